@@ -1,0 +1,18 @@
+// The clients of the `webhook` and `sweep` functions, and no others: they can end, and cannot mint.
+
+import type { Settings } from '../shared/core/settings.ts';
+import { createDatabaseOpener } from '../shared/firestore-client.ts';
+import { createGrantDocumentCloser } from '../shared/grant-document.ts';
+import { createEndingLedger } from '../shared/ledger-end.ts';
+import type { RevokeParts } from '../shared/revoke.ts';
+
+export function createEnding(parts: {
+  readonly settings: Settings;
+  readonly emulator: boolean;
+  readonly now: () => number;
+}): RevokeParts {
+  const { settings, emulator, now } = parts;
+  const openDatabase = createDatabaseOpener(emulator);
+  const ledger = openDatabase({ project: settings.GOOGLE_CLOUD_PROJECT, database: settings.KEYDESK_DATABASE });
+  return { ledger: createEndingLedger(ledger, now), closeGrantDocument: createGrantDocumentCloser(openDatabase), now };
+}

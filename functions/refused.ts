@@ -1,0 +1,47 @@
+// Turns refusals of the token endpoint into its answers and audit lines.
+
+import type { AuditEntry } from '../shared/audit.ts';
+import type { JobClaims } from '../shared/core/claims.ts';
+import { isJobTokenRefusal, type Refusal, toWireError } from '../shared/core/refusal.ts';
+import type { Answer } from './http.ts';
+
+export interface RefusedContext {
+  readonly request_id: string;
+  /** The job token came in the Authorization header. */
+  readonly bearer: boolean;
+  readonly credentialName?: string | undefined;
+  readonly claims?: JobClaims | undefined;
+}
+
+/** The answer to a refusal: poor for the caller, complete for the audit log. */
+export function refused(refusal: Refusal, context: RefusedContext): Answer {
+  const { status, error, description, retryAfter, allow } = toWireError(refusal, context.bearer);
+  return {
+    status,
+    headers: {
+      ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
+      ...(allow === undefined ? {} : { allow }),
+      ...(status === 401 ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {}),
+    },
+    body: { error, error_description: description, request_id: context.request_id },
+    entries: [toEntry(refusal, context)],
+  };
+}
+
+function toEntry(refusal: Refusal, { credentialName, claims }: RefusedContext): AuditEntry {
+  const { reason, ...facts } = refusal;
+  return {
+    event: 'grant.refused',
+    severity: reason === 'unavailable' ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
+    message: `refused: ${reason}`,
+    reason,
+    ...facts,
+    credential: credentialName?.slice(0, 128),
+    job: claims && toJob(claims),
+    labels: { reason },
+  };
+}
+
+function toJob({ agentTags, ...claims }: JobClaims) {
+  return { ...claims, ...Object.fromEntries(agentTags) };
+}

@@ -1,0 +1,32 @@
+// What every function does when its instance starts: report all wrong settings at once and stop, or take over the
+// framework's server. The only place that reads the environment, the clock and standard output.
+
+import { createAudit } from '../shared/audit.ts';
+import { type Failures, type Handler, listen } from './http.ts';
+import { takeOver } from './take-over.ts';
+
+export const now = () => Date.now();
+
+/** The value, or the end of the process with every problem on standard error. */
+export function orStop<T extends object>(result: T | { readonly problems: readonly string[] }): T {
+  if (!('problems' in result)) return result;
+  const list = result.problems.map((problem) => `  ${problem}`).join('\n');
+  process.stderr.write(`keydesk cannot start:\n${list}\n`);
+  process.exit(1);
+}
+
+/** Serves `handler` in place of the framework; returns what to export as the framework's target. */
+export function start(parts: {
+  readonly handler: Handler;
+  readonly failures: Failures;
+  readonly bodyLimit: number;
+  readonly project: string;
+  /** Gets ready what the first request will need; begun once the server listens. */
+  readonly warm: () => void;
+}) {
+  const { handler, failures, bodyLimit, project, warm } = parts;
+  const audit = createAudit({ project, write: (line) => process.stdout.write(line) });
+  const listener = listen({ handler, failures, bodyLimit, audit, now });
+  takeOver(listener, warm);
+  return listener;
+}

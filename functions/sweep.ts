@@ -1,0 +1,22 @@
+// The `sweep` function: composes the sweep from settings.
+
+import { parseSettings } from '../shared/core/settings.ts';
+import { sweep as sweepOnce } from '../shared/sweep.ts';
+import { once } from './once.ts';
+import { now, orStop, start } from './start.ts';
+import { createSweepHandler, SWEEP_BODY_LIMIT, SWEEP_FAILURES } from './sweep-handler.ts';
+
+const { settings } = orStop(parseSettings(process.env));
+
+const ending = once(async () => {
+  const { createEnding } = await import('./ending.ts');
+  return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+});
+
+export const sweep = start({
+  handler: createSweepHandler({ sweep: async () => sweepOnce(await ending()), now }),
+  failures: SWEEP_FAILURES,
+  bodyLimit: SWEEP_BODY_LIMIT,
+  project: settings.GOOGLE_CLOUD_PROJECT,
+  warm: () => void ending(),
+});

@@ -1,0 +1,108 @@
+// The token endpoint: RFC 8693 by form, or a job token in the Authorization header and the credential in the path.
+// HTTP in, one call into shared/, HTTP out.
+
+import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../shared/core/exchange-request.ts';
+import type { Refusal } from '../shared/core/refusal.ts';
+import type { Asked, HandOut } from '../shared/hand-out.ts';
+import { Unavailable } from '../shared/unavailable.ts';
+import { grantEntry } from './grant-entry.ts';
+import type { Answer, Failures, Handler, Incoming } from './http.ts';
+import { refused } from './refused.ts';
+
+/** Bytes of a request's body. */
+export const TOKEN_BODY_LIMIT = 16 * 1024;
+const JOB_TOKEN_LIMIT = 8 * 1024;
+const FORM = 'application/x-www-form-urlencoded';
+
+export interface TokenParts {
+  readonly handOut: (asked: Asked) => Promise<HandOut>;
+  readonly now: () => number;
+}
+
+export function createTokenHandler({ handOut, now }: TokenParts): Handler {
+  const give = async (asked: Asked, request: Incoming, bearer: boolean): Promise<Answer> => {
+    const context = { request_id: request.request_id, bearer, credentialName: asked.credentialName };
+    if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT)
+      return refused({ reason: 'request_too_large', limit: '8 KiB for a job token' }, context);
+    try {
+      const result = await handOut(asked);
+      if (result.outcome === 'refused') return refused(result.refusal, { ...context, claims: result.claims });
+      return issued(result, request, now());
+    } catch (error) {
+      if (!Unavailable.is(error)) throw error;
+      const { what, message, retryAfter } = error;
+      return refused({ reason: 'unavailable', what, detail: message, retryAfter }, context);
+    }
+  };
+
+  const exchange = async (request: Incoming): Promise<Answer> => {
+    const context = { request_id: request.request_id, bearer: false };
+    const contentType = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+    if (contentType !== FORM || hasEncoding(request))
+      return refused({ reason: 'content_type_not_supported', expected: FORM }, context);
+    const parsed = parseExchangeRequest(request.body.toString('utf8'));
+    if ('refusal' in parsed) return refused(parsed.refusal, context);
+    return give(parsed.request, request, false);
+  };
+
+  const byPath = async (request: Incoming, credentialName: string): Promise<Answer> => {
+    if (request.body.length > 0) return refused(BODY_NOT_ALLOWED, { request_id: request.request_id, bearer: true });
+    const jobToken = /^Bearer +(\S.*)$/i.exec(request.headers.authorization ?? '')?.[1]?.trim() ?? '';
+    return give({ jobToken, credentialName, scopes: [], lifetime: undefined }, request, true);
+  };
+
+  return async (request) => {
+    const { method, path, request_id } = request;
+    const only = (allow: string) =>
+      refused({ reason: 'method_not_allowed', allow }, { request_id, bearer: path.startsWith('/token/') });
+    if (path === '/token') return method === 'POST' ? exchange(request) : only('POST');
+    if (path.startsWith('/token/')) return method === 'POST' ? byPath(request, path.slice(7)) : only('POST');
+    if (path === '/health') return method === 'GET' || method === 'HEAD' ? HEALTHY : only('GET, HEAD');
+    return refused({ reason: 'not_found' }, { request_id, bearer: false });
+  };
+}
+
+export const TOKEN_FAILURES: Failures = {
+  tooLarge: (request_id) =>
+    refused({ reason: 'request_too_large', limit: '16 KiB for a body' }, { request_id, bearer: false }),
+  failed: (request_id) => ({
+    status: 500,
+    body: { error: 'server_error', error_description: 'Keydesk failed; the reason is in its log.', request_id },
+  }),
+};
+
+const BODY_NOT_ALLOWED: Refusal = {
+  reason: 'body_not_allowed',
+  advice: 'POST /token/CREDENTIAL takes no body; send a form to /token instead.',
+};
+
+const HEALTHY: Answer = { status: 200, body: { status: 'ok' } };
+
+function hasEncoding(request: Incoming): boolean {
+  return (request.headers['content-encoding'] ?? 'identity') !== 'identity';
+}
+
+function issued(result: HandOut & { outcome: 'issued' }, request: Incoming, now: number): Answer {
+  const { accessToken, grant, grant_id, expires_at, scopes } = result;
+  const { token_sha256, trace } = result;
+  const entry = grantEntry('grant.issued', grant, { token_sha256, token_expires_at: expires_at, scopes, trace });
+  if (request.headers.accept?.split(',', 1)[0]?.split(';', 1)[0]?.trim().toLowerCase() === 'text/plain')
+    return { status: 200, body: accessToken, entries: [entry] };
+  return {
+    status: 200,
+    headers: { pragma: 'no-cache' },
+    body: {
+      access_token: accessToken,
+      issued_token_type: ACCESS_TOKEN_TYPE,
+      token_type: 'Bearer',
+      expires_in: Math.max(1, Math.floor((expires_at - now) / 1000)),
+      ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
+      grant_id,
+      credential: grant.credential,
+      environment: grant.environment,
+      revocation: grant.revocation,
+      request_id: request.request_id,
+    },
+    entries: [entry],
+  };
+}

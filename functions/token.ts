@@ -1,0 +1,62 @@
+// The `token` function: composes the hand-out from settings and policy. What talks to Firestore and Google is loaded
+// beside the first request, not before it.
+
+import { readFileSync } from 'node:fs';
+import { parseSettings } from '../shared/core/settings.ts';
+import { type HandOut, handOut } from '../shared/hand-out.ts';
+import { IssuerKeys } from '../shared/issuer-keys.ts';
+import { createJobTokenVerifier } from '../shared/job-token.ts';
+import { ask } from '../shared/outgoing.ts';
+import { type LoadedPolicy, parsePolicyText } from '../shared/policy-text.ts';
+import { once } from './once.ts';
+import { now, orStop, start } from './start.ts';
+import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES } from './token-handler.ts';
+
+const { settings, policy } = configure();
+
+const keys = new IssuerKeys({ issuer: settings.KEYDESK_ISSUER, ask, now });
+const verifyJobToken = createJobTokenVerifier({
+  issuer: settings.KEYDESK_ISSUER,
+  policy: policy.policy,
+  keyOf: keys.keyOf,
+});
+
+const issuing = once(async () => {
+  const { createIssuing } = await import('./issuing.ts');
+  return createIssuing({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+});
+
+export const token = start({
+  handler: createTokenHandler({
+    handOut: async (asked): Promise<HandOut> => {
+      const { ledger, mint, openGrantDocument } = await issuing();
+      return handOut({ policy, verifyJobToken, ledger, mint, openGrantDocument, now }, asked);
+    },
+    now,
+  }),
+  failures: TOKEN_FAILURES,
+  bodyLimit: TOKEN_BODY_LIMIT,
+  project: settings.GOOGLE_CLOUD_PROJECT,
+  warm: () => {
+    void keys.warm();
+    void issuing().then(({ warm }) => warm());
+  },
+});
+
+function configure() {
+  const parsed = parseSettings(process.env);
+  const loaded = loadPolicy(process.env.KEYDESK_POLICY || 'policy.yaml');
+  if ('settings' in parsed && 'policy' in loaded) return { settings: parsed.settings, policy: loaded };
+  return orStop<never>({
+    problems: [parsed, loaded].flatMap((result) => ('problems' in result ? result.problems : [])),
+  });
+}
+
+function loadPolicy(path: string): LoadedPolicy | { problems: string[] } {
+  try {
+    return parsePolicyText(readFileSync(path, 'utf8'), path);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    return { problems: [`KEYDESK_POLICY names a file that cannot be read (${code})`] };
+  }
+}

@@ -1,0 +1,173 @@
+// Buildkite's webhooks: the signature over the raw bytes first, then what the event means. A job's end is on record and
+// its access taken away before the answer.
+
+import type { AuditEntry } from '../shared/audit.ts';
+import { parseWebhookEvent, type WebhookEvent } from '../shared/core/webhook-event.ts';
+import { type SignatureRefusal, verifyWebhookSignature } from '../shared/core/webhook-signature.ts';
+import type { JobEnding } from '../shared/end-job.ts';
+import type { JobEnd } from '../shared/ledger-end.ts';
+import { Unavailable } from '../shared/unavailable.ts';
+import { grantEntry } from './grant-entry.ts';
+import type { Answer, Failures, Handler } from './http.ts';
+
+/** Bytes of a webhook's body: real ones are some kilobytes and grow with a build's metadata. */
+export const WEBHOOK_BODY_LIMIT = 1024 * 1024;
+
+export interface WebhookParts {
+  readonly webhookTokens: readonly string[];
+  readonly endJob: (end: JobEnd) => Promise<JobEnding>;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+type WebhookRefusal =
+  | SignatureRefusal
+  | 'plain_token_mode'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'event_malformed'
+  | 'request_too_large'
+  | 'ledger_unavailable';
+
+export function createWebhookHandler({ webhookTokens, endJob, now }: WebhookParts): Handler {
+  return async ({ method, path, headers, body, request_id }) => {
+    if (path !== '/') return refused('not_found', request_id);
+    if (method !== 'POST') return refused('method_not_allowed', request_id);
+    const header = headers['x-buildkite-signature'];
+    const unsigned = verifyWebhookSignature({ header, body, webhookTokens, now: now() / 1000 });
+    if (unsigned) {
+      const plain = unsigned === 'signature_missing' && headers['x-buildkite-token'] !== undefined;
+      return refused(plain ? 'plain_token_mode' : unsigned, request_id);
+    }
+    const event = parseWebhookEvent(body.toString('utf8'));
+    if (!event) return refused('event_malformed', request_id);
+    if (event.kind !== 'job_finished') return accepted(event);
+    try {
+      return ended(event, await endJob(event));
+    } catch (error) {
+      if (!Unavailable.is(error)) throw error;
+      return refused('ledger_unavailable', request_id, error.message);
+    }
+  };
+}
+
+export const WEBHOOK_FAILURES: Failures = {
+  tooLarge: (request_id) => refused('request_too_large', request_id),
+  failed: (request_id) => ({
+    status: 500,
+    body: { error: 'server_error', error_description: 'Keydesk failed; the reason is in its log.', request_id },
+  }),
+};
+
+function accepted(event: WebhookEvent & { kind: 'ping' | 'ignored' }): Answer {
+  const name = event.kind === 'ping' ? 'ping' : event.event;
+  return {
+    status: 200,
+    body: { result: event.kind === 'ping' ? 'pong' : 'ignored' },
+    entries: [
+      {
+        event: 'webhook.accepted',
+        severity: 'INFO',
+        message: `webhook ${event.kind === 'ping' ? 'answered' : 'ignored'}: ${name}`,
+        buildkite_event: name,
+        result: event.kind,
+      },
+    ],
+  };
+}
+
+function ended({ job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finished' }, ending: JobEnding): Answer {
+  const { outcome, repeated, revoked, renewalEnded, expired, unfinished } = ending;
+  const contradicted = outcome === 'contradicted';
+  const summary = {
+    revoked: revoked.length,
+    renewal_ended: renewalEnded.length,
+    expired: expired.length,
+    unfinished: unfinished.length,
+  };
+  const entry: AuditEntry = {
+    event: 'webhook.accepted',
+    severity: contradicted || unfinished.length > 0 ? 'WARNING' : 'INFO',
+    message: contradicted
+      ? `job.finished for job ${job_id} names another pipeline than its grants: nothing was ended`
+      : `job ${job_id} ended`,
+    buildkite_event: 'job.finished',
+    result: contradicted ? 'contradicted' : 'job_ended',
+    job_id,
+    pipeline_id,
+    job_state: state,
+    repeated,
+    ...summary,
+    unfinished_because: unfinished.map(({ grant, detail }) => ({ credential: grant.credential, detail })),
+  };
+  return {
+    status: 200,
+    body: contradicted ? { result: 'ignored' } : { result: 'job_ended', ...summary },
+    entries: [
+      entry,
+      ...revoked.map((grant) => grantEntry('grant.revoked', grant)),
+      ...renewalEnded.map((grant) => grantEntry('grant.renewal_ended', grant)),
+      ...expired.map((grant) => grantEntry('grant.expired', grant)),
+    ],
+  };
+}
+
+function refused(reason: WebhookRefusal, request_id: string, detail?: string): Answer {
+  const { status, error, description, headers } = toWire(reason);
+  return {
+    status,
+    ...(headers ? { headers } : {}),
+    body: { error, error_description: description, request_id },
+    entries: [
+      {
+        event: 'webhook.refused',
+        severity: status === 503 || reason === 'event_malformed' ? 'ERROR' : 'WARNING',
+        message: `webhook refused: ${reason}`,
+        reason,
+        detail,
+        labels: { reason },
+      },
+    ],
+  };
+}
+
+function toWire(reason: WebhookRefusal): {
+  status: number;
+  error: string;
+  description: string;
+  headers?: Record<string, string>;
+} {
+  switch (reason) {
+    case 'not_found':
+      return { status: 404, error: 'not_found', description: 'Webhooks are taken at /.' };
+    case 'method_not_allowed':
+      return {
+        status: 405,
+        error: 'invalid_request',
+        description: 'Only POST is answered.',
+        headers: { allow: 'POST' },
+      };
+    case 'request_too_large':
+      return { status: 413, error: 'invalid_request', description: 'The limit is 1 MiB for a body.' };
+    case 'event_malformed':
+      return {
+        status: 400,
+        error: 'invalid_request',
+        description: 'The body is signed, but it is not a Buildkite event.',
+      };
+    case 'ledger_unavailable':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description: 'The end of the job could not be recorded. Send it again.',
+        headers: { 'retry-after': '2' },
+      };
+    default:
+      return {
+        status: 401,
+        error: 'unauthorized',
+        description: 'The webhook was not accepted; the reason is in the audit log under this request id.',
+        headers: { 'www-authenticate': 'Buildkite-Signature' },
+      };
+  }
+}

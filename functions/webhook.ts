@@ -1,0 +1,27 @@
+// The `webhook` function: composes the end of a job from settings. It reads no policy, so that no mistake in one can
+// keep a job's credentials alive.
+
+import { parseSettingsOfWebhook } from '../shared/core/settings.ts';
+import { endJob } from '../shared/end-job.ts';
+import { once } from './once.ts';
+import { now, orStop, start } from './start.ts';
+import { createWebhookHandler, WEBHOOK_BODY_LIMIT, WEBHOOK_FAILURES } from './webhook-handler.ts';
+
+const { settings } = orStop(parseSettingsOfWebhook(process.env));
+
+const ending = once(async () => {
+  const { createEnding } = await import('./ending.ts');
+  return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+});
+
+export const webhook = start({
+  handler: createWebhookHandler({
+    webhookTokens: settings.KEYDESK_WEBHOOK_TOKENS,
+    endJob: async (end) => endJob(await ending(), end),
+    now,
+  }),
+  failures: WEBHOOK_FAILURES,
+  bodyLimit: WEBHOOK_BODY_LIMIT,
+  project: settings.GOOGLE_CLOUD_PROJECT,
+  warm: () => void ending(),
+});

@@ -1,0 +1,179 @@
+// A Buildkite small enough for a laptop: an issuer with its keys, job tokens with the claims of real ones, signed
+// webhooks, and the REST call that tells a job's state. It listens on loopback only and answers nothing else.
+
+import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
+import { exportJWK, SignJWT } from 'jose';
+import { jsonServer, type LocalServer } from './local-server.ts';
+
+export interface Job {
+  readonly id: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+  state: 'running' | 'passed' | 'failed' | 'canceled';
+}
+
+export interface LocalBuildkite {
+  readonly url: string;
+  /** The claims every job starts from. */
+  readonly organization: { readonly slug: string; readonly id: string };
+  startJob(claims?: Readonly<Record<string, unknown>>): Job;
+  /** What `buildkite-agent oidc request-token` prints. `overrides` replace claims; undefined removes one. */
+  jobToken(job: Job, options?: JobTokenOptions): Promise<string>;
+  /** The body of `job.finished`, or of another event about the job. */
+  event(job: Job, event?: string): string;
+  /** The header that signs `body`. `timestamp` is in seconds since the epoch. */
+  signature(body: string, timestamp?: number): string;
+  /** Publishes a new signing key beside (or instead of) the old ones and signs with it from now on. */
+  rotateKey(options?: { readonly keepOld: boolean }): Promise<void>;
+  /** How often the keys were asked for. */
+  readonly keyRequests: () => number;
+  close(): Promise<void>;
+}
+
+export interface JobTokenOptions {
+  readonly audience?: unknown;
+  /** Seconds. */
+  readonly lifetime?: number;
+  /** Seconds since the epoch. */
+  readonly issuedAt?: number;
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  readonly header?: Readonly<Record<string, unknown>>;
+}
+
+interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: KeyObject;
+  readonly jwk: object;
+}
+
+/** Starts it on a free port of loopback, or on `port`. */
+export async function startBuildkite(parts: {
+  readonly audience: string;
+  readonly webhookToken: string;
+  readonly port?: number;
+}): Promise<LocalBuildkite> {
+  const organization = { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' };
+  const jobs = new Map<string, Job>();
+  let keys = [await newKey()];
+  let keyRequests = 0;
+
+  const server: LocalServer = await jsonServer(
+    'local Buildkite',
+    ({ method, path }) => {
+      if (method === 'GET' && path === '/.well-known/openid-configuration')
+        return {
+          status: 200,
+          json: {
+            issuer: server.url,
+            jwks_uri: `${server.url}/.well-known/jwks`,
+            id_token_signing_alg_values_supported: ['RS256'],
+          },
+        };
+      if (method === 'GET' && path === '/.well-known/jwks') {
+        keyRequests += 1;
+        return { status: 200, json: { keys: keys.map(({ jwk }) => jwk) } };
+      }
+      const job = jobs.get(/^\/v2\/organizations\/acme-inc\/jobs\/([0-9a-f-]{36})$/.exec(path)?.[1] ?? '');
+      if (method === 'GET' && job) return { status: 200, json: { id: job.id, type: 'script', state: job.state } };
+      return { status: 404, json: { message: 'No job found' } };
+    },
+    parts.port,
+  );
+
+  const claimsOf = (job: Job) => ({
+    organization_slug: organization.slug,
+    organization_id: organization.id,
+    pipeline_slug: 'app',
+    pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+    build_number: 42,
+    build_branch: 'main',
+    build_tag: null,
+    build_commit: '9f3182061f1e2cca4702c368cbc039b7dc9d4485',
+    step_key: 'deploy',
+    agent_id: '0184990a-4782-42b5-afc1-16715b10b8ff',
+    build_source: 'webhook',
+    runner_environment: 'self-hosted',
+    ...job.claims,
+    job_id: job.id,
+  });
+
+  return {
+    url: server.url,
+    organization,
+    startJob: (claims = {}) => {
+      const job: Job = { id: randomUUID(), claims, state: 'running' };
+      jobs.set(job.id, job);
+      return job;
+    },
+    jobToken: async (
+      job,
+      { audience = parts.audience, lifetime = 300, issuedAt, overrides = {}, header = {} } = {},
+    ) => {
+      const iat = issuedAt ?? Math.floor(Date.now() / 1000);
+      const claims = claimsOf(job);
+      const payload = {
+        iss: server.url,
+        sub: `organization:${claims.organization_slug}:pipeline:${claims.pipeline_slug}:ref:refs/heads/${claims.build_branch}:commit:${claims.build_commit}:step:${claims.step_key}`,
+        aud: audience,
+        iat,
+        nbf: iat,
+        exp: iat + lifetime,
+        jti: randomUUID(),
+        ...claims,
+        ...overrides,
+      };
+      const key = keys[0] as SigningKey;
+      return new SignJWT(JSON.parse(JSON.stringify(payload)))
+        .setProtectedHeader({ kid: key.kid, alg: 'RS256', ...header })
+        .sign(key.privateKey);
+    },
+    event: (job, event = 'job.finished') => {
+      if (event === 'job.finished') job.state = 'passed';
+      return JSON.stringify(eventBody(server.url, event, job, claimsOf(job)));
+    },
+    signature: (body, timestamp = Math.floor(Date.now() / 1000)) => {
+      const hex = createHmac('sha256', parts.webhookToken).update(`${timestamp}.${body}`).digest('hex');
+      return `timestamp=${timestamp},signature=${hex}`;
+    },
+    rotateKey: async ({ keepOld } = { keepOld: true }) => {
+      keys = [await newKey(), ...(keepOld ? keys : [])];
+    },
+    keyRequests: () => keyRequests,
+    close: server.close,
+  };
+}
+
+async function newKey(): Promise<SigningKey> {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const kid = randomBytes(32).toString('hex');
+  return { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } };
+}
+
+function eventBody(url: string, event: string, job: Job, claims: Record<string, unknown>) {
+  const build = `${url}/v2/organizations/${claims.organization_slug}/pipelines/${claims.pipeline_slug}/builds/${claims.build_number}`;
+  return {
+    event,
+    job: {
+      id: job.id,
+      type: 'script',
+      name: 'Deploy',
+      step_key: claims.step_key,
+      state: job.state,
+      build_url: build,
+      command: './deploy.sh',
+      soft_failed: false,
+      exit_status: 0,
+      agent: { id: claims.agent_id, name: 'agent-1', connection_state: 'connected', job: null },
+      retried: false,
+      finished_at: new Date().toISOString(),
+    },
+    build: {
+      id: randomUUID(),
+      number: claims.build_number,
+      state: 'running',
+      branch: claims.build_branch,
+      finished_at: null,
+    },
+    pipeline: { id: claims.pipeline_id, slug: claims.pipeline_slug, provider: { id: 'github', settings: {} } },
+    sender: { id: randomUUID(), name: 'Webhook Creator' },
+  };
+}

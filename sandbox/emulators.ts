@@ -1,0 +1,90 @@
+// The real Firestore and Firebase Auth emulators. The Firestore emulator is the first of: FIRESTORE_EMULATOR_HOST, an
+// installed gcloud with its Firestore emulator, firebase-tools. Sources: cloud.google.com/sdk/gcloud (emulators),
+// firebase.google.com/docs/emulator-suite.
+
+import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { answers, freePort, run, untilReady } from './process.ts';
+
+const FIREBASE = fileURLToPath(new URL('../node_modules/.bin/firebase', import.meta.url));
+const MAIN_CLASS = 'com.google.cloud.datastore.emulator.firestore.CloudFirestore';
+
+export interface Emulator {
+  /** host:port */
+  readonly host: string;
+  readonly startedBy: string;
+  stop(): Promise<void>;
+}
+
+export async function startFirestore(): Promise<Emulator> {
+  const given = process.env.FIRESTORE_EMULATOR_HOST;
+  if (given) {
+    if (!(await answers(`http://${given}/`).catch(() => false)))
+      throw new Error(
+        `FIRESTORE_EMULATOR_HOST is ${given}, but nothing answers there: start it, or unset the variable`,
+      );
+    return { host: given, startedBy: 'FIRESTORE_EMULATOR_HOST', stop: async () => {} };
+  }
+  const jar = jarOfGcloud();
+  if (!jar || !onPath('java')) return startFirebase('firestore');
+  const port = await freePort();
+  const running = run('java', ['-cp', jar, MAIN_CLASS, 'start', '--host=127.0.0.1', `--port=${port}`]);
+  await untilReady('the Firestore emulator', running, () => answers(`http://127.0.0.1:${port}/`));
+  return { host: `127.0.0.1:${port}`, startedBy: 'gcloud', stop: async () => void (await running.stop()) };
+}
+
+export async function startAuth(): Promise<Emulator> {
+  return startFirebase('auth');
+}
+
+/** Puts security rules in force for a database of the Firestore emulator. */
+export async function putRules(host: string, project: string, database: string, rules: string): Promise<void> {
+  const at = database === '(default)' ? '' : `/databases/${database}`;
+  const answer = await fetch(`http://${host}/emulator/v1/projects/${project}${at}:securityRules`, {
+    method: 'PUT',
+    headers: { authorization: 'Bearer owner', 'content-type': 'application/json' },
+    body: JSON.stringify({ rules: { files: [{ name: 'firestore.rules', content: rules }] } }),
+  });
+  if (!answer.ok) throw new Error(`the Firestore emulator did not take the rules: ${await answer.text()}`);
+  await answer.body?.cancel();
+}
+
+function onPath(command: string): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return folders.map((folder) => join(folder, command)).find((path) => existsSync(path));
+}
+
+function jarOfGcloud(): string | undefined {
+  const gcloud = onPath('gcloud');
+  const roots = [process.env.CLOUDSDK_ROOT_DIR, gcloud && dirname(dirname(realpathSync(gcloud)))];
+  return roots
+    .map((root) => root && join(root, 'platform/cloud-firestore-emulator/cloud-firestore-emulator.jar'))
+    .find((path): path is string => Boolean(path) && existsSync(path as string));
+}
+
+async function startFirebase(only: 'auth' | 'firestore'): Promise<Emulator> {
+  const [port, hub, logging, websocket] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const folder = mkdtempSync(join(tmpdir(), 'keydesk-emulator-'));
+  const config = {
+    emulators: {
+      [only]: { host: '127.0.0.1', port, ...(only === 'firestore' ? { websocketPort: websocket } : {}) },
+      hub: { host: '127.0.0.1', port: hub },
+      logging: { host: '127.0.0.1', port: logging },
+      ui: { enabled: false },
+      singleProjectMode: false,
+    },
+  };
+  writeFileSync(join(folder, 'firebase.json'), JSON.stringify(config));
+  const running = run(FIREBASE, ['emulators:start', '--only', only, '--project', 'demo-keydesk'], { cwd: folder });
+  await untilReady(`the Firebase ${only} emulator`, running, () => answers(`http://127.0.0.1:${port}/`), 120_000);
+  return {
+    host: `127.0.0.1:${port}`,
+    startedBy: 'firebase-tools',
+    stop: async () => {
+      await running.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,33 @@
+// The three functions as the platform runs them: the built artefact under functions-framework, one process each.
+
+import { fileURLToPath } from 'node:url';
+import { answers, freePort, type Running, run, untilReady } from './process.ts';
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const FRAMEWORK = fileURLToPath(new URL('../node_modules/.bin/functions-framework', import.meta.url));
+
+export interface RunningFunction {
+  readonly url: string;
+  readonly running: Running;
+}
+
+/** The environment the functions run in: what is given here and what a process needs, nothing of the caller's. */
+export function functionEnvironment(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'production', ...settings };
+}
+
+export async function startFunction(
+  target: 'token' | 'webhook' | 'sweep',
+  settings: Readonly<Record<string, string>>,
+  options: { readonly port?: number; readonly onLine?: (line: string) => void } = {},
+): Promise<RunningFunction> {
+  const port = options.port ?? (await freePort());
+  const running = run(FRAMEWORK, [`--target=${target}`, `--port=${port}`], {
+    cwd: ROOT,
+    env: functionEnvironment(settings),
+    ...(options.onLine ? { onLine: options.onLine } : {}),
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await untilReady(`the ${target} function`, running, () => answers(`${url}/health`), 20_000);
+  return { url, running };
+}

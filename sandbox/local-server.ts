@@ -1,0 +1,63 @@
+// An HTTP server on loopback that answers JSON: what the local Buildkite and the local Google stand on.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface LocalRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+export interface LocalAnswer {
+  readonly status: number;
+  readonly json?: unknown;
+  readonly text?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface LocalServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export async function jsonServer(
+  name: string,
+  answer: (request: LocalRequest) => LocalAnswer | Promise<LocalAnswer>,
+  port = 0,
+): Promise<LocalServer> {
+  const server = createServer(async (message, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of message) chunks.push(chunk as Buffer);
+    const url = new URL(message.url ?? '/', 'http://local');
+    let answered: LocalAnswer;
+    try {
+      answered = await answer({
+        method: message.method ?? '',
+        path: url.pathname,
+        query: url.searchParams,
+        headers: message.headers,
+        body: Buffer.concat(chunks).toString('utf8'),
+      });
+    } catch (error) {
+      answered = { status: 500, json: { message: `${name} failed: ${error}` } };
+    }
+    const { status, json, text = JSON.stringify(json ?? {}), headers = {} } = answered;
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    response.end(text);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

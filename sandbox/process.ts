@@ -1,0 +1,84 @@
+// Starting and ending child processes: each is ended by its own process id, and waited for.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+
+export interface Running {
+  readonly process: ChildProcess;
+  /** Everything it wrote so far. */
+  readonly output: () => string;
+  /** SIGTERM, then SIGKILL after five seconds; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly onLine?: (line: string) => void } = {},
+): Running {
+  const { cwd, env = process.env, onLine } = options;
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let rest = '';
+  const take = (chunk: Buffer) => {
+    output += chunk;
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine?.(line);
+  };
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('close', (code) => resolve(code));
+    child.once('error', () => resolve(null));
+  });
+  return {
+    process: child,
+    output: () => output,
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+      child.kill('SIGTERM');
+      const killing = setTimeout(() => child.kill('SIGKILL'), 5_000);
+      const code = await exited;
+      clearTimeout(killing);
+      return code;
+    },
+  };
+}
+
+/** Waits until `ready` says so; fails when the process ends before, or after `milliseconds`. */
+export async function untilReady(
+  what: string,
+  running: Running,
+  ready: () => Promise<boolean>,
+  milliseconds = 60_000,
+): Promise<void> {
+  const until = Date.now() + milliseconds;
+  while (Date.now() < until) {
+    if (running.process.exitCode !== null || running.process.pid === undefined)
+      throw new Error(`${what} ended before it was ready:\n${running.output().slice(-2000)}`);
+    if (await ready().catch(() => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await running.stop();
+  throw new Error(`${what} was not ready within ${milliseconds} ms:\n${running.output().slice(-2000)}`);
+}
+
+/** Whether something answers HTTP at `url`, whatever it says. */
+export async function answers(url: string): Promise<boolean> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+  await answer.body?.cancel();
+  return true;
+}
+
+/** A port of loopback that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

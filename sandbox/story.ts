@@ -1,0 +1,239 @@
+// One job's life, told with real curl: it asks for a key, uses it, is refused elsewhere, finishes, and is refused
+// everywhere. Every step says what should come back and fails when something else does.
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Job } from './buildkite.ts';
+import { type Desk, LEDGER } from './desk.ts';
+
+const runFile = promisify(execFile);
+
+export interface Curled {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Runs the real curl; the body comes back with its status. */
+export async function curl(...args: string[]): Promise<Curled> {
+  const { stdout } = await runFile('curl', [
+    '--silent',
+    '--show-error',
+    '--max-time',
+    '20',
+    '--write-out',
+    '\n%{http_code}',
+    ...args,
+  ]);
+  const cut = stdout.lastIndexOf('\n');
+  return { status: Number(stdout.slice(cut + 1)), body: stdout.slice(0, cut) };
+}
+
+export interface Step {
+  readonly title: string;
+  readonly shown: string;
+  readonly status: number;
+  readonly body: string;
+  /** What was promised and did not come; undefined when the step went as promised. */
+  readonly problem: string | undefined;
+}
+
+/** Plays the story; `onStep` hears of each step as it is over. True when all went as promised. */
+export async function playStory(desk: Desk, onStep: (step: Step) => void): Promise<boolean> {
+  let good = true;
+  const step = (title: string, shown: string, { status, body }: Curled, promised: Record<string, boolean>) => {
+    const broken = Object.entries(promised).filter(([, kept]) => !kept);
+    const problem = broken.length > 0 ? broken.map(([promise]) => promise).join('; ') : undefined;
+    good &&= problem === undefined;
+    onStep({ title, shown, status, body: hideTokens(body), problem });
+  };
+
+  const { buildkite } = desk;
+  const job = buildkite.startJob();
+  const jobToken = await buildkite.jobToken(job);
+  const ask = (token: string, credential = 'staging-config') =>
+    curl('-X', 'POST', '-H', `Authorization: Bearer ${token}`, `${desk.token.url}/token/${credential}`);
+  const askShown = 'curl -X POST -H "Authorization: Bearer $JOB_TOKEN" $KEYDESK/token/staging-config';
+
+  const issued = await ask(jobToken);
+  const answer = parse(issued.body);
+  const accessToken = String(answer.access_token);
+  const grant_id = String(answer.grant_id);
+  step('The job asks for "staging-config" and gets a token', askShown, issued, {
+    'status 200': issued.status === 200,
+    'a bearer token': answer.token_type === 'Bearer' && accessToken.split('.').length === 3,
+    'revocation immediate': answer.revocation === 'immediate',
+  });
+
+  const documents = `http://${desk.firestoreHost}/v1/projects/acme-staging/databases/(default)/documents`;
+  const use = (path: string, ...args: string[]) =>
+    curl(
+      '-H',
+      `Authorization: Bearer ${accessToken}`,
+      '-H',
+      'Content-Type: application/json',
+      ...args,
+      `${documents}/${path}`,
+    );
+  const fields = '{"fields":{"replicas":{"integerValue":"3"}}}';
+  const writing = ['-X', 'PATCH', '-d', fields];
+  const useShown = (path: string) => `curl -H "Authorization: Bearer $ACCESS_TOKEN" $FIRESTORE/${path}`;
+
+  const written = await use('config/web', ...writing);
+  step('With it the job writes config/web', `${useShown('config/web')} -X PATCH -d '…'`, written, {
+    'status 200': written.status === 200,
+  });
+  const read = await use('config/web');
+  step('… and reads it back', useShown('config/web'), read, {
+    'status 200': read.status === 200,
+    'what was written': read.body.includes('"replicas"'),
+  });
+  const elsewhere = await use('customers/1');
+  step('The same token at another collection', useShown('customers/1'), elsewhere, {
+    'status 403': elsewhere.status === 403,
+  });
+  const grantDocument = await use(`keydesk_grants/${grant_id}`);
+  step('… and at the grant document itself', useShown('keydesk_grants/$GRANT'), grantDocument, {
+    'status 403': grantDocument.status === 403,
+  });
+
+  const stranger = buildkite.startJob({ pipeline_id: '0184990a-0000-4000-8000-000000000000', pipeline_slug: 'other' });
+  const strange = await ask(await buildkite.jobToken(stranger));
+  const strangeLine = await lineOf(desk, parse(strange.body).request_id);
+  step("Another pipeline's job asks for it: refused, and the reason is in the log only", askShown, strange, {
+    'status 400': strange.status === 400,
+    invalid_target: parse(strange.body).error === 'invalid_target',
+    'no reason in the answer': !strange.body.includes('no_rule_grants'),
+    'the reason in the log': strangeLine.includes('"no_rule_grants"') && strangeLine.includes('claims_do_not_match'),
+  });
+
+  const forged = await ask(await forge(jobToken));
+  step('A forged job token: the one answer every bad token gets', askShown, forged, {
+    'status 401': forged.status === 401,
+    invalid_token: parse(forged.body).error === 'invalid_token',
+    'the reason in the log': (await lineOf(desk, parse(forged.body).request_id)).includes(
+      'job_token_signature_invalid',
+    ),
+  });
+
+  const body = buildkite.event(job);
+  const finished = await notify(desk, body, buildkite.signature(body));
+  step(
+    'Buildkite says, signed, that the job has finished',
+    'curl -H "X-Buildkite-Signature: $SIGNATURE" -d @job.finished $WEBHOOK/',
+    finished,
+    {
+      'status 200': finished.status === 200,
+      'one grant revoked': parse(finished.body).revoked === 1,
+    },
+  );
+
+  const afterwards = await use('config/web');
+  step('The same Firestore call, the same token, a moment later', useShown('config/web'), afterwards, {
+    'status 403': afterwards.status === 403,
+  });
+  const again = await ask(jobToken);
+  step('The job token is still valid for minutes; it asks again', askShown, again, {
+    'status 400': again.status === 400,
+    invalid_grant: parse(again.body).error === 'invalid_grant',
+  });
+
+  const record = await curl(
+    '-H',
+    'Authorization: Bearer owner',
+    `http://${desk.firestoreHost}/v1/projects/${LEDGER.project}/databases/${LEDGER.database}/documents/grants/${grant_id}`,
+  );
+  step(
+    'The grant as it stands in Firestore',
+    'the document grants/$GRANT of the ledger',
+    { ...record, body: plainDocument(record.body) },
+    {
+      'status 200': record.status === 200,
+      'state revoked': record.body.includes('"revoked"'),
+      'no token in it': !record.body.includes(accessToken) && !record.body.includes(jobToken),
+    },
+  );
+
+  const wrong = await notify(desk, body, buildkite.signature(`${body} `));
+  step(
+    'A webhook whose signature is wrong',
+    'curl -H "X-Buildkite-Signature: $WRONG" -d @job.finished $WEBHOOK/',
+    wrong,
+    { 'status 401': wrong.status === 401 },
+  );
+  return good;
+}
+
+/** Buildkite's side of a webhook. */
+export function notify(desk: Desk, body: string, signature: string): Promise<Curled> {
+  return curl(
+    '-X',
+    'POST',
+    '-H',
+    'Content-Type: application/json',
+    '-H',
+    `X-Buildkite-Signature: ${signature}`,
+    '--data-binary',
+    body,
+    `${desk.webhook.url}/`,
+  );
+}
+
+/** The same token with another job in it, so that the signature does not fit. */
+async function forge(jobToken: string): Promise<string> {
+  const [header, payload = '', signature] = jobToken.split('.');
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
+  const forged = Buffer.from(JSON.stringify({ ...claims, build_branch: 'release/1' })).toString('base64url');
+  return [header, forged, signature].join('.');
+}
+
+/** The audit line of a request; the functions write it before they answer, the pipe brings it a moment later. */
+async function lineOf(desk: Desk, requestId: unknown): Promise<string> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const line = desk.log.find((candidate) => candidate.includes(String(requestId)));
+    if (line) return line;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return '';
+}
+
+/** Copy-and-paste lines for playing on with a job that runs. */
+export async function playground(desk: Desk): Promise<{ job: Job; lines: string[] }> {
+  const job = desk.buildkite.startJob();
+  const jobToken = await desk.buildkite.jobToken(job, { lifetime: 600 });
+  const body = desk.buildkite.event(job);
+  const signature = desk.buildkite.signature(body);
+  const documents = `http://${desk.firestoreHost}/v1/projects/acme-staging/databases/(default)/documents`;
+  return {
+    job,
+    lines: [
+      `JOB_TOKEN=${jobToken}`,
+      `ACCESS_TOKEN=$(curl -fsS -X POST -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" ${desk.token.url}/token/staging-config)`,
+      `curl -g -H "Authorization: Bearer $ACCESS_TOKEN" -X PATCH -d '{"fields":{"replicas":{"integerValue":"5"}}}' "${documents}/config/web"`,
+      `curl -g -H "Authorization: Bearer $ACCESS_TOKEN" "${documents}/customers/1"`,
+      `curl -X POST -H "Authorization: Bearer $JOB_TOKEN" ${desk.token.url}/token/staging-export`,
+      '# the job finishes (the signature is good for five minutes):',
+      `curl -H 'X-Buildkite-Signature: ${signature}' --data-binary '${body}' ${desk.webhook.url}/`,
+      `curl -g -H "Authorization: Bearer $ACCESS_TOKEN" "${documents}/config/web"`,
+      '# what the scheduler calls each minute:',
+      `curl -X POST ${desk.sweep.url}/`,
+    ],
+  };
+}
+
+function parse(body: string): Record<string, unknown> {
+  try {
+    return JSON.parse(body) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+function plainDocument(body: string): string {
+  const { fields = {} } = parse(body) as { fields?: Record<string, Record<string, unknown>> };
+  const plain = Object.entries(fields).map(([name, value]) => [name, Object.values(value)[0]]);
+  return JSON.stringify(Object.fromEntries(plain));
+}
+
+function hideTokens(body: string): string {
+  return body.replace(/"access_token":"([^"]{0,12})[^"]*"/, '"access_token":"$1…"');
+}

@@ -1,0 +1,94 @@
+// The audit log: one line of JSON per decision on standard output, in the form Cloud Logging takes apart.
+// Source: docs.cloud.google.com/logging/docs/structured-logging. It can't be switched off and never breaks a line:
+// whatever came from outside is escaped.
+
+export type AuditEvent =
+  | 'grant.issued'
+  | 'grant.refused'
+  | 'grant.revoked'
+  | 'grant.renewal_ended'
+  | 'grant.expired'
+  | 'webhook.accepted'
+  | 'webhook.refused'
+  | 'sweep.completed'
+  | 'request.failed';
+
+/** One decision. Further fields are the facts of it; tokens, keys and signatures are never among them. */
+export interface AuditEntry {
+  readonly event: AuditEvent;
+  readonly severity: 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR';
+  readonly message: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly [fact: string]: unknown;
+}
+
+/** The request in which it was decided. */
+export interface AuditedRequest {
+  readonly request_id: string;
+  readonly method: string;
+  readonly path: string;
+  readonly userAgent: string | undefined;
+  readonly remoteIp: string | undefined;
+  readonly status: number;
+  readonly latencyMs: number;
+  /** The X-Cloud-Trace-Context or traceparent header as it came. */
+  readonly trace: string | undefined;
+}
+
+export type Audit = (entry: AuditEntry, request: AuditedRequest) => void;
+
+/**
+ * @param parts.write takes one line, newline included
+ * @param parts.project the project whose traces the lines join
+ */
+export function createAudit(parts: { readonly project: string; readonly write: (line: string) => void }): Audit {
+  return ({ event, severity, message, labels, ...facts }, request) => {
+    const line = {
+      severity,
+      message,
+      event,
+      request_id: request.request_id,
+      ...facts,
+      ...traceFields(parts.project, request.trace),
+      'logging.googleapis.com/labels': { event, ...labels },
+      httpRequest: {
+        requestMethod: request.method,
+        requestUrl: request.path.slice(0, 256),
+        status: request.status,
+        userAgent: request.userAgent?.slice(0, 256),
+        remoteIp: request.remoteIp?.slice(0, 64),
+        latency: `${(request.latencyMs / 1000).toFixed(3)}s`,
+      },
+    };
+    parts.write(`${escapeInvisible(JSON.stringify(line))}\n`);
+  };
+}
+
+/** Characters that JSON lets through but that break or reorder a line where logs are read. They only stand in strings. */
+const INVISIBLE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+function escapeInvisible(json: string): string {
+  return json.replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function traceFields(project: string, header: string | undefined): Record<string, unknown> {
+  const cloud = /^([0-9a-f]{32})(?:\/([0-9]{1,20}))?(?:;o=([01]))?$/i.exec(header ?? '');
+  if (cloud?.[1])
+    return {
+      'logging.googleapis.com/trace': `projects/${project}/traces/${cloud[1].toLowerCase()}`,
+      ...(cloud[2] ? { 'logging.googleapis.com/spanId': toSpanId(cloud[2]) } : {}),
+      'logging.googleapis.com/trace_sampled': cloud[3] === '1',
+    };
+  const w3c = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(header ?? '');
+  if (w3c?.[1] && w3c[2] && w3c[3])
+    return {
+      'logging.googleapis.com/trace': `projects/${project}/traces/${w3c[1]}`,
+      'logging.googleapis.com/spanId': w3c[2],
+      'logging.googleapis.com/trace_sampled': (Number.parseInt(w3c[3], 16) & 1) === 1,
+    };
+  return {};
+}
+
+function toSpanId(decimal: string): string {
+  return BigInt(decimal).toString(16).padStart(16, '0').slice(-16);
+}

@@ -1,0 +1,83 @@
+// The decision: may this job have this credential, and why. Pure: the same policy, claims and name give the same
+// answer, and the trace says for every rule how far it got.
+
+import { claimValue, isMatchableClaim, isOptionalClaim, type JobClaims } from './claims.ts';
+import { matchesPattern } from './pattern.ts';
+import type { Credential, Policy, Rule } from './policy.ts';
+
+export interface ClaimCheck {
+  readonly claim: string;
+  readonly patterns: readonly string[];
+  /** The claim's value; null when the token lacks it. */
+  readonly value: string | null;
+  readonly matched: boolean;
+}
+
+export interface RuleTrace {
+  readonly rule: string;
+  readonly outcome: 'granted' | 'grants_other_credentials' | 'claims_do_not_match' | 'tag_build_needs_build_tag';
+  readonly checks: readonly ClaimCheck[];
+}
+
+export type Decision =
+  | {
+      readonly outcome: 'granted';
+      readonly credentialName: string;
+      readonly credential: Credential;
+      readonly rule: string;
+      readonly trace: readonly RuleTrace[];
+    }
+  | {
+      readonly outcome: 'refused';
+      readonly reason: 'unknown_credential' | 'no_rule_grants';
+      readonly trace: readonly RuleTrace[];
+    }
+  | {
+      readonly outcome: 'refused';
+      readonly reason: 'claims_missing';
+      /** Claims the policy's rules name and the token lacks because the job did not ask for them. */
+      readonly missing: readonly string[];
+      readonly trace: readonly RuleTrace[];
+    };
+
+/**
+ * Decides whether the job may have `credentialName`. Which claims are missing depends on the whole policy and the
+ * token alone, never on the credential, so that the answer does not tell which credentials exist.
+ */
+export function decide(policy: Policy, claims: JobClaims, credentialName: string): Decision {
+  const trace = policy.rules.map((rule) => traceRule(rule, claims, credentialName));
+  const credential = Object.hasOwn(policy.credentials, credentialName) ? policy.credentials[credentialName] : undefined;
+  const granting = trace.find(({ outcome }) => outcome === 'granted');
+  const organizationProven = policy.organization.id === undefined || claims.organization_id === policy.organization.id;
+  if (credential && granting && organizationProven)
+    return { outcome: 'granted', credentialName, credential, rule: granting.rule, trace };
+  const missing = missingClaims(policy, claims);
+  if (missing.length > 0) return { outcome: 'refused', reason: 'claims_missing', missing, trace };
+  return { outcome: 'refused', reason: credential ? 'no_rule_grants' : 'unknown_credential', trace };
+}
+
+function traceRule(rule: Rule, claims: JobClaims, credentialName: string): RuleTrace {
+  const checks = Object.entries(rule.job).map(([claim, patterns]): ClaimCheck => {
+    const value = isMatchableClaim(claim) ? claimValue(claims, claim) : undefined;
+    const matched = value !== undefined && patterns.some((pattern) => matchesPattern(pattern, value));
+    return { claim, patterns, value: value ?? null, matched };
+  });
+  return { rule: rule.name, outcome: outcomeOf(rule, claims, credentialName, checks), checks };
+}
+
+function outcomeOf(rule: Rule, claims: JobClaims, credentialName: string, checks: ClaimCheck[]): RuleTrace['outcome'] {
+  if (!rule.grants.includes(credentialName)) return 'grants_other_credentials';
+  if (!checks.every(({ matched }) => matched)) return 'claims_do_not_match';
+  // A tag build carries its tag in build_branch, so a rule about branches would let a tag called "main" through.
+  const tagBuild = claims.build_tag !== undefined;
+  if (tagBuild && 'build_branch' in rule.job && !('build_tag' in rule.job)) return 'tag_build_needs_build_tag';
+  return 'granted';
+}
+
+function missingClaims(policy: Policy, claims: JobClaims): string[] {
+  const named = new Set(policy.rules.flatMap((rule) => Object.keys(rule.job)));
+  if (policy.organization.id !== undefined) named.add('organization_id');
+  return [...named]
+    .filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim) && claimValue(claims, claim) === undefined)
+    .sort();
+}

@@ -1,0 +1,197 @@
+// The policy: what a reviewed file says may be handed out, to which jobs, for how long. Plain data in, an immutable
+// value or a list of problems out. Knows nothing about files, YAML, tokens or clouds.
+
+import * as z from 'zod';
+import { isMatchableClaim, MATCHABLE_CLAIMS } from './claims.ts';
+import { documentPathProblem } from './document-path.ts';
+import { parseDuration } from './duration.ts';
+import { matchesAnything } from './pattern.ts';
+
+/** Nothing Keydesk hands out lives longer, in seconds. */
+export const MAX_TTL = 3600;
+/** Nothing is handed out for less, in seconds. */
+export const MIN_TTL = 60;
+const DEFAULT_JOB_TOKEN_LIFETIME = 600;
+const MAX_JOB_TOKEN_LIFETIME = 7200;
+
+/** A credential's or environment's name: what a job asks for and what stands in URLs and security rules. */
+export const CREDENTIAL_NAME = /^[a-z][a-z0-9-]{0,62}$/;
+
+const duration = (least: number, most: number, limits: string) =>
+  z.string({ error: `must be a duration such as 15m, ${limits}` }).transform((text, context) => {
+    const seconds = parseDuration(text);
+    if (seconds !== undefined && seconds >= least && seconds <= most) return seconds;
+    context.addIssue({ code: 'custom', message: `must be a duration such as 15m, ${limits}; "${text}" is not` });
+    return z.NEVER;
+  });
+
+const name = z.string().regex(CREDENTIAL_NAME, 'must be lower-case letters, digits and -, and begin with a letter');
+const uuid = z
+  .string()
+  .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'must be a UUID')
+  .transform((value) => value.toLowerCase());
+const serviceAccountEmail = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+$/, "must be a service account's e-mail address");
+const projectId = z.string().regex(/^[a-z][a-z0-9:.-]{3,61}[a-z0-9]$/, 'must be a Google Cloud project ID');
+const databaseId = z.string().regex(/^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$/, 'must be a Firestore database ID');
+const scope = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be an OAuth scope such as https://www.googleapis.com/auth/datastore');
+
+const VERBS = { read: ['get', 'list'], write: ['create', 'update', 'delete'] } as const;
+
+/** What a rules-judged token may do with a document: the methods of the Firestore Security Rules language. */
+export type Verb = 'get' | 'list' | 'create' | 'update' | 'delete';
+
+const verbs = z
+  .array(z.enum(['get', 'list', 'create', 'update', 'delete', 'read', 'write']))
+  .min(1)
+  .transform((listed): readonly Verb[] => [
+    ...new Set(listed.flatMap((verb) => (verb === 'read' || verb === 'write' ? VERBS[verb] : [verb]))),
+  ]);
+
+const documentPath = z.string().superRefine((path, context) => {
+  const problem = documentPathProblem(path);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
+
+const firestore = z.strictObject({
+  project: projectId,
+  database: databaseId.default('(default)'),
+  apiKey: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, "must be the project's Firebase web API key"),
+  signer: serviceAccountEmail,
+  allow: z.array(z.strictObject({ path: documentPath, verbs })).min(1),
+});
+
+const notYet = (kind: string) =>
+  z.undefined({
+    error: `${kind} is not supported by this version of Keydesk; use a shared account (serviceAccount.email)`,
+  });
+
+const serviceAccount = z.strictObject({
+  email: serviceAccountEmail,
+  scopes: z.array(scope).min(1),
+  pool: notYet('a pool of service accounts').optional(),
+});
+
+const credential = z
+  .strictObject({
+    environment: name,
+    ttl: duration(MIN_TTL, MAX_TTL, 'from 1m to 1h'),
+    firestore: firestore.optional(),
+    serviceAccount: serviceAccount.optional(),
+    storage: notYet('Cloud Storage with a boundary (storage)').optional(),
+  })
+  .transform(({ environment, ttl, firestore, serviceAccount }, context) => {
+    if (firestore && !serviceAccount) return { kind: 'firestore' as const, environment, ttl, ...firestore };
+    if (serviceAccount && !firestore)
+      return {
+        kind: 'service_account' as const,
+        environment,
+        ttl,
+        email: serviceAccount.email,
+        scopes: serviceAccount.scopes,
+      };
+    const found = firestore ? 'both are here' : 'neither is here';
+    context.addIssue({ code: 'custom', message: `must have exactly one of firestore, serviceAccount; ${found}` });
+    return z.NEVER;
+  });
+
+const claimPattern = z
+  .union([z.string().min(1).max(256), z.int().positive()], {
+    error: 'must be a pattern (text of 1 to 256 characters) or a list of patterns',
+  })
+  .transform(String);
+const claimPatterns = z.union([claimPattern.transform((one) => [one]), z.array(claimPattern).min(1)], {
+  error: 'must be a pattern (text of 1 to 256 characters) or a list of patterns',
+});
+
+const BOUNDARY_CLAIMS = ['pipeline_id', 'pipeline_slug', 'cluster_id'];
+
+const jobMatcher = z.record(z.string(), claimPatterns).superRefine((job, context) => {
+  for (const claim of Object.keys(job)) {
+    if (isMatchableClaim(claim)) continue;
+    const hint =
+      claim === 'sub'
+        ? 'the job chooses the form of sub, so it proves nothing; name the discrete claims'
+        : `known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`;
+    context.addIssue({ code: 'custom', path: [claim], message: `is not a claim a rule can name: ${hint}` });
+  }
+  if (!BOUNDARY_CLAIMS.some((claim) => job[claim] !== undefined && !job[claim].some(matchesAnything)))
+    context.addIssue({
+      code: 'custom',
+      message: `names no pipeline: a rule must narrow ${BOUNDARY_CLAIMS.join(', ')} to something other than a wildcard, because branches, tags and step keys are chosen by whoever starts the build`,
+    });
+});
+
+const rule = z.strictObject({
+  name: z.string().min(1).max(128),
+  job: jobMatcher,
+  grants: z.array(z.string()).min(1),
+});
+
+const policySchema = z
+  .strictObject({
+    version: z.literal(1, { error: 'must be 1' }),
+    organization: z.strictObject({ slug: z.string().min(1).max(256), id: uuid.optional() }),
+    audience: z
+      .string()
+      .regex(/^\S{1,512}$/, 'must be text without spaces: exactly what jobs ask their token for')
+      .refine(
+        (audience) => !/^https:\/\/buildkite\.com(\/|$)/i.test(audience),
+        "is Buildkite's default audience, which every job's token has: choose one that only Keydesk uses",
+      ),
+    jobTokenLifetime: duration(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').default(DEFAULT_JOB_TOKEN_LIFETIME),
+    credentials: z.record(name, credential),
+    rules: z.array(rule),
+  })
+  .superRefine(({ credentials, rules }, context) => {
+    const seen = new Set<string>();
+    for (const [index, { name, grants }] of rules.entries()) {
+      if (seen.has(name))
+        context.addIssue({ code: 'custom', path: ['rules', index, 'name'], message: `"${name}" names two rules` });
+      seen.add(name);
+      for (const [position, granted] of grants.entries())
+        if (!Object.hasOwn(credentials, granted))
+          context.addIssue({
+            code: 'custom',
+            path: ['rules', index, 'grants', position],
+            message: `"${granted}" is not a credential of this policy`,
+          });
+    }
+  });
+
+/** A reviewed policy. TTLs and lifetimes are in seconds. */
+export type Policy = z.output<typeof policySchema>;
+export type Credential = Policy['credentials'][string];
+export type FirestoreCredential = Extract<Credential, { kind: 'firestore' }>;
+export type Rule = Policy['rules'][number];
+
+export interface PolicyProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** Turns plain data into a policy, or says everything that is wrong with it at once. */
+export function toPolicy(data: unknown): { policy: Policy } | { problems: PolicyProblem[] } {
+  const result = policySchema.safeParse(data);
+  if (result.success) return { policy: deepFreeze(result.data) };
+  return { problems: result.error.issues.flatMap(toProblems) };
+}
+
+function toProblems(issue: z.core.$ZodIssue): PolicyProblem[] {
+  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ path: [...path, key], message: 'is not a key of this format' }));
+  if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
+  return [{ path, message: issue.message }];
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

@@ -1,0 +1,84 @@
+// Reads the environment variables that configure a function. Every problem is found before any is reported, each by the
+// variable's name and never by its value. Knows nothing about files or networks.
+
+import * as z from 'zod';
+
+const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
+
+const baseUrl = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .superRefine((text, context) => {
+      const problem = baseUrlProblem(text);
+      if (problem) context.addIssue({ code: 'custom', message: problem });
+    });
+
+const webhookTokens = z
+  .string()
+  .transform((text) => text.split(',').map((key) => key.trim()))
+  .refine((keys) => keys.length <= 2 && keys.every((key) => /^\S+$/.test(key)), {
+    error: 'must be one or two webhook tokens, separated by a comma',
+  });
+
+const settingsSchema = z.object({
+  GOOGLE_CLOUD_PROJECT: z
+    .string({ error: 'is not set: it names the Google Cloud project that holds the ledger' })
+    .regex(/^[a-z][a-z0-9:.-]{3,61}[a-z0-9]$/, 'must be a Google Cloud project ID'),
+  KEYDESK_DATABASE: z
+    .string()
+    .regex(/^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$/, 'must be a Firestore database ID')
+    .default('(default)'),
+  KEYDESK_POLICY: z.string().min(1).default('policy.yaml'),
+  KEYDESK_ISSUER: baseUrl('https://agent.buildkite.com'),
+  KEYDESK_BUILDKITE_API_URL: baseUrl('https://api.buildkite.com'),
+  KEYDESK_IAMCREDENTIALS_URL: baseUrl('https://iamcredentials.googleapis.com'),
+  KEYDESK_IAM_URL: baseUrl('https://iam.googleapis.com'),
+  KEYDESK_STS_URL: baseUrl('https://sts.googleapis.com'),
+  KEYDESK_IDENTITYTOOLKIT_URL: baseUrl('https://identitytoolkit.googleapis.com'),
+  KEYDESK_WEBHOOK_TOKENS: webhookTokens.optional(),
+  KEYDESK_BUILDKITE_API_TOKEN: z.string().regex(/^\S+$/, 'must be an API token, without spaces').optional(),
+});
+
+const NEEDED_BY_WEBHOOK = {
+  KEYDESK_WEBHOOK_TOKENS: "is not set: it holds the token of Buildkite's notification service, from Secret Manager",
+};
+
+export type Settings = z.output<typeof settingsSchema>;
+export type SettingsOfWebhook = Settings & { readonly KEYDESK_WEBHOOK_TOKENS: readonly string[] };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Problems = { readonly problems: readonly string[] };
+
+/** The settings every function shares; an empty variable counts as not set. */
+export function parseSettings(environment: Environment): { settings: Settings } | Problems {
+  const result = settingsSchema.safeParse(withoutEmpty(environment));
+  return result.success ? { settings: result.data } : { problems: toProblems(result.error) };
+}
+
+/** The settings of `webhook`, which cannot do without a key. */
+export function parseSettingsOfWebhook(environment: Environment): { settings: SettingsOfWebhook } | Problems {
+  const result = settingsSchema
+    .extend({
+      KEYDESK_WEBHOOK_TOKENS: z.string({ error: NEEDED_BY_WEBHOOK.KEYDESK_WEBHOOK_TOKENS }).pipe(webhookTokens),
+    })
+    .safeParse(withoutEmpty(environment));
+  return result.success ? { settings: result.data } : { problems: toProblems(result.error) };
+}
+
+function withoutEmpty(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+}
+
+function toProblems(error: z.ZodError): string[] {
+  return error.issues.map(({ path, message }) => `${String(path[0])} ${message}`);
+}
+
+function baseUrlProblem(text: string): string | undefined {
+  if (!URL.canParse(text)) return 'must be an absolute URL';
+  const url = new URL(text);
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback.has(url.hostname)))
+    return 'must be an https URL (http is for 127.0.0.1, localhost and [::1] only)';
+  if (url.username || url.password || url.search || url.hash) return 'must be a URL without user, query and fragment';
+  return undefined;
+}

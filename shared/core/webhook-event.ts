@@ -1,0 +1,60 @@
+// What a verified Buildkite webhook means to Keydesk: a ping, the end of a job, or nothing.
+// Source: https://buildkite.com/docs/apis/webhooks/pipelines/job-events. Event names, job types and states that did not
+// exist when this was written pass: an unknown event is ignored, an unknown kind of finished job ends.
+
+import * as z from 'zod';
+
+/** Job types that never run on an agent, and so never held a job token. */
+const TYPES_WITHOUT_TOKEN = new Set(['waiter', 'manual', 'trigger']);
+
+const uuid = z
+  .string()
+  .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i)
+  .transform((value) => value.toLowerCase());
+
+const envelope = z.object({ event: z.string().max(128) });
+const finishedJob = z.object({
+  job: z.object({
+    id: uuid,
+    type: z.string().max(64).optional().catch(undefined),
+    state: z.string().max(64).optional().catch(undefined),
+  }),
+  pipeline: z
+    .object({ id: uuid.optional().catch(undefined) })
+    .optional()
+    .catch(undefined),
+});
+
+export type WebhookEvent =
+  | { readonly kind: 'ping' }
+  | {
+      readonly kind: 'job_finished';
+      readonly job_id: string;
+      /** Undefined when the event does not say. */
+      readonly pipeline_id: string | undefined;
+      readonly state: string | undefined;
+    }
+  | { readonly kind: 'ignored'; readonly event: string };
+
+/** Reads a body whose signature was verified; undefined when it is not an event, or a `job.finished` of no job. */
+export function parseWebhookEvent(body: string): WebhookEvent | undefined {
+  const data = parseJson(body);
+  const parsed = envelope.safeParse(data);
+  if (!parsed.success) return undefined;
+  const { event } = parsed.data;
+  if (event === 'ping') return { kind: 'ping' };
+  if (event !== 'job.finished') return { kind: 'ignored', event };
+  const finished = finishedJob.safeParse(data);
+  if (!finished.success) return undefined;
+  const { job, pipeline } = finished.data;
+  if (job.type !== undefined && TYPES_WITHOUT_TOKEN.has(job.type)) return { kind: 'ignored', event };
+  return { kind: 'job_finished', job_id: job.id, pipeline_id: pipeline?.id, state: job.state };
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,53 @@
+// The end of a job: first on record together with what it means for the job's grants, then their access is taken away.
+// What cannot be finished in time stays `revoking`, and the sweep goes on from there.
+
+import type { Grant } from './core/grant.ts';
+import type { JobEnd } from './ledger-end.ts';
+import { type RevokeParts, revoke } from './revoke.ts';
+import { within } from './unavailable.ts';
+
+/** Milliseconds for taking access away, so that Buildkite has its answer well inside five seconds. */
+const REVOKE_DEADLINE_MS = 3_000;
+
+export interface JobEnding {
+  readonly outcome: 'recorded' | 'contradicted';
+  readonly repeated: boolean;
+  /** Access was taken away. */
+  readonly revoked: readonly Grant[];
+  /** Not renewed any more; its tokens die at `expires_at`. */
+  readonly renewalEnded: readonly Grant[];
+  /** Its time was up before the job ended. */
+  readonly expired: readonly Grant[];
+  /** Access could not be taken away yet; why, by credential. */
+  readonly unfinished: readonly { readonly grant: Grant; readonly detail: string }[];
+}
+
+/** Ends a job. Throws Unavailable when its end could not be recorded; what happens after that is in the answer. */
+export async function endJob(parts: RevokeParts, end: JobEnd): Promise<JobEnding> {
+  const recorded = await parts.ledger.endJob(end);
+  if (recorded.outcome === 'contradicted')
+    return { outcome: 'contradicted', repeated: false, revoked: [], renewalEnded: [], expired: [], unfinished: [] };
+  const { grants, repeated } = recorded;
+  const revoked: Grant[] = [];
+  const unfinished: { grant: Grant; detail: string }[] = [];
+  await Promise.all(
+    grants
+      .filter(({ state }) => state === 'revoking')
+      .map(async (grant) => {
+        try {
+          const dead = await within(REVOKE_DEADLINE_MS, 'revocation', revoke(parts, grant));
+          if (dead) revoked.push(dead);
+        } catch (error) {
+          unfinished.push({ grant, detail: error instanceof Error ? error.message : 'failed' });
+        }
+      }),
+  );
+  return {
+    outcome: 'recorded',
+    repeated,
+    revoked,
+    renewalEnded: grants.filter(({ state }) => state === 'issuing' || state === 'active'),
+    expired: grants.filter(({ state }) => state === 'expired'),
+    unfinished,
+  };
+}

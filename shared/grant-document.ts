@@ -1,0 +1,64 @@
+// The document that security rules look up to judge a Firestore token. It is opened before the token leaves and closed
+// to take access away; once closed it stays closed, whatever request was still on its way.
+
+import type { Firestore } from '@google-cloud/firestore';
+import * as z from 'zod';
+import { GRANT_COLLECTION } from './core/document-path.ts';
+import { alreadyExists, fromStored, type OpenDatabase, toStored } from './firestore-client.ts';
+import { within } from './unavailable.ts';
+
+const DEADLINE_MS = 3_000;
+/** How long a closed document outlives its grant, so that no request still on its way can open it again. */
+const RETENTION_MS = 30 * 86_400_000;
+
+const stored = z.object({ state: z.enum(['active', 'ended']), expires_at: z.number(), roles: z.array(z.string()) });
+
+export interface GrantDocumentName {
+  readonly project: string;
+  readonly database: string;
+  readonly grant_id: string;
+}
+
+/** Lets tokens of the grant in until `expires_at` (milliseconds). False when the grant was closed meanwhile. */
+export type OpenGrantDocument = (
+  name: GrantDocumentName,
+  opened: { readonly roles: readonly string[]; readonly expires_at: number },
+) => Promise<boolean>;
+
+/** Refuses tokens of the grant from the next request on. Safe to repeat. */
+export type CloseGrantDocument = (name: GrantDocumentName, now: number) => Promise<void>;
+
+export function createGrantDocumentOpener(openDatabase: OpenDatabase): OpenGrantDocument {
+  return (name, { roles, expires_at }) => {
+    const database = openDatabase(name);
+    const document = (until: number) =>
+      toStored({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS }) as object;
+    const open = async (): Promise<boolean> => {
+      try {
+        await at(database, name).create(document(expires_at));
+        return true;
+      } catch (error) {
+        if (!alreadyExists(error)) throw error;
+      }
+      return database.runTransaction(async (transaction) => {
+        const snapshot = await transaction.get(at(database, name));
+        const existing = stored.parse(fromStored(snapshot.data()));
+        if (existing.state === 'ended') return false;
+        transaction.set(at(database, name), document(Math.max(existing.expires_at, expires_at)));
+        return true;
+      });
+    };
+    return within(DEADLINE_MS, 'grant document', open());
+  };
+}
+
+export function createGrantDocumentCloser(openDatabase: OpenDatabase): CloseGrantDocument {
+  return async (name, now) => {
+    const ended = { state: 'ended', roles: [], expires_at: now, delete_at: now + RETENTION_MS };
+    await within(DEADLINE_MS, 'grant document', at(openDatabase(name), name).set(toStored(ended) as object));
+  };
+}
+
+function at(database: Firestore, { grant_id }: GrantDocumentName) {
+  return database.collection(GRANT_COLLECTION).doc(grant_id);
+}

@@ -1,0 +1,96 @@
+// The issuer's public keys, cached. Keys in hand keep working while the key endpoint is down; a key id never seen
+// before asks again, at a bounded rate; one slow endpoint never holds up more than its deadline.
+// Source: RFC 7517; Buildkite publishes its keys at /.well-known/jwks. Knows nothing about tokens.
+
+import { type CryptoKey, createLocalJWKSet, errors, type FlattenedJWSInput, type JWSHeaderParameters } from 'jose';
+import * as z from 'zod';
+import type { Ask } from './outgoing.ts';
+import { Unavailable } from './unavailable.ts';
+
+const DEADLINE_MS = 3_000;
+/** After this age keys are asked for again, beside the request that notices. */
+const FRESH_MS = 10 * 60_000;
+/** After this age keys are not trusted any more, down endpoint or not. */
+const USABLE_MS = 24 * 3_600_000;
+/** Between two looks for a key id that is not known. */
+const UNKNOWN_KEY_PAUSE_MS = 30_000;
+/** Between two tries after the endpoint failed. */
+const FAILURE_PAUSE_MS = 2_000;
+
+const keySet = z.object({
+  keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })).max(100),
+});
+
+export type KeyOf = (header: JWSHeaderParameters, token: FlattenedJWSInput) => Promise<CryptoKey>;
+
+/** Holds the keys of one issuer. One per instance. */
+export class IssuerKeys {
+  readonly #url: string;
+  readonly #ask: Ask;
+  readonly #now: () => number;
+  #keyOf: KeyOf | undefined;
+  #fetchedAt = Number.NEGATIVE_INFINITY;
+  #triedAt = Number.NEGATIVE_INFINITY;
+  #failure: Unavailable | undefined;
+  #fetching: Promise<void> | undefined;
+
+  /** @param parts.now milliseconds since the epoch */
+  constructor(parts: { readonly issuer: string; readonly ask: Ask; readonly now: () => number }) {
+    this.#url = `${parts.issuer.replace(/\/$/, '')}/.well-known/jwks`;
+    this.#ask = parts.ask;
+    this.#now = parts.now;
+  }
+
+  /**
+   * The key a token names.
+   * @throws errors.JWKSNoMatchingKey when the issuer has no such key
+   * @throws Unavailable when that could not be found out
+   */
+  readonly keyOf: KeyOf = async (header, token) => {
+    const age = this.#now() - this.#fetchedAt;
+    if (age > USABLE_MS) await this.#fetch();
+    else if (age > FRESH_MS) this.#fetch().catch(() => {});
+    if (!this.#keyOf) throw new Unavailable('issuer keys', 'none in hand');
+    try {
+      return await this.#keyOf(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      if (this.#failure === undefined && this.#now() - this.#fetchedAt < UNKNOWN_KEY_PAUSE_MS) throw error;
+      await this.#fetch();
+      return this.#keyOf(header, token);
+    }
+  };
+
+  /** Fetches the keys before anybody needs them. Never fails. */
+  async warm(): Promise<void> {
+    await this.#fetch().catch(() => {});
+  }
+
+  async #fetch(): Promise<void> {
+    if (this.#fetching) return this.#fetching;
+    if (this.#failure && this.#now() - this.#triedAt < FAILURE_PAUSE_MS) throw this.#failure;
+    this.#triedAt = this.#now();
+    this.#fetching = this.#load()
+      .then(() => {
+        this.#failure = undefined;
+      })
+      .catch((error: unknown) => {
+        this.#failure = Unavailable.is(error)
+          ? error
+          : new Unavailable('issuer keys', 'answered something that is no key set');
+        throw this.#failure;
+      })
+      .finally(() => {
+        this.#fetching = undefined;
+      });
+    return this.#fetching;
+  }
+
+  async #load(): Promise<void> {
+    const { status, json } = await this.#ask({ what: 'issuer keys', url: this.#url, deadlineMs: DEADLINE_MS });
+    if (status !== 200) throw new Unavailable('issuer keys', `answered ${status}`);
+    const { keys } = keySet.parse(json);
+    this.#keyOf = createLocalJWKSet({ keys: keys.filter(({ kty }) => kty === 'RSA') }) as KeyOf;
+    this.#fetchedAt = this.#now();
+  }
+}

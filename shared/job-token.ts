@@ -1,0 +1,112 @@
+// Verifies a Buildkite job token: who signed it, for whom, when, and that its claims are what they should be.
+// Everything that can be refused without a key is refused before a key is asked for. Knows nothing about rules.
+// Source: https://buildkite.com/docs/pipelines/security/oidc; RFC 7519; RFC 8725.
+
+import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
+import { type JobClaims, parseClaims } from './core/claims.ts';
+import type { Policy } from './core/policy.ts';
+import type { JobTokenReason, Refusal } from './core/refusal.ts';
+import type { KeyOf } from './issuer-keys.ts';
+
+const ALGORITHM = 'RS256';
+/** Seconds by which the issuer's clock and ours may differ. */
+const LEEWAY = 10;
+/** Header members that would let a token bring its own key, or change what is signed. */
+const HEADERS_NOT_ALLOWED = ['crit', 'b64', 'jwk', 'jku', 'x5c', 'x5u'];
+
+/** Verifies one job token. `now` is in milliseconds since the epoch. Throws Unavailable when keys cannot be had. */
+export type VerifyJobToken = (jobToken: string, now: number) => Promise<{ claims: JobClaims } | { refusal: Refusal }>;
+
+/** A verifier of tokens from `issuer` for the policy's audience and organization. */
+export function createJobTokenVerifier(parts: {
+  readonly issuer: string;
+  readonly policy: Pick<Policy, 'audience' | 'organization' | 'jobTokenLifetime'>;
+  readonly keyOf: KeyOf;
+}): VerifyJobToken {
+  const { issuer, policy, keyOf } = parts;
+  return async (jobToken, now) => {
+    const unsound = checkBeforeKeys(jobToken, issuer);
+    if (unsound) return { refusal: unsound };
+    let payload: JWTPayload;
+    try {
+      ({ payload } = await jwtVerify(jobToken, keyOf, {
+        algorithms: [ALGORITHM],
+        issuer,
+        audience: policy.audience,
+        clockTolerance: LEEWAY,
+        currentDate: new Date(now),
+        requiredClaims: ['exp', 'iat', 'nbf'],
+      }));
+    } catch (error) {
+      return { refusal: toRefusal(error) };
+    }
+    const untimely = checkTimes(payload, now / 1000, policy.jobTokenLifetime);
+    if (untimely) return refuse(untimely);
+    // jose takes a list that holds our audience; Buildkite never sends one, so whoever does is not Buildkite.
+    if (payload.aud !== policy.audience) return refuse('job_token_audience_wrong');
+    const parsed = parseClaims(payload);
+    if ('invalidClaim' in parsed) return refuse('job_token_claim_invalid', parsed.invalidClaim);
+    const { organization } = policy;
+    if (parsed.claims.organization_slug !== organization.slug)
+      return refuse('job_token_organization_wrong', 'organization_slug');
+    const { organization_id } = parsed.claims;
+    if (organization.id !== undefined && organization_id !== undefined && organization_id !== organization.id)
+      return refuse('job_token_organization_wrong', 'organization_id');
+    return parsed;
+  };
+}
+
+function refuse(reason: JobTokenReason, detail?: string): { refusal: Refusal } {
+  return { refusal: detail === undefined ? { reason } : { reason, detail } };
+}
+
+function checkBeforeKeys(jobToken: string, issuer: string): Refusal | undefined {
+  if (jobToken === '') return { reason: 'job_token_missing' };
+  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(jobToken)) return { reason: 'job_token_malformed' };
+  let header: Record<string, unknown>;
+  let payload: JWTPayload;
+  try {
+    header = decodeProtectedHeader(jobToken) as Record<string, unknown>;
+    payload = decodeJwt(jobToken);
+  } catch {
+    return { reason: 'job_token_malformed' };
+  }
+  if (header.alg !== ALGORITHM) return { reason: 'job_token_algorithm_not_allowed' };
+  const notAllowed = HEADERS_NOT_ALLOWED.find((name) => Object.hasOwn(header, name));
+  if (notAllowed) return { reason: 'job_token_header_not_allowed', detail: notAllowed };
+  if (header.typ !== undefined && !(typeof header.typ === 'string' && /^jwt$/i.test(header.typ)))
+    return { reason: 'job_token_type_not_allowed' };
+  if (typeof header.kid !== 'string' || header.kid === '') return { reason: 'job_token_key_id_missing' };
+  if (payload.iss !== issuer) return { reason: 'job_token_issuer_wrong' };
+  return undefined;
+}
+
+function checkTimes(payload: JWTPayload, now: number, maxLifetime: number): JobTokenReason | undefined {
+  const { exp, iat, nbf } = payload;
+  if (!isWholeNumber(exp) || !isWholeNumber(iat) || !isWholeNumber(nbf)) return 'job_token_time_claim_invalid';
+  if (iat > now + LEEWAY) return 'job_token_issued_in_future';
+  if (exp <= iat) return 'job_token_time_claim_invalid';
+  if (exp - iat > maxLifetime) return 'job_token_lifetime_too_long';
+  return undefined;
+}
+
+function isWholeNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function toRefusal(error: unknown): Refusal {
+  if (error instanceof errors.JWTExpired) return { reason: 'job_token_expired' };
+  if (error instanceof errors.JWTClaimValidationFailed) return { reason: claimReason(error) };
+  if (error instanceof errors.JWSSignatureVerificationFailed) return { reason: 'job_token_signature_invalid' };
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
+    return { reason: 'job_token_key_unknown' };
+  if (error instanceof errors.JOSEError) return { reason: 'job_token_malformed' };
+  throw error;
+}
+
+function claimReason({ claim, reason }: errors.JWTClaimValidationFailed): JobTokenReason {
+  if (claim === 'aud') return 'job_token_audience_wrong';
+  if (claim === 'iss') return 'job_token_issuer_wrong';
+  if (claim === 'nbf' && reason === 'check_failed') return 'job_token_not_yet_valid';
+  return 'job_token_time_claim_invalid';
+}

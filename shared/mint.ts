@@ -1,0 +1,135 @@
+// Mints Google credentials: access tokens of service accounts by IAM Credentials, and Firebase ID tokens by way of a
+// custom token that IAM Credentials signs and Identity Toolkit exchanges. What a token may be minted for was decided
+// before. Sources: docs.cloud.google.com/iam/docs/reference/credentials/rest (generateAccessToken, signJwt);
+// firebase.google.com/docs/auth/admin/create-custom-tokens.
+
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import type { JobClaims } from './core/claims.ts';
+import type { Credential, FirestoreCredential } from './core/policy.ts';
+import type { Ask, OutgoingAnswer } from './outgoing.ts';
+import { Unavailable } from './unavailable.ts';
+
+const CUSTOM_TOKEN_AUDIENCE =
+  'https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit';
+/** Seconds a custom token lives: it is exchanged at once and never leaves the service. */
+const CUSTOM_TOKEN_LIFETIME = 300;
+/** Milliseconds Google's idea of a token's end may lie after ours: the deadline of the call. */
+const CLOCK_MARGIN_MS = 10_000;
+/** Seconds after which a caller may try again when Google says it is asked too often. */
+const QUOTA_RETRY_AFTER = 10;
+
+export interface MintRequest {
+  readonly claims: JobClaims;
+  readonly credentialName: string;
+  readonly credential: Credential;
+  readonly grant_id: string;
+  /** OAuth scopes, for a service account's token. */
+  readonly scopes: readonly string[];
+  /** Seconds. */
+  readonly ttl: number;
+}
+
+export interface Minted {
+  readonly accessToken: string;
+  /** Milliseconds since the epoch. */
+  readonly expires_at: number;
+}
+
+/** Mints one token. Throws Unavailable when Google fails, refuses or answers something else than was asked for. */
+export type Mint = (request: MintRequest) => Promise<Minted>;
+
+const accessTokenAnswer = z.object({ accessToken: z.string().min(1), expireTime: z.iso.datetime({ offset: true }) });
+const signedJwtAnswer = z.object({ signedJwt: z.string().min(1) });
+const idTokenAnswer = z.object({ idToken: z.string().min(1), expiresIn: z.string().regex(/^[0-9]{1,6}$/) });
+
+/**
+ * @param parts.askAsService asks with the service's own identity
+ * @param parts.now milliseconds since the epoch
+ */
+export function createMint(parts: {
+  readonly askAsService: Ask;
+  readonly ask: Ask;
+  readonly iamCredentialsUrl: string;
+  readonly identityToolkitUrl: string;
+  readonly now: () => number;
+}): Mint {
+  const { askAsService, ask, now } = parts;
+
+  const iamCredentials = (account: string, method: string, claims: JobClaims, json: unknown) =>
+    askAsService({
+      what: `iamcredentials ${method}`,
+      url: `${withoutSlash(parts.iamCredentialsUrl)}/v1/projects/-/serviceAccounts/${encodeURIComponent(account)}:${method}`,
+      method: 'POST',
+      headers: { 'x-goog-request-reason': `buildkite-job/${claims.job_id}` },
+      json,
+    });
+
+  const mintAccessToken = async (email: string, { claims, scopes, ttl }: MintRequest): Promise<Minted> => {
+    const latest = now() + ttl * 1000 + CLOCK_MARGIN_MS;
+    const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope: scopes, lifetime: `${ttl}s` });
+    const { accessToken, expireTime } = expect('iamcredentials generateAccessToken', answer, accessTokenAnswer);
+    const expires_at = Date.parse(expireTime);
+    if (expires_at > latest)
+      throw new Unavailable('iamcredentials generateAccessToken', 'answered a token that lives longer than asked for');
+    return { accessToken, expires_at };
+  };
+
+  const mintIdToken = async (credential: FirestoreCredential, request: MintRequest): Promise<Minted> => {
+    const started = now();
+    const issued = Math.floor(started / 1000);
+    const payload = {
+      iss: credential.signer,
+      sub: credential.signer,
+      aud: CUSTOM_TOKEN_AUDIENCE,
+      iat: issued,
+      exp: issued + CUSTOM_TOKEN_LIFETIME,
+      uid: firebaseUid(request),
+      claims: { keydesk_grant: request.grant_id },
+    };
+    const signed = await iamCredentials(credential.signer, 'signJwt', request.claims, {
+      payload: JSON.stringify(payload),
+    });
+    const { signedJwt } = expect('iamcredentials signJwt', signed, signedJwtAnswer);
+    const answer = await ask({
+      what: 'identitytoolkit signInWithCustomToken',
+      url: `${withoutSlash(parts.identityToolkitUrl)}/v1/accounts:signInWithCustomToken?key=${encodeURIComponent(credential.apiKey)}`,
+      method: 'POST',
+      json: { token: signedJwt, returnSecureToken: true },
+    });
+    const { idToken, expiresIn } = expect('identitytoolkit signInWithCustomToken', answer, idTokenAnswer);
+    return { accessToken: idToken, expires_at: started + Number(expiresIn) * 1000 };
+  };
+
+  return (request) =>
+    request.credential.kind === 'firestore'
+      ? mintIdToken(request.credential, request)
+      : mintAccessToken(request.credential.email, request);
+}
+
+/** One Firebase user per pipeline and credential: a user per job would exhaust Google's limit on new accounts. */
+function firebaseUid({ claims, credentialName }: MintRequest): string {
+  const pipeline = claims.pipeline_id ?? `${claims.organization_slug}/${claims.pipeline_slug}`;
+  return `keydesk-${createHash('sha256').update(`${pipeline}\n${credentialName}`).digest('hex').slice(0, 40)}`;
+}
+
+function expect<T>(what: string, { status, json }: OutgoingAnswer, shape: z.ZodType<T>): T {
+  if (status === 429) throw new Unavailable(what, 'answered 429', QUOTA_RETRY_AFTER);
+  if (status !== 200) throw new Unavailable(what, `answered ${status}${reasonOf(json)}`);
+  const parsed = shape.safeParse(json);
+  if (!parsed.success) throw new Unavailable(what, 'answered something unexpected');
+  return parsed.data;
+}
+
+const googleError = z.object({ error: z.object({ status: z.string().max(64).optional(), message: z.string() }) });
+
+function reasonOf(json: unknown): string {
+  const parsed = googleError.safeParse(json);
+  if (!parsed.success) return '';
+  const { status, message } = parsed.data.error;
+  return ` ${status ?? ''} ${message.slice(0, 300)}`;
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/$/, '');
+}

@@ -1,0 +1,77 @@
+// Outgoing HTTP: a fetch with a deadline, a bounded body and no redirects, which says who it asked when it fails.
+// Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
+
+import { Unavailable } from './unavailable.ts';
+
+const MAX_ANSWER_BYTES = 256 * 1024;
+const DEADLINE_MS = 8_000;
+
+export interface Outgoing {
+  /** Who is asked, as it will stand in errors. */
+  readonly what: string;
+  readonly url: string;
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  readonly deadlineMs?: number;
+}
+
+export interface OutgoingAnswer {
+  readonly status: number;
+  /** The body as JSON; undefined when it is none. */
+  readonly json: unknown;
+}
+
+export type Ask = (request: Outgoing) => Promise<OutgoingAnswer>;
+
+/**
+ * Asks and reads the whole answer, whatever its status.
+ * @throws Unavailable when there is no whole answer in time, it is too large, or it is a redirect
+ */
+export async function ask(request: Outgoing): Promise<OutgoingAnswer> {
+  const { what, url, method = 'GET', headers = {}, json, deadlineMs = DEADLINE_MS } = request;
+  try {
+    const answer = await fetch(url, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      redirect: 'manual',
+      signal: AbortSignal.timeout(deadlineMs),
+    });
+    if (answer.status >= 300 && answer.status < 400) {
+      await answer.body?.cancel();
+      throw new Unavailable(what, `answered a redirect (${answer.status}), which is not followed`);
+    }
+    return { status: answer.status, json: toJson(await readBounded(what, answer)) };
+  } catch (error) {
+    if (Unavailable.is(error)) throw error;
+    const timedOut = error instanceof Error && error.name === 'TimeoutError';
+    throw new Unavailable(what, timedOut ? `no answer within ${deadlineMs} ms` : 'could not be reached', 2, {
+      cause: error,
+    });
+  }
+}
+
+async function readBounded(what: string, answer: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of answer.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_ANSWER_BYTES) throw new Unavailable(what, `answered more than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function toJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,67 @@
+// Reads the text of a policy file: YAML in, a policy or messages with line and column out.
+// Knows YAML's positions; what a policy is, it leaves to core/policy.ts.
+
+import { createHash } from 'node:crypto';
+import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
+import { type Policy, type PolicyProblem, toPolicy } from './core/policy.ts';
+
+export interface LoadedPolicy {
+  readonly policy: Policy;
+  /** SHA-256 of the file's text, hex: stands on every grant made under it. */
+  readonly sha256: string;
+}
+
+/**
+ * @param text the file's text
+ * @param file the name to put into messages
+ * @returns the policy, or all of its problems as "file:line:column where what"
+ */
+export function parsePolicyText(text: string, file: string): LoadedPolicy | { problems: string[] } {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
+  const locate = (offset: number) => {
+    const { line, col } = lineCounter.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0) return { problems: faults.map(({ pos, message }) => `${locate(pos[0])} ${message}`) };
+
+  let data: unknown;
+  try {
+    data = document.toJS({ maxAliasCount: 50 });
+  } catch (error) {
+    return { problems: [`${file}:1:1 ${error instanceof Error ? error.message : 'cannot be read as YAML'}`] };
+  }
+  const result = toPolicy(data);
+  if ('problems' in result) {
+    const placed = result.problems.map((problem) => ({ problem, offset: offsetOf(document.contents, problem) }));
+    placed.sort((left, right) => left.offset - right.offset);
+    return {
+      problems: placed.map(({ problem, offset }) =>
+        [locate(offset), problem.path.join('.'), problem.message].filter(Boolean).join(' '),
+      ),
+    };
+  }
+  return { policy: result.policy, sha256: createHash('sha256').update(text).digest('hex') };
+}
+
+function offsetOf(contents: unknown, { path }: PolicyProblem): number {
+  let node = contents;
+  let offset = startOf(contents) ?? 0;
+  for (const step of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+      if (!isPair(pair)) return offset;
+      offset = startOf(pair.key) ?? offset;
+      node = pair.value;
+    } else if (isNode(node) && 'get' in node && typeof step === 'number') {
+      node = (node as { get(index: number, keepScalar: boolean): unknown }).get(step, true);
+      offset = startOf(node) ?? offset;
+    } else return offset;
+  }
+  return offset;
+}
+
+function startOf(node: unknown): number | undefined {
+  return isNode(node) ? node.range?.[0] : undefined;
+}

@@ -1,0 +1,27 @@
+// Takes a grant's access away and only then records that it is revoked. Safe to repeat, and to be cut off anywhere:
+// until the record says `revoked` it says `revoking`, and the sweep comes here again.
+
+import { type Grant, grantId } from './core/grant.ts';
+import type { CloseGrantDocument } from './grant-document.ts';
+import type { EndingLedger } from './ledger-end.ts';
+
+export interface RevokeParts {
+  readonly ledger: EndingLedger;
+  readonly closeGrantDocument: CloseGrantDocument;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/**
+ * Revokes a grant whose record says `revoking`.
+ * @returns the record once it says `revoked`; undefined when that was on record before
+ * @throws Unavailable when access could not be taken away, or that it was could not be recorded
+ */
+export async function revoke(parts: RevokeParts, grant: Grant): Promise<Grant | undefined> {
+  if (grant.kind === 'firestore') {
+    const { project, database } = grant;
+    const name = { project, database, grant_id: grantId(grant.job_id, grant.credential) };
+    await parts.closeGrantDocument(name, parts.now());
+  }
+  return parts.ledger.confirmRevoked(grant);
+}

@@ -1,0 +1,41 @@
+// The one error that means "something Keydesk depends on failed or was too slow": it says who, and becomes a 503.
+// A deadline is part of it, because a dependency that does not answer has failed.
+
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable';
+  /** Who failed: "ledger", "iamcredentials", … */
+  readonly what: string;
+  /** Seconds after which trying again makes sense. */
+  readonly retryAfter: number;
+
+  constructor(what: string, detail: string, retryAfter = 2, options?: ErrorOptions) {
+    super(`${what}: ${detail}`, options);
+    this.what = what;
+    this.retryAfter = retryAfter;
+  }
+
+  /** Whether `error` is one of these, also when it comes from another bundle, where the class is another object. */
+  static is(error: unknown): error is Unavailable {
+    return error instanceof Error && error.name === 'Unavailable';
+  }
+}
+
+/**
+ * What `work` comes to, if it does so within `milliseconds`.
+ * @throws Unavailable when it is late or fails; late work goes on unobserved, so it must be safe to complete.
+ */
+export async function within<T>(milliseconds: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Unavailable(what, `no answer within ${milliseconds} ms`)), milliseconds);
+  });
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } catch (error) {
+    if (Unavailable.is(error)) throw error;
+    throw new Unavailable(what, error instanceof Error ? error.message : 'failed', 2, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
