@@ -10,9 +10,17 @@ export function createEnding(parts: {
   readonly settings: Settings;
   readonly emulator: boolean;
   readonly now: () => number;
-}): RevokeParts {
+}): RevokeParts & { readonly warm: () => Promise<void> } {
   const { settings, emulator, now } = parts;
   const openDatabase = createDatabaseOpener(emulator);
   const ledger = openDatabase({ project: settings.GOOGLE_CLOUD_PROJECT, database: settings.KEYDESK_DATABASE });
-  return { ledger: createEndingLedger(ledger, now), closeGrantDocument: createGrantDocumentCloser(openDatabase), now };
+  return {
+    ledger: createEndingLedger(ledger, now),
+    closeGrantDocument: createGrantDocumentCloser(openDatabase),
+    now,
+    /** Opens a connection and has the client build what it builds on first use. Never fails. */
+    warm: async () => {
+      await Promise.allSettled([ledger.collection('jobs').doc('warm-up').get()]);
+    },
+  };
 }

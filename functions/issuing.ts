@@ -28,8 +28,10 @@ export function createIssuing(parts: {
       identityToolkitUrl: settings.KEYDESK_IDENTITYTOOLKIT_URL,
       now,
     }),
-    warm: () => {
-      void identity.warm();
+    /** Opens connections and has the clients build what they build on first use. Never fails. */
+    warm: async () => {
+      const reading = ledger.collection('jobs').doc('warm-up').get();
+      await Promise.allSettled([identity.warm(), reading]);
     },
   };
 }

@@ -1,9 +1,13 @@
 // What every function does when its instance starts: report all wrong settings at once and stop, or take over the
 // framework's server. The only place that reads the environment, the clock and standard output.
 
+import { config } from 'zod/v4/core';
 import { createAudit } from '../shared/audit.ts';
 import { type Failures, type Handler, listen } from './http.ts';
 import { takeOver } from './take-over.ts';
+
+// Compiling validators pays after thousands of values; a cold instance sees a dozen.
+config({ jitless: true });
 
 export const now = () => Date.now();
 
@@ -21,7 +25,7 @@ export function start(parts: {
   readonly failures: Failures;
   readonly bodyLimit: number;
   readonly project: string;
-  /** Gets ready what the first request will need; begun once the server listens. */
+  /** Gets ready what the first request will need, when none was waiting for the server. */
   readonly warm: () => void;
 }) {
   const { handler, failures, bodyLimit, project, warm } = parts;

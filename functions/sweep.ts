@@ -18,5 +18,5 @@ export const sweep = start({
   failures: SWEEP_FAILURES,
   bodyLimit: SWEEP_BODY_LIMIT,
   project: settings.GOOGLE_CLOUD_PROJECT,
-  warm: () => void ending(),
+  warm: () => void ending().then(({ warm }) => warm()),
 });

@@ -8,13 +8,14 @@ import type { RequestListener, Server } from 'node:http';
 
 /** The platform kills an instance ten seconds after SIGTERM. */
 const DRAIN_DEADLINE_MS = 9_000;
+const IDLE_MS = 50;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /**
  * Call once, before the framework starts its server.
- * @param onListening called once the server listens
+ * @param onIdle called shortly after the server began to listen: a request that was waiting for it comes first
  */
-export function takeOver(listener: RequestListener, onListening: () => void): void {
+export function takeOver(listener: RequestListener, onIdle: () => void): void {
   let server: Server | undefined;
   subscribe('http.server.request.start', (event) => {
     const { server: serving } = event as { server: Server };
@@ -39,6 +40,6 @@ export function takeOver(listener: RequestListener, onListening: () => void): vo
     queueMicrotask(() => process.removeListener(signal, added));
     if (listening) return;
     listening = true;
-    setImmediate(onListening);
+    setTimeout(onIdle, IDLE_MS).unref();
   });
 }

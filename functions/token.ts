@@ -29,7 +29,7 @@ const issuing = once(async () => {
 export const token = start({
   handler: createTokenHandler({
     handOut: async (asked): Promise<HandOut> => {
-      const { ledger, mint, openGrantDocument } = await issuing();
+      const [{ ledger, mint, openGrantDocument }] = await Promise.all([issuing(), keys.warm()]);
       return handOut({ policy, verifyJobToken, ledger, mint, openGrantDocument, now }, asked);
     },
     now,

@@ -31,7 +31,7 @@ export interface LocalGoogle {
 }
 
 const generateAccessToken = z.strictObject({
-  scope: z.array(z.string().regex(/^https:\/\/www\.googleapis\.com\/auth\/[a-z.-]+$/)).min(1),
+  scope: z.array(z.string().regex(/^https:\/\/www\.googleapis\.com\/auth\/[a-z._-]+$/)).min(1),
   lifetime: z.string().regex(/^[1-9][0-9]*s$/),
 });
 const signJwt = z.strictObject({ payload: z.string() });

@@ -61,9 +61,9 @@ export class IssuerKeys {
     }
   };
 
-  /** Fetches the keys before anybody needs them. Never fails. */
+  /** Fetches the keys before anybody needs them, if there are none in hand. Never fails. */
   async warm(): Promise<void> {
-    await this.#fetch().catch(() => {});
+    if (!this.#keyOf) await this.#fetch().catch(() => {});
   }
 
   async #fetch(): Promise<void> {

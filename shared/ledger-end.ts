@@ -7,6 +7,9 @@ import { toStored } from './firestore-client.ts';
 import { grantDocument, jobDocument, LEDGER_DEADLINE_MS, toEndedAt, toGrant } from './grant-records.ts';
 import { within } from './unavailable.ts';
 
+/** Milliseconds for recording the end of a job: Buildkite waits five seconds at most. */
+const END_DEADLINE_MS = 3_000;
+
 export interface JobEnd {
   readonly job_id: string;
   /** Undefined when the message does not say. */
@@ -57,7 +60,7 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
   return {
     endJob: ({ job_id, pipeline_id }) =>
       within(
-        LEDGER_DEADLINE_MS,
+        END_DEADLINE_MS,
         'ledger',
         ledger.runTransaction(async (transaction): Promise<EndedJob> => {
           const jobAt = jobDocument(ledger, job_id);

@@ -4,7 +4,7 @@
 import { Unavailable } from './unavailable.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024;
-const DEADLINE_MS = 8_000;
+const DEADLINE_MS = 5_000;
 
 export interface Outgoing {
   /** Who is asked, as it will stand in errors. */

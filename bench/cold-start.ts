@@ -1,0 +1,156 @@
+// Process start to first answer and to first completed hand-out: the built artefact beside an empty handler under the
+// same framework, and beside the same code unbundled.
+
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { functionEnvironment, ROOT } from '../sandbox/functions.ts';
+import { freePort, type Running, run } from '../sandbox/process.ts';
+import { inTurn, row, type Surroundings, title } from './measure.ts';
+
+const ROUNDS = 11;
+const FRAMEWORK = join(ROOT, 'node_modules/.bin/functions-framework');
+
+export async function benchColdStart({ buildkite, settings }: Surroundings): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'keydesk-bench-'));
+  try {
+    const empty = emptyFunction(folder);
+    const unbundled = await unbundledFunction(folder);
+    const started = (source: string) => timeFirstAnswer(source, settings);
+    const handed = (source: string) =>
+      timeFirstHandOut(source, settings, () => buildkite.jobToken(buildkite.startJob()));
+
+    title('Cold start, process start to first answer (median)');
+    const first = await inTurn(ROUNDS, {
+      empty: () => started(empty),
+      built: () => started(ROOT),
+      unbundled: () => started(unbundled),
+    });
+    row('empty functions-framework handler', first.empty, 'ms');
+    row(
+      'keydesk token, as built',
+      first.built,
+      'ms',
+      `${(first.built / first.empty).toFixed(2)} × empty (aim: at most 1.3)`,
+    );
+    row('keydesk token, unbundled', first.unbundled, 'ms', `${(first.unbundled / first.empty).toFixed(2)} × empty`);
+
+    title('Cold start, process start to first completed hand-out (median)');
+    const completed = await inTurn(ROUNDS, { built: () => handed(ROOT), unbundled: () => handed(unbundled) });
+    const share = completed.built / completed.unbundled;
+    row('keydesk token, as built', completed.built, 'ms', `${share.toFixed(2)} × unbundled (aim: at most 0.5)`);
+    row('keydesk token, unbundled', completed.unbundled, 'ms');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function emptyFunction(folder: string): string {
+  const at = join(folder, 'empty');
+  mkdirSync(at);
+  writeFileSync(join(at, 'package.json'), '{"main":"index.cjs"}');
+  writeFileSync(join(at, 'index.cjs'), "exports.token = (request, response) => response.send('ok');");
+  return at;
+}
+
+/** The same sources, file by file, with the packages where npm puts them. */
+async function unbundledFunction(folder: string): Promise<string> {
+  const at = join(folder, 'unbundled');
+  mkdirSync(at);
+  await build({
+    entryPoints: [join(ROOT, 'functions/*.ts'), join(ROOT, 'shared/**/*.ts')],
+    outbase: ROOT,
+    outdir: at,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    outExtension: { '.js': '.ts' },
+    logLevel: 'error',
+  });
+  writeFileSync(join(at, 'package.json'), '{"main":"index.mjs","type":"module"}');
+  writeFileSync(join(at, 'index.mjs'), "export { token } from './functions/token.ts';");
+  symlinkSync(join(ROOT, 'node_modules'), join(at, 'node_modules'));
+  symlinkSync(join(ROOT, 'examples'), join(at, 'examples'));
+  return at;
+}
+
+async function withStarted<T>(
+  source: string,
+  settings: Surroundings['settings'],
+  work: (port: number, begun: number, running: Running) => Promise<T>,
+): Promise<T> {
+  const port = await freePort();
+  const begun = performance.now();
+  const running = run(FRAMEWORK, ['--target=token', `--port=${port}`], {
+    cwd: source,
+    env: functionEnvironment(settings),
+  });
+  try {
+    return await work(port, begun, running);
+  } finally {
+    await running.stop();
+  }
+}
+
+function timeFirstAnswer(source: string, settings: Surroundings['settings']): Promise<number> {
+  return withStarted(source, settings, async (port, begun, running) => {
+    await untilAnswer(port, running);
+    return performance.now() - begun;
+  });
+}
+
+function timeFirstHandOut(
+  source: string,
+  settings: Surroundings['settings'],
+  jobToken: () => Promise<string>,
+): Promise<number> {
+  return withStarted(source, settings, async (port, begun, running) => {
+    const authorization = `Bearer ${await jobToken()}`;
+    await untilListening(port, running);
+    const answer = await fetch(`http://127.0.0.1:${port}/token/staging-export`, {
+      method: 'POST',
+      headers: { authorization },
+    });
+    if (answer.status !== 200)
+      throw new Error(`the first hand-out failed: ${await answer.text()}\n${running.output()}`);
+    await answer.text();
+    return performance.now() - begun;
+  });
+}
+
+async function untilAnswer(port: number, running: Running): Promise<void> {
+  for (;;) {
+    if (await answered(port)) return;
+    if (running.process.exitCode !== null) throw new Error(`ended before it answered:\n${running.output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** As the platform does it: the port is open, then the waiting request is let in. */
+async function untilListening(port: number, running: Running): Promise<void> {
+  const { connect } = await import('node:net');
+  for (;;) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.on('error', () => resolve(false));
+    });
+    if (open) return;
+    if (running.process.exitCode !== null) throw new Error(`ended before it listened:\n${running.output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+function answered(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get({ host: '127.0.0.1', port, path: '/health', agent: false }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200);
+    });
+    request.on('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,40 @@
+// `npm run bench`: how long a cold start takes and what a warm hand-out costs, as ratios measured in one run on one
+// machine. Absolute figures are this machine's; the ratios are what to compare.
+
+import { startBuildkite } from '../sandbox/buildkite.ts';
+import { startAuth, startFirestore } from '../sandbox/emulators.ts';
+import { startGoogle } from '../sandbox/google.ts';
+import { benchColdStart } from './cold-start.ts';
+import { benchTransport } from './transport.ts';
+import { benchWarm } from './warm.ts';
+
+const WEBHOOK_TOKEN = 'bench-webhook-token';
+
+const [firestore, auth] = await Promise.all([startFirestore(), startAuth()]);
+const buildkite = await startBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: WEBHOOK_TOKEN });
+const google = await startGoogle({
+  accounts: ['export@acme-staging.iam.gserviceaccount.com', 'keydesk-signer@acme-staging.iam.gserviceaccount.com'],
+});
+const surroundings = {
+  buildkite,
+  google,
+  settings: {
+    KEYDESK_POLICY: 'examples/policy.yaml',
+    GOOGLE_CLOUD_PROJECT: 'keydesk-bench',
+    KEYDESK_DATABASE: 'ledger',
+    KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN,
+    KEYDESK_ISSUER: buildkite.url,
+    KEYDESK_IAMCREDENTIALS_URL: google.url,
+    KEYDESK_IDENTITYTOOLKIT_URL: `http://${auth.host}/identitytoolkit.googleapis.com`,
+    FIRESTORE_EMULATOR_HOST: firestore.host,
+    GCE_METADATA_HOST: google.metadataHost,
+  },
+};
+try {
+  await benchColdStart(surroundings);
+  await benchWarm(surroundings);
+  await benchTransport(firestore.host);
+} finally {
+  await Promise.all([buildkite.close(), google.close(), firestore.stop(), auth.stop()]);
+}
+process.exit(0);

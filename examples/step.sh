@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# A Buildkite step that writes a release's configuration to Firestore with curl. KEYDESK is the desk's URL.
+set -euo pipefail
+
+JOB_TOKEN=$(buildkite-agent oidc request-token --audience "https://keydesk.acme.example" \
+  --claim organization_id --claim pipeline_id)
+
+ACCESS_TOKEN=$(curl --fail-with-body --silent --show-error --retry 3 -X POST "$KEYDESK/token/staging-config" \
+  -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain") || { echo "$ACCESS_TOKEN"; exit 1; }
+
+curl --fail-with-body --silent --show-error --globoff -X PATCH \
+  "$FIRESTORE/v1/projects/acme-staging/databases/(default)/documents/config/web" \
+  -H "Authorization: Bearer $ACCESS_TOKEN" -H "Content-Type: application/json" \
+  -d '{"fields":{"replicas":{"integerValue":"3"}}}'
