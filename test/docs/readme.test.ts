@@ -1,0 +1,86 @@
+// Every example in the README is run: the policy is the one in examples/ and parses, the step is the one in examples/
+// and does what it says with real curl.
+
+import { execFile } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { ROOT } from '../../sandbox/functions.ts';
+import { newRulesFile } from '../../shared/core/firestore-rules.ts';
+import { parsePolicyText } from '../../shared/policy-text.ts';
+import { databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const readme = read('README.md');
+
+describe('the README', () => {
+  it.each(['examples/policy.yaml', 'examples/step.sh'])('shows %s as it is', (path) => {
+    const shown = new RegExp(`<!-- ${path} -->\n\`\`\`\\w+\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1];
+    expect(shown).toBe(read(path));
+  });
+
+  it('names only npm scripts that exist', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [...readme.matchAll(/npm (?:run )?(start|test|[a-z]+)\b/g)].map(([, name]) => name as string);
+    for (const name of new Set(named)) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  it('links only to files that exist', () => {
+    const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path]) => path as string);
+    expect(links.length).toBeGreaterThan(3);
+    for (const path of links) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
+  });
+
+  it("has the example policy's rules in firestore.rules", () => {
+    const loaded = parsePolicyText(read('examples/policy.yaml'), 'examples/policy.yaml');
+    if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
+    const rules = newRulesFile(loaded.policy, { project: 'acme-staging', database: '(default)' });
+    expect(read('firestore.rules')).toBe(rules);
+  });
+});
+
+describe('the step of the README', () => {
+  let desk: InProcessDesk;
+  let folder: string;
+  beforeAll(async () => {
+    desk = await openInProcessDesk({ policy: () => read('examples/policy.yaml') });
+    folder = mkdtempSync(join(tmpdir(), 'keydesk-step-'));
+  });
+  afterAll(async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await desk.close();
+  });
+
+  async function runStep(jobToken: string) {
+    const agent = join(folder, 'buildkite-agent');
+    const asked = join(folder, 'asked');
+    writeFileSync(agent, `#!/bin/sh\necho "$@" > '${asked}'\necho '${jobToken}'\n`);
+    chmodSync(agent, 0o755);
+    const ran = await promisify(execFile)('bash', [join(ROOT, 'examples/step.sh')], {
+      env: {
+        PATH: [folder, dirname(process.execPath), process.env.PATH].join(':'),
+        KEYDESK: desk.tokenUrl,
+        FIRESTORE: `http://${inject('firestoreHost')}`,
+      },
+    }).catch((error: { stdout: string; stderr: string; code: number }) => error);
+    return { ...ran, asked: readFileSync(asked, 'utf8') };
+  }
+
+  it('writes the configuration with the token it was handed', async () => {
+    await databaseOf('acme-staging', '(default)').doc('config/web').delete();
+    const { stdout, asked } = await runStep(await desk.buildkite.jobToken(desk.buildkite.startJob()));
+    expect(asked).toContain('oidc request-token --audience https://keydesk.acme.example --claim organization_id');
+    expect(stdout).toContain('"replicas"');
+    const written = await databaseOf('acme-staging', '(default)').doc('config/web').get();
+    expect(written.data()).toEqual({ replicas: 3 });
+  });
+
+  it('fails, with what the service says, when the job has ended', async () => {
+    const job = desk.buildkite.startJob();
+    await desk.notify(desk.buildkite.event(job));
+    const ran = await runStep(await desk.buildkite.jobToken(job));
+    expect(ran).toMatchObject({ code: 1, stdout: expect.stringContaining('The job has ended') });
+  });
+});

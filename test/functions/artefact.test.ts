@@ -1,0 +1,183 @@
+// The built artefact, started exactly as the platform starts it: functions-framework, the target's name and the
+// documented settings. What the framework would do to a request or a shutdown must not reach a client.
+
+import { readFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { type LocalBuildkite, startBuildkite } from '../../sandbox/buildkite.ts';
+import { functionEnvironment, ROOT, type RunningFunction, startFunction } from '../../sandbox/functions.ts';
+import { type LocalGoogle, startGoogle } from '../../sandbox/google.ts';
+import { run } from '../../sandbox/process.ts';
+
+const WEBHOOK_TOKEN = 'artefact-webhook-token';
+const AUDIENCE = 'https://keydesk.acme.example';
+
+describe('the built artefact under functions-framework', () => {
+  let buildkite: LocalBuildkite;
+  let google: LocalGoogle;
+  let settings: Record<string, string>;
+  const started: RunningFunction[] = [];
+
+  beforeAll(async () => {
+    buildkite = await startBuildkite({ audience: AUDIENCE, webhookToken: WEBHOOK_TOKEN });
+    google = await startGoogle({ accounts: ['export@acme-staging.iam.gserviceaccount.com'] });
+    settings = {
+      KEYDESK_POLICY: 'examples/policy.yaml',
+      GOOGLE_CLOUD_PROJECT: 'artefact-test',
+      KEYDESK_DATABASE: 'ledger',
+      KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN,
+      KEYDESK_ISSUER: buildkite.url,
+      KEYDESK_IAMCREDENTIALS_URL: google.url,
+      KEYDESK_IDENTITYTOOLKIT_URL: `http://${inject('authHost')}/identitytoolkit.googleapis.com`,
+      FIRESTORE_EMULATOR_HOST: inject('firestoreHost'),
+      GCE_METADATA_HOST: google.metadataHost,
+    };
+  });
+  afterAll(async () => {
+    await Promise.all([...started.map(({ running }) => running.stop()), buildkite.close(), google.close()]);
+  });
+
+  async function start(target: 'token' | 'webhook' | 'sweep'): Promise<RunningFunction> {
+    const running = await startFunction(target, settings);
+    started.push(running);
+    return running;
+  }
+
+  async function ask(url: string, jobToken: string): Promise<Response> {
+    return fetch(`${url}/token/staging-export`, { method: 'POST', headers: { authorization: `Bearer ${jobToken}` } });
+  }
+
+  it('hands out, ends and sweeps with nothing but the documented settings', async () => {
+    const [token, webhook, sweep] = await Promise.all([start('token'), start('webhook'), start('sweep')]);
+    const job = buildkite.startJob();
+    const jobToken = await buildkite.jobToken(job);
+    const issued = await ask(token.url, jobToken);
+    expect(await issued.json()).toMatchObject({ credential: 'staging-export', revocation: 'expiry' });
+    const body = buildkite.event(job);
+    const headers = { 'x-buildkite-signature': buildkite.signature(body) };
+    const ended = await fetch(`${webhook.url}/`, { method: 'POST', headers, body });
+    expect(await ended.json()).toMatchObject({ result: 'job_ended', renewal_ended: 1 });
+    const swept = await fetch(`${sweep.url}/`, { method: 'POST' });
+    expect(await swept.json()).toMatchObject({ failed: 0, left: 0 });
+    expect((await ask(token.url, jobToken)).status).toBe(400);
+    expect(google.unexpected).toEqual([]);
+  });
+
+  it('never lets a client see the framework: no HTML, no stack, JSON for malformed JSON, no inflated bodies', async () => {
+    const [token, webhook] = await Promise.all([start('token'), start('webhook')]);
+    const json = { 'content-type': 'application/json' };
+    const answers = await Promise.all([
+      fetch(`${token.url}/token`, { method: 'POST', headers: json, body: '{"broken' }),
+      fetch(`${token.url}/token`, { method: 'POST', headers: json, body: '"text"' }),
+      fetch(`${token.url}/favicon.ico`),
+      fetch(`${token.url}/robots.txt`),
+      fetch(`${token.url}/token/%zz`, { method: 'POST' }),
+      fetch(`${webhook.url}/`, { method: 'POST', headers: json, body: '{"broken' }),
+      fetch(`${webhook.url}/`, { method: 'POST' }),
+      fetch(`${webhook.url}/`, {
+        method: 'POST',
+        headers: { ...json, 'content-encoding': 'gzip' },
+        body: gzipSync('{"event":"ping"}'),
+      }),
+    ]);
+    for (const answer of answers) {
+      const text = await answer.text();
+      expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
+      expect(JSON.parse(text)).toMatchObject({ error: expect.any(String), request_id: expect.any(String) });
+      expect(text).not.toMatch(/<html|<pre|node_modules|at .*\(/i);
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+    }
+    expect(answers.map(({ status }) => status)).toEqual([415, 415, 404, 404, 401, 401, 401, 401]);
+  });
+
+  it('checks a signature over the bytes as received, also of a body that is no JSON', async () => {
+    const webhook = await start('webhook');
+    for (const body of ['{"event":"ping"}', '{"event":  "ping"}\n', '{"event":"ping","x":"\\u00e4ä"}']) {
+      const answer = await fetch(`${webhook.url}/`, {
+        method: 'POST',
+        headers: { 'x-buildkite-signature': buildkite.signature(body) },
+        body,
+      });
+      expect([answer.status, await answer.json()]).toEqual([200, { result: 'pong' }]);
+    }
+  });
+
+  it('finishes what is in flight when the platform stops it, and then ends with 0', async () => {
+    const token = await start('token');
+    const jobTokens = await Promise.all([1, 2, 3].map(async () => buildkite.jobToken(buildkite.startJob())));
+    let release: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let arrived = 0;
+    const allArrived = new Promise<void>((resolve) => {
+      google.before = async () => {
+        arrived += 1;
+        if (arrived === jobTokens.length) resolve();
+        await held;
+        return undefined;
+      };
+    });
+    const asked = jobTokens.map((jobToken) => ask(token.url, jobToken));
+    await allArrived;
+    google.before = undefined;
+    const stopped = token.running.stop();
+    // The listener is closed when new connections are refused; only then is the work let go on.
+    await expect.poll(() => refusesConnections(token.url)).toBe(true);
+    release();
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(await stopped).toBe(0);
+    expect(token.running.output().match(/"grant.issued"/g)?.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it('reports all wrong settings and policy problems at once, by name and never by value', async () => {
+    const wrong = {
+      KEYDESK_POLICY: 'package.json',
+      KEYDESK_DATABASE: 'Not A Database',
+      KEYDESK_ISSUER: 'http://issuer.example',
+      KEYDESK_STS_URL: 'https://user:hunter2@sts.example',
+      KEYDESK_WEBHOOK_TOKENS: 'hunter3,hunter4,hunter5',
+    };
+    const { code, output } = await startWith('token', wrong);
+    expect(code).toBe(1);
+    for (const name of ['GOOGLE_CLOUD_PROJECT', 'KEYDESK_DATABASE', 'KEYDESK_ISSUER', 'KEYDESK_STS_URL', 'KEYDESK_WEBHOOK_TOKENS'])
+      expect(output).toContain(name);
+    expect(output).toMatch(/package\.json:\d+:\d+/);
+    expect(output).not.toMatch(/hunter|Not A Database|issuer\.example|at .*\(/);
+  });
+
+  it('does not start a webhook function without a key, nor with a policy needed', async () => {
+    const { KEYDESK_WEBHOOK_TOKENS: _, KEYDESK_POLICY: __, ...rest } = settings;
+    const { code, output } = await startWith('webhook', rest);
+    expect(code).toBe(1);
+    expect(output).toContain('KEYDESK_WEBHOOK_TOKENS is not set');
+    expect(output).not.toContain('KEYDESK_POLICY');
+  });
+
+  it('keeps Google’s libraries out of what every start loads', () => {
+    for (const name of ['token', 'webhook', 'sweep'])
+      expect(readFileSync(`${ROOT}/dist/${name}.cjs`).length).toBeLessThan(400_000);
+  });
+
+  async function startWith(target: string, environment: Record<string, string>) {
+    const running = run(`${ROOT}/node_modules/.bin/functions-framework`, [`--target=${target}`, '--port=0'], {
+      cwd: ROOT,
+      env: functionEnvironment(environment),
+    });
+    const code = await new Promise((resolve) => running.process.once('close', resolve));
+    return { code, output: running.output() };
+  }
+});
+
+function refusesConnections(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = httpRequest(url, { agent: false }, (answer) => {
+      answer.resume();
+      resolve(false);
+    });
+    probe.on('error', () => resolve(true));
+    probe.end();
+  });
+}
