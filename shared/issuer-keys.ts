@@ -10,6 +10,8 @@ import { Unavailable } from './unavailable.ts';
 const DEADLINE_MS = 3_000;
 /** After this age keys are asked for again, beside the request that notices. */
 const FRESH_MS = 10 * 60_000;
+/** After this age a request waits for newer keys, and makes do with the old ones only if there are none to be had. */
+const STALE_MS = 3_600_000;
 /** After this age keys are not trusted any more, down endpoint or not. */
 const USABLE_MS = 24 * 3_600_000;
 /** Between two looks for a key id that is not known. */
@@ -17,9 +19,9 @@ const UNKNOWN_KEY_PAUSE_MS = 30_000;
 /** Between two tries after the endpoint failed. */
 const FAILURE_PAUSE_MS = 2_000;
 
-const keySet = z.object({
-  keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })).max(100),
-});
+const keySet = z.object({ keys: z.array(z.unknown()).max(100) });
+/** A key that could have signed a job token; other kinds stand beside it and are passed over (RFC 7517 section 5). */
+const signingKey = z.looseObject({ kty: z.literal('RSA'), kid: z.string().min(1), n: z.string(), e: z.string() });
 
 export type KeyOf = (header: JWSHeaderParameters, token: FlattenedJWSInput) => Promise<CryptoKey>;
 
@@ -49,11 +51,13 @@ export class IssuerKeys {
   readonly keyOf: KeyOf = async (header, token) => {
     const age = this.#now() - this.#fetchedAt;
     if (age > USABLE_MS) await this.#fetch();
+    else if (age > STALE_MS) await this.#fetch().catch(() => {});
     else if (age > FRESH_MS) this.#fetch().catch(() => {});
     if (!this.#keyOf) throw new Unavailable('issuer keys', 'none in hand');
     try {
       return await this.#keyOf(header, token);
     } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw unusable(error);
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
       if (this.#failure === undefined && this.#now() - this.#fetchedAt < UNKNOWN_KEY_PAUSE_MS) throw error;
       await this.#fetch();
@@ -69,7 +73,6 @@ export class IssuerKeys {
   async #fetch(): Promise<void> {
     if (this.#fetching) return this.#fetching;
     if (this.#failure && this.#now() - this.#triedAt < FAILURE_PAUSE_MS) throw this.#failure;
-    this.#triedAt = this.#now();
     this.#fetching = this.#load()
       .then(() => {
         this.#failure = undefined;
@@ -78,6 +81,7 @@ export class IssuerKeys {
         this.#failure = Unavailable.is(error)
           ? error
           : new Unavailable('issuer keys', 'answered something that is no key set');
+        this.#triedAt = this.#now();
         throw this.#failure;
       })
       .finally(() => {
@@ -90,7 +94,12 @@ export class IssuerKeys {
     const { status, json } = await this.#ask({ what: 'issuer keys', url: this.#url, deadlineMs: DEADLINE_MS });
     if (status !== 200) throw new Unavailable('issuer keys', `answered ${status}`);
     const { keys } = keySet.parse(json);
-    this.#keyOf = createLocalJWKSet({ keys: keys.filter(({ kty }) => kty === 'RSA') }) as KeyOf;
+    const usable = keys.flatMap((key) => signingKey.safeParse(key).data ?? []);
+    this.#keyOf = createLocalJWKSet({ keys: usable }) as KeyOf;
     this.#fetchedAt = this.#now();
   }
+}
+
+function unusable(cause: unknown): Unavailable {
+  return new Unavailable('issuer keys', 'the key the token names cannot be used', 2, { cause });
 }

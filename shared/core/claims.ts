@@ -11,13 +11,19 @@ const text = (longest: number) =>
     .string()
     .min(1)
     .max(longest)
-    .refine((value) => !CONTROL_CHARACTER.test(value), 'holds a control character');
+    .refine((value) => !CONTROL_CHARACTER.test(value), 'holds a control character')
+    .refine((value) => value.isWellFormed(), 'is not well-formed Unicode');
 const uuid = z
   .string()
   .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, 'is not a UUID')
   .transform((value) => value.toLowerCase());
 const slug = text(256);
-const optional = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
+/** What Buildkite sends for a claim that has no value is not documented for all of them: null and "" are both none. */
+const optional = <T extends z.ZodType>(type: T) =>
+  type
+    .or(z.literal(''))
+    .nullish()
+    .transform((value) => (value === '' ? undefined : (value ?? undefined)));
 
 /** Claims that a token holds only when the job asked for them with `--claim`. */
 export const OPTIONAL_CLAIMS = [
@@ -92,7 +98,7 @@ export function parseClaims(payload: unknown): { claims: JobClaims } | { invalid
   if (!known.success) return { invalidClaim: String(known.error.issues[0]?.path[0] ?? 'payload') };
   const agentTags = new Map<string, string>();
   for (const [name, value] of Object.entries(payload as object)) {
-    if (!AGENT_TAG.test(name) || value === null) continue;
+    if (!AGENT_TAG.test(name) || value === null || value === '') continue;
     const tag = text(1024).safeParse(value);
     if (!tag.success) return { invalidClaim: name };
     agentTags.set(name, tag.data);
