@@ -1,10 +1,11 @@
 // The document that security rules look up to judge a Firestore token. It is opened before the token leaves and closed
 // to take access away; once closed it stays closed, whatever request was still on its way.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Firestore } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { GRANT_COLLECTION } from './core/document-path.ts';
-import { alreadyExists, fromStored, type OpenDatabase, toStored } from './firestore-client.ts';
+import { alreadyExists, changedMeanwhile, fromStored, type OpenDatabase, toStored } from './firestore-client.ts';
 import { within } from './unavailable.ts';
 
 const DEADLINE_MS = 3_000;
@@ -32,7 +33,10 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase): OpenGrant
   return (name, { roles, expires_at }) => {
     const database = openDatabase(name);
     const document = (until: number) =>
-      toStored({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS }) as object;
+      toStored({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS }) as Record<
+        string,
+        unknown
+      >;
     const open = async (): Promise<boolean> => {
       try {
         await at(database, name).create(document(expires_at));
@@ -40,13 +44,21 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase): OpenGrant
       } catch (error) {
         if (!alreadyExists(error)) throw error;
       }
-      return database.runTransaction(async (transaction) => {
-        const snapshot = await transaction.get(at(database, name));
+      // Not a transaction: two of them that renew at once wait for each other's lock for longer than the deadline.
+      for (;;) {
+        const snapshot = await at(database, name).get();
         const existing = stored.parse(fromStored(snapshot.data()));
         if (existing.state === 'ended') return false;
-        transaction.set(at(database, name), document(Math.max(existing.expires_at, expires_at)));
-        return true;
-      });
+        if (existing.expires_at >= expires_at && isDeepStrictEqual(existing.roles, roles)) return true;
+        const lastUpdateTime = snapshot.updateTime;
+        if (!lastUpdateTime) throw new Error('a document without an update time');
+        try {
+          await at(database, name).update(document(Math.max(existing.expires_at, expires_at)), { lastUpdateTime });
+          return true;
+        } catch (error) {
+          if (!changedMeanwhile(error)) throw error;
+        }
+      }
     };
     return within(DEADLINE_MS, 'grant document', open());
   };

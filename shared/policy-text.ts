@@ -2,7 +2,7 @@
 // Knows YAML's positions; what a policy is, it leaves to core/policy.ts.
 
 import { createHash } from 'node:crypto';
-import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { type Policy, type PolicyProblem, toPolicy } from './core/policy.ts';
 
 export interface LoadedPolicy {
@@ -25,6 +25,9 @@ export function parsePolicyText(text: string, file: string): LoadedPolicy | { pr
   };
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) return { problems: faults.map(({ pos, message }) => `${locate(pos[0])} ${message}`) };
+  if (document.contents === null) return { problems: [`${file}:1:1 is empty: it must hold a policy`] };
+  const misread = misreadIn(document);
+  if (misread.length > 0) return { problems: misread.map(({ offset, message }) => `${locate(offset)} ${message}`) };
 
   let data: unknown;
   try {
@@ -43,6 +46,21 @@ export function parsePolicyText(text: string, file: string): LoadedPolicy | { pr
     };
   }
   return { policy: result.policy, sha256: createHash('sha256').update(text).digest('hex') };
+}
+
+/** What would come out of YAML as something else than what is written: `2.0` as the number 2, `__proto__` not at all. */
+function misreadIn(document: Document): { offset: number; message: string }[] {
+  const found: { offset: number; message: string }[] = [];
+  visit(document, {
+    Scalar: (key, { value, source, range }) => {
+      const offset = range?.[0] ?? 0;
+      if (key === 'key' && value === '__proto__')
+        found.push({ offset, message: '__proto__ is not a key of this format' });
+      if (typeof value === 'number' && source !== String(value))
+        found.push({ offset, message: `${source} is read as the number ${value}: put it in quotes` });
+    },
+  });
+  return found;
 }
 
 function offsetOf(contents: unknown, { path }: PolicyProblem): number {

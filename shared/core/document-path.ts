@@ -6,7 +6,14 @@ export const GRANT_COLLECTION = 'keydesk_grants';
 
 const LITERAL = /^[A-Za-z0-9_-]{1,128}$/;
 const WILDCARD = /^\{[A-Za-z_][A-Za-z0-9_]{0,63}(=\*\*)?\}$/;
-const RESERVED_NAMES = new Set(['request', 'resource', 'database', 'true', 'false', 'null', 'if', 'in', 'is', 'let']);
+/** Words and packages of the rules language (from its lexer), and the variables in force where the paths stand. */
+const RESERVED_NAMES = new Set(
+  (
+    'allow arguments break case continue deny do each else false for function goto if import in is let match not null ' +
+    'return rules_version service switch then true var while ' +
+    'debug duration hashing latlng math timestamp database request resource'
+  ).split(' '),
+);
 
 /** What is wrong with `path` as a template of document paths, in words for the policy's author; undefined if nothing. */
 export function documentPathProblem(path: string): string | undefined {

@@ -7,7 +7,6 @@ import type { Policy, Verb } from './policy.ts';
 
 const BEGIN = '// keydesk:begin';
 const END = '// keydesk:end';
-const ENCLOSING_MATCH = /match\s+\/databases\/\{database\}\/documents\s*\{/;
 const VERB_ORDER: readonly Verb[] = ['get', 'list', 'create', 'update', 'delete'];
 
 export interface DatabaseName {
@@ -40,31 +39,77 @@ ${rulesBlock(policy, { project, database }, '    ')}
 
 /** The file's text with the part between the marks made anew, or what keeps that from being done. */
 export function spliceRules(text: string, policy: Policy, name: DatabaseName): { text: string } | { problem: string } {
-  const begins = text.split(BEGIN).length - 1;
-  const ends = text.split(END).length - 1;
-  const begin = text.indexOf(BEGIN);
-  const end = text.indexOf(END);
-  if (begins !== 1 || ends !== 1 || end < begin)
+  const [begin, ...moreBegins] = [...text.matchAll(/^([ \t]*)\/\/ keydesk:begin/gm)];
+  const [end, ...moreEnds] = [...text.matchAll(/^[ \t]*\/\/ keydesk:end/gm)];
+  if (!begin || !end || moreBegins.length > 0 || moreEnds.length > 0 || end.index < begin.index)
     return {
-      problem: `needs one line "${BEGIN}" and after it one line "${END}", inside "match /databases/{database}/documents { … }": the rules go between them`,
+      problem: `needs one line that begins with "${BEGIN}" and after it one that begins with "${END}", inside "match /databases/{database}/documents { … }": the rules go between them`,
     };
-  if (!ENCLOSING_MATCH.test(text.slice(0, begin)))
+  const before = text.slice(0, begin.index);
+  const enclosing = matchesOf(before).findLast(({ open }) => open);
+  if (enclosing?.written !== '/databases/{database}/documents')
     return {
       problem: `must have its marks inside "match /databases/{database}/documents {", with the wildcard named database`,
     };
-  const lineStart = text.lastIndexOf('\n', begin) + 1;
-  const indent = /^[ \t]*/.exec(text.slice(lineStart, begin))?.[0] ?? '';
-  return { text: text.slice(0, lineStart) + rulesBlock(policy, name, indent) + text.slice(end + END.length) };
+  if (!/^\s*rules_version\s*=\s*(['"])2\1\s*;/.test(plain(text, ' ', "'2'")))
+    return {
+      problem: `must begin with "rules_version = '2';": before version 2, {name=**} means something else than in policy`,
+    };
+  return { text: before + rulesBlock(policy, name, begin[1] ?? '') + text.slice(end.index + end[0].length) };
 }
 
 /** Hand-written matches that also cover the grant documents: rules only ever add access, so these open them. */
 export function matchesCoveringGrants(text: string): string[] {
   const end = text.indexOf(END);
   const handWritten = end < 0 ? text : text.slice(0, Math.max(text.indexOf(BEGIN), 0)) + text.slice(end);
-  const withoutComments = handWritten.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
-  return [
-    ...withoutComments.matchAll(/match\s+(\/\{[A-Za-z_]\w*(?:=\*\*\}|\}\/\{[A-Za-z_]\w*(?:=\*\*)?\}))\s*\{/g),
-  ].map(([, path]) => path ?? '');
+  const grants = ['databases', '(default)', 'documents', GRANT_COLLECTION, 'grant'];
+  return matchesOf(handWritten).flatMap(({ written, path }) => (covers(path, grants) ? [written] : []));
+}
+
+interface Match {
+  /** As written, without spaces. */
+  readonly written: string;
+  /** The segments of the whole path, with those of the matches around it. */
+  readonly path: readonly string[];
+  /** Whether the text ends inside it. */
+  readonly open: boolean;
+}
+
+/** Every `match` of the text, in its order. */
+function matchesOf(text: string): Match[] {
+  const matches: { written: string; path: readonly string[]; open: boolean }[] = [];
+  const blocks: ((typeof matches)[number] | undefined)[] = [];
+  const token = /\bmatch\s*((?:\/\s*(?:\{[^{}]*\}|[^\s/{}]+)\s*)+)\{|[{}]/g;
+  for (const [found, written] of plain(text, ' ', "''").matchAll(token)) {
+    if (found === '}') {
+      const closed = blocks.pop();
+      if (closed) closed.open = false;
+    } else if (written === undefined) blocks.push(undefined);
+    else {
+      const own = written.replaceAll(/\s/g, '');
+      const around = blocks.findLast((block) => block !== undefined)?.path ?? [];
+      const match = { written: own, path: [...around, ...own.slice(1).split('/')], open: true };
+      matches.push(match);
+      blocks.push(match);
+    }
+  }
+  return matches;
+}
+
+/** The text with every comment and every string constant replaced. */
+function plain(text: string, comment: string, string: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g, (found) =>
+    found.startsWith('/') ? comment : found === "'2'" || found === '"2"' ? string : "''",
+  );
+}
+
+/** Whether the match path covers the document; `{name=**}` stands for any number of segments, none included. */
+function covers([template, ...templates]: readonly string[], segments: readonly string[]): boolean {
+  if (template === undefined) return segments.length === 0;
+  if (template.endsWith('=**}'))
+    return segments.some((_, index) => covers(templates, segments.slice(index))) || covers(templates, []);
+  const [segment, ...rest] = segments;
+  return segment !== undefined && (template.startsWith('{') || template === segment) && covers(templates, rest);
 }
 
 function rulesBlock(policy: Policy, name: DatabaseName, indent: string): string {
@@ -73,7 +118,7 @@ function rulesBlock(policy: Policy, name: DatabaseName, indent: string): string 
     'function keydeskHolds(credentials) {',
     '  return request.auth != null',
     "    && request.auth.token.firebase.sign_in_provider == 'custom'",
-    '    && request.auth.token.keydesk_grant is string',
+    "    && request.auth.token.get('keydesk_grant', null) is string",
     `    && keydeskIsLive(get(/databases/$(database)/documents/${GRANT_COLLECTION}/$(request.auth.token.keydesk_grant)).data, credentials);`,
     '}',
     'function keydeskIsLive(grant, credentials) {',

@@ -26,9 +26,10 @@ const duration = (least: number, most: number, limits: string) =>
   });
 
 const name = z.string().regex(CREDENTIAL_NAME, 'must be lower-case letters, digits and -, and begin with a letter');
+const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 const uuid = z
   .string()
-  .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'must be a UUID')
+  .regex(UUID, 'must be a UUID')
   .transform((value) => value.toLowerCase());
 const serviceAccountEmail = z
   .string()
@@ -109,21 +110,38 @@ const claimPatterns = z.union([claimPattern.transform((one) => [one]), z.array(c
 
 const BOUNDARY_CLAIMS = ['pipeline_id', 'pipeline_slug', 'cluster_id'];
 
-const jobMatcher = z.record(z.string(), claimPatterns).superRefine((job, context) => {
-  for (const claim of Object.keys(job)) {
-    if (isMatchableClaim(claim)) continue;
-    const hint =
-      claim === 'sub'
-        ? 'the job chooses the form of sub, so it proves nothing; name the discrete claims'
-        : `known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`;
-    context.addIssue({ code: 'custom', path: [claim], message: `is not a claim a rule can name: ${hint}` });
-  }
-  if (!BOUNDARY_CLAIMS.some((claim) => job[claim] !== undefined && !job[claim].some(matchesAnything)))
-    context.addIssue({
-      code: 'custom',
-      message: `names no pipeline: a rule must narrow ${BOUNDARY_CLAIMS.join(', ')} to something other than a wildcard, because branches, tags and step keys are chosen by whoever starts the build`,
-    });
-});
+const jobMatcher = z
+  .record(z.string(), claimPatterns)
+  .superRefine((job, context) => {
+    for (const claim of Object.keys(job)) {
+      if (isMatchableClaim(claim)) continue;
+      const hint =
+        claim === 'sub'
+          ? 'the job chooses the form of sub, so it proves nothing; name the discrete claims'
+          : `known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`;
+      context.addIssue({ code: 'custom', path: [claim], message: `is not a claim a rule can name: ${hint}` });
+    }
+    if (!BOUNDARY_CLAIMS.some((claim) => job[claim]?.every((pattern) => isNarrow(claim, pattern))))
+      context.addIssue({
+        code: 'custom',
+        message: `names no pipeline: a rule must narrow ${BOUNDARY_CLAIMS.join(', ')} (an id to a UUID, a slug to more than wildcards), because branches, tags and step keys are chosen by whoever starts the build`,
+      });
+  })
+  .transform(withUuidsInLowerCase);
+
+function isNarrow(claim: string, pattern: string): boolean {
+  return claim.endsWith('_id') ? UUID.test(pattern) : !matchesAnything(pattern);
+}
+
+/** Claims are compared with UUIDs in lower case; every claim called …_id is one. */
+function withUuidsInLowerCase(job: Record<string, string[]>): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(job).map(([claim, patterns]) => [
+      claim,
+      claim.endsWith('_id') ? patterns.map((pattern) => pattern.toLowerCase()) : patterns,
+    ]),
+  );
+}
 
 const rule = z.strictObject({
   name: z.string().min(1).max(128),
@@ -131,36 +149,30 @@ const rule = z.strictObject({
   grants: z.array(z.string()).min(1),
 });
 
-const policySchema = z
-  .strictObject({
-    version: z.literal(1, { error: 'must be 1' }),
-    organization: z.strictObject({ slug: z.string().min(1).max(256), id: uuid.optional() }),
-    audience: z
-      .string()
-      .regex(/^\S{1,512}$/, 'must be text without spaces: exactly what jobs ask their token for')
-      .refine(
-        (audience) => !/^https:\/\/buildkite\.com(\/|$)/i.test(audience),
-        "is Buildkite's default audience, which every job's token has: choose one that only Keydesk uses",
-      ),
-    jobTokenLifetime: duration(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').default(DEFAULT_JOB_TOKEN_LIFETIME),
-    credentials: z.record(name, credential),
-    rules: z.array(rule),
-  })
-  .superRefine(({ credentials, rules }, context) => {
-    const seen = new Set<string>();
-    for (const [index, { name, grants }] of rules.entries()) {
-      if (seen.has(name))
-        context.addIssue({ code: 'custom', path: ['rules', index, 'name'], message: `"${name}" names two rules` });
-      seen.add(name);
-      for (const [position, granted] of grants.entries())
-        if (!Object.hasOwn(credentials, granted))
-          context.addIssue({
-            code: 'custom',
-            path: ['rules', index, 'grants', position],
-            message: `"${granted}" is not a credential of this policy`,
-          });
-    }
-  });
+const policySchema = z.strictObject({
+  version: z.literal(1, { error: 'must be 1' }),
+  organization: z.strictObject({ slug: z.string().min(1).max(256), id: uuid.optional() }),
+  audience: z
+    .string()
+    .regex(/^\S{1,512}$/, 'must be text without spaces: exactly what jobs ask their token for')
+    .refine(
+      (audience) => !/^https:\/\/buildkite\.com(\/|$)/i.test(audience),
+      "is Buildkite's default audience, which every job's token has: choose one that only Keydesk uses",
+    ),
+  jobTokenLifetime: duration(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').default(DEFAULT_JOB_TOKEN_LIFETIME),
+  credentials: z.record(name, credential),
+  rules: z.array(rule),
+});
+
+/** As much of a policy as its cross-references need, however wrong the rest is. */
+const namesSchema = z.object({
+  credentials: z.record(z.string(), z.unknown()).optional().catch(undefined),
+  rules: z
+    .array(
+      z.object({ name: z.unknown(), grants: z.array(z.unknown()).catch([]) }).catch({ name: undefined, grants: [] }),
+    )
+    .catch([]),
+});
 
 /** A reviewed policy. TTLs and lifetimes are in seconds. */
 export type Policy = z.output<typeof policySchema>;
@@ -176,8 +188,27 @@ export interface PolicyProblem {
 /** Turns plain data into a policy, or says everything that is wrong with it at once. */
 export function toPolicy(data: unknown): { policy: Policy } | { problems: PolicyProblem[] } {
   const result = policySchema.safeParse(data);
-  if (result.success) return { policy: deepFreeze(result.data) };
-  return { problems: result.error.issues.flatMap(toProblems) };
+  const problems = [...(result.error?.issues.flatMap(toProblems) ?? []), ...crossReferenceProblems(data)];
+  return result.success && problems.length === 0 ? { policy: deepFreeze(result.data) } : { problems };
+}
+
+function crossReferenceProblems(data: unknown): PolicyProblem[] {
+  const names = namesSchema.safeParse(data).data;
+  if (!names) return [];
+  const problems: PolicyProblem[] = [];
+  const seen = new Set<unknown>();
+  for (const [index, { name, grants }] of names.rules.entries()) {
+    if (typeof name === 'string' && seen.has(name))
+      problems.push({ path: ['rules', index, 'name'], message: `"${name}" names two rules` });
+    seen.add(name);
+    for (const [position, granted] of grants.entries())
+      if (typeof granted === 'string' && names.credentials && !Object.hasOwn(names.credentials, granted))
+        problems.push({
+          path: ['rules', index, 'grants', position],
+          message: `"${granted}" is not a credential of this policy`,
+        });
+  }
+  return problems;
 }
 
 function toProblems(issue: z.core.$ZodIssue): PolicyProblem[] {

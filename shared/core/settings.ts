@@ -75,10 +75,10 @@ function toProblems(error: z.ZodError): string[] {
 }
 
 function baseUrlProblem(text: string): string | undefined {
-  if (!URL.canParse(text)) return 'must be an absolute URL';
+  if (!URL.canParse(text) || /\s/.test(text)) return 'must be an absolute URL';
   const url = new URL(text);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback.has(url.hostname)))
     return 'must be an https URL (http is for 127.0.0.1, localhost and [::1] only)';
-  if (url.username || url.password || url.search || url.hash) return 'must be a URL without user, query and fragment';
+  if (url.username || url.password || /[?#]/.test(text)) return 'must be a URL without user, query and fragment';
   return undefined;
 }

@@ -1,0 +1,104 @@
+// `npm run rules`: makes the generated part of a Firestore rules file anew from policy, so that policy stays the one
+// source of what a token may do. With --check it writes nothing, and exits 1 when the file is not what policy says.
+// Knows files and arguments; what the rules are, it leaves to shared/core/firestore-rules.ts.
+
+import { isUtf8 } from 'node:buffer';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import {
+  type DatabaseName,
+  databasesOf,
+  matchesCoveringGrants,
+  newRulesFile,
+  spliceRules,
+} from '../shared/core/firestore-rules.ts';
+import type { Policy } from '../shared/core/policy.ts';
+import { parsePolicyText } from '../shared/policy-text.ts';
+
+const USAGE = `usage: npm run rules -- [options]
+  --policy FILE    the policy; default KEYDESK_POLICY, else policy.yaml
+  --project ID     whose rules, when the policy's credentials open databases of several projects
+  --database ID    whose rules, when they open several databases of one project
+  --file FILE      the rules file; default firestore.rules
+  --check          write nothing; exit 1 when the file is not what policy says`;
+
+const options = readOptions();
+const policy = readPolicy(options.policy);
+const database = chooseDatabase(policy);
+const before = existsSync(options.file) ? readText(options.file) : undefined;
+const after = rulesFor(before);
+
+for (const path of matchesCoveringGrants(after))
+  console.error(
+    `${options.file}: warning: the hand-written "match ${path}" also covers the grant documents, and rules only ever add access: what it allows, it allows on them too`,
+  );
+
+const agrees = `with ${options.policy} for ${nameOf(database)}`;
+if (after === before) console.log(`${options.file} agrees ${agrees}`);
+else if (options.check)
+  fail(
+    1,
+    `${options.file} does not agree ${agrees}; run: npm run rules -- --policy ${options.policy} ${nameOf(database)} --file ${options.file}`,
+  );
+else {
+  writeFileSync(options.file, after);
+  console.log(`${options.file} ${before === undefined ? 'written' : 'updated'}: it agrees ${agrees}`);
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        policy: { type: 'string', default: process.env.KEYDESK_POLICY || 'policy.yaml' },
+        project: { type: 'string' },
+        database: { type: 'string' },
+        file: { type: 'string', default: 'firestore.rules' },
+        check: { type: 'boolean', default: false },
+      },
+    });
+    return values;
+  } catch (error) {
+    return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);
+  }
+}
+
+function readPolicy(file: string): Policy {
+  const result = parsePolicyText(readText(file), file);
+  return 'problems' in result ? fail(1, result.problems.join('\n')) : result.policy;
+}
+
+function chooseDatabase(policy: Policy): DatabaseName {
+  const all = databasesOf(policy);
+  const asked = all.filter(
+    ({ project, database }) => project === (options.project ?? project) && database === (options.database ?? database),
+  );
+  const [only] = asked;
+  if (only && asked.length === 1) return only;
+  if (all.length === 0) return fail(1, `${options.policy} has no firestore credential: there are no rules to write`);
+  const found = only ? 'opens several databases, and a rules file is for one' : 'opens no such database';
+  return fail(1, [`${options.policy} ${found}; name one of`, ...all.map(nameOf)].join('\n  '));
+}
+
+function nameOf({ project, database }: DatabaseName): string {
+  return `--project ${project} --database '${database}'`;
+}
+
+function rulesFor(text: string | undefined): string {
+  if (text === undefined) return newRulesFile(policy, database);
+  const spliced = spliceRules(text, policy, database);
+  return 'problem' in spliced ? fail(1, `${options.file} ${spliced.problem}`) : spliced.text;
+}
+
+function readText(file: string): string {
+  try {
+    const bytes = readFileSync(file);
+    return isUtf8(bytes) ? bytes.toString('utf8') : fail(1, `${file} is not UTF-8`);
+  } catch (error) {
+    return fail(1, `${file} cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function fail(code: number, message: string): never {
+  console.error(message);
+  process.exit(code);
+}

@@ -1,0 +1,207 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  activate,
+  confirmRevoked,
+  endWithJob,
+  expire,
+  type Grant,
+  MAX_LIVE_TOKENS,
+  reserve,
+} from '../../shared/core/grant.ts';
+import { toWireError } from '../../shared/core/refusal.ts';
+import {
+  CREDENTIALS,
+  firestore,
+  GRANT_ID,
+  granted,
+  grantIn,
+  KINDS,
+  LATER,
+  must,
+  NOW,
+  newToken,
+  outcomeOf,
+  request,
+  serviceAccount,
+  TTL,
+  type Written,
+} from './a-grant.ts';
+
+const MINT_MARGIN_MS = 10_000;
+
+describe('what a reservation promises', () => {
+  it("says until when a token could live before one is minted, with the mint's deadline for an account's token", () => {
+    expect(granted(reserve(undefined, undefined, request(firestore), NOW)).expires_at).toBe(NOW + TTL * 1000);
+    const account = granted(reserve(undefined, undefined, request(serviceAccount), NOW));
+    expect(account.expires_at).toBe(NOW + TTL * 1000 + MINT_MARGIN_MS);
+  });
+
+  it('never brings the end of a grant forward', () => {
+    const first = granted(reserve(undefined, undefined, request(firestore), NOW));
+    expect(granted(reserve(first, undefined, request(firestore, { ttl: 60 }), LATER)).expires_at).toBe(
+      first.expires_at,
+    );
+    expect(granted(activate(first, undefined, newToken(NOW + 60_000), LATER)).expires_at).toBe(first.expires_at);
+    expect(granted(reserve(first, undefined, request(firestore), LATER)).expires_at).toBe(LATER + TTL * 1000);
+  });
+
+  it('opens an expired grant again while its job runs, as if it had not ended', () => {
+    const expired = grantIn('expired', 'firestore');
+    const again = granted(reserve(expired, undefined, request(firestore), expired.expires_at + 1));
+    expect(again).toMatchObject({ state: 'issuing', ended_at: null, ended_by: null, dead_at: null, tokens: [] });
+    expect(again.issued_count).toBe(1);
+    const active = granted(activate(again, undefined, newToken(again.expires_at), expired.expires_at + 2));
+    expect(active).toMatchObject({ state: 'active', issued_count: 2 });
+  });
+
+  it('names the rule and the policy of the latest request, and keeps who and since when', () => {
+    const active = grantIn('active', 'firestore');
+    const again = granted(
+      reserve(active, undefined, request(firestore, { rule: 'another', policySha256: 'c'.repeat(64) }), LATER),
+    );
+    expect(again).toEqual({
+      ...active,
+      rule: 'another',
+      policy_sha256: 'c'.repeat(64),
+      expires_at: LATER + TTL * 1000,
+      delete_at: active.delete_at + 1000,
+    });
+  });
+
+  it('forgets tokens that are dead and keeps those that are not', () => {
+    const issuing = grantIn('issuing', 'firestore');
+    const one = granted(activate(issuing, undefined, newToken(NOW + 60_000, '1'.repeat(64)), NOW));
+    const two = granted(activate(one, undefined, newToken(NOW + 60_001, '2'.repeat(64)), NOW));
+    expect(two.tokens.map(({ sha256 }) => sha256[0])).toEqual(['1', '2']);
+    expect(granted(reserve(two, undefined, request(firestore), NOW + 60_000)).tokens).toEqual([two.tokens[1]]);
+    const three = granted(activate(two, undefined, newToken(NOW + 90_000, '3'.repeat(64)), NOW + 60_000));
+    expect(three.tokens.map(({ sha256 }) => sha256[0])).toEqual(['2', '3']);
+  });
+});
+
+describe('a credential that was redefined while the job ran', () => {
+  it.each([
+    ['another project', 'firestore', { ...firestore, project: 'acme-production' }],
+    ['another database', 'firestore', { ...firestore, database: 'other' }],
+    ['another kind', 'firestore', serviceAccount],
+    ['another account', 'serviceAccount', { ...serviceAccount, email: 'admin@acme-staging.iam.gserviceaccount.com' }],
+    ['another kind', 'serviceAccount', firestore],
+  ] as const)('is refused when it opens %s (%s)', (_, kind, redefined) => {
+    for (const state of ['issuing', 'active', 'expired'] as const)
+      expect(reserve(grantIn(state, kind), undefined, request(redefined), LATER)).toEqual({
+        refusal: { reason: 'credential_changed', grant_id: GRANT_ID },
+      });
+  });
+
+  it('is given with its new scopes when it still opens the same account', () => {
+    const scopes = ['https://www.googleapis.com/auth/devstorage.read_only'];
+    const again = reserve(
+      grantIn('active', 'serviceAccount'),
+      undefined,
+      request({ ...serviceAccount, scopes }),
+      LATER,
+    );
+    expect(granted(again)).toMatchObject({ scopes });
+  });
+});
+
+describe('too many live tokens', () => {
+  const withTokens = (count: number): Grant => ({
+    ...grantIn('active', 'firestore'),
+    tokens: Array.from({ length: count }, (_, index) => newToken(NOW + 30_500 + index * 1000)),
+  });
+
+  it('refuses one more than a hundred and says when the first of them dies', () => {
+    const written = reserve(withTokens(MAX_LIVE_TOKENS), undefined, request(firestore), NOW);
+    expect(written).toEqual({
+      refusal: { reason: 'too_many_live_tokens', grant_id: GRANT_ID, retryAfter: 31 },
+    });
+    if ('grant' in written) return;
+    expect(toWireError(written.refusal, false)).toEqual({
+      status: 429,
+      error: 'temporarily_unavailable',
+      description: expect.stringContaining('too many live tokens'),
+      retryAfter: 31,
+    });
+  });
+
+  it('gives again once the first of them is dead', () => {
+    expect(outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS), undefined, request(firestore), NOW + 30_500))).toBe('active');
+    expect(outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS - 1), undefined, request(firestore), NOW))).toBe('active');
+  });
+});
+
+describe('when a grant was dead', () => {
+  it('is not said before it is so', () => {
+    for (const kind of KINDS)
+      for (const state of ['issuing', 'active', 'revoking'] as const) expect(grantIn(state, kind).dead_at).toBeNull();
+  });
+
+  it('is when access was taken away, and not when the job ended', () => {
+    expect(grantIn('revoked', 'firestore')).toMatchObject({ ended_at: NOW + 200, dead_at: NOW + 300 });
+  });
+
+  it('is the end of its tokens when they could only expire, however early the job ended', () => {
+    const ended = must(endWithJob(grantIn('active', 'serviceAccount'), LATER));
+    expect(ended).toMatchObject({ state: 'active', ended_at: LATER, dead_at: null });
+    expect(expire(ended, ended.expires_at)).toMatchObject({
+      state: 'expired',
+      ended_at: LATER,
+      ended_by: 'job.finished',
+      dead_at: ended.expires_at,
+    });
+  });
+});
+
+describe('whatever happens in whatever order', () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 3_700_000 }) }),
+    fc.record({ do: fc.constant('reserve' as const), ttl: fc.integer({ min: 60, max: 3600 }) }),
+    fc.record({ do: fc.constant('activate' as const), ttl: fc.integer({ min: 60, max: 3600 }) }),
+    fc.record({ do: fc.constantFrom('end' as const, 'confirm' as const, 'expire' as const) }),
+  );
+
+  it.each(KINDS)('a %s grant keeps its promises and comes to an end by itself', (kind) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        let now = NOW;
+        let endedAt: number | undefined;
+        let grant: Grant | undefined;
+        const become = (next: Grant | undefined) => {
+          if (!next) return;
+          if (grant) {
+            expect(next.expires_at).toBeGreaterThanOrEqual(grant.expires_at);
+            if (grant.state === 'revoked') throw new Error('a revoked grant changed');
+            if (grant.state === 'revoking') expect(next.state).toBe('revoked');
+          }
+          for (const token of next.tokens) expect(token.expires_at).toBeLessThanOrEqual(next.expires_at);
+          const over = next.state === 'revoked' || next.state === 'expired';
+          expect(next.dead_at === null).toBe(!over);
+          if (over) expect(next.dead_at).toBeLessThanOrEqual(now);
+          grant = next;
+        };
+        const written = (result: Written) => {
+          if (endedAt !== undefined) expect(outcomeOf(result)).toBe('job_ended');
+          if ('grant' in result) become(result.grant);
+        };
+        for (const taken of steps) {
+          if (taken.do === 'wait') now += taken.ms;
+          if (taken.do === 'reserve')
+            written(reserve(grant, endedAt, request(CREDENTIALS[kind], { ttl: taken.ttl }), now));
+          if (taken.do === 'activate') written(activate(grant, endedAt, newToken(now + taken.ttl * 1000), now));
+          if (taken.do === 'end') {
+            become(grant && endWithJob(grant, now));
+            endedAt ??= now;
+          }
+          if (taken.do === 'confirm') become(grant && confirmRevoked(grant, now));
+          if (taken.do === 'expire') become(grant && expire(grant, now));
+        }
+        now += 4_000_000;
+        become(grant && (confirmRevoked(grant, now) ?? expire(grant, now)));
+        if (grant) expect(['revoked', 'expired']).toContain(grant.state);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
