@@ -64,11 +64,13 @@ export function createAudit(parts: { readonly project: string; readonly write: (
   };
 }
 
-/** Characters that JSON lets through but that break or reorder a line where logs are read. They only stand in strings. */
-const INVISIBLE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+/** Characters that JSON lets through but that break, hide or reorder text where logs are read. They only stand in strings. */
+const INVISIBLE = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 function escapeInvisible(json: string): string {
-  return json.replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return json.replace(INVISIBLE, (character) =>
+    character.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
 }
 
 function traceFields(project: string, header: string | undefined): Record<string, unknown> {

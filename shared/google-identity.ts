@@ -6,7 +6,7 @@ import type { Ask } from './outgoing.ts';
 import { Unavailable, within } from './unavailable.ts';
 
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
-const DEADLINE_MS = 3_000;
+const DEADLINE_MS = 5_000;
 const WHO = 'application default credentials';
 
 export interface ServiceIdentity {

@@ -1,15 +1,15 @@
-// Where grants and tombstones lie in the ledger, and how a stored document becomes a checked record.
-// Shared by the parts of the ledger that write; knows no transitions.
+// Where grants and jobs lie in the ledger, how a stored document becomes a checked record, and how a record is written
+// only if nobody wrote it since it was read. Knows no transitions.
 
-import type { DocumentData, DocumentReference, DocumentSnapshot, Firestore } from '@google-cloud/firestore';
-import * as z from 'zod';
+import type { DocumentData, DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from '@google-cloud/firestore';
 import { type Grant, grantSchema } from './core/grant.ts';
-import { fromStored } from './firestore-client.ts';
+import { type JobRecord, jobRecordSchema } from './core/job-record.ts';
+import { fromStored, toStored } from './firestore-client.ts';
 
-/** Milliseconds that one read or transaction of the ledger may take. */
+/** Milliseconds that one step of the ledger may take. */
 export const LEDGER_DEADLINE_MS = 5_000;
-
-const tombstone = z.object({ ended_at: z.number(), ended_by: z.string() });
+const MAX_TRIES = 30;
+const LONGEST_PAUSE_MS = 200;
 
 export function grantDocument(ledger: Firestore, id: string): DocumentReference {
   return ledger.collection('grants').doc(id);
@@ -24,7 +24,35 @@ export function toGrant(snapshot: DocumentSnapshot<DocumentData>): Grant | undef
   return snapshot.exists ? grantSchema.parse(fromStored(snapshot.data())) : undefined;
 }
 
-/** When the job ended; undefined while it runs. */
-export function toEndedAt(snapshot: DocumentSnapshot<DocumentData>): number | undefined {
-  return snapshot.exists ? tombstone.parse(fromStored(snapshot.data())).ended_at : undefined;
+/** The record in a document; undefined when there is none. Throws when the document is not a job. */
+export function toJobRecord(snapshot: DocumentSnapshot<DocumentData>): JobRecord | undefined {
+  return snapshot.exists ? jobRecordSchema.parse(fromStored(snapshot.data())) : undefined;
+}
+
+/** Adds a write that the commit refuses as a whole when the document is no longer what `read` saw. */
+export function putIfUnchanged(batch: WriteBatch, read: DocumentSnapshot, record: Grant | JobRecord): void {
+  const data = toStored(record) as Record<string, unknown>;
+  if (read.exists && read.updateTime) batch.update(read.ref, data, { lastUpdateTime: read.updateTime });
+  else batch.create(read.ref, data);
+}
+
+/**
+ * Reads, decides and writes anew as long as somebody else writes in between. This is a transaction without locks:
+ * Firestore's own would have two hand-outs of one grant, or a hand-out and the job's end, wait for each other's.
+ */
+export async function untilWritten<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!lostRace(error) || tries === MAX_TRIES) throw error;
+      const pause = Math.random() * Math.min(10 * 2 ** tries, LONGEST_PAUSE_MS);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}
+
+/** NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED of google.rpc.Code. */
+function lostRace(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && [5, 6, 9, 10].includes(Number(error.code));
 }

@@ -1,10 +1,18 @@
 // The side of the ledger that ends: it records that a job ended together with what that means for its grants, and finds
 // what is still to be taken away or has run out. It can issue nothing.
 
-import type { Firestore, Query } from '@google-cloud/firestore';
-import { confirmRevoked, endWithJob, expire, type Grant, grantId, TOMBSTONE_RETENTION_MS } from './core/grant.ts';
-import { toStored } from './firestore-client.ts';
-import { grantDocument, jobDocument, LEDGER_DEADLINE_MS, toEndedAt, toGrant } from './grant-records.ts';
+import type { DocumentSnapshot, Firestore, Query } from '@google-cloud/firestore';
+import { confirmRevoked, endWithJob, expire, type Grant, grantId } from './core/grant.ts';
+import { asEnded, type JobRecord } from './core/job-record.ts';
+import {
+  grantDocument,
+  jobDocument,
+  LEDGER_DEADLINE_MS,
+  putIfUnchanged,
+  toGrant,
+  toJobRecord,
+  untilWritten,
+} from './grant-records.ts';
 import { within } from './unavailable.ts';
 
 /** Milliseconds for recording the end of a job: Buildkite waits five seconds at most. */
@@ -17,13 +25,13 @@ export interface JobEnd {
 }
 
 export type EndedJob =
-  /** Recorded. `grants` are those that this changed; `repeated` that the end was on record before. */
+  /** Recorded. `grants` are those that this ended or that are still being revoked; `repeated`: it was on record before. */
   | { readonly outcome: 'recorded'; readonly grants: readonly Grant[]; readonly repeated: boolean }
   /** The message names another pipeline than the job's grants do, so it is not about this job. Nothing was written. */
   | { readonly outcome: 'contradicted' };
 
 export interface EndingLedger {
-  /** Records the end of a job and of its grants, in one transaction. Throws Unavailable when it could not. */
+  /** Records the end of a job and of its grants, in one commit. Throws Unavailable when it could not. */
   endJob(end: JobEnd): Promise<EndedJob>;
   /** Records that access was taken away. Undefined when it was on record before. Throws Unavailable. */
   confirmRevoked(grant: Grant): Promise<Grant | undefined>;
@@ -44,44 +52,59 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
     return docs.flatMap((document) => toGrant(document) ?? []);
   };
 
-  const move = (grant: Grant, next: (existing: Grant, now: number) => Grant | undefined): Promise<Grant | undefined> =>
-    within(
-      LEDGER_DEADLINE_MS,
-      'ledger',
-      ledger.runTransaction(async (transaction) => {
-        const at = grantDocument(ledger, grantId(grant.job_id, grant.credential));
-        const existing = toGrant(await transaction.get(at));
-        const moved = existing && next(existing, now());
-        if (moved) transaction.set(at, toStored(moved) as object);
-        return moved;
-      }),
-    );
+  const move = (
+    grant: Grant,
+    next: (existing: Grant, now: number) => Grant | undefined,
+  ): Promise<Grant | undefined> => {
+    const attempt = async () => {
+      const read = await grantDocument(ledger, grantId(grant.job_id, grant.credential)).get();
+      const existing = toGrant(read);
+      const moved = existing && next(existing, now());
+      if (moved) await put([[read, moved]]);
+      return moved;
+    };
+    return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
+  };
+
+  const put = async (writes: readonly (readonly [DocumentSnapshot, Grant | JobRecord])[]): Promise<void> => {
+    const batch = ledger.batch();
+    for (const [read, record] of writes) putIfUnchanged(batch, read, record);
+    if (writes.length > 0) await batch.commit();
+  };
+
+  const endJob = async ({ job_id, pipeline_id }: JobEnd): Promise<EndedJob> => {
+    const job = await jobDocument(ledger, job_id).get();
+    const record = toJobRecord(job);
+    const documents = (record?.grants ?? []).map((id) => grantDocument(ledger, id));
+    const reads = documents.length > 0 ? await ledger.getAll(...documents) : [];
+    const held = reads.flatMap((read) => {
+      const grant = toGrant(read);
+      return grant ? [{ read, grant }] : [];
+    });
+    const contradicts = ({ pipeline_id: own }: Grant) =>
+      own !== null && pipeline_id !== undefined && own !== pipeline_id;
+    if (held.some(({ grant }) => contradicts(grant))) return { outcome: 'contradicted' };
+
+    const at = now();
+    const repeated = record !== undefined && record.ended_at !== null;
+    const next = held.map(({ read, grant }) => ({ read, grant, ended: endWithJob(grant, at) }));
+    await put([
+      ...(repeated ? [] : [[job, asEnded(record, at)] as const]),
+      ...next.flatMap(({ read, ended }) => (ended ? [[read, ended] as const] : [])),
+    ]);
+    const grants = next.flatMap(({ grant, ended }) => {
+      if (grant.state === 'revoking') return [grant];
+      return ended && grant.state !== 'expired' ? [ended] : [];
+    });
+    return { outcome: 'recorded', repeated, grants };
+  };
 
   return {
-    endJob: ({ job_id, pipeline_id }) =>
+    endJob: (end) =>
       within(
         END_DEADLINE_MS,
         'ledger',
-        ledger.runTransaction(async (transaction): Promise<EndedJob> => {
-          const jobAt = jobDocument(ledger, job_id);
-          const endedAt = toEndedAt(await transaction.get(jobAt));
-          const held = (await transaction.get(grants.where('job_id', '==', job_id))).docs.flatMap(
-            (d) => toGrant(d) ?? [],
-          );
-          const contradicts = (grant: Grant) =>
-            pipeline_id !== undefined && grant.pipeline_id !== null && grant.pipeline_id !== pipeline_id;
-          if (held.some(contradicts)) return { outcome: 'contradicted' };
-          const at = now();
-          const changed = held.flatMap((grant) => endWithJob(grant, at) ?? []);
-          if (endedAt === undefined)
-            transaction.create(
-              jobAt,
-              toStored({ ended_at: at, ended_by: 'job.finished', delete_at: at + TOMBSTONE_RETENTION_MS }) as object,
-            );
-          for (const grant of changed)
-            transaction.set(grantDocument(ledger, grantId(job_id, grant.credential)), toStored(grant) as object);
-          return { outcome: 'recorded', grants: changed, repeated: endedAt !== undefined };
-        }),
+        untilWritten(() => endJob(end)),
       ),
     confirmRevoked: (grant) => move(grant, confirmRevoked),
     expire: (grant) => move(grant, expire),

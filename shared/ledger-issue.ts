@@ -1,14 +1,23 @@
 // The side of the ledger that hands out: it reserves a grant before anything is minted and records each token before it
-// leaves. Both transactions read the job's tombstone, so a job whose end is recorded gets nothing, whichever came first.
+// leaves. A job's end writes the job's record and all its grants in one commit; a hand-out writes at least one of them,
+// and only if unchanged since it was read. So whichever comes second sees the other.
 
-import type { Firestore } from '@google-cloud/firestore';
+import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import { activate, type Grant, grantId, type Request, reserve } from './core/grant.ts';
+import { withGrant } from './core/job-record.ts';
 import type { Refusal } from './core/refusal.ts';
-import { toStored } from './firestore-client.ts';
-import { grantDocument, jobDocument, LEDGER_DEADLINE_MS, toEndedAt, toGrant } from './grant-records.ts';
+import {
+  grantDocument,
+  jobDocument,
+  LEDGER_DEADLINE_MS,
+  putIfUnchanged,
+  toGrant,
+  toJobRecord,
+  untilWritten,
+} from './grant-records.ts';
 import { within } from './unavailable.ts';
 
-type Written = { grant: Grant } | { refusal: Refusal };
+type Written = { readonly grant: Grant } | { readonly refusal: Refusal };
 
 export interface IssuingLedger {
   /** Records what is about to be minted. Throws Unavailable when that could not be recorded. */
@@ -30,19 +39,21 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
     job_id: string,
     grant_id: string,
     next: (existing: Grant | undefined, jobEndedAt: number | undefined) => Written,
-  ): Promise<Written> =>
-    within(
-      LEDGER_DEADLINE_MS,
-      'ledger',
-      ledger.runTransaction(async (transaction) => {
-        const grantAt = grantDocument(ledger, grant_id);
-        const [job, grant] = await transaction.getAll(jobDocument(ledger, job_id), grantAt);
-        if (!job || !grant) throw new Error('Firestore answered fewer documents than asked for');
-        const written = next(toGrant(grant), toEndedAt(job));
-        if ('grant' in written) transaction.set(grantAt, toStored(written.grant) as object);
-        return written;
-      }),
-    );
+  ): Promise<Written> => {
+    const attempt = async (): Promise<Written> => {
+      const documents = [jobDocument(ledger, job_id), grantDocument(ledger, grant_id)] as const;
+      const [job, grant] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
+      const record = toJobRecord(job);
+      const written = next(toGrant(grant), record?.ended_at ?? undefined);
+      if ('refusal' in written) return written;
+      const batch = ledger.batch();
+      putIfUnchanged(batch, grant, written.grant);
+      if (!grant.exists) putIfUnchanged(batch, job, withGrant(record, grant_id, now()));
+      await batch.commit();
+      return written;
+    };
+    return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
+  };
 
   return {
     reserve: (request) =>

@@ -1,5 +1,5 @@
 // The net under everything else: finishes revocations that were cut off and ends grants whose time is up. Bounded in
-// number and time, safe to run twice at once, and to be cut off anywhere: every step is one transaction that asks again.
+// number and time, safe to run twice at once, and to be cut off anywhere: every step asks again before it writes.
 
 import type { Grant } from './core/grant.ts';
 import { type RevokeParts, revoke } from './revoke.ts';

@@ -12,10 +12,7 @@ import type { Refusal } from './refusal.ts';
 export const MAX_LIVE_TOKENS = 100;
 /** How long after its mint began a token's life may at most begin: the deadline of the mint. */
 const MINT_MARGIN_MS = 10_000;
-const DAY_MS = 86_400_000;
-const GRANT_RETENTION_MS = 400 * DAY_MS;
-/** A job token lives two hours at most, so a tombstone older than this can guard nothing any more. */
-export const TOMBSTONE_RETENTION_MS = 30 * DAY_MS;
+const RETENTION_MS = 400 * 86_400_000;
 
 const time = z.number();
 const common = {
@@ -46,6 +43,8 @@ const common = {
   /** When the grant stopped being renewed. */
   ended_at: time.nullable(),
   ended_by: z.enum(['job.finished', 'clock']).nullable(),
+  /** When the job ended, whatever state the grant was in; null while it runs. */
+  job_ended_at: time.nullable(),
   /** From when on no token of this grant is accepted any more. */
   dead_at: time.nullable(),
   delete_at: time,
@@ -119,8 +118,9 @@ export function reserve(
       expires_at: latest,
       ended_at: null,
       ended_by: null,
+      job_ended_at: null,
       dead_at: null,
-      delete_at: latest + GRANT_RETENTION_MS,
+      delete_at: latest + RETENTION_MS,
     };
     return { grant };
   }
@@ -144,7 +144,7 @@ export function reserve(
       ended_at: null,
       ended_by: null,
       dead_at: null,
-      delete_at: expires_at + GRANT_RETENTION_MS,
+      delete_at: expires_at + RETENTION_MS,
     },
   };
 }
@@ -160,7 +160,7 @@ export function activate(
   if (!existing || (existing.state !== 'issuing' && existing.state !== 'active'))
     return { refusal: { reason: 'grant_revoked', grant_id: token.grant_id } };
   const tokens = [
-    ...existing.tokens.filter(({ expires_at }) => expires_at > now),
+    ...existing.tokens.filter(({ expires_at, sha256 }) => expires_at > now && sha256 !== token.sha256),
     { sha256: token.sha256, expires_at: token.expires_at },
   ];
   const grant: Grant = {
@@ -176,13 +176,15 @@ export function activate(
 
 /**
  * The record once the job has ended. An `immediate` grant is now being revoked; one that can only expire is not renewed
- * any more and stays what it is until its time is up. Undefined when there is nothing left to end.
+ * any more and stays what it is until its time is up. An expired one is marked all the same, so that a hand-out on its
+ * way finds it changed. Undefined when the record says so already, or the grant is not to be had again anyway.
  */
 export function endWithJob(existing: Grant, now: number): Grant | undefined {
-  if (existing.state !== 'issuing' && existing.state !== 'active') return undefined;
-  if (existing.expires_at <= now) return expire(existing, now);
-  if (existing.ended_at !== null) return undefined;
-  const ended = { ...existing, ended_at: now, ended_by: 'job.finished' as const };
+  if (existing.job_ended_at !== null || existing.state === 'revoking' || existing.state === 'revoked') return undefined;
+  const marked = { ...existing, job_ended_at: now };
+  if (existing.state === 'expired') return marked;
+  if (existing.expires_at <= now) return expire(marked, now);
+  const ended = { ...marked, ended_at: now, ended_by: 'job.finished' as const };
   return ended.revocation === 'immediate' ? { ...ended, state: 'revoking' } : ended;
 }
 

@@ -69,6 +69,13 @@ describe('what a reservation promises', () => {
     });
   });
 
+  it('names a token once, however often Google gives the same one', () => {
+    const once = granted(activate(grantIn('issuing', 'firestore'), undefined, newToken(NOW + 60_000), NOW));
+    const twice = granted(activate(once, undefined, newToken(NOW + 60_500), LATER));
+    expect(twice.tokens).toEqual([{ sha256: once.tokens[0]?.sha256, expires_at: NOW + 60_500 }]);
+    expect(twice.expires_at).toBe(once.expires_at);
+  });
+
   it('forgets tokens that are dead and keeps those that are not', () => {
     const issuing = grantIn('issuing', 'firestore');
     const one = granted(activate(issuing, undefined, newToken(NOW + 60_000, '1'.repeat(64)), NOW));

@@ -45,13 +45,26 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     ['active', kept.active ?? 'active'],
     ['revoking', undefined],
     ['revoked', undefined],
-    ['expired', undefined],
   ] as const)('the end of the job takes it from %s to %s', (state, expected) => {
     const existing = grantIn(state, kind);
     const ended = endWithJob(existing, LATER);
     expect(ended?.state).toBe(expected);
-    if (ended) expect(ended).toEqual({ ...existing, state: expected, ended_at: LATER, ended_by: 'job.finished' });
+    if (ended)
+      expect(ended).toEqual({
+        ...existing,
+        state: expected,
+        ended_at: LATER,
+        ended_by: 'job.finished',
+        job_ended_at: LATER,
+      });
     if (ended) expect(endWithJob(ended, LATER + 1)).toBeUndefined();
+  });
+
+  it('the end of the job marks it when it expired before, once, and changes nothing else', () => {
+    const existing = grantIn('expired', kind);
+    const marked = { ...existing, job_ended_at: LATER };
+    expect(endWithJob(existing, LATER)).toEqual(marked);
+    expect(endWithJob(marked, LATER + 1)).toBeUndefined();
   });
 
   it.each(STATES)('that access was taken away is recorded from revoking alone: %s', (state) => {
@@ -81,6 +94,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
         state: 'expired',
         ended_at: existing.expires_at,
         ended_by: 'clock',
+        job_ended_at: existing.expires_at + 5000,
         dead_at: existing.expires_at,
       });
     },

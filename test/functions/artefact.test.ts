@@ -142,7 +142,13 @@ describe('the built artefact under functions-framework', () => {
     };
     const { code, output } = await startWith('token', wrong);
     expect(code).toBe(1);
-    for (const name of ['GOOGLE_CLOUD_PROJECT', 'KEYDESK_DATABASE', 'KEYDESK_ISSUER', 'KEYDESK_STS_URL', 'KEYDESK_WEBHOOK_TOKENS'])
+    for (const name of [
+      'GOOGLE_CLOUD_PROJECT',
+      'KEYDESK_DATABASE',
+      'KEYDESK_ISSUER',
+      'KEYDESK_STS_URL',
+      'KEYDESK_WEBHOOK_TOKENS',
+    ])
       expect(output).toContain(name);
     expect(output).toMatch(/package\.json:\d+:\d+/);
     expect(output).not.toMatch(/hunter|Not A Database|issuer\.example|at .*\(/);
