@@ -71,7 +71,8 @@ export function listen(parts: {
         method: message.method ?? '',
         path,
         userAgent: headers['user-agent'],
-        remoteIp: headers['x-forwarded-for']?.split(',', 1)[0]?.trim() ?? message.socket.remoteAddress,
+        // The platform appends the address it saw; whatever stands before that the caller wrote.
+        remoteIp: headers['x-forwarded-for']?.split(',').at(-1)?.trim() ?? message.socket.remoteAddress,
         status: answer.status,
         latencyMs: now() - startedAt,
         trace: headers['x-cloud-trace-context'] ?? headers.traceparent,

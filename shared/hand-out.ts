@@ -58,7 +58,10 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
   const refuse = (refusal: Refusal): HandOut => ({ outcome: 'refused', refusal, claims });
 
   const decision = decide(policy.policy, claims, asked.credentialName);
-  if (decision.outcome === 'refused') return refuse(decision);
+  if (decision.outcome === 'refused') {
+    const { outcome: _, ...refusal } = decision;
+    return refuse(refusal);
+  }
   const { credential, credentialName, rule, trace } = decision;
   const ttl = Math.min(credential.ttl, asked.lifetime ?? MAX_TTL, MAX_TTL);
   const scopes = narrowScopes(credential, asked.scopes);

@@ -70,8 +70,11 @@ export function createMint(parts: {
     const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope: scopes, lifetime: `${ttl}s` });
     const { accessToken, expireTime } = expect('iamcredentials generateAccessToken', answer, accessTokenAnswer);
     const expires_at = Date.parse(expireTime);
-    if (expires_at > latest)
-      throw new Unavailable('iamcredentials generateAccessToken', 'answered a token that lives longer than asked for');
+    if (expires_at > latest || expires_at <= now())
+      throw new Unavailable(
+        'iamcredentials generateAccessToken',
+        'answered a token of another lifetime than asked for',
+      );
     return { accessToken, expires_at };
   };
 

@@ -138,7 +138,9 @@ export async function openInProcessDesk(
     policy: policy.policy,
     keyOf: keys.keyOf,
   });
-  const issuing = { policy, verifyJobToken, ...createIssuing({ settings, emulator: true, now }), now };
+  const { warm, ...clients } = createIssuing({ settings, emulator: true, now });
+  await warm();
+  const issuing = { policy, verifyJobToken, ...clients, now };
   const ending = { ...createEnding({ settings, emulator: true, now }) };
 
   const lines: string[] = [];

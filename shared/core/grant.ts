@@ -126,13 +126,16 @@ export function reserve(
   }
   if (existing.state === 'revoking' || existing.state === 'revoked')
     return { refusal: { reason: 'grant_revoked', grant_id } };
+  if (existing.job_ended_at !== null) return { refusal: { reason: 'job_ended', ended_at: existing.job_ended_at } };
   if (!sameTarget(existing, opens)) return { refusal: { reason: 'credential_changed', grant_id } };
-  const tokens = existing.tokens.filter(({ expires_at }) => expires_at > now);
+  const expires_at = Math.max(existing.expires_at, latest);
+  const live = existing.tokens.filter((token) => token.expires_at > now);
+  // Rules judge a token by its grant, so a renewal keeps the grant's earlier tokens alive too.
+  const tokens = existing.revocation === 'immediate' ? live.map((token) => ({ ...token, expires_at })) : live;
   if (tokens.length >= MAX_LIVE_TOKENS) {
-    const soonest = Math.min(...tokens.map(({ expires_at }) => expires_at));
+    const soonest = Math.min(...live.map((token) => token.expires_at));
     return { refusal: { reason: 'too_many_live_tokens', grant_id, retryAfter: Math.ceil((soonest - now) / 1000) } };
   }
-  const expires_at = Math.max(existing.expires_at, latest);
   return {
     grant: {
       ...existing,
@@ -157,6 +160,12 @@ export function activate(
   now: number,
 ): { grant: Grant } | { refusal: Refusal } {
   if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
+  if (existing && existing.job_ended_at !== null)
+    return { refusal: { reason: 'job_ended', ended_at: existing.job_ended_at } };
+  if (existing?.state === 'expired')
+    return {
+      refusal: { reason: 'unavailable', what: 'mint', detail: 'took longer than the grant may live', retryAfter: 1 },
+    };
   if (!existing || (existing.state !== 'issuing' && existing.state !== 'active'))
     return { refusal: { reason: 'grant_revoked', grant_id: token.grant_id } };
   const tokens = [

@@ -30,7 +30,6 @@ export type Refusal =
   | { readonly reason: JobTokenReason; readonly detail?: string }
   | {
       readonly reason:
-        | 'form_malformed'
         | 'parameter_missing'
         | 'parameter_repeated'
         | 'parameter_invalid'
@@ -70,7 +69,6 @@ const JOB_TOKEN_NOT_ACCEPTED =
  */
 export function toWireError(refusal: Refusal, bearer: boolean): WireError {
   switch (refusal.reason) {
-    case 'form_malformed':
     case 'parameter_missing':
     case 'parameter_repeated':
     case 'parameter_invalid':

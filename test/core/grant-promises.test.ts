@@ -64,6 +64,7 @@ describe('what a reservation promises', () => {
       ...active,
       rule: 'another',
       policy_sha256: 'c'.repeat(64),
+      tokens: active.tokens.map((token) => ({ ...token, expires_at: LATER + TTL * 1000 })),
       expires_at: LATER + TTL * 1000,
       delete_at: active.delete_at + 1000,
     });
@@ -76,12 +77,22 @@ describe('what a reservation promises', () => {
     expect(twice.expires_at).toBe(once.expires_at);
   });
 
+  it('says of a token that rules judge that it lives as long as its grant, and of any other that it does not', () => {
+    for (const [kind, credential] of [['firestore', firestore], ['serviceAccount', serviceAccount]] as const) {
+      const active = granted(activate(grantIn('issuing', kind), undefined, newToken(NOW + 60_000), NOW));
+      const renewed = granted(reserve(active, undefined, request(credential), LATER));
+      const expected = kind === 'firestore' ? renewed.expires_at : NOW + 60_000;
+      expect(renewed.tokens).toEqual([{ ...active.tokens[0], expires_at: expected }]);
+    }
+  });
+
   it('forgets tokens that are dead and keeps those that are not', () => {
     const issuing = grantIn('issuing', 'firestore');
     const one = granted(activate(issuing, undefined, newToken(NOW + 60_000, '1'.repeat(64)), NOW));
     const two = granted(activate(one, undefined, newToken(NOW + 60_001, '2'.repeat(64)), NOW));
     expect(two.tokens.map(({ sha256 }) => sha256[0])).toEqual(['1', '2']);
-    expect(granted(reserve(two, undefined, request(firestore), NOW + 60_000)).tokens).toEqual([two.tokens[1]]);
+    const renewed = granted(reserve(two, undefined, request(firestore), NOW + 60_000));
+    expect(renewed.tokens.map(({ sha256 }) => sha256[0])).toEqual(['2']);
     const three = granted(activate(two, undefined, newToken(NOW + 90_000, '3'.repeat(64)), NOW + 60_000));
     expect(three.tokens.map(({ sha256 }) => sha256[0])).toEqual(['2', '3']);
   });

@@ -26,7 +26,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     ['active', 'active'],
     ['revoking', 'grant_revoked'],
     ['revoked', 'grant_revoked'],
-    ['expired', 'grant_revoked'],
+    ['expired', 'unavailable'],
   ] as const)(
     'recording a token from %s comes to %s while the job runs, and to job_ended after it',
     (state, expected) => {
@@ -65,6 +65,13 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     const marked = { ...existing, job_ended_at: LATER };
     expect(endWithJob(existing, LATER)).toEqual(marked);
     expect(endWithJob(marked, LATER + 1)).toBeUndefined();
+  });
+
+  it.each(['issuing', 'active', 'expired'] as const)('a mark of the end is enough to be refused: %s', (state) => {
+    const marked = { ...grantIn(state, kind), job_ended_at: NOW + 500 };
+    const refusal = { reason: 'job_ended', ended_at: NOW + 500 };
+    expect(activate(marked, undefined, newToken(NOW + TTL * 1000), LATER)).toEqual({ refusal });
+    expect(reserve(marked, undefined, request(CREDENTIALS[kind]), LATER)).toEqual({ refusal });
   });
 
   it.each(STATES)('that access was taken away is recorded from revoking alone: %s', (state) => {

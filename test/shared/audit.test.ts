@@ -150,7 +150,6 @@ describe('the audit line of', () => {
       ...frame('grant.refused', 400, '/token/staging-config', { reason: 'no_rule_grants' }),
       severity: 'NOTICE',
       message: 'refused: no_rule_grants',
-      outcome: 'refused',
       reason: 'no_rule_grants',
       credential: 'staging-config',
       trace: [
