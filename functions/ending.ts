@@ -1,9 +1,9 @@
 // The clients of the `webhook` and `sweep` functions, and no others: they can end, and cannot mint.
 
 import type { Settings } from '../shared/core/settings.ts';
-import { createDatabaseOpener } from '../shared/firestore-client.ts';
-import { createGrantDocumentCloser } from '../shared/grant-document.ts';
-import { createEndingLedger } from '../shared/ledger-end.ts';
+import { createEndingLedger } from '../shared/ledger/ending-ledger.ts';
+import { createDatabaseOpener } from '../shared/ledger/firestore-client.ts';
+import { createGrantDocumentCloser } from '../shared/ledger/grant-document.ts';
 import type { RevokeParts } from '../shared/revoke.ts';
 
 export function createEnding(parts: {

@@ -2,11 +2,11 @@
 // libraries are most of a cold start.
 
 import type { Settings } from '../shared/core/settings.ts';
-import { createDatabaseOpener } from '../shared/firestore-client.ts';
-import { createServiceIdentity } from '../shared/google-identity.ts';
-import { createGrantDocumentOpener } from '../shared/grant-document.ts';
-import { createIssuingLedger } from '../shared/ledger-issue.ts';
-import { createMint } from '../shared/mint.ts';
+import { createMint } from '../shared/google/mint.ts';
+import { createServiceIdentity } from '../shared/google/service-identity.ts';
+import { createDatabaseOpener } from '../shared/ledger/firestore-client.ts';
+import { createGrantDocumentOpener } from '../shared/ledger/grant-document.ts';
+import { createIssuingLedger } from '../shared/ledger/issuing-ledger.ts';
 import { ask } from '../shared/outgoing.ts';
 
 export function createIssuing(parts: {

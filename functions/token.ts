@@ -2,10 +2,10 @@
 // beside the first request, not before it.
 
 import { readFileSync } from 'node:fs';
+import { IssuerKeys } from '../shared/buildkite/issuer-keys.ts';
+import { createJobTokenVerifier } from '../shared/buildkite/job-token.ts';
 import { parseSettings } from '../shared/core/settings.ts';
 import { type HandOut, handOut } from '../shared/hand-out.ts';
-import { IssuerKeys } from '../shared/issuer-keys.ts';
-import { createJobTokenVerifier } from '../shared/job-token.ts';
 import { ask } from '../shared/outgoing.ts';
 import { type LoadedPolicy, parsePolicyText } from '../shared/policy-text.ts';
 import { once } from './once.ts';

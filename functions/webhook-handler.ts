@@ -5,7 +5,7 @@ import type { AuditEntry } from '../shared/audit.ts';
 import { parseWebhookEvent, type WebhookEvent } from '../shared/core/webhook-event.ts';
 import { type SignatureRefusal, verifyWebhookSignature } from '../shared/core/webhook-signature.ts';
 import type { JobEnding } from '../shared/end-job.ts';
-import type { JobEnd } from '../shared/ledger-end.ts';
+import type { JobEnd } from '../shared/ledger/ending-ledger.ts';
 import { Unavailable } from '../shared/unavailable.ts';
 import { grantEntry } from './grant-entry.ts';
 import type { Answer, Failures, Handler } from './http.ts';

@@ -29,7 +29,7 @@ export interface LocalBuildkite {
   close(): Promise<void>;
 }
 
-export interface JobTokenOptions {
+interface JobTokenOptions {
   readonly audience?: unknown;
   /** Seconds. */
   readonly lifetime?: number;

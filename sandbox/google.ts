@@ -10,7 +10,7 @@ import { jsonServer, type LocalAnswer, type LocalRequest } from './local-server.
 const MAX_LIFETIME = 3600;
 const MAX_JWT_AHEAD = 12 * 3600;
 
-export interface Call {
+interface Call {
   readonly method: 'generateAccessToken' | 'signJwt';
   readonly account: string;
   readonly body: Readonly<Record<string, unknown>>;

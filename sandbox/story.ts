@@ -8,13 +8,13 @@ import { type Desk, LEDGER } from './desk.ts';
 
 const runFile = promisify(execFile);
 
-export interface Curled {
+interface Curled {
   readonly status: number;
   readonly body: string;
 }
 
 /** Runs the real curl; the body comes back with its status. */
-export async function curl(...args: string[]): Promise<Curled> {
+async function curl(...args: string[]): Promise<Curled> {
   const { stdout } = await runFile('curl', [
     '--silent',
     '--show-error',
@@ -164,7 +164,7 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
 }
 
 /** Buildkite's side of a webhook. */
-export function notify(desk: Desk, body: string, signature: string): Promise<Curled> {
+function notify(desk: Desk, body: string, signature: string): Promise<Curled> {
   return curl(
     '-X',
     'POST',

@@ -23,7 +23,7 @@ export interface AuditEntry {
 }
 
 /** The request in which it was decided. */
-export interface AuditedRequest {
+interface AuditedRequest {
   readonly request_id: string;
   readonly method: string;
   readonly path: string;

@@ -2,7 +2,7 @@
 // What cannot be finished in time stays `revoking`, and the sweep goes on from there.
 
 import type { Grant } from './core/grant.ts';
-import type { JobEnd } from './ledger-end.ts';
+import type { JobEnd } from './ledger/ending-ledger.ts';
 import { type RevokeParts, revoke } from './revoke.ts';
 import { within } from './unavailable.ts';
 

@@ -2,15 +2,15 @@
 // The order is the promise: verify, decide, reserve beside the mint, open the grant document, record the token, and
 // only then let it go. Knows nothing about HTTP, Firestore or Google.
 
+import type { VerifyJobToken } from './buildkite/job-token.ts';
 import type { JobClaims } from './core/claims.ts';
 import { decide, type RuleTrace } from './core/decide.ts';
 import { type Grant, grantId, type Request, tokenSha256 } from './core/grant.ts';
 import { type Credential, MAX_TTL } from './core/policy.ts';
 import type { Refusal } from './core/refusal.ts';
-import type { OpenGrantDocument } from './grant-document.ts';
-import type { VerifyJobToken } from './job-token.ts';
-import type { IssuingLedger } from './ledger-issue.ts';
-import type { Mint } from './mint.ts';
+import type { Mint } from './google/mint.ts';
+import type { OpenGrantDocument } from './ledger/grant-document.ts';
+import type { IssuingLedger } from './ledger/issuing-ledger.ts';
 import type { LoadedPolicy } from './policy-text.ts';
 
 export interface HandOutParts {

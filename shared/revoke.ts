@@ -2,8 +2,8 @@
 // until the record says `revoked` it says `revoking`, and the sweep comes here again.
 
 import { type Grant, grantId } from './core/grant.ts';
-import type { CloseGrantDocument } from './grant-document.ts';
-import type { EndingLedger } from './ledger-end.ts';
+import type { EndingLedger } from './ledger/ending-ledger.ts';
+import type { CloseGrantDocument } from './ledger/grant-document.ts';
 
 export interface RevokeParts {
   readonly ledger: EndingLedger;

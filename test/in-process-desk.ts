@@ -16,23 +16,23 @@ import { accountsOf } from '../sandbox/desk.ts';
 import { putRules } from '../sandbox/emulators.ts';
 import { type LocalGoogle, startGoogle } from '../sandbox/google.ts';
 import { createAudit } from '../shared/audit.ts';
+import { IssuerKeys } from '../shared/buildkite/issuer-keys.ts';
+import { createJobTokenVerifier } from '../shared/buildkite/job-token.ts';
 import { databasesOf, newRulesFile } from '../shared/core/firestore-rules.ts';
 import { parseSettings, type Settings } from '../shared/core/settings.ts';
 import { endJob } from '../shared/end-job.ts';
-import { createDatabaseOpener } from '../shared/firestore-client.ts';
 import { type HandOutParts, handOut } from '../shared/hand-out.ts';
-import { IssuerKeys } from '../shared/issuer-keys.ts';
-import { createJobTokenVerifier } from '../shared/job-token.ts';
+import { createDatabaseOpener } from '../shared/ledger/firestore-client.ts';
 import { ask } from '../shared/outgoing.ts';
 import { parsePolicyText } from '../shared/policy-text.ts';
 import type { RevokeParts } from '../shared/revoke.ts';
 import { sweep } from '../shared/sweep.ts';
 
 export const WEBHOOK_TOKENS = ['first-webhook-token', 'second-webhook-token'];
-export const AUDIENCE = 'https://keydesk.acme.example';
+const AUDIENCE = 'https://keydesk.acme.example';
 
 /** A policy with both kinds of credential; its projects are the test's own, so that tests don't meet in the emulator. */
-export function policyText(project: string): string {
+function policyText(project: string): string {
   return `
 version: 1
 organization: { slug: acme-inc, id: f892efa9-103e-4d28-97a1-3b8616a0994d }

@@ -5,7 +5,7 @@ import { claimValue, isMatchableClaim, isOptionalClaim, type JobClaims } from '.
 import { matchesPattern } from './pattern.ts';
 import type { Credential, Policy, Rule } from './policy.ts';
 
-export interface ClaimCheck {
+interface ClaimCheck {
   readonly claim: string;
   readonly patterns: readonly string[];
   /** The claim's value; null when the token lacks it. */

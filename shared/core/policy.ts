@@ -15,7 +15,7 @@ const DEFAULT_JOB_TOKEN_LIFETIME = 600;
 const MAX_JOB_TOKEN_LIFETIME = 7200;
 
 /** A credential's or environment's name: what a job asks for and what stands in URLs and security rules. */
-export const CREDENTIAL_NAME = /^[a-z][a-z0-9-]{0,62}$/;
+const CREDENTIAL_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
 const duration = (least: number, most: number, limits: string) =>
   z.string({ error: `must be a duration such as 15m, ${limits}` }).transform((text, context) => {

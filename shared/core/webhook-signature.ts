@@ -5,7 +5,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /** Seconds a signature's timestamp may lie before or after now. */
-export const SIGNATURE_WINDOW = 300;
+const SIGNATURE_WINDOW = 300;
 
 export type SignatureRefusal =
   | 'signature_missing'

@@ -6,8 +6,8 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import { newRulesFile, spliceRules } from '../../shared/core/firestore-rules.ts';
 import { type Policy, toPolicy } from '../../shared/core/policy.ts';
-import { createDatabaseOpener } from '../../shared/firestore-client.ts';
-import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/grant-document.ts';
+import { createDatabaseOpener } from '../../shared/ledger/firestore-client.ts';
+import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
 
 const openDatabase = createDatabaseOpener(true);
 const open = createGrantDocumentOpener(openDatabase);

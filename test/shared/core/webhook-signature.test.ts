@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseExchangeRequest } from '../../shared/core/exchange-request.ts';
-import { parseWebhookEvent } from '../../shared/core/webhook-event.ts';
-import { verifyWebhookSignature } from '../../shared/core/webhook-signature.ts';
+import { parseExchangeRequest } from '../../../shared/core/exchange-request.ts';
+import { parseWebhookEvent } from '../../../shared/core/webhook-event.ts';
+import { verifyWebhookSignature } from '../../../shared/core/webhook-signature.ts';
 
 // Our own vector, from the documented scheme: facts/buildkite.md B4.
 const KEY = 'test-webhook-token';

@@ -2,8 +2,8 @@
 // only if nobody wrote it since it was read. Knows no transitions.
 
 import type { DocumentData, DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from '@google-cloud/firestore';
-import { type Grant, grantSchema } from './core/grant.ts';
-import { type JobRecord, jobRecordSchema } from './core/job-record.ts';
+import { type Grant, grantSchema } from '../core/grant.ts';
+import { type JobRecord, jobRecordSchema } from '../core/job-record.ts';
 import { fromStored, toStored } from './firestore-client.ts';
 
 /** Milliseconds that one step of the ledger may take. */

@@ -3,9 +3,9 @@
 // Source: https://buildkite.com/docs/pipelines/security/oidc; RFC 7519; RFC 8725.
 
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
-import { type JobClaims, parseClaims } from './core/claims.ts';
-import type { Policy } from './core/policy.ts';
-import type { JobTokenReason, Refusal } from './core/refusal.ts';
+import { type JobClaims, parseClaims } from '../core/claims.ts';
+import type { Policy } from '../core/policy.ts';
+import type { JobTokenReason, Refusal } from '../core/refusal.ts';
 import type { KeyOf } from './issuer-keys.ts';
 
 const ALGORITHM = 'RS256';

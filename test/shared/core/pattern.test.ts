@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matchesAnything, matchesPattern } from '../../shared/core/pattern.ts';
+import { matchesAnything, matchesPattern } from '../../../shared/core/pattern.ts';
 
 describe('a pattern', () => {
   it.each([

@@ -5,9 +5,9 @@
 import { generateKeyPairSync, webcrypto } from 'node:crypto';
 import { type CryptoKey, errors } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { IssuerKeys } from '../../shared/issuer-keys.ts';
-import type { Ask, Outgoing, OutgoingAnswer } from '../../shared/outgoing.ts';
-import { Unavailable } from '../../shared/unavailable.ts';
+import { IssuerKeys } from '../../../shared/buildkite/issuer-keys.ts';
+import type { Ask, Outgoing, OutgoingAnswer } from '../../../shared/outgoing.ts';
+import { Unavailable } from '../../../shared/unavailable.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

@@ -6,9 +6,9 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { IssuerKeys } from '../../shared/issuer-keys.ts';
-import { ask } from '../../shared/outgoing.ts';
-import { Unavailable } from '../../shared/unavailable.ts';
+import { IssuerKeys } from '../../../shared/buildkite/issuer-keys.ts';
+import { ask } from '../../../shared/outgoing.ts';
+import { Unavailable } from '../../../shared/unavailable.ts';
 
 const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const body = JSON.stringify({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { activate, confirmRevoked, endWithJob, expire, grantSchema, reserve } from '../../shared/core/grant.ts';
+import { activate, confirmRevoked, endWithJob, expire, grantSchema, reserve } from '../../../shared/core/grant.ts';
 import { CREDENTIALS, grantIn, KINDS, LATER, NOW, newToken, outcomeOf, request, STATES, TTL } from './a-grant.ts';
 
 describe.each(KINDS)('the states of a %s grant', (kind) => {

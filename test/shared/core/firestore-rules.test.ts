@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { databasesOf, matchesCoveringGrants, newRulesFile, spliceRules } from '../../shared/core/firestore-rules.ts';
-import { type Policy, toPolicy } from '../../shared/core/policy.ts';
+import { databasesOf, matchesCoveringGrants, newRulesFile, spliceRules } from '../../../shared/core/firestore-rules.ts';
+import { type Policy, toPolicy } from '../../../shared/core/policy.ts';
 
 const MAIN = { project: 'acme-staging', database: '(default)' };
 

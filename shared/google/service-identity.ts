@@ -2,8 +2,8 @@
 // metadata server of the platform. Knows nothing about what the identity is used for.
 
 import { GoogleAuth } from 'google-auth-library';
-import type { Ask } from './outgoing.ts';
-import { Unavailable, within } from './unavailable.ts';
+import type { Ask } from '../outgoing.ts';
+import { Unavailable, within } from '../unavailable.ts';
 
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
 const DEADLINE_MS = 5_000;

@@ -10,7 +10,7 @@ import {
   MATCHABLE_CLAIMS,
   OPTIONAL_CLAIMS,
   parseClaims,
-} from '../../shared/core/claims.ts';
+} from '../../../shared/core/claims.ts';
 
 const REQUIRED = {
   organization_slug: 'acme-inc',

@@ -1,6 +1,6 @@
 // Grants as the tests of their life start from: one valid request of either kind, and a grant in each of its states.
 
-import type { JobClaims } from '../../shared/core/claims.ts';
+import type { JobClaims } from '../../../shared/core/claims.ts';
 import {
   activate,
   confirmRevoked,
@@ -9,9 +9,9 @@ import {
   grantId,
   type Request,
   reserve,
-} from '../../shared/core/grant.ts';
-import type { Credential } from '../../shared/core/policy.ts';
-import type { Refusal } from '../../shared/core/refusal.ts';
+} from '../../../shared/core/grant.ts';
+import type { Credential } from '../../../shared/core/policy.ts';
+import type { Refusal } from '../../../shared/core/refusal.ts';
 
 export const NOW = 1_790_000_000_000;
 export const TTL = 900;

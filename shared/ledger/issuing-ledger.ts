@@ -3,9 +3,10 @@
 // and only if unchanged since it was read. So whichever comes second sees the other.
 
 import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
-import { activate, type Grant, grantId, type Request, reserve } from './core/grant.ts';
-import { withGrant } from './core/job-record.ts';
-import type { Refusal } from './core/refusal.ts';
+import { activate, type Grant, grantId, type Request, reserve } from '../core/grant.ts';
+import { withGrant } from '../core/job-record.ts';
+import type { Refusal } from '../core/refusal.ts';
+import { within } from '../unavailable.ts';
 import {
   grantDocument,
   jobDocument,
@@ -14,8 +15,7 @@ import {
   toGrant,
   toJobRecord,
   untilWritten,
-} from './grant-records.ts';
-import { within } from './unavailable.ts';
+} from './records.ts';
 
 type Written = { readonly grant: Grant } | { readonly refusal: Refusal };
 
@@ -26,7 +26,7 @@ export interface IssuingLedger {
   activate(token: IssuedToken): Promise<Written>;
 }
 
-export interface IssuedToken {
+interface IssuedToken {
   readonly job_id: string;
   readonly grant_id: string;
   readonly sha256: string;

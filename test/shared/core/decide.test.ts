@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type JobClaims, parseClaims } from '../../shared/core/claims.ts';
-import { type Decision, decide } from '../../shared/core/decide.ts';
-import { type Policy, toPolicy } from '../../shared/core/policy.ts';
+import { type JobClaims, parseClaims } from '../../../shared/core/claims.ts';
+import { type Decision, decide } from '../../../shared/core/decide.ts';
+import { type Policy, toPolicy } from '../../../shared/core/policy.ts';
 
 const PIPELINE = '0184990a-4782-42b5-afc1-16715b10b1f0';
 const ORGANIZATION = 'f892efa9-103e-4d28-97a1-3b8616a0994d';

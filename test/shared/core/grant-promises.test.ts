@@ -8,8 +8,8 @@ import {
   type Grant,
   MAX_LIVE_TOKENS,
   reserve,
-} from '../../shared/core/grant.ts';
-import { toWireError } from '../../shared/core/refusal.ts';
+} from '../../../shared/core/grant.ts';
+import { toWireError } from '../../../shared/core/refusal.ts';
 import {
   CREDENTIALS,
   firestore,
@@ -78,7 +78,10 @@ describe('what a reservation promises', () => {
   });
 
   it('says of a token that rules judge that it lives as long as its grant, and of any other that it does not', () => {
-    for (const [kind, credential] of [['firestore', firestore], ['serviceAccount', serviceAccount]] as const) {
+    for (const [kind, credential] of [
+      ['firestore', firestore],
+      ['serviceAccount', serviceAccount],
+    ] as const) {
       const active = granted(activate(grantIn('issuing', kind), undefined, newToken(NOW + 60_000), NOW));
       const renewed = granted(reserve(active, undefined, request(credential), LATER));
       const expected = kind === 'firestore' ? renewed.expires_at : NOW + 60_000;

@@ -4,8 +4,8 @@
 
 import { type CryptoKey, createLocalJWKSet, errors, type FlattenedJWSInput, type JWSHeaderParameters } from 'jose';
 import * as z from 'zod';
-import type { Ask } from './outgoing.ts';
-import { Unavailable } from './unavailable.ts';
+import type { Ask } from '../outgoing.ts';
+import { Unavailable } from '../unavailable.ts';
 
 const DEADLINE_MS = 3_000;
 /** After this age keys are asked for again, beside the request that notices. */

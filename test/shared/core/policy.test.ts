@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { documentPathProblem } from '../../shared/core/document-path.ts';
-import { type Policy, toPolicy } from '../../shared/core/policy.ts';
-import { parsePolicyText } from '../../shared/policy-text.ts';
+import { documentPathProblem } from '../../../shared/core/document-path.ts';
+import { type Policy, toPolicy } from '../../../shared/core/policy.ts';
+import { parsePolicyText } from '../../../shared/policy-text.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what a file holds before it is checked, changed at will
 type Data = any;

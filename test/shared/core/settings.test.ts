@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseSettings, parseSettingsOfWebhook } from '../../shared/core/settings.ts';
+import { parseSettings, parseSettingsOfWebhook } from '../../../shared/core/settings.ts';
 
 const NEEDED = { GOOGLE_CLOUD_PROJECT: 'acme-keydesk' };
 const DEFAULTS = {

@@ -5,10 +5,10 @@
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { JobClaims } from './core/claims.ts';
-import type { Credential, FirestoreCredential } from './core/policy.ts';
-import type { Ask, OutgoingAnswer } from './outgoing.ts';
-import { Unavailable } from './unavailable.ts';
+import type { JobClaims } from '../core/claims.ts';
+import type { Credential, FirestoreCredential } from '../core/policy.ts';
+import type { Ask, OutgoingAnswer } from '../outgoing.ts';
+import { Unavailable } from '../unavailable.ts';
 
 const CUSTOM_TOKEN_AUDIENCE =
   'https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit';
@@ -19,7 +19,7 @@ const CLOCK_MARGIN_MS = 10_000;
 /** Seconds after which a caller may try again when Google says it is asked too often. */
 const QUOTA_RETRY_AFTER = 10;
 
-export interface MintRequest {
+interface MintRequest {
   readonly claims: JobClaims;
   readonly credentialName: string;
   readonly credential: Credential;
@@ -30,7 +30,7 @@ export interface MintRequest {
   readonly ttl: number;
 }
 
-export interface Minted {
+interface Minted {
   readonly accessToken: string;
   /** Milliseconds since the epoch. */
   readonly expires_at: number;

@@ -4,9 +4,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Firestore } from '@google-cloud/firestore';
 import * as z from 'zod';
-import { GRANT_COLLECTION } from './core/document-path.ts';
+import { GRANT_COLLECTION } from '../core/document-path.ts';
+import { within } from '../unavailable.ts';
 import { alreadyExists, changedMeanwhile, fromStored, type OpenDatabase, toStored } from './firestore-client.ts';
-import { within } from './unavailable.ts';
 
 const DEADLINE_MS = 3_000;
 /** How long a closed document outlives its grant, so that no request still on its way can open it again. */
@@ -14,7 +14,7 @@ const RETENTION_MS = 30 * 86_400_000;
 
 const stored = z.object({ state: z.enum(['active', 'ended']), expires_at: z.number(), roles: z.array(z.string()) });
 
-export interface GrantDocumentName {
+interface GrantDocumentName {
   readonly project: string;
   readonly database: string;
   readonly grant_id: string;

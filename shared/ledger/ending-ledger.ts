@@ -2,8 +2,9 @@
 // what is still to be taken away or has run out. It can issue nothing.
 
 import type { DocumentSnapshot, Firestore, Query } from '@google-cloud/firestore';
-import { confirmRevoked, endWithJob, expire, type Grant, grantId } from './core/grant.ts';
-import { asEnded, type JobRecord } from './core/job-record.ts';
+import { confirmRevoked, endWithJob, expire, type Grant, grantId } from '../core/grant.ts';
+import { asEnded, type JobRecord } from '../core/job-record.ts';
+import { within } from '../unavailable.ts';
 import {
   grantDocument,
   jobDocument,
@@ -12,8 +13,7 @@ import {
   toGrant,
   toJobRecord,
   untilWritten,
-} from './grant-records.ts';
-import { within } from './unavailable.ts';
+} from './records.ts';
 
 /** Milliseconds for recording the end of a job: Buildkite waits five seconds at most. */
 const END_DEADLINE_MS = 3_000;
@@ -24,7 +24,7 @@ export interface JobEnd {
   readonly pipeline_id: string | undefined;
 }
 
-export type EndedJob =
+type EndedJob =
   /** Recorded. `grants` are those that this ended or that are still being revoked; `repeated`: it was on record before. */
   | { readonly outcome: 'recorded'; readonly grants: readonly Grant[]; readonly repeated: boolean }
   /** The message names another pipeline than the job's grants do, so it is not about this job. Nothing was written. */
