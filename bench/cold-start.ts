@@ -1,11 +1,11 @@
 // Process start to first answer and to first completed hand-out: the built artefact beside an empty handler under the
 // same framework, and beside the same code unbundled.
 
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { functionEnvironment, ROOT } from '../sandbox/functions.ts';
 import { freePort, type Running, run } from '../sandbox/process.ts';
 import { inTurn, row, type Surroundings, title } from './measure.ts';
@@ -55,6 +55,17 @@ function emptyFunction(folder: string): string {
   return at;
 }
 
+/** Imports name the files as they are called once they are JavaScript. */
+const importsOfJavaScript: Plugin = {
+  name: 'imports-of-javascript',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace(/((?:from|import\() ?'\.[^']+)\.ts'/g, "$1.js'"),
+      loader: 'ts',
+    }));
+  },
+};
+
 /** The same sources, file by file, with the packages where npm puts them. */
 async function unbundledFunction(folder: string): Promise<string> {
   const at = join(folder, 'unbundled');
@@ -66,11 +77,11 @@ async function unbundledFunction(folder: string): Promise<string> {
     format: 'esm',
     platform: 'node',
     target: 'node22',
-    outExtension: { '.js': '.ts' },
+    plugins: [importsOfJavaScript],
     logLevel: 'error',
   });
   writeFileSync(join(at, 'package.json'), '{"main":"index.mjs","type":"module"}');
-  writeFileSync(join(at, 'index.mjs'), "export { token } from './functions/token.ts';");
+  writeFileSync(join(at, 'index.mjs'), "export { token } from './functions/token.js';");
   symlinkSync(join(ROOT, 'node_modules'), join(at, 'node_modules'));
   symlinkSync(join(ROOT, 'examples'), join(at, 'examples'));
   return at;

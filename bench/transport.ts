@@ -46,5 +46,10 @@ async function probe(transport: string, firestoreHost: string): Promise<Probed> 
     env: functionEnvironment({ FIRESTORE_EMULATOR_HOST: firestoreHost }),
   });
   await new Promise((resolve) => running.process.once('close', resolve));
-  return JSON.parse(running.output()) as Probed;
+  return JSON.parse(
+    running
+      .output()
+      .split('\n')
+      .findLast((line) => line.startsWith('{')) ?? '',
+  ) as Probed;
 }

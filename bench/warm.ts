@@ -23,10 +23,12 @@ export async function benchWarm({ buildkite, google, settings }: Surroundings): 
 
     const trips = await roundTrips(settings, google.url);
     title('Warm hand-out over its round trips (median)');
-    row('one ledger transaction (read two, write one), alone', trips.transaction, 'ms');
+    row('one read of two documents in the ledger, alone', trips.read, 'ms');
+    row('one conditional commit to the ledger, alone', trips.commit, 'ms');
     row('one write of a grant document, alone', trips.write, 'ms');
     row('one call to the local Google, alone', trips.mint, 'ms');
-    const floor = { 'staging-export': 2 * trips.transaction, 'staging-config': 2 * trips.transaction + trips.write };
+    const ledger = trips.read + 2 * trips.commit;
+    const floor = { 'staging-export': ledger + trips.mint, 'staging-config': ledger + trips.write };
     for (const [credential, least] of Object.entries(floor))
       for (const atOnce of [1, 16]) {
         const tokens = await Promise.all(Array.from({ length: HAND_OUTS }, jobToken));
@@ -38,7 +40,7 @@ export async function benchWarm({ buildkite, google, settings }: Surroundings): 
           `${credential}, ${atOnce} at once`,
           each,
           'ms',
-          `${(each / least).toFixed(2)} × ledger round trips, ${((HAND_OUTS / all) * 1000).toFixed(0)}/s`,
+          `${(each / least).toFixed(2)} × round trips, ${((HAND_OUTS / all) * 1000).toFixed(0)}/s`,
         );
       }
 
@@ -88,22 +90,26 @@ async function roundTrips(settings: Surroundings['settings'], googleUrl: string)
   process.env.FIRESTORE_EMULATOR_HOST = settings.FIRESTORE_EMULATOR_HOST;
   const database = createDatabaseOpener(true)({ project: 'keydesk-bench', database: 'round-trips' });
   const documents = database.collection('round-trips');
-  const times = { transaction: [] as number[], write: [] as number[], mint: [] as number[] };
+  const times = { read: [] as number[], commit: [] as number[], write: [] as number[], mint: [] as number[] };
   for (let round = 0; round < 60; round += 1) {
     const [one, other] = [documents.doc(`one-${round}`), documents.doc(`other-${round}`)];
-    times.transaction.push(
+    const { writeTime } = await one.create({ state: 'issuing' });
+    times.read.push(await milliseconds(() => database.getAll(one, other)));
+    times.commit.push(
       await milliseconds(() =>
-        database.runTransaction(async (transaction) => {
-          await transaction.getAll(one, other);
-          transaction.set(one, { state: 'active' });
-        }),
+        database.batch().update(one, { state: 'active' }, { lastUpdateTime: writeTime }).commit(),
       ),
     );
     times.write.push(await milliseconds(() => other.create({ state: 'active' })));
     times.mint.push(await milliseconds(async () => (await fetch(`${googleUrl}/gate`)).text()));
   }
   await database.terminate();
-  return { transaction: median(times.transaction), write: median(times.write), mint: median(times.mint) };
+  return {
+    read: median(times.read),
+    commit: median(times.commit),
+    write: median(times.write),
+    mint: median(times.mint),
+  };
 }
 
 async function bareFramework(work: (url: string) => Promise<number>): Promise<number> {

@@ -1,7 +1,8 @@
 // The audit lines of a grant's life, the same wherever it ended.
 
 import type { AuditEntry } from '../shared/audit.ts';
-import { type Grant, grantId } from '../shared/core/grant.ts';
+import type { Grant } from '../shared/core/grant.ts';
+import { grantId } from '../shared/core/grant-id.ts';
 
 const WHAT_HAPPENED = {
   'grant.issued': 'issued',

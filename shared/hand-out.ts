@@ -5,12 +5,13 @@
 import type { VerifyJobToken } from './buildkite/job-token.ts';
 import type { JobClaims } from './core/claims.ts';
 import { decide, type RuleTrace } from './core/decide.ts';
-import { type Grant, grantId, type Request, tokenSha256 } from './core/grant.ts';
+import type { Grant, Request } from './core/grant.ts';
+import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { type Credential, MAX_TTL } from './core/policy.ts';
 import type { Refusal } from './core/refusal.ts';
 import type { Mint } from './google/mint.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
-import type { IssuingLedger } from './ledger/issuing-ledger.ts';
+import type { IssuingLedger, Reserved } from './ledger/issuing-ledger.ts';
 import type { LoadedPolicy } from './policy-text.ts';
 
 export interface HandOutParts {
@@ -74,9 +75,10 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
   if ('refusal' in reserved) return refuse(reserved.refusal);
 
   const minted = await minting;
-  const expires_at = Math.min(minted.expires_at, reserved.opens_until);
+  const expires_at = Math.min(minted.expires_at, reserved.grant.expires_at);
   const token_sha256 = tokenSha256(minted.accessToken);
-  const activated = await parts.ledger.activate({ job_id: claims.job_id, grant_id, sha256: token_sha256, expires_at });
+  const token = { job_id: claims.job_id, grant_id, sha256: token_sha256, expires_at };
+  const activated = await parts.ledger.activate(token, reserved);
   if ('refusal' in activated) return refuse(activated.refusal);
   return {
     outcome: 'issued',
@@ -90,12 +92,12 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
   };
 }
 
-/** Reserves the grant and, where rules judge its tokens, lets them in; until when tokens can live at most. */
+/** Reserves the grant and, where rules judge its tokens, lets them in. */
 async function reserveAndOpen(
   { ledger, openGrantDocument }: HandOutParts,
   request: Request,
   grant_id: string,
-): Promise<{ opens_until: number } | { refusal: Refusal }> {
+): Promise<Reserved | { refusal: Refusal }> {
   const reserved = await ledger.reserve(request);
   if ('refusal' in reserved) return reserved;
   const { grant } = reserved;
@@ -104,7 +106,7 @@ async function reserveAndOpen(
     const opened = await openGrantDocument({ project, database, grant_id }, { roles: [credential], expires_at });
     if (!opened) return { refusal: { reason: 'grant_revoked', grant_id } };
   }
-  return { opens_until: grant.expires_at };
+  return reserved;
 }
 
 /** The caller's scopes are a wish: they can take away from policy's, never add. */

@@ -1,7 +1,8 @@
 // Takes a grant's access away and only then records that it is revoked. Safe to repeat, and to be cut off anywhere:
 // until the record says `revoked` it says `revoking`, and the sweep comes here again.
 
-import { type Grant, grantId } from './core/grant.ts';
+import type { Grant } from './core/grant.ts';
+import { grantId } from './core/grant-id.ts';
 import type { EndingLedger } from './ledger/ending-ledger.ts';
 import type { CloseGrantDocument } from './ledger/grant-document.ts';
 

@@ -2,9 +2,9 @@
 // A grant is one job's hold on one credential; repeats and renewals land on the same record. Times are milliseconds
 // since the epoch and end in `_at`. Knows nothing about Firestore or Google.
 
-import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { JobClaims } from './claims.ts';
+import { grantId } from './grant-id.ts';
 import type { Credential } from './policy.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -50,7 +50,7 @@ const common = {
   delete_at: time,
 };
 
-/** A grant as it is stored. Document id: {@link grantId}. */
+/** A grant as it is stored. Document id: see grant-id.ts. */
 export const grantSchema = z.discriminatedUnion('kind', [
   z.object({
     ...common,
@@ -77,16 +77,6 @@ export interface Request {
   readonly rule: string;
   readonly policySha256: string;
   readonly ttl: number;
-}
-
-/** The id of the one grant a job can have of a credential; spreads evenly over the key space. */
-export function grantId(jobId: string, credentialName: string): string {
-  return createHash('sha256').update(`${jobId}\n${credentialName}`).digest('hex').slice(0, 32);
-}
-
-/** How an access token is known to the ledger. */
-export function tokenSha256(accessToken: string): string {
-  return createHash('sha256').update(accessToken).digest('hex');
 }
 
 /**

@@ -2,7 +2,8 @@
 // what is still to be taken away or has run out. It can issue nothing.
 
 import type { DocumentSnapshot, Firestore, Query } from '@google-cloud/firestore';
-import { confirmRevoked, endWithJob, expire, type Grant, grantId } from '../core/grant.ts';
+import { confirmRevoked, endWithJob, expire, type Grant } from '../core/grant.ts';
+import { grantId } from '../core/grant-id.ts';
 import { asEnded, type JobRecord } from '../core/job-record.ts';
 import { within } from '../unavailable.ts';
 import {
@@ -68,7 +69,7 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
 
   const put = async (writes: readonly (readonly [DocumentSnapshot, Grant | JobRecord])[]): Promise<void> => {
     const batch = ledger.batch();
-    for (const [read, record] of writes) putIfUnchanged(batch, read, record);
+    for (const [read, record] of writes) putIfUnchanged(batch, read.ref, read.updateTime, record);
     if (writes.length > 0) await batch.commit();
   };
 

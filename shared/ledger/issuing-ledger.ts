@@ -2,8 +2,9 @@
 // leaves. A job's end writes the job's record and all its grants in one commit; a hand-out writes at least one of them,
 // and only if unchanged since it was read. So whichever comes second sees the other.
 
-import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
-import { activate, type Grant, grantId, type Request, reserve } from '../core/grant.ts';
+import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google-cloud/firestore';
+import { activate, type Grant, type Request, reserve } from '../core/grant.ts';
+import { grantId } from '../core/grant-id.ts';
 import { withGrant } from '../core/job-record.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { within } from '../unavailable.ts';
@@ -17,13 +18,17 @@ import {
   untilWritten,
 } from './records.ts';
 
-type Written = { readonly grant: Grant } | { readonly refusal: Refusal };
+/** A grant as it was just written, and when: whoever writes it next can say that it is still this one. */
+export interface Reserved {
+  readonly grant: Grant;
+  readonly written: Timestamp;
+}
 
 export interface IssuingLedger {
   /** Records what is about to be minted. Throws Unavailable when that could not be recorded. */
-  reserve(request: Request): Promise<Written>;
+  reserve(request: Request): Promise<Reserved | { readonly refusal: Refusal }>;
   /** Records a token that is about to leave. Throws Unavailable when that could not be recorded. */
-  activate(token: IssuedToken): Promise<Written>;
+  activate(token: IssuedToken, reserved: Reserved): Promise<Reserved | { readonly refusal: Refusal }>;
 }
 
 interface IssuedToken {
@@ -33,34 +38,56 @@ interface IssuedToken {
   readonly expires_at: number;
 }
 
+type Decide = (
+  existing: Grant | undefined,
+  jobEndedAt: number | undefined,
+) => { readonly grant: Grant } | { readonly refusal: Refusal };
+
 /** @param now milliseconds since the epoch */
 export function createIssuingLedger(ledger: Firestore, now: () => number): IssuingLedger {
-  const write = (
-    job_id: string,
-    grant_id: string,
-    next: (existing: Grant | undefined, jobEndedAt: number | undefined) => Written,
-  ): Promise<Written> => {
-    const attempt = async (): Promise<Written> => {
-      const documents = [jobDocument(ledger, job_id), grantDocument(ledger, grant_id)] as const;
-      const [job, grant] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
-      const record = toJobRecord(job);
-      const written = next(toGrant(grant), record?.ended_at ?? undefined);
-      if ('refusal' in written) return written;
-      const batch = ledger.batch();
-      putIfUnchanged(batch, grant, written.grant);
-      if (!grant.exists) putIfUnchanged(batch, job, withGrant(record, grant_id, now()));
-      await batch.commit();
-      return written;
-    };
-    return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
+  const readAndWrite = async (job_id: string, grant_id: string, decide: Decide) => {
+    const documents = [jobDocument(ledger, job_id), grantDocument(ledger, grant_id)] as const;
+    const [job, grant] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
+    const record = toJobRecord(job);
+    const decided = decide(toGrant(grant), record?.ended_at ?? undefined);
+    if ('refusal' in decided) return decided;
+    const batch = ledger.batch();
+    putIfUnchanged(batch, grant.ref, grant.updateTime, decided.grant);
+    if (!grant.exists) putIfUnchanged(batch, job.ref, job.updateTime, withGrant(record, grant_id, now()));
+    return commit(batch, decided.grant);
+  };
+
+  const writeUnread = async (grant_id: string, reserved: Reserved, decide: Decide) => {
+    const decided = decide(reserved.grant, undefined);
+    if ('refusal' in decided) return decided;
+    const batch = ledger.batch();
+    putIfUnchanged(batch, grantDocument(ledger, grant_id), reserved.written, decided.grant);
+    return commit(batch, decided.grant);
   };
 
   return {
-    reserve: (request) =>
-      write(request.claims.job_id, grantId(request.claims.job_id, request.credentialName), (existing, endedAt) =>
-        reserve(existing, endedAt, request, now()),
-      ),
-    activate: (token) =>
-      write(token.job_id, token.grant_id, (existing, endedAt) => activate(existing, endedAt, token, now())),
+    reserve: (request) => {
+      const { job_id } = request.claims;
+      const decide: Decide = (existing, endedAt) => reserve(existing, endedAt, request, now());
+      const attempt = () => readAndWrite(job_id, grantId(job_id, request.credentialName), decide);
+      return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
+    },
+    activate: (token, reserved) => {
+      const decide: Decide = (existing, endedAt) => activate(existing, endedAt, token, now());
+      // The end of the job writes the grant, so a grant unchanged since it was reserved is that of a running job.
+      let attempt = () => writeUnread(token.grant_id, reserved, decide);
+      const next = () => {
+        const current = attempt;
+        attempt = () => readAndWrite(token.job_id, token.grant_id, decide);
+        return current();
+      };
+      return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(next));
+    },
   };
+}
+
+async function commit(batch: WriteBatch, grant: Grant): Promise<Reserved> {
+  const [first] = await batch.commit();
+  if (!first) throw new Error('Firestore answered a commit without a write');
+  return { grant, written: first.writeTime };
 }

@@ -1,7 +1,14 @@
 // Where grants and jobs lie in the ledger, how a stored document becomes a checked record, and how a record is written
 // only if nobody wrote it since it was read. Knows no transitions.
 
-import type { DocumentData, DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from '@google-cloud/firestore';
+import type {
+  DocumentData,
+  DocumentReference,
+  DocumentSnapshot,
+  Firestore,
+  Timestamp,
+  WriteBatch,
+} from '@google-cloud/firestore';
 import { type Grant, grantSchema } from '../core/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/job-record.ts';
 import { fromStored, toStored } from './firestore-client.ts';
@@ -29,11 +36,16 @@ export function toJobRecord(snapshot: DocumentSnapshot<DocumentData>): JobRecord
   return snapshot.exists ? jobRecordSchema.parse(fromStored(snapshot.data())) : undefined;
 }
 
-/** Adds a write that the commit refuses as a whole when the document is no longer what `read` saw. */
-export function putIfUnchanged(batch: WriteBatch, read: DocumentSnapshot, record: Grant | JobRecord): void {
+/** Adds a write that the commit refuses as a whole unless the document is as old as `updated`; undefined: not there. */
+export function putIfUnchanged(
+  batch: WriteBatch,
+  document: DocumentReference,
+  updated: Timestamp | undefined,
+  record: Grant | JobRecord,
+): void {
   const data = toStored(record) as Record<string, unknown>;
-  if (read.exists && read.updateTime) batch.update(read.ref, data, { lastUpdateTime: read.updateTime });
-  else batch.create(read.ref, data);
+  if (updated) batch.update(document, data, { lastUpdateTime: updated });
+  else batch.create(document, data);
 }
 
 /**

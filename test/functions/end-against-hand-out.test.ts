@@ -50,8 +50,8 @@ describe('job.finished against a hand-out on its way', () => {
           recorded();
           return written;
         },
-        activate: async (token) => {
-          const written = await original.ledger.activate(token);
+        activate: async (token, reservation) => {
+          const written = await original.ledger.activate(token, reservation);
           await reach('after the token is recorded');
           return written;
         },

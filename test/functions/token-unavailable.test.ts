@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LocalAnswer } from '../../sandbox/local-server.ts';
-import { tokenSha256 } from '../../shared/core/grant.ts';
+import { tokenSha256 } from '../../shared/core/grant-id.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import { type Called, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import { aForm, aJobToken, grantsOf, sendByPath, sendForm } from './a-token-request.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditEvent } from '../../shared/audit.ts';
-import { grantId, tokenSha256 } from '../../shared/core/grant.ts';
+import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';
 import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import { callRaw } from '../raw-request.ts';
 

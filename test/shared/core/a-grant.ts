@@ -1,15 +1,8 @@
 // Grants as the tests of their life start from: one valid request of either kind, and a grant in each of its states.
 
 import type { JobClaims } from '../../../shared/core/claims.ts';
-import {
-  activate,
-  confirmRevoked,
-  expire,
-  type Grant,
-  grantId,
-  type Request,
-  reserve,
-} from '../../../shared/core/grant.ts';
+import { activate, confirmRevoked, expire, type Grant, type Request, reserve } from '../../../shared/core/grant.ts';
+import { grantId } from '../../../shared/core/grant-id.ts';
 import type { Credential } from '../../../shared/core/policy.ts';
 import type { Refusal } from '../../../shared/core/refusal.ts';
 
