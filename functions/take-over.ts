@@ -25,7 +25,10 @@ export function takeOver(listener: RequestListener, onIdle: () => void): void {
     serving.on('request', listener);
   });
 
+  let draining = false;
   const drain = () => {
+    if (draining) return;
+    draining = true;
     setTimeout(() => process.exit(0), DRAIN_DEADLINE_MS).unref();
     if (!server) process.exit(0);
     server.close(() => process.exit(0));

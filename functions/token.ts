@@ -23,7 +23,9 @@ const verifyJobToken = createJobTokenVerifier({
 
 const issuing = once(async () => {
   const { createIssuing } = await import('./issuing.ts');
-  return createIssuing({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+  const parts = createIssuing({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+  void parts.warm();
+  return parts;
 });
 
 export const token = start({
@@ -39,7 +41,7 @@ export const token = start({
   project: settings.GOOGLE_CLOUD_PROJECT,
   warm: () => {
     void keys.warm();
-    void issuing().then(({ warm }) => warm());
+    void issuing();
   },
 });
 

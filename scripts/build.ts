@@ -3,7 +3,7 @@
 // for a package.json first.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -47,11 +47,24 @@ const firestoreOverRest: Plugin = {
     onLoad({ filter: /firestore-api\/build\/protos\/protos\.js$/ }, () => ({
       contents: leftOut('firestore-api protos'),
     }));
+    onLoad({ filter: /firestore-api\/build\/protos\/protos\.json$/ }, ({ path }) => ({
+      contents: withoutAdministration(readFileSync(path, 'utf8')),
+      loader: 'json',
+    }));
     onLoad({ filter: /google-gax\/build\/protos\/(iam_service|operations|locations)\.js$/ }, ({ path }) => ({
       contents: leftOut(basename(path)),
     }));
   },
 };
+
+/** The descriptions of messages that the client turns into classes at its first call, less those of other services. */
+function withoutAdministration(json: string): string {
+  const descriptions = JSON.parse(json);
+  const { firestore } = descriptions.nested.google.nested;
+  delete firestore.nested.admin;
+  delete descriptions.nested.google.nested.longrunning;
+  return JSON.stringify(descriptions);
+}
 
 /** A module any depth of which can be named, and none of which can be used. */
 function leftOut(name: string): string {
