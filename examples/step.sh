@@ -5,8 +5,11 @@ set -euo pipefail
 JOB_TOKEN=$(buildkite-agent oidc request-token --audience "https://keydesk.acme.example" \
   --claim organization_id --claim pipeline_id)
 
-ACCESS_TOKEN=$(curl --fail-with-body --silent --show-error --retry 3 -X POST "$KEYDESK/token/staging-config" \
-  -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain") || { echo "$ACCESS_TOKEN"; exit 1; }
+ANSWER=$(mktemp)
+trap 'rm -f "$ANSWER"' EXIT
+curl --fail-with-body --silent --show-error --retry 3 --output "$ANSWER" -X POST "$KEYDESK/token/staging-config" \
+  -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" || { cat "$ANSWER"; exit 1; }
+ACCESS_TOKEN=$(cat "$ANSWER")
 
 curl --fail-with-body --silent --show-error --globoff -X PATCH \
   "$FIRESTORE/v1/projects/acme-staging/databases/(default)/documents/config/web" \

@@ -45,12 +45,14 @@ export function listen(parts: {
 }): RequestListener {
   const { handler, failures, bodyLimit, audit, now } = parts;
 
-  const answerTo = async (message: IncomingMessage, path: string, request_id: string): Promise<Answer> => {
+  const answerTo = async (message: IncomingMessage, path: string, request_id: string): Promise<Answer | undefined> => {
     try {
       const body = await readBody(message, bodyLimit);
       if (body === 'too_large') return failures.tooLarge(request_id);
       return await handler({ method: message.method ?? '', path, headers: singleHeaders(message), body, request_id });
     } catch (error) {
+      const hungUp = message.destroyed && !message.complete;
+      if (hungUp) return undefined;
       const detail = error instanceof Error ? (error.stack ?? error.message) : 'not an Error';
       return {
         ...failures.failed(request_id),
@@ -64,6 +66,7 @@ export function listen(parts: {
     const request_id = randomUUID();
     const path = (message.url ?? '/').split('?', 1)[0] ?? '/';
     const answer = await answerTo(message, path, request_id);
+    if (!answer) return;
     const headers = singleHeaders(message);
     for (const entry of answer.entries ?? [])
       audit(entry, {

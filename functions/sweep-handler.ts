@@ -49,8 +49,8 @@ export const SWEEP_FAILURES: Failures = {
   failed: (request_id) => error(500, 'server_error', 'Keydesk failed; the reason is in its log.', request_id),
 };
 
-function done({ revoked, expired, failures, left }: Swept, took_ms: number, request_id: string): Answer {
-  const summary = { revoked: revoked.length, expired: expired.length, failed: failures.length, left, took_ms };
+function done({ revoked, expired, failures, more }: Swept, took_ms: number, request_id: string): Answer {
+  const summary = { revoked: revoked.length, expired: expired.length, failed: failures.length, more, took_ms };
   return {
     status: 200,
     body: { ...summary, request_id },
@@ -60,12 +60,10 @@ function done({ revoked, expired, failures, left }: Swept, took_ms: number, requ
       {
         event: 'sweep.completed',
         severity: failures.length > 0 ? 'WARNING' : 'INFO',
-        message: `sweep: ${revoked.length} revoked, ${expired.length} expired, ${failures.length} failed, ${left} left`,
+        message: `sweep: ${revoked.length} revoked, ${expired.length} expired, ${failures.length} failed${more ? ', more to do' : ''}`,
         completed: true,
         ...summary,
-        failures: failures
-          .slice(0, 20)
-          .map(({ grant, detail }) => ({ job_id: grant.job_id, credential: grant.credential, detail })),
+        failures: failures.slice(0, 20),
       },
     ],
   };

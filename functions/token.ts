@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { IssuerKeys } from '../shared/buildkite/issuer-keys.ts';
 import { createJobTokenVerifier } from '../shared/buildkite/job-token.ts';
+import { waysIntoLedger } from '../shared/core/policy.ts';
 import { parseSettings } from '../shared/core/settings.ts';
 import { type HandOut, handOut } from '../shared/hand-out.ts';
 import { ask } from '../shared/outgoing.ts';
@@ -48,7 +49,12 @@ export const token = start({
 function configure() {
   const parsed = parseSettings(process.env);
   const loaded = loadPolicy(process.env.KEYDESK_POLICY || 'policy.yaml');
-  if ('settings' in parsed && 'policy' in loaded) return { settings: parsed.settings, policy: loaded };
+  if ('settings' in parsed && 'policy' in loaded) {
+    const { GOOGLE_CLOUD_PROJECT: project, KEYDESK_DATABASE: database } = parsed.settings;
+    const problems = waysIntoLedger(loaded.policy, { project, database });
+    if (problems.length > 0) orStop({ problems });
+    return { settings: parsed.settings, policy: loaded };
+  }
   return orStop<never>({
     problems: [parsed, loaded].flatMap((result) => ('problems' in result ? result.problems : [])),
   });

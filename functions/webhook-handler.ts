@@ -77,8 +77,7 @@ function accepted(event: WebhookEvent & { kind: 'ping' | 'ignored' }): Answer {
 }
 
 function ended({ job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finished' }, ending: JobEnding): Answer {
-  const { outcome, repeated, revoked, renewalEnded, expired, unfinished } = ending;
-  const contradicted = outcome === 'contradicted';
+  const { otherPipeline, repeated, revoked, renewalEnded, expired, unfinished } = ending;
   const summary = {
     revoked: revoked.length,
     renewal_ended: renewalEnded.length,
@@ -87,25 +86,24 @@ function ended({ job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finis
   };
   const entry: AuditEntry = {
     event: 'webhook.accepted',
-    severity: contradicted || unfinished.length > 0 ? 'WARNING' : 'INFO',
-    message: contradicted
-      ? `job.finished for job ${job_id} names another pipeline than its grants: nothing was ended`
-      : `job ${job_id} ended`,
+    severity: otherPipeline || unfinished.length > 0 ? 'WARNING' : 'INFO',
+    message: `job ${job_id} ended${otherPipeline ? ', by an event that names another pipeline than its grants' : ''}`,
     buildkite_event: 'job.finished',
-    result: contradicted ? 'contradicted' : 'job_ended',
+    result: 'job_ended',
     job_id,
     pipeline_id,
+    other_pipeline: otherPipeline,
     job_state: state,
     repeated,
     ...summary,
-    unfinished_because: unfinished.map(({ grant, detail }) => ({ credential: grant.credential, detail })),
+    unfinished_because: unfinished,
   };
   return {
     status: 200,
-    body: contradicted ? { result: 'ignored' } : { result: 'job_ended', ...summary },
+    body: { result: 'job_ended', ...summary },
     entries: [
       entry,
-      ...revoked.map((grant) => grantEntry('grant.revoked', grant)),
+      ...revoked.map((grant) => grantEntry(grant.state === 'expired' ? 'grant.expired' : 'grant.revoked', grant)),
       ...renewalEnded.map((grant) => grantEntry('grant.renewal_ended', grant)),
       ...expired.map((grant) => grantEntry('grant.expired', grant)),
     ],

@@ -60,8 +60,15 @@ export function createAudit(parts: { readonly project: string; readonly write: (
         latency: `${(request.latencyMs / 1000).toFixed(3)}s`,
       },
     };
-    parts.write(`${escapeInvisible(JSON.stringify(line))}\n`);
+    parts.write(`${escapeInvisible(withoutTokens(JSON.stringify(line)))}\n`);
   };
+}
+
+/** What has the form of a JWT or of a Google access token, wherever it stands: pasted into a path, echoed by an upstream. */
+const TOKENS = /eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}|ya29\.[A-Za-z0-9_.-]+/g;
+
+function withoutTokens(json: string): string {
+  return json.replace(TOKENS, '[token]');
 }
 
 /** Characters that JSON lets through but that break, hide or reorder text where logs are read. They only stand in strings. */

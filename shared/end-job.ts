@@ -2,6 +2,7 @@
 // What cannot be finished in time stays `revoking`, and the sweep goes on from there.
 
 import type { Grant } from './core/grant.ts';
+import { grantId } from './core/grant-id.ts';
 import type { JobEnd } from './ledger/ending-ledger.ts';
 import { type RevokeParts, revoke } from './revoke.ts';
 import { within } from './unavailable.ts';
@@ -10,28 +11,25 @@ import { within } from './unavailable.ts';
 const BUDGET_MS = 4_000;
 
 export interface JobEnding {
-  readonly outcome: 'recorded' | 'contradicted';
   readonly repeated: boolean;
+  readonly otherPipeline: boolean;
   /** Access was taken away. */
   readonly revoked: readonly Grant[];
   /** Not renewed any more; its tokens die at `expires_at`. */
   readonly renewalEnded: readonly Grant[];
   /** Its time was up before the job ended. */
   readonly expired: readonly Grant[];
-  /** Access could not be taken away yet; why, by credential. */
-  readonly unfinished: readonly { readonly grant: Grant; readonly detail: string }[];
+  /** Access could not be taken away yet, and why. */
+  readonly unfinished: readonly { readonly grant_id: string; readonly detail: string }[];
 }
 
 /** Ends a job. Throws Unavailable when its end could not be recorded; what happens after that is in the answer. */
 export async function endJob(parts: RevokeParts, end: JobEnd): Promise<JobEnding> {
   const until = parts.now() + BUDGET_MS;
-  const recorded = await parts.ledger.endJob(end);
-  if (recorded.outcome === 'contradicted')
-    return { outcome: 'contradicted', repeated: false, revoked: [], renewalEnded: [], expired: [], unfinished: [] };
-  const { grants, repeated } = recorded;
+  const { grants, repeated, otherPipeline, unreadable } = await parts.ledger.endJob(end);
   const left = Math.max(until - parts.now(), 0);
   const revoked: Grant[] = [];
-  const unfinished: { grant: Grant; detail: string }[] = [];
+  const unfinished = unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
   await Promise.all(
     grants
       .filter(({ state }) => state === 'revoking')
@@ -40,13 +38,14 @@ export async function endJob(parts: RevokeParts, end: JobEnd): Promise<JobEnding
           const dead = await within(left, 'revocation', revoke(parts, grant));
           if (dead) revoked.push(dead);
         } catch (error) {
-          unfinished.push({ grant, detail: error instanceof Error ? error.message : 'failed' });
+          const grant_id = grantId(grant.job_id, grant.credential);
+          unfinished.push({ grant_id, detail: error instanceof Error ? error.message : 'failed' });
         }
       }),
   );
   return {
-    outcome: 'recorded',
     repeated,
+    otherPipeline,
     revoked,
     renewalEnded: grants.filter(({ state }) => state === 'issuing' || state === 'active'),
     expired: grants.filter(({ state }) => state === 'expired'),

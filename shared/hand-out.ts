@@ -1,5 +1,5 @@
 // The hand-out: from a job token and the name of a credential to a Google credential on record, or a refusal.
-// The order is the promise: verify, decide, reserve beside the mint, open the grant document, record the token, and
+// The order is the promise: verify, decide, reserve (the mint beside its commit), open the grant document, record the token, and
 // only then let it go. Knows nothing about HTTP, Firestore or Google.
 
 import type { VerifyJobToken } from './buildkite/job-token.ts';
@@ -9,7 +9,7 @@ import type { Grant, Request } from './core/grant.ts';
 import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { type Credential, MAX_TTL } from './core/policy.ts';
 import type { Refusal } from './core/refusal.ts';
-import type { Mint } from './google/mint.ts';
+import type { Mint, Minted } from './google/mint.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
 import type { IssuingLedger, Reserved } from './ledger/issuing-ledger.ts';
 import type { LoadedPolicy } from './policy-text.ts';
@@ -69,15 +69,18 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
   const grant_id = grantId(claims.job_id, credentialName);
 
   const request: Request = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256 };
-  const minting = parts.mint({ claims, credentialName, credential, grant_id, scopes, ttl });
-  minting.catch(() => {});
-  const reserved = await reserveAndOpen(parts, request, grant_id);
+  let minting: Promise<Minted> | undefined;
+  const startMinting = () => {
+    minting ??= parts.mint({ claims, credentialName, credential, grant_id, scopes, ttl });
+    minting.catch(() => {});
+    return minting;
+  };
+  const reserved = await reserveAndOpen(parts, request, grant_id, startMinting);
   if ('refusal' in reserved) return refuse(reserved.refusal);
 
-  const minted = await minting;
-  const expires_at = Math.min(minted.expires_at, reserved.grant.expires_at);
+  const minted = await startMinting();
   const token_sha256 = tokenSha256(minted.accessToken);
-  const token = { job_id: claims.job_id, grant_id, sha256: token_sha256, expires_at };
+  const token = { job_id: claims.job_id, grant_id, sha256: token_sha256, expires_at: minted.expires_at };
   const activated = await parts.ledger.activate(token, reserved);
   if ('refusal' in activated) return refuse(activated.refusal);
   return {
@@ -86,7 +89,7 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
     grant_id,
     accessToken: minted.accessToken,
     token_sha256,
-    expires_at,
+    expires_at: Math.min(minted.expires_at, activated.grant.expires_at),
     scopes,
     trace,
   };
@@ -97,8 +100,9 @@ async function reserveAndOpen(
   { ledger, openGrantDocument }: HandOutParts,
   request: Request,
   grant_id: string,
+  startMinting: () => unknown,
 ): Promise<Reserved | { refusal: Refusal }> {
-  const reserved = await ledger.reserve(request);
+  const reserved = await ledger.reserve(request, startMinting);
   if ('refusal' in reserved) return reserved;
   const { grant } = reserved;
   if (grant.kind === 'firestore') {

@@ -15,14 +15,22 @@ export interface RevokeParts {
 
 /**
  * Revokes a grant whose record says `revoking`.
- * @returns the record once it says `revoked`; undefined when that was on record before
+ * @returns the record once it says `revoked`, or `expired` when only its time took access away; undefined when that was
+ * on record before
  * @throws Unavailable when access could not be taken away, or that it was could not be recorded
  */
 export async function revoke(parts: RevokeParts, grant: Grant): Promise<Grant | undefined> {
   if (grant.kind === 'firestore') {
     const { project, database } = grant;
     const name = { project, database, grant_id: grantId(grant.job_id, grant.credential) };
-    await parts.closeGrantDocument(name, parts.now());
+    try {
+      await parts.closeGrantDocument(name, parts.now());
+    } catch (error) {
+      // A database that is gone or out of reach for good: by now the grant's own end has taken access away.
+      const expired = await parts.ledger.expire(grant);
+      if (expired) return expired;
+      throw error;
+    }
   }
   return parts.ledger.confirmRevoked(grant);
 }

@@ -57,16 +57,18 @@ export function decide(policy: Policy, claims: JobClaims, credentialName: string
 }
 
 function traceRule(rule: Rule, claims: JobClaims, credentialName: string): RuleTrace {
+  // Only what could have granted is worth a line in the audit log, which takes no entry of any length.
+  if (!rule.grants.includes(credentialName))
+    return { rule: rule.name, outcome: 'grants_other_credentials', checks: [] };
   const checks = Object.entries(rule.job).map(([claim, patterns]): ClaimCheck => {
     const value = isMatchableClaim(claim) ? claimValue(claims, claim) : undefined;
     const matched = value !== undefined && patterns.some((pattern) => matchesPattern(pattern, value));
     return { claim, patterns, value: value ?? null, matched };
   });
-  return { rule: rule.name, outcome: outcomeOf(rule, claims, credentialName, checks), checks };
+  return { rule: rule.name, outcome: outcomeOf(rule, claims, checks), checks };
 }
 
-function outcomeOf(rule: Rule, claims: JobClaims, credentialName: string, checks: ClaimCheck[]): RuleTrace['outcome'] {
-  if (!rule.grants.includes(credentialName)) return 'grants_other_credentials';
+function outcomeOf(rule: Rule, claims: JobClaims, checks: ClaimCheck[]): RuleTrace['outcome'] {
   if (!checks.every(({ matched }) => matched)) return 'claims_do_not_match';
   // A tag build carries its tag in build_branch, so a rule about branches would let a tag called "main" through.
   const tagBuild = claims.build_tag !== undefined;

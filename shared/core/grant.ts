@@ -9,9 +9,11 @@ import type { Credential } from './policy.ts';
 import type { Refusal } from './refusal.ts';
 
 /** Live tokens one grant may have: a bound on the record's size and on a runaway loop in a step. */
-export const MAX_LIVE_TOKENS = 100;
+export const MAX_LIVE_TOKENS = 500;
 /** How long after its mint began a token's life may at most begin: the deadline of the mint. */
 const MINT_MARGIN_MS = 10_000;
+/** Milliseconds by which Google's clock and ours may differ. */
+const CLOCK_MARGIN_MS = 60_000;
 const RETENTION_MS = 400 * 86_400_000;
 
 const time = z.number();
@@ -37,6 +39,7 @@ const common = {
   /** When a token last left; null while none has. */
   issued_at: time.nullable(),
   issued_count: z.number(),
+  /** Each token that may be accepted, with the latest moment at which it could be. */
   tokens: z.array(z.object({ sha256: z.string(), expires_at: time })),
   /** No token of this grant lives longer. */
   expires_at: time,
@@ -119,11 +122,9 @@ export function reserve(
   if (existing.job_ended_at !== null) return { refusal: { reason: 'job_ended', ended_at: existing.job_ended_at } };
   if (!sameTarget(existing, opens)) return { refusal: { reason: 'credential_changed', grant_id } };
   const expires_at = Math.max(existing.expires_at, latest);
-  const live = existing.tokens.filter((token) => token.expires_at > now);
-  // Rules judge a token by its grant, so a renewal keeps the grant's earlier tokens alive too.
-  const tokens = existing.revocation === 'immediate' ? live.map((token) => ({ ...token, expires_at })) : live;
+  const tokens = existing.tokens.filter((token) => token.expires_at > now);
   if (tokens.length >= MAX_LIVE_TOKENS) {
-    const soonest = Math.min(...live.map((token) => token.expires_at));
+    const soonest = Math.min(...tokens.map((token) => token.expires_at));
     return { refusal: { reason: 'too_many_live_tokens', grant_id, retryAfter: Math.ceil((soonest - now) / 1000) } };
   }
   return {
@@ -168,7 +169,9 @@ export function activate(
     issued_at: now,
     issued_count: existing.issued_count + 1,
     tokens,
-    expires_at: Math.max(existing.expires_at, token.expires_at),
+    // A token that rules judge lives as long as its grant, whatever its own end is.
+    expires_at:
+      existing.revocation === 'immediate' ? existing.expires_at : Math.max(existing.expires_at, token.expires_at),
   };
   return { grant };
 }
@@ -182,7 +185,8 @@ export function endWithJob(existing: Grant, now: number): Grant | undefined {
   if (existing.job_ended_at !== null || existing.state === 'revoking' || existing.state === 'revoked') return undefined;
   const marked = { ...existing, job_ended_at: now };
   if (existing.state === 'expired') return marked;
-  if (existing.expires_at <= now) return expire(marked, now);
+  const margin = existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0;
+  if (existing.expires_at + margin <= now) return expire(marked, now);
   const ended = { ...marked, ended_at: now, ended_by: 'job.finished' as const };
   return ended.revocation === 'immediate' ? { ...ended, state: 'revoking' } : ended;
 }
@@ -193,10 +197,14 @@ export function confirmRevoked(existing: Grant, now: number): Grant | undefined 
   return { ...existing, state: 'revoked', dead_at: now };
 }
 
-/** The record of a grant whose time is up; undefined when it is not up, or the grant has ended otherwise. */
+/**
+ * The record of a grant whose time is up, also of one that could not be revoked before; undefined when it is not up, or
+ * the grant has ended otherwise.
+ */
 export function expire(existing: Grant, now: number): Grant | undefined {
-  if (existing.state !== 'issuing' && existing.state !== 'active') return undefined;
-  if (existing.expires_at > now) return undefined;
+  const margin = existing.state === 'revoking' ? CLOCK_MARGIN_MS : 0;
+  if (existing.state === 'revoked' || existing.state === 'expired' || existing.expires_at + margin > now)
+    return undefined;
   return {
     ...existing,
     state: 'expired',

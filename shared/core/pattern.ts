@@ -1,6 +1,6 @@
 // Claim patterns: `*` stands for any run of characters within one path segment, `**` for any run across
 // segments, everything else for itself. Always anchored at both ends. There are no regular expressions and no
-// escapes, so nothing in a pattern can loosen it, and matching takes time linear in the value.
+// escapes, so nothing in a pattern can loosen it, and matching takes time linear in the length of the value.
 
 const STAR = 1;
 const GLOBSTAR = 2;

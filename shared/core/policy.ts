@@ -180,6 +180,21 @@ export type Credential = Policy['credentials'][string];
 export type FirestoreCredential = Extract<Credential, { kind: 'firestore' }>;
 export type Rule = Policy['rules'][number];
 
+const LEDGER_COLLECTIONS = ['grants', 'jobs', 'service_accounts'];
+
+/** What in a policy would let a job into the ledger itself, should a credential open the database it is in. */
+export function waysIntoLedger(policy: Policy, ledger: { project: string; database: string }): string[] {
+  return Object.entries(policy.credentials).flatMap(([name, credential]) => {
+    if (credential.kind !== 'firestore') return [];
+    if (credential.project !== ledger.project || credential.database !== ledger.database) return [];
+    return credential.allow
+      .filter(({ path }) => LEDGER_COLLECTIONS.includes(path.split('/', 1)[0] ?? ''))
+      .map(
+        ({ path }) => `KEYDESK_DATABASE is the database that credential ${name} opens, and "${path}" is the ledger's`,
+      );
+  });
+}
+
 export interface PolicyProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;

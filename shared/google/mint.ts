@@ -30,7 +30,7 @@ interface MintRequest {
   readonly ttl: number;
 }
 
-interface Minted {
+export interface Minted {
   readonly accessToken: string;
   /** Milliseconds since the epoch. */
   readonly expires_at: number;

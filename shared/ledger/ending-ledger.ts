@@ -25,11 +25,22 @@ export interface JobEnd {
   readonly pipeline_id: string | undefined;
 }
 
-type EndedJob =
-  /** Recorded. `grants` are those that this ended or that are still being revoked; `repeated`: it was on record before. */
-  | { readonly outcome: 'recorded'; readonly grants: readonly Grant[]; readonly repeated: boolean }
-  /** The message names another pipeline than the job's grants do, so it is not about this job. Nothing was written. */
-  | { readonly outcome: 'contradicted' };
+interface EndedJob {
+  /** The end was on record before. */
+  readonly repeated: boolean;
+  /** Grants that this ended or that are still being revoked. */
+  readonly grants: readonly Grant[];
+  /** Ids of grants whose records cannot be read, and so were left. */
+  readonly unreadable: readonly string[];
+  /** The message names another pipeline than the job's grants do. The job is ended all the same. */
+  readonly otherPipeline: boolean;
+}
+
+/** Grants found, and the ids of those whose records cannot be read. */
+export interface Found {
+  readonly grants: readonly Grant[];
+  readonly unreadable: readonly string[];
+}
 
 export interface EndingLedger {
   /** Records the end of a job and of its grants, in one commit. Throws Unavailable when it could not. */
@@ -39,18 +50,19 @@ export interface EndingLedger {
   /** Records that a grant's time is up. Undefined when that is not so. Throws Unavailable. */
   expire(grant: Grant): Promise<Grant | undefined>;
   /** Grants whose revocation is not finished, at most `limit`. Throws Unavailable. */
-  unfinished(limit: number): Promise<Grant[]>;
+  unfinished(limit: number): Promise<Found>;
   /** Live grants whose time is up, at most `limit`. Throws Unavailable. */
-  overdue(limit: number): Promise<Grant[]>;
+  overdue(limit: number): Promise<Found>;
 }
 
 /** @param now milliseconds since the epoch */
 export function createEndingLedger(ledger: Firestore, now: () => number): EndingLedger {
   const grants = ledger.collection('grants');
 
-  const list = async (query: Query): Promise<Grant[]> => {
+  const list = async (query: Query): Promise<Found> => {
     const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', query.get());
-    return docs.flatMap((document) => toGrant(document) ?? []);
+    const { held, unreadable } = readable(docs);
+    return { grants: held.map(({ grant }) => grant), unreadable };
   };
 
   const move = (
@@ -78,13 +90,10 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
     const record = toJobRecord(job);
     const documents = (record?.grants ?? []).map((id) => grantDocument(ledger, id));
     const reads = documents.length > 0 ? await ledger.getAll(...documents) : [];
-    const held = reads.flatMap((read) => {
-      const grant = toGrant(read);
-      return grant ? [{ read, grant }] : [];
-    });
-    const contradicts = ({ pipeline_id: own }: Grant) =>
-      own !== null && pipeline_id !== undefined && own !== pipeline_id;
-    if (held.some(({ grant }) => contradicts(grant))) return { outcome: 'contradicted' };
+    const { held, unreadable } = readable(reads);
+    const otherPipeline = held.some(
+      ({ grant }) => grant.pipeline_id !== null && pipeline_id !== undefined && grant.pipeline_id !== pipeline_id,
+    );
 
     const at = now();
     const repeated = record !== undefined && record.ended_at !== null;
@@ -97,7 +106,7 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
       if (grant.state === 'revoking') return [grant];
       return ended && grant.state !== 'expired' ? [ended] : [];
     });
-    return { outcome: 'recorded', repeated, grants };
+    return { repeated, grants, unreadable, otherPipeline };
   };
 
   return {
@@ -119,4 +128,19 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
           .limit(limit),
       ),
   };
+}
+
+/** The records among the documents; one that cannot be read must not keep the others from ending. */
+function readable(documents: readonly DocumentSnapshot[]) {
+  const held: { read: DocumentSnapshot; grant: Grant }[] = [];
+  const unreadable: string[] = [];
+  for (const read of documents) {
+    try {
+      const grant = toGrant(read);
+      if (grant) held.push({ read, grant });
+    } catch {
+      unreadable.push(read.id);
+    }
+  }
+  return { held, unreadable };
 }

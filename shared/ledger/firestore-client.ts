@@ -29,11 +29,6 @@ export function alreadyExists(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 6;
 }
 
-/** Whether `error` is Firestore's FAILED_PRECONDITION (google.rpc.Code 9): the document is no longer the one that was read. */
-export function changedMeanwhile(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 9;
-}
-
 /** Fields that end in `_at` are times: milliseconds in Keydesk, timestamps in Firestore. */
 export function toStored<T>(value: T): unknown {
   return mapTimes(value, (at) => (typeof at === 'number' ? Timestamp.fromMillis(at) : at));

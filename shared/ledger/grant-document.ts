@@ -6,7 +6,8 @@ import type { Firestore } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { GRANT_COLLECTION } from '../core/document-path.ts';
 import { within } from '../unavailable.ts';
-import { alreadyExists, changedMeanwhile, fromStored, type OpenDatabase, toStored } from './firestore-client.ts';
+import { alreadyExists, fromStored, type OpenDatabase, toStored } from './firestore-client.ts';
+import { untilWritten } from './records.ts';
 
 const DEADLINE_MS = 3_000;
 /** How long a closed document outlives its grant, so that no request still on its way can open it again. */
@@ -44,21 +45,16 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase): OpenGrant
       } catch (error) {
         if (!alreadyExists(error)) throw error;
       }
-      // Not a transaction: two of them that renew at once wait for each other's lock for longer than the deadline.
-      for (;;) {
+      return untilWritten(async () => {
         const snapshot = await at(database, name).get();
         const existing = stored.parse(fromStored(snapshot.data()));
         if (existing.state === 'ended') return false;
         if (existing.expires_at >= expires_at && isDeepStrictEqual(existing.roles, roles)) return true;
         const lastUpdateTime = snapshot.updateTime;
         if (!lastUpdateTime) throw new Error('a document without an update time');
-        try {
-          await at(database, name).update(document(Math.max(existing.expires_at, expires_at)), { lastUpdateTime });
-          return true;
-        } catch (error) {
-          if (!changedMeanwhile(error)) throw error;
-        }
-      }
+        await at(database, name).update(document(Math.max(existing.expires_at, expires_at)), { lastUpdateTime });
+        return true;
+      });
     };
     return within(DEADLINE_MS, 'grant document', open());
   };

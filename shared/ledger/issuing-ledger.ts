@@ -25,8 +25,11 @@ export interface Reserved {
 }
 
 export interface IssuingLedger {
-  /** Records what is about to be minted. Throws Unavailable when that could not be recorded. */
-  reserve(request: Request): Promise<Reserved | { readonly refusal: Refusal }>;
+  /**
+   * Records what is about to be minted. `onGoing` is called once nothing that was read stands against it, beside the
+   * commit. Throws Unavailable when it could not be recorded.
+   */
+  reserve(request: Request, onGoing: () => unknown): Promise<Reserved | { readonly refusal: Refusal }>;
   /** Records a token that is about to leave. Throws Unavailable when that could not be recorded. */
   activate(token: IssuedToken, reserved: Reserved): Promise<Reserved | { readonly refusal: Refusal }>;
 }
@@ -66,9 +69,13 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
   };
 
   return {
-    reserve: (request) => {
+    reserve: (request, onGoing) => {
       const { job_id } = request.claims;
-      const decide: Decide = (existing, endedAt) => reserve(existing, endedAt, request, now());
+      const decide: Decide = (existing, endedAt) => {
+        const decided = reserve(existing, endedAt, request, now());
+        if ('grant' in decided) onGoing();
+        return decided;
+      };
       const attempt = () => readAndWrite(job_id, grantId(job_id, request.credentialName), decide);
       return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
     },

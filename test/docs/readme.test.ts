@@ -77,6 +77,19 @@ describe('the step of the README', () => {
     expect(written.data()).toEqual({ replicas: 3 });
   });
 
+  it('is none the wiser of a first try that Google failed', async () => {
+    let failures = 0;
+    desk.google.before = () => {
+      failures += 1;
+      return failures === 1 ? { status: 500, json: {} } : undefined;
+    };
+    const ran = await runStep(await desk.buildkite.jobToken(desk.buildkite.startJob()));
+    desk.google.before = undefined;
+    expect(failures).toBe(2);
+    expect(ran).not.toHaveProperty('code');
+    expect(ran.stdout).toContain('"replicas"');
+  });
+
   it('fails, with what the service says, when the job has ended', async () => {
     const job = desk.buildkite.startJob();
     await desk.notify(desk.buildkite.event(job));

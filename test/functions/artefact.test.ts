@@ -59,7 +59,7 @@ describe('the built artefact under functions-framework', () => {
     const ended = await fetch(`${webhook.url}/`, { method: 'POST', headers, body });
     expect(await ended.json()).toMatchObject({ result: 'job_ended', renewal_ended: 1 });
     const swept = await fetch(`${sweep.url}/`, { method: 'POST' });
-    expect(await swept.json()).toMatchObject({ failed: 0, left: 0 });
+    expect(await swept.json()).toMatchObject({ failed: 0, more: false });
     expect((await ask(token.url, jobToken)).status).toBe(400);
     expect(google.unexpected).toEqual([]);
   });

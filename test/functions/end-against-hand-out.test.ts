@@ -43,9 +43,9 @@ describe('job.finished against a hand-out on its way', () => {
         return original.verifyJobToken(jobToken, now);
       },
       ledger: {
-        reserve: async (request) => {
+        reserve: async (request, onGoing) => {
           await reach('before the grant is reserved');
-          const written = await original.ledger.reserve(request);
+          const written = await original.ledger.reserve(request, onGoing);
           await reach('after the grant is reserved');
           recorded();
           return written;

@@ -123,22 +123,20 @@ describe('a signed webhook', () => {
       expect(await seen(desk, valid)).toEqual(ENDED);
     });
 
-    it('ends nothing when it names another pipeline than the grant', async () => {
+    it('ends the job all the same, and warns, when it names another pipeline than the grant', async () => {
       const valid = await aValidWebhook(desk);
       const id = '0184990a-4782-42b5-afc1-16715b10b1f1';
       const answer = await notify(changed(valid.body, ({ pipeline }) => Object.assign(pipeline ?? {}, { id })));
       expect(answer.status).toBe(200);
-      expect(answer.json).toEqual({ result: 'ignored' });
-      expect(answer.audit).toMatchObject([
-        {
-          event: 'webhook.accepted',
-          severity: 'WARNING',
-          result: 'contradicted',
-          job_id: valid.job.id,
-          pipeline_id: id,
-        },
-      ]);
-      expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+      expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1 });
+      expect(answer.audit[0]).toMatchObject({
+        event: 'webhook.accepted',
+        severity: 'WARNING',
+        other_pipeline: true,
+        job_id: valid.job.id,
+        pipeline_id: id,
+      });
+      expect(await seen(desk, valid)).toEqual(ENDED);
     });
 
     it('does no harm when it comes again', async () => {

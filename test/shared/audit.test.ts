@@ -176,6 +176,7 @@ describe('the audit line of', () => {
       job_id: job.id,
       pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
       job_state: 'passed',
+      other_pipeline: false,
       repeated: false,
       revoked: 1,
       renewal_ended: 0,
@@ -234,12 +235,12 @@ describe('the audit line of', () => {
     expect(lineOf('sweep.completed', answer.audit)).toEqual({
       ...frame('sweep.completed', 200, '/'),
       severity: 'INFO',
-      message: 'sweep: 0 revoked, 1 expired, 0 failed, 0 left',
+      message: 'sweep: 0 revoked, 1 expired, 0 failed',
       completed: true,
       revoked: 0,
       expired: 1,
       failed: 0,
-      left: 0,
+      more: false,
       took_ms: expect.any(Number),
       failures: [],
     });

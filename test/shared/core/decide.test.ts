@@ -176,7 +176,7 @@ describe('the decision', () => {
     const branch = { claim: 'build_branch', patterns: ['main', 'release/*'], value: 'main', matched: true };
     const pipeline = { claim: 'pipeline_id', patterns: [PIPELINE], value: PIPELINE, matched: true };
     expect(trace).toEqual([
-      { rule: 'elsewhere', outcome: 'grants_other_credentials', checks: [pipeline, branch] },
+      { rule: 'elsewhere', outcome: 'grants_other_credentials', checks: [] },
       {
         rule: 'other step',
         outcome: 'claims_do_not_match',

@@ -96,16 +96,22 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     'a grant overdue at the end of its job expired, it was not revoked: %s',
     (state) => {
       const existing = grantIn(state, kind);
-      expect(endWithJob(existing, existing.expires_at + 5000)).toEqual({
+      expect(endWithJob(existing, existing.expires_at + 60_000)).toEqual({
         ...existing,
         state: 'expired',
         ended_at: existing.expires_at,
         ended_by: 'clock',
-        job_ended_at: existing.expires_at + 5000,
+        job_ended_at: existing.expires_at + 60_000,
         dead_at: existing.expires_at,
       });
     },
   );
+
+  it('the end of the job takes away what may still be alive by the clock of somebody else', () => {
+    const active = grantIn('active', kind);
+    const ended = endWithJob(active, active.expires_at + 59_999);
+    expect(ended?.state).toBe(kind === 'firestore' ? 'revoking' : 'expired');
+  });
 
   it('stores nothing its own schema would refuse', () => {
     for (const state of STATES) {
