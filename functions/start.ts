@@ -1,5 +1,5 @@
 // What every function does when its instance starts: report all wrong settings at once and stop, or take over the
-// framework's server. The only place that reads the environment, the clock and standard output.
+// framework's server. Only the files beside this one read the environment; only this one knows the clock and standard output.
 
 import { config } from 'zod/v4/core';
 import { createAudit } from '../shared/audit.ts';

@@ -29,7 +29,6 @@ const settingsSchema = z.object({
     .string()
     .regex(/^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$/, 'must be a Firestore database ID')
     .default('(default)'),
-  KEYDESK_POLICY: z.string().min(1).default('policy.yaml'),
   KEYDESK_ISSUER: baseUrl('https://agent.buildkite.com'),
   KEYDESK_BUILDKITE_API_URL: baseUrl('https://api.buildkite.com'),
   KEYDESK_IAMCREDENTIALS_URL: baseUrl('https://iamcredentials.googleapis.com'),

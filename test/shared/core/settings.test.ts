@@ -5,7 +5,6 @@ const NEEDED = { GOOGLE_CLOUD_PROJECT: 'acme-keydesk' };
 const DEFAULTS = {
   GOOGLE_CLOUD_PROJECT: 'acme-keydesk',
   KEYDESK_DATABASE: '(default)',
-  KEYDESK_POLICY: 'policy.yaml',
   KEYDESK_ISSUER: 'https://agent.buildkite.com',
   KEYDESK_BUILDKITE_API_URL: 'https://api.buildkite.com',
   KEYDESK_IAMCREDENTIALS_URL: 'https://iamcredentials.googleapis.com',
@@ -43,7 +42,6 @@ describe('settings', () => {
     const environment = {
       GOOGLE_CLOUD_PROJECT: 'example.com:acme-keydesk',
       KEYDESK_DATABASE: 'ledger',
-      KEYDESK_POLICY: '/etc/keydesk/policy.yaml',
       ...Object.fromEntries(URL_NAMES.map((name) => [name, `https://${name.length}.example/base`])),
       KEYDESK_BUILDKITE_API_TOKEN: 'bkua_abc',
     };
