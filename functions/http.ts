@@ -29,10 +29,9 @@ export interface Answer {
 
 export type Handler = (request: Incoming) => Promise<Answer>;
 
-/** What to answer when there is no whole request to handle. */
+/** What to answer when there is no request to handle. */
 export interface Failures {
   readonly tooLarge: (request_id: string) => Answer;
-  readonly failed: (request_id: string) => Answer;
 }
 
 /** @param parts.bodyLimit bytes; the handler never sees a larger body */
@@ -55,7 +54,8 @@ export function listen(parts: {
       if (hungUp) return undefined;
       const detail = error instanceof Error ? (error.stack ?? error.message) : 'not an Error';
       return {
-        ...failures.failed(request_id),
+        status: 500,
+        body: { error: 'server_error', error_description: 'Keydesk failed; the reason is in its log.', request_id },
         entries: [{ event: 'request.failed', severity: 'ERROR', message: `request failed: ${detail}` }],
       };
     }

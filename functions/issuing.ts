@@ -18,7 +18,6 @@ export function createIssuing(parts: {
   const openDatabase = createDatabaseOpener(emulator);
   const ledger = openDatabase({ project: settings.GOOGLE_CLOUD_PROJECT, database: settings.KEYDESK_DATABASE });
   const identity = createServiceIdentity(ask);
-
   return {
     ledger: createIssuingLedger(ledger, now),
     openGrantDocument: createGrantDocumentOpener(openDatabase),

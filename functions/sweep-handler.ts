@@ -46,7 +46,6 @@ export function createSweepHandler({ sweep, now }: SweepParts): Handler {
 
 export const SWEEP_FAILURES: Failures = {
   tooLarge: (request_id) => error(413, 'invalid_request', 'The limit is 16 KiB for a body.', request_id),
-  failed: (request_id) => error(500, 'server_error', 'Keydesk failed; the reason is in its log.', request_id),
 };
 
 function done({ revoked, expired, failures, more }: Swept, took_ms: number, request_id: string): Answer {

@@ -65,10 +65,6 @@ export function createTokenHandler({ handOut, now }: TokenParts): Handler {
 export const TOKEN_FAILURES: Failures = {
   tooLarge: (request_id) =>
     refused({ reason: 'request_too_large', limit: '16 KiB for a body' }, { request_id, bearer: false }),
-  failed: (request_id) => ({
-    status: 500,
-    body: { error: 'server_error', error_description: 'Keydesk failed; the reason is in its log.', request_id },
-  }),
 };
 
 const BODY_NOT_ALLOWED: Refusal = {

@@ -53,10 +53,6 @@ export function createWebhookHandler({ webhookTokens, endJob, now }: WebhookPart
 
 export const WEBHOOK_FAILURES: Failures = {
   tooLarge: (request_id) => refused('request_too_large', request_id),
-  failed: (request_id) => ({
-    status: 500,
-    body: { error: 'server_error', error_description: 'Keydesk failed; the reason is in its log.', request_id },
-  }),
 };
 
 function accepted(event: WebhookEvent & { kind: 'ping' | 'ignored' }): Answer {
@@ -103,7 +99,7 @@ function ended({ job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finis
     body: { result: 'job_ended', ...summary },
     entries: [
       entry,
-      ...revoked.map((grant) => grantEntry(grant.state === 'expired' ? 'grant.expired' : 'grant.revoked', grant)),
+      ...revoked.map((grant) => grantEntry('grant.revoked', grant)),
       ...renewalEnded.map((grant) => grantEntry('grant.renewal_ended', grant)),
       ...expired.map((grant) => grantEntry('grant.expired', grant)),
     ],

@@ -17,7 +17,7 @@ export interface JobEnding {
   readonly revoked: readonly Grant[];
   /** Not renewed any more; its tokens die at `expires_at`. */
   readonly renewalEnded: readonly Grant[];
-  /** Its time was up before the job ended. */
+  /** Its time was up before access could be taken away. */
   readonly expired: readonly Grant[];
   /** Access could not be taken away yet, and why. */
   readonly unfinished: readonly { readonly grant_id: string; readonly detail: string }[];
@@ -29,6 +29,7 @@ export async function endJob(parts: RevokeParts, end: JobEnd): Promise<JobEnding
   const { grants, repeated, otherPipeline, unreadable } = await parts.ledger.endJob(end);
   const left = Math.max(until - parts.now(), 0);
   const revoked: Grant[] = [];
+  const expired = grants.filter(({ state }) => state === 'expired');
   const unfinished = unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
   await Promise.all(
     grants
@@ -36,7 +37,7 @@ export async function endJob(parts: RevokeParts, end: JobEnd): Promise<JobEnding
       .map(async (grant) => {
         try {
           const dead = await within(left, 'revocation', revoke(parts, grant));
-          if (dead) revoked.push(dead);
+          if (dead) (dead.state === 'revoked' ? revoked : expired).push(dead);
         } catch (error) {
           const grant_id = grantId(grant.job_id, grant.credential);
           unfinished.push({ grant_id, detail: error instanceof Error ? error.message : 'failed' });
@@ -48,7 +49,7 @@ export async function endJob(parts: RevokeParts, end: JobEnd): Promise<JobEnding
     otherPipeline,
     revoked,
     renewalEnded: grants.filter(({ state }) => state === 'issuing' || state === 'active'),
-    expired: grants.filter(({ state }) => state === 'expired'),
+    expired,
     unfinished,
   };
 }

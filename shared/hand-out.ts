@@ -1,6 +1,6 @@
 // The hand-out: from a job token and the name of a credential to a Google credential on record, or a refusal.
-// The order is the promise: verify, decide, reserve (the mint beside its commit), open the grant document, record the token, and
-// only then let it go. Knows nothing about HTTP, Firestore or Google.
+// The order is the promise: verify, decide, reserve (the mint beside its commit), open the grant document, record the
+// token, and only then let it go. Knows nothing about HTTP, Firestore or Google.
 
 import type { VerifyJobToken } from './buildkite/job-token.ts';
 import type { JobClaims } from './core/claims.ts';

@@ -136,10 +136,15 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
     case 'request_too_large':
       return { status: 413, error: 'invalid_request', description: `The limit is ${refusal.limit}.` };
     default:
-      return bearer
-        ? { status: 401, error: 'invalid_token', description: JOB_TOKEN_NOT_ACCEPTED }
-        : { status: 400, error: 'invalid_request', description: JOB_TOKEN_NOT_ACCEPTED };
+      return jobTokenNotAccepted(refusal.reason, bearer);
   }
+}
+
+/** The reason is taken only for its type: any other that has no answer of its own does not compile. */
+function jobTokenNotAccepted(_reason: JobTokenReason, bearer: boolean): WireError {
+  return bearer
+    ? { status: 401, error: 'invalid_token', description: JOB_TOKEN_NOT_ACCEPTED }
+    : { status: 400, error: 'invalid_request', description: JOB_TOKEN_NOT_ACCEPTED };
 }
 
 const JOB_TOKEN_REASON_SET: ReadonlySet<string> = new Set(JOB_TOKEN_REASONS);

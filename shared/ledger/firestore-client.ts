@@ -30,8 +30,9 @@ export function alreadyExists(error: unknown): boolean {
 }
 
 /** Fields that end in `_at` are times: milliseconds in Keydesk, timestamps in Firestore. */
-export function toStored<T>(value: T): unknown {
-  return mapTimes(value, (at) => (typeof at === 'number' ? Timestamp.fromMillis(at) : at));
+export function toStored(record: object): Record<string, unknown> {
+  const stored = mapTimes(record, (at) => (typeof at === 'number' ? Timestamp.fromMillis(at) : at));
+  return stored as Record<string, unknown>;
 }
 
 /** The inverse of {@link toStored}; the shape is still to be checked. */

@@ -34,10 +34,7 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase): OpenGrant
   return (name, { roles, expires_at }) => {
     const database = openDatabase(name);
     const document = (until: number) =>
-      toStored({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS }) as Record<
-        string,
-        unknown
-      >;
+      toStored({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS });
     const open = async (): Promise<boolean> => {
       try {
         await at(database, name).create(document(expires_at));
@@ -63,7 +60,7 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase): OpenGrant
 export function createGrantDocumentCloser(openDatabase: OpenDatabase): CloseGrantDocument {
   return async (name, now) => {
     const ended = { state: 'ended', roles: [], expires_at: now, delete_at: now + RETENTION_MS };
-    await within(DEADLINE_MS, 'grant document', at(openDatabase(name), name).set(toStored(ended) as object));
+    await within(DEADLINE_MS, 'grant document', at(openDatabase(name), name).set(toStored(ended)));
   };
 }
 

@@ -43,7 +43,7 @@ export function putIfUnchanged(
   updated: Timestamp | undefined,
   record: Grant | JobRecord,
 ): void {
-  const data = toStored(record) as Record<string, unknown>;
+  const data = toStored(record);
   if (updated) batch.update(document, data, { lastUpdateTime: updated });
   else batch.create(document, data);
 }
