@@ -2,7 +2,8 @@
 
 import type { AuditEntry } from '../shared/audit.ts';
 import type { Grant } from '../shared/core/grant.ts';
-import { grantId } from '../shared/core/grant-id.ts';
+import { idOf } from '../shared/core/grant-life.ts';
+import type { Ending } from '../shared/end-job.ts';
 
 const WHAT_HAPPENED = {
   'grant.issued': 'issued',
@@ -17,23 +18,38 @@ export function grantEntry(
   grant: Grant,
   facts: Readonly<Record<string, unknown>> = {},
 ): AuditEntry {
-  const { tokens: _, delete_at: __, ...told } = grant;
+  const { tokens: _, delete_at: __, minute_at: ___, minute_count: ____, ...told } = grant;
   return {
     event,
     severity: 'INFO',
     message: `${grant.credential} of job ${grant.job_id}: ${WHAT_HAPPENED[event]}`,
-    grant_id: grantId(grant.job_id, grant.credential),
+    grant_id: idOf(grant),
     ...toIsoTimes(told),
     ...toIsoTimes(facts),
-    labels: { credential: grant.credential, environment: grant.environment },
+    labels: {
+      credential: grant.credential,
+      environment: grant.environment,
+      ...('service_account' in grant ? { service_account: grant.service_account } : {}),
+    },
   };
 }
 
-function toIsoTimes(facts: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(facts).map(([name, value]) => [
-      name,
-      name.endsWith('_at') && typeof value === 'number' ? new Date(value).toISOString() : value,
-    ]),
-  );
+/** The lines of whatever ended. */
+export function endingEntries({ revoked, renewalEnded, expired }: Omit<Ending, 'unfinished'>): AuditEntry[] {
+  return [
+    ...revoked.map((grant) => grantEntry('grant.revoked', grant)),
+    ...renewalEnded.map((grant) => grantEntry('grant.renewal_ended', grant)),
+    ...expired.map((grant) => grantEntry('grant.expired', grant)),
+  ];
+}
+
+/** Times, which end in `_at` or `_until`, as ISO 8601; lists of facts too. */
+export function toIsoTimes(facts: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, toIsoTime(name, value)]));
+}
+
+function toIsoTime(name: string, value: unknown): unknown {
+  if (typeof value === 'number' && /_(at|until)$/.test(name)) return new Date(value).toISOString();
+  if (name === 'past_leases' && Array.isArray(value)) return value.map((lease) => toIsoTimes(lease));
+  return value;
 }

@@ -1,8 +1,11 @@
 // The sweep's endpoint: called each minute by Cloud Scheduler, under the platform's own authentication.
 
+import type { AuditEntry } from '../shared/audit.ts';
+import type { KnownAccount } from '../shared/ledger/sweep-ledger.ts';
+import type { FoundFinished } from '../shared/missed-ends.ts';
 import type { Swept } from '../shared/sweep.ts';
 import { Unavailable } from '../shared/unavailable.ts';
-import { grantEntry } from './grant-entry.ts';
+import { endingEntries, toIsoTimes } from './grant-entry.ts';
 import type { Answer, Failures, Handler } from './http.ts';
 
 /** Bytes; the body is not read for anything. */
@@ -48,24 +51,80 @@ export const SWEEP_FAILURES: Failures = {
   tooLarge: (request_id) => error(413, 'invalid_request', 'The limit is 16 KiB for a body.', request_id),
 };
 
-function done({ revoked, expired, failures, more }: Swept, took_ms: number, request_id: string): Answer {
-  const summary = { revoked: revoked.length, expired: expired.length, failed: failures.length, more, took_ms };
+function done(swept: Swept, took_ms: number, request_id: string): Answer {
+  const { revoked, expired, renewalEnded, unfinished, foundFinished, asked, woken, disabledAgain, pools, more } = swept;
+  const failures = [...swept.failures, ...unfinished];
+  const summary = {
+    revoked: revoked.length,
+    expired: expired.length,
+    // No event ended these: a figure that rises says that webhooks are being lost, or that jobs outlast their tokens.
+    ended_by_clock: expired.filter(({ ended_by }) => ended_by === 'clock').length,
+    renewal_ended: renewalEnded.length,
+    asked_buildkite: asked,
+    // Webhooks that were certainly lost.
+    found_finished: foundFinished.length,
+    accounts_enabled: woken.length,
+    accounts_disabled_again: disabledAgain.length,
+    pools,
+    failed: failures.length,
+    more,
+    took_ms,
+  };
   return {
     status: 200,
     body: { ...summary, request_id },
     entries: [
-      ...revoked.map((grant) => grantEntry('grant.revoked', grant)),
-      ...expired.map((grant) => grantEntry('grant.expired', grant)),
+      ...foundFinished.map(toFoundFinished),
+      ...endingEntries(swept),
+      ...woken.map(toEnabled),
+      ...disabledAgain.map(toDisabledAgain),
       {
         event: 'sweep.completed',
         severity: failures.length > 0 ? 'WARNING' : 'INFO',
-        message: `sweep: ${revoked.length} revoked, ${expired.length} expired, ${failures.length} failed${more ? ', more to do' : ''}`,
+        message: `sweep: ${revoked.length} revoked, ${expired.length} expired, ${woken.length} accounts enabled, ${failures.length} failed${more ? ', more to do' : ''}`,
         completed: true,
         ...summary,
         failures: failures.slice(0, 20),
       },
     ],
   };
+}
+
+function toFoundFinished({ job_id, job_state, pipeline_slug }: FoundFinished): AuditEntry {
+  return {
+    event: 'job.found_finished',
+    severity: 'WARNING',
+    message: `job ${job_id} had ended, and no webhook said so`,
+    job_id,
+    job_state,
+    pipeline_slug,
+  };
+}
+
+function toEnabled({ email, account }: KnownAccount): AuditEntry {
+  return {
+    event: 'account.enabled',
+    severity: 'INFO',
+    message: `${email} is enabled again: the last token issued from it has expired`,
+    service_account: email,
+    ...toLeaseFacts(account),
+    labels: { service_account: email },
+  };
+}
+
+function toDisabledAgain({ email, account }: KnownAccount): AuditEntry {
+  return {
+    event: 'account.disabled_again',
+    severity: 'ERROR',
+    message: `${email} was found enabled while it must rest, and was disabled again: who enabled it?`,
+    service_account: email,
+    ...toLeaseFacts(account),
+    labels: { service_account: email },
+  };
+}
+
+function toLeaseFacts({ pool, grant, leased_at, disabled_at, rests_until }: KnownAccount['account']) {
+  return { pool, grant_id: grant, ...toIsoTimes({ leased_at, disabled_at, rests_until }) };
 }
 
 function error(status: number, code: string, description: string, request_id: string): Answer {

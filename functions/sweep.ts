@@ -8,15 +8,15 @@ import { createSweepHandler, SWEEP_BODY_LIMIT, SWEEP_FAILURES } from './sweep-ha
 
 const { settings } = orStop(parseSettings(process.env));
 
-const ending = once(async () => {
-  const { createEnding } = await import('./ending.ts');
-  return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+const sweeping = once(async () => {
+  const { createSweeping } = await import('./sweeping.ts');
+  return createSweeping({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
 });
 
 export const sweep = start({
-  handler: createSweepHandler({ sweep: async () => sweepOnce(await ending()), now }),
+  handler: createSweepHandler({ sweep: async () => sweepOnce(await sweeping()), now }),
   failures: SWEEP_FAILURES,
   bodyLimit: SWEEP_BODY_LIMIT,
   project: settings.GOOGLE_CLOUD_PROJECT,
-  warm: () => void ending().then(({ warm }) => warm()),
+  warm: () => void sweeping().then(({ warm }) => warm()),
 });

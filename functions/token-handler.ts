@@ -1,25 +1,26 @@
-// The token endpoint: RFC 8693 by form, or a job token in the Authorization header and the credential in the path.
-// HTTP in, one call into shared/, HTTP out.
+// The token endpoint: RFC 8693 by form, or a job token in the Authorization header and the credential in the path; and
+// beside it what can be asked about a token. HTTP in, one call into shared/, HTTP out.
 
 import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../shared/core/exchange-request.ts';
 import type { Refusal } from '../shared/core/refusal.ts';
 import type { Asked, HandOut } from '../shared/hand-out.ts';
 import { Unavailable } from '../shared/unavailable.ts';
+import { FORM, isForm } from './form.ts';
 import { grantEntry } from './grant-entry.ts';
+import { createIntrospectHandler, createRevokeHandler, type HeldTokenParts } from './held-token-handler.ts';
 import type { Answer, Failures, Handler, Incoming } from './http.ts';
 import { refused } from './refused.ts';
 
 /** Bytes of a request's body. */
 export const TOKEN_BODY_LIMIT = 16 * 1024;
 const JOB_TOKEN_LIMIT = 8 * 1024;
-const FORM = 'application/x-www-form-urlencoded';
 
-export interface TokenParts {
+export interface TokenParts extends HeldTokenParts {
   readonly handOut: (asked: Asked) => Promise<HandOut>;
-  readonly now: () => number;
 }
 
-export function createTokenHandler({ handOut, now }: TokenParts): Handler {
+export function createTokenHandler(parts: TokenParts): Handler {
+  const { handOut, now } = parts;
   const give = async (asked: Asked, request: Incoming, bearer: boolean): Promise<Answer> => {
     const context = { request_id: request.request_id, bearer, credentialName: asked.credentialName };
     if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT)
@@ -37,9 +38,7 @@ export function createTokenHandler({ handOut, now }: TokenParts): Handler {
 
   const exchange = async (request: Incoming): Promise<Answer> => {
     const context = { request_id: request.request_id, bearer: false };
-    const contentType = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-    if (contentType !== FORM || hasEncoding(request))
-      return refused({ reason: 'content_type_not_supported', expected: FORM }, context);
+    if (!isForm(request)) return refused({ reason: 'content_type_not_supported', expected: FORM }, context);
     const parsed = parseExchangeRequest(request.body.toString('utf8'));
     if ('refusal' in parsed) return refused(parsed.refusal, context);
     return give(parsed.request, request, false);
@@ -51,12 +50,17 @@ export function createTokenHandler({ handOut, now }: TokenParts): Handler {
     return give({ jobToken, credentialName, scopes: [], lifetime: undefined }, request, true);
   };
 
+  const revoke = createRevokeHandler(parts);
+  const introspect = createIntrospectHandler(parts);
+
   return async (request) => {
     const { method, path, request_id } = request;
     const only = (allow: string) =>
       refused({ reason: 'method_not_allowed', allow }, { request_id, bearer: path.startsWith('/token/') });
     if (path === '/token') return method === 'POST' ? exchange(request) : only('POST');
     if (path.startsWith('/token/')) return method === 'POST' ? byPath(request, path.slice(7)) : only('POST');
+    if (path === '/revoke') return method === 'POST' ? revoke(request) : only('POST');
+    if (path === '/introspect') return method === 'POST' ? introspect(request) : only('POST');
     if (path === '/health') return method === 'GET' || method === 'HEAD' ? HEALTHY : only('GET, HEAD');
     return refused({ reason: 'not_found' }, { request_id, bearer: false });
   };
@@ -73,10 +77,6 @@ const BODY_NOT_ALLOWED: Refusal = {
 };
 
 const HEALTHY: Answer = { status: 200, body: { status: 'ok' } };
-
-function hasEncoding(request: Incoming): boolean {
-  return (request.headers['content-encoding'] ?? 'identity') !== 'identity';
-}
 
 function issued(result: HandOut & { outcome: 'issued' }, request: Incoming, now: number): Answer {
   const { accessToken, grant, grant_id, expires_at, scopes } = result;

@@ -6,6 +6,7 @@ import { IssuerKeys } from '../shared/buildkite/issuer-keys.ts';
 import { createJobTokenVerifier } from '../shared/buildkite/job-token.ts';
 import { waysIntoLedger } from '../shared/core/policy.ts';
 import { parseSettings } from '../shared/core/settings.ts';
+import { endGrant } from '../shared/end-job.ts';
 import { type HandOut, handOut } from '../shared/hand-out.ts';
 import { ask } from '../shared/outgoing.ts';
 import { type LoadedPolicy, parsePolicyText } from '../shared/policy-text.ts';
@@ -29,12 +30,19 @@ const issuing = once(async () => {
   return parts;
 });
 
+const ending = once(async () => {
+  const { createEnding } = await import('./ending.ts');
+  return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+});
+
 export const token = start({
   handler: createTokenHandler({
     handOut: async (asked): Promise<HandOut> => {
       const [{ ledger, mint, openGrantDocument }] = await Promise.all([issuing(), keys.warm()]);
       return handOut({ policy, verifyJobToken, ledger, mint, openGrantDocument, now }, asked);
     },
+    lookUpToken: async (token_sha256) => (await ending()).lookUpToken(token_sha256),
+    returnGrant: async (grant) => endGrant(await ending(), grant, { by: 'early_return' }),
     now,
   }),
   failures: TOKEN_FAILURES,

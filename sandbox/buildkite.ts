@@ -3,13 +3,18 @@
 
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
-import { jsonServer, type LocalServer } from './local-server.ts';
+import { jsonServer, type LocalAnswer, type LocalRequest, type LocalServer } from './local-server.ts';
 
 export interface Job {
   readonly id: string;
   readonly claims: Readonly<Record<string, unknown>>;
   state: 'running' | 'passed' | 'failed' | 'canceled';
+  /** Whether its agent has not been heard of for minutes. */
+  agentLost: boolean;
 }
+
+/** The API token that may read jobs. */
+export const API_TOKEN = 'sandbox-api-token';
 
 export interface LocalBuildkite {
   readonly url: string;
@@ -24,6 +29,10 @@ export interface LocalBuildkite {
   signature(body: string, timestamp?: number): string;
   /** Publishes a new signing key beside (or instead of) the old ones and signs with it from now on. */
   rotateKey(options?: { readonly keepOld: boolean }): Promise<void>;
+  /** When the state of a job was asked for, in milliseconds since the epoch. */
+  readonly jobRequests: readonly number[];
+  /** Runs before a job's state is answered; an answer it returns is sent instead. */
+  beforeJob: ((jobId: string) => LocalAnswer | undefined) | undefined;
   /** How often the keys were asked for. */
   readonly keyRequests: () => number;
   close(): Promise<void>;
@@ -50,15 +59,46 @@ export async function startBuildkite(parts: {
   readonly audience: string;
   readonly webhookToken: string;
   readonly port?: number;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
 }): Promise<LocalBuildkite> {
+  const { now = Date.now } = parts;
   const organization = { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' };
   const jobs = new Map<string, Job>();
   let keys = [await newKey()];
   let keyRequests = 0;
+  const jobRequests: number[] = [];
+
+  const answerJob = ({ path, headers }: LocalRequest): LocalAnswer => {
+    const id = /^\/v2\/organizations\/acme-inc\/jobs\/([0-9a-f-]{36})$/.exec(path)?.[1];
+    if (headers.authorization !== `Bearer ${API_TOKEN}`)
+      return { status: 401, json: { message: 'Authentication required. Please supply a valid API Access Token' } };
+    const recent = jobRequests.filter((at) => at > now() - 60_000).length;
+    const limits = {
+      'ratelimit-scope': 'rest',
+      'ratelimit-limit': '200',
+      'ratelimit-remaining': '150',
+      'ratelimit-reset': '30',
+      'ratelimit-user-limit': '50',
+      'ratelimit-user-remaining': String(Math.max(0, 50 - recent - 1)),
+      'ratelimit-user-reset': '30',
+    };
+    jobRequests.push(now());
+    if (recent >= 50)
+      return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
+    const job = jobs.get(id ?? '');
+    const instead = job && buildkite.beforeJob?.(job.id);
+    if (instead) return instead;
+    if (!job) return { status: 404, headers: limits, json: { message: 'No job found' } };
+    const finished_at = job.state === 'running' ? null : new Date(now()).toISOString();
+    const agent = { connection_state: job.agentLost ? 'lost' : 'connected' };
+    return { status: 200, headers: limits, json: { id: job.id, type: 'script', state: job.state, finished_at, agent } };
+  };
 
   const server: LocalServer = await jsonServer(
     'local Buildkite',
-    ({ method, path }) => {
+    (request) => {
+      const { method, path } = request;
       if (method === 'GET' && path === '/.well-known/openid-configuration')
         return {
           status: 200,
@@ -72,8 +112,7 @@ export async function startBuildkite(parts: {
         keyRequests += 1;
         return { status: 200, json: { keys: keys.map(({ jwk }) => jwk) } };
       }
-      const job = jobs.get(/^\/v2\/organizations\/acme-inc\/jobs\/([0-9a-f-]{36})$/.exec(path)?.[1] ?? '');
-      if (method === 'GET' && job) return { status: 200, json: { id: job.id, type: 'script', state: job.state } };
+      if (method === 'GET' && path.startsWith('/v2/')) return answerJob(request);
       return { status: 404, json: { message: 'No job found' } };
     },
     parts.port,
@@ -96,11 +135,13 @@ export async function startBuildkite(parts: {
     job_id: job.id,
   });
 
-  return {
+  const buildkite: LocalBuildkite = {
     url: server.url,
     organization,
+    jobRequests,
+    beforeJob: undefined,
     startJob: (claims = {}) => {
-      const job: Job = { id: randomUUID(), claims, state: 'running' };
+      const job: Job = { id: randomUUID(), claims, state: 'running', agentLost: false };
       jobs.set(job.id, job);
       return job;
     },
@@ -108,7 +149,7 @@ export async function startBuildkite(parts: {
       job,
       { audience = parts.audience, lifetime = 300, issuedAt, overrides = {}, header = {} } = {},
     ) => {
-      const iat = issuedAt ?? Math.floor(Date.now() / 1000);
+      const iat = issuedAt ?? Math.floor(now() / 1000);
       const claims = claimsOf(job);
       const payload = {
         iss: server.url,
@@ -130,7 +171,7 @@ export async function startBuildkite(parts: {
       if (event === 'job.finished') job.state = 'passed';
       return JSON.stringify(eventBody(server.url, event, job, claimsOf(job)));
     },
-    signature: (body, timestamp = Math.floor(Date.now() / 1000)) => {
+    signature: (body, timestamp = Math.floor(now() / 1000)) => {
       const hex = createHmac('sha256', parts.webhookToken).update(`${timestamp}.${body}`).digest('hex');
       return `timestamp=${timestamp},signature=${hex}`;
     },
@@ -140,6 +181,7 @@ export async function startBuildkite(parts: {
     keyRequests: () => keyRequests,
     close: server.close,
   };
+  return buildkite;
 }
 
 async function newKey(): Promise<SigningKey> {

@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { databasesOf, newRulesFile } from '../shared/core/firestore-rules.ts';
-import type { Policy } from '../shared/core/policy.ts';
+import type { Credential, Policy } from '../shared/core/policy.ts';
 import { parsePolicyText } from '../shared/policy-text.ts';
-import { type LocalBuildkite, startBuildkite } from './buildkite.ts';
+import { API_TOKEN, type LocalBuildkite, startBuildkite } from './buildkite.ts';
 import { putRules, startAuth, startFirestore } from './emulators.ts';
 import { ROOT, type RunningFunction, startFunction } from './functions.ts';
 import { type LocalGoogle, startGoogle } from './google.ts';
@@ -28,10 +28,19 @@ export interface Desk {
 }
 
 /** Every service account a policy names. */
-export function accountsOf(policy: Policy): string[] {
-  return Object.values(policy.credentials).map((credential) =>
-    credential.kind === 'firestore' ? credential.signer : credential.email,
-  );
+export function accountsOf({ credentials }: Policy): string[] {
+  return Object.values(credentials).flatMap(accountsOfCredential);
+}
+
+function accountsOfCredential(credential: Credential): readonly string[] {
+  switch (credential.kind) {
+    case 'firestore':
+      return [credential.signer];
+    case 'service_account':
+      return [credential.email];
+    case 'pooled_service_account':
+      return credential.pool;
+  }
 }
 
 export async function openDesk(): Promise<Desk> {
@@ -60,19 +69,26 @@ export async function openDesk(): Promise<Desk> {
 
     const log: string[] = [];
     const settings = {
-      KEYDESK_POLICY: policyPath,
       GOOGLE_CLOUD_PROJECT: LEDGER.project,
       KEYDESK_DATABASE: LEDGER.database,
-      KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN,
       KEYDESK_ISSUER: buildkite.url,
       KEYDESK_IAMCREDENTIALS_URL: google.url,
+      KEYDESK_IAM_URL: google.url,
+      KEYDESK_BUILDKITE_API_URL: buildkite.url,
       KEYDESK_IDENTITYTOOLKIT_URL: `http://${auth.host}/identitytoolkit.googleapis.com`,
       FIRESTORE_EMULATOR_HOST: firestore.host,
-      GCE_METADATA_HOST: google.metadataHost,
     };
-    const serve = (target: 'token' | 'webhook' | 'sweep') =>
-      keep(startFunction(target, settings, { onLine: (line) => log.push(line) }), ({ running }) => running.stop());
-    const [token, webhook, sweep] = await Promise.all([serve('token'), serve('webhook'), serve('sweep')]);
+    /** Each under an identity of its own, which is all that its metadata server gives it. */
+    const serve = (target: 'token' | 'webhook' | 'sweep', own: Record<string, string>) => {
+      const environment = { ...settings, ...own, GCE_METADATA_HOST: google.metadataHosts[target] };
+      const starting = startFunction(target, environment, { onLine: (line) => log.push(line) });
+      return keep(starting, ({ running }) => running.stop());
+    };
+    const [token, webhook, sweep] = await Promise.all([
+      serve('token', { KEYDESK_POLICY: policyPath }),
+      serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }),
+      serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN }),
+    ]);
     const { host: firestoreHost, startedBy: firestoreStartedBy } = firestore;
     return { policy, buildkite, google, firestoreHost, firestoreStartedBy, token, webhook, sweep, log, close };
   } catch (error) {

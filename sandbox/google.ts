@@ -1,162 +1,132 @@
-// A Google small enough for a laptop: the metadata server that gives a function its own identity, IAM Credentials, and a
-// gate that judges service accounts' access tokens as Google's APIs do. It checks what it is sent as strictly as the
-// real one and remembers whatever it did not expect. Listens on loopback only.
+// A Google small enough for a laptop: the metadata servers that give functions their identities, IAM, IAM Credentials,
+// and a gate that judges service accounts' access tokens as Google's APIs do. It checks what it is sent as strictly as
+// the real one and remembers whatever it did not expect. Listens on loopback only.
 
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { SignJWT } from 'jose';
-import * as z from 'zod';
-import { jsonServer, type LocalAnswer, type LocalRequest } from './local-server.ts';
-
-const MAX_LIFETIME = 3600;
-const MAX_JWT_AHEAD = 12 * 3600;
-
-interface Call {
-  readonly method: 'generateAccessToken' | 'signJwt';
-  readonly account: string;
-  readonly body: Readonly<Record<string, unknown>>;
-  readonly reason: string | undefined;
-}
+import { Accounts, type Change } from './google-accounts.ts';
+import { type Call, isAllowed, PERMISSIONS, readCall, targetOf } from './google-call.ts';
+import { Credentials, type IssuedToken } from './google-credentials.ts';
+import { googleError, permissionDenied, unauthenticated } from './google-error.ts';
+import { type Fault, underFault } from './google-fault.ts';
+import { type Identity, Metadata } from './google-metadata.ts';
+import { jsonServer, type LocalAnswer, type LocalReply, type LocalRequest } from './local-server.ts';
 
 export interface LocalGoogle {
   readonly url: string;
-  /** host:port, for GCE_METADATA_HOST. */
+  /** host:port, for GCE_METADATA_HOST: the identity `anyone`, which may do everything. */
   readonly metadataHost: string;
-  /** Every call to IAM Credentials that was well-formed, oldest first. */
+  /** host:port of each function's own metadata server. */
+  readonly metadataHosts: Readonly<Record<Exclude<Identity, 'anyone'>, string>>;
+  /** Every call to IAM and IAM Credentials that was well-formed, permitted or not, oldest first. */
   readonly calls: readonly Call[];
-  /** Requests the real Google would have refused as malformed, or that no part of Keydesk should make. */
+  /** Requests the real Google would have refused as malformed or not permitted, or that no part of Keydesk should make. */
   readonly unexpected: readonly string[];
-  /** Runs before each call to IAM Credentials is answered; an answer it returns is sent instead. */
+  /** The service accounts as they really are, whatever was answered. */
+  readonly accounts: ReadonlyMap<string, { readonly disabled: boolean }>;
+  /** Every change of an account's state that took effect, oldest first. */
+  readonly changes: readonly Change[];
+  /** Every access token issued for a service account, oldest first. */
+  readonly minted: readonly IssuedToken[];
+  /** Runs before each permitted call is answered; an answer it returns is sent instead. */
   before: ((call: Call) => Promise<LocalAnswer | undefined> | LocalAnswer | undefined) | undefined;
+  /** How a permitted call goes wrong, if it does; asked after `before`, when that answered nothing. */
+  fault: ((call: Call) => Fault | undefined) | undefined;
   close(): Promise<void>;
 }
 
-const generateAccessToken = z.strictObject({
-  scope: z.array(z.string().regex(/^https:\/\/www\.googleapis\.com\/auth\/[a-z._-]+$/)).min(1),
-  lifetime: z.string().regex(/^[1-9][0-9]*s$/),
-});
-const signJwt = z.strictObject({ payload: z.string() });
-
-/** @param parts.accounts the service accounts that exist and that the caller may act for */
+/**
+ * @param parts.accounts the service accounts that exist, enabled
+ * @param parts.now milliseconds since the epoch
+ */
 export async function startGoogle(parts: {
   readonly accounts: readonly string[];
   readonly port?: number;
+  readonly now?: () => number;
 }): Promise<LocalGoogle> {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const ownTokens = new Set<string>();
-  const issued = new Map<string, { account: string; scope: string[]; expiresAt: number }>();
+  const now = parts.now ?? Date.now;
+  const metadata = new Metadata();
+  const accounts = new Accounts(parts.accounts, now);
+  const credentials = new Credentials(accounts, now);
   const calls: Call[] = [];
   const unexpected: string[] = [];
 
-  const metadata = ({ method, path, headers }: LocalRequest): LocalAnswer => {
-    const flavor = { 'metadata-flavor': 'Google' };
-    if (method !== 'GET' || headers['metadata-flavor'] !== 'Google') return { status: 403, headers: flavor };
-    if (path.endsWith('/service-accounts/default/token')) {
-      const accessToken = `ya29.keydesk-service.${randomBytes(16).toString('hex')}`;
-      ownTokens.add(accessToken);
-      return {
-        status: 200,
-        headers: flavor,
-        json: { access_token: accessToken, expires_in: 3599, token_type: 'Bearer' },
-      };
+  const iam = async (request: LocalRequest): Promise<LocalReply> => {
+    const target = targetOf(request);
+    if (!target) {
+      unexpected.push(`${request.method} ${request.path}`);
+      return googleError(404, 'NOT_FOUND', 'Not here.');
     }
-    if (/\/computeMetadata\/v1\/instance\/?$/.test(path)) return { status: 200, headers: flavor, text: 'hostname\n' };
-    if (path.endsWith('/universe/universe-domain')) return { status: 200, headers: flavor, text: 'googleapis.com' };
-    if (path.endsWith('/project/project-id')) return { status: 200, headers: flavor, text: 'keydesk-sandbox' };
-    return { status: 404, headers: flavor };
-  };
-
-  const iamCredentials = async (request: LocalRequest, account: string, method: string): Promise<LocalAnswer> => {
-    const bearer = bearerOf(request);
-    if (!bearer || !ownTokens.has(bearer)) {
-      unexpected.push(`${method} without the service's own token`);
-      return googleError(401, 'UNAUTHENTICATED', 'Request had invalid authentication credentials.');
+    const identity = metadata.identityOf(bearerOf(request));
+    if (!identity) {
+      unexpected.push(`${target.method} without the service's own token`);
+      return unauthenticated();
     }
-    const shape = method === 'generateAccessToken' ? generateAccessToken : signJwt;
-    const body = shape.safeParse(parseJson(request.body));
-    if (!body.success || request.headers['content-type'] !== 'application/json') {
-      unexpected.push(`${method} malformed`);
-      return googleError(400, 'INVALID_ARGUMENT', 'Invalid JSON payload received.');
+    const call = readCall(target, identity, request);
+    if ('wrong' in call) {
+      unexpected.push(call.wrong);
+      return call.answer;
     }
-    const reason = request.headers['x-goog-request-reason'];
-    const call = { method, account, body: body.data, reason: typeof reason === 'string' ? reason : undefined } as Call;
     calls.push(call);
+    if (!isAllowed(call)) {
+      unexpected.push(`${call.method} by ${identity}, which has no ${PERMISSIONS[call.method]}`);
+      return permissionDenied(PERMISSIONS[call.method]);
+    }
     const instead = await google.before?.(call);
     if (instead) return instead;
-    if (!parts.accounts.includes(account))
-      return googleError(
-        403,
-        'PERMISSION_DENIED',
-        `Permission 'iam.serviceAccounts.${method === 'signJwt' ? 'signJwt' : 'getAccessToken'}' denied on resource (or it may not exist).`,
-      );
-    return 'payload' in body.data ? signed(body.data.payload) : minted(account, body.data);
+    return underFault(google.fault?.(call), (changes) => perform(call, changes));
   };
 
-  const minted = (account: string, { scope, lifetime }: z.output<typeof generateAccessToken>): LocalAnswer => {
-    const seconds = Number(lifetime.slice(0, -1));
-    if (seconds > MAX_LIFETIME) return googleError(400, 'INVALID_ARGUMENT', 'lifetime must be at most 3600s');
-    const accessToken = `ya29.c.${randomBytes(32).toString('base64url')}`;
-    const expiresAt = Math.floor(Date.now() / 1000) * 1000 + seconds * 1000;
-    issued.set(accessToken, { account, scope, expiresAt });
-    return { status: 200, json: { accessToken, expireTime: new Date(expiresAt).toISOString().replace('.000Z', 'Z') } };
-  };
-
-  const signed = async (payload: string): Promise<LocalAnswer> => {
-    const claims = z.record(z.string(), z.unknown()).safeParse(parseJson(payload));
-    const now = Math.floor(Date.now() / 1000);
-    const exp = claims.success ? Number(claims.data.exp ?? now) : Number.NaN;
-    if (!claims.success || !Number.isInteger(exp) || exp < now || exp > now + MAX_JWT_AHEAD)
-      return googleError(400, 'INVALID_ARGUMENT', 'payload must be a JSON object; exp at most 12 hours ahead');
-    const signedJwt = await new SignJWT(claims.data)
-      .setProtectedHeader({ alg: 'RS256', kid: 'local', typ: 'JWT' })
-      .sign(privateKey);
-    return { status: 200, json: { keyId: 'local', signedJwt } };
-  };
-
-  const gate = (request: LocalRequest): LocalAnswer => {
-    const token = issued.get(bearerOf(request) ?? '');
-    if (!token || token.expiresAt <= Date.now())
-      return googleError(401, 'UNAUTHENTICATED', 'Request had invalid authentication credentials.');
-    return { status: 200, json: { account: token.account, scope: token.scope.join(' ') } };
+  const perform = (call: Call, changes?: Promise<unknown>): LocalAnswer | Promise<LocalAnswer> => {
+    switch (call.method) {
+      case 'generateAccessToken':
+        return credentials.generateAccessToken(call);
+      case 'signJwt':
+        return credentials.signJwt(call);
+      case 'get':
+        return accounts.get(call.account);
+      case 'disable':
+        return accounts.set(call.account, true, changes);
+      case 'enable':
+        return accounts.set(call.account, false, changes);
+    }
   };
 
   const server = await jsonServer(
     'local Google',
     (request) => {
-      if (request.path.startsWith('/computeMetadata/') || request.path === '/') return metadata(request);
-      const call = /^\/v1\/projects\/-\/serviceAccounts\/([^/:]+):(generateAccessToken|signJwt)$/.exec(request.path);
-      if (call?.[1] && call[2] && request.method === 'POST')
-        return iamCredentials(request, decodeURIComponent(call[1]), call[2]);
-      if (request.path.startsWith('/gate')) return gate(request);
-      unexpected.push(`${request.method} ${request.path}`);
-      return googleError(404, 'NOT_FOUND', 'Not here.');
+      if (request.path.startsWith('/computeMetadata/') || request.path === '/')
+        return metadata.answer('anyone', request);
+      if (request.path.startsWith('/gate')) return credentials.gate(bearerOf(request));
+      return iam(request);
     },
     parts.port,
   );
+  const metadataOf = (identity: Identity) =>
+    jsonServer(`metadata server of ${identity}`, (request) => metadata.answer(identity, request));
+  const [token, webhook, sweep] = await Promise.all([metadataOf('token'), metadataOf('webhook'), metadataOf('sweep')]);
 
   const google: LocalGoogle = {
     url: server.url,
-    metadataHost: server.url.replace('http://', ''),
+    metadataHost: hostOf(server.url),
+    metadataHosts: { token: hostOf(token.url), webhook: hostOf(webhook.url), sweep: hostOf(sweep.url) },
     calls,
     unexpected,
+    accounts: accounts.states,
+    changes: accounts.changes,
+    minted: credentials.minted,
     before: undefined,
-    close: server.close,
+    fault: undefined,
+    close: async () => {
+      await Promise.all([server, token, webhook, sweep].map(({ close }) => close()));
+    },
   };
   return google;
 }
 
-function bearerOf(request: LocalRequest): string | undefined {
+function bearerOf(request: LocalRequest): string {
   const { authorization } = request.headers;
-  return typeof authorization === 'string' ? /^Bearer (.+)$/.exec(authorization)?.[1] : undefined;
+  return (typeof authorization === 'string' && /^Bearer (.+)$/.exec(authorization)?.[1]) || '';
 }
 
-function googleError(code: number, status: string, message: string): LocalAnswer {
-  return { status: code, json: { error: { code, status, message } } };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function hostOf(url: string): string {
+  return url.replace('http://', '');
 }

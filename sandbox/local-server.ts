@@ -1,4 +1,5 @@
-// An HTTP server on loopback that answers JSON: what the local Buildkite and the local Google stand on.
+// An HTTP server on loopback that answers JSON: what the local Buildkite and the local Google stand on. It can also
+// fail to answer, as networks do. Knows nothing of what is asked.
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,6 +19,9 @@ export interface LocalAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** `hang` leaves the connection open and silent until the server closes; `cut` destroys it. */
+export type LocalReply = LocalAnswer | 'hang' | 'cut';
+
 export interface LocalServer {
   readonly url: string;
   close(): Promise<void>;
@@ -25,14 +29,14 @@ export interface LocalServer {
 
 export async function jsonServer(
   name: string,
-  answer: (request: LocalRequest) => LocalAnswer | Promise<LocalAnswer>,
+  answer: (request: LocalRequest) => LocalReply | Promise<LocalReply>,
   port = 0,
 ): Promise<LocalServer> {
   const server = createServer(async (message, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of message) chunks.push(chunk as Buffer);
     const url = new URL(message.url ?? '/', 'http://local');
-    let answered: LocalAnswer;
+    let answered: LocalReply;
     try {
       answered = await answer({
         method: message.method ?? '',
@@ -43,6 +47,11 @@ export async function jsonServer(
       });
     } catch (error) {
       answered = { status: 500, json: { message: `${name} failed: ${error}` } };
+    }
+    if (answered === 'hang') return;
+    if (answered === 'cut') {
+      response.destroy();
+      return;
     }
     const { status, json, text = JSON.stringify(json ?? {}), headers = {} } = answered;
     response.writeHead(status, { 'content-type': 'application/json', ...headers });

@@ -115,6 +115,21 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     ),
   });
 
+  const pooled = await ask(jobToken, 'staging-admin');
+  const adminToken = String(parse(pooled.body).access_token);
+  const atGate = () => curl('-H', `Authorization: Bearer ${adminToken}`, `${desk.google.url}/gate`);
+  const gateShown = 'curl -H "Authorization: Bearer $ADMIN_TOKEN" $ANY_GOOGLE_API';
+  step('The job asks for "staging-admin": a service account of its own', askShown.replace('config', 'admin'), pooled, {
+    'status 200': pooled.status === 200,
+    'revocation propagating': parse(pooled.body).revocation === 'propagating',
+  });
+  const throughGate = await atGate();
+  const account = String(parse(throughGate.body).account);
+  step('Its token opens a Google API', gateShown, throughGate, {
+    'status 200': throughGate.status === 200,
+    'an account of the pool': account.startsWith('ci-'),
+  });
+
   const body = buildkite.event(job);
   const finished = await notify(desk, body, buildkite.signature(body));
   step(
@@ -123,13 +138,25 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     finished,
     {
       'status 200': finished.status === 200,
-      'one grant revoked': parse(finished.body).revoked === 1,
+      'both grants revoked': parse(finished.body).revoked === 2,
     },
   );
 
   const afterwards = await use('config/web');
   step('The same Firestore call, the same token, a moment later', useShown('config/web'), afterwards, {
     'status 403': afterwards.status === 403,
+  });
+  const shut = await atGate();
+  step('The pooled account is disabled: its token is dead at every Google API', gateShown, shut, {
+    'status 401': shut.status === 401,
+    ACCOUNT_STATE_INVALID: shut.body.includes('ACCOUNT_STATE_INVALID'),
+  });
+  const swept = await curl('-X', 'POST', `${desk.sweep.url}/`);
+  const pool = (parse(swept.body).pools as Record<string, Record<string, unknown>> | undefined)?.['staging-admin'];
+  step('The account rests: the sweep leaves it disabled until its token has expired', 'curl -X POST $SWEEP/', swept, {
+    'status 200': swept.status === 200,
+    'one account resting': pool?.resting === 1 && pool.free === 2,
+    'still disabled': desk.google.accounts.get(account)?.disabled === true,
   });
   const again = await ask(jobToken);
   step('The job token is still valid for minutes; it asks again', askShown, again, {
@@ -152,6 +179,15 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
       'no token in it': !record.body.includes(accessToken) && !record.body.includes(jobToken),
     },
   );
+
+  const early = buildkite.startJob();
+  const returned = parse((await ask(await buildkite.jobToken(early), 'staging-admin')).body);
+  const revoked = await curl('--data-urlencode', `token=${returned.access_token}`, `${desk.token.url}/revoke`);
+  const told = await curl('--data-urlencode', `token=${returned.access_token}`, `${desk.token.url}/introspect`);
+  step('Another job returns its key before it ends', 'curl --data-urlencode token@- $KEYDESK/revoke', revoked, {
+    'status 200': revoked.status === 200,
+    'not active any more': parse(told.body).active === false,
+  });
 
   const wrong = await notify(desk, body, buildkite.signature(`${body} `));
   step(
@@ -210,10 +246,14 @@ export async function playground(desk: Desk): Promise<{ job: Job; lines: string[
       `ACCESS_TOKEN=$(curl -fsS -X POST -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" ${desk.token.url}/token/staging-config)`,
       `curl -g -H "Authorization: Bearer $ACCESS_TOKEN" -X PATCH -d '{"fields":{"replicas":{"integerValue":"5"}}}' "${documents}/config/web"`,
       `curl -g -H "Authorization: Bearer $ACCESS_TOKEN" "${documents}/customers/1"`,
+      `ADMIN_TOKEN=$(curl -fsS -X POST -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" ${desk.token.url}/token/staging-admin)`,
+      `curl -H "Authorization: Bearer $ADMIN_TOKEN" ${desk.google.url}/gate`,
+      `curl --data-urlencode "token=$ADMIN_TOKEN" ${desk.token.url}/introspect`,
       `curl -X POST -H "Authorization: Bearer $JOB_TOKEN" ${desk.token.url}/token/staging-export`,
       '# the job finishes (the signature is good for five minutes):',
       `curl -H 'X-Buildkite-Signature: ${signature}' --data-binary '${body}' ${desk.webhook.url}/`,
       `curl -g -H "Authorization: Bearer $ACCESS_TOKEN" "${documents}/config/web"`,
+      `curl -H "Authorization: Bearer $ADMIN_TOKEN" ${desk.google.url}/gate`,
       '# what the scheduler calls each minute:',
       `curl -X POST ${desk.sweep.url}/`,
     ],

@@ -10,13 +10,13 @@ import { build, type Plugin } from 'esbuild';
 
 /** Where google-gax's modules lie; its own dependencies resolve from there. */
 const GAX_FOLDER = dirname(createRequire(import.meta.url).resolve('google-gax'));
-const ENTRIES = ['token', 'webhook', 'sweep', 'issuing', 'ending'];
+const ENTRIES = ['token', 'webhook', 'sweep', 'issuing', 'ending', 'sweeping'];
 
 /** `await import('./issuing.ts')` stays an import of its own file. */
 const lazyParts: Plugin = {
   name: 'lazy-parts',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/(issuing|ending)\.ts$/ }, ({ kind, path }) =>
+    onResolve({ filter: /^\.\/(issuing|ending|sweeping)\.ts$/ }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path: path.replace(/\.ts$/, '.cjs'), external: true } : undefined,
     );
   },
@@ -107,7 +107,7 @@ fillCompileCache();
 function fillCompileCache(): void {
   const load = `const dist = require('./dist/index.cjs');
     for (const target of ['token', 'webhook', 'sweep']) dist[target];
-    for (const part of ['issuing', 'ending']) require('./dist/' + part + '.cjs');`;
+    for (const part of ['issuing', 'ending', 'sweeping']) require('./dist/' + part + '.cjs');`;
   const { status, stderr } = spawnSync(process.execPath, ['--eval', load], {
     env: {
       KEYDESK_POLICY: 'examples/policy.yaml',

@@ -1,18 +1,18 @@
-// The end of a job: first on record together with what it means for the job's grants, then their access is taken away.
-// What cannot be finished in time stays `revoking`, and the sweep goes on from there.
+// The end of a job, or of one grant before its job ends: first on record together with what it means, then access is
+// taken away. What cannot be finished in time stays `revoking`, and the sweep goes on from there.
 
-import type { Grant } from './core/grant.ts';
-import { grantId } from './core/grant-id.ts';
+import type { EndedBy, Grant } from './core/grant.ts';
+import { idOf } from './core/grant-life.ts';
 import type { JobEnd } from './ledger/ending-ledger.ts';
 import { type RevokeParts, revoke } from './revoke.ts';
 import { within } from './unavailable.ts';
 
 /** Milliseconds for the whole, so that Buildkite has its answer well inside five seconds. */
 const BUDGET_MS = 4_000;
+/** Milliseconds of it that are kept for recording what was taken away. */
+const RECORDING_MS = 700;
 
-export interface JobEnding {
-  readonly repeated: boolean;
-  readonly otherPipeline: boolean;
+export interface Ending {
   /** Access was taken away. */
   readonly revoked: readonly Grant[];
   /** Not renewed any more; its tokens die at `expires_at`. */
@@ -23,33 +23,52 @@ export interface JobEnding {
   readonly unfinished: readonly { readonly grant_id: string; readonly detail: string }[];
 }
 
+export interface JobEnding extends Ending {
+  readonly repeated: boolean;
+  readonly otherPipeline: boolean;
+}
+
 /** Ends a job. Throws Unavailable when its end could not be recorded; what happens after that is in the answer. */
-export async function endJob(parts: RevokeParts, end: JobEnd): Promise<JobEnding> {
+export async function endJob(parts: RevokeParts, jobEnd: JobEnd): Promise<JobEnding> {
   const until = parts.now() + BUDGET_MS;
-  const { grants, repeated, otherPipeline, unreadable } = await parts.ledger.endJob(end);
-  const left = Math.max(until - parts.now(), 0);
+  const { grants, repeated, otherPipeline, unreadable } = await parts.ledger.endJob(jobEnd);
+  const ending = await finish(parts, grants, until);
+  const unread = unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
+  return { ...ending, unfinished: [...unread, ...ending.unfinished], repeated, otherPipeline };
+}
+
+/**
+ * Ends one grant; its job runs on, and does not get it again. Safe to repeat: a revocation that was not finished is
+ * gone on with. Throws Unavailable when the end could not be recorded.
+ */
+export async function endGrant(
+  parts: RevokeParts,
+  grant: Grant,
+  how: { readonly by: EndedBy; readonly kill_switch?: string },
+): Promise<Ending> {
+  const until = parts.now() + BUDGET_MS;
+  const ended = await parts.ledger.endGrant(grant, how);
+  return finish(parts, ended ? [ended] : [], until);
+}
+
+/** Takes away what the grants' records say is to be taken away. */
+async function finish(parts: RevokeParts, grants: readonly Grant[], until: number): Promise<Ending> {
   const revoked: Grant[] = [];
   const expired = grants.filter(({ state }) => state === 'expired');
-  const unfinished = unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
+  const unfinished: { grant_id: string; detail: string }[] = [];
+  const left = Math.max(until - parts.now(), 0);
   await Promise.all(
     grants
       .filter(({ state }) => state === 'revoking')
       .map(async (grant) => {
         try {
-          const dead = await within(left, 'revocation', revoke(parts, grant));
+          const dead = await within(left, 'revocation', revoke(parts, grant, until - RECORDING_MS));
           if (dead) (dead.state === 'revoked' ? revoked : expired).push(dead);
         } catch (error) {
-          const grant_id = grantId(grant.job_id, grant.credential);
-          unfinished.push({ grant_id, detail: error instanceof Error ? error.message : 'failed' });
+          unfinished.push({ grant_id: idOf(grant), detail: error instanceof Error ? error.message : 'failed' });
         }
       }),
   );
-  return {
-    repeated,
-    otherPipeline,
-    revoked,
-    renewalEnded: grants.filter(({ state }) => state === 'issuing' || state === 'active'),
-    expired,
-    unfinished,
-  };
+  const renewalEnded = grants.filter(({ state }) => state === 'issuing' || state === 'active');
+  return { revoked, renewalEnded, expired, unfinished };
 }

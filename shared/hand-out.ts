@@ -1,18 +1,24 @@
 // The hand-out: from a job token and the name of a credential to a Google credential on record, or a refusal.
-// The order is the promise: verify, decide, reserve (the mint beside its commit), open the grant document, record the
-// token, and only then let it go. Knows nothing about HTTP, Firestore or Google.
+// The order is the promise: verify, decide, reserve (the mint beside its commit, or after it where an account is leased),
+// open the grant document, ask whether it was barred meanwhile, record the token, and only then let it go.
+// Knows nothing about HTTP, Firestore or Google.
 
 import type { VerifyJobToken } from './buildkite/job-token.ts';
 import type { JobClaims } from './core/claims.ts';
 import { decide, type RuleTrace } from './core/decide.ts';
-import type { Grant, Request } from './core/grant.ts';
+import type { Grant } from './core/grant.ts';
 import { grantId, tokenSha256 } from './core/grant-id.ts';
+import { idOf, type Request } from './core/grant-life.ts';
 import { type Credential, MAX_TTL } from './core/policy.ts';
 import type { Refusal } from './core/refusal.ts';
 import type { Mint, Minted } from './google/mint.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
 import type { IssuingLedger, Reserved } from './ledger/issuing-ledger.ts';
 import type { LoadedPolicy } from './policy-text.ts';
+import { Unavailable } from './unavailable.ts';
+
+/** Pooled accounts that one request tries before it says that Google fails. */
+const MAX_ACCOUNTS_TRIED = 3;
 
 export interface HandOutParts {
   readonly policy: LoadedPolicy;
@@ -68,20 +74,25 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
   const scopes = narrowScopes(credential, asked.scopes);
   const grant_id = grantId(claims.job_id, credentialName);
 
-  const request: Request = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256 };
-  let minting: Promise<Minted> | undefined;
-  const startMinting = () => {
-    minting ??= parts.mint({ claims, credentialName, credential, grant_id, scopes, ttl });
+  const caps = policy.policy.caps;
+  const request: Request = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256, caps };
+  const startMinting: StartMinting = (latest, lease) => {
+    const minting = parts.mint({ claims, credentialName, credential, grant_id, scopes, ttl, latest, lease });
     minting.catch(() => {});
     return minting;
   };
-  const reserved = await reserveAndOpen(parts, request, grant_id, startMinting);
-  if ('refusal' in reserved) return refuse(reserved.refusal);
+  const obtained =
+    credential.kind === 'pooled_service_account'
+      ? await obtainFromLease(parts, request, startMinting)
+      : await obtain(parts, request, startMinting);
+  if ('refusal' in obtained) return refuse(obtained.refusal);
 
-  const minted = await startMinting();
+  const { minted, reserved } = obtained;
   const token_sha256 = tokenSha256(minted.accessToken);
-  const token = { job_id: claims.job_id, grant_id, sha256: token_sha256, expires_at: minted.expires_at };
-  const activated = await parts.ledger.activate(token, reserved);
+  const { grant } = reserved;
+  const token = { grant_id, sha256: token_sha256, expires_at: minted.expires_at };
+  const leased = grant.kind === 'pooled_service_account' ? { service_account: grant.service_account } : {};
+  const activated = await parts.ledger.activate({ ...token, ...leased }, reserved);
   if ('refusal' in activated) return refuse(activated.refusal);
   return {
     outcome: 'issued',
@@ -95,27 +106,59 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
   };
 }
 
-/** Reserves the grant and, where rules judge its tokens, lets them in. */
-async function reserveAndOpen(
-  { ledger, openGrantDocument }: HandOutParts,
-  request: Request,
-  grant_id: string,
-  startMinting: () => unknown,
-): Promise<Reserved | { refusal: Refusal }> {
-  const reserved = await ledger.reserve(request, startMinting);
+type StartMinting = (latest: number, lease?: string) => Promise<Minted>;
+type Obtained = { readonly minted: Minted; readonly reserved: Reserved } | { readonly refusal: Refusal };
+
+/** Reserves the grant with the mint beside it and, where rules judge its tokens, lets them in. */
+async function obtain(parts: HandOutParts, request: Request, startMinting: StartMinting): Promise<Obtained> {
+  let minting: Promise<Minted> | undefined;
+  const reserved = await parts.ledger.reserve(request, (latest) => {
+    minting ??= startMinting(latest);
+  });
   if ('refusal' in reserved) return reserved;
-  const { grant } = reserved;
-  if (grant.kind === 'firestore') {
-    const { project, database, credential, expires_at } = grant;
-    const opened = await openGrantDocument({ project, database, grant_id }, { roles: [credential], expires_at });
-    if (!opened) return { refusal: { reason: 'grant_revoked', grant_id } };
+  const [barred, opened, minted] = await Promise.all([
+    parts.ledger.barred(request),
+    openFor(parts, reserved.grant),
+    minting ?? startMinting(reserved.latest),
+  ]);
+  if (barred) return barred;
+  return opened ? { minted, reserved } : { refusal: { reason: 'grant_revoked', grant_id: idOf(reserved.grant) } };
+}
+
+async function openFor({ openGrantDocument }: HandOutParts, grant: Grant): Promise<boolean> {
+  if (grant.kind !== 'firestore') return true;
+  const { project, database, credential, expires_at } = grant;
+  return openGrantDocument({ project, database, grant_id: idOf(grant) }, { roles: [credential], expires_at });
+}
+
+/**
+ * Mints from an account that is this job's own by then. One that Google refuses to mint from (disabled by somebody,
+ * gone, not permitted) is given back for another, as long as no token of it left.
+ */
+async function obtainFromLease(parts: HandOutParts, request: Request, startMinting: StartMinting): Promise<Obtained> {
+  const unusable: string[] = [];
+  for (;;) {
+    const reserved = await parts.ledger.reserve({ ...request, unusable }, () => {});
+    if ('refusal' in reserved) return reserved;
+    const { grant, latest } = reserved;
+    if (grant.kind !== 'pooled_service_account') throw new Error('a pooled credential got another kind of grant');
+    try {
+      const [barred, minted] = await Promise.all([
+        parts.ledger.barred(request),
+        startMinting(latest, grant.service_account),
+      ]);
+      return barred ?? { minted, reserved };
+    } catch (error) {
+      const another = Unavailable.is(error) && error.refused && grant.tokens.length === 0;
+      if (!another || unusable.length + 1 >= MAX_ACCOUNTS_TRIED) throw error;
+      unusable.push(grant.service_account);
+    }
   }
-  return reserved;
 }
 
 /** The caller's scopes are a wish: they can take away from policy's, never add. */
 function narrowScopes(credential: Credential, wished: readonly string[]): readonly string[] {
-  if (credential.kind !== 'service_account') return [];
+  if (credential.kind === 'firestore') return [];
   const both = credential.scopes.filter((scope) => wished.includes(scope));
   return both.length > 0 ? both : credential.scopes;
 }

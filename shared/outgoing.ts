@@ -19,6 +19,7 @@ export interface Outgoing {
 
 export interface OutgoingAnswer {
   readonly status: number;
+  readonly headers: Pick<Headers, 'get'>;
   /** The body as JSON; undefined when it is none. */
   readonly json: unknown;
 }
@@ -47,7 +48,7 @@ export async function ask(request: Outgoing): Promise<OutgoingAnswer> {
       await answer.body?.cancel();
       throw new Unavailable(what, `answered a redirect (${answer.status}), which is not followed`);
     }
-    return { status: answer.status, json: toJson(await readBounded(what, answer)) };
+    return { status: answer.status, headers: answer.headers, json: toJson(await readBounded(what, answer)) };
   } catch (error) {
     if (Unavailable.is(error)) throw error;
     const timedOut = error instanceof Error && error.name === 'TimeoutError';

@@ -2,35 +2,50 @@
 // until the record says `revoked` it says `revoking`, and the sweep comes here again.
 
 import type { Grant } from './core/grant.ts';
-import { grantId } from './core/grant-id.ts';
+import { jobReason } from './core/grant-id.ts';
+import { idOf } from './core/grant-life.ts';
+import type { DisableAccount } from './google/disable-account.ts';
 import type { EndingLedger } from './ledger/ending-ledger.ts';
 import type { CloseGrantDocument } from './ledger/grant-document.ts';
+import { Unavailable } from './unavailable.ts';
 
 export interface RevokeParts {
   readonly ledger: EndingLedger;
   readonly closeGrantDocument: CloseGrantDocument;
+  readonly disableAccount: DisableAccount;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
 
 /**
  * Revokes a grant whose record says `revoking`.
+ * @param until when to leave it to the sweep, in milliseconds since the epoch: later nobody would hear of it
  * @returns the record once it says `revoked`, or `expired` when only its time took access away; undefined when that was
  * on record before
  * @throws Unavailable when access could not be taken away, or that it was could not be recorded
  */
-export async function revoke(parts: RevokeParts, grant: Grant): Promise<Grant | undefined> {
-  if (grant.kind === 'firestore') {
-    const { project, database } = grant;
-    const name = { project, database, grant_id: grantId(grant.job_id, grant.credential) };
-    try {
-      await parts.closeGrantDocument(name, parts.now());
-    } catch (error) {
-      // A database that is gone or out of reach for good: by now the grant's own end has taken access away.
-      const expired = await parts.ledger.expire(grant);
-      if (expired) return expired;
-      throw error;
-    }
+export async function revoke(parts: RevokeParts, grant: Grant, until: number): Promise<Grant | undefined> {
+  try {
+    await takeAway(parts, grant, until);
+  } catch (error) {
+    // A database or an account that is gone or out of reach for good: by now the grant's own end has taken access away.
+    const expired = parts.now() < until ? await parts.ledger.expire(grant) : undefined;
+    if (expired) return expired;
+    throw error;
   }
+  if (parts.now() >= until) throw new Unavailable('revocation', 'done too late to be recorded; the sweep records it');
   return parts.ledger.confirmRevoked(grant);
+}
+
+async function takeAway(parts: RevokeParts, grant: Grant, until: number): Promise<void> {
+  switch (grant.kind) {
+    case 'firestore': {
+      const { project, database } = grant;
+      return parts.closeGrantDocument({ project, database, grant_id: idOf(grant) }, parts.now());
+    }
+    case 'pooled_service_account':
+      return parts.disableAccount(grant.service_account, jobReason(grant.job_id), { until, now: parts.now });
+    case 'service_account':
+      throw new Error('a token of a shared account cannot be taken away');
+  }
 }

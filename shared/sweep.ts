@@ -1,56 +1,62 @@
-// The net under everything else: ends grants whose time is up and finishes revocations that were cut off. Bounded in
-// number and time, safe to run twice at once, and to be cut off anywhere: every step asks again before it writes.
+// The net under everything else: ends grants whose time is up, finishes revocations that were cut off, asks Buildkite
+// about jobs whose end may have been missed, and lets rested accounts work again. Bounded in number and time, safe to
+// run twice at once, and to be cut off anywhere: every step asks again before it writes.
 
 import type { Grant } from './core/grant.ts';
-import { grantId } from './core/grant-id.ts';
-import type { Found } from './ledger/ending-ledger.ts';
-import { type RevokeParts, revoke } from './revoke.ts';
+import { idOf } from './core/grant-life.ts';
+import type { Ending } from './end-job.ts';
+import type { Found } from './ledger/sweep-ledger.ts';
+import { endMissed, type FoundFinished } from './missed-ends.ts';
+import { revoke } from './revoke.ts';
+import { type SweptAccounts, sweepAccounts } from './sweep-accounts.ts';
+import { detailOf, type Failure, nameGrant, type SweepParts, unreadableGrants, workThrough } from './sweep-step.ts';
 
 const GRANTS_PER_PAGE = 500;
 const PAGES = 20;
-const AT_ONCE = 10;
-/** Milliseconds after which no further grant is begun: the sweep runs each minute, and has two things to do. */
-const BUDGET_MS = 22_000;
+/** Milliseconds after which a step begins nothing more: the sweep runs each minute, and has four to do. */
+const STEP_MS = 12_000;
 
-interface Failure {
-  /** Undefined when it was not about one grant. */
-  readonly grant_id: string | undefined;
-  readonly detail: string;
-}
-
-export interface Swept {
-  readonly revoked: readonly Grant[];
-  readonly expired: readonly Grant[];
+export interface Swept extends Ending, SweptAccounts {
+  /** Jobs that Buildkite, when asked, said had finished: no webhook had told. */
+  readonly foundFinished: readonly FoundFinished[];
+  /** Jobs about which Buildkite was asked. */
+  readonly asked: number;
   readonly failures: readonly Failure[];
   /** Whether grants are left that this run did not get to. */
   readonly more: boolean;
 }
 
 /** Sweeps once. Throws Unavailable when the ledger cannot be read at all. */
-export async function sweep(parts: RevokeParts): Promise<Swept> {
-  const { ledger } = parts;
-  const overdue = await endAll(parts, ledger.overdue, (grant) => ledger.expire(grant));
-  const unfinished = await endAll(parts, ledger.unfinished, (grant) => revoke(parts, grant));
+export async function sweep(parts: SweepParts): Promise<Swept> {
+  const { ledger, sweepLedger } = parts;
+  const overdue = await endAll(parts, sweepLedger.overdue, (grant) => ledger.expire(grant));
+  const missed = await endMissed(parts);
+  const unfinished = await endAll(parts, sweepLedger.unfinished, (grant, until) => revoke(parts, grant, until));
+  const accounts = await sweepAccounts(parts);
   if (overdue.unread && unfinished.unread) throw overdue.unread;
   const ended = [...overdue.ended, ...unfinished.ended];
   return {
-    revoked: ended.filter(({ state }) => state === 'revoked'),
-    expired: ended.filter(({ state }) => state === 'expired'),
-    failures: [...overdue.failures, ...unfinished.failures],
+    ...accounts,
+    foundFinished: missed.foundFinished,
+    asked: missed.asked,
+    revoked: [...missed.revoked, ...ended.filter(({ state }) => state === 'revoked')],
+    expired: [...missed.expired, ...ended.filter(({ state }) => state === 'expired')],
+    renewalEnded: missed.renewalEnded,
+    unfinished: missed.unfinished,
+    failures: [...overdue.failures, ...missed.failures, ...unfinished.failures, ...accounts.failures],
     more: overdue.more || unfinished.more,
   };
 }
 
 async function endAll(
-  { now }: RevokeParts,
+  { now }: SweepParts,
   find: (limit: number) => Promise<Found>,
-  end: (grant: Grant) => Promise<Grant | undefined>,
+  end: (grant: Grant, until: number) => Promise<Grant | undefined>,
 ) {
-  const until = now() + BUDGET_MS;
+  const until = now() + STEP_MS;
   const ended: Grant[] = [];
-  const failures = new Map<string | undefined, Failure>();
-  const fail = (grant_id: string | undefined, error: unknown) =>
-    failures.set(grant_id, { grant_id, detail: error instanceof Error ? error.message : 'failed' });
+  const failures: Failure[] = [];
+  const tried = new Set<string>();
   let more = false;
   let unread: unknown;
   for (let page = 0; page < PAGES; page += 1) {
@@ -59,25 +65,19 @@ async function endAll(
       found = await find(GRANTS_PER_PAGE);
     } catch (error) {
       unread = error;
-      fail(undefined, error);
+      failures.push({ detail: detailOf(error) });
       break;
     }
-    for (const id of found.unreadable) fail(id, new Error('its record cannot be read'));
     const before = ended.length;
-    const waiting = [...found.grants];
-    const work = async () => {
-      for (let grant = waiting.shift(); grant && now() < until; grant = waiting.shift()) {
-        try {
-          const done = await end(grant);
-          if (done) ended.push(done);
-        } catch (error) {
-          fail(grantId(grant.job_id, grant.credential), error);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    const fresh = found.grants.filter((grant) => !tried.has(idOf(grant)));
+    if (page === 0) failures.push(...unreadableGrants(found));
+    await workThrough(fresh, { until, now, failures, name: nameGrant }, async (grant) => {
+      tried.add(idOf(grant));
+      const done = await end(grant, until);
+      if (done) ended.push(done);
+    });
     more = found.grants.length + found.unreadable.length >= GRANTS_PER_PAGE || now() >= until;
     if (!more || ended.length === before || now() >= until) break;
   }
-  return { ended, failures: [...failures.values()], more, unread };
+  return { ended, failures, more, unread };
 }

@@ -7,11 +7,14 @@ export class Unavailable extends Error {
   readonly what: string;
   /** Seconds after which trying again makes sense. */
   readonly retryAfter: number;
+  /** It answered that it will not do this: nothing was done, and trying again at once changes nothing. */
+  readonly refused: boolean;
 
-  constructor(what: string, detail: string, retryAfter = 2, options?: ErrorOptions) {
+  constructor(what: string, detail: string, retryAfter = 2, options: ErrorOptions & { refused?: boolean } = {}) {
     super(`${what}: ${detail}`, options);
     this.what = what;
     this.retryAfter = retryAfter;
+    this.refused = options.refused ?? false;
   }
 
   /** Whether `error` is one of these, also when it comes from another bundle, where the class is another object. */

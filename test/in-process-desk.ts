@@ -9,9 +9,10 @@ import { createEnding } from '../functions/ending.ts';
 import { type Failures, type Handler, listen } from '../functions/http.ts';
 import { createIssuing } from '../functions/issuing.ts';
 import { createSweepHandler, SWEEP_BODY_LIMIT, SWEEP_FAILURES } from '../functions/sweep-handler.ts';
+import { createSweeping } from '../functions/sweeping.ts';
 import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES } from '../functions/token-handler.ts';
 import { createWebhookHandler, WEBHOOK_BODY_LIMIT, WEBHOOK_FAILURES } from '../functions/webhook-handler.ts';
-import { type LocalBuildkite, startBuildkite } from '../sandbox/buildkite.ts';
+import { API_TOKEN, type LocalBuildkite, startBuildkite } from '../sandbox/buildkite.ts';
 import { accountsOf } from '../sandbox/desk.ts';
 import { putRules } from '../sandbox/emulators.ts';
 import { type LocalGoogle, startGoogle } from '../sandbox/google.ts';
@@ -20,13 +21,13 @@ import { IssuerKeys } from '../shared/buildkite/issuer-keys.ts';
 import { createJobTokenVerifier } from '../shared/buildkite/job-token.ts';
 import { databasesOf, newRulesFile } from '../shared/core/firestore-rules.ts';
 import { parseSettings, type Settings } from '../shared/core/settings.ts';
-import { endJob } from '../shared/end-job.ts';
+import { endGrant, endJob } from '../shared/end-job.ts';
 import { type HandOutParts, handOut } from '../shared/hand-out.ts';
 import { createDatabaseOpener } from '../shared/ledger/firestore-client.ts';
 import { ask } from '../shared/outgoing.ts';
 import { parsePolicyText } from '../shared/policy-text.ts';
-import type { RevokeParts } from '../shared/revoke.ts';
 import { sweep } from '../shared/sweep.ts';
+import type { SweepParts } from '../shared/sweep-step.ts';
 
 export const WEBHOOK_TOKENS = ['first-webhook-token', 'second-webhook-token'];
 const AUDIENCE = 'https://keydesk.acme.example';
@@ -52,6 +53,12 @@ credentials:
     serviceAccount:
       email: export@${project}.iam.gserviceaccount.com
       scopes: [https://www.googleapis.com/auth/datastore, https://www.googleapis.com/auth/devstorage.read_only]
+  staging-admin:
+    environment: staging
+    ttl: 15m
+    serviceAccount:
+      pool: [ci-001@${project}.iam.gserviceaccount.com, ci-002@${project}.iam.gserviceaccount.com, ci-003@${project}.iam.gserviceaccount.com]
+      scopes: [https://www.googleapis.com/auth/cloud-platform]
   production-config:
     environment: production
     ttl: 5m
@@ -63,7 +70,7 @@ credentials:
 rules:
   - name: deploy to staging
     job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: [main, "release/*"] }
-    grants: [staging-config, staging-export]
+    grants: [staging-config, staging-export, staging-admin]
 `;
 }
 
@@ -79,7 +86,7 @@ export interface InProcessDesk {
   readonly clock: { now: number | undefined };
   /** The parts of the hand-out and of the end; replace members to hold or break them. */
   readonly issuing: { -readonly [K in keyof HandOutParts]: HandOutParts[K] };
-  readonly ending: { -readonly [K in keyof RevokeParts]: RevokeParts[K] };
+  readonly ending: { -readonly [K in keyof SweepParts]: SweepParts[K] };
   readonly keys: IssuerKeys;
   /** The audit log, parsed; raw lines beside it. */
   readonly audit: Record<string, unknown>[];
@@ -91,6 +98,10 @@ export interface InProcessDesk {
   askByPath(jobToken: string, credential?: string): Promise<Called>;
   askByForm(jobToken: string, credential?: string, more?: Record<string, string>): Promise<Called>;
   notify(body: string, options?: { signature?: string; headers?: Record<string, string> }): Promise<Called>;
+  revoke(accessToken: string): Promise<Called>;
+  introspect(accessToken: string): Promise<Called>;
+  /** What a Google API answers the holder of a service account's token. */
+  gate(accessToken: string): Promise<number>;
   sweep(): Promise<Called>;
   close(): Promise<void>;
 }
@@ -116,8 +127,8 @@ export async function openInProcessDesk(
   const clock: { now: number | undefined } = { now: undefined };
   const now = () => clock.now ?? Date.now();
 
-  const buildkite = await startBuildkite({ audience: AUDIENCE, webhookToken: WEBHOOK_TOKENS[0] as string });
-  const google = await startGoogle({ accounts: accountsOf(policy.policy) });
+  const buildkite = await startBuildkite({ audience: AUDIENCE, webhookToken: WEBHOOK_TOKENS[0] as string, now });
+  const google = await startGoogle({ accounts: accountsOf(policy.policy), now });
   process.env.GCE_METADATA_HOST = google.metadataHost;
   for (const name of databasesOf(policy.policy))
     await putRules(inject('firestoreHost'), name.project, name.database, newRulesFile(policy.policy, name));
@@ -127,6 +138,9 @@ export async function openInProcessDesk(
     KEYDESK_DATABASE: 'ledger',
     KEYDESK_ISSUER: buildkite.url,
     KEYDESK_IAMCREDENTIALS_URL: google.url,
+    KEYDESK_IAM_URL: google.url,
+    KEYDESK_BUILDKITE_API_URL: buildkite.url,
+    KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN,
     KEYDESK_IDENTITYTOOLKIT_URL: `http://${inject('authHost')}/identitytoolkit.googleapis.com`,
     ...options.settings,
   });
@@ -141,7 +155,8 @@ export async function openInProcessDesk(
   const { warm, ...clients } = createIssuing({ settings, emulator: true, now });
   await warm();
   const issuing = { policy, verifyJobToken, ...clients, now };
-  const ending = { ...createEnding({ settings, emulator: true, now }) };
+  const { lookUpToken } = createEnding({ settings, emulator: true, now });
+  const ending: InProcessDesk['ending'] = { ...createSweeping({ settings, emulator: true, now }) };
 
   const lines: string[] = [];
   const audit: Record<string, unknown>[] = [];
@@ -151,7 +166,16 @@ export async function openInProcessDesk(
   };
   const auditing = createAudit({ project, write });
   const servers = await Promise.all([
-    serve(createTokenHandler({ handOut: (asked) => handOut(issuing, asked), now }), TOKEN_FAILURES, TOKEN_BODY_LIMIT),
+    serve(
+      createTokenHandler({
+        handOut: (asked) => handOut(issuing, asked),
+        lookUpToken,
+        returnGrant: (grant) => endGrant(ending, grant, { by: 'early_return' }),
+        now,
+      }),
+      TOKEN_FAILURES,
+      TOKEN_BODY_LIMIT,
+    ),
     serve(
       createWebhookHandler({ webhookTokens: WEBHOOK_TOKENS, endJob: (end) => endJob(ending, end), now }),
       WEBHOOK_FAILURES,
@@ -218,6 +242,15 @@ export async function openInProcessDesk(
         },
         body,
       }),
+    revoke: (accessToken) =>
+      call(`${tokenUrl}/revoke`, { method: 'POST', body: new URLSearchParams({ token: accessToken }) }),
+    introspect: (accessToken) =>
+      call(`${tokenUrl}/introspect`, { method: 'POST', body: new URLSearchParams({ token: accessToken }) }),
+    gate: async (accessToken) => {
+      const answer = await fetch(`${google.url}/gate`, { headers: { authorization: `Bearer ${accessToken}` } });
+      await answer.body?.cancel();
+      return answer.status;
+    },
     sweep: () => call(`${sweepUrl}/`, { method: 'POST' }),
     close: async () => {
       await Promise.all([

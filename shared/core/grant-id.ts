@@ -11,3 +11,8 @@ export function grantId(jobId: string, credentialName: string): string {
 export function tokenSha256(accessToken: string): string {
   return createHash('sha256').update(accessToken).digest('hex');
 }
+
+/** How what is done for a job is marked in Google's audit log. */
+export function jobReason(jobId: string): string {
+  return `buildkite-job/${jobId}`;
+}

@@ -9,7 +9,7 @@ export const jobRecordSchema = z.object({
   /** Ids of the job's grants, in the order of their first hand-out. */
   grants: z.array(z.string()),
   ended_at: z.number().nullable(),
-  ended_by: z.enum(['job.finished']).nullable(),
+  ended_by: z.enum(['job.finished', 'job.found_finished']).nullable(),
   delete_at: z.number(),
 });
 export type JobRecord = z.output<typeof jobRecordSchema>;
@@ -20,7 +20,10 @@ export function withGrant(existing: JobRecord | undefined, grant_id: string, now
   return { ended_at: null, ended_by: null, ...existing, grants, delete_at: now + RETENTION_MS };
 }
 
+/** How a job's end became known: Buildkite said so, or was asked. */
+export type JobEndedBy = NonNullable<JobRecord['ended_by']>;
+
 /** The record as a tombstone. */
-export function asEnded(existing: JobRecord | undefined, now: number): JobRecord {
-  return { grants: existing?.grants ?? [], ended_at: now, ended_by: 'job.finished', delete_at: now + RETENTION_MS };
+export function asEnded(existing: JobRecord | undefined, ended_by: JobEndedBy, now: number): JobRecord {
+  return { grants: existing?.grants ?? [], ended_at: now, ended_by, delete_at: now + RETENTION_MS };
 }

@@ -2,6 +2,7 @@
 // value or a list of problems out. Knows nothing about files, YAML, tokens or clouds.
 
 import * as z from 'zod';
+import { projectOfAccount } from './account-name.ts';
 import { isMatchableClaim, MATCHABLE_CLAIMS } from './claims.ts';
 import { documentPathProblem } from './document-path.ts';
 import { parseDuration } from './duration.ts';
@@ -11,6 +12,8 @@ import { matchesAnything } from './pattern.ts';
 export const MAX_TTL = 3600;
 /** Nothing is handed out for less, in seconds. */
 export const MIN_TTL = 60;
+/** Accounts of one pool. */
+const MAX_POOL = 500;
 const DEFAULT_JOB_TOKEN_LIFETIME = 600;
 const MAX_JOB_TOKEN_LIFETIME = 7200;
 
@@ -67,14 +70,32 @@ const firestore = z.strictObject({
 
 const notYet = (kind: string) =>
   z.undefined({
-    error: `${kind} is not supported by this version of Keydesk; use a shared account (serviceAccount.email)`,
+    error: `${kind} is not supported by this version of Keydesk; use a service account (serviceAccount)`,
   });
 
-const serviceAccount = z.strictObject({
-  email: serviceAccountEmail,
-  scopes: z.array(scope).min(1),
-  pool: notYet('a pool of service accounts').optional(),
-});
+/** Pooled accounts are disabled and enabled by name, so their project must be plain from it. */
+const pooledAccount = z
+  .string()
+  .refine(
+    (email) => projectOfAccount(email) !== undefined,
+    "must be a service account's e-mail address, NAME@PROJECT.iam.gserviceaccount.com",
+  );
+
+const pool = z.array(pooledAccount).min(1).max(MAX_POOL, `must have ${MAX_POOL} accounts at most`);
+
+const serviceAccount = z
+  .strictObject({
+    email: serviceAccountEmail.optional(),
+    pool: pool.optional(),
+    scopes: z.array(scope).min(1),
+  })
+  .transform(({ email, pool, scopes }, context) => {
+    if (email && !pool) return { kind: 'service_account' as const, email, scopes };
+    if (pool && !email) return { kind: 'pooled_service_account' as const, pool, scopes };
+    const found = email ? 'both are here' : 'neither is here';
+    context.addIssue({ code: 'custom', message: `must have exactly one of email, pool; ${found}` });
+    return z.NEVER;
+  });
 
 const credential = z
   .strictObject({
@@ -86,14 +107,7 @@ const credential = z
   })
   .transform(({ environment, ttl, firestore, serviceAccount }, context) => {
     if (firestore && !serviceAccount) return { kind: 'firestore' as const, environment, ttl, ...firestore };
-    if (serviceAccount && !firestore)
-      return {
-        kind: 'service_account' as const,
-        environment,
-        ttl,
-        email: serviceAccount.email,
-        scopes: serviceAccount.scopes,
-      };
+    if (serviceAccount && !firestore) return { environment, ttl, ...serviceAccount };
     const found = firestore ? 'both are here' : 'neither is here';
     context.addIssue({ code: 'custom', message: `must have exactly one of firestore, serviceAccount; ${found}` });
     return z.NEVER;
@@ -149,6 +163,12 @@ const rule = z.strictObject({
   grants: z.array(z.string()).min(1),
 });
 
+/** Bounds on what one runaway step or pipeline can take. */
+const caps = z.strictObject({
+  issuesPerMinute: z.int().min(1).max(600).default(60),
+  liveGrantsPerPipeline: z.int().min(1).max(100_000).default(1000),
+});
+
 const policySchema = z.strictObject({
   version: z.literal(1, { error: 'must be 1' }),
   organization: z.strictObject({ slug: z.string().min(1).max(256), id: uuid.optional() }),
@@ -159,6 +179,7 @@ const policySchema = z.strictObject({
       (audience) => !/^https:\/\/buildkite\.com(\/|$)/i.test(audience),
       "is Buildkite's default audience, which every job's token has: choose one that only Keydesk uses",
     ),
+  caps: caps.prefault({}),
   jobTokenLifetime: duration(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').default(DEFAULT_JOB_TOKEN_LIFETIME),
   credentials: z.record(name, credential),
   rules: z.array(rule),
@@ -178,9 +199,10 @@ const namesSchema = z.object({
 export type Policy = z.output<typeof policySchema>;
 export type Credential = Policy['credentials'][string];
 export type FirestoreCredential = Extract<Credential, { kind: 'firestore' }>;
+export type PooledCredential = Extract<Credential, { kind: 'pooled_service_account' }>;
 export type Rule = Policy['rules'][number];
 
-const LEDGER_COLLECTIONS = ['grants', 'jobs', 'service_accounts'];
+const LEDGER_COLLECTIONS = ['grants', 'jobs', 'service_accounts', 'barriers', 'kill_switches', 'sweeps'];
 
 /** What in a policy would let a job into the ledger itself, should a credential open the database it is in. */
 export function waysIntoLedger(policy: Policy, ledger: { project: string; database: string }): string[] {
@@ -203,7 +225,11 @@ export interface PolicyProblem {
 /** Turns plain data into a policy, or says everything that is wrong with it at once. */
 export function toPolicy(data: unknown): { policy: Policy } | { problems: PolicyProblem[] } {
   const result = policySchema.safeParse(data);
-  const problems = [...(result.error?.issues.flatMap(toProblems) ?? []), ...crossReferenceProblems(data)];
+  const problems = [
+    ...(result.error?.issues.flatMap(toProblems) ?? []),
+    ...crossReferenceProblems(data),
+    ...(result.success ? sharedAccountProblems(result.data) : []),
+  ];
   return result.success && problems.length === 0 ? { policy: deepFreeze(result.data) } : { problems };
 }
 
@@ -224,6 +250,31 @@ function crossReferenceProblems(data: unknown): PolicyProblem[] {
         });
   }
   return problems;
+}
+
+/** A pooled account is disabled when its job ends, so nothing else may stand on it. */
+function sharedAccountProblems({ credentials }: Policy): PolicyProblem[] {
+  const places = Object.entries(credentials).flatMap(([name, credential]) =>
+    placesOf(credential).map(({ email, pooled, path }) => ({ email, pooled, path: ['credentials', name, ...path] })),
+  );
+  return places.flatMap(({ email, pooled, path }, index) => {
+    const other = places.find((place, at) => at < index && place.email === email && (pooled || place.pooled));
+    if (!other) return [];
+    return [
+      { path, message: `${email} also stands at ${other.path.join('.')}: a pooled account serves one job alone` },
+    ];
+  });
+}
+
+function placesOf(credential: Credential): { email: string; pooled: boolean; path: (string | number)[] }[] {
+  switch (credential.kind) {
+    case 'firestore':
+      return [{ email: credential.signer, pooled: false, path: ['firestore', 'signer'] }];
+    case 'service_account':
+      return [{ email: credential.email, pooled: false, path: ['serviceAccount', 'email'] }];
+    case 'pooled_service_account':
+      return credential.pool.map((email, at) => ({ email, pooled: true, path: ['serviceAccount', 'pool', at] }));
+  }
 }
 
 function toProblems(issue: z.core.$ZodIssue): PolicyProblem[] {

@@ -45,6 +45,21 @@ export type Refusal =
   | { readonly reason: 'grant_revoked'; readonly grant_id: string }
   | { readonly reason: 'credential_changed'; readonly grant_id: string }
   | { readonly reason: 'too_many_live_tokens'; readonly grant_id: string; readonly retryAfter: number }
+  | { readonly reason: 'too_often'; readonly grant_id: string; readonly retryAfter: number }
+  | {
+      readonly reason: 'pipeline_holds_too_many';
+      readonly live_grants: number;
+      readonly limit: number;
+      readonly retryAfter: number;
+    }
+  | {
+      readonly reason: 'pool_exhausted';
+      readonly pool_size: number;
+      /** When the first account can be free again, in milliseconds since the epoch. */
+      readonly free_at: number;
+      readonly retryAfter: number;
+    }
+  | { readonly reason: 'barred'; readonly kill_switch: string }
   | { readonly reason: 'unavailable'; readonly what: string; readonly detail: string; readonly retryAfter: number }
   | { readonly reason: 'not_found' }
   | { readonly reason: 'method_not_allowed'; readonly allow: string }
@@ -114,6 +129,33 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
         error: 'temporarily_unavailable',
         description: 'This job holds too many live tokens of this credential. Use the ones it has until they expire.',
         retryAfter: refusal.retryAfter,
+      };
+    case 'too_often':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: 'This job asks for this credential too often. Keep a token until it expires.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'pipeline_holds_too_many':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: "This pipeline's jobs hold as many grants as policy lets them. Wait for some to end.",
+        retryAfter: refusal.retryAfter,
+      };
+    case 'pool_exhausted':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description: 'Every service account of the pool is in use or rests. Try again when the first can be free.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'barred':
+      return {
+        status: 400,
+        error: 'invalid_grant',
+        description: 'An operator has barred this for now. Ask whoever runs Keydesk; retry the job once it is lifted.',
       };
     case 'unavailable':
       return {

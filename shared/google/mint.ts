@@ -6,18 +6,16 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { JobClaims } from '../core/claims.ts';
+import { jobReason } from '../core/grant-id.ts';
 import type { Credential, FirestoreCredential } from '../core/policy.ts';
-import type { Ask, OutgoingAnswer } from '../outgoing.ts';
+import type { Ask } from '../outgoing.ts';
 import { Unavailable } from '../unavailable.ts';
+import { expectAnswer, requestReason, withoutSlash } from './google-answer.ts';
 
 const CUSTOM_TOKEN_AUDIENCE =
   'https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit';
 /** Seconds a custom token lives: it is exchanged at once and never leaves the service. */
 const CUSTOM_TOKEN_LIFETIME = 300;
-/** Milliseconds Google's idea of a token's end may lie after ours: the deadline of the call. */
-const CLOCK_MARGIN_MS = 10_000;
-/** Seconds after which a caller may try again when Google says it is asked too often. */
-const QUOTA_RETRY_AFTER = 10;
 
 interface MintRequest {
   readonly claims: JobClaims;
@@ -26,8 +24,12 @@ interface MintRequest {
   readonly grant_id: string;
   /** OAuth scopes, for a service account's token. */
   readonly scopes: readonly string[];
+  /** The pooled account that serves the grant. */
+  readonly lease: string | undefined;
   /** Seconds. */
   readonly ttl: number;
+  /** A service account's token that would live longer is not taken: milliseconds since the epoch, as on record. */
+  readonly latest: number;
 }
 
 export interface Minted {
@@ -61,14 +63,13 @@ export function createMint(parts: {
       what: `iamcredentials ${method}`,
       url: `${withoutSlash(parts.iamCredentialsUrl)}/v1/projects/-/serviceAccounts/${encodeURIComponent(account)}:${method}`,
       method: 'POST',
-      headers: { 'x-goog-request-reason': `buildkite-job/${claims.job_id}` },
+      headers: requestReason(jobReason(claims.job_id)),
       json,
     });
 
-  const mintAccessToken = async (email: string, { claims, scopes, ttl }: MintRequest): Promise<Minted> => {
-    const latest = now() + ttl * 1000 + CLOCK_MARGIN_MS;
+  const mintAccessToken = async (email: string, { claims, scopes, ttl, latest }: MintRequest): Promise<Minted> => {
     const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope: scopes, lifetime: `${ttl}s` });
-    const { accessToken, expireTime } = expect('iamcredentials generateAccessToken', answer, accessTokenAnswer);
+    const { accessToken, expireTime } = expectAnswer('iamcredentials generateAccessToken', answer, accessTokenAnswer);
     const expires_at = Date.parse(expireTime);
     if (expires_at > latest || expires_at <= now())
       throw new Unavailable(
@@ -93,46 +94,33 @@ export function createMint(parts: {
     const signed = await iamCredentials(credential.signer, 'signJwt', request.claims, {
       payload: JSON.stringify(payload),
     });
-    const { signedJwt } = expect('iamcredentials signJwt', signed, signedJwtAnswer);
+    const { signedJwt } = expectAnswer('iamcredentials signJwt', signed, signedJwtAnswer);
     const answer = await ask({
       what: 'identitytoolkit signInWithCustomToken',
       url: `${withoutSlash(parts.identityToolkitUrl)}/v1/accounts:signInWithCustomToken?key=${encodeURIComponent(credential.apiKey)}`,
       method: 'POST',
       json: { token: signedJwt, returnSecureToken: true },
     });
-    const { idToken, expiresIn } = expect('identitytoolkit signInWithCustomToken', answer, idTokenAnswer);
+    const { idToken, expiresIn } = expectAnswer('identitytoolkit signInWithCustomToken', answer, idTokenAnswer);
     return { accessToken: idToken, expires_at: started + Number(expiresIn) * 1000 };
   };
 
-  return (request) =>
-    request.credential.kind === 'firestore'
-      ? mintIdToken(request.credential, request)
-      : mintAccessToken(request.credential.email, request);
+  return (request) => {
+    switch (request.credential.kind) {
+      case 'firestore':
+        return mintIdToken(request.credential, request);
+      case 'service_account':
+        return mintAccessToken(request.credential.email, request);
+      case 'pooled_service_account': {
+        if (request.lease === undefined) throw new Error('a pooled credential without a leased account');
+        return mintAccessToken(request.lease, request);
+      }
+    }
+  };
 }
 
 /** One Firebase user per pipeline and credential: a user per job would exhaust Google's limit on new accounts. */
 function firebaseUid({ claims, credentialName }: MintRequest): string {
   const pipeline = claims.pipeline_id ?? `${claims.organization_slug}/${claims.pipeline_slug}`;
   return `keydesk-${createHash('sha256').update(`${pipeline}\n${credentialName}`).digest('hex').slice(0, 40)}`;
-}
-
-function expect<T>(what: string, { status, json }: OutgoingAnswer, shape: z.ZodType<T>): T {
-  if (status === 429) throw new Unavailable(what, 'answered 429', QUOTA_RETRY_AFTER);
-  if (status !== 200) throw new Unavailable(what, `answered ${status}${reasonOf(json)}`);
-  const parsed = shape.safeParse(json);
-  if (!parsed.success) throw new Unavailable(what, 'answered something unexpected');
-  return parsed.data;
-}
-
-const googleError = z.object({ error: z.object({ status: z.string().max(64).optional(), message: z.string() }) });
-
-function reasonOf(json: unknown): string {
-  const parsed = googleError.safeParse(json);
-  if (!parsed.success) return '';
-  const { status, message } = parsed.data.error;
-  return ` ${status ?? ''} ${message.slice(0, 300)}`;
-}
-
-function withoutSlash(url: string): string {
-  return url.replace(/\/$/, '');
 }

@@ -1,16 +1,19 @@
-// The side of the ledger that ends: it records that a job ended together with what that means for its grants, and finds
-// what is still to be taken away or has run out. It can issue nothing.
+// The side of the ledger that ends: it records that a job or a grant ended together with what that means for pooled
+// accounts, and then that access is gone. It can issue nothing.
 
-import type { DocumentSnapshot, Firestore, Query } from '@google-cloud/firestore';
-import { confirmRevoked, endWithJob, expire, type Grant } from '../core/grant.ts';
-import { grantId } from '../core/grant-id.ts';
-import { asEnded, type JobRecord } from '../core/job-record.ts';
+import type { Firestore } from '@google-cloud/firestore';
+import type { EndedBy, Grant } from '../core/grant.ts';
+import { confirmRevoked, end, expire, idOf } from '../core/grant-life.ts';
+import { asEnded, type JobEndedBy } from '../core/job-record.ts';
 import { within } from '../unavailable.ts';
 import {
+  accountsOf,
   grantDocument,
   jobDocument,
   LEDGER_DEADLINE_MS,
-  putIfUnchanged,
+  putJob,
+  putMove,
+  readable,
   toGrant,
   toJobRecord,
   untilWritten,
@@ -23,6 +26,7 @@ export interface JobEnd {
   readonly job_id: string;
   /** Undefined when the message does not say. */
   readonly pipeline_id: string | undefined;
+  readonly by: JobEndedBy;
 }
 
 interface EndedJob {
@@ -36,111 +40,98 @@ interface EndedJob {
   readonly otherPipeline: boolean;
 }
 
-/** Grants found, and the ids of those whose records cannot be read. */
-export interface Found {
-  readonly grants: readonly Grant[];
-  readonly unreadable: readonly string[];
-}
-
 export interface EndingLedger {
   /** Records the end of a job and of its grants, in one commit. Throws Unavailable when it could not. */
-  endJob(end: JobEnd): Promise<EndedJob>;
+  endJob(jobEnd: JobEnd): Promise<EndedJob>;
+  /** Records the end of one grant, unless it is being revoked already. Undefined when it is not live. Throws Unavailable. */
+  endGrant(grant: Grant, how: { readonly by: EndedBy; readonly kill_switch?: string }): Promise<Grant | undefined>;
   /** Records that access was taken away. Undefined when it was on record before. Throws Unavailable. */
   confirmRevoked(grant: Grant): Promise<Grant | undefined>;
   /** Records that a grant's time is up. Undefined when that is not so. Throws Unavailable. */
   expire(grant: Grant): Promise<Grant | undefined>;
-  /** Grants whose revocation is not finished, at most `limit`. Throws Unavailable. */
-  unfinished(limit: number): Promise<Found>;
-  /** Live grants whose time is up, at most `limit`. Throws Unavailable. */
-  overdue(limit: number): Promise<Found>;
 }
 
 /** @param now milliseconds since the epoch */
 export function createEndingLedger(ledger: Firestore, now: () => number): EndingLedger {
-  const grants = ledger.collection('grants');
+  const move = (grant: Grant, next: (existing: Grant, now: number) => Grant | undefined) =>
+    moveGrant(ledger, grant, next, now);
 
-  const list = async (query: Query): Promise<Found> => {
-    const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', query.get());
-    const { held, unreadable } = readable(docs);
-    return { grants: held.map(({ grant }) => grant), unreadable };
-  };
-
-  const move = (
-    grant: Grant,
-    next: (existing: Grant, now: number) => Grant | undefined,
-  ): Promise<Grant | undefined> => {
-    const attempt = async () => {
-      const read = await grantDocument(ledger, grantId(grant.job_id, grant.credential)).get();
-      const existing = toGrant(read);
-      const moved = existing && next(existing, now());
-      if (moved) await put([[read, moved]]);
-      return moved;
-    };
-    return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
-  };
-
-  const put = async (writes: readonly (readonly [DocumentSnapshot, Grant | JobRecord])[]): Promise<void> => {
-    const batch = ledger.batch();
-    for (const [read, record] of writes) putIfUnchanged(batch, read.ref, read.updateTime, record);
-    if (writes.length > 0) await batch.commit();
-  };
-
-  const endJob = async ({ job_id, pipeline_id }: JobEnd): Promise<EndedJob> => {
+  const endJob = async (
+    { job_id, pipeline_id, by }: JobEnd,
+    attempt: { at: number; tried: boolean },
+  ): Promise<EndedJob> => {
+    const { at, tried } = attempt;
+    /** Whether an earlier attempt wrote it, and only its answer was lost. */
+    const own = (ended_at: number | null) => tried && ended_at === at;
     const job = await jobDocument(ledger, job_id).get();
     const record = toJobRecord(job);
     const documents = (record?.grants ?? []).map((id) => grantDocument(ledger, id));
     const reads = documents.length > 0 ? await ledger.getAll(...documents) : [];
-    const { held, unreadable } = readable(reads);
+    const { held, unreadable } = readable(reads, toGrant);
     const otherPipeline = held.some(
-      ({ grant }) => grant.pipeline_id !== null && pipeline_id !== undefined && grant.pipeline_id !== pipeline_id,
+      ({ record: grant }) =>
+        grant.pipeline_id !== null && pipeline_id !== undefined && grant.pipeline_id !== pipeline_id,
+    );
+    const moves = held.map((grant) => ({ ...grant, after: end(grant.record, { by }, at) }));
+    const accounts = await accountsOf(
+      ledger,
+      moves.flatMap(({ after }) => after ?? []),
     );
 
-    const at = now();
     const repeated = record !== undefined && record.ended_at !== null;
-    const next = held.map(({ read, grant }) => ({ read, grant, ended: endWithJob(grant, at) }));
-    await put([
-      ...(repeated ? [] : [[job, asEnded(record, at)] as const]),
-      ...next.flatMap(({ read, ended }) => (ended ? [[read, ended] as const] : [])),
-    ]);
-    const grants = next.flatMap(({ grant, ended }) => {
-      if (grant.state === 'revoking') return [grant];
-      return ended && grant.state !== 'expired' ? [ended] : [];
+    const batch = ledger.batch();
+    if (!repeated) putJob(batch, job, asEnded(record, by, at));
+    for (const { read, record: before, after } of moves)
+      if (after) putMove(batch, { read, record: before }, after, accounts, at);
+    attempt.tried = true;
+    if (!repeated || moves.some(({ after }) => after)) await batch.commit();
+
+    const grants = moves.flatMap(({ record: before, after }) => {
+      if (after) return before.state === 'expired' ? [] : [after];
+      return before.state === 'revoking' || own(before.job_ended_at) ? [before] : [];
     });
-    return { repeated, grants, unreadable, otherPipeline };
+    return { repeated: repeated && !own(record.ended_at), grants, unreadable, otherPipeline };
   };
 
   return {
-    endJob: (end) =>
-      within(
-        END_DEADLINE_MS,
-        'ledger',
-        untilWritten(() => endJob(end)),
-      ),
+    endJob: (jobEnd) => {
+      const attempt = { at: now(), tried: false };
+      const written = untilWritten(() => endJob(jobEnd, attempt));
+      return within(END_DEADLINE_MS, 'ledger', written);
+    },
+    endGrant: async (grant, how) => {
+      let revoking: Grant | undefined;
+      const ended = await move(grant, (existing, at) => {
+        revoking = existing.state === 'revoking' ? existing : undefined;
+        return end(existing, how, at);
+      });
+      return ended ?? revoking;
+    },
     confirmRevoked: (grant) => move(grant, confirmRevoked),
     expire: (grant) => move(grant, expire),
-    unfinished: (limit) => list(grants.where('state', '==', 'revoking').limit(limit)),
-    overdue: (limit) =>
-      list(
-        grants
-          .where('state', 'in', ['issuing', 'active'])
-          .where('expires_at', '<=', new Date(now()))
-          .orderBy('expires_at')
-          .limit(limit),
-      ),
   };
 }
 
-/** The records among the documents; one that cannot be read must not keep the others from ending. */
-function readable(documents: readonly DocumentSnapshot[]) {
-  const held: { read: DocumentSnapshot; grant: Grant }[] = [];
-  const unreadable: string[] = [];
-  for (const read of documents) {
-    try {
-      const grant = toGrant(read);
-      if (grant) held.push({ read, grant });
-    } catch {
-      unreadable.push(read.id);
-    }
-  }
-  return { held, unreadable };
+/**
+ * Writes a grant's next record, and with it that of the pooled account that serves it, in one commit.
+ * @returns the record as written; undefined when `next` has none
+ */
+export function moveGrant(
+  ledger: Firestore,
+  grant: Grant,
+  next: (existing: Grant, now: number) => Grant | undefined,
+  now: () => number,
+): Promise<Grant | undefined> {
+  const attempt = async () => {
+    const read = await grantDocument(ledger, idOf(grant)).get();
+    const record = toGrant(read);
+    const after = record && next(record, now());
+    if (!after) return undefined;
+    const accounts = await accountsOf(ledger, [after]);
+    const batch = ledger.batch();
+    putMove(batch, { read, record }, after, accounts, now());
+    await batch.commit();
+    return after;
+  };
+  return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
 }

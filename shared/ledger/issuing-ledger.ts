@@ -3,16 +3,32 @@
 // and only if unchanged since it was read. So whichever comes second sees the other.
 
 import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google-cloud/firestore';
-import { activate, type Grant, type Request, reserve } from '../core/grant.ts';
-import { grantId } from '../core/grant-id.ts';
+import { lease } from '../core/account-life.ts';
+import type { Grant } from '../core/grant.ts';
+import {
+  activate,
+  barredNow,
+  type Circumstances,
+  idOf,
+  type LeavingToken,
+  type Request,
+  reserve,
+} from '../core/grant-life.ts';
 import { withGrant } from '../core/job-record.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { within } from '../unavailable.ts';
+import { type FreeAccount, findFreeAccount, NEAR, renewLease, setAsideAccount, shuffled } from './leases.ts';
+import { createLiveGrantCounter } from './live-grants.ts';
 import {
+  accountDocument,
+  barriersDocument,
   grantDocument,
   jobDocument,
   LEDGER_DEADLINE_MS,
-  putIfUnchanged,
+  putAccount,
+  putGrant,
+  putJob,
+  toBarriers,
   toGrant,
   toJobRecord,
   untilWritten,
@@ -22,79 +38,132 @@ import {
 export interface Reserved {
   readonly grant: Grant;
   readonly written: Timestamp;
+  /** No token minted for it may live longer. */
+  readonly latest: number;
 }
+
+type Refused = { readonly refusal: Refusal };
 
 export interface IssuingLedger {
   /**
-   * Records what is about to be minted. `onGoing` is called once nothing that was read stands against it, beside the
-   * commit. Throws Unavailable when it could not be recorded.
+   * Records what is about to be minted, and leases an account where the credential needs one. `onGoing` is called with
+   * the latest end of what may be minted once nothing that was read stands against it, beside the commit.
+   * Throws Unavailable when it could not be recorded.
    */
-  reserve(request: Request, onGoing: () => unknown): Promise<Reserved | { readonly refusal: Refusal }>;
+  reserve(request: Request, onGoing: (latest: number) => unknown): Promise<Reserved | Refused>;
+  /**
+   * Whether an operator barred this. To be asked after the reservation is written: of an act of the kill switch and a
+   * reservation one then sees the other. Throws Unavailable.
+   */
+  barred(request: Request): Promise<Refused | undefined>;
   /** Records a token that is about to leave. Throws Unavailable when that could not be recorded. */
-  activate(token: IssuedToken, reserved: Reserved): Promise<Reserved | { readonly refusal: Refusal }>;
+  activate(token: LeavingToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
 }
-
-interface IssuedToken {
-  readonly job_id: string;
-  readonly grant_id: string;
-  readonly sha256: string;
-  readonly expires_at: number;
-}
-
-type Decide = (
-  existing: Grant | undefined,
-  jobEndedAt: number | undefined,
-) => { readonly grant: Grant } | { readonly refusal: Refusal };
 
 /** @param now milliseconds since the epoch */
 export function createIssuingLedger(ledger: Firestore, now: () => number): IssuingLedger {
-  const readAndWrite = async (job_id: string, grant_id: string, decide: Decide) => {
-    const documents = [jobDocument(ledger, job_id), grantDocument(ledger, grant_id)] as const;
-    const [job, grant] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
+  const liveGrants = createLiveGrantCounter(ledger, now);
+
+  const reserveOnce = async (request: Request, onGoing: (latest: number) => unknown): Promise<Reserved | Refused> => {
+    const { claims, credentialName, credential, unusable = [] } = request;
+    const pool = credential.kind === 'pooled_service_account' ? credential.pool : [];
+    const candidates = shuffled(pool).filter((email) => !unusable.includes(email));
+    const grant_id = idOf({ job_id: claims.job_id, credential: credentialName });
+    const [live, [grant, job, barriers, ...near]] = await Promise.all([
+      liveGrants(claims),
+      ledger.getAll(
+        grantDocument(ledger, grant_id),
+        jobDocument(ledger, claims.job_id),
+        barriersDocument(ledger),
+        ...candidates.slice(0, NEAR).map((email) => accountDocument(ledger, email)),
+      ) as Promise<[DocumentSnapshot, DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]]>,
+    ]);
+    const existing = toGrant(grant);
     const record = toJobRecord(job);
-    const decided = decide(toGrant(grant), record?.ended_at ?? undefined);
+    const circumstances: Circumstances = {
+      jobEndedAt: record?.ended_at ?? undefined,
+      barriers: toBarriers(barriers),
+      pipelineHolds: live,
+    };
+
+    let decided = reserve(existing, circumstances, request, now());
+    let free: FreeAccount | undefined;
+    if ('needsLease' in decided) {
+      const found = await findFreeAccount(ledger, near, candidates.slice(NEAR), now());
+      if ('refusal' in found) return found;
+      free = found;
+      decided = reserve(existing, circumstances, { ...request, lease: found.read.id }, now());
+    }
     if ('refusal' in decided) return decided;
+    if ('needsLease' in decided) throw new Error('a lease was found and not taken');
+    const { grant: after, latest } = decided;
+    onGoing(latest);
+
     const batch = ledger.batch();
-    putIfUnchanged(batch, grant.ref, grant.updateTime, decided.grant);
-    if (!grant.exists) putIfUnchanged(batch, job.ref, job.updateTime, withGrant(record, grant_id, now()));
-    return commit(batch, decided.grant);
+    putGrant(batch, grant.ref, grant.updateTime, { before: existing, after });
+    if (!existing) putJob(batch, job, withGrant(record, grant_id, now()));
+    if (after.kind === 'pooled_service_account') {
+      if (!free) renewLease(batch, accountDocument(ledger, after.service_account), after);
+      else {
+        const leased = lease(free.record, { grant: after, pool_size: pool.length }, now());
+        if (!leased) throw new Error('an account that is not free was to be leased');
+        putAccount(batch, free.read, free.record, leased);
+        await setAsideAccount(ledger, batch, existing, now());
+      }
+    }
+    return { grant: after, latest, written: await commit(batch) };
   };
 
-  const writeUnread = async (grant_id: string, reserved: Reserved, decide: Decide) => {
-    const decided = decide(reserved.grant, undefined);
+  const readAndActivate = async (token: LeavingToken, { grant: { job_id } }: Reserved) => {
+    const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, job_id)] as const;
+    const [grant, job] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
+    const before = toGrant(grant);
+    const decided = activate(before, { jobEndedAt: toJobRecord(job)?.ended_at ?? undefined }, token, now());
     if ('refusal' in decided) return decided;
     const batch = ledger.batch();
-    putIfUnchanged(batch, grantDocument(ledger, grant_id), reserved.written, decided.grant);
-    return commit(batch, decided.grant);
+    putGrant(batch, grant.ref, grant.updateTime, { before, after: decided.grant });
+    await commit(batch);
+    return decided;
+  };
+
+  /** The end of a job writes its grants, so a grant that is as it was reserved is that of a running job. */
+  const activateUnread = async (token: LeavingToken, reserved: Reserved) => {
+    const decided = activate(reserved.grant, { jobEndedAt: undefined }, token, now());
+    if ('refusal' in decided) return decided;
+    const batch = ledger.batch();
+    const change = { before: reserved.grant, after: decided.grant };
+    putGrant(batch, grantDocument(ledger, token.grant_id), reserved.written, change);
+    await commit(batch);
+    return decided;
   };
 
   return {
-    reserve: (request, onGoing) => {
-      const { job_id } = request.claims;
-      const decide: Decide = (existing, endedAt) => {
-        const decided = reserve(existing, endedAt, request, now());
-        if ('grant' in decided) onGoing();
-        return decided;
-      };
-      const attempt = () => readAndWrite(job_id, grantId(job_id, request.credentialName), decide);
-      return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
+    reserve: (request, onGoing) =>
+      within(
+        LEDGER_DEADLINE_MS,
+        'ledger',
+        untilWritten(() => reserveOnce(request, onGoing)),
+      ),
+    barred: async (request) => {
+      const snapshot = await within(LEDGER_DEADLINE_MS, 'ledger', barriersDocument(ledger).get());
+      const refusal = barredNow(toBarriers(snapshot), request, now());
+      return refusal && { refusal };
     },
     activate: (token, reserved) => {
-      const decide: Decide = (existing, endedAt) => activate(existing, endedAt, token, now());
-      // The end of the job writes the grant, so a grant unchanged since it was reserved is that of a running job.
-      let attempt = () => writeUnread(token.grant_id, reserved, decide);
+      let attempt = activateUnread;
       const next = () => {
         const current = attempt;
-        attempt = () => readAndWrite(token.job_id, token.grant_id, decide);
-        return current();
+        attempt = readAndActivate;
+        return current(token, reserved);
       };
       return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(next));
     },
   };
 }
 
-async function commit(batch: WriteBatch, grant: Grant): Promise<Reserved> {
+/** When the first write of the batch, the grant's, was written. */
+async function commit(batch: WriteBatch): Promise<Timestamp> {
   const [first] = await batch.commit();
   if (!first) throw new Error('Firestore answered a commit without a write');
-  return { grant, written: first.writeTime };
+  return first.writeTime;
 }

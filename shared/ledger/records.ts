@@ -1,5 +1,5 @@
-// Where grants and jobs lie in the ledger, how a stored document becomes a checked record, and how a record is written
-// only if nobody wrote it since it was read. Knows no transitions.
+// Where the ledger's documents lie, how a stored document becomes a checked record, and how a record is written only if
+// nobody wrote it since it was read, and only where the state machine has such a step.
 
 import type {
   DocumentData,
@@ -9,14 +9,20 @@ import type {
   Timestamp,
   WriteBatch,
 } from '@google-cloud/firestore';
+import { type Account, accountSchema } from '../core/account.ts';
+import { follow } from '../core/account-life.ts';
+import { type Barriers, barriersSchema } from '../core/barrier.ts';
 import { type Grant, grantSchema } from '../core/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/job-record.ts';
+import { checkAccountStep, checkGrantStep } from '../core/states.ts';
 import { fromStored, toStored } from './firestore-client.ts';
 
 /** Milliseconds that one step of the ledger may take. */
 export const LEDGER_DEADLINE_MS = 5_000;
 const MAX_TRIES = 30;
 const LONGEST_PAUSE_MS = 200;
+
+type Snapshot = DocumentSnapshot<DocumentData>;
 
 export function grantDocument(ledger: Firestore, id: string): DocumentReference {
   return ledger.collection('grants').doc(id);
@@ -26,22 +32,112 @@ export function jobDocument(ledger: Firestore, jobId: string): DocumentReference
   return ledger.collection('jobs').doc(jobId);
 }
 
+export function accountDocument(ledger: Firestore, email: string): DocumentReference {
+  return ledger.collection('service_accounts').doc(email);
+}
+
+/** The barriers of the kill switch that are in force. */
+export function barriersDocument(ledger: Firestore): DocumentReference {
+  return ledger.collection('barriers').doc('current');
+}
+
 /** The record in a document; undefined when there is none. Throws when the document is not a grant. */
-export function toGrant(snapshot: DocumentSnapshot<DocumentData>): Grant | undefined {
+export function toGrant(snapshot: Snapshot): Grant | undefined {
   return snapshot.exists ? grantSchema.parse(fromStored(snapshot.data())) : undefined;
 }
 
-/** The record in a document; undefined when there is none. Throws when the document is not a job. */
-export function toJobRecord(snapshot: DocumentSnapshot<DocumentData>): JobRecord | undefined {
+/** The same for a job. */
+export function toJobRecord(snapshot: Snapshot): JobRecord | undefined {
   return snapshot.exists ? jobRecordSchema.parse(fromStored(snapshot.data())) : undefined;
 }
 
-/** Adds a write that the commit refuses as a whole unless the document is as old as `updated`; undefined: not there. */
-export function putIfUnchanged(
+/** The same for a pooled account. */
+export function toAccount(snapshot: Snapshot): Account | undefined {
+  return snapshot.exists ? accountSchema.parse(fromStored(snapshot.data())) : undefined;
+}
+
+/** The barriers in a document; none when there is no document. */
+export function toBarriers(snapshot: Snapshot): Barriers {
+  return snapshot.exists ? barriersSchema.parse(fromStored(snapshot.data())).barriers : [];
+}
+
+/** A document as it was read, with the record in it. */
+export interface Held<T> {
+  readonly read: Snapshot;
+  readonly record: T;
+}
+
+/** The records among the documents; one that cannot be read must not keep the others from what is to be done. */
+export function readable<T>(documents: readonly Snapshot[], parse: (snapshot: Snapshot) => T | undefined) {
+  const held: Held<T>[] = [];
+  const unreadable: string[] = [];
+  for (const read of documents) {
+    try {
+      const record = parse(read);
+      if (record) held.push({ read, record });
+    } catch {
+      unreadable.push(read.id);
+    }
+  }
+  return { held, unreadable };
+}
+
+/** Adds a grant to a commit; `updated` as in {@link putIfUnchanged}. */
+export function putGrant(
   batch: WriteBatch,
   document: DocumentReference,
   updated: Timestamp | undefined,
-  record: Grant | JobRecord,
+  { before, after }: { readonly before: Grant | undefined; readonly after: Grant },
+): void {
+  checkGrantStep(before, after);
+  // By these a token is found again: /revoke and /introspect know nothing else of it.
+  const token_sha256s = after.tokens.map(({ sha256 }) => sha256);
+  putIfUnchanged(batch, document, updated, { ...after, token_sha256s });
+}
+
+/** Adds a job's record to a commit. */
+export function putJob(batch: WriteBatch, read: Snapshot, after: JobRecord): void {
+  putIfUnchanged(batch, read.ref, read.updateTime, after);
+}
+
+/** Adds a pooled account to a commit. */
+export function putAccount(batch: WriteBatch, read: Snapshot, before: Account | undefined, after: Account): void {
+  checkAccountStep(before, after);
+  putIfUnchanged(batch, read.ref, read.updateTime, after);
+}
+
+/**
+ * Adds a grant's next record to a commit, and that of the pooled account that serves it.
+ * @param accounts as read by {@link accountsOf}
+ */
+export function putMove(
+  batch: WriteBatch,
+  { read, record: before }: Held<Grant>,
+  after: Grant,
+  accounts: ReadonlyMap<string, Held<Account>>,
+  now: number,
+): void {
+  putGrant(batch, read.ref, read.updateTime, { before, after });
+  if (after.kind !== 'pooled_service_account') return;
+  const account = accounts.get(after.service_account);
+  const followed = account && follow(account.record, after, now);
+  if (followed) putAccount(batch, account.read, account.record, followed);
+}
+
+/** The pooled accounts that the grants name, by e-mail address. */
+export async function accountsOf(ledger: Firestore, grants: readonly Grant[]): Promise<Map<string, Held<Account>>> {
+  const emails = grants.flatMap((grant) => (grant.kind === 'pooled_service_account' ? [grant.service_account] : []));
+  if (emails.length === 0) return new Map();
+  const documents = await ledger.getAll(...emails.map((email) => accountDocument(ledger, email)));
+  return new Map(readable(documents, toAccount).held.map((held) => [held.read.id, held]));
+}
+
+/** Adds a write that the commit refuses as a whole unless the document is as old as `updated`; undefined: not there. */
+function putIfUnchanged(
+  batch: WriteBatch,
+  document: DocumentReference,
+  updated: Timestamp | undefined,
+  record: object,
 ): void {
   const data = toStored(record);
   if (updated) batch.update(document, data, { lastUpdateTime: updated });

@@ -43,6 +43,7 @@ describe('job.finished against a hand-out on its way', () => {
         return original.verifyJobToken(jobToken, now);
       },
       ledger: {
+        barred: original.ledger.barred,
         reserve: async (request, onGoing) => {
           await reach('before the grant is reserved');
           const written = await original.ledger.reserve(request, onGoing);

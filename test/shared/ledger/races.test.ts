@@ -58,6 +58,8 @@ function wrap<T extends object>(target: T, instead: Record<string, unknown>): T 
   });
 }
 
+const CAPS = { issuesPerMinute: 60, liveGrantsPerPipeline: 1000 };
+
 const KINDS = {
   immediate: {
     kind: 'firestore' as const,
@@ -101,7 +103,7 @@ function aJob(revocation: keyof typeof KINDS) {
     agentTags: new Map(),
   };
   const credential = KINDS[revocation];
-  const request = { claims, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900 };
+  const request = { claims, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, caps: CAPS };
   const { job_id } = claims;
   const grant_id = grantId(job_id, 'web');
   const reserveIn = (database: Firestore) => createIssuingLedger(database, now).reserve(request, () => {});
@@ -115,10 +117,10 @@ function aJob(revocation: keyof typeof KINDS) {
     },
     activateIn: (database: Firestore, reserved: Reserved) =>
       createIssuingLedger(database, now).activate(
-        { job_id, grant_id, sha256: tokenSha256(randomUUID()), expires_at: now() + 600_000 },
+        { grant_id, sha256: tokenSha256(randomUUID()), expires_at: now() + 600_000 },
         reserved,
       ),
-    endIn: (database: Firestore) => createEndingLedger(database, now).endJob({ job_id, pipeline_id: undefined }),
+    endIn: (database: Firestore) => createEndingLedger(database, now).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' }),
     grant: async () => (await plain.collection('grants').doc(grant_id).get()).data(),
     job: async () => (await plain.collection('jobs').doc(job_id).get()).data(),
   };

@@ -1,0 +1,159 @@
+// `npm run kill`: the kill switch. Ends every live grant it selects, and with --bar keeps new ones from being given until it
+// is lifted. Runs with the operator's own application default credentials, and the settings of the functions.
+
+import { randomUUID } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { createKilling } from '../functions/killing.ts';
+import { type Selector, selectorSchema } from '../shared/core/barrier.ts';
+import type { Grant } from '../shared/core/grant.ts';
+import { idOf } from '../shared/core/grant-life.ts';
+import { parseSettings } from '../shared/core/settings.ts';
+import { findSelected, throwKillSwitch } from '../shared/kill-switch.ts';
+
+const USAGE = `npm run kill -- SELECTOR… --by WHO --reason WHY [--bar] [--dry-run]
+npm run kill -- --lift ID --by WHO
+npm run kill -- --list
+
+SELECTOR: all that are given must fit.
+  --job UUID  --pipeline-id UUID  --pipeline-slug SLUG  --branch NAME  --agent UUID
+  --credential NAME  --environment NAME  --policy SHA256
+  --since TIME   grants a token of which left then or later, as 2026-11-24T10:00:00Z
+  --all          every live grant
+
+--bar      also refuse new hand-outs that fit, until --lift
+--dry-run  only tell what would be ended
+
+Settings: GOOGLE_CLOUD_PROJECT, KEYDESK_DATABASE as the functions have them.`;
+
+const SELECTORS = {
+  job: 'job_id',
+  'pipeline-id': 'pipeline_id',
+  'pipeline-slug': 'pipeline_slug',
+  branch: 'build_branch',
+  agent: 'agent_id',
+  credential: 'credential',
+  environment: 'environment',
+  policy: 'policy_sha256',
+} as const satisfies Record<string, keyof Selector>;
+
+try {
+  await main();
+} catch (error) {
+  stop(error instanceof Error ? error.message : 'failed', 1);
+}
+
+async function main(): Promise<void> {
+  const { values } = read();
+  const parsed = parseSettings(process.env);
+  if ('problems' in parsed) return stop(parsed.problems.join('\n'), 2);
+  const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
+  const parts = createKilling({ settings: parsed.settings, emulator, now: () => Date.now() });
+
+  if (values.list) {
+    const barriers = await parts.killLedger.barriers();
+    for (const { id, selector, thrown_at } of barriers)
+      say(`${id}  since ${new Date(thrown_at).toISOString()}  ${describe(selector)}`);
+    if (barriers.length === 0) say('No barrier is in force.');
+    return;
+  }
+  const by = values.by ?? stop('--by WHO is missing: the record says who did it', 2);
+  if (values.lift !== undefined) {
+    if (!(await parts.killLedger.lift(values.lift, by))) stop(`no barrier ${values.lift} is in force: see --list`, 1);
+    say(`Lifted ${values.lift}. Grants that it ended stay ended; jobs get new ones again.`);
+    return;
+  }
+  const selector = toSelector(values);
+  if (values['dry-run']) {
+    const { selected, undetermined } = await findSelected(parts, selector);
+    say(`Would end ${selected.length} live grants: ${describe(selector)}`);
+    for (const grant of selected) say(`  ${name(grant)}  ${grant.revocation}`);
+    warnOf(undetermined);
+    return;
+  }
+  const reason = values.reason ?? stop('--reason WHY is missing: the record says why', 2);
+  const id = randomUUID();
+  const killed = await throwKillSwitch(parts, id, { selector, by, reason, bars: values.bar });
+  say(`Kill switch ${id}, by ${by}: ${describe(selector)}`);
+  say(`  ${killed.revoked.length} revoked: access was taken away`);
+  say(`  ${killed.renewalEnded.length} not renewed any more: tokens of shared accounts, which nothing can take away`);
+  for (const grant of killed.renewalEnded)
+    say(`    ${name(grant)}  works until ${new Date(grant.expires_at).toISOString()}`);
+  say(`  ${killed.expired.length} had expired`);
+  const unfinished = [...killed.unfinished, ...killed.failures];
+  say(`  ${unfinished.length} not finished: the sweep goes on with those that are on record as ending`);
+  for (const { grant_id, detail } of unfinished) say(`    ${grant_id ?? '-'}  ${detail}`);
+  warnOf(killed.undetermined);
+  say(
+    values.bar
+      ? `New hand-outs that fit are barred until: npm run kill -- --lift ${id} --by WHO`
+      : 'Nothing is barred.',
+  );
+  if (unfinished.length > 0) process.exitCode = 1;
+}
+
+function read() {
+  try {
+    return parseArgs({
+      options: {
+        ...(Object.fromEntries(Object.keys(SELECTORS).map((name) => [name, { type: 'string' }])) as Record<
+          keyof typeof SELECTORS,
+          { type: 'string' }
+        >),
+        since: { type: 'string' },
+        all: { type: 'boolean', default: false },
+        bar: { type: 'boolean', default: false },
+        'dry-run': { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+        lift: { type: 'string' },
+        by: { type: 'string' },
+        reason: { type: 'string' },
+      },
+    });
+  } catch (error) {
+    return stop(`${error instanceof Error ? error.message : ''}\n\n${USAGE}`, 2);
+  }
+}
+
+function toSelector(values: ReturnType<typeof read>['values']): Selector {
+  const since = values.since === undefined ? undefined : Date.parse(values.since);
+  if (Number.isNaN(since)) return stop('--since must be a time such as 2026-11-24T10:00:00Z', 2);
+  const named = Object.entries(SELECTORS).flatMap(([option, field]) => {
+    const value = values[option as keyof typeof SELECTORS];
+    // Buildkite's UUIDs are kept in lower case.
+    return value === undefined ? [] : [[field, field.endsWith('_id') ? value.toLowerCase() : value]];
+  });
+  const since_at = since ?? (values.all ? 0 : undefined);
+  const selector = selectorSchema.safeParse({
+    ...Object.fromEntries(named),
+    ...(since_at === undefined ? {} : { since_at }),
+  });
+  return selector.success ? selector.data : stop(`nothing is selected\n\n${USAGE}`, 2);
+}
+
+function describe({ since_at, ...named }: Selector): string {
+  const parts = Object.entries(named).map(([field, value]) => `${field}=${value}`);
+  if (since_at !== undefined && since_at > 0) parts.push(`since ${new Date(since_at).toISOString()}`);
+  return parts.join(', ') || 'every live grant';
+}
+
+function name(grant: Grant): string {
+  return `${idOf(grant)}  ${grant.credential} of job ${grant.job_id} (${grant.pipeline_slug} #${grant.build_number})`;
+}
+
+function warnOf(undetermined: readonly Grant[]): void {
+  if (undetermined.length === 0) return;
+  say(
+    `${undetermined.length} live grants have no pipeline_id, so it cannot be told whether they are meant; left as they are:`,
+  );
+  for (const grant of undetermined) say(`  ${name(grant)}`);
+  say('End those with --pipeline-slug.');
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function stop(problem: string, code: number): never {
+  process.stderr.write(`${problem}\n`);
+  process.exit(code);
+}

@@ -1,0 +1,102 @@
+// What the holder of an access token may ask about it: that its grant ends (RFC 7009), and who holds it, for what, until
+// when (RFC 7662). Possession is the proof: a token is found by its hash or not at all, and one that is unknown, dead or
+// somebody's else looks the same as one that never was.
+
+import type { AuditEntry } from '../shared/audit.ts';
+import type { Grant } from '../shared/core/grant.ts';
+import { tokenSha256 } from '../shared/core/grant-id.ts';
+import { idOf } from '../shared/core/grant-life.ts';
+import { parseTokenRequest } from '../shared/core/token-request.ts';
+import type { Ending } from '../shared/end-job.ts';
+import type { LookUpToken } from '../shared/ledger/token-lookup.ts';
+import { Unavailable } from '../shared/unavailable.ts';
+import { FORM, isForm } from './form.ts';
+import { endingEntries } from './grant-entry.ts';
+import type { Answer, Incoming } from './http.ts';
+import { refused } from './refused.ts';
+
+export interface HeldTokenParts {
+  readonly lookUpToken: LookUpToken;
+  readonly returnGrant: (grant: Grant) => Promise<Ending>;
+  readonly now: () => number;
+}
+
+/** Ends the grant of a token: 200 once that is done, or there was nothing to do. */
+export function createRevokeHandler({ lookUpToken, returnGrant, now }: HeldTokenParts) {
+  return answering(async (token_sha256, { request_id }) => {
+    const grant = await lookUpToken(token_sha256);
+    // One that is being revoked is gone on with: 200 says that it is done.
+    const open = grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, now()));
+    if (!open) return { status: 200, body: { request_id } };
+    const ending = await returnGrant(grant);
+    const [unfinished] = ending.unfinished;
+    const entries: AuditEntry[] = [
+      {
+        event: 'grant.returned',
+        severity: unfinished ? 'WARNING' : 'INFO',
+        message: `${grant.credential} of job ${grant.job_id} was returned by the job`,
+        grant_id: idOf(grant),
+        token_sha256,
+        unfinished_because: ending.unfinished,
+        labels: { credential: grant.credential, environment: grant.environment },
+      },
+      ...endingEntries(ending),
+    ];
+    if (!unfinished) return { status: 200, body: { request_id }, entries };
+    const refusal = { reason: 'unavailable', what: 'revocation', detail: unfinished.detail, retryAfter: 2 } as const;
+    const answer = refused(refusal, { request_id, bearer: false });
+    return { ...answer, entries: [...(answer.entries ?? []), ...entries] };
+  });
+}
+
+/** Tells of a live token who holds it, for what, until when; of any other that it is not active. */
+export function createIntrospectHandler({ lookUpToken, now }: Pick<HeldTokenParts, 'lookUpToken' | 'now'>) {
+  return answering(async (token_sha256) => {
+    const grant = await lookUpToken(token_sha256);
+    const token = grant && liveToken(grant, token_sha256, now());
+    if (!grant || !token) return { status: 200, body: { active: false } };
+    return {
+      status: 200,
+      body: {
+        active: true,
+        token_type: 'Bearer',
+        exp: Math.floor(token.expires_at / 1000),
+        sub: grant.job_id,
+        username: 'service_account' in grant ? grant.service_account : idOf(grant),
+        grant_id: idOf(grant),
+        credential: grant.credential,
+        environment: grant.environment,
+        revocation: grant.revocation,
+        // A token of a shared account is accepted until it expires, also after its grant has ended.
+        renewable: grant.ended_at === null,
+        job_id: grant.job_id,
+        organization_slug: grant.organization_slug,
+        pipeline_slug: grant.pipeline_slug,
+        build_number: grant.build_number,
+      },
+    };
+  });
+}
+
+/** The token as it is still accepted, with its end; undefined when it is not. */
+function liveToken(grant: Grant, token_sha256: string, now: number): { readonly expires_at: number } | undefined {
+  const token = grant.tokens.find(({ sha256 }) => sha256 === token_sha256);
+  const expires_at = Math.min(token?.expires_at ?? 0, grant.expires_at);
+  return expires_at > now && (grant.state === 'active' || grant.state === 'issuing') ? { expires_at } : undefined;
+}
+
+function answering(answer: (token_sha256: string, request: Incoming) => Promise<Answer>) {
+  return async (request: Incoming): Promise<Answer> => {
+    const context = { request_id: request.request_id, bearer: false };
+    if (!isForm(request)) return refused({ reason: 'content_type_not_supported', expected: FORM }, context);
+    const parsed = parseTokenRequest(request.body.toString('utf8'));
+    if ('refusal' in parsed) return refused(parsed.refusal, context);
+    try {
+      return await answer(tokenSha256(parsed.accessToken), request);
+    } catch (error) {
+      if (!Unavailable.is(error)) throw error;
+      const { what, message, retryAfter } = error;
+      return refused({ reason: 'unavailable', what, detail: message, retryAfter }, context);
+    }
+  };
+}

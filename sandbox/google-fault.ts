@@ -1,0 +1,62 @@
+// The ways in which a call to Google can go wrong, and which of them do what was asked all the same. Knows nothing of
+// what is asked.
+
+import { setTimeout } from 'node:timers/promises';
+import { googleError } from './google-error.ts';
+import type { LocalAnswer, LocalReply } from './local-server.ts';
+
+export type Fault =
+  /** Does it, and answers `ms` milliseconds later. */
+  | { readonly kind: 'slow'; readonly ms: number }
+  /** Does nothing; answers this status in Google's error shape. */
+  | { readonly kind: 'status'; readonly status: number }
+  /** Does it, and answers 200 with text that is not JSON. */
+  | { readonly kind: 'garbage' }
+  /** Does nothing and never answers; the connection ends with the server. */
+  | { readonly kind: 'hang' }
+  /** Does it, and destroys the connection instead of answering. */
+  | { readonly kind: 'cut' }
+  /** Answers as if done, but disables or enables only when `changes` resolves; never when it rejects. */
+  | { readonly kind: 'late'; readonly changes: Promise<unknown> };
+
+/** google.rpc.Code by HTTP status. */
+const CODES: Readonly<Record<number, string>> = {
+  400: 'INVALID_ARGUMENT',
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  409: 'ABORTED',
+  429: 'RESOURCE_EXHAUSTED',
+  500: 'INTERNAL',
+  501: 'UNIMPLEMENTED',
+  503: 'UNAVAILABLE',
+  504: 'DEADLINE_EXCEEDED',
+};
+
+/** @param perform does what was asked; a change takes effect only when the promise it is given, if any, resolves */
+export async function underFault(
+  fault: Fault | undefined,
+  perform: (changes?: Promise<unknown>) => LocalAnswer | Promise<LocalAnswer>,
+): Promise<LocalReply> {
+  switch (fault?.kind) {
+    case undefined:
+      return perform();
+    case 'slow': {
+      const answer = await perform();
+      await setTimeout(fault.ms, undefined, { ref: false });
+      return answer;
+    }
+    case 'status':
+      return googleError(fault.status, CODES[fault.status] ?? 'UNKNOWN', `A fault: ${fault.status}.`);
+    case 'garbage':
+      await perform();
+      return { status: 200, text: '<html>not JSON' };
+    case 'hang':
+      return 'hang';
+    case 'cut':
+      await perform();
+      return 'cut';
+    case 'late':
+      return perform(fault.changes);
+  }
+}

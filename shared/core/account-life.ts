@@ -1,0 +1,92 @@
+// The life of a pooled account, as pure functions on its record: free -> leased -> revoking -> resting -> free. It follows
+// the grant it serves. Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
+
+import type { Account } from './account.ts';
+import type { PooledGrant } from './grant.ts';
+import { CLOCK_MARGIN_MS, idOf } from './grant-life.ts';
+
+/** How long a sweep that began to enable an account may still be at it. */
+const WAKING_MS = 5 * 60_000;
+const RETENTION_MS = 400 * 86_400_000;
+
+/** The record of a free account that from now on serves a grant. */
+export function lease(
+  existing: Account | undefined,
+  to: { readonly grant: PooledGrant; readonly pool_size: number },
+  now: number,
+): Account | undefined {
+  if (existing && existing.state !== 'free') return undefined;
+  const { grant, pool_size } = to;
+  return {
+    pool: grant.credential,
+    pool_size,
+    state: 'leased',
+    grant: idOf(grant),
+    leased_at: now,
+    rests_until: Math.max(existing?.rests_until ?? 0, grant.expires_at + CLOCK_MARGIN_MS),
+    disabled_at: null,
+    waking_at: null,
+    checked_at: null,
+    delete_at: null,
+  };
+}
+
+/** The account's record after its grant became what `grant` says; undefined when nothing of it changes with that. */
+export function follow(account: Account, grant: PooledGrant, now: number): Account | undefined {
+  if (account.grant !== idOf(grant)) return undefined;
+  const rests_until = Math.max(account.rests_until, grant.expires_at + CLOCK_MARGIN_MS);
+  switch (grant.state) {
+    case 'issuing':
+    case 'active':
+      return account.state === 'leased' && rests_until > account.rests_until ? { ...account, rests_until } : undefined;
+    case 'revoking':
+      return account.state === 'leased' ? { ...account, state: 'revoking', rests_until } : undefined;
+    case 'revoked':
+      return account.state === 'revoking' ? { ...rest(account, now), disabled_at: now } : undefined;
+    case 'expired':
+      if (account.state === 'leased') return rests_until > now ? rest(account, now) : free(account, now);
+      // It may have been disabled although that could not be confirmed.
+      return account.state === 'revoking' ? rest(account, now) : undefined;
+  }
+}
+
+/** The record of an account that goes out of service until it was seen to be enabled, without having been disabled. */
+export function setAside(existing: Account, now: number): Account | undefined {
+  return existing.state === 'leased' || existing.state === 'revoking' ? rest(existing, now) : undefined;
+}
+
+/** The record of a rested account that one sweep begins to enable; undefined when it must rest on, or one is at it. */
+export function beginToWake(existing: Account, now: number): Account | undefined {
+  if (existing.state !== 'resting' || existing.rests_until > now) return undefined;
+  if (existing.waking_at !== null && existing.waking_at + WAKING_MS > now) return undefined;
+  return { ...existing, waking_at: now };
+}
+
+/** The record once IAM confirmed that the account is enabled, to the sweep that began at `waking_at`. */
+export function wake(existing: Account, waking_at: number, now: number): Account | undefined {
+  if (existing.state !== 'resting' || existing.waking_at !== waking_at) return undefined;
+  return free(existing, now);
+}
+
+/** The record once IAM confirmed again that a resting account is disabled. */
+export function recheck(existing: Account, now: number): Account | undefined {
+  return existing.state === 'resting' && existing.waking_at === null ? { ...existing, checked_at: now } : undefined;
+}
+
+function rest(account: Account, now: number): Account {
+  // Also when its time is all but up: a request to disable it that is still on its way must not meet its next job.
+  return { ...account, state: 'resting', rests_until: Math.max(account.rests_until, now + CLOCK_MARGIN_MS) };
+}
+
+function free(account: Account, now: number): Account {
+  return {
+    ...account,
+    state: 'free',
+    grant: null,
+    leased_at: null,
+    disabled_at: null,
+    waking_at: null,
+    checked_at: null,
+    delete_at: now + RETENTION_MS,
+  };
+}

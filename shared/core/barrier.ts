@@ -1,0 +1,71 @@
+// The kill switch's reach: which grants an act of an operator ends, and which hand-outs it bars until it is lifted.
+// Times are milliseconds since the epoch and end in `_at`. Knows nothing about how grants are found or ended.
+
+import * as z from 'zod';
+import type { Refusal } from './refusal.ts';
+
+const text = z.string().min(1).max(1024);
+
+/** What a grant or a request must be like; all that is named must fit, and something must be named. */
+export const selectorSchema = z
+  .strictObject({
+    job_id: text.optional(),
+    pipeline_id: text.optional(),
+    pipeline_slug: text.optional(),
+    build_branch: text.optional(),
+    agent_id: text.optional(),
+    credential: text.optional(),
+    environment: text.optional(),
+    policy_sha256: text.optional(),
+    /** Grants of which a token left, or was to leave, at this moment or later. */
+    since_at: z.number().optional(),
+  })
+  .refine((selector) => Object.values(selector).some((value) => value !== undefined), 'names nothing');
+export type Selector = z.output<typeof selectorSchema>;
+
+/** What selectors are compared with: a grant, or what is about to become one. */
+interface Selectable {
+  readonly job_id: string;
+  readonly pipeline_id: string | null;
+  readonly pipeline_slug: string;
+  readonly build_branch: string;
+  readonly agent_id: string;
+  readonly credential: string;
+  readonly environment: string;
+  readonly policy_sha256: string;
+  readonly created_at: number;
+  readonly issued_at: number | null;
+}
+
+const NAMED = [
+  'job_id',
+  'pipeline_id',
+  'pipeline_slug',
+  'build_branch',
+  'agent_id',
+  'credential',
+  'environment',
+  'policy_sha256',
+] as const satisfies readonly (keyof Selectable & keyof Selector)[];
+
+export function selects({ since_at, ...named }: Selector, subject: Selectable): boolean {
+  if (since_at !== undefined && (subject.issued_at ?? subject.created_at) < since_at) return false;
+  return NAMED.every((name) => named[name] === undefined || named[name] === subject[name]);
+}
+
+/** Whether nothing but the grant's lack of a `pipeline_id` keeps the selector from it: it may or may not be meant. */
+export function mayBeMeant(selector: Selector, subject: Selectable): boolean {
+  const { pipeline_id, ...rest } = selector;
+  return pipeline_id !== undefined && subject.pipeline_id === null && selects(rest, subject);
+}
+
+/** The barriers in force: one document, read in every hand-out. */
+export const barriersSchema = z.object({
+  barriers: z.array(z.object({ id: z.string(), selector: selectorSchema, thrown_at: z.number() })),
+});
+export type Barriers = z.output<typeof barriersSchema>['barriers'];
+
+export function barredBy(barriers: Barriers, subject: Selectable): Refusal | undefined {
+  const barrier = barriers.find(({ selector }) => selects(selector, subject));
+  return barrier && { reason: 'barred', kill_switch: barrier.id };
+}

@@ -1,0 +1,268 @@
+// The life of a grant, as pure functions on its record: issuing -> active -> revoking -> revoked, active -> expired.
+// Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
+
+import { type Barriers, barredBy } from './barrier.ts';
+import type { JobClaims } from './claims.ts';
+import type { EndedBy, Grant, PooledGrant } from './grant.ts';
+import { grantId } from './grant-id.ts';
+import { sameTarget, toTarget, toWho, toWhy } from './grant-target.ts';
+import type { Credential, Policy } from './policy.ts';
+import type { Refusal } from './refusal.ts';
+
+/** Live tokens one grant may have: a bound on the record's size and on a runaway loop in a step. */
+export const MAX_LIVE_TOKENS = 500;
+/** Milliseconds by which Google's clock and ours may differ. */
+export const CLOCK_MARGIN_MS = 60_000;
+/** How long after its reservation a token's life may at most begin: what the mint, and the commit before it, may take. */
+const MINT_MARGIN_MS = { firestore: 0, service_account: 10_000, pooled_service_account: 20_000 };
+/** How long nothing must have been heard of a job before Buildkite is asked about it. */
+const QUIET_MS = 5 * 60_000;
+/** Seconds after which a pipeline that holds too much may try again: by then the count was made anew. */
+const CAP_RETRY_AFTER = 30;
+const RETENTION_MS = 400 * 86_400_000;
+
+/** What a grant is asked for with. `ttl` is in seconds. */
+export interface Request {
+  readonly claims: JobClaims;
+  readonly credentialName: string;
+  readonly credential: Credential;
+  readonly rule: string;
+  readonly policySha256: string;
+  readonly ttl: number;
+  readonly caps: Policy['caps'];
+  /** A pooled account that is free, for a grant that holds none. */
+  readonly lease?: string;
+  /** Pooled accounts for which Google just refused to mint. */
+  readonly unusable?: readonly string[];
+}
+
+/** What stands in the ledger beside the grant. */
+export interface Circumstances {
+  /** Undefined while the job runs. */
+  readonly jobEndedAt: number | undefined;
+  readonly barriers: Barriers;
+  /** Live grants of the job's pipeline, about. */
+  readonly pipelineHolds: number;
+}
+
+export type Reservation =
+  | { readonly grant: Grant /** No token minted for it may live longer. */; readonly latest: number }
+  | { readonly refusal: Refusal }
+  | { readonly needsLease: true };
+
+/**
+ * The record before anything is minted: it says until when a token could live, should this process die right after.
+ * @param existing the grant's record so far
+ */
+export function reserve(
+  existing: Grant | undefined,
+  circumstances: Circumstances,
+  request: Request,
+  now: number,
+): Reservation {
+  const { jobEndedAt, barriers, pipelineHolds } = circumstances;
+  if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
+  const barred = barredNow(barriers, request, now);
+  if (barred) return { refusal: barred };
+  const over = existing && endedRefusal(existing);
+  if (over) return { refusal: over };
+  if (existing === undefined || existing.state === 'expired') {
+    const limit = request.caps.liveGrantsPerPipeline;
+    if (pipelineHolds >= limit)
+      return {
+        refusal: { reason: 'pipeline_holds_too_many', live_grants: pipelineHolds, limit, retryAfter: CAP_RETRY_AFTER },
+      };
+  }
+
+  const lease = holdsLease(existing, request) ? existing.service_account : request.lease;
+  const { credential, ttl } = request;
+  if (credential.kind === 'pooled_service_account' && lease === undefined && sameKind(existing, credential))
+    return { needsLease: true };
+  const opens = toTarget(credential, existing, lease ?? '', now);
+  const latest = now + ttl * 1000 + MINT_MARGIN_MS[credential.kind];
+  if (!existing) {
+    const grant: Grant = {
+      ...toWho(request.claims),
+      ...toWhy(request),
+      ...opens,
+      state: 'issuing',
+      created_at: now,
+      issued_at: null,
+      issued_count: 0,
+      minute_at: now,
+      minute_count: 1,
+      tokens: [],
+      expires_at: latest,
+      ended_at: null,
+      ended_by: null,
+      kill_switch: null,
+      job_ended_at: null,
+      job_check_at: now + QUIET_MS,
+      dead_at: null,
+      delete_at: latest + RETENTION_MS,
+    };
+    return { grant, latest };
+  }
+  const grant_id = idOf(existing);
+  if (!sameTarget(existing, credential)) return { refusal: { reason: 'credential_changed', grant_id } };
+  const minute = minuteOf(existing, now);
+  if (minute.minute_count > request.caps.issuesPerMinute)
+    return { refusal: { reason: 'too_often', grant_id, retryAfter: seconds(minute.minute_at + 60_000 - now) } };
+  const tokens = existing.tokens.filter((token) => token.expires_at > now);
+  if (tokens.length >= MAX_LIVE_TOKENS) {
+    const soonest = Math.min(...tokens.map((token) => token.expires_at));
+    return { refusal: { reason: 'too_many_live_tokens', grant_id, retryAfter: seconds(soonest - now) } };
+  }
+  const expires_at = Math.max(existing.expires_at, latest);
+  const grant: Grant = {
+    ...existing,
+    ...opens,
+    ...toWhy(request),
+    ...minute,
+    state: existing.state === 'active' ? 'active' : 'issuing',
+    tokens,
+    expires_at,
+    ended_at: null,
+    ended_by: null,
+    job_check_at: now + QUIET_MS,
+    dead_at: null,
+    delete_at: expires_at + RETENTION_MS,
+  };
+  return { grant, latest };
+}
+
+/** The refusal of a request that an operator has barred. */
+export function barredNow(barriers: Barriers, request: Request, now: number): Refusal | undefined {
+  return barredBy(barriers, { ...toWho(request.claims), ...toWhy(request), created_at: now, issued_at: now });
+}
+
+/** A token that is about to leave; `service_account` is the pooled account it was minted from. */
+export interface LeavingToken {
+  readonly grant_id: string;
+  readonly sha256: string;
+  readonly expires_at: number;
+  readonly service_account?: string;
+}
+
+/** The record of a token that is about to leave. The tombstone and the record are read again: whatever ended wins. */
+export function activate(
+  existing: Grant | undefined,
+  { jobEndedAt }: Pick<Circumstances, 'jobEndedAt'>,
+  token: LeavingToken,
+  now: number,
+): { grant: Grant } | { refusal: Refusal } {
+  if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
+  if (!existing) return { refusal: { reason: 'grant_revoked', grant_id: token.grant_id } };
+  const over = endedRefusal(existing);
+  if (over) return { refusal: over };
+  if (existing.state === 'expired') return late('took longer than the grant may live');
+  if (existing.kind === 'pooled_service_account' && existing.service_account !== token.service_account)
+    return late('is from an account that was given back meanwhile');
+  const tokens = [
+    ...existing.tokens.filter(({ expires_at, sha256 }) => expires_at > now && sha256 !== token.sha256),
+    { sha256: token.sha256, expires_at: token.expires_at },
+  ];
+  const grant: Grant = {
+    ...existing,
+    state: 'active',
+    issued_at: now,
+    issued_count: existing.issued_count + 1,
+    tokens,
+    // A token that rules judge lives as long as its grant, whatever its own end is.
+    expires_at:
+      existing.revocation === 'immediate' ? existing.expires_at : Math.max(existing.expires_at, token.expires_at),
+    job_check_at: now + QUIET_MS,
+  };
+  return { grant };
+}
+
+/**
+ * The record once the job has ended, or the grant alone was ended. One whose access can be taken away is now being
+ * revoked; one that can only expire is not renewed any more and stays what it is until its time is up. When the job
+ * ended, an expired one is marked all the same, so that a hand-out on its way finds it changed.
+ * Undefined when the record says so already, or the grant is not to be had again anyway.
+ */
+export function end(existing: Grant, how: { by: EndedBy; kill_switch?: string }, now: number): Grant | undefined {
+  const withJob = how.by === 'job.finished' || how.by === 'job.found_finished';
+  if (existing.state === 'revoking' || existing.state === 'revoked') return undefined;
+  if (withJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;
+  const marked: Grant = { ...existing, job_ended_at: withJob ? now : null, job_check_at: null };
+  if (existing.state === 'expired') return marked;
+  const timeUp = expire(marked, now);
+  if (timeUp && existing.expires_at + (existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0) <= now) return timeUp;
+  const ended: Grant = {
+    ...marked,
+    ended_at: existing.ended_at ?? now,
+    ended_by: existing.ended_by ?? how.by,
+    kill_switch: existing.kill_switch ?? how.kill_switch ?? null,
+  };
+  return ended.revocation === 'expiry' ? ended : { ...ended, state: 'revoking' };
+}
+
+/** The record once access was really taken away; undefined when that was not what the record waited for. */
+export function confirmRevoked(existing: Grant, now: number): Grant | undefined {
+  if (existing.state !== 'revoking') return undefined;
+  return { ...existing, state: 'revoked', dead_at: now };
+}
+
+/**
+ * The record of a grant whose time is up, also of one that could not be revoked before; undefined when it is not up, or
+ * the grant has ended otherwise. A pooled account passes to another job then, so its grant waits until no clock can
+ * take its tokens for live ones.
+ */
+export function expire(existing: Grant, now: number): Grant | undefined {
+  const margin = existing.state === 'revoking' || existing.revocation === 'propagating' ? CLOCK_MARGIN_MS : 0;
+  if (existing.state === 'revoked' || existing.state === 'expired' || existing.expires_at + margin > now)
+    return undefined;
+  return {
+    ...existing,
+    state: 'expired',
+    ended_at: existing.ended_at ?? existing.expires_at,
+    ended_by: existing.ended_by ?? 'clock',
+    job_check_at: null,
+    dead_at: existing.expires_at,
+  };
+}
+
+/** The record after Buildkite said that the job still runs, or did not know it. */
+export function heardOfJob(existing: Grant, askAgainAfter: number, now: number): Grant | undefined {
+  return existing.job_check_at === null ? undefined : { ...existing, job_check_at: now + askAgainAfter };
+}
+
+/** The grant's id. */
+export function idOf(grant: Pick<Grant, 'job_id' | 'credential'>): string {
+  return grantId(grant.job_id, grant.credential);
+}
+
+/** Why a grant is not to be had again; undefined while it runs and when only its time was up. */
+function endedRefusal(existing: Grant): Refusal | undefined {
+  const { state, ended_by, job_ended_at } = existing;
+  if (job_ended_at !== null) return { reason: 'job_ended', ended_at: job_ended_at };
+  const ended = ended_by !== null && ended_by !== 'clock';
+  return ended || state === 'revoking' || state === 'revoked'
+    ? { reason: 'grant_revoked', grant_id: idOf(existing) }
+    : undefined;
+}
+
+function late(detail: string): { refusal: Refusal } {
+  return { refusal: { reason: 'unavailable', what: 'mint', detail, retryAfter: 1 } };
+}
+
+function minuteOf({ minute_at, minute_count }: Grant, now: number) {
+  const same = now - minute_at < 60_000 && now >= minute_at;
+  return same ? { minute_at, minute_count: minute_count + 1 } : { minute_at: now, minute_count: 1 };
+}
+
+function seconds(milliseconds: number): number {
+  return Math.max(1, Math.ceil(milliseconds / 1000));
+}
+
+/** Whether the grant has an account of its own, and Google mints from it as far as is known. */
+function holdsLease(existing: Grant | undefined, { unusable = [] }: Request): existing is PooledGrant {
+  if (existing?.kind !== 'pooled_service_account' || existing.state === 'expired') return false;
+  return existing.tokens.length > 0 || !unusable.includes(existing.service_account);
+}
+
+function sameKind(existing: Grant | undefined, credential: Credential): boolean {
+  return existing === undefined || existing.kind === credential.kind;
+}

@@ -1,0 +1,87 @@
+// What a grant is for: who asked, by which rule, and what it opens. Maps a request to the fields of a grant's record.
+
+import type { JobClaims } from './claims.ts';
+import type { Grant } from './grant.ts';
+import type { Credential } from './policy.ts';
+
+const MAX_PAST_LEASES = 200;
+
+/** Whether a credential as policy has it now opens what the grant opens. */
+export function sameTarget(existing: Grant, credential: Credential): boolean {
+  switch (existing.kind) {
+    case 'firestore':
+      return (
+        credential.kind === 'firestore' &&
+        existing.project === credential.project &&
+        existing.database === credential.database
+      );
+    case 'service_account':
+      return credential.kind === 'service_account' && existing.service_account === credential.email;
+    case 'pooled_service_account':
+      if (credential.kind !== 'pooled_service_account') return false;
+      return existing.state === 'expired' || credential.pool.includes(existing.service_account);
+  }
+}
+
+/** @param lease the pooled account that serves the grant */
+export function toTarget(credential: Credential, existing: Grant | undefined, lease: string, now: number) {
+  switch (credential.kind) {
+    case 'firestore':
+      return {
+        kind: 'firestore' as const,
+        revocation: 'immediate' as const,
+        project: credential.project,
+        database: credential.database,
+      };
+    case 'service_account':
+      return {
+        kind: 'service_account' as const,
+        revocation: 'expiry' as const,
+        service_account: credential.email,
+        scopes: [...credential.scopes],
+      };
+    case 'pooled_service_account':
+      return {
+        kind: 'pooled_service_account' as const,
+        revocation: 'propagating' as const,
+        service_account: lease,
+        scopes: [...credential.scopes],
+        ...toLeases(existing, lease, now),
+      };
+  }
+}
+
+export function toWho(claims: JobClaims) {
+  return {
+    job_id: claims.job_id,
+    organization_slug: claims.organization_slug,
+    organization_id: claims.organization_id ?? null,
+    pipeline_slug: claims.pipeline_slug,
+    pipeline_id: claims.pipeline_id ?? null,
+    build_number: claims.build_number,
+    build_branch: claims.build_branch,
+    build_tag: claims.build_tag ?? null,
+    build_commit: claims.build_commit,
+    build_source: claims.build_source ?? null,
+    step_key: claims.step_key ?? null,
+    agent_id: claims.agent_id,
+  };
+}
+
+export function toWhy(request: {
+  readonly credentialName: string;
+  readonly credential: Credential;
+  readonly rule: string;
+  readonly policySha256: string;
+}) {
+  const { credentialName, credential, rule, policySha256 } = request;
+  return { credential: credentialName, environment: credential.environment, rule, policy_sha256: policySha256 };
+}
+
+function toLeases(existing: Grant | undefined, lease: string, now: number) {
+  if (existing?.kind !== 'pooled_service_account') return { leased_at: now, past_leases: [] };
+  const { service_account, leased_at, past_leases, dead_at } = existing;
+  if (service_account === lease && existing.state !== 'expired') return { leased_at, past_leases };
+  const past = [...past_leases, { service_account, leased_at, dead_at: dead_at ?? now }];
+  return { leased_at: now, past_leases: past.slice(-MAX_PAST_LEASES) };
+}

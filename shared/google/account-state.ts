@@ -1,0 +1,30 @@
+// What IAM says of a service account. Source: docs.cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts
+// (get; `disabled` is left out when it is false). Changes nothing.
+
+import * as z from 'zod';
+import { projectOfAccount } from '../core/account-name.ts';
+import type { Ask } from '../outgoing.ts';
+import { Unavailable } from '../unavailable.ts';
+import { expectAnswer, withoutSlash } from './google-answer.ts';
+
+/** Whether IAM has the account disabled. Throws Unavailable. */
+export type IsDisabled = (email: string) => Promise<boolean>;
+
+const accountAnswer = z.object({ email: z.string(), disabled: z.boolean().default(false) });
+
+export function createAccountReader(askAsService: Ask, iamUrl: string): IsDisabled {
+  return async (email) => {
+    const what = 'iam serviceAccounts.get';
+    const answer = await askAsService({ what, url: accountUrl(iamUrl, email) });
+    const account = expectAnswer(what, answer, accountAnswer);
+    if (account.email !== email) throw new Unavailable(what, 'answered another account');
+    return account.disabled;
+  };
+}
+
+/** The account's resource. By its project and not by `-`, which would turn "not found" into "not permitted". */
+export function accountUrl(iamUrl: string, email: string): string {
+  const project = projectOfAccount(email);
+  if (project === undefined) throw new Error('not the address of a pooled account');
+  return `${withoutSlash(iamUrl)}/v1/projects/${encodeURIComponent(project)}/serviceAccounts/${encodeURIComponent(email)}`;
+}

@@ -1,0 +1,22 @@
+// Lets a rested account work again: enables it, and believes it only once IAM says so. Only the sweep has this.
+// Source: docs.cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/enable. Its existing access tokens
+// are accepted again, so whoever calls this has made sure that all of them have expired.
+
+import * as z from 'zod';
+import type { Ask } from '../outgoing.ts';
+import { Unavailable } from '../unavailable.ts';
+import { accountUrl, createAccountReader } from './account-state.ts';
+import { expectAnswer } from './google-answer.ts';
+
+/** Enables the account, once, unless it is so already. Throws Unavailable when IAM does not confirm it. */
+export type EnableAccount = (email: string) => Promise<void>;
+
+export function createAccountEnabler(askAsService: Ask, iamUrl: string): EnableAccount {
+  const isDisabled = createAccountReader(askAsService, iamUrl);
+  return async (email) => {
+    const what = 'iam serviceAccounts.enable';
+    const answer = await askAsService({ what, url: `${accountUrl(iamUrl, email)}:enable`, method: 'POST', json: {} });
+    expectAnswer(what, answer, z.object({}));
+    if (await isDisabled(email)) throw new Unavailable(what, 'was answered, but the account is not enabled yet');
+  };
+}

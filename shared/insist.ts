@@ -1,0 +1,29 @@
+// Tries something again that failed in passing: with growing, jittered pauses, and never past a given time.
+
+import { Unavailable } from './unavailable.ts';
+
+export interface Patience {
+  /** When to stop: milliseconds since the epoch. */
+  readonly until: number;
+  readonly now: () => number;
+}
+
+const MAX_TRIES = 4;
+const FIRST_PAUSE_MS = 200;
+
+/**
+ * What `work` comes to, tried up to four times.
+ * @throws Unavailable the last failure; at once when the answer was a refusal, which trying again does not change
+ */
+export async function insist<T>({ until, now }: Patience, work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const pause = FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + Math.random());
+      const hopeless = !Unavailable.is(error) || error.refused || tries === MAX_TRIES || now() + pause >= until;
+      if (hopeless) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}

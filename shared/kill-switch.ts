@@ -1,0 +1,75 @@
+// The kill switch: one act of an operator, on record, that ends every live grant it selects and can bar new ones until it
+// is lifted. Order is what makes it complete: the barrier stands before the grants are looked through, and a hand-out
+// looks for barriers after its grant is on record, so of the two one sees the other.
+
+import type { Selector } from './core/barrier.ts';
+import { mayBeMeant, selects } from './core/barrier.ts';
+import type { Grant } from './core/grant.ts';
+import { type Ending, endGrant } from './end-job.ts';
+import type { KillLedger } from './ledger/kill-ledger.ts';
+import type { RevokeParts } from './revoke.ts';
+import { type Failure, nameGrant, workThrough } from './sweep-step.ts';
+
+/** Milliseconds for ending what was found: an operator waits, and what is left says so. */
+const BUDGET_MS = 10 * 60_000;
+
+export interface KillSwitch {
+  readonly selector: Selector;
+  /** Who throws it, and why. */
+  readonly by: string;
+  readonly reason: string;
+  /** Whether new hand-outs are barred until it is lifted. */
+  readonly bars: boolean;
+}
+
+export interface Killed extends Ending {
+  readonly id: string;
+  /** Grants without a `pipeline_id`, left because it cannot be told whether they are meant. */
+  readonly undetermined: readonly Grant[];
+  readonly failures: readonly Failure[];
+}
+
+export interface KillParts extends RevokeParts {
+  readonly killLedger: KillLedger;
+}
+
+/** The live grants that a selector means, and those of which that cannot be told. Changes nothing. Throws Unavailable. */
+export async function findSelected({ killLedger }: Pick<KillParts, 'killLedger'>, selector: Selector) {
+  const selected: Grant[] = [];
+  const undetermined: Grant[] = [];
+  const unreadable: string[] = [];
+  let after: string | undefined;
+  do {
+    const page = await killLedger.live(after);
+    selected.push(...page.grants.filter((grant) => selects(selector, grant)));
+    undetermined.push(...page.grants.filter((grant) => mayBeMeant(selector, grant)));
+    unreadable.push(...page.unreadable);
+    after = page.next;
+  } while (after !== undefined);
+  return { selected, undetermined, unreadable };
+}
+
+/**
+ * Throws the switch. Safe to repeat with the same id. Throws Unavailable when the act could not be recorded or the grants
+ * not be read; what could not be ended is in the answer.
+ */
+export async function throwKillSwitch(parts: KillParts, id: string, act: KillSwitch): Promise<Killed> {
+  const { killLedger, now } = parts;
+  await killLedger.record(id, { ...act, thrown_at: now(), lifted_at: null, lifted_by: null });
+  const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);
+  const endings: Ending[] = [];
+  const failures: Failure[] = unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
+  const options = { until: now() + BUDGET_MS, now, failures, name: nameGrant };
+  await workThrough(selected, options, async (grant) => {
+    endings.push(await endGrant(parts, grant, { by: 'kill_switch', kill_switch: id }));
+  });
+  return {
+    id,
+    undetermined,
+    failures,
+    revoked: endings.flatMap(({ revoked }) => revoked),
+    renewalEnded: endings.flatMap(({ renewalEnded }) => renewalEnded),
+    expired: endings.flatMap(({ expired }) => expired),
+    unfinished: endings.flatMap(({ unfinished }) => unfinished),
+  };
+}

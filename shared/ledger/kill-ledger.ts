@@ -1,0 +1,95 @@
+// The kill switch's part of the ledger: the record of each act, the barriers in force, and the live grants to look
+// through. Each grant is ended by the ending ledger, like any other.
+
+import { FieldPath, type Firestore, type Query } from '@google-cloud/firestore';
+import * as z from 'zod';
+import { type Barriers, barriersSchema, selectorSchema } from '../core/barrier.ts';
+import { within } from '../unavailable.ts';
+import { fromStored, toStored } from './firestore-client.ts';
+import { barriersDocument, LEDGER_DEADLINE_MS, readable, toBarriers, toGrant, untilWritten } from './records.ts';
+import type { Found } from './sweep-ledger.ts';
+
+const PAGE = 300;
+/** Barriers in force at once: all of them are read in every hand-out. */
+const MAX_BARRIERS = 100;
+
+const actSchema = z.object({
+  selector: selectorSchema,
+  /** Who threw it, and why: what they said of themselves. */
+  by: z.string(),
+  reason: z.string(),
+  /** Whether it bars new hand-outs until it is lifted. */
+  bars: z.boolean(),
+  thrown_at: z.number(),
+  lifted_at: z.number().nullable(),
+  lifted_by: z.string().nullable(),
+});
+export type Act = z.output<typeof actSchema>;
+
+export interface KillLedger {
+  /** Records an act and, if it bars, raises its barrier, in one commit. Throws Unavailable, as all of these do. */
+  record(id: string, act: Act): Promise<void>;
+  /** Lifts a barrier. False when there is none of that id. */
+  lift(id: string, by: string): Promise<boolean>;
+  barriers(): Promise<Barriers>;
+  /** Live grants in pages; `after` is the last id of the page before. */
+  live(after: string | undefined): Promise<Found & { readonly next: string | undefined }>;
+}
+
+/** @param now milliseconds since the epoch */
+export function createKillLedger(ledger: Firestore, now: () => number): KillLedger {
+  const actDocument = (id: string) => ledger.collection('kill_switches').doc(id);
+  const live = ledger.collection('grants').where('state', 'in', ['issuing', 'active', 'revoking']);
+
+  const changeBarriers = async (id: string, act: Act, change: (barriers: Barriers) => Barriers) => {
+    const read = await barriersDocument(ledger).get();
+    const barriers = change(toBarriers(read));
+    if (barriers.length > MAX_BARRIERS) throw new Error(`${MAX_BARRIERS} barriers are in force: lift one first`);
+    const stored = toStored(barriersSchema.parse({ barriers }));
+    const batch = ledger.batch();
+    if (read.updateTime) batch.update(read.ref, stored, { lastUpdateTime: read.updateTime });
+    else batch.create(read.ref, stored);
+    batch.set(actDocument(id), toStored(act));
+    await batch.commit();
+  };
+
+  return {
+    record: (id, act) => {
+      const { selector, thrown_at } = act;
+      const written = act.bars
+        ? untilWritten(() =>
+            changeBarriers(id, act, (barriers) => [
+              ...barriers.filter((barrier) => barrier.id !== id),
+              { id, selector, thrown_at },
+            ]),
+          )
+        : actDocument(id)
+            .set(toStored(act))
+            .then(() => {});
+      return within(LEDGER_DEADLINE_MS, 'ledger', written);
+    },
+    lift: (id, by) =>
+      within(
+        LEDGER_DEADLINE_MS,
+        'ledger',
+        untilWritten(async () => {
+          const read = await actDocument(id).get();
+          const act = read.exists ? actSchema.parse(fromStored(read.data())) : undefined;
+          if (!act?.bars || act.lifted_at !== null) return false;
+          const lifted = { ...act, lifted_at: now(), lifted_by: by };
+          await changeBarriers(id, lifted, (barriers) => barriers.filter((barrier) => barrier.id !== id));
+          return true;
+        }),
+      ),
+    barriers: async () => toBarriers(await within(LEDGER_DEADLINE_MS, 'ledger', barriersDocument(ledger).get())),
+    live: async (after) => {
+      const id = FieldPath.documentId();
+      let query: Query = live.orderBy(id).limit(PAGE);
+      if (after !== undefined) query = query.startAfter(after);
+      const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', query.get());
+      const { held, unreadable } = readable(docs, toGrant);
+      const next = docs.length === PAGE ? docs.at(-1)?.id : undefined;
+      return { grants: held.map(({ record }) => record), unreadable, next };
+    },
+  };
+}

@@ -1,0 +1,135 @@
+// What the sweep finds in the ledger and records there: grants that are not finished or whose time is up, jobs that have
+// been quiet, accounts that have rested. Every find is bounded, and every record is written on condition.
+
+import type { Firestore, Query } from '@google-cloud/firestore';
+import type { Account } from '../core/account.ts';
+import { beginToWake, recheck, setAside, wake } from '../core/account-life.ts';
+import type { Grant } from '../core/grant.ts';
+import { heardOfJob } from '../core/grant-life.ts';
+import { within } from '../unavailable.ts';
+import { moveGrant } from './ending-ledger.ts';
+import {
+  accountDocument,
+  grantDocument,
+  LEDGER_DEADLINE_MS,
+  putAccount,
+  readable,
+  toAccount,
+  toGrant,
+  untilWritten,
+} from './records.ts';
+
+/** Grants found, and the ids of those whose records cannot be read. */
+export interface Found {
+  readonly grants: readonly Grant[];
+  readonly unreadable: readonly string[];
+}
+
+export interface KnownAccount {
+  readonly email: string;
+  readonly account: Account;
+}
+
+export interface SweepLedger {
+  /** Grants whose revocation is not finished, at most `limit`. Throws Unavailable, as all of these do. */
+  unfinished(limit: number): Promise<Found>;
+  /** Live grants whose time is up, longest first, at most `limit`. */
+  overdue(limit: number): Promise<Found>;
+  /** Live grants of jobs of which nothing was heard for a while, longest first, at most `limit`. */
+  quiet(limit: number): Promise<Found>;
+  /** Records when to ask about the job next, in milliseconds from now. */
+  heardOfJob(grant: Grant, askAgainAfter: number): Promise<unknown>;
+  /** Every pooled account that ever served, and the addresses of those whose records cannot be read. */
+  accounts(): Promise<{ readonly accounts: readonly KnownAccount[]; readonly unreadable: readonly string[] }>;
+  /** Records that this sweep begins to enable a rested account. Undefined when it must not, or another is at it. */
+  beginToWake(email: string): Promise<Account | undefined>;
+  /** Records that IAM confirmed an account enabled, begun at `waking_at`. */
+  wake(email: string, waking_at: number): Promise<Account | undefined>;
+  /** Records that IAM confirmed a resting account disabled. */
+  recheck(email: string): Promise<Account | undefined>;
+  /** Sends an account to rest whose grant no longer holds it although its own record says so. */
+  reclaim(known: KnownAccount): Promise<Account | undefined>;
+  /**
+   * Takes the right to ask Buildkite, for as long as `held` says in milliseconds. False when another sweep has it.
+   */
+  mayAskBuildkite(held: number): Promise<boolean>;
+  /** Keeps every sweep from asking Buildkite for so many milliseconds. */
+  leaveBuildkiteAlone(milliseconds: number): Promise<void>;
+}
+
+const MAX_ACCOUNTS = 5_000;
+
+/** @param now milliseconds since the epoch */
+export function createSweepLedger(ledger: Firestore, now: () => number): SweepLedger {
+  const grants = ledger.collection('grants');
+  const live = grants.where('state', 'in', ['issuing', 'active']);
+  const asking = ledger.collection('sweeps').doc('buildkite');
+
+  const list = async (query: Query): Promise<Found> => {
+    const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', query.get());
+    const { held, unreadable } = readable(docs, toGrant);
+    return { grants: held.map(({ record }) => record), unreadable };
+  };
+
+  const moveAccount = (email: string, next: (existing: Account, now: number) => Account | undefined) => {
+    const attempt = async () => {
+      const read = await accountDocument(ledger, email).get();
+      const before = toAccount(read);
+      const after = before && next(before, now());
+      if (!after) return undefined;
+      const batch = ledger.batch();
+      putAccount(batch, read, before, after);
+      await batch.commit();
+      return after;
+    };
+    return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
+  };
+
+  return {
+    unfinished: (limit) => list(grants.where('state', '==', 'revoking').limit(limit)),
+    overdue: (limit) => list(live.where('expires_at', '<=', new Date(now())).orderBy('expires_at').limit(limit)),
+    quiet: (limit) => list(live.where('job_check_at', '<=', new Date(now())).orderBy('job_check_at').limit(limit)),
+    heardOfJob: (grant, askAgainAfter) =>
+      moveGrant(ledger, grant, (existing, at) => heardOfJob(existing, askAgainAfter, at), now),
+    accounts: async () => {
+      const accounts = ledger.collection('service_accounts').limit(MAX_ACCOUNTS).get();
+      const { held, unreadable } = readable((await within(LEDGER_DEADLINE_MS, 'ledger', accounts)).docs, toAccount);
+      return { accounts: held.map(({ read, record }) => ({ email: read.id, account: record })), unreadable };
+    },
+    beginToWake: (email) => moveAccount(email, beginToWake),
+    wake: (email, waking_at) => moveAccount(email, (existing, at) => wake(existing, waking_at, at)),
+    recheck: (email) => moveAccount(email, recheck),
+    reclaim: async ({ email, account }) => {
+      const read = await within(LEDGER_DEADLINE_MS, 'ledger', grantDocument(ledger, account.grant ?? 'none').get());
+      const { held, unreadable } = readable([read], toGrant);
+      const [grant] = held.map(({ record }) => record);
+      const holds = grant?.kind === 'pooled_service_account' && grant.service_account === email && isLive(grant);
+      if (holds || unreadable.length > 0) return undefined;
+      return moveAccount(email, (existing, at) =>
+        existing.grant === account.grant ? setAside(existing, at) : undefined,
+      );
+    },
+    mayAskBuildkite: (held) =>
+      within(
+        LEDGER_DEADLINE_MS,
+        'ledger',
+        untilWritten(async () => {
+          const read = await asking.get();
+          const until = read.get('held_until')?.toMillis() ?? 0;
+          if (until > now()) return false;
+          const data = { held_until: new Date(now() + held) };
+          if (read.updateTime) await asking.update(data, { lastUpdateTime: read.updateTime });
+          else await asking.create(data);
+          return true;
+        }),
+      ),
+    leaveBuildkiteAlone: async (milliseconds) => {
+      const held_until = new Date(now() + milliseconds);
+      await within(LEDGER_DEADLINE_MS, 'ledger', asking.set({ held_until }));
+    },
+  };
+}
+
+function isLive({ state }: Grant): boolean {
+  return state === 'issuing' || state === 'active' || state === 'revoking';
+}

@@ -1,0 +1,18 @@
+// Finds the grant of an access token by the token's SHA-256: whoever has the token can have had it from nowhere else.
+
+import type { Firestore } from '@google-cloud/firestore';
+import type { Grant } from '../core/grant.ts';
+import { within } from '../unavailable.ts';
+import { LEDGER_DEADLINE_MS, toGrant } from './records.ts';
+
+/** The grant on whose record the token stands; undefined when none does. Throws Unavailable. */
+export type LookUpToken = (token_sha256: string) => Promise<Grant | undefined>;
+
+export function createTokenLookup(ledger: Firestore): LookUpToken {
+  const grants = ledger.collection('grants');
+  return async (token_sha256) => {
+    const query = grants.where('token_sha256s', 'array-contains', token_sha256).limit(1).get();
+    const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', query);
+    return docs[0] && toGrant(docs[0]);
+  };
+}

@@ -1,0 +1,98 @@
+// Asks Buildkite about jobs of which nothing was heard for a while, and ends those that have finished: their webhook was
+// lost. Sweeps that run at once share one allowance, so that Buildkite never gets more than 40 calls within a minute.
+
+import type { JobAnswer } from './buildkite/job-state.ts';
+import type { Grant } from './core/grant.ts';
+import { type Ending, endJob } from './end-job.ts';
+import { detailOf, type Failure, nameGrant, type SweepParts, unreadableGrants } from './sweep-step.ts';
+import { Unavailable } from './unavailable.ts';
+
+/** Calls of one run, and milliseconds within which they begin. */
+const CALLS = 20;
+const CALLING_MS = 10_000;
+/** Milliseconds for which no other run may call. Any minute then meets two runs at most. */
+const HELD_MS = 55_000;
+/** Calls that are left to others who use the same API token's user. */
+const SPARED = 10;
+/** Milliseconds after which a running job, and one Buildkite does not know, is asked about again. */
+const RUNNING_AGAIN_MS = 5 * 60_000;
+const UNKNOWN_AGAIN_MS = 15 * 60_000;
+/** Grants looked at to find that many jobs. */
+const GRANTS = 100;
+
+export interface FoundFinished {
+  readonly job_id: string;
+  readonly job_state: string | undefined;
+  readonly pipeline_slug: string;
+}
+
+export interface MissedEnds extends Ending {
+  readonly foundFinished: readonly FoundFinished[];
+  readonly asked: number;
+  readonly failures: readonly Failure[];
+}
+
+/** Never throws: what fails is told, and the clock is still there. */
+export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
+  const foundFinished: FoundFinished[] = [];
+  const endings: Ending[] = [];
+  const failures: Failure[] = [];
+  let asked = 0;
+
+  const hear = async (grants: readonly Grant[], [{ job_id, organization_slug, pipeline_slug }]: [Grant]) => {
+    if (!parts.askJobState) return undefined;
+    const answer = await parts.askJobState(organization_slug, job_id);
+    if (answer.outcome === 'finished') {
+      endings.push(await endJob(parts, { job_id, pipeline_id: undefined, by: 'job.found_finished' }));
+      foundFinished.push({ job_id, job_state: answer.job_state, pipeline_slug });
+    } else {
+      const again = answer.outcome === 'running' ? RUNNING_AGAIN_MS : UNKNOWN_AGAIN_MS;
+      for (const grant of grants) await parts.sweepLedger.heardOfJob(grant, again);
+    }
+    return answer;
+  };
+
+  try {
+    const jobs = await quietJobs(parts, failures);
+    const until = parts.now() + CALLING_MS;
+    for (const grants of jobs) {
+      if (parts.now() >= until) break;
+      const [first] = grants as [Grant];
+      let answer: JobAnswer | undefined;
+      try {
+        asked += 1;
+        answer = await hear(grants, [first]);
+      } catch (error) {
+        failures.push({ ...nameGrant(first), detail: detailOf(error) });
+        if (Unavailable.is(error) && error.retryAfter > 2)
+          await parts.sweepLedger.leaveBuildkiteAlone(error.retryAfter * 1000);
+        if (Unavailable.is(error) && (error.refused || error.retryAfter > 2)) break;
+      }
+      if (answer?.remaining !== undefined && answer.remaining < SPARED) break;
+    }
+  } catch (error) {
+    failures.push({ detail: detailOf(error) });
+  }
+  return {
+    foundFinished,
+    asked,
+    failures,
+    revoked: endings.flatMap(({ revoked }) => revoked),
+    renewalEnded: endings.flatMap(({ renewalEnded }) => renewalEnded),
+    expired: endings.flatMap(({ expired }) => expired),
+    unfinished: endings.flatMap(({ unfinished }) => unfinished),
+  };
+}
+
+/** The live grants of each job to ask about, longest unheard of first; none when it is another's turn to ask. */
+async function quietJobs(
+  { askJobState, sweepLedger }: SweepParts,
+  failures: Failure[],
+): Promise<readonly (readonly Grant[])[]> {
+  if (!askJobState) return [];
+  const found = await sweepLedger.quiet(GRANTS);
+  failures.push(...unreadableGrants(found));
+  const jobs = Map.groupBy(found.grants, ({ job_id }) => job_id);
+  if (jobs.size === 0 || !(await sweepLedger.mayAskBuildkite(HELD_MS))) return [];
+  return [...jobs.values()].slice(0, CALLS);
+}

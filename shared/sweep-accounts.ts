@@ -1,0 +1,104 @@
+// The pooled accounts' part of the sweep. Enables those that have rested, never before IAM and the ledger agree and never
+// two sweeps at once; asks IAM whether those that rest are still disabled; takes back those whose grant is gone; counts.
+
+import type { Account } from './core/account.ts';
+import { type PoolReport, reportPools } from './core/pool.ts';
+import { insist } from './insist.ts';
+import type { KnownAccount } from './ledger/sweep-ledger.ts';
+import { detailOf, type Failure, type SweepParts, workThrough } from './sweep-step.ts';
+
+/** Milliseconds for each of the three things done. */
+const STEP_MS = 6_000;
+/** How long a sweep may go on enabling what it began: far less than until another may begin. */
+const WAKING_MS = 20_000;
+/** A resting account is looked at again so often, and not shortly before its rest is over. */
+const RECHECK_EVERY_MS = 5 * 60_000;
+const RECHECKS = 60;
+const BEFORE_WAKING_MS = 2 * 60_000;
+/** After what time an account that is not resting although its last token has expired is taken to be forgotten. */
+const FORGOTTEN_MS = 2 * 60_000;
+
+export interface SweptAccounts {
+  /** Enabled again. */
+  readonly woken: readonly KnownAccount[];
+  /** Found enabled while they should rest, and disabled again: somebody else enabled them. */
+  readonly disabledAgain: readonly KnownAccount[];
+  readonly pools: Readonly<Record<string, PoolReport>>;
+  readonly failures: readonly Failure[];
+}
+
+/** Never throws: what fails is told and tried again by the next sweep. */
+export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
+  const { sweepLedger, now } = parts;
+  const failures: Failure[] = [];
+  const woken: KnownAccount[] = [];
+  const disabledAgain: KnownAccount[] = [];
+  const known = new Map<string, Account>();
+  const step = (list: readonly KnownAccount[], work: (known: KnownAccount) => Promise<unknown>) =>
+    workThrough(
+      list,
+      { until: now() + STEP_MS, now, failures, name: ({ email }) => ({ service_account: email }) },
+      work,
+    );
+  const changed = (email: string, account: Account | undefined) => {
+    if (account) known.set(email, account);
+    return account;
+  };
+  try {
+    const { accounts, unreadable } = await sweepLedger.accounts();
+    for (const { email, account } of accounts) known.set(email, account);
+    failures.push(...unreadable.map((email) => ({ service_account: email, detail: 'its record cannot be read' })));
+
+    await step(forgotten(accounts, now()), async (held) => changed(held.email, await sweepLedger.reclaim(held)));
+    await step(rested(accounts, now()), async ({ email, account }) => {
+      if (changed(email, await wake(parts, email))) woken.push({ email, account });
+    });
+    await step(toRecheck(accounts, now()), async ({ email, account }) => {
+      if (!(await parts.isDisabled(email))) {
+        disabledAgain.push({ email, account });
+        await parts.disableAccount(email, 'keydesk/resting', { until: now() + STEP_MS, now });
+      }
+      changed(email, await sweepLedger.recheck(email));
+    });
+  } catch (error) {
+    failures.push({ detail: detailOf(error) });
+  }
+  return { woken, disabledAgain, failures, pools: reportPools([...known.values()], now()) };
+}
+
+/**
+ * Enables an account. Once it serves another job, a request to enable it that is still on its way would bring back what
+ * was taken away: so it is claimed first, and enabled only within a fraction of the time that the claim is good for.
+ */
+async function wake(parts: SweepParts, email: string): Promise<Account | undefined> {
+  const { sweepLedger, enableAccount, now } = parts;
+  const claimed = await sweepLedger.beginToWake(email);
+  if (!claimed || claimed.waking_at === null) return undefined;
+  const until = claimed.waking_at + WAKING_MS;
+  await insist({ until, now }, async () => {
+    if (now() >= until) throw new Error('no time left to enable it; a later sweep does');
+    await enableAccount(email);
+  });
+  return sweepLedger.wake(email, claimed.waking_at);
+}
+
+function forgotten(accounts: readonly KnownAccount[], now: number): KnownAccount[] {
+  return accounts.filter(
+    ({ account: { state, rests_until } }) =>
+      (state === 'leased' || state === 'revoking') && rests_until + FORGOTTEN_MS <= now,
+  );
+}
+
+function rested(accounts: readonly KnownAccount[], now: number): KnownAccount[] {
+  return accounts.filter(({ account: { state, rests_until } }) => state === 'resting' && rests_until <= now);
+}
+
+function toRecheck(accounts: readonly KnownAccount[], now: number): KnownAccount[] {
+  const checkedAt = ({ account }: KnownAccount) => Math.max(account.disabled_at ?? 0, account.checked_at ?? 0);
+  return accounts
+    .filter(({ account }) => account.state === 'resting' && account.disabled_at !== null)
+    .filter(({ account }) => account.rests_until - BEFORE_WAKING_MS > now)
+    .filter((known) => checkedAt(known) + RECHECK_EVERY_MS <= now)
+    .sort((left, right) => checkedAt(left) - checkedAt(right))
+    .slice(0, RECHECKS);
+}

@@ -1,0 +1,63 @@
+// What the steps of the sweep share: what they work with, how failures are told, and work on many things at once that
+// stops beginning when its time is up.
+
+import type { AskJobState } from './buildkite/job-state.ts';
+import type { Grant } from './core/grant.ts';
+import { idOf } from './core/grant-life.ts';
+import type { IsDisabled } from './google/account-state.ts';
+import type { EnableAccount } from './google/enable-account.ts';
+import type { Found, SweepLedger } from './ledger/sweep-ledger.ts';
+import type { RevokeParts } from './revoke.ts';
+
+export interface SweepParts extends RevokeParts {
+  readonly sweepLedger: SweepLedger;
+  readonly isDisabled: IsDisabled;
+  readonly enableAccount: EnableAccount;
+  /** Undefined without an API token: then the clock alone ends what no webhook ended. */
+  readonly askJobState: AskJobState | undefined;
+}
+
+export interface Failure {
+  readonly grant_id?: string;
+  readonly service_account?: string;
+  readonly detail: string;
+}
+
+const AT_ONCE = 10;
+
+/** Works on the items, ten at once, and begins none after `until`. What fails is added to `failures`. */
+export async function workThrough<T>(
+  items: readonly T[],
+  options: {
+    readonly until: number;
+    readonly now: () => number;
+    readonly failures: Failure[];
+    readonly name: (item: T) => Omit<Failure, 'detail'>;
+  },
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
+  const { until, now, failures, name } = options;
+  const waiting = [...items];
+  const worker = async () => {
+    for (let item = waiting.shift(); item !== undefined && now() < until; item = waiting.shift()) {
+      try {
+        await work(item);
+      } catch (error) {
+        failures.push({ ...name(item), detail: detailOf(error) });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+export function nameGrant(grant: Grant): Omit<Failure, 'detail'> {
+  return { grant_id: idOf(grant) };
+}
+
+export function unreadableGrants({ unreadable }: Found): Failure[] {
+  return unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
+}
+
+export function detailOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'failed';
+}

@@ -1,0 +1,285 @@
+// That the Firestore in memory answers as the emulator does, operation by operation; and what it does beyond: it asks for
+// indexes, and lets a test into every round trip.
+
+import { randomUUID } from 'node:crypto';
+import {
+  type CollectionReference,
+  type DocumentSnapshot,
+  FieldPath,
+  FieldValue,
+  type Firestore,
+  type Query,
+  Timestamp,
+  type WhereFilterOp,
+} from '@google-cloud/firestore';
+import * as fc from 'fast-check';
+import { describe, expect, inject, it } from 'vitest';
+import { createDatabaseOpener } from '../shared/ledger/firestore-client.ts';
+import { type Around, createMemoryFirestore } from './memory-firestore.ts';
+
+process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
+const emulator = createDatabaseOpener(true)({ project: `memory-${randomUUID().slice(0, 8)}`, database: '(default)' });
+
+const IDS = ['a', 'b', 'c', 'd'] as const;
+type Id = (typeof IDS)[number];
+type Data = Record<string, unknown>;
+type Precondition = 'none' | 'right' | 'first' | 'future' | 'nanoseconds';
+
+type Write =
+  | { readonly write: 'create'; readonly id: Id; readonly data: Data }
+  | { readonly write: 'set'; readonly id: Id; readonly data: Data }
+  | { readonly write: 'update'; readonly id: Id; readonly data: Data; readonly precondition: Precondition }
+  | { readonly write: 'delete'; readonly id: Id };
+
+interface Filter {
+  readonly field: string;
+  readonly op: WhereFilterOp;
+  readonly value: unknown;
+}
+
+interface QueryPlan {
+  readonly filters: readonly Filter[];
+  readonly orders: readonly { readonly field: string | undefined; readonly direction: 'asc' | 'desc' }[];
+  readonly limit: number | undefined;
+  readonly after: Id | undefined;
+  readonly count: boolean;
+}
+
+type Step =
+  | { readonly step: 'write'; readonly write: Exclude<Write, { write: 'delete' }> }
+  | { readonly step: 'batch'; readonly writes: readonly Write[] }
+  | { readonly step: 'read'; readonly id: Id }
+  | { readonly step: 'query'; readonly query: QueryPlan };
+
+const time = fc.constantFrom(new Date(0), new Date(5), new Timestamp(0, 1_000), new Timestamp(0, 1_999));
+const scalar = fc.constantFrom<unknown>(
+  null,
+  false,
+  true,
+  -1,
+  0,
+  1,
+  1.5,
+  Number.NaN,
+  '',
+  'a',
+  'b',
+  '\u{1F600}',
+  '\uFFEE',
+);
+const item = fc.oneof(scalar, time, fc.record({ x: scalar }, { requiredKeys: [] }));
+const value = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom<unknown>(0, 1, 'a', new Date(5), [1, 'a'], { x: 1 }) },
+  { weight: 2, arbitrary: scalar },
+  { weight: 1, arbitrary: time },
+  { weight: 1, arbitrary: fc.array(item, { maxLength: 3 }) },
+  { weight: 1, arbitrary: fc.record({ x: item, y: scalar }, { requiredKeys: [] }) },
+);
+const FIELDS = ['f', 'g', 'm', 'm.x'] as const;
+const data = fc.record({ f: value, g: value, m: value }, { requiredKeys: ['f'] });
+const change = fc
+  .oneof(data, fc.record({ f: value, 'm.x': value, 'm.z.w': scalar }, { requiredKeys: [] }))
+  .filter((fields) => Object.keys(fields).length > 0);
+const id = fc.constantFrom(...IDS);
+const precondition = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom<Precondition>('none', 'right', 'first') },
+  fc.constantFrom<Precondition>('future', 'nanoseconds'),
+);
+const single = fc.oneof(
+  fc.record({ write: fc.constantFrom('create', 'set'), id, data }),
+  fc.record({ write: fc.constant('update'), id, data: change, precondition }),
+);
+const anyWrite = fc.oneof(
+  { weight: 5, arbitrary: single },
+  fc.record({ write: fc.constant('delete'), id }),
+) as fc.Arbitrary<Write>;
+
+const known = value.map(withoutNanoseconds);
+const operand = known.filter((one) => one !== null && !Number.isNaN(one));
+const field = fc.constantFrom(...FIELDS);
+const listed = fc.oneof(
+  { weight: 20, arbitrary: fc.array(known, { minLength: 1, maxLength: 5 }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      [],
+      Array.from({ length: 31 }, () => 0),
+    ),
+  },
+);
+const equality = fc.oneof(
+  fc.record({ field, op: fc.constant('=='), value: known }),
+  fc.record({ field, op: fc.constant('in'), value: listed }),
+  fc.record({ field, op: fc.constant('array-contains'), value: operand }),
+) as fc.Arbitrary<Filter>;
+const equalities = fc.uniqueArray(equality, { maxLength: 2, selector: ({ op, field }) => (op === '==' ? field : op) });
+const direction = fc.constantFrom('asc' as const, 'desc' as const);
+const limit = fc.constantFrom(undefined, undefined, undefined, 0, 1, 1, 2, 2, 3, -1);
+const common = { limit, count: fc.constantFrom(false, false, true) };
+const after = fc.constantFrom(undefined, undefined, undefined, ...IDS);
+const ordered = fc.record({
+  filters: equalities,
+  orders: fc
+    .uniqueArray(fc.record({ field, direction }), { maxLength: 2, selector: ({ field }) => field })
+    .chain((orders) =>
+      fc
+        .option(direction, { nil: undefined })
+        .map((ids) => (ids ? [...orders, { field: undefined, direction: ids }] : orders)),
+    ),
+  after,
+  ...common,
+});
+const ranged = fc
+  .record({
+    field,
+    bounds: fc.array(fc.record({ op: fc.constantFrom('<', '<=', '>', '>='), value: operand }), {
+      minLength: 1,
+      maxLength: 2,
+    }),
+    others: fc.array(equality, { maxLength: 1 }),
+    direction: fc.option(direction, { nil: undefined }),
+    after,
+    ...common,
+  })
+  .map(({ field, bounds, others, direction, ...rest }) => ({
+    filters: [...bounds.map((bound) => ({ field, ...bound })), ...others.filter((other) => other.field !== field)],
+    orders: direction ? [{ field, direction }] : [],
+    ...rest,
+  }));
+const query = fc.oneof(ordered, ranged) as fc.Arbitrary<QueryPlan>;
+
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ step: fc.constant('write'), write: single }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      step: fc.constant('batch'),
+      writes: fc.uniqueArray(anyWrite, { maxLength: 4, selector: (one) => one.id }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ step: fc.constant('read'), id }) },
+  { weight: 5, arbitrary: fc.record({ step: fc.constant('query'), query }) },
+) as fc.Arbitrary<Step>;
+
+function withoutNanoseconds(value: unknown): unknown {
+  if (value instanceof Timestamp) return new Timestamp(value.seconds, value.nanoseconds - (value.nanoseconds % 1_000));
+  if (Array.isArray(value)) return value.map(withoutNanoseconds);
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, withoutNanoseconds(inner)]));
+}
+
+const FUTURE = Timestamp.fromMillis(Date.UTC(2100, 0));
+
+/** Runs steps on a collection. Times become the number under which they first appeared, so that databases compare. */
+function player(firestore: Firestore, collection: CollectionReference) {
+  const times: Timestamp[] = [];
+  const first = new Map<Id, Timestamp>();
+  const numbered = (time: Timestamp | undefined): number | undefined => {
+    if (!time) return undefined;
+    if (!times.some((known) => known.isEqual(time))) times.push(time);
+    return times.findIndex((known) => known.isEqual(time));
+  };
+  const seen = (snapshot: DocumentSnapshot) => ({
+    id: snapshot.id,
+    refId: snapshot.ref.id,
+    exists: snapshot.exists,
+    data: snapshot.data(),
+    fields: FIELDS.map((field) => snapshot.get(field)),
+    created: numbered(snapshot.createTime),
+    updated: numbered(snapshot.updateTime),
+  });
+  const readAll = async () => {
+    const snapshots = await firestore.getAll(...IDS.map((id) => collection.doc(id)));
+    for (const { id, updateTime } of snapshots) {
+      if (updateTime && !first.has(id as Id)) first.set(id as Id, updateTime);
+    }
+    return snapshots;
+  };
+
+  const options = async (id: Id, precondition: Precondition): Promise<[] | [{ lastUpdateTime: Timestamp }]> => {
+    if (precondition === 'none') return [];
+    if (precondition === 'future') return [{ lastUpdateTime: FUTURE }];
+    const { updateTime = new Timestamp(5, 0) } = await collection.doc(id).get();
+    if (precondition === 'first') return [{ lastUpdateTime: first.get(id) ?? updateTime }];
+    const past = precondition === 'nanoseconds' ? 1 : 0;
+    return [{ lastUpdateTime: new Timestamp(updateTime.seconds, updateTime.nanoseconds + past) }];
+  };
+
+  const play = async (step: Step): Promise<unknown> => {
+    switch (step.step) {
+      case 'read':
+        return seen(await collection.doc(step.id).get());
+      case 'write': {
+        const { write } = step;
+        const document = collection.doc(write.id);
+        const result = async () => {
+          if (write.write === 'create') return document.create(write.data);
+          if (write.write === 'set') return document.set(write.data);
+          const [precondition] = await options(write.id, write.precondition);
+          return precondition ? document.update(write.data, precondition) : document.update(write.data);
+        };
+        return numbered((await result()).writeTime);
+      }
+      case 'batch': {
+        const batch = firestore.batch();
+        for (const write of step.writes) {
+          const document = collection.doc(write.id);
+          if (write.write === 'create') batch.create(document, write.data);
+          else if (write.write === 'set') batch.set(document, write.data);
+          else if (write.write === 'delete') batch.delete(document);
+          else {
+            const [precondition] = await options(write.id, write.precondition);
+            if (precondition) batch.update(document, write.data, precondition);
+            else batch.update(document, write.data);
+          }
+        }
+        // An empty batch, or one that only deletes what is not there, takes no time in common.
+        return (await batch.commit()).map(({ writeTime }) => writeTime !== undefined);
+      }
+      case 'query': {
+        let built: Query = collection;
+        for (const { field, op, value } of step.query.filters) built = built.where(field, op, value);
+        for (const { field, direction } of step.query.orders) {
+          built = built.orderBy(field ?? FieldPath.documentId(), direction);
+        }
+        if (step.query.limit !== undefined) built = built.limit(step.query.limit);
+        if (step.query.after) built = built.startAfter(await collection.doc(step.query.after).get());
+        if (step.query.count) return (await built.count().get()).data();
+        const { docs, empty, size } = await built.get();
+        return { docs: docs.map(seen), empty, size };
+      }
+    }
+  };
+
+  return async (step: Step): Promise<unknown> => {
+    const outcome = await play(step).catch(asRefusal);
+    const after = step.step === 'read' || step.step === 'query' ? [] : (await readAll()).map(seen);
+    return { outcome, after };
+  };
+}
+
+/** What the two must have in common: a code where there is one; an error of the client's own has none. */
+function asRefusal(error: unknown): { refused: unknown } {
+  if (!(error instanceof Error) || error.message.startsWith('The memory Firestore')) throw error;
+  return { refused: 'code' in error ? error.code : 'by the client' };
+}
+
+describe('the Firestore in memory', () => {
+  it('answers like the emulator', { timeout: 300_000 }, async () => {
+    const initial = fc
+      .tuple(data, data, data)
+      .map((all) =>
+        all.map((data, at): Step => ({ step: 'write', write: { write: 'create', id: IDS[at] ?? 'a', data } })),
+      );
+    await fc.assert(
+      fc.asyncProperty(initial, fc.array(step, { minLength: 1, maxLength: 12, size: 'max' }), async (before, steps) => {
+        const name = `run-${randomUUID()}`;
+        const { firestore } = createMemoryFirestore({ indexes: 'unchecked' });
+        const real = player(emulator, emulator.collection(name));
+        const memory = player(firestore, firestore.collection(name));
+        for (const step of [...before, ...steps]) expect(await memory(step)).toEqual(await real(step));
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
