@@ -56,9 +56,9 @@ async function main(): Promise<void> {
     if (barriers.length === 0) say('No barrier is in force.');
     return;
   }
-  const by = values.by ?? stop('--by WHO is missing: the record says who did it', 2);
+  const by = () => values.by ?? stop('--by WHO is missing: the record says who did it', 2);
   if (values.lift !== undefined) {
-    if (!(await parts.killLedger.lift(values.lift, by))) stop(`no barrier ${values.lift} is in force: see --list`, 1);
+    if (!(await parts.killLedger.lift(values.lift, by()))) stop(`no barrier ${values.lift} is in force: see --list`, 1);
     say(`Lifted ${values.lift}. Grants that it ended stay ended; jobs get new ones again.`);
     return;
   }
@@ -72,8 +72,9 @@ async function main(): Promise<void> {
   }
   const reason = values.reason ?? stop('--reason WHY is missing: the record says why', 2);
   const id = randomUUID();
-  const killed = await throwKillSwitch(parts, id, { selector, by, reason, bars: values.bar });
-  say(`Kill switch ${id}, by ${by}: ${describe(selector)}`);
+  const act = { selector, by: by(), reason, bars: values.bar };
+  const killed = await throwKillSwitch(parts, id, act);
+  say(`Kill switch ${id}, by ${act.by}: ${describe(selector)}`);
   say(`  ${killed.revoked.length} revoked: access was taken away`);
   say(`  ${killed.renewalEnded.length} not renewed any more: tokens of shared accounts, which nothing can take away`);
   for (const grant of killed.renewalEnded)

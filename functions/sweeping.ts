@@ -2,7 +2,7 @@
 
 import { createJobStateReader } from '../shared/buildkite/job-state.ts';
 import type { Settings } from '../shared/core/settings.ts';
-import { createAccountReader } from '../shared/google/account-state.ts';
+import { createAccountStateReader } from '../shared/google/account-state.ts';
 import { createAccountDisabler } from '../shared/google/disable-account.ts';
 import { createAccountEnabler } from '../shared/google/enable-account.ts';
 import { createServiceIdentity } from '../shared/google/service-identity.ts';
@@ -30,7 +30,7 @@ export function createSweeping(parts: {
     closeGrantDocument: createGrantDocumentCloser(openDatabase),
     disableAccount: createAccountDisabler(identity.ask, settings.KEYDESK_IAM_URL),
     enableAccount: createAccountEnabler(identity.ask, settings.KEYDESK_IAM_URL),
-    isDisabled: createAccountReader(identity.ask, settings.KEYDESK_IAM_URL),
+    stateOfAccount: createAccountStateReader(identity.ask, settings.KEYDESK_IAM_URL),
     askJobState: apiToken === undefined ? undefined : createJobStateReader({ ask, apiUrl, apiToken }),
     now,
     /** Opens connections and has the clients build what they build on first use. Never fails. */

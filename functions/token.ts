@@ -38,8 +38,8 @@ const ending = once(async () => {
 export const token = start({
   handler: createTokenHandler({
     handOut: async (asked): Promise<HandOut> => {
-      const [{ ledger, mint, openGrantDocument }] = await Promise.all([issuing(), keys.warm()]);
-      return handOut({ policy, verifyJobToken, ledger, mint, openGrantDocument, now }, asked);
+      const [{ warm: _, ...clients }] = await Promise.all([issuing(), keys.warm()]);
+      return handOut({ policy, verifyJobToken, ...clients, now }, asked);
     },
     lookUpToken: async (token_sha256) => (await ending()).lookUpToken(token_sha256),
     returnGrant: async (grant) => endGrant(await ending(), grant, { by: 'early_return' }),

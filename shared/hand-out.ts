@@ -11,6 +11,7 @@ import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { idOf, type Request } from './core/grant-life.ts';
 import { type Credential, MAX_TTL } from './core/policy.ts';
 import type { Refusal } from './core/refusal.ts';
+import type { ReadAccountState } from './google/account-state.ts';
 import type { Mint, Minted } from './google/mint.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
 import type { IssuingLedger, Reserved } from './ledger/issuing-ledger.ts';
@@ -26,6 +27,7 @@ export interface HandOutParts {
   readonly ledger: IssuingLedger;
   readonly mint: Mint;
   readonly openGrantDocument: OpenGrantDocument;
+  readonly stateOfAccount: ReadAccountState;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -132,8 +134,8 @@ async function openFor({ openGrantDocument }: HandOutParts, grant: Grant): Promi
 }
 
 /**
- * Mints from an account that is this job's own by then. One that Google refuses to mint from (disabled by somebody,
- * gone, not permitted) is given back for another, as long as no token of it left.
+ * Mints from an account that is this job's own by then. One that turns out to be disabled or gone is given back for
+ * another, as long as no token of it left; whatever else makes Google refuse would make it refuse the others too.
  */
 async function obtainFromLease(parts: HandOutParts, request: Request, startMinting: StartMinting): Promise<Obtained> {
   const unusable: string[] = [];
@@ -149,8 +151,9 @@ async function obtainFromLease(parts: HandOutParts, request: Request, startMinti
       ]);
       return barred ?? { minted, reserved };
     } catch (error) {
-      const another = Unavailable.is(error) && error.refused && grant.tokens.length === 0;
-      if (!another || unusable.length + 1 >= MAX_ACCOUNTS_TRIED) throw error;
+      const mayChange = Unavailable.is(error) && error.refused && grant.tokens.length === 0;
+      if (!mayChange || unusable.length + 1 >= MAX_ACCOUNTS_TRIED) throw error;
+      if ((await parts.stateOfAccount(grant.service_account)) === 'enabled') throw error;
       unusable.push(grant.service_account);
     }
   }

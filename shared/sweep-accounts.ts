@@ -54,7 +54,7 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
       if (changed(email, await wake(parts, email))) woken.push({ email, account });
     });
     await step(toRecheck(accounts, now()), async ({ email, account }) => {
-      if (!(await parts.isDisabled(email))) {
+      if ((await parts.stateOfAccount(email)) === 'enabled') {
         disabledAgain.push({ email, account });
         await parts.disableAccount(email, 'keydesk/resting', { until: now() + STEP_MS, now });
       }

@@ -4,14 +4,14 @@
 import type { AskJobState } from './buildkite/job-state.ts';
 import type { Grant } from './core/grant.ts';
 import { idOf } from './core/grant-life.ts';
-import type { IsDisabled } from './google/account-state.ts';
+import type { ReadAccountState } from './google/account-state.ts';
 import type { EnableAccount } from './google/enable-account.ts';
 import type { Found, SweepLedger } from './ledger/sweep-ledger.ts';
 import type { RevokeParts } from './revoke.ts';
 
 export interface SweepParts extends RevokeParts {
   readonly sweepLedger: SweepLedger;
-  readonly isDisabled: IsDisabled;
+  readonly stateOfAccount: ReadAccountState;
   readonly enableAccount: EnableAccount;
   /** Undefined without an API token: then the clock alone ends what no webhook ended. */
   readonly askJobState: AskJobState | undefined;

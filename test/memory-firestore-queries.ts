@@ -29,7 +29,7 @@ export interface Stored {
   readonly updateTime: Timestamp;
 }
 
-export type Direction = 'asc' | 'desc';
+type Direction = 'asc' | 'desc';
 
 const OPERATORS = ['==', 'in', '<', '<=', '>', '>=', 'array-contains'] as const;
 type Operator = (typeof OPERATORS)[number];

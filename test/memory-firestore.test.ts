@@ -69,7 +69,7 @@ const scalar = fc.constantFrom<unknown>(
 );
 const item = fc.oneof(scalar, time, fc.record({ x: scalar }, { requiredKeys: [] }));
 const value = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom<unknown>(0, 1, 'a', new Date(5), [1, 'a'], { x: 1 }) },
+  { weight: 9, arbitrary: fc.constantFrom<unknown>(0, 1, 1, 'a', new Date(5), [1, 'a'], { x: 1 }) },
   { weight: 2, arbitrary: scalar },
   { weight: 1, arbitrary: time },
   { weight: 1, arbitrary: fc.array(item, { maxLength: 3 }) },
@@ -96,7 +96,7 @@ const anyWrite = fc.oneof(
 
 const known = value.map(withoutNanoseconds);
 const operand = known.filter((one) => one !== null && !Number.isNaN(one));
-const field = fc.constantFrom(...FIELDS);
+const field = fc.constantFrom('f', 'f', 'f', 'g', ...FIELDS);
 const listed = fc.oneof(
   { weight: 20, arbitrary: fc.array(known, { minLength: 1, maxLength: 5 }) },
   {
@@ -116,7 +116,7 @@ const equalities = fc.uniqueArray(equality, { maxLength: 2, selector: ({ op, fie
 const direction = fc.constantFrom('asc' as const, 'desc' as const);
 const limit = fc.constantFrom(undefined, undefined, undefined, 0, 1, 1, 2, 2, 3, -1);
 const common = { limit, count: fc.constantFrom(false, false, true) };
-const after = fc.constantFrom(undefined, undefined, undefined, ...IDS);
+const after = fc.constantFrom(undefined, undefined, undefined, undefined, ...IDS);
 const ordered = fc.record({
   filters: equalities,
   orders: fc
@@ -233,8 +233,7 @@ function player(firestore: Firestore, collection: CollectionReference) {
             else batch.update(document, write.data);
           }
         }
-        // An empty batch, or one that only deletes what is not there, takes no time in common.
-        return (await batch.commit()).map(({ writeTime }) => writeTime !== undefined);
+        return (await batch.commit()).map(({ writeTime }) => numbered(writeTime));
       }
       case 'query': {
         let built: Query = collection;
@@ -282,4 +281,198 @@ describe('the Firestore in memory', () => {
       { numRuns: 150 },
     );
   });
+
+  it.each(['the emulator', 'memory'])('throws at once for undefined, in %s', async (where) => {
+    const firestore = where === 'memory' ? createMemoryFirestore().firestore : emulator;
+    const document = firestore.collection('undefined').doc('a');
+    const message = /Cannot use "undefined" as a Firestore value/;
+    expect(() => document.create({ f: undefined })).toThrow(message);
+    expect(() => document.set({ f: [{ g: undefined }] })).toThrow(message);
+    expect(() => document.update({ f: { g: undefined } })).toThrow(message);
+    expect(() => firestore.batch().create(document, { f: undefined })).toThrow(message);
+    expect(() => document.update({})).toThrow(/At least one field/);
+    expect(() => document.update({ f: 1, 'f.g': 2 })).toThrow(/specified multiple times/);
+    expect((await document.get()).exists).toBe(false);
+  });
+
+  it('hands out copies and takes copies', async () => {
+    const { firestore } = createMemoryFirestore();
+    const document = firestore.collection('jobs').doc('a');
+    const given = { list: [{ x: 1 }] };
+    await document.create(given);
+    given.list.push({ x: 2 });
+    const snapshot = await document.get();
+    snapshot.data()?.list.push({ x: 3 });
+    snapshot.get('list')[0].x = 4;
+    expect(snapshot.data()).toEqual({ list: [{ x: 1 }] });
+    expect((await document.get()).data()).toEqual({ list: [{ x: 1 }] });
+  });
+
+  it('writes all of a batch or nothing', async () => {
+    const { firestore, dump } = createMemoryFirestore();
+    const [one, other] = [firestore.collection('jobs').doc('a'), firestore.collection('grants').doc('b')];
+    await other.create({ x: 1 });
+    const refused = firestore.batch().create(one, { x: 2 }).create(other, { x: 3 }).commit();
+    await expect(refused).rejects.toMatchObject({ code: 6 });
+    expect([...dump()]).toEqual([['grants/b', { x: 1 }]]);
+    await firestore.batch().create(one, { x: 2 }).update(other, { x: 3 }).commit();
+    expect(dump()).toEqual(
+      new Map([
+        ['jobs/a', { x: 2 }],
+        ['grants/b', { x: 3 }],
+      ]),
+    );
+  });
+
+  it('says what it does not support', async () => {
+    const { firestore } = createMemoryFirestore();
+    const collection = firestore.collection('jobs');
+    const [document, snapshot] = [collection.doc('a'), await collection.doc('a').get()];
+    const missing = /^The memory Firestore does not support /;
+    expect(() => firestore.runTransaction(async () => {})).toThrow(
+      `${missing.source.slice(1)}Firestore.runTransaction`,
+    );
+    expect(() => collection.add({})).toThrow(missing);
+    expect(() => collection.select('f')).toThrow(missing);
+    expect(() => collection.doc()).toThrow(missing);
+    expect(() => document.delete()).toThrow(missing);
+    expect(() => document.set({}, { merge: true })).toThrow(missing);
+    expect(() => document.set({ f: FieldValue.increment(1) })).toThrow(missing);
+    expect(() => document.set({ f: [[1]] })).toThrow(missing);
+    expect(() => document.update({ f: 1 }, { exists: true })).toThrow(missing);
+    expect(() => snapshot.readTime).toThrow(missing);
+    expect(() => firestore.batch().set(document, {}).set(document, {})).toThrow(missing);
+    expect(() => firestore.batch().delete(document, { exists: true })).toThrow(missing);
+    expect(() => collection.where('f', '!=', 1)).toThrow(missing);
+    expect(() => collection.where('f', '<', 1).where('g', '<', 1).get()).toThrow(missing);
+    expect(() => collection.where('f', '<', 1).orderBy('g').get()).toThrow(missing);
+    expect(() => createMemoryFirestore().firestore.getAll(document)).toThrow(/another database/);
+  });
+});
+
+describe('around', () => {
+  it('is called once for each round trip, with its kind and paths', async () => {
+    const calls: unknown[] = [];
+    const around: Around = async (call, perform) => {
+      calls.push([call.kind, ...call.paths]);
+      return perform();
+    };
+    const { firestore } = createMemoryFirestore({ around });
+    const collection = firestore.collection('jobs');
+    const [one, other] = [collection.doc('a'), collection.doc('b')];
+    await one.create({});
+    await one.set({});
+    await one.update({ f: 1 });
+    await one.get();
+    await firestore.getAll(one, other);
+    await firestore.batch().set(one, {}).delete(other).commit();
+    await collection.limit(1).get();
+    await collection.count().get();
+    expect(calls).toEqual([
+      ['write', 'jobs/a'],
+      ['write', 'jobs/a'],
+      ['write', 'jobs/a'],
+      ['read', 'jobs/a'],
+      ['read', 'jobs/a', 'jobs/b'],
+      ['write', 'jobs/a', 'jobs/b'],
+      ['read', 'jobs'],
+      ['read', 'jobs'],
+    ]);
+  });
+
+  it('decides when and whether a round trip happens, and what becomes of its answer', async () => {
+    const waiting: (() => unknown)[] = [];
+    const lost = Object.assign(new Error('lost'), { code: 14 });
+    const around: Around = async (_, perform) => {
+      waiting.push(perform);
+      throw lost;
+    };
+    const { firestore, dump } = createMemoryFirestore({ around });
+    await expect(firestore.collection('jobs').doc('a').create({ f: 1 })).rejects.toBe(lost);
+    expect(dump().size).toBe(0);
+    expect(waiting[0]?.()).toHaveProperty('writeTime');
+    expect(dump().get('jobs/a')).toEqual({ f: 1 });
+    expect(() => waiting[0]?.()).toThrow(expect.objectContaining({ code: 6 }));
+  });
+});
+
+describe('the check of indexes', () => {
+  const indexes = {
+    indexes: [
+      { collectionGroup: 'c', queryScope: 'COLLECTION', fields: [ascending('state'), ascending('at')] },
+      { collectionGroup: 'c', queryScope: 'COLLECTION', fields: [ascending('kind'), ascending('at')] },
+      { collectionGroup: 'c', queryScope: 'COLLECTION', fields: [ascending('secret'), ascending('state')] },
+      { collectionGroup: 'c', queryScope: 'COLLECTION', fields: [ascending('b'), ascending('a'), descending('at')] },
+      { collectionGroup: 'c', queryScope: 'COLLECTION_GROUP', fields: [ascending('b'), ascending('late')] },
+    ],
+    fieldOverrides: [
+      { collectionGroup: 'c', fieldPath: 'secret', indexes: [] },
+      { collectionGroup: 'c', fieldPath: 'at', ttl: true, indexes: [] },
+      { collectionGroup: 'c', fieldPath: 'up', indexes: [{ order: 'ASCENDING', queryScope: 'COLLECTION' }] },
+      { collectionGroup: 'every', fieldPath: '*', indexes: [] },
+    ],
+  };
+  const { firestore } = createMemoryFirestore({ indexes });
+  const [c, id] = [firestore.collection('c'), FieldPath.documentId()];
+
+  it.each<[string, Query]>([
+    ['nothing', c],
+    ['ids', c.orderBy(id)],
+    ['one field', c.where('state', '==', 1)],
+    ['equalities, merged', c.where('state', '==', 1).where('kind', 'in', [1]).where('m.x', '==', 1)],
+    ['a list that holds', c.where('state', 'array-contains', 1).where('kind', '==', 1)],
+    ['an equality and ids descending', c.where('state', '==', 1).orderBy(id, 'desc')],
+    ['an order', c.orderBy('state', 'desc')],
+    ['a range', c.where('state', '>', 1)],
+    ['an order by a field with one value', c.where('state', '==', 1).orderBy('state')],
+    ['a composite', c.where('state', 'in', [1, 2]).where('at', '<=', 1).orderBy('at')],
+    ['composites, merged', c.where('state', '==', 1).where('kind', '==', 2).orderBy('at')],
+    ['a composite, in another order', c.where('a', '==', 1).where('b', '==', 2).orderBy('at', 'desc')],
+    ['a composite of an exempted field', c.where('secret', '==', 1).where('state', '==', 1)],
+    ['the direction that an override leaves', c.orderBy('up')],
+    ['another collection', firestore.collection('d').where('secret', '==', 1)],
+  ])('lets pass: %s', async (_, query) => {
+    expect((await query.get()).size).toBe(0);
+    expect((await query.count().get()).data()).toEqual({ count: 0 });
+  });
+
+  it.each<[string, Query]>([
+    ['an exempted field', c.where('secret', '==', 1)],
+    ['a field in an exempted field', c.where('secret.x', '==', 1)],
+    ['a list in an exempted field', c.where('secret', 'in', [1])],
+    ['an exempted list that holds', c.where('secret', 'array-contains', 1)],
+    ['an exempted field beside another', c.where('kind', '==', 1).where('secret', '==', 1)],
+    ['a range of a field that expires documents', c.where('at', '<', 1)],
+    ['an order by an exempted field', c.orderBy('secret')],
+    ['an equality and a range', c.where('state', '==', 1).where('late', '<', 1)],
+    ['an equality and an order', c.where('state', '==', 1).orderBy('late')],
+    ['a composite in the other direction', c.where('state', '==', 1).orderBy('at', 'desc')],
+    ['a composite with a filter too many', c.where('state', '==', 1).where('late', '==', 1).orderBy('at')],
+    ['a composite with a filter too few', c.where('a', '==', 1).orderBy('at', 'desc')],
+    ['a composite of another scope', c.where('b', '==', 1).orderBy('late')],
+    ['two orders', c.orderBy('state').orderBy('kind')],
+    ['ids against the order', c.orderBy('state').orderBy(id, 'desc')],
+    ['ids descending', c.orderBy(id, 'desc')],
+    ['the direction that an override does not leave', c.orderBy('up', 'desc')],
+    ['a list that holds, by an override', c.where('up', 'array-contains', 1)],
+    ['a field of a collection that is exempted', firestore.collection('every').where('f', '==', 1)],
+  ])('refuses: %s', async (_, query) => {
+    const refused = { code: 9, message: expect.stringMatching(/index|descending key scans/) };
+    await expect(query.get()).rejects.toMatchObject(refused);
+    await expect(query.count().get()).rejects.toMatchObject(refused);
+  });
+
+  it("goes by the project's own file", async () => {
+    const grants = createMemoryFirestore().firestore.collection('grants');
+    await expect(grants.where('delete_at', '<', new Date()).get()).rejects.toMatchObject({ code: 9 });
+    await expect(grants.where('job_id', '==', 'j').orderBy('policy_sha256').get()).rejects.toMatchObject({ code: 9 });
+  });
+
+  function ascending(fieldPath: string) {
+    return { fieldPath, order: 'ASCENDING' };
+  }
+
+  function descending(fieldPath: string) {
+    return { fieldPath, order: 'DESCENDING' };
+  }
 });

@@ -7,18 +7,21 @@ import type { Ask } from '../outgoing.ts';
 import { Unavailable } from '../unavailable.ts';
 import { expectAnswer, withoutSlash } from './google-answer.ts';
 
-/** Whether IAM has the account disabled. Throws Unavailable. */
-export type IsDisabled = (email: string) => Promise<boolean>;
+export type AccountState = 'enabled' | 'disabled' | 'missing';
+
+/** What IAM has of the account. Throws Unavailable. */
+export type ReadAccountState = (email: string) => Promise<AccountState>;
 
 const accountAnswer = z.object({ email: z.string(), disabled: z.boolean().default(false) });
 
-export function createAccountReader(askAsService: Ask, iamUrl: string): IsDisabled {
+export function createAccountStateReader(askAsService: Ask, iamUrl: string): ReadAccountState {
   return async (email) => {
     const what = 'iam serviceAccounts.get';
     const answer = await askAsService({ what, url: accountUrl(iamUrl, email) });
+    if (answer.status === 404) return 'missing';
     const account = expectAnswer(what, answer, accountAnswer);
     if (account.email !== email) throw new Unavailable(what, 'answered another account');
-    return account.disabled;
+    return account.disabled ? 'disabled' : 'enabled';
   };
 }
 

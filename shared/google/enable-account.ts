@@ -5,18 +5,19 @@
 import * as z from 'zod';
 import type { Ask } from '../outgoing.ts';
 import { Unavailable } from '../unavailable.ts';
-import { accountUrl, createAccountReader } from './account-state.ts';
+import { accountUrl, createAccountStateReader } from './account-state.ts';
 import { expectAnswer } from './google-answer.ts';
 
 /** Enables the account, once, unless it is so already. Throws Unavailable when IAM does not confirm it. */
 export type EnableAccount = (email: string) => Promise<void>;
 
 export function createAccountEnabler(askAsService: Ask, iamUrl: string): EnableAccount {
-  const isDisabled = createAccountReader(askAsService, iamUrl);
+  const stateOf = createAccountStateReader(askAsService, iamUrl);
   return async (email) => {
     const what = 'iam serviceAccounts.enable';
     const answer = await askAsService({ what, url: `${accountUrl(iamUrl, email)}:enable`, method: 'POST', json: {} });
     expectAnswer(what, answer, z.object({}));
-    if (await isDisabled(email)) throw new Unavailable(what, 'was answered, but the account is not enabled yet');
+    if ((await stateOf(email)) !== 'enabled')
+      throw new Unavailable(what, 'was answered, but the account is not enabled yet');
   };
 }

@@ -23,7 +23,7 @@ describe('the README', () => {
 
   it('names only npm scripts that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const named = [...readme.matchAll(/npm (?:run )?(start|test|[a-z]+)\b/g)].map(([, name]) => name as string);
+    const named = [...readme.matchAll(/npm (?:run )?([a-z][a-z:-]*)/g)].map(([, name]) => name as string);
     for (const name of new Set(named)) expect(Object.keys(scripts)).toContain(name);
   });
 
@@ -31,6 +31,15 @@ describe('the README', () => {
     const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path]) => path as string);
     expect(links.length).toBeGreaterThan(3);
     for (const path of links) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
+  });
+
+  it('reckons the capacity of a pool rightly', () => {
+    const rows = [...readme.matchAll(/^\| ([0-9]+) \| ([0-9]+) min \| ([0-9]+)m \| ([0-9.]+) \|$/gm)];
+    expect(rows.length).toBeGreaterThan(2);
+    for (const [row, ...cells] of rows) {
+      const [accounts = 0, job = 0, ttl = 0, perMinute = 0] = cells.map(Number);
+      expect(Math.floor((10 * accounts) / (job + ttl + 2)) / 10, row).toBe(perMinute);
+    }
   });
 
   it("has the example policy's rules in firestore.rules", () => {
@@ -88,6 +97,45 @@ describe('the step of the README', () => {
     expect(failures).toBe(2);
     expect(ran).not.toHaveProperty('code');
     expect(ran.stdout).toContain('"replicas"');
+  });
+
+  it('may give its credential back with the line that the README shows', async () => {
+    const issued = await desk.askByPath(await desk.buildkite.jobToken(desk.buildkite.startJob()));
+    const [, line = ''] = /`(curl --data-urlencode "token=\$ACCESS_TOKEN" "\$KEYDESK\/revoke")`/.exec(readme) ?? [];
+    const shell = ['-c', `${line} --silent --output /dev/null --write-out '%{http_code}'`];
+    const environment = { PATH: process.env.PATH, KEYDESK: desk.tokenUrl, ACCESS_TOKEN: issued.json.access_token };
+    const { stdout } = await promisify(execFile)('bash', shell, { env: environment });
+    expect(stdout).toBe('200');
+    expect((await desk.introspect(issued.json.access_token)).json).toEqual({ active: false });
+  });
+
+  it('is followed by a kill switch that works as the README shows it', async () => {
+    const issued = await desk.askByPath(await desk.buildkite.jobToken(desk.buildkite.startJob()));
+    const shown = [...readme.matchAll(/^npm run kill -- (.*)$/gm)].map(([, line]) => line as string);
+    expect(shown).toHaveLength(4);
+    const run = async (line: string) => {
+      const { stdout } = await promisify(execFile)('bash', ['-c', `node cli/kill.ts ${line}`], {
+        cwd: ROOT,
+        env: {
+          PATH: [dirname(process.execPath), process.env.PATH].join(':'),
+          HOME: '/nonexistent',
+          GOOGLE_CLOUD_PROJECT: desk.settings.GOOGLE_CLOUD_PROJECT,
+          KEYDESK_DATABASE: desk.settings.KEYDESK_DATABASE,
+          KEYDESK_IAM_URL: desk.google.url,
+          FIRESTORE_EMULATOR_HOST: inject('firestoreHost'),
+          GCE_METADATA_HOST: desk.google.metadataHost,
+        },
+      });
+      return stdout;
+    };
+    const [dryRun = '', thrown = '', list = '', lift = ''] = shown;
+    expect(await run(dryRun)).toContain(issued.json.grant_id);
+    expect((await desk.introspect(issued.json.access_token)).json.active).toBe(true);
+    const [, id = ''] = /^Kill switch ([0-9a-f-]{36})/.exec(await run(thrown)) ?? [];
+    expect((await desk.introspect(issued.json.access_token)).json).toEqual({ active: false });
+    expect(await run(list)).toContain(`${id}  since`);
+    expect(await run(lift.replace(/(--lift) \S+/, `$1 ${id}`))).toContain(`Lifted ${id}`);
+    expect(await run(list)).toContain('No barrier is in force.');
   });
 
   it('fails, with what the service says, when the job has ended', async () => {

@@ -32,6 +32,17 @@ describe('a pooled service account', () => {
   }
   const accountRecord = async (email: string) =>
     (await databaseOf(desk.project, 'ledger').collection('service_accounts').doc(email).get()).data();
+  async function asOperator(email: string, what: 'enable' | 'disable') {
+    const own = `http://${desk.google.metadataHost}/computeMetadata/v1/instance/service-accounts/default/token`;
+    const identity = await fetch(own, { headers: { 'metadata-flavor': 'Google' } });
+    const { access_token } = (await identity.json()) as { access_token: string };
+    const answer = await fetch(`${desk.google.url}/v1/projects/${desk.project}/serviceAccounts/${email}:${what}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${access_token}` },
+    });
+    expect(answer.status).toBe(200);
+    await answer.body?.cancel();
+  }
   const later = (milliseconds: number) => {
     desk.clock.now = (desk.clock.now ?? 0) + milliseconds;
   };
@@ -116,39 +127,47 @@ describe('a pooled service account', () => {
     await held(await late.ask());
   });
 
-  it('that Google does not mint from is set aside, and the job gets another', async () => {
+  it('that somebody disabled is set aside, and the job gets another', async () => {
     const job = await aJob();
-    const refusedAccounts: string[] = [];
-    desk.google.before = (call) => {
-      if (call.method !== 'generateAccessToken' || refusedAccounts.length > 0) return undefined;
-      refusedAccounts.push(call.account);
+    const [first = ''] = [...desk.google.accounts.keys()].filter((email) => email.startsWith('ci-'));
+    const others = [...desk.google.accounts.keys()].filter((email) => email.startsWith('ci-') && email !== first);
+    await asOperator(first, 'disable');
+    for (const email of others) await asOperator(email, 'disable');
+    const refused = await job.ask();
+    expect(refused.status).toBe(503);
+    for (const email of others) await asOperator(email, 'enable');
+
+    later(18 * MINUTE);
+    expect((await desk.sweep()).json).toMatchObject({ failed: 0 });
+    for (const email of [first, ...others]) {
+      expect(await accountRecord(email)).toMatchObject({ state: 'free', disabled_at: null });
+      expect(desk.google.accounts.get(email)).toEqual({ disabled: false });
+    }
+    await held(await job.ask());
+  });
+
+  it('is kept when Google refuses for another reason, which the others would share', async () => {
+    const job = await aJob();
+    const asked: string[] = [];
+    desk.google.before = ({ method, account }) => {
+      if (method !== 'generateAccessToken') return undefined;
+      asked.push(account);
       return { status: 403, json: { error: { code: 403, status: 'PERMISSION_DENIED', message: 'denied' } } };
     };
-    const { account } = await held(await job.ask());
-    const [refused = ''] = refusedAccounts;
-    expect(account).not.toBe(refused);
-    expect(await accountRecord(refused)).toMatchObject({ state: 'resting', disabled_at: null });
-    expect(await accountRecord(account)).toMatchObject({ state: 'leased' });
-    later(18 * MINUTE);
-    await desk.sweep();
-    expect(await accountRecord(refused)).toMatchObject({ state: 'free' });
+    const refused = await job.ask();
+    expect(refused.status).toBe(503);
+    expect(refused.audit[0].detail).toContain('PERMISSION_DENIED');
+    expect(asked).toHaveLength(1);
+    expect(await accountRecord(asked[0] ?? '')).toMatchObject({ state: 'leased' });
+    desk.google.before = undefined;
+    expect(await held(await job.ask())).toMatchObject({ account: asked[0] });
   });
 
   it('that somebody enables while it rests is disabled again, loudly', async () => {
     const job = await aJob();
     const { account, accessToken } = await held(await job.ask());
     await job.finish();
-    const operator = { 'metadata-flavor': 'Google' };
-    const own = await fetch(
-      `http://${desk.google.metadataHost}/computeMetadata/v1/instance/service-accounts/default/token`,
-      { headers: operator },
-    );
-    const { access_token } = (await own.json()) as { access_token: string };
-    const enabled = await fetch(`${desk.google.url}/v1/projects/${desk.project}/serviceAccounts/${account}:enable`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${access_token}` },
-    });
-    expect(enabled.status).toBe(200);
+    await asOperator(account, 'enable');
     expect(await desk.gate(accessToken)).toBe(200);
     later(6 * MINUTE);
     const swept = await desk.sweep();

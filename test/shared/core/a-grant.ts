@@ -1,15 +1,25 @@
-// Grants as the tests of their life start from: one valid request of either kind, and a grant in each of its states.
+// Grants as the tests of their life start from: one valid request of each kind, and a grant in each of its states.
 
 import type { JobClaims } from '../../../shared/core/claims.ts';
-import { activate, confirmRevoked, expire, type Grant, type Request, reserve } from '../../../shared/core/grant.ts';
+import type { Grant, PooledGrant } from '../../../shared/core/grant.ts';
 import { grantId } from '../../../shared/core/grant-id.ts';
+import {
+  activate,
+  type Circumstances,
+  CLOCK_MARGIN_MS,
+  confirmRevoked,
+  expire,
+  type Request,
+  type Reservation,
+  reserve,
+} from '../../../shared/core/grant-life.ts';
 import type { Credential } from '../../../shared/core/policy.ts';
 import type { Refusal } from '../../../shared/core/refusal.ts';
 
 export const NOW = 1_790_000_000_000;
 export const TTL = 900;
 
-const claims: JobClaims = {
+export const claims: JobClaims = {
   organization_slug: 'acme-inc',
   organization_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
   pipeline_slug: 'app',
@@ -47,9 +57,27 @@ export const serviceAccount = {
   email: 'export@acme-staging.iam.gserviceaccount.com',
   scopes: ['https://www.googleapis.com/auth/datastore'],
 } satisfies Credential;
-export const CREDENTIALS = { firestore, serviceAccount } as const;
+export const ACCOUNTS = [1, 2, 3].map((n) => `ci-00${n}@acme-staging.iam.gserviceaccount.com`) as [
+  string,
+  string,
+  string,
+];
+export const pool = {
+  kind: 'pooled_service_account',
+  environment: 'staging',
+  ttl: TTL,
+  pool: [...ACCOUNTS],
+  scopes: ['https://www.googleapis.com/auth/datastore'],
+} satisfies Credential;
+export const CREDENTIALS = { firestore, serviceAccount, pool } as const;
 export type Kind = keyof typeof CREDENTIALS;
-export const KINDS = ['firestore', 'serviceAccount'] as const;
+export const KINDS = ['firestore', 'serviceAccount', 'pool'] as const;
+/** How long after the end of its record a live grant of that kind is still waited for. */
+export const EXPIRY_MARGIN_MS = { firestore: 0, serviceAccount: 0, pool: CLOCK_MARGIN_MS };
+
+/** The job runs, nothing is barred, and its pipeline holds nothing else. */
+export const FREE: Circumstances = { jobEndedAt: undefined, barriers: [], pipelineHolds: 0 };
+export const CAPS = { issuesPerMinute: 60, liveGrantsPerPipeline: 1000 };
 
 export const request = (credential: Credential, more: Partial<Request> = {}): Request => ({
   claims,
@@ -58,19 +86,32 @@ export const request = (credential: Credential, more: Partial<Request> = {}): Re
   rule: 'deploy to staging',
   policySha256: 'a'.repeat(64),
   ttl: TTL,
+  caps: CAPS,
+  ...(credential.kind === 'pooled_service_account' ? { lease: ACCOUNTS[0] } : {}),
   ...more,
 });
 export const GRANT_ID = grantId(claims.job_id, 'staging-config');
-export const newToken = (expires_at: number, sha256 = 'b'.repeat(64)) => ({ grant_id: GRANT_ID, sha256, expires_at });
+export const newToken = (expires_at: number, sha256 = 'b'.repeat(64)) => ({
+  grant_id: GRANT_ID,
+  sha256,
+  expires_at,
+  service_account: ACCOUNTS[0],
+});
+/** The same as it stands in the record. */
+export const onRecord = (expires_at: number, sha256 = 'b'.repeat(64)) => ({ sha256, expires_at });
 
-export type Written = { grant: Grant } | { refusal: Refusal };
+export type Written = Reservation | { grant: Grant } | { refusal: Refusal };
 export function granted(written: Written): Grant {
-  if ('refusal' in written) throw new Error(`refused: ${written.refusal.reason}`);
-  return written.grant;
+  if ('grant' in written) return written.grant;
+  throw new Error(`not granted: ${outcomeOf(written)}`);
 }
-export function must(grant: Grant | undefined): Grant {
-  if (!grant) throw new Error('nothing changed');
+export function pooled(grant: Grant): PooledGrant {
+  if (grant.kind !== 'pooled_service_account') throw new Error(`a grant of kind ${grant.kind}`);
   return grant;
+}
+export function must<T>(record: T | undefined): T {
+  if (!record) throw new Error('nothing changed');
+  return record;
 }
 
 export const STATES = ['issuing', 'active', 'revoking', 'revoked', 'expired'] as const;
@@ -78,9 +119,15 @@ export type State = (typeof STATES)[number];
 
 /** A grant in `state`, brought there by the transitions themselves; `revoked` by hand for a kind that cannot be. */
 export function grantIn(state: State, kind: Kind): Grant {
-  const issuing = granted(reserve(undefined, undefined, request(CREDENTIALS[kind]), NOW));
-  const active = granted(activate(issuing, undefined, newToken(NOW + TTL * 1000), NOW + 100));
-  const revoking: Grant = { ...active, state: 'revoking', ended_at: NOW + 200, ended_by: 'job.finished' };
+  const issuing = granted(reserve(undefined, FREE, request(CREDENTIALS[kind]), NOW));
+  const active = granted(activate(issuing, FREE, newToken(NOW + TTL * 1000), NOW + 100));
+  const revoking: Grant = {
+    ...active,
+    state: 'revoking',
+    ended_at: NOW + 200,
+    ended_by: 'early_return',
+    job_check_at: null,
+  };
   switch (state) {
     case 'issuing':
       return issuing;
@@ -91,8 +138,11 @@ export function grantIn(state: State, kind: Kind): Grant {
     case 'revoked':
       return must(confirmRevoked(revoking, NOW + 300));
     case 'expired':
-      return must(expire(active, active.expires_at));
+      return must(expire(active, active.expires_at + EXPIRY_MARGIN_MS[kind]));
   }
 }
-export const outcomeOf = (written: Written) => ('grant' in written ? written.grant.state : written.refusal.reason);
+export function outcomeOf(written: Written): string {
+  if ('grant' in written) return written.grant.state;
+  return 'refusal' in written ? written.refusal.reason : 'needs a lease';
+}
 export const LATER = NOW + 1000;

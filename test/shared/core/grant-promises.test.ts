@@ -1,17 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  activate,
-  confirmRevoked,
-  endWithJob,
-  expire,
-  type Grant,
-  MAX_LIVE_TOKENS,
-  reserve,
-} from '../../../shared/core/grant.ts';
+import type { Grant } from '../../../shared/core/grant.ts';
+import { activate, confirmRevoked, end, expire, MAX_LIVE_TOKENS, reserve } from '../../../shared/core/grant-life.ts';
 import { toWireError } from '../../../shared/core/refusal.ts';
+import { checkGrantStep } from '../../../shared/core/states.ts';
 import {
+  ACCOUNTS,
   CREDENTIALS,
+  FREE,
   firestore,
   GRANT_ID,
   granted,
@@ -21,57 +17,74 @@ import {
   must,
   NOW,
   newToken,
+  onRecord,
   outcomeOf,
+  pool,
   request,
   serviceAccount,
   TTL,
   type Written,
 } from './a-grant.ts';
 
-const MINT_MARGIN_MS = 10_000;
+const JOB_FINISHED = { by: 'job.finished' } as const;
 
 describe('what a reservation promises', () => {
-  it("says until when a token could live before one is minted, with the mint's deadline for an account's token", () => {
-    expect(granted(reserve(undefined, undefined, request(firestore), NOW)).expires_at).toBe(NOW + TTL * 1000);
-    const account = granted(reserve(undefined, undefined, request(serviceAccount), NOW));
-    expect(account.expires_at).toBe(NOW + TTL * 1000 + MINT_MARGIN_MS);
+  it.each([
+    ['firestore', 0],
+    ['serviceAccount', 10_000],
+    ['pool', 20_000],
+  ] as const)(
+    "says until when a token could live before one is minted, with the mint's deadline for an account's token (%s)",
+    (kind, margin) => {
+      const reserved = reserve(undefined, FREE, request(CREDENTIALS[kind]), NOW);
+      expect(granted(reserved).expires_at).toBe(NOW + TTL * 1000 + margin);
+      expect(reserved).toMatchObject({ latest: NOW + TTL * 1000 + margin });
+    },
+  );
+
+  it('says of a renewal until when its own token may live, however long the grant is', () => {
+    const first = granted(reserve(undefined, FREE, request(pool, { ttl: 3600 }), NOW));
+    expect(reserve(first, FREE, request(pool, { ttl: 60 }), LATER)).toMatchObject({
+      grant: { expires_at: first.expires_at },
+      latest: LATER + 60_000 + 20_000,
+    });
   });
 
   it('never brings the end of a grant forward', () => {
-    const first = granted(reserve(undefined, undefined, request(firestore), NOW));
-    expect(granted(reserve(first, undefined, request(firestore, { ttl: 60 }), LATER)).expires_at).toBe(
-      first.expires_at,
-    );
-    expect(granted(activate(first, undefined, newToken(NOW + 60_000), LATER)).expires_at).toBe(first.expires_at);
-    expect(granted(reserve(first, undefined, request(firestore), LATER)).expires_at).toBe(LATER + TTL * 1000);
+    const first = granted(reserve(undefined, FREE, request(firestore), NOW));
+    expect(granted(reserve(first, FREE, request(firestore, { ttl: 60 }), LATER)).expires_at).toBe(first.expires_at);
+    expect(granted(activate(first, FREE, newToken(NOW + 60_000), LATER)).expires_at).toBe(first.expires_at);
+    expect(granted(reserve(first, FREE, request(firestore), LATER)).expires_at).toBe(LATER + TTL * 1000);
   });
 
   it('opens an expired grant again while its job runs, as if it had not ended', () => {
     const expired = grantIn('expired', 'firestore');
-    const again = granted(reserve(expired, undefined, request(firestore), expired.expires_at + 1));
+    const again = granted(reserve(expired, FREE, request(firestore), expired.expires_at + 1));
     expect(again).toMatchObject({ state: 'issuing', ended_at: null, ended_by: null, dead_at: null, tokens: [] });
     expect(again.issued_count).toBe(1);
-    const active = granted(activate(again, undefined, newToken(again.expires_at), expired.expires_at + 2));
+    const active = granted(activate(again, FREE, newToken(again.expires_at), expired.expires_at + 2));
     expect(active).toMatchObject({ state: 'active', issued_count: 2 });
   });
 
   it('names the rule and the policy of the latest request, and keeps who and since when', () => {
     const active = grantIn('active', 'firestore');
     const again = granted(
-      reserve(active, undefined, request(firestore, { rule: 'another', policySha256: 'c'.repeat(64) }), LATER),
+      reserve(active, FREE, request(firestore, { rule: 'another', policySha256: 'c'.repeat(64) }), LATER),
     );
     expect(again).toEqual({
       ...active,
       rule: 'another',
       policy_sha256: 'c'.repeat(64),
+      minute_count: 2,
       expires_at: LATER + TTL * 1000,
+      job_check_at: LATER + 300_000,
       delete_at: active.delete_at + 1000,
     });
   });
 
   it('names a token once, however often Google gives the same one', () => {
-    const once = granted(activate(grantIn('issuing', 'firestore'), undefined, newToken(NOW + 60_000), NOW));
-    const twice = granted(activate(once, undefined, newToken(NOW + 60_500), LATER));
+    const once = granted(activate(grantIn('issuing', 'firestore'), FREE, newToken(NOW + 60_000), NOW));
+    const twice = granted(activate(once, FREE, newToken(NOW + 60_500), LATER));
     expect(twice.tokens).toEqual([{ sha256: once.tokens[0]?.sha256, expires_at: NOW + 60_500 }]);
     expect(twice.expires_at).toBe(once.expires_at);
   });
@@ -80,9 +93,10 @@ describe('what a reservation promises', () => {
     for (const [kind, ends] of [
       ['firestore', NOW + TTL * 1000],
       ['serviceAccount', NOW + 3_600_000],
+      ['pool', NOW + 3_600_000],
     ] as const) {
-      const active = granted(activate(grantIn('issuing', kind), undefined, newToken(NOW + 3_600_000), NOW));
-      const renewed = granted(reserve(active, undefined, request(CREDENTIALS[kind]), LATER));
+      const active = granted(activate(grantIn('issuing', kind), FREE, newToken(NOW + 3_600_000), NOW));
+      const renewed = granted(reserve(active, FREE, request(CREDENTIALS[kind]), LATER));
       expect(renewed.tokens).toEqual([{ sha256: active.tokens[0]?.sha256, expires_at: NOW + 3_600_000 }]);
       expect(active.expires_at).toBe(ends);
     }
@@ -90,12 +104,12 @@ describe('what a reservation promises', () => {
 
   it('forgets tokens that are dead and keeps those that are not', () => {
     const issuing = grantIn('issuing', 'firestore');
-    const one = granted(activate(issuing, undefined, newToken(NOW + 60_000, '1'.repeat(64)), NOW));
-    const two = granted(activate(one, undefined, newToken(NOW + 60_001, '2'.repeat(64)), NOW));
+    const one = granted(activate(issuing, FREE, newToken(NOW + 60_000, '1'.repeat(64)), NOW));
+    const two = granted(activate(one, FREE, newToken(NOW + 60_001, '2'.repeat(64)), NOW));
     expect(two.tokens.map(({ sha256 }) => sha256[0])).toEqual(['1', '2']);
-    const renewed = granted(reserve(two, undefined, request(firestore), NOW + 60_000));
+    const renewed = granted(reserve(two, FREE, request(firestore), NOW + 60_000));
     expect(renewed.tokens.map(({ sha256 }) => sha256[0])).toEqual(['2']);
-    const three = granted(activate(two, undefined, newToken(NOW + 90_000, '3'.repeat(64)), NOW + 60_000));
+    const three = granted(activate(two, FREE, newToken(NOW + 90_000, '3'.repeat(64)), NOW + 60_000));
     expect(three.tokens.map(({ sha256 }) => sha256[0])).toEqual(['2', '3']);
   });
 });
@@ -107,21 +121,20 @@ describe('a credential that was redefined while the job ran', () => {
     ['another kind', 'firestore', serviceAccount],
     ['another account', 'serviceAccount', { ...serviceAccount, email: 'admin@acme-staging.iam.gserviceaccount.com' }],
     ['another kind', 'serviceAccount', firestore],
+    ['a pool', 'serviceAccount', pool],
+    ['a pool', 'firestore', pool],
+    ['another kind', 'pool', firestore],
+    ['one account for all', 'pool', { ...serviceAccount, email: ACCOUNTS[0] }],
   ] as const)('is refused when it opens %s (%s)', (_, kind, redefined) => {
     for (const state of ['issuing', 'active', 'expired'] as const)
-      expect(reserve(grantIn(state, kind), undefined, request(redefined), LATER)).toEqual({
+      expect(reserve(grantIn(state, kind), FREE, request(redefined), LATER)).toEqual({
         refusal: { reason: 'credential_changed', grant_id: GRANT_ID },
       });
   });
 
   it('is given with its new scopes when it still opens the same account', () => {
     const scopes = ['https://www.googleapis.com/auth/devstorage.read_only'];
-    const again = reserve(
-      grantIn('active', 'serviceAccount'),
-      undefined,
-      request({ ...serviceAccount, scopes }),
-      LATER,
-    );
+    const again = reserve(grantIn('active', 'serviceAccount'), FREE, request({ ...serviceAccount, scopes }), LATER);
     expect(granted(again)).toMatchObject({ scopes });
   });
 });
@@ -129,15 +142,15 @@ describe('a credential that was redefined while the job ran', () => {
 describe('too many live tokens', () => {
   const withTokens = (count: number): Grant => ({
     ...grantIn('active', 'firestore'),
-    tokens: Array.from({ length: count }, (_, index) => newToken(NOW + 30_500 + index * 1000)),
+    tokens: Array.from({ length: count }, (_, index) => onRecord(NOW + 30_500 + index * 1000)),
   });
 
-  it('refuses one more than a hundred and says when the first of them dies', () => {
-    const written = reserve(withTokens(MAX_LIVE_TOKENS), undefined, request(firestore), NOW);
+  it('refuses one more than the limit and says when the first of them dies', () => {
+    const written = reserve(withTokens(MAX_LIVE_TOKENS), FREE, request(firestore), NOW);
     expect(written).toEqual({
       refusal: { reason: 'too_many_live_tokens', grant_id: GRANT_ID, retryAfter: 31 },
     });
-    if ('grant' in written) return;
+    if (!('refusal' in written)) return;
     expect(toWireError(written.refusal, false)).toEqual({
       status: 429,
       error: 'temporarily_unavailable',
@@ -147,8 +160,8 @@ describe('too many live tokens', () => {
   });
 
   it('gives again once the first of them is dead', () => {
-    expect(outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS), undefined, request(firestore), NOW + 30_500))).toBe('active');
-    expect(outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS - 1), undefined, request(firestore), NOW))).toBe('active');
+    expect(outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS), FREE, request(firestore), NOW + 30_500))).toBe('active');
+    expect(outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS - 1), FREE, request(firestore), NOW))).toBe('active');
   });
 });
 
@@ -163,7 +176,7 @@ describe('when a grant was dead', () => {
   });
 
   it('is the end of its tokens when they could only expire, however early the job ended', () => {
-    const ended = must(endWithJob(grantIn('active', 'serviceAccount'), LATER));
+    const ended = must(end(grantIn('active', 'serviceAccount'), JOB_FINISHED, LATER));
     expect(ended).toMatchObject({ state: 'active', ended_at: LATER, dead_at: null });
     expect(expire(ended, ended.expires_at)).toMatchObject({
       state: 'expired',
@@ -179,7 +192,9 @@ describe('whatever happens in whatever order', () => {
     fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 3_700_000 }) }),
     fc.record({ do: fc.constant('reserve' as const), ttl: fc.integer({ min: 60, max: 3600 }) }),
     fc.record({ do: fc.constant('activate' as const), ttl: fc.integer({ min: 60, max: 3600 }) }),
-    fc.record({ do: fc.constantFrom('end' as const, 'confirm' as const, 'expire' as const) }),
+    fc.record({ do: fc.constant('end' as const), by: fc.constantFrom('job.finished', 'job.found_finished') }),
+    fc.record({ do: fc.constant('end' as const), by: fc.constantFrom('early_return', 'kill_switch') }),
+    fc.record({ do: fc.constantFrom('confirm' as const, 'expire' as const) }),
   );
 
   it.each(KINDS)('a %s grant keeps its promises and comes to an end by itself', (kind) => {
@@ -187,16 +202,19 @@ describe('whatever happens in whatever order', () => {
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         let now = NOW;
         let endedAt: number | undefined;
+        let taken = false;
         let grant: Grant | undefined;
         const become = (next: Grant | undefined) => {
           if (!next) return;
+          checkGrantStep(grant, next);
           if (grant) {
             expect(next.expires_at).toBeGreaterThanOrEqual(grant.expires_at);
             if (grant.state === 'revoked') throw new Error('a revoked grant changed');
             if (grant.state === 'revoking') expect(['revoked', 'expired']).toContain(next.state);
           }
-          if (kind === 'serviceAccount')
+          if (kind !== 'firestore')
             for (const token of next.tokens) expect(token.expires_at).toBeLessThanOrEqual(next.expires_at);
+          if (kind === 'serviceAccount') expect(['revoking', 'revoked']).not.toContain(next.state);
           const over = next.state === 'revoked' || next.state === 'expired';
           expect(next.dead_at === null).toBe(!over);
           if (over) expect(next.dead_at).toBeLessThanOrEqual(now);
@@ -204,19 +222,23 @@ describe('whatever happens in whatever order', () => {
         };
         const written = (result: Written) => {
           if (endedAt !== undefined) expect(outcomeOf(result)).toBe('job_ended');
+          else if (taken) expect(outcomeOf(result)).toBe('grant_revoked');
           if ('grant' in result) become(result.grant);
         };
-        for (const taken of steps) {
-          if (taken.do === 'wait') now += taken.ms;
-          if (taken.do === 'reserve')
-            written(reserve(grant, endedAt, request(CREDENTIALS[kind], { ttl: taken.ttl }), now));
-          if (taken.do === 'activate') written(activate(grant, endedAt, newToken(now + taken.ttl * 1000), now));
-          if (taken.do === 'end') {
-            become(grant && endWithJob(grant, now));
-            endedAt ??= now;
+        for (const step of steps) {
+          const circumstances = { ...FREE, jobEndedAt: endedAt };
+          if (step.do === 'wait') now += step.ms;
+          if (step.do === 'reserve')
+            written(reserve(grant, circumstances, request(CREDENTIALS[kind], { ttl: step.ttl }), now));
+          if (step.do === 'activate') written(activate(grant, circumstances, newToken(now + step.ttl * 1000), now));
+          if (step.do === 'end') {
+            become(grant && end(grant, { by: step.by }, now));
+            const by = grant?.ended_by;
+            taken ||= by === 'early_return' || by === 'kill_switch';
+            if (step.by.startsWith('job.')) endedAt ??= now;
           }
-          if (taken.do === 'confirm') become(grant && confirmRevoked(grant, now));
-          if (taken.do === 'expire') become(grant && expire(grant, now));
+          if (step.do === 'confirm') become(grant && confirmRevoked(grant, now));
+          if (step.do === 'expire') become(grant && expire(grant, now));
         }
         now += 4_000_000;
         become(grant && (confirmRevoked(grant, now) ?? expire(grant, now)));

@@ -1,9 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { activate, confirmRevoked, endWithJob, expire, grantSchema, reserve } from '../../../shared/core/grant.ts';
-import { CREDENTIALS, grantIn, KINDS, LATER, NOW, newToken, outcomeOf, request, STATES, TTL } from './a-grant.ts';
+import { grantSchema } from '../../../shared/core/grant.ts';
+import { activate, confirmRevoked, end, expire, heardOfJob, reserve } from '../../../shared/core/grant-life.ts';
+import {
+  CREDENTIALS,
+  EXPIRY_MARGIN_MS,
+  FREE,
+  grantIn,
+  KINDS,
+  LATER,
+  NOW,
+  newToken,
+  outcomeOf,
+  request,
+  STATES,
+  TTL,
+} from './a-grant.ts';
+
+const JOB_FINISHED = { by: 'job.finished' } as const;
+const ENDED = { ...FREE, jobEndedAt: NOW + 500 };
 
 describe.each(KINDS)('the states of a %s grant', (kind) => {
   const ask = request(CREDENTIALS[kind]);
+  const margin = EXPIRY_MARGIN_MS[kind];
 
   it.each([
     ['none', 'issuing'],
@@ -14,8 +32,8 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     ['expired', 'issuing'],
   ] as const)('reserving from %s comes to %s while the job runs, and to job_ended after it', (state, expected) => {
     const existing = state === 'none' ? undefined : grantIn(state, kind);
-    expect(outcomeOf(reserve(existing, undefined, ask, LATER))).toBe(expected);
-    expect(reserve(existing, NOW + 500, ask, LATER)).toEqual({
+    expect(outcomeOf(reserve(existing, FREE, ask, LATER))).toBe(expected);
+    expect(reserve(existing, ENDED, ask, LATER)).toEqual({
       refusal: { reason: 'job_ended', ended_at: NOW + 500 },
     });
   });
@@ -32,14 +50,14 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     (state, expected) => {
       const existing = state === 'none' ? undefined : grantIn(state, kind);
       const token = newToken(NOW + TTL * 1000);
-      expect(outcomeOf(activate(existing, undefined, token, LATER))).toBe(expected);
-      expect(activate(existing, NOW + 500, token, LATER)).toEqual({
+      expect(outcomeOf(activate(existing, FREE, token, LATER))).toBe(expected);
+      expect(activate(existing, ENDED, token, LATER)).toEqual({
         refusal: { reason: 'job_ended', ended_at: NOW + 500 },
       });
     },
   );
 
-  const kept = kind === 'firestore' ? { issuing: 'revoking', active: 'revoking' } : {};
+  const kept = kind === 'serviceAccount' ? {} : { issuing: 'revoking', active: 'revoking' };
   it.each([
     ['issuing', kept.issuing ?? 'issuing'],
     ['active', kept.active ?? 'active'],
@@ -47,7 +65,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     ['revoked', undefined],
   ] as const)('the end of the job takes it from %s to %s', (state, expected) => {
     const existing = grantIn(state, kind);
-    const ended = endWithJob(existing, LATER);
+    const ended = end(existing, JOB_FINISHED, LATER);
     expect(ended?.state).toBe(expected);
     if (ended)
       expect(ended).toEqual({
@@ -56,22 +74,23 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
         ended_at: LATER,
         ended_by: 'job.finished',
         job_ended_at: LATER,
+        job_check_at: null,
       });
-    if (ended) expect(endWithJob(ended, LATER + 1)).toBeUndefined();
+    if (ended) expect(end(ended, JOB_FINISHED, LATER + 1)).toBeUndefined();
   });
 
   it('the end of the job marks it when it expired before, once, and changes nothing else', () => {
     const existing = grantIn('expired', kind);
     const marked = { ...existing, job_ended_at: LATER };
-    expect(endWithJob(existing, LATER)).toEqual(marked);
-    expect(endWithJob(marked, LATER + 1)).toBeUndefined();
+    expect(end(existing, JOB_FINISHED, LATER)).toEqual(marked);
+    expect(end(marked, JOB_FINISHED, LATER + 1)).toBeUndefined();
   });
 
-  it.each(['issuing', 'active', 'expired'] as const)('a mark of the end is enough to be refused: %s', (state) => {
+  it.each(STATES)('a mark of the end is enough to be refused: %s', (state) => {
     const marked = { ...grantIn(state, kind), job_ended_at: NOW + 500 };
     const refusal = { reason: 'job_ended', ended_at: NOW + 500 };
-    expect(activate(marked, undefined, newToken(NOW + TTL * 1000), LATER)).toEqual({ refusal });
-    expect(reserve(marked, undefined, request(CREDENTIALS[kind]), LATER)).toEqual({ refusal });
+    expect(activate(marked, FREE, newToken(NOW + TTL * 1000), LATER)).toEqual({ refusal });
+    expect(reserve(marked, FREE, request(CREDENTIALS[kind]), LATER)).toEqual({ refusal });
   });
 
   it.each(STATES)('that access was taken away is recorded from revoking alone: %s', (state) => {
@@ -84,24 +103,40 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     const existing = grantIn(state, kind);
     const live = state === 'issuing' || state === 'active';
     const { expires_at } = existing;
-    expect(expire(existing, expires_at - 1)).toBeUndefined();
-    expect(expire(existing, expires_at)).toEqual(
+    const due = expires_at + (live ? margin : 0);
+    expect(expire(existing, due - 1)).toBeUndefined();
+    expect(expire(existing, due)).toEqual(
       live
-        ? { ...existing, state: 'expired', ended_at: expires_at, ended_by: 'clock', dead_at: expires_at }
+        ? {
+            ...existing,
+            state: 'expired',
+            ended_at: expires_at,
+            ended_by: 'clock',
+            job_check_at: null,
+            dead_at: expires_at,
+          }
         : undefined,
     );
+  });
+
+  it('the clock ends what could not be revoked a minute later, and says so of its end alone', () => {
+    const revoking = grantIn('revoking', kind);
+    const { expires_at } = revoking;
+    expect(expire(revoking, expires_at + 59_999)).toBeUndefined();
+    expect(expire(revoking, expires_at + 60_000)).toEqual({ ...revoking, state: 'expired', dead_at: expires_at });
   });
 
   it.each(['issuing', 'active'] as const)(
     'a grant overdue at the end of its job expired, it was not revoked: %s',
     (state) => {
       const existing = grantIn(state, kind);
-      expect(endWithJob(existing, existing.expires_at + 60_000)).toEqual({
+      expect(end(existing, JOB_FINISHED, existing.expires_at + 60_000)).toEqual({
         ...existing,
         state: 'expired',
         ended_at: existing.expires_at,
         ended_by: 'clock',
         job_ended_at: existing.expires_at + 60_000,
+        job_check_at: null,
         dead_at: existing.expires_at,
       });
     },
@@ -109,8 +144,21 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
 
   it('the end of the job takes away what may still be alive by the clock of somebody else', () => {
     const active = grantIn('active', kind);
-    const ended = endWithJob(active, active.expires_at + 59_999);
-    expect(ended?.state).toBe(kind === 'firestore' ? 'revoking' : 'expired');
+    const ended = end(active, JOB_FINISHED, active.expires_at + 59_999);
+    expect(ended?.state).toBe(kind === 'serviceAccount' ? 'expired' : 'revoking');
+  });
+
+  it.each(STATES)('is asked about only while that can still change something: %s', (state) => {
+    const existing = grantIn(state, kind);
+    const live = state === 'issuing' || state === 'active';
+    expect(heardOfJob(existing, 5000, LATER)).toEqual(live ? { ...existing, job_check_at: LATER + 5000 } : undefined);
+  });
+
+  it('is asked about five minutes after a reservation or a token, should nothing be heard by then', () => {
+    expect(grantIn('issuing', kind).job_check_at).toBe(NOW + 300_000);
+    expect(grantIn('active', kind).job_check_at).toBe(NOW + 100 + 300_000);
+    const renewed = reserve(grantIn('active', kind), FREE, ask, LATER);
+    expect(renewed).toMatchObject({ grant: { job_check_at: LATER + 300_000 } });
   });
 
   it('stores nothing its own schema would refuse', () => {

@@ -1,0 +1,60 @@
+// A Firestore whose every request goes through a process that can be cut off. Whatever it does not know it refuses, so
+// that no request gets past it unseen.
+
+import { AggregateQuery, DocumentReference, Firestore, Query, WriteBatch } from '@google-cloud/firestore';
+import type { CutProcess } from './cut-process.ts';
+
+type Part = Firestore | Query | DocumentReference | AggregateQuery | WriteBatch;
+type Call = { readonly target: Part; readonly name: string; readonly parameters: readonly unknown[] };
+
+const READS = ['get', 'getAll'];
+const WRITES = ['create', 'set', 'update', 'delete'];
+const STEPS = ['collection', 'doc', 'batch', 'where', 'orderBy', 'limit', 'startAfter', 'count'];
+
+const originals = new WeakMap<object, Part>();
+
+export function cutFirestore(database: Firestore, process: CutProcess): Firestore {
+  return wrap(database, process);
+}
+
+function wrap<T extends Part>(target: T, process: CutProcess): T {
+  /** What a batch will write. */
+  const writes: string[] = [];
+  const proxy: T = new Proxy(target, {
+    get: (_, property) => {
+      const value: unknown = Reflect.get(target, property, target);
+      if (typeof value !== 'function') return value;
+      const name = String(property);
+      return (...given: unknown[]) => {
+        const parameters = given.map(toOriginal);
+        const call = () => Reflect.apply(value, target, parameters) as unknown;
+        const promised = () => call() as Promise<unknown>;
+        if (target instanceof WriteBatch && WRITES.includes(name)) {
+          call();
+          writes.push(toWrite({ target, name, parameters }));
+          return proxy;
+        }
+        if (target instanceof WriteBatch && name === 'commit')
+          return process.operation(`commit(${writes.join(', ')})`, promised);
+        if (target instanceof DocumentReference && WRITES.includes(name))
+          return process.operation(toWrite({ target, name, parameters }), promised);
+        if (READS.includes(name)) return process.read(promised);
+        if (STEPS.includes(name)) return wrap(call() as Part, process);
+        throw new Error(`the crash tests do not know what ${name} of a ${target.constructor.name} does`);
+      };
+    },
+  });
+  originals.set(proxy, target);
+  return proxy;
+}
+
+function toOriginal(parameter: unknown): unknown {
+  return typeof parameter === 'object' && parameter !== null ? (originals.get(parameter) ?? parameter) : parameter;
+}
+
+/** As it stands in the names of operations: the verb and the collection, never an id. */
+function toWrite({ target, name, parameters }: Call): string {
+  const document = target instanceof DocumentReference ? target : parameters[0];
+  if (!(document instanceof DocumentReference)) throw new Error(`${name} of something else than a document`);
+  return `${name} ${document.parent.id}`;
+}
