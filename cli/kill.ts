@@ -3,7 +3,9 @@
 
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { endingEntries, toIsoTimes } from '../functions/grant-entry.ts';
 import { createKilling } from '../functions/killing.ts';
+import { createAudit } from '../shared/audit.ts';
 import { type Selector, selectorSchema } from '../shared/core/barrier.ts';
 import type { Grant } from '../shared/core/grant.ts';
 import { idOf } from '../shared/core/grant-life.ts';
@@ -23,6 +25,9 @@ SELECTOR: all that are given must fit.
 --bar      also refuse new hand-outs that fit, until --lift
 --dry-run  only tell what would be ended
 
+--id ID    go on with an act that was cut off
+
+Audit lines go to standard output, as the functions write them: keep them. What is for you goes to standard error.
 Settings: GOOGLE_CLOUD_PROJECT, KEYDESK_DATABASE as the functions have them.`;
 
 const SELECTORS = {
@@ -49,6 +54,11 @@ async function main(): Promise<void> {
   const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
   const parts = createKilling({ settings: parsed.settings, emulator, now: () => Date.now() });
 
+  const audit = createAudit({
+    project: parsed.settings.GOOGLE_CLOUD_PROJECT,
+    write: (line) => process.stdout.write(line),
+  });
+
   if (values.list) {
     const barriers = await parts.killLedger.barriers();
     for (const { id, selector, thrown_at } of barriers)
@@ -59,22 +69,34 @@ async function main(): Promise<void> {
   const by = () => values.by ?? stop('--by WHO is missing: the record says who did it', 2);
   if (values.lift !== undefined) {
     if (!(await parts.killLedger.lift(values.lift, by()))) stop(`no barrier ${values.lift} is in force: see --list`, 1);
+    const message = `kill switch ${values.lift} lifted by ${by()}`;
+    audit({ event: 'kill_switch.lifted', severity: 'NOTICE', message, kill_switch: values.lift, by: by() });
     say(`Lifted ${values.lift}. Grants that it ended stay ended; jobs get new ones again.`);
     return;
   }
   const selector = toSelector(values);
   if (values['dry-run']) {
-    const { selected, undetermined } = await findSelected(parts, selector);
+    const { selected, undetermined, unreadable } = await findSelected(parts, selector);
     say(`Would end ${selected.length} live grants: ${describe(selector)}`);
     for (const grant of selected) say(`  ${name(grant)}  ${grant.revocation}`);
+    if (unreadable.length > 0) say(`${unreadable.length} records cannot be read: ${unreadable.join(', ')}`);
     warnOf(undetermined);
     return;
   }
   const reason = values.reason ?? stop('--reason WHY is missing: the record says why', 2);
-  const id = randomUUID();
+  const id = values.id ?? randomUUID();
   const act = { selector, by: by(), reason, bars: values.bar };
-  const killed = await throwKillSwitch(parts, id, act);
   say(`Kill switch ${id}, by ${act.by}: ${describe(selector)}`);
+  audit({
+    event: 'kill_switch.thrown',
+    severity: 'NOTICE',
+    message: `kill switch ${id} thrown by ${act.by}: ${describe(selector)}`,
+    kill_switch: id,
+    ...act,
+    selector: toIsoTimes(selector),
+  });
+  const killed = await throwKillSwitch(parts, id, act);
+  for (const entry of endingEntries(killed)) audit(entry);
   say(`  ${killed.revoked.length} revoked: access was taken away`);
   say(`  ${killed.renewalEnded.length} not renewed any more: tokens of shared accounts, which nothing can take away`);
   for (const grant of killed.renewalEnded)
@@ -89,7 +111,7 @@ async function main(): Promise<void> {
       ? `New hand-outs that fit are barred until: npm run kill -- --lift ${id} --by WHO`
       : 'Nothing is barred.',
   );
-  if (unfinished.length > 0) process.exitCode = 1;
+  if (unfinished.length > 0 || killed.undetermined.length > 0) process.exitCode = 1;
 }
 
 function read() {
@@ -106,6 +128,7 @@ function read() {
         'dry-run': { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         lift: { type: 'string' },
+        id: { type: 'string' },
         by: { type: 'string' },
         reason: { type: 'string' },
       },
@@ -117,7 +140,11 @@ function read() {
 
 function toSelector(values: ReturnType<typeof read>['values']): Selector {
   const since = values.since === undefined ? undefined : Date.parse(values.since);
-  if (Number.isNaN(since)) return stop('--since must be a time such as 2026-11-24T10:00:00Z', 2);
+  if (
+    values.since !== undefined &&
+    !(/T.*(Z|[+-]\d\d:\d\d)$/.test(values.since) && (since ?? Number.NaN) <= Date.now())
+  )
+    return stop('--since must be a time that has been, with its zone, such as 2026-11-24T10:00:00Z', 2);
   const named = Object.entries(SELECTORS).flatMap(([option, field]) => {
     const value = values[option as keyof typeof SELECTORS];
     // Buildkite's UUIDs are kept in lower case.
@@ -151,7 +178,7 @@ function warnOf(undetermined: readonly Grant[]): void {
 }
 
 function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stderr.write(`${line}\n`);
 }
 
 function stop(problem: string, code: number): never {

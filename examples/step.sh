@@ -7,8 +7,9 @@ JOB_TOKEN=$(buildkite-agent oidc request-token --audience "https://keydesk.acme.
 
 ANSWER=$(mktemp)
 trap 'rm -f "$ANSWER"' EXIT
-curl --fail-with-body --silent --show-error --retry 3 --output "$ANSWER" -X POST "$KEYDESK/token/staging-config" \
-  -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" || { cat "$ANSWER"; exit 1; }
+curl --fail-with-body --silent --show-error --max-time 60 --retry 3 --retry-max-time 300 --output "$ANSWER" \
+  -X POST "$KEYDESK/token/staging-config" -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" \
+  || { cat "$ANSWER"; exit 1; }
 ACCESS_TOKEN=$(cat "$ANSWER")
 
 curl --fail-with-body --silent --show-error --globoff -X PATCH \

@@ -30,6 +30,11 @@ export function createRevokeHandler({ lookUpToken, returnGrant, now }: HeldToken
     if (!open) return { status: 200, body: { request_id } };
     const ending = await returnGrant(grant);
     const [unfinished] = ending.unfinished;
+    // What cannot be taken away is told, to whoever holds it anyway.
+    const lingers = grant.revocation === 'expiry' && liveToken(grant, token_sha256, now());
+    const until = lingers ? { revocation: grant.revocation, expires_in: secondsUntil(lingers.expires_at, now()) } : {};
+    const done: Answer = { status: 200, body: { request_id, ...until } };
+    if (ending.revoked.length + ending.renewalEnded.length + ending.expired.length === 0 && !unfinished) return done;
     const entries: AuditEntry[] = [
       {
         event: 'grant.returned',
@@ -42,7 +47,7 @@ export function createRevokeHandler({ lookUpToken, returnGrant, now }: HeldToken
       },
       ...endingEntries(ending),
     ];
-    if (!unfinished) return { status: 200, body: { request_id }, entries };
+    if (!unfinished) return { ...done, entries };
     const refusal = { reason: 'unavailable', what: 'revocation', detail: unfinished.detail, retryAfter: 2 } as const;
     const answer = refused(refusal, { request_id, bearer: false });
     return { ...answer, entries: [...(answer.entries ?? []), ...entries] };
@@ -83,6 +88,10 @@ function liveToken(grant: Grant, token_sha256: string, now: number): { readonly 
   const token = grant.tokens.find(({ sha256 }) => sha256 === token_sha256);
   const expires_at = Math.min(token?.expires_at ?? 0, grant.expires_at);
   return expires_at > now && (grant.state === 'active' || grant.state === 'issuing') ? { expires_at } : undefined;
+}
+
+function secondsUntil(time: number, now: number): number {
+  return Math.ceil((time - now) / 1000);
 }
 
 function answering(answer: (token_sha256: string, request: Incoming) => Promise<Answer>) {

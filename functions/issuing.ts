@@ -2,7 +2,6 @@
 // libraries are most of a cold start.
 
 import type { Settings } from '../shared/core/settings.ts';
-import { createAccountStateReader } from '../shared/google/account-state.ts';
 import { createMint } from '../shared/google/mint.ts';
 import { createServiceIdentity } from '../shared/google/service-identity.ts';
 import { createDatabaseOpener } from '../shared/ledger/firestore-client.ts';
@@ -22,7 +21,6 @@ export function createIssuing(parts: {
   return {
     ledger: createIssuingLedger(ledger, now),
     openGrantDocument: createGrantDocumentOpener(openDatabase),
-    stateOfAccount: createAccountStateReader(identity.ask, settings.KEYDESK_IAM_URL),
     mint: createMint({
       askAsService: identity.ask,
       ask,

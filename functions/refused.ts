@@ -3,6 +3,7 @@
 import type { AuditEntry } from '../shared/audit.ts';
 import type { JobClaims } from '../shared/core/claims.ts';
 import { isJobTokenRefusal, type Refusal, toWireError } from '../shared/core/refusal.ts';
+import { toIsoTimes } from './grant-entry.ts';
 import type { Answer } from './http.ts';
 
 export interface RefusedContext {
@@ -35,7 +36,7 @@ function toEntry(refusal: Refusal, { credentialName, claims }: RefusedContext): 
     severity: reason === 'unavailable' ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
     message: `refused: ${reason}`,
     reason,
-    ...facts,
+    ...toIsoTimes(facts),
     credential: credentialName?.slice(0, 128),
     job: claims && toJob(claims),
     labels: { reason },

@@ -4,7 +4,6 @@ import type { AuditEntry } from '../shared/audit.ts';
 import type { KnownAccount } from '../shared/ledger/sweep-ledger.ts';
 import type { FoundFinished } from '../shared/missed-ends.ts';
 import type { Swept } from '../shared/sweep.ts';
-import { Unavailable } from '../shared/unavailable.ts';
 import { endingEntries, toIsoTimes } from './grant-entry.ts';
 import type { Answer, Failures, Handler } from './http.ts';
 
@@ -22,28 +21,8 @@ export function createSweepHandler({ sweep, now }: SweepParts): Handler {
     if (method !== 'POST')
       return { ...error(405, 'invalid_request', 'Only POST is answered.', request_id), headers: { allow: 'POST' } };
     const startedAt = now();
-    try {
-      return done(await sweep(), now() - startedAt, request_id);
-    } catch (failure) {
-      if (!Unavailable.is(failure)) throw failure;
-      return {
-        ...error(
-          503,
-          'temporarily_unavailable',
-          'The ledger could not be read. The next sweep tries again.',
-          request_id,
-        ),
-        headers: { 'retry-after': String(failure.retryAfter) },
-        entries: [
-          {
-            event: 'sweep.completed',
-            severity: 'ERROR',
-            message: `sweep failed: ${failure.message}`,
-            completed: false,
-          },
-        ],
-      };
-    }
+    const swept = await sweep();
+    return done(swept, now() - startedAt, request_id);
   };
 }
 
@@ -61,7 +40,7 @@ function done(swept: Swept, took_ms: number, request_id: string): Answer {
     ended_by_clock: expired.filter(({ ended_by }) => ended_by === 'clock').length,
     renewal_ended: renewalEnded.length,
     asked_buildkite: asked,
-    // Webhooks that were certainly lost.
+    // Ends of which no webhook had told so far.
     found_finished: foundFinished.length,
     accounts_enabled: woken.length,
     accounts_disabled_again: disabledAgain.length,
@@ -70,9 +49,19 @@ function done(swept: Swept, took_ms: number, request_id: string): Answer {
     more,
     took_ms,
   };
+  const answer: Answer = swept.unread
+    ? {
+        ...error(
+          503,
+          'temporarily_unavailable',
+          'The ledger could not be read. The next sweep tries again.',
+          request_id,
+        ),
+        headers: { 'retry-after': '2' },
+      }
+    : { status: 200, body: { ...summary, request_id } };
   return {
-    status: 200,
-    body: { ...summary, request_id },
+    ...answer,
     entries: [
       ...foundFinished.map(toFoundFinished),
       ...endingEntries(swept),
@@ -80,9 +69,9 @@ function done(swept: Swept, took_ms: number, request_id: string): Answer {
       ...disabledAgain.map(toDisabledAgain),
       {
         event: 'sweep.completed',
-        severity: failures.length > 0 ? 'WARNING' : 'INFO',
-        message: `sweep: ${revoked.length} revoked, ${expired.length} expired, ${woken.length} accounts enabled, ${failures.length} failed${more ? ', more to do' : ''}`,
-        completed: true,
+        severity: swept.unread ? 'ERROR' : failures.length > 0 ? 'WARNING' : 'INFO',
+        message: `sweep${swept.unread ? ' could not read the ledger' : ''}: ${revoked.length} revoked, ${expired.length} expired, ${woken.length} accounts enabled, ${failures.length} failed${more ? ', more to do' : ''}`,
+        completed: !swept.unread,
         ...summary,
         failures: failures.slice(0, 20),
       },
@@ -94,7 +83,7 @@ function toFoundFinished({ job_id, job_state, pipeline_slug }: FoundFinished): A
   return {
     event: 'job.found_finished',
     severity: 'WARNING',
-    message: `job ${job_id} had ended, and no webhook said so`,
+    message: `job ${job_id} had ended, and no webhook has said so yet`,
     job_id,
     job_state,
     pipeline_slug,

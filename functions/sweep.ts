@@ -18,5 +18,8 @@ export const sweep = start({
   failures: SWEEP_FAILURES,
   bodyLimit: SWEEP_BODY_LIMIT,
   project: settings.GOOGLE_CLOUD_PROJECT,
-  warm: () => void sweeping().then(({ warm }) => warm()),
+  warm: () =>
+    void sweeping()
+      .then(({ warm }) => warm())
+      .catch(() => {}),
 });

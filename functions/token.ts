@@ -50,7 +50,7 @@ export const token = start({
   project: settings.GOOGLE_CLOUD_PROJECT,
   warm: () => {
     void keys.warm();
-    void issuing();
+    void issuing().catch(() => {});
   },
 });
 

@@ -23,5 +23,8 @@ export const webhook = start({
   failures: WEBHOOK_FAILURES,
   bodyLimit: WEBHOOK_BODY_LIMIT,
   project: settings.GOOGLE_CLOUD_PROJECT,
-  warm: () => void ending().then(({ warm }) => warm()),
+  warm: () =>
+    void ending()
+      .then(({ warm }) => warm())
+      .catch(() => {}),
 });

@@ -12,6 +12,8 @@ export type AuditEvent =
   | 'job.found_finished'
   | 'account.enabled'
   | 'account.disabled_again'
+  | 'kill_switch.thrown'
+  | 'kill_switch.lifted'
   | 'webhook.accepted'
   | 'webhook.refused'
   | 'sweep.completed'
@@ -39,7 +41,8 @@ interface AuditedRequest {
   readonly trace: string | undefined;
 }
 
-export type Audit = (entry: AuditEntry, request: AuditedRequest) => void;
+/** `request` is left out for what an operator does outside of any. */
+export type Audit = (entry: AuditEntry, request?: AuditedRequest) => void;
 
 /**
  * @param parts.write takes one line, newline included
@@ -51,20 +54,26 @@ export function createAudit(parts: { readonly project: string; readonly write: (
       severity,
       message,
       event,
-      request_id: request.request_id,
+      ...(request ? { request_id: request.request_id } : {}),
       ...facts,
-      ...traceFields(parts.project, request.trace),
       'logging.googleapis.com/labels': { event, ...labels },
-      httpRequest: {
-        requestMethod: request.method,
-        requestUrl: request.path.slice(0, 256),
-        status: request.status,
-        userAgent: request.userAgent?.slice(0, 256),
-        remoteIp: request.remoteIp?.slice(0, 64),
-        latency: `${(request.latencyMs / 1000).toFixed(3)}s`,
-      },
+      ...(request ? requestFields(parts.project, request) : {}),
     };
     parts.write(`${escapeInvisible(withoutTokens(JSON.stringify(line)))}\n`);
+  };
+}
+
+function requestFields(project: string, request: AuditedRequest): Record<string, unknown> {
+  return {
+    ...traceFields(project, request.trace),
+    httpRequest: {
+      requestMethod: request.method,
+      requestUrl: request.path.slice(0, 256),
+      status: request.status,
+      userAgent: request.userAgent?.slice(0, 256),
+      remoteIp: request.remoteIp?.slice(0, 64),
+      latency: `${(request.latencyMs / 1000).toFixed(3)}s`,
+    },
   };
 }
 

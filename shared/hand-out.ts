@@ -11,15 +11,15 @@ import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { idOf, type Request } from './core/grant-life.ts';
 import { type Credential, MAX_TTL } from './core/policy.ts';
 import type { Refusal } from './core/refusal.ts';
-import type { ReadAccountState } from './google/account-state.ts';
 import type { Mint, Minted } from './google/mint.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
 import type { IssuingLedger, Reserved } from './ledger/issuing-ledger.ts';
 import type { LoadedPolicy } from './policy-text.ts';
 import { Unavailable } from './unavailable.ts';
 
-/** Pooled accounts that one request tries before it says that Google fails. */
+/** Pooled accounts that a job tries within so many milliseconds before it is said that Google fails. */
 const MAX_ACCOUNTS_TRIED = 3;
+const LATELY_MS = 5 * 60_000;
 
 export interface HandOutParts {
   readonly policy: LoadedPolicy;
@@ -27,7 +27,6 @@ export interface HandOutParts {
   readonly ledger: IssuingLedger;
   readonly mint: Mint;
   readonly openGrantDocument: OpenGrantDocument;
-  readonly stateOfAccount: ReadAccountState;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -134,8 +133,9 @@ async function openFor({ openGrantDocument }: HandOutParts, grant: Grant): Promi
 }
 
 /**
- * Mints from an account that is this job's own by then. One that turns out to be disabled or gone is given back for
- * another, as long as no token of it left; whatever else makes Google refuse would make it refuse the others too.
+ * Mints from an account that is this job's own by then. One that Google refuses to mint from (disabled by somebody, gone,
+ * not bound yet) is given back for another, as long as no token of it left, and not for a job that had some of them: then
+ * the fault is elsewhere, and the whole pool would go to rest for it.
  */
 async function obtainFromLease(parts: HandOutParts, request: Request, startMinting: StartMinting): Promise<Obtained> {
   const unusable: string[] = [];
@@ -152,8 +152,8 @@ async function obtainFromLease(parts: HandOutParts, request: Request, startMinti
       return barred ?? { minted, reserved };
     } catch (error) {
       const mayChange = Unavailable.is(error) && error.refused && grant.tokens.length === 0;
-      if (!mayChange || unusable.length + 1 >= MAX_ACCOUNTS_TRIED) throw error;
-      if ((await parts.stateOfAccount(grant.service_account)) === 'enabled') throw error;
+      const lately = grant.past_leases.filter(({ dead_at }) => dead_at > parts.now() - LATELY_MS);
+      if (!mayChange || lately.length + 1 >= MAX_ACCOUNTS_TRIED) throw error;
       unusable.push(grant.service_account);
     }
   }

@@ -24,6 +24,8 @@ export async function insist<T>({ until, now }: Patience, work: () => Promise<T>
       const hopeless = !Unavailable.is(error) || error.refused || tries === MAX_TRIES || now() + pause >= until;
       if (hopeless) throw error;
       await new Promise((resolve) => setTimeout(resolve, pause));
+      // An instance that was frozen meanwhile must not act on what it was asked long ago.
+      if (now() >= until) throw error;
     }
   }
 }

@@ -5,7 +5,8 @@
 import type { Selector } from './core/barrier.ts';
 import { mayBeMeant, selects } from './core/barrier.ts';
 import type { Grant } from './core/grant.ts';
-import { type Ending, endGrant } from './end-job.ts';
+import { idOf } from './core/grant-life.ts';
+import { BUDGET_MS as ENDING_MS, type Ending, finish, mergeEndings } from './end-job.ts';
 import type { KillLedger } from './ledger/kill-ledger.ts';
 import type { RevokeParts } from './revoke.ts';
 import { type Failure, nameGrant, workThrough } from './sweep-step.ts';
@@ -38,7 +39,7 @@ export async function findSelected({ killLedger }: Pick<KillParts, 'killLedger'>
   const selected: Grant[] = [];
   const undetermined: Grant[] = [];
   const unreadable: string[] = [];
-  let after: string | undefined;
+  let after: Awaited<ReturnType<KillLedger['live']>>['next'];
   do {
     const page = await killLedger.live(after);
     selected.push(...page.grants.filter((grant) => selects(selector, grant)));
@@ -50,26 +51,32 @@ export async function findSelected({ killLedger }: Pick<KillParts, 'killLedger'>
 }
 
 /**
- * Throws the switch. Safe to repeat with the same id. Throws Unavailable when the act could not be recorded or the grants
+ * Throws the switch. Safe to repeat, also with the same id. Throws Unavailable when the act could not be recorded or the grants
  * not be read; what could not be ended is in the answer.
  */
 export async function throwKillSwitch(parts: KillParts, id: string, act: KillSwitch): Promise<Killed> {
   const { killLedger, now } = parts;
   await killLedger.record(id, { ...act, thrown_at: now(), lifted_at: null, lifted_by: null });
   const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);
-  const endings: Ending[] = [];
   const failures: Failure[] = unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
+  const ended: Grant[] = [];
+  const endings: Ending[] = [];
   const options = { until: now() + BUDGET_MS, now, failures, name: nameGrant };
-  await workThrough(selected, options, async (grant) => {
-    endings.push(await endGrant(parts, grant, { by: 'kill_switch', kill_switch: id }));
+  // All ends go on record first: from then on the sweep helps.
+  const left = await workThrough(selected, options, async (grant) => {
+    const record = await parts.ledger.endGrant(grant, { by: 'kill_switch', kill_switch: id });
+    if (record) ended.push(record);
   });
-  return {
-    id,
-    undetermined,
-    failures,
-    revoked: endings.flatMap(({ revoked }) => revoked),
-    renewalEnded: endings.flatMap(({ renewalEnded }) => renewalEnded),
-    expired: endings.flatMap(({ expired }) => expired),
-    unfinished: endings.flatMap(({ unfinished }) => unfinished),
-  };
+  failures.push(
+    ...left.map((grant) => ({ ...nameGrant(grant), detail: 'not ended for lack of time: throw it again' })),
+  );
+  const toFinish = await workThrough(ended, options, async (grant) => {
+    endings.push(await finish(parts, [grant], now() + ENDING_MS));
+  });
+  const waiting = toFinish.map((grant) => ({
+    grant_id: idOf(grant),
+    detail: 'on record as ending; the sweep goes on',
+  }));
+  const merged = mergeEndings(endings);
+  return { ...merged, unfinished: [...merged.unfinished, ...waiting], id, undetermined, failures };
 }

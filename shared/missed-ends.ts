@@ -1,15 +1,15 @@
 // Asks Buildkite about jobs of which nothing was heard for a while, and ends those that have finished: their webhook was
 // lost. Sweeps that run at once share one allowance, so that Buildkite never gets more than 40 calls within a minute.
 
-import type { JobAnswer } from './buildkite/job-state.ts';
+import type { AskJobState, JobAnswer } from './buildkite/job-state.ts';
 import type { Grant } from './core/grant.ts';
-import { type Ending, endJob } from './end-job.ts';
+import { type Ending, endJob, mergeEndings } from './end-job.ts';
 import { detailOf, type Failure, nameGrant, type SweepParts, unreadableGrants } from './sweep-step.ts';
 import { Unavailable } from './unavailable.ts';
 
 /** Calls of one run, and milliseconds within which they begin. */
 const CALLS = 20;
-const CALLING_MS = 10_000;
+const CALLING_MS = 8_000;
 /** Milliseconds for which no other run may call. Any minute then meets two runs at most. */
 const HELD_MS = 55_000;
 /** Calls that are left to others who use the same API token's user. */
@@ -20,6 +20,7 @@ const UNKNOWN_AGAIN_MS = 15 * 60_000;
 /** Grants looked at to find that many jobs. */
 const GRANTS = 100;
 
+/** A job of whose end no webhook had told until it was asked about. */
 export interface FoundFinished {
   readonly job_id: string;
   readonly job_state: string | undefined;
@@ -39,12 +40,13 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
   const failures: Failure[] = [];
   let asked = 0;
 
-  const hear = async (grants: readonly Grant[], [{ job_id, organization_slug, pipeline_slug }]: [Grant]) => {
-    if (!parts.askJobState) return undefined;
-    const answer = await parts.askJobState(organization_slug, job_id);
+  const hear = async (askJobState: AskJobState, grants: readonly Grant[], first: Grant) => {
+    const { job_id, organization_slug, pipeline_slug } = first;
+    const answer = await askJobState(organization_slug, job_id);
     if (answer.outcome === 'finished') {
-      endings.push(await endJob(parts, { job_id, pipeline_id: undefined, by: 'job.found_finished' }));
-      foundFinished.push({ job_id, job_state: answer.job_state, pipeline_slug });
+      const ending = await endJob(parts, { job_id, pipeline_id: undefined, by: 'job.found_finished' });
+      endings.push(ending);
+      if (!ending.repeated) foundFinished.push({ job_id, job_state: answer.job_state, pipeline_slug });
     } else {
       const again = answer.outcome === 'running' ? RUNNING_AGAIN_MS : UNKNOWN_AGAIN_MS;
       for (const grant of grants) await parts.sweepLedger.heardOfJob(grant, again);
@@ -53,15 +55,16 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
   };
 
   try {
-    const jobs = await quietJobs(parts, failures);
+    const { askJobState } = parts;
+    const jobs = askJobState ? await quietJobs(parts, failures) : [];
     const until = parts.now() + CALLING_MS;
     for (const grants of jobs) {
-      if (parts.now() >= until) break;
-      const [first] = grants as [Grant];
+      const [first] = grants;
+      if (!askJobState || !first || parts.now() >= until) break;
       let answer: JobAnswer | undefined;
       try {
         asked += 1;
-        answer = await hear(grants, [first]);
+        answer = await hear(askJobState, grants, first);
       } catch (error) {
         failures.push({ ...nameGrant(first), detail: detailOf(error) });
         if (Unavailable.is(error) && error.retryAfter > 2)
@@ -77,19 +80,12 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
     foundFinished,
     asked,
     failures,
-    revoked: endings.flatMap(({ revoked }) => revoked),
-    renewalEnded: endings.flatMap(({ renewalEnded }) => renewalEnded),
-    expired: endings.flatMap(({ expired }) => expired),
-    unfinished: endings.flatMap(({ unfinished }) => unfinished),
+    ...mergeEndings(endings),
   };
 }
 
 /** The live grants of each job to ask about, longest unheard of first; none when it is another's turn to ask. */
-async function quietJobs(
-  { askJobState, sweepLedger }: SweepParts,
-  failures: Failure[],
-): Promise<readonly (readonly Grant[])[]> {
-  if (!askJobState) return [];
+async function quietJobs({ sweepLedger }: SweepParts, failures: Failure[]): Promise<readonly (readonly Grant[])[]> {
   const found = await sweepLedger.quiet(GRANTS);
   failures.push(...unreadableGrants(found));
   const jobs = Map.groupBy(found.grants, ({ job_id }) => job_id);

@@ -2,19 +2,18 @@
 // two sweeps at once; asks IAM whether those that rest are still disabled; takes back those whose grant is gone; counts.
 
 import type { Account } from './core/account.ts';
+import { CLOCK_MARGIN_MS } from './core/grant-life.ts';
 import { type PoolReport, reportPools } from './core/pool.ts';
-import { insist } from './insist.ts';
 import type { KnownAccount } from './ledger/sweep-ledger.ts';
 import { detailOf, type Failure, type SweepParts, workThrough } from './sweep-step.ts';
 
 /** Milliseconds for each of the three things done. */
-const STEP_MS = 6_000;
+const STEP_MS = 5_000;
 /** How long a sweep may go on enabling what it began: far less than until another may begin. */
-const WAKING_MS = 20_000;
-/** A resting account is looked at again so often, and not shortly before its rest is over. */
-const RECHECK_EVERY_MS = 5 * 60_000;
-const RECHECKS = 60;
-const BEFORE_WAKING_MS = 2 * 60_000;
+const CLAIM_USED_MS = 20_000;
+/** A resting account is looked at again by about every sweep, until its tokens have expired by all clocks but the slowest. */
+const RECHECK_EVERY_MS = 50_000;
+const RECHECKS = 300;
 /** After what time an account that is not resting although its last token has expired is taken to be forgotten. */
 const FORGOTTEN_MS = 2 * 60_000;
 
@@ -49,14 +48,19 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
     for (const { email, account } of accounts) known.set(email, account);
     failures.push(...unreadable.map((email) => ({ service_account: email, detail: 'its record cannot be read' })));
 
-    await step(forgotten(accounts, now()), async (held) => changed(held.email, await sweepLedger.reclaim(held)));
+    await step(forgotten(accounts, now()), async (held) => {
+      if (changed(held.email, await sweepLedger.reclaim(held)))
+        failures.push({ service_account: held.email, detail: 'no grant held it any more; it was sent to rest' });
+    });
     await step(rested(accounts, now()), async ({ email, account }) => {
       if (changed(email, await wake(parts, email))) woken.push({ email, account });
     });
     await step(toRecheck(accounts, now()), async ({ email, account }) => {
-      if ((await parts.stateOfAccount(email)) === 'enabled') {
+      const state = await parts.stateOfAccount(email);
+      if (state === 'missing') throw new Error('is gone from IAM: take it out of the pool, and delete its record');
+      if (state === 'enabled') {
+        await disableAgain(parts, email);
         disabledAgain.push({ email, account });
-        await parts.disableAccount(email, 'keydesk/resting', { until: now() + STEP_MS, now });
       }
       changed(email, await sweepLedger.recheck(email));
     });
@@ -74,12 +78,18 @@ async function wake(parts: SweepParts, email: string): Promise<Account | undefin
   const { sweepLedger, enableAccount, now } = parts;
   const claimed = await sweepLedger.beginToWake(email);
   if (!claimed || claimed.waking_at === null) return undefined;
-  const until = claimed.waking_at + WAKING_MS;
-  await insist({ until, now }, async () => {
-    if (now() >= until) throw new Error('no time left to enable it; a later sweep does');
-    await enableAccount(email);
-  });
+  const until = claimed.waking_at + CLAIM_USED_MS;
+  if (now() >= until) throw new Error('no time left to enable it; a later sweep does');
+  await enableAccount(email, { until, now });
   return sweepLedger.wake(email, claimed.waking_at);
+}
+
+async function disableAgain({ disableAccount, now }: SweepParts, email: string): Promise<void> {
+  try {
+    await disableAccount(email, 'keydesk/resting', { until: now() + STEP_MS, now });
+  } catch (error) {
+    throw new Error(`was found enabled while it must rest, and could not be disabled: ${detailOf(error)}`);
+  }
 }
 
 function forgotten(accounts: readonly KnownAccount[], now: number): KnownAccount[] {
@@ -97,7 +107,7 @@ function toRecheck(accounts: readonly KnownAccount[], now: number): KnownAccount
   const checkedAt = ({ account }: KnownAccount) => Math.max(account.disabled_at ?? 0, account.checked_at ?? 0);
   return accounts
     .filter(({ account }) => account.state === 'resting' && account.disabled_at !== null)
-    .filter(({ account }) => account.rests_until - BEFORE_WAKING_MS > now)
+    .filter(({ account }) => account.rests_until - CLOCK_MARGIN_MS > now)
     .filter((known) => checkedAt(known) + RECHECK_EVERY_MS <= now)
     .sort((left, right) => checkedAt(left) - checkedAt(right))
     .slice(0, RECHECKS);

@@ -25,7 +25,10 @@ export interface Failure {
 
 const AT_ONCE = 10;
 
-/** Works on the items, ten at once, and begins none after `until`. What fails is added to `failures`. */
+/**
+ * Works on the items, ten at once, and begins none after `until`. What fails is added to `failures`.
+ * @returns the items that it did not come to
+ */
 export async function workThrough<T>(
   items: readonly T[],
   options: {
@@ -35,11 +38,13 @@ export async function workThrough<T>(
     readonly name: (item: T) => Omit<Failure, 'detail'>;
   },
   work: (item: T) => Promise<unknown>,
-): Promise<void> {
+): Promise<readonly T[]> {
   const { until, now, failures, name } = options;
   const waiting = [...items];
   const worker = async () => {
-    for (let item = waiting.shift(); item !== undefined && now() < until; item = waiting.shift()) {
+    while (now() < until) {
+      const item = waiting.shift();
+      if (item === undefined) return;
       try {
         await work(item);
       } catch (error) {
@@ -48,6 +53,7 @@ export async function workThrough<T>(
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return waiting;
 }
 
 export function nameGrant(grant: Grant): Omit<Failure, 'detail'> {

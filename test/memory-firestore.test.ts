@@ -47,6 +47,7 @@ interface QueryPlan {
 
 type Step =
   | { readonly step: 'write'; readonly write: Exclude<Write, { write: 'delete' }> }
+  | { readonly step: 'write again'; readonly id: Id; readonly how: 'set' | 'update' | 'batch' }
   | { readonly step: 'batch'; readonly writes: readonly Write[] }
   | { readonly step: 'read'; readonly id: Id }
   | { readonly step: 'query'; readonly query: QueryPlan };
@@ -157,6 +158,10 @@ const step = fc.oneof(
       writes: fc.uniqueArray(anyWrite, { maxLength: 4, selector: (one) => one.id }),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ step: fc.constant('write again'), id, how: fc.constantFrom('set', 'update', 'batch') }),
+  },
   { weight: 1, arbitrary: fc.record({ step: fc.constant('read'), id }) },
   { weight: 5, arbitrary: fc.record({ step: fc.constant('query'), query }) },
 ) as fc.Arbitrary<Step>;
@@ -167,6 +172,15 @@ function withoutNanoseconds(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, withoutNanoseconds(inner)]));
 }
+
+/** One of every kind, and neighbours within each. */
+const VALUES: readonly unknown[] = [
+  ...[null, false, true, Number.NaN, Number.NEGATIVE_INFINITY, -1, 0, 0.5, 1, 2 ** 60],
+  ...[new Date(0), new Timestamp(0, 1_000), new Timestamp(-5, 0)],
+  ...['', 'a', 'ab', 'b', '\u{1F600}', '\uFFEE'],
+  ...[[], [1], [1, 2], [2], [null], [null, Number.NaN, 'x'], [{ x: 1 }]],
+  ...[{}, { x: 1 }, { x: 2 }, { x: 1, y: 1 }, { y: 0 }, { x: { z: 1 } }, { '\u{1F600}': 1 }, { '\uFFEE': 1 }],
+];
 
 const FUTURE = Timestamp.fromMillis(Date.UTC(2100, 0));
 
@@ -220,6 +234,17 @@ function player(firestore: Firestore, collection: CollectionReference) {
         };
         return numbered((await result()).writeTime);
       }
+      case 'write again': {
+        const document = collection.doc(step.id);
+        const read = await document.get();
+        const held = read.data() ?? { f: 1 };
+        if (step.how === 'set') return numbered((await document.set(held)).writeTime);
+        const { updateTime: lastUpdateTime = FUTURE } = read;
+        if (step.how === 'update') return numbered((await document.update(held, { lastUpdateTime })).writeTime);
+        const other = collection.doc(step.id === 'a' ? 'b' : 'a');
+        const batch = firestore.batch().update(document, held, { lastUpdateTime }).set(other, { f: 1 });
+        return (await batch.commit()).map(({ writeTime }) => numbered(writeTime));
+      }
       case 'batch': {
         const batch = firestore.batch();
         for (const write of step.writes) {
@@ -242,7 +267,10 @@ function player(firestore: Firestore, collection: CollectionReference) {
           built = built.orderBy(field ?? FieldPath.documentId(), direction);
         }
         if (step.query.limit !== undefined) built = built.limit(step.query.limit);
-        if (step.query.after) built = built.startAfter(await collection.doc(step.query.after).get());
+        const { after, orders } = step.query;
+        const byIdOnly = orders.length === 1 && orders[0]?.field === undefined;
+        if (after && byIdOnly) built = built.startAfter(after);
+        else if (after) built = built.startAfter(await collection.doc(after).get());
         if (step.query.count) return (await built.count().get()).data();
         const { docs, empty, size } = await built.get();
         return { docs: docs.map(seen), empty, size };
@@ -280,6 +308,42 @@ describe('the Firestore in memory', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('compares and orders every kind of value like the emulator', { timeout: 120_000 }, async () => {
+    const name = `values-${randomUUID()}`;
+    const { firestore } = createMemoryFirestore({ indexes: 'unchecked' });
+    const [real, memory] = [emulator.collection(name), firestore.collection(name)];
+    for (const [at, f] of VALUES.entries()) {
+      for (const id of [`${at}`, `${at}-again`]) await Promise.all([real, memory].map((one) => one.doc(id).set({ f })));
+    }
+    const alike = async (what: string, query: (collection: CollectionReference) => Promise<Query>) => {
+      const found = async (collection: CollectionReference) =>
+        (await (await query(collection)).get().catch(asRefusal)) as { docs?: DocumentSnapshot[] };
+      const [expected, actual] = await Promise.all([found(real), found(memory)]);
+      expect([what, actual.docs?.map(({ id }) => id) ?? actual]).toEqual([
+        what,
+        expected.docs?.map(({ id }) => id) ?? expected,
+      ]);
+      return expected.docs?.length ?? 0;
+    };
+    for (const direction of ['asc', 'desc'] as const) {
+      expect(await alike(direction, async (c) => c.orderBy('f', direction))).toBe(2 * VALUES.length);
+      for (const at of VALUES.keys()) {
+        await alike(`${direction} after ${at}`, async (c) =>
+          c.orderBy('f', direction).startAfter(await c.doc(`${at}`).get()),
+        );
+      }
+    }
+    for (const [at, value] of VALUES.entries()) {
+      const empty = value === null || Number.isNaN(value);
+      expect(await alike(`== ${at}`, async (c) => c.where('f', '==', value))).toBe(2);
+      await alike(`in ${at}`, async (c) => c.where('f', 'in', [value, 1]));
+      if (empty) continue;
+      await alike(`array-contains ${at}`, async (c) => c.where('f', 'array-contains', value));
+      for (const op of ['<', '<=', '>', '>='] as const)
+        await alike(`${op} ${at}`, async (c) => c.where('f', op, value));
+    }
   });
 
   it.each(['the emulator', 'memory'])('throws at once for undefined, in %s', async (where) => {
@@ -344,6 +408,7 @@ describe('the Firestore in memory', () => {
     expect(() => firestore.batch().set(document, {}).set(document, {})).toThrow(missing);
     expect(() => firestore.batch().delete(document, { exists: true })).toThrow(missing);
     expect(() => collection.where('f', '!=', 1)).toThrow(missing);
+    expect(() => collection.orderBy('f').startAfter(1)).toThrow(missing);
     expect(() => collection.where('f', '<', 1).where('g', '<', 1).get()).toThrow(missing);
     expect(() => collection.where('f', '<', 1).orderBy('g').get()).toThrow(missing);
     expect(() => createMemoryFirestore().firestore.getAll(document)).toThrow(/another database/);

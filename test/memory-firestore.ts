@@ -379,9 +379,14 @@ class MemoryQuery {
     return this.#with({ limit });
   }
 
+  /** @param after a snapshot; or an id, in an order by nothing else */
   startAfter(after: unknown, ...more: readonly unknown[]): MemoryQuery {
     refuseMore(more);
-    if (!(after instanceof MemorySnapshot)) throw unsupported('startAfter() with anything but a snapshot');
+    const { orders, ids } = this.#state;
+    if (typeof after === 'string' && ids && orders.length === 0) {
+      return this.#with({ after: { id: checkedId(after), data: {} } });
+    }
+    if (!(after instanceof MemorySnapshot)) throw unsupported('startAfter() with these values');
     const { id, stored = {} } = after;
     const missing = ordersOf(this.#state).find(({ segments }) => valueAt(stored, segments) === undefined);
     if (missing) throw new Error(`Field "${missing.field}" is missing in the provided DocumentSnapshot.`);

@@ -83,7 +83,6 @@ function free(account: Account, now: number): Account {
     ...account,
     state: 'free',
     grant: null,
-    leased_at: null,
     disabled_at: null,
     waking_at: null,
     checked_at: null,

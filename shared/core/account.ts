@@ -1,6 +1,6 @@
 // A pooled service account as it is on record. It serves one job at a time, is disabled when that job ends, and rests
 // until the last token ever issued from it has expired. Times are milliseconds since the epoch and end in `_at` or
-// `_until`. How it changes: life.ts. An account without a record has never served: it is free.
+// `_until`. How it changes: account-life.ts. An account without a record has never served: it is free.
 
 import * as z from 'zod';
 
@@ -14,7 +14,8 @@ export const accountSchema = z.object({
   state: z.enum(['free', 'leased', 'revoking', 'resting']),
   /** The grant it serves, or served last while it is being disabled or rests; null when it is free. */
   grant: z.string().nullable(),
-  leased_at: time.nullable(),
+  /** When it was last leased. */
+  leased_at: time,
   /** No token of it is accepted any more from then on: it may serve another job, and if disabled be enabled. */
   rests_until: time,
   /** When IAM last confirmed that it is disabled; null when it was not disabled for this grant. */

@@ -17,7 +17,7 @@ export const selectorSchema = z
     credential: text.optional(),
     environment: text.optional(),
     policy_sha256: text.optional(),
-    /** Grants of which a token left, or was to leave, at this moment or later. */
+    /** Grants that were asked for, or of which a token left, at this moment or later. */
     since_at: z.number().optional(),
   })
   .refine((selector) => Object.values(selector).some((value) => value !== undefined), 'names nothing');
@@ -33,7 +33,7 @@ interface Selectable {
   readonly credential: string;
   readonly environment: string;
   readonly policy_sha256: string;
-  readonly created_at: number;
+  readonly reserved_at: number;
   readonly issued_at: number | null;
 }
 
@@ -49,7 +49,7 @@ const NAMED = [
 ] as const satisfies readonly (keyof Selectable & keyof Selector)[];
 
 export function selects({ since_at, ...named }: Selector, subject: Selectable): boolean {
-  if (since_at !== undefined && (subject.issued_at ?? subject.created_at) < since_at) return false;
+  if (since_at !== undefined && Math.max(subject.issued_at ?? 0, subject.reserved_at) < since_at) return false;
   return NAMED.every((name) => named[name] === undefined || named[name] === subject[name]);
 }
 
@@ -65,7 +65,8 @@ export const barriersSchema = z.object({
 });
 export type Barriers = z.output<typeof barriersSchema>['barriers'];
 
+/** A job that leaves its `pipeline_id` out of its token is barred too when it may be the one that is meant. */
 export function barredBy(barriers: Barriers, subject: Selectable): Refusal | undefined {
-  const barrier = barriers.find(({ selector }) => selects(selector, subject));
+  const barrier = barriers.find(({ selector }) => selects(selector, subject) || mayBeMeant(selector, subject));
   return barrier && { reason: 'barred', kill_switch: barrier.id };
 }

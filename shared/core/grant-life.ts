@@ -87,6 +87,7 @@ export function reserve(
       ...opens,
       state: 'issuing',
       created_at: now,
+      reserved_at: now,
       issued_at: null,
       issued_count: 0,
       minute_at: now,
@@ -119,6 +120,7 @@ export function reserve(
     ...opens,
     ...toWhy(request),
     ...minute,
+    reserved_at: now,
     state: existing.state === 'active' ? 'active' : 'issuing',
     tokens,
     expires_at,
@@ -133,7 +135,7 @@ export function reserve(
 
 /** The refusal of a request that an operator has barred. */
 export function barredNow(barriers: Barriers, request: Request, now: number): Refusal | undefined {
-  return barredBy(barriers, { ...toWho(request.claims), ...toWhy(request), created_at: now, issued_at: now });
+  return barredBy(barriers, { ...toWho(request.claims), ...toWhy(request), reserved_at: now, issued_at: null });
 }
 
 /** A token that is about to leave; `service_account` is the pooled account it was minted from. */
@@ -197,6 +199,15 @@ export function end(existing: Grant, how: { by: EndedBy; kill_switch?: string },
     kill_switch: existing.kill_switch ?? how.kill_switch ?? null,
   };
   return ended.revocation === 'expiry' ? ended : { ...ended, state: 'revoking' };
+}
+
+/**
+ * The record of a grant whose account Google does not mint from while the pool has no other. Nothing of it left, so its
+ * job may ask again.
+ */
+export function giveUpLease(existing: Grant, now: number): Grant {
+  const gone = { ended_at: now, ended_by: 'clock' as const, dead_at: now, job_check_at: null };
+  return { ...existing, ...gone, state: 'expired' };
 }
 
 /** The record once access was really taken away; undefined when that was not what the record waited for. */

@@ -1,5 +1,5 @@
 // A grant as it is on record: one job's hold on one credential. Repeats and renewals land on the same record. Times are
-// milliseconds since the epoch and end in `_at`. How it changes: life.ts. Knows nothing about Firestore or Google.
+// milliseconds since the epoch and end in `_at`. How it changes: grant-life.ts. Knows nothing about Firestore or Google.
 
 import * as z from 'zod';
 
@@ -23,6 +23,8 @@ const common = {
   policy_sha256: z.string(),
   state: z.enum(['issuing', 'active', 'revoking', 'revoked', 'expired']),
   created_at: time,
+  /** When it was last asked for. */
+  reserved_at: time,
   /** When a token last left; null while none has. */
   issued_at: time.nullable(),
   issued_count: z.number(),

@@ -42,7 +42,7 @@ function reportPool(accounts: readonly Account[], now: number): PoolReport {
   const count = (state: Account['state']) => accounts.filter((account) => account.state === state).length;
   const size = Math.max(lastKnownSize(accounts), busy.length);
   const free = size - busy.length;
-  const leasesPerMs = busy.filter(({ leased_at }) => (leased_at ?? 0) > now - DEMAND_MS).length / DEMAND_MS;
+  const leasesPerMs = accounts.filter(({ leased_at }) => leased_at > now - DEMAND_MS).length / DEMAND_MS;
   const exhausted_at = exhaustedAt(
     free,
     busy.map(({ rests_until }) => rests_until),
@@ -70,8 +70,5 @@ function exhaustedAt(free: number, returns: readonly number[], leasesPerMs: numb
 }
 
 function lastKnownSize(accounts: readonly Account[]): number {
-  const latest = accounts.reduce((last, account) =>
-    (account.leased_at ?? account.rests_until) > (last.leased_at ?? last.rests_until) ? account : last,
-  );
-  return latest.pool_size;
+  return accounts.reduce((last, account) => (account.leased_at > last.leased_at ? account : last)).pool_size;
 }

@@ -3,21 +3,28 @@
 // are accepted again, so whoever calls this has made sure that all of them have expired.
 
 import * as z from 'zod';
+import { insist, type Patience } from '../insist.ts';
 import type { Ask } from '../outgoing.ts';
 import { Unavailable } from '../unavailable.ts';
 import { accountUrl, createAccountStateReader } from './account-state.ts';
 import { expectAnswer } from './google-answer.ts';
 
-/** Enables the account, once, unless it is so already. Throws Unavailable when IAM does not confirm it. */
-export type EnableAccount = (email: string) => Promise<void>;
+/**
+ * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable and never a
+ * second: one that was not answered may be carried out later. Throws Unavailable when IAM does not confirm it.
+ */
+export type EnableAccount = (email: string, patience: Patience) => Promise<void>;
 
 export function createAccountEnabler(askAsService: Ask, iamUrl: string): EnableAccount {
   const stateOf = createAccountStateReader(askAsService, iamUrl);
-  return async (email) => {
+  return async (email, patience) => {
+    if ((await insist(patience, () => stateOf(email))) === 'enabled') return;
     const what = 'iam serviceAccounts.enable';
     const answer = await askAsService({ what, url: `${accountUrl(iamUrl, email)}:enable`, method: 'POST', json: {} });
     expectAnswer(what, answer, z.object({}));
-    if ((await stateOf(email)) !== 'enabled')
-      throw new Unavailable(what, 'was answered, but the account is not enabled yet');
+    await insist(patience, async () => {
+      if ((await stateOf(email)) !== 'enabled')
+        throw new Unavailable(what, 'was answered, but the account is not enabled yet');
+    });
   };
 }

@@ -11,7 +11,7 @@ const QUOTA_RETRY_AFTER = 10;
 export function expectAnswer<T>(what: string, { status, json }: OutgoingAnswer, shape: z.ZodType<T>): T {
   if (status === 429) throw new Unavailable(what, 'answered 429', QUOTA_RETRY_AFTER);
   if (status !== 200) {
-    const refused = status >= 400 && status < 500 && status !== 408;
+    const refused = status >= 400 && status < 500 && status !== 408 && status !== 409;
     throw new Unavailable(what, `answered ${status}${reasonOf(json)}`, 2, { refused });
   }
   const parsed = shape.safeParse(json);

@@ -1,11 +1,13 @@
 // The side of the ledger that ends: it records that a job or a grant ended together with what that means for pooled
 // accounts, and then that access is gone. It can issue nothing.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Firestore } from '@google-cloud/firestore';
 import type { EndedBy, Grant } from '../core/grant.ts';
 import { confirmRevoked, end, expire, idOf } from '../core/grant-life.ts';
 import { asEnded, type JobEndedBy } from '../core/job-record.ts';
 import { within } from '../unavailable.ts';
+import { toStored } from './firestore-client.ts';
 import {
   accountsOf,
   grantDocument,
@@ -83,12 +85,17 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
     if (!repeated) putJob(batch, job, asEnded(record, by, at));
     for (const { read, record: before, after } of moves)
       if (after) putMove(batch, { read, record: before }, after, accounts, at);
+    // A record that this version cannot read is touched all the same: a hand-out on its way then finds it changed.
+    for (const read of reads)
+      if (unreadable.includes(read.id) && read.updateTime)
+        batch.update(read.ref, toStored({ job_ended_at: at }), { lastUpdateTime: read.updateTime });
     attempt.tried = true;
     if (!repeated || moves.some(({ after }) => after)) await batch.commit();
 
     const grants = moves.flatMap(({ record: before, after }) => {
-      if (after) return before.state === 'expired' ? [] : [after];
-      return before.state === 'revoking' || own(before.job_ended_at) ? [before] : [];
+      // One that had expired, or is not renewed any more since before, is nothing that this ended.
+      if (after) return before.state === 'expired' || before.ended_at !== null ? [] : [after];
+      return before.state === 'revoking' || (own(before.job_ended_at) && before.state !== 'expired') ? [before] : [];
     });
     return { repeated: repeated && !own(record.ended_at), grants, unreadable, otherPipeline };
   };
@@ -122,11 +129,15 @@ export function moveGrant(
   next: (existing: Grant, now: number) => Grant | undefined,
   now: () => number,
 ): Promise<Grant | undefined> {
+  let tried: Grant | undefined;
   const attempt = async () => {
     const read = await grantDocument(ledger, idOf(grant)).get();
     const record = toGrant(read);
+    // An earlier attempt wrote it, and only its answer was lost.
+    if (tried && isDeepStrictEqual(record, tried)) return tried;
     const after = record && next(record, now());
     if (!after) return undefined;
+    tried = after;
     const accounts = await accountsOf(ledger, [after]);
     const batch = ledger.batch();
     putMove(batch, { read, record }, after, accounts, now());

@@ -9,20 +9,31 @@ import {
   activate,
   barredNow,
   type Circumstances,
+  giveUpLease,
   idOf,
   type LeavingToken,
   type Request,
   reserve,
 } from '../core/grant-life.ts';
 import { withGrant } from '../core/job-record.ts';
+import { poolExhausted } from '../core/pool.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { within } from '../unavailable.ts';
-import { type FreeAccount, findFreeAccount, NEAR, renewLease, setAsideAccount, shuffled } from './leases.ts';
+import {
+  ExhaustedPools,
+  type FreeAccount,
+  firstFree,
+  fromRandomStart,
+  NEAR,
+  renewLease,
+  setAsideAccount,
+} from './leases.ts';
 import { createLiveGrantCounter } from './live-grants.ts';
 import {
   accountDocument,
   barriersDocument,
   grantDocument,
+  type Held,
   jobDocument,
   LEDGER_DEADLINE_MS,
   putAccount,
@@ -63,36 +74,38 @@ export interface IssuingLedger {
 /** @param now milliseconds since the epoch */
 export function createIssuingLedger(ledger: Firestore, now: () => number): IssuingLedger {
   const liveGrants = createLiveGrantCounter(ledger, now);
+  const exhausted = new ExhaustedPools(now);
 
   const reserveOnce = async (request: Request, onGoing: (latest: number) => unknown): Promise<Reserved | Refused> => {
     const { claims, credentialName, credential, unusable = [] } = request;
     const pool = credential.kind === 'pooled_service_account' ? credential.pool : [];
-    const candidates = shuffled(pool).filter((email) => !unusable.includes(email));
+    const candidates = fromRandomStart(pool).filter((email) => !unusable.includes(email));
     const grant_id = idOf({ job_id: claims.job_id, credential: credentialName });
-    const [live, [grant, job, barriers, ...near]] = await Promise.all([
-      liveGrants(claims),
-      ledger.getAll(
-        grantDocument(ledger, grant_id),
-        jobDocument(ledger, claims.job_id),
-        barriersDocument(ledger),
-        ...candidates.slice(0, NEAR).map((email) => accountDocument(ledger, email)),
-      ) as Promise<[DocumentSnapshot, DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]]>,
-    ]);
+    const counting = liveGrants(claims);
+    counting.catch(() => {});
+    const [grant, job, barriers, ...near] = (await ledger.getAll(
+      grantDocument(ledger, grant_id),
+      jobDocument(ledger, claims.job_id),
+      barriersDocument(ledger),
+      ...candidates.slice(0, NEAR).map((email) => accountDocument(ledger, email)),
+    )) as [DocumentSnapshot, DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]];
     const existing = toGrant(grant);
     const record = toJobRecord(job);
     const circumstances: Circumstances = {
       jobEndedAt: record?.ended_at ?? undefined,
       barriers: toBarriers(barriers),
-      pipelineHolds: live,
+      pipelineHolds: isLive(existing) ? 0 : await counting,
     };
 
     let decided = reserve(existing, circumstances, request, now());
     let free: FreeAccount | undefined;
     if ('needsLease' in decided) {
-      const found = await findFreeAccount(ledger, near, candidates.slice(NEAR), now());
-      if ('refusal' in found) return found;
-      free = found;
-      decided = reserve(existing, circumstances, { ...request, lease: found.read.id }, now());
+      free = await findFree(credentialName, near, candidates.slice(NEAR));
+      if (free) decided = reserve(existing, circumstances, { ...request, lease: free.read.id }, now());
+      else {
+        if (existing && isLive(existing)) await giveUp({ read: grant, record: existing });
+        return { refusal: poolExhausted(exhausted.accountsOf(credentialName), pool.length, now()) };
+      }
     }
     if ('refusal' in decided) return decided;
     if ('needsLease' in decided) throw new Error('a lease was found and not taken');
@@ -112,6 +125,24 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
       }
     }
     return { grant: after, latest, written: await commit(batch) };
+  };
+
+  /** The first free account; the whole pool is read for it only if it was not found exhausted a moment ago. */
+  const findFree = async (pool: string, near: readonly DocumentSnapshot[], far: readonly string[]) => {
+    const free = firstFree(near);
+    if (free || exhausted.has(pool)) return free;
+    const others = far.length > 0 ? await ledger.getAll(...far.map((email) => accountDocument(ledger, email))) : [];
+    const found = firstFree(others);
+    if (!found) exhausted.remember(pool, [...near, ...others]);
+    return found;
+  };
+
+  /** Sets the account aside from which Google does not mint, although there is no other. */
+  const giveUp = async ({ read, record }: Held<Grant>) => {
+    const batch = ledger.batch();
+    putGrant(batch, read.ref, read.updateTime, { before: record, after: giveUpLease(record, now()) });
+    await setAsideAccount(ledger, batch, record, now());
+    await batch.commit();
   };
 
   const readAndActivate = async (token: LeavingToken, { grant: { job_id } }: Reserved) => {
@@ -159,6 +190,10 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
       return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(next));
     },
   };
+}
+
+function isLive(grant: Grant | undefined): boolean {
+  return grant !== undefined && grant.state !== 'expired';
 }
 
 /** When the first write of the batch, the grant's, was written. */

@@ -1,7 +1,7 @@
 // The kill switch's part of the ledger: the record of each act, the barriers in force, and the live grants to look
 // through. Each grant is ended by the ending ledger, like any other.
 
-import { FieldPath, type Firestore, type Query } from '@google-cloud/firestore';
+import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { type Barriers, barriersSchema, selectorSchema } from '../core/barrier.ts';
 import { within } from '../unavailable.ts';
@@ -9,7 +9,7 @@ import { fromStored, toStored } from './firestore-client.ts';
 import { barriersDocument, LEDGER_DEADLINE_MS, readable, toBarriers, toGrant, untilWritten } from './records.ts';
 import type { Found } from './sweep-ledger.ts';
 
-const PAGE = 300;
+const PAGE = 100;
 /** Barriers in force at once: all of them are read in every hand-out. */
 const MAX_BARRIERS = 100;
 
@@ -32,8 +32,8 @@ export interface KillLedger {
   /** Lifts a barrier. False when there is none of that id. */
   lift(id: string, by: string): Promise<boolean>;
   barriers(): Promise<Barriers>;
-  /** Live grants in pages; `after` is the last id of the page before. */
-  live(after: string | undefined): Promise<Found & { readonly next: string | undefined }>;
+  /** Live grants in pages; `after` is what the page before gave as `next`. */
+  live(after: QueryDocumentSnapshot | undefined): Promise<Found & { readonly next: QueryDocumentSnapshot | undefined }>;
 }
 
 /** @param now milliseconds since the epoch */
@@ -53,6 +53,17 @@ export function createKillLedger(ledger: Firestore, now: () => number): KillLedg
     await batch.commit();
   };
 
+  const lift = async (id: string, by: string, attempt: { at: number; tried: boolean }): Promise<boolean> => {
+    const read = await actDocument(id).get();
+    const act = read.exists ? actSchema.parse(fromStored(read.data())) : undefined;
+    if (!act?.bars) return false;
+    if (act.lifted_at !== null) return attempt.tried && act.lifted_at === attempt.at && act.lifted_by === by;
+    attempt.tried = true;
+    const lifted = { ...act, lifted_at: attempt.at, lifted_by: by };
+    await changeBarriers(id, lifted, (barriers) => barriers.filter((barrier) => barrier.id !== id));
+    return true;
+  };
+
   return {
     record: (id, act) => {
       const { selector, thrown_at } = act;
@@ -68,19 +79,11 @@ export function createKillLedger(ledger: Firestore, now: () => number): KillLedg
             .then(() => {});
       return within(LEDGER_DEADLINE_MS, 'ledger', written);
     },
-    lift: (id, by) =>
-      within(
-        LEDGER_DEADLINE_MS,
-        'ledger',
-        untilWritten(async () => {
-          const read = await actDocument(id).get();
-          const act = read.exists ? actSchema.parse(fromStored(read.data())) : undefined;
-          if (!act?.bars || act.lifted_at !== null) return false;
-          const lifted = { ...act, lifted_at: now(), lifted_by: by };
-          await changeBarriers(id, lifted, (barriers) => barriers.filter((barrier) => barrier.id !== id));
-          return true;
-        }),
-      ),
+    lift: (id, by) => {
+      const attempt = { at: now(), tried: false };
+      const lifted = untilWritten(() => lift(id, by, attempt));
+      return within(LEDGER_DEADLINE_MS, 'ledger', lifted);
+    },
     barriers: async () => toBarriers(await within(LEDGER_DEADLINE_MS, 'ledger', barriersDocument(ledger).get())),
     live: async (after) => {
       const id = FieldPath.documentId();
@@ -88,7 +91,7 @@ export function createKillLedger(ledger: Firestore, now: () => number): KillLedg
       if (after !== undefined) query = query.startAfter(after);
       const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', query.get());
       const { held, unreadable } = readable(docs, toGrant);
-      const next = docs.length === PAGE ? docs.at(-1)?.id : undefined;
+      const next = docs.length === PAGE ? docs.at(-1) : undefined;
       return { grants: held.map(({ record }) => record), unreadable, next };
     },
   };

@@ -6,13 +6,12 @@ import type { Account } from '../core/account.ts';
 import { setAside } from '../core/account-life.ts';
 import type { Grant, PooledGrant } from '../core/grant.ts';
 import { CLOCK_MARGIN_MS } from '../core/grant-life.ts';
-import { poolExhausted } from '../core/pool.ts';
-import type { Refusal } from '../core/refusal.ts';
 import { toStored } from './firestore-client.ts';
 import { accountDocument, putAccount, readable, toAccount } from './records.ts';
 
 /** Candidates that are read along with the grant; the others only when none of these is free. */
 export const NEAR = 8;
+const REMEMBERED_MS = 3_000;
 
 /** A free account's document; one that never served has no record. */
 export interface FreeAccount {
@@ -20,30 +19,43 @@ export interface FreeAccount {
   readonly record: Account | undefined;
 }
 
-/** The pool's accounts in an order of this request's own. */
-export function shuffled(pool: readonly string[]): string[] {
+/** The pool's accounts in its order, from a start of this request's own. */
+export function fromRandomStart(pool: readonly string[]): string[] {
   const start = Math.floor(Math.random() * pool.length);
   return [...pool.slice(start), ...pool.slice(0, start)];
 }
 
-export async function findFreeAccount(
-  ledger: Firestore,
-  near: readonly DocumentSnapshot[],
-  far: readonly string[],
-  now: number,
-): Promise<FreeAccount | { readonly refusal: Refusal }> {
-  const found = firstFree(near);
-  if (found) return found;
-  const others = far.length > 0 ? await ledger.getAll(...far.map((email) => accountDocument(ledger, email))) : [];
-  const all = [...near, ...others];
-  const accounts = readable(all, toAccount).held.map(({ record }) => record);
-  return firstFree(others) ?? { refusal: poolExhausted(accounts, all.length, now) };
-}
-
-function firstFree(documents: readonly DocumentSnapshot[]): FreeAccount | undefined {
+export function firstFree(documents: readonly DocumentSnapshot[]): FreeAccount | undefined {
   const missing = documents.find(({ exists }) => !exists);
   const free = readable(documents, toAccount).held.find(({ record }) => record.state === 'free');
   return free ?? (missing && { read: missing, record: undefined });
+}
+
+/**
+ * Pools found exhausted in the last seconds, with their accounts as they were. A job that asks again and again for one of
+ * 500 accounts is then answered without reading 500 documents each time.
+ */
+export class ExhaustedPools {
+  readonly #now: () => number;
+  readonly #pools = new Map<string, { readonly at: number; readonly accounts: readonly Account[] }>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  remember(pool: string, documents: readonly DocumentSnapshot[]): void {
+    const accounts = readable(documents, toAccount).held.map(({ record }) => record);
+    this.#pools.set(pool, { at: this.#now(), accounts });
+  }
+
+  has(pool: string): boolean {
+    const known = this.#pools.get(pool);
+    return known !== undefined && this.#now() - known.at < REMEMBERED_MS;
+  }
+
+  accountsOf(pool: string): readonly Account[] {
+    return this.#pools.get(pool)?.accounts ?? [];
+  }
 }
 
 /**

@@ -10,18 +10,18 @@ const MAX_REMEMBERED = 1000;
 /** @param now milliseconds since the epoch */
 export function createLiveGrantCounter(ledger: Firestore, now: () => number): (claims: JobClaims) => Promise<number> {
   const counts = new Map<string, { readonly at: number; readonly count: Promise<number> }>();
-  const count = async (field: 'pipeline_id' | 'pipeline_slug', value: string) => {
-    const grants = ledger.collection('grants').where(field, '==', value).where('state', 'in', ['issuing', 'active']);
-    return (await grants.count().get()).data().count;
+  const count = async (pipeline_slug: string) => {
+    const grants = ledger.collection('grants').where('pipeline_slug', '==', pipeline_slug);
+    return (await grants.where('state', 'in', ['issuing', 'active']).count().get()).data().count;
   };
-  return ({ pipeline_id, pipeline_slug }) => {
-    const pipeline = pipeline_id ?? pipeline_slug;
-    const known = counts.get(pipeline);
+  // By the slug, which every job token has: a job may leave its pipeline's id out.
+  return ({ pipeline_slug }) => {
+    const known = counts.get(pipeline_slug);
     if (known && now() - known.at < REMEMBERED_MS) return known.count;
-    const counting = count(pipeline_id === undefined ? 'pipeline_slug' : 'pipeline_id', pipeline);
+    const counting = count(pipeline_slug);
     if (counts.size >= MAX_REMEMBERED) counts.clear();
-    counts.set(pipeline, { at: now(), count: counting });
-    counting.catch(() => counts.delete(pipeline));
+    counts.set(pipeline_slug, { at: now(), count: counting });
+    counting.catch(() => counts.delete(pipeline_slug));
     return counting;
   };
 }

@@ -1,13 +1,15 @@
 // What the sweep finds in the ledger and records there: grants that are not finished or whose time is up, jobs that have
 // been quiet, accounts that have rested. Every find is bounded, and every record is written on condition.
 
-import type { Firestore, Query } from '@google-cloud/firestore';
+import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } from '@google-cloud/firestore';
+import * as z from 'zod';
 import type { Account } from '../core/account.ts';
 import { beginToWake, recheck, setAside, wake } from '../core/account-life.ts';
 import type { Grant } from '../core/grant.ts';
 import { heardOfJob } from '../core/grant-life.ts';
 import { within } from '../unavailable.ts';
 import { moveGrant } from './ending-ledger.ts';
+import { fromStored, toStored } from './firestore-client.ts';
 import {
   accountDocument,
   grantDocument,
@@ -57,7 +59,11 @@ export interface SweepLedger {
   leaveBuildkiteAlone(milliseconds: number): Promise<void>;
 }
 
+/** Documents of one query: a grant with many tokens is large. */
+const PAGE = 100;
 const MAX_ACCOUNTS = 5_000;
+
+const askingSchema = z.object({ held_until: z.number() });
 
 /** @param now milliseconds since the epoch */
 export function createSweepLedger(ledger: Firestore, now: () => number): SweepLedger {
@@ -65,9 +71,20 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
   const live = grants.where('state', 'in', ['issuing', 'active']);
   const asking = ledger.collection('sweeps').doc('buildkite');
 
-  const list = async (query: Query): Promise<Found> => {
-    const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', query.get());
-    const { held, unreadable } = readable(docs, toGrant);
+  const read = async (query: Query, limit: number): Promise<QueryDocumentSnapshot[]> => {
+    const found: QueryDocumentSnapshot[] = [];
+    for (let last: QueryDocumentSnapshot | undefined; found.length < limit; last = found.at(-1)) {
+      const size = Math.min(PAGE, limit - found.length);
+      const page = (last ? query.startAfter(last) : query).limit(size).get();
+      const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', page);
+      found.push(...docs);
+      if (docs.length < size) break;
+    }
+    return found;
+  };
+
+  const list = async (query: Query, limit: number): Promise<Found> => {
+    const { held, unreadable } = readable(await read(query, limit), toGrant);
     return { grants: held.map(({ record }) => record), unreadable };
   };
 
@@ -75,6 +92,8 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
     const attempt = async () => {
       const read = await accountDocument(ledger, email).get();
       const before = toAccount(read);
+      // One that says so already may have been written by another sweep: then it is the other's to go on with. Should it
+      // have been this one's, with the answer lost, a later sweep goes on.
       const after = before && next(before, now());
       if (!after) return undefined;
       const batch = ledger.batch();
@@ -86,22 +105,22 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
   };
 
   return {
-    unfinished: (limit) => list(grants.where('state', '==', 'revoking').limit(limit)),
-    overdue: (limit) => list(live.where('expires_at', '<=', new Date(now())).orderBy('expires_at').limit(limit)),
-    quiet: (limit) => list(live.where('job_check_at', '<=', new Date(now())).orderBy('job_check_at').limit(limit)),
+    unfinished: (limit) => list(grants.where('state', '==', 'revoking').orderBy(FieldPath.documentId()), limit),
+    overdue: (limit) => list(live.where('expires_at', '<=', new Date(now())).orderBy('expires_at'), limit),
+    quiet: (limit) => list(live.where('job_check_at', '<=', new Date(now())).orderBy('job_check_at'), limit),
     heardOfJob: (grant, askAgainAfter) =>
       moveGrant(ledger, grant, (existing, at) => heardOfJob(existing, askAgainAfter, at), now),
     accounts: async () => {
-      const accounts = ledger.collection('service_accounts').limit(MAX_ACCOUNTS).get();
-      const { held, unreadable } = readable((await within(LEDGER_DEADLINE_MS, 'ledger', accounts)).docs, toAccount);
+      const accounts = ledger.collection('service_accounts').orderBy(FieldPath.documentId());
+      const { held, unreadable } = readable(await read(accounts, MAX_ACCOUNTS), toAccount);
       return { accounts: held.map(({ read, record }) => ({ email: read.id, account: record })), unreadable };
     },
     beginToWake: (email) => moveAccount(email, beginToWake),
     wake: (email, waking_at) => moveAccount(email, (existing, at) => wake(existing, waking_at, at)),
     recheck: (email) => moveAccount(email, recheck),
     reclaim: async ({ email, account }) => {
-      const read = await within(LEDGER_DEADLINE_MS, 'ledger', grantDocument(ledger, account.grant ?? 'none').get());
-      const { held, unreadable } = readable([read], toGrant);
+      const document = await within(LEDGER_DEADLINE_MS, 'ledger', grantDocument(ledger, account.grant ?? 'none').get());
+      const { held, unreadable } = readable([document], toGrant);
       const [grant] = held.map(({ record }) => record);
       const holds = grant?.kind === 'pooled_service_account' && grant.service_account === email && isLive(grant);
       if (holds || unreadable.length > 0) return undefined;
@@ -115,17 +134,17 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
         'ledger',
         untilWritten(async () => {
           const read = await asking.get();
-          const until = read.get('held_until')?.toMillis() ?? 0;
+          const until = read.exists ? askingSchema.parse(fromStored(read.data())).held_until : 0;
           if (until > now()) return false;
-          const data = { held_until: new Date(now() + held) };
+          const data = toStored({ held_until: now() + held });
           if (read.updateTime) await asking.update(data, { lastUpdateTime: read.updateTime });
           else await asking.create(data);
           return true;
         }),
       ),
     leaveBuildkiteAlone: async (milliseconds) => {
-      const held_until = new Date(now() + milliseconds);
-      await within(LEDGER_DEADLINE_MS, 'ledger', asking.set({ held_until }));
+      const data = toStored({ held_until: now() + milliseconds });
+      await within(LEDGER_DEADLINE_MS, 'ledger', asking.set(data));
     },
   };
 }

@@ -11,8 +11,11 @@ export type LookUpToken = (token_sha256: string) => Promise<Grant | undefined>;
 export function createTokenLookup(ledger: Firestore): LookUpToken {
   const grants = ledger.collection('grants');
   return async (token_sha256) => {
-    const query = grants.where('token_sha256s', 'array-contains', token_sha256).limit(1).get();
-    const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', query);
-    return docs[0] && toGrant(docs[0]);
+    const query = grants.where('token_sha256s', 'array-contains', token_sha256).limit(1);
+    const find = async () => {
+      const [found] = (await query.get()).docs;
+      return found && toGrant(found);
+    };
+    return within(LEDGER_DEADLINE_MS, 'ledger', find());
   };
 }

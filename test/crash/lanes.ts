@@ -96,4 +96,3 @@ async function accessTokenAt(metadataHost: string): Promise<string> {
   const { access_token } = (await answer.json()) as { access_token: string };
   return access_token;
 }
-

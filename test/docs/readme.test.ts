@@ -113,8 +113,9 @@ describe('the step of the README', () => {
     const issued = await desk.askByPath(await desk.buildkite.jobToken(desk.buildkite.startJob()));
     const shown = [...readme.matchAll(/^npm run kill -- (.*)$/gm)].map(([, line]) => line as string);
     expect(shown).toHaveLength(4);
+    const events: string[] = [];
     const run = async (line: string) => {
-      const { stdout } = await promisify(execFile)('bash', ['-c', `node cli/kill.ts ${line}`], {
+      const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `node cli/kill.ts ${line}`], {
         cwd: ROOT,
         env: {
           PATH: [dirname(process.execPath), process.env.PATH].join(':'),
@@ -126,7 +127,8 @@ describe('the step of the README', () => {
           GCE_METADATA_HOST: desk.google.metadataHost,
         },
       });
-      return stdout;
+      for (const auditLine of stdout.split('\n').filter(Boolean)) events.push(JSON.parse(auditLine).event);
+      return stderr;
     };
     const [dryRun = '', thrown = '', list = '', lift = ''] = shown;
     expect(await run(dryRun)).toContain(issued.json.grant_id);
@@ -136,6 +138,7 @@ describe('the step of the README', () => {
     expect(await run(list)).toContain(`${id}  since`);
     expect(await run(lift.replace(/(--lift) \S+/, `$1 ${id}`))).toContain(`Lifted ${id}`);
     expect(await run(list)).toContain('No barrier is in force.');
+    expect([...new Set(events)]).toEqual(['kill_switch.thrown', 'grant.revoked', 'kill_switch.lifted']);
   });
 
   it('fails, with what the service says, when the job has ended', async () => {

@@ -16,6 +16,6 @@ it.each([
   ['GRANT_STEPS', GRANT_STEPS],
   ['ACCOUNT_STEPS', ACCOUNT_STEPS],
 ] as const)('docs/STATES.md draws %s as they are', (name, steps) => {
-  const written = Object.entries(steps).flatMap(([from, tos]) => tos.map((to) => `${from} ${to}`));
+  const written = Object.entries(steps).flatMap(([from, tos]) => tos.map((to: string) => `${from} ${to}`));
   expect(drawn(name)).toEqual(written.sort());
 });

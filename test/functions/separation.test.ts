@@ -58,7 +58,6 @@ describe('the clients of a function', () => {
       'ledger',
       'mint',
       'openGrantDocument',
-      'stateOfAccount',
       'warm',
     ]);
     expect(Object.keys(createIssuing(parts()).ledger).sort()).toEqual(['activate', 'barred', 'reserve']);

@@ -3,23 +3,22 @@ import type { AuditEvent } from '../../shared/audit.ts';
 import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';
 import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import { callRaw } from '../raw-request.ts';
+import { linesOf, TIME, TRACE, USER_AGENT, UUID, who } from './an-audit-line.ts';
+import { enableAccount, runKill } from './operator.ts';
 
 // The lines of the log are an interface: alerts, dashboards and auditors read them. Each is written out here in full, so
 // that no field can go, come or change its type unnoticed.
 
-const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-const TIME = expect.stringMatching(/^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z$/);
-const SHA256 = expect.stringMatching(/^[0-9a-f]{64}$/);
 const GRANT_ID = expect.stringMatching(/^[0-9a-f]{32}$/);
-const LATENCY = expect.stringMatching(/^[0-9]+\.[0-9]{3}s$/);
-const USER_AGENT = 'audit-test/1';
-const TRACE = '105445aa7843bc8bf206b12000100000';
+const MINUTE = 60_000;
 
 describe('the audit line of', () => {
   let desk: InProcessDesk;
+  let lines: ReturnType<typeof linesOf>;
   const seen: Partial<Record<AuditEvent, object>> = {};
   beforeAll(async () => {
     desk = await openInProcessDesk();
+    lines = linesOf(desk);
   });
   afterAll(() => desk.close());
 
@@ -45,75 +44,13 @@ describe('the audit line of', () => {
       },
       body,
     );
-  const lineOf = (event: AuditEvent, lines: readonly { event: AuditEvent }[]) => {
-    const found = lines.filter((line) => line.event === event);
+  const lineOf = (event: AuditEvent, audit: readonly { event: AuditEvent }[]) => {
+    const found = audit.filter((line) => line.event === event);
     expect(found).toHaveLength(1);
     seen[event] = found[0] as object;
     return found[0];
   };
 
-  const frame = (event: AuditEvent, status: number, requestUrl: string, labels: Record<string, string> = {}) => ({
-    event,
-    request_id: UUID,
-    'logging.googleapis.com/trace': `projects/${desk.project}/traces/${TRACE}`,
-    'logging.googleapis.com/spanId': '000000000000004a',
-    'logging.googleapis.com/trace_sampled': true,
-    'logging.googleapis.com/labels': { event, ...labels },
-    httpRequest: {
-      requestMethod: 'POST',
-      requestUrl,
-      status,
-      userAgent: USER_AGENT,
-      remoteIp: '203.0.113.7',
-      latency: LATENCY,
-    },
-  });
-  const who = (jobId: string) => ({
-    job_id: jobId,
-    organization_slug: 'acme-inc',
-    organization_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
-    pipeline_slug: 'app',
-    pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
-    build_number: 42,
-    build_branch: 'main',
-    build_tag: null,
-    build_commit: '9f3182061f1e2cca4702c368cbc039b7dc9d4485',
-    build_source: 'webhook',
-    step_key: 'deploy',
-    agent_id: '0184990a-4782-42b5-afc1-16715b10b8ff',
-  });
-  const what = (jobId: string, credential: string) => ({
-    grant_id: grantId(jobId, credential),
-    credential,
-    environment: 'staging',
-    rule: 'deploy to staging',
-    policy_sha256: SHA256,
-    created_at: TIME,
-    issued_at: TIME,
-    issued_count: 1,
-    expires_at: TIME,
-  });
-  const opens = {
-    'staging-config': () => ({
-      kind: 'firestore',
-      revocation: 'immediate',
-      project: desk.project,
-      database: '(default)',
-    }),
-    'staging-export': () => ({
-      kind: 'service_account',
-      revocation: 'expiry',
-      service_account: `export@${desk.project}.iam.gserviceaccount.com`,
-      scopes: ['https://www.googleapis.com/auth/datastore', 'https://www.googleapis.com/auth/devstorage.read_only'],
-    }),
-  };
-  const grantLine = (jobId: string, credential: keyof typeof opens) => ({
-    severity: 'INFO',
-    ...who(jobId),
-    ...what(jobId, credential),
-    ...opens[credential](),
-  });
-  const LABELS = (credential: string) => ({ credential, environment: 'staging' });
   const CHECKS = [
     {
       claim: 'pipeline_id',
@@ -128,13 +65,14 @@ describe('the audit line of', () => {
     const job = desk.buildkite.startJob();
     const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-export');
     expect(lineOf('grant.issued', answer.audit)).toEqual({
-      ...frame('grant.issued', 200, '/token/staging-export', LABELS('staging-export')),
-      ...grantLine(job.id, 'staging-export'),
+      ...lines.frame('grant.issued', 200, '/token/staging-export', lines.labels('staging-export')),
+      ...lines.grantLine(job.id, 'staging-export'),
       message: `staging-export of job ${job.id}: issued`,
       state: 'active',
       ended_at: null,
       ended_by: null,
       job_ended_at: null,
+      job_check_at: TIME,
       dead_at: null,
       token_sha256: tokenSha256(answer.json.access_token),
       token_expires_at: TIME,
@@ -147,7 +85,7 @@ describe('the audit line of', () => {
     const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-config');
     const { build_tag: _, ...claims } = who(job.id);
     expect(lineOf('grant.refused', answer.audit)).toEqual({
-      ...frame('grant.refused', 400, '/token/staging-config', { reason: 'no_rule_grants' }),
+      ...lines.frame('grant.refused', 400, '/token/staging-config', { reason: 'no_rule_grants' }),
       severity: 'NOTICE',
       message: 'refused: no_rule_grants',
       reason: 'no_rule_grants',
@@ -168,7 +106,7 @@ describe('the audit line of', () => {
     await byPath(await desk.buildkite.jobToken(job), 'staging-config');
     const answer = await notify(desk.buildkite.event(job));
     expect(lineOf('webhook.accepted', answer.audit)).toEqual({
-      ...frame('webhook.accepted', 200, '/'),
+      ...lines.frame('webhook.accepted', 200, '/'),
       severity: 'INFO',
       message: `job ${job.id} ended`,
       buildkite_event: 'job.finished',
@@ -185,13 +123,14 @@ describe('the audit line of', () => {
       unfinished_because: [],
     });
     expect(lineOf('grant.revoked', answer.audit)).toEqual({
-      ...frame('grant.revoked', 200, '/', LABELS('staging-config')),
-      ...grantLine(job.id, 'staging-config'),
+      ...lines.frame('grant.revoked', 200, '/', lines.labels('staging-config')),
+      ...lines.grantLine(job.id, 'staging-config'),
       message: `staging-config of job ${job.id}: revoked: access was taken away`,
       state: 'revoked',
       ended_at: TIME,
       ended_by: 'job.finished',
       job_ended_at: TIME,
+      job_check_at: null,
       dead_at: TIME,
     });
   });
@@ -201,13 +140,14 @@ describe('the audit line of', () => {
     await byPath(await desk.buildkite.jobToken(job), 'staging-export');
     const answer = await notify(desk.buildkite.event(job));
     expect(lineOf('grant.renewal_ended', answer.audit)).toEqual({
-      ...frame('grant.renewal_ended', 200, '/', LABELS('staging-export')),
-      ...grantLine(job.id, 'staging-export'),
+      ...lines.frame('grant.renewal_ended', 200, '/', lines.labels('staging-export')),
+      ...lines.grantLine(job.id, 'staging-export'),
       message: `staging-export of job ${job.id}: not renewed any more: its tokens die at expires_at`,
       state: 'active',
       ended_at: TIME,
       ended_by: 'job.finished',
       job_ended_at: TIME,
+      job_check_at: null,
       dead_at: null,
     });
   });
@@ -215,11 +155,47 @@ describe('the audit line of', () => {
   it('webhook.refused tells the reason that the answer does not', async () => {
     const answer = await call(desk.webhookUrl, '/', { 'x-buildkite-token': 'guess' }, '{}');
     expect(lineOf('webhook.refused', answer.audit)).toEqual({
-      ...frame('webhook.refused', 401, '/', { reason: 'plain_token_mode' }),
+      ...lines.frame('webhook.refused', 401, '/', { reason: 'plain_token_mode' }),
       severity: 'WARNING',
       message: 'webhook refused: plain_token_mode',
       reason: 'plain_token_mode',
     });
+  });
+
+  it('grant.returned tells that the job gave its grant back, and which token it showed', async () => {
+    const job = desk.buildkite.startJob();
+    const { json } = await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const answer = await call(desk.tokenUrl, '/revoke', form, `token=${json.access_token}`);
+    expect(lineOf('grant.returned', answer.audit)).toEqual({
+      ...lines.frame('grant.returned', 200, '/revoke', lines.labels('staging-config')),
+      severity: 'INFO',
+      message: `staging-config of job ${job.id} was returned by the job`,
+      grant_id: grantId(job.id, 'staging-config'),
+      token_sha256: tokenSha256(json.access_token),
+      unfinished_because: [],
+    });
+    expect(answer.audit.map(({ event }) => event)).toEqual(['grant.returned', 'grant.revoked']);
+    expect(answer.audit[1]).toMatchObject({ state: 'revoked', ended_by: 'early_return', job_ended_at: null });
+  });
+
+  it('job.found_finished tells that no webhook told of the end of a job', async () => {
+    const job = desk.buildkite.startJob();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    job.state = 'failed';
+    desk.clock.now = Date.now() + 6 * MINUTE;
+    const answer = await call(desk.sweepUrl, '/');
+    desk.clock.now = undefined;
+    expect(lineOf('job.found_finished', answer.audit)).toEqual({
+      ...lines.frame('job.found_finished', 200, '/'),
+      severity: 'WARNING',
+      message: `job ${job.id} had ended, and no webhook said so`,
+      job_id: job.id,
+      job_state: 'failed',
+      pipeline_slug: 'app',
+    });
+    const revoked = answer.audit.filter(({ event }) => event === 'grant.revoked');
+    expect(revoked).toMatchObject([{ job_id: job.id, ended_by: 'job.found_finished' }]);
   });
 
   it('sweep.completed and grant.expired tell what the sweep found', async () => {
@@ -233,26 +209,101 @@ describe('the audit line of', () => {
     const answer = await call(desk.sweepUrl, '/');
     desk.clock.now = undefined;
     expect(lineOf('sweep.completed', answer.audit)).toEqual({
-      ...frame('sweep.completed', 200, '/'),
+      ...lines.frame('sweep.completed', 200, '/'),
       severity: 'INFO',
-      message: 'sweep: 0 revoked, 1 expired, 0 failed',
+      message: 'sweep: 0 revoked, 1 expired, 0 accounts enabled, 0 failed',
       completed: true,
       revoked: 0,
       expired: 1,
+      ended_by_clock: 1,
+      renewal_ended: 0,
+      asked_buildkite: 0,
+      found_finished: 0,
+      accounts_enabled: 0,
+      accounts_disabled_again: 0,
+      pools: {},
       failed: 0,
       more: false,
       took_ms: expect.any(Number),
       failures: [],
     });
     expect(lineOf('grant.expired', answer.audit)).toEqual({
-      ...frame('grant.expired', 200, '/', LABELS('staging-config')),
-      ...grantLine(job.id, 'staging-config'),
+      ...lines.frame('grant.expired', 200, '/', lines.labels('staging-config')),
+      ...lines.grantLine(job.id, 'staging-config'),
       message: `staging-config of job ${job.id}: expired: its time was up`,
       state: 'expired',
       ended_at: TIME,
       ended_by: 'clock',
       job_ended_at: null,
+      job_check_at: null,
       dead_at: TIME,
+    });
+  });
+
+  it('account.disabled_again and account.enabled tell what became of a pooled account after its job', async () => {
+    const start = Date.now();
+    desk.clock.now = start;
+    const job = desk.buildkite.startJob();
+    const issued = await byPath(await desk.buildkite.jobToken(job), 'staging-admin');
+    const { service_account } = issued.audit[0] as unknown as { service_account: string };
+    expect((await notify(desk.buildkite.event(job))).json).toMatchObject({ revoked: 1 });
+    await enableAccount(desk, service_account);
+    const line = (event: AuditEvent) => ({
+      ...lines.frame(event, 200, '/', { service_account }),
+      service_account,
+      pool: 'staging-admin',
+      grant_id: grantId(job.id, 'staging-admin'),
+      leased_at: TIME,
+      disabled_at: TIME,
+      rests_until: TIME,
+    });
+
+    desk.clock.now = start + 6 * MINUTE;
+    const resting = await call(desk.sweepUrl, '/');
+    expect(lineOf('account.disabled_again', resting.audit)).toEqual({
+      ...line('account.disabled_again'),
+      severity: 'ERROR',
+      message: `${service_account} was found enabled while it must rest, and was disabled again: who enabled it?`,
+    });
+    desk.clock.now = start + 17 * MINUTE;
+    const rested = await call(desk.sweepUrl, '/');
+    desk.clock.now = undefined;
+    expect(lineOf('account.enabled', rested.audit)).toEqual({
+      ...line('account.enabled'),
+      severity: 'INFO',
+      message: `${service_account} is enabled again: the last token issued from it has expired`,
+    });
+  });
+
+  it('kill_switch.thrown and kill_switch.lifted tell what an operator did, outside of any request', async () => {
+    const job = desk.buildkite.startJob();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const parse = (out: string) => JSON.parse(`[${out.trim().replaceAll('\n', ',')}]`);
+    const since = '2026-01-01T00:00:00.000Z';
+    const who = ['--by', 'ada@acme.example', '--reason', 'INC-7'];
+    const thrown = parse(await runKill(desk, '--job', job.id, '--since', since, '--bar', ...who));
+    const [{ kill_switch }] = thrown;
+    const operated = (event: AuditEvent) => ({ event, 'logging.googleapis.com/labels': { event } });
+    expect(kill_switch).toEqual(UUID);
+    expect(lineOf('kill_switch.thrown', thrown)).toEqual({
+      ...operated('kill_switch.thrown'),
+      severity: 'NOTICE',
+      message: `kill switch ${kill_switch} thrown by ada@acme.example: job_id=${job.id}, since ${since}`,
+      kill_switch,
+      selector: { job_id: job.id, since_at: since },
+      by: 'ada@acme.example',
+      reason: 'INC-7',
+      bars: true,
+    });
+    expect(thrown.slice(1)).toMatchObject([{ event: 'grant.revoked', job_id: job.id, kill_switch }]);
+
+    const lifted = parse(await runKill(desk, '--lift', kill_switch, '--by', 'grace@acme.example'));
+    expect(lineOf('kill_switch.lifted', lifted)).toEqual({
+      ...operated('kill_switch.lifted'),
+      severity: 'NOTICE',
+      message: `kill switch ${kill_switch} lifted by grace@acme.example`,
+      kill_switch,
+      by: 'grace@acme.example',
     });
   });
 
@@ -262,7 +313,7 @@ describe('the audit line of', () => {
     const answer = await byPath('a.b.c', 'staging-config');
     desk.issuing.verifyJobToken = verifyJobToken;
     expect(lineOf('request.failed', answer.audit)).toEqual({
-      ...frame('request.failed', 500, '/token/staging-config'),
+      ...lines.frame('request.failed', 500, '/token/staging-config'),
       severity: 'ERROR',
       message: expect.stringMatching(/^request failed: Error: the test broke it\n {4}at /),
     });
@@ -275,6 +326,12 @@ describe('the audit line of', () => {
       'grant.revoked': true,
       'grant.renewal_ended': true,
       'grant.expired': true,
+      'grant.returned': true,
+      'job.found_finished': true,
+      'account.enabled': true,
+      'account.disabled_again': true,
+      'kill_switch.thrown': true,
+      'kill_switch.lifted': true,
       'webhook.accepted': true,
       'webhook.refused': true,
       'sweep.completed': true,

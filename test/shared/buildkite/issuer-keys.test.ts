@@ -18,7 +18,8 @@ const FIRST = newJwk('first');
 const SECOND_KEY = newJwk('second');
 const STRANGER = newJwk('first');
 
-const set = (...keys: object[]): OutgoingAnswer => ({ status: 200, json: { keys } });
+const answer = (json: unknown): OutgoingAnswer => ({ status: 200, headers: new Headers(), json });
+const set = (...keys: object[]) => answer({ keys });
 const down = () => Promise.reject(new Unavailable('issuer keys', 'could not be reached'));
 
 describe('issuer keys', () => {
@@ -213,17 +214,17 @@ describe('keys that grow old', () => {
 describe('an answer that is no key set', () => {
   const { n: _, ...withoutModulus } = STRANGER;
   const answers: Record<string, () => OutgoingAnswer | Promise<OutgoingAnswer>> = {
-    'not JSON (HTML, or nothing)': () => ({ status: 200, json: undefined }),
+    'not JSON (HTML, or nothing)': () => answer(undefined),
     'status 500 with a key set': () => ({ ...set(STRANGER), status: 500 }),
     'status 404 with a key set': () => ({ ...set(STRANGER), status: 404 }),
     'status 203 with a key set': () => ({ ...set(STRANGER), status: 203 }),
     'status 302 with a key set': () => ({ ...set(STRANGER), status: 302 }),
-    null: () => ({ status: 200, json: null }),
-    'a list of keys': () => ({ status: 200, json: [STRANGER] }),
-    'a single key': () => ({ status: 200, json: STRANGER }),
-    'keys that are an object': () => ({ status: 200, json: { keys: { 0: STRANGER, length: 1 } } }),
-    'keys that are text': () => ({ status: 200, json: { keys: JSON.stringify([STRANGER]) } }),
-    'keys by certificate': () => ({ status: 200, json: { first: '-----BEGIN CERTIFICATE-----' } }),
+    null: () => answer(null),
+    'a list of keys': () => answer([STRANGER]),
+    'a single key': () => answer(STRANGER),
+    'keys that are an object': () => answer({ keys: { 0: STRANGER, length: 1 } }),
+    'keys that are text': () => answer({ keys: JSON.stringify([STRANGER]) }),
+    'keys by certificate': () => answer({ first: '-----BEGIN CERTIFICATE-----' }),
     'more keys than any issuer has': () => set(...Array.from({ length: 101 }, (_, i) => newJwkLike(`key-${i}`))),
     'an error nobody expected': () => Promise.reject(new TypeError('boom')),
   };

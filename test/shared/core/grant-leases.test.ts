@@ -2,7 +2,7 @@
 // another only when Google does not mint from it or the grant had expired.
 
 import { describe, expect, it } from 'vitest';
-import { activate, reserve } from '../../../shared/core/grant-life.ts';
+import { activate, giveUpLease, reserve } from '../../../shared/core/grant-life.ts';
 import {
   ACCOUNTS,
   FREE,
@@ -99,9 +99,9 @@ describe('a grant with an account', () => {
       expect(reserve(grantIn(state, 'pool'), FREE, ask({ credential, lease: SECOND }), LATER)).toEqual({
         refusal: { reason: 'credential_changed', grant_id: GRANT_ID },
       });
-    expect(
-      granted(reserve(grantIn('expired', 'pool'), FREE, ask({ credential, lease: SECOND }), LATER)),
-    ).toMatchObject({ service_account: SECOND });
+    expect(granted(reserve(grantIn('expired', 'pool'), FREE, ask({ credential, lease: SECOND }), LATER))).toMatchObject(
+      { service_account: SECOND },
+    );
   });
 });
 
@@ -134,19 +134,50 @@ describe('an account from which Google does not mint', () => {
   });
 });
 
+describe('a lease that is given up because the pool has no other account', () => {
+  it('ends its grant, which had no token, and its job may ask again', () => {
+    const issuing = grantIn('issuing', 'pool');
+    const given = giveUpLease(issuing, LATER);
+    expect(given).toEqual({
+      ...issuing,
+      state: 'expired',
+      ended_at: LATER,
+      ended_by: 'clock',
+      dead_at: LATER,
+      job_check_at: null,
+    });
+    expect(granted(reserve(given, FREE, ask({ lease: SECOND }), LATER + 1))).toMatchObject({
+      state: 'issuing',
+      service_account: SECOND,
+      past_leases: [{ service_account: FIRST, leased_at: NOW, dead_at: LATER }],
+    });
+    expect(activate(given, FREE, newToken(NOW + TTL * 1000), LATER)).toMatchObject({
+      refusal: { reason: 'unavailable', what: 'mint' },
+    });
+  });
+});
+
 describe('past leases', () => {
   it('say until when each account was accepted, oldest first, also when it is the same one again', () => {
     const expired = grantIn('expired', 'pool');
     const past = { service_account: FIRST, leased_at: NOW, dead_at: expired.expires_at };
     const other = granted(reserve(expired, FREE, ask({ lease: SECOND }), expired.expires_at + 60_000));
-    expect(other).toMatchObject({ service_account: SECOND, leased_at: expired.expires_at + 60_000, past_leases: [past] });
+    expect(other).toMatchObject({
+      service_account: SECOND,
+      leased_at: expired.expires_at + 60_000,
+      past_leases: [past],
+    });
     const same = granted(reserve(expired, FREE, ask({ lease: FIRST }), expired.expires_at + 60_000));
     expect(same).toMatchObject({ service_account: FIRST, leased_at: expired.expires_at + 60_000, past_leases: [past] });
   });
 
   it('are at most two hundred: the oldest are forgotten', () => {
     const expired = pooled(grantIn('expired', 'pool'));
-    const past_leases = Array.from({ length: 200 }, (_, at) => ({ service_account: THIRD, leased_at: at, dead_at: at }));
+    const past_leases = Array.from({ length: 200 }, (_, at) => ({
+      service_account: THIRD,
+      leased_at: at,
+      dead_at: at,
+    }));
     const again = pooled(granted(reserve({ ...expired, past_leases }, FREE, ask({ lease: SECOND }), LATER)));
     expect(again.past_leases).toHaveLength(200);
     expect(again.past_leases[0]?.leased_at).toBe(1);

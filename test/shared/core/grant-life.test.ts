@@ -8,6 +8,7 @@ import { toWireError } from '../../../shared/core/refusal.ts';
 import {
   CAPS,
   CREDENTIALS,
+  claims,
   EXPIRY_MARGIN_MS,
   FREE,
   firestore,
@@ -84,14 +85,17 @@ describe('what a pipeline holds', () => {
   it.each([
     [refusal, "This pipeline's jobs hold as many grants as policy lets them.", 30],
     [{ reason: 'too_often', grant_id: GRANT_ID, retryAfter: 7 } as const, 'asks for this credential too often', 7],
-  ])('and what a job asks too often for is answered with 429 and when to try again: %o', (refused, text, retryAfter) => {
-    expect(toWireError(refused, false)).toEqual({
-      status: 429,
-      error: 'temporarily_unavailable',
-      description: expect.stringContaining(text),
-      retryAfter,
-    });
-  });
+  ])(
+    'and what a job asks too often for is answered with 429 and when to try again: %o',
+    (refused, text, retryAfter) => {
+      expect(toWireError(refused, false)).toEqual({
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: expect.stringContaining(text),
+        retryAfter,
+      });
+    },
+  );
 });
 
 describe('what an operator has barred', () => {
@@ -108,10 +112,15 @@ describe('what an operator has barred', () => {
     ['whatever is given from now on', { since_at: LATER }],
   ])('is refused by %s, first or again', (_, selector) => {
     for (const kind of KINDS)
-      for (const existing of [undefined, ...(['issuing', 'active', 'expired'] as const).map((state) => grantIn(state, kind))])
-        expect(reserve(existing, { ...FREE, barriers: barriers(selector) }, request(CREDENTIALS[kind]), LATER)).toEqual({
-          refusal,
-        });
+      for (const existing of [
+        undefined,
+        ...(['issuing', 'active', 'expired'] as const).map((state) => grantIn(state, kind)),
+      ])
+        expect(reserve(existing, { ...FREE, barriers: barriers(selector) }, request(CREDENTIALS[kind]), LATER)).toEqual(
+          {
+            refusal,
+          },
+        );
     expect(barredNow(barriers(selector), request(firestore), LATER)).toEqual(refusal);
   });
 
@@ -120,6 +129,14 @@ describe('what an operator has barred', () => {
     expect(outcomeOf(reserve(undefined, { ...FREE, barriers: other }, request(firestore), NOW))).toBe('issuing');
     expect(barredNow(other, request(firestore), NOW)).toBeUndefined();
     expect(barredNow([], request(firestore), NOW)).toBeUndefined();
+  });
+
+  it('reaches a job that does not say which pipeline it is of, when it may be meant', () => {
+    const { pipeline_id, ...rest } = claims;
+    const barred = barriers({ pipeline_id });
+    const nameless = request(firestore, { claims: { ...rest, pipeline_id: undefined } });
+    expect(barredNow(barred, nameless, NOW)).toEqual(refusal);
+    expect(reserve(undefined, { ...FREE, barriers: barred }, nameless, NOW)).toEqual({ refusal });
   });
 
   it('tells an ended job that it has ended, which is final', () => {

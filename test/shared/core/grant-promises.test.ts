@@ -75,6 +75,7 @@ describe('what a reservation promises', () => {
       ...active,
       rule: 'another',
       policy_sha256: 'c'.repeat(64),
+      reserved_at: LATER,
       minute_count: 2,
       expires_at: LATER + TTL * 1000,
       job_check_at: LATER + 300_000,

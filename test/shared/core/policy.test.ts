@@ -66,6 +66,7 @@ describe('a policy', () => {
       organization: { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' },
       audience: 'https://keydesk.acme.example',
       jobTokenLifetime: 600,
+      caps: { issuesPerMinute: 60, liveGrantsPerPipeline: 1000 },
       credentials: {
         config: {
           kind: 'firestore',
@@ -237,12 +238,6 @@ describe('a policy', () => {
       /Cloud Storage .* is not supported by this version/,
     ],
     [
-      'a pool',
-      account('pool', ['ci-1@acme.example']),
-      'credentials.export.serviceAccount.pool',
-      /pool .* is not supported by this version/,
-    ],
-    [
       'a Firestore project with capitals',
       firestore('project', 'Acme'),
       'credentials.config.firestore.project',
@@ -283,7 +278,13 @@ describe('a policy', () => {
       'credentials.config.firestore.allow.0.path',
       /names no document/,
     ],
-    ['no account', account('email', undefined), 'credentials.export.serviceAccount.email', /expected string/],
+    [
+      'no account',
+      account('email', undefined),
+      'credentials.export.serviceAccount',
+      /exactly one of email, pool; neither is here/,
+    ],
+    ['an account of another type', account('email', 7), 'credentials.export.serviceAccount.email', /expected string/],
     [
       'an account that is no address',
       account('email', 'export'),

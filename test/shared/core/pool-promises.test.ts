@@ -13,6 +13,7 @@ import {
   confirmRevoked,
   end,
   expire,
+  giveUpLease,
   idOf,
   type LeavingToken,
   reserve,
@@ -55,7 +56,13 @@ class World {
     if ('needsLease' in decided) {
       const usable = SMALL_POOL.pool.filter((email) => !unusable.includes(email));
       free = usable.find((email) => (this.accounts.get(email)?.state ?? 'free') === 'free');
-      if (!free) return;
+      if (!free) {
+        const held = before && before.state !== 'expired' ? this.accounts.get(before.service_account) : undefined;
+        if (!before || !held) return;
+        this.writeGrant(job, pooled(giveUpLease(before, this.now)));
+        this.write(before.service_account, setAside(held, this.now));
+        return;
+      }
       decided = reserve(before, circumstances, { ...asked, lease: free }, this.now);
     }
     if (!('grant' in decided)) return;

@@ -120,7 +120,8 @@ function aJob(revocation: keyof typeof KINDS) {
         { grant_id, sha256: tokenSha256(randomUUID()), expires_at: now() + 600_000 },
         reserved,
       ),
-    endIn: (database: Firestore) => createEndingLedger(database, now).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' }),
+    endIn: (database: Firestore) =>
+      createEndingLedger(database, now).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' }),
     grant: async () => (await plain.collection('grants').doc(grant_id).get()).data(),
     job: async () => (await plain.collection('jobs').doc(job_id).get()).data(),
   };

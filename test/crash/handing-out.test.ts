@@ -1,0 +1,6 @@
+// A process cut off at every one of its operations: handing out.
+
+import { crashTests } from './crash.ts';
+import { HANDING_OUT } from './scenarios.ts';
+
+await crashTests(HANDING_OUT);

@@ -1,0 +1,6 @@
+// A process cut off at every one of its operations: sweeping.
+
+import { crashTests } from './crash.ts';
+import { SWEEPING } from './scenarios.ts';
+
+await crashTests(SWEEPING);

@@ -1,0 +1,181 @@
+// The moves of a history, drawn from small pools so that they collide. Most begin something and do not wait for it.
+
+import * as fc from 'fast-check';
+import { CREDENTIALS, type Desk, type LedgerFault, POOL, SLOTS } from './desk.ts';
+import { CALLS, type Call, type Fault } from './google.ts';
+import type { Named } from './invariants.ts';
+import type { Operations } from './operations.ts';
+
+export interface Real {
+  readonly desk: Desk;
+  readonly operations: Operations;
+}
+
+type Model = Record<string, never>;
+
+class Move implements fc.AsyncCommand<Model, Real> {
+  readonly #name: string;
+  readonly #make: (real: Real) => void | Promise<void>;
+
+  constructor(name: string, make: (real: Real) => void | Promise<void>) {
+    this.#name = name;
+    this.#make = make;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  async run(_: Model, real: Real): Promise<void> {
+    const { world } = real.desk;
+    world.throwIfViolated();
+    await this.#make(real);
+    world.throwIfViolated();
+  }
+
+  toString(): string {
+    return this.#name;
+  }
+}
+
+/** Half of the slots where they are to collide, all of them where it is the accounts that are. */
+const few = fc.nat({ max: SLOTS / 2 - 1 });
+const all = fc.nat({ max: SLOTS - 1 });
+const nth = fc.nat({ max: 20 });
+const credential = fc.constantFrom('admin', 'admin', ...CREDENTIALS);
+
+/** `next`: of a new job, where the slot's has finished. */
+const handOuts = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, lifetimes: (number | undefined)[]) =>
+  fc
+    .record({
+      slot,
+      next: fc.constantFrom(true, true, false),
+      credential,
+      lifetime: fc.constantFrom(...lifetimes),
+      times: fc.constantFrom(1, 1, 1, 2),
+    })
+    .map(
+      ({ slot, next, credential, lifetime, times }) =>
+        new Move(
+          `handOut(${slot}${next ? ', next' : ''}, ${credential}, ${lifetime}, x${times})`,
+          ({ desk, operations }) => {
+            const job_id = desk.jobIn(slot, next);
+            for (let time = 0; time < times; time += 1) operations.handOut(job_id, credential, lifetime);
+          },
+        ),
+    );
+
+/** `times` 0: the message is lost. */
+const finishes = (slot: fc.Arbitrary<number>) =>
+  fc.record({ slot, times: fc.constantFrom(0, 1, 1, 1, 2) }).map(
+    ({ slot, times }) =>
+      new Move(`finish(${slot}, x${times})`, ({ desk, operations }) => {
+        const job_id = desk.jobIn(slot, false);
+        desk.google.finishedJobs.add(job_id);
+        for (let time = 0; time < times; time += 1) operations.endJob(job_id);
+      }),
+  );
+
+const returns = nth.map((which) => new Move(`giveBack(${which})`, ({ operations }) => operations.giveBack(which)));
+
+const selector: fc.Arbitrary<Named & { readonly slot?: number }> = fc.oneof(
+  few.map((slot) => ({ slot })),
+  fc.constantFrom(...CREDENTIALS).map((name) => ({ credential: name })),
+  fc.constantFrom('deploy', 'release').map((pipeline_slug) => ({ pipeline_slug })),
+  fc.constantFrom('main', 'topic').map((build_branch) => ({ build_branch })),
+  fc.record({ environment: fc.constantFrom('staging', 'production'), credential: fc.constantFrom(...CREDENTIALS) }),
+  // Relative to when it is thrown.
+  fc.constantFrom(0, -30_000, -600_000).map((since_at) => ({ since_at })),
+);
+const kills = fc.record({ selector, bars: fc.boolean() }).map(
+  ({ selector: { slot, ...named }, bars }) =>
+    new Move(`kill(${JSON.stringify({ slot, ...named })}, bars: ${bars})`, ({ desk, operations }) => {
+      const ofJob = slot === undefined ? {} : { job_id: desk.jobIn(slot, false) };
+      operations.throwSwitch({ ...named, ...ofJob }, bars);
+    }),
+);
+const lifts = nth.map((which) => new Move(`lift(${which})`, ({ operations }) => operations.lift(which)));
+
+const sweeps = fc.record({ times: fc.constantFrom(1, 1, 2), waits: fc.boolean() }).map(
+  ({ times, waits }) =>
+    new Move(`sweep(x${times}${waits ? ', waits' : ''})`, async ({ desk, operations }) => {
+      for (let time = 0; time < times; time += 1) operations.sweep();
+      if (waits) await desk.world.settle();
+    }),
+);
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const short = fc.integer({ min: 1, max: 30 }).map((seconds) => seconds * SECOND);
+const margins = fc.constantFrom(59, 60, 61, 79, 80, 81, 120, 140, 141, 300, 301).map((seconds) => seconds * SECOND);
+const long = fc.constantFrom(6, 10, 16, 18, 25, 61, 240).map((minutes) => minutes * MINUTE);
+/** Most of what is in flight at a long jump runs into its deadline. */
+const jumps = fc.record({ time: fc.oneof(short, margins, long), waits: fc.constantFrom(true, true, false) }).map(
+  ({ time, waits }) =>
+    new Move(`pass(${time / SECOND} s${waits ? ', waits' : ''})`, async ({ desk }) => {
+      if (waits) await desk.world.settle();
+      await desk.world.pass(time);
+    }),
+);
+
+const fault: fc.Arbitrary<Fault> = fc.record({
+  answer: fc.constantFrom('500' as const, '429' as const, '403' as const, 'garbage' as const, 'network' as const),
+  effect: fc.oneof(
+    fc.constantFrom('none' as const, 'now' as const),
+    fc.integer({ min: 1, max: 30 }).map((seconds) => ({ late: seconds * SECOND })),
+  ),
+});
+const ofAccounts = fc.constantFrom<Call>('mint', 'disable', 'enable', 'enable', 'readAccount');
+const upstreamFaults = (call: fc.Arbitrary<Call>) =>
+  fc.record({ call, fault, left: fc.integer({ min: 1, max: 4 }) }).map(
+    ({ call, fault, left }) =>
+      new Move(`fault(${call}, ${JSON.stringify(fault)}, x${left})`, ({ desk }) => {
+        desk.google.faults.set(call, { fault, left });
+      }),
+  );
+
+const ledgerFault: fc.Arbitrary<LedgerFault> = fc.constantFrom(
+  { code: 14, effect: false },
+  { code: 14, effect: true },
+  { code: 10, effect: true },
+  { code: 4, effect: true },
+);
+const ledgerFaults = fc.record({ fault: ledgerFault, left: fc.integer({ min: 1, max: 3 }) }).map(
+  ({ fault, left }) =>
+    new Move(`ledgerFault(${JSON.stringify(fault)}, x${left})`, ({ desk }) => {
+      desk.ledgerFault = { fault, left };
+    }),
+);
+
+const operators = fc.constantFrom(...POOL).map(
+  (email) =>
+    new Move(`operatorDisables(${email.slice(0, 8)})`, ({ desk }) => {
+      Object.assign(desk.google.accounts.get(email) ?? {}, { enabled: false, changedBy: 'operator' });
+      desk.world.tell(`an operator disables ${email}`);
+      desk.oracle.observe();
+    }),
+);
+
+const waits = fc.constant('settle').map((name) => new Move(`${name}()`, ({ desk }) => desk.world.settle()));
+
+/** Weights are by repetition. */
+const everything = [returns, kills, lifts, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, ledgerFaults, operators]
+  .concat(Array(6).fill(handOuts(few, credential, [undefined, 60, 120, 300, 900])))
+  .concat(Array(2).fill(finishes(few)))
+  .concat(Array(2).fill(upstreamFaults(fc.oneof(fc.constantFrom<Call>(...CALLS), ofAccounts))));
+const pool = [returns, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, waits, ledgerFaults, operators]
+  .concat(Array(5).fill(handOuts(all, fc.constant('admin'), [60, 60, 120, undefined])))
+  .concat(Array(3).fill(finishes(all)))
+  .concat(Array(3).fill(upstreamFaults(ofAccounts)));
+
+/** Which moves there are: all of them, or those around the pool, with more jobs that follow each other on its accounts. */
+export type Focus = 'everything' | 'pool';
+
+/** @param replayPath of a history that was found and shrunk */
+export function moves(
+  focus: Focus,
+  replayPath: string | undefined,
+): fc.Arbitrary<Iterable<fc.AsyncCommand<Model, Real>>> {
+  const drawn = focus === 'pool' ? pool : everything;
+  return fc.commands(drawn, { maxCommands: 50, size: 'max', ...(replayPath ? { replayPath } : {}) });
+}

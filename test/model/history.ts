@@ -1,0 +1,96 @@
+// One history from beginning to end: the moves, interleaved as the scheduler has it, and then peace, in which everything
+// must come to its end by sweeps alone (I6).
+
+import * as fc from 'fast-check';
+import { type Focus, moves, type Real } from './commands.ts';
+import { Desk } from './desk.ts';
+import { Operations } from './operations.ts';
+import { World } from './world.ts';
+
+const MINUTE = 60_000;
+
+export interface Check {
+  readonly focus: Focus;
+  readonly histories: number;
+  readonly seed: number;
+  readonly path: string | undefined;
+  readonly replayPath: string | undefined;
+  /** Whether a history that fails is made as short as it goes. */
+  readonly shrink: boolean;
+}
+
+export interface Checked {
+  /** How to see it again, and what went wrong; undefined when every history held. */
+  readonly failure: string | undefined;
+  readonly histories: number;
+  /** How often what happened, over all histories. */
+  readonly tally: ReadonlyMap<string, number>;
+}
+
+export async function checkHistories({ focus, histories, seed, path, replayPath, shrink }: Check): Promise<Checked> {
+  const tally = new Map<string, number>();
+  const property = fc.asyncProperty(
+    fc.noShrink(fc.integer()),
+    fc.scheduler(),
+    moves(focus, replayPath),
+    async (chance, scheduler, commands) => {
+      const world = new World(scheduler, chance, tally);
+      await world.inhabit(async () => {
+        const desk = new Desk(world);
+        const real: Real = { desk, operations: new Operations(desk) };
+        await fc.scheduledModelRun(scheduler, () => ({ model: {}, real }), commands);
+        await inPeace(real);
+        world.throwIfViolated();
+      });
+    },
+  );
+  const details = await fc.check(property, {
+    numRuns: histories,
+    seed,
+    endOnFailure: !shrink,
+    ...(path === undefined ? {} : { path }),
+  });
+  if (!details.failed) return { failure: undefined, histories: details.numRuns, tally };
+  const commands = String(details.counterexample?.[2]);
+  const [, replay] = /replayPath="([^"]*)"/.exec(commands) ?? [];
+  const replaying = [
+    `KEYDESK_SEED=${details.seed}`,
+    `KEYDESK_PATH=${details.counterexamplePath}`,
+    ...(shrink && replay ? [`KEYDESK_REPLAY_PATH='${replay}'`] : []),
+  ];
+  const error = details.errorInstance instanceof Error ? details.errorInstance.message : String(details.errorInstance);
+  const failure = [
+    `History ${details.numRuns} breaks ${error}`,
+    commands,
+    'See it again (KEYDESK_SHRINK=1 makes it shorter):',
+    `  KEYDESK_FOCUS=${focus} ${replaying.join(' ')} npx vitest run --config vitest.deep.config.ts lifecycle`,
+  ].join('\n\n');
+  return { failure, histories: details.numRuns, tally };
+}
+
+/** No more faults, nothing but time and sweeps: everything ends (I6). */
+async function inPeace({ desk, operations }: Real): Promise<void> {
+  const { world, google, oracle } = desk;
+  world.beginPeace();
+  google.faults.clear();
+  desk.ledgerFault = undefined;
+  await world.settle();
+  for (const minutes of [1, 20, 2, 6, 2, 6, 2]) {
+    await world.pass(minutes * MINUTE);
+    operations.sweep();
+    await world.settle();
+    world.throwIfViolated();
+  }
+  const { grants, accounts, barriers } = oracle.stores();
+  for (const { id, state, credential } of grants.values())
+    if (state !== 'revoked' && state !== 'expired') world.violate('I6', `${credential} ${id} stays ${state}`);
+  for (const { id, state } of accounts.values()) {
+    if (state !== 'free') world.violate('I6', `${id} stays ${state}`);
+    const truth = google.accounts.get(id);
+    if (truth && !truth.enabled && truth.changedBy === 'keydesk') world.violate('I6', `${id} is free and disabled`);
+  }
+  const standing = new Set(barriers.map(({ id }) => id));
+  for (const { id, stands } of operations.acts)
+    if (stands !== undefined && stands !== standing.has(id))
+      world.violate('I6', `${id} ${stands ? 'was thrown and does not bar' : 'was lifted and bars'}`);
+}

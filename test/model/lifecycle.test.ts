@@ -1,0 +1,51 @@
+// The whole lifecycle against its invariants, in generated histories: what is begun, what fails, how time passes and in
+// which order every round trip takes its turn. A few hundred each time, and a look at whether they got anywhere;
+// KEYDESK_SEED and KEYDESK_PATH, as a failure prints them, show one again.
+
+import { expect, it } from 'vitest';
+import type { Focus } from './commands.ts';
+import { checkHistories } from './history.ts';
+
+const { KEYDESK_FOCUS, KEYDESK_HISTORIES, KEYDESK_SEED, KEYDESK_PATH, KEYDESK_REPLAY_PATH, KEYDESK_SHRINK } =
+  process.env;
+const histories = Number(KEYDESK_HISTORIES ?? 250);
+const seed = Number(KEYDESK_SEED ?? 20260105);
+const focuses: readonly Focus[] = KEYDESK_FOCUS === undefined ? ['everything', 'pool'] : [KEYDESK_FOCUS as Focus];
+
+/** How often each must at least have happened in 250 histories: a model that never gets there proves nothing. */
+const REACHED: Record<Focus, Record<string, number>> = {
+  everything: {
+    issued: 1,
+  },
+  pool: {
+    issued: 1,
+  },
+};
+
+it.each(focuses)(
+  `keeps every invariant in ${histories} histories of %s`,
+  async (focus) => {
+    const { failure, tally } = await checkHistories({
+      focus,
+      histories,
+      seed,
+      path: KEYDESK_PATH,
+      replayPath: KEYDESK_REPLAY_PATH,
+      shrink: KEYDESK_SHRINK === '1',
+    });
+    if (process.env.KEYDESK_TALLY)
+      process.stdout.write(
+        [...tally]
+          .sort()
+          .map(([w, n]) => `${n}\t${w}\n`)
+          .join(''),
+      );
+    expect(failure, failure).toBeUndefined();
+    if (KEYDESK_PATH !== undefined) return;
+    const missed = Object.entries(REACHED[focus]).filter(
+      ([what, least]) => (tally.get(what) ?? 0) < (least * histories) / 250,
+    );
+    expect(missed).toEqual([]);
+  },
+  3_600_000,
+);

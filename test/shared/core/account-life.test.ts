@@ -1,0 +1,190 @@
+// The life of a pooled account, state by state: what each change does to each state, and to which it does nothing.
+
+import { describe, expect, it } from 'vitest';
+import { type Account, accountSchema } from '../../../shared/core/account.ts';
+import { beginToWake, follow, lease, recheck, setAside, wake } from '../../../shared/core/account-life.ts';
+import type { PooledGrant } from '../../../shared/core/grant.ts';
+import { GRANT_ID, grantIn, NOW, pooled } from './a-grant.ts';
+
+const MINUTE = 60_000;
+const RETENTION_MS = 400 * 86_400_000;
+const ISSUING = pooled(grantIn('issuing', 'pool'));
+/** A minute after the last token that the grant may have had. */
+const RESTS_UNTIL = ISSUING.expires_at + MINUTE;
+const STATES = ['free', 'leased', 'revoking', 'resting'] as const;
+
+const leased: Account = {
+  pool: 'staging-config',
+  pool_size: 3,
+  state: 'leased',
+  grant: GRANT_ID,
+  leased_at: NOW,
+  rests_until: RESTS_UNTIL,
+  disabled_at: null,
+  waking_at: null,
+  checked_at: null,
+  delete_at: null,
+};
+const freed = { state: 'free', grant: null, disabled_at: null, waking_at: null, checked_at: null };
+
+function accountIn(state: Account['state']): Account {
+  switch (state) {
+    case 'free':
+      return { ...leased, state, grant: null, rests_until: NOW, delete_at: NOW + RETENTION_MS };
+    case 'leased':
+      return leased;
+    case 'revoking':
+      return { ...leased, state };
+    case 'resting':
+      return { ...leased, state, disabled_at: NOW + 300 };
+  }
+}
+
+describe('a lease', () => {
+  const to = { grant: ISSUING, pool_size: 3 };
+
+  it('is of an account that never served or is free, until a minute after the last token of its grant', () => {
+    expect(lease(undefined, to, NOW)).toEqual(leased);
+    expect(lease(accountIn('free'), to, NOW)).toEqual(leased);
+  });
+
+  it('is of no account in another state', () => {
+    for (const state of ['leased', 'revoking', 'resting'] as const)
+      expect(lease(accountIn(state), to, RESTS_UNTIL + MINUTE)).toBeUndefined();
+  });
+
+  it('never brings the end of the rest forward', () => {
+    const resting = { ...accountIn('free'), rests_until: RESTS_UNTIL + 5 };
+    expect(lease(resting, to, NOW)).toMatchObject({ state: 'leased', rests_until: RESTS_UNTIL + 5 });
+  });
+});
+
+describe('an account follows its grant', () => {
+  const grantWith = (state: PooledGrant['state'], more: Partial<PooledGrant> = {}) => ({
+    ...pooled(grantIn(state, 'pool')),
+    ...more,
+  });
+  const longer = { expires_at: ISSUING.expires_at + 5 };
+
+  it.each(['issuing', 'active'] as const)('and rests longer when that lives longer, and never shorter: %s', (state) => {
+    expect(follow(leased, grantWith(state, longer), NOW)).toEqual({ ...leased, rests_until: RESTS_UNTIL + 5 });
+    expect(follow(leased, grantWith(state), NOW)).toBeUndefined();
+    expect(follow(leased, grantWith(state, { expires_at: NOW }), NOW)).toBeUndefined();
+    for (const other of ['free', 'revoking', 'resting'] as const)
+      expect(follow(accountIn(other), grantWith(state, longer), NOW)).toBeUndefined();
+  });
+
+  it('and is to be disabled once that is being revoked', () => {
+    expect(follow(leased, grantWith('revoking'), NOW)).toEqual({ ...leased, state: 'revoking' });
+    expect(follow(leased, grantWith('revoking', longer), NOW)).toMatchObject({ rests_until: RESTS_UNTIL + 5 });
+    for (const other of ['free', 'revoking', 'resting'] as const)
+      expect(follow(accountIn(other), grantWith('revoking', longer), NOW)).toBeUndefined();
+  });
+
+  it('and rests once that was revoked, disabled since then', () => {
+    const revoking = accountIn('revoking');
+    expect(follow(revoking, grantWith('revoked'), NOW + 300)).toEqual({
+      ...revoking,
+      state: 'resting',
+      disabled_at: NOW + 300,
+    });
+    for (const other of ['free', 'leased', 'resting'] as const)
+      expect(follow(accountIn(other), grantWith('revoked'), NOW + 300)).toBeUndefined();
+  });
+
+  it('and rests a minute at least, however little was left', () => {
+    const late = RESTS_UNTIL - 5;
+    expect(follow(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({ rests_until: late + MINUTE });
+  });
+
+  it('and is free at once when that expired by itself, a minute after its last token', () => {
+    const expired = grantWith('expired');
+    expect(follow(leased, expired, RESTS_UNTIL)).toEqual({
+      ...leased,
+      ...freed,
+      delete_at: RESTS_UNTIL + RETENTION_MS,
+    });
+    expect(follow(leased, expired, RESTS_UNTIL - 1)).toEqual({
+      ...leased,
+      state: 'resting',
+      rests_until: RESTS_UNTIL - 1 + MINUTE,
+    });
+  });
+
+  it('and rests when that expired while it was to be disabled, because it may be so unconfirmed', () => {
+    const at = RESTS_UNTIL + 5;
+    expect(follow(accountIn('revoking'), grantWith('expired'), at)).toEqual({
+      ...leased,
+      state: 'resting',
+      rests_until: at + MINUTE,
+      disabled_at: null,
+    });
+    for (const other of ['free', 'resting'] as const)
+      expect(follow(accountIn(other), grantWith('expired'), at)).toBeUndefined();
+  });
+
+  it('and no other grant, whatever becomes of that', () => {
+    const another = { job_id: '0184990a-477b-4fa8-9968-0000000000ff' };
+    for (const state of STATES)
+      for (const of of ['issuing', 'active', 'revoking', 'revoked', 'expired'] as const)
+        expect(follow(accountIn(state), grantWith(of, { ...another, ...longer }), RESTS_UNTIL)).toBeUndefined();
+  });
+});
+
+describe('an account that is set aside', () => {
+  it.each(['leased', 'revoking'] as const)('rests as if it might have been disabled: %s', (state) => {
+    const account = accountIn(state);
+    expect(setAside(account, NOW)).toEqual({ ...account, state: 'resting' });
+    expect(setAside(account, RESTS_UNTIL)).toEqual({ ...account, state: 'resting', rests_until: RESTS_UNTIL + MINUTE });
+  });
+
+  it('is none that serves nobody', () => {
+    for (const state of ['free', 'resting'] as const) expect(setAside(accountIn(state), RESTS_UNTIL)).toBeUndefined();
+  });
+});
+
+describe('a rested account', () => {
+  const resting = accountIn('resting');
+
+  it('is woken once its rest is over, and not a millisecond before', () => {
+    expect(beginToWake(resting, RESTS_UNTIL - 1)).toBeUndefined();
+    expect(beginToWake(resting, RESTS_UNTIL)).toEqual({ ...resting, waking_at: RESTS_UNTIL });
+  });
+
+  it('is woken by one sweep, and by another only when that can no longer be at it', () => {
+    const waking = { ...resting, waking_at: RESTS_UNTIL };
+    expect(beginToWake(waking, RESTS_UNTIL + 5 * MINUTE - 1)).toBeUndefined();
+    expect(beginToWake(waking, RESTS_UNTIL + 5 * MINUTE)).toEqual({ ...resting, waking_at: RESTS_UNTIL + 5 * MINUTE });
+  });
+
+  it('is free once the sweep that began says that it is enabled, and by no other sweep', () => {
+    const waking = { ...resting, waking_at: RESTS_UNTIL };
+    const now = RESTS_UNTIL + 9;
+    expect(wake(waking, RESTS_UNTIL, now)).toEqual({ ...resting, ...freed, delete_at: now + RETENTION_MS });
+    expect(wake(waking, RESTS_UNTIL - 1, now)).toBeUndefined();
+    expect(wake({ ...waking, waking_at: RESTS_UNTIL + 5 }, RESTS_UNTIL, now)).toBeUndefined();
+    expect(wake(resting, RESTS_UNTIL, now)).toBeUndefined();
+  });
+
+  it('is the only kind that is woken', () => {
+    for (const state of ['free', 'leased', 'revoking'] as const) {
+      expect(beginToWake(accountIn(state), RESTS_UNTIL + MINUTE)).toBeUndefined();
+      expect(wake({ ...accountIn(state), waking_at: RESTS_UNTIL }, RESTS_UNTIL, RESTS_UNTIL + 9)).toBeUndefined();
+    }
+  });
+
+  it('is looked at again while it rests, and not while a sweep enables it', () => {
+    expect(recheck(resting, NOW + MINUTE)).toEqual({ ...resting, checked_at: NOW + MINUTE });
+    expect(recheck({ ...resting, waking_at: RESTS_UNTIL }, RESTS_UNTIL + 1)).toBeUndefined();
+    for (const state of ['free', 'leased', 'revoking'] as const)
+      expect(recheck(accountIn(state), NOW + MINUTE)).toBeUndefined();
+  });
+});
+
+it('an account is deleted only when nothing depends on it', () => {
+  for (const state of STATES) {
+    const account = accountIn(state);
+    expect(accountSchema.parse(account)).toEqual(account);
+    expect(account.delete_at === null).toBe(state !== 'free');
+  }
+});

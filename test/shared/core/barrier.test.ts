@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import {
+  barredBy,
+  barriersSchema,
+  mayBeMeant,
+  type Selector,
+  selectorSchema,
+  selects,
+} from '../../../shared/core/barrier.ts';
+
+const NOW = 1_790_000_000_000;
+const grant = {
+  job_id: '0184990a-477b-4fa8-9968-496074483cee',
+  pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+  pipeline_slug: 'app',
+  build_branch: 'main',
+  agent_id: '0184990a-4782-42b5-afc1-16715b10b8ff',
+  credential: 'staging-admin',
+  environment: 'staging',
+  policy_sha256: 'a'.repeat(64),
+  reserved_at: NOW,
+  issued_at: NOW + 60_000,
+};
+const { reserved_at: _, issued_at: __, ...NAMED } = grant;
+const FIELDS = Object.keys(NAMED) as (keyof typeof NAMED)[];
+
+describe('a selector', () => {
+  it.each(FIELDS)('that names %s selects what has just that', (field) => {
+    const selector: Selector = { [field]: grant[field] };
+    expect(selects(selector, grant)).toBe(true);
+    expect(selects(selector, { ...grant, [field]: `${grant[field]}x` })).toBe(false);
+    expect(selects(selector, { ...grant, [field]: grant[field].toUpperCase() })).toBe(false);
+  });
+
+  it('that names everything selects only what has all of it', () => {
+    const selector: Selector = { ...NAMED, since_at: NOW + 60_000 };
+    expect(selects(selector, grant)).toBe(true);
+    for (const field of FIELDS) expect(selects(selector, { ...grant, [field]: 'x' })).toBe(false);
+    expect(selects(selector, { ...grant, issued_at: NOW + 59_999 })).toBe(false);
+  });
+
+  it('takes no name for a pattern', () => {
+    expect(selects({ build_branch: '*' }, grant)).toBe(false);
+    expect(selects({ build_branch: 'mai' }, grant)).toBe(false);
+  });
+
+  it('that names a time selects that of which a token left then or later', () => {
+    expect(selects({ since_at: NOW + 60_000 }, grant)).toBe(true);
+    expect(selects({ since_at: NOW + 60_001 }, grant)).toBe(false);
+    expect(selects({ since_at: 0 }, grant)).toBe(true);
+  });
+
+  it('that names a time selects that which was asked for then or later, also when no token has left since', () => {
+    const first = { ...grant, issued_at: null };
+    expect(selects({ since_at: NOW }, first)).toBe(true);
+    expect(selects({ since_at: NOW + 1 }, first)).toBe(false);
+    const again = { ...grant, reserved_at: NOW + 90_000 };
+    expect(selects({ since_at: NOW + 90_000 }, again)).toBe(true);
+    expect(selects({ since_at: NOW + 90_001 }, again)).toBe(false);
+  });
+
+  it('that names a pipeline by its id does not select what has none, but may mean it', () => {
+    const unknown = { ...grant, pipeline_id: null };
+    const selector = { pipeline_id: grant.pipeline_id };
+    expect(selects(selector, unknown)).toBe(false);
+    expect(mayBeMeant(selector, unknown)).toBe(true);
+    expect(mayBeMeant({ ...selector, environment: 'staging' }, unknown)).toBe(true);
+    expect(mayBeMeant({ ...selector, environment: 'production' }, unknown)).toBe(false);
+    expect(mayBeMeant({ ...selector, since_at: NOW + 60_001 }, unknown)).toBe(false);
+  });
+
+  it('leaves no doubt where there is an id, or none was named', () => {
+    expect(mayBeMeant({ pipeline_id: grant.pipeline_id }, grant)).toBe(false);
+    expect(mayBeMeant({ pipeline_id: 'x' }, grant)).toBe(false);
+    expect(mayBeMeant({ environment: 'staging' }, { ...grant, pipeline_id: null })).toBe(false);
+  });
+});
+
+describe('the form of a selector', () => {
+  it.each<[string, object]>([
+    ['all fields', { ...NAMED, since_at: NOW }],
+    ['a time alone, which is everything since', { since_at: 0 }],
+    ['one field', { credential: 'staging-admin' }],
+  ])('may have %s', (_, selector) => {
+    expect(selectorSchema.parse(selector)).toEqual(selector);
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', {}],
+    ['a field that is not there', { environment: undefined }],
+    ['an empty text', { environment: '' }],
+    ['an unknown field', { environment: 'staging', branch: 'main' }],
+    ['a time as text', { since_at: '2026-11-24T10:00:00Z' }],
+    ['a number for a name', { environment: 1 }],
+    ['no object', 'staging'],
+  ])('may not have %s', (_, selector) => {
+    expect(selectorSchema.safeParse(selector).success).toBe(false);
+  });
+});
+
+describe('the barriers in force', () => {
+  const barriers = [
+    { id: 'one', selector: { environment: 'production' }, thrown_at: NOW },
+    { id: 'two', selector: { environment: 'staging', build_branch: 'main' }, thrown_at: NOW },
+    { id: 'three', selector: { since_at: 0 }, thrown_at: NOW },
+  ];
+
+  it('refuse by the first that fits', () => {
+    expect(barredBy(barriers, grant)).toEqual({ reason: 'barred', kill_switch: 'two' });
+    expect(barredBy(barriers, { ...grant, build_branch: 'next' })).toEqual({ reason: 'barred', kill_switch: 'three' });
+    expect(barredBy(barriers.slice(0, 2), { ...grant, build_branch: 'next' })).toBeUndefined();
+    expect(barredBy([], grant)).toBeUndefined();
+  });
+
+  it('refuse a job that leaves its pipeline_id out, when it may be the one that is meant', () => {
+    const ofPipeline = [
+      { id: 'four', selector: { pipeline_id: grant.pipeline_id, environment: 'staging' }, thrown_at: NOW },
+    ];
+    const refusal = { reason: 'barred', kill_switch: 'four' };
+    expect(barredBy(ofPipeline, grant)).toEqual(refusal);
+    expect(barredBy(ofPipeline, { ...grant, pipeline_id: null })).toEqual(refusal);
+    expect(barredBy(ofPipeline, { ...grant, pipeline_id: null, environment: 'production' })).toBeUndefined();
+    expect(barredBy(ofPipeline, { ...grant, pipeline_id: 'another' })).toBeUndefined();
+  });
+
+  it('are read as they were stored, and one that cannot be read is not passed over', () => {
+    expect(barriersSchema.parse({ barriers })).toEqual({ barriers });
+    const broken = { id: 'four', selector: {}, thrown_at: NOW };
+    expect(barriersSchema.safeParse({ barriers: [...barriers, broken] }).success).toBe(false);
+  });
+});
