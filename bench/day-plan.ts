@@ -6,7 +6,7 @@ import type { Seeded } from './seeded.ts';
 export const MINUTE = 60_000;
 const LONGEST_JOB = 40;
 
-export type Message = 'prompt' | 'lost' | 'doubled' | 'delayed';
+type Message = 'prompt' | 'lost' | 'doubled' | 'delayed';
 
 /** Times are milliseconds since the epoch. */
 export interface JobPlan {

@@ -44,7 +44,9 @@ export function follow(account: Account, grant: PooledGrant, now: number): Accou
     case 'revoked':
       return account.state === 'revoking' ? { ...rest(account, now), disabled_at: now } : undefined;
     case 'expired':
-      if (account.state === 'leased') return rests_until > now ? rest(account, now) : free(account, now);
+      // No token ever left: perhaps Google does not mint from it, and the sweep is to see whether it is enabled.
+      if (account.state === 'leased')
+        return rests_until > now || grant.tokens.length === 0 ? rest(account, now) : free(account, now);
       // It may have been disabled although that could not be confirmed.
       return account.state === 'revoking' ? rest(account, now) : undefined;
   }

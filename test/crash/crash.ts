@@ -88,7 +88,6 @@ async function runIn(world: World, scenario: Scenario, point: Point): Promise<vo
     expect(states, 'I6: a sweep left a revocation unfinished').not.toContain('revoking');
     if (at === RIVAL_AT && job.credential === 'admin') await rivalAsks(world, records);
   }
-  await scenario.afterwards?.(world);
   await refusesWhatIsOver(world, await inspectEnd(world));
 }
 

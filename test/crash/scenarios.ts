@@ -17,8 +17,6 @@ export interface Scenario {
   readonly act: (world: World, job: CrashJob, step: Step) => Promise<unknown>;
   /** The same once more, from the outside, after the restart. Absent where the sweep comes again by itself. */
   readonly again?: (world: World, job: CrashJob) => Promise<unknown>;
-  /** What it takes besides time and sweeps until everything is as it was before. */
-  readonly afterwards?: (world: World) => Promise<unknown>;
 }
 
 const handOut = async (world: World, job: CrashJob) => {
@@ -101,15 +99,6 @@ export const HANDING_OUT: readonly Scenario[] = [
     },
     act: (_, job, step) => step((desk) => desk.handOut(job)),
     again: handOut,
-    // Nobody knows of it before Google refuses to mint from it. Two jobs that ask meet it for sure.
-    afterwards: async (world) => {
-      const jobs = [world.job('admin', 'rival'), world.job('admin', 'rival')];
-      for (const job of jobs) await world.whole((desk) => desk.handOut(job));
-      for (const minutes of [13, 1]) {
-        world.later(minutes);
-        await sweep(world);
-      }
-    },
   },
 ];
 

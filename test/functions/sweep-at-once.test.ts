@@ -108,6 +108,13 @@ describe('sweeps', () => {
     expect((await sweep()).pools).toMatchObject({ 'staging-admin': pool });
   });
 
+  it('at once, to the millisecond, claim an account for one of them alone', async () => {
+    const { account } = await aRested();
+    const { beginToWake } = desk.ending.sweepLedger;
+    const claims = await Promise.all([1, 2, 3, 4].map(() => beginToWake(account)));
+    expect(claims.filter((claimed) => claimed !== undefined)).toHaveLength(1);
+  });
+
   it('at once record once that a grant has expired', async () => {
     const held = await holders(4);
     later(REST);

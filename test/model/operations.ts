@@ -155,6 +155,7 @@ export class Operations {
     this.desk.oracle.lifted(act.id);
     this.#begin(`${act.id} lifted`, async () => {
       const lifted = await this.desk.ending.killLedger.lift(act.id, 'model');
+      if (stood && !lifted) this.desk.world.violate('I6', `${act.id} stood and was not lifted`);
       if (stood) act.stands = false;
       return String(lifted);
     });

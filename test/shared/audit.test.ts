@@ -189,7 +189,7 @@ describe('the audit line of', () => {
     expect(lineOf('job.found_finished', answer.audit)).toEqual({
       ...lines.frame('job.found_finished', 200, '/'),
       severity: 'WARNING',
-      message: `job ${job.id} had ended, and no webhook said so`,
+      message: `job ${job.id} had ended, and no webhook has said so yet`,
       job_id: job.id,
       job_state: 'failed',
       pipeline_slug: 'app',
@@ -246,7 +246,8 @@ describe('the audit line of', () => {
     const job = desk.buildkite.startJob();
     const issued = await byPath(await desk.buildkite.jobToken(job), 'staging-admin');
     const { service_account } = issued.audit[0] as unknown as { service_account: string };
-    expect((await notify(desk.buildkite.event(job))).json).toMatchObject({ revoked: 1 });
+    const ended = await notify(desk.buildkite.event(job));
+    expect(ended.audit[0]).toMatchObject({ revoked: 1, unfinished_because: [] });
     await enableAccount(desk, service_account);
     const line = (event: AuditEvent) => ({
       ...lines.frame(event, 200, '/', { service_account }),
