@@ -138,6 +138,7 @@ class Course {
   readonly #random: Seeded;
   readonly #plans = new Map<string, JobPlan>();
   #quiet = false;
+  #stirred = false;
 
   constructor(desk: SimulatedDesk, agenda: Agenda, watching: Watch, random: Seeded) {
     this.#desk = desk;
@@ -167,6 +168,7 @@ class Course {
 
   async #ask(job: Job, plan: JobPlan, credential: string): Promise<void> {
     this.asked += 1;
+    this.#stirred = true;
     const ended = this.watch.endedJobs.has(job.id);
     const answer = await this.#desk.ask(await this.#desk.jobToken(job, plan.endsAt), credential);
     const again = (at: number) => {
@@ -189,16 +191,20 @@ class Course {
 
   /** The message that a job finished. */
   async #hear({ id }: Job): Promise<void> {
+    this.#stirred = true;
     const ending = await this.#desk.endJob(id);
     this.endsByMessage[ending ? (ending.repeated ? 'repeated' : 'recorded') : 'failed'] += 1;
     if (ending) this.watch.jobEnded(id);
   }
 
   async #return({ id }: Job): Promise<void> {
+    this.#stirred = true;
     for (const { grant, grant_id } of new Map(this.issued.map((one) => [one.grant_id, one])).values()) {
       if (grant.job_id !== id) continue;
       const ending = await unlessUnavailable(endGrant(this.#desk.ending, grant, { by: 'early_return' }));
-      if (ending) this.watch.grantEnded(grant_id);
+      // One whose time was up is not returned: there is nothing left of it, and the job may get it again.
+      const returned = ending && ending.revoked.length + ending.renewalEnded.length + ending.unfinished.length > 0;
+      if (returned) this.watch.grantEnded(grant_id);
     }
   }
 
@@ -215,18 +221,22 @@ class Course {
   }
 
   async #sweep(): Promise<void> {
+    this.#stirred = true;
     const begun = performance.now();
     const swept = await this.#desk.sweep();
     this.sweeps.push(performance.now() - begun);
-    this.sweepFailures += swept ? swept.failures.length : 1;
-    for (const { job_id } of swept?.foundFinished ?? []) {
+    this.sweepFailures += swept.failures.length;
+    for (const { job_id } of swept.foundFinished) {
       if (this.#now < (this.#plans.get(job_id)?.endsAt ?? 0))
         this.watch.break(`job ${job_id}: was ended while it runs`);
       this.watch.jobEnded(job_id);
     }
   }
 
+  /** Looks at everything, if Keydesk did anything since. */
   async look(): Promise<void> {
+    if (!this.#stirred) return;
+    this.#stirred = false;
     const { liveGrants, busyAccounts } = await this.watch.look();
     this.#quiet = liveGrants === 0 && busyAccounts === 0;
   }

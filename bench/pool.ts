@@ -160,8 +160,8 @@ function gather(desk: SimulatedDesk, agenda: Agenda, at: number, conflicts: () =
   });
   const sweepAt = (minute: number) =>
     agenda.add(minute, async () => {
-      const swept = await desk.sweep();
-      const back = [swept?.pools.crowded, swept?.pools.quiet].every((pool) => pool?.free === POOL);
+      const { pools } = await desk.sweep();
+      const back = [pools.crowded, pools.quiet].every((pool) => pool?.free === POOL);
       const over = crowd.servedAt.size === JOBS && back;
       if (!over && minute - at < PATIENCE) sweepAt(minute + MINUTE);
     });

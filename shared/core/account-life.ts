@@ -46,7 +46,7 @@ export function follow(account: Account, grant: PooledGrant, now: number): Accou
     case 'expired':
       // No token ever left: perhaps Google does not mint from it, and the sweep is to see whether it is enabled.
       if (account.state === 'leased')
-        return rests_until > now || grant.tokens.length === 0 ? rest(account, now) : free(account, now);
+        return rests_until > now || grant.issued_count === 0 ? rest(account, now) : free(account, now);
       // It may have been disabled although that could not be confirmed.
       return account.state === 'revoking' ? rest(account, now) : undefined;
   }

@@ -160,6 +160,9 @@ export function activate(
   if (existing.state === 'expired') return late('took longer than the grant may live');
   if (existing.kind === 'pooled_service_account' && existing.service_account !== token.service_account)
     return late('is from an account that was given back meanwhile');
+  // Its account rests no longer than what is on record.
+  if (existing.revocation === 'propagating' && token.expires_at > existing.expires_at)
+    return late('lives longer than is on record');
   const tokens = [
     ...existing.tokens.filter(({ expires_at, sha256 }) => expires_at > now && sha256 !== token.sha256),
     { sha256: token.sha256, expires_at: token.expires_at },
@@ -206,6 +209,8 @@ export function end(existing: Grant, how: { by: EndedBy; kill_switch?: string },
  * job may ask again.
  */
 export function giveUpLease(existing: Grant, now: number): Grant {
+  if (existing.state !== 'issuing' && existing.state !== 'active')
+    throw new Error('a grant without a lease to give up');
   const gone = { ended_at: now, ended_by: 'clock' as const, dead_at: now, job_check_at: null };
   return { ...existing, ...gone, state: 'expired' };
 }

@@ -167,8 +167,8 @@ describe('the kill switch', () => {
     const [config, admin] = (await hold(job)) as [Held, Held];
     const id = randomUUID();
     desk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 403 } : undefined);
-    const first = await kill({ pipeline_slug: 'web' }, true, id);
-    expect([ids(first.revoked), first.unfinished]).toMatchObject([[config.grant_id], [{ grant_id: admin.grant_id }]]);
+    const { revoked, unfinished } = await kill({ pipeline_slug: 'web' }, true, id);
+    expect([ids(revoked), unfinished]).toMatchObject([[config.grant_id], [{ grant_id: admin.grant_id }]]);
     desk.google.fault = undefined;
     expect(ids((await kill({ pipeline_slug: 'web' }, true, id)).revoked)).toEqual([admin.grant_id]);
     expect(await kill({ pipeline_slug: 'web' }, true, id)).toMatchObject({ revoked: [], unfinished: [] });
@@ -265,9 +265,7 @@ describe('npm run kill', () => {
     await expectUntouched(others);
 
     expect((await run(['--list'])).err).toContain(`${id}  since`);
-    expect((await run(['--lift', id, '--by', 'grace'])).code).toBe(0);
-    const again = await run(['--lift', id, '--by', 'grace']);
-    expect([again.code, again.err]).toEqual([1, `no barrier ${id} is in force: see --list\n`]);
+    for (const code of [0, 1]) expect(await run(['--lift', id, '--by', 'grace'])).toMatchObject({ code });
     await expectUntouched(await hold(job));
   });
 

@@ -73,6 +73,7 @@ describe('POST /revoke', () => {
     const token = await held(desk.buildkite.startJob(), 'staging-export');
     const answer = await desk.revoke(token.accessToken);
     expect(answer.status).toBe(200);
+    expect(answer.json).toEqual({ request_id: expect.anything(), revocation: 'expiry', expires_in: 600 });
     expect(await used(token)).toBe(200);
     expect(events(answer)).toEqual(['grant.returned', 'grant.renewal_ended']);
     expect(answer.audit[1]).toMatchObject({ state: 'active', ended_by: 'early_return', dead_at: null });

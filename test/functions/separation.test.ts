@@ -54,12 +54,7 @@ describe('the clients of a function', () => {
   const parts = () => ({ settings: desk.settings, emulator: true, now: Date.now });
 
   it('of token mint, and can neither disable nor enable', () => {
-    expect(Object.keys(createIssuing(parts())).sort()).toEqual([
-      'ledger',
-      'mint',
-      'openGrantDocument',
-      'warm',
-    ]);
+    expect(Object.keys(createIssuing(parts())).sort()).toEqual(['ledger', 'mint', 'openGrantDocument', 'warm']);
     expect(Object.keys(createIssuing(parts()).ledger).sort()).toEqual(['activate', 'barred', 'reserve']);
   });
 

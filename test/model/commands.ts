@@ -40,6 +40,7 @@ class Move implements fc.AsyncCommand<Model, Real> {
 
 /** Half of the slots where they are to collide, all of them where it is the accounts that are. */
 const few = fc.nat({ max: SLOTS / 2 - 1 });
+const two = fc.nat({ max: 1 });
 const all = fc.nat({ max: SLOTS - 1 });
 const nth = fc.nat({ max: 20 });
 const credential = fc.constantFrom('admin', 'admin', ...CREDENTIALS);
@@ -52,7 +53,7 @@ const handOuts = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, 
       next: fc.constantFrom(true, true, false),
       credential,
       lifetime: fc.constantFrom(...lifetimes),
-      times: fc.constantFrom(1, 1, 1, 2),
+      times: fc.constantFrom(1, 1, 2),
     })
     .map(
       ({ slot, next, credential, lifetime, times }) =>
@@ -158,24 +159,42 @@ const operators = fc.constantFrom(...POOL).map(
 
 const waits = fc.constant('settle').map((name) => new Move(`${name}()`, ({ desk }) => desk.world.settle()));
 
+/** An enabling that is carried out some time after it was given up: the most dangerous request there is. */
+const lateEnablings = fc
+  .record({ answer: fc.constantFrom('500' as const, 'network' as const), seconds: fc.integer({ min: 5, max: 30 }) })
+  .map(
+    ({ answer, seconds }) =>
+      new Move(`enables late(${answer}, ${seconds} s)`, ({ desk }) => {
+        desk.google.faults.set('enable', { fault: { answer, effect: { late: seconds * SECOND } }, left: 1 });
+      }),
+  );
+
 /** Weights are by repetition. */
 const everything = [returns, kills, lifts, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, ledgerFaults, operators]
   .concat(Array(6).fill(handOuts(few, credential, [undefined, 60, 120, 300, 900])))
   .concat(Array(2).fill(finishes(few)))
   .concat(Array(2).fill(upstreamFaults(fc.oneof(fc.constantFrom<Call>(...CALLS), ofAccounts))));
 const pool = [returns, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, waits, ledgerFaults, operators]
-  .concat(Array(5).fill(handOuts(all, fc.constant('admin'), [60, 60, 120, undefined])))
+  .concat(Array(6).fill(handOuts(all, fc.constant('admin'), [60, 60, 120, undefined])))
   .concat(Array(3).fill(finishes(all)))
-  .concat(Array(3).fill(upstreamFaults(ofAccounts)));
+  .concat([upstreamFaults(ofAccounts), upstreamFaults(ofAccounts), upstreamFaults(fc.constant('mint')), lateEnablings])
+  .concat([lateEnablings]);
+const races = [returns, returns, kills, kills, kills, lifts, lifts, sweeps, sweeps, jumps, jumps, waits, operators]
+  .concat(Array(6).fill(handOuts(two, fc.constantFrom('config', ...CREDENTIALS), [60, 60, undefined])))
+  .concat(Array(3).fill(finishes(two)))
+  .concat([ledgerFaults, ledgerFaults, upstreamFaults(fc.constantFrom('mint', 'disable'))]);
 
-/** Which moves there are: all of them, or those around the pool, with more jobs that follow each other on its accounts. */
-export type Focus = 'everything' | 'pool';
+/**
+ * Which moves there are: all of them; those around the pool, with more jobs that follow each other on its accounts; or
+ * mostly hand-outs to few jobs against what ends or bars them.
+ */
+export const FOCUSES = { everything, pool, races };
+export type Focus = keyof typeof FOCUSES;
 
 /** @param replayPath of a history that was found and shrunk */
 export function moves(
   focus: Focus,
   replayPath: string | undefined,
 ): fc.Arbitrary<Iterable<fc.AsyncCommand<Model, Real>>> {
-  const drawn = focus === 'pool' ? pool : everything;
-  return fc.commands(drawn, { maxCommands: 50, size: 'max', ...(replayPath ? { replayPath } : {}) });
+  return fc.commands(FOCUSES[focus], { maxCommands: 50, size: 'max', ...(replayPath ? { replayPath } : {}) });
 }

@@ -1,4 +1,4 @@
-// The share of one worker in the deep run: tens of thousands of histories of one focus, from a seed that is printed and,
+// The deep run: thousands of histories of one focus, from a seed that is printed and,
 // unless KEYDESK_SEED names one, new each time. Too slow for `npm test`: `npm run test:deep`.
 
 import { randomInt } from 'node:crypto';
@@ -7,7 +7,7 @@ import type { Focus } from './commands.ts';
 import { checkHistories } from './history.ts';
 
 export function checkDeeply(focus: Focus): void {
-  const histories = Number(process.env.KEYDESK_HISTORIES ?? 12_000);
+  const histories = Number(process.env.KEYDESK_HISTORIES ?? 8_000);
   const seed = Number(process.env.KEYDESK_SEED ?? randomInt(2 ** 31));
   it(`keeps every invariant in ${histories} histories of ${focus}, seed ${seed}`, async () => {
     const { failure } = await checkHistories({

@@ -3,14 +3,15 @@
 // KEYDESK_SEED and KEYDESK_PATH, as a failure prints them, show one again.
 
 import { expect, it } from 'vitest';
-import type { Focus } from './commands.ts';
+import { FOCUSES, type Focus } from './commands.ts';
 import { checkHistories } from './history.ts';
 
 const { KEYDESK_FOCUS, KEYDESK_HISTORIES, KEYDESK_SEED, KEYDESK_PATH, KEYDESK_REPLAY_PATH, KEYDESK_SHRINK } =
   process.env;
 const histories = Number(KEYDESK_HISTORIES ?? 250);
 const seed = Number(KEYDESK_SEED ?? 20260105);
-const focuses: readonly Focus[] = KEYDESK_FOCUS === undefined ? ['everything', 'pool'] : [KEYDESK_FOCUS as Focus];
+const focuses: readonly Focus[] =
+  KEYDESK_FOCUS === undefined ? (Object.keys(FOCUSES) as Focus[]) : [KEYDESK_FOCUS as Focus];
 
 /** How often each must at least have happened in 250 histories: a model that never gets there proves nothing. */
 const REACHED: Record<Focus, Record<string, number>> = {
@@ -18,6 +19,9 @@ const REACHED: Record<Focus, Record<string, number>> = {
     issued: 1,
   },
   pool: {
+    issued: 1,
+  },
+  races: {
     issued: 1,
   },
 };

@@ -1,5 +1,5 @@
-// The moves around pooled accounts, by the ten thousand. One worker of `npm run test:deep`; the other is
-// everything.deep.ts. What a history is and what must hold in it: history.ts, invariants.ts.
+// The moves around pooled accounts, by the ten thousand, in `npm run test:deep`. What a history is and what must hold in
+// it: history.ts, invariants.ts.
 
 import { checkDeeply } from './deep.ts';
 

@@ -6,6 +6,9 @@ import type * as fc from 'fast-check';
 
 /** Longer waits are deadlines and fall due by the clock; these pauses are a matter of turns. */
 const LONGEST_PAUSE_MS = 1_200;
+/** Of how many turns, and for how many more. */
+const STALLING = 1 / 12;
+const LONGEST_STALL = 15;
 const BEGINNING = Date.UTC(2026, 0, 5, 9);
 
 interface Timer {
@@ -67,8 +70,14 @@ export class World {
     if (this.#violation) throw this.#violation;
   }
 
-  /** Waits until the scheduler gives this its turn. */
+  /**
+   * Waits until the scheduler gives this its turn. Some turns are given up several times: a history in which everything
+   * goes at the same pace meets few of the races.
+   */
   async turn(label: string): Promise<void> {
+    let stalls = this.random() < STALLING ? 3 + Math.floor(this.random() * LONGEST_STALL) : 0;
+    for (; stalls > 0 && this.scheduler.count() > 0; stalls -= 1)
+      await this.scheduler.schedule(Promise.resolve(), `${label} stalls`);
     await this.scheduler.schedule(Promise.resolve(), label);
   }
 

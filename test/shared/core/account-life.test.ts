@@ -111,6 +111,14 @@ describe('an account follows its grant', () => {
     });
   });
 
+  it('and rests when that expired without a token on record, because Google may not mint from it', () => {
+    expect(follow(leased, grantWith('expired', { tokens: [] }), RESTS_UNTIL)).toEqual({
+      ...leased,
+      state: 'resting',
+      rests_until: RESTS_UNTIL + MINUTE,
+    });
+  });
+
   it('and rests when that expired while it was to be disabled, because it may be so unconfirmed', () => {
     const at = RESTS_UNTIL + 5;
     expect(follow(accountIn('revoking'), grantWith('expired'), at)).toEqual({

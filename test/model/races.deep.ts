@@ -1,0 +1,6 @@
+// Hand-outs against what ends or bars them, by the ten thousand, in `npm run test:deep`. What a history is and what must
+// hold in it: history.ts, invariants.ts.
+
+import { checkDeeply } from './deep.ts';
+
+checkDeeply('races');
