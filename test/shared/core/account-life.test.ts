@@ -111,8 +111,8 @@ describe('an account follows its grant', () => {
     });
   });
 
-  it('and rests when that expired without a token on record, because Google may not mint from it', () => {
-    expect(follow(leased, grantWith('expired', { tokens: [] }), RESTS_UNTIL)).toEqual({
+  it('and rests when that expired before a token left, because Google may not mint from it', () => {
+    expect(follow(leased, grantWith('expired', { issued_count: 0 }), RESTS_UNTIL)).toEqual({
       ...leased,
       state: 'resting',
       rests_until: RESTS_UNTIL + MINUTE,

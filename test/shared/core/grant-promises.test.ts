@@ -94,13 +94,20 @@ describe('what a reservation promises', () => {
     for (const [kind, ends] of [
       ['firestore', NOW + TTL * 1000],
       ['serviceAccount', NOW + 3_600_000],
-      ['pool', NOW + 3_600_000],
     ] as const) {
       const active = granted(activate(grantIn('issuing', kind), FREE, newToken(NOW + 3_600_000), NOW));
       const renewed = granted(reserve(active, FREE, request(CREDENTIALS[kind]), LATER));
       expect(renewed.tokens).toEqual([{ sha256: active.tokens[0]?.sha256, expires_at: NOW + 3_600_000 }]);
       expect(active.expires_at).toBe(ends);
     }
+  });
+
+  it('takes no token of a pooled account that outlives what is on record: the account rests no longer', () => {
+    const issuing = grantIn('issuing', 'pool');
+    expect(granted(activate(issuing, FREE, newToken(issuing.expires_at), NOW)).tokens).toHaveLength(1);
+    expect(activate(issuing, FREE, newToken(issuing.expires_at + 1), NOW)).toMatchObject({
+      refusal: { reason: 'unavailable', what: 'mint' },
+    });
   });
 
   it('forgets tokens that are dead and keeps those that are not', () => {
