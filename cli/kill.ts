@@ -66,7 +66,7 @@ async function main(): Promise<void> {
     if (barriers.length === 0) say('No barrier is in force.');
     return;
   }
-  const by = () => values.by ?? stop('--by WHO is missing: the record says who did it', 2);
+  const by = () => values.by?.trim() || stop('--by WHO is missing: the record says who did it', 2);
   if (values.lift !== undefined) {
     if (!(await parts.killLedger.lift(values.lift, by()))) stop(`no barrier ${values.lift} is in force: see --list`, 1);
     const message = `kill switch ${values.lift} lifted by ${by()}`;
@@ -83,7 +83,7 @@ async function main(): Promise<void> {
     warnOf(undetermined);
     return;
   }
-  const reason = values.reason ?? stop('--reason WHY is missing: the record says why', 2);
+  const reason = values.reason?.trim() || stop('--reason WHY is missing: the record says why', 2);
   const id = values.id ?? randomUUID();
   const act = { selector, by: by(), reason, bars: values.bar };
   say(`Kill switch ${id}, by ${act.by}: ${describe(selector)}`);

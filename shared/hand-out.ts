@@ -153,7 +153,12 @@ async function obtainFromLease(parts: HandOutParts, request: Request, startMinti
     } catch (error) {
       const mayChange = Unavailable.is(error) && error.refused && grant.tokens.length === 0;
       const lately = grant.past_leases.filter(({ dead_at }) => dead_at > parts.now() - LATELY_MS);
-      if (!mayChange || lately.length + 1 >= MAX_ACCOUNTS_TRIED) throw error;
+      if (!mayChange || lately.length + 1 >= MAX_ACCOUNTS_TRIED) {
+        // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
+        const barred = await parts.ledger.barred(request);
+        if (barred) return barred;
+        throw error;
+      }
       unusable.push(grant.service_account);
     }
   }

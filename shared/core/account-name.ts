@@ -10,6 +10,7 @@ const ACCOUNT =
  */
 export function projectOfAccount(email: string): string | undefined {
   const [, project, domain] = ACCOUNT.exec(email) ?? [];
-  if (project === undefined) return undefined;
+  // Google's own service agents, which nobody else can disable.
+  if (project === undefined || project.startsWith('gcp-sa-')) return undefined;
   return domain ? `${domain.slice(1)}:${project}` : project;
 }

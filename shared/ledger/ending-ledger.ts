@@ -133,7 +133,7 @@ export function moveGrant(
   const attempt = async () => {
     const read = await grantDocument(ledger, idOf(grant)).get();
     const record = toGrant(read);
-    // An earlier attempt wrote it, and only its answer was lost.
+    // Most likely an earlier attempt wrote it, and only its answer was lost: an end is rather told twice than never.
     if (tried && isDeepStrictEqual(record, tried)) return tried;
     const after = record && next(record, now());
     if (!after) return undefined;

@@ -1,6 +1,7 @@
 // The kill switch's part of the ledger: the record of each act, the barriers in force, and the live grants to look
 // through. Each grant is ended by the ending ledger, like any other.
 
+import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { type Barriers, barriersSchema, selectorSchema } from '../core/barrier.ts';
@@ -16,8 +17,8 @@ const MAX_BARRIERS = 100;
 const actSchema = z.object({
   selector: selectorSchema,
   /** Who threw it, and why: what they said of themselves. */
-  by: z.string(),
-  reason: z.string(),
+  by: z.string().min(1),
+  reason: z.string().min(1),
   /** Whether it bars new hand-outs until it is lifted. */
   bars: z.boolean(),
   thrown_at: z.number(),
@@ -27,7 +28,10 @@ const actSchema = z.object({
 export type Act = z.output<typeof actSchema>;
 
 export interface KillLedger {
-  /** Records an act and, if it bars, raises its barrier, in one commit. Throws Unavailable, as all of these do. */
+  /**
+   * Records an act and, if it bars, raises its barrier, in one commit. An act that is on record stays as it is; one that
+   * was lifted, or is another, throws. Throws Unavailable, as all of these do.
+   */
   record(id: string, act: Act): Promise<void>;
   /** Lifts a barrier. False when there is none of that id. */
   lift(id: string, by: string): Promise<boolean>;
@@ -41,6 +45,11 @@ export function createKillLedger(ledger: Firestore, now: () => number): KillLedg
   const actDocument = (id: string) => ledger.collection('kill_switches').doc(id);
   const live = ledger.collection('grants').where('state', 'in', ['issuing', 'active', 'revoking']);
 
+  const readAct = async (id: string): Promise<Act | undefined> => {
+    const read = await actDocument(id).get();
+    return read.exists ? actSchema.parse(fromStored(read.data())) : undefined;
+  };
+
   const changeBarriers = async (id: string, act: Act, change: (barriers: Barriers) => Barriers) => {
     const read = await barriersDocument(ledger).get();
     const barriers = change(toBarriers(read));
@@ -53,9 +62,17 @@ export function createKillLedger(ledger: Firestore, now: () => number): KillLedg
     await batch.commit();
   };
 
+  const record = async (id: string, act: Act): Promise<void> => {
+    const known = await readAct(id);
+    if (known?.lifted_at === null && known.bars === act.bars && isDeepStrictEqual(known.selector, act.selector)) return;
+    if (known) throw new Error(`${id} is the id of another act, or of one that was lifted`);
+    const { selector, thrown_at } = act;
+    if (act.bars) await changeBarriers(id, act, (barriers) => [...barriers, { id, selector, thrown_at }]);
+    else await actDocument(id).create(toStored(act));
+  };
+
   const lift = async (id: string, by: string, attempt: { at: number; tried: boolean }): Promise<boolean> => {
-    const read = await actDocument(id).get();
-    const act = read.exists ? actSchema.parse(fromStored(read.data())) : undefined;
+    const act = await readAct(id);
     if (!act?.bars) return false;
     if (act.lifted_at !== null) return attempt.tried && act.lifted_at === attempt.at && act.lifted_by === by;
     attempt.tried = true;
@@ -65,20 +82,12 @@ export function createKillLedger(ledger: Firestore, now: () => number): KillLedg
   };
 
   return {
-    record: (id, act) => {
-      const { selector, thrown_at } = act;
-      const written = act.bars
-        ? untilWritten(() =>
-            changeBarriers(id, act, (barriers) => [
-              ...barriers.filter((barrier) => barrier.id !== id),
-              { id, selector, thrown_at },
-            ]),
-          )
-        : actDocument(id)
-            .set(toStored(act))
-            .then(() => {});
-      return within(LEDGER_DEADLINE_MS, 'ledger', written);
-    },
+    record: (id, act) =>
+      within(
+        LEDGER_DEADLINE_MS,
+        'ledger',
+        untilWritten(() => record(id, act)),
+      ),
     lift: (id, by) => {
       const attempt = { at: now(), tried: false };
       const lifted = untilWritten(() => lift(id, by, attempt));

@@ -1,7 +1,7 @@
 // The moves of a history, drawn from small pools so that they collide. Most begin something and do not wait for it.
 
 import * as fc from 'fast-check';
-import { CREDENTIALS, type Desk, type LedgerFault, POOL, SLOTS } from './desk.ts';
+import { CREDENTIALS, type DatabaseFault, type Desk, POOL, SLOTS } from './desk.ts';
 import { CALLS, type Call, type Fault } from './google.ts';
 import type { Named } from './invariants.ts';
 import type { Operations } from './operations.ts';
@@ -135,18 +135,22 @@ const upstreamFaults = (call: fc.Arbitrary<Call>) =>
       }),
   );
 
-const ledgerFault: fc.Arbitrary<LedgerFault> = fc.constantFrom(
+const ledgerFault: fc.Arbitrary<DatabaseFault> = fc.constantFrom(
   { code: 14, effect: false },
   { code: 14, effect: true },
   { code: 10, effect: true },
   { code: 4, effect: true },
 );
-const ledgerFaults = fc.record({ fault: ledgerFault, left: fc.integer({ min: 1, max: 3 }) }).map(
-  ({ fault, left }) =>
-    new Move(`ledgerFault(${JSON.stringify(fault)}, x${left})`, ({ desk }) => {
-      desk.ledgerFault = { fault, left };
-    }),
-);
+const faultsIn = (database: 'ledger' | 'documents') =>
+  fc.record({ fault: ledgerFault, left: fc.integer({ min: 1, max: 3 }) }).map(
+    ({ fault, left }) =>
+      new Move(`faultIn(${database}, ${JSON.stringify(fault)}, x${left})`, ({ desk }) => {
+        desk.faults.set(database, { fault, left });
+      }),
+  );
+const ledgerFaults = faultsIn('ledger');
+/** Of the grant documents, in their own database. */
+const documentFaults = faultsIn('documents');
 
 const operators = fc.constantFrom(...POOL).map(
   (email) =>
@@ -159,15 +163,79 @@ const operators = fc.constantFrom(...POOL).map(
 
 const waits = fc.constant('settle').map((name) => new Move(`${name}()`, ({ desk }) => desk.world.settle()));
 
-/** An enabling that is carried out some time after it was given up: the most dangerous request there is. */
+/** An account has rested and is enabled by a request that is carried out some time after it was given up. */
 const lateEnablings = fc
-  .record({ answer: fc.constantFrom('500' as const, 'network' as const), seconds: fc.integer({ min: 5, max: 30 }) })
+  .record({
+    slot: all,
+    answer: fc.constantFrom('500' as const, 'network' as const),
+    late: fc.integer({ min: 5, max: 30 }),
+    times: fc.constantFrom(1, 2),
+    goesOn: fc.boolean(),
+  })
   .map(
-    ({ answer, seconds }) =>
-      new Move(`enables late(${answer}, ${seconds} s)`, ({ desk }) => {
-        desk.google.faults.set('enable', { fault: { answer, effect: { late: seconds * SECOND } }, left: 1 });
+    ({ slot, answer, late, times, goesOn }) =>
+      new Move(`enables late(${slot}, ${answer}, ${late} s, x${times}, ${goesOn})`, async ({ desk, operations }) => {
+        const { world, google } = desk;
+        const one = desk.jobIn(slot, true);
+        operations.handOut(one, 'admin', 60);
+        await world.settle();
+        operations.endJob(one);
+        await world.settle();
+        await world.pass(141 * SECOND);
+        google.faults.set('enable', { fault: { answer, effect: { late: late * SECOND } }, left: 1 });
+        for (let time = 0; time < times; time += 1) operations.sweep();
+        if (!goesOn) return;
+        await world.settle();
+        const next = desk.jobIn(slot, true);
+        operations.handOut(next, 'admin', 60);
+        await world.settle();
+        operations.endJob(next);
       }),
   );
+
+/** A job ends when its account has all but rested, and the request to disable it is carried out after that. */
+const lateDisablings = fc
+  .record({ slot: all, held: fc.integer({ min: 120, max: 139 }), late: fc.integer({ min: 10, max: 30 }) })
+  .map(
+    ({ slot, held, late }) =>
+      new Move(`disables late(${slot}, after ${held} s, ${late} s)`, async ({ desk, operations }) => {
+        const job_id = desk.jobIn(slot, true);
+        operations.handOut(job_id, 'admin', 60);
+        await desk.world.settle();
+        await desk.world.pass(held * SECOND);
+        const fault: Fault = { answer: 'network', effect: { late: late * SECOND } };
+        desk.google.faults.set('disable', { fault, left: 1 });
+        operations.endJob(job_id);
+        await desk.world.settle();
+        await desk.world.pass((141 - held) * SECOND);
+        operations.sweep();
+      }),
+  );
+
+/** Google refuses one mint, and with the other of the two the job was faster or slower. */
+const refusedMints = all.map(
+  (slot) =>
+    new Move(`refused mint(${slot})`, ({ desk, operations }) => {
+      desk.google.faults.set('mint', { fault: { answer: '403', effect: 'none' }, left: 1 });
+      const job_id = desk.jobIn(slot, true);
+      operations.handOut(job_id, 'admin', 60);
+      operations.handOut(job_id, 'admin', 60);
+    }),
+);
+
+/** What the job held has expired; it asks again and ends. */
+const comebacks = fc.record({ slot: two, credential: fc.constantFrom(...CREDENTIALS) }).map(
+  ({ slot, credential }) =>
+    new Move(`comes back and ends(${slot}, ${credential})`, async ({ desk, operations }) => {
+      await desk.world.settle();
+      await desk.world.pass(16 * MINUTE);
+      operations.sweep();
+      await desk.world.settle();
+      const job_id = desk.jobIn(slot, false);
+      operations.handOut(job_id, credential, 60);
+      operations.endJob(job_id);
+    }),
+);
 
 /** Weights are by repetition. */
 const everything = [returns, kills, lifts, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, ledgerFaults, operators]
@@ -177,12 +245,19 @@ const everything = [returns, kills, lifts, sweeps, sweeps, sweeps, jumps, jumps,
 const pool = [returns, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, waits, ledgerFaults, operators]
   .concat(Array(6).fill(handOuts(all, fc.constant('admin'), [60, 60, 120, undefined])))
   .concat(Array(3).fill(finishes(all)))
-  .concat([upstreamFaults(ofAccounts), upstreamFaults(ofAccounts), upstreamFaults(fc.constant('mint')), lateEnablings])
-  .concat([lateEnablings]);
+  .concat([upstreamFaults(ofAccounts), upstreamFaults(ofAccounts), refusedMints, refusedMints])
+  .concat([lateEnablings, lateEnablings, lateDisablings]);
 const races = [returns, returns, kills, kills, kills, lifts, lifts, sweeps, sweeps, jumps, jumps, waits, operators]
   .concat(Array(6).fill(handOuts(two, fc.constantFrom('config', ...CREDENTIALS), [60, 60, undefined])))
   .concat(Array(3).fill(finishes(two)))
-  .concat([ledgerFaults, ledgerFaults, upstreamFaults(fc.constantFrom('mint', 'disable'))]);
+  .concat([
+    ledgerFaults,
+    documentFaults,
+    documentFaults,
+    comebacks,
+    comebacks,
+    upstreamFaults(fc.constantFrom('mint', 'disable')),
+  ]);
 
 /**
  * Which moves there are: all of them; those around the pool, with more jobs that follow each other on its accounts; or

@@ -59,11 +59,14 @@ if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
 const policy = loaded;
 
 /** A failure of Firestore, as its client throws it: whether it took effect is not told. */
-export interface LedgerFault {
+export interface DatabaseFault {
   /** google.rpc.Code */
   readonly code: 4 | 10 | 14;
   readonly effect: boolean;
 }
+
+/** The ledger, and where the grant documents are that security rules read. */
+type Database = 'ledger' | 'documents';
 
 class InjectedError extends Error {
   readonly code: number;
@@ -80,7 +83,7 @@ export class Desk {
   readonly issuing: HandOutParts;
   readonly ending: SweepParts & KillParts;
   readonly revokeEndpoint: ReturnType<typeof createRevokeHandler>;
-  ledgerFault: { fault: LedgerFault; left: number } | undefined;
+  readonly faults = new Map<Database, { fault: DatabaseFault; left: number }>();
   readonly #jobs: string[] = Array.from({ length: SLOTS }, (_, slot) => jobId(slot, 0));
   #serial = 0;
 
@@ -88,8 +91,8 @@ export class Desk {
     this.world = world;
     const { now } = world;
     this.google = new Google(world, [...POOL, SHARED]);
-    const ledger = createMemoryFirestore({ around: this.#around });
-    const opened = createMemoryFirestore({ around: this.#around });
+    const ledger = createMemoryFirestore({ around: this.#aroundIn('ledger') });
+    const opened = createMemoryFirestore({ around: this.#aroundIn('documents') });
     this.oracle = new Oracle(world, this.google, () => ({ ledger: ledger.dump(), opened: opened.dump() }));
     const openDatabase = () => opened.firestore;
     const { ask, askAsService } = this.google;
@@ -135,37 +138,39 @@ export class Desk {
     return successor;
   }
 
-  readonly #around: Around = async (call, perform) => {
-    const name = `${call.kind} ${call.paths.map((path) => path.slice(0, 24)).join(' ')}`;
-    const { world } = this;
-    await world.turn(name);
-    const fault = this.#takeFault();
-    if (fault) world.tell(`${name} goes wrong: ${JSON.stringify(fault)}`);
-    if (fault && !fault.effect) {
-      await world.turn(`failure of ${name}`);
-      throw new InjectedError(fault.code);
-    }
-    let failure: unknown;
-    let result: ReturnType<typeof perform> | undefined;
-    try {
-      result = perform();
-      if (call.kind === 'write') this.oracle.observe();
-    } catch (error) {
-      world.count('lost race');
-      failure = error;
-    }
-    await world.turn(`answer to ${name}`);
-    if (fault) throw new InjectedError(fault.code);
-    if (failure !== undefined) throw failure;
-    return result as ReturnType<typeof perform>;
-  };
+  #aroundIn(database: Database): Around {
+    return async (call, perform) => {
+      const name = `${call.kind} ${call.paths.map((path) => path.slice(0, 24)).join(' ')}`;
+      const { world } = this;
+      await world.turn(name);
+      const fault = this.#takeFault(database);
+      if (fault) world.tell(`${name} goes wrong: ${JSON.stringify(fault)}`);
+      if (fault && !fault.effect) {
+        await world.turn(`failure of ${name}`);
+        throw new InjectedError(fault.code);
+      }
+      let failure: unknown;
+      let result: ReturnType<typeof perform> | undefined;
+      try {
+        result = perform();
+        if (call.kind === 'write') this.oracle.observe();
+      } catch (error) {
+        world.count('lost race');
+        failure = error;
+      }
+      await world.turn(`answer to ${name}`);
+      if (fault) throw new InjectedError(fault.code);
+      if (failure !== undefined) throw failure;
+      return result as ReturnType<typeof perform>;
+    };
+  }
 
-  #takeFault(): LedgerFault | undefined {
-    const found = this.ledgerFault;
+  #takeFault(database: Database): DatabaseFault | undefined {
+    const found = this.faults.get(database);
     if (!found) return undefined;
     found.left -= 1;
-    if (found.left <= 0) this.ledgerFault = undefined;
-    this.world.count(`fault: ledger ${found.fault.code}`);
+    if (found.left <= 0) this.faults.delete(database);
+    this.world.count(`fault: ${database} ${found.fault.code}`);
     return found.fault;
   }
 }

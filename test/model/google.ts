@@ -2,6 +2,7 @@
 // A call takes effect when it is sent, its answer comes when the scheduler says so; faults change either. What is asked
 // in another form than the real APIs take, or of something that does not exist, fails the history.
 
+import { createHash } from 'node:crypto';
 import type { Ask, Outgoing, OutgoingAnswer } from '../../shared/outgoing.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import type { World } from './world.ts';
@@ -29,6 +30,7 @@ export interface Fault {
 
 export interface TrueToken {
   readonly accessToken: string;
+  readonly sha256: string;
   readonly kind: 'access' | 'id';
   /** Of whom it is a token; a pooled account, the shared one, or a grant's Firebase user. */
   readonly subject: string;
@@ -96,8 +98,10 @@ export class Google {
     if (mayHappen && typeof fault.effect === 'object') {
       let done = false;
       const once = () => {
-        if (!done) this.#perform(`late ${call}`, effect);
+        if (done) return;
         done = true;
+        this.#world.count(`late: ${call}`);
+        this.#perform(`late ${call}`, effect);
       };
       this.#world.after(fault.effect.late, once);
       if (fault.effect.late <= SOON_MS) void this.#world.turn(`late ${call}`).then(once);
@@ -209,10 +213,11 @@ export class Google {
     };
   }
 
-  #issue(token: Omit<TrueToken, 'accessToken'>, prefix: string): string {
+  #issue(token: Omit<TrueToken, 'accessToken' | 'sha256'>, prefix: string): string {
     this.#serial += 1;
     const accessToken = `${prefix}${this.#serial}`;
-    this.tokens.push({ ...token, accessToken });
+    const sha256 = createHash('sha256').update(accessToken).digest('hex');
+    this.tokens.push({ ...token, accessToken, sha256 });
     this.#world.tell(`${accessToken} minted from ${token.subject} for ${token.for}`);
     return accessToken;
   }

@@ -73,7 +73,7 @@ async function inPeace({ desk, operations }: Real): Promise<void> {
   const { world, google, oracle } = desk;
   world.beginPeace();
   google.faults.clear();
-  desk.ledgerFault = undefined;
+  desk.faults.clear();
   await world.settle();
   for (const minutes of [1, 20, 2, 6, 2, 6, 2]) {
     await world.pass(minutes * MINUTE);

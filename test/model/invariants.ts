@@ -1,7 +1,6 @@
 // The oracle: what must hold after everything that happens, said in terms of the records and of the truth at Google, and
 // never by asking the code under test. The steps are those that docs/STATES.md draws, drawn here once more.
 
-import { createHash } from 'node:crypto';
 import type { Google, TrueToken } from './google.ts';
 import { type AccountRecord, type Dump, type GrantRecord, holdsToken, StoreReader, type Stores } from './stores.ts';
 import type { World } from './world.ts';
@@ -90,13 +89,13 @@ export class Oracle {
   }
 
   observe(): void {
+    this.#nothingSecret();
     const stores = this.stores();
     for (const grant of stores.grants.values()) this.#grantChange(this.#before.grants.get(grant.id), grant, stores);
     for (const account of stores.accounts.values()) this.#accountChange(this.#before.accounts.get(account.id), account);
     for (const job of this.#before.jobs.values())
       if (job.ended_at !== null && stores.jobs.get(job.id)?.ended_at !== job.ended_at)
         this.#violate('I2', `the end of job ${job.id} was taken back or moved`);
-    this.#nothingSecret();
     this.#before = stores;
     this.#records(stores);
     this.#truth(stores);
@@ -113,8 +112,9 @@ export class Oracle {
       this.expiries.set(after.id, (this.expiries.get(after.id) ?? 0) + 1);
 
     const known = new Set(before?.tokens.map(({ sha256 }) => sha256));
-    const added = after.tokens.some(({ sha256 }) => !known.has(sha256));
-    if (added || after.issued_count > (before?.issued_count ?? 0)) this.#tokenAdded(after, stores);
+    const added = after.tokens.filter(({ sha256 }) => !known.has(sha256));
+    if (added.length > 0 || after.issued_count > (before?.issued_count ?? 0)) this.#tokenAdded(after, stores);
+    for (const { sha256 } of added) this.#tokenBelongs(after, sha256);
     const job = stores.jobs.get(after.job_id);
     if (job && job.ended_at !== null) this.#over.set(after.id, 'its job ended');
     if (after.ended_by !== null && after.ended_by !== 'clock') this.#over.set(after.id, after.ended_by);
@@ -128,6 +128,17 @@ export class Oracle {
     for (const { id, named, excused } of this.#barriers.values())
       if (names(named, grant, this.#world.now()) && !excused(grant))
         this.#violate('I2', `${brief(grant)} got a token although ${id} bars it`);
+  }
+
+  /** A token on record is one that was minted, for this job, and from the account that the grant says. */
+  #tokenBelongs(grant: GrantRecord, sha256: string): void {
+    const token = this.#google.tokens.find((known) => known.sha256 === sha256);
+    if (!token) this.#violate('I1', `${brief(grant)} has a token on record that was never minted`);
+    else if (
+      token.subject !== (grant.service_account ?? grant.id) ||
+      (token.for !== grant.job_id && token.for !== grant.id)
+    )
+      this.#violate('I4', `${brief(grant)} has ${token.accessToken} on record, which is of ${token.subject}`);
   }
 
   #accountChange(before: AccountRecord | undefined, after: AccountRecord): void {
@@ -209,12 +220,13 @@ export class Oracle {
       const grant = [...stores.grants.values()].find(
         ({ job_id, kind }) => job_id === token.for && kind === 'pooled_service_account',
       );
-      // One that was minted and thrown away beside a change of accounts is in nobody's hands.
-      if (grant?.service_account !== token.subject && !gone.has(token.accessToken)) continue;
-      const ended = grant && (grant.job_ended_at !== null || this.#over.has(grant.id));
-      if (ended && account.state !== 'revoking')
+      if (!grant) continue;
+      if (grant.state === 'revoked' && grant.service_account === token.subject)
+        this.#violate('I3', `${token.accessToken} works and its grant is revoked`);
+      // One that was minted and thrown away is in nobody's hands; it still counts for I4 and I5.
+      const ended = grant.job_ended_at !== null || this.#over.has(grant.id);
+      if (gone.has(token.accessToken) && ended && account.state !== 'revoking')
         this.#violate('I3', `${token.accessToken} works, its grant was ended, and ${account.id} is ${account.state}`);
-      if (grant?.state === 'revoked') this.#violate('I3', `${token.accessToken} works and its grant is revoked`);
     }
   }
 
@@ -243,7 +255,7 @@ export class Oracle {
 
   /** A token was handed out, at this moment. */
   issued(grant: string, accessToken: string, expires_at: number): void {
-    const sha256 = createHash('sha256').update(accessToken).digest('hex');
+    const sha256 = this.#google.tokens.find((known) => known.accessToken === accessToken)?.sha256 ?? 'unknown';
     this.#world.tell(`${accessToken} leaves`);
     this.#left.push({ accessToken, sha256, grant, expires_at });
     const record = this.stores().grants.get(grant);

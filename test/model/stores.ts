@@ -36,12 +36,12 @@ export interface AccountRecord {
   readonly waking_at: number | null;
 }
 
-export interface JobRecord {
+interface JobRecord {
   readonly id: string;
   readonly ended_at: number | null;
 }
 
-export interface GrantDocument {
+interface GrantDocument {
   readonly id: string;
   readonly state: 'active' | 'ended';
   readonly expires_at: number;
