@@ -199,7 +199,7 @@ const namesSchema = z.object({
 export type Policy = z.output<typeof policySchema>;
 export type Credential = Policy['credentials'][string];
 export type FirestoreCredential = Extract<Credential, { kind: 'firestore' }>;
-export type PooledCredential = Extract<Credential, { kind: 'pooled_service_account' }>;
+
 export type Rule = Policy['rules'][number];
 
 const LEDGER_COLLECTIONS = ['grants', 'jobs', 'service_accounts', 'barriers', 'kill_switches', 'sweeps'];

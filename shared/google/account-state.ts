@@ -7,7 +7,7 @@ import type { Ask } from '../outgoing.ts';
 import { Unavailable } from '../unavailable.ts';
 import { expectAnswer, withoutSlash } from './google-answer.ts';
 
-export type AccountState = 'enabled' | 'disabled' | 'missing';
+type AccountState = 'enabled' | 'disabled' | 'missing';
 
 /** What IAM has of the account. Throws Unavailable. */
 export type ReadAccountState = (email: string) => Promise<AccountState>;

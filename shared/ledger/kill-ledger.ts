@@ -25,7 +25,7 @@ const actSchema = z.object({
   lifted_at: z.number().nullable(),
   lifted_by: z.string().nullable(),
 });
-export type Act = z.output<typeof actSchema>;
+type Act = z.output<typeof actSchema>;
 
 export interface KillLedger {
   /**
