@@ -3,7 +3,7 @@
 
 import { endJob } from '../../shared/end-job.ts';
 import { handOut } from '../../shared/hand-out.ts';
-import { throwKillSwitch } from '../../shared/kill-switch.ts';
+import { type Killed, throwKillSwitch } from '../../shared/kill-switch.ts';
 import { sweep } from '../../shared/sweep.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import type { Desk } from './desk.ts';
@@ -118,7 +118,14 @@ export class Operations {
     );
     const expiries = new Map(meant.map((grant) => [grant.id, oracle.expiries.get(grant.id)]));
     this.#begin(`${id} thrown at ${JSON.stringify(selector)}${bars ? ', barring' : ''}`, async () => {
-      const killed = await throwKillSwitch(ending, id, { selector, by: 'model', reason: 'model', bars });
+      let killed: Killed;
+      try {
+        killed = await throwKillSwitch(ending, id, { selector, by: 'model', reason: 'model', bars });
+      } catch (error) {
+        // Recorded, which was not answered, and lifted before it was tried again.
+        if (act.lifting && String(error).includes('of one that was lifted')) return 'lifted meanwhile';
+        throw error;
+      }
       const failed = new Set(killed.failures.map(({ grant_id }) => grant_id));
       for (const { detail } of killed.failures) this.#foreseen(detail);
       const onTheirWay = this.#handOuts.filter(({ answered }) => !answered);
