@@ -1,7 +1,7 @@
 // The side of the ledger that ends: it records that a job or a grant ended together with what that means for pooled
 // accounts, and then that access is gone. It can issue nothing.
 
-import { isDeepStrictEqual } from 'node:util';
+import { randomUUID } from 'node:crypto';
 import type { Firestore } from '@google-cloud/firestore';
 import type { EndedBy, Grant } from '../core/grant.ts';
 import { confirmRevoked, end, expire, idOf } from '../core/grant-life.ts';
@@ -129,18 +129,17 @@ export function moveGrant(
   next: (existing: Grant, now: number) => Grant | undefined,
   now: () => number,
 ): Promise<Grant | undefined> {
-  let tried: Grant | undefined;
+  const writer = randomUUID();
   const attempt = async () => {
     const read = await grantDocument(ledger, idOf(grant)).get();
     const record = toGrant(read);
-    // Most likely an earlier attempt wrote it, and only its answer was lost: an end is rather told twice than never.
-    if (tried && isDeepStrictEqual(record, tried)) return tried;
+    // An earlier attempt wrote it, and only its answer was lost.
+    if (record && read.get('writer') === writer) return record;
     const after = record && next(record, now());
     if (!after) return undefined;
-    tried = after;
     const accounts = await accountsOf(ledger, [after]);
     const batch = ledger.batch();
-    putMove(batch, { read, record }, after, accounts, now());
+    putMove(batch, { read, record }, after, accounts, now(), writer);
     await batch.commit();
     return after;
   };

@@ -82,17 +82,20 @@ export function readable<T>(documents: readonly Snapshot[], parse: (snapshot: Sn
   return { held, unreadable };
 }
 
-/** Adds a grant to a commit; `updated` as in {@link putIfUnchanged}. */
+/**
+ * Adds a grant to a commit; `updated` as in {@link putIfUnchanged}. By `writer` whoever writes finds out that it was his
+ * write that came through, should the answer be lost.
+ */
 export function putGrant(
   batch: WriteBatch,
   document: DocumentReference,
   updated: Timestamp | undefined,
-  { before, after }: { readonly before: Grant | undefined; readonly after: Grant },
+  { before, after, writer }: { readonly before: Grant | undefined; readonly after: Grant; readonly writer?: string },
 ): void {
   checkGrantStep(before, after);
   // By these a token is found again: /revoke and /introspect know nothing else of it.
   const token_sha256s = after.tokens.map(({ sha256 }) => sha256);
-  putIfUnchanged(batch, document, updated, { ...after, token_sha256s });
+  putIfUnchanged(batch, document, updated, { ...after, token_sha256s, writer: writer ?? null });
 }
 
 /** Adds a job's record to a commit. */
@@ -116,8 +119,9 @@ export function putMove(
   after: Grant,
   accounts: ReadonlyMap<string, Held<Account>>,
   now: number,
+  writer?: string,
 ): void {
-  putGrant(batch, read.ref, read.updateTime, { before, after });
+  putGrant(batch, read.ref, read.updateTime, { before, after, ...(writer === undefined ? {} : { writer }) });
   if (after.kind !== 'pooled_service_account') return;
   const account = accounts.get(after.service_account);
   const followed = account && follow(account.record, after, now);

@@ -135,6 +135,16 @@ const upstreamFaults = (call: fc.Arbitrary<Call>) =>
       }),
   );
 
+/** IAM answers that an account is changed, and it is so only later. */
+const lags = fc
+  .record({ call: fc.constantFrom<Call>('disable', 'enable'), late: short, left: fc.integer({ min: 1, max: 4 }) })
+  .map(
+    ({ call, late, left }) =>
+      new Move(`lags(${call}, ${late / SECOND} s, x${left})`, ({ desk }) => {
+        desk.google.faults.set(call, { fault: { answer: 'done', effect: { late } }, left });
+      }),
+  );
+
 const ledgerFault: fc.Arbitrary<DatabaseFault> = fc.constantFrom(
   { code: 14, effect: false },
   { code: 14, effect: true },
@@ -212,14 +222,14 @@ const lateDisablings = fc
       }),
   );
 
-/** Google refuses one mint, and with the other of the two the job was faster or slower. */
+/** Google refuses one of three mints for one job, and gives the others before or after. */
 const refusedMints = all.map(
   (slot) =>
-    new Move(`refused mint(${slot})`, ({ desk, operations }) => {
+    new Move(`refused mint(${slot})`, async ({ desk, operations }) => {
+      await desk.world.settle();
       desk.google.faults.set('mint', { fault: { answer: '403', effect: 'none' }, left: 1 });
       const job_id = desk.jobIn(slot, true);
-      operations.handOut(job_id, 'admin', 60);
-      operations.handOut(job_id, 'admin', 60);
+      for (let time = 0; time < 3; time += 1) operations.handOut(job_id, 'admin', 60);
     }),
 );
 
@@ -245,7 +255,7 @@ const everything = [returns, kills, lifts, sweeps, sweeps, sweeps, jumps, jumps,
 const pool = [returns, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, waits, ledgerFaults, operators]
   .concat(Array(6).fill(handOuts(all, fc.constant('admin'), [60, 60, 120, undefined])))
   .concat(Array(3).fill(finishes(all)))
-  .concat([upstreamFaults(ofAccounts), upstreamFaults(ofAccounts), refusedMints, refusedMints])
+  .concat([upstreamFaults(ofAccounts), upstreamFaults(ofAccounts), refusedMints, refusedMints, lags])
   .concat([lateEnablings, lateEnablings, lateDisablings]);
 const races = [returns, returns, kills, kills, kills, lifts, lifts, sweeps, sweeps, jumps, jumps, waits, operators]
   .concat(Array(6).fill(handOuts(two, fc.constantFrom('config', ...CREDENTIALS), [60, 60, undefined])))

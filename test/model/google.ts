@@ -22,9 +22,12 @@ const ID_TOKEN_LIFETIME = 3_600;
 export const CALLS = ['mint', 'signJwt', 'signIn', 'readAccount', 'disable', 'enable', 'readJob'] as const;
 export type Call = (typeof CALLS)[number];
 
-/** How a call goes wrong. `late`: milliseconds after which it takes effect, though it was answered before. */
+/**
+ * How a call goes wrong. `late`: milliseconds after which it takes effect, though it was answered before. `done`: answered
+ * as what it is not yet, of an account that is changed.
+ */
 export interface Fault {
-  readonly answer: '500' | '429' | '403' | 'garbage' | 'network';
+  readonly answer: 'done' | '500' | '429' | '403' | 'garbage' | 'network';
   readonly effect: 'none' | 'now' | { readonly late: number };
 }
 
@@ -107,6 +110,7 @@ export class Google {
       if (fault.effect.late <= SOON_MS) void this.#world.turn(`late ${call}`).then(once);
     }
     if (fault.answer === 'network') return new Unavailable(what, 'could not be reached');
+    if (fault.answer === 'done') return toAnswer(200, {});
     if (fault.answer === 'garbage') return toAnswer(200, 'An error page.');
     return toAnswer(Number(fault.answer), { error: { status: 'INJECTED', message: 'a fault of this history' } });
   }
