@@ -1,6 +1,7 @@
 // What the sweep finds in the ledger and records there: grants that are not finished or whose time is up, jobs that have
 // been quiet, accounts that have rested. Every find is bounded, and every record is written on condition.
 
+import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } from '@google-cloud/firestore';
 import * as z from 'zod';
 import type { Account } from '../core/account.ts';
@@ -124,8 +125,9 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
       const [grant] = held.map(({ record }) => record);
       const holds = grant?.kind === 'pooled_service_account' && grant.service_account === email && isLive(grant);
       if (holds || unreadable.length > 0) return undefined;
+      // Only as it was found: the grant may have been asked for again, and hold this very account, since it was read.
       return moveAccount(email, (existing, at) =>
-        existing.grant === account.grant ? setAside(existing, at) : undefined,
+        isDeepStrictEqual(existing, account) ? setAside(existing, at) : undefined,
       );
     },
     mayAskBuildkite: (held) =>

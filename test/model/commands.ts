@@ -3,8 +3,8 @@
 import * as fc from 'fast-check';
 import { CREDENTIALS, type DatabaseFault, type Desk, POOL, SLOTS } from './desk.ts';
 import { CALLS, type Call, type Fault } from './google.ts';
-import type { Named } from './invariants.ts';
 import type { Operations } from './operations.ts';
+import type { Named } from './stores.ts';
 
 export interface Real {
   readonly desk: Desk;

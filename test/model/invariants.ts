@@ -2,7 +2,16 @@
 // never by asking the code under test. The steps are those that docs/STATES.md draws, drawn here once more.
 
 import type { Google, TrueToken } from './google.ts';
-import { type AccountRecord, type Dump, type GrantRecord, holdsToken, StoreReader, type Stores } from './stores.ts';
+import {
+  type AccountRecord,
+  type Dump,
+  type GrantRecord,
+  holdsToken,
+  type Named,
+  names,
+  StoreReader,
+  type Stores,
+} from './stores.ts';
 import type { World } from './world.ts';
 
 const GRANT_ARROWS = new Set(
@@ -13,21 +22,6 @@ const ACCOUNT_ARROWS = new Set(
   `none>leased free>leased leased>leased leased>revoking revoking>resting leased>free leased>resting
   resting>resting resting>free`.split(/\s+/),
 );
-
-/** What an operator's act names, as the model understands it. */
-export interface Named {
-  readonly job_id?: string;
-  readonly pipeline_slug?: string;
-  readonly build_branch?: string;
-  readonly credential?: string;
-  readonly environment?: string;
-  readonly since_at?: number;
-}
-
-export function names({ since_at, ...named }: Named, grant: GrantRecord, at: number): boolean {
-  if (since_at !== undefined && at < since_at) return false;
-  return Object.entries(named).every(([field, value]) => grant[field as keyof GrantRecord] === value);
-}
 
 interface Barrier {
   readonly id: string;
@@ -147,6 +141,9 @@ export class Oracle {
     this.#world.tell(`account ${after.id} ${arrow}`);
     this.#world.count(`account ${arrow}`);
     if (!ACCOUNT_ARROWS.has(arrow)) this.#violate('STATES', `account ${after.id} took the step ${arrow}`);
+    const truth = this.#google.accounts.get(after.id);
+    if (after.state === 'free' && truth && !truth.enabled && truth.changedBy === 'keydesk')
+      this.#violate('STATES', `${after.id} goes free and is disabled`);
     if (after.rests_until < (before?.rests_until ?? 0)) this.#violate('I5', `${after.id} rests shorter than it was to`);
   }
 

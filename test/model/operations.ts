@@ -7,8 +7,7 @@ import { type Killed, throwKillSwitch } from '../../shared/kill-switch.ts';
 import { sweep } from '../../shared/sweep.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import type { Desk } from './desk.ts';
-import { type Named, names } from './invariants.ts';
-import type { GrantRecord } from './stores.ts';
+import { type GrantRecord, type Named, names } from './stores.ts';
 
 const FORESEEN =
   /injected \d|answered \d|could not be reached|no answer within|answered something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on/;

@@ -98,3 +98,18 @@ function toMilliseconds(value: unknown): unknown {
 export function holdsToken(value: unknown): boolean {
   return /ya29\.|eyJ/.test(JSON.stringify(value));
 }
+
+/** What an operator's act names, as the model understands it. */
+export interface Named {
+  readonly job_id?: string;
+  readonly pipeline_slug?: string;
+  readonly build_branch?: string;
+  readonly credential?: string;
+  readonly environment?: string;
+  readonly since_at?: number;
+}
+
+export function names({ since_at, ...named }: Named, grant: GrantRecord, at: number): boolean {
+  if (since_at !== undefined && at < since_at) return false;
+  return Object.entries(named).every(([field, value]) => grant[field as keyof GrantRecord] === value);
+}
