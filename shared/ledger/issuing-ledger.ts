@@ -181,8 +181,11 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
       return refusal && { refusal };
     },
     activate: (token, reserved) => {
+      const until = now() + LEDGER_DEADLINE_MS;
       let attempt = activateUnread;
       const next = () => {
+        // By then the caller was told that it failed, and no token leaves.
+        if (now() >= until) throw new Error('too late to record a token');
         const current = attempt;
         attempt = readAndActivate;
         return current(token, reserved);
