@@ -1,7 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
 // The model's histories alone, without emulators: by the ten thousand in `npm run test:deep`, one to see it again.
-// biome-ignore lint/style/noDefaultExport: vitest wants it
 export default defineConfig({
   test: {
     include: ['test/model/*.test.ts', 'test/model/*.deep.ts'],

@@ -11,6 +11,7 @@ import type { Grant } from '../shared/core/grant.ts';
 import { idOf } from '../shared/core/grant-life.ts';
 import { parseSettings } from '../shared/core/settings.ts';
 import { findSelected, throwKillSwitch } from '../shared/kill-switch.ts';
+import { detailOf } from '../shared/unavailable.ts';
 
 const USAGE = `npm run kill -- SELECTOR… --by WHO --reason WHY [--bar] [--dry-run]
 npm run kill -- --lift ID --by WHO
@@ -44,7 +45,7 @@ const SELECTORS = {
 try {
   await main();
 } catch (error) {
-  stop(error instanceof Error ? error.message : 'failed', 1);
+  stop(detailOf(error), 1);
 }
 
 async function main(): Promise<void> {

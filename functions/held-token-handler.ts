@@ -9,11 +9,10 @@ import { idOf } from '../shared/core/grant-life.ts';
 import { parseTokenRequest } from '../shared/core/token-request.ts';
 import type { Ending } from '../shared/end-job.ts';
 import type { LookUpToken } from '../shared/ledger/token-lookup.ts';
-import { Unavailable } from '../shared/unavailable.ts';
 import { FORM, isForm } from './form.ts';
 import { endingEntries } from './grant-entry.ts';
 import type { Answer, Incoming } from './http.ts';
-import { refused } from './refused.ts';
+import { failed, refused } from './refused.ts';
 
 export interface HeldTokenParts {
   readonly lookUpToken: LookUpToken;
@@ -103,9 +102,7 @@ function answering(answer: (token_sha256: string, request: Incoming) => Promise<
     try {
       return await answer(tokenSha256(parsed.accessToken), request);
     } catch (error) {
-      if (!Unavailable.is(error)) throw error;
-      const { what, message, retryAfter } = error;
-      return refused({ reason: 'unavailable', what, detail: message, retryAfter }, context);
+      return failed(error, context);
     }
   };
 }

@@ -3,6 +3,7 @@
 import type { AuditEntry } from '../shared/audit.ts';
 import type { JobClaims } from '../shared/core/claims.ts';
 import { isJobTokenRefusal, type Refusal, toWireError } from '../shared/core/refusal.ts';
+import { Unavailable } from '../shared/unavailable.ts';
 import { toIsoTimes } from './grant-entry.ts';
 import type { Answer } from './http.ts';
 
@@ -27,6 +28,13 @@ export function refused(refusal: Refusal, context: RefusedContext): Answer {
     body: { error, error_description: description, request_id: context.request_id },
     entries: [toEntry(refusal, context)],
   };
+}
+
+/** The answer when something Keydesk depends on failed; whatever else was thrown is thrown on. */
+export function failed(error: unknown, context: RefusedContext): Answer {
+  if (!Unavailable.is(error)) throw error;
+  const { what, message, retryAfter } = error;
+  return refused({ reason: 'unavailable', what, detail: message, retryAfter }, context);
 }
 
 function toEntry(refusal: Refusal, { credentialName, claims }: RefusedContext): AuditEntry {

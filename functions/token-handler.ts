@@ -4,12 +4,11 @@
 import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../shared/core/exchange-request.ts';
 import type { Refusal } from '../shared/core/refusal.ts';
 import type { Asked, HandOut } from '../shared/hand-out.ts';
-import { Unavailable } from '../shared/unavailable.ts';
 import { FORM, isForm } from './form.ts';
 import { grantEntry } from './grant-entry.ts';
 import { createIntrospectHandler, createRevokeHandler, type HeldTokenParts } from './held-token-handler.ts';
 import type { Answer, Failures, Handler, Incoming } from './http.ts';
-import { refused } from './refused.ts';
+import { failed, refused } from './refused.ts';
 
 /** Bytes of a request's body. */
 export const TOKEN_BODY_LIMIT = 16 * 1024;
@@ -30,9 +29,7 @@ export function createTokenHandler(parts: TokenParts): Handler {
       if (result.outcome === 'refused') return refused(result.refusal, { ...context, claims: result.claims });
       return issued(result, request, now());
     } catch (error) {
-      if (!Unavailable.is(error)) throw error;
-      const { what, message, retryAfter } = error;
-      return refused({ reason: 'unavailable', what, detail: message, retryAfter }, context);
+      return failed(error, context);
     }
   };
 

@@ -5,12 +5,17 @@ import type { EndedBy, Grant } from './core/grant.ts';
 import { idOf } from './core/grant-life.ts';
 import type { JobEnd } from './ledger/ending-ledger.ts';
 import { type RevokeParts, revoke } from './revoke.ts';
-import { within } from './unavailable.ts';
+import { detailOf, within } from './unavailable.ts';
 
 /** Milliseconds for the whole, so that Buildkite has its answer well inside five seconds. */
 export const BUDGET_MS = 4_000;
 /** Milliseconds of it that are kept for recording what was taken away. */
 const RECORDING_MS = 1_000;
+
+export interface Unfinished {
+  readonly grant_id: string;
+  readonly detail: string;
+}
 
 export interface Ending {
   /** Access was taken away. */
@@ -20,7 +25,7 @@ export interface Ending {
   /** Its time was up before access could be taken away. */
   readonly expired: readonly Grant[];
   /** Access could not be taken away yet, and why. */
-  readonly unfinished: readonly { readonly grant_id: string; readonly detail: string }[];
+  readonly unfinished: readonly Unfinished[];
 }
 
 export interface JobEnding extends Ending {
@@ -33,8 +38,7 @@ export async function endJob(parts: RevokeParts, jobEnd: JobEnd): Promise<JobEnd
   const until = parts.now() + BUDGET_MS;
   const { grants, repeated, otherPipeline, unreadable } = await parts.ledger.endJob(jobEnd);
   const ending = await finish(parts, grants, until);
-  const unread = unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
-  return { ...ending, unfinished: [...unread, ...ending.unfinished], repeated, otherPipeline };
+  return { ...ending, unfinished: [...unreadableGrants(unreadable), ...ending.unfinished], repeated, otherPipeline };
 }
 
 /**
@@ -51,6 +55,11 @@ export async function endGrant(
   return finish(parts, ended ? [ended] : [], until);
 }
 
+/** What is to be said of grants whose records cannot be read. */
+export function unreadableGrants(ids: readonly string[]): Unfinished[] {
+  return ids.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
+}
+
 /** All of them as one. */
 export function mergeEndings(endings: readonly Ending[]): Ending {
   return {
@@ -65,7 +74,7 @@ export function mergeEndings(endings: readonly Ending[]): Ending {
 export async function finish(parts: RevokeParts, grants: readonly Grant[], until: number): Promise<Ending> {
   const revoked: Grant[] = [];
   const expired = grants.filter(({ state }) => state === 'expired');
-  const unfinished: { grant_id: string; detail: string }[] = [];
+  const unfinished: Unfinished[] = [];
   const left = Math.max(until - parts.now(), 0);
   await Promise.all(
     grants
@@ -75,7 +84,7 @@ export async function finish(parts: RevokeParts, grants: readonly Grant[], until
           const dead = await within(left, 'revocation', revoke(parts, grant, until - RECORDING_MS));
           if (dead) (dead.state === 'revoked' ? revoked : expired).push(dead);
         } catch (error) {
-          unfinished.push({ grant_id: idOf(grant), detail: error instanceof Error ? error.message : 'failed' });
+          unfinished.push({ grant_id: idOf(grant), detail: detailOf(error) });
         }
       }),
   );

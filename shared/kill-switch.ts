@@ -6,7 +6,7 @@ import type { Selector } from './core/barrier.ts';
 import { mayBeMeant, selects } from './core/barrier.ts';
 import type { Grant } from './core/grant.ts';
 import { idOf } from './core/grant-life.ts';
-import { BUDGET_MS as ENDING_MS, type Ending, finish, mergeEndings } from './end-job.ts';
+import { BUDGET_MS as ENDING_MS, type Ending, finish, mergeEndings, unreadableGrants } from './end-job.ts';
 import type { KillLedger } from './ledger/kill-ledger.ts';
 import type { RevokeParts } from './revoke.ts';
 import { type Failure, nameGrant, workThrough } from './sweep-step.ts';
@@ -58,7 +58,7 @@ export async function throwKillSwitch(parts: KillParts, id: string, act: KillSwi
   const { killLedger, now } = parts;
   await killLedger.record(id, { ...act, thrown_at: now(), lifted_at: null, lifted_by: null });
   const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);
-  const failures: Failure[] = unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
+  const failures: Failure[] = unreadableGrants(unreadable);
   const ended: Grant[] = [];
   const endings: Ending[] = [];
   const options = { until: now() + BUDGET_MS, now, failures, name: nameGrant };

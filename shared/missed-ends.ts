@@ -3,9 +3,9 @@
 
 import type { AskJobState, JobAnswer } from './buildkite/job-state.ts';
 import type { Grant } from './core/grant.ts';
-import { type Ending, endJob, mergeEndings } from './end-job.ts';
-import { detailOf, type Failure, nameGrant, type SweepParts, unreadableGrants } from './sweep-step.ts';
-import { Unavailable } from './unavailable.ts';
+import { type Ending, endJob, mergeEndings, unreadableGrants } from './end-job.ts';
+import { type Failure, nameGrant, type SweepParts } from './sweep-step.ts';
+import { detailOf, Unavailable } from './unavailable.ts';
 
 /** Calls of one run, and milliseconds within which they begin. */
 const CALLS = 20;
@@ -87,7 +87,7 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
 /** The live grants of each job to ask about, longest unheard of first; none when it is another's turn to ask. */
 async function quietJobs({ sweepLedger }: SweepParts, failures: Failure[]): Promise<readonly (readonly Grant[])[]> {
   const found = await sweepLedger.quiet(GRANTS);
-  failures.push(...unreadableGrants(found));
+  failures.push(...unreadableGrants(found.unreadable));
   const jobs = Map.groupBy(found.grants, ({ job_id }) => job_id);
   if (jobs.size === 0 || !(await sweepLedger.mayAskBuildkite(HELD_MS))) return [];
   return [...jobs.values()].slice(0, CALLS);

@@ -5,7 +5,8 @@ import type { Account } from './core/account.ts';
 import { CLOCK_MARGIN_MS } from './core/grant-life.ts';
 import { type PoolReport, reportPools } from './core/pool.ts';
 import type { KnownAccount } from './ledger/sweep-ledger.ts';
-import { detailOf, type Failure, type SweepParts, workThrough } from './sweep-step.ts';
+import { type Failure, type SweepParts, workThrough } from './sweep-step.ts';
+import { detailOf } from './unavailable.ts';
 
 /** Milliseconds for each of the three things done. */
 const STEP_MS = 5_000;

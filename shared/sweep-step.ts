@@ -6,8 +6,9 @@ import type { Grant } from './core/grant.ts';
 import { idOf } from './core/grant-life.ts';
 import type { ReadAccountState } from './google/account-state.ts';
 import type { EnableAccount } from './google/enable-account.ts';
-import type { Found, SweepLedger } from './ledger/sweep-ledger.ts';
+import type { SweepLedger } from './ledger/sweep-ledger.ts';
 import type { RevokeParts } from './revoke.ts';
+import { detailOf } from './unavailable.ts';
 
 export interface SweepParts extends RevokeParts {
   readonly sweepLedger: SweepLedger;
@@ -58,12 +59,4 @@ export async function workThrough<T>(
 
 export function nameGrant(grant: Grant): Omit<Failure, 'detail'> {
   return { grant_id: idOf(grant) };
-}
-
-export function unreadableGrants({ unreadable }: Found): Failure[] {
-  return unreadable.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
-}
-
-export function detailOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'failed';
 }

@@ -3,12 +3,13 @@
 // run twice at once, and to be cut off anywhere: every step asks again before it writes.
 
 import type { Grant } from './core/grant.ts';
-import type { Ending } from './end-job.ts';
+import { type Ending, unreadableGrants } from './end-job.ts';
 import type { Found } from './ledger/sweep-ledger.ts';
 import { endMissed, type FoundFinished } from './missed-ends.ts';
 import { revoke } from './revoke.ts';
 import { type SweptAccounts, sweepAccounts } from './sweep-accounts.ts';
-import { detailOf, type Failure, nameGrant, type SweepParts, unreadableGrants, workThrough } from './sweep-step.ts';
+import { type Failure, nameGrant, type SweepParts, workThrough } from './sweep-step.ts';
+import { detailOf } from './unavailable.ts';
 
 /** Grants that one run finds of each kind. */
 const GRANTS = 2_000;
@@ -63,7 +64,7 @@ async function endAll(
   const failures: Failure[] = [];
   try {
     const found = await find(GRANTS);
-    failures.push(...unreadableGrants(found));
+    failures.push(...unreadableGrants(found.unreadable));
     const options = { until, now, failures, name: nameGrant };
     const left = await workThrough(inAnyOrder(found.grants), options, async (grant) => {
       const done = await end(grant, until);

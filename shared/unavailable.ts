@@ -37,8 +37,13 @@ export async function within<T>(milliseconds: number, what: string, work: Promis
     return await Promise.race([work, late]);
   } catch (error) {
     if (Unavailable.is(error)) throw error;
-    throw new Unavailable(what, error instanceof Error ? error.message : 'failed', 2, { cause: error });
+    throw new Unavailable(what, detailOf(error), 2, { cause: error });
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What an error says, for a record of what failed. */
+export function detailOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'failed';
 }

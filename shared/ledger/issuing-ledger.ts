@@ -5,12 +5,12 @@
 import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google-cloud/firestore';
 import { lease } from '../core/account-life.ts';
 import type { Grant } from '../core/grant.ts';
+import { grantId } from '../core/grant-id.ts';
 import {
   activate,
   barredNow,
   type Circumstances,
   giveUpLease,
-  idOf,
   type LeavingToken,
   type Request,
   reserve,
@@ -80,7 +80,7 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
     const { claims, credentialName, credential, unusable = [] } = request;
     const pool = credential.kind === 'pooled_service_account' ? credential.pool : [];
     const candidates = fromRandomStart(pool).filter((email) => !unusable.includes(email));
-    const grant_id = idOf({ job_id: claims.job_id, credential: credentialName });
+    const grant_id = grantId(claims.job_id, credentialName);
     const counting = liveGrants(claims);
     counting.catch(() => {});
     const [grant, job, barriers, ...near] = (await ledger.getAll(

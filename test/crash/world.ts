@@ -1,7 +1,6 @@
 // What one run of a crash test takes place in: a ledger, Google's truth, a clock, jobs, and the processes of Keydesk, put
 // together from the same parts as functions/*.ts, over a database and a network that can be cut off from them.
 
-import { randomUUID } from 'node:crypto';
 import type { Firestore } from '@google-cloud/firestore';
 import { inject } from 'vitest';
 import { API_TOKEN, type Job } from '../../sandbox/buildkite.ts';
@@ -27,6 +26,7 @@ import { type LoadedPolicy, parsePolicyText } from '../../shared/policy-text.ts'
 import type { RevokeParts } from '../../shared/revoke.ts';
 import { sweep } from '../../shared/sweep.ts';
 import type { SweepParts } from '../../shared/sweep-step.ts';
+import { jobClaims } from '../job-claims.ts';
 import { cutFirestore } from './cut-firestore.ts';
 import { type Cut, CutProcess, Cutting } from './cut-process.ts';
 import { accountsOf, type Identity, type Lane } from './lanes.ts';
@@ -247,27 +247,7 @@ export class World {
 /** In place of a job token, which Buildkite alone can make: the pipeline and the job. */
 function claimsOf(jobToken: string): JobClaims {
   const [pipeline_slug = '', job_id = ''] = jobToken.split('/');
-  return {
-    organization_slug: 'acme-inc',
-    organization_id: undefined,
-    pipeline_slug,
-    pipeline_id: undefined,
-    build_id: undefined,
-    build_number: 1,
-    build_branch: 'main',
-    build_tag: undefined,
-    build_commit: 'HEAD',
-    build_source: undefined,
-    step_key: undefined,
-    job_id,
-    agent_id: randomUUID(),
-    runner_environment: undefined,
-    cluster_id: undefined,
-    cluster_name: undefined,
-    queue_id: undefined,
-    queue_key: undefined,
-    agentTags: new Map(),
-  };
+  return jobClaims({ pipeline_slug, job_id });
 }
 
 function policyText(project: string): string {

@@ -1,6 +1,5 @@
 // Grants as the tests of their life start from: one valid request of each kind, and a grant in each of its states.
 
-import type { JobClaims } from '../../../shared/core/claims.ts';
 import type { Grant, PooledGrant } from '../../../shared/core/grant.ts';
 import { grantId } from '../../../shared/core/grant-id.ts';
 import {
@@ -15,31 +14,21 @@ import {
 } from '../../../shared/core/grant-life.ts';
 import type { Credential } from '../../../shared/core/policy.ts';
 import type { Refusal } from '../../../shared/core/refusal.ts';
+import { jobClaims } from '../../job-claims.ts';
 
 export const NOW = 1_790_000_000_000;
 export const TTL = 900;
 
-export const claims: JobClaims = {
-  organization_slug: 'acme-inc',
+export const claims = jobClaims({
   organization_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
-  pipeline_slug: 'app',
   pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
-  build_id: undefined,
   build_number: 42,
-  build_branch: 'main',
-  build_tag: undefined,
   build_commit: '9f3182061f1e2cca4702c368cbc039b7dc9d4485',
   build_source: 'webhook',
   step_key: 'deploy',
   job_id: '0184990a-477b-4fa8-9968-496074483cee',
   agent_id: '0184990a-4782-42b5-afc1-16715b10b8ff',
-  runner_environment: undefined,
-  cluster_id: undefined,
-  cluster_name: undefined,
-  queue_id: undefined,
-  queue_key: undefined,
-  agentTags: new Map(),
-};
+});
 export const firestore = {
   kind: 'firestore',
   environment: 'staging',

@@ -1,7 +1,8 @@
 // What a policy says about pools of service accounts and about caps: one valid policy, and one thing changed in each case.
 
 import { describe, expect, it } from 'vitest';
-import { type Policy, type PolicyProblem, toPolicy, waysIntoLedger } from '../../../shared/core/policy.ts';
+import { type PolicyProblem, toPolicy, waysIntoLedger } from '../../../shared/core/policy.ts';
+import { editing } from './a-policy.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what a file holds before it is checked, changed at will
 type Data = any;
@@ -34,17 +35,7 @@ const valid = () => ({
   rules: [{ name: 'deploy', job: { pipeline_slug: 'app' }, grants: ['config', 'export', 'admin', 'other'] }],
 });
 
-function changed(change: (data: Data) => void): Data {
-  const data: Data = valid();
-  change(data);
-  return data;
-}
-
-function accepted(change: (data: Data) => void = () => {}): Policy {
-  const result = toPolicy(changed(change));
-  if ('problems' in result) throw new Error(JSON.stringify(result.problems));
-  return result.policy;
-}
+const { changed, accepted } = editing<Data>(valid);
 
 function problemsOf(change: (data: Data) => void): PolicyProblem[] {
   const result = toPolicy(changed(change));

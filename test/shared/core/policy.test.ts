@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { documentPathProblem } from '../../../shared/core/document-path.ts';
-import { type Policy, toPolicy } from '../../../shared/core/policy.ts';
+import { toPolicy } from '../../../shared/core/policy.ts';
 import { parsePolicyText } from '../../../shared/policy-text.ts';
+import { editing } from './a-policy.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what a file holds before it is checked, changed at will
 type Data = any;
@@ -42,17 +43,7 @@ const valid = () => ({
   ],
 });
 
-function changed(change: (data: Data) => void): Data {
-  const data: Data = valid();
-  change(data);
-  return data;
-}
-
-function accepted(change: (data: Data) => void = () => {}): Policy {
-  const result = toPolicy(changed(change));
-  if ('problems' in result) throw new Error(JSON.stringify(result.problems));
-  return result.policy;
-}
+const { changed, accepted } = editing<Data>(valid);
 
 function problemsOf(data: unknown): string[] {
   const result = toPolicy(data);

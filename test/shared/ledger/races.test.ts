@@ -4,12 +4,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Firestore } from '@google-cloud/firestore';
 import { describe, expect, inject, it } from 'vitest';
-import type { JobClaims } from '../../../shared/core/claims.ts';
 import { grantId, tokenSha256 } from '../../../shared/core/grant-id.ts';
 import { createEndingLedger } from '../../../shared/ledger/ending-ledger.ts';
 import { createDatabaseOpener } from '../../../shared/ledger/firestore-client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
 import { createIssuingLedger, type Reserved } from '../../../shared/ledger/issuing-ledger.ts';
+import { jobClaims } from '../../job-claims.ts';
 
 process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
 const PROJECT = `races-${randomUUID().slice(0, 8)}`;
@@ -81,27 +81,7 @@ const KINDS = {
 };
 
 function aJob(revocation: keyof typeof KINDS) {
-  const claims: JobClaims = {
-    organization_slug: 'acme-inc',
-    organization_id: undefined,
-    pipeline_slug: 'app',
-    pipeline_id: undefined,
-    build_id: undefined,
-    build_number: 1,
-    build_branch: 'main',
-    build_tag: undefined,
-    build_commit: 'HEAD',
-    build_source: undefined,
-    step_key: undefined,
-    job_id: randomUUID(),
-    agent_id: randomUUID(),
-    runner_environment: undefined,
-    cluster_id: undefined,
-    cluster_name: undefined,
-    queue_id: undefined,
-    queue_key: undefined,
-    agentTags: new Map(),
-  };
+  const claims = jobClaims();
   const credential = KINDS[revocation];
   const request = { claims, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, caps: CAPS };
   const { job_id } = claims;
