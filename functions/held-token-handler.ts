@@ -71,7 +71,6 @@ export function createIntrospectHandler({ lookUpToken, now }: Pick<HeldTokenPart
         credential: grant.credential,
         environment: grant.environment,
         revocation: grant.revocation,
-        // A token of a shared account is accepted until it expires, also after its grant has ended.
         renewable: grant.ended_at === null,
         job_id: grant.job_id,
         organization_slug: grant.organization_slug,
@@ -86,7 +85,9 @@ export function createIntrospectHandler({ lookUpToken, now }: Pick<HeldTokenPart
 function liveToken(grant: Grant, token_sha256: string, now: number): { readonly expires_at: number } | undefined {
   const token = grant.tokens.find(({ sha256 }) => sha256 === token_sha256);
   const expires_at = Math.min(token?.expires_at ?? 0, grant.expires_at);
-  return expires_at > now && (grant.state === 'active' || grant.state === 'issuing') ? { expires_at } : undefined;
+  // One of a shared account, or narrowed to a bucket, is accepted until it expires, also after its grant has ended.
+  const live = grant.state === 'active' || grant.state === 'issuing' || grant.revocation === 'expiry';
+  return live && expires_at > now ? { expires_at } : undefined;
 }
 
 function secondsUntil(time: number, now: number): number {

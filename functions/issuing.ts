@@ -17,6 +17,7 @@ export function createIssuing(parts: ClientSettings) {
       askAsService,
       ask,
       iamCredentialsUrl: settings.KEYDESK_IAMCREDENTIALS_URL,
+      stsUrl: settings.KEYDESK_STS_URL,
       identityToolkitUrl: settings.KEYDESK_IDENTITYTOOLKIT_URL,
       now,
     }),

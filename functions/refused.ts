@@ -25,7 +25,12 @@ export function refused(refusal: Refusal, context: RefusedContext): Answer {
       ...(allow === undefined ? {} : { allow }),
       ...(status === 401 ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {}),
     },
-    body: { error, error_description: description, request_id: context.request_id },
+    // In the description too: Google's clients show their users nothing else of an answer.
+    body: {
+      error,
+      error_description: `${description} Request id: ${context.request_id}`,
+      request_id: context.request_id,
+    },
     entries: [toEntry(refusal, context)],
   };
 }

@@ -8,6 +8,7 @@ import { FORM, isForm } from './form.ts';
 import { grantEntry } from './grant-entry.ts';
 import { createIntrospectHandler, createRevokeHandler, type HeldTokenParts } from './held-token-handler.ts';
 import type { Answer, Failures, Handler, Incoming } from './http.ts';
+import { METADATA_PATH, metadata } from './metadata.ts';
 import { failed, refused } from './refused.ts';
 
 /** Bytes of a request's body. */
@@ -58,7 +59,8 @@ export function createTokenHandler(parts: TokenParts): Handler {
     if (path.startsWith('/token/')) return method === 'POST' ? byPath(request, path.slice(7)) : only('POST');
     if (path === '/revoke') return method === 'POST' ? revoke(request) : only('POST');
     if (path === '/introspect') return method === 'POST' ? introspect(request) : only('POST');
-    if (path === '/health') return method === 'GET' || method === 'HEAD' ? HEALTHY : only('GET, HEAD');
+    if (path === METADATA_PATH) return isReading(method) ? metadata(request) : only('GET, HEAD');
+    if (path === '/health') return isReading(method) ? HEALTHY : only('GET, HEAD');
     return refused({ reason: 'not_found' }, { request_id, bearer: false });
   };
 }
@@ -72,6 +74,10 @@ const BODY_NOT_ALLOWED: Refusal = {
   reason: 'body_not_allowed',
   advice: 'POST /token/CREDENTIAL takes no body; send a form to /token instead.',
 };
+
+function isReading(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
 
 const HEALTHY: Answer = { status: 200, body: { status: 'ok' } };
 

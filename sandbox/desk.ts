@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Credential } from '../shared/core/credential.ts';
 import { databasesOf, newRulesFile } from '../shared/core/firestore-rules.ts';
-import type { Credential, Policy } from '../shared/core/policy.ts';
+import type { Policy } from '../shared/core/policy.ts';
 import { parsePolicyText } from '../shared/policy-text.ts';
 import { API_TOKEN, type LocalBuildkite, startBuildkite } from './buildkite.ts';
 import { putRules, startAuth, startFirestore } from './emulators.ts';
@@ -43,6 +44,14 @@ function accountsOfCredential(credential: Credential): readonly string[] {
   }
 }
 
+/** Every bucket a policy names. */
+export function bucketsOf({ credentials }: Policy): string[] {
+  const buckets = Object.values(credentials).flatMap((credential) =>
+    credential.kind === 'firestore' ? [] : (credential.storage?.bucket ?? []),
+  );
+  return [...new Set(buckets)];
+}
+
 export async function openDesk(): Promise<Desk> {
   const policyPath = join('examples', 'policy.yaml');
   const loaded = parsePolicyText(readFileSync(join(ROOT, policyPath), 'utf8'), policyPath);
@@ -62,7 +71,7 @@ export async function openDesk(): Promise<Desk> {
       keep(startFirestore(), (emulator) => emulator.stop()),
       keep(startAuth(), (emulator) => emulator.stop()),
       keep(startBuildkite({ audience: policy.audience, webhookToken: WEBHOOK_TOKEN }), (server) => server.close()),
-      keep(startGoogle({ accounts: accountsOf(policy) }), (server) => server.close()),
+      keep(startGoogle({ accounts: accountsOf(policy), buckets: bucketsOf(policy) }), (server) => server.close()),
     ]);
     for (const name of databasesOf(policy))
       await putRules(firestore.host, name.project, name.database, newRulesFile(policy, name));
@@ -74,6 +83,7 @@ export async function openDesk(): Promise<Desk> {
       KEYDESK_ISSUER: buildkite.url,
       KEYDESK_IAMCREDENTIALS_URL: google.url,
       KEYDESK_IAM_URL: google.url,
+      KEYDESK_STS_URL: google.url,
       KEYDESK_BUILDKITE_API_URL: buildkite.url,
       KEYDESK_IDENTITYTOOLKIT_URL: `http://${auth.host}/identitytoolkit.googleapis.com`,
       FIRESTORE_EMULATOR_HOST: firestore.host,

@@ -1,12 +1,14 @@
-// One call to IAM or IAM Credentials as it is read from a request, and the permission it takes. Judges the form of a
-// call as strictly as Google does; refuses to know which accounts exist and in which state.
+// One call to Google as the local one tells of it; of those to IAM and IAM Credentials, how they are read from a request
+// and the permission they take. Judges the form of a call as strictly as Google does; refuses to know which accounts
+// exist and in which state.
 
 import * as z from 'zod';
+import type { Boundary } from './google-boundary.ts';
 import { googleError } from './google-error.ts';
 import type { Identity } from './google-metadata.ts';
 import type { LocalAnswer, LocalRequest } from './local-server.ts';
 
-export interface Call {
+export interface IamCall {
   readonly method: 'generateAccessToken' | 'signJwt' | 'get' | 'disable' | 'enable';
   readonly account: string;
   /** Whose token the call came with. */
@@ -16,7 +18,19 @@ export interface Call {
   readonly reason: string | undefined;
 }
 
-export const PERMISSIONS: Readonly<Record<Call['method'], string>> = {
+/** A call to the Security Token Service: the token that it exchanges is all it takes, so nobody is known to make it. */
+export interface ExchangeCall {
+  readonly method: 'exchangeToken';
+  /** Whose token is exchanged. */
+  readonly account: string;
+  readonly identity: 'nobody';
+  readonly body: { readonly options: { readonly accessBoundary: Boundary } };
+  readonly reason: string | undefined;
+}
+
+export type Call = IamCall | ExchangeCall;
+
+export const PERMISSIONS: Readonly<Record<IamCall['method'], string>> = {
   generateAccessToken: 'iam.serviceAccounts.getAccessToken',
   signJwt: 'iam.serviceAccounts.signJwt',
   get: 'iam.serviceAccounts.get',
@@ -24,14 +38,14 @@ export const PERMISSIONS: Readonly<Record<Call['method'], string>> = {
   enable: 'iam.serviceAccounts.enable',
 };
 
-const ALLOWED: Readonly<Record<Identity, readonly Call['method'][]>> = {
+const ALLOWED: Readonly<Record<Identity, readonly IamCall['method'][]>> = {
   anyone: ['generateAccessToken', 'signJwt', 'get', 'disable', 'enable'],
   token: ['generateAccessToken', 'signJwt', 'get', 'disable'],
   webhook: ['get', 'disable'],
   sweep: ['get', 'disable', 'enable'],
 };
 
-export function isAllowed({ identity, method }: Call): boolean {
+export function isAllowed({ identity, method }: IamCall): boolean {
   return ALLOWED[identity].includes(method);
 }
 
@@ -42,7 +56,7 @@ export const generateAccessTokenBody = z.strictObject({
 export const signJwtBody = z.strictObject({ payload: z.string() });
 const noBody = z.strictObject({});
 
-const BODIES: Readonly<Record<Call['method'], z.ZodType<Readonly<Record<string, unknown>>>>> = {
+const BODIES: Readonly<Record<IamCall['method'], z.ZodType<Readonly<Record<string, unknown>>>>> = {
   generateAccessToken: generateAccessTokenBody,
   signJwt: signJwtBody,
   get: noBody,
@@ -51,7 +65,7 @@ const BODIES: Readonly<Record<Call['method'], z.ZodType<Readonly<Record<string, 
 };
 
 const PATH = /^\/v1\/projects\/([^/]+)\/serviceAccounts\/([^/:]+)(:[A-Za-z]+)?$/;
-const METHODS: ReadonlyMap<string, Call['method']> = new Map([
+const METHODS: ReadonlyMap<string, IamCall['method']> = new Map([
   ['POST:generateAccessToken', 'generateAccessToken'],
   ['POST:signJwt', 'signJwt'],
   ['GET', 'get'],
@@ -59,7 +73,7 @@ const METHODS: ReadonlyMap<string, Call['method']> = new Map([
   ['POST:enable', 'enable'],
 ]);
 
-export type Target = Pick<Call, 'method' | 'account'> & { readonly project: string };
+export type Target = Pick<IamCall, 'method' | 'account'> & { readonly project: string };
 
 /** What a request is about, by its verb and path alone; undefined when nothing here answers to them. */
 export function targetOf(request: LocalRequest): Target | undefined {
@@ -74,7 +88,7 @@ export function readCall(
   { method, account, project }: Target,
   identity: Identity,
   request: LocalRequest,
-): Call | { readonly wrong: string; readonly answer: LocalAnswer } {
+): IamCall | { readonly wrong: string; readonly answer: LocalAnswer } {
   const ofCredentials = method === 'generateAccessToken' || method === 'signJwt';
   // IAM itself takes the wildcard too, but then says 403 where 404 is meant: Keydesk must not depend on that.
   if (ofCredentials ? project !== '-' : project === '-')
@@ -94,8 +108,13 @@ export function readCall(
       wrong: `${method} malformed`,
       answer: googleError(400, 'INVALID_ARGUMENT', 'Invalid JSON payload received.'),
     };
-  const reason = request.headers['x-goog-request-reason'];
-  return { method, account, identity, body: body.data, reason: typeof reason === 'string' ? reason : undefined };
+  return { method, account, identity, body: body.data, reason: reasonOf(request) };
+}
+
+/** Why the caller says that it calls. Source: docs.cloud.google.com/apis/docs/system-parameters */
+export function reasonOf({ headers }: LocalRequest): string | undefined {
+  const reason = headers['x-goog-request-reason'];
+  return typeof reason === 'string' ? reason : undefined;
 }
 
 export function parseJson(text: string): unknown {

@@ -1,5 +1,6 @@
 // Google's error shape, and the errors more than one part of the local Google answers. Decides nothing.
-// Sources: cloud.google.com/apis/design/errors; google.rpc.ErrorInfo; google.api.ErrorReason.
+// Sources: cloud.google.com/apis/design/errors; google.rpc.ErrorInfo; google.api.ErrorReason;
+// docs.cloud.google.com/storage/docs/json_api/v1/status-codes.
 
 import type { LocalAnswer } from './local-server.ts';
 
@@ -25,4 +26,9 @@ export function permissionDenied(permission: string): LocalAnswer {
     domain: 'iam.googleapis.com',
     metadata: { permission },
   });
+}
+
+/** Cloud Storage's own shape, older than that of other APIs. */
+export function storageError(code: number, reason: string, message: string): LocalAnswer {
+  return { status: code, json: { error: { code, message, errors: [{ message, domain: 'global', reason }] } } };
 }

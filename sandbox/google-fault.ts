@@ -8,7 +8,7 @@ import type { LocalAnswer, LocalReply } from './local-server.ts';
 export type Fault =
   /** Does it, and answers `ms` milliseconds later. */
   | { readonly kind: 'slow'; readonly ms: number }
-  /** Does nothing; answers this status in Google's error shape. */
+  /** Does nothing; answers this status in the error shape of the API. */
   | { readonly kind: 'status'; readonly status: number }
   /** Does it, and answers 200 with text that is not JSON. */
   | { readonly kind: 'garbage' }
@@ -33,10 +33,14 @@ const CODES: Readonly<Record<number, string>> = {
   504: 'DEADLINE_EXCEEDED',
 };
 
-/** @param perform does what was asked; a change takes effect only when the promise it is given, if any, resolves */
+/**
+ * @param perform does what was asked; a change takes effect only when the promise it is given, if any, resolves
+ * @param failed how the API tells of a status
+ */
 export async function underFault(
   fault: Fault | undefined,
   perform: (changes?: Promise<unknown>) => LocalAnswer | Promise<LocalAnswer>,
+  failed: (status: number) => LocalAnswer = googleStatus,
 ): Promise<LocalReply> {
   switch (fault?.kind) {
     case undefined:
@@ -47,7 +51,7 @@ export async function underFault(
       return answer;
     }
     case 'status':
-      return googleError(fault.status, CODES[fault.status] ?? 'UNKNOWN', `A fault: ${fault.status}.`);
+      return failed(fault.status);
     case 'garbage':
       await perform();
       return { status: 200, text: '<html>not JSON' };
@@ -59,4 +63,8 @@ export async function underFault(
     case 'late':
       return perform(fault.changes);
   }
+}
+
+function googleStatus(status: number): LocalAnswer {
+  return googleError(status, CODES[status] ?? 'UNKNOWN', `A fault: ${status}.`);
 }

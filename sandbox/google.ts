@@ -1,13 +1,18 @@
 // A Google small enough for a laptop: the metadata servers that give functions their identities, IAM, IAM Credentials,
-// and a gate that judges service accounts' access tokens as Google's APIs do. It checks what it is sent as strictly as
-// the real one and remembers whatever it did not expect. Listens on loopback only.
+// the Security Token Service, Cloud Storage, and a gate that judges service accounts' access tokens as Google's other APIs
+// do. It checks what it is sent as strictly as the real one and remembers whatever it did not expect. Listens on loopback
+// only.
 
 import { Accounts, type Change } from './google-accounts.ts';
-import { type Call, isAllowed, PERMISSIONS, readCall, targetOf } from './google-call.ts';
-import { Credentials, type IssuedToken } from './google-credentials.ts';
+import { type Call, type IamCall, isAllowed, PERMISSIONS, readCall, targetOf } from './google-call.ts';
+import { Credentials } from './google-credentials.ts';
 import { googleError, permissionDenied, unauthenticated } from './google-error.ts';
 import { type Fault, underFault } from './google-fault.ts';
 import { type Identity, Metadata } from './google-metadata.ts';
+import { CloudStorage } from './google-storage.ts';
+import { targetOf as storageTargetOf } from './google-storage-target.ts';
+import { type Exchange, oauthStatus, SecurityTokens } from './google-sts.ts';
+import { type IssuedToken, Tokens } from './google-tokens.ts';
 import { jsonServer, type LocalAnswer, type LocalReply, type LocalRequest } from './local-server.ts';
 
 export interface LocalGoogle {
@@ -16,7 +21,7 @@ export interface LocalGoogle {
   readonly metadataHost: string;
   /** host:port of each function's own metadata server. */
   readonly metadataHosts: Readonly<Record<Exclude<Identity, 'anyone'>, string>>;
-  /** Every call to IAM and IAM Credentials that was well-formed, permitted or not, oldest first. */
+  /** Every call to IAM, IAM Credentials and the Security Token Service that was well-formed, permitted or not, oldest first. */
   readonly calls: readonly Call[];
   /** Requests the real Google would have refused as malformed or not permitted, or that no part of Keydesk should make. */
   readonly unexpected: readonly string[];
@@ -26,6 +31,10 @@ export interface LocalGoogle {
   readonly changes: readonly Change[];
   /** Every access token issued for a service account, oldest first. */
   readonly minted: readonly IssuedToken[];
+  /** Every well-formed exchange of an access token for a downscoped one, whatever was answered, oldest first. */
+  readonly exchanges: readonly Exchange[];
+  /** What is in Cloud Storage, as text where it is text, by `bucket/name`. */
+  readonly objects: ReadonlyMap<string, string | Buffer>;
   /** Runs before each permitted call is answered; an answer it returns is sent instead. */
   before: ((call: Call) => Promise<LocalAnswer | undefined> | LocalAnswer | undefined) | undefined;
   /** How a permitted call goes wrong, if it does; asked after `before`, when that answered nothing. */
@@ -34,20 +43,25 @@ export interface LocalGoogle {
 }
 
 /**
- * @param parts.accounts the service accounts that exist, enabled
+ * @param parts.accounts the service accounts that exist, enabled; all of them may do everything with objects
+ * @param parts.buckets the buckets that exist, empty; none when left out
  * @param parts.now milliseconds since the epoch
  */
 export async function startGoogle(parts: {
   readonly accounts: readonly string[];
+  readonly buckets?: readonly string[];
   readonly port?: number;
   readonly now?: () => number;
 }): Promise<LocalGoogle> {
   const now = parts.now ?? Date.now;
   const metadata = new Metadata();
   const accounts = new Accounts(parts.accounts, now);
-  const credentials = new Credentials(accounts, now);
+  const tokens = new Tokens(accounts, now);
+  const credentials = new Credentials(accounts, tokens, now);
+  const securityTokens = new SecurityTokens(tokens, now);
   const calls: Call[] = [];
   const unexpected: string[] = [];
+  const storage = new CloudStorage(parts.buckets ?? [], tokens, now, unexpected);
 
   const iam = async (request: LocalRequest): Promise<LocalReply> => {
     const target = targetOf(request);
@@ -70,12 +84,21 @@ export async function startGoogle(parts: {
       unexpected.push(`${call.method} by ${identity}, which has no ${PERMISSIONS[call.method]}`);
       return permissionDenied(PERMISSIONS[call.method]);
     }
-    const instead = await google.before?.(call);
-    if (instead) return instead;
-    return underFault(google.fault?.(call), (changes) => perform(call, changes));
+    return (await google.before?.(call)) ?? underFault(google.fault?.(call), (changes) => perform(call, changes));
   };
 
-  const perform = (call: Call, changes?: Promise<unknown>): LocalAnswer | Promise<LocalAnswer> => {
+  const sts = async (request: LocalRequest): Promise<LocalReply> => {
+    const exchange = securityTokens.read(request);
+    if ('wrong' in exchange) {
+      unexpected.push(exchange.wrong);
+      return exchange.answer;
+    }
+    const { call, perform } = exchange;
+    calls.push(call);
+    return (await google.before?.(call)) ?? underFault(google.fault?.(call), perform, oauthStatus);
+  };
+
+  const perform = (call: IamCall, changes?: Promise<unknown>): LocalAnswer | Promise<LocalAnswer> => {
     switch (call.method) {
       case 'generateAccessToken':
         return credentials.generateAccessToken(call);
@@ -95,8 +118,10 @@ export async function startGoogle(parts: {
     (request) => {
       if (request.path.startsWith('/computeMetadata/') || request.path === '/')
         return metadata.answer('anyone', request);
-      if (request.path.startsWith('/gate')) return credentials.gate(bearerOf(request));
-      return iam(request);
+      if (request.path.startsWith('/gate')) return tokens.gate(bearerOf(request));
+      if (request.method === 'POST' && request.path === '/v1/token') return sts(request);
+      const stored = storageTargetOf(request.path, (bucket) => storage.objects.hasBucket(bucket));
+      return stored ? storage.answer(stored, request, bearerOf(request)) : iam(request);
     },
     parts.port,
   );
@@ -113,6 +138,8 @@ export async function startGoogle(parts: {
     accounts: accounts.states,
     changes: accounts.changes,
     minted: credentials.minted,
+    exchanges: securityTokens.exchanges,
+    objects: storage.objects.contents,
     before: undefined,
     fault: undefined,
     close: async () => {

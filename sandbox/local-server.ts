@@ -9,13 +9,16 @@ export interface LocalRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** As text; `bytes` when it may be something else. */
   readonly body: string;
+  readonly bytes: Buffer;
 }
 
 export interface LocalAnswer {
   readonly status: number;
   readonly json?: unknown;
   readonly text?: string;
+  readonly bytes?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -36,6 +39,7 @@ export async function jsonServer(
     const chunks: Buffer[] = [];
     for await (const chunk of message) chunks.push(chunk as Buffer);
     const url = new URL(message.url ?? '/', 'http://local');
+    const bytes = Buffer.concat(chunks);
     let answered: LocalReply;
     try {
       answered = await answer({
@@ -43,7 +47,8 @@ export async function jsonServer(
         path: url.pathname,
         query: url.searchParams,
         headers: message.headers,
-        body: Buffer.concat(chunks).toString('utf8'),
+        body: bytes.toString('utf8'),
+        bytes,
       });
     } catch (error) {
       answered = { status: 500, json: { message: `${name} failed: ${error}` } };
@@ -53,9 +58,9 @@ export async function jsonServer(
       response.destroy();
       return;
     }
-    const { status, json, text = JSON.stringify(json ?? {}), headers = {} } = answered;
+    const { status, json, text = JSON.stringify(json ?? {}), bytes: content = text, headers = {} } = answered;
     response.writeHead(status, { 'content-type': 'application/json', ...headers });
-    response.end(text);
+    response.end(content);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

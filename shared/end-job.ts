@@ -20,7 +20,7 @@ export interface Unfinished {
 export interface Ending {
   /** Access was taken away. */
   readonly revoked: readonly Grant[];
-  /** Not renewed any more; its tokens die at `expires_at`. */
+  /** Not renewed any more; its tokens die at `expires_at`, whatever else was taken away. */
   readonly renewalEnded: readonly Grant[];
   /** Its time was up before access could be taken away. */
   readonly expired: readonly Grant[];
@@ -73,6 +73,7 @@ export function mergeEndings(endings: readonly Ending[]): Ending {
 /** Takes away, until then, what the records of ended grants say is to be taken away. */
 export async function finish(parts: RevokeParts, grants: readonly Grant[], until: number): Promise<Ending> {
   const revoked: Grant[] = [];
+  const renewalEnded = grants.filter(({ state }) => state === 'issuing' || state === 'active');
   const expired = grants.filter(({ state }) => state === 'expired');
   const unfinished: Unfinished[] = [];
   const left = Math.max(until - parts.now(), 0);
@@ -81,13 +82,14 @@ export async function finish(parts: RevokeParts, grants: readonly Grant[], until
       .filter(({ state }) => state === 'revoking')
       .map(async (grant) => {
         try {
-          const dead = await within(left, 'revocation', revoke(parts, grant, until - RECORDING_MS));
-          if (dead) (dead.state === 'revoked' ? revoked : expired).push(dead);
+          const ended = await within(left, 'revocation', revoke(parts, grant, until - RECORDING_MS));
+          if (ended?.state === 'revoked') revoked.push(ended);
+          else if (ended?.state === 'expired') expired.push(ended);
+          else if (ended) renewalEnded.push(ended);
         } catch (error) {
           unfinished.push({ grant_id: idOf(grant), detail: detailOf(error) });
         }
       }),
   );
-  const renewalEnded = grants.filter(({ state }) => state === 'issuing' || state === 'active');
   return { revoked, renewalEnded, expired, unfinished };
 }

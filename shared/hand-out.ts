@@ -5,11 +5,11 @@
 
 import type { VerifyJobToken } from './buildkite/job-token.ts';
 import type { JobClaims } from './core/claims.ts';
+import { type Credential, MAX_TTL } from './core/credential.ts';
 import { decide, type RuleTrace } from './core/decide.ts';
 import type { Grant } from './core/grant.ts';
 import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { idOf, type Request } from './core/grant-life.ts';
-import { type Credential, MAX_TTL } from './core/policy.ts';
 import type { Refusal } from './core/refusal.ts';
 import type { Mint, Minted } from './google/mint.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
@@ -164,9 +164,12 @@ async function obtainFromLease(parts: HandOutParts, request: Request, startMinti
   }
 }
 
-/** The caller's scopes are a wish: they can take away from policy's, never add. */
+/**
+ * The caller's scopes are a wish: they can take away from policy's, never add. What rules judge or a boundary narrows has
+ * none: there they say nothing.
+ */
 function narrowScopes(credential: Credential, wished: readonly string[]): readonly string[] {
-  if (credential.kind === 'firestore') return [];
+  if (credential.kind === 'firestore' || credential.storage) return [];
   const both = credential.scopes.filter((scope) => wished.includes(scope));
   return both.length > 0 ? both : credential.scopes;
 }

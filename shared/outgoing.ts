@@ -14,6 +14,8 @@ export interface Outgoing {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
+  /** Sent as a form, instead. */
+  readonly form?: Readonly<Record<string, string>>;
   readonly deadlineMs?: number;
 }
 
@@ -31,16 +33,16 @@ export type Ask = (request: Outgoing) => Promise<OutgoingAnswer>;
  * @throws Unavailable when there is no whole answer in time, it is too large, or it is a redirect
  */
 export async function ask(request: Outgoing): Promise<OutgoingAnswer> {
-  const { what, url, method = 'GET', headers = {}, json, deadlineMs = DEADLINE_MS } = request;
+  const { what, url, method = 'GET', headers = {}, deadlineMs = DEADLINE_MS } = request;
   try {
     const answer = await fetch(url, {
       method,
       headers: {
         accept: 'application/json',
-        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(request.json === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      ...toBody(request),
       redirect: 'manual',
       signal: AbortSignal.timeout(deadlineMs),
     });
@@ -56,6 +58,11 @@ export async function ask(request: Outgoing): Promise<OutgoingAnswer> {
       cause: error,
     });
   }
+}
+
+function toBody({ json, form }: Outgoing): { body?: string | URLSearchParams } {
+  if (form) return { body: new URLSearchParams(form) };
+  return json === undefined ? {} : { body: JSON.stringify(json) };
 }
 
 async function readBounded(what: string, answer: Response): Promise<string> {

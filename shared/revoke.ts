@@ -20,11 +20,13 @@ export interface RevokeParts {
 /**
  * Revokes a grant whose record says `revoking`.
  * @param until when to leave it to the sweep, in milliseconds since the epoch: later nobody would hear of it
- * @returns the record once it says `revoked`, or `expired` when only its time took access away; undefined when that was
- * on record before
+ * @returns the record once it says `revoked`, or `expired` when only its time took access away, or `revoking` with the
+ * time of its tokens' end when all was done that can be; undefined when that was on record before
  * @throws Unavailable when access could not be taken away, or that it was could not be recorded
  */
 export async function revoke(parts: RevokeParts, grant: Grant, until: number): Promise<Grant | undefined> {
+  // What can be taken away was; its tokens' end is awaited.
+  if (grant.dead_at !== null) return parts.now() < grant.dead_at ? undefined : parts.ledger.expire(grant);
   try {
     await takeAway(parts, grant, until);
   } catch (error) {
@@ -34,7 +36,7 @@ export async function revoke(parts: RevokeParts, grant: Grant, until: number): P
     throw error;
   }
   if (parts.now() >= until) throw new Unavailable('revocation', 'done too late to be recorded; the sweep records it');
-  return parts.ledger.confirmRevoked(grant);
+  return parts.ledger.confirmTakenAway(grant);
 }
 
 async function takeAway(parts: RevokeParts, grant: Grant, until: number): Promise<void> {

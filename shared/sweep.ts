@@ -40,13 +40,14 @@ export async function sweep(parts: SweepParts): Promise<Swept> {
   const accounts = await sweepAccounts(parts);
   const missed = await endMissed(parts);
   const ended = [...unfinished.ended, ...overdue.ended];
+  const endedAs = (wanted: Grant['state']) => ended.filter(({ state }) => state === wanted);
   return {
     ...accounts,
     foundFinished: missed.foundFinished,
     asked: missed.asked,
-    revoked: [...ended.filter(({ state }) => state === 'revoked'), ...missed.revoked],
-    expired: [...ended.filter(({ state }) => state === 'expired'), ...missed.expired],
-    renewalEnded: missed.renewalEnded,
+    revoked: [...endedAs('revoked'), ...missed.revoked],
+    expired: [...endedAs('expired'), ...missed.expired],
+    renewalEnded: [...endedAs('revoking'), ...missed.renewalEnded],
     unfinished: missed.unfinished,
     failures: [...unfinished.failures, ...overdue.failures, ...accounts.failures, ...missed.failures],
     more: unfinished.more || overdue.more,

@@ -13,7 +13,7 @@ import { createSweeping } from '../functions/sweeping.ts';
 import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES } from '../functions/token-handler.ts';
 import { createWebhookHandler, WEBHOOK_BODY_LIMIT, WEBHOOK_FAILURES } from '../functions/webhook-handler.ts';
 import { API_TOKEN, type LocalBuildkite, startBuildkite } from '../sandbox/buildkite.ts';
-import { accountsOf } from '../sandbox/desk.ts';
+import { accountsOf, bucketsOf } from '../sandbox/desk.ts';
 import { putRules } from '../sandbox/emulators.ts';
 import { type LocalGoogle, startGoogle } from '../sandbox/google.ts';
 import { createAudit } from '../shared/audit.ts';
@@ -32,7 +32,7 @@ import type { SweepParts } from '../shared/sweep-step.ts';
 export const WEBHOOK_TOKENS = ['first-webhook-token', 'second-webhook-token'];
 const AUDIENCE = 'https://keydesk.acme.example';
 
-/** A policy with both kinds of credential; its projects are the test's own, so that tests don't meet in the emulator. */
+/** A policy with every kind of credential; its projects are the test's own, so that tests don't meet in the emulator. */
 function policyText(project: string): string {
   return `
 version: 1
@@ -59,6 +59,21 @@ credentials:
     serviceAccount:
       pool: [ci-001@${project}.iam.gserviceaccount.com, ci-002@${project}.iam.gserviceaccount.com, ci-003@${project}.iam.gserviceaccount.com]
       scopes: [https://www.googleapis.com/auth/cloud-platform]
+  staging-cache:
+    environment: staging
+    ttl: 10m
+    storage:
+      serviceAccount: cache@${project}.iam.gserviceaccount.com
+      bucket: ${project}-cache
+      prefix: warm/
+      role: roles/storage.objectUser
+  staging-artifacts:
+    environment: staging
+    ttl: 10m
+    storage:
+      pool: [cache-001@${project}.iam.gserviceaccount.com, cache-002@${project}.iam.gserviceaccount.com, cache-003@${project}.iam.gserviceaccount.com, cache-004@${project}.iam.gserviceaccount.com, cache-005@${project}.iam.gserviceaccount.com]
+      bucket: ${project}-artifacts
+      role: roles/storage.objectViewer
   production-config:
     environment: production
     ttl: 5m
@@ -70,7 +85,7 @@ credentials:
 rules:
   - name: deploy to staging
     job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: [main, "release/*"] }
-    grants: [staging-config, staging-export, staging-admin]
+    grants: [staging-config, staging-export, staging-admin, staging-cache, staging-artifacts]
 `;
 }
 
@@ -128,7 +143,11 @@ export async function openInProcessDesk(
   const now = () => clock.now ?? Date.now();
 
   const buildkite = await startBuildkite({ audience: AUDIENCE, webhookToken: WEBHOOK_TOKENS[0] as string, now });
-  const google = await startGoogle({ accounts: accountsOf(policy.policy), now });
+  const google = await startGoogle({
+    accounts: accountsOf(policy.policy),
+    buckets: bucketsOf(policy.policy),
+    now,
+  });
   process.env.GCE_METADATA_HOST = google.metadataHost;
   for (const name of databasesOf(policy.policy))
     await putRules(inject('firestoreHost'), name.project, name.database, newRulesFile(policy.policy, name));
@@ -139,6 +158,7 @@ export async function openInProcessDesk(
     KEYDESK_ISSUER: buildkite.url,
     KEYDESK_IAMCREDENTIALS_URL: google.url,
     KEYDESK_IAM_URL: google.url,
+    KEYDESK_STS_URL: google.url,
     KEYDESK_BUILDKITE_API_URL: buildkite.url,
     KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN,
     KEYDESK_IDENTITYTOOLKIT_URL: `http://${inject('authHost')}/identitytoolkit.googleapis.com`,

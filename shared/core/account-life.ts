@@ -40,7 +40,11 @@ export function follow(account: Account, grant: PooledGrant, now: number): Accou
     case 'active':
       return account.state === 'leased' && rests_until > account.rests_until ? { ...account, rests_until } : undefined;
     case 'revoking':
-      return account.state === 'leased' ? { ...account, state: 'revoking', rests_until } : undefined;
+      if (account.state === 'leased') return { ...account, state: 'revoking', rests_until };
+      // Its account is disabled; the grant waits for its tokens' end.
+      return grant.dead_at !== null && account.state === 'revoking'
+        ? { ...rest(account, now), disabled_at: now }
+        : undefined;
     case 'revoked':
       return account.state === 'revoking' ? { ...rest(account, now), disabled_at: now } : undefined;
     case 'expired':

@@ -2,8 +2,9 @@
 // answer, and the trace says for every rule how far it got.
 
 import { claimValue, isMatchableClaim, isOptionalClaim, type JobClaims } from './claims.ts';
+import type { Credential } from './credential.ts';
 import { matchesPattern } from './pattern.ts';
-import type { Credential, Policy, Rule } from './policy.ts';
+import type { Policy, Rule } from './policy.ts';
 
 interface ClaimCheck {
   readonly claim: string;

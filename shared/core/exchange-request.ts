@@ -2,10 +2,10 @@
 // (a parameter stands once, an empty one counts as absent, unknown ones are ignored).
 // Knows nothing about HTTP headers, tokens or policy.
 
-import { MAX_TTL, MIN_TTL } from './policy.ts';
+import { MAX_TTL, MIN_TTL } from './credential.ts';
 import type { Refusal } from './refusal.ts';
 
-const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 const JOB_TOKEN_TYPES = ['urn:ietf:params:oauth:token-type:jwt', 'urn:ietf:params:oauth:token-type:id_token'];
 

@@ -2,8 +2,9 @@
 // else. The generated text stands between two marks; hand-written rules around them are left as they are.
 // Source: https://firebase.google.com/docs/firestore/security/rules-structure. Pure: text in, text out.
 
+import type { Verb } from './credential.ts';
 import { GRANT_COLLECTION } from './document-path.ts';
-import type { Policy, Verb } from './policy.ts';
+import type { Policy } from './policy.ts';
 
 const BEGIN = '// keydesk:begin';
 const END = '// keydesk:end';

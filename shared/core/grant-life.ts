@@ -3,10 +3,11 @@
 
 import { type Barriers, barredBy } from './barrier.ts';
 import type { JobClaims } from './claims.ts';
+import type { Credential } from './credential.ts';
 import type { EndedBy, Grant, PooledGrant } from './grant.ts';
 import { grantId } from './grant-id.ts';
 import { sameTarget, toTarget, toWho, toWhy } from './grant-target.ts';
-import type { Credential, Policy } from './policy.ts';
+import type { Policy } from './policy.ts';
 import type { Refusal } from './refusal.ts';
 
 /** Live tokens one grant may have: a bound on the record's size and on a runaway loop in a step. */
@@ -161,7 +162,7 @@ export function activate(
   if (existing.kind === 'pooled_service_account' && existing.service_account !== token.service_account)
     return late('is from an account that was given back meanwhile');
   // Its account rests no longer than what is on record.
-  if (existing.revocation === 'propagating' && token.expires_at > existing.expires_at)
+  if (existing.kind === 'pooled_service_account' && token.expires_at > existing.expires_at)
     return late('lives longer than is on record');
   const tokens = [
     ...existing.tokens.filter(({ expires_at, sha256 }) => expires_at > now && sha256 !== token.sha256),
@@ -182,7 +183,7 @@ export function activate(
 }
 
 /**
- * The record once the job has ended, or the grant alone was ended. One whose access can be taken away is now being
+ * The record once the job has ended, or the grant alone was ended. One of which something can be taken away is now being
  * revoked; one that can only expire is not renewed any more and stays what it is until its time is up. When the job
  * ended, an expired one is marked all the same, so that a hand-out on its way finds it changed.
  * Undefined when the record says so already, or the grant is not to be had again anyway.
@@ -201,7 +202,7 @@ export function end(existing: Grant, how: { by: EndedBy; kill_switch?: string },
     ended_by: existing.ended_by ?? how.by,
     kill_switch: existing.kill_switch ?? how.kill_switch ?? null,
   };
-  return ended.revocation === 'expiry' ? ended : { ...ended, state: 'revoking' };
+  return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };
 }
 
 /**
@@ -215,10 +216,16 @@ export function giveUpLease(existing: Grant, now: number): Grant {
   return { ...existing, ...gone, state: 'expired' };
 }
 
-/** The record once access was really taken away; undefined when that was not what the record waited for. */
-export function confirmRevoked(existing: Grant, now: number): Grant | undefined {
-  if (existing.state !== 'revoking') return undefined;
-  return { ...existing, state: 'revoked', dead_at: now };
+/**
+ * The record once what can be taken away was. Where that need not be the end of every token (the account of narrowed tokens
+ * is disabled, but Google does not say that they die with it) it goes on saying `revoking`, with the time when they do end.
+ * Undefined when that was not what the record waited for.
+ */
+export function confirmTakenAway(existing: Grant, now: number): Grant | undefined {
+  if (existing.state !== 'revoking' || existing.dead_at !== null) return undefined;
+  return existing.revocation === 'expiry'
+    ? { ...existing, dead_at: existing.expires_at }
+    : { ...existing, state: 'revoked', dead_at: now };
 }
 
 /**
@@ -227,7 +234,7 @@ export function confirmRevoked(existing: Grant, now: number): Grant | undefined 
  * take its tokens for live ones.
  */
 export function expire(existing: Grant, now: number): Grant | undefined {
-  const margin = existing.state === 'revoking' || existing.revocation === 'propagating' ? CLOCK_MARGIN_MS : 0;
+  const margin = existing.state === 'revoking' || existing.kind === 'pooled_service_account' ? CLOCK_MARGIN_MS : 0;
   if (existing.state === 'revoked' || existing.state === 'expired' || existing.expires_at + margin > now)
     return undefined;
   return {

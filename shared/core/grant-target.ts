@@ -1,8 +1,8 @@
 // What a grant is for: who asked, by which rule, and what it opens. Maps a request to the fields of a grant's record.
 
 import type { JobClaims } from './claims.ts';
+import type { Credential } from './credential.ts';
 import type { Grant } from './grant.ts';
-import type { Credential } from './policy.ts';
 
 const MAX_PAST_LEASES = 200;
 
@@ -16,9 +16,14 @@ export function sameTarget(existing: Grant, credential: Credential): boolean {
         existing.database === credential.database
       );
     case 'service_account':
-      return credential.kind === 'service_account' && existing.service_account === credential.email;
+      return (
+        credential.kind === 'service_account' &&
+        existing.service_account === credential.email &&
+        existing.storage?.bucket === credential.storage?.bucket
+      );
     case 'pooled_service_account':
       if (credential.kind !== 'pooled_service_account') return false;
+      if (existing.storage?.bucket !== credential.storage?.bucket) return false;
       return existing.state === 'expired' || credential.pool.includes(existing.service_account);
   }
 }
@@ -39,13 +44,15 @@ export function toTarget(credential: Credential, existing: Grant | undefined, le
         revocation: 'expiry' as const,
         service_account: credential.email,
         scopes: [...credential.scopes],
+        storage: credential.storage,
       };
     case 'pooled_service_account':
       return {
         kind: 'pooled_service_account' as const,
-        revocation: 'propagating' as const,
+        revocation: credential.storage ? ('expiry' as const) : ('propagating' as const),
         service_account: lease,
         scopes: [...credential.scopes],
+        storage: credential.storage,
         ...toLeases(existing, lease, now),
       };
   }

@@ -49,6 +49,12 @@ const common = {
   delete_at: time,
 };
 
+/** The part of a bucket that its tokens are narrowed to; null when they are not. */
+const storage = z
+  .object({ bucket: z.string(), prefix: z.string().nullable(), role: z.string() })
+  .nullable()
+  .default(null);
+
 /** A grant as it is stored. Document id: see grant-id.ts. */
 export const grantSchema = z.discriminatedUnion('kind', [
   z.object({
@@ -64,15 +70,18 @@ export const grantSchema = z.discriminatedUnion('kind', [
     revocation: z.literal('expiry'),
     service_account: z.string(),
     scopes: z.array(z.string()),
+    storage,
   }),
   z.object({
     ...common,
     kind: z.literal('pooled_service_account'),
-    revocation: z.literal('propagating'),
+    /** `expiry` for narrowed tokens: whether they die with their account is not established. */
+    revocation: z.enum(['propagating', 'expiry']),
     /** The account that serves this job alone, since `leased_at` and until the grant is dead. */
     service_account: z.string(),
     leased_at: time,
     scopes: z.array(z.string()),
+    storage,
     /** Accounts that served it before, oldest first: the grant had expired and was asked for again. */
     past_leases: z.array(z.object({ service_account: z.string(), leased_at: time, dead_at: time })),
   }),

@@ -2,116 +2,18 @@
 // value or a list of problems out. Knows nothing about files, YAML, tokens or clouds.
 
 import * as z from 'zod';
-import { projectOfAccount } from './account-name.ts';
 import { isMatchableClaim, MATCHABLE_CLAIMS } from './claims.ts';
-import { documentPathProblem } from './document-path.ts';
-import { parseDuration } from './duration.ts';
+import { type Credential, credential, duration, name } from './credential.ts';
 import { matchesAnything } from './pattern.ts';
 
-/** Nothing Keydesk hands out lives longer, in seconds. */
-export const MAX_TTL = 3600;
-/** Nothing is handed out for less, in seconds. */
-export const MIN_TTL = 60;
-/** Accounts of one pool. */
-const MAX_POOL = 500;
 const DEFAULT_JOB_TOKEN_LIFETIME = 600;
 const MAX_JOB_TOKEN_LIFETIME = 7200;
 
-/** A credential's or environment's name: what a job asks for and what stands in URLs and security rules. */
-const CREDENTIAL_NAME = /^[a-z][a-z0-9-]{0,62}$/;
-
-const duration = (least: number, most: number, limits: string) =>
-  z.string({ error: `must be a duration such as 15m, ${limits}` }).transform((text, context) => {
-    const seconds = parseDuration(text);
-    if (seconds !== undefined && seconds >= least && seconds <= most) return seconds;
-    context.addIssue({ code: 'custom', message: `must be a duration such as 15m, ${limits}; "${text}" is not` });
-    return z.NEVER;
-  });
-
-const name = z.string().regex(CREDENTIAL_NAME, 'must be lower-case letters, digits and -, and begin with a letter');
 const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 const uuid = z
   .string()
   .regex(UUID, 'must be a UUID')
   .transform((value) => value.toLowerCase());
-const serviceAccountEmail = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+$/, "must be a service account's e-mail address");
-const projectId = z.string().regex(/^[a-z][a-z0-9:.-]{3,61}[a-z0-9]$/, 'must be a Google Cloud project ID');
-const databaseId = z.string().regex(/^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$/, 'must be a Firestore database ID');
-const scope = z
-  .string()
-  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be an OAuth scope such as https://www.googleapis.com/auth/datastore');
-
-const VERBS = { read: ['get', 'list'], write: ['create', 'update', 'delete'] } as const;
-
-/** What a rules-judged token may do with a document: the methods of the Firestore Security Rules language. */
-export type Verb = 'get' | 'list' | 'create' | 'update' | 'delete';
-
-const verbs = z
-  .array(z.enum(['get', 'list', 'create', 'update', 'delete', 'read', 'write']))
-  .min(1)
-  .transform((listed): readonly Verb[] => [
-    ...new Set(listed.flatMap((verb) => (verb === 'read' || verb === 'write' ? VERBS[verb] : [verb]))),
-  ]);
-
-const documentPath = z.string().superRefine((path, context) => {
-  const problem = documentPathProblem(path);
-  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-});
-
-const firestore = z.strictObject({
-  project: projectId,
-  database: databaseId.default('(default)'),
-  apiKey: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, "must be the project's Firebase web API key"),
-  signer: serviceAccountEmail,
-  allow: z.array(z.strictObject({ path: documentPath, verbs })).min(1),
-});
-
-const notYet = (kind: string) =>
-  z.undefined({
-    error: `${kind} is not supported by this version of Keydesk; use a service account (serviceAccount)`,
-  });
-
-/** Pooled accounts are disabled and enabled by name, so their project must be plain from it. */
-const pooledAccount = z
-  .string()
-  .refine(
-    (email) => projectOfAccount(email) !== undefined,
-    "must be a service account's e-mail address, NAME@PROJECT.iam.gserviceaccount.com",
-  );
-
-const pool = z.array(pooledAccount).min(1).max(MAX_POOL, `must have ${MAX_POOL} accounts at most`);
-
-const serviceAccount = z
-  .strictObject({
-    email: serviceAccountEmail.optional(),
-    pool: pool.optional(),
-    scopes: z.array(scope).min(1),
-  })
-  .transform(({ email, pool, scopes }, context) => {
-    if (email && !pool) return { kind: 'service_account' as const, email, scopes };
-    if (pool && !email) return { kind: 'pooled_service_account' as const, pool, scopes };
-    const found = email ? 'both are here' : 'neither is here';
-    context.addIssue({ code: 'custom', message: `must have exactly one of email, pool; ${found}` });
-    return z.NEVER;
-  });
-
-const credential = z
-  .strictObject({
-    environment: name,
-    ttl: duration(MIN_TTL, MAX_TTL, 'from 1m to 1h'),
-    firestore: firestore.optional(),
-    serviceAccount: serviceAccount.optional(),
-    storage: notYet('Cloud Storage with a boundary (storage)').optional(),
-  })
-  .transform(({ environment, ttl, firestore, serviceAccount }, context) => {
-    if (firestore && !serviceAccount) return { kind: 'firestore' as const, environment, ttl, ...firestore };
-    if (serviceAccount && !firestore) return { environment, ttl, ...serviceAccount };
-    const found = firestore ? 'both are here' : 'neither is here';
-    context.addIssue({ code: 'custom', message: `must have exactly one of firestore, serviceAccount; ${found}` });
-    return z.NEVER;
-  });
 
 const claimPattern = z
   .union([z.string().min(1).max(256), z.int().positive()], {
@@ -197,9 +99,6 @@ const namesSchema = z.object({
 
 /** A reviewed policy. TTLs and lifetimes are in seconds. */
 export type Policy = z.output<typeof policySchema>;
-export type Credential = Policy['credentials'][string];
-export type FirestoreCredential = Extract<Credential, { kind: 'firestore' }>;
-
 export type Rule = Policy['rules'][number];
 
 const LEDGER_COLLECTIONS = ['grants', 'jobs', 'service_accounts', 'barriers', 'kill_switches', 'sweeps'];
@@ -270,10 +169,14 @@ function placesOf(credential: Credential): { email: string; pooled: boolean; pat
   switch (credential.kind) {
     case 'firestore':
       return [{ email: credential.signer, pooled: false, path: ['firestore', 'signer'] }];
-    case 'service_account':
-      return [{ email: credential.email, pooled: false, path: ['serviceAccount', 'email'] }];
-    case 'pooled_service_account':
-      return credential.pool.map((email, at) => ({ email, pooled: true, path: ['serviceAccount', 'pool', at] }));
+    case 'service_account': {
+      const path = credential.storage ? ['storage', 'serviceAccount'] : ['serviceAccount', 'email'];
+      return [{ email: credential.email, pooled: false, path }];
+    }
+    case 'pooled_service_account': {
+      const kind = credential.storage ? 'storage' : 'serviceAccount';
+      return credential.pool.map((email, at) => ({ email, pooled: true, path: [kind, 'pool', at] }));
+    }
   }
 }
 

@@ -76,7 +76,7 @@ export interface WireError {
 }
 
 const JOB_TOKEN_NOT_ACCEPTED =
-  "The job token was not accepted. Ask for a fresh one inside the step, with this service's audience; the reason is in the service's audit log under this request id.";
+  "The job token was not accepted. Ask for a fresh one inside the step, with this service's audience; the reason is in the service's audit log under the request's id.";
 
 /**
  * The answer to a refusal, as RFC 6749 section 5.2 has it.

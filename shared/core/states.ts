@@ -9,7 +9,7 @@ export const GRANT_STEPS = {
   none: ['issuing'],
   issuing: ['issuing', 'active', 'revoking', 'expired'],
   active: ['active', 'revoking', 'expired'],
-  revoking: ['revoked', 'expired'],
+  revoking: ['revoking', 'revoked', 'expired'],
   revoked: [],
   expired: ['expired', 'issuing'],
 } as const satisfies Record<Grant['state'] | 'none', readonly Grant['state'][]>;

@@ -7,11 +7,19 @@ import { Unavailable } from '../unavailable.ts';
 /** Seconds after which a caller may try again when Google says it is asked too often. */
 const QUOTA_RETRY_AFTER = 10;
 
-/** @throws Unavailable unless the answer is 200 and of that shape */
-export function expectAnswer<T>(what: string, { status, json }: OutgoingAnswer, shape: z.ZodType<T>): T {
+/**
+ * @param options.mayRefuse whether an answer of 400 to 499 says that what was asked for is refused; by default it does
+ * @throws Unavailable unless the answer is 200 and of that shape
+ */
+export function expectAnswer<T>(
+  what: string,
+  { status, json }: OutgoingAnswer,
+  shape: z.ZodType<T>,
+  { mayRefuse = true } = {},
+): T {
   if (status === 429) throw new Unavailable(what, 'answered 429', QUOTA_RETRY_AFTER);
   if (status !== 200) {
-    const refused = status >= 400 && status < 500 && status !== 408 && status !== 409;
+    const refused = mayRefuse && status >= 400 && status < 500 && status !== 408 && status !== 409;
     throw new Unavailable(what, `answered ${status}${reasonOf(json)}`, 2, { refused });
   }
   const parsed = shape.safeParse(json);
@@ -20,12 +28,18 @@ export function expectAnswer<T>(what: string, { status, json }: OutgoingAnswer, 
 }
 
 const googleError = z.object({ error: z.object({ status: z.string().max(64).optional(), message: z.string() }) });
+/** The Security Token Service's, as OAuth has it (RFC 6749 section 5.2). */
+const oauthError = z.object({ error: z.string().max(64), error_description: z.string().optional() });
+const anyError = z.union([
+  googleError.transform(({ error }) => error),
+  oauthError.transform(({ error, error_description }) => ({ status: error, message: error_description ?? '' })),
+]);
 
 function reasonOf(json: unknown): string {
-  const parsed = googleError.safeParse(json);
+  const parsed = anyError.safeParse(json);
   if (!parsed.success) return '';
-  const { status, message } = parsed.data.error;
-  return ` ${status ?? ''} ${message.slice(0, 300)}`;
+  const { status = '', message } = parsed.data;
+  return ` ${status} ${message.slice(0, 300)}`;
 }
 
 /** Puts a reason into Google's audit log. Source: docs.cloud.google.com/apis/docs/system-parameters */

@@ -1,15 +1,16 @@
-// Mints Google credentials: access tokens of service accounts by IAM Credentials, and Firebase ID tokens by way of a
-// custom token that IAM Credentials signs and Identity Toolkit exchanges. What a token may be minted for was decided
-// before. Sources: docs.cloud.google.com/iam/docs/reference/credentials/rest (generateAccessToken, signJwt);
+// Mints Google credentials: access tokens of service accounts by IAM Credentials, some of them narrowed to a part of a
+// bucket, and Firebase ID tokens by way of a custom token that IAM Credentials signs and Identity Toolkit exchanges. What
+// a token may be minted for was decided before. Sources: docs.cloud.google.com/iam/docs/reference/credentials/rest (generateAccessToken, signJwt);
 // firebase.google.com/docs/auth/admin/create-custom-tokens.
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { JobClaims } from '../core/claims.ts';
+import type { Credential, FirestoreCredential } from '../core/credential.ts';
 import { jobReason } from '../core/grant-id.ts';
-import type { Credential, FirestoreCredential } from '../core/policy.ts';
 import type { Ask } from '../outgoing.ts';
 import { Unavailable } from '../unavailable.ts';
+import { downscope } from './downscope.ts';
 import { expectAnswer, requestReason, withoutSlash } from './google-answer.ts';
 
 const CUSTOM_TOKEN_AUDIENCE =
@@ -41,6 +42,8 @@ export interface Minted {
 /** Mints one token. Throws Unavailable when Google fails, refuses or answers something else than was asked for. */
 export type Mint = (request: MintRequest) => Promise<Minted>;
 
+type ServiceAccountCredential = Exclude<Credential, FirestoreCredential>;
+
 const accessTokenAnswer = z.object({ accessToken: z.string().min(1), expireTime: z.iso.datetime({ offset: true }) });
 const signedJwtAnswer = z.object({ signedJwt: z.string().min(1) });
 const idTokenAnswer = z.object({ idToken: z.string().min(1), expiresIn: z.string().regex(/^[0-9]{1,6}$/) });
@@ -53,6 +56,7 @@ export function createMint(parts: {
   readonly askAsService: Ask;
   readonly ask: Ask;
   readonly iamCredentialsUrl: string;
+  readonly stsUrl: string;
   readonly identityToolkitUrl: string;
   readonly now: () => number;
 }): Mint {
@@ -67,8 +71,13 @@ export function createMint(parts: {
       json,
     });
 
-  const mintAccessToken = async (email: string, { claims, scopes, ttl, latest }: MintRequest): Promise<Minted> => {
-    const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope: scopes, lifetime: `${ttl}s` });
+  const mintAccessToken = async (
+    email: string,
+    { scopes: own, storage }: ServiceAccountCredential,
+    { claims, scopes, ttl, latest }: MintRequest,
+  ): Promise<Minted> => {
+    const scope = storage ? own : scopes;
+    const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
     const { accessToken, expireTime } = expectAnswer('iamcredentials generateAccessToken', answer, accessTokenAnswer);
     const expires_at = Date.parse(expireTime);
     if (expires_at > latest || expires_at <= now())
@@ -76,7 +85,8 @@ export function createMint(parts: {
         'iamcredentials generateAccessToken',
         'answered a token of another lifetime than asked for',
       );
-    return { accessToken, expires_at };
+    const minted = { accessToken, expires_at };
+    return storage ? downscope({ ask, now, stsUrl: parts.stsUrl }, minted, storage) : minted;
   };
 
   const mintIdToken = async (credential: FirestoreCredential, request: MintRequest): Promise<Minted> => {
@@ -110,10 +120,10 @@ export function createMint(parts: {
       case 'firestore':
         return mintIdToken(request.credential, request);
       case 'service_account':
-        return mintAccessToken(request.credential.email, request);
+        return mintAccessToken(request.credential.email, request.credential, request);
       case 'pooled_service_account': {
         if (request.lease === undefined) throw new Error('a pooled credential without a leased account');
-        return mintAccessToken(request.lease, request);
+        return mintAccessToken(request.lease, request.credential, request);
       }
     }
   };

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Firestore } from '@google-cloud/firestore';
 import type { EndedBy, Grant } from '../core/grant.ts';
-import { confirmRevoked, end, expire, idOf } from '../core/grant-life.ts';
+import { confirmTakenAway, end, expire, idOf } from '../core/grant-life.ts';
 import { asEnded, type JobEndedBy } from '../core/job-record.ts';
 import { within } from '../unavailable.ts';
 import { toStored } from './firestore-client.ts';
@@ -48,7 +48,7 @@ export interface EndingLedger {
   /** Records the end of one grant, unless it is being revoked already. Undefined when it is not live. Throws Unavailable. */
   endGrant(grant: Grant, how: { readonly by: EndedBy; readonly kill_switch?: string }): Promise<Grant | undefined>;
   /** Records that access was taken away. Undefined when it was on record before. Throws Unavailable. */
-  confirmRevoked(grant: Grant): Promise<Grant | undefined>;
+  confirmTakenAway(grant: Grant): Promise<Grant | undefined>;
   /** Records that a grant's time is up. Undefined when that is not so. Throws Unavailable. */
   expire(grant: Grant): Promise<Grant | undefined>;
 }
@@ -114,7 +114,7 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
       });
       return ended ?? revoking;
     },
-    confirmRevoked: (grant) => move(grant, confirmRevoked),
+    confirmTakenAway: (grant) => move(grant, confirmTakenAway),
     expire: (grant) => move(grant, expire),
   };
 }

@@ -33,7 +33,7 @@ const DEFECTS: readonly Defect[] = [
           ...parts.ledger,
           endJob: async (jobEnd) => {
             const ended = await parts.ledger.endJob(jobEnd);
-            for (const grant of ended.grants) await parts.ledger.confirmRevoked(grant);
+            for (const grant of ended.grants) await parts.ledger.confirmTakenAway(grant);
             return ended;
           },
         },

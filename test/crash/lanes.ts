@@ -29,7 +29,13 @@ export interface Lanes {
 
 export function accountsOf(project: string) {
   const email = (name: string) => `${name}@${project}.iam.gserviceaccount.com`;
-  return { pool: [email('ci-001'), email('ci-002')], shared: email('export'), signer: email('signer') };
+  return {
+    pool: [email('ci-001'), email('ci-002')],
+    /** Its tokens are narrowed to a bucket. */
+    narrowedPool: [email('cache-001'), email('cache-002')],
+    shared: email('export'),
+    signer: email('signer'),
+  };
 }
 
 export async function openLanes(count: number): Promise<Lanes> {
@@ -72,8 +78,8 @@ async function openLane(buildkite: LocalBuildkite): Promise<Lane> {
   const random = randomBytes(4).toString('hex');
   const projects = Array.from({ length: RUNS }, (_, run) => `crash-${random}-${run}`);
   const accounts = projects.flatMap((project) => {
-    const { pool, shared, signer } = accountsOf(project);
-    return [...pool, shared, signer];
+    const { pool, narrowedPool, shared, signer } = accountsOf(project);
+    return [...pool, ...narrowedPool, shared, signer];
   });
   const clock = { now: 0 };
   const now = () => {

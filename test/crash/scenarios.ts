@@ -100,6 +100,13 @@ export const HANDING_OUT: readonly Scenario[] = [
     act: (_, job, step) => step((desk) => desk.handOut(job)),
     again: handOut,
   },
+  {
+    name: 'the first hand-out of a token narrowed to a bucket',
+    credential: 'cache',
+    least: 3,
+    act: (_, job, step) => step((desk) => desk.handOut(job)),
+    again: handOut,
+  },
 ];
 
 export const ENDING: readonly Scenario[] = [
@@ -124,6 +131,18 @@ export const ENDING: readonly Scenario[] = [
   {
     name: 'the job’s end, the rest and the waking of a pooled account',
     credential: 'admin',
+    least: 8,
+    before: handOut,
+    act: async (world, job, step) => {
+      await step((desk) => desk.endJob(job));
+      world.later(12);
+      await step((desk) => desk.sweep());
+    },
+    again: finish,
+  },
+  {
+    name: 'the job’s end, the wait for the end of narrowed tokens, the rest and the waking of their account',
+    credential: 'cache',
     least: 8,
     before: handOut,
     act: async (world, job, step) => {

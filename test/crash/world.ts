@@ -32,7 +32,7 @@ import { type Cut, CutProcess, Cutting } from './cut-process.ts';
 import { accountsOf, type Identity, type Lane } from './lanes.ts';
 
 const MINUTE = 60_000;
-export type CredentialName = 'config' | 'export' | 'admin';
+export type CredentialName = 'config' | 'export' | 'admin' | 'cache';
 
 export interface CrashJob {
   readonly id: string;
@@ -82,6 +82,8 @@ export class World {
   readonly jobs: CrashJob[] = [];
   readonly given: GivenToken[] = [];
   readonly minted: MintedToken[] = [];
+  /** What became of some of them, narrowed to a bucket. */
+  readonly narrowed: MintedToken[] = [];
   /** Whether sweeps have an API token for Buildkite. */
   asksBuildkite = false;
   /** How much Google had found unexpected before this run. */
@@ -114,7 +116,8 @@ export class World {
   }
 
   get accounts(): readonly string[] {
-    return accountsOf(this.project).pool;
+    const { pool, narrowedPool } = accountsOf(this.project);
+    return [...pool, ...narrowedPool];
   }
 
   later(minutes: number): void {
@@ -188,6 +191,7 @@ export class World {
           askAsService: askAs('token'),
           ask: outgoing,
           iamCredentialsUrl: google.url,
+          stsUrl: google.url,
           identityToolkitUrl: `http://${inject('authHost')}/identitytoolkit.googleapis.com`,
           now,
         }),
@@ -233,7 +237,9 @@ export class World {
   /** Asks for real, and keeps what Google minted, also when its answer will not arrive. */
   async #ask(request: Parameters<Ask>[0]): ReturnType<Ask> {
     const answer = await ask(request);
-    const { accessToken } = (answer.json ?? {}) as { accessToken?: string };
+    const { accessToken, access_token } = (answer.json ?? {}) as { accessToken?: string; access_token?: string };
+    const parent = this.minted.find((minted) => minted.accessToken === request.form?.subject_token);
+    if (access_token !== undefined && parent) this.narrowed.push({ ...parent, accessToken: access_token });
     const [, account = ''] = /serviceAccounts\/(.+):generateAccessToken$/.exec(decodeURIComponent(request.url)) ?? [];
     const token = this.lane.google.minted.findLast((minted) => minted.account === account);
     if (accessToken !== undefined && token) {
@@ -251,7 +257,7 @@ function claimsOf(jobToken: string): JobClaims {
 }
 
 function policyText(project: string): string {
-  const { pool, shared, signer } = accountsOf(project);
+  const { pool, narrowedPool, shared, signer } = accountsOf(project);
   const scopes = '[https://www.googleapis.com/auth/cloud-platform]';
   return `
 version: 1
@@ -268,7 +274,11 @@ credentials:
       allow: [{ path: "config/{document=**}", verbs: [read, write] }]
   export: { environment: staging, ttl: 10m, serviceAccount: { email: ${shared}, scopes: ${scopes} } }
   admin: { environment: staging, ttl: 10m, serviceAccount: { pool: [${pool.join(', ')}], scopes: ${scopes} } }
+  cache:
+    environment: staging
+    ttl: 10m
+    storage: { pool: [${narrowedPool.join(', ')}], bucket: acme-cache, prefix: warm/, role: roles/storage.objectUser }
 rules:
-  - { name: everything, job: { pipeline_slug: [app, rival] }, grants: [config, export, admin] }
+  - { name: everything, job: { pipeline_slug: [app, rival] }, grants: [config, export, admin, cache] }
 `;
 }

@@ -62,7 +62,7 @@ export function sendByPath(
 
 /** The answer's text without what differs by nature. */
 export function likeOthers({ status, text, json }: Called): string {
-  return `${status} ${text.replace(json.request_id, 'ID')}`;
+  return `${status} ${text.replaceAll(json.request_id, 'ID')}`;
 }
 
 /** What the ledger holds of the job of a job token. */

@@ -15,7 +15,7 @@ import { BAD_JOB_TOKENS, type BadJobToken } from './bad-job-tokens.table.ts';
 
 const NOT_ACCEPTED =
   "The job token was not accepted. Ask for a fresh one inside the step, with this service's audience; " +
-  "the reason is in the service's audit log under this request id.";
+  "the reason is in the service's audit log under the request's id. Request id: ";
 const FORMS = ['path', 'form'] as const;
 type Form = (typeof FORMS)[number];
 
@@ -85,7 +85,7 @@ describe('a bad job token', () => {
   it.each(['', ' ', '\r\n'])('that is missing from a form (%j) is named as a missing parameter', async (blank) => {
     const { status, json, audit } = await askAt(0, 'form', blank);
     expect({ status, error: json.error }).toEqual({ status: 400, error: 'invalid_request' });
-    expect(json.error_description).toBe("subject_token is missing: send the job's OIDC token.");
+    expect(json.error_description).toContain("subject_token is missing: send the job's OIDC token.");
     expect(audit).toMatchObject([{ event: 'grant.refused', reason: 'parameter_missing' }]);
   });
 
@@ -119,7 +119,7 @@ describe('a job token without a claim that policy needs', () => {
     expect(called.status).toBe(400);
     expect(called.json).toEqual({
       error: 'invalid_request',
-      error_description: 'The job token lacks claims that policy needs. Ask for it with --claim organization_id.',
+      error_description: expect.stringContaining('Ask for it with --claim organization_id. Request id: '),
       request_id: expect.any(String),
     });
     expect(called.audit).toMatchObject([
@@ -232,7 +232,7 @@ function answer(status: number, error: string, more: Record<string, string>) {
   const text = JSON.stringify({ error, error_description: NOT_ACCEPTED, request_id: '' });
   const headers = {
     'cache-control': 'no-store',
-    'content-length': String(text.length + 36),
+    'content-length': String(text.length + 2 * 36),
     'content-type': 'application/json; charset=utf-8',
     'x-content-type-options': 'nosniff',
     ...more,
@@ -246,7 +246,7 @@ function asSent({ status, headers, text, json }: Called) {
   const id = seen['x-request-id'] ?? 'none';
   expect(json.request_id).toBe(id);
   for (const name of ['connection', 'date', 'keep-alive', 'x-request-id']) delete seen[name];
-  return { status, headers: seen, text: text.replace(id, '') };
+  return { status, headers: seen, text: text.replaceAll(id, '') };
 }
 
 function expectRefused({ audit }: Called, reason: string, detail: string | undefined): void {

@@ -62,7 +62,7 @@ describe('the clients of a function', () => {
     const ending = ['closeGrantDocument', 'disableAccount', 'ledger', 'lookUpToken', 'now', 'warm'];
     expect(Object.keys(createEnding(parts())).sort()).toEqual(ending);
     expect(Object.keys(createEnding(parts()).ledger).sort()).toEqual([
-      'confirmRevoked',
+      'confirmTakenAway',
       'endGrant',
       'endJob',
       'expire',

@@ -65,7 +65,7 @@ describe('the token endpoint', () => {
           const answer = await sendForm(desk, form);
           expect(answer.json).toMatchObject({
             error: 'invalid_request',
-            error_description: `${name} stands more than once: send each parameter once.`,
+            error_description: expect.stringContaining(`${name} stands more than once: send each parameter once.`),
           });
           expect(answer.audit).toMatchObject([{ reason: 'parameter_repeated' }]);
         }
@@ -74,7 +74,7 @@ describe('the token endpoint', () => {
 
     it('does not repeat the name of a repeated parameter when it is none of ours', async () => {
       const answer = await sendForm(desk, `${aForm(jobToken)}&%3Cb%3E%0A=1&%3Cb%3E%0A=2`);
-      expect(answer.json.error_description).toBe('A parameter stands more than once: send each parameter once.');
+      expect(answer.json.error_description).toContain('A parameter stands more than once: send each parameter once.');
     });
 
     it.each([

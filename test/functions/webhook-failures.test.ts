@@ -133,7 +133,7 @@ describe('when the end of a job meets a failure', () => {
     const valid = await aValidWebhook(desk);
     desk.ending.ledger = {
       ...whole.ledger,
-      confirmRevoked: () => Promise.reject(new Unavailable('ledger', 'the test took it down')),
+      confirmTakenAway: () => Promise.reject(new Unavailable('ledger', 'the test took it down')),
     };
     expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, unfinished: 1 });
     expect(await seen(desk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 403 });

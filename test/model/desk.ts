@@ -26,7 +26,9 @@ import type { World } from './world.ts';
 
 export const POOL = ['pool-one@acme-model.iam.gserviceaccount.com', 'pool-two@acme-model.iam.gserviceaccount.com'];
 const SHARED = 'shared@acme-model.iam.gserviceaccount.com';
-export const CREDENTIALS = ['config', 'export', 'admin'] as const;
+/** Of those whose tokens are narrowed to a bucket. */
+const CACHE_POOL = ['cache-one@acme-model.iam.gserviceaccount.com', 'cache-two@acme-model.iam.gserviceaccount.com'];
+export const CREDENTIALS = ['config', 'export', 'admin', 'cache'] as const;
 /** Where jobs run, one after the other. */
 export const SLOTS = 8;
 
@@ -51,8 +53,12 @@ credentials:
     environment: staging
     ttl: 15m
     serviceAccount: { pool: [${POOL.join(', ')}], scopes: [https://www.googleapis.com/auth/datastore] }
+  cache:
+    environment: staging
+    ttl: 15m
+    storage: { pool: [${CACHE_POOL.join(', ')}], bucket: acme-cache, prefix: warm/, role: roles/storage.objectUser }
 rules:
-  - { name: all, job: { pipeline_slug: [deploy, release] }, grants: [config, export, admin] }
+  - { name: all, job: { pipeline_slug: [deploy, release] }, grants: [config, export, admin, cache] }
 `;
 const loaded = parsePolicyText(POLICY, 'policy.yaml');
 if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
@@ -90,7 +96,7 @@ export class Desk {
   constructor(world: World) {
     this.world = world;
     const { now } = world;
-    this.google = new Google(world, [...POOL, SHARED]);
+    this.google = new Google(world, [...POOL, ...CACHE_POOL, SHARED]);
     const ledger = createMemoryFirestore({ around: this.#aroundIn('ledger') });
     const opened = createMemoryFirestore({ around: this.#aroundIn('documents') });
     this.oracle = new Oracle(world, this.google, () => ({ ledger: ledger.dump(), opened: opened.dump() }));
@@ -105,6 +111,7 @@ export class Desk {
         askAsService,
         ask,
         iamCredentialsUrl: URLS.iamCredentials,
+        stsUrl: URLS.sts,
         identityToolkitUrl: URLS.identityToolkit,
         now,
       }),

@@ -10,6 +10,7 @@ import type { World } from './world.ts';
 export const URLS = {
   iamCredentials: 'https://iamcredentials.model',
   iam: 'https://iam.model',
+  sts: 'https://sts.model',
   identityToolkit: 'https://identitytoolkit.model',
   buildkite: 'https://buildkite.model',
 };
@@ -19,7 +20,7 @@ const SOON_MS = 10_000;
 /** Seconds a Firebase ID token lives, whatever is asked for. */
 const ID_TOKEN_LIFETIME = 3_600;
 
-export const CALLS = ['mint', 'signJwt', 'signIn', 'readAccount', 'disable', 'enable', 'readJob'] as const;
+export const CALLS = ['mint', 'narrow', 'signJwt', 'signIn', 'readAccount', 'disable', 'enable', 'readJob'] as const;
 export type Call = (typeof CALLS)[number];
 
 /**
@@ -34,7 +35,7 @@ export interface Fault {
 export interface TrueToken {
   readonly accessToken: string;
   readonly sha256: string;
-  readonly kind: 'access' | 'id';
+  readonly kind: 'access' | 'narrowed' | 'id';
   /** Of whom it is a token; a pooled account, the shared one, or a grant's Firebase user. */
   readonly subject: string;
   /** For whom it was minted: a job, or of an ID token the grant. */
@@ -149,6 +150,8 @@ export class Google {
     );
     if (minting && method === 'POST')
       return { call: 'mint', asService: true, effect: this.#mint(request, minting, json, headers) };
+    if (url === `${URLS.sts}/v1/token` && method === 'POST')
+      return { call: 'narrow', asService: false, effect: this.#narrow(request) };
     const signing = match(url, `${URLS.iamCredentials}/v1/projects/-/serviceAccounts/`, /^([^/:]+):signJwt$/);
     if (signing && method === 'POST')
       return { call: 'signJwt', asService: true, effect: this.#sign(request, signing, json) };
@@ -189,6 +192,20 @@ export class Google {
       const expires_at = this.#world.now() + seconds * 1000;
       const accessToken = this.#issue({ kind: 'access', subject: email, for: job_id, expires_at }, 'ya29.model-');
       return toAnswer(200, { accessToken, expireTime: new Date(expires_at).toISOString() });
+    };
+  }
+
+  #narrow(request: Outgoing): () => OutgoingAnswer {
+    const parent = this.tokens.find(({ accessToken }) => accessToken === request.form?.subject_token);
+    if (parent?.kind !== 'access' || !request.form?.options?.includes('acme-cache'))
+      return this.#malformed(request, `sends ${JSON.stringify(request.form)}`);
+    return () => {
+      const { subject, expires_at } = parent;
+      if (!this.accounts.get(subject)?.enabled || expires_at <= this.#world.now())
+        return toAnswer(400, { error: 'invalid_grant' });
+      const access_token = this.#issue({ kind: 'narrowed', subject, for: parent.for, expires_at }, 'ya29.dr.model-');
+      const expires_in = Math.floor((expires_at - this.#world.now()) / 1000);
+      return toAnswer(200, { access_token, token_type: 'Bearer', expires_in });
     };
   }
 

@@ -16,7 +16,7 @@ import type { World } from './world.ts';
 
 const GRANT_ARROWS = new Set(
   `none>issuing issuing>issuing issuing>active active>active issuing>revoking active>revoking revoking>revoked
-  issuing>expired active>expired revoking>expired expired>issuing expired>expired`.split(/\s+/),
+  revoking>revoking issuing>expired active>expired revoking>expired expired>issuing expired>expired`.split(/\s+/),
 );
 const ACCOUNT_ARROWS = new Set(
   `none>leased free>leased leased>leased leased>revoking revoking>resting leased>free leased>resting
@@ -77,6 +77,8 @@ export class Oracle {
   accepted(token: TrueToken, stores = this.stores()): boolean {
     const now = this.#world.now();
     if (token.expires_at <= now) return false;
+    // Whether a narrowed token dies with its account is not established, so here it does not.
+    if (token.kind === 'narrowed') return true;
     if (token.kind === 'access') return this.#google.accounts.get(token.subject)?.enabled ?? true;
     const document = stores.documents.get(token.subject);
     return document?.state === 'active' && document.expires_at > now;
@@ -151,7 +153,13 @@ export class Oracle {
   #records({ grants, accounts, jobs, documents }: Stores): void {
     const serving = new Map<string, GrantRecord>();
     for (const grant of grants.values()) {
-      const live = grant.state === 'issuing' || grant.state === 'active' || grant.state === 'revoking';
+      // One whose tokens outlive its account's disabling holds it no more.
+      const waits = grant.state === 'revoking' && grant.dead_at !== null;
+      const live = !waits && (grant.state === 'issuing' || grant.state === 'active' || grant.state === 'revoking');
+      if (waits && (grant.revocation !== 'expiry' || grant.dead_at !== grant.expires_at))
+        this.#violate('STATES', `${brief(grant)} waits for what it need not`);
+      if (grant.state === 'revoked' && grant.revocation === 'expiry')
+        this.#violate('I3', `${brief(grant)} is called revoked and its tokens may live`);
       if (grant.kind === 'pooled_service_account' && live) {
         const email = grant.service_account ?? '';
         const other = serving.get(email);
@@ -215,9 +223,12 @@ export class Oracle {
         this.#violate('I4', `${account.id} has living tokens of the jobs ${token.for} and ${other.for}`);
       users.set(token.subject, token);
       const grant = [...stores.grants.values()].find(
-        ({ job_id, kind }) => job_id === token.for && kind === 'pooled_service_account',
+        ({ job_id, credential }) => job_id === token.for && credential === account.pool,
       );
       if (!grant) continue;
+      if (grant.state === 'expired' && token.kind === 'narrowed' && gone.has(token.accessToken))
+        this.#violate('I3', `${token.accessToken} works and its grant is expired`);
+      if (token.kind === 'narrowed') continue;
       if (grant.state === 'revoked' && grant.service_account === token.subject)
         this.#violate('I3', `${token.accessToken} works and its grant is revoked`);
       // One that was minted and thrown away is in nobody's hands; it still counts for I4 and I5.

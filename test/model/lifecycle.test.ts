@@ -26,6 +26,7 @@ const COMMON = {
   swapped: 6,
   'account free>leased': 15,
   'grant expired>issuing': 6,
+  'grant revoking>revoking': 10,
   'sweep expired a grant': 40,
   'sweep finished a revocation': 5,
   'sweep woke an account': 8,

@@ -97,9 +97,11 @@ export class Operations {
       world.count('returned');
       const same = oracle.expiries.get(left.grant) === expiries;
       const after = this.#grant(left.grant);
-      if (lived && same && before && after?.kind === 'service_account' && after.ended_at === null)
+      if (lived && same && before && after?.revocation === 'expiry' && after.ended_at === null)
         world.violate('I2', `${left.accessToken} was returned and its grant is still renewed`);
-      if (lived && same && before && after?.kind !== 'service_account' && oracle.accepted(token))
+      const { revocation, expires_in } = answer.body as { revocation?: string; expires_in?: number };
+      const told = revocation === 'expiry' && expires_in !== undefined && expires_in > 0;
+      if (lived && same && before && !told && oracle.accepted(token))
         world.violate('I3', `${left.accessToken} was returned, which was answered 200, and is still accepted`);
       return 'answered 200';
     });

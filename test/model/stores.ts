@@ -16,6 +16,7 @@ export interface GrantRecord {
   readonly environment: string;
   readonly policy_sha256: string;
   readonly kind: 'firestore' | 'service_account' | 'pooled_service_account';
+  readonly revocation: 'immediate' | 'propagating' | 'expiry';
   readonly service_account?: string;
   readonly state: 'issuing' | 'active' | 'revoking' | 'revoked' | 'expired';
   readonly reserved_at: number;
@@ -24,12 +25,14 @@ export interface GrantRecord {
   readonly tokens: readonly { readonly sha256: string; readonly expires_at: number }[];
   readonly expires_at: number;
   readonly ended_at: number | null;
+  readonly dead_at: number | null;
   readonly ended_by: string | null;
   readonly job_ended_at: number | null;
 }
 
 export interface AccountRecord {
   readonly id: string;
+  readonly pool: string;
   readonly state: 'free' | 'leased' | 'revoking' | 'resting';
   readonly grant: string | null;
   readonly rests_until: number;

@@ -1,18 +1,18 @@
 // Grants as the tests of their life start from: one valid request of each kind, and a grant in each of its states.
 
+import type { Credential } from '../../../shared/core/credential.ts';
 import type { Grant, PooledGrant } from '../../../shared/core/grant.ts';
 import { grantId } from '../../../shared/core/grant-id.ts';
 import {
   activate,
   type Circumstances,
   CLOCK_MARGIN_MS,
-  confirmRevoked,
+  confirmTakenAway,
   expire,
   type Request,
   type Reservation,
   reserve,
 } from '../../../shared/core/grant-life.ts';
-import type { Credential } from '../../../shared/core/policy.ts';
 import type { Refusal } from '../../../shared/core/refusal.ts';
 import { jobClaims } from '../../job-claims.ts';
 
@@ -45,6 +45,7 @@ export const serviceAccount = {
   ttl: TTL,
   email: 'export@acme-staging.iam.gserviceaccount.com',
   scopes: ['https://www.googleapis.com/auth/datastore'],
+  storage: null,
 } satisfies Credential;
 export const ACCOUNTS = [1, 2, 3].map((n) => `ci-00${n}@acme-staging.iam.gserviceaccount.com`) as [
   string,
@@ -57,12 +58,23 @@ export const pool = {
   ttl: TTL,
   pool: [...ACCOUNTS],
   scopes: ['https://www.googleapis.com/auth/datastore'],
+  storage: null,
 } satisfies Credential;
-export const CREDENTIALS = { firestore, serviceAccount, pool } as const;
+/** Its tokens are narrowed, so that nothing says that they die with their account. */
+export const narrowedPool = {
+  ...pool,
+  storage: { bucket: 'acme-cache', prefix: 'warm/', role: 'roles/storage.objectUser' },
+} satisfies Credential;
+export const CREDENTIALS = { firestore, serviceAccount, pool, narrowedPool } as const;
 export type Kind = keyof typeof CREDENTIALS;
-export const KINDS = ['firestore', 'serviceAccount', 'pool'] as const;
+export const KINDS = ['firestore', 'serviceAccount', 'pool', 'narrowedPool'] as const;
 /** How long after the end of its record a live grant of that kind is still waited for. */
-export const EXPIRY_MARGIN_MS = { firestore: 0, serviceAccount: 0, pool: CLOCK_MARGIN_MS };
+export const EXPIRY_MARGIN_MS = {
+  firestore: 0,
+  serviceAccount: 0,
+  pool: CLOCK_MARGIN_MS,
+  narrowedPool: CLOCK_MARGIN_MS,
+};
 
 /** The job runs, nothing is barred, and its pipeline holds nothing else. */
 export const FREE: Circumstances = { jobEndedAt: undefined, barriers: [], pipelineHolds: 0 };
@@ -125,7 +137,7 @@ export function grantIn(state: State, kind: Kind): Grant {
     case 'revoking':
       return revoking;
     case 'revoked':
-      return must(confirmRevoked(revoking, NOW + 300));
+      return { ...must(confirmTakenAway(revoking, NOW + 300)), state: 'revoked', dead_at: NOW + 300 };
     case 'expired':
       return must(expire(active, active.expires_at + EXPIRY_MARGIN_MS[kind]));
   }

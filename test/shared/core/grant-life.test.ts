@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { EndedBy } from '../../../shared/core/grant.ts';
-import { activate, barredNow, confirmRevoked, end, expire, reserve } from '../../../shared/core/grant-life.ts';
+import { activate, barredNow, confirmTakenAway, end, expire, reserve } from '../../../shared/core/grant-life.ts';
 import { toWireError } from '../../../shared/core/refusal.ts';
 import {
   CAPS,
@@ -189,7 +189,7 @@ describe.each(KINDS)('a %s grant that is ended while its job runs', (kind) => {
     (by) => {
       const ended = must(end(grantIn('active', kind), { by }, LATER));
       const over = ended.expires_at + 60_000;
-      const afterwards = [ended, must(expire(ended, over)), confirmRevoked(ended, over)];
+      const afterwards = [ended, must(expire(ended, over)), confirmTakenAway(ended, over)];
       for (const grant of afterwards) {
         if (!grant) continue;
         expect(reserve(grant, FREE, ask, over)).toEqual({ refusal });

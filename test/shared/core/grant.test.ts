@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { grantSchema } from '../../../shared/core/grant.ts';
-import { activate, confirmRevoked, end, expire, heardOfJob, reserve } from '../../../shared/core/grant-life.ts';
+import { activate, confirmTakenAway, end, expire, heardOfJob, reserve } from '../../../shared/core/grant-life.ts';
 import {
   CREDENTIALS,
   EXPIRY_MARGIN_MS,
@@ -95,8 +95,15 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
 
   it.each(STATES)('that access was taken away is recorded from revoking alone: %s', (state) => {
     const existing = grantIn(state, kind);
-    const revoked = state === 'revoking' ? { ...existing, state: 'revoked', dead_at: LATER } : undefined;
-    expect(confirmRevoked(existing, LATER)).toEqual(revoked);
+    // Of narrowed tokens nobody knows that they died with their account: only the clock ends them.
+    const revoked =
+      existing.revocation === 'expiry' ? { dead_at: existing.expires_at } : { state: 'revoked', dead_at: LATER };
+    expect(confirmTakenAway(existing, LATER)).toEqual(state === 'revoking' ? { ...existing, ...revoked } : undefined);
+  });
+
+  it('that access was taken away is recorded once', () => {
+    const taken = confirmTakenAway(grantIn('revoking', kind), LATER);
+    expect(taken && confirmTakenAway(taken, LATER + 1)).toBeUndefined();
   });
 
   it.each(STATES)('the clock ends what is still live, and not a millisecond early: %s', (state) => {

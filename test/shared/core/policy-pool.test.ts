@@ -55,6 +55,7 @@ describe('a pool', () => {
       ttl: 900,
       pool: [account('ci-001'), account('ci-002')],
       scopes,
+      storage: null,
     });
   });
 

@@ -10,7 +10,7 @@ import type { PooledGrant } from '../../../shared/core/grant.ts';
 import {
   activate,
   CLOCK_MARGIN_MS,
-  confirmRevoked,
+  confirmTakenAway,
   end,
   expire,
   giveUpLease,
@@ -195,7 +195,7 @@ describe('the accounts of a pool, whatever happens in whatever order', () => {
             const { grant } = job;
             if (taken.do === 'reserve') world.reserve(job, taken.ttl, taken.refusedByGoogle);
             if (taken.do === 'activate') world.activate(job);
-            if (taken.do === 'confirm') world.move(job, grant && confirmRevoked(grant, world.now));
+            if (taken.do === 'confirm') world.move(job, grant && confirmTakenAway(grant, world.now));
             if (taken.do === 'expire') world.move(job, grant && expire(grant, world.now));
             if (taken.do === 'end') {
               world.move(job, grant && end(grant, { by: taken.by }, world.now));
@@ -210,7 +210,7 @@ describe('the accounts of a pool, whatever happens in whatever order', () => {
 
         world.now += 4_000_000;
         for (const job of world.jobs)
-          world.move(job, job.grant && (confirmRevoked(job.grant, world.now) ?? expire(job.grant, world.now)));
+          world.move(job, job.grant && (confirmTakenAway(job.grant, world.now) ?? expire(job.grant, world.now)));
         world.now += 4_000_000;
         world.beginToWake();
         for (let waking = 0; waking <= steps.length; waking += 1) for (const _ of ACCOUNTS) world.wake();

@@ -7,7 +7,7 @@ import { beginToWake, follow, lease, recheck, setAside, wake } from '../../../sh
 import type { EndedBy, Grant } from '../../../shared/core/grant.ts';
 import {
   activate,
-  confirmRevoked,
+  confirmTakenAway,
   end,
   expire,
   giveUpLease,
@@ -55,7 +55,7 @@ describe('every change of a grant', () => {
         takeWritten(before, activate(before, FREE, newToken(now + 60_000), now));
         if (!before) continue;
         for (const by of ENDED_BY) take(before, end(before, { by }, now));
-        take(before, confirmRevoked(before, now));
+        take(before, confirmTakenAway(before, now));
         take(before, expire(before, now));
         take(before, heardOfJob(before, 1, now));
         if (state === 'issuing' || state === 'active') take(before, giveUpLease(before, now));
@@ -140,7 +140,7 @@ describe('a step that is not in the table', () => {
 
   it('would let an ended grant or a resting account serve again', () => {
     expect(GRANT_STEPS.revoked).toEqual([]);
-    expect(GRANT_STEPS.revoking).toEqual(['revoked', 'expired']);
+    expect(GRANT_STEPS.revoking).toEqual(['revoking', 'revoked', 'expired']);
     expect(ACCOUNT_STEPS.resting).not.toContain('leased');
     expect(ACCOUNT_STEPS.revoking).toEqual(['resting']);
   });

@@ -77,6 +77,7 @@ const KINDS = {
     ttl: 900,
     email: 'export@acme.iam.gserviceaccount.com',
     scopes: ['https://www.googleapis.com/auth/datastore'],
+    storage: null,
   },
 };
 

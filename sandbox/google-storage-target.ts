@@ -1,0 +1,34 @@
+// What a request of Cloud Storage is about, by its path alone: its JSON API, with the paths beside it for what is sent and
+// fetched as it is, and its XML API. Knows nothing of who asks and of what is stored.
+// Source: docs.cloud.google.com/storage/docs/request-endpoints
+
+export interface Target {
+  readonly api: 'bucket' | 'storageLayout' | 'objects' | 'object' | 'download' | 'upload' | 'xml';
+  readonly bucket: string;
+  /** Of the object; empty where there is none. */
+  readonly name: string;
+}
+
+const APIS: readonly (readonly [Target['api'], RegExp])[] = [
+  ['bucket', /^\/storage\/v1\/b\/([^/]+)$/],
+  ['storageLayout', /^\/storage\/v1\/b\/([^/]+)\/storageLayout$/],
+  ['objects', /^\/storage\/v1\/b\/([^/]+)\/o$/],
+  ['object', /^\/storage\/v1\/b\/([^/]+)\/o\/([^/]+)$/],
+  ['download', /^\/download\/storage\/v1\/b\/([^/]+)\/o\/([^/]+)$/],
+  // The API's definition names /resumable for uploads in pieces; gcloud goes by it.
+  ['upload', /^(?:\/resumable)?\/upload\/storage\/v1\/b\/([^/]+)\/o$/],
+  ['xml', /^\/([^/]+)\/(.+)$/],
+];
+
+/**
+ * @param path percent-encoded
+ * @param hasBucket by which a path of the XML API is told from any other API's
+ */
+export function targetOf(path: string, hasBucket: (bucket: string) => boolean): Target | undefined {
+  for (const [api, pattern] of APIS) {
+    const [, bucket, name = ''] = pattern.exec(path) ?? [];
+    if (!bucket || (api === 'xml' && !hasBucket(bucket))) continue;
+    return { api, bucket: decodeURIComponent(bucket), name: decodeURIComponent(name) };
+  }
+  return undefined;
+}

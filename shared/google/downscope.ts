@@ -1,0 +1,63 @@
+// Narrows a service account's access token to a part of a bucket: the Security Token Service exchanges it for one that
+// carries a Credential Access Boundary. A boundary only takes away; what the account itself may do is bound by its roles.
+// Source: docs.cloud.google.com/iam/docs/create-downscoped-short-lived-credentials.
+
+import * as z from 'zod';
+import type { StorageBoundary } from '../core/credential.ts';
+import type { Ask } from '../outgoing.ts';
+import { expectAnswer, withoutSlash } from './google-answer.ts';
+import type { Minted } from './mint.ts';
+
+const WHAT = 'sts token';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+
+/** The two conditions are for objects and for listing: a listing names no object, but the prefix that it is of. */
+export function toAccessBoundary({ bucket, prefix, role }: StorageBoundary) {
+  const resource = `projects/_/buckets/${bucket}`;
+  const expression =
+    prefix !== null &&
+    `resource.name.startsWith('${resource}/objects/${prefix}') || api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('${prefix}')`;
+  return {
+    accessBoundary: {
+      accessBoundaryRules: [
+        {
+          availableResource: `//storage.googleapis.com/${resource}`,
+          availablePermissions: [`inRole:${role}`],
+          ...(expression && { availabilityCondition: { expression } }),
+        },
+      ],
+    },
+  };
+}
+
+// `expires_in` comes only for tokens of service accounts, which these are; without it the token lives as long as its parent.
+const exchangeAnswer = z.object({
+  access_token: z.string().min(1),
+  token_type: z.string().regex(/^bearer$/i),
+  expires_in: z.int().positive().optional(),
+});
+
+/** Throws Unavailable when Google fails, refuses or answers something else. The parent token goes nowhere else. */
+export async function downscope(
+  parts: { readonly ask: Ask; readonly stsUrl: string; readonly now: () => number },
+  parent: Minted,
+  boundary: StorageBoundary,
+): Promise<Minted> {
+  const started = parts.now();
+  const answer = await parts.ask({
+    what: WHAT,
+    url: `${withoutSlash(parts.stsUrl)}/v1/token`,
+    method: 'POST',
+    form: {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      requested_token_type: ACCESS_TOKEN,
+      subject_token: parent.accessToken,
+      subject_token_type: ACCESS_TOKEN,
+      options: JSON.stringify(toAccessBoundary(boundary)),
+    },
+  });
+  // What is refused here is the boundary, never the account: another of a pool would fare no better.
+  const { access_token, expires_in } = expectAnswer(WHAT, answer, exchangeAnswer, { mayRefuse: false });
+  const expires_at = Math.min(parent.expires_at, started + (expires_in ?? Number.POSITIVE_INFINITY) * 1000);
+  return { accessToken: access_token, expires_at };
+}
