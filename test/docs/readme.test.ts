@@ -16,7 +16,7 @@ const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const readme = read('README.md');
 
 describe('the README', () => {
-  it.each(['examples/policy.yaml', 'examples/step.sh'])('shows %s as it is', (path) => {
+  it.each(['examples/policy.yaml', 'examples/push-config.sh'])('shows %s as it is', (path) => {
     const shown = new RegExp(`<!-- ${path} -->\n\`\`\`\\w+\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1];
     expect(shown).toBe(read(path));
   });
@@ -67,7 +67,7 @@ describe('the step of the README', () => {
     const asked = join(folder, 'asked');
     writeFileSync(agent, `#!/bin/sh\necho "$@" > '${asked}'\necho '${jobToken}'\n`);
     chmodSync(agent, 0o755);
-    const ran = await promisify(execFile)('bash', [join(ROOT, 'examples/step.sh')], {
+    const ran = await promisify(execFile)('bash', [join(ROOT, 'examples/push-config.sh')], {
       env: {
         PATH: [folder, dirname(process.execPath), process.env.PATH].join(':'),
         KEYDESK: desk.tokenUrl,

@@ -8,11 +8,11 @@ JOB_TOKEN=$(buildkite-agent oidc request-token --audience "https://keydesk.acme.
 ANSWER=$(mktemp)
 trap 'rm -f "$ANSWER"' EXIT
 curl --fail-with-body --silent --show-error --max-time 60 --retry 3 --retry-max-time 300 --output "$ANSWER" \
-  -X POST "$KEYDESK/token/staging-config" -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" \
+  -X POST "$KEYDESK/token/staging-config" -H @- -H "Accept: text/plain" <<<"Authorization: Bearer $JOB_TOKEN" \
   || { cat "$ANSWER"; exit 1; }
 ACCESS_TOKEN=$(cat "$ANSWER")
 
 curl --fail-with-body --silent --show-error --globoff -X PATCH \
   "$FIRESTORE/v1/projects/acme-staging/databases/(default)/documents/config/web" \
-  -H "Authorization: Bearer $ACCESS_TOKEN" -H "Content-Type: application/json" \
-  -d '{"fields":{"replicas":{"integerValue":"3"}}}'
+  -H @- -H "Content-Type: application/json" \
+  -d '{"fields":{"replicas":{"integerValue":"3"}}}' <<<"Authorization: Bearer $ACCESS_TOKEN"
