@@ -19,7 +19,7 @@ export interface Upload {
 
 /** @returns how it is refused, if it is; else what takes the content once it is there */
 export type Admit = (name: string) => { readonly refusal: LocalAnswer } | { readonly store: Store };
-export type Store = (upload: Upload) => LocalAnswer;
+type Store = (upload: Upload) => LocalAnswer;
 
 interface Session {
   readonly name: string;

@@ -4,7 +4,8 @@
 import { once } from 'node:events';
 import '../scripts/build.ts';
 import { openDesk } from './desk.ts';
-import { playground, playStory, type Step } from './story.ts';
+import { playground } from './playground.ts';
+import { playStory, type Step } from './story.ts';
 
 const staysUp = !process.argv.includes('--once');
 const say = (text = '') => process.stdout.write(`${text}\n`);
@@ -26,7 +27,7 @@ try {
   }
   say(good ? 'Every step came out as promised.' : 'Not every step came out as promised: see the lines marked ✗.');
   if (staysUp) {
-    const { lines } = await playground(desk);
+    const lines = await playground(desk);
     say('\nThe desk stays open. Another job runs; paste into a second terminal:\n');
     for (const line of lines) say(line);
     say('\nThe audit log so far (Ctrl-C ends everything):\n');

@@ -3,7 +3,6 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Job } from './buildkite.ts';
 import { type Desk, LEDGER } from './desk.ts';
 
 const runFile = promisify(execFile);
@@ -130,6 +129,27 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     'an account of the pool': account.startsWith('ci-'),
   });
 
+  const cached = await ask(jobToken, 'staging-cache');
+  const cacheToken = String(parse(cached.body).access_token);
+  const upload = (name: string) =>
+    curl(
+      '-H',
+      `Authorization: Bearer ${cacheToken}`,
+      '-d',
+      'warm',
+      `${desk.google.url}/upload/storage/v1/b/acme-ci-cache/o?uploadType=media&name=${encodeURIComponent(name)}`,
+    );
+  const uploadShown = (name: string) =>
+    `curl -H "Authorization: Bearer $CACHE_TOKEN" -d warm $STORAGE/acme-ci-cache/${name}`;
+  step('The job asks for "staging-cache": a folder of a bucket', askShown.replace('config', 'cache'), cached, {
+    'status 200': cached.status === 200,
+    'revocation expiry': parse(cached.body).revocation === 'expiry',
+  });
+  const inside = await upload('warm/page');
+  step('Its token writes to that folder', uploadShown('warm/page'), inside, { 'status 200': inside.status === 200 });
+  const outside = await upload('cold/page');
+  step('… and to no other', uploadShown('cold/page'), outside, { 'status 403': outside.status === 403 });
+
   const body = buildkite.event(job);
   const finished = await notify(desk, body, buildkite.signature(body));
   step(
@@ -138,7 +158,8 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     finished,
     {
       'status 200': finished.status === 200,
-      'both grants revoked': parse(finished.body).revoked === 2,
+      'two grants revoked': parse(finished.body).revoked === 2,
+      'the third, of a shared account, not renewed any more': parse(finished.body).renewal_ended === 1,
     },
   );
 
@@ -158,6 +179,16 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     'one account resting': pool?.resting === 1 && pool.free === 2,
     'still disabled': desk.google.accounts.get(account)?.disabled === true,
   });
+  const lingering = await curl('--data-urlencode', `token=${cacheToken}`, `${desk.token.url}/introspect`);
+  step(
+    "The bucket's token cannot be taken away; it works until it expires, and Keydesk says so",
+    'curl --data-urlencode token@- $KEYDESK/introspect',
+    lingering,
+    {
+      'still active': parse(lingering.body).active === true,
+      'not renewable': parse(lingering.body).renewable === false,
+    },
+  );
   const again = await ask(jobToken);
   step('The job token is still valid for minutes; it asks again', askShown, again, {
     'status 400': again.status === 400,
@@ -230,34 +261,6 @@ async function lineOf(desk: Desk, requestId: unknown): Promise<string> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return '';
-}
-
-/** Copy-and-paste lines for playing on with a job that runs. */
-export async function playground(desk: Desk): Promise<{ job: Job; lines: string[] }> {
-  const job = desk.buildkite.startJob();
-  const jobToken = await desk.buildkite.jobToken(job, { lifetime: 600 });
-  const body = desk.buildkite.event(job);
-  const signature = desk.buildkite.signature(body);
-  const documents = `http://${desk.firestoreHost}/v1/projects/acme-staging/databases/(default)/documents`;
-  return {
-    job,
-    lines: [
-      `JOB_TOKEN=${jobToken}`,
-      `ACCESS_TOKEN=$(curl -fsS -X POST -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" ${desk.token.url}/token/staging-config)`,
-      `curl -g -H "Authorization: Bearer $ACCESS_TOKEN" -X PATCH -d '{"fields":{"replicas":{"integerValue":"5"}}}' "${documents}/config/web"`,
-      `curl -g -H "Authorization: Bearer $ACCESS_TOKEN" "${documents}/customers/1"`,
-      `ADMIN_TOKEN=$(curl -fsS -X POST -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" ${desk.token.url}/token/staging-admin)`,
-      `curl -H "Authorization: Bearer $ADMIN_TOKEN" ${desk.google.url}/gate`,
-      `curl --data-urlencode "token=$ADMIN_TOKEN" ${desk.token.url}/introspect`,
-      `curl -X POST -H "Authorization: Bearer $JOB_TOKEN" ${desk.token.url}/token/staging-export`,
-      '# the job finishes (the signature is good for five minutes):',
-      `curl -H 'X-Buildkite-Signature: ${signature}' --data-binary '${body}' ${desk.webhook.url}/`,
-      `curl -g -H "Authorization: Bearer $ACCESS_TOKEN" "${documents}/config/web"`,
-      `curl -H "Authorization: Bearer $ADMIN_TOKEN" ${desk.google.url}/gate`,
-      '# what the scheduler calls each minute:',
-      `curl -X POST ${desk.sweep.url}/`,
-    ],
-  };
 }
 
 function parse(body: string): Record<string, unknown> {
