@@ -5,7 +5,7 @@ import type { Answer, Incoming } from './http.ts';
 import { refused } from './refused.ts';
 
 export const METADATA_PATH = '/.well-known/oauth-authorization-server';
-const HOST = /^(?<name>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?<port>:[0-9]{1,5})?$/;
+const HOST = /^(?<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?<port>:[0-9]{1,5})?$/;
 const LOOPBACK = /^(localhost|127\.[0-9.]+|\[::1\])$/;
 
 /** The metadata for the host that the request was sent to; a refusal where its header names none. */
@@ -35,7 +35,7 @@ const NO_HOST = { reason: 'parameter_invalid', advice: 'The Host header must nam
 
 /** The platform serves https only, and on loopback nobody else listens. Undefined for a header that names no host. */
 function issuerOf(host: string): string | undefined {
-  const { name, port = '' } = HOST.exec(host)?.groups ?? {};
+  const { name, port = '' } = HOST.exec(host.toLowerCase())?.groups ?? {};
   if (name === undefined) return undefined;
-  return `${LOOPBACK.test(name) ? 'http' : 'https'}://${name.toLowerCase()}${port}`;
+  return `${LOOPBACK.test(name) ? 'http' : 'https'}://${name}${port}`;
 }

@@ -85,11 +85,13 @@ function issued(result: HandOut & { outcome: 'issued' }, request: Incoming, now:
   const { accessToken, grant, grant_id, expires_at, scopes } = result;
   const { token_sha256, trace } = result;
   const entry = grantEntry('grant.issued', grant, { token_sha256, token_expires_at: expires_at, scopes, trace });
+  // RFC 6749 section 5.1.
+  const headers = { pragma: 'no-cache' };
   if (request.headers.accept?.split(',', 1)[0]?.split(';', 1)[0]?.trim().toLowerCase() === 'text/plain')
-    return { status: 200, body: accessToken, entries: [entry] };
+    return { status: 200, headers, body: accessToken, entries: [entry] };
   return {
     status: 200,
-    headers: { pragma: 'no-cache' },
+    headers,
     body: {
       access_token: accessToken,
       issued_token_type: ACCESS_TOKEN_TYPE,
