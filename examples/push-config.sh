@@ -8,7 +8,7 @@ JOB_TOKEN=$(buildkite-agent oidc request-token --audience "https://keydesk.acme.
 ANSWER=$(mktemp)
 trap 'rm -f "$ANSWER"' EXIT
 curl --fail-with-body --silent --show-error --max-time 60 --retry 3 --retry-max-time 300 --output "$ANSWER" \
-  -X POST "$KEYDESK/token/staging-config" -H @- -H "Accept: text/plain" <<<"Authorization: Bearer $JOB_TOKEN" \
+  --data "" "$KEYDESK/token/staging-config" -H @- -H "Accept: text/plain" <<<"Authorization: Bearer $JOB_TOKEN" \
   || { cat "$ANSWER"; exit 1; }
 ACCESS_TOKEN=$(cat "$ANSWER")
 

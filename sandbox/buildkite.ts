@@ -1,13 +1,25 @@
-// A Buildkite small enough for a laptop: an issuer with its keys, job tokens with the claims of real ones, signed
-// webhooks, and the REST call that tells a job's state. It listens on loopback only and answers nothing else.
+// A Buildkite small enough for a laptop: an issuer with its keys, job tokens with the claims of real ones, the call with
+// which an agent asks for them, signed webhooks, and the REST call that tells a job's state. It listens on loopback only
+// and answers nothing else.
 
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
+import {
+  type AskedToken,
+  answerAgent,
+  CLAIMS_TO_ASK_FOR,
+  DEFAULT_LIFETIME,
+  isForAgents,
+  mustBeAskedFor,
+} from './buildkite-agent-api.ts';
+import { eventBody } from './buildkite-event.ts';
 import { jsonServer, type LocalAnswer, type LocalRequest, type LocalServer } from './local-server.ts';
 
 export interface Job {
   readonly id: string;
   readonly claims: Readonly<Record<string, unknown>>;
+  /** With which its agent, and nobody else's, may ask for its job tokens while it runs. */
+  readonly agentToken: string;
   state: 'running' | 'passed' | 'failed' | 'canceled';
   /** Whether its agent has not been heard of for minutes. */
   agentLost: boolean;
@@ -21,7 +33,9 @@ export interface LocalBuildkite {
   /** The claims every job starts from. */
   readonly organization: { readonly slug: string; readonly id: string };
   startJob(claims?: Readonly<Record<string, unknown>>): Job;
-  /** What `buildkite-agent oidc request-token` prints. `overrides` replace claims; undefined removes one. */
+  /** Where agents ask, for BUILDKITE_AGENT_ENDPOINT. */
+  readonly agentEndpoint: string;
+  /** A job token as if asked for with every claim. `overrides` replace claims; undefined removes one. */
   jobToken(job: Job, options?: JobTokenOptions): Promise<string>;
   /** The body of `job.finished`, or of another event about the job. */
   event(job: Job, event?: string): string;
@@ -113,6 +127,7 @@ export async function startBuildkite(parts: {
         return { status: 200, json: { keys: keys.map(({ jwk }) => jwk) } };
       }
       if (method === 'GET' && path.startsWith('/v2/')) return answerJob(request);
+      if (isForAgents(request)) return answerAgent(request, jobs, signAsked);
       return { status: 404, json: { message: 'No job found' } };
     },
     parts.port,
@@ -135,37 +150,53 @@ export async function startBuildkite(parts: {
     job_id: job.id,
   });
 
+  const sign = async (
+    job: Job,
+    payload: Readonly<Record<string, unknown>>,
+    { iat, lifetime }: { readonly iat: number; readonly lifetime: number },
+    header: Readonly<Record<string, unknown>> = {},
+  ): Promise<string> => {
+    const claims = claimsOf(job);
+    const whole = {
+      iss: server.url,
+      sub: `organization:${claims.organization_slug}:pipeline:${claims.pipeline_slug}:ref:refs/heads/${claims.build_branch}:commit:${claims.build_commit}:step:${claims.step_key}`,
+      iat,
+      nbf: iat,
+      exp: iat + lifetime,
+      jti: randomUUID(),
+      ...payload,
+    };
+    const key = keys[0] as SigningKey;
+    return new SignJWT(JSON.parse(JSON.stringify(whole)))
+      .setProtectedHeader({ kid: key.kid, alg: 'RS256', ...header })
+      .sign(key.privateKey);
+  };
+
+  const signAsked = (job: Job, asked: AskedToken): Promise<string> => {
+    const all = { ...CLAIMS_TO_ASK_FOR, ...claimsOf(job) };
+    const held = Object.entries(all).filter(([claim]) => !mustBeAskedFor(claim) || asked.claims.includes(claim));
+    const { audience = `https://buildkite.com/${organization.slug}`, lifetime } = asked;
+    return sign(job, { aud: audience, ...Object.fromEntries(held) }, { iat: Math.floor(now() / 1000), lifetime });
+  };
+
   const buildkite: LocalBuildkite = {
     url: server.url,
+    agentEndpoint: `${server.url}/v3`,
     organization,
     jobRequests,
     beforeJob: undefined,
     startJob: (claims = {}) => {
-      const job: Job = { id: randomUUID(), claims, state: 'running', agentLost: false };
+      const agentToken = `bkaj_${randomBytes(24).toString('base64url')}`;
+      const job: Job = { id: randomUUID(), claims, agentToken, state: 'running', agentLost: false };
       jobs.set(job.id, job);
       return job;
     },
     jobToken: async (
       job,
-      { audience = parts.audience, lifetime = 300, issuedAt, overrides = {}, header = {} } = {},
+      { audience = parts.audience, lifetime = DEFAULT_LIFETIME, issuedAt, overrides = {}, header = {} } = {},
     ) => {
-      const iat = issuedAt ?? Math.floor(now() / 1000);
-      const claims = claimsOf(job);
-      const payload = {
-        iss: server.url,
-        sub: `organization:${claims.organization_slug}:pipeline:${claims.pipeline_slug}:ref:refs/heads/${claims.build_branch}:commit:${claims.build_commit}:step:${claims.step_key}`,
-        aud: audience,
-        iat,
-        nbf: iat,
-        exp: iat + lifetime,
-        jti: randomUUID(),
-        ...claims,
-        ...overrides,
-      };
-      const key = keys[0] as SigningKey;
-      return new SignJWT(JSON.parse(JSON.stringify(payload)))
-        .setProtectedHeader({ kid: key.kid, alg: 'RS256', ...header })
-        .sign(key.privateKey);
+      const payload = { aud: audience, ...claimsOf(job), ...overrides };
+      return sign(job, payload, { iat: issuedAt ?? Math.floor(now() / 1000), lifetime }, header);
     },
     event: (job, event = 'job.finished') => {
       if (event === 'job.finished') job.state = 'passed';
@@ -188,34 +219,4 @@ async function newKey(): Promise<SigningKey> {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const kid = randomBytes(32).toString('hex');
   return { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } };
-}
-
-function eventBody(url: string, event: string, job: Job, claims: Record<string, unknown>) {
-  const build = `${url}/v2/organizations/${claims.organization_slug}/pipelines/${claims.pipeline_slug}/builds/${claims.build_number}`;
-  return {
-    event,
-    job: {
-      id: job.id,
-      type: 'script',
-      name: 'Deploy',
-      step_key: claims.step_key,
-      state: job.state,
-      build_url: build,
-      command: './deploy.sh',
-      soft_failed: false,
-      exit_status: 0,
-      agent: { id: claims.agent_id, name: 'agent-1', connection_state: 'connected', job: null },
-      retried: false,
-      finished_at: new Date().toISOString(),
-    },
-    build: {
-      id: randomUUID(),
-      number: claims.build_number,
-      state: 'running',
-      branch: claims.build_branch,
-      finished_at: null,
-    },
-    pipeline: { id: claims.pipeline_id, slug: claims.pipeline_slug, provider: { id: 'github', settings: {} } },
-    sender: { id: randomUUID(), name: 'Webhook Creator' },
-  };
 }

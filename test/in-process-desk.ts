@@ -133,7 +133,12 @@ export interface Called {
 
 /** Opens a desk of its own: own projects, own ledger database, own keys. */
 export async function openInProcessDesk(
-  options: { readonly policy?: (project: string) => string; readonly settings?: Record<string, string> } = {},
+  options: {
+    readonly policy?: (project: string) => string;
+    readonly settings?: Record<string, string>;
+    /** Beside those that policy names. */
+    readonly buckets?: readonly string[];
+  } = {},
 ): Promise<InProcessDesk> {
   const project = `acme-${randomBytes(5).toString('hex')}`;
   process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
@@ -145,7 +150,7 @@ export async function openInProcessDesk(
   const buildkite = await startBuildkite({ audience: AUDIENCE, webhookToken: WEBHOOK_TOKENS[0] as string, now });
   const google = await startGoogle({
     accounts: accountsOf(policy.policy),
-    buckets: bucketsOf(policy.policy),
+    buckets: [...bucketsOf(policy.policy), ...(options.buckets ?? [])],
     now,
   });
   process.env.GCE_METADATA_HOST = google.metadataHost;

@@ -16,10 +16,13 @@ const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const readme = read('README.md');
 
 describe('the README', () => {
-  it.each(['examples/policy.yaml', 'examples/push-config.sh', 'examples/pipeline.release.yml'])('shows %s as it is', (path) => {
-    const shown = new RegExp(`<!-- ${path} -->\n\`\`\`\\w+\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1];
-    expect(shown).toBe(read(path));
-  });
+  it.each(['examples/policy.yaml', 'examples/push-config.sh', 'examples/pipeline.release.yml'])(
+    'shows %s as it is',
+    (path) => {
+      const shown = new RegExp(`<!-- ${path} -->\n\`\`\`\\w+\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1];
+      expect(shown).toBe(read(path));
+    },
+  );
 
   it('names only npm scripts that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };

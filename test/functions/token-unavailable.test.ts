@@ -72,7 +72,9 @@ describe('when what the token endpoint depends on fails', () => {
     expect(answer.status).toBe(503);
     expect(answer.json).toMatchObject({
       error: 'temporarily_unavailable',
-      error_description: expect.stringMatching(/^A service that Keydesk depends on failed or was too slow. Try again. Request id: /),
+      error_description: expect.stringMatching(
+        /^A service that Keydesk depends on failed or was too slow. Try again. Request id: /,
+      ),
     });
     expect(answer.headers.get('retry-after')).toBe(retryAfter);
     expect(answer.audit).toMatchObject([{ severity: 'ERROR', reason: 'unavailable', what }]);

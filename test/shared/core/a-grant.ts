@@ -61,7 +61,7 @@ export const pool = {
   storage: null,
 } satisfies Credential;
 /** Its tokens are narrowed, so that nothing says that they die with their account. */
-export const narrowedPool = {
+const narrowedPool = {
   ...pool,
   storage: { bucket: 'acme-cache', prefix: 'warm/', role: 'roles/storage.objectUser' },
 } satisfies Credential;

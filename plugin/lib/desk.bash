@@ -1,0 +1,94 @@
+# Speaks to the desk with curl. No secret is in curl's arguments, where every process of the machine could read it, and
+# none in what is printed. A desk that is busy or unwell is asked again; one that refuses is not. Not by curl's --retry:
+# a job token is short-lived, and tries that go on for long need a fresh one.
+
+# Seconds between two tries, unless the desk names more.
+KEYDESK_LONGEST_PAUSE=30
+
+# keydesk_post URL FOLDER INPUT ARGUMENT...: posts with curl, which reads INPUT as its standard input. Sets
+# KEYDESK_STATUS to the status of the answer, or to 000 when none came whole, and KEYDESK_CURL to curl's exit code. In
+# FOLDER there are then `answer`, `headers` and curl's own `complaint`.
+keydesk_post() {
+  local url="$1" folder="$2" input="$3" direct=()
+  shift 3
+  rm -f -- "$folder/answer" "$folder/headers" "$folder/complaint"
+  # http is for this machine only: no proxy gets to read a token that is not encrypted.
+  if [[ "$url" == http://* ]]; then
+    direct=(--noproxy '*')
+  fi
+  # A ~/.curlrc is not read: one with `verbose` or `trace` in it would print the token.
+  KEYDESK_STATUS="$(printf '%s' "$input" | command curl --disable --silent --show-error --globoff \
+    --proto '=http,https' --suppress-connect-headers --max-filesize 65536 \
+    --header 'Expect:' --user-agent keydesk-buildkite-plugin \
+    --output "$folder/answer" --dump-header "$folder/headers" --write-out '%{http_code}' \
+    ${direct[@]+"${direct[@]}"} "$@" "$url" 2>"$folder/complaint")"
+  KEYDESK_CURL=$?
+  if [[ $KEYDESK_CURL -ne 0 || ! "$KEYDESK_STATUS" =~ ^[0-9]{3}$ ]]; then
+    KEYDESK_STATUS=000
+  fi
+}
+
+# All that is asked for has until then, together.
+keydesk_begin_asking() {
+  KEYDESK_DEADLINE=$((SECONDS + KEYDESK_TIMEOUT))
+}
+
+# keydesk_ask NAME FOLDER: asks for a credential until it is handed out, refused, or out of time. Its access token is
+# then in FOLDER/NAME.access-token and known to the redactor.
+keydesk_ask() {
+  local name="$1" folder="$2" pause=1 token
+  while true; do
+    keydesk_fresh_job_token || return 1
+    # A body of no bytes, not none: Google's front end wants to see its length.
+    # shellcheck disable=SC2153 # KEYDESK_URL is the configuration's
+    keydesk_post "$KEYDESK_URL/token/$name" "$folder" "Authorization: Bearer $KEYDESK_JOB_TOKEN"$'\n' \
+      --header @- --header 'Accept: text/plain' --header 'Content-Type:' --data '' --connect-timeout 10 --max-time 60
+    if [[ "$KEYDESK_STATUS" == 200 ]]; then
+      break
+    fi
+    if ! keydesk_may_ask_again || ! keydesk_pause "$name" "$folder" "$pause"; then
+      keydesk_tell_refusal "$name" "$folder"
+      return 1
+    fi
+    pause=$((pause * 2 < KEYDESK_LONGEST_PAUSE ? pause * 2 : KEYDESK_LONGEST_PAUSE))
+  done
+  token="$(cat "$folder/answer")"
+  if [[ ! "$token" =~ ^[A-Za-z0-9._~+/=-]+$ || ${#token} -lt 16 ]]; then
+    keydesk_complain "Keydesk: $KEYDESK_URL answered, but with no token for $name." \
+      '  What to do: see whether url is that of the desk itself.'
+    return 1
+  fi
+  # From here on it can be given back, also when the step does not get it.
+  mv -- "$folder/answer" "$folder/$name.access-token"
+  rm -f -- "$folder/headers" "$folder/complaint"
+  keydesk_redact "the token of $name" "$token"
+}
+
+# Whether what came back is a state that passes. curl's codes are those of names that are not found, connections that
+# are refused, cut, or too slow.
+keydesk_may_ask_again() {
+  case "$KEYDESK_STATUS:$KEYDESK_CURL" in
+    408:* | 429:* | 500:* | 502:* | 503:* | 504:*) ;;
+    000:5 | 000:6 | 000:7 | 000:16 | 000:18 | 000:28 | 000:35 | 000:52 | 000:55 | 000:56 | 000:92) ;;
+    *) return 1 ;;
+  esac
+}
+
+# keydesk_pause NAME FOLDER SECONDS: waits at least so long, and as long as the desk says. Fails at once when
+# that would be past the deadline.
+keydesk_pause() {
+  local name="$1" folder="$2" pause="$3" wished
+  # Jobs that began together do not come back together.
+  pause=$((pause + RANDOM % (pause + 1)))
+  wished="$(keydesk_header retry-after "$folder/headers")"
+  if [[ "$wished" =~ ^[0-9]{1,5}$ ]] && ((10#$wished > pause)); then
+    pause=$((10#$wished))
+  fi
+  if ((SECONDS + pause > KEYDESK_DEADLINE)); then
+    return 1
+  fi
+  if ((pause >= 5)); then
+    keydesk_say "$name: not yet ($(keydesk_what_came "$folder")); asking again in $pause s"
+  fi
+  sleep "$pause"
+}

@@ -1,0 +1,106 @@
+# Hands a step all its credentials or none: asks for each, writes what Google's client libraries read, and says what the
+# agent's shell is to export. What it had before something failed goes back at once.
+
+# keydesk_hand_over HOOK: prints on its standard output what to export, `VARIABLE=VALUE` or `VARIABLE<FILE WITH THE
+# VALUE` a line. None of it holds white space.
+keydesk_hand_over() {
+  local number
+  if ! keydesk_read_configuration; then
+    keydesk_say '~~~ :key: Keydesk'
+    keydesk_complain 'Keydesk: the configuration of the plugin is not good.'
+    keydesk_say "${KEYDESK_PROBLEMS[@]/#/  }"
+    return 1
+  fi
+  if [[ "$KEYDESK_HOOK" != "$1" ]]; then
+    return 0
+  fi
+  keydesk_say "~~~ :key: Keydesk: asking $KEYDESK_URL"
+  if ! keydesk_make_folder; then
+    keydesk_complain 'Keydesk: there is no place for its files: TMPDIR and /tmp are both unfit.'
+    return 1
+  fi
+  KEYDESK_STEP_FOLDER="$REPLY"
+  KEYDESK_USE_FOLDER="$KEYDESK_STEP_FOLDER/none"
+  trap 'keydesk_undo; exit 143' TERM INT HUP
+  if ! keydesk_obtain_all; then
+    keydesk_undo
+    return 1
+  fi
+  trap - TERM INT HUP
+  printf '%s\n' "KEYDESK_DIR=$KEYDESK_STEP_FOLDER"
+  # Which the docker plugins mount with `propagate-gcp-auth-tokens`. Another plugin's is left alone.
+  if [[ -z "${BUILDKITE_OIDC_TMPDIR-}" ]]; then
+    printf '%s\n' "BUILDKITE_OIDC_TMPDIR=$KEYDESK_STEP_FOLDER"
+  fi
+  if [[ "$KEYDESK_JOB_TOKEN_AS" == executable ]] && keydesk_wants_files; then
+    printf '%s\n' GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1
+  fi
+  for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
+    keydesk_hand_one_over "${KEYDESK_NAMES[number]}" "${KEYDESK_FILES[number]}" "${KEYDESK_TOKENS[number]}"
+  done
+}
+
+# Every credential is had, or the step gets none: half of what it needs would only fail it later.
+keydesk_obtain_all() {
+  local number name
+  keydesk_make_use_folder "$KEYDESK_STEP_FOLDER" || return 1
+  KEYDESK_USE_FOLDER="$REPLY"
+  printf '%s' "$KEYDESK_URL" >"$KEYDESK_USE_FOLDER/url" || return 1
+  keydesk_begin_asking
+  for name in "${KEYDESK_NAMES[@]}"; do
+    keydesk_find_token "$name" || keydesk_ask "$name" "$KEYDESK_USE_FOLDER" || return 1
+  done
+  if keydesk_wants_files; then
+    keydesk_write_job_token_source "$KEYDESK_USE_FOLDER" || return 1
+  fi
+  for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
+    if [[ -n "${KEYDESK_FILES[number]}" ]]; then
+      keydesk_write_credential_file "$KEYDESK_USE_FOLDER" "${KEYDESK_NAMES[number]}" || return 1
+    fi
+  done
+}
+
+keydesk_wants_files() {
+  local variable
+  for variable in "${KEYDESK_FILES[@]}"; do
+    if [[ -n "$variable" ]]; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+# keydesk_find_token NAME: sets REPLY to the file with the token that the step already has of this desk.
+keydesk_find_token() {
+  local use
+  for use in "$KEYDESK_STEP_FOLDER"/*; do
+    if [[ -f "$use/$1.access-token" && "$(cat "$use/url")" == "$KEYDESK_URL" ]]; then
+      REPLY="$use/$1.access-token"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# keydesk_hand_one_over NAME FILE-VARIABLE TOKEN-VARIABLE
+keydesk_hand_one_over() {
+  if [[ -n "$2" ]]; then
+    printf '%s\n' "$2=$KEYDESK_USE_FOLDER/$1.json"
+  fi
+  if [[ -n "$3" ]]; then
+    keydesk_find_token "$1"
+    printf '%s\n' "$3<$REPLY"
+  fi
+  keydesk_say "$1: in ${2:+$2 (file)}${2:+${3:+ and }}${3:+$3 (token)}"
+}
+
+# What this use of the plugin was handed out goes back; what an earlier one was stays for `pre-exit`.
+keydesk_undo() {
+  trap '' TERM INT HUP
+  keydesk_give_back "$KEYDESK_USE_FOLDER"
+  if [[ "$KEYDESK_STEP_FOLDER" == "${KEYDESK_DIR-}" ]]; then
+    rm -rf -- "$KEYDESK_USE_FOLDER"
+  else
+    keydesk_remove_folder "$KEYDESK_STEP_FOLDER"
+  fi
+}

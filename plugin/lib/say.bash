@@ -1,0 +1,17 @@
+# What the plugin prints: to standard error, which the job's log shows as it shows the rest, since standard output is
+# how its parts speak to each other.
+
+keydesk_say() {
+  printf '%s\n' "$@" >&2
+}
+
+# Opens the log group this stands in, so that what went wrong is seen.
+keydesk_complain() {
+  keydesk_say '^^^ +++' "$@"
+}
+
+# Text from outside, made fit for one line of a log: nothing that moves a cursor, opens a log group or goes on for
+# pages.
+keydesk_printable() {
+  tr -c '[:print:]' ' ' | cut -b 1-600 | sed 's/   */ /g; s/ *$//'
+}

@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+
+load setup
+
+setup_file() {
+  export BUILDKITE_PLUGIN_NAME=KEYDESK
+  export BUILDKITE_PLUGIN_KEYDESK_URL=https://keydesk.acme.example/
+}
+
+# Reads the configuration and prints all that came of it, a line each.
+read_all() {
+  local number
+  if ! keydesk_read_configuration; then
+    printf '%s\n' "${KEYDESK_PROBLEMS[@]}"
+    return 1
+  fi
+  printf '%s\n' "$KEYDESK_URL" "$KEYDESK_AUDIENCE" "${KEYDESK_CLAIMS[*]}" \
+    "$KEYDESK_HOOK $KEYDESK_JOB_TOKEN_AS $KEYDESK_LIFETIME $KEYDESK_TIMEOUT"
+  for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
+    printf '%s\n' "${KEYDESK_NAMES[number]} file=${KEYDESK_FILES[number]} token=${KEYDESK_TOKENS[number]}"
+  done
+}
+
+@test "a url and one credential are enough" {
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS=staging-config
+  run inside read_all
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = https://keydesk.acme.example ]
+  [ "${lines[1]}" = https://keydesk.acme.example ]
+  [ "${lines[2]}" = 'organization_id pipeline_id' ]
+  [ "${lines[3]}" = 'pre-command executable 300 300' ]
+  [ "${lines[4]}" = 'staging-config file=GOOGLE_APPLICATION_CREDENTIALS token=' ]
+}
+
+@test "everything that can be said is read" {
+  export BUILDKITE_PLUGIN_KEYDESK_AUDIENCE='the desk'
+  export BUILDKITE_PLUGIN_KEYDESK_CLAIMS_0=build_id BUILDKITE_PLUGIN_KEYDESK_CLAIMS_1=agent_tag:queue
+  export BUILDKITE_PLUGIN_KEYDESK_HOOK=environment BUILDKITE_PLUGIN_KEYDESK_JOB_TOKEN=file
+  export BUILDKITE_PLUGIN_KEYDESK_LIFETIME=600 BUILDKITE_PLUGIN_KEYDESK_TIMEOUT=0
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_0=staging-config
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_1_NAME=staging-admin BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_1_TOKEN=ADMIN_TOKEN
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_2_NAME=staging-export
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_2_FILE=A BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_2_TOKEN=B
+  run inside read_all
+  [ "$status" -eq 0 ]
+  [ "${lines[1]}" = 'the desk' ]
+  [ "${lines[2]}" = 'build_id agent_tag:queue' ]
+  [ "${lines[3]}" = 'environment file 600 0' ]
+  [ "${lines[4]}" = 'staging-config file=GOOGLE_APPLICATION_CREDENTIALS token=' ]
+  [ "${lines[5]}" = 'staging-admin file= token=ADMIN_TOKEN' ]
+  [ "${lines[6]}" = 'staging-export file=A token=B' ]
+}
+
+@test "one credential may stand without a list" {
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_NAME=staging-config BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_TOKEN=T
+  run inside read_all
+  [ "$status" -eq 0 ]
+  [ "${lines[4]}" = 'staging-config file= token=T' ]
+}
+
+@test "ten credentials come in their order" {
+  local number
+  for number in 0 1 2 3 4 5 6 7 8 9 10; do
+    export "BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_${number}_NAME=c$number" "BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_${number}_TOKEN=T$number"
+  done
+  run inside read_all
+  [ "$status" -eq 0 ]
+  [ "${lines[14]}" = 'c10 file= token=T10' ]
+}
+
+@test "an item that the agent made nothing of is missed" {
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_0=a BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_2_NAME=b BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_2_TOKEN=T
+  run inside read_all
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = 'credentials[1]: has no name' ]
+}
+
+@test "the configuration is found under the name the agent gives the plugin" {
+  export BUILDKITE_PLUGIN_NAME=PLUGIN BUILDKITE_PLUGIN_PLUGIN_URL=https://other.example BUILDKITE_PLUGIN_PLUGIN_CREDENTIALS=a
+  run inside read_all
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = https://other.example ]
+}
+
+@test "a name the agent never gives is refused" {
+  export BUILDKITE_PLUGIN_NAME='A[$(id)]'
+  run inside read_all
+  [ "$status" -eq 1 ]
+  [ "$output" = 'BUILDKITE_PLUGIN_NAME: this is not how the agent names a plugin' ]
+}
+
+@test "urls that are one" {
+  local url
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS=a
+  for url in https://a.example https://a.example:8443/ https://europe-west1-acme.cloudfunctions.net/token 'https://[2001:db8::1]:443' \
+    http://localhost:1 http://127.0.0.1 'http://[::1]:8080/desk'; do
+    BUILDKITE_PLUGIN_KEYDESK_URL="$url" run inside read_all
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "${url%/}" ]
+  done
+}
+
+@test "urls that are none" {
+  local url
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS=a
+  for url in a.example http://a.example https:// https://a.example// 'https://a.example/{a,b}' https://a@b.example 'https://a.example#b' \
+    'https://a.example/%0a' HTTPS://a.example http://localhost.example 'http://127.0.0.1@b.example' https://é.example; do
+    BUILDKITE_PLUGIN_KEYDESK_URL="$url" run inside read_all
+    [ "$status" -eq 1 ]
+    [[ "$output" == 'url: must be https://'* ]]
+  done
+}
+
+@test "variables that a step may be given, and those it may not" {
+  local variable
+  inside true
+  for variable in GOOGLE_APPLICATION_CREDENTIALS CLOUDSDK_AUTH_ACCESS_TOKEN NODE_AUTH_TOKEN GIT_TOKEN _x a1; do
+    run inside keydesk_is_reserved "$variable"
+    [ "$status" -eq 1 ]
+  done
+  for variable in PATH HOME SHELL IFS ENV BASH_ENV BASHOPTS SHELLOPTS PS4 LD_PRELOAD LD_LIBRARY_PATH DYLD_INSERT_LIBRARIES \
+    BUILDKITE BUILDKITE_JOB_ID KEYDESK_DIR TMPDIR LC_ALL UID _ NODE_OPTIONS PYTHONPATH GIT_SSH_COMMAND https_proxy NO_PROXY \
+    GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES; do
+    run inside keydesk_is_reserved "$variable"
+    [ "$status" -eq 0 ]
+  done
+}

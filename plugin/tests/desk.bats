@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+
+load setup
+
+answer() {
+  printf '%s' "$1" >"$BATS_TEST_TMPDIR/answer"
+}
+
+post() {
+  keydesk_post https://keydesk.acme.example/token/x "$BATS_TEST_TMPDIR" $'Authorization: Bearer s3cret\n' --header @-
+  printf '%s %s\n' "$KEYDESK_STATUS" "$KEYDESK_CURL"
+}
+
+@test "members are read out of the desk's JSON" {
+  answer '{"error":"invalid_request","error_description":"The job token lacks claims, two of them. Request id: 1-2","request_id":"1-2","expires_in":540,"revocation":"expiry"}'
+  [ "$(inside keydesk_member error "$BATS_TEST_TMPDIR/answer")" = invalid_request ]
+  [ "$(inside keydesk_member expires_in "$BATS_TEST_TMPDIR/answer")" = 540 ]
+  [ "$(inside keydesk_member revocation "$BATS_TEST_TMPDIR/answer")" = expiry ]
+  [ "$(inside keydesk_description "$BATS_TEST_TMPDIR/answer")" = 'The job token lacks claims, two of them. Request id: 1-2' ]
+  [ -z "$(inside keydesk_member nothing "$BATS_TEST_TMPDIR/answer")" ]
+  [ -z "$(inside keydesk_member error "$BATS_TEST_TMPDIR/no-such-file")" ]
+}
+
+@test "of a header that came more than once the last counts, whatever its case" {
+  printf 'HTTP/1.1 503 x\r\nRetry-After: 1\r\n\r\nHTTP/2 503\r\nretry-after:  30\r\nX-Retry-After: 7\r\n\r\n' >"$BATS_TEST_TMPDIR/headers"
+  [ "$(inside keydesk_header retry-after "$BATS_TEST_TMPDIR/headers")" = 30 ]
+  [ -z "$(inside keydesk_header x-request-id "$BATS_TEST_TMPDIR/headers")" ]
+  [ -z "$(inside keydesk_header x-request-id "$BATS_TEST_TMPDIR/no-such-file")" ]
+}
+
+@test "text from outside fits on one line" {
+  [ "$(printf 'a\033[2J\n+++ b\tc\r\0d\303\274  ' | inside keydesk_printable)" = 'a [2J +++ b c d' ]
+  [ "$(head -c 5000 /dev/zero | tr '\0' x | inside keydesk_printable | wc -c | tr -d ' ')" -le 601 ]
+}
+
+@test "what passes is asked again, what does not is not" {
+  check() {
+    KEYDESK_STATUS="$1" KEYDESK_CURL="$2"
+    keydesk_may_ask_again
+  }
+  local case
+  for case in '503 0' '429 0' '500 0' '000 6' '000 7' '000 28' '000 52' '000 56'; do
+    # shellcheck disable=SC2086 # two words
+    run inside check $case
+    [ "$status" -eq 0 ]
+  done
+  for case in '400 0' '401 0' '403 0' '404 0' '302 0' '000 60' '000 3' '000 127'; do
+    # shellcheck disable=SC2086 # two words
+    run inside check $case
+    [ "$status" -eq 1 ]
+  done
+}
+
+@test "a pause is as long as the desk says, and never past the deadline" {
+  stub sleep 'echo "slept $1"'
+  KEYDESK_STATUS=503 KEYDESK_CURL=0
+  pause() {
+    SECONDS=0 KEYDESK_DEADLINE="$2"
+    printf 'retry-after: %s\n' "$1" >"$BATS_TEST_TMPDIR/headers"
+    answer '{"error":"temporarily_unavailable"}'
+    keydesk_pause x "$BATS_TEST_TMPDIR" 1
+  }
+  run inside pause 20 20
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = 'x: not yet (503 temporarily_unavailable); asking again in 20 s' ]
+  [ "${lines[1]}" = 'slept 20' ]
+  run inside pause 20 19
+  [ "$status" -eq 1 ]
+  [ -z "$output" ]
+  run inside pause 08 10
+  [[ "$output" == *'slept 8' ]]
+  run inside pause 'Fri, 31 Dec 2027 23:59:59 GMT' 10
+  [[ "$output" =~ ^slept\ [12]$ ]]
+}
+
+@test "advice is about what came back" {
+  advise() {
+    KEYDESK_STATUS="$1" KEYDESK_CURL="${3:-0}" KEYDESK_AUDIENCE='an "audience"' KEYDESK_CLAIMS=(pipeline_id) KEYDESK_TIMEOUT=300
+    KEYDESK_JOB_TOKEN_AS="${5:-executable}" KEYDESK_LIFETIME=7200
+    answer "{\"error\":\"$2\"}"
+    keydesk_advice "$BATS_TEST_TMPDIR" "${4-}"
+  }
+  [[ "$(inside advise 401 invalid_token)" == *'"an "audience"", for which the token was asked.' ]]
+  [[ "$(inside advise 401 invalid_token 0 '' file)" == *'and its jobTokenLifetime no less than 7200 s.' ]]
+  [[ "$(inside advise 400 invalid_request 0 'Ask for it with --claim build_id.')" == *'now are: pipeline_id.' ]]
+  [[ "$(inside advise 400 invalid_target)" == 'check the name'* ]]
+  [[ "$(inside advise 400 invalid_grant)" == 'retry the job'* ]]
+  [[ "$(inside advise 503 temporarily_unavailable)" == *'timeout, 300 s'* ]]
+  [[ "$(inside advise 404 not_found)" == *'whether url is that of the desk'* ]]
+  [[ "$(inside advise 000 '' 60)" == *certificate* ]]
+  [[ "$(inside advise 000 '' 127)" == 'install curl'* ]]
+}
+
+@test "curl gets the secret on its standard input, reads no file of the user's, and is told of no redirect" {
+  stub curl 'printf "%s\n" "$@" >"$0.calls"; cat >"$0.input"; printf 200'
+  run inside post
+  [ "$output" = '200 0' ]
+  [ "$(cat "$BATS_TEST_TMPDIR/bin/curl.input")" = 'Authorization: Bearer s3cret' ]
+  [ "$(head -n 1 "$BATS_TEST_TMPDIR/bin/curl.calls")" = --disable ]
+  run grep -E 's3cret|--location|^-L|--insecure|--noproxy' "$BATS_TEST_TMPDIR/bin/curl.calls"
+  [ "$status" -eq 1 ]
+}
+
+@test "an answer that did not come whole is none" {
+  stub curl 'cat >/dev/null; printf 200; exit 18'
+  run inside post
+  [ "$output" = '000 18' ]
+}

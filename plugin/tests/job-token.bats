@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# bin/job-token, as Google's libraries run it. Every answer is parsed by a JSON parser where there is one.
+
+load setup
+
+# The script as it lies in a step: beside its audience and its claims.
+lay_out() {
+  cp "$PLUGIN/bin/job-token" "$BATS_TEST_TMPDIR/job-token"
+  printf '%s' "${1:-https://keydesk.acme.example}" >"$BATS_TEST_TMPDIR/audience"
+  printf '%s\n' "${@:2}" >"$BATS_TEST_TMPDIR/claims"
+}
+
+ask() {
+  "${SH:-/bin/sh}" "$BATS_TEST_TMPDIR/job-token" 2>&1
+}
+
+# One line on standard output, nothing on standard error, exit code 0, and JSON.
+answered() {
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 1 ]
+  if command -v node >/dev/null; then
+    printf '%s' "$output" | node -e 'JSON.parse(require("fs").readFileSync(0, "utf8"))'
+  fi
+}
+
+@test "a token comes as Google's libraries want it" {
+  stub buildkite-agent 'echo eyJhbGciOiJSUzI1NiJ9.e30.c2ln'
+  lay_out https://keydesk.acme.example pipeline_id
+  run ask
+  answered
+  [ "$output" = '{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:jwt","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}' ]
+}
+
+@test "audience and claims reach the agent as they are" {
+  stub buildkite-agent 'printf "%s\n" "$@" >"$0.calls"; echo a.b.c'
+  lay_out '-a "b'\''$(id)`id`\ *' pipeline_id 'agent_tag:$(id)'
+  run ask
+  answered
+  diff - "$BATS_TEST_TMPDIR/bin/buildkite-agent.calls" <<'CALLS'
+oidc
+request-token
+--audience=-a "b'$(id)`id`\ *
+--claim=pipeline_id
+--claim=agent_tag:$(id)
+CALLS
+}
+
+@test "what the agent says beside the token goes nowhere" {
+  stub buildkite-agent 'echo "a warning" >&2; echo a.b.c'
+  lay_out x pipeline_id
+  run ask
+  answered
+  [[ "$output" == *'"id_token":"a.b.c"}' ]]
+}
+
+@test "a failure is an answer too, with the agent's words in it" {
+  stub buildkite-agent "$(cat <<'STUB'
+printf 'fatal: "422" C:\\temp\ttab\nsecond \033[31mline\n' >&2
+exit 1
+STUB
+)"
+  lay_out x pipeline_id
+  run ask
+  answered
+  [ "$output" = '{"version":1,"success":false,"code":"KEYDESK_NO_JOB_TOKEN","message":"buildkite-agent oidc request-token failed: fatal: \"422\" C:\\temp tab second [31mline"}' ]
+}
+
+@test "a failure without words, and one with too many" {
+  stub buildkite-agent 'exit 1'
+  lay_out x pipeline_id
+  run ask
+  answered
+  [[ "$output" == *'failed: is buildkite-agent on the PATH?"}' ]]
+  stub buildkite-agent 'while [ "${n:-0}" -lt 500 ]; do n=$((${n:-0} + 1)); printf "\\\\\"ü\n" >&2; done; exit 1'
+  run ask
+  answered
+  [ "${#output}" -lt 1500 ]
+}
+
+@test "no agent at all" {
+  rm "$BATS_TEST_TMPDIR/bin/buildkite-agent"
+  lay_out x pipeline_id
+  run ask
+  answered
+  [[ "$output" == *'"success":false'* ]]
+}
+
+@test "what is no token does not pass for one" {
+  stub buildkite-agent 'echo "{\"a\":\"b\"}"'
+  lay_out x pipeline_id
+  run ask
+  answered
+  [[ "$output" == *'failed: it printed something else than a token"}' ]]
+  stub buildkite-agent 'true'
+  run ask
+  answered
+  [[ "$output" == *'"success":false'* ]]
+}
+
+@test "tracing and the like, inherited by a bash that is sh, do not spoil it" {
+  stub buildkite-agent 'echo a.b.c'
+  lay_out x pipeline_id
+  ln -s "$(command -v bash)" "$BATS_TEST_TMPDIR/sh"
+  SH="$BATS_TEST_TMPDIR/sh" run env SHELLOPTS=xtrace:errexit:nounset "$BATS_TEST_TMPDIR/sh" "$BATS_TEST_TMPDIR/job-token"
+  answered
+  [[ "$output" == *'"id_token":"a.b.c"}' ]]
+}
+
+@test "it reads nothing from standard input" {
+  stub buildkite-agent 'cat; echo a.b.c'
+  lay_out x pipeline_id
+  run ask < <(echo surprise)
+  answered
+  [[ "$output" == *'"id_token":"a.b.c"}' ]]
+}
+
+# What the hooks do with the agent.
+
+settings() {
+  KEYDESK_AUDIENCE=x KEYDESK_CLAIMS=(pipeline_id) KEYDESK_JOB_TOKEN_AS="$1" KEYDESK_LIFETIME="$2"
+}
+
+@test "a job token is kept for a third of its life, and asked for again after that" {
+  stub buildkite-agent 'echo call >>"$0.calls"; echo "a.b.c$(wc -l <"$0.calls" | tr -d " ")"'
+  twice() {
+    settings executable 300
+    SECONDS=0
+    keydesk_fresh_job_token && printf '%s\n' "$KEYDESK_JOB_TOKEN"
+    SECONDS=99
+    keydesk_fresh_job_token && printf '%s\n' "$KEYDESK_JOB_TOKEN"
+    SECONDS=100
+    keydesk_fresh_job_token && printf '%s\n' "$KEYDESK_JOB_TOKEN"
+  }
+  run inside twice
+  [ "$output" = $'a.b.c1\na.b.c1\na.b.c2' ]
+}
+
+@test "only a job token for a file is asked for with a lifetime" {
+  stub buildkite-agent 'echo "$*" >>"$0.calls"; echo a.b.c'
+  both() {
+    settings executable 300
+    keydesk_fresh_job_token
+    KEYDESK_JOB_TOKEN=''
+    settings file 120
+    keydesk_fresh_job_token
+  }
+  inside both
+  [ "$(cat "$BATS_TEST_TMPDIR/bin/buildkite-agent.calls")" = $'oidc request-token --audience=x --claim=pipeline_id\noidc request-token --audience=x --claim=pipeline_id --lifetime=120' ]
+}
+
+@test "a secret reaches the redactor on its standard input and nowhere else" {
+  stub buildkite-agent 'echo "$*" >"$0.calls"; cat >"$0.input"; echo "INFO reading" >&2'
+  run inside keydesk_redact 'the token of x' "s3cret %s \\"
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  [ "$(cat "$BATS_TEST_TMPDIR/bin/buildkite-agent.calls")" = 'redactor add --format none' ]
+  [ "$(cat "$BATS_TEST_TMPDIR/bin/buildkite-agent.input")" = "s3cret %s \\" ]
+}

@@ -1,0 +1,170 @@
+// Runs one step of a pipeline as Buildkite's agent does: each plugin's hooks in their order, sourced in a shell whose
+// exports carry over, then the command, and `pre-exit` whatever happened before. Everything it starts ends in time.
+// Coarser than the real one in this: what is to be redacted is so for the whole phase, not from that moment on.
+// Source: buildkite/agent, internal/job/executor.go and internal/job/hook/wrapper.go.
+
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Job, LocalBuildkite } from './buildkite.ts';
+import { wrapHook } from './buildkite-hook.ts';
+import { JobLog } from './buildkite-log.ts';
+import type { CommandStep } from './buildkite-pipeline.ts';
+import { pluginEnvironment, pluginName } from './buildkite-plugin.ts';
+import { type Phase, ProcessGroup } from './buildkite-process-group.ts';
+
+const AGENT = fileURLToPath(new URL('buildkite-agent.ts', import.meta.url));
+export interface StepParts {
+  readonly step: Pick<CommandStep, 'command' | 'plugins' | 'env'>;
+  readonly job: Job;
+  readonly buildkite: LocalBuildkite;
+  /** The folder of each plugin, by the name its reference gives it. */
+  readonly plugins: Readonly<Record<string, string>>;
+  /** Beside what the agent sets and before what the step sets. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Folders that come before all others on the PATH. */
+  readonly path?: readonly string[];
+  /** Where the command runs. */
+  readonly checkout?: string;
+  /** How long what runs has after a cancel, in milliseconds. */
+  readonly graceMs?: number;
+  /** How long a phase may take, in milliseconds. */
+  readonly limitMs?: number;
+}
+
+export interface Ran {
+  /** The job's. */
+  readonly exitCode: number;
+  /** As it stands in the job's log. */
+  readonly output: string;
+  /** With nothing redacted. */
+  readonly raw: string;
+  /** What ran, in its order. */
+  readonly phases: readonly { readonly name: string; readonly exitCode: number }[];
+  /** The job's as it was in the end. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Files and folders that the step left in its TMPDIR. */
+  readonly leftBehind: readonly string[];
+}
+
+export interface RunningStep {
+  /** Resolves once `text` was printed; rejects when the step ends without it. */
+  saw(text: string): Promise<void>;
+  /** What Buildkite does when somebody cancels the job. */
+  cancel(): void;
+  readonly finished: Promise<Ran>;
+}
+
+/** Runs a step to its end. */
+export function runStep(parts: StepParts): Promise<Ran> {
+  return startStep(parts).finished;
+}
+
+/** Starts a step that may be watched and cancelled. */
+export function startStep(parts: StepParts): RunningStep {
+  const { step, job, buildkite, graceMs = 10_000, limitMs = 120_000 } = parts;
+  const uses = step.plugins.map(({ reference, configuration }) => {
+    const name = pluginName(reference);
+    const hooks = join(parts.plugins[name] ?? fail(`no folder is known for the plugin ${name}`), 'hooks');
+    return { name, hooks, own: pluginEnvironment(reference, configuration) };
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'keydesk-step-'));
+  const redacted = join(folder, 'redacted');
+  const temporary = join(folder, 'tmp');
+  for (const name of ['bin', 'tmp', 'wrappers']) mkdirSync(join(folder, name));
+  writeFileSync(redacted, '');
+  writeFileSync(join(folder, 'bin', 'buildkite-agent'), `#!/bin/sh\nexec '${process.execPath}' '${AGENT}' "$@"\n`, {
+    mode: 0o755,
+  });
+  const log = new JobLog(redacted);
+  const group = new ProcessGroup({ graceMs, limitMs, onOutput: (chunk) => log.take(chunk) });
+  const phases: { name: string; exitCode: number }[] = [];
+  let environment: Record<string, string> = {
+    PATH: [...(parts.path ?? []), join(folder, 'bin'), process.env.PATH].join(':'),
+    HOME: '/nonexistent',
+    TMPDIR: temporary,
+    BUILDKITE: 'true',
+    CI: 'true',
+    BUILDKITE_AGENT_ACCESS_TOKEN: job.agentToken,
+    BUILDKITE_AGENT_ENDPOINT: buildkite.agentEndpoint,
+    BUILDKITE_COMMAND: step.command,
+    BUILDKITE_JOB_ID: job.id,
+    BUILDKITE_ORGANIZATION_SLUG: buildkite.organization.slug,
+    BUILDKITE_STANDIN_REDACTED: redacted,
+    ...parts.environment,
+    ...step.env,
+  };
+  let checkout = parts.checkout ?? folder;
+  const runPhase = async (name: string, [file = '', ...args]: readonly string[], env: Record<string, string>) => {
+    log.take(`~~~ Running ${name}\n`);
+    const phase: Phase = { name, file, args, env, cwd: checkout };
+    const exitCode = await group.run(phase);
+    log.endPhase(environment);
+    phases.push({ name, exitCode });
+    return exitCode;
+  };
+
+  const runHook = async (hook: string, { name, hooks, own }: (typeof uses)[number]): Promise<number> => {
+    const path = join(hooks, hook);
+    if (!existsSync(path) || group.over) return 0;
+    const wrapped = wrapHook(path, join(folder, 'wrappers'));
+    const exitCode = await runPhase(`plugin ${name} ${hook} hook`, wrapped.command, { ...environment, ...own });
+    const { changed, removed, workingDirectory } = wrapped.changes();
+    environment = { ...environment, ...changed, BUILDKITE_LAST_HOOK_EXIT_STATUS: String(exitCode) };
+    for (const variable of removed) delete environment[variable];
+    checkout = workingDirectory ?? checkout;
+    log.endPhase(environment);
+    return exitCode;
+  };
+
+  /** The exit code of the first that failed; those after it do not run. */
+  const runHooks = async (hook: string): Promise<number> => {
+    for (const use of uses) {
+      const exitCode = await runHook(hook, use);
+      if (exitCode !== 0) return exitCode;
+    }
+    return 0;
+  };
+
+  const runCommand = async (): Promise<number> => {
+    const instead = uses.find(({ hooks }) => existsSync(join(hooks, 'command')));
+    const running = instead
+      ? runHook('command', instead)
+      : runPhase('commands', ['bash', '-e', '-c', step.command], environment);
+    const exitCode = await running;
+    environment.BUILDKITE_COMMAND_EXIT_STATUS = String(exitCode);
+    return exitCode;
+  };
+
+  const runPhases = async (): Promise<number> => {
+    const before = (await runHooks('environment')) || group.cancelledWith || (await runHooks('pre-command'));
+    if (before !== 0 || group.cancelledWith !== 0) return before || group.cancelledWith;
+    const exitCode = await runCommand();
+    return (await runHooks('post-command')) || exitCode;
+  };
+
+  const runAll = async (): Promise<Ran> => {
+    try {
+      const before = await runPhases();
+      const exitCode = (await runHooks('pre-exit')) || before;
+      const leftBehind = readdirSync(temporary, { recursive: true, encoding: 'utf8' });
+      return { exitCode, output: log.redacted, raw: log.raw, phases, environment, leftBehind };
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
+  const finished = runAll().finally(() => log.close());
+  return {
+    saw: (text) => log.saw(text),
+    cancel: () => {
+      environment.BUILDKITE_JOB_CANCELLED = 'true';
+      group.cancel();
+    },
+    finished,
+  };
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}
