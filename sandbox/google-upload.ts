@@ -60,13 +60,15 @@ export class Uploads {
     if (session.answer) return session.answer;
     const { length } = request.bytes;
     const header = String(request.headers['content-range'] ?? `bytes 0-${length - 1}/${length}`);
-    const [, first, last, total] = /^bytes (?:(\d+)-(-?\d+)|\*)\/(\d+|\*)$/.exec(header) ?? [];
+    const [, first, last, total] = /^bytes (?:(\d+)-(-?\d+|\*)|\*)\/(\d+|\*)$/.exec(header) ?? [];
     if (total === undefined) return invalid(`Failed to parse Content-Range header: ${header}`);
     const at = Number(first ?? session.received.length);
-    if (at > session.received.length || (first !== undefined && Number(last) - at + 1 !== length))
+    // Who cannot tell beforehand how much there is sends all of the rest, and says so with two stars.
+    const rest = last === '*' && total === '*';
+    if (at > session.received.length || (first !== undefined && !rest && Number(last) - at + 1 !== length))
       return invalid(`Invalid Content-Range: ${header}`);
     const received = Buffer.concat([session.received.subarray(0, at), request.bytes]);
-    if (String(received.length) === total) {
+    if (rest || String(received.length) === total) {
       session.received = received;
       session.answer = session.store({ name: session.name, described: session.described, content: received });
       return session.answer;

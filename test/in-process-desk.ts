@@ -30,7 +30,7 @@ import { sweep } from '../shared/sweep.ts';
 import type { SweepParts } from '../shared/sweep-step.ts';
 
 export const WEBHOOK_TOKENS = ['first-webhook-token', 'second-webhook-token'];
-const AUDIENCE = 'https://keydesk.acme.example';
+export const AUDIENCE = 'https://keydesk.acme.example';
 
 /** A policy with every kind of credential; its projects are the test's own, so that tests don't meet in the emulator. */
 function policyText(project: string): string {

@@ -62,7 +62,7 @@ STUB
   lay_out x pipeline_id
   run ask
   answered
-  [ "$output" = '{"version":1,"success":false,"code":"KEYDESK_NO_JOB_TOKEN","message":"buildkite-agent oidc request-token failed: fatal: \"422\" C:\\temp tab second [31mline"}' ]
+  [ "$output" = '{"version":1,"success":false,"code":"KEYDESK_NO_JOB_TOKEN","message":"buildkite-agent oidc request-token failed, as it does once the job has ended: fatal: \"422\" C:\\temp tab second [31mline"}' ]
 }
 
 @test "a failure without words, and one with too many" {
@@ -70,7 +70,7 @@ STUB
   lay_out x pipeline_id
   run ask
   answered
-  [[ "$output" == *'failed: is buildkite-agent on the PATH?"}' ]]
+  [[ "$output" == *'has ended: is buildkite-agent on the PATH?"}' ]]
   stub buildkite-agent 'while [ "${n:-0}" -lt 500 ]; do n=$((${n:-0} + 1)); printf "\\\\\"ü\n" >&2; done; exit 1'
   run ask
   answered
@@ -90,7 +90,7 @@ STUB
   lay_out x pipeline_id
   run ask
   answered
-  [[ "$output" == *'failed: it printed something else than a token"}' ]]
+  [[ "$output" == *'has ended: it printed something else than a token"}' ]]
   stub buildkite-agent 'true'
   run ask
   answered

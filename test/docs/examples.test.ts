@@ -10,10 +10,9 @@ import { ROOT } from '../../sandbox/functions.ts';
 import { jsonServer } from '../../sandbox/local-server.ts';
 import { type Ran, runStep } from '../../sandbox/step.ts';
 import { gcloudEnvironment, missing, pathOf, pythonOfGcloud } from '../clients/gcloud.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { AUDIENCE, databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import { USE_CREDENTIALS } from '../plugin/a-step.ts';
 
-const AUDIENCE = 'https://keydesk.acme.example';
 const TAG = { build_branch: 'v1.4.0', build_tag: 'v1.4.0' };
 const python = missing('gcloud, whose Python has google.auth,', pythonOfGcloud());
 const gcloud = missing('gcloud', pathOf('gcloud'));

@@ -2,7 +2,7 @@
 // and does what it says with real curl.
 
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -50,6 +50,37 @@ describe('the README', () => {
     if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
     const rules = newRulesFile(loaded.policy, { project: 'acme-staging', database: '(default)' });
     expect(read('firestore.rules')).toBe(rules);
+  });
+});
+
+describe('docs/CLIENTS.md', () => {
+  const clients = read('docs/CLIENTS.md');
+
+  it('shows examples/credentials/executable.json as it is', () => {
+    const [, shown] = /<!-- examples\/credentials\/executable\.json -->\n```json\n([\s\S]*?)```/.exec(clients) ?? [];
+    expect(shown).toBe(read('examples/credentials/executable.json'));
+  });
+
+  it('links only to files that exist', () => {
+    const links = [...clients.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path]) => path as string);
+    expect(links.length).toBeGreaterThan(3);
+    for (const path of links) expect([path, existsSync(join(ROOT, 'docs', path))]).toEqual([path, true]);
+  });
+
+  it('quotes what the tests see clients show', () => {
+    const seen = readdirSync(join(ROOT, 'test/clients'))
+      .map((name) => read(join('test/clients', name)))
+      .join('\n');
+    for (const quoted of [
+      'No rule of the policy grants this job',
+      'The job has ended; it gets no more credentials.',
+      'Batch writes require admin authentication.',
+      'Metadata operations require admin authentication.',
+      '1 delete failed.',
+      'KEYDESK_NO_JOB_TOKEN',
+      'Getting metadata from plugin failed with error',
+    ])
+      expect([quoted, clients.includes(quoted), seen.includes(quoted)]).toEqual([quoted, true, true]);
   });
 });
 

@@ -6,10 +6,9 @@ import type { Job } from '../../sandbox/buildkite.ts';
 import type { PluginConfiguration } from '../../sandbox/buildkite-plugin.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import { type RunningStep, type StepParts, startStep } from '../../sandbox/step.ts';
-import type { InProcessDesk } from '../in-process-desk.ts';
+import { AUDIENCE, type InProcessDesk } from '../in-process-desk.ts';
 
 export const PLUGIN = join(ROOT, 'plugin');
-export const AUDIENCE = 'https://keydesk.acme.example';
 /** Runs in a step: tells what Google's library makes of the step's credentials. */
 export const USE_CREDENTIALS = `node '${join(ROOT, 'test/plugin/use-credentials.mjs')}'`;
 /** What no log may hold: a JWT, which job tokens and Firestore's tokens are, and what Google mints for accounts. */

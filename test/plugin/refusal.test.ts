@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
-import { AUDIENCE, grantEvents, runAStep, SECRET, startAStep } from './a-step.ts';
+import { AUDIENCE, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { grantEvents, runAStep, SECRET, startAStep } from './a-step.ts';
 import { type Front, openFront } from './front.ts';
 
 let desk: InProcessDesk;
