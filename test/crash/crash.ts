@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Unavailable } from '../../shared/unavailable.ts';
 import { type Cut, Cutting } from './cut-process.ts';
 import { inspect, inspectEnd, isOver, type Records } from './invariants.ts';
-import { type Lane, type Lanes, openLanes } from './lanes.ts';
+import { accountsOf, type Lane, type Lanes, openLanes } from './lanes.ts';
 import { HANDING_OUT, type Scenario, type Step, SWEEPING } from './scenarios.ts';
 import { type CrashJob, type Defects, type Desk, World } from './world.ts';
 
@@ -161,7 +161,8 @@ async function refusesWhatIsOver(world: World, records: Records): Promise<void> 
 
 /** Another job asks for an account of the pool: it gets one that nobody has, and none but for want of one. */
 async function rivalAsks(world: World, { accounts }: Records): Promise<void> {
-  const free = [...accounts.values()].filter((account) => (account?.state ?? 'free') === 'free');
+  const { pool } = accountsOf(world.project);
+  const free = pool.filter((email) => (accounts.get(email)?.state ?? 'free') === 'free');
   const rival: CrashJob = world.job('admin', 'rival');
   const handed = await world.whole((desk) => desk.handOut(rival));
   if (free.length > 0) expect(handed.outcome, 'an account is free and not given').toBe('issued');

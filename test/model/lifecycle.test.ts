@@ -26,15 +26,28 @@ const COMMON = {
   swapped: 6,
   'account free>leased': 15,
   'grant expired>issuing': 6,
-  'grant revoking>revoking': 10,
   'sweep expired a grant': 40,
   'sweep finished a revocation': 5,
   'sweep woke an account': 8,
 };
 const REACHED: Record<Focus, Record<string, number>> = {
-  everything: { ...COMMON, 'refused: barred': 50, killed: 20, 'sweep found a job finished': 1, 'late: disable': 1 },
+  everything: {
+    ...COMMON,
+    'grant revoking>revoking': 10,
+    'refused: barred': 50,
+    killed: 20,
+    'sweep found a job finished': 1,
+    'late: disable': 1,
+  },
   pool: { ...COMMON, 'late: enable': 10, 'late: disable': 5, 'sweep woke an account': 30, 'account free>leased': 60 },
-  races: { ...COMMON, 'refused: barred': 100, killed: 30, 'overtaken by the end': 50, 'grant revoking>expired': 3 },
+  races: {
+    ...COMMON,
+    'grant revoking>revoking': 10,
+    'refused: barred': 100,
+    killed: 30,
+    'overtaken by the end': 50,
+    'grant revoking>expired': 3,
+  },
 };
 
 it.each(focuses)(

@@ -53,6 +53,7 @@ export function linesOf(desk: InProcessDesk) {
       revocation: 'expiry',
       service_account: `export@${desk.project}.iam.gserviceaccount.com`,
       scopes: ['https://www.googleapis.com/auth/datastore', 'https://www.googleapis.com/auth/devstorage.read_only'],
+      storage: null,
     },
   };
   return {
