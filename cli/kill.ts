@@ -99,9 +99,11 @@ async function main(): Promise<void> {
   const killed = await throwKillSwitch(parts, id, act);
   for (const entry of endingEntries(killed)) audit(entry);
   say(`  ${killed.revoked.length} revoked: access was taken away`);
-  say(`  ${killed.renewalEnded.length} not renewed any more: tokens of shared accounts, which nothing can take away`);
-  for (const grant of killed.renewalEnded)
-    say(`    ${name(grant)}  works until ${new Date(grant.expires_at).toISOString()}`);
+  const lingering = [...killed.renewalEnded, ...killed.lingering];
+  say(
+    `  ${lingering.length} not renewed any more: of shared accounts, or narrowed to a bucket; nothing can take them away`,
+  );
+  for (const grant of lingering) say(`    ${name(grant)}  works until ${new Date(grant.expires_at).toISOString()}`);
   say(`  ${killed.expired.length} had expired`);
   const unfinished = [...killed.unfinished, ...killed.failures];
   say(`  ${unfinished.length} not finished: the sweep goes on with those that are on record as ending`);

@@ -27,6 +27,8 @@ export interface Killed extends Ending {
   readonly id: string;
   /** Grants without a `pipeline_id`, left because it cannot be told whether they are meant. */
   readonly undetermined: readonly Grant[];
+  /** Grants that had ended before, of which what can be taken away was; their tokens die at `dead_at`. */
+  readonly lingering: readonly Grant[];
   readonly failures: readonly Failure[];
 }
 
@@ -78,5 +80,6 @@ export async function throwKillSwitch(parts: KillParts, id: string, act: KillSwi
     detail: 'on record as ending; the sweep goes on',
   }));
   const merged = mergeEndings(endings);
-  return { ...merged, unfinished: [...merged.unfinished, ...waiting], id, undetermined, failures };
+  const lingering = ended.filter(({ dead_at }) => dead_at !== null && dead_at > now());
+  return { ...merged, unfinished: [...merged.unfinished, ...waiting], id, undetermined, lingering, failures };
 }

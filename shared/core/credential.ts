@@ -77,18 +77,19 @@ const objectPrefix = z
     /^(?:[A-Za-z0-9._~@+=,:-]+\/)+$/,
     'must be folders of letters, digits and ._~@+=,:- that end in a slash, such as "warm/": without it "warm" would open "warmer" too',
   );
-/** They can let somebody in for good, by changing who may use the bucket; or are not taken in a boundary. */
-const ROLES_NOT_ALLOWED = /^roles\/(storage\.(admin|legacyBucketOwner)|owner|editor|viewer)$/;
-const storageRole = z
-  .string()
-  .regex(
-    /^((projects|organizations)\/[a-z0-9:.-]+\/)?roles\/[A-Za-z0-9_.]+$/,
-    'must be a role such as roles/storage.objectViewer',
-  )
-  .refine((role) => !ROLES_NOT_ALLOWED.test(role), {
-    error:
-      'is too wide to hand to a job: take one for objects, such as roles/storage.objectViewer or roles/storage.objectUser',
-  });
+/** Predefined roles that only open objects: none may change who else is let in. */
+const STORAGE_ROLES = [
+  'roles/storage.objectViewer',
+  'roles/storage.objectCreator',
+  'roles/storage.objectUser',
+  'roles/storage.legacyObjectReader',
+  'roles/storage.legacyBucketReader',
+  'roles/storage.legacyBucketWriter',
+];
+const CUSTOM_ROLE = /^(projects|organizations)\/[a-z0-9:.-]+\/roles\/[A-Za-z0-9_.]+$/;
+const storageRole = z.string().refine((role) => STORAGE_ROLES.includes(role) || CUSTOM_ROLE.test(role), {
+  error: `must be one of ${STORAGE_ROLES.join(', ')}, or a custom role (projects/PROJECT/roles/NAME): others can let somebody in for good`,
+});
 
 /** Pooled accounts are disabled and enabled by name, so their project must be plain from it. */
 const pooledAccount = z

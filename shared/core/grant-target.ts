@@ -43,7 +43,8 @@ export function toTarget(credential: Credential, existing: Grant | undefined, le
         kind: 'service_account' as const,
         revocation: 'expiry' as const,
         service_account: credential.email,
-        scopes: [...credential.scopes],
+        // Those of a narrowed token are its parent's, and it never has them.
+        scopes: credential.storage ? [] : [...credential.scopes],
         storage: credential.storage,
       };
     case 'pooled_service_account':
@@ -51,7 +52,8 @@ export function toTarget(credential: Credential, existing: Grant | undefined, le
         kind: 'pooled_service_account' as const,
         revocation: credential.storage ? ('expiry' as const) : ('propagating' as const),
         service_account: lease,
-        scopes: [...credential.scopes],
+        // Those of a narrowed token are its parent's, and it never has them.
+        scopes: credential.storage ? [] : [...credential.scopes],
         storage: credential.storage,
         ...toLeases(existing, lease, now),
       };

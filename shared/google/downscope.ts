@@ -5,10 +5,13 @@
 import * as z from 'zod';
 import type { StorageBoundary } from '../core/credential.ts';
 import type { Ask } from '../outgoing.ts';
+import { Unavailable } from '../unavailable.ts';
 import { expectAnswer, withoutSlash } from './google-answer.ts';
 import type { Minted } from './mint.ts';
 
 const WHAT = 'sts token';
+/** Whole seconds, counted on at the answer's arrival, may say a little more than is so. */
+const ROUNDING_MS = 5_000;
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
 /** The two conditions are for objects and for listing: a listing names no object, but the prefix that it is of. */
@@ -43,7 +46,6 @@ export async function downscope(
   parent: Minted,
   boundary: StorageBoundary,
 ): Promise<Minted> {
-  const started = parts.now();
   const answer = await parts.ask({
     what: WHAT,
     url: `${withoutSlash(parts.stsUrl)}/v1/token`,
@@ -58,6 +60,9 @@ export async function downscope(
   });
   // What is refused here is the boundary, never the account: another of a pool would fare no better.
   const { access_token, expires_in } = expectAnswer(WHAT, answer, exchangeAnswer, { mayRefuse: false });
-  const expires_at = Math.min(parent.expires_at, started + (expires_in ?? Number.POSITIVE_INFINITY) * 1000);
-  return { accessToken: access_token, expires_at };
+  const expires_at = expires_in === undefined ? parent.expires_at : parts.now() + expires_in * 1000;
+  // What is on record is the end of the parent token, so one that outlives it must not leave.
+  if (expires_at > parent.expires_at + ROUNDING_MS)
+    throw new Unavailable(WHAT, 'answered a token that outlives the one it was narrowed from');
+  return { accessToken: access_token, expires_at: Math.min(expires_at, parent.expires_at) };
 }

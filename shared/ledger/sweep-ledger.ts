@@ -34,9 +34,9 @@ export interface KnownAccount {
 }
 
 export interface SweepLedger {
-  /** Grants whose revocation is not finished, at most `limit`. Throws Unavailable, as all of these do. */
+  /** Grants of which something is still to be taken away, at most `limit`. Throws Unavailable, as all of these do. */
   unfinished(limit: number): Promise<Found>;
-  /** Live grants whose time is up, longest first, at most `limit`. */
+  /** Grants that have not come to their end although their time is up, longest first, at most `limit`. */
   overdue(limit: number): Promise<Found>;
   /** Live grants of jobs of which nothing was heard for a while, longest first, at most `limit`. */
   quiet(limit: number): Promise<Found>;
@@ -70,6 +70,7 @@ const askingSchema = z.object({ held_until: z.number() });
 export function createSweepLedger(ledger: Firestore, now: () => number): SweepLedger {
   const grants = ledger.collection('grants');
   const live = grants.where('state', 'in', ['issuing', 'active']);
+  const notOver = grants.where('state', 'in', ['issuing', 'active', 'revoking']);
   const asking = ledger.collection('sweeps').doc('buildkite');
 
   const read = async (query: Query, limit: number): Promise<QueryDocumentSnapshot[]> => {
@@ -106,8 +107,9 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
   };
 
   return {
-    unfinished: (limit) => list(grants.where('state', '==', 'revoking').orderBy(FieldPath.documentId()), limit),
-    overdue: (limit) => list(live.where('expires_at', '<=', new Date(now())).orderBy('expires_at'), limit),
+    unfinished: (limit) =>
+      list(grants.where('state', '==', 'revoking').where('dead_at', '==', null).orderBy(FieldPath.documentId()), limit),
+    overdue: (limit) => list(notOver.where('expires_at', '<=', new Date(now())).orderBy('expires_at'), limit),
     quiet: (limit) => list(live.where('job_check_at', '<=', new Date(now())).orderBy('job_check_at'), limit),
     heardOfJob: (grant, askAgainAfter) =>
       moveGrant(ledger, grant, (existing, at) => heardOfJob(existing, askAgainAfter, at), now),

@@ -76,11 +76,11 @@ describe('the examples', () => {
 
   it('push configuration with the Firestore SDK', async () => {
     wentWell(await run(step('configure')));
-    expect(await documentOf('acme-staging', 'config/web')).toMatchObject({ replicas: 3 });
+    expect(await documentOf('acme-staging', 'config/api')).toMatchObject({ replicas: 3 });
   });
 
   it.skipIf(python.skipped)(`read configuration with Python${python.because}`, async () => {
-    await databaseOf('acme-staging', '(default)').doc('config/web').set({ replicas: 3 });
+    await databaseOf('acme-staging', '(default)').doc('config/api').set({ replicas: 3 });
     const gclouds = pythonOfGcloud();
     mkdirSync(join(folder, 'bin'), { recursive: true });
     writeFileSync(join(folder, 'bin/python3'), `#!/bin/sh\nexec '${gclouds?.command}' "$@"\n`, { mode: 0o755 });
@@ -130,8 +130,8 @@ describe('the examples', () => {
     wentWell(await run(staging, { claims: TAG }));
     wentWell(await run(production, { claims: TAG }));
     const deployed = { commit: '9f3182061f1e2cca4702c368cbc039b7dc9d4485' };
-    expect(await documentOf('acme-staging', 'config/web')).toMatchObject(deployed);
-    expect(await documentOf('acme-production', 'config/web')).toMatchObject(deployed);
+    expect(await documentOf('acme-staging', 'config/api')).toMatchObject(deployed);
+    expect(await documentOf('acme-production', 'config/api')).toMatchObject(deployed);
 
     const { plugins } = production;
     const early = await run({ ...staging, plugins }, { claims: TAG });

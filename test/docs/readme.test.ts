@@ -135,8 +135,9 @@ describe('the step of the README', () => {
 
   it('may give its credential back with the line that the README shows', async () => {
     const issued = await desk.askByPath(await desk.buildkite.jobToken(desk.buildkite.startJob()));
-    const [, line = ''] = /`(curl --data-urlencode "token=\$ACCESS_TOKEN" "\$KEYDESK\/revoke")`/.exec(readme) ?? [];
-    const shell = ['-c', `${line} --silent --output /dev/null --write-out '%{http_code}'`];
+    const [, line = ''] =
+      /`(curl --data-urlencode token@- "\$KEYDESK\/revoke") <<<"\$ACCESS_TOKEN"`/.exec(readme) ?? [];
+    const shell = ['-c', `${line} --silent --output /dev/null --write-out '%{http_code}' <<<"$ACCESS_TOKEN"`];
     const environment = { PATH: process.env.PATH, KEYDESK: desk.tokenUrl, ACCESS_TOKEN: issued.json.access_token };
     const { stdout } = await promisify(execFile)('bash', shell, { env: environment });
     expect(stdout).toBe('200');

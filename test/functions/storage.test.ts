@@ -60,7 +60,7 @@ describe('a credential for a part of a bucket', () => {
       kind: 'service_account',
       revocation: 'expiry',
       storage: storageOnRecord,
-      scopes: ['https://www.googleapis.com/auth/cloud-platform'],
+      scopes: [],
     });
   });
 

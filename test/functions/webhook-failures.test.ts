@@ -106,7 +106,7 @@ describe('when the end of a job meets a failure', () => {
     const valid = await aValidWebhook(desk);
     const grants = databaseOf(desk.project, 'ledger').collection('grants');
     const alien = grants.doc('0123456789abcdef0123456789abcdef');
-    await alien.set({ state: 'revoking', kind: 'of a later version' });
+    await alien.set({ state: 'revoking', dead_at: null, kind: 'of a later version' });
     const job = databaseOf(desk.project, 'ledger').collection('jobs').doc(valid.job.id);
     await job.update({ grants: [...((await job.get()).get('grants') as string[]), alien.id] });
     const answer = await desk.notify(valid.body);

@@ -91,7 +91,7 @@ describe('the exchange', () => {
   it.each([
     ['as long as its parent where the answer does not say', {}, 900],
     ['as long as the answer says', { expires_in: 600 }, 600],
-    ['never longer than its parent', { expires_in: 3600 }, 900],
+    ['never longer than its parent, by however little', { expires_in: 904 }, 900],
   ])('gives a token that lives %s', async (_, more, seconds) => {
     const { minted } = await exchanged({ json: { ...ANSWER, ...more } });
     expect(minted).toEqual({ accessToken: 'ya29.dr.narrow', expires_at: NOW + seconds * 1000 });
@@ -108,6 +108,7 @@ describe('the exchange', () => {
     ['is asked too often', { status: 429, json: {} }, /answered 429/],
     ['answers no token', { json: { ...ANSWER, access_token: '' } }, /something unexpected/],
     ['answers a token of another type', { json: { ...ANSWER, token_type: 'N_A' } }, /something unexpected/],
+    ['answers a token that outlives its parent', { json: { ...ANSWER, expires_in: 906 } }, /outlives/],
     ['answers a life that is no number', { json: { ...ANSWER, expires_in: '900' } }, /something unexpected/],
     ['answers nothing that can be read', { json: undefined }, /something unexpected/],
   ])('is unavailable when the service %s, and never blames the account', async (_, answer, message) => {
