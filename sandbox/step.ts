@@ -1,7 +1,7 @@
 // Runs one step of a pipeline as Buildkite's agent does: each plugin's hooks in their order, sourced in a shell whose
 // exports carry over, then the command, and `pre-exit` whatever happened before. Everything it starts ends in time.
 // Coarser than the real one in this: what is to be redacted is so for the whole phase, not from that moment on.
-// Source: buildkite/agent, internal/job/executor.go and internal/job/hook/wrapper.go.
+// Source: buildkite/agent, internal/job/executor.go and internal/job/hook/wrapper.go; pull request 3853 for agent 4.
 
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,6 +27,8 @@ export interface StepParts {
   readonly path?: readonly string[];
   /** Where the command runs. */
   readonly checkout?: string;
+  /** In which order `post-command` and `pre-exit` hooks run: of the list, as agent 3 does it, or backwards, as agent 4. */
+  readonly postHooks?: 'forwards' | 'backwards';
   /** How long what runs has after a cancel, in milliseconds. */
   readonly graceMs?: number;
   /** How long a phase may take, in milliseconds. */
@@ -63,12 +65,13 @@ export function runStep(parts: StepParts): Promise<Ran> {
 
 /** Starts a step that may be watched and cancelled. */
 export function startStep(parts: StepParts): RunningStep {
-  const { step, job, buildkite, graceMs = 10_000, limitMs = 120_000 } = parts;
+  const { step, job, buildkite, postHooks = 'forwards', graceMs = 10_000, limitMs = 120_000 } = parts;
   const uses = step.plugins.map(({ reference, configuration }) => {
     const name = pluginName(reference);
     const hooks = join(parts.plugins[name] ?? fail(`no folder is known for the plugin ${name}`), 'hooks');
     return { name, hooks, own: pluginEnvironment(reference, configuration) };
   });
+  const usesAfter = postHooks === 'backwards' ? uses.toReversed() : uses;
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-step-'));
   const redacted = join(folder, 'redacted');
   const temporary = join(folder, 'tmp');
@@ -119,8 +122,8 @@ export function startStep(parts: StepParts): RunningStep {
   };
 
   /** The exit code of the first that failed; those after it do not run. */
-  const runHooks = async (hook: string): Promise<number> => {
-    for (const use of uses) {
+  const runHooks = async (hook: string, inOrder: readonly (typeof uses)[number][] = uses): Promise<number> => {
+    for (const use of inOrder) {
       const exitCode = await runHook(hook, use);
       if (exitCode !== 0) return exitCode;
     }
@@ -141,13 +144,13 @@ export function startStep(parts: StepParts): RunningStep {
     const before = (await runHooks('environment')) || group.cancelledWith || (await runHooks('pre-command'));
     if (before !== 0 || group.cancelledWith !== 0) return before || group.cancelledWith;
     const exitCode = await runCommand();
-    return (await runHooks('post-command')) || exitCode;
+    return (await runHooks('post-command', usesAfter)) || exitCode;
   };
 
   const runAll = async (): Promise<Ran> => {
     try {
       const before = await runPhases();
-      const exitCode = (await runHooks('pre-exit')) || before;
+      const exitCode = (await runHooks('pre-exit', usesAfter)) || before;
       const leftBehind = readdirSync(temporary, { recursive: true, encoding: 'utf8' });
       return { exitCode, output: log.redacted, raw: log.raw, phases, environment, leftBehind };
     } finally {

@@ -84,16 +84,21 @@ keydesk_items() {
 }
 
 keydesk_read_url() {
-  local port='(:[0-9]{1,5})?' path='(/[A-Za-z0-9._~-]+)*'
-  local anywhere="^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])$port$path$"
-  local here="^http://(127\.0\.0\.1|localhost|\[::1\])$port$path$"
   keydesk_setting url
   KEYDESK_URL="${REPLY%/}"
   if [[ -z "$KEYDESK_URL" ]]; then
     keydesk_problem "url: is missing; it is the desk's own"
-  elif [[ ! "$KEYDESK_URL" =~ $anywhere && ! "$KEYDESK_URL" =~ $here ]]; then
+  elif ! keydesk_is_url "$KEYDESK_URL"; then
     keydesk_problem 'url: must be https://HOST[:PORT][/PATH], without a query; http only for this machine'
   fi
+}
+
+# Whether a text is a URL to which secrets may be sent, and nothing else to curl.
+keydesk_is_url() {
+  local port='(:[0-9]{1,5})?' path='(/[A-Za-z0-9._~-]+)*'
+  local anywhere="^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])$port$path$"
+  local here="^http://(127\.0\.0\.1|localhost|\[::1\])$port$path$"
+  [[ "$1" =~ $anywhere || "$1" =~ $here ]]
 }
 
 keydesk_read_claims() {

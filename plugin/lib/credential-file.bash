@@ -16,18 +16,18 @@ keydesk_write_job_token_source() {
     printf '%s\n' "${KEYDESK_CLAIMS[@]}" >"$1/claims"
 }
 
-# keydesk_write_credential_file FOLDER NAME
+# keydesk_write_credential_file FOLDER PLACE NAME: writes it into FOLDER, which will be found at PLACE.
 keydesk_write_credential_file() {
   # Through /bin/sh, because many a TMPDIR is mounted noexec.
-  local source='"executable": { "command": "/bin/sh '"$1"'/job-token", "timeout_millis": 30000 }'
+  local source='"executable": { "command": "/bin/sh '"$2"'/job-token", "timeout_millis": 30000 }'
   if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
-    source='"file": "'"$1"'/job-token"'
+    source='"file": "'"$2"'/job-token"'
   fi
-  cat >"$1/$2.json" <<JSON
+  cat >"$1/$3.json" <<JSON
 {
   "type": "external_account",
   "universe_domain": "googleapis.com",
-  "audience": "$2",
+  "audience": "$3",
   "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
   "token_url": "$KEYDESK_URL/token",
   "token_info_url": "$KEYDESK_URL/introspect",

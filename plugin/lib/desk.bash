@@ -9,9 +9,16 @@ KEYDESK_LONGEST_PAUSE=30
 # KEYDESK_STATUS to the status of the answer, or to 000 when none came whole, and KEYDESK_CURL to curl's exit code. In
 # FOLDER there are then `answer`, `headers` and curl's own `complaint`.
 keydesk_post() {
-  local url="$1" folder="$2" input="$3" direct=()
+  local url="$1" folder="$2" direct=()
+  # A local variable is exported when the job exports one of its name.
+  local +x input="$3"
   shift 3
   rm -f -- "$folder/answer" "$folder/headers" "$folder/complaint"
+  if ! keydesk_is_url "$url"; then
+    KEYDESK_STATUS=000 KEYDESK_CURL=3
+    echo 'curl: (3) this is no url of a desk' >"$folder/complaint"
+    return
+  fi
   # http is for this machine only: no proxy gets to read a token that is not encrypted.
   if [[ "$url" == http://* ]]; then
     direct=(--noproxy '*')
@@ -21,7 +28,7 @@ keydesk_post() {
     --proto '=http,https' --suppress-connect-headers --max-filesize 65536 \
     --header 'Expect:' --user-agent keydesk-buildkite-plugin \
     --output "$folder/answer" --dump-header "$folder/headers" --write-out '%{http_code}' \
-    ${direct[@]+"${direct[@]}"} "$@" "$url" 2>"$folder/complaint")"
+    ${direct[@]+"${direct[@]}"} "$@" --url "$url" 2>"$folder/complaint")"
   KEYDESK_CURL=$?
   if [[ $KEYDESK_CURL -ne 0 || ! "$KEYDESK_STATUS" =~ ^[0-9]{3}$ ]]; then
     KEYDESK_STATUS=000
@@ -36,7 +43,8 @@ keydesk_begin_asking() {
 # keydesk_ask NAME FOLDER: asks for a credential until it is handed out, refused, or out of time. Its access token is
 # then in FOLDER/NAME.access-token and known to the redactor.
 keydesk_ask() {
-  local name="$1" folder="$2" pause=1 token
+  local name="$1" folder="$2" pause=1
+  local +x token
   while true; do
     keydesk_fresh_job_token || return 1
     # A body of no bytes, not none: Google's front end wants to see its length.
@@ -52,16 +60,21 @@ keydesk_ask() {
     fi
     pause=$((pause * 2 < KEYDESK_LONGEST_PAUSE ? pause * 2 : KEYDESK_LONGEST_PAUSE))
   done
-  token="$(cat "$folder/answer")"
-  if [[ ! "$token" =~ ^[A-Za-z0-9._~+/=-]+$ || ${#token} -lt 16 ]]; then
+  # From here on it can be given back, also when the step does not get it.
+  mv -- "$folder/answer" "$folder/$name.access-token"
+  token="$(keydesk_read "$folder/$name.access-token")"
+  if ! keydesk_is_token "$token"; then
+    rm -f -- "$folder/$name.access-token"
     keydesk_complain "Keydesk: $KEYDESK_URL answered, but with no token for $name." \
       '  What to do: see whether url is that of the desk itself.'
     return 1
   fi
-  # From here on it can be given back, also when the step does not get it.
-  mv -- "$folder/answer" "$folder/$name.access-token"
   rm -f -- "$folder/headers" "$folder/complaint"
   keydesk_redact "the token of $name" "$token"
+}
+
+keydesk_is_token() {
+  [[ "$1" =~ ^[A-Za-z0-9._~+/=-]+$ && ${#1} -ge 16 ]]
 }
 
 # Whether what came back is a state that passes. curl's codes are those of names that are not found, connections that

@@ -20,17 +20,19 @@ keydesk_hand_over() {
     return 1
   fi
   KEYDESK_STEP_FOLDER="$REPLY"
-  KEYDESK_USE_FOLDER="$KEYDESK_STEP_FOLDER/none"
+  KEYDESK_USE_FOLDER="$KEYDESK_STEP_FOLDER/private/none"
+  KEYDESK_MOUNTED_FOLDER="$KEYDESK_STEP_FOLDER/mounted/none"
   trap 'keydesk_undo; exit 143' TERM INT HUP
   if ! keydesk_obtain_all; then
     keydesk_undo
     return 1
   fi
-  trap - TERM INT HUP
+  # From here on it is the step's. Were this to end now, the agent would not learn of what there is to give back.
+  trap '' TERM INT HUP
   printf '%s\n' "KEYDESK_DIR=$KEYDESK_STEP_FOLDER"
   # Which the docker plugins mount with `propagate-gcp-auth-tokens`. Another plugin's is left alone.
   if [[ -z "${BUILDKITE_OIDC_TMPDIR-}" ]]; then
-    printf '%s\n' "BUILDKITE_OIDC_TMPDIR=$KEYDESK_STEP_FOLDER"
+    printf '%s\n' "BUILDKITE_OIDC_TMPDIR=$KEYDESK_STEP_FOLDER/mounted"
   fi
   if [[ "$KEYDESK_JOB_TOKEN_AS" == executable ]] && keydesk_wants_files; then
     printf '%s\n' GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1
@@ -42,7 +44,7 @@ keydesk_hand_over() {
 
 # Every credential is had, or the step gets none: half of what it needs would only fail it later.
 keydesk_obtain_all() {
-  local number name
+  local name
   keydesk_make_use_folder "$KEYDESK_STEP_FOLDER" || return 1
   KEYDESK_USE_FOLDER="$REPLY"
   printf '%s' "$KEYDESK_URL" >"$KEYDESK_USE_FOLDER/url" || return 1
@@ -51,13 +53,23 @@ keydesk_obtain_all() {
     keydesk_find_token "$name" || keydesk_ask "$name" "$KEYDESK_USE_FOLDER" || return 1
   done
   if keydesk_wants_files; then
-    keydesk_write_job_token_source "$KEYDESK_USE_FOLDER" || return 1
+    keydesk_lay_out_files || return 1
   fi
+}
+
+# Lays out for client libraries what they read. It is written where nobody else writes, then moved, under a name that
+# nobody can have made a link of: a container of an earlier hook may be at work in the mounted folder already.
+keydesk_lay_out_files() {
+  local number folder
+  folder="$(mktemp -d "$KEYDESK_USE_FOLDER/XXXXXXXXXX")" || return 1
+  KEYDESK_MOUNTED_FOLDER="$KEYDESK_STEP_FOLDER/mounted/${folder##*/}"
+  keydesk_write_job_token_source "$folder" || return 1
   for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
     if [[ -n "${KEYDESK_FILES[number]}" ]]; then
-      keydesk_write_credential_file "$KEYDESK_USE_FOLDER" "${KEYDESK_NAMES[number]}" || return 1
+      keydesk_write_credential_file "$folder" "$KEYDESK_MOUNTED_FOLDER" "${KEYDESK_NAMES[number]}" || return 1
     fi
   done
+  mv -- "$folder" "$KEYDESK_STEP_FOLDER/mounted/"
 }
 
 keydesk_wants_files() {
@@ -73,9 +85,10 @@ keydesk_wants_files() {
 # keydesk_find_token NAME: sets REPLY to the file with the token that the step already has of this desk.
 keydesk_find_token() {
   local use
-  for use in "$KEYDESK_STEP_FOLDER"/*; do
-    if [[ -f "$use/$1.access-token" && "$(cat "$use/url")" == "$KEYDESK_URL" ]]; then
-      REPLY="$use/$1.access-token"
+  for use in "$KEYDESK_STEP_FOLDER"/private/*; do
+    REPLY="$use/$1.access-token"
+    if keydesk_is_own "$use" && [[ -f "$REPLY" ]] && keydesk_is_own "$REPLY" &&
+      [[ "$(keydesk_read "$use/url")" == "$KEYDESK_URL" ]]; then
       return 0
     fi
   done
@@ -85,7 +98,7 @@ keydesk_find_token() {
 # keydesk_hand_one_over NAME FILE-VARIABLE TOKEN-VARIABLE
 keydesk_hand_one_over() {
   if [[ -n "$2" ]]; then
-    printf '%s\n' "$2=$KEYDESK_USE_FOLDER/$1.json"
+    printf '%s\n' "$2=$KEYDESK_MOUNTED_FOLDER/$1.json"
   fi
   if [[ -n "$3" ]]; then
     keydesk_find_token "$1"
@@ -99,7 +112,7 @@ keydesk_undo() {
   trap '' TERM INT HUP
   keydesk_give_back "$KEYDESK_USE_FOLDER"
   if [[ "$KEYDESK_STEP_FOLDER" == "${KEYDESK_DIR-}" ]]; then
-    rm -rf -- "$KEYDESK_USE_FOLDER"
+    rm -rf -- "$KEYDESK_USE_FOLDER" "$KEYDESK_MOUNTED_FOLDER"
   else
     keydesk_remove_folder "$KEYDESK_STEP_FOLDER"
   fi

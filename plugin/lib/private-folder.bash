@@ -1,6 +1,13 @@
 # The one folder in which all that the plugin writes for a step lies: readable for the agent's user alone, made by the
 # first use of the plugin in a step, known to the later ones and to `pre-exit` as KEYDESK_DIR. A KEYDESK_DIR that the
 # plugin did not make for this very job is nobody's business here: it is neither written to nor removed.
+#
+#   made-by-keydesk   the job's id
+#   private/1, 2...   for each use of the plugin: the desk's url, access tokens, answers
+#   mounted/...       for each use: what Google's client libraries read, and nothing else
+#
+# The docker plugins mount the last one, for writing too. What is in there is whatever a container made of it: nothing
+# in it is read again or written to, it is only removed.
 
 # No white space and no quotes: Python's library splits the command in a credential file at white space. No colon:
 # docker splits `--volume` at it.
@@ -18,22 +25,41 @@ keydesk_make_folder() {
     base="${base%/}"
     if [[ "$base" =~ $KEYDESK_CLEAN_PATH && -d "$base" ]] &&
       REPLY="$(mktemp -d "$base/keydesk-XXXXXXXXXX" 2>/dev/null)" &&
-      printf '%s' "${BUILDKITE_JOB_ID-}" >"$REPLY/made-by-keydesk"; then
+      printf '%s' "${BUILDKITE_JOB_ID-}" >"$REPLY/made-by-keydesk" &&
+      mkdir "$REPLY/private" "$REPLY/mounted"; then
       return 0
     fi
   done
   return 1
 }
 
+# Whether a file or folder is this user's, and no link to one.
+keydesk_is_own() {
+  [[ -O "$1" && ! -L "$1" ]]
+}
+
 # Whether the plugin made a folder, for this job, as this user.
 keydesk_is_own_folder() {
-  local mark="$1/made-by-keydesk" part
+  local mark="$1/made-by-keydesk"
   [[ "$1" =~ $KEYDESK_CLEAN_PATH && "$1" =~ $KEYDESK_OWN_PATH ]] || return 1
   [[ -d "$1" && -f "$mark" ]] || return 1
-  for part in "$1" "$mark"; do
-    [[ -O "$part" && ! -L "$part" ]] || return 1
-  done
+  keydesk_is_own "$1" && keydesk_is_own "$mark" || return 1
   [[ "$(cat "$mark")" == "${BUILDKITE_JOB_ID-}" ]]
+}
+
+# Sets KEYDESK_FOLDERS[] to every folder that the plugin made for this job: the one the agent knows of, and any that a
+# hook made which was killed before the agent could learn of it.
+keydesk_find_folders() {
+  local base="${TMPDIR:-/tmp}" folder other
+  KEYDESK_FOLDERS=()
+  for folder in "${KEYDESK_DIR-}" "${base%/}"/keydesk-?????????? /tmp/keydesk-??????????; do
+    [[ -n "${BUILDKITE_JOB_ID-}" || "$folder" == "${KEYDESK_DIR-}" ]] || continue
+    keydesk_is_own_folder "$folder" || continue
+    for other in ${KEYDESK_FOLDERS[@]+"${KEYDESK_FOLDERS[@]}"}; do
+      [[ ! "$folder" -ef "$other" ]] || continue 2
+    done
+    KEYDESK_FOLDERS+=("$folder")
+  done
 }
 
 # Removes the step's folder with all that is in it.
@@ -42,12 +68,24 @@ keydesk_remove_folder() {
   rm -rf -- "$1" 2>/dev/null || keydesk_say "Not everything in $1 could be removed: see who owns what is left there."
 }
 
-# Sets REPLY to a new folder in the step's, for one use of the plugin.
+# Sets REPLY to a new folder for one use of the plugin, in the private part of the step's.
 keydesk_make_use_folder() {
-  local number=1
-  while [[ -e "$1/$number" ]]; do
+  local part number=1
+  for part in "$1/private" "$1/mounted"; do
+    if [[ ! -d "$part" ]] || ! keydesk_is_own "$part"; then
+      keydesk_complain "Keydesk: $part is not as the plugin made it." \
+        '  What to do: see what between two uses of the plugin changes KEYDESK_DIR or what is in it.'
+      return 1
+    fi
+  done
+  while [[ -e "$1/private/$number" || -L "$1/private/$number" ]]; do
     number=$((number + 1))
   done
-  REPLY="$1/$number"
+  REPLY="$1/private/$number"
   mkdir "$REPLY"
+}
+
+# keydesk_read FILE: prints what the plugin wrote into a file of its own; fails on a link, and on what another user made.
+keydesk_read() {
+  [[ -f "$1" ]] && keydesk_is_own "$1" && cat -- "$1"
 }

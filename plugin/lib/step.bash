@@ -1,26 +1,30 @@
 # What the hooks call, in the agent's own shell, whose options and variables stay as they were, except for what is
-# exported. The work is done in subshells; the one that hands over says on its standard output what to export.
+# exported. The work is done in subshells; the one that hands over says on its standard output what to export. What
+# runs in the agent's own shell has no variables but KEYDESK_'s, since any other may be one that the step is to have.
 
 # keydesk_at HOOK: hands the step its credentials, if it wants them at this hook.
 keydesk_at() {
-  local exports status tracing=''
+  local KEYDESK_EXPORTS KEYDESK_EXIT KEYDESK_TRACING=''
   if [[ "$-" == *x* ]]; then
-    tracing=yes
+    KEYDESK_TRACING=yes
   fi
   { set +x; } 2>/dev/null
-  # A cancel reaches the whole process group. What the subshell then has to give back it gets the time for, and what it
-  # has just handed over is known to `pre-exit`.
-  trap : TERM
-  exports="$(keydesk_load && keydesk_hand_over "$1")"
-  status=$?
-  trap - TERM
-  if [[ $status -eq 0 ]]; then
-    keydesk_export "$exports"
+  # A cancel reaches the whole process group. What the subshell then has to give back it gets the time for.
+  trap : TERM INT HUP
+  KEYDESK_EXPORTS="$(keydesk_load && keydesk_hand_over "$1")"
+  KEYDESK_EXIT=$?
+  if [[ $KEYDESK_EXIT -eq 0 && -n "$KEYDESK_EXPORTS" ]]; then
+    # The agent has yet to see what is exported, or `pre-exit` would not know of it: this shell lives until it has.
+    trap '' TERM INT HUP
+    keydesk_export "$KEYDESK_EXPORTS"
+    trap : TERM INT HUP
+  else
+    trap - TERM INT HUP
   fi
-  if [[ -n "$tracing" ]]; then
+  if [[ -n "$KEYDESK_TRACING" ]]; then
     set -x
   fi
-  return "$status"
+  return "$KEYDESK_EXIT"
 }
 
 # keydesk_at_exit: gives everything back that the step holds, and removes what is left of it.
@@ -30,11 +34,7 @@ keydesk_at_exit() {
     # It ends by itself, in time.
     trap '' TERM INT HUP
     keydesk_load || exit
-    if keydesk_is_own_folder "${KEYDESK_DIR-}"; then
-      keydesk_say '~~~ :key: Keydesk: giving credentials back'
-      keydesk_give_back "$KEYDESK_DIR"
-      keydesk_remove_folder "$KEYDESK_DIR"
-    fi
+    keydesk_end_step
   )
 }
 
@@ -43,6 +43,7 @@ keydesk_load() {
   local lib="${BASH_SOURCE[0]%/*}"
   set +aefvC -uo pipefail
   shopt -u nocasematch failglob
+  unset -v GLOBIGNORE
   umask 077
   IFS=$' \t\n'
   export LC_ALL=C
@@ -68,12 +69,12 @@ keydesk_load() {
 
 # keydesk_export LINES: for the agent's own shell. Nothing in them is evaluated.
 keydesk_export() {
-  local line IFS=$'\n'
-  for line in $1; do
-    if [[ "$line" =~ ^[A-Za-z0-9_]+= ]]; then
-      export "${line?}"
+  local KEYDESK_LINE IFS=$'\n'
+  for KEYDESK_LINE in $1; do
+    if [[ "$KEYDESK_LINE" =~ ^[A-Za-z0-9_]+= ]]; then
+      export "${KEYDESK_LINE?}"
     else
-      export "${line%%<*}=$(cat "${line#*<}")"
+      export "${KEYDESK_LINE%%<*}=$(cat "${KEYDESK_LINE#*<}")"
     fi
   done
 }

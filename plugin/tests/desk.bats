@@ -101,6 +101,23 @@ post() {
   [ "$status" -eq 1 ]
 }
 
+@test "what is no url of a desk is nothing to curl" {
+  local url
+  post_to() {
+    keydesk_post "$1" "$BATS_TEST_TMPDIR" s3cret --data @-
+    printf '%s %s: %s\n' "$KEYDESK_STATUS" "$KEYDESK_CURL" "$(keydesk_what_came "$BATS_TEST_TMPDIR")"
+  }
+  stub curl 'touch "$0.calls"'
+  for url in -K/dir/revoke http://10.0.0.1/revoke 'https://a.example/revoke --output x' file:///etc/passwd ''; do
+    run inside post_to "$url"
+    [ "$output" = '000 3: curl: (3) this is no url of a desk' ]
+  done
+  [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
+  stub curl 'printf "%s\n" "$@" >"$0.calls"; printf 200'
+  run inside post
+  [ "$(tail -n 2 "$BATS_TEST_TMPDIR/bin/curl.calls")" = $'--url\nhttps://keydesk.acme.example/token/x' ]
+}
+
 @test "an answer that did not come whole is none" {
   stub curl 'cat >/dev/null; printf 200; exit 18'
   run inside post

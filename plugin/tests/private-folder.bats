@@ -10,7 +10,7 @@ make() {
 @test "the folder is for the agent's user alone, and known again" {
   run inside make
   [[ "$output" =~ ^"$BATS_TEST_TMPDIR"/keydesk-[A-Za-z0-9]{10}$ ]]
-  [ "$(find "$output" -perm 700 -type d)" = "$output" ]
+  [ -z "$(find "$output" -type d ! -perm 700)" ]
   [ "$(find "$output" -perm 600 -type f)" = "$output/made-by-keydesk" ]
   inside keydesk_is_own_folder "$output"
   KEYDESK_DIR="$output" run inside make
@@ -39,11 +39,54 @@ make() {
   [ -d "$BATS_TEST_TMPDIR/precious" ]
 }
 
-@test "each use of the plugin has a folder of its own in it" {
+@test "each use of the plugin has a folder of its own in its private part" {
   local folder
   folder="$(inside make)"
   inside keydesk_make_use_folder "$folder"
   inside keydesk_make_use_folder "$folder"
-  [ -d "$folder/1" ]
-  [ -d "$folder/2" ]
+  [ -d "$folder/private/1" ]
+  [ -d "$folder/private/2" ]
+  [ -z "$(ls "$folder/mounted")" ]
+}
+
+@test "a part that is gone or has become a link is not written to" {
+  local folder part
+  mkdir "$BATS_TEST_TMPDIR/precious"
+  for part in private mounted; do
+    folder="$(inside make)"
+    rm -r "${folder:?}/$part"
+    run inside keydesk_make_use_folder "$folder"
+    [ "$status" -eq 1 ]
+    ln -s "$BATS_TEST_TMPDIR/precious" "$folder/$part"
+    run inside keydesk_make_use_folder "$folder"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"Keydesk: $folder/$part is not as the plugin made it."* ]]
+  done
+  [ -z "$(ls "$BATS_TEST_TMPDIR/precious")" ]
+}
+
+@test "a link is not read" {
+  echo secret >"$BATS_TEST_TMPDIR/file"
+  ln -s file "$BATS_TEST_TMPDIR/link"
+  [ "$(inside keydesk_read "$BATS_TEST_TMPDIR/file")" = secret ]
+  run inside keydesk_read "$BATS_TEST_TMPDIR/link"
+  [ "$status" -eq 1 ]
+  [ -z "$output" ]
+}
+
+find_all() {
+  keydesk_find_folders
+  printf '%s\n' ${KEYDESK_FOLDERS[@]+"${KEYDESK_FOLDERS[@]}"}
+}
+
+@test "what a hook made that was killed is found by the job, once, and nothing of another job" {
+  local lost known
+  lost="$(inside make)"
+  known="$(inside make)"
+  BUILDKITE_JOB_ID=of-another inside make
+  ln -s "$known" "$BATS_TEST_TMPDIR/keydesk-AAAAAAAAAA"
+  [ "$(inside find_all)" = "$(printf '%s\n' "$lost" "$known" | sort)" ]
+  [ "$(KEYDESK_DIR="$known" inside find_all)" = "$known"$'\n'"$lost" ]
+  [ "$(TMPDIR="$TMPDIR/" inside find_all | wc -l | tr -d ' ')" -eq 2 ]
+  [ -z "$(BUILDKITE_JOB_ID='' inside find_all)" ]
 }

@@ -14,18 +14,24 @@ export const USE_CREDENTIALS = `node '${join(ROOT, 'test/plugin/use-credentials.
 /** What no log may hold: a JWT, which job tokens and Firestore's tokens are, and what Google mints for accounts. */
 export const SECRET = /eyJ[A-Za-z0-9_-]{16,}|ya29\.[A-Za-z0-9._-]{16,}/;
 
-export interface AStep extends Partial<Pick<StepParts, 'environment' | 'path' | 'graceMs' | 'limitMs' | 'plugins'>> {
+export interface AStep
+  extends Partial<Pick<StepParts, 'environment' | 'path' | 'graceMs' | 'limitMs' | 'plugins' | 'postHooks'>> {
   readonly job?: Job;
   readonly command?: string;
   /** The use of the plugin, or several, each on top of a good configuration. */
   readonly uses?: readonly PluginConfiguration[];
   readonly reference?: string;
+  /** References of plugins that stand after this one in the step's list. */
+  readonly others?: readonly string[];
 }
 
 export function startAStep(desk: InProcessDesk, a: AStep = {}): RunningStep & { readonly job: Job } {
   const { job = desk.buildkite.startJob(), command = 'true', uses = [{}], reference = 'acme/keydesk#v0.1.0' } = a;
   const good = { url: desk.tokenUrl, audience: AUDIENCE, credentials: 'staging-config' };
-  const plugins = uses.map((use) => ({ reference, configuration: { ...good, ...use } }));
+  const plugins = [
+    ...uses.map((use) => ({ reference, configuration: { ...good, ...use } })),
+    ...(a.others ?? []).map((other) => ({ reference: other, configuration: {} })),
+  ];
   const running = startStep({
     plugins: { keydesk: PLUGIN },
     limitMs: 60_000,
@@ -44,17 +50,26 @@ export async function runAStep(desk: InProcessDesk, a: AStep = {}) {
   return { ...(await finished), job };
 }
 
-/** A folder under `at` with a command that goes before the real one of that name and writes down its arguments. */
-export function recorder(at: string, command: string): { readonly folder: string; readonly calls: () => string } {
+export interface Recorder {
+  readonly folder: string;
+  /** An argument a line. */
+  readonly calls: () => string;
+  /** A variable a line. */
+  readonly environments: () => string;
+}
+
+/** A folder under `at` with a command that goes before the real one of that name and writes down what it is run with. */
+export function recorder(at: string, command: string): Recorder {
   const folder = mkdtempSync(join(at, 'recorder-'));
   const log = join(folder, 'calls');
-  writeFileSync(log, '');
+  const environments = join(folder, 'environments');
+  for (const file of [log, environments]) writeFileSync(file, '');
   writeFileSync(
     join(folder, command),
-    `#!/bin/sh\nprintf '%s\\n' "$@" >>'${log}'\nPATH="\${PATH#'${folder}':}"\nexport PATH\nexec ${command} "$@"\n`,
+    `#!/bin/sh\nprintf '%s\\n' "$@" >>'${log}'\n/usr/bin/env >>'${environments}'\nPATH="$(printf %s "$PATH" | sed 's|${folder}:||')"\nexport PATH\nexec ${command} "$@"\n`,
   );
   chmodSync(join(folder, command), 0o755);
-  return { folder, calls: () => readFileSync(log, 'utf8') };
+  return { folder, calls: () => readFileSync(log, 'utf8'), environments: () => readFileSync(environments, 'utf8') };
 }
 
 /** The events of a job's grants, oldest first, with the credential each is about. */

@@ -43,7 +43,7 @@ export async function openFront(deskUrl: string): Promise<Front> {
         ...(accept ? { accept } : {}),
         ...(type ? { 'content-type': type } : {}),
       },
-      body,
+      body: new Uint8Array(body),
     });
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
     response.end(Buffer.from(await answer.arrayBuffer()));

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
-import { grantEvents, runAStep, startAStep } from './a-step.ts';
+import { grantEvents, runAStep, startAStep, USE_CREDENTIALS } from './a-step.ts';
 import { type Front, openFront } from './front.ts';
 
 let desk: InProcessDesk;
@@ -73,6 +73,24 @@ describe('pre-exit gives back', () => {
     expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
     expect(leftBehind).toEqual([]);
   });
+
+  it.each(['forwards', 'backwards'] as const)(
+    'after what the README says, where pre-exit hooks run %s',
+    async (postHooks) => {
+      const other = mkdtempSync(join(folder, 'other-'));
+      mkdirSync(join(other, 'hooks'));
+      writeFileSync(join(other, 'hooks/pre-exit'), `#!/usr/bin/env bash\n${USE_CREDENTIALS}\n`);
+      const { output, exitCode } = await runAStep(desk, {
+        plugins: { keydesk: join(process.cwd(), 'plugin'), other },
+        others: ['acme/other#v1'],
+        postHooks,
+      });
+      // Agent 3 lets the plugin that stands first be the first to end, agent 4 the one that stands last.
+      expect(exitCode === 0).toBe(postHooks === 'backwards');
+      expect(/^sha256 /m.test(output)).toBe(postHooks === 'backwards');
+      expect(output).toContain('staging-config: given back');
+    },
+  );
 
   it('at once what it has several of, however slow the desk is', async () => {
     front.instead = (request) => (request.endsWith('/revoke') ? 'hang' : undefined);

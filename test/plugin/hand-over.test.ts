@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname as folderOf, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import { grantEvents, runAStep, SECRET, startAStep, USE_CREDENTIALS } from './a-step.ts';
@@ -49,13 +49,13 @@ describe('the plugin hands a step', () => {
       token_url: `${desk.tokenUrl}/token`,
       token_info_url: `${desk.tokenUrl}/introspect`,
       credential_source: {
-        executable: { command: `/bin/sh ${environment.KEYDESK_DIR}/1/job-token`, timeout_millis: 30_000 },
+        executable: { command: `/bin/sh ${folderOf(kept('path'))}/job-token`, timeout_millis: 30_000 },
       },
     });
-    expect(kept('path')).toBe(`${environment.KEYDESK_DIR}/1/staging-config.json`);
+    expect(kept('path')).toMatch(/\/keydesk-\w{10}\/mounted\/\w{10}\/staging-config\.json$/);
     expect(environment).toMatchObject({
       GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: '1',
-      BUILDKITE_OIDC_TMPDIR: environment.KEYDESK_DIR,
+      BUILDKITE_OIDC_TMPDIR: `${environment.KEYDESK_DIR}/mounted`,
     });
   });
 
@@ -127,7 +127,10 @@ describe('the plugin hands a step', () => {
     const [config, exported] = issuedTo(job.id);
     expect(config?.token_sha256).toBe(createHash('sha256').update(kept('again')).digest('hex'));
     expect(exported?.credential).toBe('staging-export');
-    expect(environment.EXPORT_FILE).toBe(`${environment.KEYDESK_DIR}/2/staging-export.json`);
+    const [first, second] = [environment.GOOGLE_APPLICATION_CREDENTIALS, environment.EXPORT_FILE].map(String);
+    expect(second).toMatch(/\/staging-export\.json$/);
+    expect(folderOf(String(second))).not.toBe(folderOf(String(first)));
+    for (const path of [first, second]) expect(path?.startsWith(`${environment.BUILDKITE_OIDC_TMPDIR}/`)).toBe(true);
     expect(output.match(/given back|not renewed any more/g)).toHaveLength(2);
     expect(leftBehind).toEqual([]);
   });
@@ -195,7 +198,8 @@ describe('a step that outlives its tokens', () => {
     writeFileSync(later, '');
     const ran = await running.finished;
     desk.clock.now = undefined;
-    expect(ran.output).toContain(`"credential_source": { "file": "${ran.environment.KEYDESK_DIR}/1/job-token" }`);
+    const at = folderOf(String(ran.environment.GOOGLE_APPLICATION_CREDENTIALS));
+    expect(ran.output).toContain(`"credential_source": { "file": "${at}/job-token" }`);
     expect(ran.environment).not.toHaveProperty('GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES');
     expect(sha256sOf(ran.output)).toHaveLength(1);
     expect(ran.exitCode).toBe(1);
@@ -204,7 +208,7 @@ describe('a step that outlives its tokens', () => {
   });
 
   it('has its job token in a file without a newline, redacted, and as long-lived as was asked', async () => {
-    const command = `cp "$KEYDESK_DIR/1/job-token" '${join(folder, 'job-token')}'; cat "$KEYDESK_DIR/1/job-token"`;
+    const command = `cat "$BUILDKITE_OIDC_TMPDIR"/*/job-token | tee '${join(folder, 'job-token')}'`;
     const { output } = await runAStep(desk, { command, uses: [{ 'job-token': 'file', lifetime: 120 }] });
     const [, payload = ''] = kept('job-token').split('.');
     const { iat, exp, organization_id, pipeline_id, cluster_id } = JSON.parse(

@@ -29,7 +29,7 @@ describe('the README of the plugin', () => {
     folder = mkdtempSync(join(tmpdir(), 'keydesk-plugin-readme-'));
     const scripts = {
       'deploy.sh': USE_CREDENTIALS,
-      'export.sh': `[ -n "$1" ] && [ "$1" = "$EXPORT_TOKEN" ] && GOOGLE_APPLICATION_CREDENTIALS="$EXPORT_CREDENTIALS" ${USE_CREDENTIALS}`,
+      'export.sh': `[ $# = 0 ] && [ -n "$EXPORT_TOKEN" ] && GOOGLE_APPLICATION_CREDENTIALS="$EXPORT_CREDENTIALS" ${USE_CREDENTIALS}`,
       'test.sh': `! command -v buildkite-agent && ${USE_CREDENTIALS}`,
     };
     for (const [name, script] of Object.entries(scripts))
@@ -44,6 +44,22 @@ describe('the README of the plugin', () => {
 
   it('has examples', () => {
     expect(steps.map(({ key }) => key)).toEqual(['deploy', 'export', 'test']);
+  });
+
+  it('puts no secret into arguments', () => {
+    expect(steps.filter(({ command }) => command.includes('$'))).toEqual([]);
+  });
+
+  it('says of each client what docs/CLIENTS.md says of it', () => {
+    const clients = readFileSync(join(PLUGIN, '../docs/CLIENTS.md'), 'utf8');
+    const [, run = '', read = ''] =
+      /for as long as the step runs: ([^;]*) were run with it; ([^;]*) we read the sources/.exec(
+        readme.replaceAll('\n', ' '),
+      ) ?? [];
+    const rows = [...clients.matchAll(/^\| (Node|Python|gcloud|Go|Java)\b.* \| (run|read) \|$/gm)];
+    expect(new Set(rows.map(([, client]) => client)).size).toBe(5);
+    for (const [, client, how] of rows) expect(how === 'run' ? run : read).toContain(client);
+    expect(readme).toContain('](../docs/CLIENTS.md)');
   });
 
   it.each(steps.map((step) => [step.label, step] as const))('shows a step that works: %s', async (_, step) => {

@@ -1,0 +1,76 @@
+#!/usr/bin/env bats
+# What lies in a folder of the plugin's is checked again before a secret leaves by it.
+
+load setup
+
+# A use of the plugin that was handed out one credential.
+use() {
+  USE="$BATS_TEST_TMPDIR/private/1"
+  mkdir -p "$USE"
+  printf '%s' https://keydesk.acme.example >"$USE/url"
+  printf '%s' ya29.0123456789abcdef >"$USE/staging-config.access-token"
+  printf '%s' host-secret-0123456789 >"$BATS_TEST_TMPDIR/secret"
+}
+
+expect_not_given_back() {
+  run inside keydesk_give_back "$USE"
+  [ "$output" = 'staging-config: not given back (its files were changed); left to the webhook' ]
+  [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
+}
+
+@test "a token goes to the url beside it, on curl's standard input" {
+  use
+  stub curl 'printf "%s\n" "$@" >"$0.calls"; cat >"$0.input"; printf 200'
+  run inside keydesk_give_back "$USE"
+  [ "$output" = 'staging-config: given back' ]
+  [ "$(cat "$BATS_TEST_TMPDIR/bin/curl.input")" = ya29.0123456789abcdef ]
+  [ "$(tail -n 1 "$BATS_TEST_TMPDIR/bin/curl.calls")" = https://keydesk.acme.example/revoke ]
+}
+
+@test "a link in place of a token, or of its url, is not followed" {
+  stub curl 'touch "$0.calls"; printf 200'
+  use
+  ln -sf "$BATS_TEST_TMPDIR/secret" "$USE/staging-config.access-token"
+  expect_not_given_back
+  use
+  mv "$USE/url" "$BATS_TEST_TMPDIR/url"
+  ln -s "$BATS_TEST_TMPDIR/url" "$USE/url"
+  expect_not_given_back
+}
+
+@test "a link in place of the folder is not followed" {
+  stub curl 'touch "$0.calls"; printf 200'
+  use
+  mv "$USE" "$BATS_TEST_TMPDIR/elsewhere"
+  ln -s "$BATS_TEST_TMPDIR/elsewhere" "$USE"
+  run inside keydesk_give_back "$USE"
+  [ -z "$output" ]
+  [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
+}
+
+@test "what is no url, or no token, goes nowhere" {
+  local text
+  stub curl 'touch "$0.calls"; printf 200'
+  for text in -K/dir http://attacker.example $'https://keydesk.acme.example\n-K/dir' ''; do
+    use
+    printf '%s' "$text" >"$USE/url"
+    expect_not_given_back
+  done
+  for text in short 'root:x:0:0:root:/root:/bin/bash' $'two-lines-of-it\ntwo-lines-of-it' ''; do
+    use
+    printf '%s' "$text" >"$USE/staging-config.access-token"
+    expect_not_given_back
+  done
+}
+
+@test "nothing that lies there already is written to" {
+  stub curl 'cat >/dev/null; printf 200'
+  use
+  mkdir "$BATS_TEST_TMPDIR/precious"
+  ln -s "$BATS_TEST_TMPDIR/secret" "$USE/staging-config.access-token.said"
+  ln -s "$BATS_TEST_TMPDIR/precious" "$USE/staging-config.access-token.give-back"
+  run inside keydesk_give_back "$USE"
+  [ "$output" = 'staging-config: given back' ]
+  [ "$(cat "$BATS_TEST_TMPDIR/secret")" = host-secret-0123456789 ]
+  [ -z "$(ls "$BATS_TEST_TMPDIR/precious")" ]
+}
