@@ -102,13 +102,16 @@ describe('what a reservation promises', () => {
     }
   });
 
-  it('takes no token of a pooled account that outlives what is on record: the account rests no longer', () => {
-    const issuing = grantIn('issuing', 'pool');
-    expect(granted(activate(issuing, FREE, newToken(issuing.expires_at), NOW)).tokens).toHaveLength(1);
-    expect(activate(issuing, FREE, newToken(issuing.expires_at + 1), NOW)).toMatchObject({
-      refusal: { reason: 'unavailable', what: 'mint' },
-    });
-  });
+  it.each(['pool', 'narrowedPool'] as const)(
+    'takes no token of a %s that outlives what is on record: the account rests no longer',
+    (kind) => {
+      const issuing = grantIn('issuing', kind);
+      expect(granted(activate(issuing, FREE, newToken(issuing.expires_at), NOW)).tokens).toHaveLength(1);
+      expect(activate(issuing, FREE, newToken(issuing.expires_at + 1), NOW)).toMatchObject({
+        refusal: { reason: 'unavailable', what: 'mint' },
+      });
+    },
+  );
 
   it('forgets tokens that are dead and keeps those that are not', () => {
     const issuing = grantIn('issuing', 'firestore');
