@@ -1,96 +1,13 @@
-// Builds what is deployed: one small bundle per function, and beside it the part that talks to Firestore and Google,
-// which a function loads only when it is needed. CommonJS, because the functions-framework loads it without looking
-// for a package.json first.
+// `npm run build`: the bundles in dist/, an entry that knows all three functions, and V8's compiled code beside them.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { basename, dirname } from 'node:path';
-import { build, type Plugin } from 'esbuild';
-
-/** Where google-gax's modules lie; its own dependencies resolve from there. */
-const GAX_FOLDER = dirname(createRequire(import.meta.url).resolve('google-gax'));
-const ENTRIES = ['token', 'webhook', 'sweep', 'issuing', 'ending', 'sweeping'];
-
-/** `await import('./issuing.ts')` stays an import of its own file. */
-const lazyParts: Plugin = {
-  name: 'lazy-parts',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\.\/(issuing|ending|sweeping)\.ts$/ }, ({ kind, path }) =>
-      kind === 'dynamic-import' ? { path: path.replace(/\.ts$/, '.cjs'), external: true } : undefined,
-    );
-  },
-};
-
-/**
- * Firestore over REST needs neither gRPC nor the static message classes, which are most of what its client loads.
- * They are left out; whatever reaches for them fails by name, and the tests run against this very build.
- */
-const firestoreOverRest: Plugin = {
-  name: 'firestore-over-rest',
-  setup({ onLoad, onResolve }) {
-    const instead = (filter: RegExp, contents: string) =>
-      onResolve({ filter }, ({ path }) => ({ path, namespace: 'firestore-over-rest', pluginData: contents }));
-    instead(
-      /^google-gax$/,
-      "module.exports = { ...require('./fallback.js'), ...require('./status.js'), loggingUtils: require('google-logging-utils'), grpc: { credentials: { createInsecure() {} } } };",
-    );
-    instead(/^@google-cloud\/firestore-api$/, "exports.v1 = require('@google-cloud/firestore-api/build/src/v1');");
-    instead(
-      /^@google-cloud\/firestore-api\/build\/src\/v1$/,
-      "exports.FirestoreClient = require('@google-cloud/firestore-api/client_v1').FirestoreClient;",
-    );
-    onLoad({ filter: /.*/, namespace: 'firestore-over-rest' }, ({ pluginData }) => ({
-      contents: pluginData,
-      resolveDir: GAX_FOLDER,
-    }));
-    onLoad({ filter: /firestore-api\/build\/protos\/protos\.js$/ }, () => ({
-      contents: leftOut('firestore-api protos'),
-    }));
-    onLoad({ filter: /firestore-api\/build\/protos\/protos\.json$/ }, ({ path }) => ({
-      contents: withoutAdministration(readFileSync(path, 'utf8')),
-      loader: 'json',
-    }));
-    onLoad({ filter: /google-gax\/build\/protos\/(iam_service|operations|locations)\.js$/ }, ({ path }) => ({
-      contents: leftOut(basename(path)),
-    }));
-  },
-};
-
-/** The descriptions of messages that the client turns into classes at its first call, less those of other services. */
-function withoutAdministration(json: string): string {
-  const descriptions = JSON.parse(json);
-  const { firestore } = descriptions.nested.google.nested;
-  delete firestore.nested.admin;
-  delete descriptions.nested.google.nested.longrunning;
-  return JSON.stringify(descriptions);
-}
-
-/** A module any depth of which can be named, and none of which can be used. */
-function leftOut(name: string): string {
-  return `
-const fail = () => { throw new Error(${JSON.stringify(`${name} is not part of this build`)}); };
-const get = (_, member) => (typeof member === 'symbol' || member === '__esModule' ? undefined : nothing);
-const nothing = new Proxy(function () {}, { get, apply: fail, construct: fail });
-module.exports = nothing;`;
-}
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { bundle } from './bundle.ts';
 
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
-await build({
-  entryPoints: ENTRIES.map((name) => `functions/${name}.ts`),
-  outdir: 'dist',
-  outExtension: { '.js': '.cjs' },
-  bundle: true,
-  platform: 'node',
-  target: 'node22',
-  format: 'cjs',
-  minifyWhitespace: true,
-  minifySyntax: true,
-  legalComments: 'none',
-  plugins: [lazyParts, firestoreOverRest],
-  logLevel: 'warning',
-});
+const { files } = await bundle();
+for (const [name, contents] of files) writeFileSync(`dist/${name}`, contents);
 writeFileSync(
   'dist/index.cjs',
   `require('node:module').enableCompileCache?.({ directory: __dirname + '/compile-cache', portable: true });
