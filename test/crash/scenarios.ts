@@ -128,30 +128,25 @@ export const ENDING: readonly Scenario[] = [
     act: (_, __, step) => step((desk) => desk.kill(KILL_ID)),
     again: (world) => world.whole((desk) => desk.kill(KILL_ID)),
   }),
-  {
-    name: 'the job’s end, the rest and the waking of a pooled account',
-    credential: 'admin',
-    least: 8,
-    before: handOut,
-    act: async (world, job, step) => {
-      await step((desk) => desk.endJob(job));
-      world.later(12);
-      await step((desk) => desk.sweep());
-    },
-    again: finish,
-  },
-  {
-    name: 'the job’s end, the wait for the end of narrowed tokens, the rest and the waking of their account',
-    credential: 'cache',
-    least: 8,
-    before: handOut,
-    act: async (world, job, step) => {
-      await step((desk) => desk.endJob(job));
-      world.later(12);
-      await step((desk) => desk.sweep());
-    },
-    again: finish,
-  },
+  ...(
+    [
+      ['admin', 'the job’s end, the rest and the waking of a pooled account'],
+      ['cache', 'the job’s end, the wait for the end of narrowed tokens, the rest and the waking of their account'],
+    ] as const
+  ).map(
+    ([credential, name]): Scenario => ({
+      name,
+      credential,
+      least: 8,
+      before: handOut,
+      act: async (world, job, step) => {
+        await step((desk) => desk.endJob(job));
+        world.later(12);
+        await step((desk) => desk.sweep());
+      },
+      again: finish,
+    }),
+  ),
 ];
 
 export const SWEEPING: readonly Scenario[] = [
