@@ -25,6 +25,7 @@ export function grantEntry(
     message: `${grant.credential} of job ${grant.job_id}: ${WHAT_HAPPENED[event]}`,
     grant_id: idOf(grant),
     ...toIsoTimes(told),
+    ...toDeadAfter(grant),
     ...toIsoTimes(facts),
     labels: {
       credential: grant.credential,
@@ -32,6 +33,11 @@ export function grantEntry(
       ...('service_account' in grant ? { service_account: grant.service_account } : {}),
     },
   };
+}
+
+/** Seconds from the end, when this service heard of it, to the moment from which no token is accepted. */
+function toDeadAfter({ ended_at, dead_at }: Grant): { readonly dead_after_s?: number } {
+  return ended_at === null || dead_at === null ? {} : { dead_after_s: Math.max(0, dead_at - ended_at) / 1000 };
 }
 
 /** The lines of whatever ended. */

@@ -1,11 +1,16 @@
 // The sweep's endpoint: called each minute by Cloud Scheduler, under the platform's own authentication.
 
 import type { AuditEntry } from '../shared/audit.ts';
+import type { PoolReport } from '../shared/core/pool.ts';
 import type { KnownAccount } from '../shared/ledger/sweep-ledger.ts';
 import type { FoundFinished } from '../shared/missed-ends.ts';
 import type { Swept } from '../shared/sweep.ts';
+import type { Failure } from '../shared/sweep-step.ts';
 import { endingEntries, toIsoTimes } from './grant-entry.ts';
 import type { Answer, Failures, Handler } from './http.ts';
+
+/** Lines about what failed, of one sweep: an outage has thousands of the same. */
+const FAILURES_TOLD = 200;
 
 /** Bytes; the body is not read for anything. */
 export const SWEEP_BODY_LIMIT = 16 * 1024;
@@ -75,7 +80,34 @@ function done(swept: Swept, took_ms: number, request_id: string): Answer {
         ...summary,
         failures: failures.slice(0, 20),
       },
+      // What a metric is made of: it can't go through the members of a map or of a list.
+      ...Object.entries(pools).map(toPoolCounted),
+      ...failures.slice(0, FAILURES_TOLD).map(toWorkFailed),
     ],
+  };
+}
+
+function toPoolCounted([pool, counted]: readonly [string, PoolReport]): AuditEntry {
+  return {
+    event: 'pool.counted',
+    severity: 'INFO',
+    message: `pool ${pool}: ${counted.free} of ${counted.size} accounts are free`,
+    pool,
+    ...counted,
+    labels: { pool },
+  };
+}
+
+/** What is left for the next sweep. */
+function toWorkFailed({ grant_id, service_account, what = 'keydesk', detail }: Failure): AuditEntry {
+  return {
+    event: 'work.failed',
+    severity: 'WARNING',
+    message: `not done: ${detail}`,
+    grant_id,
+    service_account,
+    what,
+    detail,
   };
 }
 

@@ -47,7 +47,7 @@ export function createWebhookHandler({ webhookTokens, endJob, now }: WebhookPart
       return ended(event, await endJob({ job_id, pipeline_id, by: 'job.finished' }));
     } catch (error) {
       if (!Unavailable.is(error)) throw error;
-      return refused('ledger_unavailable', request_id, error.message);
+      return refused('ledger_unavailable', request_id, { what: error.what, detail: error.message });
     }
   };
 }
@@ -102,7 +102,11 @@ function ended({ job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finis
   };
 }
 
-function refused(reason: WebhookRefusal, request_id: string, detail?: string): Answer {
+function refused(
+  reason: WebhookRefusal,
+  request_id: string,
+  failure?: { readonly what: string; readonly detail: string },
+): Answer {
   const { status, error, description, headers } = toWire(reason);
   return {
     status,
@@ -114,7 +118,7 @@ function refused(reason: WebhookRefusal, request_id: string, detail?: string): A
         severity: status === 503 || reason === 'event_malformed' ? 'ERROR' : 'WARNING',
         message: `webhook refused: ${reason}`,
         reason,
-        detail,
+        ...failure,
         labels: { reason },
       },
     ],

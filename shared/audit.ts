@@ -17,6 +17,8 @@ export type AuditEvent =
   | 'webhook.accepted'
   | 'webhook.refused'
   | 'sweep.completed'
+  | 'pool.counted'
+  | 'work.failed'
   | 'request.failed';
 
 /** One decision. Further fields are the facts of it; tokens, keys and signatures are never among them. */

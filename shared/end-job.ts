@@ -5,7 +5,7 @@ import type { EndedBy, Grant } from './core/grant.ts';
 import { idOf } from './core/grant-life.ts';
 import type { JobEnd } from './ledger/ending-ledger.ts';
 import { type RevokeParts, revoke } from './revoke.ts';
-import { detailOf, within } from './unavailable.ts';
+import { failureOf, within } from './unavailable.ts';
 
 /** Milliseconds for the whole, so that Buildkite has its answer well inside five seconds. */
 export const BUDGET_MS = 4_000;
@@ -14,6 +14,8 @@ const RECORDING_MS = 1_000;
 
 export interface Unfinished {
   readonly grant_id: string;
+  /** Who failed, where that is known. */
+  readonly what?: string;
   readonly detail: string;
 }
 
@@ -87,7 +89,7 @@ export async function finish(parts: RevokeParts, grants: readonly Grant[], until
           else if (ended?.state === 'expired') expired.push(ended);
           else if (ended) renewalEnded.push(ended);
         } catch (error) {
-          unfinished.push({ grant_id: idOf(grant), detail: detailOf(error) });
+          unfinished.push({ grant_id: idOf(grant), ...failureOf(error) });
         }
       }),
   );

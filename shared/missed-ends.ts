@@ -5,7 +5,7 @@ import type { AskJobState, JobAnswer } from './buildkite/job-state.ts';
 import type { Grant } from './core/grant.ts';
 import { type Ending, endJob, mergeEndings, unreadableGrants } from './end-job.ts';
 import { type Failure, nameGrant, type SweepParts } from './sweep-step.ts';
-import { detailOf, Unavailable } from './unavailable.ts';
+import { failureOf, Unavailable } from './unavailable.ts';
 
 /** Calls of one run, and milliseconds within which they begin. */
 const CALLS = 20;
@@ -66,7 +66,7 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
         asked += 1;
         answer = await hear(askJobState, grants, first);
       } catch (error) {
-        failures.push({ ...nameGrant(first), detail: detailOf(error) });
+        failures.push({ ...nameGrant(first), ...failureOf(error) });
         if (Unavailable.is(error) && error.retryAfter > 2)
           await parts.sweepLedger.leaveBuildkiteAlone(error.retryAfter * 1000);
         if (Unavailable.is(error) && (error.refused || error.retryAfter > 2)) break;
@@ -74,7 +74,7 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
       if (answer?.remaining !== undefined && answer.remaining < SPARED) break;
     }
   } catch (error) {
-    failures.push({ detail: detailOf(error) });
+    failures.push(failureOf(error));
   }
   return {
     foundFinished,

@@ -6,7 +6,7 @@ import { CLOCK_MARGIN_MS } from './core/grant-life.ts';
 import { type PoolReport, reportPools } from './core/pool.ts';
 import type { KnownAccount } from './ledger/sweep-ledger.ts';
 import { type Failure, type SweepParts, workThrough } from './sweep-step.ts';
-import { detailOf } from './unavailable.ts';
+import { detailOf, failureOf } from './unavailable.ts';
 
 /** Milliseconds for each of the three things done. */
 const STEP_MS = 5_000;
@@ -66,7 +66,7 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
       changed(email, await sweepLedger.recheck(email));
     });
   } catch (error) {
-    failures.push({ detail: detailOf(error) });
+    failures.push(failureOf(error));
   }
   return { woken, disabledAgain, failures, pools: reportPools([...known.values()], now()) };
 }

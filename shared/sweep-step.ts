@@ -8,7 +8,7 @@ import type { ReadAccountState } from './google/account-state.ts';
 import type { EnableAccount } from './google/enable-account.ts';
 import type { SweepLedger } from './ledger/sweep-ledger.ts';
 import type { RevokeParts } from './revoke.ts';
-import { detailOf } from './unavailable.ts';
+import { failureOf } from './unavailable.ts';
 
 export interface SweepParts extends RevokeParts {
   readonly sweepLedger: SweepLedger;
@@ -21,6 +21,8 @@ export interface SweepParts extends RevokeParts {
 export interface Failure {
   readonly grant_id?: string;
   readonly service_account?: string;
+  /** Who failed, where that is known. */
+  readonly what?: string;
   readonly detail: string;
 }
 
@@ -36,7 +38,7 @@ export async function workThrough<T>(
     readonly until: number;
     readonly now: () => number;
     readonly failures: Failure[];
-    readonly name: (item: T) => Omit<Failure, 'detail'>;
+    readonly name: (item: T) => Omit<Failure, 'what' | 'detail'>;
   },
   work: (item: T) => Promise<unknown>,
 ): Promise<readonly T[]> {
@@ -49,7 +51,7 @@ export async function workThrough<T>(
       try {
         await work(item);
       } catch (error) {
-        failures.push({ ...name(item), detail: detailOf(error) });
+        failures.push({ ...name(item), ...failureOf(error) });
       }
     }
   };
@@ -57,6 +59,6 @@ export async function workThrough<T>(
   return waiting;
 }
 
-export function nameGrant(grant: Grant): Omit<Failure, 'detail'> {
+export function nameGrant(grant: Grant): Omit<Failure, 'what' | 'detail'> {
   return { grant_id: idOf(grant) };
 }

@@ -9,7 +9,7 @@ import { endMissed, type FoundFinished } from './missed-ends.ts';
 import { revoke } from './revoke.ts';
 import { type SweptAccounts, sweepAccounts } from './sweep-accounts.ts';
 import { type Failure, nameGrant, type SweepParts, workThrough } from './sweep-step.ts';
-import { detailOf } from './unavailable.ts';
+import { failureOf } from './unavailable.ts';
 
 /** Grants that one run finds of each kind. */
 const GRANTS = 2_000;
@@ -74,7 +74,7 @@ async function endAll(
     const more = left.length > 0 || found.grants.length + found.unreadable.length >= GRANTS;
     return { ended, failures, more, unread: false };
   } catch (error) {
-    return { ended, failures: [...failures, { detail: detailOf(error) }], more: false, unread: true };
+    return { ended, failures: [...failures, failureOf(error)], more: false, unread: true };
   }
 }
 

@@ -43,7 +43,12 @@ export async function within<T>(milliseconds: number, what: string, work: Promis
   }
 }
 
-/** What an error says, for a record of what failed. */
+/** For a record of what failed: what an error says, and who failed where that is known. */
+export function failureOf(error: unknown): { readonly what?: string; readonly detail: string } {
+  return { ...(Unavailable.is(error) ? { what: error.what } : {}), detail: detailOf(error) };
+}
+
+/** What an error says. */
 export function detailOf(error: unknown): string {
   return error instanceof Error ? error.message : 'failed';
 }

@@ -154,8 +154,9 @@ describe('sweeps', () => {
     failing('enable', fault);
     const failed = await desk.sweep();
     expect(failed.json).toMatchObject({ accounts_enabled: 0, failed: 1 });
-    expect(failed.audit).toMatchObject([
+    expect(failed.audit.filter(({ event }) => event !== 'pool.counted')).toMatchObject([
       { severity: 'WARNING', failures: [{ service_account: account, detail: expect.stringContaining('enable') }] },
+      { event: 'work.failed', what: 'iam serviceAccounts.enable', service_account: account },
     ]);
     const resting = { state: 'resting', waking_at: expect.anything() };
     expect(await accountRecord(account)).toMatchObject(resting);
@@ -244,7 +245,11 @@ describe('sweeps', () => {
       expect(await accountRecord(account)).toMatchObject({ state });
       later(2 * MINUTE);
       const found = await desk.sweep();
-      expect(found.audit).toMatchObject([{ failures: [{ service_account: account }] }]);
+      expect(found.audit).toMatchObject([
+        { failures: [{ service_account: account }] },
+        { event: 'pool.counted' },
+        { event: 'work.failed', what: 'keydesk', service_account: account },
+      ]);
       expect(await accountRecord(account)).toMatchObject({ state: 'resting' });
       later(MINUTE);
       expect(await sweep()).toMatchObject({ accounts_enabled: 1, failed: 0 });

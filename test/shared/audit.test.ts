@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditEvent } from '../../shared/audit.ts';
 import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';
+import { Unavailable } from '../../shared/unavailable.ts';
 import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import { callRaw } from '../raw-request.ts';
 import { linesOf, TIME, TRACE, USER_AGENT, UUID, who } from './an-audit-line.ts';
@@ -132,6 +133,7 @@ describe('the audit line of', () => {
       job_ended_at: TIME,
       job_check_at: null,
       dead_at: TIME,
+      dead_after_s: expect.any(Number),
     });
   });
 
@@ -237,6 +239,7 @@ describe('the audit line of', () => {
       job_ended_at: null,
       job_check_at: null,
       dead_at: TIME,
+      dead_after_s: 0,
     });
   });
 
@@ -276,6 +279,42 @@ describe('the audit line of', () => {
       ...line('account.enabled'),
       severity: 'INFO',
       message: `${service_account} is enabled again: the last token issued from it has expired`,
+    });
+  });
+
+  it('pool.counted tells how many accounts of a pool are free, as they are after the sweep', async () => {
+    const job = desk.buildkite.startJob();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-admin');
+    const answer = await call(desk.sweepUrl, '/');
+    expect(lineOf('pool.counted', answer.audit)).toEqual({
+      ...lines.frame('pool.counted', 200, '/', { pool: 'staging-admin' }),
+      severity: 'INFO',
+      message: 'pool staging-admin: 2 of 3 accounts are free',
+      pool: 'staging-admin',
+      size: 3,
+      free: 2,
+      leased: 1,
+      revoking: 0,
+      resting: 0,
+      exhausted_in_s: expect.toSatisfy((value) => value === null || Number.isInteger(value)),
+    });
+  });
+
+  it('work.failed tells what a sweep left for the next one, and who failed', async () => {
+    const job = desk.buildkite.startJob();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const { closeGrantDocument } = desk.ending;
+    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
+    await notify(desk.buildkite.event(job));
+    const answer = await call(desk.sweepUrl, '/');
+    desk.ending.closeGrantDocument = closeGrantDocument;
+    expect(lineOf('work.failed', answer.audit)).toEqual({
+      ...lines.frame('work.failed', 200, '/'),
+      severity: 'WARNING',
+      message: 'not done: grant document: the test broke it',
+      grant_id: grantId(job.id, 'staging-config'),
+      what: 'grant document',
+      detail: 'grant document: the test broke it',
     });
   });
 
@@ -339,6 +378,8 @@ describe('the audit line of', () => {
       'webhook.accepted': true,
       'webhook.refused': true,
       'sweep.completed': true,
+      'pool.counted': true,
+      'work.failed': true,
       'request.failed': true,
     };
     expect(Object.keys(seen).sort()).toEqual(Object.keys(all).sort());

@@ -1,0 +1,244 @@
+// docs/OPERATIONS.md: what a grant costs is counted here, on the real hand-out, end and sweep over Firestore in memory and a
+// Google that only counts. What is billed per document is counted as Firestore bills it: a document that is not there, and
+// a query that finds nothing, are one read each.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ROOT } from '../../sandbox/functions.ts';
+import { parseClaims } from '../../shared/core/claims.ts';
+import { endJob } from '../../shared/end-job.ts';
+import { createAccountStateReader } from '../../shared/google/account-state.ts';
+import { createAccountDisabler } from '../../shared/google/disable-account.ts';
+import { createAccountEnabler } from '../../shared/google/enable-account.ts';
+import { createMint } from '../../shared/google/mint.ts';
+import { handOut } from '../../shared/hand-out.ts';
+import { createEndingLedger } from '../../shared/ledger/ending-ledger.ts';
+import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
+import { createIssuingLedger } from '../../shared/ledger/issuing-ledger.ts';
+import { createSweepLedger } from '../../shared/ledger/sweep-ledger.ts';
+import type { Ask } from '../../shared/outgoing.ts';
+import { parsePolicyText } from '../../shared/policy-text.ts';
+import { sweep } from '../../shared/sweep.ts';
+import { type Around, createMemoryFirestore } from '../memory-firestore.ts';
+
+const handbook = readFileSync(join(ROOT, 'docs', 'OPERATIONS.md'), 'utf8');
+const MINUTE = 60_000;
+const START = Date.parse('2026-11-24T10:00:00Z');
+
+/** As many accounts as a hand-out reads of a pool in which one is free. */
+function poolOf(name: string): string {
+  return Array.from({ length: 8 }, (_, nth) => `pool-${name}-${nth}@acme-ci.iam.gserviceaccount.com`).join(', ');
+}
+
+/** Credentials by the words of the handbook's table; each of a `ttl` of 15 minutes. */
+const CREDENTIALS = {
+  firestore:
+    'firestore: { project: acme-data, apiKey: k, signer: s@acme-data.iam.gserviceaccount.com, allow: [{ path: "c/{d}", verbs: [get] }] }',
+  'shared account':
+    'serviceAccount: { email: one@acme-ci.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }',
+  'shared account, narrowed':
+    'storage: { serviceAccount: two@acme-ci.iam.gserviceaccount.com, bucket: b-one, role: roles/storage.objectViewer }',
+  'pooled account': `serviceAccount: { pool: [${poolOf('one')}], scopes: [https://www.googleapis.com/auth/datastore] }`,
+  'pooled account, narrowed': `storage: { pool: [${poolOf('two')}], bucket: b-two, role: roles/storage.objectViewer }`,
+} as const;
+type Kind = keyof typeof CREDENTIALS;
+
+const COUNTED = ['reads', 'writes', 'mints', 'sts', 'iam reads', 'iam writes'] as const;
+type Counts = Record<(typeof COUNTED)[number], number>;
+const none = (): Counts => ({ reads: 0, writes: 0, mints: 0, sts: 0, 'iam reads': 0, 'iam writes': 0 });
+const minus = (left: Counts, right: Counts): Counts =>
+  Object.fromEntries(COUNTED.map((name) => [name, left[name] - right[name]])) as Counts;
+
+function openCountedDesk(kind: Kind) {
+  let counts = none();
+  let now = START;
+  const clock = () => now;
+  const around: Around = async (call, perform) => {
+    const answer: unknown = perform();
+    if (call.kind === 'write') counts.writes += call.paths.length;
+    else counts.reads += call.paths[0]?.includes('/') ? call.paths.length : documentsOf(answer);
+    return answer as ReturnType<typeof perform>;
+  };
+  const disabled = new Set<string>();
+  let serial = 0;
+  const ask: Ask = async ({ what, url, method }) => {
+    const answer = (json: unknown) => ({ status: 200, headers: new Headers(), json });
+    const account = decodeURIComponent(/serviceAccounts\/([^/:]+)/.exec(url)?.[1] ?? '');
+    serial += 1;
+    switch (what) {
+      case 'iamcredentials generateAccessToken':
+        counts.mints += 1;
+        return answer({ accessToken: `ya29.t${serial}`, expireTime: new Date(now + 15 * MINUTE).toISOString() });
+      case 'iamcredentials signJwt':
+        counts.mints += 1;
+        return answer({ signedJwt: `jwt${serial}` });
+      case 'identitytoolkit signInWithCustomToken':
+        return answer({ idToken: `id${serial}`, expiresIn: '3600' });
+      case 'sts token':
+        counts.sts += 1;
+        return answer({ access_token: `ya29.d${serial}`, token_type: 'Bearer', expires_in: 900 });
+      case 'iam serviceAccounts.get':
+        counts['iam reads'] += 1;
+        return answer({ email: account, disabled: disabled.has(account) });
+      case 'iam serviceAccounts.disable':
+      case 'iam serviceAccounts.enable':
+        expect(method).toBe('POST');
+        counts['iam writes'] += 1;
+        if (what.endsWith('disable')) disabled.add(account);
+        else disabled.delete(account);
+        return answer({});
+      default:
+        throw new Error(`not expected: ${what}`);
+    }
+  };
+  const policy = parsePolicyText(
+    `version: 1
+organization: { slug: acme-inc }
+audience: https://keydesk.acme.example
+credentials: { it: { environment: staging, ttl: 15m, ${CREDENTIALS[kind]} } }
+rules: [{ name: all, job: { pipeline_slug: app }, grants: [it] }]
+`,
+    'policy.yaml',
+  );
+  if ('problems' in policy) throw new Error(policy.problems.join('\n'));
+  const ledger = createMemoryFirestore({ around }).firestore;
+  const documents = createMemoryFirestore({ around }).firestore;
+  const urls = { iamCredentialsUrl: 'https://c', stsUrl: 'https://s', identityToolkitUrl: 'https://i' };
+  const issuing = {
+    policy,
+    verifyJobToken: async (jobToken: string) => ({ claims: claimsOf(jobToken) }),
+    ledger: createIssuingLedger(ledger, clock),
+    openGrantDocument: createGrantDocumentOpener(() => documents),
+    mint: createMint({ askAsService: ask, ask, ...urls, now: clock }),
+    now: clock,
+  };
+  const ending = {
+    ledger: createEndingLedger(ledger, clock),
+    sweepLedger: createSweepLedger(ledger, clock),
+    closeGrantDocument: createGrantDocumentCloser(() => documents),
+    disableAccount: createAccountDisabler(ask, 'https://iam'),
+    enableAccount: createAccountEnabler(ask, 'https://iam'),
+    stateOfAccount: createAccountStateReader(ask, 'https://iam'),
+    askJobState: async () => {
+      throw new Error('nothing was quiet for so long');
+    },
+    now: clock,
+  };
+  return {
+    /** What it costs. */
+    async counted(work: () => Promise<unknown>): Promise<Counts> {
+      counts = none();
+      await work();
+      return counts;
+    },
+    later: (milliseconds: number) => {
+      now += milliseconds;
+    },
+    handOut: async (job: string) => {
+      const result = await handOut(issuing, { jobToken: job, credentialName: 'it', scopes: [], lifetime: undefined });
+      expect(result.outcome).toBe('issued');
+    },
+    endJob: (job: string) => endJob(ending, { job_id: job, pipeline_id: undefined, by: 'job.finished' }),
+    sweep: () => sweep(ending),
+    disabled,
+  };
+}
+
+/** Of a query; a count costs one read for each thousand that it counts. */
+function documentsOf(answer: unknown): number {
+  const found = (answer as { docs?: unknown[] }).docs ?? answer;
+  return Array.isArray(found) ? Math.max(1, found.length) : 1;
+}
+
+function claimsOf(job_id: string) {
+  const parsed = parseClaims({
+    organization_slug: 'acme-inc',
+    pipeline_slug: 'app',
+    build_number: 1,
+    build_branch: 'main',
+    build_commit: 'c0ffee',
+    job_id,
+    agent_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
+  });
+  if ('invalidClaim' in parsed) throw new Error(parsed.invalidClaim);
+  return parsed.claims;
+}
+
+const JOB = '11111111-0000-4000-8000-000000000000';
+
+/** A job of four minutes that asks once and whose webhook comes; then a sweep a minute until nothing is left to do. */
+async function lifeOf(kind: Kind) {
+  const desk = openCountedDesk(kind);
+  const idle = await desk.counted(desk.sweep);
+  const given = await desk.counted(() => desk.handOut(JOB));
+  desk.later(MINUTE);
+  const renewed = await desk.counted(() => desk.handOut(JOB));
+  const fresh = openCountedDesk(kind);
+  await fresh.handOut(JOB);
+  fresh.later(4 * MINUTE);
+  const ended = await fresh.counted(() => fresh.endJob(JOB));
+  const swept = none();
+  for (let minutes = 0; minutes < 30; minutes += 1) {
+    fresh.later(MINUTE);
+    const { reads, ...counts } = await fresh.counted(fresh.sweep);
+    // The three queries that each sweep makes, and the accounts that it reads, are the sweep's own.
+    swept.reads += reads - idle.reads;
+    for (const name of COUNTED) if (name !== 'reads') swept[name] += counts[name];
+  }
+  expect(fresh.disabled.size).toBe(0);
+  return { idle, given, renewed, ended, swept };
+}
+
+function rowsOf(name: string): string[][] {
+  const table = handbook.split(`<!-- ${name} -->`)[1]?.split('\n\n')[0] ?? '';
+  const rows = table.split('\n').filter((line) => line.startsWith('| '));
+  return rows.slice(2).map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+describe('docs/OPERATIONS.md', () => {
+  it.each(Object.keys(CREDENTIALS) as Kind[])('counts a life of a grant as it is: %s', async (kind) => {
+    const { given, renewed, ended, swept } = await lifeOf(kind);
+    const row = (counts: Counts) => COUNTED.map((name) => String(counts[name]));
+    const told = rowsOf('COUNTED').filter(([name]) => name === kind);
+    expect(told).toEqual([
+      [kind, 'hand-out', ...row(given)],
+      [kind, 'renewal', ...row(renewed)],
+      [kind, 'end', ...row(ended)],
+      [kind, 'sweep', ...row(swept)],
+    ]);
+  });
+
+  it('counts a sweep that has nothing to do as it is', async () => {
+    const { idle } = await lifeOf('firestore');
+    expect(minus(idle, { ...none(), reads: 4 })).toEqual(none());
+    expect(handbook).toContain('four reads');
+  });
+
+  it('reckons the price of a million grants rightly', () => {
+    const PRICE = { reads: 0.6, writes: 1.8, deletes: 0.2 };
+    const counted = rowsOf('COUNTED');
+    const priced = rowsOf('PRICED');
+    expect(priced.map(([kind]) => kind)).toEqual(Object.keys(CREDENTIALS));
+    for (const [kind, reads, writes, deletes, price] of priced) {
+      const once = counted.filter(([name, step]) => name === kind && step !== 'renewal');
+      const sum = (column: number) => once.reduce((total, row) => total + Number(row[column]), 0);
+      expect([kind, Number(reads), Number(writes)]).toEqual([kind, sum(2), sum(3)]);
+      expect([kind, Number(deletes)]).toEqual([kind, kind === 'firestore' ? 3 : 2]);
+      const dollars = Number(reads) * PRICE.reads + Number(writes) * PRICE.writes + Number(deletes) * PRICE.deletes;
+      expect([kind, price]).toEqual([kind, `$${dollars.toFixed(2)}`]);
+    }
+  });
+
+  it('says what a renewal costs, kind by kind, in the same prices', () => {
+    const renewals = rowsOf('COUNTED').filter(([, step]) => step === 'renewal');
+    const dollars = renewals.map((row) => Number(row[2]) * 0.6 + Number(row[3]) * 1.8);
+    const [least, most] = [Math.min(...dollars), Math.max(...dollars)].map((price) => `$${price.toFixed(2)}`);
+    expect(handbook).toContain(`A million renewals cost ${least} to ${most}`);
+  });
+});
