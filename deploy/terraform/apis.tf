@@ -1,0 +1,26 @@
+# The APIs each project needs. Destroying the module leaves them on: others may have come to need them.
+
+locals {
+  desk_apis = [
+    "artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "firestore", "iam",
+    "iamcredentials", "logging", "monitoring", "run", "secretmanager", "storage", "sts",
+  ]
+  data_apis = ["firebaserules", "firestore", "iam", "identitytoolkit"]
+  pool_apis = concat(["iam"], var.forbid_pool_keys ? ["orgpolicy"] : [], length(var.pool_groups) > 0 ? ["cloudidentity"] : [])
+
+  apis = {
+    for pair in distinct(concat(
+      [for api in local.desk_apis : { project = var.project_id, api = api }],
+      flatten([for project in local.data_projects : [for api in local.data_apis : { project = project, api = api }]]),
+      flatten([for project in local.pool_projects : [for api in local.pool_apis : { project = project, api = api }]]),
+    )) : "${pair.project}/${pair.api}" => pair
+  }
+}
+
+resource "google_project_service" "needed" {
+  for_each = local.apis
+
+  project            = each.value.project
+  service            = "${each.value.api}.googleapis.com"
+  disable_on_destroy = false
+}

@@ -1,0 +1,42 @@
+# A root that composes the module. Copy the folder, fill in terraform.tfvars, keep the state in a bucket of your own.
+
+terraform {
+  required_version = ">= 1.9"
+
+  # backend "gcs" { bucket = "acme-terraform-state", prefix = "keydesk" }
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 7.0"
+    }
+  }
+}
+
+provider "google" {
+  project = var.project_id
+  region  = var.region
+  # Organization policy and Cloud Identity are asked on behalf of a project.
+  billing_project       = var.project_id
+  user_project_override = true
+}
+
+module "keydesk" {
+  source = "../"
+
+  project_id      = var.project_id
+  region          = var.region
+  ledger_location = var.ledger_location
+
+  policy_file  = var.policy_file
+  archives_dir = var.archives_dir
+  rules_files  = var.rules_files
+
+  webhook_tokens_version      = var.webhook_tokens_version
+  buildkite_api_token_version = var.buildkite_api_token_version
+
+  pool_groups           = var.pool_groups
+  forbid_pool_keys      = var.forbid_pool_keys
+  notification_channels = var.notification_channels
+  playbooks_url         = var.playbooks_url
+}

@@ -1,0 +1,74 @@
+# Everything to fill in. The module's variables.tf says more of each, and has more to turn.
+
+variable "project_id" {
+  type        = string
+  description = "Project of the desk itself; it exists and has billing."
+}
+
+variable "region" {
+  type        = string
+  description = "Region of the functions."
+}
+
+variable "ledger_location" {
+  type        = string
+  description = "Location of the ledger's database, for good."
+}
+
+variable "policy_file" {
+  type        = string
+  description = "Path of your policy file."
+}
+
+variable "archives_dir" {
+  type        = string
+  description = "Folder with the archives that npm run package makes."
+}
+
+variable "rules_files" {
+  type        = map(string)
+  description = "PROJECT/DATABASE => path of its security rules, made by npm run rules."
+}
+
+variable "webhook_tokens_version" {
+  type        = string
+  description = "Number of the webhook tokens' secret version; null at the first apply, before there is one."
+  default     = null
+}
+
+variable "buildkite_api_token_version" {
+  type        = string
+  description = "Number of the Buildkite API token's secret version, or null."
+  default     = null
+}
+
+variable "pool_groups" {
+  type = map(object({
+    id    = string
+    email = string
+    roles = optional(list(object({
+      project   = string
+      role      = string
+      condition = optional(object({ title = string, expression = string }))
+    })), [])
+  }))
+  description = "Per environment, the group its pooled accounts are bound through, and its roles."
+  default     = {}
+}
+
+variable "forbid_pool_keys" {
+  type        = bool
+  description = "Forbid service account keys in the pool projects; needs rights in the organization."
+  default     = true
+}
+
+variable "notification_channels" {
+  type        = list(string)
+  description = "Cloud Monitoring channels that alerts go to."
+  default     = []
+}
+
+variable "playbooks_url" {
+  type        = string
+  description = "Where your people read docs/playbooks."
+}

@@ -1,0 +1,83 @@
+# Who acts. Each function, the scheduler and the build have an account of their own; none has a key. What they may do is in
+# privileges.tf, and in PRIVILEGES.md in words.
+
+resource "google_service_account" "function" {
+  for_each = local.functions
+
+  project      = var.project_id
+  account_id   = "${var.name_prefix}-${each.key}"
+  display_name = "Keydesk: the ${each.key} function"
+
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_service_account" "scheduler" {
+  project      = var.project_id
+  account_id   = "${var.name_prefix}-scheduler"
+  display_name = "Keydesk: calls the sweep each minute"
+
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_service_account" "build" {
+  project      = var.project_id
+  account_id   = "${var.name_prefix}-build"
+  display_name = "Keydesk: builds the functions"
+
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_service_account" "pooled" {
+  for_each = local.pooled_accounts
+
+  project      = local.account_projects[each.key]
+  account_id   = split("@", each.key)[0]
+  display_name = "Keydesk pool: ${local.pooled_environments[each.key]}"
+
+  lifecycle {
+    # The desk disables accounts when jobs end, and only its sweep may enable them, when their last token has expired.
+    # Were this not ignored, an apply would enable them and bring tokens of ended jobs back to life.
+    ignore_changes = [disabled]
+  }
+
+  depends_on = [google_project_service.needed, google_org_policy_policy.no_keys]
+}
+
+resource "google_service_account" "standing" {
+  for_each = var.create_policy_accounts ? local.standing_by_name : {}
+
+  project      = local.account_projects[each.key]
+  account_id   = split("@", each.key)[0]
+  display_name = "Keydesk: named by the policy"
+
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_org_policy_policy" "no_keys" {
+  for_each = var.forbid_pool_keys ? local.pool_projects : []
+
+  name   = "projects/${each.key}/policies/iam.disableServiceAccountKeyCreation"
+  parent = "projects/${each.key}"
+
+  spec {
+    rules {
+      enforce = "TRUE"
+    }
+  }
+
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_cloud_identity_group_membership" "pooled" {
+  for_each = { for email, environment in local.pooled_environments : email => environment if contains(keys(var.pool_groups), environment) }
+
+  group = var.pool_groups[each.value].id
+
+  preferred_member_key {
+    id = google_service_account.pooled[each.key].email
+  }
+
+  roles {
+    name = "MEMBER"
+  }
+}

@@ -1,0 +1,39 @@
+# What a person does next with what was created.
+
+locals {
+  urls = { for name, function in google_cloudfunctions2_function.desk : name => function.service_config[0].uri }
+}
+
+output "desk_url" {
+  description = "Where jobs ask for credentials: the plugin's url, and the base of POST /token. Null until the functions are deployed."
+  value       = lookup(local.urls, "token", null)
+}
+
+output "audience" {
+  description = "What jobs ask their token for (buildkite-agent oidc request-token --audience): the policy's word."
+  value       = yamldecode(file(var.policy_file)).audience
+}
+
+output "buildkite_webhook" {
+  description = "What to enter in Buildkite under Settings, Notification Services, Add, Webhook."
+  value = {
+    url           = lookup(local.urls, "webhook", "(deploy the functions first: set webhook_tokens_version)")
+    token_mode    = "signature: send an HMAC signature in the X-Buildkite-Signature header"
+    events        = ["job.finished"]
+    branch_filter = "leave empty: a filter silently drops the ends of other branches' jobs"
+    pipelines     = "all pipelines, or all that use Keydesk"
+  }
+}
+
+output "secret_commands" {
+  description = "How to add the secrets' versions; each prints the number that goes into the variable named beside it."
+  value = {
+    webhook_tokens_version      = "gcloud secrets versions add ${google_secret_manager_secret.webhook_tokens.secret_id} --project=${var.project_id} --data-file=- # paste the token Buildkite shows, without a newline at the end: Ctrl-D twice; NEW,OLD during a rotation"
+    buildkite_api_token_version = "gcloud secrets versions add ${google_secret_manager_secret.buildkite_api_token.secret_id} --project=${var.project_id} --data-file=- # an API token with read_builds and nothing else"
+  }
+}
+
+output "identities" {
+  description = "The functions' service accounts, for audit queries and for policies of your own."
+  value       = { for name, account in google_service_account.function : name => account.email }
+}

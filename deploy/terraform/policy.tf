@@ -1,0 +1,54 @@
+# What follows from the policy file: which accounts, pools, buckets and databases there are. Reads the file, decides
+# nothing. The file itself is checked where it is used: by the token function at start, and by npm run rules.
+
+locals {
+  credentials = yamldecode(file(var.policy_file)).credentials
+
+  firestore = { for name, credential in local.credentials : name => credential.firestore if can(credential.firestore.project) }
+  accounts  = { for name, credential in local.credentials : name => credential.serviceAccount if can(credential.serviceAccount.scopes) }
+  storage   = { for name, credential in local.credentials : name => credential.storage if can(credential.storage.bucket) }
+
+  # PROJECT/DATABASE => its parts.
+  data_databases = {
+    for database in distinct([
+      for opens in values(local.firestore) : { project = opens.project, database = try(opens.database, "(default)") }
+    ]) : "${database.project}/${database.database}" => database
+  }
+  data_projects = toset([for database in values(local.data_databases) : database.project])
+
+  signers = toset([for opens in values(local.firestore) : opens.signer])
+  shared_accounts = toset(concat(
+    [for opens in values(local.accounts) : opens.email if can(regex("@", opens.email))],
+    [for opens in values(local.storage) : opens.serviceAccount if can(regex("@", opens.serviceAccount))],
+  ))
+  # Those that mint or sign for several jobs; the pooled ones are apart.
+  standing_accounts = setunion(local.signers, local.shared_accounts)
+
+  # Each pooled account's address => its environment. Policy refuses an account in two pools.
+  pooled_environments = merge([
+    for name, credential in local.credentials : {
+      for email in try(credential.serviceAccount.pool, credential.storage.pool, []) : email => credential.environment
+    }
+  ]...)
+  pooled_accounts = toset(keys(local.pooled_environments))
+
+  # An account's address => the project it belongs to; "-" where the address does not tell (Google's default accounts).
+  account_projects = {
+    for email in setunion(local.standing_accounts, local.pooled_accounts) : email => try(
+      regex("^[^@]+@([a-z][a-z0-9-]*)\\.iam\\.gserviceaccount\\.com$", email)[0],
+      join(":", reverse(regex("^[^@]+@([a-z][a-z0-9-]*)\\.([a-z0-9.-]+)\\.iam\\.gserviceaccount\\.com$", email))),
+      "-",
+    )
+  }
+  pool_projects    = toset([for email in local.pooled_accounts : local.account_projects[email]])
+  account_owners   = toset([for project in values(local.account_projects) : project if project != "-"])
+  standing_by_name = { for email in local.standing_accounts : email => email if local.account_projects[email] != "-" }
+
+  # Shared accounts reach their buckets by these; a pool's reach theirs through its group.
+  bucket_roles = {
+    for grant in distinct([
+      for opens in values(local.storage) : { account = opens.serviceAccount, bucket = opens.bucket, role = opens.role }
+      if can(regex("@", opens.serviceAccount))
+    ]) : "${grant.account} ${grant.role} ${grant.bucket}" => grant
+  }
+}

@@ -1,0 +1,279 @@
+# What a platform engineer decides. Who may have what is not decided here: that is the policy file's.
+
+# Where
+
+variable "project_id" {
+  type        = string
+  description = "Project of the desk itself: its functions, its ledger, its logs. Nothing else should live there."
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id must be a Google Cloud project ID: 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "region" {
+  type        = string
+  description = "Region of the functions and their archives, near the ledger's location."
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region must be a Google Cloud region such as europe-west1."
+  }
+}
+
+variable "scheduler_region" {
+  type        = string
+  description = "Region of the Cloud Scheduler job; null for that of the functions, where Cloud Scheduler is offered there."
+  default     = null
+  validation {
+    condition     = var.scheduler_region == null || can(regex("^[a-z]+-[a-z]+[0-9]+$", var.scheduler_region))
+    error_message = "scheduler_region must be a Google Cloud region such as europe-west1, or null."
+  }
+}
+
+variable "ledger_location" {
+  type        = string
+  description = "Location of the ledger's database, for good: a multi-region (eur3, nam5) or a region."
+  validation {
+    condition     = can(regex("^([a-z]+[0-9]+|[a-z]+-[a-z]+[0-9]+)$", var.ledger_location))
+    error_message = "ledger_location must be a Firestore location such as eur3, nam5 or europe-west1."
+  }
+}
+
+variable "ledger_database" {
+  type        = string
+  description = "ID of the ledger's own Firestore database. The module creates it."
+  default     = "keydesk"
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,61}[a-z0-9]$", var.ledger_database))
+    error_message = "ledger_database must be a Firestore database ID of 4 to 63 lower-case letters, digits and hyphens; the ledger has a database of its own, so not (default)."
+  }
+}
+
+variable "name_prefix" {
+  type        = string
+  description = "Begins the names of functions, accounts, secrets and the archives' bucket."
+  default     = "keydesk"
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must be 3 to 20 lower-case letters, digits and hyphens, beginning with a letter."
+  }
+}
+
+variable "labels" {
+  type        = map(string)
+  description = "Labels on everything that can carry them."
+  default     = {}
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
+    error_message = "labels must have lower-case keys and values of letters, digits, _ and -, 63 characters at most."
+  }
+}
+
+# What
+
+variable "policy_file" {
+  type        = string
+  description = "Path of the policy file: the one source of signers, shared accounts, pools, buckets and databases. It must be the file the archives were packaged with."
+  validation {
+    condition     = can(yamldecode(file(var.policy_file)).credentials)
+    error_message = "policy_file must be the path of a policy: a YAML file with credentials."
+  }
+}
+
+variable "archives_dir" {
+  type        = string
+  description = "Folder with token.zip, webhook.zip and sweep.zip, made by npm run package."
+  validation {
+    condition     = alltrue([for name in ["token", "webhook", "sweep"] : fileexists("${var.archives_dir}/${name}.zip")])
+    error_message = "archives_dir must hold token.zip, webhook.zip and sweep.zip: run npm run package."
+  }
+}
+
+variable "rules_files" {
+  type        = map(string)
+  description = "Path of the security rules of each data database, made by npm run rules; keys are PROJECT/DATABASE, such as acme-staging/(default). A database without an entry keeps the rules it has, and a check warns."
+  default     = {}
+  validation {
+    condition     = alltrue([for path in values(var.rules_files) : try(strcontains(file(path), "// keydesk:begin"), false)])
+    error_message = "rules_files must be paths of rules files that hold what npm run rules generates (// keydesk:begin)."
+  }
+}
+
+# Secrets: only their version numbers. The values are added by hand and never come near Terraform.
+
+variable "webhook_tokens_version" {
+  type        = string
+  description = "Number of the secret version that holds one or two webhook tokens, comma-separated. While it is null the three functions are not deployed: a desk that does not hear of ends must not hand out."
+  default     = null
+  validation {
+    condition     = var.webhook_tokens_version == null || can(regex("^[1-9][0-9]*$", var.webhook_tokens_version))
+    error_message = "webhook_tokens_version must be a version number, or null: latest would change what runs without a plan."
+  }
+}
+
+variable "buildkite_api_token_version" {
+  type        = string
+  description = "Number of the secret version that holds a Buildkite API token with read_builds. Null: the clock alone ends what no webhook ended."
+  default     = null
+  validation {
+    condition     = var.buildkite_api_token_version == null || can(regex("^[1-9][0-9]*$", var.buildkite_api_token_version))
+    error_message = "buildkite_api_token_version must be a version number, or null."
+  }
+}
+
+# How the functions run
+
+variable "token_function" {
+  type = object({
+    memory        = optional(string, "512Mi")
+    cpu           = optional(string, "1")
+    concurrency   = optional(number, 40)
+    min_instances = optional(number, 1)
+    max_instances = optional(number, 20)
+    timeout       = optional(number, 30)
+    ingress       = optional(string, "ALLOW_ALL")
+  })
+  description = "How the token function runs. Timeout in seconds. One instance is kept warm: a job waits for this function."
+  default     = {}
+  validation {
+    condition     = can(regex("^[1-9][0-9]*(Mi|Gi)$", var.token_function.memory)) && can(regex("^[1-8]$", var.token_function.cpu))
+    error_message = "token_function: memory must be such as 512Mi, cpu a whole number from 1 to 8 (less allows no concurrency)."
+  }
+  validation {
+    condition     = var.token_function.concurrency >= 1 && var.token_function.concurrency <= 1000 && var.token_function.min_instances >= 0 && var.token_function.max_instances >= 1 && var.token_function.max_instances >= var.token_function.min_instances && var.token_function.timeout >= 10 && var.token_function.timeout <= 300
+    error_message = "token_function: concurrency 1 to 1000, 0 <= min_instances <= max_instances, max_instances >= 1, timeout 10 to 300."
+  }
+  validation {
+    condition     = contains(["ALLOW_ALL", "ALLOW_INTERNAL_AND_GCLB", "ALLOW_INTERNAL_ONLY"], var.token_function.ingress)
+    error_message = "token_function: ingress must be ALLOW_ALL, ALLOW_INTERNAL_AND_GCLB or ALLOW_INTERNAL_ONLY."
+  }
+}
+
+variable "webhook_function" {
+  type = object({
+    memory        = optional(string, "512Mi")
+    cpu           = optional(string, "1")
+    concurrency   = optional(number, 40)
+    min_instances = optional(number, 1)
+    max_instances = optional(number, 10)
+    timeout       = optional(number, 30)
+    ingress       = optional(string, "ALLOW_ALL")
+  })
+  description = "How the webhook function runs. Timeout in seconds. Buildkite reaches it from the internet."
+  default     = {}
+  validation {
+    condition     = can(regex("^[1-9][0-9]*(Mi|Gi)$", var.webhook_function.memory)) && can(regex("^[1-8]$", var.webhook_function.cpu))
+    error_message = "webhook_function: memory must be such as 512Mi, cpu a whole number from 1 to 8 (less allows no concurrency)."
+  }
+  validation {
+    condition     = var.webhook_function.concurrency >= 1 && var.webhook_function.concurrency <= 1000 && var.webhook_function.min_instances >= 0 && var.webhook_function.max_instances >= 1 && var.webhook_function.max_instances >= var.webhook_function.min_instances && var.webhook_function.timeout >= 10 && var.webhook_function.timeout <= 300
+    error_message = "webhook_function: concurrency 1 to 1000, 0 <= min_instances <= max_instances, max_instances >= 1, timeout 10 to 300."
+  }
+  validation {
+    condition     = contains(["ALLOW_ALL", "ALLOW_INTERNAL_AND_GCLB"], var.webhook_function.ingress)
+    error_message = "webhook_function: ingress must be ALLOW_ALL or ALLOW_INTERNAL_AND_GCLB: Buildkite calls from outside."
+  }
+}
+
+variable "sweep_function" {
+  type = object({
+    memory  = optional(string, "512Mi")
+    cpu     = optional(string, "1")
+    timeout = optional(number, 120)
+    ingress = optional(string, "ALLOW_INTERNAL_ONLY")
+  })
+  description = "How the sweep function runs: never more than one instance. Timeout in seconds. Cloud Scheduler of the same project counts as internal."
+  default     = {}
+  validation {
+    condition     = can(regex("^[1-9][0-9]*(Mi|Gi)$", var.sweep_function.memory)) && can(regex("^[1-8]$", var.sweep_function.cpu))
+    error_message = "sweep_function: memory must be such as 512Mi, cpu a whole number from 1 to 8."
+  }
+  validation {
+    condition     = var.sweep_function.timeout >= 60 && var.sweep_function.timeout <= 300
+    error_message = "sweep_function: timeout must be 60 to 300 seconds."
+  }
+  validation {
+    condition     = contains(["ALLOW_ALL", "ALLOW_INTERNAL_AND_GCLB", "ALLOW_INTERNAL_ONLY"], var.sweep_function.ingress)
+    error_message = "sweep_function: ingress must be ALLOW_ALL, ALLOW_INTERNAL_AND_GCLB or ALLOW_INTERNAL_ONLY."
+  }
+}
+
+# What the policy's accounts may do
+
+variable "pool_groups" {
+  type = map(object({
+    id    = string
+    email = string
+    roles = optional(list(object({
+      project   = string
+      role      = string
+      condition = optional(object({ title = string, expression = string }))
+    })), [])
+  }))
+  description = "Per environment of the policy, the one group its pooled accounts are bound through: Cloud Identity ID (groups/...), address, and the roles the group has in the projects that jobs work on. An environment without an entry: add members and roles yourself."
+  default     = {}
+  validation {
+    condition     = alltrue([for group in values(var.pool_groups) : can(regex("^groups/[A-Za-z0-9]+$", group.id)) && can(regex("^[^@\\s]+@[^@\\s]+$", group.email))])
+    error_message = "pool_groups: id must be groups/ID as gcloud identity groups describe prints it, email the group's address."
+  }
+  validation {
+    condition     = alltrue(flatten([for group in values(var.pool_groups) : [for grant in group.roles : !contains(["roles/owner", "roles/editor", "roles/iam.serviceAccountTokenCreator", "roles/iam.serviceAccountAdmin"], grant.role)]]))
+    error_message = "pool_groups: owner, editor, serviceAccountTokenCreator and serviceAccountAdmin would let a job outlive its own end."
+  }
+}
+
+variable "create_policy_accounts" {
+  type        = bool
+  description = "Create the policy's signers and shared accounts too. They then belong to this module, and leave with it."
+  default     = false
+}
+
+variable "grant_bucket_roles" {
+  type        = bool
+  description = "Grant each shared storage account the policy's role on the policy's bucket. A narrowed token can only subtract from what its account has."
+  default     = true
+}
+
+variable "forbid_pool_keys" {
+  type        = bool
+  description = "Forbid service account keys in the pool projects by organization policy. Needs roles/orgpolicy.policyAdmin; set to false without it and have your organization's administrators do it."
+  default     = true
+}
+
+# Watching
+
+variable "audit_logs" {
+  type = object({
+    accounts       = optional(bool, true)
+    token_exchange = optional(bool, true)
+    data           = optional(bool, true)
+    ledger         = optional(bool, false)
+  })
+  description = "Data Access audit logs: who minted (accounts), who narrowed (token_exchange), what was touched in the data databases (data; billed by volume), and every access to the ledger (ledger; three to ten entries per hand-out)."
+  default     = {}
+}
+
+variable "notification_channels" {
+  type        = list(string)
+  description = "Cloud Monitoring notification channels that alerts go to, as projects/PROJECT/notificationChannels/ID."
+  default     = []
+  validation {
+    condition     = alltrue([for channel in var.notification_channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", channel))])
+    error_message = "notification_channels must be names such as projects/acme-keydesk/notificationChannels/123."
+  }
+}
+
+variable "playbooks_url" {
+  type        = string
+  description = "Where your people read docs/playbooks: alerts link to it."
+  validation {
+    condition     = can(regex("^https://[^\\s]*[^/\\s]$", var.playbooks_url))
+    error_message = "playbooks_url must be an https URL without a slash at its end."
+  }
+}
+
+variable "create_monitoring" {
+  type        = bool
+  description = "Create metrics, dashboard, alerts, service levels and the uptime check."
+  default     = true
+}

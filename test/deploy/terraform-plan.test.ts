@@ -1,0 +1,406 @@
+// The Terraform module as terraform itself plans it from the example policy: who may do what, what follows from the policy
+// and from firestore.indexes.json, and what is refused. The provider is a stand-in with the real one's schemas.
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { grants, readPrivileges } from './terraform-module.ts';
+import { createPlanner, type Plan, type PlannedResource } from './terraform-plan.ts';
+
+const terraform = spawnSync('terraform', ['version']).status === 0;
+const skipped = !terraform && process.env.CI !== 'true';
+
+const POOL = ['ci-001', 'ci-002', 'ci-003'].map((name) => `${name}@acme-ci-pool.iam.gserviceaccount.com`);
+const SIGNERS = ['staging', 'production'].map((name) => `keydesk-signer@acme-${name}.iam.gserviceaccount.com`);
+const SHARED = ['cache', 'export'].map((name) => `${name}@acme-staging.iam.gserviceaccount.com`);
+const DEPLOYED = { webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"' };
+
+const indexes = z
+  .object({
+    indexes: z.array(
+      z.object({
+        collectionGroup: z.string(),
+        fields: z.array(z.object({ fieldPath: z.string(), order: z.string() })),
+      }),
+    ),
+    fieldOverrides: z.array(
+      z.object({ collectionGroup: z.string(), fieldPath: z.string(), ttl: z.boolean().default(false) }),
+    ),
+  })
+  .parse(JSON.parse(readFileSync('firestore.indexes.json', 'utf8')));
+
+describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)' : ''}`, () => {
+  let planner: Plan;
+  let plan: Awaited<ReturnType<Plan['plan']>>;
+
+  beforeAll(async () => {
+    planner = await createPlanner({ known: true });
+    plan = await planner.plan(DEPLOYED);
+  });
+  afterAll(() => planner?.stop());
+
+  const all = (address: string, resources = plan.resources) => resources.filter((each) => toAddress(each) === address);
+  const one = (address: string): Readonly<Record<string, unknown>> => {
+    const found = plan.resources.filter((each) => each.address === address);
+    expect(found.map((each) => each.address)).toEqual([address]);
+    return found[0]?.values ?? {};
+  };
+
+  it('is made of a valid configuration', async () => {
+    expect(await planner.validate()).toContain('The configuration is valid');
+  });
+
+  it('is the same when nothing that Google sets is known yet, as in a first real plan', async () => {
+    const first = await createPlanner({ known: false });
+    try {
+      const { resources } = await first.plan(DEPLOYED);
+      expect(resources.map(({ address }) => address)).toEqual(plan.resources.map(({ address }) => address));
+    } finally {
+      first.stop();
+    }
+  });
+
+  it('grants exactly what PRIVILEGES.md says', () => {
+    const table = readPrivileges();
+    const open = new Set(['shared account', 'pool group']);
+    const rows = table.map(
+      ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : what} (${address})`,
+    );
+    const granted = granting(plan.resources).map(
+      ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : what} (${address})`,
+    );
+    expect([...new Set(granted)].sort()).toEqual(rows.sort());
+  });
+
+  it('lets the identity that mints neither enable nor bring back an account', () => {
+    const held = granting(plan.resources).filter(({ identity }) => identity === 'token');
+    expect(held.length).toBeGreaterThan(0);
+    for (const { what } of held)
+      expect(what).not.toMatch(/enable|update|undelete|create|admin|owner|editor|setIamPolicy/i);
+    expect(new Set(held.map(({ what }) => what))).toEqual(
+      new Set([
+        'roles/datastore.user',
+        'roles/iam.serviceAccountTokenCreator',
+        'iam.serviceAccounts.get iam.serviceAccounts.disable',
+      ]),
+    );
+  });
+
+  it('lets nobody but the token function mint', () => {
+    const minting = granting(plan.resources).filter(({ what }) =>
+      /TokenCreator|getAccessToken|signJwt|signBlob|implicitDelegation|serviceAccountUser|actAs|Admin/i.test(what),
+    );
+    expect(new Set(minting.map(({ identity }) => identity))).toEqual(new Set(['token']));
+  });
+
+  it('lets nobody but the sweep enable an account', () => {
+    const enabling = granting(plan.resources).filter(({ what }) => /enable\b/.test(what));
+    expect(new Set(enabling.map(({ identity }) => identity))).toEqual(new Set(['sweep']));
+    expect(enabling).toHaveLength(POOL.length);
+  });
+
+  it('grants every function Firestore in single databases only', () => {
+    const roles = plan.resources.filter(
+      ({ values }) => values.role === 'roles/datastore.user' && !String(values.member).startsWith('group:'),
+    );
+    const databases = roles.map(
+      ({ values }) =>
+        /^resource\.name == "([^"]+)"$/.exec(
+          z
+            .array(z.object({ expression: z.string() }))
+            .length(1)
+            .parse(values.condition)[0]?.expression ?? '',
+        )?.[1],
+    );
+    const each = [
+      'projects/acme-keydesk/databases/keydesk',
+      'projects/acme-production/databases/(default)',
+      'projects/acme-staging/databases/(default)',
+    ];
+    expect(databases.sort()).toEqual([...each, ...each, ...each].sort());
+    for (const { values } of roles)
+      expect(databases).toContainEqual(expect.stringContaining(`projects/${values.project}/`));
+  });
+
+  it('grants Token Creator on exactly the accounts that policy names', () => {
+    const on = plan.resources
+      .filter(({ values }) => values.role === 'roles/iam.serviceAccountTokenCreator')
+      .map(({ values }) => String(values.service_account_id).split('/').at(-1));
+    expect(on.sort()).toEqual([...POOL, ...SIGNERS, ...SHARED].sort());
+  });
+
+  it('keeps the sweep from the public: the scheduler alone may call it, from inside', () => {
+    const binding = all('google_cloud_run_v2_service_iam_binding.sweep');
+    expect(binding.map(({ values }) => [values.name, values.role, values.members])).toEqual([
+      ['keydesk-sweep', 'roles/run.invoker', ['serviceAccount:keydesk-scheduler@acme-keydesk.iam.gserviceaccount.com']],
+    ]);
+    const open = all('google_cloud_run_v2_service_iam_member.public').map(({ values }) => [values.name, values.member]);
+    expect(open).toEqual([
+      ['keydesk-token', 'allUsers'],
+      ['keydesk-webhook', 'allUsers'],
+    ]);
+    expect(one('google_cloudfunctions2_function.desk["sweep"]')).toMatchObject({
+      service_config: [{ ingress_settings: 'ALLOW_INTERNAL_ONLY', max_instance_count: 1, timeout_seconds: 120 }],
+    });
+    expect(one('google_cloud_scheduler_job.sweep["sweep"]')).toMatchObject({
+      schedule: '* * * * *',
+      attempt_deadline: '130s',
+      http_target: [
+        {
+          http_method: 'POST',
+          oidc_token: [{ service_account_email: 'keydesk-scheduler@acme-keydesk.iam.gserviceaccount.com' }],
+        },
+      ],
+    });
+  });
+
+  it('gives each function its own identity, archive and settings, and only the secrets it needs', () => {
+    for (const name of ['token', 'webhook', 'sweep'])
+      expect(one(`google_cloudfunctions2_function.desk["${name}"]`)).toMatchObject({
+        build_config: [
+          {
+            runtime: 'nodejs24',
+            entry_point: name,
+            source: [{ storage_source: [{ object: expect.stringMatching(`^${name}-[0-9a-f]{64}\\.zip$`) }] }],
+          },
+        ],
+        service_config: [
+          {
+            service_account_email: `keydesk-${name}@acme-keydesk.iam.gserviceaccount.com`,
+            environment_variables: {
+              NODE_ENV: 'production',
+              GOOGLE_CLOUD_PROJECT: 'acme-keydesk',
+              KEYDESK_DATABASE: 'keydesk',
+              ...(name === 'token' && { KEYDESK_POLICY: 'policy.yaml' }),
+            },
+          },
+        ],
+      });
+    const secrets = all('google_cloudfunctions2_function.desk').flatMap(({ values }) =>
+      z
+        .array(z.object({ secret_environment_variables: z.array(z.record(z.string(), z.string())) }))
+        .parse(values.service_config)
+        .flatMap(({ secret_environment_variables }) =>
+          secret_environment_variables.map(({ key, secret, version }) => [values.name, key, secret, version]),
+        ),
+    );
+    expect(secrets).toEqual([
+      ['keydesk-sweep', 'KEYDESK_BUILDKITE_API_TOKEN', 'keydesk-buildkite-api-token', '2'],
+      ['keydesk-webhook', 'KEYDESK_WEBHOOK_TOKENS', 'keydesk-webhook-tokens', '3'],
+    ]);
+    expect(one('google_cloudfunctions2_function.desk["token"]')).toMatchObject({
+      service_config: [{ max_instance_request_concurrency: 40, available_cpu: '1' }],
+    });
+  });
+
+  it('takes indexes, exemptions and TTL fields from firestore.indexes.json', () => {
+    const planned = all('google_firestore_index.ledger').map(({ values }) => [
+      values.collection,
+      z
+        .array(z.object({ field_path: z.string() }))
+        .parse(values.fields)
+        .map(({ field_path }) => field_path),
+    ]);
+    expect(planned.sort()).toEqual(
+      indexes.indexes
+        .map(({ collectionGroup, fields }) => [collectionGroup, fields.map(({ fieldPath }) => fieldPath)])
+        .sort(),
+    );
+    const data = ['acme-production', 'acme-staging'];
+    const expected = indexes.fieldOverrides.flatMap(({ collectionGroup, fieldPath, ttl }) =>
+      (collectionGroup === 'keydesk_grants' ? data : ['acme-keydesk']).map(
+        (project) => `${project} ${collectionGroup}.${fieldPath}${ttl ? ' ttl' : ''}`,
+      ),
+    );
+    const fields = plan.resources
+      .filter(({ type }) => type === 'google_firestore_field')
+      .map(({ values }) => {
+        expect(values.index_config).toEqual([{ indexes: [] }]);
+        return `${values.project} ${values.collection}.${values.field}${z.array(z.unknown()).parse(values.ttl_config).length > 0 ? ' ttl' : ''}`;
+      });
+    expect(fields.sort()).toEqual(expected.sort());
+    expect(fields).toContain('acme-staging keydesk_grants.delete_at ttl');
+  });
+
+  it('protects the ledger from being deleted and keeps its history', () => {
+    expect(one('google_firestore_database.ledger')).toMatchObject({
+      name: 'keydesk',
+      delete_protection_state: 'DELETE_PROTECTION_ENABLED',
+      point_in_time_recovery_enablement: 'POINT_IN_TIME_RECOVERY_ENABLED',
+    });
+  });
+
+  it('releases the rules of each data database', () => {
+    const released = all('google_firebaserules_release.data').map(({ values }) => [values.project, values.name]);
+    expect(released).toEqual([
+      ['acme-production', 'cloud.firestore'],
+      ['acme-staging', 'cloud.firestore'],
+    ]);
+  });
+
+  it("creates pooled accounts in their own project, without keys, in their environment's group", () => {
+    expect(all('google_service_account.pooled').map(({ values }) => `${values.account_id}@${values.project}`)).toEqual(
+      POOL.map((email) => email.replace('.iam.gserviceaccount.com', '')),
+    );
+    expect(all('google_org_policy_policy.no_keys').map(({ values }) => values.name)).toEqual([
+      'projects/acme-ci-pool/policies/iam.disableServiceAccountKeyCreation',
+    ]);
+    expect(
+      all('google_cloud_identity_group_membership.pooled').map(({ values }) => [
+        values.group,
+        z.array(z.object({ id: z.string() })).parse(values.preferred_member_key)[0]?.id,
+      ]),
+    ).toEqual(POOL.map((email) => ['groups/01abcde23fghij4', email]));
+  });
+
+  it('switches Data Access logs on where accounts, exchanges and data are', () => {
+    expect(
+      all('google_project_iam_audit_config.needed')
+        .map(({ values }) => `${values.project} ${values.service}`)
+        .sort(),
+    ).toEqual([
+      'acme-ci-pool iam.googleapis.com',
+      'acme-keydesk sts.googleapis.com',
+      'acme-production datastore.googleapis.com',
+      'acme-production iam.googleapis.com',
+      'acme-staging datastore.googleapis.com',
+      'acme-staging iam.googleapis.com',
+      'acme-staging sts.googleapis.com',
+    ]);
+  });
+
+  it('takes metrics, alerts, service levels and the dashboard from deploy/monitoring', () => {
+    const named = z.array(z.object({ displayName: z.string(), userLabels: z.object({ playbook: z.string() }) }));
+    const read = (name: string): unknown => JSON.parse(readFileSync(`deploy/monitoring/${name}.json`, 'utf8'));
+    const levels = z
+      .object({ serviceLevelObjectives: z.array(z.object({ name: z.string() })), alertPolicies: named })
+      .parse(read('slos'));
+    const metrics = z.array(z.object({ name: z.string() })).parse(read('metrics'));
+    // The example policy has no canary, so what would miss it stays out.
+    const alerts = [...named.parse(read('alerts')), ...levels.alertPolicies].filter(
+      ({ userLabels }) => !userLabels.playbook.startsWith('probe'),
+    );
+    expect(
+      all('google_logging_metric.desk')
+        .map(({ values }) => values.name)
+        .sort(),
+    ).toEqual(metrics.map(({ name }) => name).sort());
+    expect(
+      all('google_monitoring_alert_policy.desk')
+        .map(({ values }) => values.display_name)
+        .sort(),
+    ).toEqual(alerts.map(({ displayName }) => displayName).sort());
+    expect(all('google_monitoring_slo.desk').map(({ values }) => [values.slo_id, values.rolling_period_days])).toEqual(
+      levels.serviceLevelObjectives.map(({ name }) => [name.split('/').at(-1), 28]),
+    );
+    expect(all('google_monitoring_dashboard.desk')).toHaveLength(1);
+    expect(JSON.stringify(plan.resources)).not.toMatch(/PROJECT_ID|PLAYBOOKS_URL/);
+  });
+
+  it('says what to paste into Buildkite', () => {
+    expect(plan.outputs).toMatchObject({
+      audience: 'https://keydesk.acme.example',
+      desk_url: expect.stringMatching(/^https:/),
+      buildkite_webhook: {
+        url: expect.stringMatching(/^https:/),
+        token_mode: expect.stringMatching(/^signature/),
+        events: ['job.finished'],
+        branch_filter: expect.stringMatching(/^leave empty/),
+      },
+    });
+  });
+
+  it('deploys no function before there is a webhook token, and says how to add one', async () => {
+    const first = await planner.plan();
+    for (const address of [
+      'google_cloudfunctions2_function.desk',
+      'google_cloud_scheduler_job.sweep',
+      'google_cloud_run_v2_service_iam_member.public',
+    ])
+      expect(all(address, first.resources)).toEqual([]);
+    expect(first.outputs).toMatchObject({
+      desk_url: null,
+      secret_commands: {
+        webhook_tokens_version: expect.stringMatching(/^gcloud secrets versions add keydesk-webhook-tokens /),
+      },
+    });
+  });
+
+  it('warns of a data database whose rules it does not know', async () => {
+    expect(await planner.complaint({ rules_files: '{}' })).toContain(
+      'No rules file for acme-production/(default), acme-staging/(default)',
+    );
+  });
+
+  it.each([
+    ['a project that is none', { project_id: '"Acme"' }, 'project_id must be a Google Cloud project ID'],
+    [
+      'a floating secret version',
+      { webhook_tokens_version: '"latest"' },
+      'webhook_tokens_version must be a version number',
+    ],
+    ['a policy that is none', { policy_file: '"main.tf"' }, 'policy_file must be the path of a policy'],
+    ['missing archives', { archives_dir: '"."' }, 'archives_dir must hold token.zip'],
+    [
+      'rules that were not generated',
+      { rules_files: '{ "acme-staging/(default)" = "main.tf" }' },
+      'rules_files must be paths of rules files',
+    ],
+    ["the desk in the pool's project", { project_id: '"acme-ci-pool"' }, 'Pooled accounts need a project of their own'],
+    [
+      'a group that could mint',
+      {
+        pool_groups:
+          '{ staging = { id = "groups/a1", email = "a@b.c", roles = [{ project = "p", role = "roles/iam.serviceAccountTokenCreator" }] } }',
+      },
+      'would let a job outlive its own end',
+    ],
+  ])('refuses %s', async (_, settings, message) => {
+    expect(await planner.complaint(settings)).toContain(message);
+  });
+
+  it("refuses a policy that opens the ledger's own database", async () => {
+    planner.writePolicy(
+      readFileSync('examples/policy.yaml', 'utf8').replace(
+        'project: acme-staging',
+        'project: acme-keydesk\n      database: keydesk',
+      ),
+    );
+    expect(await planner.complaint({ policy_file: '"other-policy.yaml"' })).toContain(
+      "opens the ledger's own database",
+    );
+  });
+});
+
+function toAddress({ address }: PlannedResource): string {
+  return address.replace(/\[.*\]$/, '');
+}
+
+/** Who is granted what, with custom roles written out as their permissions. */
+function granting(resources: readonly PlannedResource[]) {
+  const custom = new Map(
+    resources
+      .filter(({ type }) => type === 'google_project_iam_custom_role')
+      .map(({ values }) => [values.name, z.array(z.string()).parse(values.permissions)]),
+  );
+  return resources
+    .filter(({ type }) => grants(type))
+    .flatMap((resource) => {
+      const { role, member, members } = z
+        .object({ role: z.string(), member: z.string().optional(), members: z.array(z.string()).optional() })
+        .parse(resource.values);
+      return (members ?? [member ?? '']).map((who) => ({
+        identity: toIdentity(who),
+        what: custom.get(role)?.join(' ') ?? role,
+        address: toAddress(resource),
+      }));
+    });
+}
+
+function toIdentity(member: string): string {
+  const [, own] = /^serviceAccount:keydesk-(\w+)@acme-keydesk\.iam\.gserviceaccount\.com$/.exec(member) ?? [];
+  if (own) return own;
+  if (member === 'allUsers') return 'everyone';
+  return member.startsWith('group:') ? 'pool group' : 'shared account';
+}

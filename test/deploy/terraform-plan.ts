@@ -1,0 +1,92 @@
+// Plans the example root with the real terraform and the stand-in provider, in a folder of its own laid out like the
+// repository, so that nothing is left behind in the working tree.
+
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import * as z from 'zod';
+import { startProvider } from './terraform-provider.ts';
+
+const run = promisify(execFile);
+const failed = z.object({ stdout: z.string(), stderr: z.string() });
+const values = z.record(z.string(), z.unknown());
+const planned = z.object({
+  planned_values: z.object({
+    outputs: z.record(z.string(), z.object({ value: z.unknown().optional() })),
+    root_module: z.object({
+      child_modules: z.array(
+        z.object({ resources: z.array(z.object({ address: z.string(), type: z.string(), values })) }),
+      ),
+    }),
+  }),
+});
+
+export interface PlannedResource {
+  /** Without the module. */
+  readonly address: string;
+  readonly type: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+export type Plan = Awaited<ReturnType<typeof createPlanner>>;
+
+/** @param known whether the plan knows what Google will answer */
+export async function createPlanner({ known }: { readonly known: boolean }) {
+  const folder = mkdtempSync(join(tmpdir(), 'terraform-plan-'));
+  const provider = await startProvider(join(folder, 'provider.sock'), known);
+  const example = join(folder, 'deploy/terraform/example');
+  for (const path of ['deploy/terraform', 'deploy/monitoring', 'firestore.indexes.json', 'examples/policy.yaml'])
+    cpSync(path, join(folder, path), { recursive: true, filter: (source) => !source.endsWith('.terraform') });
+  const write = (path: string, text: string) => {
+    mkdirSync(dirname(join(example, path)), { recursive: true });
+    writeFileSync(join(example, path), text);
+  };
+  for (const name of ['token', 'webhook', 'sweep']) write(`../../../packages/${name}.zip`, `archive of ${name}`);
+  for (const name of ['staging', 'production']) write(`acme-${name}.rules`, '// keydesk:begin\n// keydesk:end\n');
+
+  const terraform = (...args: string[]) =>
+    run('terraform', args, {
+      cwd: example,
+      env: { ...process.env, TF_REATTACH_PROVIDERS: provider.reattach, CHECKPOINT_DISABLE: '1', TF_IN_AUTOMATION: '1' },
+      maxBuffer: 64 * 1024 * 1024,
+    });
+  const tfvars = readFileSync(join(example, 'terraform.tfvars.example'), 'utf8');
+  await terraform('init', '-input=false');
+
+  return {
+    validate: async () => (await terraform('validate', '-no-color')).stdout,
+    /** @param settings lines of terraform.tfvars that stand in place of, or beside, those of the example */
+    plan: async (settings: Readonly<Record<string, string>> = {}) => {
+      const changed = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
+      writeFileSync(join(example, 'terraform.tfvars'), tfvars);
+      writeFileSync(join(example, 'test.auto.tfvars'), changed.join(''));
+      await terraform('plan', '-input=false', '-no-color', '-out=plan');
+      const { stdout } = await terraform('show', '-json', 'plan');
+      const { outputs, root_module } = planned.parse(JSON.parse(stdout)).planned_values;
+      const resources = root_module.child_modules.flatMap((module) =>
+        module.resources.map(
+          (each): PlannedResource => ({ ...each, address: each.address.replace('module.keydesk.', '') }),
+        ),
+      );
+      return {
+        resources,
+        outputs: Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])),
+      };
+    },
+    /** What terraform says against it, in one line. */
+    complaint: async (settings: Readonly<Record<string, string>>): Promise<string> => {
+      const changed = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
+      writeFileSync(join(example, 'terraform.tfvars'), tfvars);
+      writeFileSync(join(example, 'test.auto.tfvars'), changed.join(''));
+      const result = await terraform('plan', '-input=false', '-no-color').catch((error) => failed.parse(error));
+      return `${result.stdout} ${result.stderr}`.replace(/[\s│╷╵]+/g, ' ');
+    },
+    writePolicy: (text: string) => write('other-policy.yaml', text),
+    stop: () => {
+      provider.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
