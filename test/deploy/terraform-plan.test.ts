@@ -13,7 +13,7 @@ const skipped = !terraform && process.env.CI !== 'true';
 
 const POOL = ['ci-001', 'ci-002', 'ci-003'].map((name) => `${name}@acme-ci-pool.iam.gserviceaccount.com`);
 const SIGNERS = ['staging', 'production'].map((name) => `keydesk-signer@acme-${name}.iam.gserviceaccount.com`);
-const SHARED = ['cache', 'export'].map((name) => `${name}@acme-staging.iam.gserviceaccount.com`);
+const SHARED = ['ci-cache', 'export'].map((name) => `${name}@acme-staging.iam.gserviceaccount.com`);
 const DEPLOYED = { webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"' };
 
 const indexes = z
