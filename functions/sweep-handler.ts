@@ -27,7 +27,7 @@ export function createSweepHandler({ sweep, now }: SweepParts): Handler {
       return { ...error(405, 'invalid_request', 'Only POST is answered.', request_id), headers: { allow: 'POST' } };
     const startedAt = now();
     const swept = await sweep();
-    return done(swept, now() - startedAt, request_id);
+    return done(swept, { startedAt, endedAt: now() }, request_id);
   };
 }
 
@@ -35,8 +35,13 @@ export const SWEEP_FAILURES: Failures = {
   tooLarge: (request_id) => error(413, 'invalid_request', 'The limit is 16 KiB for a body.', request_id),
 };
 
-function done(swept: Swept, took_ms: number, request_id: string): Answer {
+function done(
+  swept: Swept,
+  { startedAt, endedAt }: { readonly startedAt: number; readonly endedAt: number },
+  request_id: string,
+): Answer {
   const { revoked, expired, renewalEnded, unfinished, foundFinished, asked, woken, disabledAgain, pools, more } = swept;
+  const { oldestUnfinishedAt } = swept;
   const failures = [...swept.failures, ...unfinished];
   const summary = {
     revoked: revoked.length,
@@ -51,8 +56,9 @@ function done(swept: Swept, took_ms: number, request_id: string): Answer {
     accounts_disabled_again: disabledAgain.length,
     pools,
     failed: failures.length,
+    oldest_unfinished_s: oldestUnfinishedAt === null ? null : Math.max(0, endedAt - oldestUnfinishedAt) / 1000,
     more,
-    took_ms,
+    took_ms: endedAt - startedAt,
   };
   const answer: Answer = swept.unread
     ? {

@@ -3,6 +3,7 @@
 // run twice at once, and to be cut off anywhere: every step asks again before it writes.
 
 import type { Grant } from './core/grant.ts';
+import { idOf } from './core/grant-life.ts';
 import { type Ending, unreadableGrants } from './end-job.ts';
 import type { Found } from './ledger/sweep-ledger.ts';
 import { endMissed, type FoundFinished } from './missed-ends.ts';
@@ -23,6 +24,8 @@ export interface Swept extends Ending, SweptAccounts {
   readonly foundFinished: readonly FoundFinished[];
   /** Jobs about which Buildkite was asked. */
   readonly asked: number;
+  /** When the first of the grants ended that this run left unfinished; null when it left none. Milliseconds. */
+  readonly oldestUnfinishedAt: number | null;
   readonly failures: readonly Failure[];
   /** Whether grants are left that this run did not get to. */
   readonly more: boolean;
@@ -50,6 +53,7 @@ export async function sweep(parts: SweepParts): Promise<Swept> {
     renewalEnded: [...endedAs('revoking'), ...missed.renewalEnded],
     unfinished: missed.unfinished,
     failures: [...unfinished.failures, ...overdue.failures, ...accounts.failures, ...missed.failures],
+    oldestUnfinishedAt: oldestEnd([...unfinished.left, ...overdue.left]),
     more: unfinished.more || overdue.more,
     unread: unfinished.unread && overdue.unread,
   };
@@ -72,10 +76,22 @@ async function endAll(
       if (done) ended.push(done);
     });
     const more = left.length > 0 || found.grants.length + found.unreadable.length >= GRANTS;
-    return { ended, failures, more, unread: false };
+    const failed = new Set(failures.map(({ grant_id }) => grant_id));
+    return {
+      ended,
+      left: [...left, ...found.grants.filter((grant) => failed.has(idOf(grant)))],
+      failures,
+      more,
+      unread: false,
+    };
   } catch (error) {
-    return { ended, failures: [...failures, failureOf(error)], more: false, unread: true };
+    return { ended, left: [], failures: [...failures, failureOf(error)], more: false, unread: true };
   }
+}
+
+/** The first end among grants of which something was still to be done; one that nothing ended has its time's. */
+function oldestEnd(grants: readonly Grant[]): number | null {
+  return grants.length > 0 ? Math.min(...grants.map(({ ended_at, expires_at }) => ended_at ?? expires_at)) : null;
 }
 
 /** So that none is always behind the same ones that cannot be ended. */

@@ -310,6 +310,8 @@ describe('each metric extracts what happened', () => {
       },
     ],
     // The narrowed tokens and the shared account's die at their expiry, which nobody calls late.
+    // Ended at 1:00 and not closed by the sweep of 2:00.
+    ['oldest_unfinished_revocation', [], { '': [60] }],
     ['pool_free', ['pool'], { admin: [2, 2, 2, 2, 3], artifacts: [3, 3, 3, 3, 4] }],
     ['pool_leased', ['pool'], { admin: [1, 0, 0, 0, 0], artifacts: [1, 0, 0, 0, 0] }],
     ['pool_resting', ['pool'], { admin: [0, 1, 1, 1, 0], artifacts: [0, 1, 1, 1, 0] }],

@@ -225,6 +225,7 @@ describe('the audit line of', () => {
       accounts_disabled_again: 0,
       pools: {},
       failed: 0,
+      oldest_unfinished_s: null,
       more: false,
       took_ms: expect.any(Number),
       failures: [],
