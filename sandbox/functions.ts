@@ -1,7 +1,7 @@
 // The three functions as the platform runs them: the built artefact under functions-framework, one process each.
 
 import { fileURLToPath } from 'node:url';
-import { answers, freePort, type Running, run, untilReady } from './process.ts';
+import { freePort, type Running, run, untilReady } from './process.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const FRAMEWORK = fileURLToPath(new URL('../node_modules/.bin/functions-framework', import.meta.url));
@@ -21,13 +21,28 @@ export async function startFunction(
   settings: Readonly<Record<string, string>>,
   options: { readonly port?: number; readonly onLine?: (line: string) => void } = {},
 ): Promise<RunningFunction> {
-  const port = options.port ?? (await freePort());
-  const running = run(FRAMEWORK, [`--target=${target}`, `--port=${port}`], {
-    cwd: ROOT,
-    env: functionEnvironment(settings),
-    ...(options.onLine ? { onLine: options.onLine } : {}),
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await untilReady(`the ${target} function`, running, () => answers(`${url}/health`), 20_000);
-  return { url, running };
+  for (let tries = 1; ; tries += 1) {
+    const port = options.port ?? (await freePort());
+    const running = run(FRAMEWORK, [`--target=${target}`, `--port=${port}`], {
+      cwd: ROOT,
+      env: functionEnvironment(settings),
+      ...(options.onLine ? { onLine: options.onLine } : {}),
+    });
+    const url = `http://127.0.0.1:${port}`;
+    try {
+      await untilReady(`the ${target} function`, running, () => isKeydesk(url), 20_000);
+      return { url, running };
+    } catch (error) {
+      // Between the look for a free port and its use another process may have taken it.
+      const taken = options.port === undefined && running.output().includes('EADDRINUSE');
+      if (!taken || tries === 3) throw error;
+    }
+  }
+}
+
+/** Whether it is one of the functions that answers, and not whoever else has the port. */
+async function isKeydesk(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) });
+  await answer.body?.cancel();
+  return answer.headers.has('x-request-id');
 }
