@@ -40,8 +40,19 @@ function done(
   { startedAt, endedAt }: { readonly startedAt: number; readonly endedAt: number },
   request_id: string,
 ): Answer {
-  const { revoked, expired, renewalEnded, unfinished, foundFinished, asked, woken, disabledAgain, pools, more } = swept;
-  const { oldestUnfinishedAt } = swept;
+  const {
+    revoked,
+    expired,
+    renewalEnded,
+    unfinished,
+    foundFinished,
+    asked,
+    woken,
+    disabledAgain,
+    pools,
+    oldestUnfinishedAt,
+    more,
+  } = swept;
   const failures = [...swept.failures, ...unfinished];
   const summary = {
     revoked: revoked.length,

@@ -1,7 +1,7 @@
 // What a grant is for: who asked, by which rule, and what it opens. Maps a request to the fields of a grant's record.
 
 import type { JobClaims } from './claims.ts';
-import type { Credential } from './credential.ts';
+import type { Credential, FirestoreCredential } from './credential.ts';
 import type { Grant } from './grant.ts';
 
 const MAX_PAST_LEASES = 200;
@@ -43,18 +43,14 @@ export function toTarget(credential: Credential, existing: Grant | undefined, le
         kind: 'service_account' as const,
         revocation: 'expiry' as const,
         service_account: credential.email,
-        // Those of a narrowed token are its parent's, and it never has them.
-        scopes: credential.storage ? [] : [...credential.scopes],
-        storage: credential.storage,
+        ...toAccess(credential),
       };
     case 'pooled_service_account':
       return {
         kind: 'pooled_service_account' as const,
         revocation: credential.storage ? ('expiry' as const) : ('propagating' as const),
         service_account: lease,
-        // Those of a narrowed token are its parent's, and it never has them.
-        scopes: credential.storage ? [] : [...credential.scopes],
-        storage: credential.storage,
+        ...toAccess(credential),
         ...toLeases(existing, lease, now),
       };
   }
@@ -85,6 +81,11 @@ export function toWhy(request: {
 }) {
   const { credentialName, credential, rule, policySha256 } = request;
   return { credential: credentialName, environment: credential.environment, rule, policy_sha256: policySha256 };
+}
+
+/** The scopes of a narrowed token's policy are its parent's: it never has them itself. */
+function toAccess({ scopes, storage }: Exclude<Credential, FirestoreCredential>) {
+  return { scopes: storage ? [] : [...scopes], storage };
 }
 
 function toLeases(existing: Grant | undefined, lease: string, now: number) {

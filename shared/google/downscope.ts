@@ -4,6 +4,7 @@
 
 import * as z from 'zod';
 import type { StorageBoundary } from '../core/credential.ts';
+import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE } from '../core/exchange-request.ts';
 import type { Ask } from '../outgoing.ts';
 import { Unavailable } from '../unavailable.ts';
 import { expectAnswer, withoutSlash } from './google-answer.ts';
@@ -12,7 +13,6 @@ import type { Minted } from './mint.ts';
 const WHAT = 'sts token';
 /** Whole seconds, counted on at the answer's arrival, may say a little more than is so. */
 const ROUNDING_MS = 5_000;
-const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
 /** The two conditions are for objects and for listing: a listing names no object, but the prefix that it is of. */
 export function toAccessBoundary({ bucket, prefix, role }: StorageBoundary) {
@@ -51,10 +51,10 @@ export async function downscope(
     url: `${withoutSlash(parts.stsUrl)}/v1/token`,
     method: 'POST',
     form: {
-      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-      requested_token_type: ACCESS_TOKEN,
+      grant_type: TOKEN_EXCHANGE,
+      requested_token_type: ACCESS_TOKEN_TYPE,
       subject_token: parent.accessToken,
-      subject_token_type: ACCESS_TOKEN,
+      subject_token_type: ACCESS_TOKEN_TYPE,
       options: JSON.stringify(toAccessBoundary(boundary)),
     },
   });
