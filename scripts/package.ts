@@ -33,12 +33,15 @@ const packages = readLockFile('package-lock.json');
 const bundles = await bundle();
 
 mkdirSync(options.out, { recursive: true });
-for (const target of FUNCTIONS) {
+const archives = FUNCTIONS.map((target) => {
   const archive = zip(filesOf(target, bundles));
   const path = join(options.out, `${target}.zip`);
   writeFileSync(path, archive);
-  console.log(`${path}  ${archive.length} bytes  sha256:${createHash('sha256').update(archive).digest('hex')}`);
-}
+  console.log(`${path}  ${archive.length} bytes  sha256:${sha256(archive)}`);
+  return [target, sha256(archive)] as const;
+});
+const packaged = { version: project.version, policy_sha256: sha256(policy), archives: Object.fromEntries(archives) };
+writeFileSync(join(options.out, 'manifest.json'), json(packaged));
 
 function filesOf(target: string, { files, outputs }: Bundles): Map<string, Uint8Array> {
   const names = bundlesOf(target, outputs);
@@ -109,6 +112,10 @@ function contentsOf(file: string, files: Bundles['files']): Uint8Array {
 function zip(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
   const sorted = [...files].sort(([left], [right]) => (left < right ? -1 : 1));
   return zipSync(Object.fromEntries(sorted), { level: 9, mtime: MODIFIED, os: UNIX, attrs: READABLE });
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function json(value: object): Uint8Array {

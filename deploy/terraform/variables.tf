@@ -73,7 +73,7 @@ variable "labels" {
 
 variable "policy_file" {
   type        = string
-  description = "Path of the policy file: the one source of signers, shared accounts, pools, buckets and databases. It must be the file the archives were packaged with."
+  description = "Path of the policy file: the one source of signers, shared accounts, pools, buckets and databases. The archives must have been packaged with it."
   validation {
     condition     = can(yamldecode(file(var.policy_file)).credentials)
     error_message = "policy_file must be the path of a policy: a YAML file with credentials."
@@ -82,10 +82,18 @@ variable "policy_file" {
 
 variable "archives_dir" {
   type        = string
-  description = "Folder with token.zip, webhook.zip and sweep.zip, made by npm run package."
+  description = "Folder with token.zip, webhook.zip, sweep.zip and manifest.json, made by npm run package."
   validation {
-    condition     = alltrue([for name in ["token", "webhook", "sweep"] : fileexists("${var.archives_dir}/${name}.zip")])
-    error_message = "archives_dir must hold token.zip, webhook.zip and sweep.zip: run npm run package."
+    condition     = alltrue([for name in ["token.zip", "webhook.zip", "sweep.zip", "manifest.json"] : fileexists("${var.archives_dir}/${name}")])
+    error_message = "archives_dir must hold token.zip, webhook.zip, sweep.zip and manifest.json: run npm run package -- --policy ${var.policy_file}."
+  }
+  validation {
+    condition     = try(jsondecode(file("${var.archives_dir}/manifest.json")).policy_sha256 == filesha256(var.policy_file), true)
+    error_message = "The archives were packaged with another policy than policy_file: run npm run package -- --policy ${var.policy_file}."
+  }
+  validation {
+    condition     = alltrue([for name, hash in try(jsondecode(file("${var.archives_dir}/manifest.json")).archives, {}) : try(filesha256("${var.archives_dir}/${name}.zip") == hash, true)])
+    error_message = "An archive is not the one that manifest.json tells of: run npm run package again, and change nothing in the folder."
   }
 }
 

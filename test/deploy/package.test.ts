@@ -70,6 +70,15 @@ describe('npm run package', () => {
     expect(printed).toBe(lines.join(''));
   });
 
+  it('writes beside them what was packaged, with which policy', () => {
+    const hashes = TARGETS.map((target) => [target, sha256(readFileSync(join(out, `${target}.zip`)))]);
+    expect(JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8'))).toEqual({
+      version: '0.1.0',
+      policy_sha256: sha256(readFileSync(join(ROOT, 'examples/policy.yaml'))),
+      archives: Object.fromEntries(hashes),
+    });
+  });
+
   it('makes the same bytes in another folder, time zone, language and umask', async () => {
     const copy = kept(cleanFolder());
     copyProject(copy);

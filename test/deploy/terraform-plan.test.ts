@@ -14,6 +14,7 @@ const skipped = !terraform && process.env.CI !== 'true';
 const POOL = ['ci-001', 'ci-002', 'ci-003'].map((name) => `${name}@acme-ci-pool.iam.gserviceaccount.com`);
 const SIGNERS = ['staging', 'production'].map((name) => `keydesk-signer@acme-${name}.iam.gserviceaccount.com`);
 const SHARED = ['ci-cache', 'export'].map((name) => `${name}@acme-staging.iam.gserviceaccount.com`);
+const OTHER = { policy_file: '"other-policy.yaml"', archives_dir: '"other-packages"' };
 const DEPLOYED = { webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"' };
 
 const indexes = z
@@ -367,9 +368,17 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
         'project: acme-keydesk\n      database: keydesk',
       ),
     );
-    expect(await planner.complaint({ policy_file: '"other-policy.yaml"' })).toContain(
-      "opens the ledger's own database",
-    );
+    expect(await planner.complaint(OTHER)).toContain("opens the ledger's own database");
+  });
+
+  it('refuses archives that were packaged with another policy, or that are not those that were packaged', async () => {
+    const policy = readFileSync('examples/policy.yaml', 'utf8');
+    planner.writePolicy(`${policy}\n# changed since\n`, policy);
+    expect(await planner.complaint(OTHER)).toContain('packaged with another policy than policy_file');
+    planner.writePolicy(policy);
+    expect(await planner.complaint(OTHER)).not.toContain('Error');
+    planner.changeArchive();
+    expect(await planner.complaint(OTHER)).toContain('is not the one that manifest.json tells of');
   });
 });
 

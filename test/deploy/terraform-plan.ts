@@ -2,6 +2,7 @@
 // repository, so that nothing is left behind in the working tree.
 
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -43,7 +44,13 @@ export async function createPlanner({ known }: { readonly known: boolean }) {
     mkdirSync(dirname(join(example, path)), { recursive: true });
     writeFileSync(join(example, path), text);
   };
-  for (const name of ['token', 'webhook', 'sweep']) write(`../../../packages/${name}.zip`, `archive of ${name}`);
+  const writeArchives = (path: string, policy: string) => {
+    const archives = ['token', 'webhook', 'sweep'].map((name) => [name, `archive of ${name}`] as const);
+    for (const [name, archive] of archives) write(`${path}/${name}.zip`, archive);
+    const hashes = Object.fromEntries(archives.map(([name, archive]) => [name, sha256(archive)]));
+    write(`${path}/manifest.json`, JSON.stringify({ policy_sha256: sha256(policy), archives: hashes }));
+  };
+  writeArchives('../../../packages', readFileSync('examples/policy.yaml', 'utf8'));
   for (const name of ['staging', 'production']) write(`acme-${name}.rules`, '// keydesk:begin\n// keydesk:end\n');
 
   const terraform = (...args: string[]) =>
@@ -83,10 +90,19 @@ export async function createPlanner({ known }: { readonly known: boolean }) {
       const result = await terraform('plan', '-input=false', '-no-color').catch((error) => failed.parse(error));
       return `${result.stdout} ${result.stderr}`.replace(/[\s│╷╵]+/g, ' ');
     },
-    writePolicy: (text: string) => write('other-policy.yaml', text),
+    /** Writes other-policy.yaml, and archives that were packaged with it, or with another. */
+    writePolicy: (text: string, packaged = text) => {
+      write('other-policy.yaml', text);
+      writeArchives('other-packages', packaged);
+    },
+    changeArchive: () => write('other-packages/token.zip', 'another archive'),
     stop: () => {
       provider.stop();
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
