@@ -1,7 +1,7 @@
 // How Google fails during the day: so many of all calls, in ways that did what was asked and ways that did not, and now
 // and then a change that is confirmed and takes effect later. Counts what it did.
 
-import type { Fault } from '../sandbox/google-fault.ts';
+import type { Fault } from '../sandbox/google/fault.ts';
 import type { Agenda } from './agenda.ts';
 import type { Seeded } from './seeded.ts';
 import type { GoogleMethod } from './simulated-desk.ts';

@@ -1,7 +1,7 @@
 // One simulated day of a desk: jobs ask, renew, idle and end; messages of their ends get lost, doubled and late; Google
 // fails; the sweep runs each minute. Everything is watched. What came of it is a plain record for whoever prints it.
 
-import type { Job } from '../sandbox/buildkite.ts';
+import type { Job } from '../sandbox/buildkite/buildkite.ts';
 import type { Grant } from '../shared/core/grant.ts';
 import { endGrant } from '../shared/end-job.ts';
 import { fromStored } from '../shared/ledger/firestore-client.ts';

@@ -3,7 +3,7 @@
 // that nobody contends for. Waiting is in simulated time, work in real time.
 
 import { WriteBatch } from '@google-cloud/firestore';
-import type { Job } from '../sandbox/buildkite.ts';
+import type { Job } from '../sandbox/buildkite/buildkite.ts';
 import { toAccount } from '../shared/ledger/records.ts';
 import { Agenda } from './agenda.ts';
 import { milliseconds, row, title } from './measure.ts';

@@ -1,7 +1,7 @@
 // Watches a simulated desk: keeps what really happened (who was minted which token, which accounts changed, whose end
 // was recorded) and holds it against the promises, behind every second in which something happened.
 
-import type { Change } from '../sandbox/google-accounts.ts';
+import type { Change } from '../sandbox/google/accounts.ts';
 import type { Grant } from '../shared/core/grant.ts';
 import { grantId } from '../shared/core/grant-id.ts';
 import { fromStored } from '../shared/ledger/firestore-client.ts';

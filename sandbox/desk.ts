@@ -6,10 +6,10 @@ import type { Credential } from '../shared/core/credential.ts';
 import { databasesOf, newRulesFile } from '../shared/core/firestore-rules.ts';
 import type { Policy } from '../shared/core/policy.ts';
 import { parsePolicyText } from '../shared/policy-text.ts';
-import { API_TOKEN, type LocalBuildkite, startBuildkite } from './buildkite.ts';
+import { API_TOKEN, type LocalBuildkite, startBuildkite } from './buildkite/buildkite.ts';
 import { putRules, startAuth, startFirestore } from './emulators.ts';
 import { ROOT, type RunningFunction, startFunction } from './functions.ts';
-import { type LocalGoogle, startGoogle } from './google.ts';
+import { type LocalGoogle, startGoogle } from './google/google.ts';
 
 export const LEDGER = { project: 'keydesk-sandbox', database: 'ledger' };
 const WEBHOOK_TOKEN = 'sandbox-webhook-token';

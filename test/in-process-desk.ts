@@ -12,10 +12,10 @@ import { createSweepHandler, SWEEP_BODY_LIMIT, SWEEP_FAILURES } from '../functio
 import { createSweeping } from '../functions/sweeping.ts';
 import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES } from '../functions/token-handler.ts';
 import { createWebhookHandler, WEBHOOK_BODY_LIMIT, WEBHOOK_FAILURES } from '../functions/webhook-handler.ts';
-import { API_TOKEN, type LocalBuildkite, startBuildkite } from '../sandbox/buildkite.ts';
+import { API_TOKEN, type LocalBuildkite, startBuildkite } from '../sandbox/buildkite/buildkite.ts';
 import { accountsOf, bucketsOf } from '../sandbox/desk.ts';
 import { putRules } from '../sandbox/emulators.ts';
-import { type LocalGoogle, startGoogle } from '../sandbox/google.ts';
+import { type LocalGoogle, startGoogle } from '../sandbox/google/google.ts';
 import { createAudit } from '../shared/audit.ts';
 import { IssuerKeys } from '../shared/buildkite/issuer-keys.ts';
 import { createJobTokenVerifier } from '../shared/buildkite/job-token.ts';

@@ -2,8 +2,8 @@
 // time. A run has a project of its own there, with service accounts that no other run ever had.
 
 import { randomBytes } from 'node:crypto';
-import { type LocalBuildkite, startBuildkite } from '../../sandbox/buildkite.ts';
-import { type LocalGoogle, startGoogle } from '../../sandbox/google.ts';
+import { type LocalBuildkite, startBuildkite } from '../../sandbox/buildkite/buildkite.ts';
+import { type LocalGoogle, startGoogle } from '../../sandbox/google/google.ts';
 
 /** Runs that one lane can serve. */
 const RUNS = 400;

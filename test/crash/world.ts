@@ -3,7 +3,7 @@
 
 import type { Firestore } from '@google-cloud/firestore';
 import { inject } from 'vitest';
-import { API_TOKEN, type Job } from '../../sandbox/buildkite.ts';
+import { API_TOKEN, type Job } from '../../sandbox/buildkite/buildkite.ts';
 import { createJobStateReader } from '../../shared/buildkite/job-state.ts';
 import type { JobClaims } from '../../shared/core/claims.ts';
 import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Job } from '../../sandbox/buildkite.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import { AUDIENCE, openInProcessDesk } from '../in-process-desk.ts';
 import { type LogEntry, toLogEntry } from './log-filter-entry.ts';

@@ -5,10 +5,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type CommandStep, parsePipeline } from '../../sandbox/buildkite-pipeline.ts';
+import { type CommandStep, parsePipeline } from '../../sandbox/buildkite/pipeline.ts';
+import { type Ran, runStep } from '../../sandbox/buildkite/step.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import { jsonServer } from '../../sandbox/local-server.ts';
-import { type Ran, runStep } from '../../sandbox/step.ts';
 import { gcloudEnvironment, missing, pathOf, pythonOfGcloud } from '../clients/gcloud.ts';
 import { AUDIENCE, databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import { USE_CREDENTIALS } from '../plugin/a-step.ts';

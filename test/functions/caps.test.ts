@@ -2,7 +2,7 @@
 // pipeline's jobs may hold, and that whoever is refused is told when to come back.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Job } from '../../sandbox/buildkite.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { type Called, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 
 const MINUTE = 60_000;

@@ -2,7 +2,7 @@
 // point of the hand-out between two steps, forced, not slept for.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Job } from '../../sandbox/buildkite.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import type { HandOutParts } from '../../shared/hand-out.ts';
 import { type Called, databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 

@@ -2,7 +2,7 @@
 
 import { Query } from '@google-cloud/firestore';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Job } from '../../sandbox/buildkite.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { tokenSha256 } from '../../shared/core/grant-id.ts';
 import { databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import { FORM, send } from './a-token-request.ts';

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { WriteBatch } from '@google-cloud/firestore';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createKilling } from '../../functions/killing.ts';
-import type { Job } from '../../sandbox/buildkite.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import type { Selector } from '../../shared/core/barrier.ts';
 import type { Grant } from '../../shared/core/grant.ts';

@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Job } from '../../sandbox/buildkite.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import type { LocalAnswer } from '../../sandbox/local-server.ts';
 import { grantId } from '../../shared/core/grant-id.ts';
 import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';

@@ -3,7 +3,7 @@
 
 import { Query } from '@google-cloud/firestore';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Job } from '../../sandbox/buildkite.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { tokenSha256 } from '../../shared/core/grant-id.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import { type Called, databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';

@@ -7,7 +7,7 @@ import { createEnding } from '../../functions/ending.ts';
 import { createIssuing } from '../../functions/issuing.ts';
 import { createKilling } from '../../functions/killing.ts';
 import { createSweeping } from '../../functions/sweeping.ts';
-import { PERMISSIONS } from '../../sandbox/google-call.ts';
+import { PERMISSIONS } from '../../sandbox/google/call.ts';
 import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 
 const bundle = (name: string) => readFileSync(new URL(`../../dist/${name}.cjs`, import.meta.url), 'utf8');

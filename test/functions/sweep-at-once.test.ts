@@ -2,7 +2,7 @@
 // early, and whatever is in the way of one is in the way of no other.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Fault } from '../../sandbox/google-fault.ts';
+import type { Fault } from '../../sandbox/google/fault.ts';
 import { databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 
 const MINUTE = 60_000;

@@ -2,10 +2,10 @@
 
 import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Job } from '../../sandbox/buildkite.ts';
-import type { PluginConfiguration } from '../../sandbox/buildkite-plugin.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
+import type { PluginConfiguration } from '../../sandbox/buildkite/plugin.ts';
+import { type RunningStep, type StepParts, startStep } from '../../sandbox/buildkite/step.ts';
 import { ROOT } from '../../sandbox/functions.ts';
-import { type RunningStep, type StepParts, startStep } from '../../sandbox/step.ts';
 import { AUDIENCE, type InProcessDesk } from '../in-process-desk.ts';
 
 export const PLUGIN = join(ROOT, 'plugin');

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
-import { parsePipeline } from '../../sandbox/buildkite-pipeline.ts';
+import { parsePipeline } from '../../sandbox/buildkite/pipeline.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import { PLUGIN } from './a-step.ts';
 

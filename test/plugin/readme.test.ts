@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parsePipeline } from '../../sandbox/buildkite-pipeline.ts';
+import { parsePipeline } from '../../sandbox/buildkite/pipeline.ts';
+import { runStep } from '../../sandbox/buildkite/step.ts';
 import { ROOT } from '../../sandbox/functions.ts';
-import { runStep } from '../../sandbox/step.ts';
 import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import { PLUGIN, USE_CREDENTIALS } from './a-step.ts';
 

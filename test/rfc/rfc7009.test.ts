@@ -2,7 +2,7 @@
 // on purpose, the title says "knowingly otherwise" and the test holds it to what it does instead.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Job } from '../../sandbox/buildkite.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { FORM, send } from '../functions/a-token-request.ts';
 import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 

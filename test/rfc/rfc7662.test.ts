@@ -3,7 +3,7 @@
 
 import { Query } from '@google-cloud/firestore';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Job } from '../../sandbox/buildkite.ts';
+import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { FORM, send } from '../functions/a-token-request.ts';
 import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 

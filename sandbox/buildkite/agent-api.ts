@@ -3,8 +3,8 @@
 // Source: buildkite/agent, api/oidc.go and clicommand/oidc_request_token.go.
 
 import * as z from 'zod';
+import type { LocalAnswer, LocalRequest } from '../local-server.ts';
 import type { Job } from './buildkite.ts';
-import type { LocalAnswer, LocalRequest } from './local-server.ts';
 
 /** Seconds. */
 export const DEFAULT_LIFETIME = 300;

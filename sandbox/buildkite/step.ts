@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Job, LocalBuildkite } from './buildkite.ts';
-import { wrapHook } from './buildkite-hook.ts';
-import { JobLog } from './buildkite-log.ts';
-import type { CommandStep } from './buildkite-pipeline.ts';
-import { pluginEnvironment, pluginName } from './buildkite-plugin.ts';
-import { type Phase, ProcessGroup } from './buildkite-process-group.ts';
+import { wrapHook } from './hook.ts';
+import { JobLog } from './log.ts';
+import type { CommandStep } from './pipeline.ts';
+import { pluginEnvironment, pluginName } from './plugin.ts';
+import { type Phase, ProcessGroup } from './process-group.ts';
 
-const AGENT = fileURLToPath(new URL('buildkite-agent.ts', import.meta.url));
+const AGENT = fileURLToPath(new URL('agent.ts', import.meta.url));
 export interface StepParts {
   readonly step: Pick<CommandStep, 'command' | 'plugins' | 'env'>;
   readonly job: Job;

@@ -3,17 +3,17 @@
 // do. It checks what it is sent as strictly as the real one and remembers whatever it did not expect. Listens on loopback
 // only.
 
-import { Accounts, type Change } from './google-accounts.ts';
-import { type Call, type IamCall, isAllowed, PERMISSIONS, readCall, targetOf } from './google-call.ts';
-import { Credentials } from './google-credentials.ts';
-import { googleError, permissionDenied, unauthenticated } from './google-error.ts';
-import { type Fault, underFault } from './google-fault.ts';
-import { type Identity, Metadata } from './google-metadata.ts';
-import { CloudStorage } from './google-storage.ts';
-import { targetOf as storageTargetOf } from './google-storage-target.ts';
-import { type Exchange, oauthStatus, SecurityTokens } from './google-sts.ts';
-import { type IssuedToken, Tokens } from './google-tokens.ts';
-import { jsonServer, type LocalAnswer, type LocalReply, type LocalRequest } from './local-server.ts';
+import { jsonServer, type LocalAnswer, type LocalReply, type LocalRequest } from '../local-server.ts';
+import { Accounts, type Change } from './accounts.ts';
+import { type Call, type IamCall, isAllowed, PERMISSIONS, readCall, targetOf } from './call.ts';
+import { Credentials } from './credentials.ts';
+import { googleError, permissionDenied, unauthenticated } from './error.ts';
+import { type Fault, underFault } from './fault.ts';
+import { type Identity, Metadata } from './metadata.ts';
+import { CloudStorage } from './storage.ts';
+import { targetOf as storageTargetOf } from './storage-target.ts';
+import { type Exchange, oauthStatus, SecurityTokens } from './sts.ts';
+import { type IssuedToken, Tokens } from './tokens.ts';
 
 export interface LocalGoogle {
   readonly url: string;

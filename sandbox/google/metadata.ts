@@ -2,7 +2,7 @@
 // address. Knows whose token a token is; refuses to know what an identity may do.
 
 import { randomBytes } from 'node:crypto';
-import type { LocalAnswer, LocalRequest } from './local-server.ts';
+import type { LocalAnswer, LocalRequest } from '../local-server.ts';
 
 /** Who calls Google: one of the functions, or `anyone` for tests that run them all in one process. */
 export type Identity = 'anyone' | 'token' | 'webhook' | 'sweep';

@@ -2,8 +2,8 @@
 // what is asked.
 
 import { setTimeout } from 'node:timers/promises';
-import { googleError } from './google-error.ts';
-import type { LocalAnswer, LocalReply } from './local-server.ts';
+import type { LocalAnswer, LocalReply } from '../local-server.ts';
+import { googleError } from './error.ts';
 
 export type Fault =
   /** Does it, and answers `ms` milliseconds later. */

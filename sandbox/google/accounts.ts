@@ -3,8 +3,8 @@
 // Source: docs.cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts
 
 import { createHash } from 'node:crypto';
-import { googleError } from './google-error.ts';
-import type { LocalAnswer } from './local-server.ts';
+import type { LocalAnswer } from '../local-server.ts';
+import { googleError } from './error.ts';
 
 export interface Change {
   /** Milliseconds since the epoch. */

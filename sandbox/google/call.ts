@@ -3,10 +3,10 @@
 // exist and in which state.
 
 import * as z from 'zod';
-import type { Boundary } from './google-boundary.ts';
-import { googleError } from './google-error.ts';
-import type { Identity } from './google-metadata.ts';
-import type { LocalAnswer, LocalRequest } from './local-server.ts';
+import type { LocalAnswer, LocalRequest } from '../local-server.ts';
+import type { Boundary } from './boundary.ts';
+import { googleError } from './error.ts';
+import type { Identity } from './metadata.ts';
 
 export interface IamCall {
   readonly method: 'generateAccessToken' | 'signJwt' | 'get' | 'disable' | 'enable';

@@ -3,10 +3,10 @@
 // Sources: docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token; RFC 8693, sections 2.1 and 2.2.
 
 import * as z from 'zod';
-import { type Boundary, boundarySchema } from './google-boundary.ts';
-import { type ExchangeCall, parseJson, reasonOf } from './google-call.ts';
-import type { AccessToken, Tokens } from './google-tokens.ts';
-import type { LocalAnswer, LocalRequest } from './local-server.ts';
+import type { LocalAnswer, LocalRequest } from '../local-server.ts';
+import { type Boundary, boundarySchema } from './boundary.ts';
+import { type ExchangeCall, parseJson, reasonOf } from './call.ts';
+import type { AccessToken, Tokens } from './tokens.ts';
 
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';

@@ -4,7 +4,7 @@
 
 import { parse } from 'yaml';
 import * as z from 'zod';
-import type { PluginConfiguration } from './buildkite-plugin.ts';
+import type { PluginConfiguration } from './plugin.ts';
 
 const UNCONFIGURED: PluginConfiguration = {};
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { type LocalGoogle, startGoogle } from '../../sandbox/google.ts';
-import type { Call } from '../../sandbox/google-call.ts';
+import type { Call } from '../../../sandbox/google/call.ts';
+import { type LocalGoogle, startGoogle } from '../../../sandbox/google/google.ts';
 
 const ACCOUNT = 'pool-1@acme-pool.iam.gserviceaccount.com';
 const AUTH = 'https://www.googleapis.com/auth';

@@ -2,7 +2,7 @@
 // decided before. Source: docs.cloud.google.com/storage/docs/json_api/v1/objects/list
 
 import { isUtf8 } from 'node:buffer';
-import type { Described, StoredObject } from './google-object.ts';
+import type { Described, StoredObject } from './object.ts';
 
 const MAX_RESULTS = 1000;
 

@@ -3,10 +3,10 @@
 // Source: docs.cloud.google.com/iam/docs/service-account-overview (disabled accounts' tokens).
 
 import { randomBytes } from 'node:crypto';
-import type { Accounts } from './google-accounts.ts';
-import type { Boundary } from './google-boundary.ts';
-import { googleError, unauthenticated } from './google-error.ts';
-import type { LocalAnswer } from './local-server.ts';
+import type { LocalAnswer } from '../local-server.ts';
+import type { Accounts } from './accounts.ts';
+import type { Boundary } from './boundary.ts';
+import { googleError, unauthenticated } from './error.ts';
 
 const DOMAIN = 'googleapis.com';
 

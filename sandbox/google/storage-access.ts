@@ -2,10 +2,10 @@
 // bucket: its tokens' scopes and boundaries only ever subtract. Refuses to know what is stored.
 // Sources: docs.cloud.google.com/storage/docs/access-control/iam-json; docs.cloud.google.com/storage/docs/oauth-scopes.
 
-import { allows, OBJECT_ADMIN, type Wish } from './google-boundary.ts';
-import { storageError } from './google-error.ts';
-import type { Tokens } from './google-tokens.ts';
-import type { LocalAnswer } from './local-server.ts';
+import type { LocalAnswer } from '../local-server.ts';
+import { allows, OBJECT_ADMIN, type Wish } from './boundary.ts';
+import { storageError } from './error.ts';
+import type { Tokens } from './tokens.ts';
 
 const AUTH = 'https://www.googleapis.com/auth';
 const WRITING = ['cloud-platform', 'devstorage.read_write', 'devstorage.full_control'].map((one) => `${AUTH}/${one}`);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type LocalGoogle, startGoogle } from '../../sandbox/google.ts';
-import type { Fault } from '../../sandbox/google-fault.ts';
-import type { Identity } from '../../sandbox/google-metadata.ts';
+import type { Fault } from '../../../sandbox/google/fault.ts';
+import { type LocalGoogle, startGoogle } from '../../../sandbox/google/google.ts';
+import type { Identity } from '../../../sandbox/google/metadata.ts';
 
 const ACCOUNT = 'pool-1@acme-pool.iam.gserviceaccount.com';
 const OTHER = 'pool-2@acme-pool.iam.gserviceaccount.com';

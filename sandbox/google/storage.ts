@@ -3,16 +3,16 @@
 // do is decided elsewhere.
 // Sources: docs.cloud.google.com/storage/docs/json_api/v1; docs.cloud.google.com/storage/docs/xml-api/get-object-download.
 
-import type { Permission } from './google-boundary.ts';
-import { storageError } from './google-error.ts';
-import { crc32cOf, md5Of, type StoredObject, toResource } from './google-object.ts';
-import { Objects } from './google-objects.ts';
-import { type Judge, judgeOf } from './google-storage-access.ts';
-import { toMedia, toXmlError } from './google-storage-media.ts';
-import type { Target } from './google-storage-target.ts';
-import type { Tokens } from './google-tokens.ts';
-import { type Admit, type Upload, Uploads } from './google-upload.ts';
-import type { LocalAnswer, LocalRequest } from './local-server.ts';
+import type { LocalAnswer, LocalRequest } from '../local-server.ts';
+import type { Permission } from './boundary.ts';
+import { storageError } from './error.ts';
+import { crc32cOf, md5Of, type StoredObject, toResource } from './object.ts';
+import { Objects } from './objects.ts';
+import { type Judge, judgeOf } from './storage-access.ts';
+import { toMedia, toXmlError } from './storage-media.ts';
+import type { Target } from './storage-target.ts';
+import type { Tokens } from './tokens.ts';
+import { type Admit, type Upload, Uploads } from './upload.ts';
 
 interface Asked extends Target {
   readonly request: LocalRequest;

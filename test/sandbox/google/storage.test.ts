@@ -8,7 +8,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { type LocalGoogle, startGoogle } from '../../sandbox/google.ts';
+import { type LocalGoogle, startGoogle } from '../../../sandbox/google/google.ts';
 
 const ACCOUNT = 'pool-1@acme-pool.iam.gserviceaccount.com';
 const AUTH = 'https://www.googleapis.com/auth';

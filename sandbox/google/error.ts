@@ -2,7 +2,7 @@
 // Sources: cloud.google.com/apis/design/errors; google.rpc.ErrorInfo; google.api.ErrorReason;
 // docs.cloud.google.com/storage/docs/json_api/v1/status-codes.
 
-import type { LocalAnswer } from './local-server.ts';
+import type { LocalAnswer } from '../local-server.ts';
 
 export interface ErrorInfo {
   readonly reason: string;

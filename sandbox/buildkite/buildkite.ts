@@ -4,6 +4,7 @@
 
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
+import { jsonServer, type LocalAnswer, type LocalRequest, type LocalServer } from '../local-server.ts';
 import {
   type AskedToken,
   answerAgent,
@@ -11,9 +12,8 @@ import {
   DEFAULT_LIFETIME,
   isForAgents,
   mustBeAskedFor,
-} from './buildkite-agent-api.ts';
-import { eventBody } from './buildkite-event.ts';
-import { jsonServer, type LocalAnswer, type LocalRequest, type LocalServer } from './local-server.ts';
+} from './agent-api.ts';
+import { eventBody } from './event.ts';
 
 export interface Job {
   readonly id: string;

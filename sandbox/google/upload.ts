@@ -3,10 +3,10 @@
 // Sources: docs.cloud.google.com/storage/docs/uploads-downloads; docs.cloud.google.com/storage/docs/performing-resumable-uploads.
 
 import { randomBytes } from 'node:crypto';
-import { parseJson } from './google-call.ts';
-import { storageError } from './google-error.ts';
-import { type Described, describedSchema } from './google-object.ts';
-import type { LocalAnswer, LocalRequest } from './local-server.ts';
+import type { LocalAnswer, LocalRequest } from '../local-server.ts';
+import { parseJson } from './call.ts';
+import { storageError } from './error.ts';
+import { type Described, describedSchema } from './object.ts';
 
 /** Pieces before the last are kept in multiples of this. */
 const GRAIN = 256 * 1024;

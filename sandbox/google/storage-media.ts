@@ -2,9 +2,9 @@
 // who may have it. Sources: docs.cloud.google.com/storage/docs/json_api/v1/objects/get;
 // docs.cloud.google.com/storage/docs/xml-api/reference-headers; RFC 9110, section 14.
 
-import { storageError } from './google-error.ts';
-import { crc32cOf, etagOf, md5Of, type StoredObject } from './google-object.ts';
-import type { LocalAnswer, LocalRequest } from './local-server.ts';
+import type { LocalAnswer, LocalRequest } from '../local-server.ts';
+import { storageError } from './error.ts';
+import { crc32cOf, etagOf, md5Of, type StoredObject } from './object.ts';
 
 export function toMedia(object: StoredObject, { headers }: LocalRequest): LocalAnswer {
   const { content, described, generation, at } = object;

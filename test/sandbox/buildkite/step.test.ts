@@ -2,10 +2,10 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type LocalBuildkite, startBuildkite } from '../../sandbox/buildkite.ts';
-import { parsePipeline } from '../../sandbox/buildkite-pipeline.ts';
-import { pluginEnvironment, pluginName } from '../../sandbox/buildkite-plugin.ts';
-import { runStep, type StepParts, startStep } from '../../sandbox/step.ts';
+import { type LocalBuildkite, startBuildkite } from '../../../sandbox/buildkite/buildkite.ts';
+import { parsePipeline } from '../../../sandbox/buildkite/pipeline.ts';
+import { pluginEnvironment, pluginName } from '../../../sandbox/buildkite/plugin.ts';
+import { runStep, type StepParts, startStep } from '../../../sandbox/buildkite/step.ts';
 
 let buildkite: LocalBuildkite;
 let folder: string;

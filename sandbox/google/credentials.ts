@@ -5,11 +5,11 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import * as z from 'zod';
-import type { Accounts } from './google-accounts.ts';
-import { generateAccessTokenBody, type IamCall, PERMISSIONS, parseJson, signJwtBody } from './google-call.ts';
-import { googleError, permissionDenied } from './google-error.ts';
-import type { IssuedToken, Tokens } from './google-tokens.ts';
-import type { LocalAnswer } from './local-server.ts';
+import type { LocalAnswer } from '../local-server.ts';
+import type { Accounts } from './accounts.ts';
+import { generateAccessTokenBody, type IamCall, PERMISSIONS, parseJson, signJwtBody } from './call.ts';
+import { googleError, permissionDenied } from './error.ts';
+import type { IssuedToken, Tokens } from './tokens.ts';
 
 const MAX_LIFETIME = 3600;
 const MAX_JWT_AHEAD = 12 * 3600;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Job, type LocalBuildkite, startBuildkite } from '../../sandbox/buildkite.ts';
-import { ROOT } from '../../sandbox/functions.ts';
+import { type Job, type LocalBuildkite, startBuildkite } from '../../../sandbox/buildkite/buildkite.ts';
+import { ROOT } from '../../../sandbox/functions.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 let buildkite: LocalBuildkite;
@@ -111,7 +111,7 @@ describe('the stand-in for buildkite-agent', () => {
       ...env,
     };
     return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-      const command = [join(ROOT, 'sandbox/buildkite-agent.ts'), ...args];
+      const command = [join(ROOT, 'sandbox/buildkite/agent.ts'), ...args];
       const child = execFile(process.execPath, command, { env: environment }, (error, stdout, stderr) =>
         resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
       );
