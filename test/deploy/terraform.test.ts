@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import names7 from './google-provider-7.names.json' with { type: 'json' };
 import { grants, MODULE, type Resource, readModule, readPrivileges } from './terraform-module.ts';
 import { type Block, PROVIDER_SCHEMA } from './terraform-provider.ts';
 
@@ -13,6 +14,11 @@ const skipped = !terraform && process.env.CI !== 'true';
 const root = await readModule(MODULE);
 const example = await readModule(`${MODULE}/example`);
 const META = new Set(['for_each', 'count', 'depends_on', 'lifecycle', 'provider', 'dynamic']);
+/** As scripts/provider-names.ts writes them. */
+interface Names {
+  readonly [name: string]: string | Names;
+}
+const NAMES_7: Readonly<Record<'resource' | 'data', Readonly<Record<string, Names>>>> = names7;
 const bodies = z.array(z.record(z.string(), z.unknown()));
 
 describe('the Terraform module', () => {
@@ -63,6 +69,27 @@ describe('the Terraform module', () => {
       'x: no conditions',
       'x: role is missing',
     ]);
+  });
+
+  it.each(root.resources.map((resource) => [`${resource.type}.${resource.name}`, resource] as const))(
+    '%s has names that version 7 of the provider has too, and all that it requires',
+    (_, { kind, type, body }) => {
+      const names = NAMES_7[kind][type];
+      expect(names && problemsOf7(body, names, type), 'known to scripts/provider-names.ts').toEqual([]);
+    },
+  );
+
+  it('notices what version 7 does not have, or requires', () => {
+    const names = NAMES_7.resource.google_firestore_index;
+    const body = { collection: 'c', project: 'p', scope: 's', fields: [{ field_path: 'a', ordre: 'b' }] };
+    expect(names && problemsOf7(body, names, 'x')).toEqual(['x: no scope', 'x.fields: no ordre']);
+    expect(names && problemsOf7({ project: 'p' }, names, 'x')).toEqual([
+      'x: collection is missing',
+      'x: fields is missing',
+    ]);
+    const bound = NAMES_7.resource.google_project_iam_member;
+    const condition = { project: 'p', role: 'r', member: 'm', condition: [{ title: 't' }] };
+    expect(bound && problemsOf7(condition, bound, 'x')).toEqual(['x.condition: expression is missing']);
   });
 
   it.each([
@@ -140,25 +167,52 @@ describe('the Terraform module', () => {
   });
 });
 
-function problemsOf(body: Readonly<Record<string, unknown>>, schema: Block, where: string): string[] {
+/** Its arguments and blocks, those that are made by `dynamic` too. */
+function membersOf(body: Readonly<Record<string, unknown>>): (readonly [string, unknown])[] {
   const dynamic = z.record(z.string(), z.array(z.object({ content: bodies }))).parse(body.dynamic ?? {});
   const nested = Object.entries(dynamic).map(
     ([name, found]) => [name, found.flatMap(({ content }) => content)] as const,
   );
-  const own = Object.entries(body).filter(([name]) => !META.has(name));
-  const problems = [...own, ...nested].flatMap(([name, value]) => {
+  return [...Object.entries(body).filter(([name]) => !META.has(name)), ...nested];
+}
+
+function problemsOf(body: Readonly<Record<string, unknown>>, schema: Block, where: string): string[] {
+  const members = membersOf(body);
+  const problems = members.flatMap(([name, value]) => {
     const block = schema.blocks?.[name];
     if (block) return bodies.parse(value).flatMap((each) => problemsOf(each, block, `${where}.${name}`));
     const attribute = schema.attributes[name];
     if (!attribute) return [`${where}: no ${name}`];
     return attribute.endsWith(' computed') ? [`${where}: ${name} is Google's to set`] : [];
   });
-  const present = new Set([...own, ...nested].map(([name]) => name));
+  const present = new Set(members.map(([name]) => name));
   const required = [
     ...Object.entries(schema.attributes).filter(([, type]) => type.endsWith(' required')),
     ...Object.entries(schema.blocks ?? {}).filter(([, { nesting }]) => nesting?.endsWith(' required')),
   ];
   return [...problems, ...required.flatMap(([name]) => (present.has(name) ? [] : [`${where}: ${name} is missing`]))];
+}
+
+function problemsOf7(body: Readonly<Record<string, unknown>>, names: Names, where: string): string[] {
+  const spelt = new Map(Object.entries(names).filter(([name]) => name !== ''));
+  const present = new Set<string>();
+  const problems = membersOf(body).flatMap(([name, value]) => {
+    const camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    // The bindings name in the plural what may stand more than once.
+    const found = [camel, `${camel}s`].find((each) => spelt.has(each));
+    if (found === undefined) return [`${where}: no ${name}`];
+    present.add(found);
+    const inside = spelt.get(found);
+    const blocks = bodies.safeParse(value);
+    if (inside === undefined || typeof inside === 'string' || !blocks.success) return [];
+    return blocks.data.flatMap((block) => problemsOf7(block, inside, `${where}.${name}`));
+  });
+  const missing = [...spelt].filter(([name, inside]) => !present.has(name) && isRequired(inside));
+  return [...problems, ...missing.map(([name]) => `${where}: ${name} is missing`)];
+}
+
+function isRequired(inside: string | Names): boolean {
+  return (typeof inside === 'string' ? inside : inside['']) === 'required';
 }
 
 function toAddress({ type, name }: Resource): string {
