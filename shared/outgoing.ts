@@ -1,6 +1,7 @@
 // Outgoing HTTP: a fetch with a deadline, a bounded body and no redirects, which says who it asked when it fails.
 // Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
 
+import type { Patience } from './insist.ts';
 import { Unavailable } from './unavailable.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024;
@@ -17,6 +18,8 @@ export interface Outgoing {
   /** Sent as a form, instead. */
   readonly form?: Readonly<Record<string, string>>;
   readonly deadlineMs?: number;
+  /** Not sent any more once this is over: for what must not take effect late. */
+  readonly patience?: Patience;
 }
 
 export interface OutgoingAnswer {
@@ -30,11 +33,12 @@ export type Ask = (request: Outgoing) => Promise<OutgoingAnswer>;
 
 /**
  * Asks and reads the whole answer, whatever its status.
- * @throws Unavailable when there is no whole answer in time, it is too large, or it is a redirect
+ * @throws Unavailable when its patience is over, there is no whole answer in time, it is too large, or it is a redirect
  */
 export async function ask(request: Outgoing): Promise<OutgoingAnswer> {
-  const { what, url, method = 'GET', headers = {}, deadlineMs = DEADLINE_MS } = request;
+  const { what, url, method = 'GET', headers = {}, deadlineMs = DEADLINE_MS, patience } = request;
   try {
+    if (patience && patience.now() >= patience.until) throw new Unavailable(what, 'not asked: its time was up');
     const answer = await fetch(url, {
       method,
       headers: {

@@ -10,8 +10,9 @@ import { accountUrl, createAccountStateReader } from './account-state.ts';
 import { expectAnswer } from './google-answer.ts';
 
 /**
- * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable and never a
- * second: one that was not answered may be carried out later. Throws Unavailable when IAM does not confirm it.
+ * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable, none once its
+ * patience is over, and never a second: one that was not answered may be carried out later. Throws Unavailable when IAM
+ * does not confirm it.
  */
 export type EnableAccount = (email: string, patience: Patience) => Promise<void>;
 
@@ -20,7 +21,8 @@ export function createAccountEnabler(askAsService: Ask, iamUrl: string): EnableA
   return async (email, patience) => {
     if ((await insist(patience, () => stateOf(email))) === 'enabled') return;
     const what = 'iam serviceAccounts.enable';
-    const answer = await askAsService({ what, url: `${accountUrl(iamUrl, email)}:enable`, method: 'POST', json: {} });
+    const url = `${accountUrl(iamUrl, email)}:enable`;
+    const answer = await askAsService({ what, url, method: 'POST', json: {}, patience });
     expectAnswer(what, answer, z.object({}));
     await insist(patience, async () => {
       if ((await stateOf(email)) !== 'enabled')

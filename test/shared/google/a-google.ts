@@ -1,7 +1,9 @@
-// A Google that answers what it was told to, in that order, and fails loudly on any request more.
+// A Google that answers what it was told to, in that order, fails loudly on any request more, and is not reached by one
+// whose time is up.
 
 import { expect } from 'vitest';
 import type { Ask, Outgoing, OutgoingAnswer } from '../../../shared/outgoing.ts';
+import { Unavailable } from '../../../shared/unavailable.ts';
 
 export const IAM = 'https://iam.googleapis.com';
 export const EMAIL = 'ci-001@acme-staging.iam.gserviceaccount.com';
@@ -32,7 +34,8 @@ export function aGoogle(...answers: readonly Answered[]): Google {
   const asked: Outgoing[] = [];
   return {
     asked,
-    ask: async (request) => {
+    ask: async ({ patience, ...request }) => {
+      if (patience && patience.now() >= patience.until) throw new Unavailable(request.what, 'not asked: too late');
       asked.push(request);
       const answer = waiting.shift();
       if (!answer) throw new TypeError(`nobody expected ${request.method ?? 'GET'} ${request.url}`);

@@ -149,6 +149,15 @@ describe('enabling an account', () => {
     expect(google.asked).toEqual([GET]);
   });
 
+  it('is not requested when time was up before IAM told what the account is, as when the instance was frozen', async () => {
+    const google = aGoogle(disabled);
+    const until = Date.now() + 20_000;
+    const now = () => (google.asked.length === 0 ? Date.now() : until);
+    const enabling = createAccountEnabler(google.ask, IAM)(EMAIL, { until, now });
+    await expect(enabling).rejects.toMatchObject({ name: 'Unavailable', what: 'iam serviceAccounts.enable' });
+    expect(google.asked).toEqual([GET]);
+  });
+
   it('is not asked after when time is up', async () => {
     const google = aGoogle(disabled, ok({}), disabled);
     expect(String(await enable(google, 50))).toContain('was answered, but the account is not enabled yet');
