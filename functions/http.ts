@@ -55,7 +55,11 @@ export function listen(parts: {
       const detail = error instanceof Error ? (error.stack ?? error.message) : 'not an Error';
       return {
         status: 500,
-        body: { error: 'server_error', error_description: 'Keydesk failed; the reason is in its log.', request_id },
+        body: {
+          error: 'server_error',
+          error_description: `Keydesk failed; the reason is in its log. Request id: ${request_id}`,
+          request_id,
+        },
         entries: [{ event: 'request.failed', severity: 'ERROR', message: `request failed: ${detail}` }],
       };
     }

@@ -115,7 +115,7 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
       return {
         status: 400,
         error: 'invalid_grant',
-        description: "The job's grant of this credential was revoked; it is not given again.",
+        description: "The job's grant of this credential was ended before the job; it is not given again.",
       };
     case 'credential_changed':
       return {

@@ -185,7 +185,7 @@ describe('when what the token endpoint depends on fails', () => {
     expect(answer.status).toBe(500);
     expect(answer.json).toEqual({
       error: 'server_error',
-      error_description: 'Keydesk failed; the reason is in its log.',
+      error_description: `Keydesk failed; the reason is in its log. Request id: ${answer.headers.get('x-request-id')}`,
       request_id: answer.headers.get('x-request-id'),
     });
     expect(answer.headers.get('cache-control')).toBe('no-store');
