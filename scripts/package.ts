@@ -2,13 +2,16 @@
 // the others', a package.json and lock file from which `npm ci` installs the framework that was tested, a bill of materials,
 // and for `token` the policy. The same sources give the same bytes on every machine: entries are sorted, times and modes
 // fixed, and the compressor is JavaScript. V8's compile cache is left out: its bytes differ from run to run, and it serves
-// only the very V8 that wrote it.
+// only the very V8 that wrote it. manifest.json beside them says with which policy, and which security rules follow from that:
+// whoever deploys compares.
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { zipSync } from 'fflate';
+import { databasesOf, newRulesFile } from '../shared/core/firestore-rules.ts';
+import type { Policy } from '../shared/core/policy.ts';
 import { parsePolicyText } from '../shared/policy-text.ts';
 import { type Bundles, bundle } from './bundle.ts';
 import { closureOf, packageIn, readLockFile } from './lock-file.ts';
@@ -40,7 +43,12 @@ const archives = FUNCTIONS.map((target) => {
   console.log(`${path}  ${archive.length} bytes  sha256:${sha256(archive)}`);
   return [target, sha256(archive)] as const;
 });
-const packaged = { version: project.version, policy_sha256: sha256(policy), archives: Object.fromEntries(archives) };
+const packaged = {
+  version: project.version,
+  policy_sha256: sha256(policy.bytes),
+  rules_sha256: Object.fromEntries(rulesOf(policy.parsed)),
+  archives: Object.fromEntries(archives),
+};
 writeFileSync(join(options.out, 'manifest.json'), json(packaged));
 
 function filesOf(target: string, { files, outputs }: Bundles): Map<string, Uint8Array> {
@@ -74,7 +82,7 @@ function filesOf(target: string, { files, outputs }: Bundles): Map<string, Uint8
     ['package.json', json({ ...manifest, private: true, main: `dist/${target}.cjs` })],
     ['package-lock.json', json(lock)],
     ['sbom.cdx.json', Buffer.from(sbom)],
-    ...(target === 'token' ? [['policy.yaml', policy] as const] : []),
+    ...(target === 'token' ? [['policy.yaml', policy.bytes] as const] : []),
     ...names.flatMap((bundle) =>
       [`${bundle}.cjs`, `${bundle}.cjs.map`].map((file) => [`dist/${file}`, contentsOf(file, files)] as const),
     ),
@@ -109,12 +117,20 @@ function contentsOf(file: string, files: Bundles['files']): Uint8Array {
   return contents;
 }
 
+/** PROJECT/DATABASE => SHA-256 of what stands between the marks of its rules file, marks included, without indentation. */
+function rulesOf(policy: Policy): (readonly [string, string])[] {
+  return databasesOf(policy).map((name) => {
+    const [generated = ''] = /\/\/ keydesk:begin[\s\S]*\/\/ keydesk:end/.exec(newRulesFile(policy, name)) ?? [];
+    return [`${name.project}/${name.database}`, sha256(generated.replace(/^[ \t]+/gm, ''))] as const;
+  });
+}
+
 function zip(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
   const sorted = [...files].sort(([left], [right]) => (left < right ? -1 : 1));
   return zipSync(Object.fromEntries(sorted), { level: 9, mtime: MODIFIED, os: UNIX, attrs: READABLE });
 }
 
-function sha256(bytes: Uint8Array): string {
+function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
@@ -137,7 +153,7 @@ function readOptions() {
 }
 
 /** Its bytes, once they are known to be a policy: what does not parse would keep the function from starting. */
-function readPolicy(file: string): Uint8Array {
+function readPolicy(file: string): { readonly bytes: Uint8Array; readonly parsed: Policy } {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -145,7 +161,7 @@ function readPolicy(file: string): Uint8Array {
     return fail(1, `${file} cannot be read: ${error instanceof Error ? error.message : error}\n${USAGE}`);
   }
   const result = parsePolicyText(bytes.toString('utf8'), file);
-  return 'problems' in result ? fail(1, result.problems.join('\n')) : bytes;
+  return 'problems' in result ? fail(1, result.problems.join('\n')) : { bytes, parsed: result.policy };
 }
 
 function fail(code: number, message: string): never {

@@ -1,5 +1,5 @@
-# The ledger: a Firestore database of its own. It has no security rules, so no client reaches it but by IAM. Its indexes,
-# exemptions and TTL fields are those of firestore.indexes.json, which the emulator and the tests use too.
+# The ledger: a Firestore database of its own. It has no security rules, so no client reaches it but by IAM. Its indexes
+# are those of firestore.indexes.json, which the emulator and the tests use too; for exemptions and TTL see fields.tf.
 
 resource "google_firestore_database" "ledger" {
   project                           = var.project_id
@@ -15,7 +15,7 @@ resource "google_firestore_database" "ledger" {
     prevent_destroy = true
 
     precondition {
-      condition     = !contains(keys(local.data_databases), "${var.project_id}/${var.ledger_database}")
+      condition     = !contains(keys(local.data_databases), local.ledger)
       error_message = "The policy has a firestore credential that opens the ledger's own database."
     }
     precondition {
@@ -32,12 +32,6 @@ resource "google_firestore_database" "ledger" {
 }
 
 locals {
-  # Of the one file, the grant documents' collection belongs to the data databases, everything else to the ledger.
-  field_overrides = {
-    for override in local.indexes_file.fieldOverrides : "${override.collectionGroup}/${override.fieldPath}" => override
-  }
-  ledger_fields = { for name, override in local.field_overrides : name => override if override.collectionGroup != "keydesk_grants" }
-  grant_fields  = { for name, override in local.field_overrides : name => override if override.collectionGroup == "keydesk_grants" }
   ledger_indexes = {
     for index in local.indexes_file.indexes :
     "${index.collectionGroup}: ${join(", ", [for field in index.fields : field.fieldPath])}" => index
@@ -59,31 +53,5 @@ resource "google_firestore_index" "ledger" {
       order        = try(fields.value.order, null)
       array_config = try(fields.value.arrayConfig, null)
     }
-  }
-}
-
-resource "google_firestore_field" "ledger" {
-  for_each = local.ledger_fields
-
-  project    = var.project_id
-  database   = google_firestore_database.ledger.name
-  collection = each.value.collectionGroup
-  field      = each.value.fieldPath
-
-  # An empty index_config turns every single-field index of the field off.
-  index_config {
-    dynamic "indexes" {
-      for_each = each.value.indexes
-      content {
-        order        = try(indexes.value.order, null)
-        array_config = try(indexes.value.arrayConfig, null)
-        query_scope  = try(indexes.value.queryScope, null)
-      }
-    }
-  }
-
-  dynamic "ttl_config" {
-    for_each = try(each.value.ttl, false) ? [true] : []
-    content {}
   }
 }

@@ -26,7 +26,11 @@ locals {
   deployed = var.webhook_tokens_version == null ? {} : local.functions
 
   # Written out, so that conditions are known before the database is.
+  ledger          = "${var.project_id}/${var.ledger_database}"
   ledger_resource = "projects/${var.project_id}/databases/${var.ledger_database}"
+
+  # Cloud Run's own addresses, which are known before the functions are there.
+  urls = { for name in keys(local.functions) : name => "https://${var.name_prefix}-${name}-${data.google_project.desk.number}.${var.region}.run.app" }
 
   indexes_file = jsondecode(file("${path.module}/../../firestore.indexes.json"))
 }

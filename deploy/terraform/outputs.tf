@@ -1,12 +1,8 @@
 # What a person does next with what was created.
 
-locals {
-  urls = { for name, function in google_cloudfunctions2_function.desk : name => function.service_config[0].uri }
-}
-
 output "desk_url" {
-  description = "Where jobs ask for credentials: the plugin's url, and the base of POST /token. Null until the functions are deployed."
-  value       = lookup(local.urls, "token", null)
+  description = "Where jobs ask for credentials: the plugin's url, and the base of POST /token. Answers once the functions are deployed."
+  value       = local.urls["token"]
 }
 
 output "audience" {
@@ -17,12 +13,23 @@ output "audience" {
 output "buildkite_webhook" {
   description = "What to enter in Buildkite under Settings, Notification Services, Add, Webhook."
   value = {
-    url           = lookup(local.urls, "webhook", "(deploy the functions first: set webhook_tokens_version)")
+    url           = local.urls["webhook"]
     token_mode    = "signature: send an HMAC signature in the X-Buildkite-Signature header"
     events        = ["job.finished"]
     branch_filter = "leave empty: a filter silently drops the ends of other branches' jobs"
     pipelines     = "all pipelines, or all that use Keydesk"
   }
+}
+
+output "buildkite_step" {
+  description = "The plugin of a step that gets one of the policy's credentials; acme/keydesk stands for where you keep plugin/."
+  value       = <<-YAML
+    plugins:
+      - acme/keydesk#v0.1.0:
+          url: ${local.urls["token"]}
+          audience: ${yamldecode(file(var.policy_file)).audience}
+          credentials: ${keys(local.credentials)[0]}
+  YAML
 }
 
 output "secret_commands" {
@@ -31,6 +38,11 @@ output "secret_commands" {
     webhook_tokens_version      = "gcloud secrets versions add ${google_secret_manager_secret.webhook_tokens.secret_id} --project=${var.project_id} --data-file=- # paste the token Buildkite shows, without a newline at the end: Ctrl-D twice; NEW,OLD during a rotation"
     buildkite_api_token_version = "gcloud secrets versions add ${google_secret_manager_secret.buildkite_api_token.secret_id} --project=${var.project_id} --data-file=- # an API token with read_builds and nothing else"
   }
+}
+
+output "privileges" {
+  description = "Every grant of this module by who has it: the role, and on what. PRIVILEGES.md says why."
+  value       = { for who in distinct([for grant in local.granted : grant.who]) : who => sort([for grant in local.granted : "${grant.role} on ${grant.on}" if grant.who == who]) }
 }
 
 output "identities" {

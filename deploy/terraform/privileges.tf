@@ -2,7 +2,16 @@
 # PRIVILEGES.md, both ways. The one that mints cannot enable an account; the two that end and wake cannot mint.
 
 locals {
-  member = { for name in keys(local.functions) : name => "serviceAccount:${google_service_account.function[name].email}" }
+  # By account_id and not by email, which a first plan may not know: whoever reads it should see who gets what.
+  member           = { for name, account in google_service_account.function : name => "serviceAccount:${account.account_id}@${var.project_id}.iam.gserviceaccount.com" }
+  scheduler_member = "serviceAccount:${google_service_account.scheduler.account_id}@${var.project_id}.iam.gserviceaccount.com"
+  build_member     = "serviceAccount:${google_service_account.build.account_id}@${var.project_id}.iam.gserviceaccount.com"
+
+  custom_roles = merge([
+    for kind, roles in { disabler = google_project_iam_custom_role.disabler, waker = google_project_iam_custom_role.waker } : {
+      for project, role in roles : "${kind} ${project}" => "projects/${role.project}/roles/${role.role_id}"
+    }
+  ]...)
 
   # Each function in each data database, where it writes or ends grant documents.
   data_access = merge([
@@ -99,7 +108,7 @@ resource "google_service_account_iam_binding" "disable_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = google_project_iam_custom_role.disabler[local.account_projects[each.key]].name
+  role               = local.custom_roles["disabler ${local.account_projects[each.key]}"]
   members            = [local.member["token"], local.member["webhook"]]
 }
 
@@ -107,7 +116,7 @@ resource "google_service_account_iam_binding" "wake_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = google_project_iam_custom_role.waker[local.account_projects[each.key]].name
+  role               = local.custom_roles["waker ${local.account_projects[each.key]}"]
   members            = [local.member["sweep"]]
 }
 
@@ -130,7 +139,7 @@ resource "google_cloud_run_v2_service_iam_binding" "sweep" {
   location = var.region
   name     = google_cloudfunctions2_function.desk[each.key].name
   role     = "roles/run.invoker"
-  members  = ["serviceAccount:${google_service_account.scheduler.email}"]
+  members  = [local.scheduler_member]
 }
 
 # Reading secrets
@@ -154,7 +163,7 @@ resource "google_secret_manager_secret_iam_member" "buildkite_api_token" {
 resource "google_project_iam_member" "build_logs" {
   project = var.project_id
   role    = "roles/logging.logWriter"
-  member  = "serviceAccount:${google_service_account.build.email}"
+  member  = local.build_member
 }
 
 resource "google_artifact_registry_repository_iam_member" "build_images" {
@@ -162,20 +171,20 @@ resource "google_artifact_registry_repository_iam_member" "build_images" {
   location   = var.region
   repository = google_artifact_registry_repository.images.repository_id
   role       = "roles/artifactregistry.writer"
-  member     = "serviceAccount:${google_service_account.build.email}"
+  member     = local.build_member
 }
 
 resource "google_storage_bucket_iam_member" "build_archives" {
   bucket = google_storage_bucket.archives.name
   role   = "roles/storage.objectViewer"
-  member = "serviceAccount:${google_service_account.build.email}"
+  member = local.build_member
 }
 
 # Cloud Functions copies each archive into a bucket of its own and builds from there.
 resource "google_project_iam_member" "build_sources" {
   project = var.project_id
   role    = "roles/storage.objectViewer"
-  member  = "serviceAccount:${google_service_account.build.email}"
+  member  = local.build_member
 
   condition {
     title       = "keydesk build sources only"
@@ -210,4 +219,28 @@ resource "google_project_iam_member" "pool_group" {
       expression = condition.value.expression
     }
   }
+}
+
+# All of it once more, in the words of the output `privileges`: made of the resources above, so that it cannot say else.
+
+locals {
+  granted = flatten([
+    [for each in values(google_project_iam_member.ledger) : { who = each.member, role = each.role, on = "database ${local.ledger}" }],
+    [for name, each in google_project_iam_member.data : { who = each.member, role = each.role, on = "database ${trimprefix(name, "${local.data_access[name].function} ")}" }],
+    [for email, each in google_service_account_iam_member.mint : { who = each.member, role = each.role, on = "account ${email}" }],
+    [
+      for bindings in [google_service_account_iam_binding.mint_pooled, google_service_account_iam_binding.disable_pooled, google_service_account_iam_binding.wake_pooled] : [
+        for email, each in bindings : [for who in each.members : { who = who, role = each.role, on = "account ${email}" }]
+      ]
+    ],
+    [for name, each in google_cloud_run_v2_service_iam_member.public : { who = each.member, role = each.role, on = "function ${name}" }],
+    [for name, each in google_cloud_run_v2_service_iam_binding.sweep : [for who in each.members : { who = who, role = each.role, on = "function ${name}" }]],
+    [for each in [google_secret_manager_secret_iam_member.webhook_tokens, google_secret_manager_secret_iam_member.buildkite_api_token] : { who = each.member, role = each.role, on = "secret ${each.secret_id}" }],
+    { who = google_project_iam_member.build_logs.member, role = google_project_iam_member.build_logs.role, on = "project ${var.project_id}" },
+    { who = google_artifact_registry_repository_iam_member.build_images.member, role = google_artifact_registry_repository_iam_member.build_images.role, on = "repository ${google_artifact_registry_repository.images.repository_id}" },
+    { who = google_storage_bucket_iam_member.build_archives.member, role = google_storage_bucket_iam_member.build_archives.role, on = "bucket ${google_storage_bucket.archives.name}" },
+    { who = google_project_iam_member.build_sources.member, role = google_project_iam_member.build_sources.role, on = "bucket gcf-v2-sources-${data.google_project.desk.number}-${var.region}" },
+    [for each in values(google_storage_bucket_iam_member.shared) : { who = each.member, role = each.role, on = "bucket ${each.bucket}" }],
+    [for each in values(google_project_iam_member.pool_group) : { who = each.member, role = each.role, on = "project ${each.project}${length(each.condition) > 0 ? " where ${each.condition[0].expression}" : ""}" }],
+  ])
 }

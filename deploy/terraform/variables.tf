@@ -105,6 +105,16 @@ variable "rules_files" {
     condition     = alltrue([for path in values(var.rules_files) : try(strcontains(file(path), "// keydesk:begin"), false)])
     error_message = "rules_files must be paths of rules files that hold what npm run rules generates (// keydesk:begin)."
   }
+  # Compared without indentation, which is the file's own.
+  validation {
+    condition = alltrue([
+      for name, path in var.rules_files : try(
+        sha256(replace(regex("(?s)// keydesk:begin.*// keydesk:end", file(path)), "/(?m)^[ \\t]+/", "")) == jsondecode(file("${var.archives_dir}/manifest.json")).rules_sha256[name],
+        true
+      )
+    ])
+    error_message = "A rules file is not what npm run rules makes of the policy that was packaged: run npm run rules again with --file, and look at what changes."
+  }
 }
 
 # Secrets: only their version numbers. The values are added by hand and never come near Terraform.

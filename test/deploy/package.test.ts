@@ -75,6 +75,10 @@ describe('npm run package', () => {
     expect(JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8'))).toEqual({
       version: '0.1.0',
       policy_sha256: sha256(readFileSync(join(ROOT, 'examples/policy.yaml'))),
+      rules_sha256: {
+        'acme-staging/(default)': sha256(Buffer.from(rulesBetweenMarks(join(ROOT, 'firestore.rules')))),
+        'acme-production/(default)': expect.stringMatching(/^[0-9a-f]{64}$/),
+      },
       archives: Object.fromEntries(hashes),
     });
   });
@@ -244,6 +248,15 @@ function kept(folder: string): string {
 
 function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** As deploy/terraform reads them: the lines between the marks, without indentation. */
+function rulesBetweenMarks(file: string): string {
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .map((line) => line.trimStart());
+  const from = lines.findIndex((line) => line.startsWith('// keydesk:begin'));
+  return lines.slice(from, lines.indexOf('// keydesk:end') + 1).join('\n');
 }
 
 function nameIn(folder: string): string {

@@ -55,8 +55,10 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
   it('is the same when nothing that Google sets is known yet, as in a first real plan', async () => {
     const first = await createPlanner({ known: false });
     try {
-      const { resources } = await first.plan(DEPLOYED);
+      const { resources, outputs } = await first.plan(DEPLOYED);
       expect(resources.map(({ address }) => address)).toEqual(plan.resources.map(({ address }) => address));
+      // A reviewer reads who gets what, whatever else is "known after apply".
+      expect(outputs.privileges).toEqual(plan.outputs.privileges);
     } finally {
       first.stop();
     }
@@ -72,6 +74,26 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
       ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : what} (${address})`,
     );
     expect([...new Set(granted)].sort()).toEqual(rows.sort());
+  });
+
+  it('tells a reviewer every grant in one output', () => {
+    const told = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
+    const granted = plan.resources
+      .filter(({ type }) => grants(type))
+      .flatMap(({ values }) => {
+        const { role, member, members } = z
+          .object({ role: z.string(), member: z.string().optional(), members: z.array(z.string()).optional() })
+          .parse(values);
+        return (members ?? [member ?? '']).map((who) => `${who}: ${role}`);
+      });
+    const lines = Object.entries(told).flatMap(([who, all]) => all.map((line) => `${who}: ${line.split(' on ')[0]}`));
+    expect(lines.sort()).toEqual(granted.sort());
+    expect(told['serviceAccount:keydesk-sweep@acme-keydesk.iam.gserviceaccount.com']).toContain(
+      'projects/acme-ci-pool/roles/keydesk_waker on account ci-001@acme-ci-pool.iam.gserviceaccount.com',
+    );
+    expect(told['group:keydesk-ci-staging@acme.example']).toEqual([
+      'roles/datastore.user on project acme-staging where resource.name == "projects/acme-staging/databases/(default)"',
+    ]);
   });
 
   it('lets the identity that mints neither enable nor bring back an account', () => {
@@ -321,17 +343,39 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
     ])
       expect(all(address, first.resources)).toEqual([]);
     expect(first.outputs).toMatchObject({
-      desk_url: null,
+      // Before there is a function: the webhook at Buildkite comes first, for it makes the key.
+      desk_url: 'https://keydesk-token-123456789012.europe-west1.run.app',
+      buildkite_webhook: { url: 'https://keydesk-webhook-123456789012.europe-west1.run.app' },
       secret_commands: {
         webhook_tokens_version: expect.stringMatching(/^gcloud secrets versions add keydesk-webhook-tokens /),
       },
     });
   });
 
-  it('warns of a data database whose rules it does not know', async () => {
-    expect(await planner.complaint({ rules_files: '{}' })).toContain(
+  it.each([
+    [
+      'a data database whose rules it does not know',
+      { rules_files: '{}' },
       'No rules file for acme-production/(default), acme-staging/(default)',
-    );
+    ],
+    ['a pool whose accounts may do nothing', { pool_groups: '{}' }, 'No entry in pool_groups for the pools of staging'],
+    [
+      'a group for an environment that has no pool',
+      { pool_groups: '{ stagging = { id = "groups/a1", email = "a@b.c" } }' },
+      'pool_groups names environments in which the policy has no pool: stagging',
+    ],
+    ['alerts that nobody is told of', { notification_channels: '[]' }, 'notification_channels is empty'],
+    ['a policy without a canary', {}, 'The policy has no credential called canary'],
+  ])('warns of %s', async (_, settings, message) => {
+    expect(await planner.complaint(settings)).toContain(message);
+  });
+
+  it('refuses a rules file that is not what the packaged policy makes', async () => {
+    const asked = { rules_files: '{ "acme-staging/(default)" = "other.rules" }' };
+    planner.writeRules('\t// keydesk:begin\n\t\t// keydesk:end\n');
+    expect(await planner.complaint(asked)).not.toContain('Error');
+    planner.writeRules('// keydesk:begin\nmatch /all/{rest=**} { allow read; }\n// keydesk:end\n');
+    expect(await planner.complaint(asked)).toContain('A rules file is not what npm run rules makes of the policy');
   });
 
   it.each([

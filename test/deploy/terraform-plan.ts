@@ -33,6 +33,9 @@ export interface PlannedResource {
 
 export type Plan = Awaited<ReturnType<typeof createPlanner>>;
 
+/** As npm run rules leaves them in a file: indented, with the file's own rules around them. */
+const RULES = 'service cloud.firestore {\n    // keydesk:begin\n    // keydesk:end\n}\n';
+
 /** @param known whether the plan knows what Google will answer */
 export async function createPlanner({ known }: { readonly known: boolean }) {
   const folder = mkdtempSync(join(tmpdir(), 'terraform-plan-'));
@@ -48,10 +51,18 @@ export async function createPlanner({ known }: { readonly known: boolean }) {
     const archives = ['token', 'webhook', 'sweep'].map((name) => [name, `archive of ${name}`] as const);
     for (const [name, archive] of archives) write(`${path}/${name}.zip`, archive);
     const hashes = Object.fromEntries(archives.map(([name, archive]) => [name, sha256(archive)]));
-    write(`${path}/manifest.json`, JSON.stringify({ policy_sha256: sha256(policy), archives: hashes }));
+    const rules = sha256('// keydesk:begin\n// keydesk:end');
+    write(
+      `${path}/manifest.json`,
+      JSON.stringify({
+        policy_sha256: sha256(policy),
+        rules_sha256: { 'acme-staging/(default)': rules, 'acme-production/(default)': rules },
+        archives: hashes,
+      }),
+    );
   };
   writeArchives('../../../packages', readFileSync('examples/policy.yaml', 'utf8'));
-  for (const name of ['staging', 'production']) write(`acme-${name}.rules`, '// keydesk:begin\n// keydesk:end\n');
+  for (const name of ['staging', 'production']) write(`acme-${name}.rules`, RULES);
 
   const terraform = (...args: string[]) =>
     run('terraform', args, {
@@ -95,6 +106,7 @@ export async function createPlanner({ known }: { readonly known: boolean }) {
       write('other-policy.yaml', text);
       writeArchives('other-packages', packaged);
     },
+    writeRules: (text: string) => write('other.rules', text),
     changeArchive: () => write('other-packages/token.zip', 'another archive'),
     stop: () => {
       provider.stop();

@@ -35,8 +35,10 @@ module "keydesk" {
   webhook_tokens_version      = var.webhook_tokens_version
   buildkite_api_token_version = var.buildkite_api_token_version
 
-  pool_groups           = var.pool_groups
-  forbid_pool_keys      = var.forbid_pool_keys
-  notification_channels = var.notification_channels
-  playbooks_url         = var.playbooks_url
+  create_policy_accounts = var.create_policy_accounts
+  pool_groups            = var.pool_groups
+  forbid_pool_keys       = var.forbid_pool_keys
+  audit_logs             = var.audit_logs
+  notification_channels  = var.notification_channels
+  playbooks_url          = var.playbooks_url
 }

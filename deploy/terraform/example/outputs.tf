@@ -15,9 +15,19 @@ output "buildkite_webhook" {
   value       = module.keydesk.buildkite_webhook
 }
 
+output "buildkite_step" {
+  description = "What a step says that gets a credential."
+  value       = module.keydesk.buildkite_step
+}
+
 output "secret_commands" {
   description = "How to add the secrets' versions."
   value       = module.keydesk.secret_commands
+}
+
+output "privileges" {
+  description = "Who may do what, by identity."
+  value       = module.keydesk.privileges
 }
 
 output "identities" {

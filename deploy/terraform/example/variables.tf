@@ -56,10 +56,27 @@ variable "pool_groups" {
   default     = {}
 }
 
+variable "create_policy_accounts" {
+  type        = bool
+  description = "Create the policy's signers and shared accounts; false when they exist."
+  default     = false
+}
+
 variable "forbid_pool_keys" {
   type        = bool
   description = "Forbid service account keys in the pool projects; needs rights in the organization."
   default     = true
+}
+
+variable "audit_logs" {
+  type = object({
+    accounts       = optional(bool, true)
+    token_exchange = optional(bool, true)
+    data           = optional(bool, true)
+    ledger         = optional(bool, false)
+  })
+  description = "Which of Google's Data Access audit logs are switched on. data writes an entry for each read and write of the data databases, by anybody, and is billed by volume."
+  default     = {}
 }
 
 variable "notification_channels" {

@@ -1,0 +1,43 @@
+# TTL fields and index exemptions, from firestore.indexes.json: the grant documents' collection is in each data database,
+# every other in the ledger. Records leave by themselves, and only what is asked for is indexed.
+
+locals {
+  databases = merge(local.data_databases, {
+    (local.ledger) = { project = var.project_id, database = var.ledger_database }
+  })
+  fields = merge([
+    for name, database in local.databases : {
+      for override in local.indexes_file.fieldOverrides :
+      "${name}/${override.collectionGroup}/${override.fieldPath}" => merge(database, override)
+      if(override.collectionGroup == "keydesk_grants") == (name != local.ledger)
+    }
+  ]...)
+}
+
+resource "google_firestore_field" "needed" {
+  for_each = local.fields
+
+  project    = each.value.project
+  database   = each.value.database
+  collection = each.value.collectionGroup
+  field      = each.value.fieldPath
+
+  # An empty index_config turns every single-field index of the field off.
+  index_config {
+    dynamic "indexes" {
+      for_each = each.value.indexes
+      content {
+        order        = try(indexes.value.order, null)
+        array_config = try(indexes.value.arrayConfig, null)
+        query_scope  = try(indexes.value.queryScope, null)
+      }
+    }
+  }
+
+  dynamic "ttl_config" {
+    for_each = try(each.value.ttl, false) ? [true] : []
+    content {}
+  }
+
+  depends_on = [google_project_service.needed, google_firestore_database.ledger]
+}
