@@ -20,8 +20,6 @@ const RESOURCES: Readonly<Record<string, string>> = {
   google_cloud_run_v2_service_iam_member: 'cloudrunv2/serviceIamMember',
   google_cloud_scheduler_job: 'cloudscheduler/job',
   google_cloudfunctions2_function: 'cloudfunctionsv2/function',
-  google_firebaserules_release: 'firebaserules/release',
-  google_firebaserules_ruleset: 'firebaserules/ruleset',
   google_firestore_database: 'firestore/database',
   google_firestore_field: 'firestore/field',
   google_firestore_index: 'firestore/index_',

@@ -49,7 +49,7 @@ async function typesInUse() {
   const data = new Set<string>();
   for (const file of readdirSync(MODULE).filter((name) => name.endsWith('.tf'))) {
     const found = moduleFile.parse(await parse(file, readFileSync(join(MODULE, file), 'utf8')));
-    for (const type of Object.keys(found.resource)) resource.add(type);
+    for (const type of Object.keys(found.resource)) if (type.startsWith('google_')) resource.add(type);
     for (const type of Object.keys(found.data)) data.add(type);
   }
   return { resource: [...resource].sort(), data: [...data].sort() };

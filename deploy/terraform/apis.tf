@@ -1,12 +1,14 @@
 # The APIs each project needs. Destroying the module leaves them on: others may have come to need them.
 
 locals {
-  desk_apis = [
+  # Asked on behalf of a project: of the one they are about, and, with user_project_override, of the desk's.
+  asked_apis = concat(var.forbid_keys ? ["orgpolicy"] : [], length(var.pool_groups) > 0 ? ["cloudidentity"] : [])
+  desk_apis = concat([
     "artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "firestore", "iam",
     "iamcredentials", "logging", "monitoring", "run", "secretmanager", "storage", "sts",
-  ]
+  ], local.asked_apis)
   data_apis = ["firebaserules", "firestore", "iam", "identitytoolkit"]
-  pool_apis = concat(["iam"], var.forbid_pool_keys ? ["orgpolicy"] : [], length(var.pool_groups) > 0 ? ["cloudidentity"] : [])
+  pool_apis = concat(["iam"], local.asked_apis)
 
   apis = {
     for pair in distinct(concat(

@@ -3,9 +3,11 @@
 
 locals {
   audited = distinct(concat(
-    var.audit_logs.accounts ? [for project in local.account_owners : { project = project, service = "iam" }] : [],
+    var.audit_logs.accounts ? [
+      for project in setunion(local.account_owners, length(var.operators) > 0 ? [var.project_id] : []) : { project = project, service = "iam" }
+    ] : [],
     var.audit_logs.token_exchange && length(local.storage) > 0 ? [
-      for project in setunion([var.project_id], [for opens in values(local.bucket_roles) : local.account_projects[opens.account] if local.account_projects[opens.account] != "-"]) :
+      for project in setunion([var.project_id], [for email in local.storage_accounts : local.account_projects[email] if local.account_projects[email] != "-"]) :
       { project = project, service = "sts" }
     ] : [],
     var.audit_logs.data ? [for project in local.data_projects : { project = project, service = "datastore" }] : [],

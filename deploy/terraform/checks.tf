@@ -1,19 +1,5 @@
 # What a plan warns of: nothing that is wrong by itself, but what nobody wants without knowing.
 
-check "every_data_database_has_rules" {
-  assert {
-    condition     = length(setsubtract(keys(local.data_databases), keys(var.rules_files))) == 0
-    error_message = "No rules file for ${join(", ", setsubtract(keys(local.data_databases), keys(var.rules_files)))}: rules deployed by other means must hold what npm run rules generates."
-  }
-}
-
-check "every_rules_file_has_a_database" {
-  assert {
-    condition     = length(setsubtract(keys(var.rules_files), keys(local.data_databases))) == 0
-    error_message = "rules_files names databases that no firestore credential of the policy opens: ${join(", ", setsubtract(keys(var.rules_files), keys(local.data_databases)))}."
-  }
-}
-
 check "every_pool_has_a_group" {
   assert {
     condition     = length(setsubtract(values(local.pooled_environments), keys(var.pool_groups))) == 0

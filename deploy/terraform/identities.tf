@@ -53,11 +53,15 @@ resource "google_service_account" "standing" {
   depends_on = [google_project_service.needed]
 }
 
+# Neither a key that Google makes nor one that somebody uploads.
 resource "google_org_policy_policy" "no_keys" {
-  for_each = var.forbid_pool_keys ? local.pool_projects : []
+  for_each = {
+    for pair in setproduct(var.forbid_keys ? setunion([var.project_id], local.pool_projects) : [], ["iam.disableServiceAccountKeyCreation", "iam.disableServiceAccountKeyUpload"]) :
+    "${pair[0]} ${pair[1]}" => { project = pair[0], constraint = pair[1] }
+  }
 
-  name   = "projects/${each.key}/policies/iam.disableServiceAccountKeyCreation"
-  parent = "projects/${each.key}"
+  name   = "projects/${each.value.project}/policies/${each.value.constraint}"
+  parent = "projects/${each.value.project}"
 
   spec {
     rules {

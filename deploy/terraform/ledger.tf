@@ -23,6 +23,19 @@ resource "google_firestore_database" "ledger" {
       error_message = "Pooled accounts need a project of their own: neither the desk's nor one whose Firestore the policy opens."
     }
     precondition {
+      condition = alltrue([
+        for email in local.standing_accounts :
+        !contains(concat([var.project_id], tolist(local.pool_projects)), local.account_projects[email]) && !contains([
+          "${data.google_project.desk.number}-compute@developer.gserviceaccount.com", "${var.project_id}@appspot.gserviceaccount.com"
+        ], email)
+      ])
+      error_message = "A signer or shared account of the policy is in the desk's project or in a pool's: whoever mints for it could act as the desk, or for another job."
+    }
+    precondition {
+      condition     = length(local.without_rules) == 0
+      error_message = "No entry in rules_files for ${join(", ", local.without_rules)}: Keydesk's tokens would open there what rules of your own open to anybody who is signed in. If you deploy the generated rules by other means, name the database in rules_deployed_elsewhere."
+    }
+    precondition {
       condition     = !contains(local.pool_projects, "-")
       error_message = "A pooled account's address must tell its project: NAME@PROJECT.iam.gserviceaccount.com."
     }

@@ -11,6 +11,9 @@
 # label `playbook` begins with "probe" are for policies that have a credential called canary.
 
 locals {
+  # Google refuses an alert on a metric that it does not know yet, for some ten minutes; and before there are functions there is
+  # nothing to be told of.
+  alerting = var.create_monitoring && var.webhook_tokens_version != null
   monitoring = {
     for name in ["metrics", "alerts", "slos", "dashboard"] : name => jsondecode(replace(replace(
       file("${path.module}/../monitoring/${name}.json"), "PROJECT_ID", var.project_id), "PLAYBOOKS_URL", var.playbooks_url
@@ -23,7 +26,7 @@ locals {
   }
   alerts = {
     for alert in concat(local.monitoring.alerts, local.monitoring.slos.alertPolicies) : alert.displayName => alert
-    if var.create_monitoring && (contains(keys(local.credentials), "canary") || !startswith(try(alert.userLabels.playbook, ""), "probe"))
+    if local.alerting && (contains(keys(local.credentials), "canary") || !startswith(try(alert.userLabels.playbook, ""), "probe"))
   }
 }
 

@@ -44,6 +44,8 @@ locals {
   account_owners   = toset([for project in values(local.account_projects) : project if project != "-"])
   standing_by_name = { for email in local.standing_accounts : email => email if local.account_projects[email] != "-" }
 
+  storage_accounts = toset(flatten([for opens in values(local.storage) : try(opens.pool, [opens.serviceAccount])]))
+
   # Shared accounts reach their buckets by these; a pool's reach theirs through its group.
   bucket_roles = {
     for grant in distinct([

@@ -7,12 +7,6 @@ locals {
   scheduler_member = "serviceAccount:${google_service_account.scheduler.account_id}@${var.project_id}.iam.gserviceaccount.com"
   build_member     = "serviceAccount:${google_service_account.build.account_id}@${var.project_id}.iam.gserviceaccount.com"
 
-  custom_roles = merge([
-    for kind, roles in { disabler = google_project_iam_custom_role.disabler, waker = google_project_iam_custom_role.waker } : {
-      for project, role in roles : "${kind} ${project}" => "projects/${role.project}/roles/${role.role_id}"
-    }
-  ]...)
-
   # Each function in each data database, where it writes or ends grant documents.
   data_access = merge([
     for function in keys(local.functions) : {
@@ -22,9 +16,39 @@ locals {
 
   pool_group_roles = merge([
     for environment, group in var.pool_groups : {
-      for grant in group.roles : "${environment} ${grant.project} ${grant.role}" => merge(grant, { email = group.email })
+      for grant in group.roles : "${environment} ${grant.project} ${grant.role} ${try(grant.condition.title, "")}" => merge(grant, { email = group.email })
     }
   ]...)
+}
+
+# Roles of the desk's own: Google's have more than is needed. What they are called => in which projects, and what they hold.
+
+locals {
+  own_roles = {
+    ledger   = { projects = [var.project_id], title = "Keydesk: keep the ledger", permissions = [for verb in ["get", "list", "create", "update"] : "datastore.entities.${verb}"] }
+    opener   = { projects = local.data_projects, title = "Keydesk: open and end grant documents", permissions = [for verb in ["create", "get", "update"] : "datastore.entities.${verb}"] }
+    closer   = { projects = local.data_projects, title = "Keydesk: end grant documents", permissions = [for verb in ["create", "update"] : "datastore.entities.${verb}"] }
+    signer   = { projects = [for email in local.signers : local.account_projects[email]], title = "Keydesk: sign Firebase custom tokens", permissions = ["iam.serviceAccounts.signJwt"] }
+    minter   = { projects = [for email in setunion(local.shared_accounts, local.pooled_accounts) : local.account_projects[email]], title = "Keydesk: mint access tokens", permissions = ["iam.serviceAccounts.getAccessToken"] }
+    disabler = { projects = local.pool_projects, title = "Keydesk: disable pooled accounts", permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable"] }
+    waker    = { projects = local.pool_projects, title = "Keydesk: disable and wake pooled accounts", permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable", "iam.serviceAccounts.enable"] }
+  }
+  own_roles_by_project = merge([
+    for name, role in local.own_roles : { for project in distinct(role.projects) : "${name} ${project}" => merge(role, { name = name, project = project }) if project != "-" }
+  ]...)
+
+  roles = { for key, role in google_project_iam_custom_role.own : key => "projects/${role.project}/roles/${role.role_id}" }
+}
+
+resource "google_project_iam_custom_role" "own" {
+  for_each = local.own_roles_by_project
+
+  project     = each.value.project
+  role_id     = "${replace(var.name_prefix, "-", "_")}_${each.value.name}"
+  title       = each.value.title
+  permissions = each.value.permissions
+
+  depends_on = [google_project_service.needed]
 }
 
 # The ledger and the grant documents
@@ -33,7 +57,7 @@ resource "google_project_iam_member" "ledger" {
   for_each = local.functions
 
   project = var.project_id
-  role    = "roles/datastore.user"
+  role    = local.roles["ledger ${var.project_id}"]
   member  = local.member[each.key]
 
   condition {
@@ -47,7 +71,7 @@ resource "google_project_iam_member" "data" {
   for_each = local.data_access
 
   project = each.value.project
-  role    = "roles/datastore.user"
+  role    = local.roles["${each.value.function == "token" ? "opener" : "closer"} ${each.value.project}"]
   member  = local.member[each.value.function]
 
   condition {
@@ -57,58 +81,45 @@ resource "google_project_iam_member" "data" {
   }
 }
 
-# Minting: the token function alone
+# Minting: the token function alone. Where an account's address does not tell its project there can be no role of the
+# desk's own, and it is Google's wider one.
 
-resource "google_service_account_iam_member" "mint" {
-  for_each = local.standing_accounts
+resource "google_service_account_iam_member" "sign" {
+  for_each = local.signers
 
   service_account_id = "projects/${local.account_projects[each.key]}/serviceAccounts/${each.key}"
-  role               = "roles/iam.serviceAccountTokenCreator"
+  role               = lookup(local.roles, "signer ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
   member             = local.member["token"]
 
   depends_on = [google_service_account.standing]
 }
 
-# A pooled account is this module's, so its bindings are whole: whoever else lets himself in is out at the next apply.
+resource "google_service_account_iam_member" "mint" {
+  for_each = local.shared_accounts
+
+  service_account_id = "projects/${local.account_projects[each.key]}/serviceAccounts/${each.key}"
+  role               = lookup(local.roles, "minter ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
+  member             = local.member["token"]
+
+  depends_on = [google_service_account.standing]
+}
+
+# A pooled account is this module's, so these bindings are whole: who else was given the same role is out at the next apply.
 resource "google_service_account_iam_binding" "mint_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = "roles/iam.serviceAccountTokenCreator"
+  role               = local.roles["minter ${local.account_projects[each.key]}"]
   members            = [local.member["token"]]
 }
 
 # Disabling and enabling pooled accounts
 
-resource "google_project_iam_custom_role" "disabler" {
-  for_each = local.pool_projects
-
-  project     = each.key
-  role_id     = "${replace(var.name_prefix, "-", "_")}_disabler"
-  title       = "Keydesk: disable pooled accounts"
-  description = "Takes a pooled account's tokens away. Cannot enable it again."
-  permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable"]
-
-  depends_on = [google_project_service.needed]
-}
-
-resource "google_project_iam_custom_role" "waker" {
-  for_each = local.pool_projects
-
-  project     = each.key
-  role_id     = "${replace(var.name_prefix, "-", "_")}_waker"
-  title       = "Keydesk: disable and wake pooled accounts"
-  description = "The sweep's: also enables a pooled account whose last token has expired."
-  permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable", "iam.serviceAccounts.enable"]
-
-  depends_on = [google_project_service.needed]
-}
-
 resource "google_service_account_iam_binding" "disable_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.custom_roles["disabler ${local.account_projects[each.key]}"]
+  role               = local.roles["disabler ${local.account_projects[each.key]}"]
   members            = [local.member["token"], local.member["webhook"]]
 }
 
@@ -116,8 +127,18 @@ resource "google_service_account_iam_binding" "wake_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.custom_roles["waker ${local.account_projects[each.key]}"]
+  role               = local.roles["waker ${local.account_projects[each.key]}"]
   members            = [local.member["sweep"]]
+}
+
+# The kill switch: whoever may throw it acts as the webhook function's account.
+
+resource "google_service_account_iam_member" "operators" {
+  for_each = var.operators
+
+  service_account_id = google_service_account.function["webhook"].name
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = each.key
 }
 
 # Calling the functions. Who may call the sweep is the whole list: nobody but the scheduler.
@@ -181,6 +202,10 @@ resource "google_storage_bucket_iam_member" "build_archives" {
 }
 
 # Cloud Functions copies each archive into a bucket of its own and builds from there.
+locals {
+  build_sources = "projects/_/buckets/gcf-v2-sources-${data.google_project.desk.number}-${var.region}"
+}
+
 resource "google_project_iam_member" "build_sources" {
   project = var.project_id
   role    = "roles/storage.objectViewer"
@@ -189,7 +214,7 @@ resource "google_project_iam_member" "build_sources" {
   condition {
     title       = "keydesk build sources only"
     description = "The bucket that Cloud Functions keeps its sources in."
-    expression  = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${data.google_project.desk.number}-${var.region}\")"
+    expression  = "resource.name == \"${local.build_sources}\" || resource.name.startsWith(\"${local.build_sources}/\")"
   }
 }
 
@@ -208,6 +233,13 @@ resource "google_storage_bucket_iam_member" "shared" {
 resource "google_project_iam_member" "pool_group" {
   for_each = local.pool_group_roles
 
+  lifecycle {
+    precondition {
+      condition     = !contains(concat([var.project_id], tolist(local.pool_projects)), each.value.project)
+      error_message = "pool_groups: a role in the desk's project or in a pool's would let a job change the ledger, or outlive its own end."
+    }
+  }
+
   project = each.value.project
   role    = each.value.role
   member  = "group:${each.value.email}"
@@ -221,26 +253,28 @@ resource "google_project_iam_member" "pool_group" {
   }
 }
 
-# All of it once more, in the words of the output `privileges`: made of the resources above, so that it cannot say else.
+# All of it once more for the output `privileges`, made of the resources above.
 
 locals {
-  granted = flatten([
-    [for each in values(google_project_iam_member.ledger) : { who = each.member, role = each.role, on = "database ${local.ledger}" }],
-    [for name, each in google_project_iam_member.data : { who = each.member, role = each.role, on = "database ${trimprefix(name, "${local.data_access[name].function} ")}" }],
-    [for email, each in google_service_account_iam_member.mint : { who = each.member, role = each.role, on = "account ${email}" }],
+  on_projects = flatten([
+    for each in concat(values(google_project_iam_member.ledger), values(google_project_iam_member.data), values(google_project_iam_member.pool_group), [google_project_iam_member.build_logs, google_project_iam_member.build_sources]) :
+    { who = each.member, role = each.role, on = join(" where ", concat(["project ${each.project}"], [for condition in each.condition : condition.expression])) }
+  ])
+  on_accounts = flatten([
+    [for each in concat(values(google_service_account_iam_member.sign), values(google_service_account_iam_member.mint)) : { who = each.member, role = each.role, on = "account ${reverse(split("/", each.service_account_id))[0]}" }],
+    [for each in values(google_service_account_iam_member.operators) : { who = each.member, role = each.role, on = "account ${var.name_prefix}-webhook@${var.project_id}.iam.gserviceaccount.com" }],
     [
       for bindings in [google_service_account_iam_binding.mint_pooled, google_service_account_iam_binding.disable_pooled, google_service_account_iam_binding.wake_pooled] : [
         for email, each in bindings : [for who in each.members : { who = who, role = each.role, on = "account ${email}" }]
       ]
     ],
-    [for name, each in google_cloud_run_v2_service_iam_member.public : { who = each.member, role = each.role, on = "function ${name}" }],
-    [for name, each in google_cloud_run_v2_service_iam_binding.sweep : [for who in each.members : { who = who, role = each.role, on = "function ${name}" }]],
-    [for each in [google_secret_manager_secret_iam_member.webhook_tokens, google_secret_manager_secret_iam_member.buildkite_api_token] : { who = each.member, role = each.role, on = "secret ${each.secret_id}" }],
-    { who = google_project_iam_member.build_logs.member, role = google_project_iam_member.build_logs.role, on = "project ${var.project_id}" },
-    { who = google_artifact_registry_repository_iam_member.build_images.member, role = google_artifact_registry_repository_iam_member.build_images.role, on = "repository ${google_artifact_registry_repository.images.repository_id}" },
-    { who = google_storage_bucket_iam_member.build_archives.member, role = google_storage_bucket_iam_member.build_archives.role, on = "bucket ${google_storage_bucket.archives.name}" },
-    { who = google_project_iam_member.build_sources.member, role = google_project_iam_member.build_sources.role, on = "bucket gcf-v2-sources-${data.google_project.desk.number}-${var.region}" },
-    [for each in values(google_storage_bucket_iam_member.shared) : { who = each.member, role = each.role, on = "bucket ${each.bucket}" }],
-    [for each in values(google_project_iam_member.pool_group) : { who = each.member, role = each.role, on = "project ${each.project}${length(each.condition) > 0 ? " where ${each.condition[0].expression}" : ""}" }],
   ])
+  on_others = flatten([
+    [for each in values(google_cloud_run_v2_service_iam_member.public) : { who = each.member, role = each.role, on = "service ${each.name}" }],
+    [for each in values(google_cloud_run_v2_service_iam_binding.sweep) : [for who in each.members : { who = who, role = each.role, on = "service ${each.name}" }]],
+    [for each in [google_secret_manager_secret_iam_member.webhook_tokens, google_secret_manager_secret_iam_member.buildkite_api_token] : { who = each.member, role = each.role, on = "secret ${each.secret_id}" }],
+    [for each in [google_artifact_registry_repository_iam_member.build_images] : { who = each.member, role = each.role, on = "repository ${each.repository}" }],
+    [for each in concat([google_storage_bucket_iam_member.build_archives], values(google_storage_bucket_iam_member.shared)) : { who = each.member, role = each.role, on = "bucket ${each.bucket}" }],
+  ])
+  granted = concat(local.on_projects, local.on_accounts, local.on_others)
 }

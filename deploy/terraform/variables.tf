@@ -88,18 +88,28 @@ variable "archives_dir" {
     error_message = "archives_dir must hold token.zip, webhook.zip, sweep.zip and manifest.json: run npm run package -- --policy ${var.policy_file}."
   }
   validation {
-    condition     = try(jsondecode(file("${var.archives_dir}/manifest.json")).policy_sha256 == filesha256(var.policy_file), true)
+    condition     = try(jsondecode(file("${var.archives_dir}/manifest.json")).policy_sha256 == filesha256(var.policy_file), false)
     error_message = "The archives were packaged with another policy than policy_file: run npm run package -- --policy ${var.policy_file}."
   }
   validation {
-    condition     = alltrue([for name, hash in try(jsondecode(file("${var.archives_dir}/manifest.json")).archives, {}) : try(filesha256("${var.archives_dir}/${name}.zip") == hash, true)])
+    condition     = alltrue([for name in ["token", "webhook", "sweep"] : try(filesha256("${var.archives_dir}/${name}.zip") == jsondecode(file("${var.archives_dir}/manifest.json")).archives[name], false)])
     error_message = "An archive is not the one that manifest.json tells of: run npm run package again, and change nothing in the folder."
+  }
+}
+
+variable "rules_deployed_elsewhere" {
+  type        = set(string)
+  description = "Data databases, as PROJECT/DATABASE, whose security rules you deploy by other means: they hold what npm run rules generates. Until they do, Keydesk's tokens open what rules of your own open to anybody who is signed in."
+  default     = []
+  validation {
+    condition     = alltrue([for name in var.rules_deployed_elsewhere : can(regex("^[a-z0-9.:-]+/(\\(default\\)|[a-z0-9-]+)$", name))])
+    error_message = "rules_deployed_elsewhere must name databases as PROJECT/DATABASE, such as acme-staging/(default)."
   }
 }
 
 variable "rules_files" {
   type        = map(string)
-  description = "Path of the security rules of each data database, made by npm run rules; keys are PROJECT/DATABASE, such as acme-staging/(default). A database without an entry keeps the rules it has, and a check warns."
+  description = "Path of the security rules of each data database, made by npm run rules; keys are PROJECT/DATABASE, such as acme-staging/(default)."
   default     = {}
   validation {
     condition     = alltrue([for path in values(var.rules_files) : try(strcontains(file(path), "// keydesk:begin"), false)])
@@ -109,11 +119,11 @@ variable "rules_files" {
   validation {
     condition = alltrue([
       for name, path in var.rules_files : try(
-        sha256(replace(regex("(?s)// keydesk:begin.*// keydesk:end", file(path)), "/(?m)^[ \\t]+/", "")) == jsondecode(file("${var.archives_dir}/manifest.json")).rules_sha256[name],
-        true
+        sha256(replace(regex("(?s)// keydesk:begin.*// keydesk:end", file(path)), "/(?m)^[ \\t]+/", "")) == lookup(jsondecode(file("${var.archives_dir}/manifest.json")).rules_sha256, name, ""),
+        false
       )
     ])
-    error_message = "A rules file is not what npm run rules makes of the policy that was packaged: run npm run rules again with --file, and look at what changes."
+    error_message = "A rules file is not what npm run rules makes of the policy that was packaged for that database: run npm run rules again with --file, and look at what changes."
   }
 }
 
@@ -240,6 +250,16 @@ variable "pool_groups" {
   }
 }
 
+variable "operators" {
+  type        = set(string)
+  description = "Who may throw the kill switch, as IAM members such as group:keydesk-oncall@acme.example: they may act as the webhook function's account, which can end grants and not mint."
+  default     = []
+  validation {
+    condition     = alltrue([for member in var.operators : can(regex("^(group|user|serviceAccount):[^@\\s]+@[^@\\s]+$", member))])
+    error_message = "operators must be IAM members such as group:keydesk-oncall@acme.example."
+  }
+}
+
 variable "create_policy_accounts" {
   type        = bool
   description = "Create the policy's signers and shared accounts too. They then belong to this module, and leave with it."
@@ -252,9 +272,9 @@ variable "grant_bucket_roles" {
   default     = true
 }
 
-variable "forbid_pool_keys" {
+variable "forbid_keys" {
   type        = bool
-  description = "Forbid service account keys in the pool projects by organization policy. Needs roles/orgpolicy.policyAdmin; set to false without it and have your organization's administrators do it."
+  description = "Forbid service account keys in the desk's project and the pools' by organization policy. Needs roles/orgpolicy.policyAdmin; set to false without it and have your organization's administrators do it."
   default     = true
 }
 

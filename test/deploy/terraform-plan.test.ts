@@ -76,6 +76,11 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
     expect([...new Set(granted)].sort()).toEqual(rows.sort());
   });
 
+  it('grants it on exactly these, under exactly these conditions', () => {
+    const told = granting(plan.resources).map(({ identity, what, on }) => `${identity}: ${what}: ${on}`);
+    expect([...new Set(told)].sort()).toEqual(readFileSync('test/deploy/privileges.txt', 'utf8').trim().split('\n'));
+  });
+
   it('tells a reviewer every grant in one output', () => {
     const told = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
     const granted = plan.resources
@@ -100,11 +105,13 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
     const held = granting(plan.resources).filter(({ identity }) => identity === 'token');
     expect(held.length).toBeGreaterThan(0);
     for (const { what } of held)
-      expect(what).not.toMatch(/enable|update|undelete|create|admin|owner|editor|setIamPolicy/i);
+      expect(what).not.toMatch(/serviceAccounts\.(enable|update|undelete|create)|admin|owner|editor|setIamPolicy/i);
     expect(new Set(held.map(({ what }) => what))).toEqual(
       new Set([
-        'roles/datastore.user',
-        'roles/iam.serviceAccountTokenCreator',
+        'datastore.entities.get datastore.entities.list datastore.entities.create datastore.entities.update',
+        'datastore.entities.create datastore.entities.get datastore.entities.update',
+        'iam.serviceAccounts.signJwt',
+        'iam.serviceAccounts.getAccessToken',
         'iam.serviceAccounts.get iam.serviceAccounts.disable',
       ]),
     );
@@ -114,7 +121,15 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
     const minting = granting(plan.resources).filter(({ what }) =>
       /TokenCreator|getAccessToken|signJwt|signBlob|implicitDelegation|serviceAccountUser|actAs|Admin/i.test(what),
     );
-    expect(new Set(minting.map(({ identity }) => identity))).toEqual(new Set(['token']));
+    // An operator acts as the webhook function, which can mint nothing.
+    expect(
+      new Set(minting.map(({ identity, on }) => (identity === 'operator' ? `${identity} ${on}` : identity))),
+    ).toEqual(
+      new Set([
+        'token',
+        'operator projects/acme-keydesk/serviceAccounts/keydesk-webhook@acme-keydesk.iam.gserviceaccount.com',
+      ]),
+    );
   });
 
   it('lets nobody but the sweep enable an account', () => {
@@ -123,10 +138,9 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
     expect(enabling).toHaveLength(POOL.length);
   });
 
-  it('grants every function Firestore in single databases only', () => {
-    const roles = plan.resources.filter(
-      ({ values }) => values.role === 'roles/datastore.user' && !String(values.member).startsWith('group:'),
-    );
+  it('grants every function Firestore in single databases only, and nobody to delete', () => {
+    const roles = plan.resources.filter(({ values }) => /_(ledger|opener|closer)$/.test(String(values.role)));
+    expect(granting(plan.resources).filter(({ what }) => /entities\.(delete|\*)/.test(what))).toEqual([]);
     const databases = roles.map(
       ({ values }) =>
         /^resource\.name == "([^"]+)"$/.exec(
@@ -146,11 +160,13 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
       expect(databases).toContainEqual(expect.stringContaining(`projects/${values.project}/`));
   });
 
-  it('grants Token Creator on exactly the accounts that policy names', () => {
-    const on = plan.resources
-      .filter(({ values }) => values.role === 'roles/iam.serviceAccountTokenCreator')
-      .map(({ values }) => String(values.service_account_id).split('/').at(-1));
-    expect(on.sort()).toEqual([...POOL, ...SIGNERS, ...SHARED].sort());
+  it('lets the token function sign for exactly the signers, and mint for exactly the other accounts', () => {
+    const on = (what: string) =>
+      granting(plan.resources)
+        .filter((each) => each.what === what)
+        .map((each) => each.on.split('/').at(-1));
+    expect(on('iam.serviceAccounts.signJwt').sort()).toEqual([...SIGNERS].sort());
+    expect(on('iam.serviceAccounts.getAccessToken').sort()).toEqual([...POOL, ...SHARED].sort());
   });
 
   it('keeps the sweep from the public: the scheduler alone may call it, from inside', () => {
@@ -254,21 +270,26 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
     });
   });
 
-  it('releases the rules of each data database', () => {
-    const released = all('google_firebaserules_release.data').map(({ values }) => [values.project, values.name]);
-    expect(released).toEqual([
-      ['acme-production', 'cloud.firestore'],
-      ['acme-staging', 'cloud.firestore'],
+  it('deploys the rules of each data database without a moment in which it has none', () => {
+    expect(all('terraform_data.rules').map(({ address }) => address)).toEqual([
+      'terraform_data.rules["acme-production/(default)"]',
+      'terraform_data.rules["acme-staging/(default)"]',
     ]);
+    expect(plan.resources.filter(({ type }) => type.startsWith('google_firebaserules'))).toEqual([]);
   });
 
   it("creates pooled accounts in their own project, without keys, in their environment's group", () => {
     expect(all('google_service_account.pooled').map(({ values }) => `${values.account_id}@${values.project}`)).toEqual(
       POOL.map((email) => email.replace('.iam.gserviceaccount.com', '')),
     );
-    expect(all('google_org_policy_policy.no_keys').map(({ values }) => values.name)).toEqual([
-      'projects/acme-ci-pool/policies/iam.disableServiceAccountKeyCreation',
-    ]);
+    expect(all('google_org_policy_policy.no_keys').map(({ values }) => [values.name, values.spec])).toEqual(
+      ['acme-ci-pool', 'acme-keydesk'].flatMap((project) =>
+        ['Creation', 'Upload'].map((key) => [
+          `projects/${project}/policies/iam.disableServiceAccountKey${key}`,
+          [expect.objectContaining({ rules: [expect.objectContaining({ enforce: 'TRUE' })] })],
+        ]),
+      ),
+    );
     expect(
       all('google_cloud_identity_group_membership.pooled').map(({ values }) => [
         values.group,
@@ -284,6 +305,7 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
         .sort(),
     ).toEqual([
       'acme-ci-pool iam.googleapis.com',
+      'acme-keydesk iam.googleapis.com',
       'acme-keydesk sts.googleapis.com',
       'acme-production datastore.googleapis.com',
       'acme-production iam.googleapis.com',
@@ -353,11 +375,6 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
   });
 
   it.each([
-    [
-      'a data database whose rules it does not know',
-      { rules_files: '{}' },
-      'No rules file for acme-production/(default), acme-staging/(default)',
-    ],
     ['a pool whose accounts may do nothing', { pool_groups: '{}' }, 'No entry in pool_groups for the pools of staging'],
     [
       'a group for an environment that has no pool',
@@ -371,7 +388,10 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
   });
 
   it('refuses a rules file that is not what the packaged policy makes', async () => {
-    const asked = { rules_files: '{ "acme-staging/(default)" = "other.rules" }' };
+    const asked = {
+      rules_files: '{ "acme-staging/(default)" = "other.rules" }',
+      rules_deployed_elsewhere: '["acme-production/(default)"]',
+    };
     planner.writeRules('\t// keydesk:begin\n\t\t// keydesk:end\n');
     expect(await planner.complaint(asked)).not.toContain('Error');
     planner.writeRules('// keydesk:begin\nmatch /all/{rest=**} { allow read; }\n// keydesk:end\n');
@@ -391,6 +411,21 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
       'rules that were not generated',
       { rules_files: '{ "acme-staging/(default)" = "main.tf" }' },
       'rules_files must be paths of rules files',
+    ],
+    [
+      'a data database whose rules nobody deploys',
+      { rules_files: '{}' },
+      'No entry in rules_files for acme-production/(default), acme-staging/(default)',
+    ],
+    [
+      'a group that could change the ledger',
+      groupWith('acme-keydesk', 'roles/datastore.user'),
+      "in the desk's project",
+    ],
+    [
+      'a group that could let in whom it likes',
+      groupWith('acme-ci-pool', 'roles/iam.securityAdmin'),
+      "or in a pool's would let a job",
     ],
     ["the desk in the pool's project", { project_id: '"acme-ci-pool"' }, 'Pooled accounts need a project of their own'],
     [
@@ -415,6 +450,17 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
     expect(await planner.complaint(OTHER)).toContain("opens the ledger's own database");
   });
 
+  it.each([
+    ['the sweep', 'keydesk-sweep@acme-keydesk.iam.gserviceaccount.com'],
+    ['an account of a pool', 'ci-009@acme-ci-pool.iam.gserviceaccount.com'],
+    ["the desk's default account", '123456789012-compute@developer.gserviceaccount.com'],
+  ])('refuses a policy by which the one that mints could become %s', async (_, email) => {
+    planner.writePolicy(
+      readFileSync('examples/policy.yaml', 'utf8').replace('export@acme-staging.iam.gserviceaccount.com', email),
+    );
+    expect(await planner.complaint(OTHER)).toContain('whoever mints for it could act as the desk');
+  });
+
   it('refuses archives that were packaged with another policy, or that are not those that were packaged', async () => {
     const policy = readFileSync('examples/policy.yaml', 'utf8');
     planner.writePolicy(`${policy}\n# changed since\n`, policy);
@@ -426,6 +472,12 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
   });
 });
 
+function groupWith(project: string, role: string) {
+  return {
+    pool_groups: `{ staging = { id = "groups/a1", email = "a@b.c", roles = [{ project = "${project}", role = "${role}" }] } }`,
+  };
+}
+
 function toAddress({ address }: PlannedResource): string {
   return address.replace(/\[.*\]$/, '');
 }
@@ -435,7 +487,10 @@ function granting(resources: readonly PlannedResource[]) {
   const custom = new Map(
     resources
       .filter(({ type }) => type === 'google_project_iam_custom_role')
-      .map(({ values }) => [values.name, z.array(z.string()).parse(values.permissions)]),
+      .map(({ values }) => [
+        `projects/${values.project}/roles/${values.role_id}`,
+        z.array(z.string()).parse(values.permissions),
+      ]),
   );
   return resources
     .filter(({ type }) => grants(type))
@@ -446,14 +501,26 @@ function granting(resources: readonly PlannedResource[]) {
       return (members ?? [member ?? '']).map((who) => ({
         identity: toIdentity(who),
         what: custom.get(role)?.join(' ') ?? role,
+        on: toObject(resource.values),
         address: toAddress(resource),
       }));
     });
+}
+
+/** What a grant is on, and under which condition. */
+function toObject(values: Readonly<Record<string, unknown>>): string {
+  const { service_account_id, secret_id, bucket, repository, name, project, condition } = z
+    .record(z.string(), z.unknown())
+    .parse(values);
+  const on = service_account_id ?? secret_id ?? bucket ?? repository ?? name ?? `projects/${project}`;
+  const conditions = z.array(z.object({ expression: z.string() })).parse(condition ?? []);
+  return [on, ...conditions.map(({ expression }) => expression)].join(' if ');
 }
 
 function toIdentity(member: string): string {
   const [, own] = /^serviceAccount:keydesk-(\w+)@acme-keydesk\.iam\.gserviceaccount\.com$/.exec(member) ?? [];
   if (own) return own;
   if (member === 'allUsers') return 'everyone';
+  if (member === 'group:keydesk-oncall@acme.example') return 'operator';
   return member.startsWith('group:') ? 'pool group' : 'shared account';
 }

@@ -3,9 +3,9 @@
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
 import { startProvider } from './terraform-provider.ts';
@@ -36,13 +36,18 @@ export type Plan = Awaited<ReturnType<typeof createPlanner>>;
 /** As npm run rules leaves them in a file: indented, with the file's own rules around them. */
 const RULES = 'service cloud.firestore {\n    // keydesk:begin\n    // keydesk:end\n}\n';
 
-/** @param known whether the plan knows what Google will answer */
-export async function createPlanner({ known }: { readonly known: boolean }) {
+/**
+ * @param options.known whether the plan knows what Google will answer
+ * @param options.environment for terraform and what it runs
+ */
+export async function createPlanner(options: { readonly known: boolean; readonly environment?: NodeJS.ProcessEnv }) {
+  const { known, environment } = options;
   const folder = mkdtempSync(join(tmpdir(), 'terraform-plan-'));
   const provider = await startProvider(join(folder, 'provider.sock'), known);
   const example = join(folder, 'deploy/terraform/example');
-  for (const path of ['deploy/terraform', 'deploy/monitoring', 'firestore.indexes.json', 'examples/policy.yaml'])
+  for (const path of ['deploy', 'firestore.indexes.json', 'examples/policy.yaml'])
     cpSync(path, join(folder, path), { recursive: true, filter: (source) => !source.endsWith('.terraform') });
+  for (const path of ['node_modules', 'shared']) symlinkSync(resolve(path), join(folder, path));
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(example, path)), { recursive: true });
     writeFileSync(join(example, path), text);
@@ -67,19 +72,28 @@ export async function createPlanner({ known }: { readonly known: boolean }) {
   const terraform = (...args: string[]) =>
     run('terraform', args, {
       cwd: example,
-      env: { ...process.env, TF_REATTACH_PROVIDERS: provider.reattach, CHECKPOINT_DISABLE: '1', TF_IN_AUTOMATION: '1' },
+      env: {
+        ...process.env,
+        ...environment,
+        TF_REATTACH_PROVIDERS: provider.reattach,
+        CHECKPOINT_DISABLE: '1',
+        TF_IN_AUTOMATION: '1',
+      },
       maxBuffer: 64 * 1024 * 1024,
     });
   const tfvars = readFileSync(join(example, 'terraform.tfvars.example'), 'utf8');
+  const configure = (settings: Readonly<Record<string, string>>) => {
+    const changed = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
+    writeFileSync(join(example, 'terraform.tfvars'), tfvars);
+    writeFileSync(join(example, 'test.auto.tfvars'), changed.join(''));
+  };
   await terraform('init', '-input=false');
 
   return {
     validate: async () => (await terraform('validate', '-no-color')).stdout,
     /** @param settings lines of terraform.tfvars that stand in place of, or beside, those of the example */
     plan: async (settings: Readonly<Record<string, string>> = {}) => {
-      const changed = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
-      writeFileSync(join(example, 'terraform.tfvars'), tfvars);
-      writeFileSync(join(example, 'test.auto.tfvars'), changed.join(''));
+      configure(settings);
       await terraform('plan', '-input=false', '-no-color', '-out=plan');
       const { stdout } = await terraform('show', '-json', 'plan');
       const { outputs, root_module } = planned.parse(JSON.parse(stdout)).planned_values;
@@ -93,11 +107,15 @@ export async function createPlanner({ known }: { readonly known: boolean }) {
         outputs: Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])),
       };
     },
+    /** Applies; resolves with what terraform then still wants to change, which should be nothing. */
+    apply: async (settings: Readonly<Record<string, string>>): Promise<string> => {
+      configure(settings);
+      await terraform('apply', '-input=false', '-no-color', '-auto-approve');
+      return (await terraform('plan', '-input=false', '-no-color')).stdout;
+    },
     /** What terraform says against it, in one line. */
     complaint: async (settings: Readonly<Record<string, string>>): Promise<string> => {
-      const changed = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
-      writeFileSync(join(example, 'terraform.tfvars'), tfvars);
-      writeFileSync(join(example, 'test.auto.tfvars'), changed.join(''));
+      configure(settings);
       const result = await terraform('plan', '-input=false', '-no-color').catch((error) => failed.parse(error));
       return `${result.stdout} ${result.stderr}`.replace(/[\s│╷╵]+/g, ' ');
     },

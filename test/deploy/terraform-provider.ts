@@ -1,6 +1,6 @@
 // A stand-in for Terraform's Google provider, which can only be had from Terraform's registry. It has the real provider's
-// schemas (google-provider.schema.json), so that the real terraform validates and plans the module against them, and it
-// invents what Google would answer. It cannot apply anything, and knows none of the checks the provider makes of values.
+// schemas (google-provider.schema.json), so that the real terraform validates, plans and applies the module against them, and it
+// invents what Google would answer. It creates nothing, and knows none of the checks the provider or Google make of values.
 
 import { readFileSync } from 'node:fs';
 import { loadPackageDefinition, Server, ServerCredentials, type ServiceClientConstructor } from '@grpc/grpc-js';
@@ -86,12 +86,19 @@ export async function startProvider(socket: string, known: boolean): Promise<{ r
     ConfigureProvider: nothing,
     StopProvider: nothing,
     PlanResourceChange: answering((request) => {
-      const { type_name, proposed_new_state } = planRequest.parse(request);
+      const { type_name, prior_state, proposed_new_state } = planRequest.parse(request);
+      const exists = decodeMsgpack(prior_state.msgpack) !== null;
       return {
-        planned_state: filled('resource', type_name, proposed_new_state.msgpack, known),
+        planned_state: filled('resource', type_name, proposed_new_state.msgpack, known || exists),
         legacy_type_system: true,
       };
     }),
+    ApplyResourceChange: answering((request) => {
+      const { type_name, planned_state } = applyRequest.parse(request);
+      return { new_state: filled('resource', type_name, planned_state.msgpack, true), legacy_type_system: true };
+    }),
+    ReadResource: answering((request) => ({ new_state: readRequest.parse(request).current_state })),
+    UpgradeResourceState: answering((request) => ({ upgraded_state: upgradeRequest.parse(request).raw_state })),
     ReadDataSource: answering((request) => {
       const { type_name, config } = readDataRequest.parse(request);
       return { state: filled('data', type_name, config.msgpack, true) };
@@ -115,7 +122,10 @@ export async function startProvider(socket: string, known: boolean): Promise<{ r
 }
 
 const dynamicValue = z.object({ msgpack: z.instanceof(Buffer) });
-const planRequest = z.object({ type_name: z.string(), proposed_new_state: dynamicValue });
+const planRequest = z.object({ type_name: z.string(), prior_state: dynamicValue, proposed_new_state: dynamicValue });
+const applyRequest = z.object({ type_name: z.string(), planned_state: dynamicValue });
+const readRequest = z.object({ current_state: dynamicValue });
+const upgradeRequest = z.object({ raw_state: z.object({ json: z.instanceof(Buffer) }) });
 const readDataRequest = z.object({ type_name: z.string(), config: dynamicValue });
 
 function toSchemas(blocks: Readonly<Record<string, Block>>) {
@@ -146,9 +156,10 @@ function filled(kind: 'resource' | 'data', type: string, msgpack: Buffer, known:
   if (!own) throw new Error(`${type} is not in google-provider.schema.json`);
   const fill = ({ attributes, blocks = {} }: Block, state: Record<string, unknown>): object => {
     const set = Object.entries(attributes).flatMap(([name, description]) => {
-      if (state[name] !== null || !(description.endsWith(' computed') || name === 'id')) return [];
-      if (!known) return [[name, UNKNOWN]];
-      return /^string( |$)/.test(description) ? [[name, ANSWERS[`${type}.${name}`]?.(state) ?? `${type}.${name}`]] : [];
+      const open = state[name] === null || state[name] === UNKNOWN;
+      if (!open || !(description.endsWith(' computed') || name === 'id')) return [];
+      const text = /^string( |$)/.test(description) ? (ANSWERS[`${type}.${name}`]?.(state) ?? `${type}.${name}`) : null;
+      return [[name, known ? text : UNKNOWN] as const];
     });
     const nested = Object.entries(blocks).map(([name, block]) => [
       name,

@@ -1,4 +1,5 @@
-# A root that composes the module. Copy the folder, fill in terraform.tfvars, keep the state in a bucket of your own.
+# A root that composes the module. Copy the folder beside itself, fill in terraform.tfvars, and keep the state in a bucket
+# of your own.
 
 terraform {
   required_version = ">= 1.9"
@@ -32,12 +33,15 @@ module "keydesk" {
   archives_dir = var.archives_dir
   rules_files  = var.rules_files
 
+  rules_deployed_elsewhere = var.rules_deployed_elsewhere
+
   webhook_tokens_version      = var.webhook_tokens_version
   buildkite_api_token_version = var.buildkite_api_token_version
 
   create_policy_accounts = var.create_policy_accounts
+  operators              = var.operators
   pool_groups            = var.pool_groups
-  forbid_pool_keys       = var.forbid_pool_keys
+  forbid_keys            = var.forbid_keys
   audit_logs             = var.audit_logs
   notification_channels  = var.notification_channels
   playbooks_url          = var.playbooks_url

@@ -30,6 +30,12 @@ variable "rules_files" {
   description = "PROJECT/DATABASE => path of its security rules, made by npm run rules."
 }
 
+variable "rules_deployed_elsewhere" {
+  type        = set(string)
+  description = "Databases whose generated rules you deploy by other means."
+  default     = []
+}
+
 variable "webhook_tokens_version" {
   type        = string
   description = "Number of the webhook tokens' secret version; null at the first apply, before there is one."
@@ -40,6 +46,12 @@ variable "buildkite_api_token_version" {
   type        = string
   description = "Number of the Buildkite API token's secret version, or null."
   default     = null
+}
+
+variable "operators" {
+  type        = set(string)
+  description = "Who may throw the kill switch."
+  default     = []
 }
 
 variable "pool_groups" {
@@ -62,7 +74,7 @@ variable "create_policy_accounts" {
   default     = false
 }
 
-variable "forbid_pool_keys" {
+variable "forbid_keys" {
   type        = bool
   description = "Forbid service account keys in the pool projects; needs rights in the organization."
   default     = true

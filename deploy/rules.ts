@@ -1,0 +1,144 @@
+// Deploys a database's security rules by the Firebase Rules API: makes a ruleset and points the database's release at it in
+// one request, so that there is no moment without rules. Terraform's own resource deletes the release first. Refuses to
+// replace rules that Keydesk did not deploy, unless the file holds them. Says what it does; safe to repeat.
+// Source: firebase.google.com/docs/reference/rules/rest/v1 (projects.rulesets, projects.releases).
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import * as z from 'zod';
+import { ask, type OutgoingAnswer } from '../shared/outgoing.ts';
+import { detailOf } from '../shared/unavailable.ts';
+
+const USAGE = `usage: deploy/rules.sh [--replace] PROJECT DATABASE FILE
+  PROJECT    the project of the database
+  DATABASE   its id, such as '(default)'
+  FILE       the rules, as npm run rules leaves them
+  --replace  also replace rules that Keydesk did not deploy and FILE does not hold`;
+const MARK = '// keydesk:begin';
+/** What Firestore gives a new database in production mode, and what stands for no rules at all. */
+const CLOSED = /^(match\/\{[a-z]+=\*\*\}\{allowread,write:iffalse;\})?$/;
+
+const { replace, project, database, file } = readArguments();
+const api = process.env.KEYDESK_FIREBASERULES_URL ?? 'https://firebaserules.googleapis.com';
+const release = `projects/${project}/releases/cloud.firestore${database === '(default)' ? '' : `/${database}`}`;
+const name = `${project}/${database}`;
+const wanted = readFile(file);
+if (!wanted.includes(MARK)) fail(`${file} holds no rules of Keydesk's (${MARK}): run npm run rules first`);
+const accessToken = process.env.GOOGLE_OAUTH_ACCESS_TOKEN ?? askGcloud();
+
+const live = await liveRules();
+if (live?.text === wanted) {
+  console.log(`${name}: these rules are in force already`);
+} else {
+  if (live && !replace) refuseToLose(live.text);
+  const source = { files: [{ name: 'firestore.rules', content: wanted }] };
+  const made = await call('rulesets', { method: 'POST', path: `projects/${project}/rulesets`, json: { source } });
+  const { name: rulesetName } = z.object({ name: z.string() }).parse(made.json);
+  if (live)
+    await call('releases', { method: 'PATCH', path: release, json: { release: { name: release, rulesetName } } });
+  else
+    await call('releases', {
+      method: 'POST',
+      path: `projects/${project}/releases`,
+      json: { name: release, rulesetName },
+    });
+  const now = await liveRules();
+  if (now?.text !== wanted) fail(`${name}: the API took the rules, but others are in force: look at ${release}`);
+  console.log(`${name}: the rules of ${file} are in force (${rulesetName})`);
+}
+
+/** The rules in force; undefined when the database has none. */
+async function liveRules(): Promise<{ readonly text: string } | undefined> {
+  const released = await call('releases', { path: release }, 404);
+  if (released.status === 404) return undefined;
+  const { rulesetName } = z.object({ rulesetName: z.string() }).parse(released.json);
+  const ruleset = await call('rulesets', { path: rulesetName });
+  const { source } = z
+    .object({ source: z.object({ files: z.array(z.object({ content: z.string() })) }) })
+    .parse(ruleset.json);
+  return { text: source.files.map(({ content }) => content).join('\n') };
+}
+
+/** Rules that Keydesk has deployed once hold its mark, and are the file's to change. */
+function refuseToLose(text: string): void {
+  if (text.includes(MARK) || CLOSED.test(inside(text)) || inside(text) === inside(withoutMarked(wanted))) return;
+  console.error(text);
+  fail(
+    `${name} has the rules above, and ${file} does not hold them: nothing was changed. Put them into ${file} around Keydesk's marks, or say --replace`,
+  );
+}
+
+function withoutMarked(text: string): string {
+  return text.replace(/^[ \t]*\/\/ keydesk:begin[\s\S]*^[ \t]*\/\/ keydesk:end.*$/m, '');
+}
+
+/** What stands in the database's match, without white space and comments. */
+function inside(text: string): string {
+  const plain = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '').replace(/\s+/g, '');
+  return plain
+    .replace(/^rules_version=(['"])2\1;/, '')
+    .replace(/^servicecloud\.firestore\{match\/databases\/\{database\}\/documents\{([\s\S]*)\}\}$/, '$1');
+}
+
+async function call(
+  what: string,
+  request: { readonly method?: 'POST' | 'PATCH'; readonly path: string; readonly json?: unknown },
+  allowed?: number,
+): Promise<OutgoingAnswer> {
+  const { path, ...more } = request;
+  const headers = { authorization: `Bearer ${accessToken}`, 'x-goog-user-project': project };
+  const url = `${api}/v1/${path}`;
+  const asking = ask({ what: `firebaserules ${what}`, url, headers, deadlineMs: 30_000, ...more });
+  const answer = await asking.catch((error: unknown) => fail(`${name}: ${detailOf(error)}`));
+  if (answer.status === 200 || answer.status === allowed) return answer;
+  const told = z.object({ error: z.object({ message: z.string() }) }).safeParse(answer.json);
+  return fail(
+    `${name}: firebaserules ${what} answered ${answer.status}${told.success ? `: ${told.data.error.message}` : ''}`,
+  );
+}
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      options: { replace: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+      allowPositionals: true,
+    });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
+    const [project = '', database = '', file = '', ...rest] = positionals;
+    if (
+      !/^[a-z0-9.:-]+$/.test(project) ||
+      !/^(\(default\)|[a-z][a-z0-9-]*)$/.test(database) ||
+      !file ||
+      rest.length > 0
+    )
+      throw new Error('PROJECT, DATABASE and FILE are needed');
+    return { ...values, project, database, file };
+  } catch (error) {
+    return fail(`${error instanceof Error ? error.message : error}\n${USAGE}`, 2);
+  }
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    return fail(`${path} cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function askGcloud(): string {
+  try {
+    return execFileSync('gcloud', ['auth', 'print-access-token'], { encoding: 'utf8' }).trim();
+  } catch {
+    return fail('gcloud gave no access token: log in with gcloud auth login, or set GOOGLE_OAUTH_ACCESS_TOKEN');
+  }
+}
+
+function fail(message: string, code = 1): never {
+  console.error(`rules.sh: ${message}`);
+  process.exit(code);
+}

@@ -1,0 +1,35 @@
+// The example root applied by the real terraform, with a stand-in for the provider and one for the Firebase Rules API: first
+// without and then with the webhook's key, as deploy/terraform/README.md says. Nothing is left to change after either.
+
+import { spawnSync } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type RulesApi, startRulesApi } from './rules-api.ts';
+import { createPlanner, type Plan } from './terraform-plan.ts';
+
+const skipped = spawnSync('terraform', ['version']).error !== undefined && process.env.CI !== 'true';
+const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/releases/cloud.firestore`);
+
+describe.skipIf(skipped)(`applying${skipped ? ' (skipped: no terraform on PATH)' : ''}`, () => {
+  let api: RulesApi;
+  let planner: Plan;
+  beforeAll(async () => {
+    api = await startRulesApi('of-the-test');
+    const environment = { KEYDESK_FIREBASERULES_URL: api.url, GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test' };
+    planner = await createPlanner({ known: false, environment });
+  });
+  afterAll(async () => {
+    planner?.stop();
+    await api.stop();
+  });
+
+  it('leaves nothing to change, before there is a webhook key and after', async () => {
+    const FIRST = { operators: '[]' };
+    expect(await planner.apply(FIRST)).toContain('No changes.');
+    for (const release of RELEASES) expect(api.live(release)).toContain('// keydesk:begin');
+    const released = api.calls.length;
+    const second = { ...FIRST, webhook_tokens_version: '"1"' };
+    expect(await planner.apply(second)).toContain('No changes.');
+    // The rules did not change, so nobody asked for them again.
+    expect(api.calls.length).toBe(released);
+  }, 120_000);
+});
