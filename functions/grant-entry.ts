@@ -4,6 +4,7 @@ import type { AuditEntry } from '../shared/audit.ts';
 import type { Grant } from '../shared/core/grant.ts';
 import { idOf } from '../shared/core/grant-life.ts';
 import type { Ending } from '../shared/end-job.ts';
+import type { Failure } from '../shared/sweep-step.ts';
 
 const WHAT_HAPPENED = {
   'grant.issued': 'issued',
@@ -35,9 +36,33 @@ export function grantEntry(
   };
 }
 
-/** Seconds from the end, when this service heard of it, to the moment from which no token is accepted. */
-function toDeadAfter({ ended_at, dead_at }: Grant): { readonly dead_after_s?: number } {
-  return ended_at === null || dead_at === null ? {} : { dead_after_s: Math.max(0, dead_at - ended_at) / 1000 };
+/**
+ * Seconds to the moment from which no token is accepted: from the end, when this service heard of it, and from the job's,
+ * when Buildkite's clock says that it was.
+ */
+function toDeadAfter({ ended_at, job_finished_at, dead_at }: Grant) {
+  if (dead_at === null) return {};
+  const since = (at: number) => Math.max(0, dead_at - at) / 1000;
+  return {
+    ...(ended_at === null ? {} : { dead_after_s: since(ended_at) }),
+    ...(job_finished_at === null ? {} : { dead_after_job_end_s: since(job_finished_at) }),
+  };
+}
+
+/** Lines about what could not be done, of one request: an outage has thousands of the same. */
+export const FAILURES_TOLD = 200;
+
+/** What is left for the next sweep. */
+export function toWorkFailed({ grant_id, service_account, what = 'keydesk', detail }: Failure): AuditEntry {
+  return {
+    event: 'work.failed',
+    severity: 'WARNING',
+    message: `not done: ${detail}`,
+    grant_id,
+    service_account,
+    what,
+    detail,
+  };
 }
 
 /** The lines of whatever ended. */

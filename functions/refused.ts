@@ -52,7 +52,8 @@ function toEntry(refusal: Refusal, { credentialName, claims }: RefusedContext): 
     ...toIsoTimes(facts),
     credential: credentialName?.slice(0, 128),
     job: claims && toJob(claims),
-    labels: { reason },
+    // Of a job that was verified: a name that a stranger chose would make any number of series.
+    labels: { reason, ...(claims ? { pipeline: claims.pipeline_slug } : {}) },
   };
 }
 

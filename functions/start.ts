@@ -11,11 +11,13 @@ config({ jitless: true });
 
 export const now = () => Date.now();
 
-/** The value, or the end of the process with every problem on standard error. */
+/** The value, or the end of the process with every problem on standard error, and in one audit line that an alert can see. */
 export function orStop<T extends object>(result: T | { readonly problems: readonly string[] }): T {
   if (!('problems' in result)) return result;
-  const list = result.problems.map((problem) => `  ${problem}`).join('\n');
-  process.stderr.write(`keydesk cannot start:\n${list}\n`);
+  const { problems } = result;
+  process.stderr.write(`keydesk cannot start:\n${problems.map((problem) => `  ${problem}`).join('\n')}\n`);
+  const audit = createAudit({ project: '', write: (line) => process.stdout.write(line) });
+  audit({ event: 'start.failed', severity: 'CRITICAL', message: `cannot start: ${problems.join('; ')}`, problems });
   process.exit(1);
 }
 

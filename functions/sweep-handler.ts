@@ -5,12 +5,8 @@ import type { PoolReport } from '../shared/core/pool.ts';
 import type { KnownAccount } from '../shared/ledger/sweep-ledger.ts';
 import type { FoundFinished } from '../shared/missed-ends.ts';
 import type { Swept } from '../shared/sweep.ts';
-import type { Failure } from '../shared/sweep-step.ts';
-import { endingEntries, toIsoTimes } from './grant-entry.ts';
+import { endingEntries, FAILURES_TOLD, toIsoTimes, toWorkFailed } from './grant-entry.ts';
 import type { Answer, Failures, Handler } from './http.ts';
-
-/** Lines about what failed, of one sweep: an outage has thousands of the same. */
-const FAILURES_TOLD = 200;
 
 /** Bytes; the body is not read for anything. */
 export const SWEEP_BODY_LIMIT = 16 * 1024;
@@ -49,8 +45,8 @@ function done(
     asked,
     woken,
     disabledAgain,
+    notDisabled,
     pools,
-    oldestUnfinishedAt,
     more,
   } = swept;
   const failures = [...swept.failures, ...unfinished];
@@ -67,7 +63,7 @@ function done(
     accounts_disabled_again: disabledAgain.length,
     pools,
     failed: failures.length,
-    oldest_unfinished_s: oldestUnfinishedAt === null ? null : Math.max(0, endedAt - oldestUnfinishedAt) / 1000,
+    oldest_unfinished_s: oldestUnfinishedS(swept, endedAt),
     more,
     took_ms: endedAt - startedAt,
   };
@@ -89,6 +85,7 @@ function done(
       ...endingEntries(swept),
       ...woken.map(toEnabled),
       ...disabledAgain.map(toDisabledAgain),
+      ...notDisabled.map(toNotDisabled),
       {
         event: 'sweep.completed',
         severity: swept.unread ? 'ERROR' : failures.length > 0 ? 'WARNING' : 'INFO',
@@ -104,6 +101,12 @@ function done(
   };
 }
 
+/** 0 when nothing was left; null when nobody knows, because the ledger could not be read. */
+function oldestUnfinishedS({ oldestUnfinishedAt, unread }: Swept, now: number): number | null {
+  if (oldestUnfinishedAt !== null) return Math.max(0, now - oldestUnfinishedAt) / 1000;
+  return unread ? null : 0;
+}
+
 function toPoolCounted([pool, counted]: readonly [string, PoolReport]): AuditEntry {
   return {
     event: 'pool.counted',
@@ -112,19 +115,6 @@ function toPoolCounted([pool, counted]: readonly [string, PoolReport]): AuditEnt
     pool,
     ...counted,
     labels: { pool },
-  };
-}
-
-/** What is left for the next sweep. */
-function toWorkFailed({ grant_id, service_account, what = 'keydesk', detail }: Failure): AuditEntry {
-  return {
-    event: 'work.failed',
-    severity: 'WARNING',
-    message: `not done: ${detail}`,
-    grant_id,
-    service_account,
-    what,
-    detail,
   };
 }
 
@@ -155,6 +145,17 @@ function toDisabledAgain({ email, account }: KnownAccount): AuditEntry {
     event: 'account.disabled_again',
     severity: 'ERROR',
     message: `${email} was found enabled while it must rest, and was disabled again: who enabled it?`,
+    service_account: email,
+    ...toLeaseFacts(account),
+    labels: { service_account: email },
+  };
+}
+
+function toNotDisabled({ email, account }: KnownAccount): AuditEntry {
+  return {
+    event: 'account.not_disabled',
+    severity: 'CRITICAL',
+    message: `${email} was found enabled while it must rest, and could not be disabled: tokens of ended jobs work`,
     service_account: email,
     ...toLeaseFacts(account),
     labels: { service_account: email },

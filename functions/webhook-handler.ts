@@ -7,7 +7,7 @@ import { type SignatureRefusal, verifyWebhookSignature } from '../shared/core/we
 import type { JobEnding } from '../shared/end-job.ts';
 import type { JobEnd } from '../shared/ledger/ending-ledger.ts';
 import { Unavailable } from '../shared/unavailable.ts';
-import { endingEntries } from './grant-entry.ts';
+import { endingEntries, FAILURES_TOLD, toWorkFailed } from './grant-entry.ts';
 import type { Answer, Failures, Handler } from './http.ts';
 
 /** Bytes of a webhook's body: real ones are some kilobytes and grow with a build's metadata. */
@@ -43,8 +43,8 @@ export function createWebhookHandler({ webhookTokens, endJob, now }: WebhookPart
     if (!event) return refused('event_malformed', request_id);
     if (event.kind !== 'job_finished') return accepted(event);
     try {
-      const { job_id, pipeline_id } = event;
-      return ended(event, await endJob({ job_id, pipeline_id, by: 'job.finished' }));
+      const { job_id, pipeline_id, finished_at } = event;
+      return ended(event, await endJob({ job_id, pipeline_id, by: 'job.finished', finished_at }));
     } catch (error) {
       if (!Unavailable.is(error)) throw error;
       return refused('ledger_unavailable', request_id, { what: error.what, detail: error.message });
@@ -98,7 +98,7 @@ function ended({ job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finis
   return {
     status: 200,
     body: { result: 'job_ended', ...summary },
-    entries: [entry, ...endingEntries(ending)],
+    entries: [entry, ...endingEntries(ending), ...unfinished.slice(0, FAILURES_TOLD).map(toWorkFailed)],
   };
 }
 

@@ -12,6 +12,7 @@ export type AuditEvent =
   | 'job.found_finished'
   | 'account.enabled'
   | 'account.disabled_again'
+  | 'account.not_disabled'
   | 'kill_switch.thrown'
   | 'kill_switch.lifted'
   | 'webhook.accepted'
@@ -19,12 +20,13 @@ export type AuditEvent =
   | 'sweep.completed'
   | 'pool.counted'
   | 'work.failed'
-  | 'request.failed';
+  | 'request.failed'
+  | 'start.failed';
 
 /** One decision. Further fields are the facts of it; tokens, keys and signatures are never among them. */
 export interface AuditEntry {
   readonly event: AuditEvent;
-  readonly severity: 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR';
+  readonly severity: 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR' | 'CRITICAL';
   readonly message: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly [fact: string]: unknown;

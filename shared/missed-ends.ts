@@ -44,7 +44,8 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
     const { job_id, organization_slug, pipeline_slug } = first;
     const answer = await askJobState(organization_slug, job_id);
     if (answer.outcome === 'finished') {
-      const ending = await endJob(parts, { job_id, pipeline_id: undefined, by: 'job.found_finished' });
+      const { finished_at } = answer;
+      const ending = await endJob(parts, { job_id, pipeline_id: undefined, by: 'job.found_finished', finished_at });
       endings.push(ending);
       if (!ending.repeated) foundFinished.push({ job_id, job_state: answer.job_state, pipeline_slug });
     } else {

@@ -23,8 +23,12 @@ export interface SweptAccounts {
   readonly woken: readonly KnownAccount[];
   /** Found enabled while they should rest, and disabled again: somebody else enabled them. */
   readonly disabledAgain: readonly KnownAccount[];
+  /** Found enabled while they should rest, and they still are. */
+  readonly notDisabled: readonly KnownAccount[];
   readonly pools: Readonly<Record<string, PoolReport>>;
   readonly failures: readonly Failure[];
+  /** Whether the accounts could not be read at all. */
+  readonly unread: boolean;
 }
 
 /** Never throws: what fails is told and tried again by the next sweep. */
@@ -33,6 +37,8 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
   const failures: Failure[] = [];
   const woken: KnownAccount[] = [];
   const disabledAgain: KnownAccount[] = [];
+  const notDisabled: KnownAccount[] = [];
+  let unread = true;
   const known = new Map<string, Account>();
   const step = (list: readonly KnownAccount[], work: (known: KnownAccount) => Promise<unknown>) =>
     workThrough(
@@ -46,6 +52,7 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
   };
   try {
     const { accounts, unreadable } = await sweepLedger.accounts();
+    unread = false;
     for (const { email, account } of accounts) known.set(email, account);
     failures.push(...unreadable.map((email) => ({ service_account: email, detail: 'its record cannot be read' })));
 
@@ -60,7 +67,12 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
       const state = await parts.stateOfAccount(email);
       if (state === 'missing') throw new Error('is gone from IAM: take it out of the pool, and delete its record');
       if (state === 'enabled') {
-        await disableAgain(parts, email);
+        try {
+          await disableAgain(parts, email);
+        } catch (error) {
+          notDisabled.push({ email, account });
+          throw error;
+        }
         disabledAgain.push({ email, account });
       }
       changed(email, await sweepLedger.recheck(email));
@@ -68,7 +80,7 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
   } catch (error) {
     failures.push(failureOf(error));
   }
-  return { woken, disabledAgain, failures, pools: reportPools([...known.values()], now()) };
+  return { woken, disabledAgain, notDisabled, failures, pools: reportPools([...known.values()], now()), unread };
 }
 
 /**

@@ -29,7 +29,7 @@ export interface Swept extends Ending, SweptAccounts {
   readonly failures: readonly Failure[];
   /** Whether grants are left that this run did not get to. */
   readonly more: boolean;
-  /** Whether the ledger's grants could not be read at all. */
+  /** Whether a part of the ledger could not be read at all. */
   readonly unread: boolean;
 }
 
@@ -55,7 +55,7 @@ export async function sweep(parts: SweepParts): Promise<Swept> {
     failures: [...unfinished.failures, ...overdue.failures, ...accounts.failures, ...missed.failures],
     oldestUnfinishedAt: oldestEnd([...unfinished.left, ...overdue.left]),
     more: unfinished.more || overdue.more,
-    unread: unfinished.unread && overdue.unread,
+    unread: unfinished.unread || overdue.unread || accounts.unread,
   };
 }
 

@@ -23,6 +23,8 @@ export interface Job {
   state: 'running' | 'passed' | 'failed' | 'canceled';
   /** Whether its agent has not been heard of for minutes. */
   agentLost: boolean;
+  /** Milliseconds; undefined for whenever it is asked about. */
+  finishedAt?: number;
 }
 
 /** The API token that may read jobs. */
@@ -104,7 +106,7 @@ export async function startBuildkite(parts: {
     const instead = job && buildkite.beforeJob?.(job.id);
     if (instead) return instead;
     if (!job) return { status: 404, headers: limits, json: { message: 'No job found' } };
-    const finished_at = job.state === 'running' ? null : new Date(now()).toISOString();
+    const finished_at = job.state === 'running' ? null : new Date(job.finishedAt ?? now()).toISOString();
     const agent = { connection_state: job.agentLost ? 'lost' : 'connected' };
     return { status: 200, headers: limits, json: { id: job.id, type: 'script', state: job.state, finished_at, agent } };
   };
@@ -200,7 +202,9 @@ export async function startBuildkite(parts: {
     },
     event: (job, event = 'job.finished') => {
       if (event === 'job.finished') job.state = 'passed';
-      return JSON.stringify(eventBody(server.url, event, job, claimsOf(job)));
+      return JSON.stringify(
+        eventBody(server.url, event, job, { claims: claimsOf(job), finishedAt: job.finishedAt ?? now() }),
+      );
     },
     signature: (body, timestamp = Math.floor(now() / 1000)) => {
       const hex = createHmac('sha256', parts.webhookToken).update(`${timestamp}.${body}`).digest('hex');

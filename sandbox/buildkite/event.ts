@@ -4,8 +4,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Job } from './buildkite.ts';
 
-/** `url` is where the API stands; `claims` are those of the job's tokens. */
-export function eventBody(url: string, event: string, job: Job, claims: Readonly<Record<string, unknown>>): object {
+/** `url` is where the API stands; `claims` are those of the job's tokens; `finishedAt` is in milliseconds. */
+export function eventBody(
+  url: string,
+  event: string,
+  job: Job,
+  { claims, finishedAt }: { readonly claims: Readonly<Record<string, unknown>>; readonly finishedAt: number },
+): object {
   const build = `${url}/v2/organizations/${claims.organization_slug}/pipelines/${claims.pipeline_slug}/builds/${claims.build_number}`;
   return {
     event,
@@ -21,7 +26,7 @@ export function eventBody(url: string, event: string, job: Job, claims: Readonly
       exit_status: 0,
       agent: { id: claims.agent_id, name: 'agent-1', connection_state: 'connected', job: null },
       retried: false,
-      finished_at: new Date().toISOString(),
+      finished_at: new Date(finishedAt).toISOString(),
     },
     build: {
       id: randomUUID(),

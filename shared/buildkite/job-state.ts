@@ -3,6 +3,7 @@
 // /rest-api/rate-limits. A 404 is not an answer: a token that may not see the pipeline gets it too.
 
 import * as z from 'zod';
+import { buildkiteTime } from '../core/webhook-event.ts';
 import type { Ask, OutgoingAnswer } from '../outgoing.ts';
 import { Unavailable } from '../unavailable.ts';
 
@@ -11,6 +12,8 @@ export interface JobAnswer {
   readonly outcome: 'finished' | 'running' | 'unknown';
   /** Buildkite's own word for it, or what it says of the agent. */
   readonly job_state: string | undefined;
+  /** Milliseconds since the epoch, where Buildkite says so. */
+  readonly finished_at: number | undefined;
   /** Calls left in this minute, when Buildkite says so. */
   readonly remaining: number | undefined;
 }
@@ -57,7 +60,7 @@ export function createJobStateReader(parts: {
       headers: { authorization: `Bearer ${apiToken}` },
     });
     const remaining = remainingOf(answer);
-    if (answer.status === 404) return { outcome: 'unknown', job_state: undefined, remaining };
+    if (answer.status === 404) return { outcome: 'unknown', job_state: undefined, finished_at: undefined, remaining };
     if (answer.status === 429) throw new Unavailable(what, 'answered 429', retryAfterOf(answer));
     const refused = answer.status === 401 || answer.status === 403;
     if (answer.status !== 200) throw new Unavailable(what, `answered ${answer.status}`, 2, { refused });
@@ -68,11 +71,12 @@ export function createJobStateReader(parts: {
   };
 }
 
-function judge({ state, finished_at, agent }: z.output<typeof job>): Pick<JobAnswer, 'outcome' | 'job_state'> {
-  if (FINISHED.has(state) || (finished_at && !RUNNING.has(state))) return { outcome: 'finished', job_state: state };
+function judge({ state, finished_at, agent }: z.output<typeof job>): Omit<JobAnswer, 'remaining'> {
+  if (FINISHED.has(state) || (finished_at && !RUNNING.has(state)))
+    return { outcome: 'finished', job_state: state, finished_at: buildkiteTime.parse(finished_at) };
   // The agent has not been heard of for minutes: Buildkite fails the job, and what it held is held by nobody.
-  if (agent?.connection_state === 'lost') return { outcome: 'finished', job_state: 'agent_lost' };
-  return { outcome: 'running', job_state: state };
+  if (agent?.connection_state === 'lost') return { outcome: 'finished', job_state: 'agent_lost', finished_at: undefined };
+  return { outcome: 'running', job_state: state, finished_at: undefined };
 }
 
 /** The least of what the organization and the token's user have left. */

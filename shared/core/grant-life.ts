@@ -99,6 +99,7 @@ export function reserve(
       ended_by: null,
       kill_switch: null,
       job_ended_at: null,
+      job_finished_at: null,
       job_check_at: now + QUIET_MS,
       dead_at: null,
       delete_at: latest + RETENTION_MS,
@@ -182,17 +183,29 @@ export function activate(
   return { grant };
 }
 
+export interface HowEnded {
+  readonly by: EndedBy;
+  /** When the job finished, by Buildkite's clock. */
+  readonly finished_at?: number | undefined;
+  readonly kill_switch?: string;
+}
+
 /**
  * The record once the job has ended, or the grant alone was ended. One of which something can be taken away is now being
  * revoked; one that can only expire is not renewed any more and stays what it is until its time is up. When the job
  * ended, an expired one is marked all the same, so that a hand-out on its way finds it changed.
  * Undefined when the record says so already, or the grant is not to be had again anyway.
  */
-export function end(existing: Grant, how: { by: EndedBy; kill_switch?: string }, now: number): Grant | undefined {
+export function end(existing: Grant, how: HowEnded, now: number): Grant | undefined {
   const withJob = how.by === 'job.finished' || how.by === 'job.found_finished';
   if (existing.state === 'revoking' || existing.state === 'revoked') return undefined;
   if (withJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;
-  const marked: Grant = { ...existing, job_ended_at: withJob ? now : null, job_check_at: null };
+  const marked: Grant = {
+    ...existing,
+    job_ended_at: withJob ? now : null,
+    job_finished_at: plausible(how.finished_at, existing.created_at, now),
+    job_check_at: null,
+  };
   if (existing.state === 'expired') return marked;
   const timeUp = expire(marked, now);
   if (timeUp && existing.expires_at + (existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0) <= now) return timeUp;
@@ -265,6 +278,11 @@ function endedRefusal(existing: Grant): Refusal | undefined {
   return ended || state === 'revoking' || state === 'revoked'
     ? { reason: 'grant_revoked', grant_id: idOf(existing) }
     : undefined;
+}
+
+/** A time that another clock tells, if it lies between the two of ours. */
+function plausible(at: number | undefined, from: number, until: number): number | null {
+  return at !== undefined && at >= from - CLOCK_MARGIN_MS && at <= until + CLOCK_MARGIN_MS ? at : null;
 }
 
 function late(detail: string): { refusal: Refusal } {

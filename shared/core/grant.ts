@@ -42,6 +42,8 @@ const common = {
   kill_switch: z.string().nullable(),
   /** When the job ended; null while it runs, and where the grant had been taken away before. */
   job_ended_at: time.nullable(),
+  /** When the job finished by Buildkite's clock, where it says so and that can be. */
+  job_finished_at: time.nullable().default(null),
   /** When to ask Buildkite whether the job still runs, should nothing be heard of it; null once that no longer matters. */
   job_check_at: time.nullable(),
   /** From when on no token of this grant is accepted any more. */

@@ -12,12 +12,22 @@ const uuid = z
   .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i)
   .transform((value) => value.toLowerCase());
 
+/** Milliseconds; undefined for what is no time. */
+export const buildkiteTime = z
+  .string()
+  .max(64)
+  .nullish()
+  .catch(undefined)
+  .transform((text) => Date.parse(text ?? ''))
+  .transform((at) => (Number.isNaN(at) ? undefined : at));
+
 const envelope = z.object({ event: z.string().max(128) });
 const finishedJob = z.object({
   job: z.object({
     id: uuid,
     type: z.string().max(64).optional().catch(undefined),
     state: z.string().max(64).optional().catch(undefined),
+    finished_at: buildkiteTime,
   }),
   pipeline: z
     .object({ id: uuid.optional().catch(undefined) })
@@ -33,6 +43,8 @@ export type WebhookEvent =
       /** Undefined when the event does not say. */
       readonly pipeline_id: string | undefined;
       readonly state: string | undefined;
+      /** When it finished, by Buildkite's clock: milliseconds since the epoch. */
+      readonly finished_at: number | undefined;
     }
   | { readonly kind: 'ignored'; readonly event: string };
 
@@ -48,7 +60,8 @@ export function parseWebhookEvent(body: string): WebhookEvent | undefined {
   if (!finished.success) return undefined;
   const { job, pipeline } = finished.data;
   if (job.type !== undefined && TYPES_WITHOUT_TOKEN.has(job.type)) return { kind: 'ignored', event };
-  return { kind: 'job_finished', job_id: job.id, pipeline_id: pipeline?.id, state: job.state };
+  const { id: job_id, state, finished_at } = job;
+  return { kind: 'job_finished', job_id, pipeline_id: pipeline?.id, state, finished_at };
 }
 
 function parseJson(body: string): unknown {

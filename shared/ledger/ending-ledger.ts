@@ -29,6 +29,8 @@ export interface JobEnd {
   /** Undefined when the message does not say. */
   readonly pipeline_id: string | undefined;
   readonly by: JobEndedBy;
+  /** When the job finished, by Buildkite's clock: milliseconds since the epoch. Undefined when it does not say. */
+  readonly finished_at?: number | undefined;
 }
 
 interface EndedJob {
@@ -59,7 +61,7 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
     moveGrant(ledger, grant, next, now);
 
   const endJob = async (
-    { job_id, pipeline_id, by }: JobEnd,
+    { job_id, pipeline_id, by, finished_at }: JobEnd,
     attempt: { at: number; tried: boolean },
   ): Promise<EndedJob> => {
     const { at, tried } = attempt;
@@ -74,7 +76,7 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
       ({ record: grant }) =>
         grant.pipeline_id !== null && pipeline_id !== undefined && grant.pipeline_id !== pipeline_id,
     );
-    const moves = held.map((grant) => ({ ...grant, after: end(grant.record, { by }, at) }));
+    const moves = held.map((grant) => ({ ...grant, after: end(grant.record, { by, finished_at }, at) }));
     const accounts = await accountsOf(
       ledger,
       moves.flatMap(({ after }) => after ?? []),

@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../sandbox/google/fault.ts';
+import { Unavailable } from '../../shared/unavailable.ts';
 import { databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 
 const MINUTE = 60_000;
@@ -254,6 +255,30 @@ describe('sweeps', () => {
       later(MINUTE);
       expect(await sweep()).toMatchObject({ accounts_enabled: 1, failed: 0 });
       expect(await accountRecord(account)).toMatchObject({ state: 'free' });
+    },
+  );
+
+  it.each(['unfinished', 'overdue', 'accounts'] as const)(
+    'say that they are not complete when they cannot read %s, and do the rest',
+    async (part) => {
+      const { finish, accessToken } = await aHolder();
+      failing('disable', { kind: 'status', status: 403 });
+      await finish();
+      desk.google.fault = undefined;
+      later(MINUTE);
+      const { sweepLedger } = desk.ending;
+      desk.ending.sweepLedger = {
+        ...sweepLedger,
+        [part]: () => Promise.reject(new Unavailable('ledger', 'the test broke it')),
+      };
+      const swept = await desk.sweep();
+      desk.ending.sweepLedger = sweepLedger;
+      expect(swept.status).toBe(503);
+      const told = swept.audit.find(({ event }) => event === 'sweep.completed');
+      expect(told).toMatchObject({ completed: false, severity: 'ERROR', oldest_unfinished_s: null });
+      expect(told.revoked).toBe(part === 'unfinished' ? 0 : 1);
+      expect(await sweep()).toMatchObject({ revoked: 1 - told.revoked, oldest_unfinished_s: 0 });
+      expect(await desk.gate(accessToken)).toBe(401);
     },
   );
 

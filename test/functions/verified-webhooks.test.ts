@@ -139,6 +139,28 @@ describe('a signed webhook', () => {
       expect(await seen(desk, valid)).toEqual(ENDED);
     });
 
+    it.each<[string, (now: number) => unknown, number | undefined]>([
+      ['a minute and a half ago', (now) => new Date(now - 90_000).toISOString(), 90],
+      [
+        'in an older spelling',
+        (now) => new Date(now - 90_000).toISOString().replace('T', ' ').replace('Z', ' UTC'),
+        90,
+      ],
+      ['half a minute from now, by its clock', (now) => new Date(now + 30_000).toISOString(), 0],
+      ['long before the grant', (now) => new Date(now - 3_600_000).toISOString(), undefined],
+      ['in an hour', (now) => new Date(now + 3_600_000).toISOString(), undefined],
+      ['at no time', () => 'yesterday', undefined],
+      ['at a number', () => 7, undefined],
+      ['and does not say when', () => null, undefined],
+    ])('tells how long its tokens outlived it when it finished %s', async (_, at, seconds) => {
+      const valid = await aValidWebhook(desk);
+      desk.clock.now = valid.timestamp * 1000 + 120_000;
+      const finished_at = at(desk.clock.now);
+      const answer = await notify(changed(valid.body, ({ job }) => Object.assign(job ?? {}, { finished_at })));
+      const revoked = answer.audit.find(({ event }) => event === 'grant.revoked');
+      expect(revoked?.dead_after_job_end_s).toBe(seconds);
+    });
+
     it('does no harm when it comes again', async () => {
       const valid = await aValidWebhook(desk);
       const first = await notify(valid.body);

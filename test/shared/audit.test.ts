@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../sandbox/functions.ts';
 import type { AuditEvent } from '../../shared/audit.ts';
 import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
@@ -73,6 +75,7 @@ describe('the audit line of', () => {
       ended_at: null,
       ended_by: null,
       job_ended_at: null,
+      job_finished_at: null,
       job_check_at: TIME,
       dead_at: null,
       token_sha256: tokenSha256(answer.json.access_token),
@@ -86,7 +89,7 @@ describe('the audit line of', () => {
     const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-config');
     const { build_tag: _, ...claims } = who(job.id);
     expect(lineOf('grant.refused', answer.audit)).toEqual({
-      ...lines.frame('grant.refused', 400, '/token/staging-config', { reason: 'no_rule_grants' }),
+      ...lines.frame('grant.refused', 400, '/token/staging-config', { reason: 'no_rule_grants', pipeline: 'app' }),
       severity: 'NOTICE',
       message: 'refused: no_rule_grants',
       reason: 'no_rule_grants',
@@ -131,9 +134,11 @@ describe('the audit line of', () => {
       ended_at: TIME,
       ended_by: 'job.finished',
       job_ended_at: TIME,
+      job_finished_at: TIME,
       job_check_at: null,
       dead_at: TIME,
       dead_after_s: expect.any(Number),
+      dead_after_job_end_s: expect.any(Number),
     });
   });
 
@@ -149,6 +154,7 @@ describe('the audit line of', () => {
       ended_at: TIME,
       ended_by: 'job.finished',
       job_ended_at: TIME,
+      job_finished_at: TIME,
       job_check_at: null,
       dead_at: null,
     });
@@ -225,7 +231,7 @@ describe('the audit line of', () => {
       accounts_disabled_again: 0,
       pools: {},
       failed: 0,
-      oldest_unfinished_s: null,
+      oldest_unfinished_s: 0,
       more: false,
       took_ms: expect.any(Number),
       failures: [],
@@ -238,6 +244,7 @@ describe('the audit line of', () => {
       ended_at: TIME,
       ended_by: 'clock',
       job_ended_at: null,
+      job_finished_at: null,
       job_check_at: null,
       dead_at: TIME,
       dead_after_s: 0,
@@ -272,6 +279,18 @@ describe('the audit line of', () => {
       ...line('account.disabled_again'),
       severity: 'ERROR',
       message: `${service_account} was found enabled while it must rest, and was disabled again: who enabled it?`,
+    });
+    // Enabled once more, and IAM does not disable it.
+    await enableAccount(desk, service_account);
+    const { disableAccount } = desk.ending;
+    desk.ending.disableAccount = () => Promise.reject(new Unavailable('iam serviceAccounts.disable', 'answered 403'));
+    desk.clock.now = start + 8 * MINUTE;
+    const still = await call(desk.sweepUrl, '/');
+    desk.ending.disableAccount = disableAccount;
+    expect(lineOf('account.not_disabled', still.audit)).toEqual({
+      ...line('account.not_disabled'),
+      severity: 'CRITICAL',
+      message: `${service_account} was found enabled while it must rest, and could not be disabled: tokens of ended jobs work`,
     });
     desk.clock.now = start + 17 * MINUTE;
     const rested = await call(desk.sweepUrl, '/');
@@ -363,6 +382,26 @@ describe('the audit line of', () => {
     });
   });
 
+  it('start.failed tells what keeps a function from starting, by name and never by value', () => {
+    const args = ['--input-type=module', '--eval', "import 'ROOT/functions/webhook.ts';".replace('ROOT/', ROOT)];
+    const env = {
+      ...process.env,
+      GOOGLE_CLOUD_PROJECT: 'acme-staging',
+      KEYDESK_WEBHOOK_TOKENS: 'a secret, with,too many',
+    };
+    const { status, stdout } = spawnSync(process.execPath, args, { cwd: ROOT, env, encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stdout).not.toContain('a secret');
+    const problem = expect.stringMatching(/^KEYDESK_WEBHOOK_TOKENS /);
+    expect(lineOf('start.failed', [JSON.parse(stdout)])).toEqual({
+      event: 'start.failed',
+      severity: 'CRITICAL',
+      message: expect.stringMatching(/^cannot start: KEYDESK_WEBHOOK_TOKENS /),
+      problems: [problem],
+      'logging.googleapis.com/labels': { event: 'start.failed' },
+    });
+  });
+
   it('every event was seen, each on one line', () => {
     const all: Record<AuditEvent, true> = {
       'grant.issued': true,
@@ -374,6 +413,7 @@ describe('the audit line of', () => {
       'job.found_finished': true,
       'account.enabled': true,
       'account.disabled_again': true,
+      'account.not_disabled': true,
       'kill_switch.thrown': true,
       'kill_switch.lifted': true,
       'webhook.accepted': true,
@@ -382,6 +422,7 @@ describe('the audit line of', () => {
       'pool.counted': true,
       'work.failed': true,
       'request.failed': true,
+      'start.failed': true,
     };
     expect(Object.keys(seen).sort()).toEqual(Object.keys(all).sort());
     for (const line of desk.lines) expect(line).toMatch(/^\{[^\n]*\}\n$/);

@@ -83,8 +83,16 @@ describe('the state of a job', () => {
       expect(await reader(ok({ ...running, state, finished_at })).read()).toEqual({
         outcome: 'running',
         job_state: state,
+        finished_at: undefined,
         remaining: undefined,
       });
+  });
+
+  it('comes with the time at which it finished', async () => {
+    const finished = await reader(ok({ ...running, state: 'passed', finished_at: FINISHED_AT })).read();
+    expect(finished.finished_at).toBe(Date.parse(FINISHED_AT));
+    const timeless = await reader(ok({ ...running, state: 'passed', finished_at: 'then' })).read();
+    expect(timeless.finished_at).toBeUndefined();
   });
 
   it.each(ENDED)('%s means that it has finished, also without a time', async (state) => {
