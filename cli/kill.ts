@@ -13,9 +13,9 @@ import { parseSettings } from '../shared/core/settings.ts';
 import { findSelected, throwKillSwitch } from '../shared/kill-switch.ts';
 import { detailOf } from '../shared/unavailable.ts';
 
-const USAGE = `npm run kill -- SELECTOR… --by WHO --reason WHY [--bar] [--dry-run]
-npm run kill -- --lift ID --by WHO
-npm run kill -- --list
+const USAGE = `usage: npm run kill -- SELECTOR… --by WHO --reason WHY [--bar] [--dry-run]
+       npm run kill -- --lift ID --by WHO
+       npm run kill -- --list
 
 SELECTOR: all that are given must fit.
   --job UUID  --pipeline-id UUID  --pipeline-slug SLUG  --branch NAME  --agent UUID
@@ -50,6 +50,10 @@ try {
 
 async function main(): Promise<void> {
   const { values } = read();
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
   const parsed = parseSettings(process.env);
   if ('problems' in parsed) return stop(parsed.problems.join('\n'), 2);
   const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
@@ -134,6 +138,7 @@ function read() {
         id: { type: 'string' },
         by: { type: 'string' },
         reason: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
   } catch (error) {

@@ -2,8 +2,7 @@
 // source of what a token may do. With --check it writes nothing, and exits 1 when the file is not what policy says.
 // Knows files and arguments; what the rules are, it leaves to shared/core/firestore-rules.ts.
 
-import { isUtf8 } from 'node:buffer';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
   type DatabaseName,
@@ -12,8 +11,7 @@ import {
   newRulesFile,
   spliceRules,
 } from '../shared/core/firestore-rules.ts';
-import type { Policy } from '../shared/core/policy.ts';
-import { parsePolicyText } from '../shared/policy-text.ts';
+import { fail, readPolicy, readText } from './policy-file.ts';
 
 const USAGE = `usage: npm run rules -- [options]
   --policy FILE    the policy; default KEYDESK_POLICY, else policy.yaml
@@ -23,8 +21,8 @@ const USAGE = `usage: npm run rules -- [options]
   --check          write nothing; exit 1 when the file is not what policy says`;
 
 const options = readOptions();
-const policy = readPolicy(options.policy);
-const database = chooseDatabase(policy);
+const { policy } = readPolicy(options.policy);
+const database = chooseDatabase();
 const before = existsSync(options.file) ? readText(options.file) : undefined;
 const after = rulesFor(before);
 
@@ -43,6 +41,10 @@ else if (options.check)
 else {
   writeFileSync(options.file, after);
   console.log(`${options.file} ${before === undefined ? 'written' : 'updated'}: it agrees ${agrees}`);
+  if (before === undefined)
+    console.log(
+      `${options.file} is a new file: it holds no rules but Keydesk's. Deploying it closes the database to every other client: if the database has rules, save them into this file first, around what is between the marks`,
+    );
 }
 
 function readOptions() {
@@ -54,27 +56,26 @@ function readOptions() {
         database: { type: 'string' },
         file: { type: 'string', default: 'firestore.rules' },
         check: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
-    return values;
+    return values.help ? done(USAGE) : values;
   } catch (error) {
     return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);
   }
 }
 
-function readPolicy(file: string): Policy {
-  const result = parsePolicyText(readText(file), file);
-  return 'problems' in result ? fail(1, result.problems.join('\n')) : result.policy;
-}
-
-function chooseDatabase(policy: Policy): DatabaseName {
+function chooseDatabase(): DatabaseName {
   const all = databasesOf(policy);
   const asked = all.filter(
     ({ project, database }) => project === (options.project ?? project) && database === (options.database ?? database),
   );
   const [only] = asked;
   if (only && asked.length === 1) return only;
-  if (all.length === 0) return fail(1, `${options.policy} has no firestore credential: there are no rules to write`);
+  const named = options.project !== undefined || options.database !== undefined;
+  if (all.length === 0 && !(options.check && named))
+    return done(`${options.policy} has no firestore credential: there are no rules to write`);
+  if (all.length === 0) return fail(1, `${options.policy} has no firestore credential, and so opens no such database`);
   const found = only ? 'opens several databases, and a rules file is for one' : 'opens no such database';
   return fail(1, [`${options.policy} ${found}; name one of`, ...all.map(nameOf)].join('\n  '));
 }
@@ -89,16 +90,7 @@ function rulesFor(text: string | undefined): string {
   return 'problem' in spliced ? fail(1, `${options.file} ${spliced.problem}`) : spliced.text;
 }
 
-function readText(file: string): string {
-  try {
-    const bytes = readFileSync(file);
-    return isUtf8(bytes) ? bytes.toString('utf8') : fail(1, `${file} is not UTF-8`);
-  } catch (error) {
-    return fail(1, `${file} cannot be read: ${error instanceof Error ? error.message : error}`);
-  }
-}
-
-function fail(code: number, message: string): never {
-  console.error(message);
-  process.exit(code);
+function done(message: string): never {
+  console.log(message);
+  process.exit(0);
 }

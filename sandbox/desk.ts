@@ -7,7 +7,7 @@ import { databasesOf, newRulesFile } from '../shared/core/firestore-rules.ts';
 import type { Policy } from '../shared/core/policy.ts';
 import { parsePolicyText } from '../shared/policy-text.ts';
 import { API_TOKEN, type LocalBuildkite, startBuildkite } from './buildkite/buildkite.ts';
-import { putRules, startAuth, startFirestore } from './emulators.ts';
+import { chooseFirestore, putRules, startAuth } from './emulators.ts';
 import { ROOT, type RunningFunction, startFunction } from './functions.ts';
 import { type LocalGoogle, startGoogle } from './google/google.ts';
 
@@ -52,20 +52,27 @@ export function bucketsOf({ credentials }: Policy): string[] {
   return [...new Set(buckets)];
 }
 
-export async function openDesk(): Promise<Desk> {
+/** @param onLine hears of every line the functions write */
+export async function openDesk(onLine: (line: string) => void = () => {}): Promise<Desk> {
   const policyPath = join('examples', 'policy.yaml');
   const loaded = parsePolicyText(readFileSync(join(ROOT, policyPath), 'utf8'), policyPath);
   if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
   const { policy } = loaded;
+  const startFirestore = await chooseFirestore();
+  const starting: Promise<unknown>[] = [];
   const closing: (() => Promise<unknown>)[] = [];
   const close = async () => {
+    await Promise.allSettled(starting);
     for (const end of closing.splice(0).reverse()) await end();
   };
   try {
-    const keep = async <T>(starting: Promise<T>, end: (started: T) => Promise<unknown>): Promise<T> => {
-      const started = await starting;
-      closing.push(() => end(started));
-      return started;
+    const keep = <T>(start: Promise<T>, end: (started: T) => Promise<unknown>): Promise<T> => {
+      const kept = start.then((started) => {
+        closing.push(() => end(started));
+        return started;
+      });
+      starting.push(kept);
+      return kept;
     };
     const [firestore, auth, buildkite, google] = await Promise.all([
       keep(startFirestore(), (emulator) => emulator.stop()),
@@ -89,14 +96,31 @@ export async function openDesk(): Promise<Desk> {
       FIRESTORE_EMULATOR_HOST: firestore.host,
     };
     /** Each under an identity of its own, which is all that its metadata server gives it. */
-    const serve = (target: 'token' | 'webhook' | 'sweep', own: Record<string, string>) => {
+    const serve = (
+      target: 'token' | 'webhook' | 'sweep',
+      own: Record<string, string>,
+      ask?: (url: string) => Request,
+    ) => {
       const environment = { ...settings, ...own, GCE_METADATA_HOST: google.metadataHosts[target] };
-      const starting = startFunction(target, environment, { onLine: (line) => log.push(line) });
+      const take = (line: string) => {
+        log.push(line);
+        onLine(line);
+      };
+      const starting = startFunction(target, environment, { onLine: take, ...(ask ? { ask } : {}) });
       return keep(starting, ({ running }) => running.stop());
+    };
+    /** What Buildkite sends when a notification service is made. */
+    const ping = (url: string) => {
+      const body = '{"event":"ping"}';
+      return new Request(url, {
+        method: 'POST',
+        headers: { 'x-buildkite-signature': buildkite.signature(body) },
+        body,
+      });
     };
     const [token, webhook, sweep] = await Promise.all([
       serve('token', { KEYDESK_POLICY: policyPath }),
-      serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }),
+      serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }, ping),
       serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN }),
     ]);
     const { host: firestoreHost, startedBy: firestoreStartedBy } = firestore;

@@ -2,6 +2,7 @@
 // installed gcloud with its Firestore emulator, firebase-tools. Sources: cloud.google.com/sdk/gcloud (emulators),
 // firebase.google.com/docs/emulator-suite.
 
+import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -10,6 +11,9 @@ import { answers, freePort, run, untilReady } from './process.ts';
 
 const FIREBASE = fileURLToPath(new URL('../node_modules/.bin/firebase', import.meta.url));
 const MAIN_CLASS = 'com.google.cloud.datastore.emulator.firestore.CloudFirestore';
+/** What each way of starting the Firestore emulator asks of Java: firebase-tools refuses less than 21. */
+const FIREBASE_JAVA = 21;
+const GCLOUD_JAVA = 11;
 
 export interface Emulator {
   /** host:port */
@@ -18,21 +22,49 @@ export interface Emulator {
   stop(): Promise<void>;
 }
 
+/** What the machine lacks, in a sentence for whoever sits at it. */
+export class CannotStart extends Error {}
+
 export async function startFirestore(): Promise<Emulator> {
+  return (await chooseFirestore())();
+}
+
+/** Finds the emulator that there is and what it needs. Throws CannotStart before anything has been started. */
+export async function chooseFirestore(): Promise<() => Promise<Emulator>> {
   const given = process.env.FIRESTORE_EMULATOR_HOST;
   if (given) {
     if (!(await answers(`http://${given}/`).catch(() => false)))
-      throw new Error(
-        `FIRESTORE_EMULATOR_HOST is ${given}, but nothing answers there: start it, or unset the variable`,
+      throw new CannotStart(
+        `FIRESTORE_EMULATOR_HOST is ${given}, but nothing answers there: start it, or unset the variable.`,
       );
-    return { host: given, startedBy: 'FIRESTORE_EMULATOR_HOST', stop: async () => {} };
+    return async () => ({ host: given, startedBy: 'FIRESTORE_EMULATOR_HOST', stop: async () => {} });
   }
   const jar = jarOfGcloud();
-  if (!jar || !onPath('java')) return startFirebase('firestore');
+  const least = jar ? GCLOUD_JAVA : FIREBASE_JAVA;
+  const found = await javaVersion();
+  if (found === undefined || found < least)
+    throw new CannotStart(
+      `The Firestore emulator needs Java ${least} or newer, and "java -version" ${found === undefined ? 'finds none' : `says ${found}`}: install one, or set FIRESTORE_EMULATOR_HOST to an emulator that runs.`,
+    );
+  return jar ? () => startJar(jar) : () => startFirebase('firestore');
+}
+
+async function startJar(jar: string): Promise<Emulator> {
   const port = await freePort();
   const running = run('java', ['-cp', jar, MAIN_CLASS, 'start', '--host=127.0.0.1', `--port=${port}`]);
   await untilReady('the Firestore emulator', running, () => answers(`http://127.0.0.1:${port}/`));
   return { host: `127.0.0.1:${port}`, startedBy: 'gcloud', stop: async () => void (await running.stop()) };
+}
+
+/** The major version; undefined when there is none that runs. */
+function javaVersion(): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    execFile('java', ['-version'], { timeout: 20_000 }, (error, out, err) => {
+      // Up to 8 it called itself 1.8.
+      const version = /version "(?:1\.)?(\d+)/.exec(out + err)?.[1];
+      resolve(error ? undefined : Number(version ?? Number.POSITIVE_INFINITY));
+    });
+  });
 }
 
 export async function startAuth(): Promise<Emulator> {
@@ -78,13 +110,15 @@ async function startFirebase(only: 'auth' | 'firestore'): Promise<Emulator> {
   };
   writeFileSync(join(folder, 'firebase.json'), JSON.stringify(config));
   const running = run(FIREBASE, ['emulators:start', '--only', only, '--project', 'demo-keydesk'], { cwd: folder });
-  await untilReady(`the Firebase ${only} emulator`, running, () => answers(`http://127.0.0.1:${port}/`), 120_000);
-  return {
-    host: `127.0.0.1:${port}`,
-    startedBy: 'firebase-tools',
-    stop: async () => {
-      await running.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+  const stop = async () => {
+    await running.stop();
+    rmSync(folder, { recursive: true, force: true });
   };
+  try {
+    await untilReady(`the Firebase ${only} emulator`, running, () => answers(`http://127.0.0.1:${port}/`), 120_000);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { host: `127.0.0.1:${port}`, startedBy: 'firebase-tools', stop };
 }

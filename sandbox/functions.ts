@@ -19,7 +19,12 @@ export function functionEnvironment(settings: Readonly<Record<string, string>>):
 export async function startFunction(
   target: 'token' | 'webhook' | 'sweep',
   settings: Readonly<Record<string, string>>,
-  options: { readonly port?: number; readonly onLine?: (line: string) => void } = {},
+  options: {
+    readonly port?: number;
+    readonly onLine?: (line: string) => void;
+    /** What it is asked until it answers, for a function that finds fault with `GET /health`. */
+    readonly ask?: (url: string) => Request;
+  } = {},
 ): Promise<RunningFunction> {
   for (let tries = 1; ; tries += 1) {
     const port = options.port ?? (await freePort());
@@ -29,8 +34,9 @@ export async function startFunction(
       ...(options.onLine ? { onLine: options.onLine } : {}),
     });
     const url = `http://127.0.0.1:${port}`;
+    const ask = options.ask ?? (() => new Request(`${url}/health`));
     try {
-      await untilReady(`the ${target} function`, running, () => isKeydesk(url), 20_000);
+      await untilReady(`the ${target} function`, running, () => isKeydesk(ask(url)), 20_000);
       return { url, running };
     } catch (error) {
       // Between the look for a free port and its use another process may have taken it.
@@ -41,8 +47,8 @@ export async function startFunction(
 }
 
 /** Whether it is one of the functions that answers, and not whoever else has the port. */
-async function isKeydesk(url: string): Promise<boolean> {
-  const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) });
+async function isKeydesk(request: Request): Promise<boolean> {
+  const answer = await fetch(request, { signal: AbortSignal.timeout(2_000) });
   await answer.body?.cancel();
   return answer.headers.has('x-request-id');
 }

@@ -1,4 +1,5 @@
-// Starting and ending child processes: each is ended by its own process id, and waited for.
+// Starting and ending child processes: each is ended by its own process id, and waited for. None outlives this process,
+// unless that is killed outright.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,12 +14,25 @@ export interface Running {
   stop(): Promise<number | null>;
 }
 
+const alive = new Set<Running>();
+let over = false;
+process.once('exit', () => {
+  for (const running of alive) running.process.kill('SIGTERM');
+});
+
+/** Ends every child, and lets none start any more. */
+export async function stopAll(): Promise<void> {
+  over = true;
+  await Promise.all([...alive].map((running) => running.stop()));
+}
+
 export function run(
   command: string,
   args: readonly string[],
   options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly onLine?: (line: string) => void } = {},
 ): Running {
   const { cwd, env = process.env, onLine } = options;
+  if (over) throw new Error(`${command} is not started: everything is being stopped`);
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   let rest = '';
@@ -34,11 +48,11 @@ export function run(
     child.once('close', (code) => resolve(code));
     child.once('error', () => resolve(null));
   });
-  return {
+  const running: Running = {
     process: child,
     output: () => output,
     stop: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+      if (hasEnded(child)) return child.exitCode;
       child.kill('SIGTERM');
       const killing = setTimeout(() => child.kill('SIGKILL'), 5_000);
       const code = await exited;
@@ -46,6 +60,13 @@ export function run(
       return code;
     },
   };
+  alive.add(running);
+  void exited.then(() => alive.delete(running));
+  return running;
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 /** Waits until `ready` says so; fails when the process ends before, or after `milliseconds`. */
@@ -57,7 +78,7 @@ export async function untilReady(
 ): Promise<void> {
   const until = Date.now() + milliseconds;
   while (Date.now() < until) {
-    if (running.process.exitCode !== null || running.process.pid === undefined)
+    if (hasEnded(running.process) || running.process.pid === undefined)
       throw new Error(`${what} ended before it was ready:\n${running.output().slice(-2000)}`);
     if (await ready().catch(() => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));

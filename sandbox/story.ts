@@ -1,37 +1,16 @@
 // One job's life, told with real curl: it asks for a key, uses it, is refused elsewhere, finishes, and is refused
 // everywhere. Every step says what should come back and fails when something else does.
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { type Curled, curl, hideTokens, parse, plainDocument } from './curl.ts';
 import { type Desk, LEDGER } from './desk.ts';
-
-const runFile = promisify(execFile);
-
-interface Curled {
-  readonly status: number;
-  readonly body: string;
-}
-
-/** Runs the real curl; the body comes back with its status. */
-async function curl(...args: string[]): Promise<Curled> {
-  const { stdout } = await runFile('curl', [
-    '--silent',
-    '--show-error',
-    '--max-time',
-    '20',
-    '--write-out',
-    '\n%{http_code}',
-    ...args,
-  ]);
-  const cut = stdout.lastIndexOf('\n');
-  return { status: Number(stdout.slice(cut + 1)), body: stdout.slice(0, cut) };
-}
 
 export interface Step {
   readonly title: string;
   readonly shown: string;
   readonly status: number;
   readonly body: string;
+  /** What the functions' log says of it, where the answer does not. */
+  readonly logged?: string;
   /** What was promised and did not come; undefined when the step went as promised. */
   readonly problem: string | undefined;
 }
@@ -39,11 +18,18 @@ export interface Step {
 /** Plays the story; `onStep` hears of each step as it is over. True when all went as promised. */
 export async function playStory(desk: Desk, onStep: (step: Step) => void): Promise<boolean> {
   let good = true;
-  const step = (title: string, shown: string, { status, body }: Curled, promised: Record<string, boolean>) => {
+  const step = (
+    title: string,
+    shown: string,
+    { status, body }: Curled,
+    promised: Record<string, boolean>,
+    line?: string,
+  ) => {
     const broken = Object.entries(promised).filter(([, kept]) => !kept);
     const problem = broken.length > 0 ? broken.map(([promise]) => promise).join('; ') : undefined;
     good &&= problem === undefined;
-    onStep({ title, shown, status, body: hideTokens(body), problem });
+    const logged = line === undefined ? {} : { logged: String(parse(line).message) };
+    onStep({ title, shown, status, body: hideTokens(body), ...logged, problem });
   };
 
   const { buildkite } = desk;
@@ -98,21 +84,32 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
   const stranger = buildkite.startJob({ pipeline_id: '0184990a-0000-4000-8000-000000000000', pipeline_slug: 'other' });
   const strange = await ask(await buildkite.jobToken(stranger));
   const strangeLine = await lineOf(desk, parse(strange.body).request_id);
-  step("Another pipeline's job asks for it: refused, and the reason is in the log only", askShown, strange, {
-    'status 400': strange.status === 400,
-    invalid_target: parse(strange.body).error === 'invalid_target',
-    'no reason in the answer': !strange.body.includes('no_rule_grants'),
-    'the reason in the log': strangeLine.includes('"no_rule_grants"') && strangeLine.includes('claims_do_not_match'),
-  });
+  step(
+    "Another pipeline's job asks for it: refused, and the reason is in the log only",
+    askShown,
+    strange,
+    {
+      'status 400': strange.status === 400,
+      invalid_target: parse(strange.body).error === 'invalid_target',
+      'no reason in the answer': !strange.body.includes('no_rule_grants'),
+      'the reason in the log': strangeLine.includes('"no_rule_grants"') && strangeLine.includes('claims_do_not_match'),
+    },
+    strangeLine,
+  );
 
   const forged = await ask(await forge(jobToken));
-  step('A forged job token: the one answer every bad token gets', askShown, forged, {
-    'status 401': forged.status === 401,
-    invalid_token: parse(forged.body).error === 'invalid_token',
-    'the reason in the log': (await lineOf(desk, parse(forged.body).request_id)).includes(
-      'job_token_signature_invalid',
-    ),
-  });
+  const forgedLine = await lineOf(desk, parse(forged.body).request_id);
+  step(
+    'A forged job token: the one answer every bad token gets',
+    askShown,
+    forged,
+    {
+      'status 401': forged.status === 401,
+      invalid_token: parse(forged.body).error === 'invalid_token',
+      'the reason in the log': forgedLine.includes('job_token_signature_invalid'),
+    },
+    forgedLine,
+  );
 
   const pooled = await ask(jobToken, 'staging-admin');
   const adminToken = String(parse(pooled.body).access_token);
@@ -261,22 +258,4 @@ async function lineOf(desk: Desk, requestId: unknown): Promise<string> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return '';
-}
-
-function parse(body: string): Record<string, unknown> {
-  try {
-    return JSON.parse(body) as Record<string, unknown>;
-  } catch {
-    return {};
-  }
-}
-
-function plainDocument(body: string): string {
-  const { fields = {} } = parse(body) as { fields?: Record<string, Record<string, unknown>> };
-  const plain = Object.entries(fields).map(([name, value]) => [name, Object.values(value)[0]]);
-  return JSON.stringify(Object.fromEntries(plain));
-}
-
-function hideTokens(body: string): string {
-  return body.replace(/"access_token":"([^"]{0,12})[^"]*"/, '"access_token":"$1…"');
 }

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { isMatchableClaim, MATCHABLE_CLAIMS } from './claims.ts';
 import { type Credential, credential, duration, name } from './credential.ts';
 import { matchesAnything } from './pattern.ts';
+import { inWords, type PolicyProblem, toPolicyProblems } from './policy-problem.ts';
 
 const DEFAULT_JOB_TOKEN_LIFETIME = 600;
 const MAX_JOB_TOKEN_LIFETIME = 7200;
@@ -37,6 +38,18 @@ const jobMatcher = z
           : `known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`;
       context.addIssue({ code: 'custom', path: [claim], message: `is not a claim a rule can name: ${hint}` });
     }
+    const idle = Object.entries(job).flatMap(([claim, patterns]) =>
+      patterns.flatMap((pattern, index) => (isIdle(claim, pattern) ? [{ claim, pattern, index }] : [])),
+    );
+    for (const { claim, pattern, index } of idle) {
+      const hint = claim === 'pipeline_id' ? ": use pipeline_slug, or the id from Buildkite's API" : '';
+      context.addIssue({
+        code: 'custom',
+        path: [claim, index],
+        message: `"${pattern}" is not a UUID, and so matches nothing${hint}`,
+      });
+    }
+    if (idle.some(({ claim }) => BOUNDARY_CLAIMS.includes(claim))) return;
     if (!BOUNDARY_CLAIMS.some((claim) => job[claim]?.every((pattern) => isNarrow(claim, pattern))))
       context.addIssue({
         code: 'custom',
@@ -46,15 +59,25 @@ const jobMatcher = z
   .transform(withUuidsInLowerCase);
 
 function isNarrow(claim: string, pattern: string): boolean {
-  return claim.endsWith('_id') ? UUID.test(pattern) : !matchesAnything(pattern);
+  return holdsUuid(claim) ? UUID.test(pattern) : !matchesAnything(pattern);
 }
 
-/** Claims are compared with UUIDs in lower case; every claim called …_id is one. */
+/** Whether no value that the claim can have fits. */
+function isIdle(claim: string, pattern: string): boolean {
+  return isMatchableClaim(claim) && holdsUuid(claim) && !pattern.includes('*') && !UUID.test(pattern);
+}
+
+/** Every claim called …_id holds a UUID. Agent tags are called what their agents please. */
+function holdsUuid(claim: string): boolean {
+  return claim.endsWith('_id') && !claim.startsWith('agent_tag:');
+}
+
+/** Claims are compared with UUIDs in lower case. */
 function withUuidsInLowerCase(job: Record<string, string[]>): Record<string, string[]> {
   return Object.fromEntries(
     Object.entries(job).map(([claim, patterns]) => [
       claim,
-      claim.endsWith('_id') ? patterns.map((pattern) => pattern.toLowerCase()) : patterns,
+      holdsUuid(claim) ? patterns.map((pattern) => pattern.toLowerCase()) : patterns,
     ]),
   );
 }
@@ -116,16 +139,11 @@ export function waysIntoLedger(policy: Policy, ledger: { project: string; databa
   });
 }
 
-export interface PolicyProblem {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
-
 /** Turns plain data into a policy, or says everything that is wrong with it at once. */
 export function toPolicy(data: unknown): { policy: Policy } | { problems: PolicyProblem[] } {
-  const result = policySchema.safeParse(data);
+  const result = policySchema.safeParse(data, { error: inWords, reportInput: true });
   const problems = [
-    ...(result.error?.issues.flatMap(toProblems) ?? []),
+    ...(result.error?.issues.flatMap(toPolicyProblems) ?? []),
     ...crossReferenceProblems(data),
     ...(result.success ? sharedAccountProblems(result.data) : []),
   ];
@@ -178,14 +196,6 @@ function placesOf(credential: Credential): { email: string; pooled: boolean; pat
       return credential.pool.map((email, at) => ({ email, pooled: true, path: [kind, 'pool', at] }));
     }
   }
-}
-
-function toProblems(issue: z.core.$ZodIssue): PolicyProblem[] {
-  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({ path: [...path, key], message: 'is not a key of this format' }));
-  if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
-  return [{ path, message: issue.message }];
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+import { ROOT } from '../../sandbox/functions.ts';
+import { runCli } from './run-cli.ts';
 
 const opening = (name: string, project: string, database = '(default)') => `  ${name}:
     environment: staging
@@ -56,22 +54,19 @@ describe('npm run rules', () => {
     }
   };
 
-  function rules(args: readonly string[] = [], { cwd = folder, env = {} } = {}) {
-    return new Promise<{ code: number; out: string; err: string }>((resolve) => {
-      const options = { cwd, env: { PATH: process.env.PATH, ...env } };
-      const child = execFile(process.execPath, [join(ROOT, 'cli/rules.ts'), ...args], options, (_, out, err) =>
-        resolve({ code: child.exitCode ?? -1, out, err }),
-      );
-    });
-  }
+  const rules = (args: readonly string[] = [], options: { cwd?: string; env?: Record<string, string> } = {}) =>
+    runCli('rules.ts', args, { cwd: folder, ...options });
 
   it('writes a whole new file, and a second time finds nothing to do', async () => {
     const first = await rules();
     expect(first).toEqual({
       code: 0,
       err: '',
-      out: expect.stringMatching(/^firestore\.rules written: .*policy\.yaml.*\n$/),
+      out: expect.stringMatching(/^firestore\.rules written: .*policy\.yaml.*\n.*\n$/),
     });
+    expect(first.out).toContain(
+      "firestore.rules is a new file: it holds no rules but Keydesk's. Deploying it closes the database to every other client: if the database has rules, save them into this file first",
+    );
     const written = rulesFile();
     expect(written).toContain("allow get: if keydeskHolds(['web']);");
     const second = await rules();
@@ -81,7 +76,8 @@ describe('npm run rules', () => {
 
   it('keeps what is written by hand around the marks byte for byte', async () => {
     put('firestore.rules', HAND_WRITTEN);
-    expect((await rules()).code).toBe(0);
+    const first = await rules();
+    expect(first).toMatchObject({ code: 0, out: expect.stringMatching(/^firestore\.rules updated: .*\n$/) });
     const written = rulesFile();
     const [before, after] = HAND_WRITTEN.split(/\/\/ keydesk:begin[\s\S]*\/\/ keydesk:end/);
     expect(written.startsWith(before ?? '-')).toBe(true);
@@ -167,10 +163,28 @@ describe('npm run rules', () => {
     expect(rulesFile('other.rules')).toContain("keydeskHolds(['b'])");
   });
 
-  it('has nothing to write for a policy without a firestore credential', async () => {
-    put('policy.yaml', policy().replace('credentials:', 'credentials: {}'));
-    expect(await rules()).toMatchObject({ code: 1, err: expect.stringContaining('no firestore credential') });
-    expect(exists()).toBe(false);
+  describe('for a policy without a firestore credential', () => {
+    beforeEach(() => put('policy.yaml', policy().replace('credentials:', 'credentials: {}')));
+
+    it.each([[[]], [['--check']], [['--project', 'acme-staging']]])('has nothing to write with %j', async (args) => {
+      expect(await rules(args)).toEqual({
+        code: 0,
+        out: 'policy.yaml has no firestore credential: there are no rules to write\n',
+        err: '',
+      });
+      expect(exists()).toBe(false);
+    });
+
+    it.each([[['--project', 'acme-staging']], [['--database', 'other']]])(
+      'fails when --check asks for %j, of which the policy says nothing',
+      async (args) => {
+        expect(await rules(['--check', ...args])).toEqual({
+          code: 1,
+          out: '',
+          err: 'policy.yaml has no firestore credential, and so opens no such database\n',
+        });
+      },
+    );
   });
 
   it('shows every problem of a policy with its line and column, and writes nothing', async () => {

@@ -1,7 +1,8 @@
 // What a policy says about pools of service accounts and about caps: one valid policy, and one thing changed in each case.
 
 import { describe, expect, it } from 'vitest';
-import { type PolicyProblem, toPolicy, waysIntoLedger } from '../../../shared/core/policy.ts';
+import { toPolicy, waysIntoLedger } from '../../../shared/core/policy.ts';
+import type { PolicyProblem } from '../../../shared/core/policy-problem.ts';
 import { editing } from './a-policy.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what a file holds before it is checked, changed at will
@@ -84,7 +85,7 @@ describe('a pool', () => {
       POOL,
       /500 accounts at most/,
     ],
-    ['one address instead of a list', admin('pool', account('ci-001')), POOL, /expected array/],
+    ['one address instead of a list', admin('pool', account('ci-001')), POOL, /must be a list/],
     ['an account of another domain', admin('pool', ['ci-001@acme.example']), [...POOL, 0], /NAME@PROJECT\.iam/],
     [
       "a project's own account",
@@ -93,7 +94,7 @@ describe('a pool', () => {
       /NAME@PROJECT\.iam/,
     ],
     ['an account in capitals', admin('pool', [account('CI-001')]), [...POOL, 0], /NAME@PROJECT\.iam/],
-    ['a number for an account', admin('pool', [7]), [...POOL, 0], /expected string/],
+    ['a number for an account', admin('pool', [7]), [...POOL, 0], /must be text/],
     ['no scopes', admin('scopes', []), ['credentials', 'admin', 'serviceAccount', 'scopes'], /./],
     [
       'an unknown key',

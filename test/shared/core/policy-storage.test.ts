@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type PolicyProblem, toPolicy } from '../../../shared/core/policy.ts';
+import { toPolicy } from '../../../shared/core/policy.ts';
+import type { PolicyProblem } from '../../../shared/core/policy-problem.ts';
 import { editing } from './a-policy.ts';
 
 const account = (id: string) => `${id}@acme-ci.iam.gserviceaccount.com`;
@@ -88,7 +89,7 @@ describe('a credential for a part of a bucket', () => {
     ['a bucket of two letters', 'bucket', 'ab', /name of a Cloud Storage bucket/],
     ['a bucket that ends in a dash', 'bucket', 'acme-', /name of a Cloud Storage bucket/],
     ['a bucket with a newline', 'bucket', 'acme\n', /name of a Cloud Storage bucket/],
-    ['no bucket', 'bucket', undefined, /expected string/],
+    ['no bucket', 'bucket', undefined, /^is missing/],
     ['a prefix without its slash, which would open more', 'prefix', 'warm', /such as "warm\/"/],
     ['a prefix that begins with a slash', 'prefix', '/warm/', /folders/],
     ['an empty prefix', 'prefix', '', /folders/],
@@ -112,7 +113,7 @@ describe('a credential for a part of a bucket', () => {
       'roles/iam.serviceAccountTokenCreator',
       'roles/editor',
     ].map((role): [string, string, string, RegExp] => [`${role}, which lets others in`, 'role', role, /for good/]),
-    ['no role', 'role', undefined, /expected string/],
+    ['no role', 'role', undefined, /^is missing/],
     ['scopes, which it has none of', 'scopes', ['x'], /is not a key/],
     ['an address for an account that is none', 'serviceAccount', 'cache', /e-mail address/],
   ])('is refused with %s', (_, field, value, message) => {

@@ -1,0 +1,117 @@
+// What a job would be given, and why or why not: the desk's own decision and its trace, in words. Pure: claims as somebody
+// typed them in, text out. Decides nothing itself.
+
+import {
+  isMatchableClaim,
+  isOptionalClaim,
+  type JobClaims,
+  MATCHABLE_CLAIMS,
+  parseClaims,
+} from '../shared/core/claims.ts';
+import { type Decision, decide, type RuleTrace } from '../shared/core/decide.ts';
+import type { Policy } from '../shared/core/policy.ts';
+import { inMinutes, revocationOf } from './policy-table.ts';
+
+/** What every job token has: stand-ins that no rule is ever held against. */
+const ALWAYS_THERE = {
+  pipeline_slug: '-',
+  build_number: 1,
+  build_branch: '-',
+  build_commit: '-',
+  job_id: '00000000-0000-4000-8000-000000000000',
+  agent_id: '00000000-0000-4000-8000-000000000000',
+};
+
+/**
+ * Reads `CLAIM=VALUE`s. The organization is the policy's; `organization_id=` leaves its id out, as any empty value does.
+ * @returns the claims of such a job's token, or all that is wrong
+ */
+export function readJob(policy: Policy, written: readonly string[]): { claims: JobClaims } | { problems: string[] } {
+  const given = new Map<string, string>();
+  const problems: string[] = [];
+  for (const one of written) {
+    const cut = one.indexOf('=');
+    const claim = one.slice(0, cut);
+    if (cut < 1) problems.push(`"${one}" is not CLAIM=VALUE`);
+    else if (!isMatchableClaim(claim))
+      problems.push(
+        `${claim} is not a claim a rule can name: known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`,
+      );
+    else if (given.has(claim)) problems.push(`${claim} is given twice`);
+    else given.set(claim, one.slice(cut + 1));
+  }
+  for (const claim of Object.keys(ALWAYS_THERE)) {
+    const rule = policy.rules.find(({ job }) => Object.hasOwn(job, claim));
+    if (rule && !given.has(claim))
+      problems.push(`every job has a ${claim}, and the rule "${rule.name}" looks at it: add --job ${claim}=…`);
+  }
+  if (problems.length > 0) return { problems };
+  const build_number = given.get('build_number');
+  const parsed = parseClaims({
+    ...ALWAYS_THERE,
+    organization_slug: policy.organization.slug,
+    organization_id: policy.organization.id,
+    ...Object.fromEntries(given),
+    ...(build_number === undefined ? {} : { build_number: Number(build_number) }),
+  });
+  if ('invalidClaim' in parsed) {
+    const claim = parsed.invalidClaim;
+    return { problems: [`${claim} cannot be "${given.get(claim)}" in a job token`] };
+  }
+  const { id } = policy.organization;
+  const { organization_id } = parsed.claims;
+  if (id !== undefined && organization_id !== undefined && organization_id !== id)
+    return { problems: [`organization_id is another than the policy's: the desk takes no token of such a job at all`] };
+  return parsed;
+}
+
+/** The flags without which `oidc request-token` would leave out what the job is said to have and the policy looks at. */
+export function flagsOf(policy: Policy, claims: JobClaims): string[] {
+  const looked = new Set(policy.rules.flatMap(({ job }) => Object.keys(job)));
+  if (policy.organization.id !== undefined) looked.add('organization_id');
+  const has = (claim: string) => claims.agentTags.has(claim) || claims[claim as keyof JobClaims] !== undefined;
+  return [...looked]
+    .filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim) && has(claim))
+    .sort()
+    .map((claim) => `--claim ${claim}`);
+}
+
+/** For each credential, what the desk would decide and why. */
+export function judgement(policy: Policy, claims: JobClaims): string[] {
+  return Object.keys(policy.credentials).flatMap((name) => told(name, decide(policy, claims, name)));
+}
+
+function told(name: string, decision: Decision): string[] {
+  if (decision.outcome === 'granted') {
+    const { credential, rule } = decision;
+    return [`${name}: granted by "${rule}", ${revocationOf(credential)}, ${inMinutes(credential.ttl)}`];
+  }
+  const missing =
+    decision.reason === 'claims_missing'
+      ? `: the job must ask for ${decision.missing.map((claim) => `--claim ${claim}`).join(' ')}`
+      : '';
+  const tried = decision.trace.filter(({ outcome }) => outcome !== 'grants_other_credentials');
+  return [
+    `${name}: refused, ${decision.reason}${missing}`,
+    ...(tried.length > 0 ? tried.map((rule) => `  ${whyNot(rule)}`) : ['  no rule grants it to any job']),
+  ];
+}
+
+function whyNot({ rule, outcome, checks }: RuleTrace): string {
+  switch (outcome) {
+    case 'granted':
+      return `"${rule}" fits`;
+    case 'grants_other_credentials':
+      return `"${rule}" grants others`;
+    case 'tag_build_needs_build_tag':
+      return `"${rule}" names build_branch and not build_tag, so it lets no tag build through`;
+    case 'claims_do_not_match': {
+      const wrong = checks.filter(({ matched }) => !matched);
+      const each = wrong.map(
+        ({ claim, patterns, value }) =>
+          `${claim} is ${value === null ? 'not given, so' : `"${value}",`} not ${patterns.join(' or ')}`,
+      );
+      return `"${rule}": ${each.join('; ')}`;
+    }
+  }
+}

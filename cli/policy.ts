@@ -1,0 +1,56 @@
+// `npm run policy`: checks a policy and says what it opens, or with --job what a certain job would be given and why. Reads
+// the file and nothing else: no environment, no network. What it says comes from the files beside this one.
+
+import { parseArgs } from 'node:util';
+import { placesIn } from '../shared/policy-text.ts';
+import { fail, readPolicy } from './policy-file.ts';
+import { hintsOf } from './policy-hints.ts';
+import { flagsOf, judgement, readJob } from './policy-job.ts';
+import { credentialTable } from './policy-table.ts';
+
+const USAGE = `usage: npm run policy -- [--policy FILE] [--job CLAIM=VALUE …]
+  --policy FILE      the policy; default policy.yaml
+  --job CLAIM=VALUE  a claim of a job; several make one job, and what it would be given is told, and why
+
+Without --job: what each credential opens, and hints. A policy with problems: all of them, and exit 1.
+The organization of the job is the policy's. A claim that is not given is not in the job's token; of those that every
+token has, the ones that rules look at must be given. For example:
+
+  npm run policy -- --policy examples/policy.yaml
+  npm run policy -- --policy examples/policy.yaml \\
+    --job pipeline_id=0184990a-4782-42b5-afc1-16715b10b1f0 --job build_branch=main --job build_source=webhook`;
+
+const options = readOptions();
+const { policy, sha256, text } = readPolicy(options.policy);
+
+if (options.job) {
+  const job = readJob(policy, options.job);
+  if ('problems' in job) fail(2, job.problems.map((problem) => `--job: ${problem}`).join('\n'));
+  const flags = flagsOf(policy, job.claims);
+  if (flags.length > 0) console.log(`Such a job's token was asked for with ${flags.join(' ')}\n`);
+  for (const line of judgement(policy, job.claims)) console.log(line);
+} else {
+  const { credentials, rules } = policy;
+  console.log(`${options.policy} is a policy: credentials ${Object.keys(credentials).length}, rules ${rules.length}`);
+  console.log(`SHA-256 ${sha256}\n`);
+  for (const line of credentialTable(policy)) console.log(line);
+  const place = placesIn(text, options.policy);
+  for (const { path, message } of hintsOf(policy)) console.log(`\nhint: ${place(path)} ${message}`);
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        policy: { type: 'string', default: 'policy.yaml' },
+        job: { type: 'string', multiple: true },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (!values.help) return values;
+  } catch (error) {
+    return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);
+  }
+  console.log(USAGE);
+  process.exit(0);
+}

@@ -1,0 +1,44 @@
+// When the sandbox has to end: somebody says so, nobody reads what it prints any more, or whoever started it is gone.
+// Ends nothing itself.
+
+import { execFileSync } from 'node:child_process';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const LOOK_EVERY_MS = 500;
+
+/** Resolves when it is time. From the call on, a signal and a broken standard output end nothing by themselves. */
+export function timeToEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of SIGNALS) process.on(signal, () => resolve());
+    process.stdout.on('error', () => resolve());
+    process.stderr.on('error', () => {});
+    const parent = process.ppid;
+    const grandparent = npmBehindShell(parent);
+    const looking = setInterval(() => {
+      if (process.ppid === parent && (grandparent === undefined || lives(grandparent))) return;
+      clearInterval(looking);
+      resolve();
+    }, LOOK_EVERY_MS);
+    looking.unref();
+  });
+}
+
+/** npm runs a script in a shell, which stays when npm is killed outright. */
+function npmBehindShell(parent: number): number | undefined {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  try {
+    const told = execFileSync('ps', ['-o', 'ppid=', '-o', 'comm=', '-p', String(parent)], { encoding: 'utf8' });
+    const [, pid] = /^\s*(\d+)\s+\S*sh\s*$/.exec(told) ?? [];
+    return pid === undefined || Number(pid) <= 1 ? undefined : Number(pid);
+  } catch {
+    return undefined;
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

@@ -1,0 +1,57 @@
+// What is wrong with a policy, in words for its author: zod's issues in, places and sentences out. What a schema says of
+// its own stays as it is. Knows nothing about what a policy holds, nor where in a file it stands.
+
+import type * as z from 'zod';
+
+export interface PolicyProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+const MISSING = 'is missing';
+const NOUNS: Readonly<Record<string, string>> = {
+  string: 'text',
+  array: 'a list, such as [a, b]',
+  object: 'a map, such as { key: value }',
+  record: 'a map, such as { key: value }',
+  int: 'a whole number',
+  number: 'a whole number',
+};
+
+/** For `safeParse`: what an issue says when its schema has no words of its own. */
+export function inWords(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.input === undefined) return MISSING;
+  switch (issue.code) {
+    case 'invalid_type': {
+      const quotable = issue.expected === 'string' && ['number', 'boolean'].includes(typeof issue.input);
+      return `must be ${NOUNS[issue.expected] ?? issue.expected}${quotable ? ': put it in quotes' : ''}`;
+    }
+    case 'invalid_value':
+      return `must be one of ${issue.values.join(', ')}`;
+    case 'too_small':
+      return issue.minimum === 1 && issue.origin !== 'number'
+        ? 'must not be empty'
+        : `must be ${issue.minimum} at least`;
+    case 'too_big':
+      return issue.origin === 'string'
+        ? `must have ${issue.maximum} characters at most`
+        : `must be ${issue.maximum} at most`;
+    default:
+      return undefined;
+  }
+}
+
+/** @param issue of a `safeParse` with `reportInput`, so that what is missing can be told from what is wrong */
+export function toPolicyProblems(issue: z.core.$ZodIssue): PolicyProblem[] {
+  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ path: [...path, key], message: 'is not a key of this format' }));
+  if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
+  return [{ path, message: whetherThere(issue) + issue.message }];
+}
+
+function whetherThere({ code, input, message }: z.core.$ZodIssue): string {
+  if (code === 'custom' || message === MISSING) return '';
+  if (input === undefined) return `${MISSING}: it `;
+  return input === null ? 'is empty: it ' : '';
+}
