@@ -1,23 +1,11 @@
 // The evidence that docs/THREATS.md and docs/COMPLIANCE.md point at is there: each file, each test by its title, each collection
 // and field; and so is what the other documents link to. Whether it is good evidence, a reader decides.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
-
-const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-
-/** The cells of every row of a document's tables, without the heads. */
-function rowsOf(text: string): string[][] {
-  const lines = text.split('\n');
-  return lines.flatMap((line, at) => {
-    const isHead = lines[at + 1]?.startsWith('| ---');
-    return line.startsWith('| ') && !line.startsWith('| ---') && !isHead
-      ? [line.split(' | ').map((cell) => cell.replaceAll(/^\| | \|$/g, ''))]
-      : [];
-  });
-}
+import { partOf, read, rowsOf } from './page.ts';
 
 /** Tests as `FILE` "TITLE", "TITLE". */
 function testsIn(text: string): [string, string][] {
@@ -38,8 +26,10 @@ const DOCUMENTS = [
   'ARCHITECTURE',
   'AUDIT',
   'BUILDKITE',
+  'EVIDENCE',
   'FAQ',
   'OPERATIONS',
+  'STORAGE',
   'TROUBLESHOOTING',
 ];
 
@@ -107,4 +97,28 @@ describe('docs/COMPLIANCE.md', () => {
 
 it('SECURITY.md leads to the threats', () => {
   expect(read('SECURITY.md')).toContain('(docs/THREATS.md)');
+});
+
+describe('docs/EVIDENCE.md', () => {
+  const page = read('docs/EVIDENCE.md');
+  const said = rowsOf(partOf(page, '## The invariants')).map(([name]) => name);
+
+  it('says what each invariant is, before it names one', () => {
+    expect(said).toEqual(Array.from({ length: 8 }, (_, at) => `I${at + 1}`));
+    expect(page.split('## The invariants')[0]).not.toMatch(/\bI[0-9]\b/);
+  });
+
+  it.each(['SECURITY.md', 'README.md', ...readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'))])(
+    '%s names no other',
+    (name) => {
+      const text = read(existsSync(join(ROOT, name)) ? name : `docs/${name}`);
+      for (const [invariant] of text.matchAll(/\bI[0-9]+\b/g)) expect(said).toContain(invariant);
+    },
+  );
+
+  it('has a mistake that was caught, or why there is none, for every invariant but the last', () => {
+    const mistakes = rowsOf(partOf(page, '## Guards taken out one at a time')).map(([name]) => name);
+    for (const name of said.slice(0, -1)) expect(mistakes).toContain(name);
+    expect(partOf(page, '## The invariants')).toContain(`${said.at(-1)} is about identities`);
+  });
 });

@@ -1,48 +1,33 @@
 // docs/TROUBLESHOOTING.md has every sentence that a refusal says, every reason, and what the plugin prints: whoever searches
 // the page for the words of a job's log finds them.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
 import { parseExchangeRequest } from '../../shared/core/exchange-request.ts';
-import { JOB_TOKEN_REASONS, type JobTokenReason, type Refusal, toWireError } from '../../shared/core/refusal.ts';
+import { JOB_TOKEN_REASONS, toWireError } from '../../shared/core/refusal.ts';
+import { codeIn, partOf, read, rowsOf } from './page.ts';
+import { textsOfScript, textsOfTypeScript } from './printed-text.ts';
+import { REFUSALS } from './refusals.ts';
 
-const page = readFileSync(join(ROOT, 'docs', 'TROUBLESHOOTING.md'), 'utf8');
+const page = read('docs/TROUBLESHOOTING.md');
 /** What stands between backticks. */
-const words = new Set([...page.matchAll(/`([^`\n]+)`/g)].map(([, text]) => text));
+const words = new Set(codeIn(page));
 
-/** A refusal of every reason, with the page's own words for what differs; a new reason does not compile. */
-const REFUSALS: Record<Exclude<Refusal['reason'], JobTokenReason>, Refusal> = {
-  parameter_missing: { reason: 'parameter_missing', advice: '… is missing: send ….' },
-  parameter_repeated: { reason: 'parameter_repeated', advice: '… stands more than once: send each parameter once.' },
-  parameter_invalid: { reason: 'parameter_invalid', advice: '… must be ….' },
-  parameter_not_supported: {
-    reason: 'parameter_not_supported',
-    advice: 'actor_token is not supported: leave it out.',
-  },
-  body_not_allowed: {
-    reason: 'body_not_allowed',
-    advice: 'POST /token/CREDENTIAL takes no body; send a form to /token instead.',
-  },
-  grant_type_not_supported: { reason: 'grant_type_not_supported' },
-  claims_missing: { reason: 'claims_missing', missing: ['CLAIM'], trace: [] },
-  unknown_credential: { reason: 'unknown_credential', trace: [] },
-  no_rule_grants: { reason: 'no_rule_grants', trace: [] },
-  job_ended: { reason: 'job_ended', ended_at: 0 },
-  grant_revoked: { reason: 'grant_revoked', grant_id: '' },
-  credential_changed: { reason: 'credential_changed', grant_id: '' },
-  too_many_live_tokens: { reason: 'too_many_live_tokens', grant_id: '', retryAfter: 1 },
-  too_often: { reason: 'too_often', grant_id: '', retryAfter: 1 },
-  pipeline_holds_too_many: { reason: 'pipeline_holds_too_many', live_grants: 1, limit: 1, retryAfter: 1 },
-  pool_exhausted: { reason: 'pool_exhausted', pool_size: 1, free_at: 0, retryAfter: 1 },
-  barred: { reason: 'barred', kill_switch: '' },
-  unavailable: { reason: 'unavailable', what: '', detail: '', retryAfter: 1 },
-  not_found: { reason: 'not_found' },
-  method_not_allowed: { reason: 'method_not_allowed', allow: 'METHOD' },
-  content_type_not_supported: { reason: 'content_type_not_supported', expected: 'TYPE' },
-  request_too_large: { reason: 'request_too_large', limit: 'LIMIT' },
-};
+/** In quotes in the plugin, and for no reader of a log. */
+const NOT_PRINTED = ['exit 0', 'keydesk_undo; exit 143', 'Accept: text/plain', 'Authorization: Bearer …'];
+/** Words beside each other: not a path, a pattern or the like. */
+const PROSE = /[A-Za-z'’]{2,}[,;:.)]? \(?[A-Za-z'’]{2,}/;
+
+function filesIn(folder: string): string[] {
+  return readdirSync(join(ROOT, folder)).map((name) => join(folder, name));
+}
+
+/** Whether the page has a text as it is, or as a part of what stands between backticks. */
+function hasText(text: string): boolean {
+  return [...words].some((shown) => shown.includes(text));
+}
 
 describe('docs/TROUBLESHOOTING.md', () => {
   it.each(Object.values(REFUSALS))('has the words and the reason of $reason', (refusal) => {
@@ -72,55 +57,129 @@ describe('docs/TROUBLESHOOTING.md', () => {
     expect(said).toMatch(toPattern(shown));
   });
 
-  it('has everything that the plugin complains about, and what it advises without the particulars', () => {
-    const folder = join(ROOT, 'plugin', 'lib');
-    const source = readdirSync(folder)
-      .map((name) => readFileSync(join(folder, name), 'utf8'))
-      .join('\n');
-    const complaints = [...source.matchAll(/keydesk_complain (['"])(.*?)\1(?: \\)?$/gm)].map(
-      ([, , text]) => text ?? '',
+  it.each([
+    ...filesIn('functions'),
+    'shared/core/refusal.ts',
+    'shared/core/exchange-request.ts',
+    'shared/core/token-request.ts',
+  ])('has every sentence that stands in %s', (file) => {
+    const sentences = textsOfTypeScript(read(file)).filter((text) => PROSE.test(text) && /\.(?: |$)/.test(text));
+    const shown = [...words].filter((word) => PROSE.test(word));
+    for (const text of sentences) {
+      const fits = shown.some((word) => toPattern(word).test(text) || toPattern(text).test(word));
+      expect([text, fits || hasText(text)]).toEqual([text, true]);
+    }
+  });
+
+  it('finds the sentences of the desk in its sources', () => {
+    const sources = [...filesIn('functions'), 'shared/core/refusal.ts'].map(read).join('\n');
+    for (const said of ['There is nothing at this path.', 'The sweep is run at /.', 'Webhooks are taken at /.'])
+      expect(textsOfTypeScript(sources)).toContain(said);
+    const ofRefusals = Object.values(REFUSALS).map((refusal) => toWireError(refusal, false).description);
+    const written = textsOfTypeScript(sources)
+      .filter((text) => PROSE.test(text))
+      .map(toPattern);
+    for (const description of ofRefusals.filter((text) => !text.startsWith('…') && !text.startsWith('actor_token')))
+      expect([description, written.some((pattern) => pattern.test(description))]).toEqual([description, true]);
+  });
+
+  it('has every reason for which a webhook is refused', () => {
+    const sources = ['functions/webhook-handler.ts', 'shared/core/webhook-signature.ts'].map(read).join('\n');
+    const unions = [...sources.matchAll(/type (?:Webhook|Signature)Refusal =([^;]*);/g)].map(([, union]) => union);
+    expect(unions).toHaveLength(2);
+    const reasons = [...unions.join('').matchAll(/'([a-z_]+)'/g)].map(([, reason]) => reason ?? '');
+    expect(reasons.length).toBeGreaterThan(10);
+    const told = rowsOf(partOf(page, '## What the webhook and the sweep answer')).flatMap(([, reason = '']) =>
+      codeIn(reason),
     );
-    const told = [...source.matchAll(/printf '(%s: .*?)\\n' "\$name"/g)].map(([, text]) => text ?? '');
-    expect(complaints.length).toBeGreaterThan(5);
-    expect(told.length).toBeGreaterThan(3);
-    for (const text of [...complaints, ...told]) expect(words).toContain(withoutParticulars(text));
-    const advice = [...source.matchAll(/echo (['"])((?:see whether|ask less|install)[^$]*?)\1/g)].map(
-      ([, , text]) => text,
-    );
-    expect(advice.length).toBeGreaterThan(3);
-    for (const text of advice) expect(words).toContain(text);
+    for (const reason of reasons) expect(told).toContain(reason);
+  });
+
+  it.each(['plugin/lib', 'plugin/hooks', 'plugin/bin'].flatMap(filesIn))('has every text that stands in %s', (file) => {
+    const texts = textsOfScript(read(file))
+      .map(withoutMarks)
+      .filter((text) => PROSE.test(text));
+    for (const text of texts.filter((found) => !NOT_PRINTED.includes(found)))
+      expect([text, hasText(text)]).toEqual([text, true]);
+  });
+
+  it('finds what the plugin prints, whatever prints it', () => {
+    const texts = ['plugin/lib', 'plugin/bin', 'plugin/hooks']
+      .flatMap(filesIn)
+      .flatMap((file) => textsOfScript(read(file)).map(withoutMarks));
+    for (const said of [
+      'Keydesk: the configuration of the plugin is not good.',
+      'buildkite-agent redactor add says: …',
+      '…: not given back (…); left to the webhook',
+      '…: there is no such key',
+      'add those claims to claims, which now are: ',
+      'is buildkite-agent on the PATH?',
+      'it printed something else than a token',
+      'curl: (3) this is no url of a desk',
+    ])
+      expect(texts).toContain(said);
+    for (const left of NOT_PRINTED) expect(texts).toContain(left);
+  });
+
+  it('can find it, for the plugin prints nothing that is not in quotes', () => {
+    for (const file of ['plugin/lib', 'plugin/bin', 'plugin/hooks'].flatMap(filesIn)) {
+      const code = read(file).replaceAll(/^\s*#.*$/gm, '');
+      const bare = [...code.matchAll(/\b(?:echo|printf|keydesk_(?:say|complain|problem)) +(?!['"]|\.$)\S.*/gm)];
+      expect([file, ...bare.map(([line]) => line)]).toEqual([file]);
+    }
   });
 
   it('has what CLIENTS.md says clients show', () => {
     for (const text of ['There was a problem refreshing your current auth tokens:', 'KEYDESK_NO_JOB_TOKEN']) {
-      expect(readFileSync(join(ROOT, 'docs', 'CLIENTS.md'), 'utf8')).toContain(text);
+      expect(read('docs/CLIENTS.md')).toContain(text);
       expect(words).toContain(text);
     }
   });
 
-  it('names, where 503 lasts, those whom the sources name', () => {
-    const named = /## When 503 lasts\n[\s\S]*?\n\| --- .*\n([\s\S]*?)\n## /.exec(page)?.[1] ?? '';
-    const sources = readdirSync(join(ROOT, 'shared'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts'))
-      .map((name) => readFileSync(join(ROOT, 'shared', name), 'utf8'))
-      .join('\n');
-    const whos = [...named.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell]) => [
-      ...(cell ?? '').matchAll(/`([^`]+)`/g),
-    ]);
-    expect(whos.length).toBeGreaterThan(6);
-    for (const [, who = ''] of whos) {
-      const [service, method] = who.startsWith('iamcredentials ') ? who.split(' ') : [who];
-      expect([
-        who,
-        sources.includes(`'${who}'`) || (sources.includes(`\`${service} `) && sources.includes(`'${method}'`)),
-      ]).toEqual([who, true]);
-    }
+  it('names, where 503 lasts, everybody whom the sources call the one who failed, and nobody else', () => {
+    const part = partOf(page, '## When 503 lasts');
+    const named = rowsOf(part).flatMap(([who = '']) => codeIn(who));
+    const sources = ['shared', 'functions'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts'))
+        .map((name) => read(join(folder, name))),
+    );
+    const failing = sources.flatMap((source) => whoFails(source));
+    expect(failing.length).toBeGreaterThan(10);
+    for (const who of failing) expect([who, codeIn(part).includes(who)]).toEqual([who, true]);
+    for (const who of named) expect([who, failing.includes(who)]).toEqual([who, true]);
+  });
+
+  it('has every word of a mint that came too late', () => {
+    const late = [...read('shared/core/grant-life.ts').matchAll(/\blate\('([^']+)'\)/g)].map(([, text]) => text ?? '');
+    expect(late.length).toBeGreaterThan(2);
+    for (const text of late) expect(words).toContain(text);
+  });
+
+  it('says that a slash at the end of url is dropped, as it is', () => {
+    expect(read('plugin/lib/configuration.bash')).toMatch(/KEYDESK_URL="\$\{REPLY%\/\}"/);
+    expect(page).toContain('a slash at the end is dropped');
   });
 });
 
-/** What differs from job to job as it is shown: … */
-function withoutParticulars(text: string): string {
-  return text.replaceAll(/\$\((?:[^()]|\([^()]*\))*\)/g, '…').replaceAll(/\$\{?\w+\}?|%s/g, '…');
+/** Those whom a source names as the one who failed: of an Unavailable, of a deadline, of a request. */
+function whoFails(source: string): string[] {
+  const patterns = [
+    /new Unavailable\(\s*'([^']+)'/g,
+    /\bwithin\(\s*[^,]+,\s*'([^']+)'/g,
+    /\bwhat(?:: | = )'([^']+)'/g,
+    /\b(?:WHAT|WHO) = '([^']+)'/g,
+    /\bexpectAnswer\('([^']+)'/g,
+  ];
+  return patterns.flatMap((pattern) => [...source.matchAll(pattern)].map(([, who]) => who ?? ''));
+}
+
+/** Without what marks a group of the log, sets it in, or says that advice follows. */
+function withoutMarks(text: string): string {
+  return text
+    .replace(/^~~~ :key: /, '')
+    .replace(/^ +/, '')
+    .replace(/^What to do: (?=.{3})/, '');
 }
 
 function toPattern(shown: string): RegExp {

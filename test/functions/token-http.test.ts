@@ -1,5 +1,7 @@
+import { connect } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
 import {
   aForm,
@@ -301,6 +303,37 @@ describe('the token endpoint', () => {
       }
       expect((await sendForm(desk, aForm(jobToken))).status).toBe(200);
     });
+
+    it('waits ten seconds for the whole of a body, and then hangs up, whatever trickles in meanwhile', async () => {
+      const form = String(aForm(jobToken));
+      const before = desk.audit.length;
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const slow = connect(Number(new URL(desk.tokenUrl).port), '127.0.0.1');
+      const said: Buffer[] = [];
+      slow.on('data', (chunk) => said.push(chunk));
+      slow.on('error', () => {});
+      try {
+        const head = ['POST /token HTTP/1.1', 'Host: desk.example', `Content-Type: ${FORM}`];
+        slow.write(`${[...head, `Content-Length: ${form.length}`].join('\r\n')}\r\n\r\n`);
+        await turnsUntil(() => vi.getTimerCount() > 0);
+        for (const byte of form.slice(0, 9)) {
+          slow.write(byte);
+          await vi.advanceTimersByTimeAsync(1_000);
+        }
+        await vi.advanceTimersByTimeAsync(999);
+        await turnsUntil(() => slow.closed, 1_000);
+        expect(slow.closed).toBe(false);
+        await vi.advanceTimersByTimeAsync(1);
+        await turnsUntil(() => slow.closed);
+        expect(slow.closed).toBe(true);
+      } finally {
+        slow.destroy();
+        vi.useRealTimers();
+      }
+      expect(said).toEqual([]);
+      expect(desk.audit).toHaveLength(before);
+      expect((await sendForm(desk, aForm(jobToken))).status).toBe(200);
+    });
   });
 
   it('gave this job one grant by all this, and never of what policy refuses', async () => {
@@ -309,3 +342,8 @@ describe('the token endpoint', () => {
     expect(desk.google.unexpected).toEqual([]);
   });
 });
+
+/** Lets the event loop turn until it is so, or so many times: while timers are not real. */
+async function turnsUntil(holds: () => boolean, most = 100_000): Promise<void> {
+  for (let turn = 0; turn < most && !holds(); turn += 1) await setImmediate();
+}
