@@ -11,7 +11,7 @@ export interface Outgoing {
   /** Who is asked, as it will stand in errors. */
   readonly what: string;
   readonly url: string;
-  readonly method?: 'GET' | 'POST' | 'PATCH';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;

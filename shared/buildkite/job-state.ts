@@ -75,7 +75,8 @@ function judge({ state, finished_at, agent }: z.output<typeof job>): Omit<JobAns
   if (FINISHED.has(state) || (finished_at && !RUNNING.has(state)))
     return { outcome: 'finished', job_state: state, finished_at: buildkiteTime.parse(finished_at) };
   // The agent has not been heard of for minutes: Buildkite fails the job, and what it held is held by nobody.
-  if (agent?.connection_state === 'lost') return { outcome: 'finished', job_state: 'agent_lost', finished_at: undefined };
+  if (agent?.connection_state === 'lost')
+    return { outcome: 'finished', job_state: 'agent_lost', finished_at: undefined };
   return { outcome: 'running', job_state: state, finished_at: undefined };
 }
 
