@@ -144,8 +144,13 @@ function readOptions() {
       options: {
         policy: { type: 'string', default: 'policy.yaml' },
         out: { type: 'string', default: 'packages' },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
     return values;
   } catch (error) {
     return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);

@@ -33,7 +33,7 @@ describe('the Terraform module', () => {
 
   it('uses no resource type that the committed provider schema does not have', () => {
     const unknown = ofProvider.filter(({ kind, type }) => !PROVIDER_SCHEMA[kind][type]).map(({ type }) => type);
-    expect(unknown, 'run: node scripts/provider-schema.ts').toEqual([]);
+    expect(unknown, 'run: npm run schemas').toEqual([]);
   });
 
   it('keeps no resource type in the schema that is not in use', () => {
@@ -43,7 +43,7 @@ describe('the Terraform module', () => {
     );
     expect(
       kept.filter((type) => !used.has(type)),
-      'run: node scripts/provider-schema.ts',
+      'run: npm run schemas',
     ).toEqual([]);
   });
 
@@ -77,7 +77,7 @@ describe('the Terraform module', () => {
     '%s has names that version 7 of the provider has too, and all that it requires',
     (_, { kind, type, body }) => {
       const names = NAMES_7[kind][type];
-      expect(names && problemsOf7(body, names, type), 'known to scripts/provider-names.ts').toEqual([]);
+      expect(names && problemsOf7(body, names, type), 'run: npm run schemas').toEqual([]);
     },
   );
 
