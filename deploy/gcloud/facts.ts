@@ -1,11 +1,15 @@
-// `node deploy/gcloud/facts.ts POLICY`: what deploy.sh has to know of the policy and of firestore.indexes.json, a line each,
-// its fields separated by tabs. So both files stay the one source, and the shell parses neither.
+// `node deploy/gcloud/facts.ts OPTIONS`: what deploy.sh has to know of the policy, of firestore.indexes.json and of the
+// packages, a line each, its fields separated by tabs: so the files stay the one source, and the shell parses none of them.
+// Or, when they must not be deployed, every reason why, and exit code 1.
 
 import { readFileSync } from 'node:fs';
-import type { Credential } from '../../shared/core/credential.ts';
+import { parseArgs } from 'node:util';
+import { projectOfAccount } from '../../shared/core/account-name.ts';
 import { databasesOf } from '../../shared/core/firestore-rules.ts';
 import type { Policy } from '../../shared/core/policy.ts';
-import { parsePolicyText } from '../../shared/policy-text.ts';
+import { parsePolicyText, placesIn } from '../../shared/policy-text.ts';
+import { accountsOf, type Desk, placementProblems } from './boundaries.ts';
+import { readPackages, rulesProblems } from './packages.ts';
 
 interface Indexes {
   readonly indexes: readonly {
@@ -19,33 +23,65 @@ interface Indexes {
   }[];
 }
 
-const [file = 'policy.yaml'] = process.argv.slice(2);
-const result = parsePolicyText(readFileSync(file, 'utf8'), file);
-if ('problems' in result) {
-  process.stderr.write(`${result.problems.join('\n')}\n`);
-  process.exit(1);
-}
+const options = readOptions();
+const desk: Desk = { project: options.project, database: options.database };
+const text = readFile(options.policy);
+const parsed = parsePolicyText(text, options.policy);
+if ('problems' in parsed) fail(parsed.problems);
+const { policy } = parsed;
+const packages = readPackages({ policyFile: options.policy, folder: options.archives });
+const place = placesIn(text, options.policy);
+const problems = [
+  ...placementProblems(policy, desk).map(({ path, message }) => `${place(path)} ${message}`),
+  ...packages.problems,
+  ...rulesProblems(databasesOf(policy), {
+    policyFile: options.policy,
+    files: options.rules,
+    elsewhere: options['rules-elsewhere'],
+    sha256: packages.rules,
+  }),
+  ...groupProblems(options.group),
+];
+if (problems.length > 0) fail(problems);
+
 const indexes: Indexes = JSON.parse(readFileSync(new URL('../../firestore.indexes.json', import.meta.url), 'utf8'));
-const lines = [...factsOfPolicy(result.policy), ...factsOfIndexes(indexes)];
+const lines = [
+  ['version', packages.version],
+  ['audience', policy.audience],
+  ...Object.keys(policy.credentials).map((name) => ['credential', name]),
+  ...[...packages.archives].map(([name, sha256]) => ['archive', name, sha256]),
+  ...factsOfPolicy(policy),
+  ...factsOfIndexes(indexes),
+];
 process.stdout.write([...new Set(lines.map((fields) => `${fields.join('\t')}\n`))].join(''));
 
 function factsOfPolicy(policy: Policy): string[][] {
-  const credentials = Object.values(policy.credentials);
+  const databases = databasesOf(policy);
+  const accounts = accountsOf(policy).map((account) => ({ ...account, project: projectOf(account.email) }));
+  const narrowed = accounts.filter(({ storage }) => storage !== null);
   return [
-    ...databasesOf(policy).map(({ project, database }) => ['database', project, database]),
-    ...credentials.flatMap(factsOfCredential),
+    ...databases.map(({ project, database }) => ['database', project, database]),
+    ...accounts.map(({ use, email, project, environment }) =>
+      use === 'pooled' ? [use, email, project, environment] : [use, email, project],
+    ),
+    ...narrowed.flatMap(({ use, email, storage }) =>
+      use === 'shared' && storage ? [['bucket', email, storage.bucket, storage.role]] : [],
+    ),
+    // As the Terraform module has it: who minted, who narrowed, what was touched.
+    ...accounts.flatMap(({ project }) => audited(project, 'iam')),
+    ...(narrowed.length > 0 ? audited(desk.project, 'sts') : []),
+    ...narrowed.flatMap(({ project }) => audited(project, 'sts')),
+    ...databases.flatMap(({ project }) => audited(project, 'datastore')),
   ];
 }
 
-function factsOfCredential(credential: Credential): string[][] {
-  switch (credential.kind) {
-    case 'firestore':
-      return [['standing', credential.signer, projectOf(credential.signer)]];
-    case 'service_account':
-      return [['standing', credential.email, projectOf(credential.email)]];
-    case 'pooled_service_account':
-      return credential.pool.map((email) => ['pooled', email, projectOf(email)]);
-  }
+function audited(project: string, service: string): string[][] {
+  return project === '-' ? [] : [['audited', project, `${service}.googleapis.com`]];
+}
+
+/** "-" where the address does not tell it: Google's default accounts. */
+function projectOf(email: string): string {
+  return projectOfAccount(email) ?? '-';
 }
 
 function factsOfIndexes({ indexes, fieldOverrides }: Indexes): string[][] {
@@ -62,7 +98,44 @@ function factsOfIndexes({ indexes, fieldOverrides }: Indexes): string[][] {
   ];
 }
 
-/** As a user-managed account's address tells it; "-" for Google's own accounts, whose address does not. */
-function projectOf(email: string): string {
-  return /@([a-z][a-z0-9-]*)\.iam\.gserviceaccount\.com$/.exec(email)?.[1] ?? '-';
+/** A group of an environment in which nothing is pooled is misspelt. */
+function groupProblems(groups: readonly string[]): string[] {
+  const environments = new Set(
+    accountsOf(policy).flatMap(({ use, environment }) => (use === 'pooled' ? [environment] : [])),
+  );
+  return groups.flatMap((group) =>
+    environments.has(group.split('=')[0] ?? '')
+      ? []
+      : [
+          `--group ${group}: the policy has no pool in that environment; those with one: ${[...environments].join(', ')}`,
+        ],
+  );
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      policy: { type: 'string', default: 'policy.yaml' },
+      project: { type: 'string', default: '' },
+      database: { type: 'string', default: 'keydesk' },
+      archives: { type: 'string', default: 'packages' },
+      rules: { type: 'string', multiple: true, default: [] },
+      'rules-elsewhere': { type: 'string', multiple: true, default: [] },
+      group: { type: 'string', multiple: true, default: [] },
+    },
+  });
+  return values;
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    return fail([`${path} cannot be read: ${error instanceof Error ? error.message : error}`]);
+  }
+}
+
+function fail(reasons: readonly string[]): never {
+  process.stderr.write(`${reasons.join('\n')}\n`);
+  process.exit(1);
 }
