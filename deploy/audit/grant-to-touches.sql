@@ -1,43 +1,64 @@
--- Everything that one grant touched. Put the grant's id into `asked`, and your linked dataset into the two FROM lines.
+-- Everything that one grant touched, as far as Google's log says it. Put the grant's id into `asked`, and into `entries` your
+-- project and the days, in UTC: from the grant's created_at to its dead_at. What lies outside of them is not read, nor found.
 -- A token judged by rules carries its grant; an account of a pool served this grant alone from leased_at to dead_at.
 -- Of a shared account only candidates can be told: everything it did while a token of this grant was accepted.
 WITH asked AS (
   SELECT '00000000000000000000000000000000' AS grant_id
 ),
+entries AS (
+  SELECT timestamp, log_name, json_payload, proto_payload
+  FROM `PROJECT.keydesk_logs._AllLogs`
+  WHERE timestamp >= TIMESTAMP_SUB(TIMESTAMP('2026-11-17 00:00:00+00'), INTERVAL 2 HOUR)
+    AND timestamp < TIMESTAMP_ADD(TIMESTAMP('2026-11-18 00:00:00+00'), INTERVAL 2 HOUR)
+),
 lines AS (
   SELECT
-    JSON_VALUE(json_payload.grant_id) AS grant_id,
+    timestamp AS logged_at,
     JSON_VALUE(json_payload.event) AS event,
+    JSON_VALUE(json_payload.grant_id) AS grant_id,
     JSON_VALUE(json_payload.kind) AS kind,
+    JSON_VALUE(json_payload.credential) AS credential,
+    JSON_VALUE(json_payload.environment) AS environment,
+    JSON_VALUE(json_payload.revocation) AS revocation,
+    JSON_VALUE(json_payload.rule) AS rule_name,
+    JSON_VALUE(json_payload.policy_sha256) AS policy_sha256,
     JSON_VALUE(json_payload.service_account) AS service_account,
+    JSON_VALUE(json_payload.organization_slug) AS organization_slug,
+    JSON_VALUE(json_payload.pipeline_slug) AS pipeline_slug,
+    JSON_VALUE(json_payload.build_number) AS build_number,
+    JSON_VALUE(json_payload.build_branch) AS build_branch,
+    JSON_VALUE(json_payload.build_commit) AS build_commit,
+    JSON_VALUE(json_payload.job_id) AS job_id,
+    JSON_VALUE(json_payload.step_key) AS step_key,
     TIMESTAMP(JSON_VALUE(json_payload.created_at)) AS created_at,
     TIMESTAMP(JSON_VALUE(json_payload.leased_at)) AS leased_at,
+    TIMESTAMP(JSON_VALUE(json_payload.issued_at)) AS issued_at,
+    TIMESTAMP(JSON_VALUE(json_payload.token_expires_at)) AS token_expires_at,
     TIMESTAMP(JSON_VALUE(json_payload.expires_at)) AS expires_at,
     TIMESTAMP(JSON_VALUE(json_payload.dead_at)) AS dead_at,
-    JSON_QUERY_ARRAY(json_payload.past_leases) AS past_leases,
-    timestamp AS logged_at
-  FROM `PROJECT.keydesk_logs._AllLogs`
+    JSON_QUERY_ARRAY(json_payload.past_leases) AS past_leases
+  FROM entries
   WHERE JSON_VALUE(json_payload.event) IN ('grant.issued', 'grant.revoked', 'grant.renewal_ended', 'grant.expired')
 ),
 latest AS (
-  SELECT lines.*, ROW_NUMBER() OVER (PARTITION BY lines.grant_id ORDER BY logged_at DESC) AS nth
+  SELECT lines.*, ROW_NUMBER() OVER (PARTITION BY grant_id ORDER BY logged_at DESC) AS nth
   FROM lines
-  INNER JOIN asked ON lines.grant_id = asked.grant_id
+),
+grants AS (
+  SELECT latest.* FROM latest WHERE nth = 1
 ),
 held AS (
   SELECT grant_id, kind, service_account,
     COALESCE(leased_at, created_at) AS held_from,
     COALESCE(dead_at, expires_at) AS held_until
-  FROM latest
-  WHERE nth = 1
+  FROM grants
   UNION ALL
-  SELECT latest.grant_id, latest.kind,
+  SELECT grants.grant_id, grants.kind,
     JSON_VALUE(lease.service_account) AS service_account,
     TIMESTAMP(JSON_VALUE(lease.leased_at)) AS held_from,
     TIMESTAMP(JSON_VALUE(lease.dead_at)) AS held_until
-  FROM latest
-  CROSS JOIN UNNEST(latest.past_leases) AS lease
-  WHERE latest.nth = 1
+  FROM grants
+  CROSS JOIN UNNEST(grants.past_leases) AS lease
 ),
 touches AS (
   SELECT
@@ -45,18 +66,30 @@ touches AS (
     proto_payload.audit_log.service_name AS service_name,
     proto_payload.audit_log.method_name AS method_name,
     proto_payload.audit_log.resource_name AS resource_name,
+    NULLIF(TO_JSON_STRING(COALESCE(
+      proto_payload.audit_log.request.name,
+      proto_payload.audit_log.request.documents,
+      proto_payload.audit_log.request.writes,
+      proto_payload.audit_log.request.structuredQuery,
+      proto_payload.audit_log.request.addTarget,
+      proto_payload.audit_log.request
+    )), 'null') AS asked_for,
+    JSON_VALUE(proto_payload.audit_log.request.parent) AS asked_under,
+    TO_JSON_STRING(proto_payload.audit_log.request) AS request,
+    proto_payload.audit_log.num_response_items AS num_response_items,
     proto_payload.audit_log.status.code AS status_code,
     proto_payload.audit_log.request_metadata.caller_ip AS caller_ip,
     proto_payload.audit_log.authentication_info.principal_email AS principal_email,
     JSON_VALUE(proto_payload.audit_log.authentication_info.third_party_principal.payload.keydesk_grant) AS keydesk_grant
-  FROM `PROJECT.keydesk_logs._AllLogs`
-  WHERE log_name LIKE '%cloudaudit.googleapis.com%'
+  FROM entries
+  WHERE log_name LIKE '%/logs/cloudaudit.googleapis.com%'
 )
 SELECT
   CASE held.kind WHEN 'service_account' THEN 'candidate: the account is shared' ELSE 'this grant' END AS by_whom,
-  touches.touched_at, touches.service_name, touches.method_name, touches.resource_name, touches.status_code,
-  touches.caller_ip
+  touches.touched_at, touches.service_name, touches.method_name, touches.resource_name, touches.asked_for,
+  touches.asked_under, touches.num_response_items, touches.status_code, touches.caller_ip
 FROM held
+INNER JOIN asked ON held.grant_id = asked.grant_id
 INNER JOIN touches
   ON (held.kind = 'firestore' AND touches.keydesk_grant = held.grant_id)
   OR (held.kind != 'firestore' AND touches.principal_email = held.service_account

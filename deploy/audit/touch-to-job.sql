@@ -1,14 +1,33 @@
--- From what was touched back to the job: for each entry of Google's audit log about a resource, the grant, the job, the
--- commit and the rule behind it. Narrow `touches` to what you ask about: a resource, a method, a time.
-WITH lines AS (
+-- From what was touched back to the job: for each entry of Google's audit log that asks for a document, the grant, the job,
+-- the commit and the rule behind it. Put the days, in UTC, and what you look for into `asked`; the same days and the desk's
+-- project into `entries`, which reads two hours more: a token that was handed out before lives an hour at most, and an end
+-- is written late. A document is looked for in the resource and in all of the request; a query names its collection alone.
+WITH asked AS (
   SELECT
+    TIMESTAMP('2026-11-17 00:00:00+00') AS touched_from,
+    TIMESTAMP('2026-11-18 00:00:00+00') AS touched_until,
+    'projects/acme-production/databases/%' AS resource_pattern,
+    '%/documents/config/release%' AS document_pattern,
+    '%"collectionId":"config"%' AS query_pattern
+),
+entries AS (
+  SELECT timestamp, log_name, json_payload, proto_payload
+  FROM `PROJECT.keydesk_logs._AllLogs`
+  WHERE timestamp >= TIMESTAMP_SUB(TIMESTAMP('2026-11-17 00:00:00+00'), INTERVAL 2 HOUR)
+    AND timestamp < TIMESTAMP_ADD(TIMESTAMP('2026-11-18 00:00:00+00'), INTERVAL 2 HOUR)
+),
+lines AS (
+  SELECT
+    timestamp AS logged_at,
+    JSON_VALUE(json_payload.event) AS event,
     JSON_VALUE(json_payload.grant_id) AS grant_id,
     JSON_VALUE(json_payload.kind) AS kind,
+    JSON_VALUE(json_payload.credential) AS credential,
+    JSON_VALUE(json_payload.environment) AS environment,
+    JSON_VALUE(json_payload.revocation) AS revocation,
+    JSON_VALUE(json_payload.rule) AS rule_name,
+    JSON_VALUE(json_payload.policy_sha256) AS policy_sha256,
     JSON_VALUE(json_payload.service_account) AS service_account,
-    TIMESTAMP(JSON_VALUE(json_payload.leased_at)) AS leased_at,
-    TIMESTAMP(JSON_VALUE(json_payload.expires_at)) AS expires_at,
-    TIMESTAMP(JSON_VALUE(json_payload.dead_at)) AS dead_at,
-    JSON_QUERY_ARRAY(json_payload.past_leases) AS past_leases,
     JSON_VALUE(json_payload.organization_slug) AS organization_slug,
     JSON_VALUE(json_payload.pipeline_slug) AS pipeline_slug,
     JSON_VALUE(json_payload.build_number) AS build_number,
@@ -16,26 +35,30 @@ WITH lines AS (
     JSON_VALUE(json_payload.build_commit) AS build_commit,
     JSON_VALUE(json_payload.job_id) AS job_id,
     JSON_VALUE(json_payload.step_key) AS step_key,
-    JSON_VALUE(json_payload.credential) AS credential,
-    JSON_VALUE(json_payload.rule) AS rule_name,
-    JSON_VALUE(json_payload.policy_sha256) AS policy_sha256,
-    timestamp AS logged_at
-  FROM `PROJECT.keydesk_logs._AllLogs`
+    TIMESTAMP(JSON_VALUE(json_payload.created_at)) AS created_at,
+    TIMESTAMP(JSON_VALUE(json_payload.leased_at)) AS leased_at,
+    TIMESTAMP(JSON_VALUE(json_payload.issued_at)) AS issued_at,
+    TIMESTAMP(JSON_VALUE(json_payload.token_expires_at)) AS token_expires_at,
+    TIMESTAMP(JSON_VALUE(json_payload.expires_at)) AS expires_at,
+    TIMESTAMP(JSON_VALUE(json_payload.dead_at)) AS dead_at,
+    JSON_QUERY_ARRAY(json_payload.past_leases) AS past_leases
+  FROM entries
   WHERE JSON_VALUE(json_payload.event) IN ('grant.issued', 'grant.revoked', 'grant.renewal_ended', 'grant.expired')
 ),
-numbered AS (
+latest AS (
   SELECT lines.*, ROW_NUMBER() OVER (PARTITION BY grant_id ORDER BY logged_at DESC) AS nth
   FROM lines
 ),
 grants AS (
-  SELECT numbered.* FROM numbered WHERE nth = 1
+  SELECT latest.* FROM latest WHERE nth = 1
 ),
 held AS (
-  SELECT grant_id, service_account, leased_at AS held_from, COALESCE(dead_at, expires_at) AS held_until
+  SELECT grant_id, kind, service_account,
+    COALESCE(leased_at, created_at) AS held_from,
+    COALESCE(dead_at, expires_at) AS held_until
   FROM grants
-  WHERE kind = 'pooled_service_account'
   UNION ALL
-  SELECT grants.grant_id,
+  SELECT grants.grant_id, grants.kind,
     JSON_VALUE(lease.service_account) AS service_account,
     TIMESTAMP(JSON_VALUE(lease.leased_at)) AS held_from,
     TIMESTAMP(JSON_VALUE(lease.dead_at)) AS held_until
@@ -45,25 +68,46 @@ held AS (
 touches AS (
   SELECT
     timestamp AS touched_at,
+    proto_payload.audit_log.service_name AS service_name,
     proto_payload.audit_log.method_name AS method_name,
     proto_payload.audit_log.resource_name AS resource_name,
+    NULLIF(TO_JSON_STRING(COALESCE(
+      proto_payload.audit_log.request.name,
+      proto_payload.audit_log.request.documents,
+      proto_payload.audit_log.request.writes,
+      proto_payload.audit_log.request.structuredQuery,
+      proto_payload.audit_log.request.addTarget,
+      proto_payload.audit_log.request
+    )), 'null') AS asked_for,
+    JSON_VALUE(proto_payload.audit_log.request.parent) AS asked_under,
+    TO_JSON_STRING(proto_payload.audit_log.request) AS request,
+    proto_payload.audit_log.num_response_items AS num_response_items,
+    proto_payload.audit_log.status.code AS status_code,
+    proto_payload.audit_log.request_metadata.caller_ip AS caller_ip,
     proto_payload.audit_log.authentication_info.principal_email AS principal_email,
     JSON_VALUE(proto_payload.audit_log.authentication_info.third_party_principal.payload.keydesk_grant) AS keydesk_grant
-  FROM `PROJECT.keydesk_logs._AllLogs`
-  WHERE log_name LIKE '%cloudaudit.googleapis.com%'
-    AND timestamp >= TIMESTAMP('2026-11-17 00:00:00+00') AND timestamp < TIMESTAMP('2026-11-18 00:00:00+00')
-    AND proto_payload.audit_log.resource_name LIKE 'projects/acme-production/databases/%'
+  FROM entries
+  WHERE log_name LIKE '%/logs/cloudaudit.googleapis.com%'
+),
+found AS (
+  SELECT touches.*
+  FROM touches
+  CROSS JOIN asked
+  WHERE touches.touched_at >= asked.touched_from AND touches.touched_at < asked.touched_until
+    AND touches.resource_name LIKE asked.resource_pattern
+    AND (touches.resource_name LIKE asked.document_pattern OR touches.request LIKE asked.document_pattern
+      OR touches.request LIKE asked.query_pattern)
 ),
 joined AS (
-  SELECT touches.touched_at, touches.method_name, touches.resource_name, touches.principal_email,
-    COALESCE(touches.keydesk_grant, held.grant_id) AS grant_id
-  FROM touches
+  SELECT found.*, COALESCE(found.keydesk_grant, held.grant_id) AS grant_id
+  FROM found
   LEFT JOIN held
-    ON touches.principal_email = held.service_account
-    AND touches.touched_at >= held.held_from AND touches.touched_at <= held.held_until
+    ON held.kind = 'pooled_service_account' AND held.service_account = found.principal_email
+    AND found.touched_at >= held.held_from AND found.touched_at <= held.held_until
 )
 SELECT
-  joined.touched_at, joined.method_name, joined.resource_name, joined.principal_email, joined.grant_id,
+  joined.touched_at, joined.service_name, joined.method_name, joined.resource_name, joined.asked_for, joined.asked_under,
+  joined.num_response_items, joined.status_code, joined.principal_email, joined.grant_id,
   grants.organization_slug, grants.pipeline_slug, grants.build_number, grants.build_branch, grants.build_commit,
   grants.job_id, grants.step_key, grants.credential, grants.rule_name, grants.policy_sha256
 FROM joined

@@ -1,24 +1,67 @@
 -- What an account of a pool did while it was leased to no job. There should be no rows: each is a use of the account that
 -- Keydesk did not hand out, or one inside the minutes in which a disabled account's tokens were still accepted.
-WITH lines AS (
+-- Put the days, in UTC, and the project of the pool into `asked`; the same days and the desk's project into `entries`, which
+-- reads two hours more: a token that was handed out before lives an hour at most, and an end is written late.
+WITH asked AS (
   SELECT
-    JSON_VALUE(json_payload.grant_id) AS grant_id,
-    JSON_VALUE(json_payload.service_account) AS service_account,
-    TIMESTAMP(JSON_VALUE(json_payload.leased_at)) AS leased_at,
-    TIMESTAMP(JSON_VALUE(json_payload.expires_at)) AS expires_at,
-    TIMESTAMP(JSON_VALUE(json_payload.dead_at)) AS dead_at
+    TIMESTAMP('2026-11-17 00:00:00+00') AS touched_from,
+    TIMESTAMP('2026-11-18 00:00:00+00') AS touched_until,
+    '%@POOL_PROJECT.iam.gserviceaccount.com' AS account_pattern
+),
+entries AS (
+  SELECT timestamp, log_name, json_payload, proto_payload
   FROM `PROJECT.keydesk_logs._AllLogs`
-  WHERE JSON_VALUE(json_payload.kind) = 'pooled_service_account'
-    AND JSON_VALUE(json_payload.event) IN ('grant.issued', 'grant.revoked', 'grant.renewal_ended', 'grant.expired')
+  WHERE timestamp >= TIMESTAMP_SUB(TIMESTAMP('2026-11-17 00:00:00+00'), INTERVAL 2 HOUR)
+    AND timestamp < TIMESTAMP_ADD(TIMESTAMP('2026-11-18 00:00:00+00'), INTERVAL 2 HOUR)
 ),
-leases AS (
-  SELECT service_account, grant_id, leased_at,
-    COALESCE(MIN(dead_at), MAX(expires_at)) AS held_until
+lines AS (
+  SELECT
+    timestamp AS logged_at,
+    JSON_VALUE(json_payload.event) AS event,
+    JSON_VALUE(json_payload.grant_id) AS grant_id,
+    JSON_VALUE(json_payload.kind) AS kind,
+    JSON_VALUE(json_payload.credential) AS credential,
+    JSON_VALUE(json_payload.environment) AS environment,
+    JSON_VALUE(json_payload.revocation) AS revocation,
+    JSON_VALUE(json_payload.rule) AS rule_name,
+    JSON_VALUE(json_payload.policy_sha256) AS policy_sha256,
+    JSON_VALUE(json_payload.service_account) AS service_account,
+    JSON_VALUE(json_payload.organization_slug) AS organization_slug,
+    JSON_VALUE(json_payload.pipeline_slug) AS pipeline_slug,
+    JSON_VALUE(json_payload.build_number) AS build_number,
+    JSON_VALUE(json_payload.build_branch) AS build_branch,
+    JSON_VALUE(json_payload.build_commit) AS build_commit,
+    JSON_VALUE(json_payload.job_id) AS job_id,
+    JSON_VALUE(json_payload.step_key) AS step_key,
+    TIMESTAMP(JSON_VALUE(json_payload.created_at)) AS created_at,
+    TIMESTAMP(JSON_VALUE(json_payload.leased_at)) AS leased_at,
+    TIMESTAMP(JSON_VALUE(json_payload.issued_at)) AS issued_at,
+    TIMESTAMP(JSON_VALUE(json_payload.token_expires_at)) AS token_expires_at,
+    TIMESTAMP(JSON_VALUE(json_payload.expires_at)) AS expires_at,
+    TIMESTAMP(JSON_VALUE(json_payload.dead_at)) AS dead_at,
+    JSON_QUERY_ARRAY(json_payload.past_leases) AS past_leases
+  FROM entries
+  WHERE JSON_VALUE(json_payload.event) IN ('grant.issued', 'grant.revoked', 'grant.renewal_ended', 'grant.expired')
+),
+latest AS (
+  SELECT lines.*, ROW_NUMBER() OVER (PARTITION BY grant_id ORDER BY logged_at DESC) AS nth
   FROM lines
-  GROUP BY service_account, grant_id, leased_at
 ),
-accounts AS (
-  SELECT DISTINCT service_account FROM leases
+grants AS (
+  SELECT latest.* FROM latest WHERE nth = 1
+),
+held AS (
+  SELECT grant_id, kind, service_account,
+    COALESCE(leased_at, created_at) AS held_from,
+    COALESCE(dead_at, expires_at) AS held_until
+  FROM grants
+  UNION ALL
+  SELECT grants.grant_id, grants.kind,
+    JSON_VALUE(lease.service_account) AS service_account,
+    TIMESTAMP(JSON_VALUE(lease.leased_at)) AS held_from,
+    TIMESTAMP(JSON_VALUE(lease.dead_at)) AS held_until
+  FROM grants
+  CROSS JOIN UNNEST(grants.past_leases) AS lease
 ),
 touches AS (
   SELECT
@@ -26,19 +69,33 @@ touches AS (
     proto_payload.audit_log.service_name AS service_name,
     proto_payload.audit_log.method_name AS method_name,
     proto_payload.audit_log.resource_name AS resource_name,
+    NULLIF(TO_JSON_STRING(COALESCE(
+      proto_payload.audit_log.request.name,
+      proto_payload.audit_log.request.documents,
+      proto_payload.audit_log.request.writes,
+      proto_payload.audit_log.request.structuredQuery,
+      proto_payload.audit_log.request.addTarget,
+      proto_payload.audit_log.request
+    )), 'null') AS asked_for,
+    JSON_VALUE(proto_payload.audit_log.request.parent) AS asked_under,
+    TO_JSON_STRING(proto_payload.audit_log.request) AS request,
+    proto_payload.audit_log.num_response_items AS num_response_items,
     proto_payload.audit_log.status.code AS status_code,
     proto_payload.audit_log.request_metadata.caller_ip AS caller_ip,
-    proto_payload.audit_log.authentication_info.principal_email AS principal_email
-  FROM `PROJECT.keydesk_logs._AllLogs`
-  WHERE log_name LIKE '%cloudaudit.googleapis.com%'
+    proto_payload.audit_log.authentication_info.principal_email AS principal_email,
+    JSON_VALUE(proto_payload.audit_log.authentication_info.third_party_principal.payload.keydesk_grant) AS keydesk_grant
+  FROM entries
+  WHERE log_name LIKE '%/logs/cloudaudit.googleapis.com%'
 )
 SELECT
   touches.touched_at, touches.principal_email, touches.service_name, touches.method_name, touches.resource_name,
-  touches.status_code, touches.caller_ip
+  touches.asked_for, touches.asked_under, touches.num_response_items, touches.status_code, touches.caller_ip
 FROM touches
-INNER JOIN accounts ON accounts.service_account = touches.principal_email
-LEFT JOIN leases
-  ON leases.service_account = touches.principal_email
-  AND touches.touched_at >= leases.leased_at AND touches.touched_at <= leases.held_until
-WHERE leases.grant_id IS NULL
+INNER JOIN asked
+  ON touches.principal_email LIKE asked.account_pattern
+  AND touches.touched_at >= asked.touched_from AND touches.touched_at < asked.touched_until
+LEFT JOIN held
+  ON held.kind = 'pooled_service_account' AND held.service_account = touches.principal_email
+  AND touches.touched_at >= held.held_from AND touches.touched_at <= held.held_until
+WHERE held.grant_id IS NULL
 ORDER BY touches.touched_at

@@ -49,3 +49,8 @@ output "identities" {
   description = "The functions' service accounts, for audit queries and for policies of your own."
   value       = { for name, account in google_service_account.function : name => account.email }
 }
+
+output "log_dataset" {
+  description = "What stands in deploy/audit/*.sql for PROJECT.keydesk_logs; null without log_archive."
+  value       = var.log_archive == null ? null : "${var.project_id}.${google_logging_linked_dataset.archive[0].link_id}"
+}

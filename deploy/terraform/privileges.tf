@@ -253,6 +253,22 @@ resource "google_project_iam_member" "pool_group" {
   }
 }
 
+# Sinks write into the log archive. Who that is Google says when the sink is there.
+
+resource "google_project_iam_member" "log_archive" {
+  for_each = setsubtract(local.archived_projects, [var.project_id])
+
+  project = var.project_id
+  role    = "roles/logging.bucketWriter"
+  member  = google_logging_project_sink.archive[each.key].writer_identity
+
+  condition {
+    title       = "keydesk log archive only"
+    description = "The one log bucket that the audit queries look into."
+    expression  = "resource.name.endsWith(\"locations/${var.log_archive.location}/buckets/${local.log_bucket}\")"
+  }
+}
+
 # All of it once more for the output `privileges`, made of the resources above.
 
 locals {
@@ -260,6 +276,10 @@ locals {
     for each in concat(values(google_project_iam_member.ledger), values(google_project_iam_member.data), values(google_project_iam_member.pool_group), [google_project_iam_member.build_logs, google_project_iam_member.build_sources]) :
     { who = each.member, role = each.role, on = join(" where ", concat(["project ${each.project}"], [for condition in each.condition : condition.expression])) }
   ])
+  on_log_archive = [
+    for source, each in google_project_iam_member.log_archive :
+    { who = "log sink of ${source}", role = each.role, on = join(" where ", concat(["project ${each.project}"], [for condition in each.condition : condition.expression])) }
+  ]
   on_accounts = flatten([
     [for each in concat(values(google_service_account_iam_member.sign), values(google_service_account_iam_member.mint)) : { who = each.member, role = each.role, on = "account ${reverse(split("/", each.service_account_id))[0]}" }],
     [for each in values(google_service_account_iam_member.operators) : { who = each.member, role = each.role, on = "account ${var.name_prefix}-webhook@${var.project_id}.iam.gserviceaccount.com" }],
@@ -276,5 +296,5 @@ locals {
     [for each in [google_artifact_registry_repository_iam_member.build_images] : { who = each.member, role = each.role, on = "repository ${each.repository}" }],
     [for each in concat([google_storage_bucket_iam_member.build_archives], values(google_storage_bucket_iam_member.shared)) : { who = each.member, role = each.role, on = "bucket ${each.bucket}" }],
   ])
-  granted = concat(local.on_projects, local.on_accounts, local.on_others)
+  granted = concat(local.on_projects, local.on_log_archive, local.on_accounts, local.on_others)
 }

@@ -286,9 +286,28 @@ variable "audit_logs" {
     token_exchange = optional(bool, true)
     data           = optional(bool, true)
     ledger         = optional(bool, false)
+    pool_touches   = optional(bool)
   })
-  description = "Data Access audit logs: who minted (accounts), who narrowed (token_exchange), what was touched in the data databases (data; billed by volume), and every access to the ledger (ledger; three to ten entries per hand-out)."
+  description = "Data Access audit logs: who minted (accounts), who narrowed (token_exchange), what was touched in the data databases (data; billed by volume), every access to the ledger (ledger; three to ten entries per hand-out), and whatever anybody reads or writes by any service in the projects that pool_groups names (pool_touches). The last is off, for it is billed by volume and those projects may hold far more than jobs touch; while it is null a plan warns where pooled accounts leave no entry."
   default     = {}
+}
+
+variable "log_archive" {
+  type = object({
+    location       = string
+    retention_days = optional(number, 400)
+    locked         = optional(bool, false)
+  })
+  description = "A log bucket in the desk's project for Google's audit logs of all projects concerned and Keydesk's lines, and the BigQuery dataset keydesk_logs over it, which deploy/audit/*.sql ask. Null: none. Entries are stored, and billed, once more than in their own projects. The location is for good; locked is too, and nobody can then delete the bucket or change how long it keeps."
+  default     = null
+  validation {
+    condition     = var.log_archive == null || can(regex("^(global|eu|us|[a-z]+-[a-z]+[0-9]+)$", var.log_archive.location))
+    error_message = "log_archive.location must be a location of log buckets such as eu, us, europe-west1 or global."
+  }
+  validation {
+    condition     = var.log_archive == null || try(var.log_archive.retention_days >= 1 && var.log_archive.retention_days <= 3650 && floor(var.log_archive.retention_days) == var.log_archive.retention_days, false)
+    error_message = "log_archive.retention_days must be a whole number from 1 to 3650."
+  }
 }
 
 variable "notification_channels" {

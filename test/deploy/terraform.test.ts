@@ -202,7 +202,7 @@ function problemsOf7(body: Readonly<Record<string, unknown>>, names: Names, wher
   const problems = membersOf(body).flatMap(([name, value]) => {
     const camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
     // The bindings name in the plural what may stand more than once.
-    const found = [camel, `${camel}s`].find((each) => spelt.has(each));
+    const found = [camel, `${camel}s`, camel.replace(/y$/, 'ies')].find((each) => spelt.has(each));
     if (found === undefined) return [`${where}: no ${name}`];
     present.add(found);
     const inside = spelt.get(found);

@@ -26,6 +26,14 @@ function toFilter(file: string, words: Record<string, string | number>): string 
 }
 
 describe('deploy/audit', () => {
+  it.each(files.filter((file) => file.endsWith('.logql')))('%s says first in which project it is asked', (file) => {
+    expect(read(file)).toMatch(
+      /^-- In (?:the desk's project|the pool's project|the project of the data|each project [^.]+)\. [A-Z]/,
+    );
+    const ofKeydesk = !file.startsWith('google-');
+    expect(read(file).startsWith("-- In the desk's project. ")).toBe(ofKeydesk);
+  });
+
   it('has every query that docs/AUDIT.md names, and no others', () => {
     const named = [...handbook.matchAll(/`([a-z-]+\.(?:sql|logql))`/g)].map(([, name]) => name as string);
     expect([...new Set(named)].sort()).toEqual(files);
@@ -190,11 +198,15 @@ describe("a query over Google's audit log", () => {
     logName: `projects/acme/logs/cloudaudit.googleapis.com%2F${name}`,
     protoPayload: { authenticationInfo: { principalEmail }, ...more },
   });
-  const iam = (methodName: string, principalEmail: string) =>
-    entry('activity', principalEmail, {
+  /** The account by its number, as IAM writes it; its address is in the resource's labels, if anywhere. */
+  const iam = (methodName: string, principalEmail: string, email_id?: string) => ({
+    ...entry('activity', principalEmail, {
       serviceName: 'iam.googleapis.com',
       methodName: `google.iam.admin.v1.${methodName}`,
-    });
+      resourceName: 'projects/-/serviceAccounts/123456789012345678901',
+    }),
+    ...(email_id !== undefined && { resource: { type: 'service_account', labels: { email_id } } }),
+  });
   const TOKEN = 'keydesk-token@acme.iam.gserviceaccount.com';
   const SWEEP = 'keydesk-sweep@acme.iam.gserviceaccount.com';
   const ACCOUNT = 'ci-001@acme-ci-pool.iam.gserviceaccount.com';
@@ -204,6 +216,8 @@ describe("a query over Google's audit log", () => {
       protoPayload: {
         serviceName: 'firestore.googleapis.com',
         methodName: 'google.firestore.v1.Firestore.Commit',
+        resourceName: 'projects/acme/databases/(default)',
+        request: { writes: [{ update: { name: 'projects/acme/databases/(default)/documents/config/release' } }] },
         authenticationInfo: { thirdPartyPrincipal: { payload: { keydesk_grant: 'g1', user_id: 'keydesk-u' } } },
       },
     },
@@ -216,9 +230,10 @@ describe("a query over Google's audit log", () => {
       serviceName: 'iamcredentials.googleapis.com',
       methodName: 'SignJwt',
     }),
-    disable: iam('DisableServiceAccount', TOKEN),
-    enable: iam('EnableServiceAccount', SWEEP),
-    strangeEnable: iam('EnableServiceAccount', 'eve@acme.example'),
+    disable: iam('DisableServiceAccount', TOKEN, ACCOUNT),
+    enable: iam('EnableServiceAccount', SWEEP, ACCOUNT),
+    strangeEnable: iam('EnableServiceAccount', 'eve@acme.example', ACCOUNT),
+    another: iam('DisableServiceAccount', TOKEN, 'ci-002@acme-ci-pool.iam.gserviceaccount.com'),
     undelete: iam('UndeleteServiceAccount', 'eve@acme.example'),
   };
   const words = { GRANT_ID: 'g1', ACCOUNT, TOKEN_FUNCTION: TOKEN, SWEEP_FUNCTION: SWEEP };
@@ -227,6 +242,7 @@ describe("a query over Google's audit log", () => {
     const text = toFilter(file, words)
       .replaceAll(/^timestamp.*\n/gm, '')
       .replaceAll('protoPayload.', 'jsonPayload.protoPayload.')
+      .replaceAll(/^resource\./gm, 'jsonPayload.resource.')
       .replaceAll('logName', 'jsonPayload.logName');
     const holds = parseLogFilter(text);
     return Object.entries(log).flatMap(([name, jsonPayload]) =>
@@ -244,16 +260,24 @@ describe("a query over Google's audit log", () => {
     expect(found(file)).toEqual(names);
   });
 
+  it('asks for no account by its address where IAM writes its number', () => {
+    for (const file of files.filter((name) => name.endsWith('.logql')))
+      expect(read(file).replaceAll(/^--.*\n/gm, '')).not.toContain('resourceName');
+  });
+
   it('asks for an account within its lease only', () => {
     expect(read('google-touched-by-account.logql')).toMatch(/^timestamp>="LEASED_AT"\ntimestamp<="DEAD_AT"$/m);
   });
 });
 
 describe('SQL for BigQuery', () => {
+  /** In which a request of Firestore's says what it is for. */
+  const ASKED = ['name', 'documents', 'writes', 'structuredQuery', 'addTarget'];
   const sql = files.filter((file) => file.endsWith('.sql'));
   /** Those of google.cloud.audit.AuditLog that the queries use. */
   const AUDIT_LOG = [
-    ...['service_name', 'method_name', 'resource_name', 'status.code', 'request_metadata.caller_ip'],
+    ...['service_name', 'method_name', 'resource_name', 'status.code', 'request_metadata.caller_ip', 'request'],
+    ...['num_response_items', 'request.parent', ...ASKED.map((name) => `request.${name}`)],
     ...['authentication_info.principal_email', 'authentication_info.third_party_principal.payload.keydesk_grant'],
   ];
   /** Columns of a linked dataset's view _AllLogs. */
@@ -272,9 +296,65 @@ describe('SQL for BigQuery', () => {
     expect(new Set([...text.matchAll(/`([^`]+)`/g)].map(([, view]) => view))).toEqual(
       new Set(['PROJECT.keydesk_logs._AllLogs']),
     );
-    for (const [, field] of text.matchAll(/proto_payload\.audit_log\.([a-z_.]+)/g)) expect(AUDIT_LOG).toContain(field);
+    for (const [, field] of text.matchAll(/proto_payload\.audit_log\.([a-zA-Z_.]+)/g))
+      expect(AUDIT_LOG).toContain(field);
     for (const column of COLUMNS.filter((name) => text.includes(`${name}.`)))
       expect(['json_payload', 'proto_payload']).toContain(column);
+  });
+
+  it.each(sql)('%s reads no more of the log than the days that it asks about, and a little before', (file) => {
+    const text = read(file).replaceAll(/^--.*$/gm, '');
+    const days = "'(\\d{4}-\\d{2}-\\d{2} 00:00:00\\+00)'";
+    const from = `timestamp >= TIMESTAMP_SUB\\(TIMESTAMP\\(${days}\\), INTERVAL 2 HOUR\\)`;
+    const until = `\\s+AND timestamp < TIMESTAMP_ADD\\(TIMESTAMP\\(${days}\\), INTERVAL 2 HOUR\\)`;
+    // Whether something is still so can only be told by what has happened until now.
+    const bounds = `WHERE ${from}${text.includes('CURRENT_TIMESTAMP()') ? '' : until}\\n\\),`;
+    const reads = text.match(/FROM `[^`]+_AllLogs`/g) ?? [];
+    const bounded = text.match(new RegExp(`FROM \`[^\`]+_AllLogs\`\\s+${bounds}`, 'g')) ?? [];
+    expect([reads.length, bounded.length]).toEqual([1, 1]);
+    // Near its top, and by the same days as below: one search replaces them all.
+    expect(
+      read(file)
+        .split('\n')
+        .findIndex((line) => line.includes('_AllLogs')),
+    ).toBeLessThan(20);
+    expect([...new Set([...text.matchAll(new RegExp(days, 'g'))].map(([, day]) => day))].sort()).toEqual([
+      '2026-11-17 00:00:00+00',
+      ...(text.match(/2026-11-18/) ? ['2026-11-18 00:00:00+00'] : []),
+    ]);
+    expect(read(file)).toMatch(/^-- .*\bUTC\b/m);
+  });
+
+  it('says what is the same in several of them in the same words', () => {
+    const all = new Map<string, Map<string, string[]>>();
+    for (const file of sql)
+      for (const [name, text] of partsOf(read(file))) {
+        if (['asked', 'result'].includes(name)) continue;
+        const texts = all.get(name) ?? new Map<string, string[]>();
+        // One of them reads until now.
+        const key = name === 'entries' ? text.replace(/\n +AND timestamp < .*$/, '') : text;
+        all.set(name, texts.set(key, [...(texts.get(key) ?? []), file]));
+      }
+    for (const [name, texts] of all) expect([name, [...texts.values()]]).toEqual([name, [expect.any(Array)]]);
+    expect(all.get('lines')?.values().next().value).toEqual(sql);
+    const joining = ['grant-to-touches.sql', 'touch-to-job.sql', 'touches-without-lease.sql'];
+    for (const name of ['touches', 'held', 'grants', 'latest'])
+      expect(all.get(name)?.values().next().value).toEqual(joining);
+  });
+
+  it('looks for what was asked where requests of Firestore say it', () => {
+    const proto = 'node_modules/@google-cloud/firestore/build/protos/google/firestore/v1/firestore.proto';
+    const messages = readFileSync(join(ROOT, proto), 'utf8').matchAll(/^message \w+Request \{$([\s\S]*?)^\}$/gm);
+    const fields = new Set(
+      [...messages].flatMap(([, body = '']) =>
+        [...body.matchAll(/ (\w+) = \d+/g)].map(([, name = '']) =>
+          name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+        ),
+      ),
+    );
+    for (const name of ['parent', ...ASKED]) expect(fields).toContain(name);
+    const order = [...read('grant-to-touches.sql').matchAll(/audit_log\.request\.(\w+),$/gm)].map(([, name]) => name);
+    expect(order).toEqual(ASKED);
   });
 
   it.each(sql)('%s takes from each part only what that part selects', (file) => {

@@ -43,6 +43,7 @@ module "keydesk" {
   pool_groups            = var.pool_groups
   forbid_keys            = var.forbid_keys
   audit_logs             = var.audit_logs
+  log_archive            = var.log_archive
   notification_channels  = var.notification_channels
   playbooks_url          = var.playbooks_url
 }

@@ -34,3 +34,8 @@ output "identities" {
   description = "The functions' service accounts."
   value       = module.keydesk.identities
 }
+
+output "log_dataset" {
+  description = "The BigQuery dataset that audit queries ask, or null."
+  value       = module.keydesk.log_dataset
+}

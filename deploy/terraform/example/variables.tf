@@ -86,9 +86,20 @@ variable "audit_logs" {
     token_exchange = optional(bool, true)
     data           = optional(bool, true)
     ledger         = optional(bool, false)
+    pool_touches   = optional(bool)
   })
-  description = "Which of Google's Data Access audit logs are switched on. data writes an entry for each read and write of the data databases, by anybody, and is billed by volume."
+  description = "Which of Google's Data Access audit logs are switched on. data writes an entry for each read and write of the data databases, by anybody, and is billed by volume; so does pool_touches for every service of the projects that pool_groups names."
   default     = {}
+}
+
+variable "log_archive" {
+  type = object({
+    location       = string
+    retention_days = optional(number, 400)
+    locked         = optional(bool, false)
+  })
+  description = "A log bucket and BigQuery dataset that gather what the audit queries ask about; null for none."
+  default     = null
 }
 
 variable "notification_channels" {

@@ -1,0 +1,83 @@
+# Where the audit queries look (deploy/audit/*.sql): one log bucket in the desk's project that gathers Google's audit logs of every
+# project that matters here, and Keydesk's own lines, and a BigQuery dataset over it. Off unless log_archive says otherwise.
+# A sink copies: what a project's own log keeps, it keeps. Nobody is let in to read: that is yours.
+
+locals {
+  log_bucket      = "${var.name_prefix}-logs"
+  log_bucket_name = "projects/${var.project_id}/locations/${try(var.log_archive.location, "")}/buckets/${local.log_bucket}"
+
+  # The desk's; those with accounts that are minted for, disabled and enabled; those that jobs touch.
+  archived_projects = toset(var.log_archive == null ? [] : setunion([var.project_id], local.account_owners, local.data_projects, local.touched_projects))
+
+  google_lines  = "logName:\"/logs/cloudaudit.googleapis.com%2F\""
+  keydesk_lines = "jsonPayload.event=~\"^(account|grant|job|kill_switch|pool|request|start|sweep|webhook|work)\\.[a-z_]+$\""
+}
+
+resource "google_project_service" "log_archive" {
+  for_each = { for project in local.archived_projects : project => project == var.project_id ? "bigquery" : "logging" }
+
+  project            = each.key
+  service            = "${each.value}.googleapis.com"
+  disable_on_destroy = false
+}
+
+# Remembers for how long entries were to be kept when the bucket was made, whatever is asked for later.
+resource "terraform_data" "log_retention" {
+  count = var.log_archive == null ? 0 : 1
+
+  input = var.log_archive.retention_days
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
+# Its location cannot be changed, and log analytics cannot be switched off again. Destroying it destroys the entries.
+resource "google_logging_project_bucket_config" "archive" {
+  count = var.log_archive == null ? 0 : 1
+
+  project          = var.project_id
+  location         = var.log_archive.location
+  bucket_id        = local.log_bucket
+  description      = "Keydesk's lines, and Google's audit logs of the projects that its credentials reach."
+  retention_days   = var.log_archive.retention_days
+  locked           = var.log_archive.locked
+  enable_analytics = true
+
+  lifecycle {
+    prevent_destroy = true
+
+    precondition {
+      condition     = var.log_archive.retention_days >= terraform_data.log_retention[0].output
+      error_message = "log_archive.retention_days is less than when the archive was made: entries older than that would be deleted for good. If that is meant, add -replace='module.keydesk.terraform_data.log_retention[0]'."
+    }
+  }
+
+  depends_on = [google_project_service.needed]
+}
+
+# The link's name is the dataset's, which every query names.
+resource "google_logging_linked_dataset" "archive" {
+  count = var.log_archive == null ? 0 : 1
+
+  link_id     = "keydesk_logs"
+  bucket      = google_logging_project_bucket_config.archive[0].id
+  description = "For deploy/audit/*.sql."
+
+  depends_on = [google_project_service.log_archive]
+}
+
+# Named after where it leads, for two desks may draw from one project. Who writes for it may do so by privileges.tf; a sink of the
+# bucket's own project needs no leave, and has no identity of its own.
+resource "google_logging_project_sink" "archive" {
+  for_each = local.archived_projects
+
+  project                = each.key
+  name                   = "${local.log_bucket}-of-${var.project_id}"
+  description            = "To Keydesk's log archive."
+  destination            = "logging.googleapis.com/${local.log_bucket_name}"
+  filter                 = each.key == var.project_id ? "${local.google_lines} OR ${local.keydesk_lines}" : local.google_lines
+  unique_writer_identity = true
+
+  depends_on = [google_logging_project_bucket_config.archive, google_project_service.log_archive]
+}

@@ -1,0 +1,206 @@
+// What terraform plans of deploy/monitoring, spelled back into the shapes of Google's APIs and compared with the JSON, whole:
+// a field that the HCL misspells, forgets or gives a value of its own is a difference.
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { createPlanner, type Plan, type PlannedResource } from './terraform-plan.ts';
+import { type Block, PROVIDER_SCHEMA } from './terraform-provider.ts';
+
+const terraform = spawnSync('terraform', ['version']).status === 0;
+const skipped = !terraform && process.env.CI !== 'true';
+
+const PLAYBOOKS = 'https://github.com/acme/keydesk/blob/main/docs/playbooks';
+const CHANNELS = ['projects/acme-keydesk/notificationChannels/1234567890'];
+const HOST = 'function-abc123-ew.a.run.app';
+const POLICY = readFileSync('examples/policy.yaml', 'utf8');
+const CANARY = `credentials:
+  canary:
+    environment: monitoring
+    ttl: 1m
+    firestore:
+      project: acme-staging
+      apiKey: web-key
+      signer: keydesk-signer@acme-staging.iam.gserviceaccount.com
+      allow: [{ path: "canary/{document}", verbs: [get] }]
+`;
+const WITH_CANARY = {
+  policy_file: '"other-policy.yaml"',
+  archives_dir: '"other-packages"',
+  webhook_tokens_version: '"3"',
+};
+
+type Message = Readonly<Record<string, unknown>>;
+const message: z.ZodType<Message> = z.record(z.string(), z.unknown());
+const messages = z.array(message);
+
+/** A file of deploy/monitoring, filled in as Terraform is to fill it in. */
+function definitionsOf(name: string): unknown {
+  const text = readFileSync(`deploy/monitoring/${name}.json`, 'utf8');
+  return JSON.parse(
+    text
+      .replaceAll('PROJECT_ID', 'acme-keydesk')
+      .replaceAll('PLAYBOOKS_URL', PLAYBOOKS)
+      .replaceAll(/(TOKEN|WEBHOOK)_HOST/g, HOST),
+  );
+}
+const levels = z
+  .object({ service: message, serviceLevelObjectives: messages, alertPolicies: messages })
+  .parse(definitionsOf('slos'));
+
+/** Planned values as a message of Google's: names in camel case, single blocks as objects, without what is not set. */
+function toMessage({ attributes, blocks = {} }: Block, values: Message): Message {
+  const own = Object.entries(attributes).flatMap(([name, description]) => {
+    const value = values[name];
+    const googles = name === 'id' || description.endsWith(' computed');
+    return googles || isUnset(value) ? [] : [[toCamel(name), value] as const];
+  });
+  const nested = Object.entries(blocks).flatMap(([name, block]) => {
+    const inside = messages.parse(values[name] ?? []).map((each) => toMessage(block, each));
+    if (inside.length === 0) return [];
+    return [[toCamel(name), block.nesting?.startsWith('one') ? inside[0] : inside] as const];
+  });
+  return Object.fromEntries([...own, ...nested]);
+}
+
+function isUnset(value: unknown): boolean {
+  return value === null || value === undefined || (typeof value === 'object' && Object.keys(value).length === 0);
+}
+
+function toCamel(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function planned(resources: readonly PlannedResource[], type: string): Message[] {
+  const block = PROVIDER_SCHEMA.resource[type];
+  if (!block) throw new Error(`no schema of ${type}`);
+  return resources.filter((each) => each.type === type).map(({ values }) => toMessage(block, values));
+}
+
+const byName = (key: string) => (list: readonly Message[]) =>
+  [...list].sort((left, right) => (String(left[key]) < String(right[key]) ? -1 : 1));
+const byDisplayName = byName('displayName');
+
+/** A set has no order. */
+function withSortedLabels(metric: Message): Message {
+  const { metricDescriptor } = z.object({ metricDescriptor: message }).parse(metric);
+  const labels =
+    metricDescriptor.labels === undefined ? {} : { labels: byName('key')(messages.parse(metricDescriptor.labels)) };
+  return { ...metric, metricDescriptor: { ...metricDescriptor, ...labels } };
+}
+
+/** An alert with the channels that it is to tell, and to tell again. */
+function withChannels(alert: Message): Message {
+  const { alertStrategy } = z.object({ alertStrategy: message }).parse(alert);
+  const { notificationChannelStrategy: again, ...strategy } = alertStrategy;
+  const told = again && messages.parse(again).map((each) => ({ ...each, notificationChannelNames: CHANNELS }));
+  return {
+    ...alert,
+    notificationChannels: CHANNELS,
+    alertStrategy: told ? { ...strategy, notificationChannelStrategy: told } : strategy,
+  };
+}
+
+describe.skipIf(skipped)(`the plan of monitoring${skipped ? ' (skipped: no terraform on PATH)' : ''}`, () => {
+  let planner: Plan;
+  let resources: readonly PlannedResource[];
+
+  beforeAll(async () => {
+    planner = await createPlanner({ known: true });
+    planner.writePolicy(POLICY.replace('credentials:\n', CANARY));
+    resources = (await planner.plan(WITH_CANARY)).resources;
+  });
+  afterAll(() => planner?.stop());
+
+  const project = 'acme-keydesk';
+
+  it('has the metrics of metrics.json', () => {
+    const expected = messages
+      .parse(definitionsOf('metrics'))
+      .map((metric) => ({ ...withSortedLabels(metric), project }));
+    const found = planned(resources, 'google_logging_metric').map(withSortedLabels);
+    expect(byName('name')(found)).toEqual(byName('name')(expected));
+  });
+
+  it('has the alerts of alerts.json and slos.json, with the channels that they tell', () => {
+    const all = [...messages.parse(definitionsOf('alerts')), ...levels.alertPolicies];
+    const expected = all.map((alert) => ({ ...withChannels(alert), project }));
+    expect(byDisplayName(planned(resources, 'google_monitoring_alert_policy'))).toEqual(byDisplayName(expected));
+  });
+
+  it('has the service and the objectives of slos.json', () => {
+    const { custom, ...service } = levels.service;
+    expect(custom).toEqual({});
+    expect(planned(resources, 'google_monitoring_custom_service')).toEqual([
+      { ...service, serviceId: 'keydesk', project },
+    ]);
+    const expected = levels.serviceLevelObjectives.map(({ name, serviceLevelIndicator, rollingPeriod, ...rest }) => {
+      const { requestBased } = message.parse(serviceLevelIndicator);
+      const rollingPeriodDays = Number(String(rollingPeriod).replace(/s$/, '')) / 86_400;
+      const sloId = /^projects\/acme-keydesk\/services\/keydesk\/serviceLevelObjectives\/([\w-]+)$/.exec(
+        String(name),
+      )?.[1];
+      return { ...rest, project, service: 'keydesk', sloId, rollingPeriodDays, requestBasedSli: requestBased };
+    });
+    expect(byDisplayName(planned(resources, 'google_monitoring_slo'))).toEqual(byDisplayName(expected));
+  });
+
+  it('has the uptime checks of uptime-checks.json, each of its own function', () => {
+    const expected = messages.parse(definitionsOf('uptime-checks')).map((check) => ({ ...check, project }));
+    expect(byDisplayName(planned(resources, 'google_monitoring_uptime_check_config'))).toEqual(byDisplayName(expected));
+    const addresses = resources.map(({ address }) => address).filter((address) => address.includes('uptime_check'));
+    expect(addresses.sort()).toEqual([
+      'google_monitoring_uptime_check_config.desk["token"]',
+      'google_monitoring_uptime_check_config.desk["webhook"]',
+    ]);
+    // The stand-in knows one address for all functions.
+    const hcl = readFileSync('deploy/terraform/monitoring.tf', 'utf8');
+    expect(hcl).toContain(
+      'trimprefix(google_cloudfunctions2_function.desk[each.key].service_config[0].uri, "https://")',
+    );
+  });
+
+  it('has the dashboard of dashboard.json', () => {
+    const [dashboard, ...more] = planned(resources, 'google_monitoring_dashboard');
+    expect([more, dashboard?.project]).toEqual([[], project]);
+    expect(JSON.parse(String(dashboard?.dashboardJson))).toEqual(definitionsOf('dashboard'));
+  });
+
+  it('has no alert on a probe that there is none of', async () => {
+    const example = await planner.plan({ webhook_tokens_version: '"3"' });
+    const labels = z.object({ playbook: z.string() });
+    const played = planned(example.resources, 'google_monitoring_alert_policy').map(
+      ({ userLabels }) => labels.parse(userLabels).playbook,
+    );
+    const all = planned(resources, 'google_monitoring_alert_policy').map(
+      ({ userLabels }) => labels.parse(userLabels).playbook,
+    );
+    expect(played.sort()).toEqual(all.filter((playbook) => !playbook.startsWith('probe')).sort());
+    expect(all.filter((playbook) => playbook.startsWith('probe')).sort()).toEqual([
+      'probe-failing',
+      'probe-granted',
+      'probe-no-webhook',
+    ]);
+  });
+
+  it('has metrics and dashboard, but neither alerts nor checks, before there are functions', async () => {
+    const first = await planner.plan();
+    const count = (type: string) => planned(first.resources, type).length;
+    expect([count('google_monitoring_alert_policy'), count('google_monitoring_uptime_check_config')]).toEqual([0, 0]);
+    expect(count('google_logging_metric')).toBe(messages.parse(definitionsOf('metrics')).length);
+    expect([count('google_monitoring_dashboard'), count('google_monitoring_slo')]).toEqual([1, 2]);
+  });
+
+  it('tells nobody again where it tells nobody', async () => {
+    const untold = await planner.plan({ ...WITH_CANARY, notification_channels: '[]' });
+    for (const alert of planned(untold.resources, 'google_monitoring_alert_policy')) {
+      expect(alert).not.toHaveProperty('notificationChannels');
+      expect(alert.alertStrategy).not.toHaveProperty('notificationChannelStrategy');
+    }
+  });
+
+  it('leaves no placeholder', () => {
+    expect(JSON.stringify(resources)).not.toMatch(/PROJECT_ID|PLAYBOOKS_URL|TOKEN_HOST|WEBHOOK_HOST/);
+  });
+});
