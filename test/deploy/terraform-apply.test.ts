@@ -1,5 +1,6 @@
-// The example root applied by the real terraform, with a stand-in for the provider and one for the Firebase Rules API: first
-// without and then with the webhook's key, as deploy/terraform/README.md says. Nothing is left to change after either.
+// A copy of the example root, made as deploy/terraform/README.md says, applied by the real terraform with a stand-in for the
+// provider and one for the Firebase Rules API: first without and then with the webhook's key. Nothing is left to change
+// after either.
 
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,7 +16,7 @@ describe.skipIf(skipped)(`applying${skipped ? ' (skipped: no terraform on PATH)'
   beforeAll(async () => {
     api = await startRulesApi('of-the-test');
     const environment = { KEYDESK_FIREBASERULES_URL: api.url, GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test' };
-    planner = await createPlanner({ known: false, environment });
+    planner = await createPlanner({ known: false, environment, root: 'acme' });
   });
   afterAll(async () => {
     planner?.stop();

@@ -39,14 +39,20 @@ const RULES = 'service cloud.firestore {\n    // keydesk:begin\n    // keydesk:e
 /**
  * @param options.known whether the plan knows what Google will answer
  * @param options.environment for terraform and what it runs
+ * @param options.root the folder beside the module's files from which it is planned; another than the example is a copy of it
  */
-export async function createPlanner(options: { readonly known: boolean; readonly environment?: NodeJS.ProcessEnv }) {
-  const { known, environment } = options;
+export async function createPlanner(options: {
+  readonly known: boolean;
+  readonly environment?: NodeJS.ProcessEnv;
+  readonly root?: string;
+}) {
+  const { known, environment, root = 'example' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'terraform-plan-'));
   const provider = await startProvider(join(folder, 'provider.sock'), known);
-  const example = join(folder, 'deploy/terraform/example');
+  const example = join(folder, 'deploy/terraform', root);
   for (const path of ['deploy', 'firestore.indexes.json', 'examples/policy.yaml'])
     cpSync(path, join(folder, path), { recursive: true, filter: (source) => !source.endsWith('.terraform') });
+  if (root !== 'example') cpSync(join(folder, 'deploy/terraform/example'), example, { recursive: true });
   for (const path of ['node_modules', 'shared']) symlinkSync(resolve(path), join(folder, path));
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(example, path)), { recursive: true });
