@@ -5,7 +5,8 @@ import type { PolicyProblem } from '../shared/core/policy-problem.ts';
 
 /** Google's Node client fetches anew what has five minutes or less; a minute more is for the way. */
 const LEAST_TTL = 360;
-const REGULAR_EXPRESSION = /[\^$|]|\.\*/;
+/** `v1.*` is a good pattern of versions. */
+const REGULAR_EXPRESSION = /[\^$|]|(?<![0-9])\.\*/;
 
 export function hintsOf(policy: Policy): PolicyProblem[] {
   const { organization, credentials, rules } = policy;

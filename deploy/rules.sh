@@ -3,5 +3,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 node=$here/../node_modules/.bin/node
-[[ -x $node ]] || node=node
+if [[ ! -x $node ]]; then
+  echo "rules.sh: run npm ci in the repository first" >&2
+  exit 1
+fi
 exec "$node" "$here/rules.ts" "$@"

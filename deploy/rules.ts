@@ -1,6 +1,6 @@
 // Deploys a database's security rules by the Firebase Rules API: makes a ruleset and points the database's release at it in
 // one request, so that there is no moment without rules. Terraform's own resource deletes the release first. Refuses to
-// replace rules that Keydesk did not deploy, unless the file holds them. Says what it does; safe to repeat.
+// lose rules that the file does not hold. Says what it does; safe to repeat.
 // Source: firebase.google.com/docs/reference/rules/rest/v1 (projects.rulesets, projects.releases).
 
 import { execFileSync } from 'node:child_process';
@@ -14,7 +14,7 @@ const USAGE = `usage: deploy/rules.sh [--replace] PROJECT DATABASE FILE
   PROJECT    the project of the database
   DATABASE   its id, such as '(default)'
   FILE       the rules, as npm run rules leaves them
-  --replace  also replace rules that Keydesk did not deploy and FILE does not hold`;
+  --replace  also lose rules of others that FILE does not hold`;
 const MARK = '// keydesk:begin';
 /** What Firestore gives a new database in production mode, and what stands for no rules at all. */
 const CLOSED = /^(match\/\{[a-z]+=\*\*\}\{allowread,write:iffalse;\})?$/;
@@ -60,23 +60,26 @@ async function liveRules(): Promise<{ readonly text: string } | undefined> {
   return { text: source.files.map(({ content }) => content).join('\n') };
 }
 
-/** Rules that Keydesk has deployed once hold its mark, and are the file's to change. */
+/**
+ * Of what is in force and is not Keydesk's, nothing may be lost unseen: it has to stand in the file. Where Keydesk's mark stands
+ * among them, both come from such a file, and what its owner changed in it since is meant.
+ */
 function refuseToLose(text: string): void {
-  if (text.includes(MARK) || CLOSED.test(inside(text)) || inside(text) === inside(withoutMarked(wanted))) return;
+  const [theirs, held] = [ownRules(text), ownRules(wanted)];
+  if (CLOSED.test(theirs) || theirs === held || (text.includes(MARK) && !CLOSED.test(held))) return;
   console.error(text);
   fail(
     `${name} has the rules above, and ${file} does not hold them: nothing was changed. Put them into ${file} around Keydesk's marks, or say --replace`,
   );
 }
 
-function withoutMarked(text: string): string {
-  return text.replace(/^[ \t]*\/\/ keydesk:begin[\s\S]*^[ \t]*\/\/ keydesk:end.*$/m, '');
-}
-
-/** What stands in the database's match, without white space and comments. */
-function inside(text: string): string {
-  const plain = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '').replace(/\s+/g, '');
-  return plain
+/** What stands in the database's match but Keydesk's part, without comments, and without white space outside of strings. */
+function ownRules(text: string): string {
+  return text
+    .replace(/^[ \t]*\/\/ keydesk:begin[\s\S]*^[ \t]*\/\/ keydesk:end.*$/m, '')
+    .replace(/\/\*[\s\S]*?\*\/|\/\/.*|\s+|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g, (found) =>
+      /^['"]/.test(found) ? found : '',
+    )
     .replace(/^rules_version=(['"])2\1;/, '')
     .replace(/^servicecloud\.firestore\{match\/databases\/\{database\}\/documents\{([\s\S]*)\}\}$/, '$1');
 }

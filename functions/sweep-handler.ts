@@ -72,7 +72,7 @@ function done(
         ...error(
           503,
           'temporarily_unavailable',
-          'The ledger could not be read. The next sweep tries again.',
+          'The ledger could not be read, or not all of it. The next sweep tries again.',
           request_id,
         ),
         headers: { 'retry-after': '2' },
@@ -101,10 +101,10 @@ function done(
   };
 }
 
-/** 0 when nothing was left; null when nobody knows, because the ledger could not be read. */
-function oldestUnfinishedS({ oldestUnfinishedAt, unread }: Swept, now: number): number | null {
+/** 0 when nothing was left; null when nobody knows, because the ledger or a record in it could not be read. */
+function oldestUnfinishedS({ oldestUnfinishedAt, unread, unreadable }: Swept, now: number): number | null {
   if (oldestUnfinishedAt !== null) return Math.max(0, now - oldestUnfinishedAt) / 1000;
-  return unread ? null : 0;
+  return unread || unreadable ? null : 0;
 }
 
 function toPoolCounted([pool, counted]: readonly [string, PoolReport]): AuditEntry {
@@ -155,7 +155,7 @@ function toNotDisabled({ email, account }: KnownAccount): AuditEntry {
   return {
     event: 'account.not_disabled',
     severity: 'CRITICAL',
-    message: `${email} was found enabled while it must rest, and could not be disabled: tokens of ended jobs work`,
+    message: `${email} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
     service_account: email,
     ...toLeaseFacts(account),
     labels: { service_account: email },

@@ -38,10 +38,10 @@ export async function jsonServer(
   const server = createServer(async (message, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of message) chunks.push(chunk as Buffer);
-    const url = new URL(message.url ?? '/', 'http://local');
     const bytes = Buffer.concat(chunks);
     let answered: LocalReply;
     try {
+      const url = new URL(`http://local${message.url ?? '/'}`);
       answered = await answer({
         method: message.method ?? '',
         path: url.pathname,

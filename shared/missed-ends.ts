@@ -31,6 +31,8 @@ export interface MissedEnds extends Ending {
   readonly foundFinished: readonly FoundFinished[];
   readonly asked: number;
   readonly failures: readonly Failure[];
+  /** Whether the ledger could not be asked which jobs to ask about. */
+  readonly unread: boolean;
 }
 
 /** Never throws: what fails is told, and the clock is still there. */
@@ -39,6 +41,7 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
   const endings: Ending[] = [];
   const failures: Failure[] = [];
   let asked = 0;
+  let unread = false;
 
   const hear = async (askJobState: AskJobState, grants: readonly Grant[], first: Grant) => {
     const { job_id, organization_slug, pipeline_slug } = first;
@@ -75,12 +78,14 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
       if (answer?.remaining !== undefined && answer.remaining < SPARED) break;
     }
   } catch (error) {
+    unread = true;
     failures.push(failureOf(error));
   }
   return {
     foundFinished,
     asked,
     failures,
+    unread,
     ...mergeEndings(endings),
   };
 }

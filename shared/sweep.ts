@@ -31,6 +31,8 @@ export interface Swept extends Ending, SweptAccounts {
   readonly more: boolean;
   /** Whether a part of the ledger could not be read at all. */
   readonly unread: boolean;
+  /** Whether grants were found whose records cannot be read: of them nobody knows since when they should be dead. */
+  readonly unreadable: boolean;
 }
 
 /** Sweeps once: first what should be dead by now. Never throws: what fails is told. */
@@ -55,7 +57,8 @@ export async function sweep(parts: SweepParts): Promise<Swept> {
     failures: [...unfinished.failures, ...overdue.failures, ...accounts.failures, ...missed.failures],
     oldestUnfinishedAt: oldestEnd([...unfinished.left, ...overdue.left]),
     more: unfinished.more || overdue.more,
-    unread: unfinished.unread || overdue.unread || accounts.unread,
+    unread: unfinished.unread || overdue.unread || accounts.unread || missed.unread,
+    unreadable: unfinished.unreadable || overdue.unreadable,
   };
 }
 
@@ -83,9 +86,11 @@ async function endAll(
       failures,
       more,
       unread: false,
+      unreadable: found.unreadable.length > 0,
     };
   } catch (error) {
-    return { ended, left: [], failures: [...failures, failureOf(error)], more: false, unread: true };
+    const told = [...failures, failureOf(error)];
+    return { ended, left: [], failures: told, more: false, unread: true, unreadable: false };
   }
 }
 

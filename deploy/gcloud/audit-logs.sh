@@ -15,7 +15,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 gcloud projects get-iam-policy "$project" --format=json --quiet >"$work/before"
-if [[ -z $("$node" "$here/audit-logs.ts" --missing "$@" <"$work/before") ]]; then
+missing=$("$node" "$here/audit-logs.ts" --missing "$@" <"$work/before")
+if [[ -z $missing ]]; then
   echo "$project: the audit logs of $* are on already"
   exit 0
 fi

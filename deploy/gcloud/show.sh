@@ -60,7 +60,7 @@ run_command() { # COMMAND; again when what was just created or switched on is no
 may_pass() { # COMMAND: whether $work/error is that of something too new, or changed by somebody else meanwhile
   if grep -qE 'SERVICE_DISABLED|has not been used in project' "$work/error"; then return; fi
   case $1 in
-    *add-iam-policy-binding* | 'gcloud identity groups memberships add '* | "$here/audit-logs.sh"*) ;;
+    *add-iam-policy-binding* | 'gcloud identity groups memberships add '* | */audit-logs.sh*) ;;
     *) return 1 ;;
   esac
   # Of an account that is not there Google says that you may not look at it.

@@ -4,6 +4,11 @@ data "google_project" "desk" {
   project_id = var.project_id
 }
 
+data "google_project" "avoided" {
+  for_each   = local.minters_must_avoid
+  project_id = each.key
+}
+
 resource "google_storage_bucket" "archives" {
   project                     = var.project_id
   name                        = "${var.project_id}-${var.name_prefix}-archives"
@@ -95,8 +100,10 @@ resource "google_cloudfunctions2_function" "desk" {
     }
   }
 
-  # An instance that starts before it may read its secret or the ledger does not start.
+  # An instance that starts before it may read its secret or the ledger does not start. And no token leaves before the rules
+  # are in force that judge it: what rules of the database's owner open to anybody who is signed in, it would open too.
   depends_on = [
+    terraform_data.rules,
     google_project_iam_member.build_logs,
     google_project_iam_member.build_sources,
     google_artifact_registry_repository_iam_member.build_images,

@@ -25,9 +25,7 @@ resource "google_firestore_database" "ledger" {
     precondition {
       condition = alltrue([
         for email in local.standing_accounts :
-        !contains(concat([var.project_id], tolist(local.pool_projects)), local.account_projects[email]) && !contains([
-          "${data.google_project.desk.number}-compute@developer.gserviceaccount.com", "${var.project_id}@appspot.gserviceaccount.com"
-        ], email)
+        !contains(local.minters_must_avoid, local.account_projects[email]) && !contains(local.default_accounts, email)
       ])
       error_message = "A signer or shared account of the policy is in the desk's project or in a pool's: whoever mints for it could act as the desk, or for another job."
     }

@@ -46,6 +46,14 @@ locals {
 
   storage_accounts = toset(flatten([for opens in values(local.storage) : try(opens.pool, [opens.serviceAccount])]))
 
+  # Projects whose accounts the one that mints must not be able to be, and Google's default accounts of them, whose addresses do not
+  # tell it: they may have wide roles there.
+  minters_must_avoid = setunion([var.project_id], local.pool_projects)
+  default_accounts = concat(
+    [for project in local.minters_must_avoid : "${project}@appspot.gserviceaccount.com"],
+    [for project in data.google_project.avoided : "${project.number}-compute@developer.gserviceaccount.com"],
+  )
+
   # Shared accounts reach their buckets by these; a pool's reach theirs through its group.
   bucket_roles = {
     for grant in distinct([

@@ -51,7 +51,7 @@ variable "ledger_database" {
 
 variable "name_prefix" {
   type        = string
-  description = "Begins the names of functions, accounts, secrets and the archives' bucket."
+  description = "Begins the names of functions, accounts, roles, secrets and the archives' bucket. Two desks that share a data or pool project need different ones."
   default     = "keydesk"
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name_prefix))
@@ -104,6 +104,10 @@ variable "rules_deployed_elsewhere" {
   validation {
     condition     = alltrue([for name in var.rules_deployed_elsewhere : can(regex("^[a-z0-9.:-]+/(\\(default\\)|[a-z0-9-]+)$", name))])
     error_message = "rules_deployed_elsewhere must name databases as PROJECT/DATABASE, such as acme-staging/(default)."
+  }
+  validation {
+    condition     = length(setintersection(var.rules_deployed_elsewhere, keys(var.rules_files))) == 0
+    error_message = "rules_deployed_elsewhere names a database that rules_files deploys to."
   }
 }
 

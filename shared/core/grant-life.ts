@@ -21,6 +21,8 @@ const QUIET_MS = 5 * 60_000;
 /** Seconds after which a pipeline that holds too much may try again: by then the count was made anew. */
 const CAP_RETRY_AFTER = 30;
 const RETENTION_MS = 400 * 86_400_000;
+/** A job token works on after its job, for two hours at most: a grant that a late message ends may be younger than that end. */
+const LATEST_GRANT_MS = 2 * 3_600_000;
 
 /** What a grant is asked for with. `ttl` is in seconds. */
 export interface Request {
@@ -280,9 +282,9 @@ function endedRefusal(existing: Grant): Refusal | undefined {
     : undefined;
 }
 
-/** A time that another clock tells, if it lies between the two of ours. */
+/** A time that Buildkite tells, if it can be that of a job whose grant was made then and ends now. */
 function plausible(at: number | undefined, from: number, until: number): number | null {
-  return at !== undefined && at >= from - CLOCK_MARGIN_MS && at <= until + CLOCK_MARGIN_MS ? at : null;
+  return at !== undefined && at >= from - LATEST_GRANT_MS && at <= until + CLOCK_MARGIN_MS ? at : null;
 }
 
 function late(detail: string): { refusal: Refusal } {

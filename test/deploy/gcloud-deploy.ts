@@ -111,7 +111,8 @@ export async function createWorkplace() {
     child.stderr.setEncoding('utf8').on('data', (chunk) => {
       stderr += chunk;
     });
-    child.stdin.end(input);
+    // It may stop before it reads.
+    child.stdin.on('error', () => {}).end(input);
     const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
     const calls = asked.calls.slice(seen).filter(({ args: [group] }) => group !== 'auth');
     const changes = calls.filter((call) => !call.args.some((word) => LOOKING.test(word))).map((call) => call.args);

@@ -100,6 +100,31 @@ describe('deploy/rules.sh', () => {
     expect(api.live(DEFAULT)).toBe(own(APP));
   });
 
+  it('refuses to lose them also where they stand beside its own', async () => {
+    const both = GENERATED.replace('// keydesk:begin', `${APP}\n    // keydesk:begin`);
+    api.deploy(DEFAULT, both);
+    expect(await rules(GENERATED)).toMatchObject({ code: 1, output: expect.stringContaining(APP) });
+    expect(api.live(DEFAULT)).toBe(both);
+  });
+
+  it.each([
+    [
+      'a condition behind an address',
+      "token.iss == 'https://id.example' && token.admin",
+      "token.iss == 'https://id.example'",
+    ],
+    ['a space in a string', "token.team == 'a b'", "token.team == 'ab'"],
+  ])('sees that they differ by %s', async (_, condition, without) => {
+    const live = own(`match /users/{user} { allow read: if ${condition}; }`);
+    api.deploy(DEFAULT, live);
+    const file = GENERATED.replace(
+      '// keydesk:begin',
+      `match /users/{user} { allow read: if ${without}; }\n    // keydesk:begin`,
+    );
+    expect((await rules(file)).code).toBe(1);
+    expect(api.live(DEFAULT)).toBe(live);
+  });
+
   it('takes them once the file holds them, however they are spaced and commented', async () => {
     api.deploy(DEFAULT, own(`// ours\n${APP}`));
     const both = GENERATED.replace(/^ *\/\/ keydesk:begin/m, (mark) => `${APP.replaceAll(' {', '\n{')}\n${mark}`);

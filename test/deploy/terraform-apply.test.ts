@@ -13,9 +13,10 @@ const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/
 describe.skipIf(skipped)(`applying${skipped ? ' (skipped: no terraform on PATH)' : ''}`, () => {
   let api: RulesApi;
   let planner: Plan;
+  let environment: NodeJS.ProcessEnv;
   beforeAll(async () => {
     api = await startRulesApi('of-the-test');
-    const environment = { KEYDESK_FIREBASERULES_URL: api.url, GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test' };
+    environment = { KEYDESK_FIREBASERULES_URL: api.url, GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test' };
     planner = await createPlanner({ known: false, environment, root: 'acme' });
   });
   afterAll(async () => {
@@ -32,5 +33,21 @@ describe.skipIf(skipped)(`applying${skipped ? ' (skipped: no terraform on PATH)'
     expect(await planner.apply(second)).toContain('No changes.');
     // The rules did not change, so nobody asked for them again.
     expect(api.calls.length).toBe(released);
+  }, 120_000);
+
+  it('deploys no function that hands out while a database has rules that the file does not hold', async () => {
+    const other = await createPlanner({ known: false, environment, root: 'acme' });
+    const [release = ''] = RELEASES;
+    const theirs = 'match /all/{rest=**} { allow read: if request.auth != null; }';
+    api.deploy(release, theirs);
+    try {
+      const { said, there } = await other.applyInVain({ operators: '[]', webhook_tokens_version: '"1"' });
+      expect(said).toContain('does not hold them: nothing was changed');
+      expect(api.live(release)).toBe(theirs);
+      expect(there).toContain('google_service_account.function["token"]');
+      expect(there.filter((address) => /cloudfunctions2|cloud_run/.test(address))).toEqual([]);
+    } finally {
+      other.stop();
+    }
   }, 120_000);
 });

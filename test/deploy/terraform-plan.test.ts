@@ -373,7 +373,9 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
       desk_url: 'https://keydesk-token-123456789012.europe-west1.run.app',
       buildkite_webhook: { url: 'https://keydesk-webhook-123456789012.europe-west1.run.app' },
       secret_commands: {
-        webhook_tokens_version: expect.stringMatching(/^gcloud secrets versions add keydesk-webhook-tokens /),
+        webhook_tokens_version: expect.stringMatching(
+          /^read -rs VALUE && printf %s "\$VALUE" \| gcloud secrets versions add keydesk-webhook-tokens /,
+        ),
       },
     });
   });
@@ -458,6 +460,7 @@ describe.skipIf(skipped)(`the plan${skipped ? ' (skipped: no terraform on PATH)'
     ['the sweep', 'keydesk-sweep@acme-keydesk.iam.gserviceaccount.com'],
     ['an account of a pool', 'ci-009@acme-ci-pool.iam.gserviceaccount.com'],
     ["the desk's default account", '123456789012-compute@developer.gserviceaccount.com'],
+    ['the default account of a pool’s project', 'acme-ci-pool@appspot.gserviceaccount.com'],
   ])('refuses a policy by which the one that mints could become %s', async (_, email) => {
     planner.writePolicy(
       readFileSync('examples/policy.yaml', 'utf8').replace('export@acme-staging.iam.gserviceaccount.com', email),

@@ -119,6 +119,17 @@ export async function createPlanner(options: {
       await terraform('apply', '-input=false', '-no-color', '-auto-approve');
       return (await terraform('plan', '-input=false', '-no-color')).stdout;
     },
+    /** Applies, and expects to be stopped; what terraform says, and what there is afterwards. */
+    applyInVain: async (settings: Readonly<Record<string, string>>) => {
+      configure(settings);
+      const applying = terraform('apply', '-input=false', '-no-color', '-auto-approve');
+      const { stdout, stderr } = await applying.then(
+        () => Promise.reject(new Error('it was applied')),
+        (error) => failed.parse(error),
+      );
+      const { stdout: there } = await terraform('state', 'list');
+      return { said: `${stdout} ${stderr}`, there: there.replaceAll('module.keydesk.', '').trim().split('\n') };
+    },
     /** What terraform says against it, in one line. */
     complaint: async (settings: Readonly<Record<string, string>>): Promise<string> => {
       configure(settings);

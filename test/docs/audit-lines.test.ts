@@ -106,7 +106,7 @@ const IDLE: Swept = {
     foundFinished: [],
     asked: 0,
   },
-  ...{ oldestUnfinishedAt: null, more: false, unread: false },
+  ...{ oldestUnfinishedAt: null, more: false, unread: false, unreadable: false },
 };
 
 function claims(): JobClaims {

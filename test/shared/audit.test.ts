@@ -290,7 +290,7 @@ describe('the audit line of', () => {
     expect(lineOf('account.not_disabled', still.audit)).toEqual({
       ...line('account.not_disabled'),
       severity: 'CRITICAL',
-      message: `${service_account} was found enabled while it must rest, and could not be disabled: tokens of ended jobs work`,
+      message: `${service_account} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
     });
     desk.clock.now = start + 17 * MINUTE;
     const rested = await call(desk.sweepUrl, '/');

@@ -4,7 +4,10 @@
 terraform {
   required_version = ">= 1.9"
 
-  # backend "gcs" { bucket = "acme-terraform-state", prefix = "keydesk" }
+  # backend "gcs" {
+  #   bucket = "acme-terraform-state"
+  #   prefix = "keydesk"
+  # }
 
   required_providers {
     google = {
