@@ -72,6 +72,7 @@ describe('when the end of a job meets a failure', () => {
         unfinished: 1,
         unfinished_because: [{ grant_id: expect.any(String), detail: 'grant document: the test broke it' }],
       },
+      { event: 'work.failed', grant_id: expect.any(String), what: 'grant document' },
     ]);
     expect(await seen(desk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 200 });
 
