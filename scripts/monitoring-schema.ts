@@ -11,7 +11,7 @@ const PACKAGE = `googleapis@${process.argv[2] ?? '188.0.0'}`;
 const ROOTS = {
   'logging/v2': ['LogMetric'],
   'monitoring/v1': ['Dashboard'],
-  'monitoring/v3': ['AlertPolicy', 'Service', 'ServiceLevelObjective'],
+  'monitoring/v3': ['AlertPolicy', 'Service', 'ServiceLevelObjective', 'UptimeCheckConfig'],
 };
 
 type Fields = Record<string, string>;

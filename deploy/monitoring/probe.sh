@@ -1,16 +1,34 @@
 #!/usr/bin/env bash
-# Shows the desk a forged job token, asks it for a credential it must hand out and for one it must refuse. Runs as a step
-# of a scheduled Buildkite pipeline; deploy/monitoring/README.md has the policy and the step. Prints no token.
-#
-# KEYDESK_URL             the token function
-# KEYDESK_AUDIENCE        the policy's audience; KEYDESK_URL when it is not set
-# KEYDESK_CANARY          the credential that must be handed out: canary
-# KEYDESK_CANARY_DENIED   the credential that no rule grants: canary-denied
-#
-# Exit codes: 0 all is as it must be; 1 the desk does not answer as it must, but nothing leaked;
-# 2 something was handed out that must be refused; 3 the probe itself cannot run.
+# Shows the desk a forged job token, asks it for a credential it must hand out, gives that back, and asks for one it must refuse.
+# Runs as a step of a scheduled Buildkite pipeline; deploy/monitoring/README.md has the policy and the step. Prints no token.
 set -euo pipefail
 umask 077
+
+usage() {
+  cat <<'USAGE'
+usage: probe.sh
+Asks a desk for what must be handed out and for what must be refused, as a step of a Buildkite job.
+
+  KEYDESK_URL             the token function
+  KEYDESK_AUDIENCE        the policy's audience; KEYDESK_URL when it is not set
+  KEYDESK_CANARY          the credential that must be handed out: canary
+  KEYDESK_CANARY_DENIED   the credential that no rule grants: canary-denied
+
+exit codes: 0 all is as it must be; 1 the desk does not answer as it must, but nothing leaked; 2 something was handed out
+that must be refused, or is accepted after its end; 3 the probe itself cannot run. It makes five requests of 20 seconds at most.
+USAGE
+}
+case "${1:-}" in
+  '') ;;
+  -h | --help)
+    usage
+    exit 0
+    ;;
+  *)
+    usage >&2
+    exit 3
+    ;;
+esac
 
 url="${KEYDESK_URL:-}"
 url="${url%/}"
@@ -32,7 +50,7 @@ post() {
   shift 2
   rm -f -- "$folder/answer"
   status="$(printf '%s' "$input" | curl --disable --silent --show-error --globoff --proto '=http,https' \
-    --connect-timeout 10 --max-time 60 --max-filesize 65536 --user-agent keydesk-probe \
+    --connect-timeout 10 --max-time 20 --max-filesize 65536 --user-agent keydesk-probe \
     --output "$folder/answer" --write-out '%{http_code}' "$@" "$url$path")" || status=000
 }
 
@@ -65,6 +83,18 @@ must_refuse() {
   fi
 }
 
+# must_be_dead ACCESS_TOKEN: what was given back says so itself.
+must_be_dead() {
+  post /introspect "$1" --data-urlencode token@-
+  if [[ "$status" == 200 ]] && grep -Eq '"active": *true' "$folder/answer"; then
+    worse 2 'STILL ACCEPTED after it was given back'
+  elif [[ "$status" != 200 ]] || ! grep -Eq '"active": *false' "$folder/answer"; then
+    worse 1 'it cannot be told whether what was given back is dead'
+  else
+    echo 'given back, and dead'
+  fi
+}
+
 if ! job_token="$(buildkite-agent oidc request-token --audience "$audience" --claim organization_id --claim pipeline_id)" ||
   [[ ! "$job_token" =~ ^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$ ]]; then
   echo 'probe: buildkite-agent gave no job token' >&2
@@ -82,7 +112,7 @@ if [[ "$status" == 200 && -n "$access_token" ]]; then
   echo "handed out, as it must be: $granted"
   post /revoke "$access_token" --data-urlencode token@-
   if [[ "$status" == 200 ]]; then
-    echo 'given back'
+    must_be_dead "$access_token"
   else
     worse 1 'the grant was not taken back'
   fi

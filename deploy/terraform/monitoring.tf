@@ -1,32 +1,38 @@
-# Metrics, dashboard, service levels, alerts and the uptime check, from deploy/monitoring. Those files are in the shapes of
-# Google's APIs, so that they are checked against Google's own descriptions and could be applied with curl; here they are
-# only spelled Terraform's way. What is assumed of them:
-#   metrics.json   list of LogMetric (logging v2)
-#   alerts.json    list of AlertPolicy (monitoring v3): conditionThreshold, conditionAbsent, conditionMatchedLog and
-#                  conditionPrometheusQueryLanguage; the channels come from notification_channels
-#   slos.json      { serviceLevelObjectives, alertPolicies }: ServiceLevelObjective (monitoring v3), the last part of whose
-#                  name is its id, in a service called keydesk; and the alerts on how fast they burn
-#   dashboard.json one Dashboard (monitoring dashboard v1)
-# In any of them PROJECT_ID stands for the desk's project, and PLAYBOOKS_URL for where docs/playbooks can be read. Alerts whose
-# label `playbook` begins with "probe" are for policies that have a credential called canary.
+# Metrics, dashboard, uptime checks, service levels and alerts, from deploy/monitoring. Those files are in the shapes of Google's
+# APIs; here they are only spelled Terraform's way. test/deploy/terraform-monitoring.test.ts spells a plan back and compares.
+#   metrics.json        list of LogMetric (logging v2)
+#   alerts.json         list of AlertPolicy (monitoring v3): conditionThreshold and conditionAbsent; the channels come from
+#                       notification_channels
+#   slos.json           { service, serviceLevelObjectives, alertPolicies } (monitoring v3): the last part of an objective's name is
+#                       its id, in a service called keydesk; and the alerts on how fast the budgets burn
+#   uptime-checks.json  list of UptimeCheckConfig (monitoring v3)
+#   dashboard.json      one Dashboard (monitoring dashboard v1)
+# In any of them PROJECT_ID stands for the desk's project, PLAYBOOKS_URL for where docs/playbooks can be read; in uptime checks
+# TOKEN_HOST and WEBHOOK_HOST for where those functions answer. Alerts whose label `playbook` begins with "probe" are for policies
+# that have a credential called canary.
 
 locals {
-  # Google refuses an alert on a metric that it does not know yet, for some ten minutes; and before there are functions there is
-  # nothing to be told of.
+  # Google refuses an alert or an objective on a metric that it does not know yet, for some ten minutes; and before there are
+  # functions there is nothing to be told of.
   alerting = var.create_monitoring && var.webhook_tokens_version != null
   monitoring = {
-    for name in ["metrics", "alerts", "slos", "dashboard"] : name => jsondecode(replace(replace(
+    for name in ["metrics", "alerts", "slos", "dashboard", "uptime-checks"] : name => jsondecode(replace(replace(
       file("${path.module}/../monitoring/${name}.json"), "PROJECT_ID", var.project_id), "PLAYBOOKS_URL", var.playbooks_url
     ))
   }
   metrics = { for metric in local.monitoring.metrics : metric.name => metric if var.create_monitoring }
   slos = {
     for objective in local.monitoring.slos.serviceLevelObjectives : reverse(split("/", objective.name))[0] => objective
-    if var.create_monitoring
+    if local.alerting
   }
   alerts = {
     for alert in concat(local.monitoring.alerts, local.monitoring.slos.alertPolicies) : alert.displayName => alert
-    if local.alerting && (contains(keys(local.credentials), "canary") || !startswith(try(alert.userLabels.playbook, ""), "probe"))
+    if local.alerting && (contains(keys(local.credentials), "canary") || !startswith(alert.userLabels.playbook, "probe"))
+  }
+  # By the function whose host a check names; those only that the internet reaches.
+  uptime_checks = {
+    for check in local.monitoring["uptime-checks"] : lower(trimsuffix(check.monitoredResource.labels.host, "_HOST")) => check
+    if local.alerting && local.functions[lower(trimsuffix(check.monitoredResource.labels.host, "_HOST"))].ingress == "ALLOW_ALL"
   }
 }
 
@@ -35,38 +41,39 @@ resource "google_logging_metric" "desk" {
 
   project          = var.project_id
   name             = each.value.name
-  description      = try(each.value.description, null)
+  description      = each.value.description
   filter           = each.value.filter
-  value_extractor  = try(each.value.valueExtractor, null)
-  label_extractors = try(each.value.labelExtractors, null)
+  value_extractor  = lookup(each.value, "valueExtractor", null)
+  label_extractors = lookup(each.value, "labelExtractors", null)
 
   metric_descriptor {
     metric_kind  = each.value.metricDescriptor.metricKind
     value_type   = each.value.metricDescriptor.valueType
-    unit         = try(each.value.metricDescriptor.unit, null)
-    display_name = try(each.value.metricDescriptor.displayName, null)
+    unit         = each.value.metricDescriptor.unit
+    display_name = each.value.metricDescriptor.displayName
 
     dynamic "labels" {
-      for_each = try(each.value.metricDescriptor.labels, [])
+      for_each = lookup(each.value.metricDescriptor, "labels", [])
       content {
         key         = labels.value.key
-        value_type  = try(labels.value.valueType, null)
-        description = try(labels.value.description, null)
+        value_type  = labels.value.valueType
+        description = labels.value.description
       }
     }
   }
 
+  # Distributions have them.
   dynamic "bucket_options" {
-    for_each = can(each.value.bucketOptions) ? [each.value.bucketOptions] : []
+    for_each = [for field, options in each.value : options if field == "bucketOptions"]
     content {
       dynamic "explicit_buckets" {
-        for_each = can(bucket_options.value.explicitBuckets) ? [bucket_options.value.explicitBuckets] : []
+        for_each = [for kind, buckets in bucket_options.value : buckets if kind == "explicitBuckets"]
         content {
           bounds = explicit_buckets.value.bounds
         }
       }
       dynamic "exponential_buckets" {
-        for_each = can(bucket_options.value.exponentialBuckets) ? [bucket_options.value.exponentialBuckets] : []
+        for_each = [for kind, buckets in bucket_options.value : buckets if kind == "exponentialBuckets"]
         content {
           num_finite_buckets = exponential_buckets.value.numFiniteBuckets
           growth_factor      = exponential_buckets.value.growthFactor
@@ -74,7 +81,7 @@ resource "google_logging_metric" "desk" {
         }
       }
       dynamic "linear_buckets" {
-        for_each = can(bucket_options.value.linearBuckets) ? [bucket_options.value.linearBuckets] : []
+        for_each = [for kind, buckets in bucket_options.value : buckets if kind == "linearBuckets"]
         content {
           num_finite_buckets = linear_buckets.value.numFiniteBuckets
           width              = linear_buckets.value.width
@@ -96,27 +103,43 @@ resource "google_monitoring_dashboard" "desk" {
   depends_on = [google_logging_metric.desk]
 }
 
-resource "google_monitoring_uptime_check_config" "health" {
-  for_each = { for name, function in local.deployed : name => function if name == "token" && var.create_monitoring && function.ingress == "ALLOW_ALL" }
+resource "google_monitoring_uptime_check_config" "desk" {
+  for_each = local.uptime_checks
 
   project      = var.project_id
-  display_name = "Keydesk: the desk answers"
-  period       = "60s"
-  timeout      = "10s"
+  display_name = each.value.displayName
+  period       = each.value.period
+  timeout      = each.value.timeout
+  user_labels  = merge(var.labels, each.value.userLabels)
 
   http_check {
-    path           = "/health"
-    port           = 443
-    use_ssl        = true
-    validate_ssl   = true
-    request_method = "GET"
+    path           = each.value.httpCheck.path
+    port           = each.value.httpCheck.port
+    use_ssl        = each.value.httpCheck.useSsl
+    validate_ssl   = each.value.httpCheck.validateSsl
+    request_method = each.value.httpCheck.requestMethod
+
+    # 200 to 299 where a check says nothing.
+    dynamic "accepted_response_status_codes" {
+      for_each = lookup(each.value.httpCheck, "acceptedResponseStatusCodes", [])
+      content {
+        status_value = accepted_response_status_codes.value.statusValue
+      }
+    }
+  }
+
+  dynamic "content_matchers" {
+    for_each = each.value.contentMatchers
+    content {
+      content = content_matchers.value.content
+      matcher = content_matchers.value.matcher
+    }
   }
 
   monitored_resource {
-    type = "uptime_url"
-    labels = {
-      project_id = var.project_id
-      host       = trimprefix(google_cloudfunctions2_function.desk[each.key].service_config[0].uri, "https://")
-    }
+    type = each.value.monitoredResource.type
+    labels = merge(each.value.monitoredResource.labels, {
+      host = trimprefix(google_cloudfunctions2_function.desk[each.key].service_config[0].uri, "https://")
+    })
   }
 }

@@ -2,11 +2,12 @@
 # projects/PROJECT_ID/services/keydesk/serviceLevelObjectives/ID.
 
 resource "google_monitoring_custom_service" "desk" {
-  for_each = length(local.slos) > 0 ? { keydesk = "Keydesk" } : {}
+  for_each = var.create_monitoring ? { keydesk = local.monitoring.slos.service } : {}
 
   project      = var.project_id
   service_id   = each.key
-  display_name = each.value
+  display_name = each.value.displayName
+  user_labels  = merge(var.labels, each.value.userLabels)
 
   depends_on = [google_project_service.needed]
 }
@@ -19,47 +20,25 @@ resource "google_monitoring_slo" "desk" {
   slo_id              = each.key
   display_name        = each.value.displayName
   goal                = each.value.goal
-  rolling_period_days = can(each.value.rollingPeriod) ? tonumber(trimsuffix(each.value.rollingPeriod, "s")) / 86400 : null
-  calendar_period     = try(each.value.calendarPeriod, null)
+  rolling_period_days = tonumber(trimsuffix(each.value.rollingPeriod, "s")) / 86400
+  user_labels         = merge(var.labels, each.value.userLabels)
 
-  dynamic "request_based_sli" {
-    for_each = can(each.value.serviceLevelIndicator.requestBased) ? [each.value.serviceLevelIndicator.requestBased] : []
-    content {
-      dynamic "good_total_ratio" {
-        for_each = can(request_based_sli.value.goodTotalRatio) ? [request_based_sli.value.goodTotalRatio] : []
-        content {
-          good_service_filter  = try(good_total_ratio.value.goodServiceFilter, null)
-          bad_service_filter   = try(good_total_ratio.value.badServiceFilter, null)
-          total_service_filter = try(good_total_ratio.value.totalServiceFilter, null)
-        }
-      }
-      dynamic "distribution_cut" {
-        for_each = can(request_based_sli.value.distributionCut) ? [request_based_sli.value.distributionCut] : []
-        content {
-          distribution_filter = distribution_cut.value.distributionFilter
-          range {
-            min = try(distribution_cut.value.range.min, null)
-            max = try(distribution_cut.value.range.max, null)
-          }
-        }
+  request_based_sli {
+    dynamic "good_total_ratio" {
+      for_each = [for kind, indicator in each.value.serviceLevelIndicator.requestBased : indicator if kind == "goodTotalRatio"]
+      content {
+        good_service_filter = good_total_ratio.value.goodServiceFilter
+        bad_service_filter  = good_total_ratio.value.badServiceFilter
       }
     }
-  }
 
-  dynamic "windows_based_sli" {
-    for_each = can(each.value.serviceLevelIndicator.windowsBased) ? [each.value.serviceLevelIndicator.windowsBased] : []
-    content {
-      window_period          = windows_based_sli.value.windowPeriod
-      good_bad_metric_filter = try(windows_based_sli.value.goodBadMetricFilter, null)
-
-      dynamic "metric_mean_in_range" {
-        for_each = can(windows_based_sli.value.metricMeanInRange) ? [windows_based_sli.value.metricMeanInRange] : []
-        content {
-          time_series = metric_mean_in_range.value.timeSeries
-          range {
-            min = try(metric_mean_in_range.value.range.min, null)
-            max = try(metric_mean_in_range.value.range.max, null)
-          }
+    dynamic "distribution_cut" {
+      for_each = [for kind, indicator in each.value.serviceLevelIndicator.requestBased : indicator if kind == "distributionCut"]
+      content {
+        distribution_filter = distribution_cut.value.distributionFilter
+        range {
+          min = distribution_cut.value.range.min
+          max = distribution_cut.value.range.max
         }
       }
     }

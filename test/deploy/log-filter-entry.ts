@@ -6,7 +6,7 @@ import * as z from 'zod';
 const SPECIAL = 'logging.googleapis.com/';
 
 const special = z.object({
-  severity: z.enum(['INFO', 'NOTICE', 'WARNING', 'ERROR']),
+  severity: z.enum(['INFO', 'NOTICE', 'WARNING', 'ERROR', 'CRITICAL']),
   message: z.string(),
   httpRequest: z
     .strictObject({
@@ -32,6 +32,7 @@ const special = z.object({
 
 export interface LogEntry {
   readonly timestamp: string;
+  readonly logName: string;
   readonly resource: { readonly type: 'cloud_run_revision'; readonly labels: { readonly service_name: string } };
   readonly severity: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -51,6 +52,7 @@ export function toLogEntry(line: string, at: number, service_name = 'token'): Lo
   if (unknown.length > 0) throw new Error(`special fields that are not known here: ${unknown.map(([name]) => name)}`);
   return {
     timestamp: new Date(at).toISOString(),
+    logName: 'projects/acme-keydesk/logs/run.googleapis.com%2Fstdout',
     resource: { type: 'cloud_run_revision', labels: { service_name } },
     severity: known.severity,
     labels: known[`${SPECIAL}labels`] as Record<string, string>,

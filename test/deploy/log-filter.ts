@@ -8,7 +8,7 @@ export type LogFilter = (entry: LogEntry) => boolean;
 
 const SEVERITIES = ['DEFAULT', 'DEBUG', 'INFO', 'NOTICE', 'WARNING', 'ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY'];
 const PATH =
-  /^(?:(?:jsonPayload|labels)(?:\.[A-Za-z_][A-Za-z0-9_]*)+|resource\.type|resource\.labels\.service_name|severity|trace|timestamp|httpRequest\.(?:requestMethod|requestUrl|status|userAgent|remoteIp|latency))$/;
+  /^(?:(?:jsonPayload|labels)(?:\.[A-Za-z_][A-Za-z0-9_]*)+|resource\.type|resource\.labels\.service_name|logName|severity|trace|timestamp|httpRequest\.(?:requestMethod|requestUrl|status|userAgent|remoteIp|latency))$/;
 
 interface Token {
   readonly kind: 'word' | 'string' | 'number' | 'operator' | 'parenthesis';

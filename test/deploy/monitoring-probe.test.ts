@@ -49,6 +49,7 @@ it('asks for the canary, gives it back, and is refused what it must be', async (
   watched = await openWatchedDesk();
   const { exitCode, told, output } = await probe();
   expect([exitCode, output.includes('HANDED OUT')]).toEqual([0, false]);
+  expect(output).toContain('given back, and dead');
   expect(told).toEqual([
     ['grant.refused', 'job_token_signature_invalid'],
     ['grant.issued', 'canary'],
@@ -96,6 +97,15 @@ function unscrambled(signature: string): string {
   });
 }
 
+it('tells of a desk that goes on accepting what was given back', async () => {
+  watched = await openWatchedDesk();
+  const { ending } = watched.desk;
+  ending.ledger = { ...ending.ledger, endGrant: async () => undefined };
+  const { exitCode, output } = await probe();
+  expect(exitCode).toBe(2);
+  expect(output).toContain('probe: STILL ACCEPTED after it was given back (status 200');
+});
+
 it('does not take a desk that fails for one that refuses', async () => {
   watched = await openWatchedDesk();
   watched.desk.issuing.verifyJobToken = () => Promise.reject(new Unavailable('issuer keys', 'the test broke it'));
@@ -112,6 +122,20 @@ it.each([
   watched = await openWatchedDesk();
   const { exitCode, output } = await probe(environment);
   expect([exitCode, output]).toEqual([code, expect.stringContaining(words)]);
+});
+
+it('says what it needs, and takes no arguments', async () => {
+  const run = (argument: string) => spawnSync('bash', [join(ROOT, PROBE), argument], { encoding: 'utf8' });
+  expect(run('--help')).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('KEYDESK_URL ') });
+  expect(run('--halp')).toMatchObject({ status: 3, stdout: '', stderr: expect.stringContaining('usage: probe.sh') });
+});
+
+it('has time for all its requests, should each take as long as it may', () => {
+  const text = readFileSync(join(ROOT, PROBE), 'utf8');
+  const seconds = Number(/--max-time (\d+)/.exec(text)?.[1]);
+  const minutes = Number(/timeout_in_minutes: (\d+)/.exec(yamlOf('step'))?.[1]);
+  expect(seconds * 5).toBeLessThan(minutes * 60);
+  expect(text).toContain(`five requests of ${seconds} seconds`);
 });
 
 it('stands in the README with a policy that is one', () => {

@@ -1,28 +1,35 @@
-// The definitions of deploy/monitoring against Google's published types, and against each other: what a widget or an
-// alert reads exists, what a metric extracts is what happened.
+// The definitions of deploy/monitoring against Google's published types and rules, and against each other: what a widget or
+// an alert reads exists and can be read so. That the figures are right is monitoring-metrics.test.ts, that alerts come
+// when they should monitoring-alerts.test.ts.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
-import { Unavailable } from '../../shared/unavailable.ts';
+import { JOB_TOKEN_REASONS } from '../../shared/core/refusal.ts';
 import schema from './google-api.schema.json' with { type: 'json' };
 import { parseExtractor, parseLogFilter } from './log-filter.ts';
 import {
+  type Aggregation,
   alerts,
+  boundsOf,
   dashboard,
-  MINUTE,
+  descriptorOf,
   metrics,
-  openWatchedDesk,
   policies,
-  SECOND,
+  secondsOf,
   slos,
-  type WatchedDesk,
-} from './log-filter-desk.ts';
-import { countsOf, parseMonitoringFilter, pointsOf, USER_METRIC } from './log-filter-metrics.ts';
+  USER_METRIC,
+  uptimeChecks,
+  widgets,
+} from './monitoring-definitions.ts';
+import { parseField, parseMonitoringFilter } from './monitoring-query.ts';
 
 const PLAYBOOKS = join(ROOT, 'docs/playbooks');
 const playbooks = readdirSync(PLAYBOOKS).map((file) => file.replace(/\.md$/, ''));
+const MINUTE_S = 60;
+const HOUR_S = 3600;
+const DAY_S = 24 * HOUR_S;
 
 type Types = Readonly<Record<string, Readonly<Record<string, string>>>>;
 /** Values that the typings leave open. From the API's reference pages; those in use, and no others. */
@@ -32,15 +39,18 @@ const VALUES: Readonly<Record<string, RegExp>> = {
   combiner: /^(OR|AND)$/,
   severity: /^(CRITICAL|ERROR|WARNING)$/,
   comparison: /^COMPARISON_(GT|LT)$/,
-  perSeriesAligner: /^ALIGN_(SUM|DELTA|MAX)$/,
-  crossSeriesReducer: /^REDUCE_(SUM|MAX|MEAN|PERCENTILE_(50|95|99))$/,
+  perSeriesAligner: /^ALIGN_(SUM|DELTA|NEXT_OLDER)$/,
+  crossSeriesReducer: /^REDUCE_(SUM|MEAN|COUNT_FALSE|PERCENTILE_(50|95|99))$/,
   plotType: /^(LINE|STACKED_BAR)$/,
   sparkChartType: /^SPARK_LINE$/,
   color: /^(RED|YELLOW)$/,
   direction: /^(ABOVE|BELOW)$/,
-  alignmentPeriod: /^([6-9]\d|[1-9]\d{2,})s$/,
-  duration: /^\d*0s$/,
+  alignmentPeriod: /^\d+s$/,
+  duration: /^\d+s$/,
   mimeType: /^text\/markdown$/,
+  matcher: /^CONTAINS_STRING$/,
+  requestMethod: /^GET$/,
+  period: /^(60|300)s$/,
 };
 
 /** What is wrong with `value` as a message of that type, each with its path. */
@@ -72,22 +82,29 @@ const LOGGING: Types = schema.types['logging/v2'];
 const V1: Types = schema.types['monitoring/v1'];
 const V3: Types = schema.types['monitoring/v3'];
 
-/** Every object within that has a filter of time series, and the aggregations beside it. */
-function queriesIn(value: unknown): { filter: string; groupByFields: string[] }[] {
+interface Found {
+  readonly filter: string;
+  readonly aggregation: Aggregation | undefined;
+}
+
+/** Every filter of time series within, with the aggregation beside it. */
+function queriesIn(value: unknown): Found[] {
   if (typeof value !== 'object' || value === null) return [];
-  const { filter, aggregation, aggregations } = value as Record<string, unknown>;
-  const beside = [aggregation, aggregations].flat().filter(Boolean) as { groupByFields?: string[] }[];
+  const { filter, aggregation, aggregations, denominatorAggregations } = value as Record<string, unknown>;
+  const first = (...lists: unknown[]) => lists.flat().find(Boolean) as Aggregation | undefined;
   const own =
     typeof filter === 'string' && filter.startsWith('metric.type')
-      ? [{ filter, groupByFields: beside.flatMap(({ groupByFields = [] }) => groupByFields) }]
+      ? [{ filter, aggregation: first(aggregation, aggregations) }]
       : [];
-  const others = Object.entries(value).flatMap(([key, inner]) =>
-    typeof inner === 'string' && /(denominatorFilter|ServiceFilter|distributionFilter)$/.test(key)
-      ? [{ filter: inner, groupByFields: [] }]
-      : queriesIn(inner),
-  );
+  const others = Object.entries(value).flatMap(([key, inner]) => {
+    if (key === 'denominatorFilter') return [{ filter: String(inner), aggregation: first(denominatorAggregations) }];
+    if (/(ServiceFilter|distributionFilter)$/.test(key)) return [{ filter: String(inner), aggregation: undefined }];
+    return queriesIn(inner);
+  });
   return [...own, ...others];
 }
+
+const conditions = policies.flatMap((policy) => policy.conditions.map((condition) => ({ policy, condition })));
 
 describe('the definitions', () => {
   it.each([
@@ -96,6 +113,7 @@ describe('the definitions', () => {
     ['slos.json, the alerts', slos.alertPolicies, 'AlertPolicy[]', V3],
     ['slos.json, the service', slos.service, 'Service', V3],
     ['slos.json, the objectives', slos.serviceLevelObjectives, 'ServiceLevelObjective[]', V3],
+    ['uptime-checks.json', uptimeChecks, 'UptimeCheckConfig[]', V3],
     ['dashboard.json', dashboard, 'Dashboard', V1],
   ])('%s is what Google’s API takes', (_, value, type, types) => {
     expect(schema.source).toBe('npm googleapis@188.0.0');
@@ -116,272 +134,304 @@ describe('the definitions', () => {
 
   it('have metrics whose labels are declared and extracted, and whose names are unique', () => {
     expect(new Set(metrics.map(({ name }) => name)).size).toBe(metrics.length);
-    for (const { name, filter, labelExtractors = {}, valueExtractor, metricDescriptor } of metrics) {
+    for (const { name, filter, labelExtractors = {}, valueExtractor, metricDescriptor, bucketOptions } of metrics) {
       expect(name).toMatch(/^keydesk\/[a-z_]{1,60}$/);
+      // Only lines of functions, whatever else may come to have such a label.
+      expect(filter).toMatch(/^resource\.type="cloud_run_revision" AND /);
       parseLogFilter(filter);
       for (const source of Object.values(labelExtractors)) parseExtractor(source);
       expect(Object.keys(labelExtractors)).toEqual((metricDescriptor.labels ?? []).map(({ key }) => key));
       expect([name, metricDescriptor.valueType]).toEqual([name, valueExtractor ? 'DISTRIBUTION' : 'INT64']);
+      expect([name, bucketOptions !== undefined]).toEqual([name, valueExtractor !== undefined]);
+      if (bucketOptions) {
+        const bounds = boundsOf(bucketOptions);
+        expect(bounds).toEqual([...new Set(bounds)].sort((left, right) => left - right));
+        expect(bounds.length).toBeLessThanOrEqual(200);
+      }
     }
+  });
+
+  it('have no label that takes a value of its own for each grant, job or caller: labels cannot be deleted later', () => {
+    const few = ['credential', 'environment', 'event', 'reason', 'revocation', 'ended_by', 'pool', 'more', 'result'];
+    // As many as there are pipelines that may ask, accounts in pools, and things that can fail.
+    const bounded = [...few, 'pipeline', 'service_account', 'what'];
+    const used = metrics.flatMap(({ metricDescriptor }) => metricDescriptor.labels ?? []).map(({ key }) => key);
+    expect([...new Set(used)].sort()).toEqual(bounded.sort());
   });
 
   it.each([
     ['dashboard', dashboard],
     ['alerts', alerts],
-    ['objectives', slos],
-  ])('have a metric, with its labels, for everything the %s read', (_, value) => {
+    ['objectives and their alerts', slos],
+  ])('read in the %s what exists, by labels that it has, aligned as its kind and type allow', (_, value) => {
     const queries = queriesIn(value);
-    expect(queries.length).toBeGreaterThan(2);
-    for (const { filter, groupByFields } of queries) {
-      const { metric, labels } = parseMonitoringFilter(filter);
-      const found = metrics.find(({ name }) => `${USER_METRIC}${name}` === metric);
-      const known = found?.metricDescriptor.labels?.map(({ key }) => key) ?? [];
-      expect([filter, found !== undefined]).toEqual([filter, true]);
-      for (const { key } of labels) expect(known).toContain(key);
-      for (const field of groupByFields) expect(known).toContain(/^metric\.labels\.(\w+)$/.exec(field)?.[1]);
+    expect(queries.length).toBeGreaterThan(5);
+    for (const { filter, aggregation } of queries) {
+      const { metric, resourceType, terms } = parseMonitoringFilter(filter);
+      const descriptor = descriptorOf(metric);
+      if (!descriptor) throw new Error(`no metric ${metric}`);
+      expect([filter, resourceType]).toEqual([filter, descriptor.resource]);
+      for (const { of, key } of terms) parseField(`${of}.labels.${key}`, descriptor);
+      if (!aggregation) continue;
+      for (const field of aggregation.groupByFields ?? []) parseField(field, descriptor);
+      const { perSeriesAligner, crossSeriesReducer, alignmentPeriod } = aggregation;
+      // From the API's pages on Aligner and Reducer: a percentile or a mean only of a distribution's deltas, a count of
+      // what is false only of a boolean gauge, sums of deltas.
+      expect([filter, `${perSeriesAligner} ${crossSeriesReducer}`]).toEqual([
+        filter,
+        expect.stringMatching(
+          descriptor.valueType === 'INT64'
+            ? /^ALIGN_SUM REDUCE_SUM$/
+            : descriptor.valueType === 'BOOL'
+              ? /^ALIGN_NEXT_OLDER REDUCE_COUNT_FALSE$/
+              : /^ALIGN_DELTA REDUCE_(MEAN|PERCENTILE_\d\d)$/,
+        ),
+      ]);
+      expect(secondsOf(alignmentPeriod) % MINUTE_S).toBe(0);
+      expect(secondsOf(alignmentPeriod)).toBeGreaterThanOrEqual(MINUTE_S);
+      expect(secondsOf(alignmentPeriod)).toBeLessThanOrEqual(25 * HOUR_S);
     }
   });
 
   it('have no metric that nobody reads', () => {
     const read = [...queriesIn(dashboard), ...queriesIn(policies), ...queriesIn(slos)];
-    const names = read.map(({ filter }) => parseMonitoringFilter(filter).metric.slice(USER_METRIC.length));
-    expect(metrics.map(({ name }) => name).filter((name) => !names.includes(name))).toEqual([]);
+    const names = read.map(({ filter }) => parseMonitoringFilter(filter).metric);
+    expect(metrics.map(({ name }) => `${USER_METRIC}${name}`).filter((name) => !names.includes(name))).toEqual([]);
   });
+});
 
-  it('have a dashboard without gaps or overlaps, whose panels of logs parse', () => {
-    const taken = new Set<string>();
-    let cells = 0;
-    for (const { xPos = 0, yPos = 0, width, height, widget } of dashboard.mosaicLayout.tiles) {
-      for (let x = xPos; x < xPos + width; x += 1) for (let y = yPos; y < yPos + height; y += 1) taken.add(`${x} ${y}`);
-      cells += width * height;
-      expect(xPos + width).toBeLessThanOrEqual(dashboard.mosaicLayout.columns);
-      if (widget.logsPanel) parseLogFilter(widget.logsPanel.filter);
-    }
-    expect(taken.size).toBe(cells);
-  });
-
-  it('have an objective whose border is one of its metric’s buckets', () => {
-    for (const { serviceLevelIndicator } of slos.serviceLevelObjectives) {
-      const cut = serviceLevelIndicator.requestBased.distributionCut;
-      if (!cut) continue;
-      const { metric } = parseMonitoringFilter(cut.distributionFilter);
-      const found = metrics.find(({ name }) => `${USER_METRIC}${name}` === metric);
-      const { bounds } = (found as unknown as { bucketOptions: { explicitBuckets: { bounds: number[] } } })
-        .bucketOptions.explicitBuckets;
-      expect(bounds).toEqual(expect.arrayContaining([cut.range.min, cut.range.max]));
+describe('every alert', () => {
+  it('is on, has a name of its own, and one to six conditions with names of their own', () => {
+    expect(new Set(policies.map(({ displayName }) => displayName)).size).toBe(policies.length);
+    for (const { displayName, enabled, conditions: own } of policies) {
+      expect([displayName, enabled]).toEqual([displayName, true]);
+      expect(own.length).toBeGreaterThanOrEqual(1);
+      expect(own.length).toBeLessThanOrEqual(6);
+      expect(new Set(own.map((condition) => condition.displayName)).size).toBe(own.length);
     }
   });
 
-  it('have a playbook for every alert, an alert for every playbook, and a link from one to the other', () => {
+  it('is critical where access is open that should not be, or the desk is closed, and only then', () => {
+    const of = (wanted: string) =>
+      alerts.filter(({ severity }) => severity === wanted).map(({ userLabels }) => userLabels.playbook);
+    const open = ['revocation-stuck', 'account-disabled-again', 'probe-granted'];
+    const closed = ['no-sweep', 'hand-out-failing', 'desk-unreachable', 'not-starting'];
+    expect(of('CRITICAL').sort()).toEqual([...open, ...closed].sort());
+    expect(of('WARNING').sort()).toEqual(['ended-by-clock', 'jobs-refused', 'pool-exhaustion', 'sweep-behind']);
+    expect(slos.alertPolicies.map(({ severity }) => severity)).toEqual(['CRITICAL', 'WARNING', 'CRITICAL', 'WARNING']);
+  });
+
+  it('is raised by one time series, over durations that the API takes', () => {
+    for (const { condition } of conditions) {
+      const { conditionThreshold, conditionAbsent } = condition;
+      const kind = conditionThreshold ?? conditionAbsent;
+      expect([condition.displayName, kind?.trigger]).toEqual([condition.displayName, { count: 1 }]);
+      const seconds = secondsOf(kind?.duration ?? '');
+      expect(seconds % MINUTE_S).toBe(0);
+      if (conditionAbsent) expect(seconds).toBeGreaterThanOrEqual(2 * MINUTE_S);
+      expect(seconds).toBeLessThanOrEqual(23.5 * HOUR_S);
+      if (!conditionThreshold?.denominatorFilter) continue;
+      // Else there is nothing to divide by.
+      expect(conditionThreshold.denominatorAggregations).toEqual(conditionThreshold.aggregations);
+    }
+  });
+
+  it('comes at once when its border is passed, but the uptime check’s, which must be so for a minute', () => {
+    const lasting = conditions.flatMap(({ condition: { displayName, conditionThreshold } }) =>
+      conditionThreshold && conditionThreshold.duration !== '0s' ? [[displayName, conditionThreshold.duration]] : [],
+    );
+    expect(lasting).toEqual([['an uptime check fails from more than one place', '60s']]);
+  });
+
+  it('is one for each function, account, pool, dependency or host that it is about', () => {
+    const grouped = conditions.flatMap(({ policy, condition: { conditionThreshold } }) =>
+      (conditionThreshold?.aggregations ?? []).flatMap(({ groupByFields }) =>
+        groupByFields ? [[policy.userLabels.playbook, ...groupByFields]] : [],
+      ),
+    );
+    expect(grouped).toEqual([
+      ['desk-unreachable', 'resource.labels.host'],
+      ['not-starting', 'resource.labels.service_name'],
+      ['platform-errors', 'resource.labels.service_name'],
+      ['platform-errors', 'resource.labels.service_name'],
+      ['account-disabled-again', 'metric.labels.service_account'],
+      ['account-disabled-again', 'metric.labels.service_account'],
+      ['pool-exhaustion', 'metric.labels.pool'],
+      ['dependency-errors', 'metric.labels.what'],
+    ]);
+  });
+
+  it('is closed half an hour after its figures stop, but a week later where their stopping is what it is about', () => {
+    for (const { displayName, conditions: own, alertStrategy } of policies) {
+      const silence = own.some(({ conditionAbsent }) => conditionAbsent);
+      expect([displayName, alertStrategy.autoClose]).toEqual([displayName, silence ? '604800s' : '1800s']);
+    }
+  });
+
+  it('is told again each hour while it goes on, if it is critical', () => {
+    for (const { displayName, severity, alertStrategy } of policies)
+      expect([displayName, alertStrategy.notificationChannelStrategy]).toEqual([
+        displayName,
+        severity === 'CRITICAL' ? [{ renotifyInterval: '3600s' }] : undefined,
+      ]);
+  });
+
+  it('on silence comes both ways: whether a counter stops, or goes on with zeros', () => {
+    const absent = conditions.filter(({ condition }) => condition.conditionAbsent);
+    expect(absent.length).toBe(4);
+    for (const { policy, condition } of absent) {
+      const { filter, duration } = condition.conditionAbsent ?? { filter: '', duration: '' };
+      const twin = policy.conditions.find(({ conditionThreshold }) => conditionThreshold?.filter === filter);
+      expect(twin?.conditionThreshold).toMatchObject({
+        comparison: 'COMPARISON_LT',
+        thresholdValue: 1,
+        aggregations: [{ alignmentPeriod: duration }],
+      });
+      // Log-based metrics may come ten minutes late.
+      expect(secondsOf(duration)).toBeGreaterThanOrEqual(10 * MINUTE_S);
+    }
+  });
+
+  it('takes as a refusal of many jobs every reason that is about them, and none that a stranger makes', () => {
+    const { conditions: own } = policies.find(({ userLabels }) => userLabels.playbook === 'jobs-refused') ??
+      alerts[0] ?? { conditions: [] };
+    for (const { conditionThreshold } of own) {
+      const [{ matches } = { matches: () => false }] = parseMonitoringFilter(conditionThreshold?.filter ?? '').terms;
+      const strangers = ['job_token_missing', 'job_token_malformed'];
+      expect(JOB_TOKEN_REASONS.filter((reason) => !matches(reason))).toEqual(strangers);
+      expect(['no_rule_grants', 'unknown_credential', 'claims_missing'].every(matches)).toBe(true);
+      expect(['pool_exhausted', 'unavailable', 'too_often', 'not_found'].some(matches)).toBe(false);
+    }
+  });
+
+  it('has a playbook, every playbook an alert, and there is a link from one to the other', () => {
     const named = policies.map(({ userLabels }) => userLabels.playbook);
     expect(playbooks.sort()).toEqual([...new Set(named)].sort());
     for (const { userLabels, documentation, displayName } of policies) {
       const { playbook } = userLabels;
+      for (const value of Object.values(userLabels)) expect(value).toMatch(/^[a-z0-9_-]{1,63}$/);
+      expect(documentation).toMatchObject({ subject: displayName });
       expect(documentation.content).toContain(`(PLAYBOOKS_URL/${playbook}.md)`);
       expect(documentation.links.map(({ url }) => url)).toEqual([`PLAYBOOKS_URL/${playbook}.md`]);
       expect(readFileSync(join(PLAYBOOKS, `${playbook}.md`), 'utf8')).toContain(displayName);
     }
     for (const name of playbooks) {
-      const headings = readFileSync(join(PLAYBOOKS, `${name}.md`), 'utf8').match(/^## .*/gm);
-      expect([name, headings]).toEqual([
+      const text = readFileSync(join(PLAYBOOKS, `${name}.md`), 'utf8');
+      expect([name, text.match(/^## .*/gm)]).toEqual([
         name,
         ['## What it means', '## How to check', '## What to do', '## What makes it false'],
       ]);
+      // One page.
+      expect([name, text.length < 4_000]).toEqual([name, true]);
+      for (const [, page] of text.matchAll(/\]\(([\w-]+)\.md\)/g)) expect(playbooks).toContain(page);
     }
   });
 });
 
-describe('each metric extracts what happened', () => {
-  let watched: WatchedDesk;
-  let broken = 0;
-  beforeAll(async () => {
-    watched = await openWatchedDesk();
-    await happen(watched);
-  });
-  afterAll(() => watched.desk.close());
-
-  /** Twenty-two minutes in the life of a desk. What is expected below is what is done here; the figures of pools that run
-   * out and of accounts enabled by hand are in monitoring-alerts.test.ts. */
-  async function happen({ desk, at, ask, askWith, finish, notify, sweep, startJob, take }: WatchedDesk) {
-    const [first, second, third] = [startJob(), startJob(), startJob()];
-    const { verifyJobToken } = desk.issuing;
-    desk.issuing.verifyJobToken = async (...args) => {
-      desk.clock.now = (desk.clock.now ?? 0) + 250;
-      return verifyJobToken(...args);
-    };
-    await ask(first, 'config');
-    desk.issuing.verifyJobToken = verifyJobToken;
-    at(SECOND);
-    for (const credential of ['live', 'export', 'admin', 'artifacts']) await ask(first, credential);
-    await ask(second, 'config');
-    await ask(third, 'config');
-
-    await ask(startJob({ build_branch: 'feature' }), 'config');
-    await ask(second, 'nothing-like-it');
-    await askWith('a.b', 'config');
-    desk.issuing.verifyJobToken = () => Promise.reject(new Unavailable('issuer keys', 'the test broke it'));
-    await ask(second, 'config');
-    desk.issuing.verifyJobToken = () => Promise.reject(new Error('the test broke it'));
-    await ask(second, 'config');
-    desk.issuing.verifyJobToken = verifyJobToken;
-
-    await notify('{}', { signature: 'timestamp=1,signature=00' });
-    await notify('{}', { headers: { 'x-buildkite-signature': `timestamp=1,signature=${'0'.repeat(64)}` } });
-    await notify(JSON.stringify({ event: 'build.running' }), {});
-    const { ledger, closeGrantDocument } = desk.ending;
-    desk.ending.ledger = { ...ledger, endJob: () => Promise.reject(new Unavailable('ledger', 'the test broke it')) };
-    await finish(first);
-    desk.ending.ledger = ledger;
-
-    at(30 * SECOND);
-    await sweep();
-    // The first ends while the grant document cannot be closed: the sweep of a minute later fails too, the next does not.
-    at(MINUTE);
-    desk.ending.closeGrantDocument = (grant, now) => {
-      broken += 1;
-      return Promise.reject(new Unavailable('grant document', `the test broke it for ${grant.grant_id} at ${now}`));
-    };
-    await finish(first);
-    at(2 * MINUTE);
-    await sweep();
-    desk.ending.closeGrantDocument = closeGrantDocument;
-    at(2 * MINUTE + 30 * SECOND);
-    await sweep();
-    // The webhook of the second is lost. The third outlives its token.
-    second.state = 'passed';
-    at(7 * MINUTE);
-    await sweep();
-    at(22 * MINUTE);
-    await sweep();
-    take();
-  }
-
-  /** How often a metric counted, or what it recorded, by its labels. */
-  const figures = (name: string, by: readonly string[]) => {
-    const metric = metrics.find((one) => one.name === `keydesk/${name}`);
-    if (!metric) throw new Error(`no metric ${name}`);
-    const points = pointsOf(metric, watched.entries);
-    const grouped = Map.groupBy(points, ({ labels }) => by.map((key) => labels[key]).join(' '));
-    const counter = metric.metricDescriptor.valueType === 'INT64';
-    return Object.fromEntries(
-      [...grouped].map(([group, members]) => [group, counter ? members.length : members.map(({ value }) => value)]),
-    );
-  };
-
-  it.each<[string, string[], object]>([
-    [
-      'hand_outs',
-      ['event', 'credential', 'environment', 'reason'],
-      {
-        'grant.issued config staging ': 3,
-        'grant.issued live production ': 1,
-        'grant.issued export staging ': 1,
-        'grant.issued admin staging ': 1,
-        'grant.issued artifacts staging ': 1,
-        'grant.refused   unavailable': 1,
-        'request.failed   ': 1,
-      },
-    ],
-    ['refusals', ['reason'], { no_rule_grants: 1, unknown_credential: 1, job_token_malformed: 1, unavailable: 1 }],
-    [
-      'latency',
-      ['event'],
-      { 'grant.issued': [0.25, 0, 0, 0, 0, 0, 0], 'grant.refused': [0, 0, 0, 0], 'request.failed': [0] },
-    ],
-    ['jobs_found_finished', [], { '': 1 }],
-    ['sweeps', ['more'], { false: 5 }],
-    ['webhooks', ['result'], { ignored: 1, job_ended: 1 }],
-    ['webhook_refusals', ['reason'], { signature_malformed: 1, signature_wrong: 1, ledger_unavailable: 1 }],
-    ['faults', [], { '': 1 }],
-    // Two grants of the first job, each left by one sweep; and three requests.
-    ['dependency_failures', ['what'], { 'issuer keys': 1, ledger: 1, 'grant document': 2 }],
-    ['unfinished_revocations', ['what'], { 'grant document': 2 }],
-    [
-      'ends',
-      ['credential', 'ended_by'],
-      {
-        'config job.finished': 1,
-        'live job.finished': 1,
-        'export job.finished': 1,
-        'admin job.finished': 1,
-        'artifacts job.finished': 1,
-        'config job.found_finished': 1,
-        'config clock': 1,
-      },
-    ],
-    // The narrowed tokens and the shared account's die at their expiry, which nobody calls late.
-    // Ended at 1:00 and not closed by the sweep of 2:00.
-    ['oldest_unfinished_revocation', [], { '': [60] }],
-    ['pool_free', ['pool'], { admin: [2, 2, 2, 2, 3], artifacts: [3, 3, 3, 3, 4] }],
-    ['pool_leased', ['pool'], { admin: [1, 0, 0, 0, 0], artifacts: [1, 0, 0, 0, 0] }],
-    ['pool_resting', ['pool'], { admin: [0, 1, 1, 1, 0], artifacts: [0, 1, 1, 1, 0] }],
-  ])('%s, by %j', (name, by, expected) => {
-    expect(figures(name, by)).toEqual(expected);
-  });
-
-  it('time_to_dead, in seconds, of all but what the clock ended', () => {
-    const found = figures('time_to_dead', ['credential', 'revocation']);
-    expect(found).toEqual({
-      // Ended at 1:00, closed at 2:30. The second config's end was found and was at once.
-      'config immediate': expect.arrayContaining([90, 0]),
-      'live immediate': [90],
-      'admin propagating': [0],
-      'export expiry': [expect.closeTo(10 * 60 + 1 - 60, -2)],
-      'artifacts expiry': [expect.closeTo(10 * 60 + 1 - 60, -2)],
-    });
-    const { entries } = watched;
-    for (const credential of ['export', 'artifacts']) {
-      const line = entries.find(
-        ({ jsonPayload, labels }) => labels.event === 'grant.expired' && jsonPayload.credential === credential,
-      );
-      const { dead_at, ended_at, dead_after_s } = line?.jsonPayload ?? {};
-      expect(dead_after_s).toBe((Date.parse(String(dead_at)) - Date.parse(String(ended_at))) / 1000);
-    }
-    expect(broken).toBeGreaterThan(1);
-  });
-
-  it('the objectives, of what they promise', () => {
-    const [handOuts, timeToDead] = slos.serviceLevelObjectives;
-    const all = { metrics, slos: slos.serviceLevelObjectives, entries: watched.entries, zeros: false };
-    const count = (slo: (typeof slos.serviceLevelObjectives)[number] | undefined) =>
-      slo && countsOf(all, slo, 0, Number.MAX_SAFE_INTEGER);
-    expect(count(handOuts)).toEqual({ good: 7, total: 9 });
-    // The first job's two took 90 seconds; its pooled account and the second job's none. Expiry is not counted.
-    expect(count(timeToDead)).toEqual({ good: 2, total: 4 });
-  });
-
-  it('no sweep takes narrowed tokens, which go on saying that they are being revoked, for unfinished', () => {
-    const artifacts = watched.entries.find(
-      ({ jsonPayload, labels }) => labels.event === 'grant.renewal_ended' && jsonPayload.credential === 'artifacts',
-    );
-    const { grant_id, state, dead_at } = artifacts?.jsonPayload ?? {};
-    expect([state, typeof dead_at]).toEqual(['revoking', 'string']);
-    expect(figures('unfinished_revocations', ['grant_id'])).not.toHaveProperty(String(grant_id));
-  });
-});
-
-describe('an entry', () => {
-  it.each([
-    ['x-cloud-trace-context', '105445aa7843bc8bf206b12000100000/74;o=1'],
-    ['traceparent', '00-105445aa7843bc8bf206b12000100000-000000000000004a-01'],
-  ])('carries the trace of %s in the documented form, so that it is one click to its request', async (name, value) => {
-    const watched = await openWatchedDesk();
-    const { desk } = watched;
-    await desk.call(`${desk.tokenUrl}/token/config`, { method: 'POST', headers: { [name]: value } });
-    await desk.call(`${desk.webhookUrl}/`, { method: 'POST', headers: { [name]: value }, body: '{}' });
-    await desk.call(`${desk.sweepUrl}/`, { method: 'POST', headers: { [name]: value } });
-    watched.take();
-    await desk.close();
-    expect(watched.entries.length).toBe(3);
-    for (const entry of watched.entries) {
-      expect(entry).toMatchObject({
-        trace: `projects/${desk.project}/traces/105445aa7843bc8bf206b12000100000`,
-        spanId: '000000000000004a',
-        traceSampled: true,
+describe('the objectives', () => {
+  it('have alerts whose rates are the share of the budget that may be gone, by period and window', () => {
+    const said = [
+      { words: 'two per cent of the budget gone in an hour', share: 0.02, long: HOUR_S },
+      { words: 'five per cent of the budget gone in six hours', share: 0.05, long: 6 * HOUR_S },
+    ];
+    expect(slos.alertPolicies.length).toBe(slos.serviceLevelObjectives.length * said.length);
+    for (const { displayName, combiner, conditions: own } of slos.alertPolicies) {
+      const { share, long } = said.find(({ words }) => displayName.endsWith(`: ${words}`)) ?? { share: 0, long: 0 };
+      const burning = own.flatMap(({ conditionThreshold }) => {
+        const [, name, window] =
+          /^select_slo_burn_rate\("([^"]+)", "(\d+)s"\)$/.exec(conditionThreshold?.filter ?? '') ?? [];
+        return name ? [{ name, window: Number(window), rate: conditionThreshold?.thresholdValue }] : [];
       });
-      expect(Object.keys(entry.jsonPayload).filter((key) => /trace|span|severity|httpRequest/i.test(key))).toEqual([]);
+      const [{ name } = { name: '' }] = burning;
+      const slo = slos.serviceLevelObjectives.find((one) => one.name === name);
+      const rate = (share * secondsOf(slo?.rollingPeriod ?? '')) / long;
+      // Both the long window and its twelfth, so that it ends when the burning does; and never of one event alone.
+      expect(burning).toEqual([long, long / 12].map((window) => ({ name, window, rate: expect.closeTo(rate, 9) })));
+      expect([displayName, combiner, own.length]).toEqual([displayName, 'AND', 3]);
     }
-    const [first] = watched.entries;
-    if (first) expect(parseLogFilter(`trace="${first.trace}"`)(first)).toBe(true);
+  });
+
+  it('are of 28 days, as they say, and have a border that is one of their metric’s buckets', () => {
+    for (const {
+      displayName,
+      rollingPeriod,
+      serviceLevelIndicator,
+    } of slos.serviceLevelObjectives as readonly ((typeof slos.serviceLevelObjectives)[number] & {
+      displayName: string;
+    })[]) {
+      expect([displayName, secondsOf(rollingPeriod)]).toEqual([expect.stringContaining('28 days'), 28 * DAY_S]);
+      const cut = serviceLevelIndicator.requestBased.distributionCut;
+      if (cut)
+        expect(bucketsOf(cut.distributionFilter)).toEqual(expect.arrayContaining([cut.range.min, cut.range.max]));
+    }
+  });
+
+  it('count as late what the metric of late ends counts', () => {
+    const cut = slos.serviceLevelObjectives.flatMap(
+      ({ serviceLevelIndicator }) => serviceLevelIndicator.requestBased.distributionCut ?? [],
+    );
+    const late = metrics.find(({ name }) => name === 'keydesk/late_ends');
+    expect(cut.map(({ range }) => range.max)).toEqual([120]);
+    expect(late?.filter).toContain('jsonPayload.dead_after_job_end_s>120');
+  });
+});
+
+function bucketsOf(filter: string): readonly number[] {
+  const options = descriptorOf(parseMonitoringFilter(filter).metric)?.log?.bucketOptions;
+  if (!options) throw new Error(`no distribution: ${filter}`);
+  return boundsOf(options);
+}
+
+describe('a percentile', () => {
+  it('is compared only with a border of its metric’s buckets, where its estimate is exact', () => {
+    const compared = [
+      ...conditions.flatMap(({ condition: { conditionThreshold: one } }) =>
+        one?.aggregations?.[0]?.crossSeriesReducer.startsWith('REDUCE_PERCENTILE')
+          ? [{ filter: one.filter, values: [one.thresholdValue] }]
+          : [],
+      ),
+      ...widgets.flatMap(({ scorecard }) => {
+        const query = scorecard?.timeSeriesQuery.timeSeriesFilter;
+        return query?.aggregation.crossSeriesReducer.startsWith('REDUCE_PERCENTILE')
+          ? [{ filter: query.filter, values: scorecard?.thresholds.map(({ value }) => value) ?? [] }]
+          : [];
+      }),
+    ];
+    expect(compared.map(({ values }) => values)).toEqual([[300], [60, 300]]);
+    for (const { filter, values } of compared) expect(bucketsOf(filter)).toEqual(expect.arrayContaining(values));
+  });
+});
+
+describe('the dashboard', () => {
+  it('has no gaps or overlaps, and panels of logs that parse', () => {
+    const taken = new Set<string>();
+    let cells = 0;
+    let bottom = 0;
+    for (const { xPos = 0, yPos = 0, width, height, widget } of dashboard.mosaicLayout.tiles) {
+      for (let x = xPos; x < xPos + width; x += 1) for (let y = yPos; y < yPos + height; y += 1) taken.add(`${x} ${y}`);
+      cells += width * height;
+      bottom = Math.max(bottom, yPos + height);
+      expect(xPos + width).toBeLessThanOrEqual(dashboard.mosaicLayout.columns);
+      if (widget.logsPanel) parseLogFilter(widget.logsPanel.filter);
+    }
+    expect([taken.size, cells]).toEqual([bottom * dashboard.mosaicLayout.columns, cells]);
+    expect(taken.size).toBe(cells);
+  });
+
+  it('colours no tile that shows nothing out of order: a value at a border is beyond it', () => {
+    const coloured = widgets.flatMap(({ title, scorecard }) => (scorecard ? [{ title, ...scorecard }] : []));
+    expect(coloured.length).toBe(12);
+    for (const { title, thresholds } of coloured) {
+      expect([title, thresholds.length > 0]).toEqual([title, true]);
+      for (const { direction, value } of thresholds)
+        expect([title, direction === 'ABOVE' ? value > 0 : value >= 0]).toEqual([title, true]);
+      const at = (color: string) => thresholds.find((one) => one.color === color);
+      const [yellow, red] = [at('YELLOW'), at('RED')];
+      if (yellow && red)
+        expect([title, red.direction === 'ABOVE' ? red.value > yellow.value : red.value < yellow.value]).toEqual([
+          title,
+          true,
+        ]);
+    }
   });
 });
