@@ -184,12 +184,12 @@ describe.skipIf(skipped)(`the plan of monitoring${skipped ? ' (skipped: no terra
     ]);
   });
 
-  it('has metrics and dashboard, but neither alerts nor checks, before there are functions', async () => {
+  it('has metrics and dashboard, but neither alerts nor objectives nor checks, before there are functions', async () => {
     const first = await planner.plan();
     const count = (type: string) => planned(first.resources, type).length;
     expect([count('google_monitoring_alert_policy'), count('google_monitoring_uptime_check_config')]).toEqual([0, 0]);
     expect(count('google_logging_metric')).toBe(messages.parse(definitionsOf('metrics')).length);
-    expect([count('google_monitoring_dashboard'), count('google_monitoring_slo')]).toEqual([1, 2]);
+    expect([count('google_monitoring_dashboard'), count('google_monitoring_slo')]).toEqual([1, 0]);
   });
 
   it('tells nobody again where it tells nobody', async () => {

@@ -151,7 +151,7 @@ describe('the built artefact under functions-framework', () => {
     ])
       expect(output).toContain(name);
     expect(output).toMatch(/package\.json:\d+:\d+/);
-    expect(output).not.toMatch(/hunter|Not A Database|issuer\.example|at .*\(/);
+    expect(output).not.toMatch(/hunter|Not A Database|issuer\.example|(?:^|\\n)\s+at .*\(/m);
   });
 
   it('does not start a webhook function without a key, nor with a policy needed', async () => {
