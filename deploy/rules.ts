@@ -3,12 +3,13 @@
 // lose rules that the file does not hold. Says what it does; safe to repeat.
 // Source: firebase.google.com/docs/reference/rules/rest/v1 (projects.rulesets, projects.releases).
 
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { handWrittenPart } from '../shared/core/firestore-rules.ts';
 import { ask, type OutgoingAnswer } from '../shared/outgoing.ts';
 import { detailOf } from '../shared/unavailable.ts';
+import { messageOf, operatorsToken } from './as-operator.ts';
 
 const USAGE = `usage: deploy/rules.sh [--replace] PROJECT DATABASE FILE
   PROJECT    the project of the database
@@ -25,7 +26,7 @@ const release = `projects/${project}/releases/cloud.firestore${database === '(de
 const name = `${project}/${database}`;
 const wanted = readFile(file);
 if (!wanted.includes(MARK)) fail(`${file} holds no rules of Keydesk's (${MARK}): run npm run rules first`);
-const accessToken = process.env.GOOGLE_OAUTH_ACCESS_TOKEN ?? askGcloud();
+const accessToken = operatorsToken(fail);
 
 const live = await liveRules();
 if (live?.text === wanted) {
@@ -65,23 +66,12 @@ async function liveRules(): Promise<{ readonly text: string } | undefined> {
  * among them, both come from such a file, and what its owner changed in it since is meant.
  */
 function refuseToLose(text: string): void {
-  const [theirs, held] = [ownRules(text), ownRules(wanted)];
+  const [theirs, held] = [handWrittenPart(text), handWrittenPart(wanted)];
   if (CLOSED.test(theirs) || theirs === held || (text.includes(MARK) && !CLOSED.test(held))) return;
   console.error(text);
   fail(
     `${name} has the rules above, and ${file} does not hold them: nothing was changed. Put them into ${file} around Keydesk's marks, or say --replace`,
   );
-}
-
-/** What stands in the database's match but Keydesk's part, without comments, and without white space outside of strings. */
-function ownRules(text: string): string {
-  return text
-    .replace(/^[ \t]*\/\/ keydesk:begin[\s\S]*^[ \t]*\/\/ keydesk:end.*$/m, '')
-    .replace(/\/\*[\s\S]*?\*\/|\/\/.*|\s+|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g, (found) =>
-      /^['"]/.test(found) ? found : '',
-    )
-    .replace(/^rules_version=(['"])2\1;/, '')
-    .replace(/^servicecloud\.firestore\{match\/databases\/\{database\}\/documents\{([\s\S]*)\}\}$/, '$1');
 }
 
 async function call(
@@ -95,10 +85,8 @@ async function call(
   const asking = ask({ what: `firebaserules ${what}`, url, headers, deadlineMs: 30_000, ...more });
   const answer = await asking.catch((error: unknown) => fail(`${name}: ${detailOf(error)}`));
   if (answer.status === 200 || answer.status === allowed) return answer;
-  const told = z.object({ error: z.object({ message: z.string() }) }).safeParse(answer.json);
-  return fail(
-    `${name}: firebaserules ${what} answered ${answer.status}${told.success ? `: ${told.data.error.message}` : ''}`,
-  );
+  const said = messageOf(answer);
+  return fail(`${name}: firebaserules ${what} answered ${answer.status}${said && `: ${said}`}`);
 }
 
 function readArguments() {
@@ -130,14 +118,6 @@ function readFile(path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     return fail(`${path} cannot be read: ${error instanceof Error ? error.message : error}`);
-  }
-}
-
-function askGcloud(): string {
-  try {
-    return execFileSync('gcloud', ['auth', 'print-access-token'], { encoding: 'utf8' }).trim();
-  } catch {
-    return fail('gcloud gave no access token: log in with gcloud auth login, or set GOOGLE_OAUTH_ACCESS_TOKEN');
   }
 }
 

@@ -10,7 +10,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { zipSync } from 'fflate';
-import { databasesOf, newRulesFile } from '../shared/core/firestore-rules.ts';
+import { databasesOf, generatedPart, newRulesFile } from '../shared/core/firestore-rules.ts';
 import type { Policy } from '../shared/core/policy.ts';
 import { parsePolicyText } from '../shared/policy-text.ts';
 import { type Bundles, bundle } from './bundle.ts';
@@ -117,12 +117,12 @@ function contentsOf(file: string, files: Bundles['files']): Uint8Array {
   return contents;
 }
 
-/** PROJECT/DATABASE => SHA-256 of what stands between the marks of its rules file, marks included, without indentation. */
+/** PROJECT/DATABASE => SHA-256 of the generated part of its rules. */
 function rulesOf(policy: Policy): (readonly [string, string])[] {
-  return databasesOf(policy).map((name) => {
-    const [generated = ''] = /\/\/ keydesk:begin[\s\S]*\/\/ keydesk:end/.exec(newRulesFile(policy, name)) ?? [];
-    return [`${name.project}/${name.database}`, sha256(generated.replace(/^[ \t]+/gm, ''))] as const;
-  });
+  return databasesOf(policy).map((name) => [
+    `${name.project}/${name.database}`,
+    sha256(generatedPart(newRulesFile(policy, name)) ?? ''),
+  ]);
 }
 
 function zip(files: ReadonlyMap<string, Uint8Array>): Uint8Array {

@@ -1,8 +1,8 @@
 // The end of a job, or of one grant before its job ends: first on record together with what it means, then access is
 // taken away. What cannot be finished in time stays `revoking`, and the sweep goes on from there.
 
-import type { EndedBy, Grant } from './core/grant.ts';
-import { idOf } from './core/grant-life.ts';
+import type { Grant } from './core/grant.ts';
+import { type HowEnded, idOf } from './core/grant-life.ts';
 import type { JobEnd } from './ledger/ending-ledger.ts';
 import { type RevokeParts, revoke } from './revoke.ts';
 import { failureOf, within } from './unavailable.ts';
@@ -47,11 +47,7 @@ export async function endJob(parts: RevokeParts, jobEnd: JobEnd): Promise<JobEnd
  * Ends one grant; its job runs on, and does not get it again. Safe to repeat: a revocation that was not finished is
  * gone on with. Throws Unavailable when the end could not be recorded.
  */
-export async function endGrant(
-  parts: RevokeParts,
-  grant: Grant,
-  how: { readonly by: EndedBy; readonly kill_switch?: string },
-): Promise<Ending> {
+export async function endGrant(parts: RevokeParts, grant: Grant, how: HowEnded): Promise<Ending> {
   const until = parts.now() + BUDGET_MS;
   const ended = await parts.ledger.endGrant(grant, how);
   return finish(parts, ended ? [ended] : [], until);

@@ -10,7 +10,7 @@ shift
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 node=$here/../../node_modules/.bin/node
-[[ -x $node ]] || node=node
+[[ -x $node ]] || { echo 'audit-logs.sh: run npm ci in the repository first' >&2 && exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -27,7 +27,7 @@ root=$(cd "$here/../.." && pwd)
 read_options "$@"
 check_options
 node=$root/node_modules/.bin/node
-[[ -x $node ]] || node=node
+[[ -x $node ]] || stop 'run npm ci in the repository first'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for name in plan told roles warnings looked new bound wanted; do : >"$work/$name"; done

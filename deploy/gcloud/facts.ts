@@ -4,10 +4,11 @@
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { fail, readPolicy } from '../../cli/policy-file.ts';
 import { projectOfAccount } from '../../shared/core/account-name.ts';
 import { databasesOf } from '../../shared/core/firestore-rules.ts';
 import type { Policy } from '../../shared/core/policy.ts';
-import { parsePolicyText, placesIn } from '../../shared/policy-text.ts';
+import { placesIn } from '../../shared/policy-text.ts';
 import { accountsOf, type Desk, placementProblems } from './boundaries.ts';
 import { readPackages, rulesProblems } from './packages.ts';
 
@@ -25,10 +26,7 @@ interface Indexes {
 
 const options = readOptions();
 const desk: Desk = { project: options.project, database: options.database };
-const text = readFile(options.policy);
-const parsed = parsePolicyText(text, options.policy);
-if ('problems' in parsed) fail(parsed.problems);
-const { policy } = parsed;
+const { policy, text } = readPolicy(options.policy);
 const packages = readPackages({ policyFile: options.policy, folder: options.archives });
 const place = placesIn(text, options.policy);
 const problems = [
@@ -42,7 +40,7 @@ const problems = [
   }),
   ...groupProblems(options.group),
 ];
-if (problems.length > 0) fail(problems);
+if (problems.length > 0) fail(1, problems.join('\n'));
 
 const indexes: Indexes = JSON.parse(readFileSync(new URL('../../firestore.indexes.json', import.meta.url), 'utf8'));
 const lines = [
@@ -125,17 +123,4 @@ function readOptions() {
     },
   });
   return values;
-}
-
-function readFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    return fail([`${path} cannot be read: ${error instanceof Error ? error.message : error}`]);
-  }
-}
-
-function fail(reasons: readonly string[]): never {
-  process.stderr.write(`${reasons.join('\n')}\n`);
-  process.exit(1);
 }

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { DatabaseName } from '../../shared/core/firestore-rules.ts';
+import { type DatabaseName, generatedPart } from '../../shared/core/firestore-rules.ts';
 
 const FUNCTIONS = ['token', 'webhook', 'sweep'];
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
@@ -81,10 +81,9 @@ export function rulesProblems(databases: readonly DatabaseName[], rules: Rules):
 function problemOfFile({ file, make, sha256 }: { file: string; make: string; sha256: string | undefined }): string[] {
   const text = readText(file);
   if (text === undefined) return [`${file} cannot be read: run ${make}`];
-  const [generated] = /\/\/ keydesk:begin[\s\S]*\/\/ keydesk:end/.exec(text) ?? [];
+  const generated = generatedPart(text);
   if (generated === undefined) return [`${file} holds no rules of Keydesk's: run ${make}`];
-  // Compared without indentation, which is the file's own.
-  if (sha256 === undefined || hash(generated.replace(/^[ \t]+/gm, '')) === sha256) return [];
+  if (sha256 === undefined || hash(generated) === sha256) return [];
   return [`${file} is not what the policy that was packaged says: run ${make}, and look at what changes`];
 }
 

@@ -3,11 +3,11 @@
 // repeat; stops at the first error; touches nothing that is not Keydesk's; deletes nothing. A metric that Google does not
 // know yet is waited for.
 
-import { execFileSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { detailOf } from '../../shared/unavailable.ts';
+import { operatorsToken } from '../as-operator.ts';
 import { readDefinitions } from './definitions.ts';
 import { type Change, createGoogle, type Google, Stopped } from './google.ts';
 import { planAlerts, planUptimeChecks } from './plan-labelled.ts';
@@ -39,7 +39,7 @@ try {
 
 async function main(): Promise<void> {
   const { project, channels, region } = options;
-  const google = createGoogle(project, process.env.GOOGLE_OAUTH_ACCESS_TOKEN ?? askGcloud(), process.env);
+  const google = createGoogle(project, operatorsToken(fail), process.env);
   const end = region && `${await google.projectNumber()}.${region}.run.app`;
   const definitions = readDefinitions({ ...options, hostOf: end ? (name) => `keydesk-${name}-${end}` : undefined });
   const desk = { google, definitions, project, channels };
@@ -144,14 +144,6 @@ function readArguments() {
     };
   } catch (error) {
     return fail(`${detailOf(error)}\n${USAGE}`, 2);
-  }
-}
-
-function askGcloud(): string {
-  try {
-    return execFileSync('gcloud', ['auth', 'print-access-token'], { encoding: 'utf8' }).trim();
-  } catch {
-    return fail('gcloud gave no access token: log in with gcloud auth login, or set GOOGLE_OAUTH_ACCESS_TOKEN');
   }
 }
 

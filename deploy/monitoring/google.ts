@@ -5,6 +5,7 @@
 
 import * as z from 'zod';
 import { ask, type OutgoingAnswer } from '../../shared/outgoing.ts';
+import { messageOf } from '../as-operator.ts';
 
 const DEADLINE_MS = 30_000;
 /** Small pages: an answer has a bound, and a definition may be some kilobytes. */
@@ -94,11 +95,6 @@ export function createGoogle(project: string, accessToken: string, from: NodeJS.
 }
 
 const body = z.record(z.string(), z.unknown());
-
-function messageOf({ json }: OutgoingAnswer): string {
-  const told = z.object({ error: z.object({ message: z.string() }) }).safeParse(json);
-  return told.success ? told.data.error.message : '';
-}
 
 function stop({ api, path, ...more }: Place & Partial<Change>, answer: OutgoingAnswer): never {
   const said = `${more.method ?? 'GET'} ${api} ${path.replace(/\?.*$/, '')} answered ${answer.status}: ${messageOf(answer)}`;

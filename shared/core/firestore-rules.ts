@@ -8,6 +8,7 @@ import type { Policy } from './policy.ts';
 
 const BEGIN = '// keydesk:begin';
 const END = '// keydesk:end';
+const COMMENT_OR_STRING = /\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
 const VERB_ORDER: readonly Verb[] = ['get', 'list', 'create', 'update', 'delete'];
 
 export interface DatabaseName {
@@ -59,6 +60,20 @@ export function spliceRules(text: string, policy: Policy, name: DatabaseName): {
   return { text: before + rulesBlock(policy, name, begin[1] ?? '') + text.slice(end.index + end[0].length) };
 }
 
+/** What stands between the marks, marks included, without indentation: by it files are compared. Undefined without marks. */
+export function generatedPart(text: string): string | undefined {
+  return /\/\/ keydesk:begin[\s\S]*\/\/ keydesk:end/.exec(text)?.[0].replace(/^[ \t]+/gm, '');
+}
+
+/** What stands in the database's match but the generated part, without comments, and without white space outside of strings. */
+export function handWrittenPart(text: string): string {
+  return text
+    .replace(/^[ \t]*\/\/ keydesk:begin[\s\S]*^[ \t]*\/\/ keydesk:end.*$/m, '')
+    .replace(new RegExp(`${COMMENT_OR_STRING.source}|\\s+`, 'g'), (found) => (/^['"]/.test(found) ? found : ''))
+    .replace(/^rules_version=(['"])2\1;/, '')
+    .replace(/^servicecloud\.firestore\{match\/databases\/\{database\}\/documents\{([\s\S]*)\}\}$/, '$1');
+}
+
 /** Hand-written matches that also cover the grant documents: rules only ever add access, so these open them. */
 export function matchesCoveringGrants(text: string): string[] {
   const end = text.indexOf(END);
@@ -99,7 +114,7 @@ function matchesOf(text: string): Match[] {
 
 /** The text with every comment and every string constant replaced. */
 function plain(text: string, comment: string, string: string): string {
-  return text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g, (found) =>
+  return text.replaceAll(COMMENT_OR_STRING, (found) =>
     found.startsWith('/') ? comment : found === "'2'" || found === '"2"' ? string : "''",
   );
 }

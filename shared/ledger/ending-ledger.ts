@@ -3,8 +3,8 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Firestore } from '@google-cloud/firestore';
-import type { EndedBy, Grant } from '../core/grant.ts';
-import { confirmTakenAway, end, expire, idOf } from '../core/grant-life.ts';
+import type { Grant } from '../core/grant.ts';
+import { confirmTakenAway, end, expire, type HowEnded, idOf } from '../core/grant-life.ts';
 import { asEnded, type JobEndedBy } from '../core/job-record.ts';
 import { within } from '../unavailable.ts';
 import { toStored } from './firestore-client.ts';
@@ -48,7 +48,7 @@ export interface EndingLedger {
   /** Records the end of a job and of its grants, in one commit. Throws Unavailable when it could not. */
   endJob(jobEnd: JobEnd): Promise<EndedJob>;
   /** Records the end of one grant, unless it is being revoked already. Undefined when it is not live. Throws Unavailable. */
-  endGrant(grant: Grant, how: { readonly by: EndedBy; readonly kill_switch?: string }): Promise<Grant | undefined>;
+  endGrant(grant: Grant, how: HowEnded): Promise<Grant | undefined>;
   /** Records that access was taken away. Undefined when it was on record before. Throws Unavailable. */
   confirmTakenAway(grant: Grant): Promise<Grant | undefined>;
   /** Records that a grant's time is up. Undefined when that is not so. Throws Unavailable. */

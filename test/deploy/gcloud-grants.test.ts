@@ -144,7 +144,7 @@ describe('deploy.sh', () => {
   });
 });
 
-/** As terraform-plan.test.ts tells them. */
+/** As terraform-privileges.test.ts tells them. */
 function grantsIn(changes: readonly (readonly string[])[]) {
   const roles = new Map(
     changes

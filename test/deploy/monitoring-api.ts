@@ -6,12 +6,11 @@
 // and the recordings of real answers in GoogleCloudPlatform/k8s-config-connector,
 // pkg/test/resourcefixture/testdata/basic.
 
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import schema from './google-api.schema.json' with { type: 'json' };
+import { problemsOf, type Types } from './google-api-types.ts';
+import { Problem, startGoogleStandIn } from './google-stand-in.ts';
 
 export type Body = Record<string, unknown>;
-type Types = Readonly<Record<string, Readonly<Record<string, string>>>>;
 interface Kind {
   readonly version: string;
   readonly type: string;
@@ -62,7 +61,9 @@ export async function startMonitoringApi(desk: { accessToken: string; project: s
     const name = id && `${all}/${decodeURIComponent(id)}`;
     if (method === 'GET' && name) return only(query) && toAnswer(name);
     if (method === 'GET' && kind.lists) return only(query, 'pageSize', 'pageToken') && page(all, field, query);
-    const problems = problemsOf(json, kind.type, kind.types);
+    const problems = problemsOf(json, kind.type, kind.types, ({ type, key }) =>
+      OUTPUT_ONLY[type]?.includes(key) ? 'is not to be sent' : undefined,
+    );
     if (problems.length > 0) throw new Problem(400, problems.join(', '));
     if (method === 'POST' && !name) {
       only(query, ...(kind.idIn ? [kind.idIn] : []));
@@ -162,62 +163,31 @@ export async function startMonitoringApi(desk: { accessToken: string; project: s
     }
   }
 
-  const server = createServer((request, response) => {
-    void bodyOf(request).then((json) => {
-      const url = new URL(request.url ?? '', 'http://stand-in');
-      const call = `${request.method} ${url.pathname.slice(1)}`;
-      calls.push({ call: `${call}${url.search}`, json });
-      let status = 200;
-      let answered: Body;
-      try {
-        if (request.headers.authorization !== `Bearer ${desk.accessToken}`) throw new Problem(401, 'no credentials');
-        if (request.headers['x-goog-user-project'] !== desk.project) throw new Problem(403, 'another quota project');
-        if (state.failing?.call.test(call)) throw new Problem(state.failing.status, 'the test broke it');
-        answered = answer(call, Object.fromEntries(url.searchParams), json);
-      } catch (error) {
-        status = error instanceof Problem ? error.status : 500;
-        answered = { error: { code: status, message: error instanceof Error ? error.message : 'failed' } };
-      }
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answered));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const { accessToken } = desk;
+  const server = await startGoogleStandIn(
+    { accessToken, unexpected: 500 },
+    ({ method, path, query, headers, json }) => {
+      const call = `${method} ${path}`;
+      const body = (json ?? {}) as Body;
+      calls.push({ call: query.size > 0 ? `${call}?${decodeURIComponent(String(query))}` : call, json: body });
+      if (headers['x-goog-user-project'] !== desk.project) throw new Problem(403, 'another quota project');
+      if (state.failing?.call.test(call)) throw new Problem(state.failing.status, 'the test broke it');
+      return answer(call, Object.fromEntries(query), body);
+    },
+  );
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: server.url,
     calls,
     stored,
     state,
-    stop: () => new Promise((resolve) => server.close(resolve)),
+    stop: () => server.close(),
   };
-}
-
-class Problem extends Error {
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
 }
 
 function only(query: Body, ...known: string[]): true {
   const wrong = Object.keys(query).find((key) => !known.includes(key)) ?? known.find((key) => query[key] === '');
   if (wrong !== undefined) throw new Problem(400, `the parameter ${wrong}`);
   return true;
-}
-
-/** What is wrong with `value` as a message of that type that somebody sends. */
-function problemsOf(value: unknown, type: string, types: Types, path = type): string[] {
-  const [, each, of] = /^(\w+)\[\]$|^map<(\w+)>$/.exec(type) ?? [];
-  if (each !== undefined && Array.isArray(value))
-    return value.flatMap((item, index) => problemsOf(item, each, types, `${path}[${index}]`));
-  const fields = types[type];
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isObject || !(fields || of)) return typeof value === type ? [] : [`${path} is no ${type}`];
-  return Object.entries(value).flatMap(([key, item]) => {
-    const known = OUTPUT_ONLY[type]?.includes(key) ? undefined : (of ?? fields?.[key]);
-    return known ? problemsOf(item, known, types, `${path}.${key}`) : [`${path}.${key} is not to be sent`];
-  });
 }
 
 /** As messages of Google's are written: without zeros, and a label's STRING is one. */
@@ -228,11 +198,4 @@ function whole<T>(value: T): T {
     ([, item]) => ![undefined, false, 0, '', 'STRING'].includes(item) && !(Array.isArray(item) && item.length === 0),
   );
   return Object.fromEntries(kept.map(([key, item]) => [key, whole(item)])) as T;
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Body> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const text = Buffer.concat(chunks).toString('utf8');
-  return text === '' ? {} : (JSON.parse(text) as Body);
 }

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
 import { JOB_TOKEN_REASONS } from '../../shared/core/refusal.ts';
 import schema from './google-api.schema.json' with { type: 'json' };
+import { problemsOf, type Types } from './google-api-types.ts';
 import { parseExtractor, parseLogFilter } from './log-filter.ts';
 import {
   type Aggregation,
@@ -31,7 +32,6 @@ const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 24 * HOUR_S;
 
-type Types = Readonly<Record<string, Readonly<Record<string, string>>>>;
 /** Values that the typings leave open. From the API's reference pages; those in use, and no others. */
 const VALUES: Readonly<Record<string, RegExp>> = {
   metricKind: /^DELTA$/,
@@ -53,29 +53,10 @@ const VALUES: Readonly<Record<string, RegExp>> = {
   period: /^(60|300)s$/,
 };
 
-/** What is wrong with `value` as a message of that type, each with its path. */
-function problems(value: unknown, type: string, types: Types, path = type): string[] {
-  const list = type.endsWith('[]');
-  if (list) {
-    if (!Array.isArray(value)) return [`${path} is no list`];
-    return value.flatMap((item, index) => problems(item, type.slice(0, -2), types, `${path}[${index}]`));
-  }
-  const of = /^map<(\w+)>$/.exec(type)?.[1];
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (of !== undefined)
-    return isObject
-      ? Object.entries(value).flatMap(([key, item]) => problems(item, of, types, `${path}.${key}`))
-      : [`${path} is no map`];
-  const fields = types[type];
-  if (!fields) return typeof value === type ? [] : [`${path} is no ${type}`];
-  if (!isObject) return [`${path} is no ${type}`];
-  return Object.entries(value).flatMap(([key, item]) => {
-    const known = fields[key];
-    if (known === undefined) return [`${path}.${key} is not known`];
-    const values = VALUES[key];
-    if (values && typeof item === 'string' && !values.test(item)) return [`${path}.${key} is ${item}`];
-    return problems(item, known, types, `${path}.${key}`);
-  });
+function problems(value: unknown, type: string, types: Types): string[] {
+  return problemsOf(value, type, types, ({ key, item }) =>
+    typeof item === 'string' && VALUES[key]?.test(item) === false ? `is ${item}` : undefined,
+  );
 }
 
 const LOGGING: Types = schema.types['logging/v2'];

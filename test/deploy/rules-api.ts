@@ -2,9 +2,8 @@
 // that name one. Anything else that is asked is answered 400.
 // Source: firebase.google.com/docs/reference/rules/rest/v1.
 
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import * as z from 'zod';
+import { Problem, startGoogleStandIn } from './google-stand-in.ts';
 
 const RELEASE = /^projects\/([a-z0-9-]+)\/releases\/(cloud\.firestore(?:\/[a-z0-9-]+)?)$/;
 const ruleset = z.strictObject({
@@ -53,26 +52,13 @@ export async function startRulesApi(accessToken: string) {
     return named;
   }
 
-  const server = createServer((request, response) => {
-    void bodyOf(request).then((body) => {
-      const path = (request.url ?? '').replace(/^\/v1\//, '');
-      calls.push(`${request.method} ${path}`);
-      let status = 200;
-      let json: object;
-      try {
-        if (request.headers.authorization !== `Bearer ${accessToken}`) throw new Problem(401, 'no credentials');
-        json = answer(request.method ?? '', path, request.headers['x-goog-user-project'], body);
-      } catch (error) {
-        status = error instanceof Problem ? error.status : 400;
-        json = { error: { code: status, message: error instanceof Error ? error.message : 'failed' } };
-      }
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
-    });
+  const server = await startGoogleStandIn({ accessToken, unexpected: 400 }, ({ method, path, headers, json }) => {
+    const named = path.replace(/^v1\//, '');
+    calls.push(`${method} ${named}`);
+    return answer(method, named, headers['x-goog-user-project'], json);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: server.url,
     calls,
     /** The rules in force. */
     live: (name: string) => rulesets.get(releases.get(name) ?? '')?.source.files[0]?.content,
@@ -82,21 +68,6 @@ export async function startRulesApi(accessToken: string) {
       rulesets.set(rulesetName, { source: { files: [{ name: 'firestore.rules', content }] } });
       releases.set(name, rulesetName);
     },
-    stop: () => new Promise((resolve) => server.close(resolve)),
+    stop: () => server.close(),
   };
-}
-
-class Problem extends Error {
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
-async function bodyOf(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const text = Buffer.concat(chunks).toString('utf8');
-  return text === '' ? undefined : JSON.parse(text);
 }

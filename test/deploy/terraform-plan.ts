@@ -31,6 +31,22 @@ export interface PlannedResource {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
+/** What the second apply of deploy/terraform/README.md is given, and an archive of logs. */
+export const ARCHIVE = { log_archive: '{ location = "eu" }' };
+export const DEPLOYED = { webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"', ...ARCHIVE };
+
+/** A setting by which the pooled accounts of staging have one role in one project. */
+export function groupWith(project: string, role: string) {
+  return {
+    pool_groups: `{ staging = { id = "groups/a1", email = "a@b.c", roles = [{ project = "${project}", role = "${role}" }] } }`,
+  };
+}
+
+/** Without what tells resources of one block apart. */
+export function toAddress({ address }: PlannedResource): string {
+  return address.replace(/\[.*\]$/, '');
+}
+
 export type Plan = Awaited<ReturnType<typeof createPlanner>>;
 
 /** As npm run rules leaves them in a file: indented, with the file's own rules around them. */

@@ -3,10 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { toPolicy, waysIntoLedger } from '../../../shared/core/policy.ts';
 import type { PolicyProblem } from '../../../shared/core/policy-problem.ts';
-import { editing } from './a-policy.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: what a file holds before it is checked, changed at will
-type Data = any;
+import { type Data, editing } from './a-policy.ts';
 
 const account = (name: string) => `${name}@acme-staging.iam.gserviceaccount.com`;
 const scopes = ['https://www.googleapis.com/auth/datastore'];

@@ -5,9 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { toPolicy } from '../../../shared/core/policy.ts';
 import { parsePolicyText } from '../../../shared/policy-text.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: what a file holds before it is checked, changed at will
-type Data = any;
+import type { Data } from './a-policy.ts';
 
 const EXAMPLE = readFileSync(new URL('../../../examples/policy.yaml', import.meta.url), 'utf8');
 const example = (): Data => {

@@ -2,10 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { documentPathProblem } from '../../../shared/core/document-path.ts';
 import { toPolicy } from '../../../shared/core/policy.ts';
 import { parsePolicyText } from '../../../shared/policy-text.ts';
-import { editing } from './a-policy.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: what a file holds before it is checked, changed at will
-type Data = any;
+import { type Data, editing } from './a-policy.ts';
 
 /** A valid policy as plain data; each case changes one thing in a copy of its own. */
 const valid = () => ({

@@ -1,0 +1,183 @@
+// Google's own record as the Terraform module has it kept, planned by terraform itself: which audit logs are switched on, and
+// the archive that the audit queries look into.
+
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { codeIn, partOf, read, rowsOf } from '../docs/page.ts';
+import { ARCHIVE, createPlanner, DEPLOYED, groupWith, type Plan, toAddress } from './terraform-plan.ts';
+
+const terraform = spawnSync('terraform', ['version']).status === 0;
+const skipped = !terraform && process.env.CI !== 'true';
+
+describe.skipIf(skipped)(`the plan of logs${skipped ? ' (skipped: no terraform on PATH)' : ''}`, () => {
+  let planner: Plan;
+  let plan: Awaited<ReturnType<Plan['plan']>>;
+
+  beforeAll(async () => {
+    planner = await createPlanner({ known: true });
+    plan = await planner.plan(DEPLOYED);
+  });
+  afterAll(() => planner?.stop());
+
+  const all = (address: string, resources = plan.resources) => resources.filter((each) => toAddress(each) === address);
+  const one = (address: string): Readonly<Record<string, unknown>> => {
+    const found = plan.resources.filter((each) => each.address === address);
+    expect(found.map((each) => each.address)).toEqual([address]);
+    return found[0]?.values ?? {};
+  };
+
+  it('switches Data Access logs on where accounts, exchanges and data are', () => {
+    expect(
+      all('google_project_iam_audit_config.needed')
+        .map(({ values }) => `${values.project} ${values.service}`)
+        .sort(),
+    ).toEqual([
+      'acme-ci-pool iam.googleapis.com',
+      'acme-keydesk iam.googleapis.com',
+      'acme-keydesk sts.googleapis.com',
+      'acme-production datastore.googleapis.com',
+      'acme-production iam.googleapis.com',
+      'acme-staging datastore.googleapis.com',
+      'acme-staging iam.googleapis.com',
+      'acme-staging sts.googleapis.com',
+    ]);
+  });
+
+  it('switches on every service where pooled accounts act, if that is asked for, and leaves single services as they are', async () => {
+    const asked = await planner.plan({ audit_logs: '{ pool_touches = true }' });
+    const before = all('google_project_iam_audit_config.needed');
+    const now = all('google_project_iam_audit_config.needed', asked.resources);
+    const added = now.filter(({ address }) => !before.some((each) => each.address === address));
+    expect(added.map(({ address, values }) => [address, values.project, values.service])).toEqual([
+      ['google_project_iam_audit_config.needed["acme-staging/allServices"]', 'acme-staging', 'allServices'],
+    ]);
+    expect(
+      z
+        .array(z.object({ log_type: z.string() }))
+        .parse(added[0]?.values.audit_log_config)
+        .map(({ log_type }) => log_type)
+        .sort(),
+    ).toEqual(['ADMIN_READ', 'DATA_READ', 'DATA_WRITE']);
+    // One resource speaks for a whole service of a project: two that did would undo each other.
+    const spoken = now.map(({ values }) => `${values.project} ${values.service}`);
+    expect(spoken).toHaveLength(before.length + 1);
+    expect(new Set(spoken).size).toBe(spoken.length);
+  });
+
+  it('warns where pooled accounts leave no entry, until somebody has decided', async () => {
+    const elsewhere = groupWith('acme-run', 'roles/run.developer');
+    const warning =
+      'Pooled accounts have roles/run.developer in acme-run, and Data Access logs of it are not switched on';
+    expect(await planner.complaint({})).not.toContain('Pooled accounts have');
+    expect(await planner.complaint(elsewhere)).toContain(warning);
+    for (const pool_touches of ['true', 'false'])
+      expect(await planner.complaint({ ...elsewhere, audit_logs: `{ pool_touches = ${pool_touches} }` })).not.toContain(
+        'Pooled accounts have',
+      );
+    // A database that is logged anyway; its project has other services, and it may not be logged.
+    const staging = groupWith('acme-staging', 'roles/datastore.user');
+    expect(await planner.complaint(staging)).not.toContain('Pooled accounts have');
+    expect(await planner.complaint({ ...staging, audit_logs: '{ data = false }' })).toContain('Pooled accounts have');
+    expect(await planner.complaint(groupWith('acme-staging', 'roles/run.developer'))).toContain('Pooled accounts have');
+  });
+
+  it('makes no log archive unless it is asked for', async () => {
+    const { resources, outputs } = await planner.plan();
+    const addresses = resources.map(({ address }) => address);
+    expect(addresses.filter((address) => /^google_logging_(?!metric)|log_archive|log_retention/.test(address))).toEqual(
+      [],
+    );
+    expect(outputs.log_dataset ?? null).toBeNull();
+  });
+
+  it('gathers what the audit queries ask about in one bucket, under the name that they have', () => {
+    expect(one('google_logging_project_bucket_config.archive[0]')).toMatchObject({
+      ...{ project: 'acme-keydesk', location: 'eu', bucket_id: 'keydesk-logs' },
+      ...{ retention_days: 400, enable_analytics: true, locked: false },
+    });
+    expect(one('google_logging_linked_dataset.archive[0]')).toMatchObject({ link_id: 'keydesk_logs' });
+    expect(plan.outputs.log_dataset).toBe('acme-keydesk.keydesk_logs');
+    for (const file of readdirSync('deploy/audit').filter((name) => name.endsWith('.sql')))
+      expect(readFileSync(`deploy/audit/${file}`, 'utf8')).toContain('`PROJECT.keydesk_logs._AllLogs`');
+    const apis = all('google_project_service.log_archive').map(({ values }) => `${values.project} ${values.service}`);
+    expect(apis).toEqual([
+      'acme-ci-pool logging.googleapis.com',
+      'acme-keydesk bigquery.googleapis.com',
+      'acme-production logging.googleapis.com',
+      'acme-staging logging.googleapis.com',
+    ]);
+  });
+
+  it('draws audit logs from every project with accounts, data or touches, and Keydesk’s lines from its own', async () => {
+    const audit = 'logName:"/logs/cloudaudit.googleapis.com%2F"';
+    const sinks = all('google_logging_project_sink.archive');
+    expect(sinks.map(({ values }) => [values.project, String(values.filter).startsWith(audit)])).toEqual([
+      ['acme-ci-pool', true],
+      ['acme-keydesk', true],
+      ['acme-production', true],
+      ['acme-staging', true],
+    ]);
+    for (const { values } of sinks)
+      expect(values).toMatchObject({
+        name: 'keydesk-logs-of-acme-keydesk',
+        destination: 'logging.googleapis.com/projects/acme-keydesk/locations/eu/buckets/keydesk-logs',
+        unique_writer_identity: true,
+      });
+    expect(new Set(sinks.map(({ values }) => values.filter)).size).toBe(2);
+    const [, own = ''] = /^logName\S+ OR jsonPayload\.event=~"(.*)"$/.exec(String(sinks[1]?.values.filter)) ?? [];
+    const events = rowsOf(partOf(read('docs/AUDIT.md'), '### Events')).flatMap(([event = '', ...rest]) =>
+      rest.length === 3 ? codeIn(event) : [],
+    );
+    const pattern = new RegExp(own.replaceAll('\\\\', '\\'));
+    expect(events.length).toBeGreaterThan(15);
+    expect(events.filter((event) => !pattern.test(event))).toEqual([]);
+    expect(['started', 'http.request', 'grant.issued.not'].filter((event) => pattern.test(event))).toEqual([]);
+    // A group that acts in a project which is neither the data's nor an account's.
+    const more = await planner.plan({ ...ARCHIVE, ...groupWith('acme-run', 'roles/run.developer') });
+    expect(all('google_logging_project_sink.archive', more.resources).map(({ values }) => values.project)).toContain(
+      'acme-run',
+    );
+  });
+
+  it('lets the sinks of other projects write into that bucket alone, and needs no leave for its own', () => {
+    expect(
+      all('google_project_iam_member.log_archive').map(({ address, values }) => [address, values.project]),
+    ).toEqual(
+      ['acme-ci-pool', 'acme-production', 'acme-staging'].map((source) => [
+        `google_project_iam_member.log_archive["${source}"]`,
+        'acme-keydesk',
+      ]),
+    );
+    const told = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
+    expect(told['log sink of acme-staging']).toEqual([
+      'roles/logging.bucketWriter on project acme-keydesk where resource.name.endsWith("locations/eu/buckets/keydesk-logs")',
+    ]);
+  });
+
+  it.each([
+    ['a place that is none', '{ location = "Europe" }', 'log_archive.location must be a location of log buckets'],
+    ['less than a day', '{ location = "eu", retention_days = 0 }', 'log_archive.retention_days must be a whole number'],
+    ['more than ten years', '{ location = "eu", retention_days = 3651 }', 'log_archive.retention_days must be a whole'],
+  ])('refuses a log archive with %s', async (_, log_archive, message) => {
+    expect(await planner.complaint({ log_archive })).toContain(message);
+  });
+
+  it('neither drops the log archive nor shortens its memory by accident', async () => {
+    const made = await createPlanner({ known: false });
+    try {
+      const without = {
+        rules_files: '{}',
+        rules_deployed_elsewhere: '["acme-staging/(default)", "acme-production/(default)"]',
+      };
+      const keeping = (days: number) => ({ ...without, log_archive: `{ location = "eu", retention_days = ${days} }` });
+      expect(await made.apply(keeping(400))).toContain('No changes.');
+      expect(await made.complaint(keeping(399))).toContain('is less than when the archive was made');
+      expect(await made.complaint(keeping(800))).not.toContain('Error');
+      expect(await made.complaint(without)).toContain('Instance cannot be destroyed');
+    } finally {
+      made.stop();
+    }
+  }, 120_000);
+});
