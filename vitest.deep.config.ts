@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/model/*.test.ts', 'test/model/*.deep.ts'],
+    provide: { ledger: 'memory' },
     maxWorkers: 2,
     environment: 'node',
     env: { HOME: '/nonexistent' },

@@ -1,7 +1,6 @@
 // `npm run kill`: the kill switch. Ends every live grant it selects, and with --bar keeps new ones from being given until it
 // is lifted. Runs with the operator's own application default credentials, and the settings of the functions.
 
-import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { endingEntries, toIsoTimes } from '../functions/grant-entry.ts';
 import { createKilling } from '../functions/killing.ts';
@@ -11,6 +10,7 @@ import type { Grant } from '../shared/core/grant.ts';
 import { idOf } from '../shared/core/grant-life.ts';
 import { parseSettings } from '../shared/core/settings.ts';
 import { findSelected, throwKillSwitch } from '../shared/kill-switch.ts';
+import { randomUuid, systemClock } from '../shared/runtime/clock.ts';
 import { detailOf } from '../shared/unavailable.ts';
 
 const USAGE = `usage: npm run kill -- SELECTOR… --by WHO --reason WHY [--bar] [--dry-run]
@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   const parsed = parseSettings(process.env);
   if ('problems' in parsed) return stop(parsed.problems.join('\n'), 2);
   const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
-  const parts = createKilling({ settings: parsed.settings, emulator, now: () => Date.now() });
+  const parts = createKilling({ settings: parsed.settings, emulator, clock: systemClock });
 
   const audit = createAudit({
     project: parsed.settings.GOOGLE_CLOUD_PROJECT,
@@ -89,7 +89,7 @@ async function main(): Promise<void> {
     return;
   }
   const reason = values.reason?.trim() || stop('--reason WHY is missing: the record says why', 2);
-  const id = values.id ?? randomUUID();
+  const id = values.id ?? randomUuid(systemClock);
   const act = { selector, by: by(), reason, bars: values.bar };
   say(`Kill switch ${id}, by ${act.by}: ${describe(selector)}`);
   audit({
@@ -150,7 +150,7 @@ function toSelector(values: ReturnType<typeof read>['values']): Selector {
   const since = values.since === undefined ? undefined : Date.parse(values.since);
   if (
     values.since !== undefined &&
-    !(/T.*(Z|[+-]\d\d:\d\d)$/.test(values.since) && (since ?? Number.NaN) <= Date.now())
+    !(/T.*(Z|[+-]\d\d:\d\d)$/.test(values.since) && (since ?? Number.NaN) <= systemClock.now())
   )
     return stop('--since must be a time that has been, with its zone, such as 2026-11-24T10:00:00Z', 2);
   const named = Object.entries(SELECTORS).flatMap(([option, field]) => {

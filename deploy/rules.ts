@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { handWrittenPart } from '../shared/core/firestore-rules.ts';
-import { ask, type OutgoingAnswer } from '../shared/outgoing.ts';
+import { createAsk, type OutgoingAnswer } from '../shared/outgoing.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
 import { detailOf } from '../shared/unavailable.ts';
 import { messageOf, operatorsToken } from './as-operator.ts';
 
@@ -82,7 +83,7 @@ async function call(
   const { path, ...more } = request;
   const headers = { authorization: `Bearer ${accessToken}`, 'x-goog-user-project': project };
   const url = `${api}/v1/${path}`;
-  const asking = ask({ what: `firebaserules ${what}`, url, headers, deadlineMs: 30_000, ...more });
+  const asking = createAsk(systemClock)({ what: `firebaserules ${what}`, url, headers, deadlineMs: 30_000, ...more });
   const answer = await asking.catch((error: unknown) => fail(`${name}: ${detailOf(error)}`));
   if (answer.status === 200 || answer.status === allowed) return answer;
   const said = messageOf(answer);

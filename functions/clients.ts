@@ -3,31 +3,48 @@
 
 import type { Settings } from '../shared/core/settings.ts';
 import { createServiceIdentity } from '../shared/google/service-identity.ts';
-import { createDatabaseOpener } from '../shared/ledger/firestore-client.ts';
-import { ask } from '../shared/outgoing.ts';
+import { createDatabaseOpener, type OpenDatabase } from '../shared/ledger/firestore-client.ts';
+import { type Ask, createAsk } from '../shared/outgoing.ts';
+import type { Clock } from '../shared/runtime/clock.ts';
 
 export interface ClientSettings {
   readonly settings: Settings;
+  readonly clock: Clock;
   /** FIRESTORE_EMULATOR_HOST is in force. */
   readonly emulator: boolean;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  /** What stands in for Firestore, Google and Buildkite; by default nothing does. */
+  readonly network?: Network;
+}
+
+/** All that leaves the process. */
+export interface Network {
+  readonly openDatabase: OpenDatabase;
+  readonly ask: Ask;
+  /** Asks with the function's own identity. */
+  readonly askAsService: Ask;
+  /** Fetches what the first request would wait for. Never fails. */
+  readonly warm?: () => Promise<void>;
 }
 
 export type Clients = ReturnType<typeof openClients>;
 
-export function openClients({ settings, emulator }: ClientSettings) {
-  const openDatabase = createDatabaseOpener(emulator);
+export function openClients({ settings, clock, emulator, network }: ClientSettings) {
+  const { openDatabase, ask, askAsService, warm } = network ?? connect(clock, emulator);
   const ledger = openDatabase({ project: settings.GOOGLE_CLOUD_PROJECT, database: settings.KEYDESK_DATABASE });
-  const identity = createServiceIdentity(ask);
   return {
     openDatabase,
     ledger,
-    /** Asks with the function's own identity. */
-    askAsService: identity.ask,
+    ask,
+    askAsService,
     /** Opens connections and has the clients build what they build on first use. Never fails. */
     warm: async () => {
-      await Promise.allSettled([identity.warm(), ledger.collection('jobs').doc('warm-up').get()]);
+      await Promise.allSettled([warm?.(), ledger.collection('jobs').doc('warm-up').get()]);
     },
   };
+}
+
+function connect(clock: Clock, emulator: boolean): Network {
+  const ask = createAsk(clock);
+  const { ask: askAsService, warm } = createServiceIdentity(ask, clock);
+  return { openDatabase: createDatabaseOpener(emulator), ask, askAsService, warm };
 }

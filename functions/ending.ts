@@ -12,14 +12,14 @@ export function createEnding(
   parts: ClientSettings,
   clients: Clients = openClients(parts),
 ): RevokeParts & { readonly lookUpToken: LookUpToken; readonly warm: () => Promise<void> } {
-  const { settings, now } = parts;
+  const { settings, clock } = parts;
   const { ledger, openDatabase, askAsService, warm } = clients;
   return {
-    ledger: createEndingLedger(ledger, now),
-    closeGrantDocument: createGrantDocumentCloser(openDatabase),
-    disableAccount: createAccountDisabler(askAsService, settings.KEYDESK_IAM_URL),
-    lookUpToken: createTokenLookup(ledger),
-    now,
+    ledger: createEndingLedger(ledger, clock),
+    closeGrantDocument: createGrantDocumentCloser(openDatabase, clock),
+    disableAccount: createAccountDisabler({ askAsService, iamUrl: settings.KEYDESK_IAM_URL, clock }),
+    lookUpToken: createTokenLookup(ledger, clock),
+    clock,
     warm,
   };
 }

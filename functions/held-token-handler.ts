@@ -9,6 +9,7 @@ import { idOf } from '../shared/core/grant-life.ts';
 import { parseTokenRequest } from '../shared/core/token-request.ts';
 import type { Ending } from '../shared/end-job.ts';
 import type { LookUpToken } from '../shared/ledger/token-lookup.ts';
+import type { Clock } from '../shared/runtime/clock.ts';
 import { FORM, isForm } from './form.ts';
 import { endingEntries } from './grant-entry.ts';
 import type { Answer, Incoming } from './http.ts';
@@ -17,21 +18,23 @@ import { failed, refused } from './refused.ts';
 export interface HeldTokenParts {
   readonly lookUpToken: LookUpToken;
   readonly returnGrant: (grant: Grant) => Promise<Ending>;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /** Ends the grant of a token: 200 once that is done, or there was nothing to do. */
-export function createRevokeHandler({ lookUpToken, returnGrant, now }: HeldTokenParts) {
+export function createRevokeHandler({ lookUpToken, returnGrant, clock }: HeldTokenParts) {
   return answering(async (token_sha256, { request_id }) => {
     const grant = await lookUpToken(token_sha256);
     // One that is being revoked is gone on with: 200 says that it is done.
-    const open = grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, now()));
+    const open = grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, clock.now()));
     if (!open) return { status: 200, body: { request_id } };
     const ending = await returnGrant(grant);
     const [unfinished] = ending.unfinished;
     // What cannot be taken away is told, to whoever holds it anyway.
-    const lingers = grant.revocation === 'expiry' && liveToken(grant, token_sha256, now());
-    const until = lingers ? { revocation: grant.revocation, expires_in: secondsUntil(lingers.expires_at, now()) } : {};
+    const lingers = grant.revocation === 'expiry' && liveToken(grant, token_sha256, clock.now());
+    const until = lingers
+      ? { revocation: grant.revocation, expires_in: secondsUntil(lingers.expires_at, clock.now()) }
+      : {};
     const done: Answer = { status: 200, body: { request_id, ...until } };
     if (ending.revoked.length + ending.renewalEnded.length + ending.expired.length === 0 && !unfinished) return done;
     const entries: AuditEntry[] = [
@@ -54,10 +57,10 @@ export function createRevokeHandler({ lookUpToken, returnGrant, now }: HeldToken
 }
 
 /** Tells of a live token who holds it, for what, until when; of any other that it is not active. */
-export function createIntrospectHandler({ lookUpToken, now }: Pick<HeldTokenParts, 'lookUpToken' | 'now'>) {
+export function createIntrospectHandler({ lookUpToken, clock }: Pick<HeldTokenParts, 'lookUpToken' | 'clock'>) {
   return answering(async (token_sha256) => {
     const grant = await lookUpToken(token_sha256);
-    const token = grant && liveToken(grant, token_sha256, now());
+    const token = grant && liveToken(grant, token_sha256, clock.now());
     if (!grant || !token) return { status: 200, body: { active: false } };
     return {
       status: 200,

@@ -2,9 +2,9 @@
 // a limit and a time, gives every request an id, writes its audit lines before its answer, and turns what a handler
 // throws into JSON. Knows nothing about tokens, webhooks or ledgers.
 
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Audit, AuditEntry } from '../shared/audit.ts';
+import { type Clock, randomUuid } from '../shared/runtime/clock.ts';
 
 const BODY_DEADLINE_MS = 10_000;
 /** An oversized body is read and dropped this far, so that the client gets to read the answer. */
@@ -40,13 +40,13 @@ export function listen(parts: {
   readonly failures: Failures;
   readonly bodyLimit: number;
   readonly audit: Audit;
-  readonly now: () => number;
+  readonly clock: Clock;
 }): RequestListener {
-  const { handler, failures, bodyLimit, audit, now } = parts;
+  const { handler, failures, bodyLimit, audit, clock } = parts;
 
   const answerTo = async (message: IncomingMessage, path: string, request_id: string): Promise<Answer | undefined> => {
     try {
-      const body = await readBody(message, bodyLimit);
+      const body = await readBody(message, bodyLimit, clock);
       if (body === 'too_large') return failures.tooLarge(request_id);
       return await handler({ method: message.method ?? '', path, headers: singleHeaders(message), body, request_id });
     } catch (error) {
@@ -66,8 +66,8 @@ export function listen(parts: {
   };
 
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const startedAt = now();
-    const request_id = randomUUID();
+    const startedAt = clock.now();
+    const request_id = randomUuid(clock);
     const path = (message.url ?? '/').split('?', 1)[0] ?? '/';
     const answer = await answerTo(message, path, request_id);
     if (!answer) return;
@@ -81,7 +81,7 @@ export function listen(parts: {
         // The platform appends the address it saw; whatever stands before that the caller wrote.
         remoteIp: headers['x-forwarded-for']?.split(',').at(-1)?.trim() ?? message.socket.remoteAddress,
         status: answer.status,
-        latencyMs: now() - startedAt,
+        latencyMs: clock.now() - startedAt,
         trace: headers['x-cloud-trace-context'] ?? headers.traceparent,
       });
     const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
@@ -111,9 +111,13 @@ function singleHeaders(message: IncomingMessage): Record<string, string | undefi
   );
 }
 
-async function readBody(message: IncomingMessage, limit: number): Promise<Buffer | 'too_large'> {
+async function readBody(message: IncomingMessage, limit: number, clock: Clock): Promise<Buffer | 'too_large'> {
   if (Number(message.headers['content-length'] ?? 0) > DRAIN_LIMIT + limit) return 'too_large';
-  const deadline = setTimeout(() => message.destroy(), BODY_DEADLINE_MS);
+  const read = new AbortController();
+  clock.sleep(BODY_DEADLINE_MS, read.signal).then(
+    () => message.destroy(),
+    () => {},
+  );
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -123,7 +127,7 @@ async function readBody(message: IncomingMessage, limit: number): Promise<Buffer
       else if (size > DRAIN_LIMIT + limit) break;
     }
   } finally {
-    clearTimeout(deadline);
+    read.abort();
   }
   return size > limit ? 'too_large' : Buffer.concat(chunks);
 }

@@ -4,22 +4,21 @@
 import { createMint } from '../shared/google/mint.ts';
 import { createGrantDocumentOpener } from '../shared/ledger/grant-document.ts';
 import { createIssuingLedger } from '../shared/ledger/issuing-ledger.ts';
-import { ask } from '../shared/outgoing.ts';
 import { type ClientSettings, openClients } from './clients.ts';
 
 export function createIssuing(parts: ClientSettings) {
-  const { settings, now } = parts;
-  const { ledger, openDatabase, askAsService, warm } = openClients(parts);
+  const { settings, clock } = parts;
+  const { ledger, openDatabase, ask, askAsService, warm } = openClients(parts);
   return {
-    ledger: createIssuingLedger(ledger, now),
-    openGrantDocument: createGrantDocumentOpener(openDatabase),
+    ledger: createIssuingLedger(ledger, clock),
+    openGrantDocument: createGrantDocumentOpener(openDatabase, clock),
     mint: createMint({
       askAsService,
       ask,
       iamCredentialsUrl: settings.KEYDESK_IAMCREDENTIALS_URL,
       stsUrl: settings.KEYDESK_STS_URL,
       identityToolkitUrl: settings.KEYDESK_IDENTITYTOOLKIT_URL,
-      now,
+      clock,
     }),
     warm,
   };

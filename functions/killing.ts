@@ -7,5 +7,5 @@ import { createEnding } from './ending.ts';
 
 export function createKilling(parts: ClientSettings): KillParts {
   const clients = openClients(parts);
-  return { ...createEnding(parts, clients), killLedger: createKillLedger(clients.ledger, parts.now) };
+  return { ...createEnding(parts, clients), killLedger: createKillLedger(clients.ledger, parts.clock) };
 }

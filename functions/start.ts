@@ -1,15 +1,14 @@
 // What every function does when its instance starts: report all wrong settings at once and stop, or take over the
-// framework's server. Only the files beside this one read the environment; only this one knows the clock and standard output.
+// framework's server. Only the files beside this one read the environment; only this one knows standard output.
 
 import { config } from 'zod/v4/core';
 import { createAudit } from '../shared/audit.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
 import { type Failures, type Handler, listen } from './http.ts';
 import { takeOver } from './take-over.ts';
 
 // Compiling validators pays after thousands of values; a cold instance sees a dozen.
 config({ jitless: true });
-
-export const now = () => Date.now();
 
 /** The value, or the end of the process with every problem on standard error, and in one audit line that an alert can see. */
 export function orStop<T extends object>(result: T | { readonly problems: readonly string[] }): T {
@@ -32,7 +31,7 @@ export function start(parts: {
 }) {
   const { handler, failures, bodyLimit, project, warm } = parts;
   const audit = createAudit({ project, write: (line) => process.stdout.write(line) });
-  const listener = listen({ handler, failures, bodyLimit, audit, now });
-  takeOver(listener, warm);
+  const listener = listen({ handler, failures, bodyLimit, audit, clock: systemClock });
+  takeOver(listener, warm, systemClock);
   return listener;
 }

@@ -4,6 +4,7 @@ import type { AuditEntry } from '../shared/audit.ts';
 import type { PoolReport } from '../shared/core/pool.ts';
 import type { KnownAccount } from '../shared/ledger/sweep-ledger.ts';
 import type { FoundFinished } from '../shared/missed-ends.ts';
+import type { Clock } from '../shared/runtime/clock.ts';
 import type { Swept } from '../shared/sweep.ts';
 import { endingEntries, FAILURES_TOLD, toIsoTimes, toWorkFailed } from './grant-entry.ts';
 import type { Answer, Failures, Handler } from './http.ts';
@@ -13,17 +14,17 @@ export const SWEEP_BODY_LIMIT = 16 * 1024;
 
 export interface SweepParts {
   readonly sweep: () => Promise<Swept>;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
-export function createSweepHandler({ sweep, now }: SweepParts): Handler {
+export function createSweepHandler({ sweep, clock }: SweepParts): Handler {
   return async ({ method, path, request_id }) => {
     if (path !== '/') return error(404, 'not_found', 'The sweep is run at /.', request_id);
     if (method !== 'POST')
       return { ...error(405, 'invalid_request', 'Only POST is answered.', request_id), headers: { allow: 'POST' } };
-    const startedAt = now();
+    const startedAt = clock.now();
     const swept = await sweep();
-    return done(swept, { startedAt, endedAt: now() }, request_id);
+    return done(swept, { startedAt, endedAt: clock.now() }, request_id);
   };
 }
 

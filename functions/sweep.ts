@@ -1,20 +1,21 @@
 // The `sweep` function: composes the sweep from settings.
 
 import { parseSettings } from '../shared/core/settings.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
 import { sweep as sweepOnce } from '../shared/sweep.ts';
 import { once } from './once.ts';
-import { now, orStop, start } from './start.ts';
+import { orStop, start } from './start.ts';
 import { createSweepHandler, SWEEP_BODY_LIMIT, SWEEP_FAILURES } from './sweep-handler.ts';
 
 const { settings } = orStop(parseSettings(process.env));
 
 const sweeping = once(async () => {
   const { createSweeping } = await import('./sweeping.ts');
-  return createSweeping({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+  return createSweeping({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
 });
 
 export const sweep = start({
-  handler: createSweepHandler({ sweep: async () => sweepOnce(await sweeping()), now }),
+  handler: createSweepHandler({ sweep: async () => sweepOnce(await sweeping()), clock: systemClock }),
   failures: SWEEP_FAILURES,
   bodyLimit: SWEEP_BODY_LIMIT,
   project: settings.GOOGLE_CLOUD_PROJECT,

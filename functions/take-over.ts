@@ -5,6 +5,7 @@
 
 import { subscribe } from 'node:diagnostics_channel';
 import type { RequestListener, Server } from 'node:http';
+import type { Clock } from '../shared/runtime/clock.ts';
 
 /** The platform kills an instance ten seconds after SIGTERM. */
 const DRAIN_DEADLINE_MS = 9_000;
@@ -15,7 +16,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
  * Call once, before the framework starts its server.
  * @param onIdle called shortly after the server began to listen: a request that was waiting for it comes first
  */
-export function takeOver(listener: RequestListener, onIdle: () => void): void {
+export function takeOver(listener: RequestListener, onIdle: () => void, clock: Clock): void {
   let server: Server | undefined;
   subscribe('http.server.request.start', (event) => {
     const { server: serving } = event as { server: Server };
@@ -29,7 +30,7 @@ export function takeOver(listener: RequestListener, onIdle: () => void): void {
   const drain = () => {
     if (draining) return;
     draining = true;
-    setTimeout(() => process.exit(0), DRAIN_DEADLINE_MS).unref();
+    void clock.sleep(DRAIN_DEADLINE_MS).then(() => process.exit(0));
     if (!server) process.exit(0);
     server.close(() => process.exit(0));
   };
@@ -43,6 +44,6 @@ export function takeOver(listener: RequestListener, onIdle: () => void): void {
     queueMicrotask(() => process.removeListener(signal, added));
     if (listening) return;
     listening = true;
-    setTimeout(onIdle, IDLE_MS).unref();
+    void clock.sleep(IDLE_MS).then(onIdle);
   });
 }

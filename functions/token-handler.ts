@@ -20,7 +20,7 @@ export interface TokenParts extends HeldTokenParts {
 }
 
 export function createTokenHandler(parts: TokenParts): Handler {
-  const { handOut, now } = parts;
+  const { handOut, clock } = parts;
   const give = async (asked: Asked, request: Incoming, bearer: boolean): Promise<Answer> => {
     const context = { request_id: request.request_id, bearer, credentialName: asked.credentialName };
     if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT)
@@ -28,7 +28,7 @@ export function createTokenHandler(parts: TokenParts): Handler {
     try {
       const result = await handOut(asked);
       if (result.outcome === 'refused') return refused(result.refusal, { ...context, claims: result.claims });
-      return issued(result, request, now());
+      return issued(result, request, clock.now());
     } catch (error) {
       return failed(error, context);
     }

@@ -8,15 +8,16 @@ import { waysIntoLedger } from '../shared/core/policy.ts';
 import { parseSettings } from '../shared/core/settings.ts';
 import { endGrant } from '../shared/end-job.ts';
 import { type HandOut, handOut } from '../shared/hand-out.ts';
-import { ask } from '../shared/outgoing.ts';
+import { createAsk } from '../shared/outgoing.ts';
 import { type LoadedPolicy, parsePolicyText } from '../shared/policy-text.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
 import { once } from './once.ts';
-import { now, orStop, start } from './start.ts';
+import { orStop, start } from './start.ts';
 import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES } from './token-handler.ts';
 
 const { settings, policy } = configure();
 
-const keys = new IssuerKeys({ issuer: settings.KEYDESK_ISSUER, ask, now });
+const keys = new IssuerKeys({ issuer: settings.KEYDESK_ISSUER, ask: createAsk(systemClock), clock: systemClock });
 const verifyJobToken = createJobTokenVerifier({
   issuer: settings.KEYDESK_ISSUER,
   policy: policy.policy,
@@ -25,25 +26,25 @@ const verifyJobToken = createJobTokenVerifier({
 
 const issuing = once(async () => {
   const { createIssuing } = await import('./issuing.ts');
-  const parts = createIssuing({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+  const parts = createIssuing({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
   void parts.warm();
   return parts;
 });
 
 const ending = once(async () => {
   const { createEnding } = await import('./ending.ts');
-  return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+  return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
 });
 
 export const token = start({
   handler: createTokenHandler({
     handOut: async (asked): Promise<HandOut> => {
       const [{ warm: _, ...clients }] = await Promise.all([issuing(), keys.warm()]);
-      return handOut({ policy, verifyJobToken, ...clients, now }, asked);
+      return handOut({ policy, verifyJobToken, ...clients, clock: systemClock }, asked);
     },
     lookUpToken: async (token_sha256) => (await ending()).lookUpToken(token_sha256),
     returnGrant: async (grant) => endGrant(await ending(), grant, { by: 'early_return' }),
-    now,
+    clock: systemClock,
   }),
   failures: TOKEN_FAILURES,
   bodyLimit: TOKEN_BODY_LIMIT,

@@ -6,6 +6,7 @@ import { parseWebhookEvent, type WebhookEvent } from '../shared/core/webhook-eve
 import { type SignatureRefusal, verifyWebhookSignature } from '../shared/core/webhook-signature.ts';
 import type { JobEnding } from '../shared/end-job.ts';
 import type { JobEnd } from '../shared/ledger/ending-ledger.ts';
+import type { Clock } from '../shared/runtime/clock.ts';
 import { Unavailable } from '../shared/unavailable.ts';
 import { endingEntries, FAILURES_TOLD, toWorkFailed } from './grant-entry.ts';
 import type { Answer, Failures, Handler } from './http.ts';
@@ -17,7 +18,7 @@ export interface WebhookParts {
   readonly webhookTokens: readonly string[];
   readonly endJob: (end: JobEnd) => Promise<JobEnding>;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 type WebhookRefusal =
@@ -29,12 +30,12 @@ type WebhookRefusal =
   | 'request_too_large'
   | 'ledger_unavailable';
 
-export function createWebhookHandler({ webhookTokens, endJob, now }: WebhookParts): Handler {
+export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookParts): Handler {
   return async ({ method, path, headers, body, request_id }) => {
     if (path !== '/') return refused('not_found', request_id);
     if (method !== 'POST') return refused('method_not_allowed', request_id);
     const header = headers['x-buildkite-signature'];
-    const unsigned = verifyWebhookSignature({ header, body, webhookTokens, now: now() / 1000 });
+    const unsigned = verifyWebhookSignature({ header, body, webhookTokens, now: clock.now() / 1000 });
     if (unsigned) {
       const plain = unsigned === 'signature_missing' && headers['x-buildkite-token'] !== undefined;
       return refused(plain ? 'plain_token_mode' : unsigned, request_id);

@@ -3,22 +3,23 @@
 
 import { parseSettingsOfWebhook } from '../shared/core/settings.ts';
 import { endJob } from '../shared/end-job.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
 import { once } from './once.ts';
-import { now, orStop, start } from './start.ts';
+import { orStop, start } from './start.ts';
 import { createWebhookHandler, WEBHOOK_BODY_LIMIT, WEBHOOK_FAILURES } from './webhook-handler.ts';
 
 const { settings } = orStop(parseSettingsOfWebhook(process.env));
 
 const ending = once(async () => {
   const { createEnding } = await import('./ending.ts');
-  return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), now });
+  return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
 });
 
 export const webhook = start({
   handler: createWebhookHandler({
     webhookTokens: settings.KEYDESK_WEBHOOK_TOKENS,
     endJob: async (end) => endJob(await ending(), end),
-    now,
+    clock: systemClock,
   }),
   failures: WEBHOOK_FAILURES,
   bodyLimit: WEBHOOK_BODY_LIMIT,

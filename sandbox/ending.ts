@@ -14,6 +14,7 @@ export function timeToEnd(): Promise<void> {
     process.stderr.on('error', () => {});
     const parent = process.ppid;
     const grandparent = npmBehindShell(parent);
+    // biome-ignore lint/plugin: it must not keep the process alive, and a sleep of the clock does
     const looking = setInterval(() => {
       if (process.ppid === parent && (grandparent === undefined || lives(grandparent))) return;
       clearInterval(looking);

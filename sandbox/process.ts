@@ -5,6 +5,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import { systemClock } from '../shared/runtime/clock.ts';
+import { within } from '../shared/unavailable.ts';
 
 export interface Running {
   readonly process: ChildProcess;
@@ -54,9 +56,13 @@ export function run(
     stop: async () => {
       if (hasEnded(child)) return child.exitCode;
       child.kill('SIGTERM');
-      const killing = setTimeout(() => child.kill('SIGKILL'), 5_000);
+      const ended = new AbortController();
+      systemClock.sleep(5_000, ended.signal).then(
+        () => child.kill('SIGKILL'),
+        () => {},
+      );
       const code = await exited;
-      clearTimeout(killing);
+      ended.abort();
       return code;
     },
   };
@@ -76,12 +82,12 @@ export async function untilReady(
   ready: () => Promise<boolean>,
   milliseconds = 60_000,
 ): Promise<void> {
-  const until = Date.now() + milliseconds;
-  while (Date.now() < until) {
+  const until = systemClock.now() + milliseconds;
+  while (systemClock.now() < until) {
     if (hasEnded(running.process) || running.process.pid === undefined)
       throw new Error(`${what} ended before it was ready:\n${running.output().slice(-2000)}`);
     if (await ready().catch(() => false)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await systemClock.sleep(50);
   }
   await running.stop();
   throw new Error(`${what} was not ready within ${milliseconds} ms:\n${running.output().slice(-2000)}`);
@@ -89,9 +95,20 @@ export async function untilReady(
 
 /** Whether something answers HTTP at `url`, whatever it says. */
 export async function answers(url: string): Promise<boolean> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-  await answer.body?.cancel();
+  await headersOf(new Request(url));
   return true;
+}
+
+/** The headers of whatever answers within two seconds. */
+export async function headersOf(request: Request): Promise<Headers> {
+  const over = new AbortController();
+  const limit = { clock: systemClock, milliseconds: 2_000, what: request.url };
+  try {
+    const { headers } = await within(limit, fetch(request, { signal: over.signal }));
+    return headers;
+  } finally {
+    over.abort();
+  }
 }
 
 /** A port of loopback that was free a moment ago. */

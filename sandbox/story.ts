@@ -1,6 +1,7 @@
 // One job's life, told with real curl: it asks for a key, uses it, is refused elsewhere, finishes, and is refused
 // everywhere. Every step says what should come back and fails when something else does.
 
+import { systemClock } from '../shared/runtime/clock.ts';
 import { type Curled, curl, hideTokens, parse, plainDocument } from './curl.ts';
 import { type Desk, LEDGER } from './desk.ts';
 
@@ -255,7 +256,7 @@ async function lineOf(desk: Desk, requestId: unknown): Promise<string> {
   for (let tries = 0; tries < 100; tries += 1) {
     const line = desk.log.find((candidate) => candidate.includes(String(requestId)));
     if (line) return line;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await systemClock.sleep(20);
   }
   return '';
 }

@@ -37,7 +37,7 @@ export interface JobEnding extends Ending {
 
 /** Ends a job. Throws Unavailable when its end could not be recorded; what happens after that is in the answer. */
 export async function endJob(parts: RevokeParts, jobEnd: JobEnd): Promise<JobEnding> {
-  const until = parts.now() + BUDGET_MS;
+  const until = parts.clock.now() + BUDGET_MS;
   const { grants, repeated, otherPipeline, unreadable } = await parts.ledger.endJob(jobEnd);
   const ending = await finish(parts, grants, until);
   return { ...ending, unfinished: [...unreadableGrants(unreadable), ...ending.unfinished], repeated, otherPipeline };
@@ -48,7 +48,7 @@ export async function endJob(parts: RevokeParts, jobEnd: JobEnd): Promise<JobEnd
  * gone on with. Throws Unavailable when the end could not be recorded.
  */
 export async function endGrant(parts: RevokeParts, grant: Grant, how: HowEnded): Promise<Ending> {
-  const until = parts.now() + BUDGET_MS;
+  const until = parts.clock.now() + BUDGET_MS;
   const ended = await parts.ledger.endGrant(grant, how);
   return finish(parts, ended ? [ended] : [], until);
 }
@@ -74,13 +74,14 @@ export async function finish(parts: RevokeParts, grants: readonly Grant[], until
   const renewalEnded = grants.filter(({ state }) => state === 'issuing' || state === 'active');
   const expired = grants.filter(({ state }) => state === 'expired');
   const unfinished: Unfinished[] = [];
-  const left = Math.max(until - parts.now(), 0);
+  const { clock } = parts;
+  const limit = { clock, milliseconds: Math.max(until - clock.now(), 0), what: 'revocation' };
   await Promise.all(
     grants
       .filter(({ state }) => state === 'revoking')
       .map(async (grant) => {
         try {
-          const ended = await within(left, 'revocation', revoke(parts, grant, until - RECORDING_MS));
+          const ended = await within(limit, revoke(parts, grant, until - RECORDING_MS));
           if (ended?.state === 'revoked') revoked.push(ended);
           else if (ended?.state === 'expired') expired.push(ended);
           else if (ended) renewalEnded.push(ended);

@@ -15,6 +15,7 @@ import type { Mint, Minted } from './google/mint.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
 import type { IssuingLedger, Reserved } from './ledger/issuing-ledger.ts';
 import type { LoadedPolicy } from './policy-text.ts';
+import type { Clock } from './runtime/clock.ts';
 import { Unavailable } from './unavailable.ts';
 
 /** Pooled accounts that a job tries within so many milliseconds before it is said that Google fails. */
@@ -28,7 +29,7 @@ export interface HandOutParts {
   readonly mint: Mint;
   readonly openGrantDocument: OpenGrantDocument;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 export interface Asked {
@@ -59,8 +60,8 @@ export type HandOut =
 
 /** Hands out, or refuses. Throws Unavailable when something it depends on fails; then nothing has left. */
 export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOut> {
-  const { policy, now } = parts;
-  const verified = await parts.verifyJobToken(asked.jobToken, now());
+  const { policy, clock } = parts;
+  const verified = await parts.verifyJobToken(asked.jobToken, clock.now());
   if ('refusal' in verified) return { outcome: 'refused', refusal: verified.refusal, claims: undefined };
   const { claims } = verified;
   const refuse = (refusal: Refusal): HandOut => ({ outcome: 'refused', refusal, claims });
@@ -152,7 +153,7 @@ async function obtainFromLease(parts: HandOutParts, request: Request, startMinti
       return barred ?? { minted, reserved };
     } catch (error) {
       const mayChange = Unavailable.is(error) && error.refused && grant.tokens.length === 0;
-      const lately = grant.past_leases.filter(({ dead_at }) => dead_at > parts.now() - LATELY_MS);
+      const lately = grant.past_leases.filter(({ dead_at }) => dead_at > parts.clock.now() - LATELY_MS);
       if (!mayChange || lately.length + 1 >= MAX_ACCOUNTS_TRIED) {
         // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
         const barred = await parts.ledger.barred(request);

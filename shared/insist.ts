@@ -1,11 +1,12 @@
 // Tries something again that failed in passing: with growing, jittered pauses, and never past a given time.
 
+import type { Clock } from './runtime/clock.ts';
 import { Unavailable } from './unavailable.ts';
 
 export interface Patience {
   /** When to stop: milliseconds since the epoch. */
   readonly until: number;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 const MAX_TRIES = 4;
@@ -15,17 +16,17 @@ const FIRST_PAUSE_MS = 200;
  * What `work` comes to, tried up to four times.
  * @throws Unavailable the last failure; at once when the answer was a refusal, which trying again does not change
  */
-export async function insist<T>({ until, now }: Patience, work: () => Promise<T>): Promise<T> {
+export async function insist<T>({ until, clock }: Patience, work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();
     } catch (error) {
-      const pause = FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + Math.random());
-      const hopeless = !Unavailable.is(error) || error.refused || tries === MAX_TRIES || now() + pause >= until;
+      const pause = FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + clock.random());
+      const hopeless = !Unavailable.is(error) || error.refused || tries === MAX_TRIES || clock.now() + pause >= until;
       if (hopeless) throw error;
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await clock.sleep(pause);
       // An instance that was frozen meanwhile must not act on what it was asked long ago.
-      if (now() >= until) throw error;
+      if (clock.now() >= until) throw error;
     }
   }
 }

@@ -57,13 +57,13 @@ export async function findSelected({ killLedger }: Pick<KillParts, 'killLedger'>
  * not be read; what could not be ended is in the answer.
  */
 export async function throwKillSwitch(parts: KillParts, id: string, act: KillSwitch): Promise<Killed> {
-  const { killLedger, now } = parts;
-  await killLedger.record(id, { ...act, thrown_at: now(), lifted_at: null, lifted_by: null });
+  const { killLedger, clock } = parts;
+  await killLedger.record(id, { ...act, thrown_at: clock.now(), lifted_at: null, lifted_by: null });
   const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);
   const failures: Failure[] = unreadableGrants(unreadable);
   const ended: Grant[] = [];
   const endings: Ending[] = [];
-  const options = { until: now() + BUDGET_MS, now, failures, name: nameGrant };
+  const options = { until: clock.now() + BUDGET_MS, clock, failures, name: nameGrant };
   // All ends go on record first: from then on the sweep helps.
   const left = await workThrough(selected, options, async (grant) => {
     const record = await parts.ledger.endGrant(grant, { by: 'kill_switch', kill_switch: id });
@@ -73,13 +73,13 @@ export async function throwKillSwitch(parts: KillParts, id: string, act: KillSwi
     ...left.map((grant) => ({ ...nameGrant(grant), detail: 'not ended for lack of time: throw it again' })),
   );
   const toFinish = await workThrough(ended, options, async (grant) => {
-    endings.push(await finish(parts, [grant], now() + ENDING_MS));
+    endings.push(await finish(parts, [grant], clock.now() + ENDING_MS));
   });
   const waiting = toFinish.map((grant) => ({
     grant_id: idOf(grant),
     detail: 'on record as ending; the sweep goes on',
   }));
   const merged = mergeEndings(endings);
-  const lingering = ended.filter(({ dead_at }) => dead_at !== null && dead_at > now());
+  const lingering = ended.filter(({ dead_at }) => dead_at !== null && dead_at > clock.now());
   return { ...merged, unfinished: [...merged.unfinished, ...waiting], id, undetermined, lingering, failures };
 }

@@ -61,10 +61,10 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
   try {
     const { askJobState } = parts;
     const jobs = askJobState ? await quietJobs(parts, failures) : [];
-    const until = parts.now() + CALLING_MS;
+    const until = parts.clock.now() + CALLING_MS;
     for (const grants of jobs) {
       const [first] = grants;
-      if (!askJobState || !first || parts.now() >= until) break;
+      if (!askJobState || !first || parts.clock.now() >= until) break;
       let answer: JobAnswer | undefined;
       try {
         asked += 1;

@@ -1,8 +1,8 @@
 // Outgoing HTTP: a fetch with a deadline, a bounded body and no redirects, which says who it asked when it fails.
 // Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
 
-import type { Patience } from './insist.ts';
-import { Unavailable } from './unavailable.ts';
+import type { Clock } from './runtime/clock.ts';
+import { Unavailable, within } from './unavailable.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024;
 const DEADLINE_MS = 5_000;
@@ -18,8 +18,8 @@ export interface Outgoing {
   /** Sent as a form, instead. */
   readonly form?: Readonly<Record<string, string>>;
   readonly deadlineMs?: number;
-  /** Not sent any more once this is over: for what must not take effect late. */
-  readonly patience?: Patience;
+  /** Not sent from then on, in milliseconds since the epoch: for what must not take effect late. */
+  readonly until?: number;
 }
 
 export interface OutgoingAnswer {
@@ -32,13 +32,22 @@ export interface OutgoingAnswer {
 export type Ask = (request: Outgoing) => Promise<OutgoingAnswer>;
 
 /**
- * Asks and reads the whole answer, whatever its status.
- * @throws Unavailable when its patience is over, there is no whole answer in time, it is too large, or it is a redirect
+ * What asks and reads the whole answer, whatever its status.
+ * It throws Unavailable when its time is up, there is no whole answer in time, it is too large, or it is a redirect.
  */
-export async function ask(request: Outgoing): Promise<OutgoingAnswer> {
-  const { what, url, method = 'GET', headers = {}, deadlineMs = DEADLINE_MS, patience } = request;
+export function createAsk(clock: Clock): Ask {
+  return async (request) => {
+    const { what, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
+    if (clock.now() >= until) throw new Unavailable(what, 'not asked: its time was up');
+    const late = new AbortController();
+    const asking = ask(request, late.signal);
+    return await within({ clock, milliseconds: deadlineMs, what }, asking).finally(() => late.abort());
+  };
+}
+
+async function ask(request: Outgoing, signal: AbortSignal): Promise<OutgoingAnswer> {
+  const { what, url, method = 'GET', headers = {} } = request;
   try {
-    if (patience && patience.now() >= patience.until) throw new Unavailable(what, 'not asked: its time was up');
     const answer = await fetch(url, {
       method,
       headers: {
@@ -48,7 +57,7 @@ export async function ask(request: Outgoing): Promise<OutgoingAnswer> {
       },
       ...toBody(request),
       redirect: 'manual',
-      signal: AbortSignal.timeout(deadlineMs),
+      signal,
     });
     if (answer.status >= 300 && answer.status < 400) {
       await answer.body?.cancel();
@@ -57,10 +66,7 @@ export async function ask(request: Outgoing): Promise<OutgoingAnswer> {
     return { status: answer.status, headers: answer.headers, json: toJson(await readBounded(what, answer)) };
   } catch (error) {
     if (Unavailable.is(error)) throw error;
-    const timedOut = error instanceof Error && error.name === 'TimeoutError';
-    throw new Unavailable(what, timedOut ? `no answer within ${deadlineMs} ms` : 'could not be reached', 2, {
-      cause: error,
-    });
+    throw new Unavailable(what, 'could not be reached', 2, { cause: error });
   }
 }
 

@@ -7,6 +7,7 @@ import { idOf } from './core/grant-life.ts';
 import type { DisableAccount } from './google/disable-account.ts';
 import type { EndingLedger } from './ledger/ending-ledger.ts';
 import type { CloseGrantDocument } from './ledger/grant-document.ts';
+import type { Clock } from './runtime/clock.ts';
 import { Unavailable } from './unavailable.ts';
 
 export interface RevokeParts {
@@ -14,7 +15,7 @@ export interface RevokeParts {
   readonly closeGrantDocument: CloseGrantDocument;
   readonly disableAccount: DisableAccount;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /**
@@ -26,16 +27,17 @@ export interface RevokeParts {
  */
 export async function revoke(parts: RevokeParts, grant: Grant, until: number): Promise<Grant | undefined> {
   // What can be taken away was; its tokens' end is awaited.
-  if (grant.dead_at !== null) return parts.now() < grant.dead_at ? undefined : parts.ledger.expire(grant);
+  if (grant.dead_at !== null) return parts.clock.now() < grant.dead_at ? undefined : parts.ledger.expire(grant);
   try {
     await takeAway(parts, grant, until);
   } catch (error) {
     // A database or an account that is gone or out of reach for good: by now the grant's own end has taken access away.
-    const expired = parts.now() < until ? await parts.ledger.expire(grant) : undefined;
+    const expired = parts.clock.now() < until ? await parts.ledger.expire(grant) : undefined;
     if (expired) return expired;
     throw error;
   }
-  if (parts.now() >= until) throw new Unavailable('revocation', 'done too late to be recorded; the sweep records it');
+  if (parts.clock.now() >= until)
+    throw new Unavailable('revocation', 'done too late to be recorded; the sweep records it');
   return parts.ledger.confirmTakenAway(grant);
 }
 
@@ -43,10 +45,10 @@ async function takeAway(parts: RevokeParts, grant: Grant, until: number): Promis
   switch (grant.kind) {
     case 'firestore': {
       const { project, database } = grant;
-      return parts.closeGrantDocument({ project, database, grant_id: idOf(grant) }, parts.now());
+      return parts.closeGrantDocument({ project, database, grant_id: idOf(grant) }, parts.clock.now());
     }
     case 'pooled_service_account':
-      return parts.disableAccount(grant.service_account, jobReason(grant.job_id), { until, now: parts.now });
+      return parts.disableAccount(grant.service_account, jobReason(grant.job_id), until);
     case 'service_account':
       throw new Error('a token of a shared account cannot be taken away');
   }

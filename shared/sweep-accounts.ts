@@ -33,7 +33,7 @@ export interface SweptAccounts {
 
 /** Never throws: what fails is told and tried again by the next sweep. */
 export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
-  const { sweepLedger, now } = parts;
+  const { sweepLedger, clock } = parts;
   const failures: Failure[] = [];
   const woken: KnownAccount[] = [];
   const disabledAgain: KnownAccount[] = [];
@@ -43,7 +43,7 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
   const step = (list: readonly KnownAccount[], work: (known: KnownAccount) => Promise<unknown>) =>
     workThrough(
       list,
-      { until: now() + STEP_MS, now, failures, name: ({ email }) => ({ service_account: email }) },
+      { until: clock.now() + STEP_MS, clock, failures, name: ({ email }) => ({ service_account: email }) },
       work,
     );
   const changed = (email: string, account: Account | undefined) => {
@@ -56,14 +56,14 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
     for (const { email, account } of accounts) known.set(email, account);
     failures.push(...unreadable.map((email) => ({ service_account: email, detail: 'its record cannot be read' })));
 
-    await step(forgotten(accounts, now()), async (held) => {
+    await step(forgotten(accounts, clock.now()), async (held) => {
       if (changed(held.email, await sweepLedger.reclaim(held)))
         failures.push({ service_account: held.email, detail: 'no grant held it any more; it was sent to rest' });
     });
-    await step(rested(accounts, now()), async ({ email, account }) => {
+    await step(rested(accounts, clock.now()), async ({ email, account }) => {
       if (changed(email, await wake(parts, email))) woken.push({ email, account });
     });
-    await step(toRecheck(accounts, now()), async ({ email, account }) => {
+    await step(toRecheck(accounts, clock.now()), async ({ email, account }) => {
       const state = await parts.stateOfAccount(email);
       if (state === 'missing') throw new Error('is gone from IAM: take it out of the pool, and delete its record');
       if (state === 'enabled') {
@@ -80,7 +80,7 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
   } catch (error) {
     failures.push(failureOf(error));
   }
-  return { woken, disabledAgain, notDisabled, failures, pools: reportPools([...known.values()], now()), unread };
+  return { woken, disabledAgain, notDisabled, failures, pools: reportPools([...known.values()], clock.now()), unread };
 }
 
 /**
@@ -88,18 +88,18 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
  * was taken away: so it is claimed first, and enabled only within a fraction of the time that the claim is good for.
  */
 async function wake(parts: SweepParts, email: string): Promise<Account | undefined> {
-  const { sweepLedger, enableAccount, now } = parts;
+  const { sweepLedger, enableAccount, clock } = parts;
   const claimed = await sweepLedger.beginToWake(email);
   if (!claimed || claimed.waking_at === null) return undefined;
   const until = claimed.waking_at + CLAIM_USED_MS;
-  if (now() >= until) throw new Error('no time left to enable it; a later sweep does');
-  await enableAccount(email, { until, now });
+  if (clock.now() >= until) throw new Error('no time left to enable it; a later sweep does');
+  await enableAccount(email, until);
   return sweepLedger.wake(email, claimed.waking_at);
 }
 
-async function disableAgain({ disableAccount, now }: SweepParts, email: string): Promise<void> {
+async function disableAgain({ disableAccount, clock }: SweepParts, email: string): Promise<void> {
   try {
-    await disableAccount(email, 'keydesk/resting', { until: now() + STEP_MS, now });
+    await disableAccount(email, 'keydesk/resting', clock.now() + STEP_MS);
   } catch (error) {
     throw new Error(`was found enabled while it must rest, and could not be disabled: ${detailOf(error)}`);
   }

@@ -8,6 +8,7 @@ import type { ReadAccountState } from './google/account-state.ts';
 import type { EnableAccount } from './google/enable-account.ts';
 import type { SweepLedger } from './ledger/sweep-ledger.ts';
 import type { RevokeParts } from './revoke.ts';
+import type { Clock } from './runtime/clock.ts';
 import { failureOf } from './unavailable.ts';
 
 export interface SweepParts extends RevokeParts {
@@ -36,16 +37,16 @@ export async function workThrough<T>(
   items: readonly T[],
   options: {
     readonly until: number;
-    readonly now: () => number;
+    readonly clock: Clock;
     readonly failures: Failure[];
     readonly name: (item: T) => Omit<Failure, 'what' | 'detail'>;
   },
   work: (item: T) => Promise<unknown>,
 ): Promise<readonly T[]> {
-  const { until, now, failures, name } = options;
+  const { until, clock, failures, name } = options;
   const waiting = [...items];
   const worker = async () => {
-    while (now() < until) {
+    while (clock.now() < until) {
       const item = waiting.shift();
       if (item === undefined) return;
       try {

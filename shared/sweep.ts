@@ -8,6 +8,7 @@ import { type Ending, unreadableGrants } from './end-job.ts';
 import type { Found } from './ledger/sweep-ledger.ts';
 import { endMissed, type FoundFinished } from './missed-ends.ts';
 import { revoke } from './revoke.ts';
+import type { Clock } from './runtime/clock.ts';
 import { type SweptAccounts, sweepAccounts } from './sweep-accounts.ts';
 import { type Failure, nameGrant, type SweepParts, workThrough } from './sweep-step.ts';
 import { failureOf } from './unavailable.ts';
@@ -37,9 +38,9 @@ export interface Swept extends Ending, SweptAccounts {
 
 /** Sweeps once: first what should be dead by now. Never throws: what fails is told. */
 export async function sweep(parts: SweepParts): Promise<Swept> {
-  const { ledger, sweepLedger, now } = parts;
+  const { ledger, sweepLedger, clock } = parts;
   const unfinished = await endAll(parts, sweepLedger.unfinished, (grant, until) =>
-    revoke(parts, grant, Math.min(until, now() + GRANT_MS)),
+    revoke(parts, grant, Math.min(until, clock.now() + GRANT_MS)),
   );
   const overdue = await endAll(parts, sweepLedger.overdue, (grant) => ledger.expire(grant));
   const accounts = await sweepAccounts(parts);
@@ -63,18 +64,18 @@ export async function sweep(parts: SweepParts): Promise<Swept> {
 }
 
 async function endAll(
-  { now }: SweepParts,
+  { clock }: SweepParts,
   find: (limit: number) => Promise<Found>,
   end: (grant: Grant, until: number) => Promise<Grant | undefined>,
 ) {
-  const until = now() + STEP_MS;
+  const until = clock.now() + STEP_MS;
   const ended: Grant[] = [];
   const failures: Failure[] = [];
   try {
     const found = await find(GRANTS);
     failures.push(...unreadableGrants(found.unreadable));
-    const options = { until, now, failures, name: nameGrant };
-    const left = await workThrough(inAnyOrder(found.grants), options, async (grant) => {
+    const options = { until, clock, failures, name: nameGrant };
+    const left = await workThrough(inAnyOrder(found.grants, clock), options, async (grant) => {
       const done = await end(grant, until);
       if (done) ended.push(done);
     });
@@ -100,7 +101,7 @@ function oldestEnd(grants: readonly Grant[]): number | null {
 }
 
 /** So that none is always behind the same ones that cannot be ended. */
-function inAnyOrder<T>(items: readonly T[]): T[] {
-  const keyed = items.map((item) => ({ item, key: Math.random() }));
+function inAnyOrder<T>(items: readonly T[], { random }: Clock): T[] {
+  const keyed = items.map((item) => ({ item, key: random() }));
   return keyed.sort((left, right) => left.key - right.key).map(({ item }) => item);
 }

@@ -1,6 +1,8 @@
 // The one error that means "something Keydesk depends on failed or was too slow": it says who, and becomes a 503.
 // A deadline is part of it, because a dependency that does not answer has failed.
 
+import type { Clock } from './runtime/clock.ts';
+
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';
   /** Who failed: "ledger", "iamcredentials", … */
@@ -27,19 +29,23 @@ export class Unavailable extends Error {
  * What `work` comes to, if it does so within `milliseconds`.
  * @throws Unavailable when it is late or fails; late work goes on unobserved, so it must be safe to complete.
  */
-export async function within<T>(milliseconds: number, what: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Unavailable(what, `no answer within ${milliseconds} ms`)), milliseconds);
+export async function within<T>(
+  { clock, milliseconds, what }: { readonly clock: Clock; readonly milliseconds: number; readonly what: string },
+  work: Promise<T>,
+): Promise<T> {
+  const done = new AbortController();
+  const late = clock.sleep(milliseconds, done.signal).then(() => {
+    throw new Unavailable(what, `no answer within ${milliseconds} ms`);
   });
   work.catch(() => {});
+  late.catch(() => {});
   try {
     return await Promise.race([work, late]);
   } catch (error) {
     if (Unavailable.is(error)) throw error;
     throw new Unavailable(what, detailOf(error), 2, { cause: error });
   } finally {
-    clearTimeout(timer);
+    done.abort();
   }
 }
 

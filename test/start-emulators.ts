@@ -5,6 +5,8 @@ import { startAuth, startFirestore } from '../sandbox/emulators.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
+    /** What the functions under test keep their records in. */
+    ledger: 'memory' | 'emulator';
     firestoreHost: string;
     authHost: string;
   }

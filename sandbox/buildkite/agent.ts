@@ -5,6 +5,8 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { within } from '../../shared/unavailable.ts';
 
 /** Names the file that stands for the Job API's redactor: one JSON string a line. */
 const REDACTED = 'BUILDKITE_STANDIN_REDACTED';
@@ -40,7 +42,7 @@ async function requestToken(args: string[]): Promise<void> {
 
 async function ask(request: object): Promise<string> {
   const url = `${needed('BUILDKITE_AGENT_ENDPOINT')}/jobs/${needed('BUILDKITE_JOB_ID')}/oidc/tokens`;
-  const answer = await fetch(url, {
+  const asking = fetch(url, {
     method: 'POST',
     headers: {
       authorization: `Token ${needed('BUILDKITE_AGENT_ACCESS_TOKEN')}`,
@@ -48,8 +50,8 @@ async function ask(request: object): Promise<string> {
     },
     body: JSON.stringify(request),
     redirect: 'error',
-    signal: AbortSignal.timeout(10_000),
   });
+  const answer = await within({ clock: systemClock, milliseconds: 10_000, what: `POST ${url}` }, asking);
   const json: unknown = await answer.json();
   if (answer.ok) return z.object({ token: z.string() }).parse(json).token;
   throw new Fatal(`POST ${url}: ${answer.status} ${z.object({ message: z.string() }).parse(json).message}`);

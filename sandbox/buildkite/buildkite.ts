@@ -4,6 +4,7 @@
 
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
+import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { jsonServer, type LocalAnswer, type LocalRequest, type LocalServer } from '../local-server.ts';
 import {
   type AskedToken,
@@ -75,13 +76,13 @@ export async function startBuildkite(parts: {
   readonly audience: string;
   readonly webhookToken: string;
   readonly port?: number;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }): Promise<LocalBuildkite> {
-  const { now = Date.now } = parts;
+  const { now } = parts.clock ?? systemClock;
   const organization = { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' };
   const jobs = new Map<string, Job>();
-  let keys = [await newKey()];
+  firstKey ??= newKey();
+  let keys = [await firstKey];
   let keyRequests = 0;
   const jobRequests: number[] = [];
 
@@ -218,6 +219,9 @@ export async function startBuildkite(parts: {
   };
   return buildkite;
 }
+
+/** Of every Buildkite of this process, because making one takes a while. */
+let firstKey: Promise<SigningKey> | undefined;
 
 async function newKey(): Promise<SigningKey> {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -2,6 +2,7 @@
 // started. Whatever happens, nothing runs longer than it may.
 
 import { spawn } from 'node:child_process';
+import { systemClock } from '../../shared/runtime/clock.ts';
 
 export interface Phase {
   readonly name: string;
@@ -24,7 +25,6 @@ export class ProcessGroup {
   #pid: number | undefined;
   #cancelled = false;
   #over = false;
-  #grace: NodeJS.Timeout | undefined;
 
   /** Times are in milliseconds: what runs has `graceMs` in all after a cancel, and `limitMs` for one phase. */
   constructor(parts: { graceMs: number; limitMs: number; onOutput: (chunk: string) => void }) {
@@ -46,11 +46,10 @@ export class ProcessGroup {
     if (this.#cancelled) return;
     this.#cancelled = true;
     this.#signal('SIGTERM');
-    this.#grace = setTimeout(() => {
+    void systemClock.sleep(this.#parts.graceMs).then(() => {
       this.#over = true;
       this.#signal('SIGKILL');
-    }, this.#parts.graceMs);
-    this.#grace.unref();
+    });
   }
 
   /** The exit code. Throws when it had to be ended by its limit. */
@@ -59,17 +58,21 @@ export class ProcessGroup {
       const child = spawn(file, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
       this.#pid = child.pid;
       let overdue = false;
-      const limit = setTimeout(() => {
-        overdue = true;
-        this.#signal('SIGKILL');
-      }, this.#parts.limitMs);
+      const ended = new AbortController();
+      systemClock.sleep(this.#parts.limitMs, ended.signal).then(
+        () => {
+          overdue = true;
+          this.#signal('SIGKILL');
+        },
+        () => {},
+      );
       for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', this.#parts.onOutput);
       child.once('error', (error) => {
-        clearTimeout(limit);
+        ended.abort();
         reject(error);
       });
       child.once('close', (code, signal) => {
-        clearTimeout(limit);
+        ended.abort();
         // What it left running behind its back ends with it.
         this.#signal('SIGKILL');
         this.#pid = undefined;

@@ -3,6 +3,7 @@
 // Source: docs.cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts
 
 import { createHash } from 'node:crypto';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import type { LocalAnswer } from '../local-server.ts';
 import { googleError } from './error.ts';
 
@@ -17,11 +18,11 @@ export class Accounts {
   readonly states: Map<string, { readonly disabled: boolean }>;
   /** Oldest first; asking for the state an account is in already changes nothing. */
   readonly changes: Change[] = [];
-  readonly #now: () => number;
+  readonly #clock: Clock;
 
-  constructor(accounts: readonly string[], now: () => number) {
+  constructor(accounts: readonly string[], clock: Clock) {
     this.states = new Map(accounts.map((account) => [account, { disabled: false }]));
-    this.#now = now;
+    this.#clock = clock;
   }
 
   get(account: string): LocalAnswer {
@@ -53,7 +54,7 @@ export class Accounts {
     const apply = () => {
       if (this.states.get(account)?.disabled === disabled) return;
       this.states.set(account, { disabled });
-      this.changes.push({ at: this.#now(), account, disabled });
+      this.changes.push({ at: this.#clock.now(), account, disabled });
     };
     if (changes) changes.then(apply, () => {});
     else apply();

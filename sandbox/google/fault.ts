@@ -1,7 +1,7 @@
 // The ways in which a call to Google can go wrong, and which of them do what was asked all the same. Knows nothing of
 // what is asked.
 
-import { setTimeout } from 'node:timers/promises';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import type { LocalAnswer, LocalReply } from '../local-server.ts';
 import { googleError } from './error.ts';
 
@@ -35,19 +35,19 @@ const CODES: Readonly<Record<number, string>> = {
 
 /**
  * @param perform does what was asked; a change takes effect only when the promise it is given, if any, resolves
- * @param failed how the API tells of a status
+ * @param options.failed how the API tells of a status
  */
 export async function underFault(
   fault: Fault | undefined,
   perform: (changes?: Promise<unknown>) => LocalAnswer | Promise<LocalAnswer>,
-  failed: (status: number) => LocalAnswer = googleStatus,
+  { clock, failed = googleStatus }: { readonly clock: Clock; readonly failed?: (status: number) => LocalAnswer },
 ): Promise<LocalReply> {
   switch (fault?.kind) {
     case undefined:
       return perform();
     case 'slow': {
       const answer = await perform();
-      await setTimeout(fault.ms, undefined, { ref: false });
+      await clock.sleep(fault.ms);
       return answer;
     }
     case 'status':

@@ -1,14 +1,16 @@
 // A Google small enough for a laptop: the metadata servers that give functions their identities, IAM, IAM Credentials,
-// the Security Token Service, Cloud Storage, and a gate that judges service accounts' access tokens as Google's other APIs
+// the Security Token Service, Identity Toolkit, Cloud Storage, and a gate that judges service accounts' access tokens as Google's other APIs
 // do. It checks what it is sent as strictly as the real one and remembers whatever it did not expect. Listens on loopback
 // only.
 
+import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { jsonServer, type LocalAnswer, type LocalReply, type LocalRequest } from '../local-server.ts';
 import { Accounts, type Change } from './accounts.ts';
 import { type Call, type IamCall, isAllowed, PERMISSIONS, readCall, targetOf } from './call.ts';
 import { Credentials } from './credentials.ts';
 import { googleError, permissionDenied, unauthenticated } from './error.ts';
 import { type Fault, underFault } from './fault.ts';
+import { IdentityToolkit, SIGN_IN_PATH } from './identity-toolkit.ts';
 import { type Identity, Metadata } from './metadata.ts';
 import { CloudStorage } from './storage.ts';
 import { targetOf as storageTargetOf } from './storage-target.ts';
@@ -45,23 +47,23 @@ export interface LocalGoogle {
 /**
  * @param parts.accounts the service accounts that exist, enabled; all of them may do everything with objects
  * @param parts.buckets the buckets that exist, empty; none when left out
- * @param parts.now milliseconds since the epoch
  */
 export async function startGoogle(parts: {
   readonly accounts: readonly string[];
   readonly buckets?: readonly string[];
   readonly port?: number;
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }): Promise<LocalGoogle> {
-  const now = parts.now ?? Date.now;
+  const clock = parts.clock ?? systemClock;
   const metadata = new Metadata();
-  const accounts = new Accounts(parts.accounts, now);
-  const tokens = new Tokens(accounts, now);
-  const credentials = new Credentials(accounts, tokens, now);
-  const securityTokens = new SecurityTokens(tokens, now);
+  const accounts = new Accounts(parts.accounts, clock);
+  const tokens = new Tokens(accounts, clock);
+  const credentials = new Credentials(accounts, tokens, clock);
+  const securityTokens = new SecurityTokens(tokens, clock);
   const calls: Call[] = [];
   const unexpected: string[] = [];
-  const storage = new CloudStorage(parts.buckets ?? [], tokens, now, unexpected);
+  const identityToolkit = new IdentityToolkit(credentials, clock, unexpected);
+  const storage = new CloudStorage(parts.buckets ?? [], tokens, clock, unexpected);
 
   const iam = async (request: LocalRequest): Promise<LocalReply> => {
     const target = targetOf(request);
@@ -84,7 +86,9 @@ export async function startGoogle(parts: {
       unexpected.push(`${call.method} by ${identity}, which has no ${PERMISSIONS[call.method]}`);
       return permissionDenied(PERMISSIONS[call.method]);
     }
-    return (await google.before?.(call)) ?? underFault(google.fault?.(call), (changes) => perform(call, changes));
+    return (
+      (await google.before?.(call)) ?? underFault(google.fault?.(call), (changes) => perform(call, changes), { clock })
+    );
   };
 
   const sts = async (request: LocalRequest): Promise<LocalReply> => {
@@ -95,7 +99,7 @@ export async function startGoogle(parts: {
     }
     const { call, perform } = exchange;
     calls.push(call);
-    return (await google.before?.(call)) ?? underFault(google.fault?.(call), perform, oauthStatus);
+    return (await google.before?.(call)) ?? underFault(google.fault?.(call), perform, { clock, failed: oauthStatus });
   };
 
   const perform = (call: IamCall, changes?: Promise<unknown>): LocalAnswer | Promise<LocalAnswer> => {
@@ -120,6 +124,7 @@ export async function startGoogle(parts: {
         return metadata.answer('anyone', request);
       if (request.path.startsWith('/gate')) return tokens.gate(bearerOf(request));
       if (request.method === 'POST' && request.path === '/v1/token') return sts(request);
+      if (request.path === SIGN_IN_PATH) return identityToolkit.signInWithCustomToken(request);
       const stored = storageTargetOf(request.path, (bucket) => storage.objects.hasBucket(bucket));
       return stored ? storage.answer(stored, request, bearerOf(request)) : iam(request);
     },

@@ -2,6 +2,7 @@
 // decided before. Source: docs.cloud.google.com/storage/docs/json_api/v1/objects/list
 
 import { isUtf8 } from 'node:buffer';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Described, StoredObject } from './object.ts';
 
 const MAX_RESULTS = 1000;
@@ -16,12 +17,12 @@ export class Objects {
   /** What is in the objects, as text where it is text, by `bucket/name`. */
   readonly contents = new Map<string, string | Buffer>();
   readonly #buckets: ReadonlyMap<string, Map<string, StoredObject>>;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   #generation = 0;
 
-  constructor(buckets: readonly string[], now: () => number) {
+  constructor(buckets: readonly string[], clock: Clock) {
     this.#buckets = new Map(buckets.map((bucket) => [bucket, new Map()]));
-    this.#now = now;
+    this.#clock = clock;
   }
 
   hasBucket(bucket: string): boolean {
@@ -33,7 +34,7 @@ export class Objects {
   }
 
   put(bucket: string, name: string, part: { readonly content: Buffer; readonly described: Described }): StoredObject {
-    const at = this.#now();
+    const at = this.#clock.now();
     // Microseconds, as the real ones; every one is higher than the last, whatever the clock says.
     this.#generation = Math.max(this.#generation + 1, at * 1000);
     const object = { bucket, name, ...part, generation: this.#generation, at };

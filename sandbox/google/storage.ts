@@ -3,6 +3,7 @@
 // do is decided elsewhere.
 // Sources: docs.cloud.google.com/storage/docs/json_api/v1; docs.cloud.google.com/storage/docs/xml-api/get-object-download.
 
+import type { Clock } from '../../shared/runtime/clock.ts';
 import type { LocalAnswer, LocalRequest } from '../local-server.ts';
 import type { Permission } from './boundary.ts';
 import { storageError } from './error.ts';
@@ -31,8 +32,8 @@ export class CloudStorage {
   readonly #tokens: Tokens;
   readonly #unexpected: string[];
 
-  constructor(buckets: readonly string[], tokens: Tokens, now: () => number, unexpected: string[]) {
-    this.objects = new Objects(buckets, now);
+  constructor(buckets: readonly string[], tokens: Tokens, clock: Clock, unexpected: string[]) {
+    this.objects = new Objects(buckets, clock);
     this.#tokens = tokens;
     this.#unexpected = unexpected;
   }

@@ -3,6 +3,7 @@
 // Sources: docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token; RFC 8693, sections 2.1 and 2.2.
 
 import * as z from 'zod';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import type { LocalAnswer, LocalRequest } from '../local-server.ts';
 import { type Boundary, boundarySchema } from './boundary.ts';
 import { type ExchangeCall, parseJson, reasonOf } from './call.ts';
@@ -34,11 +35,11 @@ export class SecurityTokens {
   /** Every well-formed exchange, whatever was answered, oldest first. */
   readonly exchanges: Exchange[] = [];
   readonly #tokens: Tokens;
-  readonly #now: () => number;
+  readonly #clock: Clock;
 
-  constructor(tokens: Tokens, now: () => number) {
+  constructor(tokens: Tokens, clock: Clock) {
     this.#tokens = tokens;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** The exchange that is asked for, or what Google answers to the request and what was wrong with it. */
@@ -53,7 +54,7 @@ export class SecurityTokens {
     const subject = this.#subjectOf(subject_token);
     if ('wrong' in subject) return refused(subject.wrong);
     const { account } = subject;
-    this.exchanges.push({ account, boundary: options.accessBoundary, form: request.body, at: this.#now() });
+    this.exchanges.push({ account, boundary: options.accessBoundary, form: request.body, at: this.#clock.now() });
     return {
       call: { method: 'exchangeToken', account, identity: 'nobody', body: { options }, reason: reasonOf(request) },
       perform: () => this.#exchange(subject_token, options.accessBoundary),
@@ -65,7 +66,7 @@ export class SecurityTokens {
     const subject = this.#subjectOf(subjectToken);
     if ('wrong' in subject) return oauthError(400, 'invalid_request', subject.wrong);
     const { account, scope, expiresAt } = subject;
-    const at = this.#now();
+    const at = this.#clock.now();
     return {
       status: 200,
       json: {

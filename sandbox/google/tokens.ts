@@ -3,6 +3,7 @@
 // Source: docs.cloud.google.com/iam/docs/service-account-overview (disabled accounts' tokens).
 
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import type { LocalAnswer } from '../local-server.ts';
 import type { Accounts } from './accounts.ts';
 import type { Boundary } from './boundary.ts';
@@ -26,11 +27,11 @@ export interface AccessToken extends IssuedToken {
 export class Tokens {
   readonly #issued = new Map<string, AccessToken>();
   readonly #accounts: Accounts;
-  readonly #now: () => number;
+  readonly #clock: Clock;
 
-  constructor(accounts: Accounts, now: () => number) {
+  constructor(accounts: Accounts, clock: Clock) {
     this.#accounts = accounts;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** @returns the token as it is handed out */
@@ -44,7 +45,7 @@ export class Tokens {
   judge(accessToken: string): { readonly token: AccessToken } | { readonly refusal: LocalAnswer } {
     const token = this.#issued.get(accessToken);
     if (!token) return { refusal: unauthenticated() };
-    if (token.expiresAt <= this.#now())
+    if (token.expiresAt <= this.#clock.now())
       return { refusal: unauthenticated({ reason: 'ACCESS_TOKEN_EXPIRED', domain: DOMAIN, metadata: {} }) };
     // Whether disabling an account ends the tokens downscoped from its own is not established. The worse is assumed: they
     // live on until they expire. Nothing in Keydesk may hang on it, either way.

@@ -5,6 +5,7 @@
 import { type CryptoKey, createLocalJWKSet, errors, type FlattenedJWSInput, type JWSHeaderParameters } from 'jose';
 import * as z from 'zod';
 import type { Ask } from '../outgoing.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { Unavailable } from '../unavailable.ts';
 
 const DEADLINE_MS = 3_000;
@@ -29,7 +30,7 @@ export type KeyOf = (header: JWSHeaderParameters, token: FlattenedJWSInput) => P
 export class IssuerKeys {
   readonly #url: string;
   readonly #ask: Ask;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   #keyOf: KeyOf | undefined;
   #fetchedAt = Number.NEGATIVE_INFINITY;
   #triedAt = Number.NEGATIVE_INFINITY;
@@ -37,10 +38,10 @@ export class IssuerKeys {
   #fetching: Promise<void> | undefined;
 
   /** @param parts.now milliseconds since the epoch */
-  constructor(parts: { readonly issuer: string; readonly ask: Ask; readonly now: () => number }) {
+  constructor(parts: { readonly issuer: string; readonly ask: Ask; readonly clock: Clock }) {
     this.#url = `${parts.issuer.replace(/\/$/, '')}/.well-known/jwks`;
     this.#ask = parts.ask;
-    this.#now = parts.now;
+    this.#clock = parts.clock;
   }
 
   /**
@@ -49,7 +50,7 @@ export class IssuerKeys {
    * @throws Unavailable when that could not be found out
    */
   readonly keyOf: KeyOf = async (header, token) => {
-    const age = this.#now() - this.#fetchedAt;
+    const age = this.#clock.now() - this.#fetchedAt;
     if (age > USABLE_MS) await this.#fetch();
     else if (age > STALE_MS) await this.#fetch().catch(() => {});
     else if (age > FRESH_MS) this.#fetch().catch(() => {});
@@ -59,7 +60,7 @@ export class IssuerKeys {
     } catch (error) {
       if (!(error instanceof errors.JOSEError)) throw unusable(error);
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      if (this.#failure === undefined && this.#now() - this.#fetchedAt < UNKNOWN_KEY_PAUSE_MS) throw error;
+      if (this.#failure === undefined && this.#clock.now() - this.#fetchedAt < UNKNOWN_KEY_PAUSE_MS) throw error;
       await this.#fetch();
       return this.#keyOf(header, token);
     }
@@ -72,7 +73,7 @@ export class IssuerKeys {
 
   async #fetch(): Promise<void> {
     if (this.#fetching) return this.#fetching;
-    if (this.#failure && this.#now() - this.#triedAt < FAILURE_PAUSE_MS) throw this.#failure;
+    if (this.#failure && this.#clock.now() - this.#triedAt < FAILURE_PAUSE_MS) throw this.#failure;
     this.#fetching = this.#load()
       .then(() => {
         this.#failure = undefined;
@@ -81,7 +82,7 @@ export class IssuerKeys {
         this.#failure = Unavailable.is(error)
           ? error
           : new Unavailable('issuer keys', 'answered something that is no key set');
-        this.#triedAt = this.#now();
+        this.#triedAt = this.#clock.now();
         throw this.#failure;
       })
       .finally(() => {
@@ -96,7 +97,7 @@ export class IssuerKeys {
     const { keys } = keySet.parse(json);
     const usable = keys.flatMap((key) => signingKey.safeParse(key).data ?? []);
     this.#keyOf = createLocalJWKSet({ keys: usable }) as KeyOf;
-    this.#fetchedAt = this.#now();
+    this.#fetchedAt = this.#clock.now();
   }
 }
 

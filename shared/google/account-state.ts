@@ -4,8 +4,16 @@
 import * as z from 'zod';
 import { projectOfAccount } from '../core/account-name.ts';
 import type { Ask } from '../outgoing.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { Unavailable } from '../unavailable.ts';
 import { expectAnswer, withoutSlash } from './google-answer.ts';
+
+/** IAM's API, called with the service's own identity. */
+export interface AccountApi {
+  readonly askAsService: Ask;
+  readonly iamUrl: string;
+  readonly clock: Clock;
+}
 
 type AccountState = 'enabled' | 'disabled' | 'missing';
 
@@ -14,7 +22,7 @@ export type ReadAccountState = (email: string) => Promise<AccountState>;
 
 const accountAnswer = z.object({ email: z.string(), disabled: z.boolean().default(false) });
 
-export function createAccountStateReader(askAsService: Ask, iamUrl: string): ReadAccountState {
+export function createAccountStateReader({ askAsService, iamUrl }: Omit<AccountApi, 'clock'>): ReadAccountState {
   return async (email) => {
     const what = 'iam serviceAccounts.get';
     const answer = await askAsService({ what, url: accountUrl(iamUrl, email) });

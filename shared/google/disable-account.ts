@@ -3,19 +3,21 @@
 // rejected; disabling twice has no effect).
 
 import * as z from 'zod';
-import { insist, type Patience } from '../insist.ts';
-import type { Ask } from '../outgoing.ts';
+import { insist } from '../insist.ts';
 import { Unavailable } from '../unavailable.ts';
-import { accountUrl, createAccountStateReader } from './account-state.ts';
+import { type AccountApi, accountUrl, createAccountStateReader } from './account-state.ts';
 import { expectAnswer, requestReason } from './google-answer.ts';
 
-/** Disables the account until IAM confirms it; Google's audit log has the reason. Safe to repeat. Throws Unavailable when that was not so in time. */
-export type DisableAccount = (email: string, reason: string, patience: Patience) => Promise<void>;
+/**
+ * Disables the account until IAM confirms it, or the time is `until`, in milliseconds since the epoch; Google's audit log
+ * has the reason. Safe to repeat. Throws Unavailable when it was not confirmed in time.
+ */
+export type DisableAccount = (email: string, reason: string, until: number) => Promise<void>;
 
-export function createAccountDisabler(askAsService: Ask, iamUrl: string): DisableAccount {
-  const stateOf = createAccountStateReader(askAsService, iamUrl);
-  return (email, reason, patience) =>
-    insist(patience, async () => {
+export function createAccountDisabler({ askAsService, iamUrl, clock }: AccountApi): DisableAccount {
+  const stateOf = createAccountStateReader({ askAsService, iamUrl });
+  return (email, reason, until) =>
+    insist({ until, clock }, async () => {
       const what = 'iam serviceAccounts.disable';
       const url = `${accountUrl(iamUrl, email)}:disable`;
       const answer = await askAsService({ what, url, method: 'POST', headers: requestReason(reason), json: {} });

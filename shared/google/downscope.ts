@@ -6,6 +6,7 @@ import * as z from 'zod';
 import type { StorageBoundary } from '../core/credential.ts';
 import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE } from '../core/exchange-request.ts';
 import type { Ask } from '../outgoing.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { Unavailable } from '../unavailable.ts';
 import { expectAnswer, withoutSlash } from './google-answer.ts';
 import type { Minted } from './mint.ts';
@@ -42,7 +43,7 @@ const exchangeAnswer = z.object({
 
 /** Throws Unavailable when Google fails, refuses or answers something else. The parent token goes nowhere else. */
 export async function downscope(
-  parts: { readonly ask: Ask; readonly stsUrl: string; readonly now: () => number },
+  parts: { readonly ask: Ask; readonly stsUrl: string; readonly clock: Clock },
   parent: Minted,
   boundary: StorageBoundary,
 ): Promise<Minted> {
@@ -60,7 +61,7 @@ export async function downscope(
   });
   // What is refused here is the boundary, never the account: another of a pool would fare no better.
   const { access_token, expires_in } = expectAnswer(WHAT, answer, exchangeAnswer, { mayRefuse: false });
-  const expires_at = expires_in === undefined ? parent.expires_at : parts.now() + expires_in * 1000;
+  const expires_at = expires_in === undefined ? parent.expires_at : parts.clock.now() + expires_in * 1000;
   // What is on record is the end of the parent token, so one that outlives it must not leave.
   if (expires_at > parent.expires_at + ROUNDING_MS)
     throw new Unavailable(WHAT, 'answered a token that outlives the one it was narrowed from');

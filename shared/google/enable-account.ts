@@ -3,26 +3,26 @@
 // are accepted again, so whoever calls this has made sure that all of them have expired.
 
 import * as z from 'zod';
-import { insist, type Patience } from '../insist.ts';
-import type { Ask } from '../outgoing.ts';
+import { insist } from '../insist.ts';
 import { Unavailable } from '../unavailable.ts';
-import { accountUrl, createAccountStateReader } from './account-state.ts';
+import { type AccountApi, accountUrl, createAccountStateReader } from './account-state.ts';
 import { expectAnswer } from './google-answer.ts';
 
 /**
- * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable, none once its
- * patience is over, and never a second: one that was not answered may be carried out later. Throws Unavailable when IAM
+ * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable, none from
+ * `until` on (milliseconds since the epoch), and never a second: one that was not answered may be carried out later. Throws Unavailable when IAM
  * does not confirm it.
  */
-export type EnableAccount = (email: string, patience: Patience) => Promise<void>;
+export type EnableAccount = (email: string, until: number) => Promise<void>;
 
-export function createAccountEnabler(askAsService: Ask, iamUrl: string): EnableAccount {
-  const stateOf = createAccountStateReader(askAsService, iamUrl);
-  return async (email, patience) => {
+export function createAccountEnabler({ askAsService, iamUrl, clock }: AccountApi): EnableAccount {
+  const stateOf = createAccountStateReader({ askAsService, iamUrl });
+  return async (email, until) => {
+    const patience = { until, clock };
     if ((await insist(patience, () => stateOf(email))) === 'enabled') return;
     const what = 'iam serviceAccounts.enable';
     const url = `${accountUrl(iamUrl, email)}:enable`;
-    const answer = await askAsService({ what, url, method: 'POST', json: {}, patience });
+    const answer = await askAsService({ what, url, method: 'POST', json: {}, until });
     expectAnswer(what, answer, z.object({}));
     await insist(patience, async () => {
       if ((await stateOf(email)) !== 'enabled')

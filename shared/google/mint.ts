@@ -9,6 +9,7 @@ import type { JobClaims } from '../core/claims.ts';
 import type { Credential, FirestoreCredential } from '../core/credential.ts';
 import { jobReason } from '../core/grant-id.ts';
 import type { Ask } from '../outgoing.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { Unavailable } from '../unavailable.ts';
 import { downscope } from './downscope.ts';
 import { expectAnswer, requestReason, withoutSlash } from './google-answer.ts';
@@ -58,9 +59,9 @@ export function createMint(parts: {
   readonly iamCredentialsUrl: string;
   readonly stsUrl: string;
   readonly identityToolkitUrl: string;
-  readonly now: () => number;
+  readonly clock: Clock;
 }): Mint {
-  const { askAsService, ask, now } = parts;
+  const { askAsService, ask, clock } = parts;
 
   const iamCredentials = (account: string, method: string, claims: JobClaims, json: unknown) =>
     askAsService({
@@ -80,17 +81,17 @@ export function createMint(parts: {
     const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
     const { accessToken, expireTime } = expectAnswer('iamcredentials generateAccessToken', answer, accessTokenAnswer);
     const expires_at = Date.parse(expireTime);
-    if (expires_at > latest || expires_at <= now())
+    if (expires_at > latest || expires_at <= clock.now())
       throw new Unavailable(
         'iamcredentials generateAccessToken',
         'answered a token of another lifetime than asked for',
       );
     const minted = { accessToken, expires_at };
-    return storage ? downscope({ ask, now, stsUrl: parts.stsUrl }, minted, storage) : minted;
+    return storage ? downscope({ ask, clock, stsUrl: parts.stsUrl }, minted, storage) : minted;
   };
 
   const mintIdToken = async (credential: FirestoreCredential, request: MintRequest): Promise<Minted> => {
-    const started = now();
+    const started = clock.now();
     const issued = Math.floor(started / 1000);
     const payload = {
       iss: credential.signer,

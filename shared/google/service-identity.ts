@@ -3,6 +3,7 @@
 
 import { GoogleAuth } from 'google-auth-library';
 import type { Ask } from '../outgoing.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { Unavailable, within } from '../unavailable.ts';
 
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
@@ -16,10 +17,10 @@ export interface ServiceIdentity {
   warm(): Promise<void>;
 }
 
-export function createServiceIdentity(ask: Ask): ServiceIdentity {
+export function createServiceIdentity(ask: Ask, clock: Clock): ServiceIdentity {
   const auth = new GoogleAuth({ scopes: [CLOUD_PLATFORM] });
   const accessToken = async (): Promise<string> => {
-    const token = await within(DEADLINE_MS, WHO, auth.getAccessToken());
+    const token = await within({ clock, milliseconds: DEADLINE_MS, what: WHO }, auth.getAccessToken());
     if (!token) throw new Unavailable(WHO, 'no access token came back');
     return token;
   };

@@ -1,24 +1,24 @@
 // The side of the ledger that ends: it records that a job or a grant ended together with what that means for pooled
 // accounts, and then that access is gone. It can issue nothing.
 
-import { randomUUID } from 'node:crypto';
 import type { Firestore } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant.ts';
 import { confirmTakenAway, end, expire, type HowEnded, idOf } from '../core/grant-life.ts';
 import { asEnded, type JobEndedBy } from '../core/job-record.ts';
+import { type Clock, randomUuid } from '../runtime/clock.ts';
 import { within } from '../unavailable.ts';
 import { toStored } from './firestore-client.ts';
 import {
   accountsOf,
   grantDocument,
   jobDocument,
-  LEDGER_DEADLINE_MS,
   putJob,
   putMove,
   readable,
   toGrant,
   toJobRecord,
   untilWritten,
+  written,
 } from './records.ts';
 
 /** Milliseconds for recording the end of a job: Buildkite waits five seconds at most. */
@@ -56,9 +56,9 @@ export interface EndingLedger {
 }
 
 /** @param now milliseconds since the epoch */
-export function createEndingLedger(ledger: Firestore, now: () => number): EndingLedger {
+export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedger {
   const move = (grant: Grant, next: (existing: Grant, now: number) => Grant | undefined) =>
-    moveGrant(ledger, grant, next, now);
+    moveGrant(ledger, grant, next, clock);
 
   const endJob = async (
     { job_id, pipeline_id, by, finished_at }: JobEnd,
@@ -104,9 +104,9 @@ export function createEndingLedger(ledger: Firestore, now: () => number): Ending
 
   return {
     endJob: (jobEnd) => {
-      const attempt = { at: now(), tried: false };
-      const written = untilWritten(() => endJob(jobEnd, attempt));
-      return within(END_DEADLINE_MS, 'ledger', written);
+      const attempt = { at: clock.now(), tried: false };
+      const writing = untilWritten(clock, () => endJob(jobEnd, attempt));
+      return within({ clock, milliseconds: END_DEADLINE_MS, what: 'ledger' }, writing);
     },
     endGrant: async (grant, how) => {
       let revoking: Grant | undefined;
@@ -129,21 +129,21 @@ export function moveGrant(
   ledger: Firestore,
   grant: Grant,
   next: (existing: Grant, now: number) => Grant | undefined,
-  now: () => number,
+  clock: Clock,
 ): Promise<Grant | undefined> {
-  const writer = randomUUID();
+  const writer = randomUuid(clock);
   const attempt = async () => {
     const read = await grantDocument(ledger, idOf(grant)).get();
     const record = toGrant(read);
     // An earlier attempt wrote it, and only its answer was lost.
     if (record && read.get('writer') === writer) return record;
-    const after = record && next(record, now());
+    const after = record && next(record, clock.now());
     if (!after) return undefined;
     const accounts = await accountsOf(ledger, [after]);
     const batch = ledger.batch();
-    putMove(batch, { read, record }, after, accounts, now(), writer);
+    putMove(batch, { read, record }, after, accounts, clock.now(), writer);
     await batch.commit();
     return after;
   };
-  return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
+  return written(clock, attempt);
 }

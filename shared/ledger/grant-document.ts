@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Firestore } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { GRANT_COLLECTION } from '../core/document-path.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { within } from '../unavailable.ts';
 import { alreadyExists, fromStored, type OpenDatabase, toStored } from './firestore-client.ts';
 import { untilWritten } from './records.ts';
@@ -30,7 +31,7 @@ export type OpenGrantDocument = (
 /** Refuses tokens of the grant from the next request on. Safe to repeat. */
 export type CloseGrantDocument = (name: GrantDocumentName, now: number) => Promise<void>;
 
-export function createGrantDocumentOpener(openDatabase: OpenDatabase): OpenGrantDocument {
+export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clock): OpenGrantDocument {
   return (name, { roles, expires_at }) => {
     const database = openDatabase(name);
     const document = (until: number) =>
@@ -42,7 +43,7 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase): OpenGrant
       } catch (error) {
         if (!alreadyExists(error)) throw error;
       }
-      return untilWritten(async () => {
+      return untilWritten(clock, async () => {
         const snapshot = await at(database, name).get();
         const existing = stored.parse(fromStored(snapshot.data()));
         if (existing.state === 'ended') return false;
@@ -53,14 +54,17 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase): OpenGrant
         return true;
       });
     };
-    return within(DEADLINE_MS, 'grant document', open());
+    return within({ clock, milliseconds: DEADLINE_MS, what: 'grant document' }, open());
   };
 }
 
-export function createGrantDocumentCloser(openDatabase: OpenDatabase): CloseGrantDocument {
+export function createGrantDocumentCloser(openDatabase: OpenDatabase, clock: Clock): CloseGrantDocument {
   return async (name, now) => {
     const ended = { state: 'ended', roles: [], expires_at: now, delete_at: now + RETENTION_MS };
-    await within(DEADLINE_MS, 'grant document', at(openDatabase(name), name).set(toStored(ended)));
+    await within(
+      { clock, milliseconds: DEADLINE_MS, what: 'grant document' },
+      at(openDatabase(name), name).set(toStored(ended)),
+    );
   };
 }
 

@@ -18,7 +18,7 @@ import {
 import { withGrant } from '../core/job-record.ts';
 import { poolExhausted } from '../core/pool.ts';
 import type { Refusal } from '../core/refusal.ts';
-import { within } from '../unavailable.ts';
+import type { Clock } from '../runtime/clock.ts';
 import {
   ExhaustedPools,
   type FreeAccount,
@@ -31,6 +31,7 @@ import {
 import { createLiveGrantCounter } from './live-grants.ts';
 import {
   accountDocument,
+  answered,
   barriersDocument,
   grantDocument,
   type Held,
@@ -42,7 +43,7 @@ import {
   toBarriers,
   toGrant,
   toJobRecord,
-  untilWritten,
+  written,
 } from './records.ts';
 
 /** A grant as it was just written, and when: whoever writes it next can say that it is still this one. */
@@ -72,14 +73,14 @@ export interface IssuingLedger {
 }
 
 /** @param now milliseconds since the epoch */
-export function createIssuingLedger(ledger: Firestore, now: () => number): IssuingLedger {
-  const liveGrants = createLiveGrantCounter(ledger, now);
-  const exhausted = new ExhaustedPools(now);
+export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLedger {
+  const liveGrants = createLiveGrantCounter(ledger, clock);
+  const exhausted = new ExhaustedPools(clock);
 
   const reserveOnce = async (request: Request, onGoing: (latest: number) => unknown): Promise<Reserved | Refused> => {
     const { claims, credentialName, credential, unusable = [] } = request;
     const pool = credential.kind === 'pooled_service_account' ? credential.pool : [];
-    const candidates = fromRandomStart(pool).filter((email) => !unusable.includes(email));
+    const candidates = fromRandomStart(pool, clock).filter((email) => !unusable.includes(email));
     const grant_id = grantId(claims.job_id, credentialName);
     const counting = liveGrants(claims);
     counting.catch(() => {});
@@ -97,14 +98,14 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
       pipelineHolds: isLive(existing) ? 0 : await counting,
     };
 
-    let decided = reserve(existing, circumstances, request, now());
+    let decided = reserve(existing, circumstances, request, clock.now());
     let free: FreeAccount | undefined;
     if ('needsLease' in decided) {
       free = await findFree(credentialName, near, candidates.slice(NEAR));
-      if (free) decided = reserve(existing, circumstances, { ...request, lease: free.read.id }, now());
+      if (free) decided = reserve(existing, circumstances, { ...request, lease: free.read.id }, clock.now());
       else {
         if (existing && isLive(existing)) await giveUp({ read: grant, record: existing });
-        return { refusal: poolExhausted(exhausted.accountsOf(credentialName), pool.length, now()) };
+        return { refusal: poolExhausted(exhausted.accountsOf(credentialName), pool.length, clock.now()) };
       }
     }
     if ('refusal' in decided) return decided;
@@ -114,14 +115,14 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
 
     const batch = ledger.batch();
     putGrant(batch, grant.ref, grant.updateTime, { before: existing, after });
-    if (!existing) putJob(batch, job, withGrant(record, grant_id, now()));
+    if (!existing) putJob(batch, job, withGrant(record, grant_id, clock.now()));
     if (after.kind === 'pooled_service_account') {
       if (!free) renewLease(batch, accountDocument(ledger, after.service_account), after);
       else {
-        const leased = lease(free.record, { grant: after, pool_size: pool.length }, now());
+        const leased = lease(free.record, { grant: after, pool_size: pool.length }, clock.now());
         if (!leased) throw new Error('an account that is not free was to be leased');
         putAccount(batch, free.read, free.record, leased);
-        await setAsideAccount(ledger, batch, existing, now());
+        await setAsideAccount(ledger, batch, existing, clock.now());
       }
     }
     return { grant: after, latest, written: await commit(batch) };
@@ -140,8 +141,8 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
   /** Sets the account aside from which Google does not mint, although there is no other. */
   const giveUp = async ({ read, record }: Held<Grant>) => {
     const batch = ledger.batch();
-    putGrant(batch, read.ref, read.updateTime, { before: record, after: giveUpLease(record, now()) });
-    await setAsideAccount(ledger, batch, record, now());
+    putGrant(batch, read.ref, read.updateTime, { before: record, after: giveUpLease(record, clock.now()) });
+    await setAsideAccount(ledger, batch, record, clock.now());
     await batch.commit();
   };
 
@@ -149,7 +150,7 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
     const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, job_id)] as const;
     const [grant, job] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
     const before = toGrant(grant);
-    const decided = activate(before, { jobEndedAt: toJobRecord(job)?.ended_at ?? undefined }, token, now());
+    const decided = activate(before, { jobEndedAt: toJobRecord(job)?.ended_at ?? undefined }, token, clock.now());
     if ('refusal' in decided) return decided;
     const batch = ledger.batch();
     putGrant(batch, grant.ref, grant.updateTime, { before, after: decided.grant });
@@ -159,7 +160,7 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
 
   /** The end of a job writes its grants, so a grant that is as it was reserved is that of a running job. */
   const activateUnread = async (token: LeavingToken, reserved: Reserved) => {
-    const decided = activate(reserved.grant, { jobEndedAt: undefined }, token, now());
+    const decided = activate(reserved.grant, { jobEndedAt: undefined }, token, clock.now());
     if ('refusal' in decided) return decided;
     const batch = ledger.batch();
     const change = { before: reserved.grant, after: decided.grant };
@@ -169,28 +170,23 @@ export function createIssuingLedger(ledger: Firestore, now: () => number): Issui
   };
 
   return {
-    reserve: (request, onGoing) =>
-      within(
-        LEDGER_DEADLINE_MS,
-        'ledger',
-        untilWritten(() => reserveOnce(request, onGoing)),
-      ),
+    reserve: (request, onGoing) => written(clock, () => reserveOnce(request, onGoing)),
     barred: async (request) => {
-      const snapshot = await within(LEDGER_DEADLINE_MS, 'ledger', barriersDocument(ledger).get());
-      const refusal = barredNow(toBarriers(snapshot), request, now());
+      const snapshot = await answered(clock, barriersDocument(ledger).get());
+      const refusal = barredNow(toBarriers(snapshot), request, clock.now());
       return refusal && { refusal };
     },
     activate: (token, reserved) => {
-      const until = now() + LEDGER_DEADLINE_MS;
+      const until = clock.now() + LEDGER_DEADLINE_MS;
       let attempt = activateUnread;
       const next = () => {
         // By then the caller was told that it failed, and no token leaves.
-        if (now() >= until) throw new Error('too late to record a token');
+        if (clock.now() >= until) throw new Error('too late to record a token');
         const current = attempt;
         attempt = readAndActivate;
         return current(token, reserved);
       };
-      return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(next));
+      return written(clock, next);
     },
   };
 }

@@ -5,9 +5,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { type Barriers, barriersSchema, selectorSchema } from '../core/barrier.ts';
-import { within } from '../unavailable.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { fromStored, toStored } from './firestore-client.ts';
-import { barriersDocument, LEDGER_DEADLINE_MS, readable, toBarriers, toGrant, untilWritten } from './records.ts';
+import { answered, barriersDocument, readable, toBarriers, toGrant, untilWritten, written } from './records.ts';
 import type { Found } from './sweep-ledger.ts';
 
 const PAGE = 100;
@@ -41,7 +41,7 @@ export interface KillLedger {
 }
 
 /** @param now milliseconds since the epoch */
-export function createKillLedger(ledger: Firestore, now: () => number): KillLedger {
+export function createKillLedger(ledger: Firestore, clock: Clock): KillLedger {
   const actDocument = (id: string) => ledger.collection('kill_switches').doc(id);
   const live = ledger.collection('grants').where('state', 'in', ['issuing', 'active', 'revoking']);
 
@@ -82,23 +82,18 @@ export function createKillLedger(ledger: Firestore, now: () => number): KillLedg
   };
 
   return {
-    record: (id, act) =>
-      within(
-        LEDGER_DEADLINE_MS,
-        'ledger',
-        untilWritten(() => record(id, act)),
-      ),
+    record: (id, act) => written(clock, () => record(id, act)),
     lift: (id, by) => {
-      const attempt = { at: now(), tried: false };
-      const lifted = untilWritten(() => lift(id, by, attempt));
-      return within(LEDGER_DEADLINE_MS, 'ledger', lifted);
+      const attempt = { at: clock.now(), tried: false };
+      const lifted = untilWritten(clock, () => lift(id, by, attempt));
+      return answered(clock, lifted);
     },
-    barriers: async () => toBarriers(await within(LEDGER_DEADLINE_MS, 'ledger', barriersDocument(ledger).get())),
+    barriers: async () => toBarriers(await answered(clock, barriersDocument(ledger).get())),
     live: async (after) => {
       const id = FieldPath.documentId();
       let query: Query = live.orderBy(id).limit(PAGE);
       if (after !== undefined) query = query.startAfter(after);
-      const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', query.get());
+      const { docs } = await answered(clock, query.get());
       const { held, unreadable } = readable(docs, toGrant);
       const next = docs.length === PAGE ? docs.at(-1) : undefined;
       return { grants: held.map(({ record }) => record), unreadable, next };

@@ -6,6 +6,7 @@ import type { Account } from '../core/account.ts';
 import { setAside } from '../core/account-life.ts';
 import type { Grant, PooledGrant } from '../core/grant.ts';
 import { CLOCK_MARGIN_MS } from '../core/grant-life.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { toStored } from './firestore-client.ts';
 import { accountDocument, putAccount, readable, toAccount } from './records.ts';
 
@@ -20,8 +21,8 @@ export interface FreeAccount {
 }
 
 /** The pool's accounts in its order, from a start of this request's own. */
-export function fromRandomStart(pool: readonly string[]): string[] {
-  const start = Math.floor(Math.random() * pool.length);
+export function fromRandomStart(pool: readonly string[], { random }: Clock): string[] {
+  const start = Math.floor(random() * pool.length);
   return [...pool.slice(start), ...pool.slice(0, start)];
 }
 
@@ -36,21 +37,21 @@ export function firstFree(documents: readonly DocumentSnapshot[]): FreeAccount |
  * 500 accounts is then answered without reading 500 documents each time.
  */
 export class ExhaustedPools {
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #pools = new Map<string, { readonly at: number; readonly accounts: readonly Account[] }>();
 
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   remember(pool: string, documents: readonly DocumentSnapshot[]): void {
     const accounts = readable(documents, toAccount).held.map(({ record }) => record);
-    this.#pools.set(pool, { at: this.#now(), accounts });
+    this.#pools.set(pool, { at: this.#clock.now(), accounts });
   }
 
   has(pool: string): boolean {
     const known = this.#pools.get(pool);
-    return known !== undefined && this.#now() - known.at < REMEMBERED_MS;
+    return known !== undefined && this.#clock.now() - known.at < REMEMBERED_MS;
   }
 
   accountsOf(pool: string): readonly Account[] {

@@ -15,6 +15,8 @@ import { type Barriers, barriersSchema } from '../core/barrier.ts';
 import { type Grant, grantSchema } from '../core/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/job-record.ts';
 import { checkAccountStep, checkGrantStep } from '../core/states.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { within } from '../unavailable.ts';
 import { fromStored, toStored } from './firestore-client.ts';
 
 /** Milliseconds that one step of the ledger may take. */
@@ -148,18 +150,27 @@ function putIfUnchanged(
   else batch.create(document, data);
 }
 
+/** What the ledger answers. @throws Unavailable when it fails or is too slow */
+export function answered<T>(clock: Clock, work: Promise<T>): Promise<T> {
+  return within({ clock, milliseconds: LEDGER_DEADLINE_MS, what: 'ledger' }, work);
+}
+
+/** The same of {@link untilWritten}. */
+export function written<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
+  return answered(clock, untilWritten(clock, attempt));
+}
+
 /**
  * Reads, decides and writes anew as long as somebody else writes in between. This is a transaction without locks:
  * Firestore's own would have two hand-outs of one grant, or a hand-out and the job's end, wait for each other's.
  */
-export async function untilWritten<T>(attempt: () => Promise<T>): Promise<T> {
+export async function untilWritten<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await attempt();
     } catch (error) {
       if (!lostRace(error) || tries === MAX_TRIES) throw error;
-      const pause = Math.random() * Math.min(10 * 2 ** tries, LONGEST_PAUSE_MS);
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await clock.sleep(clock.random() * Math.min(10 * 2 ** tries, LONGEST_PAUSE_MS));
     }
   }
 }

@@ -8,18 +8,18 @@ import type { Account } from '../core/account.ts';
 import { beginToWake, recheck, setAside, wake } from '../core/account-life.ts';
 import type { Grant } from '../core/grant.ts';
 import { heardOfJob } from '../core/grant-life.ts';
-import { within } from '../unavailable.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { moveGrant } from './ending-ledger.ts';
 import { fromStored, toStored } from './firestore-client.ts';
 import {
   accountDocument,
+  answered,
   grantDocument,
-  LEDGER_DEADLINE_MS,
   putAccount,
   readable,
   toAccount,
   toGrant,
-  untilWritten,
+  written,
 } from './records.ts';
 
 /** Grants found, and the ids of those whose records cannot be read. */
@@ -67,7 +67,7 @@ const MAX_ACCOUNTS = 5_000;
 const askingSchema = z.object({ held_until: z.number() });
 
 /** @param now milliseconds since the epoch */
-export function createSweepLedger(ledger: Firestore, now: () => number): SweepLedger {
+export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger {
   const grants = ledger.collection('grants');
   const live = grants.where('state', 'in', ['issuing', 'active']);
   const notOver = grants.where('state', 'in', ['issuing', 'active', 'revoking']);
@@ -78,7 +78,7 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
     for (let last: QueryDocumentSnapshot | undefined; found.length < limit; last = found.at(-1)) {
       const size = Math.min(PAGE, limit - found.length);
       const page = (last ? query.startAfter(last) : query).limit(size).get();
-      const { docs } = await within(LEDGER_DEADLINE_MS, 'ledger', page);
+      const { docs } = await answered(clock, page);
       found.push(...docs);
       if (docs.length < size) break;
     }
@@ -96,23 +96,23 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
       const before = toAccount(read);
       // One that says so already may have been written by another sweep: then it is the other's to go on with. Should it
       // have been this one's, with the answer lost, a later sweep goes on.
-      const after = before && next(before, now());
+      const after = before && next(before, clock.now());
       if (!after) return undefined;
       const batch = ledger.batch();
       putAccount(batch, read, before, after);
       await batch.commit();
       return after;
     };
-    return within(LEDGER_DEADLINE_MS, 'ledger', untilWritten(attempt));
+    return written(clock, attempt);
   };
 
   return {
     unfinished: (limit) =>
       list(grants.where('state', '==', 'revoking').where('dead_at', '==', null).orderBy(FieldPath.documentId()), limit),
-    overdue: (limit) => list(notOver.where('expires_at', '<=', new Date(now())).orderBy('expires_at'), limit),
-    quiet: (limit) => list(live.where('job_check_at', '<=', new Date(now())).orderBy('job_check_at'), limit),
+    overdue: (limit) => list(notOver.where('expires_at', '<=', new Date(clock.now())).orderBy('expires_at'), limit),
+    quiet: (limit) => list(live.where('job_check_at', '<=', new Date(clock.now())).orderBy('job_check_at'), limit),
     heardOfJob: (grant, askAgainAfter) =>
-      moveGrant(ledger, grant, (existing, at) => heardOfJob(existing, askAgainAfter, at), now),
+      moveGrant(ledger, grant, (existing, at) => heardOfJob(existing, askAgainAfter, at), clock),
     accounts: async () => {
       const accounts = ledger.collection('service_accounts').orderBy(FieldPath.documentId());
       const { held, unreadable } = readable(await read(accounts, MAX_ACCOUNTS), toAccount);
@@ -122,7 +122,7 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
     wake: (email, waking_at) => moveAccount(email, (existing, at) => wake(existing, waking_at, at)),
     recheck: (email) => moveAccount(email, recheck),
     reclaim: async ({ email, account }) => {
-      const document = await within(LEDGER_DEADLINE_MS, 'ledger', grantDocument(ledger, account.grant ?? 'none').get());
+      const document = await answered(clock, grantDocument(ledger, account.grant ?? 'none').get());
       const { held, unreadable } = readable([document], toGrant);
       const [grant] = held.map(({ record }) => record);
       const holds = grant?.kind === 'pooled_service_account' && grant.service_account === email && isLive(grant);
@@ -133,22 +133,18 @@ export function createSweepLedger(ledger: Firestore, now: () => number): SweepLe
       );
     },
     mayAskBuildkite: (held) =>
-      within(
-        LEDGER_DEADLINE_MS,
-        'ledger',
-        untilWritten(async () => {
-          const read = await asking.get();
-          const until = read.exists ? askingSchema.parse(fromStored(read.data())).held_until : 0;
-          if (until > now()) return false;
-          const data = toStored({ held_until: now() + held });
-          if (read.updateTime) await asking.update(data, { lastUpdateTime: read.updateTime });
-          else await asking.create(data);
-          return true;
-        }),
-      ),
+      written(clock, async () => {
+        const read = await asking.get();
+        const until = read.exists ? askingSchema.parse(fromStored(read.data())).held_until : 0;
+        if (until > clock.now()) return false;
+        const data = toStored({ held_until: clock.now() + held });
+        if (read.updateTime) await asking.update(data, { lastUpdateTime: read.updateTime });
+        else await asking.create(data);
+        return true;
+      }),
     leaveBuildkiteAlone: async (milliseconds) => {
-      const data = toStored({ held_until: now() + milliseconds });
-      await within(LEDGER_DEADLINE_MS, 'ledger', asking.set(data));
+      const data = toStored({ held_until: clock.now() + milliseconds });
+      await answered(clock, asking.set(data));
     },
   };
 }

@@ -2,13 +2,13 @@
 
 import type { Firestore } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant.ts';
-import { within } from '../unavailable.ts';
-import { LEDGER_DEADLINE_MS, toGrant } from './records.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { answered, toGrant } from './records.ts';
 
 /** The grant on whose record the token stands; undefined when none does. Throws Unavailable. */
 export type LookUpToken = (token_sha256: string) => Promise<Grant | undefined>;
 
-export function createTokenLookup(ledger: Firestore): LookUpToken {
+export function createTokenLookup(ledger: Firestore, clock: Clock): LookUpToken {
   const grants = ledger.collection('grants');
   return async (token_sha256) => {
     const query = grants.where('token_sha256s', 'array-contains', token_sha256).limit(1);
@@ -16,6 +16,6 @@ export function createTokenLookup(ledger: Firestore): LookUpToken {
       const [found] = (await query.get()).docs;
       return found && toGrant(found);
     };
-    return within(LEDGER_DEADLINE_MS, 'ledger', find());
+    return answered(clock, find());
   };
 }

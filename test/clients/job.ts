@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Job } from '../../sandbox/buildkite/buildkite.ts';
-import { AUDIENCE, type InProcessDesk } from '../in-process-desk.ts';
+import { AUDIENCE, type InProcessDesk } from '../fixtures/in-process-desk.ts';
 
 const AGENT = fileURLToPath(new URL('../../sandbox/buildkite/agent.ts', import.meta.url));
 const PLUGIN_EXECUTABLE = fileURLToPath(new URL('../../plugin/bin/job-token', import.meta.url));

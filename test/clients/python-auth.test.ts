@@ -4,8 +4,8 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { jsonServer } from '../../sandbox/local-server.ts';
-import { grantsOf } from '../functions/a-token-request.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { grantsOf } from '../http/a-token-request.ts';
 import { runChild } from './child.ts';
 import { withoutRequestId } from './client-process.ts';
 import { missing, pythonOfGcloud } from './gcloud.ts';

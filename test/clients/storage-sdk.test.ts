@@ -2,8 +2,8 @@
 // that no wish of a client makes it more.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { aJobToken } from '../functions/a-token-request.ts';
-import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { aJobToken } from '../http/a-token-request.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
 import { aJobOnDisk, type JobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
@@ -22,7 +22,7 @@ describe('@google-cloud/storage', () => {
     [bucket, elsewhere] = [`${desk.project}-cache`, `${desk.project}-artifacts`];
   });
   afterEach(async () => {
-    desk.clock.now = undefined;
+    desk.clock.reset();
     for (const close of open.splice(0).reverse()) await close();
   });
   afterAll(async () => {
@@ -83,14 +83,14 @@ describe('@google-cloud/storage', () => {
   });
 
   it('is refused when its token has expired, which its job has to wait for', async () => {
-    desk.clock.now = Date.now();
+    desk.clock.set(Date.now());
     const on = aJobOnDisk(desk);
     const client = aClient(on, 'staging-cache');
     expect(await client.ask('save', bucket, 'warm/d', 'text')).toEqual({ value: null });
     await on.finish();
-    desk.clock.now += 9 * MINUTE;
+    desk.clock.advance(9 * MINUTE);
     expect(await client.ask('read', bucket, 'warm/d')).toEqual({ value: 'text' });
-    desk.clock.now += 2 * MINUTE;
+    desk.clock.advance(2 * MINUTE);
     const expired = { error: { code: 401, message: 'Request had invalid authentication credentials.' } };
     expect(await client.ask('save', bucket, 'warm/d', 'other text')).toEqual(expired);
     expect(await client.ask('list', bucket, 'warm/')).toEqual(expired);

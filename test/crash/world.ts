@@ -26,7 +26,7 @@ import { type LoadedPolicy, parsePolicyText } from '../../shared/policy-text.ts'
 import type { RevokeParts } from '../../shared/revoke.ts';
 import { sweep } from '../../shared/sweep.ts';
 import type { SweepParts } from '../../shared/sweep-step.ts';
-import { jobClaims } from '../job-claims.ts';
+import { jobClaims } from '../fixtures/job-claims.ts';
 import { cutFirestore } from './cut-firestore.ts';
 import { type Cut, CutProcess, Cutting } from './cut-process.ts';
 import { accountsOf, type Identity, type Lane } from './lanes.ts';

@@ -2,7 +2,7 @@
 // was written.
 
 import type { Job } from '../../sandbox/buildkite/buildkite.ts';
-import { AUDIENCE, openInProcessDesk } from '../in-process-desk.ts';
+import { AUDIENCE, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { type LogEntry, toLogEntry } from './log-filter-entry.ts';
 import type { PlatformPoint } from './monitoring-query.ts';
 
@@ -60,8 +60,8 @@ export async function openWatchedDesk(canaryGrants?: string) {
   const platform: PlatformPoint[] = [];
   let start = Math.floor(Date.now() / MINUTE) * MINUTE;
   let taken = 0;
-  desk.clock.now = start;
-  const now = () => desk.clock.now ?? Number.NaN;
+  desk.clock.set(start);
+  const now = () => desk.clock.now();
   /** Keeps what was written since, as written now. */
   const take = () => {
     for (const line of desk.lines.slice(taken)) entries.push(toLogEntry(line, now()));
@@ -82,14 +82,14 @@ export async function openWatchedDesk(canaryGrants?: string) {
     /** Begins to count time anew, and forgets what was seen. */
     begin: () => {
       start = Math.ceil(now() / HOUR) * HOUR + HOUR;
-      desk.clock.now = start;
+      desk.clock.set(start);
       entries.length = 0;
       platform.length = 0;
     },
     /** Moves the clock to so many milliseconds after the beginning. */
     at: (milliseconds: number) => {
       if (start + milliseconds < now()) throw new Error('time goes one way');
-      desk.clock.now = start + milliseconds;
+      desk.clock.set(start + milliseconds);
     },
     take,
     startJob: (claims: Record<string, unknown> = {}) => desk.buildkite.startJob(claims),

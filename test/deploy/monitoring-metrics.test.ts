@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
-import { enableAccount } from '../shared/operator.ts';
+import { enableAccount } from '../fixtures/operator.ts';
 import { parseLogFilter } from './log-filter.ts';
 import { MINUTE, openWatchedDesk, SECOND, type WatchedDesk } from './log-filter-desk.ts';
 import { toLogEntry } from './log-filter-entry.ts';
@@ -36,7 +36,7 @@ async function anHalfHour({ desk, at, now, ask, askWith, finish, notify, sweep, 
   const [first, second, third] = [startJob(), startJob(), startJob()];
   const { verifyJobToken } = desk.issuing;
   desk.issuing.verifyJobToken = async (...args) => {
-    desk.clock.now = (desk.clock.now ?? 0) + 250;
+    desk.clock.advance(250);
     return verifyJobToken(...args);
   };
   await ask(first, 'config');

@@ -12,7 +12,7 @@ import { runStep } from '../../sandbox/buildkite/step.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import { parsePolicyText } from '../../shared/policy-text.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
-import { AUDIENCE } from '../in-process-desk.ts';
+import { AUDIENCE } from '../fixtures/in-process-desk.ts';
 import { SECRET } from '../plugin/a-step.ts';
 import { openWatchedDesk, type WatchedDesk } from './log-filter-desk.ts';
 
@@ -27,7 +27,7 @@ afterEach(() => watched?.desk.close());
 async function probe(environment: Record<string, string> = {}) {
   const { desk } = watched;
   // The step's own process reads the real clock.
-  desk.clock.now = undefined;
+  desk.clock.reset();
   if (!step) throw new Error('the README has no step');
   const job = desk.buildkite.startJob({ step_key: step.key, build_branch: 'main' });
   const env = { ...step.env, KEYDESK_URL: desk.tokenUrl, KEYDESK_AUDIENCE: AUDIENCE, ...environment };

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
-import { enableAccount } from '../shared/operator.ts';
+import { enableAccount } from '../fixtures/operator.ts';
 import { HOUR, MINUTE, SECOND, type WatchedDesk } from './log-filter-desk.ts';
 import { type LogEntry, toLogEntry } from './log-filter-entry.ts';
 import {
@@ -98,7 +98,7 @@ export const BAD: Readonly<Record<string, Situation>> = {
     const { sweepLedger } = desk.ending;
     const unfinished: typeof sweepLedger.unfinished = async (limit) => {
       const found = await sweepLedger.unfinished(limit);
-      desk.clock.now = (desk.clock.now ?? 0) + 10 * SECOND;
+      desk.clock.advance(10 * SECOND);
       return found;
     };
     desk.ending.sweepLedger = { ...sweepLedger, unfinished };

@@ -24,9 +24,9 @@ import type { HandOut } from '../../shared/hand-out.ts';
 import type { Swept } from '../../shared/sweep.ts';
 import type { Failure } from '../../shared/sweep-step.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
-import { KEY, sign } from '../functions/a-webhook.ts';
-import { openInProcessDesk } from '../in-process-desk.ts';
-import { runKill } from '../shared/operator.ts';
+import { openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { runKill } from '../fixtures/operator.ts';
+import { KEY, sign } from '../http/a-webhook.ts';
 import { codeIn, partOf, read, rowsOf } from './page.ts';
 import { REFUSALS } from './refusals.ts';
 

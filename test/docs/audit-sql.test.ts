@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
 import { grantId } from '../../shared/core/grant-id.ts';
 import { toLogEntry } from '../deploy/log-filter-entry.ts';
-import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 
 const MINUTE = 60_000;
 const START = Date.parse('2026-11-17T10:00:00Z');
@@ -55,11 +55,11 @@ describe('the SQL of deploy/audit', () => {
   /** When each line was written. */
   const times: number[] = [];
   const stamp = () => {
-    while (times.length < desk.lines.length) times.push(desk.clock.now ?? 0);
+    while (times.length < desk.lines.length) times.push(desk.clock.now());
   };
   const at = (minutes: number) => {
     stamp();
-    desk.clock.now = START + minutes * MINUTE;
+    desk.clock.set(START + minutes * MINUTE);
   };
   const entry = (minutes: number, audit_log: object, log_name = DATA_ACCESS) => ({
     timestamp: new Date(START + minutes * MINUTE).toISOString(),
@@ -162,7 +162,7 @@ describe('the SQL of deploy/audit', () => {
   });
 
   function jobToken(job: Parameters<InProcessDesk['buildkite']['jobToken']>[0]) {
-    return desk.buildkite.jobToken(job, { issuedAt: Math.floor((desk.clock.now ?? 0) / 1000) });
+    return desk.buildkite.jobToken(job, { issuedAt: Math.floor(desk.clock.now() / 1000) });
   }
   async function run(file: string, replace: readonly [string, string][] = []) {
     let sql = readFileSync(join(ROOT, 'deploy', 'audit', file), 'utf8');

@@ -10,7 +10,7 @@ import { ROOT } from '../../sandbox/functions.ts';
 import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';
 import { parseLogFilter } from '../deploy/log-filter.ts';
 import { type LogEntry, toLogEntry } from '../deploy/log-filter-entry.ts';
-import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 
 const FOLDER = join(ROOT, 'deploy', 'audit');
 const read = (file: string) => readFileSync(join(FOLDER, file), 'utf8');
@@ -74,9 +74,9 @@ describe('a query over the lines of a desk', () => {
     await desk.notify('{}', { signature: 'timestamp=1,signature=00' });
     await desk.notify(buildkite.event(job));
 
-    desk.clock.now = Date.now() + 25 * 60_000;
+    desk.clock.advance(25 * 60_000);
     await desk.sweep();
-    entries = desk.lines.map((line) => toLogEntry(line, desk.clock.now ?? 0));
+    entries = desk.lines.map((line) => toLogEntry(line, desk.clock.now()));
     words = {
       GRANT_ID: grantId(job.id, 'staging-admin'),
       JOB_ID: job.id,

@@ -10,7 +10,7 @@ import { type Ran, runStep } from '../../sandbox/buildkite/step.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import { jsonServer } from '../../sandbox/local-server.ts';
 import { gcloudEnvironment, missing, pathOf, pythonOfGcloud } from '../clients/gcloud.ts';
-import { AUDIENCE, databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { AUDIENCE, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { USE_CREDENTIALS } from '../plugin/a-step.ts';
 
 const TAG = { build_branch: 'v1.4.0', build_tag: 'v1.4.0' };

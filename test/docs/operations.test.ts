@@ -20,7 +20,7 @@ import { createSweepLedger } from '../../shared/ledger/sweep-ledger.ts';
 import type { Ask } from '../../shared/outgoing.ts';
 import { parsePolicyText } from '../../shared/policy-text.ts';
 import { sweep } from '../../shared/sweep.ts';
-import { type Around, createMemoryFirestore } from '../memory-firestore.ts';
+import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 
 const handbook = readFileSync(join(ROOT, 'docs', 'OPERATIONS.md'), 'utf8');
 const MINUTE = 60_000;

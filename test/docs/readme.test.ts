@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
 import { newRulesFile } from '../../shared/core/firestore-rules.ts';
 import { parsePolicyText } from '../../shared/policy-text.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const readme = read('README.md');

@@ -24,7 +24,7 @@ import { createKillLedger } from '../../shared/ledger/kill-ledger.ts';
 import { accountDocument, toAccount } from '../../shared/ledger/records.ts';
 import { createSweepLedger } from '../../shared/ledger/sweep-ledger.ts';
 import { parsePolicyText } from '../../shared/policy-text.ts';
-import { createMemoryFirestore } from '../memory-firestore.ts';
+import { createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 import { codeIn, partOf, read, rowsOf } from './page.ts';
 
 const page = read('docs/STORAGE.md');

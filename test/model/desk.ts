@@ -19,7 +19,7 @@ import { createSweepLedger } from '../../shared/ledger/sweep-ledger.ts';
 import { createTokenLookup } from '../../shared/ledger/token-lookup.ts';
 import { parsePolicyText } from '../../shared/policy-text.ts';
 import type { SweepParts } from '../../shared/sweep-step.ts';
-import { type Around, createMemoryFirestore } from '../memory-firestore.ts';
+import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 import { Google, URLS } from './google.ts';
 import { Oracle } from './invariants.ts';
 import type { World } from './world.ts';

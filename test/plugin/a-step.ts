@@ -6,7 +6,7 @@ import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import type { PluginConfiguration } from '../../sandbox/buildkite/plugin.ts';
 import { type RunningStep, type StepParts, startStep } from '../../sandbox/buildkite/step.ts';
 import { ROOT } from '../../sandbox/functions.ts';
-import { AUDIENCE, type InProcessDesk } from '../in-process-desk.ts';
+import { AUDIENCE, type InProcessDesk } from '../fixtures/in-process-desk.ts';
 
 export const PLUGIN = join(ROOT, 'plugin');
 /** Runs in a step: tells what Google's library makes of the step's credentials. */

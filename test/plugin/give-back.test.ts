@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { grantEvents, runAStep, startAStep, USE_CREDENTIALS } from './a-step.ts';
 import { type Front, openFront } from './front.ts';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname as folderOf, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { grantEvents, runAStep, SECRET, startAStep, USE_CREDENTIALS } from './a-step.ts';
 
 let desk: InProcessDesk;
@@ -174,10 +174,10 @@ describe('a step that outlives its tokens', () => {
     const uses = [{ credentials: 'staging-export' }];
     const running = startAStep(desk, { command: `${USE_CREDENTIALS} '${later}'`, uses });
     await running.saw('sha256 ');
-    desk.clock.now = Date.now() + 3 * 3600_000;
+    desk.clock.advance(3 * 3600_000);
     writeFileSync(later, '');
     const ran = await running.finished;
-    desk.clock.now = undefined;
+    desk.clock.reset();
     expect(ran.exitCode).toBe(0);
     const fetched = sha256sOf(ran.output);
     expect(new Set(fetched).size).toBe(2);
@@ -194,10 +194,10 @@ describe('a step that outlives its tokens', () => {
     const uses = [{ 'job-token': 'file', lifetime: 60 }];
     const running = startAStep(desk, { command, uses });
     await running.saw('sha256 ');
-    desk.clock.now = Date.now() + 20 * 60_000;
+    desk.clock.advance(20 * 60_000);
     writeFileSync(later, '');
     const ran = await running.finished;
-    desk.clock.now = undefined;
+    desk.clock.reset();
     const at = folderOf(String(ran.environment.GOOGLE_APPLICATION_CREDENTIALS));
     expect(ran.output).toContain(`"credential_source": { "file": "${at}/job-token" }`);
     expect(ran.environment).not.toHaveProperty('GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES');
@@ -235,5 +235,5 @@ it('a step’s grants end with its pre-exit, on record as returned by the job', 
     'grant.revoked staging-config',
   ]);
   expect((await desk.introspect(kept('ended'))).json).toEqual({ active: false });
-  expect(await firestoreAs(kept('ended'), desk.project, 'config/web')).toBe(403);
+  expect(await firestoreAs(desk, kept('ended'), 'config/web')).toBe(403);
 });

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { grantEvents, recorder, runAStep, USE_CREDENTIALS } from './a-step.ts';
 import { type Front, openFront } from './front.ts';
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parsePipeline } from '../../sandbox/buildkite/pipeline.ts';
 import { runStep } from '../../sandbox/buildkite/step.ts';
 import { ROOT } from '../../sandbox/functions.ts';
-import { type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { PLUGIN, USE_CREDENTIALS } from './a-step.ts';
 
 const readme = readFileSync(join(PLUGIN, 'README.md'), 'utf8');

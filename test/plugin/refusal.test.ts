@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AUDIENCE, type InProcessDesk, openInProcessDesk } from '../in-process-desk.ts';
+import { AUDIENCE, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { grantEvents, runAStep, SECRET, startAStep } from './a-step.ts';
 import { type Front, openFront } from './front.ts';
 

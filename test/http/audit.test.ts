@@ -1,0 +1,398 @@
+import { spawnSync } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../sandbox/functions.ts';
+import type { AuditEvent } from '../../shared/audit.ts';
+import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';
+import { Unavailable } from '../../shared/unavailable.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { enableAccount } from '../fixtures/operator.ts';
+import { callRaw } from '../fixtures/raw-request.ts';
+import { linesOf, TIME, TRACE, USER_AGENT, who } from './an-audit-line.ts';
+
+// The lines of the log are an interface: alerts, dashboards and auditors read them. Each is written out here in full, so
+// that no field can go, come or change its type unnoticed.
+
+const GRANT_ID = expect.stringMatching(/^[0-9a-f]{32}$/);
+const MINUTE = 60_000;
+
+describe('the audit line of', () => {
+  let desk: InProcessDesk;
+  let lines: ReturnType<typeof linesOf>;
+  const seen: Partial<Record<AuditEvent, object>> = {};
+  beforeAll(async () => {
+    desk = await openInProcessDesk();
+    lines = linesOf(desk);
+  });
+  afterAll(() => desk.close());
+
+  const call = (url: string, path: string, headers: Record<string, string> = {}, body = '') =>
+    callRaw(desk, url, {
+      path,
+      headers: {
+        'user-agent': USER_AGENT,
+        'x-forwarded-for': '203.0.113.7',
+        'x-cloud-trace-context': `${TRACE}/74;o=1`,
+        ...headers,
+      },
+      body,
+    });
+  const byPath = async (jobToken: string, credential: string) =>
+    call(desk.tokenUrl, `/token/${credential}`, { authorization: `Bearer ${jobToken}` });
+  const notify = (body: string) =>
+    call(
+      desk.webhookUrl,
+      '/',
+      {
+        'x-buildkite-signature': desk.buildkite.signature(body, Math.floor(desk.clock.now() / 1000)),
+      },
+      body,
+    );
+  const lineOf = (event: AuditEvent, audit: readonly { event: AuditEvent }[]) => {
+    const found = audit.filter((line) => line.event === event);
+    expect(found).toHaveLength(1);
+    seen[event] = found[0] as object;
+    return found[0];
+  };
+
+  const CHECKS = [
+    {
+      claim: 'pipeline_id',
+      patterns: ['0184990a-4782-42b5-afc1-16715b10b1f0'],
+      value: '0184990a-4782-42b5-afc1-16715b10b1f0',
+      matched: true,
+    },
+    { claim: 'build_branch', patterns: ['main', 'release/*'], value: 'main', matched: true },
+  ];
+
+  it('grant.issued tells who got what, why, for how long, and the token by its hash', async () => {
+    const job = desk.buildkite.startJob();
+    const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-export');
+    expect(lineOf('grant.issued', answer.audit)).toEqual({
+      ...lines.frame('grant.issued', 200, '/token/staging-export', lines.labels('staging-export')),
+      ...lines.grantLine(job.id, 'staging-export'),
+      message: `staging-export of job ${job.id}: issued`,
+      state: 'active',
+      ended_at: null,
+      ended_by: null,
+      job_ended_at: null,
+      job_finished_at: null,
+      job_check_at: TIME,
+      dead_at: null,
+      token_sha256: tokenSha256(answer.json.access_token),
+      token_expires_at: TIME,
+      trace: [{ rule: 'deploy to staging', outcome: 'granted', checks: CHECKS }],
+    });
+  });
+
+  it('grant.refused tells the reason and every rule that was tried', async () => {
+    const job = desk.buildkite.startJob({ build_branch: 'feature', 'agent_tag:queue': 'deploy' });
+    const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const { build_tag: _, ...claims } = who(job.id);
+    expect(lineOf('grant.refused', answer.audit)).toEqual({
+      ...lines.frame('grant.refused', 400, '/token/staging-config', { reason: 'no_rule_grants', pipeline: 'app' }),
+      severity: 'NOTICE',
+      message: 'refused: no_rule_grants',
+      reason: 'no_rule_grants',
+      credential: 'staging-config',
+      trace: [
+        {
+          rule: 'deploy to staging',
+          outcome: 'claims_do_not_match',
+          checks: [CHECKS[0], { ...CHECKS[1], value: 'feature', matched: false }],
+        },
+      ],
+      job: { ...claims, build_branch: 'feature', runner_environment: 'self-hosted', 'agent_tag:queue': 'deploy' },
+    });
+  });
+
+  it('webhook.accepted and grant.revoked tell that a job ended and that its access is gone', async () => {
+    const job = desk.buildkite.startJob();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const answer = await notify(desk.buildkite.event(job));
+    expect(lineOf('webhook.accepted', answer.audit)).toEqual({
+      ...lines.frame('webhook.accepted', 200, '/'),
+      severity: 'INFO',
+      message: `job ${job.id} ended`,
+      buildkite_event: 'job.finished',
+      result: 'job_ended',
+      job_id: job.id,
+      pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+      job_state: 'passed',
+      other_pipeline: false,
+      repeated: false,
+      revoked: 1,
+      renewal_ended: 0,
+      expired: 0,
+      unfinished: 0,
+      unfinished_because: [],
+    });
+    expect(lineOf('grant.revoked', answer.audit)).toEqual({
+      ...lines.frame('grant.revoked', 200, '/', lines.labels('staging-config')),
+      ...lines.grantLine(job.id, 'staging-config'),
+      message: `staging-config of job ${job.id}: revoked: access was taken away`,
+      state: 'revoked',
+      ended_at: TIME,
+      ended_by: 'job.finished',
+      job_ended_at: TIME,
+      job_finished_at: TIME,
+      job_check_at: null,
+      dead_at: TIME,
+      dead_after_s: expect.any(Number),
+      dead_after_job_end_s: expect.any(Number),
+    });
+  });
+
+  it('grant.renewal_ended does not claim that anything was revoked', async () => {
+    const job = desk.buildkite.startJob();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-export');
+    const answer = await notify(desk.buildkite.event(job));
+    expect(lineOf('grant.renewal_ended', answer.audit)).toEqual({
+      ...lines.frame('grant.renewal_ended', 200, '/', lines.labels('staging-export')),
+      ...lines.grantLine(job.id, 'staging-export'),
+      message: `staging-export of job ${job.id}: not renewed any more: its tokens die at expires_at`,
+      state: 'active',
+      ended_at: TIME,
+      ended_by: 'job.finished',
+      job_ended_at: TIME,
+      job_finished_at: TIME,
+      job_check_at: null,
+      dead_at: null,
+    });
+  });
+
+  it('webhook.refused tells the reason that the answer does not', async () => {
+    const answer = await call(desk.webhookUrl, '/', { 'x-buildkite-token': 'guess' }, '{}');
+    expect(lineOf('webhook.refused', answer.audit)).toEqual({
+      ...lines.frame('webhook.refused', 401, '/', { reason: 'plain_token_mode' }),
+      severity: 'WARNING',
+      message: 'webhook refused: plain_token_mode',
+      reason: 'plain_token_mode',
+    });
+  });
+
+  it('grant.returned tells that the job gave its grant back, and which token it showed', async () => {
+    const job = desk.buildkite.startJob();
+    const { json } = await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const answer = await call(desk.tokenUrl, '/revoke', form, `token=${json.access_token}`);
+    expect(lineOf('grant.returned', answer.audit)).toEqual({
+      ...lines.frame('grant.returned', 200, '/revoke', lines.labels('staging-config')),
+      severity: 'INFO',
+      message: `staging-config of job ${job.id} was returned by the job`,
+      grant_id: grantId(job.id, 'staging-config'),
+      token_sha256: tokenSha256(json.access_token),
+      unfinished_because: [],
+    });
+    expect(answer.audit.map(({ event }) => event)).toEqual(['grant.returned', 'grant.revoked']);
+    expect(answer.audit[1]).toMatchObject({ state: 'revoked', ended_by: 'early_return', job_ended_at: null });
+  });
+
+  it('job.found_finished tells that no webhook told of the end of a job', async () => {
+    const job = desk.buildkite.startJob();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    job.state = 'failed';
+    desk.clock.advance(6 * MINUTE);
+    const answer = await call(desk.sweepUrl, '/');
+    desk.clock.reset();
+    expect(lineOf('job.found_finished', answer.audit)).toEqual({
+      ...lines.frame('job.found_finished', 200, '/'),
+      severity: 'WARNING',
+      message: `job ${job.id} had ended, and no webhook has said so yet`,
+      job_id: job.id,
+      job_state: 'failed',
+      pipeline_slug: 'app',
+    });
+    const revoked = answer.audit.filter(({ event }) => event === 'grant.revoked');
+    expect(revoked).toMatchObject([{ job_id: job.id, ended_by: 'job.found_finished' }]);
+  });
+
+  it('sweep.completed and grant.expired tell what the sweep found', async () => {
+    await call(desk.sweepUrl, '/');
+    const job = desk.buildkite.startJob();
+    desk.clock.advance(3_600_000);
+    await call(desk.sweepUrl, '/');
+    desk.clock.reset();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    desk.clock.advance(3_600_000);
+    const answer = await call(desk.sweepUrl, '/');
+    desk.clock.reset();
+    expect(lineOf('sweep.completed', answer.audit)).toEqual({
+      ...lines.frame('sweep.completed', 200, '/'),
+      severity: 'INFO',
+      message: 'sweep: 0 revoked, 1 expired, 0 accounts enabled, 0 failed',
+      completed: true,
+      revoked: 0,
+      expired: 1,
+      ended_by_clock: 1,
+      renewal_ended: 0,
+      asked_buildkite: 0,
+      found_finished: 0,
+      accounts_enabled: 0,
+      accounts_disabled_again: 0,
+      pools: {},
+      failed: 0,
+      oldest_unfinished_s: 0,
+      more: false,
+      took_ms: expect.any(Number),
+      failures: [],
+    });
+    expect(lineOf('grant.expired', answer.audit)).toEqual({
+      ...lines.frame('grant.expired', 200, '/', lines.labels('staging-config')),
+      ...lines.grantLine(job.id, 'staging-config'),
+      message: `staging-config of job ${job.id}: expired: its time was up`,
+      state: 'expired',
+      ended_at: TIME,
+      ended_by: 'clock',
+      job_ended_at: null,
+      job_finished_at: null,
+      job_check_at: null,
+      dead_at: TIME,
+      dead_after_s: 0,
+    });
+  });
+
+  it('account.disabled_again and account.enabled tell what became of a pooled account after its job', async () => {
+    const start = desk.clock.now();
+    desk.clock.set(start);
+    const job = desk.buildkite.startJob();
+    const issued = await byPath(await desk.buildkite.jobToken(job), 'staging-admin');
+    const { service_account } = issued.audit[0] as unknown as { service_account: string };
+    await notify(desk.buildkite.event(job));
+    // What the webhook had no time for on a slow machine, the sweep finishes.
+    desk.clock.set(start + MINUTE);
+    await call(desk.sweepUrl, '/');
+    expect(desk.google.accounts.get(service_account)).toEqual({ disabled: true });
+    await enableAccount(desk, service_account);
+    const line = (event: AuditEvent) => ({
+      ...lines.frame(event, 200, '/', { service_account }),
+      service_account,
+      pool: 'staging-admin',
+      grant_id: grantId(job.id, 'staging-admin'),
+      leased_at: TIME,
+      disabled_at: TIME,
+      rests_until: TIME,
+    });
+
+    desk.clock.set(start + 6 * MINUTE);
+    const resting = await call(desk.sweepUrl, '/');
+    expect(lineOf('account.disabled_again', resting.audit)).toEqual({
+      ...line('account.disabled_again'),
+      severity: 'ERROR',
+      message: `${service_account} was found enabled while it must rest, and was disabled again: who enabled it?`,
+    });
+    // Enabled once more, and IAM does not disable it.
+    await enableAccount(desk, service_account);
+    const { disableAccount } = desk.ending;
+    desk.ending.disableAccount = () => Promise.reject(new Unavailable('iam serviceAccounts.disable', 'answered 403'));
+    desk.clock.set(start + 8 * MINUTE);
+    const still = await call(desk.sweepUrl, '/');
+    desk.ending.disableAccount = disableAccount;
+    expect(lineOf('account.not_disabled', still.audit)).toEqual({
+      ...line('account.not_disabled'),
+      severity: 'CRITICAL',
+      message: `${service_account} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
+    });
+    desk.clock.set(start + 17 * MINUTE);
+    const rested = await call(desk.sweepUrl, '/');
+    desk.clock.reset();
+    expect(lineOf('account.enabled', rested.audit)).toEqual({
+      ...line('account.enabled'),
+      severity: 'INFO',
+      message: `${service_account} is enabled again: the last token issued from it has expired`,
+    });
+  });
+
+  it('pool.counted tells how many accounts of a pool are free, as they are after the sweep', async () => {
+    const job = desk.buildkite.startJob();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-admin');
+    const answer = await call(desk.sweepUrl, '/');
+    expect(lineOf('pool.counted', answer.audit)).toEqual({
+      ...lines.frame('pool.counted', 200, '/', { pool: 'staging-admin' }),
+      severity: 'INFO',
+      message: 'pool staging-admin: 2 of 3 accounts are free',
+      pool: 'staging-admin',
+      size: 3,
+      free: 2,
+      leased: 1,
+      revoking: 0,
+      resting: 0,
+      exhausted_in_s: expect.toSatisfy((value) => value === null || Number.isInteger(value)),
+    });
+  });
+
+  it('work.failed tells what a sweep left for the next one, and who failed', async () => {
+    const job = desk.buildkite.startJob();
+    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const { closeGrantDocument } = desk.ending;
+    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
+    await notify(desk.buildkite.event(job));
+    const answer = await call(desk.sweepUrl, '/');
+    desk.ending.closeGrantDocument = closeGrantDocument;
+    expect(lineOf('work.failed', answer.audit)).toEqual({
+      ...lines.frame('work.failed', 200, '/'),
+      severity: 'WARNING',
+      message: 'not done: grant document: the test broke it',
+      grant_id: grantId(job.id, 'staging-config'),
+      what: 'grant document',
+      detail: 'grant document: the test broke it',
+    });
+  });
+
+  it('request.failed tells where our own fault lies', async () => {
+    const { verifyJobToken } = desk.issuing;
+    desk.issuing.verifyJobToken = () => Promise.reject(new Error('the test broke it'));
+    const answer = await byPath('a.b.c', 'staging-config');
+    desk.issuing.verifyJobToken = verifyJobToken;
+    expect(lineOf('request.failed', answer.audit)).toEqual({
+      ...lines.frame('request.failed', 500, '/token/staging-config'),
+      severity: 'ERROR',
+      message: expect.stringMatching(/^request failed: Error: the test broke it\n {4}at /),
+    });
+  });
+
+  it('start.failed tells what keeps a function from starting, by name and never by value', () => {
+    const args = ['--input-type=module', '--eval', "import 'ROOT/functions/webhook.ts';".replace('ROOT/', ROOT)];
+    const env = {
+      ...process.env,
+      GOOGLE_CLOUD_PROJECT: 'acme-staging',
+      KEYDESK_WEBHOOK_TOKENS: 'a secret, with,too many',
+    };
+    const { status, stdout } = spawnSync(process.execPath, args, { cwd: ROOT, env, encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stdout).not.toContain('a secret');
+    const problem = expect.stringMatching(/^KEYDESK_WEBHOOK_TOKENS /);
+    expect(lineOf('start.failed', [JSON.parse(stdout)])).toEqual({
+      event: 'start.failed',
+      severity: 'CRITICAL',
+      message: expect.stringMatching(/^cannot start: KEYDESK_WEBHOOK_TOKENS /),
+      problems: [problem],
+      'logging.googleapis.com/labels': { event: 'start.failed' },
+    });
+  });
+
+  it('every event of the functions was seen, each on one line', () => {
+    // The kill switch's own are in test/emulator/kill-switch-audit.test.ts.
+    const all: Record<Exclude<AuditEvent, `kill_switch.${string}`>, true> = {
+      'grant.issued': true,
+      'grant.refused': true,
+      'grant.revoked': true,
+      'grant.renewal_ended': true,
+      'grant.expired': true,
+      'grant.returned': true,
+      'job.found_finished': true,
+      'account.enabled': true,
+      'account.disabled_again': true,
+      'account.not_disabled': true,
+      'webhook.accepted': true,
+      'webhook.refused': true,
+      'sweep.completed': true,
+      'pool.counted': true,
+      'work.failed': true,
+      'request.failed': true,
+      'start.failed': true,
+    };
+    expect(Object.keys(seen).sort()).toEqual(Object.keys(all).sort());
+    for (const line of desk.lines) expect(line).toMatch(/^\{[^\n]*\}\n$/);
+    for (const { grant_id } of desk.audit.filter((line) => 'grant_id' in line)) expect(grant_id).toEqual(GRANT_ID);
+  });
+});

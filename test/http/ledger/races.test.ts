@@ -1,0 +1,209 @@
+// What the ledger's conditional commits are for: somebody else writes between a step's read and its commit. Each step is
+// interrupted there, once, by the whole of the other; and each commit is tried with its answer lost.
+
+import { randomUUID } from 'node:crypto';
+import type { Firestore } from '@google-cloud/firestore';
+import { describe, expect, it } from 'vitest';
+import { grantId, tokenSha256 } from '../../../shared/core/grant-id.ts';
+import { createEndingLedger } from '../../../shared/ledger/ending-ledger.ts';
+import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
+import { createIssuingLedger, type Reserved } from '../../../shared/ledger/issuing-ledger.ts';
+import { databaseOf } from '../../fixtures/in-process-desk.ts';
+import { jobClaims } from '../../fixtures/job-claims.ts';
+import { TestClock } from '../../fixtures/test-clock.ts';
+
+const PROJECT = `races-${randomUUID().slice(0, 8)}`;
+const plain = databaseOf(PROJECT, '(default)');
+const clock = new TestClock(Date.UTC(2026, 10, 24));
+
+type Interruption = { readonly before?: () => Promise<unknown>; readonly after?: () => Promise<unknown> };
+
+/** The same database, with the first commit (or the first update of a document) interrupted. */
+function interrupted(interruption: Interruption): Firestore {
+  let done = false;
+  const around = async <T>(write: () => Promise<T>): Promise<T> => {
+    if (done) return write();
+    done = true;
+    await interruption.before?.();
+    const written = await write();
+    await interruption.after?.();
+    return written;
+  };
+  return wrap(plain, {
+    batch: () => {
+      const batch = plain.batch();
+      return wrap(batch, { commit: () => around(() => batch.commit()) });
+    },
+    collection: (path: string) => {
+      const collection = plain.collection(path);
+      return wrap(collection, {
+        doc: (id: string) => {
+          const document = collection.doc(id);
+          if (path !== 'keydesk_grants') return document;
+          const update = document.update.bind(document) as (...args: unknown[]) => Promise<unknown>;
+          return wrap(document, { update: (...args: unknown[]) => around(() => update(...args)) });
+        },
+      });
+    },
+  });
+}
+
+function wrap<T extends object>(target: T, instead: Record<string, unknown>): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      if (typeof name === 'string' && name in instead) return instead[name];
+      const value = Reflect.get(target, name) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+const CAPS = { issuesPerMinute: 60, liveGrantsPerPipeline: 1000 };
+
+const KINDS = {
+  immediate: {
+    kind: 'firestore' as const,
+    environment: 'staging',
+    ttl: 900,
+    project: PROJECT,
+    database: '(default)',
+    apiKey: 'key',
+    signer: 'signer@acme.iam.gserviceaccount.com',
+    allow: [],
+  },
+  expiry: {
+    kind: 'service_account' as const,
+    environment: 'staging',
+    ttl: 900,
+    email: 'export@acme.iam.gserviceaccount.com',
+    scopes: ['https://www.googleapis.com/auth/datastore'],
+    storage: null,
+  },
+};
+
+function aJob(revocation: keyof typeof KINDS) {
+  const claims = jobClaims();
+  const credential = KINDS[revocation];
+  const request = { claims, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, caps: CAPS };
+  const { job_id } = claims;
+  const grant_id = grantId(job_id, 'web');
+  const reserveIn = (database: Firestore) => createIssuingLedger(database, clock).reserve(request, () => {});
+  return {
+    job_id,
+    reserveIn,
+    reserve: async () => {
+      const reserved = await reserveIn(plain);
+      if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
+      return reserved;
+    },
+    activateIn: (database: Firestore, reserved: Reserved) =>
+      createIssuingLedger(database, clock).activate(
+        { grant_id, sha256: tokenSha256(randomUUID()), expires_at: clock.now() + 600_000 },
+        reserved,
+      ),
+    endIn: (database: Firestore) =>
+      createEndingLedger(database, clock).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' }),
+    grant: async () => (await plain.collection('grants').doc(grant_id).get()).data(),
+    job: async () => (await plain.collection('jobs').doc(job_id).get()).data(),
+  };
+}
+describe.each(['immediate', 'expiry'] as const)(
+  'an %s grant, when the job ends between read and commit of',
+  (revocation) => {
+    const ENDED = revocation === 'immediate' ? { state: 'revoking' } : { ended_by: 'job.finished' };
+
+    it('its first reservation: it is refused and leaves no grant', async () => {
+      const job = aJob(revocation);
+      const reserved = await job.reserveIn(interrupted({ before: () => job.endIn(plain) }));
+      expect(reserved).toMatchObject({ refusal: { reason: 'job_ended' } });
+      expect(await job.grant()).toBeUndefined();
+      expect(await job.job()).toMatchObject({ grants: [], ended_by: 'job.finished' });
+    });
+
+    it('its renewal: it is refused and the grant stays ended', async () => {
+      const job = aJob(revocation);
+      await job.activateIn(plain, await job.reserve());
+      const renewed = await job.reserveIn(interrupted({ before: () => job.endIn(plain) }));
+      expect(renewed).toMatchObject({ refusal: { reason: 'job_ended' } });
+      expect(await job.grant()).toMatchObject({ ...ENDED, issued_count: 1 });
+    });
+
+    it('the renewal of an expired grant: it is refused', async () => {
+      const job = aJob(revocation);
+      const { grant } = await job.reserve();
+      const expired = await createEndingLedger(plain, new TestClock(grant.expires_at + 1)).expire(grant);
+      expect(expired).toMatchObject({ state: 'expired' });
+      const renewed = await job.reserveIn(interrupted({ before: () => job.endIn(plain) }));
+      expect(renewed).toMatchObject({ refusal: { reason: 'job_ended' } });
+      expect(await job.grant()).toMatchObject({ state: 'expired' });
+    });
+
+    it('recording its token: it is refused and no token is on record', async () => {
+      const job = aJob(revocation);
+      const issued = await job.activateIn(interrupted({ before: () => job.endIn(plain) }), await job.reserve());
+      expect(issued).toMatchObject({ refusal: { reason: 'job_ended' } });
+      expect(await job.grant()).toMatchObject({ ...ENDED, issued_count: 0, tokens: [] });
+    });
+  },
+);
+
+describe.each(['immediate', 'expiry'] as const)('the end of a job with an %s grant', (revocation) => {
+  const ENDED = revocation === 'immediate' ? { state: 'revoking' } : { ended_by: 'job.finished' };
+
+  it('finds a grant that was reserved between its read and its commit', async () => {
+    const job = aJob(revocation);
+    const ended = await job.endIn(interrupted({ before: () => job.reserve() }));
+    expect(ended.grants).toMatchObject([ENDED]);
+    expect(await job.grant()).toMatchObject(ENDED);
+  });
+
+  it('finds a token that was recorded between its read and its commit', async () => {
+    const job = aJob(revocation);
+    const reserved = await job.reserve();
+    await job.endIn(interrupted({ before: () => job.activateIn(plain, reserved) }));
+    expect(await job.grant()).toMatchObject({ ...ENDED, issued_count: 1 });
+  });
+
+  it('is one end when two come at once', async () => {
+    const job = aJob(revocation);
+    await job.reserve();
+    const second = () => {
+      clock.advance(1);
+      return job.endIn(plain);
+    };
+    const first = await job.endIn(interrupted({ before: second }));
+    expect(first.repeated).toBe(true);
+    expect(await job.grant()).toMatchObject(ENDED);
+  });
+
+  it.each(['first reservation', 'token', 'end'] as const)(
+    'comes out right when the answer to its %s is lost',
+    async (what) => {
+      const job = aJob(revocation);
+      const lost = () => interrupted({ after: () => Promise.reject(Object.assign(new Error('lost'), { code: 10 })) });
+      const reserved = what === 'first reservation' ? await job.reserveIn(lost()) : await job.reserve();
+      if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
+      expect(await job.activateIn(what === 'token' ? lost() : plain, reserved)).toMatchObject({
+        grant: { state: 'active' },
+      });
+      expect((await job.grant())?.tokens).toHaveLength(1);
+      await job.endIn(what === 'end' ? lost() : plain);
+      expect(await job.grant()).toMatchObject(ENDED);
+      expect(await job.job()).toMatchObject({ ended_by: 'job.finished' });
+      expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'job_ended' } });
+    },
+  );
+});
+
+it('a grant document that is closed between read and write of a renewal stays closed', async () => {
+  const name = { project: PROJECT, database: '(default)', grant_id: 'f'.repeat(32) };
+  const close = createGrantDocumentCloser(() => plain, clock);
+  const opened = { roles: ['web'], expires_at: clock.now() + 60_000 };
+  expect(await createGrantDocumentOpener(() => plain, clock)(name, opened)).toBe(true);
+  const racing = interrupted({ before: () => close(name, clock.now()) });
+  expect(
+    await createGrantDocumentOpener(() => racing, clock)(name, { ...opened, expires_at: clock.now() + 120_000 }),
+  ).toBe(false);
+  const document = await plain.collection('keydesk_grants').doc(name.grant_id).get();
+  expect(document.data()).toMatchObject({ state: 'ended', roles: [] });
+});

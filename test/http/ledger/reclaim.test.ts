@@ -1,0 +1,53 @@
+// The sweep takes an account back whose grant no longer holds it, but only as it found it: between its look and its write
+// the grant may have been asked for again and lease this very account.
+
+import { randomUUID } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { type Account, accountSchema } from '../../../shared/core/account.ts';
+import { fromStored, toStored } from '../../../shared/ledger/firestore-client.ts';
+import { createSweepLedger } from '../../../shared/ledger/sweep-ledger.ts';
+import { databaseOf } from '../../fixtures/in-process-desk.ts';
+import { TestClock } from '../../fixtures/test-clock.ts';
+
+const NOW = 1_790_000_000_000;
+const HOUR = 3_600_000;
+
+const forgotten: Account = {
+  pool: 'staging-admin',
+  pool_size: 2,
+  state: 'leased',
+  grant: 'f'.repeat(32),
+  leased_at: NOW - 2 * HOUR,
+  rests_until: NOW - HOUR,
+  disabled_at: null,
+  waking_at: null,
+  checked_at: null,
+  delete_at: null,
+};
+
+async function anAccount() {
+  const database = databaseOf(`reclaim-${randomUUID().slice(0, 8)}`, '(default)');
+  const email = 'ci-001@acme-ci-pool.iam.gserviceaccount.com';
+  const document = database.collection('service_accounts').doc(email);
+  await document.create(toStored(forgotten));
+  return {
+    known: { email, account: forgotten },
+    sweepLedger: createSweepLedger(database, new TestClock(NOW)),
+    write: (account: Account) => document.set(toStored(account)),
+    read: async () => accountSchema.parse(fromStored((await document.get()).data())),
+  };
+}
+
+it('an account that no grant holds any more is sent to rest', async () => {
+  const { known, sweepLedger, read } = await anAccount();
+  expect(await sweepLedger.reclaim(known)).toMatchObject({ state: 'resting' });
+  expect(await read()).toMatchObject({ state: 'resting', rests_until: NOW + 60_000 });
+});
+
+it('an account that the same grant has leased again since it was found is left to it', async () => {
+  const { known, sweepLedger, write, read } = await anAccount();
+  const leasedAgain = { ...forgotten, leased_at: NOW, rests_until: NOW + HOUR };
+  await write(leasedAgain);
+  expect(await sweepLedger.reclaim(known)).toBeUndefined();
+  expect(await read()).toEqual(leasedAgain);
+});

@@ -1,0 +1,197 @@
+// A pooled account's life over HTTP: leased to one job, disabled when it ends, at rest until its last token has expired,
+// then enabled by the sweep and leased again.
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+
+const MINUTE = 60_000;
+
+describe('a pooled service account', () => {
+  let desk: InProcessDesk;
+  beforeEach(async () => {
+    desk = await openInProcessDesk();
+  });
+  afterEach(async () => {
+    expect(desk.google.unexpected).toEqual([]);
+    await desk.close();
+  });
+
+  async function aJob() {
+    const job = desk.buildkite.startJob();
+    const ask = async () => {
+      const issuedAt = Math.floor(desk.clock.now() / 1000);
+      return desk.askByPath(await desk.buildkite.jobToken(job, { issuedAt }), 'staging-admin');
+    };
+    return { job, ask, finish: () => desk.notify(desk.buildkite.event(job)) };
+  }
+  async function held(called: Called) {
+    expect(called.status).toBe(200);
+    const [issued] = called.audit;
+    return { accessToken: called.json.access_token as string, account: issued.service_account as string };
+  }
+  const accountRecord = async (email: string) =>
+    (await databaseOf(desk.project, 'ledger').collection('service_accounts').doc(email).get()).data();
+  async function asOperator(email: string, what: 'enable' | 'disable') {
+    const own = `http://${desk.google.metadataHost}/computeMetadata/v1/instance/service-accounts/default/token`;
+    const identity = await fetch(own, { headers: { 'metadata-flavor': 'Google' } });
+    const { access_token } = (await identity.json()) as { access_token: string };
+    const answer = await fetch(`${desk.google.url}/v1/projects/${desk.project}/serviceAccounts/${email}:${what}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${access_token}` },
+    });
+    expect(answer.status).toBe(200);
+    await answer.body?.cancel();
+  }
+  const later = (milliseconds: number) => {
+    desk.clock.advance(milliseconds);
+  };
+
+  it('serves its job, dies with it, rests until its token has expired, and serves again', async () => {
+    const job = await aJob();
+    const asked = await job.ask();
+    const { accessToken, account } = await held(asked);
+    expect(asked.json).toMatchObject({ revocation: 'propagating', credential: 'staging-admin', expires_in: 900 });
+    expect(await desk.gate(accessToken)).toBe(200);
+    expect(await accountRecord(account)).toMatchObject({ state: 'leased', grant: asked.json.grant_id });
+
+    const ended = await job.finish();
+    expect(ended.json).toMatchObject({ revoked: 1, unfinished: 0 });
+    expect(ended.audit).toMatchObject([
+      { event: 'webhook.accepted' },
+      { event: 'grant.revoked', service_account: account, leased_at: expect.any(String), dead_at: expect.any(String) },
+    ]);
+    expect(await desk.gate(accessToken)).toBe(401);
+    expect((await job.ask()).json).toMatchObject({ error: 'invalid_grant' });
+    expect(await accountRecord(account)).toMatchObject({ state: 'resting' });
+
+    later(15 * MINUTE);
+    expect((await desk.sweep()).json).toMatchObject({ accounts_enabled: 0 });
+    expect(desk.google.accounts.get(account)).toEqual({ disabled: true });
+    later(2 * MINUTE);
+    const swept = await desk.sweep();
+    expect(swept.json).toMatchObject({
+      accounts_enabled: 1,
+      failed: 0,
+      pools: { 'staging-admin': { size: 3, free: 3, leased: 0, revoking: 0, resting: 0, exhausted_in_s: null } },
+    });
+    expect(swept.audit[0]).toMatchObject({ event: 'account.enabled', service_account: account });
+    expect(await desk.gate(accessToken)).toBe(401);
+    expect(desk.google.accounts.get(account)).toEqual({ disabled: false });
+    expect(await accountRecord(account)).toMatchObject({ state: 'free', grant: null });
+  });
+
+  it('is kept by a renewal and shared with no other job', async () => {
+    const [first, second] = [await aJob(), await aJob()];
+    const one = await held(await first.ask());
+    const two = await held(await second.ask());
+    expect(two.account).not.toBe(one.account);
+    later(10 * MINUTE);
+    expect(await held(await first.ask())).toMatchObject({ account: one.account });
+    later(10 * MINUTE);
+    expect(await desk.gate(one.accessToken)).toBe(401);
+    await first.finish();
+    expect(await accountRecord(one.account)).toMatchObject({ state: 'resting' });
+    expect(await accountRecord(two.account)).toMatchObject({ state: 'leased' });
+  });
+
+  it('goes straight back to its pool when its tokens expired by themselves, and its job gets another grant of it', async () => {
+    const job = await aJob();
+    const { account } = await held(await job.ask());
+    later(17 * MINUTE);
+    const swept = await desk.sweep();
+    expect(swept.json).toMatchObject({ expired: 1, ended_by_clock: 1, accounts_enabled: 0 });
+    expect(await accountRecord(account)).toMatchObject({ state: 'free' });
+    expect(desk.google.changes).toEqual([]);
+    const again = await job.ask();
+    await held(again);
+    expect(again.audit[0]).toMatchObject({ past_leases: [{ service_account: account }] });
+  });
+
+  it('that is not to be had is answered with the moment at which one can be', async () => {
+    const jobs = await Promise.all([aJob(), aJob(), aJob()]);
+    for (const job of jobs) await held(await job.ask());
+    const late = await aJob();
+    const refused = await late.ask();
+    expect(refused.status).toBe(503);
+    expect(refused.json).toMatchObject({ error: 'temporarily_unavailable' });
+    expect(refused.audit[0]).toMatchObject({ reason: 'pool_exhausted', pool_size: 3 });
+    const wait = Number(refused.headers.get('retry-after'));
+    expect(wait).toBeGreaterThan(16 * 60);
+    expect(wait).toBeLessThanOrEqual(18 * 60 + 5);
+
+    for (const job of jobs) await job.finish();
+    later(wait * 1000 - 5_000);
+    expect((await desk.sweep()).json).toMatchObject({ accounts_enabled: 3 });
+    later(5_000);
+    await held(await late.ask());
+  });
+
+  const poolOf = () => [...desk.google.accounts.keys()].filter((email) => email.startsWith('ci-'));
+
+  it('that somebody disabled is set aside, and the job gets another', async () => {
+    const job = await aJob();
+    const [first = '', second = '', working = ''] = poolOf();
+    for (const email of [first, second]) await asOperator(email, 'disable');
+    expect(await held(await job.ask())).toMatchObject({ account: working });
+
+    for (const minutes of [18, 2, 18, 2]) {
+      later(minutes * MINUTE);
+      expect((await desk.sweep()).json).toMatchObject({ failed: 0 });
+    }
+    for (const email of [first, second]) {
+      const record = await accountRecord(email);
+      if (record) expect(record).toMatchObject({ state: 'free', disabled_at: null });
+      if (record) expect(desk.google.accounts.get(email)).toEqual({ disabled: false });
+    }
+  });
+
+  it('is asked for no further when Google refuses several, and all come back', async () => {
+    const job = await aJob();
+    const asked = new Set<string>();
+    desk.google.before = ({ method, account }) => {
+      if (method !== 'generateAccessToken') return undefined;
+      asked.add(account);
+      return { status: 403, json: { error: { code: 403, status: 'PERMISSION_DENIED', message: 'denied' } } };
+    };
+    const refused = await job.ask();
+    expect(refused.status).toBe(503);
+    expect(refused.audit[0].detail).toContain('PERMISSION_DENIED');
+    expect([...asked].sort()).toEqual(poolOf().sort());
+    desk.google.before = undefined;
+    await held(await job.ask());
+    await job.finish();
+    for (const minutes of [18, 2]) {
+      later(minutes * MINUTE);
+      await desk.sweep();
+    }
+    for (const email of poolOf()) expect(await accountRecord(email)).toMatchObject({ state: 'free' });
+  });
+
+  it('that somebody enables while it rests is disabled again, loudly', async () => {
+    const job = await aJob();
+    const { account, accessToken } = await held(await job.ask());
+    await job.finish();
+    await asOperator(account, 'enable');
+    expect(await desk.gate(accessToken)).toBe(200);
+    later(6 * MINUTE);
+    const swept = await desk.sweep();
+    expect(swept.json).toMatchObject({ accounts_disabled_again: 1 });
+    expect(swept.audit[0]).toMatchObject({ event: 'account.disabled_again', severity: 'ERROR' });
+    expect(await desk.gate(accessToken)).toBe(401);
+  });
+
+  it('whose disabling fails at the end of the job is disabled by the sweep', async () => {
+    const job = await aJob();
+    const { account, accessToken } = await held(await job.ask());
+    desk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 500 } : undefined);
+    const ended = await job.finish();
+    expect(ended.json).toMatchObject({ result: 'job_ended', revoked: 0, unfinished: 1 });
+    expect(await accountRecord(account)).toMatchObject({ state: 'revoking' });
+    expect(await desk.gate(accessToken)).toBe(200);
+    desk.google.fault = undefined;
+    later(MINUTE);
+    const swept = await desk.sweep();
+    expect(swept.json).toMatchObject({ revoked: 1, failed: 0 });
+    expect(await desk.gate(accessToken)).toBe(401);
+  });
+});

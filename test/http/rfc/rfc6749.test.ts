@@ -1,0 +1,352 @@
+// RFC 6749, OAuth 2.0: what it asks of a token endpoint that has an extension grant and no registered clients, by section.
+// Where Keydesk does otherwise on purpose, the title says "knowingly otherwise" and the test holds it to what it does.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Called, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { aForm, aJobToken, FORM, grantsOf, send, sendByPath, sendForm } from '../a-token-request.ts';
+
+const GOOGLE = 'https://www.googleapis.com/auth/';
+const [DATASTORE, READ_ONLY] = [`${GOOGLE}datastore`, `${GOOGLE}devstorage.read_only`];
+const BASIC = `Basic ${Buffer.from('client:secret').toString('base64')}`;
+/** What section 5.2 lets `error` and `error_description` hold. */
+const TEXT = /^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/;
+
+let desk: InProcessDesk;
+let jobToken: string;
+beforeAll(async () => {
+  desk = await openInProcessDesk();
+});
+beforeEach(async () => {
+  jobToken = await aJobToken(desk);
+});
+afterEach(() => {
+  desk.google.fault = undefined;
+});
+afterAll(async () => {
+  expect(desk.google.unexpected).toEqual([]);
+  await desk.close();
+});
+
+function formWith(values: Readonly<Record<string, string>>): URLSearchParams {
+  const form = aForm(jobToken);
+  for (const [name, value] of Object.entries(values)) form.set(name, value);
+  return form;
+}
+const exchange = (values: Readonly<Record<string, string>>) => sendForm(desk, formWith(values));
+const sendRaw = (path: string, method: string, body = '', headers: Record<string, string> = {}) =>
+  send(desk, { path, method, body, headers: { 'content-type': FORM, ...headers } });
+
+describe('RFC 6749 sections 2.3, 2.4 and 3.2.1: client authentication', () => {
+  it.each([
+    ['Basic with a password', BASIC],
+    ['Basic without one', `Basic ${Buffer.from('client:').toString('base64')}`],
+    ['Basic that is form-encoded inside', `Basic ${Buffer.from('a%20b:c%3Ad').toString('base64')}`],
+    ['Basic that is no Base64', 'Basic ???'],
+    ['Basic with nothing', 'Basic'],
+    ['a bearer token', 'Bearer of-another-service'],
+    ['a scheme nobody knows', 'Mystery 1'],
+  ])(
+    'takes a client that has no secret here by what it sends in the form: %s says nothing',
+    async (_, authorization) => {
+      const answer = await sendForm(desk, aForm(jobToken), { authorization });
+      expect(answer.json).toMatchObject({ token_type: 'Bearer', credential: 'staging-config' });
+    },
+  );
+
+  it('ignores a client id and secret in the form', async () => {
+    expect((await exchange({ client_id: 'client', client_secret: 'secret' })).status).toBe(200);
+    expect((await exchange({ client_id: 'client' })).status).toBe(200);
+  });
+
+  it('ignores an assertion of a client, whoever signed it', async () => {
+    const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+    expect((await exchange({ client_assertion_type, client_assertion: 'a.b.c' })).status).toBe(200);
+  });
+
+  it('takes no client authentication for a job token', async () => {
+    for (const authorization of [
+      BASIC,
+      `Basic ${Buffer.from(`:${jobToken}`).toString('base64')}`,
+      `Bearer ${jobToken}`,
+    ]) {
+      const form = aForm(jobToken);
+      form.delete('subject_token');
+      const answer = await sendForm(desk, form, { authorization });
+      expect([answer.status, answer.json.error]).toEqual([400, 'invalid_request']);
+    }
+  });
+
+  it('gives an authenticated client nothing that policy gives nobody', async () => {
+    const answer = await sendForm(desk, formWith({ audience: 'production-config' }), { authorization: BASIC });
+    expect([answer.status, answer.json.error]).toEqual([400, 'invalid_target']);
+  });
+
+  it('knowingly otherwise: lets a client authenticate in several ways at once, none of which it reads', async () => {
+    const form = formWith({ client_id: 'client', client_secret: 'other' });
+    expect((await sendForm(desk, form, { authorization: BASIC })).status).toBe(200);
+  });
+
+  it('never speaks of an invalid client, so that none is made to log in', async () => {
+    const refused = formWith({ subject_token: 'no token', client_id: 'nobody', client_secret: 'wrong' });
+    const answer = await sendForm(desk, refused, { authorization: 'Basic d3Jvbmc6d3Jvbmc=' });
+    expect([answer.status, answer.json.error]).toEqual([400, 'invalid_request']);
+    expect(answer.headers.has('www-authenticate')).toBe(false);
+  });
+
+  it('puts what a client authenticates with into no log', async () => {
+    await sendForm(desk, formWith({ client_secret: 'hush-in-the-form' }), { authorization: 'Basic aHVzaDpodXNo' });
+    expect(desk.lines.join('')).not.toMatch(/hush-in-the-form|aHVzaDpodXNo/);
+  });
+});
+
+describe('RFC 6749 section 3.2: the token endpoint', () => {
+  it('answers POST alone, and says so', async () => {
+    for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      const answer = await sendRaw('/token', method);
+      expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
+    }
+  });
+
+  it('takes nothing from the query, be it a secret, a scope or another audience', async () => {
+    const query = new URLSearchParams({
+      audience: 'production-config',
+      scope: 'all',
+      client_secret: 's',
+      lifetime: '1',
+    });
+    const answer = await sendRaw(`/token?${query}`, 'POST', String(aForm(jobToken)));
+    expect(answer.json).toMatchObject({ credential: 'staging-config' });
+    expect(answer.json.expires_in).toBeGreaterThan(800);
+  });
+
+  it.each(['grant_type', 'subject_token', 'subject_token_type', 'audience'])(
+    'takes an empty %s for one that was left out',
+    async (name) => {
+      const without = aForm(jobToken);
+      without.delete(name);
+      const [empty, none] = [await exchange({ [name]: '' }), await sendForm(desk, without)];
+      expect(empty.json.error).toBe('invalid_request');
+      expect(empty.json.error_description.split(' Request id')[0]).toBe(
+        none.json.error_description.split(' Request id')[0],
+      );
+    },
+  );
+
+  it('ignores parameters that it does not know, whatever they are called', async () => {
+    const unknown = {
+      code: 'x',
+      redirect_uri: 'https://x.example',
+      username: 'u',
+      ['__proto__']: 'x',
+      'a b': '',
+      '🔑': '1',
+    };
+    expect((await exchange(unknown)).status).toBe(200);
+  });
+
+  it('knows its parameters by their exact names', async () => {
+    const form = aForm(jobToken);
+    form.delete('audience');
+    for (const name of ['Audience', 'audience ', 'audience[]']) {
+      const answer = await sendForm(desk, `${form}&${new URLSearchParams({ [name]: 'staging-config' })}`);
+      expect(answer.json.error_description).toMatch(/^audience is missing/);
+    }
+  });
+
+  it('lets no parameter stand twice, known or not', async () => {
+    const token = await aJobToken(desk);
+    for (const name of ['grant_type', 'subject_token', 'audience', 'scope', 'client_id', 'whatever']) {
+      const answer = await sendForm(desk, `${aForm(token)}&${name}=a&${name}=a`);
+      expect([answer.status, answer.json.error]).toEqual([400, 'invalid_request']);
+    }
+    expect(await grantsOf(desk, token)).toEqual([]);
+  });
+
+  it('knowingly otherwise: counts an empty parameter when it looks for one that stands twice', async () => {
+    const answer = await sendForm(desk, `${aForm(jobToken)}&audience=`);
+    expect(answer.json.error_description).toMatch(/^audience stands more than once/);
+  });
+});
+
+describe('RFC 6749 section 3.3: scope', () => {
+  const scopeFor = async (scope: string) => (await exchange({ audience: 'staging-export', scope })).json.scope;
+
+  it('gives who names none a set that is fixed beforehand', async () => {
+    expect(await scopeFor('')).toBe(`${DATASTORE} ${READ_ONLY}`);
+  });
+
+  it('does not mind the order of those that are named', async () => {
+    expect(await scopeFor(`${READ_ONLY} ${DATASTORE}`)).toBe(await scopeFor(`${DATASTORE} ${READ_ONLY}`));
+  });
+
+  it('tells capitals apart and parts them at spaces only', async () => {
+    expect(await scopeFor(`${DATASTORE.toUpperCase()} ${READ_ONLY}`)).toBe(READ_ONLY);
+    for (const joint of [',', '\t', '\n', '\u00a0'])
+      expect(await scopeFor(`${DATASTORE}${joint}x ${READ_ONLY}`)).toBe(READ_ONLY);
+  });
+
+  it('tells which scopes a token has when they are not those that were asked for', async () => {
+    expect(await scopeFor(`${GOOGLE}cloud-platform ${DATASTORE}`)).toBe(DATASTORE);
+  });
+
+  it('ignores one that could not stand in a scope at all', async () => {
+    for (const odd of ['"', '\\', 'ключ', '\u0000', 'x'.repeat(4000)])
+      expect(await scopeFor(`${odd} ${DATASTORE}`)).toBe(DATASTORE);
+  });
+});
+
+describe('RFC 6749 section 4.5: extension grants', () => {
+  it.each([
+    'authorization_code',
+    'password',
+    'client_credentials',
+    'refresh_token',
+    'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    'urn:ietf:params:oauth:grant-type:device_code',
+  ])('has but the one: %s is not supported', async (grantType) => {
+    const answer = await sendForm(desk, formWith({ grant_type: grantType }), { authorization: BASIC });
+    expect([answer.status, answer.json.error]).toEqual([400, 'unsupported_grant_type']);
+  });
+});
+
+describe('RFC 6749 section 5.1: the successful answer', () => {
+  it('is JSON with 200, and each value in it is of the form that it must have', async () => {
+    const answer = await exchange({ audience: 'staging-export' });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    const { access_token, token_type, expires_in, scope } = answer.json;
+    expect(access_token).toMatch(/^[\x20-\x7e]+$/);
+    expect(token_type).toMatch(/^[A-Za-z0-9._-]+$/);
+    expect(String(expires_in)).toMatch(/^[0-9]+$/);
+    expect(scope).toMatch(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/);
+    expect(typeof expires_in).toBe('number');
+  });
+
+  it('is kept by no cache, old or new, in either form of request', async () => {
+    for (const answer of [await exchange({}), await sendByPath(desk, jobToken, 'staging-config')]) {
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      expect(answer.headers.get('pragma')).toBe('no-cache');
+    }
+  });
+
+  it('is kept by no cache when it is the bare token', async () => {
+    const answer = await sendByPath(desk, jobToken, 'staging-config', { accept: 'text/plain' });
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    expect(answer.headers.get('pragma')).toBe('no-cache');
+  });
+
+  it('has more members than the standard, and none of its names for another thing', async () => {
+    const { json } = await exchange({ audience: 'staging-export' });
+    const standard = ['access_token', 'issued_token_type', 'token_type', 'expires_in', 'scope'];
+    const own = ['grant_id', 'credential', 'environment', 'revocation', 'request_id'];
+    expect(Object.keys(json).sort()).toEqual([...standard, ...own].sort());
+  });
+});
+
+describe('RFC 6749 section 5.2: the refusal', () => {
+  const asked: Record<string, () => Promise<Called>> = {
+    'a parameter that is missing': () => exchange({ audience: '' }),
+    'a parameter that is repeated': () => sendForm(desk, `${aForm(jobToken)}&scope=a&scope=b`),
+    'a value that it does not support': () => exchange({ requested_token_type: 'urn:x' }),
+    'a body that is no form at all': () => sendRaw('/token', 'POST', '{"grant_type":'),
+    'a job token that is none': () => exchange({ subject_token: 'x' }),
+    'another grant type': () => exchange({ grant_type: 'password' }),
+    'a credential that it does not give': () => exchange({ audience: 'production-config' }),
+  };
+  it.each([
+    ['a parameter that is missing', 'invalid_request'],
+    ['a parameter that is repeated', 'invalid_request'],
+    ['a value that it does not support', 'invalid_request'],
+    ['a body that is no form at all', 'invalid_request'],
+    ['a job token that is none', 'invalid_request'],
+    ['another grant type', 'unsupported_grant_type'],
+    ['a credential that it does not give', 'invalid_target'],
+  ])('to %s is 400 %s in JSON, kept by no cache', async (what, error) => {
+    const answer = await (asked[what] as () => Promise<Called>)();
+    expect([answer.status, answer.json.error]).toEqual([400, error]);
+    expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('holds no character that it may not hold, whatever was sent', async () => {
+    const odd = '"\\\r\n\u0000\u007f\u00e9<b>🔑';
+    for (const name of ['grant_type', 'subject_token', 'subject_token_type', 'audience', 'lifetime', odd]) {
+      const form = aForm(jobToken);
+      form.append(name, odd);
+      form.append(odd, odd);
+      for (const answer of [await sendForm(desk, form), await exchange({ [name]: odd })]) {
+        if (answer.status === 200) continue;
+        expect(answer.json.error).toMatch(TEXT);
+        expect(answer.json.error_description).toMatch(TEXT);
+      }
+    }
+  });
+
+  it('knowingly otherwise: has the status that says it best where a request is none for this endpoint', async () => {
+    const json = { 'content-type': 'application/json' };
+    const seen = [
+      await sendRaw('/token', 'POST', '{}', json),
+      await sendRaw('/token', 'POST', `a=${'x'.repeat(17 * 1024)}`),
+      await sendRaw('/token', 'GET'),
+      await sendRaw('/tokens', 'POST'),
+    ];
+    expect(seen.map(({ status, json: { error } }) => [status, error])).toEqual([
+      [415, 'invalid_request'],
+      [413, 'invalid_request'],
+      [405, 'invalid_request'],
+      [404, 'not_found'],
+    ]);
+  });
+
+  it('knowingly otherwise: has 503 and a code of the authorization endpoint for what may be asked again', async () => {
+    desk.google.fault = () => ({ kind: 'status', status: 503 });
+    const answer = await exchange({ audience: 'staging-export' });
+    expect([answer.status, answer.json.error]).toEqual([503, 'temporarily_unavailable']);
+    expect(answer.headers.get('retry-after')).toMatch(/^[0-9]+$/);
+  });
+
+  it('has beside the standard members the id of the request, which is in the description too', async () => {
+    const { json } = await exchange({ audience: '' });
+    expect(Object.keys(json)).toEqual(['error', 'error_description', 'request_id']);
+    expect(json.error_description).toContain(`Request id: ${json.request_id}`);
+  });
+});
+
+describe('RFC 6749 appendix B: the form', () => {
+  /** Which credential it understood to be asked for. */
+  const understood = async (audience: string) => {
+    const form = aForm(jobToken);
+    form.delete('audience');
+    const answer = await sendForm(desk, `${form}&audience=${audience}`);
+    return answer.audit[0].credential;
+  };
+
+  it('is decoded as UTF-8, plus and percent signs and all', async () => {
+    expect(await understood('+%25%26%2B%C2%A3%E2%82%AC')).toBe(' %&+£€');
+    expect(await understood('%F0%9F%94%91')).toBe('🔑');
+  });
+
+  it('may encode what need not be, in capitals or not, in names too', async () => {
+    expect(await understood('%73taging%2dconfig')).toBe('staging-config');
+    const form = String(aForm(jobToken)).replace('audience=', '%61udienc%65=');
+    expect((await sendForm(desk, form)).json).toMatchObject({ credential: 'staging-config' });
+  });
+
+  it('is parted at ampersands only, and its order says nothing', async () => {
+    expect(await understood('staging-config;scope=x')).toBe('staging-config;scope=x');
+    const reversed = String(aForm(jobToken)).split('&').reverse().join('&');
+    expect((await sendForm(desk, `&&${reversed}&`)).status).toBe(200);
+  });
+
+  it('does not let octets that are no UTF-8 pass for others', async () => {
+    for (const audience of ['staging-config%ff', 'staging%C0%ADconfig', 'staging-config%00', 'staging-config%zz']) {
+      const form = String(aForm(jobToken)).replace('staging-config', audience);
+      expect((await sendForm(desk, form)).json.error).toBe('invalid_target');
+    }
+  });
+
+  it('is UTF-8 also where its header names another charset', async () => {
+    const headers = { 'content-type': `${FORM}; charset=utf-16` };
+    expect((await sendForm(desk, aForm(jobToken), headers)).status).toBe(200);
+  });
+});

@@ -1,0 +1,198 @@
+import type { Firestore } from '@google-cloud/firestore';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  type Called,
+  databaseOf,
+  type InProcessDesk,
+  openInProcessDesk,
+  WEBHOOK_TOKENS,
+} from '../fixtures/in-process-desk.ts';
+
+// A whole life of the desk with everything that can go wrong in it, watched from outside: every secret that was seen on
+// any wire is then looked for in everything that is kept or told.
+
+describe('after a life with everything in it', () => {
+  let desk: InProcessDesk;
+  const secrets = new Map<string, string>();
+  const errors: Called[] = [];
+  /** What was kept while grants were live; their end writes them anew. */
+  let keptBefore: string;
+
+  /** Remembers a secret and, of a JWT, the signature that alone makes it one. */
+  const remember = (kind: string, secret: unknown) => {
+    if (typeof secret !== 'string' || secret.length < 16) return;
+    secrets.set(secret, kind);
+    const signature = secret.split('.')[2];
+    if (secret.startsWith('eyJ') && signature) secrets.set(signature, `signature of ${kind}`);
+  };
+  const watch = () => {
+    const real = globalThis.fetch;
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      const request = new Request(input, init);
+      remember('an authorization header', request.headers.get('authorization')?.replace(/^Bearer +/i, ''));
+      remember(
+        'a webhook signature',
+        /signature=([0-9a-f]{64})/.exec(request.headers.get('x-buildkite-signature') ?? '')?.[1],
+      );
+      const url = request.url;
+      if (url.includes(':signInWithCustomToken') && typeof init?.body === 'string')
+        remember('a custom token', (JSON.parse(init.body) as { token: string }).token);
+      const answer = await real(input, init);
+      const text = await answer.clone().text();
+      for (const [, name, secret] of text.matchAll(
+        /"(access_token|accessToken|idToken|refreshToken|signedJwt)":\s*"([^"]+)"/g,
+      ))
+        remember(name ?? '', secret);
+      return answer;
+    });
+  };
+  const told = (answer: Called) => {
+    if (answer.status >= 400) errors.push(answer);
+    return answer;
+  };
+
+  beforeAll(async () => {
+    watch();
+    desk = await openInProcessDesk();
+    for (const key of WEBHOOK_TOKENS) remember('a webhook key', key);
+    const newJobToken = async (claims = {}, overrides = {}) => {
+      const jobToken = await desk.buildkite.jobToken(desk.buildkite.startJob(claims), { overrides });
+      remember('a job token', jobToken);
+      return jobToken;
+    };
+
+    const job = desk.buildkite.startJob();
+    const jobToken = await desk.buildkite.jobToken(job);
+    remember('a job token', jobToken);
+    for (const credential of ['staging-config', 'staging-export']) {
+      remember('an access token', told(await desk.askByPath(jobToken, credential)).json.access_token);
+      remember('an access token', told(await desk.askByForm(jobToken, credential)).json.access_token);
+      const headers = { authorization: `Bearer ${jobToken}`, accept: 'text/plain' };
+      const plain = await desk.call(`${desk.tokenUrl}/token/${credential}`, { method: 'POST', headers });
+      remember('an access token', plain.text);
+    }
+
+    // Refusals of every kind, and secrets where they don't belong.
+    told(await desk.askByForm(jobToken, 'production-config'));
+    told(await desk.askByForm('staging-config', jobToken));
+    told(await desk.askByPath(jobToken, jobToken));
+    told(await desk.askByForm(jobToken, 'staging-config', { grant_type: jobToken }));
+    told(await desk.askByForm(jobToken, 'staging-config', { subject_token_type: jobToken }));
+    told(await desk.askByForm(jobToken, 'staging-config', { lifetime: jobToken }));
+    told(await desk.askByForm(jobToken, 'staging-config', { actor_token: jobToken }));
+    told(await desk.call(`${desk.tokenUrl}/nowhere?token=${jobToken}`, { method: 'POST', body: jobToken }));
+    told(await desk.askByPath(await newJobToken({}, { pipeline_id: undefined })));
+    told(await desk.askByPath(await newJobToken({}, { build_number: 'x' })));
+    told(await desk.askByPath(await newJobToken({}, { exp: 1 })));
+    told(await desk.askByPath(await newJobToken({ build_branch: 'feature' })));
+    told(await desk.askByForm(`${jobToken.slice(0, -4)}AAAA`));
+
+    // Failures, with the secret at hand.
+    desk.google.before = () => ({ status: 403, json: { error: { code: 403, message: 'denied' } } });
+    told(await desk.askByForm(await newJobToken()));
+    desk.google.before = () => ({
+      status: 200,
+      json: { accessToken: 'ya29.c.too-long-lived-token', expireTime: '2099-01-01T00:00:00Z' },
+    });
+    told(await desk.askByForm(await newJobToken(), 'staging-export'));
+    desk.google.before = () => ({
+      status: 200,
+      json: { signedJwt: 'eyJhbGciOiJub25lIn0.eyJzZWNyZXQiOiJ4In0.c2lnbmF0dXJlLW9mLWEtYmFkLW9uZQ' },
+    });
+    told(await desk.askByForm(await newJobToken()));
+    desk.google.before = undefined;
+    const { ledger } = desk.issuing;
+    desk.issuing.ledger = { ...ledger, activate: () => Promise.reject(new Error('a bug')) };
+    told(await desk.askByForm(await newJobToken(), 'staging-export'));
+    desk.issuing.ledger = ledger;
+
+    keptBefore = JSON.stringify([
+      await dump(databaseOf(desk.project, 'ledger')),
+      await dump(databaseOf(desk.project, '(default)')),
+    ]);
+
+    // Webhooks, bad and good, and the sweep.
+    const body = desk.buildkite.event(job);
+    told(await desk.notify(`${body} `, { signature: desk.buildkite.signature(body) }));
+    told(await desk.notify(body, { signature: desk.buildkite.signature(body, 1) }));
+    told(await desk.notify(body, { signature: 'none', headers: { 'x-buildkite-token': WEBHOOK_TOKENS[0] as string } }));
+    told(
+      await desk.call(desk.webhookUrl, {
+        method: 'POST',
+        body,
+        headers: { 'x-buildkite-token': WEBHOOK_TOKENS[0] as string },
+      }),
+    );
+    told(await desk.notify('{"event":1}'));
+    await desk.notify(body);
+    told(await desk.askByForm(jobToken));
+    desk.clock.advance(3_600_000);
+    await desk.sweep();
+    desk.clock.reset();
+  });
+  afterAll(async () => {
+    vi.restoreAllMocks();
+    await desk.close();
+  });
+
+  it('every kind of secret was seen, so that the search is for something', () => {
+    const kinds = new Set(secrets.values());
+    for (const kind of [
+      'a job token',
+      'signature of a job token',
+      'an access token',
+      'a custom token',
+      'an authorization header',
+      'accessToken',
+      'refreshToken',
+      'a webhook key',
+      'a webhook signature',
+    ])
+      expect(kinds).toContain(kind);
+    expect([...secrets.keys()].some((secret) => secret.startsWith('ya29.keydesk-service.'))).toBe(true);
+    expect(errors.length).toBeGreaterThan(20);
+  });
+
+  it('nothing secret is in the audit log', () => {
+    expect(desk.lines.length).toBeGreaterThan(25);
+    expectNoSecretIn(desk.lines.join(''));
+  });
+
+  it('nothing secret is in an error answer', () => {
+    for (const { text, headers } of errors) expectNoSecretIn(`${text}${JSON.stringify([...headers])}`);
+  });
+
+  it('nothing secret was kept while grants were live', () => {
+    expect(keptBefore).toContain('"state":"active"');
+    expectNoSecretIn(keptBefore);
+  });
+
+  it('nothing secret is in the ledger', async () => {
+    const dumped = await dump(databaseOf(desk.project, 'ledger'));
+    expect(Object.keys(dumped).sort()).toEqual(['grants', 'jobs']);
+    expectNoSecretIn(JSON.stringify(dumped));
+  });
+
+  it('nothing secret is in the documents that the rules read', async () => {
+    const dumped = await dump(databaseOf(desk.project, '(default)'));
+    expect(Object.keys(dumped)).toEqual(['keydesk_grants']);
+    expect(dumped.keydesk_grants?.length).toBeGreaterThan(0);
+    expectNoSecretIn(JSON.stringify(dumped));
+  });
+
+  function expectNoSecretIn(text: string): void {
+    expect([...secrets].flatMap(([secret, kind]) => (text.includes(secret) ? [kind] : []))).toEqual([]);
+    expect(text).not.toMatch(/ya29\.[\w.-]{4}/);
+  }
+
+  async function dump(database: Firestore): Promise<Record<string, object[]>> {
+    const collections = await database.listCollections();
+    const dumped = await Promise.all(collections.map(async (collection) => (await collection.get()).docs));
+    return Object.fromEntries(
+      collections.map(({ id }, index) => [
+        id,
+        (dumped[index] ?? []).map((document) => ({ id: document.id, ...document.data() })),
+      ]),
+    );
+  }
+});

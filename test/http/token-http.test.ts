@@ -1,0 +1,351 @@
+import { connect } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import {
+  aForm,
+  aJobToken,
+  FORM,
+  grantsOf,
+  likeOthers,
+  send,
+  sendByPath,
+  sendForm,
+  TOKEN_TYPE,
+} from './a-token-request.ts';
+
+const KIB = 1024;
+const PARAMETERS = ['grant_type', 'subject_token', 'subject_token_type', 'audience'] as const;
+
+describe('the token endpoint', () => {
+  let desk: InProcessDesk;
+  let jobToken: string;
+  beforeAll(async () => {
+    desk = await openInProcessDesk();
+    jobToken = await aJobToken(desk);
+  });
+  afterAll(() => desk.close());
+
+  const changed = (change: (form: URLSearchParams) => void) => {
+    const form = aForm(jobToken);
+    change(form);
+    return form;
+  };
+
+  describe('by form', () => {
+    it('answers the baseline', async () => {
+      expect((await sendForm(desk, aForm(jobToken))).json).toMatchObject({ token_type: 'Bearer' });
+    });
+
+    it.each(PARAMETERS)('says that %s is missing, also when it is empty', async (name) => {
+      for (const form of [changed((f) => f.delete(name)), changed((f) => f.set(name, ''))]) {
+        const answer = await sendForm(desk, form);
+        expect(answer.status).toBe(400);
+        expect(answer.json).toMatchObject({ error: 'invalid_request' });
+        expect(answer.json.error_description).toMatch(new RegExp(`^${name} is missing: send `));
+        expect(answer.audit).toMatchObject([{ reason: 'parameter_missing' }]);
+      }
+    });
+
+    it('takes a job token of nothing but space for none', async () => {
+      const answer = await sendForm(
+        desk,
+        changed((f) => f.set('subject_token', ' \n')),
+      );
+      expect(answer.json.error_description).toMatch(/^subject_token is missing/);
+    });
+
+    it.each([...PARAMETERS, 'scope', 'requested_token_type', 'lifetime', 'actor_token', 'resource'])(
+      'says that %s stands more than once, even when the values are the same or empty',
+      async (name) => {
+        for (const value of [aForm(jobToken).get(name) ?? 'x', '']) {
+          const form = changed((f) => {
+            if (!f.has(name)) f.append(name, value);
+            f.append(name, value);
+          });
+          const answer = await sendForm(desk, form);
+          expect(answer.json).toMatchObject({
+            error: 'invalid_request',
+            error_description: expect.stringContaining(`${name} stands more than once: send each parameter once.`),
+          });
+          expect(answer.audit).toMatchObject([{ reason: 'parameter_repeated' }]);
+        }
+      },
+    );
+
+    it('does not repeat the name of a repeated parameter when it is none of ours', async () => {
+      const answer = await sendForm(desk, `${aForm(jobToken)}&%3Cb%3E%0A=1&%3Cb%3E%0A=2`);
+      expect(answer.json.error_description).toContain('A parameter stands more than once: send each parameter once.');
+    });
+
+    it.each([
+      'client_credentials',
+      'token-exchange',
+      'urn:ietf:params:oauth:grant-type:token-exchange ',
+      'URN:IETF:PARAMS:OAUTH:GRANT-TYPE:TOKEN-EXCHANGE',
+    ])('supports no other grant type: %j', async (grantType) => {
+      const answer = await sendForm(
+        desk,
+        changed((f) => f.set('grant_type', grantType)),
+      );
+      expect(answer.status).toBe(400);
+      expect(answer.json.error).toBe('unsupported_grant_type');
+      expect(answer.audit).toMatchObject([{ reason: 'grant_type_not_supported' }]);
+    });
+
+    it.each<[name: string, value: string, reason: string]>([
+      ['subject_token_type', `${TOKEN_TYPE}access_token`, 'parameter_invalid'],
+      ['subject_token_type', `${TOKEN_TYPE}saml2`, 'parameter_invalid'],
+      ['subject_token_type', 'jwt', 'parameter_invalid'],
+      ['requested_token_type', `${TOKEN_TYPE}id_token`, 'parameter_invalid'],
+      ['requested_token_type', `${TOKEN_TYPE}refresh_token`, 'parameter_invalid'],
+      ['actor_token', 'somebody', 'parameter_not_supported'],
+      ['actor_token_type', `${TOKEN_TYPE}jwt`, 'parameter_not_supported'],
+      ...[
+        '0',
+        '59',
+        '3601',
+        '-60',
+        '+60',
+        '60.0',
+        '6e1',
+        '0x3c',
+        ' 60',
+        '60s',
+        '60,',
+        '99999999999999999999',
+        'NaN',
+        '٦٠',
+      ].map((lifetime): [string, string, string] => ['lifetime', lifetime, 'parameter_invalid']),
+    ])('does not take %s %j', async (name, value, reason) => {
+      const answer = await sendForm(
+        desk,
+        changed((f) => f.set(name, value)),
+      );
+      expect(answer.status).toBe(400);
+      expect(answer.json.error).toBe('invalid_request');
+      expect(answer.json.error_description).toContain(name.replace('actor_token_type', 'actor_token'));
+      expect(answer.audit).toMatchObject([{ reason }]);
+    });
+
+    it.each([
+      ["the other name for a job token's type", { subject_token_type: `${TOKEN_TYPE}id_token` }],
+      ['the type of token it gives', { requested_token_type: `${TOKEN_TYPE}access_token` }],
+      ['optional parameters that are empty', { scope: '', lifetime: '', requested_token_type: '', actor_token: '' }],
+      [
+        'parameters it does not know',
+        { resource: 'https://x.example', client_id: 'a', options: '{}', constructor: 'b', '': 'c' },
+      ],
+      ['the shortest lifetime', { lifetime: '60' }],
+      ['the longest lifetime', { lifetime: '3600' }],
+    ])('takes %s', async (_, more) => {
+      const form = changed((f) => {
+        for (const [name, value] of Object.entries(more)) f.set(name, value);
+      });
+      expect((await sendForm(desk, form)).status).toBe(200);
+    });
+
+    it('takes a job token that was read from a file, newline and all', async () => {
+      expect(
+        (
+          await sendForm(
+            desk,
+            changed((f) => f.set('subject_token', `${jobToken}\r\n`)),
+          )
+        ).status,
+      ).toBe(200);
+    });
+
+    it.each(['Basic YTpi', 'Bearer something-else', 'nonsense'])(
+      'ignores the Authorization header: %s',
+      async (authorization) => {
+        expect((await sendForm(desk, aForm(jobToken), { authorization })).status).toBe(200);
+      },
+    );
+
+    it.each(['application/x-www-form-urlencoded; charset=UTF-8', 'APPLICATION/X-WWW-FORM-URLENCODED', ` ${FORM} ;q=1`])(
+      'reads a form called %j',
+      async (contentType) => {
+        expect((await sendForm(desk, aForm(jobToken), { 'content-type': contentType })).status).toBe(200);
+      },
+    );
+
+    it.each([
+      'application/json',
+      'text/plain',
+      'multipart/form-data; boundary=x',
+      `${FORM}x`,
+      `x/${FORM}`,
+      '',
+      'text/html',
+    ])('reads no body called %j', async (contentType) => {
+      const answer = await sendForm(desk, aForm(jobToken), { 'content-type': contentType });
+      expect(answer.status).toBe(415);
+      expect(answer.audit).toMatchObject([{ reason: 'content_type_not_supported' }]);
+    });
+
+    it('reads no body without a name, and answers broken JSON with JSON', async () => {
+      expect((await send(desk, { path: '/token', body: String(aForm(jobToken)) })).status).toBe(415);
+      const json = { path: '/token', headers: { 'content-type': 'application/json' }, body: '{"subject_token":' };
+      expect((await send(desk, json)).status).toBe(415);
+    });
+
+    it.each(['gzip', 'deflate', 'br', 'GZIP', 'identity, gzip'])(
+      'reads no body that is encoded as %s',
+      async (encoding) => {
+        const body = gzipSync(String(aForm(jobToken)));
+        const headers = { 'content-type': FORM, 'content-encoding': encoding };
+        expect((await send(desk, { path: '/token', headers, body })).status).toBe(415);
+      },
+    );
+
+    it('reads a body that is expressly not encoded', async () => {
+      expect((await sendForm(desk, aForm(jobToken), { 'content-encoding': 'identity' })).status).toBe(200);
+    });
+  });
+
+  describe('by path', () => {
+    it('answers the baseline, whatever the query says', async () => {
+      expect((await sendByPath(desk, jobToken, 'staging-config')).json).toMatchObject({ token_type: 'Bearer' });
+      expect((await sendByPath(desk, jobToken, 'staging-config?audience=production-config')).json).toMatchObject({
+        credential: 'staging-config',
+      });
+    });
+
+    it.each(['{}', '{', 'audience=production-config', ' '])('takes no body, not even %j', async (body) => {
+      const headers = { authorization: `Bearer ${jobToken}`, 'content-type': 'application/json' };
+      const answer = await send(desk, { path: '/token/staging-config', headers, body });
+      expect(answer.status).toBe(400);
+      expect(answer.json.error).toBe('invalid_request');
+      expect(answer.audit).toMatchObject([{ reason: 'body_not_allowed' }]);
+    });
+
+    it.each([
+      ['none', {}, 'job_token_missing'],
+      ['an empty one', { authorization: '' }, 'job_token_missing'],
+      ['a scheme alone', { authorization: 'Bearer' }, 'job_token_missing'],
+      ['Basic', { authorization: 'Basic YTpi' }, 'job_token_missing'],
+      ['another scheme that holds the token', { authorization: 'JWT eyJ.eyJ.x' }, 'job_token_missing'],
+      ['no JWT', { authorization: 'Bearer abc' }, 'job_token_malformed'],
+    ])('answers 401 to an Authorization header that is %s', async (_, headers, reason) => {
+      const answer = await send(desk, { path: '/token/staging-config', headers });
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+      expect(answer.json.error).toBe('invalid_token');
+      expect(answer.audit).toMatchObject([{ reason }]);
+    });
+
+    it('takes the scheme in any case and with more than one space', async () => {
+      const path = '/token/staging-config';
+      expect((await send(desk, { path, headers: { authorization: `bearer   ${jobToken}` } })).status).toBe(200);
+    });
+  });
+
+  it('refuses every bad job token alike', async () => {
+    const job = desk.buildkite.startJob();
+    const forged = `${jobToken.slice(0, -8)}AAAAAAAA`;
+    const bad: [string, string][] = [
+      ['job_token_malformed', 'not-a-jwt'],
+      ['job_token_signature_invalid', forged],
+      [
+        'job_token_expired',
+        await desk.buildkite.jobToken(job, { issuedAt: Math.floor(desk.clock.now() / 1000) - 3600 }),
+      ],
+      ['job_token_audience_wrong', await desk.buildkite.jobToken(job, { audience: 'https://buildkite.com/acme-inc' })],
+      [
+        'job_token_organization_wrong',
+        await desk.buildkite.jobToken(job, { overrides: { organization_slug: 'other' } }),
+      ],
+      ['job_token_key_unknown', await desk.buildkite.jobToken(job, { header: { kid: 'other' } })],
+    ];
+    const byForm = new Set<string>();
+    const byPath = new Set<string>();
+    for (const [reason, token] of bad) {
+      const form = await sendForm(desk, aForm(token));
+      const path = await sendByPath(desk, token, 'staging-config');
+      expect([form, path].map(({ audit }) => audit[0]?.reason)).toEqual([reason, reason]);
+      byForm.add(likeOthers(form));
+      byPath.add(likeOthers(path));
+    }
+    expect([...byForm]).toEqual([expect.stringMatching(/^400 \{"error":"invalid_request"/)]);
+    expect([...byPath]).toEqual([expect.stringMatching(/^401 \{"error":"invalid_token"/)]);
+  });
+
+  describe('sizes', () => {
+    it('refuses a job token over 8 KiB on either form, and judges one of 8 KiB', async () => {
+      for (const ask of [
+        (t: string) => sendForm(desk, aForm(t)),
+        (t: string) => sendByPath(desk, t, 'staging-config'),
+      ]) {
+        const large = await ask('a'.repeat(8 * KIB + 1));
+        expect(large.status).toBe(413);
+        expect(large.audit).toMatchObject([{ reason: 'request_too_large' }]);
+        expect((await ask('a'.repeat(8 * KIB))).audit).toMatchObject([{ reason: 'job_token_malformed' }]);
+      }
+    });
+
+    it('refuses a body over 16 KiB, and reads one of 16 KiB', async () => {
+      const padded = `${aForm(jobToken)}&padding=`.padEnd(16 * KIB + 1, 'x');
+      for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
+        const large = await sendForm(desk, padded, headers);
+        expect(large.status).toBe(413);
+        expect(large.audit).toMatchObject([{ reason: 'request_too_large' }]);
+        expect((await sendForm(desk, padded.slice(0, -1), headers)).status).toBe(200);
+      }
+    });
+
+    it('refuses or cuts off a body of 2 MiB, and never hangs', async () => {
+      for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
+        const large = sendForm(desk, 'x'.repeat(2 * KIB * KIB), headers);
+        const status = await large.then(
+          (answer) => answer.status,
+          (error: NodeJS.ErrnoException) => error.code,
+        );
+        expect([413, 'EPIPE', 'ECONNRESET']).toContain(status);
+      }
+      expect((await sendForm(desk, aForm(jobToken))).status).toBe(200);
+    });
+
+    it('waits ten seconds for the whole of a body, and then hangs up, whatever trickles in meanwhile', async () => {
+      const form = String(aForm(jobToken));
+      const before = desk.audit.length;
+      const slow = connect(Number(new URL(desk.tokenUrl).port), '127.0.0.1');
+      const said: Buffer[] = [];
+      slow.on('data', (chunk) => said.push(chunk));
+      slow.on('error', () => {});
+      try {
+        const head = ['POST /token HTTP/1.1', 'Host: desk.example', `Content-Type: ${FORM}`];
+        slow.write(`${[...head, `Content-Length: ${form.length}`].join('\r\n')}\r\n\r\n`);
+        await turnsUntil(() => desk.clock.deadlines > 0);
+        for (const byte of form.slice(0, 9)) {
+          slow.write(byte);
+          desk.clock.advance(1_000);
+          await setImmediate();
+        }
+        desk.clock.advance(999);
+        await turnsUntil(() => slow.closed, 1_000);
+        expect(slow.closed).toBe(false);
+        desk.clock.advance(1);
+        await turnsUntil(() => slow.closed);
+        expect(slow.closed).toBe(true);
+      } finally {
+        slow.destroy();
+      }
+      expect(said).toEqual([]);
+      expect(desk.audit).toHaveLength(before);
+      expect((await sendForm(desk, aForm(jobToken))).status).toBe(200);
+    });
+  });
+
+  it('gave this job one grant by all this, and never of what policy refuses', async () => {
+    const grants = await grantsOf(desk, jobToken);
+    expect(grants.map(({ credential }) => credential)).toEqual(['staging-config']);
+    expect(desk.google.unexpected).toEqual([]);
+  });
+});
+
+/** Lets the event loop turn until it is so, or so many times: while what happens in between is up to the network. */
+async function turnsUntil(holds: () => boolean, most = 100_000): Promise<void> {
+  for (let turn = 0; turn < most && !holds(); turn += 1) await setImmediate();
+}

@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { callRaw } from '../fixtures/raw-request.ts';
+import { aForm, aJobToken, grantsOf, likeOthers, send, sendByPath, sendForm } from './a-token-request.ts';
+
+describe('the token endpoint', () => {
+  let desk: InProcessDesk;
+  let jobToken: string;
+  beforeAll(async () => {
+    desk = await openInProcessDesk();
+    jobToken = await aJobToken(desk);
+  });
+  afterAll(() => desk.close());
+
+  const withAudience = (token: string, audience: string) => {
+    const form = aForm(token);
+    form.set('audience', audience);
+    return form;
+  };
+
+  describe('where there is nothing', () => {
+    it.each([
+      '/',
+      '/tokens',
+      '/Token',
+      '/token.json',
+      '//token',
+      '/healthz',
+      '/%74oken',
+      '/../token',
+      '/admin',
+      '/.env',
+      '*',
+    ])('answers 404 at %s, with and without a job token', async (path) => {
+      for (const headers of [{}, { authorization: `Bearer ${jobToken}` }]) {
+        const answer = await send(desk, { path, headers });
+        expect(answer.status).toBe(404);
+        expect(answer.json).toMatchObject({ error: 'not_found' });
+        expect(answer.audit).toMatchObject([{ reason: 'not_found' }]);
+      }
+    });
+  });
+
+  describe('with another method', () => {
+    it.each(['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'])(
+      'answers 405 to %s and says what it takes',
+      async (method) => {
+        for (const path of ['/token', '/token/staging-config']) {
+          const answer = await send(desk, { method, path, headers: { authorization: `Bearer ${jobToken}` } });
+          expect(answer.status).toBe(405);
+          expect(answer.headers.get('allow')).toBe('POST');
+          expect(answer.audit).toMatchObject([{ reason: 'method_not_allowed' }]);
+        }
+      },
+    );
+
+    it.each(['POST', 'PUT', 'DELETE'])('answers 405 to %s /health', async (method) => {
+      const answer = await send(desk, { method, path: '/health' });
+      expect(answer.status).toBe(405);
+      expect(answer.headers.get('allow')).toBe('GET, HEAD');
+    });
+  });
+
+  it('is healthy to GET and HEAD, and writes no audit line about it', async () => {
+    const get = await send(desk, { method: 'GET', path: '/health?from=probe' });
+    expect(get).toMatchObject({ status: 200, json: { status: 'ok' }, audit: [] });
+    const head = await send(desk, { method: 'HEAD', path: '/health' });
+    expect(head).toMatchObject({ status: 200, text: '', audit: [] });
+    expect(head.headers.get('content-type')).toMatch(/^application\/json/);
+  });
+
+  describe('asked for a credential the job may not have', () => {
+    const UNKNOWN =
+      '400 {"error":"invalid_target","error_description":"No rule of the policy grants this job a credential of that name. Request id: ID","request_id":"ID"}';
+
+    it.each([
+      ['that no rule grants', 'production-config', 'no_rule_grants'],
+      ['that does not exist', 'staging', 'unknown_credential'],
+      ['in capitals', 'Staging-Config', 'unknown_credential'],
+      ['that every object has', '__proto__', 'unknown_credential'],
+      ['that every object has a constructor for', 'constructor', 'unknown_credential'],
+      ['that every object inherits', 'hasOwnProperty', 'unknown_credential'],
+      ['that is two', 'staging-config,staging-export', 'unknown_credential'],
+      ['that is a wildcard', '*', 'unknown_credential'],
+      ['that is a path', '../staging-config', 'unknown_credential'],
+      ['with a slash behind it', 'staging-config/', 'unknown_credential'],
+    ])('answers one body by either form: %s', async (_, name, reason) => {
+      for (const answer of [
+        await sendForm(desk, withAudience(jobToken, name)),
+        await sendByPath(desk, jobToken, name),
+      ]) {
+        expect(answer.audit).toMatchObject([{ reason, credential: name }]);
+        expect(likeOthers(answer)).toBe(UNKNOWN);
+      }
+    });
+
+    it.each([
+      'staging%2Dconfig',
+      '%73taging-config',
+      'staging-config%00',
+      'staging-config%0A',
+      'staging-config%20',
+      '%',
+      '%zz',
+      '',
+      '/',
+      './staging-config',
+      'staging-config;v=1',
+      'staging%2Fconfig',
+    ])('does not decode the path, so that a name has one spelling: %j', async (name) => {
+      const answer = await sendByPath(desk, jobToken, name);
+      expect(answer.audit).toMatchObject([{ reason: 'unknown_credential', credential: name }]);
+      expect(likeOthers(answer)).toBe(UNKNOWN);
+    });
+
+    it.each([
+      'staging-config\n',
+      'staging-config\0',
+      ' staging-config',
+      'staging-config ',
+      'ｓtaging-config',
+      'a'.repeat(6000),
+      '\ud800',
+    ])('compares the name in the form as it is: %j', async (name) => {
+      const answer = await sendForm(desk, withAudience(jobToken, name));
+      expect(answer.audit).toMatchObject([{ reason: 'unknown_credential' }]);
+      expect(likeOthers(answer)).toBe(UNKNOWN);
+    });
+
+    it('wrote nothing of all this to the ledger and asked Google for nothing', async () => {
+      expect(await grantsOf(desk, jobToken)).toEqual([]);
+      expect(desk.google.calls).toEqual([]);
+    });
+  });
+
+  describe('shown a job token that lacks claims', () => {
+    it.each([
+      [['pipeline_id'], 'Ask for it with --claim pipeline_id.'],
+      [['organization_id'], 'Ask for it with --claim organization_id.'],
+      [['organization_id', 'pipeline_id'], 'Ask for it with --claim organization_id --claim pipeline_id.'],
+    ])('names %j, and the same for every credential', async (missing, advice) => {
+      const job = desk.buildkite.startJob();
+      const overrides = Object.fromEntries(missing.map((claim) => [claim, undefined]));
+      const token = await desk.buildkite.jobToken(job, { overrides });
+      const bodies = new Set<string>();
+      for (const name of ['staging-config', 'production-config', 'nothing-like-it'])
+        for (const answer of [await sendForm(desk, withAudience(token, name)), await sendByPath(desk, token, name)]) {
+          expect(answer.audit).toMatchObject([{ reason: 'claims_missing', missing, credential: name }]);
+          bodies.add(likeOthers(answer));
+        }
+      expect([...bodies]).toEqual([
+        `400 {"error":"invalid_request","error_description":"The job token lacks claims that policy needs. ${advice} Request id: ID","request_id":"ID"}`,
+      ]);
+      expect(await grantsOf(desk, token)).toEqual([]);
+    });
+
+    it('does not take null for a claim', async () => {
+      const token = await desk.buildkite.jobToken(desk.buildkite.startJob(), { overrides: { pipeline_id: null } });
+      const answer = await sendByPath(desk, token, 'staging-config');
+      expect(answer.json.error_description).toContain('--claim pipeline_id');
+    });
+  });
+
+  describe('asked for plain text', () => {
+    it.each(['text/plain', 'text/plain;q=0.9, */*', 'TEXT/PLAIN'])(
+      'answers the bare token to Accept: %s',
+      async (accept) => {
+        const token = await aJobToken(desk);
+        for (const answer of [
+          await sendByPath(desk, token, 'staging-config', { accept }),
+          await sendForm(desk, aForm(token), { accept }),
+        ]) {
+          expect(answer.status).toBe(200);
+          expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+          expect(answer.text).toMatch(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/);
+          expect(answer.audit).toMatchObject([{ event: 'grant.issued' }]);
+        }
+      },
+    );
+
+    it.each(['*/*', 'application/json', 'application/json, text/plain', 'text/plainer', 'text/*', ''])(
+      'answers JSON to Accept: %s',
+      async (accept) => {
+        const answer = await sendByPath(desk, await aJobToken(desk), 'staging-config', { accept });
+        expect(answer.json).toMatchObject({ token_type: 'Bearer', request_id: answer.headers.get('x-request-id') });
+      },
+    );
+
+    it('still answers errors in JSON', async () => {
+      const answer = await sendByPath(desk, jobToken, 'nothing-like-it', { accept: 'text/plain' });
+      expect(answer.json).toMatchObject({ error: 'invalid_target' });
+    });
+  });
+
+  it('tells about the request id by header and body alike, and takes none from outside', async () => {
+    const given = '00000000-0000-4000-8000-000000000000';
+    const answer = await callRaw(desk, desk.tokenUrl, { path: '/nowhere', headers: { 'x-request-id': given } });
+    expect(answer.json.request_id).toBe(answer.headers.get('x-request-id'));
+    expect(answer.json.request_id).not.toBe(given);
+  });
+});

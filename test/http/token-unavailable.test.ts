@@ -1,0 +1,204 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { LocalAnswer } from '../../sandbox/local-server.ts';
+import { tokenSha256 } from '../../shared/core/grant-id.ts';
+import { Unavailable } from '../../shared/unavailable.ts';
+import { type Called, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { aForm, aJobToken, grantsOf, sendByPath, sendForm } from './a-token-request.ts';
+
+const googleError = (code: number, status: string): LocalAnswer => ({
+  status: code,
+  json: { error: { code, status, message: 'the test says so' } },
+});
+/** Ways in which any call to Google can fail. */
+const FAILURES: [string, LocalAnswer, string][] = [
+  ['500', googleError(500, 'INTERNAL'), 'answered 500 INTERNAL the test says so'],
+  ['503 in HTML', { status: 503, text: '<html><b>Try later</b></html>' }, 'answered 503'],
+  ['403', googleError(403, 'PERMISSION_DENIED'), 'answered 403 PERMISSION_DENIED the test says so'],
+  ['404', googleError(404, 'NOT_FOUND'), 'answered 404 NOT_FOUND the test says so'],
+  ['401', googleError(401, 'UNAUTHENTICATED'), 'answered 401 UNAUTHENTICATED the test says so'],
+  ['429', googleError(429, 'RESOURCE_EXHAUSTED'), 'answered 429'],
+  ['201', { status: 201, json: {} }, 'answered 201'],
+  [
+    'a redirect',
+    { status: 302, headers: { location: 'http://127.0.0.1:1/' } },
+    'a redirect (302), which is not followed',
+  ],
+  ['200 and HTML', { status: 200, text: '<html>Sign in</html>' }, 'answered something unexpected'],
+  ['200 and half of an answer', { status: 200, text: '{"accessToken":"ya29.c.half' }, 'answered something unexpected'],
+  ['200 and an empty object', { status: 200, json: {} }, 'answered something unexpected'],
+  ['200 and a list', { status: 200, json: [] }, 'answered something unexpected'],
+  ['200 and nothing', { status: 200, text: '' }, 'answered something unexpected'],
+  ['more than it should', { status: 200, text: `"${'x'.repeat(300_000)}"` }, 'answered more than 262144 bytes'],
+];
+let desk: InProcessDesk;
+const inAnHour = (hours: number) => new Date(desk.clock.now() + hours * 3_600_000).toISOString();
+const ACCESS_TOKEN_FAILURES: [string, () => object, string][] = [
+  ['an empty token', () => ({ accessToken: '', expireTime: inAnHour(0.1) }), 'something unexpected'],
+  ['a token that is no text', () => ({ accessToken: 1, expireTime: inAnHour(0.1) }), 'something unexpected'],
+  ['a token without an end', () => ({ accessToken: 'ya29.c.endless' }), 'something unexpected'],
+  ['a token whose end is no time', () => ({ accessToken: 'ya29.c.x', expireTime: 'soon' }), 'something unexpected'],
+  [
+    'a token whose end is a number',
+    () => ({ accessToken: 'ya29.c.x', expireTime: 4_000_000_000 }),
+    'something unexpected',
+  ],
+  [
+    'a token that outlives the request',
+    () => ({ accessToken: 'ya29.c.x', expireTime: inAnHour(1) }),
+    'another lifetime than asked',
+  ],
+];
+
+describe('when what the token endpoint depends on fails', () => {
+  let whole: InProcessDesk['issuing'];
+  beforeAll(async () => {
+    desk = await openInProcessDesk();
+  });
+  afterAll(() => desk.close());
+  beforeEach(() => {
+    whole = { ...desk.issuing };
+  });
+  afterEach(() => {
+    desk.google.before = undefined;
+    Object.assign(desk.issuing, whole);
+  });
+
+  const ask = (jobToken: string, credential: string) => {
+    const form = aForm(jobToken);
+    form.set('audience', credential);
+    return sendForm(desk, form);
+  };
+  const expectUnavailable = (answer: Called, what: string, detail: string, retryAfter = '2') => {
+    expect(answer.status).toBe(503);
+    expect(answer.json).toMatchObject({
+      error: 'temporarily_unavailable',
+      error_description: expect.stringMatching(
+        /^A service that Keydesk depends on failed or was too slow. Try again. Request id: /,
+      ),
+    });
+    expect(answer.headers.get('retry-after')).toBe(retryAfter);
+    expect(answer.audit).toMatchObject([{ severity: 'ERROR', reason: 'unavailable', what }]);
+    expect(answer.audit[0].detail).toContain(detail);
+  };
+  const expectNothingRecordedAsIssued = async (jobToken: string) => {
+    for (const grant of await grantsOf(desk, jobToken))
+      expect(grant).toMatchObject({ state: 'issuing', tokens: [], issued_count: 0, issued_at: null });
+  };
+
+  describe.each([
+    ['staging-export', 'iamcredentials generateAccessToken'],
+    ['staging-config', 'iamcredentials signJwt'],
+  ])('%s is not handed out, and is when the caller tries again', (credential, what) => {
+    it.each(FAILURES)('Google answers %s', async (name, failure, detail) => {
+      const jobToken = await aJobToken(desk);
+      desk.google.before = () => failure;
+      expectUnavailable(await ask(jobToken, credential), what, detail, name === '429' ? '10' : '2');
+      await expectNothingRecordedAsIssued(jobToken);
+      desk.google.before = undefined;
+      expect((await ask(jobToken, credential)).status).toBe(200);
+    });
+  });
+
+  it.each(ACCESS_TOKEN_FAILURES)(
+    "an account's token is not handed out when Google answers %s",
+    async (_, json, detail) => {
+      const jobToken = await aJobToken(desk);
+      desk.google.before = () => ({ status: 200, json: json() });
+      const answer = await ask(jobToken, 'staging-export');
+      expectUnavailable(answer, 'iamcredentials generateAccessToken', detail);
+      await expectNothingRecordedAsIssued(jobToken);
+    },
+  );
+
+  it('nothing is handed out when Identity Toolkit does not take what was signed', async () => {
+    const jobToken = await aJobToken(desk);
+    desk.google.before = () => ({ status: 200, json: { keyId: 'x', signedJwt: 'not-a-jwt' } });
+    const answer = await ask(jobToken, 'staging-config');
+    expectUnavailable(answer, 'identitytoolkit signInWithCustomToken', 'answered 400');
+    await expectNothingRecordedAsIssued(jobToken);
+  });
+
+  describe.each(['staging-config', 'staging-export'])('the ledger: %s', (credential) => {
+    const down = () => Promise.reject(new Unavailable('ledger', 'the test took it down', 7));
+
+    it('a credential does not leave when it cannot be reserved', async () => {
+      const jobToken = await aJobToken(desk);
+      desk.issuing.ledger = { ...whole.ledger, reserve: down };
+      expectUnavailable(await ask(jobToken, credential), 'ledger', 'the test took it down', '7');
+      expect(await grantsOf(desk, jobToken)).toEqual([]);
+    });
+
+    it('a credential that was minted does not leave when its token cannot be recorded', async () => {
+      const jobToken = await aJobToken(desk);
+      const minted: string[] = [];
+      desk.issuing.mint = async (request) => {
+        const token = await whole.mint(request);
+        minted.push(token.accessToken);
+        return token;
+      };
+      desk.issuing.ledger = { ...whole.ledger, activate: down };
+      for (const answer of [
+        await ask(jobToken, credential),
+        await sendByPath(desk, jobToken, credential, { accept: 'text/plain' }),
+      ]) {
+        expectUnavailable(answer, 'ledger', 'the test took it down', '7');
+        for (const token of minted) expect(answer.text).not.toContain(token);
+      }
+      expect(minted).toHaveLength(2);
+      await expectNothingRecordedAsIssued(jobToken);
+
+      Object.assign(desk.issuing, whole);
+      const answer = await ask(jobToken, credential);
+      expect(answer.status).toBe(200);
+      const [grant] = await grantsOf(desk, jobToken);
+      expect(grant).toMatchObject({
+        state: 'active',
+        issued_count: 1,
+        tokens: [{ sha256: tokenSha256(answer.json.access_token) }],
+      });
+    });
+  });
+
+  it('nothing is handed out when the grant document cannot be opened', async () => {
+    const jobToken = await aJobToken(desk);
+    desk.issuing.openGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
+    expectUnavailable(await ask(jobToken, 'staging-config'), 'grant document', 'the test broke it');
+    await expectNothingRecordedAsIssued(jobToken);
+  });
+
+  it('nothing is judged when the keys of Buildkite cannot be had', async () => {
+    desk.issuing.verifyJobToken = () => Promise.reject(new Unavailable('Buildkite keys', 'could not be reached'));
+    expectUnavailable(await ask('a.b.c', 'staging-config'), 'Buildkite keys', 'could not be reached');
+  });
+
+  it('a refusal of the ledger comes before a failure of Google', async () => {
+    const job = desk.buildkite.startJob();
+    const jobToken = await desk.buildkite.jobToken(job);
+    await desk.notify(desk.buildkite.event(job));
+    desk.google.before = () => googleError(500, 'INTERNAL');
+    expect((await ask(jobToken, 'staging-config')).json).toMatchObject({ error: 'invalid_grant' });
+  });
+
+  it('a fault of our own is answered in JSON, without its cause', async () => {
+    desk.issuing.verifyJobToken = () => Promise.reject(new Error('a <b>bug</b>'));
+    const answer = await desk.askByPath('a.b.c');
+    expect(answer.status).toBe(500);
+    expect(answer.json).toEqual({
+      error: 'server_error',
+      error_description: `Keydesk failed; the reason is in its log. Request id: ${answer.headers.get('x-request-id')}`,
+      request_id: answer.headers.get('x-request-id'),
+    });
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.audit).toMatchObject([{ event: 'request.failed', severity: 'ERROR' }]);
+  });
+
+  it('a job that asks too often is told when to come back', async () => {
+    const refusal = { reason: 'too_many_live_tokens', grant_id: 'f'.repeat(32), retryAfter: 31 } as const;
+    desk.issuing.ledger = { ...whole.ledger, reserve: async () => ({ refusal }) };
+    const answer = await ask(await aJobToken(desk), 'staging-config');
+    expect(answer.status).toBe(429);
+    expect(answer.headers.get('retry-after')).toBe('31');
+    expect(answer.json).toMatchObject({ error: 'temporarily_unavailable' });
+    expect(answer.audit).toMatchObject([refusal]);
+  });
+});

@@ -1,0 +1,274 @@
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { callRaw } from '../fixtures/raw-request.ts';
+import { aValidWebhook, ENDED, seen, sign, UNTOUCHED } from './a-webhook.ts';
+
+const MIB = 1024 * 1024;
+
+describe('a signed webhook', () => {
+  let desk: InProcessDesk;
+  beforeAll(async () => {
+    desk = await openInProcessDesk();
+  });
+  afterAll(() => desk.close());
+
+  const notify = (body: string | Buffer, headers: Record<string, string> = {}) =>
+    callRaw(desk, desk.webhookUrl, {
+      headers: {
+        'content-type': 'application/json',
+        'x-buildkite-signature': sign(Math.floor(desk.clock.now() / 1000), body),
+        ...headers,
+      },
+      body,
+    });
+  const changed = (body: string, change: (event: Record<string, Record<string, unknown>>) => void) => {
+    const event = JSON.parse(body) as Record<string, Record<string, unknown>>;
+    change(event);
+    return JSON.stringify(event);
+  };
+
+  describe('that says nothing about an end', () => {
+    it('is answered when it is a ping', async () => {
+      const valid = await aValidWebhook(desk);
+      const answer = await notify('{"event":"ping","service":{"id":"1","provider":"webhook"},"organization":{}}');
+      expect(answer.status).toBe(200);
+      expect(answer.json).toEqual({ result: 'pong' });
+      expect(answer.audit).toMatchObject([{ event: 'webhook.accepted', result: 'ping' }]);
+      expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+    });
+
+    it.each([
+      'job.started',
+      'job.scheduled',
+      'job.activated',
+      'job.promised_exit_status',
+      'build.finished',
+      'build.skipped',
+      'agent.lost',
+      'cluster_token.registration_blocked',
+      'job.exploded',
+      'Job.Finished',
+      'job.finished ',
+      '',
+    ])('is ignored when it is %j, though it names the job', async (name) => {
+      const valid = await aValidWebhook(desk);
+      const answer = await notify(desk.buildkite.event(valid.job, name));
+      expect(answer.status).toBe(200);
+      expect(answer.json).toEqual({ result: 'ignored' });
+      expect(answer.audit).toMatchObject([{ event: 'webhook.accepted', result: 'ignored', buildkite_event: name }]);
+      expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+    });
+
+    it.each(['waiter', 'manual', 'trigger'])('is ignored when a job of type %s finished', async (type) => {
+      const valid = await aValidWebhook(desk);
+      const body = changed(valid.body, ({ job }) => Object.assign(job ?? {}, { type }));
+      expect((await notify(body)).json).toEqual({ result: 'ignored' });
+      expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+    });
+
+    it('is judged by its body when a header names another event', async () => {
+      const valid = await aValidWebhook(desk);
+      const started = desk.buildkite.event(valid.job, 'job.started');
+      expect((await notify(started, { 'x-buildkite-event': 'job.finished' })).json).toEqual({ result: 'ignored' });
+      expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+      expect((await notify(valid.body, { 'x-buildkite-event': 'ping' })).json).toMatchObject({ result: 'job_ended' });
+      expect(await seen(desk, valid)).toEqual(ENDED);
+    });
+  });
+
+  describe('that a job finished', () => {
+    it.each([
+      'passed',
+      'failed',
+      'finished',
+      'canceled',
+      'timed_out',
+      'expired',
+      'skipped',
+      'broken',
+      'canceling',
+      'running',
+      'evaporated',
+      null,
+      7,
+    ])('ends the job in state %j', async (state) => {
+      const valid = await aValidWebhook(desk);
+      const answer = await notify(changed(valid.body, ({ job }) => Object.assign(job ?? {}, { state })));
+      expect(answer.json).toEqual({ result: 'job_ended', revoked: 1, renewal_ended: 0, expired: 0, unfinished: 0 });
+      expect(await seen(desk, valid)).toEqual(ENDED);
+    });
+
+    it.each(['script', 'hologram', null, 7, undefined])('ends a job of type %j', async (type) => {
+      const valid = await aValidWebhook(desk);
+      const answer = await notify(changed(valid.body, ({ job }) => Object.assign(job ?? {}, { type })));
+      expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1 });
+    });
+
+    it.each([
+      ['without a pipeline', undefined],
+      ['with a pipeline without an id', {}],
+      ['with a pipeline whose id is no UUID', { id: 'app' }],
+      ['with fields nobody knows', { id: '0184990A-4782-42B5-AFC1-16715B10B1F0', mood: 'good' }],
+    ])('ends the job %s', async (_, pipeline) => {
+      const valid = await aValidWebhook(desk);
+      const answer = await notify(changed(valid.body, (event) => Object.assign(event, { pipeline })));
+      expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1 });
+    });
+
+    it('ends the job whose id it writes in capitals', async () => {
+      const valid = await aValidWebhook(desk);
+      const body = changed(valid.body, ({ job }) => Object.assign(job ?? {}, { id: valid.job.id.toUpperCase() }));
+      expect((await notify(body)).json).toMatchObject({ result: 'job_ended', revoked: 1 });
+      expect(await seen(desk, valid)).toEqual(ENDED);
+    });
+
+    it('ends the job all the same, and warns, when it names another pipeline than the grant', async () => {
+      const valid = await aValidWebhook(desk);
+      const id = '0184990a-4782-42b5-afc1-16715b10b1f1';
+      const answer = await notify(changed(valid.body, ({ pipeline }) => Object.assign(pipeline ?? {}, { id })));
+      expect(answer.status).toBe(200);
+      expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1 });
+      expect(answer.audit[0]).toMatchObject({
+        event: 'webhook.accepted',
+        severity: 'WARNING',
+        other_pipeline: true,
+        job_id: valid.job.id,
+        pipeline_id: id,
+      });
+      expect(await seen(desk, valid)).toEqual(ENDED);
+    });
+
+    it.each<[string, (now: number) => unknown, number | undefined]>([
+      ['a minute and a half ago', (now) => new Date(now - 90_000).toISOString(), 90],
+      [
+        'in an older spelling',
+        (now) => new Date(now - 90_000).toISOString().replace('T', ' ').replace('Z', ' UTC'),
+        90,
+      ],
+      ['half a minute from now, by its clock', (now) => new Date(now + 30_000).toISOString(), 0],
+      ['an hour before its grant, which a late job token got', (now) => new Date(now - 3_600_000).toISOString(), 3_600],
+      ['long before its grant', (now) => new Date(now - 3 * 3_600_000).toISOString(), undefined],
+      ['in an hour', (now) => new Date(now + 3_600_000).toISOString(), undefined],
+      ['at no time', () => 'yesterday', undefined],
+      ['at a number', () => 7, undefined],
+      ['and does not say when', () => null, undefined],
+    ])('tells how long its tokens outlived it when it finished %s', async (_, at, seconds) => {
+      const valid = await aValidWebhook(desk);
+      desk.clock.set(valid.timestamp * 1000 + 120_000);
+      const finished_at = at(desk.clock.now());
+      const answer = await notify(changed(valid.body, ({ job }) => Object.assign(job ?? {}, { finished_at })));
+      const revoked = answer.audit.find(({ event }) => event === 'grant.revoked');
+      expect(revoked?.dead_after_job_end_s).toBe(seconds);
+    });
+
+    it('does no harm when it comes again', async () => {
+      const valid = await aValidWebhook(desk);
+      const first = await notify(valid.body);
+      expect(first.audit.map(({ event }) => event)).toEqual(['webhook.accepted', 'grant.revoked']);
+      expect(first.audit[0]).toMatchObject({ repeated: false });
+      const second = await notify(valid.body);
+      expect(second.json).toEqual({ result: 'job_ended', revoked: 0, renewal_ended: 0, expired: 0, unfinished: 0 });
+      expect(second.audit.map(({ event }) => event)).toEqual(['webhook.accepted']);
+      expect(second.audit[0]).toMatchObject({ repeated: true });
+      expect(await seen(desk, valid)).toEqual(ENDED);
+    });
+
+    it('does no harm when it comes ten times at once', async () => {
+      const valid = await aValidWebhook(desk);
+      const answers = await Promise.all(Array.from({ length: 10 }, () => notify(valid.body)));
+      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
+      const swept = await desk.sweep();
+      const revoked = [...answers, swept]
+        .flatMap(({ audit }) => audit)
+        .filter(({ event }) => event === 'grant.revoked');
+      expect(revoked.map(({ job_id }) => job_id)).toEqual([valid.job.id]);
+      expect(await seen(desk, valid)).toEqual(ENDED);
+    });
+
+    it('is remembered of a job that held nothing, which then gets nothing', async () => {
+      const job = desk.buildkite.startJob();
+      const jobToken = await desk.buildkite.jobToken(job);
+      const answer = await notify(desk.buildkite.event(job));
+      expect(answer.json).toEqual({ result: 'job_ended', revoked: 0, renewal_ended: 0, expired: 0, unfinished: 0 });
+      const late = await desk.askByPath(jobToken);
+      expect(late.status).toBe(400);
+      expect(late.json).toMatchObject({ error: 'invalid_grant' });
+      expect(await seen(desk, { job, accessToken: 'none' })).toMatchObject({ tombstone: true, states: [] });
+    });
+  });
+
+  describe('that is no event', () => {
+    it.each([
+      ['nothing', ''],
+      ['half of one', '{"event":"job.finished"'],
+      ['a list', '[{"event":"ping"}]'],
+      ['text', '"job.finished"'],
+      ['null', 'null'],
+      ['an event without a name', '{"job":{}}'],
+      ['an event whose name is a number', '{"event":1}'],
+      ['an event whose name is endless', JSON.stringify({ event: 'x'.repeat(129) })],
+      ['a finished job that is missing', '{"event":"job.finished"}'],
+      ['a finished job without an id', '{"event":"job.finished","job":{"type":"script"}}'],
+      ['a finished job whose id is null', '{"event":"job.finished","job":{"id":null}}'],
+      ['a finished job whose id is a path', '{"event":"job.finished","job":{"id":"../grants/x"}}'],
+      [
+        'a finished job whose id holds a newline',
+        '{"event":"job.finished","job":{"id":"0184990a-477b-4fa8-9968-496074483cee\\n"}}',
+      ],
+      ['compressed', gzipSync('{"event":"ping"}')],
+      ['no text at all', Buffer.from([0xff, 0xfe, 0x00])],
+    ])('is refused as malformed: %s', async (_, body) => {
+      const answer = await notify(body);
+      expect(answer.status).toBe(400);
+      expect(answer.json).toEqual({
+        error: 'invalid_request',
+        error_description: 'The body is signed, but it is not a Buildkite event.',
+        request_id: answer.headers.get('x-request-id'),
+      });
+      expect(answer.audit).toMatchObject([{ event: 'webhook.refused', reason: 'event_malformed', severity: 'ERROR' }]);
+    });
+  });
+
+  describe('is taken', () => {
+    it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('by POST, not by %s', async (method) => {
+      const { job, accessToken, body } = await aValidWebhook(desk);
+      const signature = sign(Math.floor(desk.clock.now() / 1000), body);
+      const answer = await callRaw(desk, desk.webhookUrl, {
+        method,
+        headers: { 'x-buildkite-signature': signature },
+        body,
+      });
+      expect(answer.status).toBe(405);
+      expect(answer.headers.get('allow')).toBe('POST');
+      expect(answer.json).toMatchObject({ error: 'invalid_request' });
+      expect(answer.audit).toMatchObject([{ reason: 'method_not_allowed' }]);
+      expect(await seen(desk, { job, accessToken })).toEqual(UNTOUCHED);
+    });
+
+    it.each(['/webhook', '//', '/%2F', '/token', '/.'])('at / and not at %s', async (path) => {
+      const { job, accessToken, body } = await aValidWebhook(desk);
+      const signature = sign(Math.floor(desk.clock.now() / 1000), body);
+      const answer = await callRaw(desk, desk.webhookUrl, {
+        path,
+        headers: { 'x-buildkite-signature': signature },
+        body,
+      });
+      expect(answer.status).toBe(404);
+      expect(answer.json).toMatchObject({ error: 'not_found' });
+      expect(answer.audit).toMatchObject([{ reason: 'not_found' }]);
+      expect(await seen(desk, { job, accessToken })).toEqual(UNTOUCHED);
+    });
+
+    it('up to a mebibyte, and no byte more', async () => {
+      const valid = await aValidWebhook(desk);
+      const large = valid.body.padEnd(MIB + 1, ' ');
+      const refused = await notify(large);
+      expect(refused.status).toBe(413);
+      expect(refused.json).toMatchObject({ error: 'invalid_request' });
+      expect(refused.audit).toMatchObject([{ event: 'webhook.refused', reason: 'request_too_large' }]);
+      expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+      expect((await notify(large.slice(0, MIB))).json).toMatchObject({ result: 'job_ended', revoked: 1 });
+    });
+  });
+});

@@ -1,0 +1,261 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Unavailable } from '../../shared/unavailable.ts';
+import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { aValidWebhook, ENDED, seen, UNTOUCHED } from './a-webhook.ts';
+
+const ENDED_BY_EXPIRY_ONLY = { result: 'job_ended', revoked: 0, renewal_ended: 1, expired: 0, unfinished: 0 };
+
+describe('when the end of a job meets a failure', () => {
+  let desk: InProcessDesk;
+  let whole: InProcessDesk['ending'];
+  beforeAll(async () => {
+    desk = await openInProcessDesk();
+  });
+  afterAll(() => desk.close());
+  beforeEach(() => {
+    whole = { ...desk.ending };
+  });
+  afterEach(async () => {
+    Object.assign(desk.ending, whole);
+    await desk.sweep();
+    desk.clock.reset();
+  });
+
+  it('Buildkite is asked to send it again when it could not be recorded', async () => {
+    const valid = await aValidWebhook(desk);
+    const down = () => Promise.reject(new Unavailable('ledger', 'the test took it down'));
+    desk.ending.ledger = { ...whole.ledger, endJob: down };
+    const answer = await desk.notify(valid.body);
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get('retry-after')).toMatch(/^[1-9][0-9]*$/);
+    expect(answer.json).toEqual({
+      error: 'temporarily_unavailable',
+      error_description: 'The end of the job could not be recorded. Send it again.',
+      request_id: answer.headers.get('x-request-id'),
+    });
+    expect(answer.audit).toMatchObject([
+      {
+        event: 'webhook.refused',
+        severity: 'ERROR',
+        reason: 'ledger_unavailable',
+        detail: 'ledger: the test took it down',
+      },
+    ]);
+    expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+
+    Object.assign(desk.ending, whole);
+    expect((await desk.notify(valid.body)).json).toMatchObject({ result: 'job_ended', revoked: 1 });
+    expect(await seen(desk, valid)).toEqual(ENDED);
+  });
+
+  it('a fault of our own is an error and not an end', async () => {
+    const valid = await aValidWebhook(desk);
+    desk.ending.ledger = { ...whole.ledger, endJob: () => Promise.reject(new Error('a bug')) };
+    const answer = await desk.notify(valid.body);
+    expect(answer.status).toBe(500);
+    expect(answer.json).toMatchObject({ error: 'server_error' });
+    expect(answer.text).not.toContain('a bug');
+    expect(answer.audit).toMatchObject([{ event: 'request.failed', severity: 'ERROR' }]);
+    expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+  });
+
+  it('the sweep goes on from where the grant document could not be closed', async () => {
+    const valid = await aValidWebhook(desk);
+    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
+    const answer = await desk.notify(valid.body);
+    expect(answer.status).toBe(200);
+    expect(answer.json).toEqual({ result: 'job_ended', revoked: 0, renewal_ended: 0, expired: 0, unfinished: 1 });
+    expect(answer.audit).toMatchObject([
+      {
+        event: 'webhook.accepted',
+        severity: 'WARNING',
+        unfinished: 1,
+        unfinished_because: [{ grant_id: expect.any(String), detail: 'grant document: the test broke it' }],
+      },
+      { event: 'work.failed', grant_id: expect.any(String), what: 'grant document' },
+    ]);
+    expect(await seen(desk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 200 });
+
+    const failing = await desk.sweep();
+    expect(failing.json).toMatchObject({ revoked: 0, failed: 1 });
+    expect(await seen(desk, valid)).toMatchObject({ states: ['revoking'] });
+
+    Object.assign(desk.ending, whole);
+    const swept = await desk.sweep();
+    expect(swept.json).toMatchObject({ revoked: 1, failed: 0, more: false });
+    expect(swept.audit.map(({ event, job_id }) => ({ event, job_id }))).toEqual([
+      { event: 'grant.revoked', job_id: valid.job.id },
+      { event: 'sweep.completed', job_id: undefined },
+    ]);
+    expect(await seen(desk, valid)).toEqual(ENDED);
+  });
+
+  it('a revocation that never succeeds ends with the time of the grant, and is not called one', async () => {
+    const valid = await aValidWebhook(desk);
+    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
+    await desk.notify(valid.body);
+    desk.clock.advance(3_600_000);
+    const swept = await desk.sweep();
+    desk.clock.reset();
+    Object.assign(desk.ending, whole);
+    expect(swept.json).toMatchObject({ revoked: 0, failed: 0 });
+    expect(swept.audit.map(({ event }) => event)).not.toContain('grant.revoked');
+    expect(await seen(desk, valid)).toMatchObject({ states: ['expired'] });
+  });
+
+  it('a record that cannot be read keeps neither its job nor the others from ending', async () => {
+    const valid = await aValidWebhook(desk);
+    const grants = databaseOf(desk.project, 'ledger').collection('grants');
+    const alien = grants.doc('0123456789abcdef0123456789abcdef');
+    await alien.set({ state: 'revoking', dead_at: null, kind: 'of a later version' });
+    const job = databaseOf(desk.project, 'ledger').collection('jobs').doc(valid.job.id);
+    await job.update({ grants: [...((await job.get()).get('grants') as string[]), alien.id] });
+    const answer = await desk.notify(valid.body);
+    expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1, unfinished: 1 });
+    expect(answer.audit[0]).toMatchObject({ severity: 'WARNING', unfinished_because: [{ grant_id: alien.id }] });
+    expect(await seen(desk, valid)).toEqual(ENDED);
+    const swept = await desk.sweep();
+    await alien.delete();
+    expect(swept.json).toMatchObject({ failed: 1 });
+    expect(swept.status).toBe(200);
+  });
+
+  it('the same webhook goes on from where it was left when it comes again, and never calls it finished before', async () => {
+    const valid = await aValidWebhook(desk);
+    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, unfinished: 1 });
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, unfinished: 1 });
+    Object.assign(desk.ending, whole);
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 1, unfinished: 0 });
+    expect(await seen(desk, valid)).toEqual(ENDED);
+  });
+
+  it('the sweep goes on from where access was taken away and that was not recorded', async () => {
+    const valid = await aValidWebhook(desk);
+    desk.ending.ledger = {
+      ...whole.ledger,
+      confirmTakenAway: () => Promise.reject(new Unavailable('ledger', 'the test took it down')),
+    };
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, unfinished: 1 });
+    expect(await seen(desk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 403 });
+    Object.assign(desk.ending, whole);
+    expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
+    expect(await seen(desk, valid)).toEqual(ENDED);
+  });
+
+  it('one grant that cannot be revoked does not keep another', async () => {
+    const valid = await aValidWebhook(desk);
+    const other = await aValidWebhook(desk);
+    const { closeGrantDocument } = whole;
+    const grants = await databaseOf(desk.project, 'ledger')
+      .collection('grants')
+      .where('job_id', '==', valid.job.id)
+      .get();
+    const broken = grants.docs[0]?.id;
+    desk.ending.closeGrantDocument = (name, now) =>
+      name.grant_id === broken ? Promise.reject(new Error('stuck')) : closeGrantDocument(name, now);
+    expect((await desk.notify(valid.body)).json).toMatchObject({ unfinished: 1 });
+    expect((await desk.notify(other.body)).json).toMatchObject({ revoked: 1, unfinished: 0 });
+    expect(await seen(desk, other)).toEqual(ENDED);
+    Object.assign(desk.ending, whole);
+    expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
+  });
+
+  it('a job that asks again while its grant is being revoked gets nothing', async () => {
+    const valid = await aValidWebhook(desk);
+    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
+    await desk.notify(valid.body);
+    const late = await desk.askByPath(await desk.buildkite.jobToken(valid.job));
+    expect(late.status).toBe(400);
+    expect(late.json).toMatchObject({ error: 'invalid_grant' });
+    expect(late.audit).toMatchObject([{ event: 'grant.refused', reason: 'job_ended' }]);
+    Object.assign(desk.ending, whole);
+    expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
+  });
+});
+
+describe('the end of a job that holds a token only time can end', () => {
+  let desk: InProcessDesk;
+  beforeAll(async () => {
+    desk = await openInProcessDesk();
+  });
+  afterAll(() => desk.close());
+
+  const grantOf = async (jobId: string) => {
+    const { docs } = await databaseOf(desk.project, 'ledger').collection('grants').where('job_id', '==', jobId).get();
+    expect(docs).toHaveLength(1);
+    return docs[0]?.data() ?? {};
+  };
+
+  it('is not called revoked, and ends in the ledger when the token does', async () => {
+    const job = desk.buildkite.startJob();
+    const issued = await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-export');
+    expect(issued.json).toMatchObject({ revocation: 'expiry' });
+    const { expires_at } = await grantOf(job.id);
+
+    const ended = await desk.notify(desk.buildkite.event(job));
+    expect(ended.json).toEqual(ENDED_BY_EXPIRY_ONLY);
+    expect(ended.audit.map(({ event }) => event)).toEqual(['webhook.accepted', 'grant.renewal_ended']);
+    expect(ended.audit[1]).toMatchObject({
+      state: 'active',
+      revocation: 'expiry',
+      expires_at: expires_at.toDate().toISOString(),
+      ended_at: expect.stringMatching(/Z$/),
+      ended_by: 'job.finished',
+      dead_at: null,
+    });
+    expect(await grantOf(job.id)).toMatchObject({
+      state: 'active',
+      ended_by: 'job.finished',
+      dead_at: null,
+      expires_at,
+    });
+    const gate = await fetch(`${desk.google.url}/gate`, {
+      headers: { authorization: `Bearer ${issued.json.access_token}` },
+    });
+    expect(gate.status).toBe(200);
+
+    const again = await desk.notify(desk.buildkite.event(job));
+    expect(again.json).toMatchObject({ result: 'job_ended', renewal_ended: 0 });
+    const late = await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-export');
+    expect(late.json).toMatchObject({ error: 'invalid_grant' });
+
+    desk.clock.set(expires_at.toMillis() - 1);
+    expect((await desk.sweep()).json).toMatchObject({ revoked: 0, expired: 0 });
+    expect(await grantOf(job.id)).toMatchObject({ state: 'active' });
+
+    desk.clock.set(expires_at.toMillis());
+    const swept = await desk.sweep();
+    expect(swept.json).toMatchObject({ revoked: 0, expired: 1, failed: 0, more: false });
+    expect(swept.audit[0]).toMatchObject({ event: 'grant.expired', job_id: job.id, state: 'expired' });
+    expect(await grantOf(job.id)).toMatchObject({ state: 'expired', ended_by: 'job.finished', dead_at: expires_at });
+    expect((await desk.sweep()).json).toMatchObject({ revoked: 0, expired: 0 });
+    desk.clock.reset();
+  });
+
+  it('ends each of its grants in its own way', async () => {
+    const job = desk.buildkite.startJob();
+    const jobToken = await desk.buildkite.jobToken(job);
+    const firestore = await desk.askByPath(jobToken, 'staging-config');
+    await desk.askByPath(jobToken, 'staging-export');
+    const ended = await desk.notify(desk.buildkite.event(job));
+    expect(ended.json).toEqual({ result: 'job_ended', revoked: 1, renewal_ended: 1, expired: 0, unfinished: 0 });
+    expect(ended.audit.map(({ event, credential }) => [event, credential])).toEqual([
+      ['webhook.accepted', undefined],
+      ['grant.revoked', 'staging-config'],
+      ['grant.renewal_ended', 'staging-export'],
+    ]);
+    expect(await firestoreAs(desk, firestore.json.access_token, 'config/web')).toBe(403);
+  });
+
+  it('comes too late for what expired before it, and says so', async () => {
+    const job = desk.buildkite.startJob();
+    await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const { expires_at } = await grantOf(job.id);
+    desk.clock.set(expires_at.toMillis() + 60_000);
+    const ended = await desk.notify(desk.buildkite.event(job));
+    desk.clock.reset();
+    expect(ended.json).toEqual({ result: 'job_ended', revoked: 0, renewal_ended: 0, expired: 1, unfinished: 0 });
+    expect(ended.audit[1]).toMatchObject({ event: 'grant.expired', state: 'expired', ended_by: 'clock' });
+  });
+});

@@ -1,0 +1,242 @@
+// `npm run policy`: what it says of the example policy, of mistakes, and of jobs; and that it never says of a job what the
+// desk would not do.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hintsOf } from '../../../cli/policy-hints.ts';
+import { judgement, readJob } from '../../../cli/policy-job.ts';
+import { ROOT } from '../../../sandbox/functions.ts';
+import { parseClaims } from '../../../shared/core/claims.ts';
+import { decide } from '../../../shared/core/decide.ts';
+import { parsePolicyText } from '../../../shared/policy-text.ts';
+import { type Ended, runCli } from './run-cli.ts';
+
+const EXAMPLE = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8');
+const PIPELINE = '0184990a-4782-42b5-afc1-16715b10b1f0';
+const policyOf = (text: string) => {
+  const result = parsePolicyText(text, 'policy.yaml');
+  if ('problems' in result) throw new Error(result.problems.join('\n'));
+  return result.policy;
+};
+const replaced = (...changes: [before: string, after: string][]) =>
+  changes.reduce((text, [before, after]) => {
+    expect(text).toContain(before);
+    return text.replaceAll(before, after);
+  }, EXAMPLE);
+
+describe('npm run policy', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'keydesk-policy-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const policy = (text: string, ...args: string[]): Promise<Ended> => {
+    writeFileSync(join(folder, 'policy.yaml'), text);
+    return runCli('policy.ts', args, { cwd: folder, env: { KEYDESK_POLICY: '/nonexistent' } });
+  };
+  const job = (...claims: string[]) => policy(EXAMPLE, ...claims.flatMap((claim) => ['--job', claim]));
+
+  it('says of each credential what it is, what it opens and who gets it', async () => {
+    const { code, out, err } = await policy(EXAMPLE);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const lines = out.split('\n').map((line) => line.replace(/ {2,}/g, '  '));
+    expect(lines).toContain('policy.yaml is a policy: credentials 5, rules 3');
+    for (const row of [
+      'staging-config  staging  firestore  immediate  15m',
+      'production-config  production  firestore  immediate  10m',
+      'staging-admin  staging  pooled_service_account  propagating  15m',
+      'staging-export  staging  service_account  expiry  10m',
+      'staging-cache  staging  service_account  expiry  15m',
+      '  opens  acme-staging (default) releases/{release}: get',
+      '  opens  acme-production (default) config/{document=**}: get, list, create, update, delete',
+      '  opens  what one of a pool of 3 may, with scopes https://www.googleapis.com/auth/cloud-platform',
+      '  opens  gs://acme-ci-cache/warm/ with roles/storage.objectUser, as ci-cache@acme-staging.iam.gserviceaccount.com',
+      '  granted by  "deploy to staging", "try a tagged release on staging"',
+    ])
+      expect(lines).toContain(row);
+    expect(out).not.toContain('hint');
+  });
+
+  it('calls a narrowed token of a pool what the desk calls it', async () => {
+    const { out } = await policy(
+      replaced([
+        'serviceAccount: ci-cache@acme-staging.iam.gserviceaccount.com',
+        'pool: [ci-101@acme-ci-pool.iam.gserviceaccount.com]',
+      ]),
+    );
+    expect(out).toMatch(/staging-cache +staging +pooled_service_account +expiry +15m/);
+  });
+
+  it('tells all problems with line and column, and exits with 1', async () => {
+    const { code, out, err } = await policy(replaced(['version: 1', 'version: 2'], ['ttl: 10m', 'ttl: 2h']));
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toMatch(
+      /^policy\.yaml:2:1 version must be 1\n(policy\.yaml:\d+:5 credentials\.\S+ must be a dur.*\n){2}$/,
+    );
+  });
+
+  it('says so when there is no file', async () => {
+    const { code, err } = await runCli('policy.ts', ['--policy', 'none.yaml'], { cwd: folder });
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^none\.yaml cannot be read: ENOENT/) });
+  });
+
+  it('prints hints with their places, and exits with 0 all the same', async () => {
+    const { code, out } = await policy(
+      replaced(['build_branch: [main, "release/*"]', 'build_branch: [main, "^release/.*"]']),
+    );
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /hint: policy\.yaml:\d+:28 rules\.0\.job\.build_branch\.1 "\^release\/\.\*" looks like a regular/,
+    );
+  });
+
+  it('says what a job would be given, and which claims it must ask for', async () => {
+    const { code, out, err } = await job(`pipeline_id=${PIPELINE}`, 'build_branch=main', 'build_source=ui');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out.split('\n')).toEqual([
+      "Such a job's token was asked for with --claim organization_id --claim pipeline_id",
+      '',
+      'staging-config: granted by "deploy to staging", immediate, 15m',
+      'production-config: refused, no_rule_grants',
+      '  "deploy a tagged release to production": build_branch is "main", not v*; build_tag is not given, so not v*; step_key is not given, so not deploy-production',
+      'staging-admin: granted by "deploy to staging", propagating, 15m',
+      'staging-export: granted by "deploy to staging", expiry, 10m',
+      'staging-cache: granted by "deploy to staging", expiry, 15m',
+      '',
+    ]);
+  });
+
+  it('says why a tag called main gets nothing', async () => {
+    const { out } = await job(`pipeline_id=${PIPELINE}`, 'build_branch=main', 'build_tag=main', 'build_source=ui');
+    expect(out).toContain('"deploy to staging" names build_branch and not build_tag, so it lets no tag build through');
+  });
+
+  it('says which claim a job failed to ask for', async () => {
+    const { out } = await job(`pipeline_id=${PIPELINE}`, 'build_branch=main', 'build_source=ui', 'organization_id=');
+    expect(out).toContain('staging-config: refused, claims_missing: the job must ask for --claim organization_id');
+  });
+
+  it.each([
+    ['a claim that no rule can name', ['branch=main'], '--job: branch is not a claim a rule can name'],
+    ['no value', ['build_tag'], '--job: "build_tag" is not CLAIM=VALUE'],
+    ['a claim twice', ['build_tag=a', 'build_tag=b'], '--job: build_tag is given twice'],
+    ['a slug for an id', [`pipeline_id=app`], '--job: pipeline_id cannot be "app" in a job token'],
+    ['another organization', [`organization_id=${PIPELINE}`], "--job: organization_id is another than the policy's"],
+  ])('takes no job with %s', async (_, claims, message) => {
+    const { code, out, err } = await job('build_branch=main', ...claims);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(message);
+  });
+
+  it('takes no job of which it cannot tell, because rules look at a claim that every job has', async () => {
+    const { code, err } = await job(`pipeline_id=${PIPELINE}`);
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: '--job: every job has a build_branch, and the rule "deploy to staging" looks at it: add --job build_branch=…\n',
+    });
+  });
+
+  it('does what its usage shows', async () => {
+    const { out: usage } = await runCli('policy.ts', ['--help']);
+    const commands = usage.replaceAll('\\\n', ' ').match(/(?<=^ {2}npm run policy -- ).*$/gm) ?? [];
+    expect(commands).toHaveLength(2);
+    for (const command of commands) expect((await runCli('policy.ts', command.trim().split(/ +/))).code).toBe(0);
+  });
+});
+
+describe('hints', () => {
+  const hintsIn = (text: string) => hintsOf(policyOf(text)).map(({ path, message }) => `${path.join('.')} ${message}`);
+
+  it('are none for the example policy', () => {
+    expect(hintsIn(EXAMPLE)).toEqual([]);
+  });
+
+  it.each<[string, [before: string, after: string], string]>([
+    [
+      'a ttl under six minutes',
+      ['ttl: 10m\n    firestore', 'ttl: 359s\n    firestore'],
+      'credentials.production-config.ttl is under 6m',
+    ],
+    ['no organization id', [', id: f892efa9-103e-4d28-97a1-3b8616a0994d', ''], 'organization has no id'],
+    ['a credential of no rule', [', staging-cache]', ']'], 'credentials.staging-cache is granted by no rule'],
+    [
+      'a beginning',
+      ['build_source: [webhook, ui]', 'build_source: ["^ui"]'],
+      'rules.0.job.build_source.0 "^ui" looks like',
+    ],
+    ['an end', ['build_source: [webhook, ui]', 'build_source: [ui$]'], 'rules.0.job.build_source.0 "ui$" looks like'],
+    ['alternatives', ['build_source: [webhook, ui]', 'build_source: webhook|ui'], '"webhook|ui" looks like'],
+    ['a dot and a star', ['[main, "release/*"]', '"release/.*"'], 'rules.0.job.build_branch.0 "release/.*" looks like'],
+  ])('are one for %s', (_, change, hint) => {
+    const [found, ...more] = hintsIn(replaced(change));
+    expect(more).toEqual([]);
+    expect(found).toContain(hint);
+  });
+
+  it('are none for a ttl of six minutes', () => {
+    expect(hintsIn(replaced(['ttl: 10m', 'ttl: 6m']))).toEqual([]);
+  });
+
+  it.each([
+    ['by slug only', 'pipeline_slug: app', 3],
+    ['by slug and any id', 'pipeline_slug: app\n      pipeline_id: "*"', 3],
+    ['by slug and id', `pipeline_slug: app\n      pipeline_id: ${PIPELINE}`, 0],
+    ['by slug and cluster', `pipeline_slug: app\n      cluster_id: ${PIPELINE}`, 0],
+  ])('are one for each rule that narrows %s, if that is a risk', (_, narrowing, expected) => {
+    const hints = hintsIn(replaced([`pipeline_id: ${PIPELINE}`, narrowing]));
+    expect(hints.filter((hint) => hint.includes('narrows by slug only'))).toHaveLength(expected);
+    expect(hints).toHaveLength(expected);
+  });
+});
+
+describe('what is said of a job', () => {
+  const policy = policyOf(EXAMPLE);
+  const claim = (...values: string[]) => fc.option(fc.constantFrom(...values), { nil: undefined });
+  const jobs = fc.record({
+    organization_id: claim(policy.organization.id ?? '', ''),
+    pipeline_id: claim(PIPELINE, '0184990a-0000-4000-8000-000000000000'),
+    build_branch: fc.constantFrom('main', 'release/1', 'release/1/2', 'v1', 'v1/2'),
+    build_tag: claim('v1', 'main'),
+    build_source: claim('webhook', 'ui', 'schedule'),
+    step_key: claim('deploy-production', 'deploy'),
+  });
+
+  it('is what the desk would decide of a token with these claims', () => {
+    let granted = 0;
+    fc.assert(
+      fc.property(jobs, (job) => {
+        const given = Object.entries(job).filter(([, value]) => value !== undefined);
+        const read = readJob(
+          policy,
+          given.map(([name, value]) => `${name}=${value}`),
+        );
+        const payload = {
+          organization_slug: 'acme-inc',
+          organization_id: policy.organization.id,
+          pipeline_slug: 'app',
+          build_number: 42,
+          build_commit: 'c0ffee',
+          job_id: '0184990a-4782-42b5-afc1-16715b10b8f1',
+          agent_id: '0184990a-4782-42b5-afc1-16715b10b8f2',
+          ...Object.fromEntries(given),
+        };
+        const real = parseClaims(payload);
+        if ('problems' in read || 'invalidClaim' in real) throw new Error('neither is refused');
+        const said = judgement(policy, read.claims).filter((line) => !line.startsWith(' '));
+        const decided = Object.keys(policy.credentials).map((name) => {
+          const decision = decide(policy, real.claims, name);
+          if (decision.outcome === 'granted') granted += 1;
+          return decision.outcome === 'granted'
+            ? `${name}: granted by "${decision.rule}"`
+            : `${name}: refused, ${decision.reason}`;
+        });
+        expect(said.map((line, index) => line.slice(0, decided[index]?.length))).toEqual(decided);
+      }),
+      { seed: 20261124, numRuns: 2000 },
+    );
+    expect(granted).toBeGreaterThan(50);
+  });
+});

@@ -1,0 +1,239 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ROOT } from '../../../sandbox/functions.ts';
+import { runCli } from './run-cli.ts';
+
+const opening = (name: string, project: string, database = '(default)') => `  ${name}:
+    environment: staging
+    ttl: 15m
+    firestore:
+      project: ${project}
+      database: ${database}
+      apiKey: web-key
+      signer: signer@${project}.iam.gserviceaccount.com
+      allow: [{ path: "config/{document}", verbs: [get] }]
+`;
+const policy = (...credentials: string[]) => `version: 1
+organization: { slug: acme-inc }
+audience: https://keydesk.acme.example
+credentials:
+${credentials.join('')}rules: []
+`;
+const POLICY = policy(opening('web', 'acme-staging'));
+
+const HAND_WRITTEN = `rules_version = '2';
+// ours – ünïcode, tabs\tand trailing blanks  \r
+service cloud.firestore {
+  match /databases/{database}/documents {
+    match /public/{document} { allow read: if true; }
+      // keydesk:begin
+      what stood here before
+      // keydesk:end
+    match /users/{user} { allow get: if request.auth.uid == user; }
+  }
+}
+// the last line has no end`;
+
+describe('npm run rules', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'keydesk-rules-'));
+    put('policy.yaml', POLICY);
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const put = (name: string, text: string) => writeFileSync(join(folder, name), text);
+  const rulesFile = (name = 'firestore.rules') => readFileSync(join(folder, name), 'utf8');
+  const exists = (name = 'firestore.rules') => {
+    try {
+      return rulesFile(name) !== undefined;
+    } catch {
+      return false;
+    }
+  };
+
+  const rules = (args: readonly string[] = [], options: { cwd?: string; env?: Record<string, string> } = {}) =>
+    runCli('rules.ts', args, { cwd: folder, ...options });
+
+  it('writes a whole new file, and a second time finds nothing to do', async () => {
+    const first = await rules();
+    expect(first).toEqual({
+      code: 0,
+      err: '',
+      out: expect.stringMatching(/^firestore\.rules written: .*policy\.yaml.*\n.*\n$/),
+    });
+    expect(first.out).toContain(
+      "firestore.rules is a new file: it holds no rules but Keydesk's. Deploying it closes the database to every other client: if the database has rules, save them into this file first",
+    );
+    const written = rulesFile();
+    expect(written).toContain("allow get: if keydeskHolds(['web']);");
+    const second = await rules();
+    expect(second).toEqual({ code: 0, err: '', out: expect.stringMatching(/^firestore\.rules agrees with .*\n$/) });
+    expect(rulesFile()).toBe(written);
+  });
+
+  it('keeps what is written by hand around the marks byte for byte', async () => {
+    put('firestore.rules', HAND_WRITTEN);
+    const first = await rules();
+    expect(first).toMatchObject({ code: 0, out: expect.stringMatching(/^firestore\.rules updated: .*\n$/) });
+    const written = rulesFile();
+    const [before, after] = HAND_WRITTEN.split(/\/\/ keydesk:begin[\s\S]*\/\/ keydesk:end/);
+    expect(written.startsWith(before ?? '-')).toBe(true);
+    expect(written.endsWith(after ?? '-')).toBe(true);
+    expect(written).not.toContain('what stood here before');
+    expect(written).toContain("        allow get: if keydeskHolds(['web']);");
+    expect((await rules()).code).toBe(0);
+    expect(rulesFile()).toBe(written);
+  });
+
+  it('with --check is content with a file that agrees, and writes nothing', async () => {
+    await rules();
+    const written = rulesFile();
+    expect(await rules(['--check'])).toMatchObject({ code: 0, err: '' });
+    expect(rulesFile()).toBe(written);
+  });
+
+  it('with --check fails when policy has moved on, says what to run, and writes nothing', async () => {
+    await rules();
+    const written = rulesFile();
+    put('policy.yaml', POLICY.replace('[get]', '[get, list]'));
+    const { code, out, err } = await rules(['--check']);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain('does not agree with policy.yaml');
+    expect(err).toContain(
+      "run: npm run rules -- --policy policy.yaml --project acme-staging --database '(default)' --file firestore.rules",
+    );
+    expect(rulesFile()).toBe(written);
+  });
+
+  it('with --check fails when somebody changed the generated part', async () => {
+    await rules();
+    put('firestore.rules', rulesFile().replace("keydeskHolds(['web'])", 'true'));
+    expect((await rules(['--check'])).code).toBe(1);
+  });
+
+  it('with --check fails when there is no file, and makes none', async () => {
+    expect((await rules(['--check'])).code).toBe(1);
+    expect(exists()).toBe(false);
+  });
+
+  it.each([
+    ['without marks', (text: string) => text.replaceAll('// keydesk:', '// '), 'needs one line'],
+    ['with two beginnings', (text: string) => text.replace('// ours', '// keydesk:begin'), 'needs one line'],
+    [
+      'with a wildcard of another name',
+      (text: string) => text.replace('{database}', '{db}'),
+      'the wildcard named database',
+    ],
+  ])('says what to mend in a file %s, and leaves it alone', async (_, change, message) => {
+    put('firestore.rules', change(HAND_WRITTEN));
+    const { code, out, err } = await rules();
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain(`firestore.rules `);
+    expect(err).toContain(message);
+    expect(rulesFile()).toBe(change(HAND_WRITTEN));
+  });
+
+  it('refuses a file that is not UTF-8 instead of mangling it', async () => {
+    const bytes = Buffer.concat([Buffer.from(HAND_WRITTEN), Buffer.from([0xff])]);
+    writeFileSync(join(folder, 'firestore.rules'), bytes);
+    expect(await rules()).toMatchObject({ code: 1, err: 'firestore.rules is not UTF-8\n' });
+    expect(readFileSync(join(folder, 'firestore.rules')).equals(bytes)).toBe(true);
+  });
+
+  it('asks which database is meant when policy opens several, and takes the answer', async () => {
+    put(
+      'policy.yaml',
+      policy(opening('a', 'acme-staging'), opening('b', 'acme-staging', 'other'), opening('c', 'acme-live')),
+    );
+    const { code, err } = await rules();
+    expect(code).toBe(1);
+    expect(err).toContain("  --project acme-staging --database '(default)'\n");
+    expect(err).toContain("  --project acme-staging --database 'other'\n");
+    expect(err).toContain("  --project acme-live --database '(default)'\n");
+    expect((await rules(['--project', 'acme-staging'])).code).toBe(1);
+    expect((await rules(['--database', '(default)'])).code).toBe(1);
+    expect((await rules(['--project', 'acme-live', '--database', 'other'])).err).toContain('opens no such database');
+    expect(exists()).toBe(false);
+    expect((await rules(['--project', 'acme-live', '--file', 'live.rules'])).code).toBe(0);
+    expect(rulesFile('live.rules')).toContain("keydeskHolds(['c'])");
+    expect((await rules(['--database', 'other', '--file', 'other.rules'])).code).toBe(0);
+    expect(rulesFile('other.rules')).toContain("keydeskHolds(['b'])");
+  });
+
+  describe('for a policy without a firestore credential', () => {
+    beforeEach(() => put('policy.yaml', policy().replace('credentials:', 'credentials: {}')));
+
+    it.each([[[]], [['--check']], [['--project', 'acme-staging']]])('has nothing to write with %j', async (args) => {
+      expect(await rules(args)).toEqual({
+        code: 0,
+        out: 'policy.yaml has no firestore credential: there are no rules to write\n',
+        err: '',
+      });
+      expect(exists()).toBe(false);
+    });
+
+    it.each([[['--project', 'acme-staging']], [['--database', 'other']]])(
+      'fails when --check asks for %j, of which the policy says nothing',
+      async (args) => {
+        expect(await rules(['--check', ...args])).toEqual({
+          code: 1,
+          out: '',
+          err: 'policy.yaml has no firestore credential, and so opens no such database\n',
+        });
+      },
+    );
+  });
+
+  it('shows every problem of a policy with its line and column, and writes nothing', async () => {
+    put('policy.yaml', POLICY.replace('ttl: 15m', 'ttl: 2h').replace('version: 1', 'version: 2'));
+    const { code, out, err } = await rules();
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toMatch(
+      /^policy\.yaml:1:1 version must be 1\npolicy\.yaml:7:5 credentials\.web\.ttl must be a duration/,
+    );
+    expect(exists()).toBe(false);
+  });
+
+  it('says so when the policy cannot be read', async () => {
+    expect(await rules(['--policy', 'none.yaml'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^none\.yaml cannot be read: ENOENT/),
+    });
+  });
+
+  it('takes the policy of KEYDESK_POLICY unless an option names another', async () => {
+    put('from-environment.yaml', policy(opening('from-environment', 'acme-staging')));
+    const env = { KEYDESK_POLICY: 'from-environment.yaml' };
+    await rules([], { env });
+    expect(rulesFile()).toContain("keydeskHolds(['from-environment'])");
+    await rules(['--policy', 'policy.yaml'], { env });
+    expect(rulesFile()).toContain("keydeskHolds(['web'])");
+  });
+
+  it('warns of a hand-written match that covers the grant documents, and still does its work', async () => {
+    put('firestore.rules', HAND_WRITTEN.replace('match /public/{document}', 'match /{document=**}'));
+    for (const args of [[], ['--check']]) {
+      const { code, err } = await rules(args);
+      expect(code).toBe(0);
+      expect(err).toContain('firestore.rules: warning: the hand-written "match /{document=**}" also covers the grant');
+    }
+  });
+
+  it.each([[['--bogus']], [['stray']], [['--project']], [['--check=no']]])(
+    'answers %j with its usage',
+    async (args) => {
+      const { code, out, err } = await rules(args);
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(err).toContain('usage: npm run rules -- [options]');
+      expect(exists()).toBe(false);
+    },
+  );
+
+  it("finds the repository's own rules in agreement with the example policy", async () => {
+    const args = ['--policy', 'examples/policy.yaml', '--project', 'acme-staging', '--check'];
+    expect(await rules(args, { cwd: ROOT })).toMatchObject({ code: 0, err: '' });
+  });
+});

@@ -1,0 +1,119 @@
+// Each function's code can do its own task only: what mints cannot enable, what takes webhooks cannot mint. Looked for in
+// the artefact that is deployed, and tried at the local Google, which gives each function an identity of its own.
+
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEnding } from '../../functions/ending.ts';
+import { createIssuing } from '../../functions/issuing.ts';
+import { createKilling } from '../../functions/killing.ts';
+import { createSweeping } from '../../functions/sweeping.ts';
+import { PERMISSIONS } from '../../sandbox/google/call.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+
+const bundle = (name: string) => readFileSync(new URL(`../../dist/${name}.cjs`, import.meta.url), 'utf8');
+
+/** By the names under which Keydesk's own calls fail: Google's library holds more than is used of it. */
+const MINTING = ['iamcredentials generateAccessToken', 'identitytoolkit signInWithCustomToken'];
+const ENABLING = ['iam serviceAccounts.enable'];
+const DISABLING = ['iam serviceAccounts.disable'];
+const ASKING_BUILDKITE = ['buildkite jobs'];
+
+/** What the code of each bundle must and must not hold; a function is its own bundle and those that it loads. */
+const BUNDLES = {
+  token: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  issuing: { has: MINTING, lacks: [...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  webhook: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  ending: { has: DISABLING, lacks: [...MINTING, ...ENABLING, ...ASKING_BUILDKITE] },
+  sweep: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  sweeping: { has: [...ENABLING, ...DISABLING, ...ASKING_BUILDKITE], lacks: MINTING },
+};
+
+describe('the artefact', () => {
+  it.each(Object.entries(BUNDLES))('%s.cjs holds its own task and no other', (name, { has, lacks }) => {
+    const code = bundle(name);
+    for (const part of has) expect(code.includes(part), `${name}.cjs has ${part}`).toBe(true);
+    for (const part of lacks) expect(code.includes(part), `${name}.cjs has ${part}`).toBe(false);
+  });
+
+  it.each([
+    ['token', ['issuing', 'ending']],
+    ['webhook', ['ending']],
+    ['sweep', ['sweeping']],
+  ])('%s.cjs loads nothing but %j', (name, parts) => {
+    const loaded = [...bundle(name).matchAll(/import\("\.\/(\w+)\.cjs"\)|require\("\.\/(\w+)\.cjs"\)/g)];
+    expect([...new Set(loaded.map(([, imported, required]) => imported ?? required))].sort()).toEqual(parts.sort());
+  });
+});
+
+describe('the clients of a function', () => {
+  let desk: InProcessDesk;
+  beforeAll(async () => {
+    desk = await openInProcessDesk();
+  });
+  afterAll(() => desk.close());
+  const parts = () => ({ settings: desk.settings, emulator: true, clock: systemClock });
+
+  it('of token mint, and can neither disable nor enable', () => {
+    expect(Object.keys(createIssuing(parts())).sort()).toEqual(['ledger', 'mint', 'openGrantDocument', 'warm']);
+    expect(Object.keys(createIssuing(parts()).ledger).sort()).toEqual(['activate', 'barred', 'reserve']);
+  });
+
+  it('of webhook, of an early return and of the kill switch end, and can neither mint nor enable', () => {
+    const ending = ['clock', 'closeGrantDocument', 'disableAccount', 'ledger', 'lookUpToken', 'warm'];
+    expect(Object.keys(createEnding(parts())).sort()).toEqual(ending);
+    expect(Object.keys(createEnding(parts()).ledger).sort()).toEqual([
+      'confirmTakenAway',
+      'endGrant',
+      'endJob',
+      'expire',
+    ]);
+    expect(Object.keys(createKilling(parts())).sort()).toEqual([...ending, 'killLedger'].sort());
+  });
+
+  it('of sweep end and enable, and cannot mint', () => {
+    expect(Object.keys(createSweeping(parts())).sort()).toEqual([
+      'askJobState',
+      'clock',
+      'closeGrantDocument',
+      'disableAccount',
+      'enableAccount',
+      'ledger',
+      'stateOfAccount',
+      'sweepLedger',
+      'warm',
+    ]);
+  });
+
+  it('are refused by IAM what is not their task', async () => {
+    const may = { token: ['disable', 'get', 'generateAccessToken', 'signJwt'], webhook: ['disable', 'get'] };
+    const sweep = ['disable', 'enable', 'get'];
+    const email = `ci-001@${desk.project}.iam.gserviceaccount.com`;
+    const bodies = {
+      generateAccessToken: { scope: ['https://www.googleapis.com/auth/datastore'], lifetime: '60s' },
+      signJwt: { payload: '{}' },
+    };
+    for (const identity of ['token', 'webhook', 'sweep'] as const) {
+      const accessToken = await identityToken(desk.google.metadataHosts[identity]);
+      const allowed: string[] = [];
+      for (const method of Object.keys(PERMISSIONS) as (keyof typeof PERMISSIONS)[]) {
+        const minting = method === 'generateAccessToken' || method === 'signJwt';
+        const url = `${desk.google.url}/v1/projects/${minting ? '-' : desk.project}/serviceAccounts/${email}`;
+        const answer = await fetch(method === 'get' ? url : `${url}:${method}`, {
+          method: method === 'get' ? 'GET' : 'POST',
+          headers: { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' },
+          ...(minting ? { body: JSON.stringify(bodies[method]) } : {}),
+        });
+        await answer.body?.cancel();
+        if (answer.status !== 403) allowed.push(method);
+      }
+      expect(allowed.sort(), identity).toEqual((identity === 'sweep' ? sweep : may[identity]).sort());
+    }
+  });
+});
+
+async function identityToken(metadataHost: string): Promise<string> {
+  const url = `http://${metadataHost}/computeMetadata/v1/instance/service-accounts/default/token`;
+  const answer = await fetch(url, { headers: { 'metadata-flavor': 'Google' } });
+  return ((await answer.json()) as { access_token: string }).access_token;
+}

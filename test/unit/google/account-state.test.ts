@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { accountUrl, createAccountStateReader } from '../../../shared/google/account-state.ts';
+import { Unavailable } from '../../../shared/unavailable.ts';
+import { aGoogle, anAccount, broken, denied, EMAIL, gone, IAM, ok, RESOURCE, refusedWith } from './a-google.ts';
+
+describe('the state of an account', () => {
+  it('is asked for once, by its project, and changes nothing', async () => {
+    const google = aGoogle(anAccount());
+    await createAccountStateReader({ askAsService: google.ask, iamUrl: IAM })(EMAIL);
+    expect(google.asked).toEqual([{ what: 'iam serviceAccounts.get', url: RESOURCE }]);
+  });
+
+  it.each([
+    ['enabled', 'Google leaves `disabled` out, as it does when it is false', anAccount()],
+    ['enabled', 'Google says so', anAccount({ disabled: false })],
+    ['disabled', 'Google says so', anAccount({ disabled: true })],
+    ['missing', 'Google does not find it', gone],
+  ] as const)('is %s when %s', async (state, _, answer) => {
+    expect(await createAccountStateReader({ askAsService: aGoogle(answer).ask, iamUrl: IAM })(EMAIL)).toBe(state);
+  });
+
+  it.each([
+    [
+      'another account',
+      anAccount({ email: 'ci-002@acme-staging.iam.gserviceaccount.com' }),
+      /answered another account/,
+    ],
+    ['no account', ok({ disabled: true }), /answered something unexpected/],
+    ['disabled as text', anAccount({ disabled: 'true' }), /answered something unexpected/],
+    ['disabled as null', anAccount({ disabled: null }), /answered something unexpected/],
+    ['nothing', ok(undefined), /answered something unexpected/],
+    ['another status', { status: 204, json: undefined }, /answered 204/],
+    ['an error of its own', broken, /answered 500$/],
+    ['that it is asked too often', { status: 429, json: undefined }, /answered 429/],
+  ])('is not known when Google answers %s, and may be asked for again', async (_, answer, message) => {
+    const asking = createAccountStateReader({ askAsService: aGoogle(answer).ask, iamUrl: IAM })(EMAIL);
+    await expect(asking).rejects.toMatchObject({ what: 'iam serviceAccounts.get', refused: false });
+    await expect(asking).rejects.toThrow(message);
+  });
+
+  it('is refused to who may not know it, in the words of Google', async () => {
+    const asking = createAccountStateReader({ askAsService: aGoogle(denied).ask, iamUrl: IAM })(EMAIL);
+    await expect(asking).rejects.toMatchObject({ name: 'Unavailable', refused: true });
+    await expect(asking).rejects.toThrow("answered 403 PERMISSION_DENIED Permission 'x' denied");
+  });
+
+  it('is not known when Google cannot be reached', async () => {
+    const down = new Unavailable('iam serviceAccounts.get', 'could not be reached');
+    await expect(createAccountStateReader({ askAsService: aGoogle(down).ask, iamUrl: IAM })(EMAIL)).rejects.toBe(down);
+  });
+
+  it("takes no more than the beginning of Google's message into its own", async () => {
+    const answer = refusedWith(400, 'INVALID_ARGUMENT', 'x'.repeat(5000));
+    const asking = createAccountStateReader({ askAsService: aGoogle(answer).ask, iamUrl: IAM })(EMAIL);
+    await expect(asking).rejects.toThrow(/x{300}$/);
+    await expect(asking).rejects.not.toThrow(/x{301}/);
+  });
+});
+
+describe("an account's resource", () => {
+  it('is by its project, also when that belongs to a domain', () => {
+    expect(accountUrl(IAM, EMAIL)).toBe(RESOURCE);
+    expect(accountUrl(IAM, 'ci-001@staging.acme.example.iam.gserviceaccount.com')).toBe(
+      `${IAM}/v1/projects/acme.example%3Astaging/serviceAccounts/ci-001%40staging.acme.example.iam.gserviceaccount.com`,
+    );
+  });
+
+  it('is under the base URL, with or without a slash at its end', () => {
+    expect(accountUrl('http://127.0.0.1:9/iam/', EMAIL)).toBe(RESOURCE.replace(IAM, 'http://127.0.0.1:9/iam'));
+  });
+
+  it('is none for what is not the address of a pooled account', () => {
+    for (const email of ['', '-', 'ci@acme.example', `${EMAIL}/../x`, '123-compute@developer.gserviceaccount.com'])
+      expect(() => accountUrl(IAM, email)).toThrow('not the address of a pooled account');
+  });
+});

@@ -1,0 +1,162 @@
+// Disabling is requested until IAM confirms it; enabling is requested once. Neither believes an answer alone.
+
+import { describe, expect, it } from 'vitest';
+import { createAccountDisabler } from '../../../shared/google/disable-account.ts';
+import { createAccountEnabler } from '../../../shared/google/enable-account.ts';
+import type { Ask } from '../../../shared/outgoing.ts';
+import { Unavailable } from '../../../shared/unavailable.ts';
+import { aGoogle, anAccount, broken, denied, EMAIL, type Google, gone, IAM, ok, RESOURCE } from './a-google.ts';
+
+const REASON = 'buildkite-job/0184990a-477b-4fa8-9968-496074483cee';
+const DISABLE = {
+  what: 'iam serviceAccounts.disable',
+  url: `${RESOURCE}:disable`,
+  method: 'POST',
+  headers: { 'x-goog-request-reason': REASON },
+  json: {},
+};
+const ENABLE = { what: 'iam serviceAccounts.enable', url: `${RESOURCE}:enable`, method: 'POST', json: {} };
+const GET = { what: 'iam serviceAccounts.get', url: RESOURCE };
+const down = new Unavailable('iam serviceAccounts.disable', 'could not be reached');
+const another = anAccount({ email: 'ci-002@acme-staging.iam.gserviceaccount.com', disabled: true });
+
+const partsOf = ({ ask, clock }: Google) => ({ askAsService: ask, iamUrl: IAM, clock });
+
+/** What came of a change. */
+function settle(change: Promise<void>): Promise<unknown> {
+  return change.then(
+    () => 'done',
+    (error: unknown) => error,
+  );
+}
+
+describe('disabling an account', () => {
+  const disable = (google: Google, patience = 60_000) =>
+    settle(createAccountDisabler(partsOf(google))(EMAIL, REASON, google.clock.now() + patience));
+
+  it('is one request with the reason for it, believed once IAM says that it is so', async () => {
+    const google = aGoogle(ok({}), anAccount({ disabled: true }));
+    expect(await disable(google)).toBe('done');
+    expect(google.asked).toEqual([DISABLE, GET]);
+  });
+
+  it.each([
+    ['IAM does not say yet that it is so', [ok({}), anAccount()]],
+    ['IAM tells of another account', [ok({}), another]],
+    ['IAM does not find it any more', [ok({}), gone]],
+    ['IAM fails', [broken]],
+    ['IAM fails to tell what it is', [ok({}), broken]],
+    ['IAM cannot be reached', [down]],
+    ['IAM answers something else', [ok(undefined)]],
+    ['IAM is asked too often', [{ status: 429, json: undefined }]],
+    ['IAM gave up waiting for the request', [{ status: 408, json: undefined }]],
+    ['somebody else changes it at the same time', [{ status: 409, json: undefined }]],
+  ])('is tried again when %s', async (_, answers) => {
+    const google = aGoogle(...answers, ok({}), anAccount({ disabled: true }));
+    expect(await disable(google)).toBe('done');
+    expect(google.asked.slice(-2)).toEqual([DISABLE, GET]);
+    google.done();
+  });
+
+  it.each([
+    ['it may not', [denied], 'iam serviceAccounts.disable'],
+    ['there is no such account', [gone], 'iam serviceAccounts.disable'],
+    ['it may not know what it did', [ok({}), denied], 'iam serviceAccounts.get'],
+  ])('is not tried again when %s', async (_, answers, what) => {
+    const google = aGoogle(...answers);
+    expect(await disable(google)).toMatchObject({ name: 'Unavailable', what, refused: true });
+    google.done();
+  });
+
+  it('is not tried again when time is up', async () => {
+    const google = aGoogle(ok({}), anAccount());
+    const error = await disable(google, 50);
+    expect(error).toMatchObject({ name: 'Unavailable', refused: false });
+    expect(String(error)).toContain('was answered, but the account is not disabled yet');
+  });
+
+  it('is given up after four tries', async () => {
+    const google = aGoogle(...Array.from({ length: 4 }, () => broken));
+    expect(await disable(google)).toMatchObject({ name: 'Unavailable', what: 'iam serviceAccounts.disable' });
+    expect(google.asked).toEqual([DISABLE, DISABLE, DISABLE, DISABLE]);
+  });
+
+  it('asks nothing for an address that is not of a pooled account', async () => {
+    const google = aGoogle();
+    const disabling = createAccountDisabler(partsOf(google))('ci@acme.example', REASON, 1e15);
+    await expect(disabling).rejects.toThrow('not the address of a pooled account');
+    expect(google.asked).toEqual([]);
+  });
+});
+
+describe('enabling an account', () => {
+  const disabled = anAccount({ disabled: true });
+  const enable = (google: Google, patience = 60_000) =>
+    settle(createAccountEnabler(partsOf(google))(EMAIL, google.clock.now() + patience));
+
+  it('is one request, believed once IAM says that it is so', async () => {
+    for (const enabled of [anAccount(), anAccount({ disabled: false })]) {
+      const google = aGoogle(disabled, ok({}), enabled);
+      expect(await enable(google)).toBe('done');
+      expect(google.asked).toEqual([GET, ENABLE, GET]);
+    }
+  });
+
+  it('is no request when it is so already', async () => {
+    const google = aGoogle(anAccount());
+    expect(await enable(google)).toBe('done');
+    expect(google.asked).toEqual([GET]);
+  });
+
+  it.each([
+    ['IAM fails to tell what it is, at first', [broken, disabled, ok({}), anAccount()]],
+    ['IAM does not say yet that it is so', [disabled, ok({}), disabled, disabled, anAccount()]],
+    ['IAM tells of another account', [disabled, ok({}), another, anAccount()]],
+    ['IAM fails to tell what came of it', [disabled, ok({}), broken, anAccount()]],
+  ])('is asked after again, and never requested again, when %s', async (_, answers) => {
+    const google = aGoogle(...answers);
+    expect(await enable(google)).toBe('done');
+    expect(google.asked.filter(({ method }) => method === 'POST')).toEqual([ENABLE]);
+    google.done();
+  });
+
+  it.each([
+    ['IAM fails', [disabled, broken], false],
+    ['IAM cannot be reached', [disabled, down], false],
+    ['IAM gave up waiting for the request', [disabled, { status: 408, json: undefined }], false],
+    ['IAM answers something else', [disabled, ok(undefined)], false],
+    ['there is no such account', [gone, gone], true],
+    ['it may not', [disabled, denied], true],
+    ['it may not know what it did', [disabled, ok({}), denied], true],
+    ['it is never so', [disabled, ok({}), ...Array.from({ length: 4 }, () => disabled)], false],
+  ])('is not believed when %s, and one request is all that was made', async (_, answers, refused) => {
+    const google = aGoogle(...answers);
+    expect(await enable(google)).toMatchObject({ name: 'Unavailable', refused });
+    expect(google.asked.filter(({ method }) => method === 'POST')).toEqual([ENABLE]);
+    google.done();
+  });
+
+  it('is not requested when it may not be known what the account is', async () => {
+    const google = aGoogle(denied);
+    expect(await enable(google)).toMatchObject({ name: 'Unavailable', refused: true });
+    expect(google.asked).toEqual([GET]);
+  });
+
+  it('is not requested when time was up before IAM told what the account is, as when the instance was frozen', async () => {
+    const google = aGoogle(disabled);
+    const askAsService: Ask = async (request) => {
+      const answer = await google.ask(request);
+      google.clock.advance(20_000);
+      return answer;
+    };
+    const enabling = createAccountEnabler({ ...partsOf(google), askAsService })(EMAIL, google.clock.now() + 20_000);
+    await expect(enabling).rejects.toMatchObject({ name: 'Unavailable', what: 'iam serviceAccounts.enable' });
+    expect(google.asked).toEqual([GET]);
+  });
+
+  it('is not asked after when time is up', async () => {
+    const google = aGoogle(disabled, ok({}), disabled);
+    expect(String(await enable(google, 50))).toContain('was answered, but the account is not enabled yet');
+    google.done();
+  });
+});
