@@ -3,7 +3,7 @@
 // Source: firebase.google.com/docs/reference/rules/rest/v1.
 
 import * as z from 'zod';
-import { Problem, startGoogleStandIn } from './google-stand-in.ts';
+import { jsonServer } from '../../sandbox/local-server.ts';
 
 const RELEASE = /^projects\/([a-z0-9-]+)\/releases\/(cloud\.firestore(?:\/[a-z0-9-]+)?)$/;
 const ruleset = z.strictObject({
@@ -11,6 +11,15 @@ const ruleset = z.strictObject({
 });
 const release = z.strictObject({ name: z.string().regex(RELEASE), rulesetName: z.string() });
 const patch = z.strictObject({ release });
+
+/** A response other than 200. */
+class Problem extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
 
 export type RulesApi = Awaited<ReturnType<typeof startRulesApi>>;
 
@@ -52,10 +61,17 @@ export async function startRulesApi(accessToken: string) {
     return named;
   }
 
-  const server = await startGoogleStandIn({ accessToken, unexpected: 400 }, ({ method, path, headers, json }) => {
-    const named = path.replace(/^v1\//, '');
-    calls.push(`${method} ${named}`);
-    return answer(method, named, headers['x-goog-user-project'], json);
+  const server = await jsonServer('fake Firebase Rules API', ({ method, headers, path, body }) => {
+    try {
+      if (headers.authorization !== `Bearer ${accessToken}`) throw new Problem(401, 'no credentials');
+      const named = path.replace(/^\/v1\//, '');
+      calls.push(`${method} ${named}`);
+      const json: unknown = body === '' ? undefined : JSON.parse(body);
+      return { status: 200, json: answer(method, named, headers['x-goog-user-project'], json) };
+    } catch (error) {
+      const status = error instanceof Problem ? error.status : 400;
+      return { status, json: { error: { code: status, message: error instanceof Error ? error.message : 'failed' } } };
+    }
   });
   return {
     url: server.url,
