@@ -127,7 +127,7 @@ async function readBody(message: IncomingMessage, limit: number, clock: Clock): 
       else if (size > DRAIN_LIMIT + limit) break;
     }
   } finally {
-    read.abort();
+    read.abort('read');
   }
   return size > limit ? 'too_large' : Buffer.concat(chunks);
 }

@@ -45,7 +45,8 @@ export async function within<T>(
     if (Unavailable.is(error)) throw error;
     throw new Unavailable(what, detailOf(error), 2, { cause: error });
   } finally {
-    done.abort();
+    // A reason of its own, because an abort without one makes an exception with a stack, and this is in every call.
+    done.abort('done');
   }
 }
 

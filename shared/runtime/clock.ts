@@ -1,12 +1,14 @@
 // Time and chance. Everything else takes a Clock, so that a test decides what time it is and which way chance falls.
 
 import { getRandomValues } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Resolves after `milliseconds`; rejects as soon as `signal` is aborted. A deadline is a sleep that is aborted once the work is done. */
+  /**
+   * Resolves after `milliseconds`; rejects with the reason of `signal` as soon as that is aborted. A deadline is a sleep
+   * that is aborted once the work is done.
+   */
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   /** At least 0 and less than 1. The system clock's cannot be predicted by someone who has seen earlier values. */
   readonly random: () => number;
@@ -14,7 +16,16 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, signal ? { signal } : {}),
+  sleep: (milliseconds, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const timer = setTimeout(resolve, milliseconds);
+      const giveUp = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', giveUp, { once: true });
+    }),
   random: () => (getRandomValues(new Uint32Array(1))[0] as number) / 2 ** 32,
 };
 
