@@ -1,53 +1,93 @@
-// A copy of the example root, made as deploy/terraform/README.md says, applied by the real terraform with a stand-in for the
-// provider and one for the Firebase Rules API: first without and then with the webhook's key. Nothing is left to change
-// after either.
+// A copy of the example root, made as deploy/terraform/README.md says, applied by the real terraform with a fake provider and
+// a fake Firebase Rules API.
 
-import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RulesApi, startRulesApi } from './rules-api.ts';
-import { createPlanner, type Plan } from './terraform-plan.ts';
+import { startRulesApi } from './rules-api.ts';
+import { createPlanner, type Settings, TERRAFORM, UNHURRIED } from './terraform-plan.ts';
 
-const skipped = spawnSync('terraform', ['version']).error !== undefined && process.env.CI !== 'true';
 const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/releases/cloud.firestore`);
+const FIRST = { operators: '[]' };
+const keeping = (days: number) => ({ log_archive: `{ location = "eu", retention_days = ${days} }` });
+const SECOND = { ...FIRST, webhook_tokens_version: '"1"', ...keeping(400) };
 
-describe.skipIf(skipped)(`applying${skipped ? ' (skipped: no terraform on PATH)' : ''}`, () => {
-  let api: RulesApi;
-  let planner: Plan;
-  let environment: NodeJS.ProcessEnv;
-  beforeAll(async () => {
-    api = await startRulesApi('of-the-test');
-    environment = { KEYDESK_FIREBASERULES_URL: api.url, GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test' };
-    planner = await createPlanner({ known: false, environment, root: 'acme' });
-  });
-  afterAll(async () => {
-    planner?.stop();
+async function openRoot() {
+  const api = await startRulesApi('of-the-test');
+  const environment = { KEYDESK_FIREBASERULES_URL: api.url, GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test' };
+  const planner = await createPlanner({ known: false, environment, root: 'acme' });
+  const close = async () => {
+    planner.stop();
     await api.stop();
-  });
+  };
+  return { api, planner, close };
+}
 
-  it('leaves nothing to change, before there is a webhook key and after', async () => {
-    const FIRST = { operators: '[]' };
-    expect(await planner.apply(FIRST)).toContain('No changes.');
-    for (const release of RELEASES) expect(api.live(release)).toContain('// keydesk:begin');
-    const released = api.calls.length;
-    const second = { ...FIRST, webhook_tokens_version: '"1"' };
-    expect(await planner.apply(second)).toContain('No changes.');
-    // The rules did not change, so nobody asked for them again.
-    expect(api.calls.length).toBe(released);
-  }, 120_000);
+describe.skipIf(TERRAFORM.missing)(
+  TERRAFORM.title('applied before there is a webhook key and after'),
+  UNHURRIED,
+  () => {
+    let root: Awaited<ReturnType<typeof openRoot>>;
+    let after: { readonly first: string; readonly second: string };
+    let calls: { readonly first: number; readonly second: number };
+    beforeAll(async () => {
+      root = await openRoot();
+      const first = await root.planner.apply(FIRST);
+      const released = root.api.calls.length;
+      const second = await root.planner.apply(SECOND);
+      after = { first, second };
+      calls = { first: released, second: root.api.calls.length };
+    }, UNHURRIED.timeout);
+    afterAll(() => root?.close());
 
-  it('deploys no function that hands out while a database has rules that the file does not hold', async () => {
-    const other = await createPlanner({ known: false, environment, root: 'acme' });
+    it('leaves nothing to change', () => {
+      expect(after.first).toContain('No changes.');
+      expect(after.second).toContain('No changes.');
+    });
+
+    it('deploys the rules of each data database, once', () => {
+      for (const release of RELEASES) expect(root.api.live(release)).toContain('// keydesk:begin');
+      expect(calls.first).toBeGreaterThan(0);
+      expect(calls.second).toBe(calls.first);
+    });
+
+    it('enables every account again that somebody disabled, but no pooled one', async () => {
+      root.planner.disableAccounts();
+      const said = await root.planner.complaint(SECOND);
+      const repaired = [...said.matchAll(/# module\.keydesk\.(\S+) will be updated/g)].map(([, address]) => address);
+      expect(repaired.sort()).toEqual(
+        ['build', 'function["sweep"]', 'function["token"]', 'function["webhook"]', 'scheduler'].map(
+          (name) => `google_service_account.${name}`,
+        ),
+      );
+    });
+
+    it('neither drops the log archive nor shortens its memory by accident', async () => {
+      const complaint = (settings: Settings) => root.planner.complaint({ ...SECOND, ...settings }, '-refresh=false');
+      expect(await complaint(keeping(399))).toContain('is less than when the archive was made');
+      expect(await complaint(keeping(800))).not.toContain('Error');
+      expect(await complaint({ log_archive: 'null' })).toContain('Instance cannot be destroyed');
+    });
+
+    it('lets nobody destroy the ledger', async () => {
+      const said = await root.planner.complaint(SECOND, '-destroy', '-refresh=false');
+      expect(said).toContain('Resource module.keydesk.google_firestore_database.ledger has lifecycle.prevent_destroy');
+    });
+  },
+);
+
+describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('applied over rules that the file does not hold'), UNHURRIED, () => {
+  it('deploys no function that hands out, and leaves the rules as they are', async () => {
+    const { api, planner, close } = await openRoot();
     const [release = ''] = RELEASES;
     const theirs = 'match /all/{rest=**} { allow read: if request.auth != null; }';
     api.deploy(release, theirs);
     try {
-      const { said, there } = await other.applyInVain({ operators: '[]', webhook_tokens_version: '"1"' });
+      const { said, there } = await planner.applyInVain(SECOND);
       expect(said).toContain('does not hold them: nothing was changed');
       expect(api.live(release)).toBe(theirs);
       expect(there).toContain('google_service_account.function["token"]');
       expect(there.filter((address) => /cloudfunctions2|cloud_run/.test(address))).toEqual([]);
     } finally {
-      other.stop();
+      await close();
     }
-  }, 120_000);
+  });
 });

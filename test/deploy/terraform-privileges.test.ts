@@ -1,35 +1,41 @@
 // Who may do what by the Terraform module, as terraform itself plans it from the example policy: what PRIVILEGES.md says, on
 // exactly what privileges.txt says, and under its conditions.
 
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { grants, readPrivileges } from './terraform-module.ts';
-import { createPlanner, DEPLOYED, type Plan, type PlannedResource, toAddress } from './terraform-plan.ts';
-
-const terraform = spawnSync('terraform', ['version']).status === 0;
-const skipped = !terraform && process.env.CI !== 'true';
+import { grants, MODULE, readPrivileges } from './terraform-module.ts';
+import {
+  createPlanner,
+  DEPLOYED,
+  type Plan,
+  type PlannedResource,
+  TERRAFORM,
+  toAddress,
+  UNHURRIED,
+} from './terraform-plan.ts';
 
 const POOL = ['ci-001', 'ci-002', 'ci-003'].map((name) => `${name}@acme-ci-pool.iam.gserviceaccount.com`);
 const SIGNERS = ['staging', 'production'].map((name) => `keydesk-signer@acme-${name}.iam.gserviceaccount.com`);
 const SHARED = ['ci-cache', 'export'].map((name) => `${name}@acme-staging.iam.gserviceaccount.com`);
 
-describe.skipIf(skipped)(`what the plan grants${skipped ? ' (skipped: no terraform on PATH)' : ''}`, () => {
-  let planner: Plan;
-  let plan: Awaited<ReturnType<Plan['plan']>>;
+describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHURRIED, () => {
+  let plan: Plan;
 
   beforeAll(async () => {
-    planner = await createPlanner({ known: true });
-    plan = await planner.plan(DEPLOYED);
-  });
-  afterAll(() => planner?.stop());
+    const planner = await createPlanner({ known: true });
+    try {
+      plan = await planner.plan(DEPLOYED);
+    } finally {
+      planner.stop();
+    }
+  }, UNHURRIED.timeout);
 
   it('grants exactly what PRIVILEGES.md says', () => {
     const table = readPrivileges();
     const open = new Set(['shared account', 'pool group']);
     const rows = table.map(
-      ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : what} (${address})`,
+      ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : sorted(what)} (${address})`,
     );
     const granted = granting(plan.resources).map(
       ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : what} (${address})`,
@@ -37,9 +43,20 @@ describe.skipIf(skipped)(`what the plan grants${skipped ? ' (skipped: no terrafo
     expect([...new Set(granted)].sort()).toEqual(rows.sort());
   });
 
+  it('has in PRIVILEGES.md every grant that the module declares, planned here or not, and all in one file', () => {
+    const declared = plan.declared.resources.filter(({ type }) => grants(type)).map(({ address }) => address);
+    expect([...new Set(readPrivileges().map(({ address }) => address))].sort()).toEqual(declared.sort());
+    const text = readFileSync(`${MODULE}/privileges.tf`, 'utf8');
+    for (const address of declared) expect(text).toContain(`resource "${address.replace('.', '" "')}" {`);
+  });
+
   it('grants it on exactly these, under exactly these conditions', () => {
-    const told = granting(plan.resources).map(({ identity, what, on }) => `${identity}: ${what}: ${on}`);
-    expect([...new Set(told)].sort()).toEqual(readFileSync('test/deploy/privileges.txt', 'utf8').trim().split('\n'));
+    const granted = granting(plan.resources).map(({ identity, what, on }) => `${identity}: ${what}: ${on}`);
+    const expected = readFileSync('test/deploy/privileges.txt', 'utf8')
+      .trim()
+      .replace(/(?<=^[^:]+: )[^:]+/gm, sorted)
+      .split('\n');
+    expect([...new Set(granted)].sort()).toEqual(expected.sort());
   });
 
   it('tells a reviewer every grant in one output', () => {
@@ -71,11 +88,11 @@ describe.skipIf(skipped)(`what the plan grants${skipped ? ' (skipped: no terrafo
       expect(what).not.toMatch(/serviceAccounts\.(enable|update|undelete|create)|admin|owner|editor|setIamPolicy/i);
     expect(new Set(held.map(({ what }) => what))).toEqual(
       new Set([
-        'datastore.entities.get datastore.entities.list datastore.entities.create datastore.entities.update',
+        'datastore.entities.create datastore.entities.get datastore.entities.list datastore.entities.update',
         'datastore.entities.create datastore.entities.get datastore.entities.update',
         'iam.serviceAccounts.signJwt',
         'iam.serviceAccounts.getAccessToken',
-        'iam.serviceAccounts.get iam.serviceAccounts.disable',
+        'iam.serviceAccounts.disable iam.serviceAccounts.get',
       ]),
     );
   });
@@ -133,6 +150,11 @@ describe.skipIf(skipped)(`what the plan grants${skipped ? ' (skipped: no terrafo
   });
 });
 
+/** Permissions in the order of the alphabet: those of a role have none. */
+function sorted(what: string): string {
+  return what.split(' ').sort().join(' ');
+}
+
 /** Who is granted what, with custom roles written out as their permissions. */
 function granting(resources: readonly PlannedResource[]) {
   const custom = new Map(
@@ -151,7 +173,7 @@ function granting(resources: readonly PlannedResource[]) {
         .parse(resource.values);
       return (members ?? [member ?? '']).map((who) => ({
         identity: toIdentity(who),
-        what: custom.get(role)?.join(' ') ?? role,
+        what: sorted(custom.get(role)?.join(' ') ?? role),
         on: toObject(resource.values),
         address: toAddress(resource),
       }));

@@ -12,6 +12,29 @@ const LATENCY = expect.stringMatching(/^[0-9]+\.[0-9]{3}s$/);
 export const USER_AGENT = 'audit-test/1';
 export const TRACE = '105445aa7843bc8bf206b12000100000';
 
+/** Every event. A new one does not compile until it is here. */
+export const EVENTS: Readonly<Record<AuditEvent, true>> = {
+  'grant.issued': true,
+  'grant.refused': true,
+  'grant.revoked': true,
+  'grant.renewal_ended': true,
+  'grant.expired': true,
+  'grant.returned': true,
+  'job.found_finished': true,
+  'account.enabled': true,
+  'account.disabled_again': true,
+  'account.not_disabled': true,
+  'kill_switch.thrown': true,
+  'kill_switch.lifted': true,
+  'webhook.accepted': true,
+  'webhook.refused': true,
+  'sweep.completed': true,
+  'pool.counted': true,
+  'work.failed': true,
+  'request.failed': true,
+  'start.failed': true,
+};
+
 export const who = (jobId: string) => ({
   job_id: jobId,
   organization_slug: 'acme-inc',
