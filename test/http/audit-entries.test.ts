@@ -1,0 +1,140 @@
+// What the audit lines hold by kind and by reason, where test/shared/audit.test.ts has one example of each event.
+
+import { describe, expect, it } from 'vitest';
+import { grantEntry } from '../../functions/grant-entry.ts';
+import { refused } from '../../functions/refused.ts';
+import { createSweepHandler } from '../../functions/sweep-handler.ts';
+import type { PoolReport } from '../../shared/core/pool.ts';
+import { isJobTokenRefusal, JOB_TOKEN_REASONS, type JobTokenReason, type Refusal } from '../../shared/core/refusal.ts';
+import type { Swept } from '../../shared/sweep.ts';
+import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled } from '../shared/core/a-grant.ts';
+
+const TRACE = [
+  {
+    rule: 'deploy',
+    outcome: 'claims_do_not_match' as const,
+    checks: [{ claim: 'build_branch', patterns: ['main'], value: null, matched: false }],
+  },
+];
+/** One of every reason. A new one does not compile until it is here. */
+const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, Refusal>> = {
+  parameter_missing: { reason: 'parameter_missing', advice: 'what to send' },
+  parameter_repeated: { reason: 'parameter_repeated', advice: 'what to send' },
+  parameter_invalid: { reason: 'parameter_invalid', advice: 'what to send' },
+  parameter_not_supported: { reason: 'parameter_not_supported', advice: 'what to send' },
+  body_not_allowed: { reason: 'body_not_allowed', advice: 'what to send' },
+  grant_type_not_supported: { reason: 'grant_type_not_supported' },
+  claims_missing: { reason: 'claims_missing', missing: ['organization_id'], trace: TRACE },
+  unknown_credential: { reason: 'unknown_credential', trace: TRACE },
+  no_rule_grants: { reason: 'no_rule_grants', trace: TRACE },
+  job_ended: { reason: 'job_ended', ended_at: NOW },
+  grant_revoked: { reason: 'grant_revoked', grant_id: 'g' },
+  credential_changed: { reason: 'credential_changed', grant_id: 'g' },
+  too_many_live_tokens: { reason: 'too_many_live_tokens', grant_id: 'g', retryAfter: 1 },
+  too_often: { reason: 'too_often', grant_id: 'g', retryAfter: 1 },
+  pipeline_holds_too_many: { reason: 'pipeline_holds_too_many', live_grants: 2, limit: 2, retryAfter: 1 },
+  pool_exhausted: { reason: 'pool_exhausted', pool_size: 3, free_at: NOW, retryAfter: 1 },
+  barred: { reason: 'barred', kill_switch: 'k' },
+  unavailable: { reason: 'unavailable', what: 'ledger', detail: 'down', retryAfter: 1 },
+  not_found: { reason: 'not_found' },
+  method_not_allowed: { reason: 'method_not_allowed', allow: 'POST' },
+  content_type_not_supported: { reason: 'content_type_not_supported', expected: 'a form' },
+  request_too_large: { reason: 'request_too_large', limit: '16 KiB' },
+};
+const ALL: readonly Refusal[] = [
+  ...JOB_TOKEN_REASONS.map((reason): Refusal => ({ reason, detail: 'a claim' })),
+  ...Object.values(REFUSALS),
+];
+
+describe('the line of a refusal', () => {
+  it.each(ALL)('has every fact of $reason and no other, times in ISO 8601', (refusal) => {
+    const { entries } = refused(refusal, { request_id: 'r', bearer: false, credentialName: 'config', claims });
+    const { reason, ...facts } = refusal;
+    const times = Object.entries(facts).filter(([name]) => name.endsWith('_at'));
+    const { agentTags, ...job } = claims;
+    expect(entries).toEqual([
+      {
+        ...{ event: 'grant.refused', message: `refused: ${reason}`, reason, credential: 'config' },
+        ...facts,
+        ...Object.fromEntries(times.map(([name, value]) => [name, new Date(Number(value)).toISOString()])),
+        severity: reason === 'unavailable' ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
+        job: { ...job, ...Object.fromEntries(agentTags) },
+        labels: { reason, pipeline: claims.pipeline_slug },
+      },
+    ]);
+  });
+
+  it('names no pipeline of a job that was not verified', () => {
+    const { entries } = refused({ reason: 'job_token_expired' }, { request_id: 'r', bearer: true });
+    expect(entries?.[0]?.labels).toEqual({ reason: 'job_token_expired' });
+  });
+});
+
+describe('the line of a grant', () => {
+  it.each(KINDS)('has its whole record, but for tokens and what only the ledger needs: %s', (kind) => {
+    const grant = grantIn('active', kind);
+    const kept = Object.keys(grant).filter(
+      (field) => !['tokens', 'delete_at', 'minute_at', 'minute_count'].includes(field),
+    );
+    const { event, severity, message, labels, ...facts } = grantEntry('grant.issued', grant);
+    expect(Object.keys(facts).sort()).toEqual([...kept, 'grant_id'].sort());
+    expect(facts).toMatchObject({ grant_id: GRANT_ID, created_at: new Date(NOW).toISOString() });
+    expect(JSON.stringify(facts)).not.toContain('b'.repeat(64));
+  });
+
+  it('has the accounts that served it before, times in ISO 8601', () => {
+    const before = { service_account: 'ci-2@acme.example', leased_at: NOW, dead_at: NOW + 1000 };
+    const entry = grantEntry('grant.issued', { ...pooled(grantIn('active', 'pool')), past_leases: [before] });
+    expect(entry.past_leases).toEqual([
+      {
+        service_account: 'ci-2@acme.example',
+        leased_at: new Date(NOW).toISOString(),
+        dead_at: new Date(NOW + 1000).toISOString(),
+      },
+    ]);
+  });
+});
+
+describe('the lines of a sweep', () => {
+  const POOL: PoolReport = { size: 3, free: 2, leased: 1, revoking: 0, resting: 0, exhausted_in_s: null };
+  const IDLE: Swept = {
+    ...{ revoked: [], renewalEnded: [], expired: [], unfinished: [], woken: [], disabledAgain: [], notDisabled: [] },
+    ...{ pools: {}, failures: [], foundFinished: [], asked: 0, oldestUnfinishedAt: null },
+    ...{ more: false, unread: false, unreadable: false },
+  };
+  async function linesOf(swept: Partial<Swept>) {
+    const handler = createSweepHandler({ sweep: async () => ({ ...IDLE, ...swept }), now: () => NOW });
+    const request = { method: 'POST', path: '/', headers: {}, body: Buffer.alloc(0), request_id: 'r' };
+    const { entries = [] } = await handler(request);
+    return (event: string) => entries.filter((entry) => entry.event === event);
+  }
+
+  it('name the first 20 failures in its summary, and 200 each by itself', async () => {
+    const failures = Array.from({ length: 300 }, (_, nth) => ({ grant_id: `g${nth}`, what: 'ledger', detail: 'd' }));
+    const of = await linesOf({ failures });
+    expect(of('sweep.completed')).toMatchObject([{ severity: 'WARNING', failed: 300, completed: true }]);
+    expect(of('sweep.completed')[0]?.failures).toEqual(failures.slice(0, 20));
+    expect(of('work.failed').map(({ grant_id }) => grant_id)).toEqual(
+      failures.slice(0, 200).map(({ grant_id }) => grant_id),
+    );
+  });
+
+  it('say keydesk where nobody else failed', async () => {
+    const of = await linesOf({ failures: [{ grant_id: 'g', detail: 'd' }] });
+    expect(of('work.failed')).toMatchObject([{ what: 'keydesk', detail: 'd' }]);
+  });
+
+  it('count each pool as the summary does', async () => {
+    const of = await linesOf({ pools: { admin: POOL, cache: { ...POOL, free: 3 } } });
+    expect(of('sweep.completed')[0]?.pools).toEqual({ admin: POOL, cache: { ...POOL, free: 3 } });
+    expect(of('pool.counted')).toMatchObject([
+      { pool: 'admin', ...POOL, labels: { pool: 'admin' } },
+      { pool: 'cache', ...POOL, free: 3, labels: { pool: 'cache' } },
+    ]);
+  });
+
+  it('are an error where the ledger could not be read', async () => {
+    const of = await linesOf({ unread: true });
+    expect(of('sweep.completed')).toMatchObject([{ severity: 'ERROR', completed: false, oldest_unfinished_s: null }]);
+  });
+});

@@ -1,0 +1,208 @@
+// What the ledgers store: every field of every document, as the real ledgers write it, against the schemas that records are
+// read with; when a document may be deleted; and what firestore.indexes.json says of those fields. An audit reads these
+// documents, so no field comes or goes unnoticed.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Timestamp } from '@google-cloud/firestore';
+import { beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { ROOT } from '../../../sandbox/functions.ts';
+import { accountSchema } from '../../../shared/core/account.ts';
+import { barriersSchema, selectorSchema } from '../../../shared/core/barrier.ts';
+import type { Credential } from '../../../shared/core/credential.ts';
+import { GRANT_COLLECTION } from '../../../shared/core/document-path.ts';
+import { grantSchema } from '../../../shared/core/grant.ts';
+import { idOf } from '../../../shared/core/grant-life.ts';
+import { jobRecordSchema } from '../../../shared/core/job-record.ts';
+import { createEndingLedger } from '../../../shared/ledger/ending-ledger.ts';
+import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
+import { createIssuingLedger } from '../../../shared/ledger/issuing-ledger.ts';
+import { createKillLedger } from '../../../shared/ledger/kill-ledger.ts';
+import { createSweepLedger } from '../../../shared/ledger/sweep-ledger.ts';
+import { createMemoryFirestore } from '../../memory-firestore.ts';
+import { claims, firestore as data, NOW, pool, request, serviceAccount } from '../core/a-grant.ts';
+
+const DAY = 86_400_000;
+const CREDENTIALS: Readonly<Record<string, Credential>> = {
+  config: data,
+  cache: { ...serviceAccount, storage: { bucket: 'acme-cache', prefix: 'a/', role: 'roles/storage.objectViewer' } },
+  admin: pool,
+};
+const SELECTOR = {
+  ...{ job_id: claims.job_id, pipeline_id: 'p', pipeline_slug: 'app', build_branch: 'main', agent_id: 'a' },
+  ...{ credential: 'config', environment: 'staging', policy_sha256: 'f'.repeat(64), since_at: NOW },
+};
+
+const indexFile = z
+  .object({
+    fieldOverrides: z.array(
+      z.object({
+        collectionGroup: z.string(),
+        fieldPath: z.string(),
+        ttl: z.boolean().default(false),
+        indexes: z.array(z.unknown()).length(0),
+      }),
+    ),
+  })
+  .parse(JSON.parse(readFileSync(join(ROOT, 'firestore.indexes.json'), 'utf8')));
+
+interface Stored {
+  readonly collection: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Every kind of document, as the ledgers write it. */
+async function everyDocument(): Promise<Stored[]> {
+  const { firestore, dump } = createMemoryFirestore();
+  let now = NOW;
+  const clock = () => now;
+  const issuing = createIssuingLedger(firestore, clock);
+  for (const [credentialName, credential] of Object.entries(CREDENTIALS)) {
+    // The ledger leases by itself.
+    const { lease: _, ...asked } = request(credential, { credentialName });
+    const reserved = await issuing.reserve(asked, () => {});
+    if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
+    const { grant, latest } = reserved;
+    const token = { grant_id: idOf(grant), sha256: 'a'.repeat(64), expires_at: latest };
+    const leased = grant.kind === 'pooled_service_account' ? { service_account: grant.service_account } : {};
+    await issuing.activate({ ...token, ...leased }, reserved);
+  }
+  const named = (grant_id: string) => ({ project: 'acme-data', database: '(default)', grant_id });
+  await createGrantDocumentOpener(() => firestore)(named('open'), { roles: ['config'], expires_at: now + 900_000 });
+  await createGrantDocumentCloser(() => firestore)(named('closed'), now);
+  const act = { selector: SELECTOR, by: 'ada', reason: 'INC-7', bars: true };
+  await createKillLedger(firestore, clock).record('an-act', {
+    ...act,
+    thrown_at: now,
+    lifted_at: null,
+    lifted_by: null,
+  });
+  await createSweepLedger(firestore, clock).mayAskBuildkite(1000);
+  now += 1000;
+  const job = { job_id: claims.job_id, pipeline_id: undefined, by: 'job.finished' } as const;
+  await createEndingLedger(firestore, clock).endJob(job);
+  return [...dump()].map(([path, stored]) => ({ collection: path.split('/')[0] ?? '', data: stored }));
+}
+
+/** The names of all that a schema lets a record have; a member behind a dot, whether of an object or of a list's items. */
+function fieldsOf(schema: unknown, name = ''): string[] {
+  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
+    return fieldsOf(schema.unwrap(), name);
+  if (schema instanceof z.ZodArray) return fieldsOf(schema.element, name);
+  if (schema instanceof z.ZodDiscriminatedUnion) return schema.options.flatMap((option) => fieldsOf(option, name));
+  if (!(schema instanceof z.ZodObject)) return [name];
+  const members = Object.entries(schema.shape);
+  return [name, ...members.flatMap(([key, value]) => fieldsOf(value, name === '' ? key : `${name}.${key}`))];
+}
+
+/** The same of a document. */
+function membersOf(value: unknown, name = ''): string[] {
+  if (Array.isArray(value)) return [name, ...value.flatMap((item) => membersOf(item, name))];
+  if (typeof value !== 'object' || value === null || value instanceof Timestamp) return [name];
+  return [
+    name,
+    ...Object.entries(value).flatMap(([key, inner]) => membersOf(inner, name === '' ? key : `${name}.${key}`)),
+  ];
+}
+
+const unique = (names: readonly string[]) => [...new Set(names)].filter((name) => name !== '').sort();
+const selector = fieldsOf(selectorSchema, 'selector');
+
+/** What each collection's documents have. */
+const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  // By the last two a token is found, and a writer knows its own write.
+  grants: [...fieldsOf(grantSchema), 'token_sha256s', 'writer'],
+  jobs: fieldsOf(jobRecordSchema),
+  service_accounts: fieldsOf(accountSchema),
+  barriers: fieldsOf(barriersSchema),
+  kill_switches: [...selector, 'by', 'reason', 'bars', 'thrown_at', 'lifted_at', 'lifted_by'],
+  sweeps: ['held_until'],
+  [GRANT_COLLECTION]: ['state', 'expires_at', 'roles', 'delete_at'],
+};
+
+/** Days from another time of the document to its deletion. The others are never deleted. */
+const KEPT = {
+  grants: { days: 400, after: 'expires_at' },
+  jobs: { days: 400, after: 'ended_at' },
+  [GRANT_COLLECTION]: { days: 30, after: 'expires_at' },
+} as const;
+/** Has no such time until it is free: see account-life.test.ts. */
+const DELETED = [...Object.keys(KEPT), 'service_accounts'];
+
+/** Fields of a document that single-field indexes are kept of: those that are asked for. Each is a write more. */
+const INDEXED: Readonly<Record<string, readonly string[]>> = {
+  grants: [
+    ...['agent_id', 'build_branch', 'build_tag', 'credential', 'environment', 'job_id', 'organization_id'],
+    ...['organization_slug', 'pipeline_id', 'pipeline_slug', 'service_account', 'state', 'token_sha256s'],
+  ],
+  jobs: [],
+  service_accounts: ['grant', 'pool', 'state'],
+  [GRANT_COLLECTION]: [],
+};
+
+describe('what the ledgers store', () => {
+  let documents: Stored[];
+  beforeAll(async () => {
+    documents = await everyDocument();
+  });
+  const of = (collection: string) => documents.filter((document) => document.collection === collection);
+
+  it('lies in these collections and in no other', () => {
+    const sources = ['shared', 'functions', 'cli'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts'))
+        .map((name) => readFileSync(join(ROOT, folder, name), 'utf8')),
+    );
+    const named = sources.flatMap((source) =>
+      [...source.matchAll(/\.collection\('([^']+)'\)/g)].map(([, name]) => name),
+    );
+    expect([...new Set([...named, GRANT_COLLECTION])].sort()).toEqual(Object.keys(FIELDS).sort());
+    expect([...new Set(documents.map(({ collection }) => collection))].sort()).toEqual(Object.keys(FIELDS).sort());
+  });
+
+  it.each(Object.keys(FIELDS))('has the fields that it is read with, and no other: %s', (collection) => {
+    const stored = unique(of(collection).flatMap(({ data }) => membersOf(data)));
+    const known = unique(FIELDS[collection] ?? []);
+    expect(stored.filter((field) => !known.includes(field))).toEqual([]);
+    // Of an empty list no members are seen.
+    const unseen = known.filter((field) => !stored.includes(field));
+    expect(unseen.filter((field) => !field.startsWith('past_leases.'))).toEqual([]);
+  });
+
+  it.each(Object.entries(KEPT))('may be deleted after its days alone: %s', (collection, { days, after }) => {
+    const found = of(collection);
+    expect(found.length).toBeGreaterThan(0);
+    for (const { data } of found) {
+      const [later, earlier] = [data.delete_at, data[after]];
+      if (!(later instanceof Timestamp && earlier instanceof Timestamp)) throw new Error('not two times');
+      expect((later.toMillis() - earlier.toMillis()) / DAY).toBe(days);
+    }
+  });
+
+  it('is never deleted while an account serves or is cooling down', () => {
+    expect(of('service_accounts').map(({ data }) => data.delete_at)).toEqual([null]);
+  });
+});
+
+describe('firestore.indexes.json', () => {
+  it('deletes by delete_at what has one, and nothing else', () => {
+    const deleting = indexFile.fieldOverrides.filter(({ ttl }) => ttl);
+    expect(deleting.map(({ collectionGroup, fieldPath }) => `${collectionGroup}.${fieldPath}`).sort()).toEqual(
+      DELETED.map((collection) => `${collection}.delete_at`).sort(),
+    );
+  });
+
+  it('exempts only fields that are stored', () => {
+    for (const { collectionGroup, fieldPath } of indexFile.fieldOverrides)
+      expect(FIELDS[collectionGroup]).toContain(fieldPath);
+  });
+
+  it.each(Object.keys(INDEXED))('leaves indexed only what is asked for: %s', (collection) => {
+    const exempted = indexFile.fieldOverrides.filter(({ collectionGroup }) => collectionGroup === collection);
+    const left = unique(FIELDS[collection] ?? []).filter(
+      (field) => !field.includes('.') && !exempted.some(({ fieldPath }) => fieldPath === field),
+    );
+    expect(left).toEqual(INDEXED[collection]);
+  });
+});
