@@ -9,14 +9,18 @@ import { type CommandStep, parsePipeline } from '../../sandbox/buildkite/pipelin
 import { type Ran, runStep } from '../../sandbox/buildkite/step.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import { jsonServer } from '../../sandbox/local-server.ts';
-import { gcloudEnvironment, missing, pathOf, pythonOfGcloud } from '../clients/gcloud.ts';
+import { gcloudEnvironment, pythonOfGcloud } from '../clients/gcloud.ts';
 import { AUDIENCE, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { needs } from '../needs.ts';
 import { USE_CREDENTIALS } from '../plugin/a-step.ts';
 
 const TAG = { build_branch: 'v1.4.0', build_tag: 'v1.4.0' };
-const python = missing('gcloud, whose Python has google.auth,', pythonOfGcloud());
-const gcloud = missing('gcloud', pathOf('gcloud'));
-const terraform = missing('terraform', pathOf('terraform'));
+const python = needs('google-auth for Python', {
+  find: () => pythonOfGcloud()?.command,
+  install: 'the Google Cloud CLI, which brings it',
+});
+const gcloud = needs('gcloud');
+const terraform = needs('terraform');
 const read = (path: string) => readFileSync(join(ROOT, 'examples', path), 'utf8');
 const steps = parsePipeline(read('pipeline.yml'));
 const releaseSteps = parsePipeline(read('pipeline.release.yml'));
@@ -79,7 +83,7 @@ describe('the examples', () => {
     expect(await documentOf('acme-staging', 'config/api')).toMatchObject({ replicas: 3 });
   });
 
-  it.skipIf(python.skipped)(`read configuration with Python${python.because}`, async () => {
+  it.skipIf(python.missing)(python.title('read configuration with Python'), async () => {
     await databaseOf('acme-staging', '(default)').doc('config/api').set({ replicas: 3 });
     const gclouds = pythonOfGcloud();
     mkdirSync(join(folder, 'bin'), { recursive: true });
@@ -95,13 +99,13 @@ describe('the examples', () => {
     expect(String(entry?.value)).toBe('{"title":"Hello"}');
   });
 
-  it.skipIf(gcloud.skipped)(`warm a cache in Cloud Storage with gcloud${gcloud.because}`, async () => {
+  it.skipIf(gcloud.missing)(gcloud.title('warm a cache in Cloud Storage with gcloud'), async () => {
     const endpoint = { CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE: `${desk.google.url}/storage/v1/` };
     wentWell(await run(step('warm-bucket'), { environment: { ...gcloudEnvironment(folder), ...endpoint } }));
     expect(desk.google.objects.get('acme-ci-cache/warm/policy.yaml')).toBe(read('policy.yaml'));
   });
 
-  it.skipIf(terraform.skipped)(`keep Terraform's state in a bucket${terraform.because}`, async () => {
+  it.skipIf(terraform.missing)(terraform.title("keep Terraform's state in a bucket"), async () => {
     // The provider has to be downloaded, which a test may not: what stands for it is a resource that is built in.
     const work = join(folder, 'terraform');
     mkdirSync(join(work, 'examples/terraform'), { recursive: true });
