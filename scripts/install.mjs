@@ -1,21 +1,151 @@
-// Installs the project's packages when they are missing or older than the lock file, so that `npm start`
-// and `npm test` work straight after `git clone`. Plain JavaScript: it runs on whatever Node the machine has.
-import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+// node scripts/install.mjs [FOLDER ...]
+//
+// Installs the packages of each folder, by default the repository's own, when node_modules lacks something that the lock file
+// names. A relative FOLDER is relative to the repository. The packages are installed into a folder beside node_modules, which
+// takes its place when it is complete: an interrupted installation changes nothing, and two processes may install at once.
+//
+// Plain JavaScript without packages: it runs on the Node that the machine has. Its messages go to standard error.
 
-const lock = 'package-lock.json';
-const stamp = 'node_modules/.package-lock.json';
-const runtime = 'node_modules/node/bin/node';
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const current = existsSync(stamp) && existsSync(runtime) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs;
-if (!current) {
-  console.log('keydesk: installing packages, once (npm ci)');
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    stdio: 'inherit',
-    shell: process.platform === 'win32',
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** Followed by the id of the process that installs. */
+const STAGING = '.installing-';
+/** What npm reads in the folder that it installs into. */
+const NPM_FILES = ['package.json', 'package-lock.json', '.npmrc'];
+/** The install script of the package `node` puts it there. */
+const NODE_BINARY = 'node_modules/node/bin/node';
+
+let npm;
+let stoppedBy;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => {
+    stoppedBy = signal;
+    npm?.kill('SIGTERM');
   });
-  if (status !== 0) {
-    console.error('keydesk: "npm ci" failed; its message is above. Mend that and run the command again.');
-    process.exit(status ?? 1);
+
+const folders = process.argv.slice(2).map((folder) => resolve(ROOT, folder));
+try {
+  for (const folder of folders.length > 0 ? folders : [ROOT]) await installIfNeeded(folder);
+} catch (error) {
+  say(stoppedBy ? `stopped by ${stoppedBy}; nothing was changed` : error.message);
+  process.exitCode = stoppedBy ? 128 + constants.signals[stoppedBy] : 1;
+}
+
+async function installIfNeeded(folder) {
+  removeAbandoned(folder);
+  if (isInstalled(folder)) return;
+  const staging = join(folder, `${STAGING}${process.pid}`);
+  mkdirSync(staging);
+  try {
+    for (const file of NPM_FILES)
+      if (existsSync(join(folder, file))) copyFileSync(join(folder, file), join(staging, file));
+    const count = Object.keys(readPackages(join(staging, 'package-lock.json'))).length;
+    const target = relative(process.cwd(), join(folder, 'node_modules'));
+    say(`installing up to ${count} packages into ${target} (npm ci), which can take minutes`);
+    await npmCi(staging, target);
+    if (!isInstalled(staging))
+      throw new Error(
+        `npm ci succeeded, but ${target} would lack packages that the lock file names, or what their install scripts make.\n` +
+          'Look for "omit" and "ignore-scripts" in "npm config list", remove them, and run the command again.',
+      );
+    putInPlace(staging, folder);
+    say(`installed ${target}`);
+  } finally {
+    rmSync(staging, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Whether node_modules holds what the lock file names. npm lists there what it has installed, when it has finished. */
+function isInstalled(folder) {
+  const wanted = readPackages(join(folder, 'package-lock.json'));
+  const installed = readPackages(join(folder, 'node_modules/.package-lock.json'), {});
+  if (wanted['node_modules/node'] && !existsSync(join(folder, NODE_BINARY))) return false;
+  return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
+    const found = installed[path];
+    // An optional package may be one for another platform.
+    return found ? found.version === version && found.integrity === integrity : optional === true;
+  });
+}
+
+/** The entries of `packages` by path, without the project's own. `otherwise` stands for a file that cannot be read. */
+function readPackages(path, otherwise) {
+  try {
+    const { '': project, ...packages } = JSON.parse(readFileSync(path, 'utf8')).packages;
+    return packages;
+  } catch (error) {
+    if (otherwise) return otherwise;
+    throw new Error(`${path} cannot be read: ${error.message}`);
+  }
+}
+
+function npmCi(cwd, target) {
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  return new Promise((resolve, reject) => {
+    npm = spawn('npm', args, { cwd, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+    npm.once('error', ({ code }) =>
+      reject(new Error(`npm cannot be started (${code}): install Node.js together with npm, and put both on the PATH`)),
+    );
+    npm.once('close', (status, signal) => {
+      if (status === 0 && !stoppedBy) return resolve();
+      reject(
+        new Error(
+          `npm ci failed (${signal ?? `exit code ${status}`}); its message is above. ${target} is as it was before.\n` +
+            'npm needs its registry or a filled cache: check the network, the proxy and "npm config get registry", and run the command again.',
+        ),
+      );
+    });
+  });
+}
+
+function putInPlace(staging, folder) {
+  const target = join(folder, 'node_modules');
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      return renameSync(join(staging, 'node_modules'), target);
+    } catch (error) {
+      // Another process was faster.
+      if (isInstalled(folder)) return;
+      if (attempt > 5 || !moveAway(target, join(staging, `replaced-${attempt}`)))
+        throw new Error(`${target} cannot be replaced (${error.code}): run "npm ci" in ${folder} yourself`);
+    }
+}
+
+/** Whether there is nothing at `path` any more. */
+function moveAway(path, to) {
+  try {
+    renameSync(path, to);
+    return true;
+  } catch ({ code }) {
+    // Another process has just moved it away.
+    return code === 'ENOENT';
+  }
+}
+
+/** Removes what was left by an installation whose process was killed. */
+function removeAbandoned(folder) {
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(STAGING)) continue;
+    const pid = Number(name.slice(STAGING.length));
+    // This process has not begun: a folder with its id is that of an earlier process.
+    if (pid === process.pid || !isAlive(pid))
+      rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch ({ code }) {
+    return code === 'EPERM';
+  }
+}
+
+function say(message) {
+  for (const line of message.split('\n')) console.error(`keydesk: ${line}`);
 }
