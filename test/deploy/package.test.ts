@@ -76,7 +76,7 @@ describe('npm run package', () => {
       version: '0.1.0',
       policy_sha256: sha256(readFileSync(join(ROOT, 'examples/policy.yaml'))),
       rules_sha256: {
-        'acme-staging/(default)': sha256(Buffer.from(rulesBetweenMarks(join(ROOT, 'firestore.rules')))),
+        'acme-staging/(default)': sha256(Buffer.from(rulesBetweenMarks(join(ROOT, 'examples/firestore.rules')))),
         'acme-production/(default)': expect.stringMatching(/^[0-9a-f]{64}$/),
       },
       archives: Object.fromEntries(hashes),

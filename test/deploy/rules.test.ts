@@ -11,7 +11,7 @@ import { type RulesApi, startRulesApi } from './rules-api.ts';
 
 const ACCESS_TOKEN = 'token-of-gcloud';
 const DEFAULT = 'projects/acme-staging/releases/cloud.firestore';
-const GENERATED = readFileSync(join(ROOT, 'firestore.rules'), 'utf8');
+const GENERATED = readFileSync(join(ROOT, 'examples/firestore.rules'), 'utf8');
 const own = (inside: string) =>
   `rules_version = '2';\nservice cloud.firestore {\n  match /databases/{database}/documents {\n${inside}\n  }\n}\n`;
 /** What a database that was created in production mode has. */

@@ -23,11 +23,11 @@ describe('the README', () => {
     },
   );
 
-  it("has the example policy's rules in firestore.rules", () => {
+  it("has the example policy's rules in examples/firestore.rules", () => {
     const loaded = parsePolicyText(read('examples/policy.yaml'), 'examples/policy.yaml');
     if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
     const rules = newRulesFile(loaded.policy, { project: 'acme-staging', database: '(default)' });
-    expect(read('firestore.rules')).toBe(rules);
+    expect(read('examples/firestore.rules')).toBe(rules);
   });
 });
 
