@@ -1,15 +1,19 @@
 // The real Firestore and Firebase Auth emulators. The Firestore emulator is the first of: FIRESTORE_EMULATOR_HOST, an
-// installed gcloud with its Firestore emulator, firebase-tools. Sources: cloud.google.com/sdk/gcloud (emulators),
-// firebase.google.com/docs/emulator-suite.
+// installed gcloud with its Firestore emulator, firebase-tools. The Auth emulator is always that of firebase-tools, which is
+// installed into tools/emulators when it is first needed; it downloads its Firestore emulator by itself.
+// Sources: cloud.google.com/sdk/gcloud (emulators), firebase.google.com/docs/emulator-suite.
 
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { answers, freePort, run, untilReady } from './process.ts';
 
-const FIREBASE = fileURLToPath(new URL('../node_modules/.bin/firebase', import.meta.url));
+const INSTALL = fileURLToPath(new URL('../scripts/install.mjs', import.meta.url));
+const TOOLS = fileURLToPath(new URL('../tools/emulators', import.meta.url));
+const FIREBASE = join(TOOLS, 'node_modules/.bin/firebase');
 const MAIN_CLASS = 'com.google.cloud.datastore.emulator.firestore.CloudFirestore';
 /** What each way of starting the Firestore emulator asks of Java: firebase-tools refuses less than 21. */
 const FIREBASE_JAVA = 21;
@@ -96,7 +100,28 @@ function jarOfGcloud(): string | undefined {
     .find((path): path is string => Boolean(path) && existsSync(path as string));
 }
 
+let installing: Promise<void> | undefined;
+
+/** Installs firebase-tools unless it is there. Its progress goes to standard error. Throws CannotStart when npm fails. */
+function installFirebase(): Promise<void> {
+  installing ??= runInstall().catch((error: unknown) => {
+    installing = undefined;
+    throw error;
+  });
+  return installing;
+}
+
+async function runInstall(): Promise<void> {
+  const { process: child } = run(process.execPath, [INSTALL, TOOLS], {
+    onLine: (line) => process.stderr.write(`${line}\n`),
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0)
+    throw new CannotStart('The Auth emulator needs firebase-tools, which could not be installed: see above.');
+}
+
 async function startFirebase(only: 'auth' | 'firestore'): Promise<Emulator> {
+  await installFirebase();
   const [port, hub, logging, websocket] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-emulator-'));
   const config = {
