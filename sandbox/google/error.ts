@@ -28,7 +28,8 @@ export function permissionDenied(permission: string): LocalAnswer {
   });
 }
 
-/** Cloud Storage's own shape, older than that of other APIs. */
-export function storageError(code: number, reason: string, message: string): LocalAnswer {
-  return { status: code, json: { error: { code, message, errors: [{ message, domain: 'global', reason }] } } };
+/** Cloud Storage's own shape, older than that of other APIs. @param others further errors of the same request */
+export function storageError(code: number, reason: string, message: string, ...others: readonly string[]): LocalAnswer {
+  const errors = [message, ...others].map((one) => ({ message: one, domain: 'global', reason }));
+  return { status: code, json: { error: { code, message, errors } } };
 }

@@ -6,8 +6,9 @@
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { LocalAnswer, LocalRequest } from '../local-server.ts';
 import type { Permission } from './boundary.ts';
+import { mismatches } from './checksums.ts';
 import { storageError } from './error.ts';
-import { crc32cOf, md5Of, type StoredObject, toResource } from './object.ts';
+import { type StoredObject, toResource } from './object.ts';
 import { Objects } from './objects.ts';
 import { type Judge, judgeOf } from './storage-access.ts';
 import { toMedia, toXmlError } from './storage-media.ts';
@@ -28,7 +29,7 @@ const NOT_HERE = ['ifGenerationNotMatch', 'ifMetagenerationMatch', 'ifMetagenera
 
 export class CloudStorage {
   readonly objects: Objects;
-  readonly #uploads = new Uploads();
+  readonly #uploads: Uploads;
   readonly #tokens: Tokens;
   readonly #unexpected: string[];
 
@@ -36,6 +37,7 @@ export class CloudStorage {
     this.objects = new Objects(buckets, clock);
     this.#tokens = tokens;
     this.#unexpected = unexpected;
+    this.#uploads = new Uploads(unexpected);
   }
 
   answer(target: Target, request: LocalRequest, accessToken: string): LocalAnswer {
@@ -145,10 +147,9 @@ export class CloudStorage {
     };
   }
 
-  #store({ name, content, described }: Upload, { bucket, request }: Asked): LocalAnswer {
-    const { md5Hash = md5Of(content), crc32c = crc32cOf(content) } = described;
-    if (md5Hash !== md5Of(content) || crc32c !== crc32cOf(content))
-      return storageError(400, 'invalid', 'The checksum that was given is not that of the content.');
+  #store({ name, content, described, checksums }: Upload, { bucket, request }: Asked): LocalAnswer {
+    const [first, ...others] = mismatches(content, checksums);
+    if (first !== undefined) return storageError(400, 'invalid', first, ...others);
     return toJson(this.objects.put(bucket, name, { content, described }), request);
   }
 }

@@ -6,10 +6,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { type LocalGoogle, startGoogle } from '../../../../sandbox/google/google.ts';
 import { TestClock } from '../../../fixtures/test-clock.ts';
+import { crc32cOf } from '../../../../sandbox/google/object.ts';
 
 const ACCOUNT = 'pool-1@acme-pool.iam.gserviceaccount.com';
 const AUTH = 'https://www.googleapis.com/auth';
@@ -467,30 +469,6 @@ describe('an object', () => {
     expect([(await store({ ifGenerationMatch: '0' })).status, (await store({})).status]).toEqual([412, 403]);
   });
 
-  it.each([{ md5Hash: 'JfnnlDI7RTiF9RgfG2JNCw==' }, { crc32c: '4waSgw==' }])(
-    'is stored only with the checksum that was given: %j',
-    async (checksum) => {
-      const store = async (content: string) => {
-        const body = `--b\r\n\r\n${JSON.stringify({ name: 'x', ...checksum })}\r\n--b\r\n\r\n${content}\r\n--b--`;
-        const headers = { 'content-type': 'multipart/related; boundary=b' };
-        return (await ask(plain, uploadOf('multipart', {}), { method: 'POST', body, headers })).status;
-      };
-      expect([await store('12345678'), google.objects.size, await store('123456789')]).toEqual([400, 0, 200]);
-    },
-  );
-
-  it.each([
-    ['no type of upload', `/upload${b()}/o?name=x`, {}],
-    ['no name', `/upload${b()}/o?uploadType=media`, {}],
-    ['an empty name', uploadOf('media', { name: '' }), {}],
-    ['no parts', uploadOf('multipart', { name: 'x' }), { 'content-type': 'multipart/related; boundary=b' }],
-    ['no boundary', uploadOf('multipart', { name: 'x' }), { 'content-type': 'multipart/related' }],
-    ['a description that is no JSON', uploadOf('resumable', { name: 'x' }), {}],
-  ])('is not stored with %s', async (_, path, headers) => {
-    expect((await ask(plain, path, { method: 'POST', body: 'content', headers })).status).toBe(400);
-    expect(google.objects.size).toBe(0);
-  });
-
   it.each([
     ['PATCH', o('x'), 404],
     ['POST', `${o('x')}/rewriteTo/b/${BUCKET}/o/y`, 404],
@@ -503,11 +481,153 @@ describe('an object', () => {
   });
 });
 
+describe('an upload in one request', () => {
+  const DIGITS = '123456789';
+  /** The check value of CRC-32C: 0xe3069283. */
+  const DIGITS_CRC32C = '4waSgw==';
+  const DIGITS_MD5 = 'JfnnlDI7RTiF9RgfG2JNCw==';
+  const JSON_TYPE = 'Content-Type: application/json; charset=UTF-8';
+  const RELATED = { 'content-type': 'multipart/related; boundary=b' };
+
+  type Part = readonly [headers: string, content: string];
+  const multipart = (...parts: readonly Part[]) =>
+    `${parts.map(([headers, content]) => `--b\r\n${headers}\r\n\r\n${content}\r\n`).join('')}--b--\r\n`;
+  const json = (value: object): Part => [JSON_TYPE, JSON.stringify(value)];
+  const CONTENT: Part = ['Content-Type: text/plain', DIGITS];
+  const post = async (
+    path: string,
+    body: string | Uint8Array<ArrayBuffer>,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<[status: number, json: unknown]> => {
+    const answer = await ask(plain, path, { method: 'POST', body, headers });
+    return [answer.status, await answer.json()];
+  };
+  const postParts = (...parts: readonly Part[]) =>
+    post(uploadOf('multipart', { name: 'x' }), multipart(...parts), RELATED);
+  const invalid = (...messages: readonly unknown[]) => [
+    400,
+    {
+      error: {
+        code: 400,
+        message: messages[0],
+        errors: messages.map((message) => ({ message, domain: 'global', reason: 'invalid' })),
+      },
+    },
+  ];
+
+  it("stores the default upload of Google's client for Java, whose whole body is in gzip", async () => {
+    const body = multipart(
+      [
+        `Content-Length: 63\r\n${JSON_TYPE}\r\ncontent-transfer-encoding: binary`,
+        `{"bucket":"${BUCKET}","crc32c":"${DIGITS_CRC32C}","name":"warm/java"}`,
+      ],
+      ['Content-Type: application/octet-stream\r\ncontent-transfer-encoding: binary', DIGITS],
+    );
+    const path = uploadOf('multipart', { projection: 'full' });
+    const [status, stored] = await post(path, gzipSync(body), { ...RELATED, 'content-encoding': 'gzip' });
+    expect([status, stored]).toEqual([200, expect.objectContaining({ size: '9', crc32c: DIGITS_CRC32C })]);
+    expect(stored).not.toHaveProperty('contentEncoding');
+    expect([...google.objects]).toEqual([[`${BUCKET}/warm/java`, DIGITS]]);
+    expect(google.unexpected).toEqual([]);
+  });
+
+  it.each([{ crc32c: DIGITS_CRC32C }, { crc32c: DIGITS_CRC32C, md5Hash: DIGITS_MD5 }])(
+    "stores the default upload of Google's client for Rust, whose checksums %j follow the content",
+    async (checksums) => {
+      const [status] = await postParts(
+        [`Content-Disposition: form-data; name="metadata"\r\n${JSON_TYPE}`, '{}'],
+        ['Content-Disposition: form-data; name="media"', DIGITS],
+        [`Content-Disposition: form-data; name="checksums"\r\n${JSON_TYPE}`, JSON.stringify(checksums)],
+      );
+      expect([status, [...google.objects], google.unexpected]).toEqual([200, [[`${BUCKET}/x`, DIGITS]], []]);
+    },
+  );
+
+  const CRC32C_DIFFERS = `Provided CRC32C "AAAAAA==" doesn't match calculated CRC32C "${DIGITS_CRC32C}".`;
+  const MD5_DIFFERS = `Provided MD5 hash "AAAA" doesn't match calculated MD5 hash "${DIGITS_MD5}".`;
+  const GIVEN: Record<string, (crc32c: string, md5: string) => Promise<unknown>> = {
+    'in the description': (crc32c, md5Hash) => postParts(json({ crc32c, md5Hash }), CONTENT),
+    'after the content': (crc32c, md5Hash) => postParts(json({}), CONTENT, json({ crc32c, md5Hash })),
+    'in a header': (crc32c, md5) =>
+      post(uploadOf('media', { name: 'x' }), DIGITS, { 'x-goog-hash': `crc32c=${crc32c},md5=${md5}` }),
+  };
+  it.each(Object.entries(GIVEN))('compares the checksums that are given %s', async (_, given) => {
+    expect(await given('AAAAAA==', 'AAAA')).toEqual(invalid(CRC32C_DIFFERS, MD5_DIFFERS));
+    expect(await given(DIGITS_CRC32C, 'AAAA')).toEqual(invalid(MD5_DIFFERS));
+    expect(await given('AAAAAA==', DIGITS_MD5)).toEqual(invalid(CRC32C_DIFFERS));
+    expect(google.objects.size).toBe(0);
+    expect(await given(DIGITS_CRC32C, DIGITS_MD5)).toEqual([200, expect.anything()]);
+    expect([...google.objects.values(), ...google.unexpected]).toEqual([DIGITS]);
+  });
+
+  it('compares the checksums of each place where some are given', async () => {
+    const path = uploadOf('multipart', { name: 'x' });
+    const store = async (header: string, crc32c: string) => {
+      const headers = { ...RELATED, 'x-goog-hash': `crc32c=${header}` };
+      return (await post(path, multipart(json({ crc32c }), CONTENT), headers))[0];
+    };
+    expect([
+      await store('AAAAAA==', DIGITS_CRC32C),
+      await store(DIGITS_CRC32C, 'AAAAAA=='),
+      await store(DIGITS_CRC32C, DIGITS_CRC32C),
+    ]).toEqual([400, 400, 200]);
+  });
+
+  const TWO = multipart(json({}), CONTENT);
+  const MEDIA = uploadOf('media', { name: 'x' });
+  const PARTS = uploadOf('multipart', { name: 'x' });
+  it.each<[string, string, string | Uint8Array<ArrayBuffer>, Record<string, string>]>([
+    ['no type of upload', `/upload${b()}/o?name=x`, DIGITS, {}],
+    ['an unknown type of upload', uploadOf('other', { name: 'x' }), DIGITS, {}],
+    ['no name', `/upload${b()}/o?uploadType=media`, DIGITS, {}],
+    ['an empty name', uploadOf('media', { name: '' }), DIGITS, {}],
+    ['a description that is no JSON', uploadOf('resumable', { name: 'x' }), DIGITS, {}],
+    ['no parts', PARTS, DIGITS, RELATED],
+    ['one part', PARTS, multipart(json({})), RELATED],
+    ['four parts', PARTS, multipart(json({}), CONTENT, json({ crc32c: DIGITS_CRC32C }), CONTENT), RELATED],
+    ['no boundary', PARTS, TWO, { 'content-type': 'multipart/related' }],
+    ['another boundary', PARTS, TWO, { 'content-type': 'multipart/related; boundary=c' }],
+    ['another kind of multipart', PARTS, TWO, { 'content-type': 'multipart/form-data; boundary=b' }],
+    ['no last boundary', PARTS, TWO.replace('--b--', '--b'), RELATED],
+    ['a part without headers', PARTS, `--b\r\n{}\r\n${multipart(CONTENT)}`, RELATED],
+    ['a description of another type', PARTS, multipart(['Content-Type: text/plain', '{}'], CONTENT), RELATED],
+    ['a description without a type', PARTS, multipart(['X: y', '{}'], CONTENT), RELATED],
+    ['an encoded part', PARTS, multipart(json({}), ['Content-Transfer-Encoding: base64', 'eA==']), RELATED],
+    ['a third part of another type', PARTS, multipart(json({}), CONTENT, ['Content-Type: text/plain', '{}']), RELATED],
+    ['a third part with a name', PARTS, multipart(json({}), CONTENT, json({ name: 'y' })), RELATED],
+    [
+      'checksums before and after',
+      PARTS,
+      multipart(json({ md5Hash: DIGITS_MD5 }), CONTENT, json({ crc32c: DIGITS_CRC32C })),
+      RELATED,
+    ],
+    ['a body that only claims to be in gzip', PARTS, TWO, { ...RELATED, 'content-encoding': 'gzip' }],
+    ['half a body in gzip', PARTS, gzipSync(TWO).subarray(0, -12), { ...RELATED, 'content-encoding': 'gzip' }],
+    ['another encoding', PARTS, deflateSync(TWO), { ...RELATED, 'content-encoding': 'deflate' }],
+    ['content in gzip without a description', MEDIA, gzipSync(DIGITS), { 'content-encoding': 'gzip' }],
+    ['a description in gzip', uploadOf('resumable', { name: 'x' }), gzipSync('{}'), { 'content-encoding': 'gzip' }],
+    ['an unknown checksum', MEDIA, DIGITS, { 'x-goog-hash': 'sha256=AAAA' }],
+    ['two checksums of one kind', MEDIA, DIGITS, { 'x-goog-hash': 'md5=AAAA, md5=BBBB' }],
+    ['a checksum that is none', MEDIA, DIGITS, { 'x-goog-hash': 'md5' }],
+  ])('is refused with %s, and listed as unexpected', async (_, path, body, headers) => {
+    expect(await post(path, body, headers)).toEqual(invalid(expect.any(String)));
+    expect(google.objects.size).toBe(0);
+    expect(google.unexpected).toEqual([expect.stringMatching(`^POST ${path.split('?')[0]}: .+`)]);
+  });
+
+  it('is not listed as unexpected when the fake knows why it refuses it', async () => {
+    await postParts(json({ crc32c: 'AAAAAA==' }), CONTENT);
+    await post(uploadOf('media', { name: 'x' }, 'acme-missing'), DIGITS);
+    await post(uploadOf('media', { name: 'x', ifGenerationMatch: '1' }), DIGITS);
+    expect(google.unexpected).toEqual([]);
+  });
+});
+
 describe('an upload in pieces', () => {
-  const begin = async (accessToken = plain, name = 'warm/x', more = {}): Promise<string> => {
+  const begin = async (accessToken = plain, name = 'warm/x', more = {}, described = {}): Promise<string> => {
     const init = {
       method: 'POST',
-      body: '{"contentType":"text/plain"}',
+      body: JSON.stringify({ contentType: 'text/plain', ...described }),
       headers: { 'content-type': 'application/json' },
     };
     const answer = await ask(accessToken, uploadOf('resumable', { name, ...more }), init);
@@ -559,6 +679,24 @@ describe('an upload in pieces', () => {
   ])('refuses a piece of %s, which %s', async (range) => {
     expect(await put(await begin(), 'content', range)).toEqual([400, null]);
     expect(google.objects.size).toBe(0);
+    expect(google.unexpected).toEqual([expect.stringContaining(range)]);
+  });
+
+  it('compares the checksum that comes with its last piece, or came with its description, with the whole', async () => {
+    const hash = (crc32c: string) => ({ 'x-goog-hash': `crc32c=${crc32c}` });
+    const finish = async (location: string, headers: Record<string, string>) => {
+      await put(location, PIECE, `bytes 0-${GRAIN - 1}/*`);
+      const range = { 'content-range': `bytes ${GRAIN}-${GRAIN}/${GRAIN + 1}` };
+      return (await fetch(location, { method: 'PUT', body: 'a', headers: { ...range, ...headers } })).status;
+    };
+    const whole = crc32cOf(Buffer.alloc(GRAIN + 1, 'a'));
+    expect(await finish(await begin(), hash(crc32cOf(Buffer.from('a'))))).toBe(400);
+    expect(await finish(await begin(plain, 'described', {}, { crc32c: 'AAAAAA==' }), {})).toBe(400);
+    expect(google.objects.size).toBe(0);
+    expect(await finish(await begin(plain, 'described', {}, { crc32c: whole }), hash(whole))).toBe(200);
+    expect(google.unexpected).toEqual([]);
+    expect(await finish(await begin(), { 'x-goog-hash': 'sha256=AAAA' })).toBe(400);
+    expect(google.unexpected).toEqual([expect.stringMatching(/^PUT .+sha256/)]);
   });
 
   it('goes on without any token, even when the one that began it has ended', async () => {
