@@ -1,4 +1,4 @@
-// What the audit lines hold by kind and by reason, where test/shared/audit.test.ts has one example of each event.
+// What the audit lines hold by kind and by reason, where audit.test.ts has one example of each event.
 
 import { describe, expect, it } from 'vitest';
 import { grantEntry } from '../../functions/grant-entry.ts';
@@ -7,7 +7,8 @@ import { createSweepHandler } from '../../functions/sweep-handler.ts';
 import type { PoolReport } from '../../shared/core/pool.ts';
 import { isJobTokenRefusal, JOB_TOKEN_REASONS, type JobTokenReason, type Refusal } from '../../shared/core/refusal.ts';
 import type { Swept } from '../../shared/sweep.ts';
-import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled } from '../shared/core/a-grant.ts';
+import { TestClock } from '../fixtures/test-clock.ts';
+import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled } from '../unit/core/a-grant.ts';
 
 const TRACE = [
   {
@@ -103,7 +104,7 @@ describe('the lines of a sweep', () => {
     ...{ more: false, unread: false, unreadable: false },
   };
   async function linesOf(swept: Partial<Swept>) {
-    const handler = createSweepHandler({ sweep: async () => ({ ...IDLE, ...swept }), now: () => NOW });
+    const handler = createSweepHandler({ sweep: async () => ({ ...IDLE, ...swept }), clock: new TestClock(NOW) });
     const request = { method: 'POST', path: '/', headers: {}, body: Buffer.alloc(0), request_id: 'r' };
     const { entries = [] } = await handler(request);
     return (event: string) => entries.filter((entry) => entry.event === event);

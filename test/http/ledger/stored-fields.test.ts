@@ -20,8 +20,9 @@ import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../s
 import { createIssuingLedger } from '../../../shared/ledger/issuing-ledger.ts';
 import { createKillLedger } from '../../../shared/ledger/kill-ledger.ts';
 import { createSweepLedger } from '../../../shared/ledger/sweep-ledger.ts';
-import { createMemoryFirestore } from '../../memory-firestore.ts';
-import { claims, firestore as data, NOW, pool, request, serviceAccount } from '../core/a-grant.ts';
+import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
+import { TestClock } from '../../fixtures/test-clock.ts';
+import { claims, firestore as data, NOW, pool, request, serviceAccount } from '../../unit/core/a-grant.ts';
 
 const DAY = 86_400_000;
 const CREDENTIALS: Readonly<Record<string, Credential>> = {
@@ -55,8 +56,7 @@ interface Stored {
 /** Every kind of document, as the ledgers write it. */
 async function everyDocument(): Promise<Stored[]> {
   const { firestore, dump } = createMemoryFirestore();
-  let now = NOW;
-  const clock = () => now;
+  const clock = new TestClock(NOW);
   const issuing = createIssuingLedger(firestore, clock);
   for (const [credentialName, credential] of Object.entries(CREDENTIALS)) {
     // The ledger leases by itself.
@@ -69,17 +69,20 @@ async function everyDocument(): Promise<Stored[]> {
     await issuing.activate({ ...token, ...leased }, reserved);
   }
   const named = (grant_id: string) => ({ project: 'acme-data', database: '(default)', grant_id });
-  await createGrantDocumentOpener(() => firestore)(named('open'), { roles: ['config'], expires_at: now + 900_000 });
-  await createGrantDocumentCloser(() => firestore)(named('closed'), now);
+  await createGrantDocumentOpener(() => firestore, clock)(named('open'), {
+    roles: ['config'],
+    expires_at: NOW + 900_000,
+  });
+  await createGrantDocumentCloser(() => firestore, clock)(named('closed'), NOW);
   const act = { selector: SELECTOR, by: 'ada', reason: 'INC-7', bars: true };
   await createKillLedger(firestore, clock).record('an-act', {
     ...act,
-    thrown_at: now,
+    thrown_at: NOW,
     lifted_at: null,
     lifted_by: null,
   });
   await createSweepLedger(firestore, clock).mayAskBuildkite(1000);
-  now += 1000;
+  clock.advance(1000);
   const job = { job_id: claims.job_id, pipeline_id: undefined, by: 'job.finished' } as const;
   await createEndingLedger(firestore, clock).endJob(job);
   return [...dump()].map(([path, stored]) => ({ collection: path.split('/')[0] ?? '', data: stored }));

@@ -10,8 +10,8 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { type LocalGoogle, startGoogle } from '../../../../sandbox/google/google.ts';
-import { TestClock } from '../../../fixtures/test-clock.ts';
 import { crc32cOf } from '../../../../sandbox/google/object.ts';
+import { TestClock } from '../../../fixtures/test-clock.ts';
 
 const ACCOUNT = 'pool-1@acme-pool.iam.gserviceaccount.com';
 const AUTH = 'https://www.googleapis.com/auth';

@@ -1,22 +1,19 @@
-// What a grant costs, counted on the real hand-out, end and sweep over Firestore in memory and a Google that only counts. What is billed per document is counted as Firestore bills it: a document that is not there, and
-// a query that finds nothing, are one read each.
+// What a grant costs, counted on the real hand-out, end and sweep over Firestore in memory and a Google that only counts.
+// What is billed per document is counted as Firestore bills it: a document that is not there, and a query that finds
+// nothing, are one read each.
 
 import { describe, expect, it } from 'vitest';
+import { createIssuing } from '../../functions/issuing.ts';
+import { createSweeping } from '../../functions/sweeping.ts';
 import { parseClaims } from '../../shared/core/claims.ts';
+import { parseSettings } from '../../shared/core/settings.ts';
 import { endJob } from '../../shared/end-job.ts';
-import { createAccountStateReader } from '../../shared/google/account-state.ts';
-import { createAccountDisabler } from '../../shared/google/disable-account.ts';
-import { createAccountEnabler } from '../../shared/google/enable-account.ts';
-import { createMint } from '../../shared/google/mint.ts';
 import { handOut } from '../../shared/hand-out.ts';
-import { createEndingLedger } from '../../shared/ledger/ending-ledger.ts';
-import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
-import { createIssuingLedger } from '../../shared/ledger/issuing-ledger.ts';
-import { createSweepLedger } from '../../shared/ledger/sweep-ledger.ts';
 import type { Ask } from '../../shared/outgoing.ts';
 import { parsePolicyText } from '../../shared/policy-text.ts';
 import { sweep } from '../../shared/sweep.ts';
 import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
+import { TestClock } from '../fixtures/test-clock.ts';
 
 const MINUTE = 60_000;
 const START = Date.parse('2026-11-24T10:00:00Z');
@@ -45,8 +42,7 @@ const none = (): Counts => ({ reads: 0, writes: 0, mints: 0, sts: 0, 'iam reads'
 
 function openCountedDesk(kind: Kind) {
   let counts = none();
-  let now = START;
-  const clock = () => now;
+  const clock = new TestClock(START);
   const around: Around = async (call, perform) => {
     const answer: unknown = perform();
     if (call.kind === 'write') counts.writes += call.paths.length;
@@ -62,7 +58,10 @@ function openCountedDesk(kind: Kind) {
     switch (what) {
       case 'iamcredentials generateAccessToken':
         counts.mints += 1;
-        return answer({ accessToken: `ya29.t${serial}`, expireTime: new Date(now + 15 * MINUTE).toISOString() });
+        return answer({
+          accessToken: `ya29.t${serial}`,
+          expireTime: new Date(clock.now() + 15 * MINUTE).toISOString(),
+        });
       case 'iamcredentials signJwt':
         counts.mints += 1;
         return answer({ signedJwt: `jwt${serial}` });
@@ -97,27 +96,19 @@ rules: [{ name: all, job: { pipeline_slug: app }, grants: [it] }]
   if ('problems' in policy) throw new Error(policy.problems.join('\n'));
   const ledger = createMemoryFirestore({ around }).firestore;
   const documents = createMemoryFirestore({ around }).firestore;
-  const urls = { iamCredentialsUrl: 'https://c', stsUrl: 'https://s', identityToolkitUrl: 'https://i' };
-  const issuing = {
-    policy,
-    verifyJobToken: async (jobToken: string) => ({ claims: claimsOf(jobToken) }),
-    ledger: createIssuingLedger(ledger, clock),
-    openGrantDocument: createGrantDocumentOpener(() => documents),
-    mint: createMint({ askAsService: ask, ask, ...urls, now: clock }),
-    now: clock,
+  const parsed = parseSettings({ GOOGLE_CLOUD_PROJECT: 'acme-keydesk' });
+  if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+  const network = {
+    openDatabase: ({ project }: { readonly project: string }) => (project === 'acme-data' ? documents : ledger),
+    ask,
+    askAsService: ask,
   };
-  const ending = {
-    ledger: createEndingLedger(ledger, clock),
-    sweepLedger: createSweepLedger(ledger, clock),
-    closeGrantDocument: createGrantDocumentCloser(() => documents),
-    disableAccount: createAccountDisabler(ask, 'https://iam'),
-    enableAccount: createAccountEnabler(ask, 'https://iam'),
-    stateOfAccount: createAccountStateReader(ask, 'https://iam'),
-    askJobState: async () => {
-      throw new Error('nothing was quiet for so long');
-    },
-    now: clock,
-  };
+  const parts = { settings: parsed.settings, clock, emulator: false, network };
+  const { warm: _, ...clients } = createIssuing(parts);
+  const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
+  const issuing = { policy, verifyJobToken, ...clients, clock };
+  const askJobState = () => Promise.reject(new Error('nothing was quiet for so long'));
+  const ending = { ...createSweeping(parts), askJobState };
   return {
     /** What it costs. */
     async counted(work: () => Promise<unknown>): Promise<Counts> {
@@ -126,7 +117,7 @@ rules: [{ name: all, job: { pipeline_slug: app }, grants: [it] }]
       return counts;
     },
     later: (milliseconds: number) => {
-      now += milliseconds;
+      clock.advance(milliseconds);
     },
     handOut: async (job: string) => {
       const result = await handOut(issuing, { jobToken: job, credentialName: 'it', scopes: [], lifetime: undefined });
