@@ -1,9 +1,10 @@
 // The moves of a history, drawn from small pools so that they collide. Most begin something and do not wait for it.
 
 import * as fc from 'fast-check';
-import { CREDENTIALS, type DatabaseFault, type Desk, POOL, SLOTS } from './desk.ts';
+import { type DatabaseFault, type Desk, SLOTS } from './desk.ts';
 import { CALLS, type Call, type Fault } from './google.ts';
 import type { Operations } from './operations.ts';
+import { CREDENTIALS, SCARCE } from './setting.ts';
 import type { Named } from './stores.ts';
 
 export interface Real {
@@ -61,7 +62,7 @@ const handOuts = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, 
           `handOut(${slot}${next ? ', next' : ''}, ${credential}, ${lifetime}, x${times})`,
           ({ desk, operations }) => {
             const job_id = desk.jobIn(slot, next);
-            for (let time = 0; time < times; time += 1) operations.handOut(job_id, credential, lifetime);
+            for (let time = 0; time < times; time += 1) void operations.handOut(job_id, credential, lifetime);
           },
         ),
     );
@@ -73,7 +74,7 @@ const finishes = (slot: fc.Arbitrary<number>) =>
       new Move(`finish(${slot}, x${times})`, ({ desk, operations }) => {
         const job_id = desk.jobIn(slot, false);
         desk.google.finishedJobs.add(job_id);
-        for (let time = 0; time < times; time += 1) operations.endJob(job_id);
+        for (let time = 0; time < times; time += 1) void operations.endJob(job_id);
       }),
   );
 
@@ -100,7 +101,7 @@ const lifts = nth.map((which) => new Move(`lift(${which})`, ({ operations }) => 
 const sweeps = fc.record({ times: fc.constantFrom(1, 1, 2), waits: fc.boolean() }).map(
   ({ times, waits }) =>
     new Move(`sweep(x${times}${waits ? ', waits' : ''})`, async ({ desk, operations }) => {
-      for (let time = 0; time < times; time += 1) operations.sweep();
+      for (let time = 0; time < times; time += 1) void operations.sweep();
       if (waits) await desk.world.settle();
     }),
 );
@@ -162,12 +163,10 @@ const ledgerFaults = faultsIn('ledger');
 /** Of the grant documents, in their own database. */
 const documentFaults = faultsIn('documents');
 
-const operators = fc.constantFrom(...POOL).map(
+const operators = fc.constantFrom(...(SCARCE.pools.get('admin') ?? [])).map(
   (email) =>
     new Move(`operatorDisables(${email.slice(0, 8)})`, ({ desk }) => {
-      Object.assign(desk.google.accounts.get(email) ?? {}, { enabled: false, changedBy: 'operator' });
-      desk.world.tell(`an operator disables ${email}`);
-      desk.oracle.observe();
+      desk.google.disableByHand(email);
     }),
 );
 
@@ -187,19 +186,19 @@ const lateEnablings = fc
       new Move(`enables late(${slot}, ${answer}, ${late} s, x${times}, ${goesOn})`, async ({ desk, operations }) => {
         const { world, google } = desk;
         const one = desk.jobIn(slot, true);
-        operations.handOut(one, 'admin', 60);
+        void operations.handOut(one, 'admin', 60);
         await world.settle();
-        operations.endJob(one);
+        void operations.endJob(one);
         await world.settle();
         await world.pass(141 * SECOND);
         google.faults.set('enable', { fault: { answer, effect: { late: late * SECOND } }, left: 1 });
-        for (let time = 0; time < times; time += 1) operations.sweep();
+        for (let time = 0; time < times; time += 1) void operations.sweep();
         if (!goesOn) return;
         await world.settle();
         const next = desk.jobIn(slot, true);
-        operations.handOut(next, 'admin', 60);
+        void operations.handOut(next, 'admin', 60);
         await world.settle();
-        operations.endJob(next);
+        void operations.endJob(next);
       }),
   );
 
@@ -210,15 +209,15 @@ const lateDisablings = fc
     ({ slot, held, late }) =>
       new Move(`disables late(${slot}, after ${held} s, ${late} s)`, async ({ desk, operations }) => {
         const job_id = desk.jobIn(slot, true);
-        operations.handOut(job_id, 'admin', 60);
+        void operations.handOut(job_id, 'admin', 60);
         await desk.world.settle();
         await desk.world.pass(held * SECOND);
         const fault: Fault = { answer: 'network', effect: { late: late * SECOND } };
         desk.google.faults.set('disable', { fault, left: 1 });
-        operations.endJob(job_id);
+        void operations.endJob(job_id);
         await desk.world.settle();
         await desk.world.pass((141 - held) * SECOND);
-        operations.sweep();
+        void operations.sweep();
       }),
   );
 
@@ -229,7 +228,7 @@ const refusedMints = all.map(
       await desk.world.settle();
       desk.google.faults.set('mint', { fault: { answer: '403', effect: 'none' }, left: 1 });
       const job_id = desk.jobIn(slot, true);
-      for (let time = 0; time < 3; time += 1) operations.handOut(job_id, 'admin', 60);
+      for (let time = 0; time < 3; time += 1) void operations.handOut(job_id, 'admin', 60);
     }),
 );
 
@@ -239,11 +238,11 @@ const comebacks = fc.record({ slot: two, credential: fc.constantFrom(...CREDENTI
     new Move(`comes back and ends(${slot}, ${credential})`, async ({ desk, operations }) => {
       await desk.world.settle();
       await desk.world.pass(16 * MINUTE);
-      operations.sweep();
+      void operations.sweep();
       await desk.world.settle();
       const job_id = desk.jobIn(slot, false);
-      operations.handOut(job_id, credential, 60);
-      operations.endJob(job_id);
+      void operations.handOut(job_id, credential, 60);
+      void operations.endJob(job_id);
     }),
 );
 

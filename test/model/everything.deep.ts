@@ -1,5 +1,5 @@
 // All moves there are, by the ten thousand, in `npm run test:deep`. What a history is and what must hold in it:
-// history.ts, invariants.ts.
+// history.ts, oracle.ts.
 
 import { checkDeeply } from './deep.ts';
 

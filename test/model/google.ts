@@ -1,10 +1,11 @@
-// A Google and a Buildkite for histories: the few calls Keydesk makes, on accounts and jobs of which this holds the truth.
+// A Google and a Buildkite in process: the few calls Keydesk makes, on accounts and jobs of which this holds the truth.
 // A call takes effect when it is sent, its answer comes when the scheduler says so; faults change either. What is asked
-// in another form than the real APIs take, or of something that does not exist, fails the history.
+// in another form than the real APIs take, by an identity that may not, or of something that does not exist, fails the run.
 
 import { createHash } from 'node:crypto';
+import * as z from 'zod';
 import type { Ask, Outgoing, OutgoingAnswer } from '../../shared/outgoing.ts';
-import { Unavailable } from '../../shared/unavailable.ts';
+import { Unavailable, within } from '../../shared/unavailable.ts';
 import type { World } from './world.ts';
 
 export const URLS = {
@@ -14,6 +15,7 @@ export const URLS = {
   identityToolkit: 'https://identitytoolkit.model',
   buildkite: 'https://buildkite.model',
 };
+export const API_TOKEN = 'api-token';
 const DEADLINE_MS = 5_000;
 /** What is late by no more than this may also happen before the clock moves at all. */
 const SOON_MS = 10_000;
@@ -22,6 +24,45 @@ const ID_TOKEN_LIFETIME = 3_600;
 
 export const CALLS = ['mint', 'narrow', 'signJwt', 'signIn', 'readAccount', 'disable', 'enable', 'readJob'] as const;
 export type Call = (typeof CALLS)[number];
+
+/** Whose identity a call carries: a function's, or that of an operator who throws the kill switch. */
+export type Identity = 'token' | 'webhook' | 'sweep' | 'operator';
+
+/** What each may do with service accounts (I8). */
+const MAY: Readonly<Record<Identity, readonly Call[]>> = {
+  token: ['mint', 'signJwt', 'readAccount', 'disable'],
+  webhook: ['readAccount', 'disable'],
+  sweep: ['readAccount', 'disable', 'enable'],
+  operator: ['readAccount', 'disable'],
+};
+
+const nothing = z.strictObject({});
+const mintBody = z.strictObject({
+  scope: z.array(z.string().regex(/^https:\/\/www\.googleapis\.com\/auth\/[a-z._-]+$/)).min(1),
+  lifetime: z
+    .string()
+    .regex(/^[1-9][0-9]*s$/)
+    .transform((text) => Number(text.slice(0, -1)))
+    .pipe(z.int().max(3_600)),
+});
+const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
+const narrowForm = z.strictObject({
+  grant_type: z.literal('urn:ietf:params:oauth:grant-type:token-exchange'),
+  requested_token_type: z.literal(ACCESS_TOKEN_TYPE),
+  subject_token_type: z.literal(ACCESS_TOKEN_TYPE),
+  subject_token: z.string().min(1),
+  options: z.string().includes('//storage.googleapis.com/projects/_/buckets/acme-cache'),
+});
+const customToken = z.strictObject({
+  iss: z.string(),
+  sub: z.string(),
+  aud: z.literal('https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit'),
+  iat: z.int(),
+  exp: z.int(),
+  uid: z.string().min(1).max(128),
+  claims: z.strictObject({ keydesk_grant: z.string().min(1) }),
+});
+const signIn = z.strictObject({ token: z.string(), returnSecureToken: z.literal(true) });
 
 /**
  * How a call goes wrong. `late`: milliseconds after which it takes effect, though it was answered before. `done`: answered
@@ -40,7 +81,16 @@ export interface TrueToken {
   readonly subject: string;
   /** For whom it was minted: a job, or of an ID token the grant. */
   readonly for: string;
+  /** Milliseconds since the epoch, as all times here. */
+  readonly minted_at: number;
   readonly expires_at: number;
+}
+
+/** A change of an account that took effect. */
+interface Change {
+  readonly email: string;
+  readonly enabled: boolean;
+  readonly at: number;
 }
 
 export interface TrueAccount {
@@ -51,7 +101,8 @@ export interface TrueAccount {
 
 /** Who watches what really happens. */
 export interface Witness {
-  mintSent(email: string, job_id: string): void;
+  /** A token of the account, or of no account but a Firebase user, is asked for. */
+  mintSent(email: string | undefined, job_id: string): void;
   enabled(email: string): void;
   disabled(email: string): void;
   happened(what: string): void;
@@ -59,8 +110,6 @@ export interface Witness {
 
 interface Route {
   readonly call: Call;
-  /** Of a request that carries the service's own identity. */
-  readonly asService: boolean;
   readonly effect: () => OutgoingAnswer;
 }
 
@@ -68,10 +117,20 @@ export class Google {
   readonly accounts: Map<string, TrueAccount>;
   readonly finishedJobs = new Set<string>();
   readonly tokens: TrueToken[] = [];
+  /** Oldest first. */
+  readonly changes: Change[] = [];
+  /** How often each call was made. */
+  readonly calls = new Map<Call, number>();
   readonly faults = new Map<Call, { fault: Fault; left: number }>();
+  /** How a call goes wrong of which {@link faults} says nothing. */
+  faultOf: (call: Call) => Fault | undefined = () => undefined;
+  /** What happens at the very moment at which a call is sent. */
+  before: (call: Call, email: string) => void = () => {};
   witness: Witness = { mintSent: () => {}, enabled: () => {}, disabled: () => {}, happened: () => {} };
   readonly #world: World;
   readonly #signed = new Map<string, string>();
+  readonly #byText = new Map<string, TrueToken>();
+  readonly #bySha256 = new Map<string, TrueToken>();
   #serial = 0;
 
   constructor(world: World, accounts: readonly string[]) {
@@ -79,20 +138,36 @@ export class Google {
     this.accounts = new Map(accounts.map((email) => [email, { enabled: true, changedBy: 'operator' }]));
   }
 
+  /** The token whose text, or the SHA-256 of whose text, this is. */
+  token(text: string): TrueToken | undefined {
+    return this.#byText.get(text) ?? this.#bySha256.get(text);
+  }
+
   readonly ask: Ask = async (request) => {
+    const { what, until = Number.POSITIVE_INFINITY } = request;
+    if (this.#world.now() >= until) throw new Unavailable(what, 'not asked: its time was up');
     const route = this.#route(request);
-    const asService = request.headers?.authorization === 'Bearer service';
-    if (asService !== route.asService) this.#malformed(request, 'carries the wrong identity');
-    const fault = this.#takeFault(route.call);
+    this.calls.set(route.call, (this.calls.get(route.call) ?? 0) + 1);
+    const fault = this.#takeFault(route.call) ?? this.#faultNow(route.call);
     const answer = this.#send(request, route, fault);
     await this.#answered(request.what, route.call);
     if (answer instanceof Error) throw answer;
     return answer;
   };
 
-  /** The same with the service's own identity. */
-  readonly askAsService: Ask = (request) =>
-    this.ask({ ...request, headers: { ...request.headers, authorization: 'Bearer service' } });
+  /** The same with an identity of its own. */
+  askAs(identity: Identity): Ask {
+    return (request) => this.ask({ ...request, headers: { ...request.headers, authorization: `Bearer ${identity}` } });
+  }
+
+  /** An operator disables an account by hand. */
+  disableByHand(email: string): void {
+    const account = this.accounts.get(email);
+    if (account?.enabled) this.changes.push({ email, enabled: false, at: this.#world.now() });
+    Object.assign(account ?? {}, { enabled: false, changedBy: 'operator' });
+    this.#world.tell(`an operator disables ${email}`);
+    this.witness.happened('disabled by hand');
+  }
 
   #send({ what }: Outgoing, { call, effect }: Route, fault: Fault | undefined): OutgoingAnswer | Error {
     if (!fault) return this.#perform(call, effect);
@@ -124,12 +199,8 @@ export class Google {
   }
 
   /** An answer has five seconds of this world's time to come. */
-  async #answered(what: string, call: Call): Promise<void> {
-    let deadline: object = {};
-    const late = new Promise<never>((_, reject) => {
-      deadline = this.#world.after(DEADLINE_MS, () => reject(new Unavailable(what, 'no answer within 5000 ms')));
-    });
-    await Promise.race([this.#world.turn(`answer to ${call}`), late]).finally(() => this.#world.cancel(deadline));
+  #answered(what: string, call: Call): Promise<void> {
+    return within({ clock: this.#world, milliseconds: DEADLINE_MS, what }, this.#world.turn(`answer to ${call}`));
   }
 
   #takeFault(call: Call): Fault | undefined {
@@ -141,64 +212,64 @@ export class Google {
     return found.fault;
   }
 
+  #faultNow(call: Call): Fault | undefined {
+    const fault = this.faultOf(call);
+    if (fault) this.#world.count(`fault: ${call}`);
+    return fault;
+  }
+
   #route(request: Outgoing): Route {
-    const { url, method = 'GET', json, headers = {} } = request;
-    const minting = match(
-      url,
-      `${URLS.iamCredentials}/v1/projects/-/serviceAccounts/`,
-      /^([^/:]+):generateAccessToken$/,
-    );
-    if (minting && method === 'POST')
-      return { call: 'mint', asService: true, effect: this.#mint(request, minting, json, headers) };
-    if (url === `${URLS.sts}/v1/token` && method === 'POST')
-      return { call: 'narrow', asService: false, effect: this.#narrow(request) };
-    const signing = match(url, `${URLS.iamCredentials}/v1/projects/-/serviceAccounts/`, /^([^/:]+):signJwt$/);
-    if (signing && method === 'POST')
-      return { call: 'signJwt', asService: true, effect: this.#sign(request, signing, json) };
-    if (url === `${URLS.identityToolkit}/v1/accounts:signInWithCustomToken?key=web-key` && method === 'POST')
-      return { call: 'signIn', asService: false, effect: this.#signIn(request, json) };
-    const account = match(
-      url,
-      `${URLS.iam}/v1/projects/acme-model/serviceAccounts/`,
-      /^([^/:]+?)(?::(?:dis|en)able)?$/,
-    );
-    if (account && method === 'GET')
-      return { call: 'readAccount', asService: true, effect: this.#readAccount(request, account) };
-    if (account && method === 'POST' && url.endsWith(':disable'))
-      return { call: 'disable', asService: true, effect: this.#change(request, account, false) };
-    if (account && method === 'POST' && url.endsWith(':enable'))
-      return { call: 'enable', asService: true, effect: this.#change(request, account, true) };
+    const { url, method = 'GET', headers = {} } = request;
+    const account = match(url, `${URLS.iamCredentials}/v1/projects/-/serviceAccounts/`, /^([^/:]+):[A-Za-z]+$/);
+    if (account && method === 'POST' && url.endsWith(':generateAccessToken'))
+      return this.#asFunction(request, 'mint', account, () => this.#mint(request, account));
+    if (account && method === 'POST' && url.endsWith(':signJwt'))
+      return this.#asFunction(request, 'signJwt', account, () => this.#sign(request, account));
+    const known = match(url, `${URLS.iam}/v1/projects/acme-model/serviceAccounts/`, /^([^/:]+?)(?::(?:dis|en)able)?$/);
+    if (known && method === 'GET' && !url.endsWith('able'))
+      return this.#asFunction(request, 'readAccount', known, () => this.#readAccount(request, known));
+    if (known && method === 'POST' && url.endsWith(':disable'))
+      return this.#asFunction(request, 'disable', known, () => this.#change(request, known, false));
+    if (known && method === 'POST' && url.endsWith(':enable'))
+      return this.#asFunction(request, 'enable', known, () => this.#change(request, known, true));
+
     const job_id = match(url, `${URLS.buildkite}/v2/organizations/acme-inc/jobs/`, /^([0-9a-f-]{36})$/);
-    if (job_id && method === 'GET' && headers.authorization === 'Bearer api-token')
-      return { call: 'readJob', asService: false, effect: () => this.#readJob(job_id) };
+    if (job_id && method === 'GET' && headers.authorization === `Bearer ${API_TOKEN}`)
+      return { call: 'readJob', effect: () => this.#readJob(job_id) };
+    if (headers.authorization !== undefined) return this.#malformed(request, 'carries an identity that it needs not');
+    if (url === `${URLS.sts}/v1/token` && method === 'POST') return { call: 'narrow', effect: this.#narrow(request) };
+    if (url === `${URLS.identityToolkit}/v1/accounts:signInWithCustomToken?key=web-key` && method === 'POST')
+      return { call: 'signIn', effect: this.#signIn(request) };
     return this.#malformed(request, 'is no call that the real ones know');
   }
 
-  #mint(
-    request: Outgoing,
-    email: string,
-    json: unknown,
-    headers: Readonly<Record<string, string>>,
-  ): () => OutgoingAnswer {
+  #asFunction(request: Outgoing, call: Call, email: string, toEffect: () => () => OutgoingAnswer): Route {
+    const [, identity] = /^Bearer (token|webhook|sweep|operator)$/.exec(request.headers?.authorization ?? '') ?? [];
+    if (!identity || !MAY[identity as Identity].includes(call))
+      return this.#malformed(request, `is not what the identity ${identity} may do (I8)`);
+    this.before(call, email);
+    return { call, effect: toEffect() };
+  }
+
+  #mint(request: Outgoing, email: string): () => OutgoingAnswer {
     const account = this.accounts.get(email);
-    const { scope, lifetime } = json as { scope?: unknown; lifetime?: unknown };
-    const seconds = Number(/^([0-9]+)s$/.exec(String(lifetime))?.[1]);
-    const [, job_id] = /^buildkite-job\/(.+)$/.exec(headers['x-goog-request-reason'] ?? '') ?? [];
-    if (!account || !Array.isArray(scope) || scope.length === 0 || !(seconds >= 60 && seconds <= 3_600) || !job_id)
-      return this.#malformed(request, `asks for ${JSON.stringify(json)}`);
+    const body = mintBody.safeParse(request.json);
+    const job_id = jobOf(request);
+    if (!account || !body.success || !job_id)
+      return this.#malformed(request, `asks for ${JSON.stringify(request.json)}`);
     this.witness.mintSent(email, job_id);
     return () => {
       if (!account.enabled) return toAnswer(403, { error: { status: 'PERMISSION_DENIED', message: 'it is disabled' } });
-      const expires_at = this.#world.now() + seconds * 1000;
+      const expires_at = this.#world.now() + body.data.lifetime * 1000;
       const accessToken = this.#issue({ kind: 'access', subject: email, for: job_id, expires_at }, 'ya29.model-');
       return toAnswer(200, { accessToken, expireTime: new Date(expires_at).toISOString() });
     };
   }
 
   #narrow(request: Outgoing): () => OutgoingAnswer {
-    const parent = this.tokens.find(({ accessToken }) => accessToken === request.form?.subject_token);
-    if (parent?.kind !== 'access' || !request.form?.options?.includes('acme-cache'))
-      return this.#malformed(request, `sends ${JSON.stringify(request.form)}`);
+    const form = narrowForm.safeParse(request.form);
+    const parent = form.success ? this.token(form.data.subject_token) : undefined;
+    if (parent?.kind !== 'access') return this.#malformed(request, `sends ${JSON.stringify(request.form)}`);
     return () => {
       const { subject, expires_at } = parent;
       if (!this.accounts.get(subject)?.enabled || expires_at <= this.#world.now())
@@ -209,24 +280,28 @@ export class Google {
     };
   }
 
-  #sign(request: Outgoing, signer: string, json: unknown): () => OutgoingAnswer {
-    const { payload } = json as { payload?: unknown };
-    const { uid, claims, iss, exp } = JSON.parse(String(payload)) as Record<string, unknown>;
-    const grant_id = (claims as { keydesk_grant?: unknown } | undefined)?.keydesk_grant;
-    if (signer !== iss || typeof uid !== 'string' || typeof grant_id !== 'string' || typeof exp !== 'number')
+  #sign(request: Outgoing, signer: string): () => OutgoingAnswer {
+    const { payload } = (request.json ?? {}) as { payload?: unknown };
+    const token = customToken.safeParse(JSON.parse(String(payload)));
+    const job_id = jobOf(request);
+    if (!token.success || !job_id || token.data.iss !== signer || token.data.sub !== signer)
       return this.#malformed(request, `has the payload ${String(payload)}`);
+    const { iat, exp, claims } = token.data;
+    if (exp <= iat || exp > iat + ID_TOKEN_LIFETIME || iat * 1000 > this.#world.now())
+      return this.#malformed(request, `lives from ${iat} to ${exp}`);
+    this.witness.mintSent(undefined, job_id);
     return () => {
       this.#serial += 1;
       const signedJwt = `eyJmodel-signed-${this.#serial}`;
-      this.#signed.set(signedJwt, grant_id);
+      this.#signed.set(signedJwt, claims.keydesk_grant);
       return toAnswer(200, { keyId: 'key', signedJwt });
     };
   }
 
-  #signIn(request: Outgoing, json: unknown): () => OutgoingAnswer {
-    const { token, returnSecureToken } = json as { token?: unknown; returnSecureToken?: unknown };
-    const grant_id = this.#signed.get(String(token));
-    if (grant_id === undefined || returnSecureToken !== true) return this.#malformed(request, 'has no token of ours');
+  #signIn(request: Outgoing): () => OutgoingAnswer {
+    const body = signIn.safeParse(request.json);
+    const grant_id = body.success ? this.#signed.get(body.data.token) : undefined;
+    if (grant_id === undefined) return this.#malformed(request, 'has no token of ours');
     return () => {
       const expires_at = this.#world.now() + ID_TOKEN_LIFETIME * 1000;
       const idToken = this.#issue({ kind: 'id', subject: grant_id, for: grant_id, expires_at }, 'eyJmodel-id-');
@@ -234,11 +309,14 @@ export class Google {
     };
   }
 
-  #issue(token: Omit<TrueToken, 'accessToken' | 'sha256'>, prefix: string): string {
+  #issue(token: Pick<TrueToken, 'kind' | 'subject' | 'for' | 'expires_at'>, prefix: string): string {
     this.#serial += 1;
     const accessToken = `${prefix}${this.#serial}`;
     const sha256 = createHash('sha256').update(accessToken).digest('hex');
-    this.tokens.push({ ...token, accessToken, sha256 });
+    const issued = { ...token, accessToken, sha256, minted_at: this.#world.now() };
+    this.tokens.push(issued);
+    this.#byText.set(accessToken, issued);
+    this.#bySha256.set(sha256, issued);
     this.#world.tell(`${accessToken} minted from ${token.subject} for ${token.for}`);
     return accessToken;
   }
@@ -251,10 +329,11 @@ export class Google {
 
   #change(request: Outgoing, email: string, enabled: boolean): () => OutgoingAnswer {
     const account = this.accounts.get(email);
-    if (!account) return this.#malformed(request, 'names no account');
+    if (!account || !nothing.safeParse(request.json).success) return this.#malformed(request, 'names no account');
     return () => {
       const changed = account.enabled !== enabled;
       Object.assign(account, { enabled, changedBy: 'keydesk' });
+      if (changed) this.changes.push({ email, enabled, at: this.#world.now() });
       this.#world.tell(`${email} is ${enabled ? 'enabled' : 'disabled'}`);
       if (changed && enabled) this.witness.enabled(email);
       if (changed && !enabled) this.witness.disabled(email);
@@ -276,6 +355,11 @@ export class Google {
     this.#world.violate('harness', `${method} ${url} ${why}`);
     throw new Error(`${url} ${why}`);
   }
+}
+
+/** The job that Google's own audit log will name. */
+function jobOf({ headers }: Outgoing): string | undefined {
+  return /^buildkite-job\/(.+)$/.exec(headers?.['x-goog-request-reason'] ?? '')?.[1];
 }
 
 function match(url: string, prefix: string, rest: RegExp): string | undefined {

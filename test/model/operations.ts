@@ -1,22 +1,26 @@
 // What can be begun at the desk, each in the background: how it is called, and what must be true of its outcome. A
 // failure has to name a fault of this history or a deadline; anything else is a defect that was taken for one.
 
-import { endJob } from '../../shared/end-job.ts';
-import { handOut } from '../../shared/hand-out.ts';
+import { endJob, type JobEnding } from '../../shared/end-job.ts';
+import { type HandOut, handOut } from '../../shared/hand-out.ts';
 import { type Killed, throwKillSwitch } from '../../shared/kill-switch.ts';
-import { sweep } from '../../shared/sweep.ts';
+import { type Swept, sweep } from '../../shared/sweep.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import type { Desk } from './desk.ts';
+import { revokeEndpoint } from './keydesk.ts';
+import { PIPELINE_ID, short } from './setting.ts';
 import { type GrantRecord, type Named, names } from './stores.ts';
 
 const FORESEEN =
-  /injected \d|answered \d|could not be reached|no answer within|answered something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on/;
+  /injected \d|answered \d|could not be reached|not asked: its time was up|no answer within|answered something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on/;
 
 interface HandOutOnItsWay {
   readonly job_id: string;
   readonly credential: string;
   /** It answered: nothing of it goes on. One that failed may have left something behind that does. */
   answered: boolean;
+  /** Tells the oracle that nothing of it goes on. */
+  readonly over: () => void;
 }
 
 /** One act of the kill switch that bars. */
@@ -32,20 +36,27 @@ export class Operations {
   readonly acts: Act[] = [];
   #thrown = 0;
   readonly #handOuts: HandOutOnItsWay[] = [];
+  readonly #revoke: ReturnType<typeof revokeEndpoint>;
 
   constructor(desk: Desk) {
     this.desk = desk;
+    this.#revoke = revokeEndpoint(desk.keydesk);
+    desk.world.onSettled = () => {
+      for (const { over } of this.#handOuts.splice(0)) over();
+    };
   }
 
-  handOut(job_id: string, credential: string, lifetime: number | undefined): void {
-    const { world, issuing, oracle } = this.desk;
-    const onItsWay: HandOutOnItsWay = { job_id, credential, answered: false };
+  /** Comes to undefined when it failed, as all of these do. */
+  handOut(job_id: string, credential: string, lifetime: number | undefined): Promise<HandOut | undefined> {
+    const { world, keydesk, oracle } = this.desk;
+    const onItsWay: HandOutOnItsWay = { job_id, credential, answered: false, over: oracle.asked(job_id) };
     this.#handOuts.push(onItsWay);
-    const endedBefore = this.#tombstone(job_id);
-    this.#begin(`hand-out of ${credential} to ${short(job_id)}`, async () => {
+    const endedBefore = oracle.ended(job_id);
+    return this.#begin<HandOut>(`hand-out of ${credential} to ${short(job_id)}`, async () => {
       const asked = { jobToken: job_id, credentialName: credential, scopes: [], lifetime };
-      const result = await handOut(issuing, asked);
+      const result = await handOut(keydesk.issuing, asked);
       onItsWay.answered = true;
+      onItsWay.over();
       if (result.outcome === 'issued') {
         oracle.issued(result.grant_id, result.accessToken, result.expires_at);
         const { accessToken: _, ...told } = result;
@@ -53,47 +64,39 @@ export class Operations {
         world.count('issued');
         if (result.grant.issued_count > 1) world.count('renewed');
         if (endedBefore) world.violate('I2', `job ${job_id} had ended before it asked, and got a token`);
-        return 'issued';
+        return [result, 'issued'];
       }
       oracle.told(result);
       const { reason } = result.refusal;
       world.count(`refused: ${reason}`);
       if (reason === 'job_ended' && !endedBefore) world.count('overtaken by the end');
-      return `refused: ${reason}`;
+      return [result, `refused: ${reason}`];
     });
   }
 
-  endJob(job_id: string): void {
-    const { ending, google } = this.desk;
+  endJob(job_id: string): Promise<JobEnding | undefined> {
+    const { keydesk, google, oracle, world } = this.desk;
     google.finishedJobs.add(job_id);
-    this.#begin(`job.finished of ${short(job_id)}`, async () => {
-      const pipeline_id = '0184990a-4782-42b5-afc1-16715b10b1f0';
-      const ended = await endJob(ending, { job_id, pipeline_id, by: 'job.finished' });
-      if (!this.#tombstone(job_id))
-        this.desk.world.violate('I2', `the end of ${job_id} was answered and is not on record`);
-      return this.#ending(ended);
+    return this.#begin(`job.finished of ${short(job_id)}`, async () => {
+      const ended = await endJob(keydesk.webhook, { job_id, pipeline_id: PIPELINE_ID, by: 'job.finished' });
+      if (!oracle.ended(job_id)) world.violate('I2', `the end of ${job_id} was answered and is not on record`);
+      return [ended, this.#ending(ended)];
     });
   }
 
   /** The job returns one of the tokens it got. */
   giveBack(which: number): void {
-    const { world, oracle, revokeEndpoint, google } = this.desk;
+    const { world, oracle, google } = this.desk;
     const left = oracle.left[which % oracle.left.length];
     if (!left) return;
-    const token = google.tokens.find(({ accessToken }) => accessToken === left.accessToken);
+    const token = google.token(left.accessToken);
     const before = this.#grant(left.grant);
     const expiries = oracle.expiries.get(left.grant);
     const lived = token !== undefined && left.expires_at > world.now() && oracle.accepted(token);
-    this.#begin(`return of ${left.accessToken}`, async () => {
-      const answer = await revokeEndpoint({
-        method: 'POST',
-        path: '/revoke',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: Buffer.from(`token=${left.accessToken}`),
-        request_id: 'request',
-      });
+    void this.#begin(`return of ${left.accessToken}`, async () => {
+      const answer = await this.#revoke(left.accessToken);
       oracle.told(answer);
-      if (answer.status !== 200) return `answered ${answer.status}`;
+      if (answer.status !== 200) return [answer, `answered ${answer.status}`];
       world.count('returned');
       const same = oracle.expiries.get(left.grant) === expiries;
       const after = this.#grant(left.grant);
@@ -103,12 +106,12 @@ export class Operations {
       const told = revocation === 'expiry' && expires_in !== undefined && expires_in > 0;
       if (lived && same && before && !told && oracle.accepted(token))
         world.violate('I3', `${left.accessToken} was returned, which was answered 200, and is still accepted`);
-      return 'answered 200';
+      return [answer, 'answered 200'];
     });
   }
 
   throwSwitch(named: Named, bars: boolean): void {
-    const { world, ending, oracle } = this.desk;
+    const { world, keydesk, oracle } = this.desk;
     this.#thrown += 1;
     const id = `switch-${this.#thrown}`;
     const act: Act = { id, stands: undefined, lifting: false };
@@ -118,13 +121,13 @@ export class Operations {
       names(selector, grant, Math.max(grant.issued_at ?? 0, grant.reserved_at)),
     );
     const expiries = new Map(meant.map((grant) => [grant.id, oracle.expiries.get(grant.id)]));
-    this.#begin(`${id} thrown at ${JSON.stringify(selector)}${bars ? ', barring' : ''}`, async () => {
+    void this.#begin(`${id} thrown at ${JSON.stringify(selector)}${bars ? ', barring' : ''}`, async () => {
       let killed: Killed;
       try {
-        killed = await throwKillSwitch(ending, id, { selector, by: 'model', reason: 'model', bars });
+        killed = await throwKillSwitch(keydesk.killing, id, { selector, by: 'model', reason: 'model', bars });
       } catch (error) {
         // Recorded, which was not answered, and lifted before it was tried again.
-        if (act.lifting && String(error).includes('of one that was lifted')) return 'lifted meanwhile';
+        if (act.lifting && String(error).includes('of one that was lifted')) return [undefined, 'lifted meanwhile'];
         throw error;
       }
       const failed = new Set(killed.failures.map(({ grant_id }) => grant_id));
@@ -149,7 +152,7 @@ export class Operations {
           world.violate('I2', `${id} was thrown and the grant ${grant} that it meant is ${after.state}`);
         if (after?.ended_by === 'kill_switch') world.count('killed');
       }
-      return this.#ending(killed);
+      return [killed, this.#ending(killed)];
     });
   }
 
@@ -161,18 +164,18 @@ export class Operations {
     const stood = act.stands;
     Object.assign(act, { lifting: true, stands: undefined });
     this.desk.oracle.lifted(act.id);
-    this.#begin(`${act.id} lifted`, async () => {
-      const lifted = await this.desk.ending.killLedger.lift(act.id, 'model');
+    void this.#begin(`${act.id} lifted`, async () => {
+      const lifted = await this.desk.keydesk.killing.killLedger.lift(act.id, 'model');
       if (stood && !lifted) this.desk.world.violate('I6', `${act.id} stood and was not lifted`);
       if (stood) act.stands = false;
-      return String(lifted);
+      return [lifted, String(lifted)];
     });
   }
 
-  sweep(): void {
-    const { world, ending } = this.desk;
-    this.#begin('sweep', async () => {
-      const swept = await sweep(ending);
+  sweep(): Promise<Swept | undefined> {
+    const { world, keydesk } = this.desk;
+    return this.#begin('sweep', async () => {
+      const swept = await sweep(keydesk.sweeping);
       for (const { detail } of swept.failures) this.#foreseen(detail);
       world.count('swept');
       if (swept.woken.length > 0) world.count('sweep woke an account');
@@ -180,7 +183,7 @@ export class Operations {
       if (swept.expired.length > 0) world.count('sweep expired a grant');
       if (swept.foundFinished.length > 0) world.count('sweep found a job finished');
       if (swept.disabledAgain.length > 0) world.count('sweep disabled an account again');
-      return this.#ending(swept);
+      return [swept, this.#ending(swept)];
     });
   }
 
@@ -197,42 +200,38 @@ export class Operations {
     return `${ended.revoked.length} revoked, ${unfinished.length} unfinished`;
   }
 
-  #begin(what: string, work: () => Promise<string>): void {
+  /** @param work comes to its outcome, and what is to be told of that */
+  #begin<T>(what: string, work: () => Promise<[outcome: T, told: string]>): Promise<T | undefined> {
     const { world } = this.desk;
     world.tell(`begins: ${what}`);
-    world.start(
-      work().then(
-        (outcome) => world.tell(`${what}: ${outcome}`),
-        (error: unknown) => {
-          world.tell(`${what} failed: ${String(error)}`);
-          world.count('failed');
-          this.desk.oracle.told(String(error));
-          this.#foreseen(String(error));
-          if (!Unavailable.is(error)) world.violate('harness', `${what} threw ${String(error)}`);
-        },
-      ),
+    const working = work().then(
+      ([outcome, told]) => {
+        world.tell(`${what}: ${told}`);
+        return outcome;
+      },
+      (error: unknown) => {
+        world.tell(`${what} failed: ${String(error)}`);
+        world.count('failed');
+        this.desk.oracle.told(String(error));
+        this.#foreseen(String(error));
+        if (!Unavailable.is(error)) world.violate('harness', `${what} threw ${String(error)}`);
+        return undefined;
+      },
     );
+    world.start(working);
+    return working;
   }
 
   #foreseen(detail: string): void {
     if (!FORESEEN.test(detail)) this.desk.world.violate('harness', `a failure that no fault explains: ${detail}`);
   }
 
-  #tombstone(job_id: string): boolean {
-    return (this.desk.oracle.stores().jobs.get(job_id)?.ended_at ?? null) !== null;
-  }
-
   #grant(id: string): GrantRecord | undefined {
-    return this.desk.oracle.stores().grants.get(id);
+    return this.desk.oracle.stores.grants.get(id);
   }
 
   #live(): GrantRecord[] {
-    const grants = [...this.desk.oracle.stores().grants.values()];
+    const grants = [...this.desk.oracle.stores.grants.values()];
     return grants.filter(({ state, ended_at }) => (state === 'issuing' || state === 'active') && ended_at === null);
   }
-}
-
-/** Its slot and its number. */
-function short(job_id: string): string {
-  return `${job_id[0]}/${Number(job_id.slice(-6))}`;
 }

@@ -1,5 +1,5 @@
 // The moves around pooled accounts, by the ten thousand, in `npm run test:deep`. What a history is and what must hold in
-// it: history.ts, invariants.ts.
+// it: history.ts, oracle.ts.
 
 import { checkDeeply } from './deep.ts';
 

@@ -39,54 +39,72 @@ export interface AccountRecord {
   readonly waking_at: number | null;
 }
 
-interface JobRecord {
+export interface JobRecord {
   readonly id: string;
   readonly ended_at: number | null;
 }
 
-interface GrantDocument {
+export interface GrantDocument {
   readonly id: string;
   readonly state: 'active' | 'ended';
   readonly expires_at: number;
 }
 
-/** Both databases at one moment. */
-export interface Stores {
-  readonly grants: ReadonlyMap<string, GrantRecord>;
-  readonly accounts: ReadonlyMap<string, AccountRecord>;
-  readonly jobs: ReadonlyMap<string, JobRecord>;
-  readonly documents: ReadonlyMap<string, GrantDocument>;
-  readonly barriers: readonly { readonly id: string }[];
+export interface Barrier {
+  readonly id: string;
+  readonly selector: { readonly pipeline_slug?: string };
 }
 
-/** Reads stores again and again; a document that has not changed is the same object as before. */
-export class StoreReader {
-  readonly #read = new WeakMap<object, object>();
+/** A document that is there, is another, or is gone since it was read last. */
+export interface Change {
+  readonly collection: string;
+  readonly id: string;
+  /** As it is stored; undefined once it is gone. */
+  readonly data: Record<string, unknown> | undefined;
+  readonly before: object | undefined;
+}
 
-  read(ledger: Dump, opened: Dump): Stores {
-    const { barriers = [] } = (ledger.get('barriers/current') ?? {}) as { barriers?: readonly { id: string }[] };
-    return {
-      grants: this.#collection<GrantRecord>(ledger, 'grants'),
-      accounts: this.#collection<AccountRecord>(ledger, 'service_accounts'),
-      jobs: this.#collection<JobRecord>(ledger, 'jobs'),
-      documents: this.#collection<GrantDocument>(opened, 'keydesk_grants'),
-      barriers,
-    };
+/** Both databases as they were read last. */
+export class Stores {
+  readonly grants = new Map<string, GrantRecord>();
+  readonly accounts = new Map<string, AccountRecord>();
+  readonly jobs = new Map<string, JobRecord>();
+  readonly documents = new Map<string, GrantDocument>();
+  barriers: readonly Barrier[] = [];
+  readonly #seen = new Map<string, Record<string, unknown>>();
+
+  /** Reads what is stored now. A document that is the same object as before has not changed. */
+  read(ledger: Dump, opened: Dump): Change[] {
+    const changes: Change[] = [];
+    for (const dump of [ledger, opened])
+      for (const [path, data] of dump) if (this.#seen.get(path) !== data) changes.push(this.#take(path, data));
+    if (this.#seen.size > ledger.size + opened.size)
+      for (const path of [...this.#seen.keys()])
+        if (!ledger.has(path) && !opened.has(path)) changes.push(this.#take(path, undefined));
+    return changes;
   }
 
-  #collection<T extends object>(dump: Dump, name: string): Map<string, T> {
-    const found = new Map<string, T>();
-    for (const [path, data] of dump) {
-      const [collection, id = ''] = path.split('/');
-      if (collection !== name) continue;
-      let record = this.#read.get(data) as T | undefined;
-      if (!record) {
-        record = { id, ...(toMilliseconds(data) as object) } as unknown as T;
-        this.#read.set(data, record);
-      }
-      found.set(id, record);
-    }
-    return found;
+  #take(path: string, data: Record<string, unknown> | undefined): Change {
+    const [collection = '', id = ''] = path.split('/');
+    if (data) this.#seen.set(path, data);
+    else this.#seen.delete(path);
+    const record = data && { id, ...(toMilliseconds(data) as object) };
+    if (path === 'barriers/current') this.barriers = (data as { barriers?: Barrier[] } | undefined)?.barriers ?? [];
+    const records = this.#recordsOf(collection);
+    const before = records?.get(id);
+    if (record) records?.set(id, record);
+    else records?.delete(id);
+    return { collection, id, data, before };
+  }
+
+  #recordsOf(collection: string): Map<string, object> | undefined {
+    const named: Record<string, Map<string, object>> = {
+      grants: this.grants,
+      service_accounts: this.accounts,
+      jobs: this.jobs,
+      keydesk_grants: this.documents,
+    };
+    return named[collection];
   }
 }
 

@@ -1,51 +1,62 @@
-// The world of one history: a clock that only moves when it is told to, deadlines that fall due as it does, chance from a
-// seed, and turns that the scheduler gives out. What is found wrong is kept here, because the code under test would take
-// a thrown assertion for a failure of Firestore or Google.
+// The world of one run: a clock that only moves when it is told to, deadlines that fall due as it does, chance from a
+// seed, and turns that a scheduler gives out. What is found wrong is kept here, because the code under test would take a
+// thrown assertion for a failure of Firestore or Google.
 
 import type * as fc from 'fast-check';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { randomFrom } from '../fixtures/test-clock.ts';
 
-/** Longer waits are deadlines and fall due by the clock; these pauses are a matter of turns. */
-const LONGEST_PAUSE_MS = 1_200;
 /** Of how many turns, and for how many more. */
 const STALLING = 1 / 12;
 const LONGEST_STALL = 15;
 const BEGINNING = Date.UTC(2026, 0, 5, 9);
+/** Lines of the story that a violation is printed with. */
+const TOLD = 120;
 
 interface Timer {
   readonly due: number;
   readonly fire: () => void;
 }
 
-export class World {
-  readonly scheduler: fc.Scheduler;
-  /** What happened, in order: printed with a history that fails. */
+export class World implements Clock {
+  /** What happened, in order: printed with a run that fails. */
   readonly story: string[] = [];
   readonly tally: Map<string, number>;
+  /** At least 0 and less than 1; equal seeds give equal values. */
+  readonly random: () => number;
+  /** Called whenever nothing is in flight any more. */
+  onSettled: () => void = () => {};
+  readonly #scheduler: fc.Scheduler | undefined;
   readonly #timers = new Map<object, Timer>();
-  readonly #pauses = new Set<object>();
   readonly #inFlight = new Set<Promise<void>>();
   #now = BEGINNING;
-  #chance: number;
   #inPeace = false;
   #violation: Error | undefined;
 
-  constructor(scheduler: fc.Scheduler, seed: number, tally: Map<string, number>) {
-    this.scheduler = scheduler;
-    this.#chance = seed;
+  /** @param scheduler gives out the turns; without one each turn comes at once */
+  constructor(seed: number, tally: Map<string, number>, scheduler?: fc.Scheduler) {
+    this.random = randomFrom(seed);
     this.tally = tally;
+    this.#scheduler = scheduler;
   }
 
   readonly now = (): number => this.#now;
 
-  /** Mulberry32. */
-  readonly random = (): number => {
-    this.#chance = (this.#chance + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#chance ^ (this.#chance >>> 15), 1 | this.#chance);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  /** A pause is a matter of turns. A deadline, which is a sleep with a signal, falls due by this world's clock. */
+  readonly sleep = (milliseconds: number, signal?: AbortSignal): Promise<void> => {
+    if (!signal) return this.turn('pause');
+    return new Promise((resolve, reject) => {
+      const handle = this.after(milliseconds, resolve);
+      const giveUp = () => {
+        this.#timers.delete(handle);
+        reject(signal.reason);
+      };
+      if (signal.aborted) giveUp();
+      else signal.addEventListener('abort', giveUp, { once: true });
+    });
   };
 
-  /** Counts what happened, as long as the history is what was drawn. */
+  /** Counts what happened, as long as the run is what was drawn. */
   count(what: string): void {
     if (this.#inPeace) return;
     this.tally.set(what, (this.tally.get(what) ?? 0) + 1);
@@ -58,12 +69,14 @@ export class World {
 
   tell(what: string): void {
     this.story.push(`${((this.#now - BEGINNING) / 1000).toFixed(0).padStart(6)} s  ${what}`);
+    // A day is long, and only its end would be printed.
+    if (this.story.length > 100 * TOLD) this.story.splice(0, 50 * TOLD);
   }
 
   /** The first thing found wrong is the one that counts. */
   violate(invariant: string, what: string): void {
     this.tell(`VIOLATED ${invariant}: ${what}`);
-    this.#violation ??= new Error(`${invariant}: ${what}\n${this.story.slice(-120).join('\n')}`);
+    this.#violation ??= new Error(`${invariant}: ${what}\n${this.story.slice(-TOLD).join('\n')}`);
   }
 
   throwIfViolated(): void {
@@ -75,25 +88,23 @@ export class World {
    * goes at the same pace meets few of the races.
    */
   async turn(label: string): Promise<void> {
+    const scheduler = this.#scheduler;
+    if (!scheduler) return;
     let stalls = this.random() < STALLING ? 3 + Math.floor(this.random() * LONGEST_STALL) : 0;
-    for (; stalls > 0 && this.scheduler.count() > 0; stalls -= 1)
-      await this.scheduler.schedule(Promise.resolve(), `${label} stalls`);
-    await this.scheduler.schedule(Promise.resolve(), label);
+    for (; stalls > 0 && scheduler.count() > 0; stalls -= 1)
+      await scheduler.schedule(Promise.resolve(), `${label} stalls`);
+    await scheduler.schedule(Promise.resolve(), label);
   }
 
+  /** Fires once the clock has moved so far. */
   after(milliseconds: number, fire: () => void): object {
     const handle = {};
     this.#timers.set(handle, { due: this.#now + milliseconds, fire });
     return handle;
   }
 
-  cancel(handle: object): void {
-    this.#timers.delete(handle);
-    this.#pauses.delete(handle);
-  }
-
   /** Starts something that goes on by itself. Whatever it throws has been dealt with before. */
-  start(work: Promise<void>): void {
+  start(work: Promise<unknown>): void {
     const known = work.catch((error: unknown) => this.violate('harness', String(error)));
     const flight = known.then(() => {
       this.#inFlight.delete(flight);
@@ -118,42 +129,21 @@ export class World {
   async settle(): Promise<void> {
     for (;;) {
       await breathe();
-      if (this.scheduler.count() > 0) await this.scheduler.waitOne();
-      else if (this.#inFlight.size === 0) return;
+      if (this.#scheduler && this.#scheduler.count() > 0) await this.#scheduler.waitOne();
+      else if (this.#inFlight.size === 0) break;
       else {
         const next = this.#nextTimer();
         if (!next) throw new Error('something is in flight that waits for nothing');
         await this.pass(Math.max(next[1].due - this.#now, 0));
       }
     }
+    this.onSettled();
   }
 
   #nextTimer(): [object, Timer] | undefined {
     let next: [object, Timer] | undefined;
     for (const entry of this.#timers) if (!next || entry[1].due < next[1].due) next = entry;
     return next;
-  }
-
-  /** Runs `history` with the global timers and chance of this world. */
-  async inhabit(history: () => Promise<void>): Promise<void> {
-    const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout, random: Math.random };
-    const set = (fire: () => void, milliseconds = 0): object => {
-      if (milliseconds > LONGEST_PAUSE_MS) return this.after(milliseconds, fire);
-      const handle = {};
-      this.#pauses.add(handle);
-      void this.turn('pause').then(() => {
-        if (this.#pauses.delete(handle)) fire();
-      });
-      return handle;
-    };
-    Object.assign(globalThis, { setTimeout: set, clearTimeout: (handle: object) => this.cancel(handle) });
-    Math.random = this.random;
-    try {
-      await history();
-    } finally {
-      Object.assign(globalThis, { setTimeout: real.setTimeout, clearTimeout: real.clearTimeout });
-      Math.random = real.random;
-    }
   }
 }
 

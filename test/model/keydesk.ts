@@ -1,0 +1,85 @@
+// Keydesk as it is deployed, over the network that a run gives it: what each function and the operator's command are
+// composed of, each with its own identity at Google.
+
+import { createEnding } from '../../functions/ending.ts';
+import { createRevokeHandler } from '../../functions/held-token-handler.ts';
+import type { Handler } from '../../functions/http.ts';
+import { createIssuing } from '../../functions/issuing.ts';
+import { createKilling } from '../../functions/killing.ts';
+import { createSweeping } from '../../functions/sweeping.ts';
+import { parseSettings } from '../../shared/core/settings.ts';
+import { endGrant } from '../../shared/end-job.ts';
+import type { HandOutParts } from '../../shared/hand-out.ts';
+import type { KillParts } from '../../shared/kill-switch.ts';
+import type { OpenDatabase } from '../../shared/ledger/firestore-client.ts';
+import type { Ask } from '../../shared/outgoing.ts';
+import type { LoadedPolicy } from '../../shared/policy-text.ts';
+import type { RevokeParts } from '../../shared/revoke.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { SweepParts } from '../../shared/sweep-step.ts';
+import { API_TOKEN, type Identity, URLS } from './google.ts';
+import { claimsOf } from './setting.ts';
+
+export interface Keydesk {
+  readonly issuing: HandOutParts;
+  /** Of `token`, where jobs return what they hold. */
+  readonly returning: RevokeParts & Pick<ReturnType<typeof createEnding>, 'lookUpToken'>;
+  readonly webhook: RevokeParts;
+  readonly sweeping: SweepParts;
+  readonly killing: KillParts;
+}
+
+export function composeKeydesk(parts: {
+  readonly clock: Clock;
+  readonly policy: LoadedPolicy;
+  readonly openDatabase: OpenDatabase;
+  readonly ask: Ask;
+  readonly askAs: (identity: Identity) => Ask;
+  readonly asksBuildkite: boolean;
+}): Keydesk {
+  const { clock, policy, openDatabase, ask, askAs, asksBuildkite } = parts;
+  const parsed = parseSettings({
+    GOOGLE_CLOUD_PROJECT: 'keydesk-model',
+    KEYDESK_DATABASE: 'ledger',
+    KEYDESK_IAMCREDENTIALS_URL: URLS.iamCredentials,
+    KEYDESK_IAM_URL: URLS.iam,
+    KEYDESK_STS_URL: URLS.sts,
+    KEYDESK_IDENTITYTOOLKIT_URL: URLS.identityToolkit,
+    KEYDESK_BUILDKITE_API_URL: URLS.buildkite,
+    ...(asksBuildkite ? { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN } : {}),
+  });
+  if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+  const as = (identity: Identity) => ({
+    settings: parsed.settings,
+    clock,
+    emulator: false,
+    network: { openDatabase, ask, askAsService: askAs(identity) },
+  });
+  const { warm: _, ...clients } = createIssuing(as('token'));
+  const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
+  return {
+    issuing: { policy, verifyJobToken, ...clients, clock },
+    returning: createEnding(as('token')),
+    webhook: createEnding(as('webhook')),
+    sweeping: createSweeping(as('sweep')),
+    killing: createKilling(as('operator')),
+  };
+}
+
+/** `POST /revoke` of a job that returns a token (RFC 7009). */
+export function revokeEndpoint({
+  returning,
+}: Pick<Keydesk, 'returning'>): (accessToken: string) => ReturnType<Handler> {
+  const { lookUpToken, clock } = returning;
+  const returnGrant: Parameters<typeof createRevokeHandler>[0]['returnGrant'] = (grant) =>
+    endGrant(returning, grant, { by: 'early_return' });
+  const handle = createRevokeHandler({ lookUpToken, returnGrant, clock });
+  return (accessToken) =>
+    handle({
+      method: 'POST',
+      path: '/revoke',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: Buffer.from(`token=${accessToken}`),
+      request_id: 'request',
+    });
+}

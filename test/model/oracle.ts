@@ -1,0 +1,439 @@
+// The oracle of generated histories, of crash points and of the simulated day: what must hold at every moment (I1 to I7 of
+// docs/EVIDENCE.md, and the steps that docs/STATES.md draws), said in terms of what is stored and of the truth at Google,
+// and never by asking the code under test.
+
+import type { Google, TrueToken } from './google.ts';
+import {
+  type AccountRecord,
+  type Change,
+  type Dump,
+  type GrantRecord,
+  holdsToken,
+  type Named,
+  names,
+  Stores,
+} from './stores.ts';
+import type { World } from './world.ts';
+
+const GRANT_ARROWS = new Set(
+  `none>issuing issuing>issuing issuing>active active>active issuing>revoking active>revoking revoking>revoked
+  revoking>revoking issuing>expired active>expired revoking>expired expired>issuing expired>expired`.split(/\s+/),
+);
+const ACCOUNT_ARROWS = new Set(
+  `none>leased free>leased leased>leased leased>revoking revoking>resting leased>free leased>resting
+  resting>resting resting>free`.split(/\s+/),
+);
+const LIVE = new Set(['issuing', 'active', 'revoking']);
+
+interface Barrier {
+  readonly id: string;
+  readonly named: Named;
+  /** Whether the grant may still get a token: its end failed, and a hand-out was on its way before. */
+  readonly excused: (grant: GrantRecord) => boolean;
+}
+
+/** A token that its holder has. */
+interface Left {
+  readonly accessToken: string;
+  readonly sha256: string;
+  readonly grant: string;
+  /** Until when its holder was told that it lives: milliseconds since the epoch. */
+  readonly expires_at: number;
+}
+
+/** A request for a token that is not known to be over. */
+interface Asking {
+  /** Whether the end of its job was on record before it was asked. */
+  readonly endedBefore: boolean;
+}
+
+export class Oracle {
+  readonly stores = new Stores();
+  /** How often each grant has expired: between two equal counts it was the same grant all the time. */
+  readonly expiries = new Map<string, number>();
+  /** Tokens and open documents that were judged, over all. */
+  judged = 0;
+  readonly #world: World;
+  readonly #google: Google;
+  readonly #dumps: () => { readonly ledger: Dump; readonly opened: Dump };
+  /** Grants that must get nothing any more, and why. */
+  readonly #over = new Map<string, string>();
+  readonly #barriers = new Map<string, Barrier>();
+  readonly #asking = new Map<string, Set<Asking>>();
+  readonly #left: Left[] = [];
+  readonly #gone = new Set<string>();
+  /** Of those that left, which live. */
+  #held: Left[] = [];
+  /** Of Google's tokens, which live, and how many of all have been looked at for that. */
+  #living: TrueToken[] = [];
+  #seen = 0;
+  /** Grants that have not come to their end; documents that are open; the grants of each job, by credential. */
+  readonly #live = new Set<string>();
+  readonly #open = new Set<string>();
+  readonly #grantOf = new Map<string, string>();
+
+  /** @param dumps what is stored at the moment, by path: the ledger, and where the grant documents are */
+  constructor(world: World, google: Google, dumps: () => { readonly ledger: Dump; readonly opened: Dump }) {
+    this.#world = world;
+    this.#google = google;
+    this.#dumps = dumps;
+    google.witness = {
+      mintSent: (email, job_id) => this.#mintSent(email, job_id),
+      enabled: (email) => this.#enabled(email),
+      disabled: (email) => this.#disabled(email),
+      happened: () => this.observe(),
+    };
+  }
+
+  /** Every token that left, oldest first. */
+  get left(): readonly Left[] {
+    return this.#left;
+  }
+
+  /** Whether Google or the security rules accept the token at this moment. */
+  accepted(token: TrueToken): boolean {
+    const now = this.#world.now();
+    if (token.expires_at <= now) return false;
+    // Whether a narrowed token dies with its account is not established, so here it does not.
+    if (token.kind === 'narrowed') return true;
+    if (token.kind === 'access') return this.#google.accounts.get(token.subject)?.enabled ?? true;
+    const document = this.stores.documents.get(token.subject);
+    return document?.state === 'active' && document.expires_at > now;
+  }
+
+  /** Whether the end of the job is on record. */
+  ended(job_id: string): boolean {
+    return (this.stores.jobs.get(job_id)?.ended_at ?? null) !== null;
+  }
+
+  /** To be called after everything that happens. */
+  observe(): void {
+    const { ledger, opened } = this.#dumps();
+    const touched = new Set<string>();
+    for (const change of this.stores.read(ledger, opened)) this.#change(change, touched);
+    const serving = this.#grants(new Set([...this.#live, ...touched]));
+    this.#accounts(serving);
+    this.#documents();
+    this.#tokens();
+    this.#held = this.#held.filter((left) => this.#leftToken(left));
+  }
+
+  /** When nothing more is to come: everything has ended, and everything is back. */
+  end(): void {
+    this.observe();
+    const now = this.#world.now();
+    for (const grant of this.stores.grants.values())
+      if (grant.state !== 'revoked' && grant.state !== 'expired')
+        this.#violate('I6', `${brief(grant)} stays ${grant.state}`);
+    for (const { id, state } of this.stores.accounts.values())
+      if (state !== 'free') this.#violate('I6', `${id} stays ${state}`);
+    for (const [email, { enabled, changedBy }] of this.#google.accounts)
+      if (!enabled && changedBy === 'keydesk') this.#violate('I6', `${email} stays disabled`);
+    for (const { id, state, expires_at } of this.stores.documents.values())
+      if (state === 'active' && expires_at > now) this.#violate('I6', `the document of ${id} stays open`);
+    for (const token of this.#google.tokens)
+      if (this.accepted(token)) this.#violate('I6', `${token.accessToken} works after the end`);
+  }
+
+  #change({ collection, id, data, before }: Change, touched: Set<string>): void {
+    if (holdsToken(data)) this.#violate('I7', `${collection}/${id} holds a token's text`);
+    // No record is deleted while something may depend on it, and nothing here takes as long as that.
+    if (!data) this.#violate('I6', `${collection}/${id} is gone`);
+    const { grants, accounts, jobs, documents } = this.stores;
+    const [grant, account, job, document] = [grants.get(id), accounts.get(id), jobs.get(id), documents.get(id)];
+    if (collection === 'grants' && grant) {
+      this.#grantChange(before as GrantRecord | undefined, grant);
+      touched.add(id);
+    }
+    if (collection === 'service_accounts' && account) this.#accountChange(before as AccountRecord | undefined, account);
+    if (collection === 'jobs' && job) {
+      const was = (before as typeof job | undefined)?.ended_at ?? null;
+      if (was !== null && was !== job.ended_at) this.#violate('I2', `the end of job ${id} was taken back or moved`);
+      if (job.ended_at !== null && !this.#google.finishedJobs.has(id))
+        this.#violate('I2', `job ${id} is ended on record, and it runs`);
+      for (const other of grants.values()) if (other.job_id === id) touched.add(other.id);
+    }
+    if (collection === 'keydesk_grants' && document) {
+      touched.add(id);
+      if (document.state === 'active') this.#open.add(id);
+      else this.#open.delete(id);
+    }
+  }
+
+  #grantChange(before: GrantRecord | undefined, after: GrantRecord): void {
+    const arrow = `${before?.state ?? 'none'}>${after.state}`;
+    this.#world.tell(`grant ${brief(after)} ${arrow}${after.ended_by ? ` by ${after.ended_by}` : ''}`);
+    this.#world.count(`grant ${arrow}`);
+    if (arrow === 'issuing>issuing' && before?.service_account !== after.service_account) this.#world.count('swapped');
+    if (!GRANT_ARROWS.has(arrow)) this.#violate('STATES', `grant ${brief(after)} took the step ${arrow}`);
+    if (after.state === 'expired' && before?.state !== 'expired')
+      this.expiries.set(after.id, (this.expiries.get(after.id) ?? 0) + 1);
+    this.#grantOf.set(`${after.job_id} ${after.credential}`, after.id);
+    if (LIVE.has(after.state)) this.#live.add(after.id);
+    else this.#live.delete(after.id);
+
+    const known = new Set(before?.tokens.map(({ sha256 }) => sha256));
+    const added = after.tokens.filter(({ sha256 }) => !known.has(sha256));
+    if (added.length > 0 || after.issued_count > (before?.issued_count ?? 0)) this.#tokenAdded(after);
+    for (const { sha256 } of added) this.#tokenBelongs(after, sha256);
+    if (this.ended(after.job_id)) this.#over.set(after.id, 'its job ended');
+    if (after.ended_by !== null && after.ended_by !== 'clock') this.#over.set(after.id, after.ended_by);
+  }
+
+  #tokenAdded(grant: GrantRecord): void {
+    const over = this.#over.get(grant.id);
+    if (over) this.#violate('I2', `${brief(grant)} got a token although ${over}`);
+    if (this.ended(grant.job_id)) this.#violate('I2', `${brief(grant)} got a token and its job has ended`);
+    for (const { id, named, excused } of this.#barriers.values())
+      if (names(named, grant, this.#world.now()) && !excused(grant))
+        this.#violate('I2', `${brief(grant)} got a token although ${id} bars it`);
+  }
+
+  /** A token on record is one that was minted, for this job, and from the account that the grant says. */
+  #tokenBelongs(grant: GrantRecord, sha256: string): void {
+    const token = this.#google.token(sha256);
+    if (!token) this.#violate('I1', `${brief(grant)} has a token on record that was never minted`);
+    else if (
+      token.subject !== (grant.service_account ?? grant.id) ||
+      (token.for !== grant.job_id && token.for !== grant.id)
+    )
+      this.#violate('I4', `${brief(grant)} has ${token.accessToken} on record, which is of ${token.subject}`);
+  }
+
+  #accountChange(before: AccountRecord | undefined, after: AccountRecord): void {
+    const arrow = `${before?.state ?? 'none'}>${after.state}`;
+    this.#world.tell(`account ${after.id} ${arrow}`);
+    this.#world.count(`account ${arrow}`);
+    if (!ACCOUNT_ARROWS.has(arrow)) this.#violate('STATES', `account ${after.id} took the step ${arrow}`);
+    const truth = this.#google.accounts.get(after.id);
+    if (after.state === 'free' && truth && !truth.enabled && truth.changedBy === 'keydesk')
+      this.#violate('STATES', `${after.id} goes free and is disabled`);
+    if (after.rests_until < (before?.rests_until ?? 0)) this.#violate('I5', `${after.id} rests shorter than it was to`);
+  }
+
+  /**
+   * What the records of these grants say, alone and of the other records.
+   * @returns which grant each account serves
+   */
+  #grants(ids: ReadonlySet<string>): Map<string, GrantRecord> {
+    const serving = new Map<string, GrantRecord>();
+    for (const id of ids) {
+      const grant = this.stores.grants.get(id);
+      if (grant) this.#grant(grant, serving);
+    }
+    return serving;
+  }
+
+  #grant(grant: GrantRecord, serving: Map<string, GrantRecord>): void {
+    const { accounts, documents } = this.stores;
+    // One whose tokens outlive its account's disabling holds it no more.
+    const waits = grant.state === 'revoking' && grant.dead_at !== null;
+    if (waits && (grant.revocation !== 'expiry' || grant.dead_at !== grant.expires_at))
+      this.#violate('STATES', `${brief(grant)} waits for what it need not`);
+    if (
+      waits &&
+      (grant.dead_at ?? 0) > this.#world.now() &&
+      this.#google.accounts.get(grant.service_account ?? '')?.enabled
+    )
+      this.#violate('I3', `${brief(grant)} waits for its tokens' end, and its account is not disabled`);
+    if (grant.state === 'revoked' && grant.revocation === 'expiry')
+      this.#violate('I3', `${brief(grant)} is called revoked and its tokens may live`);
+    if (grant.kind === 'pooled_service_account' && LIVE.has(grant.state) && !waits) {
+      const email = grant.service_account ?? '';
+      const other = serving.get(email);
+      if (other) this.#violate('I4', `${email} serves ${brief(grant)} and ${brief(other)}`);
+      serving.set(email, grant);
+      const account = accounts.get(email);
+      const expected = grant.state === 'revoking' ? 'revoking' : 'leased';
+      if (account?.state !== expected || account.grant !== grant.id)
+        this.#violate('I4', `${brief(grant)} is ${grant.state} and ${email} is ${account?.state}`);
+      if (account && account.rests_until < grant.expires_at)
+        this.#violate('I5', `${email} would rest shorter than ${brief(grant)} lives`);
+    }
+    const document = documents.get(grant.id);
+    if (grant.kind === 'firestore') {
+      if (document?.state === 'active' && document.expires_at > grant.expires_at)
+        this.#violate('I3', `the document of ${brief(grant)} is open longer than its record says`);
+      if (grant.state === 'revoked' && document?.state !== 'ended')
+        this.#violate('I3', `${brief(grant)} is revoked on record and its document is ${document?.state}`);
+    }
+    if (!this.ended(grant.job_id)) return;
+    if (grant.kind !== 'service_account' && (grant.state === 'issuing' || grant.state === 'active'))
+      this.#violate('I3', `${brief(grant)} is ${grant.state} and its job has ended`);
+    if (grant.ended_at === null) this.#violate('I3', `${brief(grant)} is not marked ended and its job has`);
+  }
+
+  #accounts(serving: ReadonlyMap<string, GrantRecord>): void {
+    for (const account of this.stores.accounts.values()) {
+      const holder = serving.get(account.id);
+      if ((account.state === 'leased' || account.state === 'revoking') && holder?.id !== account.grant)
+        this.#violate('I4', `${account.id} is ${account.state} and its grant does not hold it`);
+      if (account.state === 'free' && account.rests_until > this.#world.now())
+        this.#violate('I5', `${account.id} is free and has not rested`);
+    }
+  }
+
+  /** What the rules let in is of a grant whose record says so. */
+  #documents(): void {
+    const now = this.#world.now();
+    for (const id of this.#open) {
+      const document = this.stores.documents.get(id);
+      const grant = this.stores.grants.get(id);
+      if (!grant) this.#violate('I1', `the document of ${id} is open, and its grant is not on record`);
+      if (!document || document.expires_at <= now) this.#open.delete(id);
+      else if (grant && !LIVE.has(grant.state))
+        this.#violate('I3', `the rules let ${brief(grant)} in and it is ${grant.state}`);
+      else if (grant && this.#over.has(id) && grant.state !== 'revoking')
+        this.#violate('I3', `the rules let ${brief(grant)} in, it was ended, and it is ${grant.state}`);
+      this.judged += 1;
+    }
+  }
+
+  /** What the records say of Google's tokens: also of those that nobody has. */
+  #tokens(): void {
+    const now = this.#world.now();
+    const { tokens } = this.#google;
+    for (; this.#seen < tokens.length; this.#seen += 1) this.#living.push(tokens[this.#seen] as TrueToken);
+    this.#living = this.#living.filter(({ expires_at }) => expires_at > now);
+    const users = new Map<string, TrueToken>();
+    for (const token of this.#living) {
+      // Judged by its document.
+      if (token.kind === 'id') continue;
+      this.judged += 1;
+      if (!this.#isPooled(token.subject)) continue;
+      const account = this.stores.accounts.get(token.subject);
+      if (!account) this.#violate('I5', `${token.accessToken} lives and ${token.subject} is not on record`);
+      else {
+        const other = users.get(token.subject);
+        if (other && other.for !== token.for)
+          this.#violate('I4', `${account.id} has living tokens of the jobs ${token.for} and ${other.for}`);
+        users.set(token.subject, token);
+        this.#pooledToken(token, account);
+      }
+    }
+  }
+
+  #pooledToken(token: TrueToken, account: AccountRecord): void {
+    const { accessToken, subject } = token;
+    if (account.state === 'free') this.#violate('I5', `${account.id} is free and ${accessToken} lives`);
+    if (account.rests_until < token.expires_at)
+      this.#violate('I5', `${accessToken} lives longer than ${account.id} rests`);
+    if (!this.accepted(token)) return;
+    const grant = this.stores.grants.get(this.#grantOf.get(`${token.for} ${account.pool}`) ?? '');
+    if (!grant) return this.#violate('I1', `${accessToken} works and its grant is not on record`);
+    // One that was minted and thrown away is in nobody's hands: an account that is set aside is not disabled for it.
+    const left = this.#gone.has(accessToken);
+    const timeUp = grant.state === 'expired' && (grant.dead_at ?? 0) >= grant.expires_at;
+    if ((left && grant.state === 'expired') || timeUp)
+      this.#violate('I3', `${accessToken} works and its grant is expired`);
+    if (token.kind === 'narrowed') return;
+    if (grant.state === 'revoked' && (left || grant.service_account === subject))
+      this.#violate('I3', `${accessToken} works and its grant is revoked`);
+    if (!left) return;
+    const ended = grant.job_ended_at !== null || this.#over.has(grant.id);
+    if (ended && account.state !== 'revoking')
+      this.#violate('I3', `${accessToken} works, its grant was ended, and ${account.id} is ${account.state}`);
+    if (account.grant !== grant.id || (account.state !== 'leased' && account.state !== 'revoking'))
+      this.#violate('I4', `${accessToken} works and ${account.id} is ${account.state} for ${account.grant}`);
+  }
+
+  /**
+   * What is promised of a token that somebody has.
+   * @returns whether it lives
+   */
+  #leftToken({ accessToken, sha256, grant: id, expires_at }: Left): boolean {
+    const grant = this.stores.grants.get(id);
+    const token = this.#google.token(accessToken);
+    if (!grant) this.#violate('I1', `${accessToken} left and its grant is not on record`);
+    if (!grant || !token || expires_at <= this.#world.now()) return false;
+    if (!grant.tokens.some((known) => known.sha256 === sha256))
+      this.#violate('I1', `${accessToken} left, lives, and is not on record`);
+    if (token.kind !== 'id') {
+      if (token.expires_at > grant.expires_at) this.#violate('I3', `${accessToken} lives longer than its record says`);
+      if (token.subject !== grant.service_account)
+        this.#violate('I4', `${accessToken} is of ${token.subject} and its grant has ${grant.service_account}`);
+    }
+    if (this.accepted(token)) {
+      if (!LIVE.has(grant.state)) this.#violate('I3', `${accessToken} works and its grant is ${grant.state}`);
+    } else if (grant.ended_at === null && this.#google.accounts.get(token.subject)?.changedBy !== 'operator')
+      this.#violate('I6', `${accessToken} was taken away from a job that runs`);
+    return true;
+  }
+
+  /** A token is asked for: the account must be the job's at that moment, whatever ended meanwhile. */
+  #mintSent(email: string | undefined, job_id: string): void {
+    if (this.ended(job_id) && [...(this.#asking.get(job_id) ?? [])].every(({ endedBefore }) => endedBefore))
+      this.#violate('I2', `a token is asked for job ${job_id}, which had ended before`);
+    if (email === undefined || !this.#isPooled(email)) return;
+    const { accounts, grants } = this.stores;
+    const account = accounts.get(email);
+    const grant = account?.grant == null ? undefined : grants.get(account.grant);
+    if (!account || account.state === 'free' || grant?.job_id !== job_id)
+      this.#violate('I4', `a token of ${email} is asked for job ${job_id}, which does not hold it`);
+  }
+
+  #enabled(email: string): void {
+    const living = this.#google.tokens.find(
+      ({ subject, expires_at }) => subject === email && expires_at > this.#world.now(),
+    );
+    if (living) this.#violate('I5', `${email} was enabled and ${living.accessToken} lives`);
+  }
+
+  /** One job's end must not reach the next job on its account, however late. */
+  #disabled(email: string): void {
+    const state = this.stores.accounts.get(email)?.state;
+    if (state !== 'revoking' && state !== 'resting') this.#violate('I4', `${email} was disabled while it is ${state}`);
+  }
+
+  /**
+   * A request for a token begins.
+   * @returns to be called once nothing of it goes on any more
+   */
+  asked(job_id: string): () => void {
+    const asking = this.#asking.get(job_id) ?? new Set<Asking>();
+    this.#asking.set(job_id, asking);
+    const request = { endedBefore: this.ended(job_id) };
+    asking.add(request);
+    return () => asking.delete(request);
+  }
+
+  /** A token was handed out, at this moment. */
+  issued(grant: string, accessToken: string, expires_at: number): void {
+    const sha256 = this.#google.token(accessToken)?.sha256 ?? 'unknown';
+    this.#world.tell(`${accessToken} leaves`);
+    const left = { accessToken, sha256, grant, expires_at };
+    this.#left.push(left);
+    this.#held.push(left);
+    this.#gone.add(accessToken);
+    const record = this.stores.grants.get(grant);
+    if (!record?.tokens.some((token) => token.sha256 === sha256))
+      this.#violate('I1', `${accessToken} left and is not on record`);
+    else if (record.expires_at < expires_at)
+      this.#violate('I1', `${accessToken} was promised for longer than ${brief(record)} lives`);
+  }
+
+  raised(barrier: Barrier): void {
+    this.#barriers.set(barrier.id, barrier);
+  }
+
+  lifted(id: string): void {
+    this.#barriers.delete(id);
+  }
+
+  /** What came out of an operation: nothing of it may hold a token. */
+  told(what: unknown): void {
+    if (holdsToken(what)) this.#violate('I7', `a token's text was told: ${JSON.stringify(what)}`);
+  }
+
+  #isPooled(email: string): boolean {
+    return this.#google.accounts.has(email) && !email.startsWith('shared@');
+  }
+
+  #violate(invariant: string, what: string): void {
+    this.#world.violate(invariant, what);
+  }
+}
+
+function brief({ job_id, credential }: GrantRecord): string {
+  return `${credential} of ${job_id[0]}/${Number(job_id.slice(-6))}`;
+}

@@ -1,0 +1,104 @@
+// What a run of the model takes place in: a policy with every kind of credential, the service accounts that it names, and
+// jobs whose tokens are their ids.
+
+import { type JobClaims, parseClaims } from '../../shared/core/claims.ts';
+import { type LoadedPolicy, parsePolicyText } from '../../shared/policy-text.ts';
+
+export const CREDENTIALS = ['config', 'export', 'admin', 'cache'] as const;
+export type CredentialName = (typeof CREDENTIALS)[number];
+
+export const PIPELINE_ID = '0184990a-4782-42b5-afc1-16715b10b1f0';
+const SHARED = address('shared');
+
+export interface Setting {
+  readonly policy: LoadedPolicy;
+  /** The accounts of the pools, by the credential that leases them. */
+  readonly pools: ReadonlyMap<string, readonly string[]>;
+  /** Every service account that tokens are minted from. */
+  readonly accounts: readonly string[];
+}
+
+/**
+ * @param parts.pool names of the accounts that `admin` leases
+ * @param parts.ttl in minutes
+ */
+export function createSetting(parts: {
+  readonly pool: readonly string[];
+  readonly ttl: Readonly<Record<CredentialName, number>>;
+}): Setting {
+  const admin = parts.pool.map(address);
+  /** Of those whose tokens are narrowed to a bucket. */
+  const cache = ['cache-one', 'cache-two'].map(address);
+  const text = `
+version: 1
+organization: { slug: acme-inc }
+audience: https://keydesk.model
+credentials:
+  config:
+    environment: staging
+    ttl: ${parts.ttl.config}m
+    firestore:
+      project: acme-model
+      apiKey: web-key
+      signer: ${address('signer')}
+      allow: [{ path: "config/{document}", verbs: [read] }]
+  export:
+    environment: production
+    ttl: ${parts.ttl.export}m
+    serviceAccount: { email: ${SHARED}, scopes: [https://www.googleapis.com/auth/datastore] }
+  admin:
+    environment: staging
+    ttl: ${parts.ttl.admin}m
+    serviceAccount: { pool: [${admin.join(', ')}], scopes: [https://www.googleapis.com/auth/datastore] }
+  cache:
+    environment: staging
+    ttl: ${parts.ttl.cache}m
+    storage: { pool: [${cache.join(', ')}], bucket: acme-cache, prefix: warm/, role: roles/storage.objectUser }
+rules:
+  - { name: all, job: { pipeline_slug: [deploy, release] }, grants: [config, export, admin, cache] }
+`;
+  const policy = parsePolicyText(text, 'policy.yaml');
+  if ('problems' in policy) throw new Error(policy.problems.join('\n'));
+  const pools = new Map([
+    ['admin', admin],
+    ['cache', cache],
+  ]);
+  return { policy, pools, accounts: [...admin, ...cache, SHARED] };
+}
+
+/** Two accounts for eight jobs. */
+export const SCARCE = createSetting({
+  pool: ['pool-one', 'pool-two'],
+  ttl: { config: 15, export: 10, admin: 15, cache: 15 },
+});
+
+/** The id of a job: where it runs (a digit), and which of those that ran there it is. */
+export function jobId(slot: number, serial: number): string {
+  return `${String(slot).repeat(8)}-0000-4000-8000-${String(serial).padStart(12, '0')}`;
+}
+
+/** The same in short. */
+export function short(job_id: string): string {
+  return `${job_id[0]}/${Number(job_id.slice(-6))}`;
+}
+
+/** A job token of the model is the id of its job. */
+export function claimsOf(job_id: string): JobClaims {
+  const slot = Number(job_id[0]);
+  const parsed = parseClaims({
+    organization_slug: 'acme-inc',
+    pipeline_slug: slot >= 2 ? 'release' : 'deploy',
+    pipeline_id: PIPELINE_ID,
+    build_number: slot + 1,
+    build_branch: slot === 0 ? 'main' : 'topic',
+    build_commit: 'c0ffee',
+    job_id,
+    agent_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
+  });
+  if ('invalidClaim' in parsed) throw new Error(parsed.invalidClaim);
+  return parsed.claims;
+}
+
+function address(name: string): string {
+  return `${name}@acme-model.iam.gserviceaccount.com`;
+}
