@@ -320,7 +320,8 @@ export class Oracle {
       this.#violate('I5', `${accessToken} lives longer than ${account.id} rests`);
     if (!this.accepted(token)) return;
     const grant = this.stores.grants.get(this.#grantOf.get(`${token.for} ${account.pool}`) ?? '');
-    if (!grant) return this.#violate('I1', `${accessToken} works and its grant is not on record`);
+    if (!grant) this.#violate('I1', `${accessToken} works and its grant is not on record`);
+    if (!grant) return;
     // One that was minted and thrown away is in nobody's hands: an account that is set aside is not disabled for it.
     const left = this.#gone.has(accessToken);
     const timeUp = grant.state === 'expired' && (grant.dead_at ?? 0) >= grant.expires_at;

@@ -1,6 +1,7 @@
 // A process cut off at every one of its operations: ending.
 
 import { crashTests } from './crash.ts';
+import { inMemory } from './ledgers.ts';
 import { ENDING } from './scenarios.ts';
 
-await crashTests(ENDING);
+await crashTests(inMemory, ENDING);

@@ -1,7 +1,7 @@
 // A Firestore whose every request goes through a process that can be cut off. Whatever it does not know it refuses, so
 // that no request gets past it unseen.
 
-import { DocumentReference, type Firestore, WriteBatch } from '@google-cloud/firestore';
+import type { Firestore } from '@google-cloud/firestore';
 import type { CutProcess } from './cut-process.ts';
 
 type Call = { readonly target: object; readonly name: string; readonly parameters: readonly unknown[] };
@@ -19,6 +19,7 @@ export function cutFirestore(database: Firestore, process: CutProcess): Firestor
 function wrap<T extends object>(target: T, process: CutProcess): T {
   /** What a batch will write. */
   const writes: string[] = [];
+  const isBatch = 'commit' in target;
   const proxy: T = new Proxy(target, {
     get: (_, property) => {
       const value: unknown = Reflect.get(target, property, target);
@@ -28,14 +29,13 @@ function wrap<T extends object>(target: T, process: CutProcess): T {
         const parameters = given.map(toOriginal);
         const call = () => Reflect.apply(value, target, parameters) as unknown;
         const promised = () => call() as Promise<unknown>;
-        if (target instanceof WriteBatch && WRITES.includes(name)) {
+        if (isBatch && WRITES.includes(name)) {
           call();
           writes.push(toWrite({ target, name, parameters }));
           return proxy;
         }
-        if (target instanceof WriteBatch && name === 'commit')
-          return process.operation(`commit(${writes.join(', ')})`, promised);
-        if (target instanceof DocumentReference && WRITES.includes(name))
+        if (isBatch && name === 'commit') return process.operation(`commit(${writes.join(', ')})`, promised);
+        if (isDocument(target) && WRITES.includes(name))
           return process.operation(toWrite({ target, name, parameters }), promised);
         if (READS.includes(name)) return process.read(promised);
         if (STEPS.includes(name)) return wrap(call() as object, process);
@@ -51,9 +51,13 @@ function toOriginal(parameter: unknown): unknown {
   return typeof parameter === 'object' && parameter !== null ? (originals.get(parameter) ?? parameter) : parameter;
 }
 
+function isDocument(target: unknown): target is { readonly path: string } {
+  return typeof target === 'object' && target !== null && 'path' in target && 'create' in target;
+}
+
 /** As it stands in the names of operations: the verb and the collection, never an id. */
 function toWrite({ target, name, parameters }: Call): string {
-  const document = target instanceof DocumentReference ? target : parameters[0];
-  if (!(document instanceof DocumentReference)) throw new Error(`${name} of something else than a document`);
-  return `${name} ${document.parent.id}`;
+  const document = isDocument(target) ? target : parameters[0];
+  if (!isDocument(document)) throw new Error(`${name} of something else than a document`);
+  return `${name} ${document.path.split('/')[0]}`;
 }

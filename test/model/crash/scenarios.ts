@@ -2,10 +2,11 @@
 // every one of its operations, and how whoever wanted it wants it again.
 
 import { expect } from 'vitest';
-import type { CrashJob, CredentialName, Desk, World } from './world.ts';
+import type { CredentialName } from '../setting.ts';
+import type { CrashJob, Run, Running } from './run.ts';
 
 /** Runs a step of the act in a process of its own. Comes to undefined when it was cut off. */
-export type Step = <T>(work: (desk: Desk) => Promise<T>) => Promise<T | undefined>;
+export type Step = <T>(work: (running: Running) => Promise<T>) => Promise<T | undefined>;
 
 export interface Scenario {
   readonly name: string;
@@ -13,28 +14,27 @@ export interface Scenario {
   /** How many operations it has at least: one that has none would test nothing. */
   readonly least: number;
   /** What happens before, undisturbed. */
-  readonly before?: (world: World, job: CrashJob) => Promise<unknown>;
-  readonly act: (world: World, job: CrashJob, step: Step) => Promise<unknown>;
+  readonly before?: (run: Run, job: CrashJob) => Promise<unknown>;
+  readonly act: (run: Run, job: CrashJob, step: Step) => Promise<unknown>;
   /** The same once more, from the outside, after the restart. Absent where the sweep comes again by itself. */
-  readonly again?: (world: World, job: CrashJob) => Promise<unknown>;
+  readonly again?: (run: Run, job: CrashJob) => Promise<unknown>;
 }
 
-const handOut = async (world: World, job: CrashJob) => {
-  const handed = await world.whole((desk) => desk.handOut(job));
+const handOut = async (run: Run, job: CrashJob) => {
+  const handed = await run.whole((running) => running.handOut(job));
   expect(handed.outcome, 'a job that runs and asks gets its token').toBe('issued');
 };
-const finish = (world: World, job: CrashJob) => world.whole((desk) => desk.endJob(job));
-const sweep = (world: World) => world.whole((desk) => desk.sweep());
-const tokenOf = ({ given }: World, job: CrashJob) => given.find((token) => token.job === job)?.accessToken ?? '';
+const finish = (run: Run, job: CrashJob) => run.whole((running) => running.endJob(job));
+const sweep = (run: Run) => run.whole((running) => running.sweep());
+const tokenOf = ({ oracle }: Run) => oracle.left[0]?.accessToken ?? '';
 /** A token was minted for it, and the process was cut off before it was on record. */
-const handOutCutOff = (world: World, job: CrashJob) =>
-  world.cutOff({ operation: 'commit(update grants) #1', side: 'before' }, (desk) => desk.handOut(job));
+const handOutCutOff = (run: Run, job: CrashJob) =>
+  run.cutOff({ operation: 'commit(update grants) #1', side: 'before' }, (running) => running.handOut(job));
 /** Its end is on record, and nothing was taken away. */
-const endCutOff = (world: World, job: CrashJob) => {
+const endCutOff = (run: Run, job: CrashJob) => {
   const written = ['update jobs', 'update grants', ...(job.credential === 'admin' ? ['update service_accounts'] : [])];
-  return world.cutOff({ operation: `commit(${written.join(', ')}) #1`, side: 'after' }, (desk) => desk.endJob(job));
+  return run.cutOff({ operation: `commit(${written.join(', ')}) #1`, side: 'after' }, (running) => running.endJob(job));
 };
-const KILL_ID = '5f0e7dd1-2c4c-4b53-9d0a-0c7e6b3f5c11';
 
 /** One of each credential: how many operations it takes differs, and is given in the order of these. */
 function ofEach(
@@ -54,57 +54,56 @@ function ofEach(
 export const HANDING_OUT: readonly Scenario[] = [
   ...ofEach([5, 3, 3], {
     name: 'the first hand-out',
-    act: (_, job, step) => step((desk) => desk.handOut(job)),
+    act: (_, job, step) => step((running) => running.handOut(job)),
     again: handOut,
   }),
   ...ofEach([5, 3, 3], {
     name: 'the renewal',
-    before: async (world, job) => {
-      await handOut(world, job);
-      world.later(5);
+    before: async (run, job) => {
+      await handOut(run, job);
+      await run.later(5);
     },
-    act: (_, job, step) => step((desk) => desk.handOut(job)),
+    act: (_, job, step) => step((running) => running.handOut(job)),
     again: handOut,
   }),
   ...ofEach([5, 3, 3], {
     name: 'the renewal, after its time was up and unswept,',
-    before: async (world, job) => {
-      await handOut(world, job);
-      world.later(12);
+    before: async (run, job) => {
+      await handOut(run, job);
+      await run.later(12);
     },
-    act: (_, job, step) => step((desk) => desk.handOut(job)),
+    act: (_, job, step) => step((running) => running.handOut(job)),
     again: handOut,
   }),
   ...ofEach([5, 3, 3], {
     name: 'the hand-out, after expiry,',
-    before: async (world, job) => {
-      await handOut(world, job);
-      world.later(12);
-      await sweep(world);
+    before: async (run, job) => {
+      await handOut(run, job);
+      await run.later(12);
+      await sweep(run);
     },
-    act: (_, job, step) => step((desk) => desk.handOut(job)),
+    act: (_, job, step) => step((running) => running.handOut(job)),
     again: handOut,
   }),
   {
     name: 'the hand-out of a pooled account when somebody has disabled the first',
     credential: 'admin',
     least: 5,
-    before: async (world) => {
-      let disabled = false;
-      world.lane.google.before = async ({ method, account }) => {
-        if (method !== 'generateAccessToken' || disabled) return;
-        disabled = true;
-        await world.disable(account);
+    before: async ({ google }) => {
+      google.before = (call, email) => {
+        if (call !== 'mint') return;
+        google.before = () => {};
+        google.disableByHand(email);
       };
     },
-    act: (_, job, step) => step((desk) => desk.handOut(job)),
+    act: (_, job, step) => step((running) => running.handOut(job)),
     again: handOut,
   },
   {
     name: 'the first hand-out of a token narrowed to a bucket',
     credential: 'cache',
     least: 3,
-    act: (_, job, step) => step((desk) => desk.handOut(job)),
+    act: (_, job, step) => step((running) => running.handOut(job)),
     again: handOut,
   },
 ];
@@ -113,20 +112,20 @@ export const ENDING: readonly Scenario[] = [
   ...ofEach([3, 1, 4], {
     name: 'the job’s end with a grant',
     before: handOut,
-    act: (_, job, step) => step((desk) => desk.endJob(job)),
+    act: (_, job, step) => step((running) => running.endJob(job)),
     again: finish,
   }),
   ...ofEach([3, 1, 4], {
     name: 'the early return',
     before: handOut,
-    act: (world, job, step) => step((desk) => desk.returnToken(tokenOf(world, job))),
-    again: (world, job) => world.whole((desk) => desk.returnToken(tokenOf(world, job))),
+    act: (run, _, step) => step((running) => running.returnToken(tokenOf(run))),
+    again: (run) => run.whole((running) => running.returnToken(tokenOf(run))),
   }),
   ...ofEach([4, 2, 5], {
     name: 'the kill switch, with a bar,',
     before: handOut,
-    act: (_, __, step) => step((desk) => desk.kill(KILL_ID)),
-    again: (world) => world.whole((desk) => desk.kill(KILL_ID)),
+    act: (_, __, step) => step((running) => running.kill()),
+    again: (run) => run.whole((running) => running.kill()),
   }),
   ...(
     [
@@ -139,10 +138,10 @@ export const ENDING: readonly Scenario[] = [
       credential,
       least: 8,
       before: handOut,
-      act: async (world, job, step) => {
-        await step((desk) => desk.endJob(job));
-        world.later(12);
-        await step((desk) => desk.sweep());
+      act: async (run, job, step) => {
+        await step((running) => running.endJob(job));
+        await run.later(12);
+        await step((running) => running.sweep());
       },
       again: finish,
     }),
@@ -152,39 +151,39 @@ export const ENDING: readonly Scenario[] = [
 export const SWEEPING: readonly Scenario[] = [
   ...ofEach([1, 1, 1], {
     name: 'the expiry by the clock',
-    before: async (world, job) => {
-      await handOut(world, job);
-      world.later(12);
+    before: async (run, job) => {
+      await handOut(run, job);
+      await run.later(12);
     },
-    act: (_, __, step) => step((desk) => desk.sweep()),
+    act: (_, __, step) => step((running) => running.sweep()),
   }),
   ...ofEach([1, 1, 1], {
     name: 'the expiry by the clock of a hand-out that was itself cut off',
-    before: async (world, job) => {
-      await handOutCutOff(world, job);
-      world.later(12);
+    before: async (run, job) => {
+      await handOutCutOff(run, job);
+      await run.later(12);
     },
-    act: (_, __, step) => step((desk) => desk.sweep()),
+    act: (_, __, step) => step((running) => running.sweep()),
   }),
   ...ofEach([2, 0, 3], {
     name: 'the sweep that goes on with a job’s end that was itself cut off,',
-    before: async (world, job) => {
-      await handOut(world, job);
-      await endCutOff(world, job);
-      world.later(1);
+    before: async (run, job) => {
+      await handOut(run, job);
+      await endCutOff(run, job);
+      await run.later(1);
     },
-    act: (_, __, step) => step((desk) => desk.sweep()),
+    act: (_, __, step) => step((running) => running.sweep()),
     again: finish,
   }).filter(({ least }) => least > 0),
   ...ofEach([5, 3, 6], {
     name: 'the sweep that hears from Buildkite that a job has finished, with a grant',
-    before: async (world, job) => {
-      await handOut(world, job);
-      world.asksBuildkite = true;
-      job.atBuildkite.state = 'passed';
-      world.later(6);
+    before: async (run, job) => {
+      await handOut(run, job);
+      run.asksBuildkite = true;
+      run.google.finishedJobs.add(job.id);
+      await run.later(6);
     },
-    act: (_, __, step) => step((desk) => desk.sweep()),
+    act: (_, __, step) => step((running) => running.sweep()),
     again: finish,
   }),
 ];

@@ -1,6 +1,7 @@
 // A process cut off at every one of its operations: sweeping.
 
 import { crashTests } from './crash.ts';
+import { inMemory } from './ledgers.ts';
 import { SWEEPING } from './scenarios.ts';
 
-await crashTests(SWEEPING);
+await crashTests(inMemory, SWEEPING);

@@ -42,12 +42,15 @@ export class Cutting {
 
 export class CutProcess {
   readonly #cutting: Cutting;
+  readonly #afterEach: () => Promise<void>;
   readonly #going = new Set<Promise<unknown>>();
   readonly #cutOff = Promise.withResolvers<'cut off'>();
   #alive = true;
 
-  constructor(cutting = new Cutting()) {
+  /** @param afterEach called when an operation was carried out, whether or not its answer arrives */
+  constructor(cutting = new Cutting(), afterEach: () => Promise<void> = async () => {}) {
     this.#cutting = cutting;
+    this.#afterEach = afterEach;
   }
 
   get alive(): boolean {
@@ -59,7 +62,8 @@ export class CutProcess {
     if (!this.#alive) return never();
     const operation = this.#cutting.begin(what);
     if (this.#cutting.cuts(operation, 'before')) return this.#die();
-    return this.#answerTo(perform, () => this.#cutting.cuts(operation, 'after'));
+    const performed = () => perform().finally(this.#afterEach);
+    return this.#answerTo(performed, () => this.#cutting.cuts(operation, 'after'));
   }
 
   /** A read. To be cut off at one is the same as to be cut off after the write or call before it. */

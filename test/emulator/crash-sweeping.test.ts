@@ -1,0 +1,10 @@
+// A process cut off at every one of its operations, on the real emulator: sweeping.
+
+import { inject, vi } from 'vitest';
+import { crashTests } from '../model/crash/crash.ts';
+import { onEmulator } from '../model/crash/ledgers.ts';
+import { SWEEPING } from '../model/crash/scenarios.ts';
+
+vi.setConfig({ maxConcurrency: 4 });
+
+await crashTests(() => onEmulator(inject('firestoreHost')), SWEEPING);

@@ -1,0 +1,155 @@
+// What one run of a crash test takes place in: a ledger, Google's truth, a clock, jobs, and the processes of Keydesk, each
+// composed as it is deployed, over a database and a network that can be cut off from it.
+
+import { tokenSha256 } from '../../../shared/core/grant-id.ts';
+import { endGrant, endJob } from '../../../shared/end-job.ts';
+import { type HandOut, handOut } from '../../../shared/hand-out.ts';
+import { throwKillSwitch } from '../../../shared/kill-switch.ts';
+import type { Ask } from '../../../shared/outgoing.ts';
+import type { Clock } from '../../../shared/runtime/clock.ts';
+import { type Swept, sweep } from '../../../shared/sweep.ts';
+import { Google } from '../google.ts';
+import { composeKeydesk, type Keydesk } from '../keydesk.ts';
+import { Oracle } from '../oracle.ts';
+import { type CredentialName, jobId, PIPELINE_ID, SCARCE } from '../setting.ts';
+import { World } from '../world.ts';
+import { cutFirestore } from './cut-firestore.ts';
+import { type Cut, CutProcess, Cutting } from './cut-process.ts';
+import { type CrashLedger, KILL_ID } from './ledgers.ts';
+
+const MINUTE = 60_000;
+/** Seconds for which tokens are asked for. */
+const LIFETIME = 600;
+const SEED = 20260105;
+const SLOTS = { deploy: 0, release: 2 };
+
+export interface CrashJob {
+  readonly id: string;
+  readonly pipeline: keyof typeof SLOTS;
+  readonly credential: CredentialName;
+}
+
+/** Puts a defect into what a process is composed of, for tests of the tests. */
+export type Defect = (keydesk: Keydesk, openDatabase: CrashLedger['openDatabase']) => Keydesk;
+
+/** What one process of Keydesk can be asked for. */
+export interface Running {
+  handOut(job: CrashJob): Promise<HandOut>;
+  endJob(job: CrashJob): Promise<unknown>;
+  returnToken(accessToken: string): Promise<unknown>;
+  kill(): Promise<unknown>;
+  sweep(): Promise<Swept>;
+}
+
+export class Run {
+  readonly world = new World(SEED, new Map());
+  readonly google = new Google(this.world, SCARCE.accounts);
+  readonly oracle: Oracle;
+  readonly jobs: CrashJob[] = [];
+  /** Whether sweeps have an API token for Buildkite. */
+  asksBuildkite = false;
+  readonly #ledger: CrashLedger;
+  readonly #defect: Defect | undefined;
+
+  constructor(ledger: CrashLedger, defect?: Defect) {
+    this.#ledger = ledger;
+    this.#defect = defect;
+    this.oracle = new Oracle(this.world, this.google, ledger.dumps);
+  }
+
+  /** Lets time pass. */
+  later(minutes: number): Promise<void> {
+    return this.world.pass(minutes * MINUTE);
+  }
+
+  job(credential: CredentialName, pipeline: CrashJob['pipeline'] = 'deploy'): CrashJob {
+    const job: CrashJob = { id: jobId(SLOTS[pipeline], this.jobs.length), pipeline, credential };
+    this.jobs.push(job);
+    return job;
+  }
+
+  /** Looks at what is stored, and throws when anything that was promised is not so. */
+  async inspect(): Promise<void> {
+    await this.#look();
+    this.world.throwIfViolated();
+  }
+
+  /** A whole process of its own that nothing happens to. */
+  async whole<T>(work: (running: Running) => Promise<T>): Promise<T> {
+    const ran = await this.processOf(undefined, work);
+    if (ran === 'cut off') throw new Error('a process that was not to be cut off was');
+    return ran.returned;
+  }
+
+  /** A process that is cut off there. */
+  async cutOff(cut: Cut, work: (running: Running) => Promise<unknown>): Promise<void> {
+    const ran = await this.processOf(new Cutting(cut), work);
+    if (ran !== 'cut off') throw new Error(`a process that was to be cut off ${cut.side} ${cut.operation} was not`);
+  }
+
+  async processOf<T>(cutting: Cutting | undefined, work: (running: Running) => Promise<T>) {
+    const process = new CutProcess(cutting, () => this.#look());
+    const over: (() => void)[] = [];
+    const ran = await process.run(() => work(this.#running(process, over)));
+    for (const request of over) request();
+    return ran;
+  }
+
+  async #look(): Promise<void> {
+    await this.#ledger.read(this.jobs.map(({ id }) => id));
+    this.oracle.observe();
+  }
+
+  #running(process: CutProcess, over: (() => void)[]): Running {
+    const { world, google, oracle } = this;
+    // Each look at the clock takes a millisecond, so that nothing is at once.
+    const now = () => {
+      world.elapse(1);
+      return world.now();
+    };
+    const clock: Clock = { now, sleep: world.sleep, random: world.random };
+    const openDatabase: CrashLedger['openDatabase'] = (name) => cutFirestore(this.#ledger.openDatabase(name), process);
+    const outgoing =
+      (ask: Ask): Ask =>
+      (request) =>
+        process.operation(request.what, async () => {
+          await this.#look();
+          return ask(request);
+        });
+    const composed = composeKeydesk({
+      clock,
+      policy: SCARCE.policy,
+      openDatabase,
+      ask: outgoing(google.ask),
+      askAs: (identity) => outgoing(google.askAs(identity)),
+      asksBuildkite: this.asksBuildkite,
+    });
+    const { issuing, returning, webhook, sweeping, killing } = this.#defect?.(composed, openDatabase) ?? composed;
+    return {
+      handOut: async ({ id, credential }) => {
+        over.push(oracle.asked(id));
+        const asked = { jobToken: id, credentialName: credential, scopes: [], lifetime: LIFETIME };
+        const handed = await handOut(issuing, asked);
+        if (handed.outcome === 'issued' && process.alive) {
+          const { accessToken, ...told } = handed;
+          oracle.issued(handed.grant_id, accessToken, handed.expires_at);
+          oracle.told(told);
+        }
+        return handed;
+      },
+      endJob: ({ id }) => {
+        google.finishedJobs.add(id);
+        return endJob(webhook, { job_id: id, pipeline_id: PIPELINE_ID, by: 'job.finished' });
+      },
+      returnToken: async (accessToken) => {
+        const grant = await returning.lookUpToken(tokenSha256(accessToken));
+        if (grant) await endGrant(returning, grant, { by: 'early_return' });
+      },
+      kill: () => {
+        const act = { selector: { pipeline_slug: 'deploy' }, by: 'operator', reason: 'crash test', bars: true };
+        return throwKillSwitch(killing, KILL_ID, act);
+      },
+      sweep: () => sweep(sweeping),
+    };
+  }
+}
