@@ -145,6 +145,11 @@ export class World implements Clock {
     this.onSettled();
   }
 
+  /** When the next of what waits for the clock falls due: milliseconds since the epoch. */
+  nextDue(): number | undefined {
+    return this.#nextTimer()?.[1].due;
+  }
+
   #nextTimer(): [object, Timer] | undefined {
     let next: [object, Timer] | undefined;
     for (const entry of this.#timers) if (!next || entry[1].due < next[1].due) next = entry;

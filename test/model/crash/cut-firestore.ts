@@ -12,11 +12,12 @@ const STEPS = ['collection', 'doc', 'batch', 'where', 'orderBy', 'limit', 'start
 
 const originals = new WeakMap<object, object>();
 
-export function cutFirestore(database: Firestore, process: CutProcess): Firestore {
-  return wrap(database, process);
+/** @param afterWrite called when a write was carried out, whether or not its answer arrives */
+export function cutFirestore(database: Firestore, process: CutProcess, afterWrite: () => Promise<void>): Firestore {
+  return wrap(database, process, afterWrite);
 }
 
-function wrap<T extends object>(target: T, process: CutProcess): T {
+function wrap<T extends object>(target: T, process: CutProcess, afterWrite: () => Promise<void>): T {
   /** What a batch will write. */
   const writes: string[] = [];
   const isBatch = 'commit' in target;
@@ -29,16 +30,17 @@ function wrap<T extends object>(target: T, process: CutProcess): T {
         const parameters = given.map(toOriginal);
         const call = () => Reflect.apply(value, target, parameters) as unknown;
         const promised = () => call() as Promise<unknown>;
+        const writing = () => promised().finally(afterWrite);
         if (isBatch && WRITES.includes(name)) {
           call();
           writes.push(toWrite({ target, name, parameters }));
           return proxy;
         }
-        if (isBatch && name === 'commit') return process.operation(`commit(${writes.join(', ')})`, promised);
+        if (isBatch && name === 'commit') return process.operation(`commit(${writes.join(', ')})`, writing);
         if (isDocument(target) && WRITES.includes(name))
-          return process.operation(toWrite({ target, name, parameters }), promised);
+          return process.operation(toWrite({ target, name, parameters }), writing);
         if (READS.includes(name)) return process.read(promised);
-        if (STEPS.includes(name)) return wrap(call() as object, process);
+        if (STEPS.includes(name)) return wrap(call() as object, process, afterWrite);
         throw new Error(`the crash tests do not know what ${name} of a ${target.constructor.name} does`);
       };
     },

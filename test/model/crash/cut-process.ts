@@ -42,15 +42,12 @@ export class Cutting {
 
 export class CutProcess {
   readonly #cutting: Cutting;
-  readonly #afterEach: () => Promise<void>;
   readonly #going = new Set<Promise<unknown>>();
   readonly #cutOff = Promise.withResolvers<'cut off'>();
   #alive = true;
 
-  /** @param afterEach called when an operation was carried out, whether or not its answer arrives */
-  constructor(cutting = new Cutting(), afterEach: () => Promise<void> = async () => {}) {
+  constructor(cutting = new Cutting()) {
     this.#cutting = cutting;
-    this.#afterEach = afterEach;
   }
 
   get alive(): boolean {
@@ -62,8 +59,7 @@ export class CutProcess {
     if (!this.#alive) return never();
     const operation = this.#cutting.begin(what);
     if (this.#cutting.cuts(operation, 'before')) return this.#die();
-    const performed = () => perform().finally(this.#afterEach);
-    return this.#answerTo(performed, () => this.#cutting.cuts(operation, 'after'));
+    return this.#answerTo(perform, () => this.#cutting.cuts(operation, 'after'));
   }
 
   /** A read. To be cut off at one is the same as to be cut off after the write or call before it. */

@@ -5,13 +5,19 @@ import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import { grantId } from '../../../shared/core/grant-id.ts';
 import { createDatabaseOpener, type OpenDatabase } from '../../../shared/ledger/firestore-client.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
-import { CREDENTIALS, SCARCE } from '../setting.ts';
+import { SCARCE } from '../setting.ts';
 import type { Dump } from '../stores.ts';
+
+/** A job, and the credential that it asks for. */
+interface Asking {
+  readonly id: string;
+  readonly credential: string;
+}
 
 export interface CrashLedger {
   readonly openDatabase: OpenDatabase;
   /** Reads all that is stored of these jobs, and of what they share. */
-  read(jobs: readonly string[]): Promise<void>;
+  read(jobs: readonly Asking[]): Promise<void>;
   /** What was read last, by path: the ledger, and where the grant documents are. */
   dumps(): { readonly ledger: Dump; readonly opened: Dump };
   close(): Promise<void>;
@@ -56,12 +62,12 @@ export function onEmulator(host: string): CrashLedger {
   };
 }
 
-function documentsOf(database: Firestore, jobs: readonly string[]) {
-  const ids = jobs.flatMap((job) => CREDENTIALS.map((credential) => grantId(job, credential)));
+function documentsOf(database: Firestore, jobs: readonly Asking[]) {
+  const ids = jobs.map(({ id, credential }) => grantId(id, credential));
   return [
     ...['barriers/current', 'sweeps/buildkite', `kill_switches/${KILL_ID}`],
     ...[...SCARCE.pools.values()].flat().map((email) => `service_accounts/${email}`),
-    ...jobs.map((job) => `jobs/${job}`),
+    ...jobs.map(({ id }) => `jobs/${id}`),
     ...ids.flatMap((id) => [`grants/${id}`, `keydesk_grants/${id}`]),
   ].map((path) => {
     const [collection = '', id = ''] = path.split('/');

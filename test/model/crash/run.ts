@@ -88,7 +88,7 @@ export class Run {
   }
 
   async processOf<T>(cutting: Cutting | undefined, work: (running: Running) => Promise<T>) {
-    const process = new CutProcess(cutting, () => this.#look());
+    const process = new CutProcess(cutting);
     const over: (() => void)[] = [];
     const ran = await process.run(() => work(this.#running(process, over)));
     for (const request of over) request();
@@ -96,7 +96,7 @@ export class Run {
   }
 
   async #look(): Promise<void> {
-    await this.#ledger.read(this.jobs.map(({ id }) => id));
+    await this.#ledger.read(this.jobs);
     this.oracle.observe();
   }
 
@@ -108,14 +108,12 @@ export class Run {
       return world.now();
     };
     const clock: Clock = { now, sleep: world.sleep, random: world.random };
-    const openDatabase: CrashLedger['openDatabase'] = (name) => cutFirestore(this.#ledger.openDatabase(name), process);
+    const openDatabase: CrashLedger['openDatabase'] = (name) =>
+      cutFirestore(this.#ledger.openDatabase(name), process, () => this.#look());
     const outgoing =
       (ask: Ask): Ask =>
       (request) =>
-        process.operation(request.what, async () => {
-          await this.#look();
-          return ask(request);
-        });
+        process.operation(request.what, () => ask(request));
     const composed = composeKeydesk({
       clock,
       policy: SCARCE.policy,

@@ -2,7 +2,6 @@
 
 import type { Day, Held } from './day.ts';
 import { MINUTE } from './day-plan.ts';
-import { quantile } from './seeded.ts';
 
 const WIDE = 34;
 
@@ -21,10 +20,10 @@ const KINDS = {
 } as const;
 
 export function reportDay(day: Day): string {
-  const { options, watch, held, plans, faults } = day;
+  const { options, held, plans } = day;
   const messages = (message: string) => plans.filter((plan) => plan.message === message).length;
-  const calls = sum(faults.calls.values());
-  const failed = sum(faults.failed.values());
+  const calls = sum(day.calls.values());
+  const failed = sum(day.failed.values());
   return [
     `A simulated day of lost webhooks: seed ${options.seed}, ${(day.realMs / 1000).toFixed(0)} s for ${(day.simulatedMs / MINUTE / 60).toFixed(1)} h`,
     section('Jobs'),
@@ -53,21 +52,16 @@ export function reportDay(day: Day): string {
     ...counts(day.refused),
     section('Google'),
     line('calls', calls, `${failed} failed (${((failed / calls) * 100).toFixed(1)} %)`),
-    ...counts(faults.calls),
-    ...counts(faults.failed, 'failed: '),
+    ...counts(day.calls),
+    ...counts(day.failed, 'failed: '),
     section('Sweeps'),
-    line('sweeps', day.sweeps.length),
-    line('median', quantile(day.sweeps, 0.5).toFixed(0), 'ms'),
-    line('slowest', quantile(day.sweeps, 1).toFixed(0), 'ms'),
+    line('sweeps', day.sweeps),
     line('failures told and tried again', day.sweepFailures),
-    line('times Buildkite was asked', day.buildkiteAsked),
     section('Pool'),
     line('accounts', day.poolSize),
-    line('fewest free at once', watch.lowWater()),
+    line('fewest free at once', day.lowWater),
     section('Promises'),
-    line('times everything was looked at', watch.counts.looks, `${watch.counts.judged} tokens and documents judged`),
-    line('promises broken', watch.broken.length),
-    ...watch.broken.map((what) => `  ${what}`),
+    line('tokens and documents judged', day.judged),
     '',
   ].join('\n');
 }
@@ -102,4 +96,10 @@ function counts(map: ReadonlyMap<string, number>, before = ''): string[] {
 
 function sum(values: Iterable<number>): number {
   return [...values].reduce((total, value) => total + value, 0);
+}
+
+/** The value that `share` of the values do not exceed; NaN of none. */
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }

@@ -1,4 +1,6 @@
-// Random numbers that are the same for the same seed, and quantiles of what came of them. Not for secrets.
+// Draws from a seed, for plans that are made before anything happens. Not for secrets.
+
+import { randomFrom } from '../fixtures/test-clock.ts';
 
 export interface Seeded {
   /** From 0 up to but not including 1. */
@@ -11,15 +13,8 @@ export interface Seeded {
   pick<T>(weighted: readonly (readonly [weight: number, what: T])[]): T;
 }
 
-/** Source: Mulberry32, Tommy Ettinger (public domain). */
 export function seeded(seed: number): Seeded {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = randomFrom(seed);
   return {
     next,
     between: (least, most) => least + Math.floor(next() * (most - least + 1)),
@@ -33,10 +28,4 @@ export function seeded(seed: number): Seeded {
       throw new Error('nothing to pick from');
     },
   };
-}
-
-/** The value that `share` of the values do not exceed; NaN of none. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }

@@ -2,6 +2,7 @@
 // anything happens. Knows nothing of Keydesk but the names of its credentials.
 
 import type { Seeded } from './seeded.ts';
+import type { CredentialName } from './setting.ts';
 
 export const MINUTE = 60_000;
 const LONGEST_JOB = 40;
@@ -12,7 +13,7 @@ type Message = 'prompt' | 'lost' | 'doubled' | 'delayed';
 export interface JobPlan {
   readonly startsAt: number;
   readonly endsAt: number;
-  readonly wants: readonly string[];
+  readonly wants: readonly CredentialName[];
   readonly message: Message;
   /** When the message that it finished arrives, and arrives again. */
   readonly arrivesAt: readonly number[];
@@ -42,7 +43,7 @@ export function planDay(
 
 function planJob(random: Seeded, startsAt: number, longestTtl: number): JobPlan {
   const endsAt = startsAt + random.between(60, LONGEST_JOB * 60) * 1000;
-  const wants = random.pick([
+  const wants = random.pick<readonly CredentialName[]>([
     [3, ['config']],
     [3, ['admin']],
     [2, ['export']],

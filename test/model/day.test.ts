@@ -1,0 +1,99 @@
+// The simulated day in small: it keeps every promise, says so in each section of its report, and fails when a part is
+// broken. Keydesk is composed as it is deployed; only what a test breaks is replaced.
+
+import { describe, expect, it } from 'vitest';
+import { Unavailable } from '../../shared/unavailable.ts';
+import { playDay } from './day.ts';
+import { reportDay } from './day-report.ts';
+import type { Keydesk } from './keydesk.ts';
+
+const SECTIONS = [
+  'Jobs',
+  'How grants ended',
+  "From the job's real end until access was gone",
+  'Refused hand-outs',
+  'Google',
+  'Sweeps',
+  'Pool',
+  'Promises',
+];
+
+const unavailable = () => Promise.reject(new Unavailable('a test', 'answered 500: broken on purpose'));
+
+describe('a simulated day of lost webhooks', () => {
+  it('breaks no promise, and its report has every section', async () => {
+    const day = await playDay({ jobs: 60, seed: 7, hours: 2 });
+    expect(reportDay(day).split('\n')).toEqual(expect.arrayContaining(SECTIONS));
+    expect(day.judged).toBeGreaterThan(10_000);
+    expect(new Set(day.held.map(({ grant }) => grant.kind)).size).toBe(3);
+    const ways = ['job.finished', 'job.found_finished', 'clock', 'early_return'];
+    expect(day.held.map(({ grant }) => grant.ended_by)).toEqual(expect.arrayContaining(ways));
+    expect([...day.failed.keys()]).toEqual(expect.arrayContaining(['500', '429', 'garbage', 'network', 'late']));
+  });
+
+  it('comes out the same for the same seed', async () => {
+    const [one, other] = [
+      await playDay({ jobs: 10, seed: 3, hours: 1 }),
+      await playDay({ jobs: 10, seed: 3, hours: 1 }),
+    ];
+    expect({ ...one, realMs: 0 }).toEqual({ ...other, realMs: 0 });
+  });
+
+  /** Few jobs and no sweep: nothing mends what is broken. */
+  const broken = (alter: (keydesk: Keydesk) => Keydesk, sweeps = false) =>
+    playDay({ jobs: 10, seed: 5, hours: 1, sweeps, alter });
+  const ending = (alter: (parts: Keydesk['webhook']) => Partial<Keydesk['webhook']>) => (keydesk: Keydesk) => ({
+    ...keydesk,
+    webhook: { ...keydesk.webhook, ...alter(keydesk.webhook) },
+  });
+
+  it.each([
+    {
+      what: 'ends are recorded and nothing is revoked or swept',
+      alter: ending(() => ({ closeGrantDocument: unavailable, disableAccount: unavailable })),
+      objection: /I6: \S+ of \S+ stays revoking/,
+    },
+    {
+      what: 'a grant is said to be revoked and its document still lets tokens in',
+      alter: ending(() => ({ closeGrantDocument: async () => {} })),
+      objection: /I3: config of \S+ is revoked on record and its document is active/,
+    },
+    {
+      what: 'a grant is said to be revoked and its account is not disabled',
+      alter: ending(() => ({ disableAccount: async () => {} })),
+      objection: /I3: \S+ works and its grant is revoked/,
+    },
+    {
+      what: 'the end of a job is believed to be recorded and is not',
+      alter: ending(({ ledger }) => ({
+        ledger: {
+          ...ledger,
+          endJob: async () => ({ repeated: false, grants: [], unreadable: [], otherPipeline: false }),
+        },
+      })),
+      objection: /I2: the end of \S+ was answered and is not on record/,
+    },
+  ])('fails when $what', async ({ alter, objection }) => {
+    await expect(broken(alter)).rejects.toThrow(objection);
+  });
+
+  it('fails when an account is enabled before its last token has expired', async () => {
+    const alter = ({ sweeping, ...keydesk }: Keydesk): Keydesk => {
+      const { sweepLedger, enableAccount, clock } = sweeping;
+      const accounts = async () => {
+        const known = await sweepLedger.accounts();
+        for (const { email, account } of known.accounts)
+          if (account.state === 'resting') await enableAccount(email, clock.now() + 20_000).catch(() => {});
+        return known;
+      };
+      return { ...keydesk, sweeping: { ...sweeping, sweepLedger: { ...sweepLedger, accounts } } };
+    };
+    await expect(broken(alter, true)).rejects.toThrow(/I5: \S+ was enabled and \S+ lives/);
+  });
+
+  it('names its seed and the command that shows it again', async () => {
+    await expect(broken(ending(() => ({ disableAccount: async () => {} })))).rejects.toThrow(
+      'KEYDESK_SEED=5 KEYDESK_JOBS=10 KEYDESK_HOURS=1 npm run simulate',
+    );
+  });
+});
