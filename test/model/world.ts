@@ -16,6 +16,8 @@ const TOLD = 120;
 interface Timer {
   readonly due: number;
   readonly fire: () => void;
+  /** Nobody waits for it any more. */
+  gone: boolean;
 }
 
 export class World implements Clock {
@@ -27,7 +29,8 @@ export class World implements Clock {
   /** Called whenever nothing is in flight any more. */
   onSettled: () => void = () => {};
   readonly #scheduler: fc.Scheduler | undefined;
-  readonly #timers = new Map<object, Timer>();
+  /** By when they fall due. */
+  readonly #timers: Timer[] = [];
   readonly #inFlight = new Set<Promise<void>>();
   #now = BEGINNING;
   #inPeace = false;
@@ -46,9 +49,9 @@ export class World implements Clock {
   readonly sleep = (milliseconds: number, signal?: AbortSignal): Promise<void> => {
     if (!signal) return this.turn('pause');
     return new Promise((resolve, reject) => {
-      const handle = this.after(milliseconds, resolve);
+      const timer = this.after(milliseconds, resolve);
       const giveUp = () => {
-        this.#timers.delete(handle);
+        timer.gone = true;
         reject(signal.reason);
       };
       if (signal.aborted) giveUp();
@@ -96,11 +99,17 @@ export class World implements Clock {
     await scheduler.schedule(Promise.resolve(), label);
   }
 
-  /** Fires once the clock has moved so far. */
-  after(milliseconds: number, fire: () => void): object {
-    const handle = {};
-    this.#timers.set(handle, { due: this.#now + milliseconds, fire });
-    return handle;
+  /** Fires once the clock has moved so far, after whatever falls due at the same time and was there before. */
+  after(milliseconds: number, fire: () => void): { gone: boolean } {
+    const timer = { due: this.#now + milliseconds, fire, gone: false };
+    let [low, high] = [0, this.#timers.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#timers[middle]?.due ?? 0) <= timer.due) low = middle + 1;
+      else high = middle;
+    }
+    this.#timers.splice(low, 0, timer);
+    return timer;
   }
 
   /** Lets the clock run for so long at once. What falls due meanwhile is late. */
@@ -120,11 +129,10 @@ export class World implements Clock {
   /** Lets the clock run for so long, through everything that falls due meanwhile. */
   async pass(milliseconds: number): Promise<void> {
     const until = this.#now + milliseconds;
-    for (let next = this.#nextTimer(); next && next[1].due <= until; next = this.#nextTimer()) {
-      const [handle, { due, fire }] = next;
-      this.#now = Math.max(this.#now, due);
-      this.#timers.delete(handle);
-      fire();
+    for (let next = this.#nextTimer(); next && next.due <= until; next = this.#nextTimer()) {
+      this.#now = Math.max(this.#now, next.due);
+      next.gone = true;
+      next.fire();
       await breathe();
     }
     this.#now = until;
@@ -139,7 +147,7 @@ export class World implements Clock {
       else {
         const next = this.#nextTimer();
         if (!next) throw new Error('something is in flight that waits for nothing');
-        await this.pass(Math.max(next[1].due - this.#now, 0));
+        await this.pass(Math.max(next.due - this.#now, 0));
       }
     }
     this.onSettled();
@@ -147,13 +155,12 @@ export class World implements Clock {
 
   /** When the next of what waits for the clock falls due: milliseconds since the epoch. */
   nextDue(): number | undefined {
-    return this.#nextTimer()?.[1].due;
+    return this.#nextTimer()?.due;
   }
 
-  #nextTimer(): [object, Timer] | undefined {
-    let next: [object, Timer] | undefined;
-    for (const entry of this.#timers) if (!next || entry[1].due < next[1].due) next = entry;
-    return next;
+  #nextTimer(): Timer | undefined {
+    while (this.#timers[0]?.gone) this.#timers.shift();
+    return this.#timers[0];
   }
 }
 
