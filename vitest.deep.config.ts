@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-// The model's histories alone, without emulators: by the ten thousand in `npm run test:deep`, one to see it again.
+// The model at length, without emulators: histories by the ten thousand and a whole day in `npm run test:deep`, the day
+// alone in `npm run simulate`.
 export default defineConfig({
   test: {
-    include: ['test/model/*.test.ts', 'test/model/*.deep.ts'],
+    include: ['test/model/*.deep.ts'],
     provide: { ledger: 'memory' },
     maxWorkers: 2,
     environment: 'node',

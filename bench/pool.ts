@@ -1,15 +1,26 @@
 // A pool under a crowd: many jobs want an account of a small pool at once, and each asks until it has one, waiting as
-// long as it is told. That no account is shared and nobody starves is checked; what it costs is measured beside leases
-// that nobody contends for. Waiting is in simulated time, work in real time.
+// long as the answer says. That no account is shared and nobody starves is checked; what it costs is measured beside
+// tokens that need no lease. Keydesk is composed as it is deployed, over the real Firestore emulator and the local Google.
+// Waiting is in simulated time, work in real time.
 
+import { randomBytes } from 'node:crypto';
 import { WriteBatch } from '@google-cloud/firestore';
-import type { Job } from '../sandbox/buildkite/buildkite.ts';
-import { toAccount } from '../shared/ledger/records.ts';
-import { Agenda } from './agenda.ts';
+import { createIssuing } from '../functions/issuing.ts';
+import { createSweeping } from '../functions/sweeping.ts';
+import { accountsOf } from '../sandbox/desk.ts';
+import { startGoogle } from '../sandbox/google/google.ts';
+import { type JobClaims, parseClaims } from '../shared/core/claims.ts';
+import type { PooledGrant } from '../shared/core/grant.ts';
+import { CLOCK_MARGIN_MS } from '../shared/core/grant-life.ts';
+import { parseSettings } from '../shared/core/settings.ts';
+import { endJob } from '../shared/end-job.ts';
+import { type HandOut, type HandOutParts, handOut } from '../shared/hand-out.ts';
+import { parsePolicyText } from '../shared/policy-text.ts';
+import { type Clock, randomUuid, systemClock } from '../shared/runtime/clock.ts';
+import { sweep } from '../shared/sweep.ts';
+import type { SweepParts } from '../shared/sweep-step.ts';
+import { Unavailable } from '../shared/unavailable.ts';
 import { milliseconds, row, title } from './measure.ts';
-import { quantile, seeded } from './seeded.ts';
-import { type Asked, openSimulatedDesk, poolText, type SimulatedDesk } from './simulated-desk.ts';
-import { watch } from './watch.ts';
 
 const JOBS = 200;
 const POOL = 50;
@@ -18,34 +29,35 @@ const ALONE = 40;
 const WARM_UP = 10;
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 2, 2);
-const SEED = 20_260_302;
 /** When a job that still waits is taken to starve. */
 const PATIENCE = 60 * MINUTE;
 /** Of google.rpc.Code: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED. */
 const LOST_RACE = [5, 6, 9, 10];
 
 interface Crowd {
-  /** Real milliseconds of each hand-out of the first burst that led to a lease, and from its start to that lease. */
+  /** Real milliseconds of each issuance of the first burst that led to a lease, and from its start to that lease. */
   readonly firstLeases: { readonly took: number; readonly after: number }[];
   readonly refusedAtFirst: number[];
-  readonly rounds: Map<Job, number>;
-  readonly servedAt: Map<Job, number>;
+  readonly rounds: Map<string, number>;
+  readonly servedAt: Map<string, number>;
+  /** Leases that overlapped another's, as their jobs were told. */
+  readonly shared: string[];
   firstConflicts: number;
+  /** Milliseconds from a lease until its account can serve again at the soonest. */
   cycle: number;
 }
 
 /** Prints what came of it. False when an account was shared or a job starved. */
 export async function benchPool(firestoreHost: string): Promise<boolean> {
-  const agenda = new Agenda(START);
-  const desk = await openSimulatedDesk({ firestoreHost, clock: agenda.clock, credentials: credentialsText() });
+  const time = new SimulatedTime();
   const conflicts = countConflicts();
+  const keydesk = await openKeydesk(firestoreHost, time.clock);
   try {
-    const watching = watch(desk, undefined);
-    const alone = await oneByOne(desk, 'quiet');
-    const unleased = await allAtOnce(desk, 'shared');
-    const asked = agenda.clock.now + 7_000;
-    const crowd = gather(desk, agenda, asked, conflicts.count);
-    await agenda.run(() => watching.look());
+    const alone = await oneByOne(keydesk);
+    const unleased = await allAtOnce(keydesk);
+    const asked = time.clock.now() + 7_000;
+    const crowd = gather(keydesk, time, asked, conflicts.count);
+    await time.run();
 
     title(`${JOBS} jobs at once for a pool of ${POOL}, ttl ${TTL_SECONDS} s`);
     print(crowd, alone, unleased);
@@ -57,110 +69,202 @@ export async function benchPool(firestoreHost: string): Promise<boolean> {
     const note = `${(last / best).toFixed(2)} × the least that ${POOL} accounts allow (${(best / MINUTE).toFixed(2)} min)`;
     row('simulated minutes until all were served', last / MINUTE, 'min', note);
 
-    const shared = watching.broken.length;
+    const shared = crowd.shared.length;
     const starved = JOBS - served.length;
-    row('looks at every lease and token', watching.counts.looks, '', `${watching.counts.judged} tokens judged`);
-    row('accounts shared or promises broken', shared, '', shared === 0 ? 'none, as promised' : 'BROKEN');
+    row('accounts shared', shared, '', shared === 0 ? 'none, as promised' : 'BROKEN');
     row('jobs never served', starved, '', starved === 0 ? 'none starved' : 'BROKEN');
     row('most rounds a job waited', Math.max(...crowd.rounds.values()), '');
-    for (const what of watching.broken) process.stdout.write(`  ${what}\n`);
+    for (const what of crowd.shared) process.stdout.write(`  ${what}\n`);
     return shared === 0 && starved === 0;
   } finally {
     conflicts.stop();
-    await desk.close();
+    await keydesk.close();
   }
 }
 
-function credentialsText(): string {
-  const pool = (name: string) => `
-  ${name}:
-    environment: simulated
-    ttl: ${TTL_SECONDS}s
-    serviceAccount: { pool: ${poolText(name, POOL)}, scopes: [https://www.googleapis.com/auth/datastore] }`;
-  return `${pool('crowded')}${pool('quiet')}
-  shared:
-    environment: simulated
-    ttl: ${TTL_SECONDS}s
-    serviceAccount: { email: shared@PROJECT.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }
+/** A clock that moves to whatever is to happen next. What falls on the same millisecond happens at once. */
+class SimulatedTime {
+  readonly clock: Clock;
+  readonly #happenings = new Map<number, (() => Promise<unknown>)[]>();
+  #now = START;
+
+  constructor() {
+    this.clock = { ...systemClock, now: () => this.#now };
+  }
+
+  at(time: number, happening: () => Promise<unknown>): void {
+    this.#happenings.set(time, [...(this.#happenings.get(time) ?? []), happening]);
+  }
+
+  /** Returns once nothing is left. */
+  async run(): Promise<void> {
+    while (this.#happenings.size > 0) {
+      this.#now = Math.min(...this.#happenings.keys());
+      const happenings = this.#happenings.get(this.#now) ?? [];
+      this.#happenings.delete(this.#now);
+      await Promise.all(happenings.map((happening) => happening()));
+    }
+  }
+}
+
+interface Keydesk {
+  readonly issuing: HandOutParts;
+  readonly sweeping: SweepParts;
+  close(): Promise<void>;
+}
+
+async function openKeydesk(firestoreHost: string, clock: Clock): Promise<Keydesk> {
+  const project = `bench-${randomBytes(5).toString('hex')}`;
+  const policy = parsePolicyText(policyText(project), 'bench.yaml');
+  if ('problems' in policy) throw new Error(policy.problems.join('\n'));
+  const google = await startGoogle({ accounts: accountsOf(policy.policy), clock });
+  // The service's identity is the local Google's, never the developer's own.
+  delete process.env.GOOGLE_APPLICATION_CREDENTIALS;
+  process.env.HOME = '/nonexistent';
+  process.env.GCE_METADATA_HOST = google.metadataHost;
+  process.env.FIRESTORE_EMULATOR_HOST = firestoreHost;
+  const parsed = parseSettings({
+    GOOGLE_CLOUD_PROJECT: project,
+    KEYDESK_IAMCREDENTIALS_URL: google.url,
+    KEYDESK_IAM_URL: google.url,
+  });
+  if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+  const parts = { settings: parsed.settings, emulator: true, clock };
+  const { warm, ...clients } = createIssuing(parts);
+  const sweeping = createSweeping(parts);
+  await Promise.all([warm(), sweeping.warm()]);
+  const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
+  return { issuing: { policy, verifyJobToken, ...clients, clock }, sweeping, close: () => google.close() };
+}
+
+/** A job token of the bench is the id of its job. */
+function claimsOf(job_id: string): JobClaims {
+  const parsed = parseClaims({
+    organization_slug: 'acme-inc',
+    pipeline_slug: 'app',
+    pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+    build_number: 1,
+    build_branch: 'main',
+    build_commit: 'HEAD',
+    job_id,
+    agent_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
+  });
+  if ('invalidClaim' in parsed) throw new Error(parsed.invalidClaim);
+  return parsed.claims;
+}
+
+function policyText(project: string): string {
+  const address = (name: string) => `${name}@${project}.iam.gserviceaccount.com`;
+  const pool = (name: string) =>
+    Array.from({ length: POOL }, (_, index) => address(`${name}-${String(index + 1).padStart(3, '0')}`)).join(', ');
+  const [ttl, scopes] = [`${TTL_SECONDS}s`, '[https://www.googleapis.com/auth/datastore]'];
+  return `
+version: 1
+organization: { slug: acme-inc }
+audience: https://keydesk.acme.example
+credentials:
+  crowded: { environment: bench, ttl: ${ttl}, serviceAccount: { pool: [${pool('crowded')}], scopes: ${scopes} } }
+  quiet: { environment: bench, ttl: ${ttl}, serviceAccount: { pool: [${pool('quiet')}], scopes: ${scopes} } }
+  shared: { environment: bench, ttl: ${ttl}, serviceAccount: { email: ${address('shared')}, scopes: ${scopes} } }
+rules:
+  - { name: every job, job: { pipeline_slug: app }, grants: [crowded, quiet, shared] }
 `;
 }
 
-/** Real milliseconds of each hand-out, nobody else asking. */
-async function oneByOne(desk: SimulatedDesk, credential: string): Promise<number[]> {
-  const times: number[] = [];
-  for (let index = 0; index < ALONE; index += 1) {
-    const jobToken = await desk.jobToken(desk.buildkite.startJob());
-    times.push(await milliseconds(() => untilIssued(desk, jobToken, credential)));
+/** A token, or what it was refused for; what failed for lack of time may be asked for again. */
+async function ask({ issuing }: Keydesk, job_id: string, credentialName: string): Promise<HandOut> {
+  try {
+    return await handOut(issuing, { jobToken: job_id, credentialName, scopes: [], lifetime: undefined });
+  } catch (error) {
+    if (!Unavailable.is(error)) throw error;
+    const { what, message: detail, retryAfter } = error;
+    return { outcome: 'refused', refusal: { reason: 'unavailable', what, detail, retryAfter }, claims: undefined };
   }
+}
+
+/** Real milliseconds of each issuance from a pool, nobody else asking. */
+async function oneByOne(keydesk: Keydesk): Promise<number[]> {
+  const times: number[] = [];
+  for (let index = 0; index < ALONE; index += 1)
+    times.push(await milliseconds(() => untilIssued(keydesk, newJob(), 'quiet')));
   return times.slice(WARM_UP);
 }
 
-/** Real milliseconds of each of as many hand-outs at once, none of which needs a lease. */
-async function allAtOnce(desk: SimulatedDesk, credential: string): Promise<number[]> {
-  const tokens = await jobTokens(desk, JOBS);
-  return Promise.all(tokens.map(({ jobToken }) => milliseconds(() => untilIssued(desk, jobToken, credential))));
+/** Real milliseconds of each of as many at once, none of which needs a lease. */
+function allAtOnce(keydesk: Keydesk): Promise<number[]> {
+  return Promise.all(newJobs().map((job) => milliseconds(() => untilIssued(keydesk, job, 'shared'))));
 }
 
 /** On a busy machine the ledger may be too slow for so many at once: what was refused for that is asked for again. */
-async function untilIssued(desk: SimulatedDesk, jobToken: string, credential: string): Promise<void> {
-  for (let asked = await desk.ask(jobToken, credential); asked.outcome !== 'issued'; ) {
+async function untilIssued(keydesk: Keydesk, job_id: string, credential: string): Promise<void> {
+  for (let asked = await ask(keydesk, job_id, credential); asked.outcome !== 'issued'; ) {
     if (asked.refusal.reason !== 'unavailable') throw new Error(`was refused: ${asked.refusal.reason}`);
-    asked = await desk.ask(jobToken, credential);
+    asked = await ask(keydesk, job_id, credential);
   }
 }
 
-function jobTokens(desk: SimulatedDesk, number: number) {
-  const jobs = Array.from({ length: number }, () => desk.buildkite.startJob());
-  return Promise.all(jobs.map(async (job) => ({ job, jobToken: await desk.jobToken(job) })));
+function newJob(): string {
+  return randomUuid(systemClock);
 }
 
-/** Puts the whole crowd on the agenda, and a sweep each minute until every account is back. */
-function gather(desk: SimulatedDesk, agenda: Agenda, at: number, conflicts: () => number): Crowd {
-  const random = seeded(SEED);
-  const jobs = Array.from({ length: JOBS }, () => desk.buildkite.startJob());
+function newJobs(): string[] {
+  return Array.from({ length: JOBS }, newJob);
+}
+
+/** Has the whole crowd ask at that time, and a sweep run each minute until every account is back. */
+function gather(keydesk: Keydesk, time: SimulatedTime, at: number, conflicts: () => number): Crowd {
+  const { clock } = time;
   const crowd: Crowd = {
     firstLeases: [],
     refusedAtFirst: [],
     rounds: new Map(),
     servedAt: new Map(),
+    shared: [],
     firstConflicts: 0,
     cycle: 0,
   };
-  const round = async (job: Job, jobToken: string, asked: (answer: Asked) => void) => {
-    crowd.rounds.set(job, (crowd.rounds.get(job) ?? 0) + 1);
-    const answer = await desk.ask(jobToken, 'crowded');
-    asked(answer);
-    const { now } = agenda.clock;
+  const leases: { readonly account: string; readonly from: number; readonly until: number }[] = [];
+  const served = (job_id: string, grant: PooledGrant) => {
+    const { service_account: account, leased_at: from, expires_at: until } = grant;
+    if (leases.some((other) => other.account === account && other.from < until && from < other.until))
+      crowd.shared.push(`${account} was leased to job ${job_id} while it was another's`);
+    leases.push({ account, from, until });
+    crowd.servedAt.set(job_id, clock.now());
+    crowd.cycle = until + CLOCK_MARGIN_MS - from;
+    // Each ends at a time of its own, by its place in the crowd.
+    const heldFor = 1 + (leases.length % TTL_SECONDS);
+    const end = { job_id, pipeline_id: undefined, by: 'job.finished' } as const;
+    time.at(clock.now() + heldFor * 1000, () => endJob(keydesk.sweeping, end));
+  };
+  const round = async (job_id: string): Promise<HandOut['outcome']> => {
+    crowd.rounds.set(job_id, (crowd.rounds.get(job_id) ?? 0) + 1);
+    const answer = await ask(keydesk, job_id, 'crowded');
     if (answer.outcome === 'issued') {
-      crowd.servedAt.set(job, now);
-      agenda.add(now + random.between(1, TTL_SECONDS) * 1000, () => desk.endJob(job.id));
-      return;
+      served(job_id, answer.grant as PooledGrant);
+      return answer.outcome;
     }
     const { refusal } = answer;
     if (!('retryAfter' in refusal)) throw new Error(`was refused for good: ${refusal.reason}`);
-    if (now - at < PATIENCE)
-      agenda.add(now + refusal.retryAfter * 1000, async () => round(job, await desk.jobToken(job), () => {}));
+    if (clock.now() - at < PATIENCE) time.at(clock.now() + refusal.retryAfter * 1000, () => round(job_id));
+    return answer.outcome;
   };
-  agenda.add(at, async () => {
-    const tokens = await Promise.all(jobs.map((job) => desk.jobToken(job)));
+  time.at(at, async () => {
     const before = conflicts();
     const begun = performance.now();
     await Promise.all(
-      jobs.map((job, index) => {
+      newJobs().map(async (job_id) => {
         const asking = performance.now();
-        return round(job, tokens[index] as string, ({ outcome }) => {
-          const now = performance.now();
-          if (outcome === 'issued') crowd.firstLeases.push({ took: now - asking, after: now - begun });
-          else crowd.refusedAtFirst.push(now - asking);
-        });
+        const outcome = await round(job_id);
+        const now = performance.now();
+        if (outcome === 'issued') crowd.firstLeases.push({ took: now - asking, after: now - begun });
+        else crowd.refusedAtFirst.push(now - asking);
       }),
     );
     crowd.firstConflicts = conflicts() - before;
-    crowd.cycle = await cycleOf(desk);
   });
   const sweepAt = (minute: number) =>
-    agenda.add(minute, async () => {
-      const { pools } = await desk.sweep();
+    time.at(minute, async () => {
+      const { pools } = await sweep(keydesk.sweeping);
       const back = [pools.crowded, pools.quiet].every((pool) => pool?.free === POOL);
       const over = crowd.servedAt.size === JOBS && back;
       if (!over && minute - at < PATIENCE) sweepAt(minute + MINUTE);
@@ -172,7 +276,7 @@ function gather(desk: SimulatedDesk, agenda: Agenda, at: number, conflicts: () =
 function print(crowd: Crowd, alone: readonly number[], unleased: readonly number[]): void {
   const burst = Math.max(...crowd.firstLeases.map(({ after }) => after));
   const leases = crowd.firstLeases.length;
-  row('leases of the first burst', leases, '', `${JOBS - leases} told to wait`);
+  row('leases of the first burst', leases, '', `${JOBS - leases} asked to wait`);
   row('leases a second of real time, first burst', (leases / burst) * 1000, '/s');
   const took = crowd.firstLeases.map((lease) => lease.took);
   for (const [name, share] of [
@@ -183,17 +287,15 @@ function print(crowd: Crowd, alone: readonly number[], unleased: readonly number
     const times = (values: readonly number[]) => `${(quantile(values, share) / base).toFixed(1)} × alone`;
     row(`a lease alone, ${name}`, base, 'ms');
     row(`a lease of the first burst, ${name}`, quantile(took, share), 'ms', times(took));
-    row(`being told to wait, first burst, ${name}`, quantile(crowd.refusedAtFirst, share), 'ms');
+    row(`being asked to wait, first burst, ${name}`, quantile(crowd.refusedAtFirst, share), 'ms');
     row(`as many at once that need no lease, ${name}`, quantile(unleased, share), 'ms', times(unleased));
   }
 }
 
-/** Milliseconds from a lease until no token of it can be accepted any more: no account can serve again sooner. */
-async function cycleOf({ ledger }: SimulatedDesk): Promise<number> {
-  const leased = await ledger.collection('service_accounts').where('state', '==', 'leased').limit(1).get();
-  const account = leased.docs[0] && toAccount(leased.docs[0]);
-  if (!account) throw new Error('no account is leased');
-  return account.rests_until - (account.leased_at ?? 0);
+/** The value that `share` of the values do not exceed; NaN of none. */
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
 /** Counts the commits that Firestore refuses because somebody wrote in between. */

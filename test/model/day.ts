@@ -12,6 +12,7 @@ import { type Seeded, seeded } from './seeded.ts';
 import { type CredentialName, createSetting, jobId } from './setting.ts';
 import type { GrantRecord } from './stores.ts';
 import { World } from './world.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
 
 const TTL = { config: 10, export: 5, admin: 15, cache: 15 };
 const SLOTS = 8;
@@ -110,7 +111,7 @@ class Course {
   }
 
   async play(): Promise<Day> {
-    const begun = performance.now();
+    const begun = systemClock.now();
     const start = this.#world.now();
     const { jobs, seed, hours, sweeps = true } = this.#options;
     const plans = planDay(seeded(seed), { jobs, start, hours, longestTtl: TTL.admin * MINUTE });
@@ -142,7 +143,7 @@ class Course {
       sweepFailures: this.#sweepFailures,
       judged: this.#desk.oracle.judged,
       simulatedMs: this.#world.now() - start,
-      realMs: performance.now() - begun,
+      realMs: systemClock.now() - begun,
     };
   }
 
