@@ -1,0 +1,24 @@
+// Every mutation that the tests must notice, and those that they need not.
+
+import type { Mutation } from './mutation.ts';
+import { BLOCKS } from './mutations/blocks.ts';
+import { BOUNDARY } from './mutations/boundary.ts';
+import { COOLDOWN } from './mutations/cooldown.ts';
+import { ISSUANCE } from './mutations/issuance.ts';
+import { NARROWED } from './mutations/narrowed.ts';
+import { POOL } from './mutations/pool.ts';
+import { REVOCATION } from './mutations/revocation.ts';
+import { SECRETS } from './mutations/secrets.ts';
+import { SWEEP_GUARDS } from './mutations/sweep.ts';
+
+export const MUTATIONS: readonly Mutation[] = [
+  ...ISSUANCE,
+  ...BLOCKS,
+  ...REVOCATION,
+  ...POOL,
+  ...COOLDOWN,
+  ...SWEEP_GUARDS,
+  ...SECRETS,
+  ...NARROWED,
+  ...BOUNDARY,
+];

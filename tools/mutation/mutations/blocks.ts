@@ -1,0 +1,98 @@
+// Guards of blocks (I2): what an operator ended and blocked receives nothing until the block is removed.
+
+import type { Mutation } from '../mutation.ts';
+
+const GRANT_LIFE = 'shared/core/grant-life.ts';
+const HAND_OUT = 'shared/hand-out.ts';
+
+const MODEL = 'test/model/lifecycle.test.ts';
+const GRANT_LIFE_TEST = 'test/unit/core/grant-life.test.ts';
+
+const noSecondLookShared = {
+  file: HAND_OUT,
+  find: `    parts.ledger.barred(request),
+    openFor(`,
+  replace: `    undefined,
+    openFor(`,
+};
+const noSecondLookPooled = {
+  file: HAND_OUT,
+  find: `        parts.ledger.barred(request),
+        startMinting(`,
+  replace: `        undefined,
+        startMinting(`,
+};
+
+export const BLOCKS: readonly Mutation[] = [
+  {
+    id: 'kill-switch-looks-before-block',
+    breaks: 'I2',
+    means: 'The kill switch reads the grants before its block is on record.',
+    evidence: 'the kill switch reads the grants before its barrier stands',
+    aliases: ['M16'],
+    edits: [
+      {
+        file: 'shared/kill-switch.ts',
+        find: `  await killLedger.record(id, { ...act, thrown_at: clock.now(), lifted_at: null, lifted_by: null });
+  const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);`,
+        replace: `  const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);
+  await killLedger.record(id, { ...act, thrown_at: clock.now(), lifted_at: null, lifted_by: null });`,
+      },
+    ],
+    killers: [MODEL],
+  },
+  {
+    id: 'no-second-look-for-blocks',
+    breaks: 'I2',
+    means: 'Blocks are not read again after the reservation is on record.',
+    evidence: 'barriers are not asked for after the reservation',
+    edits: [noSecondLookShared, noSecondLookPooled],
+    killers: [MODEL],
+  },
+  {
+    id: 'no-second-look-shared',
+    breaks: 'I2',
+    means: 'Blocks are not read again after the reservation of a grant that needs no lease.',
+    aliases: ['M17'],
+    edits: [noSecondLookShared],
+    killers: [MODEL],
+  },
+  {
+    id: 'no-second-look-pooled',
+    breaks: 'I2',
+    means: 'Blocks are not read again after the reservation of a grant on a pooled account.',
+    aliases: ['M18'],
+    edits: [noSecondLookPooled],
+    killers: [MODEL],
+  },
+  {
+    id: 'blocks-ignored',
+    breaks: 'I2',
+    means: 'No request is refused because of a block.',
+    evidence: 'barriers are not asked for at all',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: '  return barredBy(barriers, { ...toWho(request.claims), ...toWhy(request), reserved_at: now, issued_at: null });',
+        replace: `  barredBy(barriers, { ...toWho(request.claims), ...toWhy(request), reserved_at: now, issued_at: null });
+  return undefined;`,
+      },
+    ],
+    killers: [GRANT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'blind-blocks',
+    breaks: 'I6',
+    means: 'A block is recorded without the condition that nobody else recorded one, and another is lost.',
+    evidence: 'a barrier is recorded blindly and another is lost',
+    edits: [
+      {
+        file: 'shared/ledger/kill-ledger.ts',
+        find: `    if (read.updateTime) batch.update(read.ref, stored, { lastUpdateTime: read.updateTime });
+    else batch.create(read.ref, stored);`,
+        replace: '    batch.set(read.ref, stored);',
+      },
+    ],
+    killers: [MODEL],
+  },
+];

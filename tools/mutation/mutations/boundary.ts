@@ -1,0 +1,201 @@
+// Guards where data comes in from outside or goes out: job tokens, webhooks, policies, HTTP, responses.
+
+import type { Mutation } from '../mutation.ts';
+
+const GRANT_LIFE = 'shared/core/grant-life.ts';
+const HELD_TOKEN_HANDLER = 'functions/held-token-handler.ts';
+const HTTP = 'functions/http.ts';
+const ISSUER_KEYS = 'shared/buildkite/issuer-keys.ts';
+
+const TOKEN_HTTP_TEST = 'test/http/token-http.test.ts';
+const ISSUER_KEYS_TEST = 'test/unit/buildkite/issuer-keys.test.ts';
+
+export const BOUNDARY: readonly Mutation[] = [
+  {
+    id: 'expiry-of-token-not-of-grant',
+    breaks: 'answers',
+    means: 'expires_in is that of the ID token, although the rules reject it when its grant expires.',
+    aliases: ['M02'],
+    edits: [
+      {
+        file: 'shared/hand-out.ts',
+        find: 'expires_at: Math.min(minted.expires_at, activated.grant.expires_at),',
+        replace: 'expires_at: minted.expires_at,',
+      },
+    ],
+    killers: ['test/http/hand-out.test.ts', 'test/http/rfc/rfc8693.test.ts'],
+  },
+  {
+    id: 'keys-for-ever',
+    breaks: 'verification',
+    means: 'Keys of the issuer are used for ever while it is down.',
+    aliases: ['M09'],
+    edits: [
+      {
+        file: ISSUER_KEYS,
+        find: `    if (age > USABLE_MS) await this.#fetch();
+    else if (age > STALE_MS)`,
+        replace: '    if (age > STALE_MS)',
+      },
+    ],
+    killers: [ISSUER_KEYS_TEST],
+  },
+  {
+    id: 'key-called-unknown-while-issuer-fails',
+    breaks: 'answers',
+    means: 'A key is called unknown although the issuer could not be asked.',
+    aliases: ['M10'],
+    edits: [
+      {
+        file: ISSUER_KEYS,
+        find: 'if (this.#failure === undefined && this.#clock.now() - this.#fetchedAt < UNKNOWN_KEY_PAUSE_MS) throw error;',
+        replace: 'if (this.#clock.now() - this.#fetchedAt < UNKNOWN_KEY_PAUSE_MS) throw error;',
+      },
+    ],
+    killers: [ISSUER_KEYS_TEST],
+  },
+  {
+    id: 'list-of-audiences',
+    breaks: 'verification',
+    means: 'A job token for several audiences is accepted.',
+    aliases: ['M11'],
+    edits: [
+      {
+        file: 'shared/buildkite/job-token.ts',
+        find: `    if (payload.aud !== policy.audience) return refuse('job_token_audience_wrong');\n`,
+        replace: '',
+      },
+    ],
+    killers: ['test/http/bad-job-tokens.test.ts'],
+  },
+  {
+    id: 'webhook-from-the-future',
+    breaks: 'verification',
+    means: 'A webhook is accepted that was signed more than five minutes in the future.',
+    aliases: ['M15'],
+    edits: [
+      {
+        file: 'shared/core/webhook-signature.ts',
+        find: `  if (Number(timestamp) > input.now + SIGNATURE_WINDOW) return 'signature_in_future';\n`,
+        replace: '',
+      },
+    ],
+    killers: ['test/unit/core/webhook-signature.test.ts'],
+  },
+  {
+    id: 'introspection-tells-end-of-grant',
+    breaks: 'answers',
+    means: 'Introspection says that a token lives as long as its grant.',
+    aliases: ['M25'],
+    edits: [
+      {
+        file: HELD_TOKEN_HANDLER,
+        find: 'const expires_at = Math.min(token?.expires_at ?? 0, grant.expires_at);',
+        replace: 'const expires_at = token ? grant.expires_at : 0;',
+      },
+    ],
+    killers: ['test/http/introspect.test.ts'],
+  },
+  {
+    id: 'introspection-of-expired-token',
+    breaks: 'answers',
+    means: 'Introspection calls an expired token active.',
+    aliases: ['M25'],
+    edits: [
+      {
+        file: HELD_TOKEN_HANDLER,
+        find: '  return live && expires_at > now ? { expires_at } : undefined;',
+        replace: '  return live && token && now > 0 ? { expires_at } : undefined;',
+      },
+    ],
+    killers: ['test/http/introspect.test.ts'],
+  },
+  {
+    id: 'rules-accept-any-provider',
+    breaks: 'verification',
+    means: 'The generated rules accept users of any sign-in provider.',
+    aliases: ['M27'],
+    edits: [
+      {
+        file: 'shared/core/firestore-rules.ts',
+        find: `    "    && request.auth.token.firebase.sign_in_provider == 'custom'",\n`,
+        replace: '',
+      },
+    ],
+    killers: ['test/emulator/rules.test.ts'],
+  },
+  {
+    id: 'endless-body-read-on',
+    breaks: 'limits',
+    means: 'A body is read on beyond what is dropped for the client to see the response.',
+    aliases: ['N01'],
+    edits: [{ file: HTTP, find: '      else if (size > DRAIN_LIMIT + limit) break;\n', replace: '' }],
+    killers: [TOKEN_HTTP_TEST],
+    knownSurvivor: true,
+  },
+  {
+    id: 'body-without-deadline',
+    breaks: 'limits',
+    means: 'The service waits for the rest of a body for ever.',
+    aliases: ['N02'],
+    edits: [{ file: HTTP, find: '    () => message.destroy(),\n', replace: '    () => {},\n' }],
+    killers: [TOKEN_HTTP_TEST],
+  },
+  {
+    id: 'job-token-of-any-size',
+    breaks: 'limits',
+    means: 'A job token of more than 8 KiB is verified.',
+    aliases: ['N03'],
+    edits: [
+      {
+        file: 'functions/token-handler.ts',
+        find: 'if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT)',
+        replace: 'if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT * 1024)',
+      },
+    ],
+    killers: [TOKEN_HTTP_TEST],
+  },
+  {
+    id: 'credential-opens-ledger',
+    breaks: 'I7',
+    means: 'A policy may open the collections of the ledger to jobs.',
+    aliases: ['N06'],
+    edits: [
+      {
+        file: 'shared/core/policy.ts',
+        find: `LEDGER_COLLECTIONS.includes(path.split('/', 1)[0] ?? '')`,
+        replace: 'LEDGER_COLLECTIONS.includes(path)',
+      },
+    ],
+    killers: ['test/unit/core/policy-pool.test.ts'],
+  },
+  {
+    id: 'renewal-in-another-database',
+    breaks: 'I3',
+    means: 'A grant is renewed for another database than its record names.',
+    aliases: ['N12'],
+    edits: [
+      {
+        file: 'shared/core/grant-target.ts',
+        find: `        existing.project === credential.project &&
+        existing.database === credential.database`,
+        replace: '        existing.project === credential.project',
+      },
+    ],
+    killers: ['test/unit/core/grant-promises.test.ts'],
+  },
+  {
+    id: 'clock-set-back-refuses',
+    breaks: 'limits',
+    means: 'After the clock is set back, requests are counted in a minute that lies ahead.',
+    aliases: ['N16'],
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: '  const same = now - minute_at < 60_000 && now >= minute_at;',
+        replace: '  const same = now - minute_at < 60_000;',
+      },
+    ],
+    killers: ['test/unit/core/grant-life.test.ts'],
+  },
+];

@@ -1,0 +1,183 @@
+// Guards of the cooldown (I5): a pooled account is re-enabled only when the last token issued from it has expired.
+
+import type { Mutation } from '../mutation.ts';
+
+const ACCOUNT_LIFE = 'shared/core/account-life.ts';
+const ENABLE_ACCOUNT = 'shared/google/enable-account.ts';
+const GRANT_LIFE = 'shared/core/grant-life.ts';
+const SWEEP_ACCOUNTS = 'shared/sweep-accounts.ts';
+
+const MODEL = 'test/model/lifecycle.test.ts';
+const ACCOUNT_LIFE_TEST = 'test/unit/core/account-life.test.ts';
+const CHANGE_ACCOUNT_TEST = 'test/unit/google/change-account.test.ts';
+const SWEEP_AT_ONCE_TEST = 'test/http/sweep-at-once.test.ts';
+
+export const COOLDOWN: readonly Mutation[] = [
+  {
+    id: 'enabled-before-cooldown-ends',
+    breaks: 'I5',
+    means: 'An account is re-enabled before its cooldown is over.',
+    evidence: 'an account is enabled before it has rested',
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: `  if (existing.state !== 'resting' || existing.rests_until > now) return undefined;`,
+        replace: `  if (existing.state !== 'resting') return undefined;`,
+      },
+      {
+        file: SWEEP_ACCOUNTS,
+        find: `({ account: { state, rests_until } }) => state === 'resting' && rests_until <= now`,
+        replace: `({ account: { state, rests_until } }) => state === 'resting' && rests_until <= now + 86_400_000`,
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'enabled-without-claim',
+    breaks: 'I5',
+    means: 'A sweep re-enables an account without first recording that it does.',
+    evidence: 'an account is enabled without a claim',
+    edits: [
+      {
+        file: SWEEP_ACCOUNTS,
+        find: `  const claimed = await sweepLedger.beginToWake(email);
+  if (!claimed || claimed.waking_at === null) return undefined;`,
+        replace: '  const claimed = { waking_at: clock.now() };',
+      },
+      {
+        file: ACCOUNT_LIFE,
+        find: `  if (existing.state !== 'resting' || existing.waking_at !== waking_at) return undefined;`,
+        replace: `  if (existing.state !== 'resting') return undefined;`,
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'claim-taken-over',
+    breaks: 'I5',
+    means: 'A sweep claims an account that another sweep is re-enabling.',
+    aliases: ['N08'],
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: '  if (existing.waking_at !== null && existing.waking_at + WAKING_MS > now) return undefined;\n',
+        replace: '',
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'one-claim-for-two-sweeps',
+    breaks: 'I5',
+    means: 'Of two sweeps that begin in one millisecond, each takes the one claim as its own.',
+    evidence: 'two sweeps that begin in one millisecond take one claim for theirs',
+    edits: [
+      {
+        file: 'shared/ledger/sweep-ledger.ts',
+        find: '    beginToWake: (email) => moveAccount(email, beginToWake),',
+        replace: `    beginToWake: (email) =>
+      moveAccount(email, (existing, at) => (existing.waking_at === at ? existing : beginToWake(existing, at))),`,
+      },
+    ],
+    killers: [SWEEP_AT_ONCE_TEST, MODEL],
+  },
+  {
+    id: 'enable-request-repeated',
+    breaks: 'I5',
+    means: 'A request to enable an account is sent again when it was not answered.',
+    evidence: 'a request to enable is sent again when it was not answered',
+    edits: [
+      {
+        file: ENABLE_ACCOUNT,
+        find: `    const answer = await askAsService({ what, url, method: 'POST', json: {}, until });
+    expectAnswer(what, answer, z.object({}));`,
+        replace: `    await insist(patience, async () => {
+      const answer = await askAsService({ what, url, method: 'POST', json: {}, until });
+      expectAnswer(what, answer, z.object({}));
+    });`,
+      },
+    ],
+    killers: [CHANGE_ACCOUNT_TEST, MODEL],
+  },
+  {
+    id: 'renewal-keeps-old-cooldown',
+    breaks: 'I5',
+    means: 'A renewal does not move the end of the cooldown of its account.',
+    evidence: 'a renewal does not move the rest of its account',
+    aliases: ['M30'],
+    edits: [
+      {
+        file: 'shared/ledger/issuing-ledger.ts',
+        find: '      if (!free) renewLease(batch, accountDocument(ledger, after.service_account), after);\n      else {',
+        replace: '      if (free) {',
+      },
+    ],
+    killers: ['test/http/pool.test.ts', MODEL],
+  },
+  {
+    id: 'lease-without-mint-margin',
+    breaks: 'I5',
+    means: 'A lease does not count the time that minting takes, nor the clock margin.',
+    evidence: 'the lease does not count the margins of the mint',
+    edits: [
+      { file: GRANT_LIFE, find: 'pooled_service_account: 20_000 };', replace: 'pooled_service_account: 0 };' },
+      {
+        file: ACCOUNT_LIFE,
+        find: 'rests_until: Math.max(existing?.rests_until ?? 0, grant.expires_at + CLOCK_MARGIN_MS),',
+        replace: 'rests_until: Math.max(existing?.rests_until ?? 0, grant.expires_at),',
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'enable-request-after-its-time',
+    breaks: 'I5',
+    means: 'A request to enable an account is sent after the time of its claim, as by an instance that was frozen.',
+    aliases: ['M07'],
+    edits: [
+      {
+        file: ENABLE_ACCOUNT,
+        find: `method: 'POST', json: {}, until });`,
+        replace: `method: 'POST', json: {} });`,
+      },
+    ],
+    killers: [CHANGE_ACCOUNT_TEST],
+  },
+  {
+    id: 'retry-after-freeze',
+    breaks: 'I5',
+    means: 'A retry is sent after its time, as by an instance that was frozen during the pause.',
+    aliases: ['M24'],
+    edits: [{ file: 'shared/insist.ts', find: '      if (clock.now() >= until) throw error;\n', replace: '' }],
+    killers: ['test/unit/insist.test.ts'],
+  },
+  {
+    id: 'sweep-enables-after-claim',
+    breaks: 'I5',
+    means: 'A sweep goes on to re-enable an account that it claimed too long ago.',
+    aliases: ['M26'],
+    edits: [
+      {
+        file: SWEEP_ACCOUNTS,
+        find: `  if (clock.now() >= until) throw new Error('no time left to enable it; a later sweep does');\n`,
+        replace: '',
+      },
+    ],
+    killers: [SWEEP_AT_ONCE_TEST, MODEL],
+    knownSurvivor: true,
+  },
+  {
+    id: 'recheck-while-enabling',
+    breaks: 'I5',
+    means: 'An account is recorded as checked while a sweep re-enables it.',
+    aliases: ['N09'],
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: `  return existing.state === 'resting' && existing.waking_at === null ? { ...existing, checked_at: now } : undefined;`,
+        replace: `  return existing.state === 'resting' ? { ...existing, checked_at: now } : undefined;`,
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST],
+  },
+];

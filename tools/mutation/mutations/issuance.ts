@@ -1,0 +1,247 @@
+// Guards of issuance (I1, I2): a token is on record before it leaves, and what has ended receives none.
+
+import type { Mutation } from '../mutation.ts';
+
+const HAND_OUT = 'shared/hand-out.ts';
+const GRANT_LIFE = 'shared/core/grant-life.ts';
+const ISSUING_LEDGER = 'shared/ledger/issuing-ledger.ts';
+const RECORDS = 'shared/ledger/records.ts';
+
+const MODEL = 'test/model/lifecycle.test.ts';
+const GRANT_TEST = 'test/unit/core/grant.test.ts';
+const GRANT_LIFE_TEST = 'test/unit/core/grant-life.test.ts';
+
+const noTombstoneInActivate = {
+  file: GRANT_LIFE,
+  find: `  if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
+  if (!existing)`,
+  replace: '  if (!existing)',
+};
+const noEndInActivate = {
+  file: GRANT_LIFE,
+  find: `  const over = endedRefusal(existing);
+  if (over) return { refusal: over };
+  if (existing.state === 'expired')`,
+  replace: `  if (existing.state === 'expired')`,
+};
+const noGrantSteps = { file: RECORDS, find: '  checkGrantStep(before, after);\n', replace: '' };
+
+export const ISSUANCE: readonly Mutation[] = [
+  {
+    id: 'token-not-recorded',
+    breaks: 'I1',
+    means: 'A token is returned and no record of it is written.',
+    evidence: 'a token leaves without its record',
+    edits: [
+      {
+        file: HAND_OUT,
+        find: `  const activated = await parts.ledger.activate({ ...token, ...leased }, reserved);
+  if ('refusal' in activated) return refuse(activated.refusal);`,
+        replace: '  const activated = { grant };',
+      },
+    ],
+    killers: ['test/http/hand-out.test.ts', MODEL],
+  },
+  {
+    id: 'token-recorded-alongside',
+    breaks: 'I1',
+    means: 'A token is returned while its record is still being written.',
+    evidence: 'a token leaves beside the commit of its record, not after it',
+    edits: [
+      {
+        file: HAND_OUT,
+        find: `  const activated = await parts.ledger.activate({ ...token, ...leased }, reserved);
+  if ('refusal' in activated) return refuse(activated.refusal);`,
+        replace: `  parts.ledger.activate({ ...token, ...leased }, reserved).catch(() => {});
+  const activated = { grant };`,
+      },
+    ],
+    killers: ['test/http/token-unavailable.test.ts', MODEL],
+  },
+  {
+    id: 'renewal-forgets-live-tokens',
+    breaks: 'I1',
+    means: 'A renewal drops the earlier tokens of the grant from its record while they live.',
+    evidence: 'a renewal drops the tokens that still live from the record',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `'active' : 'issuing',
+    tokens,`,
+        replace: `'active' : 'issuing',
+    tokens: [],`,
+      },
+    ],
+    killers: ['test/unit/core/grant-promises.test.ts', MODEL],
+  },
+  {
+    id: 'reservation-ignores-tombstone',
+    breaks: 'I2',
+    means: 'The reservation does not refuse a job whose end is on record.',
+    evidence: 'the reservation does not ask for the tombstone',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `  if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
+  const barred`,
+        replace: '  const barred',
+      },
+    ],
+    killers: [GRANT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'recording-ignores-every-end',
+    breaks: 'I2',
+    means: 'Recording a token checks neither the tombstone nor the end of the grant.',
+    evidence: 'recording a token asks neither for the tombstone nor whether the grant was ended',
+    edits: [noTombstoneInActivate, noEndInActivate],
+    killers: [GRANT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'recording-ignores-every-end-and-step',
+    breaks: 'I2',
+    means: 'Recording a token checks neither the tombstone nor the end of the grant, and the ledger writes any step.',
+    evidence: 'the same, and the ledger does not check its steps either',
+    edits: [noTombstoneInActivate, noEndInActivate, noGrantSteps],
+    killers: [GRANT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'recording-ignores-end-of-grant',
+    breaks: 'I2',
+    means: 'Recording a token checks the tombstone, and not whether the grant alone was ended.',
+    evidence: 'recording a token does not ask whether the grant was ended, only for the tombstone',
+    edits: [noEndInActivate],
+    killers: [GRANT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'recording-ignores-tombstone',
+    breaks: 'I2',
+    means: 'Recording a token checks whether the grant was ended, and not the tombstone.',
+    evidence: 'recording a token does not ask for the tombstone, only whether the grant was ended',
+    edits: [noTombstoneInActivate],
+    killers: [GRANT_TEST],
+    secondGuard: 'The end of a job marks its grants, and recording a token checks that mark.',
+  },
+  {
+    id: 'recording-ignores-tombstone-and-mark',
+    breaks: 'I2',
+    means: 'Recording a token checks neither the tombstone nor the mark that the end of a job puts on its grants.',
+    evidence: "the same, and the mark that a job's end puts on its grants is not asked for",
+    edits: [
+      noTombstoneInActivate,
+      {
+        file: GRANT_LIFE,
+        find: `  const { state, ended_by, job_ended_at } = existing;
+  if (job_ended_at !== null) return { reason: 'job_ended', ended_at: job_ended_at };`,
+        replace: '  const { state, ended_by } = existing;',
+      },
+    ],
+    killers: [GRANT_TEST],
+    secondGuard: 'A grant says by what it was ended, and recording a token checks that.',
+  },
+  {
+    id: 'blind-writes',
+    breaks: 'I2',
+    means: 'Records are written without the condition that nobody changed them since they were read.',
+    evidence: 'conditional writes are made blind',
+    edits: [
+      {
+        file: RECORDS,
+        find: `  if (updated) batch.update(document, data, { lastUpdateTime: updated });
+  else batch.create(document, data);`,
+        replace: '  batch.set(document, data);',
+      },
+    ],
+    killers: ['test/http/ledger/races.test.ts', MODEL],
+  },
+  {
+    id: 'ended-grant-after-expiry',
+    breaks: 'I2',
+    means: 'A grant that was released or killed can be issued again once it has expired.',
+    evidence: 'a grant that was returned or killed may be had again once expired',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `  const ended = ended_by !== null && ended_by !== 'clock';`,
+        replace: `  const ended = state !== 'expired' && ended_by !== null && ended_by !== 'clock';`,
+      },
+    ],
+    killers: [GRANT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'release-of-shared-not-recorded',
+    breaks: 'I2',
+    means: 'The release of a grant that can only expire is not recorded, so its job can renew it.',
+    evidence: 'an early return of a grant that can only expire is not recorded',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `  return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };`,
+        replace: `  if (ended.kind === 'service_account') return how.by === 'early_return' ? undefined : ended;
+  return { ...ended, state: 'revoking' };`,
+      },
+    ],
+    killers: [GRANT_LIFE_TEST, 'test/http/revoke.test.ts', MODEL],
+  },
+  {
+    id: 'expired-grants-not-marked',
+    breaks: 'I2',
+    means: 'The end of a job does not mark its expired grants, so a request on its way finds them unchanged.',
+    evidence: 'the end does not mark expired grants of the job',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `  if (existing.state === 'expired') return marked;`,
+        replace: `  if (existing.state === 'expired') return undefined;`,
+      },
+    ],
+    killers: [GRANT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'ended-shared-grants-not-marked',
+    breaks: 'I2',
+    means: 'The end of a job does not mark its grants of shared accounts that were ended before.',
+    aliases: ['M29'],
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: '  if (withJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;',
+        replace: '  if (existing.ended_at !== null) return undefined;',
+      },
+    ],
+    killers: [GRANT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'unreadable-grants-not-touched',
+    breaks: 'I2',
+    means: 'The end of a job leaves grants it cannot read unchanged, so a request on its way does not notice the end.',
+    aliases: ['M12'],
+    edits: [
+      {
+        file: 'shared/ledger/ending-ledger.ts',
+        find: `    for (const read of reads)
+      if (unreadable.includes(read.id) && read.updateTime)
+        batch.update(read.ref, toStored({ job_ended_at: at }), { lastUpdateTime: read.updateTime });
+`,
+        replace: '',
+      },
+    ],
+    killers: ['test/http/webhook-failures.test.ts', 'test/http/ledger/races.test.ts'],
+    knownSurvivor: true,
+  },
+  {
+    id: 'token-recorded-too-late',
+    breaks: 'I1',
+    means: 'A token is recorded after its caller was answered 503.',
+    aliases: ['M01'],
+    edits: [
+      {
+        file: ISSUING_LEDGER,
+        find: `        if (clock.now() >= until) throw new Error('too late to record a token');\n`,
+        replace: '',
+      },
+    ],
+    killers: ['test/http/token-unavailable.test.ts', MODEL],
+    knownSurvivor: true,
+  },
+];

@@ -1,0 +1,189 @@
+// Guards of tokens that are narrowed to a bucket: disabling their account need not end them, so only the clock does.
+
+import type { Mutation } from '../mutation.ts';
+
+const ACCOUNT_LIFE = 'shared/core/account-life.ts';
+const DOWNSCOPE = 'shared/google/downscope.ts';
+const GRANT_LIFE = 'shared/core/grant-life.ts';
+const GRANT_TARGET = 'shared/core/grant-target.ts';
+const MINT = 'shared/google/mint.ts';
+
+const MODEL = 'test/model/lifecycle.test.ts';
+const GRANT_TEST = 'test/unit/core/grant.test.ts';
+const GRANT_LIFE_TEST = 'test/unit/core/grant-life.test.ts';
+const GRANT_PROMISES_TEST = 'test/unit/core/grant-promises.test.ts';
+const STORAGE_TEST = 'test/http/storage.test.ts';
+
+export const NARROWED: readonly Mutation[] = [
+  {
+    id: 'narrowed-called-revoked',
+    breaks: 'I3',
+    means: 'The grant of narrowed tokens is called revoked once its account is disabled.',
+    evidence: 'their grant is called `revoked` once its account is disabled',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `  return existing.revocation === 'expiry'
+    ? { ...existing, dead_at: existing.expires_at }
+    : { ...existing, state: 'revoked', dead_at: now };`,
+        replace: `  return { ...existing, state: 'revoked', dead_at: now };`,
+      },
+    ],
+    killers: [GRANT_TEST, MODEL],
+  },
+  {
+    id: 'narrowed-account-not-disabled',
+    breaks: 'I3',
+    means: 'The end of a job does not have the account of its narrowed tokens disabled.',
+    evidence: 'the end of their job does not have the account disabled',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `  return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };`,
+        replace: `  return ended.revocation === 'expiry' ? ended : { ...ended, state: 'revoking' };`,
+      },
+    ],
+    killers: [GRANT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'narrowed-account-does-not-cool-down',
+    breaks: 'I6',
+    means: 'The account of narrowed tokens does not cool down once it is disabled.',
+    evidence: 'the account does not go to rest with that',
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: `      return grant.dead_at !== null && account.state === 'revoking'
+        ? { ...rest(account, now), disabled_at: now }
+        : undefined;`,
+        replace: '      return undefined;',
+      },
+    ],
+    killers: [STORAGE_TEST, MODEL],
+  },
+  {
+    id: 'waiting-grant-never-ends',
+    breaks: 'I6',
+    means: 'A grant that waits for the end of its tokens is never ended by the clock.',
+    evidence: "a grant that waits for its tokens' end is never ended by the clock",
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `  if (existing.state === 'revoked' || existing.state === 'expired' || existing.expires_at + margin > now)
+    return undefined;`,
+        replace: `  if (existing.state === 'revoked' || existing.state === 'expired' || existing.expires_at + margin > now)
+    return undefined;
+  if (existing.state === 'revoking' && existing.dead_at !== null) return undefined;`,
+      },
+    ],
+    killers: [GRANT_PROMISES_TEST, MODEL],
+  },
+  {
+    id: 'release-silent-about-live-token',
+    breaks: 'answers',
+    means: 'The response to a release does not say that the token lives on.',
+    evidence: 'a return says nothing of a token that lives on',
+    edits: [
+      {
+        file: 'functions/held-token-handler.ts',
+        find: '    const done: Answer = { status: 200, body: { request_id, ...until } };',
+        replace: '    const done: Answer = { status: 200, body: { request_id } };',
+      },
+    ],
+    killers: ['test/http/revoke.test.ts', STORAGE_TEST],
+  },
+  {
+    id: 'token-not-narrowed',
+    breaks: 'verification',
+    means: 'A token is returned as it was before it was narrowed.',
+    evidence: 'the token leaves as it was before it was narrowed',
+    edits: [
+      {
+        file: MINT,
+        find: '    return storage ? downscope({ ask, clock, stsUrl: parts.stsUrl }, minted, storage) : minted;',
+        replace: `    if (storage) await downscope({ ask, clock, stsUrl: parts.stsUrl }, minted, storage);
+    return minted;`,
+      },
+    ],
+    killers: [STORAGE_TEST],
+  },
+  {
+    id: 'waiting-grant-ends-without-margin',
+    breaks: 'I3',
+    means: 'A grant that waits for the end of its tokens ends without the clock margin.',
+    evidence: 'no margin for clocks at their end',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `existing.state === 'revoking' || existing.kind === 'pooled_service_account' ? CLOCK_MARGIN_MS : 0;`,
+        replace: `existing.dead_at === null && (existing.state === 'revoking' || existing.kind === 'pooled_service_account')
+      ? CLOCK_MARGIN_MS
+      : 0;`,
+      },
+    ],
+    killers: [GRANT_TEST],
+  },
+  {
+    id: 'pooled-token-outlives-record',
+    breaks: 'I5',
+    means: 'A token of a pooled account is recorded that lives longer than the record says.',
+    evidence: 'a token that outlives its record is taken',
+    aliases: ['M04'],
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `  if (existing.kind === 'pooled_service_account' && token.expires_at > existing.expires_at)
+    return late('lives longer than is on record');
+`,
+        replace: '',
+      },
+    ],
+    killers: [GRANT_PROMISES_TEST],
+  },
+  {
+    id: 'token-longer-than-reserved',
+    breaks: 'verification',
+    means: 'A token is accepted from Google that lives longer than was requested.',
+    aliases: ['M03'],
+    edits: [
+      {
+        file: MINT,
+        find: 'if (expires_at > latest || expires_at <= clock.now())',
+        replace: 'if (Number.isNaN(latest) || expires_at <= clock.now())',
+      },
+    ],
+    killers: ['test/http/token-unavailable.test.ts'],
+  },
+  {
+    id: 'narrowed-token-outlives-parent',
+    breaks: 'verification',
+    means: 'A narrowed token is accepted from Google that outlives the token it was made from.',
+    aliases: ['N10'],
+    edits: [
+      {
+        file: DOWNSCOPE,
+        find: `  if (expires_at > parent.expires_at + ROUNDING_MS)
+    throw new Unavailable(WHAT, 'answered a token that outlives the one it was narrowed from');
+`,
+        replace: '',
+      },
+    ],
+    killers: ['test/unit/google/downscope.test.ts'],
+  },
+  {
+    id: 'renewal-in-another-bucket',
+    breaks: 'I7',
+    means: 'A grant of a shared account is renewed for another bucket than its record names.',
+    aliases: ['N14'],
+    edits: [
+      {
+        file: GRANT_TARGET,
+        find: `        existing.service_account === credential.email &&
+        existing.storage?.bucket === credential.storage?.bucket`,
+        replace: '        existing.service_account === credential.email',
+      },
+    ],
+    killers: [GRANT_PROMISES_TEST, STORAGE_TEST],
+    knownSurvivor: true,
+  },
+];

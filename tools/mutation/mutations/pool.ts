@@ -1,0 +1,200 @@
+// Guards of pools (I4): a pooled account serves one job at a time.
+
+import type { Mutation } from '../mutation.ts';
+
+const ACCOUNT_LIFE = 'shared/core/account-life.ts';
+const GRANT_LIFE = 'shared/core/grant-life.ts';
+const HAND_OUT = 'shared/hand-out.ts';
+const ISSUING_LEDGER = 'shared/ledger/issuing-ledger.ts';
+
+const MODEL = 'test/model/lifecycle.test.ts';
+const GRANT_TEST = 'test/unit/core/grant.test.ts';
+const GRANT_LEASES_TEST = 'test/unit/core/grant-leases.test.ts';
+const ACCOUNT_LIFE_TEST = 'test/unit/core/account-life.test.ts';
+
+const noMarginOfPools = {
+  file: GRANT_LIFE,
+  find: `existing.state === 'revoking' || existing.kind === 'pooled_service_account' ? CLOCK_MARGIN_MS : 0;`,
+  replace: `existing.state === 'revoking' ? CLOCK_MARGIN_MS : 0;`,
+};
+
+export const POOL: readonly Mutation[] = [
+  {
+    id: 'busy-account-leased',
+    breaks: 'I4',
+    means: 'An account that is not free is leased.',
+    evidence: 'an account that is not free is leased',
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: `  if (existing && existing.state !== 'free') return undefined;\n`,
+        replace: '',
+      },
+      {
+        file: 'shared/ledger/leases.ts',
+        find: `readable(documents, toAccount).held.find(({ record }) => record.state === 'free');`,
+        replace: 'readable(documents, toAccount).held[0];',
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'pooled-grant-expires-early',
+    breaks: 'I4',
+    means: 'A grant on a pooled account expires without the clock margin, and its account is free at once.',
+    evidence: 'a grant on a pooled account expires without the margin',
+    edits: [
+      noMarginOfPools,
+      {
+        file: ACCOUNT_LIFE,
+        find: 'return rests_until > now || grant.issued_count === 0 ? rest(account, now) : free(account, now);',
+        replace: 'return grant.issued_count === 0 ? rest(account, now) : free(account, now);',
+      },
+    ],
+    killers: [GRANT_TEST, MODEL],
+  },
+  {
+    id: 'pooled-grant-expires-without-margin',
+    breaks: 'I4',
+    means: 'A grant on a pooled account expires without the clock margin; its account cools down as before.',
+    evidence: 'the same margin alone; its account is not freed early',
+    aliases: ['M21'],
+    edits: [noMarginOfPools],
+    killers: [GRANT_TEST],
+    secondGuard: 'The account is free only when its own `rests_until` has passed.',
+  },
+  {
+    id: 'token-of-another-account-recorded',
+    breaks: 'I4',
+    means: 'A token is recorded although its account no longer serves the grant.',
+    evidence: 'a token is recorded whichever account it is from',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `  if (existing.kind === 'pooled_service_account' && existing.service_account !== token.service_account)
+    return late('is from an account that was given back meanwhile');
+`,
+        replace: '',
+      },
+    ],
+    killers: [GRANT_LEASES_TEST, MODEL],
+  },
+  {
+    id: 'pooled-token-minted-alongside',
+    breaks: 'I4',
+    means: 'A token of a pooled account is requested while the lease is still being written.',
+    evidence: 'a pooled token is minted beside the reservation',
+    edits: [
+      {
+        file: ISSUING_LEDGER,
+        find: '    onGoing(latest);',
+        replace: `    (onGoing as (latest: number, lease?: string) => unknown)(
+      latest,
+      after.kind === 'pooled_service_account' ? after.service_account : undefined,
+    );`,
+      },
+      {
+        file: HAND_OUT,
+        find: '    const reserved = await parts.ledger.reserve({ ...request, unusable }, () => {});',
+        replace: `    let minting: Promise<Minted> | undefined;
+    const mintEarly = (latest: number, lease?: string) => {
+      minting ??= startMinting(latest, lease);
+    };
+    const reserved = await parts.ledger.reserve({ ...request, unusable }, mintEarly);`,
+      },
+      {
+        file: HAND_OUT,
+        find: '        startMinting(latest, grant.service_account),',
+        replace: '        minting ?? startMinting(latest, grant.service_account),',
+      },
+    ],
+    killers: [MODEL],
+  },
+  {
+    id: 'replaced-account-not-set-aside',
+    breaks: 'I4',
+    means: 'An account that is replaced by another of its pool is not set aside.',
+    evidence: 'an account that was given back for another is not set aside',
+    edits: [
+      {
+        file: ISSUING_LEDGER,
+        find: '        await setAsideAccount(ledger, batch, existing, clock.now());\n',
+        replace: '',
+      },
+    ],
+    killers: ['test/http/pool.test.ts', MODEL],
+  },
+  {
+    id: 'no-minute-of-cooldown',
+    breaks: 'I4',
+    means: 'A disabled account is free before a late request to disable it can have taken effect.',
+    evidence: 'a disabled account may go free without a rest of a minute',
+    aliases: ['M05'],
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: `state: 'resting', rests_until: Math.max(account.rests_until, now + CLOCK_MARGIN_MS) };`,
+        replace: `state: 'resting', rests_until: Math.max(account.rests_until, now) };`,
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'account-reclaimed-although-changed',
+    breaks: 'I4',
+    means: 'The sweep takes an account back although its record changed since it was found.',
+    evidence: 'an account is taken back from a grant although it changed since it was found',
+    aliases: ['M19'],
+    edits: [
+      {
+        file: 'shared/ledger/sweep-ledger.ts',
+        find: `        isDeepStrictEqual(existing, account) ? setAside(existing, at) : undefined,`,
+        replace: `        isDeepStrictEqual(existing, {}) ? undefined : setAside(existing, at),`,
+      },
+    ],
+    killers: ['test/http/ledger/reclaim.test.ts'],
+  },
+  {
+    id: 'expired-before-token-goes-free',
+    breaks: 'I4',
+    means: 'An account from which no token was minted is free at once, although it may be disabled.',
+    aliases: ['M06'],
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: 'return rests_until > now || grant.issued_count === 0 ? rest(account, now) : free(account, now);',
+        replace: 'return rests_until > now ? rest(account, now) : free(account, now);',
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'account-replaced-while-tokens-live',
+    breaks: 'I4',
+    means: 'Issuance tries another account of the pool although tokens of the grant live.',
+    aliases: ['M22'],
+    edits: [
+      {
+        file: HAND_OUT,
+        find: 'Unavailable.is(error) && error.refused && grant.tokens.length === 0;',
+        replace: 'Unavailable.is(error) && error.refused;',
+      },
+    ],
+    killers: ['test/http/pool.test.ts', MODEL],
+    knownSurvivor: true,
+  },
+  {
+    id: 'account-shared-and-pooled',
+    breaks: 'I4',
+    means: 'A policy may name one account in a pool and elsewhere.',
+    aliases: ['N05'],
+    edits: [
+      {
+        file: 'shared/core/policy.ts',
+        find: '    ...(result.success ? sharedAccountProblems(result.data) : []),\n',
+        replace: '    ...(result.success ? sharedAccountProblems(result.data).slice(0, 0) : []),\n',
+      },
+    ],
+    killers: ['test/unit/core/policy-pool.test.ts'],
+  },
+];

@@ -1,0 +1,197 @@
+// Guards of revocation (I3): access is taken away, that is confirmed, and only then recorded.
+
+import type { Mutation } from '../mutation.ts';
+
+const GRANT_LIFE = 'shared/core/grant-life.ts';
+const ENDING_LEDGER = 'shared/ledger/ending-ledger.ts';
+const GRANT_DOCUMENT = 'shared/ledger/grant-document.ts';
+const REVOKE = 'shared/revoke.ts';
+
+const MODEL = 'test/model/lifecycle.test.ts';
+const GRANT_TEST = 'test/unit/core/grant.test.ts';
+
+export const REVOCATION: readonly Mutation[] = [
+  {
+    id: 'first-reservation-not-on-job',
+    breaks: 'I3',
+    means: 'The first reservation of a grant does not put it on the record of its job.',
+    evidence: "the first reservation does not put the grant on the job's record",
+    edits: [
+      {
+        file: 'shared/ledger/issuing-ledger.ts',
+        find: '    if (!existing) putJob(batch, job, withGrant(record, grant_id, clock.now()));\n',
+        replace: '',
+      },
+    ],
+    killers: ['test/http/ledger/races.test.ts', MODEL],
+  },
+  {
+    id: 'end-leaves-accounts',
+    breaks: 'I3',
+    means: 'The end of a job does not write the records of its pooled accounts.',
+    evidence: 'the end of a job does not write its accounts',
+    edits: [
+      {
+        file: ENDING_LEDGER,
+        find: 'putMove(batch, { read, record: before }, after, accounts, at);',
+        replace: 'putMove(batch, { read, record: before }, after, new Map(), at);',
+      },
+    ],
+    killers: ['test/http/pool.test.ts', MODEL],
+  },
+  {
+    id: 'revoked-before-taken-away',
+    breaks: 'I3',
+    means: 'A grant is recorded as revoked before its access is taken away.',
+    evidence: 'revoked is recorded before access is taken away',
+    edits: [
+      {
+        file: REVOKE,
+        find: `  try {
+    await takeAway(parts, grant, until);`,
+        replace: `  const confirmed = await parts.ledger.confirmTakenAway(grant);
+  try {
+    await takeAway(parts, grant, until);`,
+      },
+      { file: REVOKE, find: '  return parts.ledger.confirmTakenAway(grant);', replace: '  return confirmed;' },
+    ],
+    killers: ['test/http/webhook-failures.test.ts', MODEL],
+  },
+  {
+    id: 'failed-disabling-accepted',
+    breaks: 'I3',
+    means: 'An account that could not be disabled counts as disabled.',
+    evidence: 'a failed disabling is taken for done',
+    edits: [
+      {
+        file: REVOKE,
+        find: 'return parts.disableAccount(grant.service_account, jobReason(grant.job_id), until);',
+        replace: 'return parts.disableAccount(grant.service_account, jobReason(grant.job_id), until).catch(() => {});',
+      },
+    ],
+    killers: ['test/http/pool.test.ts', MODEL],
+  },
+  {
+    id: 'disabling-not-confirmed',
+    breaks: 'I3',
+    means: 'IAM is not asked whether a disabled account is disabled.',
+    evidence: 'disabling is believed without asking IAM',
+    aliases: ['M08'],
+    edits: [
+      {
+        file: 'shared/google/disable-account.ts',
+        find: `      if ((await stateOf(email)) !== 'disabled')
+        throw new Unavailable(what, 'was answered, but the account is not disabled yet');
+`,
+        replace: '',
+      },
+    ],
+    killers: ['test/unit/google/change-account.test.ts', MODEL],
+  },
+  {
+    id: 'failed-closing-accepted',
+    breaks: 'I3',
+    means: 'A grant document that could not be closed counts as closed.',
+    evidence: 'a failed closing of the grant document is taken for done',
+    edits: [
+      {
+        file: REVOKE,
+        find: 'return parts.closeGrantDocument({ project, database, grant_id: idOf(grant) }, parts.clock.now());',
+        replace:
+          'return parts.closeGrantDocument({ project, database, grant_id: idOf(grant) }, parts.clock.now()).catch(() => {});',
+      },
+    ],
+    killers: ['test/http/webhook-failures.test.ts', MODEL],
+  },
+  {
+    id: 'closed-document-reopened',
+    breaks: 'I3',
+    means: 'A request on its way opens a grant document again that was closed.',
+    evidence: 'a closed grant document is opened again by a hand-out on its way',
+    aliases: ['M14'],
+    edits: [{ file: GRANT_DOCUMENT, find: `        if (existing.state === 'ended') return false;\n`, replace: '' }],
+    killers: ['test/http/end-against-hand-out.test.ts', MODEL],
+  },
+  {
+    id: 'document-renewed-blindly',
+    breaks: 'I3',
+    means: 'A grant document is renewed without the condition that nobody closed it since it was read.',
+    evidence: 'a grant document is opened blindly',
+    aliases: ['M13'],
+    edits: [
+      {
+        file: GRANT_DOCUMENT,
+        find: '.update(document(Math.max(existing.expires_at, expires_at)), { lastUpdateTime });',
+        replace: '.update(document(Math.max(existing.expires_at, expires_at)));',
+      },
+    ],
+    killers: ['test/http/ledger/races.test.ts', MODEL],
+  },
+  {
+    id: 'end-without-clock-margin',
+    breaks: 'I3',
+    means: 'The end of a job calls an immediate grant expired that other clocks still accept.',
+    aliases: ['M20'],
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: `existing.expires_at + (existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0) <= now`,
+        replace: 'existing.expires_at <= now',
+      },
+    ],
+    killers: [GRANT_TEST],
+  },
+  {
+    id: 'implausible-end-time',
+    breaks: 'answers',
+    means: 'A time at which the job cannot have finished is recorded as its end.',
+    aliases: ['N15'],
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: '  return at !== undefined && at >= from - LATEST_GRANT_MS && at <= until + CLOCK_MARGIN_MS ? at : null;',
+        replace: '  return at ?? null;',
+      },
+    ],
+    killers: ['test/http/verified-webhooks.test.ts'],
+  },
+  {
+    id: 'revoking-release-not-repeated',
+    breaks: 'I3',
+    means: 'A repeated release of a grant that is being revoked is answered 200 before access is gone.',
+    aliases: ['N13'],
+    edits: [
+      {
+        file: 'functions/held-token-handler.ts',
+        find: `grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, clock.now()));`,
+        replace: 'grant && liveToken(grant, token_sha256, clock.now());',
+      },
+    ],
+    killers: ['test/http/revoke.test.ts'],
+  },
+  {
+    id: 'revoking-grant-not-resumed',
+    breaks: 'I3',
+    means: 'Ending a grant that is being revoked does not resume its revocation.',
+    aliases: ['N13'],
+    edits: [{ file: ENDING_LEDGER, find: 'return ended ?? revoking;', replace: 'return ended;' }],
+    killers: ['test/http/revoke.test.ts'],
+  },
+  {
+    id: 'revocation-recorded-too-late',
+    breaks: 'answers',
+    means: 'A revocation that ended after its time is recorded where nobody reports it.',
+    aliases: ['M23'],
+    edits: [
+      {
+        file: REVOKE,
+        find: `  if (parts.clock.now() >= until)
+    throw new Unavailable('revocation', 'done too late to be recorded; the sweep records it');
+`,
+        replace: '',
+      },
+    ],
+    killers: ['test/http/webhook-failures.test.ts', 'test/http/audit.test.ts', MODEL],
+    knownSurvivor: true,
+  },
+];

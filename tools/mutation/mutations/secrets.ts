@@ -1,0 +1,65 @@
+// Guards of secrets (I7) and of the steps that the state tables draw.
+
+import type { Mutation } from '../mutation.ts';
+
+const MODEL = 'test/model/lifecycle.test.ts';
+
+export const SECRETS: readonly Mutation[] = [
+  {
+    id: 'token-in-record',
+    breaks: 'I7',
+    means: 'The ledger holds tokens themselves, not their hashes.',
+    evidence: 'the record holds the token itself',
+    edits: [
+      {
+        file: 'shared/core/grant-id.ts',
+        find: `  return createHash('sha256').update(accessToken).digest('hex');`,
+        replace: '  return accessToken;',
+      },
+    ],
+    killers: ['test/http/secrets.test.ts', MODEL],
+  },
+  {
+    id: 'response-of-mint-in-error',
+    breaks: 'I7',
+    means: 'The error about an unexpected response of Google holds the response.',
+    evidence: 'a failure of the mint tells what was answered',
+    edits: [
+      {
+        file: 'shared/google/google-answer.ts',
+        find: `throw new Unavailable(what, 'answered something unexpected');`,
+        replace: "throw new Unavailable(what, 'answered something unexpected: ' + JSON.stringify(json));",
+      },
+    ],
+    killers: ['test/http/token-unavailable.test.ts', MODEL],
+  },
+  {
+    id: 'google-tokens-in-audit-lines',
+    breaks: 'I7',
+    means: 'Google access tokens are not cut out of audit lines.',
+    aliases: ['N04'],
+    edits: [
+      {
+        file: 'shared/audit.ts',
+        find: '(?:\\.[A-Za-z0-9_-]*){0,2}|ya29\\.[A-Za-z0-9_.-]+/g;',
+        replace: '(?:\\.[A-Za-z0-9_-]*){0,2}/g;',
+      },
+    ],
+    killers: ['test/http/audit-hostile.test.ts', 'test/http/secrets.test.ts'],
+    knownSurvivor: true,
+  },
+  {
+    id: 'renewal-back-to-issuing',
+    breaks: 'states',
+    means: 'A renewal takes an active grant back to issuing.',
+    evidence: 'a renewal falls back to issuing',
+    edits: [
+      {
+        file: 'shared/core/grant-life.ts',
+        find: `    state: existing.state === 'active' ? 'active' : 'issuing',`,
+        replace: `    state: 'issuing',`,
+      },
+    ],
+    killers: ['test/unit/core/states.test.ts', MODEL],
+  },
+];

@@ -1,0 +1,148 @@
+// Guards of the sweep (I6): every grant ends and every account comes back, and Buildkite is asked as it allows.
+
+import type { Mutation } from '../mutation.ts';
+
+const ACCOUNT_LIFE = 'shared/core/account-life.ts';
+const SWEEP = 'shared/sweep.ts';
+const SWEEP_ACCOUNTS = 'shared/sweep-accounts.ts';
+
+const MODEL = 'test/model/lifecycle.test.ts';
+const ACCOUNT_LIFE_TEST = 'test/unit/core/account-life.test.ts';
+
+export const SWEEP_GUARDS: readonly Mutation[] = [
+  {
+    id: 'enabling-not-confirmed',
+    breaks: 'I6',
+    means: 'IAM is not asked whether an enabled account is enabled.',
+    evidence: 'enabling is believed without asking IAM',
+    aliases: ['N11'],
+    edits: [
+      {
+        file: 'shared/google/enable-account.ts',
+        find: `    await insist(patience, async () => {
+      if ((await stateOf(email)) !== 'enabled')
+        throw new Unavailable(what, 'was answered, but the account is not enabled yet');
+    });
+`,
+        replace: '',
+      },
+    ],
+    killers: ['test/unit/google/change-account.test.ts', MODEL],
+  },
+  {
+    id: 'sweep-does-not-expire',
+    breaks: 'I6',
+    means: 'The sweep does not expire grants whose time is up.',
+    evidence: 'the sweep does not expire',
+    edits: [
+      {
+        file: SWEEP,
+        find: 'sweepLedger.overdue, (grant) => ledger.expire(grant));',
+        replace: 'sweepLedger.overdue, async () => undefined);',
+      },
+    ],
+    killers: ['test/http/pool.test.ts', MODEL],
+  },
+  {
+    id: 'sweep-does-not-revoke',
+    breaks: 'I6',
+    means: 'The sweep does not resume revocations that were not finished.',
+    evidence: 'the sweep does not go on with revocations',
+    edits: [
+      {
+        file: SWEEP,
+        find: `sweepLedger.unfinished, (grant, until) =>
+    revoke(parts, grant, Math.min(until, clock.now() + GRANT_MS)),
+  );`,
+        replace: 'sweepLedger.unfinished, async () => undefined);',
+      },
+    ],
+    killers: ['test/http/webhook-failures.test.ts', MODEL],
+  },
+  {
+    id: 'claim-for-ever',
+    breaks: 'I6',
+    means: 'A claim to re-enable an account never lapses, so a sweep that was cut off blocks the account.',
+    evidence: 'a claim to enable is good for ever',
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: '  if (existing.waking_at !== null && existing.waking_at + WAKING_MS > now) return undefined;',
+        replace: '  if (existing.waking_at !== null) return undefined;',
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'account-of-expired-revocation-stays',
+    breaks: 'I6',
+    means: 'The account of a grant that expired while it was being revoked keeps its state.',
+    evidence: 'the account of a grant that expired while being revoked stays as it is',
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: `      return account.state === 'revoking' ? rest(account, now) : undefined;`,
+        replace: '      return undefined;',
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'forgotten-accounts-stay',
+    breaks: 'I6',
+    means: 'The sweep does not take back accounts whose grant is gone.',
+    aliases: ['N18'],
+    edits: [
+      {
+        file: SWEEP_ACCOUNTS,
+        find: 'await step(forgotten(accounts, clock.now()), async (held) => {',
+        replace: 'await step(forgotten([], clock.now()), async (held) => {',
+      },
+    ],
+    killers: ['test/http/sweep-at-once.test.ts'],
+  },
+  {
+    id: 'recheck-after-last-token',
+    breaks: 'limits',
+    means: 'The sweep checks accounts with IAM whose last token has expired.',
+    aliases: ['N17'],
+    edits: [
+      {
+        file: SWEEP_ACCOUNTS,
+        find: '    .filter(({ account }) => account.rests_until - CLOCK_MARGIN_MS > now)\n',
+        replace: '    .filter(({ account }) => account.rests_until + CLOCK_MARGIN_MS > 0)\n',
+      },
+    ],
+    killers: ['test/http/sweep-at-once.test.ts', 'test/http/pool.test.ts', 'test/http/audit.test.ts'],
+  },
+  {
+    id: 'rate-limit-of-buildkite-ignored',
+    breaks: 'limits',
+    means: 'The sweep asks Buildkite again although it answered 429.',
+    aliases: ['N07'],
+    edits: [
+      {
+        file: 'shared/missed-ends.ts',
+        find: `        if (Unavailable.is(error) && error.retryAfter > 2)
+          await parts.sweepLedger.leaveBuildkiteAlone(error.retryAfter * 1000);
+`,
+        replace: '',
+      },
+    ],
+    killers: ['test/http/missed-ends.test.ts'],
+  },
+  {
+    id: 'answer-about-another-job',
+    breaks: 'verification',
+    means: 'An answer of Buildkite about another job counts as one about the job in question.',
+    aliases: ['M28'],
+    edits: [
+      {
+        file: 'shared/buildkite/job-state.ts',
+        find: 'if (!parsed.success || parsed.data.id.toLowerCase() !== job_id)',
+        replace: 'if (!parsed.success)',
+      },
+    ],
+    killers: ['test/unit/buildkite/job-state.test.ts'],
+  },
+];
