@@ -175,3 +175,11 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     }
   });
 });
+
+it('a grant whose narrowed tokens outlive its account is ended by the clock a minute after their end', () => {
+  const waiting = confirmTakenAway(grantIn('revoking', 'narrowedPool'), LATER);
+  if (!waiting) throw new Error('nothing was confirmed');
+  const { expires_at } = waiting;
+  expect(expire(waiting, expires_at + 59_999)).toBeUndefined();
+  expect(expire(waiting, expires_at + 60_000)).toEqual({ ...waiting, state: 'expired', dead_at: expires_at });
+});
