@@ -3,6 +3,7 @@
 // is a plain record for whoever prints it.
 
 import * as fc from 'fast-check';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import { type JobPlan, MINUTE, planDay } from './day-plan.ts';
 import { Desk } from './desk.ts';
 import type { Call, Fault } from './google.ts';
@@ -12,7 +13,6 @@ import { type Seeded, seeded } from './seeded.ts';
 import { type CredentialName, createSetting, jobId } from './setting.ts';
 import type { GrantRecord } from './stores.ts';
 import { World } from './world.ts';
-import { systemClock } from '../../shared/runtime/clock.ts';
 
 const TTL = { config: 10, export: 5, admin: 15, cache: 15 };
 const SLOTS = 8;
