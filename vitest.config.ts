@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// The folder of a test says what it needs: `unit` nothing, `http` sockets on loopback, `emulator` Google's emulators (Java),
-// `system` the built functions and the tools of their users. The tests in `http` run on the emulator a second time.
+// The folder of a test says what it needs: `unit` Node alone, `http` sockets on loopback, `model` processor time. What needs
+// Google's emulators or tools of the machine is in vitest.all.config.ts.
 export default defineConfig({
   test: {
     environment: 'node',
@@ -9,30 +9,11 @@ export default defineConfig({
     env: { HOME: '/nonexistent', GOOGLE_CLOUD_PROJECT: 'keydesk-tests' },
     maxWorkers: 2,
     // Nothing is decided by these: a test that hangs ends here.
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     hookTimeout: 300_000,
-    projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], provide: { ledger: 'memory' } } },
-      { extends: true, test: { name: 'http', include: ['test/http/**/*.test.ts'], provide: { ledger: 'memory' } } },
-      { extends: true, test: { name: 'model', include: ['test/model/**/*.test.ts'], provide: { ledger: 'memory' } } },
-      {
-        extends: true,
-        test: {
-          name: 'emulator',
-          include: ['test/emulator/**/*.test.ts', 'test/http/**/*.test.ts'],
-          provide: { ledger: 'emulator' },
-          globalSetup: ['test/start-emulators.ts'],
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'system',
-          include: ['test/system/**/*.test.ts'],
-          provide: { ledger: 'emulator' },
-          globalSetup: ['test/start-emulators.ts'],
-        },
-      },
-    ],
+    projects: ['unit', 'http', 'model'].map((name) => ({
+      extends: true,
+      test: { name, include: [`test/${name}/**/*.test.ts`], provide: { ledger: 'memory' } },
+    })),
   },
 });

@@ -1,4 +1,4 @@
-// Writes test/deploy/google-api.schema.json: the fields of Google's messages that deploy/monitoring is made of, taken from
+// Writes test/system/deploy/google-api.schema.json: the fields of Google's messages that deploy/monitoring is made of, taken from
 // the typings that Google generates from its API descriptions. Run by hand, for a newer version; the tests read the file
 // only. The typings know no enumerations: their values are the test's business.
 
@@ -60,7 +60,7 @@ try {
       return [api, reachable(interfacesOf(typings), roots)];
     }),
   );
-  const target = new URL('../test/deploy/google-api.schema.json', import.meta.url);
+  const target = new URL('../test/system/deploy/google-api.schema.json', import.meta.url);
   writeFileSync(target, `${JSON.stringify({ source: `npm ${PACKAGE}`, types }, null, 2)}\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });

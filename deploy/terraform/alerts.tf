@@ -1,5 +1,5 @@
 # The alert policies of alerts.json and slos.json. A field that is missing or misspelt there is an error, but for those that not
-# every policy has: test/deploy/terraform-monitoring.test.ts sees that they arrive.
+# every policy has: test/system/deploy/terraform-monitoring.test.ts sees that they arrive.
 
 resource "google_monitoring_alert_policy" "desk" {
   for_each = local.alerts

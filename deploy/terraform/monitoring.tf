@@ -1,5 +1,5 @@
 # Metrics, dashboard, uptime checks, service levels and alerts, from deploy/monitoring. Those files are in the shapes of Google's
-# APIs; here they are only spelled Terraform's way. test/deploy/terraform-monitoring.test.ts spells a plan back and compares.
+# APIs; here they are only spelled Terraform's way. test/system/deploy/terraform-monitoring.test.ts spells a plan back and compares.
 #   metrics.json        list of LogMetric (logging v2)
 #   alerts.json         list of AlertPolicy (monitoring v3): conditionThreshold and conditionAbsent; the channels come from
 #                       notification_channels

@@ -1,110 +1,37 @@
-// The local Cloud Storage, by hand and by the real clients: gcloud, and Terraform's gcs backend.
+// The local Cloud Storage, by hand. The real clients are in test/system/clients.
 
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
 import { deflateSync, gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { type LocalGoogle, startGoogle } from '../../../../sandbox/google/google.ts';
 import { crc32cOf } from '../../../../sandbox/google/object.ts';
-import { TestClock } from '../../../fixtures/test-clock.ts';
+import {
+  ACCOUNT,
+  ask,
+  BUCKET,
+  BYTES,
+  b,
+  bounded,
+  clock,
+  disable,
+  END,
+  GRAIN,
+  google,
+  jsonOf,
+  LISTS_OF,
+  mintedToken,
+  OBJECTS_OF,
+  OTHER_BUCKET,
+  o,
+  openStorage,
+  plain,
+  START,
+  upload,
+  uploadOf,
+  within,
+} from '../../../fixtures/local-storage.ts';
 
-const ACCOUNT = 'pool-1@acme-pool.iam.gserviceaccount.com';
-const AUTH = 'https://www.googleapis.com/auth';
-const BUCKET = 'acme-cache';
-const OTHER_BUCKET = 'acme-other';
-const START = Date.parse('2030-01-01T00:00:00.500Z');
-const END = Date.parse('2030-01-01T00:15:00Z');
-const GRAIN = 256 * 1024;
-/** Every byte there is, and the ends of lines that a careless parser cuts at. */
-const BYTES = Buffer.from([...Array(256).keys(), 13, 10, 13, 10, 45, 45, 10, 10, 45, 45, 13]);
-
-let google: LocalGoogle;
-let clock: TestClock;
-let plain: string;
-beforeEach(async () => {
-  clock = new TestClock(START);
-  google = await startGoogle({ accounts: [ACCOUNT], buckets: [BUCKET, OTHER_BUCKET], clock });
-  plain = await mintedToken();
-});
+beforeEach(openStorage);
 afterEach(() => google.close());
-
-type Init = NonNullable<Parameters<typeof fetch>[1]>;
-
-async function jsonOf(path: string, init: Init): Promise<unknown> {
-  const answer = await fetch(`${google.url}${path}`, init);
-  expect(answer.status).toBe(200);
-  return answer.json();
-}
-
-async function iam(path: string, body: unknown): Promise<unknown> {
-  const url = '/computeMetadata/v1/instance/service-accounts/default/token';
-  const identity = z
-    .object({ access_token: z.string() })
-    .parse(await jsonOf(url, { headers: { 'metadata-flavor': 'Google' } }));
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${identity.access_token}` };
-  return jsonOf(`/v1/projects/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
-}
-
-async function mintedToken(scope = 'cloud-platform'): Promise<string> {
-  const body = { scope: [`${AUTH}/${scope}`], lifetime: '900s' };
-  const answer = await iam(`-/serviceAccounts/${ACCOUNT}:generateAccessToken`, body);
-  return z.object({ accessToken: z.string() }).parse(answer).accessToken;
-}
-
-const disable = () => iam(`acme-pool/serviceAccounts/${ACCOUNT}:disable`, {});
-
-interface Rule {
-  readonly roles?: readonly string[];
-  readonly bucket?: string;
-  readonly expression?: string;
-}
-
-/** A token downscoped to the rules. */
-async function bounded(...rules: readonly Rule[]): Promise<string> {
-  const accessBoundaryRules = rules.map(({ roles = ['roles/storage.objectUser'], bucket = BUCKET, expression }) => ({
-    availableResource: `//storage.googleapis.com/projects/_/buckets/${bucket}`,
-    availablePermissions: roles.map((role) => `inRole:${role}`),
-    ...(expression && { availabilityCondition: { expression } }),
-  }));
-  const body = new URLSearchParams({
-    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-    requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-    subject_token: plain,
-    options: JSON.stringify({ accessBoundary: { accessBoundaryRules } }),
-  });
-  const answer = await jsonOf('/v1/token', { method: 'POST', body });
-  return z.object({ access_token: z.string() }).parse(answer).access_token;
-}
-
-const OBJECTS_OF = (prefix: string) => `resource.name.startsWith('projects/_/buckets/${BUCKET}/objects/${prefix}')`;
-const LISTS_OF = (prefix: string) =>
-  `api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('${prefix}')`;
-const within = (prefix: string) => `${OBJECTS_OF(prefix)} || ${LISTS_OF(prefix)}`;
-
-const b = (bucket = BUCKET) => `/storage/v1/b/${bucket}`;
-const o = (name: string, bucket = BUCKET) => `${b(bucket)}/o/${encodeURIComponent(name)}`;
-const uploadOf = (uploadType: string, more: Readonly<Record<string, string>>, bucket = BUCKET) =>
-  `/upload${b(bucket)}/o?${new URLSearchParams({ uploadType, ...more })}`;
-
-function ask(accessToken: string, path: string, init: Init = {}): Promise<Response> {
-  const headers = { authorization: `Bearer ${accessToken}`, ...init.headers };
-  return fetch(path.startsWith('http') ? path : `${google.url}${path}`, { ...init, headers });
-}
-
-function upload(
-  name: string,
-  body: string | Uint8Array<ArrayBuffer> = 'content',
-  accessToken = plain,
-  bucket = BUCKET,
-) {
-  return ask(accessToken, uploadOf('media', { name }, bucket), { method: 'POST', body });
-}
 
 const ACTIONS = {
   metadata: (accessToken, name, bucket) => ask(accessToken, o(name, bucket)),
@@ -769,157 +696,5 @@ describe('a list', () => {
     }
     expect(seen).toEqual(['warm/a/', 'warm/b', 'warm/c/']);
     expect((await ask(plain, `${b()}/o?maxResults=0`)).status).toBe(400);
-  });
-});
-
-const isOnPath = (command: string) =>
-  (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, command)));
-/** Left out, with the reason in the title, where the command is missing; but CI must have it. */
-const withCommand = (command: string) => {
-  const isThere = isOnPath(command);
-  const leave = !isThere && process.env.CI !== 'true';
-  return [leave, leave ? `${command} (left out: it is not on PATH)` : command] as const;
-};
-
-interface Run {
-  readonly code: unknown;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function run(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<Run> {
-  const options = { cwd, env: { PATH: process.env.PATH, HOME: cwd, ...env }, timeout: 60_000, maxBuffer: 2 ** 24 };
-  try {
-    const { stdout, stderr } = await promisify(execFile)(command, [...args], options);
-    return { code: 0, out: stdout, err: stderr };
-  } catch (error) {
-    const failed = z.object({ code: z.unknown(), stdout: z.string(), stderr: z.string() }).parse(error);
-    return { code: failed.code, out: failed.stdout, err: failed.stderr };
-  }
-}
-
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'keydesk-storage-'));
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const [noGcloud, gcloudTitle] = withCommand('gcloud');
-describe.skipIf(noGcloud)(gcloudTitle, { timeout: 120_000 }, () => {
-  const storage = (accessToken: string, ...args: readonly string[]) =>
-    run('gcloud', ['storage', ...args], folder, {
-      CLOUDSDK_AUTH_ACCESS_TOKEN: accessToken,
-      CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE: `${google.url}/storage/v1/`,
-      CLOUDSDK_CONFIG: join(folder, 'gcloud'),
-      CLOUDSDK_CORE_DISABLE_PROMPTS: '1',
-      CLOUDSDK_CORE_DISABLE_USAGE_REPORTING: 'true',
-      CLOUDSDK_CORE_DISABLE_FILE_LOGGING: 'true',
-      CLOUDSDK_SURVEY_DISABLE_PROMPTS: '1',
-      CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK: '1',
-      CLOUDSDK_STORAGE_PROCESS_COUNT: '1',
-      CLOUDSDK_STORAGE_THREAD_COUNT: '1',
-      CLOUDSDK_STORAGE_RESUMABLE_THRESHOLD: '100Ki',
-    });
-  const warm = () => bounded({ expression: within('warm/') });
-
-  it('copies up, lists, shows, copies down and removes inside the prefix', async () => {
-    const accessToken = await warm();
-    const big = Buffer.alloc(3 * GRAIN + 5, BYTES);
-    await writeFile(join(folder, 'small.txt'), 'hello cache\n');
-    await writeFile(join(folder, 'big.bin'), big);
-    expect(await storage(accessToken, 'cp', 'small.txt', `gs://${BUCKET}/warm/small.txt`)).toMatchObject({ code: 0 });
-    expect(await storage(accessToken, 'cp', 'big.bin', `gs://${BUCKET}/warm/deep/big.bin`)).toMatchObject({ code: 0 });
-    expect(google.objects.get(`${BUCKET}/warm/small.txt`)).toBe('hello cache\n');
-    expect(google.objects.get(`${BUCKET}/warm/deep/big.bin`)).toEqual(big);
-    expect(await storage(accessToken, 'ls', `gs://${BUCKET}/warm/**`)).toMatchObject({
-      code: 0,
-      out: `gs://${BUCKET}/warm/deep/big.bin\ngs://${BUCKET}/warm/small.txt\n`,
-    });
-    expect(await storage(accessToken, 'cat', `gs://${BUCKET}/warm/small.txt`)).toMatchObject({
-      code: 0,
-      out: 'hello cache\n',
-    });
-    expect(await storage(accessToken, 'cp', `gs://${BUCKET}/warm/deep/big.bin`, 'back.bin')).toMatchObject({ code: 0 });
-    expect(await readFile(join(folder, 'back.bin'))).toEqual(big);
-    expect(await storage(accessToken, 'rm', `gs://${BUCKET}/warm/**`)).toMatchObject({ code: 0 });
-    expect([google.objects.size, google.unexpected]).toEqual([0, []]);
-  });
-
-  it('is refused outside the prefix', async () => {
-    await upload('warmer/x');
-    await writeFile(join(folder, 'small.txt'), 'hello cache\n');
-    const accessToken = await warm();
-    for (const args of [
-      ['cp', 'small.txt', `gs://${BUCKET}/warmer/x`],
-      ['cat', `gs://${BUCKET}/warmer/x`],
-      ['ls', `gs://${BUCKET}`],
-      ['ls', `gs://${BUCKET}/warmer/*`],
-      ['rm', `gs://${BUCKET}/warmer/x`],
-    ])
-      expect(await storage(accessToken, ...args)).toMatchObject({
-        code: 1,
-        err: expect.stringMatching(/does not have storage\.objects\.(get|list) access/),
-      });
-    expect([...google.objects.values()]).toEqual(['content']);
-    expect(google.unexpected).toEqual([]);
-  });
-
-  it('is refused the list of the prefix by the name of its folder, whose slash it takes off', async () => {
-    await upload('warm/x');
-    const { code, err } = await storage(await warm(), 'ls', `gs://${BUCKET}/warm/`);
-    expect([code, err]).toEqual([1, expect.stringContaining('does not have storage.objects.list access')]);
-  });
-
-  it('cannot copy up with a role that may only create, as it looks for the object first', async () => {
-    await writeFile(join(folder, 'small.txt'), 'hello cache\n');
-    const accessToken = await bounded({ roles: ['roles/storage.objectCreator'] });
-    const { code, err } = await storage(accessToken, 'cp', 'small.txt', `gs://${BUCKET}/warm/small.txt`);
-    expect([code, err]).toEqual([1, expect.stringContaining('does not have storage.objects.get access')]);
-  });
-});
-
-const [noTerraform, terraformTitle] = withCommand('terraform');
-describe.skipIf(noTerraform)(`the gcs backend of ${terraformTitle}`, { timeout: 120_000 }, () => {
-  const PREFIX = 'terraform/app';
-  const terraform = async (accessToken: string, prefix: string, ...args: readonly string[]) => {
-    const config = `terraform {
-      backend "gcs" {
-        bucket                  = "${BUCKET}"
-        prefix                  = "${prefix}"
-        storage_custom_endpoint = "${google.url}/storage/v1/b"
-      }
-    }
-    output "greeting" { value = "hello" }`;
-    await writeFile(join(folder, 'main.tf'), config);
-    const env = { GOOGLE_OAUTH_ACCESS_TOKEN: accessToken, CHECKPOINT_DISABLE: '1', TF_IN_AUTOMATION: '1' };
-    return run('terraform', [...args, '-no-color'], folder, env);
-  };
-  afterEach(() => rm(join(folder, '.terraform'), { recursive: true, force: true }));
-  const bound = (...roles: string[]) => bounded({ roles, expression: within(`${PREFIX}/`) });
-  const STATE = `${BUCKET}/${PREFIX}/default.tfstate`;
-
-  it('keeps its state and its lock under the prefix', async () => {
-    const accessToken = await bound('roles/storage.objectUser');
-    expect(await terraform(accessToken, PREFIX, 'init', '-input=false')).toMatchObject({ code: 0 });
-    expect(await terraform(accessToken, PREFIX, 'apply', '-auto-approve')).toMatchObject({ code: 0 });
-    expect([...google.objects.keys()]).toEqual([STATE]);
-    expect(JSON.parse(String(google.objects.get(STATE)))).toMatchObject({ outputs: { greeting: { value: 'hello' } } });
-
-    const reader = await bound('roles/storage.objectViewer');
-    expect(await terraform(reader, PREFIX, 'output')).toMatchObject({ code: 0, out: 'greeting = "hello"\n' });
-    await upload(`${PREFIX}/default.tflock`, '{"Who":"another job"}');
-    const locked = await terraform(accessToken, PREFIX, 'apply', '-auto-approve');
-    expect([locked.code, locked.err]).toEqual([
-      1,
-      expect.stringMatching(/Error acquiring the state lock[\s\S]*another job/),
-    ]);
-    expect(google.unexpected).toEqual([]);
-  });
-
-  it('is refused another prefix', async () => {
-    const accessToken = await bound('roles/storage.objectUser');
-    const { code, err } = await terraform(accessToken, 'terraform/other', 'init', '-input=false');
-    expect([code, err]).toEqual([1, expect.stringContaining('does not have storage.objects.list access')]);
-    expect(google.objects.size).toBe(0);
   });
 });

@@ -1,0 +1,130 @@
+// google-auth for Python, the copy that comes with gcloud, against the running functions: sources of a job token, requests
+// that Security Rules judge, and what its user reads of a refusal.
+
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { jsonServer } from '../../../sandbox/local-server.ts';
+import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { grantsOf } from '../../http/a-token-request.ts';
+import { runChild } from './child.ts';
+import { withoutRequestId } from './client-process.ts';
+import { missing, pythonOfGcloud } from './gcloud.ts';
+import { aJobOnDisk, type JobOnDisk } from './job.ts';
+import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
+
+const SCRIPT = fileURLToPath(new URL('python-client.py', import.meta.url));
+const python = pythonOfGcloud();
+const { skipped, because } = missing('gcloud, whose Python has it,', python);
+
+describe.skipIf(skipped)(`google-auth for Python${because}`, () => {
+  let desk: InProcessDesk;
+  let exit: NoWayOut;
+  let on: JobOnDisk;
+  beforeAll(async () => {
+    [desk, exit] = await Promise.all([openInProcessDesk(), openNoWayOut()]);
+  });
+  beforeEach(() => {
+    on = aJobOnDisk(desk);
+  });
+  afterEach(() => {
+    desk.google.before = undefined;
+    on.remove();
+  });
+  afterAll(async () => {
+    await Promise.all([desk.close(), exit.close()]);
+  });
+
+  /** The lines it told. */
+  async function run(credential: string, source: object, ...operation: string[]): Promise<unknown[]> {
+    const { exitCode, stdout, stderr } = await runChild({
+      file: python?.command ?? 'python3',
+      args: [SCRIPT, on.credentialFile(credential, source), ...operation],
+      env: { ...on.env, ...exit.env, PYTHONPATH: python?.path ?? '', PYTHONDONTWRITEBYTECODE: '1' },
+    });
+    expect([exitCode, stderr]).toEqual([0, '']);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  }
+
+  it.each<[string, () => object | Promise<object>]>([
+    ['a file', () => on.fileSource()],
+    ['a file with a newline at its end', () => on.fileSource('\n')],
+    ["the plugin's executable", () => on.pluginSource()],
+    ['the agent as an executable', () => on.agentSource()],
+  ])('takes the job token from %s, and refreshes', async (_, source) => {
+    const told = await run('staging-export', await source(), 'refresh', `${desk.google.url}/gate`);
+    const refreshed = { token: expect.any(String), valid: true };
+    const account = `export@${desk.project}.iam.gserviceaccount.com`;
+    const answer = { status: 200, body: { account, scope: expect.stringContaining('/auth/datastore') } };
+    expect(told).toEqual([refreshed, refreshed, answer]);
+    expect(await grantsOf(desk, await desk.buildkite.jobToken(on.job))).toMatchObject([{ issued_count: 2 }]);
+  });
+
+  it('reads what rules let it read, and nothing once the job has ended', async () => {
+    await databaseOf(desk.project, '(default)').doc('config/python').set({ n: 1 });
+    const at = `http://${inject('firestoreHost')}/v1/projects/${desk.project}/databases/(default)/documents`;
+    // What ends the job is one of the program's own requests, so that the token is in its hands by then.
+    const end = await jsonServer('the end of the job', async () => {
+      await on.finish();
+      return { status: 200 };
+    });
+    const documents = [`${at}/config/python`, `${at}/other/python`, end.url, `${at}/config/python`];
+    const told = await run('staging-config', on.pluginSource(), 'get', ...documents).finally(end.close);
+    expect(told).toMatchObject([
+      { status: 200, body: { fields: { n: { integerValue: '1' } } } },
+      { status: 403, body: { error: { status: 'PERMISSION_DENIED' } } },
+      { status: 200 },
+      { status: 403, body: { error: { status: 'PERMISSION_DENIED' } } },
+    ]);
+  });
+
+  it.each([
+    [
+      'a credential that policy does not know',
+      'nothing-of-the-kind',
+      'Error code invalid_target: No rule of the policy grants this job a credential of that name. Request id: ID',
+      () => {},
+    ],
+    [
+      'a job that has ended',
+      'staging-export',
+      'Error code invalid_grant: The job has ended; it gets no more credentials. Request id: ID',
+      () => on.finish(),
+    ],
+  ])('tells its user of %s', async (_, credential, message, before) => {
+    const source = await on.fileSource();
+    await before();
+    const [told] = await run(credential, source, 'get', `${desk.google.url}/gate`);
+    expect(withoutRequestId(told)).toEqual({ error: 'OAuthError', message, retryable: false });
+  });
+
+  it("tells its user what the agent said when the job's agent gives it no token any more", async () => {
+    const source = on.pluginSource();
+    await on.finish();
+    const [told] = await run('staging-export', source, 'get', `${desk.google.url}/gate`);
+    expect(told).toEqual({
+      error: 'RefreshError',
+      message: `Executable returned unsuccessful response: code: KEYDESK_NO_JOB_TOKEN, message: buildkite-agent oidc request-token failed, as it does once the job has ended: buildkite-agent: fatal: POST ${desk.buildkite.agentEndpoint}/jobs/${on.job.id}/oidc/tokens: 401 Invalid access token.`,
+      retryable: false,
+    });
+  });
+
+  it('asks once when the desk is not well', async () => {
+    desk.google.before = ({ method }) => (method === 'generateAccessToken' ? { status: 503, json: {} } : undefined);
+    const lines = desk.audit.length;
+    const [told] = await run('staging-export', await on.fileSource(), 'get', `${desk.google.url}/gate`);
+    expect(withoutRequestId(told)).toEqual({
+      error: 'OAuthError',
+      message:
+        'Error code temporarily_unavailable: A service that Keydesk depends on failed or was too slow. Try again. Request id: ID',
+      retryable: false,
+    });
+    expect(desk.audit.slice(lines).map(({ reason }) => reason)).toEqual(['unavailable']);
+  });
+
+  it('never made the service ask Google for something malformed, and wanted to go nowhere else', () => {
+    expect([desk.google.unexpected, exit.asked]).toEqual([[], []]);
+  });
+});

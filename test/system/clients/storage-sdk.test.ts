@@ -1,0 +1,166 @@
+// `@google-cloud/storage` in a process of its own with a token for a part of a bucket: what it opens, what it does not, and
+// that no wish of a client makes it more.
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { aJobToken } from '../../http/a-token-request.ts';
+import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
+import { aJobOnDisk, type JobOnDisk } from './job.ts';
+import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
+
+const CLIENT = new URL('storage-client.ts', import.meta.url);
+const MINUTE = 60_000;
+
+describe('@google-cloud/storage', () => {
+  let desk: InProcessDesk;
+  let exit: NoWayOut;
+  let bucket: string;
+  let elsewhere: string;
+  const open: (() => unknown)[] = [];
+  beforeAll(async () => {
+    [desk, exit] = await Promise.all([openInProcessDesk(), openNoWayOut()]);
+    [bucket, elsewhere] = [`${desk.project}-cache`, `${desk.project}-artifacts`];
+  });
+  afterEach(async () => {
+    desk.clock.reset();
+    for (const close of open.splice(0).reverse()) await close();
+  });
+  afterAll(async () => {
+    await Promise.all([desk.close(), exit.close()]);
+  });
+
+  function aClient(on: JobOnDisk, credential: string, source = on.pluginSource()): ClientProcess {
+    const client = startClient(CLIENT, {
+      ...on.env,
+      ...exit.env,
+      GOOGLE_APPLICATION_CREDENTIALS: on.credentialFile(credential, source),
+      STORAGE_ENDPOINT: desk.google.url,
+    });
+    open.push(on.remove, client.close);
+    return client;
+  }
+
+  const denied = (permission: string) => {
+    const message = `${permission} access to the Google Cloud Storage`;
+    return { error: { code: 403, message: expect.stringContaining(message) } };
+  };
+
+  it('reads, writes, lists and deletes under the prefix, and nothing beside it', async () => {
+    const client = aClient(aJobOnDisk(desk), 'staging-cache');
+    for (const [value, operation, ...args] of [
+      [null, 'save', bucket, 'warm/a', 'text'],
+      [null, 'saveResumably', bucket, 'warm/b/c', 'more text'],
+      ['text', 'read', bucket, 'warm/a'],
+      ['more text', 'read', bucket, 'warm/b/c'],
+      [['warm/a', 'warm/b/c'], 'list', bucket, 'warm/'],
+      [['warm/b/c'], 'list', bucket, 'warm/b'],
+      [null, 'delete', bucket, 'warm/a'],
+      [false, 'exists', bucket, 'warm/a'],
+    ] as const)
+      expect([operation, ...args, await client.ask(operation, ...args)]).toEqual([operation, ...args, { value }]);
+
+    for (const [where, name, prefix] of [
+      [bucket, 'cold/a', 'cold/'],
+      [bucket, 'warmer/a', 'warm'],
+      [bucket, 'a', ''],
+      [elsewhere, 'warm/a', 'warm/'],
+    ] as const) {
+      expect(await client.ask('save', where, name, 'text')).toEqual(denied('storage.objects.create'));
+      expect(await client.ask('saveResumably', where, name, 'text')).toEqual(denied('storage.objects.create'));
+      expect(await client.ask('read', where, name)).toEqual(denied('storage.objects.get'));
+      expect(await client.ask('exists', where, name)).toEqual(denied('storage.objects.get'));
+      expect(await client.ask('list', where, prefix)).toEqual(denied('storage.objects.list'));
+      expect(await client.ask('delete', where, name)).toEqual(denied('storage.objects.delete'));
+    }
+    expect([...desk.google.objects.keys()]).toEqual([`${bucket}/warm/b/c`]);
+  });
+
+  it('writes nothing where the role only reads', async () => {
+    const client = aClient(aJobOnDisk(desk), 'staging-artifacts');
+    expect(await client.ask('list', elsewhere, '')).toEqual({ value: [] });
+    expect(await client.ask('save', elsewhere, 'a', 'text')).toEqual(denied('storage.objects.create'));
+    expect(await client.ask('list', bucket, 'warm/')).toEqual(denied('storage.objects.list'));
+  });
+
+  it('is refused when its token has expired, which its job has to wait for', async () => {
+    desk.clock.set(Date.now());
+    const on = aJobOnDisk(desk);
+    const client = aClient(on, 'staging-cache');
+    expect(await client.ask('save', bucket, 'warm/d', 'text')).toEqual({ value: null });
+    await on.finish();
+    desk.clock.advance(9 * MINUTE);
+    expect(await client.ask('read', bucket, 'warm/d')).toEqual({ value: 'text' });
+    desk.clock.advance(2 * MINUTE);
+    const expired = { error: { code: 401, message: 'Request had invalid authentication credentials.' } };
+    expect(await client.ask('save', bucket, 'warm/d', 'other text')).toEqual(expired);
+    expect(await client.ask('list', bucket, 'warm/')).toEqual(expired);
+    expect(await client.ask('read', bucket, 'warm/d')).toEqual({
+      error: { code: 401, message: expect.stringContaining('ACCESS_TOKEN_EXPIRED') },
+    });
+  });
+
+  it('tells its user why the desk gives it no token', async () => {
+    const on = aJobOnDisk(desk);
+    const ended = aClient(on, 'staging-cache', await on.fileSource());
+    await on.finish();
+    const unknown = aClient(aJobOnDisk(desk), 'nothing-of-the-kind');
+    for (const [client, message] of [
+      [ended, 'Error code invalid_grant: The job has ended; it gets no more credentials. Request id: ID'],
+      [
+        unknown,
+        'Error code invalid_target: No rule of the policy grants this job a credential of that name. Request id: ID',
+      ],
+    ] as const)
+      for (const [operation, ...args] of [
+        ['read', bucket, 'warm/a'],
+        ['save', bucket, 'warm/a', 'text'],
+      ] as const)
+        expect(withoutRequestId(await client.ask(operation, ...args))).toEqual({ error: { code: 400, message } });
+  });
+
+  it('is given no more for what it asks', async () => {
+    const exchanges = desk.google.exchanges.length;
+    expect(await aClient(aJobOnDisk(desk), 'staging-cache').ask('exists', bucket, 'warm/none')).toEqual({
+      value: false,
+    });
+    const wide = {
+      scope: 'https://www.googleapis.com/auth/cloud-platform https://www.googleapis.com/auth/devstorage.full_control',
+      options: JSON.stringify({ accessBoundary: { accessBoundaryRules: [] } }),
+      resource: `//storage.googleapis.com/projects/_/buckets/${elsewhere}`,
+      lifetime: '3600',
+    };
+    const wished = await desk.askByForm(await aJobToken(desk), 'staging-cache', wide);
+    expect(wished.status).toBe(200);
+    expect(wished.json.expires_in).toBeLessThanOrEqual(600);
+    const [plain, ...others] = desk.google.exchanges
+      .slice(exchanges)
+      .map(({ boundary, account }) => ({ boundary, account }));
+    expect(others).toEqual([plain]);
+    expect(plain).toEqual({
+      account: `cache@${desk.project}.iam.gserviceaccount.com`,
+      boundary: {
+        accessBoundaryRules: [
+          {
+            availableResource: `//storage.googleapis.com/projects/_/buckets/${bucket}`,
+            availablePermissions: ['inRole:roles/storage.objectUser'],
+            availabilityCondition: { expression: expect.stringContaining("startsWith('warm/')") },
+          },
+        ],
+      },
+    });
+  });
+
+  it.each([
+    'staging-cache staging-artifacts',
+    'staging-cache,staging-artifacts',
+    '//storage.googleapis.com/projects/_/buckets/any',
+  ])('gets nothing for the audience %s', async (audience) => {
+    const exchanges = desk.google.exchanges.length;
+    const { status, json } = await desk.askByForm(await aJobToken(desk), audience);
+    expect([status, json.error, desk.google.exchanges.length]).toEqual([400, 'invalid_target', exchanges]);
+  });
+
+  it('never made the service ask Google for something malformed, and wanted to go nowhere else', () => {
+    expect([desk.google.unexpected, exit.asked]).toEqual([[], []]);
+  });
+});

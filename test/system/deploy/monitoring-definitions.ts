@@ -1,0 +1,182 @@
+// The definitions of deploy/monitoring as the tests read them: the shapes that they have, and what is known of those
+// metrics that are Google's own.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../../../sandbox/functions.ts';
+
+export interface Buckets {
+  readonly explicitBuckets?: { readonly bounds: readonly number[] };
+  readonly linearBuckets?: { readonly numFiniteBuckets: number; readonly width: number; readonly offset: number };
+  readonly exponentialBuckets?: {
+    readonly numFiniteBuckets: number;
+    readonly growthFactor: number;
+    readonly scale: number;
+  };
+}
+export interface LogMetric {
+  readonly name: string;
+  readonly filter: string;
+  readonly metricDescriptor: { readonly valueType: string; readonly labels?: readonly { readonly key: string }[] };
+  readonly labelExtractors?: Readonly<Record<string, string>>;
+  readonly valueExtractor?: string;
+  readonly bucketOptions?: Buckets;
+}
+export interface Aggregation {
+  readonly alignmentPeriod: string;
+  readonly perSeriesAligner: string;
+  readonly crossSeriesReducer: string;
+  readonly groupByFields?: readonly string[];
+}
+export interface Threshold {
+  readonly filter: string;
+  readonly aggregations?: readonly Aggregation[];
+  readonly denominatorFilter?: string;
+  readonly denominatorAggregations?: readonly Aggregation[];
+  readonly comparison: string;
+  readonly thresholdValue: number;
+  readonly duration: string;
+  readonly trigger: object;
+}
+export interface Condition {
+  readonly displayName: string;
+  readonly conditionThreshold?: Threshold;
+  readonly conditionAbsent?: Pick<Threshold, 'filter' | 'aggregations' | 'duration' | 'trigger'>;
+}
+export interface Policy {
+  readonly displayName: string;
+  readonly severity: string;
+  readonly combiner: string;
+  readonly enabled: boolean;
+  readonly conditions: readonly Condition[];
+  readonly alertStrategy: {
+    readonly autoClose: string;
+    readonly notificationChannelStrategy?: readonly { readonly renotifyInterval: string }[];
+  };
+  readonly userLabels: { readonly playbook: string };
+  readonly documentation: { readonly content: string; readonly links: readonly { readonly url: string }[] };
+}
+export interface Slo {
+  readonly name: string;
+  readonly goal: number;
+  readonly rollingPeriod: string;
+  readonly serviceLevelIndicator: {
+    readonly requestBased: {
+      readonly goodTotalRatio?: { readonly goodServiceFilter: string; readonly badServiceFilter: string };
+      readonly distributionCut?: {
+        readonly distributionFilter: string;
+        readonly range: { readonly min: number; readonly max: number };
+      };
+    };
+  };
+}
+export interface UptimeCheck {
+  readonly displayName: string;
+  readonly period: string;
+  readonly httpCheck: {
+    readonly path: string;
+    readonly requestMethod: string;
+    readonly acceptedResponseStatusCodes?: readonly { readonly statusValue: number }[];
+  };
+  readonly contentMatchers: readonly { readonly content: string; readonly matcher: string }[];
+  readonly monitoredResource: { readonly labels: { readonly host: string } };
+}
+export interface Query {
+  readonly filter: string;
+  readonly aggregation: Aggregation;
+}
+interface TimeSeriesQuery {
+  readonly timeSeriesFilter?: Query;
+  readonly timeSeriesFilterRatio?: { readonly numerator: Query; readonly denominator: Query };
+}
+export interface Widget {
+  readonly title?: string;
+  readonly text?: { readonly content: string };
+  readonly logsPanel?: { readonly filter: string };
+  readonly scorecard?: {
+    readonly timeSeriesQuery: TimeSeriesQuery;
+    readonly thresholds: readonly { readonly value: number; readonly color: string; readonly direction: string }[];
+  };
+  readonly xyChart?: {
+    readonly dataSets: readonly { readonly timeSeriesQuery: TimeSeriesQuery; readonly legendTemplate: string }[];
+  };
+}
+interface Dashboard {
+  readonly mosaicLayout: {
+    readonly columns: number;
+    readonly tiles: readonly {
+      readonly xPos?: number;
+      readonly yPos?: number;
+      readonly width: number;
+      readonly height: number;
+      readonly widget: Widget;
+    }[];
+  };
+}
+
+const readJson = (name: string) => JSON.parse(readFileSync(join(ROOT, 'deploy/monitoring', `${name}.json`), 'utf8'));
+export const metrics: readonly LogMetric[] = readJson('metrics');
+export const alerts: readonly Policy[] = readJson('alerts');
+export const uptimeChecks: readonly UptimeCheck[] = readJson('uptime-checks');
+export const dashboard: Dashboard = readJson('dashboard');
+export const slos: {
+  readonly service: object;
+  readonly serviceLevelObjectives: readonly Slo[];
+  readonly alertPolicies: readonly Policy[];
+} = readJson('slos');
+export const policies: readonly Policy[] = [...alerts, ...slos.alertPolicies];
+export const widgets: readonly Widget[] = dashboard.mosaicLayout.tiles.map(({ widget }) => widget);
+
+export const USER_METRIC = 'logging.googleapis.com/user/';
+
+/** What is known of a type of metric. */
+export interface Descriptor {
+  readonly valueType: string;
+  readonly resource: string;
+  readonly metricLabels: readonly string[];
+  readonly resourceLabels: readonly string[];
+  readonly log?: LogMetric;
+}
+
+const SERVICE_LABELS = ['service_name', 'revision_name', 'configuration_name', 'location', 'project_id'];
+/** Google's own that are read. Source: docs.cloud.google.com/monitoring/api/metrics_gcp (run, monitoring). */
+const PLATFORM: Readonly<Record<string, Descriptor>> = {
+  'run.googleapis.com/request_count': {
+    valueType: 'INT64',
+    resource: 'cloud_run_revision',
+    metricLabels: ['response_code', 'response_code_class'],
+    resourceLabels: SERVICE_LABELS,
+  },
+  'monitoring.googleapis.com/uptime_check/check_passed': {
+    valueType: 'BOOL',
+    resource: 'uptime_url',
+    metricLabels: ['check_id', 'checker_location', 'checked_resource_id'],
+    resourceLabels: ['host', 'project_id'],
+  },
+};
+
+export function descriptorOf(type: string, known: readonly LogMetric[] = metrics): Descriptor | undefined {
+  const log = known.find(({ name }) => `${USER_METRIC}${name}` === type);
+  if (!log) return PLATFORM[type];
+  const { valueType, labels = [] } = log.metricDescriptor;
+  const metricLabels = labels.map(({ key }) => key);
+  return { valueType, resource: 'cloud_run_revision', metricLabels, resourceLabels: SERVICE_LABELS, log };
+}
+
+export function secondsOf(duration: string): number {
+  const [, seconds] = /^(\d+)s$/.exec(duration) ?? [];
+  if (seconds === undefined) throw new Error(`not a duration: ${duration}`);
+  return Number(seconds);
+}
+
+/** The borders of a distribution's buckets, in order: below the first and from the last on are two more buckets. */
+export function boundsOf({ explicitBuckets, linearBuckets, exponentialBuckets }: Buckets): readonly number[] {
+  if (explicitBuckets) return explicitBuckets.bounds;
+  if (linearBuckets) {
+    const { numFiniteBuckets, width, offset } = linearBuckets;
+    return Array.from({ length: numFiniteBuckets + 1 }, (_, index) => offset + width * index);
+  }
+  if (!exponentialBuckets) throw new Error('buckets of a kind that is not known here');
+  const { numFiniteBuckets, growthFactor, scale } = exponentialBuckets;
+  return Array.from({ length: numFiniteBuckets + 1 }, (_, index) => scale * growthFactor ** index);
+}

@@ -1,0 +1,153 @@
+// The probe as a step of a pipeline, run by the stand-in agent against a desk: well on a desk that is well, and telling by
+// its exit code what is wrong with one that is not.
+
+import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { parsePipeline } from '../../../sandbox/buildkite/pipeline.ts';
+import { runStep } from '../../../sandbox/buildkite/step.ts';
+import { ROOT } from '../../../sandbox/functions.ts';
+import { parsePolicyText } from '../../../shared/policy-text.ts';
+import { Unavailable } from '../../../shared/unavailable.ts';
+import { AUDIENCE } from '../../fixtures/in-process-desk.ts';
+import { SECRET } from '../plugin/a-step.ts';
+import { openWatchedDesk, type WatchedDesk } from './log-filter-desk.ts';
+
+const PROBE = 'deploy/monitoring/probe.sh';
+const readme = readFileSync(join(ROOT, 'deploy/monitoring/README.md'), 'utf8');
+const yamlOf = (name: string) => readme.split(`<!-- ${name} -->\n\`\`\`yaml\n`)[1]?.split('```')[0] ?? '';
+const [step] = parsePipeline(yamlOf('step'));
+
+let watched: WatchedDesk;
+afterEach(() => watched?.desk.close());
+
+async function probe(environment: Record<string, string> = {}) {
+  const { desk } = watched;
+  // The step's own process reads the real clock.
+  desk.clock.reset();
+  if (!step) throw new Error('the README has no step');
+  const job = desk.buildkite.startJob({ step_key: step.key, build_branch: 'main' });
+  const env = { ...step.env, KEYDESK_URL: desk.tokenUrl, KEYDESK_AUDIENCE: AUDIENCE, ...environment };
+  const ran = await runStep({
+    step: { ...step, env },
+    job,
+    buildkite: desk.buildkite,
+    plugins: {},
+    path: [join(ROOT, 'node_modules/.bin')],
+    checkout: ROOT,
+    limitMs: 60_000,
+  });
+  expect(ran.raw).not.toMatch(SECRET);
+  expect(ran.leftBehind).toEqual([]);
+  return { ...ran, told: desk.audit.map(({ event, reason, credential }) => [event, reason ?? credential]) };
+}
+
+it('asks for the canary, gives it back, and is refused what it must be', async () => {
+  watched = await openWatchedDesk();
+  const { exitCode, told, output } = await probe();
+  expect([exitCode, output.includes('HANDED OUT')]).toEqual([0, false]);
+  expect(output).toContain('given back, and dead');
+  expect(told).toEqual([
+    ['grant.refused', 'job_token_signature_invalid'],
+    ['grant.issued', 'canary'],
+    ['grant.returned', undefined],
+    ['grant.revoked', 'canary'],
+    ['grant.refused', 'no_rule_grants'],
+  ]);
+});
+
+it('tells of a desk that does not hand out the canary', async () => {
+  watched = await openWatchedDesk('[live]');
+  const { exitCode, output } = await probe();
+  expect(exitCode).toBe(1);
+  expect(output).toContain('probe: not handed out: canary (status 400, error invalid_target, request id ');
+});
+
+it('tells of a desk that hands out what it must refuse', async () => {
+  watched = await openWatchedDesk('[canary, canary-denied]');
+  const { exitCode, output } = await probe();
+  expect(exitCode).toBe(2);
+  expect(output).toContain('probe: HANDED OUT: canary-denied (status 200');
+});
+
+it('tells of a desk that takes a forged job token', async () => {
+  watched = await openWatchedDesk();
+  const { issuing } = watched.desk;
+  const { verifyJobToken } = issuing;
+  issuing.verifyJobToken = async (jobToken, now) => {
+    const verified = await verifyJobToken(jobToken, now);
+    const [signed, signature = ''] = jobToken.split(/\.(?=[^.]*$)/);
+    return 'refusal' in verified ? verifyJobToken(`${signed}.${unscrambled(signature)}`, now) : verified;
+  };
+  const { exitCode, output } = await probe();
+  expect(exitCode).toBe(2);
+  expect(output).toContain('probe: HANDED OUT: a forged job token (status 200');
+});
+
+/** What the probe did to the signature, which undoes itself. */
+function unscrambled(signature: string): string {
+  const order = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'.repeat(2);
+  return signature.replaceAll(/[A-Za-z0-9]/g, (character) => {
+    if (/[0-9]/.test(character)) return String((Number(character) + 5) % 10);
+    const turned = order[order.indexOf(character.toUpperCase()) + 13] ?? '';
+    return character === character.toUpperCase() ? turned : turned.toLowerCase();
+  });
+}
+
+it('tells of a desk that goes on accepting what was given back', async () => {
+  watched = await openWatchedDesk();
+  const { ending } = watched.desk;
+  ending.ledger = { ...ending.ledger, endGrant: async () => undefined };
+  const { exitCode, output } = await probe();
+  expect(exitCode).toBe(2);
+  expect(output).toContain('probe: STILL ACCEPTED after it was given back (status 200');
+});
+
+it('does not take a desk that fails for one that refuses', async () => {
+  watched = await openWatchedDesk();
+  watched.desk.issuing.verifyJobToken = () => Promise.reject(new Unavailable('issuer keys', 'the test broke it'));
+  const { exitCode, output } = await probe();
+  expect(exitCode).toBe(1);
+  expect(output).toContain('not refused as it must be, with 401 invalid_token: a forged job token (status 503');
+});
+
+it.each([
+  ['nobody answers', { KEYDESK_URL: 'http://127.0.0.1:9' }, 1, 'status 000'],
+  ['it is not told where the desk is', { KEYDESK_URL: '' }, 3, 'KEYDESK_URL must be'],
+  ['the agent gives no job token', { BUILDKITE_AGENT_ACCESS_TOKEN: 'wrong' }, 3, 'gave no job token'],
+])('tells when %s', async (_, environment, code, words) => {
+  watched = await openWatchedDesk();
+  const { exitCode, output } = await probe(environment);
+  expect([exitCode, output]).toEqual([code, expect.stringContaining(words)]);
+});
+
+it('says what it needs, and takes no arguments', async () => {
+  const run = (argument: string) => spawnSync('bash', [join(ROOT, PROBE), argument], { encoding: 'utf8' });
+  expect(run('--help')).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('KEYDESK_URL ') });
+  expect(run('--halp')).toMatchObject({ status: 3, stdout: '', stderr: expect.stringContaining('usage: probe.sh') });
+});
+
+it('has time for all its requests, should each take as long as it may', () => {
+  const text = readFileSync(join(ROOT, PROBE), 'utf8');
+  const seconds = Number(/--max-time (\d+)/.exec(text)?.[1]);
+  const minutes = Number(/timeout_in_minutes: (\d+)/.exec(yamlOf('step'))?.[1]);
+  expect(seconds * 5).toBeLessThan(minutes * 60);
+  expect(text).toContain(`five requests of ${seconds} seconds`);
+});
+
+it('stands in the README with a policy that is one', () => {
+  const part = parse(yamlOf('policy'));
+  const whole = { version: 1, organization: { slug: 'acme-inc' }, audience: AUDIENCE, ...part };
+  expect(parsePolicyText(JSON.stringify(whole), 'policy.yaml')).not.toHaveProperty('problems');
+  expect(Object.keys(part.credentials)).toEqual(['canary', 'canary-denied']);
+  expect(JSON.stringify(part.rules)).not.toContain('denied');
+});
+
+const missing = spawnSync('shellcheck', ['--version']).error !== undefined && process.env.CI !== 'true';
+it.skipIf(missing)('passes shellcheck', async () => {
+  const ran = await promisify(execFile)('shellcheck', [PROBE], { cwd: ROOT }).catch((error) => error);
+  expect(ran).toMatchObject({ stdout: '', stderr: '' });
+});

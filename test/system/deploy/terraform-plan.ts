@@ -1,0 +1,245 @@
+// Plans the example root with the real terraform and the fake provider, in a folder of its own laid out like the repository, so
+// that nothing is left behind in the working tree. Every plan reads settings and writes a file of its own, and none takes the
+// lock on the state: one that is cut off leaves nothing that another could meet.
+
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import * as z from 'zod';
+import { needs } from '../../fixtures/needs.ts';
+import { startProvider } from './terraform-provider.ts';
+
+const run = promisify(execFile);
+const failed = z.object({ stdout: z.string(), stderr: z.string() });
+const values = z.record(z.string(), z.unknown());
+const shown = z.object({
+  planned_values: z.object({
+    outputs: z.record(z.string(), z.object({ value: z.unknown().optional() })),
+    root_module: z.object({
+      child_modules: z.array(
+        z.object({ resources: z.array(z.object({ address: z.string(), type: z.string(), values })) }),
+      ),
+    }),
+  }),
+  configuration: z.object({
+    root_module: z.object({
+      outputs: z.record(z.string(), z.unknown()),
+      module_calls: z.object({
+        keydesk: z.object({
+          module: z.object({
+            resources: z.array(z.object({ address: z.string(), type: z.string() })),
+            outputs: z.record(z.string(), z.unknown()),
+          }),
+        }),
+      }),
+    }),
+  }),
+});
+
+export interface PlannedResource {
+  /** Without the module. */
+  readonly address: string;
+  readonly type: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Names of variables, and the expressions that are their values. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** The oldest version that deploy/terraform/versions.tf takes. */
+export const TERRAFORM = needs('terraform', { atLeast: '1.9' });
+
+/** A safety net for a machine that is busy, not a limit that anything is expected to come near. */
+export const UNHURRIED = { timeout: 600_000 };
+
+/** What the second apply of deploy/terraform/README.md is given, and an archive of logs. */
+export const ARCHIVE = { log_archive: '{ location = "eu" }' };
+export const DEPLOYED = { webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"', ...ARCHIVE };
+
+/** A setting by which the pooled accounts of staging have roles in projects. */
+export function groupWith(...roles: readonly (readonly [project: string, role: string])[]) {
+  const list = roles.map(([project, role]) => `{ project = "${project}", role = "${role}" }`).join(', ');
+  return { pool_groups: `{ staging = { id = "groups/a1", email = "a@b.c", roles = [${list}] } }` };
+}
+
+/** Without what tells resources of one block apart. */
+export function toAddress({ address }: Pick<PlannedResource, 'address'>): string {
+  return address.replace(/\[.*\]$/, '');
+}
+
+export type Planner = Awaited<ReturnType<typeof createPlanner>>;
+export type Plan = Awaited<ReturnType<Planner['plan']>>;
+
+/** As npm run rules leaves them in files: indented as each file is, with the file's own rules around them. */
+const RULES = {
+  staging: 'service cloud.firestore {\n    // keydesk:begin\n    // keydesk:end\n}\n',
+  production: '\t// keydesk:begin\n\t\t// keydesk:end\n',
+};
+
+/**
+ * @param options.known whether the plan knows what Google will answer
+ * @param options.environment for terraform and what it runs
+ * @param options.root the folder beside the module's files from which it is planned; another than the example is a copy of it
+ */
+export async function createPlanner(options: {
+  readonly known: boolean;
+  readonly environment?: NodeJS.ProcessEnv;
+  readonly root?: string;
+}) {
+  const { known, environment, root = 'example' } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'terraform-plan-'));
+  const provider = await startProvider(join(folder, 'provider.sock'), known);
+  const example = join(folder, 'deploy/terraform', root);
+  for (const path of ['deploy', 'firestore.indexes.json', 'examples/policy.yaml'])
+    cpSync(path, join(folder, path), { recursive: true, filter: (source) => !source.endsWith('.terraform') });
+  if (root !== 'example') cpSync(join(folder, 'deploy/terraform/example'), example, { recursive: true });
+  for (const path of ['node_modules', 'shared']) symlinkSync(resolve(path), join(folder, path));
+  let files = 0;
+  const nextName = (name: string) => {
+    files += 1;
+    return `${files}-${name}`;
+  };
+  const write = (path: string, text: string) => {
+    mkdirSync(dirname(join(example, path)), { recursive: true });
+    writeFileSync(join(example, path), text);
+  };
+  const writeArchives = (path: string, policy: string) => {
+    const archives = ['token', 'webhook', 'sweep'].map((name) => [name, `archive of ${name}`] as const);
+    for (const [name, archive] of archives) write(`${path}/${name}.zip`, archive);
+    const hashes = Object.fromEntries(archives.map(([name, archive]) => [name, sha256(archive)]));
+    const rules = sha256('// keydesk:begin\n// keydesk:end');
+    write(
+      `${path}/manifest.json`,
+      JSON.stringify({
+        policy_sha256: sha256(policy),
+        rules_sha256: { 'acme-staging/(default)': rules, 'acme-production/(default)': rules },
+        archives: hashes,
+      }),
+    );
+  };
+  writeArchives('../../../packages', readFileSync('examples/policy.yaml', 'utf8'));
+  for (const [name, rules] of Object.entries(RULES)) write(`acme-${name}.rules`, rules);
+  cpSync(join(example, 'terraform.tfvars.example'), join(example, 'terraform.tfvars'));
+
+  // What the person who runs the tests has set for Terraform is not for these plans.
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('TF_'));
+  const terraformIn = async (cwd: string, ...args: string[]) =>
+    run(TERRAFORM.path ?? 'terraform', args, {
+      cwd,
+      env: {
+        ...Object.fromEntries(inherited),
+        ...environment,
+        TF_REATTACH_PROVIDERS: provider.reattach,
+        CHECKPOINT_DISABLE: '1',
+        TF_IN_AUTOMATION: '1',
+        TF_CLI_ARGS: '-no-color',
+      },
+      maxBuffer: 64 * 1024 * 1024,
+    });
+  const terraform = (...args: string[]) => terraformIn(example, ...args);
+  /** @param settings stand in place of, or beside, those of terraform.tfvars */
+  const change = (verb: 'plan' | 'apply', settings: Settings, ...args: string[]) => {
+    const file = nextName('settings.tfvars');
+    write(
+      file,
+      Object.entries(settings)
+        .map(([name, value]) => `${name} = ${value}\n`)
+        .join(''),
+    );
+    return terraform(verb, '-input=false', '-lock=false', `-var-file=${file}`, ...args);
+  };
+  await terraform('init', '-input=false');
+
+  return {
+    validate: async () => (await terraform('validate')).stdout,
+    /** What terraform says against a file that stands alone, in one line. */
+    complaintAbout: async (text: string): Promise<string> => {
+      const alone = nextName('alone');
+      write(`${alone}/main.tf`, text);
+      await terraformIn(join(example, alone), 'init', '-input=false');
+      return toLine(await terraformIn(join(example, alone), 'validate').catch((error) => failed.parse(error)));
+    },
+    plan: async (settings: Settings = {}) => {
+      const file = nextName('plan');
+      const said = toLine(await change('plan', settings, `-out=${file}`));
+      const { stdout } = await terraform('show', '-json', file);
+      const { planned_values, configuration } = shown.parse(JSON.parse(stdout));
+      const { outputs, root_module } = planned_values;
+      const resources = root_module.child_modules.flatMap((module) =>
+        module.resources.map(
+          (each): PlannedResource => ({ ...each, address: each.address.replace('module.keydesk.', '') }),
+        ),
+      );
+      const { module } = configuration.root_module.module_calls.keydesk;
+      return {
+        /** What terraform said, in one line. */
+        said,
+        resources,
+        outputs: Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])),
+        /** What the files declare, planned or not. */
+        declared: {
+          resources: module.resources,
+          outputs: Object.keys(module.outputs),
+          outputsOfRoot: Object.keys(configuration.root_module.outputs),
+        },
+      };
+    },
+    /**
+     * Applies; resolves with what terraform then still wants to change, which should be nothing. Nobody is asked what there
+     * is: the fake would say what the state says.
+     */
+    apply: async (settings: Settings): Promise<string> => {
+      await change('apply', settings, '-refresh=false', '-auto-approve');
+      return toLine(await change('plan', settings, '-refresh=false'));
+    },
+    /** Applies, and expects to be stopped; what terraform says, and what there is afterwards. */
+    applyInVain: async (settings: Settings) => {
+      const applying = change('apply', settings, '-refresh=false', '-auto-approve');
+      const { stdout, stderr } = await applying.then(
+        () => Promise.reject(new Error('it was applied')),
+        (error) => failed.parse(error),
+      );
+      const { stdout: there } = await terraform('state', 'list');
+      return { said: `${stdout} ${stderr}`, there: there.replaceAll('module.keydesk.', '').trim().split('\n') };
+    },
+    /** What terraform says against it, in one line. */
+    complaint: async (settings: Settings, ...args: string[]): Promise<string> =>
+      toLine(await change('plan', settings, ...args).catch((error) => failed.parse(error))),
+    /** As if somebody had disabled the service accounts, and nobody told Terraform. */
+    disableAccounts: provider.disableAccounts,
+    /**
+     * Writes a policy and archives that were packaged with it, or with another.
+     * @returns the settings by which they are taken
+     */
+    writePolicy: (text: string, packaged = text) => {
+      const [policy, archives] = [nextName('policy.yaml'), nextName('packages')];
+      write(policy, text);
+      writeArchives(archives, packaged);
+      return { policy_file: `"${policy}"`, archives_dir: `"${archives}"` };
+    },
+    /** @returns the path of the file, as a setting */
+    writeRules: (text: string) => {
+      const file = nextName('a.rules');
+      write(file, text);
+      return `"${file}"`;
+    },
+    /** @param settings what writePolicy returned */
+    changeArchive: ({ archives_dir }: { readonly archives_dir: string }) =>
+      write(`${JSON.parse(archives_dir)}/token.zip`, 'another archive'),
+    stop: () => {
+      provider.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+function toLine({ stdout, stderr }: z.output<typeof failed>): string {
+  return `${stdout} ${stderr}`.replace(/[\s│╷╵]+/g, ' ');
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

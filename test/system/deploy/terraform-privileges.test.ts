@@ -1,0 +1,200 @@
+// Who may do what by the Terraform module, as terraform itself plans it from the example policy: what PRIVILEGES.md says, on
+// exactly what privileges.txt says, and under its conditions.
+
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { grants, MODULE, readPrivileges } from './terraform-module.ts';
+import {
+  createPlanner,
+  DEPLOYED,
+  type Plan,
+  type PlannedResource,
+  TERRAFORM,
+  toAddress,
+  UNHURRIED,
+} from './terraform-plan.ts';
+
+const POOL = ['ci-001', 'ci-002', 'ci-003'].map((name) => `${name}@acme-ci-pool.iam.gserviceaccount.com`);
+const SIGNERS = ['staging', 'production'].map((name) => `keydesk-signer@acme-${name}.iam.gserviceaccount.com`);
+const SHARED = ['ci-cache', 'export'].map((name) => `${name}@acme-staging.iam.gserviceaccount.com`);
+
+describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHURRIED, () => {
+  let plan: Plan;
+
+  beforeAll(async () => {
+    const planner = await createPlanner({ known: true });
+    try {
+      plan = await planner.plan(DEPLOYED);
+    } finally {
+      planner.stop();
+    }
+  }, UNHURRIED.timeout);
+
+  it('grants exactly what PRIVILEGES.md says', () => {
+    const table = readPrivileges();
+    const open = new Set(['shared account', 'pool group']);
+    const rows = table.map(
+      ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : sorted(what)} (${address})`,
+    );
+    const granted = granting(plan.resources).map(
+      ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : what} (${address})`,
+    );
+    expect([...new Set(granted)].sort()).toEqual(rows.sort());
+  });
+
+  it('has in PRIVILEGES.md every grant that the module declares, planned here or not, and all in one file', () => {
+    const declared = plan.declared.resources.filter(({ type }) => grants(type)).map(({ address }) => address);
+    expect([...new Set(readPrivileges().map(({ address }) => address))].sort()).toEqual(declared.sort());
+    const text = readFileSync(`${MODULE}/privileges.tf`, 'utf8');
+    for (const address of declared) expect(text).toContain(`resource "${address.replace('.', '" "')}" {`);
+  });
+
+  it('grants it on exactly these, under exactly these conditions', () => {
+    const granted = granting(plan.resources).map(({ identity, what, on }) => `${identity}: ${what}: ${on}`);
+    const expected = readFileSync('test/system/deploy/privileges.txt', 'utf8')
+      .trim()
+      .replace(/(?<=^[^:]+: )[^:]+/gm, sorted)
+      .split('\n');
+    expect([...new Set(granted)].sort()).toEqual(expected.sort());
+  });
+
+  it('tells a reviewer every grant in one output', () => {
+    const told = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
+    const granted = plan.resources
+      .filter(({ type }) => grants(type))
+      .flatMap(({ address, values }) => {
+        const { role, member, members } = z
+          .object({ role: z.string(), member: z.string().optional(), members: z.array(z.string()).optional() })
+          .parse(values);
+        // Who writes for a sink is not known before it is there.
+        const [, source] = /^google_project_iam_member\.log_archive\["(.*)"\]$/.exec(address) ?? [];
+        return (source ? [`log sink of ${source}`] : (members ?? [member ?? ''])).map((who) => `${who}: ${role}`);
+      });
+    const lines = Object.entries(told).flatMap(([who, all]) => all.map((line) => `${who}: ${line.split(' on ')[0]}`));
+    expect(lines.sort()).toEqual(granted.sort());
+    expect(told['serviceAccount:keydesk-sweep@acme-keydesk.iam.gserviceaccount.com']).toContain(
+      'projects/acme-ci-pool/roles/keydesk_waker on account ci-001@acme-ci-pool.iam.gserviceaccount.com',
+    );
+    expect(told['group:keydesk-ci-staging@acme.example']).toEqual([
+      'roles/datastore.user on project acme-staging where resource.name == "projects/acme-staging/databases/(default)"',
+    ]);
+  });
+
+  it('lets the identity that mints neither enable nor bring back an account', () => {
+    const held = granting(plan.resources).filter(({ identity }) => identity === 'token');
+    expect(held.length).toBeGreaterThan(0);
+    for (const { what } of held)
+      expect(what).not.toMatch(/serviceAccounts\.(enable|update|undelete|create)|admin|owner|editor|setIamPolicy/i);
+    expect(new Set(held.map(({ what }) => what))).toEqual(
+      new Set([
+        'datastore.entities.create datastore.entities.get datastore.entities.list datastore.entities.update',
+        'datastore.entities.create datastore.entities.get datastore.entities.update',
+        'iam.serviceAccounts.signJwt',
+        'iam.serviceAccounts.getAccessToken',
+        'iam.serviceAccounts.disable iam.serviceAccounts.get',
+      ]),
+    );
+  });
+
+  it('lets nobody but the token function mint', () => {
+    const minting = granting(plan.resources).filter(({ what }) =>
+      /TokenCreator|getAccessToken|signJwt|signBlob|implicitDelegation|serviceAccountUser|actAs|Admin/i.test(what),
+    );
+    // An operator acts as the webhook function, which can mint nothing.
+    expect(
+      new Set(minting.map(({ identity, on }) => (identity === 'operator' ? `${identity} ${on}` : identity))),
+    ).toEqual(
+      new Set([
+        'token',
+        'operator projects/acme-keydesk/serviceAccounts/keydesk-webhook@acme-keydesk.iam.gserviceaccount.com',
+      ]),
+    );
+  });
+
+  it('lets nobody but the sweep enable an account', () => {
+    const enabling = granting(plan.resources).filter(({ what }) => /enable\b/.test(what));
+    expect(new Set(enabling.map(({ identity }) => identity))).toEqual(new Set(['sweep']));
+    expect(enabling).toHaveLength(POOL.length);
+  });
+
+  it('grants every function Firestore in single databases only, and nobody to delete', () => {
+    const roles = plan.resources.filter(({ values }) => /_(ledger|opener|closer)$/.test(String(values.role)));
+    expect(granting(plan.resources).filter(({ what }) => /entities\.(delete|\*)/.test(what))).toEqual([]);
+    const databases = roles.map(
+      ({ values }) =>
+        /^resource\.name == "([^"]+)"$/.exec(
+          z
+            .array(z.object({ expression: z.string() }))
+            .length(1)
+            .parse(values.condition)[0]?.expression ?? '',
+        )?.[1],
+    );
+    const each = [
+      'projects/acme-keydesk/databases/keydesk',
+      'projects/acme-production/databases/(default)',
+      'projects/acme-staging/databases/(default)',
+    ];
+    expect(databases.sort()).toEqual([...each, ...each, ...each].sort());
+    for (const { values } of roles)
+      expect(databases).toContainEqual(expect.stringContaining(`projects/${values.project}/`));
+  });
+
+  it('lets the token function sign for exactly the signers, and mint for exactly the other accounts', () => {
+    const on = (what: string) =>
+      granting(plan.resources)
+        .filter((each) => each.what === what)
+        .map((each) => each.on.split('/').at(-1));
+    expect(on('iam.serviceAccounts.signJwt').sort()).toEqual([...SIGNERS].sort());
+    expect(on('iam.serviceAccounts.getAccessToken').sort()).toEqual([...POOL, ...SHARED].sort());
+  });
+});
+
+/** Permissions in the order of the alphabet: those of a role have none. */
+function sorted(what: string): string {
+  return what.split(' ').sort().join(' ');
+}
+
+/** Who is granted what, with custom roles written out as their permissions. */
+function granting(resources: readonly PlannedResource[]) {
+  const custom = new Map(
+    resources
+      .filter(({ type }) => type === 'google_project_iam_custom_role')
+      .map(({ values }) => [
+        `projects/${values.project}/roles/${values.role_id}`,
+        z.array(z.string()).parse(values.permissions),
+      ]),
+  );
+  return resources
+    .filter(({ type }) => grants(type))
+    .flatMap((resource) => {
+      const { role, member, members } = z
+        .object({ role: z.string(), member: z.string().optional(), members: z.array(z.string()).optional() })
+        .parse(resource.values);
+      return (members ?? [member ?? '']).map((who) => ({
+        identity: toIdentity(who),
+        what: sorted(custom.get(role)?.join(' ') ?? role),
+        on: toObject(resource.values),
+        address: toAddress(resource),
+      }));
+    });
+}
+
+/** What a grant is on, and under which condition. */
+function toObject(values: Readonly<Record<string, unknown>>): string {
+  const { service_account_id, secret_id, bucket, repository, name, project, condition } = z
+    .record(z.string(), z.unknown())
+    .parse(values);
+  const on = service_account_id ?? secret_id ?? bucket ?? repository ?? name ?? `projects/${project}`;
+  const conditions = z.array(z.object({ expression: z.string() })).parse(condition ?? []);
+  return [on, ...conditions.map(({ expression }) => expression)].join(' if ');
+}
+
+function toIdentity(member: string): string {
+  const [, own] = /^serviceAccount:keydesk-(\w+)@acme-keydesk\.iam\.gserviceaccount\.com$/.exec(member) ?? [];
+  if (own) return own;
+  if (member === 'allUsers') return 'everyone';
+  if (member === 'group:keydesk-oncall@acme.example') return 'operator';
+  if (member === 'google_logging_project_sink.writer_identity') return 'log sink';
+  return member.startsWith('group:') ? 'pool group' : 'shared account';
+}

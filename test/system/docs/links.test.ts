@@ -1,0 +1,50 @@
+// What the Markdown files link to, and the files and npm scripts that they name, is there.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ROOT } from '../../../sandbox/functions.ts';
+
+const NOT_OURS = /(^|\/)(\.git|node_modules|dist)(\/|$)/;
+const FILE = /`((?:bench|cli|deploy|docs|examples|functions|plugin|sandbox|scripts|shared|test)\/[\w./-]+)`/g;
+/** npm's own. */
+const COMMANDS = ['ci', 'install', 'pack', 'start', 'test'];
+
+const pages = markdownIn('.').map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object };
+
+function markdownIn(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return NOT_OURS.test(path) ? [] : markdownIn(path);
+    return path.endsWith('.md') ? [path] : [];
+  });
+}
+
+/** What `find` finds in each page and `isThere` does not accept. */
+function missing(find: RegExp, isThere: (found: string, page: string) => boolean, of = pages): string[] {
+  return of.flatMap(({ path, text }) =>
+    [...text.matchAll(find)].flatMap(([, found = '']) => (isThere(found, path) ? [] : [`${path}: ${found}`])),
+  );
+}
+
+describe('the Markdown files', () => {
+  it('are found', () => {
+    expect(pages.map(({ path }) => path)).toEqual(expect.arrayContaining(['README.md', 'docs/THREATS.md']));
+  });
+
+  it('link to files that exist', () => {
+    const prose = pages.map(({ path, text }) => ({ path, text: text.replaceAll(/^```[\s\S]*?^```|`[^`\n]*`/gm, '') }));
+    const link = /\]\((?![a-z]+:)([^)#\s]+)/g;
+    expect(missing(link, (target, page) => existsSync(join(ROOT, dirname(page), target)), prose)).toEqual([]);
+  });
+
+  it('name files that exist', () => {
+    expect(missing(FILE, (path) => existsSync(join(ROOT, path)))).toEqual([]);
+  });
+
+  it('name npm scripts that exist', () => {
+    const run = /\bnpm (?:run )?([a-z][a-z:-]*)/g;
+    expect(missing(run, (name) => name in scripts || COMMANDS.includes(name))).toEqual([]);
+  });
+});

@@ -1,0 +1,213 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { grantEvents, runAStep, startAStep, USE_CREDENTIALS } from './a-step.ts';
+import { type Front, openFront } from './front.ts';
+
+let desk: InProcessDesk;
+let front: Front;
+let folder: string;
+beforeAll(async () => {
+  desk = await openInProcessDesk();
+  front = await openFront(desk.tokenUrl);
+  folder = mkdtempSync(join(tmpdir(), 'keydesk-give-back-'));
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await front.close();
+  await desk.close();
+});
+afterEach(() => {
+  front.instead = () => undefined;
+});
+
+/** What the log has of pre-exit. */
+const atTheEnd = (output: string) => output.split('~~~ Running plugin keydesk pre-exit hook\n')[1];
+
+describe('pre-exit gives back', () => {
+  it('each credential, and says of each what is so', async () => {
+    const credentials = [
+      'staging-config',
+      { name: 'staging-export', file: 'EXPORT_FILE' },
+      { name: 'staging-admin', token: 'ADMIN_TOKEN' },
+    ];
+    const { output, exitCode, leftBehind, job } = await runAStep(desk, { uses: [{ credentials }] });
+    expect(exitCode).toBe(0);
+    expect(atTheEnd(output)).toMatch(
+      /^~~~ :key: Keydesk: giving credentials back\nstaging-admin: given back\nstaging-config: given back\nstaging-export: not renewed any more; the token itself works for another (59[0-9]|600) s\n$/,
+    );
+    expect(grantEvents(desk, job)).toEqual(
+      expect.arrayContaining([
+        'grant.revoked staging-config',
+        'grant.revoked staging-admin',
+        'grant.renewal_ended staging-export',
+      ]),
+    );
+    expect(leftBehind).toEqual([]);
+  });
+
+  it('when the command failed, whose exit code stays', async () => {
+    const { exitCode, output } = await runAStep(desk, { command: 'exit 17' });
+    expect(exitCode).toBe(17);
+    expect(atTheEnd(output)).toContain('staging-config: given back');
+  });
+
+  it('when the job is cancelled while its command runs', async () => {
+    const running = startAStep(desk, { command: 'echo "it runs"; sleep 60' });
+    await running.saw('it runs');
+    running.cancel();
+    const { exitCode, output, leftBehind } = await running.finished;
+    expect(exitCode).toBe(143);
+    expect(atTheEnd(output)).toContain('staging-config: given back');
+    expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
+    expect(leftBehind).toEqual([]);
+  });
+
+  it.each(['forwards', 'backwards'] as const)(
+    'after what the README says, where pre-exit hooks run %s',
+    async (postHooks) => {
+      const other = mkdtempSync(join(folder, 'other-'));
+      mkdirSync(join(other, 'hooks'));
+      writeFileSync(join(other, 'hooks/pre-exit'), `#!/usr/bin/env bash\n${USE_CREDENTIALS}\n`);
+      const { output, exitCode } = await runAStep(desk, {
+        plugins: { keydesk: join(process.cwd(), 'plugin'), other },
+        others: ['acme/other#v1'],
+        postHooks,
+      });
+      // Agent 3 lets the plugin that stands first be the first to end, agent 4 the one that stands last.
+      expect(exitCode === 0).toBe(postHooks === 'backwards');
+      expect(/^sha256 /m.test(output)).toBe(postHooks === 'backwards');
+      expect(output).toContain('staging-config: given back');
+    },
+  );
+
+  it('at once what it has several of, however slow the desk is', async () => {
+    front.instead = (request) => (request.endsWith('/revoke') ? 'hang' : undefined);
+    const credentials = [
+      { name: 'staging-config', token: 'A_TOKEN' },
+      { name: 'staging-export', token: 'B_TOKEN' },
+      { name: 'staging-admin', token: 'C_TOKEN' },
+    ];
+    const running = startAStep(desk, { uses: [{ url: front.url, credentials }], command: 'echo "it ends"' });
+    await running.saw('giving credentials back');
+    const began = Date.now();
+    const { exitCode, output, leftBehind } = await running.finished;
+    expect(Date.now() - began).toBeLessThan(9_000);
+    expect(exitCode).toBe(0);
+    expect(atTheEnd(output)).toMatch(
+      /^.*\n(staging-(admin|config|export): not given back \(curl: \(28\) .*\); left to the webhook\n){3}$/,
+    );
+    expect(leftBehind).toEqual([]);
+  });
+});
+
+describe('pre-exit ends well', () => {
+  it.each([
+    ['when the desk is down', 'cut' as const, /not given back \(curl: \(52\) .*\); left to the webhook/],
+    [
+      'when the desk is unwell',
+      { status: 503, body: '{"error":"temporarily_unavailable"}' },
+      /not given back \(503 temporarily_unavailable\); left/,
+    ],
+    ['when something else answers', { status: 200, body: '<html>' }, /given back/],
+  ])('%s', async (_, instead, said) => {
+    front.instead = (request) => (request.endsWith('/revoke') ? instead : undefined);
+    const { exitCode, output, leftBehind } = await runAStep(desk, { uses: [{ url: front.url }] });
+    expect(exitCode).toBe(0);
+    expect(atTheEnd(output)).toMatch(said);
+    expect(leftBehind).toEqual([]);
+  });
+
+  it('when the step took its folder away', async () => {
+    const { exitCode, output } = await runAStep(desk, { command: 'rm -rf "$KEYDESK_DIR"' });
+    expect(exitCode).toBe(0);
+    expect(atTheEnd(output)).toBe('');
+  });
+
+  it('when there is nothing of this plugin left but its hook', async () => {
+    const broken = join(folder, 'broken');
+    mkdirSync(join(broken, 'hooks'), { recursive: true });
+    writeFileSync(join(broken, 'hooks/pre-exit'), readFileSync(join(process.cwd(), 'plugin/hooks/pre-exit')));
+    const { exitCode } = await runAStep(desk, {
+      plugins: { keydesk: broken },
+      environment: { SHELLOPTS: 'errexit:nounset' },
+    });
+    expect(exitCode).toBe(0);
+  });
+});
+
+describe('a KEYDESK_DIR that the plugin did not make for this job', () => {
+  const jobOf = () => desk.buildkite.startJob();
+  const foreign: [string, (at: string, jobId: string) => string][] = [
+    ['is any folder', (at) => at],
+    ['has the name but no mark', (at) => join(at, 'keydesk-AAAAAAAAAA')],
+    [
+      'has the mark of another job',
+      (at) => {
+        mkdirSync(join(at, 'keydesk-BBBBBBBBBB'));
+        writeFileSync(join(at, 'keydesk-BBBBBBBBBB/made-by-keydesk'), '0184990a-477b-4fa8-9968-496074483cee');
+        return join(at, 'keydesk-BBBBBBBBBB');
+      },
+    ],
+    [
+      'is a link to one with everything',
+      (at, jobId) => {
+        mkdirSync(join(at, 'keydesk-CCCCCCCCCC'));
+        writeFileSync(join(at, 'keydesk-CCCCCCCCCC/made-by-keydesk'), jobId);
+        symlinkSync(join(at, 'keydesk-CCCCCCCCCC'), join(at, 'keydesk-DDDDDDDDDD'));
+        return join(at, 'keydesk-DDDDDDDDDD');
+      },
+    ],
+    [
+      'has a link for a mark',
+      (at, jobId) => {
+        mkdirSync(join(at, 'keydesk-EEEEEEEEEE'));
+        writeFileSync(join(at, 'mark'), jobId);
+        symlinkSync(join(at, 'mark'), join(at, 'keydesk-EEEEEEEEEE/made-by-keydesk'));
+        return join(at, 'keydesk-EEEEEEEEEE');
+      },
+    ],
+    [
+      'has a name with white space',
+      (at, jobId) => {
+        mkdirSync(join(at, 'a b/keydesk-FFFFFFFFFF'), { recursive: true });
+        writeFileSync(join(at, 'a b/keydesk-FFFFFFFFFF/made-by-keydesk'), jobId);
+        return join(at, 'a b/keydesk-FFFFFFFFFF');
+      },
+    ],
+  ];
+
+  it.each(foreign)('and %s: is not used, and not touched', async (_, make) => {
+    const at = mkdtempSync(join(folder, 'foreign-'));
+    mkdirSync(join(at, 'keydesk-AAAAAAAAAA'));
+    writeFileSync(join(at, 'precious'), 'precious');
+    const job = jobOf();
+    const given = make(at, job.id);
+    const before = readdirSync(at, { recursive: true });
+    const { exitCode, environment, output } = await runAStep(desk, { job, environment: { KEYDESK_DIR: given } });
+    expect(exitCode).toBe(0);
+    expect(environment.KEYDESK_DIR).not.toBe(given);
+    expect(output).toContain('staging-config: given back');
+    expect(readdirSync(at, { recursive: true })).toEqual(before);
+
+    const untouched = await runAStep(desk, {
+      job: jobOf(),
+      uses: [{ credentials: 'nonsense' }],
+      environment: { KEYDESK_DIR: given },
+    });
+    expect(untouched.exitCode).toBe(1);
+    expect(readdirSync(at, { recursive: true })).toEqual(before);
+    expect(existsSync(join(at, 'precious'))).toBe(true);
+  });
+});

@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname as folderOf, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { grantEvents, runAStep, SECRET, startAStep, USE_CREDENTIALS } from './a-step.ts';
+
+let desk: InProcessDesk;
+let folder: string;
+beforeAll(async () => {
+  desk = await openInProcessDesk();
+  folder = mkdtempSync(join(tmpdir(), 'keydesk-hand-over-'));
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await desk.close();
+});
+
+/** Copies a variable's value out of the step, past its log. */
+const keep = (variable: string, file: string) => `printf '%s' "$${variable}" >'${join(folder, file)}';`;
+const kept = (file: string) => readFileSync(join(folder, file), 'utf8');
+const sha256sOf = (output: string) => [...output.matchAll(/^sha256 ([0-9a-f]{64})$/gm)].map(([, sha256]) => sha256);
+const issuedTo = (jobId: string) =>
+  desk.audit.filter((line) => line.event === 'grant.issued' && JSON.stringify(line).includes(jobId));
+
+describe('the plugin hands a step', () => {
+  it('a credential file that Google’s library uses as it is', async () => {
+    const ran = await runAStep(desk, { command: USE_CREDENTIALS });
+    expect(ran.output).toContain('staging-config: in GOOGLE_APPLICATION_CREDENTIALS (file)');
+    expect(ran.exitCode).toBe(0);
+    const [first, second] = issuedTo(ran.job.id);
+    expect(first).toMatchObject({ credential: 'staging-config' });
+    expect(sha256sOf(ran.output)).toEqual([second?.token_sha256]);
+  });
+
+  it('nothing that is readable for others, and nothing secret in the credential file', async () => {
+    const command = `${keep('GOOGLE_APPLICATION_CREDENTIALS', 'path')}
+      find "$KEYDESK_DIR" -exec stat -c '%a %F' {} + | sort -u; cat "$GOOGLE_APPLICATION_CREDENTIALS"`;
+    const { output, environment } = await runAStep(desk, { command });
+    const lines = output.slice(output.indexOf('Running commands')).split('\n');
+    expect(lines.slice(1, 4)).toEqual(['600 regular file', '700 directory', '{']);
+    const file = JSON.parse(output.slice(output.indexOf('\n{'), output.lastIndexOf('}') + 1));
+    expect(file).toEqual({
+      type: 'external_account',
+      universe_domain: 'googleapis.com',
+      audience: 'staging-config',
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      token_url: `${desk.tokenUrl}/token`,
+      token_info_url: `${desk.tokenUrl}/introspect`,
+      credential_source: {
+        executable: { command: `/bin/sh ${folderOf(kept('path'))}/job-token`, timeout_millis: 30_000 },
+      },
+    });
+    expect(kept('path')).toMatch(/\/keydesk-\w{10}\/mounted\/\w{10}\/staging-config\.json$/);
+    expect(environment).toMatchObject({
+      GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: '1',
+      BUILDKITE_OIDC_TMPDIR: `${environment.KEYDESK_DIR}/mounted`,
+    });
+  });
+
+  it('a bare token that Firestore takes, and says nothing of it in the log', async () => {
+    // Not a name that the agent redacts by itself.
+    const credentials = [{ name: 'staging-config', token: 'CONFIG' }];
+    const command = `${keep('CONFIG', 'token')} curl --silent --output /dev/null --write-out '%{http_code}\\n' \
+      --header "Authorization: Bearer $CONFIG" "$FIRESTORE"; echo "it is $CONFIG"`;
+    const FIRESTORE = `http://${inject('firestoreHost')}/v1/projects/${desk.project}/databases/(default)/documents/config`;
+    const { output, raw, environment } = await runAStep(desk, {
+      command,
+      uses: [{ credentials }],
+      environment: { FIRESTORE },
+    });
+    expect(output).toContain('staging-config: in CONFIG (token)');
+    expect(output).toContain('\n200\n');
+    expect(output).toContain('it is [REDACTED]');
+    expect(output).not.toMatch(SECRET);
+    expect(raw.replace(`it is ${kept('token')}`, '')).not.toMatch(SECRET);
+    expect(environment).not.toHaveProperty('GOOGLE_APPLICATION_CREDENTIALS');
+    expect(environment).not.toHaveProperty('GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES');
+  });
+
+  it('both of one credential, asked for once', async () => {
+    const credentials = { name: 'staging-export', file: 'EXPORT_FILE', token: 'EXPORT_TOKEN' };
+    const command = `${keep('EXPORT_TOKEN', 'both')} GOOGLE_APPLICATION_CREDENTIALS="$EXPORT_FILE" ${USE_CREDENTIALS}`;
+    const { output, exitCode, job } = await runAStep(desk, { command, uses: [{ credentials }] });
+    expect(exitCode).toBe(0);
+    expect(output).toContain('staging-export: in EXPORT_FILE (file) and EXPORT_TOKEN (token)');
+    const issued = issuedTo(job.id).map(({ token_sha256 }) => token_sha256);
+    expect(issued).toEqual([createHash('sha256').update(kept('both')).digest('hex'), ...sha256sOf(output)]);
+  });
+
+  it('several, each in variables of its own', async () => {
+    const credentials = [
+      'staging-config',
+      { name: 'staging-admin', token: 'ADMIN_TOKEN' },
+      { name: 'staging-export', file: 'EXPORT_FILE' },
+    ];
+    const command = `${keep('ADMIN_TOKEN', 'admin')} test -r "$EXPORT_FILE" && ${USE_CREDENTIALS}`;
+    const running = startAStep(desk, { command: `${command}; echo used; sleep 0.5`, uses: [{ credentials }] });
+    await running.saw('used');
+    expect(await desk.gate(kept('admin'))).toBe(200);
+    const { exitCode } = await running.finished;
+    expect(exitCode).toBe(0);
+    expect(await desk.gate(kept('admin'))).not.toBe(200);
+  });
+
+  it('one credential under two variables, asked for once', async () => {
+    const credentials = ['staging-export', { name: 'staging-export', file: 'CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE' }];
+    const { job, environment } = await runAStep(desk, { uses: [{ credentials }] });
+    expect(issuedTo(job.id)).toHaveLength(1);
+    expect(environment.CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE).toBe(environment.GOOGLE_APPLICATION_CREDENTIALS);
+  });
+
+  it('what a second use names in the same folder, and does not ask twice for what the first had', async () => {
+    const uses = [
+      { credentials: ['staging-config'] },
+      {
+        credentials: [
+          { name: 'staging-config', token: 'CONFIG_TOKEN' },
+          { name: 'staging-export', file: 'EXPORT_FILE' },
+        ],
+      },
+    ];
+    const command = `${keep('CONFIG_TOKEN', 'again')} ls -d "$KEYDESK_DIR" | wc -l; ${USE_CREDENTIALS}`;
+    const { job, output, environment, exitCode, leftBehind } = await runAStep(desk, { command, uses });
+    expect(exitCode).toBe(0);
+    const [config, exported] = issuedTo(job.id);
+    expect(config?.token_sha256).toBe(createHash('sha256').update(kept('again')).digest('hex'));
+    expect(exported?.credential).toBe('staging-export');
+    const [first, second] = [environment.GOOGLE_APPLICATION_CREDENTIALS, environment.EXPORT_FILE].map(String);
+    expect(second).toMatch(/\/staging-export\.json$/);
+    expect(folderOf(String(second))).not.toBe(folderOf(String(first)));
+    for (const path of [first, second]) expect(path?.startsWith(`${environment.BUILDKITE_OIDC_TMPDIR}/`)).toBe(true);
+    expect(output.match(/given back|not renewed any more/g)).toHaveLength(2);
+    expect(leftBehind).toEqual([]);
+  });
+
+  it('its credentials from the environment hook on, where it is told to', async () => {
+    const { phases, output, exitCode } = await runAStep(desk, {
+      uses: [{ hook: 'environment' }],
+      command: USE_CREDENTIALS,
+    });
+    expect(exitCode).toBe(0);
+    expect(phases.map(({ name }) => name)).toEqual([
+      'plugin keydesk environment hook',
+      'plugin keydesk pre-command hook',
+      'commands',
+      'plugin keydesk pre-exit hook',
+    ]);
+    const [, atEnvironment = '', atPreCommand = ''] = output.split('~~~ Running');
+    expect(atEnvironment).toContain('staging-config: in');
+    expect(atPreCommand.trim()).toBe('plugin keydesk pre-command hook');
+  });
+
+  it('the same under the name that a folder of another repository gives the plugin', async () => {
+    const { output, exitCode } = await runAStep(desk, {
+      reference: './plugin',
+      plugins: { plugin: join(process.cwd(), 'plugin') },
+      command: USE_CREDENTIALS,
+    });
+    expect(exitCode).toBe(0);
+    expect(output).toContain('staging-config: in GOOGLE_APPLICATION_CREDENTIALS (file)');
+  });
+
+  it('leaves another plugin’s BUILDKITE_OIDC_TMPDIR alone', async () => {
+    const { environment } = await runAStep(desk, { environment: { BUILDKITE_OIDC_TMPDIR: '/tmp/of-another' } });
+    expect(environment.BUILDKITE_OIDC_TMPDIR).toBe('/tmp/of-another');
+  });
+});
+
+describe('a step that outlives its tokens', () => {
+  it('gets new ones with a new job token each time, by the executable', async () => {
+    const later = join(folder, 'later');
+    const uses = [{ credentials: 'staging-export' }];
+    const running = startAStep(desk, { command: `${USE_CREDENTIALS} '${later}'`, uses });
+    await running.saw('sha256 ');
+    desk.clock.advance(3 * 3600_000);
+    writeFileSync(later, '');
+    const ran = await running.finished;
+    desk.clock.reset();
+    expect(ran.exitCode).toBe(0);
+    const fetched = sha256sOf(ran.output);
+    expect(new Set(fetched).size).toBe(2);
+    expect(
+      issuedTo(running.job.id)
+        .map(({ token_sha256 }) => token_sha256)
+        .slice(1),
+    ).toEqual(fetched);
+  });
+
+  it('is told why when its job token was a file', async () => {
+    const later = join(folder, 'much-later');
+    const command = `cat "$GOOGLE_APPLICATION_CREDENTIALS"; ${USE_CREDENTIALS} '${later}'`;
+    const uses = [{ 'job-token': 'file', lifetime: 60 }];
+    const running = startAStep(desk, { command, uses });
+    await running.saw('sha256 ');
+    desk.clock.advance(20 * 60_000);
+    writeFileSync(later, '');
+    const ran = await running.finished;
+    desk.clock.reset();
+    const at = folderOf(String(ran.environment.GOOGLE_APPLICATION_CREDENTIALS));
+    expect(ran.output).toContain(`"credential_source": { "file": "${at}/job-token" }`);
+    expect(ran.environment).not.toHaveProperty('GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES');
+    expect(sha256sOf(ran.output)).toHaveLength(1);
+    expect(ran.exitCode).toBe(1);
+    expect(ran.output).toContain('The job token was not accepted');
+    expect(ran.raw).not.toMatch(SECRET);
+  });
+
+  it('has its job token in a file without a newline, redacted, and as long-lived as was asked', async () => {
+    const command = `cat "$BUILDKITE_OIDC_TMPDIR"/*/job-token | tee '${join(folder, 'job-token')}'`;
+    const { output } = await runAStep(desk, { command, uses: [{ 'job-token': 'file', lifetime: 120 }] });
+    const [, payload = ''] = kept('job-token').split('.');
+    const { iat, exp, organization_id, pipeline_id, cluster_id } = JSON.parse(
+      Buffer.from(payload, 'base64url').toString(),
+    );
+    expect(exp - iat).toBe(120);
+    expect({ organization_id, pipeline_id, cluster_id }).toEqual({
+      organization_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
+      pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+      cluster_id: undefined,
+    });
+    expect(kept('job-token')).toMatch(/^[\w.-]+$/);
+    expect(output).toContain('[REDACTED]');
+    expect(output).not.toMatch(SECRET);
+  });
+});
+
+it('a step’s grants end with its pre-exit, on record as returned by the job', async () => {
+  const credentials = [{ name: 'staging-config', token: 'CONFIG_TOKEN' }];
+  const { job } = await runAStep(desk, { command: keep('CONFIG_TOKEN', 'ended'), uses: [{ credentials }] });
+  expect(grantEvents(desk, job)).toEqual([
+    'grant.issued staging-config',
+    'grant.returned staging-config',
+    'grant.revoked staging-config',
+  ]);
+  expect((await desk.introspect(kept('ended'))).json).toEqual({ active: false });
+  expect(await firestoreAs(desk, kept('ended'), 'config/web')).toBe(403);
+});

@@ -1,0 +1,254 @@
+// What stands around the plugin may be anything: it is refused with a clear word, or carried as it is; it is never run,
+// and never brings a secret into the light.
+
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PluginConfiguration } from '../../../sandbox/buildkite/plugin.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { PLUGIN, recorder, runAStep, SECRET, USE_CREDENTIALS } from './a-step.ts';
+
+let desk: InProcessDesk;
+let folder: string;
+beforeAll(async () => {
+  desk = await openInProcessDesk();
+  folder = mkdtempSync(join(tmpdir(), 'keydesk-hostile-'));
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await desk.close();
+});
+
+/** Text that does something wherever it is evaluated, split or expanded. */
+const evil = () => `a b"c'd\\e*?[f]$(touch ${folder}/ran)\`touch ${folder}/ran\`\${HOME}; touch ${folder}/ran #&|<>%s`;
+const expectNothingRan = () => expect(existsSync(join(folder, 'ran'))).toBe(false);
+
+describe('the configuration', () => {
+  it.each<[string, () => PluginConfiguration, string[]]>([
+    ['a url with more than a url in it', () => ({ url: `https://desk.example/${evil()}` }), ['url: must be https://']],
+    ['a url over two lines', () => ({ url: 'https://desk.example\n-o/tmp/x' }), ['url: must be https://']],
+    ['a url that ends in a new line', () => ({ url: 'https://desk.example\n' }), ['url: must be https://']],
+    ['a url of curl’s own', () => ({ url: 'file:///etc/passwd' }), ['url: must be https://']],
+    ['a url with a password', () => ({ url: 'https://me:secret@desk.example' }), ['url: must be https://']],
+    ['a url with a query', () => ({ url: 'https://desk.example/?a=b' }), ['url: must be https://']],
+    ['http to another machine', () => ({ url: 'http://127.0.0.1.example' }), ['url: must be https://']],
+    ['no url', () => ({ url: '' }), ['url: is missing']],
+    [
+      'an audience over two lines',
+      () => ({ audience: 'https://desk.example\nx' }),
+      ['audience: holds a control character'],
+    ],
+    ['an evil credential', () => ({ credentials: evil() }), ['credentials: is no name of a credential']],
+    [
+      'a credential that is a path',
+      () => ({ credentials: ['../revoke'] }),
+      ['credentials[0]: is no name of a credential'],
+    ],
+    ['no credentials', () => ({ credentials: [] }), ['credentials: is missing']],
+    ['an evil claim', () => ({ claims: ['pipeline_id', evil()] }), ['claims[1]: is no name of a claim']],
+    ['two claims in one', () => ({ claims: 'pipeline_id,build_id' }), ['claims: is no name of a claim']],
+    ['an evil timeout', () => ({ timeout: 'a[$(id)]' }), ['timeout: must be a whole number of seconds from 0 to 3600']],
+    ['an octal timeout', () => ({ timeout: '0100' }), ['timeout: must be a whole number']],
+    [
+      'too long a lifetime',
+      () => ({ lifetime: 7201, 'job-token': 'file' }),
+      ['lifetime: must be a whole number of seconds from 60 to 7200'],
+    ],
+    ['a lifetime for nothing', () => ({ lifetime: 300 }), ['lifetime: means something with "job-token: file" only']],
+    ['another hook', () => ({ hook: 'pre-exit' }), ['hook: must be pre-command or environment']],
+    ['another source of job tokens', () => ({ 'job-token': 'url' }), ['job-token: must be executable or file']],
+    ['a key that is misspelt', () => ({ claim: ['build_id'] }), ['claim-0: there is no such key']],
+    [
+      'a variable of the shell',
+      () => ({ credentials: { name: 'a', file: 'PATH' } }),
+      ['credentials.file: PATH decides how a step runs'],
+    ],
+    [
+      'a variable of the loader',
+      () => ({ credentials: [{ name: 'a', token: 'LD_PRELOAD' }] }),
+      ['credentials[0].token: LD_PRELOAD decides'],
+    ],
+    [
+      'a variable of the agent',
+      () => ({ credentials: [{ name: 'a', token: 'BUILDKITE_AGENT_ACCESS_TOKEN' }] }),
+      ['credentials[0].token: BUILDKITE_AGENT_ACCESS_TOKEN decides'],
+    ],
+    [
+      'a variable that is none',
+      () => ({ credentials: [{ name: 'a', token: 'A[$(id)]' }] }),
+      ['credentials[0].token: is no name of a variable'],
+    ],
+    [
+      'a variable twice',
+      () => ({ credentials: ['a', 'b'] }),
+      ['credentials[1].file: GOOGLE_APPLICATION_CREDENTIALS is to hold another credential already'],
+    ],
+    [
+      'everything at once',
+      () => ({
+        url: 'nowhere',
+        audiences: 'x',
+        timeout: -1,
+        credentials: [{ file: 'PATH' }, 'B', { name: 'c', colour: 'red' }],
+      }),
+      [
+        'audiences: there is no such key',
+        'credentials-2-colour: there is no such key',
+        'url: must be https://',
+        'timeout: must be',
+        'credentials[0]: has no name',
+        'credentials[0].file: PATH decides',
+        'credentials[1]: is no name of a credential',
+        'credentials[2].file: GOOGLE_APPLICATION_CREDENTIALS is to hold another credential already',
+      ],
+    ],
+  ])('is refused with %s, at the first hook and by key', async (_, use, problems) => {
+    const { exitCode, output, phases, leftBehind } = await runAStep(desk, { uses: [use()], command: 'echo "it ran"' });
+    expect(exitCode).toBe(1);
+    expect(phases.map(({ name }) => name)).toEqual(['plugin keydesk environment hook', 'plugin keydesk pre-exit hook']);
+    const told = output
+      .split('Keydesk: the configuration of the plugin is not good.\n')[1]
+      ?.split('~~~')[0]
+      ?.split('\n');
+    expect(told?.slice(0, -1)).toEqual(problems.map((problem) => expect.stringContaining(`  ${problem}`)));
+    expect(output).not.toMatch(/touch|secret|nowhere|ran #/);
+    expect(leftBehind).toEqual([]);
+    expectNothingRan();
+  });
+
+  it('carries an audience exactly as it is, to the agent and through the executable', async () => {
+    const audience = ` --${evil()} é `;
+    const agent = recorder(folder, 'buildkite-agent');
+    const { exitCode } = await runAStep(desk, { uses: [{ audience }], path: [agent.folder] });
+    expect(exitCode).toBe(1);
+    expect(agent.calls()).toBe(
+      `oidc\nrequest-token\n--audience=${audience}\n--claim=organization_id\n--claim=pipeline_id\n`,
+    );
+    const script = join(folder, 'script');
+    mkdirSync(script);
+    cpSync(join(PLUGIN, 'bin/job-token'), join(script, 'job-token'));
+    writeFileSync(join(script, 'audience'), audience);
+    writeFileSync(join(script, 'claims'), 'agent_tag:a$(b)\n');
+    const again = recorder(folder, 'buildkite-agent');
+    await runAStep(desk, { command: `/bin/sh '${script}/job-token'`, path: [again.folder] });
+    expect(again.calls()).toContain(`--audience=${audience}\n--claim=agent_tag:a$(b)\n`);
+    expectNothingRan();
+  });
+});
+
+describe('the environment', () => {
+  /** A whole step with every kind of secret in it; none of them may come to light anywhere. */
+  async function wholeStep(options: { use?: PluginConfiguration; environment?: Record<string, string> } = {}) {
+    const token = join(mkdtempSync(join(folder, 'token-')), 'token');
+    const curl = recorder(folder, 'curl');
+    // Not with the shell, which may be tracing.
+    const keep = `node -e 'require("fs").writeFileSync("${token}", process.env.EXPORT)'`;
+    const ran = await runAStep(desk, {
+      command: `${keep}; unset http_proxy ALL_PROXY; ${USE_CREDENTIALS}`,
+      uses: [{ credentials: ['staging-config', { name: 'staging-export', token: 'EXPORT' }], ...options.use }],
+      environment: options.environment ?? {},
+      path: [curl.folder],
+    });
+    expect(ran.raw).not.toMatch(SECRET);
+    expect(curl.calls()).not.toMatch(SECRET);
+    const handed = readFileSync(token, 'utf8');
+    expect(handed).toMatch(SECRET);
+    expect((await desk.introspect(handed)).json.credential).toBe('staging-export');
+    expect(ran.raw).toMatch(/^sha256 [0-9a-f]{64}$/m);
+    expect(ran.exitCode).toBe(0);
+    expect(ran.leftBehind).toEqual([]);
+    expectNothingRan();
+    return curl.calls();
+  }
+
+  it('shows no secret in curl’s arguments, in the log, or on disk afterwards', async () => {
+    const curl = await wholeStep();
+    expect(curl.split('\n').filter((argument) => argument.startsWith('http'))).toEqual([
+      `${desk.tokenUrl}/token/staging-config`,
+      `${desk.tokenUrl}/token/staging-export`,
+      `${desk.tokenUrl}/revoke`,
+      `${desk.tokenUrl}/revoke`,
+    ]);
+  });
+
+  it('and none with a job token in a file', async () => {
+    await wholeStep({ use: { 'job-token': 'file' } });
+  });
+
+  const inherited = 'errexit:nounset:noglob:allexport:verbose:xtrace:noclobber';
+  it.each<[string, () => Record<string, string>]>([
+    ['tracing, inherited', () => ({ SHELLOPTS: 'xtrace' })],
+    ['every option that can be inherited', () => ({ SHELLOPTS: inherited, BASHOPTS: 'nocasematch:failglob:xpg_echo' })],
+    ['tracing, from BASH_ENV', () => ({ BASH_ENV: fileWith('set -x; IFS=/; shopt -s nocasematch nullglob; umask 0') })],
+    ['POSIX mode', () => ({ POSIXLY_CORRECT: '1' })],
+    ['a curl configuration that tells all', () => ({ HOME: homeWith('.curlrc', 'verbose\ntrace-ascii = "-"\n') })],
+    ['another curl configuration', () => ({ CURL_HOME: homeWith('.curlrc', 'verbose\n') })],
+    ['a HOME that does things', () => ({ HOME: evil() })],
+    [
+      'variables of its own names',
+      () => ({ KEYDESK_URL: 'x', KEYDESK_JOB_TOKEN: 'x', KEYDESK_NAMES: 'x', REPLY: 'x' }),
+    ],
+    ['evil in what the agent sets', () => ({ BUILDKITE_BRANCH: evil(), BUILDKITE_MESSAGE: `${evil()}\n+++ x` })],
+    ['a proxy', () => ({ http_proxy: 'http://127.0.0.1:9', ALL_PROXY: 'http://127.0.0.1:9' })],
+  ])('brings none to light with %s', async (_, environment) => {
+    await wholeStep({ environment: environment() });
+  });
+
+  it('that inherits a shell’s options keeps them', async () => {
+    const SHELLOPTS = 'braceexpand:hashall:interactive-comments:xtrace';
+    const { environment } = await runAStep(desk, { environment: { SHELLOPTS, KEYDESK_URL: 'https://of.the/job' } });
+    expect(environment.SHELLOPTS).toBe(SHELLOPTS);
+    expect(environment.KEYDESK_URL).toBe('https://of.the/job');
+    expect(Object.keys(environment).filter((name) => name.startsWith('KEYDESK_'))).toEqual([
+      'KEYDESK_URL',
+      'KEYDESK_DIR',
+    ]);
+  });
+
+  it.each([
+    ['white space', 'with space'],
+    ['quotes', `with'quote"s`],
+    ['a command', '$(touch ran)'],
+    ['a colon', 'with:colon'],
+  ])('with %s in TMPDIR makes the private folder in /tmp, and removes it too', async (_, name) => {
+    const TMPDIR = join(folder, name);
+    mkdirSync(TMPDIR);
+    const { exitCode, environment } = await runAStep(desk, { environment: { TMPDIR }, command: USE_CREDENTIALS });
+    expect(exitCode).toBe(0);
+    expect(environment.KEYDESK_DIR).toMatch(/^\/tmp\/keydesk-[A-Za-z0-9]{10}$/);
+    expect(existsSync(String(environment.KEYDESK_DIR))).toBe(false);
+    expect(readdirSync(TMPDIR)).toEqual([]);
+    expectNothingRan();
+  });
+
+  it('may have no TMPDIR, one that is not there, or one that ends in a slash', async () => {
+    for (const TMPDIR of ['', '/nonexistent', `${folder}/`]) {
+      const { exitCode, environment } = await runAStep(desk, { environment: { TMPDIR } });
+      expect(exitCode).toBe(0);
+      expect(environment.KEYDESK_DIR).toMatch(/^(\/[^/]+)+\/keydesk-[A-Za-z0-9]{10}$/);
+      expect(existsSync(String(environment.KEYDESK_DIR))).toBe(false);
+    }
+  });
+
+  it('may hold the plugin at a path that does things', async () => {
+    const keydesk = join(folder, evil().replaceAll('/', '_'));
+    cpSync(PLUGIN, keydesk, { recursive: true });
+    const { exitCode, output } = await runAStep(desk, { plugins: { keydesk }, command: USE_CREDENTIALS });
+    expect(exitCode).toBe(0);
+    expect(output).toContain('staging-config: given back');
+    expectNothingRan();
+  });
+
+  function fileWith(text: string): string {
+    const file = join(mkdtempSync(join(folder, 'file-')), 'file');
+    writeFileSync(file, `${text}\n`);
+    return file;
+  }
+
+  function homeWith(name: string, text: string): string {
+    const home = mkdtempSync(join(folder, 'home-'));
+    writeFileSync(join(home, name), text);
+    return home;
+  }
+});

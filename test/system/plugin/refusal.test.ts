@@ -1,0 +1,254 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { AUDIENCE, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { grantEvents, runAStep, SECRET, startAStep } from './a-step.ts';
+import { type Front, openFront } from './front.ts';
+
+let desk: InProcessDesk;
+let front: Front;
+beforeAll(async () => {
+  desk = await openInProcessDesk();
+  front = await openFront(desk.tokenUrl);
+});
+afterAll(async () => {
+  await front.close();
+  await desk.close();
+});
+afterEach(() => {
+  front.instead = () => undefined;
+  front.seen.length = 0;
+  desk.google.before = undefined;
+});
+
+/** What stands in the log under the desk's refusal. */
+function told(output: string) {
+  const of = (label: string) => new RegExp(`^  ${label}: (.*)$`, 'm').exec(output)?.[1];
+  return { says: of('It says'), requestId: of('Request id'), toDo: of('What to do') };
+}
+
+describe('a refusal fails the step before its command, with what the desk says', () => {
+  it.each([
+    [
+      'that no rule grants the credential',
+      { credentials: 'production-config' },
+      {},
+      'invalid_target',
+      'check the name',
+    ],
+    ['that there is no such credential', { credentials: 'no-such-thing' }, {}, 'invalid_target', 'ask those who own'],
+    [
+      'that the audience is wrong',
+      { audience: 'https://other.example' },
+      {},
+      'invalid_token',
+      '"https://other.example"',
+    ],
+    ['that a claim is missing', { claims: ['pipeline_id'] }, {}, 'invalid_request', 'add those claims to claims'],
+    ['to a job of another pipeline', {}, { pipeline_id: '0184990a-0000-4000-8000-000000000000' }, 'invalid_target', ''],
+  ])('%s', async (_, use, claims, error, toDo) => {
+    const ran = await runAStep(desk, { uses: [use], job: desk.buildkite.startJob(claims), command: 'echo "it ran"' });
+    expect(ran.exitCode).toBe(1);
+    expect(ran.output).not.toContain('it ran');
+    expect(ran.output).toContain(`^^^ +++\nKeydesk: ${desk.tokenUrl} did not hand out `);
+    expect(ran.output).toContain(` ${error}).`);
+    const { says, requestId, toDo: advice } = told(ran.output);
+    const line = desk.auditOf(requestId);
+    expect(line.event).toBe('grant.refused');
+    expect(says?.length).toBeGreaterThan(20);
+    expect(advice).toContain(toDo);
+    expect(ran.leftBehind).toEqual([]);
+  });
+
+  it('that the job has ended, word for word', async () => {
+    const job = desk.buildkite.startJob();
+    await desk.notify(desk.buildkite.event(job));
+    // Its agent has not noticed yet.
+    job.state = 'running';
+    const { output } = await runAStep(desk, { job });
+    const { error_description, request_id } = (await desk.askByPath(await desk.buildkite.jobToken(job))).json;
+    expect(told(output).says).toBe(error_description.replace(` Request id: ${request_id}`, ''));
+    expect(told(output).toDo).toBe('retry the job: a retry is a new job.');
+  });
+
+  it('and gives back what it had already been handed out', async () => {
+    const uses = [{ credentials: ['staging-config', { name: 'production-config', token: 'PRODUCTION_TOKEN' }] }];
+    const { output, job, environment, leftBehind } = await runAStep(desk, { uses });
+    expect(output).toContain('did not hand out production-config');
+    expect(output).toContain('staging-config: given back');
+    expect(grantEvents(desk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
+    expect(environment).not.toHaveProperty('KEYDESK_DIR');
+    expect(leftBehind).toEqual([]);
+  });
+
+  it('but leaves what an earlier use had to pre-exit', async () => {
+    const uses = [
+      {},
+      {
+        credentials: [
+          { name: 'staging-export', token: 'A_TOKEN' },
+          { name: 'nonsense', token: 'B_TOKEN' },
+        ],
+      },
+    ];
+    const { output, phases, leftBehind } = await runAStep(desk, { uses });
+    const [, handingOver = '', ending = ''] = /^([\s\S]*)giving credentials back([\s\S]*)$/.exec(output) ?? [];
+    expect(handingOver).toContain('staging-export: not renewed any more');
+    expect(handingOver).not.toContain('staging-config: given back');
+    expect(ending).toContain('staging-config: given back');
+    expect(phases.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 1, 0, 0]);
+    expect(leftBehind).toEqual([]);
+  });
+
+  it('even when that comes as a page of somebody else', async () => {
+    const body = '<html>\u001b[31mForbidden\n--- Your client does not have permission</html>';
+    front.instead = () => ({ status: 403, body });
+    const { output, raw } = await runAStep(desk, { uses: [{ url: front.url }] });
+    expect(output).toContain(`Keydesk: ${front.url} did not hand out staging-config (403).`);
+    expect(told(output)).toEqual({
+      says: undefined,
+      requestId: undefined,
+      toDo: 'see whether url is that of the desk itself, and open to the agents.',
+    });
+    expect(raw).not.toContain('Forbidden');
+  });
+
+  it('and nothing of it that moves a cursor or opens a log group', async () => {
+    const body =
+      '{"error":"in\u001b[2Jvalid","error_description":"first\u001b[31m\n+++ second\u0007","request_id":"x"}';
+    front.instead = () => ({ status: 400, headers: { 'x-request-id': 'id-1$(id)\u00e9' }, body });
+    const { raw } = await runAStep(desk, { uses: [{ url: front.url }] });
+    const lines = raw.slice(raw.indexOf('did not hand out')).split('\n');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+    expect(lines.join('')).not.toMatch(/[\u0000-\u001f\u007f]/);
+    expect(lines.filter((line) => line.startsWith('+++'))).toEqual([]);
+    expect(raw).toContain('Request id: id-1id');
+  });
+
+  it.each([
+    ['a redirect', { status: 302, headers: { location: 'https://elsewhere.example/' } }, '(302)'],
+    ['a page in place of a token', { status: 200, body: '<html>Sign in</html>' }, 'but with no token'],
+    ['nothing in place of a token', { status: 200, body: '' }, 'but with no token'],
+  ])('and takes %s for none', async (_, instead, said) => {
+    front.instead = () => instead;
+    const { output, exitCode } = await runAStep(desk, { uses: [{ url: front.url }] });
+    expect(exitCode).toBe(1);
+    expect(output).toContain(said);
+    expect(front.seen).toEqual(['POST /token/staging-config']);
+  });
+});
+
+describe('a desk that is busy or unwell is asked again', () => {
+  it('when Google failed it once', async () => {
+    let calls = 0;
+    desk.google.before = () => {
+      calls += 1;
+      return calls === 1 ? { status: 500, json: {} } : undefined;
+    };
+    const { exitCode, job } = await runAStep(desk);
+    expect(exitCode).toBe(0);
+    expect(desk.audit.some(({ reason }) => reason === 'unavailable')).toBe(true);
+    expect(grantEvents(desk, job)).toContain('grant.issued staging-config');
+  });
+
+  it.each([
+    ['503 with Retry-After', { status: 503, headers: { 'retry-after': '2' } }, 2000],
+    ['429 with Retry-After', { status: 429, headers: { 'retry-after': '2' } }, 2000],
+    [
+      '500 with a Retry-After that is a date',
+      { status: 500, headers: { 'retry-after': 'Fri, 31 Dec 2027 23:59:59 GMT' } },
+      900,
+    ],
+    ['a connection that is cut', 'cut' as const, 900],
+  ])('after %s', async (_, instead, wait) => {
+    const at: number[] = [];
+    front.instead = (request) => {
+      if (request.endsWith('/revoke')) return undefined;
+      at.push(Date.now());
+      return at.length === 1 ? instead : undefined;
+    };
+    const { exitCode, output } = await runAStep(desk, { uses: [{ url: front.url }] });
+    expect(exitCode).toBe(0);
+    expect(output).toContain('staging-config: in GOOGLE_APPLICATION_CREDENTIALS');
+    expect(at).toHaveLength(2);
+    expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThan(wait);
+  });
+
+  it('but not beyond timeout, nor when it names a longer wait', async () => {
+    front.instead = () => ({
+      status: 503,
+      headers: { 'retry-after': '400', 'x-request-id': 'of-the-desk' },
+      body: '{"error":"temporarily_unavailable","error_description":"Every service account is in use, or rests.","request_id":"of-the-desk"}',
+    });
+    const { exitCode, output } = await runAStep(desk, { uses: [{ url: front.url }] });
+    expect(exitCode).toBe(1);
+    expect(front.seen).toHaveLength(1);
+    expect(output).toContain('(503 temporarily_unavailable)');
+    expect(told(output)).toMatchObject({
+      says: 'Every service account is in use, or rests.',
+      requestId: 'of-the-desk',
+      toDo: expect.stringContaining('timeout, 300 s'),
+    });
+  });
+
+  it('and with timeout: 0 never', async () => {
+    front.instead = () => ({ status: 503 });
+    expect((await runAStep(desk, { uses: [{ url: front.url, timeout: 0 }] })).exitCode).toBe(1);
+    expect(front.seen).toHaveLength(1);
+  });
+});
+
+describe('a desk that cannot be reached', () => {
+  it('is told with what curl says of it', async () => {
+    const gone = await openFront(desk.tokenUrl);
+    await gone.close();
+    const { exitCode, output, leftBehind } = await runAStep(desk, { uses: [{ url: gone.url, timeout: 1 }] });
+    expect(exitCode).toBe(1);
+    expect(output).toMatch(/did not hand out staging-config \(curl: \(7\) .*[Cc]onnect/);
+    expect(told(output).toDo).toBe('see whether url is right, and whether agents reach it.');
+    expect(leftBehind).toEqual([]);
+  });
+
+  it('is told when it is not there by that name', async () => {
+    const { output } = await runAStep(desk, { uses: [{ url: 'https://keydesk.invalid', timeout: 0 }] });
+    expect(output).toMatch(/\(curl: \((6|5)\) /);
+  });
+});
+
+describe('an agent that does not do its part', () => {
+  it('fails the step when it gives no job token', async () => {
+    const job = desk.buildkite.startJob();
+    const environment = { BUILDKITE_AGENT_ACCESS_TOKEN: 'bkaj_of-another-job' };
+    const { exitCode, output, leftBehind } = await runAStep(desk, { job, environment });
+    expect(exitCode).toBe(1);
+    expect(output).toContain('401 Invalid access token');
+    expect(output).toContain('Keydesk: buildkite-agent did not give this job a token.');
+    expect(leftBehind).toEqual([]);
+  });
+
+  it('fails the step when it cannot redact, and the grant goes back', async () => {
+    const { exitCode, output, job } = await runAStep(desk, { environment: { BUILDKITE_STANDIN_REDACTED: '' } });
+    expect(exitCode).toBe(1);
+    expect(output).toContain("Keydesk: the token of staging-config could not be kept out of the job's log");
+    expect(output).toContain('run agent 3.66 or newer');
+    expect(output).toContain('BUILDKITE_AGENT_JOB_API_SOCKET');
+    expect(output).not.toMatch(SECRET);
+    expect(grantEvents(desk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
+  });
+});
+
+it('a cancel while the desk is being asked gives back what was handed out', async () => {
+  front.instead = (request) =>
+    request.endsWith('/staging-export') ? { status: 503, headers: { 'retry-after': '60' } } : undefined;
+  const credentials = [
+    { name: 'staging-config', token: 'A_TOKEN' },
+    { name: 'staging-export', token: 'B_TOKEN' },
+  ];
+  const running = startAStep(desk, { uses: [{ url: front.url, audience: AUDIENCE, credentials }] });
+  await running.saw('staging-export: not yet (503)');
+  running.cancel();
+  const { exitCode, output, phases, leftBehind } = await running.finished;
+  expect(exitCode).toBe(143);
+  expect(output).toContain('staging-config: given back');
+  expect(phases.map(({ name }) => name)).not.toContain('commands');
+  expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
+  expect(leftBehind).toEqual([]);
+});
