@@ -5,7 +5,7 @@ import type { AuditEvent } from '../../shared/audit.ts';
 import { grantId } from '../../shared/core/grant-id.ts';
 import type { InProcessDesk } from '../fixtures/in-process-desk.ts';
 
-export const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 export const TIME = expect.stringMatching(/^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z$/);
 const SHA256 = expect.stringMatching(/^[0-9a-f]{64}$/);
 const LATENCY = expect.stringMatching(/^[0-9]+\.[0-9]{3}s$/);
