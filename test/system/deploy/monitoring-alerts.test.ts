@@ -1,395 +1,190 @@
-// Every alert, condition by condition, over the lines of a real desk: on in the bad situation it is about, exactly from its
-// border on, and off through ordinary hours and a quiet weekend in which Google hiccups once; whether or not Google writes a
-// counter's zeros. And each query of its playbook finds the lines it is for.
+// The alerts that page, condition by condition: each is driven to its border and past it with lines that the handlers
+// wrote, whether or not Google writes a counter's zeros.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../../sandbox/functions.ts';
 import { parseLogFilter } from './log-filter.ts';
-import { HOUR, MINUTE, openWatchedDesk, SECOND } from './log-filter-desk.ts';
+import { openWatchedDesk } from './log-filter-desk.ts';
 import type { LogEntry } from './log-filter-entry.ts';
 import {
   BORDERS,
-  type Border,
-  BURNS,
   COUNTS,
+  ENDED,
+  ISSUED,
+  LATE,
   OLDEST,
-  PLATFORM_COUNT,
-  PLATFORM_SHARE,
   SHARES,
   SILENCES,
+  SWEPT,
+  UNAVAILABLE,
   UPTIME,
 } from './monitoring-borders.ts';
 import { fires, holds } from './monitoring-conditions.ts';
-import { metrics, type Policy, policies, slos } from './monitoring-definitions.ts';
-import {
-  anOrdinaryHour,
-  answered,
-  aQuietHour,
-  aQuietHourWithAHiccup,
-  checked,
-  go,
-  manyHours,
-  type Went,
-} from './monitoring-hours.ts';
-import type { PlatformPoint, Watched } from './monitoring-query.ts';
-import { BAD, CANARY_DENIED_IS_GRANTED } from './monitoring-situations.ts';
+import { policies } from './monitoring-definitions.ts';
+import { writeEveryLine } from './monitoring-lines.ts';
+import type { PlatformPoint } from './monitoring-query.ts';
 
-const went: Record<string, Went> = {};
-let ordinary: Went;
-let weekend: Went;
+const paging = policies.filter(({ severity }) => severity === 'CRITICAL');
 
+let log: readonly LogEntry[];
 beforeAll(async () => {
   const watched = await openWatchedDesk();
-  ordinary = await go(watched, anOrdinaryHour);
-  for (const [name, situation] of Object.entries(BAD)) went[name] = await go(watched, situation);
-  const quiet = await go(watched, aQuietHour);
-  weekend = manyHours(quiet, await go(watched, aQuietHourWithAHiccup), 48);
+  await writeEveryLine(watched);
   await watched.desk.close();
-  const lax = await openWatchedDesk('[canary, canary-denied]');
-  went['probe-granted'] = await go(lax, CANARY_DENIED_IS_GRANTED);
-  await lax.desk.close();
-}, 240_000);
-
-const playbookOf = (situation: string): string => situation.split(',')[0] ?? '';
-const situationsOf = (playbook: string): Went[] =>
-  Object.entries(went).flatMap(([name, one]) => (playbookOf(name) === playbook ? [one] : []));
-
-/** As it is seen with a counter's zeros, and without. */
-function seen(entries: readonly LogEntry[], platform: readonly PlatformPoint[] = []): Watched[] {
-  return [true, false].map((zeros) => ({ metrics, slos: slos.serviceLevelObjectives, entries, platform, zeros }));
-}
-
-/** Moments of a situation, a minute apart, and some of quiet after it. */
-function moments({ from, until }: Pick<Went, 'from' | 'until'>, after = 0): number[] {
-  return Array.from({ length: Math.ceil((until + after - from) / MINUTE) + 1 }, (_, index) => from + index * MINUTE);
-}
-
-const each = policies.map((policy) => [policy.displayName, policy] as const);
-
-describe('alerts', () => {
-  it('have a bad situation each', () => {
-    expect([...new Set(Object.keys(went).map(playbookOf))].sort()).toEqual(
-      [...new Set(policies.map(({ userLabels }) => userLabels.playbook))].sort(),
-    );
-  });
-
-  it.each(each)('%s: fires in each of its bad situations', (_, policy) => {
-    for (const bad of situationsOf(policy.userLabels.playbook))
-      for (const watched of seen(bad.entries, bad.platform))
-        expect([watched.zeros, moments(bad, 5 * MINUTE).some((now) => fires(watched, policy, now))]).toEqual([
-          watched.zeros,
-          true,
-        ]);
-  });
-
-  it.each(each)('%s: is quiet through an ordinary hour, and through a weekend in which Google hiccups', (_, policy) => {
-    for (const { entries, platform, ...time } of [ordinary, weekend])
-      for (const watched of seen(entries, platform))
-        expect(moments(time).filter((now) => fires(watched, policy, now))).toEqual([]);
-  });
-
-  it.each([
-    ['no-sweep, overdue', 10],
-    ['revocation-stuck', 5],
-    ['revocation-stuck, unreadable', 5],
-    ['dependency-errors, API token revoked', 14],
-    ['probe-failing', 30],
-    ['probe-no-webhook', 30],
-  ])('%s is told after %d minutes, neither later nor earlier', (name, minutes) => {
-    const bad = went[name] as Went;
-    const policy = policies.find(({ userLabels }) => userLabels.playbook === playbookOf(name)) as Policy;
-    for (const watched of seen(bad.entries)) {
-      const first = moments(bad).find((now) => fires(watched, policy, now));
-      expect([watched.zeros, ((first ?? 0) - bad.from) / MINUTE]).toEqual([watched.zeros, minutes]);
-    }
-  });
-
-  it('an ordinary hour is one in which much happens, and a weekend is one in which something does', () => {
-    const eventsOf = ({ entries }: Went) => new Set(entries.map(({ labels }) => labels.event));
-    for (const event of ['grant.issued', 'grant.refused', 'grant.revoked', 'grant.expired', 'job.found_finished'])
-      expect(eventsOf(ordinary)).toContain(event);
-    expect(ordinary.until - ordinary.from).toBe(HOUR);
-    expect(weekend.until - weekend.from).toBe(48 * HOUR);
-    // Google's hiccup, once.
-    const failed = weekend.entries.filter(({ severity }) => severity === 'ERROR').map(({ labels }) => labels.event);
-    expect(failed).toEqual(['grant.refused', 'webhook.refused', 'sweep.completed']);
-  });
-});
-
-describe('playbooks', () => {
-  it.each([...new Set(policies.map(({ userLabels }) => userLabels.playbook))])(
-    '%s: its queries find the lines they speak of, and not those of an ordinary hour',
-    (playbook) => {
-      const text = readFileSync(join(ROOT, `docs/playbooks/${playbook}.md`), 'utf8');
-      const queries = [...text.matchAll(/```logging\n([\s\S]*?)```/g)].map(([, query]) => query as string);
-      expect(queries.length).toBeGreaterThan(0);
-      const entries = situationsOf(playbook).flatMap((one) => one.entries);
-      for (const query of queries) {
-        const matches = parseLogFilter(query);
-        expect([query, entries.some(matches)]).toEqual([query, true]);
-        expect([query, ordinary.entries.filter(matches).length < ordinary.entries.length / 2]).toEqual([query, true]);
-      }
-    },
-  );
-});
-
-/** The first line, of all that was seen, that a query finds. */
-function lineOf(query: string): LogEntry {
-  const matches = parseLogFilter(query);
-  const found = [ordinary, ...Object.values(went)].flatMap(({ entries }) => entries).find(matches);
-  if (!found) throw new Error(`no line: ${query}`);
-  return found;
-}
+  log = watched.entries;
+}, 60_000);
 
 const NOW = Date.UTC(2026, 0, 5, 12);
-const ago = (seconds: number) => NOW - seconds * SECOND;
 
-function stamped(entry: LogEntry, at: number): LogEntry {
-  return { ...entry, timestamp: new Date(at).toISOString() };
+/** The first line of the log that a query finds, as of so many seconds ago. */
+function line(query: string, seconds: number): LogEntry {
+  const found = log.find(parseLogFilter(query));
+  if (!found) throw new Error(`no line: ${query}`);
+  return { ...found, timestamp: new Date(NOW - seconds * 1000).toISOString() };
 }
 
-/** So many of a line, from `oldest` seconds ago until now. */
-function spread(query: string, count: number, oldest: number): LogEntry[] {
-  const entry = lineOf(query);
-  return Array.from({ length: count }, (_, index) =>
-    stamped(entry, ago(count === 1 ? oldest : (oldest * (count - 1 - index)) / (count - 1))),
-  );
-}
+const lines = (query: string, count: number, seconds = 1) => Array.from({ length: count }, () => line(query, seconds));
 
-/** The same line of another pool, of another that failed. */
-function ofAnother(entry: LogEntry, by: string): LogEntry {
-  const [where, key = ''] = by.split('.');
-  return where === 'labels'
-    ? { ...entry, labels: { ...entry.labels, [key]: 'another' } }
-    : { ...entry, jsonPayload: { ...entry.jsonPayload, [key]: 'another' } };
-}
+const withPayload = (entry: LogEntry, fields: object): LogEntry => ({
+  ...entry,
+  jsonPayload: { ...entry.jsonPayload, ...fields },
+});
 
-function conditionOf({ policy, condition }: Border) {
-  const found = policies
+const named = <T extends { policy: string; condition: string }>(borders: readonly T[]) =>
+  borders.map((border) => [`${border.policy}: ${border.condition}`, border] as const);
+
+/** Whether a condition holds: with a counter's zeros, and without. */
+function held(
+  { policy, condition }: { readonly policy: string; readonly condition: string },
+  entries: readonly LogEntry[],
+  platform: readonly PlatformPoint[] = [],
+): boolean[] {
+  const found = paging
     .find(({ displayName }) => displayName === `Keydesk: ${policy}`)
     ?.conditions.find(({ displayName }) => displayName === condition);
   if (!found) throw new Error(`no condition: ${policy}: ${condition}`);
-  return found;
-}
-
-/** Whether it holds with these lines, with zeros and without. */
-function held(border: Border, entries: readonly LogEntry[], platform: readonly PlatformPoint[] = []): boolean[] {
-  return seen(entries, platform).map((watched) => holds(watched, conditionOf(border), NOW));
+  return [true, false].map((zeros) => holds({ entries, platform, zeros }, found, NOW));
 }
 
 const ON = [true, true];
 const OFF = [false, false];
-const named = <T extends Border>(borders: readonly T[]) =>
-  borders.map((border) => [`${border.policy}: ${border.condition}`, border] as const);
 
-describe('the border of', () => {
-  it('every condition is known', () => {
-    const known = policies.flatMap(({ displayName, conditions }) =>
-      conditions.map((condition) => `${displayName}: ${condition.displayName}`),
+describe('an alert that pages', () => {
+  it('has a border for each of its conditions', () => {
+    const conditions = paging.flatMap((policy) =>
+      policy.conditions.map(({ displayName }) => `${policy.displayName}: ${displayName}`),
     );
-    expect(BORDERS.map(({ policy, condition }) => `Keydesk: ${policy}: ${condition}`).sort()).toEqual(known.sort());
+    expect(BORDERS.map(({ policy, condition }) => `Keydesk: ${policy}: ${condition}`).sort()).toEqual(
+      conditions.sort(),
+    );
   });
 
-  it.each(named(COUNTS))('%s', (_, border) => {
-    const { least, within, of, not, by } = border;
-    const others = not.flatMap((query) => spread(query, 3 * least, within - 1));
+  it.each(named(COUNTS))('%s: holds from its number of lines on', (_, border) => {
+    const { least, within, of, not } = border;
+    const others = not.flatMap((query) => lines(query, 3 * least));
     for (const query of of) {
-      expect([query, held(border, [...others, ...spread(query, least, within - 1)])]).toEqual([query, ON]);
-      expect([query, held(border, [...others, ...spread(query, least - 1, within - 1)])]).toEqual([query, OFF]);
-      const tooOld = [stamped(lineOf(query), ago(within + 1)), ...spread(query, least - 1, within - 1)];
-      expect([query, held(border, [...others, ...tooOld])]).toEqual([query, OFF]);
-      if (by === undefined) continue;
-      const few = spread(query, least - 1, within - 1);
-      expect([query, held(border, [...few, ...few.map((entry) => ofAnother(entry, by))])]).toEqual([query, OFF]);
-    }
-    // Those of all kinds count together.
-    if (of.length > 1 && by === undefined && least > 1) {
-      const [first = '', second = ''] = of;
-      expect(held(border, [...spread(first, 1, 1), ...spread(second, least - 1, 1)])).toEqual(ON);
+      const recent = [...others, ...lines(query, least - 1, 0)];
+      expect([query, held(border, recent)]).toEqual([query, OFF]);
+      expect([query, held(border, [...recent, line(query, within + 1)])]).toEqual([query, OFF]);
+      expect([query, held(border, [...recent, line(query, within - 1)])]).toEqual([query, ON]);
     }
   });
 
-  it.each(named(SILENCES))('%s', (_, border) => {
-    const { within, of, not } = border;
-    const others = not.flatMap((query) => spread(query, 5, within - 1));
-    // One of the two conditions sees it with zeros, the other without.
-    const zeros = 'conditionThreshold' in conditionOf(border);
-    expect(held(border, [...others, stamped(lineOf(of), ago(within))])).toEqual([zeros, !zeros]);
-    expect(held(border, [...others, stamped(lineOf(of), ago(within - 1))])).toEqual(OFF);
-    // What never was is not missed.
+  it.each(named(SILENCES))('%s: holds when the last line is as old', (_, border) => {
+    const { condition, within, of, not } = border;
+    const others = not.flatMap((query) => lines(query, 5));
+    // One condition sees the silence where zeros are written, the other where they are not.
+    const silent = condition.startsWith('fewer') ? [true, false] : [false, true];
+    expect(held(border, [...others, line(of, within)])).toEqual(silent);
+    expect(held(border, [...others, line(of, within - 1)])).toEqual(OFF);
     expect(held(border, [])).toEqual(OFF);
   });
 
-  it.each(named(SHARES))('%s', (_, border) => {
-    const { share, within, of, not } = border;
-    const all = 100;
-    const part = Math.round(share * all);
-    for (const query of of) {
-      const others = (count: number) =>
-        not.flatMap((one, index) => spread(one, index === 0 ? count - (not.length - 1) : 1, within - 1));
-      expect([query, held(border, [...others(all - part), ...spread(query, part, within - 1)])]).toEqual([query, OFF]);
-      const more = spread(query, part + 1, within - 1);
-      expect([query, held(border, [...others(all - part - 1), ...more])]).toEqual([query, ON]);
-      const tooOld = more.map((entry, index) => (index === 0 ? stamped(entry, ago(within + 1)) : entry));
-      expect([query, held(border, [...others(all - part), ...tooOld])]).toEqual([query, OFF]);
-      // All that is divided by is of the same time.
-      const before = others(all).map((entry) => stamped(entry, ago(within + 1)));
-      expect([query, held(border, [...before, ...spread(query, 1, 1)])]).toEqual([query, ON]);
-    }
-  });
-
-  it.each(named(BURNS))('%s', (_, border) => {
+  it.each(named(SHARES))('%s: holds above its share', (_, border) => {
     const { share, within, good, bad } = border;
-    const all = 10_000;
-    const most = Math.floor(share * all + 1e-9);
-    const with_ = (count: number, oldest: number) => {
-      const [line, rest] = [lineOf(bad), lineOf(good)];
-      return Array.from({ length: all }, (_, index) =>
-        stamped(index < count ? line : rest, ago(index < count ? oldest : 1)),
-      );
-    };
-    expect(held(border, with_(most, within - 1))).toEqual(OFF);
-    expect(held(border, with_(most + 1, within - 1))).toEqual(ON);
-    expect(held(border, with_(most + 1, within + 1))).toEqual(OFF);
+    const all = 1000;
+    const most = Math.floor(share * all);
+    const goods = (count: number) =>
+      Array.from({ length: count }, (_, index) => line(good[index % good.length] ?? '', 1));
+    const mixed = (count: number) => [...goods(all - count), ...lines(bad, count, within - 1)];
+    expect(held(border, mixed(most))).toEqual(OFF);
+    expect(held(border, mixed(most + 1))).toEqual(ON);
+    expect(held(border, [...mixed(most), ...lines(bad, 100, within + 1)])).toEqual(OFF);
+    const old = goods(all).map((entry) => ({ ...entry, timestamp: new Date(NOW - (within + 1) * 1000).toISOString() }));
+    expect(held(border, [...old, line(bad, 1)])).toEqual(ON);
   });
 
-  it(`${OLDEST.policy}: ${OLDEST.condition}`, () => {
-    const { from, within, line } = OLDEST;
-    const aged = (at: number, oldest_unfinished_s: number | null): LogEntry => {
-      const entry = stamped(lineOf(line), ago(at));
-      return { ...entry, jsonPayload: { ...entry.jsonPayload, oldest_unfinished_s } };
-    };
-    const rest = [240, 180, 120, 60, 0].map((at) => aged(at, from - 0.001));
+  it('holds when one sweep of five minutes left a grant that ended five minutes ago', () => {
+    const { from, within } = OLDEST;
+    const sweep = (seconds: number, oldest_unfinished_s: number | null) =>
+      withPayload(line(SWEPT, seconds), { oldest_unfinished_s });
+    const rest = [240, 180, 120, 60, 0].map((seconds) => sweep(seconds, from - 0.001));
     expect(held(OLDEST, rest)).toEqual(OFF);
-    // The estimate is of a bucket's inside, so that one sweep among all of the period is enough.
-    for (const at of [within - 1, 120, 0]) expect(held(OLDEST, [...rest, aged(at, from)])).toEqual(ON);
-    expect(held(OLDEST, [...rest, aged(within + 1, from)])).toEqual(OFF);
-    expect(held(OLDEST, [aged(0, 0), aged(60, null)])).toEqual(OFF);
-    expect(held(OLDEST, [...Array.from({ length: 60 }, () => aged(1, 0)), aged(0, 90_000)])).toEqual(ON);
+    expect(held(OLDEST, [...rest, sweep(within - 1, from)])).toEqual(ON);
+    expect(held(OLDEST, [...rest, sweep(within + 1, from)])).toEqual(OFF);
+    expect(held(OLDEST, [sweep(0, null)])).toEqual(OFF);
+    // The 99th percentile: one value among a hundred is not above it.
+    expect(held(OLDEST, [...Array.from({ length: 99 }, () => sweep(1, 0)), sweep(0, from)])).toEqual(OFF);
   });
 
-  const SERVICES = ['keydesk-token', 'keydesk-webhook', 'keydesk-sweep'];
-  const count = (at: number, service: string, failed: number, fine: number) => [
-    answered(ago(at), service, '5xx', failed),
-    answered(ago(at), service, '2xx', fine),
-    answered(ago(at), service, '4xx', 0),
-  ];
-
-  it.each(SERVICES)(`${PLATFORM_SHARE.policy}, of %s`, (service) => {
-    const { within, share } = PLATFORM_SHARE;
-    const others = SERVICES.filter((one) => one !== service).flatMap((one) => count(1, one, 0, 1000));
-    const failed = share * 100;
-    expect(held(PLATFORM_SHARE, [], [...others, ...count(within - 1, service, failed, 100 - failed)])).toEqual(OFF);
-    expect(held(PLATFORM_SHARE, [], [...others, ...count(within - 1, service, failed + 1, 99 - failed)])).toEqual(ON);
-    const [tooOld, fine] = count(within + 1, service, failed + 1, 99 - failed) as [PlatformPoint, PlatformPoint];
-    expect(held(PLATFORM_SHARE, [], [...others, tooOld, { ...fine, at: NOW }])).toEqual(OFF);
-    expect(held(PLATFORM_SHARE, [], [...others, answered(NOW, service, '4xx', 100)])).toEqual(OFF);
-
-    const { least } = PLATFORM_COUNT;
-    expect(held(PLATFORM_COUNT, [], [...others, ...count(within - 1, service, least, 9_000)])).toEqual(ON);
-    expect(held(PLATFORM_COUNT, [], [...others, ...count(within - 1, service, least - 1, 0)])).toEqual(OFF);
-    expect(held(PLATFORM_COUNT, [], [...others, ...count(within + 1, service, least, 0)])).toEqual(OFF);
-    expect(
-      held(
-        PLATFORM_COUNT,
-        [],
-        SERVICES.flatMap((one) => count(1, one, least - 1, 0)),
-      ),
-    ).toEqual(OFF);
+  it('counts an end as late above two minutes', () => {
+    const ends = (seconds: number) => lines(LATE, 5).map((it) => withPayload(it, { dead_after_job_end_s: seconds }));
+    const late = [...COUNTS, ...SHARES].filter(({ policy }) => policy.startsWith('time to dead'));
+    expect(late.length).toBe(3);
+    for (const border of late) expect([held(border, ends(120)), held(border, ends(120.001))]).toEqual([OFF, ON]);
   });
 
-  it(`${UPTIME.policy}: ${UPTIME.condition}`, () => {
+  it('holds when an uptime check fails from two places for a minute', () => {
     const { within, places } = UPTIME;
-    const fails = (locations: number, at: number, host = 'token') =>
-      Array.from({ length: locations }, (_, place) => checked(ago(at), `place ${place}`, host, false));
-    expect(held(UPTIME, [], [...fails(places, 60), ...fails(places, 1)])).toEqual(ON);
-    // A minute ago it was not yet so.
-    expect(held(UPTIME, [], fails(places, 59))).toEqual(OFF);
-    expect(held(UPTIME, [], fails(places - 1, 60))).toEqual(OFF);
-    expect(held(UPTIME, [], [...fails(places - 1, 60), ...fails(places - 1, 60, 'webhook')])).toEqual(OFF);
-    expect(held(UPTIME, [], [...fails(places, 90), checked(NOW, 'place 0', 'token', true)])).toEqual(OFF);
-    expect(held(UPTIME, [], fails(places, within - 1))).toEqual(ON);
-    expect(held(UPTIME, [], fails(places, within + 1))).toEqual(OFF);
-  });
-});
-
-describe('conditions that must all hold', () => {
-  const lines = (...of: readonly (readonly [string, number])[]) =>
-    of.flatMap(([query, many]) => spread(query, many, 60));
-  const issued = 'labels.event="grant.issued" labels.credential="config"';
-  const failed = 'labels.event="grant.refused" labels.reason="unavailable" httpRequest.requestUrl="/token/config"';
-  const denied = 'labels.event="grant.refused" labels.reason="no_rule_grants"';
-  const byClock = 'labels.event="grant.expired" jsonPayload.ended_by="clock"';
-  const byWebhook = 'labels.event="grant.revoked" jsonPayload.dead_after_job_end_s<1';
-  const late = 'labels.event="grant.revoked" jsonPayload.dead_after_job_end_s>120';
-  const old = (entries: LogEntry[]) => entries.map((entry) => stamped(entry, ago(45 * 60)));
-  const on: Record<string, () => readonly LogEntry[]> = {
-    'hand-outs fail': () => lines([failed, 5], [issued, 5]),
-    'most jobs are refused': () => lines([denied, 21], [issued, 5]),
-    'most grants end by the clock': () => lines([byClock, 10], [byWebhook, 5]),
-    'hand-outs: two per cent of the budget gone in an hour': () => lines([failed, 5], [issued, 5]),
-    'hand-outs: five per cent of the budget gone in six hours': () => lines([failed, 10], [issued, 10]),
-    'time to dead: two per cent of the budget gone in an hour': () => lines([late, 5], [byWebhook, 5]),
-    'time to dead: five per cent of the budget gone in six hours': () => lines([late, 10], [byWebhook, 10]),
-  };
-  /** All but one of the conditions hold. */
-  const off: Record<string, () => readonly (readonly LogEntry[])[]> = {
-    'hand-outs fail': () => [lines([failed, 5], [issued, 995]), lines([failed, 4])],
-    'most jobs are refused': () => [lines([denied, 21], [issued, 30]), lines([denied, 20])],
-    'most grants end by the clock': () => [lines([byClock, 10], [byWebhook, 10]), lines([byClock, 9])],
-    // The long window alone, the short one alone, and few.
-    'hand-outs: two per cent of the budget gone in an hour': () => [
-      [...old(lines([failed, 5])), ...lines([issued, 5])],
-      [...old(lines([issued, 995])), ...lines([failed, 5])],
-      lines([failed, 4]),
-    ],
-    'hand-outs: five per cent of the budget gone in six hours': () => [
-      [...old(lines([failed, 10])), ...lines([issued, 5])],
-      [...old(lines([issued, 995])), ...lines([failed, 10])],
-      lines([failed, 9]),
-    ],
-    'time to dead: two per cent of the budget gone in an hour': () => [
-      [...old(lines([late, 5])), ...lines([byWebhook, 5])],
-      [...old(lines([byWebhook, 995])), ...lines([late, 5])],
-      lines([late, 4]),
-    ],
-    'time to dead: five per cent of the budget gone in six hours': () => [
-      [...old(lines([late, 10])), ...lines([byWebhook, 5])],
-      [...old(lines([byWebhook, 995])), ...lines([late, 10])],
-      lines([late, 9]),
-    ],
-  };
-  const all = policies.filter(({ combiner }) => combiner === 'AND');
-
-  it.each(all.map((policy) => [policy.displayName.replace('Keydesk: ', ''), policy] as const))('%s', (name, policy) => {
-    if (policy.userLabels.playbook === 'platform-errors') {
-      const with_ = (bad: number, good: number) => [
-        answered(ago(1), 'a', '5xx', bad),
-        answered(ago(1), 'a', '2xx', good),
-      ];
-      const fired = (platform: PlatformPoint[]) => seen([], platform).map((watched) => fires(watched, policy, NOW));
-      expect([fired(with_(10, 10)), fired(with_(10, 990)), fired(with_(9, 0))]).toEqual([ON, OFF, OFF]);
-      return;
-    }
-    const fired = (entries: readonly LogEntry[]) => seen(entries).map((watched) => fires(watched, policy, NOW));
-    expect(fired(on[name]?.() ?? [])).toEqual(ON);
-    const others = off[name]?.() ?? [];
-    expect(others).toHaveLength(policy.conditions.length);
-    for (const entries of others) expect(fired(entries)).toEqual(OFF);
+    const check = (place: number, seconds: number, { host = 'token', passed = false } = {}): PlatformPoint => ({
+      metric: 'monitoring.googleapis.com/uptime_check/check_passed',
+      at: NOW - seconds * 1000,
+      labels: { check_id: 'health', checker_location: `place ${place}` },
+      resource: { host },
+      value: passed ? 1 : 0,
+    });
+    const failed = (count: number, seconds: number, host?: string) =>
+      Array.from({ length: count }, (_, place) => check(place, seconds, { host: host ?? 'token' }));
+    expect(held(UPTIME, [], failed(places, 60))).toEqual(ON);
+    expect(held(UPTIME, [], failed(places, 59))).toEqual(OFF);
+    expect(held(UPTIME, [], failed(places - 1, 60))).toEqual(OFF);
+    expect(held(UPTIME, [], [...failed(places - 1, 60), ...failed(places - 1, 60, 'webhook')])).toEqual(OFF);
+    expect(held(UPTIME, [], [...failed(places, 90), check(0, 0, { passed: true })])).toEqual(OFF);
+    expect([held(UPTIME, [], failed(places, within - 1)), held(UPTIME, [], failed(places, within))]).toEqual([ON, OFF]);
   });
 
-  it('are those of alerts on shares and on budgets, and of no others', () => {
-    expect(all.map(({ userLabels }) => userLabels.playbook).sort()).toEqual([
-      'ended-by-clock',
-      'hand-out-failing',
-      'jobs-refused',
-      'platform-errors',
-      'slo-hand-outs',
-      'slo-hand-outs',
-      'slo-time-to-dead',
-      'slo-time-to-dead',
-    ]);
+  const OLD = 45 * 60;
+  it.each<[string, () => LogEntry[], (() => LogEntry[])[]]>([
+    [
+      'hand-outs fail',
+      () => [...lines(UNAVAILABLE, 5), ...lines(ISSUED, 5)],
+      [() => [...lines(UNAVAILABLE, 5), ...lines(ISSUED, 95)], () => lines(UNAVAILABLE, 4)],
+    ],
+    ...(
+      [
+        ['hand-outs', UNAVAILABLE, ISSUED],
+        ['time to dead', LATE, ENDED],
+      ] as const
+    ).map(([slo, bad, good]): [string, () => LogEntry[], (() => LogEntry[])[]] => [
+      `${slo}: two per cent of the budget gone in an hour`,
+      () => [...lines(bad, 5), ...lines(good, 5)],
+      [
+        () => [...lines(bad, 5, OLD), ...lines(good, 5)],
+        () => [...lines(good, 995, OLD), ...lines(bad, 5)],
+        () => lines(bad, 4),
+      ],
+    ]),
+  ])('%s: fires when all of its conditions hold, and not when one does not', (name, on, off) => {
+    const policy = paging.find(({ displayName }) => displayName === `Keydesk: ${name}`);
+    if (!policy) throw new Error(`no policy ${name}`);
+    const fired = (entries: readonly LogEntry[]) =>
+      [true, false].map((zeros) => fires({ entries, platform: [], zeros }, policy, NOW));
+    expect([policy.combiner, off.length]).toEqual(['AND', policy.conditions.length]);
+    expect(fired(on())).toEqual(ON);
+    for (const entries of off) expect(fired(entries())).toEqual(OFF);
+  });
+
+  it('fires when one of its conditions holds, unless it compares shares', () => {
+    const combined = paging.filter(({ combiner }) => combiner === 'AND').map(({ displayName }) => displayName);
+    expect(combined).toEqual([...new Set(SHARES.map(({ policy }) => `Keydesk: ${policy}`))]);
   });
 });

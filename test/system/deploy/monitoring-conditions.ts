@@ -1,85 +1,121 @@
-// When an alert is on: conditions over what is read from metrics, and how fast an objective's budget burns. Sources:
-// Monitoring API v3 AlertPolicy, ServiceLevelObjective; docs.cloud.google.com/stackdriver/docs/solutions/slo-monitoring.
+// Whether an alert's condition holds at a moment: the part of Cloud Monitoring that the alerts which page use. Anything
+// else is an error. Sources: Monitoring API v3 AlertPolicy and Aggregation;
+// docs.cloud.google.com/monitoring/charts/distribution-metrics;
+// docs.cloud.google.com/stackdriver/docs/solutions/slo-monitoring.
 
 import {
+  type Aggregation,
+  boundsOf,
   type Condition,
+  type Descriptor,
   type Policy,
-  type Query,
-  type Slo,
   secondsOf,
+  slos,
   type Threshold,
 } from './monitoring-definitions.ts';
-import { between, read, readRatio, select, type Watched } from './monitoring-query.ts';
+import { labelOf, type Point, parseLabel, parseMonitoringFilter, select, type Watched } from './monitoring-query.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** Whether a policy's alert is on at that moment. */
+/** @param now milliseconds since the epoch */
 export function fires(watched: Watched, { combiner, conditions }: Policy, now: number): boolean {
-  if (combiner === 'OR') return conditions.some((condition) => holds(watched, condition, now));
-  if (combiner === 'AND') return conditions.every((condition) => holds(watched, condition, now));
-  throw new Error(`not known: ${combiner}`);
+  const all = conditions.map((condition) => holds(watched, condition, now));
+  return combiner === 'AND' ? all.every(Boolean) : all.some(Boolean);
 }
 
-/** Whether a condition holds at that moment: of one group, in each minute of its duration. */
+/** @param now milliseconds since the epoch */
 export function holds(watched: Watched, { conditionThreshold, conditionAbsent }: Condition, now: number): boolean {
   if (conditionAbsent) {
-    const silent = secondsOf(conditionAbsent.duration) * 1000;
-    if (watched.zeros) return false;
-    const { points } = select(watched, conditionAbsent.filter);
-    return between(points, now - silent, now).length === 0 && between(points, now - DAY_MS, now).length > 0;
+    const times = select(watched, conditionAbsent.filter).map(({ at }) => at);
+    const last = Math.max(...times.filter((at) => at <= now && at > now - DAY_MS));
+    return !watched.zeros && Number.isFinite(last) && last <= now - secondsOf(conditionAbsent.duration) * 1000;
   }
   if (!conditionThreshold) throw new Error('a condition of a kind that is not known here');
-  const lasts = secondsOf(conditionThreshold.duration) * 1000;
-  const times = Array.from({ length: lasts / MINUTE_MS + 1 }, (_, index) => now - index * MINUTE_MS);
-  const [first = new Set<string>(), ...others] = times.map((at) => groupsOver(watched, conditionThreshold, at));
+  const minutes = secondsOf(conditionThreshold.duration) / 60;
+  const moments = Array.from({ length: minutes + 1 }, (_, minute) => now - minute * MINUTE_MS);
+  const [first = new Set<string>(), ...others] = moments.map((at) => groupsBeyond(watched, conditionThreshold, at));
   return [...first].some((group) => others.every((groups) => groups.has(group)));
 }
 
-/** The groups that are beyond the threshold at that moment. */
-function groupsOver(watched: Watched, threshold: Threshold, now: number): Set<string> {
-  const { comparison, thresholdValue } = threshold;
-  const over = (value: number) => {
-    if (comparison === 'COMPARISON_GT') return value > thresholdValue;
-    if (comparison === 'COMPARISON_LT') return value < thresholdValue;
-    throw new Error(`not known: ${comparison}`);
-  };
-  return new Set([...figures(watched, threshold, now)].filter(([, value]) => over(value)).map(([group]) => group));
-}
-
-function figures(watched: Watched, threshold: Threshold, now: number): Map<string, number> {
-  const { filter, aggregations, denominatorFilter, denominatorAggregations } = threshold;
+/** The groups whose figure is beyond the threshold. */
+function groupsBeyond(watched: Watched, threshold: Threshold, now: number): Set<string> {
+  const { filter, comparison, thresholdValue, denominatorFilter } = threshold;
+  const isBeyond = (figure: number) =>
+    comparison === 'COMPARISON_GT' ? figure > thresholdValue : figure < thresholdValue;
   const [, slo, window] = /^select_slo_burn_rate\("([^"]+)", "([^"]+)"\)$/.exec(filter) ?? [];
-  if (slo && window) return new Map([['', burnRate(watched, slo, secondsOf(window), now)]]);
-  const numerator = toQuery(filter, aggregations);
-  if (denominatorFilter === undefined) return read(watched, numerator, now);
-  return readRatio(watched, { numerator, denominator: toQuery(denominatorFilter, denominatorAggregations) }, now);
+  if (slo && window) return new Set(isBeyond(burnRate(watched, slo, secondsOf(window), now)) ? [''] : []);
+
+  const aggregation = only(threshold.aggregations);
+  const { descriptor } = parseMonitoringFilter(filter);
+  const how = `${descriptor.valueType} ${aggregation.perSeriesAligner} ${aggregation.crossSeriesReducer}`;
+  const totals =
+    denominatorFilter && pointsByGroup(watched, denominatorFilter, only(threshold.denominatorAggregations), now);
+  const groups = [...pointsByGroup(watched, filter, aggregation, now)].filter(([group, points]) => {
+    if (`${how} ${comparison}` === 'DISTRIBUTION ALIGN_DELTA REDUCE_PERCENTILE_99 COMPARISON_GT')
+      return is99thAbove(descriptor, points, thresholdValue);
+    const figure = figureOf(how, points);
+    if (!totals) return isBeyond(figure);
+    const total = figureOf(how, totals.get(group) ?? []);
+    return total > 0 && isBeyond(figure / total);
+  });
+  return new Set(groups.map(([group]) => group));
 }
 
-function toQuery(filter: string, aggregations: Threshold['aggregations'] = []): Query {
-  const [aggregation, ...more] = aggregations;
-  if (!aggregation || more.length > 0) throw new Error('one aggregation');
-  return { filter, aggregation };
+/** The points of the last period by group. A counter that goes on with zeros keeps the groups of the last day. */
+function pointsByGroup(watched: Watched, filter: string, aggregation: Aggregation, now: number): Map<string, Point[]> {
+  const { descriptor } = parseMonitoringFilter(filter);
+  const by = (aggregation.groupByFields ?? []).map((field) => parseLabel(field, descriptor));
+  const since = now - secondsOf(aggregation.alignmentPeriod) * 1000;
+  const points = select(watched, filter).filter(({ at }) => at <= now && at > now - DAY_MS);
+  const groups = Map.groupBy(points, (point) => by.map((label) => labelOf(point, label)).join());
+  for (const [group, all] of groups) {
+    const recent = all.filter(({ at }) => at > since);
+    if (recent.length > 0 || (watched.zeros && descriptor.valueType === 'INT64')) groups.set(group, recent);
+    else groups.delete(group);
+  }
+  return groups;
+}
+
+function figureOf(how: string, points: readonly Point[]): number {
+  if (how === 'INT64 ALIGN_SUM REDUCE_SUM') return points.reduce((sum, { value }) => sum + value, 0);
+  if (how !== 'BOOL ALIGN_NEXT_OLDER REDUCE_COUNT_FALSE') throw new Error(`not known: ${how}`);
+  const series = Map.groupBy(points, ({ labels, resource }) => JSON.stringify([labels, resource]));
+  const last = (each: readonly Point[]) => each.toSorted((left, right) => left.at - right.at).at(-1);
+  return [...series.values()].filter((each) => last(each)?.value === 0).length;
+}
+
+/**
+ * Google estimates a percentile inside the bucket that it falls into. Where the threshold is the border of two buckets,
+ * the 99th is above it exactly when more than one per cent of the values are.
+ */
+function is99thAbove({ log }: Descriptor, points: readonly Point[], threshold: number): boolean {
+  const buckets = log?.bucketOptions;
+  if (!buckets || !boundsOf(buckets).includes(threshold)) throw new Error(`not a border of a bucket: ${threshold}`);
+  return points.filter(({ value }) => value >= threshold).length > points.length / 100;
 }
 
 /** How many times as fast as the objective allows its budget is being used up; 0 when nothing happened. */
 function burnRate(watched: Watched, name: string, seconds: number, now: number): number {
-  const slo = watched.slos.find((one) => one.name === name);
+  const slo = slos.serviceLevelObjectives.find((one) => one.name === name);
   if (!slo) throw new Error(`no objective ${name}`);
-  const { good, total } = countsOf(watched, slo, now - seconds * 1000, now);
-  return total === 0 ? 0 : (total - good) / total / (1 - slo.goal);
+  const { goodTotalRatio, distributionCut } = slo.serviceLevelIndicator.requestBased;
+  const within = (filter: string) => select(watched, filter).filter(({ at }) => at <= now && at > now - seconds * 1000);
+  let [good, bad] = [0, 0];
+  if (goodTotalRatio) {
+    good = within(goodTotalRatio.goodServiceFilter).length;
+    bad = within(goodTotalRatio.badServiceFilter).length;
+  } else if (distributionCut) {
+    const { distributionFilter, range } = distributionCut;
+    const values = within(distributionFilter).map(({ value }) => value);
+    good = values.filter((value) => value >= range.min && value <= range.max).length;
+    bad = values.length - good;
+  }
+  return bad === 0 ? 0 : bad / (good + bad) / (1 - slo.goal);
 }
 
-/** What was good, and what there was. */
-export function countsOf(watched: Watched, slo: Slo, since: number, until: number) {
-  const { goodTotalRatio, distributionCut } = slo.serviceLevelIndicator.requestBased;
-  const within = (filter: string) => between(select(watched, filter).points, since, until);
-  if (goodTotalRatio) {
-    const good = within(goodTotalRatio.goodServiceFilter).length;
-    return { good, total: good + within(goodTotalRatio.badServiceFilter).length };
-  }
-  if (!distributionCut) throw new Error('an indicator of a kind that is not known here');
-  const { min, max } = distributionCut.range;
-  const values = within(distributionCut.distributionFilter).map(({ value }) => value);
-  return { good: values.filter((value) => value >= min && value <= max).length, total: values.length };
+function only(aggregations: Threshold['aggregations'] = []): Aggregation {
+  const [aggregation, ...more] = aggregations;
+  if (!aggregation || more.length > 0) throw new Error('one aggregation');
+  return aggregation;
 }

@@ -1,11 +1,10 @@
-// The definitions of deploy/monitoring as the tests read them: the shapes that they have, and what is known of those
-// metrics that are Google's own.
+// The definitions of deploy/monitoring as the tests read them, and the metrics that they read: ours and Google's.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../../sandbox/functions.ts';
 
-export interface Buckets {
+interface Buckets {
   readonly explicitBuckets?: { readonly bounds: readonly number[] };
   readonly linearBuckets?: { readonly numFiniteBuckets: number; readonly width: number; readonly offset: number };
   readonly exponentialBuckets?: {
@@ -49,14 +48,10 @@ export interface Policy {
   readonly combiner: string;
   readonly enabled: boolean;
   readonly conditions: readonly Condition[];
-  readonly alertStrategy: {
-    readonly autoClose: string;
-    readonly notificationChannelStrategy?: readonly { readonly renotifyInterval: string }[];
-  };
   readonly userLabels: { readonly playbook: string };
-  readonly documentation: { readonly content: string; readonly links: readonly { readonly url: string }[] };
+  readonly documentation: { readonly links: readonly { readonly url: string }[] };
 }
-export interface Slo {
+interface Slo {
   readonly name: string;
   readonly goal: number;
   readonly rollingPeriod: string;
@@ -70,36 +65,20 @@ export interface Slo {
     };
   };
 }
-export interface UptimeCheck {
+interface UptimeCheck {
   readonly displayName: string;
-  readonly period: string;
   readonly httpCheck: {
     readonly path: string;
     readonly requestMethod: string;
     readonly acceptedResponseStatusCodes?: readonly { readonly statusValue: number }[];
   };
-  readonly contentMatchers: readonly { readonly content: string; readonly matcher: string }[];
+  readonly contentMatchers: readonly { readonly content: string }[];
   readonly monitoredResource: { readonly labels: { readonly host: string } };
 }
-export interface Query {
-  readonly filter: string;
-  readonly aggregation: Aggregation;
-}
-interface TimeSeriesQuery {
-  readonly timeSeriesFilter?: Query;
-  readonly timeSeriesFilterRatio?: { readonly numerator: Query; readonly denominator: Query };
-}
-export interface Widget {
+interface Widget {
   readonly title?: string;
-  readonly text?: { readonly content: string };
   readonly logsPanel?: { readonly filter: string };
-  readonly scorecard?: {
-    readonly timeSeriesQuery: TimeSeriesQuery;
-    readonly thresholds: readonly { readonly value: number; readonly color: string; readonly direction: string }[];
-  };
-  readonly xyChart?: {
-    readonly dataSets: readonly { readonly timeSeriesQuery: TimeSeriesQuery; readonly legendTemplate: string }[];
-  };
+  readonly scorecard?: { readonly thresholds: readonly { readonly value: number }[] };
 }
 interface Dashboard {
   readonly mosaicLayout: {
@@ -155,8 +134,8 @@ const PLATFORM: Readonly<Record<string, Descriptor>> = {
   },
 };
 
-export function descriptorOf(type: string, known: readonly LogMetric[] = metrics): Descriptor | undefined {
-  const log = known.find(({ name }) => `${USER_METRIC}${name}` === type);
+export function descriptorOf(type: string): Descriptor | undefined {
+  const log = metrics.find(({ name }) => `${USER_METRIC}${name}` === type);
   if (!log) return PLATFORM[type];
   const { valueType, labels = [] } = log.metricDescriptor;
   const metricLabels = labels.map(({ key }) => key);
@@ -179,4 +158,21 @@ export function boundsOf({ explicitBuckets, linearBuckets, exponentialBuckets }:
   if (!exponentialBuckets) throw new Error('buckets of a kind that is not known here');
   const { numFiniteBuckets, growthFactor, scale } = exponentialBuckets;
   return Array.from({ length: numFiniteBuckets + 1 }, (_, index) => scale * growthFactor ** index);
+}
+
+interface Query {
+  readonly filter: string;
+  readonly aggregation: Aggregation | undefined;
+}
+
+/** Every filter of time series in a definition, with each aggregation of the same object. */
+export function queriesIn(value: unknown): Query[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { aggregation, aggregations, denominatorAggregations } = value as Record<string, Aggregation | Aggregation[]>;
+  const beside = [aggregation, aggregations, denominatorAggregations].flat().filter((one) => one !== undefined);
+  return Object.values(value).flatMap((inner): Query[] => {
+    if (typeof inner !== 'string') return queriesIn(inner);
+    if (!inner.startsWith('metric.type')) return [];
+    return (beside.length > 0 ? beside : [undefined]).map((one) => ({ filter: inner, aggregation: one }));
+  });
 }

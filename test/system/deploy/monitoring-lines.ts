@@ -1,0 +1,155 @@
+// One log that has every kind of line which metrics, alerts, tiles and playbooks read: written by the handlers, in half an
+// hour of the test's clock.
+
+import { expect, vi } from 'vitest';
+import { orStop } from '../../../functions/start.ts';
+import { WEBHOOK_BODY_LIMIT } from '../../../functions/webhook-handler.ts';
+import { parseSettings } from '../../../shared/core/settings.ts';
+import { Unavailable } from '../../../shared/unavailable.ts';
+import { enableAccount } from '../../fixtures/operator.ts';
+import { MINUTE, SECOND, type WatchedDesk } from './log-filter-desk.ts';
+import { toLogEntry } from './log-filter-entry.ts';
+
+const CHECKER = 'GoogleStackdriverMonitoring-UptimeChecks(https://cloud.google.com/monitoring)';
+
+const unavailable = (what: string) => () => Promise.reject(new Unavailable(what, 'the test broke it'));
+
+/** Runs `work` while some members of `parts` are replaced. */
+async function whileReplaced<T extends object>(parts: T, replaced: Partial<T>, work: () => Promise<unknown>) {
+  const before = { ...parts };
+  Object.assign(parts, replaced);
+  await work();
+  Object.assign(parts, before);
+}
+
+/** Writes all of them into `watched.entries`. */
+export async function writeEveryLine(watched: WatchedDesk): Promise<void> {
+  await refuseRequests(watched);
+  await refuseWebhooks(watched);
+  await probe(watched);
+  await endLate(watched);
+  await failSweeps(watched);
+  await usePool(watched);
+  failStart(watched);
+}
+
+async function refuseRequests({ desk, ask, askWith }: WatchedDesk) {
+  const { buildkite, issuing } = desk;
+  const job = buildkite.startJob();
+  expect((await ask(job, 'config')).status).toBe(200);
+  await ask(buildkite.startJob({ build_branch: 'feature' }), 'config');
+  await ask(job, 'not-in-the-policy');
+  await ask(buildkite.startJob({ organization_id: '0184990a-4782-42b5-afc1-000000000000' }), 'config');
+  await askWith(await buildkite.jobToken(job, { overrides: { pipeline_id: undefined } }), 'config');
+  await askWith('not-a-token', 'config');
+  await whileReplaced(issuing, { verifyJobToken: unavailable('issuer keys') }, () => ask(job, 'config'));
+  const broken = () => Promise.reject(new Error('the test broke it'));
+  await whileReplaced(issuing, { verifyJobToken: broken }, () => ask(job, 'config'));
+}
+
+async function refuseWebhooks({ desk, now, notify, call, finish }: WatchedDesk) {
+  const { buildkite, ending, webhookUrl } = desk;
+  const signed = (seconds: number) => buildkite.signature('{}', Math.floor(now() / SECOND) + seconds);
+  for (const seconds of [-301, 301, 0]) await notify('{}', { signature: signed(seconds) });
+  await notify('{}', { signature: 'timestamp=1,signature=00' });
+  await notify('{}', { signature: `timestamp=1,signature=${'0'.repeat(64)}` });
+  await notify(JSON.stringify({ event: 'build.running' }), {});
+  await call(`${webhookUrl}/`, { method: 'POST', body: '{}' });
+  await call(`${webhookUrl}/`, { method: 'POST', body: '{}', headers: { 'x-buildkite-token': 'a token' } });
+  await call(`${webhookUrl}/`, { method: 'POST', body: 'a'.repeat(WEBHOOK_BODY_LIMIT + 1) });
+  await call(`${webhookUrl}/`, { headers: { 'user-agent': CHECKER } });
+  await call(`${webhookUrl}/.env`);
+  const ledger = { ...ending.ledger, endJob: unavailable('ledger') };
+  await whileReplaced(ending, { ledger }, () => finish(buildkite.startJob()));
+}
+
+/** What deploy/monitoring/probe.sh does; then canary-denied is issued, as a wrong policy would have it. */
+async function probe({ desk, ask, askWith, revoke, finish }: WatchedDesk) {
+  const { buildkite, ending } = desk;
+  const job = buildkite.startJob({ step_key: 'canary', build_branch: 'probe' });
+  const jobToken = await buildkite.jobToken(job);
+  await askWith(`${jobToken.slice(0, -20)}${[...jobToken.slice(-20)].reverse().join('')}`, 'canary');
+  const { access_token } = (await askWith(jobToken, 'canary')).json;
+  const ledger = { ...ending.ledger, endGrant: unavailable('ledger') };
+  await whileReplaced(ending, { ledger }, () => revoke(access_token));
+  await revoke(access_token);
+  await askWith(jobToken, 'canary-denied');
+  await finish(job);
+  const granted = await ask(buildkite.startJob({ build_branch: 'mistake' }), 'canary-denied');
+  expect(granted.status).toBe(200);
+}
+
+/** Jobs that end at 1:00: one at once, one while its grant document cannot be closed, and two of which no webhook tells. */
+async function endLate({ desk, at, now, ask, finish, advance, sweep }: WatchedDesk) {
+  const { buildkite, ending } = desk;
+  const [prompt, late, lost, vanished] = [0, 1, 2, 3].map(() => buildkite.startJob());
+  if (!prompt || !late || !lost || !vanished) throw new Error('no jobs');
+  for (const job of [prompt, late, lost, vanished]) await ask(job, 'config');
+  for (const credential of ['live', 'export']) await ask(late, credential);
+  at(MINUTE);
+  for (const job of [prompt, late, lost]) job.finishedAt = now();
+  await finish(prompt);
+  lost.state = 'passed';
+  vanished.agentLost = true;
+  await whileReplaced(ending, { closeGrantDocument: unavailable('grant document') }, async () => {
+    await finish(late);
+    at(7 * MINUTE);
+    expect((await sweep()).json).toMatchObject({ found_finished: 2, oldest_unfinished_s: 360 });
+  });
+  const { sweepLedger } = ending;
+  const slow: typeof sweepLedger.unfinished = async (limit) => {
+    const found = await sweepLedger.unfinished(limit);
+    advance(10 * SECOND);
+    return found;
+  };
+  await whileReplaced(ending, { sweepLedger: { ...sweepLedger, unfinished: slow } }, async () => {
+    expect((await sweep()).json).toMatchObject({ more: true });
+  });
+  expect((await sweep()).json).toMatchObject({ more: false, oldest_unfinished_s: 0 });
+  // The grant of a job that goes on, and the shared account's token, expire.
+  at(17 * MINUTE);
+  await sweep();
+}
+
+async function failSweeps({ desk, sweep }: WatchedDesk) {
+  const { ending } = desk;
+  const { sweepLedger } = ending;
+  const unreadable = async () => ({ grants: [], unreadable: ['a grant'] });
+  await whileReplaced(ending, { sweepLedger: { ...sweepLedger, overdue: unreadable } }, sweep);
+  await whileReplaced(ending, { sweepLedger: { ...sweepLedger, overdue: unavailable('ledger') } }, async () => {
+    expect((await sweep()).status).toBe(503);
+  });
+}
+
+/** An account in its cooldown is enabled by somebody, twice; then the pool runs dry. */
+async function usePool({ desk, at, ask, finish, sweep }: WatchedDesk) {
+  const { buildkite, ending } = desk;
+  const job = buildkite.startJob();
+  const { audit } = await ask(job, 'admin');
+  await finish(job);
+  await enableAccount(desk, audit[0].service_account);
+  at(20 * MINUTE);
+  expect((await sweep()).json).toMatchObject({ accounts_disabled_again: 1 });
+  await enableAccount(desk, audit[0].service_account);
+  at(22 * MINUTE);
+  await whileReplaced(ending, { disableAccount: unavailable('iam serviceAccounts.disable') }, sweep);
+  for (let count = 0; count < 3; count += 1) await ask(buildkite.startJob(), 'admin');
+  await sweep();
+}
+
+/** A function that is started without any setting. */
+function failStart({ entries, now }: WatchedDesk) {
+  const lines: string[] = [];
+  const stopped = new Error('stopped');
+  vi.spyOn(process, 'exit').mockImplementation(() => {
+    throw stopped;
+  });
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  vi.spyOn(process.stdout, 'write').mockImplementation((line) => lines.push(String(line)) > 0);
+  try {
+    expect(() => orStop(parseSettings({}))).toThrow(stopped);
+  } finally {
+    vi.restoreAllMocks();
+  }
+  entries.push(...lines.map((line) => toLogEntry(line, now(), 'keydesk-sweep')));
+}
