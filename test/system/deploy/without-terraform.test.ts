@@ -1,0 +1,77 @@
+// deploy/WITHOUT_TERRAFORM.md against the module: the page names each resource type, API and permission that the HCL has.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+const MODULE = 'deploy/terraform';
+const page = readFileSync('deploy/WITHOUT_TERRAFORM.md', 'utf8');
+const hcl = (file: string) => readFileSync(`${MODULE}/${file}`, 'utf8');
+const everything = readdirSync(MODULE)
+  .filter((file) => file.endsWith('.tf'))
+  .map(hcl)
+  .join('\n');
+
+const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, found = '']) => found);
+const sorted = (values: readonly string[]) => [...new Set(values)].sort();
+
+/** The rows of the table under a heading, each as its cells. */
+function tableUnder(heading: string): string[][] {
+  const [, section = ''] = page.split(`\n## ${heading}\n`);
+  const rows =
+    section
+      .split('\n## ')[0]
+      ?.split('\n')
+      .filter((line) => line.startsWith('| ')) ?? [];
+  return rows.slice(2).map((row) => row.split(/(?<!\\)\|/).slice(1, -1));
+}
+
+const words = (cell = '') => all(cell, /`([^`]+)`/g);
+
+describe('deploy/WITHOUT_TERRAFORM.md', () => {
+  it('names every resource type of the module, and no other', () => {
+    const types = all(everything, /^resource "(\w+)"/gm);
+    expect(types.length).toBeGreaterThan(30);
+    expect(sorted(all(page, /`((?:google|terraform)_\w+)`/g))).toEqual(sorted(types));
+  });
+
+  it('names the APIs that the module switches on', () => {
+    const listed = (name: string) =>
+      all(
+        new RegExp(`^  ${name}_apis = (?:concat\\()?(\\[[^\\]]*\\])`, 'm').exec(hcl('apis.tf'))?.[1] ?? '',
+        /"(\w+)"/g,
+      );
+    const found = tableUnder('APIs').map(([, apis]) => sorted(words(apis)));
+    expect(found).toEqual(['desk', 'data', 'pool'].map((name) => sorted(listed(name))));
+    expect(
+      sorted(
+        tableUnder('APIs')
+          .flatMap(([, , more]) => words(more))
+          .filter((word) => word !== 'PROJECT'),
+      ),
+    ).toEqual(sorted([...listed('asked'), ...all(hcl('apis.tf'), /\? \["(\w+)"\]/g), 'bigquery', 'logging']));
+  });
+
+  it('lists the custom roles with their permissions', () => {
+    const roles = [...hcl('privileges.tf').matchAll(/^ {4}(\w+) +=.* permissions = (.*) \}$/gm)].map(
+      ([, name = '', permissions = '']) => {
+        const named = all(permissions, /"([\w.]+)"/g);
+        const verbs = permissions.includes('datastore.entities.');
+        return [
+          `PREFIX_${name}`,
+          verbs ? named.filter((it) => !it.includes('.')).map((it) => `datastore.entities.${it}`) : named,
+        ];
+      },
+    );
+    expect(roles.length).toBe(7);
+    expect(tableUnder('Custom roles').map(([role, , permissions]) => [words(role)[0], words(permissions)])).toEqual(
+      roles,
+    );
+  });
+
+  it('has tables of at most three columns, and links files that exist', () => {
+    for (const line of page.split('\n').filter((it) => it.startsWith('| ')))
+      expect([line, line.split(/(?<!\\)\|/).length]).toEqual([line, 5]);
+    for (const [, path] of page.matchAll(/\]\(([\w./-]+)(?:#[\w-]+)?\)/g))
+      expect(() => readFileSync(`deploy/${path}`)).not.toThrow();
+  });
+});
