@@ -3,6 +3,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { type Authority, makeAuthority } from './authority.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
 import { missing, pathOf } from './gcloud.ts';
 import { aJobOnDisk, type JobOnDisk } from './job.ts';
@@ -25,13 +26,15 @@ interface Where {
 describe('@google-cloud/firestore', () => {
   let desk: InProcessDesk;
   let exit: NoWayOut;
+  let authority: Authority | undefined;
   let front: TlsFront | undefined;
   const open: (() => unknown)[] = [];
   beforeAll(async () => {
+    authority = openssl.skipped ? undefined : makeAuthority();
     [desk, exit, front] = await Promise.all([
       openInProcessDesk(),
       openNoWayOut(),
-      openssl.skipped ? undefined : openTlsFront(inject('firestoreHost')),
+      authority && openTlsFront(inject('firestoreHost'), authority),
     ]);
   });
   afterEach(async () => {
@@ -39,6 +42,7 @@ describe('@google-cloud/firestore', () => {
   });
   afterAll(async () => {
     await Promise.all([desk.close(), exit.close(), front?.close()]);
+    authority?.remove();
   });
 
   /** REST at the emulator, by the environment alone. */
@@ -46,7 +50,10 @@ describe('@google-cloud/firestore', () => {
     env: { FIRESTORE_EMULATOR_HOST: inject('firestoreHost'), FIRESTORE_PREFER_REST: 'true' },
   });
   /** gRPC by TLS, as at Google. */
-  const grpc = (): Where => ({ env: front?.env ?? {}, settings: { host: front?.host } });
+  const grpc = (): Where => ({
+    env: { GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: authority?.certificateFile ?? '' },
+    settings: { host: front?.host },
+  });
 
   /** A client with collections of its own, one that policy allows and one that it does not. */
   async function aClient(
