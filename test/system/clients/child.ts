@@ -17,10 +17,12 @@ export interface Command {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** The folder it runs in; that of the tests when it is left out. */
+  readonly cwd?: string;
 }
 
-/** Runs a command to its end. Throws when it takes too long. */
-export function runChild(command: Command): Promise<Ran> {
+/** Runs a command to its end. Throws when it takes longer than `limitMs`. */
+export function runChild(command: Command, limitMs = LIMIT_MS): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = start(command, 'ignore');
     let [stdout, stderr] = ['', ''];
@@ -32,8 +34,8 @@ export function runChild(command: Command): Promise<Ran> {
     });
     const limit = setTimeout(() => {
       endGroup(child);
-      reject(new Error(`${command.args.join(' ')} took longer than ${LIMIT_MS} ms:\n${stdout}\n${stderr}`));
-    }, LIMIT_MS);
+      reject(new Error(`${command.args.join(' ')} took longer than ${limitMs} ms:\n${stdout}\n${stderr}`));
+    }, limitMs);
     child.once('error', (error) => {
       clearTimeout(limit);
       reject(error);
@@ -46,8 +48,8 @@ export function runChild(command: Command): Promise<Ran> {
 }
 
 /** A process group of its own, because what a shell started would outlive the shell. */
-export function start({ file, args, env }: Command, stdin: 'ignore' | 'pipe'): ChildProcess {
-  return spawn(file, args, { env, detached: true, stdio: [stdin, 'pipe', 'pipe'] });
+export function start({ file, args, env, cwd }: Command, stdin: 'ignore' | 'pipe'): ChildProcess {
+  return spawn(file, args, { env, cwd, detached: true, stdio: [stdin, 'pipe', 'pipe'] });
 }
 
 export function endGroup(child: ChildProcess): void {

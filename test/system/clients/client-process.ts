@@ -4,21 +4,28 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { endGroup, start } from './child.ts';
+import { type Command, endGroup, start } from './child.ts';
 
 const LIMIT_MS = 25_000;
 
 /** What came of an operation. */
-type Outcome = { readonly value: unknown } | { readonly error: { readonly message: string; readonly code?: unknown } };
+export type Outcome =
+  | { readonly value: unknown }
+  | { readonly error: { readonly message: string; readonly code?: unknown; readonly causes?: readonly string[] } };
 
 export interface ClientProcess {
   ask(operation: string, ...args: readonly unknown[]): Promise<Outcome>;
   close(): Promise<void>;
 }
 
+/** @param script of a client on Node */
 export function startClient(script: URL, env: Readonly<Record<string, string>>): ClientProcess {
-  const file = fileURLToPath(script);
-  const child: ChildProcess = start({ file: process.execPath, args: [file], env }, 'pipe');
+  return startCommand({ file: process.execPath, args: [fileURLToPath(script)], env });
+}
+
+export function startCommand(command: Command): ClientProcess {
+  const name = [command.file, ...command.args].join(' ');
+  const child: ChildProcess = start(command, 'pipe');
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let complaints = '';
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -32,7 +39,7 @@ export function startClient(script: URL, env: Readonly<Record<string, string>>):
       child.stdin?.write(`${JSON.stringify([operation, ...args])}\n`);
       const { value, done } = await lines.next();
       clearTimeout(limit);
-      if (done) throw new Error(`${file} ended at ${operation}, or took longer than ${LIMIT_MS} ms:\n${complaints}`);
+      if (done) throw new Error(`${name} ended at ${operation}, or took longer than ${LIMIT_MS} ms:\n${complaints}`);
       return JSON.parse(value) as Outcome;
     },
     close: async () => {

@@ -1,0 +1,28 @@
+// Google's client libraries for Java: google-auth-library-oauth2-http, google-cloud-storage and google-cloud-firestore.
+
+import { expect, it } from 'vitest';
+import { buildJavaClient, javaCommand, makeTrustStore } from './java.ts';
+import { describeLibrary } from './library-cases.ts';
+import { needsCommands } from './toolchain.ts';
+
+describeLibrary(
+  "Google's libraries for Java",
+  {
+    needs: needsCommands('java', 'javac', 'keytool', 'mvn', 'openssl'),
+    requests: ['request'],
+    takesHttp: false,
+    prepare: async (authority, exit) => javaCommand(await buildJavaClient(), makeTrustStore(authority), exit),
+  },
+  ({ keydesk, aClient }) => {
+    it('writes objects without gzip, and in pieces', async () => {
+      const { client } = await aClient('staging-cache');
+      const bucket = `${keydesk().project}-cache`;
+      for (const operation of ['saveWithoutGzip', 'saveResumably']) {
+        expect(await client.ask(operation, bucket, `warm/${operation}`, 'text')).toEqual({ value: null });
+        expect(await client.ask('read', bucket, `warm/${operation}`)).toEqual({ value: 'text' });
+        const denied = { error: expect.objectContaining({ code: 403 }) };
+        expect(await client.ask(operation, bucket, `cold/${operation}`, 'text')).toEqual(denied);
+      }
+    });
+  },
+);
