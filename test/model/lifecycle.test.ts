@@ -61,7 +61,7 @@ it.each(focuses)(
       replayPath: KEYDESK_REPLAY_PATH,
       shrink: KEYDESK_SHRINK === '1',
     });
-    expect(failure, failure).toBeUndefined();
+    if (failure !== undefined) throw new Error(failure);
     if (KEYDESK_PATH !== undefined) return;
     const missed = Object.entries(REACHED[focus]).filter(
       ([what, least]) => (tally.get(what) ?? 0) < (least * histories) / 250,

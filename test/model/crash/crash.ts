@@ -1,7 +1,7 @@
 // Runs a scenario once to find its operations, and then once for each of them and each side of it, cut off there. After
 // the cut everything is started anew, the clock moves on, sweeps come, and whatever was promised is compared with what is.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { SCARCE } from '../setting.ts';
 import { type Cut, Cutting } from './cut-process.ts';
 import type { CrashLedger } from './ledgers.ts';
@@ -113,8 +113,21 @@ export async function crashTests(open: OpenLedger, scenarios: readonly Scenario[
       it(`has at least ${scenario.least} operations`, () => {
         expect(operations.length, operations.join('; ')).toBeGreaterThanOrEqual(scenario.least);
       });
-      it.each([...pointsOf(scenario, operations)])('%s', (_, point) => runPoint(open, scenario, point));
+      it.each([...pointsOf(scenario, operations)])('%s', async (name, point) => {
+        try {
+          await runPoint(open, scenario, point);
+        } catch (error) {
+          throw new Error(`${error instanceof Error ? error.message : String(error)}\n\n${again(scenario, name)}`);
+        }
+      });
     });
+}
+
+/** How to see one point again. */
+function again({ name }: Scenario, point: string): string {
+  const project = inject('ledger') === 'memory' ? 'model' : 'emulator';
+  const test = `${name} > ${point}`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return `See it again:\n  npx vitest run --project ${project} crash -t '${test}$'`;
 }
 
 /** What comes before the cut, and the act that is cut off. After a cut the rest of the act goes on in new processes. */
