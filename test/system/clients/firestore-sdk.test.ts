@@ -3,9 +3,9 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { type Authority, makeAuthority } from './authority.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
-import { missing, pathOf } from './gcloud.ts';
 import { aJobOnDisk, type JobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
 import { openTlsFront, type TlsFront } from './tls-front.ts';
@@ -16,7 +16,7 @@ const NO_RULE = 'No matching allow statements';
 const NO_METADATA = 'Metadata operations require admin authentication.';
 const PARTS = 'parts';
 
-const openssl = missing('openssl', pathOf('openssl'));
+const openssl = needs('openssl');
 
 interface Where {
   readonly env: Readonly<Record<string, string>>;
@@ -30,7 +30,7 @@ describe('@google-cloud/firestore', () => {
   let front: TlsFront | undefined;
   const open: (() => unknown)[] = [];
   beforeAll(async () => {
-    authority = openssl.skipped ? undefined : makeAuthority();
+    authority = openssl.missing ? undefined : makeAuthority();
     [desk, exit, front] = await Promise.all([
       openInProcessDesk(),
       openNoWayOut(),
@@ -150,8 +150,8 @@ describe('@google-cloud/firestore', () => {
       expect(await client.ask(operation, ...args)).toMatchObject({ error: { code: DENIED } });
   });
 
-  it.skipIf(openssl.skipped)(
-    `does by gRPC what policy allows, is denied the rest, and hears nothing more once the job has ended${openssl.because}`,
+  it.skipIf(openssl.missing)(
+    openssl.title('does by gRPC what policy allows, is denied the rest, and hears nothing more once the job has ended'),
     async () => {
       const { client, on, inside, outside } = await aClient(grpc());
       expect(await client.ask('get', `${inside}/a`)).toEqual({ value: { n: 0 } });
@@ -174,7 +174,7 @@ describe('@google-cloud/firestore', () => {
     },
   );
 
-  it(`tells its user by REST, and by gRPC, why the desk gives it no token${openssl.because}`, async () => {
+  it('tells its user by REST, and by gRPC, why the desk gives it no token', async () => {
     for (const [where, code, before] of [
       [rest(), 3, ''],
       ...(front ? ([[grpc(), 400, '400 undefined: Getting metadata from plugin failed with error: ']] as const) : []),

@@ -5,18 +5,19 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { needs } from '../../fixtures/needs.ts';
 import type { Ran } from './child.ts';
 import { withoutRequestId } from './client-process.ts';
-import { gcloudEnvironment, missing, pathOf, runGcloud } from './gcloud.ts';
+import { gcloudEnvironment, runGcloud } from './gcloud.ts';
 import { aJobOnDisk, type JobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
 
 const UNKNOWN = 'No rule of the policy grants this job a credential of that name. Request id: ID';
 const ENDED = 'The job has ended; it gets no more credentials. Request id: ID';
 const PRINT_DEFAULT = ['auth', 'application-default', 'print-access-token'];
-const gcloud = missing('gcloud', pathOf('gcloud'));
+const gcloud = needs('gcloud');
 
-describe.skipIf(gcloud.skipped)(`gcloud${gcloud.because}`, () => {
+describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
   let desk: InProcessDesk;
   let exit: NoWayOut;
   let bucket: string;

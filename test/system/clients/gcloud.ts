@@ -2,14 +2,9 @@
 // own, nobody to ask, nothing to report and nothing to update.
 
 import { existsSync, realpathSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { findOnPath } from '../../fixtures/needs.ts';
 import { type Ran, runChild } from './child.ts';
-
-/** Where a command is, if it is on the PATH. */
-export function pathOf(command: string): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  return folders.map((folder) => join(folder, command)).find((path) => existsSync(path));
-}
 
 export interface Python {
   readonly command: string;
@@ -19,19 +14,13 @@ export interface Python {
 
 /** gcloud's own Python, or whichever it would take, with the libraries that come with gcloud. */
 export function pythonOfGcloud(): Python | undefined {
-  const gcloud = pathOf('gcloud');
+  const gcloud = findOnPath('gcloud');
   if (!gcloud) return undefined;
   const root = process.env.CLOUDSDK_ROOT_DIR ?? dirname(dirname(realpathSync(gcloud)));
   const path = join(root, 'lib/third_party');
   const bundled = join(root, 'platform/bundledpythonunix/bin/python3');
-  const command = process.env.CLOUDSDK_PYTHON ?? (existsSync(bundled) ? bundled : pathOf('python3'));
+  const command = process.env.CLOUDSDK_PYTHON ?? (existsSync(bundled) ? bundled : findOnPath('python3'));
   return command && existsSync(join(path, 'google/auth')) ? { command, path } : undefined;
-}
-
-/** Why the tests of something missing are skipped, for their title; on CI nothing is: there they fail. */
-export function missing(what: string, found: unknown): { readonly skipped: boolean; readonly because: string } {
-  const skipped = found === undefined && process.env.CI !== 'true';
-  return { skipped, because: skipped ? ` (skipped: ${what} is not installed)` : '' };
 }
 
 /** For the environment of gcloud. @param folder that of its configuration */
@@ -51,5 +40,5 @@ export function gcloudEnvironment(folder: string): Record<string, string> {
 }
 
 export function runGcloud(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran> {
-  return runChild({ file: pathOf('gcloud') ?? 'gcloud', args, env });
+  return runChild({ file: 'gcloud', args, env });
 }

@@ -1,14 +1,14 @@
 // Google's client libraries for Java: google-auth-library-oauth2-http, google-cloud-storage and google-cloud-firestore.
 
 import { expect, it } from 'vitest';
+import { needsAll } from '../../fixtures/needs.ts';
 import { buildJavaClient, javaCommand, makeTrustStore } from './java.ts';
 import { describeLibrary } from './library-cases.ts';
-import { needsCommands } from './toolchain.ts';
 
 describeLibrary(
   "Google's libraries for Java",
   {
-    needs: needsCommands('java', 'javac', 'keytool', 'mvn', 'openssl'),
+    needs: needsAll('java', 'javac', 'keytool', 'mvn', 'openssl'),
     requests: ['request'],
     takesHttp: false,
     prepare: async (authority, exit) => javaCommand(await buildJavaClient(), makeTrustStore(authority), exit),

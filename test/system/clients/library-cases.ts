@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import type { Needed } from '../../fixtures/needs.ts';
 import { type Authority, makeAuthority } from './authority.ts';
 import type { Command } from './child.ts';
 import { type ClientProcess, type Outcome, startCommand } from './client-process.ts';
@@ -19,7 +20,7 @@ const UNAUTHENTICATED = 16;
 
 export interface Library {
   /** What is missing to run it, for the title. */
-  readonly needs: { readonly skipped: boolean; readonly because: string };
+  readonly needs: Needed;
   /** The operations that send a GET request with a new token. */
   readonly requests: readonly string[];
   /** Whether it takes a token URL without TLS. */
@@ -47,7 +48,7 @@ export function describeLibrary(
   { needs, requests, takesHttp, prepare }: Library,
   more: (tests: LibraryTests) => void = () => {},
 ): void {
-  describe.skipIf(needs.skipped)(`${title}${needs.because}`, () => {
+  describe.skipIf(needs.missing)(needs.title(title), () => {
     let keydesk: InProcessDesk;
     let exit: NoWayOut;
     let authority: Authority;

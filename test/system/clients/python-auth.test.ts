@@ -5,18 +5,22 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { jsonServer } from '../../../sandbox/local-server.ts';
 import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { grantsOf } from '../../http/a-token-request.ts';
 import { runChild } from './child.ts';
 import { withoutRequestId } from './client-process.ts';
-import { missing, pythonOfGcloud } from './gcloud.ts';
+import { pythonOfGcloud } from './gcloud.ts';
 import { aJobOnDisk, type JobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
 
 const SCRIPT = fileURLToPath(new URL('python-client.py', import.meta.url));
 const python = pythonOfGcloud();
-const { skipped, because } = missing('gcloud, whose Python has it,', python);
+const needed = needs('google-auth for Python', {
+  find: () => python?.command,
+  install: 'the Google Cloud CLI, which brings it',
+});
 
-describe.skipIf(skipped)(`google-auth for Python${because}`, () => {
+describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
   let desk: InProcessDesk;
   let exit: NoWayOut;
   let on: JobOnDisk;

@@ -5,18 +5,11 @@ import { mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type Command, runChild } from './child.ts';
-import { missing, pathOf } from './gcloud.ts';
 
 /** Nearly all of it is for the first download and the first compilation. */
 const BUILD_LIMIT_MS = 20 * 60_000;
 /** For the hook that builds and starts what else the tests need. */
 export const PREPARE_LIMIT_MS = BUILD_LIMIT_MS + 60_000;
-
-/** Skips tests, with the reason in their title, where one of the commands is not on the PATH; but CI needs them all. */
-export function needsCommands(...commands: readonly string[]): ReturnType<typeof missing> {
-  const absent = commands.find((command) => !pathOf(command));
-  return missing(absent ?? '', absent === undefined ? true : undefined);
-}
 
 /** A folder that git ignores and that outlives the tests. */
 export function cacheFolder(): string {
