@@ -13,7 +13,8 @@ export default defineConfig({
     hookTimeout: 300_000,
     projects: ['unit', 'http', 'model'].map((name) => ({
       extends: true,
-      test: { name, include: [`test/${name}/**/*.test.ts`], provide: { ledger: 'memory' } },
+      // Files share their worker's modules, which takes less than half the time: none of them leaves anything behind.
+      test: { name, include: [`test/${name}/**/*.test.ts`], provide: { ledger: 'memory' }, isolate: false },
     })),
   },
 });

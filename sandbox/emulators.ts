@@ -140,7 +140,7 @@ async function startFirebase(only: 'auth' | 'firestore'): Promise<Emulator> {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    await untilReady(`the Firebase ${only} emulator`, running, () => answers(`http://127.0.0.1:${port}/`), 120_000);
+    await untilReady(`the Firebase ${only} emulator`, running, () => answers(`http://127.0.0.1:${port}/`));
   } catch (error) {
     await stop();
     throw error;

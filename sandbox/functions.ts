@@ -36,7 +36,7 @@ export async function startFunction(
     const url = `http://127.0.0.1:${port}`;
     const ask = options.ask ?? (() => new Request(`${url}/health`));
     try {
-      await untilReady(`the ${target} function`, running, () => isKeydesk(ask(url)), 20_000);
+      await untilReady(`the ${target} function`, running, () => isKeydesk(ask(url)));
       return { url, running };
     } catch (error) {
       // Between the look for a free port and its use another process may have taken it.

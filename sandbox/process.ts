@@ -80,7 +80,7 @@ export async function untilReady(
   what: string,
   running: Running,
   ready: () => Promise<boolean>,
-  milliseconds = 60_000,
+  milliseconds = 600_000,
 ): Promise<void> {
   const until = systemClock.now() + milliseconds;
   while (systemClock.now() < until) {
