@@ -9,7 +9,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { answers, freePort, run, untilReady } from './process.ts';
+import { answers, freePort, type Running, run, untilReady } from './process.ts';
 
 const INSTALL = fileURLToPath(new URL('../scripts/install.mjs', import.meta.url));
 const TOOLS = fileURLToPath(new URL('../tools/emulators', import.meta.url));
@@ -134,12 +134,13 @@ async function startFirebase(only: 'auth' | 'firestore'): Promise<Emulator> {
     },
   };
   writeFileSync(join(folder, 'firebase.json'), JSON.stringify(config));
-  const running = run(FIREBASE, ['emulators:start', '--only', only, '--project', 'demo-keydesk'], { cwd: folder });
+  let running: Running | undefined;
   const stop = async () => {
-    await running.stop();
+    await running?.stop();
     rmSync(folder, { recursive: true, force: true });
   };
   try {
+    running = run(FIREBASE, ['emulators:start', '--only', only, '--project', 'demo-keydesk'], { cwd: folder });
     await untilReady(`the Firebase ${only} emulator`, running, () => answers(`http://127.0.0.1:${port}/`));
   } catch (error) {
     await stop();
