@@ -1,7 +1,16 @@
 // A copy of the repository in the temporary folder, with edits made in it. The repository itself is never written.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { applyEdits, type Edit } from './mutation.ts';
@@ -25,7 +34,7 @@ export async function withScratch<T>(
   scratches.add(folder);
   try {
     for (const file of filesOfRepository()) cpSync(join(ROOT, file), join(folder, file));
-    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    for (const packages of installedPackages()) symlinkSync(join(ROOT, packages), join(folder, packages));
     for (const [file, ofFile] of edits)
       writeFileSync(join(folder, file), applyEdits(readFileSync(join(ROOT, file), 'utf8'), ofFile));
     return await work(folder);
@@ -42,6 +51,12 @@ export function removeScratches(): void {
 function remove(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
   scratches.delete(folder);
+}
+
+/** The folders of installed packages: the repository's, and those of its tools that have some. */
+function installedPackages(): string[] {
+  const tools = readdirSync(join(ROOT, 'tools')).map((tool) => `tools/${tool}/node_modules`);
+  return ['node_modules', ...tools].filter((folder) => existsSync(join(ROOT, folder)));
 }
 
 function filesOfRepository(): string[] {

@@ -9,6 +9,8 @@ import * as z from 'zod';
 export const PROJECTS = ['unit', 'http', 'model', 'emulator', 'system'] as const;
 export type Project = (typeof PROJECTS)[number];
 
+const NEED_EMULATORS: ReadonlySet<Project> = new Set(['emulator', 'system']);
+
 export type Outcome =
   | { readonly kind: 'passed' }
   | { readonly kind: 'killed'; readonly file: string; readonly title: string }
@@ -54,6 +56,7 @@ export async function runTests(input: {
     join(scratch, 'node_modules/vitest/vitest.mjs'),
     'run',
     ...['--project', project],
+    ...(NEED_EMULATORS.has(project) ? ['--config', 'vitest.all.config.ts'] : []),
     ...['--bail', '1', '--maxWorkers', '1', '--no-cache', '--no-fsModuleCache'],
     ...['--reporter', 'json', '--outputFile', reportFile],
     ...files,
