@@ -37,7 +37,7 @@ export interface Mutation {
   readonly edits: readonly Edit[];
   /** Test files that must object: any one of them is enough. */
   readonly killers: readonly string[];
-  /** What else holds when this guard does not. The generated histories then notice nothing; tests of the guard itself do. */
+  /** What else holds when this guard does not: the generated histories then notice nothing, only tests of the guard itself. */
   readonly secondGuard?: string;
   /** No test objects yet, and one should. */
   readonly knownSurvivor?: true;

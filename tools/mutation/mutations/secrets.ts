@@ -2,6 +2,8 @@
 
 import type { Mutation } from '../mutation.ts';
 
+const MINT = 'shared/google/mint.ts';
+
 const MODEL = 'test/model/lifecycle.test.ts';
 
 export const SECRETS: readonly Mutation[] = [
@@ -22,16 +24,46 @@ export const SECRETS: readonly Mutation[] = [
   {
     id: 'response-of-mint-in-error',
     breaks: 'I7',
-    means: 'The error about an unexpected response of Google holds the response.',
+    means: 'The error about a failed sign-in holds the custom token that Google signed for it.',
     evidence: 'a failure of the mint tells what was answered',
     edits: [
       {
+        file: MINT,
+        find: "expectAnswer('identitytoolkit signInWithCustomToken', answer, idTokenAnswer);",
+        replace: "expectAnswer('identitytoolkit signInWithCustomToken ' + signedJwt, answer, idTokenAnswer);",
+      },
+    ],
+    killers: ['test/http/token-unavailable.test.ts', MODEL],
+  },
+  {
+    id: 'token-of-wrong-lifetime-in-error',
+    breaks: 'I7',
+    means: 'The error about a token of another lifetime than requested holds the token.',
+    edits: [
+      {
+        file: MINT,
+        find: "'answered a token of another lifetime than asked for',",
+        replace: "'answered a token of another lifetime than asked for: ' + JSON.stringify(answer.json),",
+      },
+    ],
+    killers: ['test/http/token-unavailable.test.ts', MODEL],
+    secondGuard: 'The caller is not told the detail, and audit lines cut tokens out.',
+    knownSurvivor: true,
+  },
+  {
+    id: 'unexpected-response-in-error',
+    breaks: 'I7',
+    means: 'The error about an unexpected response of Google holds the response.',
+    edits: [
+      {
         file: 'shared/google/google-answer.ts',
-        find: `throw new Unavailable(what, 'answered something unexpected');`,
+        find: "throw new Unavailable(what, 'answered something unexpected');",
         replace: "throw new Unavailable(what, 'answered something unexpected: ' + JSON.stringify(json));",
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],
+    secondGuard: 'The caller is not told the detail, and audit lines cut tokens out.',
+    knownSurvivor: true,
   },
   {
     id: 'google-tokens-in-audit-lines',
