@@ -232,8 +232,16 @@ describe('npm run rules', () => {
     },
   );
 
-  it("finds the repository's own rules in agreement with the example policy", async () => {
-    const args = ['--policy', 'examples/policy.yaml', '--project', 'acme-staging', '--check'];
+  it("finds the example's rules in agreement with the example policy", async () => {
+    const args = [
+      '--policy',
+      'examples/policy.yaml',
+      '--project',
+      'acme-staging',
+      '--file',
+      'examples/firestore.rules',
+      '--check',
+    ];
     expect(await rules(args, { cwd: ROOT })).toMatchObject({ code: 0, err: '' });
   });
 });
