@@ -11,6 +11,7 @@ export default defineConfig({
     // Nothing is decided by these: a test that hangs ends here.
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    expect: { poll: { timeout: 120_000 } },
     projects: ['unit', 'http', 'model'].map((name) => ({
       extends: true,
       // Files share their worker's modules, which takes less than half the time: none of them leaves anything behind.

@@ -12,8 +12,8 @@ export interface Running {
   readonly process: ChildProcess;
   /** Everything it wrote so far. */
   readonly output: () => string;
-  /** SIGTERM, then SIGKILL after five seconds; resolves with the exit code. */
-  stop(): Promise<number | null>;
+  /** SIGTERM, then SIGKILL after `graceMs`, by default five seconds; resolves with the exit code. */
+  stop(graceMs?: number): Promise<number | null>;
 }
 
 const alive = new Set<Running>();
@@ -53,11 +53,11 @@ export function run(
   const running: Running = {
     process: child,
     output: () => output,
-    stop: async () => {
+    stop: async (graceMs = 5_000) => {
       if (hasEnded(child)) return child.exitCode;
       child.kill('SIGTERM');
       const ended = new AbortController();
-      systemClock.sleep(5_000, ended.signal).then(
+      systemClock.sleep(graceMs, ended.signal).then(
         () => child.kill('SIGKILL'),
         () => {},
       );

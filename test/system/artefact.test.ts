@@ -122,7 +122,7 @@ describe('the built artefact under functions-framework', () => {
     const asked = jobTokens.map((jobToken) => ask(token.url, jobToken));
     await allArrived;
     google.before = undefined;
-    const stopped = token.running.stop();
+    const stopped = token.running.stop(60_000);
     // The listener is closed when new connections are refused; only then is the work let go on.
     await expect.poll(() => refusesConnections(token.url)).toBe(true);
     release();
