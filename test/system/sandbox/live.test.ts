@@ -40,8 +40,7 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     const { stdout } = await shell(`${start}\n${take}\necho "$ACCESS_TOKEN"`);
     return stdout;
   };
-  const logged = (reason: string) =>
-    expect.poll(() => readFileSync(logFile, 'utf8'), { timeout: 10_000 }).toContain(`"${reason}"`);
+  const logged = (reason: string) => expect.poll(() => readFileSync(logFile, 'utf8')).toContain(`"${reason}"`);
 
   it('tells its story, how to end it, and last of all what to paste', () => {
     const out = sandbox.out();
@@ -133,18 +132,18 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     expect(pids.length).toBeGreaterThanOrEqual(5);
     sandbox.child.kill('SIGHUP');
     expect(await sandbox.ended).toBe(0);
-    await expect.poll(() => pids.filter(lives), { timeout: 15_000 }).toEqual([]);
+    await expect.poll(() => pids.filter(lives)).toEqual([]);
   });
 
   it('leaves none behind when it is told to end while it still starts', async () => {
     const temporary = mkdtempSync(join(tmpdir(), 'keydesk-live-'));
     const started = watch(process.execPath, LIVE, { ...ENVIRONMENT, TMPDIR: temporary });
     const below = () => descendantsOf(started.child.pid ?? -1);
-    await expect.poll(() => below().length, { timeout: 20_000 }).toBeGreaterThan(1);
+    await expect.poll(() => below().length).toBeGreaterThan(1);
     const pids = below();
     started.child.kill('SIGTERM');
     expect(await started.ended).toBe(0);
-    await expect.poll(() => pids.filter(lives), { timeout: 15_000 }).toEqual([]);
+    await expect.poll(() => pids.filter(lives)).toEqual([]);
     expect(started.err()).toBe('');
     expect(readdirSync(temporary).filter((name) => name.startsWith('keydesk-'))).toEqual([]);
     rmSync(temporary, { recursive: true });
