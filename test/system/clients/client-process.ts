@@ -4,9 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Command, endGroup, start } from './child.ts';
-
-const LIMIT_MS = 25_000;
+import { type Command, endGroup, LIMIT_MS, start } from './child.ts';
 
 /** What came of an operation. */
 export type Outcome =
