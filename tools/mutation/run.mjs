@@ -14,6 +14,7 @@ child.on('error', (error) => {
   process.stderr.write(`${error.message}: run "npm ci" first\n`);
   process.exitCode = 2;
 });
-child.on('exit', (code) => {
+child.on('exit', (code, signal) => {
+  if (signal) process.stderr.write(`ended by ${signal}\n`);
   process.exitCode = code ?? 1;
 });
