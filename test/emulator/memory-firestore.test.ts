@@ -300,7 +300,7 @@ function asRefusal(error: unknown): { refused: unknown } {
 }
 
 describe('the Firestore in memory', () => {
-  it('answers like the emulator', { timeout: 300_000 }, async () => {
+  it('answers like the emulator', { timeout: 900_000 }, async () => {
     const initial = fc
       .tuple(data, data, data)
       .map((all) =>
@@ -318,7 +318,7 @@ describe('the Firestore in memory', () => {
     );
   });
 
-  it('compares and orders every kind of value like the emulator', { timeout: 120_000 }, async () => {
+  it('compares and orders every kind of value like the emulator', async () => {
     const name = `values-${randomUUID()}`;
     const { firestore } = createMemoryFirestore({ indexes: 'unchecked' });
     const [real, memory] = [emulator.collection(name), firestore.collection(name)];

@@ -205,7 +205,7 @@ async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void
 
 describe('the generated rules', () => {
   it('allow each verb on each path exactly if policy allows it, whatever the policy', {
-    timeout: 120_000,
+    timeout: 900_000,
   }, async () => {
     let asked = 0;
     let allowed = 0;
@@ -257,7 +257,7 @@ describe('the generated rules', () => {
           }
         },
       ),
-      { numRuns: 50, interruptAfterTimeLimit: 100_000, markInterruptAsFailure: true },
+      { numRuns: 50 },
     );
     // The generator must keep hitting both sides, or the property says little.
     expect(allowed).toBeGreaterThan(asked / 10);
@@ -365,7 +365,7 @@ service cloud.firestore {
     expect(await statusOf(project, tokenOf('mine'), get('users'))).toBe(403);
   });
 
-  it('compile for every wildcard name that a policy may use', { timeout: 60_000 }, async () => {
+  it('compile for every wildcard name that a policy may use', async () => {
     const project = freshProject();
     const failing: string[] = [];
     for (const name of WORDS) {
