@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { within } from '../shared/unavailable.ts';
+import { withinOrAborted } from '../shared/unavailable.ts';
 
 export interface Running {
   readonly process: ChildProcess;
@@ -101,14 +101,9 @@ export async function answers(url: string): Promise<boolean> {
 
 /** The headers of whatever answers within two seconds. */
 export async function headersOf(request: Request): Promise<Headers> {
-  const over = new AbortController();
   const limit = { clock: systemClock, milliseconds: 2_000, what: request.url };
-  try {
-    const { headers } = await within(limit, fetch(request, { signal: over.signal }));
-    return headers;
-  } finally {
-    over.abort();
-  }
+  const { headers } = await withinOrAborted(limit, (over) => fetch(request, { signal: over }));
+  return headers;
 }
 
 /** A port of loopback that was free a moment ago. */

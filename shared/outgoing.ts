@@ -2,7 +2,7 @@
 // Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
 
 import type { Clock } from './runtime/clock.ts';
-import { Unavailable, within } from './unavailable.ts';
+import { Unavailable, withinOrAborted } from './unavailable.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024;
 const DEADLINE_MS = 5_000;
@@ -39,9 +39,7 @@ export function createAsk(clock: Clock): Ask {
   return async (request) => {
     const { what, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
     if (clock.now() >= until) throw new Unavailable(what, 'not asked: its time was up');
-    const late = new AbortController();
-    const asking = ask(request, late.signal);
-    return await within({ clock, milliseconds: deadlineMs, what }, asking).finally(() => late.abort());
+    return withinOrAborted({ clock, milliseconds: deadlineMs, what }, (over) => ask(request, over));
   };
 }
 

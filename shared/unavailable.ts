@@ -50,6 +50,19 @@ export async function within<T>(
   }
 }
 
+/** The same of work that is given up when it is late: it gets a signal, which is aborted once this has come to something. */
+export async function withinOrAborted<T>(
+  limit: Parameters<typeof within>[0],
+  work: (over: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  try {
+    return await within(limit, work(over.signal));
+  } finally {
+    over.abort('over');
+  }
+}
+
 /** For a record of what failed: what an error says, and who failed where that is known. */
 export function failureOf(error: unknown): { readonly what?: string; readonly detail: string } {
   return { ...(Unavailable.is(error) ? { what: error.what } : {}), detail: detailOf(error) };

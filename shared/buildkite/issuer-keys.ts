@@ -37,7 +37,6 @@ export class IssuerKeys {
   #failure: Unavailable | undefined;
   #fetching: Promise<void> | undefined;
 
-  /** @param parts.now milliseconds since the epoch */
   constructor(parts: { readonly issuer: string; readonly ask: Ask; readonly clock: Clock }) {
     this.#url = `${parts.issuer.replace(/\/$/, '')}/.well-known/jwks`;
     this.#ask = parts.ask;

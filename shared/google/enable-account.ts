@@ -10,8 +10,8 @@ import { expectAnswer } from './google-answer.ts';
 
 /**
  * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable, none from
- * `until` on (milliseconds since the epoch), and never a second: one that was not answered may be carried out later. Throws Unavailable when IAM
- * does not confirm it.
+ * `until` on (milliseconds since the epoch), and never a second: one that was not answered may be carried out later. Throws
+ * Unavailable when IAM does not confirm it.
  */
 export type EnableAccount = (email: string, until: number) => Promise<void>;
 

@@ -49,10 +49,7 @@ const accessTokenAnswer = z.object({ accessToken: z.string().min(1), expireTime:
 const signedJwtAnswer = z.object({ signedJwt: z.string().min(1) });
 const idTokenAnswer = z.object({ idToken: z.string().min(1), expiresIn: z.string().regex(/^[0-9]{1,6}$/) });
 
-/**
- * @param parts.askAsService asks with the service's own identity
- * @param parts.now milliseconds since the epoch
- */
+/** @param parts.askAsService asks with the service's own identity */
 export function createMint(parts: {
   readonly askAsService: Ask;
   readonly ask: Ask;

@@ -55,7 +55,6 @@ export interface EndingLedger {
   expire(grant: Grant): Promise<Grant | undefined>;
 }
 
-/** @param now milliseconds since the epoch */
 export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedger {
   const move = (grant: Grant, next: (existing: Grant, now: number) => Grant | undefined) =>
     moveGrant(ledger, grant, next, clock);

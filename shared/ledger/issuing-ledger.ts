@@ -72,7 +72,6 @@ export interface IssuingLedger {
   activate(token: LeavingToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
 }
 
-/** @param now milliseconds since the epoch */
 export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLedger {
   const liveGrants = createLiveGrantCounter(ledger, clock);
   const exhausted = new ExhaustedPools(clock);

@@ -7,7 +7,7 @@ import * as z from 'zod';
 import { type Barriers, barriersSchema, selectorSchema } from '../core/barrier.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { fromStored, toStored } from './firestore-client.ts';
-import { answered, barriersDocument, readable, toBarriers, toGrant, untilWritten, written } from './records.ts';
+import { answered, barriersDocument, readable, toBarriers, toGrant, written } from './records.ts';
 import type { Found } from './sweep-ledger.ts';
 
 const PAGE = 100;
@@ -40,7 +40,6 @@ export interface KillLedger {
   live(after: QueryDocumentSnapshot | undefined): Promise<Found & { readonly next: QueryDocumentSnapshot | undefined }>;
 }
 
-/** @param now milliseconds since the epoch */
 export function createKillLedger(ledger: Firestore, clock: Clock): KillLedger {
   const actDocument = (id: string) => ledger.collection('kill_switches').doc(id);
   const live = ledger.collection('grants').where('state', 'in', ['issuing', 'active', 'revoking']);
@@ -85,8 +84,7 @@ export function createKillLedger(ledger: Firestore, clock: Clock): KillLedger {
     record: (id, act) => written(clock, () => record(id, act)),
     lift: (id, by) => {
       const attempt = { at: clock.now(), tried: false };
-      const lifted = untilWritten(clock, () => lift(id, by, attempt));
-      return answered(clock, lifted);
+      return written(clock, () => lift(id, by, attempt));
     },
     barriers: async () => toBarriers(await answered(clock, barriersDocument(ledger).get())),
     live: async (after) => {

@@ -8,7 +8,6 @@ import type { Clock } from '../runtime/clock.ts';
 const REMEMBERED_MS = 10_000;
 const MAX_REMEMBERED = 1000;
 
-/** @param now milliseconds since the epoch */
 export function createLiveGrantCounter(ledger: Firestore, clock: Clock): (claims: JobClaims) => Promise<number> {
   const counts = new Map<string, { readonly at: number; readonly count: Promise<number> }>();
   const count = async (pipeline_slug: string) => {

@@ -66,7 +66,6 @@ const MAX_ACCOUNTS = 5_000;
 
 const askingSchema = z.object({ held_until: z.number() });
 
-/** @param now milliseconds since the epoch */
 export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger {
   const grants = ledger.collection('grants');
   const live = grants.where('state', 'in', ['issuing', 'active']);
