@@ -11,9 +11,11 @@ import { openPlayground } from './playground.ts';
 import { stopAll } from './process.ts';
 import { playStory, type Step } from './story.ts';
 
+const real = { openDesk, playStory, stopAll, timeToEnd };
+
 /** @returns the exit code. With `once` it is 0 only if every step came out as promised. */
-export async function live({ once }: { readonly once: boolean }): Promise<number> {
-  const told = timeToEnd();
+export async function live({ once }: { readonly once: boolean }, deps: typeof real = real): Promise<number> {
+  const told = deps.timeToEnd();
   const endIt = `To end it: Ctrl-C, or kill ${process.pid}`;
   let good: boolean | undefined;
   let over = false;
@@ -24,14 +26,14 @@ export async function live({ once }: { readonly once: boolean }): Promise<number
   say(`${endIt}.`);
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-sandbox-'));
   const logFile = join(folder, 'functions.log');
-  const opening = openDesk((line) => appendFileSync(logFile, `${line}\n`));
+  const opening = deps.openDesk((line) => appendFileSync(logFile, `${line}\n`));
 
   const life = async () => {
     const desk = await opening;
     say(`ready: Firestore emulator (${desk.firestoreStartedBy}) at ${desk.firestoreHost}, desk at ${desk.token.url}`);
     say(`the functions' log lines go to ${logFile}\n`);
     try {
-      good = await tellStory(desk, say);
+      good = await tellStory(desk, deps.playStory, say);
     } finally {
       // Nobody looks into a file of a machine that is gone.
       if (once && !good) for (const line of ["The functions' log:", ...desk.log]) say(line);
@@ -54,7 +56,7 @@ export async function live({ once }: { readonly once: boolean }): Promise<number
     return 1;
   } finally {
     over = true;
-    await stopAll();
+    await deps.stopAll();
     await opening.then(
       (desk) => desk.close(),
       () => {},
@@ -65,9 +67,9 @@ export async function live({ once }: { readonly once: boolean }): Promise<number
   return good === true || (good === undefined && !once) ? 0 : 1;
 }
 
-async function tellStory(desk: Desk, say: (text?: string) => void): Promise<boolean> {
+async function tellStory(desk: Desk, play: typeof playStory, say: (text?: string) => void): Promise<boolean> {
   let number = 0;
-  let good = await playStory(desk, (step) => {
+  let good = await play(desk, (step) => {
     number += 1;
     for (const line of linesOf(step, number)) say(line);
   });
