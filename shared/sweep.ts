@@ -3,7 +3,7 @@
 // run twice at once, and to be cut off anywhere: every step asks again before it writes.
 
 import type { Grant } from './core/grant.ts';
-import { idOf } from './core/grant-life.ts';
+import { type HowEnded, idOf } from './core/grant-life.ts';
 import { type Ending, unreadableGrants } from './end-job.ts';
 import type { Found } from './ledger/sweep-ledger.ts';
 import { endMissed, type FoundFinished } from './missed-ends.ts';
@@ -39,6 +39,11 @@ export interface Swept extends Ending, SweptAccounts {
 /** Sweeps once: first what should be dead by now. Never throws: what fails is told. */
 export async function sweep(parts: SweepParts): Promise<Swept> {
   const { ledger, sweepLedger, clock } = parts;
+  // What these become is found as unfinished.
+  const ending = await endAll(parts, sweepLedger.ending, async (grant) => {
+    await ledger.endGrant(grant, howEnding(grant));
+    return undefined;
+  });
   const unfinished = await endAll(parts, sweepLedger.unfinished, (grant, until) =>
     revoke(parts, grant, Math.min(until, clock.now() + GRANT_MS)),
   );
@@ -55,11 +60,17 @@ export async function sweep(parts: SweepParts): Promise<Swept> {
     expired: [...endedAs('expired'), ...missed.expired],
     renewalEnded: [...endedAs('revoking'), ...missed.renewalEnded],
     unfinished: missed.unfinished,
-    failures: [...unfinished.failures, ...overdue.failures, ...accounts.failures, ...missed.failures],
-    oldestUnfinishedAt: oldestEnd([...unfinished.left, ...overdue.left]),
-    more: unfinished.more || overdue.more,
-    unread: unfinished.unread || overdue.unread || accounts.unread || missed.unread,
-    unreadable: unfinished.unreadable || overdue.unreadable,
+    failures: [
+      ...ending.failures,
+      ...unfinished.failures,
+      ...overdue.failures,
+      ...accounts.failures,
+      ...missed.failures,
+    ],
+    oldestUnfinishedAt: oldestEnd([...ending.left, ...unfinished.left, ...overdue.left]),
+    more: ending.more || unfinished.more || overdue.more,
+    unread: ending.unread || unfinished.unread || overdue.unread || accounts.unread || missed.unread,
+    unreadable: ending.unreadable || unfinished.unreadable || overdue.unreadable,
   };
 }
 
@@ -95,9 +106,16 @@ async function endAll(
   }
 }
 
+function howEnding({ ending_by, kill_switch }: Grant): HowEnded {
+  if (ending_by === null) throw new Error('is marked as ending, but not by whom');
+  return { by: ending_by, ...(kill_switch === null ? {} : { kill_switch }) };
+}
+
 /** The first end among grants of which something was still to be done; one that nothing ended has its time's. */
 function oldestEnd(grants: readonly Grant[]): number | null {
-  return grants.length > 0 ? Math.min(...grants.map(({ ended_at, expires_at }) => ended_at ?? expires_at)) : null;
+  return grants.length > 0
+    ? Math.min(...grants.map(({ ended_at, ending_at, expires_at }) => ended_at ?? ending_at ?? expires_at))
+    : null;
 }
 
 /** So that none is always behind the same ones that cannot be ended. */

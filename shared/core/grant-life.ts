@@ -24,6 +24,8 @@ const RETENTION_MS = 400 * 86_400_000;
 /** A job token works on after its job, for two hours at most: a grant that a late message ends may be younger than that end. */
 const LATEST_GRANT_MS = 2 * 3_600_000;
 
+const NOT_ENDING = { ending_at: null, ending_by: null };
+
 /** What a grant is asked for with. `ttl` is in seconds. */
 export interface Request {
   readonly claims: JobClaims;
@@ -99,6 +101,7 @@ export function reserve(
       expires_at: latest,
       ended_at: null,
       ended_by: null,
+      ...NOT_ENDING,
       kill_switch: null,
       job_ended_at: null,
       job_finished_at: null,
@@ -192,6 +195,12 @@ export interface HowEnded {
   readonly kill_switch?: string;
 }
 
+/** What marks a grant as ending before its job does: one write that no other can make fail, which every issue reads. */
+export function grantEndingMark({ by, kill_switch }: HowEnded, now: number): Partial<Grant> {
+  if (by !== 'early_return' && by !== 'kill_switch') throw new Error('the end of a job is marked on the job');
+  return { ending_at: now, ending_by: by, kill_switch: kill_switch ?? null };
+}
+
 /**
  * The record once the job has ended, or the grant alone was ended. One of which something can be taken away is now being
  * revoked; one that can only expire is not renewed any more and stays what it is until its time is up. When the job
@@ -213,8 +222,9 @@ export function end(existing: Grant, how: HowEnded, now: number): Grant | undefi
   if (timeUp && existing.expires_at + (existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0) <= now) return timeUp;
   const ended: Grant = {
     ...marked,
+    ...NOT_ENDING,
     ended_at: existing.ended_at ?? now,
-    ended_by: existing.ended_by ?? how.by,
+    ended_by: existing.ended_by ?? existing.ending_by ?? how.by,
     kill_switch: existing.kill_switch ?? how.kill_switch ?? null,
   };
   return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };
@@ -254,9 +264,10 @@ export function expire(existing: Grant, now: number): Grant | undefined {
     return undefined;
   return {
     ...existing,
+    ...NOT_ENDING,
     state: 'expired',
     ended_at: existing.ended_at ?? existing.expires_at,
-    ended_by: existing.ended_by ?? 'clock',
+    ended_by: existing.ended_by ?? existing.ending_by ?? 'clock',
     job_check_at: null,
     dead_at: existing.expires_at,
   };
@@ -276,7 +287,7 @@ export function idOf(grant: Pick<Grant, 'job_id' | 'credential'>): string {
 function endedRefusal(existing: Grant): Refusal | undefined {
   const { state, ended_by, job_ended_at } = existing;
   if (job_ended_at !== null) return { reason: 'job_ended', ended_at: job_ended_at };
-  const ended = ended_by !== null && ended_by !== 'clock';
+  const ended = (ended_by !== null && ended_by !== 'clock') || existing.ending_at !== null;
   return ended || state === 'revoking' || state === 'revoked'
     ? { reason: 'grant_revoked', grant_id: idOf(existing) }
     : undefined;

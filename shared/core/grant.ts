@@ -38,6 +38,9 @@ const common = {
   /** When the grant stopped being renewed. */
   ended_at: time.nullable(),
   ended_by: z.enum(['job.finished', 'job.found_finished', 'early_return', 'kill_switch', 'clock']).nullable(),
+  /** When recording its end began while its job kept writing: nothing is issued from then on. Null once it has ended. */
+  ending_at: time.nullable().default(null),
+  ending_by: z.enum(['early_return', 'kill_switch']).nullable().default(null),
   /** The act of an operator that ended it. */
   kill_switch: z.string().nullable(),
   /** When the job ended; null while it runs, and where the grant had been taken away before. */

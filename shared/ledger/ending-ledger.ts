@@ -1,10 +1,10 @@
 // The side of the ledger that ends: it records that a job or a grant ended together with what that means for pooled
 // accounts, and then that access is gone. It can issue nothing.
 
-import type { Firestore } from '@google-cloud/firestore';
+import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant.ts';
-import { confirmTakenAway, end, expire, type HowEnded, idOf } from '../core/grant-life.ts';
-import { asEnded, type JobEndedBy } from '../core/job-record.ts';
+import { confirmTakenAway, end, expire, grantEndingMark, type HowEnded, idOf } from '../core/grant-life.ts';
+import { asEnded, endingMark, endOf, type JobEndedBy } from '../core/job-record.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
 import { within } from '../unavailable.ts';
 import { toStored } from './firestore-client.ts';
@@ -61,13 +61,14 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
 
   const endJob = async (
     { job_id, pipeline_id, by, finished_at }: JobEnd,
-    attempt: { at: number; tried: boolean },
+    { at, writer, lostRaces }: { readonly at: number; readonly writer: string; readonly lostRaces: number },
   ): Promise<EndedJob> => {
-    const { at, tried } = attempt;
-    /** Whether an earlier attempt wrote it, and only its answer was lost. */
-    const own = (ended_at: number | null) => tried && ended_at === at;
     const job = await jobDocument(ledger, job_id).get();
     const record = toJobRecord(job);
+    if (lostRaces > 0 && record && endOf(record) === undefined) {
+      await job.ref.update(toStored(endingMark(by, finished_at, at)));
+      return endJob({ job_id, pipeline_id, by, finished_at }, { at, writer, lostRaces });
+    }
     const documents = (record?.grants ?? []).map((id) => grantDocument(ledger, id));
     const reads = documents.length > 0 ? await ledger.getAll(...documents) : [];
     const { held, unreadable } = readable(reads, toGrant);
@@ -83,36 +84,42 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
 
     const repeated = record !== undefined && record.ended_at !== null;
     const batch = ledger.batch();
-    if (!repeated) putJob(batch, job, asEnded(record, by, at));
+    if (!repeated) putJob(batch, job, asEnded(record, by, at), writer);
     for (const { read, record: before, after } of moves)
-      if (after) putMove(batch, { read, record: before }, after, accounts, at);
-    // A record that this version cannot read is touched all the same: a hand-out on its way then finds it changed.
+      if (after) putMove(batch, { read, record: before }, after, accounts, at, writer);
+    // A record that this version cannot read is touched all the same: an issue on its way then finds it changed.
     for (const read of reads)
       if (unreadable.includes(read.id) && read.updateTime)
         batch.update(read.ref, toStored({ job_ended_at: at }), { lastUpdateTime: read.updateTime });
-    attempt.tried = true;
     if (!repeated || moves.some(({ after }) => after)) await batch.commit();
 
-    const grants = moves.flatMap(({ record: before, after }) => {
+    /** Whether an earlier attempt wrote it, and only the response was lost. */
+    const own = (read: DocumentSnapshot) => read.get('writer') === writer;
+    const grants = moves.flatMap(({ read, record: before, after }) => {
       // One that had expired, or is not renewed any more since before, is nothing that this ended.
       if (after) return before.state === 'expired' || before.ended_at !== null ? [] : [after];
-      return before.state === 'revoking' || (own(before.job_ended_at) && before.state !== 'expired') ? [before] : [];
+      return before.state === 'revoking' || (own(read) && before.state !== 'expired') ? [before] : [];
     });
-    return { repeated: repeated && !own(record.ended_at), grants, unreadable, otherPipeline };
+    return { repeated: repeated && !own(job), grants, unreadable, otherPipeline };
   };
 
   return {
     endJob: (jobEnd) => {
-      const attempt = { at: clock.now(), tried: false };
-      const writing = untilWritten(clock, () => endJob(jobEnd, attempt));
+      const by = { at: clock.now(), writer: randomUuid(clock) };
+      let lostRaces = -1;
+      const writing = untilWritten(clock, () => {
+        lostRaces += 1;
+        return endJob(jobEnd, { ...by, lostRaces });
+      });
       return within({ clock, milliseconds: END_DEADLINE_MS, what: 'ledger' }, writing);
     },
     endGrant: async (grant, how) => {
       let revoking: Grant | undefined;
-      const ended = await move(grant, (existing, at) => {
+      const next = (existing: Grant, at: number) => {
         revoking = existing.state === 'revoking' ? existing : undefined;
         return end(existing, how, at);
-      });
+      };
+      const ended = await moveGrant(ledger, grant, next, clock, (at) => grantEndingMark(how, at));
       return ended ?? revoking;
     },
     confirmTakenAway: (grant) => move(grant, confirmTakenAway),
@@ -122,6 +129,7 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
 
 /**
  * Writes a grant's next record, and with it that of the pooled account that serves it, in one commit.
+ * @param mark what is written on the record alone once a race was lost, so that its job cannot keep this from being written
  * @returns the record as written; undefined when `next` has none
  */
 export function moveGrant(
@@ -129,15 +137,23 @@ export function moveGrant(
   grant: Grant,
   next: (existing: Grant, now: number) => Grant | undefined,
   clock: Clock,
+  mark?: (now: number) => Partial<Grant>,
 ): Promise<Grant | undefined> {
   const writer = randomUuid(clock);
+  const document = grantDocument(ledger, idOf(grant));
+  let lostRaces = -1;
   const attempt = async () => {
-    const read = await grantDocument(ledger, idOf(grant)).get();
+    lostRaces += 1;
+    const read = await document.get();
     const record = toGrant(read);
-    // An earlier attempt wrote it, and only its answer was lost.
+    // An earlier attempt wrote it, and only the response was lost.
     if (record && read.get('writer') === writer) return record;
     const after = record && next(record, clock.now());
     if (!after) return undefined;
+    if (mark && lostRaces > 0 && record.ending_at === null) {
+      await document.update(toStored(mark(clock.now())));
+      return attempt();
+    }
     const accounts = await accountsOf(ledger, [after]);
     const batch = ledger.batch();
     putMove(batch, { read, record }, after, accounts, clock.now(), writer);

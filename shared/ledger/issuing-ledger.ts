@@ -15,7 +15,7 @@ import {
   type Request,
   reserve,
 } from '../core/grant-life.ts';
-import { withGrant } from '../core/job-record.ts';
+import { endOf, withGrant } from '../core/job-record.ts';
 import { poolExhausted } from '../core/pool.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -92,7 +92,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     const existing = toGrant(grant);
     const record = toJobRecord(job);
     const circumstances: Circumstances = {
-      jobEndedAt: record?.ended_at ?? undefined,
+      jobEndedAt: endOf(record),
       barriers: toBarriers(barriers),
       pipelineHolds: isLive(existing) ? 0 : await counting,
     };
@@ -149,7 +149,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, job_id)] as const;
     const [grant, job] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
     const before = toGrant(grant);
-    const decided = activate(before, { jobEndedAt: toJobRecord(job)?.ended_at ?? undefined }, token, clock.now());
+    const decided = activate(before, { jobEndedAt: endOf(toJobRecord(job)) }, token, clock.now());
     if ('refusal' in decided) return decided;
     const batch = ledger.batch();
     putGrant(batch, grant.ref, grant.updateTime, { before, after: decided.grant });

@@ -100,9 +100,9 @@ export function putGrant(
   putIfUnchanged(batch, document, updated, { ...after, token_sha256s, writer: writer ?? null });
 }
 
-/** Adds a job's record to a commit. */
-export function putJob(batch: WriteBatch, read: Snapshot, after: JobRecord): void {
-  putIfUnchanged(batch, read.ref, read.updateTime, after);
+/** Adds a job's record to a commit; `writer` as in {@link putGrant}. */
+export function putJob(batch: WriteBatch, read: Snapshot, after: JobRecord, writer?: string): void {
+  putIfUnchanged(batch, read.ref, read.updateTime, { ...after, writer: writer ?? null });
 }
 
 /** Adds a pooled account to a commit. */

@@ -34,7 +34,9 @@ export interface KnownAccount {
 }
 
 export interface SweepLedger {
-  /** Grants of which something is still to be taken away, at most `limit`. Throws Unavailable, as all of these do. */
+  /** Grants whose end began to be recorded and was not, at most `limit`. Throws Unavailable, as all of these do. */
+  ending(limit: number): Promise<Found>;
+  /** Grants of which something is still to be taken away, at most `limit`. */
   unfinished(limit: number): Promise<Found>;
   /** Grants that have not come to their end although their time is up, longest first, at most `limit`. */
   overdue(limit: number): Promise<Found>;
@@ -106,6 +108,7 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
   };
 
   return {
+    ending: (limit) => list(grants.where('ending_at', '<=', new Date(clock.now())).orderBy('ending_at'), limit),
     unfinished: (limit) =>
       list(grants.where('state', '==', 'revoking').where('dead_at', '==', null).orderBy(FieldPath.documentId()), limit),
     overdue: (limit) => list(notOver.where('expires_at', '<=', new Date(clock.now())).orderBy('expires_at'), limit),

@@ -4,6 +4,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { tokenSha256 } from '../../shared/core/grant-id.ts';
+import { grantEndingMark } from '../../shared/core/grant-life.ts';
+import { toStored } from '../../shared/ledger/firestore-client.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import {
   type Called,
@@ -49,6 +51,16 @@ describe('POST /revoke', () => {
   const failDisabling = () => {
     desk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 503 } : undefined);
   };
+
+  it('is finished by the sweep when it was cut off after its first write', async () => {
+    const token = await held(desk.buildkite.startJob(), 'staging-config');
+    const grant = databaseOf(desk.project, 'ledger').collection('grants').doc(token.grant_id);
+    await grant.update(toStored(grantEndingMark({ by: 'early_return' }, desk.clock.now())));
+    expect(await used(token)).toBe(200);
+    expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
+    expect(await used(token)).toBe(403);
+    expect(await record(token)).toMatchObject({ state: 'revoked', ended_by: 'early_return', ending_at: null });
+  });
 
   it.each([
     ['staging-config', 403],

@@ -5,9 +5,13 @@ import { randomUUID } from 'node:crypto';
 import type { Firestore } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
 import { grantId, tokenSha256 } from '../../../shared/core/grant-id.ts';
+import { grantEndingMark, type HowEnded } from '../../../shared/core/grant-life.ts';
+import { endingMark } from '../../../shared/core/job-record.ts';
 import { createEndingLedger } from '../../../shared/ledger/ending-ledger.ts';
+import { toStored } from '../../../shared/ledger/firestore-client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
 import { createIssuingLedger, type Reserved } from '../../../shared/ledger/issuing-ledger.ts';
+import { createSweepLedger } from '../../../shared/ledger/sweep-ledger.ts';
 import { databaseOf } from '../../fixtures/in-process-desk.ts';
 import { jobClaims } from '../../fixtures/job-claims.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
@@ -90,7 +94,14 @@ function aJob(revocation: keyof typeof KINDS) {
   const reserveIn = (database: Firestore) => createIssuingLedger(database, clock).reserve(request, () => {});
   return {
     job_id,
+    grant_id,
     reserveIn,
+    /** Begins to record the end of the grant alone, and is cut off. */
+    mark: (how: HowEnded) =>
+      plain
+        .collection('grants')
+        .doc(grant_id)
+        .update(toStored(grantEndingMark(how, clock.now()))),
     reserve: async () => {
       const reserved = await reserveIn(plain);
       if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
@@ -147,6 +158,55 @@ describe.each(['immediate', 'expiry'] as const)(
   },
 );
 
+describe('what only began to be recorded', () => {
+  it('keeps a job from everything: the end of a job', async () => {
+    const job = aJob('expiry');
+    const reserved = await job.reserve();
+    const mark = toStored(endingMark('job.finished', undefined, clock.now()));
+    await plain.collection('jobs').doc(job.job_id).update(mark);
+    expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'job_ended' } });
+    await job.activateIn(plain, reserved);
+    // What was on its way may come through: the end is not recorded yet. It finds that token.
+    expect((await job.endIn(plain)).grants).toMatchObject([{ issued_count: 1, ended_by: 'job.finished' }]);
+    expect(await job.job()).toMatchObject({ ended_by: 'job.finished', ending_at: null, ending_by: null });
+  });
+
+  it('keeps a job from everything, also what is on its way: the end of one grant', async () => {
+    const job = aJob('expiry');
+    const reserved = await job.reserve();
+    await job.mark({ by: 'kill_switch', kill_switch: 'an-act' });
+    expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
+    expect(await job.activateIn(plain, reserved)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
+  });
+
+  it('is found by the sweep: the end of one grant', async () => {
+    const job = aJob('expiry');
+    await job.activateIn(plain, await job.reserve());
+    await job.mark({ by: 'kill_switch', kill_switch: 'an-act' });
+    const { grants } = await createSweepLedger(plain, clock).ending(1000);
+    expect(grants).toContainEqual(expect.objectContaining({ job_id: job.job_id, ending_by: 'kill_switch' }));
+  });
+
+  it('outlives the time of the grant: an expired one is not had again', async () => {
+    const job = aJob('expiry');
+    const { grant } = await job.reserve();
+    await job.mark({ by: 'early_return' });
+    const expired = await createEndingLedger(plain, new TestClock(grant.expires_at + 1)).expire(grant);
+    expect(expired).toMatchObject({ state: 'expired', ended_by: 'early_return', ending_at: null });
+    expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
+  });
+});
+
+it('touches a record at the end of a job that this release cannot read: an issue on its way finds it changed', async () => {
+  const job = aJob('expiry');
+  const reserved = await job.reserve();
+  const ofNextRelease = await plain.collection('grants').doc(job.grant_id).update({ revocation: 'instant' });
+  expect((await job.endIn(plain)).unreadable).toEqual([job.grant_id]);
+  const issued = job.activateIn(plain, { ...reserved, written: ofNextRelease.writeTime });
+  await expect(issued).rejects.toThrow();
+  expect(await job.grant()).toMatchObject({ issued_count: 0 });
+});
+
 describe.each(['immediate', 'expiry'] as const)('the end of a job with an %s grant', (revocation) => {
   const ENDED = revocation === 'immediate' ? { state: 'revoking' } : { ended_by: 'job.finished' };
 
@@ -167,11 +227,8 @@ describe.each(['immediate', 'expiry'] as const)('the end of a job with an %s gra
   it('is one end when two come at once', async () => {
     const job = aJob(revocation);
     await job.reserve();
-    const second = () => {
-      clock.advance(1);
-      return job.endIn(plain);
-    };
-    const first = await job.endIn(interrupted({ before: second }));
+    // In the same millisecond: by its time alone neither could tell which end is its own.
+    const first = await job.endIn(interrupted({ before: () => job.endIn(plain) }));
     expect(first.repeated).toBe(true);
     expect(await job.grant()).toMatchObject(ENDED);
   });

@@ -114,9 +114,9 @@ const selector = fieldsOf(selectorSchema, 'selector');
 
 /** What each collection's documents have. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
-  // By the last two a token is found, and a writer knows its own write.
+  // By these two a token is found, and a writer knows its own write.
   grants: [...fieldsOf(grantSchema), 'token_sha256s', 'writer'],
-  jobs: fieldsOf(jobRecordSchema),
+  jobs: [...fieldsOf(jobRecordSchema), 'writer'],
   service_accounts: fieldsOf(accountSchema),
   barriers: fieldsOf(barriersSchema),
   kill_switches: [...selector, 'by', 'reason', 'bars', 'thrown_at', 'lifted_at', 'lifted_by'],
@@ -136,7 +136,7 @@ const DELETED = [...Object.keys(KEPT), 'service_accounts'];
 /** Fields of a document that single-field indexes are kept of: those that are asked for. Each is a write more. */
 const INDEXED: Readonly<Record<string, readonly string[]>> = {
   grants: [
-    ...['agent_id', 'build_branch', 'build_tag', 'credential', 'environment', 'job_id', 'organization_id'],
+    ...['agent_id', 'build_branch', 'build_tag', 'credential', 'ending_at', 'environment', 'job_id', 'organization_id'],
     ...['organization_slug', 'pipeline_id', 'pipeline_slug', 'service_account', 'state', 'token_sha256s'],
   ],
   jobs: [],

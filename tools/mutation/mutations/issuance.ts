@@ -162,8 +162,8 @@ export const ISSUANCE: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFE,
-        find: `  const ended = ended_by !== null && ended_by !== 'clock';`,
-        replace: `  const ended = state !== 'expired' && ended_by !== null && ended_by !== 'clock';`,
+        find: `  const ended = (ended_by !== null && ended_by !== 'clock')`,
+        replace: `  const ended = (state !== 'expired' && ended_by !== null && ended_by !== 'clock')`,
       },
     ],
     killers: [GRANT_LIFE_TEST, MODEL],
@@ -227,7 +227,6 @@ export const ISSUANCE: readonly Mutation[] = [
       },
     ],
     killers: ['test/http/webhook-failures.test.ts', 'test/http/ledger/races.test.ts'],
-    knownSurvivor: true,
   },
   {
     id: 'token-recorded-too-late',

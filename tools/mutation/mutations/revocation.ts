@@ -33,11 +33,53 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: ENDING_LEDGER,
-        find: 'putMove(batch, { read, record: before }, after, accounts, at);',
-        replace: 'putMove(batch, { read, record: before }, after, new Map(), at);',
+        find: 'putMove(batch, { read, record: before }, after, accounts, at, writer);',
+        replace: 'putMove(batch, { read, record: before }, after, new Map(), at, writer);',
       },
     ],
     killers: ['test/http/pool.test.ts', MODEL],
+  },
+  {
+    id: 'unmarked-end-of-job',
+    breaks: 'I3',
+    means: 'A job that renews fast enough keeps its end off the record.',
+    edits: [
+      { file: ENDING_LEDGER, find: 'if (lostRaces > 0 && record && endOf', replace: 'if (false && record && endOf' },
+    ],
+    killers: ['test/unit/end-against-renewals.test.ts'],
+  },
+  {
+    id: 'unmarked-end-of-grant',
+    breaks: 'I3',
+    means: 'A job that renews fast enough keeps the end of one grant off the record.',
+    edits: [{ file: ENDING_LEDGER, find: 'if (mark && lostRaces > 0', replace: 'if (mark && lostRaces > 1e9' }],
+    killers: ['test/unit/end-against-renewals.test.ts'],
+  },
+  {
+    id: 'mark-not-read',
+    breaks: 'I2',
+    means: 'Issuance goes on while the end of the job is being recorded.',
+    edits: [
+      {
+        file: 'shared/core/job-record.ts',
+        find: 'record?.ended_at ?? record?.ending_at ?? undefined',
+        replace: 'record?.ended_at ?? undefined',
+      },
+    ],
+    killers: ['test/http/ledger/races.test.ts', 'test/unit/end-against-renewals.test.ts'],
+  },
+  {
+    id: 'marked-grant-left',
+    breaks: 'I6',
+    means: 'The sweep leaves a grant alone whose end only began to be recorded.',
+    edits: [
+      {
+        file: 'shared/sweep.ts',
+        find: '    await ledger.endGrant(grant, howEnding(grant));\n',
+        replace: '    howEnding(grant);\n',
+      },
+    ],
+    killers: ['test/http/revoke.test.ts'],
   },
   {
     id: 'revoked-before-taken-away',
