@@ -2,7 +2,7 @@
 // two sweeps at once; asks IAM whether those that rest are still disabled; takes back those whose grant is gone; counts.
 
 import type { Account } from './core/account.ts';
-import { CLOCK_MARGIN_MS } from './core/grant-life.ts';
+import { CLOCK_MARGIN_MS } from './core/clock-margin.ts';
 import { type PoolReport, reportPools } from './core/pool.ts';
 import type { KnownAccount } from './ledger/sweep-ledger.ts';
 import { type Failure, type SweepParts, workThrough } from './sweep-step.ts';

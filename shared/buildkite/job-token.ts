@@ -4,13 +4,16 @@
 
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { type JobClaims, parseClaims } from '../core/claims.ts';
+import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Policy } from '../core/policy.ts';
 import type { JobTokenReason, Refusal } from '../core/refusal.ts';
 import type { KeyOf } from './issuer-keys.ts';
 
 const ALGORITHM = 'RS256';
-/** Seconds by which the issuer's clock and ours may differ. */
-const LEEWAY = 10;
+/** Seconds for which a token is accepted after its end. What is late by less was sent in time. */
+const EXPIRY_LEEWAY = 10;
+/** Seconds by which a token's beginning may lie ahead: the issuer's clock is fast, or ours is slow. */
+const FUTURE_LEEWAY = CLOCK_MARGIN_MS / 1000;
 /** Header members that would let a token bring its own key, or change what is signed. */
 const HEADERS_NOT_ALLOWED = ['crit', 'b64', 'jwk', 'jku', 'x5c', 'x5u'];
 
@@ -33,7 +36,7 @@ export function createJobTokenVerifier(parts: {
         algorithms: [ALGORITHM],
         issuer,
         audience: policy.audience,
-        clockTolerance: LEEWAY,
+        clockTolerance: FUTURE_LEEWAY,
         currentDate: new Date(now),
         requiredClaims: ['exp', 'iat', 'nbf'],
       }));
@@ -84,7 +87,8 @@ function checkBeforeKeys(jobToken: string, issuer: string): Refusal | undefined 
 function checkTimes(payload: JWTPayload, now: number, maxLifetime: number): JobTokenReason | undefined {
   const { exp, iat, nbf } = payload;
   if (!isWholeNumber(exp) || !isWholeNumber(iat) || !isWholeNumber(nbf)) return 'job_token_time_claim_invalid';
-  if (iat > now + LEEWAY) return 'job_token_issued_in_future';
+  if (exp <= now - EXPIRY_LEEWAY) return 'job_token_expired';
+  if (iat > now + FUTURE_LEEWAY) return 'job_token_issued_in_future';
   if (exp <= iat) return 'job_token_time_claim_invalid';
   if (exp - iat > maxLifetime) return 'job_token_lifetime_too_long';
   return undefined;

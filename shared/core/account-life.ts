@@ -2,8 +2,9 @@
 // the grant it serves. Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
 
 import type { Account } from './account.ts';
+import { CLOCK_MARGIN_MS } from './clock-margin.ts';
 import type { PooledGrant } from './grant.ts';
-import { CLOCK_MARGIN_MS, idOf } from './grant-life.ts';
+import { idOf } from './grant-life.ts';
 
 /** How long a sweep that began to enable an account may still be at it. */
 const WAKING_MS = 5 * 60_000;

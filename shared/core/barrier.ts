@@ -2,6 +2,7 @@
 // Times are milliseconds since the epoch and end in `_at`. Knows nothing about how grants are found or ended.
 
 import * as z from 'zod';
+import { surelyPast } from './clock-margin.ts';
 import type { Refusal } from './refusal.ts';
 
 const text = z.string().min(1).max(1024);
@@ -49,7 +50,9 @@ const NAMED = [
 ] as const satisfies readonly (keyof Selectable & keyof Selector)[];
 
 export function selects({ since_at, ...named }: Selector, subject: Selectable): boolean {
-  if (since_at !== undefined && Math.max(subject.issued_at ?? 0, subject.reserved_at) < since_at) return false;
+  // The operator's clock and that of the function that issued may differ: rather one too many than one too few.
+  const latest = Math.max(subject.issued_at ?? 0, subject.reserved_at);
+  if (since_at !== undefined && surelyPast(latest, since_at)) return false;
   return NAMED.every((name) => named[name] === undefined || named[name] === subject[name]);
 }
 

@@ -3,6 +3,7 @@
 
 import { type Barriers, barredBy } from './barrier.ts';
 import type { JobClaims } from './claims.ts';
+import { CLOCK_MARGIN_MS, surelyPast } from './clock-margin.ts';
 import type { Credential } from './credential.ts';
 import type { EndedBy, Grant, PooledGrant } from './grant.ts';
 import { grantId } from './grant-id.ts';
@@ -12,8 +13,6 @@ import type { Refusal } from './refusal.ts';
 
 /** Live tokens one grant may have: a bound on the record's size and on a runaway loop in a step. */
 export const MAX_LIVE_TOKENS = 500;
-/** Milliseconds by which Google's clock and ours may differ. */
-export const CLOCK_MARGIN_MS = 60_000;
 /** How long after its reservation a token's life may at most begin: what the mint, and the commit before it, may take. */
 const MINT_MARGIN_MS = { firestore: 0, service_account: 10_000, pooled_service_account: 20_000 };
 /** How long nothing must have been heard of a job before Buildkite is asked about it. */
@@ -116,9 +115,9 @@ export function reserve(
   const minute = minuteOf(existing, now);
   if (minute.minute_count > request.caps.issuesPerMinute)
     return { refusal: { reason: 'too_often', grant_id, retryAfter: seconds(minute.minute_at + 60_000 - now) } };
-  const tokens = existing.tokens.filter((token) => token.expires_at > now);
+  const tokens = existing.tokens.filter((token) => !surelyPast(token.expires_at, now));
   if (tokens.length >= MAX_LIVE_TOKENS) {
-    const soonest = Math.min(...tokens.map((token) => token.expires_at));
+    const soonest = Math.min(...tokens.map((token) => token.expires_at)) + CLOCK_MARGIN_MS;
     return { refusal: { reason: 'too_many_live_tokens', grant_id, retryAfter: seconds(soonest - now) } };
   }
   const expires_at = Math.max(existing.expires_at, latest);
@@ -171,7 +170,7 @@ export function activate(
   if (existing.kind === 'pooled_service_account' && token.expires_at > existing.expires_at)
     return late('lives longer than is on record');
   const tokens = [
-    ...existing.tokens.filter(({ expires_at, sha256 }) => expires_at > now && sha256 !== token.sha256),
+    ...existing.tokens.filter(({ expires_at, sha256 }) => !surelyPast(expires_at, now) && sha256 !== token.sha256),
     { sha256: token.sha256, expires_at: token.expires_at },
   ];
   const grant: Grant = {
@@ -219,7 +218,7 @@ export function end(existing: Grant, how: HowEnded, now: number): Grant | undefi
   };
   if (existing.state === 'expired') return marked;
   const timeUp = expire(marked, now);
-  if (timeUp && existing.expires_at + (existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0) <= now) return timeUp;
+  if (timeUp) return timeUp;
   const ended: Grant = {
     ...marked,
     ...NOT_ENDING,
@@ -254,14 +253,13 @@ export function confirmTakenAway(existing: Grant, now: number): Grant | undefine
 }
 
 /**
- * The record of a grant whose time is up, also of one that could not be revoked before; undefined when it is not up, or
- * the grant has ended otherwise. A pooled account passes to another job then, so its grant waits until no clock can
- * take its tokens for live ones.
+ * The record of a grant whose time is up by every clock, also of one that could not be revoked before; undefined when it is
+ * not up, or the grant has ended otherwise. From then on nobody takes anything of it away, and a pooled account passes to
+ * another job.
  */
 export function expire(existing: Grant, now: number): Grant | undefined {
-  const margin = existing.state === 'revoking' || existing.kind === 'pooled_service_account' ? CLOCK_MARGIN_MS : 0;
-  if (existing.state === 'revoked' || existing.state === 'expired' || existing.expires_at + margin > now)
-    return undefined;
+  if (existing.state === 'revoked' || existing.state === 'expired') return undefined;
+  if (!surelyPast(existing.expires_at, now)) return undefined;
   return {
     ...existing,
     ...NOT_ENDING,

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { JobClaims } from '../core/claims.ts';
+import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Credential, FirestoreCredential } from '../core/credential.ts';
 import { jobReason } from '../core/grant-id.ts';
 import type { Ask } from '../outgoing.ts';
@@ -75,10 +76,11 @@ export function createMint(parts: {
     { claims, scopes, ttl, latest }: MintRequest,
   ): Promise<Minted> => {
     const scope = storage ? own : scopes;
+    const sent = clock.now();
     const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
     const { accessToken, expireTime } = expectAnswer('iamcredentials generateAccessToken', answer, accessTokenAnswer);
-    const expires_at = Date.parse(expireTime);
-    if (expires_at > latest || expires_at <= clock.now())
+    const expires_at = toOwnClock(Date.parse(expireTime), { from: sent + ttl * 1000, to: clock.now() + ttl * 1000 });
+    if (expires_at === undefined || expires_at > latest || expires_at <= clock.now())
       throw new Unavailable(
         'iamcredentials generateAccessToken',
         'answered a token of another lifetime than asked for',
@@ -94,7 +96,8 @@ export function createMint(parts: {
       iss: credential.signer,
       sub: credential.signer,
       aud: CUSTOM_TOKEN_AUDIENCE,
-      iat: issued,
+      // Ours may be fast: what Google takes to be of the future it refuses.
+      iat: issued - CLOCK_MARGIN_MS / 1000,
       exp: issued + CUSTOM_TOKEN_LIFETIME,
       uid: firebaseUid(request),
       claims: { keydesk_grant: request.grant_id },
@@ -125,6 +128,16 @@ export function createMint(parts: {
       }
     }
   };
+}
+
+/**
+ * The end of a token by our clock. Google tells it by Google's own, which may be fast or slow; by ours it lies between what
+ * was asked for when the request left and what was asked for when the response came. A token may live shorter than that.
+ * Undefined when it lives longer.
+ */
+function toOwnClock(at: number, { from, to }: { readonly from: number; readonly to: number }): number | undefined {
+  if (at > to + CLOCK_MARGIN_MS) return undefined;
+  return at < from - CLOCK_MARGIN_MS ? at : Math.min(Math.max(at, from), to);
 }
 
 /** One Firebase user per pipeline and credential: a user per job would exhaust Google's limit on new accounts. */

@@ -4,8 +4,8 @@
 import type { DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from '@google-cloud/firestore';
 import type { Account } from '../core/account.ts';
 import { setAside } from '../core/account-life.ts';
+import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Grant, PooledGrant } from '../core/grant.ts';
-import { CLOCK_MARGIN_MS } from '../core/grant-life.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { toStored } from './firestore-client.ts';
 import { accountDocument, putAccount, readable, toAccount } from './records.ts';

@@ -6,6 +6,7 @@ import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } fro
 import * as z from 'zod';
 import type { Account } from '../core/account.ts';
 import { beginToWake, recheck, setAside, wake } from '../core/account-life.ts';
+import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Grant } from '../core/grant.ts';
 import { heardOfJob } from '../core/grant-life.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -111,7 +112,10 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
     ending: (limit) => list(grants.where('ending_at', '<=', new Date(clock.now())).orderBy('ending_at'), limit),
     unfinished: (limit) =>
       list(grants.where('state', '==', 'revoking').where('dead_at', '==', null).orderBy(FieldPath.documentId()), limit),
-    overdue: (limit) => list(notOver.where('expires_at', '<=', new Date(clock.now())).orderBy('expires_at'), limit),
+    overdue: (limit) => {
+      const overdue = new Date(clock.now() - CLOCK_MARGIN_MS);
+      return list(notOver.where('expires_at', '<=', overdue).orderBy('expires_at'), limit);
+    },
     quiet: (limit) => list(live.where('job_check_at', '<=', new Date(clock.now())).orderBy('job_check_at'), limit),
     heardOfJob: (grant, askAgainAfter) =>
       moveGrant(ledger, grant, (existing, at) => heardOfJob(existing, askAgainAfter, at), clock),

@@ -274,12 +274,12 @@ export const BAD_JOB_TOKENS = {
     { title: 'whose exp is in milliseconds of long ago', jobToken: times((iat) => ({ exp: Math.floor(iat / 1000) })) },
   ],
   job_token_not_yet_valid: [
-    { title: 'whose nbf is 11 s ahead', jobToken: times((iat) => ({ nbf: iat + 11 })) },
+    { title: 'whose nbf is 91 s ahead', jobToken: times((iat) => ({ nbf: iat + 91 })) },
     { title: 'whose nbf is in milliseconds', jobToken: times((iat) => ({ nbf: iat * 1000 })) },
-    { title: 'issued by a clock 11 s ahead', jobToken: ({ jobToken }) => jobToken, at: -11 },
+    { title: 'issued by a clock 91 s ahead', jobToken: ({ jobToken }) => jobToken, at: -91 },
   ],
   job_token_issued_in_future: [
-    { title: 'whose iat is 11 s ahead', jobToken: times((iat) => ({ iat: iat + 11 })) },
+    { title: 'whose iat is 91 s ahead', jobToken: times((iat) => ({ iat: iat + 91 })) },
     { title: 'whose iat is an hour ahead', jobToken: times((iat) => ({ iat: iat + 3600 })) },
     { title: 'whose iat is in milliseconds', jobToken: times((iat) => ({ iat: iat * 1000 })) },
   ],

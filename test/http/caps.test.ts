@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Job } from '../../sandbox/buildkite/buildkite.ts';
+import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
 import { type Called, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 
 const MINUTE = 60_000;
@@ -197,14 +198,14 @@ describe('liveGrantsPerPipeline', () => {
     later(REMEMBERED);
     const third = desk.buildkite.startJob();
     expectTooMany(await ask(third), TOO_MANY);
-    later(10 * MINUTE);
+    later(10 * MINUTE + CLOCK_MARGIN_MS);
     await desk.sweep();
     expect(await statusOf(third)).toBe(200);
   });
 
   it('holds for an expired grant that is asked for again', async () => {
     const [first] = await full();
-    later(16 * MINUTE);
+    later(15 * MINUTE + CLOCK_MARGIN_MS);
     expect((await desk.sweep()).json).toMatchObject({ expired: 2 });
     await full();
     expectTooMany(await ask(first), TOO_MANY);

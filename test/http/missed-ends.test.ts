@@ -259,7 +259,7 @@ describe('a job whose webhook was lost', () => {
     job.state = 'passed';
     later(QUIET);
     expect(await sweep()).toMatchObject({ asked_buildkite: 0, expired: 0 });
-    later(55 * MINUTE);
+    later(57 * MINUTE);
     expect(await sweep()).toMatchObject({ asked_buildkite: 0, expired: 1, ended_by_clock: 1, failed: 0 });
     expect(await grantsOf(job)).toMatchObject([{ state: 'expired', ended_by: 'clock' }]);
     expect(desk.buildkite.jobRequests).toEqual([]);

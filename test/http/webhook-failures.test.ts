@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { aValidWebhook, ENDED, seen, UNTOUCHED } from './a-webhook.ts';
@@ -220,11 +221,11 @@ describe('the end of a job that holds a token only time can end', () => {
     const late = await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-export');
     expect(late.json).toMatchObject({ error: 'invalid_grant' });
 
-    desk.clock.set(expires_at.toMillis() - 1);
+    desk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS - 1);
     expect((await desk.sweep()).json).toMatchObject({ revoked: 0, expired: 0 });
     expect(await grantOf(job.id)).toMatchObject({ state: 'active' });
 
-    desk.clock.set(expires_at.toMillis());
+    desk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS);
     const swept = await desk.sweep();
     expect(swept.json).toMatchObject({ revoked: 0, expired: 1, failed: 0, more: false });
     expect(swept.audit[0]).toMatchObject({ event: 'grant.expired', job_id: job.id, state: 'expired' });
@@ -252,7 +253,7 @@ describe('the end of a job that holds a token only time can end', () => {
     const job = desk.buildkite.startJob();
     await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-config');
     const { expires_at } = await grantOf(job.id);
-    desk.clock.set(expires_at.toMillis() + 60_000);
+    desk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS);
     const ended = await desk.notify(desk.buildkite.event(job));
     desk.clock.reset();
     expect(ended.json).toEqual({ result: 'job_ended', revoked: 0, renewal_ended: 0, expired: 1, unfinished: 0 });

@@ -51,7 +51,7 @@ export class Desk {
     this.oracle = new Oracle(world, this.google, () => ({ ledger: ledger.dump(), opened: opened.dump() }));
     const { ask } = this.google;
     const keydesk = composeKeydesk({
-      clock: world,
+      clockOf: (identity) => world.clockOf(identity),
       policy,
       openDatabase: ({ project }) => (project === 'acme-model' ? opened : ledger).firestore,
       ask,

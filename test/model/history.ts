@@ -2,11 +2,13 @@
 // must come to its end by sweeps alone (I6).
 
 import * as fc from 'fast-check';
+import { CLOCK_SKEW_MS } from '../../shared/core/clock-margin.ts';
+import { randomFrom } from '../fixtures/test-clock.ts';
 import { type Focus, moves, type Real } from './commands.ts';
 import { Desk } from './desk.ts';
 import { Operations } from './operations.ts';
 import { SCARCE } from './setting.ts';
-import { World } from './world.ts';
+import { PARTIES, type Skews, World } from './world.ts';
 
 const MINUTE = 60_000;
 
@@ -16,6 +18,8 @@ export interface Check {
   readonly seed: number;
   readonly path: string | undefined;
   readonly replayPath: string | undefined;
+  /** Whose clocks are wrong in every history; without it each history draws its own. */
+  readonly skews?: Skews;
   /** Whether a history that fails is made as short as it goes. */
   readonly shrink: boolean;
 }
@@ -28,14 +32,22 @@ export interface Checked {
   readonly tally: ReadonlyMap<string, number>;
 }
 
-export async function checkHistories({ focus, histories, seed, path, replayPath, shrink }: Check): Promise<Checked> {
+export async function checkHistories({
+  focus,
+  histories,
+  seed,
+  path,
+  replayPath,
+  skews,
+  shrink,
+}: Check): Promise<Checked> {
   const tally = new Map<string, number>();
   const property = fc.asyncProperty(
     fc.noShrink(fc.integer()),
     fc.scheduler(),
     moves(focus, replayPath),
     async (chance, scheduler, commands) => {
-      const world = new World(chance, tally, scheduler);
+      const world = new World(chance, tally, scheduler, skews ?? drawSkews(chance));
       const desk = new Desk(world, SCARCE);
       const real: Real = { desk, operations: new Operations(desk) };
       await fc.scheduledModelRun(scheduler, () => ({ model: {}, real }), commands);
@@ -65,6 +77,13 @@ export async function checkHistories({ focus, histories, seed, path, replayPath,
     `  KEYDESK_FOCUS=${focus} ${replaying.join(' ')} npx vitest run --project model lifecycle`,
   ].join('\n\n');
   return { failure, histories: details.numRuns, tally };
+}
+
+/** Every other history has right clocks; in the others each clock is right, fast or slow by all that is allowed for. */
+function drawSkews(chance: number): Skews {
+  const random = randomFrom(chance);
+  if (random() < 0.5) return {};
+  return Object.fromEntries(PARTIES.map((party) => [party, (Math.floor(random() * 3) - 1) * CLOCK_SKEW_MS]));
 }
 
 /** No more faults, nothing but time and sweeps: everything ends (I6). */

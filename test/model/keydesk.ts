@@ -30,14 +30,14 @@ export interface Keydesk {
 }
 
 export function composeKeydesk(parts: {
-  readonly clock: Clock;
+  readonly clockOf: (identity: Identity) => Clock;
   readonly policy: LoadedPolicy;
   readonly openDatabase: OpenDatabase;
   readonly ask: Ask;
   readonly askAs: (identity: Identity) => Ask;
   readonly asksBuildkite: boolean;
 }): Keydesk {
-  const { clock, policy, openDatabase, ask, askAs, asksBuildkite } = parts;
+  const { clockOf, policy, openDatabase, ask, askAs, asksBuildkite } = parts;
   const parsed = parseSettings({
     GOOGLE_CLOUD_PROJECT: 'keydesk-model',
     KEYDESK_DATABASE: 'ledger',
@@ -51,14 +51,14 @@ export function composeKeydesk(parts: {
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
   const as = (identity: Identity) => ({
     settings: parsed.settings,
-    clock,
+    clock: clockOf(identity),
     emulator: false,
     network: { openDatabase, ask, askAsService: askAs(identity) },
   });
   const { warm: _, ...clients } = createIssuing(as('token'));
   const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
   return {
-    issuing: { policy, verifyJobToken, ...clients, clock },
+    issuing: { policy, verifyJobToken, ...clients, clock: clockOf('token') },
     returning: createEnding(as('token')),
     webhook: createEnding(as('webhook')),
     sweeping: createSweeping(as('sweep')),

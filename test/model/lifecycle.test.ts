@@ -3,13 +3,15 @@
 // KEYDESK_SEED and KEYDESK_PATH, as a failure prints them, show one again.
 
 import { expect, it } from 'vitest';
+import { CLOCK_SKEW_MS } from '../../shared/core/clock-margin.ts';
 import { FOCUSES, type Focus } from './commands.ts';
 import { checkHistories } from './history.ts';
+import { PARTIES } from './world.ts';
 
 const { KEYDESK_FOCUS, KEYDESK_HISTORIES, KEYDESK_SEED, KEYDESK_PATH, KEYDESK_REPLAY_PATH, KEYDESK_SHRINK } =
   process.env;
 const histories = Number(KEYDESK_HISTORIES ?? 250);
-const seed = Number(KEYDESK_SEED ?? 20260105);
+const seed = Number(KEYDESK_SEED ?? 20260107);
 const focuses: readonly Focus[] =
   KEYDESK_FOCUS === undefined ? (Object.keys(FOCUSES) as Focus[]) : [KEYDESK_FOCUS as Focus];
 
@@ -70,3 +72,18 @@ it.each(focuses)(
   },
   3_600_000,
 );
+
+const CLOCKS = PARTIES.flatMap((party) => [CLOCK_SKEW_MS, -CLOCK_SKEW_MS].map((skew) => ({ party, skew })));
+
+it.each(CLOCKS)('keeps every invariant while the clock of $party is $skew ms fast', async ({ party, skew }) => {
+  const { failure } = await checkHistories({
+    focus: 'everything',
+    histories: Math.ceil(histories / 10),
+    seed,
+    path: undefined,
+    replayPath: undefined,
+    skews: { [party]: skew },
+    shrink: false,
+  });
+  if (failure !== undefined) throw new Error(failure);
+});

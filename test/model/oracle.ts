@@ -98,7 +98,7 @@ export class Oracle {
     if (token.kind === 'narrowed') return true;
     if (token.kind === 'access') return this.#google.accounts.get(token.subject)?.enabled ?? true;
     const document = this.stores.documents.get(token.subject);
-    return document?.state === 'active' && document.expires_at > now;
+    return document?.state === 'active' && document.expires_at > this.#world.nowOf('google');
   }
 
   /** Whether the end of the job is on record. */
@@ -121,7 +121,7 @@ export class Oracle {
   /** When nothing more is to come: everything has ended, and everything is back. */
   end(): void {
     this.observe();
-    const now = this.#world.now();
+    const now = this.#world.nowOf('google');
     for (const grant of this.stores.grants.values())
       if (grant.state !== 'revoked' && grant.state !== 'expired')
         this.#violate('I6', `${brief(grant)} stays ${grant.state}`);
@@ -232,7 +232,7 @@ export class Oracle {
       this.#violate('STATES', `${brief(grant)} waits for what it need not`);
     if (
       waits &&
-      (grant.dead_at ?? 0) > this.#world.now() &&
+      this.#world.truly(grant.dead_at ?? 0, 'token') > this.#world.now() &&
       this.#google.accounts.get(grant.service_account ?? '')?.enabled
     )
       this.#violate('I3', `${brief(grant)} waits for its tokens' end, and its account is not disabled`);
@@ -268,14 +268,16 @@ export class Oracle {
       const holder = serving.get(account.id);
       if ((account.state === 'leased' || account.state === 'revoking') && holder?.id !== account.grant)
         this.#violate('I4', `${account.id} is ${account.state} and its grant does not hold it`);
-      if (account.state === 'free' && account.rests_until > this.#world.now())
+      // The webhook and the sweep free accounts, each by its own clock.
+      const latest = Math.max(this.#world.nowOf('sweep'), this.#world.nowOf('webhook'), this.#world.nowOf('token'));
+      if (account.state === 'free' && account.rests_until > latest)
         this.#violate('I5', `${account.id} is free and has not rested`);
     }
   }
 
   /** What the rules let in is of a grant whose record says so. */
   #documents(): void {
-    const now = this.#world.now();
+    const now = this.#world.nowOf('google');
     for (const id of this.#open) {
       const document = this.stores.documents.get(id);
       const grant = this.stores.grants.get(id);
@@ -316,7 +318,7 @@ export class Oracle {
   #pooledToken(token: TrueToken, account: AccountRecord): void {
     const { accessToken, subject } = token;
     if (account.state === 'free') this.#violate('I5', `${account.id} is free and ${accessToken} lives`);
-    if (account.rests_until < token.expires_at)
+    if (this.#world.truly(account.rests_until, 'token') < token.expires_at)
       this.#violate('I5', `${accessToken} lives longer than ${account.id} rests`);
     if (!this.accepted(token)) return;
     const grant = this.stores.grants.get(this.#grantOf.get(`${token.for} ${account.pool}`) ?? '');
@@ -346,11 +348,15 @@ export class Oracle {
     const grant = this.stores.grants.get(id);
     const token = this.#google.token(accessToken);
     if (!grant) this.#violate('I1', `${accessToken} left and its grant is not on record`);
-    if (!grant || !token || expires_at <= this.#world.now()) return false;
+    // Its time is up by the clock that recorded it, or by that of the rules.
+    const over =
+      this.#world.truly(expires_at, 'token') <= this.#world.now() || expires_at <= this.#world.nowOf('google');
+    if (!grant || !token || over) return false;
     if (!grant.tokens.some((known) => known.sha256 === sha256))
       this.#violate('I1', `${accessToken} left, lives, and is not on record`);
     if (token.kind !== 'id') {
-      if (token.expires_at > grant.expires_at) this.#violate('I3', `${accessToken} lives longer than its record says`);
+      if (token.expires_at > this.#world.truly(grant.expires_at, 'token'))
+        this.#violate('I3', `${accessToken} lives longer than its record says`);
       if (token.subject !== grant.service_account)
         this.#violate('I4', `${accessToken} is of ${token.subject} and its grant has ${grant.service_account}`);
     }

@@ -20,6 +20,13 @@ interface Timer {
   gone: boolean;
 }
 
+/** Whose clocks there are. The world's own is right. */
+export const PARTIES = ['token', 'webhook', 'sweep', 'operator', 'google', 'buildkite'] as const;
+export type Party = (typeof PARTIES)[number];
+
+/** By how many milliseconds whose clock is fast; slow where that is negative. */
+export type Skews = Readonly<Partial<Record<Party, number>>>;
+
 export class World implements Clock {
   /** What happened, in order: printed with a run that fails. */
   readonly story: string[] = [];
@@ -29,6 +36,7 @@ export class World implements Clock {
   /** Called whenever nothing is in flight any more. */
   onSettled: () => void = () => {};
   readonly #scheduler: fc.Scheduler | undefined;
+  readonly #skews: Skews;
   /** By when they fall due. */
   readonly #timers: Timer[] = [];
   readonly #inFlight = new Set<Promise<void>>();
@@ -37,13 +45,28 @@ export class World implements Clock {
   #violation: Error | undefined;
 
   /** @param scheduler gives out the turns; without one each turn comes at once */
-  constructor(seed: number, tally: Map<string, number>, scheduler?: fc.Scheduler) {
+  constructor(seed: number, tally: Map<string, number>, scheduler?: fc.Scheduler, skews: Skews = {}) {
+    this.#skews = skews;
     this.random = randomFrom(seed);
     this.tally = tally;
     this.#scheduler = scheduler;
   }
 
   readonly now = (): number => this.#now;
+
+  /** What the clock of that party says. */
+  nowOf(party: Party): number {
+    return this.#now + (this.#skews[party] ?? 0);
+  }
+
+  /** A time of that party's clock, by the right one. */
+  truly(at: number, party: Party): number {
+    return at - (this.#skews[party] ?? 0);
+  }
+
+  clockOf(party: Party): Clock {
+    return { now: () => this.nowOf(party), sleep: this.sleep, random: this.random };
+  }
 
   /** A pause is a matter of turns. A deadline, which is a sleep with a signal, falls due by this world's clock. */
   readonly sleep = (milliseconds: number, signal?: AbortSignal): Promise<void> => {

@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Firestore } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
+import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import { grantId, tokenSha256 } from '../../../shared/core/grant-id.ts';
 import { grantEndingMark, type HowEnded } from '../../../shared/core/grant-life.ts';
 import { endingMark } from '../../../shared/core/job-record.ts';
@@ -142,7 +143,7 @@ describe.each(['immediate', 'expiry'] as const)(
     it('the renewal of an expired grant: it is refused', async () => {
       const job = aJob(revocation);
       const { grant } = await job.reserve();
-      const expired = await createEndingLedger(plain, new TestClock(grant.expires_at + 1)).expire(grant);
+      const expired = await createEndingLedger(plain, new TestClock(grant.expires_at + CLOCK_MARGIN_MS)).expire(grant);
       expect(expired).toMatchObject({ state: 'expired' });
       const renewed = await job.reserveIn(interrupted({ before: () => job.endIn(plain) }));
       expect(renewed).toMatchObject({ refusal: { reason: 'job_ended' } });
@@ -191,7 +192,7 @@ describe('what only began to be recorded', () => {
     const job = aJob('expiry');
     const { grant } = await job.reserve();
     await job.mark({ by: 'early_return' });
-    const expired = await createEndingLedger(plain, new TestClock(grant.expires_at + 1)).expire(grant);
+    const expired = await createEndingLedger(plain, new TestClock(grant.expires_at + CLOCK_MARGIN_MS)).expire(grant);
     expect(expired).toMatchObject({ state: 'expired', ended_by: 'early_return', ending_at: null });
     expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
   });

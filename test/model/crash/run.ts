@@ -115,7 +115,7 @@ export class Run {
       (request) =>
         process.operation(request.what, () => ask(request));
     const composed = composeKeydesk({
-      clock,
+      clockOf: () => clock,
       policy: SCARCE.policy,
       openDatabase,
       ask: outgoing(google.ask),

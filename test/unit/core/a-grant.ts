@@ -1,12 +1,12 @@
 // Grants as the tests of their life start from: one valid request of each kind, and a grant in each of its states.
 
+import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import type { Credential } from '../../../shared/core/credential.ts';
 import type { Grant, PooledGrant } from '../../../shared/core/grant.ts';
 import { grantId } from '../../../shared/core/grant-id.ts';
 import {
   activate,
   type Circumstances,
-  CLOCK_MARGIN_MS,
   confirmTakenAway,
   expire,
   type Request,
@@ -68,14 +68,6 @@ const narrowedPool = {
 export const CREDENTIALS = { firestore, serviceAccount, pool, narrowedPool } as const;
 export type Kind = keyof typeof CREDENTIALS;
 export const KINDS = ['firestore', 'serviceAccount', 'pool', 'narrowedPool'] as const;
-/** How long after the end of its record a live grant of that kind is still waited for. */
-export const EXPIRY_MARGIN_MS = {
-  firestore: 0,
-  serviceAccount: 0,
-  pool: CLOCK_MARGIN_MS,
-  narrowedPool: CLOCK_MARGIN_MS,
-};
-
 /** The job runs, nothing is barred, and its pipeline holds nothing else. */
 export const FREE: Circumstances = { jobEndedAt: undefined, barriers: [], pipelineHolds: 0 };
 export const CAPS = { issuesPerMinute: 60, liveGrantsPerPipeline: 1000 };
@@ -139,7 +131,7 @@ export function grantIn(state: State, kind: Kind): Grant {
     case 'revoked':
       return { ...must(confirmTakenAway(revoking, NOW + 300)), state: 'revoked', dead_at: NOW + 300 };
     case 'expired':
-      return must(expire(active, active.expires_at + EXPIRY_MARGIN_MS[kind]));
+      return must(expire(active, active.expires_at + CLOCK_MARGIN_MS));
   }
 }
 export function outcomeOf(written: Written): string {

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Account, accountSchema } from '../../../shared/core/account.ts';
 import { beginToWake, follow, lease, recheck, setAside, wake } from '../../../shared/core/account-life.ts';
+import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import type { PooledGrant } from '../../../shared/core/grant.ts';
 import { GRANT_ID, grantIn, NOW, pooled } from './a-grant.ts';
 
@@ -10,7 +11,7 @@ const MINUTE = 60_000;
 const RETENTION_MS = 400 * 86_400_000;
 const ISSUING = pooled(grantIn('issuing', 'pool'));
 /** A minute after the last token that the grant may have had. */
-const RESTS_UNTIL = ISSUING.expires_at + MINUTE;
+const RESTS_UNTIL = ISSUING.expires_at + CLOCK_MARGIN_MS;
 const STATES = ['free', 'leased', 'revoking', 'resting'] as const;
 
 const leased: Account = {
@@ -43,7 +44,7 @@ function accountIn(state: Account['state']): Account {
 describe('a lease', () => {
   const to = { grant: ISSUING, pool_size: 3 };
 
-  it('is of an account that never served or is free, until a minute after the last token of its grant', () => {
+  it('is of an account that never served or is free, until the last token of its grant has ended by every clock', () => {
     expect(lease(undefined, to, NOW)).toEqual(leased);
     expect(lease(accountIn('free'), to, NOW)).toEqual(leased);
   });
@@ -92,12 +93,14 @@ describe('an account follows its grant', () => {
       expect(follow(accountIn(other), grantWith('revoked'), NOW + 300)).toBeUndefined();
   });
 
-  it('and rests a minute at least, however little was left', () => {
+  it('and rests for the margin of clocks at least, however little was left', () => {
     const late = RESTS_UNTIL - 5;
-    expect(follow(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({ rests_until: late + MINUTE });
+    expect(follow(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({
+      rests_until: late + CLOCK_MARGIN_MS,
+    });
   });
 
-  it('and is free at once when that expired by itself, a minute after its last token', () => {
+  it('and is free at once when that expired by itself, once its last token has ended by every clock', () => {
     const expired = grantWith('expired');
     expect(follow(leased, expired, RESTS_UNTIL)).toEqual({
       ...leased,
@@ -107,7 +110,7 @@ describe('an account follows its grant', () => {
     expect(follow(leased, expired, RESTS_UNTIL - 1)).toEqual({
       ...leased,
       state: 'resting',
-      rests_until: RESTS_UNTIL - 1 + MINUTE,
+      rests_until: RESTS_UNTIL - 1 + CLOCK_MARGIN_MS,
     });
   });
 
@@ -115,7 +118,7 @@ describe('an account follows its grant', () => {
     expect(follow(leased, grantWith('expired', { issued_count: 0 }), RESTS_UNTIL)).toEqual({
       ...leased,
       state: 'resting',
-      rests_until: RESTS_UNTIL + MINUTE,
+      rests_until: RESTS_UNTIL + CLOCK_MARGIN_MS,
     });
   });
 
@@ -124,7 +127,7 @@ describe('an account follows its grant', () => {
     expect(follow(accountIn('revoking'), grantWith('expired'), at)).toEqual({
       ...leased,
       state: 'resting',
-      rests_until: at + MINUTE,
+      rests_until: at + CLOCK_MARGIN_MS,
       disabled_at: null,
     });
     for (const other of ['free', 'resting'] as const)
@@ -143,7 +146,11 @@ describe('an account that is set aside', () => {
   it.each(['leased', 'revoking'] as const)('rests as if it might have been disabled: %s', (state) => {
     const account = accountIn(state);
     expect(setAside(account, NOW)).toEqual({ ...account, state: 'resting' });
-    expect(setAside(account, RESTS_UNTIL)).toEqual({ ...account, state: 'resting', rests_until: RESTS_UNTIL + MINUTE });
+    expect(setAside(account, RESTS_UNTIL)).toEqual({
+      ...account,
+      state: 'resting',
+      rests_until: RESTS_UNTIL + CLOCK_MARGIN_MS,
+    });
   });
 
   it('is none that serves nobody', () => {

@@ -7,6 +7,7 @@ import {
   selectorSchema,
   selects,
 } from '../../../shared/core/barrier.ts';
+import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 
 const NOW = 1_790_000_000_000;
 const grant = {
@@ -36,7 +37,7 @@ describe('a selector', () => {
     const selector: Selector = { ...NAMED, since_at: NOW + 60_000 };
     expect(selects(selector, grant)).toBe(true);
     for (const field of FIELDS) expect(selects(selector, { ...grant, [field]: 'x' })).toBe(false);
-    expect(selects(selector, { ...grant, issued_at: NOW + 59_999 })).toBe(false);
+    expect(selects(selector, { ...grant, issued_at: NOW + 60_000 - CLOCK_MARGIN_MS })).toBe(false);
   });
 
   it('takes no name for a pattern', () => {
@@ -46,17 +47,17 @@ describe('a selector', () => {
 
   it('that names a time selects that of which a token left then or later', () => {
     expect(selects({ since_at: NOW + 60_000 }, grant)).toBe(true);
-    expect(selects({ since_at: NOW + 60_001 }, grant)).toBe(false);
+    expect(selects({ since_at: NOW + 60_000 + CLOCK_MARGIN_MS }, grant)).toBe(false);
     expect(selects({ since_at: 0 }, grant)).toBe(true);
   });
 
   it('that names a time selects that which was asked for then or later, also when no token has left since', () => {
     const first = { ...grant, issued_at: null };
     expect(selects({ since_at: NOW }, first)).toBe(true);
-    expect(selects({ since_at: NOW + 1 }, first)).toBe(false);
+    expect(selects({ since_at: NOW + CLOCK_MARGIN_MS }, first)).toBe(false);
     const again = { ...grant, reserved_at: NOW + 90_000 };
     expect(selects({ since_at: NOW + 90_000 }, again)).toBe(true);
-    expect(selects({ since_at: NOW + 90_001 }, again)).toBe(false);
+    expect(selects({ since_at: NOW + 90_000 + CLOCK_MARGIN_MS }, again)).toBe(false);
   });
 
   it('that names a pipeline by its id does not select what has none, but may mean it', () => {
@@ -66,7 +67,7 @@ describe('a selector', () => {
     expect(mayBeMeant(selector, unknown)).toBe(true);
     expect(mayBeMeant({ ...selector, environment: 'staging' }, unknown)).toBe(true);
     expect(mayBeMeant({ ...selector, environment: 'production' }, unknown)).toBe(false);
-    expect(mayBeMeant({ ...selector, since_at: NOW + 60_001 }, unknown)).toBe(false);
+    expect(mayBeMeant({ ...selector, since_at: NOW + 60_000 + CLOCK_MARGIN_MS }, unknown)).toBe(false);
   });
 
   it('leaves no doubt where there is an id, or none was named', () => {

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import type { Grant } from '../../../shared/core/grant.ts';
 import { activate, confirmTakenAway, end, expire, MAX_LIVE_TOKENS, reserve } from '../../../shared/core/grant-life.ts';
 import { toWireError } from '../../../shared/core/refusal.ts';
@@ -59,10 +60,10 @@ describe('what a reservation promises', () => {
 
   it('opens an expired grant again while its job runs, as if it had not ended', () => {
     const expired = grantIn('expired', 'firestore');
-    const again = granted(reserve(expired, FREE, request(firestore), expired.expires_at + 1));
+    const again = granted(reserve(expired, FREE, request(firestore), expired.expires_at + CLOCK_MARGIN_MS));
     expect(again).toMatchObject({ state: 'issuing', ended_at: null, ended_by: null, dead_at: null, tokens: [] });
     expect(again.issued_count).toBe(1);
-    const active = granted(activate(again, FREE, newToken(again.expires_at), expired.expires_at + 2));
+    const active = granted(activate(again, FREE, newToken(again.expires_at), expired.expires_at + CLOCK_MARGIN_MS));
     expect(active).toMatchObject({ state: 'active', issued_count: 2 });
   });
 
@@ -113,14 +114,14 @@ describe('what a reservation promises', () => {
     },
   );
 
-  it('forgets tokens that are dead and keeps those that are not', () => {
+  it('forgets tokens that have ended by every clock and keeps those that are not', () => {
     const issuing = grantIn('issuing', 'firestore');
     const one = granted(activate(issuing, FREE, newToken(NOW + 60_000, '1'.repeat(64)), NOW));
     const two = granted(activate(one, FREE, newToken(NOW + 60_001, '2'.repeat(64)), NOW));
     expect(two.tokens.map(({ sha256 }) => sha256[0])).toEqual(['1', '2']);
-    const renewed = granted(reserve(two, FREE, request(firestore), NOW + 60_000));
+    const renewed = granted(reserve(two, FREE, request(firestore), NOW + 60_000 + CLOCK_MARGIN_MS));
     expect(renewed.tokens.map(({ sha256 }) => sha256[0])).toEqual(['2']);
-    const three = granted(activate(two, FREE, newToken(NOW + 90_000, '3'.repeat(64)), NOW + 60_000));
+    const three = granted(activate(two, FREE, newToken(NOW + 180_000, '3'.repeat(64)), NOW + 60_000 + CLOCK_MARGIN_MS));
     expect(three.tokens.map(({ sha256 }) => sha256[0])).toEqual(['2', '3']);
   });
 });
@@ -159,19 +160,21 @@ describe('too many live tokens', () => {
   it('refuses one more than the limit and says when the first of them dies', () => {
     const written = reserve(withTokens(MAX_LIVE_TOKENS), FREE, request(firestore), NOW);
     expect(written).toEqual({
-      refusal: { reason: 'too_many_live_tokens', grant_id: GRANT_ID, retryAfter: 31 },
+      refusal: { reason: 'too_many_live_tokens', grant_id: GRANT_ID, retryAfter: 31 + CLOCK_MARGIN_MS / 1000 },
     });
     if (!('refusal' in written)) return;
     expect(toWireError(written.refusal, false)).toEqual({
       status: 429,
       error: 'temporarily_unavailable',
       description: expect.stringContaining('too many live tokens'),
-      retryAfter: 31,
+      retryAfter: 31 + CLOCK_MARGIN_MS / 1000,
     });
   });
 
   it('gives again once the first of them is dead', () => {
-    expect(outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS), FREE, request(firestore), NOW + 30_500))).toBe('active');
+    expect(
+      outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS), FREE, request(firestore), NOW + 30_500 + CLOCK_MARGIN_MS)),
+    ).toBe('active');
     expect(outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS - 1), FREE, request(firestore), NOW))).toBe('active');
   });
 });
@@ -189,7 +192,7 @@ describe('when a grant was dead', () => {
   it('is the end of its tokens when they could only expire, however early the job ended', () => {
     const ended = must(end(grantIn('active', 'serviceAccount'), JOB_FINISHED, LATER));
     expect(ended).toMatchObject({ state: 'active', ended_at: LATER, dead_at: null });
-    expect(expire(ended, ended.expires_at)).toMatchObject({
+    expect(expire(ended, ended.expires_at + CLOCK_MARGIN_MS)).toMatchObject({
       state: 'expired',
       ended_at: LATER,
       ended_by: 'job.finished',

@@ -6,10 +6,10 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Account } from '../../../shared/core/account.ts';
 import { beginToWake, follow, lease, recheck, setAside, wake } from '../../../shared/core/account-life.ts';
+import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import type { PooledGrant } from '../../../shared/core/grant.ts';
 import {
   activate,
-  CLOCK_MARGIN_MS,
   confirmTakenAway,
   end,
   expire,

@@ -69,10 +69,8 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFE,
-        find: `  if (existing.state === 'revoked' || existing.state === 'expired' || existing.expires_at + margin > now)
-    return undefined;`,
-        replace: `  if (existing.state === 'revoked' || existing.state === 'expired' || existing.expires_at + margin > now)
-    return undefined;
+        find: `  if (existing.state === 'revoked' || existing.state === 'expired') return undefined;`,
+        replace: `  if (existing.state === 'revoked' || existing.state === 'expired') return undefined;
   if (existing.state === 'revoking' && existing.dead_at !== null) return undefined;`,
       },
     ],
@@ -115,10 +113,9 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFE,
-        find: `existing.state === 'revoking' || existing.kind === 'pooled_service_account' ? CLOCK_MARGIN_MS : 0;`,
-        replace: `existing.dead_at === null && (existing.state === 'revoking' || existing.kind === 'pooled_service_account')
-      ? CLOCK_MARGIN_MS
-      : 0;`,
+        find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
+        replace: `if (!surelyPast(existing.expires_at, now + (existing.dead_at === null ? 0 : CLOCK_MARGIN_MS)))
+    return undefined;`,
       },
     ],
     killers: [GRANT_TEST],
@@ -148,8 +145,8 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: MINT,
-        find: 'if (expires_at > latest || expires_at <= clock.now())',
-        replace: 'if (Number.isNaN(latest) || expires_at <= clock.now())',
+        find: 'if (expires_at === undefined || expires_at > latest || expires_at <= clock.now())',
+        replace: 'if (Number.isNaN(latest) || expires_at === undefined || expires_at <= clock.now())',
       },
     ],
     killers: ['test/http/token-unavailable.test.ts'],

@@ -14,8 +14,9 @@ const ACCOUNT_LIFE_TEST = 'test/unit/core/account-life.test.ts';
 
 const noMarginOfPools = {
   file: GRANT_LIFE,
-  find: `existing.state === 'revoking' || existing.kind === 'pooled_service_account' ? CLOCK_MARGIN_MS : 0;`,
-  replace: `existing.state === 'revoking' ? CLOCK_MARGIN_MS : 0;`,
+  find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
+  replace: `if (!surelyPast(existing.expires_at, now + (existing.kind === 'pooled_service_account' ? CLOCK_MARGIN_MS : 0)))
+    return undefined;`,
 };
 
 export const POOL: readonly Mutation[] = [

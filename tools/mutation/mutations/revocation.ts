@@ -170,6 +170,20 @@ export const REVOCATION: readonly Mutation[] = [
     killers: ['test/http/ledger/races.test.ts', MODEL],
   },
   {
+    id: 'expired-by-a-fast-clock',
+    breaks: 'I3',
+    means: 'A sweep whose clock is fast calls an immediate grant expired, and the end of its job takes nothing away.',
+    edits: [
+      {
+        file: GRANT_LIFE,
+        find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
+        replace: `if (!surelyPast(existing.expires_at, now + (existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0)))
+    return undefined;`,
+      },
+    ],
+    killers: [GRANT_TEST],
+  },
+  {
     id: 'end-without-clock-margin',
     breaks: 'I3',
     means: 'The end of a job calls an immediate grant expired that other clocks still accept.',
@@ -177,8 +191,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFE,
-        find: `existing.expires_at + (existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0) <= now`,
-        replace: 'existing.expires_at <= now',
+        find: 'const timeUp = expire(marked, now);',
+        replace: 'const timeUp = expire(marked, now + CLOCK_MARGIN_MS);',
       },
     ],
     killers: [GRANT_TEST],
