@@ -10,13 +10,53 @@ import { idOf } from './grant-life.ts';
 const WAKING_MS = 5 * 60_000;
 const RETENTION_MS = 400 * 86_400_000;
 
+/**
+ * For how much longer than a token needs it an account is recorded as shared: so its record is written a few times an hour,
+ * and not by every job that shares it.
+ */
+const SHARED_AHEAD_MS = 15 * 60_000;
+
+/** Whether a grant may have the account for itself: no token of its earlier life is accepted by any clock. */
+export function mayLease({ state, rests_until }: Account, now: number): boolean {
+  return state === 'free' || (state === 'shared' && rests_until <= now);
+}
+
+/**
+ * What is to be recorded of an account that jobs share before a token of it is minted: nothing while the record covers the
+ * token. An account that serves a pool, or did until lately, is not to be shared before `usable_at`.
+ * @param to.latest the latest end of the token
+ */
+export function share(
+  existing: Account | undefined,
+  to: { readonly credential: string; readonly latest: number },
+  now: number,
+): { readonly record: Account | undefined } | { readonly usable_at: number } {
+  if (existing && existing.state !== 'free' && existing.state !== 'shared') return { usable_at: existing.rests_until };
+  const needed = to.latest + CLOCK_MARGIN_MS;
+  if (existing?.state === 'shared' && existing.rests_until >= needed) return { record: undefined };
+  const rests_until = needed + SHARED_AHEAD_MS;
+  const record: Account = {
+    pool: to.credential,
+    pool_size: 0,
+    state: 'shared',
+    grant: null,
+    leased_at: existing?.state === 'shared' ? existing.leased_at : now,
+    rests_until,
+    disabled_at: null,
+    waking_at: null,
+    checked_at: null,
+    delete_at: rests_until + RETENTION_MS,
+  };
+  return { record };
+}
+
 /** The record of a free account that from now on serves a grant. */
 export function lease(
   existing: Account | undefined,
   to: { readonly grant: PooledGrant; readonly pool_size: number },
   now: number,
 ): Account | undefined {
-  if (existing && existing.state !== 'free') return undefined;
+  if (existing && !mayLease(existing, now)) return undefined;
   const { grant, pool_size } = to;
   return {
     pool: grant.credential,

@@ -34,6 +34,7 @@ interface Selectable {
   readonly credential: string;
   readonly environment: string;
   readonly policy_sha256: string;
+  readonly superseded?: readonly { readonly policy_sha256: string }[];
   readonly reserved_at: number;
   readonly issued_at: number | null;
 }
@@ -53,7 +54,13 @@ export function selects({ since_at, ...named }: Selector, subject: Selectable): 
   // The operator's clock and that of the function that issued may differ: rather one too many than one too few.
   const latest = Math.max(subject.issued_at ?? 0, subject.reserved_at);
   if (since_at !== undefined && surelyPast(latest, since_at)) return false;
-  return NAMED.every((name) => named[name] === undefined || named[name] === subject[name]);
+  return NAMED.every(
+    (name) =>
+      named[name] === undefined ||
+      named[name] === subject[name] ||
+      // Earlier tokens, which may still be accepted, were issued by another policy.
+      (name === 'policy_sha256' && subject.superseded?.some(({ policy_sha256 }) => policy_sha256 === named[name])),
+  );
 }
 
 /** Whether nothing but the grant's lack of a `pipeline_id` keeps the selector from it: it may or may not be meant. */

@@ -7,7 +7,7 @@ import { CLOCK_MARGIN_MS, surelyPast } from './clock-margin.ts';
 import type { Credential } from './credential.ts';
 import type { EndedBy, Grant, PooledGrant } from './grant.ts';
 import { grantId } from './grant-id.ts';
-import { sameTarget, toTarget, toWho, toWhy } from './grant-target.ts';
+import { sameTarget, supersede, toTarget, toWho, toWhy } from './grant-target.ts';
 import type { Policy } from './policy.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -89,6 +89,7 @@ export function reserve(
       ...toWho(request.claims),
       ...toWhy(request),
       ...opens,
+      superseded: [],
       state: 'issuing',
       created_at: now,
       reserved_at: now,
@@ -120,11 +121,15 @@ export function reserve(
     const soonest = Math.min(...tokens.map((token) => token.expires_at)) + CLOCK_MARGIN_MS;
     return { refusal: { reason: 'too_many_live_tokens', grant_id, retryAfter: seconds(soonest - now) } };
   }
+  const why = toWhy(request);
+  const superseded = supersede(existing, { ...why, ...opens }, tokens, now);
+  if (!superseded) return { refusal: { reason: 'credential_changed', grant_id } };
   const expires_at = Math.max(existing.expires_at, latest);
   const grant: Grant = {
     ...existing,
     ...opens,
-    ...toWhy(request),
+    ...why,
+    superseded,
     ...minute,
     reserved_at: now,
     state: existing.state === 'active' ? 'active' : 'issuing',

@@ -1,13 +1,23 @@
 // What a grant is for: who asked, by which rule, and what it opens. Maps a request to the fields of a grant's record.
 
 import type { JobClaims } from './claims.ts';
+import { surelyPast } from './clock-margin.ts';
 import type { Credential, FirestoreCredential } from './credential.ts';
 import type { Grant } from './grant.ts';
 
+type SharedGrant = Extract<Grant, { kind: 'service_account' }>;
+
 const MAX_PAST_LEASES = 200;
 
-/** Whether a credential as policy has it now opens what the grant opens. */
+/** Changes of policy that one grant may outlive within the life of its tokens. */
+const MAX_SUPERSEDED = 20;
+
+/**
+ * Whether a credential as policy has it now opens what the grant opens. One grant is of one environment, as long as a token
+ * of it may live.
+ */
 export function sameTarget(existing: Grant, credential: Credential): boolean {
+  if (existing.state !== 'expired' && existing.environment !== credential.environment) return false;
   switch (existing.kind) {
     case 'firestore':
       return (
@@ -26,6 +36,34 @@ export function sameTarget(existing: Grant, credential: Credential): boolean {
       if (existing.storage?.bucket !== credential.storage?.bucket) return false;
       return existing.state === 'expired' || credential.pool.includes(existing.service_account);
   }
+}
+
+/**
+ * What the record keeps of the bases of earlier tokens that may be accepted, once `next` is the basis of later ones.
+ * Undefined when that is more than a record holds.
+ * @param live the tokens of the grant that may be accepted
+ */
+export function supersede(
+  existing: Grant,
+  next: Pick<Grant, 'rule' | 'policy_sha256'> & Partial<Pick<SharedGrant, 'scopes' | 'storage'>>,
+  live: Grant['tokens'],
+  now: number,
+): Grant['superseded'] | undefined {
+  const kept = existing.superseded.filter(({ expires_at }) => !surelyPast(expires_at, now));
+  const before = basisOf(existing);
+  const same = JSON.stringify(before) === JSON.stringify(basisOf(next));
+  if (live.length === 0 || same) return kept;
+  const expires_at = Math.max(...live.map((token) => token.expires_at));
+  return kept.length < MAX_SUPERSEDED ? [...kept, { ...before, expires_at }] : undefined;
+}
+
+function basisOf({
+  rule,
+  policy_sha256,
+  scopes = [],
+  storage = null,
+}: Pick<Grant, 'rule' | 'policy_sha256'> & Partial<Pick<SharedGrant, 'scopes' | 'storage'>>) {
+  return { rule, policy_sha256, scopes, storage };
 }
 
 /** @param lease the pooled account that serves the grant */

@@ -60,10 +60,27 @@ const storage = z
   .nullable()
   .default(null);
 
+/**
+ * On what basis, and for what, tokens were issued before policy changed. Their latest end; kept until that has passed.
+ */
+const superseded = z
+  .array(
+    z.object({
+      rule: z.string(),
+      policy_sha256: z.string(),
+      /** Empty for what rules judge or a boundary narrows. */
+      scopes: z.array(z.string()),
+      storage,
+      expires_at: time,
+    }),
+  )
+  .default([]);
+
 /** A grant as it is stored. Document id: see grant-id.ts. */
 export const grantSchema = z.discriminatedUnion('kind', [
   z.object({
     ...common,
+    superseded,
     kind: z.literal('firestore'),
     revocation: z.literal('immediate'),
     project: z.string(),
@@ -71,6 +88,7 @@ export const grantSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     ...common,
+    superseded,
     kind: z.literal('service_account'),
     revocation: z.literal('expiry'),
     service_account: z.string(),
@@ -79,6 +97,7 @@ export const grantSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     ...common,
+    superseded,
     kind: z.literal('pooled_service_account'),
     /** `expiry` for narrowed tokens: whether they die with their account is not established. */
     revocation: z.enum(['propagating', 'expiry']),

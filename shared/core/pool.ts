@@ -33,7 +33,8 @@ export interface PoolReport {
 /** Per pool, by its name. An account that never served has no record and counts as free. */
 export function reportPools(accounts: readonly Account[], now: number): Record<string, PoolReport> {
   const pools = new Map<string, Account[]>();
-  for (const account of accounts) pools.set(account.pool, [...(pools.get(account.pool) ?? []), account]);
+  for (const account of accounts.filter(({ state }) => state !== 'shared'))
+    pools.set(account.pool, [...(pools.get(account.pool) ?? []), account]);
   return Object.fromEntries([...pools].sort().map(([pool, members]) => [pool, reportPool(members, now)]));
 }
 

@@ -15,8 +15,9 @@ export const GRANT_STEPS = {
 } as const satisfies Record<Grant['state'] | 'none', readonly Grant['state'][]>;
 
 export const ACCOUNT_STEPS = {
-  none: ['leased'],
-  free: ['leased'],
+  none: ['leased', 'shared'],
+  free: ['leased', 'shared'],
+  shared: ['shared', 'leased'],
   leased: ['leased', 'free', 'revoking', 'resting'],
   revoking: ['resting'],
   resting: ['resting', 'free'],

@@ -20,6 +20,9 @@ const CUSTOM_TOKEN_AUDIENCE =
 /** Seconds a custom token lives: it is exchanged at once and never leaves the service. */
 const CUSTOM_TOKEN_LIFETIME = 300;
 
+/** Google tells the end of a token in whole seconds. */
+const ROUNDING_MS = 1_000;
+
 interface MintRequest {
   readonly claims: JobClaims;
   readonly credentialName: string;
@@ -79,7 +82,8 @@ export function createMint(parts: {
     const sent = clock.now();
     const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
     const { accessToken, expireTime } = expectAnswer('iamcredentials generateAccessToken', answer, accessTokenAnswer);
-    const expires_at = toOwnClock(Date.parse(expireTime), { from: sent + ttl * 1000, to: clock.now() + ttl * 1000 });
+    const asked = { from: sent + ttl * 1000 - ROUNDING_MS, to: clock.now() + ttl * 1000 };
+    const expires_at = toOwnClock(Date.parse(expireTime), asked);
     if (expires_at === undefined || expires_at > latest || expires_at <= clock.now())
       throw new Unavailable(
         'iamcredentials generateAccessToken',

@@ -3,7 +3,7 @@
 // and only if unchanged since it was read. So whichever comes second sees the other.
 
 import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google-cloud/firestore';
-import { lease } from '../core/account-life.ts';
+import { lease, share } from '../core/account-life.ts';
 import type { Grant } from '../core/grant.ts';
 import { grantId } from '../core/grant-id.ts';
 import {
@@ -40,6 +40,7 @@ import {
   putAccount,
   putGrant,
   putJob,
+  toAccount,
   toBarriers,
   toGrant,
   toJobRecord,
@@ -80,14 +81,15 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     const { claims, credentialName, credential, unusable = [] } = request;
     const pool = credential.kind === 'pooled_service_account' ? credential.pool : [];
     const candidates = fromRandomStart(pool, clock).filter((email) => !unusable.includes(email));
+    const accounts = credential.kind === 'service_account' ? [credential.email] : candidates.slice(0, NEAR);
     const grant_id = grantId(claims.job_id, credentialName);
     const counting = liveGrants(claims);
     counting.catch(() => {});
-    const [grant, job, barriers, ...near] = (await ledger.getAll(
+    const [grant, job, barriers, ...read] = (await ledger.getAll(
       grantDocument(ledger, grant_id),
       jobDocument(ledger, claims.job_id),
       barriersDocument(ledger),
-      ...candidates.slice(0, NEAR).map((email) => accountDocument(ledger, email)),
+      ...accounts.map((email) => accountDocument(ledger, email)),
     )) as [DocumentSnapshot, DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]];
     const existing = toGrant(grant);
     const record = toJobRecord(job);
@@ -100,7 +102,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     let decided = reserve(existing, circumstances, request, clock.now());
     let free: FreeAccount | undefined;
     if ('needsLease' in decided) {
-      free = await findFree(credentialName, near, candidates.slice(NEAR));
+      free = await findFree(credentialName, read, candidates.slice(NEAR));
       if (free) decided = reserve(existing, circumstances, { ...request, lease: free.read.id }, clock.now());
       else {
         if (existing && isLive(existing)) await giveUp({ read: grant, record: existing });
@@ -110,7 +112,11 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     if ('refusal' in decided) return decided;
     if ('needsLease' in decided) throw new Error('a lease was found and not taken');
     const { grant: after, latest } = decided;
-    onGoing(latest);
+    const [shared] = after.kind === 'service_account' ? read : [];
+    const sharing = shared && share(toAccount(shared), { credential: credentialName, latest }, clock.now());
+    if (sharing && 'usable_at' in sharing) return { refusal: notYetShared(sharing.usable_at, clock.now()) };
+    // A token of an account that a pool may be leasing right now is minted only once the record says that it is shared.
+    if (!sharing?.record) onGoing(latest);
 
     const batch = ledger.batch();
     putGrant(batch, grant.ref, grant.updateTime, { before: existing, after });
@@ -124,15 +130,16 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
         await setAsideAccount(ledger, batch, existing, clock.now());
       }
     }
+    if (shared && sharing?.record) putAccount(batch, shared, toAccount(shared), sharing.record);
     return { grant: after, latest, written: await commit(batch) };
   };
 
   /** The first free account; the whole pool is read for it only if it was not found exhausted a moment ago. */
   const findFree = async (pool: string, near: readonly DocumentSnapshot[], far: readonly string[]) => {
-    const free = firstFree(near);
+    const free = firstFree(near, clock.now());
     if (free || exhausted.has(pool)) return free;
     const others = far.length > 0 ? await ledger.getAll(...far.map((email) => accountDocument(ledger, email))) : [];
-    const found = firstFree(others);
+    const found = firstFree(others, clock.now());
     if (!found) exhausted.remember(pool, [...near, ...others]);
     return found;
   };
@@ -187,6 +194,16 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
       };
       return written(clock, next);
     },
+  };
+}
+
+function notYetShared(usable_at: number, now: number): Refusal {
+  const detail = 'the account serves a pool, or did until lately: what was issued from it there has not all expired';
+  return {
+    reason: 'unavailable',
+    what: 'service account',
+    detail,
+    retryAfter: Math.max(1, Math.ceil((usable_at - now) / 1000)),
   };
 }
 

@@ -3,7 +3,7 @@
 
 import type { DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from '@google-cloud/firestore';
 import type { Account } from '../core/account.ts';
-import { setAside } from '../core/account-life.ts';
+import { mayLease, setAside } from '../core/account-life.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Grant, PooledGrant } from '../core/grant.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -26,9 +26,9 @@ export function fromRandomStart(pool: readonly string[], { random }: Clock): str
   return [...pool.slice(start), ...pool.slice(0, start)];
 }
 
-export function firstFree(documents: readonly DocumentSnapshot[]): FreeAccount | undefined {
+export function firstFree(documents: readonly DocumentSnapshot[], now: number): FreeAccount | undefined {
   const missing = documents.find(({ exists }) => !exists);
-  const free = readable(documents, toAccount).held.find(({ record }) => record.state === 'free');
+  const free = readable(documents, toAccount).held.find(({ record }) => mayLease(record, now));
   return free ?? (missing && { read: missing, record: undefined });
 }
 

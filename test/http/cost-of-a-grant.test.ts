@@ -184,14 +184,14 @@ const COSTS: Readonly<Record<Kind, Readonly<Record<Step, readonly number[]>>>> =
     sweep: [0, 0, 0, 0, 0, 0],
   },
   'shared account': {
-    'hand-out': [5, 3, 1, 0, 0, 0],
-    renewal: [5, 2, 1, 0, 0, 0],
+    'hand-out': [6, 4, 1, 0, 0, 0],
+    renewal: [6, 2, 1, 0, 0, 0],
     end: [2, 2, 0, 0, 0, 0],
     sweep: [1, 1, 0, 0, 0, 0],
   },
   'shared account, narrowed': {
-    'hand-out': [5, 3, 1, 1, 0, 0],
-    renewal: [5, 2, 1, 1, 0, 0],
+    'hand-out': [6, 4, 1, 1, 0, 0],
+    renewal: [6, 2, 1, 1, 0, 0],
     end: [2, 2, 0, 0, 0, 0],
     sweep: [1, 1, 0, 0, 0, 0],
   },

@@ -126,7 +126,7 @@ export class Oracle {
       if (grant.state !== 'revoked' && grant.state !== 'expired')
         this.#violate('I6', `${brief(grant)} stays ${grant.state}`);
     for (const { id, state } of this.stores.accounts.values())
-      if (state !== 'free') this.#violate('I6', `${id} stays ${state}`);
+      if (state !== 'free' && state !== 'shared') this.#violate('I6', `${id} stays ${state}`);
     for (const [email, { enabled, changedBy }] of this.#google.accounts)
       if (!enabled && changedBy === 'keydesk') this.#violate('I6', `${email} stays disabled`);
     for (const { id, state, expires_at } of this.stores.documents.values())

@@ -33,7 +33,7 @@ export interface GrantRecord {
 export interface AccountRecord {
   readonly id: string;
   readonly pool: string;
-  readonly state: 'free' | 'leased' | 'revoking' | 'resting';
+  readonly state: 'free' | 'leased' | 'revoking' | 'resting' | 'shared';
   readonly grant: string | null;
   readonly rests_until: number;
   readonly waking_at: number | null;

@@ -2,10 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { type Account, accountSchema } from '../../../shared/core/account.ts';
-import { beginToWake, follow, lease, recheck, setAside, wake } from '../../../shared/core/account-life.ts';
+import { beginToWake, follow, lease, recheck, setAside, share, wake } from '../../../shared/core/account-life.ts';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import type { PooledGrant } from '../../../shared/core/grant.ts';
-import { GRANT_ID, grantIn, NOW, pooled } from './a-grant.ts';
+import { GRANT_ID, grantIn, LATER, NOW, pooled } from './a-grant.ts';
 
 const MINUTE = 60_000;
 const RETENTION_MS = 400 * 86_400_000;
@@ -38,8 +38,45 @@ function accountIn(state: Account['state']): Account {
       return { ...leased, state };
     case 'resting':
       return { ...leased, state, disabled_at: NOW + 300 };
+    case 'shared':
+      return { ...leased, state, pool_size: 0, grant: null, delete_at: RESTS_UNTIL + RETENTION_MS };
   }
 }
+
+describe('an account that jobs share', () => {
+  const latest = NOW + 600_000;
+  const record = { ...accountIn('shared'), pool: 'export', leased_at: NOW };
+  const until = latest + CLOCK_MARGIN_MS + 15 * MINUTE;
+  const recorded = { ...record, rests_until: until, delete_at: until + RETENTION_MS };
+
+  it('is recorded before its first token, for somewhat longer than that lives', () => {
+    expect(share(undefined, { credential: 'export', latest }, NOW)).toEqual({ record: recorded });
+    expect(share(accountIn('free'), { credential: 'export', latest }, NOW)).toEqual({ record: recorded });
+  });
+
+  it('is not recorded anew for each token, and in time for one that lives longer', () => {
+    const nothing = { record: undefined };
+    expect(share(recorded, { credential: 'export', latest: latest + 15 * MINUTE }, LATER)).toEqual(nothing);
+    const longer = latest + 15 * MINUTE + 1;
+    const rests_until = longer + CLOCK_MARGIN_MS + 15 * MINUTE;
+    expect(share(recorded, { credential: 'export', latest: longer }, LATER)).toEqual({
+      record: { ...recorded, rests_until, delete_at: rests_until + RETENTION_MS },
+    });
+  });
+
+  it.each(['leased', 'revoking', 'resting'] as const)(
+    'is none that serves a pool, or did until lately: %s',
+    (state) => {
+      expect(share(accountIn(state), { credential: 'export', latest }, NOW)).toEqual({ usable_at: RESTS_UNTIL });
+    },
+  );
+
+  it('is leased by a pool once no token of it is accepted by any clock', () => {
+    const to = { grant: ISSUING, pool_size: 3 };
+    expect(lease(recorded, to, until - 1)).toBeUndefined();
+    expect(lease(recorded, to, until)).toMatchObject({ state: 'leased', pool_size: 3 });
+  });
+});
 
 describe('a lease', () => {
   const to = { grant: ISSUING, pool_size: 3 };

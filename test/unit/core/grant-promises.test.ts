@@ -76,6 +76,15 @@ describe('what a reservation promises', () => {
       ...active,
       rule: 'another',
       policy_sha256: 'c'.repeat(64),
+      superseded: [
+        {
+          rule: active.rule,
+          policy_sha256: active.policy_sha256,
+          scopes: [],
+          storage: null,
+          expires_at: active.tokens[0]?.expires_at,
+        },
+      ],
       reserved_at: LATER,
       minute_count: 2,
       expires_at: LATER + TTL * 1000,

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Account } from '../../../shared/core/account.ts';
-import { beginToWake, follow, lease, recheck, setAside, wake } from '../../../shared/core/account-life.ts';
+import { beginToWake, follow, lease, recheck, setAside, share, wake } from '../../../shared/core/account-life.ts';
 import type { EndedBy, Grant } from '../../../shared/core/grant.ts';
 import {
   activate,
@@ -84,6 +84,7 @@ describe('every change of an account', () => {
     leased,
     revoking: { ...leased, state: 'revoking' },
     resting: { ...leased, state: 'resting' },
+    shared: { ...leased, state: 'shared', grant: null, rests_until: LATER },
   };
 
   it.each([undefined, ...Object.values(accounts)].map((account) => [account?.state ?? 'none', account] as const))(
@@ -91,6 +92,8 @@ describe('every change of an account', () => {
     (_, before) => {
       for (const now of [LATER, OVERDUE]) {
         take(before, leasedTo(before, now));
+        const shared = share(before, { credential: 'export', latest: OVERDUE }, now);
+        if ('record' in shared) take(before, shared.record);
         if (!before) continue;
         for (const state of STATES)
           for (const more of [0, 5]) {
@@ -124,7 +127,7 @@ describe('a step that is not in the table', () => {
     },
   );
 
-  const accountStates = ['free', 'leased', 'revoking', 'resting'] as const;
+  const accountStates = ['free', 'leased', 'revoking', 'resting', 'shared'] as const;
   const accountPairs = (['none', ...accountStates] as const).flatMap((from) =>
     accountStates.map((to) => [from, to] as const),
   );

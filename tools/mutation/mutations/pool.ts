@@ -28,16 +28,42 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: `  if (existing && existing.state !== 'free') return undefined;\n`,
+        find: '  if (existing && !mayLease(existing, now)) return undefined;\n',
         replace: '',
       },
       {
         file: 'shared/ledger/leases.ts',
-        find: `readable(documents, toAccount).held.find(({ record }) => record.state === 'free');`,
+        find: 'readable(documents, toAccount).held.find(({ record }) => mayLease(record, now));',
         replace: 'readable(documents, toAccount).held[0];',
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],
+  },
+  {
+    id: 'shared-account-leased',
+    breaks: 'I4',
+    means: 'A pool leases an account of which tokens may live that jobs shared.',
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: "return state === 'free' || (state === 'shared' && rests_until <= now);",
+        replace: "return state === 'free' || state === 'shared' || (state === 'leased' && rests_until < now - 1e12);",
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, 'test/http/policy-changes.test.ts'],
+  },
+  {
+    id: 'pooled-account-shared',
+    breaks: 'I4',
+    means: 'Jobs share an account that serves a pool, or did until lately.',
+    edits: [
+      {
+        file: ACCOUNT_LIFE,
+        find: "  if (existing && existing.state !== 'free' && existing.state !== 'shared') return { usable_at: existing.rests_until };\n",
+        replace: '',
+      },
+    ],
+    killers: [ACCOUNT_LIFE_TEST, 'test/http/policy-changes.test.ts'],
   },
   {
     id: 'pooled-grant-expires-early',
@@ -88,7 +114,7 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ISSUING_LEDGER,
-        find: '    onGoing(latest);',
+        find: '    if (!sharing?.record) onGoing(latest);',
         replace: `    (onGoing as (latest: number, lease?: string) => unknown)(
       latest,
       after.kind === 'pooled_service_account' ? after.service_account : undefined,
