@@ -21,7 +21,8 @@ const GRANT_ARROWS = new Set(
 );
 const ACCOUNT_ARROWS = new Set(
   `none>leased free>leased leased>leased leased>revoking revoking>resting leased>free leased>resting
-  resting>resting resting>free`.split(/\s+/),
+  resting>resting resting>free
+  none>shared free>shared shared>shared shared>leased`.split(/\s+/),
 );
 const LIVE = new Set(['issuing', 'active', 'revoking']);
 
