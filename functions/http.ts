@@ -1,22 +1,29 @@
-// HTTP as Keydesk's handlers see it: a whole request in, a whole answer out, no framework. Reads the body as bytes, within
+// HTTP as Keydesk's handlers see it: a request in, a whole answer out, no framework. Reads the body as bytes, within
 // a limit and a time, gives every request an id, writes its audit lines before its answer, and turns what a handler
-// throws into JSON. Knows nothing about tokens, webhooks or ledgers.
+// throws into JSON. A handler takes the whole request, or its head first and then the body as it arrives.
+// Knows nothing about tokens, webhooks or ledgers.
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Audit, AuditEntry } from '../shared/audit.ts';
 import { type Clock, randomUuid } from '../shared/runtime/clock.ts';
 
+const MIB = 1024 * 1024;
 const BODY_DEADLINE_MS = 10_000;
-/** An oversized body is read and dropped this far, so that the client gets to read the answer. */
-const DRAIN_LIMIT = 1024 * 1024;
+/** What each MiB of a body that has arrived adds to its deadline. A client that sends nothing gains nothing. */
+const BODY_DEADLINE_PER_MIB_MS = 500;
+/** After a response that did not wait for the body, so much of it is read and dropped: a connection that is closed with bytes unread is reset, and the client may lose the response. */
+const DRAIN_LIMIT = MIB;
 
-export interface Incoming {
+export interface Head {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Buffer;
   readonly request_id: string;
+}
+
+export interface Incoming extends Head {
+  readonly body: Buffer;
 }
 
 export interface Answer {
@@ -29,26 +36,44 @@ export interface Answer {
 
 export type Handler = (request: Incoming) => Promise<Answer>;
 
+/** Decides by the head alone: an answer leaves the body unread, a receiver gets it. */
+export type HeadHandler = (head: Head) => Answer | BodyReceiver;
+
+export interface BodyReceiver {
+  /** Gets each piece of the body as it arrives. */
+  readonly take: (piece: Buffer) => void;
+  /** Called once, after the last piece. */
+  readonly finish: () => Promise<Answer>;
+}
+
+/** Of whole requests, or of heads first. */
+export type Handling = { readonly handler: Handler } | { readonly headHandler: HeadHandler };
+
 /** What to answer when there is no request to handle. */
 export interface Failures {
   readonly tooLarge: (request_id: string) => Answer;
 }
 
-/** @param parts.bodyLimit bytes; the handler never sees a larger body */
-export function listen(parts: {
-  readonly handler: Handler;
-  readonly failures: Failures;
-  readonly bodyLimit: number;
-  readonly audit: Audit;
-  readonly clock: Clock;
-}): RequestListener {
-  const { handler, failures, bodyLimit, audit, clock } = parts;
+/** @param parts.bodyLimit bytes; no handler gets to finish a larger body */
+export function listen(
+  parts: Handling & {
+    readonly failures: Failures;
+    readonly bodyLimit: number;
+    readonly audit: Audit;
+    readonly clock: Clock;
+  },
+): RequestListener {
+  const { failures, bodyLimit, audit, clock } = parts;
+  const headHandler = 'headHandler' in parts ? parts.headHandler : whole(parts.handler);
 
-  const answerTo = async (message: IncomingMessage, path: string, request_id: string): Promise<Answer | undefined> => {
+  const answerTo = async (message: IncomingMessage, head: Head): Promise<Answer | undefined> => {
+    const { request_id } = head;
     try {
-      const body = await readBody(message, bodyLimit, clock);
-      if (body === 'too_large') return failures.tooLarge(request_id);
-      return await handler({ method: message.method ?? '', path, headers: singleHeaders(message), body, request_id });
+      const decided = headHandler(head);
+      if (!('take' in decided)) return decided;
+      const { take, finish } = decided;
+      if (Number(head.headers['content-length'] ?? 0) > bodyLimit) return failures.tooLarge(request_id);
+      return (await read(message, { limit: bodyLimit, take, clock })) ? await finish() : failures.tooLarge(request_id);
     } catch (error) {
       const hungUp = message.destroyed && !message.complete;
       if (hungUp) return undefined;
@@ -69,13 +94,14 @@ export function listen(parts: {
     const startedAt = clock.now();
     const request_id = randomUuid(clock);
     const path = (message.url ?? '/').split('?', 1)[0] ?? '/';
-    const answer = await answerTo(message, path, request_id);
-    if (!answer) return;
+    const method = message.method ?? '';
     const headers = singleHeaders(message);
+    const answer = await answerTo(message, { method, path, headers, request_id });
+    if (!answer) return;
     for (const entry of answer.entries ?? [])
       audit(entry, {
         request_id,
-        method: message.method ?? '',
+        method,
         path,
         userAgent: headers['user-agent'],
         // The platform appends the address it saw; whatever stands before that the caller wrote.
@@ -94,7 +120,13 @@ export function listen(parts: {
       ...(message.complete ? {} : { connection: 'close' }),
       ...answer.headers,
     });
-    response.end(text);
+    if (message.complete) {
+      response.end(text);
+      return;
+    }
+    response.write(text);
+    await read(message, { limit: DRAIN_LIMIT, take: () => {}, clock }).catch(() => {});
+    response.end();
   };
 
   return (message, response) => {
@@ -111,23 +143,41 @@ function singleHeaders(message: IncomingMessage): Record<string, string | undefi
   );
 }
 
-async function readBody(message: IncomingMessage, limit: number, clock: Clock): Promise<Buffer | 'too_large'> {
-  if (Number(message.headers['content-length'] ?? 0) > DRAIN_LIMIT + limit) return 'too_large';
-  const read = new AbortController();
-  clock.sleep(BODY_DEADLINE_MS, read.signal).then(
-    () => message.destroy(),
-    () => {},
-  );
-  const chunks: Buffer[] = [];
+function whole(handler: Handler): HeadHandler {
+  return (head) => {
+    const pieces: Buffer[] = [];
+    return {
+      take: (piece) => void pieces.push(piece),
+      finish: () => handler({ ...head, body: Buffer.concat(pieces) }),
+    };
+  };
+}
+
+/** Gives the body to `take` as it arrives, and false as soon as it is over the limit. Hangs up on a slow client. */
+async function read(
+  message: IncomingMessage,
+  { limit, take, clock }: { readonly limit: number; readonly take: BodyReceiver['take']; readonly clock: Clock },
+): Promise<boolean> {
   let size = 0;
+  const done = new AbortController();
+  const hangUpWhenSlow = async () => {
+    let waited = 0;
+    for (let allowed = BODY_DEADLINE_MS; waited < allowed; ) {
+      await clock.sleep(allowed - waited, done.signal);
+      waited = allowed;
+      allowed = BODY_DEADLINE_MS + Math.floor(size / MIB) * BODY_DEADLINE_PER_MIB_MS;
+    }
+    message.destroy();
+  };
+  hangUpWhenSlow().catch(() => {});
   try {
-    for await (const chunk of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      size += chunk.byteLength;
-      if (size <= limit) chunks.push(chunk);
-      else if (size > DRAIN_LIMIT + limit) break;
+    for await (const piece of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      size += piece.byteLength;
+      if (size > limit) return false;
+      take(piece);
     }
   } finally {
-    read.abort('read');
+    done.abort('read');
   }
-  return size > limit ? 'too_large' : Buffer.concat(chunks);
+  return true;
 }

@@ -4,7 +4,7 @@
 import { config } from 'zod/v4/core';
 import { createAudit } from '../shared/audit.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { type Failures, type Handler, listen } from './http.ts';
+import { type Failures, type Handling, listen } from './http.ts';
 import { takeOver } from './take-over.ts';
 
 // Compiling validators pays after thousands of values; a cold instance sees a dozen.
@@ -20,18 +20,19 @@ export function orStop<T extends object>(result: T | { readonly problems: readon
   process.exit(1);
 }
 
-/** Serves `handler` in place of the framework; returns what to export as the framework's target. */
-export function start(parts: {
-  readonly handler: Handler;
-  readonly failures: Failures;
-  readonly bodyLimit: number;
-  readonly project: string;
-  /** Gets ready what the first request will need, when none was waiting for the server. */
-  readonly warm: () => void;
-}) {
-  const { handler, failures, bodyLimit, project, warm } = parts;
+/** Serves the handler in place of the framework; returns what to export as the framework's target. */
+export function start(
+  parts: Handling & {
+    readonly failures: Failures;
+    readonly bodyLimit: number;
+    readonly project: string;
+    /** Gets ready what the first request will need, when none was waiting for the server. */
+    readonly warm: () => void;
+  },
+) {
+  const { project, warm } = parts;
   const audit = createAudit({ project, write: (line) => process.stdout.write(line) });
-  const listener = listen({ handler, failures, bodyLimit, audit, clock: systemClock });
+  const listener = listen({ ...parts, audit, clock: systemClock });
   takeOver(listener, warm, systemClock);
   return listener;
 }

@@ -1,18 +1,24 @@
-// Buildkite's webhooks: the signature over the raw bytes first, then what the event means. A job's end is on record and
-// its access taken away before the answer.
+// Buildkite's webhooks: the header of the signature before the body, the signature over the raw bytes as they arrive, then
+// what the event means. A job's end is on record and its access taken away before the answer. How large the body is, its
+// job decides: so it is never held, and what it says is looked at only when its signature was verified.
 
 import type { AuditEntry } from '../shared/audit.ts';
 import { parseWebhookEvent, type WebhookEvent } from '../shared/core/webhook-event.ts';
-import { type SignatureRefusal, verifyWebhookSignature } from '../shared/core/webhook-signature.ts';
+import { WebhookScan } from '../shared/core/webhook-scan.ts';
+import {
+  parseSignatureHeader,
+  type SignatureHeaderRefusal,
+  WebhookSignature,
+} from '../shared/core/webhook-signature.ts';
 import type { JobEnding } from '../shared/end-job.ts';
 import type { JobEnd } from '../shared/ledger/ending-ledger.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import { Unavailable } from '../shared/unavailable.ts';
 import { endingEntries, FAILURES_TOLD, toWorkFailed } from './grant-entry.ts';
-import type { Answer, Failures, Handler } from './http.ts';
+import type { Answer, Failures, HeadHandler } from './http.ts';
 
-/** Bytes of a webhook's body: real ones are some kilobytes and grow with a build's metadata. */
-export const WEBHOOK_BODY_LIMIT = 1024 * 1024;
+/** Bytes of a webhook's body: all that Cloud Run lets through over HTTP/1 (https://cloud.google.com/run/quotas). */
+export const WEBHOOK_BODY_LIMIT = 32 * 1024 * 1024;
 
 export interface WebhookParts {
   readonly webhookTokens: readonly string[];
@@ -22,7 +28,8 @@ export interface WebhookParts {
 }
 
 type WebhookRefusal =
-  | SignatureRefusal
+  | SignatureHeaderRefusal
+  | 'signature_wrong'
   | 'plain_token_mode'
   | 'not_found'
   | 'method_not_allowed'
@@ -30,26 +37,38 @@ type WebhookRefusal =
   | 'request_too_large'
   | 'ledger_unavailable';
 
-export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookParts): Handler {
-  return async ({ method, path, headers, body, request_id }) => {
+export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookParts): HeadHandler {
+  return ({ method, path, headers, request_id }) => {
     if (path !== '/') return refused('not_found', request_id);
     if (method !== 'POST') return refused('method_not_allowed', request_id);
-    const header = headers['x-buildkite-signature'];
-    const unsigned = verifyWebhookSignature({ header, body, webhookTokens, now: clock.now() / 1000 });
-    if (unsigned) {
-      const plain = unsigned === 'signature_missing' && headers['x-buildkite-token'] !== undefined;
-      return refused(plain ? 'plain_token_mode' : unsigned, request_id);
+    const header = parseSignatureHeader(headers['x-buildkite-signature'], clock.now() / 1000);
+    if (typeof header === 'string') {
+      const plain = header === 'signature_missing' && headers['x-buildkite-token'] !== undefined;
+      return refused(plain ? 'plain_token_mode' : header, request_id);
     }
-    const event = parseWebhookEvent(body.toString('utf8'));
-    if (!event) return refused('event_malformed', request_id);
-    if (event.kind !== 'job_finished') return accepted(event);
-    try {
-      const { job_id, pipeline_id, finished_at } = event;
-      return ended(event, await endJob({ job_id, pipeline_id, by: 'job.finished', finished_at }));
-    } catch (error) {
-      if (!Unavailable.is(error)) throw error;
-      return refused('ledger_unavailable', request_id, { what: error.what, detail: error.message });
-    }
+    const signature = new WebhookSignature(header, webhookTokens);
+    const scan = new WebhookScan();
+    return {
+      take: (piece) => {
+        signature.update(piece);
+        scan.update(piece);
+      },
+      finish: async () => {
+        const signed_by_key = signature.signedByKey();
+        if (signed_by_key === undefined) return refused('signature_wrong', request_id);
+        const event = parseWebhookEvent(scan.finish());
+        if (!event) return refused('event_malformed', request_id);
+        if (event.kind !== 'job_finished') return accepted(event, signed_by_key);
+        try {
+          const { job_id, pipeline_id, finished_at } = event;
+          const ending = await endJob({ job_id, pipeline_id, by: 'job.finished', finished_at });
+          return ended(event, ending, signed_by_key);
+        } catch (error) {
+          if (!Unavailable.is(error)) throw error;
+          return refused('ledger_unavailable', request_id, { what: error.what, detail: error.message });
+        }
+      },
+    };
   };
 }
 
@@ -57,7 +76,7 @@ export const WEBHOOK_FAILURES: Failures = {
   tooLarge: (request_id) => refused('request_too_large', request_id),
 };
 
-function accepted(event: WebhookEvent & { kind: 'ping' | 'ignored' }): Answer {
+function accepted(event: WebhookEvent & { kind: 'ping' | 'ignored' }, signed_by_key: number): Answer {
   const name = event.kind === 'ping' ? 'ping' : event.event;
   return {
     status: 200,
@@ -68,13 +87,18 @@ function accepted(event: WebhookEvent & { kind: 'ping' | 'ignored' }): Answer {
         severity: 'INFO',
         message: `webhook ${event.kind === 'ping' ? 'answered' : 'ignored'}: ${name}`,
         buildkite_event: name,
+        signed_by_key,
         result: event.kind,
       },
     ],
   };
 }
 
-function ended({ job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finished' }, ending: JobEnding): Answer {
+function ended(
+  { job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finished' },
+  ending: JobEnding,
+  signed_by_key: number,
+): Answer {
   const { otherPipeline, repeated, revoked, renewalEnded, expired, unfinished } = ending;
   const summary = {
     revoked: revoked.length,
@@ -87,6 +111,7 @@ function ended({ job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finis
     severity: otherPipeline || unfinished.length > 0 ? 'WARNING' : 'INFO',
     message: `job ${job_id} ended${otherPipeline ? ', by an event that names another pipeline than its grants' : ''}`,
     buildkite_event: 'job.finished',
+    signed_by_key,
     result: 'job_ended',
     job_id,
     pipeline_id,
@@ -116,14 +141,18 @@ function refused(
     entries: [
       {
         event: 'webhook.refused',
-        severity: status === 503 || reason === 'event_malformed' ? 'ERROR' : 'WARNING',
-        message: `webhook refused: ${reason}`,
+        severity: mayLoseAnEnd(reason) ? 'ERROR' : 'WARNING',
+        message: `webhook refused: ${reason}${reason === 'request_too_large' ? '; if it was the end of a job, the sweep has to find it' : ''}`,
         reason,
         ...failure,
         labels: { reason },
       },
     ],
   };
+}
+
+function mayLoseAnEnd(reason: WebhookRefusal): boolean {
+  return reason === 'ledger_unavailable' || reason === 'event_malformed' || reason === 'request_too_large';
 }
 
 function toWire(reason: WebhookRefusal): {
@@ -143,7 +172,7 @@ function toWire(reason: WebhookRefusal): {
         headers: { allow: 'POST' },
       };
     case 'request_too_large':
-      return { status: 413, error: 'invalid_request', description: 'The limit is 1 MiB for a body.' };
+      return { status: 413, error: 'invalid_request', description: 'The limit is 32 MiB for a body.' };
     case 'event_malformed':
       return {
         status: 400,

@@ -16,7 +16,7 @@ const ending = once(async () => {
 });
 
 export const webhook = start({
-  handler: createWebhookHandler({
+  headHandler: createWebhookHandler({
     webhookTokens: settings.KEYDESK_WEBHOOK_TOKENS,
     endJob: async (end) => endJob(await ending(), end),
     clock: systemClock,

@@ -48,9 +48,11 @@ export type WebhookEvent =
     }
   | { readonly kind: 'ignored'; readonly event: string };
 
-/** Reads a body whose signature was verified; undefined when it is not an event, or a `job.finished` of no job. */
-export function parseWebhookEvent(body: string): WebhookEvent | undefined {
-  const data = parseJson(body);
+/**
+ * @param data what a body whose signature was verified says, as `WebhookScan` keeps it
+ * @returns undefined when it is not an event, or a `job.finished` of no job
+ */
+export function parseWebhookEvent(data: unknown): WebhookEvent | undefined {
   const parsed = envelope.safeParse(data);
   if (!parsed.success) return undefined;
   const { event } = parsed.data;
@@ -62,12 +64,4 @@ export function parseWebhookEvent(body: string): WebhookEvent | undefined {
   if (job.type !== undefined && TYPES_WITHOUT_TOKEN.has(job.type)) return { kind: 'ignored', event };
   const { id: job_id, state, finished_at } = job;
   return { kind: 'job_finished', job_id, pipeline_id: pipeline?.id, state, finished_at };
-}
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
 }

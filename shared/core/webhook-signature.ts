@@ -2,47 +2,64 @@
 // Source: https://buildkite.com/docs/apis/webhooks (webhook signature). The bytes are those that arrived.
 // There is no other way in: the plain token of X-Buildkite-Token is never looked at.
 
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, type Hmac, timingSafeEqual } from 'node:crypto';
 
 /** Seconds a signature's timestamp may lie before or after now. */
 const SIGNATURE_WINDOW = 300;
 
-export type SignatureRefusal =
+/** Why a header is refused, before the body is read. Anybody can send such a header: none of them tells of a key. */
+export type SignatureHeaderRefusal =
   | 'signature_missing'
   | 'signature_malformed'
-  | 'signature_wrong'
   | 'signature_too_old'
   | 'signature_in_future';
 
-/**
- * @param input.header the header as received; undefined when there was none
- * @param input.body the body's bytes as received
- * @param input.webhookTokens the keys that are live: two during a rotation
- * @param input.now seconds since the epoch
- * @returns undefined when the body is Buildkite's and fresh, else why not
- */
-export function verifyWebhookSignature(input: {
-  readonly header: string | undefined;
-  readonly body: Uint8Array;
-  readonly webhookTokens: readonly string[];
-  readonly now: number;
-}): SignatureRefusal | undefined {
-  if (input.header === undefined) return 'signature_missing';
-  const parsed = parseHeader(input.header);
-  if (!parsed) return 'signature_malformed';
-  const { timestamp, signature } = parsed;
-  let genuine = false;
-  for (const webhookToken of input.webhookTokens) {
-    const expected = createHmac('sha256', webhookToken).update(`${timestamp}.`).update(input.body).digest();
-    genuine = timingSafeEqual(expected, signature) || genuine;
-  }
-  if (!genuine) return 'signature_wrong';
-  if (Number(timestamp) < input.now - SIGNATURE_WINDOW) return 'signature_too_old';
-  if (Number(timestamp) > input.now + SIGNATURE_WINDOW) return 'signature_in_future';
-  return undefined;
+export interface SignatureHeader {
+  /** Seconds since the epoch, as the sender wrote them: these characters are signed. */
+  readonly timestamp: string;
+  readonly signature: Buffer;
 }
 
-function parseHeader(header: string): { timestamp: string; signature: Buffer } | undefined {
+/**
+ * @param header the header as received; undefined when there was none
+ * @param now seconds since the epoch
+ */
+export function parseSignatureHeader(
+  header: string | undefined,
+  now: number,
+): SignatureHeader | SignatureHeaderRefusal {
+  if (header === undefined) return 'signature_missing';
+  const parsed = parseFields(header);
+  if (!parsed) return 'signature_malformed';
+  if (Number(parsed.timestamp) < now - SIGNATURE_WINDOW) return 'signature_too_old';
+  if (Number(parsed.timestamp) > now + SIGNATURE_WINDOW) return 'signature_in_future';
+  return parsed;
+}
+
+/** Computes, while a body arrives, what each key would have signed. */
+export class WebhookSignature {
+  readonly #expected: Buffer;
+  readonly #hmacs: readonly Hmac[];
+
+  /** @param webhookTokens the keys that are live: two during a rotation */
+  constructor({ timestamp, signature }: SignatureHeader, webhookTokens: readonly string[]) {
+    this.#expected = signature;
+    this.#hmacs = webhookTokens.map((webhookToken) => createHmac('sha256', webhookToken).update(`${timestamp}.`));
+  }
+
+  update(bytes: Uint8Array): void {
+    for (const hmac of this.#hmacs) hmac.update(bytes);
+  }
+
+  /** Call once, after the whole body. Returns the number of the key that signed it, from 1; undefined when none did. */
+  signedByKey(): number | undefined {
+    // Every key is compared, so that the time taken does not tell which one it was.
+    const signed = this.#hmacs.map((hmac) => timingSafeEqual(hmac.digest(), this.#expected)).indexOf(true);
+    return signed < 0 ? undefined : signed + 1;
+  }
+}
+
+function parseFields(header: string): SignatureHeader | undefined {
   const fields = new Map<string, string>();
   for (const part of header.split(',')) {
     const equals = part.indexOf('=');

@@ -114,6 +114,7 @@ describe('the audit line of', () => {
       severity: 'INFO',
       message: `job ${job.id} ended`,
       buildkite_event: 'job.finished',
+      signed_by_key: 1,
       result: 'job_ended',
       job_id: job.id,
       pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',

@@ -263,6 +263,42 @@ describe('webhooks', () => {
     });
   });
 
+  const unread = [...HEADERS, ...TIMESTAMPS, ...SIGNATURES].filter(([, reason]) => reason !== 'signature_wrong');
+  it.each(unread)('are refused before their body has come when theirs %s: %s', async (_title, reason, change) => {
+    const valid = await aValidWebhook(desk);
+    const { headers } = change(valid);
+    const answer = await callRaw(desk, desk.webhookUrl, { headers, unsent: 1_000_000 });
+    expect(answer.audit).toMatchObject([{ event: 'webhook.refused', reason }]);
+    expect(answer.status).toBe(401);
+    expect(answer.text.replace(answer.headers.get('x-request-id') ?? '', 'ID')).toBe(NOT_VERIFIED);
+    expect(answer.headers.get('connection')).toBe('close');
+  });
+
+  it.each([
+    ['at another path', { path: '/webhook' }, 404, 'not_found'],
+    ['by another method', { method: 'PUT' }, 405, 'method_not_allowed'],
+  ])(
+    'are refused before their body has come, and before their signature is judged, %s',
+    async (_, change, status, reason) => {
+      const answer = await callRaw(desk, desk.webhookUrl, { ...change, unsent: 1_000_000 });
+      expect(answer.status).toBe(status);
+      expect(answer.audit).toMatchObject([{ event: 'webhook.refused', reason }]);
+    },
+  );
+
+  it('with a signature of one form are judged only when all of their body has come', async () => {
+    const valid = await aValidWebhook(desk);
+    const right = { [HEADER]: sign(valid.timestamp, valid.body) };
+    const wrong = { [HEADER]: sign(valid.timestamp, valid.body, 'guess') };
+    for (const headers of [wrong, right]) {
+      const answered = callRaw(desk, desk.webhookUrl, { headers, unsent: 1_000_000 });
+      await expect.poll(() => desk.clock.deadlines).toBeGreaterThan(0);
+      desk.clock.advance(10_000);
+      await expect(answered).rejects.toThrow('socket hang up');
+    }
+    expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+  });
+
   it.each([
     ['five minutes old', (now: number) => now - 300],
     ['five minutes ahead', (now: number) => now + 300],
@@ -288,6 +324,15 @@ describe('webhooks', () => {
         valid.body,
       );
       expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1 });
+    }
+  });
+
+  it.each([1, 2])('are accepted in the name of key %d when that signed them', async (number) => {
+    const key = WEBHOOK_TOKENS[number - 1] as string;
+    const valid = await aValidWebhook(desk);
+    for (const body of ['{"event":"ping"}', '{"event":"build.running"}', valid.body]) {
+      const answer = await send({ [HEADER]: sign(valid.timestamp, body, key) }, body);
+      expect(answer.audit[0]).toMatchObject({ event: 'webhook.accepted', signed_by_key: number });
     }
   });
 

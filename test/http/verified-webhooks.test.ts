@@ -260,15 +260,71 @@ describe('a signed webhook', () => {
       expect(await seen(desk, { job, accessToken })).toEqual(UNTOUCHED);
     });
 
-    it('up to a mebibyte, and no byte more', async () => {
+    it('up to 32 MiB, and no byte more, which is an error in the log', async () => {
       const valid = await aValidWebhook(desk);
-      const large = valid.body.padEnd(MIB + 1, ' ');
-      const refused = await notify(large);
-      expect(refused.status).toBe(413);
-      expect(refused.json).toMatchObject({ error: 'invalid_request' });
-      expect(refused.audit).toMatchObject([{ event: 'webhook.refused', reason: 'request_too_large' }]);
+      const large = Buffer.alloc(32 * MIB + 1, ' ');
+      large.write(valid.body);
+      for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
+        const refused = await notify(large, headers);
+        expect(refused.status).toBe(413);
+        expect(refused.json).toMatchObject({ error: 'invalid_request' });
+        expect(refused.audit).toMatchObject([
+          { event: 'webhook.refused', reason: 'request_too_large', severity: 'ERROR' },
+        ]);
+      }
       expect(await seen(desk, valid)).toEqual(UNTOUCHED);
-      expect((await notify(large.slice(0, MIB))).json).toMatchObject({ result: 'job_ended', revoked: 1 });
+      expect((await notify(large.subarray(1).fill(valid.body, 0, valid.body.length))).json).toMatchObject({
+        result: 'job_ended',
+        revoked: 1,
+      });
+      expect(await seen(desk, valid)).toEqual(ENDED);
+    });
+  });
+
+  describe('that its job made large or strange', () => {
+    const HUNDRED_KB = 'x'.repeat(100_000);
+    const metadata = (other: string): Record<string, Record<string, unknown>> => ({
+      'eleven values of 100 KB': Object.fromEntries(Array.from({ length: 11 }, (_, at) => [`note-${at}`, HUNDRED_KB])),
+      'names of the event’s own fields': { event: 'ping', job: { id: other }, id: other, pipeline: { id: other } },
+      'quotes, brackets and escapes': { '"},"job":{"id":"': `${other}"}`, '\\': '\\"', '{[': '}]' },
+      'letters of every kind': { 'é€😀\u0000\ud800': 'é€😀\u0000\ud800\udfff' },
+    });
+
+    it.each(Object.keys(metadata('')))('ends that job, and no other, by metadata of %s', async (title) => {
+      const [valid, other] = [await aValidWebhook(desk), await aValidWebhook(desk)];
+      const meta_data = metadata(other.job.id)[title];
+      const event = JSON.parse(valid.body) as { build: object };
+      const build = { ...event.build, meta_data };
+      for (const body of [JSON.stringify({ ...event, build }), JSON.stringify({ before: build, ...event })])
+        expect((await notify(body)).json).toMatchObject({ result: 'job_ended' });
+      expect(await seen(desk, valid)).toEqual(ENDED);
+      expect(await seen(desk, other)).toEqual(UNTOUCHED);
+    });
+
+    it('ends its job though its lists are 100,000 deep and its text is no UTF-8', async () => {
+      const valid = await aValidWebhook(desk);
+      const body = Buffer.concat([
+        Buffer.from(`{"deep":${'['.repeat(100_000)}${']'.repeat(100_000)},"text":"`),
+        Buffer.from([0xff, 0xc3, 0xe2, 0x82]),
+        Buffer.from(`",${valid.body.slice(1)}`),
+      ]);
+      expect((await notify(body)).json).toMatchObject({ result: 'job_ended', revoked: 1 });
+    });
+
+    it.each([
+      ['two jobs', (body: string, other: string) => body.replace('{', `{"job":{"id":"${other}"},`)],
+      [
+        'two jobs, one with an escape',
+        (body: string, other: string) => body.replace('{', `{"\\u006aob":{"id":"${other}"},`),
+      ],
+      ['two ids of its job', (body: string, other: string) => body.replace('"job":{', `"job":{"id":"${other}",`)],
+      ['two events', (body: string) => body.replace('{', '{"event":"ping",')],
+    ])('is malformed when it names %s', async (_, change) => {
+      const [valid, other] = [await aValidWebhook(desk), await aValidWebhook(desk)];
+      const answer = await notify(change(valid.body, other.job.id));
+      expect(answer.status).toBe(400);
+      expect(answer.audit).toMatchObject([{ reason: 'event_malformed', severity: 'ERROR' }]);
+      for (const job of [valid, other]) expect(await seen(desk, job)).toEqual(UNTOUCHED);
     });
   });
 });

@@ -6,9 +6,14 @@ const GRANT_LIFE = 'shared/core/grant-life.ts';
 const HELD_TOKEN_HANDLER = 'functions/held-token-handler.ts';
 const HTTP = 'functions/http.ts';
 const ISSUER_KEYS = 'shared/buildkite/issuer-keys.ts';
+const WEBHOOK_HANDLER = 'functions/webhook-handler.ts';
+const WEBHOOK_SCAN = 'shared/core/webhook-scan.ts';
 
+const BAD_WEBHOOKS_TEST = 'test/http/bad-webhooks.test.ts';
+const REQUEST_BODIES_TEST = 'test/http/request-bodies.test.ts';
 const TOKEN_HTTP_TEST = 'test/http/token-http.test.ts';
 const ISSUER_KEYS_TEST = 'test/unit/buildkite/issuer-keys.test.ts';
+const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook-scan.test.ts';
 
 export const BOUNDARY: readonly Mutation[] = [
   {
@@ -76,7 +81,7 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/core/webhook-signature.ts',
-        find: `  if (Number(timestamp) > input.now + SIGNATURE_WINDOW) return 'signature_in_future';\n`,
+        find: `  if (Number(parsed.timestamp) > now + SIGNATURE_WINDOW) return 'signature_in_future';\n`,
         replace: '',
       },
     ],
@@ -129,17 +134,113 @@ export const BOUNDARY: readonly Mutation[] = [
     breaks: 'limits',
     means: 'A body is read on beyond what is dropped for the client to see the response.',
     aliases: ['N01'],
-    edits: [{ file: HTTP, find: '      else if (size > DRAIN_LIMIT + limit) break;\n', replace: '' }],
-    killers: [TOKEN_HTTP_TEST],
-    knownSurvivor: true,
+    edits: [{ file: HTTP, find: 'limit: DRAIN_LIMIT,', replace: 'limit: DRAIN_LIMIT ** 2,' }],
+    killers: [REQUEST_BODIES_TEST],
+  },
+  {
+    id: 'oversized-body-taken',
+    breaks: 'limits',
+    means: 'A body is taken beyond its limit when it does not say how large it is.',
+    aliases: ['N01'],
+    edits: [{ file: HTTP, find: '      if (size > limit) return false;\n', replace: '' }],
+    killers: [REQUEST_BODIES_TEST],
+  },
+  {
+    id: 'oversized-body-waited-for',
+    breaks: 'limits',
+    means: 'A body is read although it says itself that it is too large.',
+    edits: [{ file: HTTP, find: "Number(head.headers['content-length'] ?? 0) > bodyLimit", replace: 'bodyLimit < 0' }],
+    killers: [REQUEST_BODIES_TEST],
+  },
+  {
+    id: 'body-read-before-head-is-judged',
+    breaks: 'limits',
+    means: 'A body is waited for although the head of its request is refused.',
+    edits: [
+      {
+        file: HTTP,
+        find: "if (!('take' in decided)) return decided;",
+        replace: `if (!('take' in decided)) {
+        await read(message, { limit: bodyLimit, take: () => {}, clock });
+        return decided;
+      }`,
+      },
+    ],
+    killers: [REQUEST_BODIES_TEST, BAD_WEBHOOKS_TEST],
+  },
+  {
+    id: 'response-lost-with-unread-body',
+    breaks: 'answers',
+    means: 'A connection is reset by what a client still sends of a body that was refused unread.',
+    edits: [
+      {
+        file: HTTP,
+        find: '    await read(message, { limit: DRAIN_LIMIT, take: () => {}, clock }).catch(() => {});\n',
+        replace: '',
+      },
+    ],
+    killers: [REQUEST_BODIES_TEST],
+  },
+  {
+    id: 'slow-large-body-cut-off',
+    breaks: 'answers',
+    means: 'A large body has no more time to arrive than a small one.',
+    edits: [{ file: HTTP, find: ' + Math.floor(size / MIB) * BODY_DEADLINE_PER_MIB_MS', replace: '' }],
+    killers: [REQUEST_BODIES_TEST],
+  },
+  {
+    id: 'webhook-unsigned',
+    breaks: 'verification',
+    means: 'A webhook is accepted that no key signed.',
+    edits: [{ file: WEBHOOK_HANDLER, find: '= signature.signedByKey();', replace: '= signature.signedByKey() ?? 1;' }],
+    killers: [BAD_WEBHOOKS_TEST],
+  },
+  {
+    id: 'webhook-beyond-a-mebibyte',
+    breaks: 'limits',
+    means: 'A job keeps its end from being heard: eleven values of metadata make its webhook too large.',
+    edits: [{ file: WEBHOOK_HANDLER, find: '= 32 * 1024 * 1024;', replace: '= 1024 * 1024;' }],
+    killers: ['test/http/verified-webhooks.test.ts'],
+  },
+  {
+    id: 'webhook-field-in-metadata',
+    breaks: 'verification',
+    means: 'A field of a webhook counts at any depth, so that metadata can name another job.',
+    edits: [
+      {
+        file: WEBHOOK_SCAN,
+        find: 'const field = this.#depth === this.#found.depth ? this.#field : undefined;',
+        replace: 'const field = this.#field;',
+      },
+      {
+        file: WEBHOOK_SCAN,
+        find: 'this.#keptLength = this.#depth === this.#found.depth ? 0 : undefined;',
+        replace: 'this.#keptLength = 0;',
+      },
+    ],
+    killers: [WEBHOOK_SCAN_TEST],
+  },
+  {
+    id: 'webhook-field-twice',
+    breaks: 'verification',
+    means: 'A webhook that names its job twice ends the second.',
+    edits: [{ file: WEBHOOK_SCAN, find: '    else if (text in values) this.#state = BROKEN;\n', replace: '' }],
+    killers: [WEBHOOK_SCAN_TEST],
+  },
+  {
+    id: 'webhook-text-of-any-length',
+    breaks: 'limits',
+    means: 'A text of a webhook is kept whatever its length.',
+    edits: [{ file: WEBHOOK_SCAN, find: '    if (length > KEPT_BYTES) return null;\n', replace: '' }],
+    killers: [WEBHOOK_SCAN_TEST],
   },
   {
     id: 'body-without-deadline',
     breaks: 'limits',
     means: 'The service waits for the rest of a body for ever.',
     aliases: ['N02'],
-    edits: [{ file: HTTP, find: '    () => message.destroy(),\n', replace: '    () => {},\n' }],
-    killers: [TOKEN_HTTP_TEST],
+    edits: [{ file: HTTP, find: '    message.destroy();\n', replace: '' }],
+    killers: [TOKEN_HTTP_TEST, REQUEST_BODIES_TEST],
   },
   {
     id: 'job-token-of-any-size',
