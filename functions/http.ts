@@ -9,8 +9,11 @@ import { type Clock, randomUuid } from '../shared/runtime/clock.ts';
 
 const MIB = 1024 * 1024;
 const BODY_DEADLINE_MS = 10_000;
-/** What each MiB of a body that has arrived adds to its deadline. A client that sends nothing gains nothing. */
-const BODY_DEADLINE_PER_MIB_MS = 500;
+/**
+ * What each MiB of a body that has arrived adds to its deadline, so that many large bodies at once do not fail each other.
+ * A client that sends nothing gains nothing. The platform ends a request after its own time, by default 30 s.
+ */
+const BODY_DEADLINE_PER_MIB_MS = 10_000;
 /** After a response that did not wait for the body, so much of it is read and dropped: a connection that is closed with bytes unread is reset, and the client may lose the response. */
 const DRAIN_LIMIT = MIB;
 

@@ -93,8 +93,14 @@ export class WebhookScan {
           break;
         case BROKEN:
           return;
+        case ESCAPE:
+        case HEX:
+        case WORD:
+          this.#readInside(bytes[at] as number);
+          at += 1;
+          break;
         default:
-          this.#readByte(bytes[at] as number);
+          if (!isWhitespace(bytes[at] as number)) this.#readToken(bytes[at] as number);
           at += 1;
       }
     }
@@ -112,7 +118,7 @@ export class WebhookScan {
     return { fields: FIELDS.top, values: this.#top, depth: 1 };
   }
 
-  #readByte(byte: number): void {
+  #readInside(byte: number): void {
     switch (this.#state) {
       case ESCAPE:
         this.#keepByte(byte);
@@ -127,15 +133,12 @@ export class WebhookScan {
         if (!isHexDigit(byte)) this.#state = BROKEN;
         else if (this.#hexLeft === 0) this.#state = TEXT;
         return;
-      case WORD:
+      default:
         if (byte !== this.#wordLeft.charCodeAt(0)) this.#state = BROKEN;
         else {
           this.#wordLeft = this.#wordLeft.slice(1);
           if (this.#wordLeft === '') this.#state = COMMA_OR_END;
         }
-        return;
-      default:
-        if (!isWhitespace(byte)) this.#readToken(byte);
     }
   }
 

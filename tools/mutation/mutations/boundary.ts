@@ -166,7 +166,7 @@ export const BOUNDARY: readonly Mutation[] = [
       }`,
       },
     ],
-    killers: [REQUEST_BODIES_TEST, BAD_WEBHOOKS_TEST],
+    killers: [REQUEST_BODIES_TEST],
   },
   {
     id: 'response-lost-with-unread-body',
