@@ -52,11 +52,11 @@ async function refuseWebhooks({ desk, now, notify, call, finish }: WatchedDesk) 
   const signed = (seconds: number) => buildkite.signature('{}', Math.floor(now() / SECOND) + seconds);
   for (const seconds of [-301, 301, 0]) await notify('{}', { signature: signed(seconds) });
   await notify('{}', { signature: 'timestamp=1,signature=00' });
-  await notify('{}', { signature: `timestamp=1,signature=${'0'.repeat(64)}` });
+  await notify('{}', { signature: `timestamp=${Math.floor(now() / SECOND)},signature=${'0'.repeat(64)}` });
   await notify(JSON.stringify({ event: 'build.running' }), {});
   await call(`${webhookUrl}/`, { method: 'POST', body: '{}' });
   await call(`${webhookUrl}/`, { method: 'POST', body: '{}', headers: { 'x-buildkite-token': 'a token' } });
-  await call(`${webhookUrl}/`, { method: 'POST', body: 'a'.repeat(WEBHOOK_BODY_LIMIT + 1) });
+  await notify('a'.repeat(WEBHOOK_BODY_LIMIT + 1), { signature: signed(0) });
   await call(`${webhookUrl}/`, { headers: { 'user-agent': CHECKER } });
   await call(`${webhookUrl}/.env`);
   const ledger = { ...ending.ledger, endJob: unavailable('ledger') };
