@@ -14,10 +14,13 @@ const BODY_DEADLINE_MS = 10_000;
  * A client that sends nothing gains nothing. The platform ends a request after its own time, by default 30 s.
  */
 const BODY_DEADLINE_PER_MIB_MS = 10_000;
-/** After a response that did not wait for the body, so much of it is read and dropped: a connection that is closed with bytes unread is reset, and the client may lose the response. */
+/**
+ * After a response that did not wait for the body, so much of it is read and dropped. A connection that is closed with bytes
+ * unread is reset, and the client may lose the response.
+ */
 const DRAIN_LIMIT = MIB;
 
-export interface Head {
+interface Head {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
@@ -42,7 +45,7 @@ export type Handler = (request: Incoming) => Promise<Answer>;
 /** Decides by the head alone: an answer leaves the body unread, a receiver gets it. */
 export type HeadHandler = (head: Head) => Answer | BodyReceiver;
 
-export interface BodyReceiver {
+interface BodyReceiver {
   /** Gets each piece of the body as it arrives. */
   readonly take: (piece: Buffer) => void;
   /** Called once, after the last piece. */
