@@ -27,6 +27,10 @@ export interface StepParts {
   readonly path?: readonly string[];
   /** Where the command runs. */
   readonly checkout?: string;
+  /** The hooks of the agent itself, which run before those of plugins. */
+  readonly agentHooks?: string;
+  /** Stands for the upload of artifacts: runs with the job's environment after `post-command`, whatever came of the step. */
+  readonly upload?: string;
   /** In which order `post-command` and `pre-exit` hooks run: of the list, as agent 3 does it, or backwards, as agent 4. */
   readonly postHooks?: 'forwards' | 'backwards';
   /** How long what runs has after a cancel, in milliseconds. */
@@ -71,7 +75,9 @@ export function startStep(parts: StepParts): RunningStep {
     const hooks = join(parts.plugins[name] ?? fail(`no folder is known for the plugin ${name}`), 'hooks');
     return { name, hooks, own: pluginEnvironment(reference, configuration) };
   });
-  const usesAfter = postHooks === 'backwards' ? uses.toReversed() : uses;
+  const agent = parts.agentHooks === undefined ? [] : [{ name: undefined, hooks: parts.agentHooks, own: {} }];
+  const before = [...agent, ...uses];
+  const after = [...agent, ...(postHooks === 'backwards' ? uses.toReversed() : uses)];
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-step-'));
   const redacted = join(folder, 'redacted');
   const temporary = join(folder, 'tmp');
@@ -108,11 +114,12 @@ export function startStep(parts: StepParts): RunningStep {
     return exitCode;
   };
 
-  const runHook = async (hook: string, { name, hooks, own }: (typeof uses)[number]): Promise<number> => {
+  const runHook = async (hook: string, { name, hooks, own }: (typeof before)[number]): Promise<number> => {
     const path = join(hooks, hook);
     if (!existsSync(path) || group.over) return 0;
     const wrapped = wrapHook(path, join(folder, 'wrappers'));
-    const exitCode = await runPhase(`plugin ${name} ${hook} hook`, wrapped.command, { ...environment, ...own });
+    const scope = name === undefined ? 'agent' : `plugin ${name}`;
+    const exitCode = await runPhase(`${scope} ${hook} hook`, wrapped.command, { ...environment, ...own });
     const { changed, removed, workingDirectory } = wrapped.changes();
     environment = { ...environment, ...changed, BUILDKITE_LAST_HOOK_EXIT_STATUS: String(exitCode) };
     for (const variable of removed) delete environment[variable];
@@ -122,7 +129,7 @@ export function startStep(parts: StepParts): RunningStep {
   };
 
   /** The exit code of the first that failed; those after it do not run. */
-  const runHooks = async (hook: string, inOrder: readonly (typeof uses)[number][] = uses): Promise<number> => {
+  const runHooks = async (hook: string, inOrder = before): Promise<number> => {
     for (const use of inOrder) {
       const exitCode = await runHook(hook, use);
       if (exitCode !== 0) return exitCode;
@@ -140,17 +147,31 @@ export function startStep(parts: StepParts): RunningStep {
     return exitCode;
   };
 
-  const runPhases = async (): Promise<number> => {
-    const before = (await runHooks('environment')) || group.cancelledWith || (await runHooks('pre-command'));
-    if (before !== 0 || group.cancelledWith !== 0) return before || group.cancelledWith;
+  const runUpload = async (): Promise<number> =>
+    parts.upload === undefined || group.over
+      ? 0
+      : runPhase('artifacts', ['bash', '-e', '-c', parts.upload], environment);
+
+  const runCommandPhase = async (): Promise<number> => {
+    const failed = await runHooks('pre-command');
+    if (failed !== 0 || group.cancelledWith !== 0) return failed || group.cancelledWith;
     const exitCode = await runCommand();
-    return (await runHooks('post-command', usesAfter)) || exitCode;
+    return (await runHooks('post-command', after)) || exitCode;
+  };
+
+  const runPhases = async (): Promise<number> => {
+    const failed = (await runHooks('environment')) || group.cancelledWith;
+    if (failed !== 0) return failed;
+    const exitCode = await runCommandPhase();
+    const uploaded = await runUpload();
+    // The exit code of the command, or of a hook, comes first.
+    return exitCode || uploaded;
   };
 
   const runAll = async (): Promise<Ran> => {
     try {
-      const before = await runPhases();
-      const exitCode = (await runHooks('pre-exit', usesAfter)) || before;
+      const ofPhases = await runPhases();
+      const exitCode = (await runHooks('pre-exit', after)) || ofPhases;
       const leftBehind = readdirSync(temporary, { recursive: true, encoding: 'utf8' });
       return { exitCode, output: log.redacted, raw: log.raw, phases, environment, leftBehind };
     } finally {

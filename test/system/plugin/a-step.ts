@@ -15,7 +15,9 @@ export const USE_CREDENTIALS = `node '${join(ROOT, 'test/system/plugin/use-crede
 export const SECRET = /eyJ[A-Za-z0-9_-]{16,}|ya29\.[A-Za-z0-9._-]{16,}/;
 
 export interface AStep
-  extends Partial<Pick<StepParts, 'environment' | 'path' | 'graceMs' | 'limitMs' | 'plugins' | 'postHooks'>> {
+  extends Partial<
+    Pick<StepParts, 'environment' | 'path' | 'graceMs' | 'limitMs' | 'plugins' | 'postHooks' | 'agentHooks' | 'upload'>
+  > {
   readonly job?: Job;
   readonly command?: string;
   /** The use of the plugin, or several, each on top of a good configuration. */

@@ -161,6 +161,39 @@ describe('a step', () => {
     expect(ran.output).not.toMatch(/^no$/m);
   });
 
+  it('runs the agent’s hooks before those of plugins, in whatever order those run, and uploads after post-command', async () => {
+    const say = (who: string) => ({ 'post-command': `echo "${who} post-command"; export LAST=${who}` });
+    const { agent: agentHooks = '' } = plugin('agent', say('agent'));
+    const plugins = { ...plugin('a', say('a')), ...plugin('b', say('b')) };
+    const upload = 'echo "uploads with what $LAST has exported"';
+    const lines = async (more: Partial<StepParts>) => {
+      const { output } = await runStep(
+        parts('true', plugins, { agentHooks: join(agentHooks, 'hooks'), upload, ...more }),
+      );
+      return output.split('\n').filter((line) => line !== '' && !line.startsWith('~~~'));
+    };
+    expect(await lines({})).toEqual([
+      'agent post-command',
+      'a post-command',
+      'b post-command',
+      'uploads with what b has exported',
+    ]);
+    expect((await lines({ postHooks: 'backwards' })).slice(1, 3)).toEqual(['b post-command', 'a post-command']);
+  });
+
+  it.each([
+    ['pre-command', 3],
+    ['post-command', 3],
+    ['none', 5],
+  ])('uploads although it fails, and keeps its exit code, with a hook that fails: %s', async (hook, code) => {
+    const a = plugin('a', hook === 'none' ? {} : { [hook]: 'exit 3' });
+    const { exitCode, output } = await runStep(
+      parts(hook === 'none' ? 'exit 5' : 'true', a, { upload: 'echo uploads; exit 7' }),
+    );
+    expect(output).toContain('uploads\n');
+    expect(exitCode).toBe(code);
+  });
+
   it('has the exit code of its command, or of pre-exit when that fails', async () => {
     const command = 'false; echo "it went on"';
     const failed = await runStep(
