@@ -6,14 +6,46 @@ keydesk_header() {
   { grep -i "^$1:" "$2" 2>/dev/null || true; } | tail -n 1 | cut -d : -f 2- | tr -cd 'A-Za-z0-9._-'
 }
 
-# keydesk_member NAME FILE: a member of the desk's JSON, whose texts hold neither quotes nor backslashes.
-keydesk_member() {
-  sed -n 's/.*"'"$1"'": *"\{0,1\}\([^"\\,}]*\).*/\1/p' "$2" 2>/dev/null | keydesk_printable | head -n 1
+# keydesk_read_members FILE: reads one JSON object strictly (RFC 8259) and sets KEYDESK_MEMBERS[], `"NAME"=VALUE` each,
+# with the value as it stands in the JSON. Fails on anything else, on a name that comes twice, and on more than 8 KiB.
+# A value may be a list or an object of one level; what is inside it is not read.
+keydesk_read_members() {
+  local text name known string number inside member
+  string='"([^"\[:cntrl:]]|\\["\/bfnrt]|\\u[0-9A-Fa-f]{4})*"'
+  number='-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?'
+  inside='[^][{}[:cntrl:]]*'
+  member="($string)[ ]*:[ ]*($string|$number|true|false|null|\\[$inside\\]|\\{$inside\\})[ ]*(,[ ]*|\\}[ ]*\$)"
+  KEYDESK_MEMBERS=()
+  text="$(head -c 8193 "$1" 2>/dev/null | tr '\000' '\001')"
+  [[ "${text:0:1}" == '{' && ${#text} -le 8192 ]] || return 1
+  text="${text:1}"
+  while [[ "$text" =~ ^[\ ]*$member ]]; do
+    name="${BASH_REMATCH[1]}"
+    for known in ${KEYDESK_MEMBERS[@]+"${KEYDESK_MEMBERS[@]}"}; do
+      [[ "$known" != "$name="* ]] || return 1
+    done
+    KEYDESK_MEMBERS+=("$name=${BASH_REMATCH[3]}")
+    [[ "${BASH_REMATCH[8]}" == ,* ]] || return 0
+    text="${text:${#BASH_REMATCH[0]}}"
+  done
+  return 1
 }
 
-# The member may hold commas, unlike all others.
-keydesk_description() {
-  sed -n 's/.*"error_description": *"\([^"\\]*\)".*/\1/p' "$1" 2>/dev/null | keydesk_printable | head -n 1
+# keydesk_json NAME FILE: prints the value of a member as it stands in the JSON; nothing when there is none.
+keydesk_json() {
+  local member
+  keydesk_read_members "$2" || return 0
+  for member in "${KEYDESK_MEMBERS[@]}"; do
+    if [[ "$member" == "\"$1\"="* ]]; then
+      printf '%s' "${member#*=}"
+    fi
+  done
+}
+
+# keydesk_member NAME FILE: the same in plain text, fit for a log.
+keydesk_member() {
+  keydesk_json "$1" "$2" |
+    sed 's/^"//; s/"$//; s/\\u..../?/g; s/\\[bfnrt]/ /g; s/\\\(.\)/\1/g' | keydesk_printable
 }
 
 # What came back, in few words: the status and the error's name, or what curl says.
@@ -31,7 +63,7 @@ keydesk_what_came() {
 # keydesk_tell_refusal NAME FOLDER: the desk's own words, the id under which its log has the reason, and what to do.
 keydesk_tell_refusal() {
   local name="$1" folder="$2" description request_id
-  description="$(keydesk_description "$folder/answer")"
+  description="$(keydesk_member error_description "$folder/answer")"
   request_id="$(keydesk_header x-request-id "$folder/headers")"
   # The desk ends its words with the id, for those who see nothing else of an answer.
   description="${description% Request id: "$request_id"}"
@@ -45,10 +77,19 @@ keydesk_tell_refusal() {
   keydesk_say "  What to do: $(keydesk_advice "$folder" "$description")"
 }
 
+# keydesk_is_permanent FILE: whether the desk says that the same request fails again, whatever the status.
+keydesk_is_permanent() {
+  [[ "$(keydesk_json permanent "$1")" == true ]]
+}
+
 # keydesk_advice FOLDER DESCRIPTION
 keydesk_advice() {
   local error
   error="$(keydesk_member error "$1/answer")"
+  if keydesk_is_permanent "$1/answer"; then
+    echo 'do not retry: it fails until those who run the desk have changed what it says.'
+    return
+  fi
   case "$KEYDESK_STATUS:$error:$2" in
     000:*) keydesk_curl_advice ;;
     429:*) echo 'ask less often, or wait for what the pipeline holds to end.' ;;

@@ -1,6 +1,6 @@
 # Speaks to the desk with curl. No secret is in curl's arguments, where every process of the machine could read it, and
-# none in what is printed. A desk that is busy or unwell is asked again; one that refuses is not. Not by curl's --retry:
-# a job token is short-lived, and tries that go on for long need a fresh one.
+# none in what is printed. A desk that is busy or unwell is asked again; one that refuses, or says that the failure is
+# permanent, is not. Not by curl's --retry: a job token is short-lived, and tries that go on for long need a fresh one.
 
 # Seconds between two tries, unless the desk names more.
 KEYDESK_LONGEST_PAUSE=30
@@ -54,7 +54,7 @@ keydesk_ask() {
     if [[ "$KEYDESK_STATUS" == 200 ]]; then
       break
     fi
-    if ! keydesk_may_ask_again || ! keydesk_pause "$name" "$folder" "$pause"; then
+    if ! keydesk_may_ask_again || keydesk_is_permanent "$folder/answer" || ! keydesk_pause "$name" "$folder" "$pause"; then
       keydesk_tell_refusal "$name" "$folder"
       return 1
     fi

@@ -41,9 +41,10 @@ keydesk_give_back() {
   done
 }
 
-# keydesk_give_one_back FILE SCRATCH: tells what came of it, and no more than is so.
+# keydesk_give_one_back FILE SCRATCH: tells what came of it, and no more than is so: `given back` only when the desk says
+# it in words that are the desk's (RFC 7009, section 2.2, leaves the body open; the desk always names the request).
 keydesk_give_one_back() {
-  local name url left
+  local name url answer left
   local +x token
   name="$(printf '%s' "${1##*/}" | keydesk_printable)"
   name="${name%.access-token}"
@@ -56,10 +57,21 @@ keydesk_give_one_back() {
     --data-urlencode token@- --connect-timeout 2 --max-time 4 --retry 1 --retry-delay 1 --retry-max-time 3
   if [[ "$KEYDESK_STATUS" != 200 ]]; then
     printf '%s: not given back (%s); left to the webhook\n' "$name" "$(keydesk_what_came "$2")"
-  elif [[ "$(keydesk_member revocation "$2/answer")" == expiry ]]; then
-    left="$(keydesk_member expires_in "$2/answer")"
-    printf '%s: not renewed any more; the token itself works for another %s s\n' "$name" "${left:-few}"
-  else
-    printf '%s: given back\n' "$name"
+    return
   fi
+  answer="$2/answer"
+  case "$(keydesk_json error "$answer"):$(keydesk_json request_id "$answer"):$(keydesk_json revocation "$answer")" in
+    :'"'?*'"': | :'"'?*'"':'"immediate"' | :'"'?*'"':'"propagating"')
+      printf '%s: given back\n' "$name"
+      ;;
+    :'"'?*'"':'"expiry"')
+      left="$(keydesk_member expires_in "$2/answer")"
+      if [[ "$left" =~ ^[0-9]{1,6}$ ]]; then
+        printf '%s: not renewed any more; the token itself works for another %s s\n' "$name" "$left"
+      else
+        printf '%s: not renewed any more; the token itself works until it expires\n' "$name"
+      fi
+      ;;
+    *) printf '%s: not given back (200, but not in the words of a desk); left to the webhook\n' "$name" ;;
+  esac
 }

@@ -11,7 +11,7 @@ keydesk_complain() {
 }
 
 # Text from outside, made fit for one line of a log: nothing that moves a cursor, opens a log group or goes on for
-# pages.
+# pages. In octal, since the tr of busybox knows no [:print:].
 keydesk_printable() {
-  tr -c '[:print:]' ' ' | cut -b 1-600 | sed 's/   */ /g; s/ *$//'
+  tr -c '\40-\176' ' ' | cut -b 1-600 | sed 's/   */ /g; s/ *$//'
 }

@@ -16,9 +16,42 @@ post() {
   [ "$(inside keydesk_member error "$BATS_TEST_TMPDIR/answer")" = invalid_request ]
   [ "$(inside keydesk_member expires_in "$BATS_TEST_TMPDIR/answer")" = 540 ]
   [ "$(inside keydesk_member revocation "$BATS_TEST_TMPDIR/answer")" = expiry ]
-  [ "$(inside keydesk_description "$BATS_TEST_TMPDIR/answer")" = 'The job token lacks claims, two of them. Request id: 1-2' ]
+  [ "$(inside keydesk_member error_description "$BATS_TEST_TMPDIR/answer")" = 'The job token lacks claims, two of them. Request id: 1-2' ]
   [ -z "$(inside keydesk_member nothing "$BATS_TEST_TMPDIR/answer")" ]
   [ -z "$(inside keydesk_member error "$BATS_TEST_TMPDIR/no-such-file")" ]
+}
+
+@test "what is not one JSON object has no members" {
+  local text
+  for text in '' '{}' null '<html>' 'given back' '[{"error":"x"}]' '{"error":"x"' '{"error":"x",}' '{"error":"x"}x' '{"error":"x"}{"a":1}' \
+    '{"error":"x","error":"y"}' "{'error':'x'}" '{"error":x}' '{"error":"x","n":01}' '{"error":"x","s":"\x"}' $'{"error":"x","s":"\n"}' \
+    "{\"error\":\"x\",\"s\":\"$(head -c 9000 /dev/zero | tr '\0' x)\"}"; do
+    answer "$text"
+    run inside keydesk_read_members "$BATS_TEST_TMPDIR/answer"
+    [ "$status" -eq 1 ]
+    [ -z "$(inside keydesk_member error "$BATS_TEST_TMPDIR/answer")" ]
+  done
+  printf '{"error":"a\0b"}' >"$BATS_TEST_TMPDIR/answer"
+  [ -z "$(inside keydesk_member error "$BATS_TEST_TMPDIR/answer")" ]
+}
+
+@test "members may come in any order, with lists and objects between them, and with escapes in their texts" {
+  answer '{ "error" : "invalid_request", "request_id": "1-2", "missing_claims": ["build_id","a,b"], "more": {"a": 1}, "retry_after": 300, "error_description": "Ask \"them\", \\ and \u00fc:\n{error: x}, [y]" }
+'
+  [ "$(inside keydesk_member error "$BATS_TEST_TMPDIR/answer")" = invalid_request ]
+  [ "$(inside keydesk_member retry_after "$BATS_TEST_TMPDIR/answer")" = 300 ]
+  [ "$(inside keydesk_member error_description "$BATS_TEST_TMPDIR/answer")" = 'Ask "them", \ and ?: {error: x}, [y]' ]
+}
+
+@test "a failure is permanent only when the desk says so, as a word and not as a text" {
+  answer '{"error":"temporarily_unavailable","request_id":"1-2","error_description":"Google refuses.","permanent":true}'
+  inside keydesk_is_permanent "$BATS_TEST_TMPDIR/answer"
+  local text
+  for text in '{"permanent":false}' '{"permanent":"true"}' '{"error_description":"\"permanent\":true"}' '{"error":"x"}' '"permanent":true' '{"permanent":true'; do
+    answer "$text"
+    run inside keydesk_is_permanent "$BATS_TEST_TMPDIR/answer"
+    [ "$status" -eq 1 ]
+  done
 }
 
 @test "of a header that came more than once the last counts, whatever its case" {
@@ -86,6 +119,12 @@ post() {
   [[ "$(inside advise 400 invalid_target)" == 'check the name'* ]]
   [[ "$(inside advise 400 invalid_grant)" == 'retry the job'* ]]
   [[ "$(inside advise 503 temporarily_unavailable)" == *'timeout, 300 s'* ]]
+  permanent() {
+    KEYDESK_STATUS=503 KEYDESK_CURL=0
+    answer '{"error":"temporarily_unavailable","permanent":true}'
+    keydesk_advice "$BATS_TEST_TMPDIR" 'Google refuses.'
+  }
+  [[ "$(inside permanent)" == 'do not retry'* ]]
   [[ "$(inside advise 404 not_found)" == *'whether url is that of the desk'* ]]
   [[ "$(inside advise 000 '' 60)" == *certificate* ]]
   [[ "$(inside advise 000 '' 127)" == 'install curl'* ]]

@@ -12,6 +12,13 @@ use() {
   printf '%s' host-secret-0123456789 >"$BATS_TEST_TMPDIR/secret"
 }
 
+# A curl that writes this answer where it is told to, with status 200.
+stub_desk() {
+  printf '%s' "$1" >"$BATS_TEST_TMPDIR/says"
+  stub curl 'printf "%s\n" "$@" >"$0.calls"; cat >"$0.input"
+    while [ "$1" != --output ]; do shift; done; cat "${0%/bin/curl}/says" >"$2"; printf 200'
+}
+
 expect_not_given_back() {
   run inside keydesk_give_back "$USE"
   [ "$output" = 'staging-config: not given back (its files were changed); left to the webhook' ]
@@ -20,7 +27,7 @@ expect_not_given_back() {
 
 @test "a token goes to the url beside it, on curl's standard input" {
   use
-  stub curl 'printf "%s\n" "$@" >"$0.calls"; cat >"$0.input"; printf 200'
+  stub_desk '{"request_id":"1-2"}'
   run inside keydesk_give_back "$USE"
   [ "$output" = 'staging-config: given back' ]
   [ "$(cat "$BATS_TEST_TMPDIR/bin/curl.input")" = ya29.0123456789abcdef ]
@@ -64,7 +71,7 @@ expect_not_given_back() {
 }
 
 @test "nothing that lies there already is written to" {
-  stub curl 'cat >/dev/null; printf 200'
+  stub_desk '{"request_id":"1-2"}'
   use
   mkdir "$BATS_TEST_TMPDIR/precious"
   ln -s "$BATS_TEST_TMPDIR/secret" "$USE/staging-config.access-token.said"
@@ -73,4 +80,31 @@ expect_not_given_back() {
   [ "$output" = 'staging-config: given back' ]
   [ "$(cat "$BATS_TEST_TMPDIR/secret")" = host-secret-0123456789 ]
   [ -z "$(ls "$BATS_TEST_TMPDIR/precious")" ]
+}
+
+@test "given back is said only when the desk says so in its own words" {
+  local text
+  use
+  for text in '{"request_id":"1-2"}' '{"request_id":"1-2","revocation":"immediate"}' '{"revocation":"propagating","request_id":"1-2"}'; do
+    stub_desk "$text"
+    run inside keydesk_give_back "$USE"
+    [ "$output" = 'staging-config: given back' ]
+  done
+  for text in '' '{}' '<html>given back</html>' '{"active":false}' '{"request_id":""}' '{"request_id":"1-2"' '{"request_id":"1-2","revocation":"none"}' \
+    '{"request_id":"1-2","revocation":""}' '{"request_id":"1-2","revocation":null}' '{"request_id":null}' '{"request_id":"1-2","request_id":"1-2"}' \
+    '{"request_id":"1-2","error":"invalid_request"}'; do
+    stub_desk "$text"
+    run inside keydesk_give_back "$USE"
+    [ "$output" = 'staging-config: not given back (200, but not in the words of a desk); left to the webhook' ]
+  done
+}
+
+@test "a token that works on is told with the time that it has" {
+  use
+  stub_desk '{"request_id":"1-2","revocation":"expiry","expires_in":899}'
+  run inside keydesk_give_back "$USE"
+  [ "$output" = 'staging-config: not renewed any more; the token itself works for another 899 s' ]
+  stub_desk '{"request_id":"1-2","revocation":"expiry","expires_in":"soon"}'
+  run inside keydesk_give_back "$USE"
+  [ "$output" = 'staging-config: not renewed any more; the token itself works until it expires' ]
 }

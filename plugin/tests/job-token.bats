@@ -62,7 +62,7 @@ STUB
   lay_out x pipeline_id
   run ask
   answered
-  [ "$output" = '{"version":1,"success":false,"code":"KEYDESK_NO_JOB_TOKEN","message":"buildkite-agent oidc request-token failed, as it does once the job has ended: fatal: \"422\" C:\\temp tab second [31mline"}' ]
+  [ "$output" = '{"version":1,"success":false,"token_type":"urn:ietf:params:oauth:token-type:jwt","code":"KEYDESK_NO_JOB_TOKEN","message":"buildkite-agent oidc request-token failed, as it does once the job has ended: fatal: \"422\" C:\\temp tab second [31mline"}' ]
 }
 
 @test "a failure without words, and one with too many" {

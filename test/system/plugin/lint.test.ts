@@ -2,7 +2,8 @@
 // that its schema, its code and its README speak of the same keys.
 
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -11,6 +12,7 @@ import * as z from 'zod';
 import { parsePipeline } from '../../../sandbox/buildkite/pipeline.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { PLUGIN } from './a-step.ts';
+import { busybox, busyboxTools } from './busybox.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const filesIn = (folder: string) =>
@@ -46,37 +48,79 @@ describe('the shell of the plugin', () => {
     expect(ran).toMatchObject({ stdout: '', stderr: '' });
   });
 
-  it('passes its own tests', async () => {
+  async function runItsTests(path: string) {
     const bats = join(ROOT, 'node_modules/bats/bin/bats');
     const ran = await promisify(execFile)('bash', [bats, 'tests'], {
       cwd: PLUGIN,
-      env: { PATH: process.env.PATH, HOME: '/nonexistent' },
+      env: { PATH: path, HOME: '/nonexistent' },
     }).catch((error) => error);
     expect(ran.stdout).not.toMatch(/^not ok/m);
     const [, planned] = /^1\.\.([0-9]+)$/m.exec(ran.stdout) ?? [];
     expect(ran.stdout.match(/^ok /gm)).toHaveLength(Number(planned));
+  }
+
+  it('passes its own tests', () => runItsTests(process.env.PATH ?? ''));
+
+  it.skipIf(busybox.missing)(busybox.title('passes its own tests with the tools of busybox'), async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keydesk-lint-'));
+    await runItsTests(`${busyboxTools(folder)}:${process.env.PATH}`).finally(() =>
+      rmSync(folder, { recursive: true, force: true }),
+    );
   });
 
+  const linesWith = (pattern: RegExp) =>
+    code.split('\n').filter((line) => !line.trim().startsWith('#') && pattern.test(line));
+
+  // Each with a line that has it, so that none of them looks for nothing.
   it.each([
-    ['associative arrays', /\b(declare|local|typeset) -[a-zA-Z]*[An]/],
-    ['mapfile', /\b(mapfile|readarray|coproc)\b/],
-    ['changes of case', /\$\{[A-Za-z_]+(\[[^\]]*\])?(,,?|\^\^?)\}/],
-    ['transformations', /\$\{[^}]*@[A-Za-z]\}/],
-    ['negative subscripts', /\[-[0-9]/],
-    ['&>> and |&', /&>>|\|&/],
-    ['tests whether a variable is set', /\[\[? [^\]]*-v [A-Za-z]/],
-    ['falling through cases', /;;&|;&/],
-    ['clocks of newer shells', /EPOCH|%\([^)]*\)T/],
-    ['descriptors the shell chooses', /\{[a-z]+\}[<>]/],
-    ['process substitution, which POSIX mode lacks', /[<>]\(/],
-    ['here-strings, which may write a secret to disk', /<<</],
+    ['associative arrays', /\b(declare|local|typeset) -[a-zA-Z]*[An]/, 'local -A seen=()'],
+    ['variables declared as global', /\b(declare|typeset) -[a-zA-Z]*g/, 'declare -g found=1'],
+    ['options of a function', /\blocal -( |$)/, 'local -'],
+    ['mapfile', /\b(mapfile|readarray|coproc)\b/, 'mapfile -t lines'],
+    ['changes of case', /\$\{[A-Za-z_]+(\[[^\]]*\])?(,,?|\^\^?)[^}]*\}/, `name="\${name,,}"`],
+    ['transformations', /\$\{[^}]*@[A-Za-z]\}/, `echo "\${name@Q}"`],
+    ['negative subscripts', /\[-[0-9]/, `echo "\${list[-1]}"`],
+    ['negative lengths', /\$\{[A-Za-z_]+:[^}:]*: *-[0-9]/, `echo "\${name:0:-1}"`],
+    ['printf into an element', /\bprintf -v [A-Za-z_]+\[/, 'printf -v list[0] %s x'],
+    ['&>> and |&', /&>>|\|&/, 'run |& cat'],
+    ['tests whether a variable is set', /\[\[? [^\]]*-v [A-Za-z]/, '[[ -v name ]]'],
+    ['falling through cases', /;;&|;&/, 'x) echo ;;&'],
+    ['clocks of newer shells', /EPOCH|%\([^)]*\)T|\bBASHPID\b|\bSRANDOM\b/, 'echo "$EPOCHSECONDS"'],
+    ['options of newer shells', /\b(globstar|lastpipe|inherit_errexit|localvar_inherit)\b/, 'shopt -s lastpipe'],
+    ['waiting for one of several', /\bwait -[a-z]/, 'wait -n'],
+    ['reading of newer shells', /\bread -[a-z]*[Ni]/, 'read -N 4 name'],
+    ['descriptors the shell chooses', /\{[a-z]+\}[<>]/, 'exec {out}>file'],
+    ['process substitution, which POSIX mode lacks', /[<>]\(/, 'cat <(run)'],
+    ['here-strings, which may write a secret to disk', /<<</, 'cat <<<"$name"'],
     [
       'bounds that a BSD regular expression cannot count to',
       /\{[0-9]*,?(25[6-9]|2[6-9][0-9]|[3-9][0-9]{2}|[0-9]{4,})\}/,
+      'x{1,300}',
     ],
-    ['eval', /\beval\b/],
-  ])('does without %s, as bash 3.2 must', (_, newer) => {
-    expect(code.split('\n').filter((line) => !line.trim().startsWith('#') && newer.test(line))).toEqual([]);
+    ['eval', /\beval\b/, 'eval "$line"'],
+  ])('does without %s, as bash 3.2 must', (_, newer, sample) => {
+    expect(sample).toMatch(newer);
+    expect(linesWith(newer)).toEqual([]);
+  });
+
+  it.each([
+    ['classes in tr', /\btr [^|]*\[:/, "tr -c '[:print:]' ' '"],
+    ['options of sed', /\bsed -[a-zA-Z]*[rEiz]/, "sed -E 's/a+/b/'"],
+    ['alternatives and repetition in sed', /\bsed '[^']*\\[|+?]/, "sed 's/a\\+/b/'"],
+    ['options of grep', /\bgrep -[a-zA-Z]*[PozZ]/, 'grep -oP x'],
+    ['paths of GNU', /\breadlink -|\brealpath\b/, 'readlink -f x'],
+    ['stat and date, of which there are two kinds', /\b(stat|date) -/, 'stat -c %u x'],
+    [
+      'long options of the basic tools',
+      /\b(cat|cp|cut|head|mkdir|mv|rm|sed|sort|tail|tr|mktemp) [^|]*--[a-z]/,
+      'rm --force x',
+    ],
+    ['temporary folders without a name', /\bmktemp (?!-d "[^"]*XXXXXX")/, 'mktemp -d'],
+    ['copies of trees', /\bcp -/, 'cp -a x y'],
+    ['xargs and find', /\b(xargs|find) /, 'find x -delete'],
+  ])('does without %s, which busybox, BSD and GNU do differently', (_, theirs, sample) => {
+    expect(sample).toMatch(theirs);
+    expect(linesWith(theirs)).toEqual([]);
   });
 
   it('expands no array that may be empty without a guard, as bash 3.2 must under set -u', () => {

@@ -189,6 +189,23 @@ describe('a desk that is busy or unwell is asked again', () => {
     });
   });
 
+  it('but not when the failure is permanent: that is told at once, with what to do', async () => {
+    front.instead = () => ({
+      status: 503,
+      headers: { 'retry-after': '1', 'x-request-id': 'of-the-desk' },
+      body: '{"error":"temporarily_unavailable","request_id":"of-the-desk","error_description":"Google refuses to sign: the API \\"IAM\\" is off. Stop; tell #platform.","permanent":true,"retry_after":300}',
+    });
+    const { exitCode, output } = await runAStep(desk, { uses: [{ url: front.url }] });
+    expect(exitCode).toBe(1);
+    expect(front.seen).toEqual(['POST /token/staging-config']);
+    expect(output).toContain('did not hand out staging-config (503 temporarily_unavailable).');
+    expect(told(output)).toEqual({
+      says: 'Google refuses to sign: the API "IAM" is off. Stop; tell #platform.',
+      requestId: 'of-the-desk',
+      toDo: expect.stringMatching(/^do not retry/),
+    });
+  });
+
   it('and with timeout: 0 never', async () => {
     front.instead = () => ({ status: 503 });
     expect((await runAStep(desk, { uses: [{ url: front.url, timeout: 0 }] })).exitCode).toBe(1);
