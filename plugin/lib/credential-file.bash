@@ -3,10 +3,21 @@
 # the private folder see to that.
 # Source: google-auth-library, baseexternalclient, identitypoolclient and pluggable-auth-client.
 
-# keydesk_write_job_token_source FOLDER: what the files of this use of the plugin name as their source of job tokens.
+# keydesk_write_credential_files FOLDER PLACE: writes into FOLDER, which will be found at PLACE, what this use of the
+# plugin names in variables, and their source of job tokens.
+keydesk_write_credential_files() {
+  local number
+  keydesk_write_job_token_source "$1" || return 1
+  for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
+    if [[ -n "${KEYDESK_FILES[number]}" ]]; then
+      keydesk_write_credential_file "$1" "$2" "${KEYDESK_NAMES[number]}" || return 1
+    fi
+  done
+}
+
+# keydesk_write_job_token_source FOLDER: the job token that keydesk_hand_over has, or the script that asks for one.
 keydesk_write_job_token_source() {
   if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
-    keydesk_fresh_job_token && keydesk_redact 'the job token' "$KEYDESK_JOB_TOKEN" || return 1
     # Without a newline: the libraries send the file's content as it is.
     printf '%s' "$KEYDESK_JOB_TOKEN" >"$1/job-token"
     return

@@ -2,7 +2,7 @@
 # agent's shell is to export. What it had before something failed goes back at once.
 
 # keydesk_hand_over HOOK: prints on its standard output what to export, `VARIABLE=VALUE` or `VARIABLE<FILE WITH THE
-# VALUE` a line. None of it holds white space.
+# VALUE` a line, and `VARIABLE` for what is to be unset. None of it holds white space.
 keydesk_hand_over() {
   local number
   if ! keydesk_read_configuration; then
@@ -21,7 +21,7 @@ keydesk_hand_over() {
   fi
   KEYDESK_STEP_FOLDER="$REPLY"
   KEYDESK_USE_FOLDER="$KEYDESK_STEP_FOLDER/private/none"
-  KEYDESK_MOUNTED_FOLDER="$KEYDESK_STEP_FOLDER/mounted/none"
+  KEYDESK_FILES_NAME=none
   trap 'keydesk_undo; exit 143' TERM INT HUP
   if ! keydesk_obtain_all; then
     keydesk_undo
@@ -30,12 +30,13 @@ keydesk_hand_over() {
   # From here on it is the step's. Were this to end now, the agent would not learn of what there is to give back.
   trap '' TERM INT HUP
   printf '%s\n' "KEYDESK_DIR=$KEYDESK_STEP_FOLDER"
-  # Which the docker plugins mount with `propagate-gcp-auth-tokens`. Another plugin's is left alone.
-  if [[ -z "${BUILDKITE_OIDC_TMPDIR-}" ]]; then
+  # Which the docker plugins mount with `propagate-gcp-auth-tokens`. Another plugin's is left alone. An executable is of
+  # no use in a container: there is no agent in it.
+  if [[ "$KEYDESK_JOB_TOKEN_AS" == file && -z "${BUILDKITE_OIDC_TMPDIR-}" ]]; then
     printf '%s\n' "BUILDKITE_OIDC_TMPDIR=$KEYDESK_STEP_FOLDER/mounted"
   fi
-  if [[ "$KEYDESK_JOB_TOKEN_AS" == executable ]] && keydesk_wants_files; then
-    printf '%s\n' GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1
+  if keydesk_wants_files; then
+    keydesk_allow_executables
   fi
   for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
     keydesk_hand_one_over "${KEYDESK_NAMES[number]}" "${KEYDESK_FILES[number]}" "${KEYDESK_TOKENS[number]}"
@@ -57,19 +58,42 @@ keydesk_obtain_all() {
   fi
 }
 
-# Lays out for client libraries what they read. It is written where nobody else writes, then moved, under a name that
-# nobody can have made a link of: a container of an earlier hook may be at work in the mounted folder already.
+# Lays out for client libraries what they read: for the host where no container writes, and with `job-token: file` a
+# copy of its own for containers. It is written where nobody else writes, then moved, under a name that nobody can have
+# made a link of: a container of an earlier hook may be at work in the mounted folder already.
 keydesk_lay_out_files() {
-  local number folder
-  folder="$(mktemp -d "$KEYDESK_USE_FOLDER/XXXXXXXXXX")" || return 1
-  KEYDESK_MOUNTED_FOLDER="$KEYDESK_STEP_FOLDER/mounted/${folder##*/}"
-  keydesk_write_job_token_source "$folder" || return 1
-  for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
-    if [[ -n "${KEYDESK_FILES[number]}" ]]; then
-      keydesk_write_credential_file "$folder" "$KEYDESK_MOUNTED_FOLDER" "${KEYDESK_NAMES[number]}" || return 1
+  local folder part
+  folder="$(mktemp -d "$KEYDESK_USE_FOLDER/XXXXXXXXXX")" && rmdir "$folder" || return 1
+  KEYDESK_FILES_NAME="${folder##*/}"
+  if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
+    keydesk_fresh_job_token && keydesk_redact 'the job token' "$KEYDESK_JOB_TOKEN" || return 1
+  fi
+  for part in host mounted; do
+    if [[ "$part" == mounted && "$KEYDESK_JOB_TOKEN_AS" != file ]]; then
+      continue
     fi
+    mkdir "$folder" &&
+      keydesk_write_credential_files "$folder" "$KEYDESK_STEP_FOLDER/$part/$KEYDESK_FILES_NAME" &&
+      mv -- "$folder" "$KEYDESK_STEP_FOLDER/$part/" || return 1
   done
-  mv -- "$folder" "$KEYDESK_STEP_FOLDER/mounted/"
+}
+
+# Says whether Google's libraries may run what a credential file names: only while no variable of the step names a file
+# that a container can write. A step that has files of both kinds gets it back when its command has ended.
+keydesk_allow_executables() {
+  local allowed="$KEYDESK_STEP_FOLDER/private/executables" mounted="$KEYDESK_STEP_FOLDER/private/mounted"
+  if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
+    printf 1 >"$mounted"
+    # One that the job had before is not the plugin's to take away.
+    if [[ -f "$allowed" ]]; then
+      printf '%s\n' GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES
+    fi
+  elif [[ -f "$allowed" || "${GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES-}" != 1 ]]; then
+    printf 1 >"$allowed"
+    if [[ ! -f "$mounted" ]]; then
+      printf '%s\n' GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1
+    fi
+  fi
 }
 
 keydesk_wants_files() {
@@ -97,8 +121,12 @@ keydesk_find_token() {
 
 # keydesk_hand_one_over NAME FILE-VARIABLE TOKEN-VARIABLE
 keydesk_hand_one_over() {
+  local part=host
+  if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
+    part=mounted
+  fi
   if [[ -n "$2" ]]; then
-    printf '%s\n' "$2=$KEYDESK_MOUNTED_FOLDER/$1.json"
+    printf '%s\n' "$2=$KEYDESK_STEP_FOLDER/$part/$KEYDESK_FILES_NAME/$1.json"
   fi
   if [[ -n "$3" ]]; then
     keydesk_find_token "$1"
@@ -112,7 +140,8 @@ keydesk_undo() {
   trap '' TERM INT HUP
   keydesk_give_back "$KEYDESK_USE_FOLDER"
   if [[ "$KEYDESK_STEP_FOLDER" == "${KEYDESK_DIR-}" ]]; then
-    rm -rf -- "$KEYDESK_USE_FOLDER" "$KEYDESK_MOUNTED_FOLDER"
+    rm -rf -- "$KEYDESK_USE_FOLDER" "$KEYDESK_STEP_FOLDER/host/$KEYDESK_FILES_NAME" \
+      "$KEYDESK_STEP_FOLDER/mounted/$KEYDESK_FILES_NAME"
   else
     keydesk_remove_folder "$KEYDESK_STEP_FOLDER"
   fi

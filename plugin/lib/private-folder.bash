@@ -4,10 +4,11 @@
 #
 #   made-by-keydesk   the job's id
 #   private/1, 2...   for each use of the plugin: the desk's url, access tokens, answers
-#   mounted/...       for each use: what Google's client libraries read, and nothing else
+#   host/...          for each use: what Google's client libraries on the host read
+#   mounted/...       for each use with `job-token: file`: a copy of that for containers, and nothing else
 #
-# The docker plugins mount the last one, for writing too. What is in there is whatever a container made of it: nothing
-# in it is read again or written to, it is only removed.
+# The docker plugins mount `mounted`, for writing too. What is in there is whatever a container made of it: nothing in it
+# is read again or written to, it is only removed. No other part is ever mounted.
 
 # No white space and no quotes: Python's library splits the command in a credential file at white space. No colon:
 # docker splits `--volume` at it.
@@ -26,7 +27,7 @@ keydesk_make_folder() {
     if [[ "$base" =~ $KEYDESK_CLEAN_PATH && -d "$base" ]] &&
       REPLY="$(mktemp -d "$base/keydesk-XXXXXXXXXX" 2>/dev/null)" &&
       printf '%s' "${BUILDKITE_JOB_ID-}" >"$REPLY/made-by-keydesk" &&
-      mkdir "$REPLY/private" "$REPLY/mounted"; then
+      mkdir "$REPLY/private" "$REPLY/host" "$REPLY/mounted"; then
       return 0
     fi
   done
@@ -40,11 +41,14 @@ keydesk_is_own() {
 
 # Whether the plugin made a folder, for this job, as this user.
 keydesk_is_own_folder() {
+  keydesk_is_folder "$1" && [[ "$(cat "$1/made-by-keydesk")" == "${BUILDKITE_JOB_ID-}" ]]
+}
+
+# Whether the plugin made a folder, for whatever job, as this user.
+keydesk_is_folder() {
   local mark="$1/made-by-keydesk"
   [[ "$1" =~ $KEYDESK_CLEAN_PATH && "$1" =~ $KEYDESK_OWN_PATH ]] || return 1
-  [[ -d "$1" && -f "$mark" ]] || return 1
-  keydesk_is_own "$1" && keydesk_is_own "$mark" || return 1
-  [[ "$(cat "$mark")" == "${BUILDKITE_JOB_ID-}" ]]
+  [[ -d "$1" && -f "$mark" ]] && keydesk_is_own "$1" && keydesk_is_own "$mark"
 }
 
 # Sets KEYDESK_FOLDERS[] to every folder that the plugin made for this job: the one the agent knows of, and any that a
@@ -65,13 +69,23 @@ keydesk_find_folders() {
 # Removes the step's folder with all that is in it.
 keydesk_remove_folder() {
   keydesk_is_own_folder "$1" || return 0
-  rm -rf -- "$1" 2>/dev/null || keydesk_say "Not everything in $1 could be removed: see who owns what is left there."
+  keydesk_remove_tree "$1"
+}
+
+# Follows no link. Secrets go first, since what a container left in `mounted` may take longer than there is time. The mark
+# goes after that, since by it the rest is found again.
+keydesk_remove_tree() {
+  rm -rf -- "$1/private" "$1/host" 2>/dev/null
+  rm -rf -- "$1/mounted" 2>/dev/null
+  if ! rm -rf -- "$1" 2>/dev/null; then
+    keydesk_say "Not everything in $1 could be removed: see who owns what is left there."
+  fi
 }
 
 # Sets REPLY to a new folder for one use of the plugin, in the private part of the step's.
 keydesk_make_use_folder() {
   local part number=1
-  for part in "$1/private" "$1/mounted"; do
+  for part in "$1/private" "$1/host" "$1/mounted"; do
     if [[ ! -d "$part" ]] || ! keydesk_is_own "$part"; then
       keydesk_complain "Keydesk: $part is not as the plugin made it." \
         '  What to do: see what between two uses of the plugin changes KEYDESK_DIR or what is in it.'

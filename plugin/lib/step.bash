@@ -1,5 +1,5 @@
 # What the hooks call, in the agent's own shell, whose options and variables stay as they were, except for what is
-# exported. The work is done in subshells; the one that hands over says on its standard output what to export. What
+# exported or unset. The work is done in subshells; the one that hands over says on its standard output what to export. What
 # runs in the agent's own shell has no variables but KEYDESK_'s, since any other may be one that the step is to have.
 
 # keydesk_at HOOK: hands the step its credentials, if it wants them at this hook.
@@ -25,6 +25,37 @@ keydesk_at() {
     set -x
   fi
   return "$KEYDESK_EXIT"
+}
+
+# keydesk_at_post_command: from here on no variable of the job names a file that a container can write. Each variable that
+# names the mounted folder names the copy for the host in its place, which no container ever saw. Nothing is read from the
+# mounted folder. Other variables stay as they are, also those that some other hook has changed since.
+keydesk_at_post_command() {
+  local KEYDESK_NAME KEYDESK_MOUNTED KEYDESK_HOST KEYDESK_TRACING='' IFS=$' \t\n'
+  if [[ ! "${KEYDESK_DIR-}" =~ ^(/[A-Za-z0-9._+@-]+)*/keydesk-[A-Za-z0-9]{10}$ ]]; then
+    return 0
+  fi
+  if [[ "$-" == *x* ]]; then
+    KEYDESK_TRACING=yes
+  fi
+  { set +x; } 2>/dev/null
+  KEYDESK_MOUNTED="$KEYDESK_DIR/mounted"
+  KEYDESK_HOST="$KEYDESK_DIR/host"
+  if [[ "${BUILDKITE_OIDC_TMPDIR-}" == "$KEYDESK_MOUNTED" ]]; then
+    unset -v BUILDKITE_OIDC_TMPDIR
+  fi
+  for KEYDESK_NAME in $(compgen -e); do
+    if [[ "$KEYDESK_NAME" != KEYDESK_MOUNTED && "${!KEYDESK_NAME-}" == *"$KEYDESK_MOUNTED"* ]]; then
+      export "$KEYDESK_NAME=${!KEYDESK_NAME//$KEYDESK_MOUNTED/$KEYDESK_HOST}"
+    fi
+  done
+  if [[ -f "$KEYDESK_DIR/private/executables" ]]; then
+    export GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1
+  fi
+  if [[ -n "$KEYDESK_TRACING" ]]; then
+    set -x
+  fi
+  return 0
 }
 
 # keydesk_at_exit: gives everything back that the step holds, and removes what is left of it.
@@ -73,6 +104,8 @@ keydesk_export() {
   for KEYDESK_LINE in $1; do
     if [[ "$KEYDESK_LINE" =~ ^[A-Za-z0-9_]+= ]]; then
       export "${KEYDESK_LINE?}"
+    elif [[ "$KEYDESK_LINE" != *'<'* ]]; then
+      unset -v "$KEYDESK_LINE"
     else
       export "${KEYDESK_LINE%%<*}=$(cat "${KEYDESK_LINE#*<}")"
     fi

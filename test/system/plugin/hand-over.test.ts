@@ -52,11 +52,9 @@ describe('the plugin hands a step', () => {
         executable: { command: `/bin/sh ${folderOf(kept('path'))}/job-token`, timeout_millis: 30_000 },
       },
     });
-    expect(kept('path')).toMatch(/\/keydesk-\w{10}\/mounted\/\w{10}\/staging-config\.json$/);
-    expect(environment).toMatchObject({
-      GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: '1',
-      BUILDKITE_OIDC_TMPDIR: `${environment.KEYDESK_DIR}/mounted`,
-    });
+    expect(kept('path')).toMatch(/\/keydesk-\w{10}\/host\/\w{10}\/staging-config\.json$/);
+    expect(environment.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES).toBe('1');
+    expect(environment).not.toHaveProperty('BUILDKITE_OIDC_TMPDIR');
   });
 
   it('a bare token that Firestore takes, and says nothing of it in the log', async () => {
@@ -130,7 +128,7 @@ describe('the plugin hands a step', () => {
     const [first, second] = [environment.GOOGLE_APPLICATION_CREDENTIALS, environment.EXPORT_FILE].map(String);
     expect(second).toMatch(/\/staging-export\.json$/);
     expect(folderOf(String(second))).not.toBe(folderOf(String(first)));
-    for (const path of [first, second]) expect(path?.startsWith(`${environment.BUILDKITE_OIDC_TMPDIR}/`)).toBe(true);
+    for (const path of [first, second]) expect(path?.startsWith(`${environment.KEYDESK_DIR}/host/`)).toBe(true);
     expect(output.match(/given back|not renewed any more/g)).toHaveLength(2);
     expect(leftBehind).toEqual([]);
   });
@@ -145,6 +143,7 @@ describe('the plugin hands a step', () => {
       'plugin keydesk environment hook',
       'plugin keydesk pre-command hook',
       'commands',
+      'plugin keydesk post-command hook',
       'plugin keydesk pre-exit hook',
     ]);
     const [, atEnvironment = '', atPreCommand = ''] = output.split('~~~ Running');
@@ -163,8 +162,13 @@ describe('the plugin hands a step', () => {
   });
 
   it('leaves another plugin’s BUILDKITE_OIDC_TMPDIR alone', async () => {
-    const { environment } = await runAStep(desk, { environment: { BUILDKITE_OIDC_TMPDIR: '/tmp/of-another' } });
-    expect(environment.BUILDKITE_OIDC_TMPDIR).toBe('/tmp/of-another');
+    for (const use of [{}, { 'job-token': 'file' }]) {
+      const { environment } = await runAStep(desk, {
+        uses: [use],
+        environment: { BUILDKITE_OIDC_TMPDIR: '/tmp/of-another' },
+      });
+      expect(environment.BUILDKITE_OIDC_TMPDIR).toBe('/tmp/of-another');
+    }
   });
 });
 
@@ -190,7 +194,7 @@ describe('a step that outlives its tokens', () => {
 
   it('is told why when its job token was a file', async () => {
     const later = join(folder, 'much-later');
-    const command = `cat "$GOOGLE_APPLICATION_CREDENTIALS"; ${USE_CREDENTIALS} '${later}'`;
+    const command = `${keep('GOOGLE_APPLICATION_CREDENTIALS', 'at')} cat "$GOOGLE_APPLICATION_CREDENTIALS"; ${USE_CREDENTIALS} '${later}'`;
     const uses = [{ 'job-token': 'file', lifetime: 60 }];
     const running = startAStep(desk, { command, uses });
     await running.saw('sha256 ');
@@ -198,7 +202,7 @@ describe('a step that outlives its tokens', () => {
     writeFileSync(later, '');
     const ran = await running.finished;
     desk.clock.reset();
-    const at = folderOf(String(ran.environment.GOOGLE_APPLICATION_CREDENTIALS));
+    const at = folderOf(kept('at'));
     expect(ran.output).toContain(`"credential_source": { "file": "${at}/job-token" }`);
     expect(ran.environment).not.toHaveProperty('GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES');
     expect(sha256sOf(ran.output)).toHaveLength(1);

@@ -32,6 +32,7 @@ describe('the shell of the plugin', () => {
         'plugin/bin/job-token',
         'plugin/hooks/environment',
         'plugin/hooks/pre-command',
+        'plugin/hooks/post-command',
         'plugin/hooks/pre-exit',
         'plugin/lib/step.bash',
         'plugin/tests/job-token.bats',

@@ -1,0 +1,71 @@
+// The plugin with the tools of busybox: all that it says is true and can be read.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { grantEvents, runAStep, USE_CREDENTIALS } from './a-step.ts';
+import { busybox, busyboxTools } from './busybox.ts';
+
+describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of busybox'), () => {
+  let desk: InProcessDesk;
+  let folder: string;
+  let path: string[];
+  beforeAll(async () => {
+    desk = await openInProcessDesk();
+    folder = mkdtempSync(join(tmpdir(), 'keydesk-busybox-'));
+    path = [busyboxTools(folder)];
+  });
+  afterAll(async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await desk.close();
+  });
+
+  it('does not say of a token that works on that it was given back', async () => {
+    const credentials = ['staging-config', { name: 'staging-export', token: 'EXPORT' }];
+    const { exitCode, output, leftBehind, job } = await runAStep(desk, {
+      path,
+      command: USE_CREDENTIALS,
+      uses: [{ credentials }],
+    });
+    expect(exitCode).toBe(0);
+    expect(output).toMatch(/^sha256 [0-9a-f]{64}$/m);
+    expect(output).toMatch(
+      /^staging-export: not renewed any more; the token itself works for another (59[0-9]|600) s$/m,
+    );
+    expect(output).toContain('\nstaging-config: given back\n');
+    expect(grantEvents(desk, job)).toContain('grant.renewal_ended staging-export');
+    expect(leftBehind).toEqual([]);
+  });
+
+  it('tells a refusal with its words, its reason and what to do about that', async () => {
+    const { exitCode, output } = await runAStep(desk, { path, uses: [{ credentials: 'production-config' }] });
+    expect(exitCode).toBe(1);
+    expect(output).toContain(`Keydesk: ${desk.tokenUrl} did not hand out production-config (400 invalid_target).`);
+    expect(output).toMatch(/^ {2}It says: [A-Z][A-Za-z .]{20,}$/m);
+    expect(output).toMatch(/^ {2}Request id: [0-9a-f-]{36}$/m);
+    expect(output).toMatch(/^ {2}What to do: check the name of the credential/m);
+  });
+
+  it('tells what the agent says when there is no job token, in the hook and in the executable', async () => {
+    const environment = { BUILDKITE_AGENT_ACCESS_TOKEN: 'bkaj_of-another-job' };
+    expect((await runAStep(desk, { path, environment })).output).toContain('401 Invalid access token');
+    const command = `BUILDKITE_AGENT_ACCESS_TOKEN=bkaj_of-another-job busybox sh "\${GOOGLE_APPLICATION_CREDENTIALS%/*}/job-token"`;
+    const { output } = await runAStep(desk, { path, command });
+    expect(output).toMatch(
+      /^\{"version":1,"success":false,"token_type":"[a-z:-]+","code":"KEYDESK_NO_JOB_TOKEN","message":".*401 Invalid access token"\}$/m,
+    );
+  });
+
+  it('points the host away from what a container can write, and removes it', async () => {
+    const { exitCode, environment, leftBehind } = await runAStep(desk, {
+      path,
+      uses: [{ 'job-token': 'file' }],
+      command: `${USE_CREDENTIALS}; mkdir -p "$BUILDKITE_OIDC_TMPDIR/a/b"; ln -s / "$BUILDKITE_OIDC_TMPDIR/a/b/root"`,
+    });
+    expect(exitCode).toBe(0);
+    expect(environment.GOOGLE_APPLICATION_CREDENTIALS).toMatch(/\/host\/\w{10}\/staging-config\.json$/);
+    expect(leftBehind).toEqual([]);
+  });
+});
