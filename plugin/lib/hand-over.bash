@@ -15,6 +15,7 @@ keydesk_hand_over() {
     return 0
   fi
   keydesk_say "~~~ :key: Keydesk: asking $KEYDESK_URL"
+  keydesk_remove_dead_folders
   if ! keydesk_make_folder; then
     keydesk_complain 'Keydesk: there is no place for its files: TMPDIR and /tmp are both unfit.'
     return 1
@@ -37,6 +38,7 @@ keydesk_hand_over() {
   fi
   if keydesk_wants_files; then
     keydesk_allow_executables
+    keydesk_hand_over_client_folders
   fi
   for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
     keydesk_hand_one_over "${KEYDESK_NAMES[number]}" "${KEYDESK_FILES[number]}" "${KEYDESK_TOKENS[number]}"
@@ -55,6 +57,7 @@ keydesk_obtain_all() {
   done
   if keydesk_wants_files; then
     keydesk_lay_out_files || return 1
+    keydesk_make_client_folders || return 1
   fi
 }
 

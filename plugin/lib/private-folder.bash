@@ -3,9 +3,11 @@
 # plugin did not make for this very job is nobody's business here: it is neither written to nor removed.
 #
 #   made-by-keydesk   the job's id
+#   process           the process of the agent that runs the job, and where that process is
 #   private/1, 2...   for each use of the plugin: the desk's url, access tokens, answers
 #   host/...          for each use: what Google's client libraries on the host read
 #   mounted/...       for each use with `job-token: file`: a copy of that for containers, and nothing else
+#   clients/...       what gcloud and gsutil keep
 #
 # The docker plugins mount `mounted`, for writing too. What is in there is whatever a container made of it: nothing in it
 # is read again or written to, it is only removed. No other part is ever mounted.
@@ -26,8 +28,9 @@ keydesk_make_folder() {
     base="${base%/}"
     if [[ "$base" =~ $KEYDESK_CLEAN_PATH && -d "$base" ]] &&
       REPLY="$(mktemp -d "$base/keydesk-XXXXXXXXXX" 2>/dev/null)" &&
+      printf '%s' "$PPID $(keydesk_where)" >"$REPLY/process" &&
       printf '%s' "${BUILDKITE_JOB_ID-}" >"$REPLY/made-by-keydesk" &&
-      mkdir "$REPLY/private" "$REPLY/host" "$REPLY/mounted"; then
+      mkdir "$REPLY/private" "$REPLY/host" "$REPLY/mounted" "$REPLY/clients"; then
       return 0
     fi
   done
@@ -49,6 +52,31 @@ keydesk_is_folder() {
   local mark="$1/made-by-keydesk"
   [[ "$1" =~ $KEYDESK_CLEAN_PATH && "$1" =~ $KEYDESK_OWN_PATH ]] || return 1
   [[ -d "$1" && -f "$mark" ]] && keydesk_is_own "$1" && keydesk_is_own "$mark"
+}
+
+# Where a process id means something: the machine and, on Linux, the namespace of its processes.
+keydesk_where() {
+  printf '%s %s' "$(uname -n)" "$(readlink /proc/self/ns/pid 2>/dev/null)"
+}
+
+# Removes what jobs left behind whose agent was killed: folders of this user, of other jobs, whose process is gone. One
+# whose process may be alive stays, such as that of another container. Looks at a hundred at most.
+keydesk_remove_dead_folders() {
+  local base="${TMPDIR:-/tmp}" folder process where looked=0
+  where="$(keydesk_where)"
+  for folder in "${base%/}"/keydesk-?????????? /tmp/keydesk-??????????; do
+    looked=$((looked + 1))
+    if ((looked > 100)); then
+      return
+    fi
+    if ! keydesk_is_folder "$folder" || keydesk_is_own_folder "$folder" || ! process="$(keydesk_read "$folder/process")"; then
+      continue
+    fi
+    if [[ "$process" == "${process%% *} $where" && "${process%% *}" =~ ^[1-9][0-9]{0,9}$ ]] &&
+      ! kill -0 "${process%% *}" 2>/dev/null; then
+      keydesk_remove_tree "$folder"
+    fi
+  done
 }
 
 # Sets KEYDESK_FOLDERS[] to every folder that the plugin made for this job: the one the agent knows of, and any that a
@@ -75,7 +103,7 @@ keydesk_remove_folder() {
 # Follows no link. Secrets go first, since what a container left in `mounted` may take longer than there is time. The mark
 # goes after that, since by it the rest is found again.
 keydesk_remove_tree() {
-  rm -rf -- "$1/private" "$1/host" 2>/dev/null
+  rm -rf -- "$1/private" "$1/host" "$1/clients" 2>/dev/null
   rm -rf -- "$1/mounted" 2>/dev/null
   if ! rm -rf -- "$1" 2>/dev/null; then
     keydesk_say "Not everything in $1 could be removed: see who owns what is left there."
@@ -85,7 +113,7 @@ keydesk_remove_tree() {
 # Sets REPLY to a new folder for one use of the plugin, in the private part of the step's.
 keydesk_make_use_folder() {
   local part number=1
-  for part in "$1/private" "$1/host" "$1/mounted"; do
+  for part in "$1/private" "$1/host" "$1/mounted" "$1/clients"; do
     if [[ ! -d "$part" ]] || ! keydesk_is_own "$part"; then
       keydesk_complain "Keydesk: $part is not as the plugin made it." \
         '  What to do: see what between two uses of the plugin changes KEYDESK_DIR or what is in it.'

@@ -92,6 +92,8 @@ keydesk_load() {
   . "$lib/desk.bash"
   # shellcheck source=credential-file.bash
   . "$lib/credential-file.bash"
+  # shellcheck source=client-folders.bash
+  . "$lib/client-folders.bash"
   # shellcheck source=give-back.bash
   . "$lib/give-back.bash"
   # shellcheck source=hand-over.bash

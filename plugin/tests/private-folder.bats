@@ -11,7 +11,7 @@ make() {
   run inside make
   [[ "$output" =~ ^"$BATS_TEST_TMPDIR"/keydesk-[A-Za-z0-9]{10}$ ]]
   [ -z "$(find "$output" -type d ! -perm 700)" ]
-  [ "$(find "$output" -perm 600 -type f | sort)" = "$output/made-by-keydesk" ]
+  [ "$(find "$output" -perm 600 -type f | sort)" = "$output/made-by-keydesk"$'\n'"$output/process" ]
   [ -z "$(find "$output" -type f ! -perm 600)" ]
   inside keydesk_is_own_folder "$output"
   KEYDESK_DIR="$output" run inside make
@@ -53,7 +53,7 @@ make() {
 @test "a part that is gone or has become a link is not written to" {
   local folder part
   mkdir "$BATS_TEST_TMPDIR/precious"
-  for part in private host mounted; do
+  for part in private host mounted clients; do
     folder="$(inside make)"
     rm -r "${folder:?}/$part"
     run inside keydesk_make_use_folder "$folder"
@@ -90,4 +90,61 @@ find_all() {
   [ "$(KEYDESK_DIR="$known" inside find_all)" = "$known"$'\n'"$lost" ]
   [ "$(TMPDIR="$TMPDIR/" inside find_all | wc -l | tr -d ' ')" -eq 2 ]
   [ -z "$(BUILDKITE_JOB_ID='' inside find_all)" ]
+}
+
+# The folder of another job, made by a process that has ended; with an argument, by that process.
+left_behind() {
+  local process="${1-}"
+  [ -n "$process" ] || process="$(sh -c 'echo $$')"
+  BUILDKITE_JOB_ID=of-a-dead-one inside make >"$BATS_TEST_TMPDIR/left"
+  LEFT="$(cat "$BATS_TEST_TMPDIR/left")"
+  printf '%s %s' "$process" "$(inside keydesk_where)" >"$LEFT/process"
+}
+
+@test "what a dead job left is removed, with a link in it that is not followed" {
+  left_behind
+  mkdir "$BATS_TEST_TMPDIR/precious" && echo precious >"$BATS_TEST_TMPDIR/precious/file"
+  ln -s "$BATS_TEST_TMPDIR/precious" "$LEFT/mounted/link"
+  rm -r "$LEFT/clients" && ln -s "$BATS_TEST_TMPDIR/precious" "$LEFT/clients"
+  inside keydesk_remove_dead_folders
+  [ ! -e "$LEFT" ]
+  [ "$(cat "$BATS_TEST_TMPDIR/precious/file")" = precious ]
+}
+
+@test "what may belong to a living job stays" {
+  local own
+  left_behind $$
+  inside keydesk_remove_dead_folders
+  [ -d "$LEFT/private" ]
+  # Of another machine, of another container, of an older version of the plugin, and of this very job.
+  local where
+  for where in 'elsewhere pid:[1]' "$(uname -n) pid:[1]" "$(uname -n)"; do
+    left_behind
+    printf '%s %s' "$(cut -d ' ' -f 1 "$LEFT/process")" "$where" >"$LEFT/process"
+    [ "$where" != "$(inside keydesk_where)" ] || continue
+    inside keydesk_remove_dead_folders
+    [ -d "$LEFT/private" ]
+  done
+  left_behind
+  rm "$LEFT/process"
+  inside keydesk_remove_dead_folders
+  [ -d "$LEFT/private" ]
+  left_behind
+  own="$LEFT"
+  printf '%s' "$BUILDKITE_JOB_ID" >"$own/made-by-keydesk"
+  inside keydesk_remove_dead_folders
+  [ -d "$own/private" ]
+}
+
+@test "what only looks like a folder of the plugin stays" {
+  left_behind
+  mv "$LEFT" "$BATS_TEST_TMPDIR/elsewhere"
+  ln -s "$BATS_TEST_TMPDIR/elsewhere" "$LEFT"
+  mkdir "$BATS_TEST_TMPDIR/keydesk-AAAAAAAAAA"
+  left_behind
+  rm "$LEFT/made-by-keydesk"
+  inside keydesk_remove_dead_folders
+  [ -d "$BATS_TEST_TMPDIR/elsewhere/private" ]
+  [ -d "$BATS_TEST_TMPDIR/keydesk-AAAAAAAAAA" ]
+  [ -d "$LEFT/private" ]
 }

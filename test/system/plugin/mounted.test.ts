@@ -159,7 +159,7 @@ describe('what a container does to everything it sees', () => {
     expect(exitCode).toBe(0);
     expectNothingOfTheContainer();
     expect(output).toMatch(/^upload sha256 [0-9a-f]{64}$/m);
-    for (const part of ['private', 'host'])
+    for (const part of ['private', 'host', 'clients'])
       expect(existsSync(join(String(environment.KEYDESK_DIR), part))).toBe(false);
   });
 

@@ -1,0 +1,42 @@
+# Where gcloud and gsutil keep what they were given. Both write access tokens into the home of the agent's user, where the
+# next job on that agent would find and use them. With this they write into the step's own folder, which is removed.
+# Source: gcloud topic configurations, on CLOUDSDK_CONFIG; boto/pyami/config.py and gslib/utils/boto_util.py of gsutil, on
+# BOTO_PATH, BOTO_CONFIG and the state_dir of [GSUtil].
+
+# Makes them. gcloud finds the settings and the logins that the agent's owner made, and none of the tokens it keeps.
+keydesk_make_client_folders() {
+  local folder="$KEYDESK_STEP_FOLDER/clients"
+  if [[ -f "$folder/boto-path" ]]; then
+    return 0
+  fi
+  mkdir -p "$folder/gcloud" "$folder/gsutil" || return 1
+  keydesk_copy_gcloud_settings "${CLOUDSDK_CONFIG:-${HOME-}/.config/gcloud}" "$folder/gcloud"
+  # What is read last wins. The first two are what is read when the job says nothing.
+  printf '[GSUtil]\nstate_dir = %s\n' "$folder/gsutil" >"$folder/boto" &&
+    printf '%s' "${BOTO_CONFIG:-${BOTO_PATH:-/etc/boto.cfg:~/.boto}}:$folder/boto" >"$folder/boto-path"
+}
+
+# keydesk_copy_gcloud_settings FROM TO: not access_tokens.db, in which gcloud keeps tokens, nor what is no file.
+keydesk_copy_gcloud_settings() {
+  local file name
+  for file in "$1"/{active_config,properties,credentials.db,application_default_credentials.json} \
+    "$1"/configurations/config_* "$1"/legacy_credentials/*/{adc.json,.boto}; do
+    name="${file#"$1/"}"
+    if [[ ! -f "$file" ]]; then
+      continue
+    fi
+    if ! mkdir -p "$(dirname "$2/$name")" || ! cat -- "$file" >"$2/$name"; then
+      keydesk_say "gcloud runs without $file: it cannot be copied."
+    fi
+  done
+}
+
+# What the step's variables are to say. A BOTO_CONFIG would hide BOTO_PATH.
+keydesk_hand_over_client_folders() {
+  local folder="$KEYDESK_STEP_FOLDER/clients"
+  printf '%s\n' "CLOUDSDK_CONFIG=$folder/gcloud" "BOTO_PATH<$folder/boto-path"
+  if [[ -n "${BOTO_CONFIG-}" ]]; then
+    printf '%s\n' BOTO_CONFIG
+  fi
+  keydesk_say 'gcloud, gsutil: keep their state in a folder of this job (CLOUDSDK_CONFIG, BOTO_PATH)'
+}
