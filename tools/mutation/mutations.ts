@@ -6,6 +6,7 @@ import { BOUNDARY } from './mutations/boundary.ts';
 import { COOLDOWN } from './mutations/cooldown.ts';
 import { ISSUANCE } from './mutations/issuance.ts';
 import { NARROWED } from './mutations/narrowed.ts';
+import { PLUGIN } from './mutations/plugin.ts';
 import { POOL } from './mutations/pool.ts';
 import { REVOCATION } from './mutations/revocation.ts';
 import { SECRETS } from './mutations/secrets.ts';
@@ -21,4 +22,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...SECRETS,
   ...NARROWED,
   ...BOUNDARY,
+  ...PLUGIN,
 ];

@@ -1,0 +1,109 @@
+// Guards of the Buildkite plugin: what a container or the next job on the agent could do, and what is said to people.
+
+import type { Mutation } from '../mutation.ts';
+
+const HAND_OVER = 'plugin/lib/hand-over.bash';
+
+const MOUNTED_TEST = 'test/system/plugin/mounted.test.ts';
+const CLIENT_FOLDERS_TEST = 'test/system/plugin/client-folders.test.ts';
+
+export const PLUGIN: readonly Mutation[] = [
+  {
+    id: 'host-reads-mounted-files',
+    breaks: 'verification',
+    means: 'After the command, variables of the host go on to name files that a container can write.',
+    edits: [
+      {
+        file: 'plugin/lib/step.bash',
+        find: `\${!KEYDESK_NAME//$KEYDESK_MOUNTED/$KEYDESK_HOST}`,
+        replace: `\${!KEYDESK_NAME}`,
+      },
+    ],
+    killers: [MOUNTED_TEST],
+  },
+  {
+    id: 'executable-mounted',
+    breaks: 'verification',
+    means: 'A folder is mounted although no container can use an executable.',
+    edits: [
+      {
+        file: HAND_OVER,
+        find: 'if [[ "$KEYDESK_JOB_TOKEN_AS" == file && -z',
+        replace: 'if [[ -z',
+      },
+    ],
+    killers: [MOUNTED_TEST, 'test/system/plugin/hand-over.test.ts'],
+  },
+  {
+    id: 'executables-allowed-with-mounted-files',
+    breaks: 'verification',
+    means: "Google's libraries may run what a mounted credential file names.",
+    edits: [{ file: HAND_OVER, find: 'if [[ ! -f "$mounted" ]]; then', replace: 'if true; then' }],
+    killers: [MOUNTED_TEST],
+  },
+  {
+    id: 'secrets-removed-last',
+    breaks: 'I7',
+    means: 'What a container left is removed before what is secret, and may take all the time there is.',
+    edits: [
+      {
+        file: 'plugin/lib/private-folder.bash',
+        find: 'rm -rf -- "$1/private" "$1/host" "$1/clients" 2>/dev/null\n',
+        replace: ':\n',
+      },
+    ],
+    killers: [MOUNTED_TEST],
+  },
+  {
+    id: 'release-not-confirmed',
+    breaks: 'answers',
+    means: 'A response that is not from Keydesk counts as a confirmed release.',
+    edits: [
+      {
+        file: 'plugin/lib/give-back.bash',
+        find: '    *) printf \'%s: not given back (200, but not in the words of a desk); left to the webhook\\n\' "$name" ;;\n',
+        replace: '    *) printf \'%s: given back\\n\' "$name" ;;\n',
+      },
+    ],
+    killers: ['test/system/plugin/give-back.test.ts', 'test/system/plugin/lint.test.ts'],
+  },
+  {
+    id: 'permanent-failure-retried',
+    breaks: 'answers',
+    means: 'A request that fails for good is sent again and again.',
+    edits: [
+      {
+        file: 'plugin/lib/desk.bash',
+        find: ' || keydesk_is_permanent "$folder/answer"',
+        replace: '',
+      },
+    ],
+    killers: ['test/system/plugin/refusal.test.ts'],
+  },
+  {
+    id: 'tokens-of-other-jobs-copied',
+    breaks: 'I7',
+    means: "gcloud's tokens of other jobs are copied from the shared home into the job's folder.",
+    edits: [
+      {
+        file: 'plugin/lib/client-folders.bash',
+        find: '"$1"/{active_config,',
+        replace: '"$1"/{access_tokens.db,active_config,',
+      },
+    ],
+    killers: [CLIENT_FOLDERS_TEST],
+  },
+  {
+    id: 'living-job-folder-removed',
+    breaks: 'verification',
+    means: 'The folder of a job that runs on the same agent is removed.',
+    edits: [
+      {
+        file: 'plugin/lib/private-folder.bash',
+        find: `      ! kill -0 "\${process%% *}" 2>/dev/null; then\n`,
+        replace: '      true; then\n',
+      },
+    ],
+    killers: ['test/system/plugin/lint.test.ts'],
+  },
+];
