@@ -81,7 +81,7 @@ export function startStep(parts: StepParts): RunningStep {
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-step-'));
   const redacted = join(folder, 'redacted');
   const temporary = join(folder, 'tmp');
-  for (const name of ['bin', 'tmp', 'wrappers']) mkdirSync(join(folder, name));
+  for (const name of ['bin', 'home', 'tmp', 'wrappers']) mkdirSync(join(folder, name));
   writeFileSync(redacted, '');
   writeFileSync(join(folder, 'bin', 'buildkite-agent'), `#!/bin/sh\nexec '${process.execPath}' '${AGENT}' "$@"\n`, {
     mode: 0o755,
@@ -91,7 +91,7 @@ export function startStep(parts: StepParts): RunningStep {
   const phases: { name: string; exitCode: number }[] = [];
   let environment: Record<string, string> = {
     PATH: [...(parts.path ?? []), join(folder, 'bin'), process.env.PATH].join(':'),
-    HOME: '/nonexistent',
+    HOME: join(folder, 'home'),
     TMPDIR: temporary,
     BUILDKITE: 'true',
     CI: 'true',
