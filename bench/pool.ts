@@ -130,7 +130,7 @@ async function openKeydesk(firestoreHost: string, clock: Clock): Promise<Keydesk
   });
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
   const parts = { settings: parsed.settings, emulator: true, clock };
-  const { warm, ...clients } = createIssuing(parts);
+  const { warm, ...clients } = createIssuing({ ...parts, audit: () => {} });
   const sweeping = createSweeping(parts);
   await Promise.all([warm(), sweeping.warm()]);
   const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });

@@ -11,6 +11,7 @@ import {
   newRulesFile,
   spliceRules,
 } from '../shared/core/firestore-rules.ts';
+import { rulesForAnySignedIn } from '../shared/core/signed-in-rules.ts';
 import { fail, readPolicy, readText } from './policy-file.ts';
 
 const USAGE = `usage: npm run rules -- [options]
@@ -29,6 +30,14 @@ const after = rulesFor(before);
 for (const path of matchesCoveringGrants(after))
   console.error(
     `${options.file}: warning: the hand-written "match ${path}" also covers the grant documents, and rules only ever add access: what it allows, it allows on them too`,
+  );
+
+const openToAll = rulesForAnySignedIn(after);
+for (const { line, rule } of openToAll)
+  console.error(`${options.file}:${line}: warning: "${rule}" admits every signed-in user, and so every Keydesk token`);
+if (openToAll.length > 0)
+  console.error(
+    `A Keydesk token counts as signed in for up to an hour, also after its job has ended. Add "&& !keydeskUser()" to ${openToAll.length === 1 ? 'this rule' : 'these rules'}: Keydesk writes that function between its marks. Or name a tenant in policy and demand yours here. Rules of Storage and Realtime Database need the same: see SECURITY.md`,
   );
 
 const agrees = `with ${options.policy} for ${nameOf(database)}`;

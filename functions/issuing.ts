@@ -1,15 +1,21 @@
 // The clients of the `token` function, and no others: it can record hand-outs and mint. Loaded lazily because Google's
 // libraries are most of a cold start.
 
+import type { Audit } from '../shared/audit.ts';
 import { createMint } from '../shared/google/mint.ts';
+import { createFirebaseUserLedger } from '../shared/ledger/firebase-users.ts';
 import { createGrantDocumentOpener } from '../shared/ledger/grant-document.ts';
 import { createIssuingLedger } from '../shared/ledger/issuing-ledger.ts';
 import { type ClientSettings, openClients } from './clients.ts';
+import { toFirebaseUserChanged } from './firebase-user-entry.ts';
 
-export function createIssuing(parts: ClientSettings) {
-  const { settings, clock } = parts;
+/** @param parts.audit takes the lines that must not hang on the response to a request */
+export function createIssuing(parts: ClientSettings & { readonly audit: Audit }) {
+  const { settings, clock, audit } = parts;
   const { ledger, openDatabase, ask, askAsService, warm } = openClients(parts);
+  const firebaseUsers = createFirebaseUserLedger(ledger, clock);
   return {
+    generationOf: firebaseUsers.generationOf,
     ledger: createIssuingLedger(ledger, clock),
     openGrantDocument: createGrantDocumentOpener(openDatabase, clock),
     mint: createMint({
@@ -18,6 +24,8 @@ export function createIssuing(parts: ClientSettings) {
       iamCredentialsUrl: settings.KEYDESK_IAMCREDENTIALS_URL,
       stsUrl: settings.KEYDESK_STS_URL,
       identityToolkitUrl: settings.KEYDESK_IDENTITYTOOLKIT_URL,
+      retireUser: firebaseUsers.retire,
+      onUserChanged: (changed) => audit(toFirebaseUserChanged(changed)),
       clock,
     }),
     warm,

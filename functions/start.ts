@@ -2,7 +2,7 @@
 // framework's server. Only the files beside this one read the environment; only this one knows standard output.
 
 import { config } from 'zod/v4/core';
-import { createAudit } from '../shared/audit.ts';
+import { type Audit, createAudit } from '../shared/audit.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { type Failures, type Handling, listen } from './http.ts';
 import { takeOver } from './take-over.ts';
@@ -10,13 +10,22 @@ import { takeOver } from './take-over.ts';
 // Compiling validators pays after thousands of values; a cold instance sees a dozen.
 config({ jitless: true });
 
+/** The audit log on standard output. */
+export function auditLog(project: string): Audit {
+  return createAudit({ project, write: (line) => process.stdout.write(line) });
+}
+
 /** The value, or the end of the process with every problem on standard error, and in one audit line that an alert can see. */
 export function orStop<T extends object>(result: T | { readonly problems: readonly string[] }): T {
   if (!('problems' in result)) return result;
   const { problems } = result;
   process.stderr.write(`keydesk cannot start:\n${problems.map((problem) => `  ${problem}`).join('\n')}\n`);
-  const audit = createAudit({ project: '', write: (line) => process.stdout.write(line) });
-  audit({ event: 'start.failed', severity: 'CRITICAL', message: `cannot start: ${problems.join('; ')}`, problems });
+  auditLog('')({
+    event: 'start.failed',
+    severity: 'CRITICAL',
+    message: `cannot start: ${problems.join('; ')}`,
+    problems,
+  });
   process.exit(1);
 }
 
@@ -31,7 +40,7 @@ export function start(
   },
 ) {
   const { project, warm } = parts;
-  const audit = createAudit({ project, write: (line) => process.stdout.write(line) });
+  const audit = auditLog(project);
   const listener = listen({ ...parts, audit, clock: systemClock });
   takeOver(listener, warm, systemClock);
   return listener;

@@ -12,7 +12,7 @@ import { createAsk } from '../shared/outgoing.ts';
 import { type LoadedPolicy, parsePolicyText } from '../shared/policy-text.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { once } from './once.ts';
-import { orStop, start } from './start.ts';
+import { auditLog, orStop, start } from './start.ts';
 import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES } from './token-handler.ts';
 
 const { settings, policy } = configure();
@@ -26,7 +26,9 @@ const verifyJobToken = createJobTokenVerifier({
 
 const issuing = once(async () => {
   const { createIssuing } = await import('./issuing.ts');
-  const parts = createIssuing({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
+  const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
+  const audit = auditLog(settings.GOOGLE_CLOUD_PROJECT);
+  const parts = createIssuing({ settings, emulator, clock: systemClock, audit });
   void parts.warm();
   return parts;
 });

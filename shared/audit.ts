@@ -13,6 +13,7 @@ export type AuditEvent =
   | 'account.enabled'
   | 'account.disabled_again'
   | 'account.not_disabled'
+  | 'firebase_user.changed'
   | 'kill_switch.thrown'
   | 'kill_switch.lifted'
   | 'webhook.accepted'

@@ -7,6 +7,7 @@ import type { VerifyJobToken } from './buildkite/job-token.ts';
 import type { JobClaims } from './core/claims.ts';
 import { type Credential, MAX_TTL } from './core/credential.ts';
 import { decide, type RuleTrace } from './core/decide.ts';
+import { type FirebaseUser, firebaseUserOf } from './core/firebase-user.ts';
 import type { Grant } from './core/grant.ts';
 import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { idOf, type Request } from './core/grant-life.ts';
@@ -28,6 +29,8 @@ export interface HandOutParts {
   readonly ledger: IssuingLedger;
   readonly mint: Mint;
   readonly openGrantDocument: OpenGrantDocument;
+  /** Which generation of a Firebase user is in force. */
+  readonly generationOf: (user: FirebaseUser) => Promise<number>;
   /** Milliseconds since the epoch. */
   readonly clock: Clock;
 }
@@ -78,8 +81,14 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
 
   const caps = policy.policy.caps;
   const request: Request = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256, caps };
+  // Known before anything is reserved: the mint starts beside the reservation's commit, and waits for nothing.
+  const generation =
+    credential.kind === 'firestore' ? await parts.generationOf(firebaseUserOf(claims, credentialName)) : 0;
   const startMinting: StartMinting = (latest, lease) => {
-    const minting = parts.mint({ claims, credentialName, credential, grant_id, scopes, ttl, latest, lease });
+    const minting = parts.mint({
+      ...{ claims, credentialName, credential, grant_id },
+      ...{ scopes, ttl, latest, lease, generation },
+    });
     minting.catch(() => {});
     return minting;
   };

@@ -55,11 +55,18 @@ const documentPath = z.string().superRefine((path, context) => {
   if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
 });
 
+/** As Google makes it of a tenant's display name: tenant2-m6tyz. Source: firebase.google.com/docs/rules/rules-and-auth (firebase.tenant). */
+const tenantId = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{3,62}$/, 'must be the ID of an Identity Platform tenant, such as ci-x7k2p');
+
 const firestore = z.strictObject({
   project: projectId,
   database: databaseId.default('(default)'),
   apiKey: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, "must be the project's Firebase web API key"),
   signer: serviceAccountEmail,
+  /** The tenant whose users Keydesk's are; undefined for the project's own. */
+  tenant: tenantId.optional(),
   allow: z.array(z.strictObject({ path: documentPath, verbs })).min(1),
 });
 

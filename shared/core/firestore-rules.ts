@@ -4,11 +4,12 @@
 
 import type { Verb } from './credential.ts';
 import { GRANT_COLLECTION } from './document-path.ts';
+import { FIREBASE_UID_PATTERN } from './firebase-user.ts';
 import type { Policy } from './policy.ts';
 
 const BEGIN = '// keydesk:begin';
 const END = '// keydesk:end';
-const COMMENT_OR_STRING = /\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
+export const COMMENT_OR_STRING = /\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
 const VERB_ORDER: readonly Verb[] = ['get', 'list', 'create', 'update', 'delete'];
 
 export interface DatabaseName {
@@ -134,11 +135,16 @@ function rulesBlock(policy: Policy, name: DatabaseName, indent: string): string 
     'function keydeskHolds(credentials) {',
     '  return request.auth != null',
     "    && request.auth.token.firebase.sign_in_provider == 'custom'",
+    `    && request.auth.token.firebase.get('tenant', null) == ${tenantOf(policy, name)}`,
     "    && request.auth.token.get('keydesk_grant', null) is string",
     `    && keydeskIsLive(get(/databases/$(database)/documents/${GRANT_COLLECTION}/$(request.auth.token.keydesk_grant)).data, credentials);`,
     '}',
     'function keydeskIsLive(grant, credentials) {',
     "  return grant.state == 'active' && request.time < grant.expires_at && grant.roles.hasAny(credentials);",
+    '}',
+    '// For your own rules: whether a user of Keydesk is signed in, with its own token or in any other way.',
+    'function keydeskUser() {',
+    `  return request.auth != null && request.auth.uid.matches('${FIREBASE_UID_PATTERN}');`,
     '}',
     `match /${GRANT_COLLECTION}/{grant=**} {`,
     '  allow read, write: if false;',
@@ -147,6 +153,14 @@ function rulesBlock(policy: Policy, name: DatabaseName, indent: string): string 
     END,
   ];
   return lines.map((line) => indent + line).join('\n');
+}
+
+/** As a constant of the rules language. Policy names one tenant for all credentials of a database, or none. */
+function tenantOf(policy: Policy, { project, database }: DatabaseName): string {
+  for (const credential of Object.values(policy.credentials))
+    if (credential.kind === 'firestore' && credential.project === project && credential.database === database)
+      return credential.tenant === undefined ? 'null' : `'${credential.tenant}'`;
+  return 'null';
 }
 
 type Holders = Map<Verb, string[]>;

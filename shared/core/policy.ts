@@ -124,7 +124,15 @@ const namesSchema = z.object({
 export type Policy = z.output<typeof policySchema>;
 export type Rule = Policy['rules'][number];
 
-const LEDGER_COLLECTIONS = ['grants', 'jobs', 'service_accounts', 'barriers', 'kill_switches', 'sweeps'];
+const LEDGER_COLLECTIONS = [
+  'grants',
+  'jobs',
+  'service_accounts',
+  'barriers',
+  'kill_switches',
+  'sweeps',
+  'firebase_users',
+];
 
 /** What in a policy would let a job into the ledger itself, should a credential open the database it is in. */
 export function waysIntoLedger(policy: Policy, ledger: { project: string; database: string }): string[] {
@@ -145,7 +153,7 @@ export function toPolicy(data: unknown): { policy: Policy } | { problems: Policy
   const problems = [
     ...(result.error?.issues.flatMap(toPolicyProblems) ?? []),
     ...crossReferenceProblems(data),
-    ...(result.success ? sharedAccountProblems(result.data) : []),
+    ...(result.success ? [...sharedAccountProblems(result.data), ...tenantProblems(result.data)] : []),
   ];
   return result.success && problems.length === 0 ? { policy: deepFreeze(result.data) } : { problems };
 }
@@ -167,6 +175,24 @@ function crossReferenceProblems(data: unknown): PolicyProblem[] {
         });
   }
   return problems;
+}
+
+/** A database has one set of generated rules, and they demand one tenant. */
+function tenantProblems({ credentials }: Policy): PolicyProblem[] {
+  const seen = new Map<string, { readonly name: string; readonly tenant: string | undefined }>();
+  return Object.entries(credentials).flatMap(([name, credential]) => {
+    if (credential.kind !== 'firestore') return [];
+    const { project, database, tenant } = credential;
+    const other = seen.get(`${project}/${database}`);
+    if (!other) seen.set(`${project}/${database}`, { name, tenant });
+    if (!other || other.tenant === tenant) return [];
+    return [
+      {
+        path: ['credentials', name, 'firestore', 'tenant'],
+        message: `must be the same for every credential of ${project}/${database}: here it is ${tenant ?? 'absent'}, at credentials.${other.name} it is ${other.tenant ?? 'absent'}`,
+      },
+    ];
+  });
 }
 
 /** A pooled account is disabled when its job ends, so nothing else may stand on it. */

@@ -1,9 +1,7 @@
 // Mints Google credentials: access tokens of service accounts by IAM Credentials, some of them narrowed to a part of a
-// bucket, and Firebase ID tokens by way of a custom token that IAM Credentials signs and Identity Toolkit exchanges. What
-// a token may be minted for was decided before. Sources: docs.cloud.google.com/iam/docs/reference/credentials/rest (generateAccessToken, signJwt);
-// firebase.google.com/docs/auth/admin/create-custom-tokens.
+// bucket, and Firebase ID tokens (mint-id-token.ts). What a token may be minted for was decided before.
+// Source: docs.cloud.google.com/iam/docs/reference/credentials/rest (generateAccessToken, signJwt).
 
-import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { JobClaims } from '../core/claims.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
@@ -14,11 +12,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { Unavailable } from '../unavailable.ts';
 import { downscope } from './downscope.ts';
 import { expectAnswer, requestReason, withoutSlash } from './google-answer.ts';
-
-const CUSTOM_TOKEN_AUDIENCE =
-  'https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit';
-/** Seconds a custom token lives: it is exchanged at once and never leaves the service. */
-const CUSTOM_TOKEN_LIFETIME = 300;
+import { type ChangedFirebaseUser, createIdTokenMint, type RetireFirebaseUser } from './mint-id-token.ts';
 
 /** Google tells the end of a token in whole seconds. */
 const ROUNDING_MS = 1_000;
@@ -36,6 +30,8 @@ interface MintRequest {
   readonly ttl: number;
   /** A service account's token that would live longer is not taken: milliseconds since the epoch, as on record. */
   readonly latest: number;
+  /** Of the Firebase user, for an ID token: see core/firebase-user.ts. */
+  readonly generation: number;
 }
 
 export interface Minted {
@@ -51,15 +47,20 @@ type ServiceAccountCredential = Exclude<Credential, FirestoreCredential>;
 
 const accessTokenAnswer = z.object({ accessToken: z.string().min(1), expireTime: z.iso.datetime({ offset: true }) });
 const signedJwtAnswer = z.object({ signedJwt: z.string().min(1) });
-const idTokenAnswer = z.object({ idToken: z.string().min(1), expiresIn: z.string().regex(/^[0-9]{1,6}$/) });
 
-/** @param parts.askAsService asks with the service's own identity */
+/**
+ * @param parts.askAsService asks with the service's own identity
+ * @param parts.retireUser ends a generation of a Firebase user
+ * @param parts.onUserChanged is called when somebody changed one, whatever becomes of the request
+ */
 export function createMint(parts: {
   readonly askAsService: Ask;
   readonly ask: Ask;
   readonly iamCredentialsUrl: string;
   readonly stsUrl: string;
   readonly identityToolkitUrl: string;
+  readonly retireUser: RetireFirebaseUser;
+  readonly onUserChanged: (changed: ChangedFirebaseUser) => void;
   readonly clock: Clock;
 }): Mint {
   const { askAsService, ask, clock } = parts;
@@ -93,32 +94,11 @@ export function createMint(parts: {
     return storage ? downscope({ ask, clock, stsUrl: parts.stsUrl }, minted, storage) : minted;
   };
 
-  const mintIdToken = async (credential: FirestoreCredential, request: MintRequest): Promise<Minted> => {
-    const started = clock.now();
-    const issued = Math.floor(started / 1000);
-    const payload = {
-      iss: credential.signer,
-      sub: credential.signer,
-      aud: CUSTOM_TOKEN_AUDIENCE,
-      // Ours may be fast: what Google takes to be of the future it refuses.
-      iat: issued - CLOCK_MARGIN_MS / 1000,
-      exp: issued + CUSTOM_TOKEN_LIFETIME,
-      uid: firebaseUid(request),
-      claims: { keydesk_grant: request.grant_id },
-    };
-    const signed = await iamCredentials(credential.signer, 'signJwt', request.claims, {
-      payload: JSON.stringify(payload),
-    });
-    const { signedJwt } = expectAnswer('iamcredentials signJwt', signed, signedJwtAnswer);
-    const answer = await ask({
-      what: 'identitytoolkit signInWithCustomToken',
-      url: `${withoutSlash(parts.identityToolkitUrl)}/v1/accounts:signInWithCustomToken?key=${encodeURIComponent(credential.apiKey)}`,
-      method: 'POST',
-      json: { token: signedJwt, returnSecureToken: true },
-    });
-    const { idToken, expiresIn } = expectAnswer('identitytoolkit signInWithCustomToken', answer, idTokenAnswer);
-    return { accessToken: idToken, expires_at: started + Number(expiresIn) * 1000 };
+  const signJwt = async (signer: string, claims: JobClaims, payload: object): Promise<string> => {
+    const signed = await iamCredentials(signer, 'signJwt', claims, { payload: JSON.stringify(payload) });
+    return expectAnswer('iamcredentials signJwt', signed, signedJwtAnswer).signedJwt;
   };
+  const mintIdToken = createIdTokenMint({ ...parts, signJwt });
 
   return (request) => {
     switch (request.credential.kind) {
@@ -142,10 +122,4 @@ export function createMint(parts: {
 function toOwnClock(at: number, { from, to }: { readonly from: number; readonly to: number }): number | undefined {
   if (at > to + CLOCK_MARGIN_MS) return undefined;
   return at < from - CLOCK_MARGIN_MS ? at : Math.min(Math.max(at, from), to);
-}
-
-/** One Firebase user per pipeline and credential: a user per job would exhaust Google's limit on new accounts. */
-function firebaseUid({ claims, credentialName }: MintRequest): string {
-  const pipeline = claims.pipeline_id ?? `${claims.organization_slug}/${claims.pipeline_slug}`;
-  return `keydesk-${createHash('sha256').update(`${pipeline}\n${credentialName}`).digest('hex').slice(0, 40)}`;
 }

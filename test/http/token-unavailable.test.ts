@@ -114,7 +114,7 @@ describe('when what the token endpoint depends on fails', () => {
     const jobToken = await aJobToken(desk);
     desk.google.before = () => ({ status: 200, json: { keyId: 'x', signedJwt: 'not-a-jwt' } });
     const answer = await ask(jobToken, 'staging-config');
-    expectUnavailable(answer, 'identitytoolkit signInWithCustomToken', 'answered 400');
+    expectUnavailable(answer, 'identitytoolkit signInWithCustomToken', 'refused with INVALID_CUSTOM_TOKEN', '300');
     await expectNothingRecordedAsIssued(jobToken);
   });
 

@@ -16,6 +16,8 @@ export const URLS = {
   buildkite: 'https://buildkite.model',
 };
 export const API_TOKEN = 'api-token';
+/** Of the database that the setting's policy opens. */
+const PROJECT = 'acme-model';
 const DEADLINE_MS = 5_000;
 /** What is late by no more than this may also happen before the clock moves at all. */
 const SOON_MS = 10_000;
@@ -128,7 +130,7 @@ export class Google {
   before: (call: Call, email: string) => void = () => {};
   witness: Witness = { mintSent: () => {}, enabled: () => {}, disabled: () => {}, happened: () => {} };
   readonly #world: World;
-  readonly #signed = new Map<string, string>();
+  readonly #signed = new Map<string, { readonly uid: string; readonly grant_id: string }>();
   readonly #byText = new Map<string, TrueToken>();
   readonly #bySha256 = new Map<string, TrueToken>();
   #serial = 0;
@@ -291,25 +293,34 @@ export class Google {
     const job_id = jobOf(request);
     if (!token.success || !job_id || token.data.iss !== signer || token.data.sub !== signer)
       return this.#malformed(request, `has the payload ${String(payload)}`);
-    const { iat, exp, claims } = token.data;
+    const { iat, exp, uid, claims } = token.data;
     if (exp <= iat || exp > iat + ID_TOKEN_LIFETIME || iat * 1000 > this.#world.nowOf('google'))
       return this.#malformed(request, `lives from ${iat} to ${exp}`);
     this.witness.mintSent(undefined, job_id);
     return () => {
       this.#serial += 1;
       const signedJwt = `eyJmodel-signed-${this.#serial}`;
-      this.#signed.set(signedJwt, claims.keydesk_grant);
+      this.#signed.set(signedJwt, { uid, grant_id: claims.keydesk_grant });
       return toAnswer(200, { keyId: 'key', signedJwt });
     };
   }
 
   #signIn(request: Outgoing): () => OutgoingAnswer {
     const body = signIn.safeParse(request.json);
-    const grant_id = body.success ? this.#signed.get(body.data.token) : undefined;
-    if (grant_id === undefined) return this.#malformed(request, 'has no token of ours');
+    const signed = body.success ? this.#signed.get(body.data.token) : undefined;
+    if (signed === undefined) return this.#malformed(request, 'has no token of ours');
     return () => {
-      const expires_at = this.#world.now() + ID_TOKEN_LIFETIME * 1000;
-      const idToken = this.#issue({ kind: 'id', subject: grant_id, for: grant_id, expires_at }, 'eyJmodel-id-');
+      const { uid, grant_id } = signed;
+      const now = this.#world.now();
+      const iat = Math.floor(now / 1000);
+      const payload = {
+        ...{ iss: `https://securetoken.google.com/${PROJECT}`, aud: PROJECT, sub: uid, user_id: uid },
+        ...{ iat, exp: iat + ID_TOKEN_LIFETIME, keydesk_grant: grant_id },
+        firebase: { identities: {}, sign_in_provider: 'custom' },
+      };
+      const expires_at = now + ID_TOKEN_LIFETIME * 1000;
+      const start = `eyJhbGciOiJub25lIn0.${Buffer.from(JSON.stringify(payload)).toString('base64url')}.model-id-`;
+      const idToken = this.#issue({ kind: 'id', subject: grant_id, for: grant_id, expires_at }, start);
       return toAnswer(200, { idToken, refreshToken: 'unused', expiresIn: String(ID_TOKEN_LIFETIME), isNewUser: false });
     };
   }

@@ -55,7 +55,7 @@ export function composeKeydesk(parts: {
     emulator: false,
     network: { openDatabase, ask, askAsService: askAs(identity) },
   });
-  const { warm: _, ...clients } = createIssuing(as('token'));
+  const { warm: _, ...clients } = createIssuing({ ...as('token'), audit: () => {} });
   const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
   return {
     issuing: { policy, verifyJobToken, ...clients, clock: clockOf('token') },

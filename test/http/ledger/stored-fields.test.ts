@@ -12,10 +12,12 @@ import { accountSchema } from '../../../shared/core/account.ts';
 import { barriersSchema, selectorSchema } from '../../../shared/core/barrier.ts';
 import type { Credential } from '../../../shared/core/credential.ts';
 import { GRANT_COLLECTION } from '../../../shared/core/document-path.ts';
+import { firebaseUserSchema } from '../../../shared/core/firebase-user.ts';
 import { grantSchema } from '../../../shared/core/grant.ts';
 import { idOf } from '../../../shared/core/grant-life.ts';
 import { jobRecordSchema } from '../../../shared/core/job-record.ts';
 import { createEndingLedger } from '../../../shared/ledger/ending-ledger.ts';
+import { createFirebaseUserLedger } from '../../../shared/ledger/firebase-users.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
 import { createIssuingLedger } from '../../../shared/ledger/issuing-ledger.ts';
 import { createKillLedger } from '../../../shared/ledger/kill-ledger.ts';
@@ -81,6 +83,7 @@ async function everyDocument(): Promise<Stored[]> {
     lifted_at: null,
     lifted_by: null,
   });
+  await createFirebaseUserLedger(firestore, clock).retire({ pipeline: 'p', credential: 'config' }, 0);
   await createSweepLedger(firestore, clock).mayAskBuildkite(1000);
   clock.advance(1000);
   const job = { job_id: claims.job_id, pipeline_id: undefined, by: 'job.finished' } as const;
@@ -121,6 +124,7 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   barriers: fieldsOf(barriersSchema),
   kill_switches: [...selector, 'by', 'reason', 'bars', 'thrown_at', 'lifted_at', 'lifted_by'],
   sweeps: ['held_until'],
+  firebase_users: fieldsOf(firebaseUserSchema),
   [GRANT_COLLECTION]: ['state', 'expires_at', 'roles', 'delete_at'],
 };
 

@@ -10,18 +10,26 @@ interface Allow {
   readonly verbs: readonly string[];
 }
 interface Opening {
+  readonly tenant?: string;
   readonly project?: string;
   readonly database?: string;
   readonly allow: readonly Allow[];
 }
 
 function parsed(openings: Readonly<Record<string, Opening>>) {
-  const credentials = Object.entries(openings).map(([name, { project = MAIN.project, database, allow }]) => [
+  const credentials = Object.entries(openings).map(([name, { project = MAIN.project, database, tenant, allow }]) => [
     name,
     {
       environment: 'staging',
       ttl: '15m',
-      firestore: { project, ...(database ? { database } : {}), apiKey: 'key', signer: 'signer@acme.example', allow },
+      firestore: {
+        project,
+        ...(database ? { database } : {}),
+        ...(tenant ? { tenant } : {}),
+        apiKey: 'key',
+        signer: 'signer@acme.example',
+        allow,
+      },
     },
   ]);
   return toPolicy({
@@ -81,6 +89,14 @@ describe('the generated rules', () => {
       "allow get: if keydeskHolds(['writer']);",
       '}',
     ]);
+  });
+
+  it('demand the tenant of their own database, or that the token has none', () => {
+    const allow = [{ path: 'a/{x}', verbs: ['get'] }];
+    const policy = policyOf({ here: { allow, tenant: 'ci-x7k2p' }, elsewhere: { allow, database: 'other' } });
+    const demanded = "request.auth.token.firebase.get('tenant', null) ==";
+    expect(newRulesFile(policy, MAIN)).toContain(`&& ${demanded} 'ci-x7k2p'\n`);
+    expect(newRulesFile(policy, { ...MAIN, database: 'other' })).toContain(`&& ${demanded} null\n`);
   });
 
   it('close the grant documents even when policy opens nothing else in the database', () => {

@@ -202,9 +202,49 @@ describe('the caps', () => {
   });
 });
 
+describe('the tenant of a database', () => {
+  const second = (data: Data, changes: object) => {
+    const { config } = data.credentials;
+    data.credentials.more = { ...config, firestore: { ...config.firestore, ...changes } };
+  };
+
+  it.each([undefined, 'ci-x7k2p'])('is the same for its credentials, or another database is meant: %s', (tenant) => {
+    const policy = accepted((data) => {
+      if (tenant !== undefined) data.credentials.config.firestore.tenant = tenant;
+      second(data, {});
+      data.credentials.elsewhere = {
+        ...data.credentials.config,
+        firestore: { ...data.credentials.config.firestore, database: 'elsewhere', tenant: 'other-a1b2c' },
+      };
+    });
+    expect(policy.credentials.more).toMatchObject(tenant === undefined ? {} : { tenant });
+  });
+
+  it.each([
+    ['another one', 'ci-x7k2p', { tenant: 'ci-a1b2c' }],
+    ['none', 'ci-x7k2p', { tenant: undefined }],
+    ['one where the first has none', undefined, { tenant: 'ci-x7k2p' }],
+  ])('is a problem with %s', (_, tenant, changes) => {
+    const problems = problemsOf((data) => {
+      if (tenant !== undefined) data.credentials.config.firestore.tenant = tenant;
+      second(data, changes);
+    });
+    expect(problems).toEqual([
+      {
+        path: ['credentials', 'more', 'firestore', 'tenant'],
+        message: expect.stringContaining(`at credentials.config it is ${tenant ?? 'absent'}`),
+      },
+    ]);
+  });
+
+  it.each(['CI-x7k2p', 'ci x', "ci'x7k2p", '1ci-x7k2p', 'ci', '', 7])('is no such ID: %j', (tenant) => {
+    expect(problemsOf((data) => (data.credentials.config.firestore.tenant = tenant))).toHaveLength(1);
+  });
+});
+
 describe('the ways into the ledger', () => {
   const ledger = { project: 'acme-staging', database: '(default)' };
-  it.each(['grants', 'jobs', 'service_accounts', 'barriers', 'kill_switches', 'sweeps'])(
+  it.each(['grants', 'jobs', 'service_accounts', 'barriers', 'kill_switches', 'sweeps', 'firebase_users'])(
     'are found where a credential opens %s in its database, and nowhere else',
     (collection) => {
       const path = `${collection}/{document}`;

@@ -1,0 +1,143 @@
+// Mints a Firebase ID token: a custom token that IAM Credentials signs, exchanged by Identity Toolkit, judged before it leaves.
+// When the judgement shows that somebody changed the user, it retires that user and signs in as the next one, once.
+// Source: firebase.google.com/docs/auth/admin/create-custom-tokens; docs.cloud.google.com/identity-platform/docs/use-rest-api.
+
+import * as z from 'zod';
+import type { JobClaims } from '../core/claims.ts';
+import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
+import type { FirestoreCredential } from '../core/credential.ts';
+import { type FirebaseUser, firebaseUid, firebaseUserOf } from '../core/firebase-user.ts';
+import type { Ask } from '../outgoing.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { Unavailable } from '../unavailable.ts';
+import { expectAnswer, withoutSlash } from './google-answer.ts';
+import { judgeIdToken } from './id-token.ts';
+import { permanentFailure, SIGN_IN, signInRefusal } from './sign-in-refusal.ts';
+
+const CUSTOM_TOKEN_AUDIENCE =
+  'https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit';
+/** Seconds a custom token lives: it is exchanged at once and never leaves the service. */
+const CUSTOM_TOKEN_LIFETIME = 300;
+/** A blocking function of the project may take seven seconds. */
+const SIGN_IN_DEADLINE_MS = 10_000;
+/** A second sign-in begins no later than this: the function has 30 seconds for a whole request. */
+const SECOND_SIGN_IN_WITHIN_MS = 5_000;
+
+const responseSchema = z.object({ idToken: z.string().min(1), expiresIn: z.string().regex(/^[0-9]{1,6}$/) });
+
+/**
+ * Ends a generation that was found changed, and says which is in force. `retired` is true for one caller only, however many
+ * find it at once. Throws Unavailable.
+ */
+export type RetireFirebaseUser = (
+  user: FirebaseUser,
+  generation: number,
+) => Promise<{ readonly generation: number; readonly retired: boolean }>;
+
+interface IdTokenRequest {
+  readonly claims: JobClaims;
+  readonly credentialName: string;
+  readonly grant_id: string;
+  /** The generation of the user that is in force, as far as this instance knows. */
+  readonly generation: number;
+}
+
+/** Somebody changed a Firebase user of Keydesk's. The job that found it is not the one that did it. */
+export interface ChangedFirebaseUser extends IdTokenRequest {
+  readonly credential: FirestoreCredential;
+  readonly uid: string;
+  /** The user that takes its place; null when the ledger did not confirm that one does. */
+  readonly next_uid: string | null;
+  /** The claims that showed it, or `USER_DISABLED`. */
+  readonly found: readonly string[];
+}
+
+interface MintIdTokenDeps {
+  readonly signJwt: (signer: string, claims: JobClaims, payload: object) => Promise<string>;
+  readonly ask: Ask;
+  readonly identityToolkitUrl: string;
+  readonly retireUser: RetireFirebaseUser;
+  readonly onUserChanged: (changed: ChangedFirebaseUser) => void;
+  readonly clock: Clock;
+}
+
+type SignedIn =
+  | { readonly accessToken: string; readonly expires_at: number }
+  /** The user was changed: nothing of this sign-in may leave. */
+  | { readonly found: readonly string[] };
+
+export function createIdTokenMint({ retireUser, onUserChanged, ...deps }: MintIdTokenDeps) {
+  const { clock } = deps;
+
+  const retire = async (changed: Omit<ChangedFirebaseUser, 'next_uid'>, user: FirebaseUser): Promise<number> => {
+    try {
+      const { generation, retired } = await retireUser(user, changed.generation);
+      if (retired) onUserChanged({ ...changed, next_uid: firebaseUid(user, generation) });
+      return generation;
+    } catch (error) {
+      // Perhaps it was recorded all the same, and then nobody else raises the alert.
+      onUserChanged({ ...changed, next_uid: null });
+      throw error;
+    }
+  };
+
+  /** @throws Unavailable when Google fails or refuses, or the token is not what it must be; then nothing has left */
+  return async (credential: FirestoreCredential, request: IdTokenRequest) => {
+    const started = clock.now();
+    const user = firebaseUserOf(request.claims, request.credentialName);
+    const uid = firebaseUid(user, request.generation);
+    const first = await signIn(deps, credential, request, uid);
+    if (!('found' in first)) return first;
+
+    const next = await retire({ ...request, credential, uid, found: first.found }, user);
+    if (clock.now() - started > SECOND_SIGN_IN_WITHIN_MS)
+      throw new Unavailable(SIGN_IN, 'the Firebase user was changed, and the next one has to wait', 1);
+    const second = await signIn(deps, credential, request, firebaseUid(user, next));
+    if (!('found' in second)) return second;
+    throw new Unavailable(SIGN_IN, 'the Firebase user was changed, and so was the next one', 1);
+  };
+}
+
+async function signIn(
+  deps: Omit<MintIdTokenDeps, 'retireUser' | 'onUserChanged'>,
+  { signer, apiKey, project, tenant }: FirestoreCredential,
+  { claims, grant_id }: IdTokenRequest,
+  uid: string,
+): Promise<SignedIn> {
+  const started = deps.clock.now();
+  const issued = Math.floor(started / 1000);
+  const signedJwt = await deps.signJwt(signer, claims, {
+    iss: signer,
+    sub: signer,
+    aud: CUSTOM_TOKEN_AUDIENCE,
+    // Ours may be fast: what Google takes to be of the future it refuses.
+    iat: issued - CLOCK_MARGIN_MS / 1000,
+    exp: issued + CUSTOM_TOKEN_LIFETIME,
+    uid,
+    claims: { keydesk_grant: grant_id },
+    ...(tenant === undefined ? {} : { tenant_id: tenant }),
+  });
+  const response = await deps.ask({
+    what: SIGN_IN,
+    url: `${withoutSlash(deps.identityToolkitUrl)}/v1/accounts:signInWithCustomToken?key=${encodeURIComponent(apiKey)}`,
+    method: 'POST',
+    json: { token: signedJwt, returnSecureToken: true, ...(tenant === undefined ? {} : { tenantId: tenant }) },
+    deadlineMs: SIGN_IN_DEADLINE_MS,
+  });
+  const refusal = signInRefusal(response);
+  if (refusal === 'user_disabled') return { found: ['USER_DISABLED'] };
+  if (refusal) throw refusal;
+  const { idToken, expiresIn } = expectAnswer(SIGN_IN, response, responseSchema);
+  const lifetime = Number(expiresIn);
+  const judged = judgeIdToken(idToken, { project, tenant, uid, grant_id, expiresIn: lifetime });
+  switch (judged?.fault) {
+    case undefined:
+      return { accessToken: idToken, expires_at: started + lifetime * 1000 };
+    case 'changed':
+      return { found: judged.found };
+    case 'misconfigured':
+      throw permanentFailure(judged.detail);
+    case 'unexpected':
+      throw new Unavailable(SIGN_IN, judged.detail);
+  }
+}

@@ -1,0 +1,67 @@
+// The ledger's part in Firebase users: which generation of each is in force. A user that nobody changed has no record.
+
+import type { DocumentReference, Firestore } from '@google-cloud/firestore';
+import type * as z from 'zod';
+import { type FirebaseUser, firebaseUserId, firebaseUserSchema } from '../core/firebase-user.ts';
+import { type Clock, randomUuid } from '../runtime/clock.ts';
+import { fromStored, toStored } from './firestore-client.ts';
+import { answered, written } from './records.ts';
+
+/** How long an instance goes by what it read. In between it learns of a change by finding it. */
+const READ_AGAIN_MS = 10 * 60_000;
+
+export interface FirebaseUserLedger {
+  /** Read at the first request for a user, and every ten minutes. Throws Unavailable, as both do. */
+  generationOf(user: FirebaseUser): Promise<number>;
+  /**
+   * Records that `generation` was found changed, unless somebody else has.
+   * @returns the generation in force, and whether it was this call that ended the one before it
+   */
+  retire(user: FirebaseUser, generation: number): Promise<{ readonly generation: number; readonly retired: boolean }>;
+}
+
+export function createFirebaseUserLedger(ledger: Firestore, clock: Clock): FirebaseUserLedger {
+  const known = new Map<string, { readonly generation: number; readonly read_at: number }>();
+  const documentOf = (id: string) => ledger.collection('firebase_users').doc(id);
+  const remember = (id: string, generation: number) => {
+    known.set(id, { generation, read_at: clock.now() });
+  };
+
+  return {
+    generationOf: async (user) => {
+      const id = firebaseUserId(user);
+      const cached = known.get(id);
+      if (cached && clock.now() - cached.read_at < READ_AGAIN_MS) return cached.generation;
+      const { record } = await answered(clock, read(documentOf(id)));
+      // One that was retired while this read was on its way stays retired.
+      const generation = Math.max(record?.generation ?? 0, known.get(id)?.generation ?? 0);
+      remember(id, generation);
+      return generation;
+    },
+    retire: async (user, generation) => {
+      const id = firebaseUserId(user);
+      const writer = randomUuid(clock);
+      const outcome = await written(clock, async () => {
+        const { record, updateTime } = await read(documentOf(id));
+        if (record && record.generation > generation)
+          return { generation: record.generation, retired: record.writer === writer };
+        const next = { generation: generation + 1, changed_at: clock.now(), writer };
+        const batch = ledger.batch();
+        if (updateTime) batch.update(documentOf(id), toStored(next), { lastUpdateTime: updateTime });
+        else batch.create(documentOf(id), toStored(next));
+        await batch.commit();
+        return { generation: next.generation, retired: true };
+      });
+      remember(id, outcome.generation);
+      return outcome;
+    },
+  };
+}
+
+async function read(document: DocumentReference) {
+  const snapshot = await document.get();
+  const record: z.output<typeof firebaseUserSchema> | undefined = snapshot.exists
+    ? firebaseUserSchema.parse(fromStored(snapshot.data()))
+    : undefined;
+  return { record, updateTime: snapshot.updateTime };
+}
