@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startAuthFront } from './auth-front.ts';
 import { answers, freePort, type Running, run, untilReady } from './process.ts';
 
 const INSTALL = fileURLToPath(new URL('../scripts/install.mjs', import.meta.url));
@@ -71,8 +72,14 @@ function javaVersion(): Promise<number | undefined> {
   });
 }
 
+/** The emulator behind a front of ours: see auth-front.ts. */
 export async function startAuth(): Promise<Emulator> {
-  return startFirebase('auth');
+  const emulator = await startFirebase('auth');
+  const front = await startAuthFront(emulator.host);
+  const stop = async () => {
+    await Promise.all([front.close(), emulator.stop()]);
+  };
+  return { ...emulator, host: front.url.replace('http://', ''), stop };
 }
 
 /** Puts security rules in force for a database of the Firestore emulator. */

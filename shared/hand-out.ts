@@ -85,10 +85,8 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
   const generation =
     credential.kind === 'firestore' ? await parts.generationOf(firebaseUserOf(claims, credentialName)) : 0;
   const startMinting: StartMinting = (latest, lease) => {
-    const minting = parts.mint({
-      ...{ claims, credentialName, credential, grant_id },
-      ...{ scopes, ttl, latest, lease, generation },
-    });
+    const what = { claims, credentialName, credential, grant_id, scopes };
+    const minting = parts.mint({ ...what, ttl, latest, lease, generation });
     minting.catch(() => {});
     return minting;
   };

@@ -10,7 +10,7 @@ import { type Call, type IamCall, isAllowed, PERMISSIONS, readCall, targetOf } f
 import { Credentials } from './credentials.ts';
 import { googleError, permissionDenied, unauthenticated } from './error.ts';
 import { type Fault, underFault } from './fault.ts';
-import { IdentityToolkit, SIGN_IN_PATH } from './identity-toolkit.ts';
+import { type FirebaseAccount, IdentityToolkit, toolkitMethodOf } from './identity-toolkit.ts';
 import { type Identity, Metadata } from './metadata.ts';
 import { CloudStorage } from './storage.ts';
 import { targetOf as storageTargetOf } from './storage-target.ts';
@@ -35,6 +35,8 @@ export interface LocalGoogle {
   readonly minted: readonly IssuedToken[];
   /** Every well-formed exchange of an access token for a downscoped one, whatever was answered, oldest first. */
   readonly exchanges: readonly Exchange[];
+  /** The users of Firebase Authentication, of all projects and tenants. */
+  readonly firebaseUsers: readonly FirebaseAccount[];
   /** What is in Cloud Storage, as text where it is text, by `bucket/name`. */
   readonly objects: ReadonlyMap<string, string | Buffer>;
   /** Runs before each permitted call is answered; an answer it returns is sent instead. */
@@ -124,7 +126,8 @@ export async function startGoogle(parts: {
         return metadata.answer('anyone', request);
       if (request.path.startsWith('/gate')) return tokens.gate(bearerOf(request));
       if (request.method === 'POST' && request.path === '/v1/token') return sts(request);
-      if (request.path === SIGN_IN_PATH) return identityToolkit.signInWithCustomToken(request);
+      const toolkitMethod = toolkitMethodOf(request.path);
+      if (toolkitMethod !== undefined) return identityToolkit.answer(toolkitMethod, request);
       const stored = storageTargetOf(request.path, (bucket) => storage.objects.hasBucket(bucket));
       return stored ? storage.answer(stored, request, bearerOf(request)) : iam(request);
     },
@@ -144,6 +147,7 @@ export async function startGoogle(parts: {
     changes: accounts.changes,
     minted: credentials.minted,
     exchanges: securityTokens.exchanges,
+    firebaseUsers: identityToolkit.users,
     objects: storage.objects.contents,
     before: undefined,
     fault: undefined,

@@ -153,7 +153,8 @@ export function toPolicy(data: unknown): { policy: Policy } | { problems: Policy
   const problems = [
     ...(result.error?.issues.flatMap(toPolicyProblems) ?? []),
     ...crossReferenceProblems(data),
-    ...(result.success ? [...sharedAccountProblems(result.data), ...tenantProblems(result.data)] : []),
+    ...(result.success ? sharedAccountProblems(result.data) : []),
+    ...(result.success ? tenantProblems(result.data) : []),
   ];
   return result.success && problems.length === 0 ? { policy: deepFreeze(result.data) } : { problems };
 }

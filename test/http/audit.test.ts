@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
 import type { AuditEvent } from '../../shared/audit.ts';
 import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
+import { changeFirebaseUser } from '../fixtures/firebase-thief.ts';
 import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { enableAccount } from '../fixtures/operator.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
@@ -369,6 +371,62 @@ describe('the audit line of', () => {
       problems: [problem],
       'logging.googleapis.com/labels': { event: 'start.failed' },
     });
+  });
+
+  it('firebase_user.changed tells which user was changed and how, which takes its place, and who found it', async () => {
+    // A credential of its own: the Auth emulator is one for all files.
+    const credential = `config-${randomBytes(4).toString('hex')}`;
+    const own = await openInProcessDesk({
+      policy: (project) => `
+version: 1
+organization: { slug: acme-inc }
+audience: https://keydesk.acme.example
+credentials:
+  ${credential}:
+    environment: staging
+    ttl: 15m
+    firestore:
+      project: ${project}
+      apiKey: web-key
+      signer: signer@${project}.iam.gserviceaccount.com
+      tenant: ci-x7k2p
+      allow: [{ path: "config/{document=**}", verbs: [get] }]
+rules:
+  - { name: all, job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0 }, grants: [${credential}] }
+`,
+    });
+    const issue = async (job = own.buildkite.startJob()) =>
+      own.askByPath(await own.buildkite.jobToken(job), credential);
+    await changeFirebaseUser(own, (await issue()).json.access_token, { displayName: 'Somebody' });
+    const job = own.buildkite.startJob();
+    expect((await issue(job)).status).toBe(200);
+    const uid = expect.stringMatching(/^keydesk-[0-9a-f]{40}$/);
+    expect(lineOf('firebase_user.changed', own.audit as { event: AuditEvent }[])).toEqual({
+      event: 'firebase_user.changed',
+      severity: 'CRITICAL',
+      message: expect.stringMatching(
+        new RegExp(
+          `^somebody changed the Firebase user keydesk-\\w+ of pipeline app and credential ${credential}: name$`,
+        ),
+      ),
+      uid,
+      generation: 0,
+      next_uid: uid,
+      found: ['name'],
+      project: own.project,
+      database: '(default)',
+      tenant: 'ci-x7k2p',
+      credential,
+      environment: 'staging',
+      pipeline_slug: 'app',
+      pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+      found_by_job: job.id,
+      found_by_grant: grantId(job.id, credential),
+      'logging.googleapis.com/labels': {
+        ...{ event: 'firebase_user.changed', credential, environment: 'staging', pipeline: 'app' },
+      },
+    });
+    await own.close();
   });
 
   it('every event of the functions was seen, each on one line', () => {

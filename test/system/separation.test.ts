@@ -55,8 +55,18 @@ describe('the clients of a function', () => {
   const parts = () => ({ settings: desk.settings, emulator: true, clock: systemClock });
 
   it('of token mint, and can neither disable nor enable', () => {
-    expect(Object.keys(createIssuing({ ...parts(), audit: () => {} })).sort()).toEqual(['generationOf', 'ledger', 'mint', 'openGrantDocument', 'warm']);
-    expect(Object.keys(createIssuing({ ...parts(), audit: () => {} }).ledger).sort()).toEqual(['activate', 'barred', 'reserve']);
+    expect(Object.keys(createIssuing({ ...parts(), audit: () => {} })).sort()).toEqual([
+      'generationOf',
+      'ledger',
+      'mint',
+      'openGrantDocument',
+      'warm',
+    ]);
+    expect(Object.keys(createIssuing({ ...parts(), audit: () => {} }).ledger).sort()).toEqual([
+      'activate',
+      'barred',
+      'reserve',
+    ]);
   });
 
   it('of webhook, of an early return and of the kill switch end, and can neither mint nor enable', () => {

@@ -65,6 +65,7 @@ function open(kind: Kind, credentials: number, { read, commit }: { readonly read
     verifyJobToken: async () => ({ claims }),
     ledger: createIssuingLedger(firestore, clock),
     openGrantDocument: async () => true,
+    generationOf: async () => 0,
     mint: async ({ ttl }) => {
       await clock.sleep(MINT_MS);
       minted += 1;

@@ -4,6 +4,7 @@ import type { Mutation } from './mutation.ts';
 import { BLOCKS } from './mutations/blocks.ts';
 import { BOUNDARY } from './mutations/boundary.ts';
 import { COOLDOWN } from './mutations/cooldown.ts';
+import { FIREBASE } from './mutations/firebase.ts';
 import { ISSUANCE } from './mutations/issuance.ts';
 import { NARROWED } from './mutations/narrowed.ts';
 import { PLUGIN } from './mutations/plugin.ts';
@@ -23,4 +24,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...NARROWED,
   ...BOUNDARY,
   ...PLUGIN,
+  ...FIREBASE,
 ];

@@ -28,9 +28,9 @@ export const SECRETS: readonly Mutation[] = [
     evidence: 'a failure of the mint tells what was answered',
     edits: [
       {
-        file: MINT,
-        find: "expectAnswer('identitytoolkit signInWithCustomToken', answer, idTokenAnswer);",
-        replace: "expectAnswer('identitytoolkit signInWithCustomToken ' + signedJwt, answer, idTokenAnswer);",
+        file: 'shared/google/mint-id-token.ts',
+        find: 'expectAnswer(SIGN_IN, response, responseSchema);',
+        replace: "expectAnswer(SIGN_IN + ' ' + signedJwt, response, responseSchema);",
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],
