@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { runCli } from './run-cli.ts';
 
-describe.each(['policy', 'rules', 'kill'])('npm run %s', (name) => {
+describe.each(['policy', 'rules', 'kill', 'users'])('npm run %s', (name) => {
   it.each(['--help', '-h'])('answers %s with its usage and 0', async (option) => {
     const env = { KEYDESK_POLICY: '/nonexistent', GOOGLE_CLOUD_PROJECT: '' };
     expect(await runCli(`${name}.ts`, [option], { env })).toEqual({

@@ -1,0 +1,43 @@
+// Which Firebase users a policy is known to need before any job asks: those of the pipelines that a rule names by
+// `pipeline_id`. Such a rule only grants to tokens that hold the id, and then the user is derived from it.
+
+import { firebaseUid } from '../shared/core/firebase-user.ts';
+import type { Policy } from '../shared/core/policy.ts';
+
+/** Users of one project, or of one tenant in it. */
+export interface UserGroup {
+  readonly project: string;
+  readonly tenant: string | undefined;
+  readonly uids: ReadonlySet<string>;
+}
+
+/** A rule whose users nobody knows before its jobs ask: it names pipelines by slug or by a pattern. */
+interface UnknownUsers {
+  readonly rule: string;
+  readonly credential: string;
+}
+
+/** @param database leaves out all other databases */
+export function usersOf(
+  { credentials, rules }: Policy,
+  database: { readonly project: string | undefined; readonly database: string | undefined },
+): { readonly groups: readonly UserGroup[]; readonly unknown: readonly UnknownUsers[] } {
+  const groups = new Map<string, { project: string; tenant: string | undefined; uids: Set<string> }>();
+  const unknown: UnknownUsers[] = [];
+  for (const { name: rule, job, grants } of rules)
+    for (const credentialName of new Set(grants)) {
+      const credential = credentials[credentialName];
+      if (credential?.kind !== 'firestore') continue;
+      const { project, tenant } = credential;
+      if (project !== (database.project ?? project)) continue;
+      if (credential.database !== (database.database ?? credential.database)) continue;
+      const ids = job.pipeline_id ?? [];
+      if (ids.length === 0 || ids.some((id) => id.includes('*'))) unknown.push({ rule, credential: credentialName });
+      const key = `${project}/${tenant ?? ''}`;
+      const group = groups.get(key) ?? { project, tenant, uids: new Set() };
+      groups.set(key, group);
+      for (const pipeline of ids.filter((id) => !id.includes('*')))
+        group.uids.add(firebaseUid({ pipeline, credential: credentialName }, 0));
+    }
+  return { groups: [...groups.values()].filter(({ uids }) => uids.size > 0), unknown };
+}

@@ -1,0 +1,126 @@
+// `npm run users`: creates the Firebase users that a policy needs, before the first job asks for them. Runs with the rights of
+// whoever deploys: no function may create, change or delete a user. Safe to repeat: users that are there stay as they are.
+// Source: docs.cloud.google.com/identity-platform/docs/reference/rest/v1/projects.accounts/batchCreate.
+
+import { parseArgs } from 'node:util';
+import * as z from 'zod';
+import { createServiceIdentity } from '../shared/google/service-identity.ts';
+import { type Ask, createAsk } from '../shared/outgoing.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
+import { detailOf } from '../shared/unavailable.ts';
+import { fail, readPolicy } from './policy-file.ts';
+import { type UserGroup, usersOf } from './policy-users.ts';
+
+const USAGE = `usage: npm run users -- [options]
+  --policy FILE    the policy; default KEYDESK_POLICY, else policy.yaml
+  --project ID     only users of this project
+  --database ID    only users of credentials that open this database
+  --dry-run        create nothing; list the users
+
+Creates the users with your application default credentials (gcloud auth application-default login), or with the access
+token in GOOGLE_OAUTH_ACCESS_TOKEN. You need firebaseauth.users.create in each project. No function has that permission.
+
+Google limits NEW users by sign-in to 100 an hour and IP address. Users that this command creates do not count.
+
+exit: 0 every user is there; 1 one is not; 2 usage`;
+
+/** Users that Google takes in one request. */
+const BATCH = 1_000;
+const DEADLINE_MS = 60_000;
+
+const uploadResponse = z.object({
+  error: z.array(z.object({ index: z.int().default(0), message: z.string() })).default([]),
+});
+
+const options = readOptions();
+const { policy } = readPolicy(options.policy);
+const { groups, unknown } = usersOf(policy, options);
+const askAsOperator = createOperatorsAsk();
+
+for (const group of groups) {
+  if (options['dry-run']) for (const uid of group.uids) console.log(`${nameOf(group)}: ${uid}`);
+  else await create(group);
+}
+if (groups.length === 0) console.log(`${options.policy} names no pipeline by its id for these: no user is known`);
+for (const { rule, credential } of unknown)
+  console.log(
+    `cannot be created ahead: users of ${credential} for rule "${rule}", which does not name every pipeline by a pipeline_id in full`,
+  );
+if (unknown.length > 0)
+  console.log(
+    'Each of them is created at the first request of its pipeline. Google limits new users by sign-in to 100 an hour and IP address.',
+  );
+
+async function create(group: UserGroup): Promise<void> {
+  const uids = [...group.uids];
+  let existing = 0;
+  let failed = 0;
+  for (let from = 0; from < uids.length; from += BATCH) {
+    const batch = uids.slice(from, from + BATCH);
+    for (const { index, message } of await upload(group, batch)) {
+      // Google names no code here. Its text, and the Auth emulator's: "localId belongs to an existing account".
+      if (/existing account/i.test(message)) existing += 1;
+      else {
+        failed += 1;
+        console.error(`${nameOf(group)}: ${batch[index] ?? `user ${index}`} was not created: ${message}`);
+      }
+    }
+  }
+  console.log(`${nameOf(group)}: ${uids.length - existing - failed} users created, ${existing} were there already`);
+  if (failed > 0) process.exitCode = 1;
+}
+
+/** @returns what was not created, and why */
+async function upload({ project, tenant }: UserGroup, uids: readonly string[]) {
+  const api = process.env.KEYDESK_IDENTITYTOOLKIT_URL || 'https://identitytoolkit.googleapis.com';
+  const parent = `projects/${project}${tenant === undefined ? '' : `/tenants/${tenant}`}`;
+  const what = 'identitytoolkit accounts.batchCreate';
+  const response = await askAsOperator({
+    what,
+    url: `${api}/v1/${parent}/accounts:batchCreate`,
+    method: 'POST',
+    headers: { 'x-goog-user-project': project },
+    json: { users: uids.map((localId) => ({ localId })), allowOverwrite: false },
+    deadlineMs: DEADLINE_MS,
+  }).catch((error: unknown) => fail(1, `${parent}: ${detailOf(error)}`));
+  if (response.status !== 200) {
+    const refused = z.object({ error: z.object({ message: z.string() }) }).safeParse(response.json);
+    return fail(
+      1,
+      `${parent}: ${what} answered ${response.status}${refused.success ? `: ${refused.data.error.message}` : ''}. You need firebaseauth.users.create there, and a tenant that policy names must exist`,
+    );
+  }
+  return uploadResponse.parse(response.json).error;
+}
+
+function createOperatorsAsk(): Ask {
+  const ask = createAsk(systemClock);
+  const given = process.env.GOOGLE_OAUTH_ACCESS_TOKEN;
+  if (!given) return createServiceIdentity(ask, systemClock).ask;
+  return (request) => ask({ ...request, headers: { ...request.headers, authorization: `Bearer ${given}` } });
+}
+
+function nameOf({ project, tenant }: UserGroup): string {
+  return tenant === undefined ? project : `${project}, tenant ${tenant}`;
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        policy: { type: 'string', default: process.env.KEYDESK_POLICY || 'policy.yaml' },
+        project: { type: 'string' },
+        database: { type: 'string' },
+        'dry-run': { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
+    return { ...values, project: values.project, database: values.database };
+  } catch (error) {
+    return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);
+  }
+}
