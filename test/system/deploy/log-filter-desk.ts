@@ -22,6 +22,8 @@ credentials:
   canary: { environment: monitoring, ttl: 1m, ${firestore(project, 'canary')} }
   canary-denied: { environment: monitoring, ttl: 1m, ${firestore(project, 'canary-denied')} }
   config: { environment: staging, ttl: 15m, ${firestore(project, 'config')} }
+  # Its user is changed, and the Auth emulator is one for all files.
+  config-${project}: { environment: staging, ttl: 15m, ${firestore(project, 'config')} }
   live: { environment: production, ttl: 5m, ${firestore(project, 'live')} }
   export:
     environment: staging
@@ -36,7 +38,7 @@ credentials:
 rules:
   - name: deploy
     job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: main }
-    grants: [config, live, export, admin]
+    grants: [config, config-${project}, live, export, admin]
   - name: probe
     job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, step_key: canary }
     grants: ${canaryGrants}

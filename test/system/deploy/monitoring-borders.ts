@@ -50,6 +50,7 @@ const DENIED = event('grant.refused', 'labels.reason="no_rule_grants"', 'jsonPay
 const BY_EXPIRY = event('grant.expired', 'jsonPayload.revocation="expiry"', 'jsonPayload.dead_after_job_end_s>120');
 const DISABLED_AGAIN = event('account.disabled_again');
 const NOT_DISABLED = event('account.not_disabled');
+const USER_CHANGED = event('firebase_user.changed');
 
 export const COUNTS: readonly Count[] = [
   {
@@ -91,6 +92,14 @@ export const COUNTS: readonly Count[] = [
     within: MINUTE,
     of: [NOT_DISABLED],
     not: [DISABLED_AGAIN],
+  },
+  {
+    policy: 'a Firebase user was changed',
+    condition: 'a sign-in showed that somebody changed the user',
+    least: 1,
+    within: MINUTE,
+    of: [USER_CHANGED],
+    not: [ISSUED, UNAVAILABLE],
   },
   {
     policy: 'the canary got what it must be refused',

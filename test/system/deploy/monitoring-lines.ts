@@ -6,6 +6,7 @@ import { orStop } from '../../../functions/start.ts';
 import { WEBHOOK_BODY_LIMIT } from '../../../functions/webhook-handler.ts';
 import { parseSettings } from '../../../shared/core/settings.ts';
 import { Unavailable } from '../../../shared/unavailable.ts';
+import { changeFirebaseUser } from '../../fixtures/firebase-thief.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
 import { MINUTE, SECOND, type WatchedDesk } from './log-filter-desk.ts';
 import { toLogEntry } from './log-filter-entry.ts';
@@ -30,6 +31,7 @@ export async function writeEveryLine(watched: WatchedDesk): Promise<void> {
   await endLate(watched);
   await failSweeps(watched);
   await usePool(watched);
+  await changeUser(watched);
   failStart(watched);
 }
 
@@ -135,6 +137,14 @@ async function usePool({ desk, at, ask, finish, sweep }: WatchedDesk) {
   await whileReplaced(ending, { disableAccount: unavailable('iam serviceAccounts.disable') }, sweep);
   for (let count = 0; count < 3; count += 1) await ask(buildkite.startJob(), 'admin');
   await sweep();
+}
+
+/** A job gives the user of its pipeline a name. */
+async function changeUser({ desk, ask }: WatchedDesk) {
+  const credential = `config-${desk.project}`;
+  const issued = await ask(desk.buildkite.startJob(), credential);
+  await changeFirebaseUser(desk, issued.json.access_token, { displayName: 'Somebody' });
+  expect((await ask(desk.buildkite.startJob(), credential)).status).toBe(200);
 }
 
 /** A function that is started without any setting. */

@@ -97,6 +97,15 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
     );
   });
 
+  it('gives nobody a permission over users of Firebase, whom a stolen token could be turned into', () => {
+    const granted = granting(plan.resources);
+    expect(granted.map(({ what }) => what)).toContain('iam.serviceAccounts.signJwt');
+    for (const { what, identity } of granted.filter(({ identity }) => identity !== 'pool group'))
+      expect(`${identity}: ${what}`).not.toMatch(
+        /firebase|identityplatform|identitytoolkit|gcip|roles\/(owner|editor)/i,
+      );
+  });
+
   it('lets nobody but the token function mint', () => {
     const minting = granting(plan.resources).filter(({ what }) =>
       /TokenCreator|getAccessToken|signJwt|signBlob|implicitDelegation|serviceAccountUser|actAs|Admin/i.test(what),
