@@ -213,6 +213,21 @@ describe('npm run rules', () => {
     expect(rulesFile()).toContain("keydeskHolds(['web'])");
   });
 
+  it('warns of each hand-written rule that every signed-in user satisfies, with its line, and says what to add', async () => {
+    put('firestore.rules', HAND_WRITTEN);
+    const first = await rules();
+    expect(first.code).toBe(0);
+    const line = rulesFile().split('\n').findIndex((text) => text.includes('/users/{user}')) + 1;
+    expect(first.err).toContain(
+      `firestore.rules:${line}: warning: "allow get: if request.auth.uid == user;" admits every signed-in user`,
+    );
+    expect(first.err).toContain('Add "&& !keydeskUser()" to this rule');
+    // --check says it too, and does not fail by it.
+    expect(await rules(['--check'])).toMatchObject({ code: 0, err: first.err });
+    put('firestore.rules', rulesFile().replace('== user;', '== user && !keydeskUser();'));
+    expect(await rules(['--check'])).toMatchObject({ code: 0, err: '' });
+  });
+
   it('warns of a hand-written match that covers the grant documents, and still does its work', async () => {
     put('firestore.rules', HAND_WRITTEN.replace('match /public/{document}', 'match /{document=**}'));
     for (const args of [[], ['--check']]) {
