@@ -217,7 +217,10 @@ describe('npm run rules', () => {
     put('firestore.rules', HAND_WRITTEN);
     const first = await rules();
     expect(first.code).toBe(0);
-    const line = rulesFile().split('\n').findIndex((text) => text.includes('/users/{user}')) + 1;
+    const line =
+      rulesFile()
+        .split('\n')
+        .findIndex((text) => text.includes('/users/{user}')) + 1;
     expect(first.err).toContain(
       `firestore.rules:${line}: warning: "allow get: if request.auth.uid == user;" admits every signed-in user`,
     );
