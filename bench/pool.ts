@@ -174,11 +174,12 @@ rules:
 /** A token, or what it was refused for; what failed for lack of time may be asked for again. */
 async function ask({ issuing }: Keydesk, job_id: string, credentialName: string): Promise<HandOut> {
   try {
-    return await handOut(issuing, { jobToken: job_id, credentialName, scopes: [], lifetime: undefined });
+    return await handOut(issuing, { jobToken: job_id, credentialName, scopes: [], lifetime: undefined }, 'bench');
   } catch (error) {
     if (!Unavailable.is(error)) throw error;
     const { what, message: detail, retryAfter } = error;
-    return { outcome: 'refused', refusal: { reason: 'unavailable', what, detail, retryAfter }, claims: undefined };
+    const refusal = { reason: 'unavailable', what, detail, retryAfter } as const;
+    return { outcome: 'refused', refusal, claims: undefined, givenUp: [] };
   }
 }
 

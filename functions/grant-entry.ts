@@ -5,6 +5,7 @@ import type { Grant } from '../shared/core/grant.ts';
 import { idOf } from '../shared/core/grant-life.ts';
 import type { Ending } from '../shared/end-job.ts';
 import type { Failure } from '../shared/sweep-step.ts';
+import type { Unavailable } from '../shared/unavailable.ts';
 
 const WHAT_HAPPENED = {
   'grant.issued': 'issued',
@@ -62,6 +63,21 @@ export function toWorkFailed({ grant_id, service_account, what = 'keydesk', deta
     service_account,
     what,
     detail,
+  };
+}
+
+/** A pooled account that was set aside for another because Google does not mint from it. */
+export function toGivenUp({ permanent, what, message }: Unavailable): AuditEntry {
+  const { service_account, ...facts } = permanent ?? {};
+  return {
+    event: 'account.given_up',
+    severity: 'WARNING',
+    message: `a pooled account was given up for another: ${message}`,
+    service_account,
+    ...facts,
+    what,
+    detail: message,
+    ...(service_account === undefined ? {} : { labels: { service_account } }),
   };
 }
 

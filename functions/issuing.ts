@@ -3,6 +3,8 @@
 
 import type { Audit } from '../shared/audit.ts';
 import { createMint } from '../shared/google/mint.ts';
+import type { HandOut } from '../shared/hand-out.ts';
+import { IssuesUnderWay } from '../shared/issues-under-way.ts';
 import { createFirebaseUserLedger } from '../shared/ledger/firebase-users.ts';
 import { createGrantDocumentOpener } from '../shared/ledger/grant-document.ts';
 import { createIssuingLedger } from '../shared/ledger/issuing-ledger.ts';
@@ -17,6 +19,7 @@ export function createIssuing(parts: ClientSettings & { readonly audit: Audit })
   return {
     generationOf: firebaseUsers.generationOf,
     ledger: createIssuingLedger(ledger, clock),
+    issues: new IssuesUnderWay<HandOut>(clock),
     openGrantDocument: createGrantDocumentOpener(openDatabase, clock),
     mint: createMint({
       askAsService,

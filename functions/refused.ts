@@ -3,6 +3,7 @@
 import type { AuditEntry } from '../shared/audit.ts';
 import type { JobClaims } from '../shared/core/claims.ts';
 import { isJobTokenRefusal, type Refusal, toWireError } from '../shared/core/refusal.ts';
+import { toTraceFacts } from '../shared/core/rule-trace.ts';
 import { Unavailable } from '../shared/unavailable.ts';
 import { toIsoTimes } from './grant-entry.ts';
 import type { Answer } from './http.ts';
@@ -17,7 +18,7 @@ export interface RefusedContext {
 
 /** The answer to a refusal: poor for the caller, complete for the audit log. */
 export function refused(refusal: Refusal, context: RefusedContext): Answer {
-  const { status, error, description, retryAfter, allow } = toWireError(refusal, context.bearer);
+  const { status, error, description, retryAfter, allow, permanent } = toWireError(refusal, context.bearer);
   return {
     status,
     headers: {
@@ -30,6 +31,7 @@ export function refused(refusal: Refusal, context: RefusedContext): Answer {
       error,
       error_description: `${description} Request id: ${context.request_id}`,
       request_id: context.request_id,
+      ...(permanent ? { permanent } : {}),
     },
     entries: [toEntry(refusal, context)],
   };
@@ -42,11 +44,15 @@ export function failed(error: unknown, context: RefusedContext): Answer {
   return refused({ reason: 'unavailable', what, detail: message, retryAfter }, context);
 }
 
+/** What is no decision of policy: something that Keydesk depends on did not do its part. */
+const FAILED: ReadonlySet<Refusal['reason']> = new Set(['unavailable', 'google_refused'] as const);
+
 function toEntry(refusal: Refusal, { credentialName, claims }: RefusedContext): AuditEntry {
-  const { reason, ...facts } = refusal;
+  const { reason, ...told } = refusal;
+  const facts = 'trace' in told ? { ...told, ...toTraceFacts(told.trace) } : told;
   return {
     event: 'grant.refused',
-    severity: reason === 'unavailable' ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
+    severity: FAILED.has(reason) ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
     message: `refused: ${reason}`,
     reason,
     ...toIsoTimes(facts),

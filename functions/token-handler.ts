@@ -3,9 +3,10 @@
 
 import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../shared/core/exchange-request.ts';
 import type { Refusal } from '../shared/core/refusal.ts';
+import { toTraceFacts } from '../shared/core/rule-trace.ts';
 import type { Asked, HandOut } from '../shared/hand-out.ts';
 import { FORM, isForm } from './form.ts';
-import { grantEntry } from './grant-entry.ts';
+import { grantEntry, toGivenUp } from './grant-entry.ts';
 import { createIntrospectHandler, createRevokeHandler, type HeldTokenParts } from './held-token-handler.ts';
 import type { Answer, Failures, Handler, Incoming } from './http.ts';
 import { METADATA_PATH, metadata } from './metadata.ts';
@@ -16,7 +17,7 @@ export const TOKEN_BODY_LIMIT = 16 * 1024;
 const JOB_TOKEN_LIMIT = 8 * 1024;
 
 export interface TokenParts extends HeldTokenParts {
-  readonly handOut: (asked: Asked) => Promise<HandOut>;
+  readonly handOut: (asked: Asked, request_id: string) => Promise<HandOut>;
 }
 
 export function createTokenHandler(parts: TokenParts): Handler {
@@ -26,9 +27,12 @@ export function createTokenHandler(parts: TokenParts): Handler {
     if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT)
       return refused({ reason: 'request_too_large', limit: '8 KiB for a job token' }, context);
     try {
-      const result = await handOut(asked);
-      if (result.outcome === 'refused') return refused(result.refusal, { ...context, claims: result.claims });
-      return issued(result, request, clock.now());
+      const result = await handOut(asked, request.request_id);
+      const answer =
+        result.outcome === 'refused'
+          ? refused(result.refusal, { ...context, claims: result.claims })
+          : issued(result, request, clock.now());
+      return { ...answer, entries: [...(answer.entries ?? []), ...result.givenUp.map(toGivenUp)] };
     } catch (error) {
       return failed(error, context);
     }
@@ -83,8 +87,14 @@ const HEALTHY: Answer = { status: 200, body: { status: 'ok' } };
 
 function issued(result: HandOut & { outcome: 'issued' }, request: Incoming, now: number): Answer {
   const { accessToken, grant, grant_id, expires_at, scopes } = result;
-  const { token_sha256, trace } = result;
-  const entry = grantEntry('grant.issued', grant, { token_sha256, token_expires_at: expires_at, scopes, trace });
+  const { token_sha256, trace, shared_with } = result;
+  const entry = grantEntry('grant.issued', grant, {
+    token_sha256,
+    token_expires_at: expires_at,
+    scopes,
+    ...toTraceFacts(trace),
+    ...(shared_with === undefined ? {} : { shared: true, shared_with }),
+  });
   // RFC 6749 section 5.1.
   const headers = { pragma: 'no-cache' };
   if (request.headers.accept?.split(',', 1)[0]?.split(';', 1)[0]?.trim().toLowerCase() === 'text/plain')

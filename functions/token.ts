@@ -40,9 +40,9 @@ const ending = once(async () => {
 
 export const token = start({
   handler: createTokenHandler({
-    handOut: async (asked): Promise<HandOut> => {
+    handOut: async (asked, request_id): Promise<HandOut> => {
       const [{ warm: _, ...clients }] = await Promise.all([issuing(), keys.warm()]);
-      return handOut({ policy, verifyJobToken, ...clients, clock: systemClock }, asked);
+      return handOut({ policy, verifyJobToken, ...clients, clock: systemClock }, asked, request_id);
     },
     lookUpToken: async (token_sha256) => (await ending()).lookUpToken(token_sha256),
     returnGrant: async (grant) => endGrant(await ending(), grant, { by: 'early_return' }),

@@ -1,6 +1,8 @@
 // The audit log: one line of JSON per decision on standard output, in the form Cloud Logging takes apart.
 // Source: docs.cloud.google.com/logging/docs/structured-logging. It can't be switched off and never breaks a line:
-// whatever came from outside is escaped.
+// whatever came from outside is escaped, and a line that is too long for Cloud Logging is cut.
+
+import { fitLine } from './line-size.ts';
 
 export type AuditEvent =
   | 'grant.issued'
@@ -14,6 +16,7 @@ export type AuditEvent =
   | 'account.disabled_again'
   | 'account.not_disabled'
   | 'firebase_user.changed'
+  | 'account.given_up'
   | 'kill_switch.thrown'
   | 'kill_switch.lifted'
   | 'webhook.accepted'
@@ -64,7 +67,7 @@ export function createAudit(parts: { readonly project: string; readonly write: (
       'logging.googleapis.com/labels': { event, ...labels },
       ...(request ? requestFields(parts.project, request) : {}),
     };
-    parts.write(`${escapeInvisible(withoutTokens(JSON.stringify(line)))}\n`);
+    parts.write(`${fitLine(line, (fitted) => escapeInvisible(withoutTokens(JSON.stringify(fitted))))}\n`);
   };
 }
 

@@ -1,4 +1,5 @@
 // The hand-out: from a job token and the name of a credential to a Google credential on record, or a refusal.
+// Every request is verified and decided by itself; only then may identical ones share one issue.
 // The order is the promise: verify, decide, reserve (the mint beside its commit, or after it where an account is leased),
 // open the grant document, ask whether it was barred meanwhile, record the token, and only then let it go.
 // Knows nothing about HTTP, Firestore or Google.
@@ -13,6 +14,7 @@ import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { idOf, type Request } from './core/grant-life.ts';
 import type { Refusal } from './core/refusal.ts';
 import type { Mint, Minted } from './google/mint.ts';
+import type { IssuesUnderWay } from './issues-under-way.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
 import type { IssuingLedger, Reserved } from './ledger/issuing-ledger.ts';
 import type { LoadedPolicy } from './policy-text.ts';
@@ -22,6 +24,10 @@ import { Unavailable } from './unavailable.ts';
 /** Pooled accounts that a job tries within so many milliseconds before it is said that Google fails. */
 const MAX_ACCOUNTS_TRIED = 3;
 const LATELY_MS = 5 * 60_000;
+/** Seconds after which a job may look again whether somebody made Google change its mind. */
+const PERMANENT_RETRY_AFTER = 300;
+/** The same when the instance is busy with other requests for the grant. */
+const BUSY_RETRY_AFTER = 1;
 
 export interface HandOutParts {
   readonly policy: LoadedPolicy;
@@ -31,6 +37,7 @@ export interface HandOutParts {
   readonly openGrantDocument: OpenGrantDocument;
   /** Which generation of a Firebase user is in force. */
   readonly generationOf: (user: FirebaseUser) => Promise<number>;
+  readonly issues: IssuesUnderWay<HandOut>;
   /** Milliseconds since the epoch. */
   readonly clock: Clock;
 }
@@ -53,21 +60,26 @@ export type HandOut =
       readonly expires_at: number;
       readonly scopes: readonly string[];
       readonly trace: readonly RuleTrace[];
+      /** The request whose issue this shares; undefined when it issued by itself. */
+      readonly shared_with?: string;
+      readonly givenUp: readonly Unavailable[];
     }
   | {
       readonly outcome: 'refused';
       readonly refusal: Refusal;
       /** Of a job token that was verified; undefined before. */
       readonly claims: JobClaims | undefined;
+      /** Why pooled accounts were given up for another, each with its account where Google refuses for good. */
+      readonly givenUp: readonly Unavailable[];
     };
 
 /** Hands out, or refuses. Throws Unavailable when something it depends on fails; then nothing has left. */
-export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOut> {
+export async function handOut(parts: HandOutParts, asked: Asked, request_id: string): Promise<HandOut> {
   const { policy, clock } = parts;
   const verified = await parts.verifyJobToken(asked.jobToken, clock.now());
-  if ('refusal' in verified) return { outcome: 'refused', refusal: verified.refusal, claims: undefined };
+  if ('refusal' in verified) return { outcome: 'refused', refusal: verified.refusal, claims: undefined, givenUp: [] };
   const { claims } = verified;
-  const refuse = (refusal: Refusal): HandOut => ({ outcome: 'refused', refusal, claims });
+  const refuse = (refusal: Refusal): HandOut => ({ outcome: 'refused', refusal, claims, givenUp: [] });
 
   const decision = decide(policy.policy, claims, asked.credentialName);
   if (decision.outcome === 'refused') {
@@ -78,9 +90,38 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
   const ttl = Math.min(credential.ttl, asked.lifetime ?? MAX_TTL, MAX_TTL);
   const scopes = narrowScopes(credential, asked.scopes);
   const grant_id = grantId(claims.job_id, credentialName);
-
   const caps = policy.policy.caps;
   const request: Request = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256, caps };
+
+  const key = toKey(request, scopes);
+  const shared = await parts.issues.share({ grant_id, key, request_id }, (close) =>
+    issue(parts, { request, scopes, trace }, close),
+  );
+  if (shared === 'busy') return refuse({ reason: 'grant_busy', grant_id, retryAfter: BUSY_RETRY_AFTER });
+  const { result, shared_with } = shared;
+  if (shared_with === undefined) return result;
+  if (result.outcome === 'refused') return { ...result, givenUp: [] };
+  // A block may have come after the one who issued looked for it, and before this request.
+  const barred = await parts.ledger.barred(request);
+  return barred ? refuse(barred.refusal) : { ...result, shared_with, givenUp: [] };
+}
+
+/** Everything that an issue depends on: requests with equal keys get one token. */
+function toKey({ claims: { agentTags, ...claims }, rule, ttl, policySha256 }: Request, scopes: readonly string[]) {
+  return JSON.stringify([Object.entries(claims), [...agentTags], rule, ttl, policySha256, scopes]);
+}
+
+/** Reserves, mints and records. @param close nobody joins this issue from then on: see {@link IssuesUnderWay} */
+async function issue(
+  parts: HandOutParts,
+  decided: { readonly request: Request; readonly scopes: readonly string[]; readonly trace: readonly RuleTrace[] },
+  close: () => void,
+): Promise<HandOut> {
+  const { request, scopes, trace } = decided;
+  const { claims, credentialName, credential, ttl } = request;
+  const grant_id = grantId(claims.job_id, credentialName);
+  const givenUp: Unavailable[] = [];
+  const refuse = (refusal: Refusal): HandOut => ({ outcome: 'refused', refusal, claims, givenUp });
   // Known before anything is reserved: the mint starts beside the reservation's commit, and waits for nothing.
   const generation =
     credential.kind === 'firestore' ? await parts.generationOf(firebaseUserOf(claims, credentialName)) : 0;
@@ -90,10 +131,17 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
     minting.catch(() => {});
     return minting;
   };
-  const obtained =
-    credential.kind === 'pooled_service_account'
-      ? await obtainFromLease(parts, request, startMinting)
-      : await obtain(parts, request, startMinting);
+  let obtained: Obtained;
+  try {
+    obtained =
+      credential.kind === 'pooled_service_account'
+        ? await obtainFromLease(parts, request, startMinting, givenUp)
+        : await obtain(parts, request, startMinting);
+  } catch (error) {
+    const refusal = toGoogleRefusal(error);
+    if (!refusal) throw error;
+    return refuse(refusal);
+  }
   if ('refusal' in obtained) return refuse(obtained.refusal);
 
   const { minted, reserved } = obtained;
@@ -101,6 +149,8 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
   const { grant } = reserved;
   const token = { grant_id, sha256: token_sha256, expires_at: minted.expires_at };
   const leased = grant.kind === 'pooled_service_account' ? { service_account: grant.service_account } : {};
+  // An end that comes during this write is recorded before a later request, which must see it.
+  close();
   const activated = await parts.ledger.activate({ ...token, ...leased }, reserved);
   if ('refusal' in activated) return refuse(activated.refusal);
   return {
@@ -112,7 +162,14 @@ export async function handOut(parts: HandOutParts, asked: Asked): Promise<HandOu
     expires_at: Math.min(minted.expires_at, activated.grant.expires_at),
     scopes,
     trace,
+    givenUp,
   };
+}
+
+function toGoogleRefusal(error: unknown): Refusal | undefined {
+  if (!Unavailable.is(error) || !error.permanent) return undefined;
+  const { permanent, what, message } = error;
+  return { reason: 'google_refused', ...permanent, what, detail: message, retryAfter: PERMANENT_RETRY_AFTER };
 }
 
 type StartMinting = (latest: number, lease?: string) => Promise<Minted>;
@@ -145,11 +202,21 @@ async function openFor({ openGrantDocument }: HandOutParts, grant: Grant): Promi
  * not bound yet) is given back for another, as long as no token of it left, and not for a job that had some of them: then
  * the fault is elsewhere, and the whole pool would go to rest for it.
  */
-async function obtainFromLease(parts: HandOutParts, request: Request, startMinting: StartMinting): Promise<Obtained> {
+async function obtainFromLease(
+  parts: HandOutParts,
+  request: Request,
+  startMinting: StartMinting,
+  givenUp: Unavailable[],
+): Promise<Obtained> {
   const unusable: string[] = [];
   for (;;) {
     const reserved = await parts.ledger.reserve({ ...request, unusable }, () => {});
-    if ('refusal' in reserved) return reserved;
+    if ('refusal' in reserved) {
+      const last = givenUp.at(-1);
+      // Waiting for an account helps only while there is one that Google may mint from.
+      if (last?.permanent && holdsAll(unusable, request.credential)) throw last;
+      return reserved;
+    }
     const { grant, latest } = reserved;
     if (grant.kind !== 'pooled_service_account') throw new Error('a pooled credential got another kind of grant');
     try {
@@ -167,9 +234,14 @@ async function obtainFromLease(parts: HandOutParts, request: Request, startMinti
         if (barred) return barred;
         throw error;
       }
+      givenUp.push(error);
       unusable.push(grant.service_account);
     }
   }
+}
+
+function holdsAll(accounts: readonly string[], credential: Credential): boolean {
+  return credential.kind === 'pooled_service_account' && credential.pool.every((email) => accounts.includes(email));
 }
 
 /**

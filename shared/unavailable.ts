@@ -1,6 +1,7 @@
 // The one error that means "something Keydesk depends on failed or was too slow": it says who, and becomes a 503.
 // A deadline is part of it, because a dependency that does not answer has failed.
 
+import type { GoogleRefusal } from './core/google-refusal.ts';
 import type { Clock } from './runtime/clock.ts';
 
 export class Unavailable extends Error {
@@ -11,12 +12,20 @@ export class Unavailable extends Error {
   readonly retryAfter: number;
   /** It answered that it will not do this: nothing was done, and trying again at once changes nothing. */
   readonly refused: boolean;
+  /** Why trying again never helps, with the service account it is about; undefined when it may. */
+  readonly permanent: (GoogleRefusal & { readonly service_account?: string }) | undefined;
 
-  constructor(what: string, detail: string, retryAfter = 2, options: ErrorOptions & { refused?: boolean } = {}) {
+  constructor(
+    what: string,
+    detail: string,
+    retryAfter = 2,
+    options: ErrorOptions & { refused?: boolean; permanent?: NonNullable<Unavailable['permanent']> } = {},
+  ) {
     super(`${what}: ${detail}`, options);
     this.what = what;
     this.retryAfter = retryAfter;
     this.refused = options.refused ?? false;
+    this.permanent = options.permanent;
   }
 
   /** Whether `error` is one of these, also when it comes from another bundle, where the class is another object. */

@@ -3,6 +3,7 @@
 // a job may not have. The switch is exhaustive: a new reason does not compile until it has an answer.
 
 import type { RuleTrace } from './decide.ts';
+import type { GoogleRefusal } from './google-refusal.ts';
 
 /** Why a job token was not accepted. All of these give the caller one identical answer. */
 export const JOB_TOKEN_REASONS = [
@@ -60,6 +61,15 @@ export type Refusal =
       readonly retryAfter: number;
     }
   | { readonly reason: 'barred'; readonly kill_switch: string }
+  | { readonly reason: 'grant_busy'; readonly grant_id: string; readonly retryAfter: number }
+  | ({
+      readonly reason: 'google_refused';
+      readonly what: string;
+      readonly detail: string;
+      readonly retryAfter: number;
+      /** The account that the request to Google was about. */
+      readonly service_account?: string;
+    } & GoogleRefusal)
   | { readonly reason: 'unavailable'; readonly what: string; readonly detail: string; readonly retryAfter: number }
   | { readonly reason: 'not_found' }
   | { readonly reason: 'method_not_allowed'; readonly allow: string }
@@ -73,6 +83,8 @@ export interface WireError {
   readonly description: string;
   readonly retryAfter?: number;
   readonly allow?: string;
+  /** Trying again does not help. */
+  readonly permanent?: true;
 }
 
 const JOB_TOKEN_NOT_ACCEPTED =
@@ -137,6 +149,13 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
         description: 'This job asks for this credential too often. Keep a token until it expires.',
         retryAfter: refusal.retryAfter,
       };
+    case 'grant_busy':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: 'Too many requests for this credential came at the same time. Try again.',
+        retryAfter: refusal.retryAfter,
+      };
     case 'pipeline_holds_too_many':
       return {
         status: 429,
@@ -156,6 +175,15 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
         status: 400,
         error: 'invalid_grant',
         description: 'An operator has barred this for now. Ask whoever runs Keydesk; retry the job once it is lifted.',
+      };
+    case 'google_refused':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description:
+          'Google refuses to issue this credential, and trying again does not change that. Stop, and tell whoever runs Keydesk.',
+        retryAfter: refusal.retryAfter,
+        permanent: true,
       };
     case 'unavailable':
       return {

@@ -27,7 +27,7 @@ export function createAccountStateReader({ askAsService, iamUrl }: Omit<AccountA
     const what = 'iam serviceAccounts.get';
     const answer = await askAsService({ what, url: accountUrl(iamUrl, email) });
     if (answer.status === 404) return 'missing';
-    const account = expectAnswer(what, answer, accountAnswer);
+    const account = expectAnswer(what, answer, accountAnswer, { account: email });
     if (account.email !== email) throw new Unavailable(what, 'answered another account');
     return account.disabled ? 'disabled' : 'enabled';
   };

@@ -1,45 +1,61 @@
 // What Google's APIs answer, checked: the shape that was expected, or an Unavailable that says what came instead.
 
-import * as z from 'zod';
+import type * as z from 'zod';
+import { googleAdvice, isOverQuota, permanentRefusal, readGoogleError } from '../core/google-refusal.ts';
 import type { OutgoingAnswer } from '../outgoing.ts';
 import { Unavailable } from '../unavailable.ts';
 
-/** Seconds after which a caller may try again when Google says it is asked too often. */
+/** Seconds after which a caller may try again when Google says it is asked too often, and not when. */
 const QUOTA_RETRY_AFTER = 10;
+/** The same where Google limits new users: to 100 an hour and IP address. "npm run users" creates them ahead without that limit. */
+const SIGN_UP_RETRY_AFTER = 300;
+/** Seconds that a caller is asked to wait at most: Google's own wait may be that of another project's quota. */
+const LONGEST_RETRY_AFTER = 300;
 
 /**
  * @param options.mayRefuse whether an answer of 400 to 499 says that what was asked for is refused; by default it does
- * @throws Unavailable unless the answer is 200 and of that shape
+ * @param options.account the service account that was asked for, for the one who reads what failed
+ * @throws Unavailable unless the answer is 200 and of that shape; `permanent` when trying again does not help
  */
 export function expectAnswer<T>(
   what: string,
-  { status, json }: OutgoingAnswer,
+  { status, headers, json }: OutgoingAnswer,
   shape: z.ZodType<T>,
-  { mayRefuse = true } = {},
+  { mayRefuse = true, account }: { readonly mayRefuse?: boolean; readonly account?: string } = {},
 ): T {
-  if (status === 429) throw new Unavailable(what, 'answered 429', QUOTA_RETRY_AFTER);
-  if (status !== 200) {
-    const refused = mayRefuse && status >= 400 && status < 500 && status !== 408 && status !== 409;
-    throw new Unavailable(what, `answered ${status}${reasonOf(json)}`, 2, { refused });
-  }
+  if (status !== 200) throw failureOf(what, { status, headers, json }, mayRefuse, account);
   const parsed = shape.safeParse(json);
   if (!parsed.success) throw new Unavailable(what, 'answered something unexpected');
   return parsed.data;
 }
 
-const googleError = z.object({ error: z.object({ status: z.string().max(64).optional(), message: z.string() }) });
-/** The Security Token Service's, as OAuth has it (RFC 6749 section 5.2). */
-const oauthError = z.object({ error: z.string().max(64), error_description: z.string().optional() });
-const anyError = z.union([
-  googleError.transform(({ error }) => error),
-  oauthError.transform(({ error, error_description }) => ({ status: error, message: error_description ?? '' })),
-]);
+function failureOf(
+  what: string,
+  { status, headers, json }: OutgoingAnswer,
+  mayRefuse: boolean,
+  account: string | undefined,
+): Unavailable {
+  const error = readGoogleError(json);
+  const answered = `answered ${status}${error ? ` ${error.status} ${error.message.slice(0, 300)}` : ''}`;
+  const wait = secondsOf(headers.get('retry-after'));
+  if (isOverQuota(status, error)) return overQuota(what, answered, wait);
+  const refused = mayRefuse && status >= 400 && status < 500 && status !== 408 && status !== 409;
+  const google = permanentRefusal(what, status, error);
+  if (!google) return new Unavailable(what, answered, wait ?? 2, { refused });
+  const permanent = { ...google, ...(account === undefined ? {} : { service_account: account }) };
+  return new Unavailable(what, `${answered}; ${googleAdvice(google, account)}`, wait ?? 2, { refused, permanent });
+}
 
-function reasonOf(json: unknown): string {
-  const parsed = anyError.safeParse(json);
-  if (!parsed.success) return '';
-  const { status = '', message } = parsed.data;
-  return ` ${status} ${message.slice(0, 300)}`;
+function overQuota(what: string, answered: string, wait: number | undefined): Unavailable {
+  if (!what.startsWith('identitytoolkit ')) return new Unavailable(what, answered, wait ?? QUOTA_RETRY_AFTER);
+  const advice = 'Google limits new users to 100 an hour and IP address; "npm run users" creates them ahead';
+  return new Unavailable(what, `${answered}; ${advice}`, wait ?? SIGN_UP_RETRY_AFTER);
+}
+
+/** Whole seconds of a Retry-After header; a date is not read (RFC 9110 section 10.2.3). */
+function secondsOf(header: string | null): number | undefined {
+  if (header === null || !/^[0-9]{1,9}$/.test(header)) return undefined;
+  return Math.min(Math.max(Number(header), 1), LONGEST_RETRY_AFTER);
 }
 
 /** Puts a reason into Google's audit log. Source: docs.cloud.google.com/apis/docs/system-parameters */

@@ -7,13 +7,14 @@ import type { JobClaims } from '../core/claims.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { FirestoreCredential } from '../core/credential.ts';
 import { type FirebaseUser, firebaseUid, firebaseUserOf } from '../core/firebase-user.ts';
-import type { Ask } from '../outgoing.ts';
+import { readGoogleError, signInCodeOf } from '../core/google-refusal.ts';
+import type { Ask, OutgoingAnswer } from '../outgoing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Unavailable } from '../unavailable.ts';
 import { expectAnswer, withoutSlash } from './google-answer.ts';
 import { judgeIdToken } from './id-token.ts';
-import { permanentFailure, SIGN_IN, signInRefusal } from './sign-in-refusal.ts';
 
+const SIGN_IN = 'identitytoolkit signInWithCustomToken';
 const CUSTOM_TOKEN_AUDIENCE =
   'https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit';
 /** Seconds a custom token lives: it is exchanged at once and never leaves the service. */
@@ -124,9 +125,7 @@ async function signIn(
     json: { token: signedJwt, returnSecureToken: true, ...(tenant === undefined ? {} : { tenantId: tenant }) },
     deadlineMs: SIGN_IN_DEADLINE_MS,
   });
-  const refusal = signInRefusal(response);
-  if (refusal === 'user_disabled') return { found: ['USER_DISABLED'] };
-  if (refusal) throw refusal;
+  if (signInCode(response) === 'USER_DISABLED') return { found: ['USER_DISABLED'] };
   const { idToken, expiresIn } = expectAnswer(SIGN_IN, response, responseSchema);
   const lifetime = Number(expiresIn);
   const judged = judgeIdToken(idToken, { project, tenant, uid, grant_id, expiresIn: lifetime });
@@ -136,8 +135,19 @@ async function signIn(
     case 'changed':
       return { found: judged.found };
     case 'misconfigured':
-      throw permanentFailure(judged.detail);
+      throw notSetUp(judged.detail);
     case 'unexpected':
       throw new Unavailable(SIGN_IN, judged.detail);
   }
+}
+
+function signInCode({ json }: OutgoingAnswer): string | undefined {
+  const error = readGoogleError(json);
+  return error && signInCodeOf(error);
+}
+
+/** What Google issued does not fit policy: somebody has to change policy or the Firebase project. */
+function notSetUp(detail: string): Unavailable {
+  const permanent = { cause: 'sign_in_not_set_up', code: 'ID_TOKEN_NOT_AS_EXPECTED' } as const;
+  return new Unavailable(SIGN_IN, detail, 2, { refused: true, permanent });
 }

@@ -82,7 +82,9 @@ export function createMint(parts: {
     const scope = storage ? own : scopes;
     const sent = clock.now();
     const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
-    const { accessToken, expireTime } = expectAnswer('iamcredentials generateAccessToken', answer, accessTokenAnswer);
+    const { accessToken, expireTime } = expectAnswer('iamcredentials generateAccessToken', answer, accessTokenAnswer, {
+      account: email,
+    });
     const asked = { from: sent + ttl * 1000 - ROUNDING_MS, to: clock.now() + ttl * 1000 };
     const expires_at = toOwnClock(Date.parse(expireTime), asked);
     if (expires_at === undefined || expires_at > latest || expires_at <= clock.now())
@@ -96,7 +98,7 @@ export function createMint(parts: {
 
   const signJwt = async (signer: string, claims: JobClaims, payload: object): Promise<string> => {
     const signed = await iamCredentials(signer, 'signJwt', claims, { payload: JSON.stringify(payload) });
-    return expectAnswer('iamcredentials signJwt', signed, signedJwtAnswer).signedJwt;
+    return expectAnswer('iamcredentials signJwt', signed, signedJwtAnswer, { account: signer }).signedJwt;
   };
   const mintIdToken = createIdTokenMint({ ...parts, signJwt });
 

@@ -44,7 +44,8 @@ import {
   toBarriers,
   toGrant,
   toJobRecord,
-  written,
+  untilWritten,
+  wroteLater,
 } from './records.ts';
 
 /** A grant as it was just written, and when: whoever writes it next can say that it is still this one. */
@@ -72,6 +73,13 @@ export interface IssuingLedger {
   /** Records a token that is about to leave. Throws Unavailable when that could not be recorded. */
   activate(token: LeavingToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
 }
+
+/** Milliseconds that a request goes on losing races against others for its grant, in each of its two steps. */
+const GRANT_PATIENCE_MS = 400;
+/** The same where it leases an account, for which other jobs race too. */
+const LEASE_PATIENCE_MS = 1_500;
+/** Seconds after which a request that lost its races may try again. */
+const BUSY_RETRY_AFTER = 1;
 
 export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLedger {
   const liveGrants = createLiveGrantCounter(ledger, clock);
@@ -175,8 +183,22 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     return decided;
   };
 
+  /** What is written, or a refusal when other requests keep writing first. */
+  const writtenInTime = <T>(grant_id: string, patienceMs: number, attempt: () => Promise<T>): Promise<T | Refused> => {
+    const busy: Refused = { refusal: { reason: 'grant_busy', grant_id, retryAfter: BUSY_RETRY_AFTER } };
+    const writing = untilWritten<T | Refused>(clock, attempt, patienceMs).catch((error: unknown) => {
+      if (wroteLater(error)) return busy;
+      throw error;
+    });
+    return answered(clock, writing);
+  };
+
   return {
-    reserve: (request, onGoing) => written(clock, () => reserveOnce(request, onGoing)),
+    reserve: (request, onGoing) => {
+      const { claims, credentialName, credential } = request;
+      const patienceMs = credential.kind === 'pooled_service_account' ? LEASE_PATIENCE_MS : GRANT_PATIENCE_MS;
+      return writtenInTime(grantId(claims.job_id, credentialName), patienceMs, () => reserveOnce(request, onGoing));
+    },
     barred: async (request) => {
       const snapshot = await answered(clock, barriersDocument(ledger).get());
       const refusal = barredNow(toBarriers(snapshot), request, clock.now());
@@ -192,7 +214,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
         attempt = readAndActivate;
         return current(token, reserved);
       };
-      return written(clock, next);
+      return writtenInTime(token.grant_id, GRANT_PATIENCE_MS, next);
     },
   };
 }

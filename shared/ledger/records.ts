@@ -163,19 +163,36 @@ export function written<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> 
 /**
  * Reads, decides and writes anew as long as somebody else writes in between. This is a transaction without locks:
  * Firestore's own would have two hand-outs of one grant, or a hand-out and the job's end, wait for each other's.
+ * @param patienceMs milliseconds after which a lost race is not tried again, and is thrown
  */
-export async function untilWritten<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
+export async function untilWritten<T>(
+  clock: Clock,
+  attempt: () => Promise<T>,
+  patienceMs = Number.POSITIVE_INFINITY,
+): Promise<T> {
+  const until = clock.now() + patienceMs;
   for (let tries = 1; ; tries += 1) {
     try {
       return await attempt();
     } catch (error) {
-      if (!lostRace(error) || tries === MAX_TRIES) throw error;
+      if (!lostRace(error) || tries === MAX_TRIES || clock.now() >= until) throw error;
       await clock.sleep(clock.random() * Math.min(10 * 2 ** tries, LONGEST_PAUSE_MS));
     }
   }
 }
 
-/** NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED of google.rpc.Code. */
+/** NOT_FOUND of google.rpc.Code: what was read is gone. */
+const NOT_FOUND = 5;
+
 function lostRace(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && [5, 6, 9, 10].includes(Number(error.code));
+  return codeOf(error) === NOT_FOUND || wroteLater(error);
+}
+
+/** Whether somebody else wrote first: ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED of google.rpc.Code. */
+export function wroteLater(error: unknown): boolean {
+  return [6, 9, 10].includes(codeOf(error));
+}
+
+function codeOf(error: unknown): number {
+  return error instanceof Error && 'code' in error ? Number(error.code) : Number.NaN;
 }

@@ -43,6 +43,7 @@ export async function send(desk: InProcessDesk, raw: RawRequest): Promise<Called
     error: expect.stringMatching(/^[a-z_]+$/),
     error_description: expect.stringMatching(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/),
     request_id: requestId,
+    ...(answer.audit[0].reason === 'google_refused' ? { permanent: true } : {}),
   });
   return answer;
 }

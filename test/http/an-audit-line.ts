@@ -25,6 +25,7 @@ export const EVENTS: Readonly<Record<AuditEvent, true>> = {
   'account.disabled_again': true,
   'account.not_disabled': true,
   'firebase_user.changed': true,
+  'account.given_up': true,
   'kill_switch.thrown': true,
   'kill_switch.lifted': true,
   'webhook.accepted': true,

@@ -35,6 +35,11 @@ const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, Refu
   too_often: { reason: 'too_often', grant_id: 'g', retryAfter: 1 },
   pipeline_holds_too_many: { reason: 'pipeline_holds_too_many', live_grants: 2, limit: 2, retryAfter: 1 },
   pool_exhausted: { reason: 'pool_exhausted', pool_size: 3, free_at: NOW, retryAfter: 1 },
+  grant_busy: { reason: 'grant_busy', grant_id: 'g', retryAfter: 1 },
+  google_refused: {
+    ...{ reason: 'google_refused', cause: 'permission_missing', code: 'PERMISSION_DENIED', permission: 'p' },
+    ...{ what: 'iamcredentials signJwt', detail: 'answered 403', service_account: 'a@acme.example', retryAfter: 300 },
+  },
   barred: { reason: 'barred', kill_switch: 'k' },
   unavailable: { reason: 'unavailable', what: 'ledger', detail: 'down', retryAfter: 1 },
   not_found: { reason: 'not_found' },
@@ -58,7 +63,11 @@ describe('the line of a refusal', () => {
         ...{ event: 'grant.refused', message: `refused: ${reason}`, reason, credential: 'config' },
         ...facts,
         ...Object.fromEntries(times.map(([name, value]) => [name, new Date(Number(value)).toISOString()])),
-        severity: reason === 'unavailable' ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
+        severity: ['unavailable', 'google_refused'].includes(reason)
+          ? 'ERROR'
+          : isJobTokenRefusal(refusal)
+            ? 'WARNING'
+            : 'NOTICE',
         job: { ...job, ...Object.fromEntries(agentTags) },
         labels: { reason, pipeline: claims.pipeline_slug },
       },

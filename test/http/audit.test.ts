@@ -323,6 +323,29 @@ describe('the audit line of', () => {
     });
   });
 
+  it('account.given_up tells from which account of a pool Google does not mint, and why', async () => {
+    const asked: string[] = [];
+    desk.google.before = ({ method, account }) => {
+      if (method !== 'generateAccessToken' || asked.push(account) > 1) return undefined;
+      return { status: 403, json: { error: { code: 403, status: 'PERMISSION_DENIED', message: 'no' } } };
+    };
+    const answer = await byPath(await desk.buildkite.jobToken(desk.buildkite.startJob()), 'staging-admin');
+    desk.google.before = undefined;
+    const [service_account = ''] = asked;
+    const detail = expect.stringMatching(/^iamcredentials generateAccessToken: answered 403 PERMISSION_DENIED no; /);
+    expect(lineOf('account.given_up', answer.audit)).toEqual({
+      ...lines.frame('account.given_up', 200, '/token/staging-admin', { service_account }),
+      severity: 'WARNING',
+      message: expect.stringContaining('given up for another'),
+      service_account,
+      cause: 'permission_missing',
+      code: 'PERMISSION_DENIED',
+      permission: 'iam.serviceAccounts.getAccessToken',
+      what: 'iamcredentials generateAccessToken',
+      detail,
+    });
+  });
+
   it('work.failed tells what a sweep left for the next one, and who failed', async () => {
     const job = desk.buildkite.startJob();
     await byPath(await desk.buildkite.jobToken(job), 'staging-config');

@@ -123,7 +123,8 @@ rules: [{ name: all, job: { pipeline_slug: app }, grants: [it] }]
       clock.advance(milliseconds);
     },
     handOut: async (job: string) => {
-      const result = await handOut(issuing, { jobToken: job, credentialName: 'it', scopes: [], lifetime: undefined });
+      const asked = { jobToken: job, credentialName: 'it', scopes: [], lifetime: undefined };
+      const result = await handOut(issuing, asked, 'request');
       expect(result.outcome).toBe('issued');
     },
     endJob: (job: string) => endJob(ending, { job_id: job, pipeline_id: undefined, by: 'job.finished' }),

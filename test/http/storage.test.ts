@@ -113,8 +113,8 @@ describe('a credential for a part of a bucket', () => {
     const refused = await desk.askByPath(await aJobToken(desk), 'staging-artifacts');
     expect(refused.status).toBe(503);
     expect(refused.audit[0]).toMatchObject({
-      reason: 'unavailable',
-      detail: 'sts token: answered 400 invalid_request ',
+      reason: 'google_refused',
+      cause: 'request_not_accepted',
     });
     const accounts = await databaseOf(desk.project, 'ledger').collection('service_accounts').get();
     expect(accounts.docs.map((account) => account.get('state'))).not.toContain('resting');

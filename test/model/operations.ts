@@ -54,7 +54,7 @@ export class Operations {
     const endedBefore = oracle.ended(job_id);
     return this.#begin<HandOut>(`hand-out of ${credential} to ${short(job_id)}`, async () => {
       const asked = { jobToken: job_id, credentialName: credential, scopes: [], lifetime };
-      const result = await handOut(keydesk.issuing, asked);
+      const result = await handOut(keydesk.issuing, asked, 'request');
       onItsWay.answered = true;
       onItsWay.over();
       if (result.outcome === 'issued') {

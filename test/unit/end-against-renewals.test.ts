@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { grantId } from '../../shared/core/grant-id.ts';
 import { endGrant, endJob } from '../../shared/end-job.ts';
 import { type HandOut, type HandOutParts, handOut } from '../../shared/hand-out.ts';
+import { IssuesUnderWay } from '../../shared/issues-under-way.ts';
 import { createEndingLedger } from '../../shared/ledger/ending-ledger.ts';
 import { createIssuingLedger } from '../../shared/ledger/issuing-ledger.ts';
 import { parsePolicyText } from '../../shared/policy-text.ts';
@@ -60,7 +61,7 @@ function open(kind: Kind, credentials: number, { read, commit }: { readonly read
   const job_id = randomUUID();
   const claims = { ...jobClaims({ pipeline_slug: 'app' }), job_id };
   let minted = 0;
-  const issuing: HandOutParts = {
+  const issuing: Omit<HandOutParts, 'issues'> = {
     policy: loaded,
     verifyJobToken: async () => ({ claims }),
     ledger: createIssuingLedger(firestore, clock),
@@ -80,7 +81,12 @@ function open(kind: Kind, credentials: number, { read, commit }: { readonly read
     clock,
   };
   const request = (credentialName: string): Promise<HandOut | Unavailable> =>
-    handOut(issuing, { jobToken: 'x', credentialName, scopes: [], lifetime: undefined }).catch((error: unknown) => {
+    handOut(
+      // Each on an instance of its own: there nothing makes the requests for one grant wait for each other.
+      { ...issuing, issues: new IssuesUnderWay(clock) },
+      { jobToken: 'x', credentialName, scopes: [], lifetime: undefined },
+      randomUUID(),
+    ).catch((error: unknown) => {
       if (!Unavailable.is(error)) throw error;
       return error;
     });

@@ -127,7 +127,7 @@ export class Run {
       handOut: async ({ id, credential }) => {
         over.push(oracle.asked(id));
         const asked = { jobToken: id, credentialName: credential, scopes: [], lifetime: LIFETIME };
-        const handed = await handOut(issuing, asked);
+        const handed = await handOut(issuing, asked, 'request');
         if (handed.outcome === 'issued' && process.alive) {
           const { accessToken, ...told } = handed;
           oracle.issued(handed.grant_id, accessToken, handed.expires_at);

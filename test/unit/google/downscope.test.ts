@@ -102,7 +102,7 @@ describe('the exchange', () => {
     [
       'refuses the boundary',
       { status: 400, json: { error: 'invalid_request', error_description: 'Invalid access boundary.' } },
-      /^sts token: answered 400 invalid_request Invalid access boundary\.$/,
+      /^sts token: answered 400 invalid_request Invalid access boundary\.; /,
     ],
     ['refuses without a reason', { status: 403, json: undefined }, /answered 403$/],
     ['fails', { status: 500, json: {} }, /answered 500/],

@@ -90,10 +90,10 @@ export const COOLDOWN: readonly Mutation[] = [
       {
         file: ENABLE_ACCOUNT,
         find: `    const answer = await askAsService({ what, url, method: 'POST', json: {}, until });
-    expectAnswer(what, answer, z.object({}));`,
+    expectAnswer(what, answer, z.object({}), { account: email });`,
         replace: `    await insist(patience, async () => {
       const answer = await askAsService({ what, url, method: 'POST', json: {}, until });
-      expectAnswer(what, answer, z.object({}));
+      expectAnswer(what, answer, z.object({}), { account: email });
     });`,
       },
     ],

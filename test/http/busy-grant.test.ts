@@ -1,0 +1,203 @@
+// Many requests for one grant at the same time: identical ones share one issue, others are served or told quickly to come
+// again, and nobody gets what an end, a block or a policy took from him meanwhile.
+
+import { describe, expect, it } from 'vitest';
+import { tokenSha256 } from '../../shared/core/grant-id.ts';
+import { createEndingLedger } from '../../shared/ledger/ending-ledger.ts';
+import { aPolicy, BusyGrant, type Instance, type Response } from './a-busy-grant.ts';
+
+const SLOW = { read: 30, commit: 90 };
+const LATENCIES = [{ read: 12, commit: 35 }, SLOW];
+const KINDS = ['config', 'export', 'admin'];
+
+const together = (count: number, request: (index: number) => Promise<Response>) =>
+  Promise.all(Array.from({ length: count }, (_, index) => request(index)));
+const statuses = (responses: readonly Response[]) => [...new Set(responses.map(({ status }) => status))].sort();
+const issuedOf = (responses: readonly Response[]) => responses.filter(({ status }) => status === 200);
+const tokensOf = (responses: readonly Response[]) => [...new Set(responses.map(({ body }) => body.access_token))];
+
+/** A promise and what keeps it. */
+function gate() {
+  let open: () => void = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+function expectSoon(responses: readonly Response[]) {
+  expect(Math.max(...responses.map(({ took }) => took))).toBeLessThan(2_000);
+  for (const { status, retryAfter, body, entries } of responses)
+    if (status !== 200) {
+      expect([status, retryAfter, body.error]).toEqual([429, '1', 'temporarily_unavailable']);
+      expect(entries).toMatchObject([{ event: 'grant.refused', reason: 'grant_busy', grant_id: expect.any(String) }]);
+    }
+}
+
+describe.each(LATENCIES)('with reads of $read ms and commits of $commit ms', (latency) => {
+  it.each(KINDS)('40 identical requests for %s are one issue, each on record for itself', async (credential) => {
+    const grant = new BusyGrant(latency);
+    const ask = grant.instance();
+    const responses = await together(40, () => ask(credential));
+    expect([statuses(responses), tokensOf(responses).length, grant.mints]).toEqual([[200], 1, 1]);
+    expectSoon(responses);
+
+    const token_sha256 = tokenSha256(String(responses[0]?.body.access_token));
+    const lines = responses.flatMap(({ entries }) => entries);
+    expect(lines).toHaveLength(40);
+    for (const line of lines) expect(line).toMatchObject({ event: 'grant.issued', token_sha256 });
+    const issuer = responses.filter(({ entries }) => entries[0]?.shared === undefined);
+    expect(issuer).toHaveLength(1);
+    const shared_with = issuer[0]?.body.request_id;
+    for (const { body, entries } of responses)
+      if (body.request_id !== shared_with) expect(entries).toMatchObject([{ shared: true, shared_with }]);
+    const record = await grant.record();
+    expect(record).toMatchObject({ issued_count: 1, minute_count: 1, tokens: [{ sha256: token_sha256 }] });
+    expect(record?.tokens).toHaveLength(1);
+  });
+
+  it.each(KINDS)('40 requests for %s that differ are served in turn, or told to come again', async (credential) => {
+    const grant = new BusyGrant(latency);
+    const ask = grant.instance();
+    const responses = await together(40, (index) => ask(credential, { lifetime: String(60 + index) }));
+    expectSoon(responses);
+    const issued = issuedOf(responses);
+    expect(issued.length).toBeGreaterThan(2);
+    expect(tokensOf(issued)).toHaveLength(issued.length);
+    const record = await grant.record();
+    expect(record).toMatchObject({ issued_count: issued.length });
+    const recorded = record?.tokens.map(({ sha256 }) => sha256);
+    expect(recorded?.sort()).toEqual(
+      tokensOf(issued)
+        .map((token) => tokenSha256(String(token)))
+        .sort(),
+    );
+  });
+
+  it.each([
+    ['identical', () => ({})],
+    ['different', (index: number) => ({ lifetime: String(60 + index) })],
+  ])('40 %s requests that come to two instances at once are answered as quickly', async (_, form) => {
+    const grant = new BusyGrant(latency);
+    const instances: Instance[] = [grant.instance(), grant.instance()];
+    const responses = await together(40, (index) => (instances[index % 2] as Instance)('export', form(index)));
+    expectSoon(responses);
+    const issued = issuedOf(responses);
+    expect(issued.length).toBeGreaterThan(0);
+    expect(await grant.record()).toMatchObject({ issued_count: tokensOf(issued).length });
+  });
+});
+
+describe('a request that comes while an identical one is served', () => {
+  it('is judged by the policy of its own time', async () => {
+    const grant = new BusyGrant();
+    const ask = grant.instance();
+    const minting = gate();
+    grant.beforeMint = () => minting.opened;
+    const first = ask('export');
+    await grant.clock.sleep(10);
+    grant.policy = aPolicy('{ name: other, job: { pipeline_slug: web }, grants: [export] }');
+    expect(await ask('export')).toMatchObject({ status: 400, body: { error: 'invalid_target' } });
+    grant.policy = aPolicy('{ name: renamed, job: { pipeline_slug: app }, grants: [config, export, admin] }');
+    const third = ask('export');
+    minting.open();
+    expect(await first).toMatchObject({ status: 200, entries: [{ rule: 'all' }] });
+    expect(await third).toMatchObject({ status: 200, entries: [{ rule: 'renamed' }] });
+    expect(grant.mints).toBe(2);
+  });
+
+  it('does not share when its claims differ, and gets nothing when no rule grants it', async () => {
+    const grant = new BusyGrant();
+    const ask = grant.instance();
+    const [first, other, tagged, refused] = await Promise.all([
+      ask('export'),
+      ask('export', {}, { step_key: 'deploy' }),
+      ask('export', {}, { agentTags: [['agent_tag:queue', 'deploy']] }),
+      ask('export', {}, { pipeline_slug: 'web' }),
+    ]);
+    expect(statuses([first, other, tagged])).toEqual([200]);
+    expect(tokensOf([first, other, tagged])).toHaveLength(3);
+    expect(refused).toMatchObject({ status: 400, body: { error: 'invalid_target' } });
+  });
+
+  it('gets nothing when the end of its job was recorded before it came, though the token was recorded before', async () => {
+    const grant = new BusyGrant();
+    const ask = grant.instance();
+    const late: Promise<Response>[] = [];
+    let commits = 0;
+    grant.afterCommit = async (paths) => {
+      if (!paths[0]?.startsWith('grants/')) return;
+      commits += 1;
+      if (commits !== 2) return;
+      // The token is recorded, and its instance does not know yet.
+      const { job_id } = grant.claims;
+      await createEndingLedger(grant.ledger, grant.clock).endJob({
+        job_id,
+        pipeline_id: undefined,
+        by: 'job.finished',
+      });
+      late.push(ask('export'));
+      await grant.clock.sleep(100);
+    };
+    expect((await ask('export')).status).toBe(200);
+    expect(await Promise.all(late)).toMatchObject([{ status: 400, body: { error: 'invalid_grant' } }]);
+  });
+
+  it('gets nothing when the job ended before the token was recorded, like the request that it waits for', async () => {
+    const grant = new BusyGrant();
+    const ask = grant.instance();
+    const minting = gate();
+    grant.beforeMint = () => minting.opened;
+    const waiting = together(5, () => ask('config'));
+    await grant.clock.sleep(100);
+    const { job_id } = grant.claims;
+    await createEndingLedger(grant.ledger, grant.clock).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' });
+    const later = together(5, () => ask('config'));
+    minting.open();
+    for (const response of [...(await waiting), ...(await later)])
+      expect(response).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+  });
+
+  it('gets nothing when an operator blocked it after the other had looked', async () => {
+    const grant = new BusyGrant();
+    const ask = grant.instance();
+    const minting = gate();
+    grant.beforeMint = () => minting.opened;
+    const first = ask('export');
+    await grant.clock.sleep(200);
+    await grant.killing.killLedger.record('block', {
+      ...{ selector: { job_id: grant.claims.job_id }, by: 'an operator', reason: 'a test', bars: true },
+      ...{ thrown_at: grant.clock.now(), lifted_at: null, lifted_by: null },
+    });
+    const second = ask('export');
+    await grant.clock.sleep(50);
+    minting.open();
+    expect((await first).status).toBe(200);
+    expect(await second).toMatchObject({ status: 400, entries: [{ reason: 'barred' }] });
+  });
+
+  it('fails with it, each on record for itself, and the next one issues anew', async () => {
+    const grant = new BusyGrant();
+    const ask = grant.instance();
+    grant.beforeMint = () => Promise.reject(new Error('the test broke it'));
+    await expect(together(5, () => ask('export'))).rejects.toThrow('the test broke it');
+    grant.beforeMint = async () => {};
+    expect((await ask('export')).status).toBe(200);
+    expect(grant.mints).toBe(2);
+  });
+
+  it('waits for its turn less than a second when it differs and the other hangs', async () => {
+    const grant = new BusyGrant();
+    const ask = grant.instance();
+    const minting = gate();
+    grant.beforeMint = () => minting.opened;
+    const first = ask('export');
+    await grant.clock.sleep(10);
+    const second = ask('export', { lifetime: '60' });
+    await grant.clock.sleep(900);
+    expectSoon([await second]);
+    expect((await second).took).toBeLessThan(1_000);
+    minting.open();
+    expect((await first).status).toBe(200);
+  });
+});
