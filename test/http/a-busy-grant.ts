@@ -76,6 +76,8 @@ export class BusyGrant {
   mints = 0;
   /** What a mint waits for. */
   beforeMint: () => Promise<unknown> = () => this.clock.sleep(40);
+  /** What happens before a commit takes effect; it is refused with what this throws. */
+  beforeCommit: (paths: readonly string[]) => void = () => {};
   /** What happens after a commit has taken effect, before its response arrives. */
   afterCommit: (paths: readonly string[]) => Promise<unknown> = async () => {};
   readonly #databases: { readonly ledger: Firestore; readonly documents: Firestore };
@@ -84,6 +86,7 @@ export class BusyGrant {
   constructor({ read, commit }: Latency = { read: 12, commit: 35 }) {
     const around: Around = async ({ kind, paths }, perform) => {
       await this.clock.sleep((kind === 'read' ? read : commit) / 2);
+      if (kind === 'write') this.beforeCommit(paths);
       const answer = perform();
       if (kind === 'write') await this.afterCommit(paths);
       await this.clock.sleep((kind === 'read' ? read : commit) / 2);

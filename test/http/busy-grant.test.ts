@@ -88,6 +88,31 @@ describe.each(LATENCIES)('with reads of $read ms and commits of $commit ms', (la
   });
 });
 
+describe.each(LATENCIES)(
+  'a request that loses every race, with reads of $read ms and commits of $commit ms',
+  (latency) => {
+    const lost = Object.assign(new Error('9 FAILED_PRECONDITION'), { code: 9 });
+
+    it.each([
+      ['config', 'reserving', 0],
+      ['admin', 'reserving', 0],
+      ['config', 'recording its token', 1],
+      ['admin', 'recording its token', 1],
+    ])('for %s, %s, is told to come again', async (credential, _, won) => {
+      const grant = new BusyGrant(latency);
+      let commits = 0;
+      grant.beforeCommit = (paths) => {
+        if (!paths.some((path) => path.startsWith('grants/'))) return;
+        commits += 1;
+        if (commits > won) throw lost;
+      };
+      expectSoon([await grant.instance()(credential)]);
+      expect(commits).toBeGreaterThan(2);
+      expect((await grant.record())?.tokens ?? []).toEqual([]);
+    });
+  },
+);
+
 describe('a request that comes while an identical one is served', () => {
   it('is judged by the policy of its own time', async () => {
     const grant = new BusyGrant();

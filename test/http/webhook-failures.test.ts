@@ -60,6 +60,28 @@ describe('when the end of a job meets a failure', () => {
     expect(await seen(desk, valid)).toEqual(UNTOUCHED);
   });
 
+  it('what is taken away too late to be told is left for the sweep to record and to tell', async () => {
+    const valid = await aValidWebhook(desk);
+    const confirmed: unknown[] = [];
+    desk.ending.closeGrantDocument = async (...asked) => {
+      await whole.closeGrantDocument(...asked);
+      desk.clock.advance(5_000);
+    };
+    const confirmTakenAway: typeof whole.ledger.confirmTakenAway = (grant) => {
+      confirmed.push(grant);
+      return whole.ledger.confirmTakenAway(grant);
+    };
+    desk.ending.ledger = { ...whole.ledger, confirmTakenAway };
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, unfinished: 1 });
+    expect(confirmed).toEqual([]);
+    expect(await seen(desk, valid)).toMatchObject({ states: ['revoking'] });
+
+    Object.assign(desk.ending, whole);
+    const swept = await desk.sweep();
+    expect(swept.json).toMatchObject({ revoked: 1 });
+    expect(swept.audit[0]).toMatchObject({ event: 'grant.revoked' });
+  });
+
   it('the sweep goes on from where the grant document could not be closed', async () => {
     const valid = await aValidWebhook(desk);
     desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));

@@ -6,6 +6,7 @@ const GRANT_LIFE = 'shared/core/grant-life.ts';
 const HAND_OUT = 'shared/hand-out.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
+const ISSUE_GUARDS = 'test/http/issue-guards.test.ts';
 const GRANT_LIFE_TEST = 'test/unit/core/grant-life.test.ts';
 
 const noSecondLookShared = {
@@ -39,7 +40,7 @@ export const BLOCKS: readonly Mutation[] = [
   await killLedger.record(id, { ...act, thrown_at: clock.now(), lifted_at: null, lifted_by: null });`,
       },
     ],
-    killers: [MODEL],
+    killers: [ISSUE_GUARDS, MODEL],
   },
   {
     id: 'no-second-look-for-blocks',
@@ -47,7 +48,7 @@ export const BLOCKS: readonly Mutation[] = [
     means: 'Blocks are not read again after the reservation is on record.',
     evidence: 'barriers are not asked for after the reservation',
     edits: [noSecondLookShared, noSecondLookPooled],
-    killers: [MODEL],
+    killers: [ISSUE_GUARDS, MODEL],
   },
   {
     id: 'no-second-look-shared',
@@ -55,7 +56,7 @@ export const BLOCKS: readonly Mutation[] = [
     means: 'Blocks are not read again after the reservation of a grant that needs no lease.',
     aliases: ['M17'],
     edits: [noSecondLookShared],
-    killers: [MODEL],
+    killers: [ISSUE_GUARDS, MODEL],
   },
   {
     id: 'no-second-look-pooled',
@@ -63,7 +64,7 @@ export const BLOCKS: readonly Mutation[] = [
     means: 'Blocks are not read again after the reservation of a grant on a pooled account.',
     aliases: ['M18'],
     edits: [noSecondLookPooled],
-    killers: [MODEL],
+    killers: [ISSUE_GUARDS, MODEL],
   },
   {
     id: 'blocks-ignored',
@@ -93,6 +94,6 @@ export const BLOCKS: readonly Mutation[] = [
         replace: '    batch.set(read.ref, stored);',
       },
     ],
-    killers: [MODEL],
+    killers: [ISSUE_GUARDS, MODEL],
   },
 ];

@@ -8,6 +8,7 @@ const ISSUING_LEDGER = 'shared/ledger/issuing-ledger.ts';
 const RECORDS = 'shared/ledger/records.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
+const BUSY_GRANT_TEST = 'test/http/busy-grant.test.ts';
 const GRANT_TEST = 'test/unit/core/grant.test.ts';
 const GRANT_LIFE_TEST = 'test/unit/core/grant-life.test.ts';
 
@@ -242,5 +243,46 @@ export const ISSUANCE: readonly Mutation[] = [
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],
     knownSurvivor: true,
+  },
+  {
+    id: 'shared-after-recording-began',
+    breaks: 'I2',
+    means: 'A request that came after the end of its job gets the token that an earlier request is recording.',
+    edits: [{ file: HAND_OUT, find: '  close();\n', replace: '' }],
+    killers: [BUSY_GRANT_TEST],
+  },
+  {
+    id: 'shared-despite-block',
+    breaks: 'I2',
+    means: 'A request that came after a block gets the token of a request that looked for blocks before.',
+    edits: [
+      {
+        file: HAND_OUT,
+        find: '  const barred = await parts.ledger.barred(request);\n  return barred ? refuse',
+        replace: '  const barred = false as unknown as { refusal: Refusal } | undefined;\n  return barred ? refuse',
+      },
+    ],
+    killers: [BUSY_GRANT_TEST],
+  },
+  {
+    id: 'shared-across-policies',
+    breaks: 'I2',
+    means: 'Requests that are decided by different policies share one token.',
+    edits: [{ file: HAND_OUT, find: 'rule, ttl, policySha256, scopes]);', replace: 'ttl, scopes]);' }],
+    killers: [BUSY_GRANT_TEST],
+  },
+  {
+    id: 'shared-across-claims',
+    breaks: 'I2',
+    means: 'Requests with different claims share one token.',
+    edits: [{ file: HAND_OUT, find: '[Object.entries(claims), [...agentTags], rule,', replace: '[rule,' }],
+    killers: [BUSY_GRANT_TEST],
+  },
+  {
+    id: 'endless-races',
+    breaks: 'limits',
+    means: 'A request goes on losing races for its grant until it is answered 503.',
+    edits: [{ file: RECORDS, find: ' || clock.now() >= until) throw error;', replace: ') throw error;' }],
+    killers: [BUSY_GRANT_TEST],
   },
 ];

@@ -135,7 +135,7 @@ export const POOL: readonly Mutation[] = [
         replace: '        minting ?? startMinting(latest, grant.service_account),',
       },
     ],
-    killers: [MODEL],
+    killers: ['test/http/issue-guards.test.ts', MODEL],
   },
   {
     id: 'replaced-account-not-set-aside',
@@ -207,8 +207,7 @@ export const POOL: readonly Mutation[] = [
         replace: 'Unavailable.is(error) && error.refused;',
       },
     ],
-    killers: ['test/http/pool.test.ts', MODEL],
-    knownSurvivor: true,
+    killers: ['test/http/google-refuses.test.ts'],
   },
   {
     id: 'account-shared-and-pooled',

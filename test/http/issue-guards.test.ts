@@ -1,0 +1,101 @@
+// What keeps an issue right against an operator's block and against other jobs of its pool, forced step by step.
+
+import { describe, expect, it } from 'vitest';
+import { type KillSwitch, throwKillSwitch } from '../../shared/kill-switch.ts';
+import { BusyGrant } from './a-busy-grant.ts';
+
+const MINUTE = 60_000;
+
+const everything = ({ claims }: BusyGrant): KillSwitch => ({
+  selector: { job_id: claims.job_id },
+  by: 'an operator',
+  reason: 'a test',
+  bars: true,
+});
+const block = (grant: BusyGrant, id: string) =>
+  grant.killing.killLedger.record(id, {
+    ...everything(grant),
+    ...{ thrown_at: grant.clock.now(), lifted_at: null, lifted_by: null },
+  });
+
+describe('a block', () => {
+  it.each(['config', 'export', 'admin'])(
+    'that comes while %s is being reserved refuses it, although the reservation did not see it',
+    async (credential) => {
+      const grant = new BusyGrant();
+      let blocked: Promise<unknown> | undefined;
+      grant.afterCommit = async (paths) => {
+        if (!paths.some((path) => path.startsWith('grants/'))) return;
+        blocked ??= block(grant, 'block');
+        await blocked;
+      };
+      expect(await grant.instance()(credential)).toMatchObject({ status: 400, entries: [{ reason: 'barred' }] });
+      expect(await grant.record()).toMatchObject({ tokens: [], issued_count: 0 });
+    },
+  );
+
+  it('stands before the kill switch looks for grants', async () => {
+    const grant = new BusyGrant();
+    const ask = grant.instance();
+    const { killing } = grant;
+    const { live } = killing.killLedger;
+    const meanwhile: number[] = [];
+    const killLedger: typeof killing.killLedger = {
+      ...killing.killLedger,
+      live: async (after) => {
+        const page = await live(after);
+        meanwhile.push((await ask('export')).status);
+        return page;
+      },
+    };
+    await throwKillSwitch({ ...killing, killLedger }, 'kill', everything(grant));
+    expect(meanwhile).toEqual([400]);
+    expect(await grant.record()).toBeUndefined();
+  });
+
+  it('is not lost when two are recorded at the same time', async () => {
+    const grant = new BusyGrant();
+    await Promise.all([block(grant, 'one'), block(grant, 'two')]);
+    const { barriers } = (await grant.ledger.collection('barriers').doc('current').get()).data() as {
+      barriers: object[];
+    };
+    expect(barriers).toHaveLength(2);
+  });
+});
+
+describe('a pooled account', () => {
+  const accountOf = async (grant: BusyGrant) => {
+    const { docs } = await grant.ledger.collection('service_accounts').get();
+    return docs.map((account) => Number(account.get('rests_until')?.toMillis?.() ?? account.get('rests_until')));
+  };
+  const endOf = async (grant: BusyGrant) => {
+    const { docs } = await grant.ledger.collection('grants').get();
+    const end = docs[0]?.get('expires_at');
+    return Number(end?.toMillis?.() ?? end);
+  };
+
+  it('mints for its job only once its lease is on record', async () => {
+    const grant = new BusyGrant();
+    const steps: string[] = [];
+    grant.afterCommit = async (paths) => {
+      if (paths.some((path) => path.startsWith('grants/'))) steps.push('written');
+    };
+    grant.beforeMint = async () => {
+      steps.push('minted');
+    };
+    expect((await grant.instance()('admin')).status).toBe(200);
+    expect(steps).toEqual(['written', 'minted', 'written']);
+  });
+
+  it('rests a minute longer than its grant lives, also after a renewal', async () => {
+    const grant = new BusyGrant();
+    const ask = grant.instance();
+    await ask('admin');
+    const first = await endOf(grant);
+    expect(await accountOf(grant)).toEqual([first + MINUTE]);
+    grant.clock.advance(10 * MINUTE);
+    await ask('admin');
+    expect(await endOf(grant)).toBeGreaterThanOrEqual(first + 10 * MINUTE);
+    expect(await accountOf(grant)).toEqual([(await endOf(grant)) + MINUTE]);
+  });
+});
