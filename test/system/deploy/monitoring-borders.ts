@@ -70,6 +70,14 @@ export const COUNTS: readonly Count[] = [
     not: [ISSUED, POOL_EXHAUSTED, DENIED, NOT_REVOKED, event('webhook.refused', 'labels.reason="ledger_unavailable"')],
   },
   {
+    policy: 'Google refuses for good',
+    condition: 'Google refused to issue a credential',
+    least: 1,
+    within: 5 * MINUTE,
+    of: [refused('google_refused')],
+    not: [UNAVAILABLE, ISSUED, POOL_EXHAUSTED, event('account.given_up')],
+  },
+  {
     policy: 'a function does not start',
     condition: 'an instance did not start',
     least: 1,

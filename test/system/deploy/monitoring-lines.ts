@@ -1,5 +1,5 @@
-// One log that has every kind of line which metrics, alerts, tiles and playbooks read: written by the handlers, in half an
-// hour of the test's clock.
+// One log that has every kind of line which metrics, alerts, tiles and playbooks read: written by the handlers, in three
+// quarters of an hour of the test's clock.
 
 import { expect, vi } from 'vitest';
 import { orStop } from '../../../functions/start.ts';
@@ -32,6 +32,7 @@ export async function writeEveryLine(watched: WatchedDesk): Promise<void> {
   await failSweeps(watched);
   await usePool(watched);
   await changeUser(watched);
+  await refuseAsGoogle(watched);
   failStart(watched);
 }
 
@@ -145,6 +146,35 @@ async function changeUser({ desk, ask }: WatchedDesk) {
   const issued = await ask(desk.buildkite.startJob(), credential);
   await changeFirebaseUser(desk, issued.json.access_token, { displayName: 'Somebody' });
   expect((await ask(desk.buildkite.startJob(), credential)).status).toBe(200);
+}
+
+/** Google refuses for good, for want of a permission and of an API; then one account of a pool alone. */
+async function refuseAsGoogle({ desk, at, ask, sweep }: WatchedDesk) {
+  const { buildkite, google } = desk;
+  const refusing = (info?: object) => ({
+    status: 403,
+    json: {
+      error: {
+        ...{ code: 403, status: 'PERMISSION_DENIED', message: 'no' },
+        details: info && [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', ...info }],
+      },
+    },
+  });
+  google.before = () => refusing();
+  await ask(buildkite.startJob(), 'config');
+  const api = { service: 'iamcredentials.googleapis.com', consumer: 'projects/1' };
+  google.before = () => refusing({ reason: 'SERVICE_DISABLED', metadata: api });
+  await ask(buildkite.startJob(), 'config');
+  google.before = undefined;
+  at(41 * MINUTE);
+  await sweep();
+  let asked = 0;
+  google.before = ({ method }) => {
+    asked += method === 'generateAccessToken' ? 1 : 0;
+    return asked === 1 ? refusing() : undefined;
+  };
+  await ask(buildkite.startJob(), 'admin');
+  google.before = undefined;
 }
 
 /** A function that is started without any setting. */

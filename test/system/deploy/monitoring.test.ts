@@ -108,8 +108,8 @@ describe('the definitions', () => {
 
   it('have no label that takes a value of its own for each grant, job or caller: labels cannot be deleted later', () => {
     const few = ['credential', 'environment', 'event', 'reason', 'revocation', 'ended_by', 'pool', 'more', 'result'];
-    // As many as there are pipelines that may ask, accounts in pools, and things that can fail.
-    const bounded = [...few, 'pipeline', 'service_account', 'what'];
+    // As many as there are pipelines that may ask, accounts in the policy, things that can fail, and calls that Keydesk makes.
+    const bounded = [...few, 'pipeline', 'service_account', 'what', 'cause', 'permission', 'api'];
     const used = metrics.flatMap(({ metricDescriptor }) => metricDescriptor.labels ?? []).map(({ key }) => key);
     expect([...new Set(used)].sort()).toEqual(bounded.sort());
   });
@@ -185,7 +185,14 @@ describe('every alert', () => {
       'probe-granted',
       'slo-time-to-dead',
     ];
-    const closed = ['no-sweep', 'hand-out-failing', 'desk-unreachable', 'not-starting', 'slo-hand-outs'];
+    const closed = [
+      'no-sweep',
+      'hand-out-failing',
+      'desk-unreachable',
+      'not-starting',
+      'slo-hand-outs',
+      'google-refuses',
+    ];
     expect(paging.map(({ userLabels }) => userLabels.playbook).sort()).toEqual([...open, ...closed].sort());
   });
 
