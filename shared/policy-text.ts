@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { type Document, isCollection, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { type Policy, toPolicy } from './core/policy.ts';
 import type { PolicyProblem } from './core/policy-problem.ts';
+import { toData } from './yaml-data.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;
@@ -23,15 +24,12 @@ export function parsePolicyText(text: string, file: string): LoadedPolicy | { pr
   if (faults.length > 0) return { problems: faults.map(({ pos, message }) => `${locate(pos[0])} ${message}`) };
   if (document.contents === null) return { problems: [`${file}:1:1 is empty: it must hold a policy`] };
   const misread = misreadIn(document);
-  if (misread.length > 0) return { problems: misread.map(({ offset, message }) => `${locate(offset)} ${message}`) };
-
-  let data: unknown;
-  try {
-    data = document.toJS({ maxAliasCount: 50 });
-  } catch (error) {
-    return { problems: [`${file}:1:1 ${error instanceof Error ? error.message : 'cannot be read as YAML'}`] };
+  const expanded = toData(document);
+  if (misread.length > 0 || 'problems' in expanded) {
+    const problems = [...misread, ...('problems' in expanded ? expanded.problems : [])];
+    return { problems: problems.map(({ offset, message }) => `${locate(offset)} ${message}`) };
   }
-  const result = toPolicy(data);
+  const result = toPolicy(expanded.data);
   if ('problems' in result) {
     const placed = result.problems.map(({ path, message }) => ({ ...placeOf(document.contents, path), message }));
     placed.sort((left, right) => left.offset - right.offset);

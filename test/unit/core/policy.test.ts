@@ -1,7 +1,10 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { documentPathProblem } from '../../../shared/core/document-path.ts';
+import { parseDocument } from 'yaml';
+import { documentPathProblem, RULES_WORDS } from '../../../shared/core/document-path.ts';
 import { toPolicy } from '../../../shared/core/policy.ts';
 import { parsePolicyText } from '../../../shared/policy-text.ts';
+import { toData } from '../../../shared/yaml-data.ts';
 import { type Data, editing } from './a-policy.ts';
 
 /** A valid policy as plain data; each case changes one thing in a copy of its own. */
@@ -537,8 +540,87 @@ describe('the text of a policy', () => {
       return `a${level}: &a${level} [${Array(10).fill(inner).join(', ')}]`;
     });
     expect(problemsIn(levels.join('\n'))).toEqual([
-      'policy.yaml:1:1 Excessive alias count indicates a resource exhaustion attack',
+      expect.stringMatching(/^policy\.yaml:6:15 \*a4 makes the policy too large: its aliases add more than 250000 /),
     ]);
+  });
+
+  it.each([
+    ['4,000 levels of it', 4_000, 'policy.yaml:6:15 *a4 makes the policy too large'],
+    ['one of two aliases a level', 40, 'policy.yaml:'],
+  ])('refuses a bomb of %s once, without walking it', (_, count, message) => {
+    const width = count > 100 ? 10 : 2;
+    const levels = Array.from(
+      { length: count },
+      (_, level) =>
+        `a${level}: &a${level} [${Array(width)
+          .fill(level === 0 ? 'x' : `*a${level - 1}`)
+          .join(', ')}]`,
+    );
+    const problems = problemsIn(levels.join('\n'));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.startsWith(message)).toBe(true);
+  });
+
+  it('refuses a bomb inside of what a rule may hold', () => {
+    const patterns = `build_branch: &b [${Array.from({ length: 600 }, (_, index) => `b${index}`).join(', ')}]`;
+    const rules = Array.from(
+      { length: 600 },
+      (_, index) => `  - { name: r${index}, job: { pipeline_slug: app, build_branch: *b }, grants: [export] }\n`,
+    );
+    const text = `${replaced('build_branch: main', patterns)}${rules.join('')}`;
+    expect(problemsIn(text)).toEqual([expect.stringContaining('*b makes the policy too large')]);
+  });
+
+  it.each([51, 3_000])('takes %i rules that share one list by an alias', (count) => {
+    const shared = replaced('build_branch: main', 'build_branch: &branches [main, "release/*"]').replace(
+      'grants: [export]',
+      'grants: &grants [export]',
+    );
+    const rules = Array.from(
+      { length: count - 1 },
+      (_, index) => `  - { name: r${index}, job: { pipeline_slug: app, build_branch: *branches }, grants: *grants }\n`,
+    );
+    const result = parsePolicyText(`${shared}${rules.join('')}`, 'policy.yaml');
+    if ('problems' in result) throw new Error(result.problems.join('\n'));
+    expect(result.policy.rules).toHaveLength(count);
+    expect(result.policy.rules.at(-1)).toEqual({ ...result.policy.rules[0], name: `r${count - 2}` });
+  });
+
+  it.each([
+    ['an alias of nothing', '*nothing', '14:13 *nothing names no anchor'],
+    ['an alias of what comes later', '[*later, &later export]', '14:14 *later names no anchor'],
+    ['an alias of what it stands in', '&all [*all]', '14:19 *all stands inside &all'],
+    [
+      'an alias of what it stands in, of a name used before',
+      '[&all export, &all [*all]]',
+      '14:33 *all stands inside &all',
+    ],
+  ])('names the place of %s', (_, grants, message) => {
+    expect(problemsIn(replaced('[export]', grants))).toEqual([expect.stringContaining(`policy.yaml:${message}`)]);
+  });
+
+  it('means by an alias the latest anchor of its name, as the YAML library does', () => {
+    const scalar = fc.constantFrom(
+      'x',
+      '1',
+      'null',
+      'true',
+      '"a b"',
+      '~',
+      '[]',
+      '{}',
+      '*a',
+      '*b',
+      '&a y',
+      '&b [*a, z]',
+      '&a {k: *b}',
+    );
+    fc.assert(
+      fc.property(fc.array(scalar, { minLength: 1, maxLength: 8 }), (items) => {
+        const document = parseDocument(`[&a p, &b q, ${items.join(', ')}]`, { stringKeys: true });
+        expect(toData(document)).toEqual({ data: document.toJS({ maxAliasCount: -1 }) });
+      }),
+    );
   });
 
   it('takes anchors and aliases in ordinary numbers', () => {
@@ -565,6 +647,10 @@ describe('the text of a policy', () => {
   });
 });
 
+/** Collections, each with one document of this name. */
+const nested = (count: number, nameOf: (index: number) => string) =>
+  Array.from({ length: count }, (_, index) => `c/${nameOf(index)}`).join('/');
+
 describe('a path of documents', () => {
   it.each([
     'config/{document}',
@@ -579,6 +665,10 @@ describe('a path of documents', () => {
     `${'c'.repeat(128)}/{d}`,
     'c/keydesk_grants/c/{d}',
     'keydesk_grants2/{d}',
+    'packages/{package_id}',
+    'packages/{Package}',
+    `c/{a}/${nested(18, (index) => `{w${index}}`)}`,
+    `c/d/${nested(47, () => 'd')}/{rest=**}`,
   ])('may be %s', (path) => {
     expect(documentPathProblem(path)).toBeUndefined();
   });
@@ -607,7 +697,13 @@ describe('a path of documents', () => {
     ['config/{resource}', /reserved/],
     ['config/{database}', /reserved/],
     ['config/{true}', /reserved/],
-    ['config/{keydeskHolds}', /reserved/],
+    ['config/{keydeskHolds}', /reserved name, because it begins with keydesk/],
+    ['packages/{package}', /{package} is a reserved name .* such as {package_id}/],
+    ['packages/{package=**}', /{package} is a reserved name/],
+    ...RULES_WORDS.map((word): [string, RegExp] => [`config/{${word}}`, /is a reserved name/]),
+    [`c/{a}/${nested(19, (index) => `{w${index}}`)}`, /has 20 wildcards/],
+    [`c/{a}/${nested(18, (index) => `{w${index}}`)}/{rest=**}`, /has 20 wildcards/],
+    [`c/d/${nested(48, () => 'd')}`, /has 98 segments/],
     ['config/__id7__', /neither a name/],
     ['__x__/{d}', /neither a name/],
     ['config/..', /neither a name/],
