@@ -11,6 +11,7 @@ import {
   newRulesFile,
   spliceRules,
 } from '../shared/core/firestore-rules.ts';
+import { rulesProblems, rulesWarnings } from '../shared/core/rules-limits.ts';
 import { rulesForAnySignedIn } from '../shared/core/signed-in-rules.ts';
 import { fail, readPolicy, readText } from './policy-file.ts';
 
@@ -26,6 +27,9 @@ const { policy } = readPolicy(options.policy);
 const database = chooseDatabase();
 const before = existsSync(options.file) ? readText(options.file) : undefined;
 const after = rulesFor(before);
+const problems = rulesProblems(policy, database, after);
+if (problems.length > 0) fail(1, problems.map((problem) => `${options.file} ${problem}`).join('\n'));
+for (const warning of rulesWarnings(policy, database)) console.error(`${options.file}: warning: ${warning}`);
 
 for (const path of matchesCoveringGrants(after))
   console.error(

@@ -140,7 +140,7 @@ function rulesBlock(policy: Policy, name: DatabaseName, indent: string): string 
     `    && keydeskIsLive(get(/databases/$(database)/documents/${GRANT_COLLECTION}/$(request.auth.token.keydesk_grant)).data, credentials);`,
     '}',
     'function keydeskIsLive(grant, credentials) {',
-    "  return grant.state == 'active' && request.time < grant.expires_at && grant.roles.hasAny(credentials);",
+    "  return grant.state == 'active' && request.time < grant.expires_at && grant.roles.hasAny(credentials.split(' '));",
     '}',
     '// For your own rules: whether a user of Keydesk is signed in, with its own token or in any other way.',
     'function keydeskUser() {',
@@ -163,31 +163,40 @@ function tenantOf(policy: Policy, { project, database }: DatabaseName): string {
   return 'null';
 }
 
-type Holders = Map<Verb, string[]>;
+/** Names of credentials, by what they may do. */
+export type Holders = Map<Verb, Set<string>>;
 
-function holdersByPath(policy: Policy, { project, database }: DatabaseName): Map<string, Holders> {
-  const byPath = new Map<string, Holders>();
+/** By path, who holds which verb. Paths that differ only in the names of their wildcards are one. */
+export function holdersByPath(policy: Policy, { project, database }: DatabaseName): Map<string, Holders> {
+  const byTemplate = new Map<string, { readonly path: string; readonly holders: Holders }>();
   for (const [name, credential] of Object.entries(policy.credentials)) {
     if (credential.kind !== 'firestore' || credential.project !== project || credential.database !== database) continue;
     for (const { path, verbs } of credential.allow) {
-      const holders: Holders = byPath.get(path) ?? new Map();
-      byPath.set(path, holders);
-      for (const verb of verbs) holders.set(verb, [...new Set([...(holders.get(verb) ?? []), name])].sort());
+      const template = withoutNames(path);
+      const known = byTemplate.get(template);
+      const holders: Holders = known?.holders ?? new Map();
+      byTemplate.set(template, { path: known && known.path < path ? known.path : path, holders });
+      for (const verb of verbs) holders.set(verb, (holders.get(verb) ?? new Set()).add(name));
     }
   }
-  return byPath;
+  return new Map([...byTemplate.values()].map(({ path, holders }) => [path, holders]));
 }
 
+function withoutNames(path: string): string {
+  return path.replaceAll(/\{\w+/g, '{');
+}
+
+/** Names stand in one string, because Firestore counts each item of a list as an expression. */
 function matchLines(path: string, holders: Holders): string[] {
   const verbsByCredentials = new Map<string, Verb[]>();
   for (const verb of VERB_ORDER) {
     const credentials = holders.get(verb);
     if (!credentials) continue;
-    const list = credentials.map((name) => `'${name}'`).join(', ');
-    verbsByCredentials.set(list, [...(verbsByCredentials.get(list) ?? []), verb]);
+    const names = [...credentials].sort().join(' ');
+    verbsByCredentials.set(names, [...(verbsByCredentials.get(names) ?? []), verb]);
   }
   const allows = [...verbsByCredentials].map(
-    ([credentials, verbs]) => `  allow ${verbs.join(', ')}: if keydeskHolds([${credentials}]);`,
+    ([names, verbs]) => `  allow ${verbs.join(', ')}: if keydeskHolds('${names}');`,
   );
   return [`match /${path} {`, ...allows, '}'];
 }
