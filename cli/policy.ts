@@ -2,15 +2,18 @@
 // the file and nothing else: no environment, no network. What it says comes from the files beside this one.
 
 import { parseArgs } from 'node:util';
+import { generatedRulesProblems } from '../shared/core/rules-limits.ts';
+import { toPolicyJson } from '../shared/policy-json.ts';
 import { placesIn } from '../shared/policy-text.ts';
 import { fail, readPolicy } from './policy-file.ts';
 import { hintsOf } from './policy-hints.ts';
 import { flagsOf, judgement, readJob } from './policy-job.ts';
 import { credentialTable } from './policy-table.ts';
 
-const USAGE = `usage: npm run policy -- [--policy FILE] [--job CLAIM=VALUE …]
+const USAGE = `usage: npm run policy -- [--policy FILE] [--json | --job CLAIM=VALUE …]
   --policy FILE      the policy; default policy.yaml
   --job CLAIM=VALUE  a claim of a job; several make one job, and what it would be given is told, and why
+  --json             the policy as JSON, for other programs: defaults filled in, durations in seconds, the file's SHA-256
 
 Without --job: what each credential opens, and hints. A policy with problems: all of them, and exit 1.
 The organization of the job is the policy's. A claim that is not given is not in the job's token; of those that every
@@ -22,8 +25,11 @@ token has, the ones that rules look at must be given. For example:
 
 const options = readOptions();
 const { policy, sha256, text } = readPolicy(options.policy);
+const problems = generatedRulesProblems(policy);
+if (problems.length > 0) fail(1, problems.map((problem) => `${options.policy}: ${problem}`).join('\n'));
 
-if (options.job) {
+if (options.json) process.stdout.write(toPolicyJson({ policy, sha256 }));
+else if (options.job) {
   const job = readJob(policy, options.job);
   if ('problems' in job) fail(2, job.problems.map((problem) => `--job: ${problem}`).join('\n'));
   const flags = flagsOf(policy, job.claims);
@@ -44,9 +50,11 @@ function readOptions() {
       options: {
         policy: { type: 'string', default: 'policy.yaml' },
         job: { type: 'string', multiple: true },
+        json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
+    if (values.json && values.job) throw new Error('--json and --job exclude each other');
     if (!values.help) return values;
   } catch (error) {
     return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);

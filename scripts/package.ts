@@ -3,16 +3,18 @@
 // and for `token` the policy. The same sources give the same bytes on every machine: entries are sorted, times and modes
 // fixed, and the compressor is JavaScript. V8's compile cache is left out: its bytes differ from run to run, and it serves
 // only the very V8 that wrote it. manifest.json beside them says with which policy, and which security rules follow from that:
-// whoever deploys compares.
+// whoever deploys compares. policy.json is that policy for Terraform.
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { zipSync } from 'fflate';
+import { fail, readPolicy } from '../cli/policy-file.ts';
 import { databasesOf, generatedPart, newRulesFile } from '../shared/core/firestore-rules.ts';
 import type { Policy } from '../shared/core/policy.ts';
-import { parsePolicyText } from '../shared/policy-text.ts';
+import { generatedRulesProblems } from '../shared/core/rules-limits.ts';
+import { toPolicyJson } from '../shared/policy-json.ts';
 import { type Bundles, bundle } from './bundle.ts';
 import { closureOf, packageIn, readLockFile } from './lock-file.ts';
 import { billOfMaterials } from './sbom.ts';
@@ -30,7 +32,9 @@ const READABLE = 0o100644 * 2 ** 16;
 const UNIX = 3;
 
 const options = readOptions();
-const policy = readPolicy(options.policy);
+const loaded = readPolicy(options.policy);
+const problems = generatedRulesProblems(loaded.policy);
+if (problems.length > 0) fail(1, problems.map((problem) => `${options.policy}: ${problem}`).join('\n'));
 const project: { version: string; license: string } = JSON.parse(readFileSync('package.json', 'utf8'));
 const packages = readLockFile('package-lock.json');
 const bundles = await bundle();
@@ -45,11 +49,12 @@ const archives = FUNCTIONS.map((target) => {
 });
 const packaged = {
   version: project.version,
-  policy_sha256: sha256(policy.bytes),
-  rules_sha256: Object.fromEntries(rulesOf(policy.parsed)),
+  policy_sha256: loaded.sha256,
+  rules_sha256: Object.fromEntries(rulesOf(loaded.policy)),
   archives: Object.fromEntries(archives),
 };
 writeFileSync(join(options.out, 'manifest.json'), json(packaged));
+writeFileSync(join(options.out, 'policy.json'), toPolicyJson(loaded));
 
 function filesOf(target: string, { files, outputs }: Bundles): Map<string, Uint8Array> {
   const names = bundlesOf(target, outputs);
@@ -82,7 +87,7 @@ function filesOf(target: string, { files, outputs }: Bundles): Map<string, Uint8
     ['package.json', json({ ...manifest, private: true, main: `dist/${target}.cjs` })],
     ['package-lock.json', json(lock)],
     ['sbom.cdx.json', Buffer.from(sbom)],
-    ...(target === 'token' ? [['policy.yaml', policy.bytes] as const] : []),
+    ...(target === 'token' ? [['policy.yaml', Buffer.from(loaded.text)] as const] : []),
     ...names.flatMap((bundle) =>
       [`${bundle}.cjs`, `${bundle}.cjs.map`].map((file) => [`dist/${file}`, contentsOf(file, files)] as const),
     ),
@@ -155,21 +160,4 @@ function readOptions() {
   } catch (error) {
     return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);
   }
-}
-
-/** Its bytes, once they are known to be a policy: what does not parse would keep the function from starting. */
-function readPolicy(file: string): { readonly bytes: Uint8Array; readonly parsed: Policy } {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    return fail(1, `${file} cannot be read: ${error instanceof Error ? error.message : error}\n${USAGE}`);
-  }
-  const result = parsePolicyText(bytes.toString('utf8'), file);
-  return 'problems' in result ? fail(1, result.problems.join('\n')) : { bytes, parsed: result.policy };
-}
-
-function fail(code: number, message: string): never {
-  console.error(message);
-  process.exit(code);
 }

@@ -7,7 +7,7 @@ output "desk_url" {
 
 output "audience" {
   description = "What jobs ask their token for (buildkite-agent oidc request-token --audience): the policy's word."
-  value       = yamldecode(file(var.policy_file)).audience
+  value       = local.policy.audience
 }
 
 output "buildkite_webhook" {
@@ -27,7 +27,7 @@ output "buildkite_step" {
     plugins:
       - acme/keydesk#v0.1.0:
           url: ${local.urls["token"]}
-          audience: ${yamldecode(file(var.policy_file)).audience}
+          audience: ${local.policy.audience}
           credentials: ${keys(local.credentials)[0]}
   YAML
 }

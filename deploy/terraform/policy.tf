@@ -1,33 +1,31 @@
-# What follows from the policy file: which accounts, pools, buckets and databases there are. Reads the file, decides
-# nothing. The file itself is checked where it is used: by the token function at start, and by npm run rules.
+# What follows from the policy: which accounts, pools, buckets and databases there are. Reads the policy as npm run package wrote it
+# in JSON, and never the YAML: Terraform would read that by other rules, by which `no` is a boolean. Decides nothing.
 
 locals {
-  credentials = yamldecode(file(var.policy_file)).credentials
+  policy      = jsondecode(file("${var.archives_dir}/policy.json")).policy
+  credentials = local.policy.credentials
 
-  firestore = { for name, credential in local.credentials : name => credential.firestore if can(credential.firestore.project) }
-  accounts  = { for name, credential in local.credentials : name => credential.serviceAccount if can(credential.serviceAccount.scopes) }
-  storage   = { for name, credential in local.credentials : name => credential.storage if can(credential.storage.bucket) }
+  firestore = { for name, credential in local.credentials : name => credential if credential.kind == "firestore" }
+  accounts  = { for name, credential in local.credentials : name => credential if credential.kind == "service_account" }
+  storage   = { for name, credential in local.credentials : name => credential if try(credential.storage, null) != null }
 
   # PROJECT/DATABASE => its parts.
   data_databases = {
     for database in distinct([
-      for opens in values(local.firestore) : { project = opens.project, database = try(opens.database, "(default)") }
+      for opens in values(local.firestore) : { project = opens.project, database = opens.database }
     ]) : "${database.project}/${database.database}" => database
   }
   data_projects = toset([for database in values(local.data_databases) : database.project])
 
-  signers = toset([for opens in values(local.firestore) : opens.signer])
-  shared_accounts = toset(concat(
-    [for opens in values(local.accounts) : opens.email if can(regex("@", opens.email))],
-    [for opens in values(local.storage) : opens.serviceAccount if can(regex("@", opens.serviceAccount))],
-  ))
+  signers         = toset([for opens in values(local.firestore) : opens.signer])
+  shared_accounts = toset([for opens in values(local.accounts) : opens.email])
   # Those that mint or sign for several jobs; the pooled ones are apart.
   standing_accounts = setunion(local.signers, local.shared_accounts)
 
   # Each pooled account's address => its environment. Policy refuses an account in two pools.
   pooled_environments = merge([
     for name, credential in local.credentials : {
-      for email in try(credential.serviceAccount.pool, credential.storage.pool, []) : email => credential.environment
+      for email in try(credential.pool, []) : email => credential.environment
     }
   ]...)
   pooled_accounts = toset(keys(local.pooled_environments))
@@ -44,7 +42,7 @@ locals {
   account_owners   = toset([for project in values(local.account_projects) : project if project != "-"])
   standing_by_name = { for email in local.standing_accounts : email => email if local.account_projects[email] != "-" }
 
-  storage_accounts = toset(flatten([for opens in values(local.storage) : try(opens.pool, [opens.serviceAccount])]))
+  storage_accounts = toset(flatten([for opens in values(local.storage) : try(opens.pool, [opens.email])]))
 
   # Projects whose accounts the one that mints must not be able to be, and Google's default accounts of them, whose addresses do not
   # tell it: they may have wide roles there.
@@ -57,8 +55,8 @@ locals {
   # Shared accounts reach their buckets by these; a pool's reach theirs through its group.
   bucket_roles = {
     for grant in distinct([
-      for opens in values(local.storage) : { account = opens.serviceAccount, bucket = opens.bucket, role = opens.role }
-      if can(regex("@", opens.serviceAccount))
+      for opens in values(local.storage) : { account = opens.email, bucket = opens.storage.bucket, role = opens.storage.role }
+      if opens.kind == "service_account"
     ]) : "${grant.account} ${grant.role} ${grant.bucket}" => grant
   }
 }

@@ -73,23 +73,27 @@ variable "labels" {
 
 variable "policy_file" {
   type        = string
-  description = "Path of the policy file: the one source of signers, shared accounts, pools, buckets and databases. The archives must have been packaged with it."
+  description = "Path of the policy file with which archives_dir was packaged. It is compared and not read: signers, shared accounts, pools, buckets and databases come from policy.json in archives_dir."
   validation {
-    condition     = can(yamldecode(file(var.policy_file)).credentials)
-    error_message = "policy_file must be the path of a policy: a YAML file with credentials."
+    condition     = fileexists(var.policy_file)
+    error_message = "policy_file must be the path of a policy file."
   }
 }
 
 variable "archives_dir" {
   type        = string
-  description = "Folder with token.zip, webhook.zip, sweep.zip and manifest.json, made by npm run package."
+  description = "Folder with token.zip, webhook.zip, sweep.zip, manifest.json and policy.json, made by npm run package."
   validation {
-    condition     = alltrue([for name in ["token.zip", "webhook.zip", "sweep.zip", "manifest.json"] : fileexists("${var.archives_dir}/${name}")])
-    error_message = "archives_dir must hold token.zip, webhook.zip, sweep.zip and manifest.json: run npm run package -- --policy ${var.policy_file}."
+    condition     = alltrue([for name in ["token.zip", "webhook.zip", "sweep.zip", "manifest.json", "policy.json"] : fileexists("${var.archives_dir}/${name}")])
+    error_message = "archives_dir must hold token.zip, webhook.zip, sweep.zip, manifest.json and policy.json: run npm run package -- --policy ${var.policy_file}."
   }
   validation {
     condition     = try(jsondecode(file("${var.archives_dir}/manifest.json")).policy_sha256 == filesha256(var.policy_file), false)
     error_message = "The archives were packaged with another policy than policy_file: run npm run package -- --policy ${var.policy_file}."
+  }
+  validation {
+    condition     = try(jsondecode(file("${var.archives_dir}/policy.json")).sha256 == filesha256(var.policy_file), false)
+    error_message = "policy.json in archives_dir was made of another policy than policy_file: run npm run package -- --policy ${var.policy_file}."
   }
   validation {
     condition     = alltrue([for name in ["token", "webhook", "sweep"] : try(filesha256("${var.archives_dir}/${name}.zip") == jsondecode(file("${var.archives_dir}/manifest.json")).archives[name], false)])

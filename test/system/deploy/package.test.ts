@@ -11,6 +11,7 @@ import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { closureOf, packageIn, readLockFile } from '../../../scripts/lock-file.ts';
+import { parsePolicyText } from '../../../shared/policy-text.ts';
 import { cleanFolder, filesOf, packageInto, TARGETS, type Target } from './archives.ts';
 
 const PARTS: Record<Target, readonly string[]> = {
@@ -81,6 +82,14 @@ describe('npm run package', () => {
       },
       archives: Object.fromEntries(hashes),
     });
+  });
+
+  it('writes the policy as JSON beside them, with the SHA-256 of the file', () => {
+    const text = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8');
+    const { sha256: hash, policy } = JSON.parse(readFileSync(join(out, 'policy.json'), 'utf8'));
+    const loaded = parsePolicyText(text, 'examples/policy.yaml');
+    expect({ sha256: hash, policy }).toEqual(loaded);
+    expect(hash).toBe(sha256(Buffer.from(text)));
   });
 
   it('makes the same bytes in another folder, time zone, language and umask', async () => {
@@ -269,7 +278,7 @@ function copyProject(copy: string): void {
   const shipped = Object.keys(packages).filter(
     (folder) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(folder) && !packageIn(folder, packages).dev,
   );
-  const sources = ['functions', 'shared', 'scripts', 'examples', 'LICENSE', 'tsconfig.json'];
+  const sources = ['cli', 'functions', 'shared', 'scripts', 'examples', 'LICENSE', 'tsconfig.json'];
   for (const path of [...sources, 'package.json', 'package-lock.json', ...shipped, ...tools]) {
     if (!existsSync(join(ROOT, path))) continue;
     mkdirSync(join(copy, path, '..'), { recursive: true });

@@ -256,6 +256,27 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     });
   });
 
+  it.each(['no', 'on', 'y', '"true"', '"null"'])(
+    'names by policy what YAML 1.1 would read as something else: %s',
+    async (word) => {
+      const name = word.replaceAll('"', '');
+      const text = POLICY.replaceAll('environment: staging', `environment: ${word}`)
+        .replaceAll(/\bstaging-admin\b/g, word)
+        .replace('audience: https://keydesk.acme.example', 'audience: 0x1F.example');
+      const { resources, outputs, said } = await planner.plan({
+        ...DEPLOYED,
+        ...planner.writePolicy(text),
+        pool_groups: `{ "${name}" = { id = "groups/a1", email = "a@b.c" } }`,
+      });
+      const pooled = all('google_service_account.pooled', resources);
+      expect(pooled.map(({ values }) => values.display_name)).toEqual(pooled.map(() => `Keydesk pool: ${name}`));
+      expect(all('google_cloud_identity_group_membership.pooled', resources)).toHaveLength(pooled.length);
+      expect(pooled.length).toBeGreaterThan(0);
+      expect(said).not.toMatch(/in check "every_(pool|group)/);
+      expect(outputs.audience).toBe('0x1F.example');
+    },
+  );
+
   it('deploys no function before there is a webhook token, and says how to add one', async () => {
     const first = await planner.plan();
     for (const address of [
@@ -311,7 +332,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
       { webhook_tokens_version: '"latest"' },
       'webhook_tokens_version must be a version number',
     ],
-    ['a policy that is none', { policy_file: '"main.tf"' }, 'policy_file must be the path of a policy'],
+    ['a policy that is not there', { policy_file: '"none.yaml"' }, 'policy_file must be the path of a policy'],
     ['missing archives', { archives_dir: '"."' }, 'archives_dir must hold token.zip'],
     [
       'rules that were not generated',
@@ -364,5 +385,15 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     const packaged = planner.writePolicy(POLICY);
     planner.changeArchive(packaged);
     expect(await planner.complaint(packaged)).toContain('is not the one that manifest.json tells of');
+  });
+
+  it.each([
+    ['of another policy', JSON.stringify({ sha256: '0'.repeat(64), policy: { credentials: {} } })],
+    ['that is cut short', '{"sha256": "'],
+    ['that is YAML', POLICY],
+  ])('refuses a policy.json %s', async (_, text) => {
+    const settings = planner.writePolicy(POLICY);
+    planner.changePolicyJson(settings, text);
+    expect(await planner.complaint(settings)).toContain('policy.json in archives_dir was made of another policy');
   });
 });

@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
+import { toPolicyJson } from '../../../shared/policy-json.ts';
+import { parsePolicyText } from '../../../shared/policy-text.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { startProvider } from './terraform-provider.ts';
 
@@ -119,6 +121,9 @@ export async function createPlanner(options: {
         archives: hashes,
       }),
     );
+    const loaded = parsePolicyText(policy, 'policy.yaml');
+    if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
+    write(`${path}/policy.json`, toPolicyJson(loaded));
   };
   writeArchives('../../../packages', readFileSync('examples/policy.yaml', 'utf8'));
   for (const [name, rules] of Object.entries(RULES)) write(`acme-${name}.rules`, rules);
@@ -226,6 +231,9 @@ export async function createPlanner(options: {
       write(file, text);
       return `"${file}"`;
     },
+    /** @param settings what writePolicy returned */
+    changePolicyJson: ({ archives_dir }: { readonly archives_dir: string }, text: string) =>
+      write(`${JSON.parse(archives_dir)}/policy.json`, text),
     /** @param settings what writePolicy returned */
     changeArchive: ({ archives_dir }: { readonly archives_dir: string }) =>
       write(`${JSON.parse(archives_dir)}/token.zip`, 'another archive'),
