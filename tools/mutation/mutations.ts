@@ -8,6 +8,7 @@ import { FIREBASE } from './mutations/firebase.ts';
 import { ISSUANCE } from './mutations/issuance.ts';
 import { NARROWED } from './mutations/narrowed.ts';
 import { PLUGIN } from './mutations/plugin.ts';
+import { POLICY_LIMITS } from './mutations/policy-limits.ts';
 import { POOL } from './mutations/pool.ts';
 import { REVOCATION } from './mutations/revocation.ts';
 import { SECRETS } from './mutations/secrets.ts';
@@ -25,4 +26,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BOUNDARY,
   ...PLUGIN,
   ...FIREBASE,
+  ...POLICY_LIMITS,
 ];

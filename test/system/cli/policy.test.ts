@@ -78,6 +78,32 @@ describe('npm run policy', () => {
     );
   });
 
+  it('refuses a policy whose security rules exceed the limits of Firestore', async () => {
+    const first = '- { path: "config/{document=**}"';
+    const covering = Array.from({ length: 10 }, (_, index) => `config/d${'/s/d'.repeat(index)}/{rest=**}`);
+    const more = covering.map((path) => `- { path: "${path}", verbs: [get] }\n        `).join('');
+    const { code, out, err } = await policy(EXAMPLE.replace(first, `${more}${first}`));
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toMatch(/^policy\.yaml: the rules file of acme-staging \(default\) has 11 matches for "get"/);
+  });
+
+  it('with --json prints the policy as it is used, in an order of its own, with the SHA-256 of the file', async () => {
+    const { code, out, err } = await policy(EXAMPLE, '--json');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(JSON.parse(out)).toEqual(parsePolicyText(EXAMPLE, 'policy.yaml'));
+    const keys = [...out.matchAll(/^ {4}"(\w+)"/gm)].map(([, key]) => key);
+    expect(keys).toEqual([...keys].sort());
+    const moved = EXAMPLE.replace('version: 1\n', '').concat('\nversion: 1\n');
+    const again = await policy(moved, '--json');
+    expect(again.out.replace(/"sha256": "\w+"/, '')).toBe(out.replace(/"sha256": "\w+"/, ''));
+    expect(again.out).not.toBe(out);
+  });
+
+  it('with --json writes no JSON of a policy with problems, nor of a job', async () => {
+    expect(await policy(replaced(['version: 1', 'version: 2']), '--json')).toMatchObject({ code: 1, out: '' });
+    expect(await policy(EXAMPLE, '--json', '--job', 'build_branch=main')).toMatchObject({ code: 2, out: '' });
+  });
+
   it('says so when there is no file', async () => {
     const { code, err } = await runCli('policy.ts', ['--policy', 'none.yaml'], { cwd: folder });
     expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^none\.yaml cannot be read: ENOENT/) });

@@ -197,6 +197,31 @@ describe('npm run rules', () => {
     expect(exists()).toBe(false);
   });
 
+  it.each([
+    [
+      'eleven paths that cover one document',
+      Array.from({ length: 11 }, (_, index) => `c/d${'/s/d'.repeat(index)}/{rest=**}`),
+      'has 11 matches for "get" of one document',
+    ],
+    [
+      'a file that is too large',
+      Array.from({ length: 3_000 }, (_, index) => `collection-of-a-team-${index}/{document=**}`),
+      'bytes, and Firestore takes 256000',
+    ],
+  ])("refuses what exceeds Firestore's limits, and leaves the file as it is: %s", async (_, paths, problem) => {
+    await rules();
+    const written = rulesFile();
+    const allow = paths.map((path) => `{ path: "${path}", verbs: [get] }`).join(', ');
+    put('policy.yaml', POLICY.replace(/allow: .*/, `allow: [${allow}]`));
+    for (const args of [[], ['--check']]) {
+      const { code, out, err } = await rules(args);
+      expect({ code, out }).toEqual({ code: 1, out: '' });
+      expect(err).toMatch(/^firestore\.rules has /);
+      expect(err).toContain(problem);
+    }
+    expect(rulesFile()).toBe(written);
+  });
+
   it('says so when the policy cannot be read', async () => {
     expect(await rules(['--policy', 'none.yaml'])).toMatchObject({
       code: 1,
