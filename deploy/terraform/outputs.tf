@@ -10,6 +10,11 @@ output "audience" {
   value       = local.policy.audience
 }
 
+output "policy_sha256" {
+  description = "SHA-256 of the policy file, which stands on every grant (policy_sha256)."
+  value       = filesha256(var.policy_file)
+}
+
 output "buildkite_webhook" {
   description = "What to enter in Buildkite under Settings, Notification Services, Add, Webhook."
   value = {

@@ -10,6 +10,11 @@ output "audience" {
   value       = module.keydesk.audience
 }
 
+output "policy_sha256" {
+  description = "SHA-256 of the policy that is deployed."
+  value       = module.keydesk.policy_sha256
+}
+
 output "buildkite_webhook" {
   description = "What to enter in Buildkite."
   value       = module.keydesk.buildkite_webhook

@@ -2,6 +2,7 @@
 // firestore.indexes.json, and what is refused. Who may do what is terraform-privileges.test.ts, logs terraform-logs.test.ts.
 // The provider is a fake with the real one's schema.
 
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
@@ -246,6 +247,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
   it('says what to paste into Buildkite', () => {
     expect(plan.outputs).toMatchObject({
       audience: 'https://keydesk.acme.example',
+      policy_sha256: createHash('sha256').update(POLICY).digest('hex'),
       desk_url: expect.stringMatching(/^https:/),
       buildkite_webhook: {
         url: expect.stringMatching(/^https:/),
