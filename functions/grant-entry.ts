@@ -54,12 +54,13 @@ function toDeadAfter({ ended_at, job_finished_at, dead_at }: Grant) {
 export const FAILURES_TOLD = 200;
 
 /** What is left for the next sweep. */
-export function toWorkFailed({ grant_id, service_account, what = 'keydesk', detail }: Failure): AuditEntry {
+export function toWorkFailed({ grant_id, job_id, service_account, what = 'keydesk', detail }: Failure): AuditEntry {
   return {
     event: 'work.failed',
     severity: 'WARNING',
     message: `not done: ${detail}`,
     grant_id,
+    job_id,
     service_account,
     what,
     detail,

@@ -44,7 +44,9 @@ function done(
     unfinished,
     foundFinished,
     asked,
+    jobsUnchecked,
     woken,
+    foundEnabled,
     disabledAgain,
     notDisabled,
     pools,
@@ -57,7 +59,11 @@ function done(
     // No event ended these: a figure that rises says that webhooks are being lost, or that jobs outlast their tokens.
     ended_by_clock: expired.filter(({ ended_by }) => ended_by === 'clock').length,
     renewal_ended: renewalEnded.length,
-    asked_buildkite: asked,
+    asked_buildkite: asked.jobs,
+    buildkite_calls: asked.calls,
+    builds_too_large: asked.tooLarge,
+    // Jobs whose end would not be found, should their webhook be lost. Null: not known.
+    jobs_unchecked_15m: jobsUnchecked,
     // Ends of which no webhook had told so far.
     found_finished: foundFinished.length,
     accounts_enabled: woken.length,
@@ -87,6 +93,8 @@ function done(
       ...woken.map(toEnabled),
       ...disabledAgain.map(toDisabledAgain),
       ...notDisabled.map(toNotDisabled),
+      ...foundEnabled.map(toFoundEnabled),
+      ...(jobsUnchecked ? [toUnchecked(jobsUnchecked)] : []),
       {
         event: 'sweep.completed',
         severity: swept.unread ? 'ERROR' : failures.length > 0 ? 'WARNING' : 'INFO',
@@ -130,6 +138,15 @@ function toFoundFinished({ job_id, job_state, pipeline_slug }: FoundFinished): A
   };
 }
 
+function toUnchecked(jobs_unchecked_15m: number): AuditEntry {
+  return {
+    event: 'jobs.unchecked',
+    severity: 'ERROR',
+    message: `Buildkite has not responded about ${jobs_unchecked_15m} jobs with live grants for 15 minutes: should their webhooks be lost, their credentials live until they expire`,
+    jobs_unchecked_15m,
+  };
+}
+
 function toEnabled({ email, account }: KnownAccount): AuditEntry {
   return {
     event: 'account.enabled',
@@ -148,6 +165,18 @@ function toDisabledAgain({ email, account }: KnownAccount): AuditEntry {
     message: `${email} was found enabled while it must rest, and was disabled again: who enabled it?`,
     service_account: email,
     ...toLeaseFacts(account),
+    labels: { service_account: email },
+  };
+}
+
+function toFoundEnabled({ email, account }: KnownAccount): AuditEntry {
+  return {
+    event: 'account.found_enabled',
+    severity: 'NOTICE',
+    message: `IAM said that ${email} is enabled while it must rest, and was asked to disable it: the answer may have been an old one`,
+    service_account: email,
+    ...toLeaseFacts(account),
+    found_enabled: account.found_enabled,
     labels: { service_account: email },
   };
 }

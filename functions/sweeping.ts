@@ -1,8 +1,9 @@
 // The clients of the `sweep` function: those that end, and the only one that can enable an account.
 
-import { createJobStateReader } from '../shared/buildkite/job-state.ts';
+import { createBuildkiteJobs } from '../shared/buildkite/job-state.ts';
 import { createAccountStateReader } from '../shared/google/account-state.ts';
 import { createAccountEnabler } from '../shared/google/enable-account.ts';
+import { createCheckLedger } from '../shared/ledger/check-ledger.ts';
 import { createSweepLedger } from '../shared/ledger/sweep-ledger.ts';
 import type { SweepParts } from '../shared/sweep-step.ts';
 import { type ClientSettings, openClients } from './clients.ts';
@@ -18,8 +19,10 @@ export function createSweeping(parts: ClientSettings): SweepParts & { readonly w
   return {
     ...ending,
     sweepLedger: createSweepLedger(clients.ledger, clock),
+    checkLedger: createCheckLedger(clients.ledger, clock),
     enableAccount: createAccountEnabler(accounts),
     stateOfAccount: createAccountStateReader(accounts),
-    askJobState: apiToken === undefined ? undefined : createJobStateReader({ ask: clients.ask, apiUrl, apiToken }),
+    buildkiteJobs:
+      apiToken === undefined ? undefined : createBuildkiteJobs({ ask: clients.ask, apiUrl, apiToken, clock }),
   };
 }

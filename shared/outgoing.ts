@@ -4,7 +4,7 @@
 import type { Clock } from './runtime/clock.ts';
 import { Unavailable, withinOrAborted } from './unavailable.ts';
 
-const MAX_ANSWER_BYTES = 256 * 1024;
+const MAX_BYTES = 256 * 1024;
 const DEADLINE_MS = 5_000;
 
 export interface Outgoing {
@@ -18,6 +18,8 @@ export interface Outgoing {
   /** Sent as a form, instead. */
   readonly form?: Readonly<Record<string, string>>;
   readonly deadlineMs?: number;
+  /** Bytes that the body may have; 256 KiB by default. */
+  readonly maxBytes?: number;
   /** Not sent from then on, in milliseconds since the epoch: for what must not take effect late. */
   readonly until?: number;
 }
@@ -61,7 +63,7 @@ async function ask(request: Outgoing, signal: AbortSignal): Promise<OutgoingAnsw
       await answer.body?.cancel();
       throw new Unavailable(what, `answered a redirect (${answer.status}), which is not followed`);
     }
-    return { status: answer.status, headers: answer.headers, json: toJson(await readBounded(what, answer)) };
+    return { status: answer.status, headers: answer.headers, json: toJson(await readBounded(request, answer)) };
   } catch (error) {
     if (Unavailable.is(error)) throw error;
     throw new Unavailable(what, 'could not be reached', 2, { cause: error });
@@ -73,12 +75,12 @@ function toBody({ json, form }: Outgoing): { body?: string | URLSearchParams } {
   return json === undefined ? {} : { body: JSON.stringify(json) };
 }
 
-async function readBounded(what: string, answer: Response): Promise<string> {
+async function readBounded({ what, maxBytes = MAX_BYTES }: Outgoing, answer: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of answer.body ?? []) {
     size += chunk.byteLength;
-    if (size > MAX_ANSWER_BYTES) throw new Unavailable(what, `answered more than ${MAX_ANSWER_BYTES} bytes`);
+    if (size > maxBytes) throw new Unavailable(what, `answered more than ${maxBytes} bytes`, 2, { tooLarge: true });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -15,16 +15,25 @@ const CLAIM_USED_MS = 20_000;
 /** A resting account is looked at again by about every sweep, until its tokens have expired by all clocks but the slowest. */
 const RECHECK_EVERY_MS = 50_000;
 const RECHECKS = 300;
+/**
+ * IAM's reads are eventually consistent (google/iam/admin/v1/iam.proto), so one of them may tell what was so before. An
+ * account is disabled at the first answer that it is enabled; an alarm takes so many.
+ */
+const CONSISTENT_ANSWERS = 3;
+/** Milliseconds between two of them in one run. */
+const BETWEEN_ANSWERS_MS = 2_000;
 /** After what time an account that is not resting although its last token has expired is taken to be forgotten. */
 const FORGOTTEN_MS = 2 * 60_000;
 
 export interface SweptAccounts {
   /** Enabled again. */
   readonly woken: readonly KnownAccount[];
-  /** Found enabled while they should rest, and disabled again: somebody else enabled them. */
+  /** Found enabled while they should rest, as before, and disabled again: somebody else enables them. */
   readonly disabledAgain: readonly KnownAccount[];
   /** Found enabled while they should rest, and they still are. */
   readonly notDisabled: readonly KnownAccount[];
+  /** The same of which IAM has not said it so often that it must be true. */
+  readonly foundEnabled: readonly KnownAccount[];
   readonly pools: Readonly<Record<string, PoolReport>>;
   readonly failures: readonly Failure[];
   /** Whether the accounts could not be read at all. */
@@ -38,6 +47,7 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
   const woken: KnownAccount[] = [];
   const disabledAgain: KnownAccount[] = [];
   const notDisabled: KnownAccount[] = [];
+  const foundEnabled: KnownAccount[] = [];
   let unread = true;
   const known = new Map<string, Account>();
   const step = (list: readonly KnownAccount[], work: (known: KnownAccount) => Promise<unknown>) =>
@@ -67,20 +77,31 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
       const state = await parts.stateOfAccount(email);
       if (state === 'missing') throw new Error('is gone from IAM: take it out of the pool, and delete its record');
       if (state === 'enabled') {
-        try {
-          await disableAgain(parts, email);
-        } catch (error) {
-          notDisabled.push({ email, account });
-          throw error;
-        }
-        disabledAgain.push({ email, account });
+        const failure = await disableAgain(parts, email);
+        const counted = await sweepLedger.foundEnabled(email).catch((error: unknown) => {
+          failures.push({ service_account: email, ...failureOf(error) });
+          return undefined;
+        });
+        const found = changed(email, counted) ?? account;
+        if (failure && (await isStillEnabled(parts, email))) notDisabled.push({ email, account: found });
+        else if (found.found_enabled >= CONSISTENT_ANSWERS) disabledAgain.push({ email, account: found });
+        else foundEnabled.push({ email, account: found });
+        if (failure) throw failure;
       }
       changed(email, await sweepLedger.recheck(email));
     });
   } catch (error) {
     failures.push(failureOf(error));
   }
-  return { woken, disabledAgain, notDisabled, failures, pools: reportPools([...known.values()], clock.now()), unread };
+  return {
+    woken,
+    disabledAgain,
+    notDisabled,
+    foundEnabled,
+    failures,
+    pools: reportPools([...known.values()], clock.now()),
+    unread,
+  };
 }
 
 /**
@@ -97,12 +118,24 @@ async function wake(parts: SweepParts, email: string): Promise<Account | undefin
   return sweepLedger.wake(email, claimed.waking_at);
 }
 
-async function disableAgain({ disableAccount, clock }: SweepParts, email: string): Promise<void> {
+/** Disables an account. @returns why IAM did not confirm it */
+async function disableAgain({ disableAccount, clock }: SweepParts, email: string): Promise<Error | undefined> {
   try {
     await disableAccount(email, 'keydesk/resting', clock.now() + STEP_MS);
+    return undefined;
   } catch (error) {
-    throw new Error(`was found enabled while it must rest, and could not be disabled: ${detailOf(error)}`);
+    return new Error(`was found enabled while it must rest, and could not be disabled: ${detailOf(error)}`);
   }
+}
+
+/** Whether IAM goes on saying that the account is enabled. */
+async function isStillEnabled({ stateOfAccount, clock }: SweepParts, email: string): Promise<boolean> {
+  for (let answers = 1; answers < CONSISTENT_ANSWERS; answers += 1) {
+    await clock.sleep(BETWEEN_ANSWERS_MS);
+    const state = await stateOfAccount(email).catch(() => undefined);
+    if (state !== 'enabled') return false;
+  }
+  return true;
 }
 
 function forgotten(accounts: readonly KnownAccount[], now: number): KnownAccount[] {

@@ -1,11 +1,12 @@
 // What the steps of the sweep share: what they work with, how failures are told, and work on many things at once that
 // stops beginning when its time is up.
 
-import type { AskJobState } from './buildkite/job-state.ts';
+import type { BuildkiteJobs } from './buildkite/job-state.ts';
 import type { Grant } from './core/grant.ts';
 import { idOf } from './core/grant-life.ts';
 import type { ReadAccountState } from './google/account-state.ts';
 import type { EnableAccount } from './google/enable-account.ts';
+import type { CheckLedger } from './ledger/check-ledger.ts';
 import type { SweepLedger } from './ledger/sweep-ledger.ts';
 import type { RevokeParts } from './revoke.ts';
 import type { Clock } from './runtime/clock.ts';
@@ -16,10 +17,12 @@ export interface SweepParts extends RevokeParts {
   readonly stateOfAccount: ReadAccountState;
   readonly enableAccount: EnableAccount;
   /** Undefined without an API token: then the clock alone ends what no webhook ended. */
-  readonly askJobState: AskJobState | undefined;
+  readonly buildkiteJobs: BuildkiteJobs | undefined;
+  readonly checkLedger: CheckLedger;
 }
 
 export interface Failure {
+  readonly job_id?: string;
   readonly grant_id?: string;
   readonly service_account?: string;
   /** Who failed, where that is known. */

@@ -6,7 +6,7 @@ import type { Grant } from './core/grant.ts';
 import { type HowEnded, idOf } from './core/grant-life.ts';
 import { type Ending, unreadableGrants } from './end-job.ts';
 import type { Found } from './ledger/sweep-ledger.ts';
-import { endMissed, type FoundFinished } from './missed-ends.ts';
+import { type Asked, endMissed, type FoundFinished } from './missed-ends.ts';
 import { revoke } from './revoke.ts';
 import type { Clock } from './runtime/clock.ts';
 import { type SweptAccounts, sweepAccounts } from './sweep-accounts.ts';
@@ -15,7 +15,7 @@ import { failureOf } from './unavailable.ts';
 
 /** Grants that one run finds of each kind. */
 const GRANTS = 2_000;
-/** Milliseconds after which a step begins nothing more; the four, and what they have begun by then, fit into a minute. */
+/** Milliseconds after which a step begins nothing more; the steps, and what they have begun by then, fit into a minute. */
 const STEP_MS = 9_000;
 /** Milliseconds for one grant, so that a few that hang do not use up the time of all. */
 const GRANT_MS = 5_000;
@@ -23,12 +23,14 @@ const GRANT_MS = 5_000;
 export interface Swept extends Ending, SweptAccounts {
   /** Jobs that Buildkite, when asked, said had finished, and of which no webhook had told so far. */
   readonly foundFinished: readonly FoundFinished[];
-  /** Jobs about which Buildkite was asked. */
-  readonly asked: number;
+  /** What Buildkite was asked. */
+  readonly asked: Asked;
+  /** Jobs with live grants about which Buildkite has not responded for 15 minutes; null when that is not known. */
+  readonly jobsUnchecked: number | null;
   /** When the first of the grants ended that this run left unfinished; null when it left none. Milliseconds. */
   readonly oldestUnfinishedAt: number | null;
   readonly failures: readonly Failure[];
-  /** Whether grants are left that this run did not get to. */
+  /** Whether grants or ended jobs are left that this run did not get to. */
   readonly more: boolean;
   /** Whether a part of the ledger could not be read at all. */
   readonly unread: boolean;
@@ -39,6 +41,8 @@ export interface Swept extends Ending, SweptAccounts {
 /** Sweeps once: first what should be dead by now. Never throws: what fails is told. */
 export async function sweep(parts: SweepParts): Promise<Swept> {
   const { ledger, sweepLedger, clock } = parts;
+  // Beside everything else, so that its calls come at the same time of each minute: the sweeps share what a minute allows.
+  const missing = endMissed(parts);
   // What these become is found as unfinished.
   const ending = await endAll(parts, sweepLedger.ending, async (grant) => {
     await ledger.endGrant(grant, howEnding(grant));
@@ -49,13 +53,14 @@ export async function sweep(parts: SweepParts): Promise<Swept> {
   );
   const overdue = await endAll(parts, sweepLedger.overdue, (grant) => ledger.expire(grant));
   const accounts = await sweepAccounts(parts);
-  const missed = await endMissed(parts);
+  const missed = await missing;
   const ended = [...unfinished.ended, ...overdue.ended];
   const endedAs = (wanted: Grant['state']) => ended.filter(({ state }) => state === wanted);
   return {
     ...accounts,
     foundFinished: missed.foundFinished,
     asked: missed.asked,
+    jobsUnchecked: missed.jobsUnchecked,
     revoked: [...endedAs('revoked'), ...missed.revoked],
     expired: [...endedAs('expired'), ...missed.expired],
     renewalEnded: [...endedAs('revoking'), ...missed.renewalEnded],
@@ -68,7 +73,7 @@ export async function sweep(parts: SweepParts): Promise<Swept> {
       ...missed.failures,
     ],
     oldestUnfinishedAt: oldestEnd([...ending.left, ...unfinished.left, ...overdue.left]),
-    more: ending.more || unfinished.more || overdue.more,
+    more: ending.more || unfinished.more || overdue.more || missed.more,
     unread: ending.unread || unfinished.unread || overdue.unread || accounts.unread || missed.unread,
     unreadable: ending.unreadable || unfinished.unreadable || overdue.unreadable,
   };

@@ -14,18 +14,25 @@ export class Unavailable extends Error {
   readonly refused: boolean;
   /** Why trying again never helps, with the service account it is about; undefined when it may. */
   readonly permanent: (GoogleRefusal & { readonly service_account?: string }) | undefined;
+  /** Its response has more bytes than are read. */
+  readonly tooLarge: boolean;
 
   constructor(
     what: string,
     detail: string,
     retryAfter = 2,
-    options: ErrorOptions & { refused?: boolean; permanent?: NonNullable<Unavailable['permanent']> } = {},
+    options: ErrorOptions & {
+      refused?: boolean;
+      tooLarge?: boolean;
+      permanent?: NonNullable<Unavailable['permanent']>;
+    } = {},
   ) {
     super(`${what}: ${detail}`, options);
     this.what = what;
     this.retryAfter = retryAfter;
     this.refused = options.refused ?? false;
     this.permanent = options.permanent;
+    this.tooLarge = options.tooLarge ?? false;
   }
 
   /** Whether `error` is one of these, also when it comes from another bundle, where the class is another object. */

@@ -1,11 +1,11 @@
 // A Buildkite small enough for a laptop: an issuer with its keys, job tokens with the claims of real ones, the call with
-// which an agent asks for them, signed webhooks, and the REST call that tells a job's state. It listens on loopback only
+// which an agent asks for them, signed webhooks, and the REST calls that tell the state of jobs. It listens on loopback only
 // and answers nothing else.
 
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
-import { jsonServer, type LocalAnswer, type LocalRequest, type LocalServer } from '../local-server.ts';
+import { jsonServer, type LocalReply, type LocalRequest, type LocalServer } from '../local-server.ts';
 import {
   type AskedToken,
   answerAgent,
@@ -15,6 +15,7 @@ import {
   mustBeAskedFor,
 } from './agent-api.ts';
 import { eventBody } from './event.ts';
+import { type ListedJob, listJobs } from './jobs-of-build.ts';
 
 export interface Job {
   readonly id: string;
@@ -46,10 +47,12 @@ export interface LocalBuildkite {
   signature(body: string, timestamp?: number): string;
   /** Publishes a new signing key beside (or instead of) the old ones and signs with it from now on. */
   rotateKey(options?: { readonly keepOld: boolean }): Promise<void>;
-  /** When the state of a job was asked for, in milliseconds since the epoch. */
+  /** When the REST API was called, in milliseconds since the epoch. */
   readonly jobRequests: readonly number[];
-  /** Runs before a job's state is answered; an answer it returns is sent instead. */
-  beforeJob: ((jobId: string) => LocalAnswer | undefined) | undefined;
+  /** Runs before the API responds about a job; what it returns is sent instead. */
+  beforeJob: ((jobId: string) => LocalReply | undefined) | undefined;
+  /** The same for the list of a build's jobs. */
+  beforeBuild: ((build: { readonly pipeline: string; readonly number: number }) => LocalReply | undefined) | undefined;
   /** How often the keys were asked for. */
   readonly keyRequests: () => number;
   close(): Promise<void>;
@@ -86,8 +89,7 @@ export async function startBuildkite(parts: {
   let keyRequests = 0;
   const jobRequests: number[] = [];
 
-  const answerJob = ({ path, headers }: LocalRequest): LocalAnswer => {
-    const id = /^\/v2\/organizations\/acme-inc\/jobs\/([0-9a-f-]{36})$/.exec(path)?.[1];
+  const answerApi = ({ path, query, headers }: LocalRequest): LocalReply => {
     if (headers.authorization !== `Bearer ${API_TOKEN}`)
       return { status: 401, json: { message: 'Authentication required. Please supply a valid API Access Token' } };
     const recent = jobRequests.filter((at) => at > now() - 60_000).length;
@@ -103,14 +105,41 @@ export async function startBuildkite(parts: {
     jobRequests.push(now());
     if (recent >= 50)
       return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
-    const job = jobs.get(id ?? '');
+    const reply = answerJob(path) ?? answerBuild(path, query) ?? { status: 404, json: { message: 'Not Found' } };
+    return typeof reply === 'object' ? { headers: limits, ...reply } : reply;
+  };
+
+  /** `GET /v2/organizations/{org}/jobs/{id}` */
+  const answerJob = (path: string): LocalReply | undefined => {
+    const id = /^\/v2\/organizations\/acme-inc\/jobs\/([0-9a-f-]{36})$/.exec(path)?.[1];
+    if (id === undefined) return undefined;
+    const job = jobs.get(id);
     const instead = job && buildkite.beforeJob?.(job.id);
     if (instead) return instead;
-    if (!job) return { status: 404, headers: limits, json: { message: 'No job found' } };
-    const finished_at = job.state === 'running' ? null : new Date(job.finishedAt ?? now()).toISOString();
-    const agent = { connection_state: job.agentLost ? 'lost' : 'connected' };
-    return { status: 200, headers: limits, json: { id: job.id, type: 'script', state: job.state, finished_at, agent } };
+    return job ? { status: 200, json: toListed(job) } : { status: 404, json: { message: 'No job found' } };
   };
+
+  /** `GET /v2/organizations/{org}/pipelines/{slug}/builds/{number}/jobs` */
+  const answerBuild = (path: string, query: URLSearchParams): LocalReply | undefined => {
+    const [, pipeline, number] =
+      /^\/v2\/organizations\/acme-inc\/pipelines\/([^/]+)\/builds\/([1-9][0-9]*)\/jobs$/.exec(path) ?? [];
+    if (pipeline === undefined) return undefined;
+    const build = { pipeline: decodeURIComponent(pipeline), number: Number(number) };
+    const ofBuild = [...jobs.values()].filter((job) => {
+      const { pipeline_slug, build_number } = claimsOf(job) as Record<string, unknown>;
+      return pipeline_slug === build.pipeline && build_number === build.number;
+    });
+    if (ofBuild.length === 0) return { status: 404, json: { message: 'No build found' } };
+    return buildkite.beforeBuild?.(build) ?? listJobs(ofBuild.map(toListed), { url: `${server.url}${path}`, query });
+  };
+
+  const toListed = (job: Job): ListedJob => ({
+    id: job.id,
+    type: 'script',
+    state: job.state,
+    finished_at: job.state === 'running' ? null : new Date(job.finishedAt ?? now()).toISOString(),
+    agent: { connection_state: job.agentLost ? 'lost' : 'connected' },
+  });
 
   const server: LocalServer = await jsonServer(
     'local Buildkite',
@@ -129,7 +158,7 @@ export async function startBuildkite(parts: {
         keyRequests += 1;
         return { status: 200, json: { keys: keys.map(({ jwk }) => jwk) } };
       }
-      if (method === 'GET' && path.startsWith('/v2/')) return answerJob(request);
+      if (method === 'GET' && path.startsWith('/v2/')) return answerApi(request);
       if (isForAgents(request)) return answerAgent(request, jobs, signAsked);
       return { status: 404, json: { message: 'No job found' } };
     },
@@ -188,6 +217,7 @@ export async function startBuildkite(parts: {
     organization,
     jobRequests,
     beforeJob: undefined,
+    beforeBuild: undefined,
     startJob: (claims = {}) => {
       const agentToken = `bkaj_${randomBytes(24).toString('base64url')}`;
       const job: Job = { id: randomUUID(), claims, agentToken, state: 'running', agentLost: false };

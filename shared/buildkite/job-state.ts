@@ -1,25 +1,52 @@
-// Asks Buildkite whether a job has finished, by its REST API.
-// Source: buildkite.com/docs/apis/rest-api/jobs (GET /v2/organizations/{org}/jobs/{id}, scope read_builds) and
-// /rest-api/rate-limits. A 404 is not an answer: a token that may not see the pipeline gets it too.
+// Asks Buildkite whether jobs have finished, by its REST API: one job, or a page of the jobs of a build.
+// Sources: buildkite.com/docs/apis/rest-api/jobs (GET /v2/organizations/{org}/jobs/{id} and
+// GET /v2/organizations/{org}/pipelines/{slug}/builds/{number}/jobs, both with the scope read_builds).
 
 import * as z from 'zod';
+import type { BuildName } from '../core/job-check.ts';
 import { buildkiteTime } from '../core/webhook-event.ts';
 import type { Ask, OutgoingAnswer } from '../outgoing.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { Unavailable } from '../unavailable.ts';
+import { BUILDKITE, LookupError } from './lookup-error.ts';
+import { parseRateLimit, parseRetryAfter, type RateLimit } from './rate-limit.ts';
 
 export interface JobAnswer {
-  /** `unknown`: Buildkite has no such job for this API token. */
+  /** `unknown`: Buildkite does not show the job to this API token. */
   readonly outcome: 'finished' | 'running' | 'unknown';
   /** Buildkite's own word for it, or what it says of the agent. */
   readonly job_state: string | undefined;
   /** Milliseconds since the epoch, where Buildkite says so. */
   readonly finished_at: number | undefined;
-  /** Calls left in this minute, when Buildkite says so. */
-  readonly remaining: number | undefined;
 }
 
-/** Throws Unavailable; its `retryAfter` is what Buildkite asks for when it is asked too often. */
-export type AskJobState = (organization_slug: string, job_id: string) => Promise<JobAnswer>;
+/** What Buildkite responds, with what it says of its limits. */
+export interface Response<T> extends RateLimit {
+  readonly value: T;
+}
+
+interface JobPage {
+  /** By id in lower case. Undefined: Buildkite describes this job in a form that makes no sense. */
+  readonly jobs: ReadonlyMap<string, JobAnswer | undefined>;
+  /** The cursor of the next page; undefined on the last one. */
+  readonly next: string | undefined;
+}
+
+/** Both throw LookupError. */
+export interface BuildkiteJobs {
+  job(organization_slug: string, job_id: string): Promise<Response<JobAnswer>>;
+  /** Undefined when Buildkite does not show the build to this API token. @param after the cursor of the page */
+  page(build: BuildName, after: string | undefined): Promise<Response<JobPage | undefined>>;
+}
+
+const PER_PAGE = 100;
+const DEADLINE_MS = 8_000;
+/**
+ * The step's author writes the command, the label and the artifact paths. An agent passes each to the command in one
+ * environment variable, which Linux limits to 128 KiB (MAX_ARG_STRLEN); JSON may write six bytes for one. So one job
+ * needs less than 3 MiB. A page of 100 jobs usually has less than 1 MiB; a larger one is replaced by lookups of single jobs.
+ */
+const MAX_BYTES = 8 * 1024 * 1024;
 
 const RUNNING = new Set([
   'pending',
@@ -37,7 +64,6 @@ const RUNNING = new Set([
   'timing_out',
 ]);
 const FINISHED = new Set(['passed', 'failed', 'finished', 'canceled', 'timed_out', 'expired', 'skipped', 'broken']);
-const MAX_RETRY_AFTER = 300;
 
 const job = z.object({
   id: z.string(),
@@ -45,56 +71,98 @@ const job = z.object({
   finished_at: z.string().nullish(),
   agent: z.object({ connection_state: z.string().max(64).nullish() }).nullish(),
 });
+const withId = z.object({ id: z.string() });
+const page = z.object({
+  items: z.array(z.unknown()),
+  links: z.object({ next: z.string().nullish() }).nullish(),
+});
 
-export function createJobStateReader(parts: {
+const UNKNOWN: JobAnswer = { outcome: 'unknown', job_state: undefined, finished_at: undefined };
+
+export function createBuildkiteJobs(deps: {
   readonly ask: Ask;
   readonly apiUrl: string;
   readonly apiToken: string;
-}): AskJobState {
-  const { ask, apiUrl, apiToken } = parts;
-  return async (organization_slug, job_id) => {
-    const what = 'buildkite jobs';
-    const answer = await ask({
-      what,
-      url: `${apiUrl.replace(/\/$/, '')}/v2/organizations/${encodeURIComponent(organization_slug)}/jobs/${encodeURIComponent(job_id)}`,
+  readonly clock: Clock;
+}): BuildkiteJobs {
+  const { ask, apiUrl, apiToken, clock } = deps;
+
+  /** Comes to undefined for a 404. */
+  const get = async <T>(path: string, parse: (json: unknown) => T): Promise<Response<T | undefined>> => {
+    const response = await send(ask, {
+      url: `${apiUrl.replace(/\/$/, '')}/v2/organizations/${path}`,
       headers: { authorization: `Bearer ${apiToken}` },
     });
-    const remaining = remainingOf(answer);
-    if (answer.status === 404) return { outcome: 'unknown', job_state: undefined, finished_at: undefined, remaining };
-    if (answer.status === 429) throw new Unavailable(what, 'answered 429', retryAfterOf(answer));
-    const refused = answer.status === 401 || answer.status === 403;
-    if (answer.status !== 200) throw new Unavailable(what, `answered ${answer.status}`, 2, { refused });
-    const parsed = job.safeParse(answer.json);
-    if (!parsed.success || parsed.data.id.toLowerCase() !== job_id)
-      throw new Unavailable(what, 'answered something unexpected');
-    return { ...judge(parsed.data), remaining };
+    const { status, json } = response;
+    const limit = parseRateLimit(response);
+    if (status === 404) return { ...limit, value: undefined };
+    if (status === 429)
+      throw new LookupError('limited', 'answered 429', { retryAfter: parseRetryAfter(response, clock.now()) });
+    if (status !== 200)
+      throw new LookupError(status === 401 || status === 403 ? 'refused' : 'failed', `answered ${status}`);
+    return { ...limit, value: parse(json) };
+  };
+
+  return {
+    job: async (organization_slug, job_id) => {
+      const path = `${encodeURIComponent(organization_slug)}/jobs/${encodeURIComponent(job_id)}`;
+      const response = await get(path, (json) => parseJob(json, job_id));
+      return { ...response, value: response.value ?? UNKNOWN };
+    },
+    page: ({ organization_slug, pipeline_slug, build_number }, after) => {
+      const [organization, pipeline] = [encodeURIComponent(organization_slug), encodeURIComponent(pipeline_slug)];
+      const query = new URLSearchParams({ per_page: String(PER_PAGE), ...(after === undefined ? {} : { after }) });
+      return get(`${organization}/pipelines/${pipeline}/builds/${build_number}/jobs?${query}`, parsePage);
+    },
   };
 }
 
-function judge({ state, finished_at, agent }: z.output<typeof job>): Omit<JobAnswer, 'remaining'> {
+async function send(ask: Ask, request: { url: string; headers: Record<string, string> }): Promise<OutgoingAnswer> {
+  try {
+    return await ask({ what: BUILDKITE, ...request, deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES });
+  } catch (error) {
+    if (!Unavailable.is(error)) throw error;
+    // A failed connection is passed on as the cause. A deadline that has passed has none: this response alone was slow.
+    const kind = error.tooLarge ? 'too_large' : error.cause === undefined ? 'failed' : 'unreachable';
+    throw new LookupError(kind, error.message.replace(`${BUILDKITE}: `, ''), { cause: error });
+  }
+}
+
+function parseJob(json: unknown, job_id: string): JobAnswer {
+  const parsed = job.safeParse(json);
+  if (!parsed.success || parsed.data.id.toLowerCase() !== job_id)
+    throw new LookupError('failed', 'answered something unexpected');
+  return judge(parsed.data);
+}
+
+function parsePage(json: unknown): JobPage {
+  const parsed = page.safeParse(json);
+  if (!parsed.success) throw new LookupError('failed', 'answered something unexpected');
+  const { items, links } = parsed.data;
+  const jobs = new Map<string, JobAnswer | undefined>();
+  for (const item of items) {
+    const named = withId.safeParse(item);
+    const read = job.safeParse(item);
+    if (named.success) jobs.set(named.data.id.toLowerCase(), read.success ? judge(read.data) : undefined);
+  }
+  return { jobs, next: cursorOf(links?.next ?? undefined) };
+}
+
+/** Of the link only the cursor is used: the API token goes to no address that a response names. */
+function cursorOf(link: string | undefined): string | undefined {
+  if (link === undefined) return undefined;
+  const after = URL.canParse(link, 'https://api.buildkite.com')
+    ? new URL(link, 'https://api.buildkite.com').searchParams.get('after')
+    : null;
+  if (!after) throw new LookupError('failed', 'answered a link without a cursor');
+  return after;
+}
+
+function judge({ state, finished_at, agent }: z.output<typeof job>): JobAnswer {
   if (FINISHED.has(state) || (finished_at && !RUNNING.has(state)))
     return { outcome: 'finished', job_state: state, finished_at: buildkiteTime.parse(finished_at) };
   // The agent has not been heard of for minutes: Buildkite fails the job, and what it held is held by nobody.
   if (agent?.connection_state === 'lost')
     return { outcome: 'finished', job_state: 'agent_lost', finished_at: undefined };
   return { outcome: 'running', job_state: state, finished_at: undefined };
-}
-
-/** The least of what the organization and the token's user have left. */
-function remainingOf({ headers }: OutgoingAnswer): number | undefined {
-  const left = ['ratelimit-remaining', 'ratelimit-user-remaining'].flatMap(
-    (name) => secondsOf(headers.get(name)) ?? [],
-  );
-  return left.length > 0 ? Math.min(...left) : undefined;
-}
-
-function retryAfterOf({ headers }: OutgoingAnswer): number {
-  const asked = ['retry-after', 'ratelimit-reset', 'ratelimit-user-reset'].flatMap(
-    (name) => secondsOf(headers.get(name)) ?? [],
-  );
-  return Math.min(Math.max(...asked, 60), MAX_RETRY_AFTER);
-}
-
-function secondsOf(header: string | null): number | undefined {
-  return header !== null && /^[0-9]{1,9}$/.test(header) ? Number(header) : undefined;
 }

@@ -45,6 +45,7 @@ export function share(
     disabled_at: null,
     waking_at: null,
     checked_at: null,
+    found_enabled: 0,
     delete_at: rests_until + RETENTION_MS,
   };
   return { record };
@@ -68,6 +69,7 @@ export function lease(
     disabled_at: null,
     waking_at: null,
     checked_at: null,
+    found_enabled: 0,
     delete_at: null,
   };
 }
@@ -120,6 +122,11 @@ export function recheck(existing: Account, now: number): Account | undefined {
   return existing.state === 'resting' && existing.waking_at === null ? { ...existing, checked_at: now } : undefined;
 }
 
+/** The record once IAM said that a resting account is enabled. */
+export function foundEnabled(existing: Account): Account | undefined {
+  return existing.state === 'resting' ? { ...existing, found_enabled: existing.found_enabled + 1 } : undefined;
+}
+
 function rest(account: Account, now: number): Account {
   // Also when its time is all but up: a request to disable it that is still on its way must not meet its next job.
   return { ...account, state: 'resting', rests_until: Math.max(account.rests_until, now + CLOCK_MARGIN_MS) };
@@ -133,6 +140,7 @@ function free(account: Account, now: number): Account {
     disabled_at: null,
     waking_at: null,
     checked_at: null,
+    found_enabled: 0,
     delete_at: now + RETENTION_MS,
   };
 }

@@ -24,6 +24,8 @@ export const accountSchema = z.object({
   waking_at: time.nullable(),
   /** When IAM was last asked whether it is still disabled. */
   checked_at: time.nullable(),
+  /** How often IAM said that it is enabled since it began to rest. One such answer may be an old one. */
+  found_enabled: z.number().default(0),
   /** Null unless it is free or shared: a record that something depends on is never deleted. */
   delete_at: time.nullable(),
 });

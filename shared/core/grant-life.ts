@@ -15,8 +15,6 @@ import type { Refusal } from './refusal.ts';
 export const MAX_LIVE_TOKENS = 500;
 /** How long after its reservation a token's life may at most begin: what the mint, and the commit before it, may take. */
 const MINT_MARGIN_MS = { firestore: 0, service_account: 10_000, pooled_service_account: 20_000 };
-/** How long nothing must have been heard of a job before Buildkite is asked about it. */
-const QUIET_MS = 5 * 60_000;
 /** Seconds after which a pipeline that holds too much may try again: by then the count was made anew. */
 const CAP_RETRY_AFTER = 30;
 const RETENTION_MS = 400 * 86_400_000;
@@ -105,7 +103,6 @@ export function reserve(
       kill_switch: null,
       job_ended_at: null,
       job_finished_at: null,
-      job_check_at: now + QUIET_MS,
       dead_at: null,
       delete_at: latest + RETENTION_MS,
     };
@@ -137,7 +134,6 @@ export function reserve(
     expires_at,
     ended_at: null,
     ended_by: null,
-    job_check_at: now + QUIET_MS,
     dead_at: null,
     delete_at: expires_at + RETENTION_MS,
   };
@@ -187,7 +183,6 @@ export function activate(
     // A token that rules judge lives as long as its grant, whatever its own end is.
     expires_at:
       existing.revocation === 'immediate' ? existing.expires_at : Math.max(existing.expires_at, token.expires_at),
-    job_check_at: now + QUIET_MS,
   };
   return { grant };
 }
@@ -219,7 +214,6 @@ export function end(existing: Grant, how: HowEnded, now: number): Grant | undefi
     ...existing,
     job_ended_at: withJob ? now : null,
     job_finished_at: plausible(how.finished_at, existing.created_at, now),
-    job_check_at: null,
   };
   if (existing.state === 'expired') return marked;
   const timeUp = expire(marked, now);
@@ -241,7 +235,7 @@ export function end(existing: Grant, how: HowEnded, now: number): Grant | undefi
 export function giveUpLease(existing: Grant, now: number): Grant {
   if (existing.state !== 'issuing' && existing.state !== 'active')
     throw new Error('a grant without a lease to give up');
-  const gone = { ended_at: now, ended_by: 'clock' as const, dead_at: now, job_check_at: null };
+  const gone = { ended_at: now, ended_by: 'clock' as const, dead_at: now };
   return { ...existing, ...gone, state: 'expired' };
 }
 
@@ -271,14 +265,8 @@ export function expire(existing: Grant, now: number): Grant | undefined {
     state: 'expired',
     ended_at: existing.ended_at ?? existing.expires_at,
     ended_by: existing.ended_by ?? existing.ending_by ?? 'clock',
-    job_check_at: null,
     dead_at: existing.expires_at,
   };
-}
-
-/** The record after Buildkite said that the job still runs, or did not know it. */
-export function heardOfJob(existing: Grant, askAgainAfter: number, now: number): Grant | undefined {
-  return existing.job_check_at === null ? undefined : { ...existing, job_check_at: now + askAgainAfter };
 }
 
 /** The grant's id. */

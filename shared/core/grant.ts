@@ -47,8 +47,6 @@ const common = {
   job_ended_at: time.nullable(),
   /** When the job finished by Buildkite's clock, where it says so and that can be. */
   job_finished_at: time.nullable().default(null),
-  /** When to ask Buildkite whether the job still runs, should nothing be heard of it; null once that no longer matters. */
-  job_check_at: time.nullable(),
   /** From when on no token of this grant is accepted any more. */
   dead_at: time.nullable(),
   delete_at: time,

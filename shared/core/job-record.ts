@@ -1,39 +1,72 @@
-// What the ledger keeps of a job: the grants it has, and its end. Once it says that the job ended, it is the tombstone
-// that keeps every later request of the job from getting anything. Times are milliseconds since the epoch.
+// What the ledger keeps of a job: the grants it has, when Buildkite is asked about it next, and its end. Once it says that
+// the job ended, it is the tombstone that keeps every later request of the job from getting anything. Times are
+// milliseconds since the epoch.
 
 import * as z from 'zod';
+import { firstCheckAt } from './job-check.ts';
 
 const RETENTION_MS = 400 * 86_400_000;
+const endedBy = z.enum(['job.finished', 'job.found_finished']).nullable();
 
-const endedBy = z.enum(['job.finished', 'job.found_finished']);
 const NOT_ENDING = { ending_at: null, ending_by: null, ending_finished_at: null };
 
 export const jobRecordSchema = z.object({
   /** Ids of the job's grants, in the order of their first hand-out. */
   grants: z.array(z.string()),
+  /** The build, as Buildkite's API names it; null for a job that never held a grant. */
+  organization_slug: z.string().nullable().default(null),
+  pipeline_slug: z.string().nullable().default(null),
+  build_number: z.number().nullable().default(null),
+  /** When Buildkite is asked whether the job still runs; null once that no longer matters. */
+  check_at: z.number().nullable().default(null),
+  /** Lookups that failed since Buildkite last responded about the job. */
+  checks_failed: z.number().default(0),
+  /** When Buildkite last responded about the job, or its first grant was issued; null while `check_at` is. */
+  unchecked_since_at: z.number().nullable().default(null),
   /** When recording its end began while its job kept writing: nothing is issued from then on. Null once the end is recorded. */
   ending_at: z.number().nullable().default(null),
-  ending_by: endedBy.nullable().default(null),
+  ending_by: endedBy.default(null),
   /** When the job finished by Buildkite's clock, as the message said that began it. */
   ending_finished_at: z.number().nullable().default(null),
   ended_at: z.number().nullable(),
-  ended_by: endedBy.nullable(),
+  ended_by: endedBy,
   delete_at: z.number(),
 });
 export type JobRecord = z.output<typeof jobRecordSchema>;
 
-/** The record with one more grant. */
-export function withGrant(existing: JobRecord | undefined, grant_id: string, now: number): JobRecord {
-  const grants = [...(existing?.grants ?? []), grant_id];
-  return { ...NOT_ENDING, ended_at: null, ended_by: null, ...existing, grants, delete_at: now + RETENTION_MS };
+const EMPTY = jobRecordSchema.parse({ grants: [], ended_at: null, ended_by: null, delete_at: 0 });
+
+/** The record with a grant that is new, or that had expired. A check that is due some time stays as it is. */
+export function withGrant(
+  existing: JobRecord | undefined,
+  grant: { readonly id: string } & Pick<JobRecord, 'organization_slug' | 'pipeline_slug' | 'build_number'>,
+  { now, random }: { readonly now: number; readonly random: number },
+): JobRecord {
+  const { id, organization_slug, pipeline_slug, build_number } = grant;
+  const record = existing ?? EMPTY;
+  const check = record.check_at === null ? { check_at: firstCheckAt(now, random), unchecked_since_at: now } : {};
+  return {
+    ...record,
+    ...{ organization_slug, pipeline_slug, build_number, ...check },
+    grants: record.grants.includes(id) ? record.grants : [...record.grants, id],
+    delete_at: now + RETENTION_MS,
+  };
 }
 
 /** How a job's end became known: Buildkite said so, or was asked. */
 export type JobEndedBy = NonNullable<JobRecord['ended_by']>;
 
-/** What marks a job as ending: one write that no other can make fail, which every issue reads. */
+/**
+ * What marks a job as ending: one write that no other can make fail, which every issue reads. The sweep finds it as due, and
+ * finishes it should this be cut off.
+ */
 export function endingMark(by: JobEndedBy, finished_at: number | undefined, now: number) {
-  return { ending_at: now, ending_by: by, ending_finished_at: finished_at ?? null } satisfies Partial<JobRecord>;
+  return {
+    ending_at: now,
+    ending_by: by,
+    ending_finished_at: finished_at ?? null,
+    check_at: now,
+  } satisfies Partial<JobRecord>;
 }
 
 /** When the job's end was recorded, or began to be; undefined while it runs. From then on nothing is issued. */
@@ -43,5 +76,13 @@ export function endOf(record: JobRecord | undefined): number | undefined {
 
 /** The record as a tombstone. */
 export function asEnded(existing: JobRecord | undefined, ended_by: JobEndedBy, now: number): JobRecord {
-  return { ...NOT_ENDING, grants: existing?.grants ?? [], ended_at: now, ended_by, delete_at: now + RETENTION_MS };
+  const unchecked = { check_at: null, unchecked_since_at: null };
+  return {
+    ...(existing ?? EMPTY),
+    ...NOT_ENDING,
+    ...unchecked,
+    ended_at: now,
+    ended_by,
+    delete_at: now + RETENTION_MS,
+  };
 }

@@ -132,7 +132,7 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
  * @param mark what is written on the record alone once a race was lost, so that its job cannot keep this from being written
  * @returns the record as written; undefined when `next` has none
  */
-export function moveGrant(
+function moveGrant(
   ledger: Firestore,
   grant: Grant,
   next: (existing: Grant, now: number) => Grant | undefined,

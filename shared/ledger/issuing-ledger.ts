@@ -128,7 +128,11 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
 
     const batch = ledger.batch();
     putGrant(batch, grant.ref, grant.updateTime, { before: existing, after });
-    if (!existing) putJob(batch, job, withGrant(record, grant_id, clock.now()));
+    // A grant that comes back is written with its job too: a sweep may just find that the job holds nothing any more.
+    if (!existing || existing.state === 'expired' || record?.check_at === null) {
+      const at = { now: clock.now(), random: clock.random() };
+      putJob(batch, job, withGrant(record, { ...after, id: grant_id }, at));
+    }
     if (after.kind === 'pooled_service_account') {
       if (!free) renewLease(batch, accountDocument(ledger, after.service_account), after);
       else {

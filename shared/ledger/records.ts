@@ -184,7 +184,8 @@ export async function untilWritten<T>(
 /** NOT_FOUND of google.rpc.Code: what was read is gone. */
 const NOT_FOUND = 5;
 
-function lostRace(error: unknown): boolean {
+/** The same, or what was read is gone. */
+export function lostRace(error: unknown): boolean {
   return codeOf(error) === NOT_FOUND || wroteLater(error);
 }
 

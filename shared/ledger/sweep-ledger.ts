@@ -1,17 +1,13 @@
-// What the sweep finds in the ledger and records there: grants that are not finished or whose time is up, jobs that have
-// been quiet, accounts that have rested. Every find is bounded, and every record is written on condition.
+// What the sweep finds in the ledger and records there: grants that are not finished or whose time is up, accounts that
+// have rested. Every find is bounded, and every record is written on condition.
 
 import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } from '@google-cloud/firestore';
-import * as z from 'zod';
 import type { Account } from '../core/account.ts';
-import { beginToWake, recheck, setAside, wake } from '../core/account-life.ts';
+import { beginToWake, foundEnabled, recheck, setAside, wake } from '../core/account-life.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Grant } from '../core/grant.ts';
-import { heardOfJob } from '../core/grant-life.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { moveGrant } from './ending-ledger.ts';
-import { fromStored, toStored } from './firestore-client.ts';
 import {
   accountDocument,
   answered,
@@ -41,10 +37,6 @@ export interface SweepLedger {
   unfinished(limit: number): Promise<Found>;
   /** Grants that have not come to their end although their time is up, longest first, at most `limit`. */
   overdue(limit: number): Promise<Found>;
-  /** Live grants of jobs of which nothing was heard for a while, longest first, at most `limit`. */
-  quiet(limit: number): Promise<Found>;
-  /** Records when to ask about the job next, in milliseconds from now. */
-  heardOfJob(grant: Grant, askAgainAfter: number): Promise<unknown>;
   /** Every pooled account that ever served, and the addresses of those whose records cannot be read. */
   accounts(): Promise<{ readonly accounts: readonly KnownAccount[]; readonly unreadable: readonly string[] }>;
   /** Records that this sweep begins to enable a rested account. Undefined when it must not, or another is at it. */
@@ -53,27 +45,19 @@ export interface SweepLedger {
   wake(email: string, waking_at: number): Promise<Account | undefined>;
   /** Records that IAM confirmed a resting account disabled. */
   recheck(email: string): Promise<Account | undefined>;
+  /** Records that IAM said that a resting account is enabled. */
+  foundEnabled(email: string): Promise<Account | undefined>;
   /** Sends an account to rest whose grant no longer holds it although its own record says so. */
   reclaim(known: KnownAccount): Promise<Account | undefined>;
-  /**
-   * Takes the right to ask Buildkite, for as long as `held` says in milliseconds. False when another sweep has it.
-   */
-  mayAskBuildkite(held: number): Promise<boolean>;
-  /** Keeps every sweep from asking Buildkite for so many milliseconds. */
-  leaveBuildkiteAlone(milliseconds: number): Promise<void>;
 }
 
 /** Documents of one query: a grant with many tokens is large. */
 const PAGE = 100;
 const MAX_ACCOUNTS = 5_000;
 
-const askingSchema = z.object({ held_until: z.number() });
-
 export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger {
   const grants = ledger.collection('grants');
-  const live = grants.where('state', 'in', ['issuing', 'active']);
   const notOver = grants.where('state', 'in', ['issuing', 'active', 'revoking']);
-  const asking = ledger.collection('sweeps').doc('buildkite');
 
   const read = async (query: Query, limit: number): Promise<QueryDocumentSnapshot[]> => {
     const found: QueryDocumentSnapshot[] = [];
@@ -116,9 +100,6 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
       const overdue = new Date(clock.now() - CLOCK_MARGIN_MS);
       return list(notOver.where('expires_at', '<=', overdue).orderBy('expires_at'), limit);
     },
-    quiet: (limit) => list(live.where('job_check_at', '<=', new Date(clock.now())).orderBy('job_check_at'), limit),
-    heardOfJob: (grant, askAgainAfter) =>
-      moveGrant(ledger, grant, (existing, at) => heardOfJob(existing, askAgainAfter, at), clock),
     accounts: async () => {
       const accounts = ledger.collection('service_accounts').orderBy(FieldPath.documentId());
       const { held, unreadable } = readable(await read(accounts, MAX_ACCOUNTS), toAccount);
@@ -127,6 +108,7 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
     beginToWake: (email) => moveAccount(email, beginToWake),
     wake: (email, waking_at) => moveAccount(email, (existing, at) => wake(existing, waking_at, at)),
     recheck: (email) => moveAccount(email, recheck),
+    foundEnabled: (email) => moveAccount(email, foundEnabled),
     reclaim: async ({ email, account }) => {
       const document = await answered(clock, grantDocument(ledger, account.grant ?? 'none').get());
       const { held, unreadable } = readable([document], toGrant);
@@ -137,20 +119,6 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
       return moveAccount(email, (existing, at) =>
         isDeepStrictEqual(existing, account) ? setAside(existing, at) : undefined,
       );
-    },
-    mayAskBuildkite: (held) =>
-      written(clock, async () => {
-        const read = await asking.get();
-        const until = read.exists ? askingSchema.parse(fromStored(read.data())).held_until : 0;
-        if (until > clock.now()) return false;
-        const data = toStored({ held_until: clock.now() + held });
-        if (read.updateTime) await asking.update(data, { lastUpdateTime: read.updateTime });
-        else await asking.create(data);
-        return true;
-      }),
-    leaveBuildkiteAlone: async (milliseconds) => {
-      const data = toStored({ held_until: clock.now() + milliseconds });
-      await answered(clock, asking.set(data));
     },
   };
 }

@@ -110,7 +110,14 @@ describe('the lines of a sweep', () => {
   const POOL: PoolReport = { size: 3, free: 2, leased: 1, revoking: 0, resting: 0, exhausted_in_s: null };
   const IDLE: Swept = {
     ...{ revoked: [], renewalEnded: [], expired: [], unfinished: [], woken: [], disabledAgain: [], notDisabled: [] },
-    ...{ pools: {}, failures: [], foundFinished: [], asked: 0, oldestUnfinishedAt: null },
+    ...{ foundEnabled: [], jobsUnchecked: 0 },
+    ...{
+      pools: {},
+      failures: [],
+      foundFinished: [],
+      asked: { jobs: 0, calls: 0, tooLarge: 0 },
+      oldestUnfinishedAt: null,
+    },
     ...{ more: false, unread: false, unreadable: false },
   };
   async function linesOf(swept: Partial<Swept>) {

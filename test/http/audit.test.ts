@@ -78,7 +78,6 @@ describe('the audit line of', () => {
       ended_by: null,
       job_ended_at: null,
       job_finished_at: null,
-      job_check_at: TIME,
       dead_at: null,
       token_sha256: tokenSha256(answer.json.access_token),
       token_expires_at: TIME,
@@ -138,7 +137,6 @@ describe('the audit line of', () => {
       ended_by: 'job.finished',
       job_ended_at: TIME,
       job_finished_at: TIME,
-      job_check_at: null,
       dead_at: TIME,
       dead_after_s: expect.any(Number),
       dead_after_job_end_s: expect.any(Number),
@@ -158,7 +156,6 @@ describe('the audit line of', () => {
       ended_by: 'job.finished',
       job_ended_at: TIME,
       job_finished_at: TIME,
-      job_check_at: null,
       dead_at: null,
     });
   });
@@ -228,7 +225,11 @@ describe('the audit line of', () => {
       expired: 1,
       ended_by_clock: 1,
       renewal_ended: 0,
-      asked_buildkite: 0,
+      // Beside what expires, jobs are asked about.
+      asked_buildkite: expect.any(Number),
+      buildkite_calls: expect.any(Number),
+      builds_too_large: 0,
+      jobs_unchecked_15m: 0,
       found_finished: 0,
       accounts_enabled: 0,
       accounts_disabled_again: 0,
@@ -248,9 +249,25 @@ describe('the audit line of', () => {
       ended_by: 'clock',
       job_ended_at: null,
       job_finished_at: null,
-      job_check_at: null,
       dead_at: TIME,
       dead_after_s: 0,
+    });
+  });
+
+  it('jobs.unchecked tells that Buildkite has not responded for long', async () => {
+    await byPath(await desk.buildkite.jobToken(desk.buildkite.startJob({ build_number: 43 })), 'staging-admin');
+    const { buildkiteJobs } = desk.ending;
+    const unavailable = () => Promise.reject(new Unavailable('buildkite jobs', 'answered 500'));
+    desk.ending.buildkiteJobs = { job: unavailable, page: unavailable };
+    desk.clock.advance(15 * MINUTE + 1);
+    const answer = await call(desk.sweepUrl, '/');
+    desk.ending.buildkiteJobs = buildkiteJobs;
+    desk.clock.reset();
+    expect(lineOf('jobs.unchecked', answer.audit)).toEqual({
+      ...lines.frame('jobs.unchecked', 200, '/'),
+      severity: 'ERROR',
+      message: expect.stringContaining('15 minutes'),
+      jobs_unchecked_15m: expect.any(Number),
     });
   });
 
@@ -265,7 +282,6 @@ describe('the audit line of', () => {
     desk.clock.set(start + MINUTE);
     await call(desk.sweepUrl, '/');
     expect(desk.google.accounts.get(service_account)).toEqual({ disabled: true });
-    await enableAccount(desk, service_account);
     const line = (event: AuditEvent) => ({
       ...lines.frame(event, 200, '/', { service_account }),
       service_account,
@@ -276,8 +292,21 @@ describe('the audit line of', () => {
       rests_until: TIME,
     });
 
-    desk.clock.set(start + 6 * MINUTE);
-    const resting = await call(desk.sweepUrl, '/');
+    // One answer may be an old one; three are none.
+    let resting = await call(desk.sweepUrl, '/');
+    for (const minutes of [2, 4, 6]) {
+      await enableAccount(desk, service_account);
+      desk.clock.set(start + minutes * MINUTE);
+      resting = await call(desk.sweepUrl, '/');
+      expect(desk.google.accounts.get(service_account)).toEqual({ disabled: true });
+      if (minutes === 2)
+        expect(lineOf('account.found_enabled', resting.audit)).toEqual({
+          ...line('account.found_enabled'),
+          severity: 'NOTICE',
+          message: `IAM said that ${service_account} is enabled while it must rest, and was asked to disable it: the answer may have been an old one`,
+          found_enabled: 1,
+        });
+    }
     expect(lineOf('account.disabled_again', resting.audit)).toEqual({
       ...line('account.disabled_again'),
       severity: 'ERROR',

@@ -110,8 +110,8 @@ rules: [{ name: all, job: { pipeline_slug: app }, grants: [it] }]
   const { warm: _, ...clients } = createIssuing({ ...parts, audit: () => {} });
   const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
   const issuing = { policy, verifyJobToken, ...clients, clock };
-  const askJobState = () => Promise.reject(new Error('nothing was quiet for so long'));
-  const ending = { ...createSweeping(parts), askJobState };
+  const unexpected = () => Promise.reject(new Error('no job is due for a check'));
+  const ending = { ...createSweeping(parts), buildkiteJobs: { job: unexpected, page: unexpected } };
   return {
     /** What it costs. */
     async counted(work: () => Promise<unknown>): Promise<Counts> {
@@ -183,7 +183,7 @@ async function lifeOf(kind: Kind) {
   for (let minutes = 0; minutes < 30; minutes += 1) {
     fresh.later(MINUTE);
     const { reads, ...counts } = await fresh.counted(fresh.sweep);
-    // The three queries that each sweep makes, and the accounts that it reads, are the sweep's own.
+    // The four queries that each sweep makes, and the accounts that it reads, are the sweep's own.
     swept.reads += reads - idle.reads;
     for (const name of COUNTED) if (name !== 'reads') swept[name] += counts[name];
   }

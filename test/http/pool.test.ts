@@ -2,6 +2,7 @@
 // then enabled by the sweep and leased again.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Unavailable } from '../../shared/unavailable.ts';
 import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 
 const MINUTE = 60_000;
@@ -171,13 +172,60 @@ describe('a pooled service account', () => {
     const job = await aJob();
     const { account, accessToken } = await held(await job.ask());
     await job.finish();
-    await asOperator(account, 'enable');
-    expect(await desk.gate(accessToken)).toBe(200);
-    later(6 * MINUTE);
+    for (const times of [1, 2, 3]) {
+      await asOperator(account, 'enable');
+      expect(await desk.gate(accessToken)).toBe(200);
+      later(2 * MINUTE);
+      const swept = await desk.sweep();
+      expect(swept.json).toMatchObject({ accounts_disabled_again: times === 3 ? 1 : 0, failed: 0 });
+      const alarm = { event: 'account.disabled_again', severity: 'ERROR' };
+      expect(swept.audit[0]).toMatchObject(
+        times === 3 ? alarm : { event: 'account.found_enabled', severity: 'NOTICE' },
+      );
+      expect(await desk.gate(accessToken)).toBe(401);
+    }
+  });
+
+  it('of which IAM tells once what was so before is disabled once more, and nobody is alarmed', async () => {
+    const job = await aJob();
+    const { account } = await held(await job.ask());
+    await job.finish();
+    const { stateOfAccount } = desk.ending;
+    let reads = 0;
+    desk.ending.stateOfAccount = async (email) => {
+      reads += 1;
+      return reads === 1 && email === account ? 'enabled' : stateOfAccount(email);
+    };
+    for (let minutes = 0; minutes < 5; minutes += 1) {
+      later(MINUTE);
+      const swept = await desk.sweep();
+      expect(swept.json).toMatchObject({ accounts_disabled_again: 0, failed: 0 });
+      const alarms = swept.audit.filter(({ severity }) => ['WARNING', 'ERROR', 'CRITICAL'].includes(severity));
+      expect(alarms).toEqual([]);
+    }
+    expect(reads).toBeGreaterThan(3);
+  });
+
+  it.each([
+    ['goes on saying so', 3, 1],
+    ['then says the contrary', 1, 0],
+  ])('of which IAM says that it is enabled and does not disable it is an alarm if IAM %s', async (_, times, alarms) => {
+    const job = await aJob();
+    const { account } = await held(await job.ask());
+    await job.finish();
+    const { stateOfAccount, disableAccount } = desk.ending;
+    let reads = 0;
+    desk.ending.stateOfAccount = async (email) => {
+      reads += 1;
+      return reads <= times ? 'enabled' : stateOfAccount(email);
+    };
+    desk.ending.disableAccount = () => Promise.reject(new Unavailable('iam serviceAccounts.disable', 'answered 403'));
+    later(MINUTE);
     const swept = await desk.sweep();
-    expect(swept.json).toMatchObject({ accounts_disabled_again: 1 });
-    expect(swept.audit[0]).toMatchObject({ event: 'account.disabled_again', severity: 'ERROR' });
-    expect(await desk.gate(accessToken)).toBe(401);
+    desk.ending.disableAccount = disableAccount;
+    const told = swept.audit.filter(({ event }) => event === 'account.not_disabled');
+    expect(told.map(({ service_account }) => service_account)).toEqual(alarms ? [account] : []);
+    expect(swept.json).toMatchObject({ failed: 1 });
   });
 
   it('whose disabling fails at the end of the job is disabled by the sweep', async () => {

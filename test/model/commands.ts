@@ -246,8 +246,32 @@ const comebacks = fc.record({ slot: two, credential: fc.constantFrom(...CREDENTI
     }),
 );
 
+/** Buildkite fails for the job of a slot, and so for the list of its build, until it is mended. */
+const failingLookups = fc.record({ slot: all, fails: fc.constantFrom(true, true, false) }).map(
+  ({ slot, fails }) =>
+    new Move(`lookup(${slot}, ${fails ? 'fails' : 'works'})`, ({ desk }) => {
+      const { failingJobs } = desk.google;
+      if (fails) failingJobs.add(desk.jobIn(slot, false));
+      else failingJobs.delete(desk.jobIn(slot, false));
+    }),
+);
+
 /** Weights are by repetition. */
-const everything = [returns, kills, lifts, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, ledgerFaults, operators]
+const everything = [
+  failingLookups,
+  returns,
+  kills,
+  lifts,
+  sweeps,
+  sweeps,
+  sweeps,
+  jumps,
+  jumps,
+  jumps,
+  waits,
+  ledgerFaults,
+  operators,
+]
   .concat(Array(6).fill(handOuts(few, credential, [undefined, 60, 120, 300, 900])))
   .concat(Array(2).fill(finishes(few)))
   .concat(Array(2).fill(upstreamFaults(fc.oneof(fc.constantFrom<Call>(...CALLS), ofAccounts))));

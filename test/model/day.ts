@@ -22,6 +22,8 @@ const FAILING = 0.1;
 const TWICE = 50;
 /** How long after the last message the sweep may need for all to be over. */
 const AFTERWARDS = 3 * 60 * MINUTE;
+/** Within which the sweep finds the end of a job whose message is lost: it asks every fifth minute, and runs each minute. */
+const FOUND_MS = 6 * MINUTE;
 /** How long a job waits that was answered 503. */
 const AGAIN_MS = 5_000;
 
@@ -125,6 +127,7 @@ class Course {
       this.#lowWater = Math.min(this.#lowWater, this.#free());
     }
     this.#desk.oracle.end();
+    if (sweeps) for (const [job_id, plan] of this.#plans) this.#isFoundInTime(job_id, plan);
     this.#world.throwIfViolated();
     return {
       options: this.#options,
@@ -214,6 +217,18 @@ class Course {
     this.#sweeps += 1;
     const swept = await this.#operations.sweep();
     this.#sweepFailures += swept?.failures.length ?? 0;
+  }
+
+  /** The end of a job that holds something is on record in time, whether or not a message comes, and whatever it asks for. */
+  #isFoundInTime(job_id: string, { endsAt }: JobPlan): void {
+    const { grants, jobs } = this.#desk.oracle.stores;
+    const by = endsAt + FOUND_MS;
+    const held = [...grants.values()].filter((grant) => grant.job_id === job_id && grant.expires_at > by);
+    const returned = held.every(({ ended_by }) => ended_by === 'early_return');
+    const { ended_at = null } = jobs.get(job_id) ?? {};
+    if (held.length === 0 || returned || (ended_at !== null && ended_at <= by)) return;
+    const found = ended_at === null ? 'never' : `${(ended_at - endsAt) / MINUTE} minutes later`;
+    this.#world.violate('I6', `job ${job_id} ended, and that was found ${found}`);
   }
 
   #isQuiet(): boolean {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { Ask, Outgoing, OutgoingAnswer } from '../../shared/outgoing.ts';
 import { Unavailable, within } from '../../shared/unavailable.ts';
+import { claimsOf } from './setting.ts';
 import type { World } from './world.ts';
 
 export const URLS = {
@@ -117,7 +118,11 @@ interface Route {
 
 export class Google {
   readonly accounts: Map<string, TrueAccount>;
+  /** Jobs that Buildkite has, and those of them that have finished. */
+  readonly jobs = new Set<string>();
   readonly finishedJobs = new Set<string>();
+  /** Jobs about which Buildkite fails, alone and in the list of their build. */
+  readonly failingJobs = new Set<string>();
   readonly tokens: TrueToken[] = [];
   /** Oldest first. */
   readonly changes: Change[] = [];
@@ -243,6 +248,11 @@ export class Google {
     const job_id = match(url, `${URLS.buildkite}/v2/organizations/acme-inc/jobs/`, /^([0-9a-f-]{36})$/);
     if (job_id && method === 'GET' && headers.authorization === `Bearer ${API_TOKEN}`)
       return { call: 'readJob', effect: () => this.#readJob(job_id) };
+    const build = new RegExp(
+      `^${URLS.buildkite}/v2/organizations/acme-inc/pipelines/(deploy|release)/builds/([0-9]+)/jobs[?]per_page=100$`,
+    ).exec(url);
+    if (build && method === 'GET' && headers.authorization === `Bearer ${API_TOKEN}`)
+      return { call: 'readJob', effect: () => this.#readBuild(String(build[1]), Number(build[2])) };
     if (headers.authorization !== undefined) return this.#malformed(request, 'carries an identity that it needs not');
     if (url === `${URLS.sts}/v1/token` && method === 'POST') return { call: 'narrow', effect: this.#narrow(request) };
     if (url === `${URLS.identityToolkit}/v1/accounts:signInWithCustomToken?key=web-key` && method === 'POST')
@@ -358,13 +368,28 @@ export class Google {
   }
 
   #readJob(id: string): OutgoingAnswer {
+    if (this.failingJobs.has(id)) return toAnswer(500, {});
+    return toAnswer(200, this.#toJob(id));
+  }
+
+  /** Builds of the model fit into one page. */
+  #readBuild(pipeline_slug: string, build_number: number): OutgoingAnswer {
+    const ids = [...this.jobs].filter((id) => {
+      const claims = claimsOf(id);
+      return claims.pipeline_slug === pipeline_slug && claims.build_number === build_number;
+    });
+    if (ids.some((id) => this.failingJobs.has(id))) return toAnswer(500, {});
+    return toAnswer(200, { items: ids.map((id) => this.#toJob(id)), links: { self: 'here', next: null } });
+  }
+
+  #toJob(id: string) {
     const finished = this.finishedJobs.has(id);
-    return toAnswer(200, {
+    return {
       id,
       state: finished ? 'passed' : 'running',
       finished_at: finished ? new Date(this.#world.nowOf('buildkite')).toISOString() : null,
       agent: null,
-    });
+    };
   }
 
   #malformed({ method = 'GET', url }: Outgoing, why: string): never {

@@ -91,6 +91,7 @@ async function inPeace({ desk, operations }: Real): Promise<void> {
   const { world, google, oracle } = desk;
   world.beginPeace();
   google.faults.clear();
+  google.failingJobs.clear();
   desk.faults.clear();
   await world.settle();
   for (const minutes of [1, 20, 2, 6, 2, 6, 2]) {

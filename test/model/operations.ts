@@ -48,10 +48,11 @@ export class Operations {
 
   /** Comes to undefined when it failed, as all of these do. */
   handOut(job_id: string, credential: string, lifetime: number | undefined): Promise<HandOut | undefined> {
-    const { world, keydesk, oracle } = this.desk;
+    const { world, keydesk, oracle, google } = this.desk;
     const onItsWay: HandOutOnItsWay = { job_id, credential, answered: false, over: oracle.asked(job_id) };
     this.#handOuts.push(onItsWay);
     const endedBefore = oracle.ended(job_id);
+    google.jobs.add(job_id);
     return this.#begin<HandOut>(`hand-out of ${credential} to ${short(job_id)}`, async () => {
       const asked = { jobToken: job_id, credentialName: credential, scopes: [], lifetime };
       const result = await handOut(keydesk.issuing, asked, 'request');

@@ -89,7 +89,8 @@ export function claimsOf(job_id: string): JobClaims {
     organization_slug: 'acme-inc',
     pipeline_slug: slot >= 2 ? 'release' : 'deploy',
     pipeline_id: PIPELINE_ID,
-    build_number: slot + 1,
+    // About four jobs of a slot, one after the other, are of one build.
+    build_number: 10 * Math.floor(Number(job_id.slice(-6)) / 32) + slot + 1,
     build_branch: slot === 0 ? 'main' : 'topic',
     build_commit: 'c0ffee',
     job_id,

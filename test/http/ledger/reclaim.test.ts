@@ -23,6 +23,7 @@ const forgotten: Account = {
   disabled_at: null,
   waking_at: null,
   checked_at: null,
+  found_enabled: 0,
   delete_at: null,
 };
 

@@ -16,12 +16,12 @@ import { firebaseUserSchema } from '../../../shared/core/firebase-user.ts';
 import { grantSchema } from '../../../shared/core/grant.ts';
 import { idOf } from '../../../shared/core/grant-life.ts';
 import { jobRecordSchema } from '../../../shared/core/job-record.ts';
+import { createCheckLedger } from '../../../shared/ledger/check-ledger.ts';
 import { createEndingLedger } from '../../../shared/ledger/ending-ledger.ts';
 import { createFirebaseUserLedger } from '../../../shared/ledger/firebase-users.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
 import { createIssuingLedger } from '../../../shared/ledger/issuing-ledger.ts';
 import { createKillLedger } from '../../../shared/ledger/kill-ledger.ts';
-import { createSweepLedger } from '../../../shared/ledger/sweep-ledger.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 import { claims, firestore as data, NOW, pool, request, serviceAccount } from '../../unit/core/a-grant.ts';
@@ -84,7 +84,7 @@ async function everyDocument(): Promise<Stored[]> {
     lifted_by: null,
   });
   await createFirebaseUserLedger(firestore, clock).retire({ pipeline: 'p', credential: 'config' }, 0);
-  await createSweepLedger(firestore, clock).mayAskBuildkite(1000);
+  await createCheckLedger(firestore, clock).beginCalls(1000);
   clock.advance(1000);
   const job = { job_id: claims.job_id, pipeline_id: undefined, by: 'job.finished' } as const;
   await createEndingLedger(firestore, clock).endJob(job);
@@ -123,7 +123,7 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   service_accounts: fieldsOf(accountSchema),
   barriers: fieldsOf(barriersSchema),
   kill_switches: [...selector, 'by', 'reason', 'bars', 'thrown_at', 'lifted_at', 'lifted_by'],
-  sweeps: ['held_until'],
+  sweeps: ['held_until', 'calls', 'calls.called_at'],
   firebase_users: fieldsOf(firebaseUserSchema),
   [GRANT_COLLECTION]: ['state', 'expires_at', 'roles', 'delete_at'],
 };
@@ -143,7 +143,7 @@ const INDEXED: Readonly<Record<string, readonly string[]>> = {
     ...['agent_id', 'build_branch', 'build_tag', 'credential', 'ending_at', 'environment', 'job_id', 'organization_id'],
     ...['organization_slug', 'pipeline_id', 'pipeline_slug', 'service_account', 'state', 'token_sha256s'],
   ],
-  jobs: [],
+  jobs: ['check_at', 'unchecked_since_at'],
   service_accounts: ['grant', 'pool', 'state'],
   [GRANT_COLLECTION]: [],
 };

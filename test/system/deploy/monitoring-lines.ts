@@ -99,13 +99,15 @@ async function endLate({ desk, at, now, ask, finish, advance, sweep }: WatchedDe
     at(7 * MINUTE);
     expect((await sweep()).json).toMatchObject({ found_finished: 2, oldest_unfinished_s: 360 });
   });
-  const { sweepLedger } = ending;
+  const { sweepLedger, checkLedger } = ending;
+  // What goes on beside a step must not run into its own deadlines by this.
+  const idle = { ...checkLedger, due: async () => ({ jobs: [], unreadable: [] }), countUnchecked: async () => 0 };
   const slow: typeof sweepLedger.unfinished = async (limit) => {
     const found = await sweepLedger.unfinished(limit);
     advance(10 * SECOND);
     return found;
   };
-  await whileReplaced(ending, { sweepLedger: { ...sweepLedger, unfinished: slow } }, async () => {
+  await whileReplaced(ending, { checkLedger: idle, sweepLedger: { ...sweepLedger, unfinished: slow } }, async () => {
     expect((await sweep()).json).toMatchObject({ more: true });
   });
   expect((await sweep()).json).toMatchObject({ more: false, oldest_unfinished_s: 0 });
@@ -124,15 +126,21 @@ async function failSweeps({ desk, sweep }: WatchedDesk) {
   });
 }
 
-/** An account in its cooldown is enabled by somebody, twice; then the pool runs dry. */
+/** An account in its cooldown is enabled by somebody, four times; then the pool runs dry. */
 async function usePool({ desk, at, ask, finish, sweep }: WatchedDesk) {
   const { buildkite, ending } = desk;
   const job = buildkite.startJob();
   const { audit } = await ask(job, 'admin');
   await finish(job);
-  await enableAccount(desk, audit[0].service_account);
-  at(20 * MINUTE);
-  expect((await sweep()).json).toMatchObject({ accounts_disabled_again: 1 });
+  for (const [minutes, disabledAgain] of [
+    [18, 0],
+    [19, 0],
+    [20, 1],
+  ] as const) {
+    await enableAccount(desk, audit[0].service_account);
+    at(minutes * MINUTE);
+    expect((await sweep()).json).toMatchObject({ accounts_disabled_again: disabledAgain });
+  }
   await enableAccount(desk, audit[0].service_account);
   at(22 * MINUTE);
   await whileReplaced(ending, { disableAccount: unavailable('iam serviceAccounts.disable') }, sweep);

@@ -2,9 +2,11 @@
 // always for the running job; and a 404 is no answer.
 
 import { describe, expect, it } from 'vitest';
-import { createJobStateReader } from '../../../shared/buildkite/job-state.ts';
+import { createBuildkiteJobs } from '../../../shared/buildkite/job-state.ts';
+import { LookupError } from '../../../shared/buildkite/lookup-error.ts';
 import type { Outgoing, OutgoingAnswer } from '../../../shared/outgoing.ts';
 import { Unavailable } from '../../../shared/unavailable.ts';
+import { TestClock } from '../../fixtures/test-clock.ts';
 
 const JOB_ID = '0184990a-477b-4fa8-9968-496074483cee';
 const FINISHED_AT = '2026-11-24T10:00:00.000Z';
@@ -28,9 +30,11 @@ const status = (code: number, headers: Record<string, string> = {}) => ({
   status: code,
 });
 
+const NOW = Date.UTC(2026, 10, 24, 10);
+
 function reader(answer: OutgoingAnswer | Error, apiUrl = 'https://api.buildkite.com') {
   const asked: Outgoing[] = [];
-  const read = createJobStateReader({
+  const buildkite = createBuildkiteJobs({
     ask: async (request) => {
       asked.push(request);
       if (answer instanceof Error) throw answer;
@@ -38,9 +42,23 @@ function reader(answer: OutgoingAnswer | Error, apiUrl = 'https://api.buildkite.
     },
     apiUrl,
     apiToken: 'api-token',
+    clock: new TestClock(NOW),
   });
-  return { asked, read: (id = JOB_ID, slug = 'acme-inc') => read(slug, id) };
+  return {
+    asked,
+    read: async (id = JOB_ID, slug = 'acme-inc') => {
+      const { value, remaining } = await buildkite.job(slug, id);
+      return { ...value, remaining };
+    },
+    page: (after?: string) => buildkite.page(BUILD, after),
+    limits: async () => {
+      const { remaining, nonsense } = await buildkite.job('acme-inc', JOB_ID);
+      return { remaining, nonsense };
+    },
+  };
 }
+const BUILD = { organization_slug: 'acme-inc', pipeline_slug: 'app', build_number: 42 };
+const MIB = 1024 * 1024;
 
 describe('a job is asked for', () => {
   it('by its id and its organization, with the API token', async () => {
@@ -51,6 +69,8 @@ describe('a job is asked for', () => {
         what: 'buildkite jobs',
         url: `https://api.buildkite.com/v2/organizations/acme-inc/jobs/${JOB_ID}`,
         headers: { authorization: 'Bearer api-token' },
+        deadlineMs: 8_000,
+        maxBytes: 8 * MIB,
       },
     ]);
   });
@@ -168,28 +188,111 @@ describe('an answer that tells nothing of the job', () => {
     ['an agent that is text', { ...running, agent: 'lost' }],
   ])('is unavailable: %s', async (_, json) => {
     const reading = reader(ok(json)).read();
-    await expect(reading).rejects.toMatchObject({ name: 'Unavailable', what: 'buildkite jobs', refused: false });
+    await expect(reading).rejects.toMatchObject({ name: 'Unavailable', what: 'buildkite jobs', kind: 'failed' });
     await expect(reading).rejects.toThrow('answered something unexpected');
   });
 
   it.each([401, 403])('is a refusal when the API token is not accepted: %i', async (code) => {
     await expect(reader(status(code)).read()).rejects.toMatchObject({
       name: 'Unavailable',
-      refused: true,
-      retryAfter: 2,
+      kind: 'refused',
     });
   });
 
   it.each([500, 502, 503, 204, 400, 410])('may be asked for again: %i', async (code) => {
     const reading = reader(status(code)).read();
-    await expect(reading).rejects.toMatchObject({ name: 'Unavailable', refused: false, retryAfter: 2 });
+    await expect(reading).rejects.toMatchObject({ name: 'Unavailable', kind: 'failed' });
     await expect(reading).rejects.toThrow(`answered ${code}`);
   });
 
   it('never says the API token', async () => {
     const down = new Unavailable('buildkite jobs', 'could not be reached');
-    await expect(reader(down).read()).rejects.toBe(down);
+    await expect(reader(down).read()).rejects.toMatchObject({ message: down.message, cause: down });
     await expect(reader(status(401)).read()).rejects.not.toThrow(/api-token/);
+  });
+});
+
+describe('a lookup that fails', () => {
+  it.each([
+    [
+      'its response is too large',
+      new Unavailable('x', 'answered more than 1 bytes', 2, { tooLarge: true }),
+      'too_large',
+    ],
+    ['it is too slow', new Unavailable('x', 'no answer within 8000 ms'), 'failed'],
+    ['the connection failed', new Unavailable('x', 'could not be reached', 2, { cause: new Error() }), 'unreachable'],
+  ])('says whether that is of these jobs alone: %s', async (_, error, kind) => {
+    await expect(reader(error).read()).rejects.toMatchObject({ name: 'Unavailable', kind });
+    await expect(reader(error).page()).rejects.toMatchObject({ kind });
+  });
+
+  it('is known for one also when it comes from another bundle', () => {
+    const { message } = new LookupError('limited', 'answered 429');
+    const other = (kind: unknown) => Object.assign(new Error(message), { name: 'Unavailable', kind });
+    expect([LookupError.is(other('limited')), LookupError.is(other('x')), LookupError.is(other(undefined))]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(LookupError.is(new Unavailable('ledger', 'failed'))).toBe(false);
+  });
+});
+
+describe('a page of the jobs of a build', () => {
+  const links = { self: 'https://api.buildkite.com/x', next: null as string | null };
+
+  it('is asked for by the build, a hundred jobs at a time, and from a cursor on', async () => {
+    const { asked, page } = reader(ok({ items: [], links }));
+    await page();
+    await page('a+b=');
+    const url = 'https://api.buildkite.com/v2/organizations/acme-inc/pipelines/app/builds/42/jobs?per_page=100';
+    expect(asked).toMatchObject([{ url, maxBytes: 8 * MIB }, { url: `${url}&after=a%2Bb%3D` }]);
+  });
+
+  it('has the state of each job, by its id in lower case', async () => {
+    const other = '0184990a-477b-4fa8-9968-0000000000ff';
+    const items = [
+      { ...running, id: JOB_ID.toUpperCase() },
+      { ...running, id: other, state: 'passed' },
+    ];
+    const { value } = await reader(ok({ items, links })).page();
+    expect([...(value?.jobs ?? [])].map(([id, job]) => [id, job?.outcome])).toEqual([
+      [JOB_ID, 'running'],
+      [other, 'finished'],
+    ]);
+    expect(value?.next).toBeUndefined();
+  });
+
+  it('is read although one of its jobs makes no sense', async () => {
+    const items = [running, { ...running, id: 'other', state: 7 }, { state: 'passed' }, 'passed', null];
+    const { value } = await reader(ok({ items, links })).page();
+    expect([...(value?.jobs ?? [])].map(([id, job]) => [id, job?.outcome])).toEqual([
+      [JOB_ID, 'running'],
+      ['other', undefined],
+    ]);
+  });
+
+  it.each([
+    'https://api.buildkite.com/v2/x?per_page=100&after=c%2B1',
+    '/v2/x?after=c%2B1',
+    'https://evil.example/?after=c%2B1',
+  ])('names the next page by its cursor alone: %s', async (next) => {
+    const { value } = await reader(ok({ items: [], links: { ...links, next } })).page();
+    expect(value?.next).toBe('c+1');
+  });
+
+  it('is undefined where Buildkite shows no such build', async () => {
+    expect((await reader(status(404)).page()).value).toBeUndefined();
+  });
+
+  it.each([
+    ['a list', [running]],
+    ['items that are no list', { items: {}, links }],
+    ['a link without a cursor', { items: [], links: { next: 'https://api.buildkite.com/v2/x?page=2' } }],
+    ['a link that is none', { items: [], links: { next: '' } }],
+    ['nothing', undefined],
+  ])('is a failure when it is %s', async (_, json) => {
+    await expect(reader(ok(json)).page()).rejects.toMatchObject({ kind: 'failed' });
   });
 });
 
@@ -201,24 +304,45 @@ describe('what Buildkite says of its limits', () => {
     ["the user's, which is less", { 'RateLimit-Remaining': '150', 'RateLimit-User-Remaining': '7' }, 7],
     ["the organization's, which is less", { 'RateLimit-Remaining': '3', 'RateLimit-User-Remaining': '7' }, 3],
     ['none left', { 'RateLimit-Remaining': '0', 'RateLimit-User-Remaining': '7' }, 0],
-    ['one that is no number', { 'RateLimit-Remaining': 'many', 'RateLimit-User-Remaining': '7' }, 7],
-    ['none that is a number', { 'RateLimit-Remaining': '-1', 'RateLimit-User-Remaining': '1.5' }, undefined],
+    ['fewer than none left', { 'RateLimit-Remaining': '-14', 'RateLimit-User-Remaining': '7' }, 0],
   ])('is the calls left: %s', async (_, headers, remaining) => {
-    const answer = await reader(ok(running, headers as Record<string, string>)).read();
-    expect(answer).toEqual({ outcome: 'running', job_state: 'running', remaining });
+    const limits = await reader(ok(running, headers as Record<string, string>)).limits();
+    expect(limits).toEqual({ remaining, nonsense: [] });
   });
 
   it.each([
-    ['a minute when it does not say', {}, 60],
-    ['a minute at least', { 'RateLimit-Reset': '3' }, 60],
-    ['as long as the organization must', { 'RateLimit-Reset': '90' }, 90],
-    ['as long as the user must', { 'RateLimit-Reset': '90', 'RateLimit-User-Reset': '120' }, 120],
-    ['as long as it asks for', { 'RateLimit-Reset': '90', 'Retry-After': '200' }, 200],
-    ['five minutes at most', { 'Retry-After': '86400' }, 300],
-    ['a minute when it is given a date', { 'Retry-After': 'Tue, 24 Nov 2026 10:00:00 GMT' }, 60],
-    ['a minute when it is given nonsense', { 'RateLimit-Reset': '-90' }, 60],
-  ])('is how long to leave it alone when it is asked too often: %s', async (_, headers, retryAfter) => {
-    const reading = reader(status(429, headers as Record<string, string>)).read();
-    await expect(reading).rejects.toMatchObject({ name: 'Unavailable', refused: false, retryAfter });
+    [{ 'RateLimit-Remaining': 'many', 'RateLimit-User-Remaining': '7' }, 7, ['RateLimit-Remaining']],
+    [
+      { 'RateLimit-User-Remaining': '1.5', 'RateLimit-Reset': '-90' },
+      undefined,
+      ['RateLimit-User-Remaining', 'RateLimit-Reset'],
+    ],
+    [
+      { 'RateLimit-Remaining': '0x10', 'RateLimit-User-Reset': 'soon' },
+      undefined,
+      ['RateLimit-Remaining', 'RateLimit-User-Reset'],
+    ],
+  ])('is named where it makes no sense: %j', async (headers, remaining, nonsense) => {
+    const limits = await reader(ok(running, headers as unknown as Record<string, string>)).limits();
+    expect(limits).toEqual({ remaining, nonsense });
+  });
+
+  it.each([
+    ['a minute when it does not say', {}, {}, 60],
+    ['as long as the organization must', { 'RateLimit-Reset': '3' }, {}, 3],
+    ['as long as the user must', { 'RateLimit-Reset': '90', 'RateLimit-User-Reset': '120' }, {}, 120],
+    ['as long as it asks for', { 'RateLimit-Reset': '90', 'Retry-After': '200' }, { reset: 5 }, 200],
+    ['a second at least', { 'Retry-After': '0' }, {}, 1],
+    ['five minutes at most', { 'Retry-After': '86400' }, {}, 300],
+    ['until a date', { 'Retry-After': 'Tue, 24 Nov 2026 10:01:30 GMT' }, {}, 90],
+    ['a second when the date is past', { 'Retry-After': 'Tue, 24 Nov 2026 09:00:00 GMT' }, {}, 1],
+    ['a minute when it is given another date', { 'Retry-After': '2026-11-24T10:01:30Z' }, {}, 60],
+    ['a minute when it is given nonsense', { 'RateLimit-Reset': '-90' }, {}, 60],
+    ['as long as the body says when no header does', { 'RateLimit-Reset': 'soon' }, { reset: 200 }, 200],
+    ['a minute when the body is nonsense', {}, { reset: '200' }, 60],
+    ['a minute when the body is negative', {}, { reset: -5 }, 60],
+  ])('is how long to leave it alone when it is asked too often: %s', async (_, headers, json, retryAfter) => {
+    const answer = { ...status(429, headers as Record<string, string>), json };
+    await expect(reader(answer).read()).rejects.toMatchObject({ name: 'Unavailable', kind: 'limited', retryAfter });
   });
 });

@@ -119,7 +119,6 @@ export function grantIn(state: State, kind: Kind): Grant {
     state: 'revoking',
     ended_at: NOW + 200,
     ended_by: 'early_return',
-    job_check_at: null,
   };
   switch (state) {
     case 'issuing':

@@ -2,7 +2,16 @@
 
 import { describe, expect, it } from 'vitest';
 import { type Account, accountSchema } from '../../../shared/core/account.ts';
-import { beginToWake, follow, lease, recheck, setAside, share, wake } from '../../../shared/core/account-life.ts';
+import {
+  beginToWake,
+  follow,
+  foundEnabled,
+  lease,
+  recheck,
+  setAside,
+  share,
+  wake,
+} from '../../../shared/core/account-life.ts';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import type { PooledGrant } from '../../../shared/core/grant.ts';
 import { GRANT_ID, grantIn, LATER, NOW, pooled } from './a-grant.ts';
@@ -24,9 +33,10 @@ const leased: Account = {
   disabled_at: null,
   waking_at: null,
   checked_at: null,
+  found_enabled: 0,
   delete_at: null,
 };
-const freed = { state: 'free', grant: null, disabled_at: null, waking_at: null, checked_at: null };
+const freed = { state: 'free', grant: null, disabled_at: null, waking_at: null, checked_at: null, found_enabled: 0 };
 
 function accountIn(state: Account['state']): Account {
   switch (state) {
@@ -226,6 +236,7 @@ describe('a rested account', () => {
   });
 
   it('is looked at again while it rests, and not while a sweep enables it', () => {
+    expect(foundEnabled({ ...resting, found_enabled: 2 })).toEqual({ ...resting, found_enabled: 3 });
     expect(recheck(resting, NOW + MINUTE)).toEqual({ ...resting, checked_at: NOW + MINUTE });
     expect(recheck({ ...resting, waking_at: RESTS_UNTIL }, RESTS_UNTIL + 1)).toBeUndefined();
     for (const state of ['free', 'leased', 'revoking'] as const)

@@ -146,7 +146,6 @@ describe('a lease that is given up because the pool has no other account', () =>
       ended_at: LATER,
       ended_by: 'clock',
       dead_at: LATER,
-      job_check_at: null,
     });
     expect(granted(reserve(given, FREE, ask({ lease: SECOND }), LATER + 1))).toMatchObject({
       state: 'issuing',

@@ -172,7 +172,6 @@ describe.each(KINDS)('a %s grant that is ended while its job runs', (kind) => {
       ended_at: LATER,
       ended_by: by,
       kill_switch,
-      job_check_at: null,
     });
     expect(end(ended, { by: 'early_return' }, LATER + 1)).toBeUndefined();
     expect(end(ended, { by: 'kill_switch', kill_switch: 'switch-2' }, LATER + 1)).toBeUndefined();
@@ -215,7 +214,6 @@ describe.each(KINDS)('a %s grant that is ended while its job runs', (kind) => {
       state: 'expired',
       ended_at: active.expires_at,
       ended_by: 'clock',
-      job_check_at: null,
       dead_at: active.expires_at,
     });
     expect(outcomeOf(reserve(expired, FREE, ask, over + 1))).toBe('issuing');

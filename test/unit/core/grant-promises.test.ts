@@ -88,7 +88,6 @@ describe('what a reservation promises', () => {
       reserved_at: LATER,
       minute_count: 2,
       expires_at: LATER + TTL * 1000,
-      job_check_at: LATER + 300_000,
       delete_at: active.delete_at + 1000,
     });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import { grantSchema } from '../../../shared/core/grant.ts';
-import { activate, confirmTakenAway, end, expire, heardOfJob, reserve } from '../../../shared/core/grant-life.ts';
+import { activate, confirmTakenAway, end, expire, reserve } from '../../../shared/core/grant-life.ts';
 import { CREDENTIALS, FREE, grantIn, KINDS, LATER, NOW, newToken, outcomeOf, request, STATES, TTL } from './a-grant.ts';
 
 const JOB_FINISHED = { by: 'job.finished' } as const;
@@ -61,7 +61,6 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
         ended_at: LATER,
         ended_by: 'job.finished',
         job_ended_at: LATER,
-        job_check_at: null,
       });
     if (ended) expect(end(ended, JOB_FINISHED, LATER + 1)).toBeUndefined();
   });
@@ -108,7 +107,6 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
               state: 'expired',
               ended_at: expires_at,
               ended_by: 'clock',
-              job_check_at: null,
               dead_at: expires_at,
             }
           : undefined,
@@ -137,7 +135,6 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
         ended_at: existing.expires_at,
         ended_by: 'clock',
         job_ended_at: existing.expires_at + CLOCK_MARGIN_MS,
-        job_check_at: null,
         dead_at: existing.expires_at,
       });
     },
@@ -147,19 +144,6 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     const active = grantIn('active', kind);
     const ended = end(active, JOB_FINISHED, active.expires_at + CLOCK_MARGIN_MS - 1);
     expect(ended?.state).toBe(kind === 'serviceAccount' ? 'active' : 'revoking');
-  });
-
-  it.each(STATES)('is asked about only while that can still change something: %s', (state) => {
-    const existing = grantIn(state, kind);
-    const live = state === 'issuing' || state === 'active';
-    expect(heardOfJob(existing, 5000, LATER)).toEqual(live ? { ...existing, job_check_at: LATER + 5000 } : undefined);
-  });
-
-  it('is asked about five minutes after a reservation or a token, should nothing be heard by then', () => {
-    expect(grantIn('issuing', kind).job_check_at).toBe(NOW + 300_000);
-    expect(grantIn('active', kind).job_check_at).toBe(NOW + 100 + 300_000);
-    const renewed = reserve(grantIn('active', kind), FREE, ask, LATER);
-    expect(renewed).toMatchObject({ grant: { job_check_at: LATER + 300_000 } });
   });
 
   it('stores nothing its own schema would refuse', () => {

@@ -18,6 +18,7 @@ const account = (more: Partial<Account> = {}): Account => ({
   disabled_at: null,
   waking_at: null,
   checked_at: null,
+  found_enabled: 0,
   delete_at: null,
   ...more,
 });

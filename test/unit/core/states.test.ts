@@ -5,15 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Account } from '../../../shared/core/account.ts';
 import { beginToWake, follow, lease, recheck, setAside, share, wake } from '../../../shared/core/account-life.ts';
 import type { EndedBy, Grant } from '../../../shared/core/grant.ts';
-import {
-  activate,
-  confirmTakenAway,
-  end,
-  expire,
-  giveUpLease,
-  heardOfJob,
-  reserve,
-} from '../../../shared/core/grant-life.ts';
+import { activate, confirmTakenAway, end, expire, giveUpLease, reserve } from '../../../shared/core/grant-life.ts';
 import { ACCOUNT_STEPS, checkAccountStep, checkGrantStep, GRANT_STEPS } from '../../../shared/core/states.ts';
 import {
   ACCOUNTS,
@@ -57,7 +49,6 @@ describe('every change of a grant', () => {
         for (const by of ENDED_BY) take(before, end(before, { by }, now));
         take(before, confirmTakenAway(before, now));
         take(before, expire(before, now));
-        take(before, heardOfJob(before, 1, now));
         if (state === 'issuing' || state === 'active') take(before, giveUpLease(before, now));
       }
     },

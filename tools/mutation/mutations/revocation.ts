@@ -19,7 +19,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuing-ledger.ts',
-        find: '    if (!existing) putJob(batch, job, withGrant(record, grant_id, clock.now()));\n',
+        find: '    putJob(batch, job, withGrant(record, { ...after, id: grant_id }, at));\n',
         replace: '',
       },
     ],

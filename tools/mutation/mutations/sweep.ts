@@ -122,9 +122,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     aliases: ['N07'],
     edits: [
       {
-        file: 'shared/missed-ends.ts',
-        find: `        if (Unavailable.is(error) && error.retryAfter > 2)
-          await parts.sweepLedger.leaveBuildkiteAlone(error.retryAfter * 1000);
+        file: 'shared/call-allowance.ts',
+        find: `    if (error.kind === 'limited') this.pause = Math.max(this.pause, error.retryAfter * 1000);
 `,
         replace: '',
       },
@@ -144,5 +143,101 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
       },
     ],
     killers: ['test/unit/buildkite/job-state.test.ts'],
+  },
+  {
+    id: 'renewal-postpones-the-check',
+    breaks: 'limits',
+    means: 'A renewal postpones the moment at which Buildkite is asked about the job.',
+    edits: [
+      {
+        file: 'shared/ledger/issuing-ledger.ts',
+        find: `if (!existing || existing.state === 'expired' || record?.check_at === null) {`,
+        replace: 'if (true) {',
+      },
+      {
+        file: 'shared/core/job-record.ts',
+        find: 'record.check_at === null ? {',
+        replace: 'record ? {',
+      },
+    ],
+    killers: ['test/http/missed-ends.test.ts', 'test/unit/core/job-check.test.ts', 'test/model/day.test.ts'],
+  },
+  {
+    id: 'failed-lookup-stays-first',
+    breaks: 'limits',
+    means: 'A job about which Buildkite fails stays first in line.',
+    edits: [
+      {
+        file: 'shared/core/job-check.ts',
+        find: 'return { check_at: now + backOff, checks_failed: checks_failed + 1 };',
+        replace: 'return { check_at: now - backOff, checks_failed: checks_failed + 1 };',
+      },
+    ],
+    killers: ['test/unit/core/job-check.test.ts', 'test/http/missed-ends.test.ts'],
+  },
+  {
+    id: 'job-that-came-back-is-not-checked',
+    breaks: 'limits',
+    means: 'A grant that comes back while a sweep finds nothing live of its job is never checked.',
+    edits: [
+      {
+        file: 'shared/ledger/issuing-ledger.ts',
+        find: `if (!existing || existing.state === 'expired' || record?.check_at === null) {`,
+        replace: 'if (!existing || record?.check_at === null) {',
+      },
+    ],
+    killers: ['test/http/missed-ends.test.ts'],
+  },
+  {
+    id: 'job-missing-in-the-list-has-finished',
+    breaks: 'verification',
+    means: 'A job that the list of its build lacks is taken to have finished.',
+    edits: [
+      {
+        file: 'shared/job-lookup.ts',
+        find: `const UNKNOWN: JobAnswer = { outcome: 'unknown',`,
+        replace: `const UNKNOWN: JobAnswer = { outcome: 'finished',`,
+      },
+    ],
+    killers: ['test/http/missed-ends.test.ts'],
+  },
+  {
+    id: 'more-than-fifty-calls-a-minute',
+    breaks: 'limits',
+    means: 'Sweeps do not count the calls of the sweeps before them.',
+    edits: [
+      {
+        file: 'shared/ledger/check-ledger.ts',
+        find: 'return { calls: recentCalls(recent, now), written: writeTime };',
+        replace: 'return { calls: recent.slice(0, 0), written: writeTime };',
+      },
+    ],
+    killers: ['test/http/missed-ends.test.ts'],
+  },
+  {
+    id: 'negative-remainder-is-none',
+    breaks: 'limits',
+    means: 'A negative number of calls left is taken for a header that says nothing.',
+    edits: [
+      {
+        file: 'shared/buildkite/rate-limit.ts',
+        find: '/^-?[0-9]{1,9}$/.test(value)',
+        replace: '/^[0-9]{1,9}$/.test(value)',
+      },
+    ],
+    killers: ['test/unit/buildkite/job-state.test.ts'],
+  },
+  {
+    id: 'one-answer-is-an-alarm',
+    breaks: 'answers',
+    means: 'One answer of IAM that a resting account is enabled raises an alarm.',
+    edits: [
+      {
+        file: SWEEP_ACCOUNTS,
+        find: 'const CONSISTENT_ANSWERS = 3;',
+        replace: 'const CONSISTENT_ANSWERS = 1;',
+      },
+    ],
+    killers: ['test/http/pool.test.ts'],
   },
 ];

@@ -1,0 +1,27 @@
+// How a lookup at Buildkite fails. Told apart by a field and not by the class, which is another one in each bundle.
+
+import { Unavailable } from '../unavailable.ts';
+
+/** Who failed, as it stands in audit lines. */
+export const BUILDKITE = 'buildkite jobs';
+
+/**
+ * `refused` (401 or 403), `limited` (429) and `unreachable` (no connection) concern Buildkite as a whole. `too_large` and
+ * `failed` concern what was asked for.
+ */
+const KINDS = ['refused', 'limited', 'unreachable', 'too_large', 'failed'] as const;
+type FailureKind = (typeof KINDS)[number];
+
+export class LookupError extends Unavailable {
+  readonly kind: FailureKind;
+
+  constructor(kind: FailureKind, detail: string, options: { retryAfter?: number } & ErrorOptions = {}) {
+    super(BUILDKITE, detail, options.retryAfter, options);
+    this.kind = kind;
+  }
+
+  /** Whether `error` is one of these, also when it comes from another bundle. */
+  static override is(error: unknown): error is LookupError {
+    return Unavailable.is(error) && 'kind' in error && KINDS.some((kind) => kind === error.kind);
+  }
+}
