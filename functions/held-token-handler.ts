@@ -1,8 +1,9 @@
 // What the holder of an access token may ask about it: that its grant ends (RFC 7009), and who holds it, for what, until
 // when (RFC 7662). Possession is the proof: a token is found by its hash or not at all, and one that is unknown, dead or
-// somebody's else looks the same as one that never was.
+// somebody's else looks the same as one that never was. What cannot be a token of Keydesk's is not looked up.
 
 import type { AuditEntry } from '../shared/audit.ts';
+import { hasFormOfIssuedToken } from '../shared/core/access-token-form.ts';
 import type { Grant } from '../shared/core/grant.ts';
 import { tokenSha256 } from '../shared/core/grant-id.ts';
 import { idOf } from '../shared/core/grant-life.ts';
@@ -13,18 +14,20 @@ import type { Clock } from '../shared/runtime/clock.ts';
 import { FORM, isForm } from './form.ts';
 import { endingEntries } from './grant-entry.ts';
 import type { Answer, Incoming } from './http.ts';
+import type { LookupLimit } from './lookup-limit.ts';
 import { failed, refused } from './refused.ts';
 
 export interface HeldTokenParts {
   readonly lookUpToken: LookUpToken;
   readonly returnGrant: (grant: Grant) => Promise<Ending>;
   readonly clock: Clock;
+  readonly lookups: LookupLimit;
 }
 
 /** Ends the grant of a token: 200 once that is done, or there was nothing to do. */
-export function createRevokeHandler({ lookUpToken, returnGrant, clock }: HeldTokenParts) {
-  return answering(async (token_sha256, { request_id }) => {
-    const grant = await lookUpToken(token_sha256);
+export function createRevokeHandler(parts: HeldTokenParts) {
+  const { returnGrant, clock } = parts;
+  return answering(parts, async (grant, token_sha256, { request_id }) => {
     // One that is being revoked is gone on with: 200 says that it is done.
     const open = grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, clock.now()));
     if (!open) return { status: 200, body: { request_id } };
@@ -57,9 +60,9 @@ export function createRevokeHandler({ lookUpToken, returnGrant, clock }: HeldTok
 }
 
 /** Tells of a live token who holds it, for what, until when; of any other that it is not active. */
-export function createIntrospectHandler({ lookUpToken, clock }: Pick<HeldTokenParts, 'lookUpToken' | 'clock'>) {
-  return answering(async (token_sha256) => {
-    const grant = await lookUpToken(token_sha256);
+export function createIntrospectHandler(parts: Omit<HeldTokenParts, 'returnGrant'>) {
+  const { clock } = parts;
+  return answering(parts, async (grant, token_sha256) => {
     const token = grant && liveToken(grant, token_sha256, clock.now());
     if (!grant || !token) return { status: 200, body: { active: false } };
     return {
@@ -97,14 +100,32 @@ function secondsUntil(time: number, now: number): number {
   return Math.ceil((time - now) / 1000);
 }
 
-function answering(answer: (token_sha256: string, request: Incoming) => Promise<Answer>) {
+/** What to answer about a token; `grant` is undefined for a token that is not on record. */
+type AnswerAbout = (grant: Grant | undefined, token_sha256: string, request: Incoming) => Promise<Answer>;
+
+function answering({ lookUpToken, lookups }: Omit<HeldTokenParts, 'returnGrant'>, answer: AnswerAbout) {
   return async (request: Incoming): Promise<Answer> => {
-    const context = { request_id: request.request_id, bearer: false };
+    const { request_id, remoteIp } = request;
+    const context = { request_id, bearer: false };
     if (!isForm(request)) return refused({ reason: 'content_type_not_supported', expected: FORM }, context);
     const parsed = parseTokenRequest(request.body.toString('utf8'));
     if ('refusal' in parsed) return refused(parsed.refusal, context);
+    const token_sha256 = tokenSha256(parsed.accessToken);
+    if (!hasFormOfIssuedToken(parsed.accessToken)) {
+      lookups.count('not_looked_up', remoteIp);
+      return answer(undefined, token_sha256, request);
+    }
+    const retryAfter = lookups.charge(remoteIp);
+    if (retryAfter > 0) {
+      lookups.count('rejected', remoteIp);
+      // Without an audit line of its own: these are counted in one line a minute.
+      return { ...refused({ reason: 'too_many_lookups', retryAfter }, context), entries: [] };
+    }
     try {
-      return await answer(tokenSha256(parsed.accessToken), request);
+      const grant = await lookUpToken(token_sha256);
+      if (grant) lookups.refund(remoteIp);
+      else lookups.count('not_found', remoteIp);
+      return await answer(grant, token_sha256, request);
     } catch (error) {
       return failed(error, context);
     }

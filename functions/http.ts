@@ -26,6 +26,8 @@ interface Head {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly request_id: string;
+  /** The caller's address, as the platform or the socket names it. */
+  readonly remoteIp: string | undefined;
 }
 
 export interface Incoming extends Head {
@@ -88,8 +90,8 @@ export function listen(
         status: 500,
         body: {
           error: 'server_error',
-          error_description: `Keydesk failed; the reason is in its log. Request id: ${request_id}`,
           request_id,
+          error_description: `Keydesk failed; the reason is in its log. Request id: ${request_id}`,
         },
         entries: [{ event: 'request.failed', severity: 'ERROR', message: `request failed: ${detail}` }],
       };
@@ -102,7 +104,8 @@ export function listen(
     const path = (message.url ?? '/').split('?', 1)[0] ?? '/';
     const method = message.method ?? '';
     const headers = singleHeaders(message);
-    const answer = await answerTo(message, { method, path, headers, request_id });
+    const head = { method, path, headers, request_id, remoteIp: remoteIpOf(message) };
+    const answer = await answerTo(message, head);
     if (!answer) return;
     for (const entry of answer.entries ?? [])
       audit(entry, {
@@ -110,8 +113,7 @@ export function listen(
         method,
         path,
         userAgent: headers['user-agent'],
-        // The platform appends the address it saw; whatever stands before that the caller wrote.
-        remoteIp: headers['x-forwarded-for']?.split(',').at(-1)?.trim() ?? message.socket.remoteAddress,
+        remoteIp: head.remoteIp,
         status: answer.status,
         latencyMs: clock.now() - startedAt,
         trace: headers['x-cloud-trace-context'] ?? headers.traceparent,
@@ -140,6 +142,11 @@ export function listen(
     response.on('error', () => {});
     void serve(message, response);
   };
+}
+
+/** The platform appends the address it saw to X-Forwarded-For. The caller may have written what stands before it. */
+function remoteIpOf({ headers, socket }: IncomingMessage): string | undefined {
+  return [headers['x-forwarded-for']].flat().at(-1)?.split(',').at(-1)?.trim() ?? socket.remoteAddress;
 }
 
 /** Headers by name; one that came more than once is joined as Node joins it. */

@@ -18,23 +18,34 @@ export interface RefusedContext {
 
 /** The answer to a refusal: poor for the caller, complete for the audit log. */
 export function refused(refusal: Refusal, context: RefusedContext): Answer {
-  const { status, error, description, retryAfter, allow, permanent } = toWireError(refusal, context.bearer);
+  const { status, error, description, retryAfter, missingClaims, allow, permanent } = toWireError(
+    refusal,
+    context.bearer,
+  );
   return {
     status,
     headers: {
       ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
       ...(allow === undefined ? {} : { allow }),
-      ...(status === 401 ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {}),
+      ...(status === 401 ? { 'www-authenticate': challenge(refusal) } : {}),
     },
-    // In the description too: Google's clients show their users nothing else of an answer.
+    // In the description too, because Google's clients show their users nothing else. Guzzle (PHP) shows 120 characters of
+    // the body, so the id stands before the description.
     body: {
       error,
-      error_description: `${description} Request id: ${context.request_id}`,
       request_id: context.request_id,
+      error_description: `${description} Request id: ${context.request_id}`,
+      ...(missingClaims === undefined ? {} : { missing_claims: missingClaims }),
+      ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
       ...(permanent ? { permanent } : {}),
     },
     entries: [toEntry(refusal, context)],
   };
+}
+
+/** RFC 6750 section 3.1: a request without a token is given no error code. */
+function challenge({ reason }: Refusal): string {
+  return reason === 'job_token_missing' ? 'Bearer' : 'Bearer error="invalid_token"';
 }
 
 /** The answer when something Keydesk depends on failed; whatever else was thrown is thrown on. */

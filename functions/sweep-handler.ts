@@ -197,5 +197,5 @@ function toLeaseFacts({ pool, grant, leased_at, disabled_at, rests_until }: Know
 }
 
 function error(status: number, code: string, description: string, request_id: string): Answer {
-  return { status, body: { error: code, error_description: description, request_id } };
+  return { status, body: { error: code, request_id, error_description: description } };
 }

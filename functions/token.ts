@@ -11,23 +11,29 @@ import { type HandOut, handOut } from '../shared/hand-out.ts';
 import { createAsk } from '../shared/outgoing.ts';
 import { type LoadedPolicy, parsePolicyText } from '../shared/policy-text.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
+import { LookupLimit } from './lookup-limit.ts';
 import { once } from './once.ts';
 import { auditLog, orStop, start } from './start.ts';
-import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES } from './token-handler.ts';
+import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES, toKeysUnusable } from './token-handler.ts';
 
 const { settings, policy } = configure();
 
-const keys = new IssuerKeys({ issuer: settings.KEYDESK_ISSUER, ask: createAsk(systemClock), clock: systemClock });
+const audit = auditLog(settings.GOOGLE_CLOUD_PROJECT);
+const keys = new IssuerKeys({
+  issuer: settings.KEYDESK_ISSUER,
+  ask: createAsk(systemClock),
+  clock: systemClock,
+  onUnusable: (detail) => audit(toKeysUnusable(detail)),
+});
 const verifyJobToken = createJobTokenVerifier({
   issuer: settings.KEYDESK_ISSUER,
   policy: policy.policy,
-  keyOf: keys.keyOf,
+  keysOf: keys.keysOf,
 });
 
 const issuing = once(async () => {
   const { createIssuing } = await import('./issuing.ts');
   const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
-  const audit = auditLog(settings.GOOGLE_CLOUD_PROJECT);
   const parts = createIssuing({ settings, emulator, clock: systemClock, audit });
   void parts.warm();
   return parts;
@@ -47,6 +53,7 @@ export const token = start({
     lookUpToken: async (token_sha256) => (await ending()).lookUpToken(token_sha256),
     returnGrant: async (grant) => endGrant(await ending(), grant, { by: 'early_return' }),
     clock: systemClock,
+    lookups: new LookupLimit({ clock: systemClock, audit }),
   }),
   failures: TOKEN_FAILURES,
   bodyLimit: TOKEN_BODY_LIMIT,
@@ -59,7 +66,7 @@ export const token = start({
 
 function configure() {
   const parsed = parseSettings(process.env);
-  const loaded = loadPolicy(process.env.KEYDESK_POLICY || 'policy.yaml');
+  const loaded = loadPolicy(process.env.KEYDESK_POLICY?.trim() || 'policy.yaml');
   if ('settings' in parsed && 'policy' in loaded) {
     const { GOOGLE_CLOUD_PROJECT: project, KEYDESK_DATABASE: database } = parsed.settings;
     const problems = waysIntoLedger(loaded.policy, { project, database });

@@ -137,7 +137,7 @@ function refused(
   return {
     status,
     ...(headers ? { headers } : {}),
-    body: { error, error_description: description, request_id },
+    body: { error, request_id, error_description: description },
     entries: [
       {
         event: 'webhook.refused',

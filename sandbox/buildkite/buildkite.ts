@@ -53,6 +53,8 @@ export interface LocalBuildkite {
   beforeJob: ((jobId: string) => LocalReply | undefined) | undefined;
   /** The same for the list of a build's jobs. */
   beforeBuild: ((build: { readonly pipeline: string; readonly number: number }) => LocalReply | undefined) | undefined;
+  /** Runs before the key set is answered; an answer it returns is sent instead. */
+  beforeKeys: (() => LocalReply | undefined) | undefined;
   /** How often the keys were asked for. */
   readonly keyRequests: () => number;
   close(): Promise<void>;
@@ -156,7 +158,7 @@ export async function startBuildkite(parts: {
         };
       if (method === 'GET' && path === '/.well-known/jwks') {
         keyRequests += 1;
-        return { status: 200, json: { keys: keys.map(({ jwk }) => jwk) } };
+        return buildkite.beforeKeys?.() ?? { status: 200, json: { keys: keys.map(({ jwk }) => jwk) } };
       }
       if (method === 'GET' && path.startsWith('/v2/')) return answerApi(request);
       if (isForAgents(request)) return answerAgent(request, jobs, signAsked);
@@ -218,6 +220,7 @@ export async function startBuildkite(parts: {
     jobRequests,
     beforeJob: undefined,
     beforeBuild: undefined,
+    beforeKeys: undefined,
     startJob: (claims = {}) => {
       const agentToken = `bkaj_${randomBytes(24).toString('base64url')}`;
       const job: Job = { id: randomUUID(), claims, agentToken, state: 'running', agentLost: false };

@@ -2,12 +2,20 @@
 // Everything that can be refused without a key is refused before a key is asked for. Knows nothing about rules.
 // Source: https://buildkite.com/docs/pipelines/security/oidc; RFC 7519; RFC 8725.
 
-import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
+import {
+  type CryptoKey,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from 'jose';
 import { type JobClaims, parseClaims } from '../core/claims.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Policy } from '../core/policy.ts';
 import type { JobTokenReason, Refusal } from '../core/refusal.ts';
-import type { KeyOf } from './issuer-keys.ts';
+import type { KeysOf } from './issuer-keys.ts';
 
 const ALGORITHM = 'RS256';
 /** Seconds for which a token is accepted after its end. What is late by less was sent in time. */
@@ -24,22 +32,26 @@ export type VerifyJobToken = (jobToken: string, now: number) => Promise<{ claims
 export function createJobTokenVerifier(parts: {
   readonly issuer: string;
   readonly policy: Pick<Policy, 'audience' | 'organization' | 'jobTokenLifetime'>;
-  readonly keyOf: KeyOf;
+  readonly keysOf: KeysOf;
 }): VerifyJobToken {
-  const { issuer, policy, keyOf } = parts;
+  const { issuer, policy, keysOf } = parts;
   return async (jobToken, now) => {
-    const unsound = checkBeforeKeys(jobToken, issuer);
-    if (unsound) return { refusal: unsound };
+    const checked = checkBeforeKeys(jobToken, issuer);
+    if ('refusal' in checked) return checked;
+    const found = await keysOf(checked.kid);
+    if (found.outcome === 'unknown') return refuse('job_token_key_unknown');
+    if (found.outcome === 'asked_recently')
+      return { refusal: { reason: 'job_token_key_not_looked_up', retryAfter: found.retryAfter } };
     let payload: JWTPayload;
     try {
-      ({ payload } = await jwtVerify(jobToken, keyOf, {
+      payload = await verifyWithAny(found.keys, jobToken, {
         algorithms: [ALGORITHM],
         issuer,
         audience: policy.audience,
         clockTolerance: FUTURE_LEEWAY,
         currentDate: new Date(now),
         requiredClaims: ['exp', 'iat', 'nbf'],
-      }));
+      });
     } catch (error) {
       return { refusal: toRefusal(error) };
     }
@@ -63,25 +75,39 @@ function refuse(reason: JobTokenReason, detail?: string): { refusal: Refusal } {
   return { refusal: detail === undefined ? { reason } : { reason, detail } };
 }
 
-function checkBeforeKeys(jobToken: string, issuer: string): Refusal | undefined {
-  if (jobToken === '') return { reason: 'job_token_missing' };
-  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(jobToken)) return { reason: 'job_token_malformed' };
+/** The payload, verified with the first of the keys that made the signature. Throws jose's error of the last key. */
+async function verifyWithAny(keys: readonly CryptoKey[], jobToken: string, options: JWTVerifyOptions) {
+  let failure: unknown;
+  for (const key of keys) {
+    try {
+      return (await jwtVerify(jobToken, key, options)).payload;
+    } catch (error) {
+      failure = error;
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
+    }
+  }
+  throw failure;
+}
+
+function checkBeforeKeys(jobToken: string, issuer: string): { kid: string } | { refusal: Refusal } {
+  if (jobToken === '') return refuse('job_token_missing');
+  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(jobToken)) return refuse('job_token_malformed');
   let header: Record<string, unknown>;
   let payload: JWTPayload;
   try {
     header = decodeProtectedHeader(jobToken) as Record<string, unknown>;
     payload = decodeJwt(jobToken);
   } catch {
-    return { reason: 'job_token_malformed' };
+    return refuse('job_token_malformed');
   }
-  if (header.alg !== ALGORITHM) return { reason: 'job_token_algorithm_not_allowed' };
+  if (header.alg !== ALGORITHM) return refuse('job_token_algorithm_not_allowed');
   const notAllowed = HEADERS_NOT_ALLOWED.find((name) => Object.hasOwn(header, name));
-  if (notAllowed) return { reason: 'job_token_header_not_allowed', detail: notAllowed };
+  if (notAllowed) return refuse('job_token_header_not_allowed', notAllowed);
   if (header.typ !== undefined && !(typeof header.typ === 'string' && /^jwt$/i.test(header.typ)))
-    return { reason: 'job_token_type_not_allowed' };
-  if (typeof header.kid !== 'string' || header.kid === '') return { reason: 'job_token_key_id_missing' };
-  if (payload.iss !== issuer) return { reason: 'job_token_issuer_wrong' };
-  return undefined;
+    return refuse('job_token_type_not_allowed');
+  if (typeof header.kid !== 'string' || header.kid === '') return refuse('job_token_key_id_missing');
+  if (payload.iss !== issuer) return refuse('job_token_issuer_wrong');
+  return { kid: header.kid };
 }
 
 function checkTimes(payload: JWTPayload, now: number, maxLifetime: number): JobTokenReason | undefined {
@@ -102,8 +128,6 @@ function toRefusal(error: unknown): Refusal {
   if (error instanceof errors.JWTExpired) return { reason: 'job_token_expired' };
   if (error instanceof errors.JWTClaimValidationFailed) return { reason: claimReason(error) };
   if (error instanceof errors.JWSSignatureVerificationFailed) return { reason: 'job_token_signature_invalid' };
-  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
-    return { reason: 'job_token_key_unknown' };
   if (error instanceof errors.JOSEError) return { reason: 'job_token_malformed' };
   throw error;
 }

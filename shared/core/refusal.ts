@@ -5,7 +5,7 @@
 import type { RuleTrace } from './decide.ts';
 import type { GoogleRefusal } from './google-refusal.ts';
 
-/** Why a job token was not accepted. All of these give the caller one identical answer. */
+/** Why a job token was not accepted. All of these but the first give the caller one identical answer. */
 export const JOB_TOKEN_REASONS = [
   'job_token_missing',
   'job_token_malformed',
@@ -29,6 +29,8 @@ export type JobTokenReason = (typeof JOB_TOKEN_REASONS)[number];
 
 export type Refusal =
   | { readonly reason: JobTokenReason; readonly detail?: string }
+  /** Its key id is not among the keys in hand, and the issuer was asked too recently to be asked again. */
+  | { readonly reason: 'job_token_key_not_looked_up'; readonly retryAfter: number }
   | {
       readonly reason:
         | 'parameter_missing'
@@ -70,6 +72,7 @@ export type Refusal =
       /** The account that the request to Google was about. */
       readonly service_account?: string;
     } & GoogleRefusal)
+  | { readonly reason: 'too_many_lookups'; readonly retryAfter: number }
   | { readonly reason: 'unavailable'; readonly what: string; readonly detail: string; readonly retryAfter: number }
   | { readonly reason: 'not_found' }
   | { readonly reason: 'method_not_allowed'; readonly allow: string }
@@ -82,6 +85,8 @@ export interface WireError {
   readonly error: string;
   readonly description: string;
   readonly retryAfter?: number;
+  /** Names of claims that the job token lacks. */
+  readonly missingClaims?: readonly string[];
   readonly allow?: string;
   /** Trying again does not help. */
   readonly permanent?: true;
@@ -113,6 +118,7 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
         status: 400,
         error: 'invalid_request',
         description: `The job token lacks claims that policy needs. Ask for it with ${refusal.missing.map((claim) => `--claim ${claim}`).join(' ')}.`,
+        missingClaims: refusal.missing,
       };
     case 'unknown_credential':
     case 'no_rule_grants':
@@ -162,6 +168,25 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
         error: 'temporarily_unavailable',
         description: "This pipeline's jobs hold as many grants as policy lets them. Wait for some to end.",
         retryAfter: refusal.retryAfter,
+      };
+    case 'too_many_lookups':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: 'Too many requests about unknown tokens came from this address, or to this instance. Try again.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'job_token_key_not_looked_up':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description: "The job token's key is not known yet. Send the same request again after the time in Retry-After.",
+        retryAfter: refusal.retryAfter,
+      };
+    case 'job_token_missing':
+      return {
+        ...jobTokenNotAccepted(refusal.reason, bearer),
+        description: 'No job token was sent. Send it in the Authorization header, after the word Bearer.',
       };
     case 'pool_exhausted':
       return {

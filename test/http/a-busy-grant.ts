@@ -4,6 +4,7 @@
 import type { Firestore } from '@google-cloud/firestore';
 import { createIssuing } from '../../functions/issuing.ts';
 import { createKilling } from '../../functions/killing.ts';
+import { LookupLimit } from '../../functions/lookup-limit.ts';
 import { createTokenHandler } from '../../functions/token-handler.ts';
 import type { AuditEntry } from '../../shared/audit.ts';
 import type { JobClaims } from '../../shared/core/claims.ts';
@@ -132,6 +133,7 @@ export class BusyGrant {
       lookUpToken: async () => undefined,
       returnGrant: () => Promise.reject(new Error('nobody expected a release')),
       clock: this.clock,
+      lookups: new LookupLimit({ clock: this.clock, audit: () => {} }),
     });
     return async (credential: string, more: Record<string, string> = {}, claims = {}): Promise<Response> => {
       const from = this.clock.now();
@@ -149,6 +151,7 @@ export class BusyGrant {
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: Buffer.from(String(new URLSearchParams(form))),
         request_id: `request-${this.#requests}`,
+        remoteIp: undefined,
       });
       return {
         status,

@@ -41,10 +41,13 @@ export async function send(desk: InProcessDesk, raw: RawRequest): Promise<Called
   if (raw.method === 'HEAD') return answer;
   expect(answer.json).toEqual({
     error: expect.stringMatching(/^[a-z_]+$/),
-    error_description: expect.stringMatching(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/),
     request_id: requestId,
+    error_description: expect.stringMatching(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/),
+    ...(answer.json.missing_claims === undefined ? {} : { missing_claims: expect.any(Array) }),
+    ...(answer.headers.has('retry-after') ? { retry_after: Number(answer.headers.get('retry-after')) } : {}),
     ...(answer.audit[0].reason === 'google_refused' ? { permanent: true } : {}),
   });
+  expect(Object.keys(answer.json).slice(0, 3)).toEqual(['error', 'request_id', 'error_description']);
   return answer;
 }
 

@@ -34,6 +34,8 @@ const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, Refu
   too_many_live_tokens: { reason: 'too_many_live_tokens', grant_id: 'g', retryAfter: 1 },
   too_often: { reason: 'too_often', grant_id: 'g', retryAfter: 1 },
   pipeline_holds_too_many: { reason: 'pipeline_holds_too_many', live_grants: 2, limit: 2, retryAfter: 1 },
+  job_token_key_not_looked_up: { reason: 'job_token_key_not_looked_up', retryAfter: 30 },
+  too_many_lookups: { reason: 'too_many_lookups', retryAfter: 1 },
   pool_exhausted: { reason: 'pool_exhausted', pool_size: 3, free_at: NOW, retryAfter: 1 },
   grant_busy: { reason: 'grant_busy', grant_id: 'g', retryAfter: 1 },
   google_refused: {
@@ -122,7 +124,14 @@ describe('the lines of a sweep', () => {
   };
   async function linesOf(swept: Partial<Swept>) {
     const handler = createSweepHandler({ sweep: async () => ({ ...IDLE, ...swept }), clock: new TestClock(NOW) });
-    const request = { method: 'POST', path: '/', headers: {}, body: Buffer.alloc(0), request_id: 'r' };
+    const request = {
+      method: 'POST',
+      path: '/',
+      headers: {},
+      body: Buffer.alloc(0),
+      request_id: 'r',
+      remoteIp: undefined,
+    };
     const { entries = [] } = await handler(request);
     return (event: string) => entries.filter((entry) => entry.event === event);
   }

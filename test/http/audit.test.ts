@@ -481,6 +481,57 @@ rules:
     await own.close();
   });
 
+  it('issuer_keys.unusable tells what is wrong with the key set, outside of any request', async () => {
+    const jobToken = await desk.buildkite.jobToken(desk.buildkite.startJob());
+    expect((await byPath(jobToken, 'staging-export')).status).toBe(200);
+    desk.clock.advance(11 * MINUTE);
+    desk.buildkite.beforeKeys = () => ({ status: 200, json: { keys: [] } });
+    const answer = await byPath(await desk.buildkite.jobToken(desk.buildkite.startJob()), 'staging-export');
+    desk.buildkite.beforeKeys = undefined;
+    expect(answer.status).toBe(200);
+    const detail = 'answered 0 keys, none of them usable';
+    expect(lineOf('issuer_keys.unusable', desk.audit as never)).toEqual({
+      event: 'issuer_keys.unusable',
+      severity: 'ERROR',
+      message: `the issuer's key set cannot be used, and the keys in hand stay in use: ${detail}`,
+      detail,
+      'logging.googleapis.com/labels': { event: 'issuer_keys.unusable' },
+    });
+  });
+
+  it('token.unknown tells how many requests were about unknown tokens, outside of any request', async () => {
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    await call(desk.tokenUrl, '/revoke', form, 'token=nonsense');
+    expect(lineOf('token.unknown', desk.audit as never)).toEqual({
+      event: 'token.unknown',
+      severity: 'NOTICE',
+      message: '1 requests to /introspect or /revoke about tokens that are not on record',
+      requests: 1,
+      not_looked_up: 1,
+      not_found: 0,
+      rejected: 0,
+      since_at: TIME,
+      remote_ips: ['203.0.113.7'],
+      'logging.googleapis.com/labels': { event: 'token.unknown' },
+    });
+  });
+
+  it('token.form_unknown tells that Google issued a token that could not be looked up', async () => {
+    const { mint } = desk.issuing;
+    desk.issuing.mint = async (request) => ({ ...(await mint(request)), accessToken: 'another-form-of-token' });
+    const job = desk.buildkite.startJob();
+    const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-export');
+    desk.issuing.mint = mint;
+    expect(answer.status).toBe(200);
+    expect(lineOf('token.form_unknown', answer.audit)).toEqual({
+      ...lines.frame('token.form_unknown', 200, '/token/staging-export'),
+      severity: 'ERROR',
+      message: 'Google issued an access token of a form that /revoke and /introspect do not look up: update Keydesk',
+      grant_id: grantId(job.id, 'staging-export'),
+      token_sha256: tokenSha256('another-form-of-token'),
+    });
+  });
+
   it('every event of the functions was seen, each on one line', () => {
     // The kill switch's own are in test/emulator/kill-switch-audit.test.ts.
     const ofFunctions = Object.keys(EVENTS).filter((event) => !event.startsWith('kill_switch.'));

@@ -25,6 +25,13 @@ const UNIFORM_ANSWER = {
   form: answer(400, 'invalid_request', {}),
 };
 
+const NONE_SENT = answer(
+  401,
+  'invalid_token',
+  { 'www-authenticate': 'Bearer' },
+  'No job token was sent. Send it in the Authorization header, after the word Bearer. Request id: ',
+);
+
 const { job_token_missing: NO_JOB_TOKENS, ...BY_REASON } = BAD_JOB_TOKENS;
 const BAD = Object.entries<readonly BadJobToken[]>(BY_REASON).flatMap(([reason, cases]) =>
   cases.map((bad) => ({ reason, ...bad })),
@@ -77,7 +84,7 @@ describe('a bad job token', () => {
       const value = authorization(valid.jobToken);
       const headers: Record<string, string> = value === undefined ? {} : { authorization: value };
       const called = await desk.call(`${desk.tokenUrl}/token/staging-config`, { method: 'POST', headers });
-      expect(asSent(called)).toEqual(UNIFORM_ANSWER.path);
+      expect(asSent(called)).toEqual(NONE_SENT);
       expectRefused(called, 'job_token_missing', undefined);
       expectNotLogged(valid.jobToken);
     });
@@ -111,6 +118,28 @@ describe('a bad job token', () => {
   });
 });
 
+describe('a job token of a key id that is not known', () => {
+  const unknown = (kid: string) => valid.signed({ header: { ...valid.header, kid } });
+
+  it.each(FORMS)('that came by %s is answered 503 while the issuer was asked recently, all alike', async (form) => {
+    const start = form === 'path' ? 1_000 : 2_000;
+    await askAt(start, form, unknown('first'));
+    const requests = issuer.keyRequests();
+    const [first, second] = [await askAt(start + 10, form, unknown('a')), await askAt(start + 10, form, unknown('b'))];
+    expect(asSent(first)).toEqual(asSent(second));
+    expect(first.status).toBe(503);
+    expect(first.headers.get('retry-after')).toBe(String(first.json.retry_after));
+    expect(first.json).toMatchObject({ error: 'temporarily_unavailable' });
+    expect(first.json.retry_after).toBe(20);
+    expect(first.audit).toMatchObject([{ severity: 'NOTICE', reason: 'job_token_key_not_looked_up' }]);
+    expect(issuer.keyRequests()).toBe(requests);
+    const later = await askAt(start + 30, form, unknown('a'));
+    expect(asSent(later)).toEqual(UNIFORM_ANSWER[form]);
+    expectRefused(later, 'job_token_key_unknown', undefined);
+    expect(issuer.keyRequests()).toBe(requests + 1);
+  });
+});
+
 describe('a job token without a claim that policy needs', () => {
   const cases = [undefined, null].flatMap((value) => FORMS.map((form) => ({ form, value })));
   it.each(cases)('(organization_id $value, by $form) is told what to ask for', async ({ form, value }) => {
@@ -119,8 +148,9 @@ describe('a job token without a claim that policy needs', () => {
     expect(called.status).toBe(400);
     expect(called.json).toEqual({
       error: 'invalid_request',
-      error_description: expect.stringContaining('Ask for it with --claim organization_id. Request id: '),
       request_id: expect.any(String),
+      error_description: expect.stringContaining('Ask for it with --claim organization_id. Request id: '),
+      missing_claims: ['organization_id'],
     });
     expect(called.audit).toMatchObject([
       { event: 'grant.refused', reason: 'claims_missing', missing: ['organization_id'] },
@@ -151,6 +181,14 @@ describe('a job token that is just good enough', () => {
     {
       title: "signed by another of the issuer's keys",
       change: (v) => ({ ...header({ kid: 'next' })(v), signature: by('next') }),
+    },
+    {
+      title: 'signed by the first of two keys with one id',
+      change: (v) => ({ ...header({ kid: 'doubled' })(v), signature: by('doubled') }),
+    },
+    {
+      title: 'signed by the second of two keys with one id',
+      change: (v) => ({ ...header({ kid: 'doubled' })(v), signature: by('current') }),
     },
     { title: 'without a step key or a tag', change: claims({ step_key: null, build_tag: null }) },
     {
@@ -228,8 +266,8 @@ function askAt(seconds: number, form: Form, jobToken: string, iat = valid.iat): 
   return form === 'path' ? desk.askByPath(jobToken) : desk.askByForm(jobToken);
 }
 
-function answer(status: number, error: string, more: Record<string, string>) {
-  const text = JSON.stringify({ error, error_description: NOT_ACCEPTED, request_id: '' });
+function answer(status: number, error: string, more: Record<string, string>, description = NOT_ACCEPTED) {
+  const text = JSON.stringify({ error, request_id: '', error_description: description });
   const headers = {
     'cache-control': 'no-store',
     'content-length': String(text.length + 2 * 36),

@@ -7,7 +7,7 @@ import { aValidWebhook, ENDED, hmac, KEY, seen, sign, UNTOUCHED, type Valid } fr
 const HEADER = 'x-buildkite-signature';
 /** The one answer to everything that is not verified, but for its request id. */
 const NOT_VERIFIED =
-  '{"error":"unauthorized","error_description":"The webhook was not accepted; the reason is in the audit log under this request id.","request_id":"ID"}';
+  '{"error":"unauthorized","request_id":"ID","error_description":"The webhook was not accepted; the reason is in the audit log under this request id."}';
 
 type Change = (valid: Valid) => {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;

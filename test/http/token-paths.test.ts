@@ -71,7 +71,7 @@ describe('the token endpoint', () => {
 
   describe('asked for a credential the job may not have', () => {
     const UNKNOWN =
-      '400 {"error":"invalid_target","error_description":"No rule of the policy grants this job a credential of that name. Request id: ID","request_id":"ID"}';
+      '400 {"error":"invalid_target","request_id":"ID","error_description":"No rule of the policy grants this job a credential of that name. Request id: ID"}';
 
     it.each([
       ['that no rule grants', 'production-config', 'no_rule_grants'],
@@ -149,7 +149,7 @@ describe('the token endpoint', () => {
           bodies.add(likeOthers(answer));
         }
       expect([...bodies]).toEqual([
-        `400 {"error":"invalid_request","error_description":"The job token lacks claims that policy needs. ${advice} Request id: ID","request_id":"ID"}`,
+        `400 {"error":"invalid_request","request_id":"ID","error_description":"The job token lacks claims that policy needs. ${advice} Request id: ID","missing_claims":${JSON.stringify(missing)}}`,
       ]);
       expect(await grantsOf(desk, token)).toEqual([]);
     });

@@ -278,7 +278,10 @@ export class Google {
     return () => {
       if (!account.enabled) return toAnswer(403, { error: { status: 'PERMISSION_DENIED', message: 'it is disabled' } });
       const expires_at = this.#world.now() + body.data.lifetime * 1000;
-      const accessToken = this.#issue({ kind: 'access', subject: email, for: job_id, expires_at }, 'ya29.model-');
+      const accessToken = this.#issue(
+        { kind: 'access', subject: email, for: job_id, expires_at },
+        'ya29.c.of-the-model-',
+      );
       return toAnswer(200, { accessToken, expireTime: new Date(expires_at + this.#skew).toISOString() });
     };
   }
@@ -291,7 +294,10 @@ export class Google {
       const { subject, expires_at } = parent;
       if (!this.accounts.get(subject)?.enabled || expires_at <= this.#world.now())
         return toAnswer(400, { error: 'invalid_grant' });
-      const access_token = this.#issue({ kind: 'narrowed', subject, for: parent.for, expires_at }, 'ya29.dr.model-');
+      const access_token = this.#issue(
+        { kind: 'narrowed', subject, for: parent.for, expires_at },
+        'ya29.dr.of-the-model-',
+      );
       const expires_in = Math.floor((expires_at - this.#world.now()) / 1000);
       return toAnswer(200, { access_token, token_type: 'Bearer', expires_in });
     };

@@ -6,6 +6,7 @@ import { createRevokeHandler } from '../../functions/held-token-handler.ts';
 import type { Handler } from '../../functions/http.ts';
 import { createIssuing } from '../../functions/issuing.ts';
 import { createKilling } from '../../functions/killing.ts';
+import { LookupLimit } from '../../functions/lookup-limit.ts';
 import { createSweeping } from '../../functions/sweeping.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
 import { endGrant } from '../../shared/end-job.ts';
@@ -73,7 +74,8 @@ export function revokeEndpoint({
   const { lookUpToken, clock } = returning;
   const returnGrant: Parameters<typeof createRevokeHandler>[0]['returnGrant'] = (grant) =>
     endGrant(returning, grant, { by: 'early_return' });
-  const handle = createRevokeHandler({ lookUpToken, returnGrant, clock });
+  const lookups = new LookupLimit({ clock, audit: () => {} });
+  const handle = createRevokeHandler({ lookUpToken, returnGrant, clock, lookups });
   return (accessToken) =>
     handle({
       method: 'POST',
@@ -81,5 +83,6 @@ export function revokeEndpoint({
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: Buffer.from(`token=${accessToken}`),
       request_id: 'request',
+      remoteIp: '192.0.2.1',
     });
 }

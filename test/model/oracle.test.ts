@@ -161,11 +161,11 @@ describe('the oracle', () => {
   };
 
   it.each<[objection: string, breaks: () => unknown]>([
-    ['I1: ya29.model-3 left, lives, and is not on record', grant('p', { tokens: [] })],
+    ['I1: ya29.c.of-the-model-3 left, lives, and is not on record', grant('p', { tokens: [] })],
     ['I1: later left and is not on record', () => kept.oracle.issued('p', 'later', kept.ends)],
     [
-      'I1: ya29.model-3 was promised for longer than admin of 0/1 lives',
-      () => kept.oracle.issued('p', 'ya29.model-3', kept.ends + 1),
+      'I1: ya29.c.of-the-model-3 was promised for longer than admin of 0/1 lives',
+      () => kept.oracle.issued('p', 'ya29.c.of-the-model-3', kept.ends + 1),
     ],
     [
       'I1: the document of x is open, and its grant is not on record',
@@ -211,7 +211,7 @@ describe('the oracle', () => {
       grant('f', { ended_at: 1, ended_by: 'early_return' }),
     ],
     [
-      'I3: ya29.model-3 works and its grant is revoked',
+      'I3: ya29.c.of-the-model-3 works and its grant is revoked',
       ended(() =>
         kept.write(
           ['grants/p', { state: 'revoked', dead_at: 1 }],
@@ -220,14 +220,17 @@ describe('the oracle', () => {
       ),
     ],
     [
-      'I3: ya29.model-3 works and its grant is expired',
+      'I3: ya29.c.of-the-model-3 works and its grant is expired',
       () =>
         kept.write(
           ['grants/p', { state: 'expired', ended_at: 1, dead_at: 1 }],
           [`service_accounts/${POOLED}`, { state: 'resting' }],
         ),
     ],
-    ['I3: ya29.model-3 works, its grant was ended, and', grant('p', { ended_at: 1, ended_by: 'early_return' })],
+    [
+      'I3: ya29.c.of-the-model-3 works, its grant was ended, and',
+      grant('p', { ended_at: 1, ended_by: 'early_return' }),
+    ],
     [
       "I3: admin of 0/1 waits for its tokens' end, and its account is not disabled",
       ended(() =>
@@ -237,8 +240,8 @@ describe('the oracle', () => {
         ),
       ),
     ],
-    ['I3: ya29.model-4 works and its grant is expired', grant('s', { state: 'expired', ended_at: 1 })],
-    ['I3: ya29.model-3 lives longer than its record says', grant('p', { expires_at: tenMinutesOn() - 1 })],
+    ['I3: ya29.c.of-the-model-4 works and its grant is expired', grant('s', { state: 'expired', ended_at: 1 })],
+    ['I3: ya29.c.of-the-model-3 lives longer than its record says', grant('p', { expires_at: tenMinutesOn() - 1 })],
     ['I3: admin of 0/1 is called revoked', ended(() => grant('p', { state: 'revoked', revocation: 'expiry' })())],
     [
       `I4: ${POOLED} serves`,
@@ -250,11 +253,11 @@ describe('the oracle', () => {
     ['I4: admin of 0/1 is active and', account({ grant: 'q' })],
     [`I4: a token of ${POOLED} is asked for job ${ELSEWHERE}`, () => kept.mint(POOLED, ELSEWHERE)],
     [`I4: ${POOLED} was disabled while it is leased`, () => kept.change(POOLED, 'disable')],
-    ['I4: ya29.model-4 is of', grant('s', { service_account: OTHER })],
-    ['I5: ya29.model-5 lives longer than', () => kept.mint(POOLED, JOB, 900)],
+    ['I4: ya29.c.of-the-model-4 is of', grant('s', { service_account: OTHER })],
+    ['I5: ya29.c.of-the-model-5 lives longer than', () => kept.mint(POOLED, JOB, 900)],
     [`I5: ${POOLED} rests shorter than it was to`, account({ rests_until: 0 })],
     [
-      `I5: ${POOLED} was enabled and ya29.model-3 lives`,
+      `I5: ${POOLED} was enabled and ya29.c.of-the-model-3 lives`,
       ended(async () => {
         await kept.revoke();
         await kept.change(POOLED, 'enable');
@@ -269,7 +272,7 @@ describe('the oracle', () => {
         ),
     ],
     [
-      'I6: ya29.model-3 was taken away from a job that runs',
+      'I6: ya29.c.of-the-model-3 was taken away from a job that runs',
       () => {
         Object.assign(kept.google.accounts.get(POOLED) ?? {}, { enabled: false, changedBy: 'keydesk' });
         kept.oracle.observe();
@@ -283,8 +286,8 @@ describe('the oracle', () => {
       },
     ],
     ['I6: config of 0/1 stays active', () => kept.oracle.end()],
-    ['I7: sweeps/x holds a token', () => kept.write(['sweeps/x', { why: 'ya29.model-3' }])],
-    ["I7: a token's text was told", () => kept.oracle.told({ detail: 'ya29.model-3' })],
+    ['I7: sweeps/x holds a token', () => kept.write(['sweeps/x', { why: 'ya29.c.of-the-model-3' }])],
+    ["I7: a token's text was told", () => kept.oracle.told({ detail: 'ya29.c.of-the-model-3' })],
     [
       'I8',
       () =>

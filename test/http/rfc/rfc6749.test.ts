@@ -307,7 +307,7 @@ describe('RFC 6749 section 5.2: the refusal', () => {
 
   it('has beside the standard members the id of the request, which is in the description too', async () => {
     const { json } = await exchange({ audience: '' });
-    expect(Object.keys(json)).toEqual(['error', 'error_description', 'request_id']);
+    expect(Object.keys(json)).toEqual(['error', 'request_id', 'error_description']);
     expect(json.error_description).toContain(`Request id: ${json.request_id}`);
   });
 });

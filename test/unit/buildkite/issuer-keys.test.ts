@@ -3,7 +3,7 @@
 // issuer-keys-over-http.test.ts.
 
 import { generateKeyPairSync, webcrypto } from 'node:crypto';
-import { type CryptoKey, errors } from 'jose';
+import type { CryptoKey } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { IssuerKeys } from '../../../shared/buildkite/issuer-keys.ts';
 import type { Ask, Outgoing, OutgoingAnswer } from '../../../shared/outgoing.ts';
@@ -28,7 +28,7 @@ describe('issuer keys', () => {
     const issuer = open(() => set(FIRST));
     for (let i = 0; i < 100; i += 1) expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toEqual([
-      { what: 'issuer keys', url: 'https://agent.buildkite.com/.well-known/jwks', deadlineMs: 3000 },
+      { what: 'issuer keys', url: 'https://agent.buildkite.com/.well-known/jwks', deadlineMs: 15_000 },
     ]);
   });
 
@@ -57,11 +57,17 @@ describe('issuer keys', () => {
     expect(await issuer.key('first')).toBe(FIRST.n);
   });
 
-  it('give no key for an id they lack, and none for no id at all', async () => {
+  it('have 15 s to come when none are held, and 3 s when some are', async () => {
+    const issuer = open(() => set(FIRST));
+    await issuer.key('first');
+    issuer.clock.advance(10 * MINUTE + 1);
+    await issuer.key('first');
+    expect(issuer.asked.map(({ deadlineMs }) => deadlineMs)).toEqual([15_000, 3_000]);
+  });
+
+  it.each(['third', '__proto__', '', 'FIRST'])('give no key for an id they lack: %j', async (kid) => {
     const issuer = open(() => set(FIRST, SECOND_KEY));
-    await expect(issuer.key('third')).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
-    await expect(issuer.key('__proto__')).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
-    await expect(issuer.key(undefined)).rejects.toBeInstanceOf(errors.JWKSMultipleMatchingKeys);
+    expect(await issuer.key(kid)).toBe('unknown');
   });
 });
 
@@ -71,7 +77,8 @@ describe('a key id that is not known', () => {
     await issuer.key('first');
     for (let second = 0; second < 300; second += 1) {
       const requests = Array.from({ length: 20 }, (_, i) => issuer.key(`unknown-${second}-${i}`));
-      for (const { status } of await Promise.allSettled(requests)) expect(status).toBe('rejected');
+      for (const outcome of await Promise.all(requests)) expect(outcome).toMatch(/^unknown|asked_recently/);
+      expect(await issuer.key('first')).toBe(FIRST.n);
       issuer.clock.advance(SECOND);
     }
     expect(issuer.asked).toHaveLength(1 + 9);
@@ -93,10 +100,47 @@ describe('a key id that is not known', () => {
     const held = Promise.withResolvers<OutgoingAnswer>();
     issuer.answer = () => held.promise;
     issuer.clock.advance(10 * MINUTE + 1);
-    expect(await issuer.key('first')).toBe(FIRST.n);
+    const waiting = issuer.key('first');
     const rotated = issuer.key('second');
     held.resolve(set(SECOND_KEY));
     expect(await rotated).toBe(SECOND_KEY.n);
+    await waiting;
+    expect(issuer.asked).toHaveLength(2);
+  });
+
+  it('is not called unknown when the issuer was asked before it came: asked again in 30 s', async () => {
+    const issuer = open(() => set(FIRST));
+    await issuer.key('first');
+    expect(await issuer.key('second')).toBe('asked_recently: 30');
+    issuer.clock.advance(29 * SECOND + 1);
+    issuer.answer = () => set(FIRST, SECOND_KEY);
+    expect(await issuer.key('second')).toBe('asked_recently: 1');
+    issuer.clock.advance(999);
+    expect(await issuer.key('second')).toBe(SECOND_KEY.n);
+  });
+
+  it('is unknown when the issuer was asked after it came, and not yet looked up for whoever comes next', async () => {
+    const issuer = open(() => set(FIRST));
+    await issuer.key('first');
+    issuer.clock.advance(30 * SECOND);
+    expect(await issuer.key('second')).toBe('unknown');
+    expect(await issuer.key('second')).toBe('asked_recently: 30');
+    expect(await issuer.key('third')).toBe('asked_recently: 30');
+    expect(issuer.asked).toHaveLength(2);
+  });
+
+  it('is not called unknown by an answer that was on its way when it came', async () => {
+    const issuer = open(() => set(FIRST));
+    await issuer.key('first');
+    issuer.clock.advance(30 * SECOND);
+    const held = Promise.withResolvers<OutgoingAnswer>();
+    issuer.answer = () => held.promise;
+    const first = issuer.key('second');
+    await settled();
+    issuer.clock.advance(2 * SECOND);
+    const joined = issuer.key('third');
+    held.resolve(set(FIRST));
+    expect([await first, await joined]).toEqual(['unknown', 'asked_recently: 28']);
     expect(issuer.asked).toHaveLength(2);
   });
 
@@ -164,33 +208,63 @@ describe('an issuer that is down', () => {
     issuer.answer = () => set(SECOND_KEY);
     issuer.clock.advance(2 * SECOND);
     expect(await issuer.key('second')).toBe(SECOND_KEY.n);
-    await expect(issuer.key('third')).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
+    expect(await issuer.key('third')).toBe('asked_recently: 30');
+    expect(issuer.asked).toHaveLength(3);
+  });
+
+  it('costs one request its deadline, and then none for five times as long', async () => {
+    const issuer = open(() => set(FIRST));
+    await issuer.key('first');
+    issuer.clock.advance(10 * MINUTE + 1);
+    issuer.answer = () => {
+      issuer.clock.advance(3 * SECOND);
+      return down();
+    };
+    for (let second = 0; second < 15; second += 1) {
+      expect(await issuer.key('first')).toBe(FIRST.n);
+      expect(issuer.asked).toHaveLength(2);
+      issuer.clock.advance(SECOND);
+    }
+    expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toHaveLength(3);
   });
 });
 
 describe('keys that grow old', () => {
-  it('are fresh for 10 minutes, then renewed beside the request that notices', async () => {
+  it('are fresh for 10 minutes, and then nobody is judged by them before the issuer was asked', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     issuer.clock.advance(10 * MINUTE);
     expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toHaveLength(1);
-    issuer.answer = () => new Promise(() => {});
+    const held = Promise.withResolvers<OutgoingAnswer>();
+    issuer.answer = () => held.promise;
     issuer.clock.advance(1);
-    for (let i = 0; i < 10; i += 1) expect(await issuer.key('first')).toBe(FIRST.n);
+    const requests = Array.from({ length: 10 }, () => issuer.key('first'));
+    expect(await Promise.race([...requests, settled().then(() => 'all wait')])).toBe('all wait');
+    held.resolve(set(FIRST));
+    expect(new Set(await Promise.all(requests))).toEqual(new Set([FIRST.n]));
     expect(issuer.asked).toHaveLength(2);
   });
 
-  it('stop working at the next renewal when the issuer withdrew them', async () => {
+  it.each([10 * MINUTE + 1, 50 * MINUTE, DAY])('do not work %d ms later when the issuer withdrew them', async (age) => {
     const issuer = open(() => set(FIRST, SECOND_KEY));
     await issuer.key('first');
     issuer.answer = () => set(SECOND_KEY);
-    issuer.clock.advance(10 * MINUTE + 1);
-    await issuer.key('second');
-    await settled();
-    await expect(issuer.key('first')).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
+    issuer.clock.advance(age);
+    expect(await issuer.key('first')).toBe('unknown');
     expect(await issuer.key('second')).toBe(SECOND_KEY.n);
+  });
+
+  it('are as old as the request that brought them, not as its answer', async () => {
+    const issuer = open(() => {
+      issuer.clock.advance(2 * SECOND);
+      return set(FIRST);
+    });
+    await issuer.key('first');
+    issuer.clock.advance(10 * MINUTE - 2 * SECOND + 1);
+    await issuer.key('first');
+    expect(issuer.asked).toHaveLength(2);
   });
 
   it('are replaced when another key takes over their id', async () => {
@@ -198,8 +272,6 @@ describe('keys that grow old', () => {
     await issuer.key('first');
     issuer.answer = () => set(STRANGER);
     issuer.clock.advance(10 * MINUTE + 1);
-    await issuer.key('first');
-    await settled();
     expect(await issuer.key('first')).toBe(STRANGER.n);
   });
 
@@ -210,9 +282,17 @@ describe('keys that grow old', () => {
     expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toHaveLength(1);
   });
+
+  it('are asked for again when the clock is set back after a failure', async () => {
+    const issuer = open(down);
+    await expect(issuer.key('first')).rejects.toBeInstanceOf(Unavailable);
+    issuer.clock.advance(-DAY);
+    issuer.answer = () => set(FIRST);
+    expect(await issuer.key('first')).toBe(FIRST.n);
+  });
 });
 
-describe('an answer that is no key set', () => {
+describe('an answer without a usable key', () => {
   const { n: _, ...withoutModulus } = STRANGER;
   const answers: Record<string, () => OutgoingAnswer | Promise<OutgoingAnswer>> = {
     'not JSON (HTML, or nothing)': () => answer(undefined),
@@ -226,7 +306,9 @@ describe('an answer that is no key set', () => {
     'keys that are an object': () => answer({ keys: { 0: STRANGER, length: 1 } }),
     'keys that are text': () => answer({ keys: JSON.stringify([STRANGER]) }),
     'keys by certificate': () => answer({ first: '-----BEGIN CERTIFICATE-----' }),
-    'more keys than any issuer has': () => set(...Array.from({ length: 101 }, (_, i) => newJwkLike(`key-${i}`))),
+    'no keys': () => set(),
+    'null and nothing else': () => answer({ keys: [null, null] }),
+    'members that are no keys': () => answer({ keys: [{}, [], 'key', 7, true, null] }),
     'an error nobody expected': () => Promise.reject(new TypeError('boom')),
   };
 
@@ -234,7 +316,7 @@ describe('an answer that is no key set', () => {
     it(`(${title}) lets nobody in at first`, async () => {
       const issuer = open(answer);
       await expect(issuer.key('first')).rejects.toBeInstanceOf(Unavailable);
-      await expect(issuer.key(undefined)).rejects.toBeInstanceOf(Unavailable);
+      await expect(issuer.key('other')).rejects.toBeInstanceOf(Unavailable);
     });
 
     it(`(${title}) does not replace the keys in hand`, async () => {
@@ -248,55 +330,136 @@ describe('an answer that is no key set', () => {
     });
   }
 
-  it('lets nobody in when the set is empty', async () => {
-    const issuer = open(() => set());
-    await expect(issuer.key('first')).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
-  });
-
-  const unusable: Record<string, object> = {
+  const even = `${STRANGER.n?.slice(0, -2)}AA`;
+  const unusable: Record<string, object | null> = {
+    null: null,
+    'an empty object': {},
     'a shared secret': { kty: 'oct', kid: 'first', k: 'c2VjcmV0', alg: 'RS256' },
     'an elliptic curve': newEcJwk('first'),
+    'a kind of key that does not exist yet': { kty: 'XYZ', kid: 'first' },
+    'a key of no kind': { kid: 'first' },
     'a key for encryption': { ...STRANGER, use: 'enc' },
     'a key for another algorithm': { ...STRANGER, alg: 'PS256' },
+    'a key for a longer digest': { ...STRANGER, alg: 'RS512' },
     'a key that may only sign': { ...STRANGER, key_ops: ['sign'] },
-    'a kind of key that does not exist yet': { kty: 'XYZ', kid: 'first' },
-  };
-  for (const [title, key] of Object.entries(unusable))
-    it(`gives no key for ${title}`, async () => {
-      const issuer = open(() => set(key, SECOND_KEY));
-      await expect(issuer.key('first')).rejects.toBeInstanceOf(errors.JWKSNoMatchingKey);
-      expect(await issuer.key('second')).toBe(SECOND_KEY.n);
-    });
-
-  // RFC 7517 section 5: keys that are not understood or lack members should be ignored, not the whole set.
-  const ignored: Record<string, object> = {
+    'a key whose operations are text': { ...STRANGER, key_ops: 'verify' },
+    'a key of 1024 bits': newJwk('first', 1024),
+    'a key of 2047 bits': { ...STRANGER, n: `P${STRANGER.n?.slice(1)}` },
+    'a key without a modulus': withoutModulus,
+    'a key with an empty modulus': { ...STRANGER, n: '' },
+    'a key whose modulus is null': { ...STRANGER, n: null },
+    'a key whose modulus is no Base64': { ...STRANGER, n: '!'.repeat(342) },
+    'a key whose modulus is zero': { ...STRANGER, n: 'A'.repeat(342) },
+    'a key whose modulus is even': { ...STRANGER, n: even },
+    'a key whose exponent is 1': { ...STRANGER, e: 'AQ' },
+    'a key whose exponent is 1 after zeros': { ...STRANGER, e: 'AAAAAQ' },
+    'a key whose exponent is even': { ...STRANGER, e: 'AQAC' },
+    'a key without an exponent': { ...STRANGER, e: undefined },
     'a key without an id': { ...STRANGER, kid: undefined },
     'a key whose id is a number': { ...STRANGER, kid: 7 },
-    'a key of no kind': { kid: 'first' },
-    'a key without a modulus': withoutModulus,
+    'a key whose id is empty': { ...STRANGER, kid: '' },
   };
-  for (const [title, key] of Object.entries(ignored))
-    it(`keeps the good key usable beside ${title}`, async () => {
-      const issuer = open(() => set(JSON.parse(JSON.stringify(key)), SECOND_KEY));
+  for (const [title, key] of Object.entries(unusable)) {
+    it(`is passed over beside a good key: ${title}`, async () => {
+      const issuer = open(() => answer(JSON.parse(JSON.stringify({ keys: [key, SECOND_KEY, key] }))));
       expect(await issuer.key('second')).toBe(SECOND_KEY.n);
-      await expect(issuer.key('first')).rejects.toThrow();
+      expect(await issuer.key('first')).toBe('asked_recently: 30');
+      expect(issuer.reported).toEqual([]);
     });
+
+    it(`does not replace the keys in hand: ${title}`, async () => {
+      const issuer = open(() => set(FIRST));
+      await issuer.key('first');
+      issuer.answer = () => answer(JSON.parse(JSON.stringify({ keys: [key] })));
+      issuer.clock.advance(10 * MINUTE + 1);
+      expect(await issuer.key('first')).toBe(FIRST.n);
+      expect(issuer.reported).toEqual(['answered 1 keys, none of them usable']);
+    });
+  }
+
+  it('is reported once a minute, and not when the issuer cannot be reached', async () => {
+    const issuer = open(() => set(FIRST));
+    await issuer.key('first');
+    issuer.answer = down;
+    issuer.clock.advance(10 * MINUTE + 1);
+    await issuer.key('first');
+    expect(issuer.reported).toEqual([]);
+    issuer.answer = () => set();
+    for (let second = 0; second < 120; second += 1) {
+      issuer.clock.advance(SECOND);
+      expect(await issuer.key('first')).toBe(FIRST.n);
+    }
+    expect(issuer.reported).toEqual(Array(2).fill('answered 0 keys, none of them usable'));
+  });
+
+  it('keeps nobody out once the set is whole again', async () => {
+    const issuer = open(() => set(FIRST));
+    await issuer.key('first');
+    issuer.answer = () => set();
+    issuer.clock.advance(10 * MINUTE + 1);
+    expect(await issuer.key('first')).toBe(FIRST.n);
+    issuer.answer = () => set(SECOND_KEY);
+    issuer.clock.advance(2 * SECOND);
+    expect(await issuer.key('second')).toBe(SECOND_KEY.n);
+  });
+});
+
+describe('a set of odd keys', () => {
+  it.each([
+    ['members that are null', { ...FIRST, alg: null, use: null, key_ops: null }],
+    ['members that say what the key is for', { ...FIRST, alg: 'RS256', use: 'sig', key_ops: ['verify'] }],
+    ['members that nobody knows', { ...FIRST, x5t: 7, ext: 'true', toString: null }],
+    ['no algorithm and no use', { kty: 'RSA', kid: 'first', n: FIRST.n, e: FIRST.e }],
+    ['a modulus with a zero in front', { ...FIRST, n: withLeadingZero(FIRST.n) }],
+    ['a modulus with padding', { ...FIRST, n: `${FIRST.n}==` }],
+  ])('is used though its key has %s', async (_, key) => {
+    expect(await open(() => set(key)).key('first')).toBe(FIRST.n);
+  });
+
+  it.each([
+    ['the same key twice', [FIRST, FIRST]],
+    ['the same key with other members', [FIRST, { ...FIRST, use: undefined, x5t: 'x' }]],
+    ['the same key with a zero in front', [FIRST, { ...FIRST, n: withLeadingZero(FIRST.n) }]],
+    ['a key of another kind with its id', [newEcJwk('first'), FIRST]],
+    ['a key for encryption with its id', [{ ...STRANGER, use: 'enc' }, FIRST]],
+  ])('has one key of the id: %s', async (_, keys) => {
+    expect(await open(() => set(...keys)).key('first')).toBe(FIRST.n);
+  });
+
+  it('has both of two keys with one id, and four at most', async () => {
+    expect(await open(() => set(FIRST, STRANGER, FIRST)).key('first')).toBe(`${FIRST.n} ${STRANGER.n}`);
+    const many = Array.from({ length: 6 }, () => newJwk('first'));
+    const four = many.slice(0, 4).map(({ n }) => n);
+    expect(await open(() => set(...many)).key('first')).toBe(four.join(' '));
+  });
+
+  it('is used up to its hundredth usable key', async () => {
+    const many = Array.from({ length: 150 }, (_, i) => ({ ...FIRST, kid: `key-${i}` }));
+    const issuer = open(() => answer({ keys: [...Array(200).fill(null), ...many] }));
+    expect(await issuer.key('key-0')).toBe(FIRST.n);
+    expect(await issuer.key('key-99')).toBe(FIRST.n);
+    expect(await issuer.key('key-100')).toBe('asked_recently: 30');
+  });
 });
 
 /** Keys of an issuer that answers `answer()`; both answer and clock may be changed. */
 function open(answer: () => OutgoingAnswer | Promise<OutgoingAnswer>) {
   const asked: Outgoing[] = [];
+  const reported: string[] = [];
   const clock = new TestClock(START);
   const ask: Ask = async (request) => {
     asked.push(request);
     return issuer.answer();
   };
-  const keys = new IssuerKeys({ issuer: 'https://agent.buildkite.com', ask, clock });
-  const key = async (kid: string | undefined) => {
-    const header = kid === undefined ? { alg: 'RS256' } : { alg: 'RS256', kid };
-    return modulusOf(await keys.keyOf(header, { payload: '', signature: '' }));
+  const onUnusable = (detail: string) => reported.push(detail);
+  const keys = new IssuerKeys({ issuer: 'https://agent.buildkite.com', ask, clock, onUnusable });
+  /** The moduli of the keys of that id, or why there are none. */
+  const key = async (kid: string) => {
+    const found = await keys.keysOf(kid);
+    if (found.outcome === 'found') return (await Promise.all(found.keys.map(modulusOf))).join(' ');
+    return found.outcome === 'unknown' ? 'unknown' : `asked_recently: ${found.retryAfter}`;
   };
-  const issuer = { asked, clock, keys, key, answer };
+  const issuer = { asked, reported, clock, keys, key, answer };
   return issuer;
 }
 
@@ -310,13 +473,13 @@ async function modulusOf(key: CryptoKey): Promise<string | undefined> {
   return (await webcrypto.subtle.exportKey('jwk', key)).n;
 }
 
-function newJwk(kid: string) {
-  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+function newJwk(kid: string, modulusLength = 2048) {
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength });
   return { ...publicKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' };
 }
 
-function newJwkLike(kid: string) {
-  return { ...FIRST, kid };
+function withLeadingZero(modulus = ''): string {
+  return Buffer.concat([Buffer.alloc(1), Buffer.from(modulus, 'base64url')]).toString('base64url');
 }
 
 function newEcJwk(kid: string) {

@@ -5,6 +5,7 @@ import type { Mutation } from '../mutation.ts';
 const GRANT_LIFE = 'shared/core/grant-life.ts';
 const HELD_TOKEN_HANDLER = 'functions/held-token-handler.ts';
 const HTTP = 'functions/http.ts';
+const LOOKUP_LIMIT = 'functions/lookup-limit.ts';
 const ISSUER_KEYS = 'shared/buildkite/issuer-keys.ts';
 const WEBHOOK_HANDLER = 'functions/webhook-handler.ts';
 const WEBHOOK_SCAN = 'shared/core/webhook-scan.ts';
@@ -12,6 +13,7 @@ const WEBHOOK_SCAN = 'shared/core/webhook-scan.ts';
 const BAD_WEBHOOKS_TEST = 'test/http/bad-webhooks.test.ts';
 const REQUEST_BODIES_TEST = 'test/http/request-bodies.test.ts';
 const TOKEN_HTTP_TEST = 'test/http/token-http.test.ts';
+const UNKNOWN_TOKENS_TEST = 'test/http/unknown-tokens.test.ts';
 const ISSUER_KEYS_TEST = 'test/unit/buildkite/issuer-keys.test.ts';
 const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook-scan.test.ts';
 
@@ -39,8 +41,8 @@ export const BOUNDARY: readonly Mutation[] = [
       {
         file: ISSUER_KEYS,
         find: `    if (age > USABLE_MS) await this.#fetch();
-    else if (age > STALE_MS)`,
-        replace: '    if (age > STALE_MS)',
+    else if (age > FRESH_MS)`,
+        replace: '    if (age > FRESH_MS)',
       },
     ],
     killers: [ISSUER_KEYS_TEST],
@@ -53,11 +55,101 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: ISSUER_KEYS,
-        find: 'if (this.#failure === undefined && this.#clock.now() - this.#fetchedAt < UNKNOWN_KEY_PAUSE_MS) throw error;',
-        replace: 'if (this.#clock.now() - this.#fetchedAt < UNKNOWN_KEY_PAUSE_MS) throw error;',
+        find: '    await this.#fetch();\n    return (await lookUp())',
+        replace:
+          "    await this.#fetch().catch(() => {});\n    if (this.#failure) return { outcome: 'unknown' };\n    return (await lookUp())",
       },
     ],
     killers: [ISSUER_KEYS_TEST],
+  },
+  {
+    id: 'key-called-unknown-before-the-issuer-is-asked',
+    breaks: 'answers',
+    means: 'A key is called unknown although the issuer was asked before the token came.',
+    edits: [
+      {
+        file: ISSUER_KEYS,
+        find: "return this.#heldFetch > fetches ? { outcome: 'unknown' } : undefined;",
+        replace: "return fetches >= 0 ? { outcome: 'unknown' } : undefined;",
+      },
+    ],
+    killers: [ISSUER_KEYS_TEST],
+  },
+  {
+    id: 'withdrawn-key-judges',
+    breaks: 'verification',
+    means: 'A request is judged by keys older than ten minutes while newer ones are fetched.',
+    edits: [
+      {
+        file: ISSUER_KEYS,
+        find: 'else if (age > FRESH_MS) await this.#fetch().catch(() => {});',
+        replace: 'else if (age > FRESH_MS) this.#fetch().catch(() => {});',
+      },
+    ],
+    killers: [ISSUER_KEYS_TEST],
+  },
+  {
+    id: 'unusable-key-set-replaces',
+    breaks: 'answers',
+    means: 'A key set without a usable key replaces the keys in hand.',
+    edits: [{ file: ISSUER_KEYS, find: 'if (usable.size === 0) throw', replace: 'if (usable.size < 0) throw' }],
+    killers: [ISSUER_KEYS_TEST],
+  },
+  {
+    id: 'key-with-exponent-of-1',
+    breaks: 'verification',
+    means: 'A key is used under which anybody can sign.',
+    edits: [{ file: ISSUER_KEYS, find: " || e === 'AQ'", replace: '' }],
+    killers: [ISSUER_KEYS_TEST],
+  },
+  {
+    id: 'unknown-keys-asked-for-each-time',
+    breaks: 'limits',
+    means: 'Each token of an unknown key id makes Keydesk ask the issuer.',
+    edits: [
+      { file: ISSUER_KEYS, find: 'const UNKNOWN_KEY_PAUSE_MS = 30_000;', replace: 'const UNKNOWN_KEY_PAUSE_MS = 0;' },
+    ],
+    killers: [ISSUER_KEYS_TEST],
+  },
+  {
+    id: 'any-text-looked-up',
+    breaks: 'limits',
+    means: 'A stranger makes a query of the ledger with any text.',
+    edits: [
+      {
+        file: HELD_TOKEN_HANDLER,
+        find: 'if (!hasFormOfIssuedToken(parsed.accessToken)) {',
+        replace: "if (parsed.accessToken === '') {",
+      },
+    ],
+    killers: [UNKNOWN_TOKENS_TEST],
+  },
+  {
+    id: 'lookups-without-bound',
+    breaks: 'limits',
+    means: 'A stranger makes any number of queries of the ledger.',
+    edits: [
+      {
+        file: LOOKUP_LIMIT,
+        find: 'const wait = Math.max(own, shared);',
+        replace: 'const wait = Math.min(own, shared);',
+      },
+    ],
+    killers: [UNKNOWN_TOKENS_TEST],
+  },
+  {
+    id: 'flood-reaches-holders-of-tokens',
+    breaks: 'limits',
+    means: 'A flood from other addresses keeps a job from returning its grant.',
+    edits: [{ file: LOOKUP_LIMIT, find: 'this.#isHolder(address, now) ? 0 : ', replace: '' }],
+    killers: [UNKNOWN_TOKENS_TEST],
+  },
+  {
+    id: 'found-tokens-charged',
+    breaks: 'limits',
+    means: 'Many jobs behind one address cannot return their grants at once.',
+    edits: [{ file: LOOKUP_LIMIT, find: '    if (bucket) bucket.left += 1;\n', replace: '' }],
+    killers: [UNKNOWN_TOKENS_TEST],
   },
   {
     id: 'list-of-audiences',
