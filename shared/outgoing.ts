@@ -1,4 +1,5 @@
-// Outgoing HTTP: a fetch with a deadline, a bounded body and no redirects, which says who it asked when it fails.
+// Outgoing HTTP: a fetch with a deadline, a bounded body and no redirects, which says who it asked when it fails. A request
+// whose connection is lost before anything was answered is sent once more: platforms close connections of idle instances.
 // Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
 
 import type { Clock } from './runtime/clock.ts';
@@ -6,6 +7,8 @@ import { Unavailable, withinOrAborted } from './unavailable.ts';
 
 const MAX_BYTES = 256 * 1024;
 const DEADLINE_MS = 5_000;
+/** Before a request is sent again. By then other connections that were closed meanwhile have been noticed, too. */
+const RESEND_PAUSE_MS = 20;
 
 export interface Outgoing {
   /** Who is asked, as it will stand in errors. */
@@ -22,6 +25,8 @@ export interface Outgoing {
   readonly maxBytes?: number;
   /** Not sent from then on, in milliseconds since the epoch: for what must not take effect late. */
   readonly until?: number;
+  /** Not sent again when its connection is lost: for what must not take effect twice. */
+  readonly once?: boolean;
 }
 
 export interface OutgoingAnswer {
@@ -41,23 +46,18 @@ export function createAsk(clock: Clock): Ask {
   return async (request) => {
     const { what, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
     if (clock.now() >= until) throw new Unavailable(what, 'not asked: its time was up');
-    return withinOrAborted({ clock, milliseconds: deadlineMs, what }, (over) => ask(request, over));
+    return withinOrAborted({ clock, milliseconds: deadlineMs, what }, (over) => ask(request, over, clock));
   };
 }
 
-async function ask(request: Outgoing, signal: AbortSignal): Promise<OutgoingAnswer> {
-  const { what, url, method = 'GET', headers = {} } = request;
+async function ask(request: Outgoing, signal: AbortSignal, clock: Clock): Promise<OutgoingAnswer> {
+  const { what, once = false, until = Number.POSITIVE_INFINITY } = request;
   try {
-    const answer = await fetch(url, {
-      method,
-      headers: {
-        accept: 'application/json',
-        ...(request.json === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...toBody(request),
-      redirect: 'manual',
-      signal,
+    const answer = await send(request, signal).catch(async (error: unknown) => {
+      if (once || !isConnectionLost(error)) throw error;
+      await clock.sleep(RESEND_PAUSE_MS);
+      if (signal.aborted || clock.now() >= until) throw error;
+      return send(request, signal);
     });
     if (answer.status >= 300 && answer.status < 400) {
       await answer.body?.cancel();
@@ -68,6 +68,30 @@ async function ask(request: Outgoing, signal: AbortSignal): Promise<OutgoingAnsw
     if (Unavailable.is(error)) throw error;
     throw new Unavailable(what, 'could not be reached', 2, { cause: error });
   }
+}
+
+/** Resolves once the head of a response came. */
+function send(request: Outgoing, signal: AbortSignal): Promise<Response> {
+  const { url, method = 'GET', headers = {} } = request;
+  return fetch(url, {
+    method,
+    headers: {
+      accept: 'application/json',
+      ...(request.json === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...toBody(request),
+    redirect: 'manual',
+    signal,
+  });
+}
+
+/** Codes of Node and of undici, its fetch: undici.nodejs.org/#/docs/api/Errors. A connection that was refused is not lost. */
+const CONNECTION_LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
+function isConnectionLost(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && CONNECTION_LOST.has(String(cause.code));
 }
 
 function toBody({ json, form }: Outgoing): { body?: string | URLSearchParams } {

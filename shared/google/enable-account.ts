@@ -22,7 +22,7 @@ export function createAccountEnabler({ askAsService, iamUrl, clock }: AccountApi
     if ((await insist(patience, () => stateOf(email))) === 'enabled') return;
     const what = 'iam serviceAccounts.enable';
     const url = `${accountUrl(iamUrl, email)}:enable`;
-    const answer = await askAsService({ what, url, method: 'POST', json: {}, until });
+    const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
     expectAnswer(what, answer, z.object({}), { account: email });
     await insist(patience, async () => {
       if ((await stateOf(email)) !== 'enabled')

@@ -15,7 +15,8 @@ const DISABLE = {
   headers: { 'x-goog-request-reason': REASON },
   json: {},
 };
-const ENABLE = { what: 'iam serviceAccounts.enable', url: `${RESOURCE}:enable`, method: 'POST', json: {} };
+/** Sent once, also when its connection is lost. */
+const ENABLE = { what: 'iam serviceAccounts.enable', url: `${RESOURCE}:enable`, method: 'POST', json: {}, once: true };
 const GET = { what: 'iam serviceAccounts.get', url: RESOURCE };
 const down = new Unavailable('iam serviceAccounts.disable', 'could not be reached');
 const another = anAccount({ email: 'ci-002@acme-staging.iam.gserviceaccount.com', disabled: true });

@@ -3,6 +3,8 @@
 import type { Mutation } from '../mutation.ts';
 
 const ACCOUNT_LIFE = 'shared/core/account-life.ts';
+const OUTGOING = 'shared/outgoing.ts';
+const OUTGOING_TEST = 'test/unit/outgoing.test.ts';
 const ENABLE_ACCOUNT = 'shared/google/enable-account.ts';
 const GRANT_LIFE = 'shared/core/grant-life.ts';
 const SWEEP_ACCOUNTS = 'shared/sweep-accounts.ts';
@@ -82,6 +84,22 @@ export const COOLDOWN: readonly Mutation[] = [
     killers: [SWEEP_AT_ONCE_TEST, MODEL],
   },
   {
+    id: 'enable-request-sent-again-when-connection-is-lost',
+    breaks: 'I5',
+    means: 'A request to enable an account is sent again when its connection is lost.',
+    edits: [
+      { file: OUTGOING, find: 'if (once || !isConnectionLost(error))', replace: 'if (!isConnectionLost(error))' },
+    ],
+    killers: [OUTGOING_TEST],
+  },
+  {
+    id: 'request-sent-again-after-its-time',
+    breaks: 'I5',
+    means: 'A request whose connection is lost is sent again although its time is up.',
+    edits: [{ file: OUTGOING, find: 'if (signal.aborted || clock.now() >= until)', replace: 'if (signal.aborted)' }],
+    killers: [OUTGOING_TEST],
+  },
+  {
     id: 'enable-request-repeated',
     breaks: 'I5',
     means: 'A request to enable an account is sent again when it was not answered.',
@@ -89,10 +107,10 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: ENABLE_ACCOUNT,
-        find: `    const answer = await askAsService({ what, url, method: 'POST', json: {}, until });
+        find: `    const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
     expectAnswer(what, answer, z.object({}), { account: email });`,
         replace: `    await insist(patience, async () => {
-      const answer = await askAsService({ what, url, method: 'POST', json: {}, until });
+      const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
       expectAnswer(what, answer, z.object({}), { account: email });
     });`,
       },
@@ -137,7 +155,7 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: ENABLE_ACCOUNT,
-        find: `method: 'POST', json: {}, until });`,
+        find: `method: 'POST', json: {}, until, once: true });`,
         replace: `method: 'POST', json: {} });`,
       },
     ],
