@@ -1,9 +1,13 @@
-// Reads the environment variables that configure a function. Every problem is found before any is reported, each by the
-// variable's name and never by its value. Knows nothing about files or networks.
+// Reads the environment variables that configure a function, without the space around their values: a secret that was
+// stored with `echo` ends in a newline. Every problem is found before any is reported, each by the variable's name and never
+// by its value. Knows nothing about files or networks.
 
 import * as z from 'zod';
 
 const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
+
+/** ASCII without spaces and control characters: what a header can hold. */
+const VISIBLE = /^[\x21-\x7e]+$/;
 
 const baseUrl = (fallback: string) =>
   z
@@ -17,7 +21,7 @@ const baseUrl = (fallback: string) =>
 const webhookTokens = z
   .string()
   .transform((text) => text.split(',').map((key) => key.trim()))
-  .refine((keys) => keys.length <= 2 && keys.every((key) => /^\S+$/.test(key)), {
+  .refine((keys) => keys.length <= 2 && keys.every((key) => VISIBLE.test(key)), {
     error: 'must be one or two webhook tokens, separated by a comma',
   });
 
@@ -36,7 +40,7 @@ const settingsSchema = z.object({
   KEYDESK_STS_URL: baseUrl('https://sts.googleapis.com'),
   KEYDESK_IDENTITYTOOLKIT_URL: baseUrl('https://identitytoolkit.googleapis.com'),
   KEYDESK_WEBHOOK_TOKENS: webhookTokens.optional(),
-  KEYDESK_BUILDKITE_API_TOKEN: z.string().regex(/^\S+$/, 'must be an API token, without spaces').optional(),
+  KEYDESK_BUILDKITE_API_TOKEN: z.string().regex(VISIBLE, 'must be an API token, without spaces').optional(),
 });
 
 const NEEDED_BY_WEBHOOK = {
@@ -49,9 +53,9 @@ export type SettingsOfWebhook = Settings & { readonly KEYDESK_WEBHOOK_TOKENS: re
 type Environment = Readonly<Record<string, string | undefined>>;
 type Problems = { readonly problems: readonly string[] };
 
-/** The settings every function shares; an empty variable counts as not set. */
+/** The settings every function shares; an empty variable, or one of space alone, counts as not set. */
 export function parseSettings(environment: Environment): { settings: Settings } | Problems {
-  const result = settingsSchema.safeParse(withoutEmpty(environment));
+  const result = settingsSchema.safeParse(trimmed(environment));
   return result.success ? { settings: result.data } : { problems: toProblems(result.error) };
 }
 
@@ -61,12 +65,13 @@ export function parseSettingsOfWebhook(environment: Environment): { settings: Se
     .extend({
       KEYDESK_WEBHOOK_TOKENS: z.string({ error: NEEDED_BY_WEBHOOK.KEYDESK_WEBHOOK_TOKENS }).pipe(webhookTokens),
     })
-    .safeParse(withoutEmpty(environment));
+    .safeParse(trimmed(environment));
   return result.success ? { settings: result.data } : { problems: toProblems(result.error) };
 }
 
-function withoutEmpty(environment: Environment): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+function trimmed(environment: Environment): Environment {
+  const values = Object.entries(environment).map(([name, value]) => [name, value?.trim()] as const);
+  return Object.fromEntries(values.filter(([, value]) => value !== ''));
 }
 
 function toProblems(error: z.ZodError): string[] {

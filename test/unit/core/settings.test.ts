@@ -64,6 +64,33 @@ describe('settings', () => {
     expect(problemsOf({ GOOGLE_CLOUD_PROJECT: '' })).toEqual(problemsOf({}));
   });
 
+  it.each(['\n', '\r\n', ' ', '\t', '\ufeff'])('are read without the space around them: %j', (space) => {
+    const set = {
+      GOOGLE_CLOUD_PROJECT: 'example.com:acme-keydesk',
+      KEYDESK_DATABASE: 'ledger',
+      ...Object.fromEntries(URL_NAMES.map((name) => [name, `https://${name.length}.example/base`])),
+      KEYDESK_BUILDKITE_API_TOKEN: 'bkua_abc',
+      KEYDESK_WEBHOOK_TOKENS: 'one,two',
+    };
+    const around = Object.entries(set).map(([name, value]) => [name, `${space}${value}${space}`]);
+    for (const parse of [parseSettings, parseSettingsOfWebhook])
+      expect(parse(Object.fromEntries(around))).toEqual({
+        settings: { ...set, KEYDESK_WEBHOOK_TOKENS: ['one', 'two'] },
+      });
+    const blank = Object.fromEntries(Object.keys(set).map((name) => [name, space]));
+    expect(parseSettings({ ...blank, ...NEEDED })).toEqual({ settings: DEFAULTS });
+    expect(problemsOf({ GOOGLE_CLOUD_PROJECT: space })).toEqual(problemsOf({}));
+  });
+
+  it.each(['bkua_a bkua_b', 'bkua_a\nbkua_b', 'bkua_a\tb', 'bkua_a\u200b', 'bkua_ä', 'bkua_a\u0000'])(
+    'may not hold an API token that no header can: %j',
+    (KEYDESK_BUILDKITE_API_TOKEN) => {
+      expect(problemsOf({ ...NEEDED, KEYDESK_BUILDKITE_API_TOKEN })).toEqual([
+        'KEYDESK_BUILDKITE_API_TOKEN must be an API token, without spaces',
+      ]);
+    },
+  );
+
   const WRONG: Record<string, string> = {
     GOOGLE_CLOUD_PROJECT: 'Hunter2 Project',
     KEYDESK_DATABASE: 'Hunter2/Database',
@@ -126,8 +153,8 @@ describe('base URLs', () => {
     ['a query that is empty', 'https://agent.buildkite.com/?'],
     ['a fragment', 'https://agent.buildkite.com/#a'],
     ['a fragment that is empty', 'https://agent.buildkite.com/#'],
-    ['a newline at the end', 'https://agent.buildkite.com\n'],
-    ['a space in front', ' https://agent.buildkite.com'],
+    ['a newline inside', 'https://agent.buildkite.com\n/base'],
+    ['a space inside', 'https://agent.buildkite.com /base'],
     ['a tab inside', 'https://agent.build\tkite.com'],
   ])('may not be %s', (_, url) => {
     for (const name of URL_NAMES) {
@@ -143,7 +170,7 @@ describe('names of projects and databases', () => {
     expect(problemsOf({ GOOGLE_CLOUD_PROJECT: project })).toEqual([]);
   });
 
-  it.each(['ACME', '1acme', 'a', 'acme-', 'acme/other', 'acme\n', ' acme', `a${'b'.repeat(63)}`])(
+  it.each(['ACME', '1acme', 'a', 'acme-', 'acme/other', 'acme\ndesk', 'acme desk', `a${'b'.repeat(63)}`])(
     'may not be anything else: %j',
     (project) => {
       expect(problemsOf({ GOOGLE_CLOUD_PROJECT: project })).toEqual([
@@ -156,11 +183,14 @@ describe('names of projects and databases', () => {
     expect(problemsOf({ ...NEEDED, KEYDESK_DATABASE: database })).toEqual([]);
   });
 
-  it.each(['default)', 'Ledger', 'a/b', 'ab', 'ledger\n', '../x'])('may not be anything else: %j', (database) => {
-    expect(problemsOf({ ...NEEDED, KEYDESK_DATABASE: database })).toEqual([
-      'KEYDESK_DATABASE must be a Firestore database ID',
-    ]);
-  });
+  it.each(['default)', 'Ledger', 'a/b', 'ab', 'led\nger', 'led ger', '../x'])(
+    'may not be anything else: %j',
+    (database) => {
+      expect(problemsOf({ ...NEEDED, KEYDESK_DATABASE: database })).toEqual([
+        'KEYDESK_DATABASE must be a Firestore database ID',
+      ]);
+    },
+  );
 });
 
 describe('webhook keys', () => {
@@ -177,7 +207,7 @@ describe('webhook keys', () => {
     expect(parseSettings(environment)).toEqual({ settings: { ...DEFAULTS, KEYDESK_WEBHOOK_TOKENS: expected } });
   });
 
-  it.each(['one,two,three', 'one,', ',one', ',', ' ', 'one,,two', 'one two', 'one\ntwo'])(
+  it.each(['one,two,three', 'one,', ',one', ',', 'one,,two', 'one two', 'one\ntwo', 'one\u200b'])(
     'are nothing else, above all never an empty key: %j',
     (text) => {
       for (const parse of [parseSettings, parseSettingsOfWebhook])
