@@ -90,8 +90,11 @@ function requestFields(project: string, request: AuditedRequest): Record<string,
   };
 }
 
-/** What has the form of a JWT or of a Google access token, wherever it stands: pasted into a path, echoed by an upstream. */
-const TOKENS = /eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}|ya29\.[A-Za-z0-9_.-]+/g;
+/**
+ * What has the form of a JWT or of a Google access token, wherever it stands: pasted into a path, echoed by an upstream. A
+ * dot may be escaped, as in a URL. Google's tokens (`ya29.a0`, `ya29.c.`, `ya29.d.`) may hold what RFC 6750 section 2.1 allows.
+ */
+const TOKENS = /eyJ[A-Za-z0-9_-]{8,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*){0,2}|ya29(?:\.|%2[eE])[A-Za-z0-9._~+/=%-]+/g;
 
 function withoutTokens(json: string): string {
   return json.replace(TOKENS, '[token]');

@@ -139,6 +139,26 @@ describe('a hostile caller writes one line per decision', () => {
     expect(line).not.toHaveProperty('logging.googleapis.com/trace');
   });
 
+  it.each([
+    ['an access token', 'ya29.a0AfB_byC-1234567890abcdef', ''],
+    ["a service account's access token", 'ya29.c.b0Aaekm1K-_xyz..abc', ''],
+    ['a downscoped access token', `ya29.d.${'x'.repeat(300)}`, ''],
+    ['an access token with every character', 'ya29.c.aZ09-_~first+second/third==', ''],
+    ['an access token whose dots are escaped', 'ya29%2Ec%2Eb0Aaekm1K', ''],
+    ['a JWT', 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1In0.c2lnbmF0dXJl', ''],
+    ['a JWT whose dots are escaped', 'eyJhbGciOiJSUzI1NiJ9%2EeyJzdWIiOiJ1In0%2Ec2lnbmF0dXJl', ''],
+    ['an access token between other text', 'ya29.c.b0Aaekm1K', ' '],
+  ])('that was given %s where none belongs does not hold it', async (_, token, space) => {
+    const headers = { 'user-agent': `agent${space}${token}${space}end`, 'x-forwarded-for': `${token.slice(0, 64)}` };
+    const line = await lineAfter(() =>
+      callRaw(desk, desk.tokenUrl, { path: `/token/${token}`, headers: { ...headers, authorization: 'Bearer a.b.c' } }),
+    );
+    const text = JSON.stringify(line);
+    for (const part of token.split(/%2E|[.~+/=]/).filter((part) => part.length > 3)) expect(text).not.toContain(part);
+    expect(text).toContain('[token]');
+    expect(line).toMatchObject({ event: 'grant.refused', reason: 'job_token_malformed' });
+  });
+
   it('whose path is ten kilobytes long', async () => {
     const line = await lineAfter(() => callRaw(desk, desk.tokenUrl, { path: `/token/${'%0a'.repeat(3000)}` }));
     expect(line).toMatchObject({ event: 'grant.refused', credential: '%0a'.repeat(3000).slice(0, 128) });

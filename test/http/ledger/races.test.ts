@@ -2,6 +2,7 @@
 // interrupted there, once, by the whole of the other; and each commit is tried with its answer lost.
 
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Firestore } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
@@ -265,3 +266,29 @@ it('a grant document that is closed between read and write of a renewal stays cl
   const document = await plain.collection('keydesk_grants').doc(name.grant_id).get();
   expect(document.data()).toMatchObject({ state: 'ended', roles: [] });
 });
+
+it('a token is not recorded once its caller was told that it could not be', async () => {
+  const job = aJob('immediate');
+  const reserved = await job.reserve();
+  const slow = interrupted({
+    before: async () => {
+      // The first try loses its race, and by then the deadline is over.
+      await job.reserve();
+      clock.advance(5_000);
+    },
+  });
+  const ledger = createIssuingLedger(slow, { now: clock.now, random: clock.random, sleep: sleepOrDeadline });
+  const token = {
+    grant_id: grantId(job.job_id, 'web'),
+    sha256: tokenSha256('late'),
+    expires_at: clock.now() + 600_000,
+  };
+  await expect(ledger.activate(token, reserved)).rejects.toThrow('ledger: no answer within 5000 ms');
+  for (let turn = 0; turn < 20; turn += 1) await setImmediate();
+  expect(await job.grant()).toMatchObject({ issued_count: 0, tokens: [] });
+});
+
+/** A pause takes no time. */
+function sleepOrDeadline(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return signal ? clock.sleep(milliseconds, signal) : Promise.resolve();
+}

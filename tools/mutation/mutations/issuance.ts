@@ -241,8 +241,7 @@ export const ISSUANCE: readonly Mutation[] = [
         replace: '',
       },
     ],
-    killers: ['test/http/token-unavailable.test.ts', MODEL],
-    knownSurvivor: true,
+    killers: ['test/http/ledger/races.test.ts'],
   },
   {
     id: 'shared-after-recording-began',
