@@ -3,24 +3,21 @@
 import { parseSettings } from '../shared/core/settings.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { sweep as sweepOnce } from '../shared/sweep.ts';
-import { once } from './once.ts';
+import { onceWarm } from './once.ts';
 import { orStop, start } from './start.ts';
 import { createSweepHandler, SWEEP_BODY_LIMIT, SWEEP_FAILURES } from './sweep-handler.ts';
 
 const { settings } = orStop(parseSettings(process.env));
 
-const sweeping = once(async () => {
+const sweeping = onceWarm(async () => {
   const { createSweeping } = await import('./sweeping.ts');
   return createSweeping({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
-});
+}, systemClock);
 
 export const sweep = start({
   handler: createSweepHandler({ sweep: async () => sweepOnce(await sweeping()), clock: systemClock }),
   failures: SWEEP_FAILURES,
   bodyLimit: SWEEP_BODY_LIMIT,
   project: settings.GOOGLE_CLOUD_PROJECT,
-  warm: () =>
-    void sweeping()
-      .then(({ warm }) => warm())
-      .catch(() => {}),
+  warm: () => void sweeping().catch(() => {}),
 });

@@ -12,7 +12,7 @@ import { createAsk } from '../shared/outgoing.ts';
 import { type LoadedPolicy, parsePolicyText } from '../shared/policy-text.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { LookupLimit } from './lookup-limit.ts';
-import { once } from './once.ts';
+import { onceWarm } from './once.ts';
 import { auditLog, orStop, start } from './start.ts';
 import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES, toKeysUnusable } from './token-handler.ts';
 
@@ -31,18 +31,16 @@ const verifyJobToken = createJobTokenVerifier({
   keysOf: keys.keysOf,
 });
 
-const issuing = once(async () => {
+const issuing = onceWarm(async () => {
   const { createIssuing } = await import('./issuing.ts');
   const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
-  const parts = createIssuing({ settings, emulator, clock: systemClock, audit });
-  void parts.warm();
-  return parts;
-});
+  return createIssuing({ settings, emulator, clock: systemClock, audit });
+}, systemClock);
 
-const ending = once(async () => {
+const ending = onceWarm(async () => {
   const { createEnding } = await import('./ending.ts');
   return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
-});
+}, systemClock);
 
 export const token = start({
   handler: createTokenHandler({

@@ -4,16 +4,16 @@
 import { parseSettingsOfWebhook } from '../shared/core/settings.ts';
 import { endJob } from '../shared/end-job.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { once } from './once.ts';
+import { onceWarm } from './once.ts';
 import { orStop, start } from './start.ts';
 import { createWebhookHandler, WEBHOOK_BODY_LIMIT, WEBHOOK_FAILURES } from './webhook-handler.ts';
 
 const { settings } = orStop(parseSettingsOfWebhook(process.env));
 
-const ending = once(async () => {
+const ending = onceWarm(async () => {
   const { createEnding } = await import('./ending.ts');
   return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
-});
+}, systemClock);
 
 export const webhook = start({
   headHandler: createWebhookHandler({
@@ -24,8 +24,5 @@ export const webhook = start({
   failures: WEBHOOK_FAILURES,
   bodyLimit: WEBHOOK_BODY_LIMIT,
   project: settings.GOOGLE_CLOUD_PROJECT,
-  warm: () =>
-    void ending()
-      .then(({ warm }) => warm())
-      .catch(() => {}),
+  warm: () => void ending().catch(() => {}),
 });

@@ -73,6 +73,18 @@ export async function within<T>(
   }
 }
 
+/** A {@link within} of the same calls in one instance. Those that begin before the first has ended have COLD_DEADLINE_MS. */
+export function createWithin(limit: Parameters<typeof within>[0]): <T>(work: Promise<T>) => Promise<T> {
+  let cold = true;
+  return async (work) => {
+    try {
+      return await within({ ...limit, milliseconds: cold ? COLD_DEADLINE_MS : limit.milliseconds }, work);
+    } finally {
+      cold = false;
+    }
+  };
+}
+
 /** The same of work that is given up when it is late: it gets a signal, which is aborted once this has come to something. */
 export async function withinOrAborted<T>(
   limit: Parameters<typeof within>[0],

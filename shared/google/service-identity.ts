@@ -4,7 +4,7 @@
 import { GoogleAuth } from 'google-auth-library';
 import type { Ask } from '../outgoing.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable, within } from '../unavailable.ts';
+import { createWithin, Unavailable } from '../unavailable.ts';
 
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
 const DEADLINE_MS = 5_000;
@@ -19,8 +19,9 @@ export interface ServiceIdentity {
 
 export function createServiceIdentity(ask: Ask, clock: Clock): ServiceIdentity {
   const auth = new GoogleAuth({ scopes: [CLOUD_PLATFORM] });
+  const inTime = createWithin({ clock, milliseconds: DEADLINE_MS, what: WHO });
   const accessToken = async (): Promise<string> => {
-    const token = await within({ clock, milliseconds: DEADLINE_MS, what: WHO }, auth.getAccessToken());
+    const token = await inTime(auth.getAccessToken());
     if (!token) throw new Unavailable(WHO, 'no access token came back');
     return token;
   };

@@ -6,7 +6,7 @@ import type { Firestore } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { GRANT_COLLECTION } from '../core/document-path.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { within } from '../unavailable.ts';
+import { createWithin, within } from '../unavailable.ts';
 import { alreadyExists, fromStored, type OpenDatabase, toStored } from './firestore-client.ts';
 import { untilWritten } from './records.ts';
 
@@ -32,8 +32,13 @@ export type OpenGrantDocument = (
 export type CloseGrantDocument = (name: GrantDocumentName, now: number) => Promise<void>;
 
 export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clock): OpenGrantDocument {
+  /** By database: each has a client of its own, which is built at its first use. */
+  const inTime = new Map<string, ReturnType<typeof createWithin>>();
   return (name, { roles, expires_at }) => {
     const database = openDatabase(name);
+    const key = `${name.project}/${name.database}`;
+    const timed = inTime.get(key) ?? createWithin({ clock, milliseconds: DEADLINE_MS, what: 'grant document' });
+    inTime.set(key, timed);
     const document = (until: number) =>
       toStored({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS });
     const open = async (): Promise<boolean> => {
@@ -54,7 +59,7 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clo
         return true;
       });
     };
-    return within({ clock, milliseconds: DEADLINE_MS, what: 'grant document' }, open());
+    return timed(open());
   };
 }
 
