@@ -3,7 +3,7 @@
 // Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
 
 import type { Clock } from './runtime/clock.ts';
-import { Unavailable, withinOrAborted } from './unavailable.ts';
+import { COLD_DEADLINE_MS, Unavailable, withinOrAborted } from './unavailable.ts';
 
 const MAX_BYTES = 256 * 1024;
 const DEADLINE_MS = 5_000;
@@ -39,14 +39,22 @@ export interface OutgoingAnswer {
 export type Ask = (request: Outgoing) => Promise<OutgoingAnswer>;
 
 /**
- * What asks and reads the whole answer, whatever its status.
+ * What asks and reads the whole answer, whatever its status. The first request to a host may take COLD_DEADLINE_MS: it
+ * looks up the host's name and opens a connection.
  * It throws Unavailable when its time is up, there is no whole answer in time, it is too large, or it is a redirect.
  */
 export function createAsk(clock: Clock): Ask {
+  const warm = new Set<string>();
   return async (request) => {
-    const { what, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
+    const { what, url, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
     if (clock.now() >= until) throw new Unavailable(what, 'not asked: its time was up');
-    return withinOrAborted({ clock, milliseconds: deadlineMs, what }, (over) => ask(request, over, clock));
+    const { host } = new URL(url);
+    const milliseconds = warm.has(host) ? deadlineMs : COLD_DEADLINE_MS;
+    try {
+      return await withinOrAborted({ clock, milliseconds, what }, (over) => ask(request, over, clock));
+    } finally {
+      warm.add(host);
+    }
   };
 }
 

@@ -6,7 +6,7 @@ import { type CryptoKey, importJWK } from 'jose';
 import * as z from 'zod';
 import type { Ask } from '../outgoing.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { COLD_DEADLINE_MS, Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../unavailable.ts';
 
 const DEADLINE_MS = 3_000;
 /** After this age a request waits for newer keys. It is judged by the held ones only if the issuer cannot be reached. */
@@ -149,8 +149,7 @@ export class IssuerKeys {
   }
 
   async #load(startedAt: number, fetch: number): Promise<void> {
-    const deadlineMs = this.#held ? DEADLINE_MS : COLD_DEADLINE_MS;
-    const { status, json } = await this.#ask({ what: WHAT, url: this.#url, deadlineMs });
+    const { status, json } = await this.#ask({ what: WHAT, url: this.#url, deadlineMs: DEADLINE_MS });
     if (status !== 200) throw new Unavailable(WHAT, `answered ${status}`);
     const parsed = keySet.safeParse(json);
     if (!parsed.success) throw this.#unusable('answered something that is no key set');

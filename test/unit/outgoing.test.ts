@@ -112,18 +112,34 @@ describe('a request whose connection is lost before anything was answered', () =
   });
 
   it('has one deadline for both tries', async () => {
-    const server = await listening('reset', 'silence');
+    const server = await listening('ok', 'reset', 'silence');
+    await server.send();
     const again = Promise.withResolvers<void>();
     server.onRequest = () => {
       server.clock.advance(2_000);
-      if (server.requests.length === 1) again.resolve();
+      if (server.requests.length === 2) again.resolve();
     };
     const sending = server.send();
     await Promise.race([again.promise, sending]);
     server.clock.advance(1_000);
     await expect(sending).rejects.toThrow('google: no answer within 5000 ms');
-    expect(server.requests).toHaveLength(2);
+    expect(server.requests).toHaveLength(3);
   });
+});
+
+it('the first request to a host has 15 s, and the next what it is given', async () => {
+  const { clock, send } = await listening('silence', 'silence', 'silence');
+  for (const [more, milliseconds] of [
+    [{ deadlineMs: 3_000 }, 15_000],
+    [{ deadlineMs: 3_000 }, 3_000],
+    [{}, 5_000],
+  ] as const) {
+    const sending = send(more);
+    clock.advance(milliseconds - 1);
+    expect(await Promise.race([sending, setImmediate('still waiting')])).toBe('still waiting');
+    clock.advance(1);
+    await expect(sending).rejects.toThrow(`google: no answer within ${milliseconds} ms`);
+  }
 });
 
 it.each(['a head, then a reset', 'half a body, then a reset', 'no HTTP'] as const)(
