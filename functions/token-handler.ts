@@ -86,6 +86,7 @@ export function toKeysUnusable(detail: string): AuditEntry {
     event: 'issuer_keys.unusable',
     severity: 'ERROR',
     message: `the issuer's key set cannot be used, and the keys in hand stay in use: ${detail}`,
+    what: 'issuer keys',
     detail,
   };
 }

@@ -494,6 +494,7 @@ rules:
       event: 'issuer_keys.unusable',
       severity: 'ERROR',
       message: `the issuer's key set cannot be used, and the keys in hand stay in use: ${detail}`,
+      what: 'issuer keys',
       detail,
       'logging.googleapis.com/labels': { event: 'issuer_keys.unusable' },
     });
