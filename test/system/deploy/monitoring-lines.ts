@@ -36,15 +36,21 @@ export async function writeEveryLine(watched: WatchedDesk): Promise<void> {
   failStart(watched);
 }
 
-async function refuseRequests({ desk, ask, askWith }: WatchedDesk) {
+async function refuseRequests({ desk, ask, askWith, advance }: WatchedDesk) {
   const { buildkite, issuing } = desk;
   const job = buildkite.startJob();
+  buildkite.beforeKeys = () => ({ status: 200, json: { keys: [] } });
+  expect((await ask(job, 'config')).status).toBe(503);
+  buildkite.beforeKeys = undefined;
+  // After a failure the issuer is asked again in 2 s.
+  advance(2 * SECOND);
   expect((await ask(job, 'config')).status).toBe(200);
   await ask(buildkite.startJob({ build_branch: 'feature' }), 'config');
   await ask(job, 'not-in-the-policy');
   await ask(buildkite.startJob({ organization_id: '0184990a-4782-42b5-afc1-000000000000' }), 'config');
   await askWith(await buildkite.jobToken(job, { overrides: { pipeline_id: undefined } }), 'config');
   await askWith('not-a-token', 'config');
+  expect((await askWith(await buildkite.jobToken(job, { header: { kid: 'other' } }), 'config')).status).toBe(503);
   await whileReplaced(issuing, { verifyJobToken: unavailable('issuer keys') }, () => ask(job, 'config'));
   const broken = () => Promise.reject(new Error('the test broke it'));
   await whileReplaced(issuing, { verifyJobToken: broken }, () => ask(job, 'config'));
