@@ -3,7 +3,7 @@
 import type { Clock } from '../shared/runtime/clock.ts';
 import { COLD_DEADLINE_MS, within } from '../shared/unavailable.ts';
 
-export function once<T>(work: () => Promise<T>): () => Promise<T> {
+function once<T>(work: () => Promise<T>): () => Promise<T> {
   let begun: Promise<T> | undefined;
   return () => {
     begun ??= work().catch((error: unknown) => {

@@ -123,7 +123,7 @@ export class BusyGrant {
       verifyJobToken: async (jobToken) => ({ claims: { ...this.claims, ...JSON.parse(jobToken) } }),
       mint: async ({ latest, ttl }) => {
         this.mints += 1;
-        const accessToken = `ya29.token-${this.mints}`;
+        const accessToken = `ya29.${'a'.repeat(100)}-${this.mints}`;
         await this.beforeMint();
         return { accessToken, expires_at: Math.min(latest, this.clock.now() + ttl * 1000) };
       },

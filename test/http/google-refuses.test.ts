@@ -52,6 +52,7 @@ function expectPermanent(called: Called, facts: object) {
     error_description: expect.stringContaining(`Request id: ${request_id}`),
     request_id,
     permanent: true,
+    retry_after: 300,
   });
   expect(called.text).not.toMatch(/secret-project|PERMISSION_DENIED|iam\.|@/);
   expect(called.audit[0]).toMatchObject({
@@ -143,7 +144,11 @@ describe('a refusal that passes', () => {
     async (words) => {
       await whenSigningIn(refusing(400, 'INVALID_ARGUMENT', {}, words));
       const called = await ask(await aJobToken(desk), 'staging-config');
-      expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([503, '10', undefined]);
+      expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([
+        503,
+        '300',
+        undefined,
+      ]);
     },
   );
 

@@ -235,7 +235,7 @@ describe('a job whose webhook was lost', () => {
     desk.buildkite.beforeJob = () => ({ status: 500 });
     later(FIRST);
     expect(await sweep()).toMatchObject({ buildkite_calls: 1, failed: 1 });
-    later(57 * MINUTE);
+    later(58 * MINUTE);
     await sweep();
     expect(await grantsOf(job)).toMatchObject([{ state: 'expired' }]);
     later(16 * MINUTE);
@@ -253,7 +253,7 @@ describe('a job whose webhook was lost', () => {
     const { job } = await holder();
     const { buildkiteJobs } = desk.ending;
     desk.ending.buildkiteJobs = undefined;
-    later(61 * MINUTE);
+    later(62 * MINUTE);
     expect(await sweep()).toMatchObject({ expired: 1 });
     desk.ending.buildkiteJobs = buildkiteJobs;
     // Its grants are read, it gets a grant anew, and only then is it written that nothing of it is live.

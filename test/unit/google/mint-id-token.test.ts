@@ -2,6 +2,7 @@
 // its refusals, and what happens when somebody changed the user.
 
 import { describe, expect, it } from 'vitest';
+import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import type { FirestoreCredential } from '../../../shared/core/credential.ts';
 import { firebaseUid, firebaseUserOf } from '../../../shared/core/firebase-user.ts';
 import { type ChangedFirebaseUser, createIdTokenMint } from '../../../shared/google/mint-id-token.ts';
@@ -87,7 +88,12 @@ describe('the sign-in', () => {
       {
         ...{ iss: CREDENTIAL.signer, sub: CREDENTIAL.signer },
         aud: 'https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit',
-        ...{ iat: NOW / 1000, exp: NOW / 1000 + 300, uid: uid(0), claims: { keydesk_grant: GRANT } },
+        ...{
+          iat: (NOW - CLOCK_MARGIN_MS) / 1000,
+          exp: NOW / 1000 + 300,
+          uid: uid(0),
+          claims: { keydesk_grant: GRANT },
+        },
       },
     ]);
   });
@@ -106,19 +112,21 @@ describe('a refusal of Identity Toolkit', () => {
   it.each([
     ['TOO_MANY_ATTEMPTS_TRY_LATER', false, 'npm run users'],
     ['QUOTA_EXCEEDED : Exceeded quota for signing up.', false, 'npm run users'],
-    ['CONFIGURATION_NOT_FOUND', true, 'never initialized'],
+    ['CONFIGURATION_NOT_FOUND', true, 'Set it up'],
     ['INVALID_CUSTOM_TOKEN : Invalid assertion format', true, 'signer'],
     ['CREDENTIAL_MISMATCH', true, 'signer'],
     ['INVALID_TENANT_ID', true, 'tenant'],
     ['TENANT_ID_MISMATCH', true, 'tenant'],
     ['ADMIN_ONLY_OPERATION', true, 'npm run users'],
     ['BLOCKING_FUNCTION_ERROR_RESPONSE : HTTP Cloud Function returned an error: no', true, 'blocking'],
-    ['Firebase App Check token is invalid.', true, 'App Check'],
-  ])('%s waits for minutes, and says what to do', async (message, permanent, advice) => {
-    const { minted, changed } = aMint(() => refusal(message));
+    ['API key not valid. Please pass a valid API key.', true, 'API key'],
+  ])('%s says what to do', async (message, permanent, advice) => {
+    const details = [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID' }];
+    const { minted, changed } = aMint(() => refusal(message, message.startsWith('API key') ? { details } : {}));
     const error = await minted();
-    expect(error).toMatchObject({ name: 'Unavailable', retryAfter: 300, refused: permanent });
-    expect(String(error)).toContain(`refused with ${message}`);
+    expect(error).toMatchObject({ name: 'Unavailable', permanent: permanent ? expect.any(Object) : undefined });
+    if (!permanent) expect(error).toMatchObject({ retryAfter: 300 });
+    expect(String(error)).toContain(message);
     expect(String(error)).toContain(advice);
     expect(changed).toEqual([]);
   });
@@ -127,9 +135,7 @@ describe('a refusal of Identity Toolkit', () => {
     const details = [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_HTTP_REFERRER_BLOCKED' }];
     const { minted } = aMint(() => refusal('Requests from referer <empty> are blocked.', { details }));
     expect(await minted()).toMatchObject({
-      retryAfter: 300,
-      refused: true,
-      message: expect.stringContaining("policy's apiKey"),
+      permanent: { cause: 'api_key_restricted', code: 'API_KEY_HTTP_REFERRER_BLOCKED' },
     });
   });
 
@@ -149,8 +155,7 @@ describe('a refusal of Identity Toolkit', () => {
 it('a token of another project is not let out, and no retry is promised', async () => {
   const { minted, sent, changed } = aMint((token) => signedIn(token.uid, { aud: 'acme-production' }));
   expect(await minted()).toMatchObject({
-    retryAfter: 300,
-    refused: true,
+    permanent: { cause: 'sign_in_not_set_up', code: 'ID_TOKEN_NOT_AS_EXPECTED' },
     message: expect.stringContaining('aud is "acme-production", not acme-staging'),
   });
   expect([sent.length, changed]).toEqual([1, []]);
