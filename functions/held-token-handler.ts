@@ -4,6 +4,7 @@
 
 import type { AuditEntry } from '../shared/audit.ts';
 import { hasFormOfIssuedToken } from '../shared/core/access-token-form.ts';
+import { CLOCK_MARGIN_MS } from '../shared/core/clock-margin.ts';
 import type { Grant } from '../shared/core/grant.ts';
 import { tokenSha256 } from '../shared/core/grant-id.ts';
 import { idOf } from '../shared/core/grant-life.ts';
@@ -29,7 +30,8 @@ export function createRevokeHandler(parts: HeldTokenParts) {
   const { returnGrant, clock } = parts;
   return answering(parts, async (grant, token_sha256, { request_id }) => {
     // One that is being revoked is gone on with: 200 says that it is done.
-    const open = grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, clock.now()));
+    // A token that has ended by this clock may be accepted by Google's.
+    const open = grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, clock.now() - CLOCK_MARGIN_MS));
     if (!open) return { status: 200, body: { request_id } };
     const ending = await returnGrant(grant);
     const [unfinished] = ending.unfinished;

@@ -6,6 +6,12 @@ import { CLOCK_MARGIN_MS } from './clock-margin.ts';
 import type { PooledGrant } from './grant.ts';
 import { idOf } from './grant-life.ts';
 
+/** For how long Google may still carry out a request that was not answered in time. */
+const LATE_REQUEST_MS = 60_000;
+
+/** The shortest cooldown, by whichever clocks it begins and ends. */
+export const SHORTEST_REST_MS = CLOCK_MARGIN_MS + LATE_REQUEST_MS;
+
 /** How long a sweep that began to enable an account may still be at it. */
 const WAKING_MS = 5 * 60_000;
 const RETENTION_MS = 400 * 86_400_000;
@@ -129,7 +135,7 @@ export function foundEnabled(existing: Account): Account | undefined {
 
 function rest(account: Account, now: number): Account {
   // Also when its time is all but up: a request to disable it that is still on its way must not meet its next job.
-  return { ...account, state: 'resting', rests_until: Math.max(account.rests_until, now + CLOCK_MARGIN_MS) };
+  return { ...account, state: 'resting', rests_until: Math.max(account.rests_until, now + SHORTEST_REST_MS) };
 }
 
 function free(account: Account, now: number): Account {

@@ -3,7 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../sandbox/google/fault.ts';
-import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
+import { SHORTEST_REST_MS } from '../../shared/core/account-life.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import { databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 
@@ -253,7 +253,7 @@ describe('sweeps', () => {
         { event: 'work.failed', what: 'keydesk', service_account: account },
       ]);
       expect(await accountRecord(account)).toMatchObject({ state: 'resting' });
-      later(CLOCK_MARGIN_MS);
+      later(SHORTEST_REST_MS);
       expect(await sweep()).toMatchObject({ accounts_enabled: 1, failed: 0 });
       expect(await accountRecord(account)).toMatchObject({ state: 'free' });
     },

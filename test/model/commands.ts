@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { type DatabaseFault, type Desk, SLOTS } from './desk.ts';
 import { CALLS, type Call, type Fault } from './google.ts';
 import type { Operations } from './operations.ts';
-import { CREDENTIALS, SCARCE } from './setting.ts';
+import { CREDENTIALS, SCARCE, SWAPPED } from './setting.ts';
 import type { Named } from './stores.ts';
 
 export interface Real {
@@ -66,6 +66,29 @@ const handOuts = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, 
           },
         ),
     );
+
+/** A job that asks again as soon as it is answered, twice at a time; each request differs, so that none shares another's token. */
+const renewals = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>) =>
+  fc.record({ slot, credential, times: fc.integer({ min: 3, max: 8 }) }).map(
+    ({ slot, credential, times }) =>
+      new Move(`renew(${slot}, ${credential}, x${times})`, ({ desk, operations }) => {
+        const job_id = desk.jobIn(slot, true);
+        for (const lifetime of [300, 600])
+          desk.world.start(
+            (async () => {
+              for (let time = 0; time < times; time += 1) await operations.handOut(job_id, credential, lifetime + time);
+            })(),
+          );
+      }),
+  );
+
+const policies = fc.constantFrom(SCARCE, SWAPPED).map(
+  (setting) =>
+    new Move(`policy(${setting === SCARCE ? 'first' : 'swapped'})`, ({ desk }) => {
+      Object.assign(desk.keydesk.issuing, { policy: setting.policy });
+      desk.world.count('policy changed');
+    }),
+);
 
 /** `times` 0: the message is lost. */
 const finishes = (slot: fc.Arbitrary<number>) =>
@@ -274,12 +297,19 @@ const everything = [
 ]
   .concat(Array(6).fill(handOuts(few, credential, [undefined, 60, 120, 300, 900])))
   .concat(Array(2).fill(finishes(few)))
-  .concat(Array(2).fill(upstreamFaults(fc.oneof(fc.constantFrom<Call>(...CALLS), ofAccounts))));
+  .concat(Array(2).fill(upstreamFaults(fc.oneof(fc.constantFrom<Call>(...CALLS), ofAccounts))))
+  .concat([policies, renewals(few, credential)]);
 const pool = [returns, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, waits, ledgerFaults, operators]
   .concat(Array(6).fill(handOuts(all, fc.constant('admin'), [60, 60, 120, undefined])))
   .concat(Array(3).fill(finishes(all)))
   .concat([upstreamFaults(ofAccounts), upstreamFaults(ofAccounts), refusedMints, refusedMints, lags])
-  .concat([lateEnablings, lateEnablings, lateDisablings]);
+  .concat([
+    lateEnablings,
+    lateEnablings,
+    lateDisablings,
+    policies,
+    handOuts(all, fc.constant('export'), [60, undefined]),
+  ]);
 const races = [returns, returns, kills, kills, kills, lifts, lifts, sweeps, sweeps, jumps, jumps, waits, operators]
   .concat(Array(6).fill(handOuts(two, fc.constantFrom('config', ...CREDENTIALS), [60, 60, undefined])))
   .concat(Array(3).fill(finishes(two)))
@@ -289,6 +319,7 @@ const races = [returns, returns, kills, kills, kills, lifts, lifts, sweeps, swee
     documentFaults,
     comebacks,
     comebacks,
+    renewals(two, fc.constantFrom(...CREDENTIALS)),
     upstreamFaults(fc.constantFrom('mint', 'disable')),
   ]);
 

@@ -234,7 +234,7 @@ class Course {
   #isQuiet(): boolean {
     const { grants, accounts } = this.#desk.oracle.stores;
     const over = [...grants.values()].every(({ state }) => state === 'revoked' || state === 'expired');
-    return over && [...accounts.values()].every(({ state }) => state === 'free');
+    return over && [...accounts.values()].every(({ state }) => state === 'free' || state === 'shared');
   }
 
   #free(): number {

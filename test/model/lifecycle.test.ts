@@ -35,6 +35,8 @@ const COMMON = {
 const REACHED: Record<Focus, Record<string, number>> = {
   everything: {
     ...COMMON,
+    'policy changed': 100,
+    'account shared>leased': 1,
     'grant revoking>revoking': 10,
     'refused: barred': 50,
     killed: 20,

@@ -13,7 +13,7 @@ import {
   names,
   Stores,
 } from './stores.ts';
-import type { World } from './world.ts';
+import { PARTIES, type World } from './world.ts';
 
 const GRANT_ARROWS = new Set(
   `none>issuing issuing>issuing issuing>active active>active issuing>revoking active>revoking revoking>revoked
@@ -269,8 +269,8 @@ export class Oracle {
       const holder = serving.get(account.id);
       if ((account.state === 'leased' || account.state === 'revoking') && holder?.id !== account.grant)
         this.#violate('I4', `${account.id} is ${account.state} and its grant does not hold it`);
-      // The webhook and the sweep free accounts, each by its own clock.
-      const latest = Math.max(this.#world.nowOf('sweep'), this.#world.nowOf('webhook'), this.#world.nowOf('token'));
+      // Whoever ends a grant frees its account, each by its own clock.
+      const latest = Math.max(...PARTIES.map((party) => this.#world.nowOf(party)));
       if (account.state === 'free' && account.rests_until > latest)
         this.#violate('I5', `${account.id} is free and has not rested`);
     }
@@ -434,7 +434,10 @@ export class Oracle {
   }
 
   #isPooled(email: string): boolean {
-    return this.#google.accounts.has(email) && !email.startsWith('shared@');
+    const state = this.stores.accounts.get(email)?.state;
+    return (
+      this.#google.accounts.has(email) && (state === undefined ? !email.startsWith('shared@') : state !== 'shared')
+    );
   }
 
   #violate(invariant: string, what: string): void {

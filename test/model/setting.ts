@@ -8,7 +8,6 @@ export const CREDENTIALS = ['config', 'export', 'admin', 'cache'] as const;
 export type CredentialName = (typeof CREDENTIALS)[number];
 
 export const PIPELINE_ID = '0184990a-4782-42b5-afc1-16715b10b1f0';
-const SHARED = address('shared');
 
 export interface Setting {
   readonly policy: LoadedPolicy;
@@ -24,9 +23,12 @@ export interface Setting {
  */
 export function createSetting(parts: {
   readonly pool: readonly string[];
+  /** Name of the account that jobs share. */
+  readonly shared?: string;
   readonly ttl: Readonly<Record<CredentialName, number>>;
 }): Setting {
   const admin = parts.pool.map(address);
+  const shared = address(parts.shared ?? 'shared');
   /** Of those whose tokens are narrowed to a bucket. */
   const cache = ['cache-one', 'cache-two'].map(address);
   const text = `
@@ -45,7 +47,7 @@ credentials:
   export:
     environment: production
     ttl: ${parts.ttl.export}m
-    serviceAccount: { email: ${SHARED}, scopes: [https://www.googleapis.com/auth/datastore] }
+    serviceAccount: { email: ${shared}, scopes: [https://www.googleapis.com/auth/datastore] }
   admin:
     environment: staging
     ttl: ${parts.ttl.admin}m
@@ -63,12 +65,19 @@ rules:
     ['admin', admin],
     ['cache', cache],
   ]);
-  return { policy, pools, accounts: [...admin, ...cache, SHARED] };
+  return { policy, pools, accounts: [...admin, ...cache, shared] };
 }
 
 /** Two accounts for eight jobs. */
 export const SCARCE = createSetting({
   pool: ['pool-one', 'pool-two'],
+  ttl: { config: 15, export: 10, admin: 15, cache: 15 },
+});
+
+/** The same with an account of the pool and the shared one in each other's place: policy changes while grants live. */
+export const SWAPPED = createSetting({
+  pool: ['pool-one', 'shared'],
+  shared: 'pool-two',
   ttl: { config: 15, export: 10, admin: 15, cache: 15 },
 });
 

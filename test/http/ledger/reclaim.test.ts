@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { type Account, accountSchema } from '../../../shared/core/account.ts';
-import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
+import { SHORTEST_REST_MS } from '../../../shared/core/account-life.ts';
 import { fromStored, toStored } from '../../../shared/ledger/firestore-client.ts';
 import { createSweepLedger } from '../../../shared/ledger/sweep-ledger.ts';
 import { databaseOf } from '../../fixtures/in-process-desk.ts';
@@ -43,7 +43,7 @@ async function anAccount() {
 it('an account that no grant holds any more is sent to rest', async () => {
   const { known, sweepLedger, read } = await anAccount();
   expect(await sweepLedger.reclaim(known)).toMatchObject({ state: 'resting' });
-  expect(await read()).toMatchObject({ state: 'resting', rests_until: NOW + CLOCK_MARGIN_MS });
+  expect(await read()).toMatchObject({ state: 'resting', rests_until: NOW + SHORTEST_REST_MS });
 });
 
 it('an account that the same grant has leased again since it was found is left to it', async () => {

@@ -8,6 +8,7 @@ import {
   foundEnabled,
   lease,
   recheck,
+  SHORTEST_REST_MS,
   setAside,
   share,
   wake,
@@ -140,10 +141,10 @@ describe('an account follows its grant', () => {
       expect(follow(accountIn(other), grantWith('revoked'), NOW + 300)).toBeUndefined();
   });
 
-  it('and rests for the margin of clocks at least, however little was left', () => {
+  it('and rests for the shortest cooldown at least, however little was left', () => {
     const late = RESTS_UNTIL - 5;
     expect(follow(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({
-      rests_until: late + CLOCK_MARGIN_MS,
+      rests_until: late + SHORTEST_REST_MS,
     });
   });
 
@@ -157,7 +158,7 @@ describe('an account follows its grant', () => {
     expect(follow(leased, expired, RESTS_UNTIL - 1)).toEqual({
       ...leased,
       state: 'resting',
-      rests_until: RESTS_UNTIL - 1 + CLOCK_MARGIN_MS,
+      rests_until: RESTS_UNTIL - 1 + SHORTEST_REST_MS,
     });
   });
 
@@ -165,7 +166,7 @@ describe('an account follows its grant', () => {
     expect(follow(leased, grantWith('expired', { issued_count: 0 }), RESTS_UNTIL)).toEqual({
       ...leased,
       state: 'resting',
-      rests_until: RESTS_UNTIL + CLOCK_MARGIN_MS,
+      rests_until: RESTS_UNTIL + SHORTEST_REST_MS,
     });
   });
 
@@ -174,7 +175,7 @@ describe('an account follows its grant', () => {
     expect(follow(accountIn('revoking'), grantWith('expired'), at)).toEqual({
       ...leased,
       state: 'resting',
-      rests_until: at + CLOCK_MARGIN_MS,
+      rests_until: at + SHORTEST_REST_MS,
       disabled_at: null,
     });
     for (const other of ['free', 'resting'] as const)
@@ -196,7 +197,7 @@ describe('an account that is set aside', () => {
     expect(setAside(account, RESTS_UNTIL)).toEqual({
       ...account,
       state: 'resting',
-      rests_until: RESTS_UNTIL + CLOCK_MARGIN_MS,
+      rests_until: RESTS_UNTIL + SHORTEST_REST_MS,
     });
   });
 

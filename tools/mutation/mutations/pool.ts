@@ -160,7 +160,7 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: `state: 'resting', rests_until: Math.max(account.rests_until, now + CLOCK_MARGIN_MS) };`,
+        find: `state: 'resting', rests_until: Math.max(account.rests_until, now + SHORTEST_REST_MS) };`,
         replace: `state: 'resting', rests_until: Math.max(account.rests_until, now) };`,
       },
     ],

@@ -219,7 +219,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'functions/held-token-handler.ts',
-        find: `grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, clock.now()));`,
+        find: `grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, clock.now() - CLOCK_MARGIN_MS));`,
         replace: 'grant && liveToken(grant, token_sha256, clock.now());',
       },
     ],
