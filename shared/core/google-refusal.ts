@@ -146,15 +146,6 @@ const BY_SERVICE: Readonly<Record<string, ReadonlyMap<string, GoogleCause>>> = {
   sts: BY_STS_ERROR,
 };
 
-/** What each call needs on the account that it names: Google does not always say it. */
-const NEEDS: Readonly<Record<string, string>> = {
-  'iamcredentials generateAccessToken': 'iam.serviceAccounts.getAccessToken',
-  'iamcredentials signJwt': 'iam.serviceAccounts.signJwt',
-  'iam serviceAccounts.get': 'iam.serviceAccounts.get',
-  'iam serviceAccounts.disable': 'iam.serviceAccounts.disable',
-  'iam serviceAccounts.enable': 'iam.serviceAccounts.enable',
-};
-
 const QUOTA_CODES: ReadonlySet<string> = new Set([
   'RESOURCE_EXHAUSTED',
   'RATE_LIMIT_EXCEEDED',
@@ -179,11 +170,13 @@ function hasQuotaCode(code: string | undefined): boolean {
 /**
  * Why Google refuses for good; undefined when trying again may help.
  * @param what the dependency and its method, such as `iamcredentials signJwt`
+ * @param needs the permission that the call needs on the account that it names: Google does not always say it
  */
 export function permanentRefusal(
   what: string,
   status: number,
   error: GoogleError | undefined,
+  needs?: string,
 ): GoogleRefusal | undefined {
   if (!error || status < 400 || status >= 500 || isOverQuota(status, error)) return undefined;
   const [service = ''] = what.split(' ', 1);
@@ -193,7 +186,7 @@ export function permanentRefusal(
     lookUp(BY_SIGN_IN_CODE, signInCode) ??
     lookUp(BY_SERVICE[service] ?? new Map(), error.status);
   if (!found) return undefined;
-  const { permission = found.cause === 'permission_missing' ? NEEDS[what] : undefined } = error.metadata;
+  const { permission = found.cause === 'permission_missing' ? needs : undefined } = error.metadata;
   const { service: api, consumer } = error.metadata;
   return {
     ...found,

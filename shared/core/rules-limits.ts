@@ -13,7 +13,7 @@ const MAX_COMPILED_BYTES = 250 * KB;
  * Firestore judges a document by every match that covers it, until one allows the request. Each costs about 60 expressions,
  * however many credentials it names: test/emulator/rules-limits.test.ts measures it. Ten leave a third for other rules.
  */
-export const MAX_MATCHES_OF_A_DOCUMENT = 10;
+export const MAX_MATCHES_OF_A_DOCUMENT = 9;
 
 /** What Firestore refuses: the deployment of the file, or each request for certain documents. */
 export function rulesProblems(policy: Policy, name: DatabaseName, text: string): string[] {

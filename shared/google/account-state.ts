@@ -27,7 +27,10 @@ export function createAccountStateReader({ askAsService, iamUrl }: Omit<AccountA
     const what = 'iam serviceAccounts.get';
     const answer = await askAsService({ what, url: accountUrl(iamUrl, email) });
     if (answer.status === 404) return 'missing';
-    const account = expectAnswer(what, answer, accountAnswer, { account: email });
+    const account = expectAnswer(what, answer, accountAnswer, {
+      account: email,
+      permission: 'iam.serviceAccounts.get',
+    });
     if (account.email !== email) throw new Unavailable(what, 'answered another account');
     return account.disabled ? 'disabled' : 'enabled';
   };

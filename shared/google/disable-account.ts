@@ -21,7 +21,7 @@ export function createAccountDisabler({ askAsService, iamUrl, clock }: AccountAp
       const what = 'iam serviceAccounts.disable';
       const url = `${accountUrl(iamUrl, email)}:disable`;
       const answer = await askAsService({ what, url, method: 'POST', headers: requestReason(reason), json: {} });
-      expectAnswer(what, answer, z.object({}), { account: email });
+      expectAnswer(what, answer, z.object({}), { account: email, permission: 'iam.serviceAccounts.disable' });
       if ((await stateOf(email)) !== 'disabled')
         throw new Unavailable(what, 'was answered, but the account is not disabled yet');
     });

@@ -23,7 +23,7 @@ export function createAccountEnabler({ askAsService, iamUrl, clock }: AccountApi
     const what = 'iam serviceAccounts.enable';
     const url = `${accountUrl(iamUrl, email)}:enable`;
     const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
-    expectAnswer(what, answer, z.object({}), { account: email });
+    expectAnswer(what, answer, z.object({}), { account: email, permission: 'iam.serviceAccounts.enable' });
     await insist(patience, async () => {
       if ((await stateOf(email)) !== 'enabled')
         throw new Unavailable(what, 'was answered, but the account is not enabled yet');

@@ -12,18 +12,24 @@ const SIGN_UP_RETRY_AFTER = 300;
 /** Seconds that a caller is asked to wait at most: Google's own wait may be that of another project's quota. */
 const LONGEST_RETRY_AFTER = 300;
 
+/** What a call is about, for the one who reads what failed. */
+interface About {
+  readonly account?: string;
+  /** What the call needs on the account. */
+  readonly permission?: string;
+}
+
 /**
  * @param options.mayRefuse whether an answer of 400 to 499 says that what was asked for is refused; by default it does
- * @param options.account the service account that was asked for, for the one who reads what failed
  * @throws Unavailable unless the answer is 200 and of that shape; `permanent` when trying again does not help
  */
 export function expectAnswer<T>(
   what: string,
   { status, headers, json }: OutgoingAnswer,
   shape: z.ZodType<T>,
-  { mayRefuse = true, account }: { readonly mayRefuse?: boolean; readonly account?: string } = {},
+  { mayRefuse = true, ...about }: { readonly mayRefuse?: boolean } & About = {},
 ): T {
-  if (status !== 200) throw failureOf(what, { status, headers, json }, mayRefuse, account);
+  if (status !== 200) throw failureOf(what, { status, headers, json }, mayRefuse, about);
   const parsed = shape.safeParse(json);
   if (!parsed.success) throw new Unavailable(what, 'answered something unexpected');
   return parsed.data;
@@ -33,14 +39,14 @@ function failureOf(
   what: string,
   { status, headers, json }: OutgoingAnswer,
   mayRefuse: boolean,
-  account: string | undefined,
+  { account, permission }: About,
 ): Unavailable {
   const error = readGoogleError(json);
   const answered = `answered ${status}${error ? ` ${error.status} ${error.message.slice(0, 300)}` : ''}`;
   const wait = secondsOf(headers.get('retry-after'));
   if (isOverQuota(status, error)) return overQuota(what, answered, wait);
   const refused = mayRefuse && status >= 400 && status < 500 && status !== 408 && status !== 409;
-  const google = permanentRefusal(what, status, error);
+  const google = permanentRefusal(what, status, error, permission);
   if (!google) return new Unavailable(what, answered, wait ?? 2, { refused });
   const permanent = { ...google, ...(account === undefined ? {} : { service_account: account }) };
   return new Unavailable(what, `${answered}; ${googleAdvice(google, account)}`, wait ?? 2, { refused, permanent });

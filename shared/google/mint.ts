@@ -84,6 +84,7 @@ export function createMint(parts: {
     const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
     const { accessToken, expireTime } = expectAnswer('iamcredentials generateAccessToken', answer, accessTokenAnswer, {
       account: email,
+      permission: 'iam.serviceAccounts.getAccessToken',
     });
     const asked = { from: sent + ttl * 1000 - ROUNDING_MS, to: clock.now() + ttl * 1000 };
     const expires_at = toOwnClock(Date.parse(expireTime), asked);
@@ -98,7 +99,10 @@ export function createMint(parts: {
 
   const signJwt = async (signer: string, claims: JobClaims, payload: object): Promise<string> => {
     const signed = await iamCredentials(signer, 'signJwt', claims, { payload: JSON.stringify(payload) });
-    return expectAnswer('iamcredentials signJwt', signed, signedJwtAnswer, { account: signer }).signedJwt;
+    return expectAnswer('iamcredentials signJwt', signed, signedJwtAnswer, {
+      account: signer,
+      permission: 'iam.serviceAccounts.signJwt',
+    }).signedJwt;
   };
   const mintIdToken = createIdTokenMint({ ...parts, signJwt });
 

@@ -9,6 +9,7 @@ import { createKilling } from '../../functions/killing.ts';
 import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import type { Selector } from '../../shared/core/barrier.ts';
+import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
 import type { Grant } from '../../shared/core/grant.ts';
 import { idOf } from '../../shared/core/grant-life.ts';
 import type { HandOutParts } from '../../shared/hand-out.ts';
@@ -107,7 +108,7 @@ describe('the kill switch', () => {
     ['policy_sha256', async () => ['f'.repeat(64), await withPolicy('f'.repeat(64)), await hold()]],
     ['credential', async () => ['production-config', await hold({}, ['production-config']), await hold()]],
     ['environment', async () => ['production', await hold({}, ['production-config']), await hold()]],
-    ['since_at', async () => [tick(2000), await hold(), []]],
+    ['since_at', async () => [tick(CLOCK_MARGIN_MS + 2000), await hold(), []]],
   ])('by %s ends what it selects and nothing else', async (field, arrange) => {
     const earlier = await hold();
     const [value, meant, others] = await arrange();

@@ -61,10 +61,10 @@ describe('a policy that changes while grants live', () => {
   let desk: InProcessDesk;
   const open = async (policy: Policy) => {
     // Google knows every account from the start: what a policy names is made before it is deployed.
-    const everything = `${CREDENTIALS.shared}
-  pair: { environment: staging, ttl: 10m, serviceAccount: { pool: [TWO, THREE], scopes: [READ] } }
-  ${CREDENTIALS['a database'].replace('deploy', 'data')}
-  ${CREDENTIALS['another database'].replace('deploy', 'others')}`;
+    const everything = `${CREDENTIALS['a database']}
+  data: ${CREDENTIALS['another database'].slice('deploy: '.length)}
+  shared: ${CREDENTIALS.shared.slice('deploy: '.length)}
+  pair: { environment: staging, ttl: 10m, serviceAccount: { pool: [TWO, THREE], scopes: [READ] } }`;
     desk = await openInProcessDesk({ policy: (project) => policyText(everything, project) });
     change(policy);
   };

@@ -57,6 +57,7 @@ describe('the clients of a function', () => {
   it('of token mint, and can neither disable nor enable', () => {
     expect(Object.keys(createIssuing({ ...parts(), audit: () => {} })).sort()).toEqual([
       'generationOf',
+      'issues',
       'ledger',
       'mint',
       'openGrantDocument',
