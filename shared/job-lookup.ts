@@ -6,12 +6,15 @@ import { LookupError } from './buildkite/lookup-error.ts';
 import type { CallAllowance } from './call-allowance.ts';
 import type { BuildToCheck } from './core/job-check.ts';
 import type { DueJob } from './ledger/check-ledger.ts';
-import type { Clock } from './runtime/clock.ts';
+import { atRandom, type Clock } from './runtime/clock.ts';
 
 /** Pages of one build: more jobs than Buildkite lets a build have. */
 const MAX_PAGES = 50;
-/** Jobs of a build that are asked about one by one when the list failed twice: one of them may be what makes it fail. */
-const SINGLE_AFTER_FAILURE = 10;
+/**
+ * Jobs of a build that are asked about one by one when its list is too large, or failed twice. More would take the calls of
+ * other builds, and how large the list is, the build's author decides.
+ */
+const MAX_SINGLE = 10;
 
 export interface LookupDeps {
   readonly buildkiteJobs: BuildkiteJobs;
@@ -90,12 +93,14 @@ async function lookUp(deps: LookupDeps, { build, jobs }: BuildToCheck<DueJob>, f
   const listed = await settled(readPages);
   if (listed === undefined) return false;
   const tooLarge = LookupError.is(listed.error) && listed.error.kind === 'too_large';
-  if (tooLarge) await askSingly(unseen());
+  const due = unseen().filter(({ record }) => record.check_at !== null && record.check_at <= clock.now());
+  if (tooLarge) await askSingly(atRandom(due, clock).slice(0, MAX_SINGLE));
   else {
     const failedBefore = unseen().filter(({ record }) => record.checks_failed > 0);
-    await askSingly(atRandom(failedBefore, clock).slice(0, SINGLE_AFTER_FAILURE), 'failed');
-    toAll(listed);
+    await askSingly(atRandom(failedBefore, clock).slice(0, MAX_SINGLE), 'failed');
   }
+  // Of a list that is too large, the jobs whose check is not due are left as they are.
+  for (const { job_id } of tooLarge ? due : jobs) if (!found.has(job_id)) found.set(job_id, listed);
   return tooLarge;
 }
 
@@ -120,9 +125,4 @@ async function settled<T>(
 /** Whether it is a failure of Buildkite as a whole. */
 function isGeneral(error: unknown): error is LookupError {
   return LookupError.is(error) && ['refused', 'limited', 'unreachable'].includes(error.kind);
-}
-
-function atRandom<T>(items: readonly T[], { random }: Clock): T[] {
-  const keyed = items.map((item) => ({ item, key: random() }));
-  return keyed.sort((left, right) => left.key - right.key).map(({ item }) => item);
 }

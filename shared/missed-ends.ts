@@ -16,6 +16,7 @@ import { type Ending, endJob, mergeEndings } from './end-job.ts';
 import { lookUpJobs } from './job-lookup.ts';
 import type { DueJob } from './ledger/check-ledger.ts';
 import type { JobEnd } from './ledger/ending-ledger.ts';
+import { atRandom } from './runtime/clock.ts';
 import { type Failure, type SweepParts, workThrough } from './sweep-step.ts';
 import { failureOf } from './unavailable.ts';
 
@@ -23,7 +24,7 @@ import { failureOf } from './unavailable.ts';
 const JOBS = 5_000;
 /** Builds that are asked about at once. */
 const AT_ONCE = 5;
-/** Milliseconds within which the calls of one run begin, and for which no other run may call: a call takes 8 s at most. */
+/** Milliseconds within which the calls of one run begin, and for which no other run may call: the first call to a host may take 15 s. */
 const CALLING_MS = 15_000;
 const HELD_MS = 45_000;
 /** Milliseconds for which the others wait for the first call. */
@@ -80,7 +81,7 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
   const end = async (finished: readonly Finished[]) => {
     const name = ({ end: { job_id } }: Finished) => ({ job_id });
     const options = { until: clock.now() + ENDING_MS, clock, failures, name };
-    const notReached = await workThrough(finished, options, async (job) => {
+    const notReached = await workThrough(atRandom(finished, clock), options, async (job) => {
       const ending = await endJob(parts, job.end);
       endings.push(ending);
       if (job.found && !ending.repeated) foundFinished.push(job.found);

@@ -8,7 +8,7 @@ import { type Ending, unreadableGrants } from './end-job.ts';
 import type { Found } from './ledger/sweep-ledger.ts';
 import { type Asked, endMissed, type FoundFinished } from './missed-ends.ts';
 import { revoke } from './revoke.ts';
-import type { Clock } from './runtime/clock.ts';
+import { atRandom } from './runtime/clock.ts';
 import { type SweptAccounts, sweepAccounts } from './sweep-accounts.ts';
 import { type Failure, nameGrant, type SweepParts, workThrough } from './sweep-step.ts';
 import { failureOf } from './unavailable.ts';
@@ -91,7 +91,7 @@ async function endAll(
     const found = await find(GRANTS);
     failures.push(...unreadableGrants(found.unreadable));
     const options = { until, clock, failures, name: nameGrant };
-    const left = await workThrough(inAnyOrder(found.grants, clock), options, async (grant) => {
+    const left = await workThrough(atRandom(found.grants, clock), options, async (grant) => {
       const done = await end(grant, until);
       if (done) ended.push(done);
     });
@@ -121,10 +121,4 @@ function oldestEnd(grants: readonly Grant[]): number | null {
   return grants.length > 0
     ? Math.min(...grants.map(({ ended_at, ending_at, expires_at }) => ended_at ?? ending_at ?? expires_at))
     : null;
-}
-
-/** So that none is always behind the same ones that cannot be ended. */
-function inAnyOrder<T>(items: readonly T[], { random }: Clock): T[] {
-  const keyed = items.map((item) => ({ item, key: random() }));
-  return keyed.sort((left, right) => left.key - right.key).map(({ item }) => item);
 }

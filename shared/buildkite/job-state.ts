@@ -119,7 +119,7 @@ export function createBuildkiteJobs(deps: {
 
 async function send(ask: Ask, request: { url: string; headers: Record<string, string> }): Promise<OutgoingAnswer> {
   try {
-    return await ask({ what: BUILDKITE, ...request, deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES });
+    return await ask({ what: BUILDKITE, ...request, deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES, once: true });
   } catch (error) {
     if (!Unavailable.is(error)) throw error;
     // A failed connection is passed on as the cause. A deadline that has passed has none: this response alone was slow.

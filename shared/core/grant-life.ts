@@ -21,7 +21,7 @@ const RETENTION_MS = 400 * 86_400_000;
 /** A job token works on after its job, for two hours at most: a grant that a late message ends may be younger than that end. */
 const LATEST_GRANT_MS = 2 * 3_600_000;
 
-const NOT_ENDING = { ending_at: null, ending_by: null };
+export const NOT_ENDING = { ending_at: null, ending_by: null };
 
 /** What a grant is asked for with. `ttl` is in seconds. */
 export interface Request {
@@ -197,7 +197,7 @@ export interface HowEnded {
 /** What marks a grant as ending before its job does: one write that no other can make fail, which every issue reads. */
 export function grantEndingMark({ by, kill_switch }: HowEnded, now: number): Partial<Grant> {
   if (by !== 'early_return' && by !== 'kill_switch') throw new Error('the end of a job is marked on the job');
-  return { ending_at: now, ending_by: by, kill_switch: kill_switch ?? null };
+  return { ending_at: now, ending_by: by, ...(kill_switch === undefined ? {} : { kill_switch }) };
 }
 
 /**
@@ -247,8 +247,8 @@ export function giveUpLease(existing: Grant, now: number): Grant {
 export function confirmTakenAway(existing: Grant, now: number): Grant | undefined {
   if (existing.state !== 'revoking' || existing.dead_at !== null) return undefined;
   return existing.revocation === 'expiry'
-    ? { ...existing, dead_at: existing.expires_at }
-    : { ...existing, state: 'revoked', dead_at: now };
+    ? { ...existing, ...NOT_ENDING, dead_at: existing.expires_at }
+    : { ...existing, ...NOT_ENDING, state: 'revoked', dead_at: now };
 }
 
 /**

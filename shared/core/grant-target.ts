@@ -51,13 +51,19 @@ export function supersede(
 ): Grant['superseded'] | undefined {
   const kept = existing.superseded.filter(({ expires_at }) => !surelyPast(expires_at, now));
   const before = basisOf(existing);
-  const same = JSON.stringify(before) === JSON.stringify(basisOf(next));
-  if (live.length === 0 || same) return kept;
+  if (live.length === 0 || sameBasis(before, basisOf(next))) return kept;
   const expires_at = Math.max(...live.map((token) => token.expires_at));
   return kept.length < MAX_SUPERSEDED ? [...kept, { ...before, expires_at }] : undefined;
 }
 
-function basisOf({
+type Basis = ReturnType<typeof basisOf>;
+
+export function sameBasis(one: Basis, other: Basis): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** On what tokens are issued, and what they open. */
+export function basisOf({
   rule,
   policy_sha256,
   scopes = [],

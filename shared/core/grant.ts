@@ -38,7 +38,7 @@ const common = {
   /** When the grant stopped being renewed. */
   ended_at: time.nullable(),
   ended_by: z.enum(['job.finished', 'job.found_finished', 'early_return', 'kill_switch', 'clock']).nullable(),
-  /** When recording its end began while its job kept writing: nothing is issued from then on. Null once it has ended. */
+  /** When recording its end began while its job kept writing: who reads this issues nothing. Null once it has ended. */
   ending_at: time.nullable().default(null),
   ending_by: z.enum(['early_return', 'kill_switch']).nullable().default(null),
   /** The act of an operator that ended it. */

@@ -8,6 +8,8 @@ import { firstCheckAt } from './job-check.ts';
 const RETENTION_MS = 400 * 86_400_000;
 const endedBy = z.enum(['job.finished', 'job.found_finished']).nullable();
 
+/** A job that is marked as ending is due before every other, by every clock. */
+const BEFORE_ALL_OTHERS = 0;
 const NOT_ENDING = { ending_at: null, ending_by: null, ending_finished_at: null };
 
 export const jobRecordSchema = z.object({
@@ -23,7 +25,7 @@ export const jobRecordSchema = z.object({
   checks_failed: z.number().default(0),
   /** When Buildkite last responded about the job, or its first grant was issued; null while `check_at` is. */
   unchecked_since_at: z.number().nullable().default(null),
-  /** When recording its end began while its job kept writing: nothing is issued from then on. Null once the end is recorded. */
+  /** When recording its end began while its job kept writing: who reads this issues nothing. Null once the end is recorded. */
   ending_at: z.number().nullable().default(null),
   ending_by: endedBy.default(null),
   /** When the job finished by Buildkite's clock, as the message said that began it. */
@@ -65,13 +67,18 @@ export function endingMark(by: JobEndedBy, finished_at: number | undefined, now:
     ending_at: now,
     ending_by: by,
     ending_finished_at: finished_at ?? null,
-    check_at: now,
+    check_at: BEFORE_ALL_OTHERS,
   } satisfies Partial<JobRecord>;
 }
 
 /** When the job's end was recorded, or began to be; undefined while it runs. From then on nothing is issued. */
 export function endOf(record: JobRecord | undefined): number | undefined {
   return record?.ended_at ?? record?.ending_at ?? undefined;
+}
+
+/** The record of a job that had ended when it was marked as ending. */
+export function unmarked(record: JobRecord): JobRecord {
+  return { ...record, ...NOT_ENDING, check_at: null };
 }
 
 /** The record as a tombstone. */

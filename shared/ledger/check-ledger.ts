@@ -49,6 +49,8 @@ export interface CheckLedger {
 }
 
 const PAGE = 500;
+/** Grants in one read: one that has many tokens is large. */
+const GRANTS = 100;
 /** Writes in one commit. */
 const CHUNK = 200;
 const MAX_UNCHECKED = 1000;
@@ -110,8 +112,8 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
 
   const liveGrants = async (ids: readonly string[]): Promise<ReadonlySet<string>> => {
     const live = new Set<string>();
-    for (let from = 0; from < ids.length; from += PAGE) {
-      const some = ids.slice(from, from + PAGE).map((id) => grantDocument(ledger, id));
+    for (let from = 0; from < ids.length; from += GRANTS) {
+      const some = ids.slice(from, from + GRANTS).map((id) => grantDocument(ledger, id));
       const { held, unreadable } = readable(await answered(clock, ledger.getAll(...some)), toGrant);
       for (const { read: document, record } of held) if (isLive(record)) live.add(document.id);
       for (const id of unreadable) live.add(id);
@@ -145,7 +147,8 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
         .where('pipeline_slug', '==', pipeline_slug)
         .where('build_number', '==', build_number);
       const query = ofBuild.where('check_at', '>', new Date(clock.now())).orderBy('check_at');
-      return (await read(query, Number.POSITIVE_INFINITY)).jobs;
+      const { jobs: known } = await read(query, Number.POSITIVE_INFINITY);
+      return known.filter(({ record }) => record.ending_at === null);
     },
     withLiveGrants,
     recordChecks: (changes) =>

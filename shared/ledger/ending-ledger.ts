@@ -3,8 +3,8 @@
 
 import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant.ts';
-import { confirmTakenAway, end, expire, grantEndingMark, type HowEnded, idOf } from '../core/grant-life.ts';
-import { asEnded, endingMark, endOf, type JobEndedBy } from '../core/job-record.ts';
+import { confirmTakenAway, end, expire, grantEndingMark, type HowEnded, idOf, NOT_ENDING } from '../core/grant-life.ts';
+import { asEnded, endingMark, endOf, type JobEndedBy, unmarked } from '../core/job-record.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
 import { within } from '../unavailable.ts';
 import { toStored } from './firestore-client.ts';
@@ -12,6 +12,7 @@ import {
   accountsOf,
   grantDocument,
   jobDocument,
+  lostRace,
   putJob,
   putMove,
   readable,
@@ -59,6 +60,9 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
   const move = (grant: Grant, next: (existing: Grant, now: number) => Grant | undefined) =>
     moveGrant(ledger, grant, next, clock);
 
+  const markAsEnding = ({ job_id, by, finished_at }: Omit<JobEnd, 'pipeline_id'>, at: number) =>
+    jobDocument(ledger, job_id).update(toStored(endingMark(by, finished_at, at)));
+
   const endJob = async (
     { job_id, pipeline_id, by, finished_at }: JobEnd,
     { at, writer, lostRaces }: { readonly at: number; readonly writer: string; readonly lostRaces: number },
@@ -66,7 +70,7 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
     const job = await jobDocument(ledger, job_id).get();
     const record = toJobRecord(job);
     if (lostRaces > 0 && record && endOf(record) === undefined) {
-      await job.ref.update(toStored(endingMark(by, finished_at, at)));
+      await markAsEnding({ job_id, by, finished_at }, at);
       return endJob({ job_id, pipeline_id, by, finished_at }, { at, writer, lostRaces });
     }
     const documents = (record?.grants ?? []).map((id) => grantDocument(ledger, id));
@@ -85,13 +89,14 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
     const repeated = record !== undefined && record.ended_at !== null;
     const batch = ledger.batch();
     if (!repeated) putJob(batch, job, asEnded(record, by, at), writer);
+    else if (record.ending_at !== null) putJob(batch, job, unmarked(record), writer);
     for (const { read, record: before, after } of moves)
       if (after) putMove(batch, { read, record: before }, after, accounts, at, writer);
     // A record that this version cannot read is touched all the same: an issue on its way then finds it changed.
     for (const read of reads)
       if (unreadable.includes(read.id) && read.updateTime)
         batch.update(read.ref, toStored({ job_ended_at: at }), { lastUpdateTime: read.updateTime });
-    if (!repeated || moves.some(({ after }) => after)) await batch.commit();
+    if (!repeated || record.ending_at !== null || moves.some(({ after }) => after)) await batch.commit();
 
     /** Whether an earlier attempt wrote it, and only the response was lost. */
     const own = (read: DocumentSnapshot) => read.get('writer') === writer;
@@ -107,9 +112,15 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
     endJob: (jobEnd) => {
       const by = { at: clock.now(), writer: randomUuid(clock) };
       let lostRaces = -1;
-      const writing = untilWritten(clock, () => {
+      const writing = untilWritten(clock, async () => {
         lostRaces += 1;
-        return endJob(jobEnd, { ...by, lostRaces });
+        try {
+          return await endJob(jobEnd, { ...by, lostRaces });
+        } catch (error) {
+          // Perhaps the mark alone comes through: then nothing more is issued, and the sweep goes on.
+          if (!lostRace(error)) await markAsEnding(jobEnd, by.at).catch(() => {});
+          throw error;
+        }
       });
       return within({ clock, milliseconds: END_DEADLINE_MS, what: 'ledger' }, writing);
     },
@@ -149,7 +160,12 @@ function moveGrant(
     // An earlier attempt wrote it, and only the response was lost.
     if (record && read.get('writer') === writer) return record;
     const after = record && next(record, clock.now());
-    if (!after) return undefined;
+    if (!after) {
+      // A mark that came when all was recorded has nothing to keep any more.
+      const stale = mark && record && record.ending_at !== null && read.updateTime;
+      if (stale) await document.update(toStored(NOT_ENDING), { lastUpdateTime: stale });
+      return undefined;
+    }
     if (mark && lostRaces > 0 && record.ending_at === null) {
       await document.update(toStored(mark(clock.now())));
       return attempt();

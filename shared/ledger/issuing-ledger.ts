@@ -15,6 +15,7 @@ import {
   type Request,
   reserve,
 } from '../core/grant-life.ts';
+import { basisOf, sameBasis } from '../core/grant-target.ts';
 import { endOf, withGrant } from '../core/job-record.ts';
 import { poolExhausted } from '../core/pool.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -129,7 +130,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     const batch = ledger.batch();
     putGrant(batch, grant.ref, grant.updateTime, { before: existing, after });
     // A grant that comes back is written with its job too: a sweep may just find that the job holds nothing any more.
-    if (!existing || existing.state === 'expired' || record?.check_at === null) {
+    if (!existing || existing.state === 'expired' || !record || record.check_at === null) {
       const at = { now: clock.now(), random: clock.random() };
       putJob(batch, job, withGrant(record, { ...after, id: grant_id }, at));
     }
@@ -164,10 +165,13 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     await batch.commit();
   };
 
-  const readAndActivate = async (token: LeavingToken, { grant: { job_id } }: Reserved) => {
+  const readAndActivate = async (token: LeavingToken, { grant: reserved }: Reserved) => {
+    const { job_id } = reserved;
     const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, job_id)] as const;
     const [grant, job] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
     const before = toGrant(grant);
+    // An instance with another policy reserved it meanwhile: the record would say of this token what is not so.
+    if (before && !sameBasis(basisOf(before), basisOf(reserved))) return { refusal: POLICY_CHANGED };
     const decided = activate(before, { jobEndedAt: endOf(toJobRecord(job)) }, token, clock.now());
     if ('refusal' in decided) return decided;
     const batch = ledger.batch();
@@ -222,6 +226,13 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     },
   };
 }
+
+const POLICY_CHANGED: Refusal = {
+  reason: 'unavailable',
+  what: 'policy',
+  detail: 'instances with another policy serve the same grant: one of the two policies is being deployed',
+  retryAfter: 1,
+};
 
 function notYetShared(usable_at: number, now: number): Refusal {
   const detail = 'the account serves a pool, or did until lately: what was issued from it there has not all expired';

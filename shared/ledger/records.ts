@@ -97,7 +97,12 @@ export function putGrant(
   checkGrantStep(before, after);
   // By these a token is found again: /revoke and /introspect know nothing else of it.
   const token_sha256s = after.tokens.map(({ sha256 }) => sha256);
-  putIfUnchanged(batch, document, updated, { ...after, token_sha256s, writer: writer ?? null });
+  const all: Record<string, unknown> = { ...after, token_sha256s, writer: writer ?? null };
+  // A grant with many tokens is large, and the end of a job writes all its grants in one commit.
+  const same = (name: string) =>
+    before !== undefined && name in before && before[name as keyof Grant] === after[name as keyof Grant];
+  const changed = Object.entries(all).filter(([name]) => !same(name) && !(name === 'token_sha256s' && same('tokens')));
+  putIfUnchanged(batch, document, updated, updated ? Object.fromEntries(changed) : all);
 }
 
 /** Adds a job's record to a commit; `writer` as in {@link putGrant}. */

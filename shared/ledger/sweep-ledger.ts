@@ -93,7 +93,7 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
   };
 
   return {
-    ending: (limit) => list(grants.where('ending_at', '<=', new Date(clock.now())).orderBy('ending_at'), limit),
+    ending: (limit) => list(grants.where('ending_at', '>', new Date(0)).orderBy('ending_at'), limit),
     unfinished: (limit) =>
       list(grants.where('state', '==', 'revoking').where('dead_at', '==', null).orderBy(FieldPath.documentId()), limit),
     overdue: (limit) => {

@@ -36,3 +36,9 @@ export function randomUuid({ random }: Clock): string {
   const variant = '89ab'[Number.parseInt(hex.charAt(16), 16) & 3];
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
 }
+
+/** The items in an order that chance decides: so that none is always behind the same others. */
+export function atRandom<T>(items: readonly T[], { random }: Pick<Clock, 'random'>): T[] {
+  const keyed = items.map((item) => ({ item, key: random() }));
+  return keyed.sort((left, right) => left.key - right.key).map(({ item }) => item);
+}

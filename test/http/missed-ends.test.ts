@@ -439,15 +439,21 @@ describe('a job whose webhook was lost', () => {
       expect(await sweep()).toMatchObject({ found_finished: 3, failed: 0 });
     });
 
-    it('and is asked about by itself when their list is larger than is read', async () => {
+    it('and is found though their list is larger than is read, at eleven calls in one sweep at most', async () => {
       await open();
       const jobs = await jobsLike((await holder()).job, 20, 20);
       (jobs[19] as Job).state = 'passed';
       desk.buildkite.beforeBuild = () => ({ status: 200, text: 'x'.repeat(8 * 1024 * 1024 + 1) });
       later(FIRST);
-      const swept = await sweep();
-      expect(swept).toMatchObject({ asked_buildkite: 21, buildkite_calls: 22, builds_too_large: 1 });
-      expect(swept).toMatchObject({ found_finished: 1, failed: 0 });
+      let found = 0;
+      for (let minutes = 0; found === 0 && minutes < 15; minutes += 1) {
+        const swept = await sweep();
+        // One more for the job of another build.
+        expect(swept.buildkite_calls).toBeLessThanOrEqual(12);
+        found = swept.found_finished;
+        later(MINUTE);
+      }
+      expect(found).toBe(1);
     });
 
     it('and is found although their list fails for ever', async () => {

@@ -9,6 +9,7 @@ import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import { grantId, tokenSha256 } from '../../../shared/core/grant-id.ts';
 import { grantEndingMark, type HowEnded } from '../../../shared/core/grant-life.ts';
 import { endingMark } from '../../../shared/core/job-record.ts';
+import { createCheckLedger } from '../../../shared/ledger/check-ledger.ts';
 import { createEndingLedger } from '../../../shared/ledger/ending-ledger.ts';
 import { toStored } from '../../../shared/ledger/firestore-client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
@@ -93,7 +94,8 @@ function aJob(revocation: keyof typeof KINDS) {
   const request = { claims, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, caps: CAPS };
   const { job_id } = claims;
   const grant_id = grantId(job_id, 'web');
-  const reserveIn = (database: Firestore) => createIssuingLedger(database, clock).reserve(request, () => {});
+  const reserveIn = (database: Firestore, more: object = {}) =>
+    createIssuingLedger(database, clock).reserve({ ...request, ...more }, () => {});
   return {
     job_id,
     grant_id,
@@ -197,6 +199,72 @@ describe('what only began to be recorded', () => {
     expect(expired).toMatchObject({ state: 'expired', ended_by: 'early_return', ending_at: null });
     expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
   });
+});
+
+describe('a mark that comes when the end was recorded', () => {
+  it('is taken off the job by the next end, which changes nothing else, and the sweep leaves the job alone', async () => {
+    const job = aJob('expiry');
+    await job.reserve();
+    await job.endIn(plain);
+    const ended = await job.job();
+    const mark = toStored(endingMark('job.found_finished', undefined, clock.now()));
+    await plain.collection('jobs').doc(job.job_id).update(mark);
+    expect(await job.endIn(plain)).toMatchObject({ repeated: true, grants: [] });
+    expect(await job.job()).toEqual({ ...ended, writer: expect.any(String) });
+  });
+
+  it('is taken off the grant, and the act that ended it stays on record', async () => {
+    const job = aJob('immediate');
+    const { grant } = await job.reserve();
+    const ledger = createEndingLedger(plain, clock);
+    await ledger.endGrant(grant, { by: 'kill_switch', kill_switch: 'an-act' });
+    await job.mark({ by: 'early_return' });
+    await ledger.confirmTakenAway(grant);
+    const truth = { state: 'revoked', ended_by: 'kill_switch', kill_switch: 'an-act', ending_at: null };
+    expect(await job.grant()).toMatchObject(truth);
+    await job.mark({ by: 'early_return' });
+    expect(await ledger.endGrant(grant, { by: 'early_return' })).toBeUndefined();
+    expect(await job.grant()).toMatchObject(truth);
+  });
+});
+
+it('marks a job whose end cannot be recorded, so that nothing more is issued and the sweep goes on', async () => {
+  const job = aJob('expiry');
+  await job.reserve();
+  const tooLarge = Object.assign(new Error('too large'), { code: 3 });
+  await expect(job.endIn(interrupted({ before: () => Promise.reject(tooLarge) }))).rejects.toThrow('too large');
+  expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'job_ended' } });
+  const { jobs } = await createCheckLedger(plain, clock).due(10_000);
+  expect(jobs).toContainEqual(expect.objectContaining({ job_id: job.job_id }));
+});
+
+it('does not record a token that an instance of another policy issued: the record says what each of them opens', async () => {
+  const job = aJob('expiry');
+  const reserved = await job.reserve();
+  await job.reserveIn(plain, { policySha256: 'another' });
+  const issued = await job.activateIn(plain, reserved);
+  expect(issued).toMatchObject({ refusal: { reason: 'unavailable', what: 'policy', retryAfter: 1 } });
+  expect(await job.grant()).toMatchObject({ policy_sha256: 'another', tokens: [] });
+});
+
+it('writes of a grant with many tokens only what its end changes: the end of a job is one commit', async () => {
+  const job = aJob('expiry');
+  await job.activateIn(plain, await job.reserve());
+  const written: object[] = [];
+  const watched = wrap(plain, {
+    batch: () => {
+      const batch = plain.batch();
+      return wrap(batch, {
+        update: (...args: Parameters<typeof batch.update>) => {
+          written.push(args[1] as object);
+          return batch.update(...args);
+        },
+      });
+    },
+  });
+  await job.endIn(watched);
+  expect(written.some((data) => 'job_ended_at' in data)).toBe(true);
+  for (const data of written) expect(Object.keys(data)).not.toContain('tokens');
 });
 
 it('touches a record at the end of a job that this release cannot read: an issue on its way finds it changed', async () => {

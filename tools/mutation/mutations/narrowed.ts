@@ -24,9 +24,9 @@ export const NARROWED: readonly Mutation[] = [
       {
         file: GRANT_LIFE,
         find: `  return existing.revocation === 'expiry'
-    ? { ...existing, dead_at: existing.expires_at }
-    : { ...existing, state: 'revoked', dead_at: now };`,
-        replace: `  return { ...existing, state: 'revoked', dead_at: now };`,
+    ? { ...existing, ...NOT_ENDING, dead_at: existing.expires_at }
+    : { ...existing, ...NOT_ENDING, state: 'revoked', dead_at: now };`,
+        replace: `  return { ...existing, ...NOT_ENDING, state: 'revoked', dead_at: now };`,
       },
     ],
     killers: [GRANT_TEST, MODEL],

@@ -56,6 +56,41 @@ export const REVOCATION: readonly Mutation[] = [
     killers: ['test/unit/end-against-renewals.test.ts'],
   },
   {
+    id: 'stale-mark-of-job',
+    breaks: 'I6',
+    means: 'A mark that comes after the end of the job stays, and the sweep finds the job for ever.',
+    edits: [
+      { file: ENDING_LEDGER, find: 'else if (record.ending_at !== null) putJob', replace: 'else if (false) putJob' },
+    ],
+    killers: ['test/http/ledger/races.test.ts'],
+  },
+  {
+    id: 'stale-mark-of-grant',
+    breaks: 'I6',
+    means: 'A mark that comes after the end of the grant stays, and the sweep finds the grant for ever.',
+    edits: [
+      {
+        file: ENDING_LEDGER,
+        find: 'const stale = mark && record && record.ending_at !== null && read.updateTime;',
+        replace: 'const stale = mark && record && record.ending_at === Number.NaN && read.updateTime;',
+      },
+    ],
+    killers: ['test/http/ledger/races.test.ts'],
+  },
+  {
+    id: 'token-of-another-policy',
+    breaks: 'I1',
+    means: 'A live token leaves that the record says another policy issued.',
+    edits: [
+      {
+        file: 'shared/ledger/issuing-ledger.ts',
+        find: 'if (before && !sameBasis(basisOf(before), basisOf(reserved)))',
+        replace: 'if (before && basisOf(before) === basisOf(reserved))',
+      },
+    ],
+    killers: ['test/http/ledger/races.test.ts'],
+  },
+  {
     id: 'mark-not-read',
     breaks: 'I2',
     means: 'Issuance goes on while the end of the job is being recorded.',

@@ -151,7 +151,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuing-ledger.ts',
-        find: `if (!existing || existing.state === 'expired' || record?.check_at === null) {`,
+        find: `if (!existing || existing.state === 'expired' || !record || record.check_at === null) {`,
         replace: 'if (true) {',
       },
       {
@@ -182,7 +182,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuing-ledger.ts',
-        find: `if (!existing || existing.state === 'expired' || record?.check_at === null) {`,
+        find: `if (!existing || existing.state === 'expired' || !record || record.check_at === null) {`,
         replace: 'if (!existing || record?.check_at === null) {',
       },
     ],
