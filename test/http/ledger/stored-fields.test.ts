@@ -201,6 +201,11 @@ describe('firestore.indexes.json', () => {
     );
   });
 
+  it('names each field once, because Terraform refuses a plan otherwise', () => {
+    const names = indexFile.fieldOverrides.map(({ collectionGroup, fieldPath }) => `${collectionGroup}.${fieldPath}`);
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  });
+
   it('exempts only fields that are stored', () => {
     for (const { collectionGroup, fieldPath } of indexFile.fieldOverrides)
       expect(FIELDS[collectionGroup]).toContain(fieldPath);
