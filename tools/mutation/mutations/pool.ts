@@ -155,7 +155,7 @@ export const POOL: readonly Mutation[] = [
     id: 'no-minute-of-cooldown',
     breaks: 'I4',
     means: 'A disabled account is free before a late request to disable it can have taken effect.',
-    evidence: 'a disabled account may go free without a rest of a minute',
+    evidence: 'a disabled account may go free without the shortest rest',
     aliases: ['M05'],
     edits: [
       {
