@@ -7,6 +7,8 @@ import { ROOT } from '../../../sandbox/functions.ts';
 
 const NOT_OURS = /(^|\/)(\.git|node_modules|dist)(\/|$)/;
 const FILE = /`((?:bench|cli|deploy|docs|examples|functions|plugin|sandbox|scripts|shared|test)\/[\w./-]+)`/g;
+/** A test file, and the titles of tests that follow it. */
+const TITLES = /`(test\/[\w./-]+\.test\.ts)` ((?:"[^"]*"(?:, )?)+)/g;
 /** npm's own. */
 const COMMANDS = ['ci', 'install', 'pack', 'start', 'test'];
 
@@ -43,6 +45,18 @@ describe('the Markdown files', () => {
 
   it('name files that exist', () => {
     expect(missing(FILE, (path) => existsSync(join(ROOT, path)), current)).toEqual([]);
+  });
+
+  it('name tests by titles that exist', () => {
+    const named = current.flatMap(({ path, text }) =>
+      [...text.matchAll(TITLES)].flatMap(([, file = '', titles = '']) =>
+        [...titles.matchAll(/"([^"]*)"/g)].map(([, title = '']) => ({ path, file, title })),
+      ),
+    );
+    expect(named.length).toBeGreaterThan(100);
+    expect(
+      named.filter(({ file, title }) => !readFileSync(join(ROOT, file), 'utf8').replaceAll("\\'", "'").includes(title)),
+    ).toEqual([]);
   });
 
   it('name npm scripts that exist', () => {
