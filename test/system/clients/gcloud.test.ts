@@ -125,7 +125,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     const unknown = on.credentialFile('nothing-of-the-kind', on.pluginSource());
     const ended = on.credentialFile('staging-cache', await on.fileSource());
     const refused = (error: string, description: string) =>
-      `There was a problem refreshing your current auth tokens: ('Error code ${error}: ${description}', '{"error":"${error}","error_description":"${description}",`;
+      `There was a problem refreshing your current auth tokens: ('Error code ${error}: ${description}', '{"error":"${error}","request_id":"`;
     expect(await complaintOf(PRINT_DEFAULT, { GOOGLE_APPLICATION_CREDENTIALS: unknown })).toContain(
       `ERROR: (gcloud.auth.application-default.print-access-token) ${refused('invalid_target', UNKNOWN)}`,
     );
