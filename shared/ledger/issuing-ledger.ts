@@ -38,6 +38,7 @@ import {
   type Held,
   jobDocument,
   LEDGER_DEADLINE_MS,
+  lostRace,
   putAccount,
   putGrant,
   putJob,
@@ -79,14 +80,22 @@ export interface IssuingLedger {
 const GRANT_PATIENCE_MS = 400;
 /** The same where it leases an account, for which other jobs race too. */
 const LEASE_PATIENCE_MS = 1_500;
+/** The same for a new grant: all of a job's first issues write the job's record. */
+const FIRST_ISSUE_PATIENCE_MS = 3_000;
 /** Seconds after which a request that lost its races may try again. */
 const BUSY_RETRY_AFTER = 1;
 
 export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLedger {
   const liveGrants = createLiveGrantCounter(ledger, clock);
   const exhausted = new ExhaustedPools(clock);
+  const turns = new Turns();
 
-  const reserveOnce = async (request: Request, onGoing: (latest: number) => unknown): Promise<Reserved | Refused> => {
+  /** @param onNew called when the grant is new, before it is written */
+  const reserveOnce = async (
+    request: Request,
+    onGoing: (latest: number) => unknown,
+    onNew: () => void,
+  ): Promise<Reserved | Refused> => {
     const { claims, credentialName, credential, unusable = [] } = request;
     const pool = credential.kind === 'pooled_service_account' ? credential.pool : [];
     const candidates = fromRandomStart(pool, clock).filter((email) => !unusable.includes(email));
@@ -128,6 +137,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     if (!sharing?.record) onGoing(latest);
 
     const batch = ledger.batch();
+    if (!existing) onNew();
     putGrant(batch, grant.ref, grant.updateTime, { before: existing, after });
     // A grant that comes back is written with its job too: a sweep may just find that the job holds nothing any more.
     if (!existing || existing.state === 'expired' || !record || record.check_at === null) {
@@ -204,8 +214,19 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
   return {
     reserve: (request, onGoing) => {
       const { claims, credentialName, credential } = request;
+      const grant_id = grantId(claims.job_id, credentialName);
       const patienceMs = credential.kind === 'pooled_service_account' ? LEASE_PATIENCE_MS : GRANT_PATIENCE_MS;
-      return writtenInTime(grantId(claims.job_id, credentialName), patienceMs, () => reserveOnce(request, onGoing));
+      let isNew = false;
+      const attempt = () =>
+        reserveOnce(request, onGoing, () => {
+          isNew = true;
+        });
+      const again = () => writtenInTime(grant_id, isNew ? FIRST_ISSUE_PATIENCE_MS : patienceMs, attempt);
+      const reserving = attempt().catch((error: unknown) => {
+        if (!lostRace(error)) throw error;
+        return isNew ? turns.take(claims.job_id, again) : again();
+      });
+      return answered(clock, reserving);
     },
     barred: async (request) => {
       const snapshot = await answered(clock, barriersDocument(ledger).get());
@@ -225,6 +246,21 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
       return writtenInTime(token.grant_id, GRANT_PATIENCE_MS, next);
     },
   };
+}
+
+/** Work on one thing after the other, on this instance. */
+class Turns {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  take<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const mine = (this.#last.get(id) ?? Promise.resolve()).then(work, work);
+    this.#last.set(id, mine);
+    const leave = () => {
+      if (this.#last.get(id) === mine) this.#last.delete(id);
+    };
+    mine.then(leave, leave);
+    return mine;
+  }
 }
 
 const POLICY_CHANGED: Refusal = {

@@ -1,4 +1,4 @@
-// The job against the record of its end: it renews as fast as it gets answers, over a Firestore with the latencies of a
+// The job against the record of its end, and against itself: it renews as fast as it gets answers, over a Firestore with the latencies of a
 // regional and of a multi-regional database. Nothing that it does keeps its end, or that of one grant, off the record.
 
 import { randomUUID } from 'node:crypto';
@@ -174,5 +174,16 @@ describe('the end of one grant whose job renews it as fast as it can', () => {
     expect(renewalEnded).toMatchObject([{ ended_by: 'early_return', ending_at: null }]);
     expect(service.dump().get(`grants/${grantId(job_id, name)}`)).toMatchObject({ ended_by: 'early_return' });
     expect(Math.max(...issuedAt)).toBeLessThan(recorded);
+  });
+});
+
+describe('a job that asks for all of its credentials at once', () => {
+  it.each(LATENCIES)('gets each of 20, reads of $read ms', async (latency) => {
+    const service = open('a shared account', 20, latency);
+    const story = () => Promise.all(service.names.map((name) => service.request(name)));
+    const results = await service.clock.run(story());
+    expect(results.map((result) => ('outcome' in result ? result.outcome : result.message))).toEqual(
+      service.names.map(() => 'issued'),
+    );
   });
 });
