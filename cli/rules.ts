@@ -10,6 +10,7 @@ import {
   matchesCoveringGrants,
   newRulesFile,
   spliceRules,
+  tokensOfPolicy,
 } from '../shared/core/firestore-rules.ts';
 import { rulesProblems, rulesWarnings } from '../shared/core/rules-limits.ts';
 import { rulesForAnySignedIn } from '../shared/core/signed-in-rules.ts';
@@ -36,12 +37,16 @@ for (const path of matchesCoveringGrants(after))
     `${options.file}: warning: the hand-written "match ${path}" also covers the grant documents, and rules only ever add access: what it allows, it allows on them too`,
   );
 
-const openToAll = rulesForAnySignedIn(after);
-for (const { line, rule } of openToAll)
-  console.error(`${options.file}:${line}: warning: "${rule}" admits every signed-in user, and so every Keydesk token`);
+const openToAll = rulesForAnySignedIn(after, tokensOfPolicy(policy, database));
+for (const { line, rule, admits } of openToAll)
+  console.error(
+    admits === 'every_token'
+      ? `${options.file}:${line}: warning: "${rule}" admits every signed-in user, and so every Keydesk token`
+      : `${options.file}:${line}: warning: "${rule}" may admit a Keydesk user that a job has changed: a job can give its user a password, and then sign in by it`,
+  );
 if (openToAll.length > 0)
   console.error(
-    `A Keydesk token counts as signed in for up to an hour, also after its job has ended. Add "&& !keydeskUser()" to ${openToAll.length === 1 ? 'this rule' : 'these rules'}: Keydesk writes that function between its marks. Or name a tenant in policy and demand yours here. Rules of Storage and Realtime Database need the same: see SECURITY.md`,
+    `A Keydesk token counts as signed in for up to an hour, also after its job has ended. Add "&& !keydeskUser()" to ${openToAll.length === 1 ? 'this rule' : 'these rules'}: Keydesk writes that function between its marks. Or name a tenant in policy and demand another one here. The warning also comes where the text does not decide what a rule admits. Rules of Storage and Realtime Database need the same: see SECURITY.md`,
   );
 
 const agrees = `with ${options.policy} for ${nameOf(database)}`;

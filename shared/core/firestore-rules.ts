@@ -28,6 +28,25 @@ export function databasesOf(policy: Policy): DatabaseName[] {
   return [...databases.values()];
 }
 
+/** What the tokens of policy's credentials are to the rules of one database. */
+export interface TokensOfPolicy {
+  /** Those of all credentials of its project, whose tokens it accepts; undefined stands for the project's own users. */
+  readonly tenants: ReadonlySet<string | undefined>;
+  /** The collections in which policy lets them create documents. */
+  readonly collections: ReadonlySet<string>;
+}
+
+export function tokensOfPolicy(policy: Policy, name: DatabaseName): TokensOfPolicy {
+  const tenants = Object.values(policy.credentials).flatMap((credential) =>
+    credential.kind === 'firestore' && credential.project === name.project ? [credential.tenant] : [],
+  );
+  const created = [...holdersByPath(policy, name)].filter(([, holders]) => holders.has('create'));
+  return {
+    tenants: new Set(tenants),
+    collections: new Set(created.map(([path]) => path.split('/')[0] ?? '')),
+  };
+}
+
 /** A rules file for a database that has none of its own. */
 export function newRulesFile(policy: Policy, { project, database }: DatabaseName): string {
   return `rules_version = '2';

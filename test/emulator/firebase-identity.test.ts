@@ -83,7 +83,11 @@ rules:
     expect(await write(token, 'config/a')).toBe(403);
     // This is what SECURITY.md warns of, and what `npm run rules` reports.
     expect([await write(token, 'posts/a'), await write(token, `profiles/${uid}`)]).toEqual([200, 200]);
-    expect(rulesForAnySignedIn(rules).map(({ rule }) => rule)).toEqual([
+    expect(
+      rulesForAnySignedIn(rules, { tenants: new Set([tenant]), collections: new Set(['config']) }).map(
+        ({ rule }) => rule,
+      ),
+    ).toEqual([
       'allow read, create, update: if request.auth != null;',
       'allow read, write: if request.auth.uid == uid;',
     ]);

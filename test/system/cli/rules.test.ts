@@ -256,6 +256,31 @@ describe('npm run rules', () => {
     expect(await rules(['--check'])).toMatchObject({ code: 0, err: '' });
   });
 
+  it('warns of a rule that only a Keydesk user with a password satisfies, and says how a user comes by one', async () => {
+    put(
+      'firestore.rules',
+      HAND_WRITTEN.replace('request.auth.uid == user', "request.auth.token.email == 'a@b.example'"),
+    );
+    const { code, err } = await rules();
+    expect(code).toBe(0);
+    expect(err).toContain('may admit a Keydesk user that a job has changed: a job can give its user a password');
+    expect(err).not.toContain('every Keydesk token');
+  });
+
+  it.each([
+    ["request.auth.token.firebase.get('tenant', null) == null", true, false],
+    ["request.auth.token.firebase.tenant == 'ci-x7k2p'", false, true],
+  ])('warns of a tenant in a rule by the tenant of policy: %s', async (condition, withoutTenant, withTenant) => {
+    for (const [text, warned] of [
+      [POLICY, withoutTenant],
+      [POLICY.replace('      apiKey:', '      tenant: ci-x7k2p\n      apiKey:'), withTenant],
+    ] as const) {
+      put('policy.yaml', text);
+      put('firestore.rules', HAND_WRITTEN.replace('request.auth.uid == user', condition));
+      expect((await rules()).err.includes('warning')).toBe(warned);
+    }
+  });
+
   it('warns of a hand-written match that covers the grant documents, and still does its work', async () => {
     put('firestore.rules', HAND_WRITTEN.replace('match /public/{document}', 'match /{document=**}'));
     for (const args of [[], ['--check']]) {

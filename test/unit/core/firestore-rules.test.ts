@@ -1,6 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { databasesOf, matchesCoveringGrants, newRulesFile, spliceRules } from '../../../shared/core/firestore-rules.ts';
+import {
+  databasesOf,
+  matchesCoveringGrants,
+  newRulesFile,
+  spliceRules,
+  tokensOfPolicy,
+} from '../../../shared/core/firestore-rules.ts';
 import { type Policy, toPolicy } from '../../../shared/core/policy.ts';
 
 const MAIN = { project: 'acme-staging', database: '(default)' };
@@ -297,4 +303,20 @@ describe('a hand-written match that covers the grant documents', () => {
   it('is not seen in what is generated', () => {
     expect(matchesCoveringGrants(newRulesFile(POLICY, MAIN))).toEqual([]);
   });
+});
+
+it('the tokens of a policy have the tenants of all credentials of the project, and create documents in one database', () => {
+  const policy = policyOf({
+    ours: {
+      allow: [
+        { path: 'config/{document=**}', verbs: ['get', 'create'] },
+        { path: 'releases/{release}', verbs: ['read', 'update'] },
+      ],
+    },
+    beside: { database: 'second', tenant: 'ci-x7k2p', allow: [{ path: 'logs/{log}', verbs: ['write'] }] },
+    elsewhere: { project: 'acme-other', tenant: 'other-m6tyz', allow: [{ path: 'logs/{log}', verbs: ['write'] }] },
+  });
+  const tenants = new Set([undefined, 'ci-x7k2p']);
+  expect(tokensOfPolicy(policy, MAIN)).toEqual({ tenants, collections: new Set(['config']) });
+  expect(tokensOfPolicy(policy, { ...MAIN, database: 'second' })).toEqual({ tenants, collections: new Set(['logs']) });
 });

@@ -5,8 +5,12 @@ import type { Mutation } from '../mutation.ts';
 const ID_TOKEN = 'shared/google/id-token.ts';
 const USERS = 'shared/ledger/firebase-users.ts';
 const RULES = 'shared/core/firestore-rules.ts';
+const CONDITION = 'shared/core/rules-condition.ts';
+const RULES_TEXT = 'shared/core/rules-text.ts';
+const SIGNED_IN = 'shared/core/signed-in-rules.ts';
 
 const UNIT = 'test/unit/google/id-token.test.ts';
+const REPORTED = 'test/unit/core/signed-in-rules.test.ts';
 const CHANGED = 'test/http/changed-firebase-user.test.ts';
 
 export const FIREBASE: readonly Mutation[] = [
@@ -81,5 +85,117 @@ export const FIREBASE: readonly Mutation[] = [
       },
     ],
     killers: ['test/unit/core/firestore-rules.test.ts'],
+  },
+  {
+    id: 'report-parameter-unknown',
+    breaks: 'verification',
+    means: 'A rule is not reported whose function is given request.auth.',
+    edits: [{ file: CONDITION, find: '[parameter, values[index] ?? ANY]', replace: '[parameter, NULL]' }],
+    killers: [REPORTED],
+  },
+  {
+    id: 'report-function-of-any-block',
+    breaks: 'verification',
+    means: 'The last function of a name counts, whatever block it is in.',
+    edits: [
+      {
+        file: RULES_TEXT,
+        find: '  return { parent, functions: new Map() };',
+        replace: '  return { parent, functions: parent?.functions ?? new Map() };',
+      },
+    ],
+    killers: [REPORTED],
+  },
+  {
+    id: 'report-function-of-caller',
+    breaks: 'verification',
+    means: 'A function calls what is around its caller, and not what is around itself.',
+    edits: [
+      {
+        file: CONDITION,
+        find: '[this.#at, this.#scope, this.#names] = [body, scope, names];',
+        replace: '[this.#at, this.#scope, this.#names] = [body, this.#scope, names];',
+      },
+    ],
+    killers: [REPORTED],
+  },
+  {
+    id: 'report-undecided-kept-out',
+    breaks: 'verification',
+    means: 'A rule is not reported that cannot be read.',
+    edits: [
+      {
+        file: CONDITION,
+        find: '      if (error instanceof Undecided || error instanceof RangeError) return true;',
+        replace: '      if (error instanceof Undecided || error instanceof RangeError) return false;',
+      },
+    ],
+    killers: [REPORTED],
+  },
+  {
+    id: 'report-rest-ignored',
+    breaks: 'verification',
+    means: 'What follows a condition that was read is ignored.',
+    edits: [{ file: CONDITION, find: '      if (this.#at !== end) throw new Undecided();\n', replace: '' }],
+    killers: [REPORTED],
+  },
+  {
+    id: 'report-semicolon-demanded',
+    breaks: 'verification',
+    means: 'A rule that no semicolon ends takes the next one with it.',
+    edits: [
+      {
+        file: RULES_TEXT,
+        find: "if (depth === 0 && (begins || text === ';' || text === '}')) return at;",
+        replace: "if (depth === 0 && text === ';') return at;",
+      },
+    ],
+    killers: [REPORTED],
+  },
+  {
+    id: 'report-any-uid-pattern',
+    breaks: 'verification',
+    means: 'Any pattern keeps the users of Keydesk out.',
+    edits: [
+      {
+        file: CONDITION,
+        find: 'UID_PATTERNS.includes(first.constant) ? TRUE : ANY',
+        replace: 'UID_PATTERNS.includes(first.constant) ? TRUE : TRUE',
+      },
+    ],
+    killers: [REPORTED],
+  },
+  {
+    id: 'report-password-ignored',
+    breaks: 'verification',
+    means: 'A rule is not reported that only a user with a password satisfies.',
+    edits: [
+      {
+        file: SIGNED_IN,
+        find: 'if (!admits(allow, true)) return [];',
+        replace: 'if (!admits(allow, false)) return [];',
+      },
+    ],
+    killers: [REPORTED],
+  },
+  {
+    id: 'report-any-tenant',
+    breaks: 'verification',
+    means: 'A rule that demands a tenant is not reported, whichever policy names.',
+    edits: [
+      {
+        file: SIGNED_IN,
+        find: 'tenant: tenant === undefined ? ABSENT : constant(tenant)',
+        replace: 'tenant: tenant === undefined ? ABSENT : ABSENT',
+      },
+    ],
+    killers: [REPORTED],
+  },
+  {
+    id: 'report-created-document',
+    breaks: 'verification',
+    means: 'A document that a token may create under its uid keeps the token out.',
+    edits: [{ file: CONDITION, find: ' && !this.#collections.has(collection)', replace: '' }],
+    killers: [REPORTED],
   },
 ];
