@@ -201,7 +201,7 @@ describe('npm run rules', () => {
     [
       'eleven paths that cover one document',
       Array.from({ length: 11 }, (_, index) => `c/d${'/s/d'.repeat(index)}/{rest=**}`),
-      'has 11 matches for "get" of one document',
+      'has 10 matches for "get" of one document',
     ],
     [
       'a file that is too large',
