@@ -9,9 +9,12 @@ import type { Clock } from '../runtime/clock.ts';
 import { Unavailable } from '../unavailable.ts';
 
 const DEADLINE_MS = 3_000;
-/** After this age a request waits for newer keys. It is judged by the held ones only if the issuer cannot be reached. */
+/** From this age on a request waits for newer keys. It is judged by the held ones only if the issuer cannot be reached. */
 const FRESH_MS = 10 * 60_000;
-/** After this age keys are not trusted, whether the issuer can be reached or not. */
+/**
+ * From this age on keys are not trusted, whether the issuer can be reached or not. Neither are keys from a time that lies ahead,
+ * after the clock was set back: nobody knows how old they are.
+ */
 const USABLE_MS = 24 * 3_600_000;
 /** Between two fetches for a key id that is not known. */
 const UNKNOWN_KEY_PAUSE_MS = 30_000;
@@ -118,9 +121,8 @@ export class IssuerKeys {
   }
 
   async #fresh(): Promise<KeysById> {
-    const age = this.#clock.now() - this.#heldSince;
-    if (age > USABLE_MS) await this.#fetch();
-    else if (age > FRESH_MS) await this.#fetch().catch(() => {});
+    if (!this.#isWithin(USABLE_MS, this.#heldSince)) await this.#fetch();
+    else if (!this.#isWithin(FRESH_MS, this.#heldSince)) await this.#fetch().catch(() => {});
     if (!this.#held) throw new Unavailable(WHAT, 'none are held');
     return this.#held;
   }

@@ -170,7 +170,7 @@ describe('an issuer that is down', () => {
       expect(await issuer.key('first')).toBe(FIRST.n);
       issuer.clock.advance(30 * MINUTE);
     }
-    expect(issuer.clock.now()).toBe(START + DAY);
+    issuer.clock.set(START + DAY - 1);
     expect(await issuer.key('first')).toBe(FIRST.n);
     issuer.clock.advance(1);
     await settled();
@@ -226,7 +226,7 @@ describe('keys that grow old', () => {
   it('are fresh for 10 minutes, and then nobody is judged by them before the issuer was asked', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
-    issuer.clock.advance(10 * MINUTE);
+    issuer.clock.advance(10 * MINUTE - 1);
     expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toHaveLength(1);
     const held = Promise.withResolvers<OutgoingAnswer>();
@@ -254,7 +254,7 @@ describe('keys that grow old', () => {
       return set(FIRST);
     });
     await issuer.key('first');
-    issuer.clock.advance(10 * MINUTE - 2 * SECOND + 1);
+    issuer.clock.advance(10 * MINUTE - 2 * SECOND);
     await issuer.key('first');
     expect(issuer.asked).toHaveLength(2);
   });
@@ -267,12 +267,27 @@ describe('keys that grow old', () => {
     expect(await issuer.key('first')).toBe(STRANGER.n);
   });
 
-  it('do not trouble the issuer when the clock is set back', async () => {
+  it.each([-1, -MINUTE, -DAY])(
+    'judge nobody when the clock is set back by %d ms, before the issuer was asked',
+    async (step) => {
+      const issuer = open(() => set(FIRST));
+      await issuer.key('first');
+      issuer.clock.advance(step);
+      issuer.answer = () => set(SECOND_KEY);
+      expect(await issuer.key('first')).toBe('unknown');
+      for (let i = 0; i < 10; i += 1) expect(await issuer.key('second')).toBe(SECOND_KEY.n);
+      expect(issuer.asked).toHaveLength(2);
+    },
+  );
+
+  it('are not trusted while the clock is set back and the issuer cannot be asked', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
-    issuer.clock.advance(-DAY);
+    issuer.clock.advance(-MINUTE);
+    issuer.answer = down;
+    await expect(issuer.key('first')).rejects.toBeInstanceOf(Unavailable);
+    issuer.clock.advance(MINUTE);
     expect(await issuer.key('first')).toBe(FIRST.n);
-    expect(issuer.asked).toHaveLength(1);
   });
 
   it('are asked for again when the clock is set back after a failure', async () => {

@@ -40,9 +40,9 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: ISSUER_KEYS,
-        find: `    if (age > USABLE_MS) await this.#fetch();
-    else if (age > FRESH_MS)`,
-        replace: '    if (age > FRESH_MS)',
+        find: `    if (!this.#isWithin(USABLE_MS, this.#heldSince)) await this.#fetch();
+    else if (!this.#isWithin(FRESH_MS`,
+        replace: '    if (!this.#isWithin(FRESH_MS',
       },
     ],
     killers: [ISSUER_KEYS_TEST],
@@ -82,8 +82,21 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: ISSUER_KEYS,
-        find: 'else if (age > FRESH_MS) await this.#fetch().catch(() => {});',
-        replace: 'else if (age > FRESH_MS) this.#fetch().catch(() => {});',
+        find: '#heldSince)) await this.#fetch().catch(() => {});',
+        replace: '#heldSince)) this.#fetch().catch(() => {});',
+      },
+    ],
+    killers: [ISSUER_KEYS_TEST],
+  },
+  {
+    id: 'keys-fresh-until-the-clock-catches-up',
+    breaks: 'verification',
+    means: 'After the clock is set back, keys in hand stay fresh until it catches up.',
+    edits: [
+      {
+        file: ISSUER_KEYS,
+        find: 'return elapsed >= 0 && elapsed < milliseconds;',
+        replace: 'return elapsed < milliseconds;',
       },
     ],
     killers: [ISSUER_KEYS_TEST],
