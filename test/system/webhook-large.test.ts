@@ -25,6 +25,9 @@ const METADATA: Readonly<Record<string, () => string>> = {
   'values of 100 KB': () =>
     Array.from({ length: SIZE / 100_000 }, (_, at) => `"note-${at}":"${'x'.repeat(100_000)}"`).join(','),
   'millions of names of one letter': () => `"a":"b"${',"a":"b"'.repeat(SIZE / 8)}`,
+  'millions of numbers': () => `"n":[1${',1'.repeat(SIZE / 2)}]`,
+  'millions of empty lists': () => `"n":[[]${',[]'.repeat(SIZE / 3)}]`,
+  'millions of escapes': () => `"note":"${'\\n'.repeat(SIZE / 2)}"`,
   'lists in lists': () => `"deep":${'['.repeat(SIZE / 2)}${']'.repeat(SIZE / 2)}`,
 };
 

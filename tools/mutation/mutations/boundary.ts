@@ -9,6 +9,7 @@ const LOOKUP_LIMIT = 'functions/lookup-limit.ts';
 const ISSUER_KEYS = 'shared/buildkite/issuer-keys.ts';
 const WEBHOOK_HANDLER = 'functions/webhook-handler.ts';
 const WEBHOOK_SCAN = 'shared/core/webhook-scan.ts';
+const WEBHOOK_STATES = 'shared/core/webhook-states.ts';
 
 const BAD_WEBHOOKS_TEST = 'test/http/bad-webhooks.test.ts';
 const REQUEST_BODIES_TEST = 'test/http/request-bodies.test.ts';
@@ -310,33 +311,44 @@ export const BOUNDARY: readonly Mutation[] = [
   {
     id: 'webhook-field-in-metadata',
     breaks: 'verification',
-    means: 'A field of a webhook counts at any depth, so that metadata can name another job.',
+    means: 'A field of a webhook counts in objects that nothing is kept of, so that metadata can name another job.',
     edits: [
       {
-        file: WEBHOOK_SCAN,
-        find: 'const field = this.#depth === this.#found.depth ? this.#field : undefined;',
-        replace: 'const field = this.#field;',
-      },
-      {
-        file: WEBHOOK_SCAN,
-        find: 'this.#keptLength = this.#depth === this.#found.depth ? 0 : undefined;',
-        replace: 'this.#keptLength = 0;',
+        file: WEBHOOK_STATES,
+        find: `  on(key, '"', name);\n`,
+        replace: `  on(key, '"', name);\n  on(value, '{', key);\n`,
       },
     ],
+    killers: [WEBHOOK_SCAN_TEST],
+  },
+  {
+    id: 'webhook-deep-value-ends-early',
+    breaks: 'verification',
+    means: 'A deep value of a webhook ends before its last bracket, so that metadata can name another job.',
+    edits: [{ file: WEBHOOK_SCAN, find: 'this.#depth = LEVELS + 1;', replace: 'this.#depth = LEVELS;' }],
     killers: [WEBHOOK_SCAN_TEST],
   },
   {
     id: 'webhook-field-twice',
     breaks: 'verification',
     means: 'A webhook that names its job twice ends the second.',
-    edits: [{ file: WEBHOOK_SCAN, find: '    else if (text in values) this.#state = BROKEN;\n', replace: '' }],
+    edits: [{ file: WEBHOOK_SCAN, find: '      if (field in found) return BROKEN;\n', replace: '' }],
     killers: [WEBHOOK_SCAN_TEST],
   },
   {
     id: 'webhook-text-of-any-length',
-    breaks: 'limits',
-    means: 'A text of a webhook is kept whatever its length.',
-    edits: [{ file: WEBHOOK_SCAN, find: '    if (length > KEPT_BYTES) return null;\n', replace: '' }],
+    breaks: 'verification',
+    means: 'The start of a text of a webhook is taken for the whole, whatever its length.',
+    edits: [
+      {
+        file: WEBHOOK_SCAN,
+        find: `    if (this.#textLength > KEPT_BYTES) return;
+    try {
+      keep(JSON.parse(\`"\${this.#text.toString('utf8', 0, this.#textLength)}\`) as string);`,
+        replace: `    try {
+      keep(JSON.parse(\`"\${this.#text.toString('utf8', 0, this.#textLength).replace(/"$/, '')}"\`) as string);`,
+      },
+    ],
     killers: [WEBHOOK_SCAN_TEST],
   },
   {
