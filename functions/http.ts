@@ -57,10 +57,19 @@ interface BodyReceiver {
 /** Of whole requests, or of heads first. */
 export type Handling = { readonly handler: Handler } | { readonly headHandler: HeadHandler };
 
-/** What to answer when there is no request to handle. */
+/** What to answer, or to log, when there is no request to handle. */
 export interface Failures {
   readonly tooLarge: (request_id: string) => Answer;
+  /** The line about a body that missed its deadline. Its sender gets no response. */
+  readonly tooSlow: AuditEntry;
 }
+
+/** Anybody can send a slow body, so this is a warning. */
+export const REQUEST_TIMED_OUT: AuditEntry = {
+  event: 'request.timed_out',
+  severity: 'WARNING',
+  message: 'the body of a request did not arrive in time; the connection was closed without a response',
+};
 
 /** @param parts.bodyLimit bytes; no handler gets to finish a larger body */
 export function listen(
@@ -81,10 +90,11 @@ export function listen(
       if (!('take' in decided)) return decided;
       const { take, finish } = decided;
       if (Number(head.headers['content-length'] ?? 0) > bodyLimit) return failures.tooLarge(request_id);
-      return (await read(message, { limit: bodyLimit, take, clock })) ? await finish() : failures.tooLarge(request_id);
+      const outcome = await read(message, { limit: bodyLimit, take, clock });
+      if (outcome === 'too_slow') return { status: 408, body: '', entries: [failures.tooSlow] };
+      return outcome === 'too_large' ? failures.tooLarge(request_id) : await finish();
     } catch (error) {
-      const hungUp = message.destroyed && !message.complete;
-      if (hungUp) return undefined;
+      if (isCutOff(message)) return undefined;
       const detail = error instanceof Error ? (error.stack ?? error.message) : 'not an Error';
       return {
         status: 500,
@@ -118,6 +128,7 @@ export function listen(
         latencyMs: clock.now() - startedAt,
         trace: headers['x-cloud-trace-context'] ?? headers.traceparent,
       });
+    if (isCutOff(message)) return;
     const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
     response.writeHead(answer.status, {
       'content-type': typeof answer.body === 'string' ? 'text/plain; charset=utf-8' : 'application/json; charset=utf-8',
@@ -144,6 +155,11 @@ export function listen(
   };
 }
 
+/** The connection is closed and the body has not come: the client hung up, or the body missed its deadline. */
+function isCutOff(message: IncomingMessage): boolean {
+  return message.destroyed && !message.complete;
+}
+
 /** The platform appends the address it saw to X-Forwarded-For. The caller may have written what stands before it. */
 function remoteIpOf({ headers, socket }: IncomingMessage): string | undefined {
   return [headers['x-forwarded-for']].flat().at(-1)?.split(',').at(-1)?.trim() ?? socket.remoteAddress;
@@ -166,12 +182,16 @@ function whole(handler: Handler): HeadHandler {
   };
 }
 
-/** Gives the body to `take` as it arrives, and false as soon as it is over the limit. Hangs up on a slow client. */
+/**
+ * Gives the body to `take` as it arrives, until it is over the limit. Closes the connection of a body that misses its deadline.
+ * Throws when the client hangs up.
+ */
 async function read(
   message: IncomingMessage,
   { limit, take, clock }: { readonly limit: number; readonly take: BodyReceiver['take']; readonly clock: Clock },
-): Promise<boolean> {
+): Promise<'read' | 'too_large' | 'too_slow'> {
   let size = 0;
+  let tooSlow = false;
   const done = new AbortController();
   const hangUpWhenSlow = async () => {
     let waited = 0;
@@ -180,17 +200,21 @@ async function read(
       waited = allowed;
       allowed = BODY_DEADLINE_MS + Math.floor(size / MIB) * BODY_DEADLINE_PER_MIB_MS;
     }
+    tooSlow = !message.destroyed;
     message.destroy();
   };
   hangUpWhenSlow().catch(() => {});
   try {
     for await (const piece of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += piece.byteLength;
-      if (size > limit) return false;
+      if (size > limit) return 'too_large';
       take(piece);
     }
+  } catch (error) {
+    if (tooSlow) return 'too_slow';
+    throw error;
   } finally {
     done.abort('read');
   }
-  return true;
+  return 'read';
 }

@@ -7,7 +7,7 @@ import type { FoundFinished } from '../shared/missed-ends.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { Swept } from '../shared/sweep.ts';
 import { endingEntries, FAILURES_TOLD, toIsoTimes, toWorkFailed } from './grant-entry.ts';
-import type { Answer, Failures, Handler } from './http.ts';
+import { type Answer, type Failures, type Handler, REQUEST_TIMED_OUT } from './http.ts';
 
 /** Bytes; the body is not read for anything. */
 export const SWEEP_BODY_LIMIT = 16 * 1024;
@@ -30,6 +30,7 @@ export function createSweepHandler({ sweep, clock }: SweepParts): Handler {
 
 export const SWEEP_FAILURES: Failures = {
   tooLarge: (request_id) => error(413, 'invalid_request', 'The limit is 16 KiB for a body.', request_id),
+  tooSlow: REQUEST_TIMED_OUT,
 };
 
 function done(

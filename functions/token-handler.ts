@@ -10,7 +10,7 @@ import type { Asked, HandOut } from '../shared/hand-out.ts';
 import { FORM, isForm } from './form.ts';
 import { grantEntry, toGivenUp } from './grant-entry.ts';
 import { createIntrospectHandler, createRevokeHandler, type HeldTokenParts } from './held-token-handler.ts';
-import type { Answer, Failures, Handler, Incoming } from './http.ts';
+import { type Answer, type Failures, type Handler, type Incoming, REQUEST_TIMED_OUT } from './http.ts';
 import { METADATA_PATH, metadata } from './metadata.ts';
 import { failed, refused } from './refused.ts';
 
@@ -94,6 +94,7 @@ export function toKeysUnusable(detail: string): AuditEntry {
 export const TOKEN_FAILURES: Failures = {
   tooLarge: (request_id) =>
     refused({ reason: 'request_too_large', limit: '16 KiB for a body' }, { request_id, bearer: false }),
+  tooSlow: REQUEST_TIMED_OUT,
 };
 
 const BODY_NOT_ALLOWED: Refusal = {

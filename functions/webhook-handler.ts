@@ -35,6 +35,7 @@ type WebhookRefusal =
   | 'method_not_allowed'
   | 'event_malformed'
   | 'request_too_large'
+  | 'body_too_slow'
   | 'ledger_unavailable';
 
 export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookParts): HeadHandler {
@@ -74,6 +75,7 @@ export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookPa
 
 export const WEBHOOK_FAILURES: Failures = {
   tooLarge: (request_id) => refused('request_too_large', request_id),
+  tooSlow: toRefused('body_too_slow'),
 };
 
 function accepted(event: WebhookEvent & { kind: 'ping' | 'ignored' }, signed_by_key: number): Answer {
@@ -129,7 +131,7 @@ function ended(
 }
 
 function refused(
-  reason: WebhookRefusal,
+  reason: Exclude<WebhookRefusal, 'body_too_slow'>,
   request_id: string,
   failure?: { readonly what: string; readonly detail: string },
 ): Answer {
@@ -138,16 +140,18 @@ function refused(
     status,
     ...(headers ? { headers } : {}),
     body: { error, request_id, error_description: description },
-    entries: [
-      {
-        event: 'webhook.refused',
-        severity: mayLoseAnEnd(reason) ? 'ERROR' : 'WARNING',
-        message: `webhook refused: ${reason}${reason === 'request_too_large' ? '; if it was the end of a job, the sweep has to find it' : ''}`,
-        reason,
-        ...failure,
-        labels: { reason },
-      },
-    ],
+    entries: [{ ...toRefused(reason), ...failure }],
+  };
+}
+
+function toRefused(reason: WebhookRefusal): AuditEntry {
+  const unread = reason === 'request_too_large' || reason === 'body_too_slow';
+  return {
+    event: 'webhook.refused',
+    severity: mayLoseAnEnd(reason) ? 'ERROR' : 'WARNING',
+    message: `webhook refused: ${reason}${unread ? '; if it was the end of a job, the sweep has to find it' : ''}`,
+    reason,
+    labels: { reason },
   };
 }
 
@@ -155,7 +159,7 @@ function mayLoseAnEnd(reason: WebhookRefusal): boolean {
   return reason === 'ledger_unavailable' || reason === 'event_malformed' || reason === 'request_too_large';
 }
 
-function toWire(reason: WebhookRefusal): {
+function toWire(reason: Exclude<WebhookRefusal, 'body_too_slow'>): {
   status: number;
   error: string;
   description: string;

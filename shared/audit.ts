@@ -30,6 +30,7 @@ export type AuditEvent =
   | 'pool.counted'
   | 'work.failed'
   | 'request.failed'
+  | 'request.timed_out'
   | 'start.failed';
 
 /** One decision. Further fields are the facts of it; tokens, keys and signatures are never among them. */

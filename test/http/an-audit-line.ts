@@ -39,6 +39,7 @@ export const EVENTS: Readonly<Record<AuditEvent, true>> = {
   'pool.counted': true,
   'work.failed': true,
   'request.failed': true,
+  'request.timed_out': true,
   'start.failed': true,
 };
 

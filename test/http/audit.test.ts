@@ -27,15 +27,15 @@ describe('the audit line of', () => {
   });
   afterAll(() => desk.close());
 
+  const CALLER = {
+    'user-agent': USER_AGENT,
+    'x-forwarded-for': '203.0.113.7',
+    'x-cloud-trace-context': `${TRACE}/74;o=1`,
+  };
   const call = (url: string, path: string, headers: Record<string, string> = {}, body = '') =>
     callRaw(desk, url, {
       path,
-      headers: {
-        'user-agent': USER_AGENT,
-        'x-forwarded-for': '203.0.113.7',
-        'x-cloud-trace-context': `${TRACE}/74;o=1`,
-        ...headers,
-      },
+      headers: { ...CALLER, ...headers },
       body,
     });
   const byPath = async (jobToken: string, credential: string) =>
@@ -402,6 +402,19 @@ describe('the audit line of', () => {
       ...lines.frame('request.failed', 500, '/token/staging-config'),
       severity: 'ERROR',
       message: expect.stringMatching(/^request failed: Error: the test broke it\n {4}at /),
+    });
+  });
+
+  it('request.timed_out tells which request had a body that did not come in time', async () => {
+    const before = desk.audit.length;
+    const answered = callRaw(desk, desk.tokenUrl, { path: '/revoke', headers: CALLER, unsent: 9 });
+    await expect.poll(() => desk.clock.deadlines).toBeGreaterThan(0);
+    desk.clock.advance(10_000);
+    await expect(answered).rejects.toThrow('socket hang up');
+    expect(lineOf('request.timed_out', desk.audit.slice(before) as { event: AuditEvent }[])).toEqual({
+      ...lines.frame('request.timed_out', 408, '/revoke'),
+      severity: 'WARNING',
+      message: 'the body of a request did not arrive in time; the connection was closed without a response',
     });
   });
 

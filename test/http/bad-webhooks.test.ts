@@ -291,10 +291,15 @@ describe('webhooks', () => {
     const right = { [HEADER]: sign(valid.timestamp, valid.body) };
     const wrong = { [HEADER]: sign(valid.timestamp, valid.body, 'guess') };
     for (const headers of [wrong, right]) {
+      const before = desk.audit.length;
       const answered = callRaw(desk, desk.webhookUrl, { headers, unsent: 1_000_000 });
       await expect.poll(() => desk.clock.deadlines).toBeGreaterThan(0);
       desk.clock.advance(10_000);
       await expect(answered).rejects.toThrow('socket hang up');
+      // The body is missing, so the line is the same whether the signature is right or not.
+      expect(desk.audit.slice(before)).toMatchObject([
+        { event: 'webhook.refused', reason: 'body_too_slow', severity: 'WARNING', httpRequest: { status: 408 } },
+      ]);
     }
     expect(await seen(desk, valid)).toEqual(UNTOUCHED);
   });

@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Answer, type Handling, listen } from '../../functions/http.ts';
+import { type Answer, type Handling, listen, REQUEST_TIMED_OUT } from '../../functions/http.ts';
+import type { Audit } from '../../shared/audit.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
 const KIB = 1024;
@@ -18,6 +19,8 @@ describe('the body of a request', () => {
   const clock = new TestClock(1_800_000_000_000);
   let heads: Server;
   let wholes: Server;
+  /** The lines of both servers: event, severity and status. */
+  const lines: unknown[] = [];
   let taken = 0;
   let finished = 0;
   /** Of the last connection, as the server has it. */
@@ -49,6 +52,7 @@ describe('the body of a request', () => {
   beforeEach(() => {
     taken = 0;
     finished = 0;
+    lines.length = 0;
   });
   afterEach(() => {
     for (const client of clients.splice(0)) client.socket.destroy();
@@ -62,8 +66,9 @@ describe('the body of a request', () => {
   });
 
   async function serve(handling: Handling): Promise<Server> {
-    const failures = { tooLarge: () => tooLarge };
-    const server = createServer(listen({ ...handling, failures, bodyLimit: LIMIT, audit: () => {}, clock }));
+    const failures = { tooLarge: () => tooLarge, tooSlow: REQUEST_TIMED_OUT };
+    const audit: Audit = ({ event, severity }, request) => void lines.push([event, severity, request?.status]);
+    const server = createServer(listen({ ...handling, failures, bodyLimit: LIMIT, audit, clock }));
     server.on('connection', (socket) => {
       served = socket;
     });
@@ -122,6 +127,7 @@ describe('the body of a request', () => {
     clock.advance(1);
     await turnsUntil(() => client.closed);
     expect(client.closed).toBe(true);
+    expect(lines).toEqual([]);
   });
 
   it.each([
@@ -175,7 +181,33 @@ describe('the body of a request', () => {
     expect(client.closed).toBe(true);
     expect(client.text).toBe('');
     expect(finished).toBe(0);
+    expect(lines).toEqual([['request.timed_out', 'WARNING', 408]]);
   });
+
+  it.each([
+    ['as it arrives', () => heads, '/piecewise'],
+    ['whole', () => wholes, '/whole'],
+  ] as const)(
+    'that is taken %s is one line in the log when it is too slow, and none when its client hangs up',
+    async (_, server, path) => {
+      const hangUp = open(server(), path, `Content-Length: ${KIB}`);
+      await turnsUntil(() => clock.deadlines > 0);
+      const connection = served;
+      hangUp.socket.destroy();
+      await turnsUntil(() => connection.destroyed && clock.deadlines === 0);
+      expect([connection.destroyed, clock.deadlines]).toEqual([true, 0]);
+      clock.advance(10_000);
+      await turnsUntil(() => false, 100);
+      expect(lines).toEqual([]);
+
+      const slow = open(server(), path, `Content-Length: ${KIB}`);
+      await turnsUntil(() => clock.deadlines > 0);
+      clock.advance(10_000);
+      await turnsUntil(() => slow.closed);
+      expect(slow.closed).toBe(true);
+      expect(lines).toEqual([['request.timed_out', 'WARNING', 408]]);
+    },
+  );
 });
 
 class Client {

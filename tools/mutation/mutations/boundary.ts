@@ -248,7 +248,7 @@ export const BOUNDARY: readonly Mutation[] = [
     breaks: 'limits',
     means: 'A body is taken beyond its limit when it does not say how large it is.',
     aliases: ['N01'],
-    edits: [{ file: HTTP, find: '      if (size > limit) return false;\n', replace: '' }],
+    edits: [{ file: HTTP, find: "      if (size > limit) return 'too_large';\n", replace: '' }],
     killers: [REQUEST_BODIES_TEST],
   },
   {
@@ -350,6 +350,13 @@ export const BOUNDARY: readonly Mutation[] = [
       },
     ],
     killers: [WEBHOOK_SCAN_TEST],
+  },
+  {
+    id: 'slow-body-without-a-line',
+    breaks: 'limits',
+    means: 'A webhook whose body misses its deadline leaves no line in the log.',
+    edits: [{ file: HTTP, find: '    tooSlow = !message.destroyed;\n', replace: '' }],
+    killers: [REQUEST_BODIES_TEST, BAD_WEBHOOKS_TEST],
   },
   {
     id: 'body-without-deadline',
