@@ -1,6 +1,7 @@
 // Bounds what strangers cost the ledger through /introspect and /revoke. Only lookups that find nothing are charged: to the
 // caller's address and to the instance. An address that holds tokens is not charged to the instance, so that a flood from
-// other addresses does not reach it. What was asked about unknown tokens is counted in one audit line a minute.
+// other addresses does not reach it. What was asked about unknown tokens is counted in one audit line a minute,
+// which comes with the next request, or when the instance ends.
 
 import { isIPv6 } from 'node:net';
 import type { Audit } from '../shared/audit.ts';
@@ -70,13 +71,20 @@ export class LookupLimit {
     if (counted.addresses.size < ADDRESSES_REPORTED) counted.addresses.add(remoteIp?.slice(0, 64) ?? 'unknown');
   }
 
-  /** Writes what was counted, if there is something and the last line is a minute old. To be called with each request. */
+  /** Writes what was counted, if the last line is a minute old. To be called with each request. */
   report(): void {
-    const now = this.#clock.now();
-    const elapsed = now - this.#reportedAt;
+    const elapsed = this.#clock.now() - this.#reportedAt;
+    if (elapsed < 0 || elapsed >= REPORT_PAUSE_MS) this.reportRest();
+  }
+
+  /**
+   * Writes what was counted, if there is something. To be called when the process exits. No timer does this: between
+   * requests the platform may give an instance no processor time.
+   */
+  reportRest(): void {
     const { requests, since, addresses, ...counts } = this.#counted;
-    if (requests === 0 || (elapsed >= 0 && elapsed < REPORT_PAUSE_MS)) return;
-    this.#reportedAt = now;
+    if (requests === 0) return;
+    this.#reportedAt = this.#clock.now();
     this.#counted = nothingCounted();
     this.#audit({
       event: 'token.unknown',

@@ -31,6 +31,10 @@ const verifyJobToken = createJobTokenVerifier({
   keysOf: keys.keysOf,
 });
 
+const lookups = new LookupLimit({ clock: systemClock, audit });
+// Standard output is a pipe here, and Node writes to pipes synchronously (nodejs.org/api/process.html, "A note on process I/O").
+process.once('exit', () => lookups.reportRest());
+
 const issuing = onceWarm(async () => {
   const { createIssuing } = await import('./issuing.ts');
   const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
@@ -51,7 +55,7 @@ export const token = start({
     lookUpToken: async (token_sha256) => (await ending()).lookUpToken(token_sha256),
     returnGrant: async (grant) => endGrant(await ending(), grant, { by: 'early_return' }),
     clock: systemClock,
-    lookups: new LookupLimit({ clock: systemClock, audit }),
+    lookups,
   }),
   failures: TOKEN_FAILURES,
   bodyLimit: TOKEN_BODY_LIMIT,

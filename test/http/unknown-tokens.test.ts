@@ -3,8 +3,9 @@
 
 import type { Query } from '@google-cloud/firestore';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { PER_ADDRESS, PER_INSTANCE } from '../../functions/lookup-limit.ts';
+import { LookupLimit, PER_ADDRESS, PER_INSTANCE } from '../../functions/lookup-limit.ts';
 import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { TestClock } from '../fixtures/test-clock.ts';
 import { aJobToken, FORM } from './a-token-request.ts';
 
 const GRANT_ID = 'f'.repeat(32);
@@ -140,6 +141,23 @@ describe('a flood of unknown tokens', () => {
     ]);
     await desk.call(`${desk.tokenUrl}/health`);
     expect(told().slice(before)).toHaveLength(2);
+  });
+
+  it('is told when the instance ends, if no request came in the next minute', () => {
+    const lines: unknown[] = [];
+    const clock = new TestClock(desk.clock.now());
+    const lookups = new LookupLimit({ clock, audit: ({ event, requests }) => void lines.push([event, requests]) });
+    for (let nth = 0; nth < 5; nth += 1) {
+      lookups.count('not_found', STRANGER);
+      lookups.report();
+    }
+    expect(lines).toEqual([['token.unknown', 1]]);
+    lookups.reportRest();
+    lookups.reportRest();
+    expect(lines).toEqual([
+      ['token.unknown', 1],
+      ['token.unknown', 4],
+    ]);
   });
 
   it('from one address does not reach another', async () => {

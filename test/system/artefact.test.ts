@@ -103,6 +103,18 @@ describe('the built artefact under functions-framework', () => {
     }
   });
 
+  it('writes how many requests were about unknown tokens when the platform stops it', async () => {
+    const token = await start('token');
+    for (let nth = 0; nth < 3; nth += 1)
+      await fetch(`${token.url}/revoke`, { method: 'POST', body: new URLSearchParams({ token: 'nonsense' }) });
+    expect(await token.running.stop()).toBe(0);
+    const lines = token.running
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('"event":"token.unknown"'));
+    expect(lines.map((line) => JSON.parse(line).requests)).toEqual([1, 2]);
+  });
+
   it('finishes what is in flight when the platform stops it, and then ends with 0', async () => {
     const token = await start('token');
     const jobTokens = await Promise.all([1, 2, 3].map(async () => buildkite.jobToken(buildkite.startJob())));

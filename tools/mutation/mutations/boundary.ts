@@ -359,6 +359,19 @@ export const BOUNDARY: readonly Mutation[] = [
     killers: [REQUEST_BODIES_TEST, BAD_WEBHOOKS_TEST],
   },
   {
+    id: 'end-of-a-flood-without-a-line',
+    breaks: 'limits',
+    means: 'Requests about unknown tokens that came last before an instance ends are in no line of the log.',
+    edits: [
+      {
+        file: LOOKUP_LIMIT,
+        find: '  reportRest(): void {\n',
+        replace: '  reportRest(): void {\n    if (this.#counted.requests > 1) return;\n',
+      },
+    ],
+    killers: [UNKNOWN_TOKENS_TEST],
+  },
+  {
     id: 'body-without-deadline',
     breaks: 'limits',
     means: 'The service waits for the rest of a body for ever.',
