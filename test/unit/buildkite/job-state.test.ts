@@ -71,6 +71,7 @@ describe('a job is asked for', () => {
         headers: { authorization: 'Bearer api-token' },
         deadlineMs: 8_000,
         maxBytes: 8 * MIB,
+        once: true,
       },
     ]);
   });
@@ -246,7 +247,7 @@ describe('a page of the jobs of a build', () => {
     await page();
     await page('a+b=');
     const url = 'https://api.buildkite.com/v2/organizations/acme-inc/pipelines/app/builds/42/jobs?per_page=100';
-    expect(asked).toMatchObject([{ url, maxBytes: 8 * MIB }, { url: `${url}&after=a%2Bb%3D` }]);
+    expect(asked).toMatchObject([{ url, maxBytes: 8 * MIB, once: true }, { url: `${url}&after=a%2Bb%3D` }]);
   });
 
   it('has the state of each job, by its id in lower case', async () => {
