@@ -8,6 +8,7 @@ import { parseSettings } from '../../../shared/core/settings.ts';
 import { Unavailable } from '../../../shared/unavailable.ts';
 import { changeFirebaseUser } from '../../fixtures/firebase-thief.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
+import { callRaw } from '../../fixtures/raw-request.ts';
 import { MINUTE, SECOND, type WatchedDesk } from './log-filter-desk.ts';
 import { toLogEntry } from './log-filter-entry.ts';
 
@@ -56,7 +57,7 @@ async function refuseRequests({ desk, ask, askWith, advance }: WatchedDesk) {
   await whileReplaced(issuing, { verifyJobToken: broken }, () => ask(job, 'config'));
 }
 
-async function refuseWebhooks({ desk, now, notify, call, finish }: WatchedDesk) {
+async function refuseWebhooks({ desk, now, advance, notify, call, finish }: WatchedDesk) {
   const { buildkite, ending, webhookUrl } = desk;
   const signed = (seconds: number) => buildkite.signature('{}', Math.floor(now() / SECOND) + seconds);
   for (const seconds of [-301, 301, 0]) await notify('{}', { signature: signed(seconds) });
@@ -65,6 +66,11 @@ async function refuseWebhooks({ desk, now, notify, call, finish }: WatchedDesk) 
   await notify(JSON.stringify({ event: 'build.running' }), {});
   await call(`${webhookUrl}/`, { method: 'POST', body: '{}' });
   await call(`${webhookUrl}/`, { method: 'POST', body: '{}', headers: { 'x-buildkite-token': 'a token' } });
+  const late = { headers: { 'x-buildkite-signature': signed(0) }, unsent: 1_000_000 };
+  const cutOff = expect(callRaw(desk, webhookUrl, late)).rejects.toThrow('socket hang up');
+  await vi.waitFor(() => expect(desk.clock.deadlines).toBeGreaterThan(0));
+  advance(10 * SECOND);
+  await cutOff;
   await notify('a'.repeat(WEBHOOK_BODY_LIMIT + 1), { signature: signed(0) });
   await call(`${webhookUrl}/`, { headers: { 'user-agent': CHECKER } });
   await call(`${webhookUrl}/.env`);
