@@ -137,11 +137,11 @@ try {
         KEYDESK_POLICY: policyPath,
         GCE_METADATA_HOST: google.metadataHosts.token,
       }),
-      startFunction(
-        'webhook',
-        { ...settings, KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN, GCE_METADATA_HOST: google.metadataHosts.webhook },
-        { ask: (url) => new Request(`${url}/health`) },
-      ),
+      startFunction('webhook', {
+        ...settings,
+        KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN,
+        GCE_METADATA_HOST: google.metadataHosts.webhook,
+      }),
     ]);
     const results: Run[] = [];
     for (let run = 0; run < Number(runs); run += 1) results.push(await attack(token.url, webhook.url));

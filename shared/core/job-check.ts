@@ -22,7 +22,7 @@ const LONGEST_BACK_OFF_MS = 15 * MINUTE;
 /** A job with live grants about which Buildkite has not responded for longer is counted and reported. */
 export const UNCHECKED_MS = 15 * MINUTE;
 
-type Check = Partial<Pick<JobRecord, 'check_at' | 'checks_failed' | 'unchecked_since_at'>>;
+export type Check = Partial<Pick<JobRecord, 'check_at' | 'checks_failed' | 'unchecked_since_at'>>;
 
 /** @param random at least 0 and less than 1 */
 export function firstCheckAt(now: number, random: number): number {
@@ -43,7 +43,6 @@ export function checkAfterFailure({ checks_failed }: Pick<JobRecord, 'checks_fai
 
 /** For a job with no live grant: nothing of it is left to end. */
 export const NO_CHECK: Check = { check_at: null, checks_failed: 0, unchecked_since_at: null };
-export type { Check };
 
 export interface BuildName {
   readonly organization_slug: string;

@@ -1,8 +1,9 @@
 // What the ledger knows of jobs about which Buildkite is to be asked: which are due, which of them still hold something,
 // when each is asked about next, and which sweep may call Buildkite. Every write is on condition.
 
-import type { DocumentSnapshot, Firestore, Query, Timestamp } from '@google-cloud/firestore';
+import type { Firestore, Query, Timestamp } from '@google-cloud/firestore';
 import * as z from 'zod';
+import { chunksOf } from '../core/chunks.ts';
 import type { Grant } from '../core/grant.ts';
 import {
   type BuildName,
@@ -15,7 +16,17 @@ import {
 import type { JobRecord } from '../core/job-record.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { fromStored, toStored } from './firestore-client.ts';
-import { answered, grantDocument, jobDocument, lostRace, readable, toGrant, toJobRecord, written } from './records.ts';
+import {
+  answered,
+  grantDocument,
+  jobDocument,
+  lostRace,
+  readable,
+  readPages,
+  toGrant,
+  toJobRecord,
+  written,
+} from './records.ts';
 
 /** A job as it was read. */
 export interface DueJob {
@@ -67,14 +78,7 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
   const turn = ledger.collection('sweeps').doc('buildkite');
 
   const read = async (query: Query, limit: number) => {
-    const found: DocumentSnapshot[] = [];
-    for (let last: DocumentSnapshot | undefined; found.length < limit; last = found.at(-1)) {
-      const size = Math.min(PAGE, limit - found.length);
-      const { docs } = await answered(clock, (last ? query.startAfter(last) : query).limit(size).get());
-      found.push(...docs);
-      if (docs.length < size) break;
-    }
-    const { held, unreadable } = readable(found, toJobRecord);
+    const { held, unreadable } = readable(await readPages(clock, query, { limit, size: PAGE }), toJobRecord);
     const known = held.flatMap(({ read: { id, updateTime }, record }) =>
       updateTime ? [{ job_id: id, record, updated: updateTime }] : [],
     );
@@ -101,8 +105,7 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
     changes: readonly { readonly job: DueJob; readonly check: Check }[],
     overtaken: (change: { readonly job: DueJob; readonly check: Check }) => Promise<unknown>,
   ) => {
-    for (let from = 0; from < changes.length; from += CHUNK) {
-      const chunk = changes.slice(from, from + CHUNK);
+    for (const chunk of chunksOf(CHUNK, changes)) {
       const batch = ledger.batch();
       for (const { job, check } of chunk)
         batch.update(jobDocument(ledger, job.job_id), toStored(check), { lastUpdateTime: job.updated });
@@ -112,9 +115,9 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
 
   const liveGrants = async (ids: readonly string[]): Promise<ReadonlySet<string>> => {
     const live = new Set<string>();
-    for (let from = 0; from < ids.length; from += GRANTS) {
-      const some = ids.slice(from, from + GRANTS).map((id) => grantDocument(ledger, id));
-      const { held, unreadable } = readable(await answered(clock, ledger.getAll(...some)), toGrant);
+    for (const chunk of chunksOf(GRANTS, ids)) {
+      const reads = await answered(clock, ledger.getAll(...chunk.map((id) => grantDocument(ledger, id))));
+      const { held, unreadable } = readable(reads, toGrant);
       for (const { read: document, record } of held) if (isLive(record)) live.add(document.id);
       for (const id of unreadable) live.add(id);
     }
@@ -134,9 +137,9 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
     due: async (limit) => {
       const found = await read(jobs.where('check_at', '<=', new Date(clock.now())).orderBy('check_at'), limit);
       const again = toStored({ check_at: clock.now() + UNREADABLE_AGAIN_MS });
-      for (let from = 0; from < found.unreadable.length; from += CHUNK) {
+      for (const chunk of chunksOf(CHUNK, found.unreadable)) {
         const batch = ledger.batch();
-        for (const id of found.unreadable.slice(from, from + CHUNK)) batch.update(jobDocument(ledger, id), again);
+        for (const id of chunk) batch.update(jobDocument(ledger, id), again);
         await answered(clock, batch.commit());
       }
       return found;

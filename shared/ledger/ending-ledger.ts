@@ -57,21 +57,59 @@ export interface EndingLedger {
 }
 
 export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedger {
-  const move = (grant: Grant, next: (existing: Grant, now: number) => Grant | undefined) =>
-    moveGrant(ledger, grant, next, clock);
+  /**
+   * Writes a grant's next record, and with it that of the pooled account that serves it, in one commit.
+   * @param mark what is written on the record alone once a race was lost, so that its job cannot keep this from being written
+   * @returns the record as written; undefined when `next` has none
+   */
+  const move = (
+    grant: Grant,
+    next: (existing: Grant, now: number) => Grant | undefined,
+    mark?: (now: number) => Partial<Grant>,
+  ): Promise<Grant | undefined> => {
+    const writer = randomUuid(clock);
+    const document = grantDocument(ledger, idOf(grant));
+    let lostRaces = -1;
+    const attempt = async () => {
+      lostRaces += 1;
+      const read = await document.get();
+      const record = toGrant(read);
+      // An earlier attempt wrote it, and only the response was lost.
+      if (record && read.get('writer') === writer) return record;
+      const after = record && next(record, clock.now());
+      if (!after) {
+        // A mark that came when all was recorded has nothing to keep any more.
+        const stale = mark && record && record.ending_at !== null && read.updateTime;
+        if (stale) await document.update(toStored(NOT_ENDING), { lastUpdateTime: stale });
+        return undefined;
+      }
+      if (mark && lostRaces > 0 && record.ending_at === null) {
+        await document.update(toStored(mark(clock.now())));
+        return attempt();
+      }
+      const accounts = await accountsOf(ledger, [after]);
+      const batch = ledger.batch();
+      putMove(batch, { read, record }, after, accounts, clock.now(), writer);
+      await batch.commit();
+      return after;
+    };
+    return written(clock, attempt);
+  };
 
-  const markAsEnding = ({ job_id, by, finished_at }: Omit<JobEnd, 'pipeline_id'>, at: number) =>
+  const markAsEnding = ({ job_id, by, finished_at }: JobEnd, at: number) =>
     jobDocument(ledger, job_id).update(toStored(endingMark(by, finished_at, at)));
 
   const endJob = async (
-    { job_id, pipeline_id, by, finished_at }: JobEnd,
-    { at, writer, lostRaces }: { readonly at: number; readonly writer: string; readonly lostRaces: number },
+    jobEnd: JobEnd,
+    attempt: { readonly at: number; readonly writer: string; readonly lostRaces: number },
   ): Promise<EndedJob> => {
+    const { job_id, pipeline_id, by, finished_at } = jobEnd;
+    const { at, writer, lostRaces } = attempt;
     const job = await jobDocument(ledger, job_id).get();
     const record = toJobRecord(job);
     if (lostRaces > 0 && record && endOf(record) === undefined) {
-      await markAsEnding({ job_id, by, finished_at }, at);
-      return endJob({ job_id, pipeline_id, by, finished_at }, { at, writer, lostRaces });
+      await markAsEnding(jobEnd, at);
+      return endJob(jobEnd, attempt);
     }
     const documents = (record?.grants ?? []).map((id) => grantDocument(ledger, id));
     const reads = documents.length > 0 ? await ledger.getAll(...documents) : [];
@@ -130,51 +168,10 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
         revoking = existing.state === 'revoking' ? existing : undefined;
         return end(existing, how, at);
       };
-      const ended = await moveGrant(ledger, grant, next, clock, (at) => grantEndingMark(how, at));
+      const ended = await move(grant, next, (at) => grantEndingMark(how, at));
       return ended ?? revoking;
     },
     confirmTakenAway: (grant) => move(grant, confirmTakenAway),
     expire: (grant) => move(grant, expire),
   };
-}
-
-/**
- * Writes a grant's next record, and with it that of the pooled account that serves it, in one commit.
- * @param mark what is written on the record alone once a race was lost, so that its job cannot keep this from being written
- * @returns the record as written; undefined when `next` has none
- */
-function moveGrant(
-  ledger: Firestore,
-  grant: Grant,
-  next: (existing: Grant, now: number) => Grant | undefined,
-  clock: Clock,
-  mark?: (now: number) => Partial<Grant>,
-): Promise<Grant | undefined> {
-  const writer = randomUuid(clock);
-  const document = grantDocument(ledger, idOf(grant));
-  let lostRaces = -1;
-  const attempt = async () => {
-    lostRaces += 1;
-    const read = await document.get();
-    const record = toGrant(read);
-    // An earlier attempt wrote it, and only the response was lost.
-    if (record && read.get('writer') === writer) return record;
-    const after = record && next(record, clock.now());
-    if (!after) {
-      // A mark that came when all was recorded has nothing to keep any more.
-      const stale = mark && record && record.ending_at !== null && read.updateTime;
-      if (stale) await document.update(toStored(NOT_ENDING), { lastUpdateTime: stale });
-      return undefined;
-    }
-    if (mark && lostRaces > 0 && record.ending_at === null) {
-      await document.update(toStored(mark(clock.now())));
-      return attempt();
-    }
-    const accounts = await accountsOf(ledger, [after]);
-    const batch = ledger.batch();
-    putMove(batch, { read, record }, after, accounts, clock.now(), writer);
-    await batch.commit();
-    return after;
-  };
-  return written(clock, attempt);
 }

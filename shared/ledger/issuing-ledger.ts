@@ -131,7 +131,8 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     if ('needsLease' in decided) throw new Error('a lease was found and not taken');
     const { grant: after, latest } = decided;
     const [shared] = after.kind === 'service_account' ? read : [];
-    const sharing = shared && share(toAccount(shared), { credential: credentialName, latest }, clock.now());
+    const sharedAs = shared && toAccount(shared);
+    const sharing = shared && share(sharedAs, { credential: credentialName, latest }, clock.now());
     if (sharing && 'usable_at' in sharing) return { refusal: notYetShared(sharing.usable_at, clock.now()) };
     // A token of an account that a pool may be leasing right now is minted only once the record says that it is shared.
     if (!sharing?.record) onGoing(latest);
@@ -153,7 +154,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
         await setAsideAccount(ledger, batch, existing, clock.now());
       }
     }
-    if (shared && sharing?.record) putAccount(batch, shared, toAccount(shared), sharing.record);
+    if (shared && sharing?.record) putAccount(batch, shared, sharedAs, sharing.record);
     return { grant: after, latest, written: await commit(batch) };
   };
 

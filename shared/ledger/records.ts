@@ -6,6 +6,8 @@ import type {
   DocumentReference,
   DocumentSnapshot,
   Firestore,
+  Query,
+  QueryDocumentSnapshot,
   Timestamp,
   WriteBatch,
 } from '@google-cloud/firestore';
@@ -133,6 +135,22 @@ export function putMove(
   const account = accounts.get(after.service_account);
   const followed = account && follow(account.record, after, now);
   if (followed) putAccount(batch, account.read, account.record, followed);
+}
+
+/** What the query finds, at most `limit`, in reads of at most `size` documents. @throws Unavailable */
+export async function readPages(
+  clock: Clock,
+  query: Query,
+  { limit, size }: { readonly limit: number; readonly size: number },
+): Promise<QueryDocumentSnapshot[]> {
+  const found: QueryDocumentSnapshot[] = [];
+  for (let last: QueryDocumentSnapshot | undefined; found.length < limit; last = found.at(-1)) {
+    const wanted = Math.min(size, limit - found.length);
+    const { docs } = await answered(clock, (last ? query.startAfter(last) : query).limit(wanted).get());
+    found.push(...docs);
+    if (docs.length < wanted) break;
+  }
+  return found;
 }
 
 /** The pooled accounts that the grants name, by e-mail address. */

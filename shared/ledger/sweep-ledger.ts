@@ -2,7 +2,7 @@
 // have rested. Every find is bounded, and every record is written on condition.
 
 import { isDeepStrictEqual } from 'node:util';
-import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } from '@google-cloud/firestore';
+import { FieldPath, type Firestore, type Query } from '@google-cloud/firestore';
 import type { Account } from '../core/account.ts';
 import { beginToWake, foundEnabled, recheck, setAside, wake } from '../core/account-life.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
@@ -14,6 +14,7 @@ import {
   grantDocument,
   putAccount,
   readable,
+  readPages,
   toAccount,
   toGrant,
   written,
@@ -59,17 +60,7 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
   const grants = ledger.collection('grants');
   const notOver = grants.where('state', 'in', ['issuing', 'active', 'revoking']);
 
-  const read = async (query: Query, limit: number): Promise<QueryDocumentSnapshot[]> => {
-    const found: QueryDocumentSnapshot[] = [];
-    for (let last: QueryDocumentSnapshot | undefined; found.length < limit; last = found.at(-1)) {
-      const size = Math.min(PAGE, limit - found.length);
-      const page = (last ? query.startAfter(last) : query).limit(size).get();
-      const { docs } = await answered(clock, page);
-      found.push(...docs);
-      if (docs.length < size) break;
-    }
-    return found;
-  };
+  const read = (query: Query, limit: number) => readPages(clock, query, { limit, size: PAGE });
 
   const list = async (query: Query, limit: number): Promise<Found> => {
     const { held, unreadable } = readable(await read(query, limit), toGrant);
