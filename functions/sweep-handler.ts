@@ -148,49 +148,44 @@ function toUnchecked(jobs_unchecked_15m: number): AuditEntry {
   };
 }
 
-function toEnabled({ email, account }: KnownAccount): AuditEntry {
-  return {
+function toEnabled(known: KnownAccount): AuditEntry {
+  return accountEntry(known, {
     event: 'account.enabled',
     severity: 'INFO',
-    message: `${email} is enabled again: the last token issued from it has expired`,
-    service_account: email,
-    ...toLeaseFacts(account),
-    labels: { service_account: email },
-  };
+    message: `${known.email} is enabled again: the last token issued from it has expired`,
+  });
 }
 
-function toDisabledAgain({ email, account }: KnownAccount): AuditEntry {
-  return {
+function toDisabledAgain(known: KnownAccount): AuditEntry {
+  return accountEntry(known, {
     event: 'account.disabled_again',
     severity: 'ERROR',
-    message: `${email} was found enabled while it must rest, and was disabled again: who enabled it?`,
-    service_account: email,
-    ...toLeaseFacts(account),
-    labels: { service_account: email },
-  };
+    message: `${known.email} was found enabled while it must rest, and was disabled again: who enabled it?`,
+  });
 }
 
-function toFoundEnabled({ email, account }: KnownAccount): AuditEntry {
-  return {
+function toFoundEnabled(known: KnownAccount): AuditEntry {
+  const entry = accountEntry(known, {
     event: 'account.found_enabled',
     severity: 'NOTICE',
-    message: `IAM said that ${email} is enabled while it must rest, and was asked to disable it: the answer may have been an old one`,
-    service_account: email,
-    ...toLeaseFacts(account),
-    found_enabled: account.found_enabled,
-    labels: { service_account: email },
-  };
+    message: `IAM said that ${known.email} is enabled while it must rest, and was asked to disable it: the answer may have been an old one`,
+  });
+  return { ...entry, found_enabled: known.account.found_enabled };
 }
 
-function toNotDisabled({ email, account }: KnownAccount): AuditEntry {
-  return {
+function toNotDisabled(known: KnownAccount): AuditEntry {
+  return accountEntry(known, {
     event: 'account.not_disabled',
     severity: 'CRITICAL',
-    message: `${email} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
-    service_account: email,
-    ...toLeaseFacts(account),
-    labels: { service_account: email },
-  };
+    message: `${known.email} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
+  });
+}
+
+function accountEntry(
+  { email, account }: KnownAccount,
+  what: Pick<AuditEntry, 'event' | 'severity' | 'message'>,
+): AuditEntry {
+  return { ...what, service_account: email, ...toLeaseFacts(account), labels: { service_account: email } };
 }
 
 function toLeaseFacts({ pool, grant, leased_at, disabled_at, rests_until }: KnownAccount['account']) {
