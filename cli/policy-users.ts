@@ -20,7 +20,7 @@ interface UnknownUsers {
 /** @param database leaves out all other databases */
 export function usersOf(
   { credentials, rules }: Policy,
-  database: { readonly project: string | undefined; readonly database: string | undefined },
+  database: { readonly project?: string; readonly database?: string },
 ): { readonly groups: readonly UserGroup[]; readonly unknown: readonly UnknownUsers[] } {
   const groups = new Map<string, { project: string; tenant: string | undefined; uids: Set<string> }>();
   const unknown: UnknownUsers[] = [];

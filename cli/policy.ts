@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { generatedRulesProblems } from '../shared/core/rules-limits.ts';
 import { toPolicyJson } from '../shared/policy-json.ts';
 import { placesIn } from '../shared/policy-text.ts';
+import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy } from './policy-file.ts';
 import { hintsOf } from './policy-hints.ts';
 import { flagsOf, judgement, readJob } from './policy-job.ts';
@@ -23,7 +24,18 @@ token has, the ones that rules look at must be given. For example:
   npm run policy -- --policy examples/policy.yaml \\
     --job pipeline_id=0184990a-4782-42b5-afc1-16715b10b1f0 --job build_branch=main --job build_source=webhook`;
 
-const options = readOptions();
+const options = readFlags(USAGE, () => {
+  const { values } = parseArgs({
+    options: {
+      policy: { type: 'string', default: 'policy.yaml' },
+      job: { type: 'string', multiple: true },
+      json: { type: 'boolean', default: false },
+      help: HELP,
+    },
+  });
+  if (values.json && values.job) throw new Error('--json and --job exclude each other');
+  return values;
+});
 const { policy, sha256, text } = readPolicy(options.policy);
 const problems = generatedRulesProblems(policy);
 if (problems.length > 0) fail(1, problems.map((problem) => `${options.policy}: ${problem}`).join('\n'));
@@ -42,23 +54,4 @@ else if (options.job) {
   for (const line of credentialTable(policy)) console.log(line);
   const place = placesIn(text, options.policy);
   for (const { path, message } of hintsOf(policy)) console.log(`\nhint: ${place(path)} ${message}`);
-}
-
-function readOptions() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        policy: { type: 'string', default: 'policy.yaml' },
-        job: { type: 'string', multiple: true },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    if (values.json && values.job) throw new Error('--json and --job exclude each other');
-    if (!values.help) return values;
-  } catch (error) {
-    return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);
-  }
-  console.log(USAGE);
-  process.exit(0);
 }

@@ -14,6 +14,7 @@ import {
 } from '../shared/core/firestore-rules.ts';
 import { rulesProblems, rulesWarnings } from '../shared/core/rules-limits.ts';
 import { rulesForAnySignedIn } from '../shared/core/signed-in-rules.ts';
+import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy, readText } from './policy-file.ts';
 
 const USAGE = `usage: npm run rules -- [options]
@@ -23,7 +24,20 @@ const USAGE = `usage: npm run rules -- [options]
   --file FILE      the rules file; default firestore.rules
   --check          write nothing; exit 1 when the file is not what policy says`;
 
-const options = readOptions();
+const options = readFlags(
+  USAGE,
+  () =>
+    parseArgs({
+      options: {
+        policy: { type: 'string', default: process.env.KEYDESK_POLICY || 'policy.yaml' },
+        project: { type: 'string' },
+        database: { type: 'string' },
+        file: { type: 'string', default: 'firestore.rules' },
+        check: { type: 'boolean', default: false },
+        help: HELP,
+      },
+    }).values,
+);
 const { policy } = readPolicy(options.policy);
 const database = chooseDatabase();
 const before = existsSync(options.file) ? readText(options.file) : undefined;
@@ -63,24 +77,6 @@ else {
     console.log(
       `${options.file} is a new file: it holds no rules but Keydesk's. Deploying it closes the database to every other client: if the database has rules, save them into this file first, around what is between the marks`,
     );
-}
-
-function readOptions() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        policy: { type: 'string', default: process.env.KEYDESK_POLICY || 'policy.yaml' },
-        project: { type: 'string' },
-        database: { type: 'string' },
-        file: { type: 'string', default: 'firestore.rules' },
-        check: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    return values.help ? done(USAGE) : values;
-  } catch (error) {
-    return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);
-  }
 }
 
 function chooseDatabase(): DatabaseName {

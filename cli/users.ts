@@ -4,10 +4,12 @@
 
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { chunksOf } from '../shared/core/chunks.ts';
 import { createServiceIdentity } from '../shared/google/service-identity.ts';
 import { type Ask, createAsk } from '../shared/outgoing.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { detailOf } from '../shared/unavailable.ts';
+import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy } from './policy-file.ts';
 import { type UserGroup, usersOf } from './policy-users.ts';
 
@@ -32,7 +34,19 @@ const uploadResponse = z.object({
   error: z.array(z.object({ index: z.int().default(0), message: z.string() })).default([]),
 });
 
-const options = readOptions();
+const options = readFlags(
+  USAGE,
+  () =>
+    parseArgs({
+      options: {
+        policy: { type: 'string', default: process.env.KEYDESK_POLICY || 'policy.yaml' },
+        project: { type: 'string' },
+        database: { type: 'string' },
+        'dry-run': { type: 'boolean', default: false },
+        help: HELP,
+      },
+    }).values,
+);
 const { policy } = readPolicy(options.policy);
 const { groups, unknown } = usersOf(policy, options);
 const askAsOperator = createOperatorsAsk();
@@ -55,8 +69,7 @@ async function create(group: UserGroup): Promise<void> {
   const uids = [...group.uids];
   let existing = 0;
   let failed = 0;
-  for (let from = 0; from < uids.length; from += BATCH) {
-    const batch = uids.slice(from, from + BATCH);
+  for (const batch of chunksOf(BATCH, uids)) {
     for (const { index, message } of await upload(group, batch)) {
       // Google names no code here. Its text, and the Auth emulator's: "localId belongs to an existing account".
       if (/existing account/i.test(message)) existing += 1;
@@ -102,25 +115,4 @@ function createOperatorsAsk(): Ask {
 
 function nameOf({ project, tenant }: UserGroup): string {
   return tenant === undefined ? project : `${project}, tenant ${tenant}`;
-}
-
-function readOptions() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        policy: { type: 'string', default: process.env.KEYDESK_POLICY || 'policy.yaml' },
-        project: { type: 'string' },
-        database: { type: 'string' },
-        'dry-run': { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    if (values.help) {
-      console.log(USAGE);
-      process.exit(0);
-    }
-    return { ...values, project: values.project, database: values.database };
-  } catch (error) {
-    return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);
-  }
 }
