@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import { newRulesFile } from '../../shared/core/firestore-rules.ts';
 import { rulesForAnySignedIn } from '../../shared/core/signed-in-rules.ts';
+import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
 import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { aJobToken } from '../http/a-token-request.ts';
 
@@ -24,23 +25,7 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
   let rules: string;
   beforeAll(async () => {
     desk = await openInProcessDesk({
-      policy: (project) => `
-version: 1
-organization: { slug: acme-inc }
-audience: https://keydesk.acme.example
-credentials:
-  ${credential}:
-    environment: staging
-    ttl: 15m
-    firestore:
-      project: ${project}
-      apiKey: web-key
-      signer: signer@${project}.iam.gserviceaccount.com
-      ${tenant === undefined ? '' : `tenant: ${tenant}`}
-      allow: [{ path: "config/{document=**}", verbs: [read, write] }]
-rules:
-  - { name: all, job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0 }, grants: [${credential}] }
-`,
+      policy: firebasePolicyText({ credentials: [credential], tenant, verbs: '[read, write]' }),
     });
     const name = { project: desk.project, database: '(default)' };
     rules = newRulesFile(desk.issuing.policy.policy, name).replace('// keydesk:begin', APP);

@@ -5,11 +5,11 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import { documentPathProblem, RULES_WORDS } from '../../shared/core/document-path.ts';
 import { newRulesFile } from '../../shared/core/firestore-rules.ts';
-import { toPolicy } from '../../shared/core/policy.ts';
 import { generatedRulesProblems, MAX_MATCHES_OF_A_DOCUMENT } from '../../shared/core/rules-limits.ts';
 import { createDatabaseOpener } from '../../shared/ledger/firestore-client.ts';
 import { createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { firestorePolicy } from '../fixtures/firestore-policy.ts';
 
 const PROJECT = `rules-limits-${process.pid}-${systemClock.now().toString(36)}`;
 const DATABASE = '(default)';
@@ -36,30 +36,10 @@ async function compiles(...matches: string[]): Promise<boolean> {
 const opening = (path: string) => `match /${path} { allow get: if keydeskHolds('x'); }`;
 
 /** One credential for each path. */
-function policyOf(paths: readonly string[]) {
-  const credentials = paths.map((path, index) => [
-    `credential-${index}`,
-    {
-      environment: 'staging',
-      ttl: '15m',
-      firestore: {
-        project: PROJECT,
-        apiKey: 'key',
-        signer: `signer@${PROJECT}.iam.gserviceaccount.com`,
-        allow: [{ path, verbs: ['get', 'update', 'create'] }],
-      },
-    },
-  ]);
-  const result = toPolicy({
-    version: 1,
-    organization: { slug: 'acme-inc' },
-    audience: 'https://keydesk.acme.example',
-    credentials: Object.fromEntries(credentials),
-    rules: [],
-  });
-  if ('problems' in result) throw new Error(JSON.stringify(result.problems[0]));
-  return result.policy;
-}
+const policyOf = (paths: readonly string[]) => {
+  const opening = (path: string) => ({ project: PROJECT, allow: [{ path, verbs: ['get', 'update', 'create'] }] });
+  return firestorePolicy(Object.fromEntries(paths.map((path, index) => [`credential-${index}`, opening(path)])));
+};
 
 describe('a name of a wildcard', () => {
   it.each(RULES_WORDS)('does not compile as %s, which policy refuses', async (word) => {

@@ -5,10 +5,11 @@ import * as fc from 'fast-check';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import { newRulesFile, spliceRules } from '../../shared/core/firestore-rules.ts';
-import { type Policy, toPolicy } from '../../shared/core/policy.ts';
+import type { Policy } from '../../shared/core/policy.ts';
 import { createDatabaseOpener } from '../../shared/ledger/firestore-client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { firestorePolicy } from '../fixtures/firestore-policy.ts';
 
 const openDatabase = createDatabaseOpener(true);
 const open = createGrantDocumentOpener(openDatabase, systemClock);
@@ -32,23 +33,9 @@ type Credentials = Readonly<Record<string, readonly Allow[]>>;
 
 /** A policy whose credentials all open the project's default database, beside one that opens another with the same paths. */
 function policyOf(project: string, credentials: Credentials): Policy {
-  const opening = (database: string, allow: readonly Allow[]) => ({
-    environment: 'staging',
-    ttl: '15m',
-    firestore: { project, database, apiKey: 'web-key', signer: `signer@${project}.iam.gserviceaccount.com`, allow },
-  });
-  const result = toPolicy({
-    version: 1,
-    organization: { slug: 'acme-inc' },
-    audience: 'https://keydesk.acme.example',
-    credentials: {
-      ...Object.fromEntries(Object.entries(credentials).map(([name, allow]) => [name, opening('(default)', allow)])),
-      elsewhere: opening('elsewhere', Object.values(credentials).flat()),
-    },
-    rules: [],
-  });
-  if ('problems' in result) throw new Error(JSON.stringify(result.problems));
-  return result.policy;
+  const here = Object.entries(credentials).map(([name, allow]) => [name, { project, allow }]);
+  const elsewhere = { project, database: 'elsewhere', allow: Object.values(credentials).flat() };
+  return firestorePolicy({ ...Object.fromEntries(here), elsewhere });
 }
 
 async function putRulesOf(policy: Policy, project: string, database = '(default)'): Promise<void> {

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import { newRulesFile, tokensOfPolicy } from '../../shared/core/firestore-rules.ts';
 import { rulesForAnySignedIn } from '../../shared/core/signed-in-rules.ts';
+import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
 import { firestoreAs, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import {
   ADMIT_CHANGED_USER,
@@ -35,23 +36,7 @@ describe.each([undefined, TENANT])('rules of an app and tokens of a policy with 
   let outcomes: Outcome[];
   beforeAll(async () => {
     const desk = await openInProcessDesk({
-      policy: (project) => `
-version: 1
-organization: { slug: acme-inc }
-audience: https://keydesk.acme.example
-credentials:
-  config:
-    environment: staging
-    ttl: 15m
-    firestore:
-      project: ${project}
-      apiKey: web-key
-      signer: signer@${project}.iam.gserviceaccount.com
-      ${tenant === undefined ? '' : `tenant: ${tenant}`}
-      allow: [{ path: "config/{document=**}", verbs: [read, write] }]
-rules:
-  - { name: all, job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0 }, grants: [config] }
-`,
+      policy: firebasePolicyText({ credentials: ['config'], tenant, verbs: '[read, write]' }),
     });
     try {
       const name = { project: desk.project, database: '(default)' };

@@ -98,6 +98,13 @@ export class BusyGrant {
     this.#databases = { ledger: this.ledger, documents };
   }
 
+  /** Holds every mint until the function that it returns is called. */
+  holdMints(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.beforeMint = () => promise;
+    return resolve;
+  }
+
   #parts() {
     const parsed = parseSettings({ GOOGLE_CLOUD_PROJECT: 'acme-keydesk' });
     if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));

@@ -6,6 +6,7 @@ import type { AuditEvent } from '../../shared/audit.ts';
 import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';
 import { Unavailable } from '../../shared/unavailable.ts';
 import { changeFirebaseUser } from '../fixtures/firebase-thief.ts';
+import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
 import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { enableAccount } from '../fixtures/operator.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
@@ -442,23 +443,7 @@ describe('the audit line of', () => {
     // A credential of its own: the Auth emulator is one for all files.
     const credential = `config-${randomBytes(4).toString('hex')}`;
     const own = await openInProcessDesk({
-      policy: (project) => `
-version: 1
-organization: { slug: acme-inc }
-audience: https://keydesk.acme.example
-credentials:
-  ${credential}:
-    environment: staging
-    ttl: 15m
-    firestore:
-      project: ${project}
-      apiKey: web-key
-      signer: signer@${project}.iam.gserviceaccount.com
-      tenant: ci-x7k2p
-      allow: [{ path: "config/{document=**}", verbs: [get] }]
-rules:
-  - { name: all, job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0 }, grants: [${credential}] }
-`,
+      policy: firebasePolicyText({ credentials: [credential], tenant: 'ci-x7k2p', verbs: '[get]' }),
     });
     const issue = async (job = own.buildkite.startJob()) =>
       own.askByPath(await own.buildkite.jobToken(job), credential);

@@ -16,15 +16,6 @@ const statuses = (responses: readonly Response[]) => [...new Set(responses.map((
 const issuedOf = (responses: readonly Response[]) => responses.filter(({ status }) => status === 200);
 const tokensOf = (responses: readonly Response[]) => [...new Set(responses.map(({ body }) => body.access_token))];
 
-/** A promise and what keeps it. */
-function gate() {
-  let open: () => void = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
-}
-
 function expectSoon(responses: readonly Response[], within = 2_000) {
   expect(Math.max(...responses.map(({ took }) => took))).toBeLessThan(within);
   for (const { status, retryAfter, body, entries } of responses)
@@ -118,15 +109,14 @@ describe('a request that comes while an identical one is served', () => {
   it('is judged by the policy of its own time', async () => {
     const grant = new BusyGrant();
     const ask = grant.instance();
-    const minting = gate();
-    grant.beforeMint = () => minting.opened;
+    const mint = grant.holdMints();
     const first = ask('export');
     await grant.clock.sleep(10);
     grant.policy = aPolicy('{ name: other, job: { pipeline_slug: web }, grants: [export] }');
     expect(await ask('export')).toMatchObject({ status: 400, body: { error: 'invalid_target' } });
     grant.policy = aPolicy('{ name: renamed, job: { pipeline_slug: app }, grants: [config, export, admin] }');
     const third = ask('export');
-    minting.open();
+    mint();
     expect(await first).toMatchObject({ status: 200, entries: [{ rule: 'all' }] });
     expect(await third).toMatchObject({ status: 200, entries: [{ rule: 'renamed' }] });
     expect(grant.mints).toBe(2);
@@ -172,14 +162,13 @@ describe('a request that comes while an identical one is served', () => {
   it('gets nothing when the job ended before the token was recorded, like the request that it waits for', async () => {
     const grant = new BusyGrant();
     const ask = grant.instance();
-    const minting = gate();
-    grant.beforeMint = () => minting.opened;
+    const mint = grant.holdMints();
     const waiting = together(5, () => ask('config'));
     await grant.clock.sleep(100);
     const { job_id } = grant.claims;
     await createEndingLedger(grant.ledger, grant.clock).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' });
     const later = together(5, () => ask('config'));
-    minting.open();
+    mint();
     for (const response of [...(await waiting), ...(await later)])
       expect(response).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
   });
@@ -187,8 +176,7 @@ describe('a request that comes while an identical one is served', () => {
   it('gets nothing when an operator blocked it after the other had looked', async () => {
     const grant = new BusyGrant();
     const ask = grant.instance();
-    const minting = gate();
-    grant.beforeMint = () => minting.opened;
+    const mint = grant.holdMints();
     const first = ask('export');
     await grant.clock.sleep(200);
     await grant.killing.killLedger.record('block', {
@@ -197,7 +185,7 @@ describe('a request that comes while an identical one is served', () => {
     });
     const second = ask('export');
     await grant.clock.sleep(50);
-    minting.open();
+    mint();
     expect((await first).status).toBe(200);
     expect(await second).toMatchObject({ status: 400, entries: [{ reason: 'barred' }] });
   });
@@ -215,15 +203,14 @@ describe('a request that comes while an identical one is served', () => {
   it('waits for its turn less than a second when it differs and the other hangs', async () => {
     const grant = new BusyGrant();
     const ask = grant.instance();
-    const minting = gate();
-    grant.beforeMint = () => minting.opened;
+    const mint = grant.holdMints();
     const first = ask('export');
     await grant.clock.sleep(10);
     const second = ask('export', { lifetime: '60' });
     await grant.clock.sleep(900);
     expectSoon([await second]);
     expect((await second).took).toBeLessThan(1_000);
-    minting.open();
+    mint();
     expect((await first).status).toBe(200);
   });
 });

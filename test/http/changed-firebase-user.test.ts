@@ -6,6 +6,7 @@ import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { tokenSha256 } from '../../shared/core/grant-id.ts';
 import { callToolkit, changeFirebaseUser } from '../fixtures/firebase-thief.ts';
+import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
 import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { aJobToken, grantsOf } from './a-token-request.ts';
 
@@ -13,33 +14,13 @@ const TENANT = 'ci-x7k2p';
 /** A credential of its own for each test, so that each has a user of its own: the Auth emulator is one for all files. */
 const NAMES = Array.from({ length: 12 }, () => `config-${randomBytes(4).toString('hex')}`);
 
-const policy = (tenant: string | undefined) => (project: string) =>
-  `
-version: 1
-organization: { slug: acme-inc }
-audience: https://keydesk.acme.example
-credentials:
-${NAMES.map(
-  (name) => `  ${name}:
-    environment: staging
-    ttl: 15m
-    firestore:
-      project: ${project}
-      apiKey: web-key
-      signer: signer@${project}.iam.gserviceaccount.com
-      ${tenant === undefined ? '' : `tenant: ${tenant}`}
-      allow: [{ path: "config/{document=**}", verbs: [read, write] }]
-`,
-).join('')}
-rules:
-  - { name: all, job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0 }, grants: [${NAMES.join(', ')}] }
-`;
-
 describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
   let desk: InProcessDesk;
   let used = 0;
   beforeAll(async () => {
-    desk = await openInProcessDesk({ policy: policy(tenant) });
+    desk = await openInProcessDesk({
+      policy: firebasePolicyText({ credentials: NAMES, tenant, verbs: '[read, write]' }),
+    });
   });
   afterAll(async () => {
     expect(desk.google.unexpected).toEqual([]);

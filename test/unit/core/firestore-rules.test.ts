@@ -7,51 +7,16 @@ import {
   spliceRules,
   tokensOfPolicy,
 } from '../../../shared/core/firestore-rules.ts';
-import { type Policy, toPolicy } from '../../../shared/core/policy.ts';
+import { firestorePolicy, type Opening, readFirestorePolicy } from '../../fixtures/firestore-policy.ts';
 
 const MAIN = { project: 'acme-staging', database: '(default)' };
 
-interface Allow {
-  readonly path: string;
-  readonly verbs: readonly string[];
-}
-interface Opening {
-  readonly tenant?: string;
-  readonly project?: string;
-  readonly database?: string;
-  readonly allow: readonly Allow[];
-}
+type OpeningOf = Omit<Opening, 'project'> & { readonly project?: string };
 
-function parsed(openings: Readonly<Record<string, Opening>>) {
-  const credentials = Object.entries(openings).map(([name, { project = MAIN.project, database, tenant, allow }]) => [
-    name,
-    {
-      environment: 'staging',
-      ttl: '15m',
-      firestore: {
-        project,
-        ...(database ? { database } : {}),
-        ...(tenant ? { tenant } : {}),
-        apiKey: 'key',
-        signer: 'signer@acme.example',
-        allow,
-      },
-    },
-  ]);
-  return toPolicy({
-    version: 1,
-    organization: { slug: 'acme-inc' },
-    audience: 'https://keydesk.acme.example',
-    credentials: Object.fromEntries(credentials),
-    rules: [],
-  });
-}
-
-function policyOf(openings: Readonly<Record<string, Opening>>): Policy {
-  const result = parsed(openings);
-  if ('problems' in result) throw new Error(JSON.stringify(result.problems));
-  return result.policy;
-}
+/** Credentials of the project, unless they name another. */
+const inMain = (openings: Readonly<Record<string, OpeningOf>>): Readonly<Record<string, Opening>> =>
+  Object.fromEntries(Object.entries(openings).map(([name, opening]) => [name, { project: MAIN.project, ...opening }]));
+const policyOf = (openings: Readonly<Record<string, OpeningOf>>) => firestorePolicy(inMain(openings));
 
 const POLICY = policyOf({
   writer: {
@@ -159,7 +124,7 @@ describe('the generated rules', () => {
     let taken = 0;
     fc.assert(
       fc.property(fc.oneof(hostile, plausible), fc.oneof(hostile, plausible), (name, path) => {
-        const result = parsed({ [name]: { allow: [{ path, verbs: ['read', 'delete'] }] } });
+        const result = readFirestorePolicy(inMain({ [name]: { allow: [{ path, verbs: ['read', 'delete'] }] } }));
         if ('problems' in result) return;
         taken += 1;
         const lines = matchesIn(newRulesFile(result.policy, MAIN));

@@ -1,39 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { newRulesFile } from '../../../shared/core/firestore-rules.ts';
-import { type Policy, toPolicy } from '../../../shared/core/policy.ts';
+import type { Policy } from '../../../shared/core/policy.ts';
 import {
   generatedRulesProblems,
   MAX_MATCHES_OF_A_DOCUMENT,
   rulesProblems,
   rulesWarnings,
 } from '../../../shared/core/rules-limits.ts';
+import { firestorePolicy } from '../../fixtures/firestore-policy.ts';
 
 const MAIN = { project: 'acme-staging', database: '(default)' };
 
 /** One credential for each list of paths, or for each list of paths and verbs. */
 function policyOf(openings: readonly (readonly string[])[], verbs: readonly (readonly string[])[] = [['get']]): Policy {
-  const credentials = openings.map((paths, index) => [
-    `credential-${index}`,
-    {
-      environment: 'staging',
-      ttl: '15m',
-      firestore: {
-        project: MAIN.project,
-        apiKey: 'key',
-        signer: 'signer@acme.example',
-        allow: paths.map((path) => ({ path, verbs: verbs[index % verbs.length] })),
-      },
-    },
-  ]);
-  const result = toPolicy({
-    version: 1,
-    organization: { slug: 'acme-inc' },
-    audience: 'https://keydesk.acme.example',
-    credentials: Object.fromEntries(credentials),
-    rules: [],
+  const credentials = openings.map((paths, index) => {
+    const allow = paths.map((path) => ({ path, verbs: verbs[index % verbs.length] ?? [] }));
+    return [`credential-${index}`, { project: MAIN.project, allow }];
   });
-  if ('problems' in result) throw new Error(JSON.stringify(result.problems[0]));
-  return result.policy;
+  return firestorePolicy(Object.fromEntries(credentials));
 }
 
 const count = <T>(length: number, make: (index: number) => T): T[] => Array.from({ length }, (_, index) => make(index));
