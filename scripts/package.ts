@@ -10,6 +10,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { zipSync } from 'fflate';
+import { HELP, readFlags } from '../cli/flags.ts';
 import { fail, readPolicy } from '../cli/policy-file.ts';
 import { databasesOf, generatedPart, newRulesFile } from '../shared/core/firestore-rules.ts';
 import type { Policy } from '../shared/core/policy.ts';
@@ -31,7 +32,17 @@ const MODIFIED = new Date(1980, 0, 1);
 const READABLE = 0o100644 * 2 ** 16;
 const UNIX = 3;
 
-const options = readOptions();
+const options = readFlags(
+  USAGE,
+  () =>
+    parseArgs({
+      options: {
+        policy: { type: 'string', default: 'policy.yaml' },
+        out: { type: 'string', default: 'packages' },
+        help: HELP,
+      },
+    }).values,
+);
 const loaded = readPolicy(options.policy);
 const problems = generatedRulesProblems(loaded.policy);
 if (problems.length > 0) fail(1, problems.map((problem) => `${options.policy}: ${problem}`).join('\n'));
@@ -141,23 +152,4 @@ function sha256(bytes: Uint8Array | string): string {
 
 function json(value: object): Uint8Array {
   return Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
-}
-
-function readOptions() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        policy: { type: 'string', default: 'policy.yaml' },
-        out: { type: 'string', default: 'packages' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    if (values.help) {
-      console.log(USAGE);
-      process.exit(0);
-    }
-    return values;
-  } catch (error) {
-    return fail(2, `${error instanceof Error ? error.message : error}\n${USAGE}`);
-  }
 }
