@@ -38,7 +38,10 @@ export type JobRecord = z.output<typeof jobRecordSchema>;
 
 const EMPTY = jobRecordSchema.parse({ grants: [], ended_at: null, ended_by: null, delete_at: 0 });
 
-/** The record with a grant that is new, or that had expired. A check that is due some time stays as it is. */
+/**
+ * The record with a grant that is new, or that had expired. A check that is due some time stays as it is. A job that held
+ * nothing any more was not asked about, and may have ended meanwhile: the next sweep asks.
+ */
 export function withGrant(
   existing: JobRecord | undefined,
   grant: { readonly id: string } & Pick<JobRecord, 'organization_slug' | 'pipeline_slug' | 'build_number'>,
@@ -46,7 +49,8 @@ export function withGrant(
 ): JobRecord {
   const { id, organization_slug, pipeline_slug, build_number } = grant;
   const record = existing ?? EMPTY;
-  const check = record.check_at === null ? { check_at: firstCheckAt(now, random), unchecked_since_at: now } : {};
+  const check_at = record.check_at ?? (existing ? now : firstCheckAt(now, random));
+  const check = record.check_at === null ? { check_at, unchecked_since_at: now } : {};
   return {
     ...record,
     ...{ organization_slug, pipeline_slug, build_number, ...check },

@@ -44,9 +44,9 @@ describe('the check of a job', () => {
     }
   });
 
-  it('begins again where nobody was asking any more', () => {
+  it.each(['a', 'b'])('is due at once where nobody was asking any more, whatever chance says: grant %s', (id) => {
     const idle = { ...withGrant(undefined, { id: 'a', ...OF_BUILD }, at), check_at: null, unchecked_since_at: null };
-    const again = withGrant(idle, { id: 'a', ...OF_BUILD }, { now: NOW + 60 * MINUTE, random: 0 });
+    const again = withGrant(idle, { id, ...OF_BUILD }, { now: NOW + 60 * MINUTE, random: 0.9999 });
     expect(again).toMatchObject({ check_at: NOW + 60 * MINUTE, unchecked_since_at: NOW + 60 * MINUTE });
   });
 
