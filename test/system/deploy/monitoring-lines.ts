@@ -108,6 +108,10 @@ async function endLate({ desk, at, now, ask, finish, advance, sweep }: WatchedDe
   vanished.agentLost = true;
   await whileReplaced(ending, { closeGrantDocument: unavailable('grant document') }, async () => {
     await finish(late);
+    at(5 * MINUTE);
+    buildkite.beforeBuild = () => ({ status: 401 });
+    expect((await sweep()).json).toMatchObject({ found_finished: 0 });
+    buildkite.beforeBuild = undefined;
     at(7 * MINUTE);
     expect((await sweep()).json).toMatchObject({ found_finished: 2, oldest_unfinished_s: 360 });
   });
@@ -130,7 +134,8 @@ async function endLate({ desk, at, now, ask, finish, advance, sweep }: WatchedDe
 
 async function failSweeps({ desk, sweep }: WatchedDesk) {
   const { ending } = desk;
-  const { sweepLedger } = ending;
+  const { sweepLedger, checkLedger } = ending;
+  await whileReplaced(ending, { checkLedger: { ...checkLedger, countUnchecked: async () => 2 } }, sweep);
   const unreadable = async () => ({ grants: [], unreadable: ['a grant'] });
   await whileReplaced(ending, { sweepLedger: { ...sweepLedger, overdue: unreadable } }, sweep);
   await whileReplaced(ending, { sweepLedger: { ...sweepLedger, overdue: unavailable('ledger') } }, async () => {
