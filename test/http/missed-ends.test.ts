@@ -669,6 +669,18 @@ describe('a job whose webhook was lost', () => {
     expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
   });
 
+  it('is one of 2,000 in twenty builds of a hundred jobs, which one sweep checks with twenty calls', async () => {
+    await open();
+    const model = (await holder()).job;
+    const jobs = await jobsLike(model, 2_000, 100);
+    model.state = 'passed';
+    for (const job of jobs.filter((_, nth) => nth % 100 === 99)) job.state = 'passed';
+    later(FIRST);
+    // The build of the first job is the twenty-first.
+    expect(await sweep()).toMatchObject({ asked_buildkite: 2_001, buildkite_calls: 21, found_finished: 21, failed: 0 });
+    expect(await openJobs()).toBe(1_980);
+  });
+
   const callsInAnyMinute = () => {
     const { jobRequests } = desk.buildkite;
     return Math.max(
