@@ -1,7 +1,8 @@
 // Work that is done at most once, when it is first needed; a failure is not kept, so that the next need tries again.
 
+import { COLD_DEADLINE_MS } from '../shared/core/deadlines.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
-import { COLD_DEADLINE_MS, within } from '../shared/unavailable.ts';
+import { within } from '../shared/unavailable.ts';
 
 function once<T>(work: () => Promise<T>): () => Promise<T> {
   let begun: Promise<T> | undefined;

@@ -2,8 +2,9 @@
 // whose connection is lost before anything was answered is sent once more: platforms close connections of idle instances.
 // Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
 
+import { COLD_DEADLINE_MS } from './core/deadlines.ts';
 import type { Clock } from './runtime/clock.ts';
-import { COLD_DEADLINE_MS, Unavailable, withinOrAborted } from './unavailable.ts';
+import { Unavailable, withinOrAborted } from './unavailable.ts';
 
 const MAX_BYTES = 256 * 1024;
 const DEADLINE_MS = 5_000;

@@ -1,15 +1,9 @@
 // The one error that means "something Keydesk depends on failed or was too slow": it says who, and becomes a 503.
 // A deadline is part of it, because a dependency that does not answer has failed.
 
+import { COLD_DEADLINE_MS } from './core/deadlines.ts';
 import type { GoogleRefusal } from './core/google-refusal.ts';
 import type { Clock } from './runtime/clock.ts';
-
-/**
- * Milliseconds that the first call of its kind may take in an instance. A small instance shares its processor among
- * loading Google's libraries, building clients and its first connections. That has taken more than the 3 to 5 seconds
- * that a call gets later, and nothing was wrong.
- */
-export const COLD_DEADLINE_MS = 15_000;
 
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';

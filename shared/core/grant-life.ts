@@ -5,6 +5,7 @@ import { type Barriers, barredBy } from './barrier.ts';
 import type { JobClaims } from './claims.ts';
 import { CLOCK_MARGIN_MS, surelyPast } from './clock-margin.ts';
 import type { Credential } from './credential.ts';
+import { MINT_MARGIN_MS } from './deadlines.ts';
 import type { EndedBy, Grant, PooledGrant } from './grant.ts';
 import { grantId } from './grant-id.ts';
 import { sameTarget, supersede, toTarget, toWho, toWhy } from './grant-target.ts';
@@ -13,8 +14,6 @@ import type { Refusal } from './refusal.ts';
 
 /** Live tokens one grant may have: a bound on the record's size and on a runaway loop in a step. */
 export const MAX_LIVE_TOKENS = 500;
-/** How long after its reservation a token's life may at most begin: what the mint, and the commit before it, may take. */
-const MINT_MARGIN_MS = { firestore: 0, service_account: 10_000, pooled_service_account: 20_000 };
 /** Seconds after which a pipeline that holds too much may try again: by then the count was made anew. */
 const CAP_RETRY_AFTER = 30;
 const RETENTION_MS = 400 * 86_400_000;
@@ -81,7 +80,7 @@ export function reserve(
   if (credential.kind === 'pooled_service_account' && lease === undefined && sameKind(existing, credential))
     return { needsLease: true };
   const opens = toTarget(credential, existing, lease ?? '', now);
-  const latest = now + ttl * 1000 + MINT_MARGIN_MS[credential.kind];
+  const latest = now + ttl * 1000 + marginOf(credential);
   if (!existing) {
     const grant: Grant = {
       ...toWho(request.claims),
@@ -296,6 +295,11 @@ function late(detail: string): { refusal: Refusal } {
 function minuteOf({ minute_at, minute_count }: Grant, now: number) {
   const same = now - minute_at < 60_000 && now >= minute_at;
   return same ? { minute_at, minute_count: minute_count + 1 } : { minute_at: now, minute_count: 1 };
+}
+
+/** What rules judge ends with its grant, however late it was minted. */
+function marginOf({ kind }: Credential): number {
+  return kind === 'firestore' ? 0 : MINT_MARGIN_MS;
 }
 
 function seconds(milliseconds: number): number {

@@ -14,6 +14,7 @@ import { downscope } from './downscope.ts';
 import { expectAnswer, requestReason, withoutSlash } from './google-answer.ts';
 import { type ChangedFirebaseUser, createIdTokenMint, type RetireFirebaseUser } from './mint-id-token.ts';
 
+const GENERATE = 'iamcredentials generateAccessToken';
 /** Google tells the end of a token in whole seconds. */
 const ROUNDING_MS = 1_000;
 
@@ -82,17 +83,15 @@ export function createMint(parts: {
     const scope = storage ? own : scopes;
     const sent = clock.now();
     const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
-    const { accessToken, expireTime } = expectAnswer('iamcredentials generateAccessToken', answer, accessTokenAnswer, {
+    const { accessToken, expireTime } = expectAnswer(GENERATE, answer, accessTokenAnswer, {
       account: email,
       permission: 'iam.serviceAccounts.getAccessToken',
     });
     const asked = { from: sent + ttl * 1000 - ROUNDING_MS, to: clock.now() + ttl * 1000 };
     const expires_at = toOwnClock(Date.parse(expireTime), asked);
-    if (expires_at === undefined || expires_at > latest || expires_at <= clock.now())
-      throw new Unavailable(
-        'iamcredentials generateAccessToken',
-        'answered a token of another lifetime than asked for',
-      );
+    if (expires_at === undefined) throw new Unavailable(GENERATE, 'answered a token that lives longer than requested');
+    if (expires_at <= clock.now()) throw new Unavailable(GENERATE, 'answered a token that has expired');
+    if (expires_at > latest) throw new Unavailable(GENERATE, 'took so long that its token would outlive its record');
     const minted = { accessToken, expires_at };
     return storage ? downscope({ ask, clock, stsUrl: parts.stsUrl }, minted, storage) : minted;
   };

@@ -2,12 +2,12 @@
 // metadata server of the platform. Knows nothing about what the identity is used for.
 
 import { GoogleAuth } from 'google-auth-library';
+import { IDENTITY_DEADLINE_MS } from '../core/deadlines.ts';
 import type { Ask } from '../outgoing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createWithin, Unavailable } from '../unavailable.ts';
 
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
-const DEADLINE_MS = 5_000;
 const WHO = 'application default credentials';
 
 export interface ServiceIdentity {
@@ -19,7 +19,7 @@ export interface ServiceIdentity {
 
 export function createServiceIdentity(ask: Ask, clock: Clock): ServiceIdentity {
   const auth = new GoogleAuth({ scopes: [CLOUD_PLATFORM] });
-  const inTime = createWithin({ clock, milliseconds: DEADLINE_MS, what: WHO });
+  const inTime = createWithin({ clock, milliseconds: IDENTITY_DEADLINE_MS, what: WHO });
   const accessToken = async (): Promise<string> => {
     const token = await inTime(auth.getAccessToken());
     if (!token) throw new Unavailable(WHO, 'no access token came back');

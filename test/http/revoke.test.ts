@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../sandbox/buildkite/buildkite.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
+import { MINT_MARGIN_MS } from '../../shared/core/deadlines.ts';
 import { tokenSha256 } from '../../shared/core/grant-id.ts';
 import { grantEndingMark } from '../../shared/core/grant-life.ts';
 import { toStored } from '../../shared/ledger/firestore-client.ts';
@@ -106,7 +107,7 @@ describe('POST /revoke', () => {
     desk.clock.advance(1);
     expect(await used(token)).toBe(401);
     expect((await desk.introspect(token.accessToken)).json).toEqual({ active: false });
-    desk.clock.advance(10 * SECOND + CLOCK_MARGIN_MS);
+    desk.clock.advance(MINT_MARGIN_MS + CLOCK_MARGIN_MS);
     expect((await desk.sweep()).json).toMatchObject({ expired: 1, ended_by_clock: 0 });
     expect(await record(token)).toMatchObject({ state: 'expired', ended_by: 'early_return' });
   });

@@ -44,7 +44,7 @@ const ACCESS_TOKEN_FAILURES: [string, () => object, string][] = [
   [
     'a token that outlives the request',
     () => ({ accessToken: 'ya29.c.x', expireTime: inAnHour(1) }),
-    'another lifetime than asked',
+    'lives longer than requested',
   ],
 ];
 

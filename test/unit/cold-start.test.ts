@@ -4,8 +4,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { Firestore } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
 import { onceWarm } from '../../functions/once.ts';
+import { COLD_DEADLINE_MS } from '../../shared/core/deadlines.ts';
 import { createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
-import { COLD_DEADLINE_MS, createWithin } from '../../shared/unavailable.ts';
+import { createWithin } from '../../shared/unavailable.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
 const never = new Promise<never>(() => {});

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
+import { MINT_MARGIN_MS } from '../../../shared/core/deadlines.ts';
 import type { Grant } from '../../../shared/core/grant.ts';
 import { activate, confirmTakenAway, end, expire, MAX_LIVE_TOKENS, reserve } from '../../../shared/core/grant-life.ts';
 import { toWireError } from '../../../shared/core/refusal.ts';
@@ -32,8 +33,8 @@ const JOB_FINISHED = { by: 'job.finished' } as const;
 describe('what a reservation promises', () => {
   it.each([
     ['firestore', 0],
-    ['serviceAccount', 10_000],
-    ['pool', 20_000],
+    ['serviceAccount', MINT_MARGIN_MS],
+    ['pool', MINT_MARGIN_MS],
   ] as const)(
     "says until when a token could live before one is minted, with the mint's deadline for an account's token (%s)",
     (kind, margin) => {
@@ -47,7 +48,7 @@ describe('what a reservation promises', () => {
     const first = granted(reserve(undefined, FREE, request(pool, { ttl: 3600 }), NOW));
     expect(reserve(first, FREE, request(pool, { ttl: 60 }), LATER)).toMatchObject({
       grant: { expires_at: first.expires_at },
-      latest: LATER + 60_000 + 20_000,
+      latest: LATER + 60_000 + MINT_MARGIN_MS,
     });
   });
 

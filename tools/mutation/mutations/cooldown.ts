@@ -138,7 +138,7 @@ export const COOLDOWN: readonly Mutation[] = [
     means: 'A lease does not count the time that minting takes, nor the clock margin.',
     evidence: 'the lease does not count the margins of the mint',
     edits: [
-      { file: GRANT_LIFE, find: 'pooled_service_account: 20_000 };', replace: 'pooled_service_account: 0 };' },
+      { file: GRANT_LIFE, find: "kind === 'firestore' ? 0", replace: "kind !== 'service_account' ? 0" },
       {
         file: ACCOUNT_LIFE,
         find: 'rests_until: Math.max(existing?.rests_until ?? 0, grant.expires_at + CLOCK_MARGIN_MS),',

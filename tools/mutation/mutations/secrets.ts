@@ -42,8 +42,8 @@ export const SECRETS: readonly Mutation[] = [
     edits: [
       {
         file: MINT,
-        find: "'answered a token of another lifetime than asked for',",
-        replace: "'answered a token of another lifetime than asked for: ' + JSON.stringify(answer.json),",
+        find: "'answered a token that lives longer than requested'",
+        replace: "'answered a token that lives longer than requested: ' + JSON.stringify(answer.json)",
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],
