@@ -13,6 +13,7 @@ import type { Grant } from './core/grant.ts';
 import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { idOf, type Request } from './core/grant-life.ts';
 import type { Refusal } from './core/refusal.ts';
+import { LONGEST_RETRY_AFTER } from './core/retry-after.ts';
 import type { Mint, Minted } from './google/mint.ts';
 import type { IssuesUnderWay } from './issues-under-way.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
@@ -24,8 +25,6 @@ import { Unavailable } from './unavailable.ts';
 /** Pooled accounts that a job tries within so many milliseconds before it is said that Google fails. */
 const MAX_ACCOUNTS_TRIED = 3;
 const LATELY_MS = 5 * 60_000;
-/** Seconds after which a job may look again whether somebody made Google change its mind. */
-const PERMANENT_RETRY_AFTER = 300;
 /** The same when the instance is busy with other requests for the grant. */
 const BUSY_RETRY_AFTER = 1;
 
@@ -169,7 +168,7 @@ async function issue(
 function toGoogleRefusal(error: unknown): Refusal | undefined {
   if (!Unavailable.is(error) || !error.permanent) return undefined;
   const { permanent, what, message } = error;
-  return { reason: 'google_refused', ...permanent, what, detail: message, retryAfter: PERMANENT_RETRY_AFTER };
+  return { reason: 'google_refused', ...permanent, what, detail: message, retryAfter: LONGEST_RETRY_AFTER };
 }
 
 type StartMinting = (latest: number, lease?: string) => Promise<Minted>;

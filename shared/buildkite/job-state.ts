@@ -9,7 +9,7 @@ import type { Ask, OutgoingAnswer } from '../outgoing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Unavailable } from '../unavailable.ts';
 import { BUILDKITE, LookupError } from './lookup-error.ts';
-import { parseRateLimit, parseRetryAfter, type RateLimit } from './rate-limit.ts';
+import { parseRateLimit, parseWait, type RateLimit } from './rate-limit.ts';
 
 export interface JobAnswer {
   /** `unknown`: Buildkite does not show the job to this API token. */
@@ -97,7 +97,7 @@ export function createBuildkiteJobs(deps: {
     const limit = parseRateLimit(response);
     if (status === 404) return { ...limit, value: undefined };
     if (status === 429)
-      throw new LookupError('limited', 'answered 429', { retryAfter: parseRetryAfter(response, clock.now()) });
+      throw new LookupError('limited', 'answered 429', { retryAfter: parseWait(response, clock.now()) });
     if (status !== 200)
       throw new LookupError(status === 401 || status === 403 ? 'refused' : 'failed', `answered ${status}`);
     return { ...limit, value: parse(json) };

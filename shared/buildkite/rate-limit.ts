@@ -1,13 +1,13 @@
 // What Buildkite says of its limits: how many calls are left, and how long to wait after too many.
-// Source: buildkite.com/docs/apis/rest-api/rate-limits; Retry-After: RFC 9110 section 10.2.3. Pure.
+// Source: buildkite.com/docs/apis/rest-api/rate-limits. Pure.
 
+import { boundWait, parseRetryAfter, parseSeconds } from '../core/retry-after.ts';
 import type { OutgoingAnswer } from '../outgoing.ts';
 
 const REMAINING = ['RateLimit-Remaining', 'RateLimit-User-Remaining'];
 const RESET = ['RateLimit-Reset', 'RateLimit-User-Reset'];
-/** Seconds to wait after a 429 that says no time, and at most. */
+/** Seconds to wait after a 429 that says no time. */
 const DEFAULT_WAIT = 60;
-const LONGEST_WAIT = 300;
 
 export interface RateLimit {
   /** The least of what the organization and the user have left; undefined when Buildkite does not say. Never negative. */
@@ -27,7 +27,7 @@ export function parseRateLimit({ headers }: Pick<OutgoingAnswer, 'headers'>): Ra
   }
   for (const name of RESET) {
     const value = headers.get(name);
-    if (value !== null && toSeconds(value) === undefined) nonsense.push(name);
+    if (value !== null && parseSeconds(value) === undefined) nonsense.push(name);
   }
   return { remaining: left.length > 0 ? Math.min(...left) : undefined, nonsense };
 }
@@ -36,26 +36,13 @@ export function parseRateLimit({ headers }: Pick<OutgoingAnswer, 'headers'>): Ra
  * Seconds to wait after a 429, from 1 to 300: the longest that a header says, or else what the body says, or else 60.
  * @param now milliseconds since the epoch
  */
-export function parseRetryAfter({ headers, json }: Pick<OutgoingAnswer, 'headers' | 'json'>, now: number): number {
-  const retryAfter = headers.get('Retry-After');
+export function parseWait({ headers, json }: Pick<OutgoingAnswer, 'headers' | 'json'>, now: number): number {
   const said = [
-    retryAfter === null ? undefined : (toSeconds(retryAfter) ?? secondsUntil(retryAfter, now)),
-    ...RESET.map((name) => toSeconds(headers.get(name) ?? '')),
+    parseRetryAfter(headers.get('Retry-After'), now),
+    ...RESET.map((name) => parseSeconds(headers.get(name))),
   ].filter((seconds) => seconds !== undefined);
   const wait = said.length > 0 ? Math.max(...said) : (resetOf(json) ?? DEFAULT_WAIT);
-  return Math.min(Math.max(Math.ceil(wait), 1), LONGEST_WAIT);
-}
-
-function toSeconds(value: string): number | undefined {
-  return /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined;
-}
-
-/** An HTTP date in the form that RFC 9110 section 5.6.7 has senders write. */
-function secondsUntil(date: string, now: number): number | undefined {
-  const at = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(date)
-    ? Date.parse(date)
-    : Number.NaN;
-  return Number.isNaN(at) ? undefined : (at - now) / 1000;
+  return boundWait(wait);
 }
 
 function resetOf(json: unknown): number | undefined {

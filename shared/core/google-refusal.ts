@@ -100,12 +100,13 @@ const BY_REASON: ReadonlyMap<string, GoogleCause> = new Map([
   ['ipRefererBlocked', 'api_key_restricted'],
 ]);
 
-/** The code at the start of Identity Toolkit's `message`: `CODE`, or `CODE : words`. */
+/**
+ * The code at the start of Identity Toolkit's `message`: `CODE`, or `CODE : words`. `BLOCKING_FUNCTION_ERROR_RESPONSE` is
+ * left out: Google also sends it when a blocking function starts cold or runs out of time (firebase-js-sdk issue 7830).
+ */
 const BY_SIGN_IN_CODE: ReadonlyMap<string, GoogleCause> = new Map([
   ['ADMIN_ONLY_OPERATION', 'sign_in_blocked'],
   ['OPERATION_NOT_ALLOWED', 'sign_in_blocked'],
-  ['BLOCKING_FUNCTION_ERROR_RESPONSE', 'sign_in_blocked'],
-  ['USER_DISABLED', 'sign_in_blocked'],
   ['CONFIGURATION_NOT_FOUND', 'sign_in_not_set_up'],
   ['PROJECT_NOT_FOUND', 'sign_in_not_set_up'],
   ['TENANT_NOT_FOUND', 'sign_in_not_set_up'],
@@ -152,15 +153,37 @@ const QUOTA_CODES: ReadonlySet<string> = new Set([
   'RESOURCE_QUOTA_EXCEEDED',
   'rateLimitExceeded',
   'userRateLimitExceeded',
+  'rateLimitExceededUnreg',
+  'userRateLimitExceededUnreg',
+  'dailyLimitExceeded',
+  'dailyLimitExceededUnreg',
+  'concurrentLimitExceeded',
+  'limitExceeded',
+  'servingLimitExceeded',
   'quotaExceeded',
   'TOO_MANY_ATTEMPTS_TRY_LATER',
   'QUOTA_EXCEEDED',
 ]);
+/** The codes by which the sign-in refuses new users beyond Google's limit. Other codes limit requests of any kind. */
+const NEW_USER_CODES: ReadonlySet<string> = new Set(['TOO_MANY_ATTEMPTS_TRY_LATER', 'QUOTA_EXCEEDED']);
 
 /** Whether Google says that it is asked too often, whatever the HTTP status. */
 export function isOverQuota(status: number, error: GoogleError | undefined): boolean {
   if (status === 429) return true;
   return error !== undefined && [error.reason, error.status, signInCodeOf(error)].some((code) => hasQuotaCode(code));
+}
+
+/** Whether the sign-in refuses because too many users are new. */
+export function isOverNewUserLimit(error: GoogleError | undefined): boolean {
+  return NEW_USER_CODES.has((error && signInCodeOf(error)) ?? '');
+}
+
+/**
+ * Whether a status means that the request is refused: 400 to 499 without 408 (time-out), 409 (a change at the same time)
+ * and 429 (too many requests).
+ */
+export function isRefusal(status: number): boolean {
+  return status >= 400 && status < 500 && ![408, 409, 429].includes(status);
 }
 
 function hasQuotaCode(code: string | undefined): boolean {
@@ -178,7 +201,7 @@ export function permanentRefusal(
   error: GoogleError | undefined,
   needs?: string,
 ): GoogleRefusal | undefined {
-  if (!error || status < 400 || status >= 500 || isOverQuota(status, error)) return undefined;
+  if (!error || !isRefusal(status) || isOverQuota(status, error)) return undefined;
   const [service = ''] = what.split(' ', 1);
   const signInCode = service === 'identitytoolkit' ? signInCodeOf(error) : undefined;
   const found =
@@ -231,7 +254,7 @@ export function googleAdvice({ cause, code, permission, api, consumer }: GoogleR
     case 'perimeter':
       return 'VPC Service Controls reject the request. Let the identity of this function into the perimeter.';
     case 'sign_in_blocked':
-      return `Firebase Authentication blocks the sign-in (${code}). Allow sign-in by custom token, see its blocking functions, and where new users may not sign in create them ahead with "npm run users".`;
+      return `Firebase Authentication blocks the sign-in (${code}). Allow sign-in by custom token. Where new users may not sign in, create the users with "npm run users"; where users were changed, with more "--generations".`;
     case 'sign_in_not_set_up':
       return `Firebase Authentication does not have the project or the tenant (${code}). Set it up, or correct the policy.`;
     case 'signer_not_accepted':

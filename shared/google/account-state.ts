@@ -22,12 +22,13 @@ export type ReadAccountState = (email: string) => Promise<AccountState>;
 
 const accountAnswer = z.object({ email: z.string(), disabled: z.boolean().default(false) });
 
-export function createAccountStateReader({ askAsService, iamUrl }: Omit<AccountApi, 'clock'>): ReadAccountState {
+export function createAccountStateReader({ askAsService, iamUrl, clock }: AccountApi): ReadAccountState {
   return async (email) => {
     const what = 'iam serviceAccounts.get';
     const answer = await askAsService({ what, url: accountUrl(iamUrl, email) });
     if (answer.status === 404) return 'missing';
     const account = expectAnswer(what, answer, accountAnswer, {
+      now: clock.now(),
       account: email,
       permission: 'iam.serviceAccounts.get',
     });

@@ -15,13 +15,17 @@ import { expectAnswer, requestReason } from './google-answer.ts';
 export type DisableAccount = (email: string, reason: string, until: number) => Promise<void>;
 
 export function createAccountDisabler({ askAsService, iamUrl, clock }: AccountApi): DisableAccount {
-  const stateOf = createAccountStateReader({ askAsService, iamUrl });
+  const stateOf = createAccountStateReader({ askAsService, iamUrl, clock });
   return (email, reason, until) =>
     insist({ until, clock }, async () => {
       const what = 'iam serviceAccounts.disable';
       const url = `${accountUrl(iamUrl, email)}:disable`;
       const answer = await askAsService({ what, url, method: 'POST', headers: requestReason(reason), json: {} });
-      expectAnswer(what, answer, z.object({}), { account: email, permission: 'iam.serviceAccounts.disable' });
+      expectAnswer(what, answer, z.object({}), {
+        account: email,
+        permission: 'iam.serviceAccounts.disable',
+        now: clock.now(),
+      });
       if ((await stateOf(email)) !== 'disabled')
         throw new Unavailable(what, 'was answered, but the account is not disabled yet');
     });

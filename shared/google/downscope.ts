@@ -60,7 +60,10 @@ export async function downscope(
     },
   });
   // What is refused here is the boundary, never the account: another of a pool would fare no better.
-  const { access_token, expires_in } = expectAnswer(WHAT, answer, exchangeAnswer, { mayRefuse: false });
+  const { access_token, expires_in } = expectAnswer(WHAT, answer, exchangeAnswer, {
+    mayRefuse: false,
+    now: parts.clock.now(),
+  });
   const expires_at = expires_in === undefined ? parent.expires_at : parts.clock.now() + expires_in * 1000;
   // What is on record is the end of the parent token, so one that outlives it must not leave.
   if (expires_at > parent.expires_at + ROUNDING_MS)

@@ -16,14 +16,18 @@ import { expectAnswer } from './google-answer.ts';
 export type EnableAccount = (email: string, until: number) => Promise<void>;
 
 export function createAccountEnabler({ askAsService, iamUrl, clock }: AccountApi): EnableAccount {
-  const stateOf = createAccountStateReader({ askAsService, iamUrl });
+  const stateOf = createAccountStateReader({ askAsService, iamUrl, clock });
   return async (email, until) => {
     const patience = { until, clock };
     if ((await insist(patience, () => stateOf(email))) === 'enabled') return;
     const what = 'iam serviceAccounts.enable';
     const url = `${accountUrl(iamUrl, email)}:enable`;
     const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
-    expectAnswer(what, answer, z.object({}), { account: email, permission: 'iam.serviceAccounts.enable' });
+    expectAnswer(what, answer, z.object({}), {
+      account: email,
+      permission: 'iam.serviceAccounts.enable',
+      now: clock.now(),
+    });
     await insist(patience, async () => {
       if ((await stateOf(email)) !== 'enabled')
         throw new Unavailable(what, 'was answered, but the account is not enabled yet');

@@ -126,7 +126,7 @@ async function signIn(
     deadlineMs: SIGN_IN_DEADLINE_MS,
   });
   if (signInCode(response) === 'USER_DISABLED') return { found: ['USER_DISABLED'] };
-  const { idToken, expiresIn } = expectAnswer(SIGN_IN, response, responseSchema);
+  const { idToken, expiresIn } = expectAnswer(SIGN_IN, response, responseSchema, { now: deps.clock.now() });
   const lifetime = Number(expiresIn);
   const judged = judgeIdToken(idToken, { project, tenant, uid, grant_id, expiresIn: lifetime });
   switch (judged?.fault) {

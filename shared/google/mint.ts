@@ -86,6 +86,7 @@ export function createMint(parts: {
     const { accessToken, expireTime } = expectAnswer(GENERATE, answer, accessTokenAnswer, {
       account: email,
       permission: 'iam.serviceAccounts.getAccessToken',
+      now: clock.now(),
     });
     const asked = { from: sent + ttl * 1000 - ROUNDING_MS, to: clock.now() + ttl * 1000 };
     const expires_at = toOwnClock(Date.parse(expireTime), asked);
@@ -101,6 +102,7 @@ export function createMint(parts: {
     return expectAnswer('iamcredentials signJwt', signed, signedJwtAnswer, {
       account: signer,
       permission: 'iam.serviceAccounts.signJwt',
+      now: clock.now(),
     }).signedJwt;
   };
   const mintIdToken = createIdTokenMint({ ...parts, signJwt });

@@ -14,6 +14,12 @@ const refusing = (status: number, code: string, info: object = {}, message = WOR
   status,
   json: { error: { code: status, status: code, message, details: [{ '@type': INFO, ...info }] } },
 });
+const signInSays = (status: number, message: string) => refusing(status, 'INVALID_ARGUMENT', {}, message);
+const tooMany = (retryAfter: string): LocalAnswer => ({
+  status: 429,
+  json: {},
+  headers: { 'retry-after': retryAfter },
+});
 const DENIED = refusing(403, 'PERMISSION_DENIED');
 
 let desk: InProcessDesk;
@@ -97,11 +103,6 @@ describe('a permanent refusal', () => {
       { cause: 'api_key_restricted', code: 'API_KEY_HTTP_REFERRER_BLOCKED' },
     ],
     ['a blocked sign-up', refusing(400, '', {}, 'ADMIN_ONLY_OPERATION'), { cause: 'sign_in_blocked' }],
-    [
-      'a blocking function',
-      refusing(400, '', {}, 'BLOCKING_FUNCTION_ERROR_RESPONSE : no'),
-      { cause: 'sign_in_blocked' },
-    ],
     ['App Check', refusing(401, 'UNAUTHENTICATED', {}, 'Firebase App Check token is invalid.'), { cause: 'app_check' }],
   ])('of the sign-in says the same for %s', async (_, answer, facts) => {
     await whenSigningIn(answer);
@@ -122,7 +123,8 @@ describe('a refusal that passes', () => {
     ['429', { status: 429, json: {} }, '10'],
     ['429 with a time', { status: 429, json: {}, headers: { 'retry-after': '37' } }, '37'],
     ['429 with a long time', { status: 429, json: {}, headers: { 'retry-after': '86400' } }, '300'],
-    ['429 with a date', { status: 429, json: {}, headers: { 'retry-after': 'Tue, 24 Nov 2026 00:00:00 GMT' } }, '10'],
+    ['429 with a date that has passed', tooMany('Tue, 24 Nov 2015 00:00:00 GMT'), '1'],
+    ['429 with another date', tooMany('2045-11-24T00:00:00Z'), '10'],
     ['429 with a negative time', { status: 429, json: {}, headers: { 'retry-after': '-1' } }, '10'],
     ['503 with a time', { status: 503, json: {}, headers: { 'retry-after': '20' } }, '20'],
     ['403 for its quota', refusing(403, 'RESOURCE_EXHAUSTED', { reason: 'RATE_LIMIT_EXCEEDED' }), '10'],
@@ -139,18 +141,48 @@ describe('a refusal that passes', () => {
     expect(called.audit).toMatchObject([{ reason: 'unavailable' }]);
   });
 
-  it.each(['TOO_MANY_ATTEMPTS_TRY_LATER', 'QUOTA_EXCEEDED : words'])(
-    'is one when the sign-in says %s',
-    async (words) => {
-      await whenSigningIn(refusing(400, 'INVALID_ARGUMENT', {}, words));
-      const called = await ask(await aJobToken(desk), 'staging-config');
-      expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([
-        503,
-        '300',
-        undefined,
-      ]);
-    },
-  );
+  it('is answered with its time: 429 with a date to come', async () => {
+    const jobToken = await aJobToken(desk);
+    whenAsked(MINTING, tooMany(new Date(desk.clock.now() + 42_000).toUTCString()));
+    expect((await ask(jobToken, 'staging-export')).headers.get('retry-after')).toBe('42');
+  });
+
+  const NEW_USERS = 'npm run users';
+  it.each<[string, LocalAnswer, string, string | undefined]>([
+    ['400 TOO_MANY_ATTEMPTS_TRY_LATER', signInSays(400, 'TOO_MANY_ATTEMPTS_TRY_LATER'), '300', NEW_USERS],
+    ['400 QUOTA_EXCEEDED', signInSays(400, 'QUOTA_EXCEEDED : words'), '300', NEW_USERS],
+    ['429 TOO_MANY_ATTEMPTS_TRY_LATER', signInSays(429, 'TOO_MANY_ATTEMPTS_TRY_LATER : words'), '300', NEW_USERS],
+    ['429', { status: 429, json: {} }, '10', undefined],
+    ['429 RESOURCE_EXHAUSTED', refusing(429, 'RESOURCE_EXHAUSTED'), '10', undefined],
+    [
+      '403 RATE_LIMIT_EXCEEDED',
+      refusing(403, 'PERMISSION_DENIED', { reason: 'RATE_LIMIT_EXCEEDED' }),
+      ...(['10', undefined] as const),
+    ],
+    ['429 with a time', tooMany('20'), '20', undefined],
+    [
+      'a limit of new users with a time',
+      { ...signInSays(400, 'QUOTA_EXCEEDED'), headers: { 'retry-after': '45' } },
+      ...(['45', NEW_USERS] as const),
+    ],
+    ['400 BLOCKING_FUNCTION_ERROR_RESPONSE', signInSays(400, 'BLOCKING_FUNCTION_ERROR_RESPONSE : no'), '2', undefined],
+    ['408', refusing(408, 'PERMISSION_DENIED'), '2', undefined],
+    ['409', refusing(409, 'PERMISSION_DENIED'), '2', undefined],
+  ])('of the sign-in is answered with its time, and names new users only where it is for them: %s', async (...told) => {
+    const [name, answer, retryAfter, advice] = told;
+    await whenSigningIn(answer);
+    const called = await ask(await aJobToken(desk), 'staging-config');
+    expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([
+      503,
+      retryAfter,
+      undefined,
+    ]);
+    expect(called.audit).toMatchObject([{ reason: 'unavailable', what: 'identitytoolkit signInWithCustomToken' }]);
+    const { detail } = called.audit[0];
+    expect(detail.includes(NEW_USERS)).toBe(advice !== undefined);
+    for (const word of name.split(' ').filter((each) => /^[0-9]{3}$|_RESPONSE$/.test(each)))
+      expect(detail).toContain(word);
+  });
 
   it('gives up no account of a pool', async () => {
     const jobToken = await aJobToken(desk);

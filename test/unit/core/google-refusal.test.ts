@@ -50,14 +50,12 @@ const PERMANENT: readonly [GoogleCause, string, number, unknown][] = [
     ],
   ),
   ['api_key_restricted', SIGN_IN, 400, rpc('INVALID_ARGUMENT', 'API key not valid.', { reason: 'API_KEY_INVALID' })],
-  ...['ADMIN_ONLY_OPERATION', 'OPERATION_NOT_ALLOWED', 'BLOCKING_FUNCTION_ERROR_RESPONSE : words', 'USER_DISABLED'].map(
-    (message): [GoogleCause, string, number, unknown] => [
-      'sign_in_blocked',
-      SIGN_IN,
-      400,
-      rpc('INVALID_ARGUMENT', message),
-    ],
-  ),
+  ...['ADMIN_ONLY_OPERATION', 'OPERATION_NOT_ALLOWED'].map((message): [GoogleCause, string, number, unknown] => [
+    'sign_in_blocked',
+    SIGN_IN,
+    400,
+    rpc('INVALID_ARGUMENT', message),
+  ]),
   ...['CONFIGURATION_NOT_FOUND', 'TENANT_NOT_FOUND', 'INVALID_TENANT_ID', 'UNSUPPORTED_TENANT_OPERATION'].map(
     (message): [GoogleCause, string, number, unknown] => ['sign_in_not_set_up', SIGN_IN, 400, rpc('', message)],
   ),
@@ -80,7 +78,23 @@ const TEMPORARY: readonly [string, string, number, unknown][] = [
   ['too many sign-ins', SIGN_IN, 400, rpc('INVALID_ARGUMENT', 'TOO_MANY_ATTEMPTS_TRY_LATER : words')],
   ['too many new users', SIGN_IN, 400, rpc('INVALID_ARGUMENT', 'QUOTA_EXCEEDED : words')],
   ['an unknown code of the sign-in', SIGN_IN, 400, rpc('INVALID_ARGUMENT', 'SOMETHING_NEW')],
-  ['a code of the sign-in from another service', MINT, 409, rpc('ABORTED', 'OPERATION_NOT_ALLOWED')],
+  ['a code of the sign-in from another service', MINT, 400, rpc('ABORTED', 'OPERATION_NOT_ALLOWED')],
+  ['a blocking function', SIGN_IN, 400, rpc('INVALID_ARGUMENT', 'BLOCKING_FUNCTION_ERROR_RESPONSE : words')],
+  ...[408, 409, 429].flatMap((status): [string, string, number, unknown][] => [
+    [`${status}, whatever its status says`, MINT, status, rpc('PERMISSION_DENIED')],
+    [`${status}, whatever its reason says`, MINT, status, rpc('', 'words', { reason: 'SERVICE_DISABLED' })],
+    [`${status}, whatever the sign-in says`, SIGN_IN, status, rpc('', 'ADMIN_ONLY_OPERATION')],
+  ]),
+  ...[
+    ...['rateLimitExceeded', 'rateLimitExceededUnreg', 'userRateLimitExceeded', 'userRateLimitExceededUnreg'],
+    ...['dailyLimitExceeded', 'dailyLimitExceededUnreg', 'concurrentLimitExceeded', 'limitExceeded'],
+    ...['servingLimitExceeded', 'quotaExceeded'],
+  ].map((reason): [string, string, number, unknown] => [
+    `the older reason ${reason}`,
+    MINT,
+    403,
+    { error: { status: 'PERMISSION_DENIED', message: 'words', errors: [{ reason }] } },
+  ]),
   ['a parent token that is not accepted', STS, 400, { error: 'invalid_grant' }],
   ['a dependency that is not of Google', 'ledger', 403, rpc('PERMISSION_DENIED')],
 ];

@@ -1,12 +1,26 @@
 import { describe, expect, it } from 'vitest';
 import { accountUrl, createAccountStateReader } from '../../../shared/google/account-state.ts';
 import { Unavailable } from '../../../shared/unavailable.ts';
-import { aGoogle, anAccount, broken, denied, EMAIL, gone, IAM, ok, RESOURCE, refusedWith } from './a-google.ts';
+import {
+  aGoogle,
+  anAccount,
+  broken,
+  denied,
+  EMAIL,
+  type Google,
+  gone,
+  IAM,
+  ok,
+  RESOURCE,
+  refusedWith,
+} from './a-google.ts';
+
+const stateReader = ({ ask, clock }: Google) => createAccountStateReader({ askAsService: ask, iamUrl: IAM, clock });
 
 describe('the state of an account', () => {
   it('is asked for once, by its project, and changes nothing', async () => {
     const google = aGoogle(anAccount());
-    await createAccountStateReader({ askAsService: google.ask, iamUrl: IAM })(EMAIL);
+    await stateReader(google)(EMAIL);
     expect(google.asked).toEqual([{ what: 'iam serviceAccounts.get', url: RESOURCE }]);
   });
 
@@ -16,7 +30,7 @@ describe('the state of an account', () => {
     ['disabled', 'Google says so', anAccount({ disabled: true })],
     ['missing', 'Google does not find it', gone],
   ] as const)('is %s when %s', async (state, _, answer) => {
-    expect(await createAccountStateReader({ askAsService: aGoogle(answer).ask, iamUrl: IAM })(EMAIL)).toBe(state);
+    expect(await stateReader(aGoogle(answer))(EMAIL)).toBe(state);
   });
 
   it.each([
@@ -33,25 +47,25 @@ describe('the state of an account', () => {
     ['an error of its own', broken, /answered 500$/],
     ['that it is asked too often', { status: 429, json: undefined }, /answered 429/],
   ])('is not known when Google answers %s, and may be asked for again', async (_, answer, message) => {
-    const asking = createAccountStateReader({ askAsService: aGoogle(answer).ask, iamUrl: IAM })(EMAIL);
+    const asking = stateReader(aGoogle(answer))(EMAIL);
     await expect(asking).rejects.toMatchObject({ what: 'iam serviceAccounts.get', refused: false });
     await expect(asking).rejects.toThrow(message);
   });
 
   it('is refused to who may not know it, in the words of Google', async () => {
-    const asking = createAccountStateReader({ askAsService: aGoogle(denied).ask, iamUrl: IAM })(EMAIL);
+    const asking = stateReader(aGoogle(denied))(EMAIL);
     await expect(asking).rejects.toMatchObject({ name: 'Unavailable', refused: true });
     await expect(asking).rejects.toThrow("answered 403 PERMISSION_DENIED Permission 'x' denied");
   });
 
   it('is not known when Google cannot be reached', async () => {
     const down = new Unavailable('iam serviceAccounts.get', 'could not be reached');
-    await expect(createAccountStateReader({ askAsService: aGoogle(down).ask, iamUrl: IAM })(EMAIL)).rejects.toBe(down);
+    await expect(stateReader(aGoogle(down))(EMAIL)).rejects.toBe(down);
   });
 
   it("takes no more than the beginning of Google's message into its own", async () => {
     const answer = refusedWith(400, 'INVALID_ARGUMENT', 'x'.repeat(5000));
-    const asking = createAccountStateReader({ askAsService: aGoogle(answer).ask, iamUrl: IAM })(EMAIL);
+    const asking = stateReader(aGoogle(answer))(EMAIL);
     await expect(asking).rejects.toThrow(/x{300}; /);
     await expect(asking).rejects.not.toThrow(/x{301}/);
   });

@@ -13,12 +13,48 @@ const WEBHOOK_STATES = 'shared/core/webhook-states.ts';
 
 const BAD_WEBHOOKS_TEST = 'test/http/bad-webhooks.test.ts';
 const REQUEST_BODIES_TEST = 'test/http/request-bodies.test.ts';
+const GOOGLE_REFUSAL = 'shared/core/google-refusal.ts';
+const GOOGLE_REFUSES_TEST = 'test/http/google-refuses.test.ts';
 const TOKEN_HTTP_TEST = 'test/http/token-http.test.ts';
 const UNKNOWN_TOKENS_TEST = 'test/http/unknown-tokens.test.ts';
 const ISSUER_KEYS_TEST = 'test/unit/buildkite/issuer-keys.test.ts';
 const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook-scan.test.ts';
 
 export const BOUNDARY: readonly Mutation[] = [
+  {
+    id: 'blocking-function-permanent',
+    breaks: 'answers',
+    means: 'A job is told to stop when a blocking function starts cold or runs out of time.',
+    edits: [
+      {
+        file: GOOGLE_REFUSAL,
+        find: "['OPERATION_NOT_ALLOWED', 'sign_in_blocked'],",
+        replace:
+          "['OPERATION_NOT_ALLOWED', 'sign_in_blocked'], ['BLOCKING_FUNCTION_ERROR_RESPONSE', 'sign_in_blocked'],",
+      },
+    ],
+    killers: [GOOGLE_REFUSES_TEST],
+  },
+  {
+    id: 'time-out-permanent',
+    breaks: 'answers',
+    means: 'A job is told to stop after a time-out of Google (408) or a change at the same time (409).',
+    edits: [{ file: GOOGLE_REFUSAL, find: '![408, 409, 429].includes(status)', replace: 'status !== 429' }],
+    killers: [GOOGLE_REFUSES_TEST],
+  },
+  {
+    id: 'any-limit-of-new-users',
+    breaks: 'answers',
+    means: 'Every limit of the sign-in is taken for the one on new users.',
+    edits: [
+      {
+        file: 'shared/google/google-answer.ts',
+        find: "what.startsWith('identitytoolkit ') && isOverNewUserLimit(error)",
+        replace: "what.startsWith('identitytoolkit ') && (isOverNewUserLimit(error) || isOverQuota(status, error))",
+      },
+    ],
+    killers: [GOOGLE_REFUSES_TEST],
+  },
   {
     id: 'expiry-of-token-not-of-grant',
     breaks: 'answers',

@@ -108,10 +108,14 @@ export const COOLDOWN: readonly Mutation[] = [
       {
         file: ENABLE_ACCOUNT,
         find: `    const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
-    expectAnswer(what, answer, z.object({}), { account: email, permission: 'iam.serviceAccounts.enable' });`,
+    expectAnswer(what, answer, z.object({}), {
+      account: email,
+      permission: 'iam.serviceAccounts.enable',
+      now: clock.now(),
+    });`,
         replace: `    await insist(patience, async () => {
       const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
-      expectAnswer(what, answer, z.object({}), { account: email, permission: 'iam.serviceAccounts.enable' });
+      expectAnswer(what, answer, z.object({}), { account: email, now: clock.now() });
     });`,
       },
     ],
