@@ -231,12 +231,19 @@ async function obtainFromLease(
         // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
         const barred = await parts.ledger.barred(request);
         if (barred) return barred;
+        const others = mayChange && !holdsAll([...unusable, grant.service_account], request.credential);
+        if (others && error.permanent) return { refusal: toTemporary(error) };
         throw error;
       }
       givenUp.push(error);
       unusable.push(grant.service_account);
     }
   }
+}
+
+/** Google refuses some accounts, and the pool has others: another job, or this one later, may get one of those. */
+function toTemporary({ what, message, retryAfter }: Unavailable): Refusal {
+  return { reason: 'unavailable', what, detail: message, retryAfter };
 }
 
 function holdsAll(accounts: readonly string[], credential: Credential): boolean {

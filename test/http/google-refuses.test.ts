@@ -219,16 +219,30 @@ describe('of a pool', () => {
     ]);
   });
 
-  it('three refused accounts are a permanent refusal', async () => {
+  it('three refused accounts are a permanent refusal when it has no others', async () => {
     refusingAccounts(3);
     const called = await desk.askByPath(await aJobToken(desk), 'staging-admin');
     expectPermanent(called, { cause: 'permission_missing', service_account: minted[2] });
     expect(called.audit.slice(1)).toMatchObject(minted.slice(0, 2).map((service_account) => ({ service_account })));
   });
 
+  it('three refused accounts of six are temporary: another job gets one of the others', async () => {
+    await desk.close();
+    desk = await openInProcessDesk({ policy: poolOf(6) });
+    refusingAccounts(3);
+    const called = await desk.askByPath(await aJobToken(desk), 'admin');
+    expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([503, '2', undefined]);
+    expect(called.audit).toMatchObject([
+      { reason: 'unavailable', severity: 'ERROR', detail: expect.stringContaining(minted[2] ?? '') },
+      ...minted.slice(0, 2).map((service_account) => ({ event: 'account.given_up', service_account })),
+    ]);
+    expect(called.audit[0].detail).toContain('iam.serviceAccounts.getAccessToken');
+    expect((await desk.askByPath(await aJobToken(desk), 'admin')).status).toBe(200);
+  });
+
   it('two refused accounts are a permanent refusal when it has no others', async () => {
     await desk.close();
-    desk = await openInProcessDesk({ policy: twoAccounts });
+    desk = await openInProcessDesk({ policy: poolOf(2) });
     refusingAccounts(2);
     const called = await desk.askByPath(await aJobToken(desk), 'admin');
     expectPermanent(called, { cause: 'permission_missing', service_account: minted[1] });
@@ -280,7 +294,8 @@ it.each([
   ]);
 });
 
-const twoAccounts = (project: string) => `
+const poolOf = (size: number) => (project: string) =>
+  `
 version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
@@ -289,7 +304,7 @@ credentials:
     environment: staging
     ttl: 15m
     serviceAccount:
-      pool: [ci-001@${project}.iam.gserviceaccount.com, ci-002@${project}.iam.gserviceaccount.com]
+      pool: [${Array.from({ length: size }, (_, nth) => `ci-00${nth + 1}@${project}.iam.gserviceaccount.com`).join(', ')}]
       scopes: [https://www.googleapis.com/auth/datastore]
 rules:
   - { name: all, job: { pipeline_slug: app }, grants: [admin] }

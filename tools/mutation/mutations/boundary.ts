@@ -36,6 +36,19 @@ export const BOUNDARY: readonly Mutation[] = [
     killers: [GOOGLE_REFUSES_TEST],
   },
   {
+    id: 'part-of-a-pool-permanent',
+    breaks: 'answers',
+    means: 'A job is told to stop although the pool has accounts that Google did not refuse.',
+    edits: [
+      {
+        file: 'shared/hand-out.ts',
+        find: 'if (others && error.permanent) return',
+        replace: 'if (!others && mayChange && error.permanent) return',
+      },
+    ],
+    killers: [GOOGLE_REFUSES_TEST],
+  },
+  {
     id: 'time-out-permanent',
     breaks: 'answers',
     means: 'A job is told to stop after a time-out of Google (408) or a change at the same time (409).',
