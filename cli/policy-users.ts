@@ -1,5 +1,6 @@
 // Which Firebase users a policy is known to need before any job asks: those of the pipelines that a rule names by
-// `pipeline_id`. Such a rule only grants to tokens that hold the id, and then the user is derived from it.
+// `pipeline_id`. Such a rule only grants to tokens that hold the id, and then the user is derived from it. A user that a job
+// changed is replaced by the user of the next generation, which must exist where new users may not sign in.
 
 import { firebaseUid } from '../shared/core/firebase-user.ts';
 import type { Policy } from '../shared/core/policy.ts';
@@ -17,10 +18,17 @@ interface UnknownUsers {
   readonly credential: string;
 }
 
-/** @param database leaves out all other databases */
+/** Users of each pipeline and credential that are created unless more are asked for: the first, and two that replace it. */
+export const DEFAULT_GENERATIONS = 3;
+
+/**
+ * @param database leaves out all other databases
+ * @param generations how many users of each pipeline and credential, from generation 0 on
+ */
 export function usersOf(
   { credentials, rules }: Policy,
   database: { readonly project?: string; readonly database?: string },
+  generations: number,
 ): { readonly groups: readonly UserGroup[]; readonly unknown: readonly UnknownUsers[] } {
   const groups = new Map<string, { project: string; tenant: string | undefined; uids: Set<string> }>();
   const unknown: UnknownUsers[] = [];
@@ -37,7 +45,8 @@ export function usersOf(
       const group = groups.get(key) ?? { project, tenant, uids: new Set() };
       groups.set(key, group);
       for (const pipeline of ids.filter((id) => !id.includes('*')))
-        group.uids.add(firebaseUid({ pipeline, credential: credentialName }, 0));
+        for (let generation = 0; generation < generations; generation += 1)
+          group.uids.add(firebaseUid({ pipeline, credential: credentialName }, generation));
     }
   return { groups: [...groups.values()].filter(({ uids }) => uids.size > 0), unknown };
 }

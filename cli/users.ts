@@ -5,18 +5,20 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { chunksOf } from '../shared/core/chunks.ts';
+import { withoutSlash } from '../shared/google/google-answer.ts';
 import { createServiceIdentity } from '../shared/google/service-identity.ts';
 import { type Ask, createAsk } from '../shared/outgoing.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { detailOf } from '../shared/unavailable.ts';
 import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy } from './policy-file.ts';
-import { type UserGroup, usersOf } from './policy-users.ts';
+import { DEFAULT_GENERATIONS, type UserGroup, usersOf } from './policy-users.ts';
 
 const USAGE = `usage: npm run users -- [options]
   --policy FILE    the policy; default KEYDESK_POLICY, else policy.yaml
   --project ID     only users of this project
   --database ID    only users of credentials that open this database
+  --generations N  users of each pipeline and credential, 1 to 100; default ${DEFAULT_GENERATIONS}
   --dry-run        create nothing; list the users
 
 Creates the users with your application default credentials (gcloud auth application-default login), or with the access
@@ -24,38 +26,50 @@ token in GOOGLE_OAUTH_ACCESS_TOKEN. You need firebaseauth.users.create in each p
 
 Google limits NEW users by sign-in to 100 an hour and IP address. Users that this command creates do not count.
 
+Each pipeline uses one user for each credential. A user that a job changed is replaced by that of the next generation.
+Where new users may not sign in, the next one must exist, so several are created. An alert of a changed user names its
+generation G: then run this with --generations G+4.
+
 exit: 0 every user is there; 1 one is not; 2 usage`;
 
 /** Users that Google takes in one request. */
 const BATCH = 1_000;
 const DEADLINE_MS = 60_000;
+const MOST_GENERATIONS = 100;
 
 const uploadResponse = z.object({
   error: z.array(z.object({ index: z.int().default(0), message: z.string() })).default([]),
 });
 
-const options = readFlags(
-  USAGE,
-  () =>
-    parseArgs({
-      options: {
-        policy: { type: 'string', default: process.env.KEYDESK_POLICY || 'policy.yaml' },
-        project: { type: 'string' },
-        database: { type: 'string' },
-        'dry-run': { type: 'boolean', default: false },
-        help: HELP,
-      },
-    }).values,
-);
+const options = readFlags(USAGE, () => {
+  const { values } = parseArgs({
+    options: {
+      policy: { type: 'string', default: process.env.KEYDESK_POLICY || 'policy.yaml' },
+      project: { type: 'string' },
+      database: { type: 'string' },
+      generations: { type: 'string', default: String(DEFAULT_GENERATIONS) },
+      'dry-run': { type: 'boolean', default: false },
+      help: HELP,
+    },
+  });
+  const generations = /^[1-9][0-9]{0,2}$/.test(values.generations) ? Number(values.generations) : Number.NaN;
+  if (!(generations <= MOST_GENERATIONS))
+    throw new Error(`--generations takes a whole number from 1 to ${MOST_GENERATIONS}`);
+  return { ...values, generations };
+});
 const { policy } = readPolicy(options.policy);
-const { groups, unknown } = usersOf(policy, options);
+const { groups, unknown } = usersOf(policy, options, options.generations);
 const askAsOperator = createOperatorsAsk();
 
 for (const group of groups) {
   if (options['dry-run']) for (const uid of group.uids) console.log(`${nameOf(group)}: ${uid}`);
   else await create(group);
 }
-if (groups.length === 0) console.log(`${options.policy} names no pipeline by its id for these: no user is known`);
+if (groups.length > 0)
+  console.log(
+    `Each pipeline has ${options.generations} users for each credential, of which it uses one: a user that a job changed is replaced by the next. Where new users may not sign in, the next one must exist.`,
+  );
+else console.log(`${options.policy} names no pipeline by its id for these: no user is known`);
 for (const { rule, credential } of unknown)
   console.log(
     `cannot be created ahead: users of ${credential} for rule "${rule}", which does not name every pipeline by a pipeline_id in full`,
@@ -85,7 +99,7 @@ async function create(group: UserGroup): Promise<void> {
 
 /** @returns what was not created, and why */
 async function upload({ project, tenant }: UserGroup, uids: readonly string[]) {
-  const api = process.env.KEYDESK_IDENTITYTOOLKIT_URL || 'https://identitytoolkit.googleapis.com';
+  const api = withoutSlash(process.env.KEYDESK_IDENTITYTOOLKIT_URL || 'https://identitytoolkit.googleapis.com');
   const parent = `projects/${project}${tenant === undefined ? '' : `/tenants/${tenant}`}`;
   const what = 'identitytoolkit accounts.batchCreate';
   const response = await askAsOperator({

@@ -12,6 +12,8 @@ import { runCli } from './run-cli.ts';
 
 const [ONE, TWO] = ['0184990a-4782-42b5-afc1-16715b10b1f0', '0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31'];
 const TENANT = 'ci-x7k2p';
+const WHY =
+  'Each pipeline has 3 users for each credential, of which it uses one: a user that a job changed is replaced by the next. Where new users may not sign in, the next one must exist.\n';
 
 describe('npm run users', () => {
   let folder: string;
@@ -66,20 +68,31 @@ ${rules}`,
     return userInfo.map(({ localId }) => localId).sort();
   };
   const uids = (credential: string, ...pipelines: string[]) =>
-    pipelines.map((pipeline) => firebaseUid({ pipeline, credential }, 0)).sort();
+    pipelines.flatMap((pipeline) => [0, 1, 2].map((nth) => firebaseUid({ pipeline, credential }, nth))).sort();
 
-  it('creates the user of each pipeline and credential once, those of a tenant in it, and leaves them as they are', async () => {
+  it('creates three users of each pipeline and credential, those of a tenant in it, and leaves them as they are', async () => {
     put(RULES);
     expect(await users()).toEqual({
       code: 0,
       err: '',
-      out: `${project}: 3 users created, 0 were there already\n${project}-t, tenant ${TENANT}: 2 users created, 0 were there already\n`,
+      out: `${project}: 9 users created, 0 were there already\n${project}-t, tenant ${TENANT}: 6 users created, 0 were there already\n${WHY}`,
     });
     expect(await usersIn(project)).toEqual([...uids('config', ONE, TWO), ...uids('other', ONE)].sort());
     expect(await usersIn(`${project}-t/tenants/${TENANT}`)).toEqual(uids('apart', ONE, TWO));
     expect(await usersIn(`${project}-t`)).toEqual([]);
-    expect((await users()).out).toContain(`${project}: 0 users created, 3 were there already\n`);
-    expect(await usersIn(project)).toHaveLength(3);
+    expect((await users()).out).toContain(`${project}: 0 users created, 9 were there already\n`);
+    expect(await usersIn(project)).toHaveLength(9);
+    const more = await users(['--generations', '5', '--database', 'other']);
+    expect(more.out).toContain(`${project}: 2 users created, 3 were there already\n`);
+    expect(await usersIn(project)).toContain(firebaseUid({ pipeline: ONE, credential: 'other' }, 4));
+  });
+
+  it.each(['0', '-1', '1.5', '101', 'many'])('refuses --generations %s', async (generations) => {
+    put(RULES);
+    expect(await users([`--generations=${generations}`])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--generations takes a whole number from 1 to 100'),
+    });
   });
 
   it('keeps to the project and the database that are asked for, and with --dry-run creates nothing', async () => {
@@ -87,9 +100,9 @@ ${rules}`,
     expect(await users(['--database', 'other', '--dry-run'])).toEqual({
       code: 0,
       err: '',
-      out: `${project}: ${uids('other', ONE)[0]}\n`,
+      out: `${[0, 1, 2].map((nth) => `${project}: ${firebaseUid({ pipeline: ONE, credential: 'other' }, nth)}\n`).join('')}${WHY}`,
     });
-    expect((await users(['--project', `${project}-t`, '--dry-run'])).out.trim().split('\n')).toHaveLength(2);
+    expect((await users(['--project', `${project}-t`, '--dry-run'])).out.trim().split('\n')).toHaveLength(6 + 1);
     expect(await usersIn(project)).toEqual([]);
   });
 
@@ -104,9 +117,11 @@ ${rules}`,
     expect((await users()).out).toContain('no user is known');
   });
 
-  it('sends 1,000 users a request at most', async () => {
+  it('sends 1,000 users a request at most, to an address with a slash at its end too', async () => {
     const sizes: number[] = [];
+    const paths = new Set<string | undefined>();
     const server = createServer(async (request, response) => {
+      paths.add(request.url);
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       const body = JSON.parse(Buffer.concat(chunks).toString()) as { users: unknown[]; allowOverwrite: boolean };
@@ -122,11 +137,12 @@ ${rules}`,
     );
     put(`  - { name: many, job: { pipeline_id: [${ids.join(', ')}] }, grants: [config] }\n`);
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await users([], { KEYDESK_IDENTITYTOOLKIT_URL: url })).toMatchObject({
+    expect(await users(['--generations', '1'], { KEYDESK_IDENTITYTOOLKIT_URL: `${url}/` })).toMatchObject({
       code: 0,
-      out: `${project}: 1001 users created, 0 were there already\n`,
+      out: expect.stringContaining(`${project}: 1001 users created, 0 were there already\n`),
     });
     expect(sizes).toEqual([1_000, 1]);
+    expect([...paths]).toEqual([`/v1/projects/${project}/accounts:batchCreate`]);
     server.close();
   });
 

@@ -2,9 +2,11 @@
 // its refusals, and what happens when somebody changed the user.
 
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_GENERATIONS, usersOf } from '../../../cli/policy-users.ts';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import type { FirestoreCredential } from '../../../shared/core/credential.ts';
 import { firebaseUid, firebaseUserOf } from '../../../shared/core/firebase-user.ts';
+import type { Policy } from '../../../shared/core/policy.ts';
 import { type ChangedFirebaseUser, createIdTokenMint } from '../../../shared/google/mint-id-token.ts';
 import type { Outgoing } from '../../../shared/outgoing.ts';
 import { Unavailable } from '../../../shared/unavailable.ts';
@@ -201,5 +203,35 @@ describe('when somebody changed the user', () => {
     expect(await minted()).toMatchObject({ what: 'ledger' });
     expect(changed).toMatchObject([{ uid: uid(0), next_uid: null, found: ['name'] }]);
     expect(sent).toHaveLength(1);
+  });
+});
+
+describe('where new users may not sign in', () => {
+  const PIPELINE = USER.pipeline;
+  const policy = {
+    credentials: { config: CREDENTIAL },
+    rules: [{ name: 'all', job: { pipeline_id: [PIPELINE] }, grants: ['config'] }],
+  } as unknown as Policy;
+  /** Only users that `npm run users` created exist; those in `changed` have a name. */
+  const closed = (changed: ReadonlySet<string>, generations: number) => {
+    const created = usersOf(policy, { project: undefined, database: undefined }, generations).groups[0]?.uids;
+    return aMint((token) => {
+      if (!created?.has(token.uid)) return refusal('ADMIN_ONLY_OPERATION');
+      return signedIn(token.uid, changed.has(token.uid) ? { name: 'x' } : {});
+    });
+  };
+
+  it('a job goes on as the next user that was created ahead', async () => {
+    expect(await closed(new Set([uid(0)]), DEFAULT_GENERATIONS).minted()).toMatchObject({
+      accessToken: ID_TOKEN(uid(1)),
+    });
+  });
+
+  it('and every user that was created is changed, the refusal says how to create more', async () => {
+    const { minted, changed } = closed(new Set([uid(0)]), 1);
+    const error = await minted();
+    expect(error).toMatchObject({ permanent: { cause: 'sign_in_blocked', code: 'ADMIN_ONLY_OPERATION' } });
+    expect(String(error)).toContain('--generations');
+    expect(changed).toMatchObject([{ generation: 0, next_uid: uid(1) }]);
   });
 });

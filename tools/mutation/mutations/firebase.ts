@@ -15,6 +15,20 @@ const CHANGED = 'test/http/changed-firebase-user.test.ts';
 
 export const FIREBASE: readonly Mutation[] = [
   {
+    id: 'only-the-first-users',
+    breaks: 'answers',
+    means:
+      'Where new users may not sign in, a changed Firebase user keeps its pipeline out: the next one does not exist.',
+    edits: [
+      {
+        file: 'cli/policy-users.ts',
+        find: 'for (let generation = 0; generation < generations; generation += 1)',
+        replace: 'for (let generation = 0; generation < Math.min(generations, 1); generation += 1)',
+      },
+    ],
+    killers: ['test/unit/google/mint-id-token.test.ts'],
+  },
+  {
     id: 'id-token-of-any-project',
     breaks: 'verification',
     means: 'A token of another project than policy names leaves.',
