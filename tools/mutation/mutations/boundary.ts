@@ -43,7 +43,7 @@ export const BOUNDARY: readonly Mutation[] = [
       {
         file: 'shared/hand-out.ts',
         find: 'if (others && error.permanent) return',
-        replace: 'if (!others && mayChange && error.permanent) return',
+        replace: 'if (others && !error.permanent) return',
       },
     ],
     killers: [GOOGLE_REFUSES_TEST],
