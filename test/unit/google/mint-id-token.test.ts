@@ -214,7 +214,7 @@ describe('where new users may not sign in', () => {
   } as unknown as Policy;
   /** Only users that `npm run users` created exist; those in `changed` have a name. */
   const closed = (changed: ReadonlySet<string>, generations: number) => {
-    const created = usersOf(policy, { project: undefined, database: undefined }, generations).groups[0]?.uids;
+    const created = usersOf(policy, {}, generations).groups[0]?.uids;
     return aMint((token) => {
       if (!created?.has(token.uid)) return refusal('ADMIN_ONLY_OPERATION');
       return signedIn(token.uid, changed.has(token.uid) ? { name: 'x' } : {});
