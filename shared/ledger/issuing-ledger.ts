@@ -4,6 +4,7 @@
 
 import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google-cloud/firestore';
 import { lease, share } from '../core/account-life.ts';
+import { LEDGER_DEADLINE_MS } from '../core/deadlines.ts';
 import type { Grant } from '../core/grant.ts';
 import { grantId } from '../core/grant-id.ts';
 import {
@@ -37,7 +38,6 @@ import {
   grantDocument,
   type Held,
   jobDocument,
-  LEDGER_DEADLINE_MS,
   lostRace,
   putAccount,
   putGrant,

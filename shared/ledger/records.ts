@@ -14,6 +14,7 @@ import type {
 import { type Account, accountSchema } from '../core/account.ts';
 import { follow } from '../core/account-life.ts';
 import { type Barriers, barriersSchema } from '../core/barrier.ts';
+import { LEDGER_DEADLINE_MS } from '../core/deadlines.ts';
 import { type Grant, grantSchema } from '../core/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/job-record.ts';
 import { checkAccountStep, checkGrantStep } from '../core/states.ts';
@@ -21,8 +22,6 @@ import type { Clock } from '../runtime/clock.ts';
 import { within } from '../unavailable.ts';
 import { fromStored, toStored } from './firestore-client.ts';
 
-/** Milliseconds that one step of the ledger may take. */
-export const LEDGER_DEADLINE_MS = 5_000;
 const MAX_TRIES = 30;
 const LONGEST_PAUSE_MS = 200;
 

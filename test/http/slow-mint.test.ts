@@ -6,10 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   COLD_DEADLINE_MS,
   IDENTITY_DEADLINE_MS,
+  LEDGER_DEADLINE_MS,
   MINT_MARGIN_MS,
-  RESERVATION_DEADLINE_MS,
 } from '../../shared/core/deadlines.ts';
-import { LEDGER_DEADLINE_MS } from '../../shared/ledger/records.ts';
 import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { aJobToken, grantsOf } from './a-token-request.ts';
 
@@ -51,7 +50,6 @@ function whenMintingTakes(milliseconds: number) {
 }
 
 it('the margin holds the deadlines of everything that comes before a token begins to live', () => {
-  expect(RESERVATION_DEADLINE_MS).toBe(LEDGER_DEADLINE_MS);
   expect(MINT_MARGIN_MS).toBeGreaterThanOrEqual(LEDGER_DEADLINE_MS + IDENTITY_DEADLINE_MS + COLD_DEADLINE_MS);
 });
 
