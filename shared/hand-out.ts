@@ -9,6 +9,7 @@ import type { JobClaims } from './core/claims.ts';
 import { type Credential, MAX_TTL } from './core/credential.ts';
 import { decide, type RuleTrace } from './core/decide.ts';
 import { type FirebaseUser, firebaseUserOf } from './core/firebase-user.ts';
+import { isAboutEveryAccount } from './core/google-refusal.ts';
 import type { Grant } from './core/grant.ts';
 import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { idOf, type Request } from './core/grant-life.ts';
@@ -225,7 +226,11 @@ async function obtainFromLease(
       ]);
       return barred ?? { minted, reserved };
     } catch (error) {
-      const mayChange = Unavailable.is(error) && error.refused && grant.tokens.length === 0;
+      const mayChange =
+        Unavailable.is(error) &&
+        error.refused &&
+        !(error.permanent && isAboutEveryAccount(error.permanent)) &&
+        grant.tokens.length === 0;
       const lately = grant.past_leases.filter(({ dead_at }) => dead_at > parts.clock.now() - LATELY_MS);
       if (!mayChange || lately.length + 1 >= MAX_ACCOUNTS_TRIED) {
         // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
@@ -242,8 +247,8 @@ async function obtainFromLease(
 }
 
 /** Google refuses some accounts, and the pool has others: another job, or this one later, may get one of those. */
-function toTemporary({ what, message, retryAfter }: Unavailable): Refusal {
-  return { reason: 'unavailable', what, detail: message, retryAfter };
+function toTemporary({ what, message, retryAfter, permanent }: Unavailable): Refusal {
+  return { reason: 'unavailable', what, detail: message, retryAfter, ...permanent };
 }
 
 function holdsAll(accounts: readonly string[], credential: Credential): boolean {

@@ -21,6 +21,18 @@ export type GoogleCause =
   | 'app_check'
   | 'request_not_accepted';
 
+/** What keeps every service account from being minted from, not the one of the request alone. */
+const ABOUT_EVERY_ACCOUNT: ReadonlySet<GoogleCause> = new Set([
+  'api_disabled',
+  'billing_disabled',
+  'project_unusable',
+  'own_identity_unusable',
+]);
+
+export function isAboutEveryAccount({ cause }: GoogleRefusal): boolean {
+  return ABOUT_EVERY_ACCOUNT.has(cause);
+}
+
 /** Why Google refuses, where trying again does not change it. */
 export interface GoogleRefusal {
   readonly cause: GoogleCause;

@@ -73,7 +73,14 @@ export type Refusal =
       readonly service_account?: string;
     } & GoogleRefusal)
   | { readonly reason: 'too_many_lookups'; readonly retryAfter: number }
-  | { readonly reason: 'unavailable'; readonly what: string; readonly detail: string; readonly retryAfter: number }
+  | ({
+      readonly reason: 'unavailable';
+      readonly what: string;
+      readonly detail: string;
+      readonly retryAfter: number;
+      // Of the last account, where Google refuses several accounts of a pool for good.
+      readonly service_account?: string;
+    } & Partial<GoogleRefusal>)
   | { readonly reason: 'not_found' }
   | { readonly reason: 'method_not_allowed'; readonly allow: string }
   | { readonly reason: 'content_type_not_supported'; readonly expected: string }

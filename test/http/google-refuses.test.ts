@@ -237,7 +237,21 @@ describe('of a pool', () => {
       ...minted.slice(0, 2).map((service_account) => ({ event: 'account.given_up', service_account })),
     ]);
     expect(called.audit[0].detail).toContain('iam.serviceAccounts.getAccessToken');
+    // The alert counts lines that name a cause.
+    expect(called.audit[0]).toMatchObject({ cause: 'permission_missing', service_account: minted[2] });
     expect((await desk.askByPath(await aJobToken(desk), 'admin')).status).toBe(200);
+  });
+
+  it.each([
+    ['API', refusing(403, 'PERMISSION_DENIED', { reason: 'SERVICE_DISABLED' }), 'api_disabled'],
+    ['own identity', refusing(401, 'UNAUTHENTICATED', { reason: 'ACCOUNT_STATE_INVALID' }), 'own_identity_unusable'],
+  ])('no account is given up for what concerns all of them: %s', async (_, answer, cause) => {
+    await desk.close();
+    desk = await openInProcessDesk({ policy: poolOf(6) });
+    whenAsked(['generateAccessToken'], answer);
+    const called = await desk.askByPath(await aJobToken(desk), 'admin');
+    expectPermanent(called, { cause });
+    expect(called.audit).toHaveLength(1);
   });
 
   it('two refused accounts are a permanent refusal when it has no others', async () => {

@@ -35,10 +35,16 @@ credentials:
     serviceAccount:
       pool: [${account('ci-001', project)}, ${account('ci-002', project)}, ${account('ci-003', project)}]
       scopes: [https://www.googleapis.com/auth/cloud-platform]
+  wide:
+    environment: staging
+    ttl: 15m
+    serviceAccount:
+      pool: [${[4, 5, 6, 7].map((nth) => account(`ci-00${nth}`, project)).join(', ')}]
+      scopes: [https://www.googleapis.com/auth/cloud-platform]
 rules:
   - name: deploy
     job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: main }
-    grants: [config, config-${project}, live, export, admin]
+    grants: [config, config-${project}, live, export, admin, wide]
   - name: probe
     job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, step_key: canary }
     grants: ${canaryGrants}

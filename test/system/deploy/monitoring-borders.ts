@@ -74,7 +74,7 @@ export const COUNTS: readonly Count[] = [
     condition: 'Google refused to issue a credential',
     least: 1,
     within: 5 * MINUTE,
-    of: [refused('google_refused')],
+    of: [refused('google_refused'), `${UNAVAILABLE} jsonPayload.cause="permission_missing"`],
     not: [UNAVAILABLE, ISSUED, POOL_EXHAUSTED, event('account.given_up')],
   },
   {

@@ -190,6 +190,8 @@ async function refuseAsGoogle({ desk, at, ask, sweep }: WatchedDesk) {
   const api = { service: 'iamcredentials.googleapis.com', consumer: 'projects/1' };
   google.before = () => refusing({ reason: 'SERVICE_DISABLED', metadata: api });
   await ask(buildkite.startJob(), 'config');
+  google.before = ({ method }) => (method === 'generateAccessToken' ? refusing() : undefined);
+  expect((await ask(buildkite.startJob(), 'wide')).json.permanent).toBeUndefined();
   google.before = undefined;
   at(41 * MINUTE);
   await sweep();
