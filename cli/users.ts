@@ -18,7 +18,7 @@ const USAGE = `usage: npm run users -- [options]
   --policy FILE    the policy; default KEYDESK_POLICY, else policy.yaml
   --project ID     only users of this project
   --database ID    only users of credentials that open this database
-  --generations N  users of each pipeline and credential, 1 to 100; default ${DEFAULT_GENERATIONS}
+  --generations N  users of each pipeline and credential, 1 to 1000; default ${DEFAULT_GENERATIONS}
   --dry-run        create nothing; list the users
 
 Creates the users with your application default credentials (gcloud auth application-default login), or with the access
@@ -35,7 +35,7 @@ exit: 0 every user is there; 1 one is not; 2 usage`;
 /** Users that Google takes in one request. */
 const BATCH = 1_000;
 const DEADLINE_MS = 60_000;
-const MOST_GENERATIONS = 100;
+const MOST_GENERATIONS = 1_000;
 
 const uploadResponse = z.object({
   error: z.array(z.object({ index: z.int().default(0), message: z.string() })).default([]),
@@ -52,7 +52,7 @@ const options = readFlags(USAGE, () => {
       help: HELP,
     },
   });
-  const generations = /^[1-9][0-9]{0,2}$/.test(values.generations) ? Number(values.generations) : Number.NaN;
+  const generations = /^[1-9][0-9]{0,3}$/.test(values.generations) ? Number(values.generations) : Number.NaN;
   if (!(generations <= MOST_GENERATIONS))
     throw new Error(`--generations takes a whole number from 1 to ${MOST_GENERATIONS}`);
   return { ...values, generations };
@@ -65,11 +65,7 @@ for (const group of groups) {
   if (options['dry-run']) for (const uid of group.uids) console.log(`${nameOf(group)}: ${uid}`);
   else await create(group);
 }
-if (groups.length > 0)
-  console.log(
-    `Each pipeline has ${options.generations} users for each credential, of which it uses one: a user that a job changed is replaced by the next. Where new users may not sign in, the next one must exist.`,
-  );
-else console.log(`${options.policy} names no pipeline by its id for these: no user is known`);
+if (groups.length === 0) console.log(`${options.policy} names no pipeline by its id for these: no user is known`);
 for (const { rule, credential } of unknown)
   console.log(
     `cannot be created ahead: users of ${credential} for rule "${rule}", which does not name every pipeline by a pipeline_id in full`,

@@ -20,7 +20,8 @@ export function grantEntry(
   grant: Grant,
   facts: Readonly<Record<string, unknown>> = {},
 ): AuditEntry {
-  const { tokens, delete_at, minute_at, minute_count, ending_at, ending_by, superseded, ...told } = grant;
+  const { tokens, delete_at, minute_at, minute_count, ending_at, ending_by, ending_kill_switch, superseded, ...told } =
+    grant;
   return {
     event,
     severity: 'INFO',

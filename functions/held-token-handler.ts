@@ -31,14 +31,15 @@ export function createRevokeHandler(parts: HeldTokenParts) {
   return answering(parts, async (grant, token_sha256, { request_id }) => {
     // One that is being revoked is gone on with: 200 says that it is done.
     // A token that has ended by this clock may be accepted by Google's.
-    const open = grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, clock.now() - CLOCK_MARGIN_MS));
+    const surelyEnded = () => clock.now() - CLOCK_MARGIN_MS;
+    const open = grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, surelyEnded()));
     if (!open) return { status: 200, body: { request_id } };
     const ending = await returnGrant(grant);
     const [unfinished] = ending.unfinished;
     // What cannot be taken away is told, to whoever holds it anyway.
-    const lingers = grant.revocation === 'expiry' && liveToken(grant, token_sha256, clock.now());
+    const lingers = grant.revocation === 'expiry' && liveToken(grant, token_sha256, surelyEnded());
     const until = lingers
-      ? { revocation: grant.revocation, expires_in: secondsUntil(lingers.expires_at, clock.now()) }
+      ? { revocation: grant.revocation, expires_in: Math.max(1, secondsUntil(lingers.expires_at, clock.now())) }
       : {};
     const done: Answer = { status: 200, body: { request_id, ...until } };
     if (ending.revoked.length + ending.renewalEnded.length + ending.expired.length === 0 && !unfinished) return done;

@@ -9,12 +9,12 @@ import type { JobClaims } from './core/claims.ts';
 import { type Credential, MAX_TTL } from './core/credential.ts';
 import { decide, type RuleTrace } from './core/decide.ts';
 import { type FirebaseUser, firebaseUserOf } from './core/firebase-user.ts';
-import { isAboutEveryAccount } from './core/google-refusal.ts';
+import { isAboutEveryAccount, isAboutOneAccount } from './core/google-refusal.ts';
 import type { Grant } from './core/grant.ts';
 import { grantId, tokenSha256 } from './core/grant-id.ts';
 import { idOf, type Request } from './core/grant-life.ts';
 import type { Refusal } from './core/refusal.ts';
-import { LONGEST_RETRY_AFTER } from './core/retry-after.ts';
+import { boundWait, LONGEST_RETRY_AFTER } from './core/retry-after.ts';
 import type { Mint, Minted } from './google/mint.ts';
 import type { IssuesUnderWay } from './issues-under-way.ts';
 import type { OpenGrantDocument } from './ledger/grant-document.ts';
@@ -215,7 +215,10 @@ async function obtainFromLease(
       const last = givenUp.at(-1);
       // Waiting for an account helps only while there is one that Google may mint from.
       if (last?.permanent && holdsAll(unusable, request.credential)) throw last;
-      return reserved;
+      // The log names the refused account, not the want of another alone.
+      return reserved.refusal.reason === 'pool_exhausted' && last?.permanent
+        ? { refusal: { ...reserved.refusal, ...last.permanent } }
+        : reserved;
     }
     const { grant, latest } = reserved;
     if (grant.kind !== 'pooled_service_account') throw new Error('a pooled credential got another kind of grant');
@@ -226,19 +229,22 @@ async function obtainFromLease(
       ]);
       return barred ?? { minted, reserved };
     } catch (error) {
-      const mayChange =
-        Unavailable.is(error) &&
-        error.refused &&
-        !(error.permanent && isAboutEveryAccount(error.permanent)) &&
-        grant.tokens.length === 0;
+      if (!Unavailable.is(error)) throw error;
+      const mayBeTheAccount = error.refused && !(error.permanent && isAboutEveryAccount(error.permanent));
+      const mayChange = mayBeTheAccount && grant.tokens.length === 0;
       const lately = grant.past_leases.filter(({ dead_at }) => dead_at > parts.clock.now() - LATELY_MS);
       if (!mayChange || lately.length + 1 >= MAX_ACCOUNTS_TRIED) {
         // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
         const barred = await parts.ledger.barred(request);
         if (barred) return barred;
-        const others = mayChange && !holdsAll([...unusable, grant.service_account], request.credential);
-        if (others && error.permanent) return { refusal: toTemporary(error) };
-        throw error;
+        const refused = [...unusable, ...lately.map(({ service_account }) => service_account), grant.service_account];
+        if (!error.permanent || !isAboutOneAccount(error.permanent) || holdsAll(refused, request.credential))
+          throw error;
+        const another_at =
+          grant.tokens.length > 0
+            ? Math.max(...grant.tokens.map(({ expires_at }) => expires_at))
+            : Math.min(...lately.map(({ dead_at }) => dead_at)) + LATELY_MS;
+        return { refusal: toTemporary(error, boundWait((another_at - parts.clock.now()) / 1000)) };
       }
       givenUp.push(error);
       unusable.push(grant.service_account);
@@ -246,8 +252,8 @@ async function obtainFromLease(
   }
 }
 
-/** Google refuses some accounts, and the pool has others: another job, or this one later, may get one of those. */
-function toTemporary({ what, message, retryAfter, permanent }: Unavailable): Refusal {
+/** Google refuses some accounts, and the pool has others: this job may have one of them when it may change its own. */
+function toTemporary({ what, message, permanent }: Unavailable, retryAfter: number): Refusal {
   return { reason: 'unavailable', what, detail: message, retryAfter, ...permanent };
 }
 

@@ -111,9 +111,9 @@ async function endAll(
   }
 }
 
-function howEnding({ ending_by, kill_switch }: Grant): HowEnded {
+function howEnding({ ending_by, ending_kill_switch }: Grant): HowEnded {
   if (ending_by === null) throw new Error('is marked as ending, but not by whom');
-  return { by: ending_by, ...(kill_switch === null ? {} : { kill_switch }) };
+  return { by: ending_by, ...(ending_kill_switch === null ? {} : { kill_switch: ending_kill_switch }) };
 }
 
 /** The first end among grants of which something was still to be done; one that nothing ended has its time's. */

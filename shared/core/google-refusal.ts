@@ -33,6 +33,11 @@ export function isAboutEveryAccount({ cause }: GoogleRefusal): boolean {
   return ABOUT_EVERY_ACCOUNT.has(cause);
 }
 
+/** Whether another account of a pool may serve where this one is refused. */
+export function isAboutOneAccount({ cause }: GoogleRefusal): boolean {
+  return cause === 'permission_missing' || cause === 'account_gone';
+}
+
 /** Why Google refuses, where trying again does not change it. */
 export interface GoogleRefusal {
   readonly cause: GoogleCause;

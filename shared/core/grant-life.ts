@@ -20,7 +20,7 @@ const RETENTION_MS = 400 * 86_400_000;
 /** A job token works on after its job, for two hours at most: a grant that a late message ends may be younger than that end. */
 const LATEST_GRANT_MS = 2 * 3_600_000;
 
-export const NOT_ENDING = { ending_at: null, ending_by: null };
+export const NOT_ENDING = { ending_at: null, ending_by: null, ending_kill_switch: null };
 
 /** What a grant is asked for with. `ttl` is in seconds. */
 export interface Request {
@@ -196,7 +196,7 @@ export interface HowEnded {
 /** What marks a grant as ending before its job does: one write that no other can make fail, which every issue reads. */
 export function grantEndingMark({ by, kill_switch }: HowEnded, now: number): Partial<Grant> {
   if (by !== 'early_return' && by !== 'kill_switch') throw new Error('the end of a job is marked on the job');
-  return { ending_at: now, ending_by: by, ...(kill_switch === undefined ? {} : { kill_switch }) };
+  return { ending_at: now, ending_by: by, ending_kill_switch: kill_switch ?? null };
 }
 
 /**
@@ -220,9 +220,8 @@ export function end(existing: Grant, how: HowEnded, now: number): Grant | undefi
   const ended: Grant = {
     ...marked,
     ...NOT_ENDING,
+    ...endedBy(existing, how),
     ended_at: existing.ended_at ?? now,
-    ended_by: existing.ended_by ?? existing.ending_by ?? how.by,
-    kill_switch: existing.kill_switch ?? how.kill_switch ?? null,
   };
   return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };
 }
@@ -262,10 +261,21 @@ export function expire(existing: Grant, now: number): Grant | undefined {
     ...existing,
     ...NOT_ENDING,
     state: 'expired',
+    ...endedBy(existing, { by: 'clock' }),
     ended_at: existing.ended_at ?? existing.expires_at,
-    ended_by: existing.ended_by ?? existing.ending_by ?? 'clock',
     dead_at: existing.expires_at,
   };
+}
+
+/** What ended it: as is on record, else as it was marked, else `how`. */
+function endedBy(
+  existing: Grant,
+  how: { readonly by: Grant['ended_by']; readonly kill_switch?: string },
+): Pick<Grant, 'ended_by' | 'kill_switch'> {
+  const { ended_by, kill_switch, ending_by, ending_kill_switch } = existing;
+  if (ended_by !== null) return { ended_by, kill_switch };
+  if (ending_by !== null) return { ended_by: ending_by, kill_switch: ending_kill_switch };
+  return { ended_by: how.by, kill_switch: how.kill_switch ?? null };
 }
 
 /** The grant's id. */

@@ -41,6 +41,7 @@ const common = {
   /** When recording its end began while its job kept writing: who reads this issues nothing. Null once it has ended. */
   ending_at: time.nullable().default(null),
   ending_by: z.enum(['early_return', 'kill_switch']).nullable().default(null),
+  ending_kill_switch: z.string().nullable().default(null),
   /** The act of an operator that ended it. */
   kill_switch: z.string().nullable(),
   /** When the job ended; null while it runs, and where the grant had been taken away before. */

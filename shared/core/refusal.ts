@@ -27,6 +27,9 @@ export const JOB_TOKEN_REASONS = [
 ] as const;
 export type JobTokenReason = (typeof JOB_TOKEN_REASONS)[number];
 
+/** The last account of a pool that Google refused for good, where the pool has others. */
+type RefusedAccount = Partial<GoogleRefusal> & { readonly service_account?: string };
+
 export type Refusal =
   | { readonly reason: JobTokenReason; readonly detail?: string }
   /** Its key id is not among the keys in hand, and the issuer was asked too recently to be asked again. */
@@ -55,13 +58,13 @@ export type Refusal =
       readonly limit: number;
       readonly retryAfter: number;
     }
-  | {
+  | ({
       readonly reason: 'pool_exhausted';
       readonly pool_size: number;
       /** When the first account can be free again, in milliseconds since the epoch. */
       readonly free_at: number;
       readonly retryAfter: number;
-    }
+    } & RefusedAccount)
   | { readonly reason: 'barred'; readonly kill_switch: string }
   | { readonly reason: 'grant_busy'; readonly grant_id: string; readonly retryAfter: number }
   | ({
@@ -78,9 +81,7 @@ export type Refusal =
       readonly what: string;
       readonly detail: string;
       readonly retryAfter: number;
-      // Of the last account, where Google refuses several accounts of a pool for good.
-      readonly service_account?: string;
-    } & Partial<GoogleRefusal>)
+    } & RefusedAccount)
   | { readonly reason: 'not_found' }
   | { readonly reason: 'method_not_allowed'; readonly allow: string }
   | { readonly reason: 'content_type_not_supported'; readonly expected: string }

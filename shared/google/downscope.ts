@@ -12,7 +12,7 @@ import { expectAnswer, withoutSlash } from './google-answer.ts';
 import type { Minted } from './mint.ts';
 
 const WHAT = 'sts token';
-/** Whole seconds, counted on at the answer's arrival, may say a little more than is so. */
+/** Google's clock, by which the parent's end is known, may be ahead, and lifetimes are whole seconds. */
 const ROUNDING_MS = 5_000;
 
 /** The two conditions are for objects and for listing: a listing names no object, but the prefix that it is of. */
@@ -47,6 +47,7 @@ export async function downscope(
   parent: Minted,
   boundary: StorageBoundary,
 ): Promise<Minted> {
+  const sent = parts.clock.now();
   const answer = await parts.ask({
     what: WHAT,
     url: `${withoutSlash(parts.stsUrl)}/v1/token`,
@@ -64,9 +65,11 @@ export async function downscope(
     mayRefuse: false,
     now: parts.clock.now(),
   });
-  const expires_at = expires_in === undefined ? parent.expires_at : parts.clock.now() + expires_in * 1000;
+  // The lifetime counts from some moment between the request and its response.
+  const lifetime = (expires_in ?? 0) * 1000;
   // What is on record is the end of the parent token, so one that outlives it must not leave.
-  if (expires_at > parent.expires_at + ROUNDING_MS)
+  if (sent + lifetime > parent.expires_at + ROUNDING_MS)
     throw new Unavailable(WHAT, 'answered a token that outlives the one it was narrowed from');
-  return { accessToken: access_token, expires_at: Math.min(expires_at, parent.expires_at) };
+  const ends_at = expires_in === undefined ? parent.expires_at : parts.clock.now() + lifetime;
+  return { accessToken: access_token, expires_at: Math.min(ends_at, parent.expires_at) };
 }

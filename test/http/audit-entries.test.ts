@@ -87,7 +87,16 @@ describe('the line of a grant', () => {
     const grant = grantIn('active', kind);
     const kept = Object.keys(grant).filter(
       (field) =>
-        !['tokens', 'delete_at', 'minute_at', 'minute_count', 'ending_at', 'ending_by', 'superseded'].includes(field),
+        ![
+          'tokens',
+          'delete_at',
+          'minute_at',
+          'minute_count',
+          'ending_at',
+          'ending_by',
+          'ending_kill_switch',
+          'superseded',
+        ].includes(field),
     );
     const { event, severity, message, labels, ...facts } = grantEntry('grant.issued', grant);
     expect(Object.keys(facts).sort()).toEqual([...kept, 'grant_id'].sort());

@@ -219,19 +219,38 @@ describe('of a pool', () => {
     ]);
   });
 
-  it('three refused accounts are a permanent refusal when it has no others', async () => {
-    refusingAccounts(3);
-    const called = await desk.askByPath(await aJobToken(desk), 'staging-admin');
+  it('three refused accounts are a permanent refusal when it has no others, also when the job asks again', async () => {
+    refusingAccounts(Number.POSITIVE_INFINITY);
+    const jobToken = await aJobToken(desk);
+    const called = await desk.askByPath(jobToken, 'staging-admin');
     expectPermanent(called, { cause: 'permission_missing', service_account: minted[2] });
     expect(called.audit.slice(1)).toMatchObject(minted.slice(0, 2).map((service_account) => ({ service_account })));
+    for (const seconds of [2, 200]) {
+      desk.clock.advance(seconds * 1000);
+      expectPermanent(await desk.askByPath(jobToken, 'staging-admin'), { cause: 'permission_missing' });
+    }
   });
 
-  it('three refused accounts of six are temporary: another job gets one of the others', async () => {
+  it.each([
+    ['perimeter', refusing(403, 'PERMISSION_DENIED', { reason: 'SECURITY_POLICY_VIOLATED' })],
+    ['request_not_accepted', refusing(400, 'INVALID_ARGUMENT')],
+  ])(
+    'three refused accounts of six are a permanent refusal when it is not about the account: %s',
+    async (cause, answer) => {
+      await desk.close();
+      desk = await openInProcessDesk({ policy: poolOf(6) });
+      whenAsked(['generateAccessToken'], answer);
+      expectPermanent(await desk.askByPath(await aJobToken(desk), 'admin'), { cause });
+    },
+  );
+
+  it('three refused accounts of six are temporary: another job gets one of the others, and this one in five minutes', async () => {
     await desk.close();
     desk = await openInProcessDesk({ policy: poolOf(6) });
     refusingAccounts(3);
-    const called = await desk.askByPath(await aJobToken(desk), 'admin');
-    expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([503, '2', undefined]);
+    const job = desk.buildkite.startJob();
+    const called = await desk.askByPath(await desk.buildkite.jobToken(job), 'admin');
+    expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([503, '300', undefined]);
     expect(called.audit).toMatchObject([
       { reason: 'unavailable', severity: 'ERROR', detail: expect.stringContaining(minted[2] ?? '') },
       ...minted.slice(0, 2).map((service_account) => ({ event: 'account.given_up', service_account })),
@@ -240,6 +259,10 @@ describe('of a pool', () => {
     // The alert counts lines that name a cause.
     expect(called.audit[0]).toMatchObject({ cause: 'permission_missing', service_account: minted[2] });
     expect((await desk.askByPath(await aJobToken(desk), 'admin')).status).toBe(200);
+    refusingAccounts(1);
+    desk.clock.advance(300 * 1000);
+    expect((await desk.askByPath(await desk.buildkite.jobToken(job), 'admin')).status).toBe(200);
+    expect(minted).toHaveLength(2);
   });
 
   it.each([
@@ -268,18 +291,23 @@ describe('of a pool', () => {
     const called = await desk.askByPath(await aJobToken(desk), 'staging-admin');
     expect(called.json.permanent).toBeUndefined();
     expect(called.audit).toMatchObject([
-      { reason: 'pool_exhausted' },
+      { reason: 'pool_exhausted', cause: 'permission_missing', service_account: minted[0] },
       { event: 'account.given_up', service_account: minted[0] },
     ]);
   });
 
-  it('an account is not changed while tokens of its grant live: the refusal is told at once', async () => {
+  it('an account is not changed while tokens of its grant live: the job may ask again when they have ended', async () => {
     const jobToken = await aJobToken(desk);
     const first = await desk.askByPath(jobToken, 'staging-admin');
     expect(first.status).toBe(200);
     refusingAccounts(Number.POSITIVE_INFINITY);
     const called = await desk.askByPath(jobToken, 'staging-admin');
-    expectPermanent(called, { service_account: first.audit[0].service_account });
+    const { retryAfter } = called.audit[0];
+    expect([called.status, called.json.permanent, retryAfter]).toEqual([503, undefined, 300]);
+    expect(called.audit[0]).toMatchObject({
+      cause: 'permission_missing',
+      service_account: first.audit[0].service_account,
+    });
     expect(minted).toEqual([first.audit[0].service_account]);
     expect(called.audit).toHaveLength(1);
   });

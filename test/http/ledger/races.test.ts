@@ -222,9 +222,20 @@ describe('a mark that comes when the end was recorded', () => {
     await ledger.confirmTakenAway(grant);
     const truth = { state: 'revoked', ended_by: 'kill_switch', kill_switch: 'an-act', ending_at: null };
     expect(await job.grant()).toMatchObject(truth);
-    await job.mark({ by: 'early_return' });
-    expect(await ledger.endGrant(grant, { by: 'early_return' })).toBeUndefined();
-    expect(await job.grant()).toMatchObject(truth);
+    for (const late of [{ by: 'early_return' }, { by: 'kill_switch', kill_switch: 'another-act' }] as const) {
+      await job.mark(late);
+      expect(await ledger.endGrant(grant, late)).toBeUndefined();
+      expect(await job.grant()).toMatchObject(truth);
+    }
+  });
+
+  it.each([0, CLOCK_MARGIN_MS])('leaves the act that came first on record, %d ms after its time', async (late) => {
+    const job = aJob('immediate');
+    const { grant } = await job.reserve();
+    await job.mark({ by: 'kill_switch', kill_switch: 'an-act' });
+    const at = late === 0 ? clock.now() : grant.expires_at + late;
+    const ended = await createEndingLedger(plain, new TestClock(at)).endGrant(grant, { by: 'early_return' });
+    expect(ended).toMatchObject({ ended_by: 'kill_switch', kill_switch: 'an-act', ending_kill_switch: null });
   });
 });
 

@@ -42,8 +42,8 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/hand-out.ts',
-        find: 'if (others && error.permanent) return',
-        replace: 'if (others && !error.permanent) return',
+        find: '!isAboutOneAccount(error.permanent) || holdsAll(refused, request.credential)',
+        replace: 'refused.length > 0',
       },
     ],
     killers: [GOOGLE_REFUSES_TEST],

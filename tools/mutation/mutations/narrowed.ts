@@ -166,7 +166,7 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: DOWNSCOPE,
-        find: `  if (expires_at > parent.expires_at + ROUNDING_MS)
+        find: `  if (sent + lifetime > parent.expires_at + ROUNDING_MS)
     throw new Unavailable(WHAT, 'answered a token that outlives the one it was narrowed from');
 `,
         replace: '',

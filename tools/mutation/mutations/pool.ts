@@ -203,8 +203,8 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: HAND_OUT,
-        find: 'Unavailable.is(error) && error.refused && grant.tokens.length === 0;',
-        replace: 'Unavailable.is(error) && error.refused;',
+        find: 'const mayChange = mayBeTheAccount && grant.tokens.length === 0;',
+        replace: 'const mayChange = mayBeTheAccount;',
       },
     ],
     killers: ['test/http/google-refuses.test.ts'],

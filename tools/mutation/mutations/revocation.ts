@@ -254,7 +254,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'functions/held-token-handler.ts',
-        find: `grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, clock.now() - CLOCK_MARGIN_MS));`,
+        find: `grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, surelyEnded()));`,
         replace: 'grant && liveToken(grant, token_sha256, clock.now());',
       },
     ],
