@@ -1,39 +1,138 @@
-// The end of a narrowed token, however long the Security Token Service takes.
+// The exchange for a narrowed token: the boundary as Google documents it, to the byte, and the request as Google's own
+// library sends it.
 
-import { expect, it } from 'vitest';
-import { downscope } from '../../../shared/google/downscope.ts';
+import { type AuthClient, DownscopedClient, OAuth2Client } from 'google-auth-library';
+import { describe, expect, it } from 'vitest';
+import type { StorageBoundary } from '../../../shared/core/credential.ts';
+import { downscope, toAccessBoundary } from '../../../shared/google/downscope.ts';
+import type { Outgoing, OutgoingAnswer } from '../../../shared/outgoing.ts';
+import { Unavailable } from '../../../shared/unavailable.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
-const NOW = Date.UTC(2026, 0, 5, 9);
-const SECOND = 1_000;
-const parent = { accessToken: 'ya29.parent', expires_at: NOW + 600 * SECOND };
+const WARM: StorageBoundary = { bucket: 'acme-ci-cache', prefix: 'warm/', role: 'roles/storage.objectViewer' };
+const WHOLE: StorageBoundary = { ...WARM, prefix: null };
+const NOW = 1_790_000_000_000;
+const PARENT = { accessToken: 'ya29.parent', expires_at: NOW + 900_000 };
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+const ANSWER = { access_token: 'ya29.dr.narrow', issued_token_type: ACCESS_TOKEN, token_type: 'Bearer' };
 
-/** The response says that the token lives for so many seconds, and comes so many seconds after the request. */
-function narrow(expires_in: number, takes: number) {
+/** As on docs.cloud.google.com/iam/docs/create-downscoped-short-lived-credentials, with other names. */
+const DOCUMENTED = `{
+  "accessBoundary": {
+    "accessBoundaryRules": [
+      {
+        "availableResource": "//storage.googleapis.com/projects/_/buckets/acme-ci-cache",
+        "availablePermissions": ["inRole:roles/storage.objectViewer"],
+        "availabilityCondition": {
+          "expression": "resource.name.startsWith('projects/_/buckets/acme-ci-cache/objects/warm/') || api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('warm/')"
+        }
+      }
+    ]
+  }
+}`;
+
+async function exchanged(answer: Partial<OutgoingAnswer>, boundary = WARM, takes = 0) {
+  const sent: Outgoing[] = [];
   const clock = new TestClock(NOW);
-  const ask = async () => {
-    clock.advance(takes * SECOND);
-    const json = {
-      access_token: 'ya29.narrow',
-      issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-      token_type: 'Bearer',
-      expires_in,
-    };
-    return { status: 200, headers: new Headers(), json };
+  const ask = async (request: Outgoing) => {
+    sent.push(request);
+    clock.advance(takes);
+    return { status: 200, headers: new Headers(), json: ANSWER, ...answer };
   };
-  const boundary = { bucket: 'a-bucket', prefix: null, role: 'roles/storage.objectViewer' };
-  return downscope({ ask, clock, stsUrl: 'https://sts.example' }, parent, boundary);
+  const parts = { ask, stsUrl: 'https://sts.example/', clock };
+  const minted = downscope(parts, PARENT, boundary);
+  return { minted: await minted.catch((error: unknown) => error), sent };
 }
 
-it.each([0, 7, 14])('is that of the token that it was narrowed from, %d seconds after the request', async (takes) => {
-  expect(await narrow(600, takes)).toEqual({ accessToken: 'ya29.narrow', expires_at: parent.expires_at });
+describe('the boundary', () => {
+  it('of a prefix is the documented one, with a clause for objects and one for listing, to the byte', () => {
+    expect(JSON.stringify(toAccessBoundary(WARM))).toBe(JSON.stringify(JSON.parse(DOCUMENTED)));
+  });
+
+  it('of a whole bucket has no condition', () => {
+    const { accessBoundary } = JSON.parse(DOCUMENTED) as ReturnType<typeof toAccessBoundary>;
+    const [rule] = accessBoundary.accessBoundaryRules;
+    delete rule?.availabilityCondition;
+    expect(JSON.stringify(toAccessBoundary(WHOLE))).toBe(JSON.stringify({ accessBoundary }));
+  });
+
+  it('has an expression within the 2048 characters that Google takes, also with the longest names', () => {
+    const longest = { ...WARM, bucket: 'b'.repeat(222), prefix: `${'p'.repeat(511)}/` };
+    const [rule] = toAccessBoundary(longest).accessBoundary.accessBoundaryRules;
+    expect(rule?.availabilityCondition?.expression.length).toBeLessThanOrEqual(2048);
+  });
 });
 
-it('is its own where that comes first', async () => {
-  expect((await narrow(60, 1)).expires_at).toBe(NOW + 61 * SECOND);
+describe('the exchange', () => {
+  it.each([
+    ['a prefix', WARM],
+    ['a whole bucket', WHOLE],
+  ])("sends for %s what Google's own library sends", async (_, boundary) => {
+    const { sent } = await exchanged({}, boundary);
+    const [request] = sent;
+    const theirs: { url: string; form: URLSearchParams }[] = [];
+    const client = new DownscopedClient({
+      authClient: withToken(PARENT.accessToken),
+      credentialAccessBoundary: toAccessBoundary(boundary),
+    });
+    // It takes no address but Google's, so what it would send is taken out of its hands.
+    const sts: { transporter: { request: (sent: { url: string; data: URLSearchParams }) => Promise<unknown> } } =
+      Reflect.get(client, 'stsCredential');
+    sts.transporter.request = async ({ url, data }) => {
+      theirs.push({ url, form: data });
+      return { data: { ...ANSWER, expires_in: 900 } };
+    };
+    expect((await client.getAccessToken()).token).toBe('ya29.dr.narrow');
+    expect(theirs).toHaveLength(1);
+    expect(theirs[0]?.url).toBe('https://sts.googleapis.com/v1/token');
+    const sorted = (form: URLSearchParams) => [...form].sort();
+    expect(sorted(new URLSearchParams(request?.form))).toEqual(sorted(theirs[0]?.form ?? new URLSearchParams()));
+    expect(request).toMatchObject({ url: 'https://sts.example/v1/token', method: 'POST' });
+    expect(request).not.toHaveProperty('headers');
+  });
+
+  it.each([
+    ['as long as its parent where the answer does not say', {}, 900],
+    ['as long as the answer says', { expires_in: 600 }, 600],
+    ['never longer than its parent, by however little', { expires_in: 904 }, 900],
+  ])('gives a token that lives %s', async (_, more, seconds) => {
+    const { minted } = await exchanged({ json: { ...ANSWER, ...more } });
+    expect(minted).toEqual({ accessToken: 'ya29.dr.narrow', expires_at: NOW + seconds * 1000 });
+  });
+
+  it.each([7_000, 14_000])(
+    'gives a token that ends with its parent where the answer comes %d ms late',
+    async (takes) => {
+      const { minted } = await exchanged({ json: { ...ANSWER, expires_in: 900 } }, WARM, takes);
+      expect(minted).toEqual({ accessToken: 'ya29.dr.narrow', expires_at: PARENT.expires_at });
+    },
+  );
+
+  it.each<[string, Partial<OutgoingAnswer>, RegExp]>([
+    [
+      'refuses the boundary',
+      { status: 400, json: { error: 'invalid_request', error_description: 'Invalid access boundary.' } },
+      /^sts token: answered 400 invalid_request Invalid access boundary\.; /,
+    ],
+    ['refuses without a reason', { status: 403, json: undefined }, /answered 403$/],
+    ['fails', { status: 500, json: {} }, /answered 500/],
+    ['is asked too often', { status: 429, json: {} }, /answered 429/],
+    ['answers no token', { json: { ...ANSWER, access_token: '' } }, /something unexpected/],
+    ['answers a token of another type', { json: { ...ANSWER, token_type: 'N_A' } }, /something unexpected/],
+    ['answers a token that outlives its parent', { json: { ...ANSWER, expires_in: 906 } }, /outlives/],
+    ['answers a life that is no number', { json: { ...ANSWER, expires_in: '900' } }, /something unexpected/],
+    ['answers nothing that can be read', { json: undefined }, /something unexpected/],
+  ])('is unavailable when the service %s, and never blames the account', async (_, answer, message) => {
+    const { minted } = await exchanged(answer);
+    if (!Unavailable.is(minted)) throw new Error('something else came of it');
+    expect(minted.message).toMatch(message);
+    expect(minted.message).not.toMatch(/ya29/);
+    expect(minted.refused).toBe(false);
+  });
 });
 
-it('is refused beyond that of the token that it was narrowed from', async () => {
-  await expect(narrow(606, 0)).rejects.toThrow('outlives the one it was narrowed from');
-  await expect(narrow(606, 14)).rejects.toThrow('outlives the one it was narrowed from');
-});
+function withToken(access_token: string): AuthClient {
+  const client = new OAuth2Client();
+  client.setCredentials({ access_token, expiry_date: NOW * 2 });
+  return client;
+}
