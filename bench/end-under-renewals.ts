@@ -28,11 +28,11 @@ const POLICY = `
 version: 1
 organization: { slug: acme-inc }
 audience: ${AUDIENCE}
-caps: { issuesPerMinute: 600, liveGrantsPerPipeline: 100000 }
+limits: { tokensPerMinute: 600, liveGrantsPerPipeline: 100000 }
 credentials:
 ${CREDENTIALS.map((name) => `  ${name}: { environment: staging, ttl: 15m, serviceAccount: { email: ${ACCOUNT}, scopes: [https://www.googleapis.com/auth/datastore] } }`).join('\n')}
 rules:
-  - { name: all, job: { pipeline_slug: app }, grants: [${CREDENTIALS.join(', ')}] }
+  - { name: all, match: { pipeline_slug: app }, grants: [${CREDENTIALS.join(', ')}] }
 `;
 
 /** A way to the emulator on which every response comes so much later. */

@@ -167,7 +167,7 @@ credentials:
   quiet: { environment: bench, ttl: ${ttl}, serviceAccount: { pool: [${pool('quiet')}], scopes: ${scopes} } }
   shared: { environment: bench, ttl: ${ttl}, serviceAccount: { email: ${address('shared')}, scopes: ${scopes} } }
 rules:
-  - { name: every job, job: { pipeline_slug: app }, grants: [crowded, quiet, shared] }
+  - { name: every job, match: { pipeline_slug: app }, grants: [crowded, quiet, shared] }
 `;
 }
 
@@ -177,8 +177,8 @@ async function ask({ issuing }: Keydesk, job_id: string, credentialName: string)
     return await handOut(issuing, { jobToken: job_id, credentialName, scopes: [], lifetime: undefined }, 'bench');
   } catch (error) {
     if (!Unavailable.is(error)) throw error;
-    const { what, message: detail, retryAfter } = error;
-    const refusal = { reason: 'unavailable', what, detail, retryAfter } as const;
+    const { what, message, retryAfter } = error;
+    const refusal = { reason: 'dependency_unavailable', dependency: what, error: message, retryAfter } as const;
     return { outcome: 'refused', refusal, claims: undefined, givenUp: [] };
   }
 }
@@ -199,7 +199,7 @@ function allAtOnce(keydesk: Keydesk): Promise<number[]> {
 /** On a busy machine the ledger may be too slow for so many at once: what was refused for that is asked for again. */
 async function untilIssued(keydesk: Keydesk, job_id: string, credential: string): Promise<void> {
   for (let asked = await ask(keydesk, job_id, credential); asked.outcome !== 'issued'; ) {
-    if (asked.refusal.reason !== 'unavailable') throw new Error(`was refused: ${asked.refusal.reason}`);
+    if (asked.refusal.reason !== 'dependency_unavailable') throw new Error(`was refused: ${asked.refusal.reason}`);
     asked = await ask(keydesk, job_id, credential);
   }
 }

@@ -1,5 +1,5 @@
-// `npm run kill`: the kill switch. Ends every live grant it selects, and with --bar keeps new ones from being given until it
-// is lifted. Runs with the operator's own application default credentials, and the settings of the functions.
+// `npm run kill`: the kill switch. Ends every live grant it selects, and with --block keeps new ones from being issued
+// until the block is removed. Runs with the operator's own application default credentials, and the settings of the functions.
 
 import { parseArgs } from 'node:util';
 import { endingEntries, toIsoTimes } from '../functions/grant-entry.ts';
@@ -13,33 +13,32 @@ import { findSelected, throwKillSwitch } from '../shared/kill-switch.ts';
 import { randomUuid, systemClock } from '../shared/runtime/clock.ts';
 import { detailOf } from '../shared/unavailable.ts';
 
-const USAGE = `usage: npm run kill -- SELECTOR… --by WHO --reason WHY [--bar] [--dry-run]
-       npm run kill -- --lift ID --by WHO
-       npm run kill -- --list
+const USAGE = `usage: npm run kill -- SELECTOR… --actor WHO --reason WHY [--block] [--dry-run]
+       npm run kill -- --unblock ID --actor WHO
+       npm run kill -- --list-blocks
 
 SELECTOR: all that are given must fit.
-  --job UUID  --pipeline-id UUID  --pipeline-slug SLUG  --branch NAME  --agent UUID
-  --credential NAME  --environment NAME  --policy SHA256
-  --since TIME   grants a token of which left then or later, as 2026-11-24T10:00:00Z
+  --job-id UUID  --pipeline-id UUID  --pipeline-slug SLUG  --branch NAME  --agent-id UUID
+  --credential NAME  --environment NAME  --policy-sha256 SHA256
+  --since TIME   grants of which a token was issued then or later, such as 2026-11-24T10:00:00Z
   --all          every live grant
 
---bar      also refuse new hand-outs that fit, until --lift
---dry-run  only tell what would be ended
+--block        also refuse new requests that match, until --unblock
+--dry-run      only list what would be ended
+--resume ID    continue an act that was interrupted
 
---id ID    go on with an act that was cut off
-
-Audit lines go to standard output, as the functions write them: keep them. What is for you goes to standard error.
+Audit events are written to standard output (archive them); status messages go to standard error.
 Settings: GOOGLE_CLOUD_PROJECT, KEYDESK_DATABASE as the functions have them.`;
 
 const SELECTORS = {
-  job: 'job_id',
+  'job-id': 'job_id',
   'pipeline-id': 'pipeline_id',
   'pipeline-slug': 'pipeline_slug',
   branch: 'build_branch',
-  agent: 'agent_id',
+  'agent-id': 'agent_id',
   credential: 'credential',
   environment: 'environment',
-  policy: 'policy_sha256',
+  'policy-sha256': 'policy_sha256',
 } as const satisfies Record<string, keyof Selector>;
 
 try {
@@ -64,19 +63,26 @@ async function main(): Promise<void> {
     write: (line) => process.stdout.write(line),
   });
 
-  if (values.list) {
-    const barriers = await parts.killLedger.barriers();
-    for (const { id, selector, thrown_at } of barriers)
-      say(`${id}  since ${new Date(thrown_at).toISOString()}  ${describe(selector)}`);
-    if (barriers.length === 0) say('No barrier is in force.');
+  if (values['list-blocks']) {
+    const blocks = await parts.killLedger.blocks();
+    for (const { id, selector, activated_at } of blocks)
+      say(`${id}  since ${new Date(activated_at).toISOString()}  ${describe(selector)}`);
+    if (blocks.length === 0) say('No block is active.');
     return;
   }
-  const by = () => values.by?.trim() || stop('--by WHO is missing: the record says who did it', 2);
-  if (values.lift !== undefined) {
-    if (!(await parts.killLedger.lift(values.lift, by()))) stop(`no barrier ${values.lift} is in force: see --list`, 1);
-    const message = `kill switch ${values.lift} lifted by ${by()}`;
-    audit({ event: 'kill_switch.lifted', severity: 'NOTICE', message, kill_switch: values.lift, by: by() });
-    say(`Lifted ${values.lift}. Grants that it ended stay ended; jobs get new ones again.`);
+  const actor = () => values.actor?.trim() || stop('--actor WHO is missing: the record says who did it', 2);
+  if (values.unblock !== undefined) {
+    if (!(await parts.killLedger.lift(values.unblock, actor())))
+      stop(`no block ${values.unblock} is active: see --list-blocks`, 1);
+    const message = `kill switch ${values.unblock} deactivated by ${actor()}`;
+    audit({
+      event: 'kill_switch.deactivated',
+      severity: 'NOTICE',
+      message,
+      kill_switch_id: values.unblock,
+      actor: actor(),
+    });
+    say(`Removed the block ${values.unblock}. Grants that it ended stay ended; jobs get new ones again.`);
     return;
   }
   const selector = toSelector(values);
@@ -89,14 +95,14 @@ async function main(): Promise<void> {
     return;
   }
   const reason = values.reason?.trim() || stop('--reason WHY is missing: the record says why', 2);
-  const id = values.id ?? randomUuid(systemClock);
-  const act = { selector, by: by(), reason, bars: values.bar };
-  say(`Kill switch ${id}, by ${act.by}: ${describe(selector)}`);
+  const id = values.resume ?? randomUuid(systemClock);
+  const act = { selector, actor: actor(), reason, blocks_new: values.block };
+  say(`Kill switch ${id}, by ${act.actor}: ${describe(selector)}`);
   audit({
-    event: 'kill_switch.thrown',
+    event: 'kill_switch.activated',
     severity: 'NOTICE',
-    message: `kill switch ${id} thrown by ${act.by}: ${describe(selector)}`,
-    kill_switch: id,
+    message: `kill switch ${id} activated by ${act.actor}: ${describe(selector)}`,
+    kill_switch_id: id,
     ...act,
     selector: toIsoTimes(selector),
   });
@@ -105,18 +111,18 @@ async function main(): Promise<void> {
   say(`  ${killed.revoked.length} revoked: access was taken away`);
   const lingering = [...killed.renewalEnded, ...killed.lingering];
   say(
-    `  ${lingering.length} not renewed any more: of shared accounts, or narrowed to a bucket; nothing can take them away`,
+    `  ${lingering.length} could not be revoked (shared or bucket-scoped tokens); they will not be renewed and expire as shown`,
   );
   for (const grant of lingering) say(`    ${name(grant)}  works until ${new Date(grant.expires_at).toISOString()}`);
   say(`  ${killed.expired.length} had expired`);
   const unfinished = [...killed.unfinished, ...killed.failures];
   say(`  ${unfinished.length} not finished: the sweep goes on with those that are on record as ending`);
-  for (const { grant_id, detail } of unfinished) say(`    ${grant_id ?? '-'}  ${detail}`);
+  for (const { grant_id, error } of unfinished) say(`    ${grant_id ?? '-'}  ${error}`);
   warnOf(killed.undetermined);
   say(
-    values.bar
-      ? `New hand-outs that fit are barred until: npm run kill -- --lift ${id} --by WHO`
-      : 'Nothing is barred.',
+    values.block
+      ? `New requests that match are blocked until: npm run kill -- --unblock ${id} --actor WHO`
+      : 'Nothing is blocked.',
   );
   if (unfinished.length > 0 || killed.undetermined.length > 0) process.exitCode = 1;
 }
@@ -131,12 +137,12 @@ function read() {
         >),
         since: { type: 'string' },
         all: { type: 'boolean', default: false },
-        bar: { type: 'boolean', default: false },
+        block: { type: 'boolean', default: false },
         'dry-run': { type: 'boolean', default: false },
-        list: { type: 'boolean', default: false },
-        lift: { type: 'string' },
-        id: { type: 'string' },
-        by: { type: 'string' },
+        'list-blocks': { type: 'boolean', default: false },
+        unblock: { type: 'string' },
+        resume: { type: 'string' },
+        actor: { type: 'string' },
         reason: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -158,17 +164,17 @@ function toSelector(values: ReturnType<typeof read>['values']): Selector {
     // Buildkite's UUIDs are kept in lower case.
     return value === undefined ? [] : [[field, field.endsWith('_id') ? value.toLowerCase() : value]];
   });
-  const since_at = since ?? (values.all ? 0 : undefined);
+  const issued_since = since ?? (values.all ? 0 : undefined);
   const selector = selectorSchema.safeParse({
     ...Object.fromEntries(named),
-    ...(since_at === undefined ? {} : { since_at }),
+    ...(issued_since === undefined ? {} : { issued_since }),
   });
   return selector.success ? selector.data : stop(`nothing is selected\n\n${USAGE}`, 2);
 }
 
-function describe({ since_at, ...named }: Selector): string {
+function describe({ issued_since, ...named }: Selector): string {
   const parts = Object.entries(named).map(([field, value]) => `${field}=${value}`);
-  if (since_at !== undefined && since_at > 0) parts.push(`since ${new Date(since_at).toISOString()}`);
+  if (issued_since !== undefined && issued_since > 0) parts.push(`since ${new Date(issued_since).toISOString()}`);
   return parts.join(', ') || 'every live grant';
 }
 

@@ -26,23 +26,23 @@ export function hintsOf(policy: Policy): PolicyProblem[] {
       });
     if (!granted.has(name)) hints.push({ path, message: 'is granted by no rule' });
   }
-  for (const [index, { job }] of rules.entries()) {
+  for (const [index, { match: job }] of rules.entries()) {
     for (const [claim, patterns] of Object.entries(job))
       for (const [at, pattern] of patterns.entries())
         if (REGULAR_EXPRESSION.test(pattern))
           hints.push({
-            path: ['rules', index, 'job', claim, at],
+            path: ['rules', index, 'match', claim, at],
             message: `"${pattern}" looks like a regular expression, and there are none: only * and ** stand for more than themselves, and a list is any of`,
           });
     if (!narrowsById(job, 'pipeline_id') && !narrowsById(job, 'cluster_id'))
       hints.push({
-        path: ['rules', index, 'job'],
+        path: ['rules', index, 'match'],
         message: 'narrows by slug only: a pipeline can be renamed, and another can take its slug; pipeline_id stays',
       });
   }
   return hints;
 }
 
-function narrowsById(job: Policy['rules'][number]['job'], claim: string): boolean {
+function narrowsById(job: Policy['rules'][number]['match'], claim: string): boolean {
   return job[claim]?.every((pattern) => !pattern.includes('*')) ?? false;
 }

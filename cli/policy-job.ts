@@ -23,7 +23,7 @@ const ALWAYS_THERE = {
 };
 
 /**
- * Reads `CLAIM=VALUE`s. The organization is the policy's; `organization_id=` leaves its id out, as any empty value does.
+ * Reads `NAME=VALUE`s. The organization is the policy's; `organization_id=` leaves its id out, as any empty value does.
  * @returns the claims of such a job's token, or all that is wrong
  */
 export function readJob(policy: Policy, written: readonly string[]): { claims: JobClaims } | { problems: string[] } {
@@ -32,7 +32,7 @@ export function readJob(policy: Policy, written: readonly string[]): { claims: J
   for (const one of written) {
     const cut = one.indexOf('=');
     const claim = one.slice(0, cut);
-    if (cut < 1) problems.push(`"${one}" is not CLAIM=VALUE`);
+    if (cut < 1) problems.push(`"${one}" is not NAME=VALUE`);
     else if (!isMatchableClaim(claim))
       problems.push(
         `${claim} is not a claim a rule can name: known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`,
@@ -41,9 +41,9 @@ export function readJob(policy: Policy, written: readonly string[]): { claims: J
     else given.set(claim, one.slice(cut + 1));
   }
   for (const claim of Object.keys(ALWAYS_THERE)) {
-    const rule = policy.rules.find(({ job }) => Object.hasOwn(job, claim));
+    const rule = policy.rules.find(({ match }) => Object.hasOwn(match, claim));
     if (rule && !given.has(claim))
-      problems.push(`every job has a ${claim}, and the rule "${rule.name}" looks at it: add --job ${claim}=…`);
+      problems.push(`every job has a ${claim}, and the rule "${rule.name}" looks at it: add --claim ${claim}=…`);
   }
   if (problems.length > 0) return { problems };
   const build_number = given.get('build_number');
@@ -67,7 +67,7 @@ export function readJob(policy: Policy, written: readonly string[]): { claims: J
 
 /** The flags without which `oidc request-token` would leave out what the job is said to have and the policy looks at. */
 export function flagsOf(policy: Policy, claims: JobClaims): string[] {
-  const looked = new Set(policy.rules.flatMap(({ job }) => Object.keys(job)));
+  const looked = new Set(policy.rules.flatMap(({ match }) => Object.keys(match)));
   if (policy.organization.id !== undefined) looked.add('organization_id');
   const has = (claim: string) => claims.agentTags.has(claim) || claims[claim as keyof JobClaims] !== undefined;
   return [...looked]
@@ -90,7 +90,7 @@ function told(name: string, decision: Decision): string[] {
     decision.reason === 'claims_missing'
       ? `: the job must ask for ${decision.missing.map((claim) => `--claim ${claim}`).join(' ')}`
       : '';
-  const tried = decision.trace.filter(({ outcome }) => outcome !== 'grants_other_credentials');
+  const tried = decision.trace.filter(({ outcome }) => outcome !== 'other_credential');
   return [
     `${name}: refused, ${decision.reason}${missing}`,
     ...(tried.length > 0 ? tried.map((rule) => `  ${whyNot(rule)}`) : ['  no rule grants it to any job']),
@@ -101,11 +101,11 @@ function whyNot({ rule, outcome, checks }: RuleTrace): string {
   switch (outcome) {
     case 'granted':
       return `"${rule}" fits`;
-    case 'grants_other_credentials':
+    case 'other_credential':
       return `"${rule}" grants others`;
-    case 'tag_build_needs_build_tag':
+    case 'tag_not_allowed':
       return `"${rule}" names build_branch and not build_tag, so it lets no tag build through`;
-    case 'claims_do_not_match': {
+    case 'claim_mismatch': {
       const wrong = checks.filter(({ matched }) => !matched);
       const each = wrong.map(
         ({ claim, patterns, value }) =>

@@ -32,7 +32,7 @@ export function usersOf(
 ): { readonly groups: readonly UserGroup[]; readonly unknown: readonly UnknownUsers[] } {
   const groups = new Map<string, { project: string; tenant: string | undefined; uids: Set<string> }>();
   const unknown: UnknownUsers[] = [];
-  for (const { name: rule, job, grants } of rules)
+  for (const { name: rule, match: job, grants } of rules)
     for (const credentialName of new Set(grants)) {
       const credential = credentials[credentialName];
       if (credential?.kind !== 'firestore') continue;

@@ -1,4 +1,4 @@
-// `npm run policy`: checks a policy and says what it opens, or with --job what a certain job would be given and why. Reads
+// `npm run policy`: checks a policy and says what it opens, or with --claim what a certain job would be given and why. Reads
 // the file and nothing else: no environment, no network. What it says comes from the files beside this one.
 
 import { parseArgs } from 'node:util';
@@ -11,29 +11,29 @@ import { hintsOf } from './policy-hints.ts';
 import { flagsOf, judgement, readJob } from './policy-job.ts';
 import { credentialTable } from './policy-table.ts';
 
-const USAGE = `usage: npm run policy -- [--policy FILE] [--json | --job CLAIM=VALUE …]
+const USAGE = `usage: npm run policy -- [--policy FILE] [--json | --claim NAME=VALUE …]
   --policy FILE      the policy; default policy.yaml
-  --job CLAIM=VALUE  a claim of a job; several make one job, and what it would be given is told, and why
+  --claim NAME=VALUE  a claim of a job; several make one job, and what it would be given is told, and why
   --json             the policy as JSON, for other programs: defaults filled in, durations in seconds, the file's SHA-256
 
-Without --job: what each credential opens, and hints. A policy with problems: all of them, and exit 1.
+Without --claim: what each credential opens, and hints. A policy with problems: all of them, and exit 1.
 The organization of the job is the policy's. A claim that is not given is not in the job's token; of those that every
 token has, the ones that rules look at must be given. For example:
 
   npm run policy -- --policy examples/policy.yaml
   npm run policy -- --policy examples/policy.yaml \\
-    --job pipeline_id=0184990a-4782-42b5-afc1-16715b10b1f0 --job build_branch=main --job build_source=webhook`;
+    --claim pipeline_id=0184990a-4782-42b5-afc1-16715b10b1f0 --claim build_branch=main --claim build_source=webhook`;
 
 const options = readFlags(USAGE, () => {
   const { values } = parseArgs({
     options: {
       policy: { type: 'string', default: 'policy.yaml' },
-      job: { type: 'string', multiple: true },
+      claim: { type: 'string', multiple: true },
       json: { type: 'boolean', default: false },
       help: HELP,
     },
   });
-  if (values.json && values.job) throw new Error('--json and --job exclude each other');
+  if (values.json && values.claim) throw new Error('--json and --claim exclude each other');
   return values;
 });
 const { policy, sha256, text } = readPolicy(options.policy);
@@ -41,9 +41,9 @@ const problems = generatedRulesProblems(policy);
 if (problems.length > 0) fail(1, problems.map((problem) => `${options.policy}: ${problem}`).join('\n'));
 
 if (options.json) process.stdout.write(toPolicyJson({ policy, sha256 }));
-else if (options.job) {
-  const job = readJob(policy, options.job);
-  if ('problems' in job) fail(2, job.problems.map((problem) => `--job: ${problem}`).join('\n'));
+else if (options.claim) {
+  const job = readJob(policy, options.claim);
+  if ('problems' in job) fail(2, job.problems.map((problem) => `--claim: ${problem}`).join('\n'));
   const flags = flagsOf(policy, job.claims);
   if (flags.length > 0) console.log(`Such a job's token was asked for with ${flags.join(' ')}\n`);
   for (const line of judgement(policy, job.claims)) console.log(line);

@@ -12,16 +12,16 @@ import { systemClock } from '../shared/runtime/clock.ts';
 import { detailOf } from '../shared/unavailable.ts';
 import { messageOf, operatorsToken } from './as-operator.ts';
 
-const USAGE = `usage: deploy/rules.sh [--replace] PROJECT DATABASE FILE
+const USAGE = `usage: deploy/rules.sh [--overwrite] PROJECT DATABASE FILE
   PROJECT    the project of the database
   DATABASE   its id, such as '(default)'
   FILE       the rules, as npm run rules leaves them
-  --replace  also lose rules of others that FILE does not hold`;
+  --overwrite  also lose rules of others that FILE does not hold`;
 const MARK = '// keydesk:begin';
 /** What Firestore gives a new database in production mode, and what stands for no rules at all. */
 const CLOSED = /^(match\/\{[a-z]+=\*\*\}\{allowread,write:iffalse;\})?$/;
 
-const { replace, project, database, file } = readArguments();
+const { overwrite, project, database, file } = readArguments();
 const api = process.env.KEYDESK_FIREBASERULES_URL ?? 'https://firebaserules.googleapis.com';
 const release = `projects/${project}/releases/cloud.firestore${database === '(default)' ? '' : `/${database}`}`;
 const name = `${project}/${database}`;
@@ -33,7 +33,7 @@ const live = await liveRules();
 if (live?.text === wanted) {
   console.log(`${name}: these rules are in force already`);
 } else {
-  if (live && !replace) refuseToLose(live.text);
+  if (live && !overwrite) refuseToLose(live.text);
   const source = { files: [{ name: 'firestore.rules', content: wanted }] };
   const made = await call('rulesets', { method: 'POST', path: `projects/${project}/rulesets`, json: { source } });
   const { name: rulesetName } = z.object({ name: z.string() }).parse(made.json);
@@ -71,7 +71,7 @@ function refuseToLose(text: string): void {
   if (CLOSED.test(theirs) || theirs === held || (text.includes(MARK) && !CLOSED.test(held))) return;
   console.error(text);
   fail(
-    `${name} has the rules above, and ${file} does not hold them: nothing was changed. Put them into ${file} around Keydesk's marks, or say --replace`,
+    `${name} has the rules above, and ${file} does not hold them: nothing was changed. Put them into ${file} around Keydesk's marks, or say --overwrite`,
   );
 }
 
@@ -93,7 +93,7 @@ async function call(
 function readArguments() {
   try {
     const { values, positionals } = parseArgs({
-      options: { replace: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+      options: { overwrite: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
       allowPositionals: true,
     });
     if (values.help) {

@@ -10,7 +10,7 @@ import type { Unavailable } from '../shared/unavailable.ts';
 const WHAT_HAPPENED = {
   'grant.issued': 'issued',
   'grant.revoked': 'revoked: access was taken away',
-  'grant.renewal_ended': 'not renewed any more: its tokens die at expires_at',
+  'grant.ended': 'ended: no new tokens; those it has expire at expires_at',
   'grant.expired': 'expired: its time was up',
 } as const;
 
@@ -20,8 +20,17 @@ export function grantEntry(
   grant: Grant,
   facts: Readonly<Record<string, unknown>> = {},
 ): AuditEntry {
-  const { tokens, delete_at, minute_at, minute_count, ending_at, ending_by, ending_kill_switch, superseded, ...told } =
-    grant;
+  const {
+    tokens,
+    delete_at,
+    rate_window_at,
+    rate_window_count,
+    ending_since,
+    ending_by,
+    ending_kill_switch_id,
+    superseded,
+    ...told
+  } = grant;
   return {
     event,
     severity: 'INFO',
@@ -42,12 +51,12 @@ export function grantEntry(
  * Seconds to the moment from which no token is accepted: from the end, when this service heard of it, and from the job's,
  * when Buildkite's clock says that it was.
  */
-function toDeadAfter({ ended_at, job_finished_at, dead_at }: Grant) {
-  if (dead_at === null) return {};
-  const since = (at: number) => Math.max(0, dead_at - at) / 1000;
+function toDeadAfter({ ended_at, job_finished_at, access_ended_at }: Grant) {
+  if (access_ended_at === null) return {};
+  const since = (at: number) => Math.max(0, access_ended_at - at) / 1000;
   return {
-    ...(ended_at === null ? {} : { dead_after_s: since(ended_at) }),
-    ...(job_finished_at === null ? {} : { dead_after_job_end_s: since(job_finished_at) }),
+    ...(ended_at === null ? {} : { revocation_latency_s: since(ended_at) }),
+    ...(job_finished_at === null ? {} : { access_after_job_end_s: since(job_finished_at) }),
   };
 }
 
@@ -55,16 +64,24 @@ function toDeadAfter({ ended_at, job_finished_at, dead_at }: Grant) {
 export const FAILURES_TOLD = 200;
 
 /** What is left for the next sweep. */
-export function toWorkFailed({ grant_id, job_id, service_account, what = 'keydesk', detail }: Failure): AuditEntry {
+export function toWorkFailed({
+  grant_id,
+  job_id,
+  service_account,
+  dependency = 'keydesk',
+  error,
+  code,
+}: Failure): AuditEntry {
   return {
-    event: 'work.failed',
+    event: 'task.failed',
     severity: 'WARNING',
-    message: `not done: ${detail}`,
+    message: `not done: ${error}`,
     grant_id,
     job_id,
     service_account,
-    what,
-    detail,
+    dependency,
+    error,
+    code,
   };
 }
 
@@ -72,13 +89,13 @@ export function toWorkFailed({ grant_id, job_id, service_account, what = 'keydes
 export function toGivenUp({ permanent, what, message }: Unavailable): AuditEntry {
   const { service_account, ...facts } = permanent ?? {};
   return {
-    event: 'account.given_up',
+    event: 'account.quarantined',
     severity: 'WARNING',
     message: `a pooled account was given up for another: ${message}`,
     service_account,
     ...facts,
-    what,
-    detail: message,
+    dependency: what,
+    error: message,
     ...(service_account === undefined ? {} : { labels: { service_account } }),
   };
 }
@@ -87,18 +104,18 @@ export function toGivenUp({ permanent, what, message }: Unavailable): AuditEntry
 export function endingEntries({ revoked, renewalEnded, expired }: Omit<Ending, 'unfinished'>): AuditEntry[] {
   return [
     ...revoked.map((grant) => grantEntry('grant.revoked', grant)),
-    ...renewalEnded.map((grant) => grantEntry('grant.renewal_ended', grant)),
+    ...renewalEnded.map((grant) => grantEntry('grant.ended', grant)),
     ...expired.map((grant) => grantEntry('grant.expired', grant)),
   ];
 }
 
-/** Times, which end in `_at` or `_until`, as ISO 8601; lists of facts too. */
+/** Times, which end in `_at`, `_until` or `_since`, as ISO 8601; lists of facts too. */
 export function toIsoTimes(facts: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, toIsoTime(name, value)]));
 }
 
 function toIsoTime(name: string, value: unknown): unknown {
-  if (typeof value === 'number' && /_(at|until)$/.test(name)) return new Date(value).toISOString();
+  if (typeof value === 'number' && /_(at|until|since)$/.test(name)) return new Date(value).toISOString();
   if (name === 'past_leases' && Array.isArray(value)) return value.map((lease) => toIsoTimes(lease));
   return value;
 }

@@ -45,18 +45,23 @@ export function createRevokeHandler(parts: HeldTokenParts) {
     if (ending.revoked.length + ending.renewalEnded.length + ending.expired.length === 0 && !unfinished) return done;
     const entries: AuditEntry[] = [
       {
-        event: 'grant.returned',
+        event: 'grant.released',
         severity: unfinished ? 'WARNING' : 'INFO',
         message: `${grant.credential} of job ${grant.job_id} was returned by the job`,
         grant_id: idOf(grant),
         token_sha256,
-        unfinished_because: ending.unfinished,
+        failures: ending.unfinished,
         labels: { credential: grant.credential, environment: grant.environment },
       },
       ...endingEntries(ending),
     ];
     if (!unfinished) return { ...done, entries };
-    const refusal = { reason: 'unavailable', what: 'revocation', detail: unfinished.detail, retryAfter: 2 } as const;
+    const refusal = {
+      reason: 'dependency_unavailable',
+      dependency: 'revocation',
+      error: unfinished.error,
+      retryAfter: 2,
+    } as const;
     const answer = refused(refusal, { request_id, bearer: false });
     return { ...answer, entries: [...(answer.entries ?? []), ...entries] };
   });

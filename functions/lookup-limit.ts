@@ -92,7 +92,7 @@ export class LookupLimit {
       message: `${requests} requests to /introspect or /revoke about tokens that are not on record`,
       requests,
       ...counts,
-      since_at: new Date(since).toISOString(),
+      counted_since: new Date(since).toISOString(),
       remote_ips: [...addresses],
     });
   }

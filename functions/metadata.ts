@@ -31,7 +31,7 @@ export function metadata({ headers, request_id }: Incoming): Answer {
   };
 }
 
-const NO_HOST = { reason: 'parameter_invalid', advice: 'The Host header must name the host that is asked.' } as const;
+const NO_HOST = { reason: 'parameter_invalid', hint: 'The Host header must name the host that is asked.' } as const;
 
 /** The platform serves https only, and on loopback nobody else listens. Undefined for a header that names no host. */
 function issuerOf(host: string): string | undefined {

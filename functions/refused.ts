@@ -52,21 +52,23 @@ function challenge({ reason }: Refusal): string {
 export function failed(error: unknown, context: RefusedContext): Answer {
   if (!Unavailable.is(error)) throw error;
   const { what, message, retryAfter } = error;
-  return refused({ reason: 'unavailable', what, detail: message, retryAfter }, context);
+  return refused({ reason: 'dependency_unavailable', dependency: what, error: message, retryAfter }, context);
 }
 
 /** What is no decision of policy: something that Keydesk depends on did not do its part. */
-const FAILED: ReadonlySet<Refusal['reason']> = new Set(['unavailable', 'google_refused'] as const);
+const FAILED: ReadonlySet<Refusal['reason']> = new Set(['dependency_unavailable', 'google_refused'] as const);
 
 function toEntry(refusal: Refusal, { credentialName, claims }: RefusedContext): AuditEntry {
   const { reason, ...told } = refusal;
-  const facts = 'trace' in told ? { ...told, ...toTraceFacts(told.trace) } : told;
+  const traced = 'trace' in told ? { ...told, ...toTraceFacts(told.trace) } : told;
+  const { retryAfter, ...facts } = { retryAfter: undefined, ...traced };
   return {
     event: 'grant.refused',
     severity: FAILED.has(reason) ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
     message: `refused: ${reason}`,
     reason,
     ...toIsoTimes(facts),
+    retry_after_s: retryAfter,
     credential: credentialName?.slice(0, 128),
     job: claims && toJob(claims),
     // Of a job that was verified: a name that a stranger chose would make any number of series.

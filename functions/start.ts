@@ -21,7 +21,7 @@ export function orStop<T extends object>(result: T | { readonly problems: readon
   const { problems } = result;
   process.stderr.write(`keydesk cannot start:\n${problems.map((problem) => `  ${problem}`).join('\n')}\n`);
   auditLog('')({
-    event: 'start.failed',
+    event: 'startup.failed',
     severity: 'CRITICAL',
     message: `cannot start: ${problems.join('; ')}`,
     problems,

@@ -58,22 +58,22 @@ function done(
     revoked: revoked.length,
     expired: expired.length,
     // No event ended these: a figure that rises says that webhooks are being lost, or that jobs outlast their tokens.
-    ended_by_clock: expired.filter(({ ended_by }) => ended_by === 'clock').length,
-    renewal_ended: renewalEnded.length,
-    asked_buildkite: asked.jobs,
+    ended_by_expiry: expired.filter(({ ended_by }) => ended_by === 'expiry').length,
+    not_renewed: renewalEnded.length,
+    jobs_checked: asked.jobs,
     buildkite_calls: asked.calls,
     builds_too_large: asked.tooLarge,
     // Jobs whose end would not be found, should their webhook be lost. Null: not known.
     jobs_unchecked_15m: jobsUnchecked,
     // Ends of which no webhook had told so far.
-    found_finished: foundFinished.length,
+    jobs_reconciled: foundFinished.length,
     accounts_enabled: woken.length,
-    accounts_disabled_again: disabledAgain.length,
+    accounts_enabled_externally: disabledAgain.length,
     pools,
     failed: failures.length,
-    oldest_unfinished_s: oldestUnfinishedS(swept, endedAt),
-    more,
-    took_ms: endedAt - startedAt,
+    oldest_pending_s: oldestUnfinishedS(swept, endedAt),
+    has_backlog: more,
+    duration_ms: endedAt - startedAt,
   };
   const answer: Answer = swept.unread
     ? {
@@ -119,7 +119,7 @@ function oldestUnfinishedS({ oldestUnfinishedAt, unread, unreadable }: Swept, no
 
 function toPoolCounted([pool, counted]: readonly [string, PoolReport]): AuditEntry {
   return {
-    event: 'pool.counted',
+    event: 'pool.reported',
     severity: 'INFO',
     message: `pool ${pool}: ${counted.free} of ${counted.size} accounts are free`,
     pool,
@@ -130,7 +130,7 @@ function toPoolCounted([pool, counted]: readonly [string, PoolReport]): AuditEnt
 
 function toFoundFinished({ job_id, job_state, pipeline_slug }: FoundFinished): AuditEntry {
   return {
-    event: 'job.found_finished',
+    event: 'job.reconciled',
     severity: 'WARNING',
     message: `job ${job_id} had ended, and no webhook has said so yet`,
     job_id,
@@ -158,7 +158,7 @@ function toEnabled(known: KnownAccount): AuditEntry {
 
 function toDisabledAgain(known: KnownAccount): AuditEntry {
   return accountEntry(known, {
-    event: 'account.disabled_again',
+    event: 'account.enabled_externally',
     severity: 'ERROR',
     message: `${known.email} was found enabled while it must rest, and was disabled again: who enabled it?`,
   });
@@ -175,7 +175,7 @@ function toFoundEnabled(known: KnownAccount): AuditEntry {
 
 function toNotDisabled(known: KnownAccount): AuditEntry {
   return accountEntry(known, {
-    event: 'account.not_disabled',
+    event: 'account.disable_failed',
     severity: 'CRITICAL',
     message: `${known.email} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
   });
@@ -188,8 +188,8 @@ function accountEntry(
   return { ...what, service_account: email, ...toLeaseFacts(account), labels: { service_account: email } };
 }
 
-function toLeaseFacts({ pool, grant, leased_at, disabled_at, rests_until }: KnownAccount['account']) {
-  return { pool, grant_id: grant, ...toIsoTimes({ leased_at, disabled_at, rests_until }) };
+function toLeaseFacts({ pool, grant_id, leased_at, disabled_at, reusable_at }: KnownAccount['account']) {
+  return { pool, grant_id, ...toIsoTimes({ leased_at, disabled_at, reusable_at }) };
 }
 
 function error(status: number, code: string, description: string, request_id: string): Answer {

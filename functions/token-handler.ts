@@ -86,8 +86,8 @@ export function toKeysUnusable(detail: string): AuditEntry {
     event: 'issuer_keys.unusable',
     severity: 'ERROR',
     message: `the issuer's key set cannot be used, and the keys in hand stay in use: ${detail}`,
-    what: 'issuer keys',
-    detail,
+    dependency: 'issuer keys',
+    error: detail,
   };
 }
 
@@ -99,7 +99,7 @@ export const TOKEN_FAILURES: Failures = {
 
 const BODY_NOT_ALLOWED: Refusal = {
   reason: 'body_not_allowed',
-  advice: 'POST /token/CREDENTIAL takes no body; send a form to /token instead.',
+  hint: 'POST /token/CREDENTIAL takes no body; send a form to /token instead.',
 };
 
 function isReading(method: string): boolean {

@@ -53,7 +53,7 @@ export const token = start({
       return handOut({ policy, verifyJobToken, ...clients, clock: systemClock }, asked, request_id);
     },
     lookUpToken: async (token_sha256) => (await ending()).lookUpToken(token_sha256),
-    returnGrant: async (grant) => endGrant(await ending(), grant, { by: 'early_return' }),
+    returnGrant: async (grant) => endGrant(await ending(), grant, { by: 'released' }),
     clock: systemClock,
     lookups,
   }),

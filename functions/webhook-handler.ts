@@ -30,10 +30,10 @@ export interface WebhookParts {
 type WebhookRefusal =
   | SignatureHeaderRefusal
   | 'signature_wrong'
-  | 'plain_token_mode'
+  | 'unsigned_token_mode'
   | 'not_found'
   | 'method_not_allowed'
-  | 'event_malformed'
+  | 'invalid_event'
   | 'request_too_large'
   | 'body_too_slow'
   | 'ledger_unavailable';
@@ -45,7 +45,7 @@ export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookPa
     const header = parseSignatureHeader(headers['x-buildkite-signature'], clock.now() / 1000);
     if (typeof header === 'string') {
       const plain = header === 'signature_missing' && headers['x-buildkite-token'] !== undefined;
-      return refused(plain ? 'plain_token_mode' : header, request_id);
+      return refused(plain ? 'unsigned_token_mode' : header, request_id);
     }
     const signature = new WebhookSignature(header, webhookTokens);
     const scan = new WebhookScan();
@@ -58,7 +58,7 @@ export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookPa
         const signed_by_key = signature.signedByKey();
         if (signed_by_key === undefined) return refused('signature_wrong', request_id);
         const event = parseWebhookEvent(scan.finish());
-        if (!event) return refused('event_malformed', request_id);
+        if (!event) return refused('invalid_event', request_id);
         if (event.kind !== 'job_finished') return accepted(event, signed_by_key);
         try {
           const { job_id, pipeline_id, finished_at } = event;
@@ -66,7 +66,7 @@ export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookPa
           return ended(event, ending, signed_by_key);
         } catch (error) {
           if (!Unavailable.is(error)) throw error;
-          return refused('ledger_unavailable', request_id, { what: error.what, detail: error.message });
+          return refused('ledger_unavailable', request_id, { dependency: error.what, error: error.message });
         }
       },
     };
@@ -104,9 +104,9 @@ function ended(
   const { otherPipeline, repeated, revoked, renewalEnded, expired, unfinished } = ending;
   const summary = {
     revoked: revoked.length,
-    renewal_ended: renewalEnded.length,
+    not_renewed: renewalEnded.length,
     expired: expired.length,
-    unfinished: unfinished.length,
+    pending: unfinished.length,
   };
   const entry: AuditEntry = {
     event: 'webhook.accepted',
@@ -117,11 +117,11 @@ function ended(
     result: 'job_ended',
     job_id,
     pipeline_id,
-    other_pipeline: otherPipeline,
+    pipeline_mismatch: otherPipeline,
     job_state: state,
     repeated,
     ...summary,
-    unfinished_because: unfinished,
+    failures: unfinished,
   };
   return {
     status: 200,
@@ -133,7 +133,7 @@ function ended(
 function refused(
   reason: Exclude<WebhookRefusal, 'body_too_slow'>,
   request_id: string,
-  failure?: { readonly what: string; readonly detail: string },
+  failure?: { readonly dependency: string; readonly error: string },
 ): Answer {
   const { status, error, description, headers } = toWire(reason);
   return {
@@ -156,7 +156,7 @@ function toRefused(reason: WebhookRefusal): AuditEntry {
 }
 
 function mayLoseAnEnd(reason: WebhookRefusal): boolean {
-  return reason === 'ledger_unavailable' || reason === 'event_malformed' || reason === 'request_too_large';
+  return reason === 'ledger_unavailable' || reason === 'invalid_event' || reason === 'request_too_large';
 }
 
 function toWire(reason: Exclude<WebhookRefusal, 'body_too_slow'>): {
@@ -177,7 +177,7 @@ function toWire(reason: Exclude<WebhookRefusal, 'body_too_slow'>): {
       };
     case 'request_too_large':
       return { status: 413, error: 'invalid_request', description: 'The limit is 32 MiB for a body.' };
-    case 'event_malformed':
+    case 'invalid_event':
       return {
         status: 400,
         error: 'invalid_request',

@@ -13,7 +13,7 @@ import { playStory, type Step } from './story.ts';
 
 const real = { openDesk, playStory, stopAll, timeToEnd };
 
-/** @returns the exit code. With `once` it is 0 only if every step came out as promised. */
+/** @returns the exit code. With `once` it is 0 only if all steps passed. */
 export async function live({ once }: { readonly once: boolean }, deps: typeof real = real): Promise<number> {
   const told = deps.timeToEnd();
   const endIt = `To end it: Ctrl-C, or kill ${process.pid}`;
@@ -77,7 +77,7 @@ async function tellStory(desk: Desk, play: typeof playStory, say: (text?: string
     good = false;
     say(`The local Google was asked what the real one would refuse: ${desk.google.unexpected.join(', ')}`);
   }
-  say(good ? 'Every step came out as promised.' : 'Not every step came out as promised: see the lines marked ✗.');
+  say(good ? 'All steps passed.' : 'Some steps failed: see the lines marked ✗.');
   return good;
 }
 
@@ -87,7 +87,7 @@ function linesOf({ title, shown, status, body, logged, problem }: Step, number: 
     `    ${shown}`,
     `    ${status} ${body.replace(/\s+/g, ' ').slice(0, 420)}`,
     ...(logged === undefined ? [] : [`    in the functions' log: ${logged}`]),
-    ...(problem === undefined ? [] : [`    PROMISED, BUT NOT SO: ${problem}`]),
+    ...(problem === undefined ? [] : [`    EXPECTED, BUT NOT SO: ${problem}`]),
     '',
   ];
 }

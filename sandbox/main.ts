@@ -6,7 +6,7 @@ const USAGE = `usage: npm start -- [--once]
   Plays one job's life against the functions, both emulators, a local Buildkite and a local Google, on loopback only.
   Stays up for trying by hand, until Ctrl-C.
 
-  --once  do not stay up; exit with 0 only if every step came out as promised`;
+  --once  do not stay up; exit with 0 only if all steps passed`;
 
 const { once } = readOptions();
 // Only now: whoever asks how it is used waits for no build.

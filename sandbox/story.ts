@@ -92,8 +92,8 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     {
       'status 400': strange.status === 400,
       invalid_target: parse(strange.body).error === 'invalid_target',
-      'no reason in the answer': !strange.body.includes('no_rule_grants'),
-      'the reason in the log': strangeLine.includes('"no_rule_grants"') && strangeLine.includes('claims_do_not_match'),
+      'no reason in the answer': !strange.body.includes('no_matching_rule'),
+      'the reason in the log': strangeLine.includes('"no_matching_rule"') && strangeLine.includes('claim_mismatch'),
     },
     strangeLine,
   );
@@ -157,7 +157,7 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     {
       'status 200': finished.status === 200,
       'two grants revoked': parse(finished.body).revoked === 2,
-      'the third, of a shared account, not renewed any more': parse(finished.body).renewal_ended === 1,
+      'the third, of a shared account, not renewed any more': parse(finished.body).not_renewed === 1,
     },
   );
 
@@ -174,7 +174,7 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
   const pool = (parse(swept.body).pools as Record<string, Record<string, unknown>> | undefined)?.['staging-admin'];
   step('The account rests: the sweep leaves it disabled until its token has expired', 'curl -X POST $SWEEP/', swept, {
     'status 200': swept.status === 200,
-    'one account resting': pool?.resting === 1 && pool.free === 2,
+    'one account cooling down': pool?.cooling_down === 1 && pool.free === 2,
     'still disabled': desk.google.accounts.get(account)?.disabled === true,
   });
   const lingering = await curl('--data-urlencode', `token=${cacheToken}`, `${desk.token.url}/introspect`);

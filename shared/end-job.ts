@@ -15,8 +15,9 @@ const RECORDING_MS = 1_000;
 export interface Unfinished {
   readonly grant_id: string;
   /** Who failed, where that is known. */
-  readonly what?: string;
-  readonly detail: string;
+  readonly dependency?: string;
+  readonly error: string;
+  readonly code?: 'unreadable_record';
 }
 
 export interface Ending {
@@ -55,7 +56,7 @@ export async function endGrant(parts: RevokeParts, grant: Grant, how: HowEnded):
 
 /** What is to be said of grants whose records cannot be read. */
 export function unreadableGrants(ids: readonly string[]): Unfinished[] {
-  return ids.map((grant_id) => ({ grant_id, detail: 'its record cannot be read' }));
+  return ids.map((grant_id) => ({ grant_id, code: 'unreadable_record' as const, error: 'its record cannot be read' }));
 }
 
 /** All of them as one. */

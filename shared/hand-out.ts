@@ -90,8 +90,8 @@ export async function handOut(parts: HandOutParts, asked: Asked, request_id: str
   const ttl = Math.min(credential.ttl, asked.lifetime ?? MAX_TTL, MAX_TTL);
   const scopes = narrowScopes(credential, asked.scopes);
   const grant_id = grantId(claims.job_id, credentialName);
-  const caps = policy.policy.caps;
-  const request: Request = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256, caps };
+  const limits = policy.policy.limits;
+  const request: Request = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256, limits };
 
   const key = toKey(request, scopes);
   const shared = await parts.issues.share({ grant_id, key, request_id }, (close) =>
@@ -169,7 +169,7 @@ async function issue(
 function toGoogleRefusal(error: unknown): Refusal | undefined {
   if (!Unavailable.is(error) || !error.permanent) return undefined;
   const { permanent, what, message } = error;
-  return { reason: 'google_refused', ...permanent, what, detail: message, retryAfter: LONGEST_RETRY_AFTER };
+  return { reason: 'google_refused', ...permanent, dependency: what, error: message, retryAfter: LONGEST_RETRY_AFTER };
 }
 
 type StartMinting = (latest: number, lease?: string) => Promise<Minted>;
@@ -232,7 +232,7 @@ async function obtainFromLease(
       if (!Unavailable.is(error)) throw error;
       const mayBeTheAccount = error.refused && !(error.permanent && isAboutEveryAccount(error.permanent));
       const mayChange = mayBeTheAccount && grant.tokens.length === 0;
-      const lately = grant.past_leases.filter(({ dead_at }) => dead_at > parts.clock.now() - LATELY_MS);
+      const lately = grant.past_leases.filter(({ access_ended_at }) => access_ended_at > parts.clock.now() - LATELY_MS);
       if (!mayChange || lately.length + 1 >= MAX_ACCOUNTS_TRIED) {
         // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
         const barred = await parts.ledger.barred(request);
@@ -243,7 +243,7 @@ async function obtainFromLease(
         const another_at =
           grant.tokens.length > 0
             ? Math.max(...grant.tokens.map(({ expires_at }) => expires_at))
-            : Math.min(...lately.map(({ dead_at }) => dead_at)) + LATELY_MS;
+            : Math.min(...lately.map(({ access_ended_at }) => access_ended_at)) + LATELY_MS;
         return { refusal: toTemporary(error, boundWait((another_at - parts.clock.now()) / 1000)) };
       }
       givenUp.push(error);
@@ -254,7 +254,7 @@ async function obtainFromLease(
 
 /** Google refuses some accounts, and the pool has others: this job may have one of them when it may change its own. */
 function toTemporary({ what, message, permanent }: Unavailable, retryAfter: number): Refusal {
-  return { reason: 'unavailable', what, detail: message, retryAfter, ...permanent };
+  return { reason: 'dependency_unavailable', dependency: what, error: message, retryAfter, ...permanent };
 }
 
 function holdsAll(accounts: readonly string[], credential: Credential): boolean {

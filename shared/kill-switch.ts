@@ -1,6 +1,6 @@
 // The kill switch: one act of an operator, on record, that ends every live grant it selects and can bar new ones until it
-// is lifted. Order is what makes it complete: the barrier stands before the grants are looked through, and a hand-out
-// looks for barriers after its grant is on record, so of the two one sees the other.
+// is lifted. Order is what makes it complete: the block stands before the grants are looked through, and a hand-out
+// looks for blocks after its grant is on record, so of the two one sees the other.
 
 import type { Selector } from './core/barrier.ts';
 import { mayBeMeant, selects } from './core/barrier.ts';
@@ -16,18 +16,18 @@ const BUDGET_MS = 10 * 60_000;
 
 export interface KillSwitch {
   readonly selector: Selector;
-  /** Who throws it, and why. */
-  readonly by: string;
+  /** Who activates it, and why. */
+  readonly actor: string;
   readonly reason: string;
   /** Whether new hand-outs are barred until it is lifted. */
-  readonly bars: boolean;
+  readonly blocks_new: boolean;
 }
 
 export interface Killed extends Ending {
   readonly id: string;
   /** Grants without a `pipeline_id`, left because it cannot be told whether they are meant. */
   readonly undetermined: readonly Grant[];
-  /** Grants that had ended before, of which what can be taken away was; their tokens die at `dead_at`. */
+  /** Grants that had ended before, of which what can be taken away was; their tokens die at `access_ended_at`. */
   readonly lingering: readonly Grant[];
   readonly failures: readonly Failure[];
 }
@@ -58,7 +58,7 @@ export async function findSelected({ killLedger }: Pick<KillParts, 'killLedger'>
  */
 export async function throwKillSwitch(parts: KillParts, id: string, act: KillSwitch): Promise<Killed> {
   const { killLedger, clock } = parts;
-  await killLedger.record(id, { ...act, thrown_at: clock.now(), lifted_at: null, lifted_by: null });
+  await killLedger.record(id, { ...act, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });
   const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);
   const failures: Failure[] = unreadableGrants(unreadable);
   const ended: Grant[] = [];
@@ -66,20 +66,18 @@ export async function throwKillSwitch(parts: KillParts, id: string, act: KillSwi
   const options = { until: clock.now() + BUDGET_MS, clock, failures, name: nameGrant };
   // All ends go on record first: from then on the sweep helps.
   const left = await workThrough(selected, options, async (grant) => {
-    const record = await parts.ledger.endGrant(grant, { by: 'kill_switch', kill_switch: id });
+    const record = await parts.ledger.endGrant(grant, { by: 'kill_switch', kill_switch_id: id });
     if (record) ended.push(record);
   });
-  failures.push(
-    ...left.map((grant) => ({ ...nameGrant(grant), detail: 'not ended for lack of time: throw it again' })),
-  );
+  failures.push(...left.map((grant) => ({ ...nameGrant(grant), error: 'not ended for lack of time: throw it again' })));
   const toFinish = await workThrough(ended, options, async (grant) => {
     endings.push(await finish(parts, [grant], clock.now() + ENDING_MS));
   });
   const waiting = toFinish.map((grant) => ({
     grant_id: idOf(grant),
-    detail: 'on record as ending; the sweep goes on',
+    error: 'on record as ending; the sweep goes on',
   }));
   const merged = mergeEndings(endings);
-  const lingering = ended.filter(({ dead_at }) => dead_at !== null && dead_at > clock.now());
+  const lingering = ended.filter(({ access_ended_at }) => access_ended_at !== null && access_ended_at > clock.now());
   return { ...merged, unfinished: [...merged.unfinished, ...waiting], id, undetermined, lingering, failures };
 }

@@ -92,9 +92,15 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
   let completing: Promise<void> = Promise.resolve();
   try {
     const due = await checkLedger.due(JOBS);
-    failures.push(...due.unreadable.map((job_id) => ({ job_id, detail: 'its record cannot be read' })));
+    failures.push(
+      ...due.unreadable.map((job_id) => ({
+        job_id,
+        code: 'unreadable_record' as const,
+        error: 'its record cannot be read',
+      })),
+    );
     completing = end(due.jobs.flatMap(knownEnd));
-    const unended = due.jobs.filter(({ record }) => record.ending_at === null);
+    const unended = due.jobs.filter(({ record }) => record.ending_since === null);
     if (!buildkiteJobs) {
       // Nobody can be asked: they only must not be read again by each sweep.
       const live = await checkLedger.withLiveGrants(unended);
@@ -117,8 +123,8 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
 
 /** The end of a job that is marked as ending: Buildkite need not be asked. */
 function knownEnd({ job_id, record }: DueJob): Finished[] {
-  const { ending_at, ending_by, ending_finished_at } = record;
-  if (ending_at === null || ending_by === null) return [];
+  const { ending_since, ending_by, ending_finished_at } = record;
+  if (ending_since === null || ending_by === null) return [];
   return [{ end: { job_id, pipeline_id: undefined, by: ending_by, finished_at: ending_finished_at ?? undefined } }];
 }
 
@@ -193,7 +199,7 @@ async function ask(parts: SweepParts, buildkiteJobs: BuildkiteJobs, builds: read
   if (!allowance.reached) failures.push(...unreached.map(({ error }) => failureOf(error)));
   else await checkLedger.recordChecks(unreached.flatMap(({ jobs, error }) => fail(jobs, error)));
   if (allowance.nonsense.size > 0)
-    failures.push({ what: BUILDKITE, detail: `answered nonsense in ${[...allowance.nonsense].join(', ')}` });
+    failures.push({ dependency: BUILDKITE, error: `answered nonsense in ${[...allowance.nonsense].join(', ')}` });
   counted.calls = allowance.made;
   try {
     await checkLedger.endCalls(turn, allowance.calls, allowance.pause);
@@ -205,7 +211,7 @@ async function ask(parts: SweepParts, buildkiteJobs: BuildkiteJobs, builds: read
 
 function toFinished({ job_id }: DueJob, { job_state, finished_at }: JobAnswer, pipeline_slug: string): Finished {
   return {
-    end: { job_id, pipeline_id: undefined, by: 'job.found_finished', finished_at },
+    end: { job_id, pipeline_id: undefined, by: 'job.reconciled', finished_at },
     found: { job_id, job_state, pipeline_slug },
   };
 }

@@ -27,7 +27,8 @@ export interface RevokeParts {
  */
 export async function revoke(parts: RevokeParts, grant: Grant, until: number): Promise<Grant | undefined> {
   // What can be taken away was; its tokens' end is awaited.
-  if (grant.dead_at !== null) return parts.clock.now() < grant.dead_at ? undefined : parts.ledger.expire(grant);
+  if (grant.access_ended_at !== null)
+    return parts.clock.now() < grant.access_ended_at ? undefined : parts.ledger.expire(grant);
   try {
     await takeAway(parts, grant, until);
   } catch (error) {

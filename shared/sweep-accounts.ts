@@ -64,11 +64,17 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
     const { accounts, unreadable } = await sweepLedger.accounts();
     unread = false;
     for (const { email, account } of accounts) known.set(email, account);
-    failures.push(...unreadable.map((email) => ({ service_account: email, detail: 'its record cannot be read' })));
+    failures.push(
+      ...unreadable.map((email) => ({
+        service_account: email,
+        code: 'unreadable_record' as const,
+        error: 'its record cannot be read',
+      })),
+    );
 
     await step(forgotten(accounts, clock.now()), async (held) => {
       if (changed(held.email, await sweepLedger.reclaim(held)))
-        failures.push({ service_account: held.email, detail: 'no grant held it any more; it was sent to rest' });
+        failures.push({ service_account: held.email, error: 'no grant held it any more; it was sent to rest' });
     });
     await step(rested(accounts, clock.now()), async ({ email, account }) => {
       if (changed(email, await wake(parts, email))) woken.push({ email, account });
@@ -86,7 +92,10 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
         if (failure && (await isStillEnabled(parts, email))) notDisabled.push({ email, account: found });
         else if (found.found_enabled >= CONSISTENT_ANSWERS) disabledAgain.push({ email, account: found });
         else foundEnabled.push({ email, account: found });
-        if (failure) throw failure;
+        if (failure) {
+          failures.push({ service_account: email, code: 'enabled_during_cooldown', error: failure.message });
+          return;
+        }
       }
       changed(email, await sweepLedger.recheck(email));
     });
@@ -112,16 +121,16 @@ export async function sweepAccounts(parts: SweepParts): Promise<SweptAccounts> {
 async function wake(parts: SweepParts, email: string): Promise<Account | undefined> {
   const { sweepLedger, enableAccount } = parts;
   const claimed = await sweepLedger.beginToWake(email);
-  if (!claimed || claimed.waking_at === null) return undefined;
-  const until = claimed.waking_at + CLAIM_USED_MS;
+  if (!claimed || claimed.enabling_since === null) return undefined;
+  const until = claimed.enabling_since + CLAIM_USED_MS;
   await enableAccount(email, until);
-  return sweepLedger.wake(email, claimed.waking_at);
+  return sweepLedger.wake(email, claimed.enabling_since);
 }
 
 /** Disables an account. @returns why IAM did not confirm it */
 async function disableAgain({ disableAccount, clock }: SweepParts, email: string): Promise<Error | undefined> {
   try {
-    await disableAccount(email, 'keydesk/resting', clock.now() + STEP_MS);
+    await disableAccount(email, 'keydesk/cooling-down', clock.now() + STEP_MS);
     return undefined;
   } catch (error) {
     return new Error(`was found enabled while it must rest, and could not be disabled: ${detailOf(error)}`);
@@ -140,20 +149,20 @@ async function isStillEnabled({ stateOfAccount, clock }: SweepParts, email: stri
 
 function forgotten(accounts: readonly KnownAccount[], now: number): KnownAccount[] {
   return accounts.filter(
-    ({ account: { state, rests_until } }) =>
-      (state === 'leased' || state === 'revoking') && rests_until + FORGOTTEN_MS <= now,
+    ({ account: { state, reusable_at } }) =>
+      (state === 'leased' || state === 'revoking') && reusable_at + FORGOTTEN_MS <= now,
   );
 }
 
 function rested(accounts: readonly KnownAccount[], now: number): KnownAccount[] {
-  return accounts.filter(({ account: { state, rests_until } }) => state === 'resting' && rests_until <= now);
+  return accounts.filter(({ account: { state, reusable_at } }) => state === 'cooling_down' && reusable_at <= now);
 }
 
 function toRecheck(accounts: readonly KnownAccount[], now: number): KnownAccount[] {
-  const checkedAt = ({ account }: KnownAccount) => Math.max(account.disabled_at ?? 0, account.checked_at ?? 0);
+  const checkedAt = ({ account }: KnownAccount) => Math.max(account.disabled_at ?? 0, account.last_checked_at ?? 0);
   return accounts
-    .filter(({ account }) => account.state === 'resting' && account.disabled_at !== null)
-    .filter(({ account }) => account.rests_until - CLOCK_MARGIN_MS > now)
+    .filter(({ account }) => account.state === 'cooling_down' && account.disabled_at !== null)
+    .filter(({ account }) => account.reusable_at - CLOCK_MARGIN_MS > now)
     .filter((known) => checkedAt(known) + RECHECK_EVERY_MS <= now)
     .sort((left, right) => checkedAt(left) - checkedAt(right))
     .slice(0, RECHECKS);

@@ -26,8 +26,10 @@ export interface Failure {
   readonly grant_id?: string;
   readonly service_account?: string;
   /** Who failed, where that is known. */
-  readonly what?: string;
-  readonly detail: string;
+  readonly dependency?: string;
+  readonly error: string;
+  /** For machines, where the words of `error` would not do. */
+  readonly code?: 'unreadable_record' | 'enabled_during_cooldown';
 }
 
 const AT_ONCE = 10;
@@ -42,7 +44,7 @@ export async function workThrough<T>(
     readonly until: number;
     readonly clock: Clock;
     readonly failures: Failure[];
-    readonly name: (item: T) => Omit<Failure, 'what' | 'detail'>;
+    readonly name: (item: T) => Omit<Failure, 'dependency' | 'error' | 'code'>;
   },
   work: (item: T) => Promise<unknown>,
 ): Promise<readonly T[]> {
@@ -63,6 +65,6 @@ export async function workThrough<T>(
   return waiting;
 }
 
-export function nameGrant(grant: Grant): Omit<Failure, 'what' | 'detail'> {
+export function nameGrant(grant: Grant): Omit<Failure, 'dependency' | 'error' | 'code'> {
   return { grant_id: idOf(grant) };
 }

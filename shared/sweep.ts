@@ -111,14 +111,14 @@ async function endAll(
   }
 }
 
-function howEnding({ ending_by, ending_kill_switch }: Grant): HowEnded {
+function howEnding({ ending_by, ending_kill_switch_id }: Grant): HowEnded {
   if (ending_by === null) throw new Error('is marked as ending, but not by whom');
-  return { by: ending_by, ...(ending_kill_switch === null ? {} : { kill_switch: ending_kill_switch }) };
+  return { by: ending_by, ...(ending_kill_switch_id === null ? {} : { kill_switch_id: ending_kill_switch_id }) };
 }
 
 /** The first end among grants of which something was still to be done; one that nothing ended has its time's. */
 function oldestEnd(grants: readonly Grant[]): number | null {
   return grants.length > 0
-    ? Math.min(...grants.map(({ ended_at, ending_at, expires_at }) => ended_at ?? ending_at ?? expires_at))
+    ? Math.min(...grants.map(({ ended_at, ending_since, expires_at }) => ended_at ?? ending_since ?? expires_at))
     : null;
 }

@@ -93,8 +93,8 @@ export async function withinOrAborted<T>(
 }
 
 /** For a record of what failed: what an error says, and who failed where that is known. */
-export function failureOf(error: unknown): { readonly what?: string; readonly detail: string } {
-  return { ...(Unavailable.is(error) ? { what: error.what } : {}), detail: detailOf(error) };
+export function failureOf(error: unknown): { readonly dependency?: string; readonly error: string } {
+  return { ...(Unavailable.is(error) ? { dependency: error.what } : {}), error: detailOf(error) };
 }
 
 /** What an error says. */

@@ -1,6 +1,6 @@
 -- Everything that one grant touched, as far as Google's log says it. Put the grant's id into `asked`, and into `entries` your
--- project and the days, in UTC: from the grant's created_at to its dead_at. What lies outside of them is not read, nor found.
--- A token judged by rules carries its grant; an account of a pool served this grant alone from leased_at to dead_at.
+-- project and the days, in UTC: from the grant's created_at to its access_ended_at. What lies outside of them is not read, nor found.
+-- A token judged by rules carries its grant; an account of a pool served this grant alone from leased_at to access_ended_at.
 -- Of a shared account only candidates can be told: everything it did while a token of this grant was accepted.
 WITH asked AS (
   SELECT '00000000000000000000000000000000' AS grant_id
@@ -35,10 +35,10 @@ lines AS (
     TIMESTAMP(JSON_VALUE(json_payload.issued_at)) AS issued_at,
     TIMESTAMP(JSON_VALUE(json_payload.token_expires_at)) AS token_expires_at,
     TIMESTAMP(JSON_VALUE(json_payload.expires_at)) AS expires_at,
-    TIMESTAMP(JSON_VALUE(json_payload.dead_at)) AS dead_at,
+    TIMESTAMP(JSON_VALUE(json_payload.access_ended_at)) AS access_ended_at,
     JSON_QUERY_ARRAY(json_payload.past_leases) AS past_leases
   FROM entries
-  WHERE JSON_VALUE(json_payload.event) IN ('grant.issued', 'grant.revoked', 'grant.renewal_ended', 'grant.expired')
+  WHERE JSON_VALUE(json_payload.event) IN ('grant.issued', 'grant.revoked', 'grant.ended', 'grant.expired')
 ),
 latest AS (
   SELECT lines.*, ROW_NUMBER() OVER (PARTITION BY grant_id ORDER BY logged_at DESC) AS nth
@@ -50,13 +50,13 @@ grants AS (
 held AS (
   SELECT grant_id, kind, service_account,
     COALESCE(leased_at, created_at) AS held_from,
-    COALESCE(dead_at, expires_at) AS held_until
+    COALESCE(access_ended_at, expires_at) AS held_until
   FROM grants
   UNION ALL
   SELECT grants.grant_id, grants.kind,
     JSON_VALUE(lease.service_account) AS service_account,
     TIMESTAMP(JSON_VALUE(lease.leased_at)) AS held_from,
-    TIMESTAMP(JSON_VALUE(lease.dead_at)) AS held_until
+    TIMESTAMP(JSON_VALUE(lease.access_ended_at)) AS held_until
   FROM grants
   CROSS JOIN UNNEST(grants.past_leases) AS lease
 ),

@@ -38,10 +38,10 @@ lines AS (
     TIMESTAMP(JSON_VALUE(json_payload.issued_at)) AS issued_at,
     TIMESTAMP(JSON_VALUE(json_payload.token_expires_at)) AS token_expires_at,
     TIMESTAMP(JSON_VALUE(json_payload.expires_at)) AS expires_at,
-    TIMESTAMP(JSON_VALUE(json_payload.dead_at)) AS dead_at,
+    TIMESTAMP(JSON_VALUE(json_payload.access_ended_at)) AS access_ended_at,
     JSON_QUERY_ARRAY(json_payload.past_leases) AS past_leases
   FROM entries
-  WHERE JSON_VALUE(json_payload.event) IN ('grant.issued', 'grant.revoked', 'grant.renewal_ended', 'grant.expired')
+  WHERE JSON_VALUE(json_payload.event) IN ('grant.issued', 'grant.revoked', 'grant.ended', 'grant.expired')
 ),
 issued AS (
   SELECT lines.* FROM lines WHERE event = 'grant.issued'
@@ -54,9 +54,9 @@ usable AS (
     issued.grant_id, issued.credential, issued.revocation, issued.organization_slug, issued.pipeline_slug,
     issued.build_number, issued.build_branch, issued.build_commit, issued.job_id, issued.step_key, issued.rule_name,
     issued.policy_sha256, issued.environment, issued.created_at, issued.issued_at AS usable_from,
-    LEAST(issued.token_expires_at, COALESCE(MIN(ended.dead_at), issued.token_expires_at)) AS usable_until
+    LEAST(issued.token_expires_at, COALESCE(MIN(ended.access_ended_at), issued.token_expires_at)) AS usable_until
   FROM issued
-  LEFT JOIN ended ON ended.grant_id = issued.grant_id AND ended.dead_at >= issued.issued_at
+  LEFT JOIN ended ON ended.grant_id = issued.grant_id AND ended.access_ended_at >= issued.issued_at
   GROUP BY
     issued.grant_id, issued.credential, issued.revocation, issued.organization_slug, issued.pipeline_slug,
     issued.build_number, issued.build_branch, issued.build_commit, issued.job_id, issued.step_key, issued.rule_name,

@@ -31,7 +31,7 @@ resource "google_firestore_database" "ledger" {
     }
     precondition {
       condition     = length(local.without_rules) == 0
-      error_message = "No entry in rules_files for ${join(", ", local.without_rules)}: Keydesk's tokens would open there what rules of your own open to anybody who is signed in. If you deploy the generated rules by other means, name the database in rules_deployed_elsewhere."
+      error_message = "No entry in rules_files for ${join(", ", local.without_rules)}: Keydesk's tokens would open there what rules of your own open to anybody who is signed in. If you deploy the generated rules by other means, name the database in rules_managed_externally."
     }
     precondition {
       condition     = !contains(local.pool_projects, "-")

@@ -25,13 +25,13 @@ locals {
 
 locals {
   own_roles = {
-    ledger   = { projects = [var.project_id], title = "Keydesk: keep the ledger", permissions = [for verb in ["get", "list", "create", "update"] : "datastore.entities.${verb}"] }
-    opener   = { projects = local.data_projects, title = "Keydesk: open and end grant documents", permissions = [for verb in ["create", "get", "update"] : "datastore.entities.${verb}"] }
-    closer   = { projects = local.data_projects, title = "Keydesk: end grant documents", permissions = [for verb in ["create", "update"] : "datastore.entities.${verb}"] }
-    signer   = { projects = [for email in local.signers : local.account_projects[email]], title = "Keydesk: sign Firebase custom tokens", permissions = ["iam.serviceAccounts.signJwt"] }
-    minter   = { projects = [for email in setunion(local.shared_accounts, local.pooled_accounts) : local.account_projects[email]], title = "Keydesk: mint access tokens", permissions = ["iam.serviceAccounts.getAccessToken"] }
-    disabler = { projects = local.pool_projects, title = "Keydesk: disable pooled accounts", permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable"] }
-    waker    = { projects = local.pool_projects, title = "Keydesk: disable and wake pooled accounts", permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable", "iam.serviceAccounts.enable"] }
+    ledger                = { projects = [var.project_id], title = "Keydesk: keep the ledger", permissions = [for verb in ["get", "list", "create", "update"] : "datastore.entities.${verb}"] }
+    grant_document_writer = { projects = local.data_projects, title = "Keydesk: write grant documents", permissions = [for verb in ["create", "get", "update"] : "datastore.entities.${verb}"] }
+    grant_document_closer = { projects = local.data_projects, title = "Keydesk: close grant documents", permissions = [for verb in ["create", "update"] : "datastore.entities.${verb}"] }
+    signer                = { projects = [for email in local.signers : local.account_projects[email]], title = "Keydesk: sign Firebase custom tokens", permissions = ["iam.serviceAccounts.signJwt"] }
+    token_minter          = { projects = [for email in setunion(local.shared_accounts, local.pooled_accounts) : local.account_projects[email]], title = "Keydesk: mint access tokens", permissions = ["iam.serviceAccounts.getAccessToken"] }
+    account_disabler      = { projects = local.pool_projects, title = "Keydesk: disable pooled accounts", permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable"] }
+    account_enabler       = { projects = local.pool_projects, title = "Keydesk: disable and enable pooled accounts", permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable", "iam.serviceAccounts.enable"] }
   }
   own_roles_by_project = merge([
     for name, role in local.own_roles : { for project in distinct(role.projects) : "${name} ${project}" => merge(role, { name = name, project = project }) if project != "-" }
@@ -71,7 +71,7 @@ resource "google_project_iam_member" "data" {
   for_each = local.data_access
 
   project = each.value.project
-  role    = local.roles["${each.value.function == "token" ? "opener" : "closer"} ${each.value.project}"]
+  role    = local.roles["${each.value.function == "token" ? "grant_document_writer" : "grant_document_closer"} ${each.value.project}"]
   member  = local.member[each.value.function]
 
   condition {
@@ -98,7 +98,7 @@ resource "google_service_account_iam_member" "mint" {
   for_each = local.shared_accounts
 
   service_account_id = "projects/${local.account_projects[each.key]}/serviceAccounts/${each.key}"
-  role               = lookup(local.roles, "minter ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
+  role               = lookup(local.roles, "token_minter ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
   member             = local.member["token"]
 
   depends_on = [google_service_account.standing]
@@ -109,7 +109,7 @@ resource "google_service_account_iam_binding" "mint_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.roles["minter ${local.account_projects[each.key]}"]
+  role               = local.roles["token_minter ${local.account_projects[each.key]}"]
   members            = [local.member["token"]]
 }
 
@@ -119,15 +119,15 @@ resource "google_service_account_iam_binding" "disable_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.roles["disabler ${local.account_projects[each.key]}"]
+  role               = local.roles["account_disabler ${local.account_projects[each.key]}"]
   members            = [local.member["token"], local.member["webhook"]]
 }
 
-resource "google_service_account_iam_binding" "wake_pooled" {
+resource "google_service_account_iam_binding" "enable_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.roles["waker ${local.account_projects[each.key]}"]
+  role               = local.roles["account_enabler ${local.account_projects[each.key]}"]
   members            = [local.member["sweep"]]
 }
 
@@ -284,7 +284,7 @@ locals {
     [for each in concat(values(google_service_account_iam_member.sign), values(google_service_account_iam_member.mint)) : { who = each.member, role = each.role, on = "account ${reverse(split("/", each.service_account_id))[0]}" }],
     [for each in values(google_service_account_iam_member.operators) : { who = each.member, role = each.role, on = "account ${var.name_prefix}-webhook@${var.project_id}.iam.gserviceaccount.com" }],
     [
-      for bindings in [google_service_account_iam_binding.mint_pooled, google_service_account_iam_binding.disable_pooled, google_service_account_iam_binding.wake_pooled] : [
+      for bindings in [google_service_account_iam_binding.mint_pooled, google_service_account_iam_binding.disable_pooled, google_service_account_iam_binding.enable_pooled] : [
         for email, each in bindings : [for who in each.members : { who = who, role = each.role, on = "account ${email}" }]
       ]
     ],

@@ -3,7 +3,7 @@
 # one request, and refuses to replace rules that the file does not hold. A change by hand is not seen by a plan.
 
 locals {
-  without_rules = setsubtract(keys(local.data_databases), setunion(keys(var.rules_files), var.rules_deployed_elsewhere))
+  without_rules = setsubtract(keys(local.data_databases), setunion(keys(var.rules_files), var.rules_managed_externally))
 }
 
 resource "terraform_data" "rules" {

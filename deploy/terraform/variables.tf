@@ -101,17 +101,17 @@ variable "archives_dir" {
   }
 }
 
-variable "rules_deployed_elsewhere" {
+variable "rules_managed_externally" {
   type        = set(string)
   description = "Data databases, as PROJECT/DATABASE, whose security rules you deploy by other means: they hold what npm run rules generates. Until they do, Keydesk's tokens open what rules of your own open to anybody who is signed in."
   default     = []
   validation {
-    condition     = alltrue([for name in var.rules_deployed_elsewhere : can(regex("^[a-z0-9.:-]+/(\\(default\\)|[a-z0-9-]+)$", name))])
-    error_message = "rules_deployed_elsewhere must name databases as PROJECT/DATABASE, such as acme-staging/(default)."
+    condition     = alltrue([for name in var.rules_managed_externally : can(regex("^[a-z0-9.:-]+/(\\(default\\)|[a-z0-9-]+)$", name))])
+    error_message = "rules_managed_externally must name databases as PROJECT/DATABASE, such as acme-staging/(default)."
   }
   validation {
-    condition     = length(setintersection(var.rules_deployed_elsewhere, keys(var.rules_files))) == 0
-    error_message = "rules_deployed_elsewhere names a database that rules_files deploys to."
+    condition     = length(setintersection(var.rules_managed_externally, keys(var.rules_files))) == 0
+    error_message = "rules_managed_externally names a database that rules_files deploys to."
   }
 }
 

@@ -26,17 +26,17 @@ keydesk_copy_gcloud_settings() {
       continue
     fi
     if ! mkdir -p "$(dirname "$2/$name")" || ! cat -- "$file" >"$2/$name"; then
-      keydesk_say "gcloud runs without $file: it cannot be copied."
+      keydesk_log "gcloud runs without $file: it cannot be copied."
     fi
   done
 }
 
 # What the step's variables are to say. A BOTO_CONFIG would hide BOTO_PATH.
-keydesk_hand_over_client_folders() {
+keydesk_provide_client_folders() {
   local folder="$KEYDESK_STEP_FOLDER/clients"
   printf '%s\n' "CLOUDSDK_CONFIG=$folder/gcloud" "BOTO_PATH<$folder/boto-path"
   if [[ -n "${BOTO_CONFIG-}" ]]; then
     printf '%s\n' BOTO_CONFIG
   fi
-  keydesk_say 'gcloud, gsutil: keep their state in a folder of this job (CLOUDSDK_CONFIG, BOTO_PATH)'
+  keydesk_log 'gcloud, gsutil: keep their state in a folder of this job (CLOUDSDK_CONFIG, BOTO_PATH)'
 }

@@ -41,7 +41,7 @@ keydesk_read_configuration() {
   KEYDESK_LIFETIME="$REPLY"
   keydesk_setting lifetime
   if [[ -n "$REPLY" && "$KEYDESK_JOB_TOKEN_AS" != file ]]; then
-    keydesk_problem 'lifetime: means something with "job-token: file" only'
+    keydesk_problem 'lifetime: only valid with "job-token: file"'
   fi
   keydesk_read_credentials
   [[ ${#KEYDESK_PROBLEMS[@]} -eq 0 ]]
@@ -67,7 +67,7 @@ keydesk_refuse_unknown_keys() {
     if [[ "$key" == "$variable" || "$key" =~ $known ]]; then
       continue
     fi
-    keydesk_problem "$(printf '%s' "$key" | tr 'A-Z_' 'a-z-'): there is no such key"
+    keydesk_problem "$(printf '%s' "$key" | tr 'A-Z_' 'a-z-'): unknown key"
   done
 }
 

@@ -15,7 +15,7 @@ keydesk_write_credential_files() {
   done
 }
 
-# keydesk_write_job_token_source FOLDER: the job token that keydesk_hand_over has, or the script that asks for one.
+# keydesk_write_job_token_source FOLDER: the job token that keydesk_provide has, or the script that asks for one.
 keydesk_write_job_token_source() {
   if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
     # Without a newline: the libraries send the file's content as it is.

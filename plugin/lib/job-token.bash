@@ -26,7 +26,7 @@ keydesk_fresh_job_token() {
     return 0
   fi
   KEYDESK_JOB_TOKEN=''
-  keydesk_complain 'Keydesk: buildkite-agent did not give this job a token.' \
+  keydesk_error 'Keydesk: buildkite-agent did not give this job a token.' \
     '  What to do: see what it says above. The claims asked for need agent 3.44 or newer.'
   return 1
 }
@@ -37,7 +37,7 @@ keydesk_redact() {
   if complaint="$(printf '%s' "$2" | command buildkite-agent redactor add --format none 2>&1)"; then
     return 0
   fi
-  keydesk_complain "Keydesk: $1 could not be kept out of the job's log, so the step does not get it." \
+  keydesk_error "Keydesk: $1 could not be kept out of the job's log, so the step does not get it." \
     "  buildkite-agent redactor add says: $(printf '%s' "$complaint" | keydesk_printable)" \
     '  What to do: run agent 3.66 or newer, with its Job API (--no-job-api must not be set).'
   return 1

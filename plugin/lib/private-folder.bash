@@ -61,7 +61,7 @@ keydesk_where() {
 
 # Removes what jobs left behind whose agent was killed: folders of this user, of other jobs, whose process is gone. One
 # whose process may be alive stays, such as that of another container. Looks at a hundred at most.
-keydesk_remove_dead_folders() {
+keydesk_remove_stale_folders() {
   local base="${TMPDIR:-/tmp}" folder process where looked=0
   where="$(keydesk_where)"
   for folder in "${base%/}"/keydesk-?????????? /tmp/keydesk-??????????; do
@@ -106,7 +106,7 @@ keydesk_remove_tree() {
   rm -rf -- "$1/private" "$1/host" "$1/clients" 2>/dev/null
   rm -rf -- "$1/mounted" 2>/dev/null
   if ! rm -rf -- "$1" 2>/dev/null; then
-    keydesk_say "Not everything in $1 could be removed: see who owns what is left there."
+    keydesk_log "Not everything in $1 could be removed: see who owns what is left there."
   fi
 }
 
@@ -115,7 +115,7 @@ keydesk_make_use_folder() {
   local part number=1
   for part in "$1/private" "$1/host" "$1/mounted" "$1/clients"; do
     if [[ ! -d "$part" ]] || ! keydesk_is_own "$part"; then
-      keydesk_complain "Keydesk: $part is not as the plugin made it." \
+      keydesk_error "Keydesk: $part is not as the plugin made it." \
         '  What to do: see what between two uses of the plugin changes KEYDESK_DIR or what is in it.'
       return 1
     fi

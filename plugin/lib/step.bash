@@ -11,7 +11,7 @@ keydesk_at() {
   { set +x; } 2>/dev/null
   # A cancel reaches the whole process group. What the subshell then has to give back it gets the time for.
   trap : TERM INT HUP
-  KEYDESK_EXPORTS="$(keydesk_load && keydesk_hand_over "$1")"
+  KEYDESK_EXPORTS="$(keydesk_load && keydesk_provide "$1")"
   KEYDESK_EXIT=$?
   if [[ $KEYDESK_EXIT -eq 0 && -n "$KEYDESK_EXPORTS" ]]; then
     # The agent has yet to see what is exported, or `pre-exit` would not know of it: this shell lives until it has.
@@ -78,26 +78,26 @@ keydesk_load() {
   umask 077
   IFS=$' \t\n'
   export LC_ALL=C
-  # shellcheck source=say.bash
-  . "$lib/say.bash"
+  # shellcheck source=log.bash
+  . "$lib/log.bash"
   # shellcheck source=configuration.bash
   . "$lib/configuration.bash"
   # shellcheck source=private-folder.bash
   . "$lib/private-folder.bash"
   # shellcheck source=job-token.bash
   . "$lib/job-token.bash"
-  # shellcheck source=answer.bash
-  . "$lib/answer.bash"
-  # shellcheck source=desk.bash
-  . "$lib/desk.bash"
+  # shellcheck source=response.bash
+  . "$lib/response.bash"
+  # shellcheck source=api.bash
+  . "$lib/api.bash"
   # shellcheck source=credential-file.bash
   . "$lib/credential-file.bash"
   # shellcheck source=client-folders.bash
   . "$lib/client-folders.bash"
-  # shellcheck source=give-back.bash
-  . "$lib/give-back.bash"
-  # shellcheck source=hand-over.bash
-  . "$lib/hand-over.bash"
+  # shellcheck source=release.bash
+  . "$lib/release.bash"
+  # shellcheck source=export.bash
+  . "$lib/export.bash"
 }
 
 # keydesk_export LINES: for the agent's own shell. Nothing in them is evaluated.

@@ -106,7 +106,7 @@ left_behind() {
   mkdir "$BATS_TEST_TMPDIR/precious" && echo precious >"$BATS_TEST_TMPDIR/precious/file"
   ln -s "$BATS_TEST_TMPDIR/precious" "$LEFT/mounted/link"
   rm -r "$LEFT/clients" && ln -s "$BATS_TEST_TMPDIR/precious" "$LEFT/clients"
-  inside keydesk_remove_dead_folders
+  inside keydesk_remove_stale_folders
   [ ! -e "$LEFT" ]
   [ "$(cat "$BATS_TEST_TMPDIR/precious/file")" = precious ]
 }
@@ -114,7 +114,7 @@ left_behind() {
 @test "what may belong to a living job stays" {
   local own
   left_behind $$
-  inside keydesk_remove_dead_folders
+  inside keydesk_remove_stale_folders
   [ -d "$LEFT/private" ]
   # Of another machine, of another container, of an older version of the plugin, and of this very job.
   local where
@@ -122,17 +122,17 @@ left_behind() {
     left_behind
     printf '%s %s' "$(cut -d ' ' -f 1 "$LEFT/process")" "$where" >"$LEFT/process"
     [ "$where" != "$(inside keydesk_where)" ] || continue
-    inside keydesk_remove_dead_folders
+    inside keydesk_remove_stale_folders
     [ -d "$LEFT/private" ]
   done
   left_behind
   rm "$LEFT/process"
-  inside keydesk_remove_dead_folders
+  inside keydesk_remove_stale_folders
   [ -d "$LEFT/private" ]
   left_behind
   own="$LEFT"
   printf '%s' "$BUILDKITE_JOB_ID" >"$own/made-by-keydesk"
-  inside keydesk_remove_dead_folders
+  inside keydesk_remove_stale_folders
   [ -d "$own/private" ]
 }
 
@@ -143,7 +143,7 @@ left_behind() {
   mkdir "$BATS_TEST_TMPDIR/keydesk-AAAAAAAAAA"
   left_behind
   rm "$LEFT/made-by-keydesk"
-  inside keydesk_remove_dead_folders
+  inside keydesk_remove_stale_folders
   [ -d "$BATS_TEST_TMPDIR/elsewhere/private" ]
   [ -d "$BATS_TEST_TMPDIR/keydesk-AAAAAAAAAA" ]
   [ -d "$LEFT/private" ]

@@ -31,7 +31,7 @@ export type VerifyJobToken = (jobToken: string, now: number) => Promise<{ claims
 /** A verifier of tokens from `issuer` for the policy's audience and organization. */
 export function createJobTokenVerifier(parts: {
   readonly issuer: string;
-  readonly policy: Pick<Policy, 'audience' | 'organization' | 'jobTokenLifetime'>;
+  readonly policy: Pick<Policy, 'audience' | 'organization' | 'maxJobTokenLifetime'>;
   readonly keysOf: KeysOf;
 }): VerifyJobToken {
   const { issuer, policy, keysOf } = parts;
@@ -55,7 +55,7 @@ export function createJobTokenVerifier(parts: {
     } catch (error) {
       return { refusal: toRefusal(error) };
     }
-    const untimely = checkTimes(payload, now / 1000, policy.jobTokenLifetime);
+    const untimely = checkTimes(payload, now / 1000, policy.maxJobTokenLifetime);
     if (untimely) return refuse(untimely);
     // jose takes a list that holds our audience; Buildkite never sends one, so whoever does is not Buildkite.
     if (payload.aud !== policy.audience) return refuse('job_token_audience_wrong');

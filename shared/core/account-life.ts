@@ -23,8 +23,8 @@ const RETENTION_MS = 400 * 86_400_000;
 const SHARED_AHEAD_MS = 15 * 60_000;
 
 /** Whether a grant may have the account for itself: no token of its earlier life is accepted by any clock. */
-export function mayLease({ state, rests_until }: Account, now: number): boolean {
-  return state === 'free' || (state === 'shared' && rests_until <= now);
+export function mayLease({ state, reusable_at }: Account, now: number): boolean {
+  return state === 'free' || (state === 'shared' && reusable_at <= now);
 }
 
 /**
@@ -37,22 +37,22 @@ export function share(
   to: { readonly credential: string; readonly latest: number },
   now: number,
 ): { readonly record: Account | undefined } | { readonly usable_at: number } {
-  if (existing && existing.state !== 'free' && existing.state !== 'shared') return { usable_at: existing.rests_until };
+  if (existing && existing.state !== 'free' && existing.state !== 'shared') return { usable_at: existing.reusable_at };
   const needed = to.latest + CLOCK_MARGIN_MS;
-  if (existing?.state === 'shared' && existing.rests_until >= needed) return { record: undefined };
-  const rests_until = needed + SHARED_AHEAD_MS;
+  if (existing?.state === 'shared' && existing.reusable_at >= needed) return { record: undefined };
+  const reusable_at = needed + SHARED_AHEAD_MS;
   const record: Account = {
     pool: to.credential,
     pool_size: 0,
     state: 'shared',
-    grant: null,
+    grant_id: null,
     leased_at: existing?.state === 'shared' ? existing.leased_at : now,
-    rests_until,
+    reusable_at,
     disabled_at: null,
-    waking_at: null,
-    checked_at: null,
+    enabling_since: null,
+    last_checked_at: null,
     found_enabled: 0,
-    delete_at: rests_until + RETENTION_MS,
+    delete_at: reusable_at + RETENTION_MS,
   };
   return { record };
 }
@@ -69,12 +69,12 @@ export function lease(
     pool: grant.credential,
     pool_size,
     state: 'leased',
-    grant: idOf(grant),
+    grant_id: idOf(grant),
     leased_at: now,
-    rests_until: Math.max(existing?.rests_until ?? 0, grant.expires_at + CLOCK_MARGIN_MS),
+    reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at + CLOCK_MARGIN_MS),
     disabled_at: null,
-    waking_at: null,
-    checked_at: null,
+    enabling_since: null,
+    last_checked_at: null,
     found_enabled: 0,
     delete_at: null,
   };
@@ -82,16 +82,16 @@ export function lease(
 
 /** The account's record after its grant became what `grant` says; undefined when nothing of it changes with that. */
 export function follow(account: Account, grant: PooledGrant, now: number): Account | undefined {
-  if (account.grant !== idOf(grant)) return undefined;
-  const rests_until = Math.max(account.rests_until, grant.expires_at + CLOCK_MARGIN_MS);
+  if (account.grant_id !== idOf(grant)) return undefined;
+  const reusable_at = Math.max(account.reusable_at, grant.expires_at + CLOCK_MARGIN_MS);
   switch (grant.state) {
     case 'issuing':
     case 'active':
-      return account.state === 'leased' && rests_until > account.rests_until ? { ...account, rests_until } : undefined;
+      return account.state === 'leased' && reusable_at > account.reusable_at ? { ...account, reusable_at } : undefined;
     case 'revoking':
-      if (account.state === 'leased') return { ...account, state: 'revoking', rests_until };
+      if (account.state === 'leased') return { ...account, state: 'revoking', reusable_at };
       // Its account is disabled; the grant waits for its tokens' end.
-      return grant.dead_at !== null && account.state === 'revoking'
+      return grant.access_ended_at !== null && account.state === 'revoking'
         ? { ...rest(account, now), disabled_at: now }
         : undefined;
     case 'revoked':
@@ -99,7 +99,7 @@ export function follow(account: Account, grant: PooledGrant, now: number): Accou
     case 'expired':
       // No token ever left: perhaps Google does not mint from it, and the sweep is to see whether it is enabled.
       if (account.state === 'leased')
-        return rests_until > now || grant.issued_count === 0 ? rest(account, now) : free(account, now);
+        return reusable_at > now || grant.tokens_issued === 0 ? rest(account, now) : free(account, now);
       // It may have been disabled although that could not be confirmed.
       return account.state === 'revoking' ? rest(account, now) : undefined;
   }
@@ -112,40 +112,42 @@ export function setAside(existing: Account, now: number): Account | undefined {
 
 /** The record of a rested account that one sweep begins to enable; undefined when it must rest on, or one is at it. */
 export function beginToWake(existing: Account, now: number): Account | undefined {
-  if (existing.state !== 'resting' || existing.rests_until > now) return undefined;
-  if (existing.waking_at !== null && existing.waking_at + WAKING_MS > now) return undefined;
-  return { ...existing, waking_at: now };
+  if (existing.state !== 'cooling_down' || existing.reusable_at > now) return undefined;
+  if (existing.enabling_since !== null && existing.enabling_since + WAKING_MS > now) return undefined;
+  return { ...existing, enabling_since: now };
 }
 
-/** The record once IAM confirmed that the account is enabled, to the sweep that began at `waking_at`. */
-export function wake(existing: Account, waking_at: number, now: number): Account | undefined {
-  if (existing.state !== 'resting' || existing.waking_at !== waking_at) return undefined;
+/** The record once IAM confirmed that the account is enabled, to the sweep that began at `enabling_since`. */
+export function wake(existing: Account, enabling_since: number, now: number): Account | undefined {
+  if (existing.state !== 'cooling_down' || existing.enabling_since !== enabling_since) return undefined;
   return free(existing, now);
 }
 
 /** The record once IAM confirmed again that a resting account is disabled. */
 export function recheck(existing: Account, now: number): Account | undefined {
-  return existing.state === 'resting' && existing.waking_at === null ? { ...existing, checked_at: now } : undefined;
+  return existing.state === 'cooling_down' && existing.enabling_since === null
+    ? { ...existing, last_checked_at: now }
+    : undefined;
 }
 
 /** The record once IAM said that a resting account is enabled. */
 export function foundEnabled(existing: Account): Account | undefined {
-  return existing.state === 'resting' ? { ...existing, found_enabled: existing.found_enabled + 1 } : undefined;
+  return existing.state === 'cooling_down' ? { ...existing, found_enabled: existing.found_enabled + 1 } : undefined;
 }
 
 function rest(account: Account, now: number): Account {
   // Also when its time is all but up: a request to disable it that is still on its way must not meet its next job.
-  return { ...account, state: 'resting', rests_until: Math.max(account.rests_until, now + SHORTEST_REST_MS) };
+  return { ...account, state: 'cooling_down', reusable_at: Math.max(account.reusable_at, now + SHORTEST_REST_MS) };
 }
 
 function free(account: Account, now: number): Account {
   return {
     ...account,
     state: 'free',
-    grant: null,
+    grant_id: null,
     disabled_at: null,
-    waking_at: null,
-    checked_at: null,
+    enabling_since: null,
+    last_checked_at: null,
     found_enabled: 0,
     delete_at: now + RETENTION_MS,
   };

@@ -1,5 +1,5 @@
 // The kill switch's reach: which grants an act of an operator ends, and which hand-outs it bars until it is lifted.
-// Times are milliseconds since the epoch and end in `_at`. Knows nothing about how grants are found or ended.
+// Times are milliseconds since the epoch and end in `_at` or `_since`. Knows nothing about how grants are found or ended.
 
 import * as z from 'zod';
 import { surelyPast } from './clock-margin.ts';
@@ -19,7 +19,7 @@ export const selectorSchema = z
     environment: text.optional(),
     policy_sha256: text.optional(),
     /** Grants that were asked for, or of which a token left, at this moment or later. */
-    since_at: z.number().optional(),
+    issued_since: z.number().optional(),
   })
   .refine((selector) => Object.values(selector).some((value) => value !== undefined), 'names nothing');
 export type Selector = z.output<typeof selectorSchema>;
@@ -35,7 +35,7 @@ interface Selectable {
   readonly environment: string;
   readonly policy_sha256: string;
   readonly superseded?: readonly { readonly policy_sha256: string }[];
-  readonly reserved_at: number;
+  readonly requested_at: number;
   readonly issued_at: number | null;
 }
 
@@ -50,10 +50,10 @@ const NAMED = [
   'policy_sha256',
 ] as const satisfies readonly (keyof Selectable & keyof Selector)[];
 
-export function selects({ since_at, ...named }: Selector, subject: Selectable): boolean {
+export function selects({ issued_since, ...named }: Selector, subject: Selectable): boolean {
   // The operator's clock and that of the function that issued may differ: rather one too many than one too few.
-  const latest = Math.max(subject.issued_at ?? 0, subject.reserved_at);
-  if (since_at !== undefined && surelyPast(latest, since_at)) return false;
+  const latest = Math.max(subject.issued_at ?? 0, subject.requested_at);
+  if (issued_since !== undefined && surelyPast(latest, issued_since)) return false;
   return NAMED.every(
     (name) =>
       named[name] === undefined ||
@@ -69,14 +69,14 @@ export function mayBeMeant(selector: Selector, subject: Selectable): boolean {
   return pipeline_id !== undefined && subject.pipeline_id === null && selects(rest, subject);
 }
 
-/** The barriers in force: one document, read in every hand-out. */
+/** The blocks in force: one document, read in every hand-out. */
 export const barriersSchema = z.object({
-  barriers: z.array(z.object({ id: z.string(), selector: selectorSchema, thrown_at: z.number() })),
+  blocks: z.array(z.object({ id: z.string(), selector: selectorSchema, activated_at: z.number() })),
 });
-export type Barriers = z.output<typeof barriersSchema>['barriers'];
+export type Barriers = z.output<typeof barriersSchema>['blocks'];
 
 /** A job that leaves its `pipeline_id` out of its token is barred too when it may be the one that is meant. */
-export function barredBy(barriers: Barriers, subject: Selectable): Refusal | undefined {
-  const barrier = barriers.find(({ selector }) => selects(selector, subject) || mayBeMeant(selector, subject));
-  return barrier && { reason: 'barred', kill_switch: barrier.id };
+export function barredBy(blocks: Barriers, subject: Selectable): Refusal | undefined {
+  const block = blocks.find(({ selector }) => selects(selector, subject) || mayBeMeant(selector, subject));
+  return block && { reason: 'blocked', kill_switch_id: block.id };
 }

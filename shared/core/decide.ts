@@ -16,7 +16,7 @@ interface ClaimCheck {
 
 export interface RuleTrace {
   readonly rule: string;
-  readonly outcome: 'granted' | 'grants_other_credentials' | 'claims_do_not_match' | 'tag_build_needs_build_tag';
+  readonly outcome: 'granted' | 'other_credential' | 'claim_mismatch' | 'tag_not_allowed';
   readonly checks: readonly ClaimCheck[];
 }
 
@@ -30,7 +30,7 @@ export type Decision =
     }
   | {
       readonly outcome: 'refused';
-      readonly reason: 'unknown_credential' | 'no_rule_grants';
+      readonly reason: 'unknown_credential' | 'no_matching_rule';
       readonly trace: readonly RuleTrace[];
     }
   | {
@@ -54,14 +54,13 @@ export function decide(policy: Policy, claims: JobClaims, credentialName: string
     return { outcome: 'granted', credentialName, credential, rule: granting.rule, trace };
   const missing = missingClaims(policy, claims);
   if (missing.length > 0) return { outcome: 'refused', reason: 'claims_missing', missing, trace };
-  return { outcome: 'refused', reason: credential ? 'no_rule_grants' : 'unknown_credential', trace };
+  return { outcome: 'refused', reason: credential ? 'no_matching_rule' : 'unknown_credential', trace };
 }
 
 function traceRule(rule: Rule, claims: JobClaims, credentialName: string): RuleTrace {
   // Only what could have granted is worth a line in the audit log, which takes no entry of any length.
-  if (!rule.grants.includes(credentialName))
-    return { rule: rule.name, outcome: 'grants_other_credentials', checks: [] };
-  const checks = Object.entries(rule.job).map(([claim, patterns]): ClaimCheck => {
+  if (!rule.grants.includes(credentialName)) return { rule: rule.name, outcome: 'other_credential', checks: [] };
+  const checks = Object.entries(rule.match).map(([claim, patterns]): ClaimCheck => {
     const value = isMatchableClaim(claim) ? claimValue(claims, claim) : undefined;
     const matched = value !== undefined && patterns.some((pattern) => matchesPattern(pattern, value));
     return { claim, patterns, value: value ?? null, matched };
@@ -70,15 +69,15 @@ function traceRule(rule: Rule, claims: JobClaims, credentialName: string): RuleT
 }
 
 function outcomeOf(rule: Rule, claims: JobClaims, checks: ClaimCheck[]): RuleTrace['outcome'] {
-  if (!checks.every(({ matched }) => matched)) return 'claims_do_not_match';
+  if (!checks.every(({ matched }) => matched)) return 'claim_mismatch';
   // A tag build carries its tag in build_branch, so a rule about branches would let a tag called "main" through.
   const tagBuild = claims.build_tag !== undefined;
-  if (tagBuild && 'build_branch' in rule.job && !('build_tag' in rule.job)) return 'tag_build_needs_build_tag';
+  if (tagBuild && 'build_branch' in rule.match && !('build_tag' in rule.match)) return 'tag_not_allowed';
   return 'granted';
 }
 
 function missingClaims(policy: Policy, claims: JobClaims): string[] {
-  const named = new Set(policy.rules.flatMap((rule) => Object.keys(rule.job)));
+  const named = new Set(policy.rules.flatMap((rule) => Object.keys(rule.match)));
   if (policy.organization.id !== undefined) named.add('organization_id');
   return [...named]
     .filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim) && claimValue(claims, claim) === undefined)

@@ -22,7 +22,7 @@ export interface ExchangeRequest {
 export function parseExchangeRequest(form: string): { request: ExchangeRequest } | { refusal: Refusal } {
   const parameters = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(form)) {
-    if (parameters.has(name)) return { refusal: { reason: 'parameter_repeated', advice: repeated(name) } };
+    if (parameters.has(name)) return { refusal: { reason: 'parameter_repeated', hint: repeated(name) } };
     parameters.set(name, value);
   }
   const given = (name: string) => parameters.get(name) || undefined;
@@ -31,7 +31,7 @@ export function parseExchangeRequest(form: string): { request: ExchangeRequest }
   if (grantType === undefined) return missing('grant_type', TOKEN_EXCHANGE);
   if (grantType !== TOKEN_EXCHANGE) return { refusal: { reason: 'grant_type_not_supported' } };
   if (given('actor_token') ?? given('actor_token_type'))
-    return { refusal: { reason: 'parameter_not_supported', advice: 'actor_token is not supported: leave it out.' } };
+    return { refusal: { reason: 'parameter_not_supported', hint: 'actor_token is not supported: leave it out.' } };
 
   const jobToken = given('subject_token')?.trim();
   if (!jobToken) return missing('subject_token', "the job's OIDC token");
@@ -67,9 +67,9 @@ function repeated(name: string): string {
 }
 
 function missing(name: string, expected: string): { refusal: Refusal } {
-  return { refusal: { reason: 'parameter_missing', advice: `${name} is missing: send ${expected}.` } };
+  return { refusal: { reason: 'parameter_missing', hint: `${name} is missing: send ${expected}.` } };
 }
 
 function invalid(name: string, expected: string): { refusal: Refusal } {
-  return { refusal: { reason: 'parameter_invalid', advice: `${name} must be ${expected}.` } };
+  return { refusal: { reason: 'parameter_invalid', hint: `${name} must be ${expected}.` } };
 }

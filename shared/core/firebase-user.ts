@@ -20,7 +20,7 @@ export const firebaseUserSchema = z.object({
   /** When the generation before it was found changed, in milliseconds since the epoch. */
   changed_at: z.number(),
   /** A random mark, by which the writer of this record recognizes it. */
-  writer: z.string(),
+  write_id: z.string(),
 });
 
 export function firebaseUserOf(claims: JobClaims, credential: string): FirebaseUser {

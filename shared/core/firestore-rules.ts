@@ -151,7 +151,7 @@ function covers([template, ...templates]: readonly string[], segments: readonly 
 function rulesBlock(policy: Policy, name: DatabaseName, indent: string): string {
   const lines = [
     `${BEGIN} (generated from policy by "npm run rules"; edits between the marks are lost)`,
-    'function keydeskHolds(credentials) {',
+    'function keydeskAllows(credentials) {',
     '  return request.auth != null',
     "    && request.auth.token.firebase.sign_in_provider == 'custom'",
     `    && request.auth.token.firebase.get('tenant', null) == ${tenantOf(policy, name)}`,
@@ -215,7 +215,7 @@ function matchLines(path: string, holders: Holders): string[] {
     verbsByCredentials.set(names, [...(verbsByCredentials.get(names) ?? []), verb]);
   }
   const allows = [...verbsByCredentials].map(
-    ([names, verbs]) => `  allow ${verbs.join(', ')}: if keydeskHolds('${names}');`,
+    ([names, verbs]) => `  allow ${verbs.join(', ')}: if keydeskAllows('${names}');`,
   );
   return [`match /${path} {`, ...allows, '}'];
 }

@@ -20,7 +20,7 @@ const RETENTION_MS = 400 * 86_400_000;
 /** A job token works on after its job, for two hours at most: a grant that a late message ends may be younger than that end. */
 const LATEST_GRANT_MS = 2 * 3_600_000;
 
-export const NOT_ENDING = { ending_at: null, ending_by: null, ending_kill_switch: null };
+export const NOT_ENDING = { ending_since: null, ending_by: null, ending_kill_switch_id: null };
 
 /** What a grant is asked for with. `ttl` is in seconds. */
 export interface Request {
@@ -30,7 +30,7 @@ export interface Request {
   readonly rule: string;
   readonly policySha256: string;
   readonly ttl: number;
-  readonly caps: Policy['caps'];
+  readonly limits: Policy['limits'];
   /** A pooled account that is free, for a grant that holds none. */
   readonly lease?: string;
   /** Pooled accounts for which Google just refused to mint. */
@@ -41,7 +41,7 @@ export interface Request {
 export interface Circumstances {
   /** Undefined while the job runs. */
   readonly jobEndedAt: number | undefined;
-  readonly barriers: Barriers;
+  readonly blocks: Barriers;
   /** Live grants of the job's pipeline, about. */
   readonly pipelineHolds: number;
 }
@@ -61,17 +61,17 @@ export function reserve(
   request: Request,
   now: number,
 ): Reservation {
-  const { jobEndedAt, barriers, pipelineHolds } = circumstances;
+  const { jobEndedAt, blocks, pipelineHolds } = circumstances;
   if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
-  const barred = barredNow(barriers, request, now);
+  const barred = barredNow(blocks, request, now);
   if (barred) return { refusal: barred };
   const over = existing && endedRefusal(existing);
   if (over) return { refusal: over };
   if (existing === undefined || existing.state === 'expired') {
-    const limit = request.caps.liveGrantsPerPipeline;
+    const limit = request.limits.liveGrantsPerPipeline;
     if (pipelineHolds >= limit)
       return {
-        refusal: { reason: 'pipeline_holds_too_many', live_grants: pipelineHolds, limit, retryAfter: CAP_RETRY_AFTER },
+        refusal: { reason: 'pipeline_grant_limit', live_grants: pipelineHolds, limit, retryAfter: CAP_RETRY_AFTER },
       };
   }
 
@@ -89,20 +89,20 @@ export function reserve(
       superseded: [],
       state: 'issuing',
       created_at: now,
-      reserved_at: now,
+      requested_at: now,
       issued_at: null,
-      issued_count: 0,
-      minute_at: now,
-      minute_count: 1,
+      tokens_issued: 0,
+      rate_window_at: now,
+      rate_window_count: 1,
       tokens: [],
       expires_at: latest,
       ended_at: null,
       ended_by: null,
       ...NOT_ENDING,
-      kill_switch: null,
+      kill_switch_id: null,
       job_ended_at: null,
       job_finished_at: null,
-      dead_at: null,
+      access_ended_at: null,
       delete_at: latest + RETENTION_MS,
     };
     return { grant, latest };
@@ -110,12 +110,12 @@ export function reserve(
   const grant_id = idOf(existing);
   if (!sameTarget(existing, credential)) return { refusal: { reason: 'credential_changed', grant_id } };
   const minute = minuteOf(existing, now);
-  if (minute.minute_count > request.caps.issuesPerMinute)
-    return { refusal: { reason: 'too_often', grant_id, retryAfter: seconds(minute.minute_at + 60_000 - now) } };
+  if (minute.rate_window_count > request.limits.tokensPerMinute)
+    return { refusal: { reason: 'rate_limited', grant_id, retryAfter: seconds(minute.rate_window_at + 60_000 - now) } };
   const tokens = existing.tokens.filter((token) => !surelyPast(token.expires_at, now));
   if (tokens.length >= MAX_LIVE_TOKENS) {
     const soonest = Math.min(...tokens.map((token) => token.expires_at)) + CLOCK_MARGIN_MS;
-    return { refusal: { reason: 'too_many_live_tokens', grant_id, retryAfter: seconds(soonest - now) } };
+    return { refusal: { reason: 'live_token_limit', grant_id, retryAfter: seconds(soonest - now) } };
   }
   const why = toWhy(request);
   const superseded = supersede(existing, { ...why, ...opens }, tokens, now);
@@ -127,21 +127,21 @@ export function reserve(
     ...why,
     superseded,
     ...minute,
-    reserved_at: now,
+    requested_at: now,
     state: existing.state === 'active' ? 'active' : 'issuing',
     tokens,
     expires_at,
     ended_at: null,
     ended_by: null,
-    dead_at: null,
+    access_ended_at: null,
     delete_at: expires_at + RETENTION_MS,
   };
   return { grant, latest };
 }
 
 /** The refusal of a request that an operator has barred. */
-export function barredNow(barriers: Barriers, request: Request, now: number): Refusal | undefined {
-  return barredBy(barriers, { ...toWho(request.claims), ...toWhy(request), reserved_at: now, issued_at: null });
+export function barredNow(blocks: Barriers, request: Request, now: number): Refusal | undefined {
+  return barredBy(blocks, { ...toWho(request.claims), ...toWhy(request), requested_at: now, issued_at: null });
 }
 
 /** A token that is about to leave; `service_account` is the pooled account it was minted from. */
@@ -177,7 +177,7 @@ export function activate(
     ...existing,
     state: 'active',
     issued_at: now,
-    issued_count: existing.issued_count + 1,
+    tokens_issued: existing.tokens_issued + 1,
     tokens,
     // A token that rules judge lives as long as its grant, whatever its own end is.
     expires_at:
@@ -190,13 +190,13 @@ export interface HowEnded {
   readonly by: EndedBy;
   /** When the job finished, by Buildkite's clock. */
   readonly finished_at?: number | undefined;
-  readonly kill_switch?: string;
+  readonly kill_switch_id?: string;
 }
 
 /** What marks a grant as ending before its job does: one write that no other can make fail, which every issue reads. */
-export function grantEndingMark({ by, kill_switch }: HowEnded, now: number): Partial<Grant> {
-  if (by !== 'early_return' && by !== 'kill_switch') throw new Error('the end of a job is marked on the job');
-  return { ending_at: now, ending_by: by, ending_kill_switch: kill_switch ?? null };
+export function grantEndingMark({ by, kill_switch_id }: HowEnded, now: number): Partial<Grant> {
+  if (by !== 'released' && by !== 'kill_switch') throw new Error('the end of a job is marked on the job');
+  return { ending_since: now, ending_by: by, ending_kill_switch_id: kill_switch_id ?? null };
 }
 
 /**
@@ -206,7 +206,7 @@ export function grantEndingMark({ by, kill_switch }: HowEnded, now: number): Par
  * Undefined when the record says so already, or the grant is not to be had again anyway.
  */
 export function end(existing: Grant, how: HowEnded, now: number): Grant | undefined {
-  const withJob = how.by === 'job.finished' || how.by === 'job.found_finished';
+  const withJob = how.by === 'job.finished' || how.by === 'job.reconciled';
   if (existing.state === 'revoking' || existing.state === 'revoked') return undefined;
   if (withJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;
   const marked: Grant = {
@@ -233,7 +233,7 @@ export function end(existing: Grant, how: HowEnded, now: number): Grant | undefi
 export function giveUpLease(existing: Grant, now: number): Grant {
   if (existing.state !== 'issuing' && existing.state !== 'active')
     throw new Error('a grant without a lease to give up');
-  const gone = { ended_at: now, ended_by: 'clock' as const, dead_at: now };
+  const gone = { ended_at: now, ended_by: 'expiry' as const, access_ended_at: now };
   return { ...existing, ...gone, state: 'expired' };
 }
 
@@ -243,10 +243,10 @@ export function giveUpLease(existing: Grant, now: number): Grant {
  * Undefined when that was not what the record waited for.
  */
 export function confirmTakenAway(existing: Grant, now: number): Grant | undefined {
-  if (existing.state !== 'revoking' || existing.dead_at !== null) return undefined;
+  if (existing.state !== 'revoking' || existing.access_ended_at !== null) return undefined;
   return existing.revocation === 'expiry'
-    ? { ...existing, ...NOT_ENDING, dead_at: existing.expires_at }
-    : { ...existing, ...NOT_ENDING, state: 'revoked', dead_at: now };
+    ? { ...existing, ...NOT_ENDING, access_ended_at: existing.expires_at }
+    : { ...existing, ...NOT_ENDING, state: 'revoked', access_ended_at: now };
 }
 
 /**
@@ -261,21 +261,21 @@ export function expire(existing: Grant, now: number): Grant | undefined {
     ...existing,
     ...NOT_ENDING,
     state: 'expired',
-    ...endedBy(existing, { by: 'clock' }),
+    ...endedBy(existing, { by: 'expiry' }),
     ended_at: existing.ended_at ?? existing.expires_at,
-    dead_at: existing.expires_at,
+    access_ended_at: existing.expires_at,
   };
 }
 
 /** What ended it: as is on record, else as it was marked, else `how`. */
 function endedBy(
   existing: Grant,
-  how: { readonly by: Grant['ended_by']; readonly kill_switch?: string },
-): Pick<Grant, 'ended_by' | 'kill_switch'> {
-  const { ended_by, kill_switch, ending_by, ending_kill_switch } = existing;
-  if (ended_by !== null) return { ended_by, kill_switch };
-  if (ending_by !== null) return { ended_by: ending_by, kill_switch: ending_kill_switch };
-  return { ended_by: how.by, kill_switch: how.kill_switch ?? null };
+  how: { readonly by: Grant['ended_by']; readonly kill_switch_id?: string },
+): Pick<Grant, 'ended_by' | 'kill_switch_id'> {
+  const { ended_by, kill_switch_id, ending_by, ending_kill_switch_id } = existing;
+  if (ended_by !== null) return { ended_by, kill_switch_id };
+  if (ending_by !== null) return { ended_by: ending_by, kill_switch_id: ending_kill_switch_id };
+  return { ended_by: how.by, kill_switch_id: how.kill_switch_id ?? null };
 }
 
 /** The grant's id. */
@@ -287,7 +287,7 @@ export function idOf(grant: Pick<Grant, 'job_id' | 'credential'>): string {
 function endedRefusal(existing: Grant): Refusal | undefined {
   const { state, ended_by, job_ended_at } = existing;
   if (job_ended_at !== null) return { reason: 'job_ended', ended_at: job_ended_at };
-  const ended = (ended_by !== null && ended_by !== 'clock') || existing.ending_at !== null;
+  const ended = (ended_by !== null && ended_by !== 'expiry') || existing.ending_since !== null;
   return ended || state === 'revoking' || state === 'revoked'
     ? { reason: 'grant_revoked', grant_id: idOf(existing) }
     : undefined;
@@ -299,12 +299,14 @@ function plausible(at: number | undefined, from: number, until: number): number 
 }
 
 function late(detail: string): { refusal: Refusal } {
-  return { refusal: { reason: 'unavailable', what: 'mint', detail, retryAfter: 1 } };
+  return { refusal: { reason: 'dependency_unavailable', dependency: 'mint', error: detail, retryAfter: 1 } };
 }
 
-function minuteOf({ minute_at, minute_count }: Grant, now: number) {
-  const same = now - minute_at < 60_000 && now >= minute_at;
-  return same ? { minute_at, minute_count: minute_count + 1 } : { minute_at: now, minute_count: 1 };
+function minuteOf({ rate_window_at, rate_window_count }: Grant, now: number) {
+  const same = now - rate_window_at < 60_000 && now >= rate_window_at;
+  return same
+    ? { rate_window_at, rate_window_count: rate_window_count + 1 }
+    : { rate_window_at: now, rate_window_count: 1 };
 }
 
 /** What rules judge ends with its grant, however late it was minted. */

@@ -134,8 +134,8 @@ function toAccess({ scopes, storage }: Exclude<Credential, FirestoreCredential>)
 
 function toLeases(existing: Grant | undefined, lease: string, now: number) {
   if (existing?.kind !== 'pooled_service_account') return { leased_at: now, past_leases: [] };
-  const { service_account, leased_at, past_leases, dead_at } = existing;
+  const { service_account, leased_at, past_leases, access_ended_at } = existing;
   if (service_account === lease && existing.state !== 'expired') return { leased_at, past_leases };
-  const past = [...past_leases, { service_account, leased_at, dead_at: dead_at ?? now }];
+  const past = [...past_leases, { service_account, leased_at, access_ended_at: access_ended_at ?? now }];
   return { leased_at: now, past_leases: past.slice(-MAX_PAST_LEASES) };
 }

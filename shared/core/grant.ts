@@ -1,5 +1,5 @@
 // A grant as it is on record: one job's hold on one credential. Repeats and renewals land on the same record. Times are
-// milliseconds since the epoch and end in `_at`. How it changes: grant-life.ts. Knows nothing about Firestore or Google.
+// milliseconds since the epoch and end in `_at` or `_since`. How it changes: grant-life.ts. Knows nothing about Firestore or Google.
 
 import * as z from 'zod';
 
@@ -24,32 +24,32 @@ const common = {
   state: z.enum(['issuing', 'active', 'revoking', 'revoked', 'expired']),
   created_at: time,
   /** When it was last asked for. */
-  reserved_at: time,
+  requested_at: time,
   /** When a token last left; null while none has. */
   issued_at: time.nullable(),
-  issued_count: z.number(),
-  /** Hand-outs begun since `minute_at`, within a minute of it. */
-  minute_at: time,
-  minute_count: z.number(),
+  tokens_issued: z.number(),
+  /** Hand-outs begun since `rate_window_at`, within a minute of it. */
+  rate_window_at: time,
+  rate_window_count: z.number(),
   /** Each token that may be accepted, with the latest moment at which it could be. */
   tokens: z.array(z.object({ sha256: z.string(), expires_at: time })),
   /** No token of this grant lives longer. */
   expires_at: time,
   /** When the grant stopped being renewed. */
   ended_at: time.nullable(),
-  ended_by: z.enum(['job.finished', 'job.found_finished', 'early_return', 'kill_switch', 'clock']).nullable(),
+  ended_by: z.enum(['job.finished', 'job.reconciled', 'released', 'kill_switch', 'expiry']).nullable(),
   /** When recording its end began while its job kept writing: who reads this issues nothing. Null once it has ended. */
-  ending_at: time.nullable().default(null),
-  ending_by: z.enum(['early_return', 'kill_switch']).nullable().default(null),
-  ending_kill_switch: z.string().nullable().default(null),
+  ending_since: time.nullable().default(null),
+  ending_by: z.enum(['released', 'kill_switch']).nullable().default(null),
+  ending_kill_switch_id: z.string().nullable().default(null),
   /** The act of an operator that ended it. */
-  kill_switch: z.string().nullable(),
+  kill_switch_id: z.string().nullable(),
   /** When the job ended; null while it runs, and where the grant had been taken away before. */
   job_ended_at: time.nullable(),
   /** When the job finished by Buildkite's clock, where it says so and that can be. */
   job_finished_at: time.nullable().default(null),
   /** From when on no token of this grant is accepted any more. */
-  dead_at: time.nullable(),
+  access_ended_at: time.nullable(),
   delete_at: time,
 };
 
@@ -106,9 +106,9 @@ export const grantSchema = z.discriminatedUnion('kind', [
     scopes: z.array(z.string()),
     storage,
     /** Accounts that served it before, oldest first: the grant had expired and was asked for again. */
-    past_leases: z.array(z.object({ service_account: z.string(), leased_at: time, dead_at: time })),
+    past_leases: z.array(z.object({ service_account: z.string(), leased_at: time, access_ended_at: time })),
   }),
 ]);
 export type Grant = z.output<typeof grantSchema>;
 export type PooledGrant = Extract<Grant, { kind: 'pooled_service_account' }>;
-export type EndedBy = Exclude<Grant['ended_by'], null | 'clock'>;
+export type EndedBy = Exclude<Grant['ended_by'], null | 'expiry'>;

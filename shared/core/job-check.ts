@@ -22,7 +22,7 @@ const LONGEST_BACK_OFF_MS = 15 * MINUTE;
 /** A job with live grants about which Buildkite has not responded for longer is counted and reported. */
 export const UNCHECKED_MS = 15 * MINUTE;
 
-export type Check = Partial<Pick<JobRecord, 'check_at' | 'checks_failed' | 'unchecked_since_at'>>;
+export type Check = Partial<Pick<JobRecord, 'check_at' | 'checks_failed' | 'unchecked_since'>>;
 
 /** @param random at least 0 and less than 1 */
 export function firstCheckAt(now: number, random: number): number {
@@ -32,7 +32,7 @@ export function firstCheckAt(now: number, random: number): number {
 /** After Buildkite responded, and the job has not finished. */
 export function checkAfterResponse(outcome: 'running' | 'unknown', now: number): Check {
   const again = outcome === 'running' ? CHECK_EVERY_MS : UNKNOWN_AGAIN_MS;
-  return { check_at: now + again, checks_failed: 0, unchecked_since_at: now };
+  return { check_at: now + again, checks_failed: 0, unchecked_since: now };
 }
 
 /** After a lookup failed: 1, 2, 4, 8 and then 15 minutes later. */
@@ -42,7 +42,7 @@ export function checkAfterFailure({ checks_failed }: Pick<JobRecord, 'checks_fai
 }
 
 /** For a job with no live grant: nothing of it is left to end. */
-export const NO_CHECK: Check = { check_at: null, checks_failed: 0, unchecked_since_at: null };
+export const NO_CHECK: Check = { check_at: null, checks_failed: 0, unchecked_since: null };
 
 export interface BuildName {
   readonly organization_slug: string;

@@ -6,11 +6,11 @@ import * as z from 'zod';
 import { firstCheckAt } from './job-check.ts';
 
 const RETENTION_MS = 400 * 86_400_000;
-const endedBy = z.enum(['job.finished', 'job.found_finished']).nullable();
+const endedBy = z.enum(['job.finished', 'job.reconciled']).nullable();
 
 /** A job that is marked as ending is due before every other, by every clock. */
 const BEFORE_ALL_OTHERS = 0;
-const NOT_ENDING = { ending_at: null, ending_by: null, ending_finished_at: null };
+const NOT_ENDING = { ending_since: null, ending_by: null, ending_finished_at: null };
 
 export const jobRecordSchema = z.object({
   /** Ids of the job's grants, in the order of their first hand-out. */
@@ -24,9 +24,9 @@ export const jobRecordSchema = z.object({
   /** Lookups that failed since Buildkite last responded about the job. */
   checks_failed: z.number().default(0),
   /** When Buildkite last responded about the job, or its first grant was issued; null while `check_at` is. */
-  unchecked_since_at: z.number().nullable().default(null),
+  unchecked_since: z.number().nullable().default(null),
   /** When recording its end began while its job kept writing: who reads this issues nothing. Null once the end is recorded. */
-  ending_at: z.number().nullable().default(null),
+  ending_since: z.number().nullable().default(null),
   ending_by: endedBy.default(null),
   /** When the job finished by Buildkite's clock, as the message said that began it. */
   ending_finished_at: z.number().nullable().default(null),
@@ -50,7 +50,7 @@ export function withGrant(
   const { id, organization_slug, pipeline_slug, build_number } = grant;
   const record = existing ?? EMPTY;
   const check_at = record.check_at ?? (existing ? now : firstCheckAt(now, random));
-  const check = record.check_at === null ? { check_at, unchecked_since_at: now } : {};
+  const check = record.check_at === null ? { check_at, unchecked_since: now } : {};
   return {
     ...record,
     ...{ organization_slug, pipeline_slug, build_number, ...check },
@@ -68,7 +68,7 @@ export type JobEndedBy = NonNullable<JobRecord['ended_by']>;
  */
 export function endingMark(by: JobEndedBy, finished_at: number | undefined, now: number) {
   return {
-    ending_at: now,
+    ending_since: now,
     ending_by: by,
     ending_finished_at: finished_at ?? null,
     check_at: BEFORE_ALL_OTHERS,
@@ -77,7 +77,7 @@ export function endingMark(by: JobEndedBy, finished_at: number | undefined, now:
 
 /** When the job's end was recorded, or began to be; undefined while it runs. From then on nothing is issued. */
 export function endOf(record: JobRecord | undefined): number | undefined {
-  return record?.ended_at ?? record?.ending_at ?? undefined;
+  return record?.ended_at ?? record?.ending_since ?? undefined;
 }
 
 /** The record of a job that had ended when it was marked as ending. */
@@ -87,7 +87,7 @@ export function unmarked(record: JobRecord): JobRecord {
 
 /** The record as a tombstone. */
 export function asEnded(existing: JobRecord | undefined, ended_by: JobEndedBy, now: number): JobRecord {
-  const unchecked = { check_at: null, unchecked_since_at: null };
+  const unchecked = { check_at: null, unchecked_since: null };
   return {
     ...(existing ?? EMPTY),
     ...NOT_ENDING,

@@ -29,8 +29,8 @@ const BOUNDARY_CLAIMS = ['pipeline_id', 'pipeline_slug', 'cluster_id'];
 
 const jobMatcher = z
   .record(z.string(), claimPatterns)
-  .superRefine((job, context) => {
-    for (const claim of Object.keys(job)) {
+  .superRefine((match, context) => {
+    for (const claim of Object.keys(match)) {
       if (isMatchableClaim(claim)) continue;
       const hint =
         claim === 'sub'
@@ -38,7 +38,7 @@ const jobMatcher = z
           : `known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`;
       context.addIssue({ code: 'custom', path: [claim], message: `is not a claim a rule can name: ${hint}` });
     }
-    const idle = Object.entries(job).flatMap(([claim, patterns]) =>
+    const idle = Object.entries(match).flatMap(([claim, patterns]) =>
       patterns.flatMap((pattern, index) => (isIdle(claim, pattern) ? [{ claim, pattern, index }] : [])),
     );
     for (const { claim, pattern, index } of idle) {
@@ -50,7 +50,7 @@ const jobMatcher = z
       });
     }
     if (idle.some(({ claim }) => BOUNDARY_CLAIMS.includes(claim))) return;
-    if (!BOUNDARY_CLAIMS.some((claim) => job[claim]?.every((pattern) => isNarrow(claim, pattern))))
+    if (!BOUNDARY_CLAIMS.some((claim) => match[claim]?.every((pattern) => isNarrow(claim, pattern))))
       context.addIssue({
         code: 'custom',
         message: `names no pipeline: a rule must narrow ${BOUNDARY_CLAIMS.join(', ')} (an id to a UUID, a slug to more than wildcards), because branches, tags and step keys are chosen by whoever starts the build`,
@@ -73,9 +73,9 @@ function holdsUuid(claim: string): boolean {
 }
 
 /** Claims are compared with UUIDs in lower case. */
-function withUuidsInLowerCase(job: Record<string, string[]>): Record<string, string[]> {
+function withUuidsInLowerCase(match: Record<string, string[]>): Record<string, string[]> {
   return Object.fromEntries(
-    Object.entries(job).map(([claim, patterns]) => [
+    Object.entries(match).map(([claim, patterns]) => [
       claim,
       holdsUuid(claim) ? patterns.map((pattern) => pattern.toLowerCase()) : patterns,
     ]),
@@ -84,13 +84,13 @@ function withUuidsInLowerCase(job: Record<string, string[]>): Record<string, str
 
 const rule = z.strictObject({
   name: z.string().min(1).max(128),
-  job: jobMatcher,
+  match: jobMatcher,
   grants: z.array(z.string()).min(1),
 });
 
 /** Bounds on what one runaway step or pipeline can take. */
-const caps = z.strictObject({
-  issuesPerMinute: z.int().min(1).max(600).default(60),
+const limits = z.strictObject({
+  tokensPerMinute: z.int().min(1).max(600).default(60),
   liveGrantsPerPipeline: z.int().min(1).max(100_000).default(1000),
 });
 
@@ -104,8 +104,8 @@ const policySchema = z.strictObject({
       (audience) => !/^https:\/\/buildkite\.com(\/|$)/i.test(audience),
       "is Buildkite's default audience, which every job's token has: choose one that only Keydesk uses",
     ),
-  caps: caps.prefault({}),
-  jobTokenLifetime: duration(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').default(DEFAULT_JOB_TOKEN_LIFETIME),
+  limits: limits.prefault({}),
+  maxJobTokenLifetime: duration(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').default(DEFAULT_JOB_TOKEN_LIFETIME),
   credentials: z.record(name, credential),
   rules: z.array(rule),
 });
@@ -124,15 +124,7 @@ const namesSchema = z.object({
 export type Policy = z.output<typeof policySchema>;
 export type Rule = Policy['rules'][number];
 
-const LEDGER_COLLECTIONS = [
-  'grants',
-  'jobs',
-  'service_accounts',
-  'barriers',
-  'kill_switches',
-  'sweeps',
-  'firebase_users',
-];
+const LEDGER_COLLECTIONS = ['grants', 'jobs', 'service_accounts', 'blocks', 'kill_switches', 'locks', 'firebase_users'];
 
 /** What in a policy would let a job into the ledger itself, should a credential open the database it is in. */
 export function waysIntoLedger(policy: Policy, ledger: { project: string; database: string }): string[] {

@@ -13,7 +13,7 @@ const HORIZON_MS = 60 * 60_000;
 
 /** The refusal when no account of a pool is free: with the moment at which the first can be, as the records have it. */
 export function poolExhausted(accounts: readonly Account[], pool_size: number, now: number): Refusal {
-  const first = accounts.length > 0 ? Math.min(...accounts.map(({ rests_until }) => rests_until)) : now;
+  const first = accounts.length > 0 ? Math.min(...accounts.map(({ reusable_at }) => reusable_at)) : now;
   const rested = Math.max(now, first);
   const free_at = Math.ceil(rested / SWEEP_EVERY_MS) * SWEEP_EVERY_MS + SWEEP_TAKES_MS;
   return { reason: 'pool_exhausted', pool_size, free_at, retryAfter: Math.ceil((free_at - now) / 1000) };
@@ -25,7 +25,7 @@ export interface PoolReport {
   readonly leased: number;
   /** To be disabled. */
   readonly revoking: number;
-  readonly resting: number;
+  readonly cooling_down: number;
   /** Seconds until none is free, should jobs go on as in the last ten minutes; null when that is not within an hour. */
   readonly exhausted_in_s: number | null;
 }
@@ -46,7 +46,7 @@ function reportPool(accounts: readonly Account[], now: number): PoolReport {
   const leasesPerMs = accounts.filter(({ leased_at }) => leased_at > now - DEMAND_MS).length / DEMAND_MS;
   const exhausted_at = exhaustedAt(
     free,
-    busy.map(({ rests_until }) => rests_until),
+    busy.map(({ reusable_at }) => reusable_at),
     leasesPerMs,
     now,
   );
@@ -55,7 +55,7 @@ function reportPool(accounts: readonly Account[], now: number): PoolReport {
     free,
     leased: count('leased'),
     revoking: count('revoking'),
-    resting: count('resting'),
+    cooling_down: count('cooling_down'),
     exhausted_in_s: exhausted_at === undefined ? null : Math.ceil((exhausted_at - now) / 1000),
   };
 }

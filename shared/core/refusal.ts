@@ -42,18 +42,18 @@ export type Refusal =
         | 'parameter_not_supported'
         | 'body_not_allowed';
       /** What is wrong and what to send instead; holds no value of the request's. */
-      readonly advice: string;
+      readonly hint: string;
     }
   | { readonly reason: 'grant_type_not_supported' }
   | { readonly reason: 'claims_missing'; readonly missing: readonly string[]; readonly trace: readonly RuleTrace[] }
-  | { readonly reason: 'unknown_credential' | 'no_rule_grants'; readonly trace: readonly RuleTrace[] }
+  | { readonly reason: 'unknown_credential' | 'no_matching_rule'; readonly trace: readonly RuleTrace[] }
   | { readonly reason: 'job_ended'; readonly ended_at: number }
   | { readonly reason: 'grant_revoked'; readonly grant_id: string }
   | { readonly reason: 'credential_changed'; readonly grant_id: string }
-  | { readonly reason: 'too_many_live_tokens'; readonly grant_id: string; readonly retryAfter: number }
-  | { readonly reason: 'too_often'; readonly grant_id: string; readonly retryAfter: number }
+  | { readonly reason: 'live_token_limit'; readonly grant_id: string; readonly retryAfter: number }
+  | { readonly reason: 'rate_limited'; readonly grant_id: string; readonly retryAfter: number }
   | {
-      readonly reason: 'pipeline_holds_too_many';
+      readonly reason: 'pipeline_grant_limit';
       readonly live_grants: number;
       readonly limit: number;
       readonly retryAfter: number;
@@ -65,21 +65,21 @@ export type Refusal =
       readonly free_at: number;
       readonly retryAfter: number;
     } & RefusedAccount)
-  | { readonly reason: 'barred'; readonly kill_switch: string }
+  | { readonly reason: 'blocked'; readonly kill_switch_id: string }
   | { readonly reason: 'grant_busy'; readonly grant_id: string; readonly retryAfter: number }
   | ({
       readonly reason: 'google_refused';
-      readonly what: string;
-      readonly detail: string;
+      readonly dependency: string;
+      readonly error: string;
       readonly retryAfter: number;
       /** The account that the request to Google was about. */
       readonly service_account?: string;
     } & GoogleRefusal)
   | { readonly reason: 'too_many_lookups'; readonly retryAfter: number }
   | ({
-      readonly reason: 'unavailable';
-      readonly what: string;
-      readonly detail: string;
+      readonly reason: 'dependency_unavailable';
+      readonly dependency: string;
+      readonly error: string;
       readonly retryAfter: number;
     } & RefusedAccount)
   | { readonly reason: 'not_found' }
@@ -114,7 +114,7 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
     case 'parameter_invalid':
     case 'parameter_not_supported':
     case 'body_not_allowed':
-      return { status: 400, error: 'invalid_request', description: refusal.advice };
+      return { status: 400, error: 'invalid_request', description: refusal.hint };
     case 'grant_type_not_supported':
       return {
         status: 400,
@@ -129,7 +129,7 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
         missingClaims: refusal.missing,
       };
     case 'unknown_credential':
-    case 'no_rule_grants':
+    case 'no_matching_rule':
       return {
         status: 400,
         error: 'invalid_target',
@@ -149,14 +149,14 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
         error: 'invalid_grant',
         description: 'The credential was redefined while this job ran. Retry the job.',
       };
-    case 'too_many_live_tokens':
+    case 'live_token_limit':
       return {
         status: 429,
         error: 'temporarily_unavailable',
         description: 'This job holds too many live tokens of this credential. Use the ones it has until they expire.',
         retryAfter: refusal.retryAfter,
       };
-    case 'too_often':
+    case 'rate_limited':
       return {
         status: 429,
         error: 'temporarily_unavailable',
@@ -170,11 +170,11 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
         description: 'Too many requests for this credential came at the same time. Try again.',
         retryAfter: refusal.retryAfter,
       };
-    case 'pipeline_holds_too_many':
+    case 'pipeline_grant_limit':
       return {
         status: 429,
         error: 'temporarily_unavailable',
-        description: "This pipeline's jobs hold as many grants as policy lets them. Wait for some to end.",
+        description: 'This pipeline has reached its limit of concurrent grants. Retry when other jobs finish.',
         retryAfter: refusal.retryAfter,
       };
     case 'too_many_lookups':
@@ -200,14 +200,15 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
       return {
         status: 503,
         error: 'temporarily_unavailable',
-        description: 'Every service account of the pool is in use or rests. Try again when the first can be free.',
+        description: 'All service accounts of the pool are in use. Retry after the time in Retry-After.',
         retryAfter: refusal.retryAfter,
       };
-    case 'barred':
+    case 'blocked':
       return {
         status: 400,
         error: 'invalid_grant',
-        description: 'An operator has barred this for now. Ask whoever runs Keydesk; retry the job once it is lifted.',
+        description:
+          'An operator has blocked this. Ask those who run Keydesk; retry the job once the block is removed.',
       };
     case 'google_refused':
       return {
@@ -218,7 +219,7 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
         retryAfter: refusal.retryAfter,
         permanent: true,
       };
-    case 'unavailable':
+    case 'dependency_unavailable':
       return {
         status: 503,
         error: 'temporarily_unavailable',

@@ -35,7 +35,7 @@ export function toTraceFacts(trace: readonly RuleTrace[]): TraceFacts {
 
 function nearest(trace: readonly RuleTrace[]): RuleTrace[] {
   return trace
-    .filter(({ outcome }) => outcome !== 'grants_other_credentials')
+    .filter(({ outcome }) => outcome !== 'other_credential')
     .map((rule) => ({ rule, failed: rule.checks.filter(({ matched }) => !matched).length }))
     .sort((left, right) => left.failed - right.failed)
     .slice(0, NEAREST)

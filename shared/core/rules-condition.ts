@@ -197,7 +197,7 @@ class Evaluation {
   #call(name: string, values: readonly Value[]): Value {
     const found = functionNamed(name, this.#scope);
     // What it admits ends with the grant.
-    if (found?.generated && name === 'keydeskHolds') return FALSE;
+    if (found?.generated && name === 'keydeskAllows') return FALSE;
     if (found) return this.#callOwn(found, values);
     if (!BUILT_IN.includes(name)) throw new Undecided();
     // Keydesk's users have no documents, unless a rule lets them write one under their uid: that rule is reported itself.

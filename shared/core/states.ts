@@ -1,4 +1,4 @@
-// The states of a grant and of a pooled account, and every step between them. docs/STATES.md draws these tables, and the
+// The states of a grant and of a pooled account, and every step between them. docs/LIFECYCLE.md draws these tables, and the
 // ledger writes no step that is not in them. How a step comes about: grant-life.ts and account-life.ts.
 
 import type { Account } from './account.ts';
@@ -18,9 +18,9 @@ export const ACCOUNT_STEPS = {
   none: ['leased', 'shared'],
   free: ['leased', 'shared'],
   shared: ['shared', 'leased'],
-  leased: ['leased', 'free', 'revoking', 'resting'],
-  revoking: ['resting'],
-  resting: ['resting', 'free'],
+  leased: ['leased', 'free', 'revoking', 'cooling_down'],
+  revoking: ['cooling_down'],
+  cooling_down: ['cooling_down', 'free'],
 } as const satisfies Record<Account['state'] | 'none', readonly Account['state'][]>;
 
 /** Throws when a grant may not become what `after` says: then a defect would have been written. */

@@ -7,9 +7,9 @@ import type { Refusal } from './refusal.ts';
 export function parseTokenRequest(form: string): { accessToken: string } | { refusal: Refusal } {
   const [token, ...more] = new URLSearchParams(form).getAll('token');
   if (more.length > 0)
-    return { refusal: { reason: 'parameter_repeated', advice: 'token stands more than once: send it once.' } };
+    return { refusal: { reason: 'parameter_repeated', hint: 'token stands more than once: send it once.' } };
   const accessToken = token?.trim();
   return accessToken
     ? { accessToken }
-    : { refusal: { reason: 'parameter_missing', advice: 'token is missing: send the access token.' } };
+    : { refusal: { reason: 'parameter_missing', hint: 'token is missing: send the access token.' } };
 }

@@ -75,7 +75,7 @@ const turnSchema = z.object({
 
 export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger {
   const jobs = ledger.collection('jobs');
-  const turn = ledger.collection('sweeps').doc('buildkite');
+  const turn = ledger.collection('locks').doc('buildkite');
 
   const read = async (query: Query, limit: number) => {
     const { held, unreadable } = readable(await readPages(clock, query, { limit, size: PAGE }), toJobRecord);
@@ -151,7 +151,7 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
         .where('build_number', '==', build_number);
       const query = ofBuild.where('check_at', '>', new Date(clock.now())).orderBy('check_at');
       const { jobs: known } = await read(query, Number.POSITIVE_INFINITY);
-      return known.filter(({ record }) => record.ending_at === null);
+      return known.filter(({ record }) => record.ending_since === null);
     },
     withLiveGrants,
     recordChecks: (changes) =>
@@ -159,13 +159,13 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
         written(clock, async () => {
           const document = await jobDocument(ledger, job_id).get();
           const record = toJobRecord(document);
-          if (!document.updateTime || !record || record.check_at === null || record.ending_at !== null) return;
+          if (!document.updateTime || !record || record.check_at === null || record.ending_since !== null) return;
           await update(job_id, check, document.updateTime);
         }),
       ),
     countUnchecked: async () => {
       const since = new Date(clock.now() - UNCHECKED_MS);
-      const query = jobs.where('unchecked_since_at', '<', since).orderBy('unchecked_since_at');
+      const query = jobs.where('unchecked_since', '<', since).orderBy('unchecked_since');
       return (await withLiveGrants((await read(query, MAX_UNCHECKED)).jobs)).length;
     },
     beginCalls: (held) =>

@@ -67,7 +67,7 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
     next: (existing: Grant, now: number) => Grant | undefined,
     mark?: (now: number) => Partial<Grant>,
   ): Promise<Grant | undefined> => {
-    const writer = randomUuid(clock);
+    const write_id = randomUuid(clock);
     const document = grantDocument(ledger, idOf(grant));
     let lostRaces = -1;
     const attempt = async () => {
@@ -75,21 +75,21 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
       const read = await document.get();
       const record = toGrant(read);
       // An earlier attempt wrote it, and only the response was lost.
-      if (record && read.get('writer') === writer) return record;
+      if (record && read.get('write_id') === write_id) return record;
       const after = record && next(record, clock.now());
       if (!after) {
         // A mark that came when all was recorded has nothing to keep any more.
-        const stale = mark && record && record.ending_at !== null && read.updateTime;
+        const stale = mark && record && record.ending_since !== null && read.updateTime;
         if (stale) await document.update(toStored(NOT_ENDING), { lastUpdateTime: stale });
         return undefined;
       }
-      if (mark && lostRaces > 0 && record.ending_at === null) {
+      if (mark && lostRaces > 0 && record.ending_since === null) {
         await document.update(toStored(mark(clock.now())));
         return attempt();
       }
       const accounts = await accountsOf(ledger, [after]);
       const batch = ledger.batch();
-      putMove(batch, { read, record }, after, accounts, clock.now(), writer);
+      putMove(batch, { read, record }, after, accounts, clock.now(), write_id);
       await batch.commit();
       return after;
     };
@@ -101,10 +101,10 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
 
   const endJob = async (
     jobEnd: JobEnd,
-    attempt: { readonly at: number; readonly writer: string; readonly lostRaces: number },
+    attempt: { readonly at: number; readonly write_id: string; readonly lostRaces: number },
   ): Promise<EndedJob> => {
     const { job_id, pipeline_id, by, finished_at } = jobEnd;
-    const { at, writer, lostRaces } = attempt;
+    const { at, write_id, lostRaces } = attempt;
     const job = await jobDocument(ledger, job_id).get();
     const record = toJobRecord(job);
     if (lostRaces > 0 && record && endOf(record) === undefined) {
@@ -126,18 +126,18 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
 
     const repeated = record !== undefined && record.ended_at !== null;
     const batch = ledger.batch();
-    if (!repeated) putJob(batch, job, asEnded(record, by, at), writer);
-    else if (record.ending_at !== null) putJob(batch, job, unmarked(record), writer);
+    if (!repeated) putJob(batch, job, asEnded(record, by, at), write_id);
+    else if (record.ending_since !== null) putJob(batch, job, unmarked(record), write_id);
     for (const { read, record: before, after } of moves)
-      if (after) putMove(batch, { read, record: before }, after, accounts, at, writer);
+      if (after) putMove(batch, { read, record: before }, after, accounts, at, write_id);
     // A record that this version cannot read is touched all the same: an issue on its way then finds it changed.
     for (const read of reads)
       if (unreadable.includes(read.id) && read.updateTime)
         batch.update(read.ref, toStored({ job_ended_at: at }), { lastUpdateTime: read.updateTime });
-    if (!repeated || record.ending_at !== null || moves.some(({ after }) => after)) await batch.commit();
+    if (!repeated || record.ending_since !== null || moves.some(({ after }) => after)) await batch.commit();
 
     /** Whether an earlier attempt wrote it, and only the response was lost. */
-    const own = (read: DocumentSnapshot) => read.get('writer') === writer;
+    const own = (read: DocumentSnapshot) => read.get('write_id') === write_id;
     const grants = moves.flatMap(({ read, record: before, after }) => {
       // One that had expired, or is not renewed any more since before, is nothing that this ended.
       if (after) return before.state === 'expired' || before.ended_at !== null ? [] : [after];
@@ -148,7 +148,7 @@ export function createEndingLedger(ledger: Firestore, clock: Clock): EndingLedge
 
   return {
     endJob: (jobEnd) => {
-      const by = { at: clock.now(), writer: randomUuid(clock) };
+      const by = { at: clock.now(), write_id: randomUuid(clock) };
       let lostRaces = -1;
       const writing = untilWritten(clock, async () => {
         lostRaces += 1;

@@ -40,12 +40,12 @@ export function createFirebaseUserLedger(ledger: Firestore, clock: Clock): Fireb
     },
     retire: async (user, generation) => {
       const id = firebaseUserId(user);
-      const writer = randomUuid(clock);
+      const write_id = randomUuid(clock);
       const outcome = await written(clock, async () => {
         const { record, updateTime } = await read(documentOf(id));
         if (record && record.generation > generation)
-          return { generation: record.generation, retired: record.writer === writer };
-        const next = { generation: generation + 1, changed_at: clock.now(), writer };
+          return { generation: record.generation, retired: record.write_id === write_id };
+        const next = { generation: generation + 1, changed_at: clock.now(), write_id };
         const batch = ledger.batch();
         if (updateTime) batch.update(documentOf(id), toStored(next), { lastUpdateTime: updateTime });
         else batch.create(documentOf(id), toStored(next));

@@ -29,7 +29,7 @@ export function alreadyExists(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 6;
 }
 
-/** Fields that end in `_at` or `_until` are times: milliseconds in Keydesk, timestamps in Firestore. */
+/** Fields that end in `_at`, `_until` or `_since` are times: milliseconds in Keydesk, timestamps in Firestore. */
 export function toStored(record: object): Record<string, unknown> {
   const stored = mapTimes(record, (at) => (typeof at === 'number' ? Timestamp.fromMillis(at) : at));
   return stored as Record<string, unknown>;
@@ -46,7 +46,7 @@ function mapTimes(value: unknown, convert: (at: unknown) => unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,
-      /_(at|until)$/.test(name) ? convert(inner) : mapTimes(inner, convert),
+      /_(at|until|since)$/.test(name) ? convert(inner) : mapTimes(inner, convert),
     ]),
   );
 }

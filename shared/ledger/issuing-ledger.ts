@@ -103,7 +103,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     const grant_id = grantId(claims.job_id, credentialName);
     const counting = liveGrants(claims);
     counting.catch(() => {});
-    const [grant, job, barriers, ...read] = (await ledger.getAll(
+    const [grant, job, blocks, ...read] = (await ledger.getAll(
       grantDocument(ledger, grant_id),
       jobDocument(ledger, claims.job_id),
       barriersDocument(ledger),
@@ -113,7 +113,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     const record = toJobRecord(job);
     const circumstances: Circumstances = {
       jobEndedAt: endOf(record),
-      barriers: toBarriers(barriers),
+      blocks: toBarriers(blocks),
       pipelineHolds: isLive(existing) ? 0 : await counting,
     };
 
@@ -265,18 +265,18 @@ class Turns {
 }
 
 const POLICY_CHANGED: Refusal = {
-  reason: 'unavailable',
-  what: 'policy',
-  detail: 'instances with another policy serve the same grant: one of the two policies is being deployed',
+  reason: 'dependency_unavailable',
+  dependency: 'policy',
+  error: 'instances with another policy serve the same grant: one of the two policies is being deployed',
   retryAfter: 1,
 };
 
 function notYetShared(usable_at: number, now: number): Refusal {
   const detail = 'the account serves a pool, or did until lately: what was issued from it there has not all expired';
   return {
-    reason: 'unavailable',
-    what: 'service account',
-    detail,
+    reason: 'dependency_unavailable',
+    dependency: 'service account',
+    error: detail,
     retryAfter: Math.max(1, Math.ceil((usable_at - now) / 1000)),
   };
 }

@@ -1,4 +1,4 @@
-// The kill switch's part of the ledger: the record of each act, the barriers in force, and the live grants to look
+// The kill switch's part of the ledger: the record of each act, the blocks in force, and the live grants to look
 // through. Each grant is ended by the ending ledger, like any other.
 
 import { isDeepStrictEqual } from 'node:util';
@@ -11,31 +11,31 @@ import { answered, barriersDocument, readable, toBarriers, toGrant, written } fr
 import type { Found } from './sweep-ledger.ts';
 
 const PAGE = 100;
-/** Barriers in force at once: all of them are read in every hand-out. */
+/** Blocks in force at once: all of them are read in every hand-out. */
 const MAX_BARRIERS = 100;
 
 const actSchema = z.object({
   selector: selectorSchema,
   /** Who threw it, and why: what they said of themselves. */
-  by: z.string().min(1),
+  actor: z.string().min(1),
   reason: z.string().min(1),
   /** Whether it bars new hand-outs until it is lifted. */
-  bars: z.boolean(),
-  thrown_at: z.number(),
-  lifted_at: z.number().nullable(),
-  lifted_by: z.string().nullable(),
+  blocks_new: z.boolean(),
+  activated_at: z.number(),
+  deactivated_at: z.number().nullable(),
+  deactivated_by: z.string().nullable(),
 });
 type Act = z.output<typeof actSchema>;
 
 export interface KillLedger {
   /**
-   * Records an act and, if it bars, raises its barrier, in one commit. An act that is on record stays as it is; one that
+   * Records an act and, if it bars, raises its block, in one commit. An act that is on record stays as it is; one that
    * was lifted, or is another, throws. Throws Unavailable, as all of these do.
    */
   record(id: string, act: Act): Promise<void>;
-  /** Lifts a barrier. False when there is none of that id. */
+  /** Lifts a block. False when there is none of that id. */
   lift(id: string, by: string): Promise<boolean>;
-  barriers(): Promise<Barriers>;
+  blocks(): Promise<Barriers>;
   /** Live grants in pages; `after` is what the page before gave as `next`. */
   live(after: QueryDocumentSnapshot | undefined): Promise<Found & { readonly next: QueryDocumentSnapshot | undefined }>;
 }
@@ -49,11 +49,11 @@ export function createKillLedger(ledger: Firestore, clock: Clock): KillLedger {
     return read.exists ? actSchema.parse(fromStored(read.data())) : undefined;
   };
 
-  const changeBarriers = async (id: string, act: Act, change: (barriers: Barriers) => Barriers) => {
+  const changeBarriers = async (id: string, act: Act, change: (blocks: Barriers) => Barriers) => {
     const read = await barriersDocument(ledger).get();
-    const barriers = change(toBarriers(read));
-    if (barriers.length > MAX_BARRIERS) throw new Error(`${MAX_BARRIERS} barriers are in force: lift one first`);
-    const stored = toStored(barriersSchema.parse({ barriers }));
+    const blocks = change(toBarriers(read));
+    if (blocks.length > MAX_BARRIERS) throw new Error(`${MAX_BARRIERS} blocks are in force: lift one first`);
+    const stored = toStored(barriersSchema.parse({ blocks }));
     const batch = ledger.batch();
     if (read.updateTime) batch.update(read.ref, stored, { lastUpdateTime: read.updateTime });
     else batch.create(read.ref, stored);
@@ -63,20 +63,26 @@ export function createKillLedger(ledger: Firestore, clock: Clock): KillLedger {
 
   const record = async (id: string, act: Act): Promise<void> => {
     const known = await readAct(id);
-    if (known?.lifted_at === null && known.bars === act.bars && isDeepStrictEqual(known.selector, act.selector)) return;
+    if (
+      known?.deactivated_at === null &&
+      known.blocks_new === act.blocks_new &&
+      isDeepStrictEqual(known.selector, act.selector)
+    )
+      return;
     if (known) throw new Error(`${id} is the id of another act, or of one that was lifted`);
-    const { selector, thrown_at } = act;
-    if (act.bars) await changeBarriers(id, act, (barriers) => [...barriers, { id, selector, thrown_at }]);
+    const { selector, activated_at } = act;
+    if (act.blocks_new) await changeBarriers(id, act, (blocks) => [...blocks, { id, selector, activated_at }]);
     else await actDocument(id).create(toStored(act));
   };
 
   const lift = async (id: string, by: string, attempt: { at: number; tried: boolean }): Promise<boolean> => {
     const act = await readAct(id);
-    if (!act?.bars) return false;
-    if (act.lifted_at !== null) return attempt.tried && act.lifted_at === attempt.at && act.lifted_by === by;
+    if (!act?.blocks_new) return false;
+    if (act.deactivated_at !== null)
+      return attempt.tried && act.deactivated_at === attempt.at && act.deactivated_by === by;
     attempt.tried = true;
-    const lifted = { ...act, lifted_at: attempt.at, lifted_by: by };
-    await changeBarriers(id, lifted, (barriers) => barriers.filter((barrier) => barrier.id !== id));
+    const lifted = { ...act, deactivated_at: attempt.at, deactivated_by: by };
+    await changeBarriers(id, lifted, (blocks) => blocks.filter((block) => block.id !== id));
     return true;
   };
 
@@ -86,7 +92,7 @@ export function createKillLedger(ledger: Firestore, clock: Clock): KillLedger {
       const attempt = { at: clock.now(), tried: false };
       return written(clock, () => lift(id, by, attempt));
     },
-    barriers: async () => toBarriers(await answered(clock, barriersDocument(ledger).get())),
+    blocks: async () => toBarriers(await answered(clock, barriersDocument(ledger).get())),
     live: async (after) => {
       const id = FieldPath.documentId();
       let query: Query = live.orderBy(id).limit(PAGE);

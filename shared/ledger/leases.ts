@@ -64,7 +64,7 @@ export class ExhaustedPools {
  * and unchanged, which the same commit makes sure of, the account is the grant's.
  */
 export function renewLease(batch: WriteBatch, account: DocumentReference, grant: PooledGrant): void {
-  batch.update(account, toStored({ rests_until: grant.expires_at + CLOCK_MARGIN_MS }));
+  batch.update(account, toStored({ reusable_at: grant.expires_at + CLOCK_MARGIN_MS }));
 }
 
 /** Adds to the commit that the account which served the grant so far, and from which Google does not mint, is set aside. */

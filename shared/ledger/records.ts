@@ -39,9 +39,9 @@ export function accountDocument(ledger: Firestore, email: string): DocumentRefer
   return ledger.collection('service_accounts').doc(email);
 }
 
-/** The barriers of the kill switch that are in force. */
+/** The blocks of the kill switch that are in force. */
 export function barriersDocument(ledger: Firestore): DocumentReference {
-  return ledger.collection('barriers').doc('current');
+  return ledger.collection('blocks').doc('current');
 }
 
 /** The record in a document; undefined when there is none. Throws when the document is not a grant. */
@@ -59,9 +59,9 @@ export function toAccount(snapshot: Snapshot): Account | undefined {
   return snapshot.exists ? accountSchema.parse(fromStored(snapshot.data())) : undefined;
 }
 
-/** The barriers in a document; none when there is no document. */
+/** The blocks in a document; none when there is no document. */
 export function toBarriers(snapshot: Snapshot): Barriers {
-  return snapshot.exists ? barriersSchema.parse(fromStored(snapshot.data())).barriers : [];
+  return snapshot.exists ? barriersSchema.parse(fromStored(snapshot.data())).blocks : [];
 }
 
 /** A document as it was read, with the record in it. */
@@ -86,19 +86,23 @@ export function readable<T>(documents: readonly Snapshot[], parse: (snapshot: Sn
 }
 
 /**
- * Adds a grant to a commit; `updated` as in {@link putIfUnchanged}. By `writer` whoever writes finds out that it was his
+ * Adds a grant to a commit; `updated` as in {@link putIfUnchanged}. By `write_id` whoever writes finds out that it was his
  * write that came through, should the answer be lost.
  */
 export function putGrant(
   batch: WriteBatch,
   document: DocumentReference,
   updated: Timestamp | undefined,
-  { before, after, writer }: { readonly before: Grant | undefined; readonly after: Grant; readonly writer?: string },
+  {
+    before,
+    after,
+    write_id,
+  }: { readonly before: Grant | undefined; readonly after: Grant; readonly write_id?: string },
 ): void {
   checkGrantStep(before, after);
   // By these a token is found again: /revoke and /introspect know nothing else of it.
   const token_sha256s = after.tokens.map(({ sha256 }) => sha256);
-  const all: Record<string, unknown> = { ...after, token_sha256s, writer: writer ?? null };
+  const all: Record<string, unknown> = { ...after, token_sha256s, write_id: write_id ?? null };
   // A grant with many tokens is large, and the end of a job writes all its grants in one commit.
   const same = (name: string) =>
     before !== undefined && name in before && before[name as keyof Grant] === after[name as keyof Grant];
@@ -106,9 +110,9 @@ export function putGrant(
   putIfUnchanged(batch, document, updated, updated ? Object.fromEntries(changed) : all);
 }
 
-/** Adds a job's record to a commit; `writer` as in {@link putGrant}. */
-export function putJob(batch: WriteBatch, read: Snapshot, after: JobRecord, writer?: string): void {
-  putIfUnchanged(batch, read.ref, read.updateTime, { ...after, writer: writer ?? null });
+/** Adds a job's record to a commit; `write_id` as in {@link putGrant}. */
+export function putJob(batch: WriteBatch, read: Snapshot, after: JobRecord, write_id?: string): void {
+  putIfUnchanged(batch, read.ref, read.updateTime, { ...after, write_id: write_id ?? null });
 }
 
 /** Adds a pooled account to a commit. */
@@ -127,9 +131,9 @@ export function putMove(
   after: Grant,
   accounts: ReadonlyMap<string, Held<Account>>,
   now: number,
-  writer?: string,
+  write_id?: string,
 ): void {
-  putGrant(batch, read.ref, read.updateTime, { before, after, ...(writer === undefined ? {} : { writer }) });
+  putGrant(batch, read.ref, read.updateTime, { before, after, ...(write_id === undefined ? {} : { write_id }) });
   if (after.kind !== 'pooled_service_account') return;
   const account = accounts.get(after.service_account);
   const followed = account && follow(account.record, after, now);

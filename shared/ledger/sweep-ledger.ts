@@ -42,8 +42,8 @@ export interface SweepLedger {
   accounts(): Promise<{ readonly accounts: readonly KnownAccount[]; readonly unreadable: readonly string[] }>;
   /** Records that this sweep begins to enable a rested account. Undefined when it must not, or another is at it. */
   beginToWake(email: string): Promise<Account | undefined>;
-  /** Records that IAM confirmed an account enabled, begun at `waking_at`. */
-  wake(email: string, waking_at: number): Promise<Account | undefined>;
+  /** Records that IAM confirmed an account enabled, begun at `enabling_since`. */
+  wake(email: string, enabling_since: number): Promise<Account | undefined>;
   /** Records that IAM confirmed a resting account disabled. */
   recheck(email: string): Promise<Account | undefined>;
   /** Records that IAM said that a resting account is enabled. */
@@ -84,9 +84,12 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
   };
 
   return {
-    ending: (limit) => list(grants.where('ending_at', '>', new Date(0)).orderBy('ending_at'), limit),
+    ending: (limit) => list(grants.where('ending_since', '>', new Date(0)).orderBy('ending_since'), limit),
     unfinished: (limit) =>
-      list(grants.where('state', '==', 'revoking').where('dead_at', '==', null).orderBy(FieldPath.documentId()), limit),
+      list(
+        grants.where('state', '==', 'revoking').where('access_ended_at', '==', null).orderBy(FieldPath.documentId()),
+        limit,
+      ),
     overdue: (limit) => {
       const overdue = new Date(clock.now() - CLOCK_MARGIN_MS);
       return list(notOver.where('expires_at', '<=', overdue).orderBy('expires_at'), limit);
@@ -97,11 +100,11 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
       return { accounts: held.map(({ read, record }) => ({ email: read.id, account: record })), unreadable };
     },
     beginToWake: (email) => moveAccount(email, beginToWake),
-    wake: (email, waking_at) => moveAccount(email, (existing, at) => wake(existing, waking_at, at)),
+    wake: (email, enabling_since) => moveAccount(email, (existing, at) => wake(existing, enabling_since, at)),
     recheck: (email) => moveAccount(email, recheck),
     foundEnabled: (email) => moveAccount(email, foundEnabled),
     reclaim: async ({ email, account }) => {
-      const document = await answered(clock, grantDocument(ledger, account.grant ?? 'none').get());
+      const document = await answered(clock, grantDocument(ledger, account.grant_id ?? 'none').get());
       const { held, unreadable } = readable([document], toGrant);
       const [grant] = held.map(({ record }) => record);
       const holds = grant?.kind === 'pooled_service_account' && grant.service_account === email && isLive(grant);

@@ -16,31 +16,31 @@ const linesOf = async (...args: readonly string[]) =>
   JSON.parse(`[${(await runKill(desk, ...args)).trim().replaceAll('\n', ',')}]`) as Record<string, unknown>[];
 const operated = (event: string) => ({ event, severity: 'NOTICE', 'logging.googleapis.com/labels': { event } });
 
-it('kill_switch.thrown and kill_switch.lifted tell what an operator did, outside of any request', async () => {
+it('kill_switch.activated and kill_switch.deactivated tell what an operator did, outside of any request', async () => {
   const job = desk.buildkite.startJob();
   await desk.askByPath(await desk.buildkite.jobToken(job));
   const since = '2026-01-01T00:00:00.000Z';
-  const who = ['--by', 'ada@acme.example', '--reason', 'INC-7'];
-  const [thrown, ...ended] = await linesOf('--job', job.id, '--since', since, '--bar', ...who);
-  const kill_switch = String(thrown?.kill_switch);
-  expect(kill_switch).toEqual(UUID);
+  const who = ['--actor', 'ada@acme.example', '--reason', 'INC-7'];
+  const [thrown, ...ended] = await linesOf('--job-id', job.id, '--since', since, '--block', ...who);
+  const kill_switch_id = String(thrown?.kill_switch_id);
+  expect(kill_switch_id).toEqual(UUID);
   expect(thrown).toEqual({
-    ...operated('kill_switch.thrown'),
-    message: `kill switch ${kill_switch} thrown by ada@acme.example: job_id=${job.id}, since ${since}`,
-    kill_switch,
-    selector: { job_id: job.id, since_at: since },
-    by: 'ada@acme.example',
+    ...operated('kill_switch.activated'),
+    message: `kill switch ${kill_switch_id} activated by ada@acme.example: job_id=${job.id}, since ${since}`,
+    kill_switch_id,
+    selector: { job_id: job.id, issued_since: since },
+    actor: 'ada@acme.example',
     reason: 'INC-7',
-    bars: true,
+    blocks_new: true,
   });
-  expect(ended).toMatchObject([{ event: 'grant.revoked', job_id: job.id, kill_switch }]);
+  expect(ended).toMatchObject([{ event: 'grant.revoked', job_id: job.id, kill_switch_id }]);
 
-  expect(await linesOf('--lift', kill_switch, '--by', 'grace@acme.example')).toEqual([
+  expect(await linesOf('--unblock', kill_switch_id, '--actor', 'grace@acme.example')).toEqual([
     {
-      ...operated('kill_switch.lifted'),
-      message: `kill switch ${kill_switch} lifted by grace@acme.example`,
-      kill_switch,
-      by: 'grace@acme.example',
+      ...operated('kill_switch.deactivated'),
+      message: `kill switch ${kill_switch_id} deactivated by grace@acme.example`,
+      kill_switch_id,
+      actor: 'grace@acme.example',
     },
   ]);
 });

@@ -26,7 +26,7 @@ const UUID = '11111111-4782-42b5-afc1-16715b10b1f0';
 const KINDS = ['staging-config', 'staging-admin', 'staging-export'];
 /** Claims that no other job has. */
 const job = { pipeline_slug: 'web', build_branch: 'release/7', agent_id: UUID, pipeline_id: UUID };
-const WHO = { by: 'ada@acme.example', reason: 'INC-7: a leaked agent' };
+const WHO = { actor: 'ada@acme.example', reason: 'INC-7: a leaked agent' };
 
 const policy = (project: string) => {
   const account = (name: string) => `${name}@${project}.iam.gserviceaccount.com`;
@@ -42,7 +42,7 @@ credentials:
   staging-admin: { environment: staging, ttl: 15m, serviceAccount: { pool: [${pool}], ${scopes} } }
   staging-export: { environment: staging, ttl: 15m, serviceAccount: { email: ${account('export')}, ${scopes} } }
   production-config: { environment: production, ttl: 15m, firestore: ${opens} }
-rules: [{ name: all, job: { pipeline_slug: [app, web] }, grants: [${KINDS.join(', ')}, production-config] }]
+rules: [{ name: all, match: { pipeline_slug: [app, web] }, grants: [${KINDS.join(', ')}, production-config] }]
 `;
 };
 
@@ -54,19 +54,19 @@ beforeAll(async () => {
   parts = { ...desk.issuing };
   killing = createKilling({ settings: desk.settings, emulator: true, clock: desk.clock });
   await hold();
-  await kill({ since_at: 0 });
+  await kill({ issued_since: 0 });
 });
 afterEach(async () => {
   Object.assign(desk.issuing, parts);
   desk.google.fault = undefined;
-  for (const { id } of await killing.killLedger.barriers()) await killing.killLedger.lift(id, 'the test');
-  await kill({ since_at: 0 });
+  for (const { id } of await killing.killLedger.blocks()) await killing.killLedger.lift(id, 'the test');
+  await kill({ issued_since: 0 });
   expect(desk.google.unexpected).toEqual([]);
 });
 afterAll(() => desk.close());
 
-const kill = (selector: Selector, bars = false, id: string = randomUUID()) =>
-  throwKillSwitch(killing, id, { ...WHO, selector, bars });
+const kill = (selector: Selector, blocks_new = false, id: string = randomUUID()) =>
+  throwKillSwitch(killing, id, { ...WHO, selector, blocks_new });
 const tick = (milliseconds: number) => {
   desk.clock.advance(milliseconds);
   return desk.clock.now();
@@ -108,7 +108,7 @@ describe('the kill switch', () => {
     ['policy_sha256', async () => ['f'.repeat(64), await withPolicy('f'.repeat(64)), await hold()]],
     ['credential', async () => ['production-config', await hold({}, ['production-config']), await hold()]],
     ['environment', async () => ['production', await hold({}, ['production-config']), await hold()]],
-    ['since_at', async () => [tick(CLOCK_MARGIN_MS + 2000), await hold(), []]],
+    ['issued_since', async () => [tick(CLOCK_MARGIN_MS + 2000), await hold(), []]],
   ])('by %s ends what it selects and nothing else', async (field, arrange) => {
     const earlier = await hold();
     const [value, meant, others] = await arrange();
@@ -120,12 +120,12 @@ describe('the kill switch', () => {
     for (const grant of meant) {
       // What a shared account's token opens nobody can take away, and nothing says that it was.
       expect(await works(grant), grant.credential).toBe(isShared(grant));
-      const truth = isShared(grant) ? { state: 'active', dead_at: null } : { state: 'revoked' };
-      const how = { ended_by: 'kill_switch', kill_switch: id };
+      const truth = isShared(grant) ? { state: 'active', access_ended_at: null } : { state: 'revoked' };
+      const how = { ended_by: 'kill_switch', kill_switch_id: id };
       expect(await stored(`grants/${grant.grant_id}`)).toMatchObject({ ...truth, ...how });
     }
     await expectUntouched([...earlier, ...others]);
-    expect(await stored(`kill_switches/${id}`)).toMatchObject({ ...WHO, bars: false, lifted_at: null });
+    expect(await stored(`kill_switches/${id}`)).toMatchObject({ ...WHO, blocks_new: false, deactivated_at: null });
   });
   const ofJob = async (one: Job): Promise<[string, readonly Held[], []]> => [one.id, await hold(one), []];
   const withPolicy = async (sha256: string) => {
@@ -144,11 +144,15 @@ describe('the kill switch', () => {
       for (const credential of KINDS) {
         const refused = await ask(barred, credential);
         expect([refused.status, refused.json.error]).toEqual([400, 'invalid_grant']);
-        expect(refused.audit).toMatchObject([{ event: 'grant.refused', reason: 'barred', kill_switch: id }]);
+        expect(refused.audit).toMatchObject([{ event: 'grant.refused', reason: 'blocked', kill_switch_id: id }]);
       }
     await expectUntouched([...(await hold(other)), ...(await hold(other))]);
     expect(await killing.killLedger.lift(id, 'grace@acme.example')).toBe(true);
-    expect(await stored(`kill_switches/${id}`)).toMatchObject({ ...WHO, bars: true, lifted_by: 'grace@acme.example' });
+    expect(await stored(`kill_switches/${id}`)).toMatchObject({
+      ...WHO,
+      blocks_new: true,
+      deactivated_by: 'grace@acme.example',
+    });
     expect((await ask(killedJob)).audit).toMatchObject([{ reason: 'grant_revoked' }]);
     await expectUntouched(await hold());
   });
@@ -164,7 +168,7 @@ describe('the kill switch', () => {
   it('by pipeline_id is not got around by a job that does not ask for that claim', async () => {
     await kill({ pipeline_id: UUID }, true);
     expect((await ask(desk.buildkite.startJob({ pipeline_id: undefined }))).audit).toMatchObject([
-      { reason: 'barred' },
+      { reason: 'blocked' },
     ]);
   });
 
@@ -177,16 +181,16 @@ describe('the kill switch', () => {
     desk.google.fault = undefined;
     expect(ids((await kill({ pipeline_slug: 'web' }, true, id)).revoked)).toEqual([admin.grant_id]);
     expect(await kill({ pipeline_slug: 'web' }, true, id)).toMatchObject({ revoked: [], unfinished: [] });
-    expect(await killing.killLedger.barriers()).toMatchObject([{ id, selector: { pipeline_slug: 'web' } }]);
+    expect(await killing.killLedger.blocks()).toMatchObject([{ id, selector: { pipeline_slug: 'web' } }]);
     expect([await works(config), await works(admin)]).toEqual([false, false]);
   });
 });
 
 describe('a hand-out on its way when the switch is thrown and bars', () => {
   const POINTS = ['before verifying', 'before reserving', 'while reserving', 'after reserving'];
-  POINTS.push('after reading barriers', 'after opening', 'after minting', 'after recording');
+  POINTS.push('after reading blocks', 'after opening', 'after minting', 'after recording');
 
-  /** Runs `act` at `point` of the next hand-out. What is beside the reading of barriers comes after it. */
+  /** Runs `act` at `point` of the next hand-out. What is beside the reading of blocks comes after it. */
   function at(point: string, act: () => Promise<unknown>) {
     const read = Promise.withResolvers<void>();
     type Part<A extends unknown[], R> = (...asked: A) => Promise<R>;
@@ -210,7 +214,7 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
       verifyJobToken: around('verifying', parts.verifyJobToken),
       ledger: {
         reserve: around('reserving', ledger.reserve),
-        barred: around('reading barriers', ledger.barred, read.resolve),
+        barred: around('reading blocks', ledger.barred, read.resolve),
         activate: around('recording', ledger.activate),
       },
       openGrantDocument: around('opening', parts.openGrantDocument, () => read.promise),
@@ -218,7 +222,7 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
     } satisfies Partial<HandOutParts>);
   }
 
-  const WAYS = ['a first hand-out', 'a renewal', 'a renewal after since_at'].flatMap((which) =>
+  const WAYS = ['a first hand-out', 'a renewal', 'a renewal after issued_since'].flatMap((which) =>
     KINDS.map((kind) => [which, kind] as const),
   );
   it.each(WAYS)('leaves no live token: %s of %s', async (which, credential) => {
@@ -226,7 +230,7 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
       if (point === 'after opening' && credential !== 'staging-config') continue;
       const racing = desk.buildkite.startJob();
       const earlier = which === 'a first hand-out' ? [] : await hold(racing, [credential]);
-      const since = which === 'a renewal after since_at' ? { since_at: tick(1000) } : undefined;
+      const since = which === 'a renewal after issued_since' ? { issued_since: tick(1000) } : undefined;
       let killed: Killed | undefined;
       at(point, async () => {
         killed = await kill({ job_id: racing.id, ...since }, true);
@@ -239,7 +243,7 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
       for (const held of [...(since && !left ? [] : earlier), ...(left ? [raced.json as Held] : [])])
         expect(await works(held), point).toBe(isShared(held));
       if (left) expect(ids(killed?.[isShared(raced.json) ? 'renewalEnded' : 'revoked'] ?? [])).toHaveLength(1);
-      expect((await ask(racing, credential)).audit, point).toMatchObject([{ reason: 'barred' }]);
+      expect((await ask(racing, credential)).audit, point).toMatchObject([{ reason: 'blocked' }]);
     }
   });
 });
@@ -255,27 +259,27 @@ describe('npm run kill', () => {
       );
     });
   };
-  const by = ['--by', WHO.by, '--reason', WHO.reason];
+  const by = ['--actor', WHO.actor, '--reason', WHO.reason];
 
   it('tells what it would end, ends it, bars, lists and lifts', async () => {
     const [held, others] = [await hold(job), await hold()];
-    const dry = await run(['--pipeline-slug', 'web', '--dry-run', ...by, '--bar']);
+    const dry = await run(['--pipeline-slug', 'web', '--dry-run', ...by, '--block']);
     expect([dry.code, dry.out]).toEqual([0, '']);
     for (const { grant_id } of held) expect(dry.err).toContain(grant_id);
-    expect((await run(['--list'])).err).toBe('No barrier is in force.\n');
+    expect((await run(['--list-blocks'])).err).toBe('No block is active.\n');
     await expectUntouched([...held, ...others]);
 
-    const thrown = await run(['--pipeline-slug', 'web', '--since', '2020-01-01T00:00:00Z', '--bar', ...by]);
-    expect(thrown).toMatchObject({ code: 0, err: expect.stringMatching(/ 2 revoked.*\n {2}1 not renewed any more/) });
-    const [{ kill_switch: id, ...act }, ...ended] = JSON.parse(`[${thrown.out.trim().replaceAll('\n', ',')}]`);
-    expect(act).toMatchObject({ event: 'kill_switch.thrown', ...WHO, selector: { pipeline_slug: 'web' } });
+    const thrown = await run(['--pipeline-slug', 'web', '--since', '2020-01-01T00:00:00Z', '--block', ...by]);
+    expect(thrown).toMatchObject({ code: 0, err: expect.stringMatching(/ 2 revoked.*\n {2}1 could not be revoked/) });
+    const [{ kill_switch_id: id, ...act }, ...ended] = JSON.parse(`[${thrown.out.trim().replaceAll('\n', ',')}]`);
+    expect(act).toMatchObject({ event: 'kill_switch.activated', ...WHO, selector: { pipeline_slug: 'web' } });
     expect(ids(ended)).toEqual(ids(held));
     expect(await Promise.all(held.map(works))).toEqual(held.map(isShared));
-    expect((await ask(desk.buildkite.startJob(job))).audit).toMatchObject([{ reason: 'barred', kill_switch: id }]);
+    expect((await ask(desk.buildkite.startJob(job))).audit).toMatchObject([{ reason: 'blocked', kill_switch_id: id }]);
     await expectUntouched(others);
 
-    expect((await run(['--list'])).err).toContain(`${id}  since`);
-    for (const code of [0, 1]) expect(await run(['--lift', id, '--by', 'grace'])).toMatchObject({ code });
+    expect((await run(['--list-blocks'])).err).toContain(`${id}  since`);
+    for (const code of [0, 1]) expect(await run(['--unblock', id, '--actor', 'grace'])).toMatchObject({ code });
     await expectUntouched(await hold(job));
   });
 
@@ -290,11 +294,11 @@ describe('npm run kill', () => {
     ['GOOGLE_CLOUD_PROJECT is not set', ['--all', ...by], { GOOGLE_CLOUD_PROJECT: '' }],
     ['nothing is selected', by],
     ['nothing is selected', ['--pipeline-slug', '', ...by]],
-    ['--by WHO is missing', [...SOME, '--reason', 'why']],
-    ['--reason WHY is missing', [...SOME, '--by', 'me']],
-    ['--by WHO is missing', [...SOME, '--reason', 'why', '--by', '']],
-    ['--reason WHY is missing', [...SOME, '--reason', '', '--by', 'me']],
-    ['--by WHO is missing', ['--lift', 'some-id']],
+    ['--actor WHO is missing', [...SOME, '--reason', 'why']],
+    ['--reason WHY is missing', [...SOME, '--actor', 'me']],
+    ['--actor WHO is missing', [...SOME, '--reason', 'why', '--actor', '']],
+    ['--reason WHY is missing', [...SOME, '--reason', '', '--actor', 'me']],
+    ['--actor WHO is missing', ['--unblock', 'some-id']],
     ['--since must be', ['--since', '2026-01-01', ...by]],
     ['Unknown option', [...SOME, ...by, '--everything']],
   ])('says "%s" and ends nothing: %j', async (problem, args, settings) => {

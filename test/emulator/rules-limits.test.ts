@@ -33,7 +33,7 @@ async function compiles(...matches: string[]): Promise<boolean> {
   );
 }
 
-const opening = (path: string) => `match /${path} { allow get: if keydeskHolds('x'); }`;
+const opening = (path: string) => `match /${path} { allow get: if keydeskAllows('x'); }`;
 
 /** One credential for each path. */
 const policyOf = (paths: readonly string[]) => {

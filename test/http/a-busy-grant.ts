@@ -19,7 +19,7 @@ const START = Date.UTC(2026, 10, 24);
 
 /** @param rules what `rules` of the policy lists */
 export function aPolicy(
-  rules = '{ name: all, job: { pipeline_slug: app }, grants: [config, export, admin] }',
+  rules = '{ name: all, match: { pipeline_slug: app }, grants: [config, export, admin] }',
 ): LoadedPolicy {
   const policy = parsePolicyText(
     `version: 1
@@ -173,6 +173,8 @@ export class BusyGrant {
   /** The one grant's record. */
   async record() {
     const { docs } = await this.ledger.collection('grants').where('job_id', '==', this.claims.job_id).get();
-    return docs[0]?.data() as { issued_count: number; minute_count: number; tokens: { sha256: string }[] } | undefined;
+    return docs[0]?.data() as
+      | { tokens_issued: number; rate_window_count: number; tokens: { sha256: string }[] }
+      | undefined;
   }
 }

@@ -13,37 +13,42 @@ import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled } from '../unit/core/a-gr
 const TRACE = [
   {
     rule: 'deploy',
-    outcome: 'claims_do_not_match' as const,
+    outcome: 'claim_mismatch' as const,
     checks: [{ claim: 'build_branch', patterns: ['main'], value: null, matched: false }],
   },
 ];
 /** One of every reason. A new one does not compile until it is here. */
 const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, Refusal>> = {
-  parameter_missing: { reason: 'parameter_missing', advice: 'what to send' },
-  parameter_repeated: { reason: 'parameter_repeated', advice: 'what to send' },
-  parameter_invalid: { reason: 'parameter_invalid', advice: 'what to send' },
-  parameter_not_supported: { reason: 'parameter_not_supported', advice: 'what to send' },
-  body_not_allowed: { reason: 'body_not_allowed', advice: 'what to send' },
+  parameter_missing: { reason: 'parameter_missing', hint: 'what to send' },
+  parameter_repeated: { reason: 'parameter_repeated', hint: 'what to send' },
+  parameter_invalid: { reason: 'parameter_invalid', hint: 'what to send' },
+  parameter_not_supported: { reason: 'parameter_not_supported', hint: 'what to send' },
+  body_not_allowed: { reason: 'body_not_allowed', hint: 'what to send' },
   grant_type_not_supported: { reason: 'grant_type_not_supported' },
   claims_missing: { reason: 'claims_missing', missing: ['organization_id'], trace: TRACE },
   unknown_credential: { reason: 'unknown_credential', trace: TRACE },
-  no_rule_grants: { reason: 'no_rule_grants', trace: TRACE },
+  no_matching_rule: { reason: 'no_matching_rule', trace: TRACE },
   job_ended: { reason: 'job_ended', ended_at: NOW },
   grant_revoked: { reason: 'grant_revoked', grant_id: 'g' },
   credential_changed: { reason: 'credential_changed', grant_id: 'g' },
-  too_many_live_tokens: { reason: 'too_many_live_tokens', grant_id: 'g', retryAfter: 1 },
-  too_often: { reason: 'too_often', grant_id: 'g', retryAfter: 1 },
-  pipeline_holds_too_many: { reason: 'pipeline_holds_too_many', live_grants: 2, limit: 2, retryAfter: 1 },
+  live_token_limit: { reason: 'live_token_limit', grant_id: 'g', retryAfter: 1 },
+  rate_limited: { reason: 'rate_limited', grant_id: 'g', retryAfter: 1 },
+  pipeline_grant_limit: { reason: 'pipeline_grant_limit', live_grants: 2, limit: 2, retryAfter: 1 },
   job_token_key_not_looked_up: { reason: 'job_token_key_not_looked_up', retryAfter: 30 },
   too_many_lookups: { reason: 'too_many_lookups', retryAfter: 1 },
   pool_exhausted: { reason: 'pool_exhausted', pool_size: 3, free_at: NOW, retryAfter: 1 },
   grant_busy: { reason: 'grant_busy', grant_id: 'g', retryAfter: 1 },
   google_refused: {
     ...{ reason: 'google_refused', cause: 'permission_missing', code: 'PERMISSION_DENIED', permission: 'p' },
-    ...{ what: 'iamcredentials signJwt', detail: 'answered 403', service_account: 'a@acme.example', retryAfter: 300 },
+    ...{
+      dependency: 'iamcredentials signJwt',
+      error: 'answered 403',
+      service_account: 'a@acme.example',
+      retryAfter: 300,
+    },
   },
-  barred: { reason: 'barred', kill_switch: 'k' },
-  unavailable: { reason: 'unavailable', what: 'ledger', detail: 'down', retryAfter: 1 },
+  blocked: { reason: 'blocked', kill_switch_id: 'k' },
+  dependency_unavailable: { reason: 'dependency_unavailable', dependency: 'ledger', error: 'down', retryAfter: 1 },
   not_found: { reason: 'not_found' },
   method_not_allowed: { reason: 'method_not_allowed', allow: 'POST' },
   content_type_not_supported: { reason: 'content_type_not_supported', expected: 'a form' },
@@ -57,15 +62,16 @@ const ALL: readonly Refusal[] = [
 describe('the line of a refusal', () => {
   it.each(ALL)('has every fact of $reason and no other, times in ISO 8601', (refusal) => {
     const { entries } = refused(refusal, { request_id: 'r', bearer: false, credentialName: 'config', claims });
-    const { reason, ...facts } = refusal;
+    const { reason, retryAfter, ...facts } = { retryAfter: undefined, ...refusal };
     const times = Object.entries(facts).filter(([name]) => name.endsWith('_at'));
     const { agentTags, ...job } = claims;
     expect(entries).toEqual([
       {
         ...{ event: 'grant.refused', message: `refused: ${reason}`, reason, credential: 'config' },
         ...facts,
+        retry_after_s: retryAfter,
         ...Object.fromEntries(times.map(([name, value]) => [name, new Date(Number(value)).toISOString()])),
-        severity: ['unavailable', 'google_refused'].includes(reason)
+        severity: ['dependency_unavailable', 'google_refused'].includes(reason)
           ? 'ERROR'
           : isJobTokenRefusal(refusal)
             ? 'WARNING'
@@ -90,11 +96,11 @@ describe('the line of a grant', () => {
         ![
           'tokens',
           'delete_at',
-          'minute_at',
-          'minute_count',
-          'ending_at',
+          'rate_window_at',
+          'rate_window_count',
+          'ending_since',
           'ending_by',
-          'ending_kill_switch',
+          'ending_kill_switch_id',
           'superseded',
         ].includes(field),
     );
@@ -105,20 +111,20 @@ describe('the line of a grant', () => {
   });
 
   it('has the accounts that served it before, times in ISO 8601', () => {
-    const before = { service_account: 'ci-2@acme.example', leased_at: NOW, dead_at: NOW + 1000 };
+    const before = { service_account: 'ci-2@acme.example', leased_at: NOW, access_ended_at: NOW + 1000 };
     const entry = grantEntry('grant.issued', { ...pooled(grantIn('active', 'pool')), past_leases: [before] });
     expect(entry.past_leases).toEqual([
       {
         service_account: 'ci-2@acme.example',
         leased_at: new Date(NOW).toISOString(),
-        dead_at: new Date(NOW + 1000).toISOString(),
+        access_ended_at: new Date(NOW + 1000).toISOString(),
       },
     ]);
   });
 });
 
 describe('the lines of a sweep', () => {
-  const POOL: PoolReport = { size: 3, free: 2, leased: 1, revoking: 0, resting: 0, exhausted_in_s: null };
+  const POOL: PoolReport = { size: 3, free: 2, leased: 1, revoking: 0, cooling_down: 0, exhausted_in_s: null };
   const IDLE: Swept = {
     ...{ revoked: [], renewalEnded: [], expired: [], unfinished: [], woken: [], disabledAgain: [], notDisabled: [] },
     ...{ foundEnabled: [], jobsUnchecked: 0 },
@@ -146,24 +152,28 @@ describe('the lines of a sweep', () => {
   }
 
   it('name the first 20 failures in its summary, and 200 each by itself', async () => {
-    const failures = Array.from({ length: 300 }, (_, nth) => ({ grant_id: `g${nth}`, what: 'ledger', detail: 'd' }));
+    const failures = Array.from({ length: 300 }, (_, nth) => ({
+      grant_id: `g${nth}`,
+      dependency: 'ledger',
+      error: 'd',
+    }));
     const of = await linesOf({ failures });
     expect(of('sweep.completed')).toMatchObject([{ severity: 'WARNING', failed: 300, completed: true }]);
     expect(of('sweep.completed')[0]?.failures).toEqual(failures.slice(0, 20));
-    expect(of('work.failed').map(({ grant_id }) => grant_id)).toEqual(
+    expect(of('task.failed').map(({ grant_id }) => grant_id)).toEqual(
       failures.slice(0, 200).map(({ grant_id }) => grant_id),
     );
   });
 
   it('say keydesk where nobody else failed', async () => {
-    const of = await linesOf({ failures: [{ grant_id: 'g', detail: 'd' }] });
-    expect(of('work.failed')).toMatchObject([{ what: 'keydesk', detail: 'd' }]);
+    const of = await linesOf({ failures: [{ grant_id: 'g', error: 'd' }] });
+    expect(of('task.failed')).toMatchObject([{ dependency: 'keydesk', error: 'd' }]);
   });
 
   it('count each pool as the summary does', async () => {
     const of = await linesOf({ pools: { admin: POOL, cache: { ...POOL, free: 3 } } });
     expect(of('sweep.completed')[0]?.pools).toEqual({ admin: POOL, cache: { ...POOL, free: 3 } });
-    expect(of('pool.counted')).toMatchObject([
+    expect(of('pool.reported')).toMatchObject([
       { pool: 'admin', ...POOL, labels: { pool: 'admin' } },
       { pool: 'cache', ...POOL, free: 3, labels: { pool: 'cache' } },
     ]);
@@ -171,6 +181,6 @@ describe('the lines of a sweep', () => {
 
   it('are an error where the ledger could not be read', async () => {
     const of = await linesOf({ unread: true });
-    expect(of('sweep.completed')).toMatchObject([{ severity: 'ERROR', completed: false, oldest_unfinished_s: null }]);
+    expect(of('sweep.completed')).toMatchObject([{ severity: 'ERROR', completed: false, oldest_pending_s: null }]);
   });
 });

@@ -112,7 +112,7 @@ describe('a hostile caller writes one line per decision', () => {
     const jobToken = await desk.buildkite.jobToken(desk.buildkite.startJob({ build_branch }));
     const line = await lineAfter(() => desk.askByForm(jobToken));
     expect(line).toMatchObject({ event: 'grant.refused' });
-    expect(['no_rule_grants', 'job_token_claim_invalid', 'request_too_large']).toContain(line.reason);
+    expect(['no_matching_rule', 'job_token_claim_invalid', 'request_too_large']).toContain(line.reason);
   });
 
   it.each(HOSTILE)('whose signed webhook is an event called %s', async (_, text) => {
@@ -171,7 +171,7 @@ describe('a hostile caller writes one line per decision', () => {
     const line = await lineAfter(() => desk.askByForm(jobToken));
     desk.google.before = undefined;
     expect(line).toMatchObject({ event: 'grant.refused', reason: 'google_refused' });
-    expect(String(line.detail).length).toBeLessThan(700);
+    expect(String(line.error).length).toBeLessThan(700);
   });
 });
 

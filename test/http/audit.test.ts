@@ -79,7 +79,7 @@ describe('the audit line of', () => {
       ended_by: null,
       job_ended_at: null,
       job_finished_at: null,
-      dead_at: null,
+      access_ended_at: null,
       token_sha256: tokenSha256(answer.json.access_token),
       token_expires_at: TIME,
       trace: [{ rule: 'deploy to staging', outcome: 'granted', checks: CHECKS }],
@@ -91,15 +91,15 @@ describe('the audit line of', () => {
     const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-config');
     const { build_tag: _, ...claims } = who(job.id);
     expect(lineOf('grant.refused', answer.audit)).toEqual({
-      ...lines.frame('grant.refused', 400, '/token/staging-config', { reason: 'no_rule_grants', pipeline: 'app' }),
+      ...lines.frame('grant.refused', 400, '/token/staging-config', { reason: 'no_matching_rule', pipeline: 'app' }),
       severity: 'NOTICE',
-      message: 'refused: no_rule_grants',
-      reason: 'no_rule_grants',
+      message: 'refused: no_matching_rule',
+      reason: 'no_matching_rule',
       credential: 'staging-config',
       trace: [
         {
           rule: 'deploy to staging',
-          outcome: 'claims_do_not_match',
+          outcome: 'claim_mismatch',
           checks: [CHECKS[0], { ...CHECKS[1], value: 'feature', matched: false }],
         },
       ],
@@ -121,13 +121,13 @@ describe('the audit line of', () => {
       job_id: job.id,
       pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
       job_state: 'passed',
-      other_pipeline: false,
+      pipeline_mismatch: false,
       repeated: false,
       revoked: 1,
-      renewal_ended: 0,
+      not_renewed: 0,
       expired: 0,
-      unfinished: 0,
-      unfinished_because: [],
+      pending: 0,
+      failures: [],
     });
     expect(lineOf('grant.revoked', answer.audit)).toEqual({
       ...lines.frame('grant.revoked', 200, '/', lines.labels('staging-config')),
@@ -138,65 +138,65 @@ describe('the audit line of', () => {
       ended_by: 'job.finished',
       job_ended_at: TIME,
       job_finished_at: TIME,
-      dead_at: TIME,
-      dead_after_s: expect.any(Number),
-      dead_after_job_end_s: expect.any(Number),
+      access_ended_at: TIME,
+      revocation_latency_s: expect.any(Number),
+      access_after_job_end_s: expect.any(Number),
     });
   });
 
-  it('grant.renewal_ended does not claim that anything was revoked', async () => {
+  it('grant.ended does not claim that anything was revoked', async () => {
     const job = desk.buildkite.startJob();
     await byPath(await desk.buildkite.jobToken(job), 'staging-export');
     const answer = await notify(desk.buildkite.event(job));
-    expect(lineOf('grant.renewal_ended', answer.audit)).toEqual({
-      ...lines.frame('grant.renewal_ended', 200, '/', lines.labels('staging-export')),
+    expect(lineOf('grant.ended', answer.audit)).toEqual({
+      ...lines.frame('grant.ended', 200, '/', lines.labels('staging-export')),
       ...lines.grantLine(job.id, 'staging-export'),
-      message: `staging-export of job ${job.id}: not renewed any more: its tokens die at expires_at`,
+      message: `staging-export of job ${job.id}: ended: no new tokens; those it has expire at expires_at`,
       state: 'active',
       ended_at: TIME,
       ended_by: 'job.finished',
       job_ended_at: TIME,
       job_finished_at: TIME,
-      dead_at: null,
+      access_ended_at: null,
     });
   });
 
   it('webhook.refused tells the reason that the answer does not', async () => {
     const answer = await call(desk.webhookUrl, '/', { 'x-buildkite-token': 'guess' }, '{}');
     expect(lineOf('webhook.refused', answer.audit)).toEqual({
-      ...lines.frame('webhook.refused', 401, '/', { reason: 'plain_token_mode' }),
+      ...lines.frame('webhook.refused', 401, '/', { reason: 'unsigned_token_mode' }),
       severity: 'WARNING',
-      message: 'webhook refused: plain_token_mode',
-      reason: 'plain_token_mode',
+      message: 'webhook refused: unsigned_token_mode',
+      reason: 'unsigned_token_mode',
     });
   });
 
-  it('grant.returned tells that the job gave its grant back, and which token it showed', async () => {
+  it('grant.released tells that the job gave its grant back, and which token it showed', async () => {
     const job = desk.buildkite.startJob();
     const { json } = await byPath(await desk.buildkite.jobToken(job), 'staging-config');
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const answer = await call(desk.tokenUrl, '/revoke', form, `token=${json.access_token}`);
-    expect(lineOf('grant.returned', answer.audit)).toEqual({
-      ...lines.frame('grant.returned', 200, '/revoke', lines.labels('staging-config')),
+    expect(lineOf('grant.released', answer.audit)).toEqual({
+      ...lines.frame('grant.released', 200, '/revoke', lines.labels('staging-config')),
       severity: 'INFO',
       message: `staging-config of job ${job.id} was returned by the job`,
       grant_id: grantId(job.id, 'staging-config'),
       token_sha256: tokenSha256(json.access_token),
-      unfinished_because: [],
+      failures: [],
     });
-    expect(answer.audit.map(({ event }) => event)).toEqual(['grant.returned', 'grant.revoked']);
-    expect(answer.audit[1]).toMatchObject({ state: 'revoked', ended_by: 'early_return', job_ended_at: null });
+    expect(answer.audit.map(({ event }) => event)).toEqual(['grant.released', 'grant.revoked']);
+    expect(answer.audit[1]).toMatchObject({ state: 'revoked', ended_by: 'released', job_ended_at: null });
   });
 
-  it('job.found_finished tells that no webhook told of the end of a job', async () => {
+  it('job.reconciled tells that no webhook told of the end of a job', async () => {
     const job = desk.buildkite.startJob();
     await byPath(await desk.buildkite.jobToken(job), 'staging-config');
     job.state = 'failed';
     desk.clock.advance(6 * MINUTE);
     const answer = await call(desk.sweepUrl, '/');
     desk.clock.reset();
-    expect(lineOf('job.found_finished', answer.audit)).toEqual({
-      ...lines.frame('job.found_finished', 200, '/'),
+    expect(lineOf('job.reconciled', answer.audit)).toEqual({
+      ...lines.frame('job.reconciled', 200, '/'),
       severity: 'WARNING',
       message: `job ${job.id} had ended, and no webhook has said so yet`,
       job_id: job.id,
@@ -204,7 +204,7 @@ describe('the audit line of', () => {
       pipeline_slug: 'app',
     });
     const revoked = answer.audit.filter(({ event }) => event === 'grant.revoked');
-    expect(revoked).toMatchObject([{ job_id: job.id, ended_by: 'job.found_finished' }]);
+    expect(revoked).toMatchObject([{ job_id: job.id, ended_by: 'job.reconciled' }]);
   });
 
   it('sweep.completed and grant.expired tell what the sweep found', async () => {
@@ -224,21 +224,21 @@ describe('the audit line of', () => {
       completed: true,
       revoked: 0,
       expired: 1,
-      ended_by_clock: 1,
-      renewal_ended: 0,
+      ended_by_expiry: 1,
+      not_renewed: 0,
       // Beside what expires, jobs are asked about.
-      asked_buildkite: expect.any(Number),
+      jobs_checked: expect.any(Number),
       buildkite_calls: expect.any(Number),
       builds_too_large: 0,
       jobs_unchecked_15m: 0,
-      found_finished: 0,
+      jobs_reconciled: 0,
       accounts_enabled: 0,
-      accounts_disabled_again: 0,
+      accounts_enabled_externally: 0,
       pools: {},
       failed: 0,
-      oldest_unfinished_s: 0,
-      more: false,
-      took_ms: expect.any(Number),
+      oldest_pending_s: 0,
+      has_backlog: false,
+      duration_ms: expect.any(Number),
       failures: [],
     });
     expect(lineOf('grant.expired', answer.audit)).toEqual({
@@ -247,11 +247,11 @@ describe('the audit line of', () => {
       message: `staging-config of job ${job.id}: expired: its time was up`,
       state: 'expired',
       ended_at: TIME,
-      ended_by: 'clock',
+      ended_by: 'expiry',
       job_ended_at: null,
       job_finished_at: null,
-      dead_at: TIME,
-      dead_after_s: 0,
+      access_ended_at: TIME,
+      revocation_latency_s: 0,
     });
   });
 
@@ -272,7 +272,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('account.disabled_again and account.enabled tell what became of a pooled account after its job', async () => {
+  it('account.enabled_externally and account.enabled tell what became of a pooled account after its job', async () => {
     const start = desk.clock.now();
     desk.clock.set(start);
     const job = desk.buildkite.startJob();
@@ -290,7 +290,7 @@ describe('the audit line of', () => {
       grant_id: grantId(job.id, 'staging-admin'),
       leased_at: TIME,
       disabled_at: TIME,
-      rests_until: TIME,
+      reusable_at: TIME,
     });
 
     // One answer may be an old one; three are none.
@@ -308,8 +308,8 @@ describe('the audit line of', () => {
           found_enabled: 1,
         });
     }
-    expect(lineOf('account.disabled_again', resting.audit)).toEqual({
-      ...line('account.disabled_again'),
+    expect(lineOf('account.enabled_externally', resting.audit)).toEqual({
+      ...line('account.enabled_externally'),
       severity: 'ERROR',
       message: `${service_account} was found enabled while it must rest, and was disabled again: who enabled it?`,
     });
@@ -320,8 +320,8 @@ describe('the audit line of', () => {
     desk.clock.set(start + 8 * MINUTE);
     const still = await call(desk.sweepUrl, '/');
     desk.ending.disableAccount = disableAccount;
-    expect(lineOf('account.not_disabled', still.audit)).toEqual({
-      ...line('account.not_disabled'),
+    expect(lineOf('account.disable_failed', still.audit)).toEqual({
+      ...line('account.disable_failed'),
       severity: 'CRITICAL',
       message: `${service_account} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
     });
@@ -335,12 +335,12 @@ describe('the audit line of', () => {
     });
   });
 
-  it('pool.counted tells how many accounts of a pool are free, as they are after the sweep', async () => {
+  it('pool.reported tells how many accounts of a pool are free, as they are after the sweep', async () => {
     const job = desk.buildkite.startJob();
     await byPath(await desk.buildkite.jobToken(job), 'staging-admin');
     const answer = await call(desk.sweepUrl, '/');
-    expect(lineOf('pool.counted', answer.audit)).toEqual({
-      ...lines.frame('pool.counted', 200, '/', { pool: 'staging-admin' }),
+    expect(lineOf('pool.reported', answer.audit)).toEqual({
+      ...lines.frame('pool.reported', 200, '/', { pool: 'staging-admin' }),
       severity: 'INFO',
       message: 'pool staging-admin: 2 of 3 accounts are free',
       pool: 'staging-admin',
@@ -348,12 +348,12 @@ describe('the audit line of', () => {
       free: 2,
       leased: 1,
       revoking: 0,
-      resting: 0,
+      cooling_down: 0,
       exhausted_in_s: expect.toSatisfy((value) => value === null || Number.isInteger(value)),
     });
   });
 
-  it('account.given_up tells from which account of a pool Google does not mint, and why', async () => {
+  it('account.quarantined tells from which account of a pool Google does not mint, and why', async () => {
     const asked: string[] = [];
     desk.google.before = ({ method, account }) => {
       if (method !== 'generateAccessToken' || asked.push(account) > 1) return undefined;
@@ -363,20 +363,20 @@ describe('the audit line of', () => {
     desk.google.before = undefined;
     const [service_account = ''] = asked;
     const detail = expect.stringMatching(/^iamcredentials generateAccessToken: answered 403 PERMISSION_DENIED no; /);
-    expect(lineOf('account.given_up', answer.audit)).toEqual({
-      ...lines.frame('account.given_up', 200, '/token/staging-admin', { service_account }),
+    expect(lineOf('account.quarantined', answer.audit)).toEqual({
+      ...lines.frame('account.quarantined', 200, '/token/staging-admin', { service_account }),
       severity: 'WARNING',
       message: expect.stringContaining('given up for another'),
       service_account,
       cause: 'permission_missing',
       code: 'PERMISSION_DENIED',
       permission: 'iam.serviceAccounts.getAccessToken',
-      what: 'iamcredentials generateAccessToken',
-      detail,
+      dependency: 'iamcredentials generateAccessToken',
+      error: detail,
     });
   });
 
-  it('work.failed tells what a sweep left for the next one, and who failed', async () => {
+  it('task.failed tells what a sweep left for the next one, and who failed', async () => {
     const job = desk.buildkite.startJob();
     await byPath(await desk.buildkite.jobToken(job), 'staging-config');
     const { closeGrantDocument } = desk.ending;
@@ -384,13 +384,13 @@ describe('the audit line of', () => {
     await notify(desk.buildkite.event(job));
     const answer = await call(desk.sweepUrl, '/');
     desk.ending.closeGrantDocument = closeGrantDocument;
-    expect(lineOf('work.failed', answer.audit)).toEqual({
-      ...lines.frame('work.failed', 200, '/'),
+    expect(lineOf('task.failed', answer.audit)).toEqual({
+      ...lines.frame('task.failed', 200, '/'),
       severity: 'WARNING',
       message: 'not done: grant document: the test broke it',
       grant_id: grantId(job.id, 'staging-config'),
-      what: 'grant document',
-      detail: 'grant document: the test broke it',
+      dependency: 'grant document',
+      error: 'grant document: the test broke it',
     });
   });
 
@@ -419,7 +419,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('start.failed tells what keeps a function from starting, by name and never by value', () => {
+  it('startup.failed tells what keeps a function from starting, by name and never by value', () => {
     const args = ['--input-type=module', '--eval', "import 'ROOT/functions/webhook.ts';".replace('ROOT/', ROOT)];
     const env = {
       ...process.env,
@@ -430,12 +430,12 @@ describe('the audit line of', () => {
     expect(status).toBe(1);
     expect(stdout).not.toContain('a secret');
     const problem = expect.stringMatching(/^KEYDESK_WEBHOOK_TOKENS /);
-    expect(lineOf('start.failed', [JSON.parse(stdout)])).toEqual({
-      event: 'start.failed',
+    expect(lineOf('startup.failed', [JSON.parse(stdout)])).toEqual({
+      event: 'startup.failed',
       severity: 'CRITICAL',
       message: expect.stringMatching(/^cannot start: KEYDESK_WEBHOOK_TOKENS /),
       problems: [problem],
-      'logging.googleapis.com/labels': { event: 'start.failed' },
+      'logging.googleapis.com/labels': { event: 'startup.failed' },
     });
   });
 
@@ -492,8 +492,8 @@ describe('the audit line of', () => {
       event: 'issuer_keys.unusable',
       severity: 'ERROR',
       message: `the issuer's key set cannot be used, and the keys in hand stay in use: ${detail}`,
-      what: 'issuer keys',
-      detail,
+      dependency: 'issuer keys',
+      error: detail,
       'logging.googleapis.com/labels': { event: 'issuer_keys.unusable' },
     });
   });
@@ -509,7 +509,7 @@ describe('the audit line of', () => {
       not_looked_up: 1,
       not_found: 0,
       rejected: 0,
-      since_at: TIME,
+      counted_since: TIME,
       remote_ips: ['203.0.113.7'],
       'logging.googleapis.com/labels': { event: 'token.unknown' },
     });

@@ -57,12 +57,12 @@ const HEADERS: Bad[] = [
   ],
   [
     'has the key in clear instead of a signature',
-    'plain_token_mode',
+    'unsigned_token_mode',
     () => ({ headers: { 'x-buildkite-token': KEY } }),
   ],
   [
     'has another key in clear instead of a signature',
-    'plain_token_mode',
+    'unsigned_token_mode',
     () => ({ headers: { 'x-buildkite-token': 'guess' } }),
   ],
   [

@@ -43,7 +43,7 @@ describe.each(LATENCIES)('with reads of $read ms and commits of $commit ms', (la
     for (const { body, entries } of responses)
       if (body.request_id !== shared_with) expect(entries).toMatchObject([{ shared: true, shared_with }]);
     const record = await grant.record();
-    expect(record).toMatchObject({ issued_count: 1, minute_count: 1, tokens: [{ sha256: token_sha256 }] });
+    expect(record).toMatchObject({ tokens_issued: 1, rate_window_count: 1, tokens: [{ sha256: token_sha256 }] });
     expect(record?.tokens).toHaveLength(1);
   });
 
@@ -56,7 +56,7 @@ describe.each(LATENCIES)('with reads of $read ms and commits of $commit ms', (la
     expect(issued.length).toBeGreaterThan(2);
     expect(tokensOf(issued)).toHaveLength(issued.length);
     const record = await grant.record();
-    expect(record).toMatchObject({ issued_count: issued.length });
+    expect(record).toMatchObject({ tokens_issued: issued.length });
     const recorded = record?.tokens.map(({ sha256 }) => sha256);
     expect(recorded?.sort()).toEqual(
       tokensOf(issued)
@@ -75,7 +75,7 @@ describe.each(LATENCIES)('with reads of $read ms and commits of $commit ms', (la
     expectSoon(responses);
     const issued = issuedOf(responses);
     expect(issued.length).toBeGreaterThan(0);
-    expect(await grant.record()).toMatchObject({ issued_count: tokensOf(issued).length });
+    expect(await grant.record()).toMatchObject({ tokens_issued: tokensOf(issued).length });
   });
 });
 
@@ -112,9 +112,9 @@ describe('a request that comes while an identical one is served', () => {
     const mint = grant.holdMints();
     const first = ask('export');
     await grant.clock.sleep(10);
-    grant.policy = aPolicy('{ name: other, job: { pipeline_slug: web }, grants: [export] }');
+    grant.policy = aPolicy('{ name: other, match: { pipeline_slug: web }, grants: [export] }');
     expect(await ask('export')).toMatchObject({ status: 400, body: { error: 'invalid_target' } });
-    grant.policy = aPolicy('{ name: renamed, job: { pipeline_slug: app }, grants: [config, export, admin] }');
+    grant.policy = aPolicy('{ name: renamed, match: { pipeline_slug: app }, grants: [config, export, admin] }');
     const third = ask('export');
     mint();
     expect(await first).toMatchObject({ status: 200, entries: [{ rule: 'all' }] });
@@ -180,14 +180,14 @@ describe('a request that comes while an identical one is served', () => {
     const first = ask('export');
     await grant.clock.sleep(200);
     await grant.killing.killLedger.record('block', {
-      ...{ selector: { job_id: grant.claims.job_id }, by: 'an operator', reason: 'a test', bars: true },
-      ...{ thrown_at: grant.clock.now(), lifted_at: null, lifted_by: null },
+      ...{ selector: { job_id: grant.claims.job_id }, actor: 'an operator', reason: 'a test', blocks_new: true },
+      ...{ activated_at: grant.clock.now(), deactivated_at: null, deactivated_by: null },
     });
     const second = ask('export');
     await grant.clock.sleep(50);
     mint();
     expect((await first).status).toBe(200);
-    expect(await second).toMatchObject({ status: 400, entries: [{ reason: 'barred' }] });
+    expect(await second).toMatchObject({ status: 400, entries: [{ reason: 'blocked' }] });
   });
 
   it('fails with it, each on record for itself, and the next one issues anew', async () => {

@@ -9,12 +9,12 @@ import { type Called, type InProcessDesk, openInProcessDesk } from '../fixtures/
 const MINUTE = 60_000;
 const SECOND = 1_000;
 
-const policyWith = (caps: string) => (project: string) =>
+const policyWith = (limits: string) => (project: string) =>
   `
 version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
-caps: { ${caps} }
+limits: { ${limits} }
 credentials:
   staging-config:
     environment: staging
@@ -32,7 +32,7 @@ credentials:
       scopes: [https://www.googleapis.com/auth/datastore]
 rules:
   - name: staging
-    job: { pipeline_slug: [app, web] }
+    match: { pipeline_slug: [app, web] }
     grants: [staging-config, staging-export]
 `;
 
@@ -42,8 +42,8 @@ afterEach(async () => {
   await desk.close();
 });
 
-async function open(caps: string) {
-  desk = await openInProcessDesk({ policy: policyWith(caps) });
+async function open(limits: string) {
+  desk = await openInProcessDesk({ policy: policyWith(limits) });
 }
 const later = (milliseconds: number) => {
   desk.clock.advance(milliseconds);
@@ -58,12 +58,12 @@ function expectTooMany(answer: Called, reason: Record<string, unknown>): number 
   expect([answer.status, answer.json.error]).toEqual([429, 'temporarily_unavailable']);
   expect(answer.audit).toMatchObject([{ event: 'grant.refused', severity: 'NOTICE', ...reason }]);
   expect(answer.headers.get('retry-after')).toMatch(/^[1-9][0-9]*$/);
-  expect(answer.audit[0].retryAfter).toBe(Number(answer.headers.get('retry-after')));
+  expect(answer.audit[0].retry_after_s).toBe(Number(answer.headers.get('retry-after')));
   return Number(answer.headers.get('retry-after'));
 }
 
-describe('issuesPerMinute', () => {
-  beforeEach(() => open('issuesPerMinute: 3'));
+describe('tokensPerMinute', () => {
+  beforeEach(() => open('tokensPerMinute: 3'));
 
   it('refuses what goes beyond it until the second that Retry-After names, and not longer', async () => {
     const job = desk.buildkite.startJob();
@@ -76,9 +76,9 @@ describe('issuesPerMinute', () => {
     later(400);
     const { grant_id } = first.json;
     // 20.9 seconds after the first: 39.1 are left.
-    expect(expectTooMany(await ask(job), { reason: 'too_often', grant_id })).toBe(40);
+    expect(expectTooMany(await ask(job), { reason: 'rate_limited', grant_id })).toBe(40);
     later(39 * SECOND);
-    expect(expectTooMany(await ask(job), { reason: 'too_often' })).toBe(1);
+    expect(expectTooMany(await ask(job), { reason: 'rate_limited' })).toBe(1);
     later(SECOND);
     for (const status of [200, 200, 200, 429]) expect(await statusOf(job)).toBe(status);
   });
@@ -86,7 +86,7 @@ describe('issuesPerMinute', () => {
   it('is right to the millisecond when the minute is a whole one, and being refused does not prolong it', async () => {
     const job = desk.buildkite.startJob();
     for (const status of [200, 200, 200, 429, 429, 429]) expect(await statusOf(job)).toBe(status);
-    const wait = expectTooMany(await ask(job), { reason: 'too_often' });
+    const wait = expectTooMany(await ask(job), { reason: 'rate_limited' });
     expect(wait).toBe(60);
     later(wait * SECOND - 1);
     expect(await statusOf(job)).toBe(429);
@@ -100,7 +100,7 @@ describe('issuesPerMinute', () => {
     expect(await statusOf(job)).toBe(200);
     expect((await desk.askByForm(jobToken)).status).toBe(200);
     expect((await desk.askByForm(jobToken, 'staging-config', { lifetime: '60' })).status).toBe(200);
-    expectTooMany(await desk.askByForm(jobToken), { reason: 'too_often' });
+    expectTooMany(await desk.askByForm(jobToken), { reason: 'rate_limited' });
     expect(await statusOf(job, 'staging-export')).toBe(200);
     expect(await statusOf(another)).toBe(200);
   });
@@ -114,7 +114,7 @@ describe('issuesPerMinute', () => {
     );
     const refused = answers.filter(({ status }) => status !== 200);
     expect(answers.length - refused.length).toBe(3);
-    for (const answer of refused) expectTooMany(answer, { reason: 'too_often' });
+    for (const answer of refused) expectTooMany(answer, { reason: 'rate_limited' });
   });
 
   it('takes away nothing that was handed out, and ends with the job like everything else', async () => {
@@ -139,7 +139,7 @@ describe('issuesPerMinute', () => {
 describe('liveGrantsPerPipeline', () => {
   /** How long a count is remembered. */
   const REMEMBERED = 10 * SECOND;
-  const TOO_MANY = { reason: 'pipeline_holds_too_many', live_grants: 2, limit: 2 };
+  const TOO_MANY = { reason: 'pipeline_grant_limit', live_grants: 2, limit: 2 };
   beforeEach(() => open('liveGrantsPerPipeline: 2'));
 
   /** Two jobs that hold a grant each, counted anew from now on. */
@@ -220,7 +220,7 @@ describe('liveGrantsPerPipeline', () => {
     const minted = desk.google.calls.length;
     expectTooMany(await ask(third), TOO_MANY);
     expect(desk.google.calls).toHaveLength(minted);
-    expect((await desk.notify(desk.buildkite.event(third))).json).toMatchObject({ revoked: 0, renewal_ended: 0 });
+    expect((await desk.notify(desk.buildkite.event(third))).json).toMatchObject({ revoked: 0, not_renewed: 0 });
   });
 
   it('holds for the jobs of a pipeline that do not ask for the claim which names it by id', async () => {

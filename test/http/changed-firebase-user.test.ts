@@ -54,7 +54,7 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
     expect(alerts(credential)).toHaveLength(1);
     // On record is the one token that left, and not the one that was refused.
     const grant = await databaseOf(desk.project, 'ledger').collection('grants').doc(next.grant_id).get();
-    expect(grant.data()).toMatchObject({ issued_count: 1, token_sha256s: [tokenSha256(next.token)] });
+    expect(grant.data()).toMatchObject({ tokens_issued: 1, token_sha256s: [tokenSha256(next.token)] });
   };
   const signInAs = (email: string) =>
     toolkit('signInWithPassword', {
@@ -150,7 +150,7 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
     const response = await desk.askByPath(jobToken, credential);
     desk.issuing.mint = mint;
     expect(response.json).toMatchObject({ error: 'invalid_grant' });
-    for (const grant of await grantsOf(desk, jobToken)) expect(grant).toMatchObject({ tokens: [], issued_count: 0 });
+    for (const grant of await grantsOf(desk, jobToken)) expect(grant).toMatchObject({ tokens: [], tokens_issued: 0 });
     // That somebody changed the user is told all the same.
     expect(alerts(credential)).toHaveLength(1);
   });

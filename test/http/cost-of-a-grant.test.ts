@@ -92,7 +92,7 @@ function openCountedDesk(kind: Kind) {
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
 credentials: { it: { environment: staging, ttl: 15m, ${CREDENTIALS[kind]} } }
-rules: [{ name: all, job: { pipeline_slug: app }, grants: [it] }]
+rules: [{ name: all, match: { pipeline_slug: app }, grants: [it] }]
 `,
     'policy.yaml',
   );

@@ -132,7 +132,7 @@ describe('job.finished against a hand-out on its way', () => {
       else expect(raced.json).toMatchObject({ error: 'invalid_grant' });
       if (point === 'after the grant document is opened') await finish(job);
       const grant = await grantOf(job, 'staging-export');
-      if (grant) expect(grant).toMatchObject({ revocation: 'expiry', ended_by: 'job.finished', dead_at: null });
+      if (grant) expect(grant).toMatchObject({ revocation: 'expiry', ended_by: 'job.finished', access_ended_at: null });
       expect((await desk.askByForm(jobToken, 'staging-export')).json).toMatchObject({ error: 'invalid_grant' });
     });
   });

@@ -62,7 +62,7 @@ function expectPermanent(called: Called, facts: object) {
   });
   expect(called.text).not.toMatch(/secret-project|PERMISSION_DENIED|iam\.|@/);
   expect(called.audit[0]).toMatchObject({
-    ...{ event: 'grant.refused', severity: 'ERROR', reason: 'google_refused', retryAfter: 300 },
+    ...{ event: 'grant.refused', severity: 'ERROR', reason: 'google_refused', retry_after_s: 300 },
     job: { pipeline_slug: 'app' },
     ...facts,
   });
@@ -78,10 +78,10 @@ describe('a permanent refusal', () => {
     async (credential, name, what, permission) => {
       const jobToken = await aJobToken(desk);
       whenAsked(MINTING, DENIED);
-      const facts = { cause: 'permission_missing', permission, service_account: account(name), what };
+      const facts = { cause: 'permission_missing', permission, service_account: account(name), dependency: what };
       for (const called of [await ask(jobToken, credential), await sendByPath(desk, jobToken, credential)]) {
         expectPermanent(called, facts);
-        expect(called.audit[0].detail).toContain('or the account is gone');
+        expect(called.audit[0].error).toContain('or the account is gone');
       }
       desk.google.before = undefined;
       expect((await ask(jobToken, credential)).status).toBe(200);
@@ -113,7 +113,7 @@ describe('a permanent refusal', () => {
     const jobToken = await aJobToken(desk);
     whenAsked(['exchangeToken'], { status: 400, json: { error: 'invalid_request', error_description: WORDS } });
     const called = await ask(jobToken, 'staging-artifacts');
-    expectPermanent(called, { cause: 'request_not_accepted', what: 'sts token' });
+    expectPermanent(called, { cause: 'request_not_accepted', dependency: 'sts token' });
     expect(called.audit).toHaveLength(1);
   });
 });
@@ -138,7 +138,7 @@ describe('a refusal that passes', () => {
       retryAfter,
       undefined,
     ]);
-    expect(called.audit).toMatchObject([{ reason: 'unavailable' }]);
+    expect(called.audit).toMatchObject([{ reason: 'dependency_unavailable' }]);
   });
 
   it('is answered with its time: 429 with a date to come', async () => {
@@ -177,7 +177,9 @@ describe('a refusal that passes', () => {
       retryAfter,
       undefined,
     ]);
-    expect(called.audit).toMatchObject([{ reason: 'unavailable', what: 'identitytoolkit signInWithCustomToken' }]);
+    expect(called.audit).toMatchObject([
+      { reason: 'dependency_unavailable', what: 'identitytoolkit signInWithCustomToken' },
+    ]);
     const { detail } = called.audit[0];
     expect(detail.includes(NEW_USERS)).toBe(advice !== undefined);
     for (const word of name.split(' ').filter((each) => /^[0-9]{3}$|_RESPONSE$/.test(each)))
@@ -212,9 +214,12 @@ describe('of a pool', () => {
     expect(called.audit).toMatchObject([
       { event: 'grant.issued', service_account: minted[1] },
       {
-        ...{ event: 'account.given_up', severity: 'WARNING', service_account: minted[0] },
+        ...{ event: 'account.quarantined', severity: 'WARNING', service_account: minted[0] },
         ...{ cause: 'permission_missing', permission: 'iam.serviceAccounts.getAccessToken' },
-        ...{ what: 'iamcredentials generateAccessToken', detail: expect.stringContaining('or the account is gone') },
+        ...{
+          dependency: 'iamcredentials generateAccessToken',
+          error: expect.stringContaining('or the account is gone'),
+        },
       },
     ]);
   });
@@ -252,10 +257,10 @@ describe('of a pool', () => {
     const called = await desk.askByPath(await desk.buildkite.jobToken(job), 'admin');
     expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([503, '300', undefined]);
     expect(called.audit).toMatchObject([
-      { reason: 'unavailable', severity: 'ERROR', detail: expect.stringContaining(minted[2] ?? '') },
-      ...minted.slice(0, 2).map((service_account) => ({ event: 'account.given_up', service_account })),
+      { reason: 'dependency_unavailable', severity: 'ERROR', detail: expect.stringContaining(minted[2] ?? '') },
+      ...minted.slice(0, 2).map((service_account) => ({ event: 'account.quarantined', service_account })),
     ]);
-    expect(called.audit[0].detail).toContain('iam.serviceAccounts.getAccessToken');
+    expect(called.audit[0].error).toContain('iam.serviceAccounts.getAccessToken');
     // The alert counts lines that name a cause.
     expect(called.audit[0]).toMatchObject({ cause: 'permission_missing', service_account: minted[2] });
     expect((await desk.askByPath(await aJobToken(desk), 'admin')).status).toBe(200);
@@ -292,7 +297,7 @@ describe('of a pool', () => {
     expect(called.json.permanent).toBeUndefined();
     expect(called.audit).toMatchObject([
       { reason: 'pool_exhausted', cause: 'permission_missing', service_account: minted[0] },
-      { event: 'account.given_up', service_account: minted[0] },
+      { event: 'account.quarantined', service_account: minted[0] },
     ]);
   });
 
@@ -322,10 +327,10 @@ it.each([
   const { service_account } = held.audit[0];
   whenAsked(['disable'], answer);
   const ended = await desk.notify(desk.buildkite.event(job));
-  expect(ended.json).toMatchObject({ result: 'job_ended', unfinished: 1 });
-  const failed = ended.audit.find(({ event }) => event === 'work.failed');
-  expect(failed?.detail).toContain('or the account is gone');
-  expect(failed?.detail).toContain(service_account);
+  expect(ended.json).toMatchObject({ result: 'job_ended', pending: 1 });
+  const failed = ended.audit.find(({ event }) => event === 'task.failed');
+  expect(failed?.error).toContain('or the account is gone');
+  expect(failed?.error).toContain(service_account);
   expect((await desk.sweep()).json).toMatchObject({ revoked: 0, failed: 1 });
 
   desk.google.before = undefined;
@@ -349,5 +354,5 @@ credentials:
       pool: [${Array.from({ length: size }, (_, nth) => `ci-00${nth + 1}@${project}.iam.gserviceaccount.com`).join(', ')}]
       scopes: [https://www.googleapis.com/auth/datastore]
 rules:
-  - { name: all, job: { pipeline_slug: app }, grants: [admin] }
+  - { name: all, match: { pipeline_slug: app }, grants: [admin] }
 `;

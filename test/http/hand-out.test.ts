@@ -38,7 +38,7 @@ describe('handing out', () => {
     expect(second.json.grant_id).toBe(first.json.grant_id);
     const { rows } = await grantsOf(job.id);
     expect(rows).toHaveLength(1);
-    expect(rows[0]).toMatchObject({ state: 'active', issued_count: 2 });
+    expect(rows[0]).toMatchObject({ state: 'active', tokens_issued: 2 });
   });
 
   async function grantsOf(jobId: string) {

@@ -178,7 +178,9 @@ describe('POST /introspect', () => {
     expect([answer.status, answer.json.error]).toEqual([503, 'temporarily_unavailable']);
     expect(answer.headers.get('retry-after')).toBe('2');
     expect(answer.json).not.toHaveProperty('active');
-    expect(answer.audit).toMatchObject([{ event: 'grant.refused', reason: 'unavailable', what: 'ledger' }]);
+    expect(answer.audit).toMatchObject([
+      { event: 'grant.refused', reason: 'dependency_unavailable', dependency: 'ledger' },
+    ]);
     expect(await introspected(accessToken)).toMatchObject({ active: true });
   });
 

@@ -9,14 +9,14 @@ const MINUTE = 60_000;
 
 const everything = ({ claims }: BusyGrant): KillSwitch => ({
   selector: { job_id: claims.job_id },
-  by: 'an operator',
+  actor: 'an operator',
   reason: 'a test',
-  bars: true,
+  blocks_new: true,
 });
 const block = (grant: BusyGrant, id: string) =>
   grant.killing.killLedger.record(id, {
     ...everything(grant),
-    ...{ thrown_at: grant.clock.now(), lifted_at: null, lifted_by: null },
+    ...{ activated_at: grant.clock.now(), deactivated_at: null, deactivated_by: null },
   });
 
 describe('a block', () => {
@@ -30,8 +30,8 @@ describe('a block', () => {
         blocked ??= block(grant, 'block');
         await blocked;
       };
-      expect(await grant.instance()(credential)).toMatchObject({ status: 400, entries: [{ reason: 'barred' }] });
-      expect(await grant.record()).toMatchObject({ tokens: [], issued_count: 0 });
+      expect(await grant.instance()(credential)).toMatchObject({ status: 400, entries: [{ reason: 'blocked' }] });
+      expect(await grant.record()).toMatchObject({ tokens: [], tokens_issued: 0 });
     },
   );
 
@@ -57,17 +57,17 @@ describe('a block', () => {
   it('is not lost when two are recorded at the same time', async () => {
     const grant = new BusyGrant();
     await Promise.all([block(grant, 'one'), block(grant, 'two')]);
-    const { barriers } = (await grant.ledger.collection('barriers').doc('current').get()).data() as {
-      barriers: object[];
+    const { blocks } = (await grant.ledger.collection('blocks').doc('current').get()).data() as {
+      blocks: object[];
     };
-    expect(barriers).toHaveLength(2);
+    expect(blocks).toHaveLength(2);
   });
 });
 
 describe('a pooled account', () => {
   const accountOf = async (grant: BusyGrant) => {
     const { docs } = await grant.ledger.collection('service_accounts').get();
-    return docs.map((account) => Number(account.get('rests_until')?.toMillis?.() ?? account.get('rests_until')));
+    return docs.map((account) => Number(account.get('reusable_at')?.toMillis?.() ?? account.get('reusable_at')));
   };
   const endOf = async (grant: BusyGrant) => {
     const { docs } = await grant.ledger.collection('grants').get();

@@ -14,7 +14,7 @@ const MINUTE = 60 * SECOND;
 const FIRST = 4 * MINUTE;
 /** And the next one after a response that it runs. */
 const AGAIN = 4.5 * MINUTE;
-const FOUND = { asked_buildkite: 1, buildkite_calls: 1, found_finished: 1, revoked: 2, renewal_ended: 1, failed: 0 };
+const FOUND = { jobs_checked: 1, buildkite_calls: 1, jobs_reconciled: 1, revoked: 2, not_renewed: 1, failed: 0 };
 const KINDS = ['staging-config', 'staging-admin', 'staging-export'];
 
 /** Credentials of an hour, so that the clock ends nothing before Buildkite was asked. */
@@ -40,7 +40,7 @@ credentials:
     ttl: 1h
     serviceAccount: { email: export@${project}.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }
 rules:
-  - { name: staging, job: { pipeline_slug: app }, grants: [${KINDS.join(', ')}] }
+  - { name: staging, match: { pipeline_slug: app }, grants: [${KINDS.join(', ')}] }
 `;
 
 describe('a job whose webhook was lost', () => {
@@ -119,28 +119,28 @@ describe('a job whose webhook was lost', () => {
       expect(swept.json).toMatchObject(FOUND);
       expect(desk.buildkite.jobRequests).toHaveLength(1);
       expect(swept.audit[0]).toMatchObject({
-        event: 'job.found_finished',
+        event: 'job.reconciled',
         severity: 'WARNING',
         job_id: job.id,
         job_state: state,
         pipeline_slug: 'app',
       });
-      const events = ['job.found_finished', 'grant.revoked', 'grant.revoked', 'grant.renewal_ended', 'sweep.completed'];
-      const counted = ({ event }: { event: string }) => event !== 'pool.counted';
+      const events = ['job.reconciled', 'grant.revoked', 'grant.revoked', 'grant.ended', 'sweep.completed'];
+      const counted = ({ event }: { event: string }) => event !== 'pool.reported';
       expect(swept.audit.filter(counted).map(({ event }) => event)).toEqual(events);
       for (const grant of await grantsOf(job)) {
         const state = grant.revocation === 'expiry' ? 'active' : 'revoked';
-        expect(grant).toMatchObject({ state, ended_by: 'job.found_finished' });
+        expect(grant).toMatchObject({ state, ended_by: 'job.reconciled' });
       }
       const [config = '', admin = '', exported = ''] = tokens;
       expect(await firestoreAs(desk, config, 'config/web')).toBe(403);
       expect([await desk.gate(admin), await desk.gate(exported)]).toEqual([401, 200]);
       expect((await ask(job)).audit).toMatchObject([{ reason: 'job_ended' }]);
       const tombstone = (await ledger().collection('jobs').doc(job.id).get()).data();
-      expect(tombstone).toMatchObject({ ended_by: 'job.found_finished' });
+      expect(tombstone).toMatchObject({ ended_by: 'job.reconciled' });
 
       later(10 * MINUTE);
-      expect(await sweep()).toMatchObject({ asked_buildkite: 0 });
+      expect(await sweep()).toMatchObject({ jobs_checked: 0 });
       const late = await desk.notify(desk.buildkite.event(job));
       expect([late.status, late.json.revoked, late.audit[0].repeated]).toEqual([200, 0, true]);
     },
@@ -153,7 +153,7 @@ describe('a job whose webhook was lost', () => {
       const { job } = await holder();
       answering(200, {}, { id: job.id.toUpperCase(), type: 'script', state });
       later(FIRST);
-      expect(await sweep()).toMatchObject({ found_finished: 1, revoked: 1, failed: 0 });
+      expect(await sweep()).toMatchObject({ jobs_reconciled: 1, revoked: 1, failed: 0 });
     },
   );
 
@@ -171,7 +171,7 @@ describe('a job whose webhook was lost', () => {
     const { job, tokens } = await holder();
     answering(status, { location: '/v2' }, JSON.parse(JSON.stringify(json).replace('"ID"', `"${job.id}"`)));
     later(FIRST);
-    expect(await sweep()).toMatchObject({ asked_buildkite: 1, found_finished: 0, revoked: 0 });
+    expect(await sweep()).toMatchObject({ jobs_checked: 1, jobs_reconciled: 0, revoked: 0 });
     expect(await grantsOf(job)).toMatchObject([{ state: 'active', ended_by: null }]);
     expect(await firestoreAs(desk, tokens[0] ?? '', 'config/web')).not.toBe(403);
   });
@@ -184,13 +184,13 @@ describe('a job whose webhook was lost', () => {
     const { job } = await holder();
     if (status === 404) answering(404);
     later(FIRST);
-    expect(await sweep()).toMatchObject({ asked_buildkite: 1, found_finished: 0, failed: 0 });
+    expect(await sweep()).toMatchObject({ jobs_checked: 1, jobs_reconciled: 0, failed: 0 });
     job.state = 'failed';
     later(again - 1);
-    expect(await sweep()).toMatchObject({ asked_buildkite: 0 });
+    expect(await sweep()).toMatchObject({ jobs_checked: 0 });
     desk.buildkite.beforeJob = undefined;
     later(1);
-    expect(await sweep()).toMatchObject({ asked_buildkite: 1, found_finished: 1 });
+    expect(await sweep()).toMatchObject({ jobs_checked: 1, jobs_reconciled: 1 });
   });
 
   it.each([200, 404, 500])('is asked about at the same times, however often it renews: %i', async (status) => {
@@ -240,12 +240,12 @@ describe('a job whose webhook was lost', () => {
     expect(await grantsOf(job)).toMatchObject([{ state: 'expired' }]);
     later(16 * MINUTE);
     expect(await sweep()).toMatchObject({ buildkite_calls: 0, jobs_unchecked_15m: 0, failed: 0 });
-    expect(await recordOf(job)).toMatchObject({ check_at: null, unchecked_since_at: null, ended_at: null });
+    expect(await recordOf(job)).toMatchObject({ check_at: null, unchecked_since: null, ended_at: null });
     expect((await ask(job)).status).toBe(200);
     job.state = 'passed';
     desk.buildkite.beforeJob = undefined;
     later(MINUTE);
-    expect(await sweep()).toMatchObject({ buildkite_calls: 1, found_finished: 1 });
+    expect(await sweep()).toMatchObject({ buildkite_calls: 1, jobs_reconciled: 1 });
   });
 
   it('is still checked when it gets a grant at the moment at which nothing of it seems live', async () => {
@@ -285,10 +285,10 @@ describe('a job whose webhook was lost', () => {
     expect(await recordOf(job)).toMatchObject({ checks_failed: 0 });
     desk.buildkite.beforeJob = undefined;
     later(seconds * SECOND - 1);
-    for (const swept of await Promise.all([sweep(), sweep()])) expect(swept).toMatchObject({ asked_buildkite: 0 });
+    for (const swept of await Promise.all([sweep(), sweep()])) expect(swept).toMatchObject({ jobs_checked: 0 });
     expect(desk.buildkite.jobRequests).toHaveLength(1);
     later(1);
-    expect(await sweep()).toMatchObject({ asked_buildkite: 5, failed: 0 });
+    expect(await sweep()).toMatchObject({ jobs_checked: 5, failed: 0 });
   });
 
   it.each([401, 403])('is not asked about any more in a run in which Buildkite said %i', async (status) => {
@@ -297,12 +297,12 @@ describe('a job whose webhook was lost', () => {
     later(FIRST);
     answering(status);
     const swept = await desk.sweep();
-    expect(swept.json).toMatchObject({ buildkite_calls: 1, found_finished: 0, failed: 1 });
+    expect(swept.json).toMatchObject({ buildkite_calls: 1, jobs_reconciled: 0, failed: 1 });
     const moved = await ledger().collection('jobs').where('check_at', '>', new Date(desk.clock.now())).get();
     expect(moved.size).toBe(0);
-    expect(swept.audit.filter(({ event }) => event !== 'pool.counted')).toMatchObject([
-      { severity: 'WARNING', failures: [{ detail: expect.stringContaining(String(status)) }] },
-      { event: 'work.failed', what: 'buildkite jobs' },
+    expect(swept.audit.filter(({ event }) => event !== 'pool.reported')).toMatchObject([
+      { severity: 'WARNING', failures: [{ error: expect.stringContaining(String(status)) }] },
+      { event: 'task.failed', dependency: 'buildkite jobs' },
     ]);
     expect(desk.buildkite.jobRequests).toHaveLength(1);
   });
@@ -313,7 +313,7 @@ describe('a job whose webhook was lost', () => {
     good.job.state = 'passed';
     desk.buildkite.beforeJob = (id) => (id === bad.job.id ? { status: 500 } : undefined);
     later(FIRST);
-    expect(await sweep()).toMatchObject({ asked_buildkite: 2, found_finished: 1, failed: 1 });
+    expect(await sweep()).toMatchObject({ jobs_checked: 2, jobs_reconciled: 1, failed: 1 });
   });
 
   it.each(['0', '-14'])('waits when Buildkite says that %s calls are left', async (remaining) => {
@@ -331,9 +331,9 @@ describe('a job whose webhook was lost', () => {
     answering(200, { 'ratelimit-remaining': 'many', 'ratelimit-user-remaining': 'few' }, json);
     later(FIRST);
     const swept = await desk.sweep();
-    expect(swept.json).toMatchObject({ asked_buildkite: 1, failed: 1 });
+    expect(swept.json).toMatchObject({ jobs_checked: 1, failed: 1 });
     expect(swept.audit).toContainEqual(
-      expect.objectContaining({ event: 'work.failed', detail: expect.stringContaining('RateLimit-User-Remaining') }),
+      expect.objectContaining({ event: 'task.failed', error: expect.stringContaining('RateLimit-User-Remaining') }),
     );
   });
 
@@ -343,10 +343,10 @@ describe('a job whose webhook was lost', () => {
     job.state = 'canceled';
     desk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 403 } : undefined);
     later(FIRST);
-    expect((await sweep()).found_finished).toBe(1);
-    expect(await grantsOf(job)).toMatchObject([{ state: 'revoking', ended_by: 'job.found_finished' }]);
+    expect((await sweep()).jobs_reconciled).toBe(1);
+    expect(await grantsOf(job)).toMatchObject([{ state: 'revoking', ended_by: 'job.reconciled' }]);
     desk.google.fault = undefined;
-    expect(await sweep()).toMatchObject({ revoked: 1, asked_buildkite: 0 });
+    expect(await sweep()).toMatchObject({ revoked: 1, jobs_checked: 0 });
     expect(await desk.gate(tokens[0] ?? '')).toBe(401);
   });
 
@@ -355,10 +355,10 @@ describe('a job whose webhook was lost', () => {
     const { job } = await holder();
     job.state = 'passed';
     later(FIRST);
-    expect(await sweep()).toMatchObject({ asked_buildkite: 0, expired: 0 });
+    expect(await sweep()).toMatchObject({ jobs_checked: 0, expired: 0 });
     later(58 * MINUTE);
-    expect(await sweep()).toMatchObject({ asked_buildkite: 0, expired: 1, ended_by_clock: 1, failed: 0 });
-    expect(await grantsOf(job)).toMatchObject([{ state: 'expired', ended_by: 'clock' }]);
+    expect(await sweep()).toMatchObject({ jobs_checked: 0, expired: 1, ended_by_expiry: 1, failed: 0 });
+    expect(await grantsOf(job)).toMatchObject([{ state: 'expired', ended_by: 'expiry' }]);
     later(10 * MINUTE);
     expect(await sweep()).toMatchObject({ jobs_unchecked_15m: null, failed: 0 });
     expect(await recordOf(job)).toMatchObject({ check_at: null, ended_at: null });
@@ -368,12 +368,12 @@ describe('a job whose webhook was lost', () => {
   it('is completed without asking Buildkite when its end is known and was not recorded everywhere', async () => {
     await open({ KEYDESK_BUILDKITE_API_TOKEN: '' });
     const { job, tokens } = await holder(['staging-admin']);
-    const ending_at = new Date(desk.clock.now());
+    const ending_since = new Date(desk.clock.now());
     await ledger()
       .collection('jobs')
       .doc(job.id)
-      .update({ ending_at, ending_by: 'job.finished', ending_finished_at: ending_at, check_at: ending_at });
-    expect(await sweep()).toMatchObject({ buildkite_calls: 0, found_finished: 0, revoked: 1 });
+      .update({ ending_since, ending_by: 'job.finished', ending_finished_at: ending_since, check_at: ending_since });
+    expect(await sweep()).toMatchObject({ buildkite_calls: 0, jobs_reconciled: 0, revoked: 1 });
     expect(await grantsOf(job)).toMatchObject([{ state: 'revoked', ended_by: 'job.finished' }]);
     expect(await recordOf(job)).toMatchObject({ ended_by: 'job.finished', check_at: null });
     expect(await desk.gate(tokens[0] ?? '')).toBe(401);
@@ -390,8 +390,8 @@ describe('a job whose webhook was lost', () => {
       later(FIRST);
       const notDue = new Date(desk.clock.now() + MINUTE);
       await ledger().collection('jobs').doc(early.id).update({ check_at: notDue });
-      expect(await sweep()).toMatchObject({ asked_buildkite: 101, buildkite_calls: 2, found_finished: 1, failed: 0 });
-      expect(await recordOf(passed)).toMatchObject({ ended_by: 'job.found_finished' });
+      expect(await sweep()).toMatchObject({ jobs_checked: 101, buildkite_calls: 2, jobs_reconciled: 1, failed: 0 });
+      expect(await recordOf(passed)).toMatchObject({ ended_by: 'job.reconciled' });
       const due = new Set(await Promise.all(jobs.filter((job) => job !== passed).map(checkAtOf)));
       expect([...due]).toEqual([desk.clock.now() + AGAIN]);
     });
@@ -413,8 +413,8 @@ describe('a job whose webhook was lost', () => {
         .set({ ...record, grants: [id] });
       last.state = 'failed';
       later(FIRST);
-      expect(await sweep()).toMatchObject({ asked_buildkite: 5, buildkite_calls: 4, found_finished: 1 });
-      expect(await recordOf(last)).toMatchObject({ ended_by: 'job.found_finished' });
+      expect(await sweep()).toMatchObject({ jobs_checked: 5, buildkite_calls: 4, jobs_reconciled: 1 });
+      expect(await recordOf(last)).toMatchObject({ ended_by: 'job.reconciled' });
     });
 
     it('and is unknown, not finished, when their list lacks it or does not exist', async () => {
@@ -422,12 +422,12 @@ describe('a job whose webhook was lost', () => {
       const jobs = await jobsLike((await holder()).job, 3, 3);
       desk.buildkite.beforeBuild = () => ({ status: 200, json: { items: [], links: { next: null } } });
       later(FIRST);
-      expect(await sweep()).toMatchObject({ asked_buildkite: 4, found_finished: 0, failed: 0 });
+      expect(await sweep()).toMatchObject({ jobs_checked: 4, jobs_reconciled: 0, failed: 0 });
       for (const job of jobs) expect(await checkAtOf(job)).toBe(desk.clock.now() + 10 * MINUTE);
       desk.buildkite.beforeBuild = () => ({ status: 404, json: { message: 'No build found' } });
       answering(404);
       later(10 * MINUTE);
-      expect(await sweep()).toMatchObject({ asked_buildkite: 4, buildkite_calls: 3, found_finished: 0, failed: 0 });
+      expect(await sweep()).toMatchObject({ jobs_checked: 4, buildkite_calls: 3, jobs_reconciled: 0, failed: 0 });
     });
 
     it('and is found by its id when the pipeline has another name by now', async () => {
@@ -436,7 +436,7 @@ describe('a job whose webhook was lost', () => {
       for (const job of jobs) job.state = 'passed';
       desk.buildkite.beforeBuild = () => ({ status: 404, json: { message: 'No build found' } });
       later(FIRST);
-      expect(await sweep()).toMatchObject({ found_finished: 3, failed: 0 });
+      expect(await sweep()).toMatchObject({ jobs_reconciled: 3, failed: 0 });
     });
 
     it('and is found though their list is larger than is read, at eleven calls in one sweep at most', async () => {
@@ -450,7 +450,7 @@ describe('a job whose webhook was lost', () => {
         const swept = await sweep();
         // One more for the job of another build.
         expect(swept.buildkite_calls).toBeLessThanOrEqual(12);
-        found = swept.found_finished;
+        found = swept.jobs_reconciled;
         later(MINUTE);
       }
       expect(found).toBe(1);
@@ -475,7 +475,7 @@ describe('a job whose webhook was lost', () => {
     const { job } = await holder();
     answering(200, {}, { id: job.id, state: 'passed', command: '<'.repeat(3 * 1024 * 1024) });
     later(FIRST);
-    expect(await sweep()).toMatchObject({ found_finished: 1, failed: 0 });
+    expect(await sweep()).toMatchObject({ jobs_reconciled: 1, failed: 0 });
   });
 
   it('says so when its response is larger than is read at all, and backs off', async () => {
@@ -486,9 +486,9 @@ describe('a job whose webhook was lost', () => {
     const swept = await desk.sweep();
     expect(swept.audit).toContainEqual(
       expect.objectContaining({
-        event: 'work.failed',
+        event: 'task.failed',
         job_id: job.id,
-        detail: expect.stringContaining('8388608 bytes'),
+        error: expect.stringContaining('8388608 bytes'),
       }),
     );
     expect(await recordOf(job)).toMatchObject({ checks_failed: 1 });
@@ -568,7 +568,7 @@ describe('a job whose webhook was lost', () => {
     later(SECOND);
     await hanging.promise;
     later(8 * SECOND);
-    expect(await swept).toMatchObject({ asked_buildkite: 6, found_finished: 1, failed: 5 });
+    expect(await swept).toMatchObject({ jobs_checked: 6, jobs_reconciled: 1, failed: 5 });
   });
 
   it('does not wait behind a record that cannot be read', async () => {
@@ -579,8 +579,8 @@ describe('a job whose webhook was lost', () => {
     await ledger().collection('jobs').doc('broken').set(broken);
     later(FIRST);
     const swept = await desk.sweep();
-    expect(swept.json).toMatchObject({ found_finished: 1, failed: 1 });
-    expect(swept.audit).toContainEqual(expect.objectContaining({ event: 'work.failed', job_id: 'broken' }));
+    expect(swept.json).toMatchObject({ jobs_reconciled: 1, failed: 1 });
+    expect(swept.audit).toContainEqual(expect.objectContaining({ event: 'task.failed', job_id: 'broken' }));
     expect(await sweep()).toMatchObject({ failed: 0 });
   });
 
@@ -595,7 +595,7 @@ describe('a job whose webhook was lost', () => {
     for (const job of jobs) expect(await recordOf(job)).toMatchObject({ checks_failed: 0 });
     desk.buildkite.beforeJob = undefined;
     later(MINUTE);
-    expect(await sweep()).toMatchObject({ asked_buildkite: 41, failed: 0 });
+    expect(await sweep()).toMatchObject({ jobs_checked: 41, failed: 0 });
   });
 
   it('is counted, and told as an error, once Buildkite has not responded about it for a quarter of an hour', async () => {
@@ -662,7 +662,7 @@ describe('a job whose webhook was lost', () => {
     let jobs = 0;
     for (let minutes = 0; minutes < 15; minutes += 1) {
       const startedAt = desk.clock.now();
-      jobs += (await sweep()).asked_buildkite;
+      jobs += (await sweep()).jobs_checked;
       desk.clock.set(Math.max(desk.clock.now(), startedAt + MINUTE));
     }
     expect([asked.size, jobs]).toEqual([749, 1_499]);
@@ -677,7 +677,7 @@ describe('a job whose webhook was lost', () => {
     for (const job of jobs.filter((_, nth) => nth % 100 === 99)) job.state = 'passed';
     later(FIRST);
     // The build of the first job is the twenty-first.
-    expect(await sweep()).toMatchObject({ asked_buildkite: 2_001, buildkite_calls: 21, found_finished: 21, failed: 0 });
+    expect(await sweep()).toMatchObject({ jobs_checked: 2_001, buildkite_calls: 21, jobs_reconciled: 21, failed: 0 });
     expect(await openJobs()).toBe(1_980);
   });
 

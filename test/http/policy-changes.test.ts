@@ -53,7 +53,7 @@ audience: https://keydesk.acme.example
 credentials:
   ${text}
 rules:
-  - { name: deploy, job: { pipeline_slug: app }, grants: [${names.join(', ')}] }
+  - { name: deploy, match: { pipeline_slug: app }, grants: [${names.join(', ')}] }
 `;
 }
 
@@ -121,7 +121,7 @@ describe('a policy that changes while grants live', () => {
     const refused = await second.request();
     expect(refused).toMatchObject({ status: 503, json: { error: 'temporarily_unavailable' } });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(10 * 60);
-    expect(await first.finish()).toMatchObject({ renewal_ended: 1 });
+    expect(await first.finish()).toMatchObject({ not_renewed: 1 });
     const minutes = await minutesUntilIssued(second.request);
     expect(minutes).toBeGreaterThanOrEqual(11);
     expect(minutes).toBeLessThanOrEqual(30);

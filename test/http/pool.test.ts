@@ -53,17 +53,22 @@ describe('a pooled service account', () => {
     const { accessToken, account } = await held(asked);
     expect(asked.json).toMatchObject({ revocation: 'propagating', credential: 'staging-admin', expires_in: 900 });
     expect(await desk.gate(accessToken)).toBe(200);
-    expect(await accountRecord(account)).toMatchObject({ state: 'leased', grant: asked.json.grant_id });
+    expect(await accountRecord(account)).toMatchObject({ state: 'leased', grant_id: asked.json.grant_id });
 
     const ended = await job.finish();
-    expect(ended.json).toMatchObject({ revoked: 1, unfinished: 0 });
+    expect(ended.json).toMatchObject({ revoked: 1, pending: 0 });
     expect(ended.audit).toMatchObject([
       { event: 'webhook.accepted' },
-      { event: 'grant.revoked', service_account: account, leased_at: expect.any(String), dead_at: expect.any(String) },
+      {
+        event: 'grant.revoked',
+        service_account: account,
+        leased_at: expect.any(String),
+        access_ended_at: expect.any(String),
+      },
     ]);
     expect(await desk.gate(accessToken)).toBe(401);
     expect((await job.ask()).json).toMatchObject({ error: 'invalid_grant' });
-    expect(await accountRecord(account)).toMatchObject({ state: 'resting' });
+    expect(await accountRecord(account)).toMatchObject({ state: 'cooling_down' });
 
     later(15 * MINUTE);
     expect((await desk.sweep()).json).toMatchObject({ accounts_enabled: 0 });
@@ -73,12 +78,12 @@ describe('a pooled service account', () => {
     expect(swept.json).toMatchObject({
       accounts_enabled: 1,
       failed: 0,
-      pools: { 'staging-admin': { size: 3, free: 3, leased: 0, revoking: 0, resting: 0, exhausted_in_s: null } },
+      pools: { 'staging-admin': { size: 3, free: 3, leased: 0, revoking: 0, cooling_down: 0, exhausted_in_s: null } },
     });
     expect(swept.audit[0]).toMatchObject({ event: 'account.enabled', service_account: account });
     expect(await desk.gate(accessToken)).toBe(401);
     expect(desk.google.accounts.get(account)).toEqual({ disabled: false });
-    expect(await accountRecord(account)).toMatchObject({ state: 'free', grant: null });
+    expect(await accountRecord(account)).toMatchObject({ state: 'free', grant_id: null });
   });
 
   it('is kept by a renewal and shared with no other job', async () => {
@@ -91,7 +96,7 @@ describe('a pooled service account', () => {
     later(10 * MINUTE);
     expect(await desk.gate(one.accessToken)).toBe(401);
     await first.finish();
-    expect(await accountRecord(one.account)).toMatchObject({ state: 'resting' });
+    expect(await accountRecord(one.account)).toMatchObject({ state: 'cooling_down' });
     expect(await accountRecord(two.account)).toMatchObject({ state: 'leased' });
   });
 
@@ -100,7 +105,7 @@ describe('a pooled service account', () => {
     const { account } = await held(await job.ask());
     later(17 * MINUTE);
     const swept = await desk.sweep();
-    expect(swept.json).toMatchObject({ expired: 1, ended_by_clock: 1, accounts_enabled: 0 });
+    expect(swept.json).toMatchObject({ expired: 1, ended_by_expiry: 1, accounts_enabled: 0 });
     expect(await accountRecord(account)).toMatchObject({ state: 'free' });
     expect(desk.google.changes).toEqual([]);
     const again = await job.ask();
@@ -156,7 +161,7 @@ describe('a pooled service account', () => {
     };
     const refused = await job.ask();
     expect(refused.status).toBe(503);
-    expect(refused.audit[0].detail).toContain('PERMISSION_DENIED');
+    expect(refused.audit[0].error).toContain('PERMISSION_DENIED');
     expect([...asked].sort()).toEqual(poolOf().sort());
     desk.google.before = undefined;
     await held(await job.ask());
@@ -177,8 +182,8 @@ describe('a pooled service account', () => {
       expect(await desk.gate(accessToken)).toBe(200);
       later(2 * MINUTE);
       const swept = await desk.sweep();
-      expect(swept.json).toMatchObject({ accounts_disabled_again: times === 3 ? 1 : 0, failed: 0 });
-      const alarm = { event: 'account.disabled_again', severity: 'ERROR' };
+      expect(swept.json).toMatchObject({ accounts_enabled_externally: times === 3 ? 1 : 0, failed: 0 });
+      const alarm = { event: 'account.enabled_externally', severity: 'ERROR' };
       expect(swept.audit[0]).toMatchObject(
         times === 3 ? alarm : { event: 'account.found_enabled', severity: 'NOTICE' },
       );
@@ -199,7 +204,7 @@ describe('a pooled service account', () => {
     for (let minutes = 0; minutes < 5; minutes += 1) {
       later(MINUTE);
       const swept = await desk.sweep();
-      expect(swept.json).toMatchObject({ accounts_disabled_again: 0, failed: 0 });
+      expect(swept.json).toMatchObject({ accounts_enabled_externally: 0, failed: 0 });
       const alarms = swept.audit.filter(({ severity }) => ['WARNING', 'ERROR', 'CRITICAL'].includes(severity));
       expect(alarms).toEqual([]);
     }
@@ -223,7 +228,7 @@ describe('a pooled service account', () => {
     later(MINUTE);
     const swept = await desk.sweep();
     desk.ending.disableAccount = disableAccount;
-    const told = swept.audit.filter(({ event }) => event === 'account.not_disabled');
+    const told = swept.audit.filter(({ event }) => event === 'account.disable_failed');
     expect(told.map(({ service_account }) => service_account)).toEqual(alarms ? [account] : []);
     expect(swept.json).toMatchObject({ failed: 1 });
   });
@@ -233,7 +238,7 @@ describe('a pooled service account', () => {
     const { account, accessToken } = await held(await job.ask());
     desk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 500 } : undefined);
     const ended = await job.finish();
-    expect(ended.json).toMatchObject({ result: 'job_ended', revoked: 0, unfinished: 1 });
+    expect(ended.json).toMatchObject({ result: 'job_ended', revoked: 0, pending: 1 });
     expect(await accountRecord(account)).toMatchObject({ state: 'revoking' });
     expect(await desk.gate(accessToken)).toBe(200);
     desk.google.fault = undefined;

@@ -58,11 +58,11 @@ describe('POST /revoke', () => {
   it('is finished by the sweep when it was cut off after its first write', async () => {
     const token = await held(desk.buildkite.startJob(), 'staging-config');
     const grant = databaseOf(desk.project, 'ledger').collection('grants').doc(token.grant_id);
-    await grant.update(toStored(grantEndingMark({ by: 'early_return' }, desk.clock.now())));
+    await grant.update(toStored(grantEndingMark({ by: 'released' }, desk.clock.now())));
     expect(await used(token)).toBe(200);
     expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
     expect(await used(token)).toBe(403);
-    expect(await record(token)).toMatchObject({ state: 'revoked', ended_by: 'early_return', ending_at: null });
+    expect(await record(token)).toMatchObject({ state: 'revoked', ended_by: 'released', ending_since: null });
   });
 
   it.each([
@@ -75,17 +75,17 @@ describe('POST /revoke', () => {
     expect(await used(token)).toBe(refusedWith);
     expect([answer.status, Object.keys(answer.json)]).toEqual([200, ['request_id']]);
     expect(answer.audit).toMatchObject([
-      { event: 'grant.returned', severity: 'INFO', grant_id: token.grant_id, unfinished_because: [] },
+      { event: 'grant.released', severity: 'INFO', grant_id: token.grant_id, failures: [] },
       {
         event: 'grant.revoked',
         grant_id: token.grant_id,
         state: 'revoked',
-        ended_by: 'early_return',
-        dead_at: expect.any(String),
+        ended_by: 'released',
+        access_ended_at: expect.any(String),
       },
     ]);
     expect(answer.audit).toHaveLength(2);
-    expect(await record(token)).toMatchObject({ state: 'revoked', ended_by: 'early_return', job_ended_at: null });
+    expect(await record(token)).toMatchObject({ state: 'revoked', ended_by: 'released', job_ended_at: null });
     expect((await desk.introspect(token.accessToken)).json).toEqual({ active: false });
   });
 
@@ -95,11 +95,11 @@ describe('POST /revoke', () => {
     expect(answer.status).toBe(200);
     expect(answer.json).toEqual({ request_id: expect.anything(), revocation: 'expiry', expires_in: 600 });
     expect(await used(token)).toBe(200);
-    expect(events(answer)).toEqual(['grant.returned', 'grant.renewal_ended']);
-    expect(answer.audit[1]).toMatchObject({ state: 'active', ended_by: 'early_return', dead_at: null });
+    expect(events(answer)).toEqual(['grant.released', 'grant.ended']);
+    expect(answer.audit[1]).toMatchObject({ state: 'active', ended_by: 'released', access_ended_at: null });
     const active = { active: true, revocation: 'expiry', renewable: false };
     expect((await desk.introspect(token.accessToken)).json).toMatchObject(active);
-    expect(await record(token)).toMatchObject({ state: 'active', ended_by: 'early_return', dead_at: null });
+    expect(await record(token)).toMatchObject({ state: 'active', ended_by: 'released', access_ended_at: null });
     expect(desk.google.changes).toEqual([]);
 
     desk.clock.advance(10 * MINUTE - 1);
@@ -111,8 +111,8 @@ describe('POST /revoke', () => {
     const again = await desk.revoke(token.accessToken);
     expect(again.json).toEqual({ request_id: expect.anything(), revocation: 'expiry', expires_in: 1 });
     desk.clock.advance(MINT_MARGIN_MS + CLOCK_MARGIN_MS);
-    expect((await desk.sweep()).json).toMatchObject({ expired: 1, ended_by_clock: 0 });
-    expect(await record(token)).toMatchObject({ state: 'expired', ended_by: 'early_return' });
+    expect((await desk.sweep()).json).toMatchObject({ expired: 1, ended_by_expiry: 0 });
+    expect(await record(token)).toMatchObject({ state: 'expired', ended_by: 'released' });
   });
 
   it.each(KINDS)('of %s ends that grant for its job for good, and nothing else', async (credential) => {
@@ -148,7 +148,7 @@ describe('POST /revoke', () => {
         expect(await used(token)).toBe(credential === 'staging-config' ? 403 : 401);
         expect((await desk.introspect(token.accessToken)).json).toEqual({ active: false });
       }
-      expect((await record(tokens[0] as Held))?.issued_count).toBe(3);
+      expect((await record(tokens[0] as Held))?.tokens_issued).toBe(3);
     },
   );
 
@@ -197,20 +197,20 @@ describe('POST /revoke', () => {
     const unfinished = await desk.revoke(token.accessToken);
     expect([unfinished.status, unfinished.json.error]).toEqual([503, 'temporarily_unavailable']);
     expect(Number(unfinished.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect(events(unfinished)).toEqual(['grant.refused', 'grant.returned']);
+    expect(events(unfinished)).toEqual(['grant.refused', 'grant.released']);
     expect(unfinished.audit).toMatchObject([
-      { reason: 'unavailable', what: 'revocation', detail: expect.stringContaining('answered 503') },
-      { severity: 'WARNING', unfinished_because: [{ grant_id: token.grant_id }] },
+      { reason: 'dependency_unavailable', dependency: 'revocation', error: expect.stringContaining('answered 503') },
+      { severity: 'WARNING', failures: [{ grant_id: token.grant_id }] },
     ]);
-    expect(await record(token)).toMatchObject({ state: 'revoking', ended_by: 'early_return', dead_at: null });
+    expect(await record(token)).toMatchObject({ state: 'revoking', ended_by: 'released', access_ended_at: null });
     expect(await used(token)).toBe(200);
 
     desk.google.fault = undefined;
     const finished = await desk.revoke(token.accessToken);
     expect(finished.status).toBe(200);
-    expect(events(finished)).toEqual(['grant.returned', 'grant.revoked']);
+    expect(events(finished)).toEqual(['grant.released', 'grant.revoked']);
     expect(await used(token)).toBe(401);
-    expect(await record(token)).toMatchObject({ state: 'revoked', ended_by: 'early_return' });
+    expect(await record(token)).toMatchObject({ state: 'revoked', ended_by: 'released' });
     expect((await desk.revoke(token.accessToken)).audit).toEqual([]);
   });
 
@@ -236,7 +236,9 @@ describe('POST /revoke', () => {
     for (const answer of [unread, unwritten]) {
       expect([answer.status, answer.json.error]).toEqual([503, 'temporarily_unavailable']);
       expect(answer.headers.get('retry-after')).toBe('2');
-      expect(answer.audit).toMatchObject([{ event: 'grant.refused', reason: 'unavailable', what: 'ledger' }]);
+      expect(answer.audit).toMatchObject([
+        { event: 'grant.refused', reason: 'dependency_unavailable', dependency: 'ledger' },
+      ]);
     }
     expect(await used(token)).toBe(200);
     expect(await record(token)).toMatchObject({ state: 'active' });
@@ -249,9 +251,9 @@ describe('POST /revoke', () => {
     for (const { accessToken } of tokens) await desk.revoke(accessToken);
     const ended = await desk.notify(desk.buildkite.event(job));
     expect(ended.status).toBe(200);
-    expect(ended.json).toMatchObject({ result: 'job_ended', revoked: 0, unfinished: 0 });
+    expect(ended.json).toMatchObject({ result: 'job_ended', revoked: 0, pending: 0 });
     for (const token of tokens) {
-      expect(await record(token)).toMatchObject({ ended_by: 'early_return' });
+      expect(await record(token)).toMatchObject({ ended_by: 'released' });
       expect((await ask(job, token.credential)).audit).toMatchObject([{ reason: 'job_ended' }]);
       expect((await desk.revoke(token.accessToken)).status).toBe(200);
     }
@@ -265,7 +267,7 @@ describe('POST /revoke', () => {
     const ledger = databaseOf(desk.project, 'ledger');
     const kept = await Promise.all((await ledger.listCollections()).map((collection) => collection.get()));
     const text = `${desk.lines.join('')}${JSON.stringify(kept.map(({ docs }) => docs.map((read) => read.data())))}`;
-    expect(text).toContain('early_return');
+    expect(text).toContain('released');
     for (const token of [...tokens, 'garbage-of-the-test']) expect(text).not.toContain(token);
     expect(text).not.toMatch(/ya29\.|eyJ/);
   });

@@ -169,7 +169,7 @@ describe('after a life with everything in it', () => {
 
   it('nothing secret is in the ledger', async () => {
     const dumped = await dump(databaseOf(desk.project, 'ledger'));
-    expect(Object.keys(dumped).sort()).toEqual(['grants', 'jobs', 'service_accounts', 'sweeps']);
+    expect(Object.keys(dumped).sort()).toEqual(['grants', 'jobs', 'locks', 'service_accounts']);
     expectNoSecretIn(JSON.stringify(dumped));
   });
 

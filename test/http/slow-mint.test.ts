@@ -59,7 +59,7 @@ describe('the first mint of an instance', () => {
     async (credential) => {
       whenMintingTakes(COLD_DEADLINE_MS - 1);
       const response = await desk.askByPath(await aJobToken(desk), credential);
-      expect([response.status, response.audit[0].detail]).toEqual([200, undefined]);
+      expect([response.status, response.audit[0].error]).toEqual([200, undefined]);
     },
   );
 
@@ -74,8 +74,10 @@ describe('the first mint of an instance', () => {
     reservingTakes = MINT_MARGIN_MS + 1_000;
     const response = await desk.askByPath(jobToken, 'staging-admin');
     expect(response.status).toBe(503);
-    expect(response.audit).toMatchObject([{ reason: 'unavailable', what: 'iamcredentials generateAccessToken' }]);
-    expect(response.audit[0].detail).toContain('took so long that its token would outlive its record');
-    expect(await grantsOf(desk, jobToken)).toMatchObject([{ tokens: [], issued_count: 0 }]);
+    expect(response.audit).toMatchObject([
+      { reason: 'dependency_unavailable', dependency: 'iamcredentials generateAccessToken' },
+    ]);
+    expect(response.audit[0].error).toContain('took so long that its token would outlive its record');
+    expect(await grantsOf(desk, jobToken)).toMatchObject([{ tokens: [], tokens_issued: 0 }]);
   });
 });

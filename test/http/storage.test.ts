@@ -117,14 +117,14 @@ describe('a credential for a part of a bucket', () => {
       cause: 'request_not_accepted',
     });
     const accounts = await databaseOf(desk.project, 'ledger').collection('service_accounts').get();
-    expect(accounts.docs.map((account) => account.get('state'))).not.toContain('resting');
+    expect(accounts.docs.map((account) => account.get('state'))).not.toContain('cooling_down');
   });
 
   it('of a shared account is not renewed any more when the job has ended, and says so', async () => {
     const job = desk.buildkite.startJob();
     const jobToken = await desk.buildkite.jobToken(job);
     const { json } = await desk.askByPath(jobToken, 'staging-cache');
-    expect((await desk.notify(desk.buildkite.event(job))).json).toMatchObject({ revoked: 0, renewal_ended: 1 });
+    expect((await desk.notify(desk.buildkite.event(job))).json).toMatchObject({ revoked: 0, not_renewed: 1 });
     const told = await desk.introspect(json.access_token);
     expect(told.json).toMatchObject({ active: true, revocation: 'expiry', renewable: false });
     expect((await desk.askByPath(jobToken, 'staging-cache')).json.error).toBe('invalid_grant');
@@ -138,12 +138,12 @@ describe('a credential for a part of a bucket', () => {
     const { access_token, grant_id, expires_in } = json;
     expect(json.revocation).toBe('expiry');
     const ended = await desk.notify(desk.buildkite.event(job));
-    expect(ended.json).toMatchObject({ revoked: 0, renewal_ended: 1, unfinished: 0 });
+    expect(ended.json).toMatchObject({ revoked: 0, not_renewed: 1, pending: 0 });
     const grant = await grantOf(grant_id);
     expect(grant).toMatchObject({ state: 'revoking', revocation: 'expiry' });
-    expect(grant?.dead_at).toEqual(grant?.expires_at);
+    expect(grant?.access_ended_at).toEqual(grant?.expires_at);
     expect(desk.google.accounts.get(grant?.service_account)).toEqual({ disabled: true });
-    expect(await accountOf(grant?.service_account)).toMatchObject({ state: 'resting', grant: grant_id });
+    expect(await accountOf(grant?.service_account)).toMatchObject({ state: 'cooling_down', grant_id });
     // The local Google takes the worse of what is possible for true.
     expect(await list(access_token, `${desk.project}-artifacts`, '')).toBe(200);
     expect((await desk.introspect(access_token)).json).toMatchObject({ active: true, renewable: false });
@@ -151,7 +151,7 @@ describe('a credential for a part of a bucket', () => {
     const again = await desk.notify(desk.buildkite.event(job));
     expect(again.audit.map(({ event }) => event)).toEqual(['webhook.accepted']);
     const calls = desk.google.calls.length;
-    expect((await desk.sweep()).json).toMatchObject({ revoked: 0, renewal_ended: 0, failed: 0 });
+    expect((await desk.sweep()).json).toMatchObject({ revoked: 0, not_renewed: 0, failed: 0 });
     expect(desk.google.calls.slice(calls).filter(({ method }) => method === 'disable')).toEqual([]);
 
     desk.clock.set(start + (expires_in + 130) * 1000);
@@ -171,12 +171,12 @@ describe('a credential for a part of a bucket', () => {
     desk.google.before = ({ method }) => (method === 'disable' ? { status: 503, json: {} } : undefined);
     const job = desk.buildkite.startJob();
     const { json } = await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-artifacts');
-    expect((await desk.notify(desk.buildkite.event(job))).json).toMatchObject({ renewal_ended: 0, unfinished: 1 });
-    expect(await grantOf(json.grant_id)).toMatchObject({ state: 'revoking', dead_at: null });
+    expect((await desk.notify(desk.buildkite.event(job))).json).toMatchObject({ not_renewed: 0, pending: 1 });
+    expect(await grantOf(json.grant_id)).toMatchObject({ state: 'revoking', access_ended_at: null });
     desk.google.before = undefined;
     const swept = await desk.sweep();
-    expect(swept.json).toMatchObject({ renewal_ended: 1, failed: 0 });
-    expect(swept.audit.map(({ event }) => event)).toContain('grant.renewal_ended');
+    expect(swept.json).toMatchObject({ not_renewed: 1, failed: 0 });
+    expect(swept.audit.map(({ event }) => event)).toContain('grant.ended');
   });
 
   it('returned early says that its token lives on, each time', async () => {

@@ -25,7 +25,7 @@ credentials:
     ttl: 15m
     serviceAccount: { pool: [${pool.join(', ')}], scopes: [https://www.googleapis.com/auth/datastore] }
 rules:
-  - { name: all, job: { pipeline_slug: app }, grants: [staging-admin] }
+  - { name: all, match: { pipeline_slug: app }, grants: [staging-admin] }
 `;
 };
 
@@ -81,7 +81,7 @@ describe('sweeps', () => {
     later(REST - MINUTE);
     const revoking = await holders(3);
     failing('disable', { kind: 'status', status: 503 });
-    for (const { json } of await Promise.all(revoking.map(({ finish }) => finish()))) expect(json.unfinished).toBe(1);
+    for (const { json } of await Promise.all(revoking.map(({ finish }) => finish()))) expect(json.pending).toBe(1);
     desk.google.fault = undefined;
     later(MINUTE);
 
@@ -92,19 +92,19 @@ describe('sweeps', () => {
     expect(told('account.enabled').sort()).toEqual(accountsOf(rested));
     // Two that end the same at the same moment may both say so: rather twice than never.
     expect([...new Set(told('grant.revoked'))].sort()).toEqual(accountsOf(revoking));
-    for (const { status, json } of sweeps) expect([status, json.failed, json.more]).toEqual([200, 0, false]);
+    for (const { status, json } of sweeps) expect([status, json.failed, json.has_backlog]).toEqual([200, 0, false]);
     expect(enabled().sort()).toEqual(accountsOf(rested));
     for (const { account, accessToken } of rested) {
       expect(calls('enable', account)).toHaveLength(1);
-      expect(await accountRecord(account)).toMatchObject({ state: 'free', grant: null, waking_at: null });
+      expect(await accountRecord(account)).toMatchObject({ state: 'free', grant_id: null, enabling_since: null });
       expect(await desk.gate(accessToken)).toBe(401);
     }
     for (const { account, accessToken } of revoking) {
       expect(calls('enable', account)).toEqual([]);
-      expect(await accountRecord(account)).toMatchObject({ state: 'resting' });
+      expect(await accountRecord(account)).toMatchObject({ state: 'cooling_down' });
       expect(await desk.gate(accessToken)).toBe(401);
     }
-    const pool = { size: 6, free: 3, leased: 0, revoking: 0, resting: 3 };
+    const pool = { size: 6, free: 3, leased: 0, revoking: 0, cooling_down: 3 };
     expect((await sweep()).pools).toMatchObject({ 'staging-admin': pool });
   });
 
@@ -131,10 +131,10 @@ describe('sweeps', () => {
     later(10 * MINUTE);
     const { accessToken } = await ask();
     await finish();
-    const rests_until = (await accountRecord(account))?.rests_until.toMillis();
+    const reusable_at = (await accountRecord(account))?.reusable_at.toMillis();
     const lastExpiry = Math.max(...desk.google.minted.map(({ expiresAt }) => expiresAt));
-    expect(rests_until).toBeGreaterThanOrEqual(lastExpiry + MINUTE);
-    for (const now of [desk.clock.now() + 7 * MINUTE, lastExpiry, rests_until - 1]) {
+    expect(reusable_at).toBeGreaterThanOrEqual(lastExpiry + MINUTE);
+    for (const now of [desk.clock.now() + 7 * MINUTE, lastExpiry, reusable_at - 1]) {
       desk.clock.set(now);
       for (const { accounts_enabled } of await Promise.all([sweep(), sweep()])) expect(accounts_enabled).toBe(0);
     }
@@ -156,16 +156,16 @@ describe('sweeps', () => {
     failing('enable', fault);
     const failed = await desk.sweep();
     expect(failed.json).toMatchObject({ accounts_enabled: 0, failed: 1 });
-    expect(failed.audit.filter(({ event }) => event !== 'pool.counted')).toMatchObject([
-      { severity: 'WARNING', failures: [{ service_account: account, detail: expect.stringContaining('enable') }] },
-      { event: 'work.failed', what: 'iam serviceAccounts.enable', service_account: account },
+    expect(failed.audit.filter(({ event }) => event !== 'pool.reported')).toMatchObject([
+      { severity: 'WARNING', failures: [{ service_account: account, error: expect.stringContaining('enable') }] },
+      { event: 'task.failed', dependency: 'iam serviceAccounts.enable', service_account: account },
     ]);
-    const resting = { state: 'resting', waking_at: expect.anything() };
+    const resting = { state: 'cooling_down', enabling_since: expect.anything() };
     expect(await accountRecord(account)).toMatchObject(resting);
     desk.google.fault = undefined;
     later(CLAIMED - 1);
     for (const swept of await Promise.all([sweep(), sweep()]))
-      expect(swept).toMatchObject({ accounts_enabled: 0, accounts_disabled_again: 0, failed: 0 });
+      expect(swept).toMatchObject({ accounts_enabled: 0, accounts_enabled_externally: 0, failed: 0 });
     expect(await accountRecord(account)).toMatchObject(resting);
     later(1);
     expect(await sweep()).toMatchObject({ accounts_enabled: 1, failed: 0 });
@@ -249,10 +249,10 @@ describe('sweeps', () => {
       const found = await desk.sweep();
       expect(found.audit).toMatchObject([
         { failures: [{ service_account: account }] },
-        { event: 'pool.counted' },
-        { event: 'work.failed', what: 'keydesk', service_account: account },
+        { event: 'pool.reported' },
+        { event: 'task.failed', dependency: 'keydesk', service_account: account },
       ]);
-      expect(await accountRecord(account)).toMatchObject({ state: 'resting' });
+      expect(await accountRecord(account)).toMatchObject({ state: 'cooling_down' });
       later(SHORTEST_REST_MS);
       expect(await sweep()).toMatchObject({ accounts_enabled: 1, failed: 0 });
       expect(await accountRecord(account)).toMatchObject({ state: 'free' });
@@ -276,9 +276,9 @@ describe('sweeps', () => {
       desk.ending.sweepLedger = sweepLedger;
       expect(swept.status).toBe(503);
       const told = swept.audit.find(({ event }) => event === 'sweep.completed');
-      expect(told).toMatchObject({ completed: false, severity: 'ERROR', oldest_unfinished_s: null });
+      expect(told).toMatchObject({ completed: false, severity: 'ERROR', oldest_pending_s: null });
       expect(told.revoked).toBe(part === 'unfinished' ? 0 : 1);
-      expect(await sweep()).toMatchObject({ revoked: 1 - told.revoked, oldest_unfinished_s: 0 });
+      expect(await sweep()).toMatchObject({ revoked: 1 - told.revoked, oldest_pending_s: 0 });
       expect(await desk.gate(accessToken)).toBe(401);
     },
   );
@@ -303,13 +303,21 @@ describe('sweeps', () => {
     const swept = await desk.sweep();
     expect([swept.status, swept.json]).toMatchObject([200, { expired: 1, accounts_enabled: 2 }]);
     const told = swept.audit.find(({ event }) => event === 'sweep.completed').failures;
-    expect(told).toContainEqual({ grant_id: badGrant.grant_id, detail: 'its record cannot be read' });
-    expect(told).toContainEqual({ service_account: badAccount.account, detail: 'its record cannot be read' });
+    expect(told).toContainEqual({
+      grant_id: badGrant.grant_id,
+      code: 'unreadable_record',
+      error: 'its record cannot be read',
+    });
+    expect(told).toContainEqual({
+      service_account: badAccount.account,
+      code: 'unreadable_record',
+      error: 'its record cannot be read',
+    });
     expect(await accountRecord(overdue.account)).toMatchObject({ state: 'free' });
     expect(await accountRecord(badGrant.account)).toMatchObject({ state: 'leased' });
 
     await grant.update({ tokens });
-    await account.update({ state: 'resting' });
+    await account.update({ state: 'cooling_down' });
     expect(await sweep()).toMatchObject({ expired: 1, accounts_enabled: 1, failed: 0 });
     expect((await sweep()).pools).toMatchObject({ 'staging-admin': { size: 6, free: 6 } });
   });

@@ -74,7 +74,7 @@ describe('the token endpoint', () => {
       '400 {"error":"invalid_target","request_id":"ID","error_description":"No rule of the policy grants this job a credential of that name. Request id: ID"}';
 
     it.each([
-      ['that no rule grants', 'production-config', 'no_rule_grants'],
+      ['that no rule grants', 'production-config', 'no_matching_rule'],
       ['that does not exist', 'staging', 'unknown_credential'],
       ['in capitals', 'Staging-Config', 'unknown_credential'],
       ['that every object has', '__proto__', 'unknown_credential'],

@@ -76,12 +76,12 @@ describe('when what the token endpoint depends on fails', () => {
       ),
     });
     expect(answer.headers.get('retry-after')).toBe(retryAfter);
-    expect(answer.audit).toMatchObject([{ severity: 'ERROR', reason: 'unavailable', what }]);
-    expect(answer.audit[0].detail).toContain(detail);
+    expect(answer.audit).toMatchObject([{ severity: 'ERROR', reason: 'dependency_unavailable', dependency: what }]);
+    expect(answer.audit[0].error).toContain(detail);
   };
   const expectNothingRecordedAsIssued = async (jobToken: string) => {
     for (const grant of await grantsOf(desk, jobToken))
-      expect(grant).toMatchObject({ state: 'issuing', tokens: [], issued_count: 0, issued_at: null });
+      expect(grant).toMatchObject({ state: 'issuing', tokens: [], tokens_issued: 0, issued_at: null });
   };
 
   describe.each([
@@ -153,7 +153,7 @@ describe('when what the token endpoint depends on fails', () => {
       const [grant] = await grantsOf(desk, jobToken);
       expect(grant).toMatchObject({
         state: 'active',
-        issued_count: 1,
+        tokens_issued: 1,
         tokens: [{ sha256: tokenSha256(answer.json.access_token) }],
       });
     });
@@ -193,12 +193,12 @@ describe('when what the token endpoint depends on fails', () => {
   });
 
   it('a job that asks too often is told when to come back', async () => {
-    const refusal = { reason: 'too_many_live_tokens', grant_id: 'f'.repeat(32), retryAfter: 31 } as const;
+    const refusal = { reason: 'live_token_limit', grant_id: 'f'.repeat(32), retryAfter: 31 } as const;
     desk.issuing.ledger = { ...whole.ledger, reserve: async () => ({ refusal }) };
     const answer = await ask(await aJobToken(desk), 'staging-config');
     expect(answer.status).toBe(429);
     expect(answer.headers.get('retry-after')).toBe('31');
     expect(answer.json).toMatchObject({ error: 'temporarily_unavailable' });
-    expect(answer.audit).toMatchObject([refusal]);
+    expect(answer.audit).toMatchObject([{ reason: 'live_token_limit', retry_after_s: 31 }]);
   });
 });

@@ -99,7 +99,7 @@ describe('a token that Keydesk may have issued', () => {
       const token = await issued(AGENT, credential);
       expect((await about('/introspect', token)).json).toMatchObject({ active: true, credential });
       expect((await about('/revoke', token)).status).toBe(200);
-      expect(desk.audit.at(-1)).toMatchObject({ event: expect.stringMatching(/^grant\.(revoked|renewal_ended)$/) });
+      expect(desk.audit.at(-1)).toMatchObject({ event: expect.stringMatching(/^grant\.(revoked|ended)$/) });
     },
   );
 });

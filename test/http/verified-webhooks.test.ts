@@ -95,7 +95,7 @@ describe('a signed webhook', () => {
     ])('ends the job in state %j', async (state) => {
       const valid = await aValidWebhook(desk);
       const answer = await notify(changed(valid.body, ({ job }) => Object.assign(job ?? {}, { state })));
-      expect(answer.json).toEqual({ result: 'job_ended', revoked: 1, renewal_ended: 0, expired: 0, unfinished: 0 });
+      expect(answer.json).toEqual({ result: 'job_ended', revoked: 1, not_renewed: 0, expired: 0, pending: 0 });
       expect(await seen(desk, valid)).toEqual(ENDED);
     });
 
@@ -132,7 +132,7 @@ describe('a signed webhook', () => {
       expect(answer.audit[0]).toMatchObject({
         event: 'webhook.accepted',
         severity: 'WARNING',
-        other_pipeline: true,
+        pipeline_mismatch: true,
         job_id: valid.job.id,
         pipeline_id: id,
       });
@@ -159,7 +159,7 @@ describe('a signed webhook', () => {
       const finished_at = at(desk.clock.now());
       const answer = await notify(changed(valid.body, ({ job }) => Object.assign(job ?? {}, { finished_at })));
       const revoked = answer.audit.find(({ event }) => event === 'grant.revoked');
-      expect(revoked?.dead_after_job_end_s).toBe(seconds);
+      expect(revoked?.access_after_job_end_s).toBe(seconds);
     });
 
     it('does no harm when it comes again', async () => {
@@ -168,7 +168,7 @@ describe('a signed webhook', () => {
       expect(first.audit.map(({ event }) => event)).toEqual(['webhook.accepted', 'grant.revoked']);
       expect(first.audit[0]).toMatchObject({ repeated: false });
       const second = await notify(valid.body);
-      expect(second.json).toEqual({ result: 'job_ended', revoked: 0, renewal_ended: 0, expired: 0, unfinished: 0 });
+      expect(second.json).toEqual({ result: 'job_ended', revoked: 0, not_renewed: 0, expired: 0, pending: 0 });
       expect(second.audit.map(({ event }) => event)).toEqual(['webhook.accepted']);
       expect(second.audit[0]).toMatchObject({ repeated: true });
       expect(await seen(desk, valid)).toEqual(ENDED);
@@ -190,7 +190,7 @@ describe('a signed webhook', () => {
       const job = desk.buildkite.startJob();
       const jobToken = await desk.buildkite.jobToken(job);
       const answer = await notify(desk.buildkite.event(job));
-      expect(answer.json).toEqual({ result: 'job_ended', revoked: 0, renewal_ended: 0, expired: 0, unfinished: 0 });
+      expect(answer.json).toEqual({ result: 'job_ended', revoked: 0, not_renewed: 0, expired: 0, pending: 0 });
       const late = await desk.askByPath(jobToken);
       expect(late.status).toBe(400);
       expect(late.json).toMatchObject({ error: 'invalid_grant' });
@@ -226,7 +226,7 @@ describe('a signed webhook', () => {
         error_description: 'The body is signed, but it is not a Buildkite event.',
         request_id: answer.headers.get('x-request-id'),
       });
-      expect(answer.audit).toMatchObject([{ event: 'webhook.refused', reason: 'event_malformed', severity: 'ERROR' }]);
+      expect(answer.audit).toMatchObject([{ event: 'webhook.refused', reason: 'invalid_event', severity: 'ERROR' }]);
     });
   });
 
@@ -323,7 +323,7 @@ describe('a signed webhook', () => {
       const [valid, other] = [await aValidWebhook(desk), await aValidWebhook(desk)];
       const answer = await notify(change(valid.body, other.job.id));
       expect(answer.status).toBe(400);
-      expect(answer.audit).toMatchObject([{ reason: 'event_malformed', severity: 'ERROR' }]);
+      expect(answer.audit).toMatchObject([{ reason: 'invalid_event', severity: 'ERROR' }]);
       for (const job of [valid, other]) expect(await seen(desk, job)).toEqual(UNTOUCHED);
     });
   });

@@ -4,7 +4,7 @@ import { Unavailable } from '../../shared/unavailable.ts';
 import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
 import { aValidWebhook, ENDED, seen, UNTOUCHED } from './a-webhook.ts';
 
-const ENDED_BY_EXPIRY_ONLY = { result: 'job_ended', revoked: 0, renewal_ended: 1, expired: 0, unfinished: 0 };
+const ENDED_BY_EXPIRY_ONLY = { result: 'job_ended', revoked: 0, not_renewed: 1, expired: 0, pending: 0 };
 
 describe('when the end of a job meets a failure', () => {
   let desk: InProcessDesk;
@@ -39,7 +39,7 @@ describe('when the end of a job meets a failure', () => {
         event: 'webhook.refused',
         severity: 'ERROR',
         reason: 'ledger_unavailable',
-        detail: 'ledger: the test took it down',
+        error: 'ledger: the test took it down',
       },
     ]);
     expect(await seen(desk, valid)).toEqual(UNTOUCHED);
@@ -72,7 +72,7 @@ describe('when the end of a job meets a failure', () => {
       return whole.ledger.confirmTakenAway(grant);
     };
     desk.ending.ledger = { ...whole.ledger, confirmTakenAway };
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, unfinished: 1 });
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
     expect(confirmed).toEqual([]);
     expect(await seen(desk, valid)).toMatchObject({ states: ['revoking'] });
 
@@ -87,15 +87,15 @@ describe('when the end of a job meets a failure', () => {
     desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
     const answer = await desk.notify(valid.body);
     expect(answer.status).toBe(200);
-    expect(answer.json).toEqual({ result: 'job_ended', revoked: 0, renewal_ended: 0, expired: 0, unfinished: 1 });
+    expect(answer.json).toEqual({ result: 'job_ended', revoked: 0, not_renewed: 0, expired: 0, pending: 1 });
     expect(answer.audit).toMatchObject([
       {
         event: 'webhook.accepted',
         severity: 'WARNING',
-        unfinished: 1,
-        unfinished_because: [{ grant_id: expect.any(String), detail: 'grant document: the test broke it' }],
+        pending: 1,
+        failures: [{ grant_id: expect.any(String), error: 'grant document: the test broke it' }],
       },
-      { event: 'work.failed', grant_id: expect.any(String), what: 'grant document' },
+      { event: 'task.failed', grant_id: expect.any(String), dependency: 'grant document' },
     ]);
     expect(await seen(desk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 200 });
 
@@ -105,7 +105,7 @@ describe('when the end of a job meets a failure', () => {
 
     Object.assign(desk.ending, whole);
     const swept = await desk.sweep();
-    expect(swept.json).toMatchObject({ revoked: 1, failed: 0, more: false });
+    expect(swept.json).toMatchObject({ revoked: 1, failed: 0, has_backlog: false });
     expect(swept.audit.map(({ event, job_id }) => ({ event, job_id }))).toEqual([
       { event: 'grant.revoked', job_id: valid.job.id },
       { event: 'sweep.completed', job_id: undefined },
@@ -130,12 +130,12 @@ describe('when the end of a job meets a failure', () => {
     const valid = await aValidWebhook(desk);
     const grants = databaseOf(desk.project, 'ledger').collection('grants');
     const alien = grants.doc('0123456789abcdef0123456789abcdef');
-    await alien.set({ state: 'revoking', dead_at: null, kind: 'of a later version' });
+    await alien.set({ state: 'revoking', access_ended_at: null, kind: 'of a later version' });
     const job = databaseOf(desk.project, 'ledger').collection('jobs').doc(valid.job.id);
     await job.update({ grants: [...((await job.get()).get('grants') as string[]), alien.id] });
     const answer = await desk.notify(valid.body);
-    expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1, unfinished: 1 });
-    expect(answer.audit[0]).toMatchObject({ severity: 'WARNING', unfinished_because: [{ grant_id: alien.id }] });
+    expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1, pending: 1 });
+    expect(answer.audit[0]).toMatchObject({ severity: 'WARNING', failures: [{ grant_id: alien.id }] });
     expect(await seen(desk, valid)).toEqual(ENDED);
     const swept = await desk.sweep();
     await alien.delete();
@@ -146,10 +146,10 @@ describe('when the end of a job meets a failure', () => {
   it('the same webhook goes on from where it was left when it comes again, and never calls it finished before', async () => {
     const valid = await aValidWebhook(desk);
     desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, unfinished: 1 });
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, unfinished: 1 });
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
     Object.assign(desk.ending, whole);
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 1, unfinished: 0 });
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 1, pending: 0 });
     expect(await seen(desk, valid)).toEqual(ENDED);
   });
 
@@ -159,7 +159,7 @@ describe('when the end of a job meets a failure', () => {
       ...whole.ledger,
       confirmTakenAway: () => Promise.reject(new Unavailable('ledger', 'the test took it down')),
     };
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, unfinished: 1 });
+    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
     expect(await seen(desk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 403 });
     Object.assign(desk.ending, whole);
     expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
@@ -177,8 +177,8 @@ describe('when the end of a job meets a failure', () => {
     const broken = grants.docs[0]?.id;
     desk.ending.closeGrantDocument = (name, now) =>
       name.grant_id === broken ? Promise.reject(new Error('stuck')) : closeGrantDocument(name, now);
-    expect((await desk.notify(valid.body)).json).toMatchObject({ unfinished: 1 });
-    expect((await desk.notify(other.body)).json).toMatchObject({ revoked: 1, unfinished: 0 });
+    expect((await desk.notify(valid.body)).json).toMatchObject({ pending: 1 });
+    expect((await desk.notify(other.body)).json).toMatchObject({ revoked: 1, pending: 0 });
     expect(await seen(desk, other)).toEqual(ENDED);
     Object.assign(desk.ending, whole);
     expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
@@ -218,19 +218,19 @@ describe('the end of a job that holds a token only time can end', () => {
 
     const ended = await desk.notify(desk.buildkite.event(job));
     expect(ended.json).toEqual(ENDED_BY_EXPIRY_ONLY);
-    expect(ended.audit.map(({ event }) => event)).toEqual(['webhook.accepted', 'grant.renewal_ended']);
+    expect(ended.audit.map(({ event }) => event)).toEqual(['webhook.accepted', 'grant.ended']);
     expect(ended.audit[1]).toMatchObject({
       state: 'active',
       revocation: 'expiry',
       expires_at: expires_at.toDate().toISOString(),
       ended_at: expect.stringMatching(/Z$/),
       ended_by: 'job.finished',
-      dead_at: null,
+      access_ended_at: null,
     });
     expect(await grantOf(job.id)).toMatchObject({
       state: 'active',
       ended_by: 'job.finished',
-      dead_at: null,
+      access_ended_at: null,
       expires_at,
     });
     const gate = await fetch(`${desk.google.url}/gate`, {
@@ -239,7 +239,7 @@ describe('the end of a job that holds a token only time can end', () => {
     expect(gate.status).toBe(200);
 
     const again = await desk.notify(desk.buildkite.event(job));
-    expect(again.json).toMatchObject({ result: 'job_ended', renewal_ended: 0 });
+    expect(again.json).toMatchObject({ result: 'job_ended', not_renewed: 0 });
     const late = await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-export');
     expect(late.json).toMatchObject({ error: 'invalid_grant' });
 
@@ -249,9 +249,13 @@ describe('the end of a job that holds a token only time can end', () => {
 
     desk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS);
     const swept = await desk.sweep();
-    expect(swept.json).toMatchObject({ revoked: 0, expired: 1, failed: 0, more: false });
+    expect(swept.json).toMatchObject({ revoked: 0, expired: 1, failed: 0, has_backlog: false });
     expect(swept.audit[0]).toMatchObject({ event: 'grant.expired', job_id: job.id, state: 'expired' });
-    expect(await grantOf(job.id)).toMatchObject({ state: 'expired', ended_by: 'job.finished', dead_at: expires_at });
+    expect(await grantOf(job.id)).toMatchObject({
+      state: 'expired',
+      ended_by: 'job.finished',
+      access_ended_at: expires_at,
+    });
     expect((await desk.sweep()).json).toMatchObject({ revoked: 0, expired: 0 });
     desk.clock.reset();
   });
@@ -262,11 +266,11 @@ describe('the end of a job that holds a token only time can end', () => {
     const firestore = await desk.askByPath(jobToken, 'staging-config');
     await desk.askByPath(jobToken, 'staging-export');
     const ended = await desk.notify(desk.buildkite.event(job));
-    expect(ended.json).toEqual({ result: 'job_ended', revoked: 1, renewal_ended: 1, expired: 0, unfinished: 0 });
+    expect(ended.json).toEqual({ result: 'job_ended', revoked: 1, not_renewed: 1, expired: 0, pending: 0 });
     expect(ended.audit.map(({ event, credential }) => [event, credential])).toEqual([
       ['webhook.accepted', undefined],
       ['grant.revoked', 'staging-config'],
-      ['grant.renewal_ended', 'staging-export'],
+      ['grant.ended', 'staging-export'],
     ]);
     expect(await firestoreAs(desk, firestore.json.access_token, 'config/web')).toBe(403);
   });
@@ -278,7 +282,7 @@ describe('the end of a job that holds a token only time can end', () => {
     desk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS);
     const ended = await desk.notify(desk.buildkite.event(job));
     desk.clock.reset();
-    expect(ended.json).toEqual({ result: 'job_ended', revoked: 0, renewal_ended: 0, expired: 1, unfinished: 0 });
-    expect(ended.audit[1]).toMatchObject({ event: 'grant.expired', state: 'expired', ended_by: 'clock' });
+    expect(ended.json).toEqual({ result: 'job_ended', revoked: 0, not_renewed: 0, expired: 1, pending: 0 });
+    expect(ended.audit[1]).toMatchObject({ event: 'grant.expired', state: 'expired', ended_by: 'expiry' });
   });
 });

@@ -110,7 +110,7 @@ const selector: fc.Arbitrary<Named & { readonly slot?: number }> = fc.oneof(
   fc.constantFrom('main', 'topic').map((build_branch) => ({ build_branch })),
   fc.record({ environment: fc.constantFrom('staging', 'production'), credential: fc.constantFrom(...CREDENTIALS) }),
   // Relative to when it is thrown.
-  fc.constantFrom(0, -30_000, -600_000).map((since_at) => ({ since_at })),
+  fc.constantFrom(0, -30_000, -600_000).map((issued_since) => ({ issued_since })),
 );
 const kills = fc.record({ selector, bars: fc.boolean() }).map(
   ({ selector: { slot, ...named }, bars }) =>

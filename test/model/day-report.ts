@@ -7,9 +7,9 @@ const WIDE = 34;
 
 const WAYS = {
   'job.finished': 'by webhook',
-  'job.found_finished': 'by asking Buildkite',
-  clock: 'by the clock',
-  early_return: 'returned early',
+  'job.reconciled': 'by asking Buildkite',
+  expiry: 'by expiry',
+  released: 'returned early',
   kill_switch: 'by kill switch',
 } as const;
 

@@ -26,7 +26,7 @@ describe('a simulated day of lost webhooks', () => {
     expect(reportDay(day).split('\n')).toEqual(expect.arrayContaining(SECTIONS));
     expect(day.judged).toBeGreaterThan(10_000);
     expect(new Set(day.held.map(({ grant }) => grant.kind)).size).toBe(3);
-    const ways = ['job.finished', 'job.found_finished', 'clock', 'early_return'];
+    const ways = ['job.finished', 'job.reconciled', 'expiry', 'released'];
     expect(day.held.map(({ grant }) => grant.ended_by)).toEqual(expect.arrayContaining(ways));
     expect([...day.failed.keys()]).toEqual(expect.arrayContaining(['500', '429', 'garbage', 'network']));
   });
@@ -83,7 +83,7 @@ describe('a simulated day of lost webhooks', () => {
       const accounts = async () => {
         const known = await sweepLedger.accounts();
         for (const { email, account } of known.accounts)
-          if (account.state === 'resting') await enableAccount(email, clock.now() + 20_000).catch(() => {});
+          if (account.state === 'cooling_down') await enableAccount(email, clock.now() + 20_000).catch(() => {});
         return known;
       };
       return { ...keydesk, sweeping: { ...sweeping, sweepLedger: { ...sweepLedger, accounts } } };

@@ -179,7 +179,7 @@ class Course {
     }
     const now = this.#world.now();
     const refusal = answer?.refusal;
-    count(this.#refused, refusal?.reason ?? 'unavailable');
+    count(this.#refused, refusal?.reason ?? 'dependency_unavailable');
     if (refusal?.reason === 'job_ended' && now < plan.endsAt)
       this.#world.violate('I2', `job ${job_id} was refused as ended while it runs`);
     if (!refusal) again(now + AGAIN_MS);
@@ -224,7 +224,7 @@ class Course {
     const { grants, jobs } = this.#desk.oracle.stores;
     const by = endsAt + FOUND_MS;
     const held = [...grants.values()].filter((grant) => grant.job_id === job_id && grant.expires_at > by);
-    const returned = held.every(({ ended_by }) => ended_by === 'early_return');
+    const returned = held.every(({ ended_by }) => ended_by === 'released');
     const { ended_at = null } = jobs.get(job_id) ?? {};
     if (held.length === 0 || returned || (ended_at !== null && ended_at <= by)) return;
     const found = ended_at === null ? 'never' : `${(ended_at - endsAt) / MINUTE} minutes later`;

@@ -101,7 +101,7 @@ async function inPeace({ desk, operations }: Real): Promise<void> {
     world.throwIfViolated();
   }
   oracle.end();
-  const standing = new Set(oracle.stores.barriers.map(({ id }) => id));
+  const standing = new Set(oracle.stores.blocks.map(({ id }) => id));
   for (const { id, stands } of operations.acts)
     if (stands !== undefined && stands !== standing.has(id))
       world.violate('I6', `${id} ${stands ? 'was thrown and does not bar' : 'was lifted and bars'}`);

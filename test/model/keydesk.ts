@@ -73,7 +73,7 @@ export function revokeEndpoint({
 }: Pick<Keydesk, 'returning'>): (accessToken: string) => ReturnType<Handler> {
   const { lookUpToken, clock } = returning;
   const returnGrant: Parameters<typeof createRevokeHandler>[0]['returnGrant'] = (grant) =>
-    endGrant(returning, grant, { by: 'early_return' });
+    endGrant(returning, grant, { by: 'released' });
   const lookups = new LookupLimit({ clock, audit: () => {} });
   const handle = createRevokeHandler({ lookUpToken, returnGrant, clock, lookups });
   return (accessToken) =>

@@ -38,7 +38,7 @@ const REACHED: Record<Focus, Record<string, number>> = {
     'policy changed': 100,
     'account shared>leased': 1,
     'grant revoking>revoking': 10,
-    'refused: barred': 50,
+    'refused: blocked': 50,
     killed: 20,
     'sweep found a job finished': 1,
     'late: disable': 1,
@@ -47,7 +47,7 @@ const REACHED: Record<Focus, Record<string, number>> = {
   races: {
     ...COMMON,
     'grant revoking>revoking': 10,
-    'refused: barred': 100,
+    'refused: blocked': 100,
     killed: 30,
     'overtaken by the end': 50,
     'grant revoking>expired': 3,

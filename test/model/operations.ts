@@ -63,7 +63,7 @@ export class Operations {
         const { accessToken: _, ...told } = result;
         oracle.told(told);
         world.count('issued');
-        if (result.grant.issued_count > 1) world.count('renewed');
+        if (result.grant.tokens_issued > 1) world.count('renewed');
         if (endedBefore) world.violate('I2', `job ${job_id} had ended before it asked, and got a token`);
         return [result, 'issued'];
       }
@@ -111,33 +111,36 @@ export class Operations {
     });
   }
 
-  throwSwitch(named: Named, bars: boolean): void {
+  throwSwitch(named: Named, blocks_new: boolean): void {
     const { world, keydesk, oracle } = this.desk;
     this.#thrown += 1;
     const id = `switch-${this.#thrown}`;
     const act: Act = { id, stands: undefined, lifting: false };
-    if (bars) this.acts.push(act);
-    const selector = { ...named, ...(named.since_at === undefined ? {} : { since_at: world.now() + named.since_at }) };
+    if (blocks_new) this.acts.push(act);
+    const selector = {
+      ...named,
+      ...(named.issued_since === undefined ? {} : { issued_since: world.now() + named.issued_since }),
+    };
     const meant = this.#live().filter((grant) =>
-      names(selector, grant, Math.max(grant.issued_at ?? 0, grant.reserved_at)),
+      names(selector, grant, Math.max(grant.issued_at ?? 0, grant.requested_at)),
     );
     const expiries = new Map(meant.map((grant) => [grant.id, oracle.expiries.get(grant.id)]));
-    void this.#begin(`${id} thrown at ${JSON.stringify(selector)}${bars ? ', barring' : ''}`, async () => {
+    void this.#begin(`${id} thrown at ${JSON.stringify(selector)}${blocks_new ? ', barring' : ''}`, async () => {
       let killed: Killed;
       try {
-        killed = await throwKillSwitch(keydesk.killing, id, { selector, by: 'model', reason: 'model', bars });
+        killed = await throwKillSwitch(keydesk.killing, id, { selector, actor: 'model', reason: 'model', blocks_new });
       } catch (error) {
         // Recorded, which was not answered, and lifted before it was tried again.
         if (act.lifting && String(error).includes('of one that was lifted')) return [undefined, 'lifted meanwhile'];
         throw error;
       }
       const failed = new Set(killed.failures.map(({ grant_id }) => grant_id));
-      for (const { detail } of killed.failures) this.#foreseen(detail);
+      for (const { error } of killed.failures) this.#foreseen(error);
       const onTheirWay = this.#handOuts.filter(({ answered }) => !answered);
       const excused = (grant: GrantRecord) =>
         failed.has(grant.id) &&
         onTheirWay.some(({ job_id, credential }) => grant.job_id === job_id && grant.credential === credential);
-      if (bars && !act.lifting) {
+      if (blocks_new && !act.lifting) {
         act.stands = true;
         oracle.raised({ id, named: selector, excused });
       }
@@ -157,7 +160,7 @@ export class Operations {
     });
   }
 
-  /** Lifts one of the barriers that nobody has lifted yet. */
+  /** Lifts one of the blocks that nobody has lifted yet. */
   lift(which: number): void {
     const standing = this.acts.filter(({ lifting }) => !lifting);
     const act = standing[which % standing.length];
@@ -177,7 +180,7 @@ export class Operations {
     const { world, keydesk } = this.desk;
     return this.#begin('sweep', async () => {
       const swept = await sweep(keydesk.sweeping);
-      for (const { detail } of swept.failures) this.#foreseen(detail);
+      for (const { error } of swept.failures) this.#foreseen(error);
       world.count('swept');
       if (swept.woken.length > 0) world.count('sweep woke an account');
       if (swept.revoked.length > 0) world.count('sweep finished a revocation');
@@ -188,15 +191,9 @@ export class Operations {
     });
   }
 
-  #ending({
-    unfinished,
-    ...ended
-  }: {
-    unfinished: readonly { detail: string }[];
-    revoked: readonly unknown[];
-  }): string {
+  #ending({ unfinished, ...ended }: { unfinished: readonly { error: string }[]; revoked: readonly unknown[] }): string {
     this.desk.oracle.told({ unfinished, ...ended });
-    for (const { detail } of unfinished) this.#foreseen(detail);
+    for (const { error } of unfinished) this.#foreseen(error);
     if (unfinished.length > 0) this.desk.world.count('revocation left to the sweep');
     return `${ended.revoked.length} revoked, ${unfinished.length} unfinished`;
   }

@@ -39,12 +39,12 @@ class Kept {
   grant(id: string, credential: string, more: Stored): [string, Stored] {
     const { ends } = this;
     const common = { job_id: JOB, pipeline_id: PIPELINE_ID, pipeline_slug: 'deploy', build_branch: 'main', credential };
-    const open = { state: 'issuing', tokens: [], issued_count: 0, expires_at: ends, ended_at: null, ended_by: null };
-    return [`grants/${id}`, { ...common, ...open, dead_at: null, job_ended_at: null, ...more }];
+    const open = { state: 'issuing', tokens: [], tokens_issued: 0, expires_at: ends, ended_at: null, ended_by: null };
+    return [`grants/${id}`, { ...common, ...open, access_ended_at: null, job_ended_at: null, ...more }];
   }
 
-  account(email: string, grant: string, pool: string): [string, Stored] {
-    return [`service_accounts/${email}`, { pool, state: 'leased', grant, rests_until: this.ends + MINUTE }];
+  account(email: string, grant_id: string, pool: string): [string, Stored] {
+    return [`service_accounts/${email}`, { pool, state: 'leased', grant_id, reusable_at: this.ends + MINUTE }];
   }
 
   async mint(email: string, job_id = JOB, seconds = 600): Promise<string> {
@@ -88,7 +88,7 @@ class Kept {
   /** The token is on record and leaves. */
   leave(grant: string, accessToken: string): void {
     const { sha256 } = this.google.token(accessToken) ?? { sha256: '' };
-    this.write([`grants/${grant}`, { state: 'active', issued_count: 1, tokens: [{ sha256, expires_at: this.ends }] }]);
+    this.write([`grants/${grant}`, { state: 'active', tokens_issued: 1, tokens: [{ sha256, expires_at: this.ends }] }]);
     this.oracle.issued(grant, accessToken, this.ends);
   }
 
@@ -125,9 +125,9 @@ class Kept {
     await this.change(POOLED, 'disable');
     this.write(['keydesk_grants/f', { state: 'ended', expires_at: now }]);
     this.write(
-      ['grants/f', { state: 'revoked', dead_at: now }],
-      ['grants/p', { state: 'revoked', dead_at: now }],
-      [`service_accounts/${POOLED}`, { state: 'resting' }],
+      ['grants/f', { state: 'revoked', access_ended_at: now }],
+      ['grants/p', { state: 'revoked', access_ended_at: now }],
+      [`service_accounts/${POOLED}`, { state: 'cooling_down' }],
     );
   }
 }
@@ -146,9 +146,9 @@ describe('the oracle', () => {
     await kept.revoke();
     kept.world.throwIfViolated();
     await kept.world.pass(12 * MINUTE);
-    kept.write(['grants/s', { state: 'expired', dead_at: kept.ends }]);
+    kept.write(['grants/s', { state: 'expired', access_ended_at: kept.ends }]);
     await kept.change(POOLED, 'enable');
-    kept.write([`service_accounts/${POOLED}`, { state: 'free', grant: null }]);
+    kept.write([`service_accounts/${POOLED}`, { state: 'free', grant_id: null }]);
     kept.oracle.end();
     kept.world.throwIfViolated();
   });
@@ -174,12 +174,12 @@ describe('the oracle', () => {
     ['I1: admin of 0/1 has a token on record that was never minted', grant('p', { tokens: [{ sha256: 'x' }] })],
     ['I2: the end of job', ended(() => kept.write([`jobs/${JOB}`, { ended_at: null }]))],
     [`I2: job ${JOB} is ended on record, and it runs`, () => kept.write([`jobs/${JOB}`, { ended_at: 1 }])],
-    ['I2: admin of 0/1 got a token although job.finished', ended(() => grant('p', { issued_count: 2 })())],
+    ['I2: admin of 0/1 got a token although job.finished', ended(() => grant('p', { tokens_issued: 2 })())],
     [
       'I2: admin of 0/1 got a token although a switch bars it',
       () => {
         kept.oracle.raised({ id: 'a switch', named: { credential: 'admin' }, excused: () => false });
-        grant('p', { issued_count: 2 })();
+        grant('p', { tokens_issued: 2 })();
       },
     ],
     [
@@ -208,14 +208,14 @@ describe('the oracle', () => {
     ['I3: the rules let config of 0/1 in and it is expired', grant('f', { state: 'expired', ended_at: 1 })],
     [
       'I3: the rules let config of 0/1 in, it was ended, and it is active',
-      grant('f', { ended_at: 1, ended_by: 'early_return' }),
+      grant('f', { ended_at: 1, ended_by: 'released' }),
     ],
     [
       'I3: ya29.c.of-the-model-3 works and its grant is revoked',
       ended(() =>
         kept.write(
-          ['grants/p', { state: 'revoked', dead_at: 1 }],
-          [`service_accounts/${POOLED}`, { state: 'resting' }],
+          ['grants/p', { state: 'revoked', access_ended_at: 1 }],
+          [`service_accounts/${POOLED}`, { state: 'cooling_down' }],
         ),
       ),
     ],
@@ -223,20 +223,17 @@ describe('the oracle', () => {
       'I3: ya29.c.of-the-model-3 works and its grant is expired',
       () =>
         kept.write(
-          ['grants/p', { state: 'expired', ended_at: 1, dead_at: 1 }],
-          [`service_accounts/${POOLED}`, { state: 'resting' }],
+          ['grants/p', { state: 'expired', ended_at: 1, access_ended_at: 1 }],
+          [`service_accounts/${POOLED}`, { state: 'cooling_down' }],
         ),
     ],
-    [
-      'I3: ya29.c.of-the-model-3 works, its grant was ended, and',
-      grant('p', { ended_at: 1, ended_by: 'early_return' }),
-    ],
+    ['I3: ya29.c.of-the-model-3 works, its grant was ended, and', grant('p', { ended_at: 1, ended_by: 'released' })],
     [
       "I3: admin of 0/1 waits for its tokens' end, and its account is not disabled",
       ended(() =>
         kept.write(
-          ['grants/p', { revocation: 'expiry', dead_at: kept.ends }],
-          [`service_accounts/${POOLED}`, { state: 'resting' }],
+          ['grants/p', { revocation: 'expiry', access_ended_at: kept.ends }],
+          [`service_accounts/${POOLED}`, { state: 'cooling_down' }],
         ),
       ),
     ],
@@ -250,12 +247,12 @@ describe('the oracle', () => {
           kept.grant('q', 'admin', { job_id: ELSEWHERE, kind: 'pooled_service_account', service_account: POOLED }),
         ),
     ],
-    ['I4: admin of 0/1 is active and', account({ grant: 'q' })],
+    ['I4: admin of 0/1 is active and', account({ grant_id: 'q' })],
     [`I4: a token of ${POOLED} is asked for job ${ELSEWHERE}`, () => kept.mint(POOLED, ELSEWHERE)],
     [`I4: ${POOLED} was disabled while it is leased`, () => kept.change(POOLED, 'disable')],
     ['I4: ya29.c.of-the-model-4 is of', grant('s', { service_account: OTHER })],
     ['I5: ya29.c.of-the-model-5 lives longer than', () => kept.mint(POOLED, JOB, 900)],
-    [`I5: ${POOLED} rests shorter than it was to`, account({ rests_until: 0 })],
+    [`I5: ${POOLED} rests shorter than it was to`, account({ reusable_at: 0 })],
     [
       `I5: ${POOLED} was enabled and ya29.c.of-the-model-3 lives`,
       ended(async () => {
@@ -268,7 +265,7 @@ describe('the oracle', () => {
       () =>
         kept.write(
           ['grants/p', { state: 'expired', ended_at: 1 }],
-          [`service_accounts/${POOLED}`, { state: 'free', grant: null }],
+          [`service_accounts/${POOLED}`, { state: 'free', grant_id: null }],
         ),
     ],
     [
@@ -286,7 +283,7 @@ describe('the oracle', () => {
       },
     ],
     ['I6: config of 0/1 stays active', () => kept.oracle.end()],
-    ['I7: sweeps/x holds a token', () => kept.write(['sweeps/x', { why: 'ya29.c.of-the-model-3' }])],
+    ['I7: locks/x holds a token', () => kept.write(['locks/x', { why: 'ya29.c.of-the-model-3' }])],
     ["I7: a token's text was told", () => kept.oracle.told({ detail: 'ya29.c.of-the-model-3' })],
     [
       'I8',

@@ -1,5 +1,5 @@
 // The oracle of generated histories, of crash points and of the simulated day: what must hold at every moment (I1 to I7 of
-// docs/EVIDENCE.md, and the steps that docs/STATES.md draws), said in terms of what is stored and of the truth at Google,
+// docs/VERIFICATION.md, and the steps that docs/LIFECYCLE.md draws), said in terms of what is stored and of the truth at Google,
 // and never by asking the code under test.
 
 import { isDeepStrictEqual } from 'node:util';
@@ -21,8 +21,8 @@ const GRANT_ARROWS = new Set(
   revoking>revoking issuing>expired active>expired revoking>expired expired>issuing expired>expired`.split(/\s+/),
 );
 const ACCOUNT_ARROWS = new Set(
-  `none>leased free>leased leased>leased leased>revoking revoking>resting leased>free leased>resting
-  resting>resting resting>free
+  `none>leased free>leased leased>leased leased>revoking revoking>cooling_down leased>free leased>cooling_down
+  cooling_down>cooling_down cooling_down>free
   none>shared free>shared shared>shared shared>leased`.split(/\s+/),
 );
 const LIVE = new Set(['issuing', 'active', 'revoking']);
@@ -60,7 +60,7 @@ export class Oracle {
   readonly #dumps: () => { readonly ledger: Dump; readonly opened: Dump };
   /** Grants that must get nothing any more, and why. */
   readonly #over = new Map<string, string>();
-  readonly #barriers = new Map<string, Barrier>();
+  readonly #blocks = new Map<string, Barrier>();
   readonly #asking = new Map<string, Set<Asking>>();
   readonly #left: Left[] = [];
   readonly #gone = new Set<string>();
@@ -178,17 +178,17 @@ export class Oracle {
 
     const known = new Set(before?.tokens.map(({ sha256 }) => sha256));
     const added = after.tokens.filter(({ sha256 }) => !known.has(sha256));
-    if (added.length > 0 || after.issued_count > (before?.issued_count ?? 0)) this.#tokenAdded(after);
+    if (added.length > 0 || after.tokens_issued > (before?.tokens_issued ?? 0)) this.#tokenAdded(after);
     for (const { sha256 } of added) this.#tokenBelongs(after, sha256);
     if (this.ended(after.job_id)) this.#over.set(after.id, 'its job ended');
-    if (after.ended_by !== null && after.ended_by !== 'clock') this.#over.set(after.id, after.ended_by);
+    if (after.ended_by !== null && after.ended_by !== 'expiry') this.#over.set(after.id, after.ended_by);
   }
 
   #tokenAdded(grant: GrantRecord): void {
     const over = this.#over.get(grant.id);
     if (over) this.#violate('I2', `${brief(grant)} got a token although ${over}`);
     if (this.ended(grant.job_id)) this.#violate('I2', `${brief(grant)} got a token and its job has ended`);
-    for (const { id, named, excused } of this.#barriers.values())
+    for (const { id, named, excused } of this.#blocks.values())
       if (names(named, grant, this.#world.now()) && !excused(grant))
         this.#violate('I2', `${brief(grant)} got a token although ${id} bars it`);
   }
@@ -212,7 +212,7 @@ export class Oracle {
     const truth = this.#google.accounts.get(after.id);
     if (after.state === 'free' && truth && !truth.enabled && truth.changedBy === 'keydesk')
       this.#violate('STATES', `${after.id} goes free and is disabled`);
-    if (after.rests_until < (before?.rests_until ?? 0)) this.#violate('I5', `${after.id} rests shorter than it was to`);
+    if (after.reusable_at < (before?.reusable_at ?? 0)) this.#violate('I5', `${after.id} rests shorter than it was to`);
   }
 
   /**
@@ -231,12 +231,12 @@ export class Oracle {
   #grant(grant: GrantRecord, serving: Map<string, GrantRecord>): void {
     const { accounts, documents } = this.stores;
     // One whose tokens outlive its account's disabling holds it no more.
-    const waits = grant.state === 'revoking' && grant.dead_at !== null;
-    if (waits && (grant.revocation !== 'expiry' || grant.dead_at !== grant.expires_at))
+    const waits = grant.state === 'revoking' && grant.access_ended_at !== null;
+    if (waits && (grant.revocation !== 'expiry' || grant.access_ended_at !== grant.expires_at))
       this.#violate('STATES', `${brief(grant)} waits for what it need not`);
     if (
       waits &&
-      this.#world.truly(grant.dead_at ?? 0, 'token') > this.#world.now() &&
+      this.#world.truly(grant.access_ended_at ?? 0, 'token') > this.#world.now() &&
       this.#google.accounts.get(grant.service_account ?? '')?.enabled
     )
       this.#violate('I3', `${brief(grant)} waits for its tokens' end, and its account is not disabled`);
@@ -249,9 +249,9 @@ export class Oracle {
       serving.set(email, grant);
       const account = accounts.get(email);
       const expected = grant.state === 'revoking' ? 'revoking' : 'leased';
-      if (account?.state !== expected || account.grant !== grant.id)
+      if (account?.state !== expected || account.grant_id !== grant.id)
         this.#violate('I4', `${brief(grant)} is ${grant.state} and ${email} is ${account?.state}`);
-      if (account && account.rests_until < grant.expires_at)
+      if (account && account.reusable_at < grant.expires_at)
         this.#violate('I5', `${email} would rest shorter than ${brief(grant)} lives`);
     }
     const document = documents.get(grant.id);
@@ -270,11 +270,11 @@ export class Oracle {
   #accounts(serving: ReadonlyMap<string, GrantRecord>): void {
     for (const account of this.stores.accounts.values()) {
       const holder = serving.get(account.id);
-      if ((account.state === 'leased' || account.state === 'revoking') && holder?.id !== account.grant)
+      if ((account.state === 'leased' || account.state === 'revoking') && holder?.id !== account.grant_id)
         this.#violate('I4', `${account.id} is ${account.state} and its grant does not hold it`);
       // Whoever ends a grant frees its account, each by its own clock.
       const latest = Math.max(...PARTIES.map((party) => this.#world.nowOf(party)));
-      if (account.state === 'free' && account.rests_until > latest)
+      if (account.state === 'free' && account.reusable_at > latest)
         this.#violate('I5', `${account.id} is free and has not rested`);
     }
   }
@@ -322,7 +322,7 @@ export class Oracle {
   #pooledToken(token: TrueToken, account: AccountRecord): void {
     const { accessToken, subject } = token;
     if (account.state === 'free') this.#violate('I5', `${account.id} is free and ${accessToken} lives`);
-    if (this.#world.truly(account.rests_until, 'token') < token.expires_at)
+    if (this.#world.truly(account.reusable_at, 'token') < token.expires_at)
       this.#violate('I5', `${accessToken} lives longer than ${account.id} rests`);
     if (!this.accepted(token)) return;
     const grant = this.stores.grants.get(this.#grantOf.get(`${token.for} ${account.pool}`) ?? '');
@@ -330,7 +330,7 @@ export class Oracle {
     if (!grant) return;
     // One that was minted and thrown away is in nobody's hands: an account that is set aside is not disabled for it.
     const left = this.#gone.has(accessToken);
-    const timeUp = grant.state === 'expired' && (grant.dead_at ?? 0) >= grant.expires_at;
+    const timeUp = grant.state === 'expired' && (grant.access_ended_at ?? 0) >= grant.expires_at;
     if ((left && grant.state === 'expired') || timeUp)
       this.#violate('I3', `${accessToken} works and its grant is expired`);
     if (token.kind === 'narrowed') return;
@@ -340,8 +340,8 @@ export class Oracle {
     const ended = grant.job_ended_at !== null || this.#over.has(grant.id);
     if (ended && account.state !== 'revoking')
       this.#violate('I3', `${accessToken} works, its grant was ended, and ${account.id} is ${account.state}`);
-    if (account.grant !== grant.id || (account.state !== 'leased' && account.state !== 'revoking'))
-      this.#violate('I4', `${accessToken} works and ${account.id} is ${account.state} for ${account.grant}`);
+    if (account.grant_id !== grant.id || (account.state !== 'leased' && account.state !== 'revoking'))
+      this.#violate('I4', `${accessToken} works and ${account.id} is ${account.state} for ${account.grant_id}`);
   }
 
   /**
@@ -378,7 +378,7 @@ export class Oracle {
     if (email === undefined || !this.#isPooled(email)) return;
     const { accounts, grants } = this.stores;
     const account = accounts.get(email);
-    const grant = account?.grant == null ? undefined : grants.get(account.grant);
+    const grant = account?.grant_id == null ? undefined : grants.get(account.grant_id);
     if (!account || account.state === 'free' || grant?.job_id !== job_id)
       this.#violate('I4', `a token of ${email} is asked for job ${job_id}, which does not hold it`);
   }
@@ -393,7 +393,8 @@ export class Oracle {
   /** One job's end must not reach the next job on its account, however late. */
   #disabled(email: string): void {
     const state = this.stores.accounts.get(email)?.state;
-    if (state !== 'revoking' && state !== 'resting') this.#violate('I4', `${email} was disabled while it is ${state}`);
+    if (state !== 'revoking' && state !== 'cooling_down')
+      this.#violate('I4', `${email} was disabled while it is ${state}`);
   }
 
   /**
@@ -423,12 +424,12 @@ export class Oracle {
       this.#violate('I1', `${accessToken} was promised for longer than ${brief(record)} lives`);
   }
 
-  raised(barrier: Barrier): void {
-    this.#barriers.set(barrier.id, barrier);
+  raised(block: Barrier): void {
+    this.#blocks.set(block.id, block);
   }
 
   lifted(id: string): void {
-    this.#barriers.delete(id);
+    this.#blocks.delete(id);
   }
 
   /** What came out of an operation: nothing of it may hold a token. */
@@ -454,6 +455,6 @@ function brief({ job_id, credential }: GrantRecord): string {
 
 /** A mark that comes late changes nothing of what is on record, and is taken off again. */
 function differInMarkAlone(before: GrantRecord, after: GrantRecord): boolean {
-  const unmarked = { ending_at: null, ending_by: null, ending_kill_switch: null };
+  const unmarked = { ending_since: null, ending_by: null, ending_kill_switch_id: null };
   return isDeepStrictEqual({ ...before, ...unmarked }, { ...after, ...unmarked });
 }

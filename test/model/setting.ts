@@ -57,7 +57,7 @@ credentials:
     ttl: ${parts.ttl.cache}m
     storage: { pool: [${cache.join(', ')}], bucket: acme-cache, prefix: warm/, role: roles/storage.objectUser }
 rules:
-  - { name: all, job: { pipeline_slug: [deploy, release] }, grants: [config, export, admin, cache] }
+  - { name: all, match: { pipeline_slug: [deploy, release] }, grants: [config, export, admin, cache] }
 `;
   const policy = parsePolicyText(text, 'policy.yaml');
   if ('problems' in policy) throw new Error(policy.problems.join('\n'));

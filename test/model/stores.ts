@@ -19,13 +19,13 @@ export interface GrantRecord {
   readonly revocation: 'immediate' | 'propagating' | 'expiry';
   readonly service_account?: string;
   readonly state: 'issuing' | 'active' | 'revoking' | 'revoked' | 'expired';
-  readonly reserved_at: number;
+  readonly requested_at: number;
   readonly issued_at: number | null;
-  readonly issued_count: number;
+  readonly tokens_issued: number;
   readonly tokens: readonly { readonly sha256: string; readonly expires_at: number }[];
   readonly expires_at: number;
   readonly ended_at: number | null;
-  readonly dead_at: number | null;
+  readonly access_ended_at: number | null;
   readonly ended_by: string | null;
   readonly job_ended_at: number | null;
 }
@@ -33,10 +33,10 @@ export interface GrantRecord {
 export interface AccountRecord {
   readonly id: string;
   readonly pool: string;
-  readonly state: 'free' | 'leased' | 'revoking' | 'resting' | 'shared';
-  readonly grant: string | null;
-  readonly rests_until: number;
-  readonly waking_at: number | null;
+  readonly state: 'free' | 'leased' | 'revoking' | 'cooling_down' | 'shared';
+  readonly grant_id: string | null;
+  readonly reusable_at: number;
+  readonly enabling_since: number | null;
 }
 
 export interface JobRecord {
@@ -70,7 +70,7 @@ export class Stores {
   readonly accounts = new Map<string, AccountRecord>();
   readonly jobs = new Map<string, JobRecord>();
   readonly documents = new Map<string, GrantDocument>();
-  barriers: readonly Barrier[] = [];
+  blocks: readonly Barrier[] = [];
   readonly #seen = new Map<string, Record<string, unknown>>();
 
   /** Reads what is stored now. A document that is the same object as before has not changed. */
@@ -89,7 +89,7 @@ export class Stores {
     if (data) this.#seen.set(path, data);
     else this.#seen.delete(path);
     const record = data && { id, ...(toMilliseconds(data) as object) };
-    if (path === 'barriers/current') this.barriers = (data as { barriers?: Barrier[] } | undefined)?.barriers ?? [];
+    if (path === 'blocks/current') this.blocks = (data as { blocks?: Barrier[] } | undefined)?.blocks ?? [];
     const records = this.#recordsOf(collection);
     const before = records?.get(id);
     if (record) records?.set(id, record);
@@ -127,10 +127,10 @@ export interface Named {
   readonly build_branch?: string;
   readonly credential?: string;
   readonly environment?: string;
-  readonly since_at?: number;
+  readonly issued_since?: number;
 }
 
-export function names({ since_at, ...named }: Named, grant: GrantRecord, at: number): boolean {
-  if (since_at !== undefined && at < since_at) return false;
+export function names({ issued_since, ...named }: Named, grant: GrantRecord, at: number): boolean {
+  if (issued_since !== undefined && at < issued_since) return false;
   return Object.entries(named).every(([field, value]) => grant[field as keyof GrantRecord] === value);
 }

@@ -57,9 +57,9 @@ describe('the built artefact under functions-framework', () => {
     const body = buildkite.event(job);
     const headers = { 'x-buildkite-signature': buildkite.signature(body) };
     const ended = await fetch(`${webhook.url}/`, { method: 'POST', headers, body });
-    expect(await ended.json()).toMatchObject({ result: 'job_ended', renewal_ended: 1 });
+    expect(await ended.json()).toMatchObject({ result: 'job_ended', not_renewed: 1 });
     const swept = await fetch(`${sweep.url}/`, { method: 'POST' });
-    expect(await swept.json()).toMatchObject({ failed: 0, more: false });
+    expect(await swept.json()).toMatchObject({ failed: 0, has_backlog: false });
     expect((await ask(token.url, jobToken)).status).toBe(400);
     expect(google.unexpected).toEqual([]);
   });

@@ -102,7 +102,7 @@ describe('the built webhook function', () => {
     expect(body.length).toBeGreaterThan(SIZE - 100_000);
     const answer = await notify(body);
     expect(answer.status).toBe(200);
-    expect(JSON.parse(answer.text)).toMatchObject({ result: 'job_ended', renewal_ended: 1 });
+    expect(JSON.parse(answer.text)).toMatchObject({ result: 'job_ended', not_renewed: 1 });
     expect(await issue(jobToken)).toBe(400);
     await hold(othersToken);
   });
@@ -114,7 +114,7 @@ describe('the built webhook function', () => {
     const bodies = Object.values(METADATA).map((metadata) => finished(job, other, metadata()));
     const forged = Array.from({ length: 40 }, (_, at) => notify(bodies[at % bodies.length] as Buffer, '0'.repeat(64)));
     const genuine = notify(finished(job, other, '"note":"x"'));
-    expect(JSON.parse((await genuine).text)).toMatchObject({ result: 'job_ended', renewal_ended: 1 });
+    expect(JSON.parse((await genuine).text)).toMatchObject({ result: 'job_ended', not_renewed: 1 });
     const answers = await Promise.all(forged);
     expect(answers.map(({ status }) => status)).toEqual(Array(40).fill(401));
     expect(await issue(jobToken)).toBe(400);

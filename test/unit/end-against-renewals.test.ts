@@ -31,11 +31,11 @@ function policyOf(kind: Kind, credentials: number) {
 version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
-caps: { issuesPerMinute: 600 }
+limits: { tokensPerMinute: 600 }
 credentials:
 ${names.map((name, index) => `  ${name}: { environment: staging, ttl: 15m, serviceAccount: ${KINDS[kind](index)} }`).join('\n')}
 rules:
-  - { name: staging, job: { pipeline_slug: app }, grants: [${names.join(', ')}] }
+  - { name: staging, match: { pipeline_slug: app }, grants: [${names.join(', ')}] }
 `,
     'policy.yaml',
   );
@@ -145,7 +145,7 @@ describe('the end of a job that renews as fast as it can', () => {
     const { took, recorded, unfinished, issuedAt } = await clock.run(story());
     expect(took).toBeLessThan(3_000);
     expect(unfinished).toEqual([]);
-    expect(service.dump().get(`jobs/${job_id}`)).toMatchObject({ ended_by: 'job.finished', ending_at: null });
+    expect(service.dump().get(`jobs/${job_id}`)).toMatchObject({ ended_by: 'job.finished', ending_since: null });
     // The job did renew until its end, and got nothing after that.
     expect(issuedAt.length).toBeGreaterThan(0);
     expect(Math.max(...issuedAt)).toBeLessThan(recorded);
@@ -163,7 +163,7 @@ describe('the end of one grant whose job renews it as fast as it can', () => {
       const renewing = renew(service, 60);
       await clock.sleep(500);
       const begun = clock.now();
-      const { renewalEnded } = await endGrant(ending, first.grant, { by: 'early_return' });
+      const { renewalEnded } = await endGrant(ending, first.grant, { by: 'released' });
       const recorded = clock.now();
       await clock.sleep(1_500);
       await renewing.stop();
@@ -171,8 +171,8 @@ describe('the end of one grant whose job renews it as fast as it can', () => {
     };
     const { took, recorded, renewalEnded, issuedAt } = await clock.run(story());
     expect(took).toBeLessThan(3_000);
-    expect(renewalEnded).toMatchObject([{ ended_by: 'early_return', ending_at: null }]);
-    expect(service.dump().get(`grants/${grantId(job_id, name)}`)).toMatchObject({ ended_by: 'early_return' });
+    expect(renewalEnded).toMatchObject([{ ended_by: 'released', ending_since: null }]);
+    expect(service.dump().get(`grants/${grantId(job_id, name)}`)).toMatchObject({ ended_by: 'released' });
     expect(Math.max(...issuedAt)).toBeLessThan(recorded);
   });
 });

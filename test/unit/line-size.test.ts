@@ -51,7 +51,7 @@ describe('an audit line', () => {
   });
 
   it('keeps its plain facts when nothing else fits', () => {
-    const facts = { grant_id: 'g', issued_count: 3, repeated: true, dead_at: null };
+    const facts = { grant_id: 'g', tokens_issued: 3, repeated: true, access_ended_at: null };
     const lists = Object.fromEntries(many(90, (nth) => [`list_${nth}`, many(50, () => 'x'.repeat(100))]));
     expect(lineOf({ ...facts, ...lists }).line).toMatchObject({ ...facts, truncated: true });
   });

@@ -32,8 +32,8 @@ describe('each mutation', () => {
   });
 });
 
-it('every guard in the tables of docs/EVIDENCE.md is one of the mutations, and none is in no table', () => {
-  const [, section = ''] = readFileSync('docs/EVIDENCE.md', 'utf8').split('## Guards taken out one at a time');
+it('every guard in the tables of docs/VERIFICATION.md is one of the mutations, and none is in no table', () => {
+  const [, section = ''] = readFileSync('docs/VERIFICATION.md', 'utf8').split('## Guards taken out one at a time');
   const [tables = ''] = section.split('\n## ', 1);
   const rows = [...tables.matchAll(/^\| (?:(?:I\d|states) \| )?([a-z][^|]*) \|/gm)].map(([, guard]) => guard);
   const listed = MUTATIONS.flatMap(({ evidence }) => evidence ?? []);

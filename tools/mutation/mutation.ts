@@ -1,7 +1,7 @@
 // What a mutation is: a guard taken out of the code or a mistake put into it, which tests must notice. Pure: text in,
 // text out.
 
-/** What breaks: an invariant of docs/EVIDENCE.md, a step of docs/STATES.md, a limit, what is verified, what is answered. */
+/** What breaks: an invariant of docs/VERIFICATION.md, a step of docs/LIFECYCLE.md, a limit, what is verified, what is answered. */
 export type Breaks =
   | 'I1'
   | 'I2'
@@ -30,7 +30,7 @@ export interface Mutation {
   readonly breaks: Breaks;
   /** What the mutated code does wrong. */
   readonly means: string;
-  /** The row of docs/EVIDENCE.md that is about it, in its words. */
+  /** The row of docs/VERIFICATION.md that is about it, in its words. */
   readonly evidence?: string;
   /** Other numbers that it is known by. */
   readonly aliases?: readonly string[];

@@ -36,7 +36,7 @@ module "keydesk" {
   archives_dir = var.archives_dir
   rules_files  = var.rules_files
 
-  rules_deployed_elsewhere = var.rules_deployed_elsewhere
+  rules_managed_externally = var.rules_managed_externally
 
   webhook_tokens_version      = var.webhook_tokens_version
   buildkite_api_token_version = var.buildkite_api_token_version

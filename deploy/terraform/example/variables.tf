@@ -30,7 +30,7 @@ variable "rules_files" {
   description = "PROJECT/DATABASE => path of its security rules, made by npm run rules."
 }
 
-variable "rules_deployed_elsewhere" {
+variable "rules_managed_externally" {
   type        = set(string)
   description = "Databases whose generated rules you deploy by other means."
   default     = []

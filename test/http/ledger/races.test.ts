@@ -65,7 +65,7 @@ function wrap<T extends object>(target: T, instead: Record<string, unknown>): T 
   });
 }
 
-const CAPS = { issuesPerMinute: 60, liveGrantsPerPipeline: 1000 };
+const CAPS = { tokensPerMinute: 60, liveGrantsPerPipeline: 1000 };
 
 const KINDS = {
   immediate: {
@@ -91,7 +91,7 @@ const KINDS = {
 function aJob(revocation: keyof typeof KINDS) {
   const claims = jobClaims();
   const credential = KINDS[revocation];
-  const request = { claims, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, caps: CAPS };
+  const request = { claims, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, limits: CAPS };
   const { job_id } = claims;
   const grant_id = grantId(job_id, 'web');
   const reserveIn = (database: Firestore, more: object = {}) =>
@@ -140,7 +140,7 @@ describe.each(['immediate', 'expiry'] as const)(
       await job.activateIn(plain, await job.reserve());
       const renewed = await job.reserveIn(interrupted({ before: () => job.endIn(plain) }));
       expect(renewed).toMatchObject({ refusal: { reason: 'job_ended' } });
-      expect(await job.grant()).toMatchObject({ ...ENDED, issued_count: 1 });
+      expect(await job.grant()).toMatchObject({ ...ENDED, tokens_issued: 1 });
     });
 
     it('the renewal of an expired grant: it is refused', async () => {
@@ -157,7 +157,7 @@ describe.each(['immediate', 'expiry'] as const)(
       const job = aJob(revocation);
       const issued = await job.activateIn(interrupted({ before: () => job.endIn(plain) }), await job.reserve());
       expect(issued).toMatchObject({ refusal: { reason: 'job_ended' } });
-      expect(await job.grant()).toMatchObject({ ...ENDED, issued_count: 0, tokens: [] });
+      expect(await job.grant()).toMatchObject({ ...ENDED, tokens_issued: 0, tokens: [] });
     });
   },
 );
@@ -171,14 +171,14 @@ describe('what only began to be recorded', () => {
     expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'job_ended' } });
     await job.activateIn(plain, reserved);
     // What was on its way may come through: the end is not recorded yet. It finds that token.
-    expect((await job.endIn(plain)).grants).toMatchObject([{ issued_count: 1, ended_by: 'job.finished' }]);
-    expect(await job.job()).toMatchObject({ ended_by: 'job.finished', ending_at: null, ending_by: null });
+    expect((await job.endIn(plain)).grants).toMatchObject([{ tokens_issued: 1, ended_by: 'job.finished' }]);
+    expect(await job.job()).toMatchObject({ ended_by: 'job.finished', ending_since: null, ending_by: null });
   });
 
   it('keeps a job from everything, also what is on its way: the end of one grant', async () => {
     const job = aJob('expiry');
     const reserved = await job.reserve();
-    await job.mark({ by: 'kill_switch', kill_switch: 'an-act' });
+    await job.mark({ by: 'kill_switch', kill_switch_id: 'an-act' });
     expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
     expect(await job.activateIn(plain, reserved)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
   });
@@ -186,7 +186,7 @@ describe('what only began to be recorded', () => {
   it('is found by the sweep: the end of one grant', async () => {
     const job = aJob('expiry');
     await job.activateIn(plain, await job.reserve());
-    await job.mark({ by: 'kill_switch', kill_switch: 'an-act' });
+    await job.mark({ by: 'kill_switch', kill_switch_id: 'an-act' });
     const { grants } = await createSweepLedger(plain, clock).ending(1000);
     expect(grants).toContainEqual(expect.objectContaining({ job_id: job.job_id, ending_by: 'kill_switch' }));
   });
@@ -194,9 +194,9 @@ describe('what only began to be recorded', () => {
   it('outlives the time of the grant: an expired one is not had again', async () => {
     const job = aJob('expiry');
     const { grant } = await job.reserve();
-    await job.mark({ by: 'early_return' });
+    await job.mark({ by: 'released' });
     const expired = await createEndingLedger(plain, new TestClock(grant.expires_at + CLOCK_MARGIN_MS)).expire(grant);
-    expect(expired).toMatchObject({ state: 'expired', ended_by: 'early_return', ending_at: null });
+    expect(expired).toMatchObject({ state: 'expired', ended_by: 'released', ending_since: null });
     expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
   });
 });
@@ -207,22 +207,22 @@ describe('a mark that comes when the end was recorded', () => {
     await job.reserve();
     await job.endIn(plain);
     const ended = await job.job();
-    const mark = toStored(endingMark('job.found_finished', undefined, clock.now()));
+    const mark = toStored(endingMark('job.reconciled', undefined, clock.now()));
     await plain.collection('jobs').doc(job.job_id).update(mark);
     expect(await job.endIn(plain)).toMatchObject({ repeated: true, grants: [] });
-    expect(await job.job()).toEqual({ ...ended, writer: expect.any(String) });
+    expect(await job.job()).toEqual({ ...ended, write_id: expect.any(String) });
   });
 
   it('is taken off the grant, and the act that ended it stays on record', async () => {
     const job = aJob('immediate');
     const { grant } = await job.reserve();
     const ledger = createEndingLedger(plain, clock);
-    await ledger.endGrant(grant, { by: 'kill_switch', kill_switch: 'an-act' });
-    await job.mark({ by: 'early_return' });
+    await ledger.endGrant(grant, { by: 'kill_switch', kill_switch_id: 'an-act' });
+    await job.mark({ by: 'released' });
     await ledger.confirmTakenAway(grant);
-    const truth = { state: 'revoked', ended_by: 'kill_switch', kill_switch: 'an-act', ending_at: null };
+    const truth = { state: 'revoked', ended_by: 'kill_switch', kill_switch_id: 'an-act', ending_since: null };
     expect(await job.grant()).toMatchObject(truth);
-    for (const late of [{ by: 'early_return' }, { by: 'kill_switch', kill_switch: 'another-act' }] as const) {
+    for (const late of [{ by: 'released' }, { by: 'kill_switch', kill_switch_id: 'another-act' }] as const) {
       await job.mark(late);
       expect(await ledger.endGrant(grant, late)).toBeUndefined();
       expect(await job.grant()).toMatchObject(truth);
@@ -232,10 +232,10 @@ describe('a mark that comes when the end was recorded', () => {
   it.each([0, CLOCK_MARGIN_MS])('leaves the act that came first on record, %d ms after its time', async (late) => {
     const job = aJob('immediate');
     const { grant } = await job.reserve();
-    await job.mark({ by: 'kill_switch', kill_switch: 'an-act' });
+    await job.mark({ by: 'kill_switch', kill_switch_id: 'an-act' });
     const at = late === 0 ? clock.now() : grant.expires_at + late;
-    const ended = await createEndingLedger(plain, new TestClock(at)).endGrant(grant, { by: 'early_return' });
-    expect(ended).toMatchObject({ ended_by: 'kill_switch', kill_switch: 'an-act', ending_kill_switch: null });
+    const ended = await createEndingLedger(plain, new TestClock(at)).endGrant(grant, { by: 'released' });
+    expect(ended).toMatchObject({ ended_by: 'kill_switch', kill_switch_id: 'an-act', ending_kill_switch_id: null });
   });
 });
 
@@ -254,7 +254,7 @@ it('does not record a token that an instance of another policy issued: the recor
   const reserved = await job.reserve();
   await job.reserveIn(plain, { policySha256: 'another' });
   const issued = await job.activateIn(plain, reserved);
-  expect(issued).toMatchObject({ refusal: { reason: 'unavailable', what: 'policy', retryAfter: 1 } });
+  expect(issued).toMatchObject({ refusal: { reason: 'dependency_unavailable', dependency: 'policy', retryAfter: 1 } });
   expect(await job.grant()).toMatchObject({ policy_sha256: 'another', tokens: [] });
 });
 
@@ -285,7 +285,7 @@ it('touches a record at the end of a job that this release cannot read: an issue
   expect((await job.endIn(plain)).unreadable).toEqual([job.grant_id]);
   const issued = job.activateIn(plain, { ...reserved, written: ofNextRelease.writeTime });
   await expect(issued).rejects.toThrow();
-  expect(await job.grant()).toMatchObject({ issued_count: 0 });
+  expect(await job.grant()).toMatchObject({ tokens_issued: 0 });
 });
 
 describe.each(['immediate', 'expiry'] as const)('the end of a job with an %s grant', (revocation) => {
@@ -302,7 +302,7 @@ describe.each(['immediate', 'expiry'] as const)('the end of a job with an %s gra
     const job = aJob(revocation);
     const reserved = await job.reserve();
     await job.endIn(interrupted({ before: () => job.activateIn(plain, reserved) }));
-    expect(await job.grant()).toMatchObject({ ...ENDED, issued_count: 1 });
+    expect(await job.grant()).toMatchObject({ ...ENDED, tokens_issued: 1 });
   });
 
   it('is one end when two come at once', async () => {
@@ -364,7 +364,7 @@ it('a token is not recorded once its caller was told that it could not be', asyn
   };
   await expect(ledger.activate(token, reserved)).rejects.toThrow('ledger: no answer within 5000 ms');
   for (let turn = 0; turn < 20; turn += 1) await setImmediate();
-  expect(await job.grant()).toMatchObject({ issued_count: 0, tokens: [] });
+  expect(await job.grant()).toMatchObject({ tokens_issued: 0, tokens: [] });
 });
 
 /** A pause takes no time. */

@@ -17,12 +17,12 @@ const forgotten: Account = {
   pool: 'staging-admin',
   pool_size: 2,
   state: 'leased',
-  grant: 'f'.repeat(32),
+  grant_id: 'f'.repeat(32),
   leased_at: NOW - 2 * HOUR,
-  rests_until: NOW - HOUR,
+  reusable_at: NOW - HOUR,
   disabled_at: null,
-  waking_at: null,
-  checked_at: null,
+  enabling_since: null,
+  last_checked_at: null,
   found_enabled: 0,
   delete_at: null,
 };
@@ -42,13 +42,13 @@ async function anAccount() {
 
 it('an account that no grant holds any more is sent to rest', async () => {
   const { known, sweepLedger, read } = await anAccount();
-  expect(await sweepLedger.reclaim(known)).toMatchObject({ state: 'resting' });
-  expect(await read()).toMatchObject({ state: 'resting', rests_until: NOW + SHORTEST_REST_MS });
+  expect(await sweepLedger.reclaim(known)).toMatchObject({ state: 'cooling_down' });
+  expect(await read()).toMatchObject({ state: 'cooling_down', reusable_at: NOW + SHORTEST_REST_MS });
 });
 
 it('an account that the same grant has leased again since it was found is left to it', async () => {
   const { known, sweepLedger, write, read } = await anAccount();
-  const leasedAgain = { ...forgotten, leased_at: NOW, rests_until: NOW + HOUR };
+  const leasedAgain = { ...forgotten, leased_at: NOW, reusable_at: NOW + HOUR };
   await write(leasedAgain);
   expect(await sweepLedger.reclaim(known)).toBeUndefined();
   expect(await read()).toEqual(leasedAgain);

@@ -34,7 +34,7 @@ const CREDENTIALS: Readonly<Record<string, Credential>> = {
 };
 const SELECTOR = {
   ...{ job_id: claims.job_id, pipeline_id: 'p', pipeline_slug: 'app', build_branch: 'main', agent_id: 'a' },
-  ...{ credential: 'config', environment: 'staging', policy_sha256: 'f'.repeat(64), since_at: NOW },
+  ...{ credential: 'config', environment: 'staging', policy_sha256: 'f'.repeat(64), issued_since: NOW },
 };
 
 const indexFile = z
@@ -76,12 +76,12 @@ async function everyDocument(): Promise<Stored[]> {
     expires_at: NOW + 900_000,
   });
   await createGrantDocumentCloser(() => firestore, clock)(named('closed'), NOW);
-  const act = { selector: SELECTOR, by: 'ada', reason: 'INC-7', bars: true };
+  const act = { selector: SELECTOR, actor: 'ada', reason: 'INC-7', blocks_new: true };
   await createKillLedger(firestore, clock).record('an-act', {
     ...act,
-    thrown_at: NOW,
-    lifted_at: null,
-    lifted_by: null,
+    activated_at: NOW,
+    deactivated_at: null,
+    deactivated_by: null,
   });
   await createFirebaseUserLedger(firestore, clock).retire({ pipeline: 'p', credential: 'config' }, 0);
   await createCheckLedger(firestore, clock).beginCalls(1000);
@@ -118,12 +118,12 @@ const selector = fieldsOf(selectorSchema, 'selector');
 /** What each collection's documents have. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   // By these two a token is found, and a writer knows its own write.
-  grants: [...fieldsOf(grantSchema), 'token_sha256s', 'writer'],
-  jobs: [...fieldsOf(jobRecordSchema), 'writer'],
+  grants: [...fieldsOf(grantSchema), 'token_sha256s', 'write_id'],
+  jobs: [...fieldsOf(jobRecordSchema), 'write_id'],
   service_accounts: fieldsOf(accountSchema),
-  barriers: fieldsOf(barriersSchema),
-  kill_switches: [...selector, 'by', 'reason', 'bars', 'thrown_at', 'lifted_at', 'lifted_by'],
-  sweeps: ['held_until', 'calls', 'calls.called_at'],
+  blocks: fieldsOf(barriersSchema),
+  kill_switches: [...selector, 'actor', 'reason', 'blocks_new', 'activated_at', 'deactivated_at', 'deactivated_by'],
+  locks: ['held_until', 'calls', 'calls.called_at'],
   firebase_users: fieldsOf(firebaseUserSchema),
   [GRANT_COLLECTION]: ['state', 'expires_at', 'roles', 'delete_at'],
 };
@@ -140,11 +140,20 @@ const DELETED = [...Object.keys(KEPT), 'service_accounts'];
 /** Fields of a document that single-field indexes are kept of: those that are asked for. Each is a write more. */
 const INDEXED: Readonly<Record<string, readonly string[]>> = {
   grants: [
-    ...['agent_id', 'build_branch', 'build_tag', 'credential', 'ending_at', 'environment', 'job_id', 'organization_id'],
+    ...[
+      'agent_id',
+      'build_branch',
+      'build_tag',
+      'credential',
+      'ending_since',
+      'environment',
+      'job_id',
+      'organization_id',
+    ],
     ...['organization_slug', 'pipeline_id', 'pipeline_slug', 'service_account', 'state', 'token_sha256s'],
   ],
-  jobs: ['check_at', 'unchecked_since_at'],
-  service_accounts: ['grant', 'pool', 'state'],
+  jobs: ['check_at', 'unchecked_since'],
+  service_accounts: ['grant_id', 'pool', 'state'],
   [GRANT_COLLECTION]: [],
 };
 

@@ -111,7 +111,7 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
     ],
   ],
   unknown_credential: [['a credential that does not exist', (desk) => byPath(desk, 'no-such-credential')]],
-  no_rule_grants: [
+  no_matching_rule: [
     ['a credential that no rule grants', (desk) => byForm(desk, { audience: 'production-config' })],
     [
       'a credential that the rule grants another branch',
@@ -159,7 +159,7 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
       },
     ],
   ],
-  too_many_live_tokens: [
+  live_token_limit: [
     [
       'a job that holds five hundred tokens',
       async (desk) => {
@@ -171,21 +171,21 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
       },
     ],
   ],
-  too_often: [
+  rate_limited: [
     [
       'a job that asks too often',
       async (desk) => {
-        changePolicy(desk, ({ caps }) => ({ caps: { ...caps, issuesPerMinute: 1 } }));
+        changePolicy(desk, ({ limits }) => ({ limits: { ...limits, tokensPerMinute: 1 } }));
         const { job } = await aHolder(desk, 'staging-export');
         return byPath(desk, 'staging-export', await desk.buildkite.jobToken(job));
       },
     ],
   ],
-  pipeline_holds_too_many: [
+  pipeline_grant_limit: [
     [
       'a pipeline that holds too many',
       async (desk) => {
-        changePolicy(desk, ({ caps }) => ({ caps: { ...caps, liveGrantsPerPipeline: 1 } }));
+        changePolicy(desk, ({ limits }) => ({ limits: { ...limits, liveGrantsPerPipeline: 1 } }));
         await aHolder(desk, 'staging-export');
         // What was counted is known for ten seconds.
         desk.clock.advance(10_000);
@@ -202,12 +202,12 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
       },
     ],
   ],
-  barred: [
+  blocked: [
     [
       'what an operator has barred',
       async (desk) => {
-        const act = { selector: { credential: 'staging-config' }, by: 'ops', reason: 'incident', bars: true };
-        const times = { thrown_at: desk.clock.now(), lifted_at: null, lifted_by: null };
+        const act = { selector: { credential: 'staging-config' }, actor: 'ops', reason: 'incident', blocks_new: true };
+        const times = { activated_at: desk.clock.now(), deactivated_at: null, deactivated_by: null };
         await createKillLedger(ledgerOf(desk), desk.clock).record('incident-1', { ...act, ...times });
         return byPath(desk);
       },
@@ -283,7 +283,7 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
       },
     ],
   ],
-  unavailable: [
+  dependency_unavailable: [
     [
       'Google that fails',
       (desk) => {

@@ -86,7 +86,7 @@ export const SWEEP_CASES: readonly Case[] = [
     async (desk) => {
       const { held } = await aHolder(desk, 'staging-config');
       const grant = ledgerOf(desk).collection('grants').doc(held[0]?.json.grant_id);
-      await grant.update(toStored(grantEndingMark({ by: 'early_return' }, desk.clock.now())));
+      await grant.update(toStored(grantEndingMark({ by: 'released' }, desk.clock.now())));
       return SWEEP;
     },
   ],

@@ -63,7 +63,7 @@ export const TOKEN: readonly Case[] = [
         queue_key: 'deploy',
         'agent_tag:queue': 'deploy',
       };
-      changePolicy(desk, ({ rules }) => ({ rules: rules.map((rule) => ({ ...rule, job: {} })) }));
+      changePolicy(desk, ({ rules }) => ({ rules: rules.map((rule) => ({ ...rule, match: {} })) }));
       return byPath(desk, 'staging-config', await aJobToken(desk, claims));
     },
   ],

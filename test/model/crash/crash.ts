@@ -155,7 +155,7 @@ async function refusesWhatIsOver(run: Run): Promise<void> {
     const handed = await run.whole((running) => running.handOut(job));
     expect(handed, 'I2: a job that has ended was given a token').toMatchObject({
       outcome: 'refused',
-      refusal: { reason: expect.stringMatching(/^(job_ended|grant_revoked|barred)$/) },
+      refusal: { reason: expect.stringMatching(/^(job_ended|grant_revoked|blocked)$/) },
     });
   }
   expect(run.google.tokens.length, 'I2: a token was minted for a job that has ended').toBe(minted);
@@ -163,10 +163,10 @@ async function refusesWhatIsOver(run: Run): Promise<void> {
 
 /** Whether the job's hold on its credential was ended, on record, by anything but the clock. */
 function isOver({ oracle }: Run, { id, credential, pipeline }: CrashJob): boolean {
-  const { grants, barriers } = oracle.stores;
+  const { grants, blocks } = oracle.stores;
   const grant = [...grants.values()].find((known) => known.job_id === id && known.credential === credential);
-  const ended = grant !== undefined && grant.ended_by !== null && grant.ended_by !== 'clock';
-  return ended || oracle.ended(id) || barriers.some(({ selector }) => selector.pipeline_slug === pipeline);
+  const ended = grant !== undefined && grant.ended_by !== null && grant.ended_by !== 'expiry';
+  return ended || oracle.ended(id) || blocks.some(({ selector }) => selector.pipeline_slug === pipeline);
 }
 
 /** Another job asks for an account of the pool: it gets one that nobody has, and none but for want of one. */

@@ -83,7 +83,7 @@ const DEFECTS: readonly Objected[] = [
             const found = await sweeping.sweepLedger.accounts();
             const accounts = ledgerOf(openDatabase).collection('service_accounts');
             for (const { email, account } of found.accounts)
-              if (account.state === 'leased') await accounts.doc(email).update({ state: 'free', grant: null });
+              if (account.state === 'leased') await accounts.doc(email).update({ state: 'free', grant_id: null });
             return found;
           },
         },
@@ -107,7 +107,7 @@ const DEFECTS: readonly Objected[] = [
     what: 'a sweep that wakes nobody',
     scenario: JOBS_END,
     defect: (keydesk) => withSweepLedger(keydesk, (ledger) => ({ ...ledger, beginToWake: async () => undefined })),
-    objection: /I6: \S+ stays resting/,
+    objection: /I6: \S+ stays cooling_down/,
     onlyWhenCutOff: false,
   },
   {
@@ -128,7 +128,7 @@ const DEFECTS: readonly Objected[] = [
           return { grants: grants.filter(({ issued_at }) => issued_at !== null), unreadable };
         },
       })),
-    objection: /I6: admin of \S+ stays issuing|I4: \S+ is resting/,
+    objection: /I6: admin of \S+ stays issuing|I4: \S+ is cooling_down/,
     onlyWhenCutOff: true,
   },
 ];

@@ -65,7 +65,7 @@ export function onEmulator(host: string): CrashLedger {
 function documentsOf(database: Firestore, jobs: readonly Asking[]) {
   const ids = jobs.map(({ id, credential }) => grantId(id, credential));
   return [
-    ...['barriers/current', 'sweeps/buildkite', `kill_switches/${KILL_ID}`],
+    ...['blocks/current', 'locks/buildkite', `kill_switches/${KILL_ID}`],
     ...[...SCARCE.pools.values()].flat().map((email) => `service_accounts/${email}`),
     ...jobs.map(({ id }) => `jobs/${id}`),
     ...ids.flatMap((id) => [`grants/${id}`, `keydesk_grants/${id}`]),

@@ -141,10 +141,15 @@ export class Run {
       },
       returnToken: async (accessToken) => {
         const grant = await returning.lookUpToken(tokenSha256(accessToken));
-        if (grant) await endGrant(returning, grant, { by: 'early_return' });
+        if (grant) await endGrant(returning, grant, { by: 'released' });
       },
       kill: () => {
-        const act = { selector: { pipeline_slug: 'deploy' }, by: 'operator', reason: 'crash test', bars: true };
+        const act = {
+          selector: { pipeline_slug: 'deploy' },
+          actor: 'operator',
+          reason: 'crash test',
+          blocks_new: true,
+        };
         return throwKillSwitch(killing, KILL_ID, act);
       },
       sweep: () => sweep(sweeping),

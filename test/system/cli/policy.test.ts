@@ -37,7 +37,7 @@ describe('npm run policy', () => {
     writeFileSync(join(folder, 'policy.yaml'), text);
     return runCli('policy.ts', args, { cwd: folder, env: { KEYDESK_POLICY: '/nonexistent' } });
   };
-  const job = (...claims: string[]) => policy(EXAMPLE, ...claims.flatMap((claim) => ['--job', claim]));
+  const job = (...claims: string[]) => policy(EXAMPLE, ...claims.flatMap((claim) => ['--claim', claim]));
 
   it('says of each credential what it is, what it opens and who gets it', async () => {
     const { code, out, err } = await policy(EXAMPLE);
@@ -101,7 +101,7 @@ describe('npm run policy', () => {
 
   it('with --json writes no JSON of a policy with problems, nor of a job', async () => {
     expect(await policy(replaced(['version: 1', 'version: 2']), '--json')).toMatchObject({ code: 1, out: '' });
-    expect(await policy(EXAMPLE, '--json', '--job', 'build_branch=main')).toMatchObject({ code: 2, out: '' });
+    expect(await policy(EXAMPLE, '--json', '--claim', 'build_branch=main')).toMatchObject({ code: 2, out: '' });
   });
 
   it('says so when there is no file', async () => {
@@ -115,7 +115,7 @@ describe('npm run policy', () => {
     );
     expect(code).toBe(0);
     expect(out).toMatch(
-      /hint: policy\.yaml:\d+:28 rules\.0\.job\.build_branch\.1 "\^release\/\.\*" looks like a regular/,
+      /hint: policy\.yaml:\d+:28 rules\.0\.match\.build_branch\.1 "\^release\/\.\*" looks like a regular/,
     );
   });
 
@@ -126,7 +126,7 @@ describe('npm run policy', () => {
       "Such a job's token was asked for with --claim organization_id --claim pipeline_id",
       '',
       'staging-config: granted by "deploy to staging", immediate, 15m',
-      'production-config: refused, no_rule_grants',
+      'production-config: refused, no_matching_rule',
       '  "deploy a tagged release to production": build_branch is "main", not v*; build_tag is not given, so not v*; step_key is not given, so not deploy-production',
       'staging-admin: granted by "deploy to staging", propagating, 15m',
       'staging-export: granted by "deploy to staging", expiry, 10m',
@@ -146,11 +146,11 @@ describe('npm run policy', () => {
   });
 
   it.each([
-    ['a claim that no rule can name', ['branch=main'], '--job: branch is not a claim a rule can name'],
-    ['no value', ['build_tag'], '--job: "build_tag" is not CLAIM=VALUE'],
-    ['a claim twice', ['build_tag=a', 'build_tag=b'], '--job: build_tag is given twice'],
-    ['a slug for an id', [`pipeline_id=app`], '--job: pipeline_id cannot be "app" in a job token'],
-    ['another organization', [`organization_id=${PIPELINE}`], "--job: organization_id is another than the policy's"],
+    ['a claim that no rule can name', ['branch=main'], '--claim: branch is not a claim a rule can name'],
+    ['no value', ['build_tag'], '--claim: "build_tag" is not NAME=VALUE'],
+    ['a claim twice', ['build_tag=a', 'build_tag=b'], '--claim: build_tag is given twice'],
+    ['a slug for an id', [`pipeline_id=app`], '--claim: pipeline_id cannot be "app" in a job token'],
+    ['another organization', [`organization_id=${PIPELINE}`], "--claim: organization_id is another than the policy's"],
   ])('takes no job with %s', async (_, claims, message) => {
     const { code, out, err } = await job('build_branch=main', ...claims);
     expect({ code, out }).toEqual({ code: 2, out: '' });
@@ -161,7 +161,7 @@ describe('npm run policy', () => {
     const { code, err } = await job(`pipeline_id=${PIPELINE}`);
     expect({ code, err }).toEqual({
       code: 2,
-      err: '--job: every job has a build_branch, and the rule "deploy to staging" looks at it: add --job build_branch=…\n',
+      err: '--claim: every job has a build_branch, and the rule "deploy to staging" looks at it: add --claim build_branch=…\n',
     });
   });
 
@@ -191,11 +191,15 @@ describe('hints', () => {
     [
       'a beginning',
       ['build_source: [webhook, ui]', 'build_source: ["^ui"]'],
-      'rules.0.job.build_source.0 "^ui" looks like',
+      'rules.0.match.build_source.0 "^ui" looks like',
     ],
-    ['an end', ['build_source: [webhook, ui]', 'build_source: [ui$]'], 'rules.0.job.build_source.0 "ui$" looks like'],
+    ['an end', ['build_source: [webhook, ui]', 'build_source: [ui$]'], 'rules.0.match.build_source.0 "ui$" looks like'],
     ['alternatives', ['build_source: [webhook, ui]', 'build_source: webhook|ui'], '"webhook|ui" looks like'],
-    ['a dot and a star', ['[main, "release/*"]', '"release/.*"'], 'rules.0.job.build_branch.0 "release/.*" looks like'],
+    [
+      'a dot and a star',
+      ['[main, "release/*"]', '"release/.*"'],
+      'rules.0.match.build_branch.0 "release/.*" looks like',
+    ],
   ])('are one for %s', (_, change, hint) => {
     const [found, ...more] = hintsIn(replaced(change));
     expect(more).toEqual([]);

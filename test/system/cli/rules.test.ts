@@ -68,7 +68,7 @@ describe('npm run rules', () => {
       "firestore.rules is a new file: it holds no rules but Keydesk's. Deploying it closes the database to every other client: if the database has rules, save them into this file first",
     );
     const written = rulesFile();
-    expect(written).toContain("allow get: if keydeskHolds('web');");
+    expect(written).toContain("allow get: if keydeskAllows('web');");
     const second = await rules();
     expect(second).toEqual({ code: 0, err: '', out: expect.stringMatching(/^firestore\.rules agrees with .*\n$/) });
     expect(rulesFile()).toBe(written);
@@ -83,7 +83,7 @@ describe('npm run rules', () => {
     expect(written.startsWith(before ?? '-')).toBe(true);
     expect(written.endsWith(after ?? '-')).toBe(true);
     expect(written).not.toContain('what stood here before');
-    expect(written).toContain("        allow get: if keydeskHolds('web');");
+    expect(written).toContain("        allow get: if keydeskAllows('web');");
     expect((await rules()).code).toBe(0);
     expect(rulesFile()).toBe(written);
   });
@@ -110,7 +110,7 @@ describe('npm run rules', () => {
 
   it('with --check fails when somebody changed the generated part', async () => {
     await rules();
-    put('firestore.rules', rulesFile().replace("keydeskHolds('web')", 'true'));
+    put('firestore.rules', rulesFile().replace("keydeskAllows('web')", 'true'));
     expect((await rules(['--check'])).code).toBe(1);
   });
 
@@ -158,9 +158,9 @@ describe('npm run rules', () => {
     expect((await rules(['--project', 'acme-live', '--database', 'other'])).err).toContain('opens no such database');
     expect(exists()).toBe(false);
     expect((await rules(['--project', 'acme-live', '--file', 'live.rules'])).code).toBe(0);
-    expect(rulesFile('live.rules')).toContain("keydeskHolds('c')");
+    expect(rulesFile('live.rules')).toContain("keydeskAllows('c')");
     expect((await rules(['--database', 'other', '--file', 'other.rules'])).code).toBe(0);
-    expect(rulesFile('other.rules')).toContain("keydeskHolds('b')");
+    expect(rulesFile('other.rules')).toContain("keydeskAllows('b')");
   });
 
   describe('for a policy without a firestore credential', () => {
@@ -233,9 +233,9 @@ describe('npm run rules', () => {
     put('from-environment.yaml', policy(opening('from-environment', 'acme-staging')));
     const env = { KEYDESK_POLICY: 'from-environment.yaml' };
     await rules([], { env });
-    expect(rulesFile()).toContain("keydeskHolds('from-environment')");
+    expect(rulesFile()).toContain("keydeskAllows('from-environment')");
     await rules(['--policy', 'policy.yaml'], { env });
-    expect(rulesFile()).toContain("keydeskHolds('web')");
+    expect(rulesFile()).toContain("keydeskAllows('web')");
   });
 
   it('warns of each hand-written rule that every signed-in user satisfies, with its line, and says what to add', async () => {

@@ -43,11 +43,11 @@ rules:
 ${rules}`,
     );
   };
-  const RULES = `  - { name: two, job: { pipeline_id: [${ONE.toUpperCase()}, ${TWO}] }, grants: [config, apart] }
-  - { name: again, job: { pipeline_id: ${ONE}, build_branch: main }, grants: [config, other] }
+  const RULES = `  - { name: two, match: { pipeline_id: [${ONE.toUpperCase()}, ${TWO}] }, grants: [config, apart] }
+  - { name: again, match: { pipeline_id: ${ONE}, build_branch: main }, grants: [config, other] }
 `;
-  const SLUGS = `  - { name: by slug, job: { pipeline_slug: app }, grants: [config] }
-  - { name: part, job: { pipeline_slug: app, pipeline_id: "0184990a-*" }, grants: [other] }
+  const SLUGS = `  - { name: by slug, match: { pipeline_slug: app }, grants: [config] }
+  - { name: part, match: { pipeline_slug: app, pipeline_id: "0184990a-*" }, grants: [other] }
 `;
   const env = () => ({
     KEYDESK_IDENTITYTOOLKIT_URL: `http://${inject('authHost')}/identitytoolkit.googleapis.com`,
@@ -133,7 +133,7 @@ ${rules}`,
       { length: 1_001 },
       (_, index) => `0184990a-4782-42b5-afc1-${String(index).padStart(12, '0')}`,
     );
-    put(`  - { name: many, job: { pipeline_id: [${ids.join(', ')}] }, grants: [config] }\n`);
+    put(`  - { name: many, match: { pipeline_id: [${ids.join(', ')}] }, grants: [config] }\n`);
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     expect(await users(['--generations', '1'], { KEYDESK_IDENTITYTOOLKIT_URL: `${url}/` })).toMatchObject({
       code: 0,

@@ -162,7 +162,7 @@ describe('google-auth-library', () => {
     expect(error.message.replace(REQUEST_ID, '').trim()).toBe(
       'Error code temporarily_unavailable: A service that Keydesk depends on failed or was too slow. Try again.',
     );
-    expect(audit().map(({ reason }) => reason)).toEqual(Array(4).fill('unavailable'));
+    expect(audit().map(({ reason }) => reason)).toEqual(Array(4).fill('dependency_unavailable'));
     expect(audit().at(-1)?.request_id).toBe(REQUEST_ID.exec(error.message)?.[1]);
   });
 
@@ -205,7 +205,7 @@ describe('google-auth-library', () => {
     expect(audit().map(({ event }) => event)).toEqual(Array(4).fill('grant.issued'));
     const [grant, ...more] = await grantsOf(desk, await desk.buildkite.jobToken(on.job));
     expect(more).toEqual([]);
-    expect(grant).toMatchObject({ state: 'active', issued_count: 4 });
+    expect(grant).toMatchObject({ state: 'active', tokens_issued: 4 });
 
     vi.setSystemTime(start + 20 * MINUTE);
     await on.finish();

@@ -63,7 +63,7 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
     const account = `export@${desk.project}.iam.gserviceaccount.com`;
     const answer = { status: 200, body: { account, scope: expect.stringContaining('/auth/datastore') } };
     expect(told).toEqual([refreshed, refreshed, answer]);
-    expect(await grantsOf(desk, await desk.buildkite.jobToken(on.job))).toMatchObject([{ issued_count: 2 }]);
+    expect(await grantsOf(desk, await desk.buildkite.jobToken(on.job))).toMatchObject([{ tokens_issued: 2 }]);
   });
 
   it('reads what rules let it read, and nothing once the job has ended', async () => {
@@ -125,7 +125,7 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
         'Error code temporarily_unavailable: A service that Keydesk depends on failed or was too slow. Try again. Request id: ID',
       retryable: false,
     });
-    expect(desk.audit.slice(lines).map(({ reason }) => reason)).toEqual(['unavailable']);
+    expect(desk.audit.slice(lines).map(({ reason }) => reason)).toEqual(['dependency_unavailable']);
   });
 
   it('never made the service ask Google for something malformed, and wanted to go nowhere else', () => {

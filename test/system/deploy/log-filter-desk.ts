@@ -43,13 +43,13 @@ credentials:
       scopes: [https://www.googleapis.com/auth/cloud-platform]
 rules:
   - name: deploy
-    job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: main }
+    match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: main }
     grants: [config, config-${project}, live, export, admin, wide]
   - name: probe
-    job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, step_key: canary }
+    match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, step_key: canary }
     grants: ${canaryGrants}
   - name: mistake
-    job: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: mistake }
+    match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: mistake }
     grants: [canary-denied]
 `;
 }

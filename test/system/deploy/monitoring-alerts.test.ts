@@ -115,8 +115,8 @@ describe('an alert that pages', () => {
 
   it('holds when one sweep of five minutes left a grant that ended five minutes ago', () => {
     const { from, within } = OLDEST;
-    const sweep = (seconds: number, oldest_unfinished_s: number | null) =>
-      withPayload(line(SWEPT, seconds), { oldest_unfinished_s });
+    const sweep = (seconds: number, oldest_pending_s: number | null) =>
+      withPayload(line(SWEPT, seconds), { oldest_pending_s });
     const rest = [240, 180, 120, 60, 0].map((seconds) => sweep(seconds, from - 0.001));
     expect(held(OLDEST, rest)).toEqual(OFF);
     expect(held(OLDEST, [...rest, sweep(within - 1, from)])).toEqual(ON);
@@ -127,8 +127,8 @@ describe('an alert that pages', () => {
   });
 
   it('counts an end as late above two minutes', () => {
-    const ends = (seconds: number) => lines(LATE, 5).map((it) => withPayload(it, { dead_after_job_end_s: seconds }));
-    const late = [...COUNTS, ...SHARES].filter(({ policy }) => policy.startsWith('time to dead'));
+    const ends = (seconds: number) => lines(LATE, 5).map((it) => withPayload(it, { access_after_job_end_s: seconds }));
+    const late = [...COUNTS, ...SHARES].filter(({ policy }) => policy.startsWith('Revocation SLO burn'));
     expect(late.length).toBe(3);
     for (const border of late) expect([held(border, ends(120)), held(border, ends(120.001))]).toEqual([OFF, ON]);
   });
@@ -155,17 +155,17 @@ describe('an alert that pages', () => {
   const OLD = 45 * 60;
   it.each<[string, () => LogEntry[], (() => LogEntry[])[]]>([
     [
-      'hand-outs fail',
+      'Token requests failing',
       () => [...lines(UNAVAILABLE, 5), ...lines(ISSUED, 5)],
       [() => [...lines(UNAVAILABLE, 5), ...lines(ISSUED, 95)], () => lines(UNAVAILABLE, 4)],
     ],
     ...(
       [
-        ['hand-outs', UNAVAILABLE, ISSUED],
-        ['time to dead', LATE, ENDED],
+        ['Token requests burning error budget', UNAVAILABLE, ISSUED],
+        ['Revocation SLO burn', LATE, ENDED],
       ] as const
     ).map(([slo, bad, good]): [string, () => LogEntry[], (() => LogEntry[])[]] => [
-      `${slo}: two per cent of the budget gone in an hour`,
+      `${slo}: 2 % in an hour`,
       () => [...lines(bad, 5), ...lines(good, 5)],
       [
         () => [...lines(bad, 5, OLD), ...lines(good, 5)],

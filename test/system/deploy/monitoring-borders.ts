@@ -38,71 +38,75 @@ const refused = (reason: string) =>
 const issued = (credential: string) => event('grant.issued', `labels.credential="${credential}"`);
 const swept = (term: string) => event('sweep.completed', term);
 
-export const UNAVAILABLE = refused('unavailable');
+export const UNAVAILABLE = refused('dependency_unavailable');
 export const ISSUED = issued('config');
-export const ENDED = event('grant.revoked', 'jsonPayload.dead_after_job_end_s<1');
-export const LATE = event('grant.revoked', 'jsonPayload.dead_after_job_end_s>120');
-export const SWEPT = swept('jsonPayload.oldest_unfinished_s>=0');
+export const ENDED = event('grant.revoked', 'jsonPayload.access_after_job_end_s<1');
+export const LATE = event('grant.revoked', 'jsonPayload.access_after_job_end_s>120');
+export const SWEPT = swept('jsonPayload.oldest_pending_s>=0');
 const POOL_EXHAUSTED = refused('pool_exhausted');
-const NOT_REVOKED = event('grant.refused', 'labels.reason="unavailable"', 'httpRequest.requestUrl="/revoke"');
+const NOT_REVOKED = event(
+  'grant.refused',
+  'labels.reason="dependency_unavailable"',
+  'httpRequest.requestUrl="/revoke"',
+);
 const FAULT = event('request.failed');
-const DENIED = event('grant.refused', 'labels.reason="no_rule_grants"', 'jsonPayload.credential="canary-denied"');
-const BY_EXPIRY = event('grant.expired', 'jsonPayload.revocation="expiry"', 'jsonPayload.dead_after_job_end_s>120');
-const DISABLED_AGAIN = event('account.disabled_again');
-const NOT_DISABLED = event('account.not_disabled');
+const DENIED = event('grant.refused', 'labels.reason="no_matching_rule"', 'jsonPayload.credential="canary-denied"');
+const BY_EXPIRY = event('grant.expired', 'jsonPayload.revocation="expiry"', 'jsonPayload.access_after_job_end_s>120');
+const DISABLED_AGAIN = event('account.enabled_externally');
+const NOT_DISABLED = event('account.disable_failed');
 const USER_CHANGED = event('firebase_user.changed');
 
 export const COUNTS: readonly Count[] = [
   {
-    policy: 'a revocation is not finished',
+    policy: 'Revocation not completing',
     condition: '5 sweeps within 10 minutes found records that cannot be read',
     least: 5,
     within: 10 * MINUTE,
-    of: [swept('jsonPayload.failures.detail="its record cannot be read"')],
-    not: [swept('jsonPayload.failed=0'), swept('jsonPayload.failures.what="grant document"')],
+    of: [swept('jsonPayload.failures.code="unreadable_record"')],
+    not: [swept('jsonPayload.failed=0'), swept('jsonPayload.failures.dependency="grant document"')],
   },
   {
-    policy: 'hand-outs fail',
-    condition: '5 or more hand-outs failed within 10 minutes',
+    policy: 'Token requests failing',
+    condition: '5 or more token requests failed within 10 minutes',
     least: 5,
     within: 10 * MINUTE,
     of: [UNAVAILABLE, FAULT],
     not: [ISSUED, POOL_EXHAUSTED, DENIED, NOT_REVOKED, event('webhook.refused', 'labels.reason="ledger_unavailable"')],
   },
   {
-    policy: 'Google refuses for good',
+    policy: 'Google refuses permanently',
     condition: 'Google refused to issue a credential',
     least: 1,
     within: 5 * MINUTE,
     of: [refused('google_refused'), `${UNAVAILABLE} jsonPayload.cause="permission_missing"`],
-    not: [UNAVAILABLE, ISSUED, POOL_EXHAUSTED, event('account.given_up')],
+    not: [UNAVAILABLE, ISSUED, POOL_EXHAUSTED, event('account.quarantined')],
   },
   {
-    policy: 'a function does not start',
+    policy: 'Function not starting',
     condition: 'an instance did not start',
     least: 1,
     within: 5 * MINUTE,
-    of: [event('start.failed')],
+    of: [event('startup.failed')],
     not: [FAULT],
   },
   {
-    policy: "an account was enabled behind Keydesk's back",
-    condition: 'a resting account was found enabled, and was disabled',
+    policy: 'Pooled account enabled externally',
+    condition: 'an account was enabled externally during cooldown, and was disabled',
     least: 1,
     within: MINUTE,
     of: [DISABLED_AGAIN],
     not: [NOT_DISABLED],
   },
   {
-    policy: "an account was enabled behind Keydesk's back",
-    condition: 'a resting account was found enabled, and not disabled for certain',
+    policy: 'Pooled account enabled externally',
+    condition: 'an account was enabled externally during cooldown, and could not be disabled',
     least: 1,
     within: MINUTE,
     of: [NOT_DISABLED],
     not: [DISABLED_AGAIN],
   },
   {
-    policy: 'a Firebase user was changed',
+    policy: 'Firebase user changed',
     condition: 'a sign-in showed that somebody changed the user',
     least: 1,
     within: MINUTE,
@@ -110,15 +114,15 @@ export const COUNTS: readonly Count[] = [
     not: [ISSUED, UNAVAILABLE],
   },
   {
-    policy: 'the canary got what it must be refused',
-    condition: 'canary-denied was handed out',
+    policy: 'Canary-denied credential was issued',
+    condition: 'canary-denied was issued',
     least: 1,
     within: MINUTE,
     of: [issued('canary-denied')],
     not: [issued('canary'), DENIED],
   },
   {
-    policy: 'hand-outs: two per cent of the budget gone in an hour',
+    policy: 'Token requests burning error budget: 2 % in an hour',
     condition: '5 or more within an hour',
     least: 5,
     within: HOUR,
@@ -126,7 +130,7 @@ export const COUNTS: readonly Count[] = [
     not: [ISSUED, DENIED, NOT_REVOKED],
   },
   {
-    policy: 'time to dead: two per cent of the budget gone in an hour',
+    policy: 'Revocation SLO burn: 2 % in an hour',
     condition: '5 or more within an hour',
     least: 5,
     within: HOUR,
@@ -139,47 +143,47 @@ export const SILENCES: readonly Silence[] = [
   'no sweep was seen for 10 minutes',
   'fewer than one sweep in 10 minutes',
 ].map((condition) => ({
-  policy: 'no sweep for ten minutes',
+  policy: 'Sweep not running',
   condition,
   within: 10 * MINUTE,
   of: swept('jsonPayload.completed=true'),
-  not: [swept('jsonPayload.completed=false'), event('pool.counted')],
+  not: [swept('jsonPayload.completed=false'), event('pool.reported')],
 }));
 
 /** What burns two per cent of a budget of 28 days in an hour. */
 const FAST = 0.02 * 28 * 24;
 
 function burn(slo: string, within: number, share: number, good: readonly string[], bad: string): Share {
-  const policy = `${slo}: two per cent of the budget gone in an hour`;
+  const policy = `${slo}: 2 % in an hour`;
   return { policy, condition: `burn rate over ${within / MINUTE} minutes`, within, share, good, bad };
 }
 
 export const SHARES: readonly Share[] = [
   {
-    policy: 'hand-outs fail',
-    condition: 'more than 5 % of hand-outs fail',
+    policy: 'Token requests failing',
+    condition: 'more than 5 % of token requests fail',
     share: 0.05,
     within: 10 * MINUTE,
     good: [ISSUED, POOL_EXHAUSTED],
     bad: UNAVAILABLE,
   },
   ...[HOUR, 5 * MINUTE].flatMap((within) => [
-    burn('hand-outs', within, FAST * 0.005, [ISSUED], UNAVAILABLE),
-    burn('time to dead', within, FAST * 0.01, [ENDED], LATE),
+    burn('Token requests burning error budget', within, FAST * 0.005, [ISSUED], UNAVAILABLE),
+    burn('Revocation SLO burn', within, FAST * 0.01, [ENDED], LATE),
   ]),
 ];
 
 /** Holds when a sweep left a grant unfinished that ended so many seconds ago. */
 export const OLDEST = {
-  policy: 'a revocation is not finished',
-  condition: 'the oldest unfinished revocation is older than 5 minutes',
+  policy: 'Revocation not completing',
+  condition: 'the oldest pending revocation is older than 5 minutes',
   within: 5 * MINUTE,
   from: 300,
 };
 
 /** Holds when the last checks from so many places failed, now and a minute ago. */
 export const UPTIME = {
-  policy: 'the desk does not answer',
+  policy: 'Service unreachable',
   condition: 'an uptime check fails from more than one place',
   within: 20 * MINUTE,
   places: 2,

@@ -110,10 +110,10 @@ async function endLate({ desk, at, now, ask, finish, advance, sweep }: WatchedDe
     await finish(late);
     at(5 * MINUTE);
     buildkite.beforeBuild = () => ({ status: 401 });
-    expect((await sweep()).json).toMatchObject({ found_finished: 0 });
+    expect((await sweep()).json).toMatchObject({ jobs_reconciled: 0 });
     buildkite.beforeBuild = undefined;
     at(7 * MINUTE);
-    expect((await sweep()).json).toMatchObject({ found_finished: 2, oldest_unfinished_s: 360 });
+    expect((await sweep()).json).toMatchObject({ jobs_reconciled: 2, oldest_pending_s: 360 });
   });
   const { sweepLedger, checkLedger } = ending;
   // What goes on beside a step must not run into its own deadlines by this.
@@ -124,9 +124,9 @@ async function endLate({ desk, at, now, ask, finish, advance, sweep }: WatchedDe
     return found;
   };
   await whileReplaced(ending, { checkLedger: idle, sweepLedger: { ...sweepLedger, unfinished: slow } }, async () => {
-    expect((await sweep()).json).toMatchObject({ more: true });
+    expect((await sweep()).json).toMatchObject({ has_backlog: true });
   });
-  expect((await sweep()).json).toMatchObject({ more: false, oldest_unfinished_s: 0 });
+  expect((await sweep()).json).toMatchObject({ has_backlog: false, oldest_pending_s: 0 });
   // The grant of a job that goes on, and the shared account's token, expire.
   at(17 * MINUTE);
   await sweep();
@@ -156,7 +156,7 @@ async function usePool({ desk, at, ask, finish, sweep }: WatchedDesk) {
   ] as const) {
     await enableAccount(desk, audit[0].service_account);
     at(minutes * MINUTE);
-    expect((await sweep()).json).toMatchObject({ accounts_disabled_again: disabledAgain });
+    expect((await sweep()).json).toMatchObject({ accounts_enabled_externally: disabledAgain });
   }
   await enableAccount(desk, audit[0].service_account);
   at(22 * MINUTE);

@@ -53,9 +53,9 @@ it('asks for the canary, gives it back, and is refused what it must be', async (
   expect(told).toEqual([
     ['grant.refused', 'job_token_signature_invalid'],
     ['grant.issued', 'canary'],
-    ['grant.returned', undefined],
+    ['grant.released', undefined],
     ['grant.revoked', 'canary'],
-    ['grant.refused', 'no_rule_grants'],
+    ['grant.refused', 'no_matching_rule'],
   ]);
 });
 

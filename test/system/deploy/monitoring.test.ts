@@ -107,9 +107,19 @@ describe('the definitions', () => {
   });
 
   it('have no label that takes a value of its own for each grant, job or caller: labels cannot be deleted later', () => {
-    const few = ['credential', 'environment', 'event', 'reason', 'revocation', 'ended_by', 'pool', 'more', 'result'];
+    const few = [
+      'credential',
+      'environment',
+      'event',
+      'reason',
+      'revocation',
+      'ended_by',
+      'pool',
+      'has_backlog',
+      'result',
+    ];
     // As many as there are pipelines that may ask, accounts in the policy, things that can fail, and calls that Keydesk makes.
-    const bounded = [...few, 'pipeline', 'service_account', 'what', 'cause', 'permission', 'api'];
+    const bounded = [...few, 'pipeline', 'service_account', 'dependency', 'cause', 'permission', 'api'];
     const used = metrics.flatMap(({ metricDescriptor }) => metricDescriptor.labels ?? []).map(({ key }) => key);
     expect([...new Set(used)].sort()).toEqual(bounded.sort());
   });
@@ -180,17 +190,17 @@ describe('every alert', () => {
     const paging = policies.filter(({ severity }) => severity === 'CRITICAL');
     const open = [
       'revocation-stuck',
-      'account-disabled-again',
+      'account-enabled-externally',
       'firebase-user-changed',
       'probe-granted',
-      'slo-time-to-dead',
+      'slo-revocation',
     ];
     const closed = [
-      'no-sweep',
-      'hand-out-failing',
-      'desk-unreachable',
+      'sweep-not-running',
+      'token-requests-failing',
+      'service-unreachable',
       'not-starting',
-      'slo-hand-outs',
+      'slo-token-requests',
       'google-refuses',
     ];
     expect(paging.map(({ userLabels }) => userLabels.playbook).sort()).toEqual([...open, ...closed].sort());

@@ -94,7 +94,7 @@ describe('the packaged archives, started as the platform starts them', () => {
     expect(await ended.json()).toMatchObject({ result: 'job_ended', revoked: 1 });
     expect(google.accounts.get(account)).toEqual(expect.objectContaining({ disabled: true }));
     const swept = await fetch(`${sweep.url}/`, { method: 'POST' });
-    expect(await swept.json()).toMatchObject({ failed: 0, more: false });
+    expect(await swept.json()).toMatchObject({ failed: 0, has_backlog: false });
     expect((await ask(token.url, jobToken)).status).toBe(400);
     expect(google.unexpected).toEqual([]);
     const codes = await Promise.all([token, webhook, sweep].map(({ running }) => running.stop()));

@@ -134,7 +134,7 @@ describe('deploy/rules.sh', () => {
 
   it('or once it is told to', async () => {
     api.deploy(DEFAULT, own(APP));
-    expect(await rules(GENERATED, ['--replace', 'acme-staging', '(default)'])).toMatchObject({ code: 0 });
+    expect(await rules(GENERATED, ['--overwrite', 'acme-staging', '(default)'])).toMatchObject({ code: 0 });
     expect(api.live(DEFAULT)).toBe(GENERATED);
   });
 

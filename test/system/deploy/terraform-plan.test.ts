@@ -320,7 +320,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     const complaint = (rules: string) =>
       planner.complaint({
         rules_files: `{ "acme-staging/(default)" = ${planner.writeRules(rules)} }`,
-        rules_deployed_elsewhere: '["acme-production/(default)"]',
+        rules_managed_externally: '["acme-production/(default)"]',
       });
     expect(await complaint('// keydesk:begin\nmatch /all/{rest=**} { allow read; }\n// keydesk:end\n')).toContain(
       'A rules file is not what npm run rules makes of the policy',

@@ -74,7 +74,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
     const lines = Object.entries(told).flatMap(([who, all]) => all.map((line) => `${who}: ${line.split(' on ')[0]}`));
     expect(lines.sort()).toEqual(granted.sort());
     expect(told['serviceAccount:keydesk-sweep@acme-keydesk.iam.gserviceaccount.com']).toContain(
-      'projects/acme-ci-pool/roles/keydesk_waker on account ci-001@acme-ci-pool.iam.gserviceaccount.com',
+      'projects/acme-ci-pool/roles/keydesk_account_enabler on account ci-001@acme-ci-pool.iam.gserviceaccount.com',
     );
     expect(told['group:keydesk-ci-staging@acme.example']).toEqual([
       'roles/datastore.user on project acme-staging where resource.name == "projects/acme-staging/databases/(default)"',
@@ -128,7 +128,9 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
   });
 
   it('grants every function Firestore in single databases only, and nobody to delete', () => {
-    const roles = plan.resources.filter(({ values }) => /_(ledger|opener|closer)$/.test(String(values.role)));
+    const roles = plan.resources.filter(({ values }) =>
+      /_(ledger|grant_document_writer|grant_document_closer)$/.test(String(values.role)),
+    );
     expect(granting(plan.resources).filter(({ what }) => /entities\.(delete|\*)/.test(what))).toEqual([]);
     const databases = roles.map(
       ({ values }) =>

@@ -126,9 +126,9 @@ describe('the step of the README', () => {
     const [, id = ''] = /^Kill switch ([0-9a-f-]{36})/.exec(await run(thrown)) ?? [];
     expect((await desk.introspect(issued.json.access_token)).json).toEqual({ active: false });
     expect(await run(list)).toContain(`${id}  since`);
-    expect(await run(lift.replace(/(--lift) \S+/, `$1 ${id}`))).toContain(`Lifted ${id}`);
-    expect(await run(list)).toContain('No barrier is in force.');
-    expect([...new Set(events)]).toEqual(['kill_switch.thrown', 'grant.revoked', 'kill_switch.lifted']);
+    expect(await run(lift.replace(/(--unblock) \S+/, `$1 ${id}`))).toContain(`Removed the block ${id}`);
+    expect(await run(list)).toContain('No block is active.');
+    expect([...new Set(events)]).toEqual(['kill_switch.activated', 'grant.revoked', 'kill_switch.deactivated']);
   });
 
   it('fails, with what the service says, when the job has ended', async () => {

@@ -31,18 +31,16 @@ describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of bus
     });
     expect(exitCode).toBe(0);
     expect(output).toMatch(/^sha256 [0-9a-f]{64}$/m);
-    expect(output).toMatch(
-      /^staging-export: not renewed any more; the token itself works for another (59[0-9]|600) s$/m,
-    );
-    expect(output).toContain('\nstaging-config: given back\n');
-    expect(grantEvents(desk, job)).toContain('grant.renewal_ended staging-export');
+    expect(output).toMatch(/^staging-export: will not be renewed; the token works for another (59[0-9]|600) s$/m);
+    expect(output).toContain('\nstaging-config: released\n');
+    expect(grantEvents(desk, job)).toContain('grant.ended staging-export');
     expect(leftBehind).toEqual([]);
   });
 
   it('tells a refusal with its words, its reason and what to do about that', async () => {
     const { exitCode, output } = await runAStep(desk, { path, uses: [{ credentials: 'production-config' }] });
     expect(exitCode).toBe(1);
-    expect(output).toContain(`Keydesk: ${desk.tokenUrl} did not hand out production-config (400 invalid_target).`);
+    expect(output).toContain(`Keydesk: ${desk.tokenUrl} did not issue production-config (400 invalid_target).`);
     expect(output).toMatch(/^ {2}It says: [A-Z][A-Za-z .]{20,}$/m);
     expect(output).toMatch(/^ {2}Request id: [0-9a-f-]{36}$/m);
     expect(output).toMatch(/^ {2}What to do: check the name of the credential/m);

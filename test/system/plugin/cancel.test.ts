@@ -55,7 +55,7 @@ it.each<[string, () => Pick<AStep, 'path' | 'plugins'>]>([
   expect(exitCode).toBe(143);
   expect(phases.map(({ name }) => name)).not.toContain('commands');
   expect(environment.KEYDESK_DIR).toMatch(/\/keydesk-\w{10}$/);
-  expect(output).toContain('staging-config: given back');
+  expect(output).toContain('staging-config: released');
   expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(leftBehind).toEqual([]);
 });
@@ -68,7 +68,7 @@ it('a cancel as soon as a token lies on disk gives it back at once', async () =>
   const { exitCode, output, environment, leftBehind } = await running.finished;
   expect(exitCode).toBe(143);
   expect(environment).not.toHaveProperty('KEYDESK_DIR');
-  expect(output).toContain('staging-config: given back');
+  expect(output).toContain('staging-config: released');
   expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(leftBehind).toEqual([]);
 });
@@ -80,7 +80,7 @@ it('a hook that is killed before the agent knows leaves it to pre-exit, which fi
   });
   expect(exitCode).toBe(137);
   expect(environment).not.toHaveProperty('KEYDESK_DIR');
-  expect(output).toContain('staging-config: given back');
+  expect(output).toContain('staging-config: released');
   expect(grantEvents(desk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(leftBehind).toEqual([]);
 });

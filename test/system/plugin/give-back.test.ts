@@ -45,13 +45,13 @@ describe('pre-exit gives back', () => {
     const { output, exitCode, leftBehind, job } = await runAStep(desk, { uses: [{ credentials }] });
     expect(exitCode).toBe(0);
     expect(atTheEnd(output)).toMatch(
-      /^~~~ :key: Keydesk: giving credentials back\nstaging-admin: given back\nstaging-config: given back\nstaging-export: not renewed any more; the token itself works for another (59[0-9]|600) s\n$/,
+      /^~~~ :key: Keydesk: releasing credentials\nstaging-admin: released\nstaging-config: released\nstaging-export: will not be renewed; the token works for another (59[0-9]|600) s\n$/,
     );
     expect(grantEvents(desk, job)).toEqual(
       expect.arrayContaining([
         'grant.revoked staging-config',
         'grant.revoked staging-admin',
-        'grant.renewal_ended staging-export',
+        'grant.ended staging-export',
       ]),
     );
     expect(leftBehind).toEqual([]);
@@ -60,7 +60,7 @@ describe('pre-exit gives back', () => {
   it('when the command failed, whose exit code stays', async () => {
     const { exitCode, output } = await runAStep(desk, { command: 'exit 17' });
     expect(exitCode).toBe(17);
-    expect(atTheEnd(output)).toContain('staging-config: given back');
+    expect(atTheEnd(output)).toContain('staging-config: released');
   });
 
   it('when the job is cancelled while its command runs', async () => {
@@ -69,7 +69,7 @@ describe('pre-exit gives back', () => {
     running.cancel();
     const { exitCode, output, leftBehind } = await running.finished;
     expect(exitCode).toBe(143);
-    expect(atTheEnd(output)).toContain('staging-config: given back');
+    expect(atTheEnd(output)).toContain('staging-config: released');
     expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
     expect(leftBehind).toEqual([]);
   });
@@ -88,7 +88,7 @@ describe('pre-exit gives back', () => {
       // Agent 3 lets the plugin that stands first be the first to end, agent 4 the one that stands last.
       expect(exitCode === 0).toBe(postHooks === 'backwards');
       expect(/^sha256 /m.test(output)).toBe(postHooks === 'backwards');
-      expect(output).toContain('staging-config: given back');
+      expect(output).toContain('staging-config: released');
     },
   );
 
@@ -100,13 +100,13 @@ describe('pre-exit gives back', () => {
       { name: 'staging-admin', token: 'C_TOKEN' },
     ];
     const running = startAStep(desk, { uses: [{ url: front.url, credentials }], command: 'echo "it ends"' });
-    await running.saw('giving credentials back');
+    await running.saw('releasing credentials');
     const began = Date.now();
     const { exitCode, output, leftBehind } = await running.finished;
     expect(Date.now() - began).toBeLessThan(9_000);
     expect(exitCode).toBe(0);
     expect(atTheEnd(output)).toMatch(
-      /^.*\n(staging-(admin|config|export): not given back \(curl: \(28\) .*\); left to the webhook\n){3}$/,
+      /^.*\n(staging-(admin|config|export): could not be released \(curl: \(28\) .*\); the webhook will revoke it\n){3}$/,
     );
     expect(leftBehind).toEqual([]);
   });
@@ -114,28 +114,28 @@ describe('pre-exit gives back', () => {
 
 describe('pre-exit ends well', () => {
   it.each([
-    ['when the desk is down', 'cut' as const, /not given back \(curl: \(52\) .*\); left to the webhook/],
+    ['when the desk is down', 'cut' as const, /could not be released \(curl: \(52\) .*\); the webhook will revoke it/],
     [
       'when the desk is unwell',
       { status: 503, body: '{"error":"temporarily_unavailable"}' },
-      /not given back \(503 temporarily_unavailable\); left/,
+      /could not be released \(503 temporarily_unavailable\); the webhook/,
     ],
     [
       'when something else answers',
-      { status: 200, body: '<html>given back</html>' },
-      /^staging-config: not given back \(200, but not in the words of a desk\); left to the webhook$/m,
+      { status: 200, body: '<html>released</html>' },
+      /^staging-config: could not be released \(200, but not a response of Keydesk\); the webhook will revoke it$/m,
     ],
     [
       'when it is told of a revocation that it does not know',
       { status: 200, body: '{"request_id":"1-2","revocation":"later"}' },
-      /^staging-config: not given back \(200, but not in the words of a desk\); left to the webhook$/m,
+      /^staging-config: could not be released \(200, but not a response of Keydesk\); the webhook will revoke it$/m,
     ],
   ])('%s', async (_, instead, said) => {
     front.instead = (request) => (request.endsWith('/revoke') ? instead : undefined);
     const { exitCode, output, leftBehind } = await runAStep(desk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(0);
     expect(atTheEnd(output)).toMatch(said);
-    expect(atTheEnd(output)).not.toMatch(/: given back$/m);
+    expect(atTheEnd(output)).not.toMatch(/: released$/m);
     expect(leftBehind).toEqual([]);
   });
 
@@ -208,7 +208,7 @@ describe('a KEYDESK_DIR that the plugin did not make for this job', () => {
     const { exitCode, environment, output } = await runAStep(desk, { job, environment: { KEYDESK_DIR: given } });
     expect(exitCode).toBe(0);
     expect(environment.KEYDESK_DIR).not.toBe(given);
-    expect(output).toContain('staging-config: given back');
+    expect(output).toContain('staging-config: released');
     expect(readdirSync(at, { recursive: true })).toEqual(before);
 
     const untouched = await runAStep(desk, {

@@ -129,7 +129,7 @@ describe('the plugin hands a step', () => {
     expect(second).toMatch(/\/staging-export\.json$/);
     expect(folderOf(String(second))).not.toBe(folderOf(String(first)));
     for (const path of [first, second]) expect(path?.startsWith(`${environment.KEYDESK_DIR}/host/`)).toBe(true);
-    expect(output.match(/given back|not renewed any more/g)).toHaveLength(2);
+    expect(output.match(/released|will not be renewed/g)).toHaveLength(2);
     expect(leftBehind).toEqual([]);
   });
 
@@ -235,7 +235,7 @@ it('a step’s grants end with its pre-exit, on record as returned by the job', 
   const { job } = await runAStep(desk, { command: keep('CONFIG_TOKEN', 'ended'), uses: [{ credentials }] });
   expect(grantEvents(desk, job)).toEqual([
     'grant.issued staging-config',
-    'grant.returned staging-config',
+    'grant.released staging-config',
     'grant.revoked staging-config',
   ]);
   expect((await desk.introspect(kept('ended'))).json).toEqual({ active: false });

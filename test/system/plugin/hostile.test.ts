@@ -55,10 +55,10 @@ describe('the configuration', () => {
       () => ({ lifetime: 7201, 'job-token': 'file' }),
       ['lifetime: must be a whole number of seconds from 60 to 7200'],
     ],
-    ['a lifetime for nothing', () => ({ lifetime: 300 }), ['lifetime: means something with "job-token: file" only']],
+    ['a lifetime for nothing', () => ({ lifetime: 300 }), ['lifetime: only valid with "job-token: file"']],
     ['another hook', () => ({ hook: 'pre-exit' }), ['hook: must be pre-command or environment']],
     ['another source of job tokens', () => ({ 'job-token': 'url' }), ['job-token: must be executable or file']],
-    ['a key that is misspelt', () => ({ claim: ['build_id'] }), ['claim-0: there is no such key']],
+    ['a key that is misspelt', () => ({ claim: ['build_id'] }), ['claim-0: unknown key']],
     [
       'a variable of the shell',
       () => ({ credentials: { name: 'a', file: 'PATH' } }),
@@ -93,8 +93,8 @@ describe('the configuration', () => {
         credentials: [{ file: 'PATH' }, 'B', { name: 'c', colour: 'red' }],
       }),
       [
-        'audiences: there is no such key',
-        'credentials-2-colour: there is no such key',
+        'audiences: unknown key',
+        'credentials-2-colour: unknown key',
         'url: must be https://',
         'timeout: must be',
         'credentials[0]: has no name',
@@ -107,10 +107,7 @@ describe('the configuration', () => {
     const { exitCode, output, phases, leftBehind } = await runAStep(desk, { uses: [use()], command: 'echo "it ran"' });
     expect(exitCode).toBe(1);
     expect(phases.map(({ name }) => name)).toEqual(['plugin keydesk environment hook', 'plugin keydesk pre-exit hook']);
-    const told = output
-      .split('Keydesk: the configuration of the plugin is not good.\n')[1]
-      ?.split('~~~')[0]
-      ?.split('\n');
+    const told = output.split('Keydesk: invalid plugin configuration:\n')[1]?.split('~~~')[0]?.split('\n');
     expect(told?.slice(0, -1)).toEqual(problems.map((problem) => expect.stringContaining(`  ${problem}`)));
     expect(output).not.toMatch(/touch|secret|nowhere|ran #/);
     expect(leftBehind).toEqual([]);
@@ -236,7 +233,7 @@ describe('the environment', () => {
     cpSync(PLUGIN, keydesk, { recursive: true });
     const { exitCode, output } = await runAStep(desk, { plugins: { keydesk }, command: USE_CREDENTIALS });
     expect(exitCode).toBe(0);
-    expect(output).toContain('staging-config: given back');
+    expect(output).toContain('staging-config: released');
     expectNothingRan();
   });
 

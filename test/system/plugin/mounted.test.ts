@@ -206,8 +206,8 @@ it('nothing that a container leaves in it is followed, read, sent or written to'
   const curl = recorder(folder, 'curl');
   const { exitCode, output, leftBehind, job } = await runAStep(desk, { command, uses: [inAFile], path: [curl.folder] });
   expect(exitCode).toBe(0);
-  expect(output.match(/given back/g)).toHaveLength(1);
-  expect(output).toContain('staging-config: given back');
+  expect(output.match(/: released$/gm)).toHaveLength(1);
+  expect(output).toContain('staging-config: released');
   expect(grantEvents(desk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(attacker.seen).toEqual([]);
   expect(curl.calls()).not.toContain('-K');
@@ -221,7 +221,7 @@ it('put in its place, a link is removed and what it leads to is not', async () =
   const command = `rm -rf "$BUILDKITE_OIDC_TMPDIR"; ln -s '${join(folder, 'precious')}' "$BUILDKITE_OIDC_TMPDIR"`;
   const { exitCode, output, leftBehind } = await runAStep(desk, { command, uses: [inAFile] });
   expect(exitCode).toBe(0);
-  expect(output).toContain('staging-config: given back');
+  expect(output).toContain('staging-config: released');
   expect(existsSync(join(folder, 'precious/file'))).toBe(true);
   expect(leftBehind).toEqual([]);
 });

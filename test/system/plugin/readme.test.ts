@@ -81,7 +81,7 @@ describe('the README of the plugin', () => {
   });
 
   it('quotes what pre-exit says', () => {
-    const code = readFileSync(join(PLUGIN, 'lib/give-back.bash'), 'utf8');
+    const code = readFileSync(join(PLUGIN, 'lib/release.bash'), 'utf8');
     const table = readme.slice(readme.indexOf('| it says |'), readme.indexOf('## Needed'));
     const said = [...table.matchAll(/^\| `(.*?)` \|/gm)].map(([, text = '']) => text);
     expect(said).toHaveLength(4);

@@ -48,7 +48,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     const ran = await runAStep(desk, { uses: [use], job: desk.buildkite.startJob(claims), command: 'echo "it ran"' });
     expect(ran.exitCode).toBe(1);
     expect(ran.output).not.toContain('it ran');
-    expect(ran.output).toContain(`^^^ +++\nKeydesk: ${desk.tokenUrl} did not hand out `);
+    expect(ran.output).toContain(`^^^ +++\nKeydesk: ${desk.tokenUrl} did not issue `);
     expect(ran.output).toContain(` ${error}).`);
     const { says, requestId, toDo: advice } = told(ran.output);
     const line = desk.auditOf(requestId);
@@ -66,14 +66,14 @@ describe('a refusal fails the step before its command, with what the desk says',
     const { output } = await runAStep(desk, { job });
     const { error_description, request_id } = (await desk.askByPath(await desk.buildkite.jobToken(job))).json;
     expect(told(output).says).toBe(error_description.replace(` Request id: ${request_id}`, ''));
-    expect(told(output).toDo).toBe('retry the job: a retry is a new job.');
+    expect(told(output).toDo).toBe('retry the job.');
   });
 
   it('and gives back what it had already been handed out', async () => {
     const uses = [{ credentials: ['staging-config', { name: 'production-config', token: 'PRODUCTION_TOKEN' }] }];
     const { output, job, environment, leftBehind } = await runAStep(desk, { uses });
-    expect(output).toContain('did not hand out production-config');
-    expect(output).toContain('staging-config: given back');
+    expect(output).toContain('did not issue production-config');
+    expect(output).toContain('staging-config: released');
     expect(grantEvents(desk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
     expect(environment).not.toHaveProperty('KEYDESK_DIR');
     expect(leftBehind).toEqual([]);
@@ -90,10 +90,10 @@ describe('a refusal fails the step before its command, with what the desk says',
       },
     ];
     const { output, phases, leftBehind } = await runAStep(desk, { uses });
-    const [, handingOver = '', ending = ''] = /^([\s\S]*)giving credentials back([\s\S]*)$/.exec(output) ?? [];
-    expect(handingOver).toContain('staging-export: not renewed any more');
-    expect(handingOver).not.toContain('staging-config: given back');
-    expect(ending).toContain('staging-config: given back');
+    const [, handingOver = '', ending = ''] = /^([\s\S]*)releasing credentials([\s\S]*)$/.exec(output) ?? [];
+    expect(handingOver).toContain('staging-export: will not be renewed');
+    expect(handingOver).not.toContain('staging-config: released');
+    expect(ending).toContain('staging-config: released');
     expect(phases.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 1, 0, 0]);
     expect(leftBehind).toEqual([]);
   });
@@ -102,7 +102,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     const body = '<html>\u001b[31mForbidden\n--- Your client does not have permission</html>';
     front.instead = () => ({ status: 403, body });
     const { output, raw } = await runAStep(desk, { uses: [{ url: front.url }] });
-    expect(output).toContain(`Keydesk: ${front.url} did not hand out staging-config (403).`);
+    expect(output).toContain(`Keydesk: ${front.url} did not issue staging-config (403).`);
     expect(told(output)).toEqual({
       says: undefined,
       requestId: undefined,
@@ -116,7 +116,7 @@ describe('a refusal fails the step before its command, with what the desk says',
       '{"error":"in\u001b[2Jvalid","error_description":"first\u001b[31m\n+++ second\u0007","request_id":"x"}';
     front.instead = () => ({ status: 400, headers: { 'x-request-id': 'id-1$(id)\u00e9' }, body });
     const { raw } = await runAStep(desk, { uses: [{ url: front.url }] });
-    const lines = raw.slice(raw.indexOf('did not hand out')).split('\n');
+    const lines = raw.slice(raw.indexOf('did not issue')).split('\n');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
     expect(lines.join('')).not.toMatch(/[\u0000-\u001f\u007f]/);
     expect(lines.filter((line) => line.startsWith('+++'))).toEqual([]);
@@ -145,7 +145,7 @@ describe('a desk that is busy or unwell is asked again', () => {
     };
     const { exitCode, job } = await runAStep(desk);
     expect(exitCode).toBe(0);
-    expect(desk.audit.some(({ reason }) => reason === 'unavailable')).toBe(true);
+    expect(desk.audit.some(({ reason }) => reason === 'dependency_unavailable')).toBe(true);
     expect(grantEvents(desk, job)).toContain('grant.issued staging-config');
   });
 
@@ -198,7 +198,7 @@ describe('a desk that is busy or unwell is asked again', () => {
     const { exitCode, output } = await runAStep(desk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
     expect(front.seen).toEqual(['POST /token/staging-config']);
-    expect(output).toContain('did not hand out staging-config (503 temporarily_unavailable).');
+    expect(output).toContain('did not issue staging-config (503 temporarily_unavailable).');
     expect(told(output)).toEqual({
       says: 'Google refuses to sign: the API "IAM" is off. Stop; tell #platform.',
       requestId: 'of-the-desk',
@@ -219,7 +219,7 @@ describe('a desk that cannot be reached', () => {
     await gone.close();
     const { exitCode, output, leftBehind } = await runAStep(desk, { uses: [{ url: gone.url, timeout: 1 }] });
     expect(exitCode).toBe(1);
-    expect(output).toMatch(/did not hand out staging-config \(curl: \(7\) .*[Cc]onnect/);
+    expect(output).toMatch(/did not issue staging-config \(curl: \(7\) .*[Cc]onnect/);
     expect(told(output).toDo).toBe('see whether url is right, and whether agents reach it.');
     expect(leftBehind).toEqual([]);
   });
@@ -264,7 +264,7 @@ it('a cancel while the desk is being asked gives back what was handed out', asyn
   running.cancel();
   const { exitCode, output, phases, leftBehind } = await running.finished;
   expect(exitCode).toBe(143);
-  expect(output).toContain('staging-config: given back');
+  expect(output).toContain('staging-config: released');
   expect(phases.map(({ name }) => name)).not.toContain('commands');
   expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(leftBehind).toEqual([]);

@@ -54,7 +54,7 @@ describe('the names that the plugin uses for itself', () => {
         environment,
       });
       expect(output).toContain(`tokens ${names.length} distinct 1\n`);
-      expect(output).toContain('staging-config: given back');
+      expect(output).toContain('staging-config: released');
       expect(raw).not.toMatch(SECRET);
       expect(exitCode).toBe(0);
       expect(leftBehind).toEqual([]);
@@ -73,7 +73,7 @@ describe('the names that the plugin uses for itself', () => {
         path: [curl.folder, agent.folder],
       });
       expect(exitCode).toBe(0);
-      expect(output).toContain('staging-config: given back');
+      expect(output).toContain('staging-config: released');
       expect(curl.calls()).toContain(`${desk.tokenUrl}/revoke`);
       expect(agent.calls()).toContain('request-token');
       expect(curl.environments()).toMatch(/^BUILDKITE_JOB_ID=/m);

@@ -45,9 +45,9 @@ describe('the sandbox', { timeout: 120_000 }, () => {
   it('tells its story, how to end it, and last of all what to paste', () => {
     const out = sandbox.out();
     expect(sandbox.err()).toBe('');
-    expect(out).toContain('Every step came out as promised.');
+    expect(out).toContain('All steps passed.');
     expect(out.split('\n')[1]).toBe(`To end it: Ctrl-C, or kill ${sandbox.child.pid}.`);
-    expect(out).toContain("in the functions' log: refused: no_rule_grants");
+    expect(out).toContain("in the functions' log: refused: no_matching_rule");
     expect(out).not.toContain('"severity"');
     expect(lines.at(-1)).toMatch(/^eval /);
   });
@@ -78,9 +78,9 @@ describe('the sandbox', { timeout: 120_000 }, () => {
       '"account":"ci-',
       '"active":true',
       '"name":"warm/page"',
-      '{"result":"job_ended","revoked":2,"renewal_ended":1,',
+      '{"result":"job_ended","revoked":2,"not_renewed":1,',
       'ACCOUNT_STATE_INVALID',
-      '"resting":3',
+      '"cooling_down":3',
     ])
       expect(stdout).toContain(answered);
     expect(stdout.match(/PERMISSION_DENIED/g)).toHaveLength(2);
@@ -96,13 +96,13 @@ describe('the sandbox', { timeout: 120_000 }, () => {
 
   it.each([
     ['the wrong audience', ['audience=https://other.example'], 'invalid_token', 'job_token_audience_wrong'],
-    ['the wrong branch', ['build_branch=feature/x'], 'invalid_target', 'no_rule_grants'],
-    ['a tag that is called like a branch', ['build_tag=main'], 'invalid_target', 'tag_build_needs_build_tag'],
-    ['the wrong step', ['build_branch=v1', 'build_tag=v1', 'step_key=test'], 'invalid_target', 'no_rule_grants'],
+    ['the wrong branch', ['build_branch=feature/x'], 'invalid_target', 'no_matching_rule'],
+    ['a tag that is called like a branch', ['build_tag=main'], 'invalid_target', 'tag_not_allowed'],
+    ['the wrong step', ['build_branch=v1', 'build_tag=v1', 'step_key=test'], 'invalid_target', 'no_matching_rule'],
     ['a claim that was not asked for', ['pipeline_id='], '--claim pipeline_id', 'claims_missing'],
     ['a token for too long', ['lifetime=7200'], 'invalid_token', 'job_token_lifetime_too_long'],
   ])('lets the mistake be made of %s, and shows the answer to it', async (_, claims, answer, reason) => {
-    expect(await ask(reason === 'no_rule_grants' ? 'production-config' : 'staging-config', ...claims)).toContain(
+    expect(await ask(reason === 'no_matching_rule' ? 'production-config' : 'staging-config', ...claims)).toContain(
       answer,
     );
     await logged(reason);

@@ -69,8 +69,8 @@ export const CREDENTIALS = { firestore, serviceAccount, pool, narrowedPool } as 
 export type Kind = keyof typeof CREDENTIALS;
 export const KINDS = ['firestore', 'serviceAccount', 'pool', 'narrowedPool'] as const;
 /** The job runs, nothing is barred, and its pipeline holds nothing else. */
-export const FREE: Circumstances = { jobEndedAt: undefined, barriers: [], pipelineHolds: 0 };
-export const CAPS = { issuesPerMinute: 60, liveGrantsPerPipeline: 1000 };
+export const FREE: Circumstances = { jobEndedAt: undefined, blocks: [], pipelineHolds: 0 };
+export const CAPS = { tokensPerMinute: 60, liveGrantsPerPipeline: 1000 };
 
 export const request = (credential: Credential, more: Partial<Request> = {}): Request => ({
   claims,
@@ -79,7 +79,7 @@ export const request = (credential: Credential, more: Partial<Request> = {}): Re
   rule: 'deploy to staging',
   policySha256: 'a'.repeat(64),
   ttl: TTL,
-  caps: CAPS,
+  limits: CAPS,
   ...(credential.kind === 'pooled_service_account' ? { lease: ACCOUNTS[0] } : {}),
   ...more,
 });
@@ -118,7 +118,7 @@ export function grantIn(state: State, kind: Kind): Grant {
     ...active,
     state: 'revoking',
     ended_at: NOW + 200,
-    ended_by: 'early_return',
+    ended_by: 'released',
   };
   switch (state) {
     case 'issuing':
@@ -128,7 +128,7 @@ export function grantIn(state: State, kind: Kind): Grant {
     case 'revoking':
       return revoking;
     case 'revoked':
-      return { ...must(confirmTakenAway(revoking, NOW + 300)), state: 'revoked', dead_at: NOW + 300 };
+      return { ...must(confirmTakenAway(revoking, NOW + 300)), state: 'revoked', access_ended_at: NOW + 300 };
     case 'expired':
       return must(expire(active, active.expires_at + CLOCK_MARGIN_MS));
   }

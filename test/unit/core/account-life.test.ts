@@ -22,35 +22,42 @@ const RETENTION_MS = 400 * 86_400_000;
 const ISSUING = pooled(grantIn('issuing', 'pool'));
 /** A minute after the last token that the grant may have had. */
 const RESTS_UNTIL = ISSUING.expires_at + CLOCK_MARGIN_MS;
-const STATES = ['free', 'leased', 'revoking', 'resting'] as const;
+const STATES = ['free', 'leased', 'revoking', 'cooling_down'] as const;
 
 const leased: Account = {
   pool: 'staging-config',
   pool_size: 3,
   state: 'leased',
-  grant: GRANT_ID,
+  grant_id: GRANT_ID,
   leased_at: NOW,
-  rests_until: RESTS_UNTIL,
+  reusable_at: RESTS_UNTIL,
   disabled_at: null,
-  waking_at: null,
-  checked_at: null,
+  enabling_since: null,
+  last_checked_at: null,
   found_enabled: 0,
   delete_at: null,
 };
-const freed = { state: 'free', grant: null, disabled_at: null, waking_at: null, checked_at: null, found_enabled: 0 };
+const freed = {
+  state: 'free',
+  grant_id: null,
+  disabled_at: null,
+  enabling_since: null,
+  last_checked_at: null,
+  found_enabled: 0,
+};
 
 function accountIn(state: Account['state']): Account {
   switch (state) {
     case 'free':
-      return { ...leased, state, grant: null, rests_until: NOW, delete_at: NOW + RETENTION_MS };
+      return { ...leased, state, grant_id: null, reusable_at: NOW, delete_at: NOW + RETENTION_MS };
     case 'leased':
       return leased;
     case 'revoking':
       return { ...leased, state };
-    case 'resting':
+    case 'cooling_down':
       return { ...leased, state, disabled_at: NOW + 300 };
     case 'shared':
-      return { ...leased, state, pool_size: 0, grant: null, delete_at: RESTS_UNTIL + RETENTION_MS };
+      return { ...leased, state, pool_size: 0, grant_id: null, delete_at: RESTS_UNTIL + RETENTION_MS };
   }
 }
 
@@ -58,7 +65,7 @@ describe('an account that jobs share', () => {
   const latest = NOW + 600_000;
   const record = { ...accountIn('shared'), pool: 'export', leased_at: NOW };
   const until = latest + CLOCK_MARGIN_MS + 15 * MINUTE;
-  const recorded = { ...record, rests_until: until, delete_at: until + RETENTION_MS };
+  const recorded = { ...record, reusable_at: until, delete_at: until + RETENTION_MS };
 
   it('is recorded before its first token, for somewhat longer than that lives', () => {
     expect(share(undefined, { credential: 'export', latest }, NOW)).toEqual({ record: recorded });
@@ -69,13 +76,13 @@ describe('an account that jobs share', () => {
     const nothing = { record: undefined };
     expect(share(recorded, { credential: 'export', latest: latest + 15 * MINUTE }, LATER)).toEqual(nothing);
     const longer = latest + 15 * MINUTE + 1;
-    const rests_until = longer + CLOCK_MARGIN_MS + 15 * MINUTE;
+    const reusable_at = longer + CLOCK_MARGIN_MS + 15 * MINUTE;
     expect(share(recorded, { credential: 'export', latest: longer }, LATER)).toEqual({
-      record: { ...recorded, rests_until, delete_at: rests_until + RETENTION_MS },
+      record: { ...recorded, reusable_at, delete_at: reusable_at + RETENTION_MS },
     });
   });
 
-  it.each(['leased', 'revoking', 'resting'] as const)(
+  it.each(['leased', 'revoking', 'cooling_down'] as const)(
     'is none that serves a pool, or did until lately: %s',
     (state) => {
       expect(share(accountIn(state), { credential: 'export', latest }, NOW)).toEqual({ usable_at: RESTS_UNTIL });
@@ -98,13 +105,13 @@ describe('a lease', () => {
   });
 
   it('is of no account in another state', () => {
-    for (const state of ['leased', 'revoking', 'resting'] as const)
+    for (const state of ['leased', 'revoking', 'cooling_down'] as const)
       expect(lease(accountIn(state), to, RESTS_UNTIL + MINUTE)).toBeUndefined();
   });
 
   it('never brings the end of the rest forward', () => {
-    const resting = { ...accountIn('free'), rests_until: RESTS_UNTIL + 5 };
-    expect(lease(resting, to, NOW)).toMatchObject({ state: 'leased', rests_until: RESTS_UNTIL + 5 });
+    const resting = { ...accountIn('free'), reusable_at: RESTS_UNTIL + 5 };
+    expect(lease(resting, to, NOW)).toMatchObject({ state: 'leased', reusable_at: RESTS_UNTIL + 5 });
   });
 });
 
@@ -116,17 +123,17 @@ describe('an account follows its grant', () => {
   const longer = { expires_at: ISSUING.expires_at + 5 };
 
   it.each(['issuing', 'active'] as const)('and rests longer when that lives longer, and never shorter: %s', (state) => {
-    expect(follow(leased, grantWith(state, longer), NOW)).toEqual({ ...leased, rests_until: RESTS_UNTIL + 5 });
+    expect(follow(leased, grantWith(state, longer), NOW)).toEqual({ ...leased, reusable_at: RESTS_UNTIL + 5 });
     expect(follow(leased, grantWith(state), NOW)).toBeUndefined();
     expect(follow(leased, grantWith(state, { expires_at: NOW }), NOW)).toBeUndefined();
-    for (const other of ['free', 'revoking', 'resting'] as const)
+    for (const other of ['free', 'revoking', 'cooling_down'] as const)
       expect(follow(accountIn(other), grantWith(state, longer), NOW)).toBeUndefined();
   });
 
   it('and is to be disabled once that is being revoked', () => {
     expect(follow(leased, grantWith('revoking'), NOW)).toEqual({ ...leased, state: 'revoking' });
-    expect(follow(leased, grantWith('revoking', longer), NOW)).toMatchObject({ rests_until: RESTS_UNTIL + 5 });
-    for (const other of ['free', 'revoking', 'resting'] as const)
+    expect(follow(leased, grantWith('revoking', longer), NOW)).toMatchObject({ reusable_at: RESTS_UNTIL + 5 });
+    for (const other of ['free', 'revoking', 'cooling_down'] as const)
       expect(follow(accountIn(other), grantWith('revoking', longer), NOW)).toBeUndefined();
   });
 
@@ -134,17 +141,17 @@ describe('an account follows its grant', () => {
     const revoking = accountIn('revoking');
     expect(follow(revoking, grantWith('revoked'), NOW + 300)).toEqual({
       ...revoking,
-      state: 'resting',
+      state: 'cooling_down',
       disabled_at: NOW + 300,
     });
-    for (const other of ['free', 'leased', 'resting'] as const)
+    for (const other of ['free', 'leased', 'cooling_down'] as const)
       expect(follow(accountIn(other), grantWith('revoked'), NOW + 300)).toBeUndefined();
   });
 
   it('and rests for the shortest cooldown at least, however little was left', () => {
     const late = RESTS_UNTIL - 5;
     expect(follow(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({
-      rests_until: late + SHORTEST_REST_MS,
+      reusable_at: late + SHORTEST_REST_MS,
     });
   });
 
@@ -157,16 +164,16 @@ describe('an account follows its grant', () => {
     });
     expect(follow(leased, expired, RESTS_UNTIL - 1)).toEqual({
       ...leased,
-      state: 'resting',
-      rests_until: RESTS_UNTIL - 1 + SHORTEST_REST_MS,
+      state: 'cooling_down',
+      reusable_at: RESTS_UNTIL - 1 + SHORTEST_REST_MS,
     });
   });
 
   it('and rests when that expired before a token left, because Google may not mint from it', () => {
-    expect(follow(leased, grantWith('expired', { issued_count: 0 }), RESTS_UNTIL)).toEqual({
+    expect(follow(leased, grantWith('expired', { tokens_issued: 0 }), RESTS_UNTIL)).toEqual({
       ...leased,
-      state: 'resting',
-      rests_until: RESTS_UNTIL + SHORTEST_REST_MS,
+      state: 'cooling_down',
+      reusable_at: RESTS_UNTIL + SHORTEST_REST_MS,
     });
   });
 
@@ -174,11 +181,11 @@ describe('an account follows its grant', () => {
     const at = RESTS_UNTIL + 5;
     expect(follow(accountIn('revoking'), grantWith('expired'), at)).toEqual({
       ...leased,
-      state: 'resting',
-      rests_until: at + SHORTEST_REST_MS,
+      state: 'cooling_down',
+      reusable_at: at + SHORTEST_REST_MS,
       disabled_at: null,
     });
-    for (const other of ['free', 'resting'] as const)
+    for (const other of ['free', 'cooling_down'] as const)
       expect(follow(accountIn(other), grantWith('expired'), at)).toBeUndefined();
   });
 
@@ -193,53 +200,57 @@ describe('an account follows its grant', () => {
 describe('an account that is set aside', () => {
   it.each(['leased', 'revoking'] as const)('rests as if it might have been disabled: %s', (state) => {
     const account = accountIn(state);
-    expect(setAside(account, NOW)).toEqual({ ...account, state: 'resting' });
+    expect(setAside(account, NOW)).toEqual({ ...account, state: 'cooling_down' });
     expect(setAside(account, RESTS_UNTIL)).toEqual({
       ...account,
-      state: 'resting',
-      rests_until: RESTS_UNTIL + SHORTEST_REST_MS,
+      state: 'cooling_down',
+      reusable_at: RESTS_UNTIL + SHORTEST_REST_MS,
     });
   });
 
   it('is none that serves nobody', () => {
-    for (const state of ['free', 'resting'] as const) expect(setAside(accountIn(state), RESTS_UNTIL)).toBeUndefined();
+    for (const state of ['free', 'cooling_down'] as const)
+      expect(setAside(accountIn(state), RESTS_UNTIL)).toBeUndefined();
   });
 });
 
 describe('a rested account', () => {
-  const resting = accountIn('resting');
+  const resting = accountIn('cooling_down');
 
   it('is woken once its rest is over, and not a millisecond before', () => {
     expect(beginToWake(resting, RESTS_UNTIL - 1)).toBeUndefined();
-    expect(beginToWake(resting, RESTS_UNTIL)).toEqual({ ...resting, waking_at: RESTS_UNTIL });
+    expect(beginToWake(resting, RESTS_UNTIL)).toEqual({ ...resting, enabling_since: RESTS_UNTIL });
   });
 
   it('is woken by one sweep, and by another only when that can no longer be at it', () => {
-    const waking = { ...resting, waking_at: RESTS_UNTIL };
+    const waking = { ...resting, enabling_since: RESTS_UNTIL };
     expect(beginToWake(waking, RESTS_UNTIL + 5 * MINUTE - 1)).toBeUndefined();
-    expect(beginToWake(waking, RESTS_UNTIL + 5 * MINUTE)).toEqual({ ...resting, waking_at: RESTS_UNTIL + 5 * MINUTE });
+    expect(beginToWake(waking, RESTS_UNTIL + 5 * MINUTE)).toEqual({
+      ...resting,
+      enabling_since: RESTS_UNTIL + 5 * MINUTE,
+    });
   });
 
   it('is free once the sweep that began says that it is enabled, and by no other sweep', () => {
-    const waking = { ...resting, waking_at: RESTS_UNTIL };
+    const waking = { ...resting, enabling_since: RESTS_UNTIL };
     const now = RESTS_UNTIL + 9;
     expect(wake(waking, RESTS_UNTIL, now)).toEqual({ ...resting, ...freed, delete_at: now + RETENTION_MS });
     expect(wake(waking, RESTS_UNTIL - 1, now)).toBeUndefined();
-    expect(wake({ ...waking, waking_at: RESTS_UNTIL + 5 }, RESTS_UNTIL, now)).toBeUndefined();
+    expect(wake({ ...waking, enabling_since: RESTS_UNTIL + 5 }, RESTS_UNTIL, now)).toBeUndefined();
     expect(wake(resting, RESTS_UNTIL, now)).toBeUndefined();
   });
 
   it('is the only kind that is woken', () => {
     for (const state of ['free', 'leased', 'revoking'] as const) {
       expect(beginToWake(accountIn(state), RESTS_UNTIL + MINUTE)).toBeUndefined();
-      expect(wake({ ...accountIn(state), waking_at: RESTS_UNTIL }, RESTS_UNTIL, RESTS_UNTIL + 9)).toBeUndefined();
+      expect(wake({ ...accountIn(state), enabling_since: RESTS_UNTIL }, RESTS_UNTIL, RESTS_UNTIL + 9)).toBeUndefined();
     }
   });
 
   it('is looked at again while it rests, and not while a sweep enables it', () => {
     expect(foundEnabled({ ...resting, found_enabled: 2 })).toEqual({ ...resting, found_enabled: 3 });
-    expect(recheck(resting, NOW + MINUTE)).toEqual({ ...resting, checked_at: NOW + MINUTE });
-    expect(recheck({ ...resting, waking_at: RESTS_UNTIL }, RESTS_UNTIL + 1)).toBeUndefined();
+    expect(recheck(resting, NOW + MINUTE)).toEqual({ ...resting, last_checked_at: NOW + MINUTE });
+    expect(recheck({ ...resting, enabling_since: RESTS_UNTIL }, RESTS_UNTIL + 1)).toBeUndefined();
     for (const state of ['free', 'leased', 'revoking'] as const)
       expect(recheck(accountIn(state), NOW + MINUTE)).toBeUndefined();
   });

@@ -19,10 +19,10 @@ const grant = {
   credential: 'staging-admin',
   environment: 'staging',
   policy_sha256: 'a'.repeat(64),
-  reserved_at: NOW,
+  requested_at: NOW,
   issued_at: NOW + 60_000,
 };
-const { reserved_at: _, issued_at: __, ...NAMED } = grant;
+const { requested_at: _, issued_at: __, ...NAMED } = grant;
 const FIELDS = Object.keys(NAMED) as (keyof typeof NAMED)[];
 
 describe('a selector', () => {
@@ -34,10 +34,10 @@ describe('a selector', () => {
   });
 
   it('that names everything selects only what has all of it', () => {
-    const selector: Selector = { ...NAMED, since_at: NOW + 60_000 };
+    const selector: Selector = { ...NAMED, issued_since: NOW + 60_000 };
     expect(selects(selector, grant)).toBe(true);
     for (const field of FIELDS) expect(selects(selector, { ...grant, [field]: 'x' })).toBe(false);
-    expect(selects(selector, { ...grant, issued_at: null, reserved_at: NOW + 60_000 - CLOCK_MARGIN_MS })).toBe(false);
+    expect(selects(selector, { ...grant, issued_at: null, requested_at: NOW + 60_000 - CLOCK_MARGIN_MS })).toBe(false);
   });
 
   it('takes no name for a pattern', () => {
@@ -46,18 +46,18 @@ describe('a selector', () => {
   });
 
   it('that names a time selects that of which a token left then or later', () => {
-    expect(selects({ since_at: NOW + 60_000 }, grant)).toBe(true);
-    expect(selects({ since_at: NOW + 60_000 + CLOCK_MARGIN_MS }, grant)).toBe(false);
-    expect(selects({ since_at: 0 }, grant)).toBe(true);
+    expect(selects({ issued_since: NOW + 60_000 }, grant)).toBe(true);
+    expect(selects({ issued_since: NOW + 60_000 + CLOCK_MARGIN_MS }, grant)).toBe(false);
+    expect(selects({ issued_since: 0 }, grant)).toBe(true);
   });
 
   it('that names a time selects that which was asked for then or later, also when no token has left since', () => {
     const first = { ...grant, issued_at: null };
-    expect(selects({ since_at: NOW }, first)).toBe(true);
-    expect(selects({ since_at: NOW + CLOCK_MARGIN_MS }, first)).toBe(false);
-    const again = { ...grant, reserved_at: NOW + 90_000 };
-    expect(selects({ since_at: NOW + 90_000 }, again)).toBe(true);
-    expect(selects({ since_at: NOW + 90_000 + CLOCK_MARGIN_MS }, again)).toBe(false);
+    expect(selects({ issued_since: NOW }, first)).toBe(true);
+    expect(selects({ issued_since: NOW + CLOCK_MARGIN_MS }, first)).toBe(false);
+    const again = { ...grant, requested_at: NOW + 90_000 };
+    expect(selects({ issued_since: NOW + 90_000 }, again)).toBe(true);
+    expect(selects({ issued_since: NOW + 90_000 + CLOCK_MARGIN_MS }, again)).toBe(false);
   });
 
   it('that names a pipeline by its id does not select what has none, but may mean it', () => {
@@ -67,7 +67,7 @@ describe('a selector', () => {
     expect(mayBeMeant(selector, unknown)).toBe(true);
     expect(mayBeMeant({ ...selector, environment: 'staging' }, unknown)).toBe(true);
     expect(mayBeMeant({ ...selector, environment: 'production' }, unknown)).toBe(false);
-    expect(mayBeMeant({ ...selector, since_at: NOW + 60_000 + CLOCK_MARGIN_MS }, unknown)).toBe(false);
+    expect(mayBeMeant({ ...selector, issued_since: NOW + 60_000 + CLOCK_MARGIN_MS }, unknown)).toBe(false);
   });
 
   it('leaves no doubt where there is an id, or none was named', () => {
@@ -79,8 +79,8 @@ describe('a selector', () => {
 
 describe('the form of a selector', () => {
   it.each<[string, object]>([
-    ['all fields', { ...NAMED, since_at: NOW }],
-    ['a time alone, which is everything since', { since_at: 0 }],
+    ['all fields', { ...NAMED, issued_since: NOW }],
+    ['a time alone, which is everything since', { issued_since: 0 }],
     ['one field', { credential: 'staging-admin' }],
   ])('may have %s', (_, selector) => {
     expect(selectorSchema.parse(selector)).toEqual(selector);
@@ -91,7 +91,7 @@ describe('the form of a selector', () => {
     ['a field that is not there', { environment: undefined }],
     ['an empty text', { environment: '' }],
     ['an unknown field', { environment: 'staging', branch: 'main' }],
-    ['a time as text', { since_at: '2026-11-24T10:00:00Z' }],
+    ['a time as text', { issued_since: '2026-11-24T10:00:00Z' }],
     ['a number for a name', { environment: 1 }],
     ['no object', 'staging'],
   ])('may not have %s', (_, selector) => {
@@ -99,25 +99,28 @@ describe('the form of a selector', () => {
   });
 });
 
-describe('the barriers in force', () => {
-  const barriers = [
-    { id: 'one', selector: { environment: 'production' }, thrown_at: NOW },
-    { id: 'two', selector: { environment: 'staging', build_branch: 'main' }, thrown_at: NOW },
-    { id: 'three', selector: { since_at: 0 }, thrown_at: NOW },
+describe('the blocks in force', () => {
+  const blocks = [
+    { id: 'one', selector: { environment: 'production' }, activated_at: NOW },
+    { id: 'two', selector: { environment: 'staging', build_branch: 'main' }, activated_at: NOW },
+    { id: 'three', selector: { issued_since: 0 }, activated_at: NOW },
   ];
 
   it('refuse by the first that fits', () => {
-    expect(barredBy(barriers, grant)).toEqual({ reason: 'barred', kill_switch: 'two' });
-    expect(barredBy(barriers, { ...grant, build_branch: 'next' })).toEqual({ reason: 'barred', kill_switch: 'three' });
-    expect(barredBy(barriers.slice(0, 2), { ...grant, build_branch: 'next' })).toBeUndefined();
+    expect(barredBy(blocks, grant)).toEqual({ reason: 'blocked', kill_switch_id: 'two' });
+    expect(barredBy(blocks, { ...grant, build_branch: 'next' })).toEqual({
+      reason: 'blocked',
+      kill_switch_id: 'three',
+    });
+    expect(barredBy(blocks.slice(0, 2), { ...grant, build_branch: 'next' })).toBeUndefined();
     expect(barredBy([], grant)).toBeUndefined();
   });
 
   it('refuse a job that leaves its pipeline_id out, when it may be the one that is meant', () => {
     const ofPipeline = [
-      { id: 'four', selector: { pipeline_id: grant.pipeline_id, environment: 'staging' }, thrown_at: NOW },
+      { id: 'four', selector: { pipeline_id: grant.pipeline_id, environment: 'staging' }, activated_at: NOW },
     ];
-    const refusal = { reason: 'barred', kill_switch: 'four' };
+    const refusal = { reason: 'blocked', kill_switch_id: 'four' };
     expect(barredBy(ofPipeline, grant)).toEqual(refusal);
     expect(barredBy(ofPipeline, { ...grant, pipeline_id: null })).toEqual(refusal);
     expect(barredBy(ofPipeline, { ...grant, pipeline_id: null, environment: 'production' })).toBeUndefined();
@@ -125,8 +128,8 @@ describe('the barriers in force', () => {
   });
 
   it('are read as they were stored, and one that cannot be read is not passed over', () => {
-    expect(barriersSchema.parse({ barriers })).toEqual({ barriers });
-    const broken = { id: 'four', selector: {}, thrown_at: NOW };
-    expect(barriersSchema.safeParse({ barriers: [...barriers, broken] }).success).toBe(false);
+    expect(barriersSchema.parse({ blocks })).toEqual({ blocks });
+    const broken = { id: 'four', selector: {}, activated_at: NOW };
+    expect(barriersSchema.safeParse({ blocks: [...blocks, broken] }).success).toBe(false);
   });
 });

@@ -10,13 +10,13 @@ const OTHER_UUID = '11111111-2222-4333-8444-555555555555';
 type Job = Readonly<Record<string, string | number | readonly string[]>>;
 interface RuleData {
   readonly name: string;
-  readonly job: Job;
+  readonly match: Job;
   readonly grants: readonly string[];
 }
 
 const deploy: RuleData = {
   name: 'deploy',
-  job: { pipeline_id: PIPELINE, build_branch: ['main', 'release/*'] },
+  match: { pipeline_id: PIPELINE, build_branch: ['main', 'release/*'] },
   grants: ['web'],
 };
 
@@ -64,7 +64,7 @@ function claimsWith(change: Readonly<Record<string, unknown>> = {}): JobClaims {
 const outcome = (decision: Decision) => (decision.outcome === 'granted' ? 'granted' : decision.reason);
 const decided = (rules: readonly RuleData[], change?: Readonly<Record<string, unknown>>, name = 'web') =>
   outcome(decide(policyWith(rules), claimsWith(change), name));
-const withJob = (job: Job) => [{ ...deploy, job: { pipeline_id: PIPELINE, ...job } }];
+const withJob = (job: Job) => [{ ...deploy, match: { pipeline_id: PIPELINE, ...job } }];
 
 describe('the decision', () => {
   it('grants what a rule grants to a job whose every named claim matches, and says by which rule', () => {
@@ -102,29 +102,32 @@ describe('the decision', () => {
     ['another branch', { build_branch: 'mainx' }],
     ['a branch one level deeper', { build_branch: 'release/1/2' }],
   ])('refuses a job of %s', (_, change) => {
-    expect(decided([deploy], change)).toBe('no_rule_grants');
+    expect(decided([deploy], change)).toBe('no_matching_rule');
   });
 
   it('refuses everything to a policy without rules', () => {
-    expect(decided([])).toBe('no_rule_grants');
+    expect(decided([])).toBe('no_matching_rule');
   });
 
   it('refuses a credential that only another rule grants, although the job fits this one', () => {
-    const rules = [deploy, { ...deploy, name: 'other', job: { ...deploy.job, build_branch: 'x' }, grants: ['other'] }];
-    expect(decided(rules, {}, 'other')).toBe('no_rule_grants');
+    const rules = [
+      deploy,
+      { ...deploy, name: 'other', match: { ...deploy.match, build_branch: 'x' }, grants: ['other'] },
+    ];
+    expect(decided(rules, {}, 'other')).toBe('no_matching_rule');
     expect(decided(rules, {}, 'web')).toBe('granted');
   });
 
   it('takes a list as any of', () => {
     expect(decided([deploy], { build_branch: 'release/2' })).toBe('granted');
     expect(decided(withJob({ step_key: ['build', 'deploy'] }))).toBe('granted');
-    expect(decided(withJob({ step_key: ['build', 'test'] }))).toBe('no_rule_grants');
+    expect(decided(withJob({ step_key: ['build', 'test'] }))).toBe('no_matching_rule');
   });
 
   it('wants all named claims, not any of them', () => {
     expect(decided(withJob({ step_key: 'deploy', build_source: 'webhook' }))).toBe('granted');
-    expect(decided(withJob({ step_key: 'deploy', build_source: 'ui' }))).toBe('no_rule_grants');
-    expect(decided(withJob({ step_key: 'build', build_source: 'webhook' }))).toBe('no_rule_grants');
+    expect(decided(withJob({ step_key: 'deploy', build_source: 'ui' }))).toBe('no_matching_rule');
+    expect(decided(withJob({ step_key: 'build', build_source: 'webhook' }))).toBe('no_matching_rule');
   });
 
   it.each([
@@ -135,32 +138,34 @@ describe('the decision', () => {
     ['step_key', 'null'],
     ['step_key', 'undefined'],
   ])('lets a %s that is null or absent match nothing, not even %s', (claim, pattern) => {
-    expect(decided(withJob({ [claim]: pattern }), { [claim]: null })).toBe('no_rule_grants');
-    expect(decided(withJob({ [claim]: pattern }), { [claim]: undefined })).toBe('no_rule_grants');
+    expect(decided(withJob({ [claim]: pattern }), { [claim]: null })).toBe('no_matching_rule');
+    expect(decided(withJob({ [claim]: pattern }), { [claim]: undefined })).toBe('no_matching_rule');
   });
 
   it('compares build numbers as they are written', () => {
     expect(decided(withJob({ build_number: 42 }))).toBe('granted');
     expect(decided(withJob({ build_number: '4*' }))).toBe('granted');
-    expect(decided(withJob({ build_number: 4 }))).toBe('no_rule_grants');
+    expect(decided(withJob({ build_number: 4 }))).toBe('no_matching_rule');
   });
 
   it('compares agent tags by their full name', () => {
     expect(decided(withJob({ 'agent_tag:queue': 'deploy' }))).toBe('granted');
-    expect(decided(withJob({ 'agent_tag:queue': 'build' }))).toBe('no_rule_grants');
-    expect(decided(withJob({ 'agent_tag:queue': 'deploy' }), { 'agent_tag:queue': 'deploy2' })).toBe('no_rule_grants');
+    expect(decided(withJob({ 'agent_tag:queue': 'build' }))).toBe('no_matching_rule');
+    expect(decided(withJob({ 'agent_tag:queue': 'deploy' }), { 'agent_tag:queue': 'deploy2' })).toBe(
+      'no_matching_rule',
+    );
   });
 
   it('names the first of several rules that grant', () => {
     const rules = [
-      { ...deploy, name: 'first', job: { ...deploy.job, build_branch: 'x' } },
+      { ...deploy, name: 'first', match: { ...deploy.match, build_branch: 'x' } },
       { ...deploy, name: 'second' },
       { ...deploy, name: 'third' },
     ];
     const decision = decide(policyWith(rules), claimsWith(), 'web');
     expect(decision).toMatchObject({ outcome: 'granted', rule: 'second' });
     expect(decision.trace.map(({ rule, outcome }) => [rule, outcome])).toEqual([
-      ['first', 'claims_do_not_match'],
+      ['first', 'claim_mismatch'],
       ['second', 'granted'],
       ['third', 'granted'],
     ]);
@@ -169,22 +174,22 @@ describe('the decision', () => {
   it('says for each rule how far it got, in the order of the policy', () => {
     const rules = [
       { ...deploy, name: 'elsewhere', grants: ['other'] },
-      { ...deploy, name: 'other step', job: { ...deploy.job, step_key: 'build' } },
-      { ...deploy, name: 'a source', job: { ...deploy.job, build_source: '*' } },
+      { ...deploy, name: 'other step', match: { ...deploy.match, step_key: 'build' } },
+      { ...deploy, name: 'a source', match: { ...deploy.match, build_source: '*' } },
     ];
     const { trace } = decide(policyWith(rules), claimsWith({ build_source: null }), 'web');
     const branch = { claim: 'build_branch', patterns: ['main', 'release/*'], value: 'main', matched: true };
     const pipeline = { claim: 'pipeline_id', patterns: [PIPELINE], value: PIPELINE, matched: true };
     expect(trace).toEqual([
-      { rule: 'elsewhere', outcome: 'grants_other_credentials', checks: [] },
+      { rule: 'elsewhere', outcome: 'other_credential', checks: [] },
       {
         rule: 'other step',
-        outcome: 'claims_do_not_match',
+        outcome: 'claim_mismatch',
         checks: [pipeline, branch, { claim: 'step_key', patterns: ['build'], value: 'deploy', matched: false }],
       },
       {
         rule: 'a source',
-        outcome: 'claims_do_not_match',
+        outcome: 'claim_mismatch',
         checks: [pipeline, branch, { claim: 'build_source', patterns: ['*'], value: null, matched: false }],
       },
     ]);
@@ -193,9 +198,9 @@ describe('the decision', () => {
 
 describe('a tag build', () => {
   it.each([
-    ['named main, against a rule about the branch main', { build_branch: 'main' }, 'main', 'no_rule_grants'],
+    ['named main, against a rule about the branch main', { build_branch: 'main' }, 'main', 'no_matching_rule'],
     ['against a rule about branch and tag', { build_branch: 'v*', build_tag: 'v*' }, 'v1', 'granted'],
-    ['against a rule about another tag', { build_branch: 'v*', build_tag: 'w*' }, 'v1', 'no_rule_grants'],
+    ['against a rule about another tag', { build_branch: 'v*', build_tag: 'w*' }, 'v1', 'no_matching_rule'],
     ['against a rule about the tag only', { build_tag: 'v*' }, 'v1', 'granted'],
     ['against a rule about neither', { step_key: 'deploy' }, 'v1', 'granted'],
   ])('%s', (_, job, tag, expected) => {
@@ -204,22 +209,22 @@ describe('a tag build', () => {
 
   it('is told in the trace what its rule lacks', () => {
     const { trace } = decide(policyWith([deploy]), claimsWith({ build_tag: 'main' }), 'web');
-    expect(trace[0]?.outcome).toBe('tag_build_needs_build_tag');
+    expect(trace[0]?.outcome).toBe('tag_not_allowed');
   });
 
   it('rule does not let a branch build through that has no tag', () => {
-    expect(decided(withJob({ build_branch: '**', build_tag: '**' }))).toBe('no_rule_grants');
+    expect(decided(withJob({ build_branch: '**', build_tag: '**' }))).toBe('no_matching_rule');
   });
 });
 
 describe('what a job did not ask for', () => {
   it.each([
-    ['pipeline_id', deploy.job],
+    ['pipeline_id', deploy.match],
     ['cluster_id', { cluster_id: OTHER_UUID }],
     ['queue_key', { pipeline_slug: 'app', queue_key: 'deploy' }],
     ['agent_tag:zone', { pipeline_slug: 'app', 'agent_tag:zone': 'a' }],
   ])('is named: %s', (claim, job) => {
-    const rules = [{ ...deploy, job }];
+    const rules = [{ ...deploy, match: job }];
     expect(decide(policyWith(rules), claimsWith({ [claim]: undefined }), 'web')).toMatchObject({
       outcome: 'refused',
       reason: 'claims_missing',
@@ -230,7 +235,7 @@ describe('what a job did not ask for', () => {
   it('is told alike for credentials that exist, that do not, and that another rule grants', () => {
     const rules = [
       deploy,
-      { ...deploy, name: 'other', job: { cluster_id: OTHER_UUID, queue_key: 'q' }, grants: ['other'] },
+      { ...deploy, name: 'other', match: { cluster_id: OTHER_UUID, queue_key: 'q' }, grants: ['other'] },
     ];
     const answers = ['web', 'other', 'constructor', 'unknown', '__proto__', 'toString', ''].map((name) => {
       const decision = decide(policyWith(rules), claimsWith({ build_branch: 'x' }), name);
@@ -242,13 +247,13 @@ describe('what a job did not ask for', () => {
   });
 
   it('does not matter when a rule grants without it', () => {
-    const rules = [deploy, { ...deploy, name: 'other', job: { cluster_id: OTHER_UUID }, grants: ['other'] }];
+    const rules = [deploy, { ...deploy, name: 'other', match: { cluster_id: OTHER_UUID }, grants: ['other'] }];
     expect(decided(rules)).toBe('granted');
   });
 
   it('is not said to be missing when no job can ask for it', () => {
-    expect(decided(withJob({ build_source: 'webhook' }), { build_source: null })).toBe('no_rule_grants');
-    expect(decided(withJob({ build_tag: 'v*' }))).toBe('no_rule_grants');
+    expect(decided(withJob({ build_source: 'webhook' }), { build_source: null })).toBe('no_matching_rule');
+    expect(decided(withJob({ build_tag: 'v*' }))).toBe('no_matching_rule');
   });
 });
 
@@ -258,14 +263,14 @@ describe('an unknown credential', () => {
   });
 
   it('is not one called constructor, which only a rule opens', () => {
-    expect(decided([deploy], {}, 'constructor')).toBe('no_rule_grants');
+    expect(decided([deploy], {}, 'constructor')).toBe('no_matching_rule');
     expect(decided([{ ...deploy, grants: ['constructor'] }], {}, 'constructor')).toBe('granted');
   });
 });
 
 describe('the organization', () => {
   it('of the same slug but another UUID gets nothing: names are given away again', () => {
-    expect(decided([deploy], { organization_id: OTHER_UUID })).toBe('no_rule_grants');
+    expect(decided([deploy], { organization_id: OTHER_UUID })).toBe('no_matching_rule');
   });
 
   it('whose UUID the token lacks is asked for it, whatever the credential', () => {
@@ -290,7 +295,7 @@ describe('a pipeline', () => {
   it('of the same slug but another UUID is refused by a rule that names the UUID', () => {
     const rules = withJob({ pipeline_slug: 'app' });
     expect(decided(rules)).toBe('granted');
-    expect(decided(rules, { pipeline_id: OTHER_UUID })).toBe('no_rule_grants');
+    expect(decided(rules, { pipeline_id: OTHER_UUID })).toBe('no_matching_rule');
   });
 
   it('is compared whatever the case of the UUID in the token', () => {
@@ -298,6 +303,6 @@ describe('a pipeline', () => {
   });
 
   it('is compared whatever the case of the UUID in the policy', () => {
-    expect(decided([{ ...deploy, job: { pipeline_id: PIPELINE.toUpperCase() } }])).toBe('granted');
+    expect(decided([{ ...deploy, match: { pipeline_id: PIPELINE.toUpperCase() } }])).toBe('granted');
   });
 });

@@ -53,11 +53,11 @@ describe('the generated rules', () => {
   it('hold one match per path and, in it, one line per set of credentials', () => {
     expect(matchesIn(newRulesFile(POLICY, MAIN))).toEqual([
       'match /config/{document=**} {',
-      "allow get, list: if keydeskHolds('reader writer');",
-      "allow create, update, delete: if keydeskHolds('writer');",
+      "allow get, list: if keydeskAllows('reader writer');",
+      "allow create, update, delete: if keydeskAllows('writer');",
       '}',
       'match /releases/{release} {',
-      "allow get: if keydeskHolds('writer');",
+      "allow get: if keydeskAllows('writer');",
       '}',
     ]);
   });
@@ -90,7 +90,7 @@ describe('the generated rules', () => {
     ]);
     expect(matchesIn(newRulesFile(policy, MAIN))).toEqual([
       'match /a/{x} {',
-      "allow get: if keydeskHolds('here');",
+      "allow get: if keydeskAllows('here');",
       '}',
     ]);
     expect(matchesIn(newRulesFile(policy, { ...MAIN, database: 'other' }))[0]).toBe('match /b/{x} {');
@@ -118,7 +118,7 @@ describe('the generated rules', () => {
     const plausible = fc.constantFrom('web', 'a', 'c/{a}', 'c/{a=**}', 'c/d', 'c/{a}/e/{f=**}');
     const shape = [
       /^match \/[A-Za-z0-9_-]+(\/([A-Za-z0-9_-]+|\{[A-Za-z_][A-Za-z0-9_]*(=\*\*)?\}))+ \{$/,
-      /^allow (get|list|create|update|delete)(, (list|create|update|delete))*: if keydeskHolds\('[a-z0-9 -]+'\);$/,
+      /^allow (get|list|create|update|delete)(, (list|create|update|delete))*: if keydeskAllows\('[a-z0-9 -]+'\);$/,
       /^\}$/,
     ];
     let taken = 0;
@@ -163,7 +163,7 @@ describe('splicing', () => {
     const result = splicedInto(file(`${indent}// keydesk:begin\n${indent}// keydesk:end`));
     const lines = result.split('\n').slice(3, -3);
     expect(lines[0]?.startsWith(`${indent}// keydesk:begin`)).toBe(true);
-    expect(lines[1]).toBe(`${indent}function keydeskHolds(credentials) {`);
+    expect(lines[1]).toBe(`${indent}function keydeskAllows(credentials) {`);
     expect(lines.at(-1)).toBe(`${indent}// keydesk:end`);
     for (const line of lines) expect(line.startsWith(indent)).toBe(true);
   });

@@ -49,12 +49,10 @@ describe('a grant without an account', () => {
   });
 
   it('is refused before it is asked to find one', () => {
-    const barriers = [{ id: 'switch-1', selector: { since_at: 0 }, thrown_at: NOW }];
+    const blocks = [{ id: 'switch-1', selector: { issued_since: 0 }, activated_at: NOW }];
     expect(outcomeOf(reserve(undefined, { ...FREE, jobEndedAt: NOW }, ask(), LATER))).toBe('job_ended');
-    expect(outcomeOf(reserve(undefined, { ...FREE, barriers }, ask(), LATER))).toBe('barred');
-    expect(outcomeOf(reserve(undefined, { ...FREE, pipelineHolds: 1000 }, ask(), LATER))).toBe(
-      'pipeline_holds_too_many',
-    );
+    expect(outcomeOf(reserve(undefined, { ...FREE, blocks }, ask(), LATER))).toBe('blocked');
+    expect(outcomeOf(reserve(undefined, { ...FREE, pipelineHolds: 1000 }, ask(), LATER))).toBe('pipeline_grant_limit');
     for (const state of ['revoking', 'revoked'] as const)
       expect(outcomeOf(reserve(grantIn(state, 'pool'), FREE, ask(), LATER))).toBe('grant_revoked');
   });
@@ -115,8 +113,8 @@ describe('an account from which Google does not mint', () => {
       state: 'issuing',
       service_account: SECOND,
       leased_at: LATER,
-      past_leases: [{ service_account: FIRST, leased_at: NOW, dead_at: LATER }],
-      minute_count: 2,
+      past_leases: [{ service_account: FIRST, leased_at: NOW, access_ended_at: LATER }],
+      rate_window_count: 2,
     });
     const again = granted(reserve(swapped, FREE, ask({ unusable: [FIRST, SECOND], lease: THIRD }), LATER + 1));
     expect(pooled(again).past_leases.map(({ service_account }) => service_account)).toEqual([FIRST, SECOND]);
@@ -144,16 +142,16 @@ describe('a lease that is given up because the pool has no other account', () =>
       ...issuing,
       state: 'expired',
       ended_at: LATER,
-      ended_by: 'clock',
-      dead_at: LATER,
+      ended_by: 'expiry',
+      access_ended_at: LATER,
     });
     expect(granted(reserve(given, FREE, ask({ lease: SECOND }), LATER + 1))).toMatchObject({
       state: 'issuing',
       service_account: SECOND,
-      past_leases: [{ service_account: FIRST, leased_at: NOW, dead_at: LATER }],
+      past_leases: [{ service_account: FIRST, leased_at: NOW, access_ended_at: LATER }],
     });
     expect(activate(given, FREE, newToken(NOW + TTL * 1000), LATER)).toMatchObject({
-      refusal: { reason: 'unavailable', what: 'mint' },
+      refusal: { reason: 'dependency_unavailable', dependency: 'mint' },
     });
   });
 });
@@ -161,7 +159,7 @@ describe('a lease that is given up because the pool has no other account', () =>
 describe('past leases', () => {
   it('say until when each account was accepted, oldest first, also when it is the same one again', () => {
     const expired = grantIn('expired', 'pool');
-    const past = { service_account: FIRST, leased_at: NOW, dead_at: expired.expires_at };
+    const past = { service_account: FIRST, leased_at: NOW, access_ended_at: expired.expires_at };
     const other = granted(reserve(expired, FREE, ask({ lease: SECOND }), expired.expires_at + CLOCK_MARGIN_MS));
     expect(other).toMatchObject({
       service_account: SECOND,
@@ -181,7 +179,7 @@ describe('past leases', () => {
     const past_leases = Array.from({ length: 200 }, (_, at) => ({
       service_account: THIRD,
       leased_at: at,
-      dead_at: at,
+      access_ended_at: at,
     }));
     const again = pooled(granted(reserve({ ...expired, past_leases }, FREE, ask({ lease: SECOND }), LATER)));
     expect(again.past_leases).toHaveLength(200);
@@ -197,9 +195,9 @@ describe('a token', () => {
     );
     const token = newToken(NOW + TTL * 1000);
     const refusal = {
-      reason: 'unavailable',
-      what: 'mint',
-      detail: 'is from an account that was given back meanwhile',
+      reason: 'dependency_unavailable',
+      dependency: 'mint',
+      error: 'is from an account that was given back meanwhile',
       retryAfter: 1,
     };
     expect(activate(swapped, FREE, token, LATER)).toEqual({ refusal });

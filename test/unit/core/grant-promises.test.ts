@@ -62,10 +62,16 @@ describe('what a reservation promises', () => {
   it('opens an expired grant again while its job runs, as if it had not ended', () => {
     const expired = grantIn('expired', 'firestore');
     const again = granted(reserve(expired, FREE, request(firestore), expired.expires_at + CLOCK_MARGIN_MS));
-    expect(again).toMatchObject({ state: 'issuing', ended_at: null, ended_by: null, dead_at: null, tokens: [] });
-    expect(again.issued_count).toBe(1);
+    expect(again).toMatchObject({
+      state: 'issuing',
+      ended_at: null,
+      ended_by: null,
+      access_ended_at: null,
+      tokens: [],
+    });
+    expect(again.tokens_issued).toBe(1);
     const active = granted(activate(again, FREE, newToken(again.expires_at), expired.expires_at + CLOCK_MARGIN_MS));
-    expect(active).toMatchObject({ state: 'active', issued_count: 2 });
+    expect(active).toMatchObject({ state: 'active', tokens_issued: 2 });
   });
 
   it('names the rule and the policy of the latest request, and keeps who and since when', () => {
@@ -86,8 +92,8 @@ describe('what a reservation promises', () => {
           expires_at: active.tokens[0]?.expires_at,
         },
       ],
-      reserved_at: LATER,
-      minute_count: 2,
+      requested_at: LATER,
+      rate_window_count: 2,
       expires_at: LATER + TTL * 1000,
       delete_at: active.delete_at + 1000,
     });
@@ -118,7 +124,7 @@ describe('what a reservation promises', () => {
       const issuing = grantIn('issuing', kind);
       expect(granted(activate(issuing, FREE, newToken(issuing.expires_at), NOW)).tokens).toHaveLength(1);
       expect(activate(issuing, FREE, newToken(issuing.expires_at + 1), NOW)).toMatchObject({
-        refusal: { reason: 'unavailable', what: 'mint' },
+        refusal: { reason: 'dependency_unavailable', dependency: 'mint' },
       });
     },
   );
@@ -169,7 +175,7 @@ describe('too many live tokens', () => {
   it('refuses one more than the limit and says when the first of them dies', () => {
     const written = reserve(withTokens(MAX_LIVE_TOKENS), FREE, request(firestore), NOW);
     expect(written).toEqual({
-      refusal: { reason: 'too_many_live_tokens', grant_id: GRANT_ID, retryAfter: 31 + CLOCK_MARGIN_MS / 1000 },
+      refusal: { reason: 'live_token_limit', grant_id: GRANT_ID, retryAfter: 31 + CLOCK_MARGIN_MS / 1000 },
     });
     if (!('refusal' in written)) return;
     expect(toWireError(written.refusal, false)).toEqual({
@@ -191,21 +197,22 @@ describe('too many live tokens', () => {
 describe('when a grant was dead', () => {
   it('is not said before it is so', () => {
     for (const kind of KINDS)
-      for (const state of ['issuing', 'active', 'revoking'] as const) expect(grantIn(state, kind).dead_at).toBeNull();
+      for (const state of ['issuing', 'active', 'revoking'] as const)
+        expect(grantIn(state, kind).access_ended_at).toBeNull();
   });
 
   it('is when access was taken away, and not when the job ended', () => {
-    expect(grantIn('revoked', 'firestore')).toMatchObject({ ended_at: NOW + 200, dead_at: NOW + 300 });
+    expect(grantIn('revoked', 'firestore')).toMatchObject({ ended_at: NOW + 200, access_ended_at: NOW + 300 });
   });
 
   it('is the end of its tokens when they could only expire, however early the job ended', () => {
     const ended = must(end(grantIn('active', 'serviceAccount'), JOB_FINISHED, LATER));
-    expect(ended).toMatchObject({ state: 'active', ended_at: LATER, dead_at: null });
+    expect(ended).toMatchObject({ state: 'active', ended_at: LATER, access_ended_at: null });
     expect(expire(ended, ended.expires_at + CLOCK_MARGIN_MS)).toMatchObject({
       state: 'expired',
       ended_at: LATER,
       ended_by: 'job.finished',
-      dead_at: ended.expires_at,
+      access_ended_at: ended.expires_at,
     });
   });
 });
@@ -215,8 +222,8 @@ describe('whatever happens in whatever order', () => {
     fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 3_700_000 }) }),
     fc.record({ do: fc.constant('reserve' as const), ttl: fc.integer({ min: 60, max: 3600 }) }),
     fc.record({ do: fc.constant('activate' as const), ttl: fc.integer({ min: 60, max: 3600 }) }),
-    fc.record({ do: fc.constant('end' as const), by: fc.constantFrom('job.finished', 'job.found_finished') }),
-    fc.record({ do: fc.constant('end' as const), by: fc.constantFrom('early_return', 'kill_switch') }),
+    fc.record({ do: fc.constant('end' as const), by: fc.constantFrom('job.finished', 'job.reconciled') }),
+    fc.record({ do: fc.constant('end' as const), by: fc.constantFrom('released', 'kill_switch') }),
     fc.record({ do: fc.constantFrom('confirm' as const, 'expire' as const) }),
   );
 
@@ -241,9 +248,9 @@ describe('whatever happens in whatever order', () => {
           if (kind === 'serviceAccount') expect(['revoking', 'revoked']).not.toContain(next.state);
           const over = next.state === 'revoked' || next.state === 'expired';
           const waits = kind === 'narrowedPool' && next.state === 'revoking';
-          if (waits) expect([null, next.expires_at]).toContain(next.dead_at);
-          else expect(next.dead_at === null).toBe(!over);
-          if (over) expect(next.dead_at).toBeLessThanOrEqual(now);
+          if (waits) expect([null, next.expires_at]).toContain(next.access_ended_at);
+          else expect(next.access_ended_at === null).toBe(!over);
+          if (over) expect(next.access_ended_at).toBeLessThanOrEqual(now);
           grant = next;
         };
         const written = (result: Written) => {
@@ -260,7 +267,7 @@ describe('whatever happens in whatever order', () => {
           if (step.do === 'end') {
             become(grant && end(grant, { by: step.by }, now));
             const by = grant?.ended_by;
-            taken ||= by === 'early_return' || by === 'kill_switch';
+            taken ||= by === 'released' || by === 'kill_switch';
             if (step.by.startsWith('job.')) endedAt ??= now;
           }
           if (step.do === 'confirm') become(grant && confirmTakenAway(grant, now));

@@ -31,7 +31,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     ['active', 'active'],
     ['revoking', 'grant_revoked'],
     ['revoked', 'grant_revoked'],
-    ['expired', 'unavailable'],
+    ['expired', 'dependency_unavailable'],
   ] as const)(
     'recording a token from %s comes to %s while the job runs, and to job_ended after it',
     (state, expected) => {
@@ -83,7 +83,9 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     const existing = grantIn(state, kind);
     // Of narrowed tokens nobody knows that they died with their account: only the clock ends them.
     const revoked =
-      existing.revocation === 'expiry' ? { dead_at: existing.expires_at } : { state: 'revoked', dead_at: LATER };
+      existing.revocation === 'expiry'
+        ? { access_ended_at: existing.expires_at }
+        : { state: 'revoked', access_ended_at: LATER };
     expect(confirmTakenAway(existing, LATER)).toEqual(state === 'revoking' ? { ...existing, ...revoked } : undefined);
   });
 
@@ -106,8 +108,8 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
               ...existing,
               state: 'expired',
               ended_at: expires_at,
-              ended_by: 'clock',
-              dead_at: expires_at,
+              ended_by: 'expiry',
+              access_ended_at: expires_at,
             }
           : undefined,
       );
@@ -121,7 +123,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     expect(expire(revoking, expires_at + CLOCK_MARGIN_MS)).toEqual({
       ...revoking,
       state: 'expired',
-      dead_at: expires_at,
+      access_ended_at: expires_at,
     });
   });
 
@@ -133,9 +135,9 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
         ...existing,
         state: 'expired',
         ended_at: existing.expires_at,
-        ended_by: 'clock',
+        ended_by: 'expiry',
         job_ended_at: existing.expires_at + CLOCK_MARGIN_MS,
-        dead_at: existing.expires_at,
+        access_ended_at: existing.expires_at,
       });
     },
   );
@@ -159,5 +161,9 @@ it('a grant whose narrowed tokens outlive its account is ended by the clock once
   if (!waiting) throw new Error('nothing was confirmed');
   const { expires_at } = waiting;
   expect(expire(waiting, expires_at + CLOCK_MARGIN_MS - 1)).toBeUndefined();
-  expect(expire(waiting, expires_at + CLOCK_MARGIN_MS)).toEqual({ ...waiting, state: 'expired', dead_at: expires_at });
+  expect(expire(waiting, expires_at + CLOCK_MARGIN_MS)).toEqual({
+    ...waiting,
+    state: 'expired',
+    access_ended_at: expires_at,
+  });
 });

@@ -31,7 +31,7 @@ describe('the check of a job', () => {
       grants: ['a'],
       check_at: NOW + FIRST_CHECK_MS / 2,
       checks_failed: 0,
-      unchecked_since_at: NOW,
+      unchecked_since: NOW,
     });
   });
 
@@ -39,22 +39,22 @@ describe('the check of a job', () => {
     const record = withGrant(undefined, { id: 'a', ...OF_BUILD }, at);
     for (const id of ['a', 'b']) {
       const next = withGrant(record, { id, ...OF_BUILD }, { now: NOW + MINUTE, random: 0.9 });
-      expect(next).toMatchObject({ check_at: record.check_at, unchecked_since_at: NOW });
+      expect(next).toMatchObject({ check_at: record.check_at, unchecked_since: NOW });
       expect(next.grants).toEqual(id === 'a' ? ['a'] : ['a', 'b']);
     }
   });
 
   it.each(['a', 'b'])('is due at once where nobody was asking any more, whatever chance says: grant %s', (id) => {
-    const idle = { ...withGrant(undefined, { id: 'a', ...OF_BUILD }, at), check_at: null, unchecked_since_at: null };
+    const idle = { ...withGrant(undefined, { id: 'a', ...OF_BUILD }, at), check_at: null, unchecked_since: null };
     const again = withGrant(idle, { id, ...OF_BUILD }, { now: NOW + 60 * MINUTE, random: 0.9999 });
-    expect(again).toMatchObject({ check_at: NOW + 60 * MINUTE, unchecked_since_at: NOW + 60 * MINUTE });
+    expect(again).toMatchObject({ check_at: NOW + 60 * MINUTE, unchecked_since: NOW + 60 * MINUTE });
   });
 
   it('is over with the end of the job', () => {
     const record = withGrant(undefined, { id: 'a', ...OF_BUILD }, at);
     expect(asEnded(record, 'job.finished', NOW)).toMatchObject({
       check_at: null,
-      unchecked_since_at: null,
+      unchecked_since: null,
       ended_at: NOW,
     });
     expect(asEnded(undefined, 'job.finished', NOW)).toMatchObject({ check_at: null, grants: [], build_number: null });
@@ -64,7 +64,7 @@ describe('the check of a job', () => {
     expect(checkAfterResponse('running', NOW)).toEqual({
       check_at: NOW + CHECK_EVERY_MS,
       checks_failed: 0,
-      unchecked_since_at: NOW,
+      unchecked_since: NOW,
     });
     expect(checkAfterResponse('unknown', NOW).check_at).toBe(NOW + UNKNOWN_AGAIN_MS);
     expect(CHECK_EVERY_MS).toBeGreaterThan(4 * MINUTE);
@@ -77,12 +77,12 @@ describe('the check of a job', () => {
     const waits = [0, 1, 2, 3, 4, 50].map((checks_failed) => checkAfterFailure({ checks_failed }, NOW));
     expect(waits.map(({ check_at }) => ((check_at ?? 0) - NOW) / MINUTE)).toEqual([1, 2, 4, 8, 15, 15]);
     expect(waits.map(({ checks_failed }) => checks_failed)).toEqual([1, 2, 3, 4, 5, 51]);
-    for (const wait of waits) expect(wait).not.toHaveProperty('unchecked_since_at');
+    for (const wait of waits) expect(wait).not.toHaveProperty('unchecked_since');
   });
 
   it('is absent from a record of the release before', () => {
     const record = jobRecordSchema.parse({ grants: ['a'], ended_at: null, ended_by: null, delete_at: NOW });
-    expect(record).toMatchObject({ check_at: null, checks_failed: 0, ending_at: null, organization_slug: null });
+    expect(record).toMatchObject({ check_at: null, checks_failed: 0, ending_since: null, organization_slug: null });
   });
 });
 

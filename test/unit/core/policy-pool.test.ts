@@ -1,4 +1,4 @@
-// What a policy says about pools of service accounts and about caps: one valid policy, and one thing changed in each case.
+// What a policy says about pools of service accounts and about limits: one valid policy, and one thing changed in each case.
 
 import { describe, expect, it } from 'vitest';
 import { toPolicy, waysIntoLedger } from '../../../shared/core/policy.ts';
@@ -30,7 +30,7 @@ const valid = () => ({
     },
     other: { environment: 'staging', ttl: '15m', serviceAccount: { pool: [account('ci-101')], scopes } },
   },
-  rules: [{ name: 'deploy', job: { pipeline_slug: 'app' }, grants: ['config', 'export', 'admin', 'other'] }],
+  rules: [{ name: 'deploy', match: { pipeline_slug: 'app' }, grants: ['config', 'export', 'admin', 'other'] }],
 });
 
 const { changed, accepted } = editing<Data>(valid);
@@ -165,40 +165,43 @@ describe('an account in two places', () => {
   });
 });
 
-describe('the caps', () => {
+describe('the limits', () => {
   it('have values of their own when the policy names none, or not all', () => {
-    const defaults = { issuesPerMinute: 60, liveGrantsPerPipeline: 1000 };
-    expect(accepted().caps).toEqual(defaults);
-    expect(accepted((data) => (data.caps = {})).caps).toEqual(defaults);
-    expect(accepted((data) => (data.caps = { issuesPerMinute: 5 })).caps).toEqual({ ...defaults, issuesPerMinute: 5 });
-    expect(accepted((data) => (data.caps = { liveGrantsPerPipeline: 7 })).caps).toEqual({
+    const defaults = { tokensPerMinute: 60, liveGrantsPerPipeline: 1000 };
+    expect(accepted().limits).toEqual(defaults);
+    expect(accepted((data) => (data.limits = {})).limits).toEqual(defaults);
+    expect(accepted((data) => (data.limits = { tokensPerMinute: 5 })).limits).toEqual({
+      ...defaults,
+      tokensPerMinute: 5,
+    });
+    expect(accepted((data) => (data.limits = { liveGrantsPerPipeline: 7 })).limits).toEqual({
       ...defaults,
       liveGrantsPerPipeline: 7,
     });
   });
 
   it('may be as low as one and as high as their bounds', () => {
-    for (const caps of [
-      { issuesPerMinute: 1, liveGrantsPerPipeline: 1 },
-      { issuesPerMinute: 600, liveGrantsPerPipeline: 100_000 },
+    for (const limits of [
+      { tokensPerMinute: 1, liveGrantsPerPipeline: 1 },
+      { tokensPerMinute: 600, liveGrantsPerPipeline: 100_000 },
     ])
-      expect(accepted((data) => (data.caps = caps)).caps).toEqual(caps);
+      expect(accepted((data) => (data.limits = limits)).limits).toEqual(limits);
   });
 
   it.each<[string, unknown, string[]]>([
-    ['no hand-out', { issuesPerMinute: 0 }, ['caps', 'issuesPerMinute']],
-    ['more than 600 hand-outs', { issuesPerMinute: 601 }, ['caps', 'issuesPerMinute']],
-    ['half a hand-out', { issuesPerMinute: 1.5 }, ['caps', 'issuesPerMinute']],
-    ['a number in quotes', { issuesPerMinute: '60' }, ['caps', 'issuesPerMinute']],
-    ['no grant', { liveGrantsPerPipeline: 0 }, ['caps', 'liveGrantsPerPipeline']],
-    ['more than 100000 grants', { liveGrantsPerPipeline: 100_001 }, ['caps', 'liveGrantsPerPipeline']],
-    ['a negative number', { liveGrantsPerPipeline: -1 }, ['caps', 'liveGrantsPerPipeline']],
-    ['null for a number', { liveGrantsPerPipeline: null }, ['caps', 'liveGrantsPerPipeline']],
-    ['an unknown key', { issuesPerHour: 1 }, ['caps', 'issuesPerHour']],
-    ['null', null, ['caps']],
-    ['a list', [], ['caps']],
-  ])('are refused with %s', (_, caps, path) => {
-    expect(problemsOf((data) => (data.caps = caps))).toEqual([{ path, message: expect.stringMatching(/./) }]);
+    ['no hand-out', { tokensPerMinute: 0 }, ['limits', 'tokensPerMinute']],
+    ['more than 600 hand-outs', { tokensPerMinute: 601 }, ['limits', 'tokensPerMinute']],
+    ['half a hand-out', { tokensPerMinute: 1.5 }, ['limits', 'tokensPerMinute']],
+    ['a number in quotes', { tokensPerMinute: '60' }, ['limits', 'tokensPerMinute']],
+    ['no grant', { liveGrantsPerPipeline: 0 }, ['limits', 'liveGrantsPerPipeline']],
+    ['more than 100000 grants', { liveGrantsPerPipeline: 100_001 }, ['limits', 'liveGrantsPerPipeline']],
+    ['a negative number', { liveGrantsPerPipeline: -1 }, ['limits', 'liveGrantsPerPipeline']],
+    ['null for a number', { liveGrantsPerPipeline: null }, ['limits', 'liveGrantsPerPipeline']],
+    ['an unknown key', { issuesPerHour: 1 }, ['limits', 'issuesPerHour']],
+    ['null', null, ['limits']],
+    ['a list', [], ['limits']],
+  ])('are refused with %s', (_, limits, path) => {
+    expect(problemsOf((data) => (data.limits = limits))).toEqual([{ path, message: expect.stringMatching(/./) }]);
   });
 });
 
@@ -244,7 +247,7 @@ describe('the tenant of a database', () => {
 
 describe('the ways into the ledger', () => {
   const ledger = { project: 'acme-staging', database: '(default)' };
-  it.each(['grants', 'jobs', 'service_accounts', 'barriers', 'kill_switches', 'sweeps', 'firebase_users'])(
+  it.each(['grants', 'jobs', 'service_accounts', 'blocks', 'kill_switches', 'locks', 'firebase_users'])(
     'are found where a credential opens %s in its database, and nowhere else',
     (collection) => {
       const path = `${collection}/{document}`;

@@ -10,7 +10,7 @@ import type { Data } from './a-policy.ts';
 const EXAMPLE = readFileSync(new URL('../../../examples/policy.yaml', import.meta.url), 'utf8');
 const example = (): Data => {
   const data = parse(EXAMPLE);
-  return { ...data, caps: { issuesPerMinute: 5, liveGrantsPerPipeline: 5 }, jobTokenLifetime: '5m' };
+  return { ...data, limits: { tokensPerMinute: 5, liveGrantsPerPipeline: 5 }, maxJobTokenLifetime: '5m' };
 };
 const WRONG = [undefined, null, true, 0, -1, 2 ** 40, 1.5, '', 'x y'.repeat(400), [], [7], [null], {}, { x: 1 }, 'a|b'];
 
@@ -62,24 +62,24 @@ describe('what is said of a policy', () => {
 
   it('is, of a pipeline_id that is a slug, at that slug, what to use instead', () => {
     const text = withPipeline('      pipeline_id: globex-web');
-    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} rules.0.job.pipeline_id "globex-web" ${advice}`]);
+    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} rules.0.match.pipeline_id "globex-web" ${advice}`]);
   });
 
   it('is the same of one in a list, at its own place, and beside a slug that narrows', () => {
     const lines =
       '      pipeline_slug: web\n      pipeline_id: [0184990a-4782-42b5-afc1-16715b10b1f0, globex-web, "018*"]';
     const text = withPipeline(lines);
-    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} rules.0.job.pipeline_id.1 "globex-web" ${advice}`]);
+    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} rules.0.match.pipeline_id.1 "globex-web" ${advice}`]);
   });
 
   it('is of every other id that is none, but of no agent tag', () => {
     const lines = '      pipeline_slug: web\n      queue_id: default\n      agent_tag:host_id: Blue';
     const text = withPipeline(lines);
     expect(problemsIn(text)).toEqual([
-      `${at(text, 'default\n')} rules.0.job.queue_id "default" is not a UUID, and so matches nothing`,
+      `${at(text, 'default\n')} rules.0.match.queue_id "default" is not a UUID, and so matches nothing`,
     ]);
     const allowed = parsePolicyText(withPipeline(lines.replace('queue_id', 'queue_key')), 'policy.yaml');
-    expect('policy' in allowed && allowed.policy.rules[0]?.job['agent_tag:host_id']).toEqual(['Blue']);
+    expect('policy' in allowed && allowed.policy.rules[0]?.match['agent_tag:host_id']).toEqual(['Blue']);
   });
 
   const VERBS = ', verbs: [get, list, create, update]';

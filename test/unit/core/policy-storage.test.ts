@@ -30,7 +30,7 @@ const valid = () => ({
       },
     },
   },
-  rules: [{ name: 'build', job: { pipeline_slug: 'app' }, grants: ['cache', 'artifacts'] }],
+  rules: [{ name: 'build', match: { pipeline_slug: 'app' }, grants: ['cache', 'artifacts'] }],
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: a policy that is wrong in every way a file can be

@@ -12,7 +12,7 @@ const valid = () => ({
   version: 1,
   organization: { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' },
   audience: 'https://keydesk.acme.example',
-  jobTokenLifetime: '10m',
+  maxJobTokenLifetime: '10m',
   credentials: {
     config: {
       environment: 'staging',
@@ -37,7 +37,7 @@ const valid = () => ({
   rules: [
     {
       name: 'deploy',
-      job: { pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0', build_branch: ['main', 'release/*'] },
+      match: { pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0', build_branch: ['main', 'release/*'] },
       grants: ['config', 'export'],
     },
   ],
@@ -56,8 +56,8 @@ describe('a policy', () => {
       version: 1,
       organization: { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' },
       audience: 'https://keydesk.acme.example',
-      jobTokenLifetime: 600,
-      caps: { issuesPerMinute: 60, liveGrantsPerPipeline: 1000 },
+      maxJobTokenLifetime: 600,
+      limits: { tokensPerMinute: 60, liveGrantsPerPipeline: 1000 },
       credentials: {
         config: {
           kind: 'firestore',
@@ -81,7 +81,7 @@ describe('a policy', () => {
       rules: [
         {
           name: 'deploy',
-          job: { pipeline_id: ['0184990a-4782-42b5-afc1-16715b10b1f0'], build_branch: ['main', 'release/*'] },
+          match: { pipeline_id: ['0184990a-4782-42b5-afc1-16715b10b1f0'], build_branch: ['main', 'release/*'] },
           grants: ['config', 'export'],
         },
       ],
@@ -101,10 +101,10 @@ describe('a policy', () => {
 
   it('fills in the default database and job token lifetime', () => {
     const policy = accepted((data) => {
-      delete data.jobTokenLifetime;
+      delete data.maxJobTokenLifetime;
       delete data.credentials.config.firestore.database;
     });
-    expect(policy.jobTokenLifetime).toBe(600);
+    expect(policy.maxJobTokenLifetime).toBe(600);
     expect(policy.credentials.config).toMatchObject({ database: '(default)' });
   });
 
@@ -134,8 +134,8 @@ describe('a policy', () => {
   });
 
   it('takes a build number as a number', () => {
-    const policy = accepted((data) => (data.rules[0].job.build_number = 42));
-    expect(policy.rules[0]?.job.build_number).toEqual(['42']);
+    const policy = accepted((data) => (data.rules[0].match.build_number = 42));
+    expect(policy.rules[0]?.match.build_number).toEqual(['42']);
   });
 
   const config = (field: string, value: unknown) => (data: Data) => {
@@ -150,7 +150,7 @@ describe('a policy', () => {
   const rule = (field: string, value: unknown) => (data: Data) => {
     data.rules[0][field] = value;
   };
-  const job = (value: unknown) => rule('job', value);
+  const job = (value: unknown) => rule('match', value);
   const pipeline = { pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0' };
 
   it.each<[string, (data: Data) => void, string, RegExp]>([
@@ -166,11 +166,16 @@ describe('a policy', () => {
     ["Buildkite's audience", (data) => (data.audience = 'https://buildkite.com/acme-inc'), 'audience', /default aud/],
     ["Buildkite's audience bare", (data) => (data.audience = 'https://buildkite.com'), 'audience', /default aud/],
     ["Buildkite's audience in capitals", (data) => (data.audience = 'HTTPS://Buildkite.com/a'), 'audience', /default/],
-    ['a job token lifetime under a minute', (data) => (data.jobTokenLifetime = '59s'), 'jobTokenLifetime', /1m to 2h/],
+    [
+      'a job token lifetime under a minute',
+      (data) => (data.maxJobTokenLifetime = '59s'),
+      'maxJobTokenLifetime',
+      /1m to 2h/,
+    ],
     [
       'a job token lifetime over two hours',
-      (data) => (data.jobTokenLifetime = '7201s'),
-      'jobTokenLifetime',
+      (data) => (data.maxJobTokenLifetime = '7201s'),
+      'maxJobTokenLifetime',
       /1m to 2h/,
     ],
     ['no credentials', (data) => delete data.credentials, 'credentials', /^is missing$/],
@@ -317,60 +322,60 @@ describe('a policy', () => {
       /"__proto__" is not a credential/,
     ],
     ['two rules of one name', (data) => data.rules.push(data.rules[0]), 'rules.1.name', /"deploy" names two rules/],
-    ['a rule about sub', job({ ...pipeline, sub: '*' }), 'rules.0.job.sub', /proves nothing/],
+    ['a rule about sub', job({ ...pipeline, sub: '*' }), 'rules.0.match.sub', /proves nothing/],
     [
       'a rule about an unknown claim',
       job({ ...pipeline, branch: 'main' }),
-      'rules.0.job.branch',
+      'rules.0.match.branch',
       /is not a claim a rule can name/,
     ],
     [
       'a rule about an inherited name',
       job({ ...pipeline, constructor: 'main' }),
-      'rules.0.job.constructor',
+      'rules.0.match.constructor',
       /is not a claim/,
     ],
     [
       'a rule about a nameless agent tag',
       job({ ...pipeline, 'agent_tag:': 'a' }),
-      'rules.0.job.agent_tag:',
+      'rules.0.match.agent_tag:',
       /is not a claim/,
     ],
-    ['an empty pattern', job({ ...pipeline, build_branch: '' }), 'rules.0.job.build_branch', /must be a pattern/],
-    ['no patterns', job({ ...pipeline, build_branch: [] }), 'rules.0.job.build_branch', /./],
+    ['an empty pattern', job({ ...pipeline, build_branch: '' }), 'rules.0.match.build_branch', /must be a pattern/],
+    ['no patterns', job({ ...pipeline, build_branch: [] }), 'rules.0.match.build_branch', /./],
     [
       'a pattern that is null',
       job({ ...pipeline, build_branch: null }),
-      'rules.0.job.build_branch',
+      'rules.0.match.build_branch',
       /must be a pattern/,
     ],
     [
       'a pattern that is true',
       job({ ...pipeline, build_branch: true }),
-      'rules.0.job.build_branch',
+      'rules.0.match.build_branch',
       /must be a pattern/,
     ],
     [
       'a pattern that is a map',
       job({ ...pipeline, build_branch: { not: 'main' } }),
-      'rules.0.job.build_branch',
+      'rules.0.match.build_branch',
       /must be a pattern/,
     ],
     [
       'a pattern of 257 characters',
       job({ ...pipeline, build_branch: 'a'.repeat(257) }),
-      'rules.0.job.build_branch',
+      'rules.0.match.build_branch',
       /1 to 256/,
     ],
-    ['a build number of 0', job({ ...pipeline, build_number: 0 }), 'rules.0.job.build_number', /must be a pattern/],
-    ['a rule about nothing', job({}), 'rules.0.job', /names no pipeline/],
-    ['a rule about a branch only', job({ build_branch: 'main' }), 'rules.0.job', /names no pipeline/],
-    ['a rule about a step only', job({ step_key: 'deploy' }), 'rules.0.job', /names no pipeline/],
-    ['a rule about an agent tag only', job({ 'agent_tag:queue': 'deploy' }), 'rules.0.job', /names no pipeline/],
-    ['a rule about any pipeline', job({ pipeline_slug: '*' }), 'rules.0.job', /names no pipeline/],
-    ['a rule about any pipeline at any depth', job({ pipeline_id: '**' }), 'rules.0.job', /names no pipeline/],
-    ['a rule about any pipeline with slashes', job({ pipeline_slug: '**/*' }), 'rules.0.job', /names no pipeline/],
-    ['a rule about one pipeline or any', job({ pipeline_slug: ['app', '*'] }), 'rules.0.job', /names no pipeline/],
+    ['a build number of 0', job({ ...pipeline, build_number: 0 }), 'rules.0.match.build_number', /must be a pattern/],
+    ['a rule about nothing', job({}), 'rules.0.match', /names no pipeline/],
+    ['a rule about a branch only', job({ build_branch: 'main' }), 'rules.0.match', /names no pipeline/],
+    ['a rule about a step only', job({ step_key: 'deploy' }), 'rules.0.match', /names no pipeline/],
+    ['a rule about an agent tag only', job({ 'agent_tag:queue': 'deploy' }), 'rules.0.match', /names no pipeline/],
+    ['a rule about any pipeline', job({ pipeline_slug: '*' }), 'rules.0.match', /names no pipeline/],
+    ['a rule about any pipeline at any depth', job({ pipeline_id: '**' }), 'rules.0.match', /names no pipeline/],
+    ['a rule about any pipeline with slashes', job({ pipeline_slug: '**/*' }), 'rules.0.match', /names no pipeline/],
+    ['a rule about one pipeline or any', job({ pipeline_slug: ['app', '*'] }), 'rules.0.match', /names no pipeline/],
   ])('is refused with %s', (_, change, at, message) => {
     const [problem, ...more] = problemsOf(changed(change));
     expect(more).toEqual([]);
@@ -400,7 +405,7 @@ describe('a policy', () => {
     ['a cluster', { cluster_id: '0184990a-4782-42b5-afc1-16715b10b1f0' }],
     ['an agent tag beside a pipeline', { pipeline_slug: 'app', 'agent_tag:queue': 'deploy' }],
   ])('may have a rule that names %s', (_, named) => {
-    expect(accepted(job(named)).rules[0]?.job).toEqual(
+    expect(accepted(job(named)).rules[0]?.match).toEqual(
       Object.fromEntries(Object.entries(named).map(([claim, pattern]) => [claim, [pattern]])),
     );
   });
@@ -421,7 +426,7 @@ describe('a policy', () => {
           data.audience = 'a b';
           data.credentials.config.ttl = '2h';
           data.credentials.export.serviceAccount.scopes = ['a b'];
-          data.rules[0].job = { build_branch: 'main', sub: 'x' };
+          data.rules[0].match = { build_branch: 'main', sub: 'x' };
           data.rules[0].grants = ['konfig'];
         }),
       )
@@ -432,8 +437,8 @@ describe('a policy', () => {
       'credentials.config.ttl',
       'credentials.export.serviceAccount.scopes.0',
       'rules.0.grants.0',
-      'rules.0.job',
-      'rules.0.job.sub',
+      'rules.0.match',
+      'rules.0.match.sub',
       'version',
     ]);
   });
@@ -455,7 +460,7 @@ credentials:
       scopes: [https://www.googleapis.com/auth/datastore]
 rules:
   - name: deploy
-    job: { pipeline_slug: app, build_branch: main }
+    match: { pipeline_slug: app, build_branch: main }
     grants: [export]
 `;
 
@@ -493,7 +498,7 @@ describe('the text of a policy', () => {
     [
       'a claim in a flow map',
       replaced('build_branch: main', 'branch: main'),
-      'policy.yaml:13:32 rules.0.job.branch is not',
+      'policy.yaml:13:34 rules.0.match.branch is not',
     ],
     ['a credential name', replaced('  export:', '  Export:'), 'policy.yaml:5:3 credentials.Export must be lower-case'],
     ['a key twice', replaced('ttl: 10m', 'ttl: 10m\n    ttl: 20m'), 'policy.yaml:8:5 Map keys must be unique'],
@@ -565,7 +570,7 @@ describe('the text of a policy', () => {
     const patterns = `build_branch: &b [${Array.from({ length: 600 }, (_, index) => `b${index}`).join(', ')}]`;
     const rules = Array.from(
       { length: 600 },
-      (_, index) => `  - { name: r${index}, job: { pipeline_slug: app, build_branch: *b }, grants: [export] }\n`,
+      (_, index) => `  - { name: r${index}, match: { pipeline_slug: app, build_branch: *b }, grants: [export] }\n`,
     );
     const text = `${replaced('build_branch: main', patterns)}${rules.join('')}`;
     expect(problemsIn(text)).toEqual([expect.stringContaining('*b makes the policy too large')]);
@@ -578,7 +583,8 @@ describe('the text of a policy', () => {
     );
     const rules = Array.from(
       { length: count - 1 },
-      (_, index) => `  - { name: r${index}, job: { pipeline_slug: app, build_branch: *branches }, grants: *grants }\n`,
+      (_, index) =>
+        `  - { name: r${index}, match: { pipeline_slug: app, build_branch: *branches }, grants: *grants }\n`,
     );
     const result = parsePolicyText(`${shared}${rules.join('')}`, 'policy.yaml');
     if ('problems' in result) throw new Error(result.problems.join('\n'));
@@ -643,7 +649,7 @@ describe('the text of a policy', () => {
 
   it.each(['2.0', '010', '0x10', '1e3', '+7'])('never turns a branch written %s into another name', (branch) => {
     const result = parsePolicyText(replaced('build_branch: main', `build_branch: ${branch}`), 'policy.yaml');
-    if ('policy' in result) expect(result.policy.rules[0]?.job.build_branch).toEqual([branch]);
+    if ('policy' in result) expect(result.policy.rules[0]?.match.build_branch).toEqual([branch]);
   });
 });
 
@@ -697,7 +703,7 @@ describe('a path of documents', () => {
     ['config/{resource}', /reserved/],
     ['config/{database}', /reserved/],
     ['config/{true}', /reserved/],
-    ['config/{keydeskHolds}', /reserved name, because it begins with keydesk/],
+    ['config/{keydeskAllows}', /reserved name, because it begins with keydesk/],
     ['packages/{package}', /{package} is a reserved name .* such as {package_id}/],
     ['packages/{package=**}', /{package} is a reserved name/],
     ...RULES_WORDS.map((word): [string, RegExp] => [`config/{${word}}`, /is a reserved name/]),

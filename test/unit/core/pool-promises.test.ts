@@ -43,7 +43,7 @@ class World {
   }));
   /** Every token that Google may have issued, whether or not it left. */
   readonly minted: { readonly email: string; readonly grant_id: string; readonly expires_at: number }[] = [];
-  private readonly wakings: { readonly email: string; readonly waking_at: number }[] = [];
+  private readonly wakings: { readonly email: string; readonly enabling_since: number }[] = [];
 
   reserve(job: Job, ttl: number, refusedByGoogle: boolean): void {
     const before = job.grant;
@@ -102,14 +102,14 @@ class World {
       const claimed = beginToWake(account, this.now);
       if (!claimed) continue;
       this.write(email, claimed);
-      this.wakings.push({ email, waking_at: this.now });
+      this.wakings.push({ email, enabling_since: this.now });
     }
   }
 
   wake(): void {
     const waking = this.wakings.shift();
     const account = waking && this.accounts.get(waking.email);
-    if (waking && account) this.write(waking.email, wake(account, waking.waking_at, this.now));
+    if (waking && account) this.write(waking.email, wake(account, waking.enabling_since, this.now));
   }
 
   /** What the sweep does with accounts that it finds forgotten, and with those that rest. */
@@ -135,7 +135,7 @@ class World {
     if (!after) return;
     const before = this.accounts.get(email);
     checkAccountStep(before, after);
-    expect(after.rests_until).toBeGreaterThanOrEqual(before?.rests_until ?? 0);
+    expect(after.reusable_at).toBeGreaterThanOrEqual(before?.reusable_at ?? 0);
     this.accounts.set(email, after);
   }
 
@@ -143,18 +143,18 @@ class World {
     for (const { grant } of this.jobs) {
       if (!grant || !isLive(grant)) continue;
       const expected = grant.state === 'revoking' ? 'revoking' : 'leased';
-      expect(this.accounts.get(grant.service_account)).toMatchObject({ state: expected, grant: idOf(grant) });
+      expect(this.accounts.get(grant.service_account)).toMatchObject({ state: expected, grant_id: idOf(grant) });
     }
     for (const [email, account] of this.accounts) {
       const minted = this.minted.filter((token) => token.email === email);
       const last = Math.max(0, ...minted.map(({ expires_at }) => expires_at));
-      expect(account.rests_until).toBeGreaterThanOrEqual(last + CLOCK_MARGIN_MS);
-      expect(account.grant === null).toBe(account.state === 'free');
+      expect(account.reusable_at).toBeGreaterThanOrEqual(last + CLOCK_MARGIN_MS);
+      expect(account.grant_id === null).toBe(account.state === 'free');
       expect(account.delete_at === null).toBe(account.state !== 'free');
-      if (account.state === 'free') expect(account.rests_until).toBeLessThanOrEqual(this.now);
+      if (account.state === 'free') expect(account.reusable_at).toBeLessThanOrEqual(this.now);
       const holders = this.jobs.filter(({ grant }) => grant && isLive(grant) && grant.service_account === email);
       expect(holders.length).toBeLessThanOrEqual(1);
-      const others = minted.filter((token) => token.grant_id !== account.grant && token.expires_at > this.now);
+      const others = minted.filter((token) => token.grant_id !== account.grant_id && token.expires_at > this.now);
       if (account.state === 'leased') expect(others).toEqual([]);
     }
   }
@@ -165,7 +165,7 @@ function isLive({ state }: PooledGrant): boolean {
 }
 
 const which = fc.constantFrom(0 as const, 1 as const);
-const by = fc.constantFrom('job.finished' as const, 'job.found_finished' as const, 'early_return' as const);
+const by = fc.constantFrom('job.finished' as const, 'job.reconciled' as const, 'released' as const);
 const step = fc.oneof(
   fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 1_200_000 }) }),
   fc.record({
@@ -199,7 +199,7 @@ describe('the accounts of a pool, whatever happens in whatever order', () => {
             if (taken.do === 'expire') world.move(job, grant && expire(grant, world.now));
             if (taken.do === 'end') {
               world.move(job, grant && end(grant, { by: taken.by }, world.now));
-              if (taken.by !== 'early_return') job.endedAt ??= world.now;
+              if (taken.by !== 'released') job.endedAt ??= world.now;
             }
           }
           world.check();
@@ -221,6 +221,7 @@ describe('the accounts of a pool, whatever happens in whatever order', () => {
     );
     expect([...reached].sort()).toEqual([
       'a past lease',
+      'cooling_down',
       'free',
       'grant active',
       'grant expired',
@@ -228,7 +229,6 @@ describe('the accounts of a pool, whatever happens in whatever order', () => {
       'grant revoked',
       'grant revoking',
       'leased',
-      'resting',
       'revoking',
     ]);
   });

@@ -12,34 +12,39 @@ const account = (more: Partial<Account> = {}): Account => ({
   pool: 'staging-admin',
   pool_size: 3,
   state: 'leased',
-  grant: 'a'.repeat(32),
+  grant_id: 'a'.repeat(32),
   leased_at: NOW - 30 * MINUTE,
-  rests_until: NOW + 30 * MINUTE,
+  reusable_at: NOW + 30 * MINUTE,
   disabled_at: null,
-  waking_at: null,
-  checked_at: null,
+  enabling_since: null,
+  last_checked_at: null,
   found_enabled: 0,
   delete_at: null,
   ...more,
 });
 const free = (more: Partial<Account> = {}) =>
-  account({ state: 'free', grant: null, rests_until: NOW - MINUTE, ...more });
+  account({ state: 'free', grant_id: null, reusable_at: NOW - MINUTE, ...more });
 
 describe('when a pool has no free account, the next try makes sense', () => {
   it.each<[string, Partial<Account>[], number, number]>([
-    ['five seconds after the minute in which the first has rested', [{ rests_until: NOW + 90_500 }], NOW, 125],
-    ['at that very minute when the first has rested just then', [{ rests_until: NOW + 2 * MINUTE }], NOW, 125],
-    ['a minute later when it rests one millisecond longer', [{ rests_until: NOW + 2 * MINUTE + 1 }], NOW, 185],
+    ['five seconds after the minute in which the first has rested', [{ reusable_at: NOW + 90_500 }], NOW, 125],
+    ['at that very minute when the first has rested just then', [{ reusable_at: NOW + 2 * MINUTE }], NOW, 125],
+    ['a minute later when it rests one millisecond longer', [{ reusable_at: NOW + 2 * MINUTE + 1 }], NOW, 185],
     [
       'after the first of several, whatever state it is in',
-      [{ rests_until: NOW + 9 * MINUTE }, { state: 'resting', rests_until: NOW + MINUTE }, { state: 'revoking' }],
+      [{ reusable_at: NOW + 9 * MINUTE }, { state: 'cooling_down', reusable_at: NOW + MINUTE }, { state: 'revoking' }],
       NOW,
       65,
     ],
-    ['after the next sweep when one has rested already', [{ state: 'resting', rests_until: NOW - 5 }], NOW + 1, 65],
-    ['in five seconds when a sweep begins just now', [{ rests_until: NOW - MINUTE }], NOW, 5],
+    [
+      'after the next sweep when one has rested already',
+      [{ state: 'cooling_down', reusable_at: NOW - 5 }],
+      NOW + 1,
+      65,
+    ],
+    ['in five seconds when a sweep begins just now', [{ reusable_at: NOW - MINUTE }], NOW, 5],
     ['after the next sweep when nothing is known of any account', [], NOW + 30_000, 35],
-    ['in whole seconds, rounded up', [{ rests_until: NOW }], NOW + 30_001, 35],
+    ['in whole seconds, rounded up', [{ reusable_at: NOW }], NOW + 30_001, 35],
   ])('%s', (_, accounts, now, retryAfter) => {
     const refusal = poolExhausted(accounts.map(account), 3, now);
     expect(refusal).toEqual({ reason: 'pool_exhausted', pool_size: 3, free_at: expect.any(Number), retryAfter });
@@ -52,7 +57,7 @@ describe('when a pool has no free account, the next try makes sense', () => {
     expect(toWireError(poolExhausted([account()], 3, NOW), false)).toEqual({
       status: 503,
       error: 'temporarily_unavailable',
-      description: 'Every service account of the pool is in use or rests. Try again when the first can be free.',
+      description: 'All service accounts of the pool are in use. Retry after the time in Retry-After.',
       retryAfter: 30 * 60 + 5,
     });
   });
@@ -71,14 +76,14 @@ describe('the report of the pools', () => {
         account({ pool: 'b', pool_size: 5 }),
         account({ pool: 'a' }),
         account({ pool: 'b', pool_size: 5, state: 'revoking' }),
-        account({ pool: 'b', pool_size: 5, state: 'resting' }),
+        account({ pool: 'b', pool_size: 5, state: 'cooling_down' }),
         free({ pool: 'b', pool_size: 5 }),
       ],
       NOW,
     );
     expect(Object.keys(report)).toEqual(['a', 'b']);
-    expect(report.a).toEqual({ size: 3, free: 2, leased: 1, revoking: 0, resting: 0, exhausted_in_s: null });
-    expect(report.b).toEqual({ size: 5, free: 2, leased: 1, revoking: 1, resting: 1, exhausted_in_s: null });
+    expect(report.a).toEqual({ size: 3, free: 2, leased: 1, revoking: 0, cooling_down: 0, exhausted_in_s: null });
+    expect(report.b).toEqual({ size: 5, free: 2, leased: 1, revoking: 1, cooling_down: 1, exhausted_in_s: null });
   });
 
   it('counts an account that never served, and so has no record, as free', () => {
@@ -104,7 +109,7 @@ describe('the forecast of a pool', () => {
   /** Leased in the last ten minutes, and free after the hour that is looked ahead. */
   const recent = (count: number, more: Partial<Account> = {}) =>
     Array.from({ length: count }, () =>
-      account({ pool_size: 10, leased_at: NOW - MINUTE, rests_until: NOW + 61 * MINUTE, ...more }),
+      account({ pool_size: 10, leased_at: NOW - MINUTE, reusable_at: NOW + 61 * MINUTE, ...more }),
     );
   const exhaustedIn = (accounts: readonly Account[]) => reportPools(accounts, NOW)['staging-admin']?.exhausted_in_s;
 
@@ -131,15 +136,15 @@ describe('the forecast of a pool', () => {
   });
 
   it('counts the leases that are over already', () => {
-    const over = recent(5, { state: 'free', grant: null, rests_until: NOW });
+    const over = recent(5, { state: 'free', grant_id: null, reusable_at: NOW });
     expect(exhaustedIn(over)).toBe(1200);
     expect(exhaustedIn([...over, ...recent(1)])).toBe(900);
   });
 
   it('counts on accounts that come back before', () => {
     // Five in ten minutes; four of them are back after eight.
-    const back = recent(4, { rests_until: NOW + 8 * MINUTE });
+    const back = recent(4, { reusable_at: NOW + 8 * MINUTE });
     expect(exhaustedIn([...back, ...recent(1)])).toBe(18 * 60);
-    expect(exhaustedIn(recent(5, { rests_until: NOW + 11 * MINUTE }))).toBe(600);
+    expect(exhaustedIn(recent(5, { reusable_at: NOW + 11 * MINUTE }))).toBe(600);
   });
 });

@@ -12,8 +12,8 @@ const rule = (name: string, outcome: RuleTrace['outcome'], ...matched: boolean[]
   outcome,
   checks: matched.map((one, nth) => check(`agent_tag:${nth}`, one)),
 });
-const no = (name: string, ...matched: boolean[]) => rule(name, 'claims_do_not_match', ...matched);
-const other = rule('other', 'grants_other_credentials');
+const no = (name: string, ...matched: boolean[]) => rule(name, 'claim_mismatch', ...matched);
+const other = rule('other', 'other_credential');
 const names = (rules: readonly RuleTrace[]) => rules.map((one) => one.rule);
 
 describe('the trace of a decision', () => {
@@ -22,17 +22,17 @@ describe('the trace of a decision', () => {
     const facts = toTraceFacts([other, no('no', false), granting, rule('too', 'granted', true), other]);
     expect(facts).toEqual({
       trace: [granting],
-      trace_omitted: { grants_other_credentials: 2, claims_do_not_match: 1, granted: 1 },
+      trace_omitted: { other_credential: 2, claim_mismatch: 1, granted: 1 },
     });
   });
 
   it('is the five nearest rules of a refusal, nearest first, in the order of the policy where they are as near', () => {
     const rules = [no('3', false, false, false), other, no('1a', false), no('2', false, false), no('1b', false, true)];
     expect(names(toTraceFacts(rules).trace)).toEqual(['1a', '1b', '2', '3']);
-    const tag = rule('tag', 'tag_build_needs_build_tag', true);
+    const tag = rule('tag', 'tag_not_allowed', true);
     const facts = toTraceFacts([...rules, no('4', false, false, false, false), tag]);
     expect(names(facts.trace)).toEqual(['tag', '1a', '1b', '2', '3']);
-    expect(facts.trace_omitted).toEqual({ grants_other_credentials: 1, claims_do_not_match: 1 });
+    expect(facts.trace_omitted).toEqual({ other_credential: 1, claim_mismatch: 1 });
   });
 
   it('says of nothing that it was left out when nothing was', () => {
@@ -46,14 +46,14 @@ describe('the trace of a decision', () => {
       { claim: 'build_branch', patterns, value: 'branch-30', matched: true },
       { claim: 'build_tag', patterns, value: null, matched: false },
     ];
-    const [told] = toTraceFacts([{ rule: 'r', outcome: 'claims_do_not_match', checks }]).trace;
+    const [told] = toTraceFacts([{ rule: 'r', outcome: 'claim_mismatch', checks }]).trace;
     expect(told?.checks[0]?.patterns).toEqual(['branch-30']);
     expect(told?.checks[1]?.patterns).toEqual([...patterns.slice(0, 5), '… and 35 more']);
   });
 
   it('has the checks that failed first when there are too many', () => {
     const checks = Array.from({ length: 40 }, (_, nth) => check(`agent_tag:${nth}`, nth < 35));
-    const [told] = toTraceFacts([{ rule: 'r', outcome: 'claims_do_not_match', checks }]).trace;
+    const [told] = toTraceFacts([{ rule: 'r', outcome: 'claim_mismatch', checks }]).trace;
     expect(told?.checks).toHaveLength(12);
     expect(told?.checks.slice(0, 5).map(({ claim }) => claim)).toEqual(
       [35, 36, 37, 38, 39].map((nth) => `agent_tag:${nth}`),
@@ -66,7 +66,10 @@ describe('the trace of a decision', () => {
     const job = `{ pipeline_slug: app, build_branch: [${patterns.join(', ')}], build_tag: [${patterns.join(', ')}], step_key: ${'é'.repeat(250)} }`;
     const far = '{ pipeline_slug: other, build_source: api, build_commit: none, runner_environment: hosted }';
     const jobOf = (nth: number) => (nth < 20 ? job : nth < count - 1 ? far : '{ pipeline_slug: web }');
-    const rules = Array.from({ length: count }, (_, nth) => `  - { name: r${nth}, job: ${jobOf(nth)}, grants: [it] }`);
+    const rules = Array.from(
+      { length: count },
+      (_, nth) => `  - { name: r${nth}, match: ${jobOf(nth)}, grants: [it] }`,
+    );
     const policy = parsePolicyText(
       `version: 1
 organization: { slug: acme-inc }

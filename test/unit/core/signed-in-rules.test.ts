@@ -18,7 +18,7 @@ service cloud.firestore {
       ${statements}
     }
     // keydesk:begin
-    function keydeskHolds(credentials) { return request.auth != null && credentials != ''; }
+    function keydeskAllows(credentials) { return request.auth != null && credentials != ''; }
     function keydeskUser() { return request.auth != null && request.auth.uid.matches('keydesk-[0-9a-f]{40}'); }
     match /a/{b} { allow read: if request.auth != null; }
     // keydesk:end
@@ -112,10 +112,10 @@ describe('a rule is not reported', () => {
   });
 
   it('when it asks for a live grant by the function between the marks, and by no other of its name', () => {
-    expect(found("allow read: if keydeskHolds('web');")).toEqual([]);
-    expect(found("allow read: if !keydeskHolds('web') && request.auth != null;")).toEqual(['every_token']);
-    const own = 'function keydeskHolds(name) { return request.auth != null; }';
-    expect(found(`${own} allow read: if keydeskHolds('web');`)).toEqual(['every_token']);
+    expect(found("allow read: if keydeskAllows('web');")).toEqual([]);
+    expect(found("allow read: if !keydeskAllows('web') && request.auth != null;")).toEqual(['every_token']);
+    const own = 'function keydeskAllows(name) { return request.auth != null; }';
+    expect(found(`${own} allow read: if keydeskAllows('web');`)).toEqual(['every_token']);
   });
 });
 

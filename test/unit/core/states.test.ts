@@ -24,7 +24,7 @@ import {
 } from './a-grant.ts';
 
 const OVERDUE = NOW + 2 * TTL * 1000;
-const ENDED_BY: EndedBy[] = ['job.finished', 'job.found_finished', 'early_return', 'kill_switch'];
+const ENDED_BY: EndedBy[] = ['job.finished', 'job.reconciled', 'released', 'kill_switch'];
 
 describe('every change of a grant', () => {
   const seen = new Set<string>();
@@ -71,11 +71,11 @@ describe('every change of an account', () => {
   };
   const leased = leasedTo(undefined, NOW) as Account;
   const accounts: Record<Account['state'], Account> = {
-    free: { ...leased, state: 'free', grant: null, rests_until: NOW, delete_at: NOW },
+    free: { ...leased, state: 'free', grant_id: null, reusable_at: NOW, delete_at: NOW },
     leased,
     revoking: { ...leased, state: 'revoking' },
-    resting: { ...leased, state: 'resting' },
-    shared: { ...leased, state: 'shared', grant: null, rests_until: LATER },
+    cooling_down: { ...leased, state: 'cooling_down' },
+    shared: { ...leased, state: 'shared', grant_id: null, reusable_at: LATER },
   };
 
   it.each([undefined, ...Object.values(accounts)].map((account) => [account?.state ?? 'none', account] as const))(
@@ -93,7 +93,7 @@ describe('every change of an account', () => {
           }
         take(before, setAside(before, now));
         take(before, beginToWake(before, now));
-        take(before, wake({ ...before, waking_at: NOW }, NOW, now));
+        take(before, wake({ ...before, enabling_since: NOW }, NOW, now));
         take(before, recheck(before, now));
       }
     },
@@ -102,7 +102,7 @@ describe('every change of an account', () => {
   it('is all that the table has', () => {
     const listed = Object.entries(ACCOUNT_STEPS).flatMap(([from, steps]) => steps.map((to) => `${from} to ${to}`));
     expect([...seen].sort()).toEqual(listed.sort());
-    expect(accounts.leased.grant).toBe(GRANT_ID);
+    expect(accounts.leased.grant_id).toBe(GRANT_ID);
   });
 });
 
@@ -118,7 +118,7 @@ describe('a step that is not in the table', () => {
     },
   );
 
-  const accountStates = ['free', 'leased', 'revoking', 'resting', 'shared'] as const;
+  const accountStates = ['free', 'leased', 'revoking', 'cooling_down', 'shared'] as const;
   const accountPairs = (['none', ...accountStates] as const).flatMap((from) =>
     accountStates.map((to) => [from, to] as const),
   );
@@ -135,7 +135,7 @@ describe('a step that is not in the table', () => {
   it('would let an ended grant or a resting account serve again', () => {
     expect(GRANT_STEPS.revoked).toEqual([]);
     expect(GRANT_STEPS.revoking).toEqual(['revoking', 'revoked', 'expired']);
-    expect(ACCOUNT_STEPS.resting).not.toContain('leased');
-    expect(ACCOUNT_STEPS.revoking).toEqual(['resting']);
+    expect(ACCOUNT_STEPS.cooling_down).not.toContain('leased');
+    expect(ACCOUNT_STEPS.revoking).toEqual(['cooling_down']);
   });
 });

@@ -210,7 +210,7 @@ describe('where new users may not sign in', () => {
   const PIPELINE = USER.pipeline;
   const policy = {
     credentials: { config: CREDENTIAL },
-    rules: [{ name: 'all', job: { pipeline_id: [PIPELINE] }, grants: ['config'] }],
+    rules: [{ name: 'all', match: { pipeline_id: [PIPELINE] }, grants: ['config'] }],
   } as unknown as Policy;
   /** Only users that `npm run users` created exist; those in `changed` have a name. */
   const closed = (changed: ReadonlySet<string>, generations: number) => {

@@ -29,15 +29,15 @@ export const BLOCKS: readonly Mutation[] = [
     id: 'kill-switch-looks-before-block',
     breaks: 'I2',
     means: 'The kill switch reads the grants before its block is on record.',
-    evidence: 'the kill switch reads the grants before its barrier stands',
+    evidence: 'the kill switch reads the grants before its block stands',
     aliases: ['M16'],
     edits: [
       {
         file: 'shared/kill-switch.ts',
-        find: `  await killLedger.record(id, { ...act, thrown_at: clock.now(), lifted_at: null, lifted_by: null });
+        find: `  await killLedger.record(id, { ...act, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });
   const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);`,
         replace: `  const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);
-  await killLedger.record(id, { ...act, thrown_at: clock.now(), lifted_at: null, lifted_by: null });`,
+  await killLedger.record(id, { ...act, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });`,
       },
     ],
     killers: [ISSUE_GUARDS, MODEL],
@@ -46,7 +46,7 @@ export const BLOCKS: readonly Mutation[] = [
     id: 'no-second-look-for-blocks',
     breaks: 'I2',
     means: 'Blocks are not read again after the reservation is on record.',
-    evidence: 'barriers are not asked for after the reservation',
+    evidence: 'blocks are not asked for after the reservation',
     edits: [noSecondLookShared, noSecondLookPooled],
     killers: [ISSUE_GUARDS, MODEL],
   },
@@ -70,12 +70,12 @@ export const BLOCKS: readonly Mutation[] = [
     id: 'blocks-ignored',
     breaks: 'I2',
     means: 'No request is refused because of a block.',
-    evidence: 'barriers are not asked for at all',
+    evidence: 'blocks are not asked for at all',
     edits: [
       {
         file: GRANT_LIFE,
-        find: '  return barredBy(barriers, { ...toWho(request.claims), ...toWhy(request), reserved_at: now, issued_at: null });',
-        replace: `  barredBy(barriers, { ...toWho(request.claims), ...toWhy(request), reserved_at: now, issued_at: null });
+        find: '  return barredBy(blocks, { ...toWho(request.claims), ...toWhy(request), requested_at: now, issued_at: null });',
+        replace: `  barredBy(blocks, { ...toWho(request.claims), ...toWhy(request), requested_at: now, issued_at: null });
   return undefined;`,
       },
     ],
@@ -85,7 +85,7 @@ export const BLOCKS: readonly Mutation[] = [
     id: 'blind-blocks',
     breaks: 'I6',
     means: 'A block is recorded without the condition that nobody else recorded one, and another is lost.',
-    evidence: 'a barrier is recorded blindly and another is lost',
+    evidence: 'a block is recorded blindly and another is lost',
     edits: [
       {
         file: 'shared/ledger/kill-ledger.ts',

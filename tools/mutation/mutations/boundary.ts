@@ -479,8 +479,8 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFE,
-        find: '  const same = now - minute_at < 60_000 && now >= minute_at;',
-        replace: '  const same = now - minute_at < 60_000;',
+        find: '  const same = now - rate_window_at < 60_000 && now >= rate_window_at;',
+        replace: '  const same = now - rate_window_at < 60_000;',
       },
     ],
     killers: ['test/unit/core/grant-life.test.ts'],

@@ -23,13 +23,13 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: `  if (existing.state !== 'resting' || existing.rests_until > now) return undefined;`,
-        replace: `  if (existing.state !== 'resting') return undefined;`,
+        find: `  if (existing.state !== 'cooling_down' || existing.reusable_at > now) return undefined;`,
+        replace: `  if (existing.state !== 'cooling_down') return undefined;`,
       },
       {
         file: SWEEP_ACCOUNTS,
-        find: `({ account: { state, rests_until } }) => state === 'resting' && rests_until <= now`,
-        replace: `({ account: { state, rests_until } }) => state === 'resting' && rests_until <= now + 86_400_000`,
+        find: `({ account: { state, reusable_at } }) => state === 'cooling_down' && reusable_at <= now`,
+        replace: `({ account: { state, reusable_at } }) => state === 'cooling_down' && reusable_at <= now + 86_400_000`,
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],
@@ -43,13 +43,13 @@ export const COOLDOWN: readonly Mutation[] = [
       {
         file: SWEEP_ACCOUNTS,
         find: `  const claimed = await sweepLedger.beginToWake(email);
-  if (!claimed || claimed.waking_at === null) return undefined;`,
-        replace: '  const claimed = { waking_at: parts.clock.now() };',
+  if (!claimed || claimed.enabling_since === null) return undefined;`,
+        replace: '  const claimed = { enabling_since: parts.clock.now() };',
       },
       {
         file: ACCOUNT_LIFE,
-        find: `  if (existing.state !== 'resting' || existing.waking_at !== waking_at) return undefined;`,
-        replace: `  if (existing.state !== 'resting') return undefined;`,
+        find: `  if (existing.state !== 'cooling_down' || existing.enabling_since !== enabling_since) return undefined;`,
+        replace: `  if (existing.state !== 'cooling_down') return undefined;`,
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],
@@ -62,7 +62,7 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: '  if (existing.waking_at !== null && existing.waking_at + WAKING_MS > now) return undefined;\n',
+        find: '  if (existing.enabling_since !== null && existing.enabling_since + WAKING_MS > now) return undefined;\n',
         replace: '',
       },
     ],
@@ -78,7 +78,7 @@ export const COOLDOWN: readonly Mutation[] = [
         file: 'shared/ledger/sweep-ledger.ts',
         find: '    beginToWake: (email) => moveAccount(email, beginToWake),',
         replace: `    beginToWake: (email) =>
-      moveAccount(email, (existing, at) => (existing.waking_at === at ? existing : beginToWake(existing, at))),`,
+      moveAccount(email, (existing, at) => (existing.enabling_since === at ? existing : beginToWake(existing, at))),`,
       },
     ],
     killers: [SWEEP_AT_ONCE_TEST, MODEL],
@@ -145,8 +145,8 @@ export const COOLDOWN: readonly Mutation[] = [
       { file: GRANT_LIFE, find: "kind === 'firestore' ? 0", replace: "kind !== 'service_account' ? 0" },
       {
         file: ACCOUNT_LIFE,
-        find: 'rests_until: Math.max(existing?.rests_until ?? 0, grant.expires_at + CLOCK_MARGIN_MS),',
-        replace: 'rests_until: Math.max(existing?.rests_until ?? 0, grant.expires_at),',
+        find: 'reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at + CLOCK_MARGIN_MS),',
+        replace: 'reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at),',
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],
@@ -181,8 +181,10 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: `  return existing.state === 'resting' && existing.waking_at === null ? { ...existing, checked_at: now } : undefined;`,
-        replace: `  return existing.state === 'resting' ? { ...existing, checked_at: now } : undefined;`,
+        find: `  return existing.state === 'cooling_down' && existing.enabling_since === null
+    ? { ...existing, last_checked_at: now }
+    : undefined;`,
+        replace: `  return existing.state === 'cooling_down' ? { ...existing, last_checked_at: now } : undefined;`,
       },
     ],
     killers: [ACCOUNT_LIFE_TEST],

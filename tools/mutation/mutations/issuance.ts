@@ -163,8 +163,8 @@ export const ISSUANCE: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFE,
-        find: `  const ended = (ended_by !== null && ended_by !== 'clock')`,
-        replace: `  const ended = (state !== 'expired' && ended_by !== null && ended_by !== 'clock')`,
+        find: `  const ended = (ended_by !== null && ended_by !== 'expiry')`,
+        replace: `  const ended = (state !== 'expired' && ended_by !== null && ended_by !== 'expiry')`,
       },
     ],
     killers: [GRANT_LIFE_TEST, MODEL],
@@ -178,7 +178,7 @@ export const ISSUANCE: readonly Mutation[] = [
       {
         file: GRANT_LIFE,
         find: `  return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };`,
-        replace: `  if (ended.kind === 'service_account') return how.by === 'early_return' ? undefined : ended;
+        replace: `  if (ended.kind === 'service_account') return how.by === 'released' ? undefined : ended;
   return { ...ended, state: 'revoking' };`,
       },
     ],

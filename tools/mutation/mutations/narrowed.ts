@@ -24,9 +24,9 @@ export const NARROWED: readonly Mutation[] = [
       {
         file: GRANT_LIFE,
         find: `  return existing.revocation === 'expiry'
-    ? { ...existing, ...NOT_ENDING, dead_at: existing.expires_at }
-    : { ...existing, ...NOT_ENDING, state: 'revoked', dead_at: now };`,
-        replace: `  return { ...existing, ...NOT_ENDING, state: 'revoked', dead_at: now };`,
+    ? { ...existing, ...NOT_ENDING, access_ended_at: existing.expires_at }
+    : { ...existing, ...NOT_ENDING, state: 'revoked', access_ended_at: now };`,
+        replace: `  return { ...existing, ...NOT_ENDING, state: 'revoked', access_ended_at: now };`,
       },
     ],
     killers: [GRANT_TEST, MODEL],
@@ -53,7 +53,7 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: `      return grant.dead_at !== null && account.state === 'revoking'
+        find: `      return grant.access_ended_at !== null && account.state === 'revoking'
         ? { ...rest(account, now), disabled_at: now }
         : undefined;`,
         replace: '      return undefined;',
@@ -71,7 +71,7 @@ export const NARROWED: readonly Mutation[] = [
         file: GRANT_LIFE,
         find: `  if (existing.state === 'revoked' || existing.state === 'expired') return undefined;`,
         replace: `  if (existing.state === 'revoked' || existing.state === 'expired') return undefined;
-  if (existing.state === 'revoking' && existing.dead_at !== null) return undefined;`,
+  if (existing.state === 'revoking' && existing.access_ended_at !== null) return undefined;`,
       },
     ],
     killers: [GRANT_PROMISES_TEST, MODEL],
@@ -114,7 +114,7 @@ export const NARROWED: readonly Mutation[] = [
       {
         file: GRANT_LIFE,
         find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
-        replace: `if (!surelyPast(existing.expires_at, now + (existing.dead_at === null ? 0 : CLOCK_MARGIN_MS)))
+        replace: `if (!surelyPast(existing.expires_at, now + (existing.access_ended_at === null ? 0 : CLOCK_MARGIN_MS)))
     return undefined;`,
       },
     ],

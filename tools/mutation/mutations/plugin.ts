@@ -2,7 +2,7 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const HAND_OVER = 'plugin/lib/hand-over.bash';
+const HAND_OVER = 'plugin/lib/export.bash';
 
 const MOUNTED_TEST = 'test/system/plugin/mounted.test.ts';
 const CLIENT_FOLDERS_TEST = 'test/system/plugin/client-folders.test.ts';
@@ -60,9 +60,9 @@ export const PLUGIN: readonly Mutation[] = [
     means: 'A response that is not from Keydesk counts as a confirmed release.',
     edits: [
       {
-        file: 'plugin/lib/give-back.bash',
-        find: '    *) printf \'%s: not given back (200, but not in the words of a desk); left to the webhook\\n\' "$name" ;;\n',
-        replace: '    *) printf \'%s: given back\\n\' "$name" ;;\n',
+        file: 'plugin/lib/release.bash',
+        find: '    *) printf \'%s: could not be released (200, but not a response of Keydesk); the webhook will revoke it\\n\' "$name" ;;\n',
+        replace: '    *) printf \'%s: released\\n\' "$name" ;;\n',
       },
     ],
     killers: ['test/system/plugin/give-back.test.ts', 'test/system/plugin/lint.test.ts'],
@@ -73,7 +73,7 @@ export const PLUGIN: readonly Mutation[] = [
     means: 'A request that fails for good is sent again and again.',
     edits: [
       {
-        file: 'plugin/lib/desk.bash',
+        file: 'plugin/lib/api.bash',
         find: ' || keydesk_is_permanent "$folder/answer"',
         replace: '',
       },

@@ -46,8 +46,8 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: "return state === 'free' || (state === 'shared' && rests_until <= now);",
-        replace: "return state === 'free' || state === 'shared' || (state === 'leased' && rests_until < now - 1e12);",
+        find: "return state === 'free' || (state === 'shared' && reusable_at <= now);",
+        replace: "return state === 'free' || state === 'shared' || (state === 'leased' && reusable_at < now - 1e12);",
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, 'test/http/policy-changes.test.ts'],
@@ -59,7 +59,7 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: "  if (existing && existing.state !== 'free' && existing.state !== 'shared') return { usable_at: existing.rests_until };\n",
+        find: "  if (existing && existing.state !== 'free' && existing.state !== 'shared') return { usable_at: existing.reusable_at };\n",
         replace: '',
       },
     ],
@@ -74,8 +74,8 @@ export const POOL: readonly Mutation[] = [
       noMarginOfPools,
       {
         file: ACCOUNT_LIFE,
-        find: 'return rests_until > now || grant.issued_count === 0 ? rest(account, now) : free(account, now);',
-        replace: 'return grant.issued_count === 0 ? rest(account, now) : free(account, now);',
+        find: 'return reusable_at > now || grant.tokens_issued === 0 ? rest(account, now) : free(account, now);',
+        replace: 'return grant.tokens_issued === 0 ? rest(account, now) : free(account, now);',
       },
     ],
     killers: [GRANT_TEST, MODEL],
@@ -88,7 +88,7 @@ export const POOL: readonly Mutation[] = [
     aliases: ['M21'],
     edits: [noMarginOfPools],
     killers: [GRANT_TEST],
-    secondGuard: 'The account is free only when its own `rests_until` has passed.',
+    secondGuard: 'The account is free only when its own `reusable_at` has passed.',
   },
   {
     id: 'token-of-another-account-recorded',
@@ -160,8 +160,8 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: `state: 'resting', rests_until: Math.max(account.rests_until, now + SHORTEST_REST_MS) };`,
-        replace: `state: 'resting', rests_until: Math.max(account.rests_until, now) };`,
+        find: `state: 'cooling_down', reusable_at: Math.max(account.reusable_at, now + SHORTEST_REST_MS) };`,
+        replace: `state: 'cooling_down', reusable_at: Math.max(account.reusable_at, now) };`,
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],
@@ -189,8 +189,8 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: 'return rests_until > now || grant.issued_count === 0 ? rest(account, now) : free(account, now);',
-        replace: 'return rests_until > now ? rest(account, now) : free(account, now);',
+        find: 'return reusable_at > now || grant.tokens_issued === 0 ? rest(account, now) : free(account, now);',
+        replace: 'return reusable_at > now ? rest(account, now) : free(account, now);',
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],

@@ -33,8 +33,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: ENDING_LEDGER,
-        find: 'putMove(batch, { read, record: before }, after, accounts, at, writer);',
-        replace: 'putMove(batch, { read, record: before }, after, new Map(), at, writer);',
+        find: 'putMove(batch, { read, record: before }, after, accounts, at, write_id);',
+        replace: 'putMove(batch, { read, record: before }, after, new Map(), at, write_id);',
       },
     ],
     killers: ['test/http/pool.test.ts', MODEL],
@@ -60,7 +60,7 @@ export const REVOCATION: readonly Mutation[] = [
     breaks: 'I6',
     means: 'A mark that comes after the end of the job stays, and the sweep finds the job for ever.',
     edits: [
-      { file: ENDING_LEDGER, find: 'else if (record.ending_at !== null) putJob', replace: 'else if (false) putJob' },
+      { file: ENDING_LEDGER, find: 'else if (record.ending_since !== null) putJob', replace: 'else if (false) putJob' },
     ],
     killers: ['test/http/ledger/races.test.ts'],
   },
@@ -71,8 +71,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: ENDING_LEDGER,
-        find: 'const stale = mark && record && record.ending_at !== null && read.updateTime;',
-        replace: 'const stale = mark && record && record.ending_at === Number.NaN && read.updateTime;',
+        find: 'const stale = mark && record && record.ending_since !== null && read.updateTime;',
+        replace: 'const stale = mark && record && record.ending_since === Number.NaN && read.updateTime;',
       },
     ],
     killers: ['test/http/ledger/races.test.ts'],
@@ -97,7 +97,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/core/job-record.ts',
-        find: 'record?.ended_at ?? record?.ending_at ?? undefined',
+        find: 'record?.ended_at ?? record?.ending_since ?? undefined',
         replace: 'record?.ended_at ?? undefined',
       },
     ],

@@ -67,8 +67,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: '  if (existing.waking_at !== null && existing.waking_at + WAKING_MS > now) return undefined;',
-        replace: '  if (existing.waking_at !== null) return undefined;',
+        find: '  if (existing.enabling_since !== null && existing.enabling_since + WAKING_MS > now) return undefined;',
+        replace: '  if (existing.enabling_since !== null) return undefined;',
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],
@@ -109,8 +109,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: SWEEP_ACCOUNTS,
-        find: '    .filter(({ account }) => account.rests_until - CLOCK_MARGIN_MS > now)\n',
-        replace: '    .filter(({ account }) => account.rests_until + CLOCK_MARGIN_MS > 0)\n',
+        find: '    .filter(({ account }) => account.reusable_at - CLOCK_MARGIN_MS > now)\n',
+        replace: '    .filter(({ account }) => account.reusable_at + CLOCK_MARGIN_MS > 0)\n',
       },
     ],
     killers: ['test/http/sweep-at-once.test.ts', 'test/http/pool.test.ts', 'test/http/audit.test.ts'],

@@ -20,16 +20,16 @@ stub_desk() {
 }
 
 expect_not_given_back() {
-  run inside keydesk_give_back "$USE"
-  [ "$output" = 'staging-config: not given back (its files were changed); left to the webhook' ]
+  run inside keydesk_release "$USE"
+  [ "$output" = 'staging-config: could not be released (its files were changed); the webhook will revoke it' ]
   [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
 }
 
 @test "a token goes to the url beside it, on curl's standard input" {
   use
   stub_desk '{"request_id":"1-2"}'
-  run inside keydesk_give_back "$USE"
-  [ "$output" = 'staging-config: given back' ]
+  run inside keydesk_release "$USE"
+  [ "$output" = 'staging-config: released' ]
   [ "$(cat "$BATS_TEST_TMPDIR/bin/curl.input")" = ya29.0123456789abcdef ]
   [ "$(tail -n 1 "$BATS_TEST_TMPDIR/bin/curl.calls")" = https://keydesk.acme.example/revoke ]
 }
@@ -50,7 +50,7 @@ expect_not_given_back() {
   use
   mv "$USE" "$BATS_TEST_TMPDIR/elsewhere"
   ln -s "$BATS_TEST_TMPDIR/elsewhere" "$USE"
-  run inside keydesk_give_back "$USE"
+  run inside keydesk_release "$USE"
   [ -z "$output" ]
   [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
 }
@@ -76,35 +76,35 @@ expect_not_given_back() {
   mkdir "$BATS_TEST_TMPDIR/precious"
   ln -s "$BATS_TEST_TMPDIR/secret" "$USE/staging-config.access-token.said"
   ln -s "$BATS_TEST_TMPDIR/precious" "$USE/staging-config.access-token.give-back"
-  run inside keydesk_give_back "$USE"
-  [ "$output" = 'staging-config: given back' ]
+  run inside keydesk_release "$USE"
+  [ "$output" = 'staging-config: released' ]
   [ "$(cat "$BATS_TEST_TMPDIR/secret")" = host-secret-0123456789 ]
   [ -z "$(ls "$BATS_TEST_TMPDIR/precious")" ]
 }
 
-@test "given back is said only when the desk says so in its own words" {
+@test "released is said only when the desk says so in its own words" {
   local text
   use
   for text in '{"request_id":"1-2"}' '{"request_id":"1-2","revocation":"immediate"}' '{"revocation":"propagating","request_id":"1-2"}'; do
     stub_desk "$text"
-    run inside keydesk_give_back "$USE"
-    [ "$output" = 'staging-config: given back' ]
+    run inside keydesk_release "$USE"
+    [ "$output" = 'staging-config: released' ]
   done
-  for text in '' '{}' '<html>given back</html>' '{"active":false}' '{"request_id":""}' '{"request_id":"1-2"' '{"request_id":"1-2","revocation":"none"}' \
+  for text in '' '{}' '<html>released</html>' '{"active":false}' '{"request_id":""}' '{"request_id":"1-2"' '{"request_id":"1-2","revocation":"none"}' \
     '{"request_id":"1-2","revocation":""}' '{"request_id":"1-2","revocation":null}' '{"request_id":null}' '{"request_id":"1-2","request_id":"1-2"}' \
     '{"request_id":"1-2","error":"invalid_request"}'; do
     stub_desk "$text"
-    run inside keydesk_give_back "$USE"
-    [ "$output" = 'staging-config: not given back (200, but not in the words of a desk); left to the webhook' ]
+    run inside keydesk_release "$USE"
+    [ "$output" = 'staging-config: could not be released (200, but not a response of Keydesk); the webhook will revoke it' ]
   done
 }
 
 @test "a token that works on is told with the time that it has" {
   use
   stub_desk '{"request_id":"1-2","revocation":"expiry","expires_in":899}'
-  run inside keydesk_give_back "$USE"
-  [ "$output" = 'staging-config: not renewed any more; the token itself works for another 899 s' ]
+  run inside keydesk_release "$USE"
+  [ "$output" = 'staging-config: will not be renewed; the token works for another 899 s' ]
   stub_desk '{"request_id":"1-2","revocation":"expiry","expires_in":"soon"}'
-  run inside keydesk_give_back "$USE"
-  [ "$output" = 'staging-config: not renewed any more; the token itself works until it expires' ]
+  run inside keydesk_release "$USE"
+  [ "$output" = 'staging-config: will not be renewed; the token works until it expires' ]
 }

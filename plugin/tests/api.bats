@@ -23,7 +23,7 @@ post() {
 
 @test "what is not one JSON object has no members" {
   local text
-  for text in '' '{}' null '<html>' 'given back' '[{"error":"x"}]' '{"error":"x"' '{"error":"x",}' '{"error":"x"}x' '{"error":"x"}{"a":1}' \
+  for text in '' '{}' null '<html>' 'released' '[{"error":"x"}]' '{"error":"x"' '{"error":"x",}' '{"error":"x"}x' '{"error":"x"}{"a":1}' \
     '{"error":"x","error":"y"}' "{'error':'x'}" '{"error":x}' '{"error":"x","n":01}' '{"error":"x","s":"\x"}' $'{"error":"x","s":"\n"}' \
     "{\"error\":\"x\",\"s\":\"$(head -c 9000 /dev/zero | tr '\0' x)\"}"; do
     answer "$text"
@@ -69,7 +69,7 @@ post() {
 @test "what passes is asked again, what does not is not" {
   check() {
     KEYDESK_STATUS="$1" KEYDESK_CURL="$2"
-    keydesk_may_ask_again
+    keydesk_is_retryable
   }
   local case
   for case in '503 0' '429 0' '500 0' '000 6' '000 7' '000 28' '000 52' '000 56'; do
@@ -95,7 +95,7 @@ post() {
   }
   run inside pause 20 20
   [ "$status" -eq 0 ]
-  [ "${lines[0]}" = 'x: not yet (503 temporarily_unavailable); asking again in 20 s' ]
+  [ "${lines[0]}" = 'x: not yet (503 temporarily_unavailable); retrying in 20 s' ]
   [ "${lines[1]}" = 'slept 20' ]
   run inside pause 20 19
   [ "$status" -eq 1 ]
@@ -106,23 +106,23 @@ post() {
   [[ "$output" =~ ^slept\ [12]$ ]]
 }
 
-@test "advice is about what came back" {
+@test "the hint is about what came back" {
   advise() {
     KEYDESK_STATUS="$1" KEYDESK_CURL="${3:-0}" KEYDESK_AUDIENCE='an "audience"' KEYDESK_CLAIMS=(pipeline_id) KEYDESK_TIMEOUT=300
     KEYDESK_JOB_TOKEN_AS="${5:-executable}" KEYDESK_LIFETIME=7200
-    answer "{\"error\":\"$2\"}"
-    keydesk_advice "$BATS_TEST_TMPDIR" "${4-}"
+    answer "{\"error\":\"$2\"${4:+,\"missing_claims\":[\"build_id\"]}}"
+    keydesk_hint "$BATS_TEST_TMPDIR"
   }
   [[ "$(inside advise 401 invalid_token)" == *'"an "audience"", for which the token was asked.' ]]
-  [[ "$(inside advise 401 invalid_token 0 '' file)" == *'and its jobTokenLifetime no less than 7200 s.' ]]
-  [[ "$(inside advise 400 invalid_request 0 'Ask for it with --claim build_id.')" == *'now are: pipeline_id.' ]]
+  [[ "$(inside advise 401 invalid_token 0 '' file)" == *'and its maxJobTokenLifetime no less than 7200 s.' ]]
+  [[ "$(inside advise 400 invalid_request 0 missing)" == *'now are: pipeline_id.' ]]
   [[ "$(inside advise 400 invalid_target)" == 'check the name'* ]]
   [[ "$(inside advise 400 invalid_grant)" == 'retry the job'* ]]
   [[ "$(inside advise 503 temporarily_unavailable)" == *'timeout, 300 s'* ]]
   permanent() {
     KEYDESK_STATUS=503 KEYDESK_CURL=0
     answer '{"error":"temporarily_unavailable","permanent":true}'
-    keydesk_advice "$BATS_TEST_TMPDIR" 'Google refuses.'
+    keydesk_hint "$BATS_TEST_TMPDIR"
   }
   [[ "$(inside permanent)" == 'do not retry'* ]]
   [[ "$(inside advise 404 not_found)" == *'whether url is that of the desk'* ]]
@@ -144,7 +144,7 @@ post() {
   local url
   post_to() {
     keydesk_post "$1" "$BATS_TEST_TMPDIR" s3cret --data @-
-    printf '%s %s: %s\n' "$KEYDESK_STATUS" "$KEYDESK_CURL" "$(keydesk_what_came "$BATS_TEST_TMPDIR")"
+    printf '%s %s: %s\n' "$KEYDESK_STATUS" "$KEYDESK_CURL" "$(keydesk_outcome "$BATS_TEST_TMPDIR")"
   }
   stub curl 'touch "$0.calls"'
   for url in -K/dir/revoke http://10.0.0.1/revoke 'https://a.example/revoke --output x' file:///etc/passwd ''; do

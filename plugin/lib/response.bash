@@ -49,7 +49,7 @@ keydesk_member() {
 }
 
 # What came back, in few words: the status and the error's name, or what curl says.
-keydesk_what_came() {
+keydesk_outcome() {
   local error
   if [[ "$KEYDESK_STATUS" == 000 ]]; then
     printf 'curl: (%s) ' "$KEYDESK_CURL"
@@ -60,21 +60,21 @@ keydesk_what_came() {
   printf '%s%s' "$KEYDESK_STATUS" "${error:+ $error}"
 }
 
-# keydesk_tell_refusal NAME FOLDER: the desk's own words, the id under which its log has the reason, and what to do.
-keydesk_tell_refusal() {
+# keydesk_report_refusal NAME FOLDER: the desk's own words, the id under which its log has the reason, and what to do.
+keydesk_report_refusal() {
   local name="$1" folder="$2" description request_id
   description="$(keydesk_member error_description "$folder/answer")"
   request_id="$(keydesk_header x-request-id "$folder/headers")"
   # The desk ends its words with the id, for those who see nothing else of an answer.
   description="${description% Request id: "$request_id"}"
-  keydesk_complain "Keydesk: $KEYDESK_URL did not hand out $name ($(keydesk_what_came "$folder"))."
+  keydesk_error "Keydesk: $KEYDESK_URL did not issue $name ($(keydesk_outcome "$folder"))."
   if [[ -n "$description" ]]; then
-    keydesk_say "  It says: $description"
+    keydesk_log "  It says: $description"
   fi
   if [[ -n "$request_id" ]]; then
-    keydesk_say "  Request id: $request_id"
+    keydesk_log "  Request id: $request_id"
   fi
-  keydesk_say "  What to do: $(keydesk_advice "$folder" "$description")"
+  keydesk_log "  What to do: $(keydesk_hint "$folder")"
 }
 
 # keydesk_is_permanent FILE: whether the desk says that the same request fails again, whatever the status.
@@ -82,16 +82,19 @@ keydesk_is_permanent() {
   [[ "$(keydesk_json permanent "$1")" == true ]]
 }
 
-# keydesk_advice FOLDER DESCRIPTION
-keydesk_advice() {
-  local error
+# keydesk_hint FOLDER
+keydesk_hint() {
+  local error missing=''
   error="$(keydesk_member error "$1/answer")"
+  if [[ -n "$(keydesk_json missing_claims "$1/answer")" ]]; then
+    missing=missing_claims
+  fi
   if keydesk_is_permanent "$1/answer"; then
     echo 'do not retry: it fails until those who run the desk have changed what it says.'
     return
   fi
-  case "$KEYDESK_STATUS:$error:$2" in
-    000:*) keydesk_curl_advice ;;
+  case "$KEYDESK_STATUS:$error:$missing" in
+    000:*) keydesk_curl_hint ;;
     429:*) echo 'ask less often, or wait for what the pipeline holds to end.' ;;
     503:temporarily_unavailable:*)
       echo "retry the job later. This took longer than timeout, $KEYDESK_TIMEOUT s, or the desk named a longer wait."
@@ -100,18 +103,18 @@ keydesk_advice() {
     *:invalid_token:*)
       printf 'see whether the audience of the policy is "%s", for which the token was asked' "$KEYDESK_AUDIENCE"
       if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
-        printf ', and its jobTokenLifetime no less than %s s' "$KEYDESK_LIFETIME"
+        printf ', and its maxJobTokenLifetime no less than %s s' "$KEYDESK_LIFETIME"
       fi
       echo .
       ;;
-    *:invalid_request:*--claim*) echo 'add those claims to claims, which now are: '"${KEYDESK_CLAIMS[*]}." ;;
+    *:invalid_request:missing_claims) echo 'add those claims to claims, which now are: '"${KEYDESK_CLAIMS[*]}." ;;
     *:invalid_target:*) echo 'check the name of the credential, then ask those who own the policy.' ;;
-    *:invalid_grant:*) echo 'retry the job: a retry is a new job.' ;;
+    *:invalid_grant:*) echo 'retry the job.' ;;
     *) echo 'see whether url is that of the desk itself, and open to the agents.' ;;
   esac
 }
 
-keydesk_curl_advice() {
+keydesk_curl_hint() {
   case "$KEYDESK_CURL" in
     5 | 6 | 7 | 28) echo 'see whether url is right, and whether agents reach it.' ;;
     35 | 51 | 53 | 54 | 58 | 59 | 60 | 77 | 83 | 90 | 91)

@@ -36,13 +36,13 @@ keydesk_post() {
 }
 
 # All that is asked for has until then, together.
-keydesk_begin_asking() {
+keydesk_start_deadline() {
   KEYDESK_DEADLINE=$((SECONDS + KEYDESK_TIMEOUT))
 }
 
-# keydesk_ask NAME FOLDER: asks for a credential until it is handed out, refused, or out of time. Its access token is
+# keydesk_request NAME FOLDER: asks for a credential until it is handed out, refused, or out of time. Its access token is
 # then in FOLDER/NAME.access-token and known to the redactor.
-keydesk_ask() {
+keydesk_request() {
   local name="$1" folder="$2" pause=1
   local +x token
   while true; do
@@ -54,8 +54,8 @@ keydesk_ask() {
     if [[ "$KEYDESK_STATUS" == 200 ]]; then
       break
     fi
-    if ! keydesk_may_ask_again || keydesk_is_permanent "$folder/answer" || ! keydesk_pause "$name" "$folder" "$pause"; then
-      keydesk_tell_refusal "$name" "$folder"
+    if ! keydesk_is_retryable || keydesk_is_permanent "$folder/answer" || ! keydesk_pause "$name" "$folder" "$pause"; then
+      keydesk_report_refusal "$name" "$folder"
       return 1
     fi
     pause=$((pause * 2 < KEYDESK_LONGEST_PAUSE ? pause * 2 : KEYDESK_LONGEST_PAUSE))
@@ -65,7 +65,7 @@ keydesk_ask() {
   token="$(keydesk_read "$folder/$name.access-token")"
   if ! keydesk_is_token "$token"; then
     rm -f -- "$folder/$name.access-token"
-    keydesk_complain "Keydesk: $KEYDESK_URL answered, but with no token for $name." \
+    keydesk_error "Keydesk: $KEYDESK_URL answered, but with no token for $name." \
       '  What to do: see whether url is that of the desk itself.'
     return 1
   fi
@@ -79,7 +79,7 @@ keydesk_is_token() {
 
 # Whether what came back is a state that passes. curl's codes are those of names that are not found, connections that
 # are refused, cut, or too slow.
-keydesk_may_ask_again() {
+keydesk_is_retryable() {
   case "$KEYDESK_STATUS:$KEYDESK_CURL" in
     408:* | 429:* | 500:* | 502:* | 503:* | 504:*) ;;
     000:5 | 000:6 | 000:7 | 000:16 | 000:18 | 000:28 | 000:35 | 000:52 | 000:55 | 000:56 | 000:92) ;;
@@ -101,7 +101,7 @@ keydesk_pause() {
     return 1
   fi
   if ((pause >= 5)); then
-    keydesk_say "$name: not yet ($(keydesk_what_came "$folder")); asking again in $pause s"
+    keydesk_log "$name: not yet ($(keydesk_outcome "$folder")); retrying in $pause s"
   fi
   sleep "$pause"
 }

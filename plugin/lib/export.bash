@@ -1,30 +1,30 @@
 # Hands a step all its credentials or none: asks for each, writes what Google's client libraries read, and says what the
 # agent's shell is to export. What it had before something failed goes back at once.
 
-# keydesk_hand_over HOOK: prints on its standard output what to export, `VARIABLE=VALUE` or `VARIABLE<FILE WITH THE
+# keydesk_provide HOOK: prints on its standard output what to export, `VARIABLE=VALUE` or `VARIABLE<FILE WITH THE
 # VALUE` a line, and `VARIABLE` for what is to be unset. None of it holds white space.
-keydesk_hand_over() {
+keydesk_provide() {
   local number
   if ! keydesk_read_configuration; then
-    keydesk_say '~~~ :key: Keydesk'
-    keydesk_complain 'Keydesk: the configuration of the plugin is not good.'
-    keydesk_say "${KEYDESK_PROBLEMS[@]/#/  }"
+    keydesk_log '~~~ :key: Keydesk'
+    keydesk_error 'Keydesk: invalid plugin configuration:'
+    keydesk_log "${KEYDESK_PROBLEMS[@]/#/  }"
     return 1
   fi
   if [[ "$KEYDESK_HOOK" != "$1" ]]; then
     return 0
   fi
-  keydesk_say "~~~ :key: Keydesk: asking $KEYDESK_URL"
-  keydesk_remove_dead_folders
+  keydesk_log "~~~ :key: Keydesk: requesting credentials from $KEYDESK_URL"
+  keydesk_remove_stale_folders
   if ! keydesk_make_folder; then
-    keydesk_complain 'Keydesk: there is no place for its files: TMPDIR and /tmp are both unfit.'
+    keydesk_error 'Keydesk: there is no place for its files: TMPDIR and /tmp are both unfit.'
     return 1
   fi
   KEYDESK_STEP_FOLDER="$REPLY"
   KEYDESK_USE_FOLDER="$KEYDESK_STEP_FOLDER/private/none"
   KEYDESK_FILES_NAME=none
   trap 'keydesk_undo; exit 143' TERM INT HUP
-  if ! keydesk_obtain_all; then
+  if ! keydesk_request_all; then
     keydesk_undo
     return 1
   fi
@@ -38,22 +38,22 @@ keydesk_hand_over() {
   fi
   if keydesk_wants_files; then
     keydesk_allow_executables
-    keydesk_hand_over_client_folders
+    keydesk_provide_client_folders
   fi
   for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
-    keydesk_hand_one_over "${KEYDESK_NAMES[number]}" "${KEYDESK_FILES[number]}" "${KEYDESK_TOKENS[number]}"
+    keydesk_provide_one "${KEYDESK_NAMES[number]}" "${KEYDESK_FILES[number]}" "${KEYDESK_TOKENS[number]}"
   done
 }
 
 # Every credential is had, or the step gets none: half of what it needs would only fail it later.
-keydesk_obtain_all() {
+keydesk_request_all() {
   local name
   keydesk_make_use_folder "$KEYDESK_STEP_FOLDER" || return 1
   KEYDESK_USE_FOLDER="$REPLY"
   printf '%s' "$KEYDESK_URL" >"$KEYDESK_USE_FOLDER/url" || return 1
-  keydesk_begin_asking
+  keydesk_start_deadline
   for name in "${KEYDESK_NAMES[@]}"; do
-    keydesk_find_token "$name" || keydesk_ask "$name" "$KEYDESK_USE_FOLDER" || return 1
+    keydesk_find_token "$name" || keydesk_request "$name" "$KEYDESK_USE_FOLDER" || return 1
   done
   if keydesk_wants_files; then
     keydesk_lay_out_files || return 1
@@ -122,8 +122,8 @@ keydesk_find_token() {
   return 1
 }
 
-# keydesk_hand_one_over NAME FILE-VARIABLE TOKEN-VARIABLE
-keydesk_hand_one_over() {
+# keydesk_provide_one NAME FILE-VARIABLE TOKEN-VARIABLE
+keydesk_provide_one() {
   local part=host
   if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
     part=mounted
@@ -135,13 +135,13 @@ keydesk_hand_one_over() {
     keydesk_find_token "$1"
     printf '%s\n' "$3<$REPLY"
   fi
-  keydesk_say "$1: in ${2:+$2 (file)}${2:+${3:+ and }}${3:+$3 (token)}"
+  keydesk_log "$1: in ${2:+$2 (file)}${2:+${3:+ and }}${3:+$3 (token)}"
 }
 
 # What this use of the plugin was handed out goes back; what an earlier one was stays for `pre-exit`.
 keydesk_undo() {
   trap '' TERM INT HUP
-  keydesk_give_back "$KEYDESK_USE_FOLDER"
+  keydesk_release "$KEYDESK_USE_FOLDER"
   if [[ "$KEYDESK_STEP_FOLDER" == "${KEYDESK_DIR-}" ]]; then
     rm -rf -- "$KEYDESK_USE_FOLDER" "$KEYDESK_STEP_FOLDER/host/$KEYDESK_FILES_NAME" \
       "$KEYDESK_STEP_FOLDER/mounted/$KEYDESK_FILES_NAME"
