@@ -71,7 +71,7 @@ async function unbundledFunction(folder: string): Promise<string> {
   const at = join(folder, 'unbundled');
   mkdirSync(at);
   await build({
-    entryPoints: [join(ROOT, 'functions/*.ts'), join(ROOT, 'shared/**/*.ts')],
+    entryPoints: [join(ROOT, 'functions/**/*.ts'), join(ROOT, 'shared/**/*.ts')],
     outbase: ROOT,
     outdir: at,
     format: 'esm',
@@ -81,7 +81,7 @@ async function unbundledFunction(folder: string): Promise<string> {
     logLevel: 'error',
   });
   writeFileSync(join(at, 'package.json'), '{"main":"index.mjs","type":"module"}');
-  writeFileSync(join(at, 'index.mjs'), "export { token } from './functions/token.js';");
+  writeFileSync(join(at, 'index.mjs'), "export { token } from './functions/token/index.js';");
   symlinkSync(join(ROOT, 'node_modules'), join(at, 'node_modules'));
   symlinkSync(join(ROOT, 'examples'), join(at, 'examples'));
   return at;

@@ -2,9 +2,9 @@
 // measured in one run on one machine. Absolute figures are this machine's; the ratios are what to compare. Exits with 1
 // when a pool did not keep what it promises.
 
-import { startBuildkite } from '../sandbox/buildkite/buildkite.ts';
 import { startAuth, startFirestore } from '../sandbox/emulators.ts';
-import { startGoogle } from '../sandbox/google/google.ts';
+import { startBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';
+import { startGoogle } from '../sandbox/fakes/google/google.ts';
 import { benchColdStart } from './cold-start.ts';
 import { benchPool } from './pool.ts';
 import { benchTransport } from './transport.ts';

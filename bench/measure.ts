@@ -1,7 +1,7 @@
 // What the benchmarks share: medians, tables, and what surrounds the functions.
 
-import type { LocalBuildkite } from '../sandbox/buildkite/buildkite.ts';
-import type { LocalGoogle } from '../sandbox/google/google.ts';
+import type { LocalBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';
+import type { LocalGoogle } from '../sandbox/fakes/google/google.ts';
 
 export interface Surroundings {
   readonly buildkite: LocalBuildkite;

@@ -5,21 +5,21 @@
 
 import { randomBytes } from 'node:crypto';
 import { WriteBatch } from '@google-cloud/firestore';
-import { createIssuing } from '../functions/issuing.ts';
-import { createSweeping } from '../functions/sweeping.ts';
-import { accountsOf } from '../sandbox/desk.ts';
-import { startGoogle } from '../sandbox/google/google.ts';
-import { type JobClaims, parseClaims } from '../shared/core/claims.ts';
+import { createSweeping } from '../functions/sweep/dependencies.ts';
+import { createIssuing } from '../functions/token/dependencies.ts';
+import { accountsOf } from '../sandbox/environment.ts';
+import { startGoogle } from '../sandbox/fakes/google/google.ts';
 import { CLOCK_MARGIN_MS } from '../shared/core/clock-margin.ts';
-import type { PooledGrant } from '../shared/core/grant.ts';
+import type { PooledGrant } from '../shared/core/grant/grant.ts';
+import { type JobClaims, parseClaims } from '../shared/core/policy/claims.ts';
+import { parsePolicyText } from '../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../shared/core/settings.ts';
-import { endJob } from '../shared/end-job.ts';
-import { type HandOut, type HandOutParts, handOut } from '../shared/hand-out.ts';
-import { parsePolicyText } from '../shared/policy-text.ts';
+import { endJob } from '../shared/operations/end-job.ts';
+import { type HandOut, type HandOutParts, handOut } from '../shared/operations/issue-token.ts';
+import { sweep } from '../shared/operations/sweep.ts';
+import type { SweepParts } from '../shared/operations/sweep-deps.ts';
 import { type Clock, randomUuid, systemClock } from '../shared/runtime/clock.ts';
-import { sweep } from '../shared/sweep.ts';
-import type { SweepParts } from '../shared/sweep-step.ts';
-import { Unavailable } from '../shared/unavailable.ts';
+import { Unavailable } from '../shared/runtime/errors.ts';
 import { milliseconds, row, title } from './measure.ts';
 
 const JOBS = 200;

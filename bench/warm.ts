@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { functionEnvironment, ROOT, startFunction } from '../sandbox/functions.ts';
 import { answers, freePort, run, untilReady } from '../sandbox/process.ts';
-import { createDatabaseOpener } from '../shared/ledger/firestore-client.ts';
+import { createDatabaseOpener } from '../shared/ledger/client.ts';
 import { median, milliseconds, row, type Surroundings, title } from './measure.ts';
 
 const HAND_OUTS = 192;

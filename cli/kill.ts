@@ -2,16 +2,16 @@
 // until the block is removed. Runs with the operator's own application default credentials, and the settings of the functions.
 
 import { parseArgs } from 'node:util';
-import { endingEntries, toIsoTimes } from '../functions/grant-entry.ts';
-import { createKilling } from '../functions/killing.ts';
-import { createAudit } from '../shared/audit.ts';
-import { type Selector, selectorSchema } from '../shared/core/barrier.ts';
-import type { Grant } from '../shared/core/grant.ts';
-import { idOf } from '../shared/core/grant-life.ts';
+import { endingEntries, toIsoTimes } from '../shared/audit/grant-events.ts';
+import { createAudit } from '../shared/audit/logger.ts';
+import type { Grant } from '../shared/core/grant/grant.ts';
+import { idOf } from '../shared/core/grant/lifecycle.ts';
+import { type Selector, selectorSchema } from '../shared/core/grant/selector.ts';
 import { parseSettings } from '../shared/core/settings.ts';
-import { findSelected, throwKillSwitch } from '../shared/kill-switch.ts';
+import { findSelected, throwKillSwitch } from '../shared/operations/kill-switch.ts';
 import { randomUuid, systemClock } from '../shared/runtime/clock.ts';
-import { detailOf } from '../shared/unavailable.ts';
+import { detailOf } from '../shared/runtime/errors.ts';
+import { createKilling } from '../shared/wiring/kill-switch.ts';
 
 const USAGE = `usage: npm run kill -- SELECTOR… --actor WHO --reason WHY [--block] [--dry-run]
        npm run kill -- --unblock ID --actor WHO

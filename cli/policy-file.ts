@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
-import { type LoadedPolicy, parsePolicyText } from '../shared/policy-text.ts';
+import { type LoadedPolicy, parsePolicyText } from '../shared/core/policy/parse-yaml.ts';
 
 /** The policy in a file and the file's text, or the end of the process with every problem in it. */
 export function readPolicy(file: string): LoadedPolicy & { readonly text: string } {

@@ -1,7 +1,7 @@
 // What is allowed in a policy and is probably not meant. Pure: a policy in, places and sentences out.
 
-import type { Policy } from '../shared/core/policy.ts';
-import type { PolicyProblem } from '../shared/core/policy-problem.ts';
+import type { Policy } from '../shared/core/policy/policy.ts';
+import type { PolicyProblem } from '../shared/core/policy/problems.ts';
 
 /** Google's Node client fetches anew what has five minutes or less; a minute more is for the way. */
 const LEAST_TTL = 360;

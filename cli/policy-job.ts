@@ -7,9 +7,9 @@ import {
   type JobClaims,
   MATCHABLE_CLAIMS,
   parseClaims,
-} from '../shared/core/claims.ts';
-import { type Decision, decide, type RuleTrace } from '../shared/core/decide.ts';
-import type { Policy } from '../shared/core/policy.ts';
+} from '../shared/core/policy/claims.ts';
+import { type Decision, decide, type RuleTrace } from '../shared/core/policy/decide.ts';
+import type { Policy } from '../shared/core/policy/policy.ts';
 import { inMinutes, revocationOf } from './policy-table.ts';
 
 /** What every job token has: stand-ins that no rule is ever held against. */

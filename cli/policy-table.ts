@@ -1,8 +1,8 @@
 // What a policy says, credential by credential, in lines for a terminal. Pure: a policy in, text out.
 
-import type { Credential } from '../shared/core/credential.ts';
-import { toTarget } from '../shared/core/grant-target.ts';
-import type { Policy } from '../shared/core/policy.ts';
+import { toTarget } from '../shared/core/grant/fields.ts';
+import type { Credential } from '../shared/core/policy/credential.ts';
+import type { Policy } from '../shared/core/policy/policy.ts';
 
 const HEADER = ['CREDENTIAL', 'ENVIRONMENT', 'KIND', 'REVOCATION', 'TTL'];
 

@@ -3,7 +3,7 @@
 // changed is replaced by the user of the next generation, which must exist where new users may not sign in.
 
 import { firebaseUid } from '../shared/core/firebase-user.ts';
-import type { Policy } from '../shared/core/policy.ts';
+import type { Policy } from '../shared/core/policy/policy.ts';
 
 /** Users of one project, or of one tenant in it. */
 export interface UserGroup {

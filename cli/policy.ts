@@ -2,9 +2,9 @@
 // the file and nothing else: no environment, no network. What it says comes from the files beside this one.
 
 import { parseArgs } from 'node:util';
-import { generatedRulesProblems } from '../shared/core/rules-limits.ts';
-import { toPolicyJson } from '../shared/policy-json.ts';
-import { placesIn } from '../shared/policy-text.ts';
+import { placesIn } from '../shared/core/policy/parse-yaml.ts';
+import { toPolicyJson } from '../shared/core/policy/to-json.ts';
+import { generatedRulesProblems } from '../shared/core/rules/limits.ts';
 import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy } from './policy-file.ts';
 import { hintsOf } from './policy-hints.ts';

@@ -1,6 +1,6 @@
 // `npm run rules`: makes the generated part of a Firestore rules file anew from policy, so that policy stays the one
 // source of what a token may do. With --check it writes nothing, and exits 1 when the file is not what policy says.
-// Knows files and arguments; what the rules are, it leaves to shared/core/firestore-rules.ts.
+// Knows files and arguments; what the rules are, it leaves to shared/core/rules/generate.ts.
 
 import { existsSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -11,9 +11,9 @@ import {
   newRulesFile,
   spliceRules,
   tokensOfPolicy,
-} from '../shared/core/firestore-rules.ts';
-import { rulesProblems, rulesWarnings } from '../shared/core/rules-limits.ts';
-import { rulesForAnySignedIn } from '../shared/core/signed-in-rules.ts';
+} from '../shared/core/rules/generate.ts';
+import { rulesProblems, rulesWarnings } from '../shared/core/rules/limits.ts';
+import { rulesForAnySignedIn } from '../shared/core/rules/signed-in.ts';
 import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy, readText } from './policy-file.ts';
 

@@ -5,11 +5,11 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { chunksOf } from '../shared/core/chunks.ts';
-import { withoutSlash } from '../shared/google/google-answer.ts';
+import { withoutSlash } from '../shared/google/response.ts';
 import { createServiceIdentity } from '../shared/google/service-identity.ts';
-import { type Ask, createAsk } from '../shared/outgoing.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { detailOf } from '../shared/unavailable.ts';
+import { detailOf } from '../shared/runtime/errors.ts';
+import { type Ask, createAsk } from '../shared/runtime/http-client.ts';
 import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy } from './policy-file.ts';
 import { DEFAULT_GENERATIONS, type UserGroup, usersOf } from './policy-users.ts';

@@ -6,11 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { handWrittenPart } from '../shared/core/firestore-rules.ts';
-import { createAsk, type OutgoingAnswer } from '../shared/outgoing.ts';
+import { handWrittenPart } from '../shared/core/rules/generate.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { detailOf } from '../shared/unavailable.ts';
-import { messageOf, operatorsToken } from './as-operator.ts';
+import { detailOf } from '../shared/runtime/errors.ts';
+import { createAsk, type OutgoingAnswer } from '../shared/runtime/http-client.ts';
+import { messageOf, operatorsToken } from './operator-token.ts';
 
 const USAGE = `usage: deploy/rules.sh [--overwrite] PROJECT DATABASE FILE
   PROJECT    the project of the database

@@ -4,7 +4,7 @@
 
 import { decodeJwt, UnsecuredJWT } from 'jose';
 import * as z from 'zod';
-import { projectOfAccount } from '../shared/core/account-name.ts';
+import { projectOfAccount } from '../shared/core/policy/account-email.ts';
 import { jsonServer, type LocalAnswer, type LocalRequest, type LocalServer } from './local-server.ts';
 
 const SIGN_IN = /\/v1\/accounts:signInWithCustomToken$/;

@@ -1,4 +1,4 @@
-// `npm start`: builds what is deployed and plays with it. Knows its arguments; the rest is live.ts.
+// `npm start`: builds what is deployed and plays with it. Knows its arguments; the rest is sandbox/run.ts.
 
 import { parseArgs } from 'node:util';
 
@@ -11,7 +11,7 @@ const USAGE = `usage: npm start -- [--once]
 const { once } = readOptions();
 // Only now: whoever asks how it is used waits for no build.
 await import('../scripts/build.ts');
-const { live } = await import('./live.ts');
+const { live } = await import('./run.ts');
 process.exit(await live({ once }));
 
 function readOptions(): { readonly once: boolean } {

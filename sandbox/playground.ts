@@ -1,9 +1,9 @@
 // For playing on by hand: lines to copy and paste, and a server of its own that starts as many jobs as one likes, with
 // claims one chooses, and ends them. Refuses to know what the desk makes of a job: mistakes are the point.
 
-import { MATCHABLE_CLAIMS } from '../shared/core/claims.ts';
-import type { Job } from './buildkite/buildkite.ts';
-import type { Desk } from './desk.ts';
+import { MATCHABLE_CLAIMS } from '../shared/core/policy/claims.ts';
+import type { Desk } from './environment.ts';
+import type { Job } from './fakes/buildkite/buildkite.ts';
 import { jsonServer, type LocalAnswer, type LocalRequest } from './local-server.ts';
 
 /** Seconds. */

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { withinOrAborted } from '../shared/unavailable.ts';
+import { withinOrAborted } from '../shared/runtime/errors.ts';
 
 export interface Running {
   readonly process: ChildProcess;

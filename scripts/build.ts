@@ -24,7 +24,7 @@ fillCompileCache();
 function fillCompileCache(): void {
   const load = `const dist = require('./dist/index.cjs');
     for (const target of ['token', 'webhook', 'sweep']) dist[target];
-    for (const part of ['issuing', 'ending', 'sweeping']) require('./dist/' + part + '.cjs');
+    for (const part of ['token-dependencies', 'revocation', 'sweep-dependencies']) require('./dist/' + part + '.cjs');
     require('node:module').flushCompileCache();
     // Before a function takes its time to prepare for requests that do not come.
     process.exit(0);`;

@@ -4,20 +4,31 @@
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, relative, resolve } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
 /** Where google-gax's modules lie; its own dependencies resolve from there. */
 const GAX_FOLDER = dirname(createRequire(import.meta.url).resolve('google-gax'));
-const ENTRIES = ['token', 'webhook', 'sweep', 'issuing', 'ending', 'sweeping'];
+/** By the bundle's name: the functions, and the parts that they load when they need them. */
+const ENTRIES = {
+  token: 'functions/token/index.ts',
+  webhook: 'functions/webhook/index.ts',
+  sweep: 'functions/sweep/index.ts',
+  'token-dependencies': 'functions/token/dependencies.ts',
+  'sweep-dependencies': 'functions/sweep/dependencies.ts',
+  revocation: 'shared/wiring/revocation.ts',
+};
 
-/** `await import('./issuing.ts')` stays an import of its own file. */
+/** `await import('./dependencies.ts')` stays an import of its own bundle. */
 const lazyParts: Plugin = {
   name: 'lazy-parts',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/(issuing|ending|sweeping)\.ts$/ }, ({ kind, path }) =>
-      kind === 'dynamic-import' ? { path: path.replace(/\.ts$/, '.cjs'), external: true } : undefined,
-    );
+    onResolve({ filter: /^\..*\.ts$/ }, ({ kind, path, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined;
+      const source = relative(process.cwd(), resolve(resolveDir, path));
+      const [name] = Object.entries(ENTRIES).find(([, entry]) => entry === source) ?? [];
+      return name === undefined ? undefined : { path: `./${name}.cjs`, external: true };
+    });
   },
 };
 
@@ -84,7 +95,7 @@ export interface Bundles {
 /** Run it in the project's folder. */
 export async function bundle(): Promise<Bundles> {
   const { outputFiles, metafile } = await build({
-    entryPoints: ENTRIES.map((name) => `functions/${name}.ts`),
+    entryPoints: ENTRIES,
     outdir: 'dist',
     outExtension: { '.js': '.cjs' },
     bundle: true,

@@ -12,10 +12,10 @@ import { parseArgs } from 'node:util';
 import { zipSync } from 'fflate';
 import { HELP, readFlags } from '../cli/flags.ts';
 import { fail, readPolicy } from '../cli/policy-file.ts';
-import { databasesOf, generatedPart, newRulesFile } from '../shared/core/firestore-rules.ts';
-import type { Policy } from '../shared/core/policy.ts';
-import { generatedRulesProblems } from '../shared/core/rules-limits.ts';
-import { toPolicyJson } from '../shared/policy-json.ts';
+import type { Policy } from '../shared/core/policy/policy.ts';
+import { toPolicyJson } from '../shared/core/policy/to-json.ts';
+import { databasesOf, generatedPart, newRulesFile } from '../shared/core/rules/generate.ts';
+import { generatedRulesProblems } from '../shared/core/rules/limits.ts';
 import { type Bundles, bundle } from './bundle.ts';
 import { closureOf, packageIn, readLockFile } from './lock-file.ts';
 import { billOfMaterials } from './sbom.ts';
@@ -108,7 +108,7 @@ function filesOf(target: string, { files, outputs }: Bundles): Map<string, Uint8
 /** The function's own bundle and those that it loads. */
 function bundlesOf(target: string, outputs: Bundles['outputs']): string[] {
   const loaded = outputs[`dist/${target}.cjs`]?.imports.flatMap(({ path, external }) => {
-    const [, name] = /^\.\/(\w+)\.cjs$/.exec(path) ?? [];
+    const [, name] = /^\.\/([\w-]+)\.cjs$/.exec(path) ?? [];
     return external && name ? [name] : [];
   });
   if (!loaded?.length) throw new Error(`${target} was not bundled with a part of its own`);

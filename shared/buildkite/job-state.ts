@@ -3,11 +3,11 @@
 // GET /v2/organizations/{org}/pipelines/{slug}/builds/{number}/jobs, both with the scope read_builds).
 
 import * as z from 'zod';
-import type { BuildName } from '../core/job-check.ts';
-import { buildkiteTime } from '../core/webhook-event.ts';
-import type { Ask, OutgoingAnswer } from '../outgoing.ts';
+import type { BuildName } from '../core/grant/job-check.ts';
+import { buildkiteTime } from '../core/webhook/event.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../runtime/errors.ts';
+import type { Ask, OutgoingAnswer } from '../runtime/http-client.ts';
 import { BUILDKITE, LookupError } from './lookup-error.ts';
 import { parseRateLimit, parseWait, type RateLimit } from './rate-limit.ts';
 

@@ -11,11 +11,11 @@ import {
   type JWTVerifyOptions,
   jwtVerify,
 } from 'jose';
-import { type JobClaims, parseClaims } from '../core/claims.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
-import type { Policy } from '../core/policy.ts';
-import type { JobTokenReason, Refusal } from '../core/refusal.ts';
-import type { KeysOf } from './issuer-keys.ts';
+import type { JobTokenReason, Refusal } from '../core/oauth/refusal.ts';
+import { type JobClaims, parseClaims } from '../core/policy/claims.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import type { KeysOf } from './jwks-cache.ts';
 
 const ALGORITHM = 'RS256';
 /** Seconds for which a token is accepted after its end. What is late by less was sent in time. */

@@ -1,6 +1,6 @@
 // How a lookup at Buildkite fails. Told apart by a field and not by the class, which is another one in each bundle.
 
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../runtime/errors.ts';
 
 /** Who failed, as it stands in audit lines. */
 export const BUILDKITE = 'buildkite jobs';

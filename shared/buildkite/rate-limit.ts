@@ -2,7 +2,7 @@
 // Source: buildkite.com/docs/apis/rest-api/rate-limits. Pure.
 
 import { boundWait, parseRetryAfter, parseSeconds } from '../core/retry-after.ts';
-import type { OutgoingAnswer } from '../outgoing.ts';
+import type { OutgoingAnswer } from '../runtime/http-client.ts';
 
 const REMAINING = ['RateLimit-Remaining', 'RateLimit-User-Remaining'];
 const RESET = ['RateLimit-Reset', 'RateLimit-User-Reset'];

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { JobClaims } from './claims.ts';
+import type { JobClaims } from './policy/claims.ts';
 
 /** One user per pipeline and credential: a user per job would exhaust Google's limit on new accounts. */
 export interface FirebaseUser {

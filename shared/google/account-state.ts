@@ -2,11 +2,11 @@
 // (get; `disabled` is left out when it is false). Changes nothing.
 
 import * as z from 'zod';
-import { projectOfAccount } from '../core/account-name.ts';
-import type { Ask } from '../outgoing.ts';
+import { projectOfAccount } from '../core/policy/account-email.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../unavailable.ts';
-import { expectAnswer, withoutSlash } from './google-answer.ts';
+import { Unavailable } from '../runtime/errors.ts';
+import type { Ask } from '../runtime/http-client.ts';
+import { expectAnswer, withoutSlash } from './response.ts';
 
 /** IAM's API, called with the service's own identity. */
 export interface AccountApi {

@@ -3,10 +3,10 @@
 // rejected; disabling twice has no effect).
 
 import * as z from 'zod';
-import { insist } from '../insist.ts';
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../runtime/errors.ts';
+import { insist } from '../runtime/retry.ts';
 import { type AccountApi, accountUrl, createAccountStateReader } from './account-state.ts';
-import { expectAnswer, requestReason } from './google-answer.ts';
+import { expectAnswer, requestReason } from './response.ts';
 
 /**
  * Disables the account until IAM confirms it, or the time is `until`, in milliseconds since the epoch; Google's audit log

@@ -3,13 +3,13 @@
 // Source: docs.cloud.google.com/iam/docs/create-downscoped-short-lived-credentials.
 
 import * as z from 'zod';
-import type { StorageBoundary } from '../core/credential.ts';
-import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE } from '../core/exchange-request.ts';
-import type { Ask } from '../outgoing.ts';
+import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE } from '../core/oauth/exchange-request.ts';
+import type { StorageBoundary } from '../core/policy/credential.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../unavailable.ts';
-import { expectAnswer, withoutSlash } from './google-answer.ts';
+import { Unavailable } from '../runtime/errors.ts';
+import type { Ask } from '../runtime/http-client.ts';
 import type { Minted } from './mint.ts';
+import { expectAnswer, withoutSlash } from './response.ts';
 
 const WHAT = 'sts token';
 /** Google's clock, by which the parent's end is known, may be ahead, and lifetimes are whole seconds. */

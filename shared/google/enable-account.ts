@@ -3,10 +3,10 @@
 // are accepted again, so whoever calls this has made sure that all of them have expired.
 
 import * as z from 'zod';
-import { insist } from '../insist.ts';
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../runtime/errors.ts';
+import { insist } from '../runtime/retry.ts';
 import { type AccountApi, accountUrl, createAccountStateReader } from './account-state.ts';
-import { expectAnswer } from './google-answer.ts';
+import { expectAnswer } from './response.ts';
 
 /**
  * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable, none from

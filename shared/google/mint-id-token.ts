@@ -3,16 +3,16 @@
 // Source: firebase.google.com/docs/auth/admin/create-custom-tokens; docs.cloud.google.com/identity-platform/docs/use-rest-api.
 
 import * as z from 'zod';
-import type { JobClaims } from '../core/claims.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
-import type { FirestoreCredential } from '../core/credential.ts';
 import { type FirebaseUser, firebaseUid, firebaseUserOf } from '../core/firebase-user.ts';
 import { readGoogleError, signInCodeOf } from '../core/google-refusal.ts';
-import type { Ask, OutgoingAnswer } from '../outgoing.ts';
+import type { JobClaims } from '../core/policy/claims.ts';
+import type { FirestoreCredential } from '../core/policy/credential.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../unavailable.ts';
-import { expectAnswer, withoutSlash } from './google-answer.ts';
+import { Unavailable } from '../runtime/errors.ts';
+import type { Ask, OutgoingAnswer } from '../runtime/http-client.ts';
 import { judgeIdToken } from './id-token.ts';
+import { expectAnswer, withoutSlash } from './response.ts';
 
 const SIGN_IN = 'identitytoolkit signInWithCustomToken';
 const CUSTOM_TOKEN_AUDIENCE =

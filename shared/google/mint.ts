@@ -3,16 +3,16 @@
 // Source: docs.cloud.google.com/iam/docs/reference/credentials/rest (generateAccessToken, signJwt).
 
 import * as z from 'zod';
-import type { JobClaims } from '../core/claims.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
-import type { Credential, FirestoreCredential } from '../core/credential.ts';
-import { jobReason } from '../core/grant-id.ts';
-import type { Ask } from '../outgoing.ts';
+import { jobReason } from '../core/grant/id.ts';
+import type { JobClaims } from '../core/policy/claims.ts';
+import type { Credential, FirestoreCredential } from '../core/policy/credential.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../unavailable.ts';
+import { Unavailable } from '../runtime/errors.ts';
+import type { Ask } from '../runtime/http-client.ts';
 import { downscope } from './downscope.ts';
-import { expectAnswer, requestReason, withoutSlash } from './google-answer.ts';
 import { type ChangedFirebaseUser, createIdTokenMint, type RetireFirebaseUser } from './mint-id-token.ts';
+import { expectAnswer, requestReason, withoutSlash } from './response.ts';
 
 const GENERATE = 'iamcredentials generateAccessToken';
 /** Google tells the end of a token in whole seconds. */

@@ -3,9 +3,9 @@
 
 import { GoogleAuth } from 'google-auth-library';
 import { IDENTITY_DEADLINE_MS } from '../core/deadlines.ts';
-import type { Ask } from '../outgoing.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { createWithin, Unavailable } from '../unavailable.ts';
+import { createWithin, Unavailable } from '../runtime/errors.ts';
+import type { Ask } from '../runtime/http-client.ts';
 
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
 const WHO = 'application default credentials';

@@ -4,8 +4,8 @@ import type { DocumentReference, Firestore } from '@google-cloud/firestore';
 import type * as z from 'zod';
 import { type FirebaseUser, firebaseUserId, firebaseUserSchema } from '../core/firebase-user.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
-import { fromStored, toStored } from './firestore-client.ts';
-import { answered, written } from './records.ts';
+import { fromStored, toStored } from './client.ts';
+import { answered, written } from './documents.ts';
 
 /** How long an instance goes by what it read. In between it learns of a change by finding it. */
 const READ_AGAIN_MS = 10 * 60_000;

@@ -4,11 +4,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Firestore } from '@google-cloud/firestore';
 import * as z from 'zod';
-import { GRANT_COLLECTION } from '../core/document-path.ts';
+import { GRANT_COLLECTION } from '../core/policy/document-path.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { createWithin, within } from '../unavailable.ts';
-import { alreadyExists, fromStored, type OpenDatabase, toStored } from './firestore-client.ts';
-import { untilWritten } from './records.ts';
+import { createWithin, within } from '../runtime/errors.ts';
+import { alreadyExists, fromStored, type OpenDatabase, toStored } from './client.ts';
+import { untilWritten } from './documents.ts';
 
 const DEADLINE_MS = 3_000;
 /** How long a closed document outlives its grant, so that no request still on its way can open it again. */

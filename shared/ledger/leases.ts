@@ -2,13 +2,13 @@
 // documents, tried from a random start: no list and no counter that every job would have to write.
 
 import type { DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from '@google-cloud/firestore';
-import type { Account } from '../core/account.ts';
-import { mayLease, setAside } from '../core/account-life.ts';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
-import type { Grant, PooledGrant } from '../core/grant.ts';
+import type { Grant, PooledGrant } from '../core/grant/grant.ts';
+import type { Account } from '../core/pool/account.ts';
+import { mayLease, setAside } from '../core/pool/lifecycle.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { toStored } from './firestore-client.ts';
-import { accountDocument, putAccount, readable, toAccount } from './records.ts';
+import { toStored } from './client.ts';
+import { accountDocument, putAccount, readable, toAccount } from './documents.ts';
 
 /** Candidates that are read along with the grant; the others only when none of these is free. */
 export const NEAR = 8;

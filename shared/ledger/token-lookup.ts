@@ -1,9 +1,9 @@
 // Finds the grant of an access token by the token's SHA-256: whoever has the token can have had it from nowhere else.
 
 import type { Firestore } from '@google-cloud/firestore';
-import type { Grant } from '../core/grant.ts';
+import type { Grant } from '../core/grant/grant.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { answered, toGrant } from './records.ts';
+import { answered, toGrant } from './documents.ts';
 
 /** The grant on whose record the token stands; undefined when none does. Throws Unavailable. */
 export type LookUpToken = (token_sha256: string) => Promise<Grant | undefined>;

@@ -6,11 +6,11 @@ import { randomBytes } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
-import { newRulesFile } from '../../shared/core/firestore-rules.ts';
-import { rulesForAnySignedIn } from '../../shared/core/signed-in-rules.ts';
+import { newRulesFile } from '../../shared/core/rules/generate.ts';
+import { rulesForAnySignedIn } from '../../shared/core/rules/signed-in.ts';
 import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
-import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
-import { aJobToken } from '../http/a-token-request.ts';
+import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { aJobToken } from '../http/token-request.ts';
 
 /** What Firebase's guides propose, and the same with the helper that Keydesk writes between its marks. */
 const APP = `match /posts/{post} { allow read, create, update: if request.auth != null; }

@@ -1,7 +1,7 @@
 // The audit lines of the operator's command, which is a process of its own.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 import { runKill } from '../fixtures/operator.ts';
 
 const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);

@@ -5,22 +5,22 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { WriteBatch } from '@google-cloud/firestore';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createKilling } from '../../functions/killing.ts';
-import type { Job } from '../../sandbox/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
-import type { Selector } from '../../shared/core/barrier.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
-import type { Grant } from '../../shared/core/grant.ts';
-import { idOf } from '../../shared/core/grant-life.ts';
-import type { HandOutParts } from '../../shared/hand-out.ts';
-import { type Killed, type KillParts, throwKillSwitch } from '../../shared/kill-switch.ts';
+import type { Grant } from '../../shared/core/grant/grant.ts';
+import { idOf } from '../../shared/core/grant/lifecycle.ts';
+import type { Selector } from '../../shared/core/grant/selector.ts';
+import type { HandOutParts } from '../../shared/operations/issue-token.ts';
+import { type Killed, type KillParts, throwKillSwitch } from '../../shared/operations/kill-switch.ts';
+import { createKilling } from '../../shared/wiring/kill-switch.ts';
 import {
   type Called,
   databaseOf,
   firestoreAs,
   type InProcessDesk,
   openInProcessDesk,
-} from '../fixtures/in-process-desk.ts';
+} from '../fixtures/in-process-keydesk.ts';
 
 const UUID = '11111111-4782-42b5-afc1-16715b10b1f0';
 const KINDS = ['staging-config', 'staging-admin', 'staging-export'];

@@ -4,9 +4,9 @@
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
-import { newRulesFile, spliceRules } from '../../shared/core/firestore-rules.ts';
-import type { Policy } from '../../shared/core/policy.ts';
-import { createDatabaseOpener } from '../../shared/ledger/firestore-client.ts';
+import type { Policy } from '../../shared/core/policy/policy.ts';
+import { newRulesFile, spliceRules } from '../../shared/core/rules/generate.ts';
+import { createDatabaseOpener } from '../../shared/ledger/client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { firestorePolicy } from '../fixtures/firestore-policy.ts';

@@ -1,14 +1,19 @@
 // What the audit lines hold by kind and by reason, where audit.test.ts has one example of each event.
 
 import { describe, expect, it } from 'vitest';
-import { grantEntry } from '../../functions/grant-entry.ts';
-import { refused } from '../../functions/refused.ts';
-import { createSweepHandler } from '../../functions/sweep-handler.ts';
-import type { PoolReport } from '../../shared/core/pool.ts';
-import { isJobTokenRefusal, JOB_TOKEN_REASONS, type JobTokenReason, type Refusal } from '../../shared/core/refusal.ts';
-import type { Swept } from '../../shared/sweep.ts';
+import { createSweepHandler } from '../../functions/sweep/handler.ts';
+import { refused } from '../../functions/token/error-response.ts';
+import { grantEntry } from '../../shared/audit/grant-events.ts';
+import {
+  isJobTokenRefusal,
+  JOB_TOKEN_REASONS,
+  type JobTokenReason,
+  type Refusal,
+} from '../../shared/core/oauth/refusal.ts';
+import type { PoolReport } from '../../shared/core/pool/forecast.ts';
+import type { Swept } from '../../shared/operations/sweep.ts';
+import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled } from '../fixtures/grants.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
-import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled } from '../unit/core/a-grant.ts';
 
 const TRACE = [
   {

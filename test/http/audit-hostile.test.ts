@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAudit } from '../../shared/audit.ts';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { createAudit } from '../../shared/audit/logger.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
 
 const TRACE = '105445aa7843bc8bf206b12000100000';

@@ -2,15 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
-import type { AuditEvent } from '../../shared/audit.ts';
-import { grantId, tokenSha256 } from '../../shared/core/grant-id.ts';
-import { Unavailable } from '../../shared/unavailable.ts';
+import type { AuditEvent } from '../../shared/audit/logger.ts';
+import { grantId, tokenSha256 } from '../../shared/core/grant/id.ts';
+import { Unavailable } from '../../shared/runtime/errors.ts';
 import { changeFirebaseUser } from '../fixtures/firebase-thief.ts';
 import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 import { enableAccount } from '../fixtures/operator.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { EVENTS, linesOf, TIME, TRACE, USER_AGENT, who } from './an-audit-line.ts';
+import { EVENTS, linesOf, TIME, TRACE, USER_AGENT, who } from './audit-line.ts';
 
 // The lines of the log are an interface: alerts, dashboards and auditors read them. Each is written out here in full, so
 // that no field can go, come or change its type unnoticed.
@@ -420,7 +420,7 @@ describe('the audit line of', () => {
   });
 
   it('startup.failed tells what keeps a function from starting, by name and never by value', () => {
-    const args = ['--input-type=module', '--eval', "import 'ROOT/functions/webhook.ts';".replace('ROOT/', ROOT)];
+    const args = ['--input-type=module', '--eval', "import 'ROOT/functions/webhook/index.ts';".replace('ROOT/', ROOT)];
     const env = {
       ...process.env,
       GOOGLE_CLOUD_PROJECT: 'acme-staging',

@@ -1,7 +1,7 @@
 // The verdict table: bad job tokens, each the valid one with exactly one thing changed, under the reason the audit log
 // must give. A new reason does not compile until it has a case here. Knows nothing about HTTP.
 
-import type { JobTokenReason } from '../../shared/core/refusal.ts';
+import type { JobTokenReason } from '../../shared/core/oauth/refusal.ts';
 import {
   by,
   byEllipticCurve,

@@ -2,8 +2,8 @@
 // gets the reason, and neither Google nor the ledger hears of it. What is just good enough stands at the end.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JOB_TOKEN_REASONS } from '../../shared/core/refusal.ts';
-import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { JOB_TOKEN_REASONS } from '../../shared/core/oauth/refusal.ts';
+import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 import {
   by,
   type ForgingIssuer,

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk, WEBHOOK_TOKENS } from '../fixtures/in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk, WEBHOOK_TOKENS } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { aValidWebhook, ENDED, hmac, KEY, seen, sign, UNTOUCHED, type Valid } from './a-webhook.ts';
+import { aValidWebhook, ENDED, hmac, KEY, seen, sign, UNTOUCHED, type Valid } from './valid-webhook.ts';
 
 const HEADER = 'x-buildkite-signature';
 /** The one answer to everything that is not verified, but for its request id. */

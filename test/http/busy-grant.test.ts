@@ -2,9 +2,9 @@
 // again, and nobody gets what an end, a block or a policy took from him meanwhile.
 
 import { describe, expect, it } from 'vitest';
-import { tokenSha256 } from '../../shared/core/grant-id.ts';
-import { createEndingLedger } from '../../shared/ledger/ending-ledger.ts';
-import { aPolicy, BusyGrant, type Instance, type Response } from './a-busy-grant.ts';
+import { tokenSha256 } from '../../shared/core/grant/id.ts';
+import { createEndingLedger } from '../../shared/ledger/revocation.ts';
+import { aPolicy, BusyGrant, type Instance, type Response } from './busy-grant.ts';
 
 const SLOW = { read: 30, commit: 90 };
 const LATENCIES = [{ read: 12, commit: 35 }, SLOW];

@@ -4,11 +4,11 @@
 import { randomBytes } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { tokenSha256 } from '../../shared/core/grant-id.ts';
+import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import { callToolkit, changeFirebaseUser } from '../fixtures/firebase-thief.ts';
 import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
-import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
-import { aJobToken, grantsOf } from './a-token-request.ts';
+import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { aJobToken, grantsOf } from './token-request.ts';
 
 const TENANT = 'ci-x7k2p';
 /** A credential of its own for each test, so that each has a user of its own: the Auth emulator is one for all files. */

@@ -4,15 +4,15 @@
 
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { createIssuing } from '../../functions/issuing.ts';
-import { createSweeping } from '../../functions/sweeping.ts';
-import { parseClaims } from '../../shared/core/claims.ts';
+import { createSweeping } from '../../functions/sweep/dependencies.ts';
+import { createIssuing } from '../../functions/token/dependencies.ts';
+import { parseClaims } from '../../shared/core/policy/claims.ts';
+import { parsePolicyText } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
-import { endJob } from '../../shared/end-job.ts';
-import { handOut } from '../../shared/hand-out.ts';
-import type { Ask } from '../../shared/outgoing.ts';
-import { parsePolicyText } from '../../shared/policy-text.ts';
-import { sweep } from '../../shared/sweep.ts';
+import { endJob } from '../../shared/operations/end-job.ts';
+import { handOut } from '../../shared/operations/issue-token.ts';
+import { sweep } from '../../shared/operations/sweep.ts';
+import type { Ask } from '../../shared/runtime/http-client.ts';
 import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 

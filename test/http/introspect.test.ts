@@ -1,10 +1,10 @@
 // Who holds a token, for what, until when (RFC 7662), and that of a token which is not accepted nothing at all is told.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Job } from '../../sandbox/buildkite/buildkite.ts';
-import { tokenSha256 } from '../../shared/core/grant-id.ts';
-import { databaseOf, failQueries, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
-import { FORM, send } from './a-token-request.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import { tokenSha256 } from '../../shared/core/grant/id.ts';
+import { databaseOf, failQueries, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { FORM, send } from './token-request.ts';
 
 const MINUTE = 60_000;
 const INACTIVE = '{"active":false}';

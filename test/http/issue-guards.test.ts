@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
-import { type KillSwitch, throwKillSwitch } from '../../shared/kill-switch.ts';
-import { BusyGrant } from './a-busy-grant.ts';
+import { type KillSwitch, throwKillSwitch } from '../../shared/operations/kill-switch.ts';
+import { BusyGrant } from './busy-grant.ts';
 
 const MINUTE = 60_000;
 

@@ -2,8 +2,8 @@
 
 import { Query } from '@google-cloud/firestore';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
-import { FORM, send } from './a-token-request.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { FORM, send } from './token-request.ts';
 
 const PATH = '/.well-known/oauth-authorization-server';
 

@@ -2,8 +2,8 @@
 // would have, and no account serves a pool while a token of its earlier life may be accepted.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import { parsePolicyText } from '../../shared/policy-text.ts';
-import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { parsePolicyText } from '../../shared/core/policy/parse-yaml.ts';
+import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 
 const MINUTE = 60_000;
 const READ = 'https://www.googleapis.com/auth/devstorage.read_only';

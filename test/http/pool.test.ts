@@ -2,8 +2,8 @@
 // then enabled by the sweep and leased again.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Unavailable } from '../../shared/unavailable.ts';
-import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { Unavailable } from '../../shared/runtime/errors.ts';
+import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 
 const MINUTE = 60_000;
 

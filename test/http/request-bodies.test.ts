@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Answer, type Handling, listen, REQUEST_TIMED_OUT } from '../../functions/http.ts';
-import type { Audit } from '../../shared/audit.ts';
+import { type Answer, type Handling, listen, REQUEST_TIMED_OUT } from '../../functions/runtime/http-server.ts';
+import type { Audit } from '../../shared/audit/logger.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
 const KIB = 1024;

@@ -2,13 +2,13 @@
 // alone, and that a token which is not known looks like one that never was.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Job } from '../../sandbox/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
 import { MINT_MARGIN_MS } from '../../shared/core/deadlines.ts';
-import { tokenSha256 } from '../../shared/core/grant-id.ts';
-import { grantEndingMark } from '../../shared/core/grant-life.ts';
-import { toStored } from '../../shared/ledger/firestore-client.ts';
-import { Unavailable } from '../../shared/unavailable.ts';
+import { tokenSha256 } from '../../shared/core/grant/id.ts';
+import { grantEndingMark } from '../../shared/core/grant/lifecycle.ts';
+import { toStored } from '../../shared/ledger/client.ts';
+import { Unavailable } from '../../shared/runtime/errors.ts';
 import {
   type Called,
   databaseOf,
@@ -16,8 +16,8 @@ import {
   firestoreAs,
   type InProcessDesk,
   openInProcessDesk,
-} from '../fixtures/in-process-desk.ts';
-import { FORM, send } from './a-token-request.ts';
+} from '../fixtures/in-process-keydesk.ts';
+import { FORM, send } from './token-request.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

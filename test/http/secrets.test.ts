@@ -6,7 +6,7 @@ import {
   type InProcessDesk,
   openInProcessDesk,
   WEBHOOK_TOKENS,
-} from '../fixtures/in-process-desk.ts';
+} from '../fixtures/in-process-keydesk.ts';
 
 // A whole life of the desk with everything that can go wrong in it, watched from outside: every secret that was seen on
 // any wire is then looked for in everything that is kept or told.

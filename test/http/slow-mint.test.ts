@@ -9,8 +9,8 @@ import {
   LEDGER_DEADLINE_MS,
   MINT_MARGIN_MS,
 } from '../../shared/core/deadlines.ts';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
-import { aJobToken, grantsOf } from './a-token-request.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { aJobToken, grantsOf } from './token-request.ts';
 
 let desk: InProcessDesk;
 /** Calls to the ledger that have not ended. */

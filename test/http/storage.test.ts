@@ -1,8 +1,8 @@
 // Credentials for a part of a bucket: what they open, that nothing widens them, and that their end is told as it is.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
-import { aJobToken } from './a-token-request.ts';
+import { databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { aJobToken } from './token-request.ts';
 
 describe('a credential for a part of a bucket', () => {
   let desk: InProcessDesk;

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 import {
   aForm,
   aJobToken,
@@ -13,7 +13,7 @@ import {
   sendByPath,
   sendForm,
   TOKEN_TYPE,
-} from './a-token-request.ts';
+} from './token-request.ts';
 
 const KIB = 1024;
 const PARAMETERS = ['grant_type', 'subject_token', 'subject_token_type', 'audience'] as const;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
-import { aJobToken, grantsOf } from './a-token-request.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { aJobToken, grantsOf } from './token-request.ts';
 
 const DATASTORE = 'https://www.googleapis.com/auth/datastore';
 const READ_ONLY = 'https://www.googleapis.com/auth/devstorage.read_only';

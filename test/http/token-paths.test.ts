@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { aForm, aJobToken, grantsOf, likeOthers, send, sendByPath, sendForm } from './a-token-request.ts';
+import { aForm, aJobToken, grantsOf, likeOthers, send, sendByPath, sendForm } from './token-request.ts';
 
 describe('the token endpoint', () => {
   let desk: InProcessDesk;

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LocalAnswer } from '../../sandbox/local-server.ts';
-import { tokenSha256 } from '../../shared/core/grant-id.ts';
-import { Unavailable } from '../../shared/unavailable.ts';
-import { type Called, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
-import { aForm, aJobToken, grantsOf, sendByPath, sendForm } from './a-token-request.ts';
+import { tokenSha256 } from '../../shared/core/grant/id.ts';
+import { Unavailable } from '../../shared/runtime/errors.ts';
+import { type Called, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { aForm, aJobToken, grantsOf, sendByPath, sendForm } from './token-request.ts';
 
 const googleError = (code: number, status: string): LocalAnswer => ({
   status: code,

@@ -3,10 +3,10 @@
 
 import type { Query } from '@google-cloud/firestore';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { LookupLimit, PER_ADDRESS, PER_INSTANCE } from '../../functions/lookup-limit.ts';
-import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { LookupLimit, PER_ADDRESS, PER_INSTANCE } from '../../functions/token/lookup-limit.ts';
+import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
-import { aJobToken, FORM } from './a-token-request.ts';
+import { aJobToken, FORM } from './token-request.ts';
 
 const GRANT_ID = 'f'.repeat(32);
 const jwt = (payload: unknown, signature = 'c2ln') =>

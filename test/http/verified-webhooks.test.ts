@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { aValidWebhook, ENDED, seen, sign, UNTOUCHED } from './a-webhook.ts';
+import { aValidWebhook, ENDED, seen, sign, UNTOUCHED } from './valid-webhook.ts';
 
 const MIB = 1024 * 1024;
 

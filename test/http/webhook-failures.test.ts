@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
-import { Unavailable } from '../../shared/unavailable.ts';
-import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
-import { aValidWebhook, ENDED, seen, UNTOUCHED } from './a-webhook.ts';
+import { Unavailable } from '../../shared/runtime/errors.ts';
+import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { aValidWebhook, ENDED, seen, UNTOUCHED } from './valid-webhook.ts';
 
 const ENDED_BY_EXPIRY_ONLY = { result: 'job_ended', revoked: 0, not_renewed: 1, expired: 0, pending: 0 };
 

@@ -1,7 +1,7 @@
 // The moves of a history, drawn from small pools so that they collide. Most begin something and do not wait for it.
 
 import * as fc from 'fast-check';
-import { type DatabaseFault, type Desk, SLOTS } from './desk.ts';
+import { type DatabaseFault, type Desk, SLOTS } from './deployment.ts';
 import { CALLS, type Call, type Fault } from './google.ts';
 import type { Operations } from './operations.ts';
 import { CREDENTIALS, SCARCE, SWAPPED } from './setting.ts';

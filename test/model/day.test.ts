@@ -2,7 +2,7 @@
 // broken. Keydesk is composed as it is deployed; only what a test breaks is replaced.
 
 import { describe, expect, it } from 'vitest';
-import { Unavailable } from '../../shared/unavailable.ts';
+import { Unavailable } from '../../shared/runtime/errors.ts';
 import { playDay } from './day.ts';
 import { reportDay } from './day-report.ts';
 import type { Keydesk } from './keydesk.ts';

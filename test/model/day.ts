@@ -5,7 +5,7 @@
 import * as fc from 'fast-check';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { type JobPlan, MINUTE, planDay } from './day-plan.ts';
-import { Desk } from './desk.ts';
+import { Desk } from './deployment.ts';
 import type { Call, Fault } from './google.ts';
 import type { Keydesk } from './keydesk.ts';
 import { Operations } from './operations.ts';

@@ -4,8 +4,8 @@
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { Ask, Outgoing, OutgoingAnswer } from '../../shared/outgoing.ts';
-import { Unavailable, within } from '../../shared/unavailable.ts';
+import { Unavailable, within } from '../../shared/runtime/errors.ts';
+import type { Ask, Outgoing, OutgoingAnswer } from '../../shared/runtime/http-client.ts';
 import { claimsOf } from './setting.ts';
 import type { World } from './world.ts';
 

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { CLOCK_SKEW_MS } from '../../shared/core/clock-margin.ts';
 import { randomFrom } from '../fixtures/test-clock.ts';
 import { type Focus, moves, type Real } from './commands.ts';
-import { Desk } from './desk.ts';
+import { Desk } from './deployment.ts';
 import { Operations } from './operations.ts';
 import { SCARCE } from './setting.ts';
 import { PARTIES, type Skews, World } from './world.ts';

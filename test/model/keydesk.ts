@@ -1,23 +1,23 @@
 // Keydesk as it is deployed, over the network that a run gives it: what each function and the operator's command are
 // composed of, each with its own identity at Google.
 
-import { createEnding } from '../../functions/ending.ts';
-import { createRevokeHandler } from '../../functions/held-token-handler.ts';
-import type { Handler } from '../../functions/http.ts';
-import { createIssuing } from '../../functions/issuing.ts';
-import { createKilling } from '../../functions/killing.ts';
-import { LookupLimit } from '../../functions/lookup-limit.ts';
-import { createSweeping } from '../../functions/sweeping.ts';
+import type { Handler } from '../../functions/runtime/http-server.ts';
+import { createSweeping } from '../../functions/sweep/dependencies.ts';
+import { createIssuing } from '../../functions/token/dependencies.ts';
+import { createRevokeHandler } from '../../functions/token/held-token.ts';
+import { LookupLimit } from '../../functions/token/lookup-limit.ts';
+import type { LoadedPolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
-import { endGrant } from '../../shared/end-job.ts';
-import type { HandOutParts } from '../../shared/hand-out.ts';
-import type { KillParts } from '../../shared/kill-switch.ts';
-import type { OpenDatabase } from '../../shared/ledger/firestore-client.ts';
-import type { Ask } from '../../shared/outgoing.ts';
-import type { LoadedPolicy } from '../../shared/policy-text.ts';
-import type { RevokeParts } from '../../shared/revoke.ts';
+import type { OpenDatabase } from '../../shared/ledger/client.ts';
+import { endGrant } from '../../shared/operations/end-job.ts';
+import type { HandOutParts } from '../../shared/operations/issue-token.ts';
+import type { KillParts } from '../../shared/operations/kill-switch.ts';
+import type { RevokeParts } from '../../shared/operations/revoke-grant.ts';
+import type { SweepParts } from '../../shared/operations/sweep-deps.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import type { SweepParts } from '../../shared/sweep-step.ts';
+import type { Ask } from '../../shared/runtime/http-client.ts';
+import { createKilling } from '../../shared/wiring/kill-switch.ts';
+import { createEnding } from '../../shared/wiring/revocation.ts';
 import { API_TOKEN, type Identity, URLS } from './google.ts';
 import { claimsOf } from './setting.ts';
 

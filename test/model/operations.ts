@@ -1,12 +1,12 @@
 // What can be begun at the desk, each in the background: how it is called, and what must be true of its outcome. A
 // failure has to name a fault of this history or a deadline; anything else is a defect that was taken for one.
 
-import { endJob, type JobEnding } from '../../shared/end-job.ts';
-import { type HandOut, handOut } from '../../shared/hand-out.ts';
-import { type Killed, throwKillSwitch } from '../../shared/kill-switch.ts';
-import { type Swept, sweep } from '../../shared/sweep.ts';
-import { Unavailable } from '../../shared/unavailable.ts';
-import type { Desk } from './desk.ts';
+import { endJob, type JobEnding } from '../../shared/operations/end-job.ts';
+import { type HandOut, handOut } from '../../shared/operations/issue-token.ts';
+import { type Killed, throwKillSwitch } from '../../shared/operations/kill-switch.ts';
+import { type Swept, sweep } from '../../shared/operations/sweep.ts';
+import { Unavailable } from '../../shared/runtime/errors.ts';
+import type { Desk } from './deployment.ts';
 import { revokeEndpoint } from './keydesk.ts';
 import { PIPELINE_ID, short } from './setting.ts';
 import { type GrantRecord, type Named, names } from './stores.ts';

@@ -1,8 +1,8 @@
 // What a run of the model takes place in: a policy with every kind of credential, the service accounts that it names, and
 // jobs whose tokens are their ids.
 
-import { type JobClaims, parseClaims } from '../../shared/core/claims.ts';
-import { type LoadedPolicy, parsePolicyText } from '../../shared/policy-text.ts';
+import { type JobClaims, parseClaims } from '../../shared/core/policy/claims.ts';
+import { type LoadedPolicy, parsePolicyText } from '../../shared/core/policy/parse-yaml.ts';
 
 export const CREDENTIALS = ['config', 'export', 'admin', 'cache'] as const;
 export type CredentialName = (typeof CREDENTIALS)[number];

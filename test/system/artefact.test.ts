@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type LocalBuildkite, startBuildkite } from '../../sandbox/buildkite/buildkite.ts';
+import { type LocalBuildkite, startBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import { type LocalGoogle, startGoogle } from '../../sandbox/fakes/google/google.ts';
 import { functionEnvironment, ROOT, type RunningFunction, startFunction } from '../../sandbox/functions.ts';
-import { type LocalGoogle, startGoogle } from '../../sandbox/google/google.ts';
 import { run } from '../../sandbox/process.ts';
 
 const WEBHOOK_TOKEN = 'artefact-webhook-token';

@@ -3,13 +3,13 @@
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEnding } from '../../functions/ending.ts';
-import { createIssuing } from '../../functions/issuing.ts';
-import { createKilling } from '../../functions/killing.ts';
-import { createSweeping } from '../../functions/sweeping.ts';
-import { PERMISSIONS } from '../../sandbox/google/call.ts';
+import { createSweeping } from '../../functions/sweep/dependencies.ts';
+import { createIssuing } from '../../functions/token/dependencies.ts';
+import { PERMISSIONS } from '../../sandbox/fakes/google/call.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-desk.ts';
+import { createKilling } from '../../shared/wiring/kill-switch.ts';
+import { createEnding } from '../../shared/wiring/revocation.ts';
+import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
 
 const bundle = (name: string) => readFileSync(new URL(`../../dist/${name}.cjs`, import.meta.url), 'utf8');
 
@@ -22,11 +22,11 @@ const ASKING_BUILDKITE = ['per_page'];
 /** What the code of each bundle must and must not hold; a function is its own bundle and those that it loads. */
 const BUNDLES = {
   token: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
-  issuing: { has: MINTING, lacks: [...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  'token-dependencies': { has: MINTING, lacks: [...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
   webhook: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
-  ending: { has: DISABLING, lacks: [...MINTING, ...ENABLING, ...ASKING_BUILDKITE] },
+  revocation: { has: DISABLING, lacks: [...MINTING, ...ENABLING, ...ASKING_BUILDKITE] },
   sweep: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
-  sweeping: { has: [...ENABLING, ...DISABLING, ...ASKING_BUILDKITE], lacks: MINTING },
+  'sweep-dependencies': { has: [...ENABLING, ...DISABLING, ...ASKING_BUILDKITE], lacks: MINTING },
 };
 
 describe('the artefact', () => {
@@ -37,11 +37,11 @@ describe('the artefact', () => {
   });
 
   it.each([
-    ['token', ['issuing', 'ending']],
-    ['webhook', ['ending']],
-    ['sweep', ['sweeping']],
+    ['token', ['token-dependencies', 'revocation']],
+    ['webhook', ['revocation']],
+    ['sweep', ['sweep-dependencies']],
   ])('%s.cjs loads nothing but %j', (name, parts) => {
-    const loaded = [...bundle(name).matchAll(/import\("\.\/(\w+)\.cjs"\)|require\("\.\/(\w+)\.cjs"\)/g)];
+    const loaded = [...bundle(name).matchAll(/import\("\.\/([\w-]+)\.cjs"\)|require\("\.\/([\w-]+)\.cjs"\)/g)];
     expect([...new Set(loaded.map(([, imported, required]) => imported ?? required))].sort()).toEqual(parts.sort());
   });
 });

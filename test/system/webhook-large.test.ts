@@ -8,9 +8,9 @@ import { type IncomingMessage, request } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type Job, type LocalBuildkite, startBuildkite } from '../../sandbox/buildkite/buildkite.ts';
+import { type Job, type LocalBuildkite, startBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import { type LocalGoogle, startGoogle } from '../../sandbox/fakes/google/google.ts';
 import { type RunningFunction, startFunction } from '../../sandbox/functions.ts';
-import { type LocalGoogle, startGoogle } from '../../sandbox/google/google.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 
 const WEBHOOK_TOKEN = 'large-webhook-token';

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PRODUCT = ['functions', 'shared', 'shared/core', 'shared/ledger', 'cli'];
-const OTHERS = ['sandbox/google', 'deploy', 'scripts', 'test/unit', 'test/http', 'test/model'];
+const OTHERS = ['sandbox/fakes/google', 'deploy', 'scripts', 'test/unit', 'test/http', 'test/model'];
 const TIME = [
   'export const at = Date.now();',
   'export const at = new Date();',

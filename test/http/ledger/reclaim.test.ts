@@ -3,11 +3,11 @@
 
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { type Account, accountSchema } from '../../../shared/core/account.ts';
-import { SHORTEST_REST_MS } from '../../../shared/core/account-life.ts';
-import { fromStored, toStored } from '../../../shared/ledger/firestore-client.ts';
-import { createSweepLedger } from '../../../shared/ledger/sweep-ledger.ts';
-import { databaseOf } from '../../fixtures/in-process-desk.ts';
+import { type Account, accountSchema } from '../../../shared/core/pool/account.ts';
+import { SHORTEST_REST_MS } from '../../../shared/core/pool/lifecycle.ts';
+import { fromStored, toStored } from '../../../shared/ledger/client.ts';
+import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
+import { databaseOf } from '../../fixtures/in-process-keydesk.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const NOW = 1_790_000_000_000;

@@ -8,23 +8,23 @@ import { Timestamp } from '@google-cloud/firestore';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { accountSchema } from '../../../shared/core/account.ts';
-import { barriersSchema, selectorSchema } from '../../../shared/core/barrier.ts';
-import type { Credential } from '../../../shared/core/credential.ts';
-import { GRANT_COLLECTION } from '../../../shared/core/document-path.ts';
 import { firebaseUserSchema } from '../../../shared/core/firebase-user.ts';
-import { grantSchema } from '../../../shared/core/grant.ts';
-import { idOf } from '../../../shared/core/grant-life.ts';
-import { jobRecordSchema } from '../../../shared/core/job-record.ts';
-import { createCheckLedger } from '../../../shared/ledger/check-ledger.ts';
-import { createEndingLedger } from '../../../shared/ledger/ending-ledger.ts';
+import { grantSchema } from '../../../shared/core/grant/grant.ts';
+import { jobRecordSchema } from '../../../shared/core/grant/job-record.ts';
+import { idOf } from '../../../shared/core/grant/lifecycle.ts';
+import { barriersSchema, selectorSchema } from '../../../shared/core/grant/selector.ts';
+import type { Credential } from '../../../shared/core/policy/credential.ts';
+import { GRANT_COLLECTION } from '../../../shared/core/policy/document-path.ts';
+import { accountSchema } from '../../../shared/core/pool/account.ts';
 import { createFirebaseUserLedger } from '../../../shared/ledger/firebase-users.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
-import { createIssuingLedger } from '../../../shared/ledger/issuing-ledger.ts';
-import { createKillLedger } from '../../../shared/ledger/kill-ledger.ts';
+import { createIssuingLedger } from '../../../shared/ledger/issuance.ts';
+import { createCheckLedger } from '../../../shared/ledger/job-checks.ts';
+import { createKillLedger } from '../../../shared/ledger/kill-switch.ts';
+import { createEndingLedger } from '../../../shared/ledger/revocation.ts';
+import { claims, firestore as data, NOW, pool, request, serviceAccount } from '../../fixtures/grants.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
-import { claims, firestore as data, NOW, pool, request, serviceAccount } from '../../unit/core/a-grant.ts';
 
 const DAY = 86_400_000;
 const CREDENTIALS: Readonly<Record<string, Credential>> = {
@@ -134,7 +134,7 @@ const KEPT = {
   jobs: { days: 400, after: 'ended_at' },
   [GRANT_COLLECTION]: { days: 30, after: 'expires_at' },
 } as const;
-/** Has no such time until it is free: see account-life.test.ts. */
+/** Has no such time until it is free: see pool/lifecycle.test.ts. */
 const DELETED = [...Object.keys(KEPT), 'service_accounts'];
 
 /** Fields of a document that single-field indexes are kept of: those that are asked for. Each is a write more. */

@@ -1,6 +1,6 @@
 // Requests of those who hold an access token: who holds it, for what, until when; and that its grant ends.
 
-import { failQueries } from '../../fixtures/in-process-desk.ts';
+import { failQueries } from '../../fixtures/in-process-keydesk.ts';
 import type { Case } from './recorder.ts';
 import { about, aFormTo, aHolder, anAccessToken, answering, broken, issue, MINUTE } from './requests.ts';
 

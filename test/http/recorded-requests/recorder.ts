@@ -3,10 +3,10 @@
 // which anything is written: chance by a constant, times by times after START, tokens and ids by names.
 
 import { Timestamp } from '@google-cloud/firestore';
-import { grantId, tokenSha256 } from '../../../shared/core/grant-id.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { grantId, tokenSha256 } from '../../../shared/core/grant/id.ts';
+import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { callRaw, type RawRequest } from '../../fixtures/raw-request.ts';
-import { FORM } from '../a-token-request.ts';
+import { FORM } from '../token-request.ts';
 
 export type Target = 'token' | 'webhook' | 'sweep';
 /** A request, and what breaks while it is served. */

@@ -1,10 +1,10 @@
 // Requests that the token function refuses: at least one for each reason there is. A new one does not compile until it has a
 // case here. Then what Google and Keydesk's own faults add to them.
 
-import type { JobTokenReason, Refusal } from '../../../shared/core/refusal.ts';
-import { createKillLedger } from '../../../shared/ledger/kill-ledger.ts';
-import type { InProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { aForm, aJobToken, FORM, TOKEN_TYPE } from '../a-token-request.ts';
+import type { JobTokenReason, Refusal } from '../../../shared/core/oauth/refusal.ts';
+import { createKillLedger } from '../../../shared/ledger/kill-switch.ts';
+import type { InProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { aForm, aJobToken, FORM, TOKEN_TYPE } from '../token-request.ts';
 import type { Case } from './recorder.ts';
 import {
   about,

@@ -1,14 +1,14 @@
 // What the recorded requests are made of: the requests of a job, and what may have happened before them.
 
-import type { Job } from '../../../sandbox/buildkite/buildkite.ts';
-import type { Call } from '../../../sandbox/google/call.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Call } from '../../../sandbox/fakes/google/call.ts';
 import type { LocalAnswer } from '../../../sandbox/local-server.ts';
-import type { Policy } from '../../../shared/core/policy.ts';
-import { Unavailable } from '../../../shared/unavailable.ts';
-import { type Called, databaseOf, type InProcessDesk } from '../../fixtures/in-process-desk.ts';
+import type { Policy } from '../../../shared/core/policy/policy.ts';
+import { Unavailable } from '../../../shared/runtime/errors.ts';
+import { type Called, databaseOf, type InProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import type { RawRequest } from '../../fixtures/raw-request.ts';
-import { aForm, aJobToken, FORM } from '../a-token-request.ts';
-import { sign } from '../a-webhook.ts';
+import { aForm, aJobToken, FORM } from '../token-request.ts';
+import { sign } from '../valid-webhook.ts';
 
 export const MINUTE = 60_000;
 

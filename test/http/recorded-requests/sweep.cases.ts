@@ -1,8 +1,8 @@
 // Sweeps, each after something that was left to it.
 
-import { grantEndingMark } from '../../../shared/core/grant-life.ts';
-import { toStored } from '../../../shared/ledger/firestore-client.ts';
-import type { InProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { grantEndingMark } from '../../../shared/core/grant/lifecycle.ts';
+import { toStored } from '../../../shared/ledger/client.ts';
+import type { InProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
 import type { Case } from './recorder.ts';
 import { aHolder, anExpired, answering, broken, DENIED, ledgerOf, MINUTE } from './requests.ts';

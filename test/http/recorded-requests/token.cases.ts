@@ -2,8 +2,8 @@
 
 import { changeFirebaseUser } from '../../fixtures/firebase-thief.ts';
 import { firebasePolicyText } from '../../fixtures/firestore-policy.ts';
-import { aJobToken, TOKEN_TYPE } from '../a-token-request.ts';
-import { TRACE } from '../an-audit-line.ts';
+import { TRACE } from '../audit-line.ts';
+import { aJobToken, TOKEN_TYPE } from '../token-request.ts';
 import type { Case } from './recorder.ts';
 import { aHolder, anAccessToken, anExpired, byForm, byPath, changePolicy, DENIED, MINUTE } from './requests.ts';
 

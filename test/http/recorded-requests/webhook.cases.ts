@@ -1,8 +1,8 @@
 // Webhooks: of jobs that end, of whatever else Buildkite tells, and of those who are not Buildkite.
 
-import type { InProcessDesk } from '../../fixtures/in-process-desk.ts';
+import type { InProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import type { RawRequest } from '../../fixtures/raw-request.ts';
-import { KEY, sign } from '../a-webhook.ts';
+import { KEY, sign } from '../valid-webhook.ts';
 import type { Case } from './recorder.ts';
 import { aHolder, answering, broken, ledgerOf, letBodyBeLate, MINUTE, notifying } from './requests.ts';
 

@@ -2,8 +2,8 @@
 // Where Keydesk does otherwise on purpose, the title says "knowingly otherwise" and the test holds it to what it does.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Called, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { aForm, aJobToken, FORM, grantsOf, send, sendByPath, sendForm } from '../a-token-request.ts';
+import { type Called, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { aForm, aJobToken, FORM, grantsOf, send, sendByPath, sendForm } from '../token-request.ts';
 
 const GOOGLE = 'https://www.googleapis.com/auth/';
 const [DATASTORE, READ_ONLY] = [`${GOOGLE}datastore`, `${GOOGLE}devstorage.read_only`];

@@ -2,9 +2,9 @@
 // on purpose, the title says "knowingly otherwise" and the test holds it to what it does instead.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Job } from '../../../sandbox/buildkite/buildkite.ts';
-import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { FORM, send } from '../a-token-request.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { FORM, send } from '../token-request.ts';
 
 let desk: InProcessDesk;
 beforeAll(async () => {

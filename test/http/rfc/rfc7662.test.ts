@@ -2,9 +2,9 @@
 // on purpose, the title says "knowingly otherwise" and the test holds it to what it does instead.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Job } from '../../../sandbox/buildkite/buildkite.ts';
-import { failQueries, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { FORM, send } from '../a-token-request.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { failQueries, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { FORM, send } from '../token-request.ts';
 
 const CREDENTIALS = ['staging-config', 'staging-export', 'staging-cache'] as const;
 const MINUTE = 60_000;

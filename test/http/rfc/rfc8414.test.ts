@@ -2,8 +2,8 @@
 // the metadata says is so. Where Keydesk does otherwise on purpose, the title says "knowingly otherwise".
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { aForm, aJobToken, FORM, send } from '../a-token-request.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { aForm, aJobToken, FORM, send } from '../token-request.ts';
 
 const PATH = '/.well-known/oauth-authorization-server';
 const HOST = 'keydesk.acme.example';

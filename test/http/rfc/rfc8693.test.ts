@@ -2,8 +2,8 @@
 // purpose, the title says "knowingly otherwise" and the test holds it to what it does instead.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { aForm, aJobToken, grantsOf, likeOthers, send, sendByPath, sendForm, TOKEN_TYPE } from '../a-token-request.ts';
+import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { aForm, aJobToken, grantsOf, likeOthers, send, sendByPath, sendForm, TOKEN_TYPE } from '../token-request.ts';
 
 const GOOGLE = 'https://www.googleapis.com/auth/';
 const [DATASTORE, READ_ONLY] = [`${GOOGLE}datastore`, `${GOOGLE}devstorage.read_only`];

@@ -3,7 +3,7 @@
 
 import { Timestamp } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
-import { createSweepLedger } from '../../../shared/ledger/sweep-ledger.ts';
+import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
 import type { Keydesk } from '../keydesk.ts';
 import { enumerate, pointsOf, runPoint } from './crash.ts';
 import { CutProcess, Cutting } from './cut-process.ts';

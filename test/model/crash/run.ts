@@ -1,13 +1,13 @@
 // What one run of a crash test takes place in: a ledger, Google's truth, a clock, jobs, and the processes of Keydesk, each
 // composed as it is deployed, over a database and a network that can be cut off from it.
 
-import { tokenSha256 } from '../../../shared/core/grant-id.ts';
-import { endGrant, endJob } from '../../../shared/end-job.ts';
-import { type HandOut, handOut } from '../../../shared/hand-out.ts';
-import { throwKillSwitch } from '../../../shared/kill-switch.ts';
-import type { Ask } from '../../../shared/outgoing.ts';
+import { tokenSha256 } from '../../../shared/core/grant/id.ts';
+import { endGrant, endJob } from '../../../shared/operations/end-job.ts';
+import { type HandOut, handOut } from '../../../shared/operations/issue-token.ts';
+import { throwKillSwitch } from '../../../shared/operations/kill-switch.ts';
+import { type Swept, sweep } from '../../../shared/operations/sweep.ts';
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import { type Swept, sweep } from '../../../shared/sweep.ts';
+import type { Ask } from '../../../shared/runtime/http-client.ts';
 import { Google } from '../google.ts';
 import { composeKeydesk, type Keydesk } from '../keydesk.ts';
 import { Oracle } from '../oracle.ts';

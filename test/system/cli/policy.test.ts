@@ -9,9 +9,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hintsOf } from '../../../cli/policy-hints.ts';
 import { judgement, readJob } from '../../../cli/policy-job.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { parseClaims } from '../../../shared/core/claims.ts';
-import { decide } from '../../../shared/core/decide.ts';
-import { parsePolicyText } from '../../../shared/policy-text.ts';
+import { parseClaims } from '../../../shared/core/policy/claims.ts';
+import { decide } from '../../../shared/core/policy/decide.ts';
+import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
 import { type Ended, runCli } from './run-cli.ts';
 
 const EXAMPLE = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8');

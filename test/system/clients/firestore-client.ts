@@ -2,7 +2,7 @@
 // environment, and in the settings that the environment gives it.
 
 import { Firestore, type WhereFilterOp } from '@google-cloud/firestore';
-import { answerLines } from './answer-lines.ts';
+import { answerLines } from './serve-lines.ts';
 
 const firestore = new Firestore(JSON.parse(process.env.FIRESTORE_SETTINGS ?? '{}'));
 let ended: Promise<unknown> = Promise.resolve();

@@ -2,7 +2,7 @@
 // and how it is pointed at the emulator without losing its token.
 
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { type Authority, makeAuthority } from './authority.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';

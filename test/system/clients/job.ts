@@ -5,10 +5,10 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Job } from '../../../sandbox/buildkite/buildkite.ts';
-import { AUDIENCE, type InProcessDesk } from '../../fixtures/in-process-desk.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { AUDIENCE, type InProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 
-const AGENT = fileURLToPath(new URL('../../../sandbox/buildkite/agent.ts', import.meta.url));
+const AGENT = fileURLToPath(new URL('../../../sandbox/fakes/buildkite/agent.ts', import.meta.url));
 const PLUGIN_EXECUTABLE = fileURLToPath(new URL('../../../plugin/bin/job-token', import.meta.url));
 /** The desk's, as its policy says. */
 const CLAIMS = ['organization_id', 'pipeline_id'];

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { type AuthClient, GoogleAuth } from 'google-auth-library';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { jsonServer } from '../../../sandbox/local-server.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { grantsOf } from '../../http/a-token-request.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { grantsOf } from '../../http/token-request.ts';
 import { runChild } from './child.ts';
 import { aJobOnDisk, type JobOnDisk } from './job.ts';
 

@@ -4,9 +4,9 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { jsonServer } from '../../../sandbox/local-server.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
-import { grantsOf } from '../../http/a-token-request.ts';
+import { grantsOf } from '../../http/token-request.ts';
 import { runChild } from './child.ts';
 import { withoutRequestId } from './client-process.ts';
 import { pythonOfGcloud } from './gcloud.ts';

@@ -2,7 +2,7 @@
 // to go in its one setting.
 
 import { Storage } from '@google-cloud/storage';
-import { answerLines } from './answer-lines.ts';
+import { answerLines } from './serve-lines.ts';
 
 // Without the latter it takes any other endpoint for an emulator, to which it sends no token.
 const storage = new Storage({ apiEndpoint: process.env.STORAGE_ENDPOINT as string, useAuthWithCustomEndpoint: true });

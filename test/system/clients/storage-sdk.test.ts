@@ -2,8 +2,8 @@
 // that no wish of a client makes it more.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { aJobToken } from '../../http/a-token-request.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { aJobToken } from '../../http/token-request.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
 import { aJobOnDisk, type JobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';

@@ -3,8 +3,8 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseLogFilter } from './log-filter.ts';
-import { openWatchedDesk } from './log-filter-desk.ts';
 import type { LogEntry } from './log-filter-entry.ts';
+import { openWatchedDesk } from './log-filter-keydesk.ts';
 import {
   BORDERS,
   COUNTS,

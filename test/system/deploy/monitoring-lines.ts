@@ -2,15 +2,15 @@
 // quarters of an hour of the test's clock.
 
 import { expect, vi } from 'vitest';
-import { orStop } from '../../../functions/start.ts';
-import { WEBHOOK_BODY_LIMIT } from '../../../functions/webhook-handler.ts';
+import { orStop } from '../../../functions/runtime/bootstrap.ts';
+import { WEBHOOK_BODY_LIMIT } from '../../../functions/webhook/handler.ts';
 import { parseSettings } from '../../../shared/core/settings.ts';
-import { Unavailable } from '../../../shared/unavailable.ts';
+import { Unavailable } from '../../../shared/runtime/errors.ts';
 import { changeFirebaseUser } from '../../fixtures/firebase-thief.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
 import { callRaw } from '../../fixtures/raw-request.ts';
-import { MINUTE, SECOND, type WatchedDesk } from './log-filter-desk.ts';
 import { toLogEntry } from './log-filter-entry.ts';
+import { MINUTE, SECOND, type WatchedDesk } from './log-filter-keydesk.ts';
 
 const CHECKER = 'GoogleStackdriverMonitoring-UptimeChecks(https://cloud.google.com/monitoring)';
 

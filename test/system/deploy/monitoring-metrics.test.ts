@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { parseExtractor, parseLogFilter } from './log-filter.ts';
-import { openWatchedDesk, type WatchedDesk } from './log-filter-desk.ts';
 import type { LogEntry } from './log-filter-entry.ts';
+import { openWatchedDesk, type WatchedDesk } from './log-filter-keydesk.ts';
 import {
   dashboard,
   metrics,

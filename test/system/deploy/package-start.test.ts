@@ -8,12 +8,12 @@ import { request } from 'node:http';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { API_TOKEN, type LocalBuildkite, startBuildkite } from '../../../sandbox/buildkite/buildkite.ts';
-import { accountsOf } from '../../../sandbox/desk.ts';
+import { accountsOf } from '../../../sandbox/environment.ts';
+import { API_TOKEN, type LocalBuildkite, startBuildkite } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { type LocalGoogle, startGoogle } from '../../../sandbox/fakes/google/google.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { type LocalGoogle, startGoogle } from '../../../sandbox/google/google.ts';
 import { answers, freePort, type Running, run, untilReady } from '../../../sandbox/process.ts';
-import { parsePolicyText } from '../../../shared/policy-text.ts';
+import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
 import { cleanFolder, packageInto, TARGETS, type Target, unpack } from './archives.ts';
 
 const WEBHOOK_TOKEN = 'package-webhook-token';
@@ -134,7 +134,7 @@ describe('the packaged archives, started as the platform starts them', () => {
     const broken = `process.stderr.write = () => { throw new Error('broken') }; require('./dist/webhook.cjs')`;
     const [command, args] = asPlatformUser([node, '--enable-source-maps', '--eval', broken]);
     const { stdout, stderr } = spawnSync(command, args, { cwd: join(folder, 'webhook'), env: {}, encoding: 'utf8' });
-    expect(stdout + stderr).toContain(`at orStop (${join(folder, 'webhook', 'functions/start.ts')}:`);
+    expect(stdout + stderr).toContain(`at orStop (${join(folder, 'webhook', 'functions/runtime/bootstrap.ts')}:`);
   });
 
   /** Runs `npm ci` in each unpacked archive; resolves with why it could not, if the registry was out of reach. */

@@ -11,13 +11,13 @@ import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { closureOf, packageIn, readLockFile } from '../../../scripts/lock-file.ts';
-import { parsePolicyText } from '../../../shared/policy-text.ts';
+import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
 import { cleanFolder, filesOf, packageInto, TARGETS, type Target } from './archives.ts';
 
 const PARTS: Record<Target, readonly string[]> = {
-  token: ['ending', 'issuing'],
-  webhook: ['ending'],
-  sweep: ['sweeping'],
+  token: ['revocation', 'token-dependencies'],
+  webhook: ['revocation'],
+  sweep: ['sweep-dependencies'],
 };
 /** As separation.test.ts has them: the names under which Keydesk's own calls fail. */
 const MINTING = /iamcredentials generateAccessToken|identitytoolkit signInWithCustomToken/;
@@ -132,8 +132,8 @@ describe('npm run package', () => {
     expect(all('sweep')).not.toMatch(MINTING);
     const otherSources: Record<Target, RegExp> = {
       token: /functions\/(webhook|sweep)/,
-      webhook: /functions\/(token|issuing|sweep)|shared\/google\/(mint|access-token)/,
-      sweep: /functions\/(token|issuing|webhook)/,
+      webhook: /functions\/(token|sweep)|shared\/google\/(mint|access-token)/,
+      sweep: /functions\/(token|webhook)/,
     };
     for (const target of TARGETS) expect(all(target)).not.toMatch(otherSources[target]);
   });
@@ -189,8 +189,8 @@ describe('npm run package', () => {
     const map = new SourceMap(JSON.parse(text('webhook', 'dist/webhook.cjs.map')));
     const entry = map.findEntry(lines.length - 1, (lines.at(-1) as string).length);
     if (!('originalLine' in entry)) throw new Error('nothing is mapped there');
-    expect(entry.originalSource).toBe('../functions/start.ts');
-    const written = readFileSync(join(ROOT, 'functions/start.ts'), 'utf8').split('\n');
+    expect(entry.originalSource).toBe('../functions/runtime/bootstrap.ts');
+    const written = readFileSync(join(ROOT, 'functions/runtime/bootstrap.ts'), 'utf8').split('\n');
     expect(written[entry.originalLine]).toContain('keydesk cannot start');
   });
 

@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
-import { toPolicyJson } from '../../../shared/policy-json.ts';
-import { parsePolicyText } from '../../../shared/policy-text.ts';
+import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
+import { toPolicyJson } from '../../../shared/core/policy/to-json.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { startProvider } from './terraform-provider.ts';
 

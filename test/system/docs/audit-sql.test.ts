@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { grantId } from '../../../shared/core/grant-id.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { grantId } from '../../../shared/core/grant/id.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 
 const MINUTE = 60_000;
 const START = Date.parse('2026-11-17T10:00:00Z');

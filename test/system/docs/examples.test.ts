@@ -5,14 +5,14 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type CommandStep, parsePipeline } from '../../../sandbox/buildkite/pipeline.ts';
-import { type Ran, runStep } from '../../../sandbox/buildkite/step.ts';
+import { type CommandStep, parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
+import { type Ran, runStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { jsonServer } from '../../../sandbox/local-server.ts';
-import { AUDIENCE, databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { AUDIENCE, databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { gcloudEnvironment, pythonOfGcloud } from '../clients/gcloud.ts';
-import { USE_CREDENTIALS } from '../plugin/a-step.ts';
+import { USE_CREDENTIALS } from '../plugin/step.ts';
 
 const TAG = { build_branch: 'v1.4.0', build_tag: 'v1.4.0' };
 const python = needs('google-auth for Python', {

@@ -7,9 +7,9 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { newRulesFile } from '../../../shared/core/firestore-rules.ts';
-import { parsePolicyText } from '../../../shared/policy-text.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
+import { newRulesFile } from '../../../shared/core/rules/generate.ts';
+import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const readme = read('README.md');

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { grantEvents, runAStep, USE_CREDENTIALS } from './a-step.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { busybox, busyboxTools } from './busybox.ts';
+import { grantEvents, runAStep, USE_CREDENTIALS } from './step.ts';
 
 describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of busybox'), () => {
   let desk: InProcessDesk;

@@ -14,10 +14,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { gcloudEnvironment } from '../clients/gcloud.ts';
-import { type AStep, runAStep, SECRET, startAStep } from './a-step.ts';
+import { type AStep, runAStep, SECRET, startAStep } from './step.ts';
 
 /** Where gcloud and gsutil look when a job says nothing, and where they are told to: as gcloud and boto read it. */
 const KEPT = `gcloud="\${CLOUDSDK_CONFIG:-$HOME/.config/gcloud}"

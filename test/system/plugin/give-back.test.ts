@@ -11,9 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { grantEvents, runAStep, startAStep, USE_CREDENTIALS } from './a-step.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { type Front, openFront } from './front.ts';
+import { grantEvents, runAStep, startAStep, USE_CREDENTIALS } from './step.ts';
 
 let desk: InProcessDesk;
 let front: Front;

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname as folderOf, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { grantEvents, runAStep, SECRET, startAStep, USE_CREDENTIALS } from './a-step.ts';
+import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { grantEvents, runAStep, SECRET, startAStep, USE_CREDENTIALS } from './step.ts';
 
 let desk: InProcessDesk;
 let folder: string;

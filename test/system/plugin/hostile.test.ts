@@ -5,9 +5,9 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PluginConfiguration } from '../../../sandbox/buildkite/plugin.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { PLUGIN, recorder, runAStep, SECRET, USE_CREDENTIALS } from './a-step.ts';
+import type { PluginConfiguration } from '../../../sandbox/fakes/buildkite/plugin.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { PLUGIN, recorder, runAStep, SECRET, USE_CREDENTIALS } from './step.ts';
 
 let desk: InProcessDesk;
 let folder: string;

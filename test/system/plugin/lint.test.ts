@@ -9,10 +9,10 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
-import { parsePipeline } from '../../../sandbox/buildkite/pipeline.ts';
+import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { PLUGIN } from './a-step.ts';
 import { busybox, busyboxTools } from './busybox.ts';
+import { PLUGIN } from './step.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const filesIn = (folder: string) =>

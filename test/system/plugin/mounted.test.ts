@@ -5,10 +5,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { PluginConfiguration } from '../../../sandbox/buildkite/plugin.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { type AStep, grantEvents, PLUGIN, recorder, runAStep, USE_CREDENTIALS } from './a-step.ts';
+import type { PluginConfiguration } from '../../../sandbox/fakes/buildkite/plugin.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { type Front, openFront } from './front.ts';
+import { type AStep, grantEvents, PLUGIN, recorder, runAStep, USE_CREDENTIALS } from './step.ts';
 
 const HOST_SECRET = 'host-secret-0123456789abcdef';
 let desk: InProcessDesk;

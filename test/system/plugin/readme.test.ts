@@ -4,11 +4,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parsePipeline } from '../../../sandbox/buildkite/pipeline.ts';
-import { runStep } from '../../../sandbox/buildkite/step.ts';
+import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
+import { runStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { PLUGIN, USE_CREDENTIALS } from './a-step.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { PLUGIN, USE_CREDENTIALS } from './step.ts';
 
 const readme = readFileSync(join(PLUGIN, 'README.md'), 'utf8');
 const steps = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, text = '']) => parsePipeline(text));

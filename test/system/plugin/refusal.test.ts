@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AUDIENCE, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { grantEvents, runAStep, SECRET, startAStep } from './a-step.ts';
+import { AUDIENCE, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
 import { type Front, openFront } from './front.ts';
+import { grantEvents, runAStep, SECRET, startAStep } from './step.ts';
 
 let desk: InProcessDesk;
 let front: Front;

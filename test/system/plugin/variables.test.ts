@@ -5,8 +5,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-desk.ts';
-import { PLUGIN, recorder, runAStep, SECRET, USE_CREDENTIALS } from './a-step.ts';
+import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { PLUGIN, recorder, runAStep, SECRET, USE_CREDENTIALS } from './step.ts';
 
 let desk: InProcessDesk;
 let folder: string;

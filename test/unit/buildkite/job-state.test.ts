@@ -4,8 +4,8 @@
 import { describe, expect, it } from 'vitest';
 import { createBuildkiteJobs } from '../../../shared/buildkite/job-state.ts';
 import { LookupError } from '../../../shared/buildkite/lookup-error.ts';
-import type { Outgoing, OutgoingAnswer } from '../../../shared/outgoing.ts';
-import { Unavailable } from '../../../shared/unavailable.ts';
+import { Unavailable } from '../../../shared/runtime/errors.ts';
+import type { Outgoing, OutgoingAnswer } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const JOB_ID = '0184990a-477b-4fa8-9968-496074483cee';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { accountUrl, createAccountStateReader } from '../../../shared/google/account-state.ts';
-import { Unavailable } from '../../../shared/unavailable.ts';
+import { Unavailable } from '../../../shared/runtime/errors.ts';
 import {
   aGoogle,
   anAccount,
@@ -13,7 +13,7 @@ import {
   ok,
   RESOURCE,
   refusedWith,
-} from './a-google.ts';
+} from '../../fixtures/scripted-google.ts';
 
 const stateReader = ({ ask, clock }: Google) => createAccountStateReader({ askAsService: ask, iamUrl: IAM, clock });
 

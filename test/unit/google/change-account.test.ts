@@ -3,9 +3,20 @@
 import { describe, expect, it } from 'vitest';
 import { createAccountDisabler } from '../../../shared/google/disable-account.ts';
 import { createAccountEnabler } from '../../../shared/google/enable-account.ts';
-import type { Ask } from '../../../shared/outgoing.ts';
-import { Unavailable } from '../../../shared/unavailable.ts';
-import { aGoogle, anAccount, broken, denied, EMAIL, type Google, gone, IAM, ok, RESOURCE } from './a-google.ts';
+import { Unavailable } from '../../../shared/runtime/errors.ts';
+import type { Ask } from '../../../shared/runtime/http-client.ts';
+import {
+  aGoogle,
+  anAccount,
+  broken,
+  denied,
+  EMAIL,
+  type Google,
+  gone,
+  IAM,
+  ok,
+  RESOURCE,
+} from '../../fixtures/scripted-google.ts';
 
 const REASON = 'buildkite-job/0184990a-477b-4fa8-9968-496074483cee';
 const DISABLE = {

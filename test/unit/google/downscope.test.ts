@@ -3,10 +3,10 @@
 
 import { type AuthClient, DownscopedClient, OAuth2Client } from 'google-auth-library';
 import { describe, expect, it } from 'vitest';
-import type { StorageBoundary } from '../../../shared/core/credential.ts';
+import type { StorageBoundary } from '../../../shared/core/policy/credential.ts';
 import { downscope, toAccessBoundary } from '../../../shared/google/downscope.ts';
-import type { Outgoing, OutgoingAnswer } from '../../../shared/outgoing.ts';
-import { Unavailable } from '../../../shared/unavailable.ts';
+import { Unavailable } from '../../../shared/runtime/errors.ts';
+import type { Outgoing, OutgoingAnswer } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const WARM: StorageBoundary = { bucket: 'acme-ci-cache', prefix: 'warm/', role: 'roles/storage.objectViewer' };

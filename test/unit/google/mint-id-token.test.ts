@@ -4,14 +4,14 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_GENERATIONS, usersOf } from '../../../cli/policy-users.ts';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
-import type { FirestoreCredential } from '../../../shared/core/credential.ts';
 import { firebaseUid, firebaseUserOf } from '../../../shared/core/firebase-user.ts';
-import type { Policy } from '../../../shared/core/policy.ts';
+import type { FirestoreCredential } from '../../../shared/core/policy/credential.ts';
+import type { Policy } from '../../../shared/core/policy/policy.ts';
 import { type ChangedFirebaseUser, createIdTokenMint } from '../../../shared/google/mint-id-token.ts';
-import type { Outgoing } from '../../../shared/outgoing.ts';
-import { Unavailable } from '../../../shared/unavailable.ts';
+import { Unavailable } from '../../../shared/runtime/errors.ts';
+import type { Outgoing } from '../../../shared/runtime/http-client.ts';
+import { claims } from '../../fixtures/grants.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
-import { claims } from '../core/a-grant.ts';
 
 const NOW = Date.UTC(2026, 10, 24);
 const CREDENTIAL: FirestoreCredential = {

@@ -2,12 +2,12 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const GRANT_LIFE = 'shared/core/grant-life.ts';
-const HAND_OUT = 'shared/hand-out.ts';
+const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const HAND_OUT = 'shared/operations/issue-token.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
 const ISSUE_GUARDS = 'test/http/issue-guards.test.ts';
-const GRANT_LIFE_TEST = 'test/unit/core/grant-life.test.ts';
+const GRANT_LIFE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
 
 const noSecondLookShared = {
   file: HAND_OUT,
@@ -33,7 +33,7 @@ export const BLOCKS: readonly Mutation[] = [
     aliases: ['M16'],
     edits: [
       {
-        file: 'shared/kill-switch.ts',
+        file: 'shared/operations/kill-switch.ts',
         find: `  await killLedger.record(id, { ...act, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });
   const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);`,
         replace: `  const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);
@@ -88,7 +88,7 @@ export const BLOCKS: readonly Mutation[] = [
     evidence: 'a block is recorded blindly and another is lost',
     edits: [
       {
-        file: 'shared/ledger/kill-ledger.ts',
+        file: 'shared/ledger/kill-switch.ts',
         find: `    if (read.updateTime) batch.update(read.ref, stored, { lastUpdateTime: read.updateTime });
     else batch.create(read.ref, stored);`,
         replace: '    batch.set(read.ref, stored);',

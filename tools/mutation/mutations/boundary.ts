@@ -2,23 +2,23 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const GRANT_LIFE = 'shared/core/grant-life.ts';
-const HELD_TOKEN_HANDLER = 'functions/held-token-handler.ts';
-const HTTP = 'functions/http.ts';
-const LOOKUP_LIMIT = 'functions/lookup-limit.ts';
-const ISSUER_KEYS = 'shared/buildkite/issuer-keys.ts';
-const WEBHOOK_HANDLER = 'functions/webhook-handler.ts';
-const WEBHOOK_SCAN = 'shared/core/webhook-scan.ts';
-const WEBHOOK_STATES = 'shared/core/webhook-states.ts';
+const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const HELD_TOKEN_HANDLER = 'functions/token/held-token.ts';
+const HTTP = 'functions/runtime/http-server.ts';
+const LOOKUP_LIMIT = 'functions/token/lookup-limit.ts';
+const ISSUER_KEYS = 'shared/buildkite/jwks-cache.ts';
+const WEBHOOK_HANDLER = 'functions/webhook/handler.ts';
+const WEBHOOK_SCAN = 'shared/core/webhook/scan.ts';
+const WEBHOOK_STATES = 'shared/core/webhook/scan-states.ts';
 
 const BAD_WEBHOOKS_TEST = 'test/http/bad-webhooks.test.ts';
 const REQUEST_BODIES_TEST = 'test/http/request-bodies.test.ts';
 const GOOGLE_REFUSAL = 'shared/core/google-refusal.ts';
-const GOOGLE_REFUSES_TEST = 'test/http/google-refuses.test.ts';
+const GOOGLE_REFUSES_TEST = 'test/http/google-refusals.test.ts';
 const TOKEN_HTTP_TEST = 'test/http/token-http.test.ts';
 const UNKNOWN_TOKENS_TEST = 'test/http/unknown-tokens.test.ts';
-const ISSUER_KEYS_TEST = 'test/unit/buildkite/issuer-keys.test.ts';
-const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook-scan.test.ts';
+const ISSUER_KEYS_TEST = 'test/unit/buildkite/jwks-cache.test.ts';
+const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook/scan.test.ts';
 
 export const BOUNDARY: readonly Mutation[] = [
   {
@@ -41,7 +41,7 @@ export const BOUNDARY: readonly Mutation[] = [
     means: 'A job is told to stop although the pool has accounts that Google did not refuse.',
     edits: [
       {
-        file: 'shared/hand-out.ts',
+        file: 'shared/operations/issue-token.ts',
         find: '!isAboutOneAccount(error.permanent) || holdsAll(refused, request.credential)',
         replace: 'refused.length > 0',
       },
@@ -61,7 +61,7 @@ export const BOUNDARY: readonly Mutation[] = [
     means: 'Every limit of the sign-in is taken for the one on new users.',
     edits: [
       {
-        file: 'shared/google/google-answer.ts',
+        file: 'shared/google/response.ts',
         find: "what.startsWith('identitytoolkit ') && isOverNewUserLimit(error)",
         replace: "what.startsWith('identitytoolkit ') && (isOverNewUserLimit(error) || isOverQuota(status, error))",
       },
@@ -75,12 +75,12 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M02'],
     edits: [
       {
-        file: 'shared/hand-out.ts',
+        file: 'shared/operations/issue-token.ts',
         find: 'expires_at: Math.min(minted.expires_at, activated.grant.expires_at),',
         replace: 'expires_at: minted.expires_at,',
       },
     ],
-    killers: ['test/http/hand-out.test.ts', 'test/http/rfc/rfc8693.test.ts'],
+    killers: ['test/http/issue-token.test.ts', 'test/http/rfc/rfc8693.test.ts'],
   },
   {
     id: 'keys-for-ever',
@@ -235,12 +235,12 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M15'],
     edits: [
       {
-        file: 'shared/core/webhook-signature.ts',
+        file: 'shared/core/webhook/signature.ts',
         find: `  if (Number(parsed.timestamp) > now + SIGNATURE_WINDOW) return 'signature_in_future';\n`,
         replace: '',
       },
     ],
-    killers: ['test/unit/core/webhook-signature.test.ts'],
+    killers: ['test/unit/core/webhook/signature.test.ts'],
   },
   {
     id: 'introspection-tells-end-of-grant',
@@ -277,7 +277,7 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M27'],
     edits: [
       {
-        file: 'shared/core/firestore-rules.ts',
+        file: 'shared/core/rules/generate.ts',
         find: `    "    && request.auth.token.firebase.sign_in_provider == 'custom'",\n`,
         replace: '',
       },
@@ -435,7 +435,7 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['N03'],
     edits: [
       {
-        file: 'functions/token-handler.ts',
+        file: 'functions/token/routes.ts',
         find: 'if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT)',
         replace: 'if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT * 1024)',
       },
@@ -449,12 +449,12 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['N06'],
     edits: [
       {
-        file: 'shared/core/policy.ts',
+        file: 'shared/core/policy/policy.ts',
         find: `LEDGER_COLLECTIONS.includes(path.split('/', 1)[0] ?? '')`,
         replace: 'LEDGER_COLLECTIONS.includes(path)',
       },
     ],
-    killers: ['test/unit/core/policy-pool.test.ts'],
+    killers: ['test/unit/core/policy/policy-pool.test.ts'],
   },
   {
     id: 'renewal-in-another-database',
@@ -463,13 +463,13 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['N12'],
     edits: [
       {
-        file: 'shared/core/grant-target.ts',
+        file: 'shared/core/grant/fields.ts',
         find: `        existing.project === credential.project &&
         existing.database === credential.database`,
         replace: '        existing.project === credential.project',
       },
     ],
-    killers: ['test/unit/core/grant-promises.test.ts'],
+    killers: ['test/unit/core/grant/invariants.test.ts'],
   },
   {
     id: 'clock-set-back-refuses',
@@ -483,6 +483,6 @@ export const BOUNDARY: readonly Mutation[] = [
         replace: '  const same = now - rate_window_at < 60_000;',
       },
     ],
-    killers: ['test/unit/core/grant-life.test.ts'],
+    killers: ['test/unit/core/grant/lifecycle.test.ts'],
   },
 ];

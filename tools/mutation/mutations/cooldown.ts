@@ -2,17 +2,17 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const ACCOUNT_LIFE = 'shared/core/account-life.ts';
-const OUTGOING = 'shared/outgoing.ts';
-const OUTGOING_TEST = 'test/unit/outgoing.test.ts';
+const ACCOUNT_LIFE = 'shared/core/pool/lifecycle.ts';
+const OUTGOING = 'shared/runtime/http-client.ts';
+const OUTGOING_TEST = 'test/unit/runtime/http-client.test.ts';
 const ENABLE_ACCOUNT = 'shared/google/enable-account.ts';
-const GRANT_LIFE = 'shared/core/grant-life.ts';
-const SWEEP_ACCOUNTS = 'shared/sweep-accounts.ts';
+const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const SWEEP_ACCOUNTS = 'shared/operations/sweep-accounts.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
-const ACCOUNT_LIFE_TEST = 'test/unit/core/account-life.test.ts';
+const ACCOUNT_LIFE_TEST = 'test/unit/core/pool/lifecycle.test.ts';
 const CHANGE_ACCOUNT_TEST = 'test/unit/google/change-account.test.ts';
-const SWEEP_AT_ONCE_TEST = 'test/http/sweep-at-once.test.ts';
+const SWEEP_AT_ONCE_TEST = 'test/http/concurrent-sweeps.test.ts';
 
 export const COOLDOWN: readonly Mutation[] = [
   {
@@ -75,7 +75,7 @@ export const COOLDOWN: readonly Mutation[] = [
     evidence: 'two sweeps that begin in one millisecond take one claim for theirs',
     edits: [
       {
-        file: 'shared/ledger/sweep-ledger.ts',
+        file: 'shared/ledger/sweep.ts',
         find: '    beginToWake: (email) => moveAccount(email, beginToWake),',
         replace: `    beginToWake: (email) =>
       moveAccount(email, (existing, at) => (existing.enabling_since === at ? existing : beginToWake(existing, at))),`,
@@ -129,7 +129,7 @@ export const COOLDOWN: readonly Mutation[] = [
     aliases: ['M30'],
     edits: [
       {
-        file: 'shared/ledger/issuing-ledger.ts',
+        file: 'shared/ledger/issuance.ts',
         find: '      if (!free) renewLease(batch, accountDocument(ledger, after.service_account), after);\n      else {',
         replace: '      if (free) {',
       },
@@ -170,8 +170,8 @@ export const COOLDOWN: readonly Mutation[] = [
     breaks: 'I5',
     means: 'A retry is sent after its time, as by an instance that was frozen during the pause.',
     aliases: ['M24'],
-    edits: [{ file: 'shared/insist.ts', find: '      if (clock.now() >= until) throw error;\n', replace: '' }],
-    killers: ['test/unit/insist.test.ts'],
+    edits: [{ file: 'shared/runtime/retry.ts', find: '      if (clock.now() >= until) throw error;\n', replace: '' }],
+    killers: ['test/unit/runtime/retry.test.ts'],
   },
   {
     id: 'recheck-while-enabling',

@@ -4,13 +4,13 @@ import type { Mutation } from '../mutation.ts';
 
 const ID_TOKEN = 'shared/google/id-token.ts';
 const USERS = 'shared/ledger/firebase-users.ts';
-const RULES = 'shared/core/firestore-rules.ts';
-const CONDITION = 'shared/core/rules-condition.ts';
-const RULES_TEXT = 'shared/core/rules-text.ts';
-const SIGNED_IN = 'shared/core/signed-in-rules.ts';
+const RULES = 'shared/core/rules/generate.ts';
+const CONDITION = 'shared/core/rules/condition.ts';
+const RULES_TEXT = 'shared/core/rules/text.ts';
+const SIGNED_IN = 'shared/core/rules/signed-in.ts';
 
 const UNIT = 'test/unit/google/id-token.test.ts';
-const REPORTED = 'test/unit/core/signed-in-rules.test.ts';
+const REPORTED = 'test/unit/core/rules/signed-in.test.ts';
 const CHANGED = 'test/http/changed-firebase-user.test.ts';
 
 export const FIREBASE: readonly Mutation[] = [
@@ -98,7 +98,7 @@ export const FIREBASE: readonly Mutation[] = [
         replace: "return credential.tenant !== '' ? 'null'",
       },
     ],
-    killers: ['test/unit/core/firestore-rules.test.ts'],
+    killers: ['test/unit/core/rules/generate.test.ts'],
   },
   {
     id: 'report-parameter-unknown',

@@ -2,15 +2,15 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const HAND_OUT = 'shared/hand-out.ts';
-const GRANT_LIFE = 'shared/core/grant-life.ts';
-const ISSUING_LEDGER = 'shared/ledger/issuing-ledger.ts';
-const RECORDS = 'shared/ledger/records.ts';
+const HAND_OUT = 'shared/operations/issue-token.ts';
+const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const ISSUING_LEDGER = 'shared/ledger/issuance.ts';
+const RECORDS = 'shared/ledger/documents.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
 const BUSY_GRANT_TEST = 'test/http/busy-grant.test.ts';
-const GRANT_TEST = 'test/unit/core/grant.test.ts';
-const GRANT_LIFE_TEST = 'test/unit/core/grant-life.test.ts';
+const GRANT_TEST = 'test/unit/core/grant/grant.test.ts';
+const GRANT_LIFE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
 
 const noTombstoneInActivate = {
   file: GRANT_LIFE,
@@ -41,7 +41,7 @@ export const ISSUANCE: readonly Mutation[] = [
         replace: '  const activated = { grant };',
       },
     ],
-    killers: ['test/http/hand-out.test.ts', MODEL],
+    killers: ['test/http/issue-token.test.ts', MODEL],
   },
   {
     id: 'token-recorded-alongside',
@@ -73,7 +73,7 @@ export const ISSUANCE: readonly Mutation[] = [
     tokens: [],`,
       },
     ],
-    killers: ['test/unit/core/grant-promises.test.ts', MODEL],
+    killers: ['test/unit/core/grant/invariants.test.ts', MODEL],
   },
   {
     id: 'reservation-ignores-tombstone',
@@ -219,7 +219,7 @@ export const ISSUANCE: readonly Mutation[] = [
     aliases: ['M12'],
     edits: [
       {
-        file: 'shared/ledger/ending-ledger.ts',
+        file: 'shared/ledger/revocation.ts',
         find: `    for (const read of reads)
       if (unreadable.includes(read.id) && read.updateTime)
         batch.update(read.ref, toStored({ job_ended_at: at }), { lastUpdateTime: read.updateTime });

@@ -2,16 +2,16 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const ACCOUNT_LIFE = 'shared/core/account-life.ts';
+const ACCOUNT_LIFE = 'shared/core/pool/lifecycle.ts';
 const DOWNSCOPE = 'shared/google/downscope.ts';
-const GRANT_LIFE = 'shared/core/grant-life.ts';
-const GRANT_TARGET = 'shared/core/grant-target.ts';
+const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const GRANT_TARGET = 'shared/core/grant/fields.ts';
 const MINT = 'shared/google/mint.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
-const GRANT_TEST = 'test/unit/core/grant.test.ts';
-const GRANT_LIFE_TEST = 'test/unit/core/grant-life.test.ts';
-const GRANT_PROMISES_TEST = 'test/unit/core/grant-promises.test.ts';
+const GRANT_TEST = 'test/unit/core/grant/grant.test.ts';
+const GRANT_LIFE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
+const GRANT_PROMISES_TEST = 'test/unit/core/grant/invariants.test.ts';
 const STORAGE_TEST = 'test/http/storage.test.ts';
 
 export const NARROWED: readonly Mutation[] = [
@@ -83,7 +83,7 @@ export const NARROWED: readonly Mutation[] = [
     evidence: 'a return says nothing of a token that lives on',
     edits: [
       {
-        file: 'functions/held-token-handler.ts',
+        file: 'functions/token/held-token.ts',
         find: '    const done: Answer = { status: 200, body: { request_id, ...until } };',
         replace: '    const done: Answer = { status: 200, body: { request_id } };',
       },
@@ -187,6 +187,6 @@ export const NARROWED: readonly Mutation[] = [
         replace: '        existing.service_account === credential.email',
       },
     ],
-    killers: ['test/unit/core/grant-target.test.ts'],
+    killers: ['test/unit/core/grant/fields.test.ts'],
   },
 ];

@@ -2,23 +2,23 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const POLICY_TEST = 'test/unit/core/policy.test.ts';
-const RULES_LIMITS = 'shared/core/rules-limits.ts';
-const RULES_LIMITS_TEST = 'test/unit/core/rules-limits.test.ts';
+const POLICY_TEST = 'test/unit/core/policy/policy.test.ts';
+const RULES_LIMITS = 'shared/core/rules/limits.ts';
+const RULES_LIMITS_TEST = 'test/unit/core/rules/limits.test.ts';
 
 export const POLICY_LIMITS: readonly Mutation[] = [
   {
     id: 'aliases-not-bounded',
     breaks: 'limits',
     means: 'A policy whose aliases multiply is expanded, whatever its size.',
-    edits: [{ file: 'shared/yaml-data.ts', find: '      added += target.size;\n', replace: '' }],
+    edits: [{ file: 'shared/core/policy/yaml-data.ts', find: '      added += target.size;\n', replace: '' }],
     killers: [POLICY_TEST],
   },
   {
     id: 'alias-of-itself',
     breaks: 'limits',
     means: 'An alias inside of what it names is read as what the name meant before.',
-    edits: [{ file: 'shared/yaml-data.ts', find: '    anchored.set(anchor, undefined);\n', replace: '' }],
+    edits: [{ file: 'shared/core/policy/yaml-data.ts', find: '    anchored.set(anchor, undefined);\n', replace: '' }],
     killers: [POLICY_TEST],
   },
   {
@@ -27,7 +27,7 @@ export const POLICY_LIMITS: readonly Mutation[] = [
     means: 'A policy may name a wildcard with a word that keeps its security rules from compiling.',
     edits: [
       {
-        file: 'shared/core/document-path.ts',
+        file: 'shared/core/policy/document-path.ts',
         find: "'function goto if import in is let match not null package return rules_version ' +",
         replace: "'function goto if import in is let match not null return rules_version ' +",
       },
@@ -60,7 +60,7 @@ export const POLICY_LIMITS: readonly Mutation[] = [
     means: 'Paths that differ only in the names of their wildcards each cost a request their own match.',
     edits: [
       {
-        file: 'shared/core/firestore-rules.ts',
+        file: 'shared/core/rules/generate.ts',
         find: '      const template = withoutNames(path);',
         replace: '      const template = withoutNames(path) + path;',
       },

@@ -2,15 +2,15 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const ACCOUNT_LIFE = 'shared/core/account-life.ts';
-const GRANT_LIFE = 'shared/core/grant-life.ts';
-const HAND_OUT = 'shared/hand-out.ts';
-const ISSUING_LEDGER = 'shared/ledger/issuing-ledger.ts';
+const ACCOUNT_LIFE = 'shared/core/pool/lifecycle.ts';
+const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const HAND_OUT = 'shared/operations/issue-token.ts';
+const ISSUING_LEDGER = 'shared/ledger/issuance.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
-const GRANT_TEST = 'test/unit/core/grant.test.ts';
-const GRANT_LEASES_TEST = 'test/unit/core/grant-leases.test.ts';
-const ACCOUNT_LIFE_TEST = 'test/unit/core/account-life.test.ts';
+const GRANT_TEST = 'test/unit/core/grant/grant.test.ts';
+const GRANT_LEASES_TEST = 'test/unit/core/grant/leases.test.ts';
+const ACCOUNT_LIFE_TEST = 'test/unit/core/pool/lifecycle.test.ts';
 
 const noMarginOfPools = {
   file: GRANT_LIFE,
@@ -174,7 +174,7 @@ export const POOL: readonly Mutation[] = [
     aliases: ['M19'],
     edits: [
       {
-        file: 'shared/ledger/sweep-ledger.ts',
+        file: 'shared/ledger/sweep.ts',
         find: `        isDeepStrictEqual(existing, account) ? setAside(existing, at) : undefined,`,
         replace: `        isDeepStrictEqual(existing, {}) ? undefined : setAside(existing, at),`,
       },
@@ -207,7 +207,7 @@ export const POOL: readonly Mutation[] = [
         replace: 'const mayChange = mayBeTheAccount;',
       },
     ],
-    killers: ['test/http/google-refuses.test.ts'],
+    killers: ['test/http/google-refusals.test.ts'],
   },
   {
     id: 'account-shared-and-pooled',
@@ -216,11 +216,11 @@ export const POOL: readonly Mutation[] = [
     aliases: ['N05'],
     edits: [
       {
-        file: 'shared/core/policy.ts',
+        file: 'shared/core/policy/policy.ts',
         find: '    ...(result.success ? sharedAccountProblems(result.data) : []),\n',
         replace: '    ...(result.success ? sharedAccountProblems(result.data).slice(0, 0) : []),\n',
       },
     ],
-    killers: ['test/unit/core/policy-pool.test.ts'],
+    killers: ['test/unit/core/policy/policy-pool.test.ts'],
   },
 ];

@@ -2,13 +2,13 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const GRANT_LIFE = 'shared/core/grant-life.ts';
-const ENDING_LEDGER = 'shared/ledger/ending-ledger.ts';
+const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const ENDING_LEDGER = 'shared/ledger/revocation.ts';
 const GRANT_DOCUMENT = 'shared/ledger/grant-document.ts';
-const REVOKE = 'shared/revoke.ts';
+const REVOKE = 'shared/operations/revoke-grant.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
-const GRANT_TEST = 'test/unit/core/grant.test.ts';
+const GRANT_TEST = 'test/unit/core/grant/grant.test.ts';
 
 export const REVOCATION: readonly Mutation[] = [
   {
@@ -18,7 +18,7 @@ export const REVOCATION: readonly Mutation[] = [
     evidence: "the first reservation does not put the grant on the job's record",
     edits: [
       {
-        file: 'shared/ledger/issuing-ledger.ts',
+        file: 'shared/ledger/issuance.ts',
         find: '    putJob(batch, job, withGrant(record, { ...after, id: grant_id }, at));\n',
         replace: '',
       },
@@ -46,14 +46,14 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       { file: ENDING_LEDGER, find: 'if (lostRaces > 0 && record && endOf', replace: 'if (false && record && endOf' },
     ],
-    killers: ['test/unit/end-against-renewals.test.ts'],
+    killers: ['test/unit/operations/end-during-renewals.test.ts'],
   },
   {
     id: 'unmarked-end-of-grant',
     breaks: 'I3',
     means: 'A job that renews fast enough keeps the end of one grant off the record.',
     edits: [{ file: ENDING_LEDGER, find: 'if (mark && lostRaces > 0', replace: 'if (mark && lostRaces > 1e9' }],
-    killers: ['test/unit/end-against-renewals.test.ts'],
+    killers: ['test/unit/operations/end-during-renewals.test.ts'],
   },
   {
     id: 'stale-mark-of-job',
@@ -83,7 +83,7 @@ export const REVOCATION: readonly Mutation[] = [
     means: 'A live token leaves that the record says another policy issued.',
     edits: [
       {
-        file: 'shared/ledger/issuing-ledger.ts',
+        file: 'shared/ledger/issuance.ts',
         find: 'if (before && !sameBasis(basisOf(before), basisOf(reserved)))',
         replace: 'if (before && basisOf(before) === basisOf(reserved))',
       },
@@ -96,12 +96,12 @@ export const REVOCATION: readonly Mutation[] = [
     means: 'Issuance goes on while the end of the job is being recorded.',
     edits: [
       {
-        file: 'shared/core/job-record.ts',
+        file: 'shared/core/grant/job-record.ts',
         find: 'record?.ended_at ?? record?.ending_since ?? undefined',
         replace: 'record?.ended_at ?? undefined',
       },
     ],
-    killers: ['test/http/ledger/races.test.ts', 'test/unit/end-against-renewals.test.ts'],
+    killers: ['test/http/ledger/races.test.ts', 'test/unit/operations/end-during-renewals.test.ts'],
   },
   {
     id: 'marked-grant-left',
@@ -109,7 +109,7 @@ export const REVOCATION: readonly Mutation[] = [
     means: 'The sweep leaves a grant alone whose end only began to be recorded.',
     edits: [
       {
-        file: 'shared/sweep.ts',
+        file: 'shared/operations/sweep.ts',
         find: '    await ledger.endGrant(grant, howEnding(grant));\n',
         replace: '    howEnding(grant);\n',
       },
@@ -187,7 +187,7 @@ export const REVOCATION: readonly Mutation[] = [
     evidence: 'a closed grant document is opened again by a hand-out on its way',
     aliases: ['M14'],
     edits: [{ file: GRANT_DOCUMENT, find: `        if (existing.state === 'ended') return false;\n`, replace: '' }],
-    killers: ['test/http/end-against-hand-out.test.ts', MODEL],
+    killers: ['test/http/end-during-issuance.test.ts', MODEL],
   },
   {
     id: 'document-renewed-blindly',
@@ -253,7 +253,7 @@ export const REVOCATION: readonly Mutation[] = [
     aliases: ['N13'],
     edits: [
       {
-        file: 'functions/held-token-handler.ts',
+        file: 'functions/token/held-token.ts',
         find: `grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, surelyEnded()));`,
         replace: 'grant && liveToken(grant, token_sha256, clock.now());',
       },

@@ -14,7 +14,7 @@ export const SECRETS: readonly Mutation[] = [
     evidence: 'the record holds the token itself',
     edits: [
       {
-        file: 'shared/core/grant-id.ts',
+        file: 'shared/core/grant/id.ts',
         find: `  return createHash('sha256').update(accessToken).digest('hex');`,
         replace: '  return accessToken;',
       },
@@ -56,7 +56,7 @@ export const SECRETS: readonly Mutation[] = [
     means: 'The error about an unexpected response of Google holds the response.',
     edits: [
       {
-        file: 'shared/google/google-answer.ts',
+        file: 'shared/google/response.ts',
         find: "throw new Unavailable(what, 'answered something unexpected');",
         replace: "throw new Unavailable(what, 'answered something unexpected: ' + JSON.stringify(json));",
       },
@@ -72,7 +72,7 @@ export const SECRETS: readonly Mutation[] = [
     aliases: ['N04'],
     edits: [
       {
-        file: 'shared/audit.ts',
+        file: 'shared/audit/logger.ts',
         find: '|ya29(?:\\.|%2[eE])[A-Za-z0-9._~+/=%-]+/g;',
         replace: '/g;',
       },
@@ -86,11 +86,11 @@ export const SECRETS: readonly Mutation[] = [
     evidence: 'a renewal falls back to issuing',
     edits: [
       {
-        file: 'shared/core/grant-life.ts',
+        file: 'shared/core/grant/lifecycle.ts',
         find: `    state: existing.state === 'active' ? 'active' : 'issuing',`,
         replace: `    state: 'issuing',`,
       },
     ],
-    killers: ['test/unit/core/states.test.ts', MODEL],
+    killers: ['test/unit/core/transitions.test.ts', MODEL],
   },
 ];

@@ -2,12 +2,12 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const ACCOUNT_LIFE = 'shared/core/account-life.ts';
-const SWEEP = 'shared/sweep.ts';
-const SWEEP_ACCOUNTS = 'shared/sweep-accounts.ts';
+const ACCOUNT_LIFE = 'shared/core/pool/lifecycle.ts';
+const SWEEP = 'shared/operations/sweep.ts';
+const SWEEP_ACCOUNTS = 'shared/operations/sweep-accounts.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
-const ACCOUNT_LIFE_TEST = 'test/unit/core/account-life.test.ts';
+const ACCOUNT_LIFE_TEST = 'test/unit/core/pool/lifecycle.test.ts';
 
 export const SWEEP_GUARDS: readonly Mutation[] = [
   {
@@ -99,7 +99,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
         replace: 'await step(forgotten([], clock.now()), async (held) => {',
       },
     ],
-    killers: ['test/http/sweep-at-once.test.ts'],
+    killers: ['test/http/concurrent-sweeps.test.ts'],
   },
   {
     id: 'recheck-after-last-token',
@@ -113,7 +113,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
         replace: '    .filter(({ account }) => account.reusable_at + CLOCK_MARGIN_MS > 0)\n',
       },
     ],
-    killers: ['test/http/sweep-at-once.test.ts', 'test/http/pool.test.ts', 'test/http/audit.test.ts'],
+    killers: ['test/http/concurrent-sweeps.test.ts', 'test/http/pool.test.ts', 'test/http/audit.test.ts'],
   },
   {
     id: 'rate-limit-of-buildkite-ignored',
@@ -122,13 +122,13 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     aliases: ['N07'],
     edits: [
       {
-        file: 'shared/call-allowance.ts',
+        file: 'shared/operations/call-budget.ts',
         find: `    if (error.kind === 'limited') this.pause = Math.max(this.pause, error.retryAfter * 1000);
 `,
         replace: '',
       },
     ],
-    killers: ['test/http/missed-ends.test.ts'],
+    killers: ['test/http/reconcile-jobs.test.ts'],
   },
   {
     id: 'answer-about-another-job',
@@ -150,17 +150,17 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     means: 'A renewal postpones the moment at which Buildkite is asked about the job.',
     edits: [
       {
-        file: 'shared/ledger/issuing-ledger.ts',
+        file: 'shared/ledger/issuance.ts',
         find: `if (!existing || existing.state === 'expired' || !record || record.check_at === null) {`,
         replace: 'if (true) {',
       },
       {
-        file: 'shared/core/job-record.ts',
+        file: 'shared/core/grant/job-record.ts',
         find: 'record.check_at === null ? {',
         replace: 'record ? {',
       },
     ],
-    killers: ['test/http/missed-ends.test.ts', 'test/unit/core/job-check.test.ts', 'test/model/day.test.ts'],
+    killers: ['test/http/reconcile-jobs.test.ts', 'test/unit/core/grant/job-check.test.ts', 'test/model/day.test.ts'],
   },
   {
     id: 'failed-lookup-stays-first',
@@ -168,12 +168,12 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     means: 'A job about which Buildkite fails stays first in line.',
     edits: [
       {
-        file: 'shared/core/job-check.ts',
+        file: 'shared/core/grant/job-check.ts',
         find: 'return { check_at: now + backOff, checks_failed: checks_failed + 1 };',
         replace: 'return { check_at: now - backOff, checks_failed: checks_failed + 1 };',
       },
     ],
-    killers: ['test/unit/core/job-check.test.ts', 'test/http/missed-ends.test.ts'],
+    killers: ['test/unit/core/grant/job-check.test.ts', 'test/http/reconcile-jobs.test.ts'],
   },
   {
     id: 'job-that-came-back-is-not-checked',
@@ -181,12 +181,12 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     means: 'A grant that comes back while a sweep finds nothing live of its job is never checked.',
     edits: [
       {
-        file: 'shared/ledger/issuing-ledger.ts',
+        file: 'shared/ledger/issuance.ts',
         find: `if (!existing || existing.state === 'expired' || !record || record.check_at === null) {`,
         replace: 'if (!existing || record?.check_at === null) {',
       },
     ],
-    killers: ['test/http/missed-ends.test.ts'],
+    killers: ['test/http/reconcile-jobs.test.ts'],
   },
   {
     id: 'job-missing-in-the-list-has-finished',
@@ -194,12 +194,12 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     means: 'A job that the list of its build lacks is taken to have finished.',
     edits: [
       {
-        file: 'shared/job-lookup.ts',
+        file: 'shared/operations/look-up-jobs.ts',
         find: `const UNKNOWN: JobAnswer = { outcome: 'unknown',`,
         replace: `const UNKNOWN: JobAnswer = { outcome: 'finished',`,
       },
     ],
-    killers: ['test/http/missed-ends.test.ts'],
+    killers: ['test/http/reconcile-jobs.test.ts'],
   },
   {
     id: 'more-than-fifty-calls-a-minute',
@@ -207,12 +207,12 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     means: 'Sweeps do not count the calls of the sweeps before them.',
     edits: [
       {
-        file: 'shared/ledger/check-ledger.ts',
+        file: 'shared/ledger/job-checks.ts',
         find: 'return { calls: recentCalls(recent, now), written: writeTime };',
         replace: 'return { calls: recent.slice(0, 0), written: writeTime };',
       },
     ],
-    killers: ['test/http/missed-ends.test.ts'],
+    killers: ['test/http/reconcile-jobs.test.ts'],
   },
   {
     id: 'negative-remainder-is-none',

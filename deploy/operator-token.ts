@@ -1,0 +1,23 @@
+// What scripts need that ask Google in the name of whoever runs them: that person's access token, and what Google says when it
+// does not do what it was asked.
+
+import { execFileSync } from 'node:child_process';
+import * as z from 'zod';
+import type { OutgoingAnswer } from '../shared/runtime/http-client.ts';
+
+/** From the variable that Terraform's provider takes it from, or else from gcloud. @param fail ends the process */
+export function operatorsToken(fail: (message: string) => never): string {
+  const given = process.env.GOOGLE_OAUTH_ACCESS_TOKEN;
+  if (given !== undefined) return given;
+  try {
+    return execFileSync('gcloud', ['auth', 'print-access-token'], { encoding: 'utf8' }).trim();
+  } catch {
+    return fail('gcloud gave no access token: log in with gcloud auth login, or set GOOGLE_OAUTH_ACCESS_TOKEN');
+  }
+}
+
+/** Google's own words; empty when there are none. */
+export function messageOf({ json }: OutgoingAnswer): string {
+  const told = z.object({ error: z.object({ message: z.string() }) }).safeParse(json);
+  return told.success ? told.data.error.message : '';
+}

@@ -1,0 +1,81 @@
+// Turns refusals of the token endpoint into its answers and audit lines.
+
+import { toIsoTimes } from '../../shared/audit/grant-events.ts';
+import type { AuditEntry } from '../../shared/audit/logger.ts';
+import { isJobTokenRefusal, type Refusal, toWireError } from '../../shared/core/oauth/refusal.ts';
+import type { JobClaims } from '../../shared/core/policy/claims.ts';
+import { toTraceFacts } from '../../shared/core/policy/rule-trace.ts';
+import { Unavailable } from '../../shared/runtime/errors.ts';
+import type { Answer } from '../runtime/http-server.ts';
+
+export interface RefusedContext {
+  readonly request_id: string;
+  /** The job token came in the Authorization header. */
+  readonly bearer: boolean;
+  readonly credentialName?: string | undefined;
+  readonly claims?: JobClaims | undefined;
+}
+
+/** The answer to a refusal: poor for the caller, complete for the audit log. */
+export function refused(refusal: Refusal, context: RefusedContext): Answer {
+  const { status, error, description, retryAfter, missingClaims, allow, permanent } = toWireError(
+    refusal,
+    context.bearer,
+  );
+  return {
+    status,
+    headers: {
+      ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
+      ...(allow === undefined ? {} : { allow }),
+      ...(status === 401 ? { 'www-authenticate': challenge(refusal) } : {}),
+    },
+    // In the description too, because Google's clients show their users nothing else. Guzzle (PHP) shows 120 characters of
+    // the body, so the id stands before the description.
+    body: {
+      error,
+      request_id: context.request_id,
+      error_description: `${description} Request id: ${context.request_id}`,
+      ...(missingClaims === undefined ? {} : { missing_claims: missingClaims }),
+      ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
+      ...(permanent ? { permanent } : {}),
+    },
+    entries: [toEntry(refusal, context)],
+  };
+}
+
+/** RFC 6750 section 3.1: a request without a token is given no error code. */
+function challenge({ reason }: Refusal): string {
+  return reason === 'job_token_missing' ? 'Bearer' : 'Bearer error="invalid_token"';
+}
+
+/** The answer when something Keydesk depends on failed; whatever else was thrown is thrown on. */
+export function failed(error: unknown, context: RefusedContext): Answer {
+  if (!Unavailable.is(error)) throw error;
+  const { what, message, retryAfter } = error;
+  return refused({ reason: 'dependency_unavailable', dependency: what, error: message, retryAfter }, context);
+}
+
+/** What is no decision of policy: something that Keydesk depends on did not do its part. */
+const FAILED: ReadonlySet<Refusal['reason']> = new Set(['dependency_unavailable', 'google_refused'] as const);
+
+function toEntry(refusal: Refusal, { credentialName, claims }: RefusedContext): AuditEntry {
+  const { reason, ...told } = refusal;
+  const traced = 'trace' in told ? { ...told, ...toTraceFacts(told.trace) } : told;
+  const { retryAfter, ...facts } = { retryAfter: undefined, ...traced };
+  return {
+    event: 'grant.refused',
+    severity: FAILED.has(reason) ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
+    message: `refused: ${reason}`,
+    reason,
+    ...toIsoTimes(facts),
+    retry_after_s: retryAfter,
+    credential: credentialName?.slice(0, 128),
+    job: claims && toJob(claims),
+    // Of a job that was verified: a name that a stranger chose would make any number of series.
+    labels: { reason, ...(claims ? { pipeline: claims.pipeline_slug } : {}) },
+  };
+}
+
+function toJob({ agentTags, ...claims }: JobClaims) {
+  return { ...claims, ...Object.fromEntries(agentTags) };
+}

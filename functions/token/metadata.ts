@@ -1,0 +1,41 @@
+// What the token endpoint says of itself to clients that look it up: RFC 8414. Says nothing that it does not do.
+
+import { TOKEN_EXCHANGE } from '../../shared/core/oauth/exchange-request.ts';
+import type { Answer, Incoming } from '../runtime/http-server.ts';
+import { refused } from './error-response.ts';
+
+export const METADATA_PATH = '/.well-known/oauth-authorization-server';
+const HOST = /^(?<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?<port>:[0-9]{1,5})?$/;
+const LOOPBACK = /^(localhost|127\.[0-9.]+|\[::1\])$/;
+
+/** The metadata for the host that the request was sent to; a refusal where its header names none. */
+export function metadata({ headers, request_id }: Incoming): Answer {
+  const issuer = issuerOf(headers.host ?? '');
+  if (issuer === undefined) return refused(NO_HOST, { request_id, bearer: false });
+  // Tokens prove themselves: the job token what it is, an access token that whoever sends it holds it.
+  const nobody = ['none'];
+  return {
+    status: 200,
+    body: {
+      issuer,
+      token_endpoint: `${issuer}/token`,
+      token_endpoint_auth_methods_supported: nobody,
+      grant_types_supported: [TOKEN_EXCHANGE],
+      // There is no authorization endpoint, so there is nothing that it could answer with.
+      response_types_supported: [],
+      revocation_endpoint: `${issuer}/revoke`,
+      revocation_endpoint_auth_methods_supported: nobody,
+      introspection_endpoint: `${issuer}/introspect`,
+      introspection_endpoint_auth_methods_supported: nobody,
+    },
+  };
+}
+
+const NO_HOST = { reason: 'parameter_invalid', hint: 'The Host header must name the host that is asked.' } as const;
+
+/** The platform serves https only, and on loopback nobody else listens. Undefined for a header that names no host. */
+function issuerOf(host: string): string | undefined {
+  const { name, port = '' } = HOST.exec(host.toLowerCase())?.groups ?? {};
+  if (name === undefined) return undefined;
+  return `${LOOPBACK.test(name) ? 'http' : 'https'}://${name}${port}`;
+}

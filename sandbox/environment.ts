@@ -1,0 +1,132 @@
+// A whole desk on one laptop: both emulators, the local Buildkite and Google, and the three functions.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Credential } from '../shared/core/policy/credential.ts';
+import { parsePolicyText } from '../shared/core/policy/parse-yaml.ts';
+import type { Policy } from '../shared/core/policy/policy.ts';
+import { databasesOf, newRulesFile } from '../shared/core/rules/generate.ts';
+import { chooseFirestore, putRules, startAuth } from './emulators.ts';
+import { API_TOKEN, type LocalBuildkite, startBuildkite } from './fakes/buildkite/buildkite.ts';
+import { type LocalGoogle, startGoogle } from './fakes/google/google.ts';
+import { ROOT, type RunningFunction, startFunction } from './functions.ts';
+
+export const LEDGER = { project: 'keydesk-sandbox', database: 'ledger' };
+const WEBHOOK_TOKEN = 'sandbox-webhook-token';
+
+export interface Desk {
+  readonly policy: Policy;
+  readonly buildkite: LocalBuildkite;
+  readonly google: LocalGoogle;
+  readonly firestoreHost: string;
+  readonly firestoreStartedBy: string;
+  readonly token: RunningFunction;
+  readonly webhook: RunningFunction;
+  readonly sweep: RunningFunction;
+  /** Every line the functions wrote, oldest first. */
+  readonly log: readonly string[];
+  close(): Promise<void>;
+}
+
+/** Every service account a policy names. */
+export function accountsOf({ credentials }: Policy): string[] {
+  return Object.values(credentials).flatMap(accountsOfCredential);
+}
+
+function accountsOfCredential(credential: Credential): readonly string[] {
+  switch (credential.kind) {
+    case 'firestore':
+      return [credential.signer];
+    case 'service_account':
+      return [credential.email];
+    case 'pooled_service_account':
+      return credential.pool;
+  }
+}
+
+/** Every bucket a policy names. */
+export function bucketsOf({ credentials }: Policy): string[] {
+  const buckets = Object.values(credentials).flatMap((credential) =>
+    credential.kind === 'firestore' ? [] : (credential.storage?.bucket ?? []),
+  );
+  return [...new Set(buckets)];
+}
+
+/** @param onLine hears of every line the functions write */
+export async function openDesk(onLine: (line: string) => void = () => {}): Promise<Desk> {
+  const policyPath = join('examples', 'policy.yaml');
+  const loaded = parsePolicyText(readFileSync(join(ROOT, policyPath), 'utf8'), policyPath);
+  if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
+  const { policy } = loaded;
+  const startFirestore = await chooseFirestore();
+  const starting: Promise<unknown>[] = [];
+  const closing: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    await Promise.allSettled(starting);
+    for (const end of closing.splice(0).reverse()) await end();
+  };
+  try {
+    const keep = <T>(start: Promise<T>, end: (started: T) => Promise<unknown>): Promise<T> => {
+      const kept = start.then((started) => {
+        closing.push(() => end(started));
+        return started;
+      });
+      starting.push(kept);
+      return kept;
+    };
+    const [firestore, auth, buildkite, google] = await Promise.all([
+      keep(startFirestore(), (emulator) => emulator.stop()),
+      keep(startAuth(), (emulator) => emulator.stop()),
+      keep(startBuildkite({ audience: policy.audience, webhookToken: WEBHOOK_TOKEN }), (server) => server.close()),
+      keep(startGoogle({ accounts: accountsOf(policy), buckets: bucketsOf(policy) }), (server) => server.close()),
+    ]);
+    for (const name of databasesOf(policy))
+      await putRules(firestore.host, name.project, name.database, newRulesFile(policy, name));
+
+    const log: string[] = [];
+    const settings = {
+      GOOGLE_CLOUD_PROJECT: LEDGER.project,
+      KEYDESK_DATABASE: LEDGER.database,
+      KEYDESK_ISSUER: buildkite.url,
+      KEYDESK_IAMCREDENTIALS_URL: google.url,
+      KEYDESK_IAM_URL: google.url,
+      KEYDESK_STS_URL: google.url,
+      KEYDESK_BUILDKITE_API_URL: buildkite.url,
+      KEYDESK_IDENTITYTOOLKIT_URL: `http://${auth.host}/identitytoolkit.googleapis.com`,
+      FIRESTORE_EMULATOR_HOST: firestore.host,
+    };
+    /** Each under an identity of its own, which is all that its metadata server gives it. */
+    const serve = (
+      target: 'token' | 'webhook' | 'sweep',
+      own: Record<string, string>,
+      ask?: (url: string) => Request,
+    ) => {
+      const environment = { ...settings, ...own, GCE_METADATA_HOST: google.metadataHosts[target] };
+      const take = (line: string) => {
+        log.push(line);
+        onLine(line);
+      };
+      const starting = startFunction(target, environment, { onLine: take, ...(ask ? { ask } : {}) });
+      return keep(starting, ({ running }) => running.stop());
+    };
+    /** What Buildkite sends when a notification service is made. */
+    const ping = (url: string) => {
+      const body = '{"event":"ping"}';
+      return new Request(url, {
+        method: 'POST',
+        headers: { 'x-buildkite-signature': buildkite.signature(body) },
+        body,
+      });
+    };
+    const [token, webhook, sweep] = await Promise.all([
+      serve('token', { KEYDESK_POLICY: policyPath }),
+      serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }, ping),
+      serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN }),
+    ]);
+    const { host: firestoreHost, startedBy: firestoreStartedBy } = firestore;
+    return { policy, buildkite, google, firestoreHost, firestoreStartedBy, token, webhook, sweep, log, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

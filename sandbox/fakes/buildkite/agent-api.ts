@@ -1,0 +1,92 @@
+// The one call of Buildkite's agent API that Keydesk rests on: a running job asks for its own OIDC token. Judges a
+// request as strictly as can be told from outside; what it does not know, it refuses. Signs nothing itself.
+// Source: buildkite/agent, api/oidc.go and clicommand/oidc_request_token.go.
+
+import * as z from 'zod';
+import type { LocalAnswer, LocalRequest } from '../../local-server.ts';
+import type { Job } from './buildkite.ts';
+
+/** Seconds. */
+export const DEFAULT_LIFETIME = 300;
+const MAX_LIFETIME = 7200;
+
+/** Claims that a token holds only when its job asks for them, with what they say of a job that says nothing else. */
+export const CLAIMS_TO_ASK_FOR = {
+  organization_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
+  pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+  build_id: '0184990a-4782-42b5-afc1-16715b10b2f0',
+  cluster_id: '0184990a-4782-42b5-afc1-16715b10b3f0',
+  cluster_name: 'Deployments',
+  queue_id: '0184990a-4782-42b5-afc1-16715b10b4f0',
+  queue_key: 'default',
+  'agent_tag:queue': 'default',
+};
+
+/** What a job asks for, with Buildkite's defaults filled in. */
+export interface AskedToken {
+  /** Undefined stands for Buildkite's own: the organization's page. */
+  readonly audience: string | undefined;
+  /** Seconds. */
+  readonly lifetime: number;
+  readonly claims: readonly string[];
+}
+
+/** Whether a token lacks the claim unless its job asks for it. */
+export function mustBeAskedFor(claim: string): boolean {
+  return Object.hasOwn(CLAIMS_TO_ASK_FOR, claim) || /^agent_tag:./.test(claim);
+}
+
+const tokenRequest = z.strictObject({
+  audience: z.string().optional(),
+  lifetime: z.int().optional(),
+  claims: z.array(z.string()).optional(),
+});
+
+const PATH = /^\/v3\/jobs\/([^/]+)\/oidc\/tokens$/;
+
+/** Whether a request is for the agent API at all. */
+export function isForAgents({ path }: LocalRequest): boolean {
+  return path.startsWith('/v3/');
+}
+
+/** Answers `POST /v3/jobs/{job_id}/oidc/tokens`. `sign` makes the token of a job that may have it. */
+export async function answerAgent(
+  request: LocalRequest,
+  jobs: ReadonlyMap<string, Job>,
+  sign: (job: Job, asked: AskedToken) => Promise<string>,
+): Promise<LocalAnswer> {
+  const job = jobs.get(PATH.exec(request.path)?.[1] ?? '');
+  if (request.method !== 'POST' || !PATH.test(request.path)) return refuse(404, 'Not Found');
+  // The agent's token is good from when the job is accepted until it finishes, and for this job only.
+  if (job?.state !== 'running' || request.headers.authorization !== `Token ${job.agentToken}`)
+    return refuse(401, 'Invalid access token');
+  if (!String(request.headers['content-type']).startsWith('application/json'))
+    return refuse(415, 'Unsupported Media Type');
+  const asked = readAsked(request.body);
+  if ('wrong' in asked) return refuse(422, asked.wrong);
+  return { status: 200, json: { token: await sign(job, asked) } };
+}
+
+function readAsked(body: string): AskedToken | { readonly wrong: string } {
+  const parsed = tokenRequest.safeParse(parseJson(body));
+  if (!parsed.success) return { wrong: `Invalid request: ${z.prettifyError(parsed.error)}` };
+  const { audience, lifetime = 0, claims = [] } = parsed.data;
+  if (lifetime < 0) return { wrong: `Requested lifetime must not be negative (requested: ${lifetime})` };
+  if (lifetime > MAX_LIFETIME)
+    return { wrong: `Requested lifetime too high (requested: ${lifetime} max: ${MAX_LIFETIME})` };
+  const unknown = claims.filter((claim) => !mustBeAskedFor(claim));
+  if (unknown.length > 0) return { wrong: `Unknown claims: ${unknown.join(', ')}` };
+  return { audience: audience || undefined, lifetime: lifetime || DEFAULT_LIFETIME, claims };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(status: number, message: string): LocalAnswer {
+  return { status, json: { message } };
+}

@@ -1,0 +1,106 @@
+// A stand-in for the `buildkite-agent` command as a step finds it on its PATH: asks Buildkite for the job's OIDC token,
+// and takes what is to be redacted from the job's log. Strict where the real one is; unlike it, it never tries twice.
+// Source: https://buildkite.com/docs/agent/cli/reference/oidc and /redactor.
+
+import { appendFileSync, readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import * as z from 'zod';
+import { systemClock } from '../../../shared/runtime/clock.ts';
+import { within } from '../../../shared/runtime/errors.ts';
+
+/** Names the file that stands for the Job API's redactor: one JSON string a line. */
+const REDACTED = 'BUILDKITE_STANDIN_REDACTED';
+const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
+
+class Fatal extends Error {}
+
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void> | void>> = {
+  'oidc request-token': requestToken,
+  'redactor add': addToRedactor,
+};
+
+async function requestToken(args: string[]): Promise<void> {
+  const { values, positionals } = parse(args, {
+    audience: { type: 'string' },
+    lifetime: { type: 'string', default: '0' },
+    claim: { type: 'string', multiple: true },
+    format: { type: 'string', default: 'jwt' },
+  });
+  if (positionals.length > 0) throw new Fatal(`unexpected argument ${positionals[0]}`);
+  if (values.format !== 'jwt' && values.format !== 'gcp') throw new Fatal(`invalid format: ${values.format}`);
+  if (!/^-?[0-9]+$/.test(values.lifetime)) throw new Fatal(`invalid value "${values.lifetime}" for flag -lifetime`);
+  if (values.lifetime.startsWith('-')) throw new Fatal(`lifetime ${values.lifetime} must be a non-negative integer.`);
+  const claims = (values.claim ?? [process.env.BUILDKITE_OIDC_TOKEN_CLAIMS ?? '']).flatMap((list) => list.split(','));
+  const token = await ask({
+    ...(values.audience ? { audience: values.audience } : {}),
+    ...(Number(values.lifetime) > 0 ? { lifetime: Number(values.lifetime) } : {}),
+    ...(claims.some(Boolean) ? { claims: claims.filter(Boolean) } : {}),
+  });
+  const printed = { id_token: token, token_type: JWT_TYPE, version: 1, success: true };
+  process.stdout.write(`${values.format === 'gcp' ? JSON.stringify(printed) : token}\n`);
+}
+
+async function ask(request: object): Promise<string> {
+  const url = `${needed('BUILDKITE_AGENT_ENDPOINT')}/jobs/${needed('BUILDKITE_JOB_ID')}/oidc/tokens`;
+  const asking = fetch(url, {
+    method: 'POST',
+    headers: {
+      authorization: `Token ${needed('BUILDKITE_AGENT_ACCESS_TOKEN')}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify(request),
+    redirect: 'error',
+  });
+  const answer = await within({ clock: systemClock, milliseconds: 10_000, what: `POST ${url}` }, asking);
+  const json: unknown = await answer.json();
+  if (answer.ok) return z.object({ token: z.string() }).parse(json).token;
+  throw new Fatal(`POST ${url}: ${answer.status} ${z.object({ message: z.string() }).parse(json).message}`);
+}
+
+function addToRedactor(args: string[]): void {
+  const { values, positionals } = parse(args, { format: { type: 'string', default: 'none' } });
+  if (values.format !== 'none' && values.format !== 'json')
+    throw new Fatal(`invalid format: ${values.format}, must be one of ["json" "none"]`);
+  const [file = '-', ...more] = positionals;
+  if (more.length > 0) throw new Fatal(`unexpected argument ${more[0]}`);
+  process.stderr.write(`INFO   Reading secrets from ${file === '-' ? '(stdin)' : file} for redaction\n`);
+  const content = readFileSync(file === '-' ? 0 : file, 'utf8');
+  const secrets = values.format === 'none' ? [content.trim()] : Object.values(flatObject(content));
+  const redacted = process.env[REDACTED];
+  if (!redacted) throw new Fatal('failed to create Job API client: BUILDKITE_AGENT_JOB_API_SOCKET empty or undefined');
+  appendFileSync(redacted, secrets.map((secret) => `${JSON.stringify(secret)}\n`).join(''));
+}
+
+function flatObject(content: string): Record<string, string> {
+  try {
+    return z.record(z.string(), z.string()).parse(JSON.parse(content));
+  } catch {
+    throw new Fatal('failed to parse secrets');
+  }
+}
+
+type Flags = Readonly<Record<string, { type: 'string'; default?: string; multiple?: boolean }>>;
+
+function parse<const F extends Flags>(args: string[], options: F) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new Fatal((error as Error).message);
+  }
+}
+
+function needed(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Fatal(`Missing ${name}`);
+  return value;
+}
+
+const [group, name, ...args] = process.argv.slice(2);
+try {
+  const command = COMMANDS[`${group} ${name}`];
+  if (!command) throw new Fatal(`no such command: ${[group, name].filter(Boolean).join(' ')}`);
+  await command(args);
+} catch (error) {
+  process.stderr.write(`buildkite-agent: fatal: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,263 @@
+// A Buildkite small enough for a laptop: an issuer with its keys, job tokens with the claims of real ones, the call with
+// which an agent asks for them, signed webhooks, and the REST calls that tell the state of jobs. It listens on loopback only
+// and answers nothing else.
+
+import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
+import { exportJWK, SignJWT } from 'jose';
+import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
+import { jsonServer, type LocalReply, type LocalRequest, type LocalServer } from '../../local-server.ts';
+import {
+  type AskedToken,
+  answerAgent,
+  CLAIMS_TO_ASK_FOR,
+  DEFAULT_LIFETIME,
+  isForAgents,
+  mustBeAskedFor,
+} from './agent-api.ts';
+import { eventBody } from './event.ts';
+import { type ListedJob, listJobs } from './jobs-of-build.ts';
+
+export interface Job {
+  readonly id: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** With which its agent, and nobody else's, may ask for its job tokens while it runs. */
+  readonly agentToken: string;
+  state: 'running' | 'passed' | 'failed' | 'canceled';
+  /** Whether its agent has not been heard of for minutes. */
+  agentLost: boolean;
+  /** Milliseconds; undefined for whenever it is asked about. */
+  finishedAt?: number;
+}
+
+/** The API token that may read jobs. */
+export const API_TOKEN = 'sandbox-api-token';
+
+export interface LocalBuildkite {
+  readonly url: string;
+  /** The claims every job starts from. */
+  readonly organization: { readonly slug: string; readonly id: string };
+  startJob(claims?: Readonly<Record<string, unknown>>): Job;
+  /** Where agents ask, for BUILDKITE_AGENT_ENDPOINT. */
+  readonly agentEndpoint: string;
+  /** A job token as if asked for with every claim. `overrides` replace claims; undefined removes one. */
+  jobToken(job: Job, options?: JobTokenOptions): Promise<string>;
+  /** The body of `job.finished`, or of another event about the job. */
+  event(job: Job, event?: string): string;
+  /** The header that signs `body`. `timestamp` is in seconds since the epoch. */
+  signature(body: string, timestamp?: number): string;
+  /** Publishes a new signing key beside (or instead of) the old ones and signs with it from now on. */
+  rotateKey(options?: { readonly keepOld: boolean }): Promise<void>;
+  /** When the REST API was called, in milliseconds since the epoch. */
+  readonly jobRequests: readonly number[];
+  /** Runs before the API responds about a job; what it returns is sent instead. */
+  beforeJob: ((jobId: string) => LocalReply | undefined) | undefined;
+  /** The same for the list of a build's jobs. */
+  beforeBuild: ((build: { readonly pipeline: string; readonly number: number }) => LocalReply | undefined) | undefined;
+  /** Runs before the key set is answered; an answer it returns is sent instead. */
+  beforeKeys: (() => LocalReply | undefined) | undefined;
+  /** How often the keys were asked for. */
+  readonly keyRequests: () => number;
+  close(): Promise<void>;
+}
+
+interface JobTokenOptions {
+  readonly audience?: unknown;
+  /** Seconds. */
+  readonly lifetime?: number;
+  /** Seconds since the epoch. */
+  readonly issuedAt?: number;
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  readonly header?: Readonly<Record<string, unknown>>;
+}
+
+interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: KeyObject;
+  readonly jwk: object;
+}
+
+/** Starts it on a free port of loopback, or on `port`. */
+export async function startBuildkite(parts: {
+  readonly audience: string;
+  readonly webhookToken: string;
+  readonly port?: number;
+  readonly clock?: Clock;
+}): Promise<LocalBuildkite> {
+  const { now } = parts.clock ?? systemClock;
+  const organization = { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' };
+  const jobs = new Map<string, Job>();
+  firstKey ??= newKey();
+  let keys = [await firstKey];
+  let keyRequests = 0;
+  const jobRequests: number[] = [];
+
+  const answerApi = ({ path, query, headers }: LocalRequest): LocalReply => {
+    if (headers.authorization !== `Bearer ${API_TOKEN}`)
+      return { status: 401, json: { message: 'Authentication required. Please supply a valid API Access Token' } };
+    const recent = jobRequests.filter((at) => at > now() - 60_000).length;
+    const limits = {
+      'ratelimit-scope': 'rest',
+      'ratelimit-limit': '200',
+      'ratelimit-remaining': '150',
+      'ratelimit-reset': '30',
+      'ratelimit-user-limit': '50',
+      'ratelimit-user-remaining': String(Math.max(0, 50 - recent - 1)),
+      'ratelimit-user-reset': '30',
+    };
+    jobRequests.push(now());
+    if (recent >= 50)
+      return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
+    const reply = answerJob(path) ?? answerBuild(path, query) ?? { status: 404, json: { message: 'Not Found' } };
+    return typeof reply === 'object' ? { headers: limits, ...reply } : reply;
+  };
+
+  /** `GET /v2/organizations/{org}/jobs/{id}` */
+  const answerJob = (path: string): LocalReply | undefined => {
+    const id = /^\/v2\/organizations\/acme-inc\/jobs\/([0-9a-f-]{36})$/.exec(path)?.[1];
+    if (id === undefined) return undefined;
+    const job = jobs.get(id);
+    const instead = job && buildkite.beforeJob?.(job.id);
+    if (instead) return instead;
+    return job ? { status: 200, json: toListed(job) } : { status: 404, json: { message: 'No job found' } };
+  };
+
+  /** `GET /v2/organizations/{org}/pipelines/{slug}/builds/{number}/jobs` */
+  const answerBuild = (path: string, query: URLSearchParams): LocalReply | undefined => {
+    const [, pipeline, number] =
+      /^\/v2\/organizations\/acme-inc\/pipelines\/([^/]+)\/builds\/([1-9][0-9]*)\/jobs$/.exec(path) ?? [];
+    if (pipeline === undefined) return undefined;
+    const build = { pipeline: decodeURIComponent(pipeline), number: Number(number) };
+    const ofBuild = [...jobs.values()].filter((job) => {
+      const { pipeline_slug, build_number } = claimsOf(job) as Record<string, unknown>;
+      return pipeline_slug === build.pipeline && build_number === build.number;
+    });
+    if (ofBuild.length === 0) return { status: 404, json: { message: 'No build found' } };
+    return buildkite.beforeBuild?.(build) ?? listJobs(ofBuild.map(toListed), { url: `${server.url}${path}`, query });
+  };
+
+  const toListed = (job: Job): ListedJob => ({
+    id: job.id,
+    type: 'script',
+    state: job.state,
+    finished_at: job.state === 'running' ? null : new Date(job.finishedAt ?? now()).toISOString(),
+    agent: { connection_state: job.agentLost ? 'lost' : 'connected' },
+  });
+
+  const server: LocalServer = await jsonServer(
+    'local Buildkite',
+    (request) => {
+      const { method, path } = request;
+      if (method === 'GET' && path === '/.well-known/openid-configuration')
+        return {
+          status: 200,
+          json: {
+            issuer: server.url,
+            jwks_uri: `${server.url}/.well-known/jwks`,
+            id_token_signing_alg_values_supported: ['RS256'],
+          },
+        };
+      if (method === 'GET' && path === '/.well-known/jwks') {
+        keyRequests += 1;
+        return buildkite.beforeKeys?.() ?? { status: 200, json: { keys: keys.map(({ jwk }) => jwk) } };
+      }
+      if (method === 'GET' && path.startsWith('/v2/')) return answerApi(request);
+      if (isForAgents(request)) return answerAgent(request, jobs, signAsked);
+      return { status: 404, json: { message: 'No job found' } };
+    },
+    parts.port,
+  );
+
+  const claimsOf = (job: Job) => ({
+    organization_slug: organization.slug,
+    organization_id: organization.id,
+    pipeline_slug: 'app',
+    pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+    build_number: 42,
+    build_branch: 'main',
+    build_tag: null,
+    build_commit: '9f3182061f1e2cca4702c368cbc039b7dc9d4485',
+    step_key: 'deploy',
+    agent_id: '0184990a-4782-42b5-afc1-16715b10b8ff',
+    build_source: 'webhook',
+    runner_environment: 'self-hosted',
+    ...job.claims,
+    job_id: job.id,
+  });
+
+  const sign = async (
+    job: Job,
+    payload: Readonly<Record<string, unknown>>,
+    { iat, lifetime }: { readonly iat: number; readonly lifetime: number },
+    header: Readonly<Record<string, unknown>> = {},
+  ): Promise<string> => {
+    const claims = claimsOf(job);
+    const whole = {
+      iss: server.url,
+      sub: `organization:${claims.organization_slug}:pipeline:${claims.pipeline_slug}:ref:refs/heads/${claims.build_branch}:commit:${claims.build_commit}:step:${claims.step_key}`,
+      iat,
+      nbf: iat,
+      exp: iat + lifetime,
+      jti: randomUUID(),
+      ...payload,
+    };
+    const key = keys[0] as SigningKey;
+    return new SignJWT(JSON.parse(JSON.stringify(whole)))
+      .setProtectedHeader({ kid: key.kid, alg: 'RS256', ...header })
+      .sign(key.privateKey);
+  };
+
+  const signAsked = (job: Job, asked: AskedToken): Promise<string> => {
+    const all = { ...CLAIMS_TO_ASK_FOR, ...claimsOf(job) };
+    const held = Object.entries(all).filter(([claim]) => !mustBeAskedFor(claim) || asked.claims.includes(claim));
+    const { audience = `https://buildkite.com/${organization.slug}`, lifetime } = asked;
+    return sign(job, { aud: audience, ...Object.fromEntries(held) }, { iat: Math.floor(now() / 1000), lifetime });
+  };
+
+  const buildkite: LocalBuildkite = {
+    url: server.url,
+    agentEndpoint: `${server.url}/v3`,
+    organization,
+    jobRequests,
+    beforeJob: undefined,
+    beforeBuild: undefined,
+    beforeKeys: undefined,
+    startJob: (claims = {}) => {
+      const agentToken = `bkaj_${randomBytes(24).toString('base64url')}`;
+      const job: Job = { id: randomUUID(), claims, agentToken, state: 'running', agentLost: false };
+      jobs.set(job.id, job);
+      return job;
+    },
+    jobToken: async (
+      job,
+      { audience = parts.audience, lifetime = DEFAULT_LIFETIME, issuedAt, overrides = {}, header = {} } = {},
+    ) => {
+      const payload = { aud: audience, ...claimsOf(job), ...overrides };
+      return sign(job, payload, { iat: issuedAt ?? Math.floor(now() / 1000), lifetime }, header);
+    },
+    event: (job, event = 'job.finished') => {
+      if (event === 'job.finished') job.state = 'passed';
+      return JSON.stringify(
+        eventBody(server.url, event, job, { claims: claimsOf(job), finishedAt: job.finishedAt ?? now() }),
+      );
+    },
+    signature: (body, timestamp = Math.floor(now() / 1000)) => {
+      const hex = createHmac('sha256', parts.webhookToken).update(`${timestamp}.${body}`).digest('hex');
+      return `timestamp=${timestamp},signature=${hex}`;
+    },
+    rotateKey: async ({ keepOld } = { keepOld: true }) => {
+      keys = [await newKey(), ...(keepOld ? keys : [])];
+    },
+    keyRequests: () => keyRequests,
+    close: server.close,
+  };
+  return buildkite;
+}
+
+/** Of every Buildkite of this process, because making one takes a while. */
+let firstKey: Promise<SigningKey> | undefined;
+
+async function newKey(): Promise<SigningKey> {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const kid = randomBytes(32).toString('hex');
+  return { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } };
+}

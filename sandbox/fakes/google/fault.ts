@@ -1,0 +1,70 @@
+// The ways in which a call to Google can go wrong, and which of them do what was asked all the same. Knows nothing of
+// what is asked.
+
+import type { Clock } from '../../../shared/runtime/clock.ts';
+import type { LocalAnswer, LocalReply } from '../../local-server.ts';
+import { googleError } from './error.ts';
+
+export type Fault =
+  /** Does it, and answers `ms` milliseconds later. */
+  | { readonly kind: 'slow'; readonly ms: number }
+  /** Does nothing; answers this status in the error shape of the API. */
+  | { readonly kind: 'status'; readonly status: number }
+  /** Does it, and answers 200 with text that is not JSON. */
+  | { readonly kind: 'garbage' }
+  /** Does nothing and never answers; the connection ends with the server. */
+  | { readonly kind: 'hang' }
+  /** Does it, and destroys the connection instead of answering. */
+  | { readonly kind: 'cut' }
+  /** Answers as if done, but disables or enables only when `changes` resolves; never when it rejects. */
+  | { readonly kind: 'late'; readonly changes: Promise<unknown> };
+
+/** google.rpc.Code by HTTP status. */
+const CODES: Readonly<Record<number, string>> = {
+  400: 'INVALID_ARGUMENT',
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  409: 'ABORTED',
+  429: 'RESOURCE_EXHAUSTED',
+  500: 'INTERNAL',
+  501: 'UNIMPLEMENTED',
+  503: 'UNAVAILABLE',
+  504: 'DEADLINE_EXCEEDED',
+};
+
+/**
+ * @param perform does what was asked; a change takes effect only when the promise it is given, if any, resolves
+ * @param options.failed how the API tells of a status
+ */
+export async function underFault(
+  fault: Fault | undefined,
+  perform: (changes?: Promise<unknown>) => LocalAnswer | Promise<LocalAnswer>,
+  { clock, failed = googleStatus }: { readonly clock: Clock; readonly failed?: (status: number) => LocalAnswer },
+): Promise<LocalReply> {
+  switch (fault?.kind) {
+    case undefined:
+      return perform();
+    case 'slow': {
+      const answer = await perform();
+      await clock.sleep(fault.ms);
+      return answer;
+    }
+    case 'status':
+      return failed(fault.status);
+    case 'garbage':
+      await perform();
+      return { status: 200, text: '<html>not JSON' };
+    case 'hang':
+      return 'hang';
+    case 'cut':
+      await perform();
+      return 'cut';
+    case 'late':
+      return perform(fault.changes);
+  }
+}
+
+function googleStatus(status: number): LocalAnswer {
+  return googleError(status, CODES[status] ?? 'UNKNOWN', `A fault: ${status}.`);
+}

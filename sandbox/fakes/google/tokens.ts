@@ -1,0 +1,67 @@
+// The access tokens of service accounts, downscoped or not, and whether one is accepted now: by its end and by the state
+// of its account. A gate judges them as Google's APIs do. Refuses to know who asks, and what is behind a boundary.
+// Source: docs.cloud.google.com/iam/docs/service-account-overview (disabled accounts' tokens).
+
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../../shared/runtime/clock.ts';
+import type { LocalAnswer } from '../../local-server.ts';
+import type { Accounts } from './accounts.ts';
+import type { Boundary } from './boundary.ts';
+import { googleError, unauthenticated } from './error.ts';
+
+const DOMAIN = 'googleapis.com';
+
+export interface IssuedToken {
+  readonly account: string;
+  /** Milliseconds since the epoch, as `at`. */
+  readonly expiresAt: number;
+  readonly at: number;
+}
+
+export interface AccessToken extends IssuedToken {
+  readonly scope: readonly string[];
+  /** Of a downscoped token. */
+  readonly boundary?: Boundary;
+}
+
+export class Tokens {
+  readonly #issued = new Map<string, AccessToken>();
+  readonly #accounts: Accounts;
+  readonly #clock: Clock;
+
+  constructor(accounts: Accounts, clock: Clock) {
+    this.#accounts = accounts;
+    this.#clock = clock;
+  }
+
+  /** @returns the token as it is handed out */
+  issue(start: string, token: AccessToken): string {
+    const accessToken = `${start}${randomBytes(32).toString('base64url')}`;
+    this.#issued.set(accessToken, token);
+    return accessToken;
+  }
+
+  /** What is behind a token, or how every API refuses it. */
+  judge(accessToken: string): { readonly token: AccessToken } | { readonly refusal: LocalAnswer } {
+    const token = this.#issued.get(accessToken);
+    if (!token) return { refusal: unauthenticated() };
+    if (token.expiresAt <= this.#clock.now())
+      return { refusal: unauthenticated({ reason: 'ACCESS_TOKEN_EXPIRED', domain: DOMAIN, metadata: {} }) };
+    // Whether disabling an account ends the tokens downscoped from its own is not established. The worse is assumed: they
+    // live on until they expire. Nothing in Keydesk may hang on it, either way.
+    if (!token.boundary && this.#accounts.states.get(token.account)?.disabled) {
+      const metadata = { email: token.account };
+      return { refusal: unauthenticated({ reason: 'ACCOUNT_STATE_INVALID', domain: DOMAIN, metadata }) };
+    }
+    return { token };
+  }
+
+  /** Stands for every API but Cloud Storage: a downscoped token opens none of them. */
+  gate(accessToken: string): LocalAnswer {
+    const judged = this.judge(accessToken);
+    if ('refusal' in judged) return judged.refusal;
+    const { account, scope, boundary } = judged.token;
+    if (boundary) return googleError(403, 'PERMISSION_DENIED', 'The caller does not have permission');
+    return { status: 200, json: { account, scope: scope.join(' ') } };
+  }
+}

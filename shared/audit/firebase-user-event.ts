@@ -1,0 +1,29 @@
+// The audit line about a Firebase user that somebody changed.
+
+import type { ChangedFirebaseUser } from '../google/mint-id-token.ts';
+import type { AuditEntry } from './logger.ts';
+
+/** Names the job whose request found it, which is not the job that did it. Holds no value that the user was given. */
+export function toFirebaseUserChanged(changed: ChangedFirebaseUser): AuditEntry {
+  const { claims, credentialName, credential, grant_id, uid, generation, next_uid, found } = changed;
+  const { project, database, tenant = null } = credential;
+  return {
+    event: 'firebase_user.changed',
+    severity: 'CRITICAL',
+    message: `somebody changed the Firebase user ${uid} of pipeline ${claims.pipeline_slug} and credential ${credentialName}: ${found.join(', ')}`,
+    uid,
+    generation,
+    next_uid,
+    found,
+    project,
+    database,
+    tenant,
+    credential: credentialName,
+    environment: credential.environment,
+    pipeline_slug: claims.pipeline_slug,
+    pipeline_id: claims.pipeline_id ?? null,
+    found_by_job: claims.job_id,
+    found_by_grant: grant_id,
+    labels: { credential: credentialName, environment: credential.environment, pipeline: claims.pipeline_slug },
+  };
+}

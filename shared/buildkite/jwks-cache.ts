@@ -1,0 +1,222 @@
+// The issuer's public keys, cached. No token is judged by keys older than ten minutes while the issuer can be reached.
+// Keys in hand keep working while it cannot. Requests that wait for keys share one fetch, and no fetch exceeds its deadline.
+// Source: RFC 7517; Buildkite publishes its keys at /.well-known/jwks. Knows nothing about tokens.
+
+import { type CryptoKey, importJWK } from 'jose';
+import * as z from 'zod';
+import type { Clock } from '../runtime/clock.ts';
+import { Unavailable } from '../runtime/errors.ts';
+import type { Ask } from '../runtime/http-client.ts';
+
+const DEADLINE_MS = 3_000;
+/** From this age on a request waits for newer keys. It is judged by the held ones only if the issuer cannot be reached. */
+const FRESH_MS = 10 * 60_000;
+/**
+ * From this age on keys are not trusted, whether the issuer can be reached or not. Neither are keys from a time that lies ahead,
+ * after the clock was set back: nobody knows how old they are.
+ */
+const USABLE_MS = 24 * 3_600_000;
+/** Between two fetches for a key id that is not known. */
+const UNKNOWN_KEY_PAUSE_MS = 30_000;
+/** Between two tries after a fetch failed. */
+const FAILURE_PAUSE_MS = 2_000;
+/** While keys are held, the pause is at least so many times the failed try. So requests rarely wait for a slow issuer. */
+const PAUSE_PER_TRY = 5;
+/** Between two reports of a key set that cannot be used. */
+const REPORT_PAUSE_MS = 60_000;
+/** Keys taken from one set, and keys of one id among them. Buildkite publishes a handful. */
+const MAX_KEYS = 100;
+const MAX_KEYS_PER_ID = 4;
+/** Bits. RFC 7518 section 3.3. */
+const MIN_MODULUS = 2048;
+
+const WHAT = 'issuer keys';
+
+const keySet = z.object({ keys: z.array(z.unknown()) });
+/** A key that could have signed a job token. RFC 7517 section 5: members of a set that are not understood are ignored. */
+const signingKey = z.object({
+  kty: z.literal('RSA'),
+  kid: z.string().min(1),
+  n: z.string(),
+  e: z.string(),
+  use: z.literal('sig').nullish(),
+  alg: z.literal('RS256').nullish(),
+  key_ops: z
+    .array(z.unknown())
+    .refine((operations) => operations.includes('verify'))
+    .nullish(),
+});
+
+type KeysById = ReadonlyMap<string, readonly CryptoKey[]>;
+
+/**
+ * `found`: the keys that the id names; more than one only where the issuer gave several keys one id (RFC 7517 section 4.5).
+ * `unknown`: the issuer has no such key; it was asked after the request came.
+ * `asked_recently`: nobody knows yet. The issuer may be asked again in `retryAfter` seconds.
+ */
+export type KeysFound =
+  | { readonly outcome: 'found'; readonly keys: readonly CryptoKey[] }
+  | { readonly outcome: 'unknown' }
+  | { readonly outcome: 'asked_recently'; readonly retryAfter: number };
+
+/** Finds the keys of a key id. Throws Unavailable when the issuer cannot be reached and no usable keys are held. */
+export type KeysOf = (kid: string) => Promise<KeysFound>;
+
+/** Holds the keys of one issuer. One per instance. */
+export class IssuerKeys {
+  readonly #url: string;
+  readonly #ask: Ask;
+  readonly #clock: Clock;
+  readonly #onUnusable: (detail: string) => void;
+  #held: KeysById | undefined;
+  /** When the fetch began that brought the held keys, and its number. */
+  #heldSince = Number.NEGATIVE_INFINITY;
+  #heldFetch = 0;
+  /** When the latest fetch began, and its number. */
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #fetches = 0;
+  #failure: { readonly error: Unavailable; readonly at: number; readonly pause: number } | undefined;
+  #fetching: Promise<void> | undefined;
+  #reportedAt = Number.NEGATIVE_INFINITY;
+
+  /** @param parts.onUnusable is given what is wrong with a set without a usable key, at most once a minute */
+  constructor(parts: {
+    readonly issuer: string;
+    readonly ask: Ask;
+    readonly clock: Clock;
+    readonly onUnusable: (detail: string) => void;
+  }) {
+    this.#url = `${parts.issuer.replace(/\/$/, '')}/.well-known/jwks`;
+    this.#ask = parts.ask;
+    this.#clock = parts.clock;
+    this.#onUnusable = parts.onUnusable;
+  }
+
+  readonly keysOf: KeysOf = async (kid) => {
+    const fetches = this.#fetches;
+    const lookUp = async (): Promise<KeysFound | undefined> => {
+      const keys = (await this.#fresh()).get(kid);
+      if (keys) return { outcome: 'found', keys };
+      return this.#heldFetch > fetches ? { outcome: 'unknown' } : undefined;
+    };
+    const found = await lookUp();
+    if (found) return found;
+    if (!this.#fetching && this.#isWithin(UNKNOWN_KEY_PAUSE_MS, this.#askedAt)) {
+      if (this.#failure) throw this.#failure.error;
+      return this.#askedRecently();
+    }
+    await this.#fetch();
+    return (await lookUp()) ?? this.#askedRecently();
+  };
+
+  /** Fetches the keys before a request needs them, if none are held. Never fails. */
+  async warm(): Promise<void> {
+    if (!this.#held) await this.#fetch().catch(() => {});
+  }
+
+  /** The same for every token of an unknown key id, so that the response says nothing about any of them. */
+  #askedRecently(): KeysFound {
+    const wait = this.#askedAt + UNKNOWN_KEY_PAUSE_MS - this.#clock.now();
+    return { outcome: 'asked_recently', retryAfter: Math.max(1, Math.ceil(wait / 1000)) };
+  }
+
+  async #fresh(): Promise<KeysById> {
+    if (!this.#isWithin(USABLE_MS, this.#heldSince)) await this.#fetch();
+    else if (!this.#isWithin(FRESH_MS, this.#heldSince)) await this.#fetch().catch(() => {});
+    if (!this.#held) throw new Unavailable(WHAT, 'none are held');
+    return this.#held;
+  }
+
+  async #fetch(): Promise<void> {
+    if (this.#fetching) return this.#fetching;
+    const startedAt = this.#clock.now();
+    if (this.#failure && this.#isWithin(this.#failure.pause, this.#failure.at)) throw this.#failure.error;
+    this.#askedAt = startedAt;
+    this.#fetches += 1;
+    this.#fetching = this.#load(startedAt, this.#fetches)
+      .then(() => {
+        this.#failure = undefined;
+      })
+      .catch((failure: unknown) => {
+        const error = Unavailable.is(failure) ? failure : new Unavailable(WHAT, 'failed', 2, { cause: failure });
+        const at = this.#clock.now();
+        const pause = this.#held ? Math.max(FAILURE_PAUSE_MS, PAUSE_PER_TRY * (at - startedAt)) : FAILURE_PAUSE_MS;
+        this.#failure = { error, at, pause };
+        throw error;
+      })
+      .finally(() => {
+        this.#fetching = undefined;
+      });
+    return this.#fetching;
+  }
+
+  async #load(startedAt: number, fetch: number): Promise<void> {
+    const { status, json } = await this.#ask({ what: WHAT, url: this.#url, deadlineMs: DEADLINE_MS });
+    if (status !== 200) throw new Unavailable(WHAT, `answered ${status}`);
+    const parsed = keySet.safeParse(json);
+    if (!parsed.success) throw this.#unusable('answered something that is no key set');
+    const { keys } = parsed.data;
+    const usable = await usableKeys(keys);
+    if (usable.size === 0) throw this.#unusable(`answered ${keys.length} keys, none of them usable`);
+    this.#held = usable;
+    this.#heldSince = startedAt;
+    this.#heldFetch = fetch;
+  }
+
+  #unusable(detail: string): Unavailable {
+    if (!this.#isWithin(REPORT_PAUSE_MS, this.#reportedAt)) {
+      this.#reportedAt = this.#clock.now();
+      this.#onUnusable(detail);
+    }
+    return new Unavailable(WHAT, detail);
+  }
+
+  /** Not if `at` lies ahead: the clock was set back. */
+  #isWithin(milliseconds: number, at: number): boolean {
+    const elapsed = this.#clock.now() - at;
+    return elapsed >= 0 && elapsed < milliseconds;
+  }
+}
+
+/** The usable keys among a set's members, by key id; a key that is listed twice counts once. */
+async function usableKeys(members: readonly unknown[]): Promise<KeysById> {
+  const byId = new Map<string, Map<string, CryptoKey>>();
+  let count = 0;
+  for (const member of members) {
+    if (count === MAX_KEYS) break;
+    const { data } = signingKey.safeParse(member);
+    if (!data) continue;
+    const known = byId.get(data.kid) ?? new Map<string, CryptoKey>();
+    const n = withoutLeadingZeros(data.n);
+    const e = withoutLeadingZeros(data.e);
+    if (known.size === MAX_KEYS_PER_ID || known.has(`${n}.${e}`)) continue;
+    const key = await importKey(n, e);
+    if (!key) continue;
+    byId.set(data.kid, known.set(`${n}.${e}`, key));
+    count += 1;
+  }
+  return new Map([...byId].map(([kid, keys]) => [kid, [...keys.values()]]));
+}
+
+/** Undefined for a key that no signature should be trusted of. RFC 8017 section 3.1: both numbers are odd, e is 3 or more. */
+async function importKey(n: string, e: string): Promise<CryptoKey | undefined> {
+  if (!isOdd(n) || !isOdd(e) || e === 'AQ') return undefined;
+  try {
+    const key = (await importJWK({ kty: 'RSA', n, e }, 'RS256')) as CryptoKey;
+    const { modulusLength = 0 } = key.algorithm as { modulusLength?: number };
+    return modulusLength >= MIN_MODULUS ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A Base64urlUInt (RFC 7518 section 2) in its shortest form. Some issuers send a leading zero or padding. */
+function withoutLeadingZeros(base64url: string): string {
+  const bytes = Buffer.from(base64url, 'base64url');
+  const first = bytes.findIndex((byte) => byte !== 0);
+  return first === -1 ? '' : bytes.subarray(first).toString('base64url');
+}
+
+function isOdd(base64url: string): boolean {
+  return ((Buffer.from(base64url, 'base64url').at(-1) ?? 0) & 1) === 1;
+}

@@ -1,0 +1,114 @@
+// A grant as it is on record: one job's hold on one credential. Repeats and renewals land on the same record. Times are
+// milliseconds since the epoch and end in `_at` or `_since`. How it changes: grant/lifecycle.ts. Knows nothing about Firestore or Google.
+
+import * as z from 'zod';
+
+const time = z.number();
+const common = {
+  job_id: z.string(),
+  organization_slug: z.string(),
+  organization_id: z.string().nullable(),
+  pipeline_slug: z.string(),
+  pipeline_id: z.string().nullable(),
+  build_number: z.number(),
+  build_branch: z.string(),
+  build_tag: z.string().nullable(),
+  build_commit: z.string(),
+  build_source: z.string().nullable(),
+  step_key: z.string().nullable(),
+  agent_id: z.string(),
+  credential: z.string(),
+  environment: z.string(),
+  rule: z.string(),
+  policy_sha256: z.string(),
+  state: z.enum(['issuing', 'active', 'revoking', 'revoked', 'expired']),
+  created_at: time,
+  /** When it was last asked for. */
+  requested_at: time,
+  /** When a token last left; null while none has. */
+  issued_at: time.nullable(),
+  tokens_issued: z.number(),
+  /** Hand-outs begun since `rate_window_at`, within a minute of it. */
+  rate_window_at: time,
+  rate_window_count: z.number(),
+  /** Each token that may be accepted, with the latest moment at which it could be. */
+  tokens: z.array(z.object({ sha256: z.string(), expires_at: time })),
+  /** No token of this grant lives longer. */
+  expires_at: time,
+  /** When the grant stopped being renewed. */
+  ended_at: time.nullable(),
+  ended_by: z.enum(['job.finished', 'job.reconciled', 'released', 'kill_switch', 'expiry']).nullable(),
+  /** When recording its end began while its job kept writing: who reads this issues nothing. Null once it has ended. */
+  ending_since: time.nullable().default(null),
+  ending_by: z.enum(['released', 'kill_switch']).nullable().default(null),
+  ending_kill_switch_id: z.string().nullable().default(null),
+  /** The act of an operator that ended it. */
+  kill_switch_id: z.string().nullable(),
+  /** When the job ended; null while it runs, and where the grant had been taken away before. */
+  job_ended_at: time.nullable(),
+  /** When the job finished by Buildkite's clock, where it says so and that can be. */
+  job_finished_at: time.nullable().default(null),
+  /** From when on no token of this grant is accepted any more. */
+  access_ended_at: time.nullable(),
+  delete_at: time,
+};
+
+/** The part of a bucket that its tokens are narrowed to; null when they are not. */
+const storage = z
+  .object({ bucket: z.string(), prefix: z.string().nullable(), role: z.string() })
+  .nullable()
+  .default(null);
+
+/**
+ * On what basis, and for what, tokens were issued before policy changed. Their latest end; kept until that has passed.
+ */
+const superseded = z
+  .array(
+    z.object({
+      rule: z.string(),
+      policy_sha256: z.string(),
+      /** Empty for what rules judge or a boundary narrows. */
+      scopes: z.array(z.string()),
+      storage,
+      expires_at: time,
+    }),
+  )
+  .default([]);
+
+/** A grant as it is stored. Document id: see id.ts. */
+export const grantSchema = z.discriminatedUnion('kind', [
+  z.object({
+    ...common,
+    superseded,
+    kind: z.literal('firestore'),
+    revocation: z.literal('immediate'),
+    project: z.string(),
+    database: z.string(),
+  }),
+  z.object({
+    ...common,
+    superseded,
+    kind: z.literal('service_account'),
+    revocation: z.literal('expiry'),
+    service_account: z.string(),
+    scopes: z.array(z.string()),
+    storage,
+  }),
+  z.object({
+    ...common,
+    superseded,
+    kind: z.literal('pooled_service_account'),
+    /** `expiry` for narrowed tokens: whether they die with their account is not established. */
+    revocation: z.enum(['propagating', 'expiry']),
+    /** The account that serves this job alone, since `leased_at` and until the grant is dead. */
+    service_account: z.string(),
+    leased_at: time,
+    scopes: z.array(z.string()),
+    storage,
+    /** Accounts that served it before, oldest first: the grant had expired and was asked for again. */
+    past_leases: z.array(z.object({ service_account: z.string(), leased_at: time, access_ended_at: time })),
+  }),
+]);
+export type Grant = z.output<typeof grantSchema>;
+export type PooledGrant = Extract<Grant, { kind: 'pooled_service_account' }>;
+export type EndedBy = Exclude<Grant['ended_by'], null | 'expiry'>;

@@ -1,0 +1,82 @@
+// The kill switch's reach: which grants an act of an operator ends, and which hand-outs it bars until it is lifted.
+// Times are milliseconds since the epoch and end in `_at` or `_since`. Knows nothing about how grants are found or ended.
+
+import * as z from 'zod';
+import { surelyPast } from '../clock-margin.ts';
+import type { Refusal } from '../oauth/refusal.ts';
+
+const text = z.string().min(1).max(1024);
+
+/** What a grant or a request must be like; all that is named must fit, and something must be named. */
+export const selectorSchema = z
+  .strictObject({
+    job_id: text.optional(),
+    pipeline_id: text.optional(),
+    pipeline_slug: text.optional(),
+    build_branch: text.optional(),
+    agent_id: text.optional(),
+    credential: text.optional(),
+    environment: text.optional(),
+    policy_sha256: text.optional(),
+    /** Grants that were asked for, or of which a token left, at this moment or later. */
+    issued_since: z.number().optional(),
+  })
+  .refine((selector) => Object.values(selector).some((value) => value !== undefined), 'names nothing');
+export type Selector = z.output<typeof selectorSchema>;
+
+/** What selectors are compared with: a grant, or what is about to become one. */
+interface Selectable {
+  readonly job_id: string;
+  readonly pipeline_id: string | null;
+  readonly pipeline_slug: string;
+  readonly build_branch: string;
+  readonly agent_id: string;
+  readonly credential: string;
+  readonly environment: string;
+  readonly policy_sha256: string;
+  readonly superseded?: readonly { readonly policy_sha256: string }[];
+  readonly requested_at: number;
+  readonly issued_at: number | null;
+}
+
+const NAMED = [
+  'job_id',
+  'pipeline_id',
+  'pipeline_slug',
+  'build_branch',
+  'agent_id',
+  'credential',
+  'environment',
+  'policy_sha256',
+] as const satisfies readonly (keyof Selectable & keyof Selector)[];
+
+export function selects({ issued_since, ...named }: Selector, subject: Selectable): boolean {
+  // The operator's clock and that of the function that issued may differ: rather one too many than one too few.
+  const latest = Math.max(subject.issued_at ?? 0, subject.requested_at);
+  if (issued_since !== undefined && surelyPast(latest, issued_since)) return false;
+  return NAMED.every(
+    (name) =>
+      named[name] === undefined ||
+      named[name] === subject[name] ||
+      // Earlier tokens, which may still be accepted, were issued by another policy.
+      (name === 'policy_sha256' && subject.superseded?.some(({ policy_sha256 }) => policy_sha256 === named[name])),
+  );
+}
+
+/** Whether nothing but the grant's lack of a `pipeline_id` keeps the selector from it: it may or may not be meant. */
+export function mayBeMeant(selector: Selector, subject: Selectable): boolean {
+  const { pipeline_id, ...rest } = selector;
+  return pipeline_id !== undefined && subject.pipeline_id === null && selects(rest, subject);
+}
+
+/** The blocks in force: one document, read in every hand-out. */
+export const barriersSchema = z.object({
+  blocks: z.array(z.object({ id: z.string(), selector: selectorSchema, activated_at: z.number() })),
+});
+export type Barriers = z.output<typeof barriersSchema>['blocks'];
+
+/** A job that leaves its `pipeline_id` out of its token is barred too when it may be the one that is meant. */
+export function barredBy(blocks: Barriers, subject: Selectable): Refusal | undefined {
+  const block = blocks.find(({ selector }) => selects(selector, subject) || mayBeMeant(selector, subject));
+  return block && { reason: 'blocked', kill_switch_id: block.id };
+}

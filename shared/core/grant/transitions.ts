@@ -1,0 +1,21 @@
+// The states of a grant and of a pooled account, and every step between them. docs/LIFECYCLE.md draws these tables, and the
+// ledger writes no step that is not in them. How a step comes about: grant/lifecycle.ts and pool/lifecycle.ts.
+
+import type { Grant } from './grant.ts';
+
+/** From which state a record may become what; `none` is a record that does not exist. */
+export const GRANT_STEPS = {
+  none: ['issuing'],
+  issuing: ['issuing', 'active', 'revoking', 'expired'],
+  active: ['active', 'revoking', 'expired'],
+  revoking: ['revoking', 'revoked', 'expired'],
+  revoked: [],
+  expired: ['expired', 'issuing'],
+} as const satisfies Record<Grant['state'] | 'none', readonly Grant['state'][]>;
+
+/** Throws when a grant may not become what `after` says: then a defect would have been written. */
+export function checkGrantStep(before: Grant | undefined, after: Grant): void {
+  const steps: readonly string[] = GRANT_STEPS[before?.state ?? 'none'];
+  if (!steps.includes(after.state))
+    throw new Error(`a grant may not go from ${before?.state ?? 'none'} to ${after.state}`);
+}

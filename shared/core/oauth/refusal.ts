@@ -1,0 +1,259 @@
+// Every way a request for a credential can be refused, and what the caller is told of it. The reason and the facts go
+// to the audit log; the wire answer is deliberately poorer: all bad job tokens look alike, and so do all credentials
+// a job may not have. The switch is exhaustive: a new reason does not compile until it has an answer.
+
+import type { GoogleRefusal } from '../google-refusal.ts';
+import type { RuleTrace } from '../policy/decide.ts';
+
+/** Why a job token was not accepted. All of these but the first give the caller one identical answer. */
+export const JOB_TOKEN_REASONS = [
+  'job_token_missing',
+  'job_token_malformed',
+  'job_token_type_not_allowed',
+  'job_token_algorithm_not_allowed',
+  'job_token_header_not_allowed',
+  'job_token_key_id_missing',
+  'job_token_key_unknown',
+  'job_token_signature_invalid',
+  'job_token_issuer_wrong',
+  'job_token_audience_wrong',
+  'job_token_time_claim_invalid',
+  'job_token_expired',
+  'job_token_not_yet_valid',
+  'job_token_issued_in_future',
+  'job_token_lifetime_too_long',
+  'job_token_claim_invalid',
+  'job_token_organization_wrong',
+] as const;
+export type JobTokenReason = (typeof JOB_TOKEN_REASONS)[number];
+
+/** The last account of a pool that Google refused for good, where the pool has others. */
+type RefusedAccount = Partial<GoogleRefusal> & { readonly service_account?: string };
+
+export type Refusal =
+  | { readonly reason: JobTokenReason; readonly detail?: string }
+  /** Its key id is not among the keys in hand, and the issuer was asked too recently to be asked again. */
+  | { readonly reason: 'job_token_key_not_looked_up'; readonly retryAfter: number }
+  | {
+      readonly reason:
+        | 'parameter_missing'
+        | 'parameter_repeated'
+        | 'parameter_invalid'
+        | 'parameter_not_supported'
+        | 'body_not_allowed';
+      /** What is wrong and what to send instead; holds no value of the request's. */
+      readonly hint: string;
+    }
+  | { readonly reason: 'grant_type_not_supported' }
+  | { readonly reason: 'claims_missing'; readonly missing: readonly string[]; readonly trace: readonly RuleTrace[] }
+  | { readonly reason: 'unknown_credential' | 'no_matching_rule'; readonly trace: readonly RuleTrace[] }
+  | { readonly reason: 'job_ended'; readonly ended_at: number }
+  | { readonly reason: 'grant_revoked'; readonly grant_id: string }
+  | { readonly reason: 'credential_changed'; readonly grant_id: string }
+  | { readonly reason: 'live_token_limit'; readonly grant_id: string; readonly retryAfter: number }
+  | { readonly reason: 'rate_limited'; readonly grant_id: string; readonly retryAfter: number }
+  | {
+      readonly reason: 'pipeline_grant_limit';
+      readonly live_grants: number;
+      readonly limit: number;
+      readonly retryAfter: number;
+    }
+  | ({
+      readonly reason: 'pool_exhausted';
+      readonly pool_size: number;
+      /** When the first account can be free again, in milliseconds since the epoch. */
+      readonly free_at: number;
+      readonly retryAfter: number;
+    } & RefusedAccount)
+  | { readonly reason: 'blocked'; readonly kill_switch_id: string }
+  | { readonly reason: 'grant_busy'; readonly grant_id: string; readonly retryAfter: number }
+  | ({
+      readonly reason: 'google_refused';
+      readonly dependency: string;
+      readonly error: string;
+      readonly retryAfter: number;
+      /** The account that the request to Google was about. */
+      readonly service_account?: string;
+    } & GoogleRefusal)
+  | { readonly reason: 'too_many_lookups'; readonly retryAfter: number }
+  | ({
+      readonly reason: 'dependency_unavailable';
+      readonly dependency: string;
+      readonly error: string;
+      readonly retryAfter: number;
+    } & RefusedAccount)
+  | { readonly reason: 'not_found' }
+  | { readonly reason: 'method_not_allowed'; readonly allow: string }
+  | { readonly reason: 'content_type_not_supported'; readonly expected: string }
+  | { readonly reason: 'request_too_large'; readonly limit: string };
+
+/** What the caller is told. `retryAfter` is in seconds. */
+export interface WireError {
+  readonly status: number;
+  readonly error: string;
+  readonly description: string;
+  readonly retryAfter?: number;
+  /** Names of claims that the job token lacks. */
+  readonly missingClaims?: readonly string[];
+  readonly allow?: string;
+  /** Trying again does not help. */
+  readonly permanent?: true;
+}
+
+const JOB_TOKEN_NOT_ACCEPTED =
+  "The job token was not accepted. Ask for a fresh one inside the step, with this service's audience; the reason is in the service's audit log under the request's id.";
+
+/**
+ * The answer to a refusal, as RFC 6749 section 5.2 has it.
+ * `bearer` is the form of the request: a job token in the Authorization header is refused as RFC 6750 section 3.1 says.
+ */
+export function toWireError(refusal: Refusal, bearer: boolean): WireError {
+  switch (refusal.reason) {
+    case 'parameter_missing':
+    case 'parameter_repeated':
+    case 'parameter_invalid':
+    case 'parameter_not_supported':
+    case 'body_not_allowed':
+      return { status: 400, error: 'invalid_request', description: refusal.hint };
+    case 'grant_type_not_supported':
+      return {
+        status: 400,
+        error: 'unsupported_grant_type',
+        description: 'grant_type must be urn:ietf:params:oauth:grant-type:token-exchange.',
+      };
+    case 'claims_missing':
+      return {
+        status: 400,
+        error: 'invalid_request',
+        description: `The job token lacks claims that policy needs. Ask for it with ${refusal.missing.map((claim) => `--claim ${claim}`).join(' ')}.`,
+        missingClaims: refusal.missing,
+      };
+    case 'unknown_credential':
+    case 'no_matching_rule':
+      return {
+        status: 400,
+        error: 'invalid_target',
+        description: 'No rule of the policy grants this job a credential of that name.',
+      };
+    case 'job_ended':
+      return { status: 400, error: 'invalid_grant', description: 'The job has ended; it gets no more credentials.' };
+    case 'grant_revoked':
+      return {
+        status: 400,
+        error: 'invalid_grant',
+        description: "The job's grant of this credential was ended before the job; it is not given again.",
+      };
+    case 'credential_changed':
+      return {
+        status: 400,
+        error: 'invalid_grant',
+        description: 'The credential was redefined while this job ran. Retry the job.',
+      };
+    case 'live_token_limit':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: 'This job holds too many live tokens of this credential. Use the ones it has until they expire.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'rate_limited':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: 'This job asks for this credential too often. Keep a token until it expires.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'grant_busy':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: 'Too many requests for this credential came at the same time. Try again.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'pipeline_grant_limit':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: 'This pipeline has reached its limit of concurrent grants. Retry when other jobs finish.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'too_many_lookups':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: 'Too many requests about unknown tokens came from this address, or to this instance. Try again.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'job_token_key_not_looked_up':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description: "The job token's key is not known yet. Send the same request again after the time in Retry-After.",
+        retryAfter: refusal.retryAfter,
+      };
+    case 'job_token_missing':
+      return {
+        ...jobTokenNotAccepted(refusal.reason, bearer),
+        description: 'No job token was sent. Send it in the Authorization header, after the word Bearer.',
+      };
+    case 'pool_exhausted':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description: 'All service accounts of the pool are in use. Retry after the time in Retry-After.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'blocked':
+      return {
+        status: 400,
+        error: 'invalid_grant',
+        description:
+          'An operator has blocked this. Ask those who run Keydesk; retry the job once the block is removed.',
+      };
+    case 'google_refused':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description:
+          'Google refuses to issue this credential, and trying again does not change that. Stop, and tell whoever runs Keydesk.',
+        retryAfter: refusal.retryAfter,
+        permanent: true,
+      };
+    case 'dependency_unavailable':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description: 'A service that Keydesk depends on failed or was too slow. Try again.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'not_found':
+      return { status: 404, error: 'not_found', description: 'There is nothing at this path.' };
+    case 'method_not_allowed':
+      return {
+        status: 405,
+        error: 'invalid_request',
+        description: `Only ${refusal.allow} is answered at this path.`,
+        allow: refusal.allow,
+      };
+    case 'content_type_not_supported':
+      return { status: 415, error: 'invalid_request', description: `The body must be ${refusal.expected}.` };
+    case 'request_too_large':
+      return { status: 413, error: 'invalid_request', description: `The limit is ${refusal.limit}.` };
+    default:
+      return jobTokenNotAccepted(refusal.reason, bearer);
+  }
+}
+
+/** The reason is taken only for its type: any other that has no answer of its own does not compile. */
+function jobTokenNotAccepted(_reason: JobTokenReason, bearer: boolean): WireError {
+  return bearer
+    ? { status: 401, error: 'invalid_token', description: JOB_TOKEN_NOT_ACCEPTED }
+    : { status: 400, error: 'invalid_request', description: JOB_TOKEN_NOT_ACCEPTED };
+}
+
+const JOB_TOKEN_REASON_SET: ReadonlySet<string> = new Set(JOB_TOKEN_REASONS);
+
+/** Whether a refusal is about the job token itself. */
+export function isJobTokenRefusal(refusal: Refusal): boolean {
+  return JOB_TOKEN_REASON_SET.has(refusal.reason);
+}

@@ -1,0 +1,154 @@
+// The life of a pooled account, as pure functions on its record: free -> leased -> revoking -> resting -> free. It follows
+// the grant it serves. Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
+
+import { CLOCK_MARGIN_MS } from '../clock-margin.ts';
+import type { PooledGrant } from '../grant/grant.ts';
+import { idOf } from '../grant/lifecycle.ts';
+import type { Account } from './account.ts';
+
+/** For how long Google may still carry out a request that was not answered in time. */
+const LATE_REQUEST_MS = 60_000;
+
+/** The shortest cooldown, by whichever clocks it begins and ends. */
+export const SHORTEST_REST_MS = CLOCK_MARGIN_MS + LATE_REQUEST_MS;
+
+/** How long a sweep that began to enable an account may still be at it. */
+const WAKING_MS = 5 * 60_000;
+const RETENTION_MS = 400 * 86_400_000;
+
+/**
+ * For how much longer than a token needs it an account is recorded as shared: so its record is written a few times an hour,
+ * and not by every job that shares it.
+ */
+const SHARED_AHEAD_MS = 15 * 60_000;
+
+/** Whether a grant may have the account for itself: no token of its earlier life is accepted by any clock. */
+export function mayLease({ state, reusable_at }: Account, now: number): boolean {
+  return state === 'free' || (state === 'shared' && reusable_at <= now);
+}
+
+/**
+ * What is to be recorded of an account that jobs share before a token of it is minted: nothing while the record covers the
+ * token. An account that serves a pool, or did until lately, is not to be shared before `usable_at`.
+ * @param to.latest the latest end of the token
+ */
+export function share(
+  existing: Account | undefined,
+  to: { readonly credential: string; readonly latest: number },
+  now: number,
+): { readonly record: Account | undefined } | { readonly usable_at: number } {
+  if (existing && existing.state !== 'free' && existing.state !== 'shared') return { usable_at: existing.reusable_at };
+  const needed = to.latest + CLOCK_MARGIN_MS;
+  if (existing?.state === 'shared' && existing.reusable_at >= needed) return { record: undefined };
+  const reusable_at = needed + SHARED_AHEAD_MS;
+  const record: Account = {
+    pool: to.credential,
+    pool_size: 0,
+    state: 'shared',
+    grant_id: null,
+    leased_at: existing?.state === 'shared' ? existing.leased_at : now,
+    reusable_at,
+    disabled_at: null,
+    enabling_since: null,
+    last_checked_at: null,
+    found_enabled: 0,
+    delete_at: reusable_at + RETENTION_MS,
+  };
+  return { record };
+}
+
+/** The record of a free account that from now on serves a grant. */
+export function lease(
+  existing: Account | undefined,
+  to: { readonly grant: PooledGrant; readonly pool_size: number },
+  now: number,
+): Account | undefined {
+  if (existing && !mayLease(existing, now)) return undefined;
+  const { grant, pool_size } = to;
+  return {
+    pool: grant.credential,
+    pool_size,
+    state: 'leased',
+    grant_id: idOf(grant),
+    leased_at: now,
+    reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at + CLOCK_MARGIN_MS),
+    disabled_at: null,
+    enabling_since: null,
+    last_checked_at: null,
+    found_enabled: 0,
+    delete_at: null,
+  };
+}
+
+/** The account's record after its grant became what `grant` says; undefined when nothing of it changes with that. */
+export function follow(account: Account, grant: PooledGrant, now: number): Account | undefined {
+  if (account.grant_id !== idOf(grant)) return undefined;
+  const reusable_at = Math.max(account.reusable_at, grant.expires_at + CLOCK_MARGIN_MS);
+  switch (grant.state) {
+    case 'issuing':
+    case 'active':
+      return account.state === 'leased' && reusable_at > account.reusable_at ? { ...account, reusable_at } : undefined;
+    case 'revoking':
+      if (account.state === 'leased') return { ...account, state: 'revoking', reusable_at };
+      // Its account is disabled; the grant waits for its tokens' end.
+      return grant.access_ended_at !== null && account.state === 'revoking'
+        ? { ...rest(account, now), disabled_at: now }
+        : undefined;
+    case 'revoked':
+      return account.state === 'revoking' ? { ...rest(account, now), disabled_at: now } : undefined;
+    case 'expired':
+      // No token ever left: perhaps Google does not mint from it, and the sweep is to see whether it is enabled.
+      if (account.state === 'leased')
+        return reusable_at > now || grant.tokens_issued === 0 ? rest(account, now) : free(account, now);
+      // It may have been disabled although that could not be confirmed.
+      return account.state === 'revoking' ? rest(account, now) : undefined;
+  }
+}
+
+/** The record of an account that goes out of service until it was seen to be enabled, without having been disabled. */
+export function setAside(existing: Account, now: number): Account | undefined {
+  return existing.state === 'leased' || existing.state === 'revoking' ? rest(existing, now) : undefined;
+}
+
+/** The record of a rested account that one sweep begins to enable; undefined when it must rest on, or one is at it. */
+export function beginToWake(existing: Account, now: number): Account | undefined {
+  if (existing.state !== 'cooling_down' || existing.reusable_at > now) return undefined;
+  if (existing.enabling_since !== null && existing.enabling_since + WAKING_MS > now) return undefined;
+  return { ...existing, enabling_since: now };
+}
+
+/** The record once IAM confirmed that the account is enabled, to the sweep that began at `enabling_since`. */
+export function wake(existing: Account, enabling_since: number, now: number): Account | undefined {
+  if (existing.state !== 'cooling_down' || existing.enabling_since !== enabling_since) return undefined;
+  return free(existing, now);
+}
+
+/** The record once IAM confirmed again that a resting account is disabled. */
+export function recheck(existing: Account, now: number): Account | undefined {
+  return existing.state === 'cooling_down' && existing.enabling_since === null
+    ? { ...existing, last_checked_at: now }
+    : undefined;
+}
+
+/** The record once IAM said that a resting account is enabled. */
+export function foundEnabled(existing: Account): Account | undefined {
+  return existing.state === 'cooling_down' ? { ...existing, found_enabled: existing.found_enabled + 1 } : undefined;
+}
+
+function rest(account: Account, now: number): Account {
+  // Also when its time is all but up: a request to disable it that is still on its way must not meet its next job.
+  return { ...account, state: 'cooling_down', reusable_at: Math.max(account.reusable_at, now + SHORTEST_REST_MS) };
+}
+
+function free(account: Account, now: number): Account {
+  return {
+    ...account,
+    state: 'free',
+    grant_id: null,
+    disabled_at: null,
+    enabling_since: null,
+    last_checked_at: null,
+    found_enabled: 0,
+    delete_at: now + RETENTION_MS,
+  };
+}

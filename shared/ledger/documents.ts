@@ -1,0 +1,226 @@
+// Where the ledger's documents lie, how a stored document becomes a checked record, and how a record is written only if
+// nobody wrote it since it was read, and only where the state machine has such a step.
+
+import type {
+  DocumentData,
+  DocumentReference,
+  DocumentSnapshot,
+  Firestore,
+  Query,
+  QueryDocumentSnapshot,
+  Timestamp,
+  WriteBatch,
+} from '@google-cloud/firestore';
+import { LEDGER_DEADLINE_MS } from '../core/deadlines.ts';
+import { type Grant, grantSchema } from '../core/grant/grant.ts';
+import { type JobRecord, jobRecordSchema } from '../core/grant/job-record.ts';
+import { type Barriers, barriersSchema } from '../core/grant/selector.ts';
+import { checkGrantStep } from '../core/grant/transitions.ts';
+import { type Account, accountSchema } from '../core/pool/account.ts';
+import { follow } from '../core/pool/lifecycle.ts';
+import { checkAccountStep } from '../core/pool/transitions.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { within } from '../runtime/errors.ts';
+import { fromStored, toStored } from './client.ts';
+
+const MAX_TRIES = 30;
+const LONGEST_PAUSE_MS = 200;
+
+type Snapshot = DocumentSnapshot<DocumentData>;
+
+export function grantDocument(ledger: Firestore, id: string): DocumentReference {
+  return ledger.collection('grants').doc(id);
+}
+
+export function jobDocument(ledger: Firestore, jobId: string): DocumentReference {
+  return ledger.collection('jobs').doc(jobId);
+}
+
+export function accountDocument(ledger: Firestore, email: string): DocumentReference {
+  return ledger.collection('service_accounts').doc(email);
+}
+
+/** The blocks of the kill switch that are in force. */
+export function barriersDocument(ledger: Firestore): DocumentReference {
+  return ledger.collection('blocks').doc('current');
+}
+
+/** The record in a document; undefined when there is none. Throws when the document is not a grant. */
+export function toGrant(snapshot: Snapshot): Grant | undefined {
+  return snapshot.exists ? grantSchema.parse(fromStored(snapshot.data())) : undefined;
+}
+
+/** The same for a job. */
+export function toJobRecord(snapshot: Snapshot): JobRecord | undefined {
+  return snapshot.exists ? jobRecordSchema.parse(fromStored(snapshot.data())) : undefined;
+}
+
+/** The same for a pooled account. */
+export function toAccount(snapshot: Snapshot): Account | undefined {
+  return snapshot.exists ? accountSchema.parse(fromStored(snapshot.data())) : undefined;
+}
+
+/** The blocks in a document; none when there is no document. */
+export function toBarriers(snapshot: Snapshot): Barriers {
+  return snapshot.exists ? barriersSchema.parse(fromStored(snapshot.data())).blocks : [];
+}
+
+/** A document as it was read, with the record in it. */
+export interface Held<T> {
+  readonly read: Snapshot;
+  readonly record: T;
+}
+
+/** The records among the documents; one that cannot be read must not keep the others from what is to be done. */
+export function readable<T>(documents: readonly Snapshot[], parse: (snapshot: Snapshot) => T | undefined) {
+  const held: Held<T>[] = [];
+  const unreadable: string[] = [];
+  for (const read of documents) {
+    try {
+      const record = parse(read);
+      if (record) held.push({ read, record });
+    } catch {
+      unreadable.push(read.id);
+    }
+  }
+  return { held, unreadable };
+}
+
+/**
+ * Adds a grant to a commit; `updated` as in {@link putIfUnchanged}. By `write_id` whoever writes finds out that it was his
+ * write that came through, should the answer be lost.
+ */
+export function putGrant(
+  batch: WriteBatch,
+  document: DocumentReference,
+  updated: Timestamp | undefined,
+  {
+    before,
+    after,
+    write_id,
+  }: { readonly before: Grant | undefined; readonly after: Grant; readonly write_id?: string },
+): void {
+  checkGrantStep(before, after);
+  // By these a token is found again: /revoke and /introspect know nothing else of it.
+  const token_sha256s = after.tokens.map(({ sha256 }) => sha256);
+  const all: Record<string, unknown> = { ...after, token_sha256s, write_id: write_id ?? null };
+  // A grant with many tokens is large, and the end of a job writes all its grants in one commit.
+  const same = (name: string) =>
+    before !== undefined && name in before && before[name as keyof Grant] === after[name as keyof Grant];
+  const changed = Object.entries(all).filter(([name]) => !same(name) && !(name === 'token_sha256s' && same('tokens')));
+  putIfUnchanged(batch, document, updated, updated ? Object.fromEntries(changed) : all);
+}
+
+/** Adds a job's record to a commit; `write_id` as in {@link putGrant}. */
+export function putJob(batch: WriteBatch, read: Snapshot, after: JobRecord, write_id?: string): void {
+  putIfUnchanged(batch, read.ref, read.updateTime, { ...after, write_id: write_id ?? null });
+}
+
+/** Adds a pooled account to a commit. */
+export function putAccount(batch: WriteBatch, read: Snapshot, before: Account | undefined, after: Account): void {
+  checkAccountStep(before, after);
+  putIfUnchanged(batch, read.ref, read.updateTime, after);
+}
+
+/**
+ * Adds a grant's next record to a commit, and that of the pooled account that serves it.
+ * @param accounts as read by {@link accountsOf}
+ */
+export function putMove(
+  batch: WriteBatch,
+  { read, record: before }: Held<Grant>,
+  after: Grant,
+  accounts: ReadonlyMap<string, Held<Account>>,
+  now: number,
+  write_id?: string,
+): void {
+  putGrant(batch, read.ref, read.updateTime, { before, after, ...(write_id === undefined ? {} : { write_id }) });
+  if (after.kind !== 'pooled_service_account') return;
+  const account = accounts.get(after.service_account);
+  const followed = account && follow(account.record, after, now);
+  if (followed) putAccount(batch, account.read, account.record, followed);
+}
+
+/** What the query finds, at most `limit`, in reads of at most `size` documents. @throws Unavailable */
+export async function readPages(
+  clock: Clock,
+  query: Query,
+  { limit, size }: { readonly limit: number; readonly size: number },
+): Promise<QueryDocumentSnapshot[]> {
+  const found: QueryDocumentSnapshot[] = [];
+  for (let last: QueryDocumentSnapshot | undefined; found.length < limit; last = found.at(-1)) {
+    const wanted = Math.min(size, limit - found.length);
+    const { docs } = await answered(clock, (last ? query.startAfter(last) : query).limit(wanted).get());
+    found.push(...docs);
+    if (docs.length < wanted) break;
+  }
+  return found;
+}
+
+/** The pooled accounts that the grants name, by e-mail address. */
+export async function accountsOf(ledger: Firestore, grants: readonly Grant[]): Promise<Map<string, Held<Account>>> {
+  const emails = grants.flatMap((grant) => (grant.kind === 'pooled_service_account' ? [grant.service_account] : []));
+  if (emails.length === 0) return new Map();
+  const documents = await ledger.getAll(...emails.map((email) => accountDocument(ledger, email)));
+  return new Map(readable(documents, toAccount).held.map((held) => [held.read.id, held]));
+}
+
+/** Adds a write that the commit refuses as a whole unless the document is as old as `updated`; undefined: not there. */
+function putIfUnchanged(
+  batch: WriteBatch,
+  document: DocumentReference,
+  updated: Timestamp | undefined,
+  record: object,
+): void {
+  const data = toStored(record);
+  if (updated) batch.update(document, data, { lastUpdateTime: updated });
+  else batch.create(document, data);
+}
+
+/** What the ledger answers. @throws Unavailable when it fails or is too slow */
+export function answered<T>(clock: Clock, work: Promise<T>): Promise<T> {
+  return within({ clock, milliseconds: LEDGER_DEADLINE_MS, what: 'ledger' }, work);
+}
+
+/** The same of {@link untilWritten}. */
+export function written<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
+  return answered(clock, untilWritten(clock, attempt));
+}
+
+/**
+ * Reads, decides and writes anew as long as somebody else writes in between. This is a transaction without locks:
+ * Firestore's own would have two hand-outs of one grant, or a hand-out and the job's end, wait for each other's.
+ * @param patienceMs milliseconds after which a lost race is not tried again, and is thrown
+ */
+export async function untilWritten<T>(
+  clock: Clock,
+  attempt: () => Promise<T>,
+  patienceMs = Number.POSITIVE_INFINITY,
+): Promise<T> {
+  const until = clock.now() + patienceMs;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!lostRace(error) || tries === MAX_TRIES || clock.now() >= until) throw error;
+      await clock.sleep(clock.random() * Math.min(10 * 2 ** tries, LONGEST_PAUSE_MS));
+    }
+  }
+}
+
+/** NOT_FOUND of google.rpc.Code: what was read is gone. */
+const NOT_FOUND = 5;
+
+/** The same, or what was read is gone. */
+export function lostRace(error: unknown): boolean {
+  return codeOf(error) === NOT_FOUND || wroteLater(error);
+}
+
+/** Whether somebody else wrote first: ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED of google.rpc.Code. */
+export function wroteLater(error: unknown): boolean {
+  return [6, 9, 10].includes(codeOf(error));
+}
+
+function codeOf(error: unknown): number {
+  return error instanceof Error && 'code' in error ? Number(error.code) : Number.NaN;
+}

@@ -1,0 +1,202 @@
+// What the ledger knows of jobs about which Buildkite is to be asked: which are due, which of them still hold something,
+// when each is asked about next, and which sweep may call Buildkite. Every write is on condition.
+
+import type { Firestore, Query, Timestamp } from '@google-cloud/firestore';
+import * as z from 'zod';
+import { chunksOf } from '../core/chunks.ts';
+import type { Grant } from '../core/grant/grant.ts';
+import {
+  type BuildName,
+  CALLS_PER_MINUTE,
+  type Check,
+  NO_CHECK,
+  recentCalls,
+  UNCHECKED_MS,
+} from '../core/grant/job-check.ts';
+import type { JobRecord } from '../core/grant/job-record.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { fromStored, toStored } from './client.ts';
+import {
+  answered,
+  grantDocument,
+  jobDocument,
+  lostRace,
+  readable,
+  readPages,
+  toGrant,
+  toJobRecord,
+  written,
+} from './documents.ts';
+
+/** A job as it was read. */
+export interface DueJob {
+  readonly job_id: string;
+  readonly record: JobRecord;
+  readonly updated: Timestamp;
+}
+
+/** The right of one sweep to call Buildkite. */
+interface CallTurn {
+  /** Times of the calls of the last minute, oldest first. */
+  readonly calls: readonly number[];
+  readonly written: Timestamp;
+}
+
+export interface CheckLedger {
+  /** Jobs whose check is due, longest first, at most `limit`; ids of those that cannot be read. Throws Unavailable, as all of these do. */
+  due(limit: number): Promise<{ readonly jobs: readonly DueJob[]; readonly unreadable: readonly string[] }>;
+  /** Jobs of the build whose check is not due yet. */
+  notDue(build: BuildName): Promise<readonly DueJob[]>;
+  /** Those of the jobs that have a live grant. The others are not checked any more. */
+  withLiveGrants(jobs: readonly DueJob[]): Promise<readonly DueJob[]>;
+  /** Records when Buildkite is asked about the jobs next. A job that has ended meanwhile stays as it is. */
+  recordChecks(changes: readonly { readonly job: DueJob; readonly check: Check }[]): Promise<void>;
+  /** How many jobs have live grants although Buildkite has not responded about them for 15 minutes; 1,000 stands for more. */
+  countUnchecked(): Promise<number>;
+  /** Takes the right to call Buildkite, `held` milliseconds at most. Undefined when another sweep has it, or Buildkite is left alone. */
+  beginCalls(held: number): Promise<CallTurn | undefined>;
+  /** Gives the right back after calls at these times; nobody calls for `pause` milliseconds. */
+  endCalls(turn: CallTurn, calls: readonly number[], pause: number): Promise<void>;
+}
+
+const PAGE = 500;
+/** Grants in one read: one that has many tokens is large. */
+const GRANTS = 100;
+/** Writes in one commit. */
+const CHUNK = 200;
+const MAX_UNCHECKED = 1000;
+/** When a record that cannot be read is looked at again. */
+const UNREADABLE_AGAIN_MS = 15 * 60_000;
+
+const turnSchema = z.object({
+  held_until: z.number(),
+  calls: z.array(z.object({ called_at: z.number() })).default([]),
+});
+
+export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger {
+  const jobs = ledger.collection('jobs');
+  const turn = ledger.collection('locks').doc('buildkite');
+
+  const read = async (query: Query, limit: number) => {
+    const { held, unreadable } = readable(await readPages(clock, query, { limit, size: PAGE }), toJobRecord);
+    const known = held.flatMap(({ read: { id, updateTime }, record }) =>
+      updateTime ? [{ job_id: id, record, updated: updateTime }] : [],
+    );
+    return { jobs: known, unreadable };
+  };
+
+  /** False when somebody else wrote in between. */
+  const inTime = (writing: Promise<unknown>): Promise<boolean> => {
+    const outcome = writing.then(
+      () => true,
+      (error: unknown) => {
+        if (lostRace(error)) return false;
+        throw error;
+      },
+    );
+    return answered(clock, outcome);
+  };
+
+  const update = (job_id: string, check: Check, lastUpdateTime: Timestamp) =>
+    jobDocument(ledger, job_id).update(toStored(check), { lastUpdateTime });
+
+  /** Writes the checks in few commits; `overtaken` deals with those of a commit that was overtaken. */
+  const write = async (
+    changes: readonly { readonly job: DueJob; readonly check: Check }[],
+    overtaken: (change: { readonly job: DueJob; readonly check: Check }) => Promise<unknown>,
+  ) => {
+    for (const chunk of chunksOf(CHUNK, changes)) {
+      const batch = ledger.batch();
+      for (const { job, check } of chunk)
+        batch.update(jobDocument(ledger, job.job_id), toStored(check), { lastUpdateTime: job.updated });
+      if (!(await inTime(batch.commit()))) await Promise.all(chunk.map(overtaken));
+    }
+  };
+
+  const liveGrants = async (ids: readonly string[]): Promise<ReadonlySet<string>> => {
+    const live = new Set<string>();
+    for (const chunk of chunksOf(GRANTS, ids)) {
+      const reads = await answered(clock, ledger.getAll(...chunk.map((id) => grantDocument(ledger, id))));
+      const { held, unreadable } = readable(reads, toGrant);
+      for (const { read: document, record } of held) if (isLive(record)) live.add(document.id);
+      for (const id of unreadable) live.add(id);
+    }
+    return live;
+  };
+
+  const withLiveGrants = async (known: readonly DueJob[]) => {
+    const live = await liveGrants(known.flatMap(({ record }) => record.grants));
+    const isHolder = ({ record }: DueJob) => record.grants.some((id) => live.has(id));
+    const over = known.filter((job) => !isHolder(job)).map((job) => ({ job, check: NO_CHECK }));
+    // A job that was written since has got something, or has ended.
+    await write(over, ({ job, check }) => inTime(update(job.job_id, check, job.updated)));
+    return known.filter(isHolder);
+  };
+
+  return {
+    due: async (limit) => {
+      const found = await read(jobs.where('check_at', '<=', new Date(clock.now())).orderBy('check_at'), limit);
+      const again = toStored({ check_at: clock.now() + UNREADABLE_AGAIN_MS });
+      for (const chunk of chunksOf(CHUNK, found.unreadable)) {
+        const batch = ledger.batch();
+        for (const id of chunk) batch.update(jobDocument(ledger, id), again);
+        await answered(clock, batch.commit());
+      }
+      return found;
+    },
+    notDue: async ({ organization_slug, pipeline_slug, build_number }) => {
+      const ofBuild = jobs
+        .where('organization_slug', '==', organization_slug)
+        .where('pipeline_slug', '==', pipeline_slug)
+        .where('build_number', '==', build_number);
+      const query = ofBuild.where('check_at', '>', new Date(clock.now())).orderBy('check_at');
+      const { jobs: known } = await read(query, Number.POSITIVE_INFINITY);
+      return known.filter(({ record }) => record.ending_since === null);
+    },
+    withLiveGrants,
+    recordChecks: (changes) =>
+      write(changes, ({ job: { job_id }, check }) =>
+        written(clock, async () => {
+          const document = await jobDocument(ledger, job_id).get();
+          const record = toJobRecord(document);
+          if (!document.updateTime || !record || record.check_at === null || record.ending_since !== null) return;
+          await update(job_id, check, document.updateTime);
+        }),
+      ),
+    countUnchecked: async () => {
+      const since = new Date(clock.now() - UNCHECKED_MS);
+      const query = jobs.where('unchecked_since', '<', since).orderBy('unchecked_since');
+      return (await withLiveGrants((await read(query, MAX_UNCHECKED)).jobs)).length;
+    },
+    beginCalls: (held) =>
+      written(clock, async () => {
+        const document = await turn.get();
+        const { held_until, calls } = document.exists
+          ? turnSchema.parse(fromStored(document.data()))
+          : { held_until: 0, calls: [] };
+        const now = clock.now();
+        if (held_until > now) return undefined;
+        // Should this sweep be cut off, the next one takes it that all calls were made at the last moment.
+        const worst = Array.from({ length: CALLS_PER_MINUTE }, () => ({ called_at: now + held }));
+        const data = toStored({ held_until: now + held, calls: worst });
+        const { writeTime } = document.updateTime
+          ? await turn.update(data, { lastUpdateTime: document.updateTime })
+          : await turn.create(data);
+        const recent = calls.map(({ called_at }) => called_at);
+        return { calls: recentCalls(recent, now), written: writeTime };
+      }),
+    endCalls: async ({ written: lastUpdateTime }, calls, pause) => {
+      const data = toStored({
+        held_until: clock.now() + pause,
+        calls: calls.map((called_at) => ({ called_at })),
+      });
+      // Should the right have lapsed, another sweep has it.
+      await inTime(turn.update(data, { lastUpdateTime }));
+    },
+  };
+}
+
+/** Whether a token of the grant may be issued or renewed, so that the end of its job changes something. */
+function isLive({ state, ended_at }: Grant): boolean {
+  return (state === 'issuing' || state === 'active') && ended_at === null;
+}

@@ -1,0 +1,27 @@
+// How many live grants a pipeline's jobs hold, about: counted by Firestore, and remembered for some seconds, so that a
+// burst may pass the cap by what it issues meanwhile.
+
+import type { Firestore } from '@google-cloud/firestore';
+import type { JobClaims } from '../core/policy/claims.ts';
+import type { Clock } from '../runtime/clock.ts';
+
+const REMEMBERED_MS = 10_000;
+const MAX_REMEMBERED = 1000;
+
+export function createLiveGrantCounter(ledger: Firestore, clock: Clock): (claims: JobClaims) => Promise<number> {
+  const counts = new Map<string, { readonly at: number; readonly count: Promise<number> }>();
+  const count = async (pipeline_slug: string) => {
+    const grants = ledger.collection('grants').where('pipeline_slug', '==', pipeline_slug);
+    return (await grants.where('state', 'in', ['issuing', 'active']).count().get()).data().count;
+  };
+  // By the slug, which every job token has: a job may leave its pipeline's id out.
+  return ({ pipeline_slug }) => {
+    const known = counts.get(pipeline_slug);
+    if (known && clock.now() - known.at < REMEMBERED_MS) return known.count;
+    const counting = count(pipeline_slug);
+    if (counts.size >= MAX_REMEMBERED) counts.clear();
+    counts.set(pipeline_slug, { at: clock.now(), count: counting });
+    counting.catch(() => counts.delete(pipeline_slug));
+    return counting;
+  };
+}

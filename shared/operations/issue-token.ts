@@ -1,0 +1,272 @@
+// The hand-out: from a job token and the name of a credential to a Google credential on record, or a refusal.
+// Every request is verified and decided by itself; only then may identical ones share one issue.
+// The order is the promise: verify, decide, reserve (the mint beside its commit, or after it where an account is leased),
+// open the grant document, ask whether it was barred meanwhile, record the token, and only then let it go.
+// Knows nothing about HTTP, Firestore or Google.
+
+import type { VerifyJobToken } from '../buildkite/job-token.ts';
+import { type FirebaseUser, firebaseUserOf } from '../core/firebase-user.ts';
+import { isAboutEveryAccount, isAboutOneAccount } from '../core/google-refusal.ts';
+import type { Grant } from '../core/grant/grant.ts';
+import { grantId, tokenSha256 } from '../core/grant/id.ts';
+import { idOf, type Request } from '../core/grant/lifecycle.ts';
+import type { Refusal } from '../core/oauth/refusal.ts';
+import type { JobClaims } from '../core/policy/claims.ts';
+import { type Credential, MAX_TTL } from '../core/policy/credential.ts';
+import { decide, type RuleTrace } from '../core/policy/decide.ts';
+import type { LoadedPolicy } from '../core/policy/parse-yaml.ts';
+import { boundWait, LONGEST_RETRY_AFTER } from '../core/retry-after.ts';
+import type { Mint, Minted } from '../google/mint.ts';
+import type { OpenGrantDocument } from '../ledger/grant-document.ts';
+import type { IssuingLedger, Reserved } from '../ledger/issuance.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { Unavailable } from '../runtime/errors.ts';
+import type { IssuesUnderWay } from './issues-in-progress.ts';
+
+/** Pooled accounts that a job tries within so many milliseconds before it is said that Google fails. */
+const MAX_ACCOUNTS_TRIED = 3;
+const LATELY_MS = 5 * 60_000;
+/** The same when the instance is busy with other requests for the grant. */
+const BUSY_RETRY_AFTER = 1;
+
+export interface HandOutParts {
+  readonly policy: LoadedPolicy;
+  readonly verifyJobToken: VerifyJobToken;
+  readonly ledger: IssuingLedger;
+  readonly mint: Mint;
+  readonly openGrantDocument: OpenGrantDocument;
+  /** Which generation of a Firebase user is in force. */
+  readonly generationOf: (user: FirebaseUser) => Promise<number>;
+  readonly issues: IssuesUnderWay<HandOut>;
+  /** Milliseconds since the epoch. */
+  readonly clock: Clock;
+}
+
+export interface Asked {
+  readonly jobToken: string;
+  readonly credentialName: string;
+  readonly scopes: readonly string[];
+  /** Seconds; undefined for as long as policy allows. */
+  readonly lifetime: number | undefined;
+}
+
+export type HandOut =
+  | {
+      readonly outcome: 'issued';
+      readonly grant: Grant;
+      readonly grant_id: string;
+      readonly accessToken: string;
+      readonly token_sha256: string;
+      readonly expires_at: number;
+      readonly scopes: readonly string[];
+      readonly trace: readonly RuleTrace[];
+      /** The request whose issue this shares; undefined when it issued by itself. */
+      readonly shared_with?: string;
+      readonly givenUp: readonly Unavailable[];
+    }
+  | {
+      readonly outcome: 'refused';
+      readonly refusal: Refusal;
+      /** Of a job token that was verified; undefined before. */
+      readonly claims: JobClaims | undefined;
+      /** Why pooled accounts were given up for another, each with its account where Google refuses for good. */
+      readonly givenUp: readonly Unavailable[];
+    };
+
+/** Hands out, or refuses. Throws Unavailable when something it depends on fails; then nothing has left. */
+export async function handOut(parts: HandOutParts, asked: Asked, request_id: string): Promise<HandOut> {
+  const { policy, clock } = parts;
+  const verified = await parts.verifyJobToken(asked.jobToken, clock.now());
+  if ('refusal' in verified) return { outcome: 'refused', refusal: verified.refusal, claims: undefined, givenUp: [] };
+  const { claims } = verified;
+  const refuse = (refusal: Refusal): HandOut => ({ outcome: 'refused', refusal, claims, givenUp: [] });
+
+  const decision = decide(policy.policy, claims, asked.credentialName);
+  if (decision.outcome === 'refused') {
+    const { outcome: _, ...refusal } = decision;
+    return refuse(refusal);
+  }
+  const { credential, credentialName, rule, trace } = decision;
+  const ttl = Math.min(credential.ttl, asked.lifetime ?? MAX_TTL, MAX_TTL);
+  const scopes = narrowScopes(credential, asked.scopes);
+  const grant_id = grantId(claims.job_id, credentialName);
+  const limits = policy.policy.limits;
+  const request: Request = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256, limits };
+
+  const key = toKey(request, scopes);
+  const shared = await parts.issues.share({ grant_id, key, request_id }, (close) =>
+    issue(parts, { request, scopes, trace }, close),
+  );
+  if (shared === 'busy') return refuse({ reason: 'grant_busy', grant_id, retryAfter: BUSY_RETRY_AFTER });
+  const { result, shared_with } = shared;
+  if (shared_with === undefined) return result;
+  if (result.outcome === 'refused') return { ...result, givenUp: [] };
+  // A block may have come after the one who issued looked for it, and before this request.
+  const barred = await parts.ledger.barred(request);
+  return barred ? refuse(barred.refusal) : { ...result, shared_with, givenUp: [] };
+}
+
+/** Everything that an issue depends on: requests with equal keys get one token. */
+function toKey({ claims: { agentTags, ...claims }, rule, ttl, policySha256 }: Request, scopes: readonly string[]) {
+  return JSON.stringify([Object.entries(claims), [...agentTags], rule, ttl, policySha256, scopes]);
+}
+
+/** Reserves, mints and records. @param close nobody joins this issue from then on: see {@link IssuesUnderWay} */
+async function issue(
+  parts: HandOutParts,
+  decided: { readonly request: Request; readonly scopes: readonly string[]; readonly trace: readonly RuleTrace[] },
+  close: () => void,
+): Promise<HandOut> {
+  const { request, scopes, trace } = decided;
+  const { claims, credentialName, credential, ttl } = request;
+  const grant_id = grantId(claims.job_id, credentialName);
+  const givenUp: Unavailable[] = [];
+  const refuse = (refusal: Refusal): HandOut => ({ outcome: 'refused', refusal, claims, givenUp });
+  // Known before anything is reserved: the mint starts beside the reservation's commit, and waits for nothing.
+  const generation =
+    credential.kind === 'firestore' ? await parts.generationOf(firebaseUserOf(claims, credentialName)) : 0;
+  const startMinting: StartMinting = (latest, lease) => {
+    const what = { claims, credentialName, credential, grant_id, scopes };
+    const minting = parts.mint({ ...what, ttl, latest, lease, generation });
+    minting.catch(() => {});
+    return minting;
+  };
+  let obtained: Obtained;
+  try {
+    obtained =
+      credential.kind === 'pooled_service_account'
+        ? await obtainFromLease(parts, request, startMinting, givenUp)
+        : await obtain(parts, request, startMinting);
+  } catch (error) {
+    const refusal = toGoogleRefusal(error);
+    if (!refusal) throw error;
+    return refuse(refusal);
+  }
+  if ('refusal' in obtained) return refuse(obtained.refusal);
+
+  const { minted, reserved } = obtained;
+  const token_sha256 = tokenSha256(minted.accessToken);
+  const { grant } = reserved;
+  const token = { grant_id, sha256: token_sha256, expires_at: minted.expires_at };
+  const leased = grant.kind === 'pooled_service_account' ? { service_account: grant.service_account } : {};
+  // An end that comes during this write is recorded before a later request, which must see it.
+  close();
+  const activated = await parts.ledger.activate({ ...token, ...leased }, reserved);
+  if ('refusal' in activated) return refuse(activated.refusal);
+  return {
+    outcome: 'issued',
+    grant: activated.grant,
+    grant_id,
+    accessToken: minted.accessToken,
+    token_sha256,
+    expires_at: Math.min(minted.expires_at, activated.grant.expires_at),
+    scopes,
+    trace,
+    givenUp,
+  };
+}
+
+function toGoogleRefusal(error: unknown): Refusal | undefined {
+  if (!Unavailable.is(error) || !error.permanent) return undefined;
+  const { permanent, what, message } = error;
+  return { reason: 'google_refused', ...permanent, dependency: what, error: message, retryAfter: LONGEST_RETRY_AFTER };
+}
+
+type StartMinting = (latest: number, lease?: string) => Promise<Minted>;
+type Obtained = { readonly minted: Minted; readonly reserved: Reserved } | { readonly refusal: Refusal };
+
+/** Reserves the grant with the mint beside it and, where rules judge its tokens, lets them in. */
+async function obtain(parts: HandOutParts, request: Request, startMinting: StartMinting): Promise<Obtained> {
+  let minting: Promise<Minted> | undefined;
+  const reserved = await parts.ledger.reserve(request, (latest) => {
+    minting ??= startMinting(latest);
+  });
+  if ('refusal' in reserved) return reserved;
+  const [barred, opened, minted] = await Promise.all([
+    parts.ledger.barred(request),
+    openFor(parts, reserved.grant),
+    minting ?? startMinting(reserved.latest),
+  ]);
+  if (barred) return barred;
+  return opened ? { minted, reserved } : { refusal: { reason: 'grant_revoked', grant_id: idOf(reserved.grant) } };
+}
+
+async function openFor({ openGrantDocument }: HandOutParts, grant: Grant): Promise<boolean> {
+  if (grant.kind !== 'firestore') return true;
+  const { project, database, credential, expires_at } = grant;
+  return openGrantDocument({ project, database, grant_id: idOf(grant) }, { roles: [credential], expires_at });
+}
+
+/**
+ * Mints from an account that is this job's own by then. One that Google refuses to mint from (disabled by somebody, gone,
+ * not bound yet) is given back for another, as long as no token of it left, and not for a job that had some of them: then
+ * the fault is elsewhere, and the whole pool would go to rest for it.
+ */
+async function obtainFromLease(
+  parts: HandOutParts,
+  request: Request,
+  startMinting: StartMinting,
+  givenUp: Unavailable[],
+): Promise<Obtained> {
+  const unusable: string[] = [];
+  for (;;) {
+    const reserved = await parts.ledger.reserve({ ...request, unusable }, () => {});
+    if ('refusal' in reserved) {
+      const last = givenUp.at(-1);
+      // Waiting for an account helps only while there is one that Google may mint from.
+      if (last?.permanent && holdsAll(unusable, request.credential)) throw last;
+      // The log names the refused account, not the want of another alone.
+      return reserved.refusal.reason === 'pool_exhausted' && last?.permanent
+        ? { refusal: { ...reserved.refusal, ...last.permanent } }
+        : reserved;
+    }
+    const { grant, latest } = reserved;
+    if (grant.kind !== 'pooled_service_account') throw new Error('a pooled credential got another kind of grant');
+    try {
+      const [barred, minted] = await Promise.all([
+        parts.ledger.barred(request),
+        startMinting(latest, grant.service_account),
+      ]);
+      return barred ?? { minted, reserved };
+    } catch (error) {
+      if (!Unavailable.is(error)) throw error;
+      const mayBeTheAccount = error.refused && !(error.permanent && isAboutEveryAccount(error.permanent));
+      const mayChange = mayBeTheAccount && grant.tokens.length === 0;
+      const lately = grant.past_leases.filter(({ access_ended_at }) => access_ended_at > parts.clock.now() - LATELY_MS);
+      if (!mayChange || lately.length + 1 >= MAX_ACCOUNTS_TRIED) {
+        // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
+        const barred = await parts.ledger.barred(request);
+        if (barred) return barred;
+        const refused = [...unusable, ...lately.map(({ service_account }) => service_account), grant.service_account];
+        if (!error.permanent || !isAboutOneAccount(error.permanent) || holdsAll(refused, request.credential))
+          throw error;
+        const another_at =
+          grant.tokens.length > 0
+            ? Math.max(...grant.tokens.map(({ expires_at }) => expires_at))
+            : Math.min(...lately.map(({ access_ended_at }) => access_ended_at)) + LATELY_MS;
+        return { refusal: toTemporary(error, boundWait((another_at - parts.clock.now()) / 1000)) };
+      }
+      givenUp.push(error);
+      unusable.push(grant.service_account);
+    }
+  }
+}
+
+/** Google refuses some accounts, and the pool has others: this job may have one of them when it may change its own. */
+function toTemporary({ what, message, permanent }: Unavailable, retryAfter: number): Refusal {
+  return { reason: 'dependency_unavailable', dependency: what, error: message, retryAfter, ...permanent };
+}
+
+function holdsAll(accounts: readonly string[], credential: Credential): boolean {
+  return credential.kind === 'pooled_service_account' && credential.pool.every((email) => accounts.includes(email));
+}
+
+/**
+ * The caller's scopes are a wish: they can take away from policy's, never add. What rules judge or a boundary narrows has
+ * none: there they say nothing.
+ */
+function narrowScopes(credential: Credential, wished: readonly string[]): readonly string[] {
+  if (credential.kind === 'firestore' || credential.storage) return [];
+  const both = credential.scopes.filter((scope) => wished.includes(scope));
+  return both.length > 0 ? both : credential.scopes;
+}

@@ -1,0 +1,128 @@
+// Asks Buildkite about the jobs of one build. One job is asked about by its id, which is the smaller response; several are
+// looked up in the build's list, 100 jobs a call. What the list cannot tell is asked job by job.
+
+import type { BuildkiteJobs, JobAnswer } from '../buildkite/job-state.ts';
+import { LookupError } from '../buildkite/lookup-error.ts';
+import type { BuildToCheck } from '../core/grant/job-check.ts';
+import type { DueJob } from '../ledger/job-checks.ts';
+import { atRandom, type Clock } from '../runtime/clock.ts';
+import type { CallAllowance } from './call-budget.ts';
+
+/** Pages of one build: more jobs than Buildkite lets a build have. */
+const MAX_PAGES = 50;
+/**
+ * Jobs of a build that are asked about one by one when its list is too large, or failed twice. More would take the calls of
+ * other builds, and how large the list is, the build's author decides.
+ */
+const MAX_SINGLE = 10;
+
+export interface LookupDeps {
+  readonly buildkiteJobs: BuildkiteJobs;
+  readonly allowance: CallAllowance;
+  readonly clock: Clock;
+}
+
+/** What Buildkite responded about a job, or why it did not. */
+type Found = JobAnswer | { readonly outcome: 'failed'; readonly error: unknown };
+
+export interface Lookup {
+  /** By job id. A job that is missing was not asked about: no call was left for it. */
+  readonly found: ReadonlyMap<string, Found>;
+  /** Whether a page of the build's list was too large. */
+  readonly tooLarge: boolean;
+  /** A failure of Buildkite as a whole, which says nothing about the jobs that are missing. */
+  readonly stopped?: LookupError;
+}
+
+export async function lookUpJobs(deps: LookupDeps, toCheck: BuildToCheck<DueJob>): Promise<Lookup> {
+  const found = new Map<string, Found>();
+  try {
+    return { found, tooLarge: await lookUp(deps, toCheck, found) };
+  } catch (error) {
+    if (!isGeneral(error)) throw error;
+    return { found, tooLarge: false, stopped: error };
+  }
+}
+
+/** @returns whether a page was too large @throws LookupError when Buildkite as a whole failed */
+async function lookUp(deps: LookupDeps, { build, jobs }: BuildToCheck<DueJob>, found: Map<string, Found>) {
+  const { buildkiteJobs, allowance, clock } = deps;
+  const unseen = () => jobs.filter(({ job_id }) => !found.has(job_id));
+  const toAll = (answer: Found) => {
+    for (const { job_id } of unseen()) found.set(job_id, answer);
+  };
+
+  /** Asks about the jobs one by one, until one comes to what `stop` names. False when no call was left. */
+  const askSingly = async (some: readonly DueJob[], stop?: Found['outcome']) => {
+    for (const { job_id } of some) {
+      const answer = await settled(async () => {
+        const response = await allowance.call(() => buildkiteJobs.job(build.organization_slug, job_id));
+        return response?.value;
+      });
+      if (answer === undefined) return false;
+      found.set(job_id, answer);
+      if (answer.outcome === stop) break;
+    }
+    return true;
+  };
+
+  const readPages = async () => {
+    let after: string | undefined;
+    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+      const cursor = after;
+      const response = await allowance.call(() => buildkiteJobs.page(build, cursor));
+      if (response === undefined) return;
+      if (response.value === undefined) {
+        // The pipeline may have another name by now, and its jobs still have their ids.
+        if (await askSingly(unseen(), 'unknown')) toAll(UNKNOWN);
+        return;
+      }
+      for (const { job_id } of unseen())
+        if (response.value.jobs.has(job_id)) found.set(job_id, response.value.jobs.get(job_id) ?? MALFORMED);
+      after = response.value.next;
+      if (unseen().length === 0) return;
+      if (after === undefined) return toAll(UNKNOWN);
+    }
+    throw new LookupError('failed', `lists more than ${MAX_PAGES} pages of jobs for one build`);
+  };
+
+  if (jobs.length === 1) {
+    await askSingly(jobs);
+    return false;
+  }
+  const listed = await settled(readPages);
+  if (listed === undefined) return false;
+  const tooLarge = LookupError.is(listed.error) && listed.error.kind === 'too_large';
+  const due = unseen().filter(({ record }) => record.check_at !== null && record.check_at <= clock.now());
+  if (tooLarge) await askSingly(atRandom(due, clock).slice(0, MAX_SINGLE));
+  else {
+    const failedBefore = unseen().filter(({ record }) => record.checks_failed > 0);
+    await askSingly(atRandom(failedBefore, clock).slice(0, MAX_SINGLE), 'failed');
+  }
+  // Of a list that is too large, the jobs whose check is not due are left as they are.
+  for (const { job_id } of tooLarge ? due : jobs) if (!found.has(job_id)) found.set(job_id, listed);
+  return tooLarge;
+}
+
+const UNKNOWN: JobAnswer = { outcome: 'unknown', job_state: undefined, finished_at: undefined };
+const MALFORMED = {
+  outcome: 'failed',
+  error: new LookupError('failed', 'describes the job in an unexpected form'),
+} as const;
+
+/** What `work` comes to, or its failure, unless that is one of Buildkite as a whole. */
+async function settled<T>(
+  work: () => Promise<T>,
+): Promise<T | { readonly outcome: 'failed'; readonly error: unknown }> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isGeneral(error)) throw error;
+    return { outcome: 'failed', error };
+  }
+}
+
+/** Whether it is a failure of Buildkite as a whole. */
+function isGeneral(error: unknown): error is LookupError {
+  return LookupError.is(error) && ['refused', 'limited', 'unreachable'].includes(error.kind);
+}

@@ -1,0 +1,103 @@
+// The one error that means "something Keydesk depends on failed or was too slow": it says who, and becomes a 503.
+// A deadline is part of it, because a dependency that does not answer has failed.
+
+import { COLD_DEADLINE_MS } from '../core/deadlines.ts';
+import type { GoogleRefusal } from '../core/google-refusal.ts';
+import type { Clock } from './clock.ts';
+
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable';
+  /** Who failed: "ledger", "iamcredentials", … */
+  readonly what: string;
+  /** Seconds after which trying again makes sense. */
+  readonly retryAfter: number;
+  /** It answered that it will not do this: nothing was done, and trying again at once changes nothing. */
+  readonly refused: boolean;
+  /** Why trying again never helps, with the service account it is about; undefined when it may. */
+  readonly permanent: (GoogleRefusal & { readonly service_account?: string }) | undefined;
+  /** Its response has more bytes than are read. */
+  readonly tooLarge: boolean;
+
+  constructor(
+    what: string,
+    detail: string,
+    retryAfter = 2,
+    options: ErrorOptions & {
+      refused?: boolean;
+      tooLarge?: boolean;
+      permanent?: NonNullable<Unavailable['permanent']>;
+    } = {},
+  ) {
+    super(`${what}: ${detail}`, options);
+    this.what = what;
+    this.retryAfter = retryAfter;
+    this.refused = options.refused ?? false;
+    this.permanent = options.permanent;
+    this.tooLarge = options.tooLarge ?? false;
+  }
+
+  /** Whether `error` is one of these, also when it comes from another bundle, where the class is another object. */
+  static is(error: unknown): error is Unavailable {
+    return error instanceof Error && error.name === 'Unavailable';
+  }
+}
+
+/**
+ * What `work` comes to, if it does so within `milliseconds`.
+ * @throws Unavailable when it is late or fails; late work goes on unobserved, so it must be safe to complete.
+ */
+export async function within<T>(
+  { clock, milliseconds, what }: { readonly clock: Clock; readonly milliseconds: number; readonly what: string },
+  work: Promise<T>,
+): Promise<T> {
+  const done = new AbortController();
+  const late = clock.sleep(milliseconds, done.signal).then(() => {
+    throw new Unavailable(what, `no answer within ${milliseconds} ms`);
+  });
+  work.catch(() => {});
+  late.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } catch (error) {
+    if (Unavailable.is(error)) throw error;
+    throw new Unavailable(what, detailOf(error), 2, { cause: error });
+  } finally {
+    // A reason of its own, because an abort without one makes an exception with a stack, and this is in every call.
+    done.abort('done');
+  }
+}
+
+/** A {@link within} of the same calls in one instance. Those that begin before the first has ended have COLD_DEADLINE_MS. */
+export function createWithin(limit: Parameters<typeof within>[0]): <T>(work: Promise<T>) => Promise<T> {
+  let cold = true;
+  return async (work) => {
+    try {
+      return await within({ ...limit, milliseconds: cold ? COLD_DEADLINE_MS : limit.milliseconds }, work);
+    } finally {
+      cold = false;
+    }
+  };
+}
+
+/** The same of work that is given up when it is late: it gets a signal, which is aborted once this has come to something. */
+export async function withinOrAborted<T>(
+  limit: Parameters<typeof within>[0],
+  work: (over: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  try {
+    return await within(limit, work(over.signal));
+  } finally {
+    over.abort('over');
+  }
+}
+
+/** For a record of what failed: what an error says, and who failed where that is known. */
+export function failureOf(error: unknown): { readonly dependency?: string; readonly error: string } {
+  return { ...(Unavailable.is(error) ? { dependency: error.what } : {}), error: detailOf(error) };
+}
+
+/** What an error says. */
+export function detailOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'failed';
+}

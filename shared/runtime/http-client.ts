@@ -1,0 +1,128 @@
+// Outgoing HTTP: a fetch with a deadline, a bounded body and no redirects, which says who it asked when it fails. A request
+// whose connection is lost before anything was answered is sent once more: platforms close connections of idle instances.
+// Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
+
+import { COLD_DEADLINE_MS } from '../core/deadlines.ts';
+import type { Clock } from './clock.ts';
+import { Unavailable, withinOrAborted } from './errors.ts';
+
+const MAX_BYTES = 256 * 1024;
+const DEADLINE_MS = 5_000;
+/** Before a request is sent again. By then other connections that were closed meanwhile have been noticed, too. */
+const RESEND_PAUSE_MS = 20;
+
+export interface Outgoing {
+  /** Who is asked, as it will stand in errors. */
+  readonly what: string;
+  readonly url: string;
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** Sent as a form, instead. */
+  readonly form?: Readonly<Record<string, string>>;
+  readonly deadlineMs?: number;
+  /** Bytes that the body may have; 256 KiB by default. */
+  readonly maxBytes?: number;
+  /** Not sent from then on, in milliseconds since the epoch: for what must not take effect late. */
+  readonly until?: number;
+  /** Not sent again when its connection is lost: for what must not take effect twice. */
+  readonly once?: boolean;
+}
+
+export interface OutgoingAnswer {
+  readonly status: number;
+  readonly headers: Pick<Headers, 'get'>;
+  /** The body as JSON; undefined when it is none. */
+  readonly json: unknown;
+}
+
+export type Ask = (request: Outgoing) => Promise<OutgoingAnswer>;
+
+/**
+ * What asks and reads the whole answer, whatever its status. The first request to a host may take COLD_DEADLINE_MS: it
+ * looks up the host's name and opens a connection.
+ * It throws Unavailable when its time is up, there is no whole answer in time, it is too large, or it is a redirect.
+ */
+export function createAsk(clock: Clock): Ask {
+  const warm = new Set<string>();
+  return async (request) => {
+    const { what, url, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
+    if (clock.now() >= until) throw new Unavailable(what, 'not asked: its time was up');
+    const { host } = new URL(url);
+    const milliseconds = warm.has(host) ? deadlineMs : COLD_DEADLINE_MS;
+    try {
+      return await withinOrAborted({ clock, milliseconds, what }, (over) => ask(request, over, clock));
+    } finally {
+      warm.add(host);
+    }
+  };
+}
+
+async function ask(request: Outgoing, signal: AbortSignal, clock: Clock): Promise<OutgoingAnswer> {
+  const { what, once = false, until = Number.POSITIVE_INFINITY } = request;
+  try {
+    const answer = await send(request, signal).catch(async (error: unknown) => {
+      if (once || !isConnectionLost(error)) throw error;
+      await clock.sleep(RESEND_PAUSE_MS);
+      if (signal.aborted || clock.now() >= until) throw error;
+      return send(request, signal);
+    });
+    if (answer.status >= 300 && answer.status < 400) {
+      await answer.body?.cancel();
+      throw new Unavailable(what, `answered a redirect (${answer.status}), which is not followed`);
+    }
+    return { status: answer.status, headers: answer.headers, json: toJson(await readBounded(request, answer)) };
+  } catch (error) {
+    if (Unavailable.is(error)) throw error;
+    throw new Unavailable(what, 'could not be reached', 2, { cause: error });
+  }
+}
+
+/** Resolves once the head of a response came. */
+function send(request: Outgoing, signal: AbortSignal): Promise<Response> {
+  const { url, method = 'GET', headers = {} } = request;
+  return fetch(url, {
+    method,
+    headers: {
+      accept: 'application/json',
+      ...(request.json === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...toBody(request),
+    redirect: 'manual',
+    signal,
+  });
+}
+
+/** Codes of Node and of undici, its fetch: undici.nodejs.org/#/docs/api/Errors. A connection that was refused is not lost. */
+const CONNECTION_LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
+function isConnectionLost(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && CONNECTION_LOST.has(String(cause.code));
+}
+
+function toBody({ json, form }: Outgoing): { body?: string | URLSearchParams } {
+  if (form) return { body: new URLSearchParams(form) };
+  return json === undefined ? {} : { body: JSON.stringify(json) };
+}
+
+async function readBounded({ what, maxBytes = MAX_BYTES }: Outgoing, answer: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of answer.body ?? []) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw new Unavailable(what, `answered more than ${maxBytes} bytes`, 2, { tooLarge: true });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function toJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,50 @@
+// What every function's clients are made from: the ledger's database, others that it opens, and the function's own Google
+// identity. By themselves they neither mint nor end anything.
+
+import type { Settings } from '../core/settings.ts';
+import { createServiceIdentity } from '../google/service-identity.ts';
+import { createDatabaseOpener, type OpenDatabase } from '../ledger/client.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { type Ask, createAsk } from '../runtime/http-client.ts';
+
+export interface ClientSettings {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  /** FIRESTORE_EMULATOR_HOST is in force. */
+  readonly emulator: boolean;
+  /** What stands in for Firestore, Google and Buildkite; by default nothing does. */
+  readonly network?: Network;
+}
+
+/** All that leaves the process. */
+export interface Network {
+  readonly openDatabase: OpenDatabase;
+  readonly ask: Ask;
+  /** Asks with the function's own identity. */
+  readonly askAsService: Ask;
+  /** Fetches what the first request would wait for. Never fails. */
+  readonly warm?: () => Promise<void>;
+}
+
+export type Clients = ReturnType<typeof openClients>;
+
+export function openClients({ settings, clock, emulator, network }: ClientSettings) {
+  const { openDatabase, ask, askAsService, warm } = network ?? connect(clock, emulator);
+  const ledger = openDatabase({ project: settings.GOOGLE_CLOUD_PROJECT, database: settings.KEYDESK_DATABASE });
+  return {
+    openDatabase,
+    ledger,
+    ask,
+    askAsService,
+    /** Opens connections and has the clients build what they build on first use. Never fails. */
+    warm: async () => {
+      await Promise.allSettled([warm?.(), ledger.collection('jobs').doc('warm-up').get()]);
+    },
+  };
+}
+
+function connect(clock: Clock, emulator: boolean): Network {
+  const ask = createAsk(clock);
+  const { ask: askAsService, warm } = createServiceIdentity(ask, clock);
+  return { openDatabase: createDatabaseOpener(emulator), ask, askAsService, warm };
+}

@@ -1,0 +1,180 @@
+// One credential of each kind, issued by any number of instances over one ledger in memory, whose reads and commits take
+// their time by the test's clock.
+
+import type { Firestore } from '@google-cloud/firestore';
+import { createIssuing } from '../../functions/token/dependencies.ts';
+import { LookupLimit } from '../../functions/token/lookup-limit.ts';
+import { createTokenHandler } from '../../functions/token/routes.ts';
+import type { AuditEntry } from '../../shared/audit/logger.ts';
+import type { JobClaims } from '../../shared/core/policy/claims.ts';
+import { type LoadedPolicy, parsePolicyText } from '../../shared/core/policy/parse-yaml.ts';
+import { parseSettings } from '../../shared/core/settings.ts';
+import { type HandOutParts, handOut } from '../../shared/operations/issue-token.ts';
+import { createKilling } from '../../shared/wiring/kill-switch.ts';
+import { jobClaims } from '../fixtures/job-claims.ts';
+import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
+import { TestClock } from '../fixtures/test-clock.ts';
+
+const START = Date.UTC(2026, 10, 24);
+
+/** @param rules what `rules` of the policy lists */
+export function aPolicy(
+  rules = '{ name: all, match: { pipeline_slug: app }, grants: [config, export, admin] }',
+): LoadedPolicy {
+  const policy = parsePolicyText(
+    `version: 1
+organization: { slug: acme-inc }
+audience: https://keydesk.acme.example
+credentials:
+  config:
+    environment: staging
+    ttl: 15m
+    firestore:
+      project: acme-data
+      apiKey: web-key
+      signer: signer@acme-data.iam.gserviceaccount.com
+      allow: [{ path: "config/{document=**}", verbs: [get] }]
+  export:
+    environment: staging
+    ttl: 15m
+    serviceAccount: { email: export@acme-data.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }
+  admin:
+    environment: staging
+    ttl: 15m
+    serviceAccount:
+      pool: [ci-001@acme-data.iam.gserviceaccount.com, ci-002@acme-data.iam.gserviceaccount.com]
+      scopes: [https://www.googleapis.com/auth/datastore]
+rules: [${rules}]
+`,
+    'policy.yaml',
+  );
+  if ('problems' in policy) throw new Error(policy.problems.join('\n'));
+  return policy;
+}
+
+export interface Latency {
+  /** Milliseconds. */
+  readonly read: number;
+  readonly commit: number;
+}
+
+export interface Response {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  readonly body: Record<string, unknown>;
+  readonly entries: readonly AuditEntry[];
+  /** Milliseconds by the test's clock. */
+  readonly took: number;
+}
+
+export type Instance = ReturnType<BusyGrant['instance']>;
+
+export class BusyGrant {
+  readonly clock = new TestClock(START);
+  readonly ledger: Firestore;
+  readonly claims: JobClaims = jobClaims();
+  policy = aPolicy();
+  mints = 0;
+  /** What a mint waits for. */
+  beforeMint: () => Promise<unknown> = () => this.clock.sleep(40);
+  /** What happens before a commit takes effect; it is refused with what this throws. */
+  beforeCommit: (paths: readonly string[]) => void = () => {};
+  /** What happens after a commit has taken effect, before its response arrives. */
+  afterCommit: (paths: readonly string[]) => Promise<unknown> = async () => {};
+  readonly #databases: { readonly ledger: Firestore; readonly documents: Firestore };
+  #requests = 0;
+
+  constructor({ read, commit }: Latency = { read: 12, commit: 35 }) {
+    const around: Around = async ({ kind, paths }, perform) => {
+      await this.clock.sleep((kind === 'read' ? read : commit) / 2);
+      if (kind === 'write') this.beforeCommit(paths);
+      const answer = perform();
+      if (kind === 'write') await this.afterCommit(paths);
+      await this.clock.sleep((kind === 'read' ? read : commit) / 2);
+      return answer;
+    };
+    const documents = createMemoryFirestore({ around }).firestore;
+    this.ledger = createMemoryFirestore({ around }).firestore;
+    this.#databases = { ledger: this.ledger, documents };
+  }
+
+  /** Holds every mint until the function that it returns is called. */
+  holdMints(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.beforeMint = () => promise;
+    return resolve;
+  }
+
+  #parts() {
+    const parsed = parseSettings({ GOOGLE_CLOUD_PROJECT: 'acme-keydesk' });
+    if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+    const { ledger, documents } = this.#databases;
+    const ask = () => Promise.reject(new Error('nobody expected a request'));
+    const openDatabase = ({ project }: { readonly project: string }) => (project === 'acme-data' ? documents : ledger);
+    const network = { openDatabase, ask, askAsService: ask };
+    return { settings: parsed.settings, clock: this.clock, emulator: false, network };
+  }
+
+  /** The operator's clients. */
+  get killing() {
+    return createKilling(this.#parts());
+  }
+
+  /** An instance of `token`. A job token is the JSON of the claims that differ. */
+  instance() {
+    const { warm: _, ...clients } = createIssuing({ ...this.#parts(), audit: () => {} });
+    const issuing = (): HandOutParts => ({
+      ...clients,
+      policy: this.policy,
+      clock: this.clock,
+      verifyJobToken: async (jobToken) => ({ claims: { ...this.claims, ...JSON.parse(jobToken) } }),
+      mint: async ({ latest, ttl }) => {
+        this.mints += 1;
+        const accessToken = `ya29.${'a'.repeat(100)}-${this.mints}`;
+        await this.beforeMint();
+        return { accessToken, expires_at: Math.min(latest, this.clock.now() + ttl * 1000) };
+      },
+    });
+    const handler = createTokenHandler({
+      handOut: (asked, request_id) => handOut(issuing(), asked, request_id),
+      lookUpToken: async () => undefined,
+      returnGrant: () => Promise.reject(new Error('nobody expected a release')),
+      clock: this.clock,
+      lookups: new LookupLimit({ clock: this.clock, audit: () => {} }),
+    });
+    return async (credential: string, more: Record<string, string> = {}, claims = {}): Promise<Response> => {
+      const from = this.clock.now();
+      this.#requests += 1;
+      const form = {
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: JSON.stringify(claims),
+        subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+        audience: credential,
+        ...more,
+      };
+      const { status, headers, body, entries } = await handler({
+        method: 'POST',
+        path: '/token',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: Buffer.from(String(new URLSearchParams(form))),
+        request_id: `request-${this.#requests}`,
+        remoteIp: undefined,
+      });
+      return {
+        status,
+        retryAfter: headers?.['retry-after'],
+        body: body as Record<string, unknown>,
+        entries: entries ?? [],
+        took: this.clock.now() - from,
+      };
+    };
+  }
+
+  /** The one grant's record. */
+  async record() {
+    const { docs } = await this.ledger.collection('grants').where('job_id', '==', this.claims.job_id).get();
+    return docs[0]?.data() as
+      | { tokens_issued: number; rate_window_count: number; tokens: { sha256: string }[] }
+      | undefined;
+  }
+}

@@ -1,0 +1,87 @@
+// The handlers over HTTP, with a clock that the test moves. Every log line is kept as the entry that Cloud Logging makes of
+// it at that moment.
+
+import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { AUDIENCE, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type LogEntry, toLogEntry } from './log-filter-entry.ts';
+
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+
+const account = (name: string, project: string) => `${name}@${project}.iam.gserviceaccount.com`;
+const firestore = (project: string, path: string) =>
+  `firestore: { project: ${project}, apiKey: web-key, signer: ${account('signer', project)}, allow: [{ path: "${path}/{document}", verbs: [get] }] }`;
+
+/** A credential of each kind, and the two of the probe. Branch `mistake` has what no policy should grant. */
+function policyText(project: string, canaryGrants: string): string {
+  return `
+version: 1
+organization: { slug: acme-inc, id: f892efa9-103e-4d28-97a1-3b8616a0994d }
+audience: ${AUDIENCE}
+credentials:
+  canary: { environment: monitoring, ttl: 1m, ${firestore(project, 'canary')} }
+  canary-denied: { environment: monitoring, ttl: 1m, ${firestore(project, 'canary-denied')} }
+  config: { environment: staging, ttl: 15m, ${firestore(project, 'config')} }
+  # Its user is changed, and the Auth emulator is one for all files.
+  config-${project}: { environment: staging, ttl: 15m, ${firestore(project, 'config')} }
+  live: { environment: production, ttl: 5m, ${firestore(project, 'live')} }
+  export:
+    environment: staging
+    ttl: 10m
+    serviceAccount: { email: ${account('export', project)}, scopes: [https://www.googleapis.com/auth/datastore] }
+  admin:
+    environment: staging
+    ttl: 15m
+    serviceAccount:
+      pool: [${account('ci-001', project)}, ${account('ci-002', project)}, ${account('ci-003', project)}]
+      scopes: [https://www.googleapis.com/auth/cloud-platform]
+  wide:
+    environment: staging
+    ttl: 15m
+    serviceAccount:
+      pool: [${[4, 5, 6, 7].map((nth) => account(`ci-00${nth}`, project)).join(', ')}]
+      scopes: [https://www.googleapis.com/auth/cloud-platform]
+rules:
+  - name: deploy
+    match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: main }
+    grants: [config, config-${project}, live, export, admin, wide]
+  - name: probe
+    match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, step_key: canary }
+    grants: ${canaryGrants}
+  - name: mistake
+    match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: mistake }
+    grants: [canary-denied]
+`;
+}
+
+export type WatchedDesk = Awaited<ReturnType<typeof openWatchedDesk>>;
+
+export async function openWatchedDesk(canaryGrants = '[canary]') {
+  const desk = await openInProcessDesk({ policy: (project) => policyText(project, canaryGrants) });
+  const entries: LogEntry[] = [];
+  const { clock } = desk;
+  const start = clock.now();
+  let kept = 0;
+  const keep = async <T>(work: Promise<T>): Promise<T> => {
+    const done = await work;
+    entries.push(...desk.lines.slice(kept).map((line) => toLogEntry(line, clock.now())));
+    kept = desk.lines.length;
+    return done;
+  };
+  const askWith = (jobToken: string, credential: string) => keep(desk.askByPath(jobToken, credential));
+  return {
+    desk,
+    entries,
+    /** Moves the clock to so many milliseconds after the start. */
+    at: (milliseconds: number) => clock.set(start + milliseconds),
+    advance: (milliseconds: number) => clock.advance(milliseconds),
+    now: clock.now,
+    askWith,
+    ask: async (job: Job, credential: string) => askWith(await desk.buildkite.jobToken(job), credential),
+    finish: (job: Job) => keep(desk.notify(desk.buildkite.event(job))),
+    notify: (body: string, options: Parameters<typeof desk.notify>[1]) => keep(desk.notify(body, options)),
+    call: (url: string, init?: RequestInit) => keep(desk.call(url, init)),
+    revoke: (accessToken: string) => keep(desk.revoke(accessToken)),
+    sweep: () => keep(desk.sweep()),
+  };
+}

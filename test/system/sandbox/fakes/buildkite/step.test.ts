@@ -1,0 +1,257 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type LocalBuildkite, startBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
+import { parsePipeline } from '../../../../../sandbox/fakes/buildkite/pipeline.ts';
+import { pluginEnvironment, pluginName } from '../../../../../sandbox/fakes/buildkite/plugin.ts';
+import { runStep, type StepParts, startStep } from '../../../../../sandbox/fakes/buildkite/step.ts';
+
+let buildkite: LocalBuildkite;
+let folder: string;
+beforeAll(async () => {
+  buildkite = await startBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: 'token' });
+});
+afterAll(() => buildkite.close());
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'keydesk-step-test-'));
+  return () => rmSync(folder, { recursive: true, force: true });
+});
+
+/** A plugin of the given hooks. */
+function plugin(name: string, hooks: Record<string, string>): Record<string, string> {
+  const at = join(folder, name);
+  mkdirSync(join(at, 'hooks'), { recursive: true });
+  for (const [hook, script] of Object.entries(hooks)) {
+    writeFileSync(join(at, 'hooks', hook), `#!/usr/bin/env bash\n${script}\n`);
+    chmodSync(join(at, 'hooks', hook), 0o755);
+  }
+  return { [name]: at };
+}
+
+function parts(command: string, plugins: Record<string, string>, more: Partial<StepParts> = {}): StepParts {
+  const uses = Object.keys(plugins).map((name) => ({ reference: `acme/${name}#v1`, configuration: { key: name } }));
+  return { step: { command, env: {}, plugins: uses }, job: buildkite.startJob(), buildkite, plugins, ...more };
+}
+
+describe('a plugin’s name', () => {
+  it.each([
+    ['keydesk#v1.0.0', 'keydesk'],
+    ['acme/keydesk#v1.0.0', 'keydesk'],
+    ['https://github.com/acme/keydesk-buildkite-plugin.git#v1', 'keydesk'],
+    ['ssh://git@github.com/acme/Keydesk-buildkite-plugin', 'keydesk'],
+    ['github.com/acme/keydesk/plugin#main', 'plugin'],
+    ['./plugin', 'plugin'],
+    ['acme/gcp.workload  identity#v1', 'gcp-workload-identity'],
+  ])('of %s is %s', (reference, name) => {
+    expect(pluginName(reference)).toBe(name);
+  });
+});
+
+it('a plugin’s configuration becomes variables as the agent names them', () => {
+  const configuration = {
+    url: 'https://a',
+    'job-token': 'file',
+    list: ['a', { name: 'b', 'a key': true }],
+    timeout: 5,
+    none: [],
+  };
+  expect(pluginEnvironment('acme/key-desk#v1', configuration)).toEqual({
+    BUILDKITE_PLUGIN_NAME: 'KEY_DESK',
+    BUILDKITE_PLUGIN_CONFIGURATION: JSON.stringify(configuration),
+    BUILDKITE_PLUGIN_KEY_DESK_URL: 'https://a',
+    BUILDKITE_PLUGIN_KEY_DESK_JOB_TOKEN: 'file',
+    BUILDKITE_PLUGIN_KEY_DESK_LIST_0: 'a',
+    BUILDKITE_PLUGIN_KEY_DESK_LIST_1_NAME: 'b',
+    BUILDKITE_PLUGIN_KEY_DESK_LIST_1_A_KEY: 'true',
+    BUILDKITE_PLUGIN_KEY_DESK_TIMEOUT: '5',
+  });
+  expect(() => pluginEnvironment('a', { key: null })).toThrow('takes no null');
+});
+
+describe('a pipeline', () => {
+  it('is read with its variables filled in, and its dollars left', () => {
+    const text = `
+env: { A: "1" }
+steps:
+  - wait
+  - block: Sure?
+  - label: Deploy $WHAT
+    commands: [echo $$HOME, 'echo \\$PATH \${WHERE:-nowhere} \${WHAT}']
+    env: { B: 2 }
+    plugins:
+      - acme/a#v1
+      - ./b: { list: [x] }
+      - acme/c#v1: ~
+`;
+    expect(parsePipeline(text, { WHAT: 'it' })).toEqual([
+      {
+        label: 'Deploy it',
+        command: 'echo $HOME\necho $PATH nowhere it',
+        env: { A: '1', B: '2' },
+        plugins: [
+          { reference: 'acme/a#v1', configuration: {} },
+          { reference: './b', configuration: { list: ['x'] } },
+          { reference: 'acme/c#v1', configuration: {} },
+        ],
+      },
+    ]);
+  });
+
+  it('with a key that no step has is refused', () => {
+    expect(() => parsePipeline('steps: [{ command: a, plugin: b }]')).toThrow();
+    expect(() => parsePipeline('steps: [{ command: a, plugins: [{ b: {}, c: {} }] }]')).toThrow('stands alone');
+  });
+});
+
+describe('a step', () => {
+  it('runs the hooks of all plugins in order, each with its own configuration, and the command between them', async () => {
+    const all = ['environment', 'pre-command', 'post-command', 'pre-exit'];
+    const say = Object.fromEntries(
+      all.map((hook) => [hook, `echo "$BUILDKITE_PLUGIN_NAME ${hook}" "\${BUILDKITE_PLUGIN_A_KEY-}"`]),
+    );
+    const ran = await runStep(
+      parts('echo "command $BUILDKITE_PLUGIN_NAME"', { ...plugin('a', say), ...plugin('b', say) }),
+    );
+    expect(ran.output.split('\n').filter((line) => !line.startsWith('~~~'))).toEqual([
+      'A environment a',
+      'B environment ',
+      'A pre-command a',
+      'B pre-command ',
+      'command ',
+      'A post-command a',
+      'B post-command ',
+      'A pre-exit a',
+      'B pre-exit ',
+      '',
+    ]);
+    expect(ran.exitCode).toBe(0);
+  });
+
+  it('carries over what hooks export, change, unset and where they go, and nothing else', async () => {
+    const hooks = {
+      environment: 'export A=$\'one\\n"two"\' B=b; C=c; unset GONE; cd /',
+      'pre-command': 'export B="$B$B"; env A=x true',
+    };
+    const command = 'printf "%s|" "$A" "$B" "$C" "$GONE" "$PWD"';
+    const ran = await runStep(parts(command, plugin('a', hooks), { environment: { GONE: 'x' } }));
+    expect(ran.output).toContain('one\n"two"|bb|||/|');
+    expect(ran.environment).toMatchObject({ A: 'one\n"two"', B: 'bb', BUILDKITE_COMMAND_EXIT_STATUS: '0' });
+    expect(ran.environment).not.toHaveProperty('BUILDKITE_HOOK_EXIT_STATUS');
+    expect(ran.environment).not.toHaveProperty('BUILDKITE_PLUGIN_NAME');
+  });
+
+  it('takes over nothing from a hook that leaves by itself', async () => {
+    const ran = await runStep(parts('echo "A=$A"', plugin('a', { environment: 'export A=x; exit 0' })));
+    expect(ran.output).toContain('A=\n');
+    expect(ran.exitCode).toBe(0);
+  });
+
+  it('fails with a hook that fails, and runs only pre-exit then', async () => {
+    const a = plugin('a', { 'pre-command': 'false', 'post-command': 'echo no', 'pre-exit': 'echo yes' });
+    const b = plugin('b', { environment: 'true', 'pre-command': 'echo no', 'pre-exit': 'echo yes' });
+    const ran = await runStep(parts('echo no', { ...a, ...b }));
+    expect(ran.exitCode).toBe(1);
+    expect(ran.phases).toEqual([
+      { name: 'plugin b environment hook', exitCode: 0 },
+      { name: 'plugin a pre-command hook', exitCode: 1 },
+      { name: 'plugin a pre-exit hook', exitCode: 0 },
+      { name: 'plugin b pre-exit hook', exitCode: 0 },
+    ]);
+    expect(ran.output).not.toMatch(/^no$/m);
+  });
+
+  it('runs the agent’s hooks before those of plugins, in whatever order those run, and uploads after post-command', async () => {
+    const say = (who: string) => ({ 'post-command': `echo "${who} post-command"; export LAST=${who}` });
+    const { agent: agentHooks = '' } = plugin('agent', say('agent'));
+    const plugins = { ...plugin('a', say('a')), ...plugin('b', say('b')) };
+    const upload = 'echo "uploads with what $LAST has exported"';
+    const lines = async (more: Partial<StepParts>) => {
+      const { output } = await runStep(
+        parts('true', plugins, { agentHooks: join(agentHooks, 'hooks'), upload, ...more }),
+      );
+      return output.split('\n').filter((line) => line !== '' && !line.startsWith('~~~'));
+    };
+    expect(await lines({})).toEqual([
+      'agent post-command',
+      'a post-command',
+      'b post-command',
+      'uploads with what b has exported',
+    ]);
+    expect((await lines({ postHooks: 'backwards' })).slice(1, 3)).toEqual(['b post-command', 'a post-command']);
+  });
+
+  it.each([
+    ['pre-command', 3],
+    ['post-command', 3],
+    ['none', 5],
+  ])('uploads although it fails, and keeps its exit code, with a hook that fails: %s', async (hook, code) => {
+    const a = plugin('a', hook === 'none' ? {} : { [hook]: 'exit 3' });
+    const { exitCode, output } = await runStep(
+      parts(hook === 'none' ? 'exit 5' : 'true', a, { upload: 'echo uploads; exit 7' }),
+    );
+    expect(output).toContain('uploads\n');
+    expect(exitCode).toBe(code);
+  });
+
+  it('has the exit code of its command, or of pre-exit when that fails', async () => {
+    const command = 'false; echo "it went on"';
+    const failed = await runStep(
+      parts(command, plugin('a', { 'post-command': 'echo "$BUILDKITE_COMMAND_EXIT_STATUS after"' })),
+    );
+    expect([failed.exitCode, failed.output]).toEqual([1, expect.stringContaining('1 after')]);
+    expect(failed.output).not.toContain('it went on');
+    expect((await runStep(parts('exit 3', plugin('a', { 'pre-exit': 'exit 7' })))).exitCode).toBe(7);
+  });
+
+  it('runs a plugin’s command hook in place of its command', async () => {
+    const ran = await runStep(
+      parts('echo hello', plugin('a', { command: 'echo "<$(bash -c "$BUILDKITE_COMMAND")>"' })),
+    );
+    expect(ran.output).toContain('<hello>');
+  });
+
+  it('has an agent on its PATH, and a log from which secrets are kept', async () => {
+    const command = `
+      buildkite-agent oidc request-token --audience x >"$TMPDIR/job-token"
+      buildkite-agent redactor add "$TMPDIR/job-token" 2>/dev/null
+      cat "$TMPDIR/job-token"; echo "$OTHER_TOKEN" "$BUILDKITE_AGENT_ACCESS_TOKEN" "$SHORT_TOKEN"`;
+    const environment = { OTHER_TOKEN: 'of-the-job', SHORT_TOKEN: 'none' };
+    const ran = await runStep(parts(command, {}, { environment }));
+    expect(ran.raw).toMatch(/eyJ[\w-]+\.[\w-]+\.[\w-]+\nof-the-job bkaj_\S+ none\n/);
+    expect(ran.output).toContain('[REDACTED]\n[REDACTED] [REDACTED] none\n');
+    expect(ran.leftBehind).toEqual(['job-token']);
+  });
+
+  it('can be cancelled: what runs is terminated with all that it started, and pre-exit still runs', async () => {
+    const hooks = { 'post-command': 'true', 'pre-exit': 'echo "cancelled: $BUILDKITE_JOB_CANCELLED"' };
+    const running = startStep(parts('(sleep 60; echo survived) & echo started; wait', plugin('a', hooks)));
+    await running.saw('started');
+    running.cancel();
+    const ran = await running.finished;
+    expect(ran.exitCode).toBe(143);
+    expect(ran.output).toContain('cancelled: true');
+    expect(ran.output).not.toContain('survived');
+  });
+
+  it('ends what does not heed a cancel when the grace is over, and runs nothing more', async () => {
+    const stubborn = `trap '' TERM; echo started; while true; do sleep 0.1; done`;
+    const running = startStep(parts(stubborn, plugin('a', { 'pre-exit': 'echo no' }), { graceMs: 300 }));
+    await running.saw('started');
+    running.cancel();
+    expect(await running.finished).toMatchObject({ exitCode: 137, output: expect.not.stringMatching(/^no$/m) });
+  });
+
+  it('fails when a phase takes too long, and when it never prints what it is watched for', async () => {
+    await expect(runStep(parts('sleep 60', {}, { limitMs: 200 }))).rejects.toThrow('commands took longer than 200 ms');
+    const running = startStep(parts('echo this', {}));
+    await expect(running.saw('that')).rejects.toThrow('without printing "that"');
+    await running.finished;
+  });
+
+  it('refuses a plugin of which it knows no folder', () => {
+    expect(() => startStep({ ...parts('true', plugin('a', {})), plugins: {} })).toThrow(
+      'no folder is known for the plugin a',
+    );
+  });
+});

@@ -1,0 +1,151 @@
+// The sandbox as somebody uses it: it is started, it tells its story, its lines are pasted into a shell, jobs are started
+// with this claim and that, and in the end nothing is left of it.
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { descendantsOf, lives, script, type Watched, watch } from './processes.ts';
+
+const LIVE = script("const { live } = await import(sandbox + 'run.ts'); process.exit(await live({ once: false }));");
+const { FIRESTORE_EMULATOR_HOST: _, ...ENVIRONMENT } = process.env;
+
+describe('the sandbox', { timeout: 120_000 }, () => {
+  let sandbox: Watched;
+  let logFile = '';
+  let lines: string[];
+  let jobs: string;
+
+  beforeAll(async () => {
+    sandbox = watch(process.execPath, LIVE, ENVIRONMENT);
+    const isUp = () => expect(sandbox.out() + sandbox.err()).toMatch(/-d pipeline_id=\)"\n$/);
+    await vi.waitFor(isUp, { timeout: 110_000, interval: 100 });
+    logFile = /tail -f (\S+)\n/.exec(sandbox.out())?.[1] ?? '';
+    lines = sandbox.out().split('line by line:\n\n')[1]?.trimEnd().split('\n') ?? [];
+    jobs = /http:\S+\/jobs/.exec(lines.join('\n'))?.[0] ?? '';
+  }, 120_000);
+  afterAll(async () => {
+    sandbox.child.kill('SIGTERM');
+    await sandbox.ended;
+    if (logFile) rmSync(dirname(logFile), { recursive: true, force: true });
+  }, 60_000);
+
+  const shell = (commands: string) => promisify(execFile)('bash', ['-c', commands]);
+  /** Starts a job with the claims, asks for the credential, and gives the desk's answer. */
+  const ask = async (credential: string, ...claims: string[]) => {
+    const start = `eval "$(curl -sS -X POST ${jobs} ${claims.map((claim) => `-d '${claim}'`).join(' ')})"`;
+    const take = lines.find((line) => line.includes('/token/staging-config'))?.replace('staging-config', credential);
+    const { stdout } = await shell(`${start}\n${take}\necho "$ACCESS_TOKEN"`);
+    return stdout;
+  };
+  const logged = (reason: string) => expect.poll(() => readFileSync(logFile, 'utf8')).toContain(`"${reason}"`);
+
+  it('tells its story, how to end it, and last of all what to paste', () => {
+    const out = sandbox.out();
+    expect(sandbox.err()).toBe('');
+    expect(out).toContain('All steps passed.');
+    expect(out.split('\n')[1]).toBe(`To end it: Ctrl-C, or kill ${sandbox.child.pid}.`);
+    expect(out).toContain("in the functions' log: refused: no_matching_rule");
+    expect(out).not.toContain('"severity"');
+    expect(lines.at(-1)).toMatch(/^eval /);
+  });
+
+  it('writes what the functions log to the file it names, and a healthy start without a warning', () => {
+    const log = readFileSync(logFile, 'utf8').trimEnd().split('\n');
+    const entries = log.map((line) => JSON.parse(line) as { severity: string; event: string; reason?: string });
+    expect(entries.length).toBeGreaterThan(10);
+    expect(entries[0]).toMatchObject({ severity: 'INFO', event: 'webhook.accepted' });
+    expect(entries.filter(({ reason }) => reason === 'not_found')).toEqual([]);
+  });
+
+  it('prints lines that any shell takes: comments of harmless letters, and curl that shows what was answered', () => {
+    for (const line of lines) {
+      if (line.startsWith('#')) expect(line).toMatch(/^# [\w ,.:/-]+$/);
+      else expect(line).toContain('curl -sS --fail-with-body ');
+    }
+    const comments = lines.filter((line) => line.startsWith('#')).join('\n');
+    expect(comments).toContain('JOB_TOKEN, which lives ten minutes');
+    expect(comments).toContain('a signature is good for five minutes');
+    expect(comments).toContain('/gate stands for any Google API');
+  });
+
+  it('lets a job be played from start to end by pasting, and the refusals be read', async () => {
+    const { stdout } = await shell(lines.join('\n'));
+    for (const answered of [
+      '"integerValue": "5"',
+      '"account":"ci-',
+      '"active":true',
+      '"name":"warm/page"',
+      '{"result":"job_ended","revoked":2,"not_renewed":1,',
+      'ACCOUNT_STATE_INVALID',
+      '"cooling_down":3',
+    ])
+      expect(stdout).toContain(answered);
+    expect(stdout.match(/PERMISSION_DENIED/g)).toHaveLength(2);
+  });
+
+  it('hands out one job after another', async () => {
+    const answers = [await ask('staging-config'), await ask('staging-config'), await ask('staging-config')];
+    expect(answers.map((answer) => /^eyJ\S+\n$/.test(answer))).toEqual([true, true, true]);
+    expect(await ask('production-config', 'build_branch=v1', 'build_tag=v1', 'step_key=deploy-production')).toMatch(
+      /^eyJ/,
+    );
+  });
+
+  it.each([
+    ['the wrong audience', ['audience=https://other.example'], 'invalid_token', 'job_token_audience_wrong'],
+    ['the wrong branch', ['build_branch=feature/x'], 'invalid_target', 'no_matching_rule'],
+    ['a tag that is called like a branch', ['build_tag=main'], 'invalid_target', 'tag_not_allowed'],
+    ['the wrong step', ['build_branch=v1', 'build_tag=v1', 'step_key=test'], 'invalid_target', 'no_matching_rule'],
+    ['a claim that was not asked for', ['pipeline_id='], '--claim pipeline_id', 'claims_missing'],
+    ['a token for too long', ['lifetime=7200'], 'invalid_token', 'job_token_lifetime_too_long'],
+  ])('lets the mistake be made of %s, and shows the answer to it', async (_, claims, answer, reason) => {
+    expect(await ask(reason === 'no_matching_rule' ? 'production-config' : 'staging-config', ...claims)).toContain(
+      answer,
+    );
+    await logged(reason);
+  });
+
+  it('ends a job by the line that came with it, and shows what Buildkite sends, with quotes in it too', async () => {
+    const { stdout } = await shell(
+      `eval "$(curl -sS -X POST ${jobs} -d "build_branch=it's")"\neval "$FINISH"\necho\ncurl -sS -X POST ${jobs}/$JOB/finish`,
+    );
+    expect(stdout).toContain('{"result":"job_ended",');
+    expect(stdout).toContain('X-Buildkite-Signature: timestamp=');
+    expect(stdout).toContain('good for five minutes');
+  });
+
+  it.each([
+    ['an unknown claim', '-d build_brunch=main', 'build_brunch cannot be chosen, only audience, lifetime,'],
+    ['an id', '-d job_id=x', 'job_id cannot be chosen'],
+    ['a lifetime that is none', '-d lifetime=long', 'lifetime is a number of seconds'],
+  ])('refuses to choose %s, in words that survive eval', async (_, data, message) => {
+    const { stdout, stderr } = await shell(`eval "$(curl -sS -X POST ${jobs} ${data})"; echo "[$JOB]"`);
+    expect(stdout).toBe('[]\n');
+    expect(stderr).toContain(`playground: ${message}`);
+  });
+
+  it('leaves no process behind when it is told to end, and exits with 0', async () => {
+    const pids = descendantsOf(sandbox.child.pid ?? -1);
+    expect(pids.length).toBeGreaterThanOrEqual(5);
+    sandbox.child.kill('SIGHUP');
+    expect(await sandbox.ended).toBe(0);
+    await expect.poll(() => pids.filter(lives)).toEqual([]);
+  });
+
+  it('leaves none behind when it is told to end while it still starts', async () => {
+    const temporary = mkdtempSync(join(tmpdir(), 'keydesk-live-'));
+    const started = watch(process.execPath, LIVE, { ...ENVIRONMENT, TMPDIR: temporary });
+    const below = () => descendantsOf(started.child.pid ?? -1);
+    await expect.poll(() => below().length).toBeGreaterThan(1);
+    const pids = below();
+    started.child.kill('SIGTERM');
+    expect(await started.ended).toBe(0);
+    await expect.poll(() => pids.filter(lives)).toEqual([]);
+    expect(started.err()).toBe('');
+    expect(readdirSync(temporary).filter((name) => name.startsWith('keydesk-'))).toEqual([]);
+    rmSync(temporary, { recursive: true });
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
+import {
+  barredBy,
+  barriersSchema,
+  mayBeMeant,
+  type Selector,
+  selectorSchema,
+  selects,
+} from '../../../../shared/core/grant/selector.ts';
+
+const NOW = 1_790_000_000_000;
+const grant = {
+  job_id: '0184990a-477b-4fa8-9968-496074483cee',
+  pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+  pipeline_slug: 'app',
+  build_branch: 'main',
+  agent_id: '0184990a-4782-42b5-afc1-16715b10b8ff',
+  credential: 'staging-admin',
+  environment: 'staging',
+  policy_sha256: 'a'.repeat(64),
+  requested_at: NOW,
+  issued_at: NOW + 60_000,
+};
+const { requested_at: _, issued_at: __, ...NAMED } = grant;
+const FIELDS = Object.keys(NAMED) as (keyof typeof NAMED)[];
+
+describe('a selector', () => {
+  it.each(FIELDS)('that names %s selects what has just that', (field) => {
+    const selector: Selector = { [field]: grant[field] };
+    expect(selects(selector, grant)).toBe(true);
+    expect(selects(selector, { ...grant, [field]: `${grant[field]}x` })).toBe(false);
+    expect(selects(selector, { ...grant, [field]: grant[field].toUpperCase() })).toBe(false);
+  });
+
+  it('that names everything selects only what has all of it', () => {
+    const selector: Selector = { ...NAMED, issued_since: NOW + 60_000 };
+    expect(selects(selector, grant)).toBe(true);
+    for (const field of FIELDS) expect(selects(selector, { ...grant, [field]: 'x' })).toBe(false);
+    expect(selects(selector, { ...grant, issued_at: null, requested_at: NOW + 60_000 - CLOCK_MARGIN_MS })).toBe(false);
+  });
+
+  it('takes no name for a pattern', () => {
+    expect(selects({ build_branch: '*' }, grant)).toBe(false);
+    expect(selects({ build_branch: 'mai' }, grant)).toBe(false);
+  });
+
+  it('that names a time selects that of which a token left then or later', () => {
+    expect(selects({ issued_since: NOW + 60_000 }, grant)).toBe(true);
+    expect(selects({ issued_since: NOW + 60_000 + CLOCK_MARGIN_MS }, grant)).toBe(false);
+    expect(selects({ issued_since: 0 }, grant)).toBe(true);
+  });
+
+  it('that names a time selects that which was asked for then or later, also when no token has left since', () => {
+    const first = { ...grant, issued_at: null };
+    expect(selects({ issued_since: NOW }, first)).toBe(true);
+    expect(selects({ issued_since: NOW + CLOCK_MARGIN_MS }, first)).toBe(false);
+    const again = { ...grant, requested_at: NOW + 90_000 };
+    expect(selects({ issued_since: NOW + 90_000 }, again)).toBe(true);
+    expect(selects({ issued_since: NOW + 90_000 + CLOCK_MARGIN_MS }, again)).toBe(false);
+  });
+
+  it('that names a pipeline by its id does not select what has none, but may mean it', () => {
+    const unknown = { ...grant, pipeline_id: null };
+    const selector = { pipeline_id: grant.pipeline_id };
+    expect(selects(selector, unknown)).toBe(false);
+    expect(mayBeMeant(selector, unknown)).toBe(true);
+    expect(mayBeMeant({ ...selector, environment: 'staging' }, unknown)).toBe(true);
+    expect(mayBeMeant({ ...selector, environment: 'production' }, unknown)).toBe(false);
+    expect(mayBeMeant({ ...selector, issued_since: NOW + 60_000 + CLOCK_MARGIN_MS }, unknown)).toBe(false);
+  });
+
+  it('leaves no doubt where there is an id, or none was named', () => {
+    expect(mayBeMeant({ pipeline_id: grant.pipeline_id }, grant)).toBe(false);
+    expect(mayBeMeant({ pipeline_id: 'x' }, grant)).toBe(false);
+    expect(mayBeMeant({ environment: 'staging' }, { ...grant, pipeline_id: null })).toBe(false);
+  });
+});
+
+describe('the form of a selector', () => {
+  it.each<[string, object]>([
+    ['all fields', { ...NAMED, issued_since: NOW }],
+    ['a time alone, which is everything since', { issued_since: 0 }],
+    ['one field', { credential: 'staging-admin' }],
+  ])('may have %s', (_, selector) => {
+    expect(selectorSchema.parse(selector)).toEqual(selector);
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', {}],
+    ['a field that is not there', { environment: undefined }],
+    ['an empty text', { environment: '' }],
+    ['an unknown field', { environment: 'staging', branch: 'main' }],
+    ['a time as text', { issued_since: '2026-11-24T10:00:00Z' }],
+    ['a number for a name', { environment: 1 }],
+    ['no object', 'staging'],
+  ])('may not have %s', (_, selector) => {
+    expect(selectorSchema.safeParse(selector).success).toBe(false);
+  });
+});
+
+describe('the blocks in force', () => {
+  const blocks = [
+    { id: 'one', selector: { environment: 'production' }, activated_at: NOW },
+    { id: 'two', selector: { environment: 'staging', build_branch: 'main' }, activated_at: NOW },
+    { id: 'three', selector: { issued_since: 0 }, activated_at: NOW },
+  ];
+
+  it('refuse by the first that fits', () => {
+    expect(barredBy(blocks, grant)).toEqual({ reason: 'blocked', kill_switch_id: 'two' });
+    expect(barredBy(blocks, { ...grant, build_branch: 'next' })).toEqual({
+      reason: 'blocked',
+      kill_switch_id: 'three',
+    });
+    expect(barredBy(blocks.slice(0, 2), { ...grant, build_branch: 'next' })).toBeUndefined();
+    expect(barredBy([], grant)).toBeUndefined();
+  });
+
+  it('refuse a job that leaves its pipeline_id out, when it may be the one that is meant', () => {
+    const ofPipeline = [
+      { id: 'four', selector: { pipeline_id: grant.pipeline_id, environment: 'staging' }, activated_at: NOW },
+    ];
+    const refusal = { reason: 'blocked', kill_switch_id: 'four' };
+    expect(barredBy(ofPipeline, grant)).toEqual(refusal);
+    expect(barredBy(ofPipeline, { ...grant, pipeline_id: null })).toEqual(refusal);
+    expect(barredBy(ofPipeline, { ...grant, pipeline_id: null, environment: 'production' })).toBeUndefined();
+    expect(barredBy(ofPipeline, { ...grant, pipeline_id: 'another' })).toBeUndefined();
+  });
+
+  it('are read as they were stored, and one that cannot be read is not passed over', () => {
+    expect(barriersSchema.parse({ blocks })).toEqual({ blocks });
+    const broken = { id: 'four', selector: {}, activated_at: NOW };
+    expect(barriersSchema.safeParse({ blocks: [...blocks, broken] }).success).toBe(false);
+  });
+});

@@ -1,0 +1,263 @@
+// What a policy says about pools of service accounts and about limits: one valid policy, and one thing changed in each case.
+
+import { describe, expect, it } from 'vitest';
+import { toPolicy, waysIntoLedger } from '../../../../shared/core/policy/policy.ts';
+import type { PolicyProblem } from '../../../../shared/core/policy/problems.ts';
+import { type Data, editing } from '../../../fixtures/policies.ts';
+
+const account = (name: string) => `${name}@acme-staging.iam.gserviceaccount.com`;
+const scopes = ['https://www.googleapis.com/auth/datastore'];
+const valid = () => ({
+  version: 1,
+  organization: { slug: 'acme-inc' },
+  audience: 'https://keydesk.acme.example',
+  credentials: {
+    config: {
+      environment: 'staging',
+      ttl: '15m',
+      firestore: {
+        project: 'acme-staging',
+        apiKey: 'AIzaSy_web-key',
+        signer: account('signer'),
+        allow: [{ path: 'config/{document}', verbs: ['get'] }],
+      },
+    },
+    export: { environment: 'staging', ttl: '10m', serviceAccount: { email: account('export'), scopes } },
+    admin: {
+      environment: 'staging',
+      ttl: '15m',
+      serviceAccount: { pool: [account('ci-001'), account('ci-002')], scopes },
+    },
+    other: { environment: 'staging', ttl: '15m', serviceAccount: { pool: [account('ci-101')], scopes } },
+  },
+  rules: [{ name: 'deploy', match: { pipeline_slug: 'app' }, grants: ['config', 'export', 'admin', 'other'] }],
+});
+
+const { changed, accepted } = editing<Data>(valid);
+
+function problemsOf(change: (data: Data) => void): PolicyProblem[] {
+  const result = toPolicy(changed(change));
+  return 'policy' in result ? [] : result.problems;
+}
+
+const admin = (field: string, value: unknown) => (data: Data) => {
+  data.credentials.admin.serviceAccount[field] = value;
+};
+const POOL = ['credentials', 'admin', 'serviceAccount', 'pool'];
+
+describe('a pool', () => {
+  it('becomes a credential of its own kind, with its accounts in the order of the file', () => {
+    expect(accepted().credentials.admin).toEqual({
+      kind: 'pooled_service_account',
+      environment: 'staging',
+      ttl: 900,
+      pool: [account('ci-001'), account('ci-002')],
+      scopes,
+      storage: null,
+    });
+  });
+
+  it('may have one account, five hundred, and accounts of several projects and domains', () => {
+    const many = Array.from({ length: 500 }, (_, at) => account(`ci-${String(at + 200)}`));
+    const others = [account('ci-001'), 'ci-001@staging.acme.example.iam.gserviceaccount.com'];
+    for (const pool of [[account('ci-001')], many, others])
+      expect(accepted(admin('pool', pool)).credentials.admin).toMatchObject({ pool });
+  });
+
+  it.each<[string, (data: Data) => void, (string | number)[], RegExp]>([
+    [
+      'an account for all beside it',
+      admin('email', account('ci-009')),
+      POOL.slice(0, 3),
+      /one of email, pool; both are/,
+    ],
+    ['neither it nor an account', admin('pool', undefined), POOL.slice(0, 3), /one of email, pool; neither is here/],
+    ['no account in it', admin('pool', []), POOL, /./],
+    [
+      'more than five hundred',
+      admin(
+        'pool',
+        Array.from({ length: 501 }, (_, at) => account(`ci-${String(at + 200)}`)),
+      ),
+      POOL,
+      /500 accounts at most/,
+    ],
+    ['one address instead of a list', admin('pool', account('ci-001')), POOL, /must be a list/],
+    ['an account of another domain', admin('pool', ['ci-001@acme.example']), [...POOL, 0], /NAME@PROJECT\.iam/],
+    [
+      "a project's own account",
+      admin('pool', [account('ci-001'), 'acme-staging@appspot.gserviceaccount.com']),
+      [...POOL, 1],
+      /NAME@PROJECT\.iam/,
+    ],
+    ['an account in capitals', admin('pool', [account('CI-001')]), [...POOL, 0], /NAME@PROJECT\.iam/],
+    ['a number for an account', admin('pool', [7]), [...POOL, 0], /must be text/],
+    ['no scopes', admin('scopes', []), ['credentials', 'admin', 'serviceAccount', 'scopes'], /./],
+    [
+      'an unknown key',
+      admin('size', 3),
+      ['credentials', 'admin', 'serviceAccount', 'size'],
+      /not a key of this format/,
+    ],
+  ])('is refused with %s', (_, change, path, message) => {
+    expect(problemsOf(change)).toEqual([{ path, message: expect.stringMatching(message) }]);
+  });
+});
+
+describe('an account in two places', () => {
+  const CI = account('ci-001');
+  const EXPORT = ['credentials', 'export', 'serviceAccount', 'email'];
+  const SIGNER = ['credentials', 'config', 'firestore', 'signer'];
+  const OTHER = ['credentials', 'other', 'serviceAccount', 'pool'];
+  const set = (path: readonly (string | number)[], email: string) => (data: Data) => {
+    const at = path.slice(0, -1).reduce((inner, step) => inner[step], data);
+    at[path.at(-1) as string] = email;
+  };
+
+  it.each<[string, (string | number)[], string, (string | number)[], (string | number)[]]>([
+    ['twice in one pool', [...POOL, 1], CI, [...POOL, 1], [...POOL, 0]],
+    ['in two pools', [...OTHER, 0], CI, [...OTHER, 0], [...POOL, 0]],
+    ['in a pool and shared by all, which stands before', EXPORT, CI, [...POOL, 0], EXPORT],
+    ['in a pool and as a signer, which stands before', SIGNER, CI, [...POOL, 0], SIGNER],
+  ])('is refused %s', (_, changedPath, email, path, otherPath) => {
+    expect(problemsOf(set(changedPath, email))).toEqual([
+      { path, message: `${email} also stands at ${otherPath.join('.')}: a pooled account serves one job alone` },
+    ]);
+  });
+
+  it.each<[string, (data: Data) => void, string]>([
+    [
+      'shared by all',
+      (data) => (data.credentials.late = { environment: 'staging', ttl: '5m', serviceAccount: { email: CI, scopes } }),
+      'serviceAccount.email',
+    ],
+    [
+      'a signer',
+      (data) => {
+        const { firestore } = data.credentials.config;
+        data.credentials.late = { environment: 'staging', ttl: '5m', firestore: { ...firestore, signer: CI } };
+      },
+      'firestore.signer',
+    ],
+  ])('is refused where it is %s after its pool', (_, change, place) => {
+    expect(problemsOf(change)).toEqual([
+      {
+        path: ['credentials', 'late', ...place.split('.')],
+        message: `${CI} also stands at ${[...POOL, 0].join('.')}: a pooled account serves one job alone`,
+      },
+    ]);
+  });
+
+  it('is told once for each further place', () => {
+    const problems = problemsOf((data) => {
+      set([...OTHER, 0], CI)(data);
+      set([...POOL, 1], CI)(data);
+    });
+    expect(problems.map(({ path }) => path.join('.'))).toEqual([[...POOL, 1].join('.'), [...OTHER, 0].join('.')]);
+  });
+
+  it('may be, as long as no pool has it', () => {
+    const policy = accepted((data) => {
+      data.credentials.again = data.credentials.export;
+      data.credentials.export.serviceAccount.email = account('signer');
+    });
+    expect(policy.credentials.again).toMatchObject({ email: account('signer') });
+  });
+});
+
+describe('the limits', () => {
+  it('have values of their own when the policy names none, or not all', () => {
+    const defaults = { tokensPerMinute: 60, liveGrantsPerPipeline: 1000 };
+    expect(accepted().limits).toEqual(defaults);
+    expect(accepted((data) => (data.limits = {})).limits).toEqual(defaults);
+    expect(accepted((data) => (data.limits = { tokensPerMinute: 5 })).limits).toEqual({
+      ...defaults,
+      tokensPerMinute: 5,
+    });
+    expect(accepted((data) => (data.limits = { liveGrantsPerPipeline: 7 })).limits).toEqual({
+      ...defaults,
+      liveGrantsPerPipeline: 7,
+    });
+  });
+
+  it('may be as low as one and as high as their bounds', () => {
+    for (const limits of [
+      { tokensPerMinute: 1, liveGrantsPerPipeline: 1 },
+      { tokensPerMinute: 600, liveGrantsPerPipeline: 100_000 },
+    ])
+      expect(accepted((data) => (data.limits = limits)).limits).toEqual(limits);
+  });
+
+  it.each<[string, unknown, string[]]>([
+    ['no hand-out', { tokensPerMinute: 0 }, ['limits', 'tokensPerMinute']],
+    ['more than 600 hand-outs', { tokensPerMinute: 601 }, ['limits', 'tokensPerMinute']],
+    ['half a hand-out', { tokensPerMinute: 1.5 }, ['limits', 'tokensPerMinute']],
+    ['a number in quotes', { tokensPerMinute: '60' }, ['limits', 'tokensPerMinute']],
+    ['no grant', { liveGrantsPerPipeline: 0 }, ['limits', 'liveGrantsPerPipeline']],
+    ['more than 100000 grants', { liveGrantsPerPipeline: 100_001 }, ['limits', 'liveGrantsPerPipeline']],
+    ['a negative number', { liveGrantsPerPipeline: -1 }, ['limits', 'liveGrantsPerPipeline']],
+    ['null for a number', { liveGrantsPerPipeline: null }, ['limits', 'liveGrantsPerPipeline']],
+    ['an unknown key', { issuesPerHour: 1 }, ['limits', 'issuesPerHour']],
+    ['null', null, ['limits']],
+    ['a list', [], ['limits']],
+  ])('are refused with %s', (_, limits, path) => {
+    expect(problemsOf((data) => (data.limits = limits))).toEqual([{ path, message: expect.stringMatching(/./) }]);
+  });
+});
+
+describe('the tenant of a database', () => {
+  const second = (data: Data, changes: object) => {
+    const { config } = data.credentials;
+    data.credentials.more = { ...config, firestore: { ...config.firestore, ...changes } };
+  };
+
+  it.each([undefined, 'ci-x7k2p'])('is the same for its credentials, or another database is meant: %s', (tenant) => {
+    const policy = accepted((data) => {
+      if (tenant !== undefined) data.credentials.config.firestore.tenant = tenant;
+      second(data, {});
+      data.credentials.elsewhere = {
+        ...data.credentials.config,
+        firestore: { ...data.credentials.config.firestore, database: 'elsewhere', tenant: 'other-a1b2c' },
+      };
+    });
+    expect(policy.credentials.more).toMatchObject(tenant === undefined ? {} : { tenant });
+  });
+
+  it.each([
+    ['another one', 'ci-x7k2p', { tenant: 'ci-a1b2c' }],
+    ['none', 'ci-x7k2p', { tenant: undefined }],
+    ['one where the first has none', undefined, { tenant: 'ci-x7k2p' }],
+  ])('is a problem with %s', (_, tenant, changes) => {
+    const problems = problemsOf((data) => {
+      if (tenant !== undefined) data.credentials.config.firestore.tenant = tenant;
+      second(data, changes);
+    });
+    expect(problems).toEqual([
+      {
+        path: ['credentials', 'more', 'firestore', 'tenant'],
+        message: expect.stringContaining(`at credentials.config it is ${tenant ?? 'absent'}`),
+      },
+    ]);
+  });
+
+  it.each(['CI-x7k2p', 'ci x', "ci'x7k2p", '1ci-x7k2p', 'ci', '', 7])('is no such ID: %j', (tenant) => {
+    expect(problemsOf((data) => (data.credentials.config.firestore.tenant = tenant))).toHaveLength(1);
+  });
+});
+
+describe('the ways into the ledger', () => {
+  const ledger = { project: 'acme-staging', database: '(default)' };
+  it.each(['grants', 'jobs', 'service_accounts', 'blocks', 'kill_switches', 'locks', 'firebase_users'])(
+    'are found where a credential opens %s in its database, and nowhere else',
+    (collection) => {
+      const path = `${collection}/{document}`;
+      const policy = accepted((data) => (data.credentials.config.firestore.allow[0].path = path));
+      expect(waysIntoLedger(policy, ledger)).toEqual([
+        `KEYDESK_DATABASE is the database that credential config opens, and "${path}" is the ledger's`,
+      ]);
+      expect(waysIntoLedger(policy, { ...ledger, database: 'ledger' })).toEqual([]);
+      expect(waysIntoLedger(policy, { ...ledger, project: 'acme-production' })).toEqual([]);
+      expect(waysIntoLedger(accepted(), ledger)).toEqual([]);
+    },
+  );
+});

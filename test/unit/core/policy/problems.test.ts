@@ -1,0 +1,102 @@
+// What a policy's author is told is in words: of whatever is wrong, nothing is said in the schema's own language.
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { parsePolicyText } from '../../../../shared/core/policy/parse-yaml.ts';
+import { toPolicy } from '../../../../shared/core/policy/policy.ts';
+import type { Data } from '../../../fixtures/policies.ts';
+
+const EXAMPLE = readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8');
+const example = (): Data => {
+  const data = parse(EXAMPLE);
+  return { ...data, limits: { tokensPerMinute: 5, liveGrantsPerPipeline: 5 }, maxJobTokenLifetime: '5m' };
+};
+const WRONG = [undefined, null, true, 0, -1, 2 ** 40, 1.5, '', 'x y'.repeat(400), [], [7], [null], {}, { x: 1 }, 'a|b'];
+
+/** Every place of a value, inner ones too. */
+function placesIn(value: Data, path: string[] = []): string[][] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, inner]) => placesIn(inner, [...path, key]))];
+}
+
+function changed(path: readonly string[], value: unknown): Data {
+  const data = example();
+  const last = path.at(-1);
+  if (last === undefined) return value;
+  const holder = path.slice(0, -1).reduce((inner, step) => inner[step], data);
+  if (value === undefined && !Array.isArray(holder)) delete holder[last];
+  else holder[last] = value;
+  return data;
+}
+
+describe('what is said of a policy', () => {
+  it('never is in the words of zod, whatever stands at whichever place', () => {
+    const said = new Map<string, string>();
+    for (const path of placesIn(example()))
+      for (const value of WRONG) {
+        const result = toPolicy(changed(path, value));
+        if ('problems' in result)
+          for (const { message } of result.problems) said.set(message, `${path.join('.')} = ${JSON.stringify(value)}`);
+      }
+    expect(said.size).toBeGreaterThan(40);
+    const raw = [...said].filter(([message]) => /invalid|expected|received|too (small|big)|undefined/i.test(message));
+    expect(raw).toEqual([]);
+  });
+
+  /** Where in a text something stands, as messages say it. */
+  const at = (text: string, what: string) => {
+    const before = text.slice(0, text.indexOf(what)).split('\n');
+    return `policy.yaml:${before.length}:${(before.at(-1) ?? '').length + 1}`;
+  };
+  const problemsIn = (text: string) => {
+    const result = parsePolicyText(text, 'policy.yaml');
+    return 'problems' in result ? result.problems : [];
+  };
+  const PIPELINE = '      pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0\n      build_branch: [main';
+  const withPipeline = (lines: string) => {
+    expect(EXAMPLE).toContain(PIPELINE);
+    return EXAMPLE.replace(PIPELINE, `${lines}\n      build_branch: [main`);
+  };
+  const advice = "is not a UUID, and so matches nothing: use pipeline_slug, or the id from Buildkite's API";
+
+  it('is, of a pipeline_id that is a slug, at that slug, what to use instead', () => {
+    const text = withPipeline('      pipeline_id: globex-web');
+    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} rules.0.match.pipeline_id "globex-web" ${advice}`]);
+  });
+
+  it('is the same of one in a list, at its own place, and beside a slug that narrows', () => {
+    const lines =
+      '      pipeline_slug: web\n      pipeline_id: [0184990a-4782-42b5-afc1-16715b10b1f0, globex-web, "018*"]';
+    const text = withPipeline(lines);
+    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} rules.0.match.pipeline_id.1 "globex-web" ${advice}`]);
+  });
+
+  it('is of every other id that is none, but of no agent tag', () => {
+    const lines = '      pipeline_slug: web\n      queue_id: default\n      agent_tag:host_id: Blue';
+    const text = withPipeline(lines);
+    expect(problemsIn(text)).toEqual([
+      `${at(text, 'default\n')} rules.0.match.queue_id "default" is not a UUID, and so matches nothing`,
+    ]);
+    const allowed = parsePolicyText(withPipeline(lines.replace('queue_id', 'queue_key')), 'policy.yaml');
+    expect('policy' in allowed && allowed.policy.rules[0]?.match['agent_tag:host_id']).toEqual(['Blue']);
+  });
+
+  const VERBS = ', verbs: [get, list, create, update]';
+  const SCOPES = 'scopes: [https://www.googleapis.com/auth/datastore]';
+
+  it.each([
+    ['verbs that are missing', VERBS, '', '{ path: "config', 'firestore.allow.0.verbs is missing'],
+    ['verbs that are text', VERBS, ', verbs: get', 'verbs: get', 'verbs must be a list, such as'],
+    ['an unknown verb', VERBS, ', verbs: [get, set]', 'set]', 'verbs.1 must be one of get, list, create'],
+    ['no verb', VERBS, ', verbs: []', 'verbs: []', 'verbs must not be empty'],
+    ['scopes that are empty', SCOPES, 'scopes:', 'scopes:\n', 'scopes is empty: it must be a list'],
+  ])('is short and at its place: %s', (_, before, after, place, message) => {
+    const text = EXAMPLE.replace(before, after);
+    expect(text).not.toBe(EXAMPLE);
+    const [problem = '', ...more] = problemsIn(text);
+    expect(more).toEqual([]);
+    expect(problem.split(' ')[0]).toBe(at(text, place));
+    expect(problem).toContain(message);
+  });
+});

@@ -1,0 +1,236 @@
+// Two jobs and one pool of accounts, whatever happens in whatever order: the records are moved as the ledger moves them,
+// and after every step they are checked against the promises I4 (one job at a time) and I5 (no account comes back before
+// the last token ever issued from it has expired).
+
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
+import type { PooledGrant } from '../../../../shared/core/grant/grant.ts';
+import {
+  activate,
+  confirmTakenAway,
+  end,
+  expire,
+  giveUpLease,
+  idOf,
+  type LeavingToken,
+  reserve,
+} from '../../../../shared/core/grant/lifecycle.ts';
+import { checkGrantStep } from '../../../../shared/core/grant/transitions.ts';
+import type { Account } from '../../../../shared/core/pool/account.ts';
+import { beginToWake, follow, lease, recheck, setAside, wake } from '../../../../shared/core/pool/lifecycle.ts';
+import { checkAccountStep } from '../../../../shared/core/pool/transitions.ts';
+import { ACCOUNTS, claims, FREE, must, NOW, pool, pooled, request } from '../../../fixtures/grants.ts';
+
+const JOBS = [claims, { ...claims, job_id: '0184990a-477b-4fa8-9968-0000000000ff' }] as const;
+const SMALL_POOL = { ...pool, pool: ACCOUNTS.slice(0, 2) };
+
+interface Job {
+  readonly claims: (typeof JOBS)[number];
+  grant: PooledGrant | undefined;
+  endedAt: number | undefined;
+  /** Minted, and not recorded yet. */
+  leaving: LeavingToken[];
+}
+
+class World {
+  now = NOW;
+  readonly accounts = new Map<string, Account>();
+  readonly jobs: readonly Job[] = JOBS.map((one) => ({
+    claims: one,
+    grant: undefined,
+    endedAt: undefined,
+    leaving: [],
+  }));
+  /** Every token that Google may have issued, whether or not it left. */
+  readonly minted: { readonly email: string; readonly grant_id: string; readonly expires_at: number }[] = [];
+  private readonly wakings: { readonly email: string; readonly enabling_since: number }[] = [];
+
+  reserve(job: Job, ttl: number, refusedByGoogle: boolean): void {
+    const before = job.grant;
+    const unusable = before && refusedByGoogle ? [before.service_account] : [];
+    const asked = { ...request(SMALL_POOL, { claims: job.claims, ttl, unusable }) };
+    delete asked.lease;
+    const circumstances = { ...FREE, jobEndedAt: job.endedAt };
+    let decided = reserve(before, circumstances, asked, this.now);
+    let free: string | undefined;
+    if ('needsLease' in decided) {
+      const usable = SMALL_POOL.pool.filter((email) => !unusable.includes(email));
+      free = usable.find((email) => (this.accounts.get(email)?.state ?? 'free') === 'free');
+      if (!free) {
+        const held = before && before.state !== 'expired' ? this.accounts.get(before.service_account) : undefined;
+        if (!before || !held) return;
+        this.writeGrant(job, pooled(giveUpLease(before, this.now)));
+        this.write(before.service_account, setAside(held, this.now));
+        return;
+      }
+      decided = reserve(before, circumstances, { ...asked, lease: free }, this.now);
+    }
+    if (!('grant' in decided)) return;
+    const after = pooled(decided.grant);
+    const email = after.service_account;
+    this.writeGrant(job, after);
+    if (free) {
+      const stillAccepted = this.minted.filter((token) => token.email === email && token.expires_at > this.now);
+      expect(stillAccepted).toEqual([]);
+      this.write(email, must(lease(this.accounts.get(email), { grant: after, pool_size: 2 }, this.now)));
+      const last = before && before.state !== 'expired' ? this.accounts.get(before.service_account) : undefined;
+      if (before && last) this.write(before.service_account, setAside(last, this.now));
+    } else this.follow(after);
+    const token = { email, grant_id: idOf(after), expires_at: decided.latest };
+    this.minted.push(token);
+    const sha256 = String(this.minted.length).padStart(64, '0');
+    job.leaving.push({ grant_id: token.grant_id, sha256, expires_at: token.expires_at, service_account: email });
+  }
+
+  activate(job: Job): void {
+    const token = job.leaving.shift();
+    if (!token) return;
+    const written = activate(job.grant, { jobEndedAt: job.endedAt }, token, this.now);
+    if (!('grant' in written)) return;
+    expect(token.service_account).toBe(pooled(written.grant).service_account);
+    this.writeGrant(job, pooled(written.grant));
+  }
+
+  move(job: Job, next: ReturnType<typeof expire>): void {
+    if (!next) return;
+    this.writeGrant(job, pooled(next));
+    this.follow(pooled(next));
+  }
+
+  beginToWake(): void {
+    for (const [email, account] of this.accounts) {
+      const claimed = beginToWake(account, this.now);
+      if (!claimed) continue;
+      this.write(email, claimed);
+      this.wakings.push({ email, enabling_since: this.now });
+    }
+  }
+
+  wake(): void {
+    const waking = this.wakings.shift();
+    const account = waking && this.accounts.get(waking.email);
+    if (waking && account) this.write(waking.email, wake(account, waking.enabling_since, this.now));
+  }
+
+  /** What the sweep does with accounts that it finds forgotten, and with those that rest. */
+  look(): void {
+    for (const [email, account] of this.accounts) {
+      this.write(email, recheck(account, this.now));
+      const live = this.jobs.some(({ grant }) => grant && isLive(grant) && grant.service_account === email);
+      if (!live) this.write(email, setAside(account, this.now));
+    }
+  }
+
+  private follow(grant: PooledGrant): void {
+    const account = this.accounts.get(grant.service_account);
+    if (account) this.write(grant.service_account, follow(account, grant, this.now));
+  }
+
+  private writeGrant(job: Job, after: PooledGrant): void {
+    checkGrantStep(job.grant, after);
+    job.grant = after;
+  }
+
+  private write(email: string, after: Account | undefined): void {
+    if (!after) return;
+    const before = this.accounts.get(email);
+    checkAccountStep(before, after);
+    expect(after.reusable_at).toBeGreaterThanOrEqual(before?.reusable_at ?? 0);
+    this.accounts.set(email, after);
+  }
+
+  check(): void {
+    for (const { grant } of this.jobs) {
+      if (!grant || !isLive(grant)) continue;
+      const expected = grant.state === 'revoking' ? 'revoking' : 'leased';
+      expect(this.accounts.get(grant.service_account)).toMatchObject({ state: expected, grant_id: idOf(grant) });
+    }
+    for (const [email, account] of this.accounts) {
+      const minted = this.minted.filter((token) => token.email === email);
+      const last = Math.max(0, ...minted.map(({ expires_at }) => expires_at));
+      expect(account.reusable_at).toBeGreaterThanOrEqual(last + CLOCK_MARGIN_MS);
+      expect(account.grant_id === null).toBe(account.state === 'free');
+      expect(account.delete_at === null).toBe(account.state !== 'free');
+      if (account.state === 'free') expect(account.reusable_at).toBeLessThanOrEqual(this.now);
+      const holders = this.jobs.filter(({ grant }) => grant && isLive(grant) && grant.service_account === email);
+      expect(holders.length).toBeLessThanOrEqual(1);
+      const others = minted.filter((token) => token.grant_id !== account.grant_id && token.expires_at > this.now);
+      if (account.state === 'leased') expect(others).toEqual([]);
+    }
+  }
+}
+
+function isLive({ state }: PooledGrant): boolean {
+  return state === 'issuing' || state === 'active' || state === 'revoking';
+}
+
+const which = fc.constantFrom(0 as const, 1 as const);
+const by = fc.constantFrom('job.finished' as const, 'job.reconciled' as const, 'released' as const);
+const step = fc.oneof(
+  fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 1_200_000 }) }),
+  fc.record({
+    do: fc.constant('reserve' as const),
+    which,
+    ttl: fc.integer({ min: 60, max: 3600 }),
+    refusedByGoogle: fc.boolean(),
+  }),
+  fc.record({ do: fc.constant('end' as const), which, by }),
+  fc.record({ do: fc.constantFrom('activate' as const, 'confirm' as const, 'expire' as const), which }),
+  fc.record({ do: fc.constantFrom('begin to wake' as const, 'wake' as const, 'look' as const) }),
+);
+
+describe('the accounts of a pool, whatever happens in whatever order', () => {
+  it('serve one job at a time, and come back only when no token of theirs is accepted any more', () => {
+    const reached = new Set<string>();
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+        const world = new World();
+        for (const taken of steps) {
+          if (taken.do === 'wait') world.now += taken.ms;
+          if (taken.do === 'begin to wake') world.beginToWake();
+          if (taken.do === 'wake') world.wake();
+          if (taken.do === 'look') world.look();
+          if ('which' in taken) {
+            const job = world.jobs[taken.which] as Job;
+            const { grant } = job;
+            if (taken.do === 'reserve') world.reserve(job, taken.ttl, taken.refusedByGoogle);
+            if (taken.do === 'activate') world.activate(job);
+            if (taken.do === 'confirm') world.move(job, grant && confirmTakenAway(grant, world.now));
+            if (taken.do === 'expire') world.move(job, grant && expire(grant, world.now));
+            if (taken.do === 'end') {
+              world.move(job, grant && end(grant, { by: taken.by }, world.now));
+              if (taken.by !== 'released') job.endedAt ??= world.now;
+            }
+          }
+          world.check();
+          for (const { state } of world.accounts.values()) reached.add(state);
+          for (const { grant } of world.jobs) if (grant) reached.add(`grant ${grant.state}`);
+          if (world.jobs.some(({ grant }) => grant && grant.past_leases.length > 0)) reached.add('a past lease');
+        }
+
+        world.now += 4_000_000;
+        for (const job of world.jobs)
+          world.move(job, job.grant && (confirmTakenAway(job.grant, world.now) ?? expire(job.grant, world.now)));
+        world.now += 4_000_000;
+        world.beginToWake();
+        for (let waking = 0; waking <= steps.length; waking += 1) for (const _ of ACCOUNTS) world.wake();
+        world.check();
+        for (const { state } of world.accounts.values()) expect(state).toBe('free');
+      }),
+      { numRuns: 500 },
+    );
+    expect([...reached].sort()).toEqual([
+      'a past lease',
+      'cooling_down',
+      'free',
+      'grant active',
+      'grant expired',
+      'grant issuing',
+      'grant revoked',
+      'grant revoking',
+      'leased',
+      'revoking',
+    ]);
+  });
+});

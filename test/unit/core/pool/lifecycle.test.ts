@@ -1,0 +1,265 @@
+// The life of a pooled account, state by state: what each change does to each state, and to which it does nothing.
+
+import { describe, expect, it } from 'vitest';
+import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
+import type { PooledGrant } from '../../../../shared/core/grant/grant.ts';
+import { type Account, accountSchema } from '../../../../shared/core/pool/account.ts';
+import {
+  beginToWake,
+  follow,
+  foundEnabled,
+  lease,
+  recheck,
+  SHORTEST_REST_MS,
+  setAside,
+  share,
+  wake,
+} from '../../../../shared/core/pool/lifecycle.ts';
+import { GRANT_ID, grantIn, LATER, NOW, pooled } from '../../../fixtures/grants.ts';
+
+const MINUTE = 60_000;
+const RETENTION_MS = 400 * 86_400_000;
+const ISSUING = pooled(grantIn('issuing', 'pool'));
+/** A minute after the last token that the grant may have had. */
+const RESTS_UNTIL = ISSUING.expires_at + CLOCK_MARGIN_MS;
+const STATES = ['free', 'leased', 'revoking', 'cooling_down'] as const;
+
+const leased: Account = {
+  pool: 'staging-config',
+  pool_size: 3,
+  state: 'leased',
+  grant_id: GRANT_ID,
+  leased_at: NOW,
+  reusable_at: RESTS_UNTIL,
+  disabled_at: null,
+  enabling_since: null,
+  last_checked_at: null,
+  found_enabled: 0,
+  delete_at: null,
+};
+const freed = {
+  state: 'free',
+  grant_id: null,
+  disabled_at: null,
+  enabling_since: null,
+  last_checked_at: null,
+  found_enabled: 0,
+};
+
+function accountIn(state: Account['state']): Account {
+  switch (state) {
+    case 'free':
+      return { ...leased, state, grant_id: null, reusable_at: NOW, delete_at: NOW + RETENTION_MS };
+    case 'leased':
+      return leased;
+    case 'revoking':
+      return { ...leased, state };
+    case 'cooling_down':
+      return { ...leased, state, disabled_at: NOW + 300 };
+    case 'shared':
+      return { ...leased, state, pool_size: 0, grant_id: null, delete_at: RESTS_UNTIL + RETENTION_MS };
+  }
+}
+
+describe('an account that jobs share', () => {
+  const latest = NOW + 600_000;
+  const record = { ...accountIn('shared'), pool: 'export', leased_at: NOW };
+  const until = latest + CLOCK_MARGIN_MS + 15 * MINUTE;
+  const recorded = { ...record, reusable_at: until, delete_at: until + RETENTION_MS };
+
+  it('is recorded before its first token, for somewhat longer than that lives', () => {
+    expect(share(undefined, { credential: 'export', latest }, NOW)).toEqual({ record: recorded });
+    expect(share(accountIn('free'), { credential: 'export', latest }, NOW)).toEqual({ record: recorded });
+  });
+
+  it('is not recorded anew for each token, and in time for one that lives longer', () => {
+    const nothing = { record: undefined };
+    expect(share(recorded, { credential: 'export', latest: latest + 15 * MINUTE }, LATER)).toEqual(nothing);
+    const longer = latest + 15 * MINUTE + 1;
+    const reusable_at = longer + CLOCK_MARGIN_MS + 15 * MINUTE;
+    expect(share(recorded, { credential: 'export', latest: longer }, LATER)).toEqual({
+      record: { ...recorded, reusable_at, delete_at: reusable_at + RETENTION_MS },
+    });
+  });
+
+  it.each(['leased', 'revoking', 'cooling_down'] as const)(
+    'is none that serves a pool, or did until lately: %s',
+    (state) => {
+      expect(share(accountIn(state), { credential: 'export', latest }, NOW)).toEqual({ usable_at: RESTS_UNTIL });
+    },
+  );
+
+  it('is leased by a pool once no token of it is accepted by any clock', () => {
+    const to = { grant: ISSUING, pool_size: 3 };
+    expect(lease(recorded, to, until - 1)).toBeUndefined();
+    expect(lease(recorded, to, until)).toMatchObject({ state: 'leased', pool_size: 3 });
+  });
+});
+
+describe('a lease', () => {
+  const to = { grant: ISSUING, pool_size: 3 };
+
+  it('is of an account that never served or is free, until the last token of its grant has ended by every clock', () => {
+    expect(lease(undefined, to, NOW)).toEqual(leased);
+    expect(lease(accountIn('free'), to, NOW)).toEqual(leased);
+  });
+
+  it('is of no account in another state', () => {
+    for (const state of ['leased', 'revoking', 'cooling_down'] as const)
+      expect(lease(accountIn(state), to, RESTS_UNTIL + MINUTE)).toBeUndefined();
+  });
+
+  it('never brings the end of the rest forward', () => {
+    const resting = { ...accountIn('free'), reusable_at: RESTS_UNTIL + 5 };
+    expect(lease(resting, to, NOW)).toMatchObject({ state: 'leased', reusable_at: RESTS_UNTIL + 5 });
+  });
+});
+
+describe('an account follows its grant', () => {
+  const grantWith = (state: PooledGrant['state'], more: Partial<PooledGrant> = {}) => ({
+    ...pooled(grantIn(state, 'pool')),
+    ...more,
+  });
+  const longer = { expires_at: ISSUING.expires_at + 5 };
+
+  it.each(['issuing', 'active'] as const)('and rests longer when that lives longer, and never shorter: %s', (state) => {
+    expect(follow(leased, grantWith(state, longer), NOW)).toEqual({ ...leased, reusable_at: RESTS_UNTIL + 5 });
+    expect(follow(leased, grantWith(state), NOW)).toBeUndefined();
+    expect(follow(leased, grantWith(state, { expires_at: NOW }), NOW)).toBeUndefined();
+    for (const other of ['free', 'revoking', 'cooling_down'] as const)
+      expect(follow(accountIn(other), grantWith(state, longer), NOW)).toBeUndefined();
+  });
+
+  it('and is to be disabled once that is being revoked', () => {
+    expect(follow(leased, grantWith('revoking'), NOW)).toEqual({ ...leased, state: 'revoking' });
+    expect(follow(leased, grantWith('revoking', longer), NOW)).toMatchObject({ reusable_at: RESTS_UNTIL + 5 });
+    for (const other of ['free', 'revoking', 'cooling_down'] as const)
+      expect(follow(accountIn(other), grantWith('revoking', longer), NOW)).toBeUndefined();
+  });
+
+  it('and rests once that was revoked, disabled since then', () => {
+    const revoking = accountIn('revoking');
+    expect(follow(revoking, grantWith('revoked'), NOW + 300)).toEqual({
+      ...revoking,
+      state: 'cooling_down',
+      disabled_at: NOW + 300,
+    });
+    for (const other of ['free', 'leased', 'cooling_down'] as const)
+      expect(follow(accountIn(other), grantWith('revoked'), NOW + 300)).toBeUndefined();
+  });
+
+  it('and rests for the shortest cooldown at least, however little was left', () => {
+    const late = RESTS_UNTIL - 5;
+    expect(follow(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({
+      reusable_at: late + SHORTEST_REST_MS,
+    });
+  });
+
+  it('and is free at once when that expired by itself, once its last token has ended by every clock', () => {
+    const expired = grantWith('expired');
+    expect(follow(leased, expired, RESTS_UNTIL)).toEqual({
+      ...leased,
+      ...freed,
+      delete_at: RESTS_UNTIL + RETENTION_MS,
+    });
+    expect(follow(leased, expired, RESTS_UNTIL - 1)).toEqual({
+      ...leased,
+      state: 'cooling_down',
+      reusable_at: RESTS_UNTIL - 1 + SHORTEST_REST_MS,
+    });
+  });
+
+  it('and rests when that expired before a token left, because Google may not mint from it', () => {
+    expect(follow(leased, grantWith('expired', { tokens_issued: 0 }), RESTS_UNTIL)).toEqual({
+      ...leased,
+      state: 'cooling_down',
+      reusable_at: RESTS_UNTIL + SHORTEST_REST_MS,
+    });
+  });
+
+  it('and rests when that expired while it was to be disabled, because it may be so unconfirmed', () => {
+    const at = RESTS_UNTIL + 5;
+    expect(follow(accountIn('revoking'), grantWith('expired'), at)).toEqual({
+      ...leased,
+      state: 'cooling_down',
+      reusable_at: at + SHORTEST_REST_MS,
+      disabled_at: null,
+    });
+    for (const other of ['free', 'cooling_down'] as const)
+      expect(follow(accountIn(other), grantWith('expired'), at)).toBeUndefined();
+  });
+
+  it('and no other grant, whatever becomes of that', () => {
+    const another = { job_id: '0184990a-477b-4fa8-9968-0000000000ff' };
+    for (const state of STATES)
+      for (const of of ['issuing', 'active', 'revoking', 'revoked', 'expired'] as const)
+        expect(follow(accountIn(state), grantWith(of, { ...another, ...longer }), RESTS_UNTIL)).toBeUndefined();
+  });
+});
+
+describe('an account that is set aside', () => {
+  it.each(['leased', 'revoking'] as const)('rests as if it might have been disabled: %s', (state) => {
+    const account = accountIn(state);
+    expect(setAside(account, NOW)).toEqual({ ...account, state: 'cooling_down' });
+    expect(setAside(account, RESTS_UNTIL)).toEqual({
+      ...account,
+      state: 'cooling_down',
+      reusable_at: RESTS_UNTIL + SHORTEST_REST_MS,
+    });
+  });
+
+  it('is none that serves nobody', () => {
+    for (const state of ['free', 'cooling_down'] as const)
+      expect(setAside(accountIn(state), RESTS_UNTIL)).toBeUndefined();
+  });
+});
+
+describe('a rested account', () => {
+  const resting = accountIn('cooling_down');
+
+  it('is woken once its rest is over, and not a millisecond before', () => {
+    expect(beginToWake(resting, RESTS_UNTIL - 1)).toBeUndefined();
+    expect(beginToWake(resting, RESTS_UNTIL)).toEqual({ ...resting, enabling_since: RESTS_UNTIL });
+  });
+
+  it('is woken by one sweep, and by another only when that can no longer be at it', () => {
+    const waking = { ...resting, enabling_since: RESTS_UNTIL };
+    expect(beginToWake(waking, RESTS_UNTIL + 5 * MINUTE - 1)).toBeUndefined();
+    expect(beginToWake(waking, RESTS_UNTIL + 5 * MINUTE)).toEqual({
+      ...resting,
+      enabling_since: RESTS_UNTIL + 5 * MINUTE,
+    });
+  });
+
+  it('is free once the sweep that began says that it is enabled, and by no other sweep', () => {
+    const waking = { ...resting, enabling_since: RESTS_UNTIL };
+    const now = RESTS_UNTIL + 9;
+    expect(wake(waking, RESTS_UNTIL, now)).toEqual({ ...resting, ...freed, delete_at: now + RETENTION_MS });
+    expect(wake(waking, RESTS_UNTIL - 1, now)).toBeUndefined();
+    expect(wake({ ...waking, enabling_since: RESTS_UNTIL + 5 }, RESTS_UNTIL, now)).toBeUndefined();
+    expect(wake(resting, RESTS_UNTIL, now)).toBeUndefined();
+  });
+
+  it('is the only kind that is woken', () => {
+    for (const state of ['free', 'leased', 'revoking'] as const) {
+      expect(beginToWake(accountIn(state), RESTS_UNTIL + MINUTE)).toBeUndefined();
+      expect(wake({ ...accountIn(state), enabling_since: RESTS_UNTIL }, RESTS_UNTIL, RESTS_UNTIL + 9)).toBeUndefined();
+    }
+  });
+
+  it('is looked at again while it rests, and not while a sweep enables it', () => {
+    expect(foundEnabled({ ...resting, found_enabled: 2 })).toEqual({ ...resting, found_enabled: 3 });
+    expect(recheck(resting, NOW + MINUTE)).toEqual({ ...resting, last_checked_at: NOW + MINUTE });
+    expect(recheck({ ...resting, enabling_since: RESTS_UNTIL }, RESTS_UNTIL + 1)).toBeUndefined();
+    for (const state of ['free', 'leased', 'revoking'] as const)
+      expect(recheck(accountIn(state), NOW + MINUTE)).toBeUndefined();
+  });
+});
+
+it('an account is deleted only when nothing depends on it', () => {
+  for (const state of STATES) {
+    const account = accountIn(state);
+    expect(accountSchema.parse(account)).toEqual(account);
+    expect(account.delete_at === null).toBe(state !== 'free');
+  }
+});

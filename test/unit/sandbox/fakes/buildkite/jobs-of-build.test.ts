@@ -1,0 +1,38 @@
+// The fake Buildkite's list of a build's jobs: as strict, and paged, as the documentation says.
+
+import { expect, it } from 'vitest';
+import { type ListedJob, listJobs } from '../../../../../sandbox/fakes/buildkite/jobs-of-build.ts';
+
+const JOBS = Array.from({ length: 205 }, (_, nth): ListedJob => {
+  const agent = { connection_state: 'connected' };
+  return { id: `job-${nth}`, type: 'script', state: 'running', finished_at: null, agent };
+});
+const url = 'http://127.0.0.1/v2/organizations/acme-inc/pipelines/app/builds/1/jobs';
+
+const list = (query: Record<string, string>) => {
+  const { status, json } = listJobs(JOBS, { url, query: new URLSearchParams(query) });
+  return { status, ...(json as { items: ListedJob[]; links: { next: string | null } }) };
+};
+
+it('comes in pages that a cursor follows, each job once', () => {
+  const seen: string[] = [];
+  let query: Record<string, string> = { per_page: '100' };
+  for (let pages = 0; pages < 5; pages += 1) {
+    const { items, links } = list(query);
+    seen.push(...items.map(({ id }) => id));
+    if (links.next === null) break;
+    query = Object.fromEntries(new URL(links.next).searchParams);
+  }
+  expect(seen).toEqual(JOBS.map(({ id }) => id));
+});
+
+it('has thirty jobs unless more are asked for', () => {
+  expect(list({}).items).toHaveLength(30);
+});
+
+it.each([{ per_page: '101' }, { per_page: '0' }, { page: '2' }, { after: 'nonsense' }, { 'state[]': 'running' }])(
+  'is refused to a query that it does not know: %j',
+  (query) => {
+    expect(list(query as unknown as Record<string, string>).status).toBe(422);
+  },
+);
