@@ -18,15 +18,15 @@ export async function benchColdStart({ buildkite, settings }: Surroundings): Pro
   try {
     const empty = emptyFunction(folder);
     const unbundled = await unbundledFunction(folder);
-    const started = (source: string) => timeFirstAnswer(source, settings);
-    const handed = (source: string) =>
-      timeFirstHandOut(source, settings, () => buildkite.jobToken(buildkite.startJob()));
+    const firstResponse = (source: string) => timeFirstResponse(source, settings);
+    const firstIssue = (source: string) =>
+      timeFirstIssue(source, settings, () => buildkite.jobToken(buildkite.startJob()));
 
     title('Cold start, process start to first answer (median)');
     const first = await inTurn(ROUNDS, {
-      empty: () => started(empty),
-      built: () => started(ROOT),
-      unbundled: () => started(unbundled),
+      empty: () => firstResponse(empty),
+      built: () => firstResponse(ROOT),
+      unbundled: () => firstResponse(unbundled),
     });
     row('empty functions-framework handler', first.empty, 'ms');
     row(
@@ -38,7 +38,7 @@ export async function benchColdStart({ buildkite, settings }: Surroundings): Pro
     row('keydesk token, unbundled', first.unbundled, 'ms', `${(first.unbundled / first.empty).toFixed(2)} × empty`);
 
     title('Cold start, process start to first completed hand-out (median)');
-    const completed = await inTurn(ROUNDS, { built: () => handed(ROOT), unbundled: () => handed(unbundled) });
+    const completed = await inTurn(ROUNDS, { built: () => firstIssue(ROOT), unbundled: () => firstIssue(unbundled) });
     const share = completed.built / completed.unbundled;
     row('keydesk token, as built', completed.built, 'ms', `${share.toFixed(2)} × unbundled (aim: at most 0.5)`);
     row('keydesk token, unbundled', completed.unbundled, 'ms');
@@ -90,50 +90,50 @@ async function unbundledFunction(folder: string): Promise<string> {
 async function withStarted<T>(
   source: string,
   settings: Surroundings['settings'],
-  work: (port: number, begun: number, running: Running) => Promise<T>,
+  work: (port: number, startedAt: number, running: Running) => Promise<T>,
 ): Promise<T> {
   const port = await freePort();
-  const begun = performance.now();
+  const startedAt = performance.now();
   const running = run(FRAMEWORK, ['--target=token', `--port=${port}`], {
     cwd: source,
     env: functionEnvironment(settings),
   });
   try {
-    return await work(port, begun, running);
+    return await work(port, startedAt, running);
   } finally {
     await running.stop();
   }
 }
 
-function timeFirstAnswer(source: string, settings: Surroundings['settings']): Promise<number> {
-  return withStarted(source, settings, async (port, begun, running) => {
-    await untilAnswer(port, running);
-    return performance.now() - begun;
+function timeFirstResponse(source: string, settings: Surroundings['settings']): Promise<number> {
+  return withStarted(source, settings, async (port, startedAt, running) => {
+    await untilResponse(port, running);
+    return performance.now() - startedAt;
   });
 }
 
-function timeFirstHandOut(
+function timeFirstIssue(
   source: string,
   settings: Surroundings['settings'],
   jobToken: () => Promise<string>,
 ): Promise<number> {
-  return withStarted(source, settings, async (port, begun, running) => {
+  return withStarted(source, settings, async (port, startedAt, running) => {
     const authorization = `Bearer ${await jobToken()}`;
     await untilListening(port, running);
-    const answer = await fetch(`http://127.0.0.1:${port}/token/staging-export`, {
+    const response = await fetch(`http://127.0.0.1:${port}/token/staging-export`, {
       method: 'POST',
       headers: { authorization },
     });
-    if (answer.status !== 200)
-      throw new Error(`the first hand-out failed: ${await answer.text()}\n${running.output()}`);
-    await answer.text();
-    return performance.now() - begun;
+    if (response.status !== 200)
+      throw new Error(`the first hand-out failed: ${await response.text()}\n${running.output()}`);
+    await response.text();
+    return performance.now() - startedAt;
   });
 }
 
-async function untilAnswer(port: number, running: Running): Promise<void> {
+async function untilResponse(port: number, running: Running): Promise<void> {
   for (;;) {
-    if (await answered(port)) return;
+    if (await responds(port)) return;
     if (running.process.exitCode !== null) throw new Error(`ended before it answered:\n${running.output()}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
@@ -156,11 +156,11 @@ async function untilListening(port: number, running: Running): Promise<void> {
   }
 }
 
-function answered(port: number): Promise<boolean> {
+function responds(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const request = get({ host: '127.0.0.1', port, path: '/health', agent: false }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode === 200);
+    const request = get({ host: '127.0.0.1', port, path: '/health', agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
     });
     request.on('error', () => resolve(false));
   });

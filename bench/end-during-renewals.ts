@@ -11,8 +11,8 @@ import { parseArgs } from 'node:util';
 import { Firestore } from '@google-cloud/firestore';
 import { PassThroughClient } from 'google-auth-library';
 import { startFirestore } from '../sandbox/emulators.ts';
-import { startBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';
-import { startGoogle } from '../sandbox/fakes/google/google.ts';
+import { startFakeBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';
+import { startFakeGoogle } from '../sandbox/fakes/google/google.ts';
 import { startFunction } from '../sandbox/functions.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 
@@ -73,8 +73,8 @@ const folder = mkdtempSync(join(tmpdir(), 'keydesk-attack-'));
 const policyPath = join(folder, 'policy.yaml');
 writeFileSync(policyPath, POLICY);
 const firestore = await startFirestore();
-const buildkite = await startBuildkite({ audience: AUDIENCE, webhookToken: WEBHOOK_TOKEN });
-const google = await startGoogle({ accounts: [ACCOUNT] });
+const buildkite = await startFakeBuildkite({ audience: AUDIENCE, webhookToken: WEBHOOK_TOKEN });
+const google = await startFakeGoogle({ accounts: [ACCOUNT] });
 process.env.FIRESTORE_EMULATOR_HOST = firestore.host;
 const ledger = new Firestore({
   projectId: PROJECT,
@@ -102,34 +102,34 @@ async function attack(token: string, webhook: string): Promise<Run> {
   });
   await systemClock.sleep(300);
   const body = buildkite.event(job);
-  const begun = performance.now();
-  const answer = await fetch(webhook, {
+  const startedAt = performance.now();
+  const response = await fetch(webhook, {
     method: 'POST',
     headers: { 'x-buildkite-signature': buildkite.signature(body) },
     body,
   });
-  const tookMs = performance.now() - begun;
-  await answer.body?.cancel();
+  const tookMs = performance.now() - startedAt;
+  await response.body?.cancel();
   const grants = await ledger.collection('grants').where('job_id', '==', job.id).get();
   const atTheEnd = new Set(grants.docs.flatMap((grant) => grant.get('token_sha256s') as string[]));
   await systemClock.sleep(1_000);
   over = true;
   await Promise.all(loops);
   const after = issued.filter((text) => !atTheEnd.has(createHash('sha256').update(text).digest('hex')));
-  return { status: answer.status, tookMs, issuedAfter: after.length, issued: issued.length };
+  return { status: response.status, tookMs, issuedAfter: after.length, issued: issued.length };
 }
 
-let good = true;
+let succeeded = true;
 try {
   for (const latency of LATENCIES_MS) {
-    const way = await delayed(firestore.host, latency);
+    const proxy = await delayed(firestore.host, latency);
     const settings = {
       GOOGLE_CLOUD_PROJECT: PROJECT,
       KEYDESK_DATABASE: 'ledger',
       KEYDESK_ISSUER: buildkite.url,
       KEYDESK_IAMCREDENTIALS_URL: google.url,
       KEYDESK_IAM_URL: google.url,
-      FIRESTORE_EMULATOR_HOST: way.host,
+      FIRESTORE_EMULATOR_HOST: proxy.host,
     };
     const [token, webhook] = await Promise.all([
       startFunction('token', {
@@ -146,7 +146,7 @@ try {
     const results: Run[] = [];
     for (let run = 0; run < Number(runs); run += 1) results.push(await attack(token.url, webhook.url));
     await Promise.all([token.running.stop(), webhook.running.stop()]);
-    way.close();
+    proxy.close();
     const times = results.map(({ tookMs }) => Math.round(tookMs)).sort((left, right) => left - right);
     const recorded = results.filter(({ status }) => status === 200).length;
     const after = results.reduce((sum, { issuedAfter }) => sum + issuedAfter, 0);
@@ -154,10 +154,10 @@ try {
     console.log(
       `${latency} ms: ${recorded} of ${runs} ends answered 200; median ${times[times.length >> 1]} ms, slowest ${times.at(-1)} ms; ${issued} tokens issued, ${after} of them after the end`,
     );
-    good &&= recorded === Number(runs) && after === 0;
+    succeeded &&= recorded === Number(runs) && after === 0;
   }
 } finally {
   await Promise.all([buildkite.close(), google.close(), firestore.stop()]);
   rmSync(folder, { recursive: true, force: true });
 }
-process.exit(good ? 0 : 1);
+process.exit(succeeded ? 0 : 1);

@@ -3,8 +3,8 @@
 // when a pool did not keep what it promises.
 
 import { startAuth, startFirestore } from '../sandbox/emulators.ts';
-import { startBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';
-import { startGoogle } from '../sandbox/fakes/google/google.ts';
+import { startFakeBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';
+import { startFakeGoogle } from '../sandbox/fakes/google/google.ts';
 import { benchColdStart } from './cold-start.ts';
 import { benchPool } from './pool.ts';
 import { benchTransport } from './transport.ts';
@@ -13,8 +13,8 @@ import { benchWarm } from './warm.ts';
 const WEBHOOK_TOKEN = 'bench-webhook-token';
 
 const [firestore, auth] = await Promise.all([startFirestore(), startAuth()]);
-const buildkite = await startBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: WEBHOOK_TOKEN });
-const google = await startGoogle({
+const buildkite = await startFakeBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: WEBHOOK_TOKEN });
+const google = await startFakeGoogle({
   accounts: ['export@acme-staging.iam.gserviceaccount.com', 'keydesk-signer@acme-staging.iam.gserviceaccount.com'],
 });
 const surroundings = {

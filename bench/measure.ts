@@ -1,11 +1,11 @@
 // What the benchmarks share: medians, tables, and what surrounds the functions.
 
-import type { LocalBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';
-import type { LocalGoogle } from '../sandbox/fakes/google/google.ts';
+import type { FakeBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';
+import type { FakeGoogle } from '../sandbox/fakes/google/google.ts';
 
 export interface Surroundings {
-  readonly buildkite: LocalBuildkite;
-  readonly google: LocalGoogle;
+  readonly buildkite: FakeBuildkite;
+  readonly google: FakeGoogle;
   readonly settings: Readonly<Record<string, string>>;
 }
 
@@ -35,8 +35,8 @@ export function title(text: string): void {
   process.stdout.write(`\n${text}\n${'-'.repeat(text.length)}\n`);
 }
 
-export function row(what: string, value: number, unit: string, note = ''): void {
+export function row(label: string, value: number, unit: string, note = ''): void {
   process.stdout.write(
-    `${what.padEnd(58)} ${value.toFixed(value < 10 ? 2 : 0).padStart(8)} ${unit.padEnd(6)} ${note}\n`,
+    `${label.padEnd(58)} ${value.toFixed(value < 10 ? 2 : 0).padStart(8)} ${unit.padEnd(6)} ${note}\n`,
   );
 }

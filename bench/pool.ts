@@ -5,21 +5,21 @@
 
 import { randomBytes } from 'node:crypto';
 import { WriteBatch } from '@google-cloud/firestore';
-import { createSweeping } from '../functions/sweep/dependencies.ts';
-import { createIssuing } from '../functions/token/dependencies.ts';
-import { accountsOf } from '../sandbox/environment.ts';
-import { startGoogle } from '../sandbox/fakes/google/google.ts';
+import { createSweepDeps } from '../functions/sweep/dependencies.ts';
+import { createTokenDeps } from '../functions/token/dependencies.ts';
+import { policyAccounts } from '../sandbox/environment.ts';
+import { startFakeGoogle } from '../sandbox/fakes/google/google.ts';
 import { CLOCK_MARGIN_MS } from '../shared/core/clock-margin.ts';
 import type { PooledGrant } from '../shared/core/grant/grant.ts';
 import { type JobClaims, parseClaims } from '../shared/core/policy/claims.ts';
-import { parsePolicyText } from '../shared/core/policy/parse-yaml.ts';
+import { parsePolicy } from '../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../shared/core/settings.ts';
 import { endJob } from '../shared/operations/end-job.ts';
-import { type HandOut, type HandOutParts, handOut } from '../shared/operations/issue-token.ts';
+import { type IssueDeps, type IssueResult, issueToken } from '../shared/operations/issue-token.ts';
 import { sweep } from '../shared/operations/sweep.ts';
-import type { SweepParts } from '../shared/operations/sweep-deps.ts';
+import type { SweepDeps } from '../shared/operations/sweep-deps.ts';
 import { type Clock, randomUuid, systemClock } from '../shared/runtime/clock.ts';
-import { Unavailable } from '../shared/runtime/errors.ts';
+import { DependencyError } from '../shared/runtime/errors.ts';
 import { milliseconds, row, title } from './measure.ts';
 
 const JOBS = 200;
@@ -30,9 +30,9 @@ const WARM_UP = 10;
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 2, 2);
 /** When a job that still waits is taken to starve. */
-const PATIENCE = 60 * MINUTE;
+const MAX_WAIT_MS = 60 * MINUTE;
 /** Of google.rpc.Code: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED. */
-const LOST_RACE = [5, 6, 9, 10];
+const CONFLICTS = [5, 6, 9, 10];
 
 interface Crowd {
   /** Real milliseconds of each issuance of the first burst that led to a lease, and from its start to that lease. */
@@ -55,8 +55,8 @@ export async function benchPool(firestoreHost: string): Promise<boolean> {
   try {
     const alone = await oneByOne(keydesk);
     const unleased = await allAtOnce(keydesk);
-    const asked = time.clock.now() + 7_000;
-    const crowd = gather(keydesk, time, asked, conflicts.count);
+    const requestedAt = time.clock.now() + 7_000;
+    const crowd = gather(keydesk, time, requestedAt, conflicts.count);
     await time.run();
 
     title(`${JOBS} jobs at once for a pool of ${POOL}, ttl ${TTL_SECONDS} s`);
@@ -64,7 +64,7 @@ export async function benchPool(firestoreHost: string): Promise<boolean> {
     row('commits refused and repeated, first burst', crowd.firstConflicts, '');
     row('commits refused and repeated, all of it', conflicts.count(), '');
     const served = [...crowd.servedAt.values()];
-    const last = Math.max(...served) - asked;
+    const last = Math.max(...served) - requestedAt;
     const best = (Math.ceil(JOBS / POOL) - 1) * crowd.cycle;
     const note = `${(last / best).toFixed(2)} × the least that ${POOL} accounts allow (${(best / MINUTE).toFixed(2)} min)`;
     row('simulated minutes until all were served', last / MINUTE, 'min', note);
@@ -74,7 +74,7 @@ export async function benchPool(firestoreHost: string): Promise<boolean> {
     row('accounts shared', shared, '', shared === 0 ? 'none, as promised' : 'BROKEN');
     row('jobs never served', starved, '', starved === 0 ? 'none starved' : 'BROKEN');
     row('most rounds a job waited', Math.max(...crowd.rounds.values()), '');
-    for (const what of crowd.shared) process.stdout.write(`  ${what}\n`);
+    for (const summary of crowd.shared) process.stdout.write(`  ${summary}\n`);
     return shared === 0 && starved === 0;
   } finally {
     conflicts.stop();
@@ -85,39 +85,39 @@ export async function benchPool(firestoreHost: string): Promise<boolean> {
 /** A clock that moves to whatever is to happen next. What falls on the same millisecond happens at once. */
 class SimulatedTime {
   readonly clock: Clock;
-  readonly #happenings = new Map<number, (() => Promise<unknown>)[]>();
+  readonly #events = new Map<number, (() => Promise<unknown>)[]>();
   #now = START;
 
   constructor() {
     this.clock = { ...systemClock, now: () => this.#now };
   }
 
-  at(time: number, happening: () => Promise<unknown>): void {
-    this.#happenings.set(time, [...(this.#happenings.get(time) ?? []), happening]);
+  at(time: number, event: () => Promise<unknown>): void {
+    this.#events.set(time, [...(this.#events.get(time) ?? []), event]);
   }
 
   /** Returns once nothing is left. */
   async run(): Promise<void> {
-    while (this.#happenings.size > 0) {
-      this.#now = Math.min(...this.#happenings.keys());
-      const happenings = this.#happenings.get(this.#now) ?? [];
-      this.#happenings.delete(this.#now);
-      await Promise.all(happenings.map((happening) => happening()));
+    while (this.#events.size > 0) {
+      this.#now = Math.min(...this.#events.keys());
+      const events = this.#events.get(this.#now) ?? [];
+      this.#events.delete(this.#now);
+      await Promise.all(events.map((event) => event()));
     }
   }
 }
 
 interface Keydesk {
-  readonly issuing: HandOutParts;
-  readonly sweeping: SweepParts;
+  readonly issuing: IssueDeps;
+  readonly sweeping: SweepDeps;
   close(): Promise<void>;
 }
 
 async function openKeydesk(firestoreHost: string, clock: Clock): Promise<Keydesk> {
   const project = `bench-${randomBytes(5).toString('hex')}`;
-  const policy = parsePolicyText(policyText(project), 'bench.yaml');
+  const policy = parsePolicy(policyText(project), 'bench.yaml');
   if ('problems' in policy) throw new Error(policy.problems.join('\n'));
-  const google = await startGoogle({ accounts: accountsOf(policy.policy), clock });
+  const google = await startFakeGoogle({ accounts: policyAccounts(policy.policy), clock });
   // The service's identity is the local Google's, never the developer's own.
   delete process.env.GOOGLE_APPLICATION_CREDENTIALS;
   process.env.HOME = '/nonexistent';
@@ -129,10 +129,10 @@ async function openKeydesk(firestoreHost: string, clock: Clock): Promise<Keydesk
     KEYDESK_IAM_URL: google.url,
   });
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
-  const parts = { settings: parsed.settings, emulator: true, clock };
-  const { warm, ...clients } = createIssuing({ ...parts, audit: () => {} });
-  const sweeping = createSweeping(parts);
-  await Promise.all([warm(), sweeping.warm()]);
+  const deps = { settings: parsed.settings, emulator: true, clock };
+  const { warmUp, ...clients } = createTokenDeps({ ...deps, audit: () => {} });
+  const sweeping = createSweepDeps(deps);
+  await Promise.all([warmUp(), sweeping.warmUp()]);
   const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
   return { issuing: { policy, verifyJobToken, ...clients, clock }, sweeping, close: () => google.close() };
 }
@@ -172,14 +172,14 @@ rules:
 }
 
 /** A token, or what it was refused for; what failed for lack of time may be asked for again. */
-async function ask({ issuing }: Keydesk, job_id: string, credentialName: string): Promise<HandOut> {
+async function requestToken({ issuing }: Keydesk, job_id: string, credentialName: string): Promise<IssueResult> {
   try {
-    return await handOut(issuing, { jobToken: job_id, credentialName, scopes: [], lifetime: undefined }, 'bench');
+    return await issueToken(issuing, { jobToken: job_id, credentialName, scopes: [], lifetime: undefined }, 'bench');
   } catch (error) {
-    if (!Unavailable.is(error)) throw error;
-    const { what, message, retryAfter } = error;
-    const refusal = { reason: 'dependency_unavailable', dependency: what, error: message, retryAfter } as const;
-    return { outcome: 'refused', refusal, claims: undefined, givenUp: [] };
+    if (!DependencyError.is(error)) throw error;
+    const { dependency, message, retryAfter } = error;
+    const refusal = { reason: 'dependency_unavailable', dependency, error: message, retryAfter } as const;
+    return { outcome: 'refused', refusal, claims: undefined, accountFailures: [] };
   }
 }
 
@@ -198,9 +198,10 @@ function allAtOnce(keydesk: Keydesk): Promise<number[]> {
 
 /** On a busy machine the ledger may be too slow for so many at once: what was refused for that is asked for again. */
 async function untilIssued(keydesk: Keydesk, job_id: string, credential: string): Promise<void> {
-  for (let asked = await ask(keydesk, job_id, credential); asked.outcome !== 'issued'; ) {
-    if (asked.refusal.reason !== 'dependency_unavailable') throw new Error(`was refused: ${asked.refusal.reason}`);
-    asked = await ask(keydesk, job_id, credential);
+  for (let requestedAt = await requestToken(keydesk, job_id, credential); requestedAt.outcome !== 'issued'; ) {
+    if (requestedAt.refusal.reason !== 'dependency_unavailable')
+      throw new Error(`was refused: ${requestedAt.refusal.reason}`);
+    requestedAt = await requestToken(keydesk, job_id, credential);
   }
 }
 
@@ -237,16 +238,16 @@ function gather(keydesk: Keydesk, time: SimulatedTime, at: number, conflicts: ()
     const end = { job_id, pipeline_id: undefined, by: 'job.finished' } as const;
     time.at(clock.now() + heldFor * 1000, () => endJob(keydesk.sweeping, end));
   };
-  const round = async (job_id: string): Promise<HandOut['outcome']> => {
+  const round = async (job_id: string): Promise<IssueResult['outcome']> => {
     crowd.rounds.set(job_id, (crowd.rounds.get(job_id) ?? 0) + 1);
-    const answer = await ask(keydesk, job_id, 'crowded');
+    const answer = await requestToken(keydesk, job_id, 'crowded');
     if (answer.outcome === 'issued') {
       served(job_id, answer.grant as PooledGrant);
       return answer.outcome;
     }
     const { refusal } = answer;
     if (!('retryAfter' in refusal)) throw new Error(`was refused for good: ${refusal.reason}`);
-    if (clock.now() - at < PATIENCE) time.at(clock.now() + refusal.retryAfter * 1000, () => round(job_id));
+    if (clock.now() - at < MAX_WAIT_MS) time.at(clock.now() + refusal.retryAfter * 1000, () => round(job_id));
     return answer.outcome;
   };
   time.at(at, async () => {
@@ -254,11 +255,11 @@ function gather(keydesk: Keydesk, time: SimulatedTime, at: number, conflicts: ()
     const begun = performance.now();
     await Promise.all(
       newJobs().map(async (job_id) => {
-        const asking = performance.now();
+        const requesting = performance.now();
         const outcome = await round(job_id);
         const now = performance.now();
-        if (outcome === 'issued') crowd.firstLeases.push({ took: now - asking, after: now - begun });
-        else crowd.refusedAtFirst.push(now - asking);
+        if (outcome === 'issued') crowd.firstLeases.push({ took: now - requesting, after: now - begun });
+        else crowd.refusedAtFirst.push(now - requesting);
       }),
     );
     crowd.firstConflicts = conflicts() - before;
@@ -268,7 +269,7 @@ function gather(keydesk: Keydesk, time: SimulatedTime, at: number, conflicts: ()
       const { pools } = await sweep(keydesk.sweeping);
       const back = [pools.crowded, pools.quiet].every((pool) => pool?.free === POOL);
       const over = crowd.servedAt.size === JOBS && back;
-      if (!over && minute - at < PATIENCE) sweepAt(minute + MINUTE);
+      if (!over && minute - at < MAX_WAIT_MS) sweepAt(minute + MINUTE);
     });
   sweepAt(Math.ceil(at / MINUTE) * MINUTE);
   return crowd;
@@ -307,7 +308,7 @@ function countConflicts(): { readonly count: () => number; stop(): void } {
     try {
       return await commit.call(this);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && LOST_RACE.includes(Number(error.code))) conflicts += 1;
+      if (error instanceof Error && 'code' in error && CONFLICTS.includes(Number(error.code))) conflicts += 1;
       throw error;
     }
   };

@@ -6,11 +6,11 @@ import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { functionEnvironment, ROOT, startFunction } from '../sandbox/functions.ts';
-import { answers, freePort, run, untilReady } from '../sandbox/process.ts';
+import { freePort, respondsOverHttp, run, untilReady } from '../sandbox/process.ts';
 import { createDatabaseOpener } from '../shared/ledger/client.ts';
 import { median, milliseconds, row, type Surroundings, title } from './measure.ts';
 
-const HAND_OUTS = 192;
+const ISSUES = 192;
 const REFUSALS = 4_000;
 
 export async function benchWarm({ buildkite, google, settings }: Surroundings): Promise<void> {
@@ -31,7 +31,7 @@ export async function benchWarm({ buildkite, google, settings }: Surroundings): 
     const floor = { 'staging-export': ledger + trips.mint, 'staging-config': ledger + trips.write };
     for (const [credential, least] of Object.entries(floor))
       for (const atOnce of [1, 16]) {
-        const tokens = await Promise.all(Array.from({ length: HAND_OUTS }, jobToken));
+        const tokens = await Promise.all(Array.from({ length: ISSUES }, jobToken));
         const { each, all } = await load(atOnce, tokens, async (token) => {
           const status = await post(`/token/${credential}`, token);
           if (status !== 200) throw new Error(`a hand-out was answered ${status}\n${running.output().slice(-1500)}`);
@@ -40,7 +40,7 @@ export async function benchWarm({ buildkite, google, settings }: Surroundings): 
           `${credential}, ${atOnce} at once`,
           each,
           'ms',
-          `${(each / least).toFixed(2)} × round trips, ${((HAND_OUTS / all) * 1000).toFixed(0)}/s`,
+          `${(each / least).toFixed(2)} × round trips, ${((ISSUES / all) * 1000).toFixed(0)}/s`,
         );
       }
 
@@ -125,7 +125,7 @@ async function bareFramework(work: (url: string) => Promise<number>): Promise<nu
     env: functionEnvironment({}),
   });
   try {
-    await untilReady('the bare framework', running, () => answers(`http://127.0.0.1:${port}/`));
+    await untilReady('the bare framework', running, () => respondsOverHttp(`http://127.0.0.1:${port}/`));
     return await work(`http://127.0.0.1:${port}`);
   } finally {
     await running.stop();

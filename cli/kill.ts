@@ -2,16 +2,16 @@
 // until the block is removed. Runs with the operator's own application default credentials, and the settings of the functions.
 
 import { parseArgs } from 'node:util';
-import { endingEntries, toIsoTimes } from '../shared/audit/grant-events.ts';
-import { createAudit } from '../shared/audit/logger.ts';
+import { endEvents, toIsoTimes } from '../shared/audit/grant-events.ts';
+import { createAuditLogger } from '../shared/audit/logger.ts';
 import type { Grant } from '../shared/core/grant/grant.ts';
-import { idOf } from '../shared/core/grant/lifecycle.ts';
+import { grantIdOf } from '../shared/core/grant/lifecycle.ts';
 import { type Selector, selectorSchema } from '../shared/core/grant/selector.ts';
 import { parseSettings } from '../shared/core/settings.ts';
-import { findSelected, throwKillSwitch } from '../shared/operations/kill-switch.ts';
+import { activateKillSwitch, findGrants } from '../shared/operations/kill-switch.ts';
 import { randomUuid, systemClock } from '../shared/runtime/clock.ts';
-import { detailOf } from '../shared/runtime/errors.ts';
-import { createKilling } from '../shared/wiring/kill-switch.ts';
+import { errorMessage } from '../shared/runtime/errors.ts';
+import { createKillSwitchDeps } from '../shared/wiring/kill-switch.ts';
 
 const USAGE = `usage: npm run kill -- SELECTOR… --actor WHO --reason WHY [--block] [--dry-run]
        npm run kill -- --unblock ID --actor WHO
@@ -44,7 +44,7 @@ const SELECTORS = {
 try {
   await main();
 } catch (error) {
-  stop(detailOf(error), 1);
+  stop(errorMessage(error), 1);
 }
 
 async function main(): Promise<void> {
@@ -56,23 +56,23 @@ async function main(): Promise<void> {
   const parsed = parseSettings(process.env);
   if ('problems' in parsed) return stop(parsed.problems.join('\n'), 2);
   const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
-  const parts = createKilling({ settings: parsed.settings, emulator, clock: systemClock });
+  const deps = createKillSwitchDeps({ settings: parsed.settings, emulator, clock: systemClock });
 
-  const audit = createAudit({
+  const audit = createAuditLogger({
     project: parsed.settings.GOOGLE_CLOUD_PROJECT,
     write: (line) => process.stdout.write(line),
   });
 
   if (values['list-blocks']) {
-    const blocks = await parts.killLedger.blocks();
+    const blocks = await deps.killSwitchLedger.blocks();
     for (const { id, selector, activated_at } of blocks)
-      say(`${id}  since ${new Date(activated_at).toISOString()}  ${describe(selector)}`);
-    if (blocks.length === 0) say('No block is active.');
+      print(`${id}  since ${new Date(activated_at).toISOString()}  ${describe(selector)}`);
+    if (blocks.length === 0) print('No block is active.');
     return;
   }
   const actor = () => values.actor?.trim() || stop('--actor WHO is missing: the record says who did it', 2);
   if (values.unblock !== undefined) {
-    if (!(await parts.killLedger.lift(values.unblock, actor())))
+    if (!(await deps.killSwitchLedger.deactivate(values.unblock, actor())))
       stop(`no block ${values.unblock} is active: see --list-blocks`, 1);
     const message = `kill switch ${values.unblock} deactivated by ${actor()}`;
     audit({
@@ -82,49 +82,50 @@ async function main(): Promise<void> {
       kill_switch_id: values.unblock,
       actor: actor(),
     });
-    say(`Removed the block ${values.unblock}. Grants that it ended stay ended; jobs get new ones again.`);
+    print(`Removed the block ${values.unblock}. Grants that it ended stay ended; jobs get new ones again.`);
     return;
   }
   const selector = toSelector(values);
   if (values['dry-run']) {
-    const { selected, undetermined, unreadable } = await findSelected(parts, selector);
-    say(`Would end ${selected.length} live grants: ${describe(selector)}`);
-    for (const grant of selected) say(`  ${name(grant)}  ${grant.revocation}`);
-    if (unreadable.length > 0) say(`${unreadable.length} records cannot be read: ${unreadable.join(', ')}`);
-    warnOf(undetermined);
+    const { selected, undetermined, unreadable } = await findGrants(deps, selector);
+    print(`Would end ${selected.length} live grants: ${describe(selector)}`);
+    for (const grant of selected) print(`  ${name(grant)}  ${grant.revocation}`);
+    if (unreadable.length > 0) print(`${unreadable.length} records cannot be read: ${unreadable.join(', ')}`);
+    warnAmbiguous(undetermined);
     return;
   }
   const reason = values.reason?.trim() || stop('--reason WHY is missing: the record says why', 2);
   const id = values.resume ?? randomUuid(systemClock);
-  const act = { selector, actor: actor(), reason, blocks_new: values.block };
-  say(`Kill switch ${id}, by ${act.actor}: ${describe(selector)}`);
+  const order = { selector, actor: actor(), reason, blocks_new: values.block };
+  print(`Kill switch ${id}, by ${order.actor}: ${describe(selector)}`);
   audit({
     event: 'kill_switch.activated',
     severity: 'NOTICE',
-    message: `kill switch ${id} activated by ${act.actor}: ${describe(selector)}`,
+    message: `kill switch ${id} activated by ${order.actor}: ${describe(selector)}`,
     kill_switch_id: id,
-    ...act,
+    ...order,
     selector: toIsoTimes(selector),
   });
-  const killed = await throwKillSwitch(parts, id, act);
-  for (const entry of endingEntries(killed)) audit(entry);
-  say(`  ${killed.revoked.length} revoked: access was taken away`);
-  const lingering = [...killed.renewalEnded, ...killed.lingering];
-  say(
-    `  ${lingering.length} could not be revoked (shared or bucket-scoped tokens); they will not be renewed and expire as shown`,
+  const result = await activateKillSwitch(deps, id, order);
+  for (const entry of endEvents(result)) audit(entry);
+  print(`  ${result.revoked.length} revoked: access was taken away`);
+  const stillAccepted = [...result.notRenewed, ...result.stillAccepted];
+  print(
+    `  ${stillAccepted.length} could not be revoked (shared or bucket-scoped tokens); they will not be renewed and expire as shown`,
   );
-  for (const grant of lingering) say(`    ${name(grant)}  works until ${new Date(grant.expires_at).toISOString()}`);
-  say(`  ${killed.expired.length} had expired`);
-  const unfinished = [...killed.unfinished, ...killed.failures];
-  say(`  ${unfinished.length} not finished: the sweep goes on with those that are on record as ending`);
-  for (const { grant_id, error } of unfinished) say(`    ${grant_id ?? '-'}  ${error}`);
-  warnOf(killed.undetermined);
-  say(
+  for (const grant of stillAccepted)
+    print(`    ${name(grant)}  works until ${new Date(grant.expires_at).toISOString()}`);
+  print(`  ${result.expired.length} had expired`);
+  const pending = [...result.pending, ...result.failures];
+  print(`  ${pending.length} not finished: the sweep goes on with those that are on record as ending`);
+  for (const { grant_id, error } of pending) print(`    ${grant_id ?? '-'}  ${error}`);
+  warnAmbiguous(result.ambiguous);
+  print(
     values.block
       ? `New requests that match are blocked until: npm run kill -- --unblock ${id} --actor WHO`
       : 'Nothing is blocked.',
   );
-  if (unfinished.length > 0 || killed.undetermined.length > 0) process.exitCode = 1;
+  if (pending.length > 0 || result.ambiguous.length > 0) process.exitCode = 1;
 }
 
 function read() {
@@ -173,25 +174,25 @@ function toSelector(values: ReturnType<typeof read>['values']): Selector {
 }
 
 function describe({ issued_since, ...named }: Selector): string {
-  const parts = Object.entries(named).map(([field, value]) => `${field}=${value}`);
-  if (issued_since !== undefined && issued_since > 0) parts.push(`since ${new Date(issued_since).toISOString()}`);
-  return parts.join(', ') || 'every live grant';
+  const deps = Object.entries(named).map(([field, value]) => `${field}=${value}`);
+  if (issued_since !== undefined && issued_since > 0) deps.push(`since ${new Date(issued_since).toISOString()}`);
+  return deps.join(', ') || 'every live grant';
 }
 
 function name(grant: Grant): string {
-  return `${idOf(grant)}  ${grant.credential} of job ${grant.job_id} (${grant.pipeline_slug} #${grant.build_number})`;
+  return `${grantIdOf(grant)}  ${grant.credential} of job ${grant.job_id} (${grant.pipeline_slug} #${grant.build_number})`;
 }
 
-function warnOf(undetermined: readonly Grant[]): void {
+function warnAmbiguous(undetermined: readonly Grant[]): void {
   if (undetermined.length === 0) return;
-  say(
+  print(
     `${undetermined.length} live grants have no pipeline_id, so it cannot be told whether they are meant; left as they are:`,
   );
-  for (const grant of undetermined) say(`  ${name(grant)}`);
-  say('End those with --pipeline-slug.');
+  for (const grant of undetermined) print(`  ${name(grant)}`);
+  print('End those with --pipeline-slug.');
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 

@@ -2,12 +2,12 @@
 
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
-import { type LoadedPolicy, parsePolicyText } from '../shared/core/policy/parse-yaml.ts';
+import { type LoadedPolicy, parsePolicy } from '../shared/core/policy/parse-yaml.ts';
 
 /** The policy in a file and the file's text, or the end of the process with every problem in it. */
 export function readPolicy(file: string): LoadedPolicy & { readonly text: string } {
   const text = readText(file);
-  const result = parsePolicyText(text, file);
+  const result = parsePolicy(text, file);
   return 'problems' in result ? fail(1, result.problems.join('\n')) : { ...result, text };
 }
 

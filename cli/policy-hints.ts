@@ -4,11 +4,11 @@ import type { Policy } from '../shared/core/policy/policy.ts';
 import type { PolicyProblem } from '../shared/core/policy/problems.ts';
 
 /** Google's Node client fetches anew what has five minutes or less; a minute more is for the way. */
-const LEAST_TTL = 360;
+const MIN_COMFORTABLE_TTL = 360;
 /** `v1.*` is a good pattern of versions. */
 const REGULAR_EXPRESSION = /[\^$|]|(?<![0-9])\.\*/;
 
-export function hintsOf(policy: Policy): PolicyProblem[] {
+export function policyHints(policy: Policy): PolicyProblem[] {
   const { organization, credentials, rules } = policy;
   const hints: PolicyProblem[] = [];
   if (organization.id === undefined)
@@ -19,7 +19,7 @@ export function hintsOf(policy: Policy): PolicyProblem[] {
   const granted = new Set(rules.flatMap(({ grants }) => grants));
   for (const [name, { ttl }] of Object.entries(credentials)) {
     const path = ['credentials', name];
-    if (ttl < LEAST_TTL)
+    if (ttl < MIN_COMFORTABLE_TTL)
       hints.push({
         path: [...path, 'ttl'],
         message: "is under 6m: Google's Node client then fetches anew on every call; 10m to 15m suit most steps",

@@ -13,7 +13,7 @@ import type { Policy } from '../shared/core/policy/policy.ts';
 import { inMinutes, revocationOf } from './policy-table.ts';
 
 /** What every job token has: stand-ins that no rule is ever held against. */
-const ALWAYS_THERE = {
+const PLACEHOLDER_CLAIMS = {
   pipeline_slug: '-',
   build_number: 1,
   build_branch: '-',
@@ -26,8 +26,8 @@ const ALWAYS_THERE = {
  * Reads `NAME=VALUE`s. The organization is the policy's; `organization_id=` leaves its id out, as any empty value does.
  * @returns the claims of such a job's token, or all that is wrong
  */
-export function readJob(policy: Policy, written: readonly string[]): { claims: JobClaims } | { problems: string[] } {
-  const given = new Map<string, string>();
+export function parseJob(policy: Policy, written: readonly string[]): { claims: JobClaims } | { problems: string[] } {
+  const provided = new Map<string, string>();
   const problems: string[] = [];
   for (const one of written) {
     const cut = one.indexOf('=');
@@ -37,26 +37,26 @@ export function readJob(policy: Policy, written: readonly string[]): { claims: J
       problems.push(
         `${claim} is not a claim a rule can name: known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`,
       );
-    else if (given.has(claim)) problems.push(`${claim} is given twice`);
-    else given.set(claim, one.slice(cut + 1));
+    else if (provided.has(claim)) problems.push(`${claim} is given twice`);
+    else provided.set(claim, one.slice(cut + 1));
   }
-  for (const claim of Object.keys(ALWAYS_THERE)) {
+  for (const claim of Object.keys(PLACEHOLDER_CLAIMS)) {
     const rule = policy.rules.find(({ match }) => Object.hasOwn(match, claim));
-    if (rule && !given.has(claim))
+    if (rule && !provided.has(claim))
       problems.push(`every job has a ${claim}, and the rule "${rule.name}" looks at it: add --claim ${claim}=…`);
   }
   if (problems.length > 0) return { problems };
-  const build_number = given.get('build_number');
+  const build_number = provided.get('build_number');
   const parsed = parseClaims({
-    ...ALWAYS_THERE,
+    ...PLACEHOLDER_CLAIMS,
     organization_slug: policy.organization.slug,
     organization_id: policy.organization.id,
-    ...Object.fromEntries(given),
+    ...Object.fromEntries(provided),
     ...(build_number === undefined ? {} : { build_number: Number(build_number) }),
   });
   if ('invalidClaim' in parsed) {
     const claim = parsed.invalidClaim;
-    return { problems: [`${claim} cannot be "${given.get(claim)}" in a job token`] };
+    return { problems: [`${claim} cannot be "${provided.get(claim)}" in a job token`] };
   }
   const { id } = policy.organization;
   const { organization_id } = parsed.claims;
@@ -66,22 +66,22 @@ export function readJob(policy: Policy, written: readonly string[]): { claims: J
 }
 
 /** The flags without which `oidc request-token` would leave out what the job is said to have and the policy looks at. */
-export function flagsOf(policy: Policy, claims: JobClaims): string[] {
-  const looked = new Set(policy.rules.flatMap(({ match }) => Object.keys(match)));
-  if (policy.organization.id !== undefined) looked.add('organization_id');
+export function claimFlags(policy: Policy, claims: JobClaims): string[] {
+  const usedClaims = new Set(policy.rules.flatMap(({ match }) => Object.keys(match)));
+  if (policy.organization.id !== undefined) usedClaims.add('organization_id');
   const has = (claim: string) => claims.agentTags.has(claim) || claims[claim as keyof JobClaims] !== undefined;
-  return [...looked]
+  return [...usedClaims]
     .filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim) && has(claim))
     .sort()
     .map((claim) => `--claim ${claim}`);
 }
 
 /** For each credential, what the desk would decide and why. */
-export function judgement(policy: Policy, claims: JobClaims): string[] {
-  return Object.keys(policy.credentials).flatMap((name) => told(name, decide(policy, claims, name)));
+export function explainDecisions(policy: Policy, claims: JobClaims): string[] {
+  return Object.keys(policy.credentials).flatMap((name) => describeDecision(name, decide(policy, claims, name)));
 }
 
-function told(name: string, decision: Decision): string[] {
+function describeDecision(name: string, decision: Decision): string[] {
   if (decision.outcome === 'granted') {
     const { credential, rule } = decision;
     return [`${name}: granted by "${rule}", ${revocationOf(credential)}, ${inMinutes(credential.ttl)}`];
@@ -93,11 +93,11 @@ function told(name: string, decision: Decision): string[] {
   const tried = decision.trace.filter(({ outcome }) => outcome !== 'other_credential');
   return [
     `${name}: refused, ${decision.reason}${missing}`,
-    ...(tried.length > 0 ? tried.map((rule) => `  ${whyNot(rule)}`) : ['  no rule grants it to any job']),
+    ...(tried.length > 0 ? tried.map((rule) => `  ${explainRule(rule)}`) : ['  no rule grants it to any job']),
   ];
 }
 
-function whyNot({ rule, outcome, checks }: RuleTrace): string {
+function explainRule({ rule, outcome, checks }: RuleTrace): string {
   switch (outcome) {
     case 'granted':
       return `"${rule}" fits`;

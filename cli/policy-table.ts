@@ -1,6 +1,6 @@
 // What a policy says, credential by credential, in lines for a terminal. Pure: a policy in, text out.
 
-import { toTarget } from '../shared/core/grant/fields.ts';
+import { targetFields } from '../shared/core/grant/fields.ts';
 import type { Credential } from '../shared/core/policy/credential.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
 
@@ -30,7 +30,7 @@ function facts(credential: Credential): string[] {
 
 /** As it will stand on a grant. */
 export function revocationOf(credential: Credential): string {
-  return toTarget(credential, undefined, '', 0).revocation;
+  return targetFields(credential, undefined, '', 0).revocation;
 }
 
 /** Seconds as a policy has them: 90s, 15m. */

@@ -25,7 +25,7 @@ export const DEFAULT_GENERATIONS = 3;
  * @param database leaves out all other databases
  * @param generations how many users of each pipeline and credential, from generation 0 on
  */
-export function usersOf(
+export function policyUsers(
   { credentials, rules }: Policy,
   database: { readonly project?: string; readonly database?: string },
   generations: number,

@@ -2,13 +2,13 @@
 // the file and nothing else: no environment, no network. What it says comes from the files beside this one.
 
 import { parseArgs } from 'node:util';
-import { placesIn } from '../shared/core/policy/parse-yaml.ts';
+import { createLocator } from '../shared/core/policy/parse-yaml.ts';
 import { toPolicyJson } from '../shared/core/policy/to-json.ts';
 import { generatedRulesProblems } from '../shared/core/rules/limits.ts';
 import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy } from './policy-file.ts';
-import { hintsOf } from './policy-hints.ts';
-import { flagsOf, judgement, readJob } from './policy-job.ts';
+import { policyHints } from './policy-hints.ts';
+import { claimFlags, explainDecisions, parseJob } from './policy-job.ts';
 import { credentialTable } from './policy-table.ts';
 
 const USAGE = `usage: npm run policy -- [--policy FILE] [--json | --claim NAME=VALUE …]
@@ -42,16 +42,16 @@ if (problems.length > 0) fail(1, problems.map((problem) => `${options.policy}: $
 
 if (options.json) process.stdout.write(toPolicyJson({ policy, sha256 }));
 else if (options.claim) {
-  const job = readJob(policy, options.claim);
+  const job = parseJob(policy, options.claim);
   if ('problems' in job) fail(2, job.problems.map((problem) => `--claim: ${problem}`).join('\n'));
-  const flags = flagsOf(policy, job.claims);
+  const flags = claimFlags(policy, job.claims);
   if (flags.length > 0) console.log(`Such a job's token was asked for with ${flags.join(' ')}\n`);
-  for (const line of judgement(policy, job.claims)) console.log(line);
+  for (const line of explainDecisions(policy, job.claims)) console.log(line);
 } else {
   const { credentials, rules } = policy;
   console.log(`${options.policy} is a policy: credentials ${Object.keys(credentials).length}, rules ${rules.length}`);
   console.log(`SHA-256 ${sha256}\n`);
   for (const line of credentialTable(policy)) console.log(line);
-  const place = placesIn(text, options.policy);
-  for (const { path, message } of hintsOf(policy)) console.log(`\nhint: ${place(path)} ${message}`);
+  const place = createLocator(text, options.policy);
+  for (const { path, message } of policyHints(policy)) console.log(`\nhint: ${place(path)} ${message}`);
 }

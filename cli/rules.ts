@@ -7,13 +7,13 @@ import { parseArgs } from 'node:util';
 import {
   type DatabaseName,
   databasesOf,
-  matchesCoveringGrants,
+  matchesExposingGrants,
   newRulesFile,
-  spliceRules,
+  replaceGenerated,
   tokensOfPolicy,
 } from '../shared/core/rules/generate.ts';
 import { rulesProblems, rulesWarnings } from '../shared/core/rules/limits.ts';
-import { rulesForAnySignedIn } from '../shared/core/rules/signed-in.ts';
+import { rulesAdmittingSignedIn } from '../shared/core/rules/signed-in.ts';
 import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy, readText } from './policy-file.ts';
 
@@ -46,12 +46,12 @@ const problems = rulesProblems(policy, database, after);
 if (problems.length > 0) fail(1, problems.map((problem) => `${options.file} ${problem}`).join('\n'));
 for (const warning of rulesWarnings(policy, database)) console.error(`${options.file}: warning: ${warning}`);
 
-for (const path of matchesCoveringGrants(after))
+for (const path of matchesExposingGrants(after))
   console.error(
     `${options.file}: warning: the hand-written "match ${path}" also covers the grant documents, and rules only ever add access: what it allows, it allows on them too`,
   );
 
-const openToAll = rulesForAnySignedIn(after, tokensOfPolicy(policy, database));
+const openToAll = rulesAdmittingSignedIn(after, tokensOfPolicy(policy, database));
 for (const { line, rule, admits } of openToAll)
   console.error(
     admits === 'every_token'
@@ -81,14 +81,14 @@ else {
 
 function chooseDatabase(): DatabaseName {
   const all = databasesOf(policy);
-  const asked = all.filter(
+  const selected = all.filter(
     ({ project, database }) => project === (options.project ?? project) && database === (options.database ?? database),
   );
-  const [only] = asked;
-  if (only && asked.length === 1) return only;
+  const [only] = selected;
+  if (only && selected.length === 1) return only;
   const named = options.project !== undefined || options.database !== undefined;
   if (all.length === 0 && !(options.check && named))
-    return done(`${options.policy} has no firestore credential: there are no rules to write`);
+    return exitEarly(`${options.policy} has no firestore credential: there are no rules to write`);
   if (all.length === 0) return fail(1, `${options.policy} has no firestore credential, and so opens no such database`);
   const found = only ? 'opens several databases, and a rules file is for one' : 'opens no such database';
   return fail(1, [`${options.policy} ${found}; name one of`, ...all.map(nameOf)].join('\n  '));
@@ -100,11 +100,11 @@ function nameOf({ project, database }: DatabaseName): string {
 
 function rulesFor(text: string | undefined): string {
   if (text === undefined) return newRulesFile(policy, database);
-  const spliced = spliceRules(text, policy, database);
+  const spliced = replaceGenerated(text, policy, database);
   return 'problem' in spliced ? fail(1, `${options.file} ${spliced.problem}`) : spliced.text;
 }
 
-function done(message: string): never {
+function exitEarly(message: string): never {
   console.log(message);
   process.exit(0);
 }

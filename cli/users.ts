@@ -5,14 +5,14 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { chunksOf } from '../shared/core/chunks.ts';
-import { withoutSlash } from '../shared/google/response.ts';
+import { stripTrailingSlash } from '../shared/google/response.ts';
 import { createServiceIdentity } from '../shared/google/service-identity.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { detailOf } from '../shared/runtime/errors.ts';
-import { type Ask, createAsk } from '../shared/runtime/http-client.ts';
+import { errorMessage } from '../shared/runtime/errors.ts';
+import { createHttpClient, type HttpClient } from '../shared/runtime/http-client.ts';
 import { HELP, readFlags } from './flags.ts';
 import { fail, readPolicy } from './policy-file.ts';
-import { DEFAULT_GENERATIONS, type UserGroup, usersOf } from './policy-users.ts';
+import { DEFAULT_GENERATIONS, policyUsers, type UserGroup } from './policy-users.ts';
 
 const USAGE = `usage: npm run users -- [options]
   --policy FILE    the policy; default KEYDESK_POLICY, else policy.yaml
@@ -58,8 +58,8 @@ const options = readFlags(USAGE, () => {
   return { ...values, generations };
 });
 const { policy } = readPolicy(options.policy);
-const { groups, unknown } = usersOf(policy, options, options.generations);
-const askAsOperator = createOperatorsAsk();
+const { groups, unknown } = policyUsers(policy, options, options.generations);
+const sendAsOperator = createOperatorClient();
 
 for (const group of groups) {
   if (options['dry-run']) for (const uid of group.uids) console.log(`${nameOf(group)}: ${uid}`);
@@ -95,32 +95,33 @@ async function create(group: UserGroup): Promise<void> {
 
 /** @returns what was not created, and why */
 async function upload({ project, tenant }: UserGroup, uids: readonly string[]) {
-  const api = withoutSlash(process.env.KEYDESK_IDENTITYTOOLKIT_URL || 'https://identitytoolkit.googleapis.com');
+  const api = stripTrailingSlash(process.env.KEYDESK_IDENTITYTOOLKIT_URL || 'https://identitytoolkit.googleapis.com');
   const parent = `projects/${project}${tenant === undefined ? '' : `/tenants/${tenant}`}`;
-  const what = 'identitytoolkit accounts.batchCreate';
-  const response = await askAsOperator({
-    what,
+  const dependency = 'identitytoolkit accounts.batchCreate';
+  const response = await sendAsOperator({
+    dependency,
     url: `${api}/v1/${parent}/accounts:batchCreate`,
     method: 'POST',
     headers: { 'x-goog-user-project': project },
     json: { users: uids.map((localId) => ({ localId })), allowOverwrite: false },
     deadlineMs: DEADLINE_MS,
-  }).catch((error: unknown) => fail(1, `${parent}: ${detailOf(error)}`));
+  }).catch((error: unknown) => fail(1, `${parent}: ${errorMessage(error)}`));
   if (response.status !== 200) {
-    const refused = z.object({ error: z.object({ message: z.string() }) }).safeParse(response.json);
+    const rejected = z.object({ error: z.object({ message: z.string() }) }).safeParse(response.json);
     return fail(
       1,
-      `${parent}: ${what} answered ${response.status}${refused.success ? `: ${refused.data.error.message}` : ''}. You need firebaseauth.users.create there, and a tenant that policy names must exist`,
+      `${parent}: ${dependency} answered ${response.status}${rejected.success ? `: ${rejected.data.error.message}` : ''}. You need firebaseauth.users.create there, and a tenant that policy names must exist`,
     );
   }
   return uploadResponse.parse(response.json).error;
 }
 
-function createOperatorsAsk(): Ask {
-  const ask = createAsk(systemClock);
-  const given = process.env.GOOGLE_OAUTH_ACCESS_TOKEN;
-  if (!given) return createServiceIdentity(ask, systemClock).ask;
-  return (request) => ask({ ...request, headers: { ...request.headers, authorization: `Bearer ${given}` } });
+function createOperatorClient(): HttpClient {
+  const sendRequest = createHttpClient(systemClock);
+  const operatorToken = process.env.GOOGLE_OAUTH_ACCESS_TOKEN;
+  if (!operatorToken) return createServiceIdentity(sendRequest, systemClock).sendRequest;
+  return (request) =>
+    sendRequest({ ...request, headers: { ...request.headers, authorization: `Bearer ${operatorToken}` } });
 }
 
 function nameOf({ project, tenant }: UserGroup): string {

@@ -3,12 +3,12 @@
 
 import { execFileSync } from 'node:child_process';
 import * as z from 'zod';
-import type { OutgoingAnswer } from '../shared/runtime/http-client.ts';
+import type { JsonResponse } from '../shared/runtime/http-client.ts';
 
 /** From the variable that Terraform's provider takes it from, or else from gcloud. @param fail ends the process */
-export function operatorsToken(fail: (message: string) => never): string {
-  const given = process.env.GOOGLE_OAUTH_ACCESS_TOKEN;
-  if (given !== undefined) return given;
+export function operatorToken(fail: (message: string) => never): string {
+  const provided = process.env.GOOGLE_OAUTH_ACCESS_TOKEN;
+  if (provided !== undefined) return provided;
   try {
     return execFileSync('gcloud', ['auth', 'print-access-token'], { encoding: 'utf8' }).trim();
   } catch {
@@ -17,7 +17,7 @@ export function operatorsToken(fail: (message: string) => never): string {
 }
 
 /** Google's own words; empty when there are none. */
-export function messageOf({ json }: OutgoingAnswer): string {
-  const told = z.object({ error: z.object({ message: z.string() }) }).safeParse(json);
-  return told.success ? told.data.error.message : '';
+export function messageOf({ json }: JsonResponse): string {
+  const output = z.object({ error: z.object({ message: z.string() }) }).safeParse(json);
+  return output.success ? output.data.error.message : '';
 }

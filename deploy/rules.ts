@@ -6,11 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { handWrittenPart } from '../shared/core/rules/generate.ts';
+import { normalizeHandWritten } from '../shared/core/rules/generate.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { detailOf } from '../shared/runtime/errors.ts';
-import { createAsk, type OutgoingAnswer } from '../shared/runtime/http-client.ts';
-import { messageOf, operatorsToken } from './operator-token.ts';
+import { errorMessage } from '../shared/runtime/errors.ts';
+import { createHttpClient, type JsonResponse } from '../shared/runtime/http-client.ts';
+import { messageOf, operatorToken } from './operator-token.ts';
 
 const USAGE = `usage: deploy/rules.sh [--overwrite] PROJECT DATABASE FILE
   PROJECT    the project of the database
@@ -27,7 +27,7 @@ const release = `projects/${project}/releases/cloud.firestore${database === '(de
 const name = `${project}/${database}`;
 const wanted = readFile(file);
 if (!wanted.includes(MARK)) fail(`${file} holds no rules of Keydesk's (${MARK}): run npm run rules first`);
-const accessToken = operatorsToken(fail);
+const accessToken = operatorToken(fail);
 
 const live = await liveRules();
 if (live?.text === wanted) {
@@ -67,7 +67,7 @@ async function liveRules(): Promise<{ readonly text: string } | undefined> {
  * among them, both come from such a file, and what its owner changed in it since is meant.
  */
 function refuseToLose(text: string): void {
-  const [theirs, held] = [handWrittenPart(text), handWrittenPart(wanted)];
+  const [theirs, held] = [normalizeHandWritten(text), normalizeHandWritten(wanted)];
   if (CLOSED.test(theirs) || theirs === held || (text.includes(MARK) && !CLOSED.test(held))) return;
   console.error(text);
   fail(
@@ -76,18 +76,24 @@ function refuseToLose(text: string): void {
 }
 
 async function call(
-  what: string,
+  action: string,
   request: { readonly method?: 'POST' | 'PATCH'; readonly path: string; readonly json?: unknown },
   allowed?: number,
-): Promise<OutgoingAnswer> {
+): Promise<JsonResponse> {
   const { path, ...more } = request;
   const headers = { authorization: `Bearer ${accessToken}`, 'x-goog-user-project': project };
   const url = `${api}/v1/${path}`;
-  const asking = createAsk(systemClock)({ what: `firebaserules ${what}`, url, headers, deadlineMs: 30_000, ...more });
-  const answer = await asking.catch((error: unknown) => fail(`${name}: ${detailOf(error)}`));
-  if (answer.status === 200 || answer.status === allowed) return answer;
-  const said = messageOf(answer);
-  return fail(`${name}: firebaserules ${what} answered ${answer.status}${said && `: ${said}`}`);
+  const pending = createHttpClient(systemClock)({
+    dependency: `firebaserules ${action}`,
+    url,
+    headers,
+    deadlineMs: 30_000,
+    ...more,
+  });
+  const response = await pending.catch((error: unknown) => fail(`${name}: ${errorMessage(error)}`));
+  if (response.status === 200 || response.status === allowed) return response;
+  const said = messageOf(response);
+  return fail(`${name}: firebaserules ${action} answered ${response.status}${said && `: ${said}`}`);
 }
 
 function readArguments() {

@@ -5,19 +5,19 @@
 import { decodeJwt, UnsecuredJWT } from 'jose';
 import * as z from 'zod';
 import { projectOfAccount } from '../shared/core/policy/account-email.ts';
-import { jsonServer, type LocalAnswer, type LocalRequest, type LocalServer } from './local-server.ts';
+import { jsonServer, type LocalRequest, type LocalResponse, type LocalServer } from './local-server.ts';
 
 const SIGN_IN = /\/v1\/accounts:signInWithCustomToken$/;
 
 /** @param host the emulator's host:port */
 export function startAuthFront(host: string): Promise<LocalServer> {
   return jsonServer('front of the Auth emulator', async (request) => {
-    const answer = await pass(host, request);
-    if (answer.status !== 200 || !SIGN_IN.test(request.path)) return answer;
+    const response = await pass(host, request);
+    if (response.status !== 200 || !SIGN_IN.test(request.path)) return response;
     const { token } = z.object({ token: z.string() }).parse(JSON.parse(request.body));
-    const signedIn = z.looseObject({ idToken: z.string() }).parse(JSON.parse(answer.text));
+    const signedIn = z.looseObject({ idToken: z.string() }).parse(JSON.parse(response.text));
     const project = projectOfAccount(decodeJwt(token).iss ?? '');
-    if (project === undefined) return answer;
+    if (project === undefined) return response;
     const idToken = new UnsecuredJWT({
       ...decodeJwt(signedIn.idToken),
       aud: project,
@@ -27,7 +27,7 @@ export function startAuthFront(host: string): Promise<LocalServer> {
   });
 }
 
-async function pass(host: string, request: LocalRequest): Promise<LocalAnswer & { readonly text: string }> {
+async function pass(host: string, request: LocalRequest): Promise<LocalResponse & { readonly text: string }> {
   const { method, path, query, headers, bytes } = request;
   const { 'content-type': type, authorization } = headers;
   const response = await fetch(`http://${host}${path}?${query}`, {

@@ -5,13 +5,13 @@ import { promisify } from 'node:util';
 
 const runFile = promisify(execFile);
 
-export interface Curled {
+export interface CurlResponse {
   readonly status: number;
   readonly body: string;
 }
 
 /** Runs the real curl; the body comes back with its status. */
-export async function curl(...args: string[]): Promise<Curled> {
+export async function curl(...args: string[]): Promise<CurlResponse> {
   const { stdout } = await runFile('curl', [
     '--silent',
     '--show-error',

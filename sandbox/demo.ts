@@ -2,8 +2,8 @@
 // everywhere. Every step says what should come back and fails when something else does.
 
 import { systemClock } from '../shared/runtime/clock.ts';
-import { type Curled, curl, hideTokens, parse, plainDocument } from './curl.ts';
-import { type Desk, LEDGER } from './environment.ts';
+import { type CurlResponse, curl, hideTokens, parse, plainDocument } from './curl.ts';
+import { type Environment, LEDGER } from './environment.ts';
 
 export interface Step {
   readonly title: string;
@@ -17,40 +17,40 @@ export interface Step {
 }
 
 /** Plays the story; `onStep` hears of each step as it is over. True when all went as promised. */
-export async function playStory(desk: Desk, onStep: (step: Step) => void): Promise<boolean> {
-  let good = true;
+export async function runDemo(environment: Environment, onStep: (step: Step) => void): Promise<boolean> {
+  let succeeded = true;
   const step = (
     title: string,
     shown: string,
-    { status, body }: Curled,
-    promised: Record<string, boolean>,
+    { status, body }: CurlResponse,
+    expected: Record<string, boolean>,
     line?: string,
   ) => {
-    const broken = Object.entries(promised).filter(([, kept]) => !kept);
-    const problem = broken.length > 0 ? broken.map(([promise]) => promise).join('; ') : undefined;
-    good &&= problem === undefined;
+    const unmet = Object.entries(expected).filter(([, met]) => !met);
+    const problem = unmet.length > 0 ? unmet.map(([expectation]) => expectation).join('; ') : undefined;
+    succeeded &&= problem === undefined;
     const logged = line === undefined ? {} : { logged: String(parse(line).message) };
     onStep({ title, shown, status, body: hideTokens(body), ...logged, problem });
   };
 
-  const { buildkite } = desk;
+  const { buildkite } = environment;
   const job = buildkite.startJob();
   const jobToken = await buildkite.jobToken(job);
-  const ask = (token: string, credential = 'staging-config') =>
-    curl('-X', 'POST', '-H', `Authorization: Bearer ${token}`, `${desk.token.url}/token/${credential}`);
-  const askShown = 'curl -X POST -H "Authorization: Bearer $JOB_TOKEN" $KEYDESK/token/staging-config';
+  const requestToken = (token: string, credential = 'staging-config') =>
+    curl('-X', 'POST', '-H', `Authorization: Bearer ${token}`, `${environment.token.url}/token/${credential}`);
+  const requestShown = 'curl -X POST -H "Authorization: Bearer $JOB_TOKEN" $KEYDESK/token/staging-config';
 
-  const issued = await ask(jobToken);
-  const answer = parse(issued.body);
-  const accessToken = String(answer.access_token);
-  const grant_id = String(answer.grant_id);
-  step('The job asks for "staging-config" and gets a token', askShown, issued, {
+  const issued = await requestToken(jobToken);
+  const issueBody = parse(issued.body);
+  const accessToken = String(issueBody.access_token);
+  const grant_id = String(issueBody.grant_id);
+  step('The job asks for "staging-config" and gets a token', requestShown, issued, {
     'status 200': issued.status === 200,
-    'a bearer token': answer.token_type === 'Bearer' && accessToken.split('.').length === 3,
-    'revocation immediate': answer.revocation === 'immediate',
+    'a bearer token': issueBody.token_type === 'Bearer' && accessToken.split('.').length === 3,
+    'revocation immediate': issueBody.revocation === 'immediate',
   });
 
-  const documents = `http://${desk.firestoreHost}/v1/projects/acme-staging/databases/(default)/documents`;
+  const documents = `http://${environment.firestoreHost}/v1/projects/acme-staging/databases/(default)/documents`;
   const use = (path: string, ...args: string[]) =>
     curl(
       '-H',
@@ -82,27 +82,30 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     'status 403': grantDocument.status === 403,
   });
 
-  const stranger = buildkite.startJob({ pipeline_id: '0184990a-0000-4000-8000-000000000000', pipeline_slug: 'other' });
-  const strange = await ask(await buildkite.jobToken(stranger));
-  const strangeLine = await lineOf(desk, parse(strange.body).request_id);
+  const foreignJob = buildkite.startJob({
+    pipeline_id: '0184990a-0000-4000-8000-000000000000',
+    pipeline_slug: 'other',
+  });
+  const foreign = await requestToken(await buildkite.jobToken(foreignJob));
+  const foreignLine = await lineOf(environment, parse(foreign.body).request_id);
   step(
     "Another pipeline's job asks for it: refused, and the reason is in the log only",
-    askShown,
-    strange,
+    requestShown,
+    foreign,
     {
-      'status 400': strange.status === 400,
-      invalid_target: parse(strange.body).error === 'invalid_target',
-      'no reason in the answer': !strange.body.includes('no_matching_rule'),
-      'the reason in the log': strangeLine.includes('"no_matching_rule"') && strangeLine.includes('claim_mismatch'),
+      'status 400': foreign.status === 400,
+      invalid_target: parse(foreign.body).error === 'invalid_target',
+      'no reason in the answer': !foreign.body.includes('no_matching_rule'),
+      'the reason in the log': foreignLine.includes('"no_matching_rule"') && foreignLine.includes('claim_mismatch'),
     },
-    strangeLine,
+    foreignLine,
   );
 
-  const forged = await ask(await forge(jobToken));
-  const forgedLine = await lineOf(desk, parse(forged.body).request_id);
+  const forged = await requestToken(await forge(jobToken));
+  const forgedLine = await lineOf(environment, parse(forged.body).request_id);
   step(
     'A forged job token: the one answer every bad token gets',
-    askShown,
+    requestShown,
     forged,
     {
       'status 401': forged.status === 401,
@@ -112,14 +115,19 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     forgedLine,
   );
 
-  const pooled = await ask(jobToken, 'staging-admin');
+  const pooled = await requestToken(jobToken, 'staging-admin');
   const adminToken = String(parse(pooled.body).access_token);
-  const atGate = () => curl('-H', `Authorization: Bearer ${adminToken}`, `${desk.google.url}/gate`);
+  const atGate = () => curl('-H', `Authorization: Bearer ${adminToken}`, `${environment.google.url}/gate`);
   const gateShown = 'curl -H "Authorization: Bearer $ADMIN_TOKEN" $ANY_GOOGLE_API';
-  step('The job asks for "staging-admin": a service account of its own', askShown.replace('config', 'admin'), pooled, {
-    'status 200': pooled.status === 200,
-    'revocation propagating': parse(pooled.body).revocation === 'propagating',
-  });
+  step(
+    'The job asks for "staging-admin": a service account of its own',
+    requestShown.replace('config', 'admin'),
+    pooled,
+    {
+      'status 200': pooled.status === 200,
+      'revocation propagating': parse(pooled.body).revocation === 'propagating',
+    },
+  );
   const throughGate = await atGate();
   const account = String(parse(throughGate.body).account);
   step('Its token opens a Google API', gateShown, throughGate, {
@@ -127,7 +135,7 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     'an account of the pool': account.startsWith('ci-'),
   });
 
-  const cached = await ask(jobToken, 'staging-cache');
+  const cached = await requestToken(jobToken, 'staging-cache');
   const cacheToken = String(parse(cached.body).access_token);
   const upload = (name: string) =>
     curl(
@@ -135,11 +143,11 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
       `Authorization: Bearer ${cacheToken}`,
       '-d',
       'warm',
-      `${desk.google.url}/upload/storage/v1/b/acme-ci-cache/o?uploadType=media&name=${encodeURIComponent(name)}`,
+      `${environment.google.url}/upload/storage/v1/b/acme-ci-cache/o?uploadType=media&name=${encodeURIComponent(name)}`,
     );
   const uploadShown = (name: string) =>
     `curl -H "Authorization: Bearer $CACHE_TOKEN" -d warm $STORAGE/acme-ci-cache/${name}`;
-  step('The job asks for "staging-cache": a folder of a bucket', askShown.replace('config', 'cache'), cached, {
+  step('The job asks for "staging-cache": a folder of a bucket', requestShown.replace('config', 'cache'), cached, {
     'status 200': cached.status === 200,
     'revocation expiry': parse(cached.body).revocation === 'expiry',
   });
@@ -149,7 +157,7 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
   step('… and to no other', uploadShown('cold/page'), outside, { 'status 403': outside.status === 403 });
 
   const body = buildkite.event(job);
-  const finished = await notify(desk, body, buildkite.signature(body));
+  const finished = await notify(environment, body, buildkite.signature(body));
   step(
     'Buildkite says, signed, that the job has finished',
     'curl -H "X-Buildkite-Signature: $SIGNATURE" -d @job.finished $WEBHOOK/',
@@ -165,19 +173,19 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
   step('The same Firestore call, the same token, a moment later', useShown('config/web'), afterwards, {
     'status 403': afterwards.status === 403,
   });
-  const shut = await atGate();
-  step('The pooled account is disabled: its token is dead at every Google API', gateShown, shut, {
-    'status 401': shut.status === 401,
-    ACCOUNT_STATE_INVALID: shut.body.includes('ACCOUNT_STATE_INVALID'),
+  const disabledResponse = await atGate();
+  step('The pooled account is disabled: its token is dead at every Google API', gateShown, disabledResponse, {
+    'status 401': disabledResponse.status === 401,
+    ACCOUNT_STATE_INVALID: disabledResponse.body.includes('ACCOUNT_STATE_INVALID'),
   });
-  const swept = await curl('-X', 'POST', `${desk.sweep.url}/`);
+  const swept = await curl('-X', 'POST', `${environment.sweep.url}/`);
   const pool = (parse(swept.body).pools as Record<string, Record<string, unknown>> | undefined)?.['staging-admin'];
   step('The account rests: the sweep leaves it disabled until its token has expired', 'curl -X POST $SWEEP/', swept, {
     'status 200': swept.status === 200,
     'one account cooling down': pool?.cooling_down === 1 && pool.free === 2,
-    'still disabled': desk.google.accounts.get(account)?.disabled === true,
+    'still disabled': environment.google.accounts.get(account)?.disabled === true,
   });
-  const lingering = await curl('--data-urlencode', `token=${cacheToken}`, `${desk.token.url}/introspect`);
+  const lingering = await curl('--data-urlencode', `token=${cacheToken}`, `${environment.token.url}/introspect`);
   step(
     "The bucket's token cannot be taken away; it works until it expires, and Keydesk says so",
     'curl --data-urlencode token@- $KEYDESK/introspect',
@@ -187,8 +195,8 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
       'not renewable': parse(lingering.body).renewable === false,
     },
   );
-  const again = await ask(jobToken);
-  step('The job token is still valid for minutes; it asks again', askShown, again, {
+  const again = await requestToken(jobToken);
+  step('The job token is still valid for minutes; it asks again', requestShown, again, {
     'status 400': again.status === 400,
     invalid_grant: parse(again.body).error === 'invalid_grant',
   });
@@ -196,7 +204,7 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
   const record = await curl(
     '-H',
     'Authorization: Bearer owner',
-    `http://${desk.firestoreHost}/v1/projects/${LEDGER.project}/databases/${LEDGER.database}/documents/grants/${grant_id}`,
+    `http://${environment.firestoreHost}/v1/projects/${LEDGER.project}/databases/${LEDGER.database}/documents/grants/${grant_id}`,
   );
   step(
     'The grant as it stands in Firestore',
@@ -209,27 +217,31 @@ export async function playStory(desk: Desk, onStep: (step: Step) => void): Promi
     },
   );
 
-  const early = buildkite.startJob();
-  const returned = parse((await ask(await buildkite.jobToken(early), 'staging-admin')).body);
-  const revoked = await curl('--data-urlencode', `token=${returned.access_token}`, `${desk.token.url}/revoke`);
-  const told = await curl('--data-urlencode', `token=${returned.access_token}`, `${desk.token.url}/introspect`);
+  const releasing = buildkite.startJob();
+  const heldToken = parse((await requestToken(await buildkite.jobToken(releasing), 'staging-admin')).body);
+  const revoked = await curl('--data-urlencode', `token=${heldToken.access_token}`, `${environment.token.url}/revoke`);
+  const introspected = await curl(
+    '--data-urlencode',
+    `token=${heldToken.access_token}`,
+    `${environment.token.url}/introspect`,
+  );
   step('Another job returns its key before it ends', 'curl --data-urlencode token@- $KEYDESK/revoke', revoked, {
     'status 200': revoked.status === 200,
-    'not active any more': parse(told.body).active === false,
+    'not active any more': parse(introspected.body).active === false,
   });
 
-  const wrong = await notify(desk, body, buildkite.signature(`${body} `));
+  const wrong = await notify(environment, body, buildkite.signature(`${body} `));
   step(
     'A webhook whose signature is wrong',
     'curl -H "X-Buildkite-Signature: $WRONG" -d @job.finished $WEBHOOK/',
     wrong,
     { 'status 401': wrong.status === 401 },
   );
-  return good;
+  return succeeded;
 }
 
 /** Buildkite's side of a webhook. */
-function notify(desk: Desk, body: string, signature: string): Promise<Curled> {
+function notify(environment: Environment, body: string, signature: string): Promise<CurlResponse> {
   return curl(
     '-X',
     'POST',
@@ -239,7 +251,7 @@ function notify(desk: Desk, body: string, signature: string): Promise<Curled> {
     `X-Buildkite-Signature: ${signature}`,
     '--data-binary',
     body,
-    `${desk.webhook.url}/`,
+    `${environment.webhook.url}/`,
   );
 }
 
@@ -252,9 +264,9 @@ async function forge(jobToken: string): Promise<string> {
 }
 
 /** The audit line of a request; the functions write it before they answer, the pipe brings it a moment later. */
-async function lineOf(desk: Desk, requestId: unknown): Promise<string> {
+async function lineOf(environment: Environment, requestId: unknown): Promise<string> {
   for (let tries = 0; tries < 100; tries += 1) {
-    const line = desk.log.find((candidate) => candidate.includes(String(requestId)));
+    const line = environment.log.find((candidate) => candidate.includes(String(requestId)));
     if (line) return line;
     await systemClock.sleep(20);
   }

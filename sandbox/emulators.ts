@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startAuthFront } from './auth-front.ts';
-import { answers, freePort, type Running, run, untilReady } from './process.ts';
+import { freePort, type Running, respondsOverHttp, run, untilReady } from './process.ts';
 
 const INSTALL = fileURLToPath(new URL('../scripts/install.mjs', import.meta.url));
 const TOOLS = fileURLToPath(new URL('../tools/emulators', import.meta.url));
@@ -36,13 +36,13 @@ export async function startFirestore(): Promise<Emulator> {
 
 /** Finds the emulator that there is and what it needs. Throws CannotStart before anything has been started. */
 export async function chooseFirestore(): Promise<() => Promise<Emulator>> {
-  const given = process.env.FIRESTORE_EMULATOR_HOST;
-  if (given) {
-    if (!(await answers(`http://${given}/`).catch(() => false)))
+  const configuredHost = process.env.FIRESTORE_EMULATOR_HOST;
+  if (configuredHost) {
+    if (!(await respondsOverHttp(`http://${configuredHost}/`).catch(() => false)))
       throw new CannotStart(
-        `FIRESTORE_EMULATOR_HOST is ${given}, but nothing answers there: start it, or unset the variable.`,
+        `FIRESTORE_EMULATOR_HOST is ${configuredHost}, but nothing answers there: start it, or unset the variable.`,
       );
-    return async () => ({ host: given, startedBy: 'FIRESTORE_EMULATOR_HOST', stop: async () => {} });
+    return async () => ({ host: configuredHost, startedBy: 'FIRESTORE_EMULATOR_HOST', stop: async () => {} });
   }
   const jar = jarOfGcloud();
   const least = jar ? GCLOUD_JAVA : FIREBASE_JAVA;
@@ -57,7 +57,7 @@ export async function chooseFirestore(): Promise<() => Promise<Emulator>> {
 async function startJar(jar: string): Promise<Emulator> {
   const port = await freePort();
   const running = run('java', ['-cp', jar, MAIN_CLASS, 'start', '--host=127.0.0.1', `--port=${port}`]);
-  await untilReady('the Firestore emulator', running, () => answers(`http://127.0.0.1:${port}/`));
+  await untilReady('the Firestore emulator', running, () => respondsOverHttp(`http://127.0.0.1:${port}/`));
   return { host: `127.0.0.1:${port}`, startedBy: 'gcloud', stop: async () => void (await running.stop()) };
 }
 
@@ -85,13 +85,13 @@ export async function startAuth(): Promise<Emulator> {
 /** Puts security rules in force for a database of the Firestore emulator. */
 export async function putRules(host: string, project: string, database: string, rules: string): Promise<void> {
   const at = database === '(default)' ? '' : `/databases/${database}`;
-  const answer = await fetch(`http://${host}/emulator/v1/projects/${project}${at}:securityRules`, {
+  const response = await fetch(`http://${host}/emulator/v1/projects/${project}${at}:securityRules`, {
     method: 'PUT',
     headers: { authorization: 'Bearer owner', 'content-type': 'application/json' },
     body: JSON.stringify({ rules: { files: [{ name: 'firestore.rules', content: rules }] } }),
   });
-  if (!answer.ok) throw new Error(`the Firestore emulator did not take the rules: ${await answer.text()}`);
-  await answer.body?.cancel();
+  if (!response.ok) throw new Error(`the Firestore emulator did not take the rules: ${await response.text()}`);
+  await response.body?.cancel();
 }
 
 function onPath(command: string): string | undefined {
@@ -148,7 +148,7 @@ async function startFirebase(only: 'auth' | 'firestore'): Promise<Emulator> {
   };
   try {
     running = run(FIREBASE, ['emulators:start', '--only', only, '--project', 'demo-keydesk'], { cwd: folder });
-    await untilReady(`the Firebase ${only} emulator`, running, () => answers(`http://127.0.0.1:${port}/`));
+    await untilReady(`the Firebase ${only} emulator`, running, () => respondsOverHttp(`http://127.0.0.1:${port}/`));
   } catch (error) {
     await stop();
     throw error;

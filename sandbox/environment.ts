@@ -3,21 +3,21 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Credential } from '../shared/core/policy/credential.ts';
-import { parsePolicyText } from '../shared/core/policy/parse-yaml.ts';
+import { parsePolicy } from '../shared/core/policy/parse-yaml.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
 import { databasesOf, newRulesFile } from '../shared/core/rules/generate.ts';
 import { chooseFirestore, putRules, startAuth } from './emulators.ts';
-import { API_TOKEN, type LocalBuildkite, startBuildkite } from './fakes/buildkite/buildkite.ts';
-import { type LocalGoogle, startGoogle } from './fakes/google/google.ts';
+import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from './fakes/buildkite/buildkite.ts';
+import { type FakeGoogle, startFakeGoogle } from './fakes/google/google.ts';
 import { ROOT, type RunningFunction, startFunction } from './functions.ts';
 
 export const LEDGER = { project: 'keydesk-sandbox', database: 'ledger' };
 const WEBHOOK_TOKEN = 'sandbox-webhook-token';
 
-export interface Desk {
+export interface Environment {
   readonly policy: Policy;
-  readonly buildkite: LocalBuildkite;
-  readonly google: LocalGoogle;
+  readonly buildkite: FakeBuildkite;
+  readonly google: FakeGoogle;
   readonly firestoreHost: string;
   readonly firestoreStartedBy: string;
   readonly token: RunningFunction;
@@ -29,11 +29,11 @@ export interface Desk {
 }
 
 /** Every service account a policy names. */
-export function accountsOf({ credentials }: Policy): string[] {
-  return Object.values(credentials).flatMap(accountsOfCredential);
+export function policyAccounts({ credentials }: Policy): string[] {
+  return Object.values(credentials).flatMap(credentialAccounts);
 }
 
-function accountsOfCredential(credential: Credential): readonly string[] {
+function credentialAccounts(credential: Credential): readonly string[] {
   switch (credential.kind) {
     case 'firestore':
       return [credential.signer];
@@ -45,7 +45,7 @@ function accountsOfCredential(credential: Credential): readonly string[] {
 }
 
 /** Every bucket a policy names. */
-export function bucketsOf({ credentials }: Policy): string[] {
+export function policyBuckets({ credentials }: Policy): string[] {
   const buckets = Object.values(credentials).flatMap((credential) =>
     credential.kind === 'firestore' ? [] : (credential.storage?.bucket ?? []),
   );
@@ -53,9 +53,9 @@ export function bucketsOf({ credentials }: Policy): string[] {
 }
 
 /** @param onLine hears of every line the functions write */
-export async function openDesk(onLine: (line: string) => void = () => {}): Promise<Desk> {
+export async function openEnvironment(onLine: (line: string) => void = () => {}): Promise<Environment> {
   const policyPath = join('examples', 'policy.yaml');
-  const loaded = parsePolicyText(readFileSync(join(ROOT, policyPath), 'utf8'), policyPath);
+  const loaded = parsePolicy(readFileSync(join(ROOT, policyPath), 'utf8'), policyPath);
   if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
   const { policy } = loaded;
   const startFirestore = await chooseFirestore();
@@ -77,8 +77,10 @@ export async function openDesk(onLine: (line: string) => void = () => {}): Promi
     const [firestore, auth, buildkite, google] = await Promise.all([
       keep(startFirestore(), (emulator) => emulator.stop()),
       keep(startAuth(), (emulator) => emulator.stop()),
-      keep(startBuildkite({ audience: policy.audience, webhookToken: WEBHOOK_TOKEN }), (server) => server.close()),
-      keep(startGoogle({ accounts: accountsOf(policy), buckets: bucketsOf(policy) }), (server) => server.close()),
+      keep(startFakeBuildkite({ audience: policy.audience, webhookToken: WEBHOOK_TOKEN }), (server) => server.close()),
+      keep(startFakeGoogle({ accounts: policyAccounts(policy), buckets: policyBuckets(policy) }), (server) =>
+        server.close(),
+      ),
     ]);
     for (const name of databasesOf(policy))
       await putRules(firestore.host, name.project, name.database, newRulesFile(policy, name));
@@ -99,14 +101,17 @@ export async function openDesk(onLine: (line: string) => void = () => {}): Promi
     const serve = (
       target: 'token' | 'webhook' | 'sweep',
       own: Record<string, string>,
-      ask?: (url: string) => Request,
+      readinessRequest?: (url: string) => Request,
     ) => {
-      const environment = { ...settings, ...own, GCE_METADATA_HOST: google.metadataHosts[target] };
+      const variables = { ...settings, ...own, GCE_METADATA_HOST: google.metadataHosts[target] };
       const take = (line: string) => {
         log.push(line);
         onLine(line);
       };
-      const starting = startFunction(target, environment, { onLine: take, ...(ask ? { ask } : {}) });
+      const starting = startFunction(target, variables, {
+        onLine: take,
+        ...(readinessRequest ? { readinessRequest } : {}),
+      });
       return keep(starting, ({ running }) => running.stop());
     };
     /** What Buildkite sends when a notification service is made. */

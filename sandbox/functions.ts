@@ -23,7 +23,7 @@ export async function startFunction(
     readonly port?: number;
     readonly onLine?: (line: string) => void;
     /** What it is asked until it answers, for a function that finds fault with `GET /health`. */
-    readonly ask?: (url: string) => Request;
+    readonly readinessRequest?: (url: string) => Request;
   } = {},
 ): Promise<RunningFunction> {
   for (let tries = 1; ; tries += 1) {
@@ -34,9 +34,9 @@ export async function startFunction(
       ...(options.onLine ? { onLine: options.onLine } : {}),
     });
     const url = `http://127.0.0.1:${port}`;
-    const ask = options.ask ?? (() => new Request(`${url}/health`));
+    const readinessRequest = options.readinessRequest ?? (() => new Request(`${url}/health`));
     try {
-      await untilReady(`the ${target} function`, running, () => isKeydesk(ask(url)));
+      await untilReady(`the ${target} function`, running, () => isKeydesk(readinessRequest(url)));
       return { url, running };
     } catch (error) {
       // Between the look for a free port and its use another process may have taken it.

@@ -14,7 +14,7 @@ export interface LocalRequest {
   readonly bytes: Buffer;
 }
 
-export interface LocalAnswer {
+export interface LocalResponse {
   readonly status: number;
   readonly json?: unknown;
   readonly text?: string;
@@ -23,7 +23,7 @@ export interface LocalAnswer {
 }
 
 /** `hang` leaves the connection open and silent until the server closes; `cut` destroys it. */
-export type LocalReply = LocalAnswer | 'hang' | 'cut';
+export type LocalReply = LocalResponse | 'hang' | 'cut';
 
 export interface LocalServer {
   readonly url: string;
@@ -32,17 +32,17 @@ export interface LocalServer {
 
 export async function jsonServer(
   name: string,
-  answer: (request: LocalRequest) => LocalReply | Promise<LocalReply>,
+  handle: (request: LocalRequest) => LocalReply | Promise<LocalReply>,
   port = 0,
 ): Promise<LocalServer> {
   const server = createServer(async (message, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of message) chunks.push(chunk as Buffer);
     const bytes = Buffer.concat(chunks);
-    let answered: LocalReply;
+    let reply: LocalReply;
     try {
       const url = new URL(`http://local${message.url ?? '/'}`);
-      answered = await answer({
+      reply = await handle({
         method: message.method ?? '',
         path: url.pathname,
         query: url.searchParams,
@@ -51,14 +51,14 @@ export async function jsonServer(
         bytes,
       });
     } catch (error) {
-      answered = { status: 500, json: { message: `${name} failed: ${error}` } };
+      reply = { status: 500, json: { message: `${name} failed: ${error}` } };
     }
-    if (answered === 'hang') return;
-    if (answered === 'cut') {
+    if (reply === 'hang') return;
+    if (reply === 'cut') {
       response.destroy();
       return;
     }
-    const { status, json, text = JSON.stringify(json ?? {}), bytes: content = text, headers = {} } = answered;
+    const { status, json, text = JSON.stringify(json ?? {}), bytes: content = text, headers = {} } = reply;
     response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(content);
   });

@@ -11,8 +11,8 @@ const USAGE = `usage: npm start -- [--once]
 const { once } = readOptions();
 // Only now: whoever asks how it is used waits for no build.
 await import('../scripts/build.ts');
-const { live } = await import('./run.ts');
-process.exit(await live({ once }));
+const { runSandbox } = await import('./run.ts');
+process.exit(await runSandbox({ once }));
 
 function readOptions(): { readonly once: boolean } {
   try {

@@ -2,9 +2,9 @@
 // claims one chooses, and ends them. Refuses to know what the desk makes of a job: mistakes are the point.
 
 import { MATCHABLE_CLAIMS } from '../shared/core/policy/claims.ts';
-import type { Desk } from './environment.ts';
+import type { Environment } from './environment.ts';
 import type { Job } from './fakes/buildkite/buildkite.ts';
-import { jsonServer, type LocalAnswer, type LocalRequest } from './local-server.ts';
+import { jsonServer, type LocalRequest, type LocalResponse } from './local-server.ts';
 
 /** Seconds. */
 const TOKEN_LIFETIME = '600';
@@ -23,11 +23,11 @@ export interface Playground {
   close(): Promise<void>;
 }
 
-export async function openPlayground(desk: Desk): Promise<Playground> {
-  const { buildkite } = desk;
+export async function openPlayground(environment: Environment): Promise<Playground> {
+  const { buildkite } = environment;
   const jobs = new Map<string, Job>();
 
-  const start = async ({ body }: LocalRequest): Promise<LocalAnswer> => {
+  const start = async ({ body }: LocalRequest): Promise<LocalResponse> => {
     const { audience, lifetime = TOKEN_LIFETIME, ...claims } = Object.fromEntries(new URLSearchParams(body));
     const unknown = Object.keys(claims).filter((claim) => !CHOICES.includes(claim) && !/^agent_tag:./.test(claim));
     if (unknown.length > 0)
@@ -47,14 +47,14 @@ export async function openPlayground(desk: Desk): Promise<Playground> {
     );
   };
 
-  const finish = (id: string): LocalAnswer => {
+  const finish = (id: string): LocalResponse => {
     const job = jobs.get(id);
     if (!job) return refuse(404, `no job ${id} was started here`);
     const body = buildkite.event(job);
     return text(
       200,
       '# what Buildkite sends; the signature is good for five minutes',
-      `${CURL} -H ${quoted(`X-Buildkite-Signature: ${buildkite.signature(body)}`)} --data-binary ${quoted(body)} ${desk.webhook.url}/`,
+      `${CURL} -H ${quoted(`X-Buildkite-Signature: ${buildkite.signature(body)}`)} --data-binary ${quoted(body)} ${environment.webhook.url}/`,
     );
   };
 
@@ -64,7 +64,7 @@ export async function openPlayground(desk: Desk): Promise<Playground> {
     if (id !== undefined) return finish(id);
     return request.path === '/jobs' ? start(request) : refuse(404, 'POST /jobs or /jobs/JOB/finish');
   });
-  return { url: server.url, lines: linesFor(desk, `${server.url}/jobs`), close: server.close };
+  return { url: server.url, lines: linesFor(environment, `${server.url}/jobs`), close: server.close };
 }
 
 /** An empty value leaves the claim out, as if the job had not asked for it. */
@@ -73,7 +73,7 @@ function toClaim([claim, value]: [string, string]): [string, unknown] {
   return [claim, claim === 'build_number' ? Number(value) : value];
 }
 
-function linesFor({ firestoreHost, token, google, sweep }: Desk, jobs: string): string[] {
+function linesFor({ firestoreHost, token, google, sweep }: Environment, jobs: string): string[] {
   const documents = `http://${firestoreHost}/v1/projects/acme-staging/databases/(default)/documents`;
   const start = (...claims: string[]) =>
     `eval "$(${CURL} -X POST ${[jobs, ...claims.map((claim) => `-d ${claim}`)].join(' ')})"`;
@@ -110,12 +110,12 @@ function linesFor({ firestoreHost, token, google, sweep }: Desk, jobs: string): 
   ];
 }
 
-function text(status: number, ...lines: string[]): LocalAnswer {
+function text(status: number, ...lines: string[]): LocalResponse {
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, text: `${lines.join('\n')}\n` };
 }
 
 /** Text for eyes, and harmless where an answer is run by a shell. */
-function refuse(status: number, problem: string): LocalAnswer {
+function refuse(status: number, problem: string): LocalResponse {
   return text(status, `echo ${quoted(`playground: ${problem}`)} >&2`);
 }
 

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { withinOrAborted } from '../shared/runtime/errors.ts';
+import { withAbortableTimeout } from '../shared/runtime/errors.ts';
 
 export interface Running {
   readonly process: ChildProcess;
@@ -17,14 +17,14 @@ export interface Running {
 }
 
 const alive = new Set<Running>();
-let over = false;
+let stopping = false;
 process.once('exit', () => {
   for (const running of alive) running.process.kill('SIGTERM');
 });
 
 /** Ends every child, and lets none start any more. */
 export async function stopAll(): Promise<void> {
-  over = true;
+  stopping = true;
   await Promise.all([...alive].map((running) => running.stop()));
 }
 
@@ -34,7 +34,7 @@ export function run(
   options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly onLine?: (line: string) => void } = {},
 ): Running {
   const { cwd, env = process.env, onLine } = options;
-  if (over) throw new Error(`${command} is not started: everything is being stopped`);
+  if (stopping) throw new Error(`${command} is not started: everything is being stopped`);
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   let rest = '';
@@ -77,7 +77,7 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
 
 /** Waits until `ready` says so; fails when the process ends before, or after `milliseconds`. */
 export async function untilReady(
-  what: string,
+  name: string,
   running: Running,
   ready: () => Promise<boolean>,
   milliseconds = 600_000,
@@ -85,24 +85,24 @@ export async function untilReady(
   const until = systemClock.now() + milliseconds;
   while (systemClock.now() < until) {
     if (hasEnded(running.process) || running.process.pid === undefined)
-      throw new Error(`${what} ended before it was ready:\n${running.output().slice(-2000)}`);
+      throw new Error(`${name} ended before it was ready:\n${running.output().slice(-2000)}`);
     if (await ready().catch(() => false)) return;
     await systemClock.sleep(50);
   }
   await running.stop();
-  throw new Error(`${what} was not ready within ${milliseconds} ms:\n${running.output().slice(-2000)}`);
+  throw new Error(`${name} was not ready within ${milliseconds} ms:\n${running.output().slice(-2000)}`);
 }
 
 /** Whether something answers HTTP at `url`, whatever it says. */
-export async function answers(url: string): Promise<boolean> {
+export async function respondsOverHttp(url: string): Promise<boolean> {
   await headersOf(new Request(url));
   return true;
 }
 
 /** The headers of whatever answers within two seconds. */
 export async function headersOf(request: Request): Promise<Headers> {
-  const limit = { clock: systemClock, milliseconds: 2_000, what: request.url };
-  const { headers } = await withinOrAborted(limit, (over) => fetch(request, { signal: over }));
+  const limit = { clock: systemClock, milliseconds: 2_000, dependency: request.url };
+  const { headers } = await withAbortableTimeout(limit, (signal) => fetch(request, { signal }));
   return headers;
 }
 

@@ -4,52 +4,54 @@
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { playStory, type Step } from './demo.ts';
+import { runDemo, type Step } from './demo.ts';
 import { CannotStart } from './emulators.ts';
-import { type Desk, openDesk } from './environment.ts';
+import { type Environment, openEnvironment } from './environment.ts';
 import { openPlayground } from './playground.ts';
 import { stopAll } from './process.ts';
-import { timeToEnd } from './shutdown.ts';
+import { waitForShutdown } from './shutdown.ts';
 
-const real = { openDesk, playStory, stopAll, timeToEnd };
+const real = { openEnvironment, runDemo, stopAll, waitForShutdown };
 
 /** @returns the exit code. With `once` it is 0 only if all steps passed. */
-export async function live({ once }: { readonly once: boolean }, deps: typeof real = real): Promise<number> {
-  const told = deps.timeToEnd();
-  const endIt = `To end it: Ctrl-C, or kill ${process.pid}`;
-  let good: boolean | undefined;
+export async function runSandbox({ once }: { readonly once: boolean }, deps: typeof real = real): Promise<number> {
+  const stopRequested = deps.waitForShutdown();
+  const stopHint = `To end it: Ctrl-C, or kill ${process.pid}`;
+  let succeeded: boolean | undefined;
   let over = false;
-  const say = (text = '') => {
+  const print = (text = '') => {
     if (!over) process.stdout.write(`${text}\n`);
   };
-  say('Keydesk: starting the emulators, a local Buildkite, a local Google and the three functions …');
-  say(`${endIt}.`);
+  print('Keydesk: starting the emulators, a local Buildkite, a local Google and the three functions …');
+  print(`${stopHint}.`);
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-sandbox-'));
   const logFile = join(folder, 'functions.log');
-  const opening = deps.openDesk((line) => appendFileSync(logFile, `${line}\n`));
+  const opening = deps.openEnvironment((line) => appendFileSync(logFile, `${line}\n`));
 
-  const life = async () => {
-    const desk = await opening;
-    say(`ready: Firestore emulator (${desk.firestoreStartedBy}) at ${desk.firestoreHost}, desk at ${desk.token.url}`);
-    say(`the functions' log lines go to ${logFile}\n`);
+  const session = async () => {
+    const environment = await opening;
+    print(
+      `ready: Firestore emulator (${environment.firestoreStartedBy}) at ${environment.firestoreHost}, desk at ${environment.token.url}`,
+    );
+    print(`the functions' log lines go to ${logFile}\n`);
     try {
-      good = await tellStory(desk, deps.playStory, say);
+      succeeded = await playDemo(environment, deps.runDemo, print);
     } finally {
       // Nobody looks into a file of a machine that is gone.
-      if (once && !good) for (const line of ["The functions' log:", ...desk.log]) say(line);
+      if (once && !succeeded) for (const line of ["The functions' log:", ...environment.log]) print(line);
     }
     if (once) return;
-    const playground = await openPlayground(desk);
-    say(`\nThe functions' log:  tail -f ${logFile}`);
-    say(`The desk stays open. ${endIt}. To go on by hand, paste into a second terminal, line by line:\n`);
-    for (const line of playground.lines) say(line);
-    await told;
+    const playground = await openPlayground(environment);
+    print(`\nThe functions' log:  tail -f ${logFile}`);
+    print(`The desk stays open. ${stopHint}. To go on by hand, paste into a second terminal, line by line:\n`);
+    for (const line of playground.lines) print(line);
+    await stopRequested;
     await playground.close();
   };
-  const living = life();
-  living.catch(() => {});
+  const running = session();
+  running.catch(() => {});
   try {
-    await Promise.race([living, told]);
+    await Promise.race([running, stopRequested]);
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -58,27 +60,31 @@ export async function live({ once }: { readonly once: boolean }, deps: typeof re
     over = true;
     await deps.stopAll();
     await opening.then(
-      (desk) => desk.close(),
+      (environment) => environment.close(),
       () => {},
     );
     // Whoever saw its path may still want to read it.
-    if (once || good === undefined) rmSync(folder, { recursive: true, force: true });
+    if (once || succeeded === undefined) rmSync(folder, { recursive: true, force: true });
   }
-  return good === true || (good === undefined && !once) ? 0 : 1;
+  return succeeded === true || (succeeded === undefined && !once) ? 0 : 1;
 }
 
-async function tellStory(desk: Desk, play: typeof playStory, say: (text?: string) => void): Promise<boolean> {
+async function playDemo(
+  environment: Environment,
+  run: typeof runDemo,
+  print: (text?: string) => void,
+): Promise<boolean> {
   let number = 0;
-  let good = await play(desk, (step) => {
+  let succeeded = await run(environment, (step) => {
     number += 1;
-    for (const line of linesOf(step, number)) say(line);
+    for (const line of linesOf(step, number)) print(line);
   });
-  if (desk.google.unexpected.length > 0) {
-    good = false;
-    say(`The local Google was asked what the real one would refuse: ${desk.google.unexpected.join(', ')}`);
+  if (environment.google.unexpected.length > 0) {
+    succeeded = false;
+    print(`The local Google was asked what the real one would refuse: ${environment.google.unexpected.join(', ')}`);
   }
-  say(good ? 'All steps passed.' : 'Some steps failed: see the lines marked ✗.');
-  return good;
+  print(succeeded ? 'All steps passed.' : 'Some steps failed: see the lines marked ✗.');
+  return succeeded;
 }
 
 function linesOf({ title, shown, status, body, logged, problem }: Step, number: number): string[] {

@@ -4,10 +4,10 @@
 import { execFileSync } from 'node:child_process';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-const LOOK_EVERY_MS = 500;
+const POLL_EVERY_MS = 500;
 
 /** Resolves when it is time. From the call on, a signal and a broken standard output end nothing by themselves. */
-export function timeToEnd(): Promise<void> {
+export function waitForShutdown(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of SIGNALS) process.on(signal, () => resolve());
     process.stdout.on('error', () => resolve());
@@ -15,12 +15,12 @@ export function timeToEnd(): Promise<void> {
     const parent = process.ppid;
     const grandparent = npmBehindShell(parent);
     // biome-ignore lint/plugin: it must not keep the process alive, and a sleep of the clock does
-    const looking = setInterval(() => {
-      if (process.ppid === parent && (grandparent === undefined || lives(grandparent))) return;
-      clearInterval(looking);
+    const poll = setInterval(() => {
+      if (process.ppid === parent && (grandparent === undefined || isAlive(grandparent))) return;
+      clearInterval(poll);
       resolve();
-    }, LOOK_EVERY_MS);
-    looking.unref();
+    }, POLL_EVERY_MS);
+    poll.unref();
   });
 }
 
@@ -28,15 +28,15 @@ export function timeToEnd(): Promise<void> {
 function npmBehindShell(parent: number): number | undefined {
   if (process.env.npm_lifecycle_event === undefined) return undefined;
   try {
-    const told = execFileSync('ps', ['-o', 'ppid=', '-o', 'comm=', '-p', String(parent)], { encoding: 'utf8' });
-    const [, pid] = /^\s*(\d+)\s+\S*sh\s*$/.exec(told) ?? [];
+    const output = execFileSync('ps', ['-o', 'ppid=', '-o', 'comm=', '-p', String(parent)], { encoding: 'utf8' });
+    const [, pid] = /^\s*(\d+)\s+\S*sh\s*$/.exec(output) ?? [];
     return pid === undefined || Number(pid) <= 1 ? undefined : Number(pid);
   } catch {
     return undefined;
   }
 }
 
-function lives(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {

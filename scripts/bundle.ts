@@ -39,14 +39,17 @@ const lazyParts: Plugin = {
 const firestoreOverRest: Plugin = {
   name: 'firestore-over-rest',
   setup({ onLoad, onResolve }) {
-    const instead = (filter: RegExp, contents: string) =>
+    const replaceModule = (filter: RegExp, contents: string) =>
       onResolve({ filter }, ({ path }) => ({ path, namespace: 'firestore-over-rest', pluginData: contents }));
-    instead(
+    replaceModule(
       /^google-gax$/,
       "module.exports = { ...require('./fallback.js'), ...require('./status.js'), loggingUtils: require('google-logging-utils'), grpc: { credentials: { createInsecure() {} } } };",
     );
-    instead(/^@google-cloud\/firestore-api$/, "exports.v1 = require('@google-cloud/firestore-api/build/src/v1');");
-    instead(
+    replaceModule(
+      /^@google-cloud\/firestore-api$/,
+      "exports.v1 = require('@google-cloud/firestore-api/build/src/v1');",
+    );
+    replaceModule(
       /^@google-cloud\/firestore-api\/build\/src\/v1$/,
       "exports.FirestoreClient = require('@google-cloud/firestore-api/client_v1').FirestoreClient;",
     );
@@ -55,14 +58,14 @@ const firestoreOverRest: Plugin = {
       resolveDir: GAX_FOLDER,
     }));
     onLoad({ filter: /firestore-api\/build\/protos\/protos\.js$/ }, () => ({
-      contents: leftOut('firestore-api protos'),
+      contents: omittedModule('firestore-api protos'),
     }));
     onLoad({ filter: /firestore-api\/build\/protos\/protos\.json$/ }, ({ path }) => ({
       contents: withoutAdministration(readFileSync(path, 'utf8')),
       loader: 'json',
     }));
     onLoad({ filter: /google-gax\/build\/protos\/(iam_service|operations|locations)\.js$/ }, ({ path }) => ({
-      contents: leftOut(basename(path)),
+      contents: omittedModule(basename(path)),
     }));
   },
 };
@@ -77,7 +80,7 @@ function withoutAdministration(json: string): string {
 }
 
 /** A module any depth of which can be named, and none of which can be used. */
-function leftOut(name: string): string {
+function omittedModule(name: string): string {
   return `
 const fail = () => { throw new Error(${JSON.stringify(`${name} is not part of this build`)}); };
 const get = (_, member) => (typeof member === 'symbol' || member === '__esModule' ? undefined : nothing);

@@ -14,7 +14,7 @@ import { HELP, readFlags } from '../cli/flags.ts';
 import { fail, readPolicy } from '../cli/policy-file.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
 import { toPolicyJson } from '../shared/core/policy/to-json.ts';
-import { databasesOf, generatedPart, newRulesFile } from '../shared/core/rules/generate.ts';
+import { databasesOf, extractGenerated, newRulesFile } from '../shared/core/rules/generate.ts';
 import { generatedRulesProblems } from '../shared/core/rules/limits.ts';
 import { type Bundles, bundle } from './bundle.ts';
 import { closureOf, packageIn, readLockFile } from './lock-file.ts';
@@ -137,7 +137,7 @@ function contentsOf(file: string, files: Bundles['files']): Uint8Array {
 function rulesOf(policy: Policy): (readonly [string, string])[] {
   return databasesOf(policy).map((name) => [
     `${name.project}/${name.database}`,
-    sha256(generatedPart(newRulesFile(policy, name)) ?? ''),
+    sha256(extractGenerated(newRulesFile(policy, name)) ?? ''),
   ]);
 }
 

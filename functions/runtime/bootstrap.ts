@@ -2,25 +2,25 @@
 // framework's server. Only the files beside this one read the environment; only this one knows standard output.
 
 import { config } from 'zod/v4/core';
-import { type Audit, createAudit } from '../../shared/audit/logger.ts';
+import { type AuditLogger, createAuditLogger } from '../../shared/audit/logger.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { takeOver } from './framework.ts';
-import { type Failures, type Handling, listen } from './http-server.ts';
+import { replaceFrameworkHandler } from './framework.ts';
+import { createRequestListener, type ErrorResponses, type Handlers } from './http-server.ts';
 
 // Compiling validators pays after thousands of values; a cold instance sees a dozen.
 config({ jitless: true });
 
 /** The audit log on standard output. */
-export function auditLog(project: string): Audit {
-  return createAudit({ project, write: (line) => process.stdout.write(line) });
+export function createStdoutLogger(project: string): AuditLogger {
+  return createAuditLogger({ project, write: (line) => process.stdout.write(line) });
 }
 
 /** The value, or the end of the process with every problem on standard error, and in one audit line that an alert can see. */
-export function orStop<T extends object>(result: T | { readonly problems: readonly string[] }): T {
+export function exitOnProblems<T extends object>(result: T | { readonly problems: readonly string[] }): T {
   if (!('problems' in result)) return result;
   const { problems } = result;
   process.stderr.write(`keydesk cannot start:\n${problems.map((problem) => `  ${problem}`).join('\n')}\n`);
-  auditLog('')({
+  createStdoutLogger('')({
     event: 'startup.failed',
     severity: 'CRITICAL',
     message: `cannot start: ${problems.join('; ')}`,
@@ -30,18 +30,18 @@ export function orStop<T extends object>(result: T | { readonly problems: readon
 }
 
 /** Serves the handler in place of the framework; returns what to export as the framework's target. */
-export function start(
-  parts: Handling & {
-    readonly failures: Failures;
+export function serve(
+  deps: Handlers & {
+    readonly errorResponses: ErrorResponses;
     readonly bodyLimit: number;
     readonly project: string;
     /** Gets ready what the first request will need, when none was waiting for the server. */
-    readonly warm: () => void;
+    readonly warmUp: () => void;
   },
 ) {
-  const { project, warm } = parts;
-  const audit = auditLog(project);
-  const listener = listen({ ...parts, audit, clock: systemClock });
-  takeOver(listener, warm, systemClock);
+  const { project, warmUp } = deps;
+  const audit = createStdoutLogger(project);
+  const listener = createRequestListener({ ...deps, audit, clock: systemClock });
+  replaceFrameworkHandler(listener, warmUp, systemClock);
   return listener;
 }

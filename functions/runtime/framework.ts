@@ -16,7 +16,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
  * Call once, before the framework starts its server.
  * @param onIdle called shortly after the server began to listen: a request that was waiting for it comes first
  */
-export function takeOver(listener: RequestListener, onIdle: () => void, clock: Clock): void {
+export function replaceFrameworkHandler(listener: RequestListener, onIdle: () => void, clock: Clock): void {
   let server: Server | undefined;
   subscribe('http.server.request.start', (event) => {
     const { server: serving } = event as { server: Server };

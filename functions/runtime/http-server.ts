@@ -4,7 +4,7 @@
 // Knows nothing about tokens, webhooks or ledgers.
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Audit, AuditEntry } from '../../shared/audit/logger.ts';
+import type { AuditEvent, AuditLogger } from '../../shared/audit/logger.ts';
 import { type Clock, randomUuid } from '../../shared/runtime/clock.ts';
 
 const MIB = 1024 * 1024;
@@ -30,69 +30,69 @@ interface Head {
   readonly remoteIp: string | undefined;
 }
 
-export interface Incoming extends Head {
+export interface HttpRequest extends Head {
   readonly body: Buffer;
 }
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON, text as it is. */
   readonly body: object | string;
-  readonly entries?: readonly AuditEntry[];
+  readonly auditEvents?: readonly AuditEvent[];
 }
 
-export type Handler = (request: Incoming) => Promise<Answer>;
+export type Handler = (request: HttpRequest) => Promise<HttpResponse>;
 
 /** Decides by the head alone: an answer leaves the body unread, a receiver gets it. */
-export type HeadHandler = (head: Head) => Answer | BodyReceiver;
+export type HeadHandler = (head: Head) => HttpResponse | BodyReceiver;
 
 interface BodyReceiver {
   /** Gets each piece of the body as it arrives. */
   readonly take: (piece: Buffer) => void;
   /** Called once, after the last piece. */
-  readonly finish: () => Promise<Answer>;
+  readonly finish: () => Promise<HttpResponse>;
 }
 
 /** Of whole requests, or of heads first. */
-export type Handling = { readonly handler: Handler } | { readonly headHandler: HeadHandler };
+export type Handlers = { readonly handler: Handler } | { readonly headHandler: HeadHandler };
 
 /** What to answer, or to log, when there is no request to handle. */
-export interface Failures {
-  readonly tooLarge: (request_id: string) => Answer;
+export interface ErrorResponses {
+  readonly tooLarge: (request_id: string) => HttpResponse;
   /** The line about a body that missed its deadline. Its sender gets no response. */
-  readonly tooSlow: AuditEntry;
+  readonly tooSlow: AuditEvent;
 }
 
 /** Anybody can send a slow body, so this is a warning. */
-export const REQUEST_TIMED_OUT: AuditEntry = {
+export const REQUEST_TIMED_OUT: AuditEvent = {
   event: 'request.timed_out',
   severity: 'WARNING',
   message: 'the body of a request did not arrive in time; the connection was closed without a response',
 };
 
-/** @param parts.bodyLimit bytes; no handler gets to finish a larger body */
-export function listen(
-  parts: Handling & {
-    readonly failures: Failures;
+/** @param deps.bodyLimit bytes; no handler gets to finish a larger body */
+export function createRequestListener(
+  deps: Handlers & {
+    readonly errorResponses: ErrorResponses;
     readonly bodyLimit: number;
-    readonly audit: Audit;
+    readonly audit: AuditLogger;
     readonly clock: Clock;
   },
 ): RequestListener {
-  const { failures, bodyLimit, audit, clock } = parts;
-  const headHandler = 'headHandler' in parts ? parts.headHandler : whole(parts.handler);
+  const { errorResponses, bodyLimit, audit, clock } = deps;
+  const headHandler = 'headHandler' in deps ? deps.headHandler : bufferBody(deps.handler);
 
-  const answerTo = async (message: IncomingMessage, head: Head): Promise<Answer | undefined> => {
+  const respondTo = async (message: IncomingMessage, head: Head): Promise<HttpResponse | undefined> => {
     const { request_id } = head;
     try {
       const decided = headHandler(head);
       if (!('take' in decided)) return decided;
       const { take, finish } = decided;
-      if (Number(head.headers['content-length'] ?? 0) > bodyLimit) return failures.tooLarge(request_id);
+      if (Number(head.headers['content-length'] ?? 0) > bodyLimit) return errorResponses.tooLarge(request_id);
       const outcome = await read(message, { limit: bodyLimit, take, clock });
-      if (outcome === 'too_slow') return { status: 408, body: '', entries: [failures.tooSlow] };
-      return outcome === 'too_large' ? failures.tooLarge(request_id) : await finish();
+      if (outcome === 'too_slow') return { status: 408, body: '', auditEvents: [errorResponses.tooSlow] };
+      return outcome === 'too_large' ? errorResponses.tooLarge(request_id) : await finish();
     } catch (error) {
       if (isCutOff(message)) return undefined;
       const detail = error instanceof Error ? (error.stack ?? error.message) : 'not an Error';
@@ -103,7 +103,7 @@ export function listen(
           request_id,
           error_description: `Keydesk failed; the reason is in its log. Request id: ${request_id}`,
         },
-        entries: [{ event: 'request.failed', severity: 'ERROR', message: `request failed: ${detail}` }],
+        auditEvents: [{ event: 'request.failed', severity: 'ERROR', message: `request failed: ${detail}` }],
       };
     }
   };
@@ -113,31 +113,31 @@ export function listen(
     const request_id = randomUuid(clock);
     const path = (message.url ?? '/').split('?', 1)[0] ?? '/';
     const method = message.method ?? '';
-    const headers = singleHeaders(message);
+    const headers = joinHeaders(message);
     const head = { method, path, headers, request_id, remoteIp: remoteIpOf(message) };
-    const answer = await answerTo(message, head);
-    if (!answer) return;
-    for (const entry of answer.entries ?? [])
+    const result = await respondTo(message, head);
+    if (!result) return;
+    for (const entry of result.auditEvents ?? [])
       audit(entry, {
         request_id,
         method,
         path,
         userAgent: headers['user-agent'],
         remoteIp: head.remoteIp,
-        status: answer.status,
+        status: result.status,
         latencyMs: clock.now() - startedAt,
         trace: headers['x-cloud-trace-context'] ?? headers.traceparent,
       });
     if (isCutOff(message)) return;
-    const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
-    response.writeHead(answer.status, {
-      'content-type': typeof answer.body === 'string' ? 'text/plain; charset=utf-8' : 'application/json; charset=utf-8',
+    const text = typeof result.body === 'string' ? result.body : JSON.stringify(result.body);
+    response.writeHead(result.status, {
+      'content-type': typeof result.body === 'string' ? 'text/plain; charset=utf-8' : 'application/json; charset=utf-8',
       'content-length': Buffer.byteLength(text),
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       'x-request-id': request_id,
       ...(message.complete ? {} : { connection: 'close' }),
-      ...answer.headers,
+      ...result.headers,
     });
     if (message.complete) {
       response.end(text);
@@ -166,13 +166,13 @@ function remoteIpOf({ headers, socket }: IncomingMessage): string | undefined {
 }
 
 /** Headers by name; one that came more than once is joined as Node joins it. */
-function singleHeaders(message: IncomingMessage): Record<string, string | undefined> {
+function joinHeaders(message: IncomingMessage): Record<string, string | undefined> {
   return Object.fromEntries(
     Object.entries(message.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
   );
 }
 
-function whole(handler: Handler): HeadHandler {
+function bufferBody(handler: Handler): HeadHandler {
   return (head) => {
     const pieces: Buffer[] = [];
     return {
@@ -193,17 +193,17 @@ async function read(
   let size = 0;
   let tooSlow = false;
   const done = new AbortController();
-  const hangUpWhenSlow = async () => {
-    let waited = 0;
-    for (let allowed = BODY_DEADLINE_MS; waited < allowed; ) {
-      await clock.sleep(allowed - waited, done.signal);
-      waited = allowed;
+  const closeWhenSlow = async () => {
+    let elapsed = 0;
+    for (let allowed = BODY_DEADLINE_MS; elapsed < allowed; ) {
+      await clock.sleep(allowed - elapsed, done.signal);
+      elapsed = allowed;
       allowed = BODY_DEADLINE_MS + Math.floor(size / MIB) * BODY_DEADLINE_PER_MIB_MS;
     }
     tooSlow = !message.destroyed;
     message.destroy();
   };
-  hangUpWhenSlow().catch(() => {});
+  closeWhenSlow().catch(() => {});
   try {
     for await (const piece of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += piece.byteLength;

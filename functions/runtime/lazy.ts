@@ -2,16 +2,16 @@
 
 import { COLD_DEADLINE_MS } from '../../shared/core/deadlines.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import { within } from '../../shared/runtime/errors.ts';
+import { withTimeout } from '../../shared/runtime/errors.ts';
 
-function once<T>(work: () => Promise<T>): () => Promise<T> {
-  let begun: Promise<T> | undefined;
+function lazy<T>(work: () => Promise<T>): () => Promise<T> {
+  let pending: Promise<T> | undefined;
   return () => {
-    begun ??= work().catch((error: unknown) => {
-      begun = undefined;
+    pending ??= work().catch((error: unknown) => {
+      pending = undefined;
       throw error;
     });
-    return begun;
+    return pending;
   };
 }
 
@@ -19,13 +19,15 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
  * The same for clients, once they are warm: what they build at their first use is built before a call's deadline runs.
  * After COLD_DEADLINE_MS they are given as they are, and the call finds out what is wrong.
  */
-export function onceWarm<T extends { readonly warm: () => Promise<void> }>(
+export function lazyWarm<T extends { readonly warmUp: () => Promise<void> }>(
   open: () => Promise<T>,
   clock: Clock,
 ): () => Promise<T> {
-  return once(async () => {
+  return lazy(async () => {
     const clients = await open();
-    await within({ clock, milliseconds: COLD_DEADLINE_MS, what: 'warm-up' }, clients.warm()).catch(() => {});
+    await withTimeout({ clock, milliseconds: COLD_DEADLINE_MS, dependency: 'warm-up' }, clients.warmUp()).catch(
+      () => {},
+    );
     return clients;
   });
 }

@@ -1,28 +1,30 @@
 // The clients of the `sweep` function: those that end, and the only one that can enable an account.
 
 import { createBuildkiteJobs } from '../../shared/buildkite/job-state.ts';
-import { createAccountStateReader } from '../../shared/google/account-state.ts';
+import { createAccountStateGetter } from '../../shared/google/account-state.ts';
 import { createAccountEnabler } from '../../shared/google/enable-account.ts';
-import { createCheckLedger } from '../../shared/ledger/job-checks.ts';
+import { createJobCheckLedger } from '../../shared/ledger/job-checks.ts';
 import { createSweepLedger } from '../../shared/ledger/sweep.ts';
-import type { SweepParts } from '../../shared/operations/sweep-deps.ts';
+import type { SweepDeps } from '../../shared/operations/sweep-deps.ts';
 import { type ClientSettings, openClients } from '../../shared/wiring/clients.ts';
-import { createEnding } from '../../shared/wiring/revocation.ts';
+import { createRevocationDeps } from '../../shared/wiring/revocation.ts';
 
-export function createSweeping(parts: ClientSettings): SweepParts & { readonly warm: () => Promise<void> } {
-  const { settings, clock } = parts;
-  const clients = openClients(parts);
-  const { lookUpToken: _, ...ending } = createEnding(parts, clients);
+export function createSweepDeps(deps: ClientSettings): SweepDeps & { readonly warmUp: () => Promise<void> } {
+  const { settings, clock } = deps;
+  const clients = openClients(deps);
+  const { lookUpToken: _, ...revocation } = createRevocationDeps(deps, clients);
   const apiToken = settings.KEYDESK_BUILDKITE_API_TOKEN;
   const apiUrl = settings.KEYDESK_BUILDKITE_API_URL;
-  const accounts = { askAsService: clients.askAsService, iamUrl: settings.KEYDESK_IAM_URL, clock };
+  const accounts = { sendAsService: clients.sendAsService, iamUrl: settings.KEYDESK_IAM_URL, clock };
   return {
-    ...ending,
+    ...revocation,
     sweepLedger: createSweepLedger(clients.ledger, clock),
-    checkLedger: createCheckLedger(clients.ledger, clock),
+    jobCheckLedger: createJobCheckLedger(clients.ledger, clock),
     enableAccount: createAccountEnabler(accounts),
-    stateOfAccount: createAccountStateReader(accounts),
+    getAccountState: createAccountStateGetter(accounts),
     buildkiteJobs:
-      apiToken === undefined ? undefined : createBuildkiteJobs({ ask: clients.ask, apiUrl, apiToken, clock }),
+      apiToken === undefined
+        ? undefined
+        : createBuildkiteJobs({ sendRequest: clients.sendRequest, apiUrl, apiToken, clock }),
   };
 }

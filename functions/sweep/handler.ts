@@ -1,83 +1,86 @@
 // The sweep's endpoint: called each minute by Cloud Scheduler, under the platform's own authentication.
 
-import { endingEntries, FAILURES_TOLD, toIsoTimes, toWorkFailed } from '../../shared/audit/grant-events.ts';
-import type { AuditEntry } from '../../shared/audit/logger.ts';
+import { endEvents, MAX_LOGGED_FAILURES, taskFailedEvent, toIsoTimes } from '../../shared/audit/grant-events.ts';
+import type { AuditEvent } from '../../shared/audit/logger.ts';
 import type { PoolReport } from '../../shared/core/pool/forecast.ts';
-import type { KnownAccount } from '../../shared/ledger/sweep.ts';
-import type { FoundFinished } from '../../shared/operations/reconcile-jobs.ts';
-import type { Swept } from '../../shared/operations/sweep.ts';
+import type { StoredAccount } from '../../shared/ledger/sweep.ts';
+import type { ReconciledJob } from '../../shared/operations/reconcile-jobs.ts';
+import type { SweepResult } from '../../shared/operations/sweep.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import { type Answer, type Failures, type Handler, REQUEST_TIMED_OUT } from '../runtime/http-server.ts';
+import { type ErrorResponses, type Handler, type HttpResponse, REQUEST_TIMED_OUT } from '../runtime/http-server.ts';
 
 /** Bytes; the body is not read for anything. */
 export const SWEEP_BODY_LIMIT = 16 * 1024;
 
-export interface SweepParts {
-  readonly sweep: () => Promise<Swept>;
+export interface SweepHandlerDeps {
+  readonly sweep: () => Promise<SweepResult>;
   readonly clock: Clock;
 }
 
-export function createSweepHandler({ sweep, clock }: SweepParts): Handler {
+export function createSweepHandler({ sweep, clock }: SweepHandlerDeps): Handler {
   return async ({ method, path, request_id }) => {
-    if (path !== '/') return error(404, 'not_found', 'The sweep is run at /.', request_id);
+    if (path !== '/') return errorResponse(404, 'not_found', 'The sweep is run at /.', request_id);
     if (method !== 'POST')
-      return { ...error(405, 'invalid_request', 'Only POST is answered.', request_id), headers: { allow: 'POST' } };
+      return {
+        ...errorResponse(405, 'invalid_request', 'Only POST is answered.', request_id),
+        headers: { allow: 'POST' },
+      };
     const startedAt = clock.now();
-    const swept = await sweep();
-    return done(swept, { startedAt, endedAt: clock.now() }, request_id);
+    const result = await sweep();
+    return sweepResponse(result, { startedAt, endedAt: clock.now() }, request_id);
   };
 }
 
-export const SWEEP_FAILURES: Failures = {
-  tooLarge: (request_id) => error(413, 'invalid_request', 'The limit is 16 KiB for a body.', request_id),
+export const SWEEP_ERROR_RESPONSES: ErrorResponses = {
+  tooLarge: (request_id) => errorResponse(413, 'invalid_request', 'The limit is 16 KiB for a body.', request_id),
   tooSlow: REQUEST_TIMED_OUT,
 };
 
-function done(
-  swept: Swept,
+function sweepResponse(
+  result: SweepResult,
   { startedAt, endedAt }: { readonly startedAt: number; readonly endedAt: number },
   request_id: string,
-): Answer {
+): HttpResponse {
   const {
     revoked,
     expired,
-    renewalEnded,
-    unfinished,
-    foundFinished,
-    asked,
+    notRenewed,
+    pending,
+    reconciledJobs,
+    buildkiteUsage,
     jobsUnchecked,
-    woken,
+    enabled,
     foundEnabled,
-    disabledAgain,
-    notDisabled,
+    enabledExternally,
+    stillEnabled,
     pools,
-    more,
-  } = swept;
-  const failures = [...swept.failures, ...unfinished];
+    hasBacklog,
+  } = result;
+  const failures = [...result.failures, ...pending];
   const summary = {
     revoked: revoked.length,
     expired: expired.length,
     // No event ended these: a figure that rises says that webhooks are being lost, or that jobs outlast their tokens.
     ended_by_expiry: expired.filter(({ ended_by }) => ended_by === 'expiry').length,
-    not_renewed: renewalEnded.length,
-    jobs_checked: asked.jobs,
-    buildkite_calls: asked.calls,
-    builds_too_large: asked.tooLarge,
+    not_renewed: notRenewed.length,
+    jobs_checked: buildkiteUsage.jobs,
+    buildkite_calls: buildkiteUsage.calls,
+    builds_too_large: buildkiteUsage.tooLarge,
     // Jobs whose end would not be found, should their webhook be lost. Null: not known.
     jobs_unchecked_15m: jobsUnchecked,
     // Ends of which no webhook had told so far.
-    jobs_reconciled: foundFinished.length,
-    accounts_enabled: woken.length,
-    accounts_enabled_externally: disabledAgain.length,
+    jobs_reconciled: reconciledJobs.length,
+    accounts_enabled: enabled.length,
+    accounts_enabled_externally: enabledExternally.length,
     pools,
     failed: failures.length,
-    oldest_pending_s: oldestUnfinishedS(swept, endedAt),
-    has_backlog: more,
+    oldest_pending_s: oldestPendingSeconds(result, endedAt),
+    has_backlog: hasBacklog,
     duration_ms: endedAt - startedAt,
   };
-  const answer: Answer = swept.unread
+  const response: HttpResponse = result.incomplete
     ? {
-        ...error(
+        ...errorResponse(
           503,
           'temporarily_unavailable',
           'The ledger could not be read, or not all of it. The next sweep tries again.',
@@ -87,48 +90,48 @@ function done(
       }
     : { status: 200, body: { ...summary, request_id } };
   return {
-    ...answer,
-    entries: [
-      ...foundFinished.map(toFoundFinished),
-      ...endingEntries(swept),
-      ...woken.map(toEnabled),
-      ...disabledAgain.map(toDisabledAgain),
-      ...notDisabled.map(toNotDisabled),
-      ...foundEnabled.map(toFoundEnabled),
-      ...(jobsUnchecked ? [toUnchecked(jobsUnchecked)] : []),
+    ...response,
+    auditEvents: [
+      ...reconciledJobs.map(jobReconciledEvent),
+      ...endEvents(result),
+      ...enabled.map(accountEnabledEvent),
+      ...enabledExternally.map(accountEnabledExternallyEvent),
+      ...stillEnabled.map(accountDisableFailedEvent),
+      ...foundEnabled.map(accountFoundEnabledEvent),
+      ...(jobsUnchecked ? [jobsUncheckedEvent(jobsUnchecked)] : []),
       {
         event: 'sweep.completed',
-        severity: swept.unread ? 'ERROR' : failures.length > 0 ? 'WARNING' : 'INFO',
-        message: `sweep${swept.unread ? ' could not read the ledger' : ''}: ${revoked.length} revoked, ${expired.length} expired, ${woken.length} accounts enabled, ${failures.length} failed${more ? ', more to do' : ''}`,
-        completed: !swept.unread,
+        severity: result.incomplete ? 'ERROR' : failures.length > 0 ? 'WARNING' : 'INFO',
+        message: `sweep${result.incomplete ? ' could not read the ledger' : ''}: ${revoked.length} revoked, ${expired.length} expired, ${enabled.length} accounts enabled, ${failures.length} failed${hasBacklog ? ', more to do' : ''}`,
+        completed: !result.incomplete,
         ...summary,
         failures: failures.slice(0, 20),
       },
       // What a metric is made of: it can't go through the members of a map or of a list.
-      ...Object.entries(pools).map(toPoolCounted),
-      ...failures.slice(0, FAILURES_TOLD).map(toWorkFailed),
+      ...Object.entries(pools).map(poolReportedEvent),
+      ...failures.slice(0, MAX_LOGGED_FAILURES).map(taskFailedEvent),
     ],
   };
 }
 
 /** 0 when nothing was left; null when nobody knows, because the ledger or a record in it could not be read. */
-function oldestUnfinishedS({ oldestUnfinishedAt, unread, unreadable }: Swept, now: number): number | null {
-  if (oldestUnfinishedAt !== null) return Math.max(0, now - oldestUnfinishedAt) / 1000;
-  return unread || unreadable ? null : 0;
+function oldestPendingSeconds({ oldestPendingAt, incomplete, hasUnreadable }: SweepResult, now: number): number | null {
+  if (oldestPendingAt !== null) return Math.max(0, now - oldestPendingAt) / 1000;
+  return incomplete || hasUnreadable ? null : 0;
 }
 
-function toPoolCounted([pool, counted]: readonly [string, PoolReport]): AuditEntry {
+function poolReportedEvent([pool, report]: readonly [string, PoolReport]): AuditEvent {
   return {
     event: 'pool.reported',
     severity: 'INFO',
-    message: `pool ${pool}: ${counted.free} of ${counted.size} accounts are free`,
+    message: `pool ${pool}: ${report.free} of ${report.size} accounts are free`,
     pool,
-    ...counted,
+    ...report,
     labels: { pool },
   };
 }
 
-function toFoundFinished({ job_id, job_state, pipeline_slug }: FoundFinished): AuditEntry {
+function jobReconciledEvent({ job_id, job_state, pipeline_slug }: ReconciledJob): AuditEvent {
   return {
     event: 'job.reconciled',
     severity: 'WARNING',
@@ -139,7 +142,7 @@ function toFoundFinished({ job_id, job_state, pipeline_slug }: FoundFinished): A
   };
 }
 
-function toUnchecked(jobs_unchecked_15m: number): AuditEntry {
+function jobsUncheckedEvent(jobs_unchecked_15m: number): AuditEvent {
   return {
     event: 'jobs.unchecked',
     severity: 'ERROR',
@@ -148,50 +151,50 @@ function toUnchecked(jobs_unchecked_15m: number): AuditEntry {
   };
 }
 
-function toEnabled(known: KnownAccount): AuditEntry {
-  return accountEntry(known, {
+function accountEnabledEvent(stored: StoredAccount): AuditEvent {
+  return accountEvent(stored, {
     event: 'account.enabled',
     severity: 'INFO',
-    message: `${known.email} is enabled again: the last token issued from it has expired`,
+    message: `${stored.email} is enabled again: the last token issued from it has expired`,
   });
 }
 
-function toDisabledAgain(known: KnownAccount): AuditEntry {
-  return accountEntry(known, {
+function accountEnabledExternallyEvent(stored: StoredAccount): AuditEvent {
+  return accountEvent(stored, {
     event: 'account.enabled_externally',
     severity: 'ERROR',
-    message: `${known.email} was found enabled while it must rest, and was disabled again: who enabled it?`,
+    message: `${stored.email} was found enabled while it must rest, and was disabled again: who enabled it?`,
   });
 }
 
-function toFoundEnabled(known: KnownAccount): AuditEntry {
-  const entry = accountEntry(known, {
+function accountFoundEnabledEvent(stored: StoredAccount): AuditEvent {
+  const event = accountEvent(stored, {
     event: 'account.found_enabled',
     severity: 'NOTICE',
-    message: `IAM said that ${known.email} is enabled while it must rest, and was asked to disable it: the answer may have been an old one`,
+    message: `IAM said that ${stored.email} is enabled while it must rest, and was asked to disable it: the answer may have been an old one`,
   });
-  return { ...entry, found_enabled: known.account.found_enabled };
+  return { ...event, found_enabled: stored.account.found_enabled };
 }
 
-function toNotDisabled(known: KnownAccount): AuditEntry {
-  return accountEntry(known, {
+function accountDisableFailedEvent(stored: StoredAccount): AuditEvent {
+  return accountEvent(stored, {
     event: 'account.disable_failed',
     severity: 'CRITICAL',
-    message: `${known.email} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
+    message: `${stored.email} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
   });
 }
 
-function accountEntry(
-  { email, account }: KnownAccount,
-  what: Pick<AuditEntry, 'event' | 'severity' | 'message'>,
-): AuditEntry {
-  return { ...what, service_account: email, ...toLeaseFacts(account), labels: { service_account: email } };
+function accountEvent(
+  { email, account }: StoredAccount,
+  event: Pick<AuditEvent, 'event' | 'severity' | 'message'>,
+): AuditEvent {
+  return { ...event, service_account: email, ...leaseFields(account), labels: { service_account: email } };
 }
 
-function toLeaseFacts({ pool, grant_id, leased_at, disabled_at, reusable_at }: KnownAccount['account']) {
+function leaseFields({ pool, grant_id, leased_at, disabled_at, reusable_at }: StoredAccount['account']) {
   return { pool, grant_id, ...toIsoTimes({ leased_at, disabled_at, reusable_at }) };
 }
 
-function error(status: number, code: string, description: string, request_id: string): Answer {
+function errorResponse(status: number, code: string, description: string, request_id: string): HttpResponse {
   return { status, body: { error: code, request_id, error_description: description } };
 }

@@ -1,14 +1,14 @@
 // Turns refusals of the token endpoint into its answers and audit lines.
 
 import { toIsoTimes } from '../../shared/audit/grant-events.ts';
-import type { AuditEntry } from '../../shared/audit/logger.ts';
+import type { AuditEvent } from '../../shared/audit/logger.ts';
 import { isJobTokenRefusal, type Refusal, toWireError } from '../../shared/core/oauth/refusal.ts';
 import type { JobClaims } from '../../shared/core/policy/claims.ts';
 import { toTraceFacts } from '../../shared/core/policy/rule-trace.ts';
-import { Unavailable } from '../../shared/runtime/errors.ts';
-import type { Answer } from '../runtime/http-server.ts';
+import { DependencyError } from '../../shared/runtime/errors.ts';
+import type { HttpResponse } from '../runtime/http-server.ts';
 
-export interface RefusedContext {
+export interface RefusalContext {
   readonly request_id: string;
   /** The job token came in the Authorization header. */
   readonly bearer: boolean;
@@ -17,7 +17,7 @@ export interface RefusedContext {
 }
 
 /** The answer to a refusal: poor for the caller, complete for the audit log. */
-export function refused(refusal: Refusal, context: RefusedContext): Answer {
+export function refusalResponse(refusal: Refusal, context: RefusalContext): HttpResponse {
   const { status, error, description, retryAfter, missingClaims, allow, permanent } = toWireError(
     refusal,
     context.bearer,
@@ -39,7 +39,7 @@ export function refused(refusal: Refusal, context: RefusedContext): Answer {
       ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
       ...(permanent ? { permanent } : {}),
     },
-    entries: [toEntry(refusal, context)],
+    auditEvents: [refusalEvent(refusal, context)],
   };
 }
 
@@ -49,33 +49,33 @@ function challenge({ reason }: Refusal): string {
 }
 
 /** The answer when something Keydesk depends on failed; whatever else was thrown is thrown on. */
-export function failed(error: unknown, context: RefusedContext): Answer {
-  if (!Unavailable.is(error)) throw error;
-  const { what, message, retryAfter } = error;
-  return refused({ reason: 'dependency_unavailable', dependency: what, error: message, retryAfter }, context);
+export function dependencyFailureResponse(error: unknown, context: RefusalContext): HttpResponse {
+  if (!DependencyError.is(error)) throw error;
+  const { dependency, message, retryAfter } = error;
+  return refusalResponse({ reason: 'dependency_unavailable', dependency, error: message, retryAfter }, context);
 }
 
 /** What is no decision of policy: something that Keydesk depends on did not do its part. */
-const FAILED: ReadonlySet<Refusal['reason']> = new Set(['dependency_unavailable', 'google_refused'] as const);
+const FAILURE_REASONS: ReadonlySet<Refusal['reason']> = new Set(['dependency_unavailable', 'google_refused'] as const);
 
-function toEntry(refusal: Refusal, { credentialName, claims }: RefusedContext): AuditEntry {
-  const { reason, ...told } = refusal;
-  const traced = 'trace' in told ? { ...told, ...toTraceFacts(told.trace) } : told;
+function refusalEvent(refusal: Refusal, { credentialName, claims }: RefusalContext): AuditEvent {
+  const { reason, ...logged } = refusal;
+  const traced = 'trace' in logged ? { ...logged, ...toTraceFacts(logged.trace) } : logged;
   const { retryAfter, ...facts } = { retryAfter: undefined, ...traced };
   return {
     event: 'grant.refused',
-    severity: FAILED.has(reason) ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
+    severity: FAILURE_REASONS.has(reason) ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
     message: `refused: ${reason}`,
     reason,
     ...toIsoTimes(facts),
     retry_after_s: retryAfter,
     credential: credentialName?.slice(0, 128),
-    job: claims && toJob(claims),
+    job: claims && jobFields(claims),
     // Of a job that was verified: a name that a stranger chose would make any number of series.
     labels: { reason, ...(claims ? { pipeline: claims.pipeline_slug } : {}) },
   };
 }
 
-function toJob({ agentTags, ...claims }: JobClaims) {
+function jobFields({ agentTags, ...claims }: JobClaims) {
   return { ...claims, ...Object.fromEntries(agentTags) };
 }

@@ -2,76 +2,77 @@
 // when (RFC 7662). Possession is the proof: a token is found by its hash or not at all, and one that is unknown, dead or
 // somebody's else looks the same as one that never was. What cannot be a token of Keydesk's is not looked up.
 
-import { endingEntries } from '../../shared/audit/grant-events.ts';
-import type { AuditEntry } from '../../shared/audit/logger.ts';
+import { endEvents } from '../../shared/audit/grant-events.ts';
+import type { AuditEvent } from '../../shared/audit/logger.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
-import { idOf } from '../../shared/core/grant/lifecycle.ts';
+import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { parseTokenRequest } from '../../shared/core/oauth/token-request.ts';
 import type { LookUpToken } from '../../shared/ledger/token-lookup.ts';
-import type { Ending } from '../../shared/operations/end-job.ts';
+import type { EndResult } from '../../shared/operations/end-job.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import type { Answer, Incoming } from '../runtime/http-server.ts';
-import { failed, refused } from './error-response.ts';
-import { FORM, isForm } from './form.ts';
+import type { HttpRequest, HttpResponse } from '../runtime/http-server.ts';
+import { dependencyFailureResponse, refusalResponse } from './error-response.ts';
+import { FORM_CONTENT_TYPE, isFormRequest } from './form.ts';
 import type { LookupLimit } from './lookup-limit.ts';
 
-export interface HeldTokenParts {
+export interface HeldTokenDeps {
   readonly lookUpToken: LookUpToken;
-  readonly returnGrant: (grant: Grant) => Promise<Ending>;
+  readonly releaseGrant: (grant: Grant) => Promise<EndResult>;
   readonly clock: Clock;
   readonly lookups: LookupLimit;
 }
 
 /** Ends the grant of a token: 200 once that is done, or there was nothing to do. */
-export function createRevokeHandler(parts: HeldTokenParts) {
-  const { returnGrant, clock } = parts;
-  return answering(parts, async (grant, token_sha256, { request_id }) => {
+export function createRevokeHandler(deps: HeldTokenDeps) {
+  const { releaseGrant, clock } = deps;
+  return withToken(deps, async (grant, token_sha256, { request_id }) => {
     // One that is being revoked is gone on with: 200 says that it is done.
     // A token that has ended by this clock may be accepted by Google's.
-    const surelyEnded = () => clock.now() - CLOCK_MARGIN_MS;
-    const open = grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, surelyEnded()));
-    if (!open) return { status: 200, body: { request_id } };
-    const ending = await returnGrant(grant);
-    const [unfinished] = ending.unfinished;
+    const endedByEveryClock = () => clock.now() - CLOCK_MARGIN_MS;
+    const releasable = grant && (grant.state === 'revoking' || acceptedToken(grant, token_sha256, endedByEveryClock()));
+    if (!releasable) return { status: 200, body: { request_id } };
+    const endResult = await releaseGrant(grant);
+    const [unfinished] = endResult.pending;
     // What cannot be taken away is told, to whoever holds it anyway.
-    const lingers = grant.revocation === 'expiry' && liveToken(grant, token_sha256, surelyEnded());
-    const until = lingers
-      ? { revocation: grant.revocation, expires_in: Math.max(1, secondsUntil(lingers.expires_at, clock.now())) }
+    const stillAccepted = grant.revocation === 'expiry' && acceptedToken(grant, token_sha256, endedByEveryClock());
+    const until = stillAccepted
+      ? { revocation: grant.revocation, expires_in: Math.max(1, secondsUntil(stillAccepted.expires_at, clock.now())) }
       : {};
-    const done: Answer = { status: 200, body: { request_id, ...until } };
-    if (ending.revoked.length + ending.renewalEnded.length + ending.expired.length === 0 && !unfinished) return done;
-    const entries: AuditEntry[] = [
+    const released: HttpResponse = { status: 200, body: { request_id, ...until } };
+    if (endResult.revoked.length + endResult.notRenewed.length + endResult.expired.length === 0 && !unfinished)
+      return released;
+    const auditEvents: AuditEvent[] = [
       {
         event: 'grant.released',
         severity: unfinished ? 'WARNING' : 'INFO',
         message: `${grant.credential} of job ${grant.job_id} was returned by the job`,
-        grant_id: idOf(grant),
+        grant_id: grantIdOf(grant),
         token_sha256,
-        failures: ending.unfinished,
+        failures: endResult.pending,
         labels: { credential: grant.credential, environment: grant.environment },
       },
-      ...endingEntries(ending),
+      ...endEvents(endResult),
     ];
-    if (!unfinished) return { ...done, entries };
+    if (!unfinished) return { ...released, auditEvents };
     const refusal = {
       reason: 'dependency_unavailable',
       dependency: 'revocation',
       error: unfinished.error,
       retryAfter: 2,
     } as const;
-    const answer = refused(refusal, { request_id, bearer: false });
-    return { ...answer, entries: [...(answer.entries ?? []), ...entries] };
+    const failure = refusalResponse(refusal, { request_id, bearer: false });
+    return { ...failure, auditEvents: [...(failure.auditEvents ?? []), ...auditEvents] };
   });
 }
 
 /** Tells of a live token who holds it, for what, until when; of any other that it is not active. */
-export function createIntrospectHandler(parts: Omit<HeldTokenParts, 'returnGrant'>) {
-  const { clock } = parts;
-  return answering(parts, async (grant, token_sha256) => {
-    const token = grant && liveToken(grant, token_sha256, clock.now());
+export function createIntrospectHandler(deps: Omit<HeldTokenDeps, 'releaseGrant'>) {
+  const { clock } = deps;
+  return withToken(deps, async (grant, token_sha256) => {
+    const token = grant && acceptedToken(grant, token_sha256, clock.now());
     if (!grant || !token) return { status: 200, body: { active: false } };
     return {
       status: 200,
@@ -80,8 +81,8 @@ export function createIntrospectHandler(parts: Omit<HeldTokenParts, 'returnGrant
         token_type: 'Bearer',
         exp: Math.floor(token.expires_at / 1000),
         sub: grant.job_id,
-        username: 'service_account' in grant ? grant.service_account : idOf(grant),
-        grant_id: idOf(grant),
+        username: 'service_account' in grant ? grant.service_account : grantIdOf(grant),
+        grant_id: grantIdOf(grant),
         credential: grant.credential,
         environment: grant.environment,
         revocation: grant.revocation,
@@ -96,12 +97,12 @@ export function createIntrospectHandler(parts: Omit<HeldTokenParts, 'returnGrant
 }
 
 /** The token as it is still accepted, with its end; undefined when it is not. */
-function liveToken(grant: Grant, token_sha256: string, now: number): { readonly expires_at: number } | undefined {
+function acceptedToken(grant: Grant, token_sha256: string, now: number): { readonly expires_at: number } | undefined {
   const token = grant.tokens.find(({ sha256 }) => sha256 === token_sha256);
   const expires_at = Math.min(token?.expires_at ?? 0, grant.expires_at);
   // One of a shared account, or narrowed to a bucket, is accepted until it expires, also after its grant has ended.
-  const live = grant.state === 'active' || grant.state === 'issuing' || grant.revocation === 'expiry';
-  return live && expires_at > now ? { expires_at } : undefined;
+  const accepted = grant.state === 'active' || grant.state === 'issuing' || grant.revocation === 'expiry';
+  return accepted && expires_at > now ? { expires_at } : undefined;
 }
 
 function secondsUntil(time: number, now: number): number {
@@ -109,33 +110,34 @@ function secondsUntil(time: number, now: number): number {
 }
 
 /** What to answer about a token; `grant` is undefined for a token that is not on record. */
-type AnswerAbout = (grant: Grant | undefined, token_sha256: string, request: Incoming) => Promise<Answer>;
+type RespondAbout = (grant: Grant | undefined, token_sha256: string, request: HttpRequest) => Promise<HttpResponse>;
 
-function answering({ lookUpToken, lookups }: Omit<HeldTokenParts, 'returnGrant'>, answer: AnswerAbout) {
-  return async (request: Incoming): Promise<Answer> => {
+function withToken({ lookUpToken, lookups }: Omit<HeldTokenDeps, 'releaseGrant'>, respond: RespondAbout) {
+  return async (request: HttpRequest): Promise<HttpResponse> => {
     const { request_id, remoteIp } = request;
     const context = { request_id, bearer: false };
-    if (!isForm(request)) return refused({ reason: 'content_type_not_supported', expected: FORM }, context);
+    if (!isFormRequest(request))
+      return refusalResponse({ reason: 'content_type_not_supported', expected: FORM_CONTENT_TYPE }, context);
     const parsed = parseTokenRequest(request.body.toString('utf8'));
-    if ('refusal' in parsed) return refused(parsed.refusal, context);
+    if ('refusal' in parsed) return refusalResponse(parsed.refusal, context);
     const token_sha256 = tokenSha256(parsed.accessToken);
     if (!hasFormOfIssuedToken(parsed.accessToken)) {
-      lookups.count('not_looked_up', remoteIp);
-      return answer(undefined, token_sha256, request);
+      lookups.countUnknown('not_looked_up', remoteIp);
+      return respond(undefined, token_sha256, request);
     }
     const retryAfter = lookups.charge(remoteIp);
     if (retryAfter > 0) {
-      lookups.count('rejected', remoteIp);
+      lookups.countUnknown('rejected', remoteIp);
       // Without an audit line of its own: these are counted in one line a minute.
-      return { ...refused({ reason: 'too_many_lookups', retryAfter }, context), entries: [] };
+      return { ...refusalResponse({ reason: 'too_many_lookups', retryAfter }, context), auditEvents: [] };
     }
     try {
       const grant = await lookUpToken(token_sha256);
       if (grant) lookups.refund(remoteIp);
-      else lookups.count('not_found', remoteIp);
-      return await answer(grant, token_sha256, request);
+      else lookups.countUnknown('not_found', remoteIp);
+      return await respond(grant, token_sha256, request);
     } catch (error) {
-      return failed(error, context);
+      return dependencyFailureResponse(error, context);
     }
   };
 }

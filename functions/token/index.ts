@@ -3,86 +3,86 @@
 
 import { readFileSync } from 'node:fs';
 import { createJobTokenVerifier } from '../../shared/buildkite/job-token.ts';
-import { IssuerKeys } from '../../shared/buildkite/jwks-cache.ts';
-import { type LoadedPolicy, parsePolicyText } from '../../shared/core/policy/parse-yaml.ts';
-import { waysIntoLedger } from '../../shared/core/policy/policy.ts';
+import { JwksCache } from '../../shared/buildkite/jwks-cache.ts';
+import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
+import { ledgerExposureProblems } from '../../shared/core/policy/policy.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
 import { endGrant } from '../../shared/operations/end-job.ts';
-import { type HandOut, handOut } from '../../shared/operations/issue-token.ts';
+import { type IssueResult, issueToken } from '../../shared/operations/issue-token.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { createAsk } from '../../shared/runtime/http-client.ts';
-import { auditLog, orStop, start } from '../runtime/bootstrap.ts';
-import { onceWarm } from '../runtime/lazy.ts';
+import { createHttpClient } from '../../shared/runtime/http-client.ts';
+import { createStdoutLogger, exitOnProblems, serve } from '../runtime/bootstrap.ts';
+import { lazyWarm } from '../runtime/lazy.ts';
 import { LookupLimit } from './lookup-limit.ts';
-import { createTokenHandler, TOKEN_BODY_LIMIT, TOKEN_FAILURES, toKeysUnusable } from './routes.ts';
+import { createTokenHandler, keysUnusableEvent, TOKEN_BODY_LIMIT, TOKEN_ERROR_RESPONSES } from './routes.ts';
 
 const { settings, policy } = configure();
 
-const audit = auditLog(settings.GOOGLE_CLOUD_PROJECT);
-const keys = new IssuerKeys({
+const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
+const keys = new JwksCache({
   issuer: settings.KEYDESK_ISSUER,
-  ask: createAsk(systemClock),
+  sendRequest: createHttpClient(systemClock),
   clock: systemClock,
-  onUnusable: (detail) => audit(toKeysUnusable(detail)),
+  onUnusable: (detail) => audit(keysUnusableEvent(detail)),
 });
 const verifyJobToken = createJobTokenVerifier({
   issuer: settings.KEYDESK_ISSUER,
   policy: policy.policy,
-  keysOf: keys.keysOf,
+  getKeys: keys.getKeys,
 });
 
 const lookups = new LookupLimit({ clock: systemClock, audit });
 // Standard output is a pipe here, and Node writes to pipes synchronously (nodejs.org/api/process.html, "A note on process I/O").
-process.once('exit', () => lookups.reportRest());
+process.once('exit', () => lookups.flush());
 
-const issuing = onceWarm(async () => {
-  const { createIssuing } = await import('./dependencies.ts');
+const loadTokenDeps = lazyWarm(async () => {
+  const { createTokenDeps } = await import('./dependencies.ts');
   const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
-  return createIssuing({ settings, emulator, clock: systemClock, audit });
+  return createTokenDeps({ settings, emulator, clock: systemClock, audit });
 }, systemClock);
 
-const ending = onceWarm(async () => {
-  const { createEnding } = await import('../../shared/wiring/revocation.ts');
-  return createEnding({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
+const loadRevocationDeps = lazyWarm(async () => {
+  const { createRevocationDeps } = await import('../../shared/wiring/revocation.ts');
+  return createRevocationDeps({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
 }, systemClock);
 
-export const token = start({
+export const token = serve({
   handler: createTokenHandler({
-    handOut: async (asked, request_id): Promise<HandOut> => {
-      const [{ warm: _, ...clients }] = await Promise.all([issuing(), keys.warm()]);
-      return handOut({ policy, verifyJobToken, ...clients, clock: systemClock }, asked, request_id);
+    issueToken: async (requested, request_id): Promise<IssueResult> => {
+      const [{ warmUp: _, ...clients }] = await Promise.all([loadTokenDeps(), keys.warmUp()]);
+      return issueToken({ policy, verifyJobToken, ...clients, clock: systemClock }, requested, request_id);
     },
-    lookUpToken: async (token_sha256) => (await ending()).lookUpToken(token_sha256),
-    returnGrant: async (grant) => endGrant(await ending(), grant, { by: 'released' }),
+    lookUpToken: async (token_sha256) => (await loadRevocationDeps()).lookUpToken(token_sha256),
+    releaseGrant: async (grant) => endGrant(await loadRevocationDeps(), grant, { by: 'released' }),
     clock: systemClock,
     lookups,
   }),
-  failures: TOKEN_FAILURES,
+  errorResponses: TOKEN_ERROR_RESPONSES,
   bodyLimit: TOKEN_BODY_LIMIT,
   project: settings.GOOGLE_CLOUD_PROJECT,
-  warm: () => {
-    void keys.warm();
-    void issuing().catch(() => {});
+  warmUp: () => {
+    void keys.warmUp();
+    void loadTokenDeps().catch(() => {});
   },
 });
 
 function configure() {
   const parsed = parseSettings(process.env);
-  const loaded = loadPolicy(process.env.KEYDESK_POLICY?.trim() || 'policy.yaml');
-  if ('settings' in parsed && 'policy' in loaded) {
+  const loadedPolicy = loadPolicy(process.env.KEYDESK_POLICY?.trim() || 'policy.yaml');
+  if ('settings' in parsed && 'policy' in loadedPolicy) {
     const { GOOGLE_CLOUD_PROJECT: project, KEYDESK_DATABASE: database } = parsed.settings;
-    const problems = waysIntoLedger(loaded.policy, { project, database });
-    if (problems.length > 0) orStop({ problems });
-    return { settings: parsed.settings, policy: loaded };
+    const problems = ledgerExposureProblems(loadedPolicy.policy, { project, database });
+    if (problems.length > 0) exitOnProblems({ problems });
+    return { settings: parsed.settings, policy: loadedPolicy };
   }
-  return orStop<never>({
-    problems: [parsed, loaded].flatMap((result) => ('problems' in result ? result.problems : [])),
+  return exitOnProblems<never>({
+    problems: [parsed, loadedPolicy].flatMap((result) => ('problems' in result ? result.problems : [])),
   });
 }
 
 function loadPolicy(path: string): LoadedPolicy | { problems: string[] } {
   try {
-    return parsePolicyText(readFileSync(path, 'utf8'), path);
+    return parsePolicy(readFileSync(path, 'utf8'), path);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
     return { problems: [`KEYDESK_POLICY names a file that cannot be read (${code})`] };

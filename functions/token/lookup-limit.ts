@@ -4,14 +4,14 @@
 // which comes with the next request, or when the instance ends.
 
 import { isIPv6 } from 'node:net';
-import type { Audit } from '../../shared/audit/logger.ts';
+import type { AuditLogger } from '../../shared/audit/logger.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 
 /** Lookups at once, and per second in the long run. An instance serves up to 80 requests at once. */
 export const PER_ADDRESS = { burst: 100, perSecond: 1 };
 export const PER_INSTANCE = { burst: 300, perSecond: 10 };
 /** An address holds tokens for so long after one was issued to it or found: no token lives longer. */
-const HOLDS_MS = 3_600_000;
+const HOLDER_MS = 3_600_000;
 /** Addresses that are remembered; the one that was quiet longest is forgotten first. */
 const MAX_ADDRESSES = 10_000;
 const REPORT_PAUSE_MS = 60_000;
@@ -19,15 +19,15 @@ const ADDRESSES_REPORTED = 5;
 
 export class LookupLimit {
   readonly #clock: Clock;
-  readonly #audit: Audit;
+  readonly #audit: AuditLogger;
   readonly #instance: Bucket;
   readonly #addresses = new Map<string, Bucket>();
   /** Until when an address is taken to hold tokens. Only real tokens get an address in here. */
   readonly #holders = new Map<string, number>();
-  #counted = nothingCounted();
+  #counted = emptyCounts();
   #reportedAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ clock, audit }: { readonly clock: Clock; readonly audit: Audit }) {
+  constructor({ clock, audit }: { readonly clock: Clock; readonly audit: AuditLogger }) {
     this.#clock = clock;
     this.#audit = audit;
     this.#instance = newBucket(PER_INSTANCE, clock.now());
@@ -54,38 +54,38 @@ export class LookupLimit {
     const bucket = this.#addresses.get(address);
     if (bucket) bucket.left += 1;
     if (!this.#isHolder(address, this.#clock.now())) this.#instance.left += 1;
-    this.holds(remoteIp);
+    this.markHolder(remoteIp);
   }
 
   /** A token was issued to this address, or somebody there has shown one. */
-  holds(remoteIp: string | undefined): void {
-    remember(this.#holders, toAddress(remoteIp), this.#clock.now() + HOLDS_MS);
+  markHolder(remoteIp: string | undefined): void {
+    remember(this.#holders, toAddress(remoteIp), this.#clock.now() + HOLDER_MS);
   }
 
   /** Counts a request about an unknown token. */
-  count(how: 'not_looked_up' | 'not_found' | 'rejected', remoteIp: string | undefined): void {
+  countUnknown(outcome: 'not_looked_up' | 'not_found' | 'rejected', remoteIp: string | undefined): void {
     const counted = this.#counted;
     if (counted.requests === 0) counted.since = this.#clock.now();
     counted.requests += 1;
-    counted[how] += 1;
+    counted[outcome] += 1;
     if (counted.addresses.size < ADDRESSES_REPORTED) counted.addresses.add(remoteIp?.slice(0, 64) ?? 'unknown');
   }
 
   /** Writes what was counted, if the last line is a minute old. To be called with each request. */
   report(): void {
     const elapsed = this.#clock.now() - this.#reportedAt;
-    if (elapsed < 0 || elapsed >= REPORT_PAUSE_MS) this.reportRest();
+    if (elapsed < 0 || elapsed >= REPORT_PAUSE_MS) this.flush();
   }
 
   /**
    * Writes what was counted, if there is something. To be called when the process exits. No timer does this: between
    * requests the platform may give an instance no processor time.
    */
-  reportRest(): void {
+  flush(): void {
     const { requests, since, addresses, ...counts } = this.#counted;
     if (requests === 0) return;
     this.#reportedAt = this.#clock.now();
-    this.#counted = nothingCounted();
+    this.#counted = emptyCounts();
     this.#audit({
       event: 'token.unknown',
       severity: 'NOTICE',
@@ -124,7 +124,7 @@ function secondsToNext(bucket: Bucket, { burst, perSecond }: Rate, now: number):
   return bucket.left >= 1 ? 0 : Math.ceil((1 - bucket.left) / perSecond);
 }
 
-function nothingCounted() {
+function emptyCounts() {
   return { requests: 0, not_looked_up: 0, not_found: 0, rejected: 0, since: 0, addresses: new Set<string>() };
 }
 
@@ -132,8 +132,8 @@ function remember<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key);
   map.set(key, value);
   if (map.size <= MAX_ADDRESSES) return;
-  const [quietest] = map.keys();
-  if (quietest !== undefined) map.delete(quietest);
+  const [leastRecent] = map.keys();
+  if (leastRecent !== undefined) map.delete(leastRecent);
 }
 
 /** One caller's address: an IPv4 address, or the 64 bits of an IPv6 address that name its network. */

@@ -1,32 +1,32 @@
 // What the token endpoint says of itself to clients that look it up: RFC 8414. Says nothing that it does not do.
 
 import { TOKEN_EXCHANGE } from '../../shared/core/oauth/exchange-request.ts';
-import type { Answer, Incoming } from '../runtime/http-server.ts';
-import { refused } from './error-response.ts';
+import type { HttpRequest, HttpResponse } from '../runtime/http-server.ts';
+import { refusalResponse } from './error-response.ts';
 
 export const METADATA_PATH = '/.well-known/oauth-authorization-server';
 const HOST = /^(?<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?<port>:[0-9]{1,5})?$/;
 const LOOPBACK = /^(localhost|127\.[0-9.]+|\[::1\])$/;
 
 /** The metadata for the host that the request was sent to; a refusal where its header names none. */
-export function metadata({ headers, request_id }: Incoming): Answer {
+export function metadata({ headers, request_id }: HttpRequest): HttpResponse {
   const issuer = issuerOf(headers.host ?? '');
-  if (issuer === undefined) return refused(NO_HOST, { request_id, bearer: false });
+  if (issuer === undefined) return refusalResponse(NO_HOST, { request_id, bearer: false });
   // Tokens prove themselves: the job token what it is, an access token that whoever sends it holds it.
-  const nobody = ['none'];
+  const noAuthentication = ['none'];
   return {
     status: 200,
     body: {
       issuer,
       token_endpoint: `${issuer}/token`,
-      token_endpoint_auth_methods_supported: nobody,
+      token_endpoint_auth_methods_supported: noAuthentication,
       grant_types_supported: [TOKEN_EXCHANGE],
       // There is no authorization endpoint, so there is nothing that it could answer with.
       response_types_supported: [],
       revocation_endpoint: `${issuer}/revoke`,
-      revocation_endpoint_auth_methods_supported: nobody,
+      revocation_endpoint_auth_methods_supported: noAuthentication,
       introspection_endpoint: `${issuer}/introspect`,
-      introspection_endpoint_auth_methods_supported: nobody,
+      introspection_endpoint_auth_methods_supported: noAuthentication,
     },
   };
 }

@@ -1,74 +1,90 @@
 // The token endpoint: RFC 8693 by form, or a job token in the Authorization header and the credential in the path; and
 // beside it what can be asked about a token. HTTP in, one call into shared/, HTTP out.
 
-import { grantEntry, toGivenUp } from '../../shared/audit/grant-events.ts';
-import type { AuditEntry } from '../../shared/audit/logger.ts';
+import { accountGivenUpEvent, grantEvent } from '../../shared/audit/grant-events.ts';
+import type { AuditEvent } from '../../shared/audit/logger.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../../shared/core/oauth/exchange-request.ts';
 import type { Refusal } from '../../shared/core/oauth/refusal.ts';
 import { toTraceFacts } from '../../shared/core/policy/rule-trace.ts';
-import type { Asked, HandOut } from '../../shared/operations/issue-token.ts';
-import { type Answer, type Failures, type Handler, type Incoming, REQUEST_TIMED_OUT } from '../runtime/http-server.ts';
-import { failed, refused } from './error-response.ts';
-import { FORM, isForm } from './form.ts';
-import { createIntrospectHandler, createRevokeHandler, type HeldTokenParts } from './held-token.ts';
+import type { IssueResult, TokenRequest } from '../../shared/operations/issue-token.ts';
+import {
+  type ErrorResponses,
+  type Handler,
+  type HttpRequest,
+  type HttpResponse,
+  REQUEST_TIMED_OUT,
+} from '../runtime/http-server.ts';
+import { dependencyFailureResponse, refusalResponse } from './error-response.ts';
+import { FORM_CONTENT_TYPE, isFormRequest } from './form.ts';
+import { createIntrospectHandler, createRevokeHandler, type HeldTokenDeps } from './held-token.ts';
 import { METADATA_PATH, metadata } from './metadata.ts';
 
 /** Bytes of a request's body. */
 export const TOKEN_BODY_LIMIT = 16 * 1024;
 const JOB_TOKEN_LIMIT = 8 * 1024;
 
-export interface TokenParts extends HeldTokenParts {
-  readonly handOut: (asked: Asked, request_id: string) => Promise<HandOut>;
+export interface TokenHandlerDeps extends HeldTokenDeps {
+  readonly issueToken: (requested: TokenRequest, request_id: string) => Promise<IssueResult>;
 }
 
-export function createTokenHandler(parts: TokenParts): Handler {
-  const { handOut, clock, lookups } = parts;
-  const give = async (asked: Asked, request: Incoming, bearer: boolean): Promise<Answer> => {
-    const context = { request_id: request.request_id, bearer, credentialName: asked.credentialName };
-    if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT)
-      return refused({ reason: 'request_too_large', limit: '8 KiB for a job token' }, context);
+export function createTokenHandler(deps: TokenHandlerDeps): Handler {
+  const { issueToken, clock, lookups } = deps;
+  const issueAndRespond = async (
+    requested: TokenRequest,
+    request: HttpRequest,
+    bearer: boolean,
+  ): Promise<HttpResponse> => {
+    const context = { request_id: request.request_id, bearer, credentialName: requested.credentialName };
+    if (Buffer.byteLength(requested.jobToken) > JOB_TOKEN_LIMIT)
+      return refusalResponse({ reason: 'request_too_large', limit: '8 KiB for a job token' }, context);
     try {
-      const result = await handOut(asked, request.request_id);
-      if (result.outcome === 'issued') lookups.holds(request.remoteIp);
-      const answer =
+      const result = await issueToken(requested, request.request_id);
+      if (result.outcome === 'issued') lookups.markHolder(request.remoteIp);
+      const response =
         result.outcome === 'refused'
-          ? refused(result.refusal, { ...context, claims: result.claims })
-          : issued(result, request, clock.now());
-      return { ...answer, entries: [...(answer.entries ?? []), ...result.givenUp.map(toGivenUp)] };
+          ? refusalResponse(result.refusal, { ...context, claims: result.claims })
+          : issuedResponse(result, request, clock.now());
+      return {
+        ...response,
+        auditEvents: [...(response.auditEvents ?? []), ...result.accountFailures.map(accountGivenUpEvent)],
+      };
     } catch (error) {
-      return failed(error, context);
+      return dependencyFailureResponse(error, context);
     }
   };
 
-  const exchange = async (request: Incoming): Promise<Answer> => {
+  const exchange = async (request: HttpRequest): Promise<HttpResponse> => {
     const context = { request_id: request.request_id, bearer: false };
-    if (!isForm(request)) return refused({ reason: 'content_type_not_supported', expected: FORM }, context);
+    if (!isFormRequest(request))
+      return refusalResponse({ reason: 'content_type_not_supported', expected: FORM_CONTENT_TYPE }, context);
     const parsed = parseExchangeRequest(request.body.toString('utf8'));
-    if ('refusal' in parsed) return refused(parsed.refusal, context);
-    return give(parsed.request, request, false);
+    if ('refusal' in parsed) return refusalResponse(parsed.refusal, context);
+    return issueAndRespond(parsed.request, request, false);
   };
 
-  const byPath = async (request: Incoming, credentialName: string): Promise<Answer> => {
-    if (request.body.length > 0) return refused(BODY_NOT_ALLOWED, { request_id: request.request_id, bearer: true });
+  const exchangeByPath = async (request: HttpRequest, credentialName: string): Promise<HttpResponse> => {
+    if (request.body.length > 0)
+      return refusalResponse(BODY_NOT_ALLOWED, { request_id: request.request_id, bearer: true });
     const jobToken = /^Bearer +(\S.*)$/i.exec(request.headers.authorization ?? '')?.[1]?.trim() ?? '';
-    return give({ jobToken, credentialName, scopes: [], lifetime: undefined }, request, true);
+    return issueAndRespond({ jobToken, credentialName, scopes: [], lifetime: undefined }, request, true);
   };
 
-  const revoke = createRevokeHandler(parts);
-  const introspect = createIntrospectHandler(parts);
+  const revoke = createRevokeHandler(deps);
+  const introspect = createIntrospectHandler(deps);
 
-  const route = async (request: Incoming): Promise<Answer> => {
+  const route = async (request: HttpRequest): Promise<HttpResponse> => {
     const { method, path, request_id } = request;
-    const only = (allow: string) =>
-      refused({ reason: 'method_not_allowed', allow }, { request_id, bearer: path.startsWith('/token/') });
-    if (path === '/token') return method === 'POST' ? exchange(request) : only('POST');
-    if (path.startsWith('/token/')) return method === 'POST' ? byPath(request, path.slice(7)) : only('POST');
-    if (path === '/revoke') return method === 'POST' ? revoke(request) : only('POST');
-    if (path === '/introspect') return method === 'POST' ? introspect(request) : only('POST');
-    if (path === METADATA_PATH) return isReading(method) ? metadata(request) : only('GET, HEAD');
-    if (path === '/health') return isReading(method) ? HEALTHY : only('GET, HEAD');
-    return refused({ reason: 'not_found' }, { request_id, bearer: false });
+    const methodNotAllowed = (allow: string) =>
+      refusalResponse({ reason: 'method_not_allowed', allow }, { request_id, bearer: path.startsWith('/token/') });
+    if (path === '/token') return method === 'POST' ? exchange(request) : methodNotAllowed('POST');
+    if (path.startsWith('/token/'))
+      return method === 'POST' ? exchangeByPath(request, path.slice(7)) : methodNotAllowed('POST');
+    if (path === '/revoke') return method === 'POST' ? revoke(request) : methodNotAllowed('POST');
+    if (path === '/introspect') return method === 'POST' ? introspect(request) : methodNotAllowed('POST');
+    if (path === METADATA_PATH) return isGetOrHead(method) ? metadata(request) : methodNotAllowed('GET, HEAD');
+    if (path === '/health') return isGetOrHead(method) ? HEALTHY : methodNotAllowed('GET, HEAD');
+    return refusalResponse({ reason: 'not_found' }, { request_id, bearer: false });
   };
 
   return async (request) => {
@@ -81,7 +97,7 @@ export function createTokenHandler(parts: TokenParts): Handler {
 }
 
 /** The issuer's key set has no usable key. The keys in hand stay in use, for a day at most. */
-export function toKeysUnusable(detail: string): AuditEntry {
+export function keysUnusableEvent(detail: string): AuditEvent {
   return {
     event: 'issuer_keys.unusable',
     severity: 'ERROR',
@@ -91,9 +107,9 @@ export function toKeysUnusable(detail: string): AuditEntry {
   };
 }
 
-export const TOKEN_FAILURES: Failures = {
+export const TOKEN_ERROR_RESPONSES: ErrorResponses = {
   tooLarge: (request_id) =>
-    refused({ reason: 'request_too_large', limit: '16 KiB for a body' }, { request_id, bearer: false }),
+    refusalResponse({ reason: 'request_too_large', limit: '16 KiB for a body' }, { request_id, bearer: false }),
   tooSlow: REQUEST_TIMED_OUT,
 };
 
@@ -102,27 +118,29 @@ const BODY_NOT_ALLOWED: Refusal = {
   hint: 'POST /token/CREDENTIAL takes no body; send a form to /token instead.',
 };
 
-function isReading(method: string): boolean {
+function isGetOrHead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-const HEALTHY: Answer = { status: 200, body: { status: 'ok' } };
+const HEALTHY: HttpResponse = { status: 200, body: { status: 'ok' } };
 
-function issued(result: HandOut & { outcome: 'issued' }, request: Incoming, now: number): Answer {
+function issuedResponse(result: IssueResult & { outcome: 'issued' }, request: HttpRequest, now: number): HttpResponse {
   const { accessToken, grant, grant_id, expires_at, scopes } = result;
   const { token_sha256, trace, shared_with } = result;
-  const entry = grantEntry('grant.issued', grant, {
+  const event = grantEvent('grant.issued', grant, {
     token_sha256,
     token_expires_at: expires_at,
     scopes,
     ...toTraceFacts(trace),
     ...(shared_with === undefined ? {} : { shared: true, shared_with }),
   });
-  const entries = hasFormOfIssuedToken(accessToken) ? [entry] : [entry, toFormUnknown(grant_id, token_sha256)];
+  const auditEvents = hasFormOfIssuedToken(accessToken)
+    ? [event]
+    : [event, tokenFormUnknownEvent(grant_id, token_sha256)];
   // RFC 6749 section 5.1.
   const headers = { pragma: 'no-cache' };
   if (request.headers.accept?.split(',', 1)[0]?.split(';', 1)[0]?.trim().toLowerCase() === 'text/plain')
-    return { status: 200, headers, body: accessToken, entries };
+    return { status: 200, headers, body: accessToken, auditEvents };
   return {
     status: 200,
     headers,
@@ -138,12 +156,12 @@ function issued(result: HandOut & { outcome: 'issued' }, request: Incoming, now:
       revocation: grant.revocation,
       request_id: request.request_id,
     },
-    entries,
+    auditEvents,
   };
 }
 
 /** Google promises no form of its tokens. Should it change, /revoke would not find them, and somebody has to know. */
-function toFormUnknown(grant_id: string, token_sha256: string): AuditEntry {
+function tokenFormUnknownEvent(grant_id: string, token_sha256: string): AuditEvent {
   return {
     event: 'token.form_unknown',
     severity: 'ERROR',

@@ -2,8 +2,8 @@
 // what the event means. A job's end is on record and its access taken away before the answer. How large the body is, its
 // job decides: so it is never held, and what it says is looked at only when its signature was verified.
 
-import { endingEntries, FAILURES_TOLD, toWorkFailed } from '../../shared/audit/grant-events.ts';
-import type { AuditEntry } from '../../shared/audit/logger.ts';
+import { endEvents, MAX_LOGGED_FAILURES, taskFailedEvent } from '../../shared/audit/grant-events.ts';
+import type { AuditEvent } from '../../shared/audit/logger.ts';
 import { parseWebhookEvent, type WebhookEvent } from '../../shared/core/webhook/event.ts';
 import { WebhookScan } from '../../shared/core/webhook/scan.ts';
 import {
@@ -12,22 +12,22 @@ import {
   WebhookSignature,
 } from '../../shared/core/webhook/signature.ts';
 import type { JobEnd } from '../../shared/ledger/revocation.ts';
-import type { JobEnding } from '../../shared/operations/end-job.ts';
+import type { JobEndResult } from '../../shared/operations/end-job.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import { Unavailable } from '../../shared/runtime/errors.ts';
-import type { Answer, Failures, HeadHandler } from '../runtime/http-server.ts';
+import { DependencyError } from '../../shared/runtime/errors.ts';
+import type { ErrorResponses, HeadHandler, HttpResponse } from '../runtime/http-server.ts';
 
 /** Bytes of a webhook's body: all that Cloud Run lets through over HTTP/1 (https://cloud.google.com/run/quotas). */
 export const WEBHOOK_BODY_LIMIT = 32 * 1024 * 1024;
 
-export interface WebhookParts {
+export interface WebhookHandlerDeps {
   readonly webhookTokens: readonly string[];
-  readonly endJob: (end: JobEnd) => Promise<JobEnding>;
+  readonly endJob: (end: JobEnd) => Promise<JobEndResult>;
   /** Milliseconds since the epoch. */
   readonly clock: Clock;
 }
 
-type WebhookRefusal =
+type WebhookRejection =
   | SignatureHeaderRefusal
   | 'signature_wrong'
   | 'unsigned_token_mode'
@@ -38,14 +38,14 @@ type WebhookRefusal =
   | 'body_too_slow'
   | 'ledger_unavailable';
 
-export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookParts): HeadHandler {
+export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookHandlerDeps): HeadHandler {
   return ({ method, path, headers, request_id }) => {
-    if (path !== '/') return refused('not_found', request_id);
-    if (method !== 'POST') return refused('method_not_allowed', request_id);
+    if (path !== '/') return rejectedResponse('not_found', request_id);
+    if (method !== 'POST') return rejectedResponse('method_not_allowed', request_id);
     const header = parseSignatureHeader(headers['x-buildkite-signature'], clock.now() / 1000);
     if (typeof header === 'string') {
-      const plain = header === 'signature_missing' && headers['x-buildkite-token'] !== undefined;
-      return refused(plain ? 'unsigned_token_mode' : header, request_id);
+      const unsigned = header === 'signature_missing' && headers['x-buildkite-token'] !== undefined;
+      return rejectedResponse(unsigned ? 'unsigned_token_mode' : header, request_id);
     }
     const signature = new WebhookSignature(header, webhookTokens);
     const scan = new WebhookScan();
@@ -56,34 +56,37 @@ export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookPa
       },
       finish: async () => {
         const signed_by_key = signature.signedByKey();
-        if (signed_by_key === undefined) return refused('signature_wrong', request_id);
+        if (signed_by_key === undefined) return rejectedResponse('signature_wrong', request_id);
         const event = parseWebhookEvent(scan.finish());
-        if (!event) return refused('invalid_event', request_id);
-        if (event.kind !== 'job_finished') return accepted(event, signed_by_key);
+        if (!event) return rejectedResponse('invalid_event', request_id);
+        if (event.kind !== 'job_finished') return ignoredResponse(event, signed_by_key);
         try {
           const { job_id, pipeline_id, finished_at } = event;
-          const ending = await endJob({ job_id, pipeline_id, by: 'job.finished', finished_at });
-          return ended(event, ending, signed_by_key);
+          const result = await endJob({ job_id, pipeline_id, by: 'job.finished', finished_at });
+          return jobEndedResponse(event, result, signed_by_key);
         } catch (error) {
-          if (!Unavailable.is(error)) throw error;
-          return refused('ledger_unavailable', request_id, { dependency: error.what, error: error.message });
+          if (!DependencyError.is(error)) throw error;
+          return rejectedResponse('ledger_unavailable', request_id, {
+            dependency: error.dependency,
+            error: error.message,
+          });
         }
       },
     };
   };
 }
 
-export const WEBHOOK_FAILURES: Failures = {
-  tooLarge: (request_id) => refused('request_too_large', request_id),
-  tooSlow: toRefused('body_too_slow'),
+export const WEBHOOK_ERROR_RESPONSES: ErrorResponses = {
+  tooLarge: (request_id) => rejectedResponse('request_too_large', request_id),
+  tooSlow: rejectedEvent('body_too_slow'),
 };
 
-function accepted(event: WebhookEvent & { kind: 'ping' | 'ignored' }, signed_by_key: number): Answer {
+function ignoredResponse(event: WebhookEvent & { kind: 'ping' | 'ignored' }, signed_by_key: number): HttpResponse {
   const name = event.kind === 'ping' ? 'ping' : event.event;
   return {
     status: 200,
     body: { result: event.kind === 'ping' ? 'pong' : 'ignored' },
-    entries: [
+    auditEvents: [
       {
         event: 'webhook.accepted',
         severity: 'INFO',
@@ -96,70 +99,70 @@ function accepted(event: WebhookEvent & { kind: 'ping' | 'ignored' }, signed_by_
   };
 }
 
-function ended(
+function jobEndedResponse(
   { job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finished' },
-  ending: JobEnding,
+  result: JobEndResult,
   signed_by_key: number,
-): Answer {
-  const { otherPipeline, repeated, revoked, renewalEnded, expired, unfinished } = ending;
+): HttpResponse {
+  const { pipelineMismatch, alreadyEnded, revoked, notRenewed, expired, pending } = result;
   const summary = {
     revoked: revoked.length,
-    not_renewed: renewalEnded.length,
+    not_renewed: notRenewed.length,
     expired: expired.length,
-    pending: unfinished.length,
+    pending: pending.length,
   };
-  const entry: AuditEntry = {
+  const accepted: AuditEvent = {
     event: 'webhook.accepted',
-    severity: otherPipeline || unfinished.length > 0 ? 'WARNING' : 'INFO',
-    message: `job ${job_id} ended${otherPipeline ? ', by an event that names another pipeline than its grants' : ''}`,
+    severity: pipelineMismatch || pending.length > 0 ? 'WARNING' : 'INFO',
+    message: `job ${job_id} ended${pipelineMismatch ? ', by an event that names another pipeline than its grants' : ''}`,
     buildkite_event: 'job.finished',
     signed_by_key,
     result: 'job_ended',
     job_id,
     pipeline_id,
-    pipeline_mismatch: otherPipeline,
+    pipeline_mismatch: pipelineMismatch,
     job_state: state,
-    repeated,
+    repeated: alreadyEnded,
     ...summary,
-    failures: unfinished,
+    failures: pending,
   };
   return {
     status: 200,
     body: { result: 'job_ended', ...summary },
-    entries: [entry, ...endingEntries(ending), ...unfinished.slice(0, FAILURES_TOLD).map(toWorkFailed)],
+    auditEvents: [accepted, ...endEvents(result), ...pending.slice(0, MAX_LOGGED_FAILURES).map(taskFailedEvent)],
   };
 }
 
-function refused(
-  reason: Exclude<WebhookRefusal, 'body_too_slow'>,
+function rejectedResponse(
+  reason: Exclude<WebhookRejection, 'body_too_slow'>,
   request_id: string,
   failure?: { readonly dependency: string; readonly error: string },
-): Answer {
+): HttpResponse {
   const { status, error, description, headers } = toWire(reason);
   return {
     status,
     ...(headers ? { headers } : {}),
     body: { error, request_id, error_description: description },
-    entries: [{ ...toRefused(reason), ...failure }],
+    auditEvents: [{ ...rejectedEvent(reason), ...failure }],
   };
 }
 
-function toRefused(reason: WebhookRefusal): AuditEntry {
-  const unread = reason === 'request_too_large' || reason === 'body_too_slow';
+function rejectedEvent(reason: WebhookRejection): AuditEvent {
+  const bodyUnread = reason === 'request_too_large' || reason === 'body_too_slow';
   return {
     event: 'webhook.refused',
-    severity: mayLoseAnEnd(reason) ? 'ERROR' : 'WARNING',
-    message: `webhook refused: ${reason}${unread ? '; if it was the end of a job, the sweep has to find it' : ''}`,
+    severity: mayLoseJobEnd(reason) ? 'ERROR' : 'WARNING',
+    message: `webhook refused: ${reason}${bodyUnread ? '; if it was the end of a job, the sweep has to find it' : ''}`,
     reason,
     labels: { reason },
   };
 }
 
-function mayLoseAnEnd(reason: WebhookRefusal): boolean {
+function mayLoseJobEnd(reason: WebhookRejection): boolean {
   return reason === 'ledger_unavailable' || reason === 'invalid_event' || reason === 'request_too_large';
 }
 
-function toWire(reason: Exclude<WebhookRefusal, 'body_too_slow'>): {
+function toWire(reason: Exclude<WebhookRejection, 'body_too_slow'>): {
   status: number;
   error: string;
   description: string;

@@ -1,10 +1,10 @@
 // The audit line about a Firebase user that somebody changed.
 
 import type { ChangedFirebaseUser } from '../google/mint-id-token.ts';
-import type { AuditEntry } from './logger.ts';
+import type { AuditEvent } from './logger.ts';
 
 /** Names the job whose request found it, which is not the job that did it. Holds no value that the user was given. */
-export function toFirebaseUserChanged(changed: ChangedFirebaseUser): AuditEntry {
+export function firebaseUserChangedEvent(changed: ChangedFirebaseUser): AuditEvent {
   const { claims, credentialName, credential, grant_id, uid, generation, next_uid, found } = changed;
   const { project, database, tenant = null } = credential;
   return {

@@ -1,13 +1,13 @@
 // The audit lines of a grant's life, the same wherever it ended.
 
 import type { Grant } from '../core/grant/grant.ts';
-import { idOf } from '../core/grant/lifecycle.ts';
-import type { Ending } from '../operations/end-job.ts';
-import type { Unavailable } from '../runtime/errors.ts';
+import { grantIdOf } from '../core/grant/lifecycle.ts';
+import type { EndResult } from '../operations/end-job.ts';
+import type { DependencyError } from '../runtime/errors.ts';
 import type { Failure } from '../runtime/work-queue.ts';
-import type { AuditEntry } from './logger.ts';
+import type { AuditEvent } from './logger.ts';
 
-const WHAT_HAPPENED = {
+const GRANT_EVENT_TEXT = {
   'grant.issued': 'issued',
   'grant.revoked': 'revoked: access was taken away',
   'grant.ended': 'ended: no new tokens; those it has expire at expires_at',
@@ -15,11 +15,11 @@ const WHAT_HAPPENED = {
 } as const;
 
 /** One line about one grant, with everything an auditor asks of it. Times are ISO 8601. */
-export function grantEntry(
-  event: keyof typeof WHAT_HAPPENED,
+export function grantEvent(
+  event: keyof typeof GRANT_EVENT_TEXT,
   grant: Grant,
   facts: Readonly<Record<string, unknown>> = {},
-): AuditEntry {
+): AuditEvent {
   const {
     tokens,
     delete_at,
@@ -29,15 +29,15 @@ export function grantEntry(
     ending_by,
     ending_kill_switch_id,
     superseded,
-    ...told
+    ...logged
   } = grant;
   return {
     event,
     severity: 'INFO',
-    message: `${grant.credential} of job ${grant.job_id}: ${WHAT_HAPPENED[event]}`,
-    grant_id: idOf(grant),
-    ...toIsoTimes(told),
-    ...toDeadAfter(grant),
+    message: `${grant.credential} of job ${grant.job_id}: ${GRANT_EVENT_TEXT[event]}`,
+    grant_id: grantIdOf(grant),
+    ...toIsoTimes(logged),
+    ...latencyFields(grant),
     ...toIsoTimes(facts),
     labels: {
       credential: grant.credential,
@@ -51,7 +51,7 @@ export function grantEntry(
  * Seconds to the moment from which no token is accepted: from the end, when this service heard of it, and from the job's,
  * when Buildkite's clock says that it was.
  */
-function toDeadAfter({ ended_at, job_finished_at, access_ended_at }: Grant) {
+function latencyFields({ ended_at, job_finished_at, access_ended_at }: Grant) {
   if (access_ended_at === null) return {};
   const since = (at: number) => Math.max(0, access_ended_at - at) / 1000;
   return {
@@ -61,17 +61,17 @@ function toDeadAfter({ ended_at, job_finished_at, access_ended_at }: Grant) {
 }
 
 /** Lines about what could not be done, of one request: an outage has thousands of the same. */
-export const FAILURES_TOLD = 200;
+export const MAX_LOGGED_FAILURES = 200;
 
 /** What is left for the next sweep. */
-export function toWorkFailed({
+export function taskFailedEvent({
   grant_id,
   job_id,
   service_account,
   dependency = 'keydesk',
   error,
   code,
-}: Failure): AuditEntry {
+}: Failure): AuditEvent {
   return {
     event: 'task.failed',
     severity: 'WARNING',
@@ -86,7 +86,7 @@ export function toWorkFailed({
 }
 
 /** A pooled account that was set aside for another because Google does not mint from it. */
-export function toGivenUp({ permanent, what, message }: Unavailable): AuditEntry {
+export function accountGivenUpEvent({ permanent, dependency, message }: DependencyError): AuditEvent {
   const { service_account, ...facts } = permanent ?? {};
   return {
     event: 'account.quarantined',
@@ -94,18 +94,18 @@ export function toGivenUp({ permanent, what, message }: Unavailable): AuditEntry
     message: `a pooled account was given up for another: ${message}`,
     service_account,
     ...facts,
-    dependency: what,
+    dependency,
     error: message,
     ...(service_account === undefined ? {} : { labels: { service_account } }),
   };
 }
 
 /** The lines of whatever ended. */
-export function endingEntries({ revoked, renewalEnded, expired }: Omit<Ending, 'unfinished'>): AuditEntry[] {
+export function endEvents({ revoked, notRenewed, expired }: Omit<EndResult, 'pending'>): AuditEvent[] {
   return [
-    ...revoked.map((grant) => grantEntry('grant.revoked', grant)),
-    ...renewalEnded.map((grant) => grantEntry('grant.ended', grant)),
-    ...expired.map((grant) => grantEntry('grant.expired', grant)),
+    ...revoked.map((grant) => grantEvent('grant.revoked', grant)),
+    ...notRenewed.map((grant) => grantEvent('grant.ended', grant)),
+    ...expired.map((grant) => grantEvent('grant.expired', grant)),
   ];
 }
 

@@ -4,7 +4,7 @@
 
 import { fitLine } from './line-size.ts';
 
-export type AuditEvent =
+export type AuditEventName =
   | 'grant.issued'
   | 'grant.refused'
   | 'grant.revoked'
@@ -34,8 +34,8 @@ export type AuditEvent =
   | 'startup.failed';
 
 /** One decision. Further fields are the facts of it; tokens, keys and signatures are never among them. */
-export interface AuditEntry {
-  readonly event: AuditEvent;
+export interface AuditEvent {
+  readonly event: AuditEventName;
   readonly severity: 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR' | 'CRITICAL';
   readonly message: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -43,7 +43,7 @@ export interface AuditEntry {
 }
 
 /** The request in which it was decided. */
-interface AuditedRequest {
+interface RequestContext {
   readonly request_id: string;
   readonly method: string;
   readonly path: string;
@@ -56,13 +56,16 @@ interface AuditedRequest {
 }
 
 /** `request` is left out for what an operator does outside of any. */
-export type Audit = (entry: AuditEntry, request?: AuditedRequest) => void;
+export type AuditLogger = (entry: AuditEvent, request?: RequestContext) => void;
 
 /**
- * @param parts.write takes one line, newline included
- * @param parts.project the project whose traces the lines join
+ * @param deps.write takes one line, newline included
+ * @param deps.project the project whose traces the lines join
  */
-export function createAudit(parts: { readonly project: string; readonly write: (line: string) => void }): Audit {
+export function createAuditLogger(deps: {
+  readonly project: string;
+  readonly write: (line: string) => void;
+}): AuditLogger {
   return ({ event, severity, message, labels, ...facts }, request) => {
     const line = {
       severity,
@@ -71,13 +74,13 @@ export function createAudit(parts: { readonly project: string; readonly write: (
       ...(request ? { request_id: request.request_id } : {}),
       ...facts,
       'logging.googleapis.com/labels': { event, ...labels },
-      ...(request ? requestFields(parts.project, request) : {}),
+      ...(request ? requestFields(deps.project, request) : {}),
     };
-    parts.write(`${fitLine(line, (fitted) => escapeInvisible(withoutTokens(JSON.stringify(fitted))))}\n`);
+    deps.write(`${fitLine(line, (fitted) => escapeInvisible(redactTokens(JSON.stringify(fitted))))}\n`);
   };
 }
 
-function requestFields(project: string, request: AuditedRequest): Record<string, unknown> {
+function requestFields(project: string, request: RequestContext): Record<string, unknown> {
   return {
     ...traceFields(project, request.trace),
     httpRequest: {
@@ -97,7 +100,7 @@ function requestFields(project: string, request: AuditedRequest): Record<string,
  */
 const TOKENS = /eyJ[A-Za-z0-9_-]{8,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*){0,2}|ya29(?:\.|%2[eE])[A-Za-z0-9._~+/=%-]+/g;
 
-function withoutTokens(json: string): string {
+function redactTokens(json: string): string {
   return json.replace(TOKENS, '[token]');
 }
 

@@ -4,14 +4,14 @@
 
 import * as z from 'zod';
 import type { BuildName } from '../core/grant/job-check.ts';
-import { buildkiteTime } from '../core/webhook/event.ts';
+import { buildkiteTimestamp } from '../core/webhook/event.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../runtime/errors.ts';
-import type { Ask, OutgoingAnswer } from '../runtime/http-client.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import type { HttpClient, JsonResponse } from '../runtime/http-client.ts';
 import { BUILDKITE, LookupError } from './lookup-error.ts';
 import { parseRateLimit, parseWait, type RateLimit } from './rate-limit.ts';
 
-export interface JobAnswer {
+export interface JobState {
   /** `unknown`: Buildkite does not show the job to this API token. */
   readonly outcome: 'finished' | 'running' | 'unknown';
   /** Buildkite's own word for it, or what it says of the agent. */
@@ -21,22 +21,22 @@ export interface JobAnswer {
 }
 
 /** What Buildkite responds, with what it says of its limits. */
-export interface Response<T> extends RateLimit {
+export interface BuildkiteResponse<T> extends RateLimit {
   readonly value: T;
 }
 
 interface JobPage {
   /** By id in lower case. Undefined: Buildkite describes this job in a form that makes no sense. */
-  readonly jobs: ReadonlyMap<string, JobAnswer | undefined>;
+  readonly jobs: ReadonlyMap<string, JobState | undefined>;
   /** The cursor of the next page; undefined on the last one. */
   readonly next: string | undefined;
 }
 
 /** Both throw LookupError. */
 export interface BuildkiteJobs {
-  job(organization_slug: string, job_id: string): Promise<Response<JobAnswer>>;
+  job(organization_slug: string, job_id: string): Promise<BuildkiteResponse<JobState>>;
   /** Undefined when Buildkite does not show the build to this API token. @param after the cursor of the page */
-  page(build: BuildName, after: string | undefined): Promise<Response<JobPage | undefined>>;
+  page(build: BuildName, after: string | undefined): Promise<BuildkiteResponse<JobPage | undefined>>;
 }
 
 const PER_PAGE = 100;
@@ -77,19 +77,19 @@ const page = z.object({
   links: z.object({ next: z.string().nullish() }).nullish(),
 });
 
-const UNKNOWN: JobAnswer = { outcome: 'unknown', job_state: undefined, finished_at: undefined };
+const UNKNOWN: JobState = { outcome: 'unknown', job_state: undefined, finished_at: undefined };
 
 export function createBuildkiteJobs(deps: {
-  readonly ask: Ask;
+  readonly sendRequest: HttpClient;
   readonly apiUrl: string;
   readonly apiToken: string;
   readonly clock: Clock;
 }): BuildkiteJobs {
-  const { ask, apiUrl, apiToken, clock } = deps;
+  const { sendRequest, apiUrl, apiToken, clock } = deps;
 
   /** Comes to undefined for a 404. */
-  const get = async <T>(path: string, parse: (json: unknown) => T): Promise<Response<T | undefined>> => {
-    const response = await send(ask, {
+  const get = async <T>(path: string, parse: (json: unknown) => T): Promise<BuildkiteResponse<T | undefined>> => {
+    const response = await send(sendRequest, {
       url: `${apiUrl.replace(/\/$/, '')}/v2/organizations/${path}`,
       headers: { authorization: `Bearer ${apiToken}` },
     });
@@ -117,33 +117,42 @@ export function createBuildkiteJobs(deps: {
   };
 }
 
-async function send(ask: Ask, request: { url: string; headers: Record<string, string> }): Promise<OutgoingAnswer> {
+async function send(
+  sendRequest: HttpClient,
+  request: { url: string; headers: Record<string, string> },
+): Promise<JsonResponse> {
   try {
-    return await ask({ what: BUILDKITE, ...request, deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES, once: true });
+    return await sendRequest({
+      dependency: BUILDKITE,
+      ...request,
+      deadlineMs: DEADLINE_MS,
+      maxBytes: MAX_BYTES,
+      noResend: true,
+    });
   } catch (error) {
-    if (!Unavailable.is(error)) throw error;
+    if (!DependencyError.is(error)) throw error;
     // A failed connection is passed on as the cause. A deadline that has passed has none: this response alone was slow.
     const kind = error.tooLarge ? 'too_large' : error.cause === undefined ? 'failed' : 'unreachable';
     throw new LookupError(kind, error.message.replace(`${BUILDKITE}: `, ''), { cause: error });
   }
 }
 
-function parseJob(json: unknown, job_id: string): JobAnswer {
+function parseJob(json: unknown, job_id: string): JobState {
   const parsed = job.safeParse(json);
   if (!parsed.success || parsed.data.id.toLowerCase() !== job_id)
     throw new LookupError('failed', 'answered something unexpected');
-  return judge(parsed.data);
+  return toJobState(parsed.data);
 }
 
 function parsePage(json: unknown): JobPage {
   const parsed = page.safeParse(json);
   if (!parsed.success) throw new LookupError('failed', 'answered something unexpected');
   const { items, links } = parsed.data;
-  const jobs = new Map<string, JobAnswer | undefined>();
+  const jobs = new Map<string, JobState | undefined>();
   for (const item of items) {
     const named = withId.safeParse(item);
     const read = job.safeParse(item);
-    if (named.success) jobs.set(named.data.id.toLowerCase(), read.success ? judge(read.data) : undefined);
+    if (named.success) jobs.set(named.data.id.toLowerCase(), read.success ? toJobState(read.data) : undefined);
   }
   return { jobs, next: cursorOf(links?.next ?? undefined) };
 }
@@ -158,9 +167,9 @@ function cursorOf(link: string | undefined): string | undefined {
   return after;
 }
 
-function judge({ state, finished_at, agent }: z.output<typeof job>): JobAnswer {
+function toJobState({ state, finished_at, agent }: z.output<typeof job>): JobState {
   if (FINISHED.has(state) || (finished_at && !RUNNING.has(state)))
-    return { outcome: 'finished', job_state: state, finished_at: buildkiteTime.parse(finished_at) };
+    return { outcome: 'finished', job_state: state, finished_at: buildkiteTimestamp.parse(finished_at) };
   // The agent has not been heard of for minutes: Buildkite fails the job, and what it held is held by nobody.
   if (agent?.connection_state === 'lost')
     return { outcome: 'finished', job_state: 'agent_lost', finished_at: undefined };

@@ -15,7 +15,7 @@ import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { JobTokenReason, Refusal } from '../core/oauth/refusal.ts';
 import { type JobClaims, parseClaims } from '../core/policy/claims.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import type { KeysOf } from './jwks-cache.ts';
+import type { GetKeys } from './jwks-cache.ts';
 
 const ALGORITHM = 'RS256';
 /** Seconds for which a token is accepted after its end. What is late by less was sent in time. */
@@ -25,20 +25,20 @@ const FUTURE_LEEWAY = CLOCK_MARGIN_MS / 1000;
 /** Header members that would let a token bring its own key, or change what is signed. */
 const HEADERS_NOT_ALLOWED = ['crit', 'b64', 'jwk', 'jku', 'x5c', 'x5u'];
 
-/** Verifies one job token. `now` is in milliseconds since the epoch. Throws Unavailable when keys cannot be had. */
+/** Verifies one job token. `now` is in milliseconds since the epoch. Throws DependencyError when keys cannot be had. */
 export type VerifyJobToken = (jobToken: string, now: number) => Promise<{ claims: JobClaims } | { refusal: Refusal }>;
 
 /** A verifier of tokens from `issuer` for the policy's audience and organization. */
-export function createJobTokenVerifier(parts: {
+export function createJobTokenVerifier(deps: {
   readonly issuer: string;
   readonly policy: Pick<Policy, 'audience' | 'organization' | 'maxJobTokenLifetime'>;
-  readonly keysOf: KeysOf;
+  readonly getKeys: GetKeys;
 }): VerifyJobToken {
-  const { issuer, policy, keysOf } = parts;
+  const { issuer, policy, getKeys } = deps;
   return async (jobToken, now) => {
-    const checked = checkBeforeKeys(jobToken, issuer);
+    const checked = checkWithoutKeys(jobToken, issuer);
     if ('refusal' in checked) return checked;
-    const found = await keysOf(checked.kid);
+    const found = await getKeys(checked.kid);
     if (found.outcome === 'unknown') return refuse('job_token_key_unknown');
     if (found.outcome === 'asked_recently')
       return { refusal: { reason: 'job_token_key_not_looked_up', retryAfter: found.retryAfter } };
@@ -55,8 +55,8 @@ export function createJobTokenVerifier(parts: {
     } catch (error) {
       return { refusal: toRefusal(error) };
     }
-    const untimely = checkTimes(payload, now / 1000, policy.maxJobTokenLifetime);
-    if (untimely) return refuse(untimely);
+    const timeProblem = checkTimes(payload, now / 1000, policy.maxJobTokenLifetime);
+    if (timeProblem) return refuse(timeProblem);
     // jose takes a list that holds our audience; Buildkite never sends one, so whoever does is not Buildkite.
     if (payload.aud !== policy.audience) return refuse('job_token_audience_wrong');
     const parsed = parseClaims(payload);
@@ -89,7 +89,7 @@ async function verifyWithAny(keys: readonly CryptoKey[], jobToken: string, optio
   throw failure;
 }
 
-function checkBeforeKeys(jobToken: string, issuer: string): { kid: string } | { refusal: Refusal } {
+function checkWithoutKeys(jobToken: string, issuer: string): { kid: string } | { refusal: Refusal } {
   if (jobToken === '') return refuse('job_token_missing');
   if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(jobToken)) return refuse('job_token_malformed');
   let header: Record<string, unknown>;

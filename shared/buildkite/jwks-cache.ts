@@ -5,8 +5,8 @@
 import { type CryptoKey, importJWK } from 'jose';
 import * as z from 'zod';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../runtime/errors.ts';
-import type { Ask } from '../runtime/http-client.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import type { HttpClient } from '../runtime/http-client.ts';
 
 const DEADLINE_MS = 3_000;
 /** From this age on a request waits for newer keys. It is judged by the held ones only if the issuer cannot be reached. */
@@ -30,7 +30,7 @@ const MAX_KEYS_PER_ID = 4;
 /** Bits. RFC 7518 section 3.3. */
 const MIN_MODULUS = 2048;
 
-const WHAT = 'issuer keys';
+const DEPENDENCY = 'issuer keys';
 
 const keySet = z.object({ keys: z.array(z.unknown()) });
 /** A key that could have signed a job token. RFC 7517 section 5: members of a set that are not understood are ignored. */
@@ -59,88 +59,90 @@ export type KeysFound =
   | { readonly outcome: 'unknown' }
   | { readonly outcome: 'asked_recently'; readonly retryAfter: number };
 
-/** Finds the keys of a key id. Throws Unavailable when the issuer cannot be reached and no usable keys are held. */
-export type KeysOf = (kid: string) => Promise<KeysFound>;
+/** Finds the keys of a key id. Throws DependencyError when the issuer cannot be reached and no usable keys are held. */
+export type GetKeys = (kid: string) => Promise<KeysFound>;
 
 /** Holds the keys of one issuer. One per instance. */
-export class IssuerKeys {
+export class JwksCache {
   readonly #url: string;
-  readonly #ask: Ask;
+  readonly #sendRequest: HttpClient;
   readonly #clock: Clock;
   readonly #onUnusable: (detail: string) => void;
-  #held: KeysById | undefined;
+  #keys: KeysById | undefined;
   /** When the fetch began that brought the held keys, and its number. */
-  #heldSince = Number.NEGATIVE_INFINITY;
-  #heldFetch = 0;
+  #keysSince = Number.NEGATIVE_INFINITY;
+  #keysFetch = 0;
   /** When the latest fetch began, and its number. */
-  #askedAt = Number.NEGATIVE_INFINITY;
+  #requestedAt = Number.NEGATIVE_INFINITY;
   #fetches = 0;
-  #failure: { readonly error: Unavailable; readonly at: number; readonly pause: number } | undefined;
+  #failure: { readonly error: DependencyError; readonly at: number; readonly pause: number } | undefined;
   #fetching: Promise<void> | undefined;
   #reportedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param parts.onUnusable is given what is wrong with a set without a usable key, at most once a minute */
-  constructor(parts: {
+  /** @param deps.onUnusable is given what is wrong with a set without a usable key, at most once a minute */
+  constructor(deps: {
     readonly issuer: string;
-    readonly ask: Ask;
+    readonly sendRequest: HttpClient;
     readonly clock: Clock;
     readonly onUnusable: (detail: string) => void;
   }) {
-    this.#url = `${parts.issuer.replace(/\/$/, '')}/.well-known/jwks`;
-    this.#ask = parts.ask;
-    this.#clock = parts.clock;
-    this.#onUnusable = parts.onUnusable;
+    this.#url = `${deps.issuer.replace(/\/$/, '')}/.well-known/jwks`;
+    this.#sendRequest = deps.sendRequest;
+    this.#clock = deps.clock;
+    this.#onUnusable = deps.onUnusable;
   }
 
-  readonly keysOf: KeysOf = async (kid) => {
+  readonly getKeys: GetKeys = async (kid) => {
     const fetches = this.#fetches;
     const lookUp = async (): Promise<KeysFound | undefined> => {
       const keys = (await this.#fresh()).get(kid);
       if (keys) return { outcome: 'found', keys };
-      return this.#heldFetch > fetches ? { outcome: 'unknown' } : undefined;
+      return this.#keysFetch > fetches ? { outcome: 'unknown' } : undefined;
     };
     const found = await lookUp();
     if (found) return found;
-    if (!this.#fetching && this.#isWithin(UNKNOWN_KEY_PAUSE_MS, this.#askedAt)) {
+    if (!this.#fetching && this.#isWithin(UNKNOWN_KEY_PAUSE_MS, this.#requestedAt)) {
       if (this.#failure) throw this.#failure.error;
-      return this.#askedRecently();
+      return this.#requestedRecently();
     }
     await this.#fetch();
-    return (await lookUp()) ?? this.#askedRecently();
+    return (await lookUp()) ?? this.#requestedRecently();
   };
 
   /** Fetches the keys before a request needs them, if none are held. Never fails. */
-  async warm(): Promise<void> {
-    if (!this.#held) await this.#fetch().catch(() => {});
+  async warmUp(): Promise<void> {
+    if (!this.#keys) await this.#fetch().catch(() => {});
   }
 
   /** The same for every token of an unknown key id, so that the response says nothing about any of them. */
-  #askedRecently(): KeysFound {
-    const wait = this.#askedAt + UNKNOWN_KEY_PAUSE_MS - this.#clock.now();
+  #requestedRecently(): KeysFound {
+    const wait = this.#requestedAt + UNKNOWN_KEY_PAUSE_MS - this.#clock.now();
     return { outcome: 'asked_recently', retryAfter: Math.max(1, Math.ceil(wait / 1000)) };
   }
 
   async #fresh(): Promise<KeysById> {
-    if (!this.#isWithin(USABLE_MS, this.#heldSince)) await this.#fetch();
-    else if (!this.#isWithin(FRESH_MS, this.#heldSince)) await this.#fetch().catch(() => {});
-    if (!this.#held) throw new Unavailable(WHAT, 'none are held');
-    return this.#held;
+    if (!this.#isWithin(USABLE_MS, this.#keysSince)) await this.#fetch();
+    else if (!this.#isWithin(FRESH_MS, this.#keysSince)) await this.#fetch().catch(() => {});
+    if (!this.#keys) throw new DependencyError(DEPENDENCY, 'none are held');
+    return this.#keys;
   }
 
   async #fetch(): Promise<void> {
     if (this.#fetching) return this.#fetching;
     const startedAt = this.#clock.now();
     if (this.#failure && this.#isWithin(this.#failure.pause, this.#failure.at)) throw this.#failure.error;
-    this.#askedAt = startedAt;
+    this.#requestedAt = startedAt;
     this.#fetches += 1;
     this.#fetching = this.#load(startedAt, this.#fetches)
       .then(() => {
         this.#failure = undefined;
       })
       .catch((failure: unknown) => {
-        const error = Unavailable.is(failure) ? failure : new Unavailable(WHAT, 'failed', 2, { cause: failure });
+        const error = DependencyError.is(failure)
+          ? failure
+          : new DependencyError(DEPENDENCY, 'failed', 2, { cause: failure });
         const at = this.#clock.now();
-        const pause = this.#held ? Math.max(FAILURE_PAUSE_MS, PAUSE_PER_TRY * (at - startedAt)) : FAILURE_PAUSE_MS;
+        const pause = this.#keys ? Math.max(FAILURE_PAUSE_MS, PAUSE_PER_TRY * (at - startedAt)) : FAILURE_PAUSE_MS;
         this.#failure = { error, at, pause };
         throw error;
       })
@@ -151,24 +153,28 @@ export class IssuerKeys {
   }
 
   async #load(startedAt: number, fetch: number): Promise<void> {
-    const { status, json } = await this.#ask({ what: WHAT, url: this.#url, deadlineMs: DEADLINE_MS });
-    if (status !== 200) throw new Unavailable(WHAT, `answered ${status}`);
+    const { status, json } = await this.#sendRequest({
+      dependency: DEPENDENCY,
+      url: this.#url,
+      deadlineMs: DEADLINE_MS,
+    });
+    if (status !== 200) throw new DependencyError(DEPENDENCY, `answered ${status}`);
     const parsed = keySet.safeParse(json);
     if (!parsed.success) throw this.#unusable('answered something that is no key set');
     const { keys } = parsed.data;
     const usable = await usableKeys(keys);
     if (usable.size === 0) throw this.#unusable(`answered ${keys.length} keys, none of them usable`);
-    this.#held = usable;
-    this.#heldSince = startedAt;
-    this.#heldFetch = fetch;
+    this.#keys = usable;
+    this.#keysSince = startedAt;
+    this.#keysFetch = fetch;
   }
 
-  #unusable(detail: string): Unavailable {
+  #unusable(detail: string): DependencyError {
     if (!this.#isWithin(REPORT_PAUSE_MS, this.#reportedAt)) {
       this.#reportedAt = this.#clock.now();
       this.#onUnusable(detail);
     }
-    return new Unavailable(WHAT, detail);
+    return new DependencyError(DEPENDENCY, detail);
   }
 
   /** Not if `at` lies ahead: the clock was set back. */

@@ -1,6 +1,6 @@
 // How a lookup at Buildkite fails. Told apart by a field and not by the class, which is another one in each bundle.
 
-import { Unavailable } from '../runtime/errors.ts';
+import { DependencyError } from '../runtime/errors.ts';
 
 /** Who failed, as it stands in audit lines. */
 export const BUILDKITE = 'buildkite jobs';
@@ -12,7 +12,7 @@ export const BUILDKITE = 'buildkite jobs';
 const KINDS = ['refused', 'limited', 'unreachable', 'too_large', 'failed'] as const;
 type FailureKind = (typeof KINDS)[number];
 
-export class LookupError extends Unavailable {
+export class LookupError extends DependencyError {
   readonly kind: FailureKind;
 
   constructor(kind: FailureKind, detail: string, options: { retryAfter?: number } & ErrorOptions = {}) {
@@ -22,6 +22,6 @@ export class LookupError extends Unavailable {
 
   /** Whether `error` is one of these, also when it comes from another bundle. */
   static override is(error: unknown): error is LookupError {
-    return Unavailable.is(error) && 'kind' in error && KINDS.some((kind) => kind === error.kind);
+    return DependencyError.is(error) && 'kind' in error && KINDS.some((kind) => kind === error.kind);
   }
 }

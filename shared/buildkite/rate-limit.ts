@@ -2,7 +2,7 @@
 // Source: buildkite.com/docs/apis/rest-api/rate-limits. Pure.
 
 import { boundWait, parseRetryAfter, parseSeconds } from '../core/retry-after.ts';
-import type { OutgoingAnswer } from '../runtime/http-client.ts';
+import type { JsonResponse } from '../runtime/http-client.ts';
 
 const REMAINING = ['RateLimit-Remaining', 'RateLimit-User-Remaining'];
 const RESET = ['RateLimit-Reset', 'RateLimit-User-Reset'];
@@ -13,35 +13,35 @@ export interface RateLimit {
   /** The least of what the organization and the user have left; undefined when Buildkite does not say. Never negative. */
   readonly remaining: number | undefined;
   /** Names of headers whose value makes no sense. */
-  readonly nonsense: readonly string[];
+  readonly malformed: readonly string[];
 }
 
-export function parseRateLimit({ headers }: Pick<OutgoingAnswer, 'headers'>): RateLimit {
-  const left: number[] = [];
-  const nonsense: string[] = [];
+export function parseRateLimit({ headers }: Pick<JsonResponse, 'headers'>): RateLimit {
+  const remaining: number[] = [];
+  const malformed: string[] = [];
   for (const name of REMAINING) {
     const value = headers.get(name);
     if (value === null) continue;
-    if (/^-?[0-9]{1,9}$/.test(value)) left.push(Math.max(0, Number(value)));
-    else nonsense.push(name);
+    if (/^-?[0-9]{1,9}$/.test(value)) remaining.push(Math.max(0, Number(value)));
+    else malformed.push(name);
   }
   for (const name of RESET) {
     const value = headers.get(name);
-    if (value !== null && parseSeconds(value) === undefined) nonsense.push(name);
+    if (value !== null && parseSeconds(value) === undefined) malformed.push(name);
   }
-  return { remaining: left.length > 0 ? Math.min(...left) : undefined, nonsense };
+  return { remaining: remaining.length > 0 ? Math.min(...remaining) : undefined, malformed };
 }
 
 /**
  * Seconds to wait after a 429, from 1 to 300: the longest that a header says, or else what the body says, or else 60.
  * @param now milliseconds since the epoch
  */
-export function parseWait({ headers, json }: Pick<OutgoingAnswer, 'headers' | 'json'>, now: number): number {
-  const said = [
+export function parseWait({ headers, json }: Pick<JsonResponse, 'headers' | 'json'>, now: number): number {
+  const waits = [
     parseRetryAfter(headers.get('Retry-After'), now),
     ...RESET.map((name) => parseSeconds(headers.get(name))),
   ].filter((seconds) => seconds !== undefined);
-  const wait = said.length > 0 ? Math.max(...said) : (resetOf(json) ?? DEFAULT_WAIT);
+  const wait = waits.length > 0 ? Math.max(...waits) : (resetOf(json) ?? DEFAULT_WAIT);
   return boundWait(wait);
 }
 

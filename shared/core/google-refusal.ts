@@ -209,24 +209,24 @@ function hasQuotaCode(code: string | undefined): boolean {
 
 /**
  * Why Google refuses for good; undefined when trying again may help.
- * @param what the dependency and its method, such as `iamcredentials signJwt`
- * @param needs the permission that the call needs on the account that it names: Google does not always say it
+ * @param dependency the dependency and its method, such as `iamcredentials signJwt`
+ * @param neededPermission the permission that the call needs on the account that it names: Google does not always say it
  */
 export function permanentRefusal(
-  what: string,
+  dependency: string,
   status: number,
   error: GoogleError | undefined,
-  needs?: string,
+  neededPermission?: string,
 ): GoogleRefusal | undefined {
   if (!error || !isRefusal(status) || isOverQuota(status, error)) return undefined;
-  const [service = ''] = what.split(' ', 1);
+  const [service = ''] = dependency.split(' ', 1);
   const signInCode = service === 'identitytoolkit' ? signInCodeOf(error) : undefined;
   const found =
     lookUp(BY_REASON, error.reason) ??
     lookUp(BY_SIGN_IN_CODE, signInCode) ??
     lookUp(BY_SERVICE[service] ?? new Map(), error.status);
   if (!found) return undefined;
-  const { permission = found.cause === 'permission_missing' ? needs : undefined } = error.metadata;
+  const { permission = found.cause === 'permission_missing' ? neededPermission : undefined } = error.metadata;
   const { service: api, consumer } = error.metadata;
   return {
     ...found,
@@ -250,7 +250,7 @@ export function signInCodeOf({ message }: GoogleError): string | undefined {
  * What is wrong and what to do, for whoever runs Keydesk. For the audit log alone: it names resources.
  * @param account the service account that the request was about
  */
-export function googleAdvice({ cause, code, permission, api, consumer }: GoogleRefusal, account?: string): string {
+export function googleHint({ cause, code, permission, api, consumer }: GoogleRefusal, account?: string): string {
   const on = account ?? 'the account';
   const project = consumer ?? 'the project';
   switch (cause) {

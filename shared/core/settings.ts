@@ -43,12 +43,12 @@ const settingsSchema = z.object({
   KEYDESK_BUILDKITE_API_TOKEN: z.string().regex(VISIBLE, 'must be an API token, without spaces').optional(),
 });
 
-const NEEDED_BY_WEBHOOK = {
+const WEBHOOK_ERRORS = {
   KEYDESK_WEBHOOK_TOKENS: "is not set: it holds the token of Buildkite's notification service, from Secret Manager",
 };
 
 export type Settings = z.output<typeof settingsSchema>;
-export type SettingsOfWebhook = Settings & { readonly KEYDESK_WEBHOOK_TOKENS: readonly string[] };
+export type WebhookSettings = Settings & { readonly KEYDESK_WEBHOOK_TOKENS: readonly string[] };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Problems = { readonly problems: readonly string[] };
@@ -60,10 +60,10 @@ export function parseSettings(environment: Environment): { settings: Settings } 
 }
 
 /** The settings of `webhook`, which cannot do without a key. */
-export function parseSettingsOfWebhook(environment: Environment): { settings: SettingsOfWebhook } | Problems {
+export function parseWebhookSettings(environment: Environment): { settings: WebhookSettings } | Problems {
   const result = settingsSchema
     .extend({
-      KEYDESK_WEBHOOK_TOKENS: z.string({ error: NEEDED_BY_WEBHOOK.KEYDESK_WEBHOOK_TOKENS }).pipe(webhookTokens),
+      KEYDESK_WEBHOOK_TOKENS: z.string({ error: WEBHOOK_ERRORS.KEYDESK_WEBHOOK_TOKENS }).pipe(webhookTokens),
     })
     .safeParse(trimmed(environment));
   return result.success ? { settings: result.data } : { problems: toProblems(result.error) };

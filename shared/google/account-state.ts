@@ -4,35 +4,35 @@
 import * as z from 'zod';
 import { projectOfAccount } from '../core/policy/account-email.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../runtime/errors.ts';
-import type { Ask } from '../runtime/http-client.ts';
-import { expectAnswer, withoutSlash } from './response.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import type { HttpClient } from '../runtime/http-client.ts';
+import { parseResponse, stripTrailingSlash } from './response.ts';
 
 /** IAM's API, called with the service's own identity. */
 export interface AccountApi {
-  readonly askAsService: Ask;
+  readonly sendAsService: HttpClient;
   readonly iamUrl: string;
   readonly clock: Clock;
 }
 
 type AccountState = 'enabled' | 'disabled' | 'missing';
 
-/** What IAM has of the account. Throws Unavailable. */
-export type ReadAccountState = (email: string) => Promise<AccountState>;
+/** What IAM has of the account. Throws DependencyError. */
+export type GetAccountState = (email: string) => Promise<AccountState>;
 
-const accountAnswer = z.object({ email: z.string(), disabled: z.boolean().default(false) });
+const accountResponse = z.object({ email: z.string(), disabled: z.boolean().default(false) });
 
-export function createAccountStateReader({ askAsService, iamUrl, clock }: AccountApi): ReadAccountState {
+export function createAccountStateGetter({ sendAsService, iamUrl, clock }: AccountApi): GetAccountState {
   return async (email) => {
-    const what = 'iam serviceAccounts.get';
-    const answer = await askAsService({ what, url: accountUrl(iamUrl, email) });
-    if (answer.status === 404) return 'missing';
-    const account = expectAnswer(what, answer, accountAnswer, {
+    const dependency = 'iam serviceAccounts.get';
+    const response = await sendAsService({ dependency, url: accountUrl(iamUrl, email) });
+    if (response.status === 404) return 'missing';
+    const account = parseResponse(dependency, response, accountResponse, {
       now: clock.now(),
       account: email,
       permission: 'iam.serviceAccounts.get',
     });
-    if (account.email !== email) throw new Unavailable(what, 'answered another account');
+    if (account.email !== email) throw new DependencyError(dependency, 'answered another account');
     return account.disabled ? 'disabled' : 'enabled';
   };
 }
@@ -41,5 +41,5 @@ export function createAccountStateReader({ askAsService, iamUrl, clock }: Accoun
 export function accountUrl(iamUrl: string, email: string): string {
   const project = projectOfAccount(email);
   if (project === undefined) throw new Error('not the address of a pooled account');
-  return `${withoutSlash(iamUrl)}/v1/projects/${encodeURIComponent(project)}/serviceAccounts/${encodeURIComponent(email)}`;
+  return `${stripTrailingSlash(iamUrl)}/v1/projects/${encodeURIComponent(project)}/serviceAccounts/${encodeURIComponent(email)}`;
 }

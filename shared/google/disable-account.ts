@@ -3,30 +3,36 @@
 // rejected; disabling twice has no effect).
 
 import * as z from 'zod';
-import { Unavailable } from '../runtime/errors.ts';
-import { insist } from '../runtime/retry.ts';
-import { type AccountApi, accountUrl, createAccountStateReader } from './account-state.ts';
-import { expectAnswer, requestReason } from './response.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import { retry } from '../runtime/retry.ts';
+import { type AccountApi, accountUrl, createAccountStateGetter } from './account-state.ts';
+import { parseResponse, requestReason } from './response.ts';
 
 /**
  * Disables the account until IAM confirms it, or the time is `until`, in milliseconds since the epoch; Google's audit log
- * has the reason. Safe to repeat. Throws Unavailable when it was not confirmed in time.
+ * has the reason. Safe to repeat. Throws DependencyError when it was not confirmed in time.
  */
 export type DisableAccount = (email: string, reason: string, until: number) => Promise<void>;
 
-export function createAccountDisabler({ askAsService, iamUrl, clock }: AccountApi): DisableAccount {
-  const stateOf = createAccountStateReader({ askAsService, iamUrl, clock });
+export function createAccountDisabler({ sendAsService, iamUrl, clock }: AccountApi): DisableAccount {
+  const getState = createAccountStateGetter({ sendAsService, iamUrl, clock });
   return (email, reason, until) =>
-    insist({ until, clock }, async () => {
-      const what = 'iam serviceAccounts.disable';
+    retry({ until, clock }, async () => {
+      const dependency = 'iam serviceAccounts.disable';
       const url = `${accountUrl(iamUrl, email)}:disable`;
-      const answer = await askAsService({ what, url, method: 'POST', headers: requestReason(reason), json: {} });
-      expectAnswer(what, answer, z.object({}), {
+      const response = await sendAsService({
+        dependency,
+        url,
+        method: 'POST',
+        headers: requestReason(reason),
+        json: {},
+      });
+      parseResponse(dependency, response, z.object({}), {
         account: email,
         permission: 'iam.serviceAccounts.disable',
         now: clock.now(),
       });
-      if ((await stateOf(email)) !== 'disabled')
-        throw new Unavailable(what, 'was answered, but the account is not disabled yet');
+      if ((await getState(email)) !== 'disabled')
+        throw new DependencyError(dependency, 'was answered, but the account is not disabled yet');
     });
 }

@@ -4,19 +4,19 @@
 
 import * as z from 'zod';
 import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE } from '../core/oauth/exchange-request.ts';
-import type { StorageBoundary } from '../core/policy/credential.ts';
+import type { StorageScope } from '../core/policy/credential.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../runtime/errors.ts';
-import type { Ask } from '../runtime/http-client.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import type { HttpClient } from '../runtime/http-client.ts';
 import type { Minted } from './mint.ts';
-import { expectAnswer, withoutSlash } from './response.ts';
+import { parseResponse, stripTrailingSlash } from './response.ts';
 
-const WHAT = 'sts token';
+const DEPENDENCY = 'sts token';
 /** Google's clock, by which the parent's end is known, may be ahead, and lifetimes are whole seconds. */
 const ROUNDING_MS = 5_000;
 
 /** The two conditions are for objects and for listing: a listing names no object, but the prefix that it is of. */
-export function toAccessBoundary({ bucket, prefix, role }: StorageBoundary) {
+export function toAccessBoundary({ bucket, prefix, role }: StorageScope) {
   const resource = `projects/_/buckets/${bucket}`;
   const expression =
     prefix !== null &&
@@ -35,41 +35,41 @@ export function toAccessBoundary({ bucket, prefix, role }: StorageBoundary) {
 }
 
 // `expires_in` comes only for tokens of service accounts, which these are; without it the token lives as long as its parent.
-const exchangeAnswer = z.object({
+const exchangeResponse = z.object({
   access_token: z.string().min(1),
   token_type: z.string().regex(/^bearer$/i),
   expires_in: z.int().positive().optional(),
 });
 
-/** Throws Unavailable when Google fails, refuses or answers something else. The parent token goes nowhere else. */
+/** Throws DependencyError when Google fails, refuses or answers something else. The parent token goes nowhere else. */
 export async function downscope(
-  parts: { readonly ask: Ask; readonly stsUrl: string; readonly clock: Clock },
+  deps: { readonly sendRequest: HttpClient; readonly stsUrl: string; readonly clock: Clock },
   parent: Minted,
-  boundary: StorageBoundary,
+  scope: StorageScope,
 ): Promise<Minted> {
-  const sent = parts.clock.now();
-  const answer = await parts.ask({
-    what: WHAT,
-    url: `${withoutSlash(parts.stsUrl)}/v1/token`,
+  const sent = deps.clock.now();
+  const response = await deps.sendRequest({
+    dependency: DEPENDENCY,
+    url: `${stripTrailingSlash(deps.stsUrl)}/v1/token`,
     method: 'POST',
     form: {
       grant_type: TOKEN_EXCHANGE,
       requested_token_type: ACCESS_TOKEN_TYPE,
       subject_token: parent.accessToken,
       subject_token_type: ACCESS_TOKEN_TYPE,
-      options: JSON.stringify(toAccessBoundary(boundary)),
+      options: JSON.stringify(toAccessBoundary(scope)),
     },
   });
   // What is refused here is the boundary, never the account: another of a pool would fare no better.
-  const { access_token, expires_in } = expectAnswer(WHAT, answer, exchangeAnswer, {
+  const { access_token, expires_in } = parseResponse(DEPENDENCY, response, exchangeResponse, {
     mayRefuse: false,
-    now: parts.clock.now(),
+    now: deps.clock.now(),
   });
   // The lifetime counts from some moment between the request and its response.
   const lifetime = (expires_in ?? 0) * 1000;
   // What is on record is the end of the parent token, so one that outlives it must not leave.
   if (sent + lifetime > parent.expires_at + ROUNDING_MS)
-    throw new Unavailable(WHAT, 'answered a token that outlives the one it was narrowed from');
-  const ends_at = expires_in === undefined ? parent.expires_at : parts.clock.now() + lifetime;
+    throw new DependencyError(DEPENDENCY, 'answered a token that outlives the one it was narrowed from');
+  const ends_at = expires_in === undefined ? parent.expires_at : deps.clock.now() + lifetime;
   return { accessToken: access_token, expires_at: Math.min(ends_at, parent.expires_at) };
 }

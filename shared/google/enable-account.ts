@@ -3,34 +3,34 @@
 // are accepted again, so whoever calls this has made sure that all of them have expired.
 
 import * as z from 'zod';
-import { Unavailable } from '../runtime/errors.ts';
-import { insist } from '../runtime/retry.ts';
-import { type AccountApi, accountUrl, createAccountStateReader } from './account-state.ts';
-import { expectAnswer } from './response.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import { retry } from '../runtime/retry.ts';
+import { type AccountApi, accountUrl, createAccountStateGetter } from './account-state.ts';
+import { parseResponse } from './response.ts';
 
 /**
  * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable, none from
  * `until` on (milliseconds since the epoch), and never a second: one that was not answered may be carried out later. Throws
- * Unavailable when IAM does not confirm it.
+ * DependencyError when IAM does not confirm it.
  */
 export type EnableAccount = (email: string, until: number) => Promise<void>;
 
-export function createAccountEnabler({ askAsService, iamUrl, clock }: AccountApi): EnableAccount {
-  const stateOf = createAccountStateReader({ askAsService, iamUrl, clock });
+export function createAccountEnabler({ sendAsService, iamUrl, clock }: AccountApi): EnableAccount {
+  const getState = createAccountStateGetter({ sendAsService, iamUrl, clock });
   return async (email, until) => {
-    const patience = { until, clock };
-    if ((await insist(patience, () => stateOf(email))) === 'enabled') return;
-    const what = 'iam serviceAccounts.enable';
+    const deadline = { until, clock };
+    if ((await retry(deadline, () => getState(email))) === 'enabled') return;
+    const dependency = 'iam serviceAccounts.enable';
     const url = `${accountUrl(iamUrl, email)}:enable`;
-    const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
-    expectAnswer(what, answer, z.object({}), {
+    const response = await sendAsService({ dependency, url, method: 'POST', json: {}, until, noResend: true });
+    parseResponse(dependency, response, z.object({}), {
       account: email,
       permission: 'iam.serviceAccounts.enable',
       now: clock.now(),
     });
-    await insist(patience, async () => {
-      if ((await stateOf(email)) !== 'enabled')
-        throw new Unavailable(what, 'was answered, but the account is not enabled yet');
+    await retry(deadline, async () => {
+      if ((await getState(email)) !== 'enabled')
+        throw new DependencyError(dependency, 'was answered, but the account is not enabled yet');
     });
   };
 }

@@ -50,7 +50,7 @@ const payloadSchema = z.object({
 type Payload = z.output<typeof payloadSchema>;
 
 /** What keeps the token from leaving; undefined when nothing does. */
-export function judgeIdToken(idToken: string, expected: ExpectedIdToken): IdTokenFault | undefined {
+export function checkIdToken(idToken: string, expected: ExpectedIdToken): IdTokenFault | undefined {
   const payload = payloadSchema.safeParse(decodePayload(idToken));
   if (!payload.success) return { fault: 'unexpected', detail: 'returned something that is no Firebase ID token' };
   return misconfiguration(payload.data, expected) ?? change(payload.data, expected) ?? lifetime(payload.data, expected);
@@ -72,8 +72,8 @@ function misconfiguration(payload: Payload, { project, tenant, grant_id }: Expec
 
 function differs(claim: string, found: unknown, wanted: string | undefined, advice: string): string | undefined {
   if (found === wanted) return undefined;
-  const told = found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 100);
-  return `the ID token's ${claim} is ${told}, not ${wanted ?? 'absent'}: ${advice}`;
+  const shown = found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 100);
+  return `the ID token's ${claim} is ${shown}, not ${wanted ?? 'absent'}: ${advice}`;
 }
 
 /**

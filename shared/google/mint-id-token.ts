@@ -9,10 +9,10 @@ import { readGoogleError, signInCodeOf } from '../core/google-refusal.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import type { FirestoreCredential } from '../core/policy/credential.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../runtime/errors.ts';
-import type { Ask, OutgoingAnswer } from '../runtime/http-client.ts';
-import { judgeIdToken } from './id-token.ts';
-import { expectAnswer, withoutSlash } from './response.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import type { HttpClient, JsonResponse } from '../runtime/http-client.ts';
+import { checkIdToken } from './id-token.ts';
+import { parseResponse, stripTrailingSlash } from './response.ts';
 
 const SIGN_IN = 'identitytoolkit signInWithCustomToken';
 const CUSTOM_TOKEN_AUDIENCE =
@@ -28,7 +28,7 @@ const responseSchema = z.object({ idToken: z.string().min(1), expiresIn: z.strin
 
 /**
  * Ends a generation that was found changed, and says which is in force. `retired` is true for one caller only, however many
- * find it at once. Throws Unavailable.
+ * find it at once. Throws DependencyError.
  */
 export type RetireFirebaseUser = (
   user: FirebaseUser,
@@ -55,7 +55,7 @@ export interface ChangedFirebaseUser extends IdTokenRequest {
 
 interface MintIdTokenDeps {
   readonly signJwt: (signer: string, claims: JobClaims, payload: object) => Promise<string>;
-  readonly ask: Ask;
+  readonly sendRequest: HttpClient;
   readonly identityToolkitUrl: string;
   readonly retireUser: RetireFirebaseUser;
   readonly onUserChanged: (changed: ChangedFirebaseUser) => void;
@@ -82,7 +82,7 @@ export function createIdTokenMint({ retireUser, onUserChanged, ...deps }: MintId
     }
   };
 
-  /** @throws Unavailable when Google fails or refuses, or the token is not what it must be; then nothing has left */
+  /** @throws DependencyError when Google fails or refuses, or the token is not what it must be; then nothing has left */
   return async (credential: FirestoreCredential, request: IdTokenRequest) => {
     const started = clock.now();
     const user = firebaseUserOf(request.claims, request.credentialName);
@@ -92,10 +92,10 @@ export function createIdTokenMint({ retireUser, onUserChanged, ...deps }: MintId
 
     const next = await retire({ ...request, credential, uid, found: first.found }, user);
     if (clock.now() - started > SECOND_SIGN_IN_WITHIN_MS)
-      throw new Unavailable(SIGN_IN, 'the Firebase user was changed, and the next one has to wait', 1);
+      throw new DependencyError(SIGN_IN, 'the Firebase user was changed, and the next one has to wait', 1);
     const second = await signIn(deps, credential, request, firebaseUid(user, next));
     if (!('found' in second)) return second;
-    throw new Unavailable(SIGN_IN, 'the Firebase user was changed, and so was the next one', 1);
+    throw new DependencyError(SIGN_IN, 'the Firebase user was changed, and so was the next one', 1);
   };
 }
 
@@ -118,36 +118,36 @@ async function signIn(
     claims: { keydesk_grant: grant_id },
     ...(tenant === undefined ? {} : { tenant_id: tenant }),
   });
-  const response = await deps.ask({
-    what: SIGN_IN,
-    url: `${withoutSlash(deps.identityToolkitUrl)}/v1/accounts:signInWithCustomToken?key=${encodeURIComponent(apiKey)}`,
+  const response = await deps.sendRequest({
+    dependency: SIGN_IN,
+    url: `${stripTrailingSlash(deps.identityToolkitUrl)}/v1/accounts:signInWithCustomToken?key=${encodeURIComponent(apiKey)}`,
     method: 'POST',
     json: { token: signedJwt, returnSecureToken: true, ...(tenant === undefined ? {} : { tenantId: tenant }) },
     deadlineMs: SIGN_IN_DEADLINE_MS,
   });
   if (signInCode(response) === 'USER_DISABLED') return { found: ['USER_DISABLED'] };
-  const { idToken, expiresIn } = expectAnswer(SIGN_IN, response, responseSchema, { now: deps.clock.now() });
+  const { idToken, expiresIn } = parseResponse(SIGN_IN, response, responseSchema, { now: deps.clock.now() });
   const lifetime = Number(expiresIn);
-  const judged = judgeIdToken(idToken, { project, tenant, uid, grant_id, expiresIn: lifetime });
-  switch (judged?.fault) {
+  const fault = checkIdToken(idToken, { project, tenant, uid, grant_id, expiresIn: lifetime });
+  switch (fault?.fault) {
     case undefined:
       return { accessToken: idToken, expires_at: started + lifetime * 1000 };
     case 'changed':
-      return { found: judged.found };
+      return { found: fault.found };
     case 'misconfigured':
-      throw notSetUp(judged.detail);
+      throw notSetUp(fault.detail);
     case 'unexpected':
-      throw new Unavailable(SIGN_IN, judged.detail);
+      throw new DependencyError(SIGN_IN, fault.detail);
   }
 }
 
-function signInCode({ json }: OutgoingAnswer): string | undefined {
+function signInCode({ json }: JsonResponse): string | undefined {
   const error = readGoogleError(json);
   return error && signInCodeOf(error);
 }
 
 /** What Google issued does not fit policy: somebody has to change policy or the Firebase project. */
-function notSetUp(detail: string): Unavailable {
+function notSetUp(detail: string): DependencyError {
   const permanent = { cause: 'sign_in_not_set_up', code: 'ID_TOKEN_NOT_AS_EXPECTED' } as const;
-  return new Unavailable(SIGN_IN, detail, 2, { refused: true, permanent });
+  return new DependencyError(SIGN_IN, detail, 2, { rejected: true, permanent });
 }

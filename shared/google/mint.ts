@@ -4,15 +4,15 @@
 
 import * as z from 'zod';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
-import { jobReason } from '../core/grant/id.ts';
+import { auditReason } from '../core/grant/id.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import type { Credential, FirestoreCredential } from '../core/policy/credential.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../runtime/errors.ts';
-import type { Ask } from '../runtime/http-client.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import type { HttpClient } from '../runtime/http-client.ts';
 import { downscope } from './downscope.ts';
 import { type ChangedFirebaseUser, createIdTokenMint, type RetireFirebaseUser } from './mint-id-token.ts';
-import { expectAnswer, requestReason, withoutSlash } from './response.ts';
+import { parseResponse, requestReason, stripTrailingSlash } from './response.ts';
 
 const GENERATE = 'iamcredentials generateAccessToken';
 /** Google tells the end of a token in whole seconds. */
@@ -30,7 +30,7 @@ interface MintRequest {
   /** Seconds. */
   readonly ttl: number;
   /** A service account's token that would live longer is not taken: milliseconds since the epoch, as on record. */
-  readonly latest: number;
+  readonly latestExpiry: number;
   /** Of the Firebase user, for an ID token: see core/firebase-user.ts. */
   readonly generation: number;
 }
@@ -41,22 +41,22 @@ export interface Minted {
   readonly expires_at: number;
 }
 
-/** Mints one token. Throws Unavailable when Google fails, refuses or answers something else than was asked for. */
+/** Mints one token. Throws DependencyError when Google fails, refuses or answers something else than was asked for. */
 export type Mint = (request: MintRequest) => Promise<Minted>;
 
 type ServiceAccountCredential = Exclude<Credential, FirestoreCredential>;
 
-const accessTokenAnswer = z.object({ accessToken: z.string().min(1), expireTime: z.iso.datetime({ offset: true }) });
-const signedJwtAnswer = z.object({ signedJwt: z.string().min(1) });
+const accessTokenResponse = z.object({ accessToken: z.string().min(1), expireTime: z.iso.datetime({ offset: true }) });
+const signedJwtResponse = z.object({ signedJwt: z.string().min(1) });
 
 /**
- * @param parts.askAsService asks with the service's own identity
- * @param parts.retireUser ends a generation of a Firebase user
- * @param parts.onUserChanged is called when somebody changed one, whatever becomes of the request
+ * @param deps.sendAsService asks with the service's own identity
+ * @param deps.retireUser ends a generation of a Firebase user
+ * @param deps.onUserChanged is called when somebody changed one, whatever becomes of the request
  */
-export function createMint(parts: {
-  readonly askAsService: Ask;
-  readonly ask: Ask;
+export function createMint(deps: {
+  readonly sendAsService: HttpClient;
+  readonly sendRequest: HttpClient;
   readonly iamCredentialsUrl: string;
   readonly stsUrl: string;
   readonly identityToolkitUrl: string;
@@ -64,48 +64,50 @@ export function createMint(parts: {
   readonly onUserChanged: (changed: ChangedFirebaseUser) => void;
   readonly clock: Clock;
 }): Mint {
-  const { askAsService, ask, clock } = parts;
+  const { sendAsService, sendRequest, clock } = deps;
 
   const iamCredentials = (account: string, method: string, claims: JobClaims, json: unknown) =>
-    askAsService({
-      what: `iamcredentials ${method}`,
-      url: `${withoutSlash(parts.iamCredentialsUrl)}/v1/projects/-/serviceAccounts/${encodeURIComponent(account)}:${method}`,
+    sendAsService({
+      dependency: `iamcredentials ${method}`,
+      url: `${stripTrailingSlash(deps.iamCredentialsUrl)}/v1/projects/-/serviceAccounts/${encodeURIComponent(account)}:${method}`,
       method: 'POST',
-      headers: requestReason(jobReason(claims.job_id)),
+      headers: requestReason(auditReason(claims.job_id)),
       json,
     });
 
   const mintAccessToken = async (
     email: string,
-    { scopes: own, storage }: ServiceAccountCredential,
-    { claims, scopes, ttl, latest }: MintRequest,
+    { scopes: credentialScopes, storage }: ServiceAccountCredential,
+    { claims, scopes, ttl, latestExpiry }: MintRequest,
   ): Promise<Minted> => {
-    const scope = storage ? own : scopes;
+    const scope = storage ? credentialScopes : scopes;
     const sent = clock.now();
-    const answer = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
-    const { accessToken, expireTime } = expectAnswer(GENERATE, answer, accessTokenAnswer, {
+    const response = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
+    const { accessToken, expireTime } = parseResponse(GENERATE, response, accessTokenResponse, {
       account: email,
       permission: 'iam.serviceAccounts.getAccessToken',
       now: clock.now(),
     });
-    const asked = { from: sent + ttl * 1000 - ROUNDING_MS, to: clock.now() + ttl * 1000 };
-    const expires_at = toOwnClock(Date.parse(expireTime), asked);
-    if (expires_at === undefined) throw new Unavailable(GENERATE, 'answered a token that lives longer than requested');
-    if (expires_at <= clock.now()) throw new Unavailable(GENERATE, 'answered a token that has expired');
-    if (expires_at > latest) throw new Unavailable(GENERATE, 'took so long that its token would outlive its record');
+    const requestedEnd = { from: sent + ttl * 1000 - ROUNDING_MS, to: clock.now() + ttl * 1000 };
+    const expires_at = toOwnClock(Date.parse(expireTime), requestedEnd);
+    if (expires_at === undefined)
+      throw new DependencyError(GENERATE, 'answered a token that lives longer than requested');
+    if (expires_at <= clock.now()) throw new DependencyError(GENERATE, 'answered a token that has expired');
+    if (expires_at > latestExpiry)
+      throw new DependencyError(GENERATE, 'took so long that its token would outlive its record');
     const minted = { accessToken, expires_at };
-    return storage ? downscope({ ask, clock, stsUrl: parts.stsUrl }, minted, storage) : minted;
+    return storage ? downscope({ sendRequest, clock, stsUrl: deps.stsUrl }, minted, storage) : minted;
   };
 
   const signJwt = async (signer: string, claims: JobClaims, payload: object): Promise<string> => {
     const signed = await iamCredentials(signer, 'signJwt', claims, { payload: JSON.stringify(payload) });
-    return expectAnswer('iamcredentials signJwt', signed, signedJwtAnswer, {
+    return parseResponse('iamcredentials signJwt', signed, signedJwtResponse, {
       account: signer,
       permission: 'iam.serviceAccounts.signJwt',
       now: clock.now(),
     }).signedJwt;
   };
-  const mintIdToken = createIdTokenMint({ ...parts, signJwt });
+  const mintIdToken = createIdTokenMint({ ...deps, signJwt });
 
   return (request) => {
     switch (request.credential.kind) {

@@ -1,8 +1,8 @@
-// What Google's APIs answer, checked: the shape that was expected, or an Unavailable that says what came instead.
+// What Google's APIs answer, checked: the shape that was expected, or an DependencyError that says what came instead.
 
 import type * as z from 'zod';
 import {
-  googleAdvice,
+  googleHint,
   isOverNewUserLimit,
   isOverQuota,
   isRefusal,
@@ -10,15 +10,15 @@ import {
   readGoogleError,
 } from '../core/google-refusal.ts';
 import { LONGEST_RETRY_AFTER, parseRetryAfter } from '../core/retry-after.ts';
-import { Unavailable } from '../runtime/errors.ts';
-import type { OutgoingAnswer } from '../runtime/http-client.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import type { JsonResponse } from '../runtime/http-client.ts';
 
 /** Seconds after which a caller may try again when Google says it is asked too often, and not when. */
 const QUOTA_RETRY_AFTER = 10;
 const NEW_USER_ADVICE = 'Google limits new users to 100 an hour and IP address; "npm run users" creates them ahead';
 
 /** What a call is about, for the one who reads what failed. */
-interface About {
+interface CallSubject {
   readonly account?: string;
   /** What the call needs on the account. */
   readonly permission?: string;
@@ -28,37 +28,40 @@ interface About {
 
 /**
  * @param options.mayRefuse whether an answer of 400 to 499 says that what was asked for is refused; by default it does
- * @throws Unavailable unless the answer is 200 and of that shape; `permanent` when trying again does not help
+ * @throws DependencyError unless the answer is 200 and of that shape; `permanent` when trying again does not help
  */
-export function expectAnswer<T>(
-  what: string,
-  { status, headers, json }: OutgoingAnswer,
+export function parseResponse<T>(
+  dependency: string,
+  { status, headers, json }: JsonResponse,
   shape: z.ZodType<T>,
-  { mayRefuse = true, ...about }: { readonly mayRefuse?: boolean } & About,
+  { mayRefuse = true, ...subject }: { readonly mayRefuse?: boolean } & CallSubject,
 ): T {
-  if (status !== 200) throw failureOf(what, { status, headers, json }, mayRefuse, about);
+  if (status !== 200) throw toDependencyError(dependency, { status, headers, json }, mayRefuse, subject);
   const parsed = shape.safeParse(json);
-  if (!parsed.success) throw new Unavailable(what, 'answered something unexpected');
+  if (!parsed.success) throw new DependencyError(dependency, 'answered something unexpected');
   return parsed.data;
 }
 
-function failureOf(
-  what: string,
-  { status, headers, json }: OutgoingAnswer,
+function toDependencyError(
+  dependency: string,
+  { status, headers, json }: JsonResponse,
   mayRefuse: boolean,
-  { account, permission, now }: About,
-): Unavailable {
+  { account, permission, now }: CallSubject,
+): DependencyError {
   const error = readGoogleError(json);
-  const answered = `answered ${status}${error ? ` ${error.status} ${error.message.slice(0, 300)}` : ''}`;
+  const detail = `answered ${status}${error ? ` ${error.status} ${error.message.slice(0, 300)}` : ''}`;
   const wait = parseRetryAfter(headers.get('retry-after'), now);
-  if (what.startsWith('identitytoolkit ') && isOverNewUserLimit(error))
-    return new Unavailable(what, `${answered}; ${NEW_USER_ADVICE}`, wait ?? LONGEST_RETRY_AFTER);
-  if (isOverQuota(status, error)) return new Unavailable(what, answered, wait ?? QUOTA_RETRY_AFTER);
-  const refused = mayRefuse && isRefusal(status);
-  const google = permanentRefusal(what, status, error, permission);
-  if (!google) return new Unavailable(what, answered, wait ?? 2, { refused });
+  if (dependency.startsWith('identitytoolkit ') && isOverNewUserLimit(error))
+    return new DependencyError(dependency, `${detail}; ${NEW_USER_ADVICE}`, wait ?? LONGEST_RETRY_AFTER);
+  if (isOverQuota(status, error)) return new DependencyError(dependency, detail, wait ?? QUOTA_RETRY_AFTER);
+  const rejected = mayRefuse && isRefusal(status);
+  const google = permanentRefusal(dependency, status, error, permission);
+  if (!google) return new DependencyError(dependency, detail, wait ?? 2, { rejected });
   const permanent = { ...google, ...(account === undefined ? {} : { service_account: account }) };
-  return new Unavailable(what, `${answered}; ${googleAdvice(google, account)}`, wait ?? 2, { refused, permanent });
+  return new DependencyError(dependency, `${detail}; ${googleHint(google, account)}`, wait ?? 2, {
+    rejected,
+    permanent,
+  });
 }
 
 /** Puts a reason into Google's audit log. Source: docs.cloud.google.com/apis/docs/system-parameters */
@@ -66,6 +69,6 @@ export function requestReason(reason: string): Record<string, string> {
   return { 'x-goog-request-reason': reason };
 }
 
-export function withoutSlash(url: string): string {
+export function stripTrailingSlash(url: string): string {
   return url.replace(/\/$/, '');
 }

@@ -4,31 +4,31 @@
 import { GoogleAuth } from 'google-auth-library';
 import { IDENTITY_DEADLINE_MS } from '../core/deadlines.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { createWithin, Unavailable } from '../runtime/errors.ts';
-import type { Ask } from '../runtime/http-client.ts';
+import { createTimeout, DependencyError } from '../runtime/errors.ts';
+import type { HttpClient } from '../runtime/http-client.ts';
 
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
-const WHO = 'application default credentials';
+const DEPENDENCY = 'application default credentials';
 
 export interface ServiceIdentity {
   /** Asks as the service itself: the request carries its access token. */
-  readonly ask: Ask;
+  readonly sendRequest: HttpClient;
   /** Fetches that token before anybody needs it. Never fails. */
-  warm(): Promise<void>;
+  warmUp(): Promise<void>;
 }
 
-export function createServiceIdentity(ask: Ask, clock: Clock): ServiceIdentity {
+export function createServiceIdentity(sendRequest: HttpClient, clock: Clock): ServiceIdentity {
   const auth = new GoogleAuth({ scopes: [CLOUD_PLATFORM] });
-  const inTime = createWithin({ clock, milliseconds: IDENTITY_DEADLINE_MS, what: WHO });
+  const withDeadline = createTimeout({ clock, milliseconds: IDENTITY_DEADLINE_MS, dependency: DEPENDENCY });
   const accessToken = async (): Promise<string> => {
-    const token = await inTime(auth.getAccessToken());
-    if (!token) throw new Unavailable(WHO, 'no access token came back');
+    const token = await withDeadline(auth.getAccessToken());
+    if (!token) throw new DependencyError(DEPENDENCY, 'no access token came back');
     return token;
   };
   return {
-    ask: async (request) =>
-      ask({ ...request, headers: { ...request.headers, authorization: `Bearer ${await accessToken()}` } }),
-    warm: async () => {
+    sendRequest: async (request) =>
+      sendRequest({ ...request, headers: { ...request.headers, authorization: `Bearer ${await accessToken()}` } }),
+    warmUp: async () => {
       await accessToken().catch(() => {});
     },
   };

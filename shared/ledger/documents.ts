@@ -14,17 +14,17 @@ import type {
 import { LEDGER_DEADLINE_MS } from '../core/deadlines.ts';
 import { type Grant, grantSchema } from '../core/grant/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/grant/job-record.ts';
-import { type Barriers, barriersSchema } from '../core/grant/selector.ts';
-import { checkGrantStep } from '../core/grant/transitions.ts';
+import { type Blocks, blocksSchema } from '../core/grant/selector.ts';
+import { assertGrantTransition } from '../core/grant/transitions.ts';
 import { type Account, accountSchema } from '../core/pool/account.ts';
-import { follow } from '../core/pool/lifecycle.ts';
-import { checkAccountStep } from '../core/pool/transitions.ts';
+import { afterGrantChange } from '../core/pool/lifecycle.ts';
+import { assertAccountTransition } from '../core/pool/transitions.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { within } from '../runtime/errors.ts';
+import { withTimeout } from '../runtime/errors.ts';
 import { fromStored, toStored } from './client.ts';
 
 const MAX_TRIES = 30;
-const LONGEST_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 200;
 
 type Snapshot = DocumentSnapshot<DocumentData>;
 
@@ -41,7 +41,7 @@ export function accountDocument(ledger: Firestore, email: string): DocumentRefer
 }
 
 /** The blocks of the kill switch that are in force. */
-export function barriersDocument(ledger: Firestore): DocumentReference {
+export function blocksDocument(ledger: Firestore): DocumentReference {
   return ledger.collection('blocks').doc('current');
 }
 
@@ -61,29 +61,29 @@ export function toAccount(snapshot: Snapshot): Account | undefined {
 }
 
 /** The blocks in a document; none when there is no document. */
-export function toBarriers(snapshot: Snapshot): Barriers {
-  return snapshot.exists ? barriersSchema.parse(fromStored(snapshot.data())).blocks : [];
+export function toBlocks(snapshot: Snapshot): Blocks {
+  return snapshot.exists ? blocksSchema.parse(fromStored(snapshot.data())).blocks : [];
 }
 
 /** A document as it was read, with the record in it. */
-export interface Held<T> {
+export interface Loaded<T> {
   readonly read: Snapshot;
   readonly record: T;
 }
 
 /** The records among the documents; one that cannot be read must not keep the others from what is to be done. */
-export function readable<T>(documents: readonly Snapshot[], parse: (snapshot: Snapshot) => T | undefined) {
-  const held: Held<T>[] = [];
+export function parseAll<T>(documents: readonly Snapshot[], parse: (snapshot: Snapshot) => T | undefined) {
+  const loaded: Loaded<T>[] = [];
   const unreadable: string[] = [];
   for (const read of documents) {
     try {
       const record = parse(read);
-      if (record) held.push({ read, record });
+      if (record) loaded.push({ read, record });
     } catch {
       unreadable.push(read.id);
     }
   }
-  return { held, unreadable };
+  return { loaded, unreadable };
 }
 
 /**
@@ -100,7 +100,7 @@ export function putGrant(
     write_id,
   }: { readonly before: Grant | undefined; readonly after: Grant; readonly write_id?: string },
 ): void {
-  checkGrantStep(before, after);
+  assertGrantTransition(before, after);
   // By these a token is found again: /revoke and /introspect know nothing else of it.
   const token_sha256s = after.tokens.map(({ sha256 }) => sha256);
   const all: Record<string, unknown> = { ...after, token_sha256s, write_id: write_id ?? null };
@@ -118,30 +118,30 @@ export function putJob(batch: WriteBatch, read: Snapshot, after: JobRecord, writ
 
 /** Adds a pooled account to a commit. */
 export function putAccount(batch: WriteBatch, read: Snapshot, before: Account | undefined, after: Account): void {
-  checkAccountStep(before, after);
+  assertAccountTransition(before, after);
   putIfUnchanged(batch, read.ref, read.updateTime, after);
 }
 
 /**
  * Adds a grant's next record to a commit, and that of the pooled account that serves it.
- * @param accounts as read by {@link accountsOf}
+ * @param accounts as read by {@link loadAccounts}
  */
-export function putMove(
+export function putTransition(
   batch: WriteBatch,
-  { read, record: before }: Held<Grant>,
+  { read, record: before }: Loaded<Grant>,
   after: Grant,
-  accounts: ReadonlyMap<string, Held<Account>>,
+  accounts: ReadonlyMap<string, Loaded<Account>>,
   now: number,
   write_id?: string,
 ): void {
   putGrant(batch, read.ref, read.updateTime, { before, after, ...(write_id === undefined ? {} : { write_id }) });
   if (after.kind !== 'pooled_service_account') return;
   const account = accounts.get(after.service_account);
-  const followed = account && follow(account.record, after, now);
+  const followed = account && afterGrantChange(account.record, after, now);
   if (followed) putAccount(batch, account.read, account.record, followed);
 }
 
-/** What the query finds, at most `limit`, in reads of at most `size` documents. @throws Unavailable */
+/** What the query finds, at most `limit`, in reads of at most `size` documents. @throws DependencyError */
 export async function readPages(
   clock: Clock,
   query: Query,
@@ -150,7 +150,7 @@ export async function readPages(
   const found: QueryDocumentSnapshot[] = [];
   for (let last: QueryDocumentSnapshot | undefined; found.length < limit; last = found.at(-1)) {
     const wanted = Math.min(size, limit - found.length);
-    const { docs } = await answered(clock, (last ? query.startAfter(last) : query).limit(wanted).get());
+    const { docs } = await withLedgerTimeout(clock, (last ? query.startAfter(last) : query).limit(wanted).get());
     found.push(...docs);
     if (docs.length < wanted) break;
   }
@@ -158,11 +158,11 @@ export async function readPages(
 }
 
 /** The pooled accounts that the grants name, by e-mail address. */
-export async function accountsOf(ledger: Firestore, grants: readonly Grant[]): Promise<Map<string, Held<Account>>> {
+export async function loadAccounts(ledger: Firestore, grants: readonly Grant[]): Promise<Map<string, Loaded<Account>>> {
   const emails = grants.flatMap((grant) => (grant.kind === 'pooled_service_account' ? [grant.service_account] : []));
   if (emails.length === 0) return new Map();
   const documents = await ledger.getAll(...emails.map((email) => accountDocument(ledger, email)));
-  return new Map(readable(documents, toAccount).held.map((held) => [held.read.id, held]));
+  return new Map(parseAll(documents, toAccount).loaded.map((loaded) => [loaded.read.id, loaded]));
 }
 
 /** Adds a write that the commit refuses as a whole unless the document is as old as `updated`; undefined: not there. */
@@ -177,33 +177,33 @@ function putIfUnchanged(
   else batch.create(document, data);
 }
 
-/** What the ledger answers. @throws Unavailable when it fails or is too slow */
-export function answered<T>(clock: Clock, work: Promise<T>): Promise<T> {
-  return within({ clock, milliseconds: LEDGER_DEADLINE_MS, what: 'ledger' }, work);
+/** What the ledger answers. @throws DependencyError when it fails or is too slow */
+export function withLedgerTimeout<T>(clock: Clock, work: Promise<T>): Promise<T> {
+  return withTimeout({ clock, milliseconds: LEDGER_DEADLINE_MS, dependency: 'ledger' }, work);
 }
 
-/** The same of {@link untilWritten}. */
-export function written<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
-  return answered(clock, untilWritten(clock, attempt));
+/** The same of {@link retryOnConflict}. */
+export function commitWithRetry<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
+  return withLedgerTimeout(clock, retryOnConflict(clock, attempt));
 }
 
 /**
  * Reads, decides and writes anew as long as somebody else writes in between. This is a transaction without locks:
  * Firestore's own would have two hand-outs of one grant, or a hand-out and the job's end, wait for each other's.
- * @param patienceMs milliseconds after which a lost race is not tried again, and is thrown
+ * @param retryMs milliseconds after which a lost race is not tried again, and is thrown
  */
-export async function untilWritten<T>(
+export async function retryOnConflict<T>(
   clock: Clock,
   attempt: () => Promise<T>,
-  patienceMs = Number.POSITIVE_INFINITY,
+  retryMs = Number.POSITIVE_INFINITY,
 ): Promise<T> {
-  const until = clock.now() + patienceMs;
+  const until = clock.now() + retryMs;
   for (let tries = 1; ; tries += 1) {
     try {
       return await attempt();
     } catch (error) {
-      if (!lostRace(error) || tries === MAX_TRIES || clock.now() >= until) throw error;
-      await clock.sleep(clock.random() * Math.min(10 * 2 ** tries, LONGEST_PAUSE_MS));
+      if (!isConflictOrMissing(error) || tries === MAX_TRIES || clock.now() >= until) throw error;
+      await clock.sleep(clock.random() * Math.min(10 * 2 ** tries, MAX_PAUSE_MS));
     }
   }
 }
@@ -212,12 +212,12 @@ export async function untilWritten<T>(
 const NOT_FOUND = 5;
 
 /** The same, or what was read is gone. */
-export function lostRace(error: unknown): boolean {
-  return codeOf(error) === NOT_FOUND || wroteLater(error);
+export function isConflictOrMissing(error: unknown): boolean {
+  return codeOf(error) === NOT_FOUND || isWriteConflict(error);
 }
 
 /** Whether somebody else wrote first: ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED of google.rpc.Code. */
-export function wroteLater(error: unknown): boolean {
+export function isWriteConflict(error: unknown): boolean {
   return [6, 9, 10].includes(codeOf(error));
 }
 

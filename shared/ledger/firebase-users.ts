@@ -5,13 +5,13 @@ import type * as z from 'zod';
 import { type FirebaseUser, firebaseUserId, firebaseUserSchema } from '../core/firebase-user.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
 import { fromStored, toStored } from './client.ts';
-import { answered, written } from './documents.ts';
+import { commitWithRetry, withLedgerTimeout } from './documents.ts';
 
 /** How long an instance goes by what it read. In between it learns of a change by finding it. */
 const READ_AGAIN_MS = 10 * 60_000;
 
 export interface FirebaseUserLedger {
-  /** Read at the first request for a user, and every ten minutes. Throws Unavailable, as both do. */
+  /** Read at the first request for a user, and every ten minutes. Throws DependencyError, as both do. */
   generationOf(user: FirebaseUser): Promise<number>;
   /**
    * Records that `generation` was found changed, unless somebody else has.
@@ -32,7 +32,7 @@ export function createFirebaseUserLedger(ledger: Firestore, clock: Clock): Fireb
       const id = firebaseUserId(user);
       const cached = known.get(id);
       if (cached && clock.now() - cached.read_at < READ_AGAIN_MS) return cached.generation;
-      const { record } = await answered(clock, read(documentOf(id)));
+      const { record } = await withLedgerTimeout(clock, read(documentOf(id)));
       // One that was retired while this read was on its way stays retired.
       const generation = Math.max(record?.generation ?? 0, known.get(id)?.generation ?? 0);
       remember(id, generation);
@@ -41,7 +41,7 @@ export function createFirebaseUserLedger(ledger: Firestore, clock: Clock): Fireb
     retire: async (user, generation) => {
       const id = firebaseUserId(user);
       const write_id = randomUuid(clock);
-      const outcome = await written(clock, async () => {
+      const outcome = await commitWithRetry(clock, async () => {
         const { record, updateTime } = await read(documentOf(id));
         if (record && record.generation > generation)
           return { generation: record.generation, retired: record.write_id === write_id };

@@ -6,9 +6,9 @@ import type { Firestore } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { GRANT_COLLECTION } from '../core/policy/document-path.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { createWithin, within } from '../runtime/errors.ts';
+import { createTimeout, withTimeout } from '../runtime/errors.ts';
 import { alreadyExists, fromStored, type OpenDatabase, toStored } from './client.ts';
-import { untilWritten } from './documents.ts';
+import { retryOnConflict } from './documents.ts';
 
 const DEADLINE_MS = 3_000;
 /** How long a closed document outlives its grant, so that no request still on its way can open it again. */
@@ -33,46 +33,49 @@ export type CloseGrantDocument = (name: GrantDocumentName, now: number) => Promi
 
 export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clock): OpenGrantDocument {
   /** By database: each has a client of its own, which is built at its first use. */
-  const inTime = new Map<string, ReturnType<typeof createWithin>>();
+  const timeouts = new Map<string, ReturnType<typeof createTimeout>>();
   return (name, { roles, expires_at }) => {
     const database = openDatabase(name);
     const key = `${name.project}/${name.database}`;
-    const timed = inTime.get(key) ?? createWithin({ clock, milliseconds: DEADLINE_MS, what: 'grant document' });
-    inTime.set(key, timed);
+    const withDeadline =
+      timeouts.get(key) ?? createTimeout({ clock, milliseconds: DEADLINE_MS, dependency: 'grant document' });
+    timeouts.set(key, withDeadline);
     const document = (until: number) =>
       toStored({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS });
     const open = async (): Promise<boolean> => {
       try {
-        await at(database, name).create(document(expires_at));
+        await documentIn(database, name).create(document(expires_at));
         return true;
       } catch (error) {
         if (!alreadyExists(error)) throw error;
       }
-      return untilWritten(clock, async () => {
-        const snapshot = await at(database, name).get();
+      return retryOnConflict(clock, async () => {
+        const snapshot = await documentIn(database, name).get();
         const existing = stored.parse(fromStored(snapshot.data()));
         if (existing.state === 'ended') return false;
         if (existing.expires_at >= expires_at && isDeepStrictEqual(existing.roles, roles)) return true;
         const lastUpdateTime = snapshot.updateTime;
         if (!lastUpdateTime) throw new Error('a document without an update time');
-        await at(database, name).update(document(Math.max(existing.expires_at, expires_at)), { lastUpdateTime });
+        await documentIn(database, name).update(document(Math.max(existing.expires_at, expires_at)), {
+          lastUpdateTime,
+        });
         return true;
       });
     };
-    return timed(open());
+    return withDeadline(open());
   };
 }
 
 export function createGrantDocumentCloser(openDatabase: OpenDatabase, clock: Clock): CloseGrantDocument {
   return async (name, now) => {
     const ended = { state: 'ended', roles: [], expires_at: now, delete_at: now + RETENTION_MS };
-    await within(
-      { clock, milliseconds: DEADLINE_MS, what: 'grant document' },
-      at(openDatabase(name), name).set(toStored(ended)),
+    await withTimeout(
+      { clock, milliseconds: DEADLINE_MS, dependency: 'grant document' },
+      documentIn(openDatabase(name), name).set(toStored(ended)),
     );
   };
 }
 
-function at(database: Firestore, { grant_id }: GrantDocumentName) {
+function documentIn(database: Firestore, { grant_id }: GrantDocumentName) {
   return database.collection(GRANT_COLLECTION).doc(grant_id);
 }

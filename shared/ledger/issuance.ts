@@ -7,135 +7,135 @@ import { LEDGER_DEADLINE_MS } from '../core/deadlines.ts';
 import { basisOf, sameBasis } from '../core/grant/fields.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantId } from '../core/grant/id.ts';
-import { endOf, withGrant } from '../core/grant/job-record.ts';
+import { addGrant, endTimeOf } from '../core/grant/job-record.ts';
 import {
+  abandonLease,
   activate,
-  barredNow,
-  type Circumstances,
-  giveUpLease,
-  type LeavingToken,
-  type Request,
+  blockedNow,
+  type IssueRequest,
+  type LedgerState,
+  type MintedToken,
   reserve,
 } from '../core/grant/lifecycle.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
 import { poolExhausted } from '../core/pool/forecast.ts';
-import { lease, share } from '../core/pool/lifecycle.ts';
+import { lease, recordShared } from '../core/pool/lifecycle.ts';
 import type { Clock } from '../runtime/clock.ts';
 import {
   accountDocument,
-  answered,
-  barriersDocument,
+  blocksDocument,
   grantDocument,
-  type Held,
+  isConflictOrMissing,
+  isWriteConflict,
   jobDocument,
-  lostRace,
+  type Loaded,
   putAccount,
   putGrant,
   putJob,
+  retryOnConflict,
   toAccount,
-  toBarriers,
+  toBlocks,
   toGrant,
   toJobRecord,
-  untilWritten,
-  wroteLater,
+  withLedgerTimeout,
 } from './documents.ts';
 import {
-  ExhaustedPools,
+  EAGER_READS,
+  ExhaustedPoolCache,
   type FreeAccount,
-  firstFree,
+  findFreeAccount,
   fromRandomStart,
-  NEAR,
+  quarantineAccount,
   renewLease,
-  setAsideAccount,
 } from './leases.ts';
-import { createLiveGrantCounter } from './pipeline-grant-count.ts';
+import { createPipelineGrantCounter } from './pipeline-grant-count.ts';
 
 /** A grant as it was just written, and when: whoever writes it next can say that it is still this one. */
 export interface Reserved {
   readonly grant: Grant;
   readonly written: Timestamp;
   /** No token minted for it may live longer. */
-  readonly latest: number;
+  readonly latestExpiry: number;
 }
 
 type Refused = { readonly refusal: Refusal };
 
-export interface IssuingLedger {
+export interface IssuanceLedger {
   /**
    * Records what is about to be minted, and leases an account where the credential needs one. `onGoing` is called with
    * the latest end of what may be minted once nothing that was read stands against it, beside the commit.
-   * Throws Unavailable when it could not be recorded.
+   * Throws DependencyError when it could not be recorded.
    */
-  reserve(request: Request, onGoing: (latest: number) => unknown): Promise<Reserved | Refused>;
+  reserve(request: IssueRequest, onCleared: (latestExpiry: number) => unknown): Promise<Reserved | Refused>;
   /**
    * Whether an operator barred this. To be asked after the reservation is written: of an act of the kill switch and a
-   * reservation one then sees the other. Throws Unavailable.
+   * reservation one then sees the other. Throws DependencyError.
    */
-  barred(request: Request): Promise<Refused | undefined>;
-  /** Records a token that is about to leave. Throws Unavailable when that could not be recorded. */
-  activate(token: LeavingToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
+  checkBlocks(request: IssueRequest): Promise<Refused | undefined>;
+  /** Records a token that is about to leave. Throws DependencyError when that could not be recorded. */
+  activate(token: MintedToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
 }
 
 /** Milliseconds that a request goes on losing races against others for its grant, in each of its two steps. */
-const GRANT_PATIENCE_MS = 400;
+const GRANT_RETRY_MS = 400;
 /** The same where it leases an account, for which other jobs race too. */
-const LEASE_PATIENCE_MS = 1_500;
+const LEASE_RETRY_MS = 1_500;
 /** The same for a new grant: all of a job's first issues write the job's record. */
-const FIRST_ISSUE_PATIENCE_MS = 3_000;
+const FIRST_ISSUE_RETRY_MS = 3_000;
 /** Seconds after which a request that lost its races may try again. */
 const BUSY_RETRY_AFTER = 1;
 
-export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLedger {
-  const liveGrants = createLiveGrantCounter(ledger, clock);
-  const exhausted = new ExhaustedPools(clock);
+export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceLedger {
+  const liveGrants = createPipelineGrantCounter(ledger, clock);
+  const exhausted = new ExhaustedPoolCache(clock);
   const turns = new Turns();
 
   /** @param onNew called when the grant is new, before it is written */
   const reserveOnce = async (
-    request: Request,
-    onGoing: (latest: number) => unknown,
+    request: IssueRequest,
+    onCleared: (latestExpiry: number) => unknown,
     onNew: () => void,
   ): Promise<Reserved | Refused> => {
-    const { claims, credentialName, credential, unusable = [] } = request;
+    const { claims, credentialName, credential, excludedAccounts = [] } = request;
     const pool = credential.kind === 'pooled_service_account' ? credential.pool : [];
-    const candidates = fromRandomStart(pool, clock).filter((email) => !unusable.includes(email));
-    const accounts = credential.kind === 'service_account' ? [credential.email] : candidates.slice(0, NEAR);
+    const candidates = fromRandomStart(pool, clock).filter((email) => !excludedAccounts.includes(email));
+    const accounts = credential.kind === 'service_account' ? [credential.email] : candidates.slice(0, EAGER_READS);
     const grant_id = grantId(claims.job_id, credentialName);
-    const counting = liveGrants(claims);
-    counting.catch(() => {});
+    const grantCount = liveGrants(claims);
+    grantCount.catch(() => {});
     const [grant, job, blocks, ...read] = (await ledger.getAll(
       grantDocument(ledger, grant_id),
       jobDocument(ledger, claims.job_id),
-      barriersDocument(ledger),
+      blocksDocument(ledger),
       ...accounts.map((email) => accountDocument(ledger, email)),
     )) as [DocumentSnapshot, DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]];
     const existing = toGrant(grant);
     const record = toJobRecord(job);
-    const circumstances: Circumstances = {
-      jobEndedAt: endOf(record),
-      blocks: toBarriers(blocks),
-      pipelineHolds: isLive(existing) ? 0 : await counting,
+    const ledgerState: LedgerState = {
+      jobEndedAt: endTimeOf(record),
+      blocks: toBlocks(blocks),
+      pipelineGrantCount: countsTowardLimit(existing) ? 0 : await grantCount,
     };
 
-    let decided = reserve(existing, circumstances, request, clock.now());
+    let reservation = reserve(existing, ledgerState, request, clock.now());
     let free: FreeAccount | undefined;
-    if ('needsLease' in decided) {
-      free = await findFree(credentialName, read, candidates.slice(NEAR));
-      if (free) decided = reserve(existing, circumstances, { ...request, lease: free.read.id }, clock.now());
+    if ('needsLease' in reservation) {
+      free = await findFree(credentialName, read, candidates.slice(EAGER_READS));
+      if (free) reservation = reserve(existing, ledgerState, { ...request, lease: free.read.id }, clock.now());
       else {
-        if (existing && isLive(existing)) await giveUp({ read: grant, record: existing });
+        if (existing && countsTowardLimit(existing)) await abandonAccount({ read: grant, record: existing });
         return { refusal: poolExhausted(exhausted.accountsOf(credentialName), pool.length, clock.now()) };
       }
     }
-    if ('refusal' in decided) return decided;
-    if ('needsLease' in decided) throw new Error('a lease was found and not taken');
-    const { grant: after, latest } = decided;
+    if ('refusal' in reservation) return reservation;
+    if ('needsLease' in reservation) throw new Error('a lease was found and not taken');
+    const { grant: after, latestExpiry } = reservation;
     const [shared] = after.kind === 'service_account' ? read : [];
-    const sharedAs = shared && toAccount(shared);
-    const sharing = shared && share(sharedAs, { credential: credentialName, latest }, clock.now());
+    const sharedRecord = shared && toAccount(shared);
+    const sharing = shared && recordShared(sharedRecord, { credential: credentialName, latestExpiry }, clock.now());
     if (sharing && 'usable_at' in sharing) return { refusal: notYetShared(sharing.usable_at, clock.now()) };
     // A token of an account that a pool may be leasing right now is minted only once the record says that it is shared.
-    if (!sharing?.record) onGoing(latest);
+    if (!sharing?.record) onCleared(latestExpiry);
 
     const batch = ledger.batch();
     if (!existing) onNew();
@@ -143,7 +143,7 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
     // A grant that comes back is written with its job too: a sweep may just find that the job holds nothing any more.
     if (!existing || existing.state === 'expired' || !record || record.check_at === null) {
       const at = { now: clock.now(), random: clock.random() };
-      putJob(batch, job, withGrant(record, { ...after, id: grant_id }, at));
+      putJob(batch, job, addGrant(record, { ...after, id: grant_id }, at));
     }
     if (after.kind === 'pooled_service_account') {
       if (!free) renewLease(batch, accountDocument(ledger, after.service_account), after);
@@ -151,100 +151,101 @@ export function createIssuingLedger(ledger: Firestore, clock: Clock): IssuingLed
         const leased = lease(free.record, { grant: after, pool_size: pool.length }, clock.now());
         if (!leased) throw new Error('an account that is not free was to be leased');
         putAccount(batch, free.read, free.record, leased);
-        await setAsideAccount(ledger, batch, existing, clock.now());
+        await quarantineAccount(ledger, batch, existing, clock.now());
       }
     }
-    if (shared && sharing?.record) putAccount(batch, shared, sharedAs, sharing.record);
-    return { grant: after, latest, written: await commit(batch) };
+    if (shared && sharing?.record) putAccount(batch, shared, sharedRecord, sharing.record);
+    return { grant: after, latestExpiry, written: await commit(batch) };
   };
 
   /** The first free account; the whole pool is read for it only if it was not found exhausted a moment ago. */
-  const findFree = async (pool: string, near: readonly DocumentSnapshot[], far: readonly string[]) => {
-    const free = firstFree(near, clock.now());
+  const findFree = async (pool: string, eager: readonly DocumentSnapshot[], others: readonly string[]) => {
+    const free = findFreeAccount(eager, clock.now());
     if (free || exhausted.has(pool)) return free;
-    const others = far.length > 0 ? await ledger.getAll(...far.map((email) => accountDocument(ledger, email))) : [];
-    const found = firstFree(others, clock.now());
-    if (!found) exhausted.remember(pool, [...near, ...others]);
+    const unread =
+      others.length > 0 ? await ledger.getAll(...others.map((email) => accountDocument(ledger, email))) : [];
+    const found = findFreeAccount(unread, clock.now());
+    if (!found) exhausted.add(pool, [...eager, ...unread]);
     return found;
   };
 
   /** Sets the account aside from which Google does not mint, although there is no other. */
-  const giveUp = async ({ read, record }: Held<Grant>) => {
+  const abandonAccount = async ({ read, record }: Loaded<Grant>) => {
     const batch = ledger.batch();
-    putGrant(batch, read.ref, read.updateTime, { before: record, after: giveUpLease(record, clock.now()) });
-    await setAsideAccount(ledger, batch, record, clock.now());
+    putGrant(batch, read.ref, read.updateTime, { before: record, after: abandonLease(record, clock.now()) });
+    await quarantineAccount(ledger, batch, record, clock.now());
     await batch.commit();
   };
 
-  const readAndActivate = async (token: LeavingToken, { grant: reserved }: Reserved) => {
+  const activateAfterRead = async (token: MintedToken, { grant: reserved }: Reserved) => {
     const { job_id } = reserved;
     const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, job_id)] as const;
     const [grant, job] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
     const before = toGrant(grant);
     // An instance with another policy reserved it meanwhile: the record would say of this token what is not so.
-    if (before && !sameBasis(basisOf(before), basisOf(reserved))) return { refusal: POLICY_CHANGED };
-    const decided = activate(before, { jobEndedAt: endOf(toJobRecord(job)) }, token, clock.now());
-    if ('refusal' in decided) return decided;
+    if (before && !sameBasis(basisOf(before), basisOf(reserved))) return { refusal: POLICY_DIFFERS };
+    const activation = activate(before, { jobEndedAt: endTimeOf(toJobRecord(job)) }, token, clock.now());
+    if ('refusal' in activation) return activation;
     const batch = ledger.batch();
-    putGrant(batch, grant.ref, grant.updateTime, { before, after: decided.grant });
+    putGrant(batch, grant.ref, grant.updateTime, { before, after: activation.grant });
     await commit(batch);
-    return decided;
+    return activation;
   };
 
   /** The end of a job writes its grants, so a grant that is as it was reserved is that of a running job. */
-  const activateUnread = async (token: LeavingToken, reserved: Reserved) => {
-    const decided = activate(reserved.grant, { jobEndedAt: undefined }, token, clock.now());
-    if ('refusal' in decided) return decided;
+  const activateIfUnchanged = async (token: MintedToken, reserved: Reserved) => {
+    const activation = activate(reserved.grant, { jobEndedAt: undefined }, token, clock.now());
+    if ('refusal' in activation) return activation;
     const batch = ledger.batch();
-    const change = { before: reserved.grant, after: decided.grant };
+    const change = { before: reserved.grant, after: activation.grant };
     putGrant(batch, grantDocument(ledger, token.grant_id), reserved.written, change);
     await commit(batch);
-    return decided;
+    return activation;
   };
 
   /** What is written, or a refusal when other requests keep writing first. */
-  const writtenInTime = <T>(grant_id: string, patienceMs: number, attempt: () => Promise<T>): Promise<T | Refused> => {
+  const commitOrBusy = <T>(grant_id: string, retryMs: number, attempt: () => Promise<T>): Promise<T | Refused> => {
     const busy: Refused = { refusal: { reason: 'grant_busy', grant_id, retryAfter: BUSY_RETRY_AFTER } };
-    const writing = untilWritten<T | Refused>(clock, attempt, patienceMs).catch((error: unknown) => {
-      if (wroteLater(error)) return busy;
+    const writing = retryOnConflict<T | Refused>(clock, attempt, retryMs).catch((error: unknown) => {
+      if (isWriteConflict(error)) return busy;
       throw error;
     });
-    return answered(clock, writing);
+    return withLedgerTimeout(clock, writing);
   };
 
   return {
-    reserve: (request, onGoing) => {
+    reserve: (request, onCleared) => {
       const { claims, credentialName, credential } = request;
       const grant_id = grantId(claims.job_id, credentialName);
-      const patienceMs = credential.kind === 'pooled_service_account' ? LEASE_PATIENCE_MS : GRANT_PATIENCE_MS;
+      const retryMs = credential.kind === 'pooled_service_account' ? LEASE_RETRY_MS : GRANT_RETRY_MS;
       let isNew = false;
       const attempt = () =>
-        reserveOnce(request, onGoing, () => {
+        reserveOnce(request, onCleared, () => {
           isNew = true;
         });
-      const again = () => writtenInTime(grant_id, isNew ? FIRST_ISSUE_PATIENCE_MS : patienceMs, attempt);
+      const retry = () => commitOrBusy(grant_id, isNew ? FIRST_ISSUE_RETRY_MS : retryMs, attempt);
       const reserving = attempt().catch((error: unknown) => {
-        if (!lostRace(error)) throw error;
-        return isNew ? turns.take(claims.job_id, again) : again();
+        if (!isConflictOrMissing(error)) throw error;
+        return isNew ? turns.take(claims.job_id, retry) : retry();
       });
-      return answered(clock, reserving);
+      return withLedgerTimeout(clock, reserving);
     },
-    barred: async (request) => {
-      const snapshot = await answered(clock, barriersDocument(ledger).get());
-      const refusal = barredNow(toBarriers(snapshot), request, clock.now());
+    checkBlocks: async (request) => {
+      const snapshot = await withLedgerTimeout(clock, blocksDocument(ledger).get());
+      const refusal = blockedNow(toBlocks(snapshot), request, clock.now());
       return refusal && { refusal };
     },
     activate: (token, reserved) => {
       const until = clock.now() + LEDGER_DEADLINE_MS;
-      let attempt = activateUnread;
+      let attempt = activateIfUnchanged;
       const next = () => {
         // By then the caller was told that it failed, and no token leaves.
         if (clock.now() >= until) throw new Error('too late to record a token');
         const current = attempt;
-        attempt = readAndActivate;
+        attempt = activateAfterRead;
         return current(token, reserved);
       };
-      return writtenInTime(token.grant_id, GRANT_PATIENCE_MS, next);
+      return commitOrBusy(token.grant_id, GRANT_RETRY_MS, next);
     },
   };
 }
@@ -264,7 +265,7 @@ class Turns {
   }
 }
 
-const POLICY_CHANGED: Refusal = {
+const POLICY_DIFFERS: Refusal = {
   reason: 'dependency_unavailable',
   dependency: 'policy',
   error: 'instances with another policy serve the same grant: one of the two policies is being deployed',
@@ -281,7 +282,7 @@ function notYetShared(usable_at: number, now: number): Refusal {
   };
 }
 
-function isLive(grant: Grant | undefined): boolean {
+function countsTowardLimit(grant: Grant | undefined): boolean {
   return grant !== undefined && grant.state !== 'expired';
 }
 

@@ -17,15 +17,15 @@ import type { JobRecord } from '../core/grant/job-record.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { fromStored, toStored } from './client.ts';
 import {
-  answered,
+  commitWithRetry,
   grantDocument,
+  isConflictOrMissing,
   jobDocument,
-  lostRace,
-  readable,
+  parseAll,
   readPages,
   toGrant,
   toJobRecord,
-  written,
+  withLedgerTimeout,
 } from './documents.ts';
 
 /** A job as it was read. */
@@ -36,14 +36,14 @@ export interface DueJob {
 }
 
 /** The right of one sweep to call Buildkite. */
-interface CallTurn {
+interface PollLock {
   /** Times of the calls of the last minute, oldest first. */
   readonly calls: readonly number[];
   readonly written: Timestamp;
 }
 
-export interface CheckLedger {
-  /** Jobs whose check is due, longest first, at most `limit`; ids of those that cannot be read. Throws Unavailable, as all of these do. */
+export interface JobCheckLedger {
+  /** Jobs whose check is due, longest first, at most `limit`; ids of those that cannot be read. Throws DependencyError, as all of these do. */
   due(limit: number): Promise<{ readonly jobs: readonly DueJob[]; readonly unreadable: readonly string[] }>;
   /** Jobs of the build whose check is not due yet. */
   notDue(build: BuildName): Promise<readonly DueJob[]>;
@@ -54,47 +54,47 @@ export interface CheckLedger {
   /** How many jobs have live grants although Buildkite has not responded about them for 15 minutes; 1,000 stands for more. */
   countUnchecked(): Promise<number>;
   /** Takes the right to call Buildkite, `held` milliseconds at most. Undefined when another sweep has it, or Buildkite is left alone. */
-  beginCalls(held: number): Promise<CallTurn | undefined>;
+  acquirePollLock(lockMs: number): Promise<PollLock | undefined>;
   /** Gives the right back after calls at these times; nobody calls for `pause` milliseconds. */
-  endCalls(turn: CallTurn, calls: readonly number[], pause: number): Promise<void>;
+  releasePollLock(lock: PollLock, calls: readonly number[], pause: number): Promise<void>;
 }
 
 const PAGE = 500;
 /** Grants in one read: one that has many tokens is large. */
-const GRANTS = 100;
+const GRANTS_PER_READ = 100;
 /** Writes in one commit. */
-const CHUNK = 200;
+const WRITES_PER_COMMIT = 200;
 const MAX_UNCHECKED = 1000;
 /** When a record that cannot be read is looked at again. */
 const UNREADABLE_AGAIN_MS = 15 * 60_000;
 
-const turnSchema = z.object({
+const pollLockSchema = z.object({
   held_until: z.number(),
   calls: z.array(z.object({ called_at: z.number() })).default([]),
 });
 
-export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger {
+export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckLedger {
   const jobs = ledger.collection('jobs');
-  const turn = ledger.collection('locks').doc('buildkite');
+  const lockDocument = ledger.collection('locks').doc('buildkite');
 
   const read = async (query: Query, limit: number) => {
-    const { held, unreadable } = readable(await readPages(clock, query, { limit, size: PAGE }), toJobRecord);
-    const known = held.flatMap(({ read: { id, updateTime }, record }) =>
+    const { loaded, unreadable } = parseAll(await readPages(clock, query, { limit, size: PAGE }), toJobRecord);
+    const known = loaded.flatMap(({ read: { id, updateTime }, record }) =>
       updateTime ? [{ job_id: id, record, updated: updateTime }] : [],
     );
     return { jobs: known, unreadable };
   };
 
   /** False when somebody else wrote in between. */
-  const inTime = (writing: Promise<unknown>): Promise<boolean> => {
+  const ifUnchanged = (writing: Promise<unknown>): Promise<boolean> => {
     const outcome = writing.then(
       () => true,
       (error: unknown) => {
-        if (lostRace(error)) return false;
+        if (isConflictOrMissing(error)) return false;
         throw error;
       },
     );
-    return answered(clock, outcome);
+    return withLedgerTimeout(clock, outcome);
   };
 
   const update = (job_id: string, check: Check, lastUpdateTime: Timestamp) =>
@@ -105,20 +105,20 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
     changes: readonly { readonly job: DueJob; readonly check: Check }[],
     overtaken: (change: { readonly job: DueJob; readonly check: Check }) => Promise<unknown>,
   ) => {
-    for (const chunk of chunksOf(CHUNK, changes)) {
+    for (const chunk of chunksOf(WRITES_PER_COMMIT, changes)) {
       const batch = ledger.batch();
       for (const { job, check } of chunk)
         batch.update(jobDocument(ledger, job.job_id), toStored(check), { lastUpdateTime: job.updated });
-      if (!(await inTime(batch.commit()))) await Promise.all(chunk.map(overtaken));
+      if (!(await ifUnchanged(batch.commit()))) await Promise.all(chunk.map(overtaken));
     }
   };
 
   const liveGrants = async (ids: readonly string[]): Promise<ReadonlySet<string>> => {
     const live = new Set<string>();
-    for (const chunk of chunksOf(GRANTS, ids)) {
-      const reads = await answered(clock, ledger.getAll(...chunk.map((id) => grantDocument(ledger, id))));
-      const { held, unreadable } = readable(reads, toGrant);
-      for (const { read: document, record } of held) if (isLive(record)) live.add(document.id);
+    for (const chunk of chunksOf(GRANTS_PER_READ, ids)) {
+      const reads = await withLedgerTimeout(clock, ledger.getAll(...chunk.map((id) => grantDocument(ledger, id))));
+      const { loaded, unreadable } = parseAll(reads, toGrant);
+      for (const { read: document, record } of loaded) if (isRenewable(record)) live.add(document.id);
       for (const id of unreadable) live.add(id);
     }
     return live;
@@ -129,18 +129,18 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
     const isHolder = ({ record }: DueJob) => record.grants.some((id) => live.has(id));
     const over = known.filter((job) => !isHolder(job)).map((job) => ({ job, check: NO_CHECK }));
     // A job that was written since has got something, or has ended.
-    await write(over, ({ job, check }) => inTime(update(job.job_id, check, job.updated)));
+    await write(over, ({ job, check }) => ifUnchanged(update(job.job_id, check, job.updated)));
     return known.filter(isHolder);
   };
 
   return {
     due: async (limit) => {
       const found = await read(jobs.where('check_at', '<=', new Date(clock.now())).orderBy('check_at'), limit);
-      const again = toStored({ check_at: clock.now() + UNREADABLE_AGAIN_MS });
-      for (const chunk of chunksOf(CHUNK, found.unreadable)) {
+      const postponed = toStored({ check_at: clock.now() + UNREADABLE_AGAIN_MS });
+      for (const chunk of chunksOf(WRITES_PER_COMMIT, found.unreadable)) {
         const batch = ledger.batch();
-        for (const id of chunk) batch.update(jobDocument(ledger, id), again);
-        await answered(clock, batch.commit());
+        for (const id of chunk) batch.update(jobDocument(ledger, id), postponed);
+        await withLedgerTimeout(clock, batch.commit());
       }
       return found;
     },
@@ -156,7 +156,7 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
     withLiveGrants,
     recordChecks: (changes) =>
       write(changes, ({ job: { job_id }, check }) =>
-        written(clock, async () => {
+        commitWithRetry(clock, async () => {
           const document = await jobDocument(ledger, job_id).get();
           const record = toJobRecord(document);
           if (!document.updateTime || !record || record.check_at === null || record.ending_since !== null) return;
@@ -168,35 +168,35 @@ export function createCheckLedger(ledger: Firestore, clock: Clock): CheckLedger 
       const query = jobs.where('unchecked_since', '<', since).orderBy('unchecked_since');
       return (await withLiveGrants((await read(query, MAX_UNCHECKED)).jobs)).length;
     },
-    beginCalls: (held) =>
-      written(clock, async () => {
-        const document = await turn.get();
+    acquirePollLock: (lockMs) =>
+      commitWithRetry(clock, async () => {
+        const document = await lockDocument.get();
         const { held_until, calls } = document.exists
-          ? turnSchema.parse(fromStored(document.data()))
+          ? pollLockSchema.parse(fromStored(document.data()))
           : { held_until: 0, calls: [] };
         const now = clock.now();
         if (held_until > now) return undefined;
         // Should this sweep be cut off, the next one takes it that all calls were made at the last moment.
-        const worst = Array.from({ length: CALLS_PER_MINUTE }, () => ({ called_at: now + held }));
-        const data = toStored({ held_until: now + held, calls: worst });
+        const worst = Array.from({ length: CALLS_PER_MINUTE }, () => ({ called_at: now + lockMs }));
+        const data = toStored({ held_until: now + lockMs, calls: worst });
         const { writeTime } = document.updateTime
-          ? await turn.update(data, { lastUpdateTime: document.updateTime })
-          : await turn.create(data);
+          ? await lockDocument.update(data, { lastUpdateTime: document.updateTime })
+          : await lockDocument.create(data);
         const recent = calls.map(({ called_at }) => called_at);
         return { calls: recentCalls(recent, now), written: writeTime };
       }),
-    endCalls: async ({ written: lastUpdateTime }, calls, pause) => {
+    releasePollLock: async ({ written: lastUpdateTime }, calls, pause) => {
       const data = toStored({
         held_until: clock.now() + pause,
         calls: calls.map((called_at) => ({ called_at })),
       });
       // Should the right have lapsed, another sweep has it.
-      await inTime(turn.update(data, { lastUpdateTime }));
+      await ifUnchanged(lockDocument.update(data, { lastUpdateTime }));
     },
   };
 }
 
 /** Whether a token of the grant may be issued or renewed, so that the end of its job changes something. */
-function isLive({ state, ended_at }: Grant): boolean {
+function isRenewable({ state, ended_at }: Grant): boolean {
   return (state === 'issuing' || state === 'active') && ended_at === null;
 }

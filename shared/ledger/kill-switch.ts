@@ -4,17 +4,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } from '@google-cloud/firestore';
 import * as z from 'zod';
-import { type Barriers, barriersSchema, selectorSchema } from '../core/grant/selector.ts';
+import { type Blocks, blocksSchema, selectorSchema } from '../core/grant/selector.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { fromStored, toStored } from './client.ts';
-import { answered, barriersDocument, readable, toBarriers, toGrant, written } from './documents.ts';
-import type { Found } from './sweep.ts';
+import { blocksDocument, commitWithRetry, parseAll, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
+import type { GrantPage } from './sweep.ts';
 
 const PAGE = 100;
 /** Blocks in force at once: all of them are read in every hand-out. */
-const MAX_BARRIERS = 100;
+const MAX_BLOCKS = 100;
 
-const actSchema = z.object({
+const killSwitchSchema = z.object({
   selector: selectorSchema,
   /** Who threw it, and why: what they said of themselves. */
   actor: z.string().min(1),
@@ -25,82 +25,85 @@ const actSchema = z.object({
   deactivated_at: z.number().nullable(),
   deactivated_by: z.string().nullable(),
 });
-type Act = z.output<typeof actSchema>;
+type KillSwitchRecord = z.output<typeof killSwitchSchema>;
 
-export interface KillLedger {
+export interface KillSwitchLedger {
   /**
    * Records an act and, if it bars, raises its block, in one commit. An act that is on record stays as it is; one that
-   * was lifted, or is another, throws. Throws Unavailable, as all of these do.
+   * was lifted, or is another, throws. Throws DependencyError, as all of these do.
    */
-  record(id: string, act: Act): Promise<void>;
+  record(id: string, killSwitch: KillSwitchRecord): Promise<void>;
   /** Lifts a block. False when there is none of that id. */
-  lift(id: string, by: string): Promise<boolean>;
-  blocks(): Promise<Barriers>;
+  deactivate(id: string, by: string): Promise<boolean>;
+  blocks(): Promise<Blocks>;
   /** Live grants in pages; `after` is what the page before gave as `next`. */
-  live(after: QueryDocumentSnapshot | undefined): Promise<Found & { readonly next: QueryDocumentSnapshot | undefined }>;
+  liveGrants(
+    after: QueryDocumentSnapshot | undefined,
+  ): Promise<GrantPage & { readonly next: QueryDocumentSnapshot | undefined }>;
 }
 
-export function createKillLedger(ledger: Firestore, clock: Clock): KillLedger {
-  const actDocument = (id: string) => ledger.collection('kill_switches').doc(id);
+export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwitchLedger {
+  const killSwitchDocument = (id: string) => ledger.collection('kill_switches').doc(id);
   const live = ledger.collection('grants').where('state', 'in', ['issuing', 'active', 'revoking']);
 
-  const readAct = async (id: string): Promise<Act | undefined> => {
-    const read = await actDocument(id).get();
-    return read.exists ? actSchema.parse(fromStored(read.data())) : undefined;
+  const readKillSwitch = async (id: string): Promise<KillSwitchRecord | undefined> => {
+    const read = await killSwitchDocument(id).get();
+    return read.exists ? killSwitchSchema.parse(fromStored(read.data())) : undefined;
   };
 
-  const changeBarriers = async (id: string, act: Act, change: (blocks: Barriers) => Barriers) => {
-    const read = await barriersDocument(ledger).get();
-    const blocks = change(toBarriers(read));
-    if (blocks.length > MAX_BARRIERS) throw new Error(`${MAX_BARRIERS} blocks are in force: lift one first`);
-    const stored = toStored(barriersSchema.parse({ blocks }));
+  const changeBlocks = async (id: string, killSwitch: KillSwitchRecord, update: (blocks: Blocks) => Blocks) => {
+    const read = await blocksDocument(ledger).get();
+    const blocks = update(toBlocks(read));
+    if (blocks.length > MAX_BLOCKS) throw new Error(`${MAX_BLOCKS} blocks are in force: lift one first`);
+    const stored = toStored(blocksSchema.parse({ blocks }));
     const batch = ledger.batch();
     if (read.updateTime) batch.update(read.ref, stored, { lastUpdateTime: read.updateTime });
     else batch.create(read.ref, stored);
-    batch.set(actDocument(id), toStored(act));
+    batch.set(killSwitchDocument(id), toStored(killSwitch));
     await batch.commit();
   };
 
-  const record = async (id: string, act: Act): Promise<void> => {
-    const known = await readAct(id);
+  const record = async (id: string, killSwitch: KillSwitchRecord): Promise<void> => {
+    const known = await readKillSwitch(id);
     if (
       known?.deactivated_at === null &&
-      known.blocks_new === act.blocks_new &&
-      isDeepStrictEqual(known.selector, act.selector)
+      known.blocks_new === killSwitch.blocks_new &&
+      isDeepStrictEqual(known.selector, killSwitch.selector)
     )
       return;
     if (known) throw new Error(`${id} is the id of another act, or of one that was lifted`);
-    const { selector, activated_at } = act;
-    if (act.blocks_new) await changeBarriers(id, act, (blocks) => [...blocks, { id, selector, activated_at }]);
-    else await actDocument(id).create(toStored(act));
+    const { selector, activated_at } = killSwitch;
+    if (killSwitch.blocks_new)
+      await changeBlocks(id, killSwitch, (blocks) => [...blocks, { id, selector, activated_at }]);
+    else await killSwitchDocument(id).create(toStored(killSwitch));
   };
 
-  const lift = async (id: string, by: string, attempt: { at: number; tried: boolean }): Promise<boolean> => {
-    const act = await readAct(id);
-    if (!act?.blocks_new) return false;
-    if (act.deactivated_at !== null)
-      return attempt.tried && act.deactivated_at === attempt.at && act.deactivated_by === by;
+  const deactivate = async (id: string, by: string, attempt: { at: number; tried: boolean }): Promise<boolean> => {
+    const killSwitch = await readKillSwitch(id);
+    if (!killSwitch?.blocks_new) return false;
+    if (killSwitch.deactivated_at !== null)
+      return attempt.tried && killSwitch.deactivated_at === attempt.at && killSwitch.deactivated_by === by;
     attempt.tried = true;
-    const lifted = { ...act, deactivated_at: attempt.at, deactivated_by: by };
-    await changeBarriers(id, lifted, (blocks) => blocks.filter((block) => block.id !== id));
+    const deactivated = { ...killSwitch, deactivated_at: attempt.at, deactivated_by: by };
+    await changeBlocks(id, deactivated, (blocks) => blocks.filter((block) => block.id !== id));
     return true;
   };
 
   return {
-    record: (id, act) => written(clock, () => record(id, act)),
-    lift: (id, by) => {
+    record: (id, killSwitch) => commitWithRetry(clock, () => record(id, killSwitch)),
+    deactivate: (id, by) => {
       const attempt = { at: clock.now(), tried: false };
-      return written(clock, () => lift(id, by, attempt));
+      return commitWithRetry(clock, () => deactivate(id, by, attempt));
     },
-    blocks: async () => toBarriers(await answered(clock, barriersDocument(ledger).get())),
-    live: async (after) => {
+    blocks: async () => toBlocks(await withLedgerTimeout(clock, blocksDocument(ledger).get())),
+    liveGrants: async (after) => {
       const id = FieldPath.documentId();
       let query: Query = live.orderBy(id).limit(PAGE);
       if (after !== undefined) query = query.startAfter(after);
-      const { docs } = await answered(clock, query.get());
-      const { held, unreadable } = readable(docs, toGrant);
+      const { docs } = await withLedgerTimeout(clock, query.get());
+      const { loaded, unreadable } = parseAll(docs, toGrant);
       const next = docs.length === PAGE ? docs.at(-1) : undefined;
-      return { grants: held.map(({ record }) => record), unreadable, next };
+      return { grants: loaded.map(({ record }) => record), unreadable, next };
     },
   };
 }

@@ -5,14 +5,14 @@ import type { DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from 
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Grant, PooledGrant } from '../core/grant/grant.ts';
 import type { Account } from '../core/pool/account.ts';
-import { mayLease, setAside } from '../core/pool/lifecycle.ts';
+import { mayLease, quarantine } from '../core/pool/lifecycle.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { toStored } from './client.ts';
-import { accountDocument, putAccount, readable, toAccount } from './documents.ts';
+import { accountDocument, parseAll, putAccount, toAccount } from './documents.ts';
 
 /** Candidates that are read along with the grant; the others only when none of these is free. */
-export const NEAR = 8;
-const REMEMBERED_MS = 3_000;
+export const EAGER_READS = 8;
+const CACHE_MS = 3_000;
 
 /** A free account's document; one that never served has no record. */
 export interface FreeAccount {
@@ -26,9 +26,9 @@ export function fromRandomStart(pool: readonly string[], { random }: Clock): str
   return [...pool.slice(start), ...pool.slice(0, start)];
 }
 
-export function firstFree(documents: readonly DocumentSnapshot[], now: number): FreeAccount | undefined {
+export function findFreeAccount(documents: readonly DocumentSnapshot[], now: number): FreeAccount | undefined {
   const missing = documents.find(({ exists }) => !exists);
-  const free = readable(documents, toAccount).held.find(({ record }) => mayLease(record, now));
+  const free = parseAll(documents, toAccount).loaded.find(({ record }) => mayLease(record, now));
   return free ?? (missing && { read: missing, record: undefined });
 }
 
@@ -36,7 +36,7 @@ export function firstFree(documents: readonly DocumentSnapshot[], now: number): 
  * Pools found exhausted in the last seconds, with their accounts as they were. A job that asks again and again for one of
  * 500 accounts is then answered without reading 500 documents each time.
  */
-export class ExhaustedPools {
+export class ExhaustedPoolCache {
   readonly #clock: Clock;
   readonly #pools = new Map<string, { readonly at: number; readonly accounts: readonly Account[] }>();
 
@@ -44,14 +44,14 @@ export class ExhaustedPools {
     this.#clock = clock;
   }
 
-  remember(pool: string, documents: readonly DocumentSnapshot[]): void {
-    const accounts = readable(documents, toAccount).held.map(({ record }) => record);
+  add(pool: string, documents: readonly DocumentSnapshot[]): void {
+    const accounts = parseAll(documents, toAccount).loaded.map(({ record }) => record);
     this.#pools.set(pool, { at: this.#clock.now(), accounts });
   }
 
   has(pool: string): boolean {
     const known = this.#pools.get(pool);
-    return known !== undefined && this.#clock.now() - known.at < REMEMBERED_MS;
+    return known !== undefined && this.#clock.now() - known.at < CACHE_MS;
   }
 
   accountsOf(pool: string): readonly Account[] {
@@ -68,7 +68,7 @@ export function renewLease(batch: WriteBatch, account: DocumentReference, grant:
 }
 
 /** Adds to the commit that the account which served the grant so far, and from which Google does not mint, is set aside. */
-export async function setAsideAccount(
+export async function quarantineAccount(
   ledger: Firestore,
   batch: WriteBatch,
   grant: Grant | undefined,
@@ -77,6 +77,6 @@ export async function setAsideAccount(
   if (grant?.kind !== 'pooled_service_account' || grant.state === 'expired') return;
   const read = await accountDocument(ledger, grant.service_account).get();
   const account = toAccount(read);
-  const aside = account && setAside(account, now);
-  if (aside) putAccount(batch, read, account, aside);
+  const quarantined = account && quarantine(account, now);
+  if (quarantined) putAccount(batch, read, account, quarantined);
 }

@@ -5,10 +5,10 @@ import type { Firestore } from '@google-cloud/firestore';
 import type { JobClaims } from '../core/policy/claims.ts';
 import type { Clock } from '../runtime/clock.ts';
 
-const REMEMBERED_MS = 10_000;
-const MAX_REMEMBERED = 1000;
+const CACHE_MS = 10_000;
+const MAX_CACHED = 1000;
 
-export function createLiveGrantCounter(ledger: Firestore, clock: Clock): (claims: JobClaims) => Promise<number> {
+export function createPipelineGrantCounter(ledger: Firestore, clock: Clock): (claims: JobClaims) => Promise<number> {
   const counts = new Map<string, { readonly at: number; readonly count: Promise<number> }>();
   const count = async (pipeline_slug: string) => {
     const grants = ledger.collection('grants').where('pipeline_slug', '==', pipeline_slug);
@@ -17,11 +17,11 @@ export function createLiveGrantCounter(ledger: Firestore, clock: Clock): (claims
   // By the slug, which every job token has: a job may leave its pipeline's id out.
   return ({ pipeline_slug }) => {
     const known = counts.get(pipeline_slug);
-    if (known && clock.now() - known.at < REMEMBERED_MS) return known.count;
-    const counting = count(pipeline_slug);
-    if (counts.size >= MAX_REMEMBERED) counts.clear();
-    counts.set(pipeline_slug, { at: clock.now(), count: counting });
-    counting.catch(() => counts.delete(pipeline_slug));
-    return counting;
+    if (known && clock.now() - known.at < CACHE_MS) return known.count;
+    const pending = count(pipeline_slug);
+    if (counts.size >= MAX_CACHED) counts.clear();
+    counts.set(pipeline_slug, { at: clock.now(), count: pending });
+    pending.catch(() => counts.delete(pipeline_slug));
+    return pending;
   };
 }

@@ -6,50 +6,50 @@ import { FieldPath, type Firestore, type Query } from '@google-cloud/firestore';
 import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import type { Account } from '../core/pool/account.ts';
-import { beginToWake, foundEnabled, recheck, setAside, wake } from '../core/pool/lifecycle.ts';
+import { claimForEnable, confirmEnabled, countFoundEnabled, markChecked, quarantine } from '../core/pool/lifecycle.ts';
 import type { Clock } from '../runtime/clock.ts';
 import {
   accountDocument,
-  answered,
+  commitWithRetry,
   grantDocument,
+  parseAll,
   putAccount,
-  readable,
   readPages,
   toAccount,
   toGrant,
-  written,
+  withLedgerTimeout,
 } from './documents.ts';
 
 /** Grants found, and the ids of those whose records cannot be read. */
-export interface Found {
+export interface GrantPage {
   readonly grants: readonly Grant[];
   readonly unreadable: readonly string[];
 }
 
-export interface KnownAccount {
+export interface StoredAccount {
   readonly email: string;
   readonly account: Account;
 }
 
 export interface SweepLedger {
-  /** Grants whose end began to be recorded and was not, at most `limit`. Throws Unavailable, as all of these do. */
-  ending(limit: number): Promise<Found>;
+  /** Grants whose end began to be recorded and was not, at most `limit`. Throws DependencyError, as all of these do. */
+  pendingEnds(limit: number): Promise<GrantPage>;
   /** Grants of which something is still to be taken away, at most `limit`. */
-  unfinished(limit: number): Promise<Found>;
+  pendingRevocations(limit: number): Promise<GrantPage>;
   /** Grants that have not come to their end although their time is up, longest first, at most `limit`. */
-  overdue(limit: number): Promise<Found>;
+  overdue(limit: number): Promise<GrantPage>;
   /** Every pooled account that ever served, and the addresses of those whose records cannot be read. */
-  accounts(): Promise<{ readonly accounts: readonly KnownAccount[]; readonly unreadable: readonly string[] }>;
+  accounts(): Promise<{ readonly accounts: readonly StoredAccount[]; readonly unreadable: readonly string[] }>;
   /** Records that this sweep begins to enable a rested account. Undefined when it must not, or another is at it. */
-  beginToWake(email: string): Promise<Account | undefined>;
+  claimForEnable(email: string): Promise<Account | undefined>;
   /** Records that IAM confirmed an account enabled, begun at `enabling_since`. */
-  wake(email: string, enabling_since: number): Promise<Account | undefined>;
+  confirmEnabled(email: string, enabling_since: number): Promise<Account | undefined>;
   /** Records that IAM confirmed a resting account disabled. */
-  recheck(email: string): Promise<Account | undefined>;
+  markChecked(email: string): Promise<Account | undefined>;
   /** Records that IAM said that a resting account is enabled. */
-  foundEnabled(email: string): Promise<Account | undefined>;
+  countFoundEnabled(email: string): Promise<Account | undefined>;
   /** Sends an account to rest whose grant no longer holds it although its own record says so. */
-  reclaim(known: KnownAccount): Promise<Account | undefined>;
+  reclaim(known: StoredAccount): Promise<Account | undefined>;
 }
 
 /** Documents of one query: a grant with many tokens is large. */
@@ -58,16 +58,16 @@ const MAX_ACCOUNTS = 5_000;
 
 export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger {
   const grants = ledger.collection('grants');
-  const notOver = grants.where('state', 'in', ['issuing', 'active', 'revoking']);
+  const unended = grants.where('state', 'in', ['issuing', 'active', 'revoking']);
 
   const read = (query: Query, limit: number) => readPages(clock, query, { limit, size: PAGE });
 
-  const list = async (query: Query, limit: number): Promise<Found> => {
-    const { held, unreadable } = readable(await read(query, limit), toGrant);
-    return { grants: held.map(({ record }) => record), unreadable };
+  const list = async (query: Query, limit: number): Promise<GrantPage> => {
+    const { loaded, unreadable } = parseAll(await read(query, limit), toGrant);
+    return { grants: loaded.map(({ record }) => record), unreadable };
   };
 
-  const moveAccount = (email: string, next: (existing: Account, now: number) => Account | undefined) => {
+  const transitionAccount = (email: string, next: (existing: Account, now: number) => Account | undefined) => {
     const attempt = async () => {
       const read = await accountDocument(ledger, email).get();
       const before = toAccount(read);
@@ -80,38 +80,39 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
       await batch.commit();
       return after;
     };
-    return written(clock, attempt);
+    return commitWithRetry(clock, attempt);
   };
 
   return {
-    ending: (limit) => list(grants.where('ending_since', '>', new Date(0)).orderBy('ending_since'), limit),
-    unfinished: (limit) =>
+    pendingEnds: (limit) => list(grants.where('ending_since', '>', new Date(0)).orderBy('ending_since'), limit),
+    pendingRevocations: (limit) =>
       list(
         grants.where('state', '==', 'revoking').where('access_ended_at', '==', null).orderBy(FieldPath.documentId()),
         limit,
       ),
     overdue: (limit) => {
       const overdue = new Date(clock.now() - CLOCK_MARGIN_MS);
-      return list(notOver.where('expires_at', '<=', overdue).orderBy('expires_at'), limit);
+      return list(unended.where('expires_at', '<=', overdue).orderBy('expires_at'), limit);
     },
     accounts: async () => {
       const accounts = ledger.collection('service_accounts').orderBy(FieldPath.documentId());
-      const { held, unreadable } = readable(await read(accounts, MAX_ACCOUNTS), toAccount);
-      return { accounts: held.map(({ read, record }) => ({ email: read.id, account: record })), unreadable };
+      const { loaded, unreadable } = parseAll(await read(accounts, MAX_ACCOUNTS), toAccount);
+      return { accounts: loaded.map(({ read, record }) => ({ email: read.id, account: record })), unreadable };
     },
-    beginToWake: (email) => moveAccount(email, beginToWake),
-    wake: (email, enabling_since) => moveAccount(email, (existing, at) => wake(existing, enabling_since, at)),
-    recheck: (email) => moveAccount(email, recheck),
-    foundEnabled: (email) => moveAccount(email, foundEnabled),
+    claimForEnable: (email) => transitionAccount(email, claimForEnable),
+    confirmEnabled: (email, enabling_since) =>
+      transitionAccount(email, (existing, at) => confirmEnabled(existing, enabling_since, at)),
+    markChecked: (email) => transitionAccount(email, markChecked),
+    countFoundEnabled: (email) => transitionAccount(email, countFoundEnabled),
     reclaim: async ({ email, account }) => {
-      const document = await answered(clock, grantDocument(ledger, account.grant_id ?? 'none').get());
-      const { held, unreadable } = readable([document], toGrant);
-      const [grant] = held.map(({ record }) => record);
+      const document = await withLedgerTimeout(clock, grantDocument(ledger, account.grant_id ?? 'none').get());
+      const { loaded, unreadable } = parseAll([document], toGrant);
+      const [grant] = loaded.map(({ record }) => record);
       const holds = grant?.kind === 'pooled_service_account' && grant.service_account === email && isLive(grant);
       if (holds || unreadable.length > 0) return undefined;
       // Only as it was found: the grant may have been asked for again, and hold this very account, since it was read.
-      return moveAccount(email, (existing, at) =>
-        isDeepStrictEqual(existing, account) ? setAside(existing, at) : undefined,
+      return transitionAccount(email, (existing, at) =>
+        isDeepStrictEqual(existing, account) ? quarantine(existing, at) : undefined,
       );
     },
   };

@@ -3,9 +3,9 @@
 import type { Firestore } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant/grant.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { answered, toGrant } from './documents.ts';
+import { toGrant, withLedgerTimeout } from './documents.ts';
 
-/** The grant on whose record the token stands; undefined when none does. Throws Unavailable. */
+/** The grant on whose record the token stands; undefined when none does. Throws DependencyError. */
 export type LookUpToken = (token_sha256: string) => Promise<Grant | undefined>;
 
 export function createTokenLookup(ledger: Firestore, clock: Clock): LookUpToken {
@@ -16,6 +16,6 @@ export function createTokenLookup(ledger: Firestore, clock: Clock): LookUpToken 
       const [found] = (await query.get()).docs;
       return found && toGrant(found);
     };
-    return answered(clock, find());
+    return withLedgerTimeout(clock, find());
   };
 }

@@ -1,7 +1,7 @@
 // The calls that one sweep may make to Buildkite: at most 50 within any minute, counted together with those of the sweeps
 // before it. No call begins once the time is up, nothing is left, or Buildkite as a whole does not respond as it should.
 
-import type { Response } from '../buildkite/job-state.ts';
+import type { BuildkiteResponse } from '../buildkite/job-state.ts';
 import { LookupError } from '../buildkite/lookup-error.ts';
 import { nextCallAt, recentCalls } from '../core/grant/job-check.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -9,11 +9,11 @@ import type { Clock } from '../runtime/clock.ts';
 /** Calls after which it is believed that Buildkite cannot be reached at all. */
 const MAX_UNREACHED = 10;
 
-export class CallAllowance {
+export class CallBudget {
   readonly #clock: Clock;
   readonly #until: number;
   readonly #calls: number[];
-  readonly nonsense = new Set<string>();
+  readonly malformed = new Set<string>();
   /** Calls made. */
   made = 0;
   /** Whether Buildkite has responded to a call. */
@@ -42,13 +42,13 @@ export class CallAllowance {
   }
 
   /** Undefined when the call may not begin. Throws what it throws, and stops after a failure of Buildkite as a whole. */
-  async call<T>(work: () => Promise<Response<T>>): Promise<{ readonly value: T } | undefined> {
+  async call<T>(work: () => Promise<BuildkiteResponse<T>>): Promise<{ readonly value: T } | undefined> {
     if (!(await this.#begin())) return undefined;
     this.made += 1;
     try {
-      const { value, remaining, nonsense } = await work();
+      const { value, remaining, malformed } = await work();
       this.reached = true;
-      for (const name of nonsense) this.nonsense.add(name);
+      for (const name of malformed) this.malformed.add(name);
       if (remaining === 0) this.#stopped = true;
       return { value };
     } catch (error) {

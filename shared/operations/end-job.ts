@@ -2,18 +2,18 @@
 // taken away. What cannot be finished in time stays `revoking`, and the sweep goes on from there.
 
 import type { Grant } from '../core/grant/grant.ts';
-import { type HowEnded, idOf } from '../core/grant/lifecycle.ts';
+import { type EndCause, grantIdOf } from '../core/grant/lifecycle.ts';
 import type { JobEnd } from '../ledger/revocation.ts';
-import { failureOf, within } from '../runtime/errors.ts';
+import { toFailure, withTimeout } from '../runtime/errors.ts';
 import type { Failure } from '../runtime/work-queue.ts';
-import { type RevokeParts, revoke } from './revoke-grant.ts';
+import { type RevokeDeps, revokeGrant } from './revoke-grant.ts';
 
 /** Milliseconds for the whole, so that Buildkite has its answer well inside five seconds. */
-export const BUDGET_MS = 4_000;
+export const END_BUDGET_MS = 4_000;
 /** Milliseconds of it that are kept for recording what was taken away. */
-const RECORDING_MS = 1_000;
+const RECORD_RESERVE_MS = 1_000;
 
-export interface Unfinished {
+export interface PendingRevocation {
   readonly grant_id: string;
   /** Who failed, where that is known. */
   readonly dependency?: string;
@@ -21,80 +21,84 @@ export interface Unfinished {
   readonly code?: 'unreadable_record';
 }
 
-export interface Ending {
+export interface EndResult {
   /** Access was taken away. */
   readonly revoked: readonly Grant[];
   /** Not renewed any more; its tokens die at `expires_at`, whatever else was taken away. */
-  readonly renewalEnded: readonly Grant[];
+  readonly notRenewed: readonly Grant[];
   /** Its time was up before access could be taken away. */
   readonly expired: readonly Grant[];
   /** Access could not be taken away yet, and why. */
-  readonly unfinished: readonly Unfinished[];
+  readonly pending: readonly PendingRevocation[];
 }
 
-export interface JobEnding extends Ending {
-  readonly repeated: boolean;
-  readonly otherPipeline: boolean;
+export interface JobEndResult extends EndResult {
+  readonly alreadyEnded: boolean;
+  readonly pipelineMismatch: boolean;
 }
 
-/** Ends a job. Throws Unavailable when its end could not be recorded; what happens after that is in the answer. */
-export async function endJob(parts: RevokeParts, jobEnd: JobEnd): Promise<JobEnding> {
-  const until = parts.clock.now() + BUDGET_MS;
-  const { grants, repeated, otherPipeline, unreadable } = await parts.ledger.endJob(jobEnd);
-  const ending = await finish(parts, grants, until);
-  return { ...ending, unfinished: [...unreadableGrants(unreadable), ...ending.unfinished], repeated, otherPipeline };
+/** Ends a job. Throws DependencyError when its end could not be recorded; what happens after that is in the answer. */
+export async function endJob(deps: RevokeDeps, jobEnd: JobEnd): Promise<JobEndResult> {
+  const until = deps.clock.now() + END_BUDGET_MS;
+  const { grants, alreadyEnded, pipelineMismatch, unreadable } = await deps.ledger.endJob(jobEnd);
+  const result = await completeRevocations(deps, grants, until);
+  return { ...result, pending: [...unreadablePending(unreadable), ...result.pending], alreadyEnded, pipelineMismatch };
 }
 
 /**
  * Ends one grant; its job runs on, and does not get it again. Safe to repeat: a revocation that was not finished is
- * gone on with. Throws Unavailable when the end could not be recorded.
+ * gone on with. Throws DependencyError when the end could not be recorded.
  */
-export async function endGrant(parts: RevokeParts, grant: Grant, how: HowEnded): Promise<Ending> {
-  const until = parts.clock.now() + BUDGET_MS;
-  const ended = await parts.ledger.endGrant(grant, how);
-  return finish(parts, ended ? [ended] : [], until);
+export async function endGrant(deps: RevokeDeps, grant: Grant, cause: EndCause): Promise<EndResult> {
+  const until = deps.clock.now() + END_BUDGET_MS;
+  const updated = await deps.ledger.endGrant(grant, cause);
+  return completeRevocations(deps, updated ? [updated] : [], until);
 }
 
 /** What is to be said of grants whose records cannot be read. */
-export function unreadableGrants(ids: readonly string[]): Unfinished[] {
+export function unreadablePending(ids: readonly string[]): PendingRevocation[] {
   return ids.map((grant_id) => ({ grant_id, code: 'unreadable_record' as const, error: 'its record cannot be read' }));
 }
 
 /** All of them as one. */
-export function mergeEndings(endings: readonly Ending[]): Ending {
+export function mergeEndResults(results: readonly EndResult[]): EndResult {
   return {
-    revoked: endings.flatMap(({ revoked }) => revoked),
-    renewalEnded: endings.flatMap(({ renewalEnded }) => renewalEnded),
-    expired: endings.flatMap(({ expired }) => expired),
-    unfinished: endings.flatMap(({ unfinished }) => unfinished),
+    revoked: results.flatMap(({ revoked }) => revoked),
+    notRenewed: results.flatMap(({ notRenewed }) => notRenewed),
+    expired: results.flatMap(({ expired }) => expired),
+    pending: results.flatMap(({ pending }) => pending),
   };
 }
 
 /** Takes away, until then, what the records of ended grants say is to be taken away. */
-export async function finish(parts: RevokeParts, grants: readonly Grant[], until: number): Promise<Ending> {
+export async function completeRevocations(
+  deps: RevokeDeps,
+  grants: readonly Grant[],
+  until: number,
+): Promise<EndResult> {
   const revoked: Grant[] = [];
-  const renewalEnded = grants.filter(({ state }) => state === 'issuing' || state === 'active');
+  const notRenewed = grants.filter(({ state }) => state === 'issuing' || state === 'active');
   const expired = grants.filter(({ state }) => state === 'expired');
-  const unfinished: Unfinished[] = [];
-  const { clock } = parts;
-  const limit = { clock, milliseconds: Math.max(until - clock.now(), 0), what: 'revocation' };
+  const pending: PendingRevocation[] = [];
+  const { clock } = deps;
+  const limit = { clock, milliseconds: Math.max(until - clock.now(), 0), dependency: 'revocation' };
   await Promise.all(
     grants
       .filter(({ state }) => state === 'revoking')
       .map(async (grant) => {
         try {
-          const ended = await within(limit, revoke(parts, grant, until - RECORDING_MS));
-          if (ended?.state === 'revoked') revoked.push(ended);
-          else if (ended?.state === 'expired') expired.push(ended);
-          else if (ended) renewalEnded.push(ended);
+          const updated = await withTimeout(limit, revokeGrant(deps, grant, until - RECORD_RESERVE_MS));
+          if (updated?.state === 'revoked') revoked.push(updated);
+          else if (updated?.state === 'expired') expired.push(updated);
+          else if (updated) notRenewed.push(updated);
         } catch (error) {
-          unfinished.push({ grant_id: idOf(grant), ...failureOf(error) });
+          pending.push({ grant_id: grantIdOf(grant), ...toFailure(error) });
         }
       }),
   );
-  return { revoked, renewalEnded, expired, unfinished };
+  return { revoked, notRenewed, expired, pending };
 }
 
-export function nameGrant(grant: Grant): Omit<Failure, 'dependency' | 'error' | 'code'> {
-  return { grant_id: idOf(grant) };
+export function failureSubject(grant: Grant): Omit<Failure, 'dependency' | 'error' | 'code'> {
+  return { grant_id: grantIdOf(grant) };
 }

@@ -9,7 +9,7 @@ import { type FirebaseUser, firebaseUserOf } from '../core/firebase-user.ts';
 import { isAboutEveryAccount, isAboutOneAccount } from '../core/google-refusal.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantId, tokenSha256 } from '../core/grant/id.ts';
-import { idOf, type Request } from '../core/grant/lifecycle.ts';
+import { grantIdOf, type IssueRequest } from '../core/grant/lifecycle.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import { type Credential, MAX_TTL } from '../core/policy/credential.ts';
@@ -18,31 +18,31 @@ import type { LoadedPolicy } from '../core/policy/parse-yaml.ts';
 import { boundWait, LONGEST_RETRY_AFTER } from '../core/retry-after.ts';
 import type { Mint, Minted } from '../google/mint.ts';
 import type { OpenGrantDocument } from '../ledger/grant-document.ts';
-import type { IssuingLedger, Reserved } from '../ledger/issuance.ts';
+import type { IssuanceLedger, Reserved } from '../ledger/issuance.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Unavailable } from '../runtime/errors.ts';
-import type { IssuesUnderWay } from './issues-in-progress.ts';
+import { DependencyError } from '../runtime/errors.ts';
+import type { IssuesInProgress } from './issues-in-progress.ts';
 
 /** Pooled accounts that a job tries within so many milliseconds before it is said that Google fails. */
 const MAX_ACCOUNTS_TRIED = 3;
-const LATELY_MS = 5 * 60_000;
+const ACCOUNT_RETRY_WINDOW_MS = 5 * 60_000;
 /** The same when the instance is busy with other requests for the grant. */
 const BUSY_RETRY_AFTER = 1;
 
-export interface HandOutParts {
+export interface IssueDeps {
   readonly policy: LoadedPolicy;
   readonly verifyJobToken: VerifyJobToken;
-  readonly ledger: IssuingLedger;
+  readonly ledger: IssuanceLedger;
   readonly mint: Mint;
   readonly openGrantDocument: OpenGrantDocument;
   /** Which generation of a Firebase user is in force. */
   readonly generationOf: (user: FirebaseUser) => Promise<number>;
-  readonly issues: IssuesUnderWay<HandOut>;
+  readonly issuesInProgress: IssuesInProgress<IssueResult>;
   /** Milliseconds since the epoch. */
   readonly clock: Clock;
 }
 
-export interface Asked {
+export interface TokenRequest {
   readonly jobToken: string;
   readonly credentialName: string;
   readonly scopes: readonly string[];
@@ -50,7 +50,7 @@ export interface Asked {
   readonly lifetime: number | undefined;
 }
 
-export type HandOut =
+export type IssueResult =
   | {
       readonly outcome: 'issued';
       readonly grant: Grant;
@@ -62,7 +62,7 @@ export type HandOut =
       readonly trace: readonly RuleTrace[];
       /** The request whose issue this shares; undefined when it issued by itself. */
       readonly shared_with?: string;
-      readonly givenUp: readonly Unavailable[];
+      readonly accountFailures: readonly DependencyError[];
     }
   | {
       readonly outcome: 'refused';
@@ -70,88 +70,89 @@ export type HandOut =
       /** Of a job token that was verified; undefined before. */
       readonly claims: JobClaims | undefined;
       /** Why pooled accounts were given up for another, each with its account where Google refuses for good. */
-      readonly givenUp: readonly Unavailable[];
+      readonly accountFailures: readonly DependencyError[];
     };
 
-/** Hands out, or refuses. Throws Unavailable when something it depends on fails; then nothing has left. */
-export async function handOut(parts: HandOutParts, asked: Asked, request_id: string): Promise<HandOut> {
-  const { policy, clock } = parts;
-  const verified = await parts.verifyJobToken(asked.jobToken, clock.now());
-  if ('refusal' in verified) return { outcome: 'refused', refusal: verified.refusal, claims: undefined, givenUp: [] };
+/** Hands out, or refuses. Throws DependencyError when something it depends on fails; then nothing has left. */
+export async function issueToken(deps: IssueDeps, requested: TokenRequest, request_id: string): Promise<IssueResult> {
+  const { policy, clock } = deps;
+  const verified = await deps.verifyJobToken(requested.jobToken, clock.now());
+  if ('refusal' in verified)
+    return { outcome: 'refused', refusal: verified.refusal, claims: undefined, accountFailures: [] };
   const { claims } = verified;
-  const refuse = (refusal: Refusal): HandOut => ({ outcome: 'refused', refusal, claims, givenUp: [] });
+  const refuse = (refusal: Refusal): IssueResult => ({ outcome: 'refused', refusal, claims, accountFailures: [] });
 
-  const decision = decide(policy.policy, claims, asked.credentialName);
+  const decision = decide(policy.policy, claims, requested.credentialName);
   if (decision.outcome === 'refused') {
     const { outcome: _, ...refusal } = decision;
     return refuse(refusal);
   }
   const { credential, credentialName, rule, trace } = decision;
-  const ttl = Math.min(credential.ttl, asked.lifetime ?? MAX_TTL, MAX_TTL);
-  const scopes = narrowScopes(credential, asked.scopes);
+  const ttl = Math.min(credential.ttl, requested.lifetime ?? MAX_TTL, MAX_TTL);
+  const scopes = narrowScopes(credential, requested.scopes);
   const grant_id = grantId(claims.job_id, credentialName);
   const limits = policy.policy.limits;
-  const request: Request = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256, limits };
+  const request: IssueRequest = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256, limits };
 
   const key = toKey(request, scopes);
-  const shared = await parts.issues.share({ grant_id, key, request_id }, (close) =>
-    issue(parts, { request, scopes, trace }, close),
+  const shared = await deps.issuesInProgress.share({ grant_id, key, request_id }, (close) =>
+    issueOnce(deps, { request, scopes, trace }, close),
   );
   if (shared === 'busy') return refuse({ reason: 'grant_busy', grant_id, retryAfter: BUSY_RETRY_AFTER });
   const { result, shared_with } = shared;
   if (shared_with === undefined) return result;
-  if (result.outcome === 'refused') return { ...result, givenUp: [] };
+  if (result.outcome === 'refused') return { ...result, accountFailures: [] };
   // A block may have come after the one who issued looked for it, and before this request.
-  const barred = await parts.ledger.barred(request);
-  return barred ? refuse(barred.refusal) : { ...result, shared_with, givenUp: [] };
+  const blocked = await deps.ledger.checkBlocks(request);
+  return blocked ? refuse(blocked.refusal) : { ...result, shared_with, accountFailures: [] };
 }
 
 /** Everything that an issue depends on: requests with equal keys get one token. */
-function toKey({ claims: { agentTags, ...claims }, rule, ttl, policySha256 }: Request, scopes: readonly string[]) {
+function toKey({ claims: { agentTags, ...claims }, rule, ttl, policySha256 }: IssueRequest, scopes: readonly string[]) {
   return JSON.stringify([Object.entries(claims), [...agentTags], rule, ttl, policySha256, scopes]);
 }
 
-/** Reserves, mints and records. @param close nobody joins this issue from then on: see {@link IssuesUnderWay} */
-async function issue(
-  parts: HandOutParts,
-  decided: { readonly request: Request; readonly scopes: readonly string[]; readonly trace: readonly RuleTrace[] },
+/** Reserves, mints and records. @param close nobody joins this issue from then on: see {@link IssuesInProgress} */
+async function issueOnce(
+  deps: IssueDeps,
+  decided: { readonly request: IssueRequest; readonly scopes: readonly string[]; readonly trace: readonly RuleTrace[] },
   close: () => void,
-): Promise<HandOut> {
+): Promise<IssueResult> {
   const { request, scopes, trace } = decided;
   const { claims, credentialName, credential, ttl } = request;
   const grant_id = grantId(claims.job_id, credentialName);
-  const givenUp: Unavailable[] = [];
-  const refuse = (refusal: Refusal): HandOut => ({ outcome: 'refused', refusal, claims, givenUp });
+  const accountFailures: DependencyError[] = [];
+  const refuse = (refusal: Refusal): IssueResult => ({ outcome: 'refused', refusal, claims, accountFailures });
   // Known before anything is reserved: the mint starts beside the reservation's commit, and waits for nothing.
   const generation =
-    credential.kind === 'firestore' ? await parts.generationOf(firebaseUserOf(claims, credentialName)) : 0;
-  const startMinting: StartMinting = (latest, lease) => {
-    const what = { claims, credentialName, credential, grant_id, scopes };
-    const minting = parts.mint({ ...what, ttl, latest, lease, generation });
-    minting.catch(() => {});
-    return minting;
+    credential.kind === 'firestore' ? await deps.generationOf(firebaseUserOf(claims, credentialName)) : 0;
+  const startMint: StartMint = (latestExpiry, lease) => {
+    const mintRequest = { claims, credentialName, credential, grant_id, scopes };
+    const pendingMint = deps.mint({ ...mintRequest, ttl, latestExpiry, lease, generation });
+    pendingMint.catch(() => {});
+    return pendingMint;
   };
-  let obtained: Obtained;
+  let outcome: MintOutcome;
   try {
-    obtained =
+    outcome =
       credential.kind === 'pooled_service_account'
-        ? await obtainFromLease(parts, request, startMinting, givenUp)
-        : await obtain(parts, request, startMinting);
+        ? await mintFromPool(deps, request, startMint, accountFailures)
+        : await mintAlongsideCommit(deps, request, startMint);
   } catch (error) {
     const refusal = toGoogleRefusal(error);
     if (!refusal) throw error;
     return refuse(refusal);
   }
-  if ('refusal' in obtained) return refuse(obtained.refusal);
+  if ('refusal' in outcome) return refuse(outcome.refusal);
 
-  const { minted, reserved } = obtained;
+  const { minted, reserved } = outcome;
   const token_sha256 = tokenSha256(minted.accessToken);
   const { grant } = reserved;
   const token = { grant_id, sha256: token_sha256, expires_at: minted.expires_at };
   const leased = grant.kind === 'pooled_service_account' ? { service_account: grant.service_account } : {};
   // An end that comes during this write is recorded before a later request, which must see it.
   close();
-  const activated = await parts.ledger.activate({ ...token, ...leased }, reserved);
+  const activated = await deps.ledger.activate({ ...token, ...leased }, reserved);
   if ('refusal' in activated) return refuse(activated.refusal);
   return {
     outcome: 'issued',
@@ -162,39 +163,39 @@ async function issue(
     expires_at: Math.min(minted.expires_at, activated.grant.expires_at),
     scopes,
     trace,
-    givenUp,
+    accountFailures,
   };
 }
 
 function toGoogleRefusal(error: unknown): Refusal | undefined {
-  if (!Unavailable.is(error) || !error.permanent) return undefined;
-  const { permanent, what, message } = error;
-  return { reason: 'google_refused', ...permanent, dependency: what, error: message, retryAfter: LONGEST_RETRY_AFTER };
+  if (!DependencyError.is(error) || !error.permanent) return undefined;
+  const { permanent, dependency, message } = error;
+  return { reason: 'google_refused', ...permanent, dependency, error: message, retryAfter: LONGEST_RETRY_AFTER };
 }
 
-type StartMinting = (latest: number, lease?: string) => Promise<Minted>;
-type Obtained = { readonly minted: Minted; readonly reserved: Reserved } | { readonly refusal: Refusal };
+type StartMint = (latestExpiry: number, lease?: string) => Promise<Minted>;
+type MintOutcome = { readonly minted: Minted; readonly reserved: Reserved } | { readonly refusal: Refusal };
 
 /** Reserves the grant with the mint beside it and, where rules judge its tokens, lets them in. */
-async function obtain(parts: HandOutParts, request: Request, startMinting: StartMinting): Promise<Obtained> {
-  let minting: Promise<Minted> | undefined;
-  const reserved = await parts.ledger.reserve(request, (latest) => {
-    minting ??= startMinting(latest);
+async function mintAlongsideCommit(deps: IssueDeps, request: IssueRequest, startMint: StartMint): Promise<MintOutcome> {
+  let pendingMint: Promise<Minted> | undefined;
+  const reserved = await deps.ledger.reserve(request, (latestExpiry) => {
+    pendingMint ??= startMint(latestExpiry);
   });
   if ('refusal' in reserved) return reserved;
-  const [barred, opened, minted] = await Promise.all([
-    parts.ledger.barred(request),
-    openFor(parts, reserved.grant),
-    minting ?? startMinting(reserved.latest),
+  const [blocked, opened, minted] = await Promise.all([
+    deps.ledger.checkBlocks(request),
+    openDocumentFor(deps, reserved.grant),
+    pendingMint ?? startMint(reserved.latestExpiry),
   ]);
-  if (barred) return barred;
-  return opened ? { minted, reserved } : { refusal: { reason: 'grant_revoked', grant_id: idOf(reserved.grant) } };
+  if (blocked) return blocked;
+  return opened ? { minted, reserved } : { refusal: { reason: 'grant_revoked', grant_id: grantIdOf(reserved.grant) } };
 }
 
-async function openFor({ openGrantDocument }: HandOutParts, grant: Grant): Promise<boolean> {
+async function openDocumentFor({ openGrantDocument }: IssueDeps, grant: Grant): Promise<boolean> {
   if (grant.kind !== 'firestore') return true;
   const { project, database, credential, expires_at } = grant;
-  return openGrantDocument({ project, database, grant_id: idOf(grant) }, { roles: [credential], expires_at });
+  return openGrantDocument({ project, database, grant_id: grantIdOf(grant) }, { roles: [credential], expires_at });
 }
 
 /**
@@ -202,62 +203,68 @@ async function openFor({ openGrantDocument }: HandOutParts, grant: Grant): Promi
  * not bound yet) is given back for another, as long as no token of it left, and not for a job that had some of them: then
  * the fault is elsewhere, and the whole pool would go to rest for it.
  */
-async function obtainFromLease(
-  parts: HandOutParts,
-  request: Request,
-  startMinting: StartMinting,
-  givenUp: Unavailable[],
-): Promise<Obtained> {
-  const unusable: string[] = [];
+async function mintFromPool(
+  deps: IssueDeps,
+  request: IssueRequest,
+  startMint: StartMint,
+  accountFailures: DependencyError[],
+): Promise<MintOutcome> {
+  const excludedAccounts: string[] = [];
   for (;;) {
-    const reserved = await parts.ledger.reserve({ ...request, unusable }, () => {});
+    const reserved = await deps.ledger.reserve({ ...request, excludedAccounts }, () => {});
     if ('refusal' in reserved) {
-      const last = givenUp.at(-1);
+      const last = accountFailures.at(-1);
       // Waiting for an account helps only while there is one that Google may mint from.
-      if (last?.permanent && holdsAll(unusable, request.credential)) throw last;
+      if (last?.permanent && coversPool(excludedAccounts, request.credential)) throw last;
       // The log names the refused account, not the want of another alone.
       return reserved.refusal.reason === 'pool_exhausted' && last?.permanent
         ? { refusal: { ...reserved.refusal, ...last.permanent } }
         : reserved;
     }
-    const { grant, latest } = reserved;
+    const { grant, latestExpiry } = reserved;
     if (grant.kind !== 'pooled_service_account') throw new Error('a pooled credential got another kind of grant');
     try {
-      const [barred, minted] = await Promise.all([
-        parts.ledger.barred(request),
-        startMinting(latest, grant.service_account),
+      const [blocked, minted] = await Promise.all([
+        deps.ledger.checkBlocks(request),
+        startMint(latestExpiry, grant.service_account),
       ]);
-      return barred ?? { minted, reserved };
+      return blocked ?? { minted, reserved };
     } catch (error) {
-      if (!Unavailable.is(error)) throw error;
-      const mayBeTheAccount = error.refused && !(error.permanent && isAboutEveryAccount(error.permanent));
-      const mayChange = mayBeTheAccount && grant.tokens.length === 0;
-      const lately = grant.past_leases.filter(({ access_ended_at }) => access_ended_at > parts.clock.now() - LATELY_MS);
-      if (!mayChange || lately.length + 1 >= MAX_ACCOUNTS_TRIED) {
+      if (!DependencyError.is(error)) throw error;
+      const accountMayBeAtFault = error.rejected && !(error.permanent && isAboutEveryAccount(error.permanent));
+      const mayRetry = accountMayBeAtFault && grant.tokens.length === 0;
+      const recentLeases = grant.past_leases.filter(
+        ({ access_ended_at }) => access_ended_at > deps.clock.now() - ACCOUNT_RETRY_WINDOW_MS,
+      );
+      if (!mayRetry || recentLeases.length + 1 >= MAX_ACCOUNTS_TRIED) {
         // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
-        const barred = await parts.ledger.barred(request);
-        if (barred) return barred;
-        const refused = [...unusable, ...lately.map(({ service_account }) => service_account), grant.service_account];
-        if (!error.permanent || !isAboutOneAccount(error.permanent) || holdsAll(refused, request.credential))
+        const blocked = await deps.ledger.checkBlocks(request);
+        if (blocked) return blocked;
+        const refused = [
+          ...excludedAccounts,
+          ...recentLeases.map(({ service_account }) => service_account),
+          grant.service_account,
+        ];
+        if (!error.permanent || !isAboutOneAccount(error.permanent) || coversPool(refused, request.credential))
           throw error;
         const another_at =
           grant.tokens.length > 0
             ? Math.max(...grant.tokens.map(({ expires_at }) => expires_at))
-            : Math.min(...lately.map(({ access_ended_at }) => access_ended_at)) + LATELY_MS;
-        return { refusal: toTemporary(error, boundWait((another_at - parts.clock.now()) / 1000)) };
+            : Math.min(...recentLeases.map(({ access_ended_at }) => access_ended_at)) + ACCOUNT_RETRY_WINDOW_MS;
+        return { refusal: toTemporary(error, boundWait((another_at - deps.clock.now()) / 1000)) };
       }
-      givenUp.push(error);
-      unusable.push(grant.service_account);
+      accountFailures.push(error);
+      excludedAccounts.push(grant.service_account);
     }
   }
 }
 
 /** Google refuses some accounts, and the pool has others: this job may have one of them when it may change its own. */
-function toTemporary({ what, message, permanent }: Unavailable, retryAfter: number): Refusal {
-  return { reason: 'dependency_unavailable', dependency: what, error: message, retryAfter, ...permanent };
+function toTemporary({ dependency, message, permanent }: DependencyError, retryAfter: number): Refusal {
+  return { reason: 'dependency_unavailable', dependency, error: message, retryAfter, ...permanent };
 }
 
-function holdsAll(accounts: readonly string[], credential: Credential): boolean {
+function coversPool(accounts: readonly string[], credential: Credential): boolean {
   return credential.kind === 'pooled_service_account' && credential.pool.every((email) => accounts.includes(email));
 }
 
@@ -265,8 +272,8 @@ function holdsAll(accounts: readonly string[], credential: Credential): boolean 
  * The caller's scopes are a wish: they can take away from policy's, never add. What rules judge or a boundary narrows has
  * none: there they say nothing.
  */
-function narrowScopes(credential: Credential, wished: readonly string[]): readonly string[] {
+function narrowScopes(credential: Credential, requested: readonly string[]): readonly string[] {
   if (credential.kind === 'firestore' || credential.storage) return [];
-  const both = credential.scopes.filter((scope) => wished.includes(scope));
+  const both = credential.scopes.filter((scope) => requested.includes(scope));
   return both.length > 0 ? both : credential.scopes;
 }

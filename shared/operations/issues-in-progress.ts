@@ -4,7 +4,7 @@
 import type { Clock } from '../runtime/clock.ts';
 
 /** Milliseconds that a request waits for its turn. */
-const TURN_PATIENCE_MS = 800;
+const TURN_TIMEOUT_MS = 800;
 
 interface Turn<T> {
   readonly key: string;
@@ -14,7 +14,7 @@ interface Turn<T> {
   readonly result: Promise<{ readonly result: T } | 'busy'>;
 }
 
-export class IssuesUnderWay<T> {
+export class IssuesInProgress<T> {
   readonly #clock: Clock;
   /** By grant id, in the order of their turns. */
   readonly #queues = new Map<string, Turn<T>[]>();
@@ -63,7 +63,7 @@ export class IssuesUnderWay<T> {
 
   async #settledInTime(earlier: readonly Promise<unknown>[]): Promise<boolean> {
     const settled = new AbortController();
-    const late = this.#clock.sleep(TURN_PATIENCE_MS, settled.signal).then(
+    const late = this.#clock.sleep(TURN_TIMEOUT_MS, settled.signal).then(
       () => false,
       () => false,
     );

@@ -1,12 +1,12 @@
 // Asks Buildkite about the jobs of one build. One job is asked about by its id, which is the smaller response; several are
 // looked up in the build's list, 100 jobs a call. What the list cannot tell is asked job by job.
 
-import type { BuildkiteJobs, JobAnswer } from '../buildkite/job-state.ts';
+import type { BuildkiteJobs, JobState } from '../buildkite/job-state.ts';
 import { LookupError } from '../buildkite/lookup-error.ts';
 import type { BuildToCheck } from '../core/grant/job-check.ts';
 import type { DueJob } from '../ledger/job-checks.ts';
 import { atRandom, type Clock } from '../runtime/clock.ts';
-import type { CallAllowance } from './call-budget.ts';
+import type { CallBudget } from './call-budget.ts';
 
 /** Pages of one build: more jobs than Buildkite lets a build have. */
 const MAX_PAGES = 50;
@@ -18,16 +18,16 @@ const MAX_SINGLE = 10;
 
 export interface LookupDeps {
   readonly buildkiteJobs: BuildkiteJobs;
-  readonly allowance: CallAllowance;
+  readonly budget: CallBudget;
   readonly clock: Clock;
 }
 
 /** What Buildkite responded about a job, or why it did not. */
-type Found = JobAnswer | { readonly outcome: 'failed'; readonly error: unknown };
+type JobLookup = JobState | { readonly outcome: 'failed'; readonly error: unknown };
 
 export interface Lookup {
   /** By job id. A job that is missing was not asked about: no call was left for it. */
-  readonly found: ReadonlyMap<string, Found>;
+  readonly outcomes: ReadonlyMap<string, JobLookup>;
   /** Whether a page of the build's list was too large. */
   readonly tooLarge: boolean;
   /** A failure of Buildkite as a whole, which says nothing about the jobs that are missing. */
@@ -35,33 +35,33 @@ export interface Lookup {
 }
 
 export async function lookUpJobs(deps: LookupDeps, toCheck: BuildToCheck<DueJob>): Promise<Lookup> {
-  const found = new Map<string, Found>();
+  const outcomes = new Map<string, JobLookup>();
   try {
-    return { found, tooLarge: await lookUp(deps, toCheck, found) };
+    return { outcomes, tooLarge: await lookUpBuild(deps, toCheck, outcomes) };
   } catch (error) {
     if (!isGeneral(error)) throw error;
-    return { found, tooLarge: false, stopped: error };
+    return { outcomes, tooLarge: false, stopped: error };
   }
 }
 
 /** @returns whether a page was too large @throws LookupError when Buildkite as a whole failed */
-async function lookUp(deps: LookupDeps, { build, jobs }: BuildToCheck<DueJob>, found: Map<string, Found>) {
-  const { buildkiteJobs, allowance, clock } = deps;
-  const unseen = () => jobs.filter(({ job_id }) => !found.has(job_id));
-  const toAll = (answer: Found) => {
-    for (const { job_id } of unseen()) found.set(job_id, answer);
+async function lookUpBuild(deps: LookupDeps, { build, jobs }: BuildToCheck<DueJob>, outcomes: Map<string, JobLookup>) {
+  const { buildkiteJobs, budget, clock } = deps;
+  const remaining = () => jobs.filter(({ job_id }) => !outcomes.has(job_id));
+  const setRemaining = (outcome: JobLookup) => {
+    for (const { job_id } of remaining()) outcomes.set(job_id, outcome);
   };
 
   /** Asks about the jobs one by one, until one comes to what `stop` names. False when no call was left. */
-  const askSingly = async (some: readonly DueJob[], stop?: Found['outcome']) => {
+  const lookUpSingly = async (some: readonly DueJob[], stop?: JobLookup['outcome']) => {
     for (const { job_id } of some) {
-      const answer = await settled(async () => {
-        const response = await allowance.call(() => buildkiteJobs.job(build.organization_slug, job_id));
+      const outcome = await settled(async () => {
+        const response = await budget.call(() => buildkiteJobs.job(build.organization_slug, job_id));
         return response?.value;
       });
-      if (answer === undefined) return false;
-      found.set(job_id, answer);
-      if (answer.outcome === stop) break;
+      if (outcome === undefined) return false;
+      outcomes.set(job_id, outcome);
+      if (outcome.outcome === stop) break;
     }
     return true;
   };
@@ -70,41 +70,41 @@ async function lookUp(deps: LookupDeps, { build, jobs }: BuildToCheck<DueJob>, f
     let after: string | undefined;
     for (let pages = 0; pages < MAX_PAGES; pages += 1) {
       const cursor = after;
-      const response = await allowance.call(() => buildkiteJobs.page(build, cursor));
+      const response = await budget.call(() => buildkiteJobs.page(build, cursor));
       if (response === undefined) return;
       if (response.value === undefined) {
         // The pipeline may have another name by now, and its jobs still have their ids.
-        if (await askSingly(unseen(), 'unknown')) toAll(UNKNOWN);
+        if (await lookUpSingly(remaining(), 'unknown')) setRemaining(UNKNOWN);
         return;
       }
-      for (const { job_id } of unseen())
-        if (response.value.jobs.has(job_id)) found.set(job_id, response.value.jobs.get(job_id) ?? MALFORMED);
+      for (const { job_id } of remaining())
+        if (response.value.jobs.has(job_id)) outcomes.set(job_id, response.value.jobs.get(job_id) ?? MALFORMED);
       after = response.value.next;
-      if (unseen().length === 0) return;
-      if (after === undefined) return toAll(UNKNOWN);
+      if (remaining().length === 0) return;
+      if (after === undefined) return setRemaining(UNKNOWN);
     }
     throw new LookupError('failed', `lists more than ${MAX_PAGES} pages of jobs for one build`);
   };
 
   if (jobs.length === 1) {
-    await askSingly(jobs);
+    await lookUpSingly(jobs);
     return false;
   }
   const listed = await settled(readPages);
   if (listed === undefined) return false;
   const tooLarge = LookupError.is(listed.error) && listed.error.kind === 'too_large';
-  const due = unseen().filter(({ record }) => record.check_at !== null && record.check_at <= clock.now());
-  if (tooLarge) await askSingly(atRandom(due, clock).slice(0, MAX_SINGLE));
+  const due = remaining().filter(({ record }) => record.check_at !== null && record.check_at <= clock.now());
+  if (tooLarge) await lookUpSingly(atRandom(due, clock).slice(0, MAX_SINGLE));
   else {
-    const failedBefore = unseen().filter(({ record }) => record.checks_failed > 0);
-    await askSingly(atRandom(failedBefore, clock).slice(0, MAX_SINGLE), 'failed');
+    const failedBefore = remaining().filter(({ record }) => record.checks_failed > 0);
+    await lookUpSingly(atRandom(failedBefore, clock).slice(0, MAX_SINGLE), 'failed');
   }
   // Of a list that is too large, the jobs whose check is not due are left as they are.
-  for (const { job_id } of tooLarge ? due : jobs) if (!found.has(job_id)) found.set(job_id, listed);
+  for (const { job_id } of tooLarge ? due : jobs) if (!outcomes.has(job_id)) outcomes.set(job_id, listed);
   return tooLarge;
 }
 
-const UNKNOWN: JobAnswer = { outcome: 'unknown', job_state: undefined, finished_at: undefined };
+const UNKNOWN: JobState = { outcome: 'unknown', job_state: undefined, finished_at: undefined };
 const MALFORMED = {
   outcome: 'failed',
   error: new LookupError('failed', 'describes the job in an unexpected form'),

@@ -1,7 +1,7 @@
 // Finds the ends of jobs whose webhook was lost: asks Buildkite about jobs whose check is due, and ends those that have
 // finished. Also completes the ends that are known and could not be recorded on every grant. Bounded in calls and in time.
 
-import type { BuildkiteJobs, JobAnswer } from '../buildkite/job-state.ts';
+import type { BuildkiteJobs, JobState } from '../buildkite/job-state.ts';
 import { BUILDKITE, type LookupError } from '../buildkite/lookup-error.ts';
 import {
   type BuildToCheck,
@@ -14,34 +14,34 @@ import {
 import type { DueJob } from '../ledger/job-checks.ts';
 import type { JobEnd } from '../ledger/revocation.ts';
 import { atRandom } from '../runtime/clock.ts';
-import { failureOf } from '../runtime/errors.ts';
-import { type Failure, workThrough } from '../runtime/work-queue.ts';
-import { CallAllowance } from './call-budget.ts';
-import { type Ending, endJob, mergeEndings } from './end-job.ts';
+import { toFailure } from '../runtime/errors.ts';
+import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
+import { CallBudget } from './call-budget.ts';
+import { type EndResult, endJob, mergeEndResults } from './end-job.ts';
 import { lookUpJobs } from './look-up-jobs.ts';
-import type { SweepParts } from './sweep-deps.ts';
+import type { SweepDeps } from './sweep-deps.ts';
 
 /** Jobs that one run looks at: with fewer than 50 builds, 5,000 jobs need 50 calls or more. */
-const JOBS = 5_000;
+const MAX_JOBS = 5_000;
 /** Builds that are asked about at once. */
-const AT_ONCE = 5;
+const CONCURRENCY = 5;
 /** Milliseconds within which the calls of one run begin, and for which no other run may call: the first call to a host may take 15 s. */
-const CALLING_MS = 15_000;
-const HELD_MS = 45_000;
+const POLL_BUDGET_MS = 15_000;
+const POLL_LOCK_MS = 45_000;
 /** Milliseconds for which the others wait for the first call. */
 const FIRST_CALL_MS = 1_000;
 /** Milliseconds after which no further job is ended. */
-const ENDING_MS = 15_000;
+const END_STEP_MS = 15_000;
 
 /** A job of whose end no webhook had told until it was asked about. */
-export interface FoundFinished {
+export interface ReconciledJob {
   readonly job_id: string;
   readonly job_state: string | undefined;
   readonly pipeline_slug: string;
 }
 
 /** What was asked of Buildkite. */
-export interface Asked {
+export interface BuildkiteUsage {
   /** Jobs about which it was asked, and the calls that this took. */
   readonly jobs: number;
   readonly calls: number;
@@ -49,50 +49,50 @@ export interface Asked {
   readonly tooLarge: number;
 }
 
-export interface MissedEnds extends Ending {
-  readonly foundFinished: readonly FoundFinished[];
-  readonly asked: Asked;
+export interface ReconcileResult extends EndResult {
+  readonly reconciledJobs: readonly ReconciledJob[];
+  readonly buildkiteUsage: BuildkiteUsage;
   /** Jobs with live grants about which Buildkite has not responded for 15 minutes; null when that is not known. */
   readonly jobsUnchecked: number | null;
   readonly failures: readonly Failure[];
   /** Whether the ledger could not be asked which jobs to ask about. */
-  readonly unread: boolean;
+  readonly incomplete: boolean;
   /** Whether ended jobs are left that this run did not get to. */
-  readonly more: boolean;
+  readonly hasBacklog: boolean;
 }
 
 /** A job to end. */
-interface Finished {
+interface FinishedJob {
   readonly end: JobEnd;
   /** Undefined for an end that was known before. */
-  readonly found?: FoundFinished;
+  readonly reconciled?: ReconciledJob;
 }
 
 /** Never throws: what fails is told, and the clock is still there. */
-export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
-  const { checkLedger, buildkiteJobs, clock } = parts;
+export async function reconcileJobs(deps: SweepDeps): Promise<ReconcileResult> {
+  const { jobCheckLedger, buildkiteJobs, clock } = deps;
   const failures: Failure[] = [];
-  const endings: Ending[] = [];
-  const foundFinished: FoundFinished[] = [];
-  let asked: Asked = { jobs: 0, calls: 0, tooLarge: 0 };
+  const results: EndResult[] = [];
+  const reconciledJobs: ReconciledJob[] = [];
+  let buildkiteUsage: BuildkiteUsage = { jobs: 0, calls: 0, tooLarge: 0 };
   let jobsUnchecked: number | null = null;
-  let unread = false;
-  let more = false;
+  let incomplete = false;
+  let hasBacklog = false;
 
-  const end = async (finished: readonly Finished[]) => {
-    const name = ({ end: { job_id } }: Finished) => ({ job_id });
-    const options = { until: clock.now() + ENDING_MS, clock, failures, name };
-    const notReached = await workThrough(atRandom(finished, clock), options, async (job) => {
-      const ending = await endJob(parts, job.end);
-      endings.push(ending);
-      if (job.found && !ending.repeated) foundFinished.push(job.found);
+  const end = async (finished: readonly FinishedJob[]) => {
+    const name = ({ end: { job_id } }: FinishedJob) => ({ job_id });
+    const options = { until: clock.now() + END_STEP_MS, clock, failures, name };
+    const notReached = await forEachConcurrently(atRandom(finished, clock), options, async (job) => {
+      const result = await endJob(deps, job.end);
+      results.push(result);
+      if (job.reconciled && !result.alreadyEnded) reconciledJobs.push(job.reconciled);
     });
-    if (notReached.length > 0) more = true;
+    if (notReached.length > 0) hasBacklog = true;
   };
 
   let completing: Promise<void> = Promise.resolve();
   try {
-    const due = await checkLedger.due(JOBS);
+    const due = await jobCheckLedger.due(MAX_JOBS);
     failures.push(
       ...due.unreadable.map((job_id) => ({
         job_id,
@@ -104,115 +104,119 @@ export async function endMissed(parts: SweepParts): Promise<MissedEnds> {
     const unended = due.jobs.filter(({ record }) => record.ending_since === null);
     if (!buildkiteJobs) {
       // Nobody can be asked: they only must not be read again by each sweep.
-      const live = await checkLedger.withLiveGrants(unended);
+      const live = await jobCheckLedger.withLiveGrants(unended);
       const check = { check_at: clock.now() + UNKNOWN_AGAIN_MS };
-      await checkLedger.recordChecks(live.map((job) => ({ job, check })));
+      await jobCheckLedger.recordChecks(live.map((job) => ({ job, check })));
     } else {
-      const result = await ask(parts, buildkiteJobs, byBuild(unended, clock.random));
-      asked = result.asked;
+      const result = await pollBuilds(deps, buildkiteJobs, byBuild(unended, clock.random));
+      buildkiteUsage = result.buildkiteUsage;
       failures.push(...result.failures);
       await end(result.finished);
-      jobsUnchecked = await checkLedger.countUnchecked();
+      jobsUnchecked = await jobCheckLedger.countUnchecked();
     }
   } catch (error) {
-    unread = true;
-    failures.push(failureOf(error));
+    incomplete = true;
+    failures.push(toFailure(error));
   }
   await completing;
-  return { foundFinished, asked, jobsUnchecked, failures, unread, more, ...mergeEndings(endings) };
+  return {
+    reconciledJobs,
+    buildkiteUsage,
+    jobsUnchecked,
+    failures,
+    incomplete,
+    hasBacklog,
+    ...mergeEndResults(results),
+  };
 }
 
 /** The end of a job that is marked as ending: Buildkite need not be asked. */
-function knownEnd({ job_id, record }: DueJob): Finished[] {
+function knownEnd({ job_id, record }: DueJob): FinishedJob[] {
   const { ending_since, ending_by, ending_finished_at } = record;
   if (ending_since === null || ending_by === null) return [];
   return [{ end: { job_id, pipeline_id: undefined, by: ending_by, finished_at: ending_finished_at ?? undefined } }];
 }
 
 /** Asks about the builds in turn, as far as the calls reach, and records when each job is asked about next. */
-async function ask(parts: SweepParts, buildkiteJobs: BuildkiteJobs, builds: readonly BuildToCheck<DueJob>[]) {
-  const { checkLedger, clock } = parts;
-  const finished: Finished[] = [];
+async function pollBuilds(deps: SweepDeps, buildkiteJobs: BuildkiteJobs, builds: readonly BuildToCheck<DueJob>[]) {
+  const { jobCheckLedger, clock } = deps;
+  const finished: FinishedJob[] = [];
   const failures: Failure[] = [];
   const unreached: { readonly jobs: readonly DueJob[]; readonly error: LookupError }[] = [];
   const counted = { jobs: 0, calls: 0, tooLarge: 0 };
-  const nothing = { finished, failures, asked: counted };
-  const turn = builds.length > 0 ? await checkLedger.beginCalls(HELD_MS) : undefined;
-  if (!turn) return nothing;
-  const allowance = new CallAllowance(clock, clock.now() + CALLING_MS, turn.calls);
+  const result = { finished, failures, buildkiteUsage: counted };
+  const lock = builds.length > 0 ? await jobCheckLedger.acquirePollLock(POLL_LOCK_MS) : undefined;
+  if (!lock) return result;
+  const budget = new CallBudget(clock, clock.now() + POLL_BUDGET_MS, lock.calls);
 
   const fail = (jobs: readonly DueJob[], error: unknown) => {
-    failures.push(...jobs.map(({ job_id }) => ({ job_id, ...failureOf(error) })));
+    failures.push(...jobs.map(({ job_id }) => ({ job_id, ...toFailure(error) })));
     return jobs.map((job) => ({ job, check: checkAfterFailure(job.record, clock.now()) }));
   };
 
-  const askAbout = async ({ build, jobs: due }: BuildToCheck<DueJob>) => {
+  const pollBuild = async ({ build, jobs: due }: BuildToCheck<DueJob>) => {
     // The response covers all jobs of the build, so the next one will too.
     // Another sweep may have moved a check meanwhile: then the job is among both.
-    const known = new Map([...due, ...(await checkLedger.notDue(build))].map((job) => [job.job_id, job]));
-    const jobs = await checkLedger.withLiveGrants([...known.values()]);
+    const known = new Map([...due, ...(await jobCheckLedger.notDue(build))].map((job) => [job.job_id, job]));
+    const jobs = await jobCheckLedger.withLiveGrants([...known.values()]);
     if (jobs.length === 0) return;
-    const {
-      found: answers,
-      tooLarge,
-      stopped,
-    } = await lookUpJobs({ buildkiteJobs, allowance, clock }, { build, jobs });
+    const { outcomes, tooLarge, stopped } = await lookUpJobs({ buildkiteJobs, budget, clock }, { build, jobs });
     if (tooLarge) counted.tooLarge += 1;
     if (stopped?.kind === 'unreachable')
-      unreached.push({ jobs: jobs.filter(({ job_id }) => !answers.has(job_id)), error: stopped });
-    else if (stopped) failures.push(failureOf(stopped));
+      unreached.push({ jobs: jobs.filter(({ job_id }) => !outcomes.has(job_id)), error: stopped });
+    else if (stopped) failures.push(toFailure(stopped));
     const checks: { job: DueJob; check: Check }[] = [];
     for (const job of jobs) {
-      const found = answers.get(job.job_id);
+      const found = outcomes.get(job.job_id);
       if (!found) continue;
       counted.jobs += 1;
       if (found.outcome === 'failed') checks.push(...fail([job], found.error));
       else if (found.outcome === 'finished') finished.push(toFinished(job, found, build.pipeline_slug));
       else checks.push({ job, check: checkAfterResponse(found.outcome, clock.now()) });
     }
-    if (checks.length > 0) await checkLedger.recordChecks(checks);
+    if (checks.length > 0) await jobCheckLedger.recordChecks(checks);
   };
 
   const waiting = [...builds];
   const first = Promise.withResolvers<void>();
   const worker = async () => {
-    while (allowance.open) {
+    while (budget.open) {
       // Where nothing was reached so far, chance decides: the first in line must not be what keeps all from a response.
-      const lost = !allowance.reached && allowance.unreached > 0;
-      const [next] = waiting.splice(lost ? Math.floor(clock.random() * waiting.length) : 0, 1);
+      const unreachableSoFar = !budget.reached && budget.unreached > 0;
+      const [next] = waiting.splice(unreachableSoFar ? Math.floor(clock.random() * waiting.length) : 0, 1);
       if (!next) return;
       try {
-        await askAbout(next);
+        await pollBuild(next);
       } catch (error) {
-        failures.push(failureOf(error));
+        failures.push(toFailure(error));
       }
       first.resolve();
     }
   };
   // The first call shows whether Buildkite responds at all. Unless it hangs, the others wait for it.
   const workers = [worker()];
-  const waited = new AbortController();
-  await Promise.race([first.promise, ...workers, clock.sleep(FIRST_CALL_MS, waited.signal).catch(() => {})]);
-  waited.abort('waited');
-  await Promise.all([...workers, ...Array.from({ length: AT_ONCE - 1 }, worker)]);
+  const waitOver = new AbortController();
+  await Promise.race([first.promise, ...workers, clock.sleep(FIRST_CALL_MS, waitOver.signal).catch(() => {})]);
+  waitOver.abort('waited');
+  await Promise.all([...workers, ...Array.from({ length: CONCURRENCY - 1 }, worker)]);
 
   // Without any response nobody knows whether it was for these jobs.
-  if (!allowance.reached) failures.push(...unreached.map(({ error }) => failureOf(error)));
-  else await checkLedger.recordChecks(unreached.flatMap(({ jobs, error }) => fail(jobs, error)));
-  if (allowance.nonsense.size > 0)
-    failures.push({ dependency: BUILDKITE, error: `answered nonsense in ${[...allowance.nonsense].join(', ')}` });
-  counted.calls = allowance.made;
+  if (!budget.reached) failures.push(...unreached.map(({ error }) => toFailure(error)));
+  else await jobCheckLedger.recordChecks(unreached.flatMap(({ jobs, error }) => fail(jobs, error)));
+  if (budget.malformed.size > 0)
+    failures.push({ dependency: BUILDKITE, error: `answered nonsense in ${[...budget.malformed].join(', ')}` });
+  counted.calls = budget.made;
   try {
-    await checkLedger.endCalls(turn, allowance.calls, allowance.pause);
+    await jobCheckLedger.releasePollLock(lock, budget.calls, budget.pause);
   } catch (error) {
-    failures.push(failureOf(error));
+    failures.push(toFailure(error));
   }
-  return nothing;
+  return result;
 }
 
-function toFinished({ job_id }: DueJob, { job_state, finished_at }: JobAnswer, pipeline_slug: string): Finished {
+function toFinished({ job_id }: DueJob, { job_state, finished_at }: JobState, pipeline_slug: string): FinishedJob {
   return {
     end: { job_id, pipeline_id: undefined, by: 'job.reconciled', finished_at },
-    found: { job_id, job_state, pipeline_slug },
+    reconciled: { job_id, job_state, pipeline_slug },
   };
 }

@@ -3,116 +3,121 @@
 // run twice at once, and to be cut off anywhere: every step asks again before it writes.
 
 import type { Grant } from '../core/grant/grant.ts';
-import { type HowEnded, idOf } from '../core/grant/lifecycle.ts';
-import type { Found } from '../ledger/sweep.ts';
+import { type EndCause, grantIdOf } from '../core/grant/lifecycle.ts';
+import type { GrantPage } from '../ledger/sweep.ts';
 import { atRandom } from '../runtime/clock.ts';
-import { failureOf } from '../runtime/errors.ts';
-import { type Failure, workThrough } from '../runtime/work-queue.ts';
-import { type Ending, nameGrant, unreadableGrants } from './end-job.ts';
-import { type Asked, endMissed, type FoundFinished } from './reconcile-jobs.ts';
-import { revoke } from './revoke-grant.ts';
-import { type SweptAccounts, sweepAccounts } from './sweep-accounts.ts';
-import type { SweepParts } from './sweep-deps.ts';
+import { toFailure } from '../runtime/errors.ts';
+import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
+import { type EndResult, failureSubject, unreadablePending } from './end-job.ts';
+import { type BuildkiteUsage, type ReconciledJob, reconcileJobs } from './reconcile-jobs.ts';
+import { revokeGrant } from './revoke-grant.ts';
+import { type AccountSweepResult, sweepAccounts } from './sweep-accounts.ts';
+import type { SweepDeps } from './sweep-deps.ts';
 
 /** Grants that one run finds of each kind. */
-const GRANTS = 2_000;
+const MAX_GRANTS_PER_RUN = 2_000;
 /** Milliseconds after which a step begins nothing more; the steps, and what they have begun by then, fit into a minute. */
 const STEP_MS = 9_000;
 /** Milliseconds for one grant, so that a few that hang do not use up the time of all. */
 const GRANT_MS = 5_000;
 
-export interface Swept extends Ending, SweptAccounts {
+export interface SweepResult extends EndResult, AccountSweepResult {
   /** Jobs that Buildkite, when asked, said had finished, and of which no webhook had told so far. */
-  readonly foundFinished: readonly FoundFinished[];
+  readonly reconciledJobs: readonly ReconciledJob[];
   /** What Buildkite was asked. */
-  readonly asked: Asked;
+  readonly buildkiteUsage: BuildkiteUsage;
   /** Jobs with live grants about which Buildkite has not responded for 15 minutes; null when that is not known. */
   readonly jobsUnchecked: number | null;
   /** When the first of the grants ended that this run left unfinished; null when it left none. Milliseconds. */
-  readonly oldestUnfinishedAt: number | null;
+  readonly oldestPendingAt: number | null;
   readonly failures: readonly Failure[];
   /** Whether grants or ended jobs are left that this run did not get to. */
-  readonly more: boolean;
+  readonly hasBacklog: boolean;
   /** Whether a part of the ledger could not be read at all. */
-  readonly unread: boolean;
+  readonly incomplete: boolean;
   /** Whether grants were found whose records cannot be read: of them nobody knows since when they should be dead. */
-  readonly unreadable: boolean;
+  readonly hasUnreadable: boolean;
 }
 
 /** Sweeps once: first what should be dead by now. Never throws: what fails is told. */
-export async function sweep(parts: SweepParts): Promise<Swept> {
-  const { ledger, sweepLedger, clock } = parts;
+export async function sweep(deps: SweepDeps): Promise<SweepResult> {
+  const { ledger, sweepLedger, clock } = deps;
   // Beside everything else, so that its calls come at the same time of each minute: the sweeps share what a minute allows.
-  const missing = endMissed(parts);
+  const reconciling = reconcileJobs(deps);
   // What these become is found as unfinished.
-  const ending = await endAll(parts, sweepLedger.ending, async (grant) => {
-    await ledger.endGrant(grant, howEnding(grant));
+  const ends = await endEach(deps, sweepLedger.pendingEnds, async (grant) => {
+    await ledger.endGrant(grant, causeOf(grant));
     return undefined;
   });
-  const unfinished = await endAll(parts, sweepLedger.unfinished, (grant, until) =>
-    revoke(parts, grant, Math.min(until, clock.now() + GRANT_MS)),
+  const revocations = await endEach(deps, sweepLedger.pendingRevocations, (grant, until) =>
+    revokeGrant(deps, grant, Math.min(until, clock.now() + GRANT_MS)),
   );
-  const overdue = await endAll(parts, sweepLedger.overdue, (grant) => ledger.expire(grant));
-  const accounts = await sweepAccounts(parts);
-  const missed = await missing;
-  const ended = [...unfinished.ended, ...overdue.ended];
+  const expirations = await endEach(deps, sweepLedger.overdue, (grant) => ledger.expire(grant));
+  const accounts = await sweepAccounts(deps);
+  const reconciled = await reconciling;
+  const ended = [...revocations.ended, ...expirations.ended];
   const endedAs = (wanted: Grant['state']) => ended.filter(({ state }) => state === wanted);
   return {
     ...accounts,
-    foundFinished: missed.foundFinished,
-    asked: missed.asked,
-    jobsUnchecked: missed.jobsUnchecked,
-    revoked: [...endedAs('revoked'), ...missed.revoked],
-    expired: [...endedAs('expired'), ...missed.expired],
-    renewalEnded: [...endedAs('revoking'), ...missed.renewalEnded],
-    unfinished: missed.unfinished,
+    reconciledJobs: reconciled.reconciledJobs,
+    buildkiteUsage: reconciled.buildkiteUsage,
+    jobsUnchecked: reconciled.jobsUnchecked,
+    revoked: [...endedAs('revoked'), ...reconciled.revoked],
+    expired: [...endedAs('expired'), ...reconciled.expired],
+    notRenewed: [...endedAs('revoking'), ...reconciled.notRenewed],
+    pending: reconciled.pending,
     failures: [
-      ...ending.failures,
-      ...unfinished.failures,
-      ...overdue.failures,
+      ...ends.failures,
+      ...revocations.failures,
+      ...expirations.failures,
       ...accounts.failures,
-      ...missed.failures,
+      ...reconciled.failures,
     ],
-    oldestUnfinishedAt: oldestEnd([...ending.left, ...unfinished.left, ...overdue.left]),
-    more: ending.more || unfinished.more || overdue.more || missed.more,
-    unread: ending.unread || unfinished.unread || overdue.unread || accounts.unread || missed.unread,
-    unreadable: ending.unreadable || unfinished.unreadable || overdue.unreadable,
+    oldestPendingAt: oldestEnd([...ends.left, ...revocations.left, ...expirations.left]),
+    hasBacklog: ends.hasBacklog || revocations.hasBacklog || expirations.hasBacklog || reconciled.hasBacklog,
+    incomplete:
+      ends.incomplete ||
+      revocations.incomplete ||
+      expirations.incomplete ||
+      accounts.incomplete ||
+      reconciled.incomplete,
+    hasUnreadable: ends.hasUnreadable || revocations.hasUnreadable || expirations.hasUnreadable,
   };
 }
 
-async function endAll(
-  { clock }: SweepParts,
-  find: (limit: number) => Promise<Found>,
+async function endEach(
+  { clock }: SweepDeps,
+  find: (limit: number) => Promise<GrantPage>,
   end: (grant: Grant, until: number) => Promise<Grant | undefined>,
 ) {
   const until = clock.now() + STEP_MS;
   const ended: Grant[] = [];
   const failures: Failure[] = [];
   try {
-    const found = await find(GRANTS);
-    failures.push(...unreadableGrants(found.unreadable));
-    const options = { until, clock, failures, name: nameGrant };
-    const left = await workThrough(atRandom(found.grants, clock), options, async (grant) => {
-      const done = await end(grant, until);
-      if (done) ended.push(done);
+    const found = await find(MAX_GRANTS_PER_RUN);
+    failures.push(...unreadablePending(found.unreadable));
+    const options = { until, clock, failures, name: failureSubject };
+    const left = await forEachConcurrently(atRandom(found.grants, clock), options, async (grant) => {
+      const updated = await end(grant, until);
+      if (updated) ended.push(updated);
     });
-    const more = left.length > 0 || found.grants.length + found.unreadable.length >= GRANTS;
+    const hasBacklog = left.length > 0 || found.grants.length + found.unreadable.length >= MAX_GRANTS_PER_RUN;
     const failed = new Set(failures.map(({ grant_id }) => grant_id));
     return {
       ended,
-      left: [...left, ...found.grants.filter((grant) => failed.has(idOf(grant)))],
+      left: [...left, ...found.grants.filter((grant) => failed.has(grantIdOf(grant)))],
       failures,
-      more,
-      unread: false,
-      unreadable: found.unreadable.length > 0,
+      hasBacklog,
+      incomplete: false,
+      hasUnreadable: found.unreadable.length > 0,
     };
   } catch (error) {
-    const told = [...failures, failureOf(error)];
-    return { ended, left: [], failures: told, more: false, unread: true, unreadable: false };
+    const withError = [...failures, toFailure(error)];
+    return { ended, left: [], failures: withError, hasBacklog: false, incomplete: true, hasUnreadable: false };
   }
 }
 
-function howEnding({ ending_by, ending_kill_switch_id }: Grant): HowEnded {
+function causeOf({ ending_by, ending_kill_switch_id }: Grant): EndCause {
   if (ending_by === null) throw new Error('is marked as ending, but not by whom');
   return { by: ending_by, ...(ending_kill_switch_id === null ? {} : { kill_switch_id: ending_kill_switch_id }) };
 }

@@ -5,74 +5,78 @@ import { COLD_DEADLINE_MS } from '../core/deadlines.ts';
 import type { GoogleRefusal } from '../core/google-refusal.ts';
 import type { Clock } from './clock.ts';
 
-export class Unavailable extends Error {
-  override readonly name = 'Unavailable';
+export class DependencyError extends Error {
+  override readonly name = 'DependencyError';
   /** Who failed: "ledger", "iamcredentials", … */
-  readonly what: string;
+  readonly dependency: string;
   /** Seconds after which trying again makes sense. */
   readonly retryAfter: number;
   /** It answered that it will not do this: nothing was done, and trying again at once changes nothing. */
-  readonly refused: boolean;
+  readonly rejected: boolean;
   /** Why trying again never helps, with the service account it is about; undefined when it may. */
   readonly permanent: (GoogleRefusal & { readonly service_account?: string }) | undefined;
   /** Its response has more bytes than are read. */
   readonly tooLarge: boolean;
 
   constructor(
-    what: string,
+    dependency: string,
     detail: string,
     retryAfter = 2,
     options: ErrorOptions & {
-      refused?: boolean;
+      rejected?: boolean;
       tooLarge?: boolean;
-      permanent?: NonNullable<Unavailable['permanent']>;
+      permanent?: NonNullable<DependencyError['permanent']>;
     } = {},
   ) {
-    super(`${what}: ${detail}`, options);
-    this.what = what;
+    super(`${dependency}: ${detail}`, options);
+    this.dependency = dependency;
     this.retryAfter = retryAfter;
-    this.refused = options.refused ?? false;
+    this.rejected = options.rejected ?? false;
     this.permanent = options.permanent;
     this.tooLarge = options.tooLarge ?? false;
   }
 
   /** Whether `error` is one of these, also when it comes from another bundle, where the class is another object. */
-  static is(error: unknown): error is Unavailable {
-    return error instanceof Error && error.name === 'Unavailable';
+  static is(error: unknown): error is DependencyError {
+    return error instanceof Error && error.name === 'DependencyError';
   }
 }
 
 /**
  * What `work` comes to, if it does so within `milliseconds`.
- * @throws Unavailable when it is late or fails; late work goes on unobserved, so it must be safe to complete.
+ * @throws DependencyError when it is late or fails; late work goes on unobserved, so it must be safe to complete.
  */
-export async function within<T>(
-  { clock, milliseconds, what }: { readonly clock: Clock; readonly milliseconds: number; readonly what: string },
+export async function withTimeout<T>(
+  {
+    clock,
+    milliseconds,
+    dependency,
+  }: { readonly clock: Clock; readonly milliseconds: number; readonly dependency: string },
   work: Promise<T>,
 ): Promise<T> {
   const done = new AbortController();
   const late = clock.sleep(milliseconds, done.signal).then(() => {
-    throw new Unavailable(what, `no answer within ${milliseconds} ms`);
+    throw new DependencyError(dependency, `no answer within ${milliseconds} ms`);
   });
   work.catch(() => {});
   late.catch(() => {});
   try {
     return await Promise.race([work, late]);
   } catch (error) {
-    if (Unavailable.is(error)) throw error;
-    throw new Unavailable(what, detailOf(error), 2, { cause: error });
+    if (DependencyError.is(error)) throw error;
+    throw new DependencyError(dependency, errorMessage(error), 2, { cause: error });
   } finally {
     // A reason of its own, because an abort without one makes an exception with a stack, and this is in every call.
     done.abort('done');
   }
 }
 
-/** A {@link within} of the same calls in one instance. Those that begin before the first has ended have COLD_DEADLINE_MS. */
-export function createWithin(limit: Parameters<typeof within>[0]): <T>(work: Promise<T>) => Promise<T> {
+/** A {@link withTimeout} of the same calls in one instance. Those that begin before the first has ended have COLD_DEADLINE_MS. */
+export function createTimeout(limit: Parameters<typeof withTimeout>[0]): <T>(work: Promise<T>) => Promise<T> {
   let cold = true;
   return async (work) => {
     try {
-      return await within({ ...limit, milliseconds: cold ? COLD_DEADLINE_MS : limit.milliseconds }, work);
+      return await withTimeout({ ...limit, milliseconds: cold ? COLD_DEADLINE_MS : limit.milliseconds }, work);
     } finally {
       cold = false;
     }
@@ -80,24 +84,24 @@ export function createWithin(limit: Parameters<typeof within>[0]): <T>(work: Pro
 }
 
 /** The same of work that is given up when it is late: it gets a signal, which is aborted once this has come to something. */
-export async function withinOrAborted<T>(
-  limit: Parameters<typeof within>[0],
-  work: (over: AbortSignal) => Promise<T>,
+export async function withAbortableTimeout<T>(
+  limit: Parameters<typeof withTimeout>[0],
+  work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const over = new AbortController();
+  const signal = new AbortController();
   try {
-    return await within(limit, work(over.signal));
+    return await withTimeout(limit, work(signal.signal));
   } finally {
-    over.abort('over');
+    signal.abort('over');
   }
 }
 
 /** For a record of what failed: what an error says, and who failed where that is known. */
-export function failureOf(error: unknown): { readonly dependency?: string; readonly error: string } {
-  return { ...(Unavailable.is(error) ? { dependency: error.what } : {}), error: detailOf(error) };
+export function toFailure(error: unknown): { readonly dependency?: string; readonly error: string } {
+  return { ...(DependencyError.is(error) ? { dependency: error.dependency } : {}), error: errorMessage(error) };
 }
 
 /** What an error says. */
-export function detailOf(error: unknown): string {
+export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : 'failed';
 }

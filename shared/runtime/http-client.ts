@@ -4,16 +4,16 @@
 
 import { COLD_DEADLINE_MS } from '../core/deadlines.ts';
 import type { Clock } from './clock.ts';
-import { Unavailable, withinOrAborted } from './errors.ts';
+import { DependencyError, withAbortableTimeout } from './errors.ts';
 
 const MAX_BYTES = 256 * 1024;
 const DEADLINE_MS = 5_000;
 /** Before a request is sent again. By then other connections that were closed meanwhile have been noticed, too. */
 const RESEND_PAUSE_MS = 20;
 
-export interface Outgoing {
+export interface OutgoingRequest {
   /** Who is asked, as it will stand in errors. */
-  readonly what: string;
+  readonly dependency: string;
   readonly url: string;
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
   readonly headers?: Readonly<Record<string, string>>;
@@ -27,60 +27,62 @@ export interface Outgoing {
   /** Not sent from then on, in milliseconds since the epoch: for what must not take effect late. */
   readonly until?: number;
   /** Not sent again when its connection is lost: for what must not take effect twice. */
-  readonly once?: boolean;
+  readonly noResend?: boolean;
 }
 
-export interface OutgoingAnswer {
+export interface JsonResponse {
   readonly status: number;
   readonly headers: Pick<Headers, 'get'>;
   /** The body as JSON; undefined when it is none. */
   readonly json: unknown;
 }
 
-export type Ask = (request: Outgoing) => Promise<OutgoingAnswer>;
+export type HttpClient = (request: OutgoingRequest) => Promise<JsonResponse>;
 
 /**
  * What asks and reads the whole answer, whatever its status. The first request to a host may take COLD_DEADLINE_MS: it
  * looks up the host's name and opens a connection.
- * It throws Unavailable when its time is up, there is no whole answer in time, it is too large, or it is a redirect.
+ * It throws DependencyError when its time is up, there is no whole answer in time, it is too large, or it is a redirect.
  */
-export function createAsk(clock: Clock): Ask {
+export function createHttpClient(clock: Clock): HttpClient {
   const warm = new Set<string>();
   return async (request) => {
-    const { what, url, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
-    if (clock.now() >= until) throw new Unavailable(what, 'not asked: its time was up');
+    const { dependency, url, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
+    if (clock.now() >= until) throw new DependencyError(dependency, 'not asked: its time was up');
     const { host } = new URL(url);
     const milliseconds = warm.has(host) ? deadlineMs : COLD_DEADLINE_MS;
     try {
-      return await withinOrAborted({ clock, milliseconds, what }, (over) => ask(request, over, clock));
+      return await withAbortableTimeout({ clock, milliseconds, dependency }, (signal) =>
+        sendAndRead(request, signal, clock),
+      );
     } finally {
       warm.add(host);
     }
   };
 }
 
-async function ask(request: Outgoing, signal: AbortSignal, clock: Clock): Promise<OutgoingAnswer> {
-  const { what, once = false, until = Number.POSITIVE_INFINITY } = request;
+async function sendAndRead(request: OutgoingRequest, signal: AbortSignal, clock: Clock): Promise<JsonResponse> {
+  const { dependency, noResend = false, until = Number.POSITIVE_INFINITY } = request;
   try {
-    const answer = await send(request, signal).catch(async (error: unknown) => {
-      if (once || !isConnectionLost(error)) throw error;
+    const response = await send(request, signal).catch(async (error: unknown) => {
+      if (noResend || !isConnectionLost(error)) throw error;
       await clock.sleep(RESEND_PAUSE_MS);
       if (signal.aborted || clock.now() >= until) throw error;
       return send(request, signal);
     });
-    if (answer.status >= 300 && answer.status < 400) {
-      await answer.body?.cancel();
-      throw new Unavailable(what, `answered a redirect (${answer.status}), which is not followed`);
+    if (response.status >= 300 && response.status < 400) {
+      await response.body?.cancel();
+      throw new DependencyError(dependency, `answered a redirect (${response.status}), which is not followed`);
     }
-    return { status: answer.status, headers: answer.headers, json: toJson(await readBounded(request, answer)) };
+    return { status: response.status, headers: response.headers, json: toJson(await readBounded(request, response)) };
   } catch (error) {
-    if (Unavailable.is(error)) throw error;
-    throw new Unavailable(what, 'could not be reached', 2, { cause: error });
+    if (DependencyError.is(error)) throw error;
+    throw new DependencyError(dependency, 'could not be reached', 2, { cause: error });
   }
 }
 
 /** Resolves once the head of a response came. */
-function send(request: Outgoing, signal: AbortSignal): Promise<Response> {
+function send(request: OutgoingRequest, signal: AbortSignal): Promise<Response> {
   const { url, method = 'GET', headers = {} } = request;
   return fetch(url, {
     method,
@@ -103,17 +105,18 @@ function isConnectionLost(error: unknown): boolean {
   return cause instanceof Error && 'code' in cause && CONNECTION_LOST.has(String(cause.code));
 }
 
-function toBody({ json, form }: Outgoing): { body?: string | URLSearchParams } {
+function toBody({ json, form }: OutgoingRequest): { body?: string | URLSearchParams } {
   if (form) return { body: new URLSearchParams(form) };
   return json === undefined ? {} : { body: JSON.stringify(json) };
 }
 
-async function readBounded({ what, maxBytes = MAX_BYTES }: Outgoing, answer: Response): Promise<string> {
+async function readBounded({ dependency, maxBytes = MAX_BYTES }: OutgoingRequest, response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of answer.body ?? []) {
+  for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
-    if (size > maxBytes) throw new Unavailable(what, `answered more than ${maxBytes} bytes`, 2, { tooLarge: true });
+    if (size > maxBytes)
+      throw new DependencyError(dependency, `answered more than ${maxBytes} bytes`, 2, { tooLarge: true });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -1,9 +1,9 @@
 // Tries something again that failed in passing: with growing, jittered pauses, and never past a given time.
 
 import type { Clock } from './clock.ts';
-import { Unavailable } from './errors.ts';
+import { DependencyError } from './errors.ts';
 
-export interface Patience {
+export interface Deadline {
   /** When to stop: milliseconds since the epoch. */
   readonly until: number;
   readonly clock: Clock;
@@ -14,16 +14,17 @@ const FIRST_PAUSE_MS = 200;
 
 /**
  * What `work` comes to, tried up to four times.
- * @throws Unavailable the last failure; at once when the answer was a refusal, which trying again does not change
+ * @throws DependencyError the last failure; at once when the answer was a refusal, which trying again does not change
  */
-export async function insist<T>({ until, clock }: Patience, work: () => Promise<T>): Promise<T> {
+export async function retry<T>({ until, clock }: Deadline, work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();
     } catch (error) {
       const pause = FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + clock.random());
-      const hopeless = !Unavailable.is(error) || error.refused || tries === MAX_TRIES || clock.now() + pause >= until;
-      if (hopeless) throw error;
+      const giveUp =
+        !DependencyError.is(error) || error.rejected || tries === MAX_TRIES || clock.now() + pause >= until;
+      if (giveUp) throw error;
       await clock.sleep(pause);
       // An instance that was frozen meanwhile must not act on what it was asked long ago.
       if (clock.now() >= until) throw error;

@@ -1,7 +1,7 @@
 // Work on many things at once that stops beginning when its time is up, and how failures are reported.
 
 import type { Clock } from './clock.ts';
-import { failureOf } from './errors.ts';
+import { toFailure } from './errors.ts';
 
 export interface Failure {
   readonly job_id?: string;
@@ -14,13 +14,13 @@ export interface Failure {
   readonly code?: 'unreadable_record' | 'enabled_during_cooldown';
 }
 
-const AT_ONCE = 10;
+const CONCURRENCY = 10;
 
 /**
  * Works on the items, ten at once, and begins none after `until`. What fails is added to `failures`.
  * @returns the items that it did not come to
  */
-export async function workThrough<T>(
+export async function forEachConcurrently<T>(
   items: readonly T[],
   options: {
     readonly until: number;
@@ -39,10 +39,10 @@ export async function workThrough<T>(
       try {
         await work(item);
       } catch (error) {
-        failures.push({ ...name(item), ...failureOf(error) });
+        failures.push({ ...name(item), ...toFailure(error) });
       }
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   return waiting;
 }

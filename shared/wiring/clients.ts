@@ -5,7 +5,7 @@ import type { Settings } from '../core/settings.ts';
 import { createServiceIdentity } from '../google/service-identity.ts';
 import { createDatabaseOpener, type OpenDatabase } from '../ledger/client.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { type Ask, createAsk } from '../runtime/http-client.ts';
+import { createHttpClient, type HttpClient } from '../runtime/http-client.ts';
 
 export interface ClientSettings {
   readonly settings: Settings;
@@ -19,32 +19,32 @@ export interface ClientSettings {
 /** All that leaves the process. */
 export interface Network {
   readonly openDatabase: OpenDatabase;
-  readonly ask: Ask;
+  readonly sendRequest: HttpClient;
   /** Asks with the function's own identity. */
-  readonly askAsService: Ask;
+  readonly sendAsService: HttpClient;
   /** Fetches what the first request would wait for. Never fails. */
-  readonly warm?: () => Promise<void>;
+  readonly warmUp?: () => Promise<void>;
 }
 
 export type Clients = ReturnType<typeof openClients>;
 
 export function openClients({ settings, clock, emulator, network }: ClientSettings) {
-  const { openDatabase, ask, askAsService, warm } = network ?? connect(clock, emulator);
+  const { openDatabase, sendRequest, sendAsService, warmUp } = network ?? connect(clock, emulator);
   const ledger = openDatabase({ project: settings.GOOGLE_CLOUD_PROJECT, database: settings.KEYDESK_DATABASE });
   return {
     openDatabase,
     ledger,
-    ask,
-    askAsService,
+    sendRequest,
+    sendAsService,
     /** Opens connections and has the clients build what they build on first use. Never fails. */
-    warm: async () => {
-      await Promise.allSettled([warm?.(), ledger.collection('jobs').doc('warm-up').get()]);
+    warmUp: async () => {
+      await Promise.allSettled([warmUp?.(), ledger.collection('jobs').doc('warm-up').get()]);
     },
   };
 }
 
 function connect(clock: Clock, emulator: boolean): Network {
-  const ask = createAsk(clock);
-  const { ask: askAsService, warm } = createServiceIdentity(ask, clock);
-  return { openDatabase: createDatabaseOpener(emulator), ask, askAsService, warm };
+  const sendRequest = createHttpClient(clock);
+  const { sendRequest: sendAsService, warmUp } = createServiceIdentity(sendRequest, clock);
+  return { openDatabase: createDatabaseOpener(emulator), sendRequest, sendAsService, warmUp };
 }

@@ -1,11 +1,14 @@
 // The clients of the kill switch: those that end, and the ledger of its acts. They can neither mint nor enable an account.
 
-import { createKillLedger } from '../ledger/kill-switch.ts';
-import type { KillParts } from '../operations/kill-switch.ts';
+import { createKillSwitchLedger } from '../ledger/kill-switch.ts';
+import type { KillSwitchDeps } from '../operations/kill-switch.ts';
 import { type ClientSettings, openClients } from './clients.ts';
-import { createEnding } from './revocation.ts';
+import { createRevocationDeps } from './revocation.ts';
 
-export function createKilling(parts: ClientSettings): KillParts {
-  const clients = openClients(parts);
-  return { ...createEnding(parts, clients), killLedger: createKillLedger(clients.ledger, parts.clock) };
+export function createKillSwitchDeps(deps: ClientSettings): KillSwitchDeps {
+  const clients = openClients(deps);
+  return {
+    ...createRevocationDeps(deps, clients),
+    killSwitchLedger: createKillSwitchLedger(clients.ledger, deps.clock),
+  };
 }

@@ -3,23 +3,23 @@
 
 import { createAccountDisabler } from '../google/disable-account.ts';
 import { createGrantDocumentCloser } from '../ledger/grant-document.ts';
-import { createEndingLedger } from '../ledger/revocation.ts';
+import { createRevocationLedger } from '../ledger/revocation.ts';
 import { createTokenLookup, type LookUpToken } from '../ledger/token-lookup.ts';
-import type { RevokeParts } from '../operations/revoke-grant.ts';
+import type { RevokeDeps } from '../operations/revoke-grant.ts';
 import { type ClientSettings, type Clients, openClients } from './clients.ts';
 
-export function createEnding(
-  parts: ClientSettings,
-  clients: Clients = openClients(parts),
-): RevokeParts & { readonly lookUpToken: LookUpToken; readonly warm: () => Promise<void> } {
-  const { settings, clock } = parts;
-  const { ledger, openDatabase, askAsService, warm } = clients;
+export function createRevocationDeps(
+  deps: ClientSettings,
+  clients: Clients = openClients(deps),
+): RevokeDeps & { readonly lookUpToken: LookUpToken; readonly warmUp: () => Promise<void> } {
+  const { settings, clock } = deps;
+  const { ledger, openDatabase, sendAsService, warmUp } = clients;
   return {
-    ledger: createEndingLedger(ledger, clock),
+    ledger: createRevocationLedger(ledger, clock),
     closeGrantDocument: createGrantDocumentCloser(openDatabase, clock),
-    disableAccount: createAccountDisabler({ askAsService, iamUrl: settings.KEYDESK_IAM_URL, clock }),
+    disableAccount: createAccountDisabler({ sendAsService, iamUrl: settings.KEYDESK_IAM_URL, clock }),
     lookUpToken: createTokenLookup(ledger, clock),
     clock,
-    warm,
+    warmUp,
   };
 }

@@ -3,8 +3,8 @@
 import { inject, vi } from 'vitest';
 import { crashTests } from '../model/crash/crash.ts';
 import { onEmulator } from '../model/crash/ledgers.ts';
-import { HANDING_OUT } from '../model/crash/scenarios.ts';
+import { ISSUANCE } from '../model/crash/scenarios.ts';
 
 vi.setConfig({ maxConcurrency: 4 });
 
-await crashTests(() => onEmulator(inject('firestoreHost')), HANDING_OUT);
+await crashTests(() => onEmulator(inject('firestoreHost')), ISSUANCE);

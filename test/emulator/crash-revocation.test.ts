@@ -3,8 +3,8 @@
 import { inject, vi } from 'vitest';
 import { crashTests } from '../model/crash/crash.ts';
 import { onEmulator } from '../model/crash/ledgers.ts';
-import { ENDING } from '../model/crash/scenarios.ts';
+import { REVOCATION } from '../model/crash/scenarios.ts';
 
 vi.setConfig({ maxConcurrency: 4 });
 
-await crashTests(() => onEmulator(inject('firestoreHost')), ENDING);
+await crashTests(() => onEmulator(inject('firestoreHost')), REVOCATION);

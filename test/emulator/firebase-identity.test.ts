@@ -7,10 +7,10 @@ import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import { newRulesFile } from '../../shared/core/rules/generate.ts';
-import { rulesForAnySignedIn } from '../../shared/core/rules/signed-in.ts';
+import { rulesAdmittingSignedIn } from '../../shared/core/rules/signed-in.ts';
 import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
-import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
-import { aJobToken } from '../http/token-request.ts';
+import { firestoreAs, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { newJobToken } from '../http/token-request.ts';
 
 /** What Firebase's guides propose, and the same with the helper that Keydesk writes between its marks. */
 const APP = `match /posts/{post} { allow read, create, update: if request.auth != null; }
@@ -21,17 +21,17 @@ const TENANT = 'ci-x7k2p';
 
 describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenant) => {
   const credential = `config-${randomBytes(4).toString('hex')}`;
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let rules: string;
   beforeAll(async () => {
-    desk = await openInProcessDesk({
+    keydesk = await openInProcessKeydesk({
       policy: firebasePolicyText({ credentials: [credential], tenant, verbs: '[read, write]' }),
     });
-    const name = { project: desk.project, database: '(default)' };
-    rules = newRulesFile(desk.issuing.policy.policy, name).replace('// keydesk:begin', APP);
-    await putRules(inject('firestoreHost'), desk.project, '(default)', rules);
+    const name = { project: keydesk.project, database: '(default)' };
+    rules = newRulesFile(keydesk.tokenDeps.policy.policy, name).replace('// keydesk:begin', APP);
+    await putRules(inject('firestoreHost'), keydesk.project, '(default)', rules);
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   const auth = async (path: string, body: object, headers: Record<string, string> = {}) => {
     const response = await fetch(`http://${inject('authHost')}/${path}?key=web-key`, {
@@ -43,33 +43,33 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
     return { status: response.status, json: (await response.json()) as any };
   };
   const accounts = (method: string, body: object) => auth(`identitytoolkit.googleapis.com/v1/accounts:${method}`, body);
-  const write = (token: string, path: string) => firestoreAs(desk, token, path, { method: 'PATCH' });
+  const write = (token: string, path: string) => firestoreAs(keydesk, token, path, { method: 'PATCH' });
   const start = async () => {
-    const job = desk.buildkite.startJob();
-    const response = await desk.askByPath(await desk.buildkite.jobToken(job), credential);
+    const job = keydesk.buildkite.startJob();
+    const response = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), credential);
     expect(response.status).toBe(200);
     const token: string = response.json.access_token;
     return { job, token, uid: decodeJwt(token).sub ?? '' };
   };
   const issue = async () => {
-    const response = await desk.askByPath(await aJobToken(desk), credential);
+    const response = await keydesk.requestByPath(await newJobToken(keydesk), credential);
     expect(response.status).toBe(200);
     const token: string = response.json.access_token;
     return { token, uid: decodeJwt(token).sub ?? '' };
   };
-  const alerts = () => desk.audit.filter(({ event }) => event === 'firebase_user.changed').length;
+  const alerts = () => keydesk.audit.filter(({ event }) => event === 'firebase_user.changed').length;
   const inTenant = tenant === undefined ? {} : { tenantId: tenant };
 
   it('ends for the rules of Keydesk with its job, and for rules that ask for a sign-in alone only an hour after it was issued', async () => {
     const { job, token, uid } = await start();
     expect(await write(token, 'config/a')).toBe(200);
     expect(await write(token, 'closed/a')).toBe(403);
-    await desk.notify(desk.buildkite.event(job));
+    await keydesk.notify(keydesk.buildkite.event(job));
     expect(await write(token, 'config/a')).toBe(403);
     // This is what SECURITY.md warns of, and what `npm run rules` reports.
     expect([await write(token, 'posts/a'), await write(token, `profiles/${uid}`)]).toEqual([200, 200]);
     expect(
-      rulesForAnySignedIn(rules, { tenants: new Set([tenant]), collections: new Set(['config']) }).map(
+      rulesAdmittingSignedIn(rules, { tenants: new Set([tenant]), collections: new Set(['config']) }).map(
         ({ rule }) => rule,
       ),
     ).toEqual([
@@ -104,7 +104,7 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
       ...{ idToken: token, email, password: 'correct horse', returnSecureToken: true },
     });
     expect([updated.status, typeof updated.json.refreshToken]).toEqual([200, 'string']);
-    await desk.notify(desk.buildkite.event(job));
+    await keydesk.notify(keydesk.buildkite.event(job));
     const signedIn = await accounts('signInWithPassword', {
       ...{ email, password: 'correct horse', returnSecureToken: true, ...inTenant },
     });
@@ -126,7 +126,7 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
     expect(alerts()).toBe(before + 1);
     // What the next job writes as itself is out of the thief's reach.
     expect(await write(next.token, `profiles/${next.uid}`)).toBe(200);
-    for (const idToken of stolen) expect(await firestoreAs(desk, idToken, `profiles/${next.uid}`)).toBe(403);
+    for (const idToken of stolen) expect(await firestoreAs(keydesk, idToken, `profiles/${next.uid}`)).toBe(403);
   });
 
   // The Auth emulator keeps the claims of the custom token in its refresh tokens; at Google they were reported to be lost
@@ -138,7 +138,7 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
       email: `r-${credential}@a.example`,
       returnSecureToken: true,
     });
-    await desk.notify(desk.buildkite.event(job));
+    await keydesk.notify(keydesk.buildkite.event(job));
     const refreshed = await auth('securetoken.googleapis.com/v1/token', {
       grantType: 'refresh_token',
       refreshToken: json.refreshToken,
@@ -152,7 +152,7 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
   it('deletes the user, which is made again for the next job', async () => {
     const { job, token, uid } = await start();
     expect((await accounts('delete', { idToken: token })).status).toBe(200);
-    await desk.notify(desk.buildkite.event(job));
+    await keydesk.notify(keydesk.buildkite.event(job));
     expect(await write(token, 'config/a')).toBe(403);
     const before = alerts();
     const next = await issue();

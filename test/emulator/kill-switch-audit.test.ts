@@ -1,24 +1,24 @@
 // The audit lines of the operator's command, which is a process of its own.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { runKill } from '../fixtures/operator.ts';
 
 const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
 });
-afterAll(() => desk.close());
+afterAll(() => keydesk.close());
 
 const linesOf = async (...args: readonly string[]) =>
-  JSON.parse(`[${(await runKill(desk, ...args)).trim().replaceAll('\n', ',')}]`) as Record<string, unknown>[];
+  JSON.parse(`[${(await runKill(keydesk, ...args)).trim().replaceAll('\n', ',')}]`) as Record<string, unknown>[];
 const operated = (event: string) => ({ event, severity: 'NOTICE', 'logging.googleapis.com/labels': { event } });
 
 it('kill_switch.activated and kill_switch.deactivated tell what an operator did, outside of any request', async () => {
-  const job = desk.buildkite.startJob();
-  await desk.askByPath(await desk.buildkite.jobToken(job));
+  const job = keydesk.buildkite.startJob();
+  await keydesk.requestByPath(await keydesk.buildkite.jobToken(job));
   const since = '2026-01-01T00:00:00.000Z';
   const who = ['--actor', 'ada@acme.example', '--reason', 'INC-7'];
   const [thrown, ...ended] = await linesOf('--job-id', job.id, '--since', since, '--block', ...who);

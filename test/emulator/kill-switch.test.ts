@@ -9,17 +9,17 @@ import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
-import { idOf } from '../../shared/core/grant/lifecycle.ts';
+import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
 import type { Selector } from '../../shared/core/grant/selector.ts';
-import type { HandOutParts } from '../../shared/operations/issue-token.ts';
-import { type Killed, type KillParts, throwKillSwitch } from '../../shared/operations/kill-switch.ts';
-import { createKilling } from '../../shared/wiring/kill-switch.ts';
+import type { IssueDeps } from '../../shared/operations/issue-token.ts';
+import { activateKillSwitch, type KillResult, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
+import { createKillSwitchDeps } from '../../shared/wiring/kill-switch.ts';
 import {
   type Called,
   databaseOf,
   firestoreAs,
-  type InProcessDesk,
-  openInProcessDesk,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
 
 const UUID = '11111111-4782-42b5-afc1-16715b10b1f0';
@@ -46,50 +46,51 @@ rules: [{ name: all, match: { pipeline_slug: [app, web] }, grants: [${KINDS.join
 `;
 };
 
-let desk: InProcessDesk;
-let parts: HandOutParts;
-let killing: KillParts;
+let keydesk: InProcessKeydesk;
+let deps: IssueDeps;
+let killing: KillSwitchDeps;
 beforeAll(async () => {
-  desk = await openInProcessDesk({ policy });
-  parts = { ...desk.issuing };
-  killing = createKilling({ settings: desk.settings, emulator: true, clock: desk.clock });
-  await hold();
+  keydesk = await openInProcessKeydesk({ policy });
+  deps = { ...keydesk.tokenDeps };
+  killing = createKillSwitchDeps({ settings: keydesk.settings, emulator: true, clock: keydesk.clock });
+  await newHolder();
   await kill({ issued_since: 0 });
 });
 afterEach(async () => {
-  Object.assign(desk.issuing, parts);
-  desk.google.fault = undefined;
-  for (const { id } of await killing.killLedger.blocks()) await killing.killLedger.lift(id, 'the test');
+  Object.assign(keydesk.tokenDeps, deps);
+  keydesk.google.fault = undefined;
+  for (const { id } of await killing.killSwitchLedger.blocks())
+    await killing.killSwitchLedger.deactivate(id, 'the test');
   await kill({ issued_since: 0 });
-  expect(desk.google.unexpected).toEqual([]);
+  expect(keydesk.google.unexpected).toEqual([]);
 });
-afterAll(() => desk.close());
+afterAll(() => keydesk.close());
 
 const kill = (selector: Selector, blocks_new = false, id: string = randomUUID()) =>
-  throwKillSwitch(killing, id, { ...WHO, selector, blocks_new });
+  activateKillSwitch(killing, id, { ...WHO, selector, blocks_new });
 const tick = (milliseconds: number) => {
-  desk.clock.advance(milliseconds);
-  return desk.clock.now();
+  keydesk.clock.advance(milliseconds);
+  return keydesk.clock.now();
 };
-const ask = async (job: Job, credential = 'staging-config') => {
-  const issuedAt = Math.floor(desk.clock.now() / 1000);
-  return desk.askByPath(await desk.buildkite.jobToken(job, { issuedAt }), credential);
+const requestToken = async (job: Job, credential = 'staging-config') => {
+  const issuedAt = Math.floor(keydesk.clock.now() / 1000);
+  return keydesk.requestByPath(await keydesk.buildkite.jobToken(job, { issuedAt }), credential);
 };
 type Held = Readonly<Record<'credential' | 'access_token' | 'grant_id', string>>;
-async function hold(claims: Record<string, unknown> | Job = {}, credentials = KINDS): Promise<readonly Held[]> {
-  const job = 'agentLost' in claims ? (claims as Job) : desk.buildkite.startJob(claims);
-  const answers: Called[] = [];
-  for (const credential of credentials) answers.push(await ask(job, credential));
-  expect(answers.map(({ status }) => status)).toEqual(credentials.map(() => 200));
-  return answers.map(({ json }) => json);
+async function newHolder(claims: Record<string, unknown> | Job = {}, credentials = KINDS): Promise<readonly Held[]> {
+  const job = 'agentLost' in claims ? (claims as Job) : keydesk.buildkite.startJob(claims);
+  const responses: Called[] = [];
+  for (const credential of credentials) responses.push(await requestToken(job, credential));
+  expect(responses.map(({ status }) => status)).toEqual(credentials.map(() => 200));
+  return responses.map(({ json }) => json);
 }
 const works = async ({ credential, access_token }: Held) =>
   credential.endsWith('-config')
-    ? (await firestoreAs(desk, access_token, 'config/web')) !== 403
-    : (await desk.gate(access_token)) === 200;
-const stored = async (path: string) => (await databaseOf(desk.project, 'ledger').doc(path).get()).data();
+    ? (await firestoreAs(keydesk, access_token, 'config/web')) !== 403
+    : (await keydesk.gate(access_token)) === 200;
+const stored = async (path: string) => (await databaseOf(keydesk.project, 'ledger').doc(path).get()).data();
 const ids = (grants: readonly (Grant | Held)[]) =>
-  grants.map((grant) => ('grant_id' in grant ? grant.grant_id : idOf(grant))).sort();
+  grants.map((grant) => ('grant_id' in grant ? grant.grant_id : grantIdOf(grant))).sort();
 const isShared = ({ credential }: Held) => credential === 'staging-export';
 async function expectUntouched(held: readonly Held[]) {
   for (const grant of held) {
@@ -100,23 +101,23 @@ async function expectUntouched(held: readonly Held[]) {
 
 describe('the kill switch', () => {
   it.each<[keyof Selector, () => Promise<[Selector[keyof Selector], readonly Held[], readonly Held[]]>]>([
-    ['pipeline_id', async () => [UUID, await hold(job), await hold()]],
-    ['pipeline_slug', async () => ['web', await hold(job), await hold()]],
-    ['build_branch', async () => ['release/7', await hold(job), await hold()]],
-    ['agent_id', async () => [UUID, await hold(job), await hold()]],
-    ['job_id', async () => ofJob(desk.buildkite.startJob())],
-    ['policy_sha256', async () => ['f'.repeat(64), await withPolicy('f'.repeat(64)), await hold()]],
-    ['credential', async () => ['production-config', await hold({}, ['production-config']), await hold()]],
-    ['environment', async () => ['production', await hold({}, ['production-config']), await hold()]],
-    ['issued_since', async () => [tick(CLOCK_MARGIN_MS + 2000), await hold(), []]],
+    ['pipeline_id', async () => [UUID, await newHolder(job), await newHolder()]],
+    ['pipeline_slug', async () => ['web', await newHolder(job), await newHolder()]],
+    ['build_branch', async () => ['release/7', await newHolder(job), await newHolder()]],
+    ['agent_id', async () => [UUID, await newHolder(job), await newHolder()]],
+    ['job_id', async () => ofJob(keydesk.buildkite.startJob())],
+    ['policy_sha256', async () => ['f'.repeat(64), await withPolicy('f'.repeat(64)), await newHolder()]],
+    ['credential', async () => ['production-config', await newHolder({}, ['production-config']), await newHolder()]],
+    ['environment', async () => ['production', await newHolder({}, ['production-config']), await newHolder()]],
+    ['issued_since', async () => [tick(CLOCK_MARGIN_MS + 2000), await newHolder(), []]],
   ])('by %s ends what it selects and nothing else', async (field, arrange) => {
-    const earlier = await hold();
+    const earlier = await newHolder();
     const [value, meant, others] = await arrange();
     const id = randomUUID();
     const killed = await kill({ [field]: value }, false, id);
-    expect([killed.expired, killed.unfinished, killed.undetermined, killed.failures]).toEqual([[], [], [], []]);
-    expect(ids([...killed.revoked, ...killed.renewalEnded])).toEqual(ids(meant));
-    expect(ids(killed.renewalEnded)).toEqual(ids(meant.filter(isShared)));
+    expect([killed.expired, killed.pending, killed.ambiguous, killed.failures]).toEqual([[], [], [], []]);
+    expect(ids([...killed.revoked, ...killed.notRenewed])).toEqual(ids(meant));
+    expect(ids(killed.notRenewed)).toEqual(ids(meant.filter(isShared)));
     for (const grant of meant) {
       // What a shared account's token opens nobody can take away, and nothing says that it was.
       expect(await works(grant), grant.credential).toBe(isShared(grant));
@@ -127,61 +128,61 @@ describe('the kill switch', () => {
     await expectUntouched([...earlier, ...others]);
     expect(await stored(`kill_switches/${id}`)).toMatchObject({ ...WHO, blocks_new: false, deactivated_at: null });
   });
-  const ofJob = async (one: Job): Promise<[string, readonly Held[], []]> => [one.id, await hold(one), []];
+  const ofJob = async (one: Job): Promise<[string, readonly Held[], []]> => [one.id, await newHolder(one), []];
   const withPolicy = async (sha256: string) => {
-    desk.issuing.policy = { ...parts.policy, sha256 };
-    const held = await hold();
-    desk.issuing.policy = parts.policy;
+    keydesk.tokenDeps.policy = { ...deps.policy, sha256 };
+    const held = await newHolder();
+    keydesk.tokenDeps.policy = deps.policy;
     return held;
   };
 
   it('bars hand-outs and renewals that fit until it is lifted, and gives back nothing that it ended', async () => {
-    const [killedJob, other] = [desk.buildkite.startJob(), desk.buildkite.startJob(job)];
-    await hold(killedJob);
+    const [killedJob, other] = [keydesk.buildkite.startJob(), keydesk.buildkite.startJob(job)];
+    await newHolder(killedJob);
     const id = randomUUID();
     await kill({ pipeline_slug: 'app' }, true, id);
-    for (const barred of [killedJob, desk.buildkite.startJob()])
+    for (const blocked of [killedJob, keydesk.buildkite.startJob()])
       for (const credential of KINDS) {
-        const refused = await ask(barred, credential);
+        const refused = await requestToken(blocked, credential);
         expect([refused.status, refused.json.error]).toEqual([400, 'invalid_grant']);
         expect(refused.audit).toMatchObject([{ event: 'grant.refused', reason: 'blocked', kill_switch_id: id }]);
       }
-    await expectUntouched([...(await hold(other)), ...(await hold(other))]);
-    expect(await killing.killLedger.lift(id, 'grace@acme.example')).toBe(true);
+    await expectUntouched([...(await newHolder(other)), ...(await newHolder(other))]);
+    expect(await killing.killSwitchLedger.deactivate(id, 'grace@acme.example')).toBe(true);
     expect(await stored(`kill_switches/${id}`)).toMatchObject({
       ...WHO,
       blocks_new: true,
       deactivated_by: 'grace@acme.example',
     });
-    expect((await ask(killedJob)).audit).toMatchObject([{ reason: 'grant_revoked' }]);
-    await expectUntouched(await hold());
+    expect((await requestToken(killedJob)).audit).toMatchObject([{ reason: 'grant_revoked' }]);
+    await expectUntouched(await newHolder());
   });
 
   it('tells which grants have no pipeline_id, and leaves them', async () => {
-    const [meant, unknown] = [await hold(job), await hold({ pipeline_id: undefined })];
+    const [meant, unknown] = [await newHolder(job), await newHolder({ pipeline_id: undefined })];
     const killed = await kill({ pipeline_id: UUID });
-    expect(ids([...killed.revoked, ...killed.renewalEnded])).toEqual(ids(meant));
-    expect(ids(killed.undetermined)).toEqual(ids(unknown));
+    expect(ids([...killed.revoked, ...killed.notRenewed])).toEqual(ids(meant));
+    expect(ids(killed.ambiguous)).toEqual(ids(unknown));
     await expectUntouched(unknown);
   });
 
   it('by pipeline_id is not got around by a job that does not ask for that claim', async () => {
     await kill({ pipeline_id: UUID }, true);
-    expect((await ask(desk.buildkite.startJob({ pipeline_id: undefined }))).audit).toMatchObject([
+    expect((await requestToken(keydesk.buildkite.startJob({ pipeline_id: undefined }))).audit).toMatchObject([
       { reason: 'blocked' },
     ]);
   });
 
   it('can be thrown again by the same id: it goes on where it failed, and does nothing twice', async () => {
-    const [config, admin] = (await hold(job)) as [Held, Held];
+    const [config, admin] = (await newHolder(job)) as [Held, Held];
     const id = randomUUID();
-    desk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 403 } : undefined);
-    const { revoked, unfinished } = await kill({ pipeline_slug: 'web' }, true, id);
-    expect([ids(revoked), unfinished]).toMatchObject([[config.grant_id], [{ grant_id: admin.grant_id }]]);
-    desk.google.fault = undefined;
+    keydesk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 403 } : undefined);
+    const { revoked, pending } = await kill({ pipeline_slug: 'web' }, true, id);
+    expect([ids(revoked), pending]).toMatchObject([[config.grant_id], [{ grant_id: admin.grant_id }]]);
+    keydesk.google.fault = undefined;
     expect(ids((await kill({ pipeline_slug: 'web' }, true, id)).revoked)).toEqual([admin.grant_id]);
-    expect(await kill({ pipeline_slug: 'web' }, true, id)).toMatchObject({ revoked: [], unfinished: [] });
-    expect(await killing.killLedger.blocks()).toMatchObject([{ id, selector: { pipeline_slug: 'web' } }]);
+    expect(await kill({ pipeline_slug: 'web' }, true, id)).toMatchObject({ revoked: [], pending: [] });
+    expect(await killing.killSwitchLedger.blocks()).toMatchObject([{ id, selector: { pipeline_slug: 'web' } }]);
     expect([await works(config), await works(admin)]).toEqual([false, false]);
   });
 });
@@ -193,12 +194,12 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
   /** Runs `act` at `point` of the next hand-out. What is beside the reading of blocks comes after it. */
   function at(point: string, act: () => Promise<unknown>) {
     const read = Promise.withResolvers<void>();
-    type Part<A extends unknown[], R> = (...asked: A) => Promise<R>;
+    type Part<A extends unknown[], R> = (...requested: A) => Promise<R>;
     const around =
       <A extends unknown[], R>(what: string, part: Part<A, R>, meanwhile?: () => unknown): Part<A, R> =>
-      async (...asked) => {
+      async (...requested) => {
         if (point === `before ${what}`) await act();
-        const result = await part(...asked);
+        const result = await part(...requested);
         await meanwhile?.();
         if (point === `after ${what}`) await act();
         return result;
@@ -209,17 +210,17 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
         await act();
         return commit.call(this);
       });
-    const { ledger } = parts;
-    Object.assign(desk.issuing, {
-      verifyJobToken: around('verifying', parts.verifyJobToken),
+    const { ledger } = deps;
+    Object.assign(keydesk.tokenDeps, {
+      verifyJobToken: around('verifying', deps.verifyJobToken),
       ledger: {
         reserve: around('reserving', ledger.reserve),
-        barred: around('reading blocks', ledger.barred, read.resolve),
+        checkBlocks: around('reading blocks', ledger.checkBlocks, read.resolve),
         activate: around('recording', ledger.activate),
       },
-      openGrantDocument: around('opening', parts.openGrantDocument, () => read.promise),
-      mint: around('minting', parts.mint, () => read.promise),
-    } satisfies Partial<HandOutParts>);
+      openGrantDocument: around('opening', deps.openGrantDocument, () => read.promise),
+      mint: around('minting', deps.mint, () => read.promise),
+    } satisfies Partial<IssueDeps>);
   }
 
   const WAYS = ['a first hand-out', 'a renewal', 'a renewal after issued_since'].flatMap((which) =>
@@ -228,31 +229,31 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
   it.each(WAYS)('leaves no live token: %s of %s', async (which, credential) => {
     for (const point of POINTS) {
       if (point === 'after opening' && credential !== 'staging-config') continue;
-      const racing = desk.buildkite.startJob();
-      const earlier = which === 'a first hand-out' ? [] : await hold(racing, [credential]);
+      const racing = keydesk.buildkite.startJob();
+      const earlier = which === 'a first hand-out' ? [] : await newHolder(racing, [credential]);
       const since = which === 'a renewal after issued_since' ? { issued_since: tick(1000) } : undefined;
-      let killed: Killed | undefined;
+      let killed: KillResult | undefined;
       at(point, async () => {
         killed = await kill({ job_id: racing.id, ...since }, true);
       });
-      const raced = await ask(racing, credential);
+      const raced = await requestToken(racing, credential);
       vi.restoreAllMocks();
-      Object.assign(desk.issuing, parts);
+      Object.assign(keydesk.tokenDeps, deps);
       const left = raced.status === 200;
-      expect([killed?.unfinished, left], point).toEqual([[], point === 'after recording']);
+      expect([killed?.pending, left], point).toEqual([[], point === 'after recording']);
       for (const held of [...(since && !left ? [] : earlier), ...(left ? [raced.json as Held] : [])])
         expect(await works(held), point).toBe(isShared(held));
-      if (left) expect(ids(killed?.[isShared(raced.json) ? 'renewalEnded' : 'revoked'] ?? [])).toHaveLength(1);
-      expect((await ask(racing, credential)).audit, point).toMatchObject([{ reason: 'blocked' }]);
+      if (left) expect(ids(killed?.[isShared(raced.json) ? 'notRenewed' : 'revoked'] ?? [])).toHaveLength(1);
+      expect((await requestToken(racing, credential)).audit, point).toMatchObject([{ reason: 'blocked' }]);
     }
   });
 });
 
 describe('npm run kill', () => {
   const run = (args: readonly string[], settings = {}) => {
-    const ledger = { GOOGLE_CLOUD_PROJECT: desk.project, KEYDESK_DATABASE: 'ledger' };
+    const ledger = { GOOGLE_CLOUD_PROJECT: keydesk.project, KEYDESK_DATABASE: 'ledger' };
     // Where the emulator and the metadata server are, the desk has told this process.
-    const env = { ...process.env, ...ledger, KEYDESK_IAM_URL: desk.google.url, ...settings };
+    const env = { ...process.env, ...ledger, KEYDESK_IAM_URL: keydesk.google.url, ...settings };
     return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
       const child = execFile(process.execPath, ['cli/kill.ts', ...args], { cwd: ROOT, env }, (_, out, err) =>
         resolve({ code: child.exitCode, out, err }),
@@ -262,7 +263,7 @@ describe('npm run kill', () => {
   const by = ['--actor', WHO.actor, '--reason', WHO.reason];
 
   it('tells what it would end, ends it, bars, lists and lifts', async () => {
-    const [held, others] = [await hold(job), await hold()];
+    const [held, others] = [await newHolder(job), await newHolder()];
     const dry = await run(['--pipeline-slug', 'web', '--dry-run', ...by, '--block']);
     expect([dry.code, dry.out]).toEqual([0, '']);
     for (const { grant_id } of held) expect(dry.err).toContain(grant_id);
@@ -275,17 +276,19 @@ describe('npm run kill', () => {
     expect(act).toMatchObject({ event: 'kill_switch.activated', ...WHO, selector: { pipeline_slug: 'web' } });
     expect(ids(ended)).toEqual(ids(held));
     expect(await Promise.all(held.map(works))).toEqual(held.map(isShared));
-    expect((await ask(desk.buildkite.startJob(job))).audit).toMatchObject([{ reason: 'blocked', kill_switch_id: id }]);
+    expect((await requestToken(keydesk.buildkite.startJob(job))).audit).toMatchObject([
+      { reason: 'blocked', kill_switch_id: id },
+    ]);
     await expectUntouched(others);
 
     expect((await run(['--list-blocks'])).err).toContain(`${id}  since`);
     for (const code of [0, 1]) expect(await run(['--unblock', id, '--actor', 'grace'])).toMatchObject({ code });
-    await expectUntouched(await hold(job));
+    await expectUntouched(await newHolder(job));
   });
 
   it('says with its exit code that something is left to do', async () => {
-    await hold(job, ['staging-admin']);
-    desk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 403 } : undefined);
+    await newHolder(job, ['staging-admin']);
+    keydesk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 403 } : undefined);
     expect(await run(['--all', ...by])).toMatchObject({ code: 1, err: expect.stringContaining('1 not finished') });
   });
 
@@ -302,7 +305,7 @@ describe('npm run kill', () => {
     ['--since must be', ['--since', '2026-01-01', ...by]],
     ['Unknown option', [...SOME, ...by, '--everything']],
   ])('says "%s" and ends nothing: %j', async (problem, args, settings) => {
-    const held = await hold({}, ['staging-config']);
+    const held = await newHolder({}, ['staging-config']);
     expect(await run(args, settings)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) });
     await expectUntouched(held);
   });

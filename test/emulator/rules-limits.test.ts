@@ -84,12 +84,12 @@ describe('a request', () => {
     await open({ project: PROJECT, database: DATABASE, grant_id }, { roles: [credential], expires_at });
     const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const claims = { sub: 'keydesk', firebase: { sign_in_provider: 'custom' }, keydesk_grant: grant_id };
-    const answer = await fetch(
+    const response = await fetch(
       `http://${inject('firestoreHost')}/v1/projects/${PROJECT}/databases/${DATABASE}/documents${at}`,
       { ...request, headers: { authorization: `Bearer ${encoded({ alg: 'none' })}.${encoded(claims)}.` } },
     );
-    await answer.text();
-    return answer.status;
+    await response.text();
+    return response.status;
   }
   const FOUND_NOTHING = 404;
   const put = (policy: ReturnType<typeof policyOf>) =>

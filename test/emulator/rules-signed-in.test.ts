@@ -5,9 +5,9 @@ import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import { newRulesFile, tokensOfPolicy } from '../../shared/core/rules/generate.ts';
-import { rulesForAnySignedIn } from '../../shared/core/rules/signed-in.ts';
+import { rulesAdmittingSignedIn } from '../../shared/core/rules/signed-in.ts';
 import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
-import { firestoreAs, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { firestoreAs, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import {
   ADMIT_CHANGED_USER,
   ADMIT_CHANGED_USER_AT_GOOGLE,
@@ -18,7 +18,7 @@ import {
   ADMIT_WITHOUT_TENANT,
   TENANT,
 } from '../fixtures/rules-signed-in.ts';
-import { aJobToken } from '../http/token-request.ts';
+import { newJobToken } from '../http/token-request.ts';
 
 interface Outcome {
   readonly statements: string;
@@ -35,18 +35,18 @@ const TABLE = [
 describe.each([undefined, TENANT])('rules of an app and tokens of a policy with tenant %s', (tenant) => {
   let outcomes: Outcome[];
   beforeAll(async () => {
-    const desk = await openInProcessDesk({
+    const keydesk = await openInProcessKeydesk({
       policy: firebasePolicyText({ credentials: ['config'], tenant, verbs: '[read, write]' }),
     });
     try {
-      const name = { project: desk.project, database: '(default)' };
-      const generated = newRulesFile(desk.issuing.policy.policy, name);
+      const name = { project: keydesk.project, database: '(default)' };
+      const generated = newRulesFile(keydesk.tokenDeps.policy.policy, name);
       const fileOf = (statements: readonly string[]) => {
         const matches = statements.map((each, index) => `match /app${index}/{post} {\n${each}\n}`);
         return generated.replace('// keydesk:begin', () => `${matches.join('\n')}\n// keydesk:begin`);
       };
-      await putRules(inject('firestoreHost'), desk.project, '(default)', fileOf(TABLE));
-      const response = await desk.askByPath(await aJobToken(desk), 'config');
+      await putRules(inject('firestoreHost'), keydesk.project, '(default)', fileOf(TABLE));
+      const response = await keydesk.requestByPath(await newJobToken(keydesk), 'config');
       expect(response.status).toBe(200);
       const fresh: string = response.json.access_token;
       const account = { email: `u-${randomBytes(4).toString('hex')}@attacker.example`, password: 'correct horse' };
@@ -54,7 +54,7 @@ describe.each([undefined, TENANT])('rules of an app and tokens of a policy with 
       const changed = (await accounts('signInWithPassword', { ...account, ...(tenant && { tenantId: tenant }) }))
         .idToken;
       const writes = async (token: string, index: number) =>
-        (await firestoreAs(desk, token, `app${index}/a`, { method: 'PATCH' })) === 200;
+        (await firestoreAs(keydesk, token, `app${index}/a`, { method: 'PATCH' })) === 200;
       outcomes = [];
       for (const [index, statements] of TABLE.entries())
         outcomes.push({
@@ -62,10 +62,11 @@ describe.each([undefined, TENANT])('rules of an app and tokens of a policy with 
           fresh: await writes(fresh, index),
           changed: await writes(changed, index),
           reported:
-            rulesForAnySignedIn(fileOf([statements]), tokensOfPolicy(desk.issuing.policy.policy, name)).length > 0,
+            rulesAdmittingSignedIn(fileOf([statements]), tokensOfPolicy(keydesk.tokenDeps.policy.policy, name)).length >
+            0,
         });
     } finally {
-      await desk.close();
+      await keydesk.close();
     }
   });
 

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
-import { newRulesFile, spliceRules } from '../../shared/core/rules/generate.ts';
+import { newRulesFile, replaceGenerated } from '../../shared/core/rules/generate.ts';
 import { createDatabaseOpener } from '../../shared/ledger/client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -64,7 +64,7 @@ async function statusOf(
   { method, at, body }: Request,
   database = '(default)',
 ): Promise<number> {
-  const answer = await fetch(
+  const response = await fetch(
     `http://${inject('firestoreHost')}/v1/projects/${project}/databases/${database}/documents${at}`,
     {
       method,
@@ -72,8 +72,8 @@ async function statusOf(
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     },
   );
-  await answer.text();
-  return answer.status;
+  await response.text();
+  return response.status;
 }
 
 async function asOwner(project: string, request: Request, database = '(default)'): Promise<void> {
@@ -194,7 +194,7 @@ describe('the generated rules', () => {
   it('allow each verb on each path exactly if policy allows it, whatever the policy', {
     timeout: 900_000,
   }, async () => {
-    let asked = 0;
+    let requested = 0;
     let allowed = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -224,7 +224,7 @@ describe('the generated rules', () => {
               const way = ways[which % ways.length] as Request;
               const expected = policyAllows(allows, verb, path);
               const status = await statusOf(project, accessToken, way);
-              asked += 1;
+              requested += 1;
               if (expected) allowed += 1;
               expect({ name, verb, path, way: `${way.method} ${way.at}`, status }).toMatchObject({
                 status: expected ? 200 : 403,
@@ -247,8 +247,8 @@ describe('the generated rules', () => {
       { numRuns: 50 },
     );
     // The generator must keep hitting both sides, or the property says little.
-    expect(allowed).toBeGreaterThan(asked / 10);
-    expect(asked - allowed).toBeGreaterThan(asked / 10);
+    expect(allowed).toBeGreaterThan(requested / 10);
+    expect(requested - allowed).toBeGreaterThan(requested / 10);
   });
 
   it('close the grant documents to a token that holds every credential, also beneath them', async () => {
@@ -300,16 +300,16 @@ describe('the generated rules', () => {
       at: `${under}:runQuery`,
       body: { structuredQuery: { from: [{ collectionId, allDescendants: true }] } },
     });
-    const ask = (request: Request) => statusOf(project, tokenOf('mine'), request);
-    expect(await ask(writes('config/web', 'config/new'))).toBe(200);
-    expect(await ask(writes('config/web', 'live/web'))).toBe(403);
-    expect(await ask(writes('config/web', 'keydesk_grants/mine'))).toBe(403);
-    expect(await ask(reads('config/web'))).toBe(200);
-    expect(await ask(reads('config/web', 'live/web'))).toBe(403);
-    expect(await ask(reads('config/web', 'keydesk_grants/mine'))).toBe(403);
-    expect(await ask(group('/config/web', 'notes'))).toBe(200);
-    expect(await ask(group('', 'config'))).toBe(403);
-    expect(await ask(group('', 'keydesk_grants'))).toBe(403);
+    const requestToken = (request: Request) => statusOf(project, tokenOf('mine'), request);
+    expect(await requestToken(writes('config/web', 'config/new'))).toBe(200);
+    expect(await requestToken(writes('config/web', 'live/web'))).toBe(403);
+    expect(await requestToken(writes('config/web', 'keydesk_grants/mine'))).toBe(403);
+    expect(await requestToken(reads('config/web'))).toBe(200);
+    expect(await requestToken(reads('config/web', 'live/web'))).toBe(403);
+    expect(await requestToken(reads('config/web', 'keydesk_grants/mine'))).toBe(403);
+    expect(await requestToken(group('/config/web', 'notes'))).toBe(200);
+    expect(await requestToken(group('', 'config'))).toBe(403);
+    expect(await requestToken(group('', 'keydesk_grants'))).toBe(403);
   });
 
   it('honour a grant only in the database that holds it', async () => {
@@ -340,7 +340,7 @@ service cloud.firestore {
   }
 }
 `;
-    const spliced = spliceRules(own, policy, { project, database: '(default)' });
+    const spliced = replaceGenerated(own, policy, { project, database: '(default)' });
     if ('problem' in spliced) throw new Error(spliced.problem);
     await putRules(inject('firestoreHost'), project, '(default)', spliced.text);
     await open({ project, database: '(default)', grant_id: 'mine' }, { roles: ['web'], expires_at: IN_AN_HOUR() });
@@ -368,13 +368,13 @@ describe('a grant document', () => {
   });
 
   const nameOf = (grant_id: string) => ({ project, database: '(default)', grant_id });
-  const ask = (accessToken: string | undefined) => statusOf(project, accessToken, request);
+  const requestToken = (accessToken: string | undefined) => statusOf(project, accessToken, request);
 
   /** A live grant for `web`, checked to be let in. */
   async function openedGrant(): Promise<string> {
     const id = `grant-${count++}`;
     expect(await open(nameOf(id), { roles: ['web'], expires_at: IN_AN_HOUR() })).toBe(true);
-    expect(await ask(tokenOf(id))).toBe(200);
+    expect(await requestToken(tokenOf(id))).toBe(200);
     return id;
   }
 
@@ -412,18 +412,18 @@ describe('a grant document', () => {
     const id = await openedGrant();
     const { [field]: before } = await fieldsOf(id);
     await setField(id, field, value);
-    expect(await ask(tokenOf(id))).toBe(403);
+    expect(await requestToken(tokenOf(id))).toBe(403);
     await openDatabase(nameOf(id))
       .collection('keydesk_grants')
       .doc(id)
       .update({ [field]: before });
-    expect(await ask(tokenOf(id))).toBe(200);
+    expect(await requestToken(tokenOf(id))).toBe(200);
   });
 
   it('lets nobody in once it is gone', async () => {
     const id = await openedGrant();
     await asOwner(project, { method: 'DELETE', at: `/keydesk_grants/${id}` });
-    expect(await ask(tokenOf(id))).toBe(403);
+    expect(await requestToken(tokenOf(id))).toBe(403);
   });
 
   it.each([
@@ -447,24 +447,24 @@ describe('a grant document', () => {
       at: `/keydesk_grants/${id}/notes/one`,
       body: { fields: { state: { stringValue: 'active' }, expires_at: time(IN_AN_HOUR()), roles: strings('web') } },
     });
-    expect(await ask(tokenFor(id))).toBe(403);
-    expect(await ask(tokenOf(id))).toBe(200);
+    expect(await requestToken(tokenFor(id))).toBe(403);
+    expect(await requestToken(tokenOf(id))).toBe(200);
   });
 
   it('lets a token of another grant do what that one may, and no more', async () => {
     await openedGrant();
     const id = `grant-${count++}`;
     await open(nameOf(id), { roles: ['other'], expires_at: IN_AN_HOUR() });
-    expect(await ask(tokenOf(id))).toBe(403);
+    expect(await requestToken(tokenOf(id))).toBe(403);
     expect(await statusOf(project, tokenOf(id), { method: 'GET', at: '/live' })).toBe(200);
   });
 
   it('refuses the next request after it was closed, and stays closed to a late opener', async () => {
     const id = await openedGrant();
     await close(nameOf(id), systemClock.now());
-    expect(await ask(tokenOf(id))).toBe(403);
+    expect(await requestToken(tokenOf(id))).toBe(403);
     expect(await open(nameOf(id), { roles: ['web'], expires_at: IN_AN_HOUR() })).toBe(false);
-    expect(await ask(tokenOf(id))).toBe(403);
+    expect(await requestToken(tokenOf(id))).toBe(403);
     expect(await fieldsOf(id)).toMatchObject({ state: 'ended', roles: [] });
   });
 
@@ -472,14 +472,14 @@ describe('a grant document', () => {
     const id = `grant-${count++}`;
     await close(nameOf(id), systemClock.now());
     expect(await open(nameOf(id), { roles: ['web'], expires_at: IN_AN_HOUR() })).toBe(false);
-    expect(await ask(tokenOf(id))).toBe(403);
+    expect(await requestToken(tokenOf(id))).toBe(403);
   });
 
   it('may be closed twice', async () => {
     const id = await openedGrant();
     await close(nameOf(id), systemClock.now());
     await close(nameOf(id), systemClock.now());
-    expect(await ask(tokenOf(id))).toBe(403);
+    expect(await requestToken(tokenOf(id))).toBe(403);
   });
 
   it('ends closed however an opener and a closer meet', async () => {
@@ -490,7 +490,7 @@ describe('a grant document', () => {
         close(nameOf(id), systemClock.now()),
       ]);
       expect(typeof opened).toBe('boolean');
-      expect(await ask(tokenOf(id))).toBe(403);
+      expect(await requestToken(tokenOf(id))).toBe(403);
     }
   });
 
@@ -512,7 +512,7 @@ describe('a grant document', () => {
     );
     expect(opened).toEqual([true, true, true]);
     expect((await fieldsOf(id)).expires_at.toMillis()).toBe(until);
-    expect(await ask(tokenOf(id))).toBe(200);
+    expect(await requestToken(tokenOf(id))).toBe(200);
   });
 
   it('is renewed by several at once without one of them failing', async () => {

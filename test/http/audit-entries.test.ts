@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { createSweepHandler } from '../../functions/sweep/handler.ts';
-import { refused } from '../../functions/token/error-response.ts';
-import { grantEntry } from '../../shared/audit/grant-events.ts';
+import { refusalResponse } from '../../functions/token/error-response.ts';
+import { grantEvent } from '../../shared/audit/grant-events.ts';
 import {
   isJobTokenRefusal,
   JOB_TOKEN_REASONS,
@@ -11,7 +11,7 @@ import {
   type Refusal,
 } from '../../shared/core/oauth/refusal.ts';
 import type { PoolReport } from '../../shared/core/pool/forecast.ts';
-import type { Swept } from '../../shared/operations/sweep.ts';
+import type { SweepResult } from '../../shared/operations/sweep.ts';
 import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled } from '../fixtures/grants.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
@@ -66,11 +66,16 @@ const ALL: readonly Refusal[] = [
 
 describe('the line of a refusal', () => {
   it.each(ALL)('has every fact of $reason and no other, times in ISO 8601', (refusal) => {
-    const { entries } = refused(refusal, { request_id: 'r', bearer: false, credentialName: 'config', claims });
+    const { auditEvents } = refusalResponse(refusal, {
+      request_id: 'r',
+      bearer: false,
+      credentialName: 'config',
+      claims,
+    });
     const { reason, retryAfter, ...facts } = { retryAfter: undefined, ...refusal };
     const times = Object.entries(facts).filter(([name]) => name.endsWith('_at'));
     const { agentTags, ...job } = claims;
-    expect(entries).toEqual([
+    expect(auditEvents).toEqual([
       {
         ...{ event: 'grant.refused', message: `refused: ${reason}`, reason, credential: 'config' },
         ...facts,
@@ -88,8 +93,8 @@ describe('the line of a refusal', () => {
   });
 
   it('names no pipeline of a job that was not verified', () => {
-    const { entries } = refused({ reason: 'job_token_expired' }, { request_id: 'r', bearer: true });
-    expect(entries?.[0]?.labels).toEqual({ reason: 'job_token_expired' });
+    const { auditEvents } = refusalResponse({ reason: 'job_token_expired' }, { request_id: 'r', bearer: true });
+    expect(auditEvents?.[0]?.labels).toEqual({ reason: 'job_token_expired' });
   });
 });
 
@@ -109,7 +114,7 @@ describe('the line of a grant', () => {
           'superseded',
         ].includes(field),
     );
-    const { event, severity, message, labels, ...facts } = grantEntry('grant.issued', grant);
+    const { event, severity, message, labels, ...facts } = grantEvent('grant.issued', grant);
     expect(Object.keys(facts).sort()).toEqual([...kept, 'grant_id'].sort());
     expect(facts).toMatchObject({ grant_id: GRANT_ID, created_at: new Date(NOW).toISOString() });
     expect(JSON.stringify(facts)).not.toContain('b'.repeat(64));
@@ -117,7 +122,7 @@ describe('the line of a grant', () => {
 
   it('has the accounts that served it before, times in ISO 8601', () => {
     const before = { service_account: 'ci-2@acme.example', leased_at: NOW, access_ended_at: NOW + 1000 };
-    const entry = grantEntry('grant.issued', { ...pooled(grantIn('active', 'pool')), past_leases: [before] });
+    const entry = grantEvent('grant.issued', { ...pooled(grantIn('active', 'pool')), past_leases: [before] });
     expect(entry.past_leases).toEqual([
       {
         service_account: 'ci-2@acme.example',
@@ -130,19 +135,19 @@ describe('the line of a grant', () => {
 
 describe('the lines of a sweep', () => {
   const POOL: PoolReport = { size: 3, free: 2, leased: 1, revoking: 0, cooling_down: 0, exhausted_in_s: null };
-  const IDLE: Swept = {
-    ...{ revoked: [], renewalEnded: [], expired: [], unfinished: [], woken: [], disabledAgain: [], notDisabled: [] },
+  const IDLE: SweepResult = {
+    ...{ revoked: [], notRenewed: [], expired: [], pending: [], enabled: [], enabledExternally: [], stillEnabled: [] },
     ...{ foundEnabled: [], jobsUnchecked: 0 },
     ...{
       pools: {},
       failures: [],
-      foundFinished: [],
-      asked: { jobs: 0, calls: 0, tooLarge: 0 },
-      oldestUnfinishedAt: null,
+      reconciledJobs: [],
+      buildkiteUsage: { jobs: 0, calls: 0, tooLarge: 0 },
+      oldestPendingAt: null,
     },
-    ...{ more: false, unread: false, unreadable: false },
+    ...{ hasBacklog: false, incomplete: false, hasUnreadable: false },
   };
-  async function linesOf(swept: Partial<Swept>) {
+  async function linesOf(swept: Partial<SweepResult>) {
     const handler = createSweepHandler({ sweep: async () => ({ ...IDLE, ...swept }), clock: new TestClock(NOW) });
     const request = {
       method: 'POST',
@@ -152,8 +157,8 @@ describe('the lines of a sweep', () => {
       request_id: 'r',
       remoteIp: undefined,
     };
-    const { entries = [] } = await handler(request);
-    return (event: string) => entries.filter((entry) => entry.event === event);
+    const { auditEvents = [] } = await handler(request);
+    return (event: string) => auditEvents.filter((entry) => entry.event === event);
   }
 
   it('name the first 20 failures in its summary, and 200 each by itself', async () => {
@@ -185,7 +190,7 @@ describe('the lines of a sweep', () => {
   });
 
   it('are an error where the ledger could not be read', async () => {
-    const of = await linesOf({ unread: true });
+    const of = await linesOf({ incomplete: true });
     expect(of('sweep.completed')).toMatchObject([{ severity: 'ERROR', completed: false, oldest_pending_s: null }]);
   });
 });

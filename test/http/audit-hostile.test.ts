@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAudit } from '../../shared/audit/logger.ts';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { createAuditLogger } from '../../shared/audit/logger.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
 
 const TRACE = '105445aa7843bc8bf206b12000100000';
@@ -39,7 +39,7 @@ function expectOneLine(line: string): Record<string, unknown> {
 describe('a line of the audit log', () => {
   it.each(HOSTILE)('stays one line and keeps what it was told, whatever that holds: %s', (_, text) => {
     const lines: string[] = [];
-    const audit = createAudit({ project: 'acme', write: (line) => lines.push(line) });
+    const audit = createAuditLogger({ project: 'acme', write: (line) => lines.push(line) });
     audit(
       {
         event: 'grant.refused',
@@ -68,7 +68,7 @@ describe('a line of the audit log', () => {
 
   it('tells the request apart from the facts, so that no fact can stand in for the request', () => {
     const lines: string[] = [];
-    const audit = createAudit({ project: 'acme', write: (line) => lines.push(line) });
+    const audit = createAuditLogger({ project: 'acme', write: (line) => lines.push(line) });
     audit(
       { event: 'grant.refused', severity: 'NOTICE', message: 'm', httpRequest: 'forged' },
       {
@@ -87,37 +87,37 @@ describe('a line of the audit log', () => {
 });
 
 describe('a hostile caller writes one line per decision', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   /** The one line that `send` made the desk write. */
   const lineAfter = async (send: () => Promise<unknown>) => {
-    const before = desk.lines.length;
+    const before = keydesk.lines.length;
     await send();
-    expect(desk.lines).toHaveLength(before + 1);
-    return expectOneLine(desk.lines[before] ?? '');
+    expect(keydesk.lines).toHaveLength(before + 1);
+    return expectOneLine(keydesk.lines[before] ?? '');
   };
 
   it.each(HOSTILE)('whose credential has a name with %s', async (_, name) => {
-    const jobToken = await desk.buildkite.jobToken(desk.buildkite.startJob());
-    const line = await lineAfter(() => desk.askByForm(jobToken, name));
+    const jobToken = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob());
+    const line = await lineAfter(() => keydesk.requestByForm(jobToken, name));
     expect(line).toMatchObject({ event: 'grant.refused', reason: 'unknown_credential' });
     expect(String(line.credential).length).toBeLessThanOrEqual(128);
   });
 
   it.each(HOSTILE)('whose branch has a name with %s', async (_, build_branch) => {
-    const jobToken = await desk.buildkite.jobToken(desk.buildkite.startJob({ build_branch }));
-    const line = await lineAfter(() => desk.askByForm(jobToken));
+    const jobToken = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob({ build_branch }));
+    const line = await lineAfter(() => keydesk.requestByForm(jobToken));
     expect(line).toMatchObject({ event: 'grant.refused' });
     expect(['no_matching_rule', 'job_token_claim_invalid', 'request_too_large']).toContain(line.reason);
   });
 
   it.each(HOSTILE)('whose signed webhook is an event called %s', async (_, text) => {
     const event = text.slice(0, 128);
-    const line = await lineAfter(() => desk.notify(JSON.stringify({ event })));
+    const line = await lineAfter(() => keydesk.notify(JSON.stringify({ event })));
     expect(line).toMatchObject({ event: 'webhook.accepted', buildkite_event: event });
   });
 
@@ -132,7 +132,7 @@ describe('a hostile caller writes one line per decision', () => {
       'user-agent': text,
       ...(text.length < 1000 ? { 'x-forwarded-for': text, 'x-cloud-trace-context': text } : {}),
     };
-    const line = await lineAfter(() => callRaw(desk, desk.tokenUrl, { path: '/nowhere', headers }));
+    const line = await lineAfter(() => callRaw(keydesk, keydesk.tokenUrl, { path: '/nowhere', headers }));
     const { httpRequest } = line as { httpRequest: { userAgent: string; remoteIp: string } };
     expect(httpRequest.userAgent).toBe(text.slice(0, 256));
     expect(httpRequest.remoteIp.length).toBeLessThanOrEqual(64);
@@ -151,7 +151,10 @@ describe('a hostile caller writes one line per decision', () => {
   ])('that was given %s where none belongs does not hold it', async (_, token, space) => {
     const headers = { 'user-agent': `agent${space}${token}${space}end`, 'x-forwarded-for': `${token.slice(0, 64)}` };
     const line = await lineAfter(() =>
-      callRaw(desk, desk.tokenUrl, { path: `/token/${token}`, headers: { ...headers, authorization: 'Bearer a.b.c' } }),
+      callRaw(keydesk, keydesk.tokenUrl, {
+        path: `/token/${token}`,
+        headers: { ...headers, authorization: 'Bearer a.b.c' },
+      }),
     );
     const text = JSON.stringify(line);
     for (const part of token.split(/%2E|[.~+/=]/).filter((part) => part.length > 3)) expect(text).not.toContain(part);
@@ -160,16 +163,19 @@ describe('a hostile caller writes one line per decision', () => {
   });
 
   it('whose path is ten kilobytes long', async () => {
-    const line = await lineAfter(() => callRaw(desk, desk.tokenUrl, { path: `/token/${'%0a'.repeat(3000)}` }));
+    const line = await lineAfter(() => callRaw(keydesk, keydesk.tokenUrl, { path: `/token/${'%0a'.repeat(3000)}` }));
     expect(line).toMatchObject({ event: 'grant.refused', credential: '%0a'.repeat(3000).slice(0, 128) });
   });
 
   it('when it is Google that answers with escape sequences and newlines', async () => {
     const message = `no\n${FORGED}\u001b[2J\u202e${'x'.repeat(1000)}`;
-    desk.google.before = () => ({ status: 403, json: { error: { code: 403, status: 'PERMISSION_DENIED', message } } });
-    const jobToken = await desk.buildkite.jobToken(desk.buildkite.startJob());
-    const line = await lineAfter(() => desk.askByForm(jobToken));
-    desk.google.before = undefined;
+    keydesk.google.before = () => ({
+      status: 403,
+      json: { error: { code: 403, status: 'PERMISSION_DENIED', message } },
+    });
+    const jobToken = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob());
+    const line = await lineAfter(() => keydesk.requestByForm(jobToken));
+    keydesk.google.before = undefined;
     expect(line).toMatchObject({ event: 'grant.refused', reason: 'google_refused' });
     expect(String(line.error).length).toBeLessThan(700);
   });
@@ -178,7 +184,7 @@ describe('a hostile caller writes one line per decision', () => {
 describe('the trace of a line', () => {
   const traceOf = (header: string | undefined) => {
     let written = '';
-    const audit = createAudit({
+    const audit = createAuditLogger({
       project: 'acme',
       write: (line) => {
         written += line;

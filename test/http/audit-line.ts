@@ -1,9 +1,9 @@
 // What the audit lines of the in-process desk have in common, written out: the request, the job, the grant.
 
 import { expect } from 'vitest';
-import type { AuditEvent } from '../../shared/audit/logger.ts';
+import type { AuditEventName } from '../../shared/audit/logger.ts';
 import { grantId } from '../../shared/core/grant/id.ts';
-import type { InProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import type { InProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 
 const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 export const TIME = expect.stringMatching(/^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z$/);
@@ -13,7 +13,7 @@ export const USER_AGENT = 'audit-test/1';
 export const TRACE = '105445aa7843bc8bf206b12000100000';
 
 /** Every event. A new one does not compile until it is here. */
-export const EVENTS: Readonly<Record<AuditEvent, true>> = {
+export const EVENTS: Readonly<Record<AuditEventName, true>> = {
   'grant.issued': true,
   'grant.refused': true,
   'grant.revoked': true,
@@ -43,7 +43,7 @@ export const EVENTS: Readonly<Record<AuditEvent, true>> = {
   'startup.failed': true,
 };
 
-export const who = (jobId: string) => ({
+export const jobFields = (jobId: string) => ({
   job_id: jobId,
   organization_slug: 'acme-inc',
   organization_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
@@ -57,7 +57,7 @@ export const who = (jobId: string) => ({
   step_key: 'deploy',
   agent_id: '0184990a-4782-42b5-afc1-16715b10b8ff',
 });
-const what = (jobId: string, credential: string) => ({
+const grantFields = (jobId: string, credential: string) => ({
   grant_id: grantId(jobId, credential),
   credential,
   environment: 'staging',
@@ -71,27 +71,27 @@ const what = (jobId: string, credential: string) => ({
 });
 
 /** The lines of `desk`; a request is told by its status and its path, a grant by its job and its credential. */
-export function linesOf(desk: InProcessDesk) {
-  const opens = {
+export function linesOf(keydesk: InProcessKeydesk) {
+  const targetFields = {
     'staging-config': {
       kind: 'firestore',
       revocation: 'immediate',
-      project: desk.project,
+      project: keydesk.project,
       database: '(default)',
     },
     'staging-export': {
       kind: 'service_account',
       revocation: 'expiry',
-      service_account: `export@${desk.project}.iam.gserviceaccount.com`,
+      service_account: `export@${keydesk.project}.iam.gserviceaccount.com`,
       scopes: ['https://www.googleapis.com/auth/datastore', 'https://www.googleapis.com/auth/devstorage.read_only'],
       storage: null,
     },
   };
   return {
-    frame: (event: AuditEvent, status: number, requestUrl: string, labels: Record<string, string> = {}) => ({
+    frame: (event: AuditEventName, status: number, requestUrl: string, labels: Record<string, string> = {}) => ({
       event,
       request_id: UUID,
-      'logging.googleapis.com/trace': `projects/${desk.project}/traces/${TRACE}`,
+      'logging.googleapis.com/trace': `projects/${keydesk.project}/traces/${TRACE}`,
       'logging.googleapis.com/spanId': '000000000000004a',
       'logging.googleapis.com/trace_sampled': true,
       'logging.googleapis.com/labels': { event, ...labels },
@@ -104,15 +104,15 @@ export function linesOf(desk: InProcessDesk) {
         latency: LATENCY,
       },
     }),
-    grantLine: (jobId: string, credential: keyof typeof opens) => ({
+    grantLine: (jobId: string, credential: keyof typeof targetFields) => ({
       severity: 'INFO',
-      ...who(jobId),
-      ...what(jobId, credential),
-      ...opens[credential],
+      ...jobFields(jobId),
+      ...grantFields(jobId, credential),
+      ...targetFields[credential],
       kill_switch_id: null,
     }),
-    labels: (credential: keyof typeof opens) => {
-      const { service_account } = { service_account: undefined, ...opens[credential] };
+    labels: (credential: keyof typeof targetFields) => {
+      const { service_account } = { service_account: undefined, ...targetFields[credential] };
       return { credential, environment: 'staging', ...(service_account ? { service_account } : {}) };
     },
   };

@@ -2,15 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
-import type { AuditEvent } from '../../shared/audit/logger.ts';
+import type { AuditEventName } from '../../shared/audit/logger.ts';
 import { grantId, tokenSha256 } from '../../shared/core/grant/id.ts';
-import { Unavailable } from '../../shared/runtime/errors.ts';
+import { DependencyError } from '../../shared/runtime/errors.ts';
 import { changeFirebaseUser } from '../fixtures/firebase-thief.ts';
 import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { enableAccount } from '../fixtures/operator.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { EVENTS, linesOf, TIME, TRACE, USER_AGENT, who } from './audit-line.ts';
+import { EVENTS, jobFields, linesOf, TIME, TRACE, USER_AGENT } from './audit-line.ts';
 
 // The lines of the log are an interface: alerts, dashboards and auditors read them. Each is written out here in full, so
 // that no field can go, come or change its type unnoticed.
@@ -19,14 +19,14 @@ const GRANT_ID = expect.stringMatching(/^[0-9a-f]{32}$/);
 const MINUTE = 60_000;
 
 describe('the audit line of', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let lines: ReturnType<typeof linesOf>;
-  const seen: Partial<Record<AuditEvent, object>> = {};
+  const seen: Partial<Record<AuditEventName, object>> = {};
   beforeAll(async () => {
-    desk = await openInProcessDesk();
-    lines = linesOf(desk);
+    keydesk = await openInProcessKeydesk();
+    lines = linesOf(keydesk);
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   const CALLER = {
     'user-agent': USER_AGENT,
@@ -34,23 +34,23 @@ describe('the audit line of', () => {
     'x-cloud-trace-context': `${TRACE}/74;o=1`,
   };
   const call = (url: string, path: string, headers: Record<string, string> = {}, body = '') =>
-    callRaw(desk, url, {
+    callRaw(keydesk, url, {
       path,
       headers: { ...CALLER, ...headers },
       body,
     });
   const byPath = async (jobToken: string, credential: string) =>
-    call(desk.tokenUrl, `/token/${credential}`, { authorization: `Bearer ${jobToken}` });
+    call(keydesk.tokenUrl, `/token/${credential}`, { authorization: `Bearer ${jobToken}` });
   const notify = (body: string) =>
     call(
-      desk.webhookUrl,
+      keydesk.webhookUrl,
       '/',
       {
-        'x-buildkite-signature': desk.buildkite.signature(body, Math.floor(desk.clock.now() / 1000)),
+        'x-buildkite-signature': keydesk.buildkite.signature(body, Math.floor(keydesk.clock.now() / 1000)),
       },
       body,
     );
-  const lineOf = (event: AuditEvent, audit: readonly { event: AuditEvent }[]) => {
+  const lineOf = (event: AuditEventName, audit: readonly { event: AuditEventName }[]) => {
     const found = audit.filter((line) => line.event === event);
     expect(found).toHaveLength(1);
     seen[event] = found[0] as object;
@@ -68,9 +68,9 @@ describe('the audit line of', () => {
   ];
 
   it('grant.issued tells who got what, why, for how long, and the token by its hash', async () => {
-    const job = desk.buildkite.startJob();
-    const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-export');
-    expect(lineOf('grant.issued', answer.audit)).toEqual({
+    const job = keydesk.buildkite.startJob();
+    const response = await byPath(await keydesk.buildkite.jobToken(job), 'staging-export');
+    expect(lineOf('grant.issued', response.audit)).toEqual({
       ...lines.frame('grant.issued', 200, '/token/staging-export', lines.labels('staging-export')),
       ...lines.grantLine(job.id, 'staging-export'),
       message: `staging-export of job ${job.id}: issued`,
@@ -80,17 +80,17 @@ describe('the audit line of', () => {
       job_ended_at: null,
       job_finished_at: null,
       access_ended_at: null,
-      token_sha256: tokenSha256(answer.json.access_token),
+      token_sha256: tokenSha256(response.json.access_token),
       token_expires_at: TIME,
       trace: [{ rule: 'deploy to staging', outcome: 'granted', checks: CHECKS }],
     });
   });
 
   it('grant.refused tells the reason and every rule that was tried', async () => {
-    const job = desk.buildkite.startJob({ build_branch: 'feature', 'agent_tag:queue': 'deploy' });
-    const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-config');
-    const { build_tag: _, ...claims } = who(job.id);
-    expect(lineOf('grant.refused', answer.audit)).toEqual({
+    const job = keydesk.buildkite.startJob({ build_branch: 'feature', 'agent_tag:queue': 'deploy' });
+    const response = await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
+    const { build_tag: _, ...claims } = jobFields(job.id);
+    expect(lineOf('grant.refused', response.audit)).toEqual({
       ...lines.frame('grant.refused', 400, '/token/staging-config', { reason: 'no_matching_rule', pipeline: 'app' }),
       severity: 'NOTICE',
       message: 'refused: no_matching_rule',
@@ -108,10 +108,10 @@ describe('the audit line of', () => {
   });
 
   it('webhook.accepted and grant.revoked tell that a job ended and that its access is gone', async () => {
-    const job = desk.buildkite.startJob();
-    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
-    const answer = await notify(desk.buildkite.event(job));
-    expect(lineOf('webhook.accepted', answer.audit)).toEqual({
+    const job = keydesk.buildkite.startJob();
+    await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
+    const response = await notify(keydesk.buildkite.event(job));
+    expect(lineOf('webhook.accepted', response.audit)).toEqual({
       ...lines.frame('webhook.accepted', 200, '/'),
       severity: 'INFO',
       message: `job ${job.id} ended`,
@@ -129,7 +129,7 @@ describe('the audit line of', () => {
       pending: 0,
       failures: [],
     });
-    expect(lineOf('grant.revoked', answer.audit)).toEqual({
+    expect(lineOf('grant.revoked', response.audit)).toEqual({
       ...lines.frame('grant.revoked', 200, '/', lines.labels('staging-config')),
       ...lines.grantLine(job.id, 'staging-config'),
       message: `staging-config of job ${job.id}: revoked: access was taken away`,
@@ -145,10 +145,10 @@ describe('the audit line of', () => {
   });
 
   it('grant.ended does not claim that anything was revoked', async () => {
-    const job = desk.buildkite.startJob();
-    await byPath(await desk.buildkite.jobToken(job), 'staging-export');
-    const answer = await notify(desk.buildkite.event(job));
-    expect(lineOf('grant.ended', answer.audit)).toEqual({
+    const job = keydesk.buildkite.startJob();
+    await byPath(await keydesk.buildkite.jobToken(job), 'staging-export');
+    const response = await notify(keydesk.buildkite.event(job));
+    expect(lineOf('grant.ended', response.audit)).toEqual({
       ...lines.frame('grant.ended', 200, '/', lines.labels('staging-export')),
       ...lines.grantLine(job.id, 'staging-export'),
       message: `staging-export of job ${job.id}: ended: no new tokens; those it has expire at expires_at`,
@@ -162,8 +162,8 @@ describe('the audit line of', () => {
   });
 
   it('webhook.refused tells the reason that the answer does not', async () => {
-    const answer = await call(desk.webhookUrl, '/', { 'x-buildkite-token': 'guess' }, '{}');
-    expect(lineOf('webhook.refused', answer.audit)).toEqual({
+    const response = await call(keydesk.webhookUrl, '/', { 'x-buildkite-token': 'guess' }, '{}');
+    expect(lineOf('webhook.refused', response.audit)).toEqual({
       ...lines.frame('webhook.refused', 401, '/', { reason: 'unsigned_token_mode' }),
       severity: 'WARNING',
       message: 'webhook refused: unsigned_token_mode',
@@ -172,11 +172,11 @@ describe('the audit line of', () => {
   });
 
   it('grant.released tells that the job gave its grant back, and which token it showed', async () => {
-    const job = desk.buildkite.startJob();
-    const { json } = await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const job = keydesk.buildkite.startJob();
+    const { json } = await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
-    const answer = await call(desk.tokenUrl, '/revoke', form, `token=${json.access_token}`);
-    expect(lineOf('grant.released', answer.audit)).toEqual({
+    const response = await call(keydesk.tokenUrl, '/revoke', form, `token=${json.access_token}`);
+    expect(lineOf('grant.released', response.audit)).toEqual({
       ...lines.frame('grant.released', 200, '/revoke', lines.labels('staging-config')),
       severity: 'INFO',
       message: `staging-config of job ${job.id} was returned by the job`,
@@ -184,18 +184,18 @@ describe('the audit line of', () => {
       token_sha256: tokenSha256(json.access_token),
       failures: [],
     });
-    expect(answer.audit.map(({ event }) => event)).toEqual(['grant.released', 'grant.revoked']);
-    expect(answer.audit[1]).toMatchObject({ state: 'revoked', ended_by: 'released', job_ended_at: null });
+    expect(response.audit.map(({ event }) => event)).toEqual(['grant.released', 'grant.revoked']);
+    expect(response.audit[1]).toMatchObject({ state: 'revoked', ended_by: 'released', job_ended_at: null });
   });
 
   it('job.reconciled tells that no webhook told of the end of a job', async () => {
-    const job = desk.buildkite.startJob();
-    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const job = keydesk.buildkite.startJob();
+    await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
     job.state = 'failed';
-    desk.clock.advance(6 * MINUTE);
-    const answer = await call(desk.sweepUrl, '/');
-    desk.clock.reset();
-    expect(lineOf('job.reconciled', answer.audit)).toEqual({
+    keydesk.clock.advance(6 * MINUTE);
+    const response = await call(keydesk.sweepUrl, '/');
+    keydesk.clock.reset();
+    expect(lineOf('job.reconciled', response.audit)).toEqual({
       ...lines.frame('job.reconciled', 200, '/'),
       severity: 'WARNING',
       message: `job ${job.id} had ended, and no webhook has said so yet`,
@@ -203,21 +203,21 @@ describe('the audit line of', () => {
       job_state: 'failed',
       pipeline_slug: 'app',
     });
-    const revoked = answer.audit.filter(({ event }) => event === 'grant.revoked');
+    const revoked = response.audit.filter(({ event }) => event === 'grant.revoked');
     expect(revoked).toMatchObject([{ job_id: job.id, ended_by: 'job.reconciled' }]);
   });
 
   it('sweep.completed and grant.expired tell what the sweep found', async () => {
-    await call(desk.sweepUrl, '/');
-    const job = desk.buildkite.startJob();
-    desk.clock.advance(3_600_000);
-    await call(desk.sweepUrl, '/');
-    desk.clock.reset();
-    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
-    desk.clock.advance(3_600_000);
-    const answer = await call(desk.sweepUrl, '/');
-    desk.clock.reset();
-    expect(lineOf('sweep.completed', answer.audit)).toEqual({
+    await call(keydesk.sweepUrl, '/');
+    const job = keydesk.buildkite.startJob();
+    keydesk.clock.advance(3_600_000);
+    await call(keydesk.sweepUrl, '/');
+    keydesk.clock.reset();
+    await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
+    keydesk.clock.advance(3_600_000);
+    const response = await call(keydesk.sweepUrl, '/');
+    keydesk.clock.reset();
+    expect(lineOf('sweep.completed', response.audit)).toEqual({
       ...lines.frame('sweep.completed', 200, '/'),
       severity: 'INFO',
       message: 'sweep: 0 revoked, 1 expired, 0 accounts enabled, 0 failed',
@@ -241,7 +241,7 @@ describe('the audit line of', () => {
       duration_ms: expect.any(Number),
       failures: [],
     });
-    expect(lineOf('grant.expired', answer.audit)).toEqual({
+    expect(lineOf('grant.expired', response.audit)).toEqual({
       ...lines.frame('grant.expired', 200, '/', lines.labels('staging-config')),
       ...lines.grantLine(job.id, 'staging-config'),
       message: `staging-config of job ${job.id}: expired: its time was up`,
@@ -256,15 +256,15 @@ describe('the audit line of', () => {
   });
 
   it('jobs.unchecked tells that Buildkite has not responded for long', async () => {
-    await byPath(await desk.buildkite.jobToken(desk.buildkite.startJob({ build_number: 43 })), 'staging-admin');
-    const { buildkiteJobs } = desk.ending;
-    const unavailable = () => Promise.reject(new Unavailable('buildkite jobs', 'answered 500'));
-    desk.ending.buildkiteJobs = { job: unavailable, page: unavailable };
-    desk.clock.advance(15 * MINUTE + 1);
-    const answer = await call(desk.sweepUrl, '/');
-    desk.ending.buildkiteJobs = buildkiteJobs;
-    desk.clock.reset();
-    expect(lineOf('jobs.unchecked', answer.audit)).toEqual({
+    await byPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob({ build_number: 43 })), 'staging-admin');
+    const { buildkiteJobs } = keydesk.sweepDeps;
+    const unavailable = () => Promise.reject(new DependencyError('buildkite jobs', 'answered 500'));
+    keydesk.sweepDeps.buildkiteJobs = { job: unavailable, page: unavailable };
+    keydesk.clock.advance(15 * MINUTE + 1);
+    const response = await call(keydesk.sweepUrl, '/');
+    keydesk.sweepDeps.buildkiteJobs = buildkiteJobs;
+    keydesk.clock.reset();
+    expect(lineOf('jobs.unchecked', response.audit)).toEqual({
       ...lines.frame('jobs.unchecked', 200, '/'),
       severity: 'ERROR',
       message: expect.stringContaining('15 minutes'),
@@ -273,17 +273,17 @@ describe('the audit line of', () => {
   });
 
   it('account.enabled_externally and account.enabled tell what became of a pooled account after its job', async () => {
-    const start = desk.clock.now();
-    desk.clock.set(start);
-    const job = desk.buildkite.startJob();
-    const issued = await byPath(await desk.buildkite.jobToken(job), 'staging-admin');
+    const start = keydesk.clock.now();
+    keydesk.clock.set(start);
+    const job = keydesk.buildkite.startJob();
+    const issued = await byPath(await keydesk.buildkite.jobToken(job), 'staging-admin');
     const { service_account } = issued.audit[0] as unknown as { service_account: string };
-    await notify(desk.buildkite.event(job));
+    await notify(keydesk.buildkite.event(job));
     // What the webhook had no time for on a slow machine, the sweep finishes.
-    desk.clock.set(start + MINUTE);
-    await call(desk.sweepUrl, '/');
-    expect(desk.google.accounts.get(service_account)).toEqual({ disabled: true });
-    const line = (event: AuditEvent) => ({
+    keydesk.clock.set(start + MINUTE);
+    await call(keydesk.sweepUrl, '/');
+    expect(keydesk.google.accounts.get(service_account)).toEqual({ disabled: true });
+    const line = (event: AuditEventName) => ({
       ...lines.frame(event, 200, '/', { service_account }),
       service_account,
       pool: 'staging-admin',
@@ -294,12 +294,12 @@ describe('the audit line of', () => {
     });
 
     // One answer may be an old one; three are none.
-    let resting = await call(desk.sweepUrl, '/');
+    let resting = await call(keydesk.sweepUrl, '/');
     for (const minutes of [2, 4, 6]) {
-      await enableAccount(desk, service_account);
-      desk.clock.set(start + minutes * MINUTE);
-      resting = await call(desk.sweepUrl, '/');
-      expect(desk.google.accounts.get(service_account)).toEqual({ disabled: true });
+      await enableAccount(keydesk, service_account);
+      keydesk.clock.set(start + minutes * MINUTE);
+      resting = await call(keydesk.sweepUrl, '/');
+      expect(keydesk.google.accounts.get(service_account)).toEqual({ disabled: true });
       if (minutes === 2)
         expect(lineOf('account.found_enabled', resting.audit)).toEqual({
           ...line('account.found_enabled'),
@@ -314,20 +314,21 @@ describe('the audit line of', () => {
       message: `${service_account} was found enabled while it must rest, and was disabled again: who enabled it?`,
     });
     // Enabled once more, and IAM does not disable it.
-    await enableAccount(desk, service_account);
-    const { disableAccount } = desk.ending;
-    desk.ending.disableAccount = () => Promise.reject(new Unavailable('iam serviceAccounts.disable', 'answered 403'));
-    desk.clock.set(start + 8 * MINUTE);
-    const still = await call(desk.sweepUrl, '/');
-    desk.ending.disableAccount = disableAccount;
+    await enableAccount(keydesk, service_account);
+    const { disableAccount } = keydesk.sweepDeps;
+    keydesk.sweepDeps.disableAccount = () =>
+      Promise.reject(new DependencyError('iam serviceAccounts.disable', 'answered 403'));
+    keydesk.clock.set(start + 8 * MINUTE);
+    const still = await call(keydesk.sweepUrl, '/');
+    keydesk.sweepDeps.disableAccount = disableAccount;
     expect(lineOf('account.disable_failed', still.audit)).toEqual({
       ...line('account.disable_failed'),
       severity: 'CRITICAL',
       message: `${service_account} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
     });
-    desk.clock.set(start + 17 * MINUTE);
-    const rested = await call(desk.sweepUrl, '/');
-    desk.clock.reset();
+    keydesk.clock.set(start + 17 * MINUTE);
+    const rested = await call(keydesk.sweepUrl, '/');
+    keydesk.clock.reset();
     expect(lineOf('account.enabled', rested.audit)).toEqual({
       ...line('account.enabled'),
       severity: 'INFO',
@@ -336,10 +337,10 @@ describe('the audit line of', () => {
   });
 
   it('pool.reported tells how many accounts of a pool are free, as they are after the sweep', async () => {
-    const job = desk.buildkite.startJob();
-    await byPath(await desk.buildkite.jobToken(job), 'staging-admin');
-    const answer = await call(desk.sweepUrl, '/');
-    expect(lineOf('pool.reported', answer.audit)).toEqual({
+    const job = keydesk.buildkite.startJob();
+    await byPath(await keydesk.buildkite.jobToken(job), 'staging-admin');
+    const response = await call(keydesk.sweepUrl, '/');
+    expect(lineOf('pool.reported', response.audit)).toEqual({
       ...lines.frame('pool.reported', 200, '/', { pool: 'staging-admin' }),
       severity: 'INFO',
       message: 'pool staging-admin: 2 of 3 accounts are free',
@@ -354,16 +355,16 @@ describe('the audit line of', () => {
   });
 
   it('account.quarantined tells from which account of a pool Google does not mint, and why', async () => {
-    const asked: string[] = [];
-    desk.google.before = ({ method, account }) => {
-      if (method !== 'generateAccessToken' || asked.push(account) > 1) return undefined;
+    const requested: string[] = [];
+    keydesk.google.before = ({ method, account }) => {
+      if (method !== 'generateAccessToken' || requested.push(account) > 1) return undefined;
       return { status: 403, json: { error: { code: 403, status: 'PERMISSION_DENIED', message: 'no' } } };
     };
-    const answer = await byPath(await desk.buildkite.jobToken(desk.buildkite.startJob()), 'staging-admin');
-    desk.google.before = undefined;
-    const [service_account = ''] = asked;
+    const response = await byPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()), 'staging-admin');
+    keydesk.google.before = undefined;
+    const [service_account = ''] = requested;
     const detail = expect.stringMatching(/^iamcredentials generateAccessToken: answered 403 PERMISSION_DENIED no; /);
-    expect(lineOf('account.quarantined', answer.audit)).toEqual({
+    expect(lineOf('account.quarantined', response.audit)).toEqual({
       ...lines.frame('account.quarantined', 200, '/token/staging-admin', { service_account }),
       severity: 'WARNING',
       message: expect.stringContaining('given up for another'),
@@ -377,14 +378,15 @@ describe('the audit line of', () => {
   });
 
   it('task.failed tells what a sweep left for the next one, and who failed', async () => {
-    const job = desk.buildkite.startJob();
-    await byPath(await desk.buildkite.jobToken(job), 'staging-config');
-    const { closeGrantDocument } = desk.ending;
-    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
-    await notify(desk.buildkite.event(job));
-    const answer = await call(desk.sweepUrl, '/');
-    desk.ending.closeGrantDocument = closeGrantDocument;
-    expect(lineOf('task.failed', answer.audit)).toEqual({
+    const job = keydesk.buildkite.startJob();
+    await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
+    const { closeGrantDocument } = keydesk.sweepDeps;
+    keydesk.sweepDeps.closeGrantDocument = () =>
+      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+    await notify(keydesk.buildkite.event(job));
+    const response = await call(keydesk.sweepUrl, '/');
+    keydesk.sweepDeps.closeGrantDocument = closeGrantDocument;
+    expect(lineOf('task.failed', response.audit)).toEqual({
       ...lines.frame('task.failed', 200, '/'),
       severity: 'WARNING',
       message: 'not done: grant document: the test broke it',
@@ -395,11 +397,11 @@ describe('the audit line of', () => {
   });
 
   it('request.failed tells where our own fault lies', async () => {
-    const { verifyJobToken } = desk.issuing;
-    desk.issuing.verifyJobToken = () => Promise.reject(new Error('the test broke it'));
-    const answer = await byPath('a.b.c', 'staging-config');
-    desk.issuing.verifyJobToken = verifyJobToken;
-    expect(lineOf('request.failed', answer.audit)).toEqual({
+    const { verifyJobToken } = keydesk.tokenDeps;
+    keydesk.tokenDeps.verifyJobToken = () => Promise.reject(new Error('the test broke it'));
+    const response = await byPath('a.b.c', 'staging-config');
+    keydesk.tokenDeps.verifyJobToken = verifyJobToken;
+    expect(lineOf('request.failed', response.audit)).toEqual({
       ...lines.frame('request.failed', 500, '/token/staging-config'),
       severity: 'ERROR',
       message: expect.stringMatching(/^request failed: Error: the test broke it\n {4}at /),
@@ -407,12 +409,12 @@ describe('the audit line of', () => {
   });
 
   it('request.timed_out tells which request had a body that did not come in time', async () => {
-    const before = desk.audit.length;
-    const answered = callRaw(desk, desk.tokenUrl, { path: '/revoke', headers: CALLER, unsent: 9 });
-    await expect.poll(() => desk.clock.deadlines).toBeGreaterThan(0);
-    desk.clock.advance(10_000);
+    const before = keydesk.audit.length;
+    const answered = callRaw(keydesk, keydesk.tokenUrl, { path: '/revoke', headers: CALLER, unsent: 9 });
+    await expect.poll(() => keydesk.clock.deadlines).toBeGreaterThan(0);
+    keydesk.clock.advance(10_000);
     await expect(answered).rejects.toThrow('socket hang up');
-    expect(lineOf('request.timed_out', desk.audit.slice(before) as { event: AuditEvent }[])).toEqual({
+    expect(lineOf('request.timed_out', keydesk.audit.slice(before) as { event: AuditEventName }[])).toEqual({
       ...lines.frame('request.timed_out', 408, '/revoke'),
       severity: 'WARNING',
       message: 'the body of a request did not arrive in time; the connection was closed without a response',
@@ -442,16 +444,16 @@ describe('the audit line of', () => {
   it('firebase_user.changed tells which user was changed and how, which takes its place, and who found it', async () => {
     // A credential of its own: the Auth emulator is one for all files.
     const credential = `config-${randomBytes(4).toString('hex')}`;
-    const own = await openInProcessDesk({
+    const own = await openInProcessKeydesk({
       policy: firebasePolicyText({ credentials: [credential], tenant: 'ci-x7k2p', verbs: '[get]' }),
     });
     const issue = async (job = own.buildkite.startJob()) =>
-      own.askByPath(await own.buildkite.jobToken(job), credential);
+      own.requestByPath(await own.buildkite.jobToken(job), credential);
     await changeFirebaseUser(own, (await issue()).json.access_token, { displayName: 'Somebody' });
     const job = own.buildkite.startJob();
     expect((await issue(job)).status).toBe(200);
     const uid = expect.stringMatching(/^keydesk-[0-9a-f]{40}$/);
-    expect(lineOf('firebase_user.changed', own.audit as { event: AuditEvent }[])).toEqual({
+    expect(lineOf('firebase_user.changed', own.audit as { event: AuditEventName }[])).toEqual({
       event: 'firebase_user.changed',
       severity: 'CRITICAL',
       message: expect.stringMatching(
@@ -480,15 +482,15 @@ describe('the audit line of', () => {
   });
 
   it('issuer_keys.unusable tells what is wrong with the key set, outside of any request', async () => {
-    const jobToken = await desk.buildkite.jobToken(desk.buildkite.startJob());
+    const jobToken = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob());
     expect((await byPath(jobToken, 'staging-export')).status).toBe(200);
-    desk.clock.advance(11 * MINUTE);
-    desk.buildkite.beforeKeys = () => ({ status: 200, json: { keys: [] } });
-    const answer = await byPath(await desk.buildkite.jobToken(desk.buildkite.startJob()), 'staging-export');
-    desk.buildkite.beforeKeys = undefined;
-    expect(answer.status).toBe(200);
+    keydesk.clock.advance(11 * MINUTE);
+    keydesk.buildkite.beforeKeys = () => ({ status: 200, json: { keys: [] } });
+    const response = await byPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()), 'staging-export');
+    keydesk.buildkite.beforeKeys = undefined;
+    expect(response.status).toBe(200);
     const detail = 'answered 0 keys, none of them usable';
-    expect(lineOf('issuer_keys.unusable', desk.audit as never)).toEqual({
+    expect(lineOf('issuer_keys.unusable', keydesk.audit as never)).toEqual({
       event: 'issuer_keys.unusable',
       severity: 'ERROR',
       message: `the issuer's key set cannot be used, and the keys in hand stay in use: ${detail}`,
@@ -500,8 +502,8 @@ describe('the audit line of', () => {
 
   it('token.unknown tells how many requests were about unknown tokens, outside of any request', async () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
-    await call(desk.tokenUrl, '/revoke', form, 'token=nonsense');
-    expect(lineOf('token.unknown', desk.audit as never)).toEqual({
+    await call(keydesk.tokenUrl, '/revoke', form, 'token=nonsense');
+    expect(lineOf('token.unknown', keydesk.audit as never)).toEqual({
       event: 'token.unknown',
       severity: 'NOTICE',
       message: '1 requests to /introspect or /revoke about tokens that are not on record',
@@ -516,13 +518,13 @@ describe('the audit line of', () => {
   });
 
   it('token.form_unknown tells that Google issued a token that could not be looked up', async () => {
-    const { mint } = desk.issuing;
-    desk.issuing.mint = async (request) => ({ ...(await mint(request)), accessToken: 'another-form-of-token' });
-    const job = desk.buildkite.startJob();
-    const answer = await byPath(await desk.buildkite.jobToken(job), 'staging-export');
-    desk.issuing.mint = mint;
-    expect(answer.status).toBe(200);
-    expect(lineOf('token.form_unknown', answer.audit)).toEqual({
+    const { mint } = keydesk.tokenDeps;
+    keydesk.tokenDeps.mint = async (request) => ({ ...(await mint(request)), accessToken: 'another-form-of-token' });
+    const job = keydesk.buildkite.startJob();
+    const response = await byPath(await keydesk.buildkite.jobToken(job), 'staging-export');
+    keydesk.tokenDeps.mint = mint;
+    expect(response.status).toBe(200);
+    expect(lineOf('token.form_unknown', response.audit)).toEqual({
       ...lines.frame('token.form_unknown', 200, '/token/staging-export'),
       severity: 'ERROR',
       message: 'Google issued an access token of a form that /revoke and /introspect do not look up: update Keydesk',
@@ -535,7 +537,7 @@ describe('the audit line of', () => {
     // The kill switch's own are in test/emulator/kill-switch-audit.test.ts.
     const ofFunctions = Object.keys(EVENTS).filter((event) => !event.startsWith('kill_switch.'));
     expect(Object.keys(seen).sort()).toEqual(ofFunctions.sort());
-    for (const line of desk.lines) expect(line).toMatch(/^\{[^\n]*\}\n$/);
-    for (const { grant_id } of desk.audit.filter((line) => 'grant_id' in line)) expect(grant_id).toEqual(GRANT_ID);
+    for (const line of keydesk.lines) expect(line).toMatch(/^\{[^\n]*\}\n$/);
+    for (const { grant_id } of keydesk.audit.filter((line) => 'grant_id' in line)) expect(grant_id).toEqual(GRANT_ID);
   });
 });

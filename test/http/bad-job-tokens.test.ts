@@ -3,7 +3,12 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { JOB_TOKEN_REASONS } from '../../shared/core/oauth/refusal.ts';
-import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import {
+  type Called,
+  databaseOf,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
+} from '../fixtures/in-process-keydesk.ts';
 import {
   by,
   type ForgingIssuer,
@@ -37,17 +42,17 @@ const BAD = Object.entries<readonly BadJobToken[]>(BY_REASON).flatMap(([reason, 
   cases.map((bad) => ({ reason, ...bad })),
 );
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let issuer: ForgingIssuer;
 let valid: ValidJobToken;
 
 beforeAll(async () => {
   issuer = await startForgingIssuer();
-  desk = await openInProcessDesk({ settings: { KEYDESK_ISSUER: issuer.url } });
+  keydesk = await openInProcessKeydesk({ settings: { KEYDESK_ISSUER: issuer.url } });
   valid = await validJobToken();
 });
 afterAll(async () => {
-  await desk.close();
+  await keydesk.close();
   await issuer.close();
 });
 
@@ -61,7 +66,7 @@ describe('a bad job token', () => {
     for (const { jobToken, reason } of BAD.filter(({ reason }) =>
       [...before, 'job_token_issuer_wrong'].includes(reason),
     ))
-      expect((await askAt(0, 'form', jobToken(valid))).audit[0].reason).toBe(reason);
+      expect((await requestAt(0, 'form', jobToken(valid))).audit[0].reason).toBe(reason);
     expect(issuer.keyRequests()).toBe(0);
   });
 
@@ -69,28 +74,28 @@ describe('a bad job token', () => {
     for (const { title, reason, detail, jobToken, at = 0 } of BAD.filter(({ only = form }) => only === form))
       it(`${title} is refused as ${reason}`, async () => {
         const bad = jobToken(valid);
-        const calls = desk.google.calls.length;
-        const called = await askAt(at, form, bad);
+        const calls = keydesk.google.calls.length;
+        const called = await requestAt(at, form, bad);
         expect(asSent(called)).toEqual(UNIFORM_ANSWER[form]);
         expectRefused(called, reason, detail);
         expectNotLogged(bad);
-        expect(desk.google.calls.length).toBe(calls);
+        expect(keydesk.google.calls.length).toBe(calls);
       });
   });
 
   for (const { title, authorization } of NO_JOB_TOKENS)
     it(`${title} is refused as job_token_missing`, async () => {
-      desk.clock.set(valid.iat * 1000);
+      keydesk.clock.set(valid.iat * 1000);
       const value = authorization(valid.jobToken);
       const headers: Record<string, string> = value === undefined ? {} : { authorization: value };
-      const called = await desk.call(`${desk.tokenUrl}/token/staging-config`, { method: 'POST', headers });
+      const called = await keydesk.call(`${keydesk.tokenUrl}/token/staging-config`, { method: 'POST', headers });
       expect(asSent(called)).toEqual(NONE_SENT);
       expectRefused(called, 'job_token_missing', undefined);
       expectNotLogged(valid.jobToken);
     });
 
   it.each(['', ' ', '\r\n'])('that is missing from a form (%j) is named as a missing parameter', async (blank) => {
-    const { status, json, audit } = await askAt(0, 'form', blank);
+    const { status, json, audit } = await requestAt(0, 'form', blank);
     expect({ status, error: json.error }).toEqual({ status: 400, error: 'invalid_request' });
     expect(json.error_description).toContain("subject_token is missing: send the job's OIDC token.");
     expect(audit).toMatchObject([{ event: 'grant.refused', reason: 'parameter_missing' }]);
@@ -99,22 +104,22 @@ describe('a bad job token', () => {
   it('gets the same answer whether the credential exists or not', async () => {
     const bad = BAD_JOB_TOKENS.job_token_signature_invalid[0].jobToken(valid);
     for (const name of ['staging-config', 'production-config', 'no-such-credential', '__proto__', 'a%2Fb']) {
-      expect(asSent(await desk.askByPath(bad, name))).toEqual(UNIFORM_ANSWER.path);
-      expect(asSent(await desk.askByForm(bad, name))).toEqual(UNIFORM_ANSWER.form);
+      expect(asSent(await keydesk.requestByPath(bad, name))).toEqual(UNIFORM_ANSWER.path);
+      expect(asSent(await keydesk.requestByForm(bad, name))).toEqual(UNIFORM_ANSWER.form);
     }
   });
 
   it('of another organization is not told which claims policy needs', async () => {
     const claims = { organization_slug: 'evil', organization_id: undefined, pipeline_id: undefined };
     const stranger = valid.signed({ payload: { ...valid.payload, ...claims } });
-    for (const form of FORMS) expect(asSent(await askAt(0, form, stranger))).toEqual(UNIFORM_ANSWER[form]);
+    for (const form of FORMS) expect(asSent(await requestAt(0, form, stranger))).toEqual(UNIFORM_ANSWER[form]);
   });
 
   it('leaves nothing in the ledger, and unchanged it would have been accepted', async () => {
-    const ledger = databaseOf(desk.project, 'ledger');
+    const ledger = databaseOf(keydesk.project, 'ledger');
     expect(await ledger.listCollections()).toEqual([]);
-    expect(desk.google.calls).toEqual([]);
-    for (const form of FORMS) expectIssued(await askAt(0, form, valid.jobToken), valid);
+    expect(keydesk.google.calls).toEqual([]);
+    for (const form of FORMS) expectIssued(await requestAt(0, form, valid.jobToken), valid);
   });
 });
 
@@ -123,9 +128,12 @@ describe('a job token of a key id that is not known', () => {
 
   it.each(FORMS)('that came by %s is answered 503 while the issuer was asked recently, all alike', async (form) => {
     const start = form === 'path' ? 1_000 : 2_000;
-    await askAt(start, form, unknown('first'));
+    await requestAt(start, form, unknown('first'));
     const requests = issuer.keyRequests();
-    const [first, second] = [await askAt(start + 10, form, unknown('a')), await askAt(start + 10, form, unknown('b'))];
+    const [first, second] = [
+      await requestAt(start + 10, form, unknown('a')),
+      await requestAt(start + 10, form, unknown('b')),
+    ];
     expect(asSent(first)).toEqual(asSent(second));
     expect(first.status).toBe(503);
     expect(first.headers.get('retry-after')).toBe(String(first.json.retry_after));
@@ -133,7 +141,7 @@ describe('a job token of a key id that is not known', () => {
     expect(first.json.retry_after).toBe(20);
     expect(first.audit).toMatchObject([{ severity: 'NOTICE', reason: 'job_token_key_not_looked_up' }]);
     expect(issuer.keyRequests()).toBe(requests);
-    const later = await askAt(start + 30, form, unknown('a'));
+    const later = await requestAt(start + 30, form, unknown('a'));
     expect(asSent(later)).toEqual(UNIFORM_ANSWER[form]);
     expectRefused(later, 'job_token_key_unknown', undefined);
     expect(issuer.keyRequests()).toBe(requests + 1);
@@ -144,7 +152,7 @@ describe('a job token without a claim that policy needs', () => {
   const cases = [undefined, null].flatMap((value) => FORMS.map((form) => ({ form, value })));
   it.each(cases)('(organization_id $value, by $form) is told what to ask for', async ({ form, value }) => {
     const lacking = valid.signed({ payload: { ...valid.payload, organization_id: value } });
-    const called = await askAt(0, form, lacking);
+    const called = await requestAt(0, form, lacking);
     expect(called.status).toBe(400);
     expect(called.json).toEqual({
       error: 'invalid_request',
@@ -234,20 +242,20 @@ describe('a job token that is just good enough', () => {
     for (const { title, change, at = 0 } of good)
       it(`${title} is accepted`, async () => {
         const fresh = await validJobToken();
-        expectIssued(await askAt(at, form, fresh.signed(change(fresh)), fresh.iat), fresh);
+        expectIssued(await requestAt(at, form, fresh.signed(change(fresh)), fresh.iat), fresh);
       });
   });
 
   it.each(['\n', '\r\n', ' \t'])('is accepted with white space (%j) around it in a form', async (space) => {
     const fresh = await validJobToken();
-    expectIssued(await askAt(0, 'form', `${space}${fresh.jobToken}${space}`, fresh.iat), fresh);
+    expectIssued(await requestAt(0, 'form', `${space}${fresh.jobToken}${space}`, fresh.iat), fresh);
   });
 
   it.each(['bearer', 'BEARER', 'Bearer   '])('is accepted after the scheme %j', async (scheme) => {
     const fresh = await validJobToken();
-    desk.clock.set(fresh.iat * 1000);
+    keydesk.clock.set(fresh.iat * 1000);
     const headers = { authorization: `${scheme} ${fresh.jobToken}` };
-    expectIssued(await desk.call(`${desk.tokenUrl}/token/staging-config`, { method: 'POST', headers }), fresh);
+    expectIssued(await keydesk.call(`${keydesk.tokenUrl}/token/staging-config`, { method: 'POST', headers }), fresh);
   });
 
   it('leaves the prototype of every object alone', () => {
@@ -257,13 +265,13 @@ describe('a job token that is just good enough', () => {
 });
 
 async function validJobToken(): Promise<ValidJobToken> {
-  return issuer.valid(await desk.buildkite.jobToken(desk.buildkite.startJob()));
+  return issuer.valid(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
 }
 
 /** Asks with the desk's clock so many seconds after the token was issued. */
-function askAt(seconds: number, form: Form, jobToken: string, iat = valid.iat): Promise<Called> {
-  desk.clock.set(Math.round((iat + seconds) * 1000));
-  return form === 'path' ? desk.askByPath(jobToken) : desk.askByForm(jobToken);
+function requestAt(seconds: number, form: Form, jobToken: string, iat = valid.iat): Promise<Called> {
+  keydesk.clock.set(Math.round((iat + seconds) * 1000));
+  return form === 'path' ? keydesk.requestByPath(jobToken) : keydesk.requestByForm(jobToken);
 }
 
 function answer(status: number, error: string, more: Record<string, string>, description = NOT_ACCEPTED) {
@@ -296,7 +304,7 @@ function expectRefused({ audit }: Called, reason: string, detail: string | undef
 }
 
 function expectNotLogged(jobToken: string): void {
-  const line = desk.lines.at(-1);
+  const line = keydesk.lines.at(-1);
   for (const part of jobToken.split(/[^A-Za-z0-9_-]/)) if (part.length > 24) expect(line).not.toContain(part);
 }
 

@@ -1,15 +1,15 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk, WEBHOOK_TOKENS } from '../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk, WEBHOOK_TOKENS } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { aValidWebhook, ENDED, hmac, KEY, seen, sign, UNTOUCHED, type Valid } from './valid-webhook.ts';
+import { ENDED, hmac, KEY, readRecords, sign, UNTOUCHED, type ValidWebhook, validWebhook } from './valid-webhook.ts';
 
 const HEADER = 'x-buildkite-signature';
 /** The one answer to everything that is not verified, but for its request id. */
 const NOT_VERIFIED =
   '{"error":"unauthorized","request_id":"ID","error_description":"The webhook was not accepted; the reason is in the audit log under this request id."}';
 
-type Change = (valid: Valid) => {
+type Change = (valid: ValidWebhook) => {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Buffer;
 };
@@ -18,15 +18,15 @@ type Bad = readonly [title: string, reason: string, change: Change];
 const header = (value: string | readonly string[]) => ({ headers: { [HEADER]: value } });
 /** The signature is right for the very text of the timestamp, so that only the timestamp's form is at fault. */
 const stamped =
-  (timestampOf: (valid: Valid) => string): Change =>
+  (timestampOf: (valid: ValidWebhook) => string): Change =>
   (valid) =>
     header(sign(timestampOf(valid), valid.body));
 const withSignature =
-  (signatureOf: (valid: Valid) => string): Change =>
+  (signatureOf: (valid: ValidWebhook) => string): Change =>
   (valid) =>
     header(`timestamp=${valid.timestamp},signature=${signatureOf(valid)}`);
 const over =
-  (messageOf: (valid: Valid) => string): Change =>
+  (messageOf: (valid: ValidWebhook) => string): Change =>
   (valid) =>
     withSignature(() => hmac(messageOf(valid)))(valid);
 const withKey =
@@ -34,7 +34,7 @@ const withKey =
   (valid) =>
     header(sign(valid.timestamp, valid.body, key));
 const withBody =
-  (bodyOf: (valid: Valid) => string | Buffer): Change =>
+  (bodyOf: (valid: ValidWebhook) => string | Buffer): Change =>
   (valid) => ({ ...header(sign(valid.timestamp, valid.body)), body: bodyOf(valid) });
 
 const HEADERS: Bad[] = [
@@ -223,20 +223,20 @@ const BODIES: Bad[] = [
 ];
 
 describe('webhooks', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   const send = (headers: Readonly<Record<string, string | readonly string[]>>, body: string | Buffer) =>
-    callRaw(desk, desk.webhookUrl, { headers: { 'content-type': 'application/json', ...headers }, body });
+    callRaw(keydesk, keydesk.webhookUrl, { headers: { 'content-type': 'application/json', ...headers }, body });
 
   it('end the job when nothing in them was changed', async () => {
-    const valid = await aValidWebhook(desk);
-    const answer = await send({ [HEADER]: sign(valid.timestamp, valid.body) }, valid.body);
-    expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1 });
-    expect(await seen(desk, valid)).toEqual(ENDED);
+    const valid = await validWebhook(keydesk);
+    const response = await send({ [HEADER]: sign(valid.timestamp, valid.body) }, valid.body);
+    expect(response.json).toMatchObject({ result: 'job_ended', revoked: 1 });
+    expect(await readRecords(keydesk, valid)).toEqual(ENDED);
   });
 
   describe.each([
@@ -245,33 +245,33 @@ describe('webhooks', () => {
     ['signature', SIGNATURES],
     ['body', BODIES],
   ])('with a bad %s are refused and change nothing', (_, cases) => {
-    let untouched: Valid | undefined;
+    let untouched: ValidWebhook | undefined;
     it.each(cases)('a webhook that %s: %s', async (_title, reason, change) => {
-      const valid = untouched ?? (await aValidWebhook(desk));
+      const valid = untouched ?? (await validWebhook(keydesk));
       untouched = undefined;
       const { headers, body = valid.body } = change(valid);
-      const answer = await send(headers, body);
-      expect(answer.audit.map(({ event, reason }) => ({ event, reason }))).toEqual([
+      const response = await send(headers, body);
+      expect(response.audit.map(({ event, reason }) => ({ event, reason }))).toEqual([
         { event: 'webhook.refused', reason },
       ]);
-      expect(answer.status).toBe(401);
-      expect(answer.text.replace(answer.headers.get('x-request-id') ?? '', 'ID')).toBe(NOT_VERIFIED);
-      expect(answer.headers.get('www-authenticate')).toBe('Buildkite-Signature');
-      expect(answer.headers.get('cache-control')).toBe('no-store');
-      expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+      expect(response.status).toBe(401);
+      expect(response.text.replace(response.headers.get('x-request-id') ?? '', 'ID')).toBe(NOT_VERIFIED);
+      expect(response.headers.get('www-authenticate')).toBe('Buildkite-Signature');
+      expect(response.headers.get('cache-control')).toBe('no-store');
+      expect(await readRecords(keydesk, valid)).toEqual(UNTOUCHED);
       untouched = valid;
     });
   });
 
   const unread = [...HEADERS, ...TIMESTAMPS, ...SIGNATURES].filter(([, reason]) => reason !== 'signature_wrong');
   it.each(unread)('are refused before their body has come when theirs %s: %s', async (_title, reason, change) => {
-    const valid = await aValidWebhook(desk);
+    const valid = await validWebhook(keydesk);
     const { headers } = change(valid);
-    const answer = await callRaw(desk, desk.webhookUrl, { headers, unsent: 1_000_000 });
-    expect(answer.audit).toMatchObject([{ event: 'webhook.refused', reason }]);
-    expect(answer.status).toBe(401);
-    expect(answer.text.replace(answer.headers.get('x-request-id') ?? '', 'ID')).toBe(NOT_VERIFIED);
-    expect(answer.headers.get('connection')).toBe('close');
+    const response = await callRaw(keydesk, keydesk.webhookUrl, { headers, unsent: 1_000_000 });
+    expect(response.audit).toMatchObject([{ event: 'webhook.refused', reason }]);
+    expect(response.status).toBe(401);
+    expect(response.text.replace(response.headers.get('x-request-id') ?? '', 'ID')).toBe(NOT_VERIFIED);
+    expect(response.headers.get('connection')).toBe('close');
   });
 
   it.each([
@@ -280,71 +280,71 @@ describe('webhooks', () => {
   ])(
     'are refused before their body has come, and before their signature is judged, %s',
     async (_, change, status, reason) => {
-      const answer = await callRaw(desk, desk.webhookUrl, { ...change, unsent: 1_000_000 });
-      expect(answer.status).toBe(status);
-      expect(answer.audit).toMatchObject([{ event: 'webhook.refused', reason }]);
+      const response = await callRaw(keydesk, keydesk.webhookUrl, { ...change, unsent: 1_000_000 });
+      expect(response.status).toBe(status);
+      expect(response.audit).toMatchObject([{ event: 'webhook.refused', reason }]);
     },
   );
 
   it('with a signature of one form are judged only when all of their body has come', async () => {
-    const valid = await aValidWebhook(desk);
+    const valid = await validWebhook(keydesk);
     const right = { [HEADER]: sign(valid.timestamp, valid.body) };
     const wrong = { [HEADER]: sign(valid.timestamp, valid.body, 'guess') };
     for (const headers of [wrong, right]) {
-      const before = desk.audit.length;
-      const answered = callRaw(desk, desk.webhookUrl, { headers, unsent: 1_000_000 });
-      await expect.poll(() => desk.clock.deadlines).toBeGreaterThan(0);
-      desk.clock.advance(10_000);
+      const before = keydesk.audit.length;
+      const answered = callRaw(keydesk, keydesk.webhookUrl, { headers, unsent: 1_000_000 });
+      await expect.poll(() => keydesk.clock.deadlines).toBeGreaterThan(0);
+      keydesk.clock.advance(10_000);
       await expect(answered).rejects.toThrow('socket hang up');
       // The body is missing, so the line is the same whether the signature is right or not.
-      expect(desk.audit.slice(before)).toMatchObject([
+      expect(keydesk.audit.slice(before)).toMatchObject([
         { event: 'webhook.refused', reason: 'body_too_slow', severity: 'WARNING', httpRequest: { status: 408 } },
       ]);
     }
-    expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+    expect(await readRecords(keydesk, valid)).toEqual(UNTOUCHED);
   });
 
   it.each([
     ['five minutes old', (now: number) => now - 300],
     ['five minutes ahead', (now: number) => now + 300],
   ])('are accepted when they are %s to the second', async (_, timestampOf) => {
-    const valid = await aValidWebhook(desk);
+    const valid = await validWebhook(keydesk);
     expect((await send({ [HEADER]: sign(timestampOf(valid.timestamp), valid.body) }, valid.body)).status).toBe(200);
-    expect(await seen(desk, valid)).toEqual(ENDED);
+    expect(await readRecords(keydesk, valid)).toEqual(ENDED);
   });
 
   it('that were caught are of no use five minutes later', async () => {
-    const valid = await aValidWebhook(desk);
-    desk.clock.set((valid.timestamp + 300) * 1000 + 1);
-    const answer = await send({ [HEADER]: sign(valid.timestamp, valid.body) }, valid.body);
-    expect(answer.status).toBe(401);
-    expect(answer.audit).toMatchObject([{ reason: 'signature_too_old' }]);
+    const valid = await validWebhook(keydesk);
+    keydesk.clock.set((valid.timestamp + 300) * 1000 + 1);
+    const response = await send({ [HEADER]: sign(valid.timestamp, valid.body) }, valid.body);
+    expect(response.status).toBe(401);
+    expect(response.audit).toMatchObject([{ reason: 'signature_too_old' }]);
   });
 
   it('are accepted by their signature whatever the plain token beside it says', async () => {
     for (const plain of [KEY, 'guess']) {
-      const valid = await aValidWebhook(desk);
-      const answer = await send(
+      const valid = await validWebhook(keydesk);
+      const response = await send(
         { [HEADER]: sign(valid.timestamp, valid.body), 'x-buildkite-token': plain },
         valid.body,
       );
-      expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1 });
+      expect(response.json).toMatchObject({ result: 'job_ended', revoked: 1 });
     }
   });
 
   it.each([1, 2])('are accepted in the name of key %d when that signed them', async (number) => {
     const key = WEBHOOK_TOKENS[number - 1] as string;
-    const valid = await aValidWebhook(desk);
+    const valid = await validWebhook(keydesk);
     for (const body of ['{"event":"ping"}', '{"event":"build.running"}', valid.body]) {
-      const answer = await send({ [HEADER]: sign(valid.timestamp, body, key) }, body);
-      expect(answer.audit[0]).toMatchObject({ event: 'webhook.accepted', signed_by_key: number });
+      const response = await send({ [HEADER]: sign(valid.timestamp, body, key) }, body);
+      expect(response.audit[0]).toMatchObject({ event: 'webhook.accepted', signed_by_key: number });
     }
   });
 
   it('are accepted under the second key while keys are changed', async () => {
-    const valid = await aValidWebhook(desk);
+    const valid = await validWebhook(keydesk);
     const header = sign(valid.timestamp, valid.body, WEBHOOK_TOKENS[1] as string);
     expect((await send({ [HEADER]: header }, valid.body)).json).toMatchObject({ result: 'job_ended', revoked: 1 });
-    expect(await seen(desk, valid)).toEqual(ENDED);
+    expect(await readRecords(keydesk, valid)).toEqual(ENDED);
   });
 });

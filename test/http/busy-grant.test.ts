@@ -3,8 +3,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
-import { createEndingLedger } from '../../shared/ledger/revocation.ts';
-import { aPolicy, BusyGrant, type Instance, type Response } from './busy-grant.ts';
+import { createRevocationLedger } from '../../shared/ledger/revocation.ts';
+import { BusyGrant, type Instance, policyWith, type Response } from './busy-grant.ts';
 
 const SLOW = { read: 30, commit: 90 };
 const LATENCIES = [{ read: 12, commit: 35 }, SLOW];
@@ -17,7 +17,7 @@ const issuedOf = (responses: readonly Response[]) => responses.filter(({ status 
 const tokensOf = (responses: readonly Response[]) => [...new Set(responses.map(({ body }) => body.access_token))];
 
 function expectSoon(responses: readonly Response[], within = 2_000) {
-  expect(Math.max(...responses.map(({ took }) => took))).toBeLessThan(within);
+  expect(Math.max(...responses.map(({ latencyMs }) => latencyMs))).toBeLessThan(within);
   for (const { status, retryAfter, body, entries } of responses)
     if (status !== 200) {
       expect([status, retryAfter, body.error]).toEqual([429, '1', 'temporarily_unavailable']);
@@ -28,8 +28,8 @@ function expectSoon(responses: readonly Response[], within = 2_000) {
 describe.each(LATENCIES)('with reads of $read ms and commits of $commit ms', (latency) => {
   it.each(KINDS)('40 identical requests for %s are one issue, each on record for itself', async (credential) => {
     const grant = new BusyGrant(latency);
-    const ask = grant.instance();
-    const responses = await together(40, () => ask(credential));
+    const requestToken = grant.instance();
+    const responses = await together(40, () => requestToken(credential));
     expect([statuses(responses), tokensOf(responses).length, grant.mints]).toEqual([[200], 1, 1]);
     expectSoon(responses);
 
@@ -49,8 +49,8 @@ describe.each(LATENCIES)('with reads of $read ms and commits of $commit ms', (la
 
   it.each(KINDS)('40 requests for %s that differ are served in turn, or told to come again', async (credential) => {
     const grant = new BusyGrant(latency);
-    const ask = grant.instance();
-    const responses = await together(40, (index) => ask(credential, { lifetime: String(60 + index) }));
+    const requestToken = grant.instance();
+    const responses = await together(40, (index) => requestToken(credential, { lifetime: String(60 + index) }));
     expectSoon(responses);
     const issued = issuedOf(responses);
     expect(issued.length).toBeGreaterThan(2);
@@ -108,14 +108,14 @@ describe.each(LATENCIES)(
 describe('a request that comes while an identical one is served', () => {
   it('is judged by the policy of its own time', async () => {
     const grant = new BusyGrant();
-    const ask = grant.instance();
+    const requestToken = grant.instance();
     const mint = grant.holdMints();
-    const first = ask('export');
+    const first = requestToken('export');
     await grant.clock.sleep(10);
-    grant.policy = aPolicy('{ name: other, match: { pipeline_slug: web }, grants: [export] }');
-    expect(await ask('export')).toMatchObject({ status: 400, body: { error: 'invalid_target' } });
-    grant.policy = aPolicy('{ name: renamed, match: { pipeline_slug: app }, grants: [config, export, admin] }');
-    const third = ask('export');
+    grant.policy = policyWith('{ name: other, match: { pipeline_slug: web }, grants: [export] }');
+    expect(await requestToken('export')).toMatchObject({ status: 400, body: { error: 'invalid_target' } });
+    grant.policy = policyWith('{ name: renamed, match: { pipeline_slug: app }, grants: [config, export, admin] }');
+    const third = requestToken('export');
     mint();
     expect(await first).toMatchObject({ status: 200, entries: [{ rule: 'all' }] });
     expect(await third).toMatchObject({ status: 200, entries: [{ rule: 'renamed' }] });
@@ -124,12 +124,12 @@ describe('a request that comes while an identical one is served', () => {
 
   it('does not share when its claims differ, and gets nothing when no rule grants it', async () => {
     const grant = new BusyGrant();
-    const ask = grant.instance();
+    const requestToken = grant.instance();
     const [first, other, tagged, refused] = await Promise.all([
-      ask('export'),
-      ask('export', {}, { step_key: 'deploy' }),
-      ask('export', {}, { agentTags: [['agent_tag:queue', 'deploy']] }),
-      ask('export', {}, { pipeline_slug: 'web' }),
+      requestToken('export'),
+      requestToken('export', {}, { step_key: 'deploy' }),
+      requestToken('export', {}, { agentTags: [['agent_tag:queue', 'deploy']] }),
+      requestToken('export', {}, { pipeline_slug: 'web' }),
     ]);
     expect(statuses([first, other, tagged])).toEqual([200]);
     expect(tokensOf([first, other, tagged])).toHaveLength(3);
@@ -138,7 +138,7 @@ describe('a request that comes while an identical one is served', () => {
 
   it('gets nothing when the end of its job was recorded before it came, though the token was recorded before', async () => {
     const grant = new BusyGrant();
-    const ask = grant.instance();
+    const requestToken = grant.instance();
     const late: Promise<Response>[] = [];
     let commits = 0;
     grant.afterCommit = async (paths) => {
@@ -147,27 +147,31 @@ describe('a request that comes while an identical one is served', () => {
       if (commits !== 2) return;
       // The token is recorded, and its instance does not know yet.
       const { job_id } = grant.claims;
-      await createEndingLedger(grant.ledger, grant.clock).endJob({
+      await createRevocationLedger(grant.ledger, grant.clock).endJob({
         job_id,
         pipeline_id: undefined,
         by: 'job.finished',
       });
-      late.push(ask('export'));
+      late.push(requestToken('export'));
       await grant.clock.sleep(100);
     };
-    expect((await ask('export')).status).toBe(200);
+    expect((await requestToken('export')).status).toBe(200);
     expect(await Promise.all(late)).toMatchObject([{ status: 400, body: { error: 'invalid_grant' } }]);
   });
 
   it('gets nothing when the job ended before the token was recorded, like the request that it waits for', async () => {
     const grant = new BusyGrant();
-    const ask = grant.instance();
+    const requestToken = grant.instance();
     const mint = grant.holdMints();
-    const waiting = together(5, () => ask('config'));
+    const waiting = together(5, () => requestToken('config'));
     await grant.clock.sleep(100);
     const { job_id } = grant.claims;
-    await createEndingLedger(grant.ledger, grant.clock).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' });
-    const later = together(5, () => ask('config'));
+    await createRevocationLedger(grant.ledger, grant.clock).endJob({
+      job_id,
+      pipeline_id: undefined,
+      by: 'job.finished',
+    });
+    const later = together(5, () => requestToken('config'));
     mint();
     for (const response of [...(await waiting), ...(await later)])
       expect(response).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
@@ -175,15 +179,15 @@ describe('a request that comes while an identical one is served', () => {
 
   it('gets nothing when an operator blocked it after the other had looked', async () => {
     const grant = new BusyGrant();
-    const ask = grant.instance();
+    const requestToken = grant.instance();
     const mint = grant.holdMints();
-    const first = ask('export');
+    const first = requestToken('export');
     await grant.clock.sleep(200);
-    await grant.killing.killLedger.record('block', {
+    await grant.killSwitchDeps.killSwitchLedger.record('block', {
       ...{ selector: { job_id: grant.claims.job_id }, actor: 'an operator', reason: 'a test', blocks_new: true },
       ...{ activated_at: grant.clock.now(), deactivated_at: null, deactivated_by: null },
     });
-    const second = ask('export');
+    const second = requestToken('export');
     await grant.clock.sleep(50);
     mint();
     expect((await first).status).toBe(200);
@@ -192,24 +196,24 @@ describe('a request that comes while an identical one is served', () => {
 
   it('fails with it, each on record for itself, and the next one issues anew', async () => {
     const grant = new BusyGrant();
-    const ask = grant.instance();
+    const requestToken = grant.instance();
     grant.beforeMint = () => Promise.reject(new Error('the test broke it'));
-    await expect(together(5, () => ask('export'))).rejects.toThrow('the test broke it');
+    await expect(together(5, () => requestToken('export'))).rejects.toThrow('the test broke it');
     grant.beforeMint = async () => {};
-    expect((await ask('export')).status).toBe(200);
+    expect((await requestToken('export')).status).toBe(200);
     expect(grant.mints).toBe(2);
   });
 
   it('waits for its turn less than a second when it differs and the other hangs', async () => {
     const grant = new BusyGrant();
-    const ask = grant.instance();
+    const requestToken = grant.instance();
     const mint = grant.holdMints();
-    const first = ask('export');
+    const first = requestToken('export');
     await grant.clock.sleep(10);
-    const second = ask('export', { lifetime: '60' });
+    const second = requestToken('export', { lifetime: '60' });
     await grant.clock.sleep(900);
     expectSoon([await second]);
-    expect((await second).took).toBeLessThan(1_000);
+    expect((await second).latencyMs).toBeLessThan(1_000);
     mint();
     expect((await first).status).toBe(200);
   });

@@ -2,15 +2,15 @@
 // their time by the test's clock.
 
 import type { Firestore } from '@google-cloud/firestore';
-import { createIssuing } from '../../functions/token/dependencies.ts';
+import { createTokenDeps } from '../../functions/token/dependencies.ts';
 import { LookupLimit } from '../../functions/token/lookup-limit.ts';
 import { createTokenHandler } from '../../functions/token/routes.ts';
-import type { AuditEntry } from '../../shared/audit/logger.ts';
+import type { AuditEvent } from '../../shared/audit/logger.ts';
 import type { JobClaims } from '../../shared/core/policy/claims.ts';
-import { type LoadedPolicy, parsePolicyText } from '../../shared/core/policy/parse-yaml.ts';
+import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
-import { type HandOutParts, handOut } from '../../shared/operations/issue-token.ts';
-import { createKilling } from '../../shared/wiring/kill-switch.ts';
+import { type IssueDeps, issueToken } from '../../shared/operations/issue-token.ts';
+import { createKillSwitchDeps } from '../../shared/wiring/kill-switch.ts';
 import { jobClaims } from '../fixtures/job-claims.ts';
 import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
@@ -18,10 +18,10 @@ import { TestClock } from '../fixtures/test-clock.ts';
 const START = Date.UTC(2026, 10, 24);
 
 /** @param rules what `rules` of the policy lists */
-export function aPolicy(
+export function policyWith(
   rules = '{ name: all, match: { pipeline_slug: app }, grants: [config, export, admin] }',
 ): LoadedPolicy {
-  const policy = parsePolicyText(
+  const policy = parsePolicy(
     `version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
@@ -62,9 +62,9 @@ export interface Response {
   readonly status: number;
   readonly retryAfter: string | undefined;
   readonly body: Record<string, unknown>;
-  readonly entries: readonly AuditEntry[];
+  readonly entries: readonly AuditEvent[];
   /** Milliseconds by the test's clock. */
-  readonly took: number;
+  readonly latencyMs: number;
 }
 
 export type Instance = ReturnType<BusyGrant['instance']>;
@@ -73,7 +73,7 @@ export class BusyGrant {
   readonly clock = new TestClock(START);
   readonly ledger: Firestore;
   readonly claims: JobClaims = jobClaims();
-  policy = aPolicy();
+  policy = policyWith();
   mints = 0;
   /** What a mint waits for. */
   beforeMint: () => Promise<unknown> = () => this.clock.sleep(40);
@@ -88,10 +88,10 @@ export class BusyGrant {
     const around: Around = async ({ kind, paths }, perform) => {
       await this.clock.sleep((kind === 'read' ? read : commit) / 2);
       if (kind === 'write') this.beforeCommit(paths);
-      const answer = perform();
+      const response = perform();
       if (kind === 'write') await this.afterCommit(paths);
       await this.clock.sleep((kind === 'read' ? read : commit) / 2);
-      return answer;
+      return response;
     };
     const documents = createMemoryFirestore({ around }).firestore;
     this.ledger = createMemoryFirestore({ around }).firestore;
@@ -105,40 +105,40 @@ export class BusyGrant {
     return resolve;
   }
 
-  #parts() {
+  #deps() {
     const parsed = parseSettings({ GOOGLE_CLOUD_PROJECT: 'acme-keydesk' });
     if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
     const { ledger, documents } = this.#databases;
-    const ask = () => Promise.reject(new Error('nobody expected a request'));
+    const sendRequest = () => Promise.reject(new Error('nobody expected a request'));
     const openDatabase = ({ project }: { readonly project: string }) => (project === 'acme-data' ? documents : ledger);
-    const network = { openDatabase, ask, askAsService: ask };
+    const network = { openDatabase, sendRequest, sendAsService: sendRequest };
     return { settings: parsed.settings, clock: this.clock, emulator: false, network };
   }
 
   /** The operator's clients. */
-  get killing() {
-    return createKilling(this.#parts());
+  get killSwitchDeps() {
+    return createKillSwitchDeps(this.#deps());
   }
 
   /** An instance of `token`. A job token is the JSON of the claims that differ. */
   instance() {
-    const { warm: _, ...clients } = createIssuing({ ...this.#parts(), audit: () => {} });
-    const issuing = (): HandOutParts => ({
+    const { warmUp: _, ...clients } = createTokenDeps({ ...this.#deps(), audit: () => {} });
+    const issuing = (): IssueDeps => ({
       ...clients,
       policy: this.policy,
       clock: this.clock,
       verifyJobToken: async (jobToken) => ({ claims: { ...this.claims, ...JSON.parse(jobToken) } }),
-      mint: async ({ latest, ttl }) => {
+      mint: async ({ latestExpiry, ttl }) => {
         this.mints += 1;
         const accessToken = `ya29.${'a'.repeat(100)}-${this.mints}`;
         await this.beforeMint();
-        return { accessToken, expires_at: Math.min(latest, this.clock.now() + ttl * 1000) };
+        return { accessToken, expires_at: Math.min(latestExpiry, this.clock.now() + ttl * 1000) };
       },
     });
     const handler = createTokenHandler({
-      handOut: (asked, request_id) => handOut(issuing(), asked, request_id),
+      issueToken: (requested, request_id) => issueToken(issuing(), requested, request_id),
       lookUpToken: async () => undefined,
-      returnGrant: () => Promise.reject(new Error('nobody expected a release')),
+      releaseGrant: () => Promise.reject(new Error('nobody expected a release')),
       clock: this.clock,
       lookups: new LookupLimit({ clock: this.clock, audit: () => {} }),
     });
@@ -152,7 +152,7 @@ export class BusyGrant {
         audience: credential,
         ...more,
       };
-      const { status, headers, body, entries } = await handler({
+      const { status, headers, body, auditEvents } = await handler({
         method: 'POST',
         path: '/token',
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -164,8 +164,8 @@ export class BusyGrant {
         status,
         retryAfter: headers?.['retry-after'],
         body: body as Record<string, unknown>,
-        entries: entries ?? [],
-        took: this.clock.now() - from,
+        entries: auditEvents ?? [],
+        latencyMs: this.clock.now() - from,
       };
     };
   }

@@ -7,53 +7,58 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import { callToolkit, changeFirebaseUser } from '../fixtures/firebase-thief.ts';
 import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
-import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
-import { aJobToken, grantsOf } from './token-request.ts';
+import {
+  databaseOf,
+  firestoreAs,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
+} from '../fixtures/in-process-keydesk.ts';
+import { grantsOf, newJobToken } from './token-request.ts';
 
 const TENANT = 'ci-x7k2p';
 /** A credential of its own for each test, so that each has a user of its own: the Auth emulator is one for all files. */
 const NAMES = Array.from({ length: 12 }, () => `config-${randomBytes(4).toString('hex')}`);
 
 describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let used = 0;
   beforeAll(async () => {
-    desk = await openInProcessDesk({
+    keydesk = await openInProcessKeydesk({
       policy: firebasePolicyText({ credentials: NAMES, tenant, verbs: '[read, write]' }),
     });
   });
   afterAll(async () => {
-    expect(desk.google.unexpected).toEqual([]);
-    await desk.close();
+    expect(keydesk.google.unexpected).toEqual([]);
+    await keydesk.close();
   });
 
   const fresh = () => NAMES[used++] ?? 'too few names';
   const issue = async (credential: string): Promise<{ token: string; uid: string; grant_id: string }> => {
-    const response = await desk.askByPath(await aJobToken(desk), credential);
+    const response = await keydesk.requestByPath(await newJobToken(keydesk), credential);
     expect(response.status).toBe(200);
     const { access_token: token, grant_id } = response.json;
     return { token, uid: decodeJwt(token).sub ?? '', grant_id };
   };
-  const toolkit = (method: string, body: object) => callToolkit(desk, method, body);
+  const toolkit = (method: string, body: object) => callToolkit(keydesk, method, body);
   const alerts = (credential: string) =>
-    desk.audit.filter((line) => line.event === 'firebase_user.changed' && line.credential === credential);
+    keydesk.audit.filter((line) => line.event === 'firebase_user.changed' && line.credential === credential);
   const expectNextUser = async (credential: string, changed: { uid: string }, found: string[]) => {
     const next = await issue(credential);
     expect(next.uid).not.toBe(changed.uid);
     expect(next.uid).toMatch(/^keydesk-[0-9a-f]{40}$/);
-    expect(await firestoreAs(desk, next.token, 'config/a', { method: 'PATCH' })).toBe(200);
+    expect(await firestoreAs(keydesk, next.token, 'config/a', { method: 'PATCH' })).toBe(200);
     expect(decodeJwt(next.token)).not.toHaveProperty('email');
     expect(alerts(credential)).toMatchObject([
       {
         ...{ severity: 'CRITICAL', uid: changed.uid, next_uid: next.uid, generation: 0, found },
-        ...{ project: desk.project, tenant: tenant ?? null, found_by_grant: next.grant_id },
+        ...{ project: keydesk.project, tenant: tenant ?? null, found_by_grant: next.grant_id },
       },
     ]);
     // The next one is the same user, and nobody is told twice.
     expect((await issue(credential)).uid).toBe(next.uid);
     expect(alerts(credential)).toHaveLength(1);
     // On record is the one token that left, and not the one that was refused.
-    const grant = await databaseOf(desk.project, 'ledger').collection('grants').doc(next.grant_id).get();
+    const grant = await databaseOf(keydesk.project, 'ledger').collection('grants').doc(next.grant_id).get();
     expect(grant.data()).toMatchObject({ tokens_issued: 1, token_sha256s: [tokenSha256(next.token)] });
   };
   const signInAs = (email: string) =>
@@ -61,7 +66,7 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
       ...{ email, password: 'correct horse', returnSecureToken: true },
       ...(tenant === undefined ? {} : { tenantId: tenant }),
     });
-  const change = (idToken: string, changes: object) => changeFirebaseUser(desk, idToken, changes);
+  const change = (idToken: string, changes: object) => changeFirebaseUser(keydesk, idToken, changes);
 
   it('a token names the tenant of policy or none, and its user is one for all jobs of the pipeline', async () => {
     const credential = fresh();
@@ -71,7 +76,7 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
       ...{ identities: {}, sign_in_provider: 'custom' },
       ...(tenant === undefined ? {} : { tenant }),
     });
-    expect(await firestoreAs(desk, first.token, 'config/a', { method: 'PATCH' })).toBe(200);
+    expect(await firestoreAs(keydesk, first.token, 'config/a', { method: 'PATCH' })).toBe(200);
   });
 
   it('an e-mail address and a password let nobody in, and the next job is another user', async () => {
@@ -81,10 +86,10 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
     const updated = await change(stolen.token, { email, password: 'correct horse' });
     const signedIn = await signInAs(email);
     expect(decodeJwt(signedIn.idToken).sub).toBe(stolen.uid);
-    for (const { idToken } of [updated, signedIn]) expect(await firestoreAs(desk, idToken, 'config/a')).toBe(403);
+    for (const { idToken } of [updated, signedIn]) expect(await firestoreAs(keydesk, idToken, 'config/a')).toBe(403);
     await expectNextUser(credential, stolen, ['email', 'firebase.identities.email']);
-    expect(desk.lines.join()).not.toContain('attacker.example');
-    expect(await firestoreAs(desk, (await signInAs(email)).idToken, 'config/a')).toBe(403);
+    expect(keydesk.lines.join()).not.toContain('attacker.example');
+    expect(await firestoreAs(keydesk, (await signInAs(email)).idToken, 'config/a')).toBe(403);
   });
 
   it('a name is enough to make the next job another user', async () => {
@@ -101,14 +106,14 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
     const next = await issue(credential);
     // Nothing was left in it: it is as new, so it may have the same uid, and there is nothing to tell.
     expect(next.uid).toBe(stolen.uid);
-    expect(await firestoreAs(desk, next.token, 'config/a', { method: 'PATCH' })).toBe(200);
+    expect(await firestoreAs(keydesk, next.token, 'config/a', { method: 'PATCH' })).toBe(200);
     expect(alerts(credential)).toEqual([]);
   });
 
   it.runIf(inject('ledger') === 'memory')('a user that was disabled keeps no job out', async () => {
     const credential = fresh();
     const stolen = await issue(credential);
-    const user = desk.google.firebaseUsers.find(({ uid }) => uid === stolen.uid);
+    const user = keydesk.google.firebaseUsers.find(({ uid }) => uid === stolen.uid);
     Object.assign(user ?? {}, { disabled: true });
     await expectNextUser(credential, stolen, ['USER_DISABLED']);
   });
@@ -139,18 +144,19 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
     const credential = fresh();
     const stolen = await issue(credential);
     await change(stolen.token, { displayName: 'Somebody' });
-    const job = desk.buildkite.startJob();
-    const jobToken = await desk.buildkite.jobToken(job);
-    const { mint } = desk.issuing;
-    desk.issuing.mint = async (request) => {
+    const job = keydesk.buildkite.startJob();
+    const jobToken = await keydesk.buildkite.jobToken(job);
+    const { mint } = keydesk.tokenDeps;
+    keydesk.tokenDeps.mint = async (request) => {
       const minted = await mint(request);
-      await desk.notify(desk.buildkite.event(job));
+      await keydesk.notify(keydesk.buildkite.event(job));
       return minted;
     };
-    const response = await desk.askByPath(jobToken, credential);
-    desk.issuing.mint = mint;
+    const response = await keydesk.requestByPath(jobToken, credential);
+    keydesk.tokenDeps.mint = mint;
     expect(response.json).toMatchObject({ error: 'invalid_grant' });
-    for (const grant of await grantsOf(desk, jobToken)) expect(grant).toMatchObject({ tokens: [], tokens_issued: 0 });
+    for (const grant of await grantsOf(keydesk, jobToken))
+      expect(grant).toMatchObject({ tokens: [], tokens_issued: 0 });
     // That somebody changed the user is told all the same.
     expect(alerts(credential)).toHaveLength(1);
   });

@@ -3,15 +3,15 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../sandbox/fakes/google/fault.ts';
-import { SHORTEST_REST_MS } from '../../shared/core/pool/lifecycle.ts';
-import { Unavailable } from '../../shared/runtime/errors.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { SHORTEST_COOLDOWN_MS } from '../../shared/core/pool/lifecycle.ts';
+import { DependencyError } from '../../shared/runtime/errors.ts';
+import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 
 const MINUTE = 60_000;
 /** For how long a sweep that began to enable an account is left to it. */
 const CLAIMED = 5 * MINUTE;
 /** From the last hand-out until an account of 15 minutes may serve again, rounded up. */
-const REST = 17 * MINUTE;
+const COOLDOWN = 17 * MINUTE;
 
 const policy = (project: string) => {
   const pool = [1, 2, 3, 4, 5, 6].map((index) => `deploy-${index}@${project}.iam.gserviceaccount.com`);
@@ -30,119 +30,119 @@ rules:
 };
 
 describe('sweeps', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   beforeEach(async () => {
-    desk = await openInProcessDesk({ policy });
+    keydesk = await openInProcessKeydesk({ policy });
   });
   afterEach(async () => {
-    expect(desk.google.unexpected).toEqual([]);
-    await desk.close();
+    expect(keydesk.google.unexpected).toEqual([]);
+    await keydesk.close();
   });
 
   const later = (milliseconds: number) => {
-    desk.clock.advance(milliseconds);
+    keydesk.clock.advance(milliseconds);
   };
-  const ledger = () => databaseOf(desk.project, 'ledger');
+  const ledger = () => databaseOf(keydesk.project, 'ledger');
   const accountRecord = async (email: string) =>
     (await ledger().collection('service_accounts').doc(email).get()).data();
-  async function aHolder() {
-    const job = desk.buildkite.startJob();
-    const ask = async () => {
-      const issuedAt = Math.floor(desk.clock.now() / 1000);
-      const { status, json, audit } = await desk.askByPath(
-        await desk.buildkite.jobToken(job, { issuedAt }),
+  async function newHolder() {
+    const job = keydesk.buildkite.startJob();
+    const requestToken = async () => {
+      const issuedAt = Math.floor(keydesk.clock.now() / 1000);
+      const { status, json, audit } = await keydesk.requestByPath(
+        await keydesk.buildkite.jobToken(job, { issuedAt }),
         'staging-admin',
       );
       expect(status).toBe(200);
       const { access_token, grant_id } = json as Record<string, string>;
       return { accessToken: access_token ?? '', grant_id: grant_id ?? '', account: audit[0].service_account as string };
     };
-    return { ...(await ask()), ask, finish: () => desk.notify(desk.buildkite.event(job)) };
+    return { ...(await requestToken()), requestToken, finish: () => keydesk.notify(keydesk.buildkite.event(job)) };
   }
-  const holders = (count: number) => Promise.all(Array.from({ length: count }, aHolder));
+  const holders = (count: number) => Promise.all(Array.from({ length: count }, newHolder));
   /** One whose job has ended, and whose rest is over. */
-  async function aRested() {
-    const holder = await aHolder();
+  async function newCooledDown() {
+    const holder = await newHolder();
     await holder.finish();
-    later(REST);
+    later(COOLDOWN);
     return holder;
   }
-  const sweep = async () => (await desk.sweep()).json;
+  const sweep = async () => (await keydesk.sweep()).json;
   const calls = (method: string, email?: string) =>
-    desk.google.calls.filter((call) => call.method === method && (email === undefined || call.account === email));
-  const enabled = () => desk.google.changes.filter(({ disabled }) => !disabled).map(({ account }) => account);
+    keydesk.google.calls.filter((call) => call.method === method && (email === undefined || call.account === email));
+  const enabled = () => keydesk.google.changes.filter(({ disabled }) => !disabled).map(({ account }) => account);
   const failing = (method: string, fault: Fault) => {
-    desk.google.fault = (call) => (call.method === method ? fault : undefined);
+    keydesk.google.fault = (call) => (call.method === method ? fault : undefined);
   };
 
   it('at once enable each rested account once and finish every revocation', async () => {
-    const rested = await holders(3);
-    await Promise.all(rested.map(({ finish }) => finish()));
-    later(REST - MINUTE);
+    const cooledDown = await holders(3);
+    await Promise.all(cooledDown.map(({ finish }) => finish()));
+    later(COOLDOWN - MINUTE);
     const revoking = await holders(3);
     failing('disable', { kind: 'status', status: 503 });
     for (const { json } of await Promise.all(revoking.map(({ finish }) => finish()))) expect(json.pending).toBe(1);
-    desk.google.fault = undefined;
+    keydesk.google.fault = undefined;
     later(MINUTE);
 
-    const sweeps = await Promise.all([desk.sweep(), desk.sweep(), desk.sweep(), desk.sweep()]);
-    const told = (event: string) =>
+    const sweeps = await Promise.all([keydesk.sweep(), keydesk.sweep(), keydesk.sweep(), keydesk.sweep()]);
+    const reported = (event: string) =>
       sweeps.flatMap(({ audit }) => audit.filter((line) => line.event === event).map((line) => line.service_account));
-    const accountsOf = (held: typeof rested) => held.map(({ account }) => account).sort();
-    expect(told('account.enabled').sort()).toEqual(accountsOf(rested));
+    const accountsOf = (held: typeof cooledDown) => held.map(({ account }) => account).sort();
+    expect(reported('account.enabled').sort()).toEqual(accountsOf(cooledDown));
     // Two that end the same at the same moment may both say so: rather twice than never.
-    expect([...new Set(told('grant.revoked'))].sort()).toEqual(accountsOf(revoking));
+    expect([...new Set(reported('grant.revoked'))].sort()).toEqual(accountsOf(revoking));
     for (const { status, json } of sweeps) expect([status, json.failed, json.has_backlog]).toEqual([200, 0, false]);
-    expect(enabled().sort()).toEqual(accountsOf(rested));
-    for (const { account, accessToken } of rested) {
+    expect(enabled().sort()).toEqual(accountsOf(cooledDown));
+    for (const { account, accessToken } of cooledDown) {
       expect(calls('enable', account)).toHaveLength(1);
       expect(await accountRecord(account)).toMatchObject({ state: 'free', grant_id: null, enabling_since: null });
-      expect(await desk.gate(accessToken)).toBe(401);
+      expect(await keydesk.gate(accessToken)).toBe(401);
     }
     for (const { account, accessToken } of revoking) {
       expect(calls('enable', account)).toEqual([]);
       expect(await accountRecord(account)).toMatchObject({ state: 'cooling_down' });
-      expect(await desk.gate(accessToken)).toBe(401);
+      expect(await keydesk.gate(accessToken)).toBe(401);
     }
     const pool = { size: 6, free: 3, leased: 0, revoking: 0, cooling_down: 3 };
     expect((await sweep()).pools).toMatchObject({ 'staging-admin': pool });
   });
 
   it('at once, to the millisecond, claim an account for one of them alone', async () => {
-    const { account } = await aRested();
-    const { beginToWake } = desk.ending.sweepLedger;
+    const { account } = await newCooledDown();
+    const { claimForEnable } = keydesk.sweepDeps.sweepLedger;
     // One after the other: one that lost a race would pause, and so move the clock.
-    const claims = [await beginToWake(account), await beginToWake(account)];
+    const claims = [await claimForEnable(account), await claimForEnable(account)];
     expect(claims.filter((claimed) => claimed !== undefined)).toHaveLength(1);
   });
 
   it('at once give back an account whose grant has expired, and touch it no more', async () => {
     const held = await holders(4);
-    later(REST);
+    later(COOLDOWN);
     const sweeps = await Promise.all([sweep(), sweep(), sweep()]);
     expect(sweeps.reduce((sum, { expired }) => sum + expired, 0)).toBeGreaterThanOrEqual(4);
     expect(sweeps.map(({ failed }) => failed)).toEqual([0, 0, 0]);
     for (const { account } of held) expect(await accountRecord(account)).toMatchObject({ state: 'free' });
-    expect(desk.google.changes).toEqual([]);
+    expect(keydesk.google.changes).toEqual([]);
   });
 
   it('enable nothing a millisecond early, and nothing while a token of it lives', async () => {
-    const { account, ask, finish } = await aHolder();
+    const { account, requestToken, finish } = await newHolder();
     later(10 * MINUTE);
-    const { accessToken } = await ask();
+    const { accessToken } = await requestToken();
     await finish();
     const reusable_at = (await accountRecord(account))?.reusable_at.toMillis();
-    const lastExpiry = Math.max(...desk.google.minted.map(({ expiresAt }) => expiresAt));
+    const lastExpiry = Math.max(...keydesk.google.minted.map(({ expiresAt }) => expiresAt));
     expect(reusable_at).toBeGreaterThanOrEqual(lastExpiry + MINUTE);
-    for (const now of [desk.clock.now() + 7 * MINUTE, lastExpiry, reusable_at - 1]) {
-      desk.clock.set(now);
+    for (const now of [keydesk.clock.now() + 7 * MINUTE, lastExpiry, reusable_at - 1]) {
+      keydesk.clock.set(now);
       for (const { accounts_enabled } of await Promise.all([sweep(), sweep()])) expect(accounts_enabled).toBe(0);
     }
     expect(calls('enable')).toEqual([]);
     later(1);
     const both = await Promise.all([sweep(), sweep()]);
     expect(both.map(({ accounts_enabled }) => accounts_enabled).sort()).toEqual([0, 1]);
-    expect(await desk.gate(accessToken)).toBe(401);
+    expect(await keydesk.gate(accessToken)).toBe(401);
   });
 
   it.each<[string, Fault, number]>([
@@ -152,9 +152,9 @@ describe('sweeps', () => {
     ['does it and is not heard', { kind: 'cut' }, 1],
     ['does it and answers garbage', { kind: 'garbage' }, 1],
   ])('leave an account at rest when IAM %s, and wake it later', async (_, fault, requests) => {
-    const { account } = await aRested();
+    const { account } = await newCooledDown();
     failing('enable', fault);
-    const failed = await desk.sweep();
+    const failed = await keydesk.sweep();
     expect(failed.json).toMatchObject({ accounts_enabled: 0, failed: 1 });
     expect(failed.audit.filter(({ event }) => event !== 'pool.reported')).toMatchObject([
       { severity: 'WARNING', failures: [{ service_account: account, error: expect.stringContaining('enable') }] },
@@ -162,7 +162,7 @@ describe('sweeps', () => {
     ]);
     const resting = { state: 'cooling_down', enabling_since: expect.anything() };
     expect(await accountRecord(account)).toMatchObject(resting);
-    desk.google.fault = undefined;
+    keydesk.google.fault = undefined;
     later(CLAIMED - 1);
     for (const swept of await Promise.all([sweep(), sweep()]))
       expect(swept).toMatchObject({ accounts_enabled: 0, accounts_enabled_externally: 0, failed: 0 });
@@ -174,12 +174,12 @@ describe('sweeps', () => {
   });
 
   it('leave an account at rest that IAM says it enables and does not yet, and never ask twice in one claim', async () => {
-    const { account } = await aRested();
+    const { account } = await newCooledDown();
     const carriedOut = Promise.withResolvers<void>();
     failing('enable', { kind: 'late', changes: carriedOut.promise });
-    const claimedAt = desk.clock.now();
+    const claimedAt = keydesk.clock.now();
     expect(await sweep()).toMatchObject({ accounts_enabled: 0, failed: 1 });
-    desk.clock.set(claimedAt + CLAIMED - 1);
+    keydesk.clock.set(claimedAt + CLAIMED - 1);
     expect(await sweep()).toMatchObject({ accounts_enabled: 0, failed: 0 });
     expect(calls('enable')).toHaveLength(1);
     carriedOut.resolve();
@@ -189,32 +189,32 @@ describe('sweeps', () => {
   });
 
   it('undo, and tell, what IAM carries out only after the account has served another job', async () => {
-    const { account } = await aRested();
+    const { account } = await newCooledDown();
     const others = await holders(5);
     const carriedOut = Promise.withResolvers<void>();
     failing('enable', { kind: 'late', changes: carriedOut.promise });
     await sweep();
-    desk.google.fault = undefined;
+    keydesk.google.fault = undefined;
     later(CLAIMED);
     expect(await sweep()).toMatchObject({ accounts_enabled: 1 });
-    const next = await aHolder();
+    const next = await newHolder();
     expect([next.account, others.some((other) => other.account === account)]).toEqual([account, false]);
     await next.finish();
     carriedOut.resolve();
     await carriedOut.promise;
-    expect(await desk.gate(next.accessToken)).toBe(200);
+    expect(await keydesk.gate(next.accessToken)).toBe(200);
     later(MINUTE);
-    const swept = await desk.sweep();
+    const swept = await keydesk.sweep();
     expect(swept.audit).toContainEqual(
       expect.objectContaining({ event: 'account.found_enabled', severity: 'NOTICE', service_account: account }),
     );
-    expect(await desk.gate(next.accessToken)).toBe(401);
+    expect(await keydesk.gate(next.accessToken)).toBe(401);
   });
 
   it('leave alone what another one has begun, and may be cut off there', async () => {
-    const { account } = await aRested();
+    const { account } = await newCooledDown();
     const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    desk.google.before = async ({ method }) => {
+    keydesk.google.before = async ({ method }) => {
       if (method !== 'enable') return undefined;
       reached.resolve();
       await released.promise;
@@ -225,8 +225,8 @@ describe('sweeps', () => {
     expect(await sweep()).toMatchObject({ accounts_enabled: 0, failed: 0 });
     released.resolve();
     expect(await first).toMatchObject({ accounts_enabled: 0, failed: 1 });
-    desk.google.before = undefined;
-    expect([calls('enable').length, desk.google.accounts.get(account)]).toEqual([1, { disabled: true }]);
+    keydesk.google.before = undefined;
+    expect([calls('enable').length, keydesk.google.accounts.get(account)]).toEqual([1, { disabled: true }]);
     later(CLAIMED);
     expect(await sweep()).toMatchObject({ accounts_enabled: 1 });
   });
@@ -234,59 +234,59 @@ describe('sweeps', () => {
   it.each(['leased', 'revoking'])(
     'bring back an account whose grant was deleted by hand while it was %s',
     async (state) => {
-      const { account, grant_id, finish } = await aHolder();
+      const { account, grant_id, finish } = await newHolder();
       if (state === 'revoking') {
         failing('disable', { kind: 'status', status: 403 });
         await finish();
-        desk.google.fault = undefined;
+        keydesk.google.fault = undefined;
       }
       expect(await accountRecord(account)).toMatchObject({ state });
       await ledger().collection('grants').doc(grant_id).delete();
-      later(REST);
+      later(COOLDOWN);
       expect(await sweep()).toMatchObject({ accounts_enabled: 0, failed: 0 });
       expect(await accountRecord(account)).toMatchObject({ state });
       later(2 * MINUTE);
-      const found = await desk.sweep();
+      const found = await keydesk.sweep();
       expect(found.audit).toMatchObject([
         { failures: [{ service_account: account }] },
         { event: 'pool.reported' },
         { event: 'task.failed', dependency: 'keydesk', service_account: account },
       ]);
       expect(await accountRecord(account)).toMatchObject({ state: 'cooling_down' });
-      later(SHORTEST_REST_MS);
+      later(SHORTEST_COOLDOWN_MS);
       expect(await sweep()).toMatchObject({ accounts_enabled: 1, failed: 0 });
       expect(await accountRecord(account)).toMatchObject({ state: 'free' });
     },
   );
 
-  it.each(['unfinished', 'overdue', 'accounts'] as const)(
+  it.each(['pendingRevocations', 'overdue', 'accounts'] as const)(
     'say that they are not complete when they cannot read %s, and do the rest',
     async (part) => {
-      const { finish, accessToken } = await aHolder();
+      const { finish, accessToken } = await newHolder();
       failing('disable', { kind: 'status', status: 403 });
       await finish();
-      desk.google.fault = undefined;
+      keydesk.google.fault = undefined;
       later(MINUTE);
-      const { sweepLedger } = desk.ending;
-      desk.ending.sweepLedger = {
+      const { sweepLedger } = keydesk.sweepDeps;
+      keydesk.sweepDeps.sweepLedger = {
         ...sweepLedger,
-        [part]: () => Promise.reject(new Unavailable('ledger', 'the test broke it')),
+        [part]: () => Promise.reject(new DependencyError('ledger', 'the test broke it')),
       };
-      const swept = await desk.sweep();
-      desk.ending.sweepLedger = sweepLedger;
+      const swept = await keydesk.sweep();
+      keydesk.sweepDeps.sweepLedger = sweepLedger;
       expect(swept.status).toBe(503);
-      const told = swept.audit.find(({ event }) => event === 'sweep.completed');
-      expect(told).toMatchObject({ completed: false, severity: 'ERROR', oldest_pending_s: null });
-      expect(told.revoked).toBe(part === 'unfinished' ? 0 : 1);
-      expect(await sweep()).toMatchObject({ revoked: 1 - told.revoked, oldest_pending_s: 0 });
-      expect(await desk.gate(accessToken)).toBe(401);
+      const reported = swept.audit.find(({ event }) => event === 'sweep.completed');
+      expect(reported).toMatchObject({ completed: false, severity: 'ERROR', oldest_pending_s: null });
+      expect(reported.revoked).toBe(part === 'pendingRevocations' ? 0 : 1);
+      expect(await sweep()).toMatchObject({ revoked: 1 - reported.revoked, oldest_pending_s: 0 });
+      expect(await keydesk.gate(accessToken)).toBe(401);
     },
   );
 
   it('tell which records they cannot read, and go on with the others', async () => {
-    const [badGrant, overdue, revoking] = await Promise.all([aHolder(), aHolder(), aHolder()]);
-    const [badAccount, rested] = [await aHolder(), await aHolder()];
-    for (const { finish } of [badAccount, rested]) await finish();
+    const [badGrant, overdue, revoking] = await Promise.all([newHolder(), newHolder(), newHolder()]);
+    const [badAccount, cooledDown] = [await newHolder(), await newHolder()];
+    for (const { finish } of [badAccount, cooledDown]) await finish();
     const grant = ledger().collection('grants').doc(badGrant.grant_id);
     const account = ledger().collection('service_accounts').doc(badAccount.account);
     const { tokens } = (await grant.get()).data() ?? {};
@@ -294,21 +294,21 @@ describe('sweeps', () => {
     await account.update({ state: 'asleep' });
     failing('disable', { kind: 'status', status: 403 });
     await revoking.finish();
-    desk.google.fault = undefined;
+    keydesk.google.fault = undefined;
     later(MINUTE);
     expect(await sweep()).toMatchObject({ revoked: 1, failed: 1 });
-    expect(await desk.gate(revoking.accessToken)).toBe(401);
+    expect(await keydesk.gate(revoking.accessToken)).toBe(401);
 
-    later(REST);
-    const swept = await desk.sweep();
+    later(COOLDOWN);
+    const swept = await keydesk.sweep();
     expect([swept.status, swept.json]).toMatchObject([200, { expired: 1, accounts_enabled: 2 }]);
-    const told = swept.audit.find(({ event }) => event === 'sweep.completed').failures;
-    expect(told).toContainEqual({
+    const reported = swept.audit.find(({ event }) => event === 'sweep.completed').failures;
+    expect(reported).toContainEqual({
       grant_id: badGrant.grant_id,
       code: 'unreadable_record',
       error: 'its record cannot be read',
     });
-    expect(told).toContainEqual({
+    expect(reported).toContainEqual({
       service_account: badAccount.account,
       code: 'unreadable_record',
       error: 'its record cannot be read',

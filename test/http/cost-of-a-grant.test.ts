@@ -4,15 +4,15 @@
 
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { createSweeping } from '../../functions/sweep/dependencies.ts';
-import { createIssuing } from '../../functions/token/dependencies.ts';
+import { createSweepDeps } from '../../functions/sweep/dependencies.ts';
+import { createTokenDeps } from '../../functions/token/dependencies.ts';
 import { parseClaims } from '../../shared/core/policy/claims.ts';
-import { parsePolicyText } from '../../shared/core/policy/parse-yaml.ts';
+import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
 import { endJob } from '../../shared/operations/end-job.ts';
-import { handOut } from '../../shared/operations/issue-token.ts';
+import { issueToken } from '../../shared/operations/issue-token.ts';
 import { sweep } from '../../shared/operations/sweep.ts';
-import type { Ask } from '../../shared/runtime/http-client.ts';
+import type { HttpClient } from '../../shared/runtime/http-client.ts';
 import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
@@ -41,53 +41,53 @@ const COUNTED = ['reads', 'writes', 'mints', 'sts', 'iam reads', 'iam writes'] a
 type Counts = Record<(typeof COUNTED)[number], number>;
 const none = (): Counts => ({ reads: 0, writes: 0, mints: 0, sts: 0, 'iam reads': 0, 'iam writes': 0 });
 
-function openCountedDesk(kind: Kind) {
+function openCountedKeydesk(kind: Kind) {
   let counts = none();
   const clock = new TestClock(START);
   const around: Around = async (call, perform) => {
-    const answer: unknown = perform();
+    const response: unknown = perform();
     if (call.kind === 'write') counts.writes += call.paths.length;
-    else counts.reads += call.paths[0]?.includes('/') ? call.paths.length : documentsOf(answer);
-    return answer as ReturnType<typeof perform>;
+    else counts.reads += call.paths[0]?.includes('/') ? call.paths.length : documentsOf(response);
+    return response as ReturnType<typeof perform>;
   };
   const disabled = new Set<string>();
   let serial = 0;
   let signed: unknown;
-  const ask: Ask = async ({ what, url, method, json }) => {
-    const answer = (json: unknown) => ({ status: 200, headers: new Headers(), json });
+  const sendRequest: HttpClient = async ({ dependency, url, method, json }) => {
+    const response = (json: unknown) => ({ status: 200, headers: new Headers(), json });
     const account = decodeURIComponent(/serviceAccounts\/([^/:]+)/.exec(url)?.[1] ?? '');
     serial += 1;
-    switch (what) {
+    switch (dependency) {
       case 'iamcredentials generateAccessToken':
         counts.mints += 1;
-        return answer({
+        return response({
           accessToken: `ya29.t${serial}`,
           expireTime: new Date(clock.now() + 15 * MINUTE).toISOString(),
         });
       case 'iamcredentials signJwt':
         counts.mints += 1;
         signed = z.object({ payload: z.string().transform((text) => JSON.parse(text)) }).parse(json).payload;
-        return answer({ signedJwt: `jwt${serial}` });
+        return response({ signedJwt: `jwt${serial}` });
       case 'identitytoolkit signInWithCustomToken':
-        return answer({ idToken: idTokenFor(signed, clock.now()), expiresIn: '3600' });
+        return response({ idToken: idTokenFor(signed, clock.now()), expiresIn: '3600' });
       case 'sts token':
         counts.sts += 1;
-        return answer({ access_token: `ya29.d${serial}`, token_type: 'Bearer', expires_in: 900 });
+        return response({ access_token: `ya29.d${serial}`, token_type: 'Bearer', expires_in: 900 });
       case 'iam serviceAccounts.get':
         counts['iam reads'] += 1;
-        return answer({ email: account, disabled: disabled.has(account) });
+        return response({ email: account, disabled: disabled.has(account) });
       case 'iam serviceAccounts.disable':
       case 'iam serviceAccounts.enable':
         expect(method).toBe('POST');
         counts['iam writes'] += 1;
-        if (what.endsWith('disable')) disabled.add(account);
+        if (dependency.endsWith('disable')) disabled.add(account);
         else disabled.delete(account);
-        return answer({});
+        return response({});
       default:
-        throw new Error(`not expected: ${what}`);
+        throw new Error(`not expected: ${dependency}`);
     }
   };
-  const policy = parsePolicyText(
+  const policy = parsePolicy(
     `version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
@@ -103,15 +103,15 @@ rules: [{ name: all, match: { pipeline_slug: app }, grants: [it] }]
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
   const network = {
     openDatabase: ({ project }: { readonly project: string }) => (project === 'acme-data' ? documents : ledger),
-    ask,
-    askAsService: ask,
+    sendRequest,
+    sendAsService: sendRequest,
   };
-  const parts = { settings: parsed.settings, clock, emulator: false, network };
-  const { warm: _, ...clients } = createIssuing({ ...parts, audit: () => {} });
+  const deps = { settings: parsed.settings, clock, emulator: false, network };
+  const { warmUp: _, ...clients } = createTokenDeps({ ...deps, audit: () => {} });
   const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
   const issuing = { policy, verifyJobToken, ...clients, clock };
   const unexpected = () => Promise.reject(new Error('no job is due for a check'));
-  const ending = { ...createSweeping(parts), buildkiteJobs: { job: unexpected, page: unexpected } };
+  const ending = { ...createSweepDeps(deps), buildkiteJobs: { job: unexpected, page: unexpected } };
   return {
     /** What it costs. */
     async counted(work: () => Promise<unknown>): Promise<Counts> {
@@ -122,9 +122,9 @@ rules: [{ name: all, match: { pipeline_slug: app }, grants: [it] }]
     later: (milliseconds: number) => {
       clock.advance(milliseconds);
     },
-    handOut: async (job: string) => {
-      const asked = { jobToken: job, credentialName: 'it', scopes: [], lifetime: undefined };
-      const result = await handOut(issuing, asked, 'request');
+    issueToken: async (job: string) => {
+      const requested = { jobToken: job, credentialName: 'it', scopes: [], lifetime: undefined };
+      const result = await issueToken(issuing, requested, 'request');
       expect(result.outcome).toBe('issued');
     },
     endJob: (job: string) => endJob(ending, { job_id: job, pipeline_id: undefined, by: 'job.finished' }),
@@ -147,8 +147,8 @@ function idTokenFor(customToken: unknown, now: number): string {
 }
 
 /** Of a query; a count costs one read for each thousand that it counts. */
-function documentsOf(answer: unknown): number {
-  const found = (answer as { docs?: unknown[] }).docs ?? answer;
+function documentsOf(response: unknown): number {
+  const found = (response as { docs?: unknown[] }).docs ?? response;
   return Array.isArray(found) ? Math.max(1, found.length) : 1;
 }
 
@@ -170,13 +170,13 @@ const JOB = '11111111-0000-4000-8000-000000000000';
 
 /** A job of four minutes that asks once and whose webhook comes; then a sweep a minute until nothing is left to do. */
 async function lifeOf(kind: Kind) {
-  const desk = openCountedDesk(kind);
-  const idle = await desk.counted(desk.sweep);
-  const given = await desk.counted(() => desk.handOut(JOB));
-  desk.later(MINUTE);
-  const renewed = await desk.counted(() => desk.handOut(JOB));
-  const fresh = openCountedDesk(kind);
-  await fresh.handOut(JOB);
+  const keydesk = openCountedKeydesk(kind);
+  const idle = await keydesk.counted(keydesk.sweep);
+  const given = await keydesk.counted(() => keydesk.issueToken(JOB));
+  keydesk.later(MINUTE);
+  const renewed = await keydesk.counted(() => keydesk.issueToken(JOB));
+  const fresh = openCountedKeydesk(kind);
+  await fresh.issueToken(JOB);
   fresh.later(4 * MINUTE);
   const ended = await fresh.counted(() => fresh.endJob(JOB));
   const swept = none();

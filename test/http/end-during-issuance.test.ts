@@ -3,13 +3,13 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
-import type { HandOutParts } from '../../shared/operations/issue-token.ts';
+import type { IssueDeps } from '../../shared/operations/issue-token.ts';
 import {
   type Called,
   databaseOf,
   firestoreAs,
-  type InProcessDesk,
-  openInProcessDesk,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
 
 const POINTS = [
@@ -23,13 +23,13 @@ const POINTS = [
 type Point = (typeof POINTS)[number];
 
 describe('job.finished against a hand-out on its way', () => {
-  let desk: InProcessDesk;
-  let original: HandOutParts;
+  let keydesk: InProcessKeydesk;
+  let original: IssueDeps;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
-    original = { ...desk.issuing };
+    keydesk = await openInProcessKeydesk();
+    original = { ...keydesk.tokenDeps };
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   /** Runs `act` once, at `point` of every hand-out from now on. */
   function at(point: Point | undefined, act: () => Promise<unknown>): void {
@@ -43,13 +43,13 @@ describe('job.finished against a hand-out on its way', () => {
     const reserved = new Promise<void>((resolve) => {
       recorded = resolve;
     });
-    Object.assign(desk.issuing, {
+    Object.assign(keydesk.tokenDeps, {
       verifyJobToken: async (jobToken, now) => {
         await reach('before the job token is verified');
         return original.verifyJobToken(jobToken, now);
       },
       ledger: {
-        barred: original.ledger.barred,
+        checkBlocks: original.ledger.checkBlocks,
         reserve: async (request, onGoing) => {
           await reach('before the grant is reserved');
           const written = await original.ledger.reserve(request, onGoing);
@@ -74,36 +74,36 @@ describe('job.finished against a hand-out on its way', () => {
         await reach('after the token is minted');
         return minted;
       },
-    } satisfies Partial<HandOutParts>);
+    } satisfies Partial<IssueDeps>);
   }
 
   async function finish(job: Job): Promise<Called> {
-    const ended = await desk.notify(desk.buildkite.event(job));
+    const ended = await keydesk.notify(keydesk.buildkite.event(job));
     expect(ended.status).toBe(200);
     return ended;
   }
 
   async function grantOf(job: Job, credential: string) {
-    const grants = databaseOf(desk.project, 'ledger').collection('grants').where('job_id', '==', job.id);
+    const grants = databaseOf(keydesk.project, 'ledger').collection('grants').where('job_id', '==', job.id);
     const { docs } = await grants.where('credential', '==', credential).get();
     return docs[0]?.data();
   }
 
-  const works = (accessToken: string) => firestoreAs(desk, accessToken, 'config/web');
+  const works = (accessToken: string) => firestoreAs(keydesk, accessToken, 'config/web');
 
   describe.each(['a first hand-out', 'a renewal'] as const)('%s', (which) => {
     it.each(POINTS)('of a Firestore token survives no end that comes %s', async (point) => {
-      const job = desk.buildkite.startJob();
-      const jobToken = await desk.buildkite.jobToken(job);
+      const job = keydesk.buildkite.startJob();
+      const jobToken = await keydesk.buildkite.jobToken(job);
       const earlier: string[] = [];
       if (which === 'a renewal') {
         at(undefined, async () => {});
-        const { json } = await desk.askByPath(jobToken);
+        const { json } = await keydesk.requestByPath(jobToken);
         earlier.push(json.access_token);
         expect(await works(json.access_token)).not.toBe(403);
       }
       at(point, () => finish(job));
-      const raced = await desk.askByPath(jobToken);
+      const raced = await keydesk.requestByPath(jobToken);
       if (point === 'after the token is recorded') {
         expect(raced.status).toBe(200);
         earlier.push(raced.json.access_token);
@@ -115,17 +115,17 @@ describe('job.finished against a hand-out on its way', () => {
       expect(grant?.state ?? 'none').toBe(
         which === 'a first hand-out' && (point === POINTS[0] || point === POINTS[1]) ? 'none' : 'revoked',
       );
-      expect((await desk.askByForm(jobToken)).json).toMatchObject({ error: 'invalid_grant' });
+      expect((await keydesk.requestByForm(jobToken)).json).toMatchObject({ error: 'invalid_grant' });
       for (const accessToken of earlier) expect(await works(accessToken)).toBe(403);
     });
 
     it.each(POINTS)("of a service account's token is not let go after an end that comes %s", async (point) => {
-      const job = desk.buildkite.startJob();
-      const jobToken = await desk.buildkite.jobToken(job);
+      const job = keydesk.buildkite.startJob();
+      const jobToken = await keydesk.buildkite.jobToken(job);
       at(undefined, async () => {});
-      if (which === 'a renewal') expect((await desk.askByPath(jobToken, 'staging-export')).status).toBe(200);
+      if (which === 'a renewal') expect((await keydesk.requestByPath(jobToken, 'staging-export')).status).toBe(200);
       at(point, () => finish(job));
-      const raced = await desk.askByPath(jobToken, 'staging-export');
+      const raced = await keydesk.requestByPath(jobToken, 'staging-export');
       // Where no grant document is opened there is no such point: the hand-out goes through and the end comes after it.
       if (point === 'after the token is recorded' || point === 'after the grant document is opened')
         expect(raced.status).toBe(200);
@@ -133,22 +133,22 @@ describe('job.finished against a hand-out on its way', () => {
       if (point === 'after the grant document is opened') await finish(job);
       const grant = await grantOf(job, 'staging-export');
       if (grant) expect(grant).toMatchObject({ revocation: 'expiry', ended_by: 'job.finished', access_ended_at: null });
-      expect((await desk.askByForm(jobToken, 'staging-export')).json).toMatchObject({ error: 'invalid_grant' });
+      expect((await keydesk.requestByForm(jobToken, 'staging-export')).json).toMatchObject({ error: 'invalid_grant' });
     });
   });
 
   it('leaves nothing alive when ends and hand-outs come at the same moment', async () => {
-    Object.assign(desk.issuing, original);
+    Object.assign(keydesk.tokenDeps, original);
     const rounds = await Promise.all(
       Array.from({ length: 20 }, async () => {
-        const job = desk.buildkite.startJob();
-        const jobToken = await desk.buildkite.jobToken(job);
-        const asked = [desk.askByPath(jobToken), desk.askByForm(jobToken)];
-        const ended = desk.notify(desk.buildkite.event(job));
-        return { job, jobToken, handed: await Promise.all(asked), ended: await ended };
+        const job = keydesk.buildkite.startJob();
+        const jobToken = await keydesk.buildkite.jobToken(job);
+        const requested = [keydesk.requestByPath(jobToken), keydesk.requestByForm(jobToken)];
+        const ended = keydesk.notify(keydesk.buildkite.event(job));
+        return { job, jobToken, handed: await Promise.all(requested), ended: await ended };
       }),
     );
-    await desk.sweep();
+    await keydesk.sweep();
     for (const { job, handed, ended } of rounds) {
       expect(ended.status).toBe(200);
       for (const { status, json } of handed) {
@@ -160,13 +160,13 @@ describe('job.finished against a hand-out on its way', () => {
   });
 
   it('does not let a closed grant document be opened again by a late request', async () => {
-    Object.assign(desk.issuing, original);
-    const job = desk.buildkite.startJob();
-    const jobToken = await desk.buildkite.jobToken(job);
-    const { json } = await desk.askByPath(jobToken);
+    Object.assign(keydesk.tokenDeps, original);
+    const job = keydesk.buildkite.startJob();
+    const jobToken = await keydesk.buildkite.jobToken(job);
+    const { json } = await keydesk.requestByPath(jobToken);
     await finish(job);
-    const name = { project: desk.project, database: '(default)', grant_id: json.grant_id as string };
-    const opened = { roles: ['staging-config'], expires_at: desk.clock.now() + 900_000 };
+    const name = { project: keydesk.project, database: '(default)', grant_id: json.grant_id as string };
+    const opened = { roles: ['staging-config'], expires_at: keydesk.clock.now() + 900_000 };
     expect(await original.openGrantDocument(name, opened)).toBe(false);
     expect(await works(json.access_token)).toBe(403);
   });

@@ -3,51 +3,56 @@
 
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Call } from '../../sandbox/fakes/google/call.ts';
-import { jsonServer, type LocalAnswer } from '../../sandbox/local-server.ts';
-import { idOf } from '../../shared/core/grant/lifecycle.ts';
-import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
-import { aForm, aJobToken, sendByPath, sendForm } from './token-request.ts';
+import { jsonServer, type LocalResponse } from '../../sandbox/local-server.ts';
+import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
+import {
+  type Called,
+  databaseOf,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
+} from '../fixtures/in-process-keydesk.ts';
+import { newJobToken, sendByPath, sendForm, tokenForm } from './token-request.ts';
 
 const WORDS = "Permission 'x' denied on resource secret-project (or it may not exist).";
 const INFO = 'type.googleapis.com/google.rpc.ErrorInfo';
-const refusing = (status: number, code: string, info: object = {}, message = WORDS): LocalAnswer => ({
+const refusing = (status: number, code: string, info: object = {}, message = WORDS): LocalResponse => ({
   status,
   json: { error: { code: status, status: code, message, details: [{ '@type': INFO, ...info }] } },
 });
 const signInSays = (status: number, message: string) => refusing(status, 'INVALID_ARGUMENT', {}, message);
-const tooMany = (retryAfter: string): LocalAnswer => ({
+const tooMany = (retryAfter: string): LocalResponse => ({
   status: 429,
   json: {},
   headers: { 'retry-after': retryAfter },
 });
 const DENIED = refusing(403, 'PERMISSION_DENIED');
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 beforeEach(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
 });
-afterEach(() => desk.close());
+afterEach(() => keydesk.close());
 
-const account = (name: string) => `${name}@${desk.project}.iam.gserviceaccount.com`;
+const account = (name: string) => `${name}@${keydesk.project}.iam.gserviceaccount.com`;
 
 /** IAM, IAM Credentials and the Security Token Service answer so to these calls. */
-function whenAsked(methods: readonly Call['method'][], answer: LocalAnswer) {
-  desk.google.before = ({ method }) => (methods.includes(method) ? answer : undefined);
+function onCall(methods: readonly Call['method'][], response: LocalResponse) {
+  keydesk.google.before = ({ method }) => (methods.includes(method) ? response : undefined);
 }
 const MINTING = ['generateAccessToken', 'signJwt'] as const;
 
 /** Identity Toolkit answers so to every sign-in. */
-async function whenSigningIn(answer: LocalAnswer) {
-  const identityToolkit = await jsonServer('Identity Toolkit', () => answer);
+async function whenSigningIn(response: LocalResponse) {
+  const identityToolkit = await jsonServer('Identity Toolkit', () => response);
   onTestFinished(() => identityToolkit.close());
-  await desk.close();
-  desk = await openInProcessDesk({ settings: { KEYDESK_IDENTITYTOOLKIT_URL: identityToolkit.url } });
+  await keydesk.close();
+  keydesk = await openInProcessKeydesk({ settings: { KEYDESK_IDENTITYTOOLKIT_URL: identityToolkit.url } });
 }
 
-const ask = (jobToken: string, credential: string) => {
-  const form = aForm(jobToken);
+const requestToken = (jobToken: string, credential: string) => {
+  const form = tokenForm(jobToken);
   form.set('audience', credential);
-  return sendForm(desk, form);
+  return sendForm(keydesk, form);
 };
 
 function expectPermanent(called: Called, facts: object) {
@@ -76,19 +81,22 @@ describe('a permanent refusal', () => {
   ])(
     'to mint %s tells the job to stop, and the log which permission %s lacks',
     async (credential, name, what, permission) => {
-      const jobToken = await aJobToken(desk);
-      whenAsked(MINTING, DENIED);
+      const jobToken = await newJobToken(keydesk);
+      onCall(MINTING, DENIED);
       const facts = { cause: 'permission_missing', permission, service_account: account(name), dependency: what };
-      for (const called of [await ask(jobToken, credential), await sendByPath(desk, jobToken, credential)]) {
+      for (const called of [
+        await requestToken(jobToken, credential),
+        await sendByPath(keydesk, jobToken, credential),
+      ]) {
         expectPermanent(called, facts);
         expect(called.audit[0].error).toContain('or the account is gone');
       }
-      desk.google.before = undefined;
-      expect((await ask(jobToken, credential)).status).toBe(200);
+      keydesk.google.before = undefined;
+      expect((await requestToken(jobToken, credential)).status).toBe(200);
     },
   );
 
-  it.each<[string, LocalAnswer, object]>([
+  it.each<[string, LocalResponse, object]>([
     [
       'a disabled API',
       refusing(403, 'PERMISSION_DENIED', {
@@ -104,22 +112,22 @@ describe('a permanent refusal', () => {
     ],
     ['a blocked sign-up', refusing(400, '', {}, 'ADMIN_ONLY_OPERATION'), { cause: 'sign_in_blocked' }],
     ['App Check', refusing(401, 'UNAUTHENTICATED', {}, 'Firebase App Check token is invalid.'), { cause: 'app_check' }],
-  ])('of the sign-in says the same for %s', async (_, answer, facts) => {
-    await whenSigningIn(answer);
-    expectPermanent(await ask(await aJobToken(desk), 'staging-config'), facts);
+  ])('of the sign-in says the same for %s', async (_, response, facts) => {
+    await whenSigningIn(response);
+    expectPermanent(await requestToken(await newJobToken(keydesk), 'staging-config'), facts);
   });
 
   it('to narrow a token says the same, and gives up no account', async () => {
-    const jobToken = await aJobToken(desk);
-    whenAsked(['exchangeToken'], { status: 400, json: { error: 'invalid_request', error_description: WORDS } });
-    const called = await ask(jobToken, 'staging-artifacts');
+    const jobToken = await newJobToken(keydesk);
+    onCall(['exchangeToken'], { status: 400, json: { error: 'invalid_request', error_description: WORDS } });
+    const called = await requestToken(jobToken, 'staging-artifacts');
     expectPermanent(called, { cause: 'request_not_accepted', dependency: 'sts token' });
     expect(called.audit).toHaveLength(1);
   });
 });
 
 describe('a refusal that passes', () => {
-  it.each<[string, LocalAnswer, string]>([
+  it.each<[string, LocalResponse, string]>([
     ['429', { status: 429, json: {} }, '10'],
     ['429 with a time', { status: 429, json: {}, headers: { 'retry-after': '37' } }, '37'],
     ['429 with a long time', { status: 429, json: {}, headers: { 'retry-after': '86400' } }, '300'],
@@ -129,10 +137,10 @@ describe('a refusal that passes', () => {
     ['503 with a time', { status: 503, json: {}, headers: { 'retry-after': '20' } }, '20'],
     ['403 for its quota', refusing(403, 'RESOURCE_EXHAUSTED', { reason: 'RATE_LIMIT_EXCEEDED' }), '10'],
     ['500', { status: 500, json: {} }, '2'],
-  ])('is answered with its time: %s', async (_, answer, retryAfter) => {
-    const jobToken = await aJobToken(desk);
-    whenAsked(MINTING, answer);
-    const called = await ask(jobToken, 'staging-export');
+  ])('is answered with its time: %s', async (_, response, retryAfter) => {
+    const jobToken = await newJobToken(keydesk);
+    onCall(MINTING, response);
+    const called = await requestToken(jobToken, 'staging-export');
     expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([
       503,
       retryAfter,
@@ -142,13 +150,13 @@ describe('a refusal that passes', () => {
   });
 
   it('is answered with its time: 429 with a date to come', async () => {
-    const jobToken = await aJobToken(desk);
-    whenAsked(MINTING, tooMany(new Date(desk.clock.now() + 42_000).toUTCString()));
-    expect((await ask(jobToken, 'staging-export')).headers.get('retry-after')).toBe('42');
+    const jobToken = await newJobToken(keydesk);
+    onCall(MINTING, tooMany(new Date(keydesk.clock.now() + 42_000).toUTCString()));
+    expect((await requestToken(jobToken, 'staging-export')).headers.get('retry-after')).toBe('42');
   });
 
   const NEW_USERS = 'npm run users';
-  it.each<[string, LocalAnswer, string, string | undefined]>([
+  it.each<[string, LocalResponse, string, string | undefined]>([
     ['400 TOO_MANY_ATTEMPTS_TRY_LATER', signInSays(400, 'TOO_MANY_ATTEMPTS_TRY_LATER'), '300', NEW_USERS],
     ['400 QUOTA_EXCEEDED', signInSays(400, 'QUOTA_EXCEEDED : words'), '300', NEW_USERS],
     ['429 TOO_MANY_ATTEMPTS_TRY_LATER', signInSays(429, 'TOO_MANY_ATTEMPTS_TRY_LATER : words'), '300', NEW_USERS],
@@ -171,27 +179,27 @@ describe('a refusal that passes', () => {
   ])('of the sign-in is answered with its time, and names new users only where it is for them: %s', async (...told) => {
     const [name, answer, retryAfter, advice] = told;
     await whenSigningIn(answer);
-    const called = await ask(await aJobToken(desk), 'staging-config');
+    const called = await requestToken(await newJobToken(keydesk), 'staging-config');
     expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([
       503,
       retryAfter,
       undefined,
     ]);
     expect(called.audit).toMatchObject([
-      { reason: 'dependency_unavailable', what: 'identitytoolkit signInWithCustomToken' },
+      { reason: 'dependency_unavailable', dependency: 'identitytoolkit signInWithCustomToken' },
     ]);
-    const { detail } = called.audit[0];
-    expect(detail.includes(NEW_USERS)).toBe(advice !== undefined);
+    const { error } = called.audit[0];
+    expect(error.includes(NEW_USERS)).toBe(advice !== undefined);
     for (const word of name.split(' ').filter((each) => /^[0-9]{3}$|_RESPONSE$/.test(each)))
-      expect(detail).toContain(word);
+      expect(error).toContain(word);
   });
 
   it('gives up no account of a pool', async () => {
-    const jobToken = await aJobToken(desk);
-    whenAsked(MINTING, refusing(403, 'RESOURCE_EXHAUSTED', { reason: 'RATE_LIMIT_EXCEEDED' }));
-    expect((await ask(jobToken, 'staging-admin')).audit).toHaveLength(1);
-    desk.google.before = undefined;
-    expect((await ask(jobToken, 'staging-admin')).audit[0].past_leases).toEqual([]);
+    const jobToken = await newJobToken(keydesk);
+    onCall(MINTING, refusing(403, 'RESOURCE_EXHAUSTED', { reason: 'RATE_LIMIT_EXCEEDED' }));
+    expect((await requestToken(jobToken, 'staging-admin')).audit).toHaveLength(1);
+    keydesk.google.before = undefined;
+    expect((await requestToken(jobToken, 'staging-admin')).audit[0].past_leases).toEqual([]);
   });
 });
 
@@ -200,7 +208,7 @@ describe('of a pool', () => {
   /** Google refuses to mint from the first `count` accounts that it is asked for. */
   function refusingAccounts(count: number) {
     minted.length = 0;
-    desk.google.before = ({ method, account: email }) => {
+    keydesk.google.before = ({ method, account: email }) => {
       if (method !== 'generateAccessToken') return undefined;
       minted.push(email);
       return minted.length <= count ? DENIED : undefined;
@@ -209,7 +217,7 @@ describe('of a pool', () => {
 
   it('one refused account is given up for another, and the log says why', async () => {
     refusingAccounts(1);
-    const called = await desk.askByPath(await aJobToken(desk), 'staging-admin');
+    const called = await keydesk.requestByPath(await newJobToken(keydesk), 'staging-admin');
     expect(called.status).toBe(200);
     expect(called.audit).toMatchObject([
       { event: 'grant.issued', service_account: minted[1] },
@@ -226,13 +234,13 @@ describe('of a pool', () => {
 
   it('three refused accounts are a permanent refusal when it has no others, also when the job asks again', async () => {
     refusingAccounts(Number.POSITIVE_INFINITY);
-    const jobToken = await aJobToken(desk);
-    const called = await desk.askByPath(jobToken, 'staging-admin');
+    const jobToken = await newJobToken(keydesk);
+    const called = await keydesk.requestByPath(jobToken, 'staging-admin');
     expectPermanent(called, { cause: 'permission_missing', service_account: minted[2] });
     expect(called.audit.slice(1)).toMatchObject(minted.slice(0, 2).map((service_account) => ({ service_account })));
     for (const seconds of [2, 200]) {
-      desk.clock.advance(seconds * 1000);
-      expectPermanent(await desk.askByPath(jobToken, 'staging-admin'), { cause: 'permission_missing' });
+      keydesk.clock.advance(seconds * 1000);
+      expectPermanent(await keydesk.requestByPath(jobToken, 'staging-admin'), { cause: 'permission_missing' });
     }
   });
 
@@ -241,59 +249,60 @@ describe('of a pool', () => {
     ['request_not_accepted', refusing(400, 'INVALID_ARGUMENT')],
   ])(
     'three refused accounts of six are a permanent refusal when it is not about the account: %s',
-    async (cause, answer) => {
-      await desk.close();
-      desk = await openInProcessDesk({ policy: poolOf(6) });
-      whenAsked(['generateAccessToken'], answer);
-      expectPermanent(await desk.askByPath(await aJobToken(desk), 'admin'), { cause });
+    async (cause, response) => {
+      await keydesk.close();
+      keydesk = await openInProcessKeydesk({ policy: poolOf(6) });
+      onCall(['generateAccessToken'], response);
+      expectPermanent(await keydesk.requestByPath(await newJobToken(keydesk), 'admin'), { cause });
     },
   );
 
   it('three refused accounts of six are temporary: another job gets one of the others, and this one in five minutes', async () => {
-    await desk.close();
-    desk = await openInProcessDesk({ policy: poolOf(6) });
+    await keydesk.close();
+    keydesk = await openInProcessKeydesk({ policy: poolOf(6) });
     refusingAccounts(3);
-    const job = desk.buildkite.startJob();
-    const called = await desk.askByPath(await desk.buildkite.jobToken(job), 'admin');
+    const job = keydesk.buildkite.startJob();
+    const called = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), 'admin');
     expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([503, '300', undefined]);
     expect(called.audit).toMatchObject([
-      { reason: 'dependency_unavailable', severity: 'ERROR', detail: expect.stringContaining(minted[2] ?? '') },
+      { reason: 'dependency_unavailable', severity: 'ERROR', error: expect.stringContaining(minted[2] ?? '') },
       ...minted.slice(0, 2).map((service_account) => ({ event: 'account.quarantined', service_account })),
     ]);
     expect(called.audit[0].error).toContain('iam.serviceAccounts.getAccessToken');
     // The alert counts lines that name a cause.
     expect(called.audit[0]).toMatchObject({ cause: 'permission_missing', service_account: minted[2] });
-    expect((await desk.askByPath(await aJobToken(desk), 'admin')).status).toBe(200);
+    expect((await keydesk.requestByPath(await newJobToken(keydesk), 'admin')).status).toBe(200);
     refusingAccounts(1);
-    desk.clock.advance(300 * 1000);
-    expect((await desk.askByPath(await desk.buildkite.jobToken(job), 'admin')).status).toBe(200);
+    keydesk.clock.advance(300 * 1000);
+    expect((await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), 'admin')).status).toBe(200);
     expect(minted).toHaveLength(2);
   });
 
   it.each([
     ['API', refusing(403, 'PERMISSION_DENIED', { reason: 'SERVICE_DISABLED' }), 'api_disabled'],
     ['own identity', refusing(401, 'UNAUTHENTICATED', { reason: 'ACCOUNT_STATE_INVALID' }), 'own_identity_unusable'],
-  ])('no account is given up for what concerns all of them: %s', async (_, answer, cause) => {
-    await desk.close();
-    desk = await openInProcessDesk({ policy: poolOf(6) });
-    whenAsked(['generateAccessToken'], answer);
-    const called = await desk.askByPath(await aJobToken(desk), 'admin');
+  ])('no account is given up for what concerns all of them: %s', async (_, response, cause) => {
+    await keydesk.close();
+    keydesk = await openInProcessKeydesk({ policy: poolOf(6) });
+    onCall(['generateAccessToken'], response);
+    const called = await keydesk.requestByPath(await newJobToken(keydesk), 'admin');
     expectPermanent(called, { cause });
     expect(called.audit).toHaveLength(1);
   });
 
   it('two refused accounts are a permanent refusal when it has no others', async () => {
-    await desk.close();
-    desk = await openInProcessDesk({ policy: poolOf(2) });
+    await keydesk.close();
+    keydesk = await openInProcessKeydesk({ policy: poolOf(2) });
     refusingAccounts(2);
-    const called = await desk.askByPath(await aJobToken(desk), 'admin');
+    const called = await keydesk.requestByPath(await newJobToken(keydesk), 'admin');
     expectPermanent(called, { cause: 'permission_missing', service_account: minted[1] });
   });
 
   it('a refused account leaves the others to wait for while other jobs hold them', async () => {
-    for (const _ of [1, 2]) expect((await desk.askByPath(await aJobToken(desk), 'staging-admin')).status).toBe(200);
+    for (const _ of [1, 2])
+      expect((await keydesk.requestByPath(await newJobToken(keydesk), 'staging-admin')).status).toBe(200);
     refusingAccounts(1);
-    const called = await desk.askByPath(await aJobToken(desk), 'staging-admin');
+    const called = await keydesk.requestByPath(await newJobToken(keydesk), 'staging-admin');
     expect(called.json.permanent).toBeUndefined();
     expect(called.audit).toMatchObject([
       { reason: 'pool_exhausted', cause: 'permission_missing', service_account: minted[0] },
@@ -302,13 +311,12 @@ describe('of a pool', () => {
   });
 
   it('an account is not changed while tokens of its grant live: the job may ask again when they have ended', async () => {
-    const jobToken = await aJobToken(desk);
-    const first = await desk.askByPath(jobToken, 'staging-admin');
+    const jobToken = await newJobToken(keydesk);
+    const first = await keydesk.requestByPath(jobToken, 'staging-admin');
     expect(first.status).toBe(200);
     refusingAccounts(Number.POSITIVE_INFINITY);
-    const called = await desk.askByPath(jobToken, 'staging-admin');
-    const { retryAfter } = called.audit[0];
-    expect([called.status, called.json.permanent, retryAfter]).toEqual([503, undefined, 300]);
+    const called = await keydesk.requestByPath(jobToken, 'staging-admin');
+    expect([called.status, called.json.permanent, called.audit[0].retry_after_s]).toEqual([503, undefined, 300]);
     expect(called.audit[0]).toMatchObject({
       cause: 'permission_missing',
       service_account: first.audit[0].service_account,
@@ -321,24 +329,24 @@ describe('of a pool', () => {
 it.each([
   ['403', DENIED],
   ['404', refusing(404, 'NOT_FOUND')],
-])('a revocation that is answered %s goes on, and says what may be missing', async (_, answer) => {
-  const job = desk.buildkite.startJob();
-  const held = await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-admin');
+])('a revocation that is answered %s goes on, and says what may be missing', async (_, response) => {
+  const job = keydesk.buildkite.startJob();
+  const held = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), 'staging-admin');
   const { service_account } = held.audit[0];
-  whenAsked(['disable'], answer);
-  const ended = await desk.notify(desk.buildkite.event(job));
+  onCall(['disable'], response);
+  const ended = await keydesk.notify(keydesk.buildkite.event(job));
   expect(ended.json).toMatchObject({ result: 'job_ended', pending: 1 });
   const failed = ended.audit.find(({ event }) => event === 'task.failed');
   expect(failed?.error).toContain('or the account is gone');
   expect(failed?.error).toContain(service_account);
-  expect((await desk.sweep()).json).toMatchObject({ revoked: 0, failed: 1 });
+  expect((await keydesk.sweep()).json).toMatchObject({ revoked: 0, failed: 1 });
 
-  desk.google.before = undefined;
-  expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
-  const { docs } = await databaseOf(desk.project, 'ledger').collection('grants').get();
-  expect(docs.map((grant) => [idOf(grant.data() as Parameters<typeof idOf>[0]), grant.get('state')])).toEqual([
-    [held.json.grant_id, 'revoked'],
-  ]);
+  keydesk.google.before = undefined;
+  expect((await keydesk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
+  const { docs } = await databaseOf(keydesk.project, 'ledger').collection('grants').get();
+  expect(docs.map((grant) => [grantIdOf(grant.data() as Parameters<typeof grantIdOf>[0]), grant.get('state')])).toEqual(
+    [[held.json.grant_id, 'revoked']],
+  );
 });
 
 const poolOf = (size: number) => (project: string) =>

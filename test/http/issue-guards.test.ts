@@ -2,19 +2,19 @@
 
 import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
-import { type KillSwitch, throwKillSwitch } from '../../shared/operations/kill-switch.ts';
+import { activateKillSwitch, type KillOrder } from '../../shared/operations/kill-switch.ts';
 import { BusyGrant } from './busy-grant.ts';
 
 const MINUTE = 60_000;
 
-const everything = ({ claims }: BusyGrant): KillSwitch => ({
+const everything = ({ claims }: BusyGrant): KillOrder => ({
   selector: { job_id: claims.job_id },
   actor: 'an operator',
   reason: 'a test',
   blocks_new: true,
 });
 const block = (grant: BusyGrant, id: string) =>
-  grant.killing.killLedger.record(id, {
+  grant.killSwitchDeps.killSwitchLedger.record(id, {
     ...everything(grant),
     ...{ activated_at: grant.clock.now(), deactivated_at: null, deactivated_by: null },
   });
@@ -37,19 +37,19 @@ describe('a block', () => {
 
   it('stands before the kill switch looks for grants', async () => {
     const grant = new BusyGrant();
-    const ask = grant.instance();
-    const { killing } = grant;
-    const { live } = killing.killLedger;
+    const requestToken = grant.instance();
+    const { killSwitchDeps } = grant;
+    const { liveGrants } = killSwitchDeps.killSwitchLedger;
     const meanwhile: number[] = [];
-    const killLedger: typeof killing.killLedger = {
-      ...killing.killLedger,
-      live: async (after) => {
-        const page = await live(after);
-        meanwhile.push((await ask('export')).status);
+    const killSwitchLedger: typeof killSwitchDeps.killSwitchLedger = {
+      ...killSwitchDeps.killSwitchLedger,
+      liveGrants: async (after) => {
+        const page = await liveGrants(after);
+        meanwhile.push((await requestToken('export')).status);
         return page;
       },
     };
-    await throwKillSwitch({ ...killing, killLedger }, 'kill', everything(grant));
+    await activateKillSwitch({ ...killSwitchDeps, killSwitchLedger }, 'kill', everything(grant));
     expect(meanwhile).toEqual([400]);
     expect(await grant.record()).toBeUndefined();
   });
@@ -90,12 +90,12 @@ describe('a pooled account', () => {
 
   it('rests longer than its grant lives by every clock, also after a renewal', async () => {
     const grant = new BusyGrant();
-    const ask = grant.instance();
-    await ask('admin');
+    const requestToken = grant.instance();
+    await requestToken('admin');
     const first = await endOf(grant);
     expect(await accountOf(grant)).toEqual([first + CLOCK_MARGIN_MS]);
     grant.clock.advance(10 * MINUTE);
-    await ask('admin');
+    await requestToken('admin');
     expect(await endOf(grant)).toBeGreaterThanOrEqual(first + 10 * MINUTE);
     expect(await accountOf(grant)).toEqual([(await endOf(grant)) + CLOCK_MARGIN_MS]);
   });

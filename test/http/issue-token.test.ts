@@ -1,16 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import {
+  databaseOf,
+  firestoreAs,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
+} from '../fixtures/in-process-keydesk.ts';
 
 describe('handing out', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   it('gives a Firestore token that opens what policy says and nothing else', async () => {
-    const job = desk.buildkite.startJob();
-    const { status, json } = await desk.askByPath(await desk.buildkite.jobToken(job));
+    const job = keydesk.buildkite.startJob();
+    const { status, json } = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job));
     expect(status).toBe(200);
     expect(json).toEqual({
       access_token: expect.any(String),
@@ -24,17 +29,17 @@ describe('handing out', () => {
       request_id: expect.any(String),
     });
     const write = { method: 'PATCH' } as const;
-    expect(await firestoreAs(desk, json.access_token, 'config/web', write)).toBe(200);
-    expect(await firestoreAs(desk, json.access_token, 'config/web')).toBe(200);
-    expect(await firestoreAs(desk, json.access_token, 'live/web')).toBe(403);
-    expect(await firestoreAs(desk, json.access_token, `keydesk_grants/${json.grant_id}`)).toBe(403);
+    expect(await firestoreAs(keydesk, json.access_token, 'config/web', write)).toBe(200);
+    expect(await firestoreAs(keydesk, json.access_token, 'config/web')).toBe(200);
+    expect(await firestoreAs(keydesk, json.access_token, 'live/web')).toBe(403);
+    expect(await firestoreAs(keydesk, json.access_token, `keydesk_grants/${json.grant_id}`)).toBe(403);
   });
 
   it('lands repeats and renewals on the same grant', async () => {
-    const job = desk.buildkite.startJob();
-    const jobToken = await desk.buildkite.jobToken(job);
-    const first = await desk.askByPath(jobToken);
-    const second = await desk.askByForm(jobToken);
+    const job = keydesk.buildkite.startJob();
+    const jobToken = await keydesk.buildkite.jobToken(job);
+    const first = await keydesk.requestByPath(jobToken);
+    const second = await keydesk.requestByForm(jobToken);
     expect(second.json.grant_id).toBe(first.json.grant_id);
     const { rows } = await grantsOf(job.id);
     expect(rows).toHaveLength(1);
@@ -42,7 +47,10 @@ describe('handing out', () => {
   });
 
   async function grantsOf(jobId: string) {
-    const { docs } = await databaseOf(desk.project, 'ledger').collection('grants').where('job_id', '==', jobId).get();
+    const { docs } = await databaseOf(keydesk.project, 'ledger')
+      .collection('grants')
+      .where('job_id', '==', jobId)
+      .get();
     return { rows: docs.map((document) => document.data()) };
   }
 });

@@ -2,35 +2,35 @@
 
 import { Query } from '@google-cloud/firestore';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { FORM, send } from './token-request.ts';
 
 const PATH = '/.well-known/oauth-authorization-server';
 
 describe('the metadata', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
   afterEach(() => {
     vi.restoreAllMocks();
-    desk.google.fault = undefined;
+    keydesk.google.fault = undefined;
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   it('asks neither Google nor the ledger, so that it answers while both fail', async () => {
     const query = vi.spyOn(Query.prototype, 'get').mockRejectedValue(new Error('14 UNAVAILABLE'));
-    desk.google.fault = () => ({ kind: 'status', status: 503 });
-    const calls = desk.google.calls.length;
-    expect((await send(desk, { method: 'GET', path: PATH })).status).toBe(200);
-    expect(desk.google.calls).toHaveLength(calls);
+    keydesk.google.fault = () => ({ kind: 'status', status: 503 });
+    const calls = keydesk.google.calls.length;
+    expect((await send(keydesk, { method: 'GET', path: PATH })).status).toBe(200);
+    expect(keydesk.google.calls).toHaveLength(calls);
     expect(query).not.toHaveBeenCalled();
   });
 
   it('takes no notice of a query or a body', async () => {
-    const plain = await send(desk, { method: 'GET', path: PATH });
+    const plain = await send(keydesk, { method: 'GET', path: PATH });
     const headers = { 'content-type': FORM };
-    const more = await send(desk, {
+    const more = await send(keydesk, {
       method: 'GET',
       path: `${PATH}?issuer=https://evil.example`,
       headers,
@@ -40,21 +40,21 @@ describe('the metadata', () => {
   });
 
   it('writes nothing to the audit log, but why it was refused, and that without the header', async () => {
-    expect((await send(desk, { method: 'GET', path: PATH })).audit).toEqual([]);
-    const refused = await send(desk, { method: 'GET', path: PATH, headers: { host: 'user@evil.example' } });
+    expect((await send(keydesk, { method: 'GET', path: PATH })).audit).toEqual([]);
+    const refused = await send(keydesk, { method: 'GET', path: PATH, headers: { host: 'user@evil.example' } });
     expect(refused.audit).toMatchObject([{ event: 'grant.refused', severity: 'NOTICE', reason: 'parameter_invalid' }]);
     expect(JSON.stringify(refused.audit)).not.toContain('evil.example');
   });
 
   it.each(['[::1]', '127.0.0.1', '127.9.9.9', 'localhost'])('takes %s for loopback', async (host) => {
-    const { json } = await send(desk, { method: 'GET', path: PATH, headers: { host } });
+    const { json } = await send(keydesk, { method: 'GET', path: PATH, headers: { host } });
     expect(json.issuer).toBe(`http://${host}`);
   });
 
   it.each(['[::11]', '[::1:1]', '128.0.0.1', '127.0.0.1.example', 'localhost.example', 'notlocalhost', '0.0.0.0'])(
     'does not take %s for loopback',
     async (host) => {
-      const { json } = await send(desk, { method: 'GET', path: PATH, headers: { host } });
+      const { json } = await send(keydesk, { method: 'GET', path: PATH, headers: { host } });
       expect(json.issuer).toBe(`https://${host}`);
     },
   );

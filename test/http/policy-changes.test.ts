@@ -2,8 +2,13 @@
 // would have, and no account serves a pool while a token of its earlier life may be accepted.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import { parsePolicyText } from '../../shared/core/policy/parse-yaml.ts';
-import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
+import {
+  databaseOf,
+  firestoreAs,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
+} from '../fixtures/in-process-keydesk.ts';
 
 const MINUTE = 60_000;
 const READ = 'https://www.googleapis.com/auth/devstorage.read_only';
@@ -58,46 +63,46 @@ rules:
 }
 
 describe('a policy that changes while grants live', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   const open = async (policy: Policy) => {
     // Google knows every account from the start: what a policy names is made before it is deployed.
     const everything = `${CREDENTIALS['a database']}
   data: ${CREDENTIALS['another database'].slice('deploy: '.length)}
   shared: ${CREDENTIALS.shared.slice('deploy: '.length)}
   pair: { environment: staging, ttl: 10m, serviceAccount: { pool: [TWO, THREE], scopes: [READ] } }`;
-    desk = await openInProcessDesk({ policy: (project) => policyText(everything, project) });
+    keydesk = await openInProcessKeydesk({ policy: (project) => policyText(everything, project) });
     change(policy);
   };
   const change = (policy: Policy) => {
-    const loaded = parsePolicyText(policyText(CREDENTIALS[policy], desk.project), 'policy.yaml');
+    const loaded = parsePolicy(policyText(CREDENTIALS[policy], keydesk.project), 'policy.yaml');
     if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
-    desk.issuing.policy = loaded;
+    keydesk.tokenDeps.policy = loaded;
   };
   afterEach(async () => {
-    expect(desk.google.unexpected).toEqual([]);
-    await desk.close();
+    expect(keydesk.google.unexpected).toEqual([]);
+    await keydesk.close();
   });
 
-  const later = (milliseconds: number) => desk.clock.advance(milliseconds);
-  const aJob = () => {
-    const job = desk.buildkite.startJob();
+  const later = (milliseconds: number) => keydesk.clock.advance(milliseconds);
+  const newJob = () => {
+    const job = keydesk.buildkite.startJob();
     const request = async (credential = 'deploy') => {
-      const issuedAt = Math.floor(desk.clock.now() / 1000);
-      return desk.askByPath(await desk.buildkite.jobToken(job, { issuedAt }), credential);
+      const issuedAt = Math.floor(keydesk.clock.now() / 1000);
+      return keydesk.requestByPath(await keydesk.buildkite.jobToken(job, { issuedAt }), credential);
     };
     const issued = async (credential?: string) => {
       const response = await request(credential);
       expect(response.status).toBe(200);
       return { ...response.json, account: response.audit[0].service_account } as Record<string, string>;
     };
-    return { request, issued, finish: async () => (await desk.notify(desk.buildkite.event(job))).json };
+    return { request, issued, finish: async () => (await keydesk.notify(keydesk.buildkite.event(job))).json };
   };
-  const gate = ({ access_token }: Record<string, string>) => desk.gate(access_token as string);
+  const gate = ({ access_token }: Record<string, string>) => keydesk.gate(access_token as string);
   const account = async (email: string) =>
-    (await databaseOf(desk.project, 'ledger').collection('service_accounts').doc(email).get()).data();
+    (await databaseOf(keydesk.project, 'ledger').collection('service_accounts').doc(email).get()).data();
   const grant = async ({ grant_id }: Record<string, string>) =>
     (
-      await databaseOf(desk.project, 'ledger')
+      await databaseOf(keydesk.project, 'ledger')
         .collection('grants')
         .doc(grant_id as string)
         .get()
@@ -107,17 +112,17 @@ describe('a policy that changes while grants live', () => {
     for (let minutes = 0; minutes <= 60; minutes += 1) {
       if ((await request()).status === 200) return minutes;
       later(MINUTE);
-      await desk.sweep();
+      await keydesk.sweep();
     }
     throw new Error('not within an hour');
   };
 
   it('shared to pooled: the pool waits until no token of the shared account is accepted', async () => {
     await open('shared');
-    const first = aJob();
+    const first = newJob();
     const old = await first.issued();
     change('pooled');
-    const second = aJob();
+    const second = newJob();
     const refused = await second.request();
     expect(refused).toMatchObject({ status: 503, json: { error: 'temporarily_unavailable' } });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(10 * 60);
@@ -130,17 +135,17 @@ describe('a policy that changes while grants live', () => {
     await second.finish();
     for (let minute = 0; minute < 15; minute += 1) {
       later(MINUTE);
-      await desk.sweep();
+      await keydesk.sweep();
       expect(await gate(old)).toBe(401);
     }
   });
 
   it('pooled to shared: nobody shares it before the job that leased it has ended and it has cooled down', async () => {
     await open('pooled');
-    const first = aJob();
+    const first = newJob();
     const old = await first.issued();
     change('shared');
-    const second = aJob();
+    const second = newJob();
     expect(await second.request()).toMatchObject({ status: 503 });
     expect(await gate(old)).toBe(200);
     // The job that holds it is told that its credential is another now; what it has ends with it.
@@ -153,7 +158,7 @@ describe('a policy that changes while grants live', () => {
     expect(await gate(old)).toBe(401);
     for (let minute = 0; minute < 5; minute += 1) {
       later(MINUTE);
-      await desk.sweep();
+      await keydesk.sweep();
       expect(await gate(shared)).toBe(200);
     }
   });
@@ -166,10 +171,10 @@ describe('a policy that changes while grants live', () => {
     '%s: the account serves its job until that has ended, and then the other',
     async (_, next, credential) => {
       await open('pooled');
-      const first = aJob();
+      const first = newJob();
       const old = await first.issued();
       change(next);
-      const second = aJob();
+      const second = newJob();
       expect(await second.request(credential)).toMatchObject({ status: 503 });
       expect(await first.request()).not.toMatchObject({ status: 200 });
       expect(await gate(old)).toBe(200);
@@ -186,7 +191,7 @@ describe('a policy that changes while grants live', () => {
     ['the credential removed', 'removed'],
   ] as const)('%s: what was issued ends with its job, and the account comes back', async (_, next) => {
     await open('pooled');
-    const first = aJob();
+    const first = newJob();
     const old = await first.issued();
     change(next);
     expect((await first.request()).json).toMatchObject({ error: expect.stringMatching(/^invalid_/) });
@@ -195,7 +200,7 @@ describe('a policy that changes while grants live', () => {
     expect(await gate(old)).toBe(401);
     for (let minute = 0; minute < 15; minute += 1) {
       later(MINUTE);
-      await desk.sweep();
+      await keydesk.sweep();
     }
     expect(await account(old.account as string)).toMatchObject({ state: 'free' });
     expect(await gate(old)).toBe(401);
@@ -203,28 +208,28 @@ describe('a policy that changes while grants live', () => {
 
   it('the pool grown: the job keeps its account', async () => {
     await open('pooled');
-    const first = aJob();
+    const first = newJob();
     const old = await first.issued();
     change('pooled, of two');
     expect(await first.issued()).toMatchObject({ account: old.account });
-    const other = await aJob().issued();
+    const other = await newJob().issued();
     expect(other.account).not.toBe(old.account);
   });
 
   it('the database changed: the job is refused there, and its token ends where it was issued', async () => {
     await open('a database');
-    const first = aJob();
+    const first = newJob();
     const old = await first.issued();
     change('another database');
     expect((await first.request()).json).toMatchObject({ error: 'invalid_grant' });
-    expect(await firestoreAs(desk, old.access_token as string, 'config/web', { method: 'PATCH' })).toBe(200);
+    expect(await firestoreAs(keydesk, old.access_token as string, 'config/web', { method: 'PATCH' })).toBe(200);
     expect(await first.finish()).toMatchObject({ revoked: 1 });
-    expect(await firestoreAs(desk, old.access_token as string, 'config/web', { method: 'PATCH' })).toBe(403);
+    expect(await firestoreAs(keydesk, old.access_token as string, 'config/web', { method: 'PATCH' })).toBe(403);
   });
 
   it('the scope changed: the record says what each live token opens, until the earlier ones have ended', async () => {
     await open('shared');
-    const first = aJob();
+    const first = newJob();
     const old = await first.issued();
     const before = await grant(old);
     change('shared, with another scope');

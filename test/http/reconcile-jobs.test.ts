@@ -6,7 +6,12 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import type { LocalReply } from '../../sandbox/local-server.ts';
 import { grantId } from '../../shared/core/grant/id.ts';
-import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import {
+  databaseOf,
+  firestoreAs,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
+} from '../fixtures/in-process-keydesk.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -44,29 +49,29 @@ rules:
 `;
 
 describe('a job whose webhook was lost', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   afterEach(async () => {
-    expect(desk.google.unexpected).toEqual([]);
-    await desk.close();
+    expect(keydesk.google.unexpected).toEqual([]);
+    await keydesk.close();
   });
   async function open(settings: Record<string, string> = {}) {
-    desk = await openInProcessDesk({ policy, settings });
+    keydesk = await openInProcessKeydesk({ policy, settings });
   }
   const later = (milliseconds: number) => {
-    desk.clock.advance(milliseconds);
+    keydesk.clock.advance(milliseconds);
   };
-  const ledger = () => databaseOf(desk.project, 'ledger');
-  const ask = async (job: Job, credential = 'staging-config') => {
-    const issuedAt = Math.floor(desk.clock.now() / SECOND);
-    return desk.askByPath(await desk.buildkite.jobToken(job, { issuedAt }), credential);
+  const ledger = () => databaseOf(keydesk.project, 'ledger');
+  const requestToken = async (job: Job, credential = 'staging-config') => {
+    const issuedAt = Math.floor(keydesk.clock.now() / SECOND);
+    return keydesk.requestByPath(await keydesk.buildkite.jobToken(job, { issuedAt }), credential);
   };
   let builds = 100;
   /** Of a build of its own unless it is said. */
-  async function holder(credentials = ['staging-config'], build_number = ++builds) {
-    const job = desk.buildkite.startJob({ build_number });
+  async function newHolder(credentials = ['staging-config'], build_number = ++builds) {
+    const job = keydesk.buildkite.startJob({ build_number });
     const tokens: string[] = [];
     for (const credential of credentials) {
-      const { status, json } = await ask(job, credential);
+      const { status, json } = await requestToken(job, credential);
       expect(status).toBe(200);
       tokens.push(json.access_token);
     }
@@ -86,7 +91,7 @@ describe('a job whose webhook was lost', () => {
     let batch = ledger().batch();
     for (let nth = 0; nth < count; nth += 1) {
       if (nth % perBuild === 0) builds += 1;
-      const job = desk.buildkite.startJob({ build_number: builds });
+      const job = keydesk.buildkite.startJob({ build_number: builds });
       jobs.push(job);
       const its = grantId(job.id, 'staging-config');
       batch.set(ledger().collection('grants').doc(its), { ...grant, ...ITS, job_id: job.id });
@@ -102,22 +107,22 @@ describe('a job whose webhook was lost', () => {
     const { docs } = await ledger().collection('jobs').get();
     return docs.filter((job) => job.get('ended_at') === null).length;
   };
-  const sweep = async () => (await desk.sweep()).json;
+  const sweep = async () => (await keydesk.sweep()).json;
   const answering = (status: number, headers: Record<string, string> = {}, json: unknown = {}) => {
-    desk.buildkite.beforeJob = () => ({ status, headers, json });
+    keydesk.buildkite.beforeJob = () => ({ status, headers, json });
   };
 
   it.each(['passed', 'failed', 'canceled', 'agent_lost'] as const)(
     'is ended by the sweep once its check is due and it is %s at Buildkite',
     async (state) => {
       await open();
-      const { job, tokens } = await holder(KINDS);
+      const { job, tokens } = await newHolder(KINDS);
       if (state === 'agent_lost') job.agentLost = true;
       else job.state = state;
       later(FIRST);
-      const swept = await desk.sweep();
+      const swept = await keydesk.sweep();
       expect(swept.json).toMatchObject(FOUND);
-      expect(desk.buildkite.jobRequests).toHaveLength(1);
+      expect(keydesk.buildkite.jobRequests).toHaveLength(1);
       expect(swept.audit[0]).toMatchObject({
         event: 'job.reconciled',
         severity: 'WARNING',
@@ -133,15 +138,15 @@ describe('a job whose webhook was lost', () => {
         expect(grant).toMatchObject({ state, ended_by: 'job.reconciled' });
       }
       const [config = '', admin = '', exported = ''] = tokens;
-      expect(await firestoreAs(desk, config, 'config/web')).toBe(403);
-      expect([await desk.gate(admin), await desk.gate(exported)]).toEqual([401, 200]);
-      expect((await ask(job)).audit).toMatchObject([{ reason: 'job_ended' }]);
+      expect(await firestoreAs(keydesk, config, 'config/web')).toBe(403);
+      expect([await keydesk.gate(admin), await keydesk.gate(exported)]).toEqual([401, 200]);
+      expect((await requestToken(job)).audit).toMatchObject([{ reason: 'job_ended' }]);
       const tombstone = (await ledger().collection('jobs').doc(job.id).get()).data();
       expect(tombstone).toMatchObject({ ended_by: 'job.reconciled' });
 
       later(10 * MINUTE);
       expect(await sweep()).toMatchObject({ jobs_checked: 0 });
-      const late = await desk.notify(desk.buildkite.event(job));
+      const late = await keydesk.notify(keydesk.buildkite.event(job));
       expect([late.status, late.json.revoked, late.audit[0].repeated]).toEqual([200, 0, true]);
     },
   );
@@ -150,7 +155,7 @@ describe('a job whose webhook was lost', () => {
     'is ended when Buildkite says %s',
     async (state) => {
       await open();
-      const { job } = await holder();
+      const { job } = await newHolder();
       answering(200, {}, { id: job.id.toUpperCase(), type: 'script', state });
       later(FIRST);
       expect(await sweep()).toMatchObject({ jobs_reconciled: 1, revoked: 1, failed: 0 });
@@ -168,12 +173,12 @@ describe('a job whose webhook was lost', () => {
     ['Buildkite sends elsewhere', 302, { state: 'passed' }],
   ])('is not ended when %s', async (_, status, json) => {
     await open();
-    const { job, tokens } = await holder();
+    const { job, tokens } = await newHolder();
     answering(status, { location: '/v2' }, JSON.parse(JSON.stringify(json).replace('"ID"', `"${job.id}"`)));
     later(FIRST);
     expect(await sweep()).toMatchObject({ jobs_checked: 1, jobs_reconciled: 0, revoked: 0 });
     expect(await grantsOf(job)).toMatchObject([{ state: 'active', ended_by: null }]);
-    expect(await firestoreAs(desk, tokens[0] ?? '', 'config/web')).not.toBe(403);
+    expect(await firestoreAs(keydesk, tokens[0] ?? '', 'config/web')).not.toBe(403);
   });
 
   it.each([
@@ -181,48 +186,48 @@ describe('a job whose webhook was lost', () => {
     ['ten minutes when Buildkite does not know it', 10 * MINUTE, 404],
   ])('is asked about again after %s', async (_, again, status) => {
     await open();
-    const { job } = await holder();
+    const { job } = await newHolder();
     if (status === 404) answering(404);
     later(FIRST);
     expect(await sweep()).toMatchObject({ jobs_checked: 1, jobs_reconciled: 0, failed: 0 });
     job.state = 'failed';
     later(again - 1);
     expect(await sweep()).toMatchObject({ jobs_checked: 0 });
-    desk.buildkite.beforeJob = undefined;
+    keydesk.buildkite.beforeJob = undefined;
     later(1);
     expect(await sweep()).toMatchObject({ jobs_checked: 1, jobs_reconciled: 1 });
   });
 
   it.each([200, 404, 500])('is asked about at the same times, however often it renews: %i', async (status) => {
     await open();
-    const { job } = await holder();
+    const { job } = await newHolder();
     const dueAt = await checkAtOf(job);
     for (let renewals = 0; renewals < 3; renewals += 1) {
       later(20 * SECOND);
-      expect((await ask(job)).status).toBe(200);
-      expect((await ask(job, 'staging-export')).status).toBe(200);
+      expect((await requestToken(job)).status).toBe(200);
+      expect((await requestToken(job, 'staging-export')).status).toBe(200);
       expect(await checkAtOf(job)).toBe(dueAt);
     }
     if (status !== 200) answering(status);
-    desk.clock.set((dueAt ?? 0) + 3 * MINUTE);
+    keydesk.clock.set((dueAt ?? 0) + 3 * MINUTE);
     expect(await sweep()).toMatchObject({ buildkite_calls: 1 });
     const nextAt = await checkAtOf(job);
     expect(nextAt).toBeGreaterThan(dueAt ?? 0);
-    expect((await ask(job)).status).toBe(200);
+    expect((await requestToken(job)).status).toBe(200);
     expect(await checkAtOf(job)).toBe(nextAt);
   });
 
   it('is found within six minutes of its end although it renews each minute with a job token of two hours', async () => {
     await open();
-    const { job } = await holder(KINDS);
-    const issuedAt = Math.floor(desk.clock.now() / SECOND);
-    const jobToken = await desk.buildkite.jobToken(job, { issuedAt });
+    const { job } = await newHolder(KINDS);
+    const issuedAt = Math.floor(keydesk.clock.now() / SECOND);
+    const jobToken = await keydesk.buildkite.jobToken(job, { issuedAt });
     later(9 * MINUTE);
     job.state = 'passed';
-    job.finishedAt = desk.clock.now();
+    job.finishedAt = keydesk.clock.now();
     let minutes = 0;
     for (; (await recordOf(job)).ended_at === null && minutes < 60; minutes += 1) {
-      await desk.askByPath(jobToken);
+      await keydesk.requestByPath(jobToken);
       later(MINUTE);
       await sweep();
     }
@@ -231,8 +236,8 @@ describe('a job whose webhook was lost', () => {
 
   it('is not asked about any more once nothing of it is live, and is by the next sweep when it gets a grant again', async () => {
     await open();
-    const { job } = await holder();
-    desk.buildkite.beforeJob = () => ({ status: 500 });
+    const { job } = await newHolder();
+    keydesk.buildkite.beforeJob = () => ({ status: 500 });
     later(FIRST);
     expect(await sweep()).toMatchObject({ buildkite_calls: 1, failed: 1 });
     later(58 * MINUTE);
@@ -241,25 +246,25 @@ describe('a job whose webhook was lost', () => {
     later(16 * MINUTE);
     expect(await sweep()).toMatchObject({ buildkite_calls: 0, jobs_unchecked_15m: 0, failed: 0 });
     expect(await recordOf(job)).toMatchObject({ check_at: null, unchecked_since: null, ended_at: null });
-    expect((await ask(job)).status).toBe(200);
+    expect((await requestToken(job)).status).toBe(200);
     job.state = 'passed';
-    desk.buildkite.beforeJob = undefined;
+    keydesk.buildkite.beforeJob = undefined;
     later(MINUTE);
     expect(await sweep()).toMatchObject({ buildkite_calls: 1, jobs_reconciled: 1 });
   });
 
   it('is still checked when it gets a grant at the moment at which nothing of it seems live', async () => {
     await open();
-    const { job } = await holder();
-    const { buildkiteJobs } = desk.ending;
-    desk.ending.buildkiteJobs = undefined;
+    const { job } = await newHolder();
+    const { buildkiteJobs } = keydesk.sweepDeps;
+    keydesk.sweepDeps.buildkiteJobs = undefined;
     later(62 * MINUTE);
     expect(await sweep()).toMatchObject({ expired: 1 });
-    desk.ending.buildkiteJobs = buildkiteJobs;
+    keydesk.sweepDeps.buildkiteJobs = buildkiteJobs;
     // Its grants are read, it gets a grant anew, and only then is it written that nothing of it is live.
     const reading = vi.spyOn(ledger(), 'getAll').mockImplementationOnce(async (...documents) => {
       const read = await ledger().getAll(...documents);
-      expect((await ask(job)).status).toBe(200);
+      expect((await requestToken(job)).status).toBe(200);
       return read;
     });
     await sweep();
@@ -277,48 +282,48 @@ describe('a job whose webhook was lost', () => {
     [{}, 60],
   ])('is left until Buildkite wants to be asked again: 429 with %j', async (headers, seconds) => {
     await open();
-    const { job } = await holder();
+    const { job } = await newHolder();
     await jobsLike(job, 4);
     later(FIRST);
     answering(429, headers as Record<string, string>);
     expect(await sweep()).toMatchObject({ buildkite_calls: 1, failed: 1 });
     expect(await recordOf(job)).toMatchObject({ checks_failed: 0 });
-    desk.buildkite.beforeJob = undefined;
+    keydesk.buildkite.beforeJob = undefined;
     later(seconds * SECOND - 1);
     for (const swept of await Promise.all([sweep(), sweep()])) expect(swept).toMatchObject({ jobs_checked: 0 });
-    expect(desk.buildkite.jobRequests).toHaveLength(1);
+    expect(keydesk.buildkite.jobRequests).toHaveLength(1);
     later(1);
     expect(await sweep()).toMatchObject({ jobs_checked: 5, failed: 0 });
   });
 
   it.each([401, 403])('is not asked about any more in a run in which Buildkite said %i', async (status) => {
     await open();
-    await jobsLike((await holder()).job, 4);
+    await jobsLike((await newHolder()).job, 4);
     later(FIRST);
     answering(status);
-    const swept = await desk.sweep();
+    const swept = await keydesk.sweep();
     expect(swept.json).toMatchObject({ buildkite_calls: 1, jobs_reconciled: 0, failed: 1 });
-    const moved = await ledger().collection('jobs').where('check_at', '>', new Date(desk.clock.now())).get();
+    const moved = await ledger().collection('jobs').where('check_at', '>', new Date(keydesk.clock.now())).get();
     expect(moved.size).toBe(0);
     expect(swept.audit.filter(({ event }) => event !== 'pool.reported')).toMatchObject([
       { severity: 'WARNING', failures: [{ error: expect.stringContaining(String(status)) }] },
       { event: 'task.failed', dependency: 'buildkite jobs' },
     ]);
-    expect(desk.buildkite.jobRequests).toHaveLength(1);
+    expect(keydesk.buildkite.jobRequests).toHaveLength(1);
   });
 
   it('is not kept from its end by one about which Buildkite fails', async () => {
     await open();
-    const [bad, good] = [await holder(), await holder()];
+    const [bad, good] = [await newHolder(), await newHolder()];
     good.job.state = 'passed';
-    desk.buildkite.beforeJob = (id) => (id === bad.job.id ? { status: 500 } : undefined);
+    keydesk.buildkite.beforeJob = (id) => (id === bad.job.id ? { status: 500 } : undefined);
     later(FIRST);
     expect(await sweep()).toMatchObject({ jobs_checked: 2, jobs_reconciled: 1, failed: 1 });
   });
 
   it.each(['0', '-14'])('waits when Buildkite says that %s calls are left', async (remaining) => {
     await open();
-    await jobsLike((await holder()).job, 4);
+    await jobsLike((await newHolder()).job, 4);
     later(FIRST);
     answering(404, { 'ratelimit-remaining': '150', 'ratelimit-user-remaining': remaining });
     expect(await sweep()).toMatchObject({ buildkite_calls: 1, failed: 0 });
@@ -326,11 +331,11 @@ describe('a job whose webhook was lost', () => {
 
   it('is asked about although Buildkite says nonsense of its limits, which is told', async () => {
     await open();
-    const { job } = await holder();
+    const { job } = await newHolder();
     const json = { id: job.id, state: 'running' };
     answering(200, { 'ratelimit-remaining': 'many', 'ratelimit-user-remaining': 'few' }, json);
     later(FIRST);
-    const swept = await desk.sweep();
+    const swept = await keydesk.sweep();
     expect(swept.json).toMatchObject({ jobs_checked: 1, failed: 1 });
     expect(swept.audit).toContainEqual(
       expect.objectContaining({ event: 'task.failed', error: expect.stringContaining('RateLimit-User-Remaining') }),
@@ -339,20 +344,20 @@ describe('a job whose webhook was lost', () => {
 
   it('is found although its access cannot be taken away yet, and that is finished later', async () => {
     await open();
-    const { job, tokens } = await holder(['staging-admin']);
+    const { job, tokens } = await newHolder(['staging-admin']);
     job.state = 'canceled';
-    desk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 403 } : undefined);
+    keydesk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 403 } : undefined);
     later(FIRST);
     expect((await sweep()).jobs_reconciled).toBe(1);
     expect(await grantsOf(job)).toMatchObject([{ state: 'revoking', ended_by: 'job.reconciled' }]);
-    desk.google.fault = undefined;
+    keydesk.google.fault = undefined;
     expect(await sweep()).toMatchObject({ revoked: 1, jobs_checked: 0 });
-    expect(await desk.gate(tokens[0] ?? '')).toBe(401);
+    expect(await keydesk.gate(tokens[0] ?? '')).toBe(401);
   });
 
   it('is ended by the clock when there is no API token to ask with', async () => {
     await open({ KEYDESK_BUILDKITE_API_TOKEN: '' });
-    const { job } = await holder();
+    const { job } = await newHolder();
     job.state = 'passed';
     later(FIRST);
     expect(await sweep()).toMatchObject({ jobs_checked: 0, expired: 0 });
@@ -362,13 +367,13 @@ describe('a job whose webhook was lost', () => {
     later(10 * MINUTE);
     expect(await sweep()).toMatchObject({ jobs_unchecked_15m: null, failed: 0 });
     expect(await recordOf(job)).toMatchObject({ check_at: null, ended_at: null });
-    expect(desk.buildkite.jobRequests).toEqual([]);
+    expect(keydesk.buildkite.jobRequests).toEqual([]);
   });
 
   it('is completed without asking Buildkite when its end is known and was not recorded everywhere', async () => {
     await open({ KEYDESK_BUILDKITE_API_TOKEN: '' });
-    const { job, tokens } = await holder(['staging-admin']);
-    const ending_since = new Date(desk.clock.now());
+    const { job, tokens } = await newHolder(['staging-admin']);
+    const ending_since = new Date(keydesk.clock.now());
     await ledger()
       .collection('jobs')
       .doc(job.id)
@@ -376,31 +381,31 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ buildkite_calls: 0, jobs_reconciled: 0, revoked: 1 });
     expect(await grantsOf(job)).toMatchObject([{ state: 'revoked', ended_by: 'job.finished' }]);
     expect(await recordOf(job)).toMatchObject({ ended_by: 'job.finished', check_at: null });
-    expect(await desk.gate(tokens[0] ?? '')).toBe(401);
+    expect(await keydesk.gate(tokens[0] ?? '')).toBe(401);
   });
 
   describe('is of a build with other jobs', () => {
     it('and all of them take one call, also those that are not due, and are due together from then on', async () => {
       await open();
-      const first = (await holder()).job;
+      const first = (await newHolder()).job;
       const jobs = await jobsLike(first, 100, 100);
       const passed = jobs[57] as Job;
       passed.state = 'passed';
       const early = jobs[3] as Job;
       later(FIRST);
-      const notDue = new Date(desk.clock.now() + MINUTE);
+      const notDue = new Date(keydesk.clock.now() + MINUTE);
       await ledger().collection('jobs').doc(early.id).update({ check_at: notDue });
       expect(await sweep()).toMatchObject({ jobs_checked: 101, buildkite_calls: 2, jobs_reconciled: 1, failed: 0 });
       expect(await recordOf(passed)).toMatchObject({ ended_by: 'job.reconciled' });
       const due = new Set(await Promise.all(jobs.filter((job) => job !== passed).map(checkAtOf)));
-      expect([...due]).toEqual([desk.clock.now() + AGAIN]);
+      expect([...due]).toEqual([keydesk.clock.now() + AGAIN]);
     });
 
     it('and is found on a later page of its list', async () => {
       await open();
-      const jobs = await jobsLike((await holder()).job, 3, 3);
-      for (let others = 0; others < 230; others += 1) desk.buildkite.startJob({ build_number: builds });
-      const last = desk.buildkite.startJob({ build_number: builds });
+      const jobs = await jobsLike((await newHolder()).job, 3, 3);
+      for (let others = 0; others < 230; others += 1) keydesk.buildkite.startJob({ build_number: builds });
+      const last = keydesk.buildkite.startJob({ build_number: builds });
       const [grant, record] = [(await grantsOf(jobs[0] as Job))[0], await recordOf(jobs[0] as Job)];
       const id = grantId(last.id, 'staging-config');
       await ledger()
@@ -419,12 +424,12 @@ describe('a job whose webhook was lost', () => {
 
     it('and is unknown, not finished, when their list lacks it or does not exist', async () => {
       await open();
-      const jobs = await jobsLike((await holder()).job, 3, 3);
-      desk.buildkite.beforeBuild = () => ({ status: 200, json: { items: [], links: { next: null } } });
+      const jobs = await jobsLike((await newHolder()).job, 3, 3);
+      keydesk.buildkite.beforeBuild = () => ({ status: 200, json: { items: [], links: { next: null } } });
       later(FIRST);
       expect(await sweep()).toMatchObject({ jobs_checked: 4, jobs_reconciled: 0, failed: 0 });
-      for (const job of jobs) expect(await checkAtOf(job)).toBe(desk.clock.now() + 10 * MINUTE);
-      desk.buildkite.beforeBuild = () => ({ status: 404, json: { message: 'No build found' } });
+      for (const job of jobs) expect(await checkAtOf(job)).toBe(keydesk.clock.now() + 10 * MINUTE);
+      keydesk.buildkite.beforeBuild = () => ({ status: 404, json: { message: 'No build found' } });
       answering(404);
       later(10 * MINUTE);
       expect(await sweep()).toMatchObject({ jobs_checked: 4, buildkite_calls: 3, jobs_reconciled: 0, failed: 0 });
@@ -432,18 +437,18 @@ describe('a job whose webhook was lost', () => {
 
     it('and is found by its id when the pipeline has another name by now', async () => {
       await open();
-      const jobs = await jobsLike((await holder()).job, 3, 3);
+      const jobs = await jobsLike((await newHolder()).job, 3, 3);
       for (const job of jobs) job.state = 'passed';
-      desk.buildkite.beforeBuild = () => ({ status: 404, json: { message: 'No build found' } });
+      keydesk.buildkite.beforeBuild = () => ({ status: 404, json: { message: 'No build found' } });
       later(FIRST);
       expect(await sweep()).toMatchObject({ jobs_reconciled: 3, failed: 0 });
     });
 
     it('and is found though their list is larger than is read, at eleven calls in one sweep at most', async () => {
       await open();
-      const jobs = await jobsLike((await holder()).job, 20, 20);
+      const jobs = await jobsLike((await newHolder()).job, 20, 20);
       (jobs[19] as Job).state = 'passed';
-      desk.buildkite.beforeBuild = () => ({ status: 200, text: 'x'.repeat(8 * 1024 * 1024 + 1) });
+      keydesk.buildkite.beforeBuild = () => ({ status: 200, text: 'x'.repeat(8 * 1024 * 1024 + 1) });
       later(FIRST);
       let found = 0;
       for (let minutes = 0; found === 0 && minutes < 15; minutes += 1) {
@@ -458,9 +463,9 @@ describe('a job whose webhook was lost', () => {
 
     it('and is found although their list fails for ever', async () => {
       await open();
-      const jobs = await jobsLike((await holder()).job, 30, 30);
+      const jobs = await jobsLike((await newHolder()).job, 30, 30);
       for (const job of jobs) job.state = 'passed';
-      desk.buildkite.beforeBuild = () => ({ status: 500 });
+      keydesk.buildkite.beforeBuild = () => ({ status: 500 });
       later(FIRST);
       for (let minutes = 0; minutes < 12; minutes += 1) {
         await sweep();
@@ -472,7 +477,7 @@ describe('a job whose webhook was lost', () => {
 
   it('is found although its response is larger than other responses may be', async () => {
     await open();
-    const { job } = await holder();
+    const { job } = await newHolder();
     answering(200, {}, { id: job.id, state: 'passed', command: '<'.repeat(3 * 1024 * 1024) });
     later(FIRST);
     expect(await sweep()).toMatchObject({ jobs_reconciled: 1, failed: 0 });
@@ -480,10 +485,10 @@ describe('a job whose webhook was lost', () => {
 
   it('says so when its response is larger than is read at all, and backs off', async () => {
     await open();
-    const { job } = await holder();
+    const { job } = await newHolder();
     answering(200, {}, { id: job.id, state: 'passed', command: '<'.repeat(9 * 1024 * 1024) });
     later(FIRST);
-    const swept = await desk.sweep();
+    const swept = await keydesk.sweep();
     expect(swept.audit).toContainEqual(
       expect.objectContaining({
         event: 'task.failed',
@@ -502,11 +507,11 @@ describe('a job whose webhook was lost', () => {
   ];
   it.each(FAILURES)('is found although there are 20 jobs before it about which Buildkite %s', async (_, reply) => {
     await open();
-    const bad = new Set((await jobsLike((await holder()).job, 20)).map(({ id }) => id));
+    const bad = new Set((await jobsLike((await newHolder()).job, 20)).map(({ id }) => id));
     later(FIRST + SECOND);
-    const good = (await holder()).job;
+    const good = (await newHolder()).job;
     good.state = 'passed';
-    desk.buildkite.beforeJob = (id) => (bad.has(id) ? reply() : undefined);
+    keydesk.buildkite.beforeJob = (id) => (bad.has(id) ? reply() : undefined);
     later(FIRST);
     // While no connection succeeds, Buildkite as a whole may be out of reach, and a run gives up early.
     for (let sweeps = 0; (await recordOf(good)).ended_at === null; sweeps += 1) {
@@ -521,12 +526,12 @@ describe('a job whose webhook was lost', () => {
     [1000, 200],
   ])('is found although there are %i jobs before it, of %i builds, about which Buildkite fails', async (count, all) => {
     await open();
-    const before = new Set((await jobsLike((await holder()).job, count, count / all)).map(({ id }) => id));
+    const before = new Set((await jobsLike((await newHolder()).job, count, count / all)).map(({ id }) => id));
     later(FIRST + SECOND);
-    const good = (await holder()).job;
+    const good = (await newHolder()).job;
     good.state = 'passed';
-    desk.buildkite.beforeJob = (id) => (before.has(id) ? { status: 500 } : undefined);
-    desk.buildkite.beforeBuild = () => ({ status: 500 });
+    keydesk.buildkite.beforeJob = (id) => (before.has(id) ? { status: 500 } : undefined);
+    keydesk.buildkite.beforeBuild = () => ({ status: 500 });
     later(FIRST);
     let minutes = 0;
     for (; (await recordOf(good)).ended_at === null && minutes < 60; minutes += 1) {
@@ -537,7 +542,7 @@ describe('a job whose webhook was lost', () => {
     expect(minutes).toBeLessThanOrEqual(all / 50 + 1);
     if (count > 100) return;
     // From then on they back off, and a job that is checked has its turn again in time.
-    const next = (await holder()).job;
+    const next = (await newHolder()).job;
     next.state = 'passed';
     for (minutes = 0; (await recordOf(next)).ended_at === null; minutes += 1) {
       expect(minutes).toBeLessThanOrEqual(6);
@@ -548,14 +553,14 @@ describe('a job whose webhook was lost', () => {
 
   it('is found although Buildkite hangs for the jobs before it: five calls go on at once, each for 8 seconds', async () => {
     await open();
-    const model = (await holder()).job;
+    const model = (await newHolder()).job;
     const bad = new Set([model, ...(await jobsLike(model, 4))].map(({ id }) => id));
     later(FIRST + SECOND);
-    const good = (await holder()).job;
+    const good = (await newHolder()).job;
     good.state = 'passed';
     const [begun, hanging] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     let hung = 0;
-    desk.buildkite.beforeJob = (id) => {
+    keydesk.buildkite.beforeJob = (id) => {
       if (!bad.has(id)) return undefined;
       hung += 1;
       begun.resolve();
@@ -573,12 +578,12 @@ describe('a job whose webhook was lost', () => {
 
   it('does not wait behind a record that cannot be read', async () => {
     await open();
-    const { job } = await holder();
+    const { job } = await newHolder();
     job.state = 'passed';
-    const broken = { check_at: new Date(desk.clock.now()), grants: 'none' };
+    const broken = { check_at: new Date(keydesk.clock.now()), grants: 'none' };
     await ledger().collection('jobs').doc('broken').set(broken);
     later(FIRST);
-    const swept = await desk.sweep();
+    const swept = await keydesk.sweep();
     expect(swept.json).toMatchObject({ jobs_reconciled: 1, failed: 1 });
     expect(swept.audit).toContainEqual(expect.objectContaining({ event: 'task.failed', job_id: 'broken' }));
     expect(await sweep()).toMatchObject({ failed: 0 });
@@ -586,37 +591,37 @@ describe('a job whose webhook was lost', () => {
 
   it('is left alone with all others while Buildkite cannot be reached, and nothing backs off', async () => {
     await open();
-    const jobs = await jobsLike((await holder()).job, 40);
-    desk.buildkite.beforeJob = () => 'cut';
+    const jobs = await jobsLike((await newHolder()).job, 40);
+    keydesk.buildkite.beforeJob = () => 'cut';
     later(FIRST);
     const swept = await sweep();
     expect(swept.buildkite_calls).toBeGreaterThanOrEqual(10);
     expect(swept.buildkite_calls).toBeLessThan(16);
     for (const job of jobs) expect(await recordOf(job)).toMatchObject({ checks_failed: 0 });
-    desk.buildkite.beforeJob = undefined;
+    keydesk.buildkite.beforeJob = undefined;
     later(MINUTE);
     expect(await sweep()).toMatchObject({ jobs_checked: 41, failed: 0 });
   });
 
   it('is counted, and told as an error, once Buildkite has not responded about it for a quarter of an hour', async () => {
     await open();
-    const jobs = [(await holder()).job, (await holder()).job];
-    desk.buildkite.beforeJob = () => ({ status: 500 });
+    const jobs = [(await newHolder()).job, (await newHolder()).job];
+    keydesk.buildkite.beforeJob = () => ({ status: 500 });
     const lines: unknown[] = [];
     for (let minutes = 0; minutes <= 15; minutes += 1) {
-      const swept = await desk.sweep();
+      const swept = await keydesk.sweep();
       lines.push(...swept.audit.filter(({ event }) => event === 'jobs.unchecked'));
       expect(swept.json.jobs_unchecked_15m).toBe(0);
       later(MINUTE);
     }
     expect(lines).toEqual([]);
-    const swept = await desk.sweep();
+    const swept = await keydesk.sweep();
     expect(swept.json.jobs_unchecked_15m).toBe(2);
     expect(swept.audit).toContainEqual(
       expect.objectContaining({ event: 'jobs.unchecked', severity: 'ERROR', jobs_unchecked_15m: 2 }),
     );
-    await desk.notify(desk.buildkite.event(jobs[0] as Job));
-    desk.buildkite.beforeJob = undefined;
+    await keydesk.notify(keydesk.buildkite.event(jobs[0] as Job));
+    keydesk.buildkite.beforeJob = undefined;
     expect((await sweep()).jobs_unchecked_15m).toBe(1);
     later(15 * MINUTE);
     expect((await sweep()).jobs_unchecked_15m).toBe(0);
@@ -624,10 +629,10 @@ describe('a job whose webhook was lost', () => {
 
   it('is found within six minutes of its end in each of 250 builds whose webhooks Buildkite refuses to send', async () => {
     await open();
-    const model = (await holder()).job;
+    const model = (await newHolder()).job;
     const jobs = await jobsLike(model, 249);
     const writing = jobs.map((job, nth) => {
-      const check_at = new Date(desk.clock.now() + (nth * FIRST) / 249);
+      const check_at = new Date(keydesk.clock.now() + (nth * FIRST) / 249);
       return ledger().collection('jobs').doc(job.id).update({ check_at });
     });
     await Promise.all(writing);
@@ -637,41 +642,41 @@ describe('a job whose webhook was lost', () => {
       await sweep();
     }
     later(30 * SECOND);
-    const endedAt = desk.clock.now();
+    const endedAt = keydesk.clock.now();
     for (const job of [model, ...jobs]) job.state = 'passed';
     later(30 * SECOND);
     while ((await openJobs()) > 0) {
-      const startedAt = desk.clock.now();
+      const startedAt = keydesk.clock.now();
       await sweep();
-      expect(desk.clock.now()).toBeLessThanOrEqual(endedAt + 6 * MINUTE);
-      desk.clock.set(Math.max(desk.clock.now(), startedAt + MINUTE));
+      expect(keydesk.clock.now()).toBeLessThanOrEqual(endedAt + 6 * MINUTE);
+      keydesk.clock.set(Math.max(keydesk.clock.now(), startedAt + MINUTE));
     }
     expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
   });
 
   it('has its turn among 750 builds within a quarter of an hour, with two jobs each: 1,500 jobs', async () => {
     await open();
-    const model = (await holder()).job;
+    const model = (await newHolder()).job;
     await jobsLike(model, 1_498, 2);
     later(FIRST);
-    const asked = new Set<number>();
-    desk.buildkite.beforeBuild = ({ number }) => {
-      asked.add(number);
+    const requested = new Set<number>();
+    keydesk.buildkite.beforeBuild = ({ number }) => {
+      requested.add(number);
       return undefined;
     };
     let jobs = 0;
     for (let minutes = 0; minutes < 15; minutes += 1) {
-      const startedAt = desk.clock.now();
+      const startedAt = keydesk.clock.now();
       jobs += (await sweep()).jobs_checked;
-      desk.clock.set(Math.max(desk.clock.now(), startedAt + MINUTE));
+      keydesk.clock.set(Math.max(keydesk.clock.now(), startedAt + MINUTE));
     }
-    expect([asked.size, jobs]).toEqual([749, 1_499]);
+    expect([requested.size, jobs]).toEqual([749, 1_499]);
     expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
   });
 
   it('is one of 2,000 in twenty builds of a hundred jobs, which one sweep checks with twenty calls', async () => {
     await open();
-    const model = (await holder()).job;
+    const model = (await newHolder()).job;
     const jobs = await jobsLike(model, 2_000, 100);
     model.state = 'passed';
     for (const job of jobs.filter((_, nth) => nth % 100 === 99)) job.state = 'passed';
@@ -682,7 +687,7 @@ describe('a job whose webhook was lost', () => {
   });
 
   const callsInAnyMinute = () => {
-    const { jobRequests } = desk.buildkite;
+    const { jobRequests } = keydesk.buildkite;
     return Math.max(
       ...jobRequests.map((at, nth) => jobRequests.slice(nth).filter((next) => next < at + MINUTE).length),
     );
@@ -690,38 +695,41 @@ describe('a job whose webhook was lost', () => {
 
   it('has its turn among two hundred without more than fifty calls in any minute, however the sweeps come', async () => {
     await open();
-    await jobsLike((await holder()).job, 199);
+    await jobsLike((await newHolder()).job, 199);
     later(FIRST);
-    const asked = new Set<string>();
-    desk.buildkite.beforeJob = (id) => {
-      asked.add(id);
+    const requested = new Set<string>();
+    keydesk.buildkite.beforeJob = (id) => {
+      requested.add(id);
       later(20);
       return undefined;
     };
     // The scheduler is late now and then, and calls twice at once.
     for (const wait of [60, 58, 63, 28, 33, 58, 61]) {
-      const startedAt = desk.clock.now();
+      const startedAt = keydesk.clock.now();
       const [one, two] = await Promise.all([sweep(), sweep()]);
       expect([one.failed, two.failed, Math.min(one.buildkite_calls, two.buildkite_calls)]).toEqual([0, 0, 0]);
-      desk.clock.set(Math.max(desk.clock.now(), startedAt + wait * SECOND));
+      keydesk.clock.set(Math.max(keydesk.clock.now(), startedAt + wait * SECOND));
     }
     expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
-    expect(asked.size).toBe(200);
+    expect(requested.size).toBe(200);
   });
 
   it('does not lead to more calls after a sweep that was cut off in the middle of its own', async () => {
     await open();
-    await jobsLike((await holder()).job, 99);
+    await jobsLike((await newHolder()).job, 99);
     later(FIRST);
-    const { checkLedger } = desk.ending;
-    desk.ending.checkLedger = { ...checkLedger, endCalls: () => Promise.reject(new Error('cut off')) };
+    const { jobCheckLedger } = keydesk.sweepDeps;
+    keydesk.sweepDeps.jobCheckLedger = {
+      ...jobCheckLedger,
+      releasePollLock: () => Promise.reject(new Error('cut off')),
+    };
     expect(await sweep()).toMatchObject({ buildkite_calls: 50 });
-    desk.ending.checkLedger = checkLedger;
+    keydesk.sweepDeps.jobCheckLedger = jobCheckLedger;
     for (let minutes = 0; minutes < 4; minutes += 1) {
       later(MINUTE);
       await sweep();
     }
     expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
-    expect(desk.buildkite.jobRequests.length).toBe(100);
+    expect(keydesk.buildkite.jobRequests.length).toBe(100);
   });
 });

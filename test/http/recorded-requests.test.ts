@@ -48,7 +48,7 @@ describe.each(RECORDINGS)('%s', (file, target, cases) => {
 
 it.skipIf(recording)('every event of the three functions is recorded', () => {
   const text = RECORDINGS.map(([file]) => readFileSync(urlOf(file), 'utf8')).join();
-  const elsewhere = /^kill_switch_id\.|^start\./;
+  const elsewhere = /^kill_switch\.|^startup\./;
   for (const event of Object.keys(EVENTS).filter((name) => !elsewhere.test(name)))
     expect(text).toContain(`"event":"${event}"`);
 });

@@ -3,16 +3,21 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Answer, type Handling, listen, REQUEST_TIMED_OUT } from '../../functions/runtime/http-server.ts';
-import type { Audit } from '../../shared/audit/logger.ts';
+import {
+  createRequestListener,
+  type Handlers,
+  type HttpResponse,
+  REQUEST_TIMED_OUT,
+} from '../../functions/runtime/http-server.ts';
+import type { AuditLogger } from '../../shared/audit/logger.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const LIMIT = 4 * MIB;
 
-const refused: Answer = { status: 401, body: { error: 'unauthorized' } };
-const tooLarge: Answer = { status: 413, body: { error: 'invalid_request' } };
+const refused: HttpResponse = { status: 401, body: { error: 'unauthorized' } };
+const tooLarge: HttpResponse = { status: 413, body: { error: 'invalid_request' } };
 
 /** `/whole` takes whole requests, the server of `heads` refuses all but `/piecewise` by their head. */
 describe('the body of a request', () => {
@@ -65,10 +70,10 @@ describe('the body of a request', () => {
     }
   });
 
-  async function serve(handling: Handling): Promise<Server> {
-    const failures = { tooLarge: () => tooLarge, tooSlow: REQUEST_TIMED_OUT };
-    const audit: Audit = ({ event, severity }, request) => void lines.push([event, severity, request?.status]);
-    const server = createServer(listen({ ...handling, failures, bodyLimit: LIMIT, audit, clock }));
+  async function serve(handling: Handlers): Promise<Server> {
+    const errorResponses = { tooLarge: () => tooLarge, tooSlow: REQUEST_TIMED_OUT };
+    const audit: AuditLogger = ({ event, severity }, request) => void lines.push([event, severity, request?.status]);
+    const server = createServer(createRequestListener({ ...handling, errorResponses, bodyLimit: LIMIT, audit, clock }));
     server.on('connection', (socket) => {
       served = socket;
     });

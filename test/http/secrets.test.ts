@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type Called,
   databaseOf,
-  type InProcessDesk,
-  openInProcessDesk,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
   WEBHOOK_TOKENS,
 } from '../fixtures/in-process-keydesk.ts';
 
@@ -12,7 +12,7 @@ import {
 // any wire is then looked for in everything that is kept or told.
 
 describe('after a life with everything in it', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   const secrets = new Map<string, string>();
   const errors: Called[] = [];
   /** What was kept while grants were live; their end writes them anew. */
@@ -37,102 +37,104 @@ describe('after a life with everything in it', () => {
       const url = request.url;
       if (url.includes(':signInWithCustomToken') && typeof init?.body === 'string')
         remember('a custom token', (JSON.parse(init.body) as { token: string }).token);
-      const answer = await real(input, init);
-      const text = await answer.clone().text();
+      const response = await real(input, init);
+      const text = await response.clone().text();
       for (const [, name, secret] of text.matchAll(
         /"(access_token|accessToken|idToken|refreshToken|signedJwt)":\s*"([^"]+)"/g,
       ))
         remember(name ?? '', secret);
-      return answer;
+      return response;
     });
   };
-  const told = (answer: Called) => {
-    if (answer.status >= 400) errors.push(answer);
-    return answer;
+  const reported = (response: Called) => {
+    if (response.status >= 400) errors.push(response);
+    return response;
   };
 
   beforeAll(async () => {
     watch();
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
     for (const key of WEBHOOK_TOKENS) remember('a webhook key', key);
     const newJobToken = async (claims = {}, overrides = {}) => {
-      const jobToken = await desk.buildkite.jobToken(desk.buildkite.startJob(claims), { overrides });
+      const jobToken = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob(claims), { overrides });
       remember('a job token', jobToken);
       return jobToken;
     };
 
-    const job = desk.buildkite.startJob();
-    const jobToken = await desk.buildkite.jobToken(job);
+    const job = keydesk.buildkite.startJob();
+    const jobToken = await keydesk.buildkite.jobToken(job);
     remember('a job token', jobToken);
     for (const credential of ['staging-config', 'staging-export']) {
-      remember('an access token', told(await desk.askByPath(jobToken, credential)).json.access_token);
-      remember('an access token', told(await desk.askByForm(jobToken, credential)).json.access_token);
+      remember('an access token', reported(await keydesk.requestByPath(jobToken, credential)).json.access_token);
+      remember('an access token', reported(await keydesk.requestByForm(jobToken, credential)).json.access_token);
       const headers = { authorization: `Bearer ${jobToken}`, accept: 'text/plain' };
-      const plain = await desk.call(`${desk.tokenUrl}/token/${credential}`, { method: 'POST', headers });
+      const plain = await keydesk.call(`${keydesk.tokenUrl}/token/${credential}`, { method: 'POST', headers });
       remember('an access token', plain.text);
     }
 
     // Refusals of every kind, and secrets where they don't belong.
-    told(await desk.askByForm(jobToken, 'production-config'));
-    told(await desk.askByForm('staging-config', jobToken));
-    told(await desk.askByPath(jobToken, jobToken));
-    told(await desk.askByForm(jobToken, 'staging-config', { grant_type: jobToken }));
-    told(await desk.askByForm(jobToken, 'staging-config', { subject_token_type: jobToken }));
-    told(await desk.askByForm(jobToken, 'staging-config', { lifetime: jobToken }));
-    told(await desk.askByForm(jobToken, 'staging-config', { actor_token: jobToken }));
-    told(await desk.call(`${desk.tokenUrl}/nowhere?token=${jobToken}`, { method: 'POST', body: jobToken }));
-    told(await desk.askByPath(await newJobToken({}, { pipeline_id: undefined })));
-    told(await desk.askByPath(await newJobToken({}, { build_number: 'x' })));
-    told(await desk.askByPath(await newJobToken({}, { exp: 1 })));
-    told(await desk.askByPath(await newJobToken({ build_branch: 'feature' })));
-    told(await desk.askByForm(`${jobToken.slice(0, -4)}AAAA`));
+    reported(await keydesk.requestByForm(jobToken, 'production-config'));
+    reported(await keydesk.requestByForm('staging-config', jobToken));
+    reported(await keydesk.requestByPath(jobToken, jobToken));
+    reported(await keydesk.requestByForm(jobToken, 'staging-config', { grant_type: jobToken }));
+    reported(await keydesk.requestByForm(jobToken, 'staging-config', { subject_token_type: jobToken }));
+    reported(await keydesk.requestByForm(jobToken, 'staging-config', { lifetime: jobToken }));
+    reported(await keydesk.requestByForm(jobToken, 'staging-config', { actor_token: jobToken }));
+    reported(await keydesk.call(`${keydesk.tokenUrl}/nowhere?token=${jobToken}`, { method: 'POST', body: jobToken }));
+    reported(await keydesk.requestByPath(await newJobToken({}, { pipeline_id: undefined })));
+    reported(await keydesk.requestByPath(await newJobToken({}, { build_number: 'x' })));
+    reported(await keydesk.requestByPath(await newJobToken({}, { exp: 1 })));
+    reported(await keydesk.requestByPath(await newJobToken({ build_branch: 'feature' })));
+    reported(await keydesk.requestByForm(`${jobToken.slice(0, -4)}AAAA`));
 
     // Failures, with the secret at hand.
-    desk.google.before = () => ({ status: 403, json: { error: { code: 403, message: 'denied' } } });
-    told(await desk.askByForm(await newJobToken()));
-    desk.google.before = () => ({
+    keydesk.google.before = () => ({ status: 403, json: { error: { code: 403, message: 'denied' } } });
+    reported(await keydesk.requestByForm(await newJobToken()));
+    keydesk.google.before = () => ({
       status: 200,
       json: { accessToken: 'ya29.c.too-long-lived-token', expireTime: '2099-01-01T00:00:00Z' },
     });
-    told(await desk.askByForm(await newJobToken(), 'staging-export'));
-    desk.google.before = () => ({
+    reported(await keydesk.requestByForm(await newJobToken(), 'staging-export'));
+    keydesk.google.before = () => ({
       status: 200,
       json: { signedJwt: 'eyJhbGciOiJub25lIn0.eyJzZWNyZXQiOiJ4In0.c2lnbmF0dXJlLW9mLWEtYmFkLW9uZQ' },
     });
-    told(await desk.askByForm(await newJobToken()));
-    desk.google.before = undefined;
-    const { ledger } = desk.issuing;
-    desk.issuing.ledger = { ...ledger, activate: () => Promise.reject(new Error('a bug')) };
-    told(await desk.askByForm(await newJobToken(), 'staging-export'));
-    desk.issuing.ledger = ledger;
+    reported(await keydesk.requestByForm(await newJobToken()));
+    keydesk.google.before = undefined;
+    const { ledger } = keydesk.tokenDeps;
+    keydesk.tokenDeps.ledger = { ...ledger, activate: () => Promise.reject(new Error('a bug')) };
+    reported(await keydesk.requestByForm(await newJobToken(), 'staging-export'));
+    keydesk.tokenDeps.ledger = ledger;
 
     keptBefore = JSON.stringify([
-      await dump(databaseOf(desk.project, 'ledger')),
-      await dump(databaseOf(desk.project, '(default)')),
+      await dump(databaseOf(keydesk.project, 'ledger')),
+      await dump(databaseOf(keydesk.project, '(default)')),
     ]);
 
     // Webhooks, bad and good, and the sweep.
-    const body = desk.buildkite.event(job);
-    told(await desk.notify(`${body} `, { signature: desk.buildkite.signature(body) }));
-    told(await desk.notify(body, { signature: desk.buildkite.signature(body, 1) }));
-    told(await desk.notify(body, { signature: 'none', headers: { 'x-buildkite-token': WEBHOOK_TOKENS[0] as string } }));
-    told(
-      await desk.call(desk.webhookUrl, {
+    const body = keydesk.buildkite.event(job);
+    reported(await keydesk.notify(`${body} `, { signature: keydesk.buildkite.signature(body) }));
+    reported(await keydesk.notify(body, { signature: keydesk.buildkite.signature(body, 1) }));
+    reported(
+      await keydesk.notify(body, { signature: 'none', headers: { 'x-buildkite-token': WEBHOOK_TOKENS[0] as string } }),
+    );
+    reported(
+      await keydesk.call(keydesk.webhookUrl, {
         method: 'POST',
         body,
         headers: { 'x-buildkite-token': WEBHOOK_TOKENS[0] as string },
       }),
     );
-    told(await desk.notify('{"event":1}'));
-    await desk.notify(body);
-    told(await desk.askByForm(jobToken));
-    desk.clock.advance(3_600_000);
-    await desk.sweep();
-    desk.clock.reset();
+    reported(await keydesk.notify('{"event":1}'));
+    await keydesk.notify(body);
+    reported(await keydesk.requestByForm(jobToken));
+    keydesk.clock.advance(3_600_000);
+    await keydesk.sweep();
+    keydesk.clock.reset();
   });
   afterAll(async () => {
     vi.restoreAllMocks();
-    await desk.close();
+    await keydesk.close();
   });
 
   it('every kind of secret was seen, so that the search is for something', () => {
@@ -154,8 +156,8 @@ describe('after a life with everything in it', () => {
   });
 
   it('nothing secret is in the audit log', () => {
-    expect(desk.lines.length).toBeGreaterThan(25);
-    expectNoSecretIn(desk.lines.join(''));
+    expect(keydesk.lines.length).toBeGreaterThan(25);
+    expectNoSecretIn(keydesk.lines.join(''));
   });
 
   it('nothing secret is in an error answer', () => {
@@ -168,13 +170,13 @@ describe('after a life with everything in it', () => {
   });
 
   it('nothing secret is in the ledger', async () => {
-    const dumped = await dump(databaseOf(desk.project, 'ledger'));
+    const dumped = await dump(databaseOf(keydesk.project, 'ledger'));
     expect(Object.keys(dumped).sort()).toEqual(['grants', 'jobs', 'locks', 'service_accounts']);
     expectNoSecretIn(JSON.stringify(dumped));
   });
 
   it('nothing secret is in the documents that the rules read', async () => {
-    const dumped = await dump(databaseOf(desk.project, '(default)'));
+    const dumped = await dump(databaseOf(keydesk.project, '(default)'));
     expect(Object.keys(dumped)).toEqual(['keydesk_grants']);
     expect(dumped.keydesk_grants?.length).toBeGreaterThan(0);
     expectNoSecretIn(JSON.stringify(dumped));

@@ -9,42 +9,42 @@ import {
   LEDGER_DEADLINE_MS,
   MINT_MARGIN_MS,
 } from '../../shared/core/deadlines.ts';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
-import { aJobToken, grantsOf } from './token-request.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { grantsOf, newJobToken } from './token-request.ts';
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 /** Calls to the ledger that have not ended. */
 let pending = 0;
 /** What the commit of a reservation takes. */
 let reservingTakes = 0;
 beforeEach(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
   reservingTakes = 0;
-  const { ledger } = desk.issuing;
+  const { ledger } = keydesk.tokenDeps;
   const counted = async <T>(work: Promise<T>): Promise<T> => {
     pending += 1;
     return work.finally(() => {
       pending -= 1;
     });
   };
-  desk.issuing.ledger = {
+  keydesk.tokenDeps.ledger = {
     ...ledger,
     reserve: async (request, onGoing) => {
       const reserved = await counted(ledger.reserve(request, onGoing));
-      desk.clock.advance(reservingTakes);
+      keydesk.clock.advance(reservingTakes);
       return reserved;
     },
-    barred: (request) => counted(ledger.barred(request)),
+    checkBlocks: (request) => counted(ledger.checkBlocks(request)),
   };
 });
-afterEach(() => desk.close());
+afterEach(() => keydesk.close());
 
 /** Google takes so long to mint. The ledger is done by then, so that its own deadlines have not passed. */
 function whenMintingTakes(milliseconds: number) {
-  desk.google.before = async ({ method }) => {
+  keydesk.google.before = async ({ method }) => {
     if (method !== 'generateAccessToken') return undefined;
     for (let idle = 0; idle < 3; idle = pending === 0 ? idle + 1 : 0) await setImmediate();
-    desk.clock.advance(milliseconds);
+    keydesk.clock.advance(milliseconds);
     return undefined;
   };
 }
@@ -58,7 +58,7 @@ describe('the first mint of an instance', () => {
     'of %s is issued although Google takes all of its deadline',
     async (credential) => {
       whenMintingTakes(COLD_DEADLINE_MS - 1);
-      const response = await desk.askByPath(await aJobToken(desk), credential);
+      const response = await keydesk.requestByPath(await newJobToken(keydesk), credential);
       expect([response.status, response.audit[0].error]).toEqual([200, undefined]);
     },
   );
@@ -66,18 +66,18 @@ describe('the first mint of an instance', () => {
   it('of a pooled account is issued although the reservation took all of its deadline too', async () => {
     reservingTakes = LEDGER_DEADLINE_MS;
     whenMintingTakes(COLD_DEADLINE_MS - 1);
-    expect((await desk.askByPath(await aJobToken(desk), 'staging-admin')).status).toBe(200);
+    expect((await keydesk.requestByPath(await newJobToken(keydesk), 'staging-admin')).status).toBe(200);
   });
 
   it('is refused when its token would outlive its record, and the log says so', async () => {
-    const jobToken = await aJobToken(desk);
+    const jobToken = await newJobToken(keydesk);
     reservingTakes = MINT_MARGIN_MS + 1_000;
-    const response = await desk.askByPath(jobToken, 'staging-admin');
+    const response = await keydesk.requestByPath(jobToken, 'staging-admin');
     expect(response.status).toBe(503);
     expect(response.audit).toMatchObject([
       { reason: 'dependency_unavailable', dependency: 'iamcredentials generateAccessToken' },
     ]);
     expect(response.audit[0].error).toContain('took so long that its token would outlive its record');
-    expect(await grantsOf(desk, jobToken)).toMatchObject([{ tokens: [], tokens_issued: 0 }]);
+    expect(await grantsOf(keydesk, jobToken)).toMatchObject([{ tokens: [], tokens_issued: 0 }]);
   });
 });

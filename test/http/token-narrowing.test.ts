@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
-import { aJobToken, grantsOf } from './token-request.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { grantsOf, newJobToken } from './token-request.ts';
 
 const DATASTORE = 'https://www.googleapis.com/auth/datastore';
 const READ_ONLY = 'https://www.googleapis.com/auth/devstorage.read_only';
@@ -8,16 +8,16 @@ const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
 const BOTH = [DATASTORE, READ_ONLY];
 
 describe('what a caller wishes', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
-  const askForExport = async (more: Record<string, string>) => {
-    const answer = await desk.askByForm(await aJobToken(desk), 'staging-export', more);
-    expect(answer.status).toBe(200);
-    return { answer, asked: desk.google.calls.at(-1)?.body };
+  const requestExport = async (more: Record<string, string>) => {
+    const response = await keydesk.requestByForm(await newJobToken(keydesk), 'staging-export', more);
+    expect(response.status).toBe(200);
+    return { answer: response, asked: keydesk.google.calls.at(-1)?.body };
   };
 
   it.each([
@@ -33,21 +33,23 @@ describe('what a caller wishes', () => {
     ['two without a space', `${DATASTORE},${READ_ONLY}`, BOTH],
     ['nothing but spaces', '   ', BOTH],
   ])('can only take scopes away: %s', async (_, scope, expected) => {
-    const { answer, asked } = await askForExport({ scope });
+    const { answer, asked } = await requestExport({ scope });
     expect(asked).toEqual({ scope: expected, lifetime: '600s' });
     expect(answer.json.scope).toBe(expected.join(' '));
     expect(answer.audit[0].scopes).toEqual(expected);
-    const gate = await fetch(`${desk.google.url}/gate`, {
+    const gate = await fetch(`${keydesk.google.url}/gate`, {
       headers: { authorization: `Bearer ${answer.json.access_token}` },
     });
     expect(await gate.json()).toMatchObject({ scope: expected.join(' ') });
   });
 
   it('has no scopes where rules judge', async () => {
-    const answer = await desk.askByForm(await aJobToken(desk), 'staging-config', { scope: CLOUD_PLATFORM });
-    expect(answer.status).toBe(200);
-    expect(answer.json).not.toHaveProperty('scope');
-    expect(answer.audit[0].scopes).toEqual([]);
+    const response = await keydesk.requestByForm(await newJobToken(keydesk), 'staging-config', {
+      scope: CLOUD_PLATFORM,
+    });
+    expect(response.status).toBe(200);
+    expect(response.json).not.toHaveProperty('scope');
+    expect(response.audit[0].scopes).toEqual([]);
   });
 
   it.each([
@@ -58,7 +60,7 @@ describe('what a caller wishes', () => {
     ['3600', 600],
     ['', 600],
   ])("can only shorten the life of an account's token: %j", async (lifetime, expected) => {
-    const { answer, asked } = await askForExport({ lifetime });
+    const { answer, asked } = await requestExport({ lifetime });
     expect(asked).toMatchObject({ lifetime: `${expected}s` });
     expect(answer.json.expires_in).toBeLessThanOrEqual(expected);
     expect(answer.json.expires_in).toBeGreaterThan(expected - 10);
@@ -69,27 +71,30 @@ describe('what a caller wishes', () => {
     ['3600', 900],
     ['', 900],
   ])('can only shorten the life of a token that rules judge: %j', async (lifetime, expected) => {
-    const jobToken = await aJobToken(desk);
-    const before = desk.clock.now();
-    const answer = await desk.askByForm(jobToken, 'staging-config', { lifetime });
-    expect(answer.json.expires_in).toBeLessThanOrEqual(expected);
-    expect(answer.json.expires_in).toBeGreaterThan(expected - 10);
-    const [grant] = (await grantsOf(desk, jobToken)) as [{ expires_at: { toMillis(): number } }];
-    expect(grant.expires_at.toMillis()).toBeLessThanOrEqual(desk.clock.now() + expected * 1000);
+    const jobToken = await newJobToken(keydesk);
+    const before = keydesk.clock.now();
+    const response = await keydesk.requestByForm(jobToken, 'staging-config', { lifetime });
+    expect(response.json.expires_in).toBeLessThanOrEqual(expected);
+    expect(response.json.expires_in).toBeGreaterThan(expected - 10);
+    const [grant] = (await grantsOf(keydesk, jobToken)) as [{ expires_at: { toMillis(): number } }];
+    expect(grant.expires_at.toMillis()).toBeLessThanOrEqual(keydesk.clock.now() + expected * 1000);
     expect(grant.expires_at.toMillis()).toBeGreaterThanOrEqual(before + expected * 1000);
-    expect(answer.audit[0].token_expires_at).toBe(new Date(grant.expires_at.toMillis()).toISOString());
+    expect(response.audit[0].token_expires_at).toBe(new Date(grant.expires_at.toMillis()).toISOString());
   });
 
   it('by the Authorization header cannot be said, so policy decides alone', async () => {
-    const answer = await desk.call(`${desk.tokenUrl}/token/staging-export?scope=${CLOUD_PLATFORM}&lifetime=60`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${await aJobToken(desk)}` },
-    });
-    expect(answer.json.scope).toBe(BOTH.join(' '));
-    expect(desk.google.calls.at(-1)?.body).toEqual({ scope: BOTH, lifetime: '600s' });
+    const response = await keydesk.call(
+      `${keydesk.tokenUrl}/token/staging-export?scope=${CLOUD_PLATFORM}&lifetime=60`,
+      {
+        method: 'POST',
+        headers: { authorization: `Bearer ${await newJobToken(keydesk)}` },
+      },
+    );
+    expect(response.json.scope).toBe(BOTH.join(' '));
+    expect(keydesk.google.calls.at(-1)?.body).toEqual({ scope: BOTH, lifetime: '600s' });
   });
 
   it('never made the service ask Google for something malformed', () => {
-    expect(desk.google.unexpected).toEqual([]);
+    expect(keydesk.google.unexpected).toEqual([]);
   });
 });

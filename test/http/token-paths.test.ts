@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { aForm, aJobToken, grantsOf, likeOthers, send, sendByPath, sendForm } from './token-request.ts';
+import { grantsOf, newJobToken, send, sendByPath, sendForm, tokenForm, withoutRequestId } from './token-request.ts';
 
 describe('the token endpoint', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let jobToken: string;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
-    jobToken = await aJobToken(desk);
+    keydesk = await openInProcessKeydesk();
+    jobToken = await newJobToken(keydesk);
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   const withAudience = (token: string, audience: string) => {
-    const form = aForm(token);
+    const form = tokenForm(token);
     form.set('audience', audience);
     return form;
   };
@@ -33,10 +33,10 @@ describe('the token endpoint', () => {
       '*',
     ])('answers 404 at %s, with and without a job token', async (path) => {
       for (const headers of [{}, { authorization: `Bearer ${jobToken}` }]) {
-        const answer = await send(desk, { path, headers });
-        expect(answer.status).toBe(404);
-        expect(answer.json).toMatchObject({ error: 'not_found' });
-        expect(answer.audit).toMatchObject([{ reason: 'not_found' }]);
+        const response = await send(keydesk, { path, headers });
+        expect(response.status).toBe(404);
+        expect(response.json).toMatchObject({ error: 'not_found' });
+        expect(response.audit).toMatchObject([{ reason: 'not_found' }]);
       }
     });
   });
@@ -46,25 +46,25 @@ describe('the token endpoint', () => {
       'answers 405 to %s and says what it takes',
       async (method) => {
         for (const path of ['/token', '/token/staging-config']) {
-          const answer = await send(desk, { method, path, headers: { authorization: `Bearer ${jobToken}` } });
-          expect(answer.status).toBe(405);
-          expect(answer.headers.get('allow')).toBe('POST');
-          expect(answer.audit).toMatchObject([{ reason: 'method_not_allowed' }]);
+          const response = await send(keydesk, { method, path, headers: { authorization: `Bearer ${jobToken}` } });
+          expect(response.status).toBe(405);
+          expect(response.headers.get('allow')).toBe('POST');
+          expect(response.audit).toMatchObject([{ reason: 'method_not_allowed' }]);
         }
       },
     );
 
     it.each(['POST', 'PUT', 'DELETE'])('answers 405 to %s /health', async (method) => {
-      const answer = await send(desk, { method, path: '/health' });
-      expect(answer.status).toBe(405);
-      expect(answer.headers.get('allow')).toBe('GET, HEAD');
+      const response = await send(keydesk, { method, path: '/health' });
+      expect(response.status).toBe(405);
+      expect(response.headers.get('allow')).toBe('GET, HEAD');
     });
   });
 
   it('is healthy to GET and HEAD, and writes no audit line about it', async () => {
-    const get = await send(desk, { method: 'GET', path: '/health?from=probe' });
+    const get = await send(keydesk, { method: 'GET', path: '/health?from=probe' });
     expect(get).toMatchObject({ status: 200, json: { status: 'ok' }, audit: [] });
-    const head = await send(desk, { method: 'HEAD', path: '/health' });
+    const head = await send(keydesk, { method: 'HEAD', path: '/health' });
     expect(head).toMatchObject({ status: 200, text: '', audit: [] });
     expect(head.headers.get('content-type')).toMatch(/^application\/json/);
   });
@@ -85,12 +85,12 @@ describe('the token endpoint', () => {
       ['that is a path', '../staging-config', 'unknown_credential'],
       ['with a slash behind it', 'staging-config/', 'unknown_credential'],
     ])('answers one body by either form: %s', async (_, name, reason) => {
-      for (const answer of [
-        await sendForm(desk, withAudience(jobToken, name)),
-        await sendByPath(desk, jobToken, name),
+      for (const response of [
+        await sendForm(keydesk, withAudience(jobToken, name)),
+        await sendByPath(keydesk, jobToken, name),
       ]) {
-        expect(answer.audit).toMatchObject([{ reason, credential: name }]);
-        expect(likeOthers(answer)).toBe(UNKNOWN);
+        expect(response.audit).toMatchObject([{ reason, credential: name }]);
+        expect(withoutRequestId(response)).toBe(UNKNOWN);
       }
     });
 
@@ -108,9 +108,9 @@ describe('the token endpoint', () => {
       'staging-config;v=1',
       'staging%2Fconfig',
     ])('does not decode the path, so that a name has one spelling: %j', async (name) => {
-      const answer = await sendByPath(desk, jobToken, name);
-      expect(answer.audit).toMatchObject([{ reason: 'unknown_credential', credential: name }]);
-      expect(likeOthers(answer)).toBe(UNKNOWN);
+      const response = await sendByPath(keydesk, jobToken, name);
+      expect(response.audit).toMatchObject([{ reason: 'unknown_credential', credential: name }]);
+      expect(withoutRequestId(response)).toBe(UNKNOWN);
     });
 
     it.each([
@@ -122,14 +122,14 @@ describe('the token endpoint', () => {
       'a'.repeat(6000),
       '\ud800',
     ])('compares the name in the form as it is: %j', async (name) => {
-      const answer = await sendForm(desk, withAudience(jobToken, name));
-      expect(answer.audit).toMatchObject([{ reason: 'unknown_credential' }]);
-      expect(likeOthers(answer)).toBe(UNKNOWN);
+      const response = await sendForm(keydesk, withAudience(jobToken, name));
+      expect(response.audit).toMatchObject([{ reason: 'unknown_credential' }]);
+      expect(withoutRequestId(response)).toBe(UNKNOWN);
     });
 
     it('wrote nothing of all this to the ledger and asked Google for nothing', async () => {
-      expect(await grantsOf(desk, jobToken)).toEqual([]);
-      expect(desk.google.calls).toEqual([]);
+      expect(await grantsOf(keydesk, jobToken)).toEqual([]);
+      expect(keydesk.google.calls).toEqual([]);
     });
   });
 
@@ -139,25 +139,30 @@ describe('the token endpoint', () => {
       [['organization_id'], 'Ask for it with --claim organization_id.'],
       [['organization_id', 'pipeline_id'], 'Ask for it with --claim organization_id --claim pipeline_id.'],
     ])('names %j, and the same for every credential', async (missing, advice) => {
-      const job = desk.buildkite.startJob();
+      const job = keydesk.buildkite.startJob();
       const overrides = Object.fromEntries(missing.map((claim) => [claim, undefined]));
-      const token = await desk.buildkite.jobToken(job, { overrides });
+      const token = await keydesk.buildkite.jobToken(job, { overrides });
       const bodies = new Set<string>();
       for (const name of ['staging-config', 'production-config', 'nothing-like-it'])
-        for (const answer of [await sendForm(desk, withAudience(token, name)), await sendByPath(desk, token, name)]) {
-          expect(answer.audit).toMatchObject([{ reason: 'claims_missing', missing, credential: name }]);
-          bodies.add(likeOthers(answer));
+        for (const response of [
+          await sendForm(keydesk, withAudience(token, name)),
+          await sendByPath(keydesk, token, name),
+        ]) {
+          expect(response.audit).toMatchObject([{ reason: 'claims_missing', missing, credential: name }]);
+          bodies.add(withoutRequestId(response));
         }
       expect([...bodies]).toEqual([
         `400 {"error":"invalid_request","request_id":"ID","error_description":"The job token lacks claims that policy needs. ${advice} Request id: ID","missing_claims":${JSON.stringify(missing)}}`,
       ]);
-      expect(await grantsOf(desk, token)).toEqual([]);
+      expect(await grantsOf(keydesk, token)).toEqual([]);
     });
 
     it('does not take null for a claim', async () => {
-      const token = await desk.buildkite.jobToken(desk.buildkite.startJob(), { overrides: { pipeline_id: null } });
-      const answer = await sendByPath(desk, token, 'staging-config');
-      expect(answer.json.error_description).toContain('--claim pipeline_id');
+      const token = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob(), {
+        overrides: { pipeline_id: null },
+      });
+      const response = await sendByPath(keydesk, token, 'staging-config');
+      expect(response.json.error_description).toContain('--claim pipeline_id');
     });
   });
 
@@ -165,15 +170,15 @@ describe('the token endpoint', () => {
     it.each(['text/plain', 'text/plain;q=0.9, */*', 'TEXT/PLAIN'])(
       'answers the bare token to Accept: %s',
       async (accept) => {
-        const token = await aJobToken(desk);
-        for (const answer of [
-          await sendByPath(desk, token, 'staging-config', { accept }),
-          await sendForm(desk, aForm(token), { accept }),
+        const token = await newJobToken(keydesk);
+        for (const response of [
+          await sendByPath(keydesk, token, 'staging-config', { accept }),
+          await sendForm(keydesk, tokenForm(token), { accept }),
         ]) {
-          expect(answer.status).toBe(200);
-          expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8');
-          expect(answer.text).toMatch(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/);
-          expect(answer.audit).toMatchObject([{ event: 'grant.issued' }]);
+          expect(response.status).toBe(200);
+          expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+          expect(response.text).toMatch(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/);
+          expect(response.audit).toMatchObject([{ event: 'grant.issued' }]);
         }
       },
     );
@@ -181,21 +186,21 @@ describe('the token endpoint', () => {
     it.each(['*/*', 'application/json', 'application/json, text/plain', 'text/plainer', 'text/*', ''])(
       'answers JSON to Accept: %s',
       async (accept) => {
-        const answer = await sendByPath(desk, await aJobToken(desk), 'staging-config', { accept });
-        expect(answer.json).toMatchObject({ token_type: 'Bearer', request_id: answer.headers.get('x-request-id') });
+        const response = await sendByPath(keydesk, await newJobToken(keydesk), 'staging-config', { accept });
+        expect(response.json).toMatchObject({ token_type: 'Bearer', request_id: response.headers.get('x-request-id') });
       },
     );
 
     it('still answers errors in JSON', async () => {
-      const answer = await sendByPath(desk, jobToken, 'nothing-like-it', { accept: 'text/plain' });
-      expect(answer.json).toMatchObject({ error: 'invalid_target' });
+      const response = await sendByPath(keydesk, jobToken, 'nothing-like-it', { accept: 'text/plain' });
+      expect(response.json).toMatchObject({ error: 'invalid_target' });
     });
   });
 
   it('tells about the request id by header and body alike, and takes none from outside', async () => {
     const given = '00000000-0000-4000-8000-000000000000';
-    const answer = await callRaw(desk, desk.tokenUrl, { path: '/nowhere', headers: { 'x-request-id': given } });
-    expect(answer.json.request_id).toBe(answer.headers.get('x-request-id'));
-    expect(answer.json.request_id).not.toBe(given);
+    const response = await callRaw(keydesk, keydesk.tokenUrl, { path: '/nowhere', headers: { 'x-request-id': given } });
+    expect(response.json.request_id).toBe(response.headers.get('x-request-id'));
+    expect(response.json.request_id).not.toBe(given);
   });
 });

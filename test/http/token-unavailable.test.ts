@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { LocalAnswer } from '../../sandbox/local-server.ts';
+import type { LocalResponse } from '../../sandbox/local-server.ts';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
-import { Unavailable } from '../../shared/runtime/errors.ts';
-import { type Called, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
-import { aForm, aJobToken, grantsOf, sendByPath, sendForm } from './token-request.ts';
+import { DependencyError } from '../../shared/runtime/errors.ts';
+import { type Called, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { grantsOf, newJobToken, sendByPath, sendForm, tokenForm } from './token-request.ts';
 
-const googleError = (code: number, status: string): LocalAnswer => ({
+const googleError = (code: number, status: string): LocalResponse => ({
   status: code,
   json: { error: { code, status, message: 'the test says so' } },
 });
 /** Ways in which any call to Google can fail. */
-const FAILURES: [string, LocalAnswer, string][] = [
+const FAILURES: [string, LocalResponse, string][] = [
   ['500', googleError(500, 'INTERNAL'), 'answered 500 INTERNAL the test says so'],
   ['503 in HTML', { status: 503, text: '<html><b>Try later</b></html>' }, 'answered 503'],
   ['403 in HTML', { status: 403, text: '<html><b>No</b></html>' }, 'answered 403'],
@@ -29,8 +29,8 @@ const FAILURES: [string, LocalAnswer, string][] = [
   ['200 and nothing', { status: 200, text: '' }, 'answered something unexpected'],
   ['more than it should', { status: 200, text: `"${'x'.repeat(300_000)}"` }, 'answered more than 262144 bytes'],
 ];
-let desk: InProcessDesk;
-const inAnHour = (hours: number) => new Date(desk.clock.now() + hours * 3_600_000).toISOString();
+let keydesk: InProcessKeydesk;
+const inAnHour = (hours: number) => new Date(keydesk.clock.now() + hours * 3_600_000).toISOString();
 const ACCESS_TOKEN_FAILURES: [string, () => object, string][] = [
   ['an empty token', () => ({ accessToken: '', expireTime: inAnHour(0.1) }), 'something unexpected'],
   ['a token that is no text', () => ({ accessToken: 1, expireTime: inAnHour(0.1) }), 'something unexpected'],
@@ -49,38 +49,38 @@ const ACCESS_TOKEN_FAILURES: [string, () => object, string][] = [
 ];
 
 describe('when what the token endpoint depends on fails', () => {
-  let whole: InProcessDesk['issuing'];
+  let whole: InProcessKeydesk['tokenDeps'];
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
   beforeEach(() => {
-    whole = { ...desk.issuing };
+    whole = { ...keydesk.tokenDeps };
   });
   afterEach(() => {
-    desk.google.before = undefined;
-    Object.assign(desk.issuing, whole);
+    keydesk.google.before = undefined;
+    Object.assign(keydesk.tokenDeps, whole);
   });
 
-  const ask = (jobToken: string, credential: string) => {
-    const form = aForm(jobToken);
+  const requestToken = (jobToken: string, credential: string) => {
+    const form = tokenForm(jobToken);
     form.set('audience', credential);
-    return sendForm(desk, form);
+    return sendForm(keydesk, form);
   };
-  const expectUnavailable = (answer: Called, what: string, detail: string, retryAfter = '2') => {
-    expect(answer.status).toBe(503);
-    expect(answer.json).toMatchObject({
+  const expectUnavailable = (response: Called, what: string, detail: string, retryAfter = '2') => {
+    expect(response.status).toBe(503);
+    expect(response.json).toMatchObject({
       error: 'temporarily_unavailable',
       error_description: expect.stringMatching(
         /^A service that Keydesk depends on failed or was too slow. Try again. Request id: /,
       ),
     });
-    expect(answer.headers.get('retry-after')).toBe(retryAfter);
-    expect(answer.audit).toMatchObject([{ severity: 'ERROR', reason: 'dependency_unavailable', dependency: what }]);
-    expect(answer.audit[0].error).toContain(detail);
+    expect(response.headers.get('retry-after')).toBe(retryAfter);
+    expect(response.audit).toMatchObject([{ severity: 'ERROR', reason: 'dependency_unavailable', dependency: what }]);
+    expect(response.audit[0].error).toContain(detail);
   };
   const expectNothingRecordedAsIssued = async (jobToken: string) => {
-    for (const grant of await grantsOf(desk, jobToken))
+    for (const grant of await grantsOf(keydesk, jobToken))
       expect(grant).toMatchObject({ state: 'issuing', tokens: [], tokens_issued: 0, issued_at: null });
   };
 
@@ -89,116 +89,118 @@ describe('when what the token endpoint depends on fails', () => {
     ['staging-config', 'iamcredentials signJwt'],
   ])('%s is not handed out, and is when the caller tries again', (credential, what) => {
     it.each(FAILURES)('Google answers %s', async (name, failure, detail) => {
-      const jobToken = await aJobToken(desk);
-      desk.google.before = () => failure;
-      expectUnavailable(await ask(jobToken, credential), what, detail, name === '429' ? '10' : '2');
+      const jobToken = await newJobToken(keydesk);
+      keydesk.google.before = () => failure;
+      expectUnavailable(await requestToken(jobToken, credential), what, detail, name === '429' ? '10' : '2');
       await expectNothingRecordedAsIssued(jobToken);
-      desk.google.before = undefined;
-      expect((await ask(jobToken, credential)).status).toBe(200);
+      keydesk.google.before = undefined;
+      expect((await requestToken(jobToken, credential)).status).toBe(200);
     });
   });
 
   it.each(ACCESS_TOKEN_FAILURES)(
     "an account's token is not handed out when Google answers %s",
     async (_, json, detail) => {
-      const jobToken = await aJobToken(desk);
-      desk.google.before = () => ({ status: 200, json: json() });
-      const answer = await ask(jobToken, 'staging-export');
-      expectUnavailable(answer, 'iamcredentials generateAccessToken', detail);
+      const jobToken = await newJobToken(keydesk);
+      keydesk.google.before = () => ({ status: 200, json: json() });
+      const response = await requestToken(jobToken, 'staging-export');
+      expectUnavailable(response, 'iamcredentials generateAccessToken', detail);
       await expectNothingRecordedAsIssued(jobToken);
     },
   );
 
   it('nothing is handed out when Identity Toolkit does not take what was signed', async () => {
-    const jobToken = await aJobToken(desk);
-    desk.google.before = () => ({ status: 200, json: { keyId: 'x', signedJwt: 'not-a-jwt' } });
-    const answer = await ask(jobToken, 'staging-config');
-    expect([answer.status, answer.json.permanent]).toEqual([503, true]);
-    expect(answer.audit).toMatchObject([{ code: 'INVALID_CUSTOM_TOKEN', cause: 'signer_not_accepted' }]);
+    const jobToken = await newJobToken(keydesk);
+    keydesk.google.before = () => ({ status: 200, json: { keyId: 'x', signedJwt: 'not-a-jwt' } });
+    const response = await requestToken(jobToken, 'staging-config');
+    expect([response.status, response.json.permanent]).toEqual([503, true]);
+    expect(response.audit).toMatchObject([{ code: 'INVALID_CUSTOM_TOKEN', cause: 'signer_not_accepted' }]);
     await expectNothingRecordedAsIssued(jobToken);
   });
 
   describe.each(['staging-config', 'staging-export'])('the ledger: %s', (credential) => {
-    const down = () => Promise.reject(new Unavailable('ledger', 'the test took it down', 7));
+    const down = () => Promise.reject(new DependencyError('ledger', 'the test took it down', 7));
 
     it('a credential does not leave when it cannot be reserved', async () => {
-      const jobToken = await aJobToken(desk);
-      desk.issuing.ledger = { ...whole.ledger, reserve: down };
-      expectUnavailable(await ask(jobToken, credential), 'ledger', 'the test took it down', '7');
-      expect(await grantsOf(desk, jobToken)).toEqual([]);
+      const jobToken = await newJobToken(keydesk);
+      keydesk.tokenDeps.ledger = { ...whole.ledger, reserve: down };
+      expectUnavailable(await requestToken(jobToken, credential), 'ledger', 'the test took it down', '7');
+      expect(await grantsOf(keydesk, jobToken)).toEqual([]);
     });
 
     it('a credential that was minted does not leave when its token cannot be recorded', async () => {
-      const jobToken = await aJobToken(desk);
+      const jobToken = await newJobToken(keydesk);
       const minted: string[] = [];
-      desk.issuing.mint = async (request) => {
+      keydesk.tokenDeps.mint = async (request) => {
         const token = await whole.mint(request);
         minted.push(token.accessToken);
         return token;
       };
-      desk.issuing.ledger = { ...whole.ledger, activate: down };
-      for (const answer of [
-        await ask(jobToken, credential),
-        await sendByPath(desk, jobToken, credential, { accept: 'text/plain' }),
+      keydesk.tokenDeps.ledger = { ...whole.ledger, activate: down };
+      for (const response of [
+        await requestToken(jobToken, credential),
+        await sendByPath(keydesk, jobToken, credential, { accept: 'text/plain' }),
       ]) {
-        expectUnavailable(answer, 'ledger', 'the test took it down', '7');
-        for (const token of minted) expect(answer.text).not.toContain(token);
+        expectUnavailable(response, 'ledger', 'the test took it down', '7');
+        for (const token of minted) expect(response.text).not.toContain(token);
       }
       expect(minted).toHaveLength(2);
       await expectNothingRecordedAsIssued(jobToken);
 
-      Object.assign(desk.issuing, whole);
-      const answer = await ask(jobToken, credential);
-      expect(answer.status).toBe(200);
-      const [grant] = await grantsOf(desk, jobToken);
+      Object.assign(keydesk.tokenDeps, whole);
+      const response = await requestToken(jobToken, credential);
+      expect(response.status).toBe(200);
+      const [grant] = await grantsOf(keydesk, jobToken);
       expect(grant).toMatchObject({
         state: 'active',
         tokens_issued: 1,
-        tokens: [{ sha256: tokenSha256(answer.json.access_token) }],
+        tokens: [{ sha256: tokenSha256(response.json.access_token) }],
       });
     });
   });
 
   it('nothing is handed out when the grant document cannot be opened', async () => {
-    const jobToken = await aJobToken(desk);
-    desk.issuing.openGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
-    expectUnavailable(await ask(jobToken, 'staging-config'), 'grant document', 'the test broke it');
+    const jobToken = await newJobToken(keydesk);
+    keydesk.tokenDeps.openGrantDocument = () =>
+      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+    expectUnavailable(await requestToken(jobToken, 'staging-config'), 'grant document', 'the test broke it');
     await expectNothingRecordedAsIssued(jobToken);
   });
 
   it('nothing is judged when the keys of Buildkite cannot be had', async () => {
-    desk.issuing.verifyJobToken = () => Promise.reject(new Unavailable('Buildkite keys', 'could not be reached'));
-    expectUnavailable(await ask('a.b.c', 'staging-config'), 'Buildkite keys', 'could not be reached');
+    keydesk.tokenDeps.verifyJobToken = () =>
+      Promise.reject(new DependencyError('Buildkite keys', 'could not be reached'));
+    expectUnavailable(await requestToken('a.b.c', 'staging-config'), 'Buildkite keys', 'could not be reached');
   });
 
   it('a refusal of the ledger comes before a failure of Google', async () => {
-    const job = desk.buildkite.startJob();
-    const jobToken = await desk.buildkite.jobToken(job);
-    await desk.notify(desk.buildkite.event(job));
-    desk.google.before = () => googleError(500, 'INTERNAL');
-    expect((await ask(jobToken, 'staging-config')).json).toMatchObject({ error: 'invalid_grant' });
+    const job = keydesk.buildkite.startJob();
+    const jobToken = await keydesk.buildkite.jobToken(job);
+    await keydesk.notify(keydesk.buildkite.event(job));
+    keydesk.google.before = () => googleError(500, 'INTERNAL');
+    expect((await requestToken(jobToken, 'staging-config')).json).toMatchObject({ error: 'invalid_grant' });
   });
 
   it('a fault of our own is answered in JSON, without its cause', async () => {
-    desk.issuing.verifyJobToken = () => Promise.reject(new Error('a <b>bug</b>'));
-    const answer = await desk.askByPath('a.b.c');
-    expect(answer.status).toBe(500);
-    expect(answer.json).toEqual({
+    keydesk.tokenDeps.verifyJobToken = () => Promise.reject(new Error('a <b>bug</b>'));
+    const response = await keydesk.requestByPath('a.b.c');
+    expect(response.status).toBe(500);
+    expect(response.json).toEqual({
       error: 'server_error',
-      error_description: `Keydesk failed; the reason is in its log. Request id: ${answer.headers.get('x-request-id')}`,
-      request_id: answer.headers.get('x-request-id'),
+      error_description: `Keydesk failed; the reason is in its log. Request id: ${response.headers.get('x-request-id')}`,
+      request_id: response.headers.get('x-request-id'),
     });
-    expect(answer.headers.get('cache-control')).toBe('no-store');
-    expect(answer.audit).toMatchObject([{ event: 'request.failed', severity: 'ERROR' }]);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.audit).toMatchObject([{ event: 'request.failed', severity: 'ERROR' }]);
   });
 
   it('a job that asks too often is told when to come back', async () => {
     const refusal = { reason: 'live_token_limit', grant_id: 'f'.repeat(32), retryAfter: 31 } as const;
-    desk.issuing.ledger = { ...whole.ledger, reserve: async () => ({ refusal }) };
-    const answer = await ask(await aJobToken(desk), 'staging-config');
-    expect(answer.status).toBe(429);
-    expect(answer.headers.get('retry-after')).toBe('31');
-    expect(answer.json).toMatchObject({ error: 'temporarily_unavailable' });
-    expect(answer.audit).toMatchObject([{ reason: 'live_token_limit', retry_after_s: 31 }]);
+    keydesk.tokenDeps.ledger = { ...whole.ledger, reserve: async () => ({ refusal }) };
+    const response = await requestToken(await newJobToken(keydesk), 'staging-config');
+    expect(response.status).toBe(429);
+    expect(response.headers.get('retry-after')).toBe('31');
+    expect(response.json).toMatchObject({ error: 'temporarily_unavailable' });
+    expect(response.audit).toMatchObject([{ reason: 'live_token_limit', retry_after_s: 31 }]);
   });
 });

@@ -4,9 +4,14 @@
 import type { Query } from '@google-cloud/firestore';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LookupLimit, PER_ADDRESS, PER_INSTANCE } from '../../functions/token/lookup-limit.ts';
-import { type Called, databaseOf, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import {
+  type Called,
+  databaseOf,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
+} from '../fixtures/in-process-keydesk.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
-import { aJobToken, FORM } from './token-request.ts';
+import { FORM, newJobToken } from './token-request.ts';
 
 const GRANT_ID = 'f'.repeat(32);
 const jwt = (payload: unknown, signature = 'c2ln') =>
@@ -16,37 +21,37 @@ const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('
 const STRANGER = '198.51.100.1';
 const AGENT = '203.0.113.7';
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
 });
-afterAll(() => desk.close());
+afterAll(() => keydesk.close());
 // Every allowance is full, no address holds tokens, and nothing is left to be told.
 beforeEach(async () => {
-  desk.clock.advance(2 * 3_600_000);
-  await desk.call(`${desk.tokenUrl}/health`);
-  desk.clock.advance(60_000);
+  keydesk.clock.advance(2 * 3_600_000);
+  await keydesk.call(`${keydesk.tokenUrl}/health`);
+  keydesk.clock.advance(60_000);
 });
 
 const about = (path: '/introspect' | '/revoke', token: string, from = STRANGER): Promise<Called> =>
-  desk.call(`${desk.tokenUrl}${path}`, {
+  keydesk.call(`${keydesk.tokenUrl}${path}`, {
     method: 'POST',
     headers: { 'content-type': FORM, 'x-forwarded-for': `10.0.0.1, ${from}` },
     body: new URLSearchParams({ token }),
   });
 const plausible = (nth: number | string) => `ya29.c.${'x'.repeat(100)}${nth}`;
 const issued = async (from = AGENT, credential = 'staging-config'): Promise<string> => {
-  const answer = await desk.call(`${desk.tokenUrl}/token/${credential}`, {
+  const response = await keydesk.call(`${keydesk.tokenUrl}/token/${credential}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${await aJobToken(desk)}`, 'x-forwarded-for': from },
+    headers: { authorization: `Bearer ${await newJobToken(keydesk)}`, 'x-forwarded-for': from },
   });
-  expect(answer.status).toBe(200);
-  return answer.json.access_token;
+  expect(response.status).toBe(200);
+  return response.json.access_token;
 };
-const told = () => desk.audit.filter(({ event }) => event === 'token.unknown');
+const reported = () => keydesk.audit.filter(({ event }) => event === 'token.unknown');
 
 function countQueries() {
-  const query = databaseOf(desk.project, 'ledger').collection('grants').where('state', '==', 'active');
+  const query = databaseOf(keydesk.project, 'ledger').collection('grants').where('state', '==', 'active');
   const spy = vi.spyOn(Object.getPrototypeOf(query) as Query, 'get');
   onTestFinished(() => spy.mockRestore());
   return spy;
@@ -99,17 +104,17 @@ describe('a token that Keydesk may have issued', () => {
       const token = await issued(AGENT, credential);
       expect((await about('/introspect', token)).json).toMatchObject({ active: true, credential });
       expect((await about('/revoke', token)).status).toBe(200);
-      expect(desk.audit.at(-1)).toMatchObject({ event: expect.stringMatching(/^grant\.(revoked|ended)$/) });
+      expect(keydesk.audit.at(-1)).toMatchObject({ event: expect.stringMatching(/^grant\.(revoked|ended)$/) });
     },
   );
 });
 
 describe('a flood of unknown tokens', () => {
   const flood = async (from: (nth: number) => string, count: number) => {
-    const answers: Called[] = [];
+    const responses: Called[] = [];
     for (let nth = 0; nth < count; nth += 1)
-      answers.push(await about(nth % 2 ? '/revoke' : '/introspect', plausible(nth), from(nth)));
-    return answers.map(({ status }) => status);
+      responses.push(await about(nth % 2 ? '/revoke' : '/introspect', plausible(nth), from(nth)));
+    return responses.map(({ status }) => status);
   };
 
   it('from one address is answered 429 beyond its allowance, which fills again', async () => {
@@ -119,41 +124,41 @@ describe('a flood of unknown tokens', () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(20);
     expect(queries).toHaveBeenCalledTimes(PER_ADDRESS.burst);
 
-    const answer = await about('/revoke', plausible('late'));
-    expect(answer.status).toBe(429);
-    expect(answer.headers.get('retry-after')).toBe('1');
-    expect(answer.json).toMatchObject({ error: 'temporarily_unavailable', retry_after: 1 });
-    expect(answer.audit).toEqual([]);
-    desk.clock.advance(1_000);
+    const response = await about('/revoke', plausible('late'));
+    expect(response.status).toBe(429);
+    expect(response.headers.get('retry-after')).toBe('1');
+    expect(response.json).toMatchObject({ error: 'temporarily_unavailable', retry_after: 1 });
+    expect(response.audit).toEqual([]);
+    keydesk.clock.advance(1_000);
     expect((await about('/revoke', plausible('later'))).status).toBe(200);
     expect((await about('/revoke', plausible('soon'))).status).toBe(429);
   });
 
   it('is told in one line a minute', async () => {
-    const before = told().length;
+    const before = reported().length;
     await flood(() => STRANGER, PER_ADDRESS.burst + 20);
     await about('/revoke', 'nonsense');
-    expect(told().slice(before)).toMatchObject([{ severity: 'NOTICE', requests: 1 }]);
-    desk.clock.advance(60_000);
-    await desk.call(`${desk.tokenUrl}/health`);
-    expect(told().slice(before + 1)).toMatchObject([
+    expect(reported().slice(before)).toMatchObject([{ severity: 'NOTICE', requests: 1 }]);
+    keydesk.clock.advance(60_000);
+    await keydesk.call(`${keydesk.tokenUrl}/health`);
+    expect(reported().slice(before + 1)).toMatchObject([
       { requests: PER_ADDRESS.burst + 20, not_looked_up: 1, not_found: PER_ADDRESS.burst - 1, rejected: 20 },
     ]);
-    await desk.call(`${desk.tokenUrl}/health`);
-    expect(told().slice(before)).toHaveLength(2);
+    await keydesk.call(`${keydesk.tokenUrl}/health`);
+    expect(reported().slice(before)).toHaveLength(2);
   });
 
   it('is told when the instance ends, if no request came in the next minute', () => {
     const lines: unknown[] = [];
-    const clock = new TestClock(desk.clock.now());
+    const clock = new TestClock(keydesk.clock.now());
     const lookups = new LookupLimit({ clock, audit: ({ event, requests }) => void lines.push([event, requests]) });
     for (let nth = 0; nth < 5; nth += 1) {
-      lookups.count('not_found', STRANGER);
+      lookups.countUnknown('not_found', STRANGER);
       lookups.report();
     }
     expect(lines).toEqual([['token.unknown', 1]]);
-    lookups.reportRest();
-    lookups.reportRest();
+    lookups.flush();
+    lookups.flush();
     expect(lines).toEqual([
       ['token.unknown', 1],
       ['token.unknown', 4],

@@ -2,7 +2,7 @@
 
 import { createHmac } from 'node:crypto';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
-import { databaseOf, firestoreAs, type InProcessDesk, WEBHOOK_TOKENS } from '../fixtures/in-process-keydesk.ts';
+import { databaseOf, firestoreAs, type InProcessKeydesk, WEBHOOK_TOKENS } from '../fixtures/in-process-keydesk.ts';
 
 export const KEY = WEBHOOK_TOKENS[0] as string;
 
@@ -17,7 +17,7 @@ export function sign(timestamp: number | string, body: string | Buffer, key = KE
   return `timestamp=${timestamp},signature=${hmac(message, { key })}`;
 }
 
-export interface Valid {
+export interface ValidWebhook {
   readonly job: Job;
   /** A `job.finished` of the job. */
   readonly body: string;
@@ -28,24 +28,30 @@ export interface Valid {
 }
 
 /** A running job that holds a Firestore token, and the webhook that would end it. The clock stands at a whole second. */
-export async function aValidWebhook(desk: InProcessDesk, claims: Record<string, unknown> = {}): Promise<Valid> {
-  desk.clock.set(Math.floor(desk.clock.now() / 1000) * 1000);
-  const job = desk.buildkite.startJob(claims);
-  const issued = await desk.askByPath(await desk.buildkite.jobToken(job));
+export async function validWebhook(
+  keydesk: InProcessKeydesk,
+  claims: Record<string, unknown> = {},
+): Promise<ValidWebhook> {
+  keydesk.clock.set(Math.floor(keydesk.clock.now() / 1000) * 1000);
+  const job = keydesk.buildkite.startJob(claims);
+  const issued = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job));
   if (issued.status !== 200) throw new Error(`no baseline: ${JSON.stringify(issued.audit)}`);
-  const body = desk.buildkite.event(job);
-  const timestamp = desk.clock.now() / 1000;
+  const body = keydesk.buildkite.event(job);
+  const timestamp = keydesk.clock.now() / 1000;
   const signature = hmac(`${timestamp}.${body}`);
   return { job, body, timestamp, signature, accessToken: issued.json.access_token };
 }
 
 /** What there is to see of a job from outside: its tombstone, the state of its grant and what its token still opens. */
-export async function seen(desk: InProcessDesk, { job, accessToken }: Pick<Valid, 'job' | 'accessToken'>) {
-  const ledger = databaseOf(desk.project, 'ledger');
+export async function readRecords(
+  keydesk: InProcessKeydesk,
+  { job, accessToken }: Pick<ValidWebhook, 'job' | 'accessToken'>,
+) {
+  const ledger = databaseOf(keydesk.project, 'ledger');
   const [tombstone, grants, firestore] = await Promise.all([
     ledger.collection('jobs').doc(job.id).get(),
     ledger.collection('grants').where('job_id', '==', job.id).get(),
-    firestoreAs(desk, accessToken, 'config/web', { method: 'PATCH' }),
+    firestoreAs(keydesk, accessToken, 'config/web', { method: 'PATCH' }),
   ]);
   return {
     tombstone: (tombstone.get('ended_at') ?? null) !== null,

@@ -1,40 +1,45 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
-import { Unavailable } from '../../shared/runtime/errors.ts';
-import { databaseOf, firestoreAs, type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
-import { aValidWebhook, ENDED, seen, UNTOUCHED } from './valid-webhook.ts';
+import { DependencyError } from '../../shared/runtime/errors.ts';
+import {
+  databaseOf,
+  firestoreAs,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
+} from '../fixtures/in-process-keydesk.ts';
+import { ENDED, readRecords, UNTOUCHED, validWebhook } from './valid-webhook.ts';
 
 const ENDED_BY_EXPIRY_ONLY = { result: 'job_ended', revoked: 0, not_renewed: 1, expired: 0, pending: 0 };
 
 describe('when the end of a job meets a failure', () => {
-  let desk: InProcessDesk;
-  let whole: InProcessDesk['ending'];
+  let keydesk: InProcessKeydesk;
+  let whole: InProcessKeydesk['sweepDeps'];
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
   beforeEach(() => {
-    whole = { ...desk.ending };
+    whole = { ...keydesk.sweepDeps };
   });
   afterEach(async () => {
-    Object.assign(desk.ending, whole);
-    await desk.sweep();
-    desk.clock.reset();
+    Object.assign(keydesk.sweepDeps, whole);
+    await keydesk.sweep();
+    keydesk.clock.reset();
   });
 
   it('Buildkite is asked to send it again when it could not be recorded', async () => {
-    const valid = await aValidWebhook(desk);
-    const down = () => Promise.reject(new Unavailable('ledger', 'the test took it down'));
-    desk.ending.ledger = { ...whole.ledger, endJob: down };
-    const answer = await desk.notify(valid.body);
-    expect(answer.status).toBe(503);
-    expect(answer.headers.get('retry-after')).toMatch(/^[1-9][0-9]*$/);
-    expect(answer.json).toEqual({
+    const valid = await validWebhook(keydesk);
+    const down = () => Promise.reject(new DependencyError('ledger', 'the test took it down'));
+    keydesk.sweepDeps.ledger = { ...whole.ledger, endJob: down };
+    const response = await keydesk.notify(valid.body);
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toMatch(/^[1-9][0-9]*$/);
+    expect(response.json).toEqual({
       error: 'temporarily_unavailable',
       error_description: 'The end of the job could not be recorded. Send it again.',
-      request_id: answer.headers.get('x-request-id'),
+      request_id: response.headers.get('x-request-id'),
     });
-    expect(answer.audit).toMatchObject([
+    expect(response.audit).toMatchObject([
       {
         event: 'webhook.refused',
         severity: 'ERROR',
@@ -42,53 +47,54 @@ describe('when the end of a job meets a failure', () => {
         error: 'ledger: the test took it down',
       },
     ]);
-    expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+    expect(await readRecords(keydesk, valid)).toEqual(UNTOUCHED);
 
-    Object.assign(desk.ending, whole);
-    expect((await desk.notify(valid.body)).json).toMatchObject({ result: 'job_ended', revoked: 1 });
-    expect(await seen(desk, valid)).toEqual(ENDED);
+    Object.assign(keydesk.sweepDeps, whole);
+    expect((await keydesk.notify(valid.body)).json).toMatchObject({ result: 'job_ended', revoked: 1 });
+    expect(await readRecords(keydesk, valid)).toEqual(ENDED);
   });
 
   it('a fault of our own is an error and not an end', async () => {
-    const valid = await aValidWebhook(desk);
-    desk.ending.ledger = { ...whole.ledger, endJob: () => Promise.reject(new Error('a bug')) };
-    const answer = await desk.notify(valid.body);
-    expect(answer.status).toBe(500);
-    expect(answer.json).toMatchObject({ error: 'server_error' });
-    expect(answer.text).not.toContain('a bug');
-    expect(answer.audit).toMatchObject([{ event: 'request.failed', severity: 'ERROR' }]);
-    expect(await seen(desk, valid)).toEqual(UNTOUCHED);
+    const valid = await validWebhook(keydesk);
+    keydesk.sweepDeps.ledger = { ...whole.ledger, endJob: () => Promise.reject(new Error('a bug')) };
+    const response = await keydesk.notify(valid.body);
+    expect(response.status).toBe(500);
+    expect(response.json).toMatchObject({ error: 'server_error' });
+    expect(response.text).not.toContain('a bug');
+    expect(response.audit).toMatchObject([{ event: 'request.failed', severity: 'ERROR' }]);
+    expect(await readRecords(keydesk, valid)).toEqual(UNTOUCHED);
   });
 
   it('what is taken away too late to be told is left for the sweep to record and to tell', async () => {
-    const valid = await aValidWebhook(desk);
+    const valid = await validWebhook(keydesk);
     const confirmed: unknown[] = [];
-    desk.ending.closeGrantDocument = async (...asked) => {
-      await whole.closeGrantDocument(...asked);
-      desk.clock.advance(5_000);
+    keydesk.sweepDeps.closeGrantDocument = async (...requested) => {
+      await whole.closeGrantDocument(...requested);
+      keydesk.clock.advance(5_000);
     };
-    const confirmTakenAway: typeof whole.ledger.confirmTakenAway = (grant) => {
+    const confirmRevoked: typeof whole.ledger.confirmRevoked = (grant) => {
       confirmed.push(grant);
-      return whole.ledger.confirmTakenAway(grant);
+      return whole.ledger.confirmRevoked(grant);
     };
-    desk.ending.ledger = { ...whole.ledger, confirmTakenAway };
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
+    keydesk.sweepDeps.ledger = { ...whole.ledger, confirmRevoked };
+    expect((await keydesk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
     expect(confirmed).toEqual([]);
-    expect(await seen(desk, valid)).toMatchObject({ states: ['revoking'] });
+    expect(await readRecords(keydesk, valid)).toMatchObject({ states: ['revoking'] });
 
-    Object.assign(desk.ending, whole);
-    const swept = await desk.sweep();
+    Object.assign(keydesk.sweepDeps, whole);
+    const swept = await keydesk.sweep();
     expect(swept.json).toMatchObject({ revoked: 1 });
     expect(swept.audit[0]).toMatchObject({ event: 'grant.revoked' });
   });
 
   it('the sweep goes on from where the grant document could not be closed', async () => {
-    const valid = await aValidWebhook(desk);
-    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
-    const answer = await desk.notify(valid.body);
-    expect(answer.status).toBe(200);
-    expect(answer.json).toEqual({ result: 'job_ended', revoked: 0, not_renewed: 0, expired: 0, pending: 1 });
-    expect(answer.audit).toMatchObject([
+    const valid = await validWebhook(keydesk);
+    keydesk.sweepDeps.closeGrantDocument = () =>
+      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+    const response = await keydesk.notify(valid.body);
+    expect(response.status).toBe(200);
+    expect(response.json).toEqual({ result: 'job_ended', revoked: 0, not_renewed: 0, expired: 0, pending: 1 });
+    expect(response.audit).toMatchObject([
       {
         event: 'webhook.accepted',
         severity: 'WARNING',
@@ -97,126 +103,132 @@ describe('when the end of a job meets a failure', () => {
       },
       { event: 'task.failed', grant_id: expect.any(String), dependency: 'grant document' },
     ]);
-    expect(await seen(desk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 200 });
+    expect(await readRecords(keydesk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 200 });
 
-    const failing = await desk.sweep();
+    const failing = await keydesk.sweep();
     expect(failing.json).toMatchObject({ revoked: 0, failed: 1 });
-    expect(await seen(desk, valid)).toMatchObject({ states: ['revoking'] });
+    expect(await readRecords(keydesk, valid)).toMatchObject({ states: ['revoking'] });
 
-    Object.assign(desk.ending, whole);
-    const swept = await desk.sweep();
+    Object.assign(keydesk.sweepDeps, whole);
+    const swept = await keydesk.sweep();
     expect(swept.json).toMatchObject({ revoked: 1, failed: 0, has_backlog: false });
     expect(swept.audit.map(({ event, job_id }) => ({ event, job_id }))).toEqual([
       { event: 'grant.revoked', job_id: valid.job.id },
       { event: 'sweep.completed', job_id: undefined },
     ]);
-    expect(await seen(desk, valid)).toEqual(ENDED);
+    expect(await readRecords(keydesk, valid)).toEqual(ENDED);
   });
 
   it('a revocation that never succeeds ends with the time of the grant, and is not called one', async () => {
-    const valid = await aValidWebhook(desk);
-    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
-    await desk.notify(valid.body);
-    desk.clock.advance(3_600_000);
-    const swept = await desk.sweep();
-    desk.clock.reset();
-    Object.assign(desk.ending, whole);
+    const valid = await validWebhook(keydesk);
+    keydesk.sweepDeps.closeGrantDocument = () =>
+      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+    await keydesk.notify(valid.body);
+    keydesk.clock.advance(3_600_000);
+    const swept = await keydesk.sweep();
+    keydesk.clock.reset();
+    Object.assign(keydesk.sweepDeps, whole);
     expect(swept.json).toMatchObject({ revoked: 0, failed: 0 });
     expect(swept.audit.map(({ event }) => event)).not.toContain('grant.revoked');
-    expect(await seen(desk, valid)).toMatchObject({ states: ['expired'] });
+    expect(await readRecords(keydesk, valid)).toMatchObject({ states: ['expired'] });
   });
 
   it('a record that cannot be read keeps neither its job nor the others from ending', async () => {
-    const valid = await aValidWebhook(desk);
-    const grants = databaseOf(desk.project, 'ledger').collection('grants');
+    const valid = await validWebhook(keydesk);
+    const grants = databaseOf(keydesk.project, 'ledger').collection('grants');
     const alien = grants.doc('0123456789abcdef0123456789abcdef');
     await alien.set({ state: 'revoking', access_ended_at: null, kind: 'of a later version' });
-    const job = databaseOf(desk.project, 'ledger').collection('jobs').doc(valid.job.id);
+    const job = databaseOf(keydesk.project, 'ledger').collection('jobs').doc(valid.job.id);
     await job.update({ grants: [...((await job.get()).get('grants') as string[]), alien.id] });
-    const answer = await desk.notify(valid.body);
-    expect(answer.json).toMatchObject({ result: 'job_ended', revoked: 1, pending: 1 });
-    expect(answer.audit[0]).toMatchObject({ severity: 'WARNING', failures: [{ grant_id: alien.id }] });
-    expect(await seen(desk, valid)).toEqual(ENDED);
-    const swept = await desk.sweep();
+    const response = await keydesk.notify(valid.body);
+    expect(response.json).toMatchObject({ result: 'job_ended', revoked: 1, pending: 1 });
+    expect(response.audit[0]).toMatchObject({ severity: 'WARNING', failures: [{ grant_id: alien.id }] });
+    expect(await readRecords(keydesk, valid)).toEqual(ENDED);
+    const swept = await keydesk.sweep();
     await alien.delete();
     expect(swept.json).toMatchObject({ failed: 1 });
     expect(swept.status).toBe(200);
   });
 
   it('the same webhook goes on from where it was left when it comes again, and never calls it finished before', async () => {
-    const valid = await aValidWebhook(desk);
-    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
-    Object.assign(desk.ending, whole);
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 1, pending: 0 });
-    expect(await seen(desk, valid)).toEqual(ENDED);
+    const valid = await validWebhook(keydesk);
+    keydesk.sweepDeps.closeGrantDocument = () =>
+      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+    expect((await keydesk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
+    expect((await keydesk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
+    Object.assign(keydesk.sweepDeps, whole);
+    expect((await keydesk.notify(valid.body)).json).toMatchObject({ revoked: 1, pending: 0 });
+    expect(await readRecords(keydesk, valid)).toEqual(ENDED);
   });
 
   it('the sweep goes on from where access was taken away and that was not recorded', async () => {
-    const valid = await aValidWebhook(desk);
-    desk.ending.ledger = {
+    const valid = await validWebhook(keydesk);
+    keydesk.sweepDeps.ledger = {
       ...whole.ledger,
-      confirmTakenAway: () => Promise.reject(new Unavailable('ledger', 'the test took it down')),
+      confirmRevoked: () => Promise.reject(new DependencyError('ledger', 'the test took it down')),
     };
-    expect((await desk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
-    expect(await seen(desk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 403 });
-    Object.assign(desk.ending, whole);
-    expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
-    expect(await seen(desk, valid)).toEqual(ENDED);
+    expect((await keydesk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
+    expect(await readRecords(keydesk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 403 });
+    Object.assign(keydesk.sweepDeps, whole);
+    expect((await keydesk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
+    expect(await readRecords(keydesk, valid)).toEqual(ENDED);
   });
 
   it('one grant that cannot be revoked does not keep another', async () => {
-    const valid = await aValidWebhook(desk);
-    const other = await aValidWebhook(desk);
+    const valid = await validWebhook(keydesk);
+    const other = await validWebhook(keydesk);
     const { closeGrantDocument } = whole;
-    const grants = await databaseOf(desk.project, 'ledger')
+    const grants = await databaseOf(keydesk.project, 'ledger')
       .collection('grants')
       .where('job_id', '==', valid.job.id)
       .get();
     const broken = grants.docs[0]?.id;
-    desk.ending.closeGrantDocument = (name, now) =>
+    keydesk.sweepDeps.closeGrantDocument = (name, now) =>
       name.grant_id === broken ? Promise.reject(new Error('stuck')) : closeGrantDocument(name, now);
-    expect((await desk.notify(valid.body)).json).toMatchObject({ pending: 1 });
-    expect((await desk.notify(other.body)).json).toMatchObject({ revoked: 1, pending: 0 });
-    expect(await seen(desk, other)).toEqual(ENDED);
-    Object.assign(desk.ending, whole);
-    expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
+    expect((await keydesk.notify(valid.body)).json).toMatchObject({ pending: 1 });
+    expect((await keydesk.notify(other.body)).json).toMatchObject({ revoked: 1, pending: 0 });
+    expect(await readRecords(keydesk, other)).toEqual(ENDED);
+    Object.assign(keydesk.sweepDeps, whole);
+    expect((await keydesk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
   });
 
   it('a job that asks again while its grant is being revoked gets nothing', async () => {
-    const valid = await aValidWebhook(desk);
-    desk.ending.closeGrantDocument = () => Promise.reject(new Unavailable('grant document', 'the test broke it'));
-    await desk.notify(valid.body);
-    const late = await desk.askByPath(await desk.buildkite.jobToken(valid.job));
+    const valid = await validWebhook(keydesk);
+    keydesk.sweepDeps.closeGrantDocument = () =>
+      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+    await keydesk.notify(valid.body);
+    const late = await keydesk.requestByPath(await keydesk.buildkite.jobToken(valid.job));
     expect(late.status).toBe(400);
     expect(late.json).toMatchObject({ error: 'invalid_grant' });
     expect(late.audit).toMatchObject([{ event: 'grant.refused', reason: 'job_ended' }]);
-    Object.assign(desk.ending, whole);
-    expect((await desk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
+    Object.assign(keydesk.sweepDeps, whole);
+    expect((await keydesk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
   });
 });
 
 describe('the end of a job that holds a token only time can end', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   const grantOf = async (jobId: string) => {
-    const { docs } = await databaseOf(desk.project, 'ledger').collection('grants').where('job_id', '==', jobId).get();
+    const { docs } = await databaseOf(keydesk.project, 'ledger')
+      .collection('grants')
+      .where('job_id', '==', jobId)
+      .get();
     expect(docs).toHaveLength(1);
     return docs[0]?.data() ?? {};
   };
 
   it('is not called revoked, and ends in the ledger when the token does', async () => {
-    const job = desk.buildkite.startJob();
-    const issued = await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-export');
+    const job = keydesk.buildkite.startJob();
+    const issued = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), 'staging-export');
     expect(issued.json).toMatchObject({ revocation: 'expiry' });
     const { expires_at } = await grantOf(job.id);
 
-    const ended = await desk.notify(desk.buildkite.event(job));
+    const ended = await keydesk.notify(keydesk.buildkite.event(job));
     expect(ended.json).toEqual(ENDED_BY_EXPIRY_ONLY);
     expect(ended.audit.map(({ event }) => event)).toEqual(['webhook.accepted', 'grant.ended']);
     expect(ended.audit[1]).toMatchObject({
@@ -233,22 +245,22 @@ describe('the end of a job that holds a token only time can end', () => {
       access_ended_at: null,
       expires_at,
     });
-    const gate = await fetch(`${desk.google.url}/gate`, {
+    const gate = await fetch(`${keydesk.google.url}/gate`, {
       headers: { authorization: `Bearer ${issued.json.access_token}` },
     });
     expect(gate.status).toBe(200);
 
-    const again = await desk.notify(desk.buildkite.event(job));
+    const again = await keydesk.notify(keydesk.buildkite.event(job));
     expect(again.json).toMatchObject({ result: 'job_ended', not_renewed: 0 });
-    const late = await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-export');
+    const late = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), 'staging-export');
     expect(late.json).toMatchObject({ error: 'invalid_grant' });
 
-    desk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS - 1);
-    expect((await desk.sweep()).json).toMatchObject({ revoked: 0, expired: 0 });
+    keydesk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS - 1);
+    expect((await keydesk.sweep()).json).toMatchObject({ revoked: 0, expired: 0 });
     expect(await grantOf(job.id)).toMatchObject({ state: 'active' });
 
-    desk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS);
-    const swept = await desk.sweep();
+    keydesk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS);
+    const swept = await keydesk.sweep();
     expect(swept.json).toMatchObject({ revoked: 0, expired: 1, failed: 0, has_backlog: false });
     expect(swept.audit[0]).toMatchObject({ event: 'grant.expired', job_id: job.id, state: 'expired' });
     expect(await grantOf(job.id)).toMatchObject({
@@ -256,32 +268,32 @@ describe('the end of a job that holds a token only time can end', () => {
       ended_by: 'job.finished',
       access_ended_at: expires_at,
     });
-    expect((await desk.sweep()).json).toMatchObject({ revoked: 0, expired: 0 });
-    desk.clock.reset();
+    expect((await keydesk.sweep()).json).toMatchObject({ revoked: 0, expired: 0 });
+    keydesk.clock.reset();
   });
 
   it('ends each of its grants in its own way', async () => {
-    const job = desk.buildkite.startJob();
-    const jobToken = await desk.buildkite.jobToken(job);
-    const firestore = await desk.askByPath(jobToken, 'staging-config');
-    await desk.askByPath(jobToken, 'staging-export');
-    const ended = await desk.notify(desk.buildkite.event(job));
+    const job = keydesk.buildkite.startJob();
+    const jobToken = await keydesk.buildkite.jobToken(job);
+    const firestore = await keydesk.requestByPath(jobToken, 'staging-config');
+    await keydesk.requestByPath(jobToken, 'staging-export');
+    const ended = await keydesk.notify(keydesk.buildkite.event(job));
     expect(ended.json).toEqual({ result: 'job_ended', revoked: 1, not_renewed: 1, expired: 0, pending: 0 });
     expect(ended.audit.map(({ event, credential }) => [event, credential])).toEqual([
       ['webhook.accepted', undefined],
       ['grant.revoked', 'staging-config'],
       ['grant.ended', 'staging-export'],
     ]);
-    expect(await firestoreAs(desk, firestore.json.access_token, 'config/web')).toBe(403);
+    expect(await firestoreAs(keydesk, firestore.json.access_token, 'config/web')).toBe(403);
   });
 
   it('comes too late for what expired before it, and says so', async () => {
-    const job = desk.buildkite.startJob();
-    await desk.askByPath(await desk.buildkite.jobToken(job), 'staging-config');
+    const job = keydesk.buildkite.startJob();
+    await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), 'staging-config');
     const { expires_at } = await grantOf(job.id);
-    desk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS);
-    const ended = await desk.notify(desk.buildkite.event(job));
-    desk.clock.reset();
+    keydesk.clock.set(expires_at.toMillis() + CLOCK_MARGIN_MS);
+    const ended = await keydesk.notify(keydesk.buildkite.event(job));
+    keydesk.clock.reset();
     expect(ended.json).toEqual({ result: 'job_ended', revoked: 0, not_renewed: 0, expired: 1, pending: 0 });
     expect(ended.audit[1]).toMatchObject({ event: 'grant.expired', state: 'expired', ended_by: 'expiry' });
   });

@@ -1,14 +1,14 @@
 // The moves of a history, drawn from small pools so that they collide. Most begin something and do not wait for it.
 
 import * as fc from 'fast-check';
-import { type DatabaseFault, type Desk, SLOTS } from './deployment.ts';
+import { type DatabaseFault, type Deployment, SLOTS } from './deployment.ts';
 import { CALLS, type Call, type Fault } from './google.ts';
 import type { Operations } from './operations.ts';
 import { CREDENTIALS, SCARCE, SWAPPED } from './setting.ts';
 import type { Named } from './stores.ts';
 
 export interface Real {
-  readonly desk: Desk;
+  readonly deployment: Deployment;
   readonly operations: Operations;
 }
 
@@ -28,7 +28,7 @@ class Move implements fc.AsyncCommand<Model, Real> {
   }
 
   async run(_: Model, real: Real): Promise<void> {
-    const { world } = real.desk;
+    const { world } = real.deployment;
     world.throwIfViolated();
     await this.#make(real);
     world.throwIfViolated();
@@ -47,7 +47,7 @@ const nth = fc.nat({ max: 20 });
 const credential = fc.constantFrom('admin', 'admin', ...CREDENTIALS);
 
 /** `next`: of a new job, where the slot's has finished. */
-const handOuts = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, lifetimes: (number | undefined)[]) =>
+const issues = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, lifetimes: (number | undefined)[]) =>
   fc
     .record({
       slot,
@@ -60,9 +60,9 @@ const handOuts = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, 
       ({ slot, next, credential, lifetime, times }) =>
         new Move(
           `handOut(${slot}${next ? ', next' : ''}, ${credential}, ${lifetime}, x${times})`,
-          ({ desk, operations }) => {
-            const job_id = desk.jobIn(slot, next);
-            for (let time = 0; time < times; time += 1) void operations.handOut(job_id, credential, lifetime);
+          ({ deployment, operations }) => {
+            const job_id = deployment.jobIn(slot, next);
+            for (let time = 0; time < times; time += 1) void operations.issueToken(job_id, credential, lifetime);
           },
         ),
     );
@@ -71,12 +71,13 @@ const handOuts = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, 
 const renewals = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>) =>
   fc.record({ slot, credential, times: fc.integer({ min: 3, max: 8 }) }).map(
     ({ slot, credential, times }) =>
-      new Move(`renew(${slot}, ${credential}, x${times})`, ({ desk, operations }) => {
-        const job_id = desk.jobIn(slot, true);
+      new Move(`renew(${slot}, ${credential}, x${times})`, ({ deployment, operations }) => {
+        const job_id = deployment.jobIn(slot, true);
         for (const lifetime of [300, 600])
-          desk.world.start(
+          deployment.world.start(
             (async () => {
-              for (let time = 0; time < times; time += 1) await operations.handOut(job_id, credential, lifetime + time);
+              for (let time = 0; time < times; time += 1)
+                await operations.issueToken(job_id, credential, lifetime + time);
             })(),
           );
       }),
@@ -84,9 +85,9 @@ const renewals = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>) 
 
 const policies = fc.constantFrom(SCARCE, SWAPPED).map(
   (setting) =>
-    new Move(`policy(${setting === SCARCE ? 'first' : 'swapped'})`, ({ desk }) => {
-      Object.assign(desk.keydesk.issuing, { policy: setting.policy });
-      desk.world.count('policy changed');
+    new Move(`policy(${setting === SCARCE ? 'first' : 'swapped'})`, ({ deployment }) => {
+      Object.assign(deployment.keydesk.tokenDeps, { policy: setting.policy });
+      deployment.world.count('policy changed');
     }),
 );
 
@@ -94,14 +95,14 @@ const policies = fc.constantFrom(SCARCE, SWAPPED).map(
 const finishes = (slot: fc.Arbitrary<number>) =>
   fc.record({ slot, times: fc.constantFrom(0, 1, 1, 1, 2) }).map(
     ({ slot, times }) =>
-      new Move(`finish(${slot}, x${times})`, ({ desk, operations }) => {
-        const job_id = desk.jobIn(slot, false);
-        desk.google.finishedJobs.add(job_id);
+      new Move(`finish(${slot}, x${times})`, ({ deployment, operations }) => {
+        const job_id = deployment.jobIn(slot, false);
+        deployment.google.finishedJobs.add(job_id);
         for (let time = 0; time < times; time += 1) void operations.endJob(job_id);
       }),
   );
 
-const returns = nth.map((which) => new Move(`giveBack(${which})`, ({ operations }) => operations.giveBack(which)));
+const releases = nth.map((which) => new Move(`giveBack(${which})`, ({ operations }) => operations.releaseToken(which)));
 
 const selector: fc.Arbitrary<Named & { readonly slot?: number }> = fc.oneof(
   few.map((slot) => ({ slot })),
@@ -114,18 +115,20 @@ const selector: fc.Arbitrary<Named & { readonly slot?: number }> = fc.oneof(
 );
 const kills = fc.record({ selector, bars: fc.boolean() }).map(
   ({ selector: { slot, ...named }, bars }) =>
-    new Move(`kill(${JSON.stringify({ slot, ...named })}, bars: ${bars})`, ({ desk, operations }) => {
-      const ofJob = slot === undefined ? {} : { job_id: desk.jobIn(slot, false) };
-      operations.throwSwitch({ ...named, ...ofJob }, bars);
+    new Move(`kill(${JSON.stringify({ slot, ...named })}, bars: ${bars})`, ({ deployment, operations }) => {
+      const ofJob = slot === undefined ? {} : { job_id: deployment.jobIn(slot, false) };
+      operations.activateKillSwitch({ ...named, ...ofJob }, bars);
     }),
 );
-const lifts = nth.map((which) => new Move(`lift(${which})`, ({ operations }) => operations.lift(which)));
+const deactivations = nth.map(
+  (which) => new Move(`lift(${which})`, ({ operations }) => operations.deactivateKillSwitch(which)),
+);
 
 const sweeps = fc.record({ times: fc.constantFrom(1, 1, 2), waits: fc.boolean() }).map(
   ({ times, waits }) =>
-    new Move(`sweep(x${times}${waits ? ', waits' : ''})`, async ({ desk, operations }) => {
+    new Move(`sweep(x${times}${waits ? ', waits' : ''})`, async ({ deployment, operations }) => {
       for (let time = 0; time < times; time += 1) void operations.sweep();
-      if (waits) await desk.world.settle();
+      if (waits) await deployment.world.settle();
     }),
 );
 
@@ -137,14 +140,14 @@ const long = fc.constantFrom(6, 10, 16, 18, 25, 61, 240).map((minutes) => minute
 /** Most of what is in flight at a long jump runs into its deadline. */
 const jumps = fc.record({ time: fc.oneof(short, margins, long), waits: fc.constantFrom(true, true, false) }).map(
   ({ time, waits }) =>
-    new Move(`pass(${time / SECOND} s${waits ? ', waits' : ''})`, async ({ desk }) => {
-      if (waits) await desk.world.settle();
-      await desk.world.pass(time);
+    new Move(`pass(${time / SECOND} s${waits ? ', waits' : ''})`, async ({ deployment }) => {
+      if (waits) await deployment.world.settle();
+      await deployment.world.pass(time);
     }),
 );
 
 const fault: fc.Arbitrary<Fault> = fc.record({
-  answer: fc.constantFrom('500' as const, '429' as const, '403' as const, 'garbage' as const, 'network' as const),
+  response: fc.constantFrom('500' as const, '429' as const, '403' as const, 'garbage' as const, 'network' as const),
   effect: fc.oneof(
     fc.constantFrom('none' as const, 'now' as const),
     fc.integer({ min: 1, max: 30 }).map((seconds) => ({ late: seconds * SECOND })),
@@ -154,8 +157,8 @@ const ofAccounts = fc.constantFrom<Call>('mint', 'disable', 'enable', 'enable', 
 const upstreamFaults = (call: fc.Arbitrary<Call>) =>
   fc.record({ call, fault, left: fc.integer({ min: 1, max: 4 }) }).map(
     ({ call, fault, left }) =>
-      new Move(`fault(${call}, ${JSON.stringify(fault)}, x${left})`, ({ desk }) => {
-        desk.google.faults.set(call, { fault, left });
+      new Move(`fault(${call}, ${JSON.stringify(fault)}, x${left})`, ({ deployment }) => {
+        deployment.google.faults.set(call, { fault, left });
       }),
   );
 
@@ -164,8 +167,8 @@ const lags = fc
   .record({ call: fc.constantFrom<Call>('disable', 'enable'), late: short, left: fc.integer({ min: 1, max: 4 }) })
   .map(
     ({ call, late, left }) =>
-      new Move(`lags(${call}, ${late / SECOND} s, x${left})`, ({ desk }) => {
-        desk.google.faults.set(call, { fault: { answer: 'done', effect: { late } }, left });
+      new Move(`lags(${call}, ${late / SECOND} s, x${left})`, ({ deployment }) => {
+        deployment.google.faults.set(call, { fault: { response: 'done', effect: { late } }, left });
       }),
   );
 
@@ -178,8 +181,8 @@ const ledgerFault: fc.Arbitrary<DatabaseFault> = fc.constantFrom(
 const faultsIn = (database: 'ledger' | 'documents') =>
   fc.record({ fault: ledgerFault, left: fc.integer({ min: 1, max: 3 }) }).map(
     ({ fault, left }) =>
-      new Move(`faultIn(${database}, ${JSON.stringify(fault)}, x${left})`, ({ desk }) => {
-        desk.faults.set(database, { fault, left });
+      new Move(`faultIn(${database}, ${JSON.stringify(fault)}, x${left})`, ({ deployment }) => {
+        deployment.faults.set(database, { fault, left });
       }),
   );
 const ledgerFaults = faultsIn('ledger');
@@ -188,41 +191,44 @@ const documentFaults = faultsIn('documents');
 
 const operators = fc.constantFrom(...(SCARCE.pools.get('admin') ?? [])).map(
   (email) =>
-    new Move(`operatorDisables(${email.slice(0, 8)})`, ({ desk }) => {
-      desk.google.disableByHand(email);
+    new Move(`operatorDisables(${email.slice(0, 8)})`, ({ deployment }) => {
+      deployment.google.disableByHand(email);
     }),
 );
 
-const waits = fc.constant('settle').map((name) => new Move(`${name}()`, ({ desk }) => desk.world.settle()));
+const waits = fc.constant('settle').map((name) => new Move(`${name}()`, ({ deployment }) => deployment.world.settle()));
 
 /** An account has rested and is enabled by a request that is carried out some time after it was given up. */
 const lateEnablings = fc
   .record({
     slot: all,
-    answer: fc.constantFrom('500' as const, 'network' as const),
+    response: fc.constantFrom('500' as const, 'network' as const),
     late: fc.integer({ min: 5, max: 30 }),
     times: fc.constantFrom(1, 2),
     goesOn: fc.boolean(),
   })
   .map(
-    ({ slot, answer, late, times, goesOn }) =>
-      new Move(`enables late(${slot}, ${answer}, ${late} s, x${times}, ${goesOn})`, async ({ desk, operations }) => {
-        const { world, google } = desk;
-        const one = desk.jobIn(slot, true);
-        void operations.handOut(one, 'admin', 60);
-        await world.settle();
-        void operations.endJob(one);
-        await world.settle();
-        await world.pass(141 * SECOND);
-        google.faults.set('enable', { fault: { answer, effect: { late: late * SECOND } }, left: 1 });
-        for (let time = 0; time < times; time += 1) void operations.sweep();
-        if (!goesOn) return;
-        await world.settle();
-        const next = desk.jobIn(slot, true);
-        void operations.handOut(next, 'admin', 60);
-        await world.settle();
-        void operations.endJob(next);
-      }),
+    ({ slot, response, late, times, goesOn }) =>
+      new Move(
+        `enables late(${slot}, ${response}, ${late} s, x${times}, ${goesOn})`,
+        async ({ deployment, operations }) => {
+          const { world, google } = deployment;
+          const one = deployment.jobIn(slot, true);
+          void operations.issueToken(one, 'admin', 60);
+          await world.settle();
+          void operations.endJob(one);
+          await world.settle();
+          await world.pass(141 * SECOND);
+          google.faults.set('enable', { fault: { response, effect: { late: late * SECOND } }, left: 1 });
+          for (let time = 0; time < times; time += 1) void operations.sweep();
+          if (!goesOn) return;
+          await world.settle();
+          const next = deployment.jobIn(slot, true);
+          void operations.issueToken(next, 'admin', 60);
+          await world.settle();
+          void operations.endJob(next);
+        },
+      ),
   );
 
 /** A job ends when its account has all but rested, and the request to disable it is carried out after that. */
@@ -230,16 +236,16 @@ const lateDisablings = fc
   .record({ slot: all, held: fc.integer({ min: 120, max: 139 }), late: fc.integer({ min: 10, max: 30 }) })
   .map(
     ({ slot, held, late }) =>
-      new Move(`disables late(${slot}, after ${held} s, ${late} s)`, async ({ desk, operations }) => {
-        const job_id = desk.jobIn(slot, true);
-        void operations.handOut(job_id, 'admin', 60);
-        await desk.world.settle();
-        await desk.world.pass(held * SECOND);
-        const fault: Fault = { answer: 'network', effect: { late: late * SECOND } };
-        desk.google.faults.set('disable', { fault, left: 1 });
+      new Move(`disables late(${slot}, after ${held} s, ${late} s)`, async ({ deployment, operations }) => {
+        const job_id = deployment.jobIn(slot, true);
+        void operations.issueToken(job_id, 'admin', 60);
+        await deployment.world.settle();
+        await deployment.world.pass(held * SECOND);
+        const fault: Fault = { response: 'network', effect: { late: late * SECOND } };
+        deployment.google.faults.set('disable', { fault, left: 1 });
         void operations.endJob(job_id);
-        await desk.world.settle();
-        await desk.world.pass((141 - held) * SECOND);
+        await deployment.world.settle();
+        await deployment.world.pass((141 - held) * SECOND);
         void operations.sweep();
       }),
   );
@@ -247,24 +253,24 @@ const lateDisablings = fc
 /** Google refuses one of three mints for one job, and gives the others before or after. */
 const refusedMints = all.map(
   (slot) =>
-    new Move(`refused mint(${slot})`, async ({ desk, operations }) => {
-      await desk.world.settle();
-      desk.google.faults.set('mint', { fault: { answer: '403', effect: 'none' }, left: 1 });
-      const job_id = desk.jobIn(slot, true);
-      for (let time = 0; time < 3; time += 1) void operations.handOut(job_id, 'admin', 60);
+    new Move(`refused mint(${slot})`, async ({ deployment, operations }) => {
+      await deployment.world.settle();
+      deployment.google.faults.set('mint', { fault: { response: '403', effect: 'none' }, left: 1 });
+      const job_id = deployment.jobIn(slot, true);
+      for (let time = 0; time < 3; time += 1) void operations.issueToken(job_id, 'admin', 60);
     }),
 );
 
 /** What the job held has expired; it asks again and ends. */
-const comebacks = fc.record({ slot: two, credential: fc.constantFrom(...CREDENTIALS) }).map(
+const reissues = fc.record({ slot: two, credential: fc.constantFrom(...CREDENTIALS) }).map(
   ({ slot, credential }) =>
-    new Move(`comes back and ends(${slot}, ${credential})`, async ({ desk, operations }) => {
-      await desk.world.settle();
-      await desk.world.pass(16 * MINUTE);
+    new Move(`comes back and ends(${slot}, ${credential})`, async ({ deployment, operations }) => {
+      await deployment.world.settle();
+      await deployment.world.pass(16 * MINUTE);
       void operations.sweep();
-      await desk.world.settle();
-      const job_id = desk.jobIn(slot, false);
-      void operations.handOut(job_id, credential, 60);
+      await deployment.world.settle();
+      const job_id = deployment.jobIn(slot, false);
+      void operations.issueToken(job_id, credential, 60);
       void operations.endJob(job_id);
     }),
 );
@@ -272,19 +278,19 @@ const comebacks = fc.record({ slot: two, credential: fc.constantFrom(...CREDENTI
 /** Buildkite fails for the job of a slot, and so for the list of its build, until it is mended. */
 const failingLookups = fc.record({ slot: all, fails: fc.constantFrom(true, true, false) }).map(
   ({ slot, fails }) =>
-    new Move(`lookup(${slot}, ${fails ? 'fails' : 'works'})`, ({ desk }) => {
-      const { failingJobs } = desk.google;
-      if (fails) failingJobs.add(desk.jobIn(slot, false));
-      else failingJobs.delete(desk.jobIn(slot, false));
+    new Move(`lookup(${slot}, ${fails ? 'fails' : 'works'})`, ({ deployment }) => {
+      const { failingJobs } = deployment.google;
+      if (fails) failingJobs.add(deployment.jobIn(slot, false));
+      else failingJobs.delete(deployment.jobIn(slot, false));
     }),
 );
 
 /** Weights are by repetition. */
 const everything = [
   failingLookups,
-  returns,
+  releases,
   kills,
-  lifts,
+  deactivations,
   sweeps,
   sweeps,
   sweeps,
@@ -295,12 +301,12 @@ const everything = [
   ledgerFaults,
   operators,
 ]
-  .concat(Array(6).fill(handOuts(few, credential, [undefined, 60, 120, 300, 900])))
+  .concat(Array(6).fill(issues(few, credential, [undefined, 60, 120, 300, 900])))
   .concat(Array(2).fill(finishes(few)))
   .concat(Array(2).fill(upstreamFaults(fc.oneof(fc.constantFrom<Call>(...CALLS), ofAccounts))))
   .concat([policies, renewals(few, credential)]);
-const pool = [returns, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, waits, ledgerFaults, operators]
-  .concat(Array(6).fill(handOuts(all, fc.constant('admin'), [60, 60, 120, undefined])))
+const pool = [releases, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, waits, ledgerFaults, operators]
+  .concat(Array(6).fill(issues(all, fc.constant('admin'), [60, 60, 120, undefined])))
   .concat(Array(3).fill(finishes(all)))
   .concat([upstreamFaults(ofAccounts), upstreamFaults(ofAccounts), refusedMints, refusedMints, lags])
   .concat([
@@ -308,17 +314,31 @@ const pool = [returns, sweeps, sweeps, sweeps, jumps, jumps, jumps, waits, waits
     lateEnablings,
     lateDisablings,
     policies,
-    handOuts(all, fc.constant('export'), [60, undefined]),
+    issues(all, fc.constant('export'), [60, undefined]),
   ]);
-const races = [returns, returns, kills, kills, kills, lifts, lifts, sweeps, sweeps, jumps, jumps, waits, operators]
-  .concat(Array(6).fill(handOuts(two, fc.constantFrom('config', ...CREDENTIALS), [60, 60, undefined])))
+const races = [
+  releases,
+  releases,
+  kills,
+  kills,
+  kills,
+  deactivations,
+  deactivations,
+  sweeps,
+  sweeps,
+  jumps,
+  jumps,
+  waits,
+  operators,
+]
+  .concat(Array(6).fill(issues(two, fc.constantFrom('config', ...CREDENTIALS), [60, 60, undefined])))
   .concat(Array(3).fill(finishes(two)))
   .concat([
     ledgerFaults,
     documentFaults,
     documentFaults,
-    comebacks,
-    comebacks,
+    reissues,
+    reissues,
     renewals(two, fc.constantFrom(...CREDENTIALS)),
     upstreamFaults(fc.constantFrom('mint', 'disable')),
   ]);

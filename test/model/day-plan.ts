@@ -1,7 +1,7 @@
 // What the jobs of one day are going to do and what becomes of the messages that they finished: drawn from a seed before
 // anything happens. Knows nothing of Keydesk but the names of its credentials.
 
-import type { Seeded } from './seeded.ts';
+import type { SeededRandom } from './seeded.ts';
 import type { CredentialName } from './setting.ts';
 
 export const MINUTE = 60_000;
@@ -27,7 +27,7 @@ export interface JobPlan {
 
 /** @param day.longestTtl milliseconds; a delayed message arrives when tokens of that life have expired */
 export function planDay(
-  random: Seeded,
+  random: SeededRandom,
   day: { readonly jobs: number; readonly start: number; readonly hours: number; readonly longestTtl: number },
 ): JobPlan[] {
   const plans: JobPlan[] = [];
@@ -41,7 +41,7 @@ export function planDay(
   return plans;
 }
 
-function planJob(random: Seeded, startsAt: number, longestTtl: number): JobPlan {
+function planJob(random: SeededRandom, startsAt: number, longestTtl: number): JobPlan {
   const endsAt = startsAt + random.between(60, LONGEST_JOB * 60) * 1000;
   const wants = random.pick<readonly CredentialName[]>([
     [3, ['config']],

@@ -45,7 +45,7 @@ export function reportDay(day: Day): string {
     ...Object.entries(KINDS).flatMap(([kind, kindName]) =>
       Object.entries(WAYS).flatMap(([way, wayName]) => {
         const some = of(held, { kind, way });
-        return some.length > 0 ? [gone(`${kindName.padEnd(WIDE - 4)} ${wayName}`, some)] : [];
+        return some.length > 0 ? [goneGrants(`${kindName.padEnd(WIDE - 4)} ${wayName}`, some)] : [];
       }),
     ),
     section('Refused hand-outs'),
@@ -70,7 +70,7 @@ function of(held: readonly Held[], { kind, way }: { readonly kind?: string; read
   return held.filter(({ grant }) => (!kind || grant.kind === kind) && (!way || grant.ended_by === way));
 }
 
-function gone(name: string, held: readonly Held[]): string {
+function goneGrants(name: string, held: readonly Held[]): string {
   const after = held.map(({ plan, goneAt }) => Math.max(0, goneAt - plan.endsAt));
   const figures = [String(held.length), ...[0.5, 0.95, 1].map((share) => duration(quantile(after, share)))];
   return `${name.padEnd(WIDE + 20)} ${figures.map((figure) => figure.padStart(9)).join(' ')}`;

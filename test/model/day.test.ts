@@ -2,7 +2,7 @@
 // broken. Keydesk is composed as it is deployed; only what a test breaks is replaced.
 
 import { describe, expect, it } from 'vitest';
-import { Unavailable } from '../../shared/runtime/errors.ts';
+import { DependencyError } from '../../shared/runtime/errors.ts';
 import { playDay } from './day.ts';
 import { reportDay } from './day-report.ts';
 import type { Keydesk } from './keydesk.ts';
@@ -18,7 +18,7 @@ const SECTIONS = [
   'Promises',
 ];
 
-const unavailable = () => Promise.reject(new Unavailable('a test', 'answered 500: broken on purpose'));
+const unavailable = () => Promise.reject(new DependencyError('a test', 'answered 500: broken on purpose'));
 
 describe('a simulated day of lost webhooks', () => {
   it('breaks no promise, and its report has every section', async () => {
@@ -42,9 +42,9 @@ describe('a simulated day of lost webhooks', () => {
   /** Few jobs and no sweep: nothing mends what is broken. */
   const broken = (alter: (keydesk: Keydesk) => Keydesk, sweeps = false) =>
     playDay({ jobs: 10, seed: 5, hours: 1, sweeps, alter });
-  const ending = (alter: (parts: Keydesk['webhook']) => Partial<Keydesk['webhook']>) => (keydesk: Keydesk) => ({
+  const ending = (alter: (deps: Keydesk['webhookDeps']) => Partial<Keydesk['webhookDeps']>) => (keydesk: Keydesk) => ({
     ...keydesk,
-    webhook: { ...keydesk.webhook, ...alter(keydesk.webhook) },
+    webhookDeps: { ...keydesk.webhookDeps, ...alter(keydesk.webhookDeps) },
   });
 
   it.each([
@@ -68,7 +68,7 @@ describe('a simulated day of lost webhooks', () => {
       alter: ending(({ ledger }) => ({
         ledger: {
           ...ledger,
-          endJob: async () => ({ repeated: false, grants: [], unreadable: [], otherPipeline: false }),
+          endJob: async () => ({ alreadyEnded: false, grants: [], unreadable: [], pipelineMismatch: false }),
         },
       })),
       objection: /I2: the end of \S+ was answered and is not on record/,
@@ -78,15 +78,15 @@ describe('a simulated day of lost webhooks', () => {
   });
 
   it('fails when an account is enabled before its last token has expired', async () => {
-    const alter = ({ sweeping, ...keydesk }: Keydesk): Keydesk => {
-      const { sweepLedger, enableAccount, clock } = sweeping;
+    const alter = ({ sweepDeps, ...keydesk }: Keydesk): Keydesk => {
+      const { sweepLedger, enableAccount, clock } = sweepDeps;
       const accounts = async () => {
         const known = await sweepLedger.accounts();
         for (const { email, account } of known.accounts)
           if (account.state === 'cooling_down') await enableAccount(email, clock.now() + 20_000).catch(() => {});
         return known;
       };
-      return { ...keydesk, sweeping: { ...sweeping, sweepLedger: { ...sweepLedger, accounts } } };
+      return { ...keydesk, sweepDeps: { ...sweepDeps, sweepLedger: { ...sweepLedger, accounts } } };
     };
     await expect(broken(alter, true)).rejects.toThrow(/I5: \S+ was enabled and \S+ lives/);
   });

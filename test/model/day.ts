@@ -5,11 +5,11 @@
 import * as fc from 'fast-check';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { type JobPlan, MINUTE, planDay } from './day-plan.ts';
-import { Desk } from './deployment.ts';
+import { Deployment } from './deployment.ts';
 import type { Call, Fault } from './google.ts';
 import type { Keydesk } from './keydesk.ts';
 import { Operations } from './operations.ts';
-import { type Seeded, seeded } from './seeded.ts';
+import { type SeededRandom, seededRandom } from './seeded.ts';
 import { type CredentialName, createSetting, jobId } from './setting.ts';
 import type { GrantRecord } from './stores.ts';
 import { World } from './world.ts';
@@ -83,15 +83,15 @@ export async function playDay(options: DayOptions): Promise<Day> {
 class Course {
   readonly #options: DayOptions;
   readonly #world: World;
-  readonly #desk: Desk;
+  readonly #deployment: Deployment;
   readonly #operations: Operations;
-  readonly #random: Seeded;
+  readonly #random: SeededRandom;
   readonly #plans = new Map<string, JobPlan>();
   readonly #pool: readonly string[];
   readonly #failed = new Map<string, number>();
   readonly #refused = new Map<string, number>();
   readonly #endsByMessage = { recorded: 0, repeated: 0, failed: 0 };
-  #asked = 0;
+  #requested = 0;
   #sweeps = 0;
   #sweepFailures = 0;
   #lowWater: number;
@@ -99,7 +99,7 @@ class Course {
   constructor(options: DayOptions) {
     this.#options = options;
     const { seed, jobs, alter } = options;
-    this.#random = seeded(seed + 2);
+    this.#random = seededRandom(seed + 2);
     const [scheduler] = fc.sample(fc.scheduler(), { seed, numRuns: 1 });
     this.#world = new World(seed, new Map(), scheduler);
     const size = Math.max(16, Math.ceil(jobs / 15));
@@ -107,16 +107,16 @@ class Course {
     const setting = createSetting({ pool: names, ttl: TTL });
     this.#pool = setting.pools.get('admin') ?? [];
     this.#lowWater = size;
-    this.#desk = new Desk(this.#world, setting, alter);
-    this.#operations = new Operations(this.#desk);
-    this.#desk.google.faultOf = faults(seeded(seed + 1), this.#failed);
+    this.#deployment = new Deployment(this.#world, setting, alter);
+    this.#operations = new Operations(this.#deployment);
+    this.#deployment.google.faultOf = faults(seededRandom(seed + 1), this.#failed);
   }
 
   async play(): Promise<Day> {
     const begun = systemClock.now();
     const start = this.#world.now();
     const { jobs, seed, hours, sweeps = true } = this.#options;
-    const plans = planDay(seeded(seed), { jobs, start, hours, longestTtl: TTL.admin * MINUTE });
+    const plans = planDay(seededRandom(seed), { jobs, start, hours, longestTtl: TTL.admin * MINUTE });
     for (const [index, plan] of plans.entries()) this.#add(jobId(index % SLOTS, index), plan);
     const lastAt = Math.max(...plans.flatMap(({ endsAt, arrivesAt }) => [endsAt, ...arrivesAt]));
     if (sweeps) this.#sweepUntil(lastAt);
@@ -126,7 +126,7 @@ class Course {
       this.#world.throwIfViolated();
       this.#lowWater = Math.min(this.#lowWater, this.#free());
     }
-    this.#desk.oracle.end();
+    this.#deployment.oracle.end();
     if (sweeps) for (const [job_id, plan] of this.#plans) this.#isFoundInTime(job_id, plan);
     this.#world.throwIfViolated();
     return {
@@ -135,16 +135,16 @@ class Course {
       lowWater: this.#lowWater,
       plans,
       held: this.#held(),
-      grants: this.#desk.oracle.stores.grants.size,
-      asked: this.#asked,
-      issued: this.#desk.oracle.left.length,
+      grants: this.#deployment.oracle.stores.grants.size,
+      asked: this.#requested,
+      issued: this.#deployment.oracle.left.length,
       refused: this.#refused,
       endsByMessage: this.#endsByMessage,
-      calls: this.#desk.google.calls,
+      calls: this.#deployment.google.calls,
       failed: this.#failed,
       sweeps: this.#sweeps,
       sweepFailures: this.#sweepFailures,
-      judged: this.#desk.oracle.judged,
+      judged: this.#deployment.oracle.judged,
       simulatedMs: this.#world.now() - start,
       realMs: systemClock.now() - begun,
     };
@@ -157,28 +157,28 @@ class Course {
   #add(job_id: string, plan: JobPlan): void {
     this.#plans.set(job_id, plan);
     for (const credential of plan.wants) this.#at(plan.startsAt, () => this.#ask(job_id, plan, credential));
-    this.#at(plan.endsAt, () => this.#desk.google.finishedJobs.add(job_id));
-    for (const arrival of plan.arrivesAt) this.#at(arrival, () => this.#hear(job_id));
+    this.#at(plan.endsAt, () => this.#deployment.google.finishedJobs.add(job_id));
+    for (const arrival of plan.arrivesAt) this.#at(arrival, () => this.#receive(job_id));
     const { asksAfterEndAt, returnsAt } = plan;
     const [first = 'config'] = plan.wants;
     if (asksAfterEndAt !== undefined) this.#at(asksAfterEndAt, () => this.#ask(job_id, plan, first));
-    if (returnsAt !== undefined) this.#at(returnsAt, () => this.#return(job_id));
+    if (returnsAt !== undefined) this.#at(returnsAt, () => this.#release(job_id));
   }
 
   async #ask(job_id: string, plan: JobPlan, credential: CredentialName): Promise<void> {
-    this.#asked += 1;
-    const answer = await this.#operations.handOut(job_id, credential, undefined);
+    this.#requested += 1;
+    const response = await this.#operations.issueToken(job_id, credential, undefined);
     const again = (at: number) => {
       if (at < plan.endsAt) this.#at(at, () => this.#ask(job_id, plan, credential));
     };
-    if (answer?.outcome === 'issued') {
+    if (response?.outcome === 'issued') {
       const idles = plan.idles && this.#random.chance(0.5);
       const { between } = this.#random;
-      again(answer.expires_at + 1000 * (idles ? between(10, 480) : -between(30, 90)));
+      again(response.expires_at + 1000 * (idles ? between(10, 480) : -between(30, 90)));
       return;
     }
     const now = this.#world.now();
-    const refusal = answer?.refusal;
+    const refusal = response?.refusal;
     count(this.#refused, refusal?.reason ?? 'dependency_unavailable');
     if (refusal?.reason === 'job_ended' && now < plan.endsAt)
       this.#world.violate('I2', `job ${job_id} was refused as ended while it runs`);
@@ -187,24 +187,24 @@ class Course {
   }
 
   /** The message that a job finished. */
-  async #hear(job_id: string): Promise<void> {
+  async #receive(job_id: string): Promise<void> {
     const ending = await this.#operations.endJob(job_id);
-    this.#endsByMessage[ending ? (ending.repeated ? 'repeated' : 'recorded') : 'failed'] += 1;
+    this.#endsByMessage[ending ? (ending.alreadyEnded ? 'repeated' : 'recorded') : 'failed'] += 1;
   }
 
   /** The job returns what it holds. */
-  #return(job_id: string): void {
-    const { left, stores } = this.#desk.oracle;
+  #release(job_id: string): void {
+    const { left, stores } = this.#deployment.oracle;
     const last = new Map(left.map(({ grant }, index) => [grant, index]));
     for (const [grant, index] of last)
-      if (stores.grants.get(grant)?.job_id === job_id) this.#operations.giveBack(index);
+      if (stores.grants.get(grant)?.job_id === job_id) this.#operations.releaseToken(index);
   }
 
   /** Sweeps each minute until `lastAt`, and from then on until all is over. */
   #sweepUntil(lastAt: number): void {
     const next = (at: number) => {
       this.#at(at, async () => {
-        const over = at > lastAt && this.#isQuiet();
+        const over = at > lastAt && this.#isIdle();
         if (!over && at < lastAt + AFTERWARDS) next(at + MINUTE);
         const runs = (at / MINUTE) % TWICE === 0 ? 2 : 1;
         await Promise.all(Array.from({ length: runs }, () => this.#sweep()));
@@ -221,7 +221,7 @@ class Course {
 
   /** The end of a job that holds something is on record in time, whether or not a message comes, and whatever it asks for. */
   #isFoundInTime(job_id: string, { endsAt }: JobPlan): void {
-    const { grants, jobs } = this.#desk.oracle.stores;
+    const { grants, jobs } = this.#deployment.oracle.stores;
     const by = endsAt + FOUND_MS;
     const held = [...grants.values()].filter((grant) => grant.job_id === job_id && grant.expires_at > by);
     const returned = held.every(({ ended_by }) => ended_by === 'released');
@@ -231,21 +231,21 @@ class Course {
     this.#world.violate('I6', `job ${job_id} ended, and that was found ${found}`);
   }
 
-  #isQuiet(): boolean {
-    const { grants, accounts } = this.#desk.oracle.stores;
+  #isIdle(): boolean {
+    const { grants, accounts } = this.#deployment.oracle.stores;
     const over = [...grants.values()].every(({ state }) => state === 'revoked' || state === 'expired');
     return over && [...accounts.values()].every(({ state }) => state === 'free' || state === 'shared');
   }
 
   #free(): number {
-    const { accounts } = this.#desk.oracle.stores;
+    const { accounts } = this.#deployment.oracle.stores;
     return this.#pool.filter((email) => (accounts.get(email)?.state ?? 'free') === 'free').length;
   }
 
   /** Of every grant of which something left. */
   #held(): Held[] {
-    const { left, stores } = this.#desk.oracle;
-    const tokens = Map.groupBy(this.#desk.google.tokens, (token) => token.for);
+    const { left, stores } = this.#deployment.oracle;
+    const tokens = Map.groupBy(this.#deployment.google.tokens, (token) => token.for);
     return [...new Set(left.map(({ grant }) => grant))].flatMap((id) => {
       const grant = stores.grants.get(id);
       const plan = grant && this.#plans.get(grant.job_id);
@@ -262,7 +262,7 @@ class Course {
 
   /** When a service account's token was accepted no more. */
   #endOf(token: { readonly subject: string; readonly minted_at: number; readonly expires_at: number }): number {
-    const { changes } = this.#desk.google;
+    const { changes } = this.#deployment.google;
     const disabled = changes.find(
       ({ email, enabled, at }) => email === token.subject && !enabled && at >= token.minted_at,
     );
@@ -271,7 +271,7 @@ class Course {
 }
 
 /** How Google fails: in ways that did what was asked, ways that did not, and changes that are answered before they are made. */
-function faults(random: Seeded, failed: Map<string, number>): (call: Call) => Fault | undefined {
+function faults(random: SeededRandom, failed: Map<string, number>): (call: Call) => Fault | undefined {
   const KINDS = [
     [30, '500'],
     [25, '429'],
@@ -285,8 +285,8 @@ function faults(random: Seeded, failed: Map<string, number>): (call: Call) => Fa
     const kind = picked === 'late' && call !== 'disable' && call !== 'enable' ? '500' : picked;
     count(failed, kind);
     // By less than the margin by which Keydesk lets clocks differ.
-    if (kind === 'late') return { answer: 'done', effect: { late: random.between(5, 45) * 1000 } };
-    return { answer: kind, effect: kind === 'garbage' || kind === 'network' ? 'now' : 'none' };
+    if (kind === 'late') return { response: 'done', effect: { late: random.between(5, 45) * 1000 } };
+    return { response: kind, effect: kind === 'garbage' || kind === 'network' ? 'now' : 'none' };
   };
 }
 

@@ -29,7 +29,7 @@ class InjectedError extends Error {
   }
 }
 
-export class Desk {
+export class Deployment {
   readonly world: World;
   readonly google: Google;
   readonly oracle: Oracle;
@@ -49,14 +49,14 @@ export class Desk {
     const ledger = createMemoryFirestore({ around: this.#aroundIn('ledger') });
     const opened = createMemoryFirestore({ around: this.#aroundIn('documents') });
     this.oracle = new Oracle(world, this.google, () => ({ ledger: ledger.dump(), opened: opened.dump() }));
-    const { ask } = this.google;
+    const { sendRequest } = this.google;
     const keydesk = composeKeydesk({
       clockOf: (identity) => world.clockOf(identity),
       policy,
       openDatabase: ({ project }) => (project === 'acme-model' ? opened : ledger).firestore,
-      ask,
-      askAs: (identity) => this.google.askAs(identity),
-      asksBuildkite: true,
+      sendRequest,
+      sendAs: (identity) => this.google.sendAs(identity),
+      callsBuildkite: true,
     });
     this.keydesk = alter(keydesk);
   }

@@ -4,8 +4,8 @@
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import { Unavailable, within } from '../../shared/runtime/errors.ts';
-import type { Ask, Outgoing, OutgoingAnswer } from '../../shared/runtime/http-client.ts';
+import { DependencyError, withTimeout } from '../../shared/runtime/errors.ts';
+import type { HttpClient, JsonResponse, OutgoingRequest } from '../../shared/runtime/http-client.ts';
 import { claimsOf } from './setting.ts';
 import type { World } from './world.ts';
 
@@ -72,7 +72,7 @@ const signIn = z.strictObject({ token: z.string(), returnSecureToken: z.literal(
  * as what it is not yet, of an account that is changed.
  */
 export interface Fault {
-  readonly answer: 'done' | '500' | '429' | '403' | 'garbage' | 'network';
+  readonly response: 'done' | '500' | '429' | '403' | 'garbage' | 'network';
   readonly effect: 'none' | 'now' | { readonly late: number };
 }
 
@@ -113,7 +113,7 @@ export interface Witness {
 
 interface Route {
   readonly call: Call;
-  readonly effect: () => OutgoingAnswer;
+  readonly effect: () => JsonResponse;
 }
 
 export class Google {
@@ -150,16 +150,16 @@ export class Google {
     return this.#byText.get(text) ?? this.#bySha256.get(text);
   }
 
-  readonly ask: Ask = async (request) => {
-    const { what, until = Number.POSITIVE_INFINITY } = request;
-    if (this.#world.nowOf('sweep') >= until) throw new Unavailable(what, 'not asked: its time was up');
+  readonly sendRequest: HttpClient = async (request) => {
+    const { dependency, until = Number.POSITIVE_INFINITY } = request;
+    if (this.#world.nowOf('sweep') >= until) throw new DependencyError(dependency, 'not asked: its time was up');
     const route = this.#route(request);
     this.calls.set(route.call, (this.calls.get(route.call) ?? 0) + 1);
     const fault = this.#takeFault(route.call) ?? this.#faultNow(route.call);
-    const answer = this.#send(request, route, fault);
-    await this.#answered(request.what, route.call);
-    if (answer instanceof Error) throw answer;
-    return answer;
+    const response = this.#send(request, route, fault);
+    await this.#respond(request.dependency, route.call);
+    if (response instanceof Error) throw response;
+    return response;
   };
 
   /** By how much Google's clock is fast. Tokens are kept with the times of the right one. */
@@ -168,8 +168,9 @@ export class Google {
   }
 
   /** The same with an identity of its own. */
-  askAs(identity: Identity): Ask {
-    return (request) => this.ask({ ...request, headers: { ...request.headers, authorization: `Bearer ${identity}` } });
+  sendAs(identity: Identity): HttpClient {
+    return (request) =>
+      this.sendRequest({ ...request, headers: { ...request.headers, authorization: `Bearer ${identity}` } });
   }
 
   /** An operator disables an account by hand. */
@@ -181,10 +182,10 @@ export class Google {
     this.witness.happened('disabled by hand');
   }
 
-  #send({ what }: Outgoing, { call, effect }: Route, fault: Fault | undefined): OutgoingAnswer | Error {
+  #send({ dependency }: OutgoingRequest, { call, effect }: Route, fault: Fault | undefined): JsonResponse | Error {
     if (!fault) return this.#perform(call, effect);
     this.#world.tell(`${call} goes wrong: ${JSON.stringify(fault)}`);
-    const mayHappen = fault.answer !== '403' && fault.answer !== '429';
+    const mayHappen = fault.response !== '403' && fault.response !== '429';
     if (mayHappen && fault.effect === 'now') this.#perform(call, effect);
     if (mayHappen && typeof fault.effect === 'object') {
       let done = false;
@@ -197,22 +198,27 @@ export class Google {
       this.#world.after(fault.effect.late, once);
       if (fault.effect.late <= SOON_MS) void this.#world.turn(`late ${call}`).then(once);
     }
-    if (fault.answer === 'network') return new Unavailable(what, 'could not be reached');
-    if (fault.answer === 'done') return toAnswer(200, {});
-    if (fault.answer === 'garbage') return toAnswer(200, 'An error page.');
-    return toAnswer(Number(fault.answer), { error: { status: 'INJECTED', message: 'a fault of this history' } });
+    if (fault.response === 'network') return new DependencyError(dependency, 'could not be reached');
+    if (fault.response === 'done') return toResponse(200, {});
+    if (fault.response === 'garbage') return toResponse(200, 'An error page.');
+    return toResponse(Number(fault.response), { error: { status: 'INJECTED', message: 'a fault of this history' } });
   }
 
-  #perform(call: string, effect: () => OutgoingAnswer): OutgoingAnswer {
-    const answer = effect();
-    this.#world.tell(`${call} -> ${answer.status} ${call.endsWith('readAccount') ? JSON.stringify(answer.json) : ''}`);
+  #perform(call: string, effect: () => JsonResponse): JsonResponse {
+    const response = effect();
+    this.#world.tell(
+      `${call} -> ${response.status} ${call.endsWith('readAccount') ? JSON.stringify(response.json) : ''}`,
+    );
     this.witness.happened(call);
-    return answer;
+    return response;
   }
 
   /** An answer has five seconds of this world's time to come. */
-  #answered(what: string, call: Call): Promise<void> {
-    return within({ clock: this.#world, milliseconds: DEADLINE_MS, what }, this.#world.turn(`answer to ${call}`));
+  #respond(dependency: string, call: Call): Promise<void> {
+    return withTimeout(
+      { clock: this.#world, milliseconds: DEADLINE_MS, dependency },
+      this.#world.turn(`answer to ${call}`),
+    );
   }
 
   #takeFault(call: Call): Fault | undefined {
@@ -230,7 +236,7 @@ export class Google {
     return fault;
   }
 
-  #route(request: Outgoing): Route {
+  #route(request: OutgoingRequest): Route {
     const { url, method = 'GET', headers = {} } = request;
     const account = match(url, `${URLS.iamCredentials}/v1/projects/-/serviceAccounts/`, /^([^/:]+):[A-Za-z]+$/);
     if (account && method === 'POST' && url.endsWith(':generateAccessToken'))
@@ -260,7 +266,7 @@ export class Google {
     return this.#malformed(request, 'is no call that the real ones know');
   }
 
-  #asFunction(request: Outgoing, call: Call, email: string, toEffect: () => () => OutgoingAnswer): Route {
+  #asFunction(request: OutgoingRequest, call: Call, email: string, toEffect: () => () => JsonResponse): Route {
     const [, identity] = /^Bearer (token|webhook|sweep|operator)$/.exec(request.headers?.authorization ?? '') ?? [];
     if (!identity || !MAY[identity as Identity].includes(call))
       return this.#malformed(request, `is not what the identity ${identity} may do (I8)`);
@@ -268,7 +274,7 @@ export class Google {
     return { call, effect: toEffect() };
   }
 
-  #mint(request: Outgoing, email: string): () => OutgoingAnswer {
+  #mint(request: OutgoingRequest, email: string): () => JsonResponse {
     const account = this.accounts.get(email);
     const body = mintBody.safeParse(request.json);
     const job_id = jobOf(request);
@@ -276,34 +282,35 @@ export class Google {
       return this.#malformed(request, `asks for ${JSON.stringify(request.json)}`);
     this.witness.mintSent(email, job_id);
     return () => {
-      if (!account.enabled) return toAnswer(403, { error: { status: 'PERMISSION_DENIED', message: 'it is disabled' } });
+      if (!account.enabled)
+        return toResponse(403, { error: { status: 'PERMISSION_DENIED', message: 'it is disabled' } });
       const expires_at = this.#world.now() + body.data.lifetime * 1000;
       const accessToken = this.#issue(
         { kind: 'access', subject: email, for: job_id, expires_at },
         'ya29.c.of-the-model-',
       );
-      return toAnswer(200, { accessToken, expireTime: new Date(expires_at + this.#skew).toISOString() });
+      return toResponse(200, { accessToken, expireTime: new Date(expires_at + this.#skew).toISOString() });
     };
   }
 
-  #narrow(request: Outgoing): () => OutgoingAnswer {
+  #narrow(request: OutgoingRequest): () => JsonResponse {
     const form = narrowForm.safeParse(request.form);
     const parent = form.success ? this.token(form.data.subject_token) : undefined;
     if (parent?.kind !== 'access') return this.#malformed(request, `sends ${JSON.stringify(request.form)}`);
     return () => {
       const { subject, expires_at } = parent;
       if (!this.accounts.get(subject)?.enabled || expires_at <= this.#world.now())
-        return toAnswer(400, { error: 'invalid_grant' });
+        return toResponse(400, { error: 'invalid_grant' });
       const access_token = this.#issue(
         { kind: 'narrowed', subject, for: parent.for, expires_at },
         'ya29.dr.of-the-model-',
       );
       const expires_in = Math.floor((expires_at - this.#world.now()) / 1000);
-      return toAnswer(200, { access_token, token_type: 'Bearer', expires_in });
+      return toResponse(200, { access_token, token_type: 'Bearer', expires_in });
     };
   }
 
-  #sign(request: Outgoing, signer: string): () => OutgoingAnswer {
+  #sign(request: OutgoingRequest, signer: string): () => JsonResponse {
     const { payload } = (request.json ?? {}) as { payload?: unknown };
     const token = customToken.safeParse(JSON.parse(String(payload)));
     const job_id = jobOf(request);
@@ -317,11 +324,11 @@ export class Google {
       this.#serial += 1;
       const signedJwt = `eyJmodel-signed-${this.#serial}`;
       this.#signed.set(signedJwt, { uid, grant_id: claims.keydesk_grant });
-      return toAnswer(200, { keyId: 'key', signedJwt });
+      return toResponse(200, { keyId: 'key', signedJwt });
     };
   }
 
-  #signIn(request: Outgoing): () => OutgoingAnswer {
+  #signIn(request: OutgoingRequest): () => JsonResponse {
     const body = signIn.safeParse(request.json);
     const signed = body.success ? this.#signed.get(body.data.token) : undefined;
     if (signed === undefined) return this.#malformed(request, 'has no token of ours');
@@ -337,7 +344,12 @@ export class Google {
       const expires_at = now + ID_TOKEN_LIFETIME * 1000;
       const start = `eyJhbGciOiJub25lIn0.${Buffer.from(JSON.stringify(payload)).toString('base64url')}.model-id-`;
       const idToken = this.#issue({ kind: 'id', subject: grant_id, for: grant_id, expires_at }, start);
-      return toAnswer(200, { idToken, refreshToken: 'unused', expiresIn: String(ID_TOKEN_LIFETIME), isNewUser: false });
+      return toResponse(200, {
+        idToken,
+        refreshToken: 'unused',
+        expiresIn: String(ID_TOKEN_LIFETIME),
+        isNewUser: false,
+      });
     };
   }
 
@@ -353,13 +365,13 @@ export class Google {
     return accessToken;
   }
 
-  #readAccount(request: Outgoing, email: string): () => OutgoingAnswer {
+  #readAccount(request: OutgoingRequest, email: string): () => JsonResponse {
     const account = this.accounts.get(email);
     if (!account) return this.#malformed(request, 'names no account');
-    return () => toAnswer(200, { email, ...(account.enabled ? {} : { disabled: true }) });
+    return () => toResponse(200, { email, ...(account.enabled ? {} : { disabled: true }) });
   }
 
-  #change(request: Outgoing, email: string, enabled: boolean): () => OutgoingAnswer {
+  #change(request: OutgoingRequest, email: string, enabled: boolean): () => JsonResponse {
     const account = this.accounts.get(email);
     if (!account || !nothing.safeParse(request.json).success) return this.#malformed(request, 'names no account');
     return () => {
@@ -369,23 +381,23 @@ export class Google {
       this.#world.tell(`${email} is ${enabled ? 'enabled' : 'disabled'}`);
       if (changed && enabled) this.witness.enabled(email);
       if (changed && !enabled) this.witness.disabled(email);
-      return toAnswer(200, {});
+      return toResponse(200, {});
     };
   }
 
-  #readJob(id: string): OutgoingAnswer {
-    if (this.failingJobs.has(id)) return toAnswer(500, {});
-    return toAnswer(200, this.#toJob(id));
+  #readJob(id: string): JsonResponse {
+    if (this.failingJobs.has(id)) return toResponse(500, {});
+    return toResponse(200, this.#toJob(id));
   }
 
   /** Builds of the model fit into one page. */
-  #readBuild(pipeline_slug: string, build_number: number): OutgoingAnswer {
+  #readBuild(pipeline_slug: string, build_number: number): JsonResponse {
     const ids = [...this.jobs].filter((id) => {
       const claims = claimsOf(id);
       return claims.pipeline_slug === pipeline_slug && claims.build_number === build_number;
     });
-    if (ids.some((id) => this.failingJobs.has(id))) return toAnswer(500, {});
-    return toAnswer(200, { items: ids.map((id) => this.#toJob(id)), links: { self: 'here', next: null } });
+    if (ids.some((id) => this.failingJobs.has(id))) return toResponse(500, {});
+    return toResponse(200, { items: ids.map((id) => this.#toJob(id)), links: { self: 'here', next: null } });
   }
 
   #toJob(id: string) {
@@ -398,14 +410,14 @@ export class Google {
     };
   }
 
-  #malformed({ method = 'GET', url }: Outgoing, why: string): never {
+  #malformed({ method = 'GET', url }: OutgoingRequest, why: string): never {
     this.#world.violate('harness', `${method} ${url} ${why}`);
     throw new Error(`${url} ${why}`);
   }
 }
 
 /** The job that Google's own audit log will name. */
-function jobOf({ headers }: Outgoing): string | undefined {
+function jobOf({ headers }: OutgoingRequest): string | undefined {
   return /^buildkite-job\/(.+)$/.exec(headers?.['x-goog-request-reason'] ?? '')?.[1];
 }
 
@@ -414,6 +426,6 @@ function match(url: string, prefix: string, rest: RegExp): string | undefined {
   return found && decodeURIComponent(found);
 }
 
-function toAnswer(status: number, json: unknown): OutgoingAnswer {
+function toResponse(status: number, json: unknown): JsonResponse {
   return { status, headers: new Headers(), json };
 }

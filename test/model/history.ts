@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { CLOCK_SKEW_MS } from '../../shared/core/clock-margin.ts';
 import { randomFrom } from '../fixtures/test-clock.ts';
 import { type Focus, moves, type Real } from './commands.ts';
-import { Desk } from './deployment.ts';
+import { Deployment } from './deployment.ts';
 import { Operations } from './operations.ts';
 import { SCARCE } from './setting.ts';
 import { PARTIES, type Skews, World } from './world.ts';
@@ -48,8 +48,8 @@ export async function checkHistories({
     moves(focus, replayPath),
     async (chance, scheduler, commands) => {
       const world = new World(chance, tally, scheduler, skews ?? drawSkews(chance));
-      const desk = new Desk(world, SCARCE);
-      const real: Real = { desk, operations: new Operations(desk) };
+      const deployment = new Deployment(world, SCARCE);
+      const real: Real = { deployment, operations: new Operations(deployment) };
       await fc.scheduledModelRun(scheduler, () => ({ model: {}, real }), commands);
       await inPeace(real);
       world.throwIfViolated();
@@ -87,12 +87,12 @@ function drawSkews(chance: number): Skews {
 }
 
 /** No more faults, nothing but time and sweeps: everything ends (I6). */
-async function inPeace({ desk, operations }: Real): Promise<void> {
-  const { world, google, oracle } = desk;
+async function inPeace({ deployment, operations }: Real): Promise<void> {
+  const { world, google, oracle } = deployment;
   world.beginPeace();
   google.faults.clear();
   google.failingJobs.clear();
-  desk.faults.clear();
+  deployment.faults.clear();
   await world.settle();
   for (const minutes of [1, 20, 2, 6, 2, 6, 2]) {
     await world.pass(minutes * MINUTE);
@@ -102,7 +102,7 @@ async function inPeace({ desk, operations }: Real): Promise<void> {
   }
   oracle.end();
   const standing = new Set(oracle.stores.blocks.map(({ id }) => id));
-  for (const { id, stands } of operations.acts)
-    if (stands !== undefined && stands !== standing.has(id))
-      world.violate('I6', `${id} ${stands ? 'was thrown and does not bar' : 'was lifted and bars'}`);
+  for (const { id, isActive } of operations.acts)
+    if (isActive !== undefined && isActive !== standing.has(id))
+      world.violate('I6', `${id} ${isActive ? 'was thrown and does not bar' : 'was lifted and bars'}`);
 }

@@ -1,12 +1,12 @@
 // What can be begun at the desk, each in the background: how it is called, and what must be true of its outcome. A
 // failure has to name a fault of this history or a deadline; anything else is a defect that was taken for one.
 
-import { endJob, type JobEnding } from '../../shared/operations/end-job.ts';
-import { type HandOut, handOut } from '../../shared/operations/issue-token.ts';
-import { type Killed, throwKillSwitch } from '../../shared/operations/kill-switch.ts';
-import { type Swept, sweep } from '../../shared/operations/sweep.ts';
-import { Unavailable } from '../../shared/runtime/errors.ts';
-import type { Desk } from './deployment.ts';
+import { endJob, type JobEndResult } from '../../shared/operations/end-job.ts';
+import { type IssueResult, issueToken } from '../../shared/operations/issue-token.ts';
+import { activateKillSwitch, type KillResult } from '../../shared/operations/kill-switch.ts';
+import { type SweepResult, sweep } from '../../shared/operations/sweep.ts';
+import { DependencyError } from '../../shared/runtime/errors.ts';
+import type { Deployment } from './deployment.ts';
 import { revokeEndpoint } from './keydesk.ts';
 import { PIPELINE_ID, short } from './setting.ts';
 import { type GrantRecord, type Named, names } from './stores.ts';
@@ -14,7 +14,7 @@ import { type GrantRecord, type Named, names } from './stores.ts';
 const FORESEEN =
   /injected \d|answered \d|could not be reached|not asked: its time was up|no answer within|answered something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on/;
 
-interface HandOutOnItsWay {
+interface PendingIssue {
   readonly job_id: string;
   readonly credential: string;
   /** It answered: nothing of it goes on. One that failed may have left something behind that does. */
@@ -27,47 +27,47 @@ interface HandOutOnItsWay {
 interface Act {
   readonly id: string;
   /** Undefined while that is not known, or is being changed. */
-  stands: boolean | undefined;
-  lifting: boolean;
+  isActive: boolean | undefined;
+  deactivating: boolean;
 }
 
 export class Operations {
-  readonly desk: Desk;
+  readonly deployment: Deployment;
   readonly acts: Act[] = [];
-  #thrown = 0;
-  readonly #handOuts: HandOutOnItsWay[] = [];
+  #activated = 0;
+  readonly #pendingIssues: PendingIssue[] = [];
   readonly #revoke: ReturnType<typeof revokeEndpoint>;
 
-  constructor(desk: Desk) {
-    this.desk = desk;
-    this.#revoke = revokeEndpoint(desk.keydesk);
-    desk.world.onSettled = () => {
-      for (const { over } of this.#handOuts.splice(0)) over();
+  constructor(deployment: Deployment) {
+    this.deployment = deployment;
+    this.#revoke = revokeEndpoint(deployment.keydesk);
+    deployment.world.onSettled = () => {
+      for (const { over } of this.#pendingIssues.splice(0)) over();
     };
   }
 
   /** Comes to undefined when it failed, as all of these do. */
-  handOut(job_id: string, credential: string, lifetime: number | undefined): Promise<HandOut | undefined> {
-    const { world, keydesk, oracle, google } = this.desk;
-    const onItsWay: HandOutOnItsWay = { job_id, credential, answered: false, over: oracle.asked(job_id) };
-    this.#handOuts.push(onItsWay);
+  issueToken(job_id: string, credential: string, lifetime: number | undefined): Promise<IssueResult | undefined> {
+    const { world, keydesk, oracle, google } = this.deployment;
+    const pendingIssue: PendingIssue = { job_id, credential, answered: false, over: oracle.requested(job_id) };
+    this.#pendingIssues.push(pendingIssue);
     const endedBefore = oracle.ended(job_id);
     google.jobs.add(job_id);
-    return this.#begin<HandOut>(`hand-out of ${credential} to ${short(job_id)}`, async () => {
-      const asked = { jobToken: job_id, credentialName: credential, scopes: [], lifetime };
-      const result = await handOut(keydesk.issuing, asked, 'request');
-      onItsWay.answered = true;
-      onItsWay.over();
+    return this.#begin<IssueResult>(`hand-out of ${credential} to ${short(job_id)}`, async () => {
+      const requested = { jobToken: job_id, credentialName: credential, scopes: [], lifetime };
+      const result = await issueToken(keydesk.tokenDeps, requested, 'request');
+      pendingIssue.answered = true;
+      pendingIssue.over();
       if (result.outcome === 'issued') {
         oracle.issued(result.grant_id, result.accessToken, result.expires_at);
-        const { accessToken: _, ...told } = result;
-        oracle.told(told);
+        const { accessToken: _, ...reported } = result;
+        oracle.reported(reported);
         world.count('issued');
         if (result.grant.tokens_issued > 1) world.count('renewed');
         if (endedBefore) world.violate('I2', `job ${job_id} had ended before it asked, and got a token`);
         return [result, 'issued'];
       }
-      oracle.told(result);
+      oracle.reported(result);
       const { reason } = result.refusal;
       world.count(`refused: ${reason}`);
       if (reason === 'job_ended' && !endedBefore) world.count('overtaken by the end');
@@ -75,19 +75,19 @@ export class Operations {
     });
   }
 
-  endJob(job_id: string): Promise<JobEnding | undefined> {
-    const { keydesk, google, oracle, world } = this.desk;
+  endJob(job_id: string): Promise<JobEndResult | undefined> {
+    const { keydesk, google, oracle, world } = this.deployment;
     google.finishedJobs.add(job_id);
     return this.#begin(`job.finished of ${short(job_id)}`, async () => {
-      const ended = await endJob(keydesk.webhook, { job_id, pipeline_id: PIPELINE_ID, by: 'job.finished' });
+      const ended = await endJob(keydesk.webhookDeps, { job_id, pipeline_id: PIPELINE_ID, by: 'job.finished' });
       if (!oracle.ended(job_id)) world.violate('I2', `the end of ${job_id} was answered and is not on record`);
       return [ended, this.#ending(ended)];
     });
   }
 
   /** The job returns one of the tokens it got. */
-  giveBack(which: number): void {
-    const { world, oracle, google } = this.desk;
+  releaseToken(which: number): void {
+    const { world, oracle, google } = this.deployment;
     const left = oracle.left[which % oracle.left.length];
     if (!left) return;
     const token = google.token(left.accessToken);
@@ -95,56 +95,62 @@ export class Operations {
     const expiries = oracle.expiries.get(left.grant);
     const lived = token !== undefined && left.expires_at > world.now() && oracle.accepted(token);
     void this.#begin(`return of ${left.accessToken}`, async () => {
-      const answer = await this.#revoke(left.accessToken);
-      oracle.told(answer);
-      if (answer.status !== 200) return [answer, `answered ${answer.status}`];
+      const response = await this.#revoke(left.accessToken);
+      oracle.reported(response);
+      if (response.status !== 200) return [response, `answered ${response.status}`];
       world.count('returned');
       const same = oracle.expiries.get(left.grant) === expiries;
       const after = this.#grant(left.grant);
       if (lived && same && before && after?.revocation === 'expiry' && after.ended_at === null)
         world.violate('I2', `${left.accessToken} was returned and its grant is still renewed`);
-      const { revocation, expires_in } = answer.body as { revocation?: string; expires_in?: number };
-      const told = revocation === 'expiry' && expires_in !== undefined && expires_in > 0;
-      if (lived && same && before && !told && oracle.accepted(token))
+      const { revocation, expires_in } = response.body as { revocation?: string; expires_in?: number };
+      const reported = revocation === 'expiry' && expires_in !== undefined && expires_in > 0;
+      if (lived && same && before && !reported && oracle.accepted(token))
         world.violate('I3', `${left.accessToken} was returned, which was answered 200, and is still accepted`);
-      return [answer, 'answered 200'];
+      return [response, 'answered 200'];
     });
   }
 
-  throwSwitch(named: Named, blocks_new: boolean): void {
-    const { world, keydesk, oracle } = this.desk;
-    this.#thrown += 1;
-    const id = `switch-${this.#thrown}`;
-    const act: Act = { id, stands: undefined, lifting: false };
+  activateKillSwitch(named: Named, blocks_new: boolean): void {
+    const { world, keydesk, oracle } = this.deployment;
+    this.#activated += 1;
+    const id = `switch-${this.#activated}`;
+    const act: Act = { id, isActive: undefined, deactivating: false };
     if (blocks_new) this.acts.push(act);
     const selector = {
       ...named,
       ...(named.issued_since === undefined ? {} : { issued_since: world.now() + named.issued_since }),
     };
-    const meant = this.#live().filter((grant) =>
+    const affected = this.#live().filter((grant) =>
       names(selector, grant, Math.max(grant.issued_at ?? 0, grant.requested_at)),
     );
-    const expiries = new Map(meant.map((grant) => [grant.id, oracle.expiries.get(grant.id)]));
+    const expiries = new Map(affected.map((grant) => [grant.id, oracle.expiries.get(grant.id)]));
     void this.#begin(`${id} thrown at ${JSON.stringify(selector)}${blocks_new ? ', barring' : ''}`, async () => {
-      let killed: Killed;
+      let killed: KillResult;
       try {
-        killed = await throwKillSwitch(keydesk.killing, id, { selector, actor: 'model', reason: 'model', blocks_new });
+        killed = await activateKillSwitch(keydesk.killSwitchDeps, id, {
+          selector,
+          actor: 'model',
+          reason: 'model',
+          blocks_new,
+        });
       } catch (error) {
         // Recorded, which was not answered, and lifted before it was tried again.
-        if (act.lifting && String(error).includes('of one that was lifted')) return [undefined, 'lifted meanwhile'];
+        if (act.deactivating && String(error).includes('of one that was lifted'))
+          return [undefined, 'lifted meanwhile'];
         throw error;
       }
       const failed = new Set(killed.failures.map(({ grant_id }) => grant_id));
       for (const { error } of killed.failures) this.#foreseen(error);
-      const onTheirWay = this.#handOuts.filter(({ answered }) => !answered);
+      const pendingIssues = this.#pendingIssues.filter(({ answered }) => !answered);
       const excused = (grant: GrantRecord) =>
         failed.has(grant.id) &&
-        onTheirWay.some(({ job_id, credential }) => grant.job_id === job_id && grant.credential === credential);
-      if (blocks_new && !act.lifting) {
-        act.stands = true;
-        oracle.raised({ id, named: selector, excused });
+        pendingIssues.some(({ job_id, credential }) => grant.job_id === job_id && grant.credential === credential);
+      if (blocks_new && !act.deactivating) {
+        act.isActive = true;
+        oracle.activated({ id, named: selector, excused });
       }
-      for (const { id: grant } of meant) {
+      for (const { id: grant } of affected) {
         const after = this.#grant(grant);
         const still = after?.state === 'issuing' || after?.state === 'active';
         if (
@@ -161,58 +167,58 @@ export class Operations {
   }
 
   /** Lifts one of the blocks that nobody has lifted yet. */
-  lift(which: number): void {
-    const standing = this.acts.filter(({ lifting }) => !lifting);
-    const act = standing[which % standing.length];
+  deactivateKillSwitch(which: number): void {
+    const active = this.acts.filter(({ deactivating }) => !deactivating);
+    const act = active[which % active.length];
     if (!act) return;
-    const stood = act.stands;
-    Object.assign(act, { lifting: true, stands: undefined });
-    this.desk.oracle.lifted(act.id);
+    const wasActive = act.isActive;
+    Object.assign(act, { deactivating: true, isActive: undefined });
+    this.deployment.oracle.deactivated(act.id);
     void this.#begin(`${act.id} lifted`, async () => {
-      const lifted = await this.desk.keydesk.killing.killLedger.lift(act.id, 'model');
-      if (stood && !lifted) this.desk.world.violate('I6', `${act.id} stood and was not lifted`);
-      if (stood) act.stands = false;
-      return [lifted, String(lifted)];
+      const deactivated = await this.deployment.keydesk.killSwitchDeps.killSwitchLedger.deactivate(act.id, 'model');
+      if (wasActive && !deactivated) this.deployment.world.violate('I6', `${act.id} stood and was not lifted`);
+      if (wasActive) act.isActive = false;
+      return [deactivated, String(deactivated)];
     });
   }
 
-  sweep(): Promise<Swept | undefined> {
-    const { world, keydesk } = this.desk;
+  sweep(): Promise<SweepResult | undefined> {
+    const { world, keydesk } = this.deployment;
     return this.#begin('sweep', async () => {
-      const swept = await sweep(keydesk.sweeping);
+      const swept = await sweep(keydesk.sweepDeps);
       for (const { error } of swept.failures) this.#foreseen(error);
       world.count('swept');
-      if (swept.woken.length > 0) world.count('sweep woke an account');
+      if (swept.enabled.length > 0) world.count('sweep woke an account');
       if (swept.revoked.length > 0) world.count('sweep finished a revocation');
       if (swept.expired.length > 0) world.count('sweep expired a grant');
-      if (swept.foundFinished.length > 0) world.count('sweep found a job finished');
-      if (swept.disabledAgain.length > 0) world.count('sweep disabled an account again');
+      if (swept.reconciledJobs.length > 0) world.count('sweep found a job finished');
+      if (swept.enabledExternally.length > 0) world.count('sweep disabled an account again');
       return [swept, this.#ending(swept)];
     });
   }
 
-  #ending({ unfinished, ...ended }: { unfinished: readonly { error: string }[]; revoked: readonly unknown[] }): string {
-    this.desk.oracle.told({ unfinished, ...ended });
-    for (const { error } of unfinished) this.#foreseen(error);
-    if (unfinished.length > 0) this.desk.world.count('revocation left to the sweep');
-    return `${ended.revoked.length} revoked, ${unfinished.length} unfinished`;
+  #ending({ pending, ...ended }: { pending: readonly { error: string }[]; revoked: readonly unknown[] }): string {
+    this.deployment.oracle.reported({ unfinished: pending, ...ended });
+    for (const { error } of pending) this.#foreseen(error);
+    if (pending.length > 0) this.deployment.world.count('revocation left to the sweep');
+    return `${ended.revoked.length} revoked, ${pending.length} unfinished`;
   }
 
   /** @param work comes to its outcome, and what is to be told of that */
-  #begin<T>(what: string, work: () => Promise<[outcome: T, told: string]>): Promise<T | undefined> {
-    const { world } = this.desk;
-    world.tell(`begins: ${what}`);
+  #begin<T>(label: string, work: () => Promise<[outcome: T, told: string]>): Promise<T | undefined> {
+    const { world } = this.deployment;
+    world.tell(`begins: ${label}`);
     const working = work().then(
       ([outcome, told]) => {
-        world.tell(`${what}: ${told}`);
+        world.tell(`${label}: ${told}`);
         return outcome;
       },
       (error: unknown) => {
-        world.tell(`${what} failed: ${String(error)}`);
+        world.tell(`${label} failed: ${String(error)}`);
         world.count('failed');
-        this.desk.oracle.told(String(error));
+        this.deployment.oracle.reported(String(error));
         this.#foreseen(String(error));
-        if (!Unavailable.is(error)) world.violate('harness', `${what} threw ${String(error)}`);
+        if (!DependencyError.is(error)) world.violate('harness', `${label} threw ${String(error)}`);
         return undefined;
       },
     );
@@ -221,15 +227,15 @@ export class Operations {
   }
 
   #foreseen(detail: string): void {
-    if (!FORESEEN.test(detail)) this.desk.world.violate('harness', `a failure that no fault explains: ${detail}`);
+    if (!FORESEEN.test(detail)) this.deployment.world.violate('harness', `a failure that no fault explains: ${detail}`);
   }
 
   #grant(id: string): GrantRecord | undefined {
-    return this.desk.oracle.stores.grants.get(id);
+    return this.deployment.oracle.stores.grants.get(id);
   }
 
   #live(): GrantRecord[] {
-    const grants = [...this.desk.oracle.stores.grants.values()];
+    const grants = [...this.deployment.oracle.stores.grants.values()];
     return grants.filter(({ state, ended_at }) => (state === 'issuing' || state === 'active') && ended_at === null);
   }
 }

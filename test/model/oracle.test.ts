@@ -22,7 +22,7 @@ class Kept {
   readonly opened = new Map<string, Stored>();
   readonly oracle = new Oracle(this.world, this.google, () => ({ ledger: this.ledger, opened: this.opened }));
   readonly ends = this.world.now() + 10 * MINUTE;
-  readonly over = this.oracle.asked(JOB);
+  readonly over = this.oracle.requested(JOB);
 
   /** Writes a record, or members of one. */
   put(path: string, members: Stored): void {
@@ -48,19 +48,19 @@ class Kept {
   }
 
   async mint(email: string, job_id = JOB, seconds = 600): Promise<string> {
-    const answer = await this.google.askAs('token')({
-      what: 'mint',
+    const response = await this.google.sendAs('token')({
+      dependency: 'mint',
       url: `${URLS.iamCredentials}/v1/projects/-/serviceAccounts/${encodeURIComponent(email)}:generateAccessToken`,
       method: 'POST',
       headers: { 'x-goog-request-reason': `buildkite-job/${job_id}` },
       json: { scope: ['https://www.googleapis.com/auth/datastore'], lifetime: `${seconds}s` },
     });
-    return (answer.json as { accessToken: string }).accessToken;
+    return (response.json as { accessToken: string }).accessToken;
   }
 
-  async change(email: string, what: 'enable' | 'disable'): Promise<void> {
-    const url = `${URLS.iam}/v1/projects/acme-model/serviceAccounts/${encodeURIComponent(email)}:${what}`;
-    await this.google.askAs('sweep')({ what, url, method: 'POST', json: {} });
+  async change(email: string, dependency: 'enable' | 'disable'): Promise<void> {
+    const url = `${URLS.iam}/v1/projects/acme-model/serviceAccounts/${encodeURIComponent(email)}:${dependency}`;
+    await this.google.sendAs('sweep')({ dependency, url, method: 'POST', json: {} });
   }
 
   async idToken(grant_id: string): Promise<string> {
@@ -68,21 +68,21 @@ class Kept {
     const aud = 'https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit';
     const iat = Math.floor(this.world.now() / 1000);
     const claims = { keydesk_grant: grant_id };
-    const signed = await this.google.askAs('token')({
-      what: 'sign',
+    const signed = await this.google.sendAs('token')({
+      dependency: 'sign',
       url: `${URLS.iamCredentials}/v1/projects/-/serviceAccounts/${encodeURIComponent(iss)}:signJwt`,
       method: 'POST',
       headers: { 'x-goog-request-reason': `buildkite-job/${JOB}` },
       json: { payload: JSON.stringify({ iss, sub: iss, aud, iat, exp: iat + 300, uid: 'user', claims }) },
     });
     const { signedJwt } = signed.json as { signedJwt: string };
-    const answer = await this.google.ask({
-      what: 'sign in',
+    const response = await this.google.sendRequest({
+      dependency: 'sign in',
       url: `${URLS.identityToolkit}/v1/accounts:signInWithCustomToken?key=web-key`,
       method: 'POST',
       json: { token: signedJwt, returnSecureToken: true },
     });
-    return (answer.json as { idToken: string }).idToken;
+    return (response.json as { idToken: string }).idToken;
   }
 
   /** The token is on record and leaves. */
@@ -178,7 +178,7 @@ describe('the oracle', () => {
     [
       'I2: admin of 0/1 got a token although a switch bars it',
       () => {
-        kept.oracle.raised({ id: 'a switch', named: { credential: 'admin' }, excused: () => false });
+        kept.oracle.activated({ id: 'a switch', named: { credential: 'admin' }, excused: () => false });
         grant('p', { tokens_issued: 2 })();
       },
     ],
@@ -284,13 +284,13 @@ describe('the oracle', () => {
     ],
     ['I6: config of 0/1 stays active', () => kept.oracle.end()],
     ['I7: locks/x holds a token', () => kept.write(['locks/x', { why: 'ya29.c.of-the-model-3' }])],
-    ["I7: a token's text was told", () => kept.oracle.told({ detail: 'ya29.c.of-the-model-3' })],
+    ["I7: a token's text was told", () => kept.oracle.reported({ detail: 'ya29.c.of-the-model-3' })],
     [
       'I8',
       () =>
         kept.google
-          .askAs('webhook')({
-            what: 'enable',
+          .sendAs('webhook')({
+            dependency: 'enable',
             url: `${URLS.iam}/v1/projects/acme-model/serviceAccounts/${encodeURIComponent(POOLED)}:enable`,
             method: 'POST',
             json: {},

@@ -27,7 +27,7 @@ const ACCOUNT_ARROWS = new Set(
 );
 const LIVE = new Set(['issuing', 'active', 'revoking']);
 
-interface Barrier {
+interface Block {
   readonly id: string;
   readonly named: Named;
   /** Whether the grant may still get a token: its end failed, and a hand-out was on its way before. */
@@ -35,7 +35,7 @@ interface Barrier {
 }
 
 /** A token that its holder has. */
-interface Left {
+interface ReleasedToken {
   readonly accessToken: string;
   readonly sha256: string;
   readonly grant: string;
@@ -44,7 +44,7 @@ interface Left {
 }
 
 /** A request for a token that is not known to be over. */
-interface Asking {
+interface PendingRequest {
   /** Whether the end of its job was on record before it was asked. */
   readonly endedBefore: boolean;
 }
@@ -60,12 +60,12 @@ export class Oracle {
   readonly #dumps: () => { readonly ledger: Dump; readonly opened: Dump };
   /** Grants that must get nothing any more, and why. */
   readonly #over = new Map<string, string>();
-  readonly #blocks = new Map<string, Barrier>();
-  readonly #asking = new Map<string, Set<Asking>>();
-  readonly #left: Left[] = [];
+  readonly #blocks = new Map<string, Block>();
+  readonly #pending = new Map<string, Set<PendingRequest>>();
+  readonly #left: ReleasedToken[] = [];
   readonly #gone = new Set<string>();
   /** Of those that left, which live. */
-  #held: Left[] = [];
+  #held: ReleasedToken[] = [];
   /** Of Google's tokens, which live, and how many of all have been looked at for that. */
   #living: TrueToken[] = [];
   #seen = 0;
@@ -88,7 +88,7 @@ export class Oracle {
   }
 
   /** Every token that left, oldest first. */
-  get left(): readonly Left[] {
+  get left(): readonly ReleasedToken[] {
     return this.#left;
   }
 
@@ -348,7 +348,7 @@ export class Oracle {
    * What is promised of a token that somebody has.
    * @returns whether it lives
    */
-  #leftToken({ accessToken, sha256, grant: id, expires_at }: Left): boolean {
+  #leftToken({ accessToken, sha256, grant: id, expires_at }: ReleasedToken): boolean {
     const grant = this.stores.grants.get(id);
     const token = this.#google.token(accessToken);
     if (!grant) this.#violate('I1', `${accessToken} left and its grant is not on record`);
@@ -373,7 +373,7 @@ export class Oracle {
 
   /** A token is asked for: the account must be the job's at that moment, whatever ended meanwhile. */
   #mintSent(email: string | undefined, job_id: string): void {
-    if (this.ended(job_id) && [...(this.#asking.get(job_id) ?? [])].every(({ endedBefore }) => endedBefore))
+    if (this.ended(job_id) && [...(this.#pending.get(job_id) ?? [])].every(({ endedBefore }) => endedBefore))
       this.#violate('I2', `a token is asked for job ${job_id}, which had ended before`);
     if (email === undefined || !this.#isPooled(email)) return;
     const { accounts, grants } = this.stores;
@@ -401,12 +401,12 @@ export class Oracle {
    * A request for a token begins.
    * @returns to be called once nothing of it goes on any more
    */
-  asked(job_id: string): () => void {
-    const asking = this.#asking.get(job_id) ?? new Set<Asking>();
-    this.#asking.set(job_id, asking);
+  requested(job_id: string): () => void {
+    const pending = this.#pending.get(job_id) ?? new Set<PendingRequest>();
+    this.#pending.set(job_id, pending);
     const request = { endedBefore: this.ended(job_id) };
-    asking.add(request);
-    return () => asking.delete(request);
+    pending.add(request);
+    return () => pending.delete(request);
   }
 
   /** A token was handed out, at this moment. */
@@ -424,16 +424,16 @@ export class Oracle {
       this.#violate('I1', `${accessToken} was promised for longer than ${brief(record)} lives`);
   }
 
-  raised(block: Barrier): void {
+  activated(block: Block): void {
     this.#blocks.set(block.id, block);
   }
 
-  lifted(id: string): void {
+  deactivated(id: string): void {
     this.#blocks.delete(id);
   }
 
   /** What came out of an operation: nothing of it may hold a token. */
-  told(what: unknown): void {
+  reported(what: unknown): void {
     if (holdsToken(what)) this.#violate('I7', `a token's text was told: ${JSON.stringify(what)}`);
   }
 

@@ -2,7 +2,7 @@
 
 import { randomFrom } from '../fixtures/test-clock.ts';
 
-export interface Seeded {
+export interface SeededRandom {
   /** From 0 up to but not including 1. */
   next(): number;
   /** A whole number, both ends included. */
@@ -13,7 +13,7 @@ export interface Seeded {
   pick<T>(weighted: readonly (readonly [weight: number, what: T])[]): T;
 }
 
-export function seeded(seed: number): Seeded {
+export function seededRandom(seed: number): SeededRandom {
   const next = randomFrom(seed);
   return {
     next,

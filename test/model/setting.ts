@@ -2,7 +2,7 @@
 // jobs whose tokens are their ids.
 
 import { type JobClaims, parseClaims } from '../../shared/core/policy/claims.ts';
-import { type LoadedPolicy, parsePolicyText } from '../../shared/core/policy/parse-yaml.ts';
+import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 
 export const CREDENTIALS = ['config', 'export', 'admin', 'cache'] as const;
 export type CredentialName = (typeof CREDENTIALS)[number];
@@ -59,7 +59,7 @@ credentials:
 rules:
   - { name: all, match: { pipeline_slug: [deploy, release] }, grants: [config, export, admin, cache] }
 `;
-  const policy = parsePolicyText(text, 'policy.yaml');
+  const policy = parsePolicy(text, 'policy.yaml');
   if ('problems' in policy) throw new Error(policy.problems.join('\n'));
   const pools = new Map([
     ['admin', admin],

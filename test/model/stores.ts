@@ -50,7 +50,7 @@ export interface GrantDocument {
   readonly expires_at: number;
 }
 
-export interface Barrier {
+export interface Block {
   readonly id: string;
   readonly selector: { readonly pipeline_slug?: string };
 }
@@ -70,7 +70,7 @@ export class Stores {
   readonly accounts = new Map<string, AccountRecord>();
   readonly jobs = new Map<string, JobRecord>();
   readonly documents = new Map<string, GrantDocument>();
-  blocks: readonly Barrier[] = [];
+  blocks: readonly Block[] = [];
   readonly #seen = new Map<string, Record<string, unknown>>();
 
   /** Reads what is stored now. A document that is the same object as before has not changed. */
@@ -89,7 +89,7 @@ export class Stores {
     if (data) this.#seen.set(path, data);
     else this.#seen.delete(path);
     const record = data && { id, ...(toMilliseconds(data) as object) };
-    if (path === 'blocks/current') this.blocks = (data as { blocks?: Barrier[] } | undefined)?.blocks ?? [];
+    if (path === 'blocks/current') this.blocks = (data as { blocks?: Block[] } | undefined)?.blocks ?? [];
     const records = this.#recordsOf(collection);
     const before = records?.get(id);
     if (record) records?.set(id, record);

@@ -11,7 +11,7 @@ const STALLING = 1 / 12;
 const LONGEST_STALL = 15;
 const BEGINNING = Date.UTC(2026, 0, 5, 9);
 /** Lines of the story that a violation is printed with. */
-const TOLD = 120;
+const STORY_LINES = 120;
 
 interface Timer {
   readonly due: number;
@@ -83,9 +83,9 @@ export class World implements Clock {
   };
 
   /** Counts what happened, as long as the run is what was drawn. */
-  count(what: string): void {
+  count(label: string): void {
     if (this.#inPeace) return;
-    this.tally.set(what, (this.tally.get(what) ?? 0) + 1);
+    this.tally.set(label, (this.tally.get(label) ?? 0) + 1);
   }
 
   /** From now on nothing more is drawn: what happens is no merit of the generators. */
@@ -93,16 +93,16 @@ export class World implements Clock {
     this.#inPeace = true;
   }
 
-  tell(what: string): void {
-    this.story.push(`${((this.#now - BEGINNING) / 1000).toFixed(0).padStart(6)} s  ${what}`);
+  tell(label: string): void {
+    this.story.push(`${((this.#now - BEGINNING) / 1000).toFixed(0).padStart(6)} s  ${label}`);
     // A day is long, and only its end would be printed.
-    if (this.story.length > 100 * TOLD) this.story.splice(0, 50 * TOLD);
+    if (this.story.length > 100 * STORY_LINES) this.story.splice(0, 50 * STORY_LINES);
   }
 
   /** The first thing found wrong is the one that counts. */
-  violate(invariant: string, what: string): void {
-    this.tell(`VIOLATED ${invariant}: ${what}`);
-    this.#violation ??= new Error(`${invariant}: ${what}\n${this.story.slice(-TOLD).join('\n')}`);
+  violate(invariant: string, label: string): void {
+    this.tell(`VIOLATED ${invariant}: ${label}`);
+    this.#violation ??= new Error(`${invariant}: ${label}\n${this.story.slice(-STORY_LINES).join('\n')}`);
   }
 
   throwIfViolated(): void {

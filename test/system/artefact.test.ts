@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type LocalBuildkite, startBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
-import { type LocalGoogle, startGoogle } from '../../sandbox/fakes/google/google.ts';
+import { type FakeBuildkite, startFakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeGoogle, startFakeGoogle } from '../../sandbox/fakes/google/google.ts';
 import { functionEnvironment, ROOT, type RunningFunction, startFunction } from '../../sandbox/functions.ts';
 import { run } from '../../sandbox/process.ts';
 
@@ -14,14 +14,14 @@ const WEBHOOK_TOKEN = 'artefact-webhook-token';
 const AUDIENCE = 'https://keydesk.acme.example';
 
 describe('the built artefact under functions-framework', () => {
-  let buildkite: LocalBuildkite;
-  let google: LocalGoogle;
+  let buildkite: FakeBuildkite;
+  let google: FakeGoogle;
   let settings: Record<string, string>;
   const started: RunningFunction[] = [];
 
   beforeAll(async () => {
-    buildkite = await startBuildkite({ audience: AUDIENCE, webhookToken: WEBHOOK_TOKEN });
-    google = await startGoogle({ accounts: ['export@acme-staging.iam.gserviceaccount.com'] });
+    buildkite = await startFakeBuildkite({ audience: AUDIENCE, webhookToken: WEBHOOK_TOKEN });
+    google = await startFakeGoogle({ accounts: ['export@acme-staging.iam.gserviceaccount.com'] });
     settings = {
       KEYDESK_POLICY: 'examples/policy.yaml',
       GOOGLE_CLOUD_PROJECT: 'artefact-test',
@@ -44,7 +44,7 @@ describe('the built artefact under functions-framework', () => {
     return running;
   }
 
-  async function ask(url: string, jobToken: string): Promise<Response> {
+  async function requestToken(url: string, jobToken: string): Promise<Response> {
     return fetch(`${url}/token/staging-export`, { method: 'POST', headers: { authorization: `Bearer ${jobToken}` } });
   }
 
@@ -52,7 +52,7 @@ describe('the built artefact under functions-framework', () => {
     const [token, webhook, sweep] = await Promise.all([start('token'), start('webhook'), start('sweep')]);
     const job = buildkite.startJob();
     const jobToken = await buildkite.jobToken(job);
-    const issued = await ask(token.url, jobToken);
+    const issued = await requestToken(token.url, jobToken);
     expect(await issued.json()).toMatchObject({ credential: 'staging-export', revocation: 'expiry' });
     const body = buildkite.event(job);
     const headers = { 'x-buildkite-signature': buildkite.signature(body) };
@@ -60,14 +60,14 @@ describe('the built artefact under functions-framework', () => {
     expect(await ended.json()).toMatchObject({ result: 'job_ended', not_renewed: 1 });
     const swept = await fetch(`${sweep.url}/`, { method: 'POST' });
     expect(await swept.json()).toMatchObject({ failed: 0, has_backlog: false });
-    expect((await ask(token.url, jobToken)).status).toBe(400);
+    expect((await requestToken(token.url, jobToken)).status).toBe(400);
     expect(google.unexpected).toEqual([]);
   });
 
   it('never lets a client see the framework: no HTML, no stack, JSON for malformed JSON, no inflated bodies', async () => {
     const [token, webhook] = await Promise.all([start('token'), start('webhook')]);
     const json = { 'content-type': 'application/json' };
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       fetch(`${token.url}/token`, { method: 'POST', headers: json, body: '{"broken' }),
       fetch(`${token.url}/token`, { method: 'POST', headers: json, body: '"text"' }),
       fetch(`${token.url}/favicon.ico`),
@@ -81,25 +81,25 @@ describe('the built artefact under functions-framework', () => {
         body: gzipSync('{"event":"ping"}'),
       }),
     ]);
-    for (const answer of answers) {
-      const text = await answer.text();
-      expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    for (const response of responses) {
+      const text = await response.text();
+      expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
       expect(JSON.parse(text)).toMatchObject({ error: expect.any(String), request_id: expect.any(String) });
       expect(text).not.toMatch(/<html|<pre|node_modules|at .*\(/i);
-      expect(answer.headers.get('cache-control')).toBe('no-store');
+      expect(response.headers.get('cache-control')).toBe('no-store');
     }
-    expect(answers.map(({ status }) => status)).toEqual([415, 415, 404, 404, 401, 401, 401, 401]);
+    expect(responses.map(({ status }) => status)).toEqual([415, 415, 404, 404, 401, 401, 401, 401]);
   });
 
   it('checks a signature over the bytes as received, also of a body that is no JSON', async () => {
     const webhook = await start('webhook');
     for (const body of ['{"event":"ping"}', '{"event":  "ping"}\n', '{"event":"ping","x":"\\u00e4ä"}']) {
-      const answer = await fetch(`${webhook.url}/`, {
+      const response = await fetch(`${webhook.url}/`, {
         method: 'POST',
         headers: { 'x-buildkite-signature': buildkite.signature(body) },
         body,
       });
-      expect([answer.status, await answer.json()]).toEqual([200, { result: 'pong' }]);
+      expect([response.status, await response.json()]).toEqual([200, { result: 'pong' }]);
     }
   });
 
@@ -131,15 +131,15 @@ describe('the built artefact under functions-framework', () => {
         return undefined;
       };
     });
-    const asked = jobTokens.map((jobToken) => ask(token.url, jobToken));
+    const requested = jobTokens.map((jobToken) => requestToken(token.url, jobToken));
     await allArrived;
     google.before = undefined;
     const stopped = token.running.stop(60_000);
     // The listener is closed when new connections are refused; only then is the work let go on.
     await expect.poll(() => refusesConnections(token.url)).toBe(true);
     release();
-    const answers = await Promise.all(asked);
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const responses = await Promise.all(requested);
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await stopped).toBe(0);
     expect(token.running.output().match(/"grant.issued"/g)?.length).toBeGreaterThanOrEqual(3);
   });
@@ -191,8 +191,8 @@ describe('the built artefact under functions-framework', () => {
 
 function refusesConnections(url: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const probe = httpRequest(url, { agent: false }, (answer) => {
-      answer.resume();
+    const probe = httpRequest(url, { agent: false }, (response) => {
+      response.resume();
       resolve(false);
     });
     probe.on('error', () => resolve(true));

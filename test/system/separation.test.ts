@@ -3,13 +3,13 @@
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createSweeping } from '../../functions/sweep/dependencies.ts';
-import { createIssuing } from '../../functions/token/dependencies.ts';
+import { createSweepDeps } from '../../functions/sweep/dependencies.ts';
+import { createTokenDeps } from '../../functions/token/dependencies.ts';
 import { PERMISSIONS } from '../../sandbox/fakes/google/call.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { createKilling } from '../../shared/wiring/kill-switch.ts';
-import { createEnding } from '../../shared/wiring/revocation.ts';
-import { type InProcessDesk, openInProcessDesk } from '../fixtures/in-process-keydesk.ts';
+import { createKillSwitchDeps } from '../../shared/wiring/kill-switch.ts';
+import { createRevocationDeps } from '../../shared/wiring/revocation.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 
 const bundle = (name: string) => readFileSync(new URL(`../../dist/${name}.cjs`, import.meta.url), 'utf8');
 
@@ -47,77 +47,77 @@ describe('the artefact', () => {
 });
 
 describe('the clients of a function', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
-  afterAll(() => desk.close());
-  const parts = () => ({ settings: desk.settings, emulator: true, clock: systemClock });
+  afterAll(() => keydesk.close());
+  const parts = () => ({ settings: keydesk.settings, emulator: true, clock: systemClock });
 
   it('of token mint, and can neither disable nor enable', () => {
-    expect(Object.keys(createIssuing({ ...parts(), audit: () => {} })).sort()).toEqual([
+    expect(Object.keys(createTokenDeps({ ...parts(), audit: () => {} })).sort()).toEqual([
       'generationOf',
-      'issues',
+      'issuesInProgress',
       'ledger',
       'mint',
       'openGrantDocument',
-      'warm',
+      'warmUp',
     ]);
-    expect(Object.keys(createIssuing({ ...parts(), audit: () => {} }).ledger).sort()).toEqual([
+    expect(Object.keys(createTokenDeps({ ...parts(), audit: () => {} }).ledger).sort()).toEqual([
       'activate',
-      'barred',
+      'checkBlocks',
       'reserve',
     ]);
   });
 
   it('of webhook, of an early return and of the kill switch end, and can neither mint nor enable', () => {
-    const ending = ['clock', 'closeGrantDocument', 'disableAccount', 'ledger', 'lookUpToken', 'warm'];
-    expect(Object.keys(createEnding(parts())).sort()).toEqual(ending);
-    expect(Object.keys(createEnding(parts()).ledger).sort()).toEqual([
-      'confirmTakenAway',
+    const ending = ['clock', 'closeGrantDocument', 'disableAccount', 'ledger', 'lookUpToken', 'warmUp'];
+    expect(Object.keys(createRevocationDeps(parts())).sort()).toEqual(ending);
+    expect(Object.keys(createRevocationDeps(parts()).ledger).sort()).toEqual([
+      'confirmRevoked',
       'endGrant',
       'endJob',
       'expire',
     ]);
-    expect(Object.keys(createKilling(parts())).sort()).toEqual([...ending, 'killLedger'].sort());
+    expect(Object.keys(createKillSwitchDeps(parts())).sort()).toEqual([...ending, 'killSwitchLedger'].sort());
   });
 
   it('of sweep end and enable, and cannot mint', () => {
-    expect(Object.keys(createSweeping(parts())).sort()).toEqual([
+    expect(Object.keys(createSweepDeps(parts())).sort()).toEqual([
       'buildkiteJobs',
-      'checkLedger',
       'clock',
       'closeGrantDocument',
       'disableAccount',
       'enableAccount',
+      'getAccountState',
+      'jobCheckLedger',
       'ledger',
-      'stateOfAccount',
       'sweepLedger',
-      'warm',
+      'warmUp',
     ]);
   });
 
   it('are refused by IAM what is not their task', async () => {
     const may = { token: ['disable', 'get', 'generateAccessToken', 'signJwt'], webhook: ['disable', 'get'] };
     const sweep = ['disable', 'enable', 'get'];
-    const email = `ci-001@${desk.project}.iam.gserviceaccount.com`;
+    const email = `ci-001@${keydesk.project}.iam.gserviceaccount.com`;
     const bodies = {
       generateAccessToken: { scope: ['https://www.googleapis.com/auth/datastore'], lifetime: '60s' },
       signJwt: { payload: '{}' },
     };
     for (const identity of ['token', 'webhook', 'sweep'] as const) {
-      const accessToken = await identityToken(desk.google.metadataHosts[identity]);
+      const accessToken = await identityToken(keydesk.google.metadataHosts[identity]);
       const allowed: string[] = [];
       for (const method of Object.keys(PERMISSIONS) as (keyof typeof PERMISSIONS)[]) {
         const minting = method === 'generateAccessToken' || method === 'signJwt';
-        const url = `${desk.google.url}/v1/projects/${minting ? '-' : desk.project}/serviceAccounts/${email}`;
-        const answer = await fetch(method === 'get' ? url : `${url}:${method}`, {
+        const url = `${keydesk.google.url}/v1/projects/${minting ? '-' : keydesk.project}/serviceAccounts/${email}`;
+        const response = await fetch(method === 'get' ? url : `${url}:${method}`, {
           method: method === 'get' ? 'GET' : 'POST',
           headers: { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' },
           ...(minting ? { body: JSON.stringify(bodies[method]) } : {}),
         });
-        await answer.body?.cancel();
-        if (answer.status !== 403) allowed.push(method);
+        await response.body?.cancel();
+        if (response.status !== 403) allowed.push(method);
       }
       expect(allowed.sort(), identity).toEqual((identity === 'sweep' ? sweep : may[identity]).sort());
     }
@@ -126,6 +126,6 @@ describe('the clients of a function', () => {
 
 async function identityToken(metadataHost: string): Promise<string> {
   const url = `http://${metadataHost}/computeMetadata/v1/instance/service-accounts/default/token`;
-  const answer = await fetch(url, { headers: { 'metadata-flavor': 'Google' } });
-  return ((await answer.json()) as { access_token: string }).access_token;
+  const response = await fetch(url, { headers: { 'metadata-flavor': 'Google' } });
+  return ((await response.json()) as { access_token: string }).access_token;
 }

@@ -8,8 +8,8 @@ import { type IncomingMessage, request } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { type Job, type LocalBuildkite, startBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
-import { type LocalGoogle, startGoogle } from '../../sandbox/fakes/google/google.ts';
+import { type FakeBuildkite, type Job, startFakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeGoogle, startFakeGoogle } from '../../sandbox/fakes/google/google.ts';
 import { type RunningFunction, startFunction } from '../../sandbox/functions.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 
@@ -41,14 +41,14 @@ function finished(job: Job, other: Job, metadata: string): Buffer {
 }
 
 describe('the built webhook function', () => {
-  let buildkite: LocalBuildkite;
-  let google: LocalGoogle;
+  let buildkite: FakeBuildkite;
+  let google: FakeGoogle;
   let token: RunningFunction;
   let webhook: RunningFunction;
 
   beforeAll(async () => {
-    buildkite = await startBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: WEBHOOK_TOKEN });
-    google = await startGoogle({ accounts: ['export@acme-staging.iam.gserviceaccount.com'] });
+    buildkite = await startFakeBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: WEBHOOK_TOKEN });
+    google = await startFakeGoogle({ accounts: ['export@acme-staging.iam.gserviceaccount.com'] });
     const settings = {
       KEYDESK_POLICY: 'examples/policy.yaml',
       GOOGLE_CLOUD_PROJECT: 'large-webhook-test',
@@ -100,9 +100,9 @@ describe('the built webhook function', () => {
     await hold(othersToken);
     const body = finished(job, other, METADATA[shape]?.() ?? '');
     expect(body.length).toBeGreaterThan(SIZE - 100_000);
-    const answer = await notify(body);
-    expect(answer.status).toBe(200);
-    expect(JSON.parse(answer.text)).toMatchObject({ result: 'job_ended', not_renewed: 1 });
+    const response = await notify(body);
+    expect(response.status).toBe(200);
+    expect(JSON.parse(response.text)).toMatchObject({ result: 'job_ended', not_renewed: 1 });
     expect(await issue(jobToken)).toBe(400);
     await hold(othersToken);
   });
@@ -115,8 +115,8 @@ describe('the built webhook function', () => {
     const forged = Array.from({ length: 40 }, (_, at) => notify(bodies[at % bodies.length] as Buffer, '0'.repeat(64)));
     const genuine = notify(finished(job, other, '"note":"x"'));
     expect(JSON.parse((await genuine).text)).toMatchObject({ result: 'job_ended', not_renewed: 1 });
-    const answers = await Promise.all(forged);
-    expect(answers.map(({ status }) => status)).toEqual(Array(40).fill(401));
+    const responses = await Promise.all(forged);
+    expect(responses.map(({ status }) => status)).toEqual(Array(40).fill(401));
     expect(await issue(jobToken)).toBe(400);
   });
 

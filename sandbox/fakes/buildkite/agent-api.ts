@@ -3,7 +3,7 @@
 // Source: buildkite/agent, api/oidc.go and clicommand/oidc_request_token.go.
 
 import * as z from 'zod';
-import type { LocalAnswer, LocalRequest } from '../../local-server.ts';
+import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import type { Job } from './buildkite.ts';
 
 /** Seconds. */
@@ -11,7 +11,7 @@ export const DEFAULT_LIFETIME = 300;
 const MAX_LIFETIME = 7200;
 
 /** Claims that a token holds only when its job asks for them, with what they say of a job that says nothing else. */
-export const CLAIMS_TO_ASK_FOR = {
+export const REQUESTABLE_CLAIMS = {
   organization_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
   pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
   build_id: '0184990a-4782-42b5-afc1-16715b10b2f0',
@@ -23,7 +23,7 @@ export const CLAIMS_TO_ASK_FOR = {
 };
 
 /** What a job asks for, with Buildkite's defaults filled in. */
-export interface AskedToken {
+export interface RequestedToken {
   /** Undefined stands for Buildkite's own: the organization's page. */
   readonly audience: string | undefined;
   /** Seconds. */
@@ -32,8 +32,8 @@ export interface AskedToken {
 }
 
 /** Whether a token lacks the claim unless its job asks for it. */
-export function mustBeAskedFor(claim: string): boolean {
-  return Object.hasOwn(CLAIMS_TO_ASK_FOR, claim) || /^agent_tag:./.test(claim);
+export function mustBeRequested(claim: string): boolean {
+  return Object.hasOwn(REQUESTABLE_CLAIMS, claim) || /^agent_tag:./.test(claim);
 }
 
 const tokenRequest = z.strictObject({
@@ -50,11 +50,11 @@ export function isForAgents({ path }: LocalRequest): boolean {
 }
 
 /** Answers `POST /v3/jobs/{job_id}/oidc/tokens`. `sign` makes the token of a job that may have it. */
-export async function answerAgent(
+export async function respondToAgent(
   request: LocalRequest,
   jobs: ReadonlyMap<string, Job>,
-  sign: (job: Job, asked: AskedToken) => Promise<string>,
-): Promise<LocalAnswer> {
+  sign: (job: Job, requested: RequestedToken) => Promise<string>,
+): Promise<LocalResponse> {
   const job = jobs.get(PATH.exec(request.path)?.[1] ?? '');
   if (request.method !== 'POST' || !PATH.test(request.path)) return refuse(404, 'Not Found');
   // The agent's token is good from when the job is accepted until it finishes, and for this job only.
@@ -62,19 +62,19 @@ export async function answerAgent(
     return refuse(401, 'Invalid access token');
   if (!String(request.headers['content-type']).startsWith('application/json'))
     return refuse(415, 'Unsupported Media Type');
-  const asked = readAsked(request.body);
-  if ('wrong' in asked) return refuse(422, asked.wrong);
-  return { status: 200, json: { token: await sign(job, asked) } };
+  const requested = parseRequest(request.body);
+  if ('wrong' in requested) return refuse(422, requested.wrong);
+  return { status: 200, json: { token: await sign(job, requested) } };
 }
 
-function readAsked(body: string): AskedToken | { readonly wrong: string } {
+function parseRequest(body: string): RequestedToken | { readonly wrong: string } {
   const parsed = tokenRequest.safeParse(parseJson(body));
   if (!parsed.success) return { wrong: `Invalid request: ${z.prettifyError(parsed.error)}` };
   const { audience, lifetime = 0, claims = [] } = parsed.data;
   if (lifetime < 0) return { wrong: `Requested lifetime must not be negative (requested: ${lifetime})` };
   if (lifetime > MAX_LIFETIME)
     return { wrong: `Requested lifetime too high (requested: ${lifetime} max: ${MAX_LIFETIME})` };
-  const unknown = claims.filter((claim) => !mustBeAskedFor(claim));
+  const unknown = claims.filter((claim) => !mustBeRequested(claim));
   if (unknown.length > 0) return { wrong: `Unknown claims: ${unknown.join(', ')}` };
   return { audience: audience || undefined, lifetime: lifetime || DEFAULT_LIFETIME, claims };
 }
@@ -87,6 +87,6 @@ function parseJson(text: string): unknown {
   }
 }
 
-function refuse(status: number, message: string): LocalAnswer {
+function refuse(status: number, message: string): LocalResponse {
   return { status, json: { message } };
 }

@@ -6,7 +6,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { systemClock } from '../../../shared/runtime/clock.ts';
-import { within } from '../../../shared/runtime/errors.ts';
+import { withTimeout } from '../../../shared/runtime/errors.ts';
 
 /** Names the file that stands for the Job API's redactor: one JSON string a line. */
 const REDACTED = 'BUILDKITE_STANDIN_REDACTED';
@@ -31,7 +31,7 @@ async function requestToken(args: string[]): Promise<void> {
   if (!/^-?[0-9]+$/.test(values.lifetime)) throw new Fatal(`invalid value "${values.lifetime}" for flag -lifetime`);
   if (values.lifetime.startsWith('-')) throw new Fatal(`lifetime ${values.lifetime} must be a non-negative integer.`);
   const claims = (values.claim ?? [process.env.BUILDKITE_OIDC_TOKEN_CLAIMS ?? '']).flatMap((list) => list.split(','));
-  const token = await ask({
+  const token = await sendRequest({
     ...(values.audience ? { audience: values.audience } : {}),
     ...(Number(values.lifetime) > 0 ? { lifetime: Number(values.lifetime) } : {}),
     ...(claims.some(Boolean) ? { claims: claims.filter(Boolean) } : {}),
@@ -40,9 +40,9 @@ async function requestToken(args: string[]): Promise<void> {
   process.stdout.write(`${values.format === 'gcp' ? JSON.stringify(printed) : token}\n`);
 }
 
-async function ask(request: object): Promise<string> {
+async function sendRequest(request: object): Promise<string> {
   const url = `${needed('BUILDKITE_AGENT_ENDPOINT')}/jobs/${needed('BUILDKITE_JOB_ID')}/oidc/tokens`;
-  const asking = fetch(url, {
+  const pending = fetch(url, {
     method: 'POST',
     headers: {
       authorization: `Token ${needed('BUILDKITE_AGENT_ACCESS_TOKEN')}`,
@@ -51,10 +51,10 @@ async function ask(request: object): Promise<string> {
     body: JSON.stringify(request),
     redirect: 'error',
   });
-  const answer = await within({ clock: systemClock, milliseconds: 10_000, what: `POST ${url}` }, asking);
-  const json: unknown = await answer.json();
-  if (answer.ok) return z.object({ token: z.string() }).parse(json).token;
-  throw new Fatal(`POST ${url}: ${answer.status} ${z.object({ message: z.string() }).parse(json).message}`);
+  const response = await withTimeout({ clock: systemClock, milliseconds: 10_000, dependency: `POST ${url}` }, pending);
+  const json: unknown = await response.json();
+  if (response.ok) return z.object({ token: z.string() }).parse(json).token;
+  throw new Fatal(`POST ${url}: ${response.status} ${z.object({ message: z.string() }).parse(json).message}`);
 }
 
 function addToRedactor(args: string[]): void {

@@ -7,12 +7,12 @@ import { exportJWK, SignJWT } from 'jose';
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
 import { jsonServer, type LocalReply, type LocalRequest, type LocalServer } from '../../local-server.ts';
 import {
-  type AskedToken,
-  answerAgent,
-  CLAIMS_TO_ASK_FOR,
   DEFAULT_LIFETIME,
   isForAgents,
-  mustBeAskedFor,
+  mustBeRequested,
+  REQUESTABLE_CLAIMS,
+  type RequestedToken,
+  respondToAgent,
 } from './agent-api.ts';
 import { eventBody } from './event.ts';
 import { type ListedJob, listJobs } from './jobs-of-build.ts';
@@ -32,7 +32,7 @@ export interface Job {
 /** The API token that may read jobs. */
 export const API_TOKEN = 'sandbox-api-token';
 
-export interface LocalBuildkite {
+export interface FakeBuildkite {
   readonly url: string;
   /** The claims every job starts from. */
   readonly organization: { readonly slug: string; readonly id: string };
@@ -77,13 +77,13 @@ interface SigningKey {
 }
 
 /** Starts it on a free port of loopback, or on `port`. */
-export async function startBuildkite(parts: {
+export async function startFakeBuildkite(options: {
   readonly audience: string;
   readonly webhookToken: string;
   readonly port?: number;
   readonly clock?: Clock;
-}): Promise<LocalBuildkite> {
-  const { now } = parts.clock ?? systemClock;
+}): Promise<FakeBuildkite> {
+  const { now } = options.clock ?? systemClock;
   const organization = { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' };
   const jobs = new Map<string, Job>();
   firstKey ??= newKey();
@@ -91,7 +91,7 @@ export async function startBuildkite(parts: {
   let keyRequests = 0;
   const jobRequests: number[] = [];
 
-  const answerApi = ({ path, query, headers }: LocalRequest): LocalReply => {
+  const handleApi = ({ path, query, headers }: LocalRequest): LocalReply => {
     if (headers.authorization !== `Bearer ${API_TOKEN}`)
       return { status: 401, json: { message: 'Authentication required. Please supply a valid API Access Token' } };
     const recent = jobRequests.filter((at) => at > now() - 60_000).length;
@@ -107,12 +107,12 @@ export async function startBuildkite(parts: {
     jobRequests.push(now());
     if (recent >= 50)
       return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
-    const reply = answerJob(path) ?? answerBuild(path, query) ?? { status: 404, json: { message: 'Not Found' } };
+    const reply = handleJob(path) ?? handleBuild(path, query) ?? { status: 404, json: { message: 'Not Found' } };
     return typeof reply === 'object' ? { headers: limits, ...reply } : reply;
   };
 
   /** `GET /v2/organizations/{org}/jobs/{id}` */
-  const answerJob = (path: string): LocalReply | undefined => {
+  const handleJob = (path: string): LocalReply | undefined => {
     const id = /^\/v2\/organizations\/acme-inc\/jobs\/([0-9a-f-]{36})$/.exec(path)?.[1];
     if (id === undefined) return undefined;
     const job = jobs.get(id);
@@ -122,7 +122,7 @@ export async function startBuildkite(parts: {
   };
 
   /** `GET /v2/organizations/{org}/pipelines/{slug}/builds/{number}/jobs` */
-  const answerBuild = (path: string, query: URLSearchParams): LocalReply | undefined => {
+  const handleBuild = (path: string, query: URLSearchParams): LocalReply | undefined => {
     const [, pipeline, number] =
       /^\/v2\/organizations\/acme-inc\/pipelines\/([^/]+)\/builds\/([1-9][0-9]*)\/jobs$/.exec(path) ?? [];
     if (pipeline === undefined) return undefined;
@@ -160,11 +160,11 @@ export async function startBuildkite(parts: {
         keyRequests += 1;
         return buildkite.beforeKeys?.() ?? { status: 200, json: { keys: keys.map(({ jwk }) => jwk) } };
       }
-      if (method === 'GET' && path.startsWith('/v2/')) return answerApi(request);
-      if (isForAgents(request)) return answerAgent(request, jobs, signAsked);
+      if (method === 'GET' && path.startsWith('/v2/')) return handleApi(request);
+      if (isForAgents(request)) return respondToAgent(request, jobs, signRequested);
       return { status: 404, json: { message: 'No job found' } };
     },
-    parts.port,
+    options.port,
   );
 
   const claimsOf = (job: Job) => ({
@@ -206,14 +206,14 @@ export async function startBuildkite(parts: {
       .sign(key.privateKey);
   };
 
-  const signAsked = (job: Job, asked: AskedToken): Promise<string> => {
-    const all = { ...CLAIMS_TO_ASK_FOR, ...claimsOf(job) };
-    const held = Object.entries(all).filter(([claim]) => !mustBeAskedFor(claim) || asked.claims.includes(claim));
-    const { audience = `https://buildkite.com/${organization.slug}`, lifetime } = asked;
+  const signRequested = (job: Job, requested: RequestedToken): Promise<string> => {
+    const all = { ...REQUESTABLE_CLAIMS, ...claimsOf(job) };
+    const held = Object.entries(all).filter(([claim]) => !mustBeRequested(claim) || requested.claims.includes(claim));
+    const { audience = `https://buildkite.com/${organization.slug}`, lifetime } = requested;
     return sign(job, { aud: audience, ...Object.fromEntries(held) }, { iat: Math.floor(now() / 1000), lifetime });
   };
 
-  const buildkite: LocalBuildkite = {
+  const buildkite: FakeBuildkite = {
     url: server.url,
     agentEndpoint: `${server.url}/v3`,
     organization,
@@ -229,7 +229,7 @@ export async function startBuildkite(parts: {
     },
     jobToken: async (
       job,
-      { audience = parts.audience, lifetime = DEFAULT_LIFETIME, issuedAt, overrides = {}, header = {} } = {},
+      { audience = options.audience, lifetime = DEFAULT_LIFETIME, issuedAt, overrides = {}, header = {} } = {},
     ) => {
       const payload = { aud: audience, ...claimsOf(job), ...overrides };
       return sign(job, payload, { iat: issuedAt ?? Math.floor(now() / 1000), lifetime }, header);
@@ -241,7 +241,7 @@ export async function startBuildkite(parts: {
       );
     },
     signature: (body, timestamp = Math.floor(now() / 1000)) => {
-      const hex = createHmac('sha256', parts.webhookToken).update(`${timestamp}.${body}`).digest('hex');
+      const hex = createHmac('sha256', options.webhookToken).update(`${timestamp}.${body}`).digest('hex');
       return `timestamp=${timestamp},signature=${hex}`;
     },
     rotateKey: async ({ keepOld } = { keepOld: true }) => {

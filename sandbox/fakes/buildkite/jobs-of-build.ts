@@ -2,7 +2,7 @@
 // that the documentation does not know. Retried jobs are in the list unless they are left out by `include_retried_jobs`.
 // Source: buildkite.com/docs/apis/rest-api/jobs (list jobs of a build).
 
-import type { LocalAnswer } from '../../local-server.ts';
+import type { LocalResponse } from '../../local-server.ts';
 
 /** What Keydesk reads of a job, and little more. */
 export interface ListedJob {
@@ -20,7 +20,7 @@ const FILTERS = ['state[]', 'step_key', 'group_key', 'include_retried_jobs'];
 export function listJobs(
   jobs: readonly ListedJob[],
   { url, query }: { readonly url: string; readonly query: URLSearchParams },
-): LocalAnswer {
+): LocalResponse {
   const unknown = [...query.keys()].filter((name) => !PARAMETERS.has(name));
   const filter = FILTERS.find((name) => query.has(name));
   if (unknown.length > 0) return refuse(`unknown parameter: ${unknown.join(', ')}`);
@@ -46,6 +46,6 @@ function linkTo(url: string, query: Record<string, string>): string {
   return `${url}?${new URLSearchParams(query)}`;
 }
 
-function refuse(message: string): LocalAnswer {
+function refuse(message: string): LocalResponse {
   return { status: 422, json: { message } };
 }

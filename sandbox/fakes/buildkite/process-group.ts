@@ -17,7 +17,7 @@ const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKIL
 const TERMINATED = 143;
 
 export class ProcessGroup {
-  readonly #parts: {
+  readonly #options: {
     readonly graceMs: number;
     readonly limitMs: number;
     readonly onOutput: (chunk: string) => void;
@@ -27,8 +27,8 @@ export class ProcessGroup {
   #over = false;
 
   /** Times are in milliseconds: what runs has `graceMs` in all after a cancel, and `limitMs` for one phase. */
-  constructor(parts: { graceMs: number; limitMs: number; onOutput: (chunk: string) => void }) {
-    this.#parts = parts;
+  constructor(options: { graceMs: number; limitMs: number; onOutput: (chunk: string) => void }) {
+    this.#options = options;
   }
 
   /** 0 while nobody has cancelled. */
@@ -46,7 +46,7 @@ export class ProcessGroup {
     if (this.#cancelled) return;
     this.#cancelled = true;
     this.#signal('SIGTERM');
-    void systemClock.sleep(this.#parts.graceMs).then(() => {
+    void systemClock.sleep(this.#options.graceMs).then(() => {
       this.#over = true;
       this.#signal('SIGKILL');
     });
@@ -59,14 +59,14 @@ export class ProcessGroup {
       this.#pid = child.pid;
       let overdue = false;
       const ended = new AbortController();
-      systemClock.sleep(this.#parts.limitMs, ended.signal).then(
+      systemClock.sleep(this.#options.limitMs, ended.signal).then(
         () => {
           overdue = true;
           this.#signal('SIGKILL');
         },
         () => {},
       );
-      for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', this.#parts.onOutput);
+      for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', this.#options.onOutput);
       child.once('error', (error) => {
         ended.abort();
         reject(error);
@@ -76,7 +76,7 @@ export class ProcessGroup {
         // What it left running behind its back ends with it.
         this.#signal('SIGKILL');
         this.#pid = undefined;
-        if (overdue) reject(new Error(`${name} took longer than ${this.#parts.limitMs} ms`));
+        if (overdue) reject(new Error(`${name} took longer than ${this.#options.limitMs} ms`));
         else resolve(code ?? 128 + (SIGNALS[signal ?? ''] ?? 0));
       });
     });

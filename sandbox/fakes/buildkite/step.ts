@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Job, LocalBuildkite } from './buildkite.ts';
+import type { FakeBuildkite, Job } from './buildkite.ts';
 import { wrapHook } from './hook.ts';
 import { JobLog } from './log.ts';
 import type { CommandStep } from './pipeline.ts';
@@ -15,10 +15,10 @@ import { pluginEnvironment, pluginName } from './plugin.ts';
 import { type Phase, ProcessGroup } from './process-group.ts';
 
 const AGENT = fileURLToPath(new URL('agent.ts', import.meta.url));
-export interface StepParts {
+export interface StepOptions {
   readonly step: Pick<CommandStep, 'command' | 'plugins' | 'env'>;
   readonly job: Job;
-  readonly buildkite: LocalBuildkite;
+  readonly buildkite: FakeBuildkite;
   /** The folder of each plugin, by the name its reference gives it. */
   readonly plugins: Readonly<Record<string, string>>;
   /** Beside what the agent sets and before what the step sets. */
@@ -63,19 +63,19 @@ export interface RunningStep {
 }
 
 /** Runs a step to its end. */
-export function runStep(parts: StepParts): Promise<Ran> {
-  return startStep(parts).finished;
+export function runStep(options: StepOptions): Promise<Ran> {
+  return startStep(options).finished;
 }
 
 /** Starts a step that may be watched and cancelled. */
-export function startStep(parts: StepParts): RunningStep {
-  const { step, job, buildkite, postHooks = 'forwards', graceMs = 10_000, limitMs = 120_000 } = parts;
+export function startStep(options: StepOptions): RunningStep {
+  const { step, job, buildkite, postHooks = 'forwards', graceMs = 10_000, limitMs = 120_000 } = options;
   const uses = step.plugins.map(({ reference, configuration }) => {
     const name = pluginName(reference);
-    const hooks = join(parts.plugins[name] ?? fail(`no folder is known for the plugin ${name}`), 'hooks');
+    const hooks = join(options.plugins[name] ?? fail(`no folder is known for the plugin ${name}`), 'hooks');
     return { name, hooks, own: pluginEnvironment(reference, configuration) };
   });
-  const agent = parts.agentHooks === undefined ? [] : [{ name: undefined, hooks: parts.agentHooks, own: {} }];
+  const agent = options.agentHooks === undefined ? [] : [{ name: undefined, hooks: options.agentHooks, own: {} }];
   const before = [...agent, ...uses];
   const after = [...agent, ...(postHooks === 'backwards' ? uses.toReversed() : uses)];
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-step-'));
@@ -90,7 +90,7 @@ export function startStep(parts: StepParts): RunningStep {
   const group = new ProcessGroup({ graceMs, limitMs, onOutput: (chunk) => log.take(chunk) });
   const phases: { name: string; exitCode: number }[] = [];
   let environment: Record<string, string> = {
-    PATH: [...(parts.path ?? []), join(folder, 'bin'), process.env.PATH].join(':'),
+    PATH: [...(options.path ?? []), join(folder, 'bin'), process.env.PATH].join(':'),
     HOME: join(folder, 'home'),
     TMPDIR: temporary,
     BUILDKITE: 'true',
@@ -101,10 +101,10 @@ export function startStep(parts: StepParts): RunningStep {
     BUILDKITE_JOB_ID: job.id,
     BUILDKITE_ORGANIZATION_SLUG: buildkite.organization.slug,
     BUILDKITE_STANDIN_REDACTED: redacted,
-    ...parts.environment,
+    ...options.environment,
     ...step.env,
   };
-  let checkout = parts.checkout ?? folder;
+  let checkout = options.checkout ?? folder;
   const runPhase = async (name: string, [file = '', ...args]: readonly string[], env: Record<string, string>) => {
     log.take(`~~~ Running ${name}\n`);
     const phase: Phase = { name, file, args, env, cwd: checkout };
@@ -148,9 +148,9 @@ export function startStep(parts: StepParts): RunningStep {
   };
 
   const runUpload = async (): Promise<number> =>
-    parts.upload === undefined || group.over
+    options.upload === undefined || group.over
       ? 0
-      : runPhase('artifacts', ['bash', '-e', '-c', parts.upload], environment);
+      : runPhase('artifacts', ['bash', '-e', '-c', options.upload], environment);
 
   const runCommandPhase = async (): Promise<number> => {
     const failed = await runHooks('pre-command');

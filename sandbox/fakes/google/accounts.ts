@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import type { LocalAnswer } from '../../local-server.ts';
+import type { LocalResponse } from '../../local-server.ts';
 import { googleError } from './error.ts';
 
 export interface Change {
@@ -25,7 +25,7 @@ export class Accounts {
     this.#clock = clock;
   }
 
-  get(account: string): LocalAnswer {
+  get(account: string): LocalResponse {
     const state = this.states.get(account);
     if (!state) return unknownAccount();
     const [displayName, host = ''] = account.split('@');
@@ -49,7 +49,7 @@ export class Accounts {
   }
 
   /** @param changes when it takes effect, whatever is answered before; at once when left out, never when it rejects */
-  set(account: string, disabled: boolean, changes?: Promise<unknown>): LocalAnswer {
+  set(account: string, disabled: boolean, changes?: Promise<unknown>): LocalResponse {
     if (!this.states.has(account)) return unknownAccount();
     const apply = () => {
       if (this.states.get(account)?.disabled === disabled) return;
@@ -62,7 +62,7 @@ export class Accounts {
   }
 }
 
-function unknownAccount(): LocalAnswer {
+function unknownAccount(): LocalResponse {
   return googleError(404, 'NOT_FOUND', 'Unknown service account');
 }
 

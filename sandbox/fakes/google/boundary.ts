@@ -47,7 +47,7 @@ const ROLES: ReadonlyMap<string, readonly Permission[]> = new Map([
   ['roles/storage.objectAdmin', OBJECT_ADMIN],
 ]);
 
-export interface Wish {
+export interface AccessRequest {
   readonly permission: Permission;
   readonly bucket: string;
   /** Of the object; undefined for what is done to the bucket, as listing is. */
@@ -57,15 +57,21 @@ export interface Wish {
 }
 
 /** @param unread is told a condition that could not be read, and so does not hold */
-export function allows(boundary: Boundary, wish: Wish, unread: (expression: string) => void): boolean {
+export function allows(
+  boundary: Boundary,
+  accessRequest: AccessRequest,
+  unread: (expression: string) => void,
+): boolean {
   return boundary.accessBoundaryRules.some(({ availableResource, availablePermissions, availabilityCondition }) => {
-    if (RESOURCE.exec(availableResource)?.[1] !== wish.bucket) return false;
-    if (!availablePermissions.some((role) => ROLES.get(role.replace('inRole:', ''))?.includes(wish.permission)))
+    if (RESOURCE.exec(availableResource)?.[1] !== accessRequest.bucket) return false;
+    if (
+      !availablePermissions.some((role) => ROLES.get(role.replace('inRole:', ''))?.includes(accessRequest.permission))
+    )
       return false;
     if (!availabilityCondition) return true;
     const clauses = clausesOf(availabilityCondition.expression);
     if (!clauses) unread(availabilityCondition.expression);
-    return clauses?.some((clause) => attributeOf(clause.of, wish).startsWith(clause.start)) ?? false;
+    return clauses?.some((clause) => attributeOf(clause.of, accessRequest).startsWith(clause.start)) ?? false;
   });
 }
 
@@ -96,7 +102,7 @@ function clausesOf(expression: string): readonly Clause[] | undefined {
   return at === expression.length ? clauses : undefined;
 }
 
-function attributeOf(attribute: Clause['of'], { bucket, name, listPrefix }: Wish): string {
+function attributeOf(attribute: Clause['of'], { bucket, name, listPrefix }: AccessRequest): string {
   if (attribute === 'objectListPrefix') return listPrefix;
   return `projects/_/buckets/${bucket}${name === undefined ? '' : `/objects/${name}`}`;
 }

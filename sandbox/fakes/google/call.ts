@@ -3,7 +3,7 @@
 // exist and in which state.
 
 import * as z from 'zod';
-import type { LocalAnswer, LocalRequest } from '../../local-server.ts';
+import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import type { Boundary } from './boundary.ts';
 import { googleError } from './error.ts';
 import type { Identity } from './metadata.ts';
@@ -88,25 +88,25 @@ export function readCall(
   { method, account, project }: Target,
   identity: Identity,
   request: LocalRequest,
-): IamCall | { readonly wrong: string; readonly answer: LocalAnswer } {
+): IamCall | { readonly wrong: string; readonly response: LocalResponse } {
   const ofCredentials = method === 'generateAccessToken' || method === 'signJwt';
   // IAM itself takes the wildcard too, but then says 403 where 404 is meant: Keydesk must not depend on that.
   if (ofCredentials ? project !== '-' : project === '-')
     return {
       wrong: `${method} with ${project} for the project`,
-      answer: googleError(400, 'INVALID_ARGUMENT', `Invalid project in the resource name: ${project}`),
+      response: googleError(400, 'INVALID_ARGUMENT', `Invalid project in the resource name: ${project}`),
     };
   if (!ofCredentials && !account.endsWith(`@${project.split(':').reverse().join('.')}.iam.gserviceaccount.com`))
     return {
       wrong: `${method} of ${account} in another project, ${project}`,
-      answer: googleError(404, 'NOT_FOUND', 'Unknown service account'),
+      response: googleError(404, 'NOT_FOUND', 'Unknown service account'),
     };
   const empty = !ofCredentials && request.body === '';
   const body = BODIES[method].safeParse(empty ? {} : parseJson(request.body));
   if (!body.success || (!empty && request.headers['content-type'] !== 'application/json'))
     return {
       wrong: `${method} malformed`,
-      answer: googleError(400, 'INVALID_ARGUMENT', 'Invalid JSON payload received.'),
+      response: googleError(400, 'INVALID_ARGUMENT', 'Invalid JSON payload received.'),
     };
   return { method, account, identity, body: body.data, reason: reasonOf(request) };
 }

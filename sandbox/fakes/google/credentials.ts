@@ -6,7 +6,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import * as z from 'zod';
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import type { LocalAnswer } from '../../local-server.ts';
+import type { LocalResponse } from '../../local-server.ts';
 import type { Accounts } from './accounts.ts';
 import { generateAccessTokenBody, type IamCall, PERMISSIONS, parseJson, signJwtBody } from './call.ts';
 import { googleError, permissionDenied } from './error.ts';
@@ -33,7 +33,7 @@ export class Credentials {
     this.#clock = clock;
   }
 
-  generateAccessToken(call: IamCall): LocalAnswer {
+  generateAccessToken(call: IamCall): LocalResponse {
     const refusal = this.#refusal(call);
     if (refusal) return refusal;
     const { scope, lifetime } = generateAccessTokenBody.parse(call.body);
@@ -46,7 +46,7 @@ export class Credentials {
     return { status: 200, json: { accessToken, expireTime: new Date(expiresAt).toISOString().replace('.000Z', 'Z') } };
   }
 
-  async signJwt(call: IamCall): Promise<LocalAnswer> {
+  async signJwt(call: IamCall): Promise<LocalResponse> {
     const refusal = this.#refusal(call);
     if (refusal) return refusal;
     const claims = z.record(z.string(), z.unknown()).safeParse(parseJson(signJwtBody.parse(call.body).payload));
@@ -60,7 +60,7 @@ export class Credentials {
     return { status: 200, json: { keyId: 'local', signedJwt } };
   }
 
-  #refusal({ account, method }: IamCall): LocalAnswer | undefined {
+  #refusal({ account, method }: IamCall): LocalResponse | undefined {
     const state = this.#accounts.states.get(account);
     if (!state) return permissionDenied(PERMISSIONS[method]);
     // That new tokens are refused is documented; what Google really answers is not established. Nothing may hang on it.

@@ -2,7 +2,7 @@
 // Sources: cloud.google.com/apis/design/errors; google.rpc.ErrorInfo; google.api.ErrorReason;
 // docs.cloud.google.com/storage/docs/json_api/v1/status-codes.
 
-import type { LocalAnswer } from '../../local-server.ts';
+import type { LocalResponse } from '../../local-server.ts';
 
 export interface ErrorInfo {
   readonly reason: string;
@@ -10,16 +10,16 @@ export interface ErrorInfo {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export function googleError(code: number, status: string, message: string, info?: ErrorInfo): LocalAnswer {
+export function googleError(code: number, status: string, message: string, info?: ErrorInfo): LocalResponse {
   const details = info && [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', ...info }];
   return { status: code, json: { error: { code, message, status, ...(details && { details }) } } };
 }
 
-export function unauthenticated(info?: ErrorInfo): LocalAnswer {
+export function unauthenticated(info?: ErrorInfo): LocalResponse {
   return googleError(401, 'UNAUTHENTICATED', 'Request had invalid authentication credentials.', info);
 }
 
-export function permissionDenied(permission: string): LocalAnswer {
+export function permissionDenied(permission: string): LocalResponse {
   const message = `Permission '${permission}' denied on resource (or it may not exist).`;
   return googleError(403, 'PERMISSION_DENIED', message, {
     reason: 'IAM_PERMISSION_DENIED',
@@ -29,7 +29,12 @@ export function permissionDenied(permission: string): LocalAnswer {
 }
 
 /** Cloud Storage's own shape, older than that of other APIs. @param others further errors of the same request */
-export function storageError(code: number, reason: string, message: string, ...others: readonly string[]): LocalAnswer {
+export function storageError(
+  code: number,
+  reason: string,
+  message: string,
+  ...others: readonly string[]
+): LocalResponse {
   const errors = [message, ...others].map((one) => ({ message: one, domain: 'global', reason }));
   return { status: code, json: { error: { code, message, errors } } };
 }

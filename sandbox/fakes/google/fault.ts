@@ -2,7 +2,7 @@
 // what is asked.
 
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import type { LocalAnswer, LocalReply } from '../../local-server.ts';
+import type { LocalReply, LocalResponse } from '../../local-server.ts';
 import { googleError } from './error.ts';
 
 export type Fault =
@@ -39,16 +39,16 @@ const CODES: Readonly<Record<number, string>> = {
  */
 export async function underFault(
   fault: Fault | undefined,
-  perform: (changes?: Promise<unknown>) => LocalAnswer | Promise<LocalAnswer>,
-  { clock, failed = googleStatus }: { readonly clock: Clock; readonly failed?: (status: number) => LocalAnswer },
+  perform: (changes?: Promise<unknown>) => LocalResponse | Promise<LocalResponse>,
+  { clock, failed = googleStatus }: { readonly clock: Clock; readonly failed?: (status: number) => LocalResponse },
 ): Promise<LocalReply> {
   switch (fault?.kind) {
     case undefined:
       return perform();
     case 'slow': {
-      const answer = await perform();
+      const response = await perform();
       await clock.sleep(fault.ms);
-      return answer;
+      return response;
     }
     case 'status':
       return failed(fault.status);
@@ -65,6 +65,6 @@ export async function underFault(
   }
 }
 
-function googleStatus(status: number): LocalAnswer {
+function googleStatus(status: number): LocalResponse {
   return googleError(status, CODES[status] ?? 'UNKNOWN', `A fault: ${status}.`);
 }

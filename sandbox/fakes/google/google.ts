@@ -4,7 +4,7 @@
 // only.
 
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
-import { jsonServer, type LocalAnswer, type LocalReply, type LocalRequest } from '../../local-server.ts';
+import { jsonServer, type LocalReply, type LocalRequest, type LocalResponse } from '../../local-server.ts';
 import { Accounts, type Change } from './accounts.ts';
 import { type Call, type IamCall, isAllowed, PERMISSIONS, readCall, targetOf } from './call.ts';
 import { Credentials } from './credentials.ts';
@@ -17,7 +17,7 @@ import { targetOf as storageTargetOf } from './storage-target.ts';
 import { type Exchange, oauthStatus, SecurityTokens } from './sts.ts';
 import { type IssuedToken, Tokens } from './tokens.ts';
 
-export interface LocalGoogle {
+export interface FakeGoogle {
   readonly url: string;
   /** host:port, for GCE_METADATA_HOST: the identity `anyone`, which may do everything. */
   readonly metadataHost: string;
@@ -40,32 +40,32 @@ export interface LocalGoogle {
   /** What is in Cloud Storage, as text where it is text, by `bucket/name`. */
   readonly objects: ReadonlyMap<string, string | Buffer>;
   /** Runs before each permitted call is answered; an answer it returns is sent instead. */
-  before: ((call: Call) => Promise<LocalAnswer | undefined> | LocalAnswer | undefined) | undefined;
+  before: ((call: Call) => Promise<LocalResponse | undefined> | LocalResponse | undefined) | undefined;
   /** How a permitted call goes wrong, if it does; asked after `before`, when that answered nothing. */
   fault: ((call: Call) => Fault | undefined) | undefined;
   close(): Promise<void>;
 }
 
 /**
- * @param parts.accounts the service accounts that exist, enabled; all of them may do everything with objects
- * @param parts.buckets the buckets that exist, empty; none when left out
+ * @param options.accounts the service accounts that exist, enabled; all of them may do everything with objects
+ * @param options.buckets the buckets that exist, empty; none when left out
  */
-export async function startGoogle(parts: {
+export async function startFakeGoogle(options: {
   readonly accounts: readonly string[];
   readonly buckets?: readonly string[];
   readonly port?: number;
   readonly clock?: Clock;
-}): Promise<LocalGoogle> {
-  const clock = parts.clock ?? systemClock;
+}): Promise<FakeGoogle> {
+  const clock = options.clock ?? systemClock;
   const metadata = new Metadata();
-  const accounts = new Accounts(parts.accounts, clock);
+  const accounts = new Accounts(options.accounts, clock);
   const tokens = new Tokens(accounts, clock);
   const credentials = new Credentials(accounts, tokens, clock);
   const securityTokens = new SecurityTokens(tokens, clock);
   const calls: Call[] = [];
   const unexpected: string[] = [];
   const identityToolkit = new IdentityToolkit(credentials, clock, unexpected);
-  const storage = new CloudStorage(parts.buckets ?? [], tokens, clock, unexpected);
+  const storage = new CloudStorage(options.buckets ?? [], tokens, clock, unexpected);
 
   const iam = async (request: LocalRequest): Promise<LocalReply> => {
     const target = targetOf(request);
@@ -81,7 +81,7 @@ export async function startGoogle(parts: {
     const call = readCall(target, identity, request);
     if ('wrong' in call) {
       unexpected.push(call.wrong);
-      return call.answer;
+      return call.response;
     }
     calls.push(call);
     if (!isAllowed(call)) {
@@ -104,7 +104,7 @@ export async function startGoogle(parts: {
     return (await google.before?.(call)) ?? underFault(google.fault?.(call), perform, { clock, failed: oauthStatus });
   };
 
-  const perform = (call: IamCall, changes?: Promise<unknown>): LocalAnswer | Promise<LocalAnswer> => {
+  const perform = (call: IamCall, changes?: Promise<unknown>): LocalResponse | Promise<LocalResponse> => {
     switch (call.method) {
       case 'generateAccessToken':
         return credentials.generateAccessToken(call);
@@ -123,21 +123,21 @@ export async function startGoogle(parts: {
     'local Google',
     (request) => {
       if (request.path.startsWith('/computeMetadata/') || request.path === '/')
-        return metadata.answer('anyone', request);
+        return metadata.respond('anyone', request);
       if (request.path.startsWith('/gate')) return tokens.gate(bearerOf(request));
       if (request.method === 'POST' && request.path === '/v1/token') return sts(request);
       const toolkitMethod = toolkitMethodOf(request.path);
-      if (toolkitMethod !== undefined) return identityToolkit.answer(toolkitMethod, request);
+      if (toolkitMethod !== undefined) return identityToolkit.respond(toolkitMethod, request);
       const stored = storageTargetOf(request.path, (bucket) => storage.objects.hasBucket(bucket));
-      return stored ? storage.answer(stored, request, bearerOf(request)) : iam(request);
+      return stored ? storage.respond(stored, request, bearerOf(request)) : iam(request);
     },
-    parts.port,
+    options.port,
   );
   const metadataOf = (identity: Identity) =>
-    jsonServer(`metadata server of ${identity}`, (request) => metadata.answer(identity, request));
+    jsonServer(`metadata server of ${identity}`, (request) => metadata.respond(identity, request));
   const [token, webhook, sweep] = await Promise.all([metadataOf('token'), metadataOf('webhook'), metadataOf('sweep')]);
 
-  const google: LocalGoogle = {
+  const google: FakeGoogle = {
     url: server.url,
     metadataHost: hostOf(server.url),
     metadataHosts: { token: hostOf(token.url), webhook: hostOf(webhook.url), sweep: hostOf(sweep.url) },

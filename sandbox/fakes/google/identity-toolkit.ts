@@ -8,7 +8,7 @@ import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import * as z from 'zod';
 import { projectOfAccount } from '../../../shared/core/policy/account-email.ts';
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import type { LocalAnswer, LocalRequest } from '../../local-server.ts';
+import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import { parseJson } from './call.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -85,7 +85,7 @@ export class IdentityToolkit {
     this.#unexpected = unexpected;
   }
 
-  async answer(name: string, { method, query, headers, body }: LocalRequest): Promise<LocalAnswer> {
+  async respond(name: string, { method, query, headers, body }: LocalRequest): Promise<LocalResponse> {
     if (!Object.hasOwn(BODIES, name)) return this.#refuse(name, 404, 'Not here.');
     if (!query.get('key')) return this.#refuse(name, 403, 'The request is missing a valid API key.');
     const parsed = BODIES[name as Method].safeParse(parseJson(body));
@@ -127,7 +127,7 @@ export class IdentityToolkit {
     return this.#signedIn(user, user.password === undefined ? 'custom' : 'password', {}, { localId: user.uid });
   }
 
-  async #delete({ idToken }: z.output<typeof BODIES.delete>): Promise<LocalAnswer> {
+  async #delete({ idToken }: z.output<typeof BODIES.delete>): Promise<LocalResponse> {
     const user = await this.#userOf(idToken);
     if (!user) return toRefusal(400, 'USER_NOT_FOUND');
     this.users.splice(this.users.indexOf(user), 1);
@@ -156,7 +156,7 @@ export class IdentityToolkit {
     sign_in_provider: 'custom' | 'password',
     claims: Record<string, unknown>,
     more: object,
-  ): Promise<LocalAnswer> {
+  ): Promise<LocalResponse> {
     const { project, tenant, uid, email, displayName } = user;
     const now = Math.floor(this.#clock.now() / 1000);
     const idToken = await this.#sign({
@@ -207,13 +207,13 @@ export class IdentityToolkit {
   }
 
   /** Of what Keydesk must not send. */
-  #refuse(name: string, code: number, message: string): LocalAnswer {
+  #refuse(name: string, code: number, message: string): LocalResponse {
     this.#unexpected.push(`${name}: ${message}`);
     return toRefusal(code, message);
   }
 }
 
-function toRefusal(code: number, message: string): LocalAnswer {
+function toRefusal(code: number, message: string): LocalResponse {
   const errors = [{ message, domain: 'global', reason: 'invalid' }];
   return { status: code, json: { error: { code, message, errors } } };
 }

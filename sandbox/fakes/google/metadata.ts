@@ -2,7 +2,7 @@
 // address. Knows whose token a token is; refuses to know what an identity may do.
 
 import { randomBytes } from 'node:crypto';
-import type { LocalAnswer, LocalRequest } from '../../local-server.ts';
+import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 
 /** Who calls Google: one of the functions, or `anyone` for tests that run them all in one process. */
 export type Identity = 'anyone' | 'token' | 'webhook' | 'sweep';
@@ -17,7 +17,7 @@ export class Metadata {
     return this.#owners.get(accessToken);
   }
 
-  answer(identity: Identity, { method, path, headers }: LocalRequest): LocalAnswer {
+  respond(identity: Identity, { method, path, headers }: LocalRequest): LocalResponse {
     if (method !== 'GET' || headers['metadata-flavor'] !== 'Google') return { status: 403, headers: FLAVOR };
     if (path.endsWith('/service-accounts/default/token')) {
       const accessToken = `ya29.keydesk-service.${randomBytes(16).toString('hex')}`;

@@ -2,11 +2,11 @@
 // who may have it. Sources: docs.cloud.google.com/storage/docs/json_api/v1/objects/get;
 // docs.cloud.google.com/storage/docs/xml-api/reference-headers; RFC 9110, section 14.
 
-import type { LocalAnswer, LocalRequest } from '../../local-server.ts';
+import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import { storageError } from './error.ts';
 import { crc32cOf, etagOf, md5Of, type StoredObject } from './object.ts';
 
-export function toMedia(object: StoredObject, { headers }: LocalRequest): LocalAnswer {
+export function toMedia(object: StoredObject, { headers }: LocalRequest): LocalResponse {
   const { content, described, generation, at } = object;
   const range = rangeOf(headers.range, content.length);
   if (range === 'beyond')
@@ -54,9 +54,9 @@ const XML_CODES: Readonly<Record<number, string>> = {
 };
 
 /** The answer, in XML when it is an error. */
-export function toXmlError(answer: LocalAnswer): LocalAnswer {
-  if (answer.status < 400) return answer;
-  const code = XML_CODES[answer.status] ?? 'InvalidArgument';
+export function toXmlError(response: LocalResponse): LocalResponse {
+  if (response.status < 400) return response;
+  const code = XML_CODES[response.status] ?? 'InvalidArgument';
   const text = `<?xml version='1.0' encoding='UTF-8'?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
-  return { status: answer.status, text, headers: { 'content-type': 'application/xml; charset=UTF-8' } };
+  return { status: response.status, text, headers: { 'content-type': 'application/xml; charset=UTF-8' } };
 }

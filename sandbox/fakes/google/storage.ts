@@ -4,21 +4,21 @@
 // Sources: docs.cloud.google.com/storage/docs/json_api/v1; docs.cloud.google.com/storage/docs/xml-api/get-object-download.
 
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import type { LocalAnswer, LocalRequest } from '../../local-server.ts';
+import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import type { Permission } from './boundary.ts';
 import { mismatches } from './checksums.ts';
 import { storageError } from './error.ts';
 import { type StoredObject, toResource } from './object.ts';
 import { Objects } from './objects.ts';
-import { type Judge, judgeOf } from './storage-access.ts';
+import { type AccessJudge, judgeOf } from './storage-access.ts';
 import { toMedia, toXmlError } from './storage-media.ts';
 import type { Target } from './storage-target.ts';
 import type { Tokens } from './tokens.ts';
 import { type Admit, type Upload, Uploads } from './upload.ts';
 
-interface Asked extends Target {
+interface StorageRequest extends Target {
   readonly request: LocalRequest;
-  readonly judge: Judge;
+  readonly judge: AccessJudge;
 }
 
 const NOT_FOUND = storageError(404, 'notFound', 'Not Found');
@@ -40,8 +40,8 @@ export class CloudStorage {
     this.#uploads = new Uploads(unexpected);
   }
 
-  answer(target: Target, request: LocalRequest, accessToken: string): LocalAnswer {
-    const asked = { ...target, request, judge: judgeOf(this.#tokens, accessToken, this.#unexpected) };
+  respond(target: Target, request: LocalRequest, accessToken: string): LocalResponse {
+    const storageRequest = { ...target, request, judge: judgeOf(this.#tokens, accessToken, this.#unexpected) };
     const notHere = NOT_HERE.find((condition) => request.query.has(condition));
     if (notHere) {
       this.#unexpected.push(`${request.method} ${request.path} with ${notHere}`);
@@ -50,22 +50,24 @@ export class CloudStorage {
     switch (`${request.method} ${target.api}`) {
       case 'GET bucket':
         // No role for objects is enough for it, so it is always refused.
-        return this.#refusal(asked, 'storage.buckets.get') ?? NOT_FOUND;
+        return this.#refusal(storageRequest, 'storage.buckets.get') ?? NOT_FOUND;
       case 'GET storageLayout':
-        return this.#refusal(asked, 'storage.objects.list', request.query.get('prefix') ?? '') ?? toLayout(target);
+        return (
+          this.#refusal(storageRequest, 'storage.objects.list', request.query.get('prefix') ?? '') ?? toLayout(target)
+        );
       case 'GET objects':
-        return this.#list(asked);
+        return this.#list(storageRequest);
       case 'GET object':
-        return this.#read(asked, request.query.get('alt') === 'media' ? toMedia : toJson);
+        return this.#read(storageRequest, request.query.get('alt') === 'media' ? toMedia : toJson);
       case 'GET download':
-        return this.#read(asked, toMedia);
+        return this.#read(storageRequest, toMedia);
       case 'GET xml':
       case 'HEAD xml':
-        return toXmlError(this.#read(asked, toMedia));
+        return toXmlError(this.#read(storageRequest, toMedia));
       case 'DELETE object':
-        return this.#delete(asked);
+        return this.#delete(storageRequest);
       case 'POST upload':
-        return this.#uploads.begin(request, this.#admitting(asked));
+        return this.#uploads.begin(request, this.#admitting(storageRequest));
       case 'PUT upload':
         return this.#uploads.resume(request);
       default:
@@ -74,19 +76,23 @@ export class CloudStorage {
     }
   }
 
-  #refusal({ bucket, name, judge }: Asked, permission: Permission, listPrefix = ''): LocalAnswer | undefined {
+  #refusal(
+    { bucket, name, judge }: StorageRequest,
+    permission: Permission,
+    listPrefix = '',
+  ): LocalResponse | undefined {
     const refusal = judge({ permission, bucket, name: name === '' ? undefined : name, listPrefix });
     return refusal ?? (this.objects.hasBucket(bucket) ? undefined : NO_BUCKET);
   }
 
-  #list(asked: Asked): LocalAnswer {
-    const { query } = asked.request;
+  #list(storageRequest: StorageRequest): LocalResponse {
+    const { query } = storageRequest.request;
     const prefix = query.get('prefix') ?? '';
-    const refusal = this.#refusal(asked, 'storage.objects.list', prefix);
+    const refusal = this.#refusal(storageRequest, 'storage.objects.list', prefix);
     if (refusal) return refusal;
     const maxResults = Number(query.get('maxResults') ?? Number.POSITIVE_INFINITY);
     if (!(maxResults >= 1)) return storageError(400, 'invalid', 'Invalid maxResults.');
-    const { items, prefixes, nextPageToken } = this.objects.list(asked.bucket, {
+    const { items, prefixes, nextPageToken } = this.objects.list(storageRequest.bucket, {
       prefix,
       delimiter: query.get('delimiter') ?? '',
       maxResults,
@@ -96,22 +102,25 @@ export class CloudStorage {
       kind: 'storage#objects',
       ...(nextPageToken && { nextPageToken }),
       ...(prefixes.length > 0 && { prefixes }),
-      ...(items.length > 0 && { items: items.map((object) => toResource(object, originOf(asked.request))) }),
+      ...(items.length > 0 && { items: items.map((object) => toResource(object, originOf(storageRequest.request))) }),
     };
     return { status: 200, json };
   }
 
-  #read(asked: Asked, tell: (object: StoredObject, request: LocalRequest) => LocalAnswer): LocalAnswer {
-    const refusal = this.#refusal(asked, 'storage.objects.get');
+  #read(
+    storageRequest: StorageRequest,
+    tell: (object: StoredObject, request: LocalRequest) => LocalResponse,
+  ): LocalResponse {
+    const refusal = this.#refusal(storageRequest, 'storage.objects.get');
     if (refusal) return refusal;
-    const object = this.#find(asked);
-    return 'refusal' in object ? object.refusal : tell(object, asked.request);
+    const object = this.#find(storageRequest);
+    return 'refusal' in object ? object.refusal : tell(object, storageRequest.request);
   }
 
-  #delete(asked: Asked): LocalAnswer {
-    const refusal = this.#refusal(asked, 'storage.objects.delete');
+  #delete(storageRequest: StorageRequest): LocalResponse {
+    const refusal = this.#refusal(storageRequest, 'storage.objects.delete');
     if (refusal) return refusal;
-    const object = this.#find(asked);
+    const object = this.#find(storageRequest);
     if ('refusal' in object) return object.refusal;
     this.objects.delete(object.bucket, object.name);
     return { status: 204, text: '' };
@@ -121,7 +130,7 @@ export class CloudStorage {
    * The object that is there, of the generation that was asked for. That none is there is told to all who may get it. The
    * real one is said to answer 403 to those who may not list: what it takes a prefix's boundary for is not established.
    */
-  #find({ bucket, name, request }: Asked): StoredObject | { readonly refusal: LocalAnswer } {
+  #find({ bucket, name, request }: StorageRequest): StoredObject | { readonly refusal: LocalResponse } {
     const object = this.objects.get(bucket, name);
     const generation = request.query.get('generation');
     if (!object || (generation !== null && generation !== String(object.generation)))
@@ -130,24 +139,24 @@ export class CloudStorage {
     return refusal ? { refusal } : object;
   }
 
-  #admitting(asked: Asked): Admit {
+  #admitting(storageRequest: StorageRequest): Admit {
     return (name) => {
-      const wish = { ...asked, name };
-      const refusal = this.#refusal(wish, 'storage.objects.create');
+      const accessRequest = { ...storageRequest, name };
+      const refusal = this.#refusal(accessRequest, 'storage.objects.create');
       if (refusal) return { refusal };
       // Judged now: what comes in pieces may be complete when the token that began it has ended.
-      const noReplacing = this.#refusal(wish, 'storage.objects.delete');
+      const noReplacing = this.#refusal(accessRequest, 'storage.objects.delete');
       const check = () => {
-        const existing = this.objects.get(asked.bucket, name);
-        return failedPrecondition(asked.request, existing) ?? (existing && noReplacing);
+        const existing = this.objects.get(storageRequest.bucket, name);
+        return failedPrecondition(storageRequest.request, existing) ?? (existing && noReplacing);
       };
       const refused = check();
       if (refused) return { refusal: refused };
-      return { store: (upload) => check() ?? this.#store(upload, asked) };
+      return { store: (upload) => check() ?? this.#store(upload, storageRequest) };
     };
   }
 
-  #store({ name, content, described, checksums }: Upload, { bucket, request }: Asked): LocalAnswer {
+  #store({ name, content, described, checksums }: Upload, { bucket, request }: StorageRequest): LocalResponse {
     const [first, ...others] = mismatches(content, checksums);
     if (first !== undefined) return storageError(400, 'invalid', first, ...others);
     return toJson(this.objects.put(bucket, name, { content, described }), request);
@@ -155,12 +164,12 @@ export class CloudStorage {
 }
 
 /** How the objects of a bucket are arranged: gcloud asks for it before it copies folders, whatever its answer is. */
-function toLayout({ bucket }: Target): LocalAnswer {
+function toLayout({ bucket }: Target): LocalResponse {
   const json = { kind: 'storage#storageLayout', bucket, location: 'US', locationType: 'multi-region' };
   return { status: 200, json: { ...json, hierarchicalNamespace: { enabled: false } } };
 }
 
-function toJson(object: StoredObject, request: LocalRequest): LocalAnswer {
+function toJson(object: StoredObject, request: LocalRequest): LocalResponse {
   return { status: 200, json: toResource(object, originOf(request)) };
 }
 
@@ -169,7 +178,7 @@ function originOf({ headers }: LocalRequest): string {
 }
 
 /** 0 is the generation of what is not there. */
-function failedPrecondition({ query }: LocalRequest, object: StoredObject | undefined): LocalAnswer | undefined {
+function failedPrecondition({ query }: LocalRequest, object: StoredObject | undefined): LocalResponse | undefined {
   const wanted = query.get('ifGenerationMatch');
   if (wanted === null || wanted === String(object?.generation ?? 0)) return undefined;
   return storageError(412, 'conditionNotMet', 'At least one of the pre-conditions you specified did not hold.');

@@ -4,7 +4,7 @@
 
 import * as z from 'zod';
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import type { LocalAnswer, LocalRequest } from '../../local-server.ts';
+import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import { type Boundary, boundarySchema } from './boundary.ts';
 import { type ExchangeCall, parseJson, reasonOf } from './call.ts';
 import type { AccessToken, Tokens } from './tokens.ts';
@@ -46,8 +46,8 @@ export class SecurityTokens {
   read(
     request: LocalRequest,
   ):
-    | { readonly call: ExchangeCall; readonly perform: () => LocalAnswer }
-    | { readonly wrong: string; readonly answer: LocalAnswer } {
+    | { readonly call: ExchangeCall; readonly perform: () => LocalResponse }
+    | { readonly wrong: string; readonly answer: LocalResponse } {
     const form = formOf(request);
     if ('wrong' in form) return refused(form.wrong);
     const { subject_token, options } = form;
@@ -61,7 +61,7 @@ export class SecurityTokens {
     };
   }
 
-  #exchange(subjectToken: string, boundary: Boundary): LocalAnswer {
+  #exchange(subjectToken: string, boundary: Boundary): LocalResponse {
     // Asked again: it may have ended since the exchange was asked for.
     const subject = this.#subjectOf(subjectToken);
     if ('wrong' in subject) return oauthError(400, 'invalid_request', subject.wrong);
@@ -104,17 +104,17 @@ function formOf(request: LocalRequest): z.output<typeof formSchema> | { readonly
   return { wrong: issue?.code === 'unrecognized_keys' ? `${issue.keys} unknown` : `${issue?.path.join('.')} invalid` };
 }
 
-function refused(wrong: string): { readonly wrong: string; readonly answer: LocalAnswer } {
+function refused(wrong: string): { readonly wrong: string; readonly answer: LocalResponse } {
   return { wrong: `exchangeToken: ${wrong}`, answer: oauthError(400, 'invalid_request', `Invalid request: ${wrong}.`) };
 }
 
 /** Source: RFC 6749, section 5.2; it has no code for a server's failure, so RFC 6749, section 4.1.2.1 lends its own. */
-function oauthError(status: number, error: string, error_description: string): LocalAnswer {
+function oauthError(status: number, error: string, error_description: string): LocalResponse {
   return { status, json: { error, error_description } };
 }
 
 /** How the Security Token Service tells of a status. */
-export function oauthStatus(status: number): LocalAnswer {
+export function oauthStatus(status: number): LocalResponse {
   const error = status === 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request';
   return oauthError(status, error, `A fault: ${status}.`);
 }

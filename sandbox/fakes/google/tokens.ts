@@ -4,7 +4,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import type { LocalAnswer } from '../../local-server.ts';
+import type { LocalResponse } from '../../local-server.ts';
 import type { Accounts } from './accounts.ts';
 import type { Boundary } from './boundary.ts';
 import { googleError, unauthenticated } from './error.ts';
@@ -42,7 +42,7 @@ export class Tokens {
   }
 
   /** What is behind a token, or how every API refuses it. */
-  judge(accessToken: string): { readonly token: AccessToken } | { readonly refusal: LocalAnswer } {
+  judge(accessToken: string): { readonly token: AccessToken } | { readonly refusal: LocalResponse } {
     const token = this.#issued.get(accessToken);
     if (!token) return { refusal: unauthenticated() };
     if (token.expiresAt <= this.#clock.now())
@@ -57,7 +57,7 @@ export class Tokens {
   }
 
   /** Stands for every API but Cloud Storage: a downscoped token opens none of them. */
-  gate(accessToken: string): LocalAnswer {
+  gate(accessToken: string): LocalResponse {
     const judged = this.judge(accessToken);
     if ('refusal' in judged) return judged.refusal;
     const { account, scope, boundary } = judged.token;

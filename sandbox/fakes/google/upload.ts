@@ -2,7 +2,7 @@
 // who takes it. Source: docs.cloud.google.com/storage/docs/performing-resumable-uploads.
 
 import { randomBytes } from 'node:crypto';
-import type { LocalAnswer, LocalRequest } from '../../local-server.ts';
+import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import { type Checksums, parseGoogHash } from './checksums.ts';
 import { storageError } from './error.ts';
 import type { Described } from './object.ts';
@@ -20,14 +20,14 @@ export interface Upload {
 }
 
 /** @returns how it is refused, if it is; else what takes the content once it is there */
-export type Admit = (name: string) => { readonly refusal: LocalAnswer } | { readonly store: Store };
-type Store = (upload: Upload) => LocalAnswer;
+export type Admit = (name: string) => { readonly refusal: LocalResponse } | { readonly store: Store };
+type Store = (upload: Upload) => LocalResponse;
 
 interface Session extends Pick<Upload, 'name' | 'described' | 'checksums'> {
   readonly store: Store;
   received: Buffer;
   /** What was answered when it was complete. */
-  answer?: LocalAnswer;
+  response?: LocalResponse;
 }
 
 export class Uploads {
@@ -40,7 +40,7 @@ export class Uploads {
   }
 
   /** A POST. */
-  begin(request: LocalRequest, admit: Admit): LocalAnswer {
+  begin(request: LocalRequest, admit: Admit): LocalResponse {
     const parsed = parseUpload(request);
     if ('malformed' in parsed) return this.#malformed(request, parsed.malformed);
     const { described, content, checksums } = parsed;
@@ -60,10 +60,10 @@ export class Uploads {
   /**
    * A PUT. Whoever knows the session goes on with it: it takes no token, and lives on when the one that began it ends.
    */
-  resume(request: LocalRequest): LocalAnswer {
+  resume(request: LocalRequest): LocalResponse {
     const session = this.#sessions.get(request.query.get('upload_id') ?? '');
     if (!session) return storageError(404, 'notFound', 'No such upload.');
-    if (session.answer) return session.answer;
+    if (session.response) return session.response;
     const { length } = request.bytes;
     const { 'content-range': range = `bytes 0-${length - 1}/${length}`, 'x-goog-hash': hash } = request.headers;
     const checksums = parseGoogHash(hash);
@@ -80,8 +80,8 @@ export class Uploads {
       session.received = received;
       // The header of the last piece is about the whole.
       const upload = { ...session, content: received, checksums: [...session.checksums, checksums] };
-      session.answer = session.store(upload);
-      return session.answer;
+      session.response = session.store(upload);
+      return session.response;
     }
     if (total !== '*' && received.length > Number(total))
       return this.#malformed(request, `Invalid Content-Range: ${range}`);
@@ -90,7 +90,7 @@ export class Uploads {
     return { status: 308, text: '', headers: { ...kept } };
   }
 
-  #malformed({ method, path }: LocalRequest, why: string): LocalAnswer {
+  #malformed({ method, path }: LocalRequest, why: string): LocalResponse {
     this.#unexpected.push(`${method} ${path}: ${why}`);
     return storageError(400, 'invalid', why);
   }

@@ -73,7 +73,7 @@ export function basisOf({
 }
 
 /** @param lease the pooled account that serves the grant */
-export function toTarget(credential: Credential, existing: Grant | undefined, lease: string, now: number) {
+export function targetFields(credential: Credential, existing: Grant | undefined, lease: string, now: number) {
   switch (credential.kind) {
     case 'firestore':
       return {
@@ -87,20 +87,20 @@ export function toTarget(credential: Credential, existing: Grant | undefined, le
         kind: 'service_account' as const,
         revocation: 'expiry' as const,
         service_account: credential.email,
-        ...toAccess(credential),
+        ...scopeFields(credential),
       };
     case 'pooled_service_account':
       return {
         kind: 'pooled_service_account' as const,
         revocation: credential.storage ? ('expiry' as const) : ('propagating' as const),
         service_account: lease,
-        ...toAccess(credential),
-        ...toLeases(existing, lease, now),
+        ...scopeFields(credential),
+        ...leaseFields(existing, lease, now),
       };
   }
 }
 
-export function toWho(claims: JobClaims) {
+export function jobFields(claims: JobClaims) {
   return {
     job_id: claims.job_id,
     organization_slug: claims.organization_slug,
@@ -117,7 +117,7 @@ export function toWho(claims: JobClaims) {
   };
 }
 
-export function toWhy(request: {
+export function policyFields(request: {
   readonly credentialName: string;
   readonly credential: Credential;
   readonly rule: string;
@@ -128,11 +128,11 @@ export function toWhy(request: {
 }
 
 /** The scopes of a narrowed token's policy are its parent's: it never has them itself. */
-function toAccess({ scopes, storage }: Exclude<Credential, FirestoreCredential>) {
+function scopeFields({ scopes, storage }: Exclude<Credential, FirestoreCredential>) {
   return { scopes: storage ? [] : [...scopes], storage };
 }
 
-function toLeases(existing: Grant | undefined, lease: string, now: number) {
+function leaseFields(existing: Grant | undefined, lease: string, now: number) {
   if (existing?.kind !== 'pooled_service_account') return { leased_at: now, past_leases: [] };
   const { service_account, leased_at, past_leases, access_ended_at } = existing;
   if (service_account === lease && existing.state !== 'expired') return { leased_at, past_leases };

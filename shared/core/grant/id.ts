@@ -13,6 +13,6 @@ export function tokenSha256(accessToken: string): string {
 }
 
 /** How what is done for a job is marked in Google's audit log. */
-export function jobReason(jobId: string): string {
+export function auditReason(jobId: string): string {
   return `buildkite-job/${jobId}`;
 }

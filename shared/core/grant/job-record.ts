@@ -42,7 +42,7 @@ const EMPTY = jobRecordSchema.parse({ grants: [], ended_at: null, ended_by: null
  * The record with a grant that is new, or that had expired. A check that is due some time stays as it is. A job that held
  * nothing any more was not asked about, and may have ended meanwhile: the next sweep asks.
  */
-export function withGrant(
+export function addGrant(
   existing: JobRecord | undefined,
   grant: { readonly id: string } & Pick<JobRecord, 'organization_slug' | 'pipeline_slug' | 'build_number'>,
   { now, random }: { readonly now: number; readonly random: number },
@@ -66,7 +66,7 @@ export type JobEndedBy = NonNullable<JobRecord['ended_by']>;
  * What marks a job as ending: one write that no other can make fail, which every issue reads. The sweep finds it as due, and
  * finishes it should this be cut off.
  */
-export function endingMark(by: JobEndedBy, finished_at: number | undefined, now: number) {
+export function endMark(by: JobEndedBy, finished_at: number | undefined, now: number) {
   return {
     ending_since: now,
     ending_by: by,
@@ -76,17 +76,17 @@ export function endingMark(by: JobEndedBy, finished_at: number | undefined, now:
 }
 
 /** When the job's end was recorded, or began to be; undefined while it runs. From then on nothing is issued. */
-export function endOf(record: JobRecord | undefined): number | undefined {
+export function endTimeOf(record: JobRecord | undefined): number | undefined {
   return record?.ended_at ?? record?.ending_since ?? undefined;
 }
 
 /** The record of a job that had ended when it was marked as ending. */
-export function unmarked(record: JobRecord): JobRecord {
+export function withoutEndMark(record: JobRecord): JobRecord {
   return { ...record, ...NOT_ENDING, check_at: null };
 }
 
 /** The record as a tombstone. */
-export function asEnded(existing: JobRecord | undefined, ended_by: JobEndedBy, now: number): JobRecord {
+export function toTombstone(existing: JobRecord | undefined, ended_by: JobEndedBy, now: number): JobRecord {
   const unchecked = { check_at: null, unchecked_since: null };
   return {
     ...(existing ?? EMPTY),

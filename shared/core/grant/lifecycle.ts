@@ -7,23 +7,23 @@ import type { Refusal } from '../oauth/refusal.ts';
 import type { JobClaims } from '../policy/claims.ts';
 import type { Credential } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
-import { sameTarget, supersede, toTarget, toWho, toWhy } from './fields.ts';
+import { jobFields, policyFields, sameTarget, supersede, targetFields } from './fields.ts';
 import type { EndedBy, Grant, PooledGrant } from './grant.ts';
 import { grantId } from './id.ts';
-import { type Barriers, barredBy } from './selector.ts';
+import { type Blocks, blockedBy } from './selector.ts';
 
 /** Live tokens one grant may have: a bound on the record's size and on a runaway loop in a step. */
 export const MAX_LIVE_TOKENS = 500;
 /** Seconds after which a pipeline that holds too much may try again: by then the count was made anew. */
-const CAP_RETRY_AFTER = 30;
+const LIMIT_RETRY_AFTER = 30;
 const RETENTION_MS = 400 * 86_400_000;
 /** A job token works on after its job, for two hours at most: a grant that a late message ends may be younger than that end. */
-const LATEST_GRANT_MS = 2 * 3_600_000;
+const MAX_JOB_TOKEN_AGE_MS = 2 * 3_600_000;
 
 export const NOT_ENDING = { ending_since: null, ending_by: null, ending_kill_switch_id: null };
 
 /** What a grant is asked for with. `ttl` is in seconds. */
-export interface Request {
+export interface IssueRequest {
   readonly claims: JobClaims;
   readonly credentialName: string;
   readonly credential: Credential;
@@ -34,20 +34,20 @@ export interface Request {
   /** A pooled account that is free, for a grant that holds none. */
   readonly lease?: string;
   /** Pooled accounts for which Google just refused to mint. */
-  readonly unusable?: readonly string[];
+  readonly excludedAccounts?: readonly string[];
 }
 
 /** What stands in the ledger beside the grant. */
-export interface Circumstances {
+export interface LedgerState {
   /** Undefined while the job runs. */
   readonly jobEndedAt: number | undefined;
-  readonly blocks: Barriers;
+  readonly blocks: Blocks;
   /** Live grants of the job's pipeline, about. */
-  readonly pipelineHolds: number;
+  readonly pipelineGrantCount: number;
 }
 
 export type Reservation =
-  | { readonly grant: Grant /** No token minted for it may live longer. */; readonly latest: number }
+  | { readonly grant: Grant /** No token minted for it may live longer. */; readonly latestExpiry: number }
   | { readonly refusal: Refusal }
   | { readonly needsLease: true };
 
@@ -57,21 +57,26 @@ export type Reservation =
  */
 export function reserve(
   existing: Grant | undefined,
-  circumstances: Circumstances,
-  request: Request,
+  ledgerState: LedgerState,
+  request: IssueRequest,
   now: number,
 ): Reservation {
-  const { jobEndedAt, blocks, pipelineHolds } = circumstances;
+  const { jobEndedAt, blocks, pipelineGrantCount } = ledgerState;
   if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
-  const barred = barredNow(blocks, request, now);
-  if (barred) return { refusal: barred };
-  const over = existing && endedRefusal(existing);
-  if (over) return { refusal: over };
+  const blocked = blockedNow(blocks, request, now);
+  if (blocked) return { refusal: blocked };
+  const refusal = existing && refusalIfEnded(existing);
+  if (refusal) return { refusal };
   if (existing === undefined || existing.state === 'expired') {
     const limit = request.limits.liveGrantsPerPipeline;
-    if (pipelineHolds >= limit)
+    if (pipelineGrantCount >= limit)
       return {
-        refusal: { reason: 'pipeline_grant_limit', live_grants: pipelineHolds, limit, retryAfter: CAP_RETRY_AFTER },
+        refusal: {
+          reason: 'pipeline_grant_limit',
+          live_grants: pipelineGrantCount,
+          limit,
+          retryAfter: LIMIT_RETRY_AFTER,
+        },
       };
   }
 
@@ -79,13 +84,13 @@ export function reserve(
   const { credential, ttl } = request;
   if (credential.kind === 'pooled_service_account' && lease === undefined && sameKind(existing, credential))
     return { needsLease: true };
-  const opens = toTarget(credential, existing, lease ?? '', now);
-  const latest = now + ttl * 1000 + marginOf(credential);
+  const access = targetFields(credential, existing, lease ?? '', now);
+  const latestExpiry = now + ttl * 1000 + mintMarginMs(credential);
   if (!existing) {
     const grant: Grant = {
-      ...toWho(request.claims),
-      ...toWhy(request),
-      ...opens,
+      ...jobFields(request.claims),
+      ...policyFields(request),
+      ...access,
       superseded: [],
       state: 'issuing',
       created_at: now,
@@ -95,7 +100,7 @@ export function reserve(
       rate_window_at: now,
       rate_window_count: 1,
       tokens: [],
-      expires_at: latest,
+      expires_at: latestExpiry,
       ended_at: null,
       ended_by: null,
       ...NOT_ENDING,
@@ -103,30 +108,32 @@ export function reserve(
       job_ended_at: null,
       job_finished_at: null,
       access_ended_at: null,
-      delete_at: latest + RETENTION_MS,
+      delete_at: latestExpiry + RETENTION_MS,
     };
-    return { grant, latest };
+    return { grant, latestExpiry };
   }
-  const grant_id = idOf(existing);
+  const grant_id = grantIdOf(existing);
   if (!sameTarget(existing, credential)) return { refusal: { reason: 'credential_changed', grant_id } };
-  const minute = minuteOf(existing, now);
-  if (minute.rate_window_count > request.limits.tokensPerMinute)
-    return { refusal: { reason: 'rate_limited', grant_id, retryAfter: seconds(minute.rate_window_at + 60_000 - now) } };
+  const rateWindow = advanceRateWindow(existing, now);
+  if (rateWindow.rate_window_count > request.limits.tokensPerMinute)
+    return {
+      refusal: { reason: 'rate_limited', grant_id, retryAfter: seconds(rateWindow.rate_window_at + 60_000 - now) },
+    };
   const tokens = existing.tokens.filter((token) => !surelyPast(token.expires_at, now));
   if (tokens.length >= MAX_LIVE_TOKENS) {
     const soonest = Math.min(...tokens.map((token) => token.expires_at)) + CLOCK_MARGIN_MS;
     return { refusal: { reason: 'live_token_limit', grant_id, retryAfter: seconds(soonest - now) } };
   }
-  const why = toWhy(request);
-  const superseded = supersede(existing, { ...why, ...opens }, tokens, now);
+  const policyFieldsNow = policyFields(request);
+  const superseded = supersede(existing, { ...policyFieldsNow, ...access }, tokens, now);
   if (!superseded) return { refusal: { reason: 'credential_changed', grant_id } };
-  const expires_at = Math.max(existing.expires_at, latest);
+  const expires_at = Math.max(existing.expires_at, latestExpiry);
   const grant: Grant = {
     ...existing,
-    ...opens,
-    ...why,
+    ...access,
+    ...policyFieldsNow,
     superseded,
-    ...minute,
+    ...rateWindow,
     requested_at: now,
     state: existing.state === 'active' ? 'active' : 'issuing',
     tokens,
@@ -136,16 +143,21 @@ export function reserve(
     access_ended_at: null,
     delete_at: expires_at + RETENTION_MS,
   };
-  return { grant, latest };
+  return { grant, latestExpiry };
 }
 
 /** The refusal of a request that an operator has barred. */
-export function barredNow(blocks: Barriers, request: Request, now: number): Refusal | undefined {
-  return barredBy(blocks, { ...toWho(request.claims), ...toWhy(request), requested_at: now, issued_at: null });
+export function blockedNow(blocks: Blocks, request: IssueRequest, now: number): Refusal | undefined {
+  return blockedBy(blocks, {
+    ...jobFields(request.claims),
+    ...policyFields(request),
+    requested_at: now,
+    issued_at: null,
+  });
 }
 
 /** A token that is about to leave; `service_account` is the pooled account it was minted from. */
-export interface LeavingToken {
+export interface MintedToken {
   readonly grant_id: string;
   readonly sha256: string;
   readonly expires_at: number;
@@ -155,20 +167,20 @@ export interface LeavingToken {
 /** The record of a token that is about to leave. The tombstone and the record are read again: whatever ended wins. */
 export function activate(
   existing: Grant | undefined,
-  { jobEndedAt }: Pick<Circumstances, 'jobEndedAt'>,
-  token: LeavingToken,
+  { jobEndedAt }: Pick<LedgerState, 'jobEndedAt'>,
+  token: MintedToken,
   now: number,
 ): { grant: Grant } | { refusal: Refusal } {
   if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
   if (!existing) return { refusal: { reason: 'grant_revoked', grant_id: token.grant_id } };
-  const over = endedRefusal(existing);
-  if (over) return { refusal: over };
-  if (existing.state === 'expired') return late('took longer than the grant may live');
+  const refusal = refusalIfEnded(existing);
+  if (refusal) return { refusal };
+  if (existing.state === 'expired') return mintRejected('took longer than the grant may live');
   if (existing.kind === 'pooled_service_account' && existing.service_account !== token.service_account)
-    return late('is from an account that was given back meanwhile');
+    return mintRejected('is from an account that was given back meanwhile');
   // Its account rests no longer than what is on record.
   if (existing.kind === 'pooled_service_account' && token.expires_at > existing.expires_at)
-    return late('lives longer than is on record');
+    return mintRejected('lives longer than is on record');
   const tokens = [
     ...existing.tokens.filter(({ expires_at, sha256 }) => !surelyPast(expires_at, now) && sha256 !== token.sha256),
     { sha256: token.sha256, expires_at: token.expires_at },
@@ -186,7 +198,7 @@ export function activate(
   return { grant };
 }
 
-export interface HowEnded {
+export interface EndCause {
   readonly by: EndedBy;
   /** When the job finished, by Buildkite's clock. */
   readonly finished_at?: number | undefined;
@@ -194,7 +206,7 @@ export interface HowEnded {
 }
 
 /** What marks a grant as ending before its job does: one write that no other can make fail, which every issue reads. */
-export function grantEndingMark({ by, kill_switch_id }: HowEnded, now: number): Partial<Grant> {
+export function grantEndMark({ by, kill_switch_id }: EndCause, now: number): Partial<Grant> {
   if (by !== 'released' && by !== 'kill_switch') throw new Error('the end of a job is marked on the job');
   return { ending_since: now, ending_by: by, ending_kill_switch_id: kill_switch_id ?? null };
 }
@@ -205,22 +217,22 @@ export function grantEndingMark({ by, kill_switch_id }: HowEnded, now: number): 
  * ended, an expired one is marked all the same, so that a hand-out on its way finds it changed.
  * Undefined when the record says so already, or the grant is not to be had again anyway.
  */
-export function end(existing: Grant, how: HowEnded, now: number): Grant | undefined {
-  const withJob = how.by === 'job.finished' || how.by === 'job.reconciled';
+export function endGrant(existing: Grant, cause: EndCause, now: number): Grant | undefined {
+  const endsJob = cause.by === 'job.finished' || cause.by === 'job.reconciled';
   if (existing.state === 'revoking' || existing.state === 'revoked') return undefined;
-  if (withJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;
+  if (endsJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;
   const marked: Grant = {
     ...existing,
-    job_ended_at: withJob ? now : null,
-    job_finished_at: plausible(how.finished_at, existing.created_at, now),
+    job_ended_at: endsJob ? now : null,
+    job_finished_at: plausibleFinishTime(cause.finished_at, existing.created_at, now),
   };
   if (existing.state === 'expired') return marked;
-  const timeUp = expire(marked, now);
-  if (timeUp) return timeUp;
+  const expired = expire(marked, now);
+  if (expired) return expired;
   const ended: Grant = {
     ...marked,
     ...NOT_ENDING,
-    ...endedBy(existing, how),
+    ...causeOfEnd(existing, cause),
     ended_at: existing.ended_at ?? now,
   };
   return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };
@@ -230,11 +242,11 @@ export function end(existing: Grant, how: HowEnded, now: number): Grant | undefi
  * The record of a grant whose account Google does not mint from while the pool has no other. Nothing of it left, so its
  * job may ask again.
  */
-export function giveUpLease(existing: Grant, now: number): Grant {
+export function abandonLease(existing: Grant, now: number): Grant {
   if (existing.state !== 'issuing' && existing.state !== 'active')
     throw new Error('a grant without a lease to give up');
-  const gone = { ended_at: now, ended_by: 'expiry' as const, access_ended_at: now };
-  return { ...existing, ...gone, state: 'expired' };
+  const abandoned = { ended_at: now, ended_by: 'expiry' as const, access_ended_at: now };
+  return { ...existing, ...abandoned, state: 'expired' };
 }
 
 /**
@@ -242,7 +254,7 @@ export function giveUpLease(existing: Grant, now: number): Grant {
  * is disabled, but Google does not say that they die with it) it goes on saying `revoking`, with the time when they do end.
  * Undefined when that was not what the record waited for.
  */
-export function confirmTakenAway(existing: Grant, now: number): Grant | undefined {
+export function confirmRevoked(existing: Grant, now: number): Grant | undefined {
   if (existing.state !== 'revoking' || existing.access_ended_at !== null) return undefined;
   return existing.revocation === 'expiry'
     ? { ...existing, ...NOT_ENDING, access_ended_at: existing.expires_at }
@@ -261,48 +273,48 @@ export function expire(existing: Grant, now: number): Grant | undefined {
     ...existing,
     ...NOT_ENDING,
     state: 'expired',
-    ...endedBy(existing, { by: 'expiry' }),
+    ...causeOfEnd(existing, { by: 'expiry' }),
     ended_at: existing.ended_at ?? existing.expires_at,
     access_ended_at: existing.expires_at,
   };
 }
 
 /** What ended it: as is on record, else as it was marked, else `how`. */
-function endedBy(
+function causeOfEnd(
   existing: Grant,
-  how: { readonly by: Grant['ended_by']; readonly kill_switch_id?: string },
+  cause: { readonly by: Grant['ended_by']; readonly kill_switch_id?: string },
 ): Pick<Grant, 'ended_by' | 'kill_switch_id'> {
   const { ended_by, kill_switch_id, ending_by, ending_kill_switch_id } = existing;
   if (ended_by !== null) return { ended_by, kill_switch_id };
   if (ending_by !== null) return { ended_by: ending_by, kill_switch_id: ending_kill_switch_id };
-  return { ended_by: how.by, kill_switch_id: how.kill_switch_id ?? null };
+  return { ended_by: cause.by, kill_switch_id: cause.kill_switch_id ?? null };
 }
 
 /** The grant's id. */
-export function idOf(grant: Pick<Grant, 'job_id' | 'credential'>): string {
+export function grantIdOf(grant: Pick<Grant, 'job_id' | 'credential'>): string {
   return grantId(grant.job_id, grant.credential);
 }
 
 /** Why a grant is not to be had again; undefined while it runs and when only its time was up. */
-function endedRefusal(existing: Grant): Refusal | undefined {
+function refusalIfEnded(existing: Grant): Refusal | undefined {
   const { state, ended_by, job_ended_at } = existing;
   if (job_ended_at !== null) return { reason: 'job_ended', ended_at: job_ended_at };
   const ended = (ended_by !== null && ended_by !== 'expiry') || existing.ending_since !== null;
   return ended || state === 'revoking' || state === 'revoked'
-    ? { reason: 'grant_revoked', grant_id: idOf(existing) }
+    ? { reason: 'grant_revoked', grant_id: grantIdOf(existing) }
     : undefined;
 }
 
 /** A time that Buildkite tells, if it can be that of a job whose grant was made then and ends now. */
-function plausible(at: number | undefined, from: number, until: number): number | null {
-  return at !== undefined && at >= from - LATEST_GRANT_MS && at <= until + CLOCK_MARGIN_MS ? at : null;
+function plausibleFinishTime(at: number | undefined, from: number, until: number): number | null {
+  return at !== undefined && at >= from - MAX_JOB_TOKEN_AGE_MS && at <= until + CLOCK_MARGIN_MS ? at : null;
 }
 
-function late(detail: string): { refusal: Refusal } {
+function mintRejected(detail: string): { refusal: Refusal } {
   return { refusal: { reason: 'dependency_unavailable', dependency: 'mint', error: detail, retryAfter: 1 } };
 }
 
-function minuteOf({ rate_window_at, rate_window_count }: Grant, now: number) {
+function advanceRateWindow({ rate_window_at, rate_window_count }: Grant, now: number) {
   const same = now - rate_window_at < 60_000 && now >= rate_window_at;
   return same
     ? { rate_window_at, rate_window_count: rate_window_count + 1 }
@@ -310,7 +322,7 @@ function minuteOf({ rate_window_at, rate_window_count }: Grant, now: number) {
 }
 
 /** What rules judge ends with its grant, however late it was minted. */
-function marginOf({ kind }: Credential): number {
+function mintMarginMs({ kind }: Credential): number {
   return kind === 'firestore' ? 0 : MINT_MARGIN_MS;
 }
 
@@ -319,9 +331,9 @@ function seconds(milliseconds: number): number {
 }
 
 /** Whether the grant has an account of its own, and Google mints from it as far as is known. */
-function holdsLease(existing: Grant | undefined, { unusable = [] }: Request): existing is PooledGrant {
+function holdsLease(existing: Grant | undefined, { excludedAccounts = [] }: IssueRequest): existing is PooledGrant {
   if (existing?.kind !== 'pooled_service_account' || existing.state === 'expired') return false;
-  return existing.tokens.length > 0 || !unusable.includes(existing.service_account);
+  return existing.tokens.length > 0 || !excludedAccounts.includes(existing.service_account);
 }
 
 function sameKind(existing: Grant | undefined, credential: Credential): boolean {

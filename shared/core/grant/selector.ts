@@ -39,7 +39,7 @@ interface Selectable {
   readonly issued_at: number | null;
 }
 
-const NAMED = [
+const EXACT_FIELDS = [
   'job_id',
   'pipeline_id',
   'pipeline_slug',
@@ -54,7 +54,7 @@ export function selects({ issued_since, ...named }: Selector, subject: Selectabl
   // The operator's clock and that of the function that issued may differ: rather one too many than one too few.
   const latest = Math.max(subject.issued_at ?? 0, subject.requested_at);
   if (issued_since !== undefined && surelyPast(latest, issued_since)) return false;
-  return NAMED.every(
+  return EXACT_FIELDS.every(
     (name) =>
       named[name] === undefined ||
       named[name] === subject[name] ||
@@ -64,19 +64,19 @@ export function selects({ issued_since, ...named }: Selector, subject: Selectabl
 }
 
 /** Whether nothing but the grant's lack of a `pipeline_id` keeps the selector from it: it may or may not be meant. */
-export function mayBeMeant(selector: Selector, subject: Selectable): boolean {
+export function maySelect(selector: Selector, subject: Selectable): boolean {
   const { pipeline_id, ...rest } = selector;
   return pipeline_id !== undefined && subject.pipeline_id === null && selects(rest, subject);
 }
 
 /** The blocks in force: one document, read in every hand-out. */
-export const barriersSchema = z.object({
+export const blocksSchema = z.object({
   blocks: z.array(z.object({ id: z.string(), selector: selectorSchema, activated_at: z.number() })),
 });
-export type Barriers = z.output<typeof barriersSchema>['blocks'];
+export type Blocks = z.output<typeof blocksSchema>['blocks'];
 
 /** A job that leaves its `pipeline_id` out of its token is barred too when it may be the one that is meant. */
-export function barredBy(blocks: Barriers, subject: Selectable): Refusal | undefined {
-  const block = blocks.find(({ selector }) => selects(selector, subject) || mayBeMeant(selector, subject));
+export function blockedBy(blocks: Blocks, subject: Selectable): Refusal | undefined {
+  const block = blocks.find(({ selector }) => selects(selector, subject) || maySelect(selector, subject));
   return block && { reason: 'blocked', kill_switch_id: block.id };
 }

@@ -4,7 +4,7 @@
 import type { Grant } from './grant.ts';
 
 /** From which state a record may become what; `none` is a record that does not exist. */
-export const GRANT_STEPS = {
+export const GRANT_TRANSITIONS = {
   none: ['issuing'],
   issuing: ['issuing', 'active', 'revoking', 'expired'],
   active: ['active', 'revoking', 'expired'],
@@ -14,8 +14,8 @@ export const GRANT_STEPS = {
 } as const satisfies Record<Grant['state'] | 'none', readonly Grant['state'][]>;
 
 /** Throws when a grant may not become what `after` says: then a defect would have been written. */
-export function checkGrantStep(before: Grant | undefined, after: Grant): void {
-  const steps: readonly string[] = GRANT_STEPS[before?.state ?? 'none'];
-  if (!steps.includes(after.state))
+export function assertGrantTransition(before: Grant | undefined, after: Grant): void {
+  const allowed: readonly string[] = GRANT_TRANSITIONS[before?.state ?? 'none'];
+  if (!allowed.includes(after.state))
     throw new Error(`a grant may not go from ${before?.state ?? 'none'} to ${after.state}`);
 }

@@ -25,33 +25,33 @@ export function parseExchangeRequest(form: string): { request: ExchangeRequest }
     if (parameters.has(name)) return { refusal: { reason: 'parameter_repeated', hint: repeated(name) } };
     parameters.set(name, value);
   }
-  const given = (name: string) => parameters.get(name) || undefined;
+  const param = (name: string) => parameters.get(name) || undefined;
 
-  const grantType = given('grant_type');
+  const grantType = param('grant_type');
   if (grantType === undefined) return missing('grant_type', TOKEN_EXCHANGE);
   if (grantType !== TOKEN_EXCHANGE) return { refusal: { reason: 'grant_type_not_supported' } };
-  if (given('actor_token') ?? given('actor_token_type'))
+  if (param('actor_token') ?? param('actor_token_type'))
     return { refusal: { reason: 'parameter_not_supported', hint: 'actor_token is not supported: leave it out.' } };
 
-  const jobToken = given('subject_token')?.trim();
+  const jobToken = param('subject_token')?.trim();
   if (!jobToken) return missing('subject_token', "the job's OIDC token");
-  const jobTokenType = given('subject_token_type');
+  const jobTokenType = param('subject_token_type');
   if (jobTokenType === undefined) return missing('subject_token_type', JOB_TOKEN_TYPES.join(' or '));
   if (!JOB_TOKEN_TYPES.includes(jobTokenType)) return invalid('subject_token_type', JOB_TOKEN_TYPES.join(' or '));
-  const requestedType = given('requested_token_type');
+  const requestedType = param('requested_token_type');
   if (requestedType !== undefined && requestedType !== ACCESS_TOKEN_TYPE)
     return invalid('requested_token_type', ACCESS_TOKEN_TYPE);
-  const credentialName = given('audience');
+  const credentialName = param('audience');
   if (credentialName === undefined) return missing('audience', 'the name of a credential of the policy');
 
-  const lifetime = given('lifetime');
+  const lifetime = param('lifetime');
   if (lifetime !== undefined && !isLifetime(lifetime))
     return invalid('lifetime', `a whole number of seconds from ${MIN_TTL} to ${MAX_TTL}`);
   return {
     request: {
       jobToken,
       credentialName,
-      scopes: given('scope')?.split(' ').filter(Boolean) ?? [],
+      scopes: param('scope')?.split(' ').filter(Boolean) ?? [],
       lifetime: lifetime === undefined ? undefined : Number(lifetime),
     },
   };

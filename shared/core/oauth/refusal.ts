@@ -100,7 +100,7 @@ export interface WireError {
   readonly permanent?: true;
 }
 
-const JOB_TOKEN_NOT_ACCEPTED =
+const JOB_TOKEN_NOT_ACCEPTED_TEXT =
   "The job token was not accepted. Ask for a fresh one inside the step, with this service's audience; the reason is in the service's audit log under the request's id.";
 
 /**
@@ -247,8 +247,8 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
 /** The reason is taken only for its type: any other that has no answer of its own does not compile. */
 function jobTokenNotAccepted(_reason: JobTokenReason, bearer: boolean): WireError {
   return bearer
-    ? { status: 401, error: 'invalid_token', description: JOB_TOKEN_NOT_ACCEPTED }
-    : { status: 400, error: 'invalid_request', description: JOB_TOKEN_NOT_ACCEPTED };
+    ? { status: 401, error: 'invalid_token', description: JOB_TOKEN_NOT_ACCEPTED_TEXT }
+    : { status: 400, error: 'invalid_request', description: JOB_TOKEN_NOT_ACCEPTED_TEXT };
 }
 
 const JOB_TOKEN_REASON_SET: ReadonlySet<string> = new Set(JOB_TOKEN_REASONS);

@@ -18,7 +18,7 @@ const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
 /** A credential's or environment's name: what a job asks for and what stands in URLs and security rules. */
 const CREDENTIAL_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
-export const duration = (least: number, most: number, limits: string) =>
+export const durationSchema = (least: number, most: number, limits: string) =>
   z.string({ error: `must be a duration such as 15m, ${limits}` }).transform((text, context) => {
     const seconds = parseDuration(text);
     if (seconds !== undefined && seconds >= least && seconds <= most) return seconds;
@@ -26,7 +26,7 @@ export const duration = (least: number, most: number, limits: string) =>
     return z.NEVER;
   });
 
-export const name = z
+export const nameSchema = z
   .string()
   .regex(CREDENTIAL_NAME, 'must be lower-case letters, digits and -, and begin with a letter');
 const serviceAccountEmail = z
@@ -115,7 +115,7 @@ const serviceAccount = z
     scopes: z.array(scope).min(1),
   })
   .transform(({ email, pool, scopes }, context) =>
-    toAccounts({ email, pool }, 'email', { scopes, storage: null }, context),
+    exactlyOneSource({ email, pool }, 'email', { scopes, storage: null }, context),
   );
 
 const storage = z
@@ -126,55 +126,55 @@ const storage = z
     prefix: objectPrefix.nullable().default(null),
     role: storageRole,
   })
-  .transform(({ serviceAccount, pool, ...boundary }, context) =>
-    toAccounts(
+  .transform(({ serviceAccount, pool, ...scope }, context) =>
+    exactlyOneSource(
       { email: serviceAccount, pool },
       'serviceAccount',
-      { scopes: [CLOUD_PLATFORM], storage: boundary },
+      { scopes: [CLOUD_PLATFORM], storage: scope },
       context,
     ),
   );
 
 /** A part of a bucket, and the role in it: all that a token narrowed to it opens. */
-export interface StorageBoundary {
+export interface StorageScope {
   readonly bucket: string;
   /** Of the names of objects, with its slash at the end; null for the whole bucket. */
   readonly prefix: string | null;
   readonly role: string;
 }
 
-interface Opens {
+interface Access {
   readonly scopes: readonly string[];
   /** Null for tokens that are not narrowed. */
-  readonly storage: StorageBoundary | null;
+  readonly storage: StorageScope | null;
 }
 
 /** A credential that stands on service accounts: on one that jobs share, or on a pool of which each job gets its own. */
-function toAccounts(
+function exactlyOneSource(
   { email, pool }: { readonly email: string | undefined; readonly pool: readonly string[] | undefined },
   emailKey: string,
-  opens: Opens,
+  access: Access,
   context: z.core.$RefinementCtx,
 ) {
-  if (email && !pool) return { kind: 'service_account' as const, email, ...opens };
-  if (pool && !email) return { kind: 'pooled_service_account' as const, pool, ...opens };
+  if (email && !pool) return { kind: 'service_account' as const, email, ...access };
+  if (pool && !email) return { kind: 'pooled_service_account' as const, pool, ...access };
   const found = email ? 'both are here' : 'neither is here';
   context.addIssue({ code: 'custom', message: `must have exactly one of ${emailKey}, pool; ${found}` });
   return z.NEVER;
 }
 
-export const credential = z
+export const credentialSchema = z
   .strictObject({
-    environment: name,
-    ttl: duration(MIN_TTL, MAX_TTL, 'from 1m to 1h'),
-    firestore: firestore.transform((opens) => ({ kind: 'firestore' as const, ...opens })).optional(),
+    environment: nameSchema,
+    ttl: durationSchema(MIN_TTL, MAX_TTL, 'from 1m to 1h'),
+    firestore: firestore.transform((access) => ({ kind: 'firestore' as const, ...access })).optional(),
     serviceAccount: serviceAccount.optional(),
     storage: storage.optional(),
   })
   .transform(({ environment, ttl, ...kinds }, context) => {
-    const [opens, ...more] = Object.values(kinds).filter((kind) => kind !== undefined);
-    if (opens && more.length === 0) return { environment, ttl, ...opens };
-    const found = opens ? 'more than one is here' : 'none is here';
+    const [access, ...more] = Object.values(kinds).filter((kind) => kind !== undefined);
+    if (access && more.length === 0) return { environment, ttl, ...access };
+    const found = access ? 'more than one is here' : 'none is here';
     context.addIssue({
       code: 'custom',
       message: `must have exactly one of firestore, serviceAccount, storage; ${found}`,
@@ -183,5 +183,5 @@ export const credential = z
   });
 
 /** TTLs are in seconds. */
-export type Credential = z.output<typeof credential>;
+export type Credential = z.output<typeof credentialSchema>;
 export type FirestoreCredential = Extract<Credential, { kind: 'firestore' }>;

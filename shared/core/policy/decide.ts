@@ -49,8 +49,8 @@ export function decide(policy: Policy, claims: JobClaims, credentialName: string
   const trace = policy.rules.map((rule) => traceRule(rule, claims, credentialName));
   const credential = Object.hasOwn(policy.credentials, credentialName) ? policy.credentials[credentialName] : undefined;
   const granting = trace.find(({ outcome }) => outcome === 'granted');
-  const organizationProven = policy.organization.id === undefined || claims.organization_id === policy.organization.id;
-  if (credential && granting && organizationProven)
+  const organizationMatches = policy.organization.id === undefined || claims.organization_id === policy.organization.id;
+  if (credential && granting && organizationMatches)
     return { outcome: 'granted', credentialName, credential, rule: granting.rule, trace };
   const missing = missingClaims(policy, claims);
   if (missing.length > 0) return { outcome: 'refused', reason: 'claims_missing', missing, trace };

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { type Document, isCollection, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
-import { type Policy, toPolicy } from './policy.ts';
+import { type Policy, parsePolicyData } from './policy.ts';
 import type { PolicyProblem } from './problems.ts';
 import { toData } from './yaml-data.ts';
 
@@ -18,23 +18,23 @@ export interface LoadedPolicy {
  * @param file the name to put into messages
  * @returns the policy, or all of its problems as "file:line:column where what"
  */
-export function parsePolicyText(text: string, file: string): LoadedPolicy | { problems: string[] } {
+export function parsePolicy(text: string, file: string): LoadedPolicy | { problems: string[] } {
   const { document, locate } = readYaml(text, file);
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) return { problems: faults.map(({ pos, message }) => `${locate(pos[0])} ${message}`) };
   if (document.contents === null) return { problems: [`${file}:1:1 is empty: it must hold a policy`] };
-  const misread = misreadIn(document);
+  const ambiguous = ambiguousScalars(document);
   const expanded = toData(document);
-  if (misread.length > 0 || 'problems' in expanded) {
-    const problems = [...misread, ...('problems' in expanded ? expanded.problems : [])];
+  if (ambiguous.length > 0 || 'problems' in expanded) {
+    const problems = [...ambiguous, ...('problems' in expanded ? expanded.problems : [])];
     return { problems: problems.map(({ offset, message }) => `${locate(offset)} ${message}`) };
   }
-  const result = toPolicy(expanded.data);
+  const result = parsePolicyData(expanded.data);
   if ('problems' in result) {
-    const placed = result.problems.map(({ path, message }) => ({ ...placeOf(document.contents, path), message }));
-    placed.sort((left, right) => left.offset - right.offset);
+    const located = result.problems.map(({ path, message }) => ({ ...findPlace(document.contents, path), message }));
+    located.sort((left, right) => left.offset - right.offset);
     return {
-      problems: placed.map(({ offset, path, message }) =>
+      problems: located.map(({ offset, path, message }) =>
         [locate(offset), path.join('.'), message].filter(Boolean).join(' '),
       ),
     };
@@ -47,10 +47,10 @@ export function parsePolicyText(text: string, file: string): LoadedPolicy | { pr
  * @param text a file's that is YAML
  * @returns makes "file:line:column path" of a path
  */
-export function placesIn(text: string, file: string): (path: PolicyProblem['path']) => string {
+export function createLocator(text: string, file: string): (path: PolicyProblem['path']) => string {
   const { document, locate } = readYaml(text, file);
-  return (asked) => {
-    const { offset, path } = placeOf(document.contents, asked);
+  return (wanted) => {
+    const { offset, path } = findPlace(document.contents, wanted);
     return [locate(offset), path.join('.')].filter(Boolean).join(' ');
   };
 }
@@ -66,7 +66,7 @@ function readYaml(text: string, file: string) {
 }
 
 /** What would come out of YAML as something else than what is written: `2.0` as the number 2, `__proto__` not at all. */
-function misreadIn(document: Document): { offset: number; message: string }[] {
+function ambiguousScalars(document: Document): { offset: number; message: string }[] {
   const found: { offset: number; message: string }[] = [];
   visit(document, {
     Scalar: (key, { value, source, range }) => {
@@ -81,7 +81,7 @@ function misreadIn(document: Document): { offset: number; message: string }[] {
 }
 
 /** A key's place is its name's, an item's its own; one value in place of a list of one has no index in its path. */
-function placeOf(contents: unknown, path: PolicyProblem['path']) {
+function findPlace(contents: unknown, path: PolicyProblem['path']) {
   let node = contents;
   let offset = startOf(contents) ?? 0;
   for (const [depth, step] of path.entries()) {

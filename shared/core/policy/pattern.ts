@@ -7,7 +7,7 @@ const GLOBSTAR = 2;
 type PatternPart = string | typeof STAR | typeof GLOBSTAR;
 
 /** True when `pattern` holds nothing but wildcards and separators, and so says nothing about the value. */
-export function matchesAnything(pattern: string): boolean {
+export function isWildcardOnly(pattern: string): boolean {
   return /^[*/]*$/.test(pattern);
 }
 

@@ -3,9 +3,9 @@
 
 import * as z from 'zod';
 import { isMatchableClaim, MATCHABLE_CLAIMS } from './claims.ts';
-import { type Credential, credential, duration, name } from './credential.ts';
-import { matchesAnything } from './pattern.ts';
-import { inWords, type PolicyProblem, toPolicyProblems } from './problems.ts';
+import { type Credential, credentialSchema, durationSchema, nameSchema } from './credential.ts';
+import { isWildcardOnly } from './pattern.ts';
+import { describeIssue, type PolicyProblem, toPolicyProblems } from './problems.ts';
 
 const DEFAULT_JOB_TOKEN_LIFETIME = 600;
 const MAX_JOB_TOKEN_LIFETIME = 7200;
@@ -25,7 +25,7 @@ const claimPatterns = z.union([claimPattern.transform((one) => [one]), z.array(c
   error: 'must be a pattern (text of 1 to 256 characters) or a list of patterns',
 });
 
-const BOUNDARY_CLAIMS = ['pipeline_id', 'pipeline_slug', 'cluster_id'];
+const SCOPING_CLAIMS = ['pipeline_id', 'pipeline_slug', 'cluster_id'];
 
 const jobMatcher = z
   .record(z.string(), claimPatterns)
@@ -38,10 +38,10 @@ const jobMatcher = z
           : `known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`;
       context.addIssue({ code: 'custom', path: [claim], message: `is not a claim a rule can name: ${hint}` });
     }
-    const idle = Object.entries(match).flatMap(([claim, patterns]) =>
-      patterns.flatMap((pattern, index) => (isIdle(claim, pattern) ? [{ claim, pattern, index }] : [])),
+    const neverMatching = Object.entries(match).flatMap(([claim, patterns]) =>
+      patterns.flatMap((pattern, index) => (canNeverMatch(claim, pattern) ? [{ claim, pattern, index }] : [])),
     );
-    for (const { claim, pattern, index } of idle) {
+    for (const { claim, pattern, index } of neverMatching) {
       const hint = claim === 'pipeline_id' ? ": use pipeline_slug, or the id from Buildkite's API" : '';
       context.addIssue({
         code: 'custom',
@@ -49,35 +49,35 @@ const jobMatcher = z
         message: `"${pattern}" is not a UUID, and so matches nothing${hint}`,
       });
     }
-    if (idle.some(({ claim }) => BOUNDARY_CLAIMS.includes(claim))) return;
-    if (!BOUNDARY_CLAIMS.some((claim) => match[claim]?.every((pattern) => isNarrow(claim, pattern))))
+    if (neverMatching.some(({ claim }) => SCOPING_CLAIMS.includes(claim))) return;
+    if (!SCOPING_CLAIMS.some((claim) => match[claim]?.every((pattern) => isNarrow(claim, pattern))))
       context.addIssue({
         code: 'custom',
-        message: `names no pipeline: a rule must narrow ${BOUNDARY_CLAIMS.join(', ')} (an id to a UUID, a slug to more than wildcards), because branches, tags and step keys are chosen by whoever starts the build`,
+        message: `names no pipeline: a rule must narrow ${SCOPING_CLAIMS.join(', ')} (an id to a UUID, a slug to more than wildcards), because branches, tags and step keys are chosen by whoever starts the build`,
       });
   })
-  .transform(withUuidsInLowerCase);
+  .transform(lowerCaseUuids);
 
 function isNarrow(claim: string, pattern: string): boolean {
-  return holdsUuid(claim) ? UUID.test(pattern) : !matchesAnything(pattern);
+  return isUuidClaim(claim) ? UUID.test(pattern) : !isWildcardOnly(pattern);
 }
 
 /** Whether no value that the claim can have fits. */
-function isIdle(claim: string, pattern: string): boolean {
-  return isMatchableClaim(claim) && holdsUuid(claim) && !pattern.includes('*') && !UUID.test(pattern);
+function canNeverMatch(claim: string, pattern: string): boolean {
+  return isMatchableClaim(claim) && isUuidClaim(claim) && !pattern.includes('*') && !UUID.test(pattern);
 }
 
 /** Every claim called …_id holds a UUID. Agent tags are called what their agents please. */
-function holdsUuid(claim: string): boolean {
+function isUuidClaim(claim: string): boolean {
   return claim.endsWith('_id') && !claim.startsWith('agent_tag:');
 }
 
 /** Claims are compared with UUIDs in lower case. */
-function withUuidsInLowerCase(match: Record<string, string[]>): Record<string, string[]> {
+function lowerCaseUuids(match: Record<string, string[]>): Record<string, string[]> {
   return Object.fromEntries(
     Object.entries(match).map(([claim, patterns]) => [
       claim,
-      holdsUuid(claim) ? patterns.map((pattern) => pattern.toLowerCase()) : patterns,
+      isUuidClaim(claim) ? patterns.map((pattern) => pattern.toLowerCase()) : patterns,
     ]),
   );
 }
@@ -105,8 +105,8 @@ const policySchema = z.strictObject({
       "is Buildkite's default audience, which every job's token has: choose one that only Keydesk uses",
     ),
   limits: limits.prefault({}),
-  maxJobTokenLifetime: duration(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').default(DEFAULT_JOB_TOKEN_LIFETIME),
-  credentials: z.record(name, credential),
+  maxJobTokenLifetime: durationSchema(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').default(DEFAULT_JOB_TOKEN_LIFETIME),
+  credentials: z.record(nameSchema, credentialSchema),
   rules: z.array(rule),
 });
 
@@ -127,7 +127,7 @@ export type Rule = Policy['rules'][number];
 const LEDGER_COLLECTIONS = ['grants', 'jobs', 'service_accounts', 'blocks', 'kill_switches', 'locks', 'firebase_users'];
 
 /** What in a policy would let a job into the ledger itself, should a credential open the database it is in. */
-export function waysIntoLedger(policy: Policy, ledger: { project: string; database: string }): string[] {
+export function ledgerExposureProblems(policy: Policy, ledger: { project: string; database: string }): string[] {
   return Object.entries(policy.credentials).flatMap(([name, credential]) => {
     if (credential.kind !== 'firestore') return [];
     if (credential.project !== ledger.project || credential.database !== ledger.database) return [];
@@ -140,8 +140,8 @@ export function waysIntoLedger(policy: Policy, ledger: { project: string; databa
 }
 
 /** Turns plain data into a policy, or says everything that is wrong with it at once. */
-export function toPolicy(data: unknown): { policy: Policy } | { problems: PolicyProblem[] } {
-  const result = policySchema.safeParse(data, { error: inWords, reportInput: true });
+export function parsePolicyData(data: unknown): { policy: Policy } | { problems: PolicyProblem[] } {
+  const result = policySchema.safeParse(data, { error: describeIssue, reportInput: true });
   const problems = [
     ...(result.error?.issues.flatMap(toPolicyProblems) ?? []),
     ...crossReferenceProblems(data),
@@ -190,11 +190,15 @@ function tenantProblems({ credentials }: Policy): PolicyProblem[] {
 
 /** A pooled account is disabled when its job ends, so nothing else may stand on it. */
 function sharedAccountProblems({ credentials }: Policy): PolicyProblem[] {
-  const places = Object.entries(credentials).flatMap(([name, credential]) =>
-    placesOf(credential).map(({ email, pooled, path }) => ({ email, pooled, path: ['credentials', name, ...path] })),
+  const accounts = Object.entries(credentials).flatMap(([name, credential]) =>
+    accountPaths(credential).map(({ email, pooled, path }) => ({
+      email,
+      pooled,
+      path: ['credentials', name, ...path],
+    })),
   );
-  return places.flatMap(({ email, pooled, path }, index) => {
-    const other = places.find((place, at) => at < index && place.email === email && (pooled || place.pooled));
+  return accounts.flatMap(({ email, pooled, path }, index) => {
+    const other = accounts.find((place, at) => at < index && place.email === email && (pooled || place.pooled));
     if (!other) return [];
     return [
       { path, message: `${email} also stands at ${other.path.join('.')}: a pooled account serves one job alone` },
@@ -202,7 +206,7 @@ function sharedAccountProblems({ credentials }: Policy): PolicyProblem[] {
   });
 }
 
-function placesOf(credential: Credential): { email: string; pooled: boolean; path: (string | number)[] }[] {
+function accountPaths(credential: Credential): { email: string; pooled: boolean; path: (string | number)[] }[] {
   switch (credential.kind) {
     case 'firestore':
       return [{ email: credential.signer, pooled: false, path: ['firestore', 'signer'] }];

@@ -9,7 +9,7 @@ export interface PolicyProblem {
 }
 
 const MISSING = 'is missing';
-const NOUNS: Readonly<Record<string, string>> = {
+const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: 'text',
   array: 'a list, such as [a, b]',
   object: 'a map, such as { key: value }',
@@ -19,12 +19,12 @@ const NOUNS: Readonly<Record<string, string>> = {
 };
 
 /** For `safeParse`: what an issue says when its schema has no words of its own. */
-export function inWords(issue: z.core.$ZodRawIssue): string | undefined {
+export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.input === undefined) return MISSING;
   switch (issue.code) {
     case 'invalid_type': {
       const quotable = issue.expected === 'string' && ['number', 'boolean'].includes(typeof issue.input);
-      return `must be ${NOUNS[issue.expected] ?? issue.expected}${quotable ? ': put it in quotes' : ''}`;
+      return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}${quotable ? ': put it in quotes' : ''}`;
     }
     case 'invalid_value':
       return `must be one of ${issue.values.join(', ')}`;
@@ -47,10 +47,10 @@ export function toPolicyProblems(issue: z.core.$ZodIssue): PolicyProblem[] {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => ({ path: [...path, key], message: 'is not a key of this format' }));
   if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
-  return [{ path, message: whetherThere(issue) + issue.message }];
+  return [{ path, message: missingPrefix(issue) + issue.message }];
 }
 
-function whetherThere({ code, input, message }: z.core.$ZodIssue): string {
+function missingPrefix({ code, input, message }: z.core.$ZodIssue): string {
   if (code === 'custom' || message === MISSING) return '';
   if (input === undefined) return `${MISSING}: it `;
   return input === null ? 'is empty: it ' : '';

@@ -24,12 +24,12 @@ export interface TraceFacts {
 /** The rule that grants, or else those that came nearest to it. */
 export function toTraceFacts(trace: readonly RuleTrace[]): TraceFacts {
   const granting = trace.find(({ outcome }) => outcome === 'granted');
-  const told = granting ? [granting] : nearest(trace);
+  const logged = granting ? [granting] : nearest(trace);
   const omitted: Partial<Record<RuleTrace['outcome'], number>> = {};
-  for (const rule of trace) if (!told.includes(rule)) omitted[rule.outcome] = (omitted[rule.outcome] ?? 0) + 1;
+  for (const rule of trace) if (!logged.includes(rule)) omitted[rule.outcome] = (omitted[rule.outcome] ?? 0) + 1;
   return {
-    trace: told.map((rule) => ({ ...rule, rule: cut(rule.rule, VALUE_LENGTH), checks: toChecks(rule.checks) })),
-    ...(told.length < trace.length ? { trace_omitted: omitted } : {}),
+    trace: logged.map((rule) => ({ ...rule, rule: cut(rule.rule, VALUE_LENGTH), checks: toChecks(rule.checks) })),
+    ...(logged.length < trace.length ? { trace_omitted: omitted } : {}),
   };
 }
 
@@ -45,8 +45,8 @@ function nearest(trace: readonly RuleTrace[]): RuleTrace[] {
 /** Where there are too many, those that do not match come first: they decide. */
 function toChecks(checks: readonly Check[]): readonly Check[] {
   const [failed, matched] = [checks.filter((check) => !check.matched), checks.filter((check) => check.matched)];
-  const told = checks.length > CHECKS ? [...failed, ...matched].slice(0, CHECKS) : checks;
-  return told.map((check) => ({
+  const logged = checks.length > CHECKS ? [...failed, ...matched].slice(0, CHECKS) : checks;
+  return logged.map((check) => ({
     ...check,
     patterns: toPatterns(check).map((pattern) => cut(pattern, PATTERN_LENGTH)),
     value: check.value === null ? null : cut(check.value, VALUE_LENGTH),

@@ -3,17 +3,17 @@
 
 import { CLOCK_MARGIN_MS } from '../clock-margin.ts';
 import type { PooledGrant } from '../grant/grant.ts';
-import { idOf } from '../grant/lifecycle.ts';
+import { grantIdOf } from '../grant/lifecycle.ts';
 import type { Account } from './account.ts';
 
 /** For how long Google may still carry out a request that was not answered in time. */
 const LATE_REQUEST_MS = 60_000;
 
 /** The shortest cooldown, by whichever clocks it begins and ends. */
-export const SHORTEST_REST_MS = CLOCK_MARGIN_MS + LATE_REQUEST_MS;
+export const SHORTEST_COOLDOWN_MS = CLOCK_MARGIN_MS + LATE_REQUEST_MS;
 
 /** How long a sweep that began to enable an account may still be at it. */
-const WAKING_MS = 5 * 60_000;
+const ENABLE_CLAIM_MS = 5 * 60_000;
 const RETENTION_MS = 400 * 86_400_000;
 
 /**
@@ -30,15 +30,15 @@ export function mayLease({ state, reusable_at }: Account, now: number): boolean 
 /**
  * What is to be recorded of an account that jobs share before a token of it is minted: nothing while the record covers the
  * token. An account that serves a pool, or did until lately, is not to be shared before `usable_at`.
- * @param to.latest the latest end of the token
+ * @param to.latestExpiry the latest end of the token
  */
-export function share(
+export function recordShared(
   existing: Account | undefined,
-  to: { readonly credential: string; readonly latest: number },
+  to: { readonly credential: string; readonly latestExpiry: number },
   now: number,
 ): { readonly record: Account | undefined } | { readonly usable_at: number } {
   if (existing && existing.state !== 'free' && existing.state !== 'shared') return { usable_at: existing.reusable_at };
-  const needed = to.latest + CLOCK_MARGIN_MS;
+  const needed = to.latestExpiry + CLOCK_MARGIN_MS;
   if (existing?.state === 'shared' && existing.reusable_at >= needed) return { record: undefined };
   const reusable_at = needed + SHARED_AHEAD_MS;
   const record: Account = {
@@ -69,7 +69,7 @@ export function lease(
     pool: grant.credential,
     pool_size,
     state: 'leased',
-    grant_id: idOf(grant),
+    grant_id: grantIdOf(grant),
     leased_at: now,
     reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at + CLOCK_MARGIN_MS),
     disabled_at: null,
@@ -81,8 +81,8 @@ export function lease(
 }
 
 /** The account's record after its grant became what `grant` says; undefined when nothing of it changes with that. */
-export function follow(account: Account, grant: PooledGrant, now: number): Account | undefined {
-  if (account.grant_id !== idOf(grant)) return undefined;
+export function afterGrantChange(account: Account, grant: PooledGrant, now: number): Account | undefined {
+  if (account.grant_id !== grantIdOf(grant)) return undefined;
   const reusable_at = Math.max(account.reusable_at, grant.expires_at + CLOCK_MARGIN_MS);
   switch (grant.state) {
     case 'issuing':
@@ -92,55 +92,55 @@ export function follow(account: Account, grant: PooledGrant, now: number): Accou
       if (account.state === 'leased') return { ...account, state: 'revoking', reusable_at };
       // Its account is disabled; the grant waits for its tokens' end.
       return grant.access_ended_at !== null && account.state === 'revoking'
-        ? { ...rest(account, now), disabled_at: now }
+        ? { ...startCooldown(account, now), disabled_at: now }
         : undefined;
     case 'revoked':
-      return account.state === 'revoking' ? { ...rest(account, now), disabled_at: now } : undefined;
+      return account.state === 'revoking' ? { ...startCooldown(account, now), disabled_at: now } : undefined;
     case 'expired':
       // No token ever left: perhaps Google does not mint from it, and the sweep is to see whether it is enabled.
       if (account.state === 'leased')
-        return reusable_at > now || grant.tokens_issued === 0 ? rest(account, now) : free(account, now);
+        return reusable_at > now || grant.tokens_issued === 0 ? startCooldown(account, now) : toFree(account, now);
       // It may have been disabled although that could not be confirmed.
-      return account.state === 'revoking' ? rest(account, now) : undefined;
+      return account.state === 'revoking' ? startCooldown(account, now) : undefined;
   }
 }
 
 /** The record of an account that goes out of service until it was seen to be enabled, without having been disabled. */
-export function setAside(existing: Account, now: number): Account | undefined {
-  return existing.state === 'leased' || existing.state === 'revoking' ? rest(existing, now) : undefined;
+export function quarantine(existing: Account, now: number): Account | undefined {
+  return existing.state === 'leased' || existing.state === 'revoking' ? startCooldown(existing, now) : undefined;
 }
 
 /** The record of a rested account that one sweep begins to enable; undefined when it must rest on, or one is at it. */
-export function beginToWake(existing: Account, now: number): Account | undefined {
+export function claimForEnable(existing: Account, now: number): Account | undefined {
   if (existing.state !== 'cooling_down' || existing.reusable_at > now) return undefined;
-  if (existing.enabling_since !== null && existing.enabling_since + WAKING_MS > now) return undefined;
+  if (existing.enabling_since !== null && existing.enabling_since + ENABLE_CLAIM_MS > now) return undefined;
   return { ...existing, enabling_since: now };
 }
 
 /** The record once IAM confirmed that the account is enabled, to the sweep that began at `enabling_since`. */
-export function wake(existing: Account, enabling_since: number, now: number): Account | undefined {
+export function confirmEnabled(existing: Account, enabling_since: number, now: number): Account | undefined {
   if (existing.state !== 'cooling_down' || existing.enabling_since !== enabling_since) return undefined;
-  return free(existing, now);
+  return toFree(existing, now);
 }
 
 /** The record once IAM confirmed again that a resting account is disabled. */
-export function recheck(existing: Account, now: number): Account | undefined {
+export function markChecked(existing: Account, now: number): Account | undefined {
   return existing.state === 'cooling_down' && existing.enabling_since === null
     ? { ...existing, last_checked_at: now }
     : undefined;
 }
 
 /** The record once IAM said that a resting account is enabled. */
-export function foundEnabled(existing: Account): Account | undefined {
+export function countFoundEnabled(existing: Account): Account | undefined {
   return existing.state === 'cooling_down' ? { ...existing, found_enabled: existing.found_enabled + 1 } : undefined;
 }
 
-function rest(account: Account, now: number): Account {
+function startCooldown(account: Account, now: number): Account {
   // Also when its time is all but up: a request to disable it that is still on its way must not meet its next job.
-  return { ...account, state: 'cooling_down', reusable_at: Math.max(account.reusable_at, now + SHORTEST_REST_MS) };
+  return { ...account, state: 'cooling_down', reusable_at: Math.max(account.reusable_at, now + SHORTEST_COOLDOWN_MS) };
 }
 
-function free(account: Account, now: number): Account {
+function toFree(account: Account, now: number): Account {
   return {
     ...account,
     state: 'free',

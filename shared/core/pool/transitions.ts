@@ -3,7 +3,7 @@
 
 import type { Account } from './account.ts';
 
-export const ACCOUNT_STEPS = {
+export const ACCOUNT_TRANSITIONS = {
   none: ['leased', 'shared'],
   free: ['leased', 'shared'],
   shared: ['shared', 'leased'],
@@ -13,8 +13,8 @@ export const ACCOUNT_STEPS = {
 } as const satisfies Record<Account['state'] | 'none', readonly Account['state'][]>;
 
 /** Throws when an account may not become what `after` says: then a defect would have been written. */
-export function checkAccountStep(before: Account | undefined, after: Account): void {
-  const steps: readonly string[] = ACCOUNT_STEPS[before?.state ?? 'none'];
-  if (!steps.includes(after.state))
+export function assertAccountTransition(before: Account | undefined, after: Account): void {
+  const allowed: readonly string[] = ACCOUNT_TRANSITIONS[before?.state ?? 'none'];
+  if (!allowed.includes(after.state))
     throw new Error(`an account may not go from ${before?.state ?? 'none'} to ${after.state}`);
 }

@@ -3,7 +3,7 @@
 // Source: firebase.google.com/docs/rules/rules-language (operators and their precedence); firebase.google.com/docs/reference/rules.
 
 import { FIREBASE_UID_PATTERN } from '../firebase-user.ts';
-import { type Allow, functionNamed, type RulesFunction, type Scope, type Token } from './text.ts';
+import { type Allow, findFunction, type RulesFunction, type Scope, type Token } from './text.ts';
 import { ABSENT, ANY, both, constant, either, FALSE, NULL, not, TRUE, truth, type Value } from './value.ts';
 
 const UID_FORM = new RegExp(`^${FIREBASE_UID_PATTERN}$`);
@@ -195,7 +195,7 @@ class Evaluation {
   }
 
   #call(name: string, values: readonly Value[]): Value {
-    const found = functionNamed(name, this.#scope);
+    const found = findFunction(name, this.#scope);
     // What it admits ends with the grant.
     if (found?.generated && name === 'keydeskAllows') return FALSE;
     if (found) return this.#callOwn(found, values);

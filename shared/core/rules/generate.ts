@@ -40,7 +40,7 @@ export function tokensOfPolicy(policy: Policy, name: DatabaseName): TokensOfPoli
   const tenants = Object.values(policy.credentials).flatMap((credential) =>
     credential.kind === 'firestore' && credential.project === name.project ? [credential.tenant] : [],
   );
-  const created = [...holdersByPath(policy, name)].filter(([, holders]) => holders.has('create'));
+  const created = [...credentialsByPath(policy, name)].filter(([, byVerb]) => byVerb.has('create'));
   return {
     tenants: new Set(tenants),
     collections: new Set(created.map(([path]) => path.split('/')[0] ?? '')),
@@ -60,7 +60,11 @@ ${rulesBlock(policy, { project, database }, '    ')}
 }
 
 /** The file's text with the part between the marks made anew, or what keeps that from being done. */
-export function spliceRules(text: string, policy: Policy, name: DatabaseName): { text: string } | { problem: string } {
+export function replaceGenerated(
+  text: string,
+  policy: Policy,
+  name: DatabaseName,
+): { text: string } | { problem: string } {
   const [begin, ...moreBegins] = [...text.matchAll(/^([ \t]*)\/\/ keydesk:begin/gm)];
   const [end, ...moreEnds] = [...text.matchAll(/^[ \t]*\/\/ keydesk:end/gm)];
   if (!begin || !end || moreBegins.length > 0 || moreEnds.length > 0 || end.index < begin.index)
@@ -73,7 +77,7 @@ export function spliceRules(text: string, policy: Policy, name: DatabaseName): {
     return {
       problem: `must have its marks inside "match /databases/{database}/documents {", with the wildcard named database`,
     };
-  if (!/^\s*rules_version\s*=\s*(['"])2\1\s*;/.test(plain(text, ' ', "'2'")))
+  if (!/^\s*rules_version\s*=\s*(['"])2\1\s*;/.test(stripCommentsAndStrings(text, ' ', "'2'")))
     return {
       problem: `must begin with "rules_version = '2';": before version 2, {name=**} means something else than in policy`,
     };
@@ -81,12 +85,12 @@ export function spliceRules(text: string, policy: Policy, name: DatabaseName): {
 }
 
 /** What stands between the marks, marks included, without indentation: by it files are compared. Undefined without marks. */
-export function generatedPart(text: string): string | undefined {
+export function extractGenerated(text: string): string | undefined {
   return /\/\/ keydesk:begin[\s\S]*\/\/ keydesk:end/.exec(text)?.[0].replace(/^[ \t]+/gm, '');
 }
 
 /** What stands in the database's match but the generated part, without comments, and without white space outside of strings. */
-export function handWrittenPart(text: string): string {
+export function normalizeHandWritten(text: string): string {
   return text
     .replace(/^[ \t]*\/\/ keydesk:begin[\s\S]*^[ \t]*\/\/ keydesk:end.*$/m, '')
     .replace(new RegExp(`${COMMENT_OR_STRING.source}|\\s+`, 'g'), (found) => (/^['"]/.test(found) ? found : ''))
@@ -95,7 +99,7 @@ export function handWrittenPart(text: string): string {
 }
 
 /** Hand-written matches that also cover the grant documents: rules only ever add access, so these open them. */
-export function matchesCoveringGrants(text: string): string[] {
+export function matchesExposingGrants(text: string): string[] {
   const end = text.indexOf(END);
   const handWritten = end < 0 ? text : text.slice(0, Math.max(text.indexOf(BEGIN), 0)) + text.slice(end);
   const grants = ['databases', '(default)', 'documents', GRANT_COLLECTION, 'grant'];
@@ -116,7 +120,7 @@ function matchesOf(text: string): Match[] {
   const matches: { written: string; path: readonly string[]; open: boolean }[] = [];
   const blocks: ((typeof matches)[number] | undefined)[] = [];
   const token = /\bmatch\s*((?:\/\s*(?:\{[^{}]*\}|[^\s/{}]+)\s*)+)\{|[{}]/g;
-  for (const [found, written] of plain(text, ' ', "''").matchAll(token)) {
+  for (const [found, written] of stripCommentsAndStrings(text, ' ', "''").matchAll(token)) {
     if (found === '}') {
       const closed = blocks.pop();
       if (closed) closed.open = false;
@@ -133,7 +137,7 @@ function matchesOf(text: string): Match[] {
 }
 
 /** The text with every comment and every string constant replaced. */
-function plain(text: string, comment: string, string: string): string {
+function stripCommentsAndStrings(text: string, comment: string, string: string): string {
   return text.replaceAll(COMMENT_OR_STRING, (found) =>
     found.startsWith('/') ? comment : found === "'2'" || found === '"2"' ? string : "''",
   );
@@ -168,7 +172,7 @@ function rulesBlock(policy: Policy, name: DatabaseName, indent: string): string 
     `match /${GRANT_COLLECTION}/{grant=**} {`,
     '  allow read, write: if false;',
     '}',
-    ...[...holdersByPath(policy, name)].sort(byPath).flatMap(([path, holders]) => matchLines(path, holders)),
+    ...[...credentialsByPath(policy, name)].sort(byPath).flatMap(([path, byVerb]) => matchLines(path, byVerb)),
     END,
   ];
   return lines.map((line) => indent + line).join('\n');
@@ -183,22 +187,22 @@ function tenantOf(policy: Policy, { project, database }: DatabaseName): string {
 }
 
 /** Names of credentials, by what they may do. */
-export type Holders = Map<Verb, Set<string>>;
+export type CredentialsByVerb = Map<Verb, Set<string>>;
 
 /** By path, who holds which verb. Paths that differ only in the names of their wildcards are one. */
-export function holdersByPath(policy: Policy, { project, database }: DatabaseName): Map<string, Holders> {
-  const byTemplate = new Map<string, { readonly path: string; readonly holders: Holders }>();
+export function credentialsByPath(policy: Policy, { project, database }: DatabaseName): Map<string, CredentialsByVerb> {
+  const byTemplate = new Map<string, { readonly path: string; readonly byVerb: CredentialsByVerb }>();
   for (const [name, credential] of Object.entries(policy.credentials)) {
     if (credential.kind !== 'firestore' || credential.project !== project || credential.database !== database) continue;
     for (const { path, verbs } of credential.allow) {
       const template = withoutNames(path);
       const known = byTemplate.get(template);
-      const holders: Holders = known?.holders ?? new Map();
-      byTemplate.set(template, { path: known && known.path < path ? known.path : path, holders });
-      for (const verb of verbs) holders.set(verb, (holders.get(verb) ?? new Set()).add(name));
+      const byVerb: CredentialsByVerb = known?.byVerb ?? new Map();
+      byTemplate.set(template, { path: known && known.path < path ? known.path : path, byVerb });
+      for (const verb of verbs) byVerb.set(verb, (byVerb.get(verb) ?? new Set()).add(name));
     }
   }
-  return new Map([...byTemplate.values()].map(({ path, holders }) => [path, holders]));
+  return new Map([...byTemplate.values()].map(({ path, byVerb }) => [path, byVerb]));
 }
 
 function withoutNames(path: string): string {
@@ -206,10 +210,10 @@ function withoutNames(path: string): string {
 }
 
 /** Names stand in one string, because Firestore counts each item of a list as an expression. */
-function matchLines(path: string, holders: Holders): string[] {
+function matchLines(path: string, byVerb: CredentialsByVerb): string[] {
   const verbsByCredentials = new Map<string, Verb[]>();
   for (const verb of VERB_ORDER) {
-    const credentials = holders.get(verb);
+    const credentials = byVerb.get(verb);
     if (!credentials) continue;
     const names = [...credentials].sort().join(' ');
     verbsByCredentials.set(names, [...(verbsByCredentials.get(names) ?? []), verb]);

@@ -4,7 +4,7 @@
 
 import type { Verb } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
-import { type DatabaseName, databasesOf, type Holders, holdersByPath, newRulesFile } from './generate.ts';
+import { type CredentialsByVerb, credentialsByPath, type DatabaseName, databasesOf, newRulesFile } from './generate.ts';
 
 const KB = 1000;
 const MAX_SOURCE_BYTES = 256 * KB;
@@ -23,7 +23,7 @@ export function rulesProblems(policy: Policy, name: DatabaseName, text: string):
     problems.push(
       `has ${bytes} bytes, and Firestore takes ${MAX_SOURCE_BYTES} at most: let several pipelines share a credential, or open fewer paths in this database`,
     );
-  const paths = [...holdersByPath(policy, name)];
+  const paths = [...credentialsByPath(policy, name)];
   const verbs = new Set(paths.flatMap(([, holders]) => [...holders.keys()]));
   for (const verb of verbs) {
     const crowded = crowdedPaths(paths.filter(([, holders]) => holders.has(verb)).map(([path]) => path));
@@ -47,7 +47,7 @@ export function generatedRulesProblems(policy: Policy): string[] {
 
 /** What Firestore may refuse: it measures the compiled file, which only its compiler can do exactly. */
 export function rulesWarnings(policy: Policy, name: DatabaseName): string[] {
-  const bytes = compiledBytes([...holdersByPath(policy, name)]);
+  const bytes = compiledBytes([...credentialsByPath(policy, name)]);
   if (bytes <= MAX_COMPILED_BYTES) return [];
   return [
     `has about ${Math.round(bytes / KB)} KB once it is compiled, and Firestore takes ${MAX_COMPILED_BYTES / KB} KB at most: its deployment may fail`,
@@ -55,7 +55,7 @@ export function rulesWarnings(policy: Policy, name: DatabaseName): string[] {
 }
 
 /** As the compiler in the emulator's archive (1.19.9) was measured, with 1,000 matches of each shape. */
-function compiledBytes(paths: readonly (readonly [string, Holders])[]): number {
+function compiledBytes(paths: readonly (readonly [string, CredentialsByVerb])[]): number {
   const sizes = paths.map(([path, holders]) => {
     const segments = path.split('/').reduce((sum, segment) => sum + 22 + segment.length, 15);
     const byNames = new Map<string, Verb[]>();

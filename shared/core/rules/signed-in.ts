@@ -20,7 +20,7 @@ export interface SignedInRule {
 /**
  * The `allow` statements outside of Keydesk's marks that read `request.auth` and that a user of Keydesk may satisfy.
  */
-export function rulesForAnySignedIn(text: string, { tenants, collections }: TokensOfPolicy): SignedInRule[] {
+export function rulesAdmittingSignedIn(text: string, { tenants, collections }: TokensOfPolicy): SignedInRule[] {
   const { tokens, allows } = parseRules(text);
   const admits = (allow: Allow, changed: boolean) =>
     [...tenants].some((tenant) => mayAdmit(tokens, allow, { request: requestOf(tenant, changed), collections }));
@@ -36,12 +36,19 @@ function requestOf(tenant: string | undefined, changed: boolean): Value {
     tenant: tenant === undefined ? ABSENT : constant(tenant),
     sign_in_provider: changed ? ANY : constant('custom'),
   });
-  const given = changed ? ANY : ABSENT;
+  const userClaim = changed ? ANY : ABSENT;
   const token = map(
     {
       ...{ firebase, sub: UID, user_id: UID, keydesk_grant: changed ? ANY : map({}) },
       ...{ aud: ANY, iss: ANY, iat: ANY, exp: ANY, auth_time: ANY },
-      ...{ email: given, email_verified: given, phone_number: given, name: given, picture: given, provider_id: given },
+      ...{
+        email: userClaim,
+        email_verified: userClaim,
+        phone_number: userClaim,
+        name: userClaim,
+        picture: userClaim,
+        provider_id: userClaim,
+      },
     },
     // All other claims are an administrator's to give.
     ABSENT,

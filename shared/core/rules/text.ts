@@ -80,8 +80,8 @@ export function parseRules(text: string): { readonly tokens: readonly Token[]; r
   return { tokens, allows };
 }
 
-export function functionNamed(name: string, scope: Scope | undefined): RulesFunction | undefined {
-  return scope && (scope.functions.get(name) ?? functionNamed(name, scope.parent));
+export function findFunction(name: string, scope: Scope | undefined): RulesFunction | undefined {
+  return scope && (scope.functions.get(name) ?? findFunction(name, scope.parent));
 }
 
 function blockIn(parent: Scope | undefined): Scope {

@@ -13,7 +13,7 @@ const uuid = z
   .transform((value) => value.toLowerCase());
 
 /** Milliseconds; undefined for what is no time. */
-export const buildkiteTime = z
+export const buildkiteTimestamp = z
   .string()
   .max(64)
   .nullish()
@@ -27,7 +27,7 @@ const finishedJob = z.object({
     id: uuid,
     type: z.string().max(64).optional().catch(undefined),
     state: z.string().max(64).optional().catch(undefined),
-    finished_at: buildkiteTime,
+    finished_at: buildkiteTimestamp,
   }),
   pipeline: z
     .object({ id: uuid.optional().catch(undefined) })

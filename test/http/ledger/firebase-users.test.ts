@@ -71,12 +71,12 @@ it('moves on from the one that was found, should its record be gone', async () =
 it('is known as its own write when the answer to it was lost', async () => {
   let lost = false;
   const { ledgers } = instances(1, async (call, perform) => {
-    const answer = perform();
+    const response = perform();
     if (call.kind === 'write' && !lost) {
       lost = true;
       throw Object.assign(new Error('ABORTED'), { code: 10 });
     }
-    return answer;
+    return response;
   });
   expect(await ledgers[0]?.retire(USER, 0)).toEqual({ generation: 1, retired: true });
 });

@@ -7,13 +7,13 @@ import type { Firestore } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import { grantId, tokenSha256 } from '../../../shared/core/grant/id.ts';
-import { endingMark } from '../../../shared/core/grant/job-record.ts';
-import { grantEndingMark, type HowEnded } from '../../../shared/core/grant/lifecycle.ts';
+import { endMark } from '../../../shared/core/grant/job-record.ts';
+import { type EndCause, grantEndMark } from '../../../shared/core/grant/lifecycle.ts';
 import { toStored } from '../../../shared/ledger/client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
-import { createIssuingLedger, type Reserved } from '../../../shared/ledger/issuance.ts';
-import { createCheckLedger } from '../../../shared/ledger/job-checks.ts';
-import { createEndingLedger } from '../../../shared/ledger/revocation.ts';
+import { createIssuanceLedger, type Reserved } from '../../../shared/ledger/issuance.ts';
+import { createJobCheckLedger } from '../../../shared/ledger/job-checks.ts';
+import { createRevocationLedger } from '../../../shared/ledger/revocation.ts';
 import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
 import { databaseOf } from '../../fixtures/in-process-keydesk.ts';
 import { jobClaims } from '../../fixtures/job-claims.ts';
@@ -88,36 +88,36 @@ const KINDS = {
   },
 };
 
-function aJob(revocation: keyof typeof KINDS) {
+function newJob(revocation: keyof typeof KINDS) {
   const claims = jobClaims();
   const credential = KINDS[revocation];
   const request = { claims, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, limits: CAPS };
   const { job_id } = claims;
   const grant_id = grantId(job_id, 'web');
   const reserveIn = (database: Firestore, more: object = {}) =>
-    createIssuingLedger(database, clock).reserve({ ...request, ...more }, () => {});
+    createIssuanceLedger(database, clock).reserve({ ...request, ...more }, () => {});
   return {
     job_id,
     grant_id,
     reserveIn,
     /** Begins to record the end of the grant alone, and is cut off. */
-    mark: (how: HowEnded) =>
+    mark: (how: EndCause) =>
       plain
         .collection('grants')
         .doc(grant_id)
-        .update(toStored(grantEndingMark(how, clock.now()))),
+        .update(toStored(grantEndMark(how, clock.now()))),
     reserve: async () => {
       const reserved = await reserveIn(plain);
       if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
       return reserved;
     },
     activateIn: (database: Firestore, reserved: Reserved) =>
-      createIssuingLedger(database, clock).activate(
+      createIssuanceLedger(database, clock).activate(
         { grant_id, sha256: tokenSha256(randomUUID()), expires_at: clock.now() + 600_000 },
         reserved,
       ),
     endIn: (database: Firestore) =>
-      createEndingLedger(database, clock).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' }),
+      createRevocationLedger(database, clock).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' }),
     grant: async () => (await plain.collection('grants').doc(grant_id).get()).data(),
     job: async () => (await plain.collection('jobs').doc(job_id).get()).data(),
   };
@@ -128,7 +128,7 @@ describe.each(['immediate', 'expiry'] as const)(
     const ENDED = revocation === 'immediate' ? { state: 'revoking' } : { ended_by: 'job.finished' };
 
     it('its first reservation: it is refused and leaves no grant', async () => {
-      const job = aJob(revocation);
+      const job = newJob(revocation);
       const reserved = await job.reserveIn(interrupted({ before: () => job.endIn(plain) }));
       expect(reserved).toMatchObject({ refusal: { reason: 'job_ended' } });
       expect(await job.grant()).toBeUndefined();
@@ -136,7 +136,7 @@ describe.each(['immediate', 'expiry'] as const)(
     });
 
     it('its renewal: it is refused and the grant stays ended', async () => {
-      const job = aJob(revocation);
+      const job = newJob(revocation);
       await job.activateIn(plain, await job.reserve());
       const renewed = await job.reserveIn(interrupted({ before: () => job.endIn(plain) }));
       expect(renewed).toMatchObject({ refusal: { reason: 'job_ended' } });
@@ -144,9 +144,11 @@ describe.each(['immediate', 'expiry'] as const)(
     });
 
     it('the renewal of an expired grant: it is refused', async () => {
-      const job = aJob(revocation);
+      const job = newJob(revocation);
       const { grant } = await job.reserve();
-      const expired = await createEndingLedger(plain, new TestClock(grant.expires_at + CLOCK_MARGIN_MS)).expire(grant);
+      const expired = await createRevocationLedger(plain, new TestClock(grant.expires_at + CLOCK_MARGIN_MS)).expire(
+        grant,
+      );
       expect(expired).toMatchObject({ state: 'expired' });
       const renewed = await job.reserveIn(interrupted({ before: () => job.endIn(plain) }));
       expect(renewed).toMatchObject({ refusal: { reason: 'job_ended' } });
@@ -154,7 +156,7 @@ describe.each(['immediate', 'expiry'] as const)(
     });
 
     it('recording its token: it is refused and no token is on record', async () => {
-      const job = aJob(revocation);
+      const job = newJob(revocation);
       const issued = await job.activateIn(interrupted({ before: () => job.endIn(plain) }), await job.reserve());
       expect(issued).toMatchObject({ refusal: { reason: 'job_ended' } });
       expect(await job.grant()).toMatchObject({ ...ENDED, tokens_issued: 0, tokens: [] });
@@ -164,9 +166,9 @@ describe.each(['immediate', 'expiry'] as const)(
 
 describe('what only began to be recorded', () => {
   it('keeps a job from everything: the end of a job', async () => {
-    const job = aJob('expiry');
+    const job = newJob('expiry');
     const reserved = await job.reserve();
-    const mark = toStored(endingMark('job.finished', undefined, clock.now()));
+    const mark = toStored(endMark('job.finished', undefined, clock.now()));
     await plain.collection('jobs').doc(job.job_id).update(mark);
     expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'job_ended' } });
     await job.activateIn(plain, reserved);
@@ -176,7 +178,7 @@ describe('what only began to be recorded', () => {
   });
 
   it('keeps a job from everything, also what is on its way: the end of one grant', async () => {
-    const job = aJob('expiry');
+    const job = newJob('expiry');
     const reserved = await job.reserve();
     await job.mark({ by: 'kill_switch', kill_switch_id: 'an-act' });
     expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
@@ -184,18 +186,20 @@ describe('what only began to be recorded', () => {
   });
 
   it('is found by the sweep: the end of one grant', async () => {
-    const job = aJob('expiry');
+    const job = newJob('expiry');
     await job.activateIn(plain, await job.reserve());
     await job.mark({ by: 'kill_switch', kill_switch_id: 'an-act' });
-    const { grants } = await createSweepLedger(plain, clock).ending(1000);
+    const { grants } = await createSweepLedger(plain, clock).pendingEnds(1000);
     expect(grants).toContainEqual(expect.objectContaining({ job_id: job.job_id, ending_by: 'kill_switch' }));
   });
 
   it('outlives the time of the grant: an expired one is not had again', async () => {
-    const job = aJob('expiry');
+    const job = newJob('expiry');
     const { grant } = await job.reserve();
     await job.mark({ by: 'released' });
-    const expired = await createEndingLedger(plain, new TestClock(grant.expires_at + CLOCK_MARGIN_MS)).expire(grant);
+    const expired = await createRevocationLedger(plain, new TestClock(grant.expires_at + CLOCK_MARGIN_MS)).expire(
+      grant,
+    );
     expect(expired).toMatchObject({ state: 'expired', ended_by: 'released', ending_since: null });
     expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'grant_revoked' } });
   });
@@ -203,23 +207,23 @@ describe('what only began to be recorded', () => {
 
 describe('a mark that comes when the end was recorded', () => {
   it('is taken off the job by the next end, which changes nothing else, and the sweep leaves the job alone', async () => {
-    const job = aJob('expiry');
+    const job = newJob('expiry');
     await job.reserve();
     await job.endIn(plain);
     const ended = await job.job();
-    const mark = toStored(endingMark('job.reconciled', undefined, clock.now()));
+    const mark = toStored(endMark('job.reconciled', undefined, clock.now()));
     await plain.collection('jobs').doc(job.job_id).update(mark);
-    expect(await job.endIn(plain)).toMatchObject({ repeated: true, grants: [] });
+    expect(await job.endIn(plain)).toMatchObject({ alreadyEnded: true, grants: [] });
     expect(await job.job()).toEqual({ ...ended, write_id: expect.any(String) });
   });
 
   it('is taken off the grant, and the act that ended it stays on record', async () => {
-    const job = aJob('immediate');
+    const job = newJob('immediate');
     const { grant } = await job.reserve();
-    const ledger = createEndingLedger(plain, clock);
+    const ledger = createRevocationLedger(plain, clock);
     await ledger.endGrant(grant, { by: 'kill_switch', kill_switch_id: 'an-act' });
     await job.mark({ by: 'released' });
-    await ledger.confirmTakenAway(grant);
+    await ledger.confirmRevoked(grant);
     const truth = { state: 'revoked', ended_by: 'kill_switch', kill_switch_id: 'an-act', ending_since: null };
     expect(await job.grant()).toMatchObject(truth);
     for (const late of [{ by: 'released' }, { by: 'kill_switch', kill_switch_id: 'another-act' }] as const) {
@@ -230,27 +234,27 @@ describe('a mark that comes when the end was recorded', () => {
   });
 
   it.each([0, CLOCK_MARGIN_MS])('leaves the act that came first on record, %d ms after its time', async (late) => {
-    const job = aJob('immediate');
+    const job = newJob('immediate');
     const { grant } = await job.reserve();
     await job.mark({ by: 'kill_switch', kill_switch_id: 'an-act' });
     const at = late === 0 ? clock.now() : grant.expires_at + late;
-    const ended = await createEndingLedger(plain, new TestClock(at)).endGrant(grant, { by: 'released' });
+    const ended = await createRevocationLedger(plain, new TestClock(at)).endGrant(grant, { by: 'released' });
     expect(ended).toMatchObject({ ended_by: 'kill_switch', kill_switch_id: 'an-act', ending_kill_switch_id: null });
   });
 });
 
 it('marks a job whose end cannot be recorded, so that nothing more is issued and the sweep goes on', async () => {
-  const job = aJob('expiry');
+  const job = newJob('expiry');
   await job.reserve();
   const tooLarge = Object.assign(new Error('too large'), { code: 3 });
   await expect(job.endIn(interrupted({ before: () => Promise.reject(tooLarge) }))).rejects.toThrow('too large');
   expect(await job.reserveIn(plain)).toMatchObject({ refusal: { reason: 'job_ended' } });
-  const { jobs } = await createCheckLedger(plain, clock).due(10_000);
+  const { jobs } = await createJobCheckLedger(plain, clock).due(10_000);
   expect(jobs).toContainEqual(expect.objectContaining({ job_id: job.job_id }));
 });
 
 it('does not record a token that an instance of another policy issued: the record says what each of them opens', async () => {
-  const job = aJob('expiry');
+  const job = newJob('expiry');
   const reserved = await job.reserve();
   await job.reserveIn(plain, { policySha256: 'another' });
   const issued = await job.activateIn(plain, reserved);
@@ -259,7 +263,7 @@ it('does not record a token that an instance of another policy issued: the recor
 });
 
 it('writes of a grant with many tokens only what its end changes: the end of a job is one commit', async () => {
-  const job = aJob('expiry');
+  const job = newJob('expiry');
   await job.activateIn(plain, await job.reserve());
   const written: object[] = [];
   const watched = wrap(plain, {
@@ -279,7 +283,7 @@ it('writes of a grant with many tokens only what its end changes: the end of a j
 });
 
 it('touches a record at the end of a job that this release cannot read: an issue on its way finds it changed', async () => {
-  const job = aJob('expiry');
+  const job = newJob('expiry');
   const reserved = await job.reserve();
   const ofNextRelease = await plain.collection('grants').doc(job.grant_id).update({ revocation: 'instant' });
   expect((await job.endIn(plain)).unreadable).toEqual([job.grant_id]);
@@ -292,32 +296,32 @@ describe.each(['immediate', 'expiry'] as const)('the end of a job with an %s gra
   const ENDED = revocation === 'immediate' ? { state: 'revoking' } : { ended_by: 'job.finished' };
 
   it('finds a grant that was reserved between its read and its commit', async () => {
-    const job = aJob(revocation);
+    const job = newJob(revocation);
     const ended = await job.endIn(interrupted({ before: () => job.reserve() }));
     expect(ended.grants).toMatchObject([ENDED]);
     expect(await job.grant()).toMatchObject(ENDED);
   });
 
   it('finds a token that was recorded between its read and its commit', async () => {
-    const job = aJob(revocation);
+    const job = newJob(revocation);
     const reserved = await job.reserve();
     await job.endIn(interrupted({ before: () => job.activateIn(plain, reserved) }));
     expect(await job.grant()).toMatchObject({ ...ENDED, tokens_issued: 1 });
   });
 
   it('is one end when two come at once', async () => {
-    const job = aJob(revocation);
+    const job = newJob(revocation);
     await job.reserve();
     // In the same millisecond: by its time alone neither could tell which end is its own.
     const first = await job.endIn(interrupted({ before: () => job.endIn(plain) }));
-    expect(first.repeated).toBe(true);
+    expect(first.alreadyEnded).toBe(true);
     expect(await job.grant()).toMatchObject(ENDED);
   });
 
   it.each(['first reservation', 'token', 'end'] as const)(
     'comes out right when the answer to its %s is lost',
     async (what) => {
-      const job = aJob(revocation);
+      const job = newJob(revocation);
       const lost = () => interrupted({ after: () => Promise.reject(Object.assign(new Error('lost'), { code: 10 })) });
       const reserved = what === 'first reservation' ? await job.reserveIn(lost()) : await job.reserve();
       if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
@@ -347,7 +351,7 @@ it('a grant document that is closed between read and write of a renewal stays cl
 });
 
 it('a token is not recorded once its caller was told that it could not be', async () => {
-  const job = aJob('immediate');
+  const job = newJob('immediate');
   const reserved = await job.reserve();
   const slow = interrupted({
     before: async () => {
@@ -356,7 +360,7 @@ it('a token is not recorded once its caller was told that it could not be', asyn
       clock.advance(5_000);
     },
   });
-  const ledger = createIssuingLedger(slow, { now: clock.now, random: clock.random, sleep: sleepOrDeadline });
+  const ledger = createIssuanceLedger(slow, { now: clock.now, random: clock.random, sleep: sleepOrDeadline });
   const token = {
     grant_id: grantId(job.job_id, 'web'),
     sha256: tokenSha256('late'),

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { type Account, accountSchema } from '../../../shared/core/pool/account.ts';
-import { SHORTEST_REST_MS } from '../../../shared/core/pool/lifecycle.ts';
+import { SHORTEST_COOLDOWN_MS } from '../../../shared/core/pool/lifecycle.ts';
 import { fromStored, toStored } from '../../../shared/ledger/client.ts';
 import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
 import { databaseOf } from '../../fixtures/in-process-keydesk.ts';
@@ -13,7 +13,7 @@ import { TestClock } from '../../fixtures/test-clock.ts';
 const NOW = 1_790_000_000_000;
 const HOUR = 3_600_000;
 
-const forgotten: Account = {
+const orphaned: Account = {
   pool: 'staging-admin',
   pool_size: 2,
   state: 'leased',
@@ -27,13 +27,13 @@ const forgotten: Account = {
   delete_at: null,
 };
 
-async function anAccount() {
+async function newAccount() {
   const database = databaseOf(`reclaim-${randomUUID().slice(0, 8)}`, '(default)');
   const email = 'ci-001@acme-ci-pool.iam.gserviceaccount.com';
   const document = database.collection('service_accounts').doc(email);
-  await document.create(toStored(forgotten));
+  await document.create(toStored(orphaned));
   return {
-    known: { email, account: forgotten },
+    known: { email, account: orphaned },
     sweepLedger: createSweepLedger(database, new TestClock(NOW)),
     write: (account: Account) => document.set(toStored(account)),
     read: async () => accountSchema.parse(fromStored((await document.get()).data())),
@@ -41,14 +41,14 @@ async function anAccount() {
 }
 
 it('an account that no grant holds any more is sent to rest', async () => {
-  const { known, sweepLedger, read } = await anAccount();
+  const { known, sweepLedger, read } = await newAccount();
   expect(await sweepLedger.reclaim(known)).toMatchObject({ state: 'cooling_down' });
-  expect(await read()).toMatchObject({ state: 'cooling_down', reusable_at: NOW + SHORTEST_REST_MS });
+  expect(await read()).toMatchObject({ state: 'cooling_down', reusable_at: NOW + SHORTEST_COOLDOWN_MS });
 });
 
 it('an account that the same grant has leased again since it was found is left to it', async () => {
-  const { known, sweepLedger, write, read } = await anAccount();
-  const leasedAgain = { ...forgotten, leased_at: NOW, reusable_at: NOW + HOUR };
+  const { known, sweepLedger, write, read } = await newAccount();
+  const leasedAgain = { ...orphaned, leased_at: NOW, reusable_at: NOW + HOUR };
   await write(leasedAgain);
   expect(await sweepLedger.reclaim(known)).toBeUndefined();
   expect(await read()).toEqual(leasedAgain);

@@ -11,17 +11,17 @@ import { ROOT } from '../../../sandbox/functions.ts';
 import { firebaseUserSchema } from '../../../shared/core/firebase-user.ts';
 import { grantSchema } from '../../../shared/core/grant/grant.ts';
 import { jobRecordSchema } from '../../../shared/core/grant/job-record.ts';
-import { idOf } from '../../../shared/core/grant/lifecycle.ts';
-import { barriersSchema, selectorSchema } from '../../../shared/core/grant/selector.ts';
+import { grantIdOf } from '../../../shared/core/grant/lifecycle.ts';
+import { blocksSchema, selectorSchema } from '../../../shared/core/grant/selector.ts';
 import type { Credential } from '../../../shared/core/policy/credential.ts';
 import { GRANT_COLLECTION } from '../../../shared/core/policy/document-path.ts';
 import { accountSchema } from '../../../shared/core/pool/account.ts';
 import { createFirebaseUserLedger } from '../../../shared/ledger/firebase-users.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
-import { createIssuingLedger } from '../../../shared/ledger/issuance.ts';
-import { createCheckLedger } from '../../../shared/ledger/job-checks.ts';
-import { createKillLedger } from '../../../shared/ledger/kill-switch.ts';
-import { createEndingLedger } from '../../../shared/ledger/revocation.ts';
+import { createIssuanceLedger } from '../../../shared/ledger/issuance.ts';
+import { createJobCheckLedger } from '../../../shared/ledger/job-checks.ts';
+import { createKillSwitchLedger } from '../../../shared/ledger/kill-switch.ts';
+import { createRevocationLedger } from '../../../shared/ledger/revocation.ts';
 import { claims, firestore as data, NOW, pool, request, serviceAccount } from '../../fixtures/grants.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
@@ -59,14 +59,14 @@ interface Stored {
 async function everyDocument(): Promise<Stored[]> {
   const { firestore, dump } = createMemoryFirestore();
   const clock = new TestClock(NOW);
-  const issuing = createIssuingLedger(firestore, clock);
+  const issuing = createIssuanceLedger(firestore, clock);
   for (const [credentialName, credential] of Object.entries(CREDENTIALS)) {
     // The ledger leases by itself.
-    const { lease: _, ...asked } = request(credential, { credentialName });
-    const reserved = await issuing.reserve(asked, () => {});
+    const { lease: _, ...requested } = request(credential, { credentialName });
+    const reserved = await issuing.reserve(requested, () => {});
     if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
-    const { grant, latest } = reserved;
-    const token = { grant_id: idOf(grant), sha256: 'a'.repeat(64), expires_at: latest };
+    const { grant, latestExpiry } = reserved;
+    const token = { grant_id: grantIdOf(grant), sha256: 'a'.repeat(64), expires_at: latestExpiry };
     const leased = grant.kind === 'pooled_service_account' ? { service_account: grant.service_account } : {};
     await issuing.activate({ ...token, ...leased }, reserved);
   }
@@ -77,17 +77,17 @@ async function everyDocument(): Promise<Stored[]> {
   });
   await createGrantDocumentCloser(() => firestore, clock)(named('closed'), NOW);
   const act = { selector: SELECTOR, actor: 'ada', reason: 'INC-7', blocks_new: true };
-  await createKillLedger(firestore, clock).record('an-act', {
+  await createKillSwitchLedger(firestore, clock).record('an-act', {
     ...act,
     activated_at: NOW,
     deactivated_at: null,
     deactivated_by: null,
   });
   await createFirebaseUserLedger(firestore, clock).retire({ pipeline: 'p', credential: 'config' }, 0);
-  await createCheckLedger(firestore, clock).beginCalls(1000);
+  await createJobCheckLedger(firestore, clock).acquirePollLock(1000);
   clock.advance(1000);
   const job = { job_id: claims.job_id, pipeline_id: undefined, by: 'job.finished' } as const;
-  await createEndingLedger(firestore, clock).endJob(job);
+  await createRevocationLedger(firestore, clock).endJob(job);
   return [...dump()].map(([path, stored]) => ({ collection: path.split('/')[0] ?? '', data: stored }));
 }
 
@@ -121,7 +121,7 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   grants: [...fieldsOf(grantSchema), 'token_sha256s', 'write_id'],
   jobs: [...fieldsOf(jobRecordSchema), 'write_id'],
   service_accounts: fieldsOf(accountSchema),
-  blocks: fieldsOf(barriersSchema),
+  blocks: fieldsOf(blocksSchema),
   kill_switches: [...selector, 'actor', 'reason', 'blocks_new', 'activated_at', 'deactivated_at', 'deactivated_by'],
   locks: ['held_until', 'calls', 'calls.called_at'],
   firebase_users: fieldsOf(firebaseUserSchema),

@@ -15,20 +15,23 @@ const bad = (path: '/introspect' | '/revoke'): readonly Case[] => [
   ['a token that is not on record', () => about(path, UNKNOWN)],
   [
     'a ledger that cannot be asked',
-    async (desk) => ({ ...about(path, await anAccessToken(desk, 'staging-config')), breaks: failQueries }),
+    async (keydesk) => ({ ...about(path, await anAccessToken(keydesk, 'staging-config')), breaks: failQueries }),
   ],
 ];
 
 export const INTROSPECT: readonly Case[] = [
   ...KINDS.map(
-    (credential): Case => [credential, async (desk) => about('/introspect', await anAccessToken(desk, credential))],
+    (credential): Case => [
+      credential,
+      async (keydesk) => about('/introspect', await anAccessToken(keydesk, credential)),
+    ],
   ),
   ...['staging-config', 'staging-export'].map(
     (credential): Case => [
       `${credential} of a job that has ended`,
-      async (desk) => {
-        const { job, held } = await aHolder(desk, credential);
-        await desk.notify(desk.buildkite.event(job));
+      async (keydesk) => {
+        const { job, held } = await aHolder(keydesk, credential);
+        await keydesk.notify(keydesk.buildkite.event(job));
         return about('/introspect', held[0]?.json.access_token);
       },
     ],
@@ -38,46 +41,46 @@ export const INTROSPECT: readonly Case[] = [
 
 export const REVOKE: readonly Case[] = [
   ...KINDS.map(
-    (credential): Case => [credential, async (desk) => about('/revoke', await anAccessToken(desk, credential))],
+    (credential): Case => [credential, async (keydesk) => about('/revoke', await anAccessToken(keydesk, credential))],
   ),
   [
     'the first of two tokens of a job that holds two credentials',
-    async (desk) => {
-      const { job, held } = await aHolder(desk, 'staging-config', 'staging-export');
-      desk.clock.advance(MINUTE);
-      await issue(desk, job, 'staging-config');
+    async (keydesk) => {
+      const { job, held } = await aHolder(keydesk, 'staging-config', 'staging-export');
+      keydesk.clock.advance(MINUTE);
+      await issue(keydesk, job, 'staging-config');
       return about('/revoke', held[0]?.json.access_token);
     },
   ],
   [
     'a token that was given back before',
-    async (desk) => {
-      const accessToken = await anAccessToken(desk, 'staging-config');
-      await desk.revoke(accessToken);
+    async (keydesk) => {
+      const accessToken = await anAccessToken(keydesk, 'staging-config');
+      await keydesk.revoke(accessToken);
       return about('/revoke', accessToken);
     },
   ],
   [
     'a token that has expired',
-    async (desk) => {
-      const accessToken = await anAccessToken(desk, 'staging-config');
-      desk.clock.advance(20 * MINUTE);
+    async (keydesk) => {
+      const accessToken = await anAccessToken(keydesk, 'staging-config');
+      keydesk.clock.advance(20 * MINUTE);
       return about('/revoke', accessToken);
     },
   ],
   [
     'a token of an account that Google does not disable',
-    async (desk) => {
-      const accessToken = await anAccessToken(desk, 'staging-admin');
-      answering(desk, ['disable'], { status: 503, json: {} });
+    async (keydesk) => {
+      const accessToken = await anAccessToken(keydesk, 'staging-admin');
+      answering(keydesk, ['disable'], { status: 503, json: {} });
       return about('/revoke', accessToken);
     },
   ],
   [
     'a ledger that cannot be written',
-    async (desk) => {
-      desk.ending.ledger = { ...desk.ending.ledger, endGrant: broken };
-      return about('/revoke', await anAccessToken(desk, 'staging-config'));
+    async (keydesk) => {
+      keydesk.sweepDeps.ledger = { ...keydesk.sweepDeps.ledger, endGrant: broken };
+      return about('/revoke', await anAccessToken(keydesk, 'staging-config'));
     },
   ],
   ...bad('/revoke'),

@@ -4,7 +4,7 @@
 
 import { Timestamp } from '@google-cloud/firestore';
 import { grantId, tokenSha256 } from '../../../shared/core/grant/id.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { callRaw, type RawRequest } from '../../fixtures/raw-request.ts';
 import { FORM } from '../token-request.ts';
 
@@ -14,8 +14,8 @@ type Prepared = RawRequest & { readonly breaks?: () => { mockRestore(): void } }
 /** What is done before the request, which is returned. Only what the request itself causes is recorded. */
 export type Case = readonly [
   title: string,
-  request: (desk: InProcessDesk) => Prepared | Promise<Prepared>,
-  options?: Parameters<typeof openInProcessDesk>[0],
+  request: (keydesk: InProcessKeydesk) => Prepared | Promise<Prepared>,
+  options?: Parameters<typeof openInProcessKeydesk>[0],
 ];
 
 const START = Date.UTC(2026, 0, 1);
@@ -36,16 +36,20 @@ const NAMELESS: readonly (readonly [pattern: RegExp, name: string])[] = [
 
 /** What came of the request, as plain JSON. */
 export async function record(target: Target, [title, prepare, options]: Case): Promise<object> {
-  const desk = await openInProcessDesk(options);
+  const keydesk = await openInProcessKeydesk(options);
   try {
-    desk.clock.reset();
-    const start = desk.clock.now();
-    const names = nameWhatVaries(desk);
-    const raw = await prepare(desk);
-    const before = { documents: await documentsOf(desk), calls: desk.google.calls.length, lines: desk.audit.length };
+    keydesk.clock.reset();
+    const start = keydesk.clock.now();
+    const names = nameWhatVaries(keydesk);
+    const raw = await prepare(keydesk);
+    const before = {
+      documents: await documentsOf(keydesk),
+      calls: keydesk.google.calls.length,
+      lines: keydesk.audit.length,
+    };
     const broken = raw.breaks?.();
     // Without a response where the connection was closed.
-    const response = await callRaw(desk, desk[`${target}Url`], raw).catch(() => null);
+    const response = await callRaw(keydesk, keydesk[`${target}Url`], raw).catch(() => null);
     broken?.mockRestore();
     const request_id = response?.headers.get('x-request-id');
     if (request_id) names().set(request_id, '<request id>');
@@ -58,24 +62,24 @@ export async function record(target: Target, [title, prepare, options]: Case): P
         body: response.json ?? response.text,
       },
       // Without those of another request that is under way; some lines are of no request.
-      audit: desk.audit
+      audit: keydesk.audit
         .slice(before.lines)
         .filter((line) => !request_id || [request_id, undefined].includes(line.request_id as string)),
-      google: desk.google.calls.slice(before.calls).map(toCall),
-      ledger: byDatabase(changes(before.documents, await documentsOf(desk))),
+      google: keydesk.google.calls.slice(before.calls).map(toCall),
+      ledger: byDatabase(changes(before.documents, await documentsOf(keydesk))),
     };
     return JSON.parse(withoutVarying(JSON.stringify(recording), names(), start));
   } finally {
-    await desk.close();
+    await keydesk.close();
   }
 }
 
 /** Makes chance fall always the same way, and returns what is to be replaced by what, as far as it is known by then. */
-function nameWhatVaries(desk: InProcessDesk): () => Map<string, string> {
-  const { project, buildkite, google, issuing, clock } = desk;
+function nameWhatVaries(keydesk: InProcessKeydesk): () => Map<string, string> {
+  const { project, buildkite, google, tokenDeps, clock } = keydesk;
   const { startJob, jobToken } = buildkite;
-  const { mint } = issuing;
-  const { sha256 } = issuing.policy;
+  const { mint } = tokenDeps;
+  const { sha256 } = tokenDeps.policy;
   const names = new Map([
     [project, 'acme-project'],
     [buildkite.url, 'http://buildkite'],
@@ -91,25 +95,25 @@ function nameWhatVaries(desk: InProcessDesk): () => Map<string, string> {
       return 0.5 + drawn / 2 ** 32;
     },
   });
-  buildkite.startJob = (...asked) => {
-    const job = startJob(...asked);
+  buildkite.startJob = (...requested) => {
+    const job = startJob(...requested);
     jobs.push(job.id);
     return job;
   };
-  buildkite.jobToken = async (...asked) => {
-    const token = await jobToken(...asked);
+  buildkite.jobToken = async (...requested) => {
+    const token = await jobToken(...requested);
     jobTokens.push(token);
     return token;
   };
-  issuing.mint = async (...asked) => {
-    const minted = await mint(...asked);
+  tokenDeps.mint = async (...requested) => {
+    const minted = await mint(...requested);
     // Two tokens that the Auth emulator makes within a second are the same.
     const accessToken = `${minted.accessToken}${'x'.repeat(accessTokens.length)}`;
     accessTokens.push(accessToken);
     return { ...minted, accessToken };
   };
   return () => {
-    const { policy } = issuing;
+    const { policy } = tokenDeps;
     if (policy.sha256 !== sha256) names.set(policy.sha256, '<changed policy sha256>');
     for (const [index, token] of jobTokens.entries()) names.set(token, `<job token ${index + 1}>`);
     for (const [index, token] of accessTokens.entries())
@@ -151,7 +155,7 @@ function toParameter([name, pairs]: readonly [string, readonly (readonly [string
   return [name, more.length > 0 ? [value, ...more] : value];
 }
 
-function toCall({ method, account, body, reason }: InProcessDesk['google']['calls'][number]) {
+function toCall({ method, account, body, reason }: InProcessKeydesk['google']['calls'][number]) {
   // Of signJwt: JSON as text.
   const { payload, ...rest } = body as { readonly payload?: string };
   return { method, account, body: payload === undefined ? rest : { ...rest, payload: JSON.parse(payload) }, reason };
@@ -165,7 +169,7 @@ interface StoredDocument {
 }
 
 /** Everything that is stored, by path. */
-async function documentsOf({ project }: InProcessDesk): Promise<ReadonlyMap<string, StoredDocument>> {
+async function documentsOf({ project }: InProcessKeydesk): Promise<ReadonlyMap<string, StoredDocument>> {
   const found = new Map<string, StoredDocument>();
   for (const database of ['ledger', '(default)'])
     for (const collection of await databaseOf(project, database).listCollections())

@@ -2,33 +2,33 @@
 
 import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
 import type { Call } from '../../../sandbox/fakes/google/call.ts';
-import type { LocalAnswer } from '../../../sandbox/local-server.ts';
+import type { LocalResponse } from '../../../sandbox/local-server.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
-import { type Called, databaseOf, type InProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
+import { type Called, databaseOf, type InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import type { RawRequest } from '../../fixtures/raw-request.ts';
-import { aForm, aJobToken, FORM } from '../token-request.ts';
+import { FORM, newJobToken, tokenForm } from '../token-request.ts';
 import { sign } from '../valid-webhook.ts';
 
 export const MINUTE = 60_000;
 
 export async function byPath(
-  desk: InProcessDesk,
+  keydesk: InProcessKeydesk,
   credential = 'staging-config',
   jobToken?: string,
   headers: RawRequest['headers'] = {},
 ): Promise<RawRequest> {
-  const authorization = `Bearer ${jobToken ?? (await aJobToken(desk))}`;
+  const authorization = `Bearer ${jobToken ?? (await newJobToken(keydesk))}`;
   return { path: `/token/${credential}`, headers: { authorization, ...headers } };
 }
 
 /** The valid form with some parameters replaced; undefined leaves one out. */
 export async function byForm(
-  desk: InProcessDesk,
+  keydesk: InProcessKeydesk,
   changes: Readonly<Record<string, string | undefined>> = {},
   jobToken?: string,
 ): Promise<RawRequest> {
-  const form = aForm(jobToken ?? (await aJobToken(desk)));
+  const form = tokenForm(jobToken ?? (await newJobToken(keydesk)));
   for (const [name, value] of Object.entries(changes))
     if (value === undefined) form.delete(name);
     else form.set(name, value);
@@ -43,21 +43,21 @@ export function about(path: '/revoke' | '/introspect', accessToken: string): Raw
   return aFormTo(path, String(new URLSearchParams({ token: accessToken })));
 }
 
-export function notifying(desk: InProcessDesk, body: string, headers: RawRequest['headers'] = {}): RawRequest {
-  const signature = sign(Math.floor(desk.clock.now() / 1000), body);
+export function notifying(keydesk: InProcessKeydesk, body: string, headers: RawRequest['headers'] = {}): RawRequest {
+  const signature = sign(Math.floor(keydesk.clock.now() / 1000), body);
   return { headers: { 'content-type': 'application/json', 'x-buildkite-signature': signature, ...headers }, body };
 }
 
 /** A running job with a grant of each credential named, and what was answered about them. */
-export async function aHolder(desk: InProcessDesk, ...credentials: readonly string[]) {
-  const job = desk.buildkite.startJob();
-  return { job, held: await issue(desk, job, ...credentials) };
+export async function aHolder(keydesk: InProcessKeydesk, ...credentials: readonly string[]) {
+  const job = keydesk.buildkite.startJob();
+  return { job, held: await issue(keydesk, job, ...credentials) };
 }
 
-export async function issue(desk: InProcessDesk, job: Job, ...credentials: readonly string[]): Promise<Called[]> {
+export async function issue(keydesk: InProcessKeydesk, job: Job, ...credentials: readonly string[]): Promise<Called[]> {
   const held: Called[] = [];
   for (const credential of credentials) {
-    const called = await desk.askByPath(await desk.buildkite.jobToken(job), credential);
+    const called = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), credential);
     if (called.status !== 200) throw new Error(`not issued: ${JSON.stringify(called.audit)}`);
     held.push(called);
   }
@@ -68,41 +68,45 @@ export async function issue(desk: InProcessDesk, job: Job, ...credentials: reado
  * A running job whose grant has expired by every clock. Buildkite was asked about the job just before: otherwise the next
  * sweep asks about it while it records that the time is up, and either may come first.
  */
-export async function anExpired(desk: InProcessDesk, credential: string) {
-  const holder = await aHolder(desk, credential);
-  desk.clock.advance(holder.held[0]?.json.expires_in * 1000 - 2.5 * MINUTE);
-  await desk.sweep();
-  desk.clock.advance(4.5 * MINUTE - 1);
+export async function anExpired(keydesk: InProcessKeydesk, credential: string) {
+  const holder = await aHolder(keydesk, credential);
+  keydesk.clock.advance(holder.held[0]?.json.expires_in * 1000 - 2.5 * MINUTE);
+  await keydesk.sweep();
+  keydesk.clock.advance(4.5 * MINUTE - 1);
   return holder;
 }
 
 /** An access token of a new job. */
-export async function anAccessToken(desk: InProcessDesk, credential: string): Promise<string> {
-  const { held } = await aHolder(desk, credential);
+export async function anAccessToken(keydesk: InProcessKeydesk, credential: string): Promise<string> {
+  const { held } = await aHolder(keydesk, credential);
   return held[0]?.json.access_token;
 }
 
-export function changePolicy(desk: InProcessDesk, change: (policy: Policy) => Partial<Policy>): void {
-  const { policy, sha256 } = desk.issuing.policy;
-  desk.issuing.policy = { policy: { ...policy, ...change(policy) }, sha256: [...sha256].reverse().join('') };
+export function changePolicy(keydesk: InProcessKeydesk, change: (policy: Policy) => Partial<Policy>): void {
+  const { policy, sha256 } = keydesk.tokenDeps.policy;
+  keydesk.tokenDeps.policy = { policy: { ...policy, ...change(policy) }, sha256: [...sha256].reverse().join('') };
 }
 
 /** Google answers so to these calls. */
-export function answering(desk: InProcessDesk, methods: readonly Call['method'][], answer: LocalAnswer): void {
-  desk.google.before = ({ method }) => (methods.includes(method) ? answer : undefined);
+export function answering(
+  keydesk: InProcessKeydesk,
+  methods: readonly Call['method'][],
+  response: LocalResponse,
+): void {
+  keydesk.google.before = ({ method }) => (methods.includes(method) ? response : undefined);
 }
 
-export const DENIED: LocalAnswer = {
+export const DENIED: LocalResponse = {
   status: 403,
   json: { error: { code: 403, status: 'PERMISSION_DENIED', message: 'Permission denied on resource.' } },
 };
 
-export const broken = () => Promise.reject(new Unavailable('the test', 'broke it', 7));
+export const broken = () => Promise.reject(new DependencyError('the test', 'broke it', 7));
 
-export const ledgerOf = ({ project }: InProcessDesk) => databaseOf(project, 'ledger');
+export const ledgerOf = ({ project }: InProcessKeydesk) => databaseOf(project, 'ledger');
 
 /** Lets the body's time pass once somebody waits for the body. */
-export function letBodyBeLate({ clock }: InProcessDesk): void {
+export function letBodyBeLate({ clock }: InProcessKeydesk): void {
   const look = () => {
     if (clock.deadlines > 0) clock.advance(10_000);
     else setImmediate(look);

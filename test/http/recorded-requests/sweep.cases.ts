@@ -1,8 +1,8 @@
 // Sweeps, each after something that was left to it.
 
-import { grantEndingMark } from '../../../shared/core/grant/lifecycle.ts';
+import { grantEndMark } from '../../../shared/core/grant/lifecycle.ts';
 import { toStored } from '../../../shared/ledger/client.ts';
-import type { InProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
 import type { Case } from './recorder.ts';
 import { aHolder, anExpired, answering, broken, DENIED, ledgerOf, MINUTE } from './requests.ts';
@@ -12,37 +12,41 @@ const REST = 17 * MINUTE;
 const SWEEP = {};
 
 /** A job that ended while this could not be done. */
-async function endedWithout(desk: InProcessDesk, what: 'closeGrantDocument' | 'disableAccount', credential: string) {
-  const whole = { ...desk.ending };
-  const holder = await aHolder(desk, credential);
-  desk.ending[what] = broken;
-  await desk.notify(desk.buildkite.event(holder.job));
-  Object.assign(desk.ending, whole);
-  desk.clock.advance(MINUTE);
+async function endedWithout(
+  keydesk: InProcessKeydesk,
+  what: 'closeGrantDocument' | 'disableAccount',
+  credential: string,
+) {
+  const whole = { ...keydesk.sweepDeps };
+  const holder = await aHolder(keydesk, credential);
+  keydesk.sweepDeps[what] = broken;
+  await keydesk.notify(keydesk.buildkite.event(holder.job));
+  Object.assign(keydesk.sweepDeps, whole);
+  keydesk.clock.advance(MINUTE);
   return holder;
 }
 
 /** A pooled account whose job has ended. */
-async function aResting(desk: InProcessDesk): Promise<string> {
-  const { job, held } = await aHolder(desk, 'staging-admin');
-  await desk.notify(desk.buildkite.event(job));
+async function aResting(keydesk: InProcessKeydesk): Promise<string> {
+  const { job, held } = await aHolder(keydesk, 'staging-admin');
+  await keydesk.notify(keydesk.buildkite.event(job));
   return held[0]?.audit[0].service_account;
 }
 
 /** One that somebody enabled so many times, each but the last found by a sweep. */
-async function enabledByHand(desk: InProcessDesk, times: number): Promise<void> {
-  const email = await aResting(desk);
+async function enabledByHand(keydesk: InProcessKeydesk, times: number): Promise<void> {
+  const email = await aResting(keydesk);
   for (let time = 1; time <= times; time += 1) {
-    if (time > 1) await desk.sweep();
-    await enableAccount(desk, email);
-    desk.clock.advance(2 * MINUTE);
+    if (time > 1) await keydesk.sweep();
+    await enableAccount(keydesk, email);
+    keydesk.clock.advance(2 * MINUTE);
   }
 }
 
 /** A running job with grants, whose check is due. */
-async function aDue(desk: InProcessDesk, ...credentials: readonly string[]) {
-  const { job } = await aHolder(desk, ...credentials);
-  desk.clock.advance(4 * MINUTE);
+async function aDue(keydesk: InProcessKeydesk, ...credentials: readonly string[]) {
+  const { job } = await aHolder(keydesk, ...credentials);
+  keydesk.clock.advance(4 * MINUTE);
   return job;
 }
 
@@ -50,219 +54,219 @@ export const SWEEP_CASES: readonly Case[] = [
   ['nothing to do', () => SWEEP],
   [
     'a grant document that could not be closed',
-    async (desk) => {
-      await endedWithout(desk, 'closeGrantDocument', 'staging-config');
+    async (keydesk) => {
+      await endedWithout(keydesk, 'closeGrantDocument', 'staging-config');
       return SWEEP;
     },
   ],
   ...['staging-admin', 'staging-artifacts'].map(
     (credential): Case => [
       `an account of ${credential} that could not be disabled`,
-      async (desk) => {
-        await endedWithout(desk, 'disableAccount', credential);
+      async (keydesk) => {
+        await endedWithout(keydesk, 'disableAccount', credential);
         return SWEEP;
       },
     ],
   ),
   [
     'a grant document that cannot be closed yet',
-    async (desk) => {
-      await endedWithout(desk, 'closeGrantDocument', 'staging-config');
-      desk.ending.closeGrantDocument = broken;
+    async (keydesk) => {
+      await endedWithout(keydesk, 'closeGrantDocument', 'staging-config');
+      keydesk.sweepDeps.closeGrantDocument = broken;
       return SWEEP;
     },
   ],
   [
     'a revocation that did not succeed before its time was up',
-    async (desk) => {
-      await endedWithout(desk, 'disableAccount', 'staging-admin');
-      desk.ending.disableAccount = broken;
-      desk.clock.advance(20 * MINUTE);
+    async (keydesk) => {
+      await endedWithout(keydesk, 'disableAccount', 'staging-admin');
+      keydesk.sweepDeps.disableAccount = broken;
+      keydesk.clock.advance(20 * MINUTE);
       return SWEEP;
     },
   ],
   [
     'an end that was cut off after its first write',
-    async (desk) => {
-      const { held } = await aHolder(desk, 'staging-config');
-      const grant = ledgerOf(desk).collection('grants').doc(held[0]?.json.grant_id);
-      await grant.update(toStored(grantEndingMark({ by: 'released' }, desk.clock.now())));
+    async (keydesk) => {
+      const { held } = await aHolder(keydesk, 'staging-config');
+      const grant = ledgerOf(keydesk).collection('grants').doc(held[0]?.json.grant_id);
+      await grant.update(toStored(grantEndMark({ by: 'released' }, keydesk.clock.now())));
       return SWEEP;
     },
   ],
   ...['staging-config', 'staging-export', 'staging-admin', 'staging-artifacts'].map(
     (credential): Case => [
       `${credential} whose time is up`,
-      async (desk) => {
-        await anExpired(desk, credential);
+      async (keydesk) => {
+        await anExpired(keydesk, credential);
         return SWEEP;
       },
     ],
   ),
   [
     'a shared account whose job had ended before its time was up',
-    async (desk) => {
-      const { job } = await aHolder(desk, 'staging-export');
-      await desk.notify(desk.buildkite.event(job));
-      desk.clock.advance(20 * MINUTE);
+    async (keydesk) => {
+      const { job } = await aHolder(keydesk, 'staging-export');
+      await keydesk.notify(keydesk.buildkite.event(job));
+      keydesk.clock.advance(20 * MINUTE);
       return SWEEP;
     },
   ],
   [
     'a job that runs',
-    async (desk) => {
-      await aDue(desk, 'staging-config');
+    async (keydesk) => {
+      await aDue(keydesk, 'staging-config');
       return SWEEP;
     },
   ],
   [
     'a job whose webhook was lost',
-    async (desk) => {
-      const job = await aDue(desk, 'staging-config', 'staging-export');
+    async (keydesk) => {
+      const job = await aDue(keydesk, 'staging-config', 'staging-export');
       job.state = 'failed';
       return SWEEP;
     },
   ],
   [
     'a job whose agent was lost',
-    async (desk) => {
-      const job = await aDue(desk, 'staging-config');
+    async (keydesk) => {
+      const job = await aDue(keydesk, 'staging-config');
       job.agentLost = true;
       return SWEEP;
     },
   ],
   [
     'a job that holds nothing any more',
-    async (desk) => {
-      await anExpired(desk, 'staging-config');
-      await desk.sweep();
-      desk.clock.advance(MINUTE);
+    async (keydesk) => {
+      await anExpired(keydesk, 'staging-config');
+      await keydesk.sweep();
+      keydesk.clock.advance(MINUTE);
       return SWEEP;
     },
   ],
   ...[401, 404, 429, 500].map(
     (status): Case => [
       `Buildkite that answers ${status}`,
-      async (desk) => {
-        await aDue(desk, 'staging-config');
-        desk.buildkite.beforeJob = () => ({ status, json: { message: 'No.' } });
+      async (keydesk) => {
+        await aDue(keydesk, 'staging-config');
+        keydesk.buildkite.beforeJob = () => ({ status, json: { message: 'No.' } });
         return SWEEP;
       },
     ],
   ),
   [
     'Buildkite that has not answered for long',
-    async (desk) => {
-      await aHolder(desk, 'staging-admin');
-      desk.buildkite.beforeJob = () => ({ status: 500 });
-      desk.clock.advance(15 * MINUTE + 1);
+    async (keydesk) => {
+      await aHolder(keydesk, 'staging-admin');
+      keydesk.buildkite.beforeJob = () => ({ status: 500 });
+      keydesk.clock.advance(15 * MINUTE + 1);
       return SWEEP;
     },
   ],
   [
     'nobody who can be asked about jobs',
-    async (desk) => {
-      await aDue(desk, 'staging-config');
-      desk.ending.buildkiteJobs = undefined;
+    async (keydesk) => {
+      await aDue(keydesk, 'staging-config');
+      keydesk.sweepDeps.buildkiteJobs = undefined;
       return SWEEP;
     },
   ],
   [
     'a pool that is in use',
-    async (desk) => {
-      await aResting(desk);
-      await aHolder(desk, 'staging-admin');
+    async (keydesk) => {
+      await aResting(keydesk);
+      await aHolder(keydesk, 'staging-admin');
       return SWEEP;
     },
   ],
   [
     'an account that has rested',
-    async (desk) => {
-      await aResting(desk);
-      desk.clock.advance(REST);
+    async (keydesk) => {
+      await aResting(keydesk);
+      keydesk.clock.advance(REST);
       return SWEEP;
     },
   ],
   [
     'an account that has rested and that Google does not enable',
-    async (desk) => {
-      await aResting(desk);
-      desk.clock.advance(REST);
-      answering(desk, ['enable'], DENIED);
+    async (keydesk) => {
+      await aResting(keydesk);
+      keydesk.clock.advance(REST);
+      answering(keydesk, ['enable'], DENIED);
       return SWEEP;
     },
   ],
   [
     'an account that rests',
-    async (desk) => {
-      await aResting(desk);
-      desk.clock.advance(2 * MINUTE);
+    async (keydesk) => {
+      await aResting(keydesk);
+      keydesk.clock.advance(2 * MINUTE);
       return SWEEP;
     },
   ],
   ...[1, 3].map(
     (times): Case => [
       `an account that somebody enabled while it rests, ${times} times`,
-      async (desk) => {
-        await enabledByHand(desk, times);
+      async (keydesk) => {
+        await enabledByHand(keydesk, times);
         return SWEEP;
       },
     ],
   ),
   [
     'an account that somebody enabled while it rests and that Google does not disable',
-    async (desk) => {
-      await enabledByHand(desk, 1);
-      desk.ending.disableAccount = broken;
+    async (keydesk) => {
+      await enabledByHand(keydesk, 1);
+      keydesk.sweepDeps.disableAccount = broken;
       return SWEEP;
     },
   ],
   [
     'an account that is gone while it rests',
-    async (desk) => {
-      await aResting(desk);
-      desk.clock.advance(2 * MINUTE);
-      answering(desk, ['get'], { status: 404, json: { error: { code: 404, status: 'NOT_FOUND', message: 'No.' } } });
+    async (keydesk) => {
+      await aResting(keydesk);
+      keydesk.clock.advance(2 * MINUTE);
+      answering(keydesk, ['get'], { status: 404, json: { error: { code: 404, status: 'NOT_FOUND', message: 'No.' } } });
       return SWEEP;
     },
   ],
   [
     'an account whose grant was deleted by hand',
-    async (desk) => {
-      const { held } = await aHolder(desk, 'staging-admin');
-      await ledgerOf(desk).collection('grants').doc(held[0]?.json.grant_id).delete();
-      desk.clock.advance(20 * MINUTE);
+    async (keydesk) => {
+      const { held } = await aHolder(keydesk, 'staging-admin');
+      await ledgerOf(keydesk).collection('grants').doc(held[0]?.json.grant_id).delete();
+      keydesk.clock.advance(20 * MINUTE);
       return SWEEP;
     },
   ],
   [
     'records that cannot be read',
-    async (desk) => {
-      const { job, held } = await aHolder(desk, 'staging-config');
-      await ledgerOf(desk).collection('grants').doc(held[0]?.json.grant_id).update({ tokens: 'none' });
-      await ledgerOf(desk).collection('jobs').doc(job.id).update({ grants: 'none' });
-      await ledgerOf(desk)
+    async (keydesk) => {
+      const { job, held } = await aHolder(keydesk, 'staging-config');
+      await ledgerOf(keydesk).collection('grants').doc(held[0]?.json.grant_id).update({ tokens: 'none' });
+      await ledgerOf(keydesk).collection('jobs').doc(job.id).update({ grants: 'none' });
+      await ledgerOf(keydesk)
         .collection('service_accounts')
-        .doc(await aResting(desk))
+        .doc(await aResting(keydesk))
         .update({ state: 'asleep' });
-      desk.clock.advance(20 * MINUTE);
+      keydesk.clock.advance(20 * MINUTE);
       return SWEEP;
     },
   ],
   [
     'accounts that cannot be read',
-    (desk) => {
-      desk.ending.sweepLedger = { ...desk.ending.sweepLedger, accounts: broken };
+    (keydesk) => {
+      keydesk.sweepDeps.sweepLedger = { ...keydesk.sweepDeps.sweepLedger, accounts: broken };
       return SWEEP;
     },
   ],
   [
     'a ledger that cannot be read',
-    (desk) => {
-      const { sweepLedger, checkLedger } = desk.ending;
-      const unread = { ending: broken, unfinished: broken, overdue: broken, accounts: broken };
-      desk.ending.sweepLedger = { ...sweepLedger, ...unread };
-      desk.ending.checkLedger = { ...checkLedger, due: broken };
+    (keydesk) => {
+      const { sweepLedger, jobCheckLedger } = keydesk.sweepDeps;
+      const unread = { pendingEnds: broken, pendingRevocations: broken, overdue: broken, accounts: broken };
+      keydesk.sweepDeps.sweepLedger = { ...sweepLedger, ...unread };
+      keydesk.sweepDeps.jobCheckLedger = { ...jobCheckLedger, due: broken };
       return SWEEP;
     },
   ],

@@ -2,8 +2,8 @@
 // Where Keydesk does otherwise on purpose, the title says "knowingly otherwise" and the test holds it to what it does.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Called, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
-import { aForm, aJobToken, FORM, grantsOf, send, sendByPath, sendForm } from '../token-request.ts';
+import { type Called, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { FORM, grantsOf, newJobToken, send, sendByPath, sendForm, tokenForm } from '../token-request.ts';
 
 const GOOGLE = 'https://www.googleapis.com/auth/';
 const [DATASTORE, READ_ONLY] = [`${GOOGLE}datastore`, `${GOOGLE}devstorage.read_only`];
@@ -11,30 +11,30 @@ const BASIC = `Basic ${Buffer.from('client:secret').toString('base64')}`;
 /** What section 5.2 lets `error` and `error_description` hold. */
 const TEXT = /^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/;
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let jobToken: string;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
 });
 beforeEach(async () => {
-  jobToken = await aJobToken(desk);
+  jobToken = await newJobToken(keydesk);
 });
 afterEach(() => {
-  desk.google.fault = undefined;
+  keydesk.google.fault = undefined;
 });
 afterAll(async () => {
-  expect(desk.google.unexpected).toEqual([]);
-  await desk.close();
+  expect(keydesk.google.unexpected).toEqual([]);
+  await keydesk.close();
 });
 
 function formWith(values: Readonly<Record<string, string>>): URLSearchParams {
-  const form = aForm(jobToken);
+  const form = tokenForm(jobToken);
   for (const [name, value] of Object.entries(values)) form.set(name, value);
   return form;
 }
-const exchange = (values: Readonly<Record<string, string>>) => sendForm(desk, formWith(values));
+const exchange = (values: Readonly<Record<string, string>>) => sendForm(keydesk, formWith(values));
 const sendRaw = (path: string, method: string, body = '', headers: Record<string, string> = {}) =>
-  send(desk, { path, method, body, headers: { 'content-type': FORM, ...headers } });
+  send(keydesk, { path, method, body, headers: { 'content-type': FORM, ...headers } });
 
 describe('RFC 6749 sections 2.3, 2.4 and 3.2.1: client authentication', () => {
   it.each([
@@ -48,8 +48,8 @@ describe('RFC 6749 sections 2.3, 2.4 and 3.2.1: client authentication', () => {
   ])(
     'takes a client that has no secret here by what it sends in the form: %s says nothing',
     async (_, authorization) => {
-      const answer = await sendForm(desk, aForm(jobToken), { authorization });
-      expect(answer.json).toMatchObject({ token_type: 'Bearer', credential: 'staging-config' });
+      const response = await sendForm(keydesk, tokenForm(jobToken), { authorization });
+      expect(response.json).toMatchObject({ token_type: 'Bearer', credential: 'staging-config' });
     },
   );
 
@@ -69,41 +69,41 @@ describe('RFC 6749 sections 2.3, 2.4 and 3.2.1: client authentication', () => {
       `Basic ${Buffer.from(`:${jobToken}`).toString('base64')}`,
       `Bearer ${jobToken}`,
     ]) {
-      const form = aForm(jobToken);
+      const form = tokenForm(jobToken);
       form.delete('subject_token');
-      const answer = await sendForm(desk, form, { authorization });
-      expect([answer.status, answer.json.error]).toEqual([400, 'invalid_request']);
+      const response = await sendForm(keydesk, form, { authorization });
+      expect([response.status, response.json.error]).toEqual([400, 'invalid_request']);
     }
   });
 
   it('gives an authenticated client nothing that policy gives nobody', async () => {
-    const answer = await sendForm(desk, formWith({ audience: 'production-config' }), { authorization: BASIC });
-    expect([answer.status, answer.json.error]).toEqual([400, 'invalid_target']);
+    const response = await sendForm(keydesk, formWith({ audience: 'production-config' }), { authorization: BASIC });
+    expect([response.status, response.json.error]).toEqual([400, 'invalid_target']);
   });
 
   it('knowingly otherwise: lets a client authenticate in several ways at once, none of which it reads', async () => {
     const form = formWith({ client_id: 'client', client_secret: 'other' });
-    expect((await sendForm(desk, form, { authorization: BASIC })).status).toBe(200);
+    expect((await sendForm(keydesk, form, { authorization: BASIC })).status).toBe(200);
   });
 
   it('never speaks of an invalid client, so that none is made to log in', async () => {
     const refused = formWith({ subject_token: 'no token', client_id: 'nobody', client_secret: 'wrong' });
-    const answer = await sendForm(desk, refused, { authorization: 'Basic d3Jvbmc6d3Jvbmc=' });
-    expect([answer.status, answer.json.error]).toEqual([400, 'invalid_request']);
-    expect(answer.headers.has('www-authenticate')).toBe(false);
+    const response = await sendForm(keydesk, refused, { authorization: 'Basic d3Jvbmc6d3Jvbmc=' });
+    expect([response.status, response.json.error]).toEqual([400, 'invalid_request']);
+    expect(response.headers.has('www-authenticate')).toBe(false);
   });
 
   it('puts what a client authenticates with into no log', async () => {
-    await sendForm(desk, formWith({ client_secret: 'hush-in-the-form' }), { authorization: 'Basic aHVzaDpodXNo' });
-    expect(desk.lines.join('')).not.toMatch(/hush-in-the-form|aHVzaDpodXNo/);
+    await sendForm(keydesk, formWith({ client_secret: 'hush-in-the-form' }), { authorization: 'Basic aHVzaDpodXNo' });
+    expect(keydesk.lines.join('')).not.toMatch(/hush-in-the-form|aHVzaDpodXNo/);
   });
 });
 
 describe('RFC 6749 section 3.2: the token endpoint', () => {
   it('answers POST alone, and says so', async () => {
     for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
-      const answer = await sendRaw('/token', method);
-      expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
+      const response = await sendRaw('/token', method);
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
     }
   });
 
@@ -114,17 +114,17 @@ describe('RFC 6749 section 3.2: the token endpoint', () => {
       client_secret: 's',
       lifetime: '1',
     });
-    const answer = await sendRaw(`/token?${query}`, 'POST', String(aForm(jobToken)));
-    expect(answer.json).toMatchObject({ credential: 'staging-config' });
-    expect(answer.json.expires_in).toBeGreaterThan(800);
+    const response = await sendRaw(`/token?${query}`, 'POST', String(tokenForm(jobToken)));
+    expect(response.json).toMatchObject({ credential: 'staging-config' });
+    expect(response.json.expires_in).toBeGreaterThan(800);
   });
 
   it.each(['grant_type', 'subject_token', 'subject_token_type', 'audience'])(
     'takes an empty %s for one that was left out',
     async (name) => {
-      const without = aForm(jobToken);
+      const without = tokenForm(jobToken);
       without.delete(name);
-      const [empty, none] = [await exchange({ [name]: '' }), await sendForm(desk, without)];
+      const [empty, none] = [await exchange({ [name]: '' }), await sendForm(keydesk, without)];
       expect(empty.json.error).toBe('invalid_request');
       expect(empty.json.error_description.split(' Request id')[0]).toBe(
         none.json.error_description.split(' Request id')[0],
@@ -145,26 +145,26 @@ describe('RFC 6749 section 3.2: the token endpoint', () => {
   });
 
   it('knows its parameters by their exact names', async () => {
-    const form = aForm(jobToken);
+    const form = tokenForm(jobToken);
     form.delete('audience');
     for (const name of ['Audience', 'audience ', 'audience[]']) {
-      const answer = await sendForm(desk, `${form}&${new URLSearchParams({ [name]: 'staging-config' })}`);
-      expect(answer.json.error_description).toMatch(/^audience is missing/);
+      const response = await sendForm(keydesk, `${form}&${new URLSearchParams({ [name]: 'staging-config' })}`);
+      expect(response.json.error_description).toMatch(/^audience is missing/);
     }
   });
 
   it('lets no parameter stand twice, known or not', async () => {
-    const token = await aJobToken(desk);
+    const token = await newJobToken(keydesk);
     for (const name of ['grant_type', 'subject_token', 'audience', 'scope', 'client_id', 'whatever']) {
-      const answer = await sendForm(desk, `${aForm(token)}&${name}=a&${name}=a`);
-      expect([answer.status, answer.json.error]).toEqual([400, 'invalid_request']);
+      const response = await sendForm(keydesk, `${tokenForm(token)}&${name}=a&${name}=a`);
+      expect([response.status, response.json.error]).toEqual([400, 'invalid_request']);
     }
-    expect(await grantsOf(desk, token)).toEqual([]);
+    expect(await grantsOf(keydesk, token)).toEqual([]);
   });
 
   it('knowingly otherwise: counts an empty parameter when it looks for one that stands twice', async () => {
-    const answer = await sendForm(desk, `${aForm(jobToken)}&audience=`);
-    expect(answer.json.error_description).toMatch(/^audience stands more than once/);
+    const response = await sendForm(keydesk, `${tokenForm(jobToken)}&audience=`);
+    expect(response.json.error_description).toMatch(/^audience stands more than once/);
   });
 });
 
@@ -204,17 +204,17 @@ describe('RFC 6749 section 4.5: extension grants', () => {
     'urn:ietf:params:oauth:grant-type:jwt-bearer',
     'urn:ietf:params:oauth:grant-type:device_code',
   ])('has but the one: %s is not supported', async (grantType) => {
-    const answer = await sendForm(desk, formWith({ grant_type: grantType }), { authorization: BASIC });
-    expect([answer.status, answer.json.error]).toEqual([400, 'unsupported_grant_type']);
+    const response = await sendForm(keydesk, formWith({ grant_type: grantType }), { authorization: BASIC });
+    expect([response.status, response.json.error]).toEqual([400, 'unsupported_grant_type']);
   });
 });
 
 describe('RFC 6749 section 5.1: the successful answer', () => {
   it('is JSON with 200, and each value in it is of the form that it must have', async () => {
-    const answer = await exchange({ audience: 'staging-export' });
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
-    const { access_token, token_type, expires_in, scope } = answer.json;
+    const response = await exchange({ audience: 'staging-export' });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    const { access_token, token_type, expires_in, scope } = response.json;
     expect(access_token).toMatch(/^[\x20-\x7e]+$/);
     expect(token_type).toMatch(/^[A-Za-z0-9._-]+$/);
     expect(String(expires_in)).toMatch(/^[0-9]+$/);
@@ -223,16 +223,16 @@ describe('RFC 6749 section 5.1: the successful answer', () => {
   });
 
   it('is kept by no cache, old or new, in either form of request', async () => {
-    for (const answer of [await exchange({}), await sendByPath(desk, jobToken, 'staging-config')]) {
-      expect(answer.headers.get('cache-control')).toBe('no-store');
-      expect(answer.headers.get('pragma')).toBe('no-cache');
+    for (const response of [await exchange({}), await sendByPath(keydesk, jobToken, 'staging-config')]) {
+      expect(response.headers.get('cache-control')).toBe('no-store');
+      expect(response.headers.get('pragma')).toBe('no-cache');
     }
   });
 
   it('is kept by no cache when it is the bare token', async () => {
-    const answer = await sendByPath(desk, jobToken, 'staging-config', { accept: 'text/plain' });
-    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
-    expect(answer.headers.get('pragma')).toBe('no-cache');
+    const response = await sendByPath(keydesk, jobToken, 'staging-config', { accept: 'text/plain' });
+    expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    expect(response.headers.get('pragma')).toBe('no-cache');
   });
 
   it('has more members than the standard, and none of its names for another thing', async () => {
@@ -244,9 +244,9 @@ describe('RFC 6749 section 5.1: the successful answer', () => {
 });
 
 describe('RFC 6749 section 5.2: the refusal', () => {
-  const asked: Record<string, () => Promise<Called>> = {
+  const requested: Record<string, () => Promise<Called>> = {
     'a parameter that is missing': () => exchange({ audience: '' }),
-    'a parameter that is repeated': () => sendForm(desk, `${aForm(jobToken)}&scope=a&scope=b`),
+    'a parameter that is repeated': () => sendForm(keydesk, `${tokenForm(jobToken)}&scope=a&scope=b`),
     'a value that it does not support': () => exchange({ requested_token_type: 'urn:x' }),
     'a body that is no form at all': () => sendRaw('/token', 'POST', '{"grant_type":'),
     'a job token that is none': () => exchange({ subject_token: 'x' }),
@@ -262,22 +262,22 @@ describe('RFC 6749 section 5.2: the refusal', () => {
     ['another grant type', 'unsupported_grant_type'],
     ['a credential that it does not give', 'invalid_target'],
   ])('to %s is 400 %s in JSON, kept by no cache', async (what, error) => {
-    const answer = await (asked[what] as () => Promise<Called>)();
-    expect([answer.status, answer.json.error]).toEqual([400, error]);
-    expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
-    expect(answer.headers.get('cache-control')).toBe('no-store');
+    const response = await (requested[what] as () => Promise<Called>)();
+    expect([response.status, response.json.error]).toEqual([400, error]);
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(response.headers.get('cache-control')).toBe('no-store');
   });
 
   it('holds no character that it may not hold, whatever was sent', async () => {
     const odd = '"\\\r\n\u0000\u007f\u00e9<b>🔑';
     for (const name of ['grant_type', 'subject_token', 'subject_token_type', 'audience', 'lifetime', odd]) {
-      const form = aForm(jobToken);
+      const form = tokenForm(jobToken);
       form.append(name, odd);
       form.append(odd, odd);
-      for (const answer of [await sendForm(desk, form), await exchange({ [name]: odd })]) {
-        if (answer.status === 200) continue;
-        expect(answer.json.error).toMatch(TEXT);
-        expect(answer.json.error_description).toMatch(TEXT);
+      for (const response of [await sendForm(keydesk, form), await exchange({ [name]: odd })]) {
+        if (response.status === 200) continue;
+        expect(response.json.error).toMatch(TEXT);
+        expect(response.json.error_description).toMatch(TEXT);
       }
     }
   });
@@ -299,10 +299,10 @@ describe('RFC 6749 section 5.2: the refusal', () => {
   });
 
   it('knowingly otherwise: has 503 and a code of the authorization endpoint for what may be asked again', async () => {
-    desk.google.fault = () => ({ kind: 'status', status: 503 });
-    const answer = await exchange({ audience: 'staging-export' });
-    expect([answer.status, answer.json.error]).toEqual([503, 'temporarily_unavailable']);
-    expect(answer.headers.get('retry-after')).toMatch(/^[0-9]+$/);
+    keydesk.google.fault = () => ({ kind: 'status', status: 503 });
+    const response = await exchange({ audience: 'staging-export' });
+    expect([response.status, response.json.error]).toEqual([503, 'temporarily_unavailable']);
+    expect(response.headers.get('retry-after')).toMatch(/^[0-9]+$/);
   });
 
   it('has beside the standard members the id of the request, which is in the description too', async () => {
@@ -315,10 +315,10 @@ describe('RFC 6749 section 5.2: the refusal', () => {
 describe('RFC 6749 appendix B: the form', () => {
   /** Which credential it understood to be asked for. */
   const understood = async (audience: string) => {
-    const form = aForm(jobToken);
+    const form = tokenForm(jobToken);
     form.delete('audience');
-    const answer = await sendForm(desk, `${form}&audience=${audience}`);
-    return answer.audit[0].credential;
+    const response = await sendForm(keydesk, `${form}&audience=${audience}`);
+    return response.audit[0].credential;
   };
 
   it('is decoded as UTF-8, plus and percent signs and all', async () => {
@@ -328,25 +328,25 @@ describe('RFC 6749 appendix B: the form', () => {
 
   it('may encode what need not be, in capitals or not, in names too', async () => {
     expect(await understood('%73taging%2dconfig')).toBe('staging-config');
-    const form = String(aForm(jobToken)).replace('audience=', '%61udienc%65=');
-    expect((await sendForm(desk, form)).json).toMatchObject({ credential: 'staging-config' });
+    const form = String(tokenForm(jobToken)).replace('audience=', '%61udienc%65=');
+    expect((await sendForm(keydesk, form)).json).toMatchObject({ credential: 'staging-config' });
   });
 
   it('is parted at ampersands only, and its order says nothing', async () => {
     expect(await understood('staging-config;scope=x')).toBe('staging-config;scope=x');
-    const reversed = String(aForm(jobToken)).split('&').reverse().join('&');
-    expect((await sendForm(desk, `&&${reversed}&`)).status).toBe(200);
+    const reversed = String(tokenForm(jobToken)).split('&').reverse().join('&');
+    expect((await sendForm(keydesk, `&&${reversed}&`)).status).toBe(200);
   });
 
   it('does not let octets that are no UTF-8 pass for others', async () => {
     for (const audience of ['staging-config%ff', 'staging%C0%ADconfig', 'staging-config%00', 'staging-config%zz']) {
-      const form = String(aForm(jobToken)).replace('staging-config', audience);
-      expect((await sendForm(desk, form)).json.error).toBe('invalid_target');
+      const form = String(tokenForm(jobToken)).replace('staging-config', audience);
+      expect((await sendForm(keydesk, form)).json.error).toBe('invalid_target');
     }
   });
 
   it('is UTF-8 also where its header names another charset', async () => {
     const headers = { 'content-type': `${FORM}; charset=utf-16` };
-    expect((await sendForm(desk, aForm(jobToken), headers)).status).toBe(200);
+    expect((await sendForm(keydesk, tokenForm(jobToken), headers)).status).toBe(200);
   });
 });

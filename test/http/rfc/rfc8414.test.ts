@@ -2,26 +2,26 @@
 // the metadata says is so. Where Keydesk does otherwise on purpose, the title says "knowingly otherwise".
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
-import { aForm, aJobToken, FORM, send } from '../token-request.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { FORM, newJobToken, send, tokenForm } from '../token-request.ts';
 
 const PATH = '/.well-known/oauth-authorization-server';
 const HOST = 'keydesk.acme.example';
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
 });
 afterAll(async () => {
-  expect(desk.google.unexpected).toEqual([]);
-  await desk.close();
+  expect(keydesk.google.unexpected).toEqual([]);
+  await keydesk.close();
 });
 
 const look = (host: string, headers: Record<string, string> = {}) =>
-  send(desk, { method: 'GET', path: PATH, headers: { host, ...headers } });
-const metadata = async () => (await desk.call(`${desk.tokenUrl}${PATH}`)).json;
+  send(keydesk, { method: 'GET', path: PATH, headers: { host, ...headers } });
+const metadata = async () => (await keydesk.call(`${keydesk.tokenUrl}${PATH}`)).json;
 const post = (url: string, form: Record<string, string>, headers: Record<string, string> = {}) =>
-  desk.call(url, { method: 'POST', headers, body: new URLSearchParams(form) });
+  keydesk.call(url, { method: 'POST', headers, body: new URLSearchParams(form) });
 
 describe('RFC 8414 section 2: the metadata', () => {
   it('names an issuer with https, without query or fragment', async () => {
@@ -48,13 +48,13 @@ describe('RFC 8414 section 2: the metadata', () => {
 
   it('names a token endpoint that gives tokens', async () => {
     const { token_endpoint } = await metadata();
-    const answer = await post(token_endpoint, Object.fromEntries(aForm(await aJobToken(desk))));
-    expect(answer.json).toMatchObject({ token_type: 'Bearer' });
+    const response = await post(token_endpoint, Object.fromEntries(tokenForm(await newJobToken(keydesk))));
+    expect(response.json).toMatchObject({ token_type: 'Bearer' });
   });
 
   it('names endpoints that introspect and revoke such a token', async () => {
     const { introspection_endpoint, revocation_endpoint } = await metadata();
-    const token = (await desk.askByForm(await aJobToken(desk))).json.access_token;
+    const token = (await keydesk.requestByForm(await newJobToken(keydesk))).json.access_token;
     expect((await post(introspection_endpoint, { token })).json).toMatchObject({ active: true });
     expect((await post(revocation_endpoint, { token })).status).toBe(200);
     expect((await post(introspection_endpoint, { token })).json).toEqual({ active: false });
@@ -68,10 +68,10 @@ describe('RFC 8414 section 2: the metadata', () => {
     );
     const work: string[] = [];
     for (const grant_type of [...grant_types_supported, ...others, ...urns]) {
-      const form = Object.fromEntries(aForm(await aJobToken(desk)));
-      const answer = await post(token_endpoint, { ...form, grant_type });
-      if (answer.status === 200) work.push(grant_type);
-      else expect(answer.json.error).toBe('unsupported_grant_type');
+      const form = Object.fromEntries(tokenForm(await newJobToken(keydesk)));
+      const response = await post(token_endpoint, { ...form, grant_type });
+      if (response.status === 200) work.push(grant_type);
+      else expect(response.json.error).toBe('unsupported_grant_type');
     }
     expect(work).toEqual(grant_types_supported);
   });
@@ -85,8 +85,8 @@ describe('RFC 8414 section 2: the metadata', () => {
 
   it('says so truly: no client secret opens anything, and none is refused', async () => {
     const { token_endpoint, revocation_endpoint, introspection_endpoint } = await metadata();
-    const jobToken = await aJobToken(desk);
-    const good = Object.fromEntries(aForm(jobToken));
+    const jobToken = await newJobToken(keydesk);
+    const good = Object.fromEntries(tokenForm(jobToken));
     for (const secret of [
       { headers: { authorization: 'Basic Y2xpZW50OnNlY3JldA==' }, form: {} },
       { headers: {}, form: { client_id: 'client', client_secret: 'secret' } },
@@ -113,7 +113,7 @@ describe('RFC 8414 section 2: the metadata', () => {
       'token_endpoint_auth_methods_supported',
     ]);
     for (const path of ['/authorize', '/jwks', '/.well-known/jwks.json', '/register', '/userinfo'])
-      expect((await send(desk, { method: 'GET', path })).status).toBe(404);
+      expect((await send(keydesk, { method: 'GET', path })).status).toBe(404);
   });
 
   it('knowingly otherwise: does not advertise scopes, which are policy and nobody else needs to know', async () => {
@@ -125,20 +125,23 @@ describe('RFC 8414 section 3: where it is', () => {
   it('is at the well-known path of an issuer that has no path of its own, and nowhere else', async () => {
     expect((await look(HOST)).status).toBe(200);
     for (const path of [`${PATH}/tenant`, `${PATH}/`, `/tenant${PATH}`, '/.well-known/openid-configuration'])
-      expect((await send(desk, { method: 'GET', path, headers: { host: HOST } })).status).toBe(404);
+      expect((await send(keydesk, { method: 'GET', path, headers: { host: HOST } })).status).toBe(404);
   });
 });
 
 describe('RFC 8414 section 3.1: the request', () => {
   it('is GET, or HEAD for who wants the headers alone', async () => {
-    const [got, head] = [await look(HOST), await send(desk, { method: 'HEAD', path: PATH, headers: { host: HOST } })];
+    const [got, head] = [
+      await look(HOST),
+      await send(keydesk, { method: 'HEAD', path: PATH, headers: { host: HOST } }),
+    ];
     expect([got.status, head.status, head.text]).toEqual([200, 200, '']);
     expect(head.headers.get('content-length')).toBe(got.headers.get('content-length'));
   });
 
   it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])('is not %s', async (method) => {
-    const answer = await send(desk, { method, path: PATH, headers: { host: HOST, 'content-type': FORM } });
-    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    const response = await send(keydesk, { method, path: PATH, headers: { host: HOST, 'content-type': FORM } });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
   });
 
   it('needs no token and takes no notice of one', async () => {
@@ -148,11 +151,11 @@ describe('RFC 8414 section 3.1: the request', () => {
 
 describe('RFC 8414 section 3.2: the answer', () => {
   it('is a JSON object with 200, kept by no cache', async () => {
-    const answer = await look(HOST);
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
-    expect(answer.headers.get('cache-control')).toBe('no-store');
-    expect(answer.audit).toEqual([]);
+    const response = await look(HOST);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.audit).toEqual([]);
   });
 
   it('has lists for what can be several', async () => {
@@ -189,9 +192,9 @@ describe('RFC 8414 section 3.2: the answer', () => {
     ['nothing', ''],
     ['a port alone', ':443'],
   ])('is 400 to a Host header with %s, which is not repeated', async (_, host) => {
-    const answer = await look(host);
-    expect([answer.status, answer.json.error]).toEqual([400, 'invalid_request']);
-    expect(answer.text).not.toContain('evil');
+    const response = await look(host);
+    expect([response.status, response.json.error]).toEqual([400, 'invalid_request']);
+    expect(response.text).not.toContain('evil');
   });
 
   it('holds no more than a name and a port of any Host header that it takes', async () => {
@@ -219,7 +222,7 @@ describe('RFC 8414 section 3.3: the issuer that was asked', () => {
   );
 
   it('is the address itself where the desk is asked on loopback', async () => {
-    expect((await metadata()).issuer).toBe(desk.tokenUrl);
+    expect((await metadata()).issuer).toBe(keydesk.tokenUrl);
   });
 
   it('is written in small letters, as clients write hosts', async () => {

@@ -2,59 +2,68 @@
 // purpose, the title says "knowingly otherwise" and the test holds it to what it does instead.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
-import { aForm, aJobToken, grantsOf, likeOthers, send, sendByPath, sendForm, TOKEN_TYPE } from '../token-request.ts';
+import { firestoreAs, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import {
+  grantsOf,
+  newJobToken,
+  send,
+  sendByPath,
+  sendForm,
+  TOKEN_TYPE,
+  tokenForm,
+  withoutRequestId,
+} from '../token-request.ts';
 
 const GOOGLE = 'https://www.googleapis.com/auth/';
 const [DATASTORE, READ_ONLY] = [`${GOOGLE}datastore`, `${GOOGLE}devstorage.read_only`];
 const CREDENTIALS = ['staging-config', 'staging-export', 'staging-cache'] as const;
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let jobToken: string;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
 });
 beforeEach(async () => {
-  jobToken = await aJobToken(desk);
+  jobToken = await newJobToken(keydesk);
 });
 afterEach(() => {
-  desk.google.fault = undefined;
+  keydesk.google.fault = undefined;
 });
 afterAll(async () => {
-  expect(desk.google.unexpected).toEqual([]);
-  await desk.close();
+  expect(keydesk.google.unexpected).toEqual([]);
+  await keydesk.close();
 });
 
 type Values = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** The valid form but for what is given: a list repeats a parameter, undefined leaves it out. */
 function formWith(values: Values, token = jobToken): URLSearchParams {
-  const form = aForm(token);
+  const form = tokenForm(token);
   for (const [name, value] of Object.entries(values)) {
     form.delete(name);
     for (const each of [value ?? []].flat()) form.append(name, each);
   }
   return form;
 }
-const exchange = (values: Values, token = jobToken) => sendForm(desk, formWith(values, token));
+const exchange = (values: Values, token = jobToken) => sendForm(keydesk, formWith(values, token));
 
 async function expectRefused(values: Values, error: string, token = jobToken) {
-  const answer = await exchange(values, token);
-  expect([answer.status, answer.json.error]).toEqual([400, error]);
-  return answer;
+  const response = await exchange(values, token);
+  expect([response.status, response.json.error]).toEqual([400, error]);
+  return response;
 }
 
 describe('RFC 8693 section 2.1: the request', () => {
   it('takes its parameters from a form sent by POST and from nowhere else', async () => {
-    const form = aForm(jobToken);
-    const got = await send(desk, { method: 'GET', path: `/token?${form}` });
+    const form = tokenForm(jobToken);
+    const got = await send(keydesk, { method: 'GET', path: `/token?${form}` });
     expect([got.status, got.headers.get('allow')]).toEqual([405, 'POST']);
-    const inQuery = await send(desk, {
+    const inQuery = await send(keydesk, {
       path: `/token?${form}`,
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
     });
     expect(inQuery.json.error_description).toMatch(/^grant_type is missing/);
-    expect((await desk.call(`${desk.tokenUrl}/token`, { method: 'POST', body: form })).status).toBe(200);
+    expect((await keydesk.call(`${keydesk.tokenUrl}/token`, { method: 'POST', body: form })).status).toBe(200);
   });
 
   it.each(['grant_type', 'subject_token', 'subject_token_type'])('cannot do without %s', async (name) => {
@@ -75,10 +84,10 @@ describe('RFC 8693 section 2.1: the request', () => {
   });
 
   it('knowingly otherwise: is for one audience at a time, and calls several an invalid request, not an invalid target', async () => {
-    const token = await aJobToken(desk);
-    const answer = await expectRefused({ audience: ['staging-config', 'staging-export'] }, 'invalid_request', token);
-    expect(answer.json.error_description).toMatch(/^audience stands more than once/);
-    expect(await grantsOf(desk, token)).toEqual([]);
+    const token = await newJobToken(keydesk);
+    const response = await expectRefused({ audience: ['staging-config', 'staging-export'] }, 'invalid_request', token);
+    expect(response.json.error_description).toMatch(/^audience stands more than once/);
+    expect(await grantsOf(keydesk, token)).toEqual([]);
   });
 
   it('takes an audience for the one credential of exactly that name', async () => {
@@ -108,8 +117,8 @@ describe('RFC 8693 section 2.1: the request', () => {
   );
 
   it('judges the job token as the JWT it is, under either name that it may be given', async () => {
-    const expired = await desk.buildkite.jobToken(desk.buildkite.startJob(), {
-      issuedAt: Math.floor(desk.clock.now() / 1000) - 3600,
+    const expired = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob(), {
+      issuedAt: Math.floor(keydesk.clock.now() / 1000) - 3600,
     });
     const forged = `${jobToken.slice(0, -8)}AAAAAAAA`;
     for (const subject_token_type of [`${TOKEN_TYPE}jwt`, `${TOKEN_TYPE}id_token`]) {
@@ -129,7 +138,7 @@ describe('RFC 8693 section 2.1: the request', () => {
   });
 
   it('leaves the job token as good as it was', async () => {
-    const token = await aJobToken(desk);
+    const token = await newJobToken(keydesk);
     const first = await exchange({}, token);
     const second = await exchange({}, token);
     expect([first.status, second.status]).toEqual([200, 200]);
@@ -155,7 +164,7 @@ describe('RFC 8693 section 2.1.1: what is asked for, and at which target', () =>
   it('lets no wish add to the scopes of policy', async () => {
     const { json } = await exchange({ audience: 'staging-export', scope: `${WIDER.scope} ${DATASTORE}` });
     expect(json.scope).toBe(DATASTORE);
-    expect(desk.google.calls.at(-1)?.body).toMatchObject({ scope: [DATASTORE] });
+    expect(keydesk.google.calls.at(-1)?.body).toMatchObject({ scope: [DATASTORE] });
   });
 
   it('gives what policy says, and tells it, to a wish that has nothing in common with policy', async () => {
@@ -164,17 +173,17 @@ describe('RFC 8693 section 2.1.1: what is asked for, and at which target', () =>
   });
 
   it.each(CREDENTIALS)('lets no parameter widen %s or make it last longer', async (audience) => {
-    const token = await aJobToken(desk);
+    const token = await newJobToken(keydesk);
     const plain = await exchange({ audience }, token);
-    const plainly = desk.google.exchanges.at(-1);
+    const plainly = keydesk.google.exchanges.at(-1);
     const wished = await exchange({ audience, ...WIDER }, token);
-    const asked = desk.google.exchanges.at(-1);
+    const requested = keydesk.google.exchanges.at(-1);
     expect([plain.status, wished.status]).toEqual([200, 200]);
     expect(wished.json.expires_in).toBeLessThanOrEqual(audience === 'staging-config' ? 900 : 600);
     expect(wished.json.scope).toBe(plain.json.scope);
     expect(wished.json.grant_id).toBe(plain.json.grant_id);
-    expect(asked?.boundary).toEqual(plainly?.boundary);
-    expect(new URLSearchParams(asked?.form).get('options')).toBe(new URLSearchParams(plainly?.form).get('options'));
+    expect(requested?.boundary).toEqual(plainly?.boundary);
+    expect(new URLSearchParams(requested?.form).get('options')).toBe(new URLSearchParams(plainly?.form).get('options'));
   });
 });
 
@@ -182,28 +191,28 @@ describe('RFC 8693 section 2.2.1: the successful answer', () => {
   it.each(CREDENTIALS)(
     'has for %s the members that every exchange has, each of its type, at the top',
     async (audience) => {
-      const answer = await exchange({ audience });
-      expect(answer.status).toBe(200);
-      expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
-      expect(answer.json).toMatchObject({
+      const response = await exchange({ audience });
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+      expect(response.json).toMatchObject({
         access_token: expect.stringMatching(/^[\x21-\x7e]+$/),
         issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
         token_type: 'Bearer',
         expires_in: expect.any(Number),
       });
-      expect(Number.isInteger(answer.json.expires_in)).toBe(true);
+      expect(Number.isInteger(response.json.expires_in)).toBe(true);
     },
   );
 
   it('says Bearer of what is used as a bearer token', async () => {
     const { access_token } = (await exchange({ audience: 'staging-export' })).json;
-    expect(await desk.gate(access_token)).toBe(200);
+    expect(await keydesk.gate(access_token)).toBe(200);
     const write = { method: 'PATCH' } as const;
-    expect(await firestoreAs(desk, (await exchange({})).json.access_token, 'config/web', write)).toBe(200);
+    expect(await firestoreAs(keydesk, (await exchange({})).json.access_token, 'config/web', write)).toBe(200);
   });
 
   it('counts the seconds from its own time, and not beyond the end of the token', async () => {
-    const before = desk.clock.now();
+    const before = keydesk.clock.now();
     const { json, audit } = await exchange({ audience: 'staging-export' });
     const left = (Date.parse(audit[0].token_expires_at) - before) / 1000;
     expect(json.expires_in).toBeLessThanOrEqual(600);
@@ -224,9 +233,9 @@ describe('RFC 8693 section 2.2.1: the successful answer', () => {
   it.each(['staging-config', 'staging-cache'])(
     'knowingly otherwise: names no scope for %s even to who asked for some, since it is not by scope that it is narrow',
     async (audience) => {
-      const answer = await exchange({ audience, scope: `${GOOGLE}cloud-platform` });
-      expect(answer.status).toBe(200);
-      expect(answer.json).not.toHaveProperty('scope');
+      const response = await exchange({ audience, scope: `${GOOGLE}cloud-platform` });
+      expect(response.status).toBe(200);
+      expect(response.json).not.toHaveProperty('scope');
     },
   );
 
@@ -238,34 +247,34 @@ describe('RFC 8693 section 2.2.1: the successful answer', () => {
   );
 
   it('knowingly otherwise: is the bare token for who prefers text to JSON', async () => {
-    const answer = await sendForm(desk, aForm(jobToken), { accept: 'text/plain' });
-    expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8');
-    expect(answer.text).toMatch(/^[\x21-\x7e]+$/);
+    const response = await sendForm(keydesk, tokenForm(jobToken), { accept: 'text/plain' });
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(response.text).toMatch(/^[\x21-\x7e]+$/);
     for (const accept of ['application/json', '*/*', 'application/json, text/plain'])
-      expect((await sendForm(desk, aForm(jobToken), { accept })).json).toMatchObject({ token_type: 'Bearer' });
+      expect((await sendForm(keydesk, tokenForm(jobToken), { accept })).json).toMatchObject({ token_type: 'Bearer' });
   });
 });
 
 describe('RFC 8693 section 2.2.2: the refusal', () => {
   it('calls a job token that is not acceptable an invalid request, the same for whatever reason', async () => {
-    const job = desk.buildkite.startJob();
+    const job = keydesk.buildkite.startJob();
     const tokens = [
       'no token',
       `${jobToken.slice(0, -8)}AAAAAAAA`,
-      await desk.buildkite.jobToken(job, { issuedAt: Math.floor(desk.clock.now() / 1000) - 3600 }),
-      await desk.buildkite.jobToken(job, { audience: 'https://elsewhere.example' }),
-      await desk.buildkite.jobToken(job, { overrides: { organization_slug: 'other' } }),
+      await keydesk.buildkite.jobToken(job, { issuedAt: Math.floor(keydesk.clock.now() / 1000) - 3600 }),
+      await keydesk.buildkite.jobToken(job, { audience: 'https://elsewhere.example' }),
+      await keydesk.buildkite.jobToken(job, { overrides: { organization_slug: 'other' } }),
     ];
-    const answers = new Set<string>();
-    for (const token of tokens) answers.add(likeOthers(await expectRefused({}, 'invalid_request', token)));
-    expect(answers.size).toBe(1);
+    const responses = new Set<string>();
+    for (const token of tokens) responses.add(withoutRequestId(await expectRefused({}, 'invalid_request', token)));
+    expect(responses.size).toBe(1);
   });
 
   it('calls a target for which it will not give a token an invalid target, whether there is such a one or not', async () => {
-    const answers = new Set<string>();
+    const responses = new Set<string>();
     for (const audience of ['production-config', 'no-such-credential'])
-      answers.add(likeOthers(await expectRefused({ audience }, 'invalid_target')));
-    expect(answers.size).toBe(1);
+      responses.add(withoutRequestId(await expectRefused({ audience }, 'invalid_target')));
+    expect(responses.size).toBe(1);
   });
 
   it('describes what to mend without repeating what was sent', async () => {
@@ -282,30 +291,30 @@ describe('RFC 8693 section 2.2.2: the refusal', () => {
   });
 
   it('knowingly otherwise: calls it an invalid grant when the job token is good and its job has ended', async () => {
-    const job = desk.buildkite.startJob();
-    const token = await desk.buildkite.jobToken(job);
+    const job = keydesk.buildkite.startJob();
+    const token = await keydesk.buildkite.jobToken(job);
     expect((await exchange({}, token)).status).toBe(200);
-    await desk.notify(desk.buildkite.event(job));
+    await keydesk.notify(keydesk.buildkite.event(job));
     await expectRefused({}, 'invalid_grant', token);
   });
 
   it('knowingly otherwise: calls it an invalid grant when the job token is good and the grant was given back', async () => {
-    const token = await aJobToken(desk);
-    await desk.revoke((await exchange({}, token)).json.access_token);
+    const token = await newJobToken(keydesk);
+    await keydesk.revoke((await exchange({}, token)).json.access_token);
     await expectRefused({}, 'invalid_grant', token);
   });
 
   it('knowingly otherwise: answers 401 where the job token came in the Authorization header', async () => {
-    const answer = await sendByPath(desk, 'no-job-token', 'staging-config');
-    expect([answer.status, answer.json.error]).toEqual([401, 'invalid_token']);
-    expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    const response = await sendByPath(keydesk, 'no-job-token', 'staging-config');
+    expect([response.status, response.json.error]).toEqual([401, 'invalid_token']);
+    expect(response.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
   });
 
   it('knowingly otherwise: says with 503 that it could not, when Google fails', async () => {
-    desk.google.fault = () => ({ kind: 'status', status: 503 });
-    const answer = await exchange({ audience: 'staging-export' });
-    expect([answer.status, answer.json.error]).toEqual([503, 'temporarily_unavailable']);
-    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    keydesk.google.fault = () => ({ kind: 'status', status: 503 });
+    const response = await exchange({ audience: 'staging-export' });
+    expect([response.status, response.json.error]).toEqual([503, 'temporarily_unavailable']);
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 });
 
@@ -332,15 +341,18 @@ describe('RFC 8693 section 3: token type identifiers', () => {
 
 describe('RFC 8693 section 4: claims of delegation', () => {
   it('gives a job token that has any of them what it gives one without', async () => {
-    const job = desk.buildkite.startJob();
-    const plain = await exchange({ audience: 'staging-export' }, await desk.buildkite.jobToken(job));
+    const job = keydesk.buildkite.startJob();
+    const plain = await exchange({ audience: 'staging-export' }, await keydesk.buildkite.jobToken(job));
     const overrides = {
       act: { sub: 'owner@acme.example' },
       may_act: { sub: 'nobody@acme.example' },
       scope: `${GOOGLE}cloud-platform`,
       client_id: 'owner',
     };
-    const claimed = await exchange({ audience: 'staging-export' }, await desk.buildkite.jobToken(job, { overrides }));
+    const claimed = await exchange(
+      { audience: 'staging-export' },
+      await keydesk.buildkite.jobToken(job, { overrides }),
+    );
     const { grant_id, scope, credential } = plain.json;
     expect(claimed.json).toMatchObject({ grant_id, scope, credential });
     expect(claimed.json).not.toHaveProperty('act');

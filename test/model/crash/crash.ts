@@ -94,7 +94,7 @@ async function runIn(run: Run, scenario: Scenario, point: Point): Promise<void> 
     await run.inspect();
     const states = [...run.oracle.stores.grants.values()].map(({ state }) => state);
     expect(states, 'I6: a sweep left a revocation unfinished').not.toContain('revoking');
-    if (at === RIVAL_AT && job.credential === 'admin') await rivalAsks(run);
+    if (at === RIVAL_AT && job.credential === 'admin') await rivalRequests(run);
   }
   run.oracle.end();
   await run.inspect();
@@ -144,16 +144,16 @@ async function act(run: Run, scenario: Scenario, cut: Cut | undefined) {
 }
 
 async function sweepAll(run: Run): Promise<void> {
-  const { failures, unfinished } = await run.whole((running) => running.sweep());
-  expect([...failures, ...unfinished], 'a sweep that nothing happens to finishes').toEqual([]);
+  const { failures, pending } = await run.whole((running) => running.sweep());
+  expect([...failures, ...pending], 'a sweep that nothing happens to finishes').toEqual([]);
 }
 
 /** I2: a job whose end is on record gets nothing, and nothing is even minted for it. */
 async function refusesWhatIsOver(run: Run): Promise<void> {
   const minted = run.google.tokens.length;
-  for (const job of run.jobs.filter((asking) => isOver(run, asking))) {
-    const handed = await run.whole((running) => running.handOut(job));
-    expect(handed, 'I2: a job that has ended was given a token').toMatchObject({
+  for (const job of run.jobs.filter((pending) => isOver(run, pending))) {
+    const issued = await run.whole((running) => running.issueToken(job));
+    expect(issued, 'I2: a job that has ended was given a token').toMatchObject({
       outcome: 'refused',
       refusal: { reason: expect.stringMatching(/^(job_ended|grant_revoked|blocked)$/) },
     });
@@ -170,12 +170,12 @@ function isOver({ oracle }: Run, { id, credential, pipeline }: CrashJob): boolea
 }
 
 /** Another job asks for an account of the pool: it gets one that nobody has, and none but for want of one. */
-async function rivalAsks(run: Run): Promise<void> {
+async function rivalRequests(run: Run): Promise<void> {
   const { accounts } = run.oracle.stores;
   const free = SCARCE.pools.get('admin')?.some((email) => (accounts.get(email)?.state ?? 'free') === 'free');
   const rival = run.job('admin', 'release');
-  const handed = await run.whole((running) => running.handOut(rival));
-  if (free) expect(handed.outcome, 'an account is free and not given').toBe('issued');
-  else expect(handed).toMatchObject({ refusal: { reason: 'pool_exhausted' } });
+  const issued = await run.whole((running) => running.issueToken(rival));
+  if (free) expect(issued.outcome, 'an account is free and not given').toBe('issued');
+  else expect(issued).toMatchObject({ refusal: { reason: 'pool_exhausted' } });
   await run.inspect();
 }

@@ -26,9 +26,9 @@ export class Cutting {
   }
 
   /** The operation's name: what it is, and the how manieth of its kind in this act. */
-  begin(what: string): string {
-    const before = this.operations.filter((operation) => operation.startsWith(`${what} #`)).length;
-    const operation = `${what} #${before + 1}`;
+  begin(label: string): string {
+    const before = this.operations.filter((operation) => operation.startsWith(`${label} #`)).length;
+    const operation = `${label} #${before + 1}`;
     this.operations.push(operation);
     return operation;
   }
@@ -55,16 +55,16 @@ export class CutProcess {
   }
 
   /** A write, or a call that leaves the process: the process may be cut off before and after it. */
-  async operation<T>(what: string, perform: () => Promise<T>): Promise<T> {
+  async operation<T>(label: string, perform: () => Promise<T>): Promise<T> {
     if (!this.#alive) return never();
-    const operation = this.#cutting.begin(what);
-    if (this.#cutting.cuts(operation, 'before')) return this.#die();
-    return this.#answerTo(perform, () => this.#cutting.cuts(operation, 'after'));
+    const operation = this.#cutting.begin(label);
+    if (this.#cutting.cuts(operation, 'before')) return this.#stop();
+    return this.#respondTo(perform, () => this.#cutting.cuts(operation, 'after'));
   }
 
   /** A read. To be cut off at one is the same as to be cut off after the write or call before it. */
   async read<T>(perform: () => Promise<T>): Promise<T> {
-    return this.#alive ? this.#answerTo(perform, () => false) : never();
+    return this.#alive ? this.#respondTo(perform, () => false) : never();
   }
 
   /** What the process comes to. Returns once nothing that it began is under way any more. */
@@ -79,21 +79,21 @@ export class CutProcess {
     }
   }
 
-  async #answerTo<T>(perform: () => Promise<T>, cuts: () => boolean): Promise<T> {
+  async #respondTo<T>(perform: () => Promise<T>, cuts: () => boolean): Promise<T> {
     const going = perform();
     this.#going.add(going);
     try {
-      const answer = await going;
-      return cuts() || !this.#alive ? this.#die() : answer;
+      const response = await going;
+      return cuts() || !this.#alive ? this.#stop() : response;
     } catch (error) {
-      if (cuts() || !this.#alive) return this.#die();
+      if (cuts() || !this.#alive) return this.#stop();
       throw error;
     } finally {
       this.#going.delete(going);
     }
   }
 
-  #die<T>(): Promise<T> {
+  #stop<T>(): Promise<T> {
     this.#alive = false;
     this.#cutOff.resolve('cut off');
     return never();

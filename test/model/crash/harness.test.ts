@@ -9,10 +9,10 @@ import { enumerate, pointsOf, runPoint } from './crash.ts';
 import { CutProcess, Cutting } from './cut-process.ts';
 import { type CrashLedger, inMemory } from './ledgers.ts';
 import type { Defect } from './run.ts';
-import { ENDING, HANDING_OUT, type Scenario } from './scenarios.ts';
+import { ISSUANCE, REVOCATION, type Scenario } from './scenarios.ts';
 
-const FIRST_HAND_OUT = named(HANDING_OUT, 'the first hand-out of a pooled account');
-const JOBS_END = named(ENDING, 'the job’s end with a grant of a pooled account');
+const FIRST_ISSUE = named(ISSUANCE, 'the first hand-out of a pooled account');
+const JOBS_END = named(REVOCATION, 'the job’s end with a grant of a pooled account');
 
 const NOTHING = { grants: [], unreadable: [] };
 
@@ -34,7 +34,7 @@ const DEFECTS: readonly Objected[] = [
         ...ledger,
         endJob: async (jobEnd) => {
           const ended = await ledger.endJob(jobEnd);
-          for (const grant of ended.grants) await ledger.confirmTakenAway(grant);
+          for (const grant of ended.grants) await ledger.confirmRevoked(grant);
           return ended;
         },
       })),
@@ -59,12 +59,12 @@ const DEFECTS: readonly Objected[] = [
   },
   {
     what: 'a hand-out that does not record its token',
-    scenario: FIRST_HAND_OUT,
+    scenario: FIRST_ISSUE,
     defect: (keydesk) => ({
       ...keydesk,
-      issuing: {
-        ...keydesk.issuing,
-        ledger: { ...keydesk.issuing.ledger, activate: async (_, { grant }) => ({ grant }) },
+      tokenDeps: {
+        ...keydesk.tokenDeps,
+        ledger: { ...keydesk.tokenDeps.ledger, activate: async (_, { grant }) => ({ grant }) },
       },
     }),
     objection: /I1: \S+ left and is not on record/,
@@ -72,15 +72,15 @@ const DEFECTS: readonly Objected[] = [
   },
   {
     what: 'a sweep that gives away what is leased',
-    scenario: FIRST_HAND_OUT,
-    defect: ({ sweeping, ...keydesk }, openDatabase) => ({
+    scenario: FIRST_ISSUE,
+    defect: ({ sweepDeps, ...keydesk }, openDatabase) => ({
       ...keydesk,
-      sweeping: {
-        ...sweeping,
+      sweepDeps: {
+        ...sweepDeps,
         sweepLedger: {
-          ...sweeping.sweepLedger,
+          ...sweepDeps.sweepLedger,
           accounts: async () => {
-            const found = await sweeping.sweepLedger.accounts();
+            const found = await sweepDeps.sweepLedger.accounts();
             const accounts = ledgerOf(openDatabase).collection('service_accounts');
             for (const { email, account } of found.accounts)
               if (account.state === 'leased') await accounts.doc(email).update({ state: 'free', grant_id: null });
@@ -95,10 +95,10 @@ const DEFECTS: readonly Objected[] = [
   {
     what: 'a sweep whose clock is ahead',
     scenario: JOBS_END,
-    defect: ({ sweeping, ...keydesk }, openDatabase) => {
-      const clock = { ...sweeping.clock, now: () => sweeping.clock.now() + 15 * 60_000 };
+    defect: ({ sweepDeps, ...keydesk }, openDatabase) => {
+      const clock = { ...sweepDeps.clock, now: () => sweepDeps.clock.now() + 15 * 60_000 };
       const sweepLedger = createSweepLedger(ledgerOf(openDatabase), clock);
-      return { ...keydesk, sweeping: { ...sweeping, sweepLedger, clock } };
+      return { ...keydesk, sweepDeps: { ...sweepDeps, sweepLedger, clock } };
     },
     objection: /I5: \S+ was enabled and \S+ lives/,
     onlyWhenCutOff: false,
@@ -106,20 +106,20 @@ const DEFECTS: readonly Objected[] = [
   {
     what: 'a sweep that wakes nobody',
     scenario: JOBS_END,
-    defect: (keydesk) => withSweepLedger(keydesk, (ledger) => ({ ...ledger, beginToWake: async () => undefined })),
+    defect: (keydesk) => withSweepLedger(keydesk, (ledger) => ({ ...ledger, claimForEnable: async () => undefined })),
     objection: /I6: \S+ stays cooling_down/,
     onlyWhenCutOff: false,
   },
   {
     what: 'a sweep that does not go on with what was cut off',
     scenario: JOBS_END,
-    defect: (keydesk) => withSweepLedger(keydesk, (ledger) => ({ ...ledger, unfinished: async () => NOTHING })),
+    defect: (keydesk) => withSweepLedger(keydesk, (ledger) => ({ ...ledger, pendingRevocations: async () => NOTHING })),
     objection: /I6: a sweep left a revocation unfinished/,
     onlyWhenCutOff: true,
   },
   {
     what: 'a sweep that expires only what left',
-    scenario: FIRST_HAND_OUT,
+    scenario: FIRST_ISSUE,
     defect: (keydesk) =>
       withSweepLedger(keydesk, (ledger) => ({
         ...ledger,
@@ -201,24 +201,24 @@ describe('a process that is cut off', () => {
 
 /** The same, with another ledger wherever something ends. */
 function withEndingLedger(
-  { returning, webhook, sweeping, killing, ...keydesk }: Keydesk,
-  alter: (ledger: Keydesk['webhook']['ledger'], parts: Keydesk['webhook']) => Keydesk['webhook']['ledger'],
+  { releaseDeps, webhookDeps, sweepDeps, killSwitchDeps, ...keydesk }: Keydesk,
+  alter: (ledger: Keydesk['webhookDeps']['ledger'], deps: Keydesk['webhookDeps']) => Keydesk['webhookDeps']['ledger'],
 ): Keydesk {
-  const altered = <T extends Keydesk['webhook']>(parts: T): T => ({ ...parts, ledger: alter(parts.ledger, parts) });
+  const altered = <T extends Keydesk['webhookDeps']>(deps: T): T => ({ ...deps, ledger: alter(deps.ledger, deps) });
   return {
     ...keydesk,
-    returning: altered(returning),
-    webhook: altered(webhook),
-    sweeping: altered(sweeping),
-    killing: altered(killing),
+    releaseDeps: altered(releaseDeps),
+    webhookDeps: altered(webhookDeps),
+    sweepDeps: altered(sweepDeps),
+    killSwitchDeps: altered(killSwitchDeps),
   };
 }
 
 function withSweepLedger(
-  { sweeping, ...keydesk }: Keydesk,
-  alter: (ledger: Keydesk['sweeping']['sweepLedger']) => Keydesk['sweeping']['sweepLedger'],
+  { sweepDeps, ...keydesk }: Keydesk,
+  alter: (ledger: Keydesk['sweepDeps']['sweepLedger']) => Keydesk['sweepDeps']['sweepLedger'],
 ): Keydesk {
-  return { ...keydesk, sweeping: { ...sweeping, sweepLedger: alter(sweeping.sweepLedger) } };
+  return { ...keydesk, sweepDeps: { ...sweepDeps, sweepLedger: alter(sweepDeps.sweepLedger) } };
 }
 
 function ledgerOf(openDatabase: CrashLedger['openDatabase']) {

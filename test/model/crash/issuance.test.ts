@@ -2,6 +2,6 @@
 
 import { crashTests } from './crash.ts';
 import { inMemory } from './ledgers.ts';
-import { HANDING_OUT } from './scenarios.ts';
+import { ISSUANCE } from './scenarios.ts';
 
-await crashTests(inMemory, HANDING_OUT);
+await crashTests(inMemory, ISSUANCE);

@@ -2,6 +2,6 @@
 
 import { crashTests } from './crash.ts';
 import { inMemory } from './ledgers.ts';
-import { ENDING } from './scenarios.ts';
+import { REVOCATION } from './scenarios.ts';
 
-await crashTests(inMemory, ENDING);
+await crashTests(inMemory, REVOCATION);

@@ -3,11 +3,11 @@
 
 import { tokenSha256 } from '../../../shared/core/grant/id.ts';
 import { endGrant, endJob } from '../../../shared/operations/end-job.ts';
-import { type HandOut, handOut } from '../../../shared/operations/issue-token.ts';
-import { throwKillSwitch } from '../../../shared/operations/kill-switch.ts';
-import { type Swept, sweep } from '../../../shared/operations/sweep.ts';
+import { type IssueResult, issueToken } from '../../../shared/operations/issue-token.ts';
+import { activateKillSwitch } from '../../../shared/operations/kill-switch.ts';
+import { type SweepResult, sweep } from '../../../shared/operations/sweep.ts';
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import type { Ask } from '../../../shared/runtime/http-client.ts';
+import type { HttpClient } from '../../../shared/runtime/http-client.ts';
 import { Google } from '../google.ts';
 import { composeKeydesk, type Keydesk } from '../keydesk.ts';
 import { Oracle } from '../oracle.ts';
@@ -34,11 +34,11 @@ export type Defect = (keydesk: Keydesk, openDatabase: CrashLedger['openDatabase'
 
 /** What one process of Keydesk can be asked for. */
 export interface Running {
-  handOut(job: CrashJob): Promise<HandOut>;
+  issueToken(job: CrashJob): Promise<IssueResult>;
   endJob(job: CrashJob): Promise<unknown>;
-  returnToken(accessToken: string): Promise<unknown>;
+  releaseToken(accessToken: string): Promise<unknown>;
   kill(): Promise<unknown>;
-  sweep(): Promise<Swept>;
+  sweep(): Promise<SweepResult>;
 }
 
 export class Run {
@@ -47,7 +47,7 @@ export class Run {
   readonly oracle: Oracle;
   readonly jobs: CrashJob[] = [];
   /** Whether sweeps have an API token for Buildkite. */
-  asksBuildkite = false;
+  callsBuildkite = false;
   readonly #ledger: CrashLedger;
   readonly #defect: Defect | undefined;
 
@@ -111,37 +111,38 @@ export class Run {
     const openDatabase: CrashLedger['openDatabase'] = (name) =>
       cutFirestore(this.#ledger.openDatabase(name), process, () => this.#look());
     const outgoing =
-      (ask: Ask): Ask =>
+      (sendRequest: HttpClient): HttpClient =>
       (request) =>
-        process.operation(request.what, () => ask(request));
+        process.operation(request.dependency, () => sendRequest(request));
     const composed = composeKeydesk({
       clockOf: () => clock,
       policy: SCARCE.policy,
       openDatabase,
-      ask: outgoing(google.ask),
-      askAs: (identity) => outgoing(google.askAs(identity)),
-      asksBuildkite: this.asksBuildkite,
+      sendRequest: outgoing(google.sendRequest),
+      sendAs: (identity) => outgoing(google.sendAs(identity)),
+      callsBuildkite: this.callsBuildkite,
     });
-    const { issuing, returning, webhook, sweeping, killing } = this.#defect?.(composed, openDatabase) ?? composed;
+    const { tokenDeps, releaseDeps, webhookDeps, sweepDeps, killSwitchDeps } =
+      this.#defect?.(composed, openDatabase) ?? composed;
     return {
-      handOut: async ({ id, credential }) => {
-        over.push(oracle.asked(id));
-        const asked = { jobToken: id, credentialName: credential, scopes: [], lifetime: LIFETIME };
-        const handed = await handOut(issuing, asked, 'request');
-        if (handed.outcome === 'issued' && process.alive) {
-          const { accessToken, ...told } = handed;
-          oracle.issued(handed.grant_id, accessToken, handed.expires_at);
-          oracle.told(told);
+      issueToken: async ({ id, credential }) => {
+        over.push(oracle.requested(id));
+        const requested = { jobToken: id, credentialName: credential, scopes: [], lifetime: LIFETIME };
+        const issued = await issueToken(tokenDeps, requested, 'request');
+        if (issued.outcome === 'issued' && process.alive) {
+          const { accessToken, ...reported } = issued;
+          oracle.issued(issued.grant_id, accessToken, issued.expires_at);
+          oracle.reported(reported);
         }
-        return handed;
+        return issued;
       },
       endJob: ({ id }) => {
         google.finishedJobs.add(id);
-        return endJob(webhook, { job_id: id, pipeline_id: PIPELINE_ID, by: 'job.finished' });
+        return endJob(webhookDeps, { job_id: id, pipeline_id: PIPELINE_ID, by: 'job.finished' });
       },
-      returnToken: async (accessToken) => {
-        const grant = await returning.lookUpToken(tokenSha256(accessToken));
-        if (grant) await endGrant(returning, grant, { by: 'released' });
+      releaseToken: async (accessToken) => {
+        const grant = await releaseDeps.lookUpToken(tokenSha256(accessToken));
+        if (grant) await endGrant(releaseDeps, grant, { by: 'released' });
       },
       kill: () => {
         const act = {
@@ -150,9 +151,9 @@ export class Run {
           reason: 'crash test',
           blocks_new: true,
         };
-        return throwKillSwitch(killing, KILL_ID, act);
+        return activateKillSwitch(killSwitchDeps, KILL_ID, act);
       },
-      sweep: () => sweep(sweeping),
+      sweep: () => sweep(sweepDeps),
     };
   }
 }

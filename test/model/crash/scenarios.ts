@@ -20,18 +20,18 @@ export interface Scenario {
   readonly again?: (run: Run, job: CrashJob) => Promise<unknown>;
 }
 
-const handOut = async (run: Run, job: CrashJob) => {
-  const handed = await run.whole((running) => running.handOut(job));
-  expect(handed.outcome, 'a job that runs and asks gets its token').toBe('issued');
+const issueStep = async (run: Run, job: CrashJob) => {
+  const issued = await run.whole((running) => running.issueToken(job));
+  expect(issued.outcome, 'a job that runs and asks gets its token').toBe('issued');
 };
 const finish = (run: Run, job: CrashJob) => run.whole((running) => running.endJob(job));
 const sweep = (run: Run) => run.whole((running) => running.sweep());
 const tokenOf = ({ oracle }: Run) => oracle.left[0]?.accessToken ?? '';
 /** A token was minted for it, and the process was cut off before it was on record. */
-const handOutCutOff = (run: Run, job: CrashJob) =>
-  run.cutOff({ operation: 'commit(update grants) #1', side: 'before' }, (running) => running.handOut(job));
+const issuanceCutOff = (run: Run, job: CrashJob) =>
+  run.cutOff({ operation: 'commit(update grants) #1', side: 'before' }, (running) => running.issueToken(job));
 /** Its end is on record, and nothing was taken away. */
-const endCutOff = (run: Run, job: CrashJob) => {
+const revocationCutOff = (run: Run, job: CrashJob) => {
   const written = ['update jobs', 'update grants', ...(job.credential === 'admin' ? ['update service_accounts'] : [])];
   return run.cutOff({ operation: `commit(${written.join(', ')}) #1`, side: 'after' }, (running) => running.endJob(job));
 };
@@ -51,39 +51,39 @@ function ofEach(
   }));
 }
 
-export const HANDING_OUT: readonly Scenario[] = [
+export const ISSUANCE: readonly Scenario[] = [
   ...ofEach([5, 3, 3], {
     name: 'the first hand-out',
-    act: (_, job, step) => step((running) => running.handOut(job)),
-    again: handOut,
+    act: (_, job, step) => step((running) => running.issueToken(job)),
+    again: issueStep,
   }),
   ...ofEach([5, 3, 3], {
     name: 'the renewal',
     before: async (run, job) => {
-      await handOut(run, job);
+      await issueStep(run, job);
       await run.later(5);
     },
-    act: (_, job, step) => step((running) => running.handOut(job)),
-    again: handOut,
+    act: (_, job, step) => step((running) => running.issueToken(job)),
+    again: issueStep,
   }),
   ...ofEach([5, 3, 3], {
     name: 'the renewal, after its time was up and unswept,',
     before: async (run, job) => {
-      await handOut(run, job);
+      await issueStep(run, job);
       await run.later(12);
     },
-    act: (_, job, step) => step((running) => running.handOut(job)),
-    again: handOut,
+    act: (_, job, step) => step((running) => running.issueToken(job)),
+    again: issueStep,
   }),
   ...ofEach([5, 3, 3], {
     name: 'the hand-out, after expiry,',
     before: async (run, job) => {
-      await handOut(run, job);
+      await issueStep(run, job);
       await run.later(12);
       await sweep(run);
     },
-    act: (_, job, step) => step((running) => running.handOut(job)),
-    again: handOut,
+    act: (_, job, step) => step((running) => running.issueToken(job)),
+    again: issueStep,
   }),
   {
     name: 'the hand-out of a pooled account when somebody has disabled the first',
@@ -96,34 +96,34 @@ export const HANDING_OUT: readonly Scenario[] = [
         google.disableByHand(email);
       };
     },
-    act: (_, job, step) => step((running) => running.handOut(job)),
-    again: handOut,
+    act: (_, job, step) => step((running) => running.issueToken(job)),
+    again: issueStep,
   },
   {
     name: 'the first hand-out of a token narrowed to a bucket',
     credential: 'cache',
     least: 3,
-    act: (_, job, step) => step((running) => running.handOut(job)),
-    again: handOut,
+    act: (_, job, step) => step((running) => running.issueToken(job)),
+    again: issueStep,
   },
 ];
 
-export const ENDING: readonly Scenario[] = [
+export const REVOCATION: readonly Scenario[] = [
   ...ofEach([3, 1, 4], {
     name: 'the job’s end with a grant',
-    before: handOut,
+    before: issueStep,
     act: (_, job, step) => step((running) => running.endJob(job)),
     again: finish,
   }),
   ...ofEach([3, 1, 4], {
     name: 'the early return',
-    before: handOut,
-    act: (run, _, step) => step((running) => running.returnToken(tokenOf(run))),
-    again: (run) => run.whole((running) => running.returnToken(tokenOf(run))),
+    before: issueStep,
+    act: (run, _, step) => step((running) => running.releaseToken(tokenOf(run))),
+    again: (run) => run.whole((running) => running.releaseToken(tokenOf(run))),
   }),
   ...ofEach([4, 2, 5], {
     name: 'the kill switch, with a bar,',
-    before: handOut,
+    before: issueStep,
     act: (_, __, step) => step((running) => running.kill()),
     again: (run) => run.whole((running) => running.kill()),
   }),
@@ -137,7 +137,7 @@ export const ENDING: readonly Scenario[] = [
       name,
       credential,
       least: 8,
-      before: handOut,
+      before: issueStep,
       act: async (run, job, step) => {
         await step((running) => running.endJob(job));
         await run.later(12);
@@ -148,11 +148,11 @@ export const ENDING: readonly Scenario[] = [
   ),
 ];
 
-export const SWEEPING: readonly Scenario[] = [
+export const SWEEP: readonly Scenario[] = [
   ...ofEach([1, 1, 1], {
     name: 'the expiry by the clock',
     before: async (run, job) => {
-      await handOut(run, job);
+      await issueStep(run, job);
       await run.later(12);
     },
     act: (_, __, step) => step((running) => running.sweep()),
@@ -160,7 +160,7 @@ export const SWEEPING: readonly Scenario[] = [
   ...ofEach([1, 1, 1], {
     name: 'the expiry by the clock of a hand-out that was itself cut off',
     before: async (run, job) => {
-      await handOutCutOff(run, job);
+      await issuanceCutOff(run, job);
       await run.later(12);
     },
     act: (_, __, step) => step((running) => running.sweep()),
@@ -168,8 +168,8 @@ export const SWEEPING: readonly Scenario[] = [
   ...ofEach([2, 0, 3], {
     name: 'the sweep that goes on with a job’s end that was itself cut off,',
     before: async (run, job) => {
-      await handOut(run, job);
-      await endCutOff(run, job);
+      await issueStep(run, job);
+      await revocationCutOff(run, job);
       await run.later(1);
     },
     act: (_, __, step) => step((running) => running.sweep()),
@@ -178,8 +178,8 @@ export const SWEEPING: readonly Scenario[] = [
   ...ofEach([5, 3, 6], {
     name: 'the sweep that hears from Buildkite that a job has finished, with a grant',
     before: async (run, job) => {
-      await handOut(run, job);
-      run.asksBuildkite = true;
+      await issueStep(run, job);
+      run.callsBuildkite = true;
       run.google.finishedJobs.add(job.id);
       await run.later(6);
     },

@@ -2,6 +2,6 @@
 
 import { crashTests } from './crash.ts';
 import { inMemory } from './ledgers.ts';
-import { SWEEPING } from './scenarios.ts';
+import { SWEEP } from './scenarios.ts';
 
-await crashTests(inMemory, SWEEPING);
+await crashTests(inMemory, SWEEP);

@@ -6,18 +6,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hintsOf } from '../../../cli/policy-hints.ts';
-import { judgement, readJob } from '../../../cli/policy-job.ts';
+import { policyHints } from '../../../cli/policy-hints.ts';
+import { explainDecisions, parseJob } from '../../../cli/policy-job.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { parseClaims } from '../../../shared/core/policy/claims.ts';
 import { decide } from '../../../shared/core/policy/decide.ts';
-import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
+import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { type Ended, runCli } from './run-cli.ts';
 
 const EXAMPLE = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8');
 const PIPELINE = '0184990a-4782-42b5-afc1-16715b10b1f0';
 const policyOf = (text: string) => {
-  const result = parsePolicyText(text, 'policy.yaml');
+  const result = parsePolicy(text, 'policy.yaml');
   if ('problems' in result) throw new Error(result.problems.join('\n'));
   return result.policy;
 };
@@ -90,7 +90,7 @@ describe('npm run policy', () => {
   it('with --json prints the policy as it is used, in an order of its own, with the SHA-256 of the file', async () => {
     const { code, out, err } = await policy(EXAMPLE, '--json');
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(JSON.parse(out)).toEqual(parsePolicyText(EXAMPLE, 'policy.yaml'));
+    expect(JSON.parse(out)).toEqual(parsePolicy(EXAMPLE, 'policy.yaml'));
     const keys = [...out.matchAll(/^ {4}"(\w+)"/gm)].map(([, key]) => key);
     expect(keys).toEqual([...keys].sort());
     const moved = EXAMPLE.replace('version: 1\n', '').concat('\nversion: 1\n');
@@ -174,7 +174,8 @@ describe('npm run policy', () => {
 });
 
 describe('hints', () => {
-  const hintsIn = (text: string) => hintsOf(policyOf(text)).map(({ path, message }) => `${path.join('.')} ${message}`);
+  const hintsIn = (text: string) =>
+    policyHints(policyOf(text)).map(({ path, message }) => `${path.join('.')} ${message}`);
 
   it('are none for the example policy', () => {
     expect(hintsIn(EXAMPLE)).toEqual([]);
@@ -239,7 +240,7 @@ describe('what is said of a job', () => {
     fc.assert(
       fc.property(jobs, (job) => {
         const given = Object.entries(job).filter(([, value]) => value !== undefined);
-        const read = readJob(
+        const read = parseJob(
           policy,
           given.map(([name, value]) => `${name}=${value}`),
         );
@@ -255,7 +256,7 @@ describe('what is said of a job', () => {
         };
         const real = parseClaims(payload);
         if ('problems' in read || 'invalidClaim' in real) throw new Error('neither is refused');
-        const said = judgement(policy, read.claims).filter((line) => !line.startsWith(' '));
+        const said = explainDecisions(policy, read.claims).filter((line) => !line.startsWith(' '));
         const decided = Object.keys(policy.credentials).map((name) => {
           const decision = decide(policy, real.claims, name);
           if (decision.outcome === 'granted') granted += 1;

@@ -12,7 +12,7 @@ export type Outcome =
   | { readonly error: { readonly message: string; readonly code?: unknown; readonly causes?: readonly string[] } };
 
 export interface ClientProcess {
-  ask(operation: string, ...args: readonly unknown[]): Promise<Outcome>;
+  call(operation: string, ...args: readonly unknown[]): Promise<Outcome>;
   close(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export function startCommand(command: Command): ClientProcess {
   child.stdin?.on('error', () => {});
   const lines = linesOf(child)[Symbol.asyncIterator]();
   return {
-    ask: async (operation, ...args) => {
+    call: async (operation, ...args) => {
       const limit = setTimeout(() => endGroup(child), LIMIT_MS);
       child.stdin?.write(`${JSON.stringify([operation, ...args])}\n`);
       const { value, done } = await lines.next();

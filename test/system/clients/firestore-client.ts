@@ -2,13 +2,13 @@
 // environment, and in the settings that the environment gives it.
 
 import { Firestore, type WhereFilterOp } from '@google-cloud/firestore';
-import { answerLines } from './serve-lines.ts';
+import { serveLines } from './serve-lines.ts';
 
 const firestore = new Firestore(JSON.parse(process.env.FIRESTORE_SETTINGS ?? '{}'));
 let ended: Promise<unknown> = Promise.resolve();
 const heard: unknown[] = [];
 
-await answerLines({
+await serveLines({
   get: async (path: string) => (await firestore.doc(path).get()).data(),
   getAll: async (...paths: string[]) => {
     const found = await firestore.getAll(...paths.map((path) => firestore.doc(path)));

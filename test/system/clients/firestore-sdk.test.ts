@@ -2,11 +2,11 @@
 // and how it is pointed at the emulator without losing its token.
 
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { type Authority, makeAuthority } from './authority.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
-import { aJobOnDisk, type JobOnDisk } from './job.ts';
+import { type JobOnDisk, newJobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
 import { openTlsFront, type TlsFront } from './tls-front.ts';
 
@@ -24,15 +24,15 @@ interface Where {
 }
 
 describe('@google-cloud/firestore', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let exit: NoWayOut;
   let authority: Authority | undefined;
   let front: TlsFront | undefined;
   const open: (() => unknown)[] = [];
   beforeAll(async () => {
     authority = openssl.missing ? undefined : makeAuthority();
-    [desk, exit, front] = await Promise.all([
-      openInProcessDesk(),
+    [keydesk, exit, front] = await Promise.all([
+      openInProcessKeydesk(),
       openNoWayOut(),
       authority && openTlsFront(inject('firestoreHost'), authority),
     ]);
@@ -41,7 +41,7 @@ describe('@google-cloud/firestore', () => {
     for (const close of open.splice(0).reverse()) await close();
   });
   afterAll(async () => {
-    await Promise.all([desk.close(), exit.close(), front?.close()]);
+    await Promise.all([keydesk.close(), exit.close(), front?.close()]);
     authority?.remove();
   });
 
@@ -56,13 +56,13 @@ describe('@google-cloud/firestore', () => {
   });
 
   /** A client with collections of its own, one that policy allows and one that it does not. */
-  async function aClient(
+  async function newClient(
     { env, settings = {} }: Where,
     credential = 'staging-config',
   ): Promise<{ client: ClientProcess; on: JobOnDisk; inside: string; outside: string }> {
-    const on = aJobOnDisk(desk);
+    const on = newJobOnDisk(keydesk);
     const [inside, outside] = [`config/${on.job.id}/docs`, `other/${on.job.id}/docs`];
-    const data = databaseOf(desk.project, '(default)');
+    const data = databaseOf(keydesk.project, '(default)');
     await Promise.all(
       [`${inside}/a`, `${inside}/b`, `${inside}/a/${PARTS}/1`, `${outside}/a`].map((path, n) =>
         data.doc(path).set({ n }),
@@ -80,7 +80,7 @@ describe('@google-cloud/firestore', () => {
   }
 
   it('does by REST what policy allows, and nothing beside it', async () => {
-    const { client, inside, outside } = await aClient(rest());
+    const { client, inside, outside } = await newClient(rest());
     for (const [value, operation, ...args] of [
       [{ n: 0 }, 'get', `${inside}/a`],
       [{ n: 2 }, 'get', `${inside}/a/${PARTS}/1`],
@@ -96,7 +96,7 @@ describe('@google-cloud/firestore', () => {
       [['d'], 'query', inside, 'n', '>', 1],
       [5, 'count', inside],
     ] as const)
-      expect([operation, ...args, await client.ask(operation, ...args)]).toEqual([operation, ...args, { value }]);
+      expect([operation, ...args, await client.call(operation, ...args)]).toEqual([operation, ...args, { value }]);
 
     const refused = { error: { code: DENIED, message: NO_RULE } };
     for (const [operation, ...args] of [
@@ -110,19 +110,19 @@ describe('@google-cloud/firestore', () => {
       ['query', outside, 'n', '>', 1],
       ['count', outside],
     ] as const)
-      expect([operation, ...args, await client.ask(operation, ...args)]).toEqual([operation, ...args, refused]);
+      expect([operation, ...args, await client.call(operation, ...args)]).toEqual([operation, ...args, refused]);
 
     // One document that is not allowed spoils all that is asked for or written with it.
     const spoilt = { error: { code: DENIED, message: expect.any(String) } };
-    expect(await client.ask('getAll', `${inside}/a`, `${outside}/a`)).toEqual(spoilt);
-    expect(await client.ask('batch', `${inside}/g`, `${outside}/g`)).toEqual(spoilt);
-    expect(await client.ask('get', `${inside}/g`)).toEqual({ value: null });
-    expect(await client.ask('get', 'keydesk_grants/any')).toEqual(spoilt);
+    expect(await client.call('getAll', `${inside}/a`, `${outside}/a`)).toEqual(spoilt);
+    expect(await client.call('batch', `${inside}/g`, `${outside}/g`)).toEqual(spoilt);
+    expect(await client.call('get', `${inside}/g`)).toEqual({ value: null });
+    expect(await client.call('get', 'keydesk_grants/any')).toEqual(spoilt);
   });
 
   // Stands in docs as a table: what is for server credentials only. The texts are the emulator's.
   it('cannot do with a token that rules judge what is for server credentials only', async () => {
-    const { client, inside } = await aClient(rest());
+    const { client, inside } = await newClient(rest());
     for (const [message, operation, ...args] of [
       [NO_RULE, 'collectionGroup', PARTS],
       [NO_METADATA, 'listCollections'],
@@ -131,15 +131,15 @@ describe('@google-cloud/firestore', () => {
       ['Batch writes require admin authentication.', 'bulkWriter', `${inside}/g`],
       ['1 delete failed. The last delete failed with: ', 'recursiveDelete', `${inside}/a/${PARTS}`],
     ] as const)
-      expect([operation, await client.ask(operation, ...args)]).toEqual([
+      expect([operation, await client.call(operation, ...args)]).toEqual([
         operation,
         { error: { code: DENIED, message } },
       ]);
   });
 
   it('is denied by REST on its next call once the job has ended', async () => {
-    const { client, on, inside } = await aClient(rest());
-    expect(await client.ask('get', `${inside}/a`)).toEqual({ value: { n: 0 } });
+    const { client, on, inside } = await newClient(rest());
+    expect(await client.call('get', `${inside}/a`)).toEqual({ value: { n: 0 } });
     await on.finish();
     for (const [operation, ...args] of [
       ['get', `${inside}/a`],
@@ -147,30 +147,30 @@ describe('@google-cloud/firestore', () => {
       ['list', inside],
       ['transaction', `${inside}/a`],
     ] as const)
-      expect(await client.ask(operation, ...args)).toMatchObject({ error: { code: DENIED } });
+      expect(await client.call(operation, ...args)).toMatchObject({ error: { code: DENIED } });
   });
 
   it.skipIf(openssl.missing)(
     openssl.title('does by gRPC what policy allows, is denied the rest, and hears nothing more once the job has ended'),
     async () => {
-      const { client, on, inside, outside } = await aClient(grpc());
-      expect(await client.ask('get', `${inside}/a`)).toEqual({ value: { n: 0 } });
-      expect(await client.ask('transaction', `${inside}/a`)).toEqual({ value: 1 });
-      expect(await client.ask('count', inside)).toEqual({ value: 2 });
+      const { client, on, inside, outside } = await newClient(grpc());
+      expect(await client.call('get', `${inside}/a`)).toEqual({ value: { n: 0 } });
+      expect(await client.call('transaction', `${inside}/a`)).toEqual({ value: 1 });
+      expect(await client.call('count', inside)).toEqual({ value: 2 });
       const refused = { error: { code: DENIED, message: `7 PERMISSION_DENIED: ${NO_RULE}` } };
-      expect(await client.ask('set', `${outside}/a`, {})).toEqual(refused);
-      expect(await client.ask('listDocuments', inside)).toMatchObject({ error: { code: DENIED } });
-      expect(await client.ask('listen', `${inside}/a`)).toEqual({ value: { n: 1 } });
+      expect(await client.call('set', `${outside}/a`, {})).toEqual(refused);
+      expect(await client.call('listDocuments', inside)).toMatchObject({ error: { code: DENIED } });
+      expect(await client.call('listen', `${inside}/a`)).toEqual({ value: { n: 1 } });
       await on.finish();
       // The emulator looks at its listeners again when what they listen to changes.
-      await databaseOf(desk.project, '(default)').doc(`${inside}/a`).set({ n: 'after the end' });
-      expect(await client.ask('untilListenerEnds')).toEqual({
+      await databaseOf(keydesk.project, '(default)').doc(`${inside}/a`).set({ n: 'after the end' });
+      expect(await client.call('untilListenerEnds')).toEqual({
         error: { message: expect.stringMatching(/^Error 7: /) },
       });
-      expect(await client.ask('heard')).toEqual({ value: [{ n: 1 }] });
-      expect(await client.ask('set', `${inside}/a`, {})).toMatchObject({ error: { code: DENIED } });
+      expect(await client.call('heard')).toEqual({ value: [{ n: 1 }] });
+      expect(await client.call('set', `${inside}/a`, {})).toMatchObject({ error: { code: DENIED } });
       // Before it tells that a read is denied it asks three times in all, which takes seconds; by REST it tells at once.
-      expect(await client.ask('get', `${inside}/a`)).toMatchObject({ error: { code: DENIED } });
+      expect(await client.call('get', `${inside}/a`)).toMatchObject({ error: { code: DENIED } });
     },
   );
 
@@ -179,28 +179,28 @@ describe('@google-cloud/firestore', () => {
       [rest(), 3, ''],
       ...(front ? ([[grpc(), 400, '400 undefined: Getting metadata from plugin failed with error: ']] as const) : []),
     ] as const) {
-      const { client, inside } = await aClient(where, 'nothing-of-the-kind');
+      const { client, inside } = await newClient(where, 'nothing-of-the-kind');
       const why = 'Error code invalid_target: No rule of the policy grants this job a credential of that name.';
-      const outcome = await client.ask('set', `${inside}/a`, {});
+      const outcome = await client.call('set', `${inside}/a`, {});
       expect(withoutRequestId(outcome)).toEqual({ error: { code, message: `${before}${why} Request id: ID` } });
     }
   });
 
   it('by gRPC at FIRESTORE_EMULATOR_HOST is an owner to whom no rule applies, and never asks the desk', async () => {
-    const { client, outside } = await aClient({ env: { FIRESTORE_EMULATOR_HOST: inject('firestoreHost') } });
-    const lines = desk.audit.length;
-    expect(await client.ask('get', `${outside}/a`)).toEqual({ value: { n: 3 } });
-    expect(desk.audit).toHaveLength(lines);
+    const { client, outside } = await newClient({ env: { FIRESTORE_EMULATOR_HOST: inject('firestoreHost') } });
+    const lines = keydesk.audit.length;
+    expect(await client.call('get', `${outside}/a`)).toEqual({ value: { n: 3 } });
+    expect(keydesk.audit).toHaveLength(lines);
   });
 
   it('by REST at FIRESTORE_EMULATOR_HOST becomes such an owner with its first listener', async () => {
-    const { client, outside } = await aClient(rest());
-    expect(await client.ask('get', `${outside}/a`)).toMatchObject({ error: { code: DENIED } });
-    expect(await client.ask('listen', `${outside}/a`)).toEqual({ value: { n: 3 } });
-    expect(await client.ask('get', `${outside}/a`)).toEqual({ value: { n: 3 } });
+    const { client, outside } = await newClient(rest());
+    expect(await client.call('get', `${outside}/a`)).toMatchObject({ error: { code: DENIED } });
+    expect(await client.call('listen', `${outside}/a`)).toEqual({ value: { n: 3 } });
+    expect(await client.call('get', `${outside}/a`)).toEqual({ value: { n: 3 } });
   });
 
   it('wanted to go nowhere else', () => {
-    expect(exit.asked).toEqual([]);
+    expect(exit.requests).toEqual([]);
   });
 });

@@ -4,12 +4,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
 import type { Ran } from './child.ts';
 import { withoutRequestId } from './client-process.ts';
 import { gcloudEnvironment, runGcloud } from './gcloud.ts';
-import { aJobOnDisk, type JobOnDisk } from './job.ts';
+import { type JobOnDisk, newJobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
 
 const UNKNOWN = 'No rule of the policy grants this job a credential of that name. Request id: ID';
@@ -18,20 +18,20 @@ const PRINT_DEFAULT = ['auth', 'application-default', 'print-access-token'];
 const gcloud = needs('gcloud');
 
 describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let exit: NoWayOut;
   let bucket: string;
   let on: JobOnDisk;
   beforeAll(async () => {
-    [desk, exit] = await Promise.all([openInProcessDesk(), openNoWayOut()]);
-    bucket = `gs://${desk.project}-cache`;
+    [keydesk, exit] = await Promise.all([openInProcessKeydesk(), openNoWayOut()]);
+    bucket = `gs://${keydesk.project}-cache`;
   });
   beforeEach(() => {
-    on = aJobOnDisk(desk);
+    on = newJobOnDisk(keydesk);
   });
   afterEach(() => on.remove());
   afterAll(async () => {
-    await Promise.all([desk.close(), exit.close()]);
+    await Promise.all([keydesk.close(), exit.close()]);
   });
 
   function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
@@ -39,7 +39,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
       ...on.env,
       ...exit.env,
       ...gcloudEnvironment(on.folder),
-      CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE: `${desk.google.url}/storage/v1/`,
+      CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE: `${keydesk.google.url}/storage/v1/`,
       ...env,
     });
   }
@@ -58,24 +58,25 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     return withoutRequestId(stderr).replaceAll(/\s+/g, ' ').trim();
   }
 
-  const issuedSince = (from: number) => desk.audit.slice(from).filter(({ event }) => event === 'grant.issued').length;
+  const issuedSince = (from: number) =>
+    keydesk.audit.slice(from).filter(({ event }) => event === 'grant.issued').length;
 
   it('takes application default credentials from a file with a newline at its end, and from the plugin', async () => {
     for (const source of [await on.fileSource('\n'), on.pluginSource()]) {
       const env = { GOOGLE_APPLICATION_CREDENTIALS: on.credentialFile('staging-export', source) };
       const accessToken = await outputOf(PRINT_DEFAULT, env);
-      expect(await desk.gate(accessToken)).toBe(200);
-      expect((await desk.introspect(accessToken)).json).toMatchObject({ active: true, job_id: on.job.id });
+      expect(await keydesk.gate(accessToken)).toBe(200);
+      expect((await keydesk.introspect(accessToken)).json).toMatchObject({ active: true, job_id: on.job.id });
     }
   });
 
   it('logs in under the name that the desk tells, and keeps its token for the commands that follow', async () => {
-    const lines = desk.audit.length;
+    const lines = keydesk.audit.length;
     const login = ['auth', 'login', `--cred-file=${on.credentialFile('staging-export', on.pluginSource())}`];
     expect((await run(login)).stderr).toContain(
-      `Authenticated with external account credentials for: [export@${desk.project}.iam.gserviceaccount.com].`,
+      `Authenticated with external account credentials for: [export@${keydesk.project}.iam.gserviceaccount.com].`,
     );
-    expect(await desk.gate(await outputOf(['auth', 'print-access-token']))).toBe(200);
+    expect(await keydesk.gate(await outputOf(['auth', 'print-access-token']))).toBe(200);
     expect(issuedSince(lines)).toBe(1);
   });
 
@@ -83,12 +84,12 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     const login = ['auth', 'login', `--cred-file=${on.credentialFile('staging-config', on.pluginSource())}`];
     const { stderr } = await run(login);
     expect(stderr).toContain(
-      `Authenticated with external account credentials for: [${desk.audit.findLast(({ event }) => event === 'grant.issued')?.grant_id}].`,
+      `Authenticated with external account credentials for: [${keydesk.audit.findLast(({ event }) => event === 'grant.issued')?.grant_id}].`,
     );
   });
 
   it('copies, reads and lists under the prefix with a token, and nothing beside it', async () => {
-    const { json } = await desk.askByPath(await desk.buildkite.jobToken(on.job), 'staging-cache');
+    const { json } = await keydesk.requestByPath(await keydesk.buildkite.jobToken(on.job), 'staging-cache');
     const [text, token] = [join(on.folder, 'a.txt'), join(on.folder, 'access-token')];
     writeFileSync(text, 'text\n');
     writeFileSync(token, json.access_token);
@@ -98,7 +99,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     expect(await outputOf(['storage', 'cat', `${bucket}/warm/a.txt`], byFile)).toBe('text');
     expect(await outputOf(['storage', 'ls', `${bucket}/warm/*`], byFile)).toBe(`${bucket}/warm/a.txt`);
 
-    const account = `cache@${desk.project}.iam.gserviceaccount.com`;
+    const account = `cache@${keydesk.project}.iam.gserviceaccount.com`;
     expect(await complaintOf(['storage', 'cp', text, `${bucket}/cold/a.txt`], byFile)).toContain(
       `ERROR: (gcloud.storage.cp) HTTPError 403: ${account} does not have storage.objects.get access to the Google Cloud Storage object.`,
     );
@@ -109,13 +110,13 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
   });
 
   it('asks the desk anew, more than once, for a command that is given a credential file', async () => {
-    const { json } = await desk.askByPath(await desk.buildkite.jobToken(on.job), 'staging-cache');
+    const { json } = await keydesk.requestByPath(await keydesk.buildkite.jobToken(on.job), 'staging-cache');
     const put = await fetch(
-      `${desk.google.url}/upload/storage/v1/b/${desk.project}-cache/o?uploadType=media&name=warm/b.txt`,
+      `${keydesk.google.url}/upload/storage/v1/b/${keydesk.project}-cache/o?uploadType=media&name=warm/b.txt`,
       { method: 'POST', headers: { authorization: `Bearer ${json.access_token}` }, body: 'text' },
     );
     expect(put.status).toBe(200);
-    const lines = desk.audit.length;
+    const lines = keydesk.audit.length;
     const env = { CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE: on.credentialFile('staging-cache', on.pluginSource()) };
     expect(await outputOf(['storage', 'cat', `${bucket}/warm/b.txt`], env)).toBe('text');
     expect(issuedSince(lines)).toBeGreaterThan(1);
@@ -144,6 +145,6 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
   });
 
   it('never made the service ask Google for something malformed, and wanted to go nowhere else', () => {
-    expect([desk.google.unexpected, exit.asked]).toEqual([[], []]);
+    expect([keydesk.google.unexpected, exit.requests]).toEqual([[], []]);
   });
 });

@@ -13,15 +13,15 @@ describeLibrary(
     takesHttp: false,
     prepare: async (authority, exit) => javaCommand(await buildJavaClient(), makeTrustStore(authority), exit),
   },
-  ({ keydesk, aClient }) => {
+  ({ keydesk, newClient }) => {
     it('writes objects without gzip, and in pieces', async () => {
-      const { client } = await aClient('staging-cache');
+      const { client } = await newClient('staging-cache');
       const bucket = `${keydesk().project}-cache`;
       for (const operation of ['saveWithoutGzip', 'saveResumably']) {
-        expect(await client.ask(operation, bucket, `warm/${operation}`, 'text')).toEqual({ value: null });
-        expect(await client.ask('read', bucket, `warm/${operation}`)).toEqual({ value: 'text' });
+        expect(await client.call(operation, bucket, `warm/${operation}`, 'text')).toEqual({ value: null });
+        expect(await client.call('read', bucket, `warm/${operation}`)).toEqual({ value: 'text' });
         const denied = { error: expect.objectContaining({ code: 403 }) };
-        expect(await client.ask(operation, bucket, `cold/${operation}`, 'text')).toEqual(denied);
+        expect(await client.call(operation, bucket, `cold/${operation}`, 'text')).toEqual(denied);
       }
     });
   },

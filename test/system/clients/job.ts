@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
-import { AUDIENCE, type InProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { AUDIENCE, type InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 
 const AGENT = fileURLToPath(new URL('../../../sandbox/fakes/buildkite/agent.ts', import.meta.url));
 const PLUGIN_EXECUTABLE = fileURLToPath(new URL('../../../plugin/bin/job-token', import.meta.url));
@@ -32,8 +32,8 @@ export interface JobOnDisk {
 }
 
 /** A job of its own. */
-export function aJobOnDisk(desk: InProcessDesk): JobOnDisk {
-  const job = desk.buildkite.startJob();
+export function newJobOnDisk(keydesk: InProcessKeydesk): JobOnDisk {
+  const job = keydesk.buildkite.startJob();
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-client-'));
   const bin = join(folder, 'bin');
   mkdirSync(bin);
@@ -54,14 +54,14 @@ export function aJobOnDisk(desk: InProcessDesk): JobOnDisk {
       PATH: `${bin}:${process.env.PATH}`,
       HOME: folder,
       // Without it the library for Node looks for a project with gcloud, and then asks a metadata server.
-      GOOGLE_CLOUD_PROJECT: desk.project,
+      GOOGLE_CLOUD_PROJECT: keydesk.project,
       BUILDKITE_AGENT_ACCESS_TOKEN: job.agentToken,
-      BUILDKITE_AGENT_ENDPOINT: desk.buildkite.agentEndpoint,
+      BUILDKITE_AGENT_ENDPOINT: keydesk.buildkite.agentEndpoint,
       BUILDKITE_JOB_ID: job.id,
       GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: '1',
     },
     fileSource: async (ending = '') => ({
-      file: write('job-token.txt', `${await desk.buildkite.jobToken(job)}${ending}`),
+      file: write('job-token.txt', `${await keydesk.buildkite.jobToken(job)}${ending}`),
     }),
     agentSource: () => {
       const claims = CLAIMS.map((claim) => `--claim ${claim}`).join(' ');
@@ -75,10 +75,10 @@ export function aJobOnDisk(desk: InProcessDesk): JobOnDisk {
     },
     credentialFile: (credential, source, more = {}) => {
       files += 1;
-      return write(`credential-${files}.json`, JSON.stringify(credentialJson(desk, credential, source, more)));
+      return write(`credential-${files}.json`, JSON.stringify(credentialJson(keydesk, credential, source, more)));
     },
     finish: async () => {
-      const { status } = await desk.notify(desk.buildkite.event(job));
+      const { status } = await keydesk.notify(keydesk.buildkite.event(job));
       if (status !== 200) throw new Error(`the webhook answered ${status}`);
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
@@ -86,14 +86,14 @@ export function aJobOnDisk(desk: InProcessDesk): JobOnDisk {
 }
 
 /** What stands in an `external_account` file. */
-function credentialJson(desk: InProcessDesk, credential: string, source: object, more: object = {}): object {
+function credentialJson(keydesk: InProcessKeydesk, credential: string, source: object, more: object = {}): object {
   return {
     type: 'external_account',
     universe_domain: 'googleapis.com',
     audience: credential,
     subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-    token_url: `${desk.tokenUrl}/token`,
-    token_info_url: `${desk.tokenUrl}/introspect`,
+    token_url: `${keydesk.tokenUrl}/token`,
+    token_info_url: `${keydesk.tokenUrl}/introspect`,
     credential_source: source,
     ...more,
   };

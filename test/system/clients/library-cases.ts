@@ -4,12 +4,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import type { Needed } from '../../fixtures/needs.ts';
 import { type Authority, makeAuthority } from './authority.ts';
 import type { Command } from './child.ts';
 import { type ClientProcess, type Outcome, startCommand } from './client-process.ts';
-import { aJobOnDisk, type JobOnDisk } from './job.ts';
+import { type JobOnDisk, newJobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
 import { openTlsFront, type TlsFront } from './tls-front.ts';
 import { PREPARE_LIMIT_MS } from './toolchain.ts';
@@ -30,9 +30,9 @@ export interface Library {
 }
 
 export interface LibraryTests {
-  readonly keydesk: () => InProcessDesk;
+  readonly keydesk: () => InProcessKeydesk;
   /** A program of a job of its own, which is ended after the test. */
-  readonly aClient: (
+  readonly newClient: (
     credential: string,
     options?: {
       readonly source?: (on: JobOnDisk) => object | Promise<object>;
@@ -49,7 +49,7 @@ export function describeLibrary(
   more: (tests: LibraryTests) => void = () => {},
 ): void {
   describe.skipIf(needs.missing)(needs.title(title), () => {
-    let keydesk: InProcessDesk;
+    let keydesk: InProcessKeydesk;
     let exit: NoWayOut;
     let authority: Authority;
     let [firestore, token]: TlsFront[] = [];
@@ -59,7 +59,7 @@ export function describeLibrary(
       authority = makeAuthority();
       exit = await openNoWayOut();
       command = await prepare(authority, exit);
-      keydesk = await openInProcessDesk();
+      keydesk = await openInProcessKeydesk();
       [firestore, token] = await Promise.all([
         openTlsFront(inject('firestoreHost'), authority),
         openTlsFront(new URL(keydesk.tokenUrl).host, authority, 'http/1.1'),
@@ -73,9 +73,9 @@ export function describeLibrary(
       authority?.remove();
     });
 
-    const aClient: LibraryTests['aClient'] = async (credential, options = {}) => {
+    const newClient: LibraryTests['newClient'] = async (credential, options = {}) => {
       const { source = (on) => on.pluginSource(), more: members = {} } = options;
-      const on = aJobOnDisk(keydesk);
+      const on = newJobOnDisk(keydesk);
       open.push(on.remove);
       const byTls = { token_url: `https://${token?.host}/token`, ...members };
       const env = {
@@ -99,22 +99,22 @@ export function describeLibrary(
         [operation, "the plugin's executable", {}],
       ]) as [string, string, object][],
     )('gets a token (%s) for a job token from %s', async (operation, _, options) => {
-      const { client } = await aClient('staging-export', options);
+      const { client } = await newClient('staging-export', options);
       const account = `export@${keydesk.project}.iam.gserviceaccount.com`;
       const scope = expect.stringContaining('/auth/datastore');
-      expect(await client.ask(operation, gate())).toEqual({ value: { account, scope } });
+      expect(await client.call(operation, gate())).toEqual({ value: { account, scope } });
     });
 
     it(`${takesHttp ? 'takes' : 'refuses'} a token URL without TLS`, async () => {
-      const { client } = await aClient('staging-export', { more: { token_url: `${keydesk.tokenUrl}/token` } });
+      const { client } = await newClient('staging-export', { more: { token_url: `${keydesk.tokenUrl}/token` } });
       const lines = keydesk.audit.length;
-      expect(await client.ask(requests[0] ?? '', gate())).toHaveProperty(takesHttp ? 'value' : 'error');
+      expect(await client.call(requests[0] ?? '', gate())).toHaveProperty(takesHttp ? 'value' : 'error');
       expect(keydesk.audit.slice(lines).map(({ event }) => event)).toEqual(takesHttp ? ['grant.issued'] : []);
     });
 
     it('writes, reads, lists and deletes objects within the prefix, and gets 403 outside it', async () => {
       const [bucket, elsewhere] = [`${keydesk.project}-cache`, `${keydesk.project}-artifacts`];
-      const { client } = await aClient('staging-cache');
+      const { client } = await newClient('staging-cache');
       for (const [value, operation, ...args] of [
         [null, 'save', bucket, 'warm/a', 'text'],
         ['text', 'read', bucket, 'warm/a'],
@@ -122,7 +122,7 @@ export function describeLibrary(
         [['warm/a', 'warm/b'], 'list', bucket, 'warm/'],
         [null, 'delete', bucket, 'warm/b'],
       ] as const)
-        expect([operation, ...args, await client.ask(operation, ...args)]).toEqual([operation, ...args, { value }]);
+        expect([operation, ...args, await client.call(operation, ...args)]).toEqual([operation, ...args, { value }]);
 
       const denied = { error: expect.objectContaining({ code: 403 }) };
       for (const [operation, ...args] of [
@@ -133,19 +133,19 @@ export function describeLibrary(
         ['list', bucket, 'warm'],
         ['delete', bucket, 'cold/a'],
       ] as const)
-        expect([operation, ...args, await client.ask(operation, ...args)]).toEqual([operation, ...args, denied]);
+        expect([operation, ...args, await client.call(operation, ...args)]).toEqual([operation, ...args, denied]);
       expect([...keydesk.google.objects]).toEqual([[`${bucket}/warm/a`, 'text']]);
     });
 
     it('writes and reads the documents that policy allows, and gets PERMISSION_DENIED for others', async () => {
       const id = randomUUID();
-      const { client } = await aClient('staging-config');
+      const { client } = await newClient('staging-config');
       for (const [value, operation, ...args] of [
         [null, 'set', `config/${id}`, 'one'],
         [null, 'transaction', `config/${id}`, ' and two'],
         [{ text: 'one and two' }, 'get', `config/${id}`],
       ] as const)
-        expect([operation, ...args, await client.ask(operation, ...args)]).toEqual([operation, ...args, { value }]);
+        expect([operation, ...args, await client.call(operation, ...args)]).toEqual([operation, ...args, { value }]);
 
       await documentOf(`other/${id}`).set({ text: 'not yours' });
       const denied = { error: expect.objectContaining({ code: PERMISSION_DENIED }) };
@@ -155,36 +155,36 @@ export function describeLibrary(
         ['transaction', `other/${id}`, 'mine'],
         ['get', `keydesk_grants/${id}`],
       ] as const)
-        expect([operation, ...args, await client.ask(operation, ...args)]).toEqual([operation, ...args, denied]);
+        expect([operation, ...args, await client.call(operation, ...args)]).toEqual([operation, ...args, denied]);
       expect((await documentOf(`other/${id}`).get()).data()).toEqual({ text: 'not yours' });
     });
 
     it('shows invalid_target and the id of the request when no rule grants the credential', async () => {
-      const { client } = await aClient('production-config');
+      const { client } = await newClient('production-config');
       for (const [operation, ...args] of [
         ...requests.map((name) => [name, gate()] as const),
         ['read', `${keydesk.project}-cache`, 'warm/a'],
         ['save', `${keydesk.project}-cache`, 'warm/a', 'text'],
       ] as const)
-        await expectRefusal('invalid_target', () => client.ask(operation, ...args));
-      const error = await expectRefusal('invalid_target', () => client.ask('get', 'live/any'));
+        await expectRefusal('invalid_target', () => client.call(operation, ...args));
+      const error = await expectRefusal('invalid_target', () => client.call('get', 'live/any'));
       expect(error).toMatchObject({ code: UNAUTHENTICATED });
     });
 
     it('gets no new token once the job has ended, and shows invalid_grant', async () => {
-      const { client, on } = await aClient('staging-export', fromFile);
+      const { client, on } = await newClient('staging-export', fromFile);
       for (const operation of requests)
-        expect(await client.ask(operation, gate())).toMatchObject({ value: expect.anything() });
+        expect(await client.call(operation, gate())).toMatchObject({ value: expect.anything() });
       await on.finish();
-      for (const operation of requests) await expectRefusal('invalid_grant', () => client.ask(operation, gate()));
+      for (const operation of requests) await expectRefusal('invalid_grant', () => client.call(operation, gate()));
     });
 
     it("shows the code of the plugin's executable once the job has ended", async () => {
-      const { client, on } = await aClient('staging-export');
+      const { client, on } = await newClient('staging-export');
       await on.finish();
       const lines = keydesk.audit.length;
       for (const operation of requests)
-        expect(await client.ask(operation, gate())).toEqual({
+        expect(await client.call(operation, gate())).toEqual({
           error: expect.objectContaining({ message: expect.stringContaining('KEYDESK_NO_JOB_TOKEN') }),
         });
       expect(keydesk.audit.slice(lines)).toEqual([]);
@@ -192,19 +192,19 @@ export function describeLibrary(
 
     it('is denied by Firestore on its next request once the job has ended', async () => {
       const path = `config/${randomUUID()}`;
-      const { client, on } = await aClient('staging-config');
-      expect(await client.ask('set', path, 'before')).toEqual({ value: null });
+      const { client, on } = await newClient('staging-config');
+      expect(await client.call('set', path, 'before')).toEqual({ value: null });
       await on.finish();
       const denied = { error: expect.objectContaining({ code: PERMISSION_DENIED }) };
-      expect(await client.ask('set', path, 'after')).toEqual(denied);
-      expect(await client.ask('get', path)).toEqual(denied);
+      expect(await client.call('set', path, 'after')).toEqual(denied);
+      expect(await client.call('get', path)).toEqual(denied);
       expect((await documentOf(path).get()).data()).toEqual({ text: 'before' });
     });
 
-    more({ keydesk: () => keydesk, aClient });
+    more({ keydesk: () => keydesk, newClient });
 
     it('sends no request that the fakes do not know, and none to another host', () => {
-      expect([keydesk.google.unexpected, exit.asked]).toEqual([[], []]);
+      expect([keydesk.google.unexpected, exit.requests]).toEqual([[], []]);
     });
 
     const documentOf = (path: string) => databaseOf(keydesk.project, '(default)').doc(path);

@@ -8,18 +8,18 @@ export interface NoWayOut {
   /** For the environment of a client. */
   readonly env: Readonly<Record<string, string>>;
   /** Where clients wanted to go, oldest first. */
-  readonly asked: readonly string[];
+  readonly requests: readonly string[];
   close(): Promise<void>;
 }
 
 export async function openNoWayOut(): Promise<NoWayOut> {
-  const asked: string[] = [];
+  const requests: string[] = [];
   const server = createServer(({ method, url }, response) => {
-    asked.push(`${method} ${url}`);
+    requests.push(`${method} ${url}`);
     response.writeHead(403, { 'content-type': 'text/plain' }).end('there is no way out');
   });
   server.on('connect', ({ url }, socket) => {
-    asked.push(`CONNECT ${url}`);
+    requests.push(`CONNECT ${url}`);
     socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -34,7 +34,7 @@ export async function openNoWayOut(): Promise<NoWayOut> {
       no_proxy: here,
       NO_PROXY: here,
     },
-    asked,
+    requests,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { type AuthClient, GoogleAuth } from 'google-auth-library';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { jsonServer } from '../../../sandbox/local-server.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { grantsOf } from '../../http/token-request.ts';
 import { runChild } from './child.ts';
-import { aJobOnDisk, type JobOnDisk } from './job.ts';
+import { type JobOnDisk, newJobOnDisk } from './job.ts';
 
 const AUTH = 'https://www.googleapis.com/auth';
 const CHILD = fileURLToPath(new URL('node-auth-child.ts', import.meta.url));
@@ -16,20 +16,20 @@ const MINUTE = 60_000;
 const REQUEST_ID = /Request id: ([0-9a-f-]{36})$/;
 
 describe('google-auth-library', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let on: JobOnDisk;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
   beforeEach(() => {
-    on = aJobOnDisk(desk);
+    on = newJobOnDisk(keydesk);
     for (const [name, value] of Object.entries(on.env)) vi.stubEnv(name, value);
   });
   afterEach(() => {
     vi.useRealTimers();
     vi.unstubAllEnvs();
-    desk.google.before = undefined;
+    keydesk.google.before = undefined;
     on.remove();
   });
 
@@ -44,7 +44,7 @@ describe('google-auth-library', () => {
 
   /** What Google's other APIs take the client for. */
   async function heldBy(client: AuthClient): Promise<unknown> {
-    return (await client.request({ url: `${desk.google.url}/gate` })).data;
+    return (await client.request({ url: `${keydesk.google.url}/gate` })).data;
   }
 
   async function errorOf(client: AuthClient): Promise<Error & { code?: unknown }> {
@@ -56,8 +56,8 @@ describe('google-auth-library', () => {
 
   /** The audit lines of whatever happens from now on. */
   function auditFromNow(): () => Record<string, unknown>[] {
-    const from = desk.audit.length;
-    return () => desk.audit.slice(from);
+    const from = keydesk.audit.length;
+    return () => keydesk.audit.slice(from);
   }
 
   it.each<[string, () => object | Promise<object>]>([
@@ -68,7 +68,7 @@ describe('google-auth-library', () => {
   ])('takes the job token from %s', async (_, source) => {
     const client = await clientOf(on.credentialFile('staging-export', await source()));
     expect(await heldBy(client)).toEqual({
-      account: `export@${desk.project}.iam.gserviceaccount.com`,
+      account: `export@${keydesk.project}.iam.gserviceaccount.com`,
       scope: `${AUTH}/datastore`,
     });
   });
@@ -80,10 +80,10 @@ describe('google-auth-library', () => {
       { format: { type: 'json', subject_token_field_name: 'job_token' } },
       (jobToken: string) => ({ json: { job_token: jobToken } }),
     ],
-  ])('takes the job token from a URL with a header, %s', async (_, format, answer) => {
-    const jobToken = await desk.buildkite.jobToken(on.job);
+  ])('takes the job token from a URL with a header, %s', async (_, format, response) => {
+    const jobToken = await keydesk.buildkite.jobToken(on.job);
     const server = await jsonServer('a source of job tokens', ({ headers }) =>
-      headers['x-step'] === 'deploy' ? { status: 200, ...answer(jobToken) } : { status: 403, text: 'who asks?' },
+      headers['x-step'] === 'deploy' ? { status: 200, ...response(jobToken) } : { status: 403, text: 'who asks?' },
     );
     try {
       const source = { url: server.url, headers: { 'X-Step': 'deploy' }, ...format };
@@ -108,8 +108,8 @@ describe('google-auth-library', () => {
     const between = await jsonServer('what stands before the desk', async ({ headers, body }) => {
       sent.push(headers.authorization);
       const { authorization = '', 'content-type': type = '' } = headers as Record<string, string>;
-      const asked = { method: 'POST', headers: { authorization, 'content-type': type }, body };
-      const { status, json } = await desk.call(`${desk.tokenUrl}/token`, asked);
+      const requested = { method: 'POST', headers: { authorization, 'content-type': type }, body };
+      const { status, json } = await keydesk.call(`${keydesk.tokenUrl}/token`, requested);
       return { status, json };
     });
     const more = { client_id: 'somebody', client_secret: 'anything', token_url: between.url };
@@ -155,7 +155,7 @@ describe('google-auth-library', () => {
   });
 
   it('asks four times in all when the desk is not well, and then tells its user the last id', async () => {
-    desk.google.before = ({ method }) => (method === 'generateAccessToken' ? { status: 503, json: {} } : undefined);
+    keydesk.google.before = ({ method }) => (method === 'generateAccessToken' ? { status: 503, json: {} } : undefined);
     const client = await clientOf(on.credentialFile('staging-export', await on.fileSource()));
     const audit = auditFromNow();
     const error = await errorOf(client);
@@ -168,19 +168,19 @@ describe('google-auth-library', () => {
 
   it('is handed a token on its second try when the desk was unwell for a moment, and the job holds one grant', async () => {
     let failures = 1;
-    desk.google.before = ({ method }) =>
+    keydesk.google.before = ({ method }) =>
       method === 'generateAccessToken' && failures-- > 0 ? { status: 503, json: {} } : undefined;
     const { file } = (await on.fileSource()) as { file: string };
     const client = await clientOf(on.credentialFile('staging-export', { file }));
     const audit = auditFromNow();
     expect(await heldBy(client)).toMatchObject({ scope: `${AUTH}/datastore` });
     expect(audit().map(({ event }) => event)).toEqual(['grant.refused', 'grant.issued']);
-    expect(await grantsOf(desk, await desk.buildkite.jobToken(on.job))).toMatchObject([{ state: 'active' }]);
+    expect(await grantsOf(keydesk, await keydesk.buildkite.jobToken(on.job))).toMatchObject([{ state: 'active' }]);
   });
 
   it("says why, and does not show the job token, when a program's error goes uncaught", async () => {
     const path = on.credentialFile('nothing-of-the-kind', await on.fileSource());
-    const [start = ''] = (await desk.buildkite.jobToken(on.job)).split('.', 1);
+    const [start = ''] = (await keydesk.buildkite.jobToken(on.job)).split('.', 1);
     const env = { ...on.env, GOOGLE_APPLICATION_CREDENTIALS: path };
     const { exitCode, stdout, stderr } = await runChild({ file: process.execPath, args: [CHILD], env });
     expect([exitCode, stdout, stderr.includes(start)]).toEqual([1, '', false]);
@@ -203,7 +203,7 @@ describe('google-auth-library', () => {
     }
     expect(held.size).toBe(4);
     expect(audit().map(({ event }) => event)).toEqual(Array(4).fill('grant.issued'));
-    const [grant, ...more] = await grantsOf(desk, await desk.buildkite.jobToken(on.job));
+    const [grant, ...more] = await grantsOf(keydesk, await keydesk.buildkite.jobToken(on.job));
     expect(more).toEqual([]);
     expect(grant).toMatchObject({ state: 'active', tokens_issued: 4 });
 
@@ -223,7 +223,7 @@ describe('google-auth-library', () => {
     );
     await on.finish();
     const errors = await Promise.all(clients.map(errorOf));
-    const agent = `buildkite-agent: fatal: POST ${desk.buildkite.agentEndpoint}/jobs/${on.job.id}/oidc/tokens: 401 Invalid access token`;
+    const agent = `buildkite-agent: fatal: POST ${keydesk.buildkite.agentEndpoint}/jobs/${on.job.id}/oidc/tokens: 401 Invalid access token`;
     expect(errors.map(({ message }) => message)).toEqual([
       `The executable failed with exit code: KEYDESK_NO_JOB_TOKEN and error message: buildkite-agent oidc request-token failed, as it does once the job has ended: ${agent}.`,
       `The executable failed with exit code: 1 and error message: ${agent}\n.`,
@@ -239,6 +239,6 @@ describe('google-auth-library', () => {
   });
 
   it('never made the service ask Google for something malformed', () => {
-    expect(desk.google.unexpected).toEqual([]);
+    expect(keydesk.google.unexpected).toEqual([]);
   });
 });

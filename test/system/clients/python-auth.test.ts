@@ -4,13 +4,13 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { jsonServer } from '../../../sandbox/local-server.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { grantsOf } from '../../http/token-request.ts';
 import { runChild } from './child.ts';
 import { withoutRequestId } from './client-process.ts';
 import { pythonOfGcloud } from './gcloud.ts';
-import { aJobOnDisk, type JobOnDisk } from './job.ts';
+import { type JobOnDisk, newJobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
 
 const SCRIPT = fileURLToPath(new URL('python-client.py', import.meta.url));
@@ -21,21 +21,21 @@ const needed = needs('google-auth for Python', {
 });
 
 describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let exit: NoWayOut;
   let on: JobOnDisk;
   beforeAll(async () => {
-    [desk, exit] = await Promise.all([openInProcessDesk(), openNoWayOut()]);
+    [keydesk, exit] = await Promise.all([openInProcessKeydesk(), openNoWayOut()]);
   });
   beforeEach(() => {
-    on = aJobOnDisk(desk);
+    on = newJobOnDisk(keydesk);
   });
   afterEach(() => {
-    desk.google.before = undefined;
+    keydesk.google.before = undefined;
     on.remove();
   });
   afterAll(async () => {
-    await Promise.all([desk.close(), exit.close()]);
+    await Promise.all([keydesk.close(), exit.close()]);
   });
 
   /** The lines it told. */
@@ -58,25 +58,25 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
     ["the plugin's executable", () => on.pluginSource()],
     ['the agent as an executable', () => on.agentSource()],
   ])('takes the job token from %s, and refreshes', async (_, source) => {
-    const told = await run('staging-export', await source(), 'refresh', `${desk.google.url}/gate`);
+    const reported = await run('staging-export', await source(), 'refresh', `${keydesk.google.url}/gate`);
     const refreshed = { token: expect.any(String), valid: true };
-    const account = `export@${desk.project}.iam.gserviceaccount.com`;
-    const answer = { status: 200, body: { account, scope: expect.stringContaining('/auth/datastore') } };
-    expect(told).toEqual([refreshed, refreshed, answer]);
-    expect(await grantsOf(desk, await desk.buildkite.jobToken(on.job))).toMatchObject([{ tokens_issued: 2 }]);
+    const account = `export@${keydesk.project}.iam.gserviceaccount.com`;
+    const response = { status: 200, body: { account, scope: expect.stringContaining('/auth/datastore') } };
+    expect(reported).toEqual([refreshed, refreshed, response]);
+    expect(await grantsOf(keydesk, await keydesk.buildkite.jobToken(on.job))).toMatchObject([{ tokens_issued: 2 }]);
   });
 
   it('reads what rules let it read, and nothing once the job has ended', async () => {
-    await databaseOf(desk.project, '(default)').doc('config/python').set({ n: 1 });
-    const at = `http://${inject('firestoreHost')}/v1/projects/${desk.project}/databases/(default)/documents`;
+    await databaseOf(keydesk.project, '(default)').doc('config/python').set({ n: 1 });
+    const at = `http://${inject('firestoreHost')}/v1/projects/${keydesk.project}/databases/(default)/documents`;
     // What ends the job is one of the program's own requests, so that the token is in its hands by then.
     const end = await jsonServer('the end of the job', async () => {
       await on.finish();
       return { status: 200 };
     });
     const documents = [`${at}/config/python`, `${at}/other/python`, end.url, `${at}/config/python`];
-    const told = await run('staging-config', on.pluginSource(), 'get', ...documents).finally(end.close);
-    expect(told).toMatchObject([
+    const reported = await run('staging-config', on.pluginSource(), 'get', ...documents).finally(end.close);
+    expect(reported).toMatchObject([
       { status: 200, body: { fields: { n: { integerValue: '1' } } } },
       { status: 403, body: { error: { status: 'PERMISSION_DENIED' } } },
       { status: 200 },
@@ -100,35 +100,35 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
   ])('tells its user of %s', async (_, credential, message, before) => {
     const source = await on.fileSource();
     await before();
-    const [told] = await run(credential, source, 'get', `${desk.google.url}/gate`);
+    const [told] = await run(credential, source, 'get', `${keydesk.google.url}/gate`);
     expect(withoutRequestId(told)).toEqual({ error: 'OAuthError', message, retryable: false });
   });
 
   it("tells its user what the agent said when the job's agent gives it no token any more", async () => {
     const source = on.pluginSource();
     await on.finish();
-    const [told] = await run('staging-export', source, 'get', `${desk.google.url}/gate`);
+    const [told] = await run('staging-export', source, 'get', `${keydesk.google.url}/gate`);
     expect(told).toEqual({
       error: 'RefreshError',
-      message: `Executable returned unsuccessful response: code: KEYDESK_NO_JOB_TOKEN, message: buildkite-agent oidc request-token failed, as it does once the job has ended: buildkite-agent: fatal: POST ${desk.buildkite.agentEndpoint}/jobs/${on.job.id}/oidc/tokens: 401 Invalid access token.`,
+      message: `Executable returned unsuccessful response: code: KEYDESK_NO_JOB_TOKEN, message: buildkite-agent oidc request-token failed, as it does once the job has ended: buildkite-agent: fatal: POST ${keydesk.buildkite.agentEndpoint}/jobs/${on.job.id}/oidc/tokens: 401 Invalid access token.`,
       retryable: false,
     });
   });
 
   it('asks once when the desk is not well', async () => {
-    desk.google.before = ({ method }) => (method === 'generateAccessToken' ? { status: 503, json: {} } : undefined);
-    const lines = desk.audit.length;
-    const [told] = await run('staging-export', await on.fileSource(), 'get', `${desk.google.url}/gate`);
+    keydesk.google.before = ({ method }) => (method === 'generateAccessToken' ? { status: 503, json: {} } : undefined);
+    const lines = keydesk.audit.length;
+    const [told] = await run('staging-export', await on.fileSource(), 'get', `${keydesk.google.url}/gate`);
     expect(withoutRequestId(told)).toEqual({
       error: 'OAuthError',
       message:
         'Error code temporarily_unavailable: A service that Keydesk depends on failed or was too slow. Try again. Request id: ID',
       retryable: false,
     });
-    expect(desk.audit.slice(lines).map(({ reason }) => reason)).toEqual(['dependency_unavailable']);
+    expect(keydesk.audit.slice(lines).map(({ reason }) => reason)).toEqual(['dependency_unavailable']);
   });
 
   it('never made the service ask Google for something malformed, and wanted to go nowhere else', () => {
-    expect([desk.google.unexpected, exit.asked]).toEqual([[], []]);
+    expect([keydesk.google.unexpected, exit.requests]).toEqual([[], []]);
   });
 });

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 // biome-ignore lint/suspicious/noExplicitAny: what an operation takes is between its test and itself
 export type Operations = Readonly<Record<string, (...args: any[]) => Promise<unknown>>>;
 
-export async function answerLines(operations: Operations): Promise<void> {
+export async function serveLines(operations: Operations): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const [name, ...args] = JSON.parse(line) as [string, ...unknown[]];
     process.stdout.write(`${JSON.stringify(await outcomeOf(() => operations[name]?.(...args)))}\n`);

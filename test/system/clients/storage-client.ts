@@ -2,13 +2,13 @@
 // to go in its one setting.
 
 import { Storage } from '@google-cloud/storage';
-import { answerLines } from './serve-lines.ts';
+import { serveLines } from './serve-lines.ts';
 
 // Without the latter it takes any other endpoint for an emulator, to which it sends no token.
 const storage = new Storage({ apiEndpoint: process.env.STORAGE_ENDPOINT as string, useAuthWithCustomEndpoint: true });
 const file = (bucket: string, name: string) => storage.bucket(bucket).file(name);
 
-await answerLines({
+await serveLines({
   save: async (bucket: string, name: string, text: string) => file(bucket, name).save(text, { resumable: false }),
   /** In pieces. By itself `save` would begin that without a token, at an endpoint that is not Google's. */
   saveResumably: async (bucket: string, name: string, text: string) => {

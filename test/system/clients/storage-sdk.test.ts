@@ -2,39 +2,39 @@
 // that no wish of a client makes it more.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
-import { aJobToken } from '../../http/token-request.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { newJobToken } from '../../http/token-request.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
-import { aJobOnDisk, type JobOnDisk } from './job.ts';
+import { type JobOnDisk, newJobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
 
 const CLIENT = new URL('storage-client.ts', import.meta.url);
 const MINUTE = 60_000;
 
 describe('@google-cloud/storage', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let exit: NoWayOut;
   let bucket: string;
   let elsewhere: string;
   const open: (() => unknown)[] = [];
   beforeAll(async () => {
-    [desk, exit] = await Promise.all([openInProcessDesk(), openNoWayOut()]);
-    [bucket, elsewhere] = [`${desk.project}-cache`, `${desk.project}-artifacts`];
+    [keydesk, exit] = await Promise.all([openInProcessKeydesk(), openNoWayOut()]);
+    [bucket, elsewhere] = [`${keydesk.project}-cache`, `${keydesk.project}-artifacts`];
   });
   afterEach(async () => {
-    desk.clock.reset();
+    keydesk.clock.reset();
     for (const close of open.splice(0).reverse()) await close();
   });
   afterAll(async () => {
-    await Promise.all([desk.close(), exit.close()]);
+    await Promise.all([keydesk.close(), exit.close()]);
   });
 
-  function aClient(on: JobOnDisk, credential: string, source = on.pluginSource()): ClientProcess {
+  function newClient(on: JobOnDisk, credential: string, source = on.pluginSource()): ClientProcess {
     const client = startClient(CLIENT, {
       ...on.env,
       ...exit.env,
       GOOGLE_APPLICATION_CREDENTIALS: on.credentialFile(credential, source),
-      STORAGE_ENDPOINT: desk.google.url,
+      STORAGE_ENDPOINT: keydesk.google.url,
     });
     open.push(on.remove, client.close);
     return client;
@@ -46,7 +46,7 @@ describe('@google-cloud/storage', () => {
   };
 
   it('reads, writes, lists and deletes under the prefix, and nothing beside it', async () => {
-    const client = aClient(aJobOnDisk(desk), 'staging-cache');
+    const client = newClient(newJobOnDisk(keydesk), 'staging-cache');
     for (const [value, operation, ...args] of [
       [null, 'save', bucket, 'warm/a', 'text'],
       [null, 'saveResumably', bucket, 'warm/b/c', 'more text'],
@@ -57,7 +57,7 @@ describe('@google-cloud/storage', () => {
       [null, 'delete', bucket, 'warm/a'],
       [false, 'exists', bucket, 'warm/a'],
     ] as const)
-      expect([operation, ...args, await client.ask(operation, ...args)]).toEqual([operation, ...args, { value }]);
+      expect([operation, ...args, await client.call(operation, ...args)]).toEqual([operation, ...args, { value }]);
 
     for (const [where, name, prefix] of [
       [bucket, 'cold/a', 'cold/'],
@@ -65,45 +65,45 @@ describe('@google-cloud/storage', () => {
       [bucket, 'a', ''],
       [elsewhere, 'warm/a', 'warm/'],
     ] as const) {
-      expect(await client.ask('save', where, name, 'text')).toEqual(denied('storage.objects.create'));
-      expect(await client.ask('saveResumably', where, name, 'text')).toEqual(denied('storage.objects.create'));
-      expect(await client.ask('read', where, name)).toEqual(denied('storage.objects.get'));
-      expect(await client.ask('exists', where, name)).toEqual(denied('storage.objects.get'));
-      expect(await client.ask('list', where, prefix)).toEqual(denied('storage.objects.list'));
-      expect(await client.ask('delete', where, name)).toEqual(denied('storage.objects.delete'));
+      expect(await client.call('save', where, name, 'text')).toEqual(denied('storage.objects.create'));
+      expect(await client.call('saveResumably', where, name, 'text')).toEqual(denied('storage.objects.create'));
+      expect(await client.call('read', where, name)).toEqual(denied('storage.objects.get'));
+      expect(await client.call('exists', where, name)).toEqual(denied('storage.objects.get'));
+      expect(await client.call('list', where, prefix)).toEqual(denied('storage.objects.list'));
+      expect(await client.call('delete', where, name)).toEqual(denied('storage.objects.delete'));
     }
-    expect([...desk.google.objects.keys()]).toEqual([`${bucket}/warm/b/c`]);
+    expect([...keydesk.google.objects.keys()]).toEqual([`${bucket}/warm/b/c`]);
   });
 
   it('writes nothing where the role only reads', async () => {
-    const client = aClient(aJobOnDisk(desk), 'staging-artifacts');
-    expect(await client.ask('list', elsewhere, '')).toEqual({ value: [] });
-    expect(await client.ask('save', elsewhere, 'a', 'text')).toEqual(denied('storage.objects.create'));
-    expect(await client.ask('list', bucket, 'warm/')).toEqual(denied('storage.objects.list'));
+    const client = newClient(newJobOnDisk(keydesk), 'staging-artifacts');
+    expect(await client.call('list', elsewhere, '')).toEqual({ value: [] });
+    expect(await client.call('save', elsewhere, 'a', 'text')).toEqual(denied('storage.objects.create'));
+    expect(await client.call('list', bucket, 'warm/')).toEqual(denied('storage.objects.list'));
   });
 
   it('is refused when its token has expired, which its job has to wait for', async () => {
-    desk.clock.set(Date.now());
-    const on = aJobOnDisk(desk);
-    const client = aClient(on, 'staging-cache');
-    expect(await client.ask('save', bucket, 'warm/d', 'text')).toEqual({ value: null });
+    keydesk.clock.set(Date.now());
+    const on = newJobOnDisk(keydesk);
+    const client = newClient(on, 'staging-cache');
+    expect(await client.call('save', bucket, 'warm/d', 'text')).toEqual({ value: null });
     await on.finish();
-    desk.clock.advance(9 * MINUTE);
-    expect(await client.ask('read', bucket, 'warm/d')).toEqual({ value: 'text' });
-    desk.clock.advance(2 * MINUTE);
+    keydesk.clock.advance(9 * MINUTE);
+    expect(await client.call('read', bucket, 'warm/d')).toEqual({ value: 'text' });
+    keydesk.clock.advance(2 * MINUTE);
     const expired = { error: { code: 401, message: 'Request had invalid authentication credentials.' } };
-    expect(await client.ask('save', bucket, 'warm/d', 'other text')).toEqual(expired);
-    expect(await client.ask('list', bucket, 'warm/')).toEqual(expired);
-    expect(await client.ask('read', bucket, 'warm/d')).toEqual({
+    expect(await client.call('save', bucket, 'warm/d', 'other text')).toEqual(expired);
+    expect(await client.call('list', bucket, 'warm/')).toEqual(expired);
+    expect(await client.call('read', bucket, 'warm/d')).toEqual({
       error: { code: 401, message: expect.stringContaining('ACCESS_TOKEN_EXPIRED') },
     });
   });
 
   it('tells its user why the desk gives it no token', async () => {
-    const on = aJobOnDisk(desk);
-    const ended = aClient(on, 'staging-cache', await on.fileSource());
+    const on = newJobOnDisk(keydesk);
+    const ended = newClient(on, 'staging-cache', await on.fileSource());
     await on.finish();
-    const unknown = aClient(aJobOnDisk(desk), 'nothing-of-the-kind');
+    const unknown = newClient(newJobOnDisk(keydesk), 'nothing-of-the-kind');
     for (const [client, message] of [
       [ended, 'Error code invalid_grant: The job has ended; it gets no more credentials. Request id: ID'],
       [
@@ -115,12 +115,12 @@ describe('@google-cloud/storage', () => {
         ['read', bucket, 'warm/a'],
         ['save', bucket, 'warm/a', 'text'],
       ] as const)
-        expect(withoutRequestId(await client.ask(operation, ...args))).toEqual({ error: { code: 400, message } });
+        expect(withoutRequestId(await client.call(operation, ...args))).toEqual({ error: { code: 400, message } });
   });
 
   it('is given no more for what it asks', async () => {
-    const exchanges = desk.google.exchanges.length;
-    expect(await aClient(aJobOnDisk(desk), 'staging-cache').ask('exists', bucket, 'warm/none')).toEqual({
+    const exchanges = keydesk.google.exchanges.length;
+    expect(await newClient(newJobOnDisk(keydesk), 'staging-cache').call('exists', bucket, 'warm/none')).toEqual({
       value: false,
     });
     const wide = {
@@ -129,15 +129,15 @@ describe('@google-cloud/storage', () => {
       resource: `//storage.googleapis.com/projects/_/buckets/${elsewhere}`,
       lifetime: '3600',
     };
-    const wished = await desk.askByForm(await aJobToken(desk), 'staging-cache', wide);
+    const wished = await keydesk.requestByForm(await newJobToken(keydesk), 'staging-cache', wide);
     expect(wished.status).toBe(200);
     expect(wished.json.expires_in).toBeLessThanOrEqual(600);
-    const [plain, ...others] = desk.google.exchanges
+    const [plain, ...others] = keydesk.google.exchanges
       .slice(exchanges)
       .map(({ boundary, account }) => ({ boundary, account }));
     expect(others).toEqual([plain]);
     expect(plain).toEqual({
-      account: `cache@${desk.project}.iam.gserviceaccount.com`,
+      account: `cache@${keydesk.project}.iam.gserviceaccount.com`,
       boundary: {
         accessBoundaryRules: [
           {
@@ -155,12 +155,12 @@ describe('@google-cloud/storage', () => {
     'staging-cache,staging-artifacts',
     '//storage.googleapis.com/projects/_/buckets/any',
   ])('gets nothing for the audience %s', async (audience) => {
-    const exchanges = desk.google.exchanges.length;
-    const { status, json } = await desk.askByForm(await aJobToken(desk), audience);
-    expect([status, json.error, desk.google.exchanges.length]).toEqual([400, 'invalid_target', exchanges]);
+    const exchanges = keydesk.google.exchanges.length;
+    const { status, json } = await keydesk.requestByForm(await newJobToken(keydesk), audience);
+    expect([status, json.error, keydesk.google.exchanges.length]).toEqual([400, 'invalid_target', exchanges]);
   });
 
   it('never made the service ask Google for something malformed, and wanted to go nowhere else', () => {
-    expect([desk.google.unexpected, exit.asked]).toEqual([[], []]);
+    expect([keydesk.google.unexpected, exit.requests]).toEqual([[], []]);
   });
 });

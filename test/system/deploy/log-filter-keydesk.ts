@@ -2,7 +2,7 @@
 // it at that moment.
 
 import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
-import { AUDIENCE, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { AUDIENCE, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { type LogEntry, toLogEntry } from './log-filter-entry.ts';
 
 export const SECOND = 1000;
@@ -54,34 +54,35 @@ rules:
 `;
 }
 
-export type WatchedDesk = Awaited<ReturnType<typeof openWatchedDesk>>;
+export type WatchedKeydesk = Awaited<ReturnType<typeof openWatchedKeydesk>>;
 
-export async function openWatchedDesk(canaryGrants = '[canary]') {
-  const desk = await openInProcessDesk({ policy: (project) => policyText(project, canaryGrants) });
+export async function openWatchedKeydesk(canaryGrants = '[canary]') {
+  const keydesk = await openInProcessKeydesk({ policy: (project) => policyText(project, canaryGrants) });
   const entries: LogEntry[] = [];
-  const { clock } = desk;
+  const { clock } = keydesk;
   const start = clock.now();
   let kept = 0;
   const keep = async <T>(work: Promise<T>): Promise<T> => {
     const done = await work;
-    entries.push(...desk.lines.slice(kept).map((line) => toLogEntry(line, clock.now())));
-    kept = desk.lines.length;
+    entries.push(...keydesk.lines.slice(kept).map((line) => toLogEntry(line, clock.now())));
+    kept = keydesk.lines.length;
     return done;
   };
-  const askWith = (jobToken: string, credential: string) => keep(desk.askByPath(jobToken, credential));
+  const requestWith = (jobToken: string, credential: string) => keep(keydesk.requestByPath(jobToken, credential));
   return {
-    desk,
+    keydesk,
     entries,
     /** Moves the clock to so many milliseconds after the start. */
     at: (milliseconds: number) => clock.set(start + milliseconds),
     advance: (milliseconds: number) => clock.advance(milliseconds),
     now: clock.now,
-    askWith,
-    ask: async (job: Job, credential: string) => askWith(await desk.buildkite.jobToken(job), credential),
-    finish: (job: Job) => keep(desk.notify(desk.buildkite.event(job))),
-    notify: (body: string, options: Parameters<typeof desk.notify>[1]) => keep(desk.notify(body, options)),
-    call: (url: string, init?: RequestInit) => keep(desk.call(url, init)),
-    revoke: (accessToken: string) => keep(desk.revoke(accessToken)),
-    sweep: () => keep(desk.sweep()),
+    requestWith,
+    requestToken: async (job: Job, credential: string) =>
+      requestWith(await keydesk.buildkite.jobToken(job), credential),
+    finish: (job: Job) => keep(keydesk.notify(keydesk.buildkite.event(job))),
+    notify: (body: string, options: Parameters<typeof keydesk.notify>[1]) => keep(keydesk.notify(body, options)),
+    call: (url: string, init?: RequestInit) => keep(keydesk.call(url, init)),
+    revoke: (accessToken: string) => keep(keydesk.revoke(accessToken)),
+    sweep: () => keep(keydesk.sweep()),
   };
 }

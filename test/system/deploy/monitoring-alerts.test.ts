@@ -4,7 +4,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseLogFilter } from './log-filter.ts';
 import type { LogEntry } from './log-filter-entry.ts';
-import { openWatchedDesk } from './log-filter-keydesk.ts';
+import { openWatchedKeydesk } from './log-filter-keydesk.ts';
 import {
   BORDERS,
   COUNTS,
@@ -27,9 +27,9 @@ const paging = policies.filter(({ severity }) => severity === 'CRITICAL');
 
 let log: readonly LogEntry[];
 beforeAll(async () => {
-  const watched = await openWatchedDesk();
+  const watched = await openWatchedKeydesk();
   await writeEveryLine(watched);
-  await watched.desk.close();
+  await watched.keydesk.close();
   log = watched.entries;
 }, 60_000);
 

@@ -2,19 +2,19 @@
 // quarters of an hour of the test's clock.
 
 import { expect, vi } from 'vitest';
-import { orStop } from '../../../functions/runtime/bootstrap.ts';
+import { exitOnProblems } from '../../../functions/runtime/bootstrap.ts';
 import { WEBHOOK_BODY_LIMIT } from '../../../functions/webhook/handler.ts';
 import { parseSettings } from '../../../shared/core/settings.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
 import { changeFirebaseUser } from '../../fixtures/firebase-thief.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
 import { callRaw } from '../../fixtures/raw-request.ts';
 import { toLogEntry } from './log-filter-entry.ts';
-import { MINUTE, SECOND, type WatchedDesk } from './log-filter-keydesk.ts';
+import { MINUTE, SECOND, type WatchedKeydesk } from './log-filter-keydesk.ts';
 
 const CHECKER = 'GoogleStackdriverMonitoring-UptimeChecks(https://cloud.google.com/monitoring)';
 
-const unavailable = (what: string) => () => Promise.reject(new Unavailable(what, 'the test broke it'));
+const unavailable = (what: string) => () => Promise.reject(new DependencyError(what, 'the test broke it'));
 
 /** Runs `work` while some members of `parts` are replaced. */
 async function whileReplaced<T extends object>(parts: T, replaced: Partial<T>, work: () => Promise<unknown>) {
@@ -25,7 +25,7 @@ async function whileReplaced<T extends object>(parts: T, replaced: Partial<T>, w
 }
 
 /** Writes all of them into `watched.entries`. */
-export async function writeEveryLine(watched: WatchedDesk): Promise<void> {
+export async function writeEveryLine(watched: WatchedKeydesk): Promise<void> {
   await refuseRequests(watched);
   await refuseWebhooks(watched);
   await probe(watched);
@@ -37,28 +37,28 @@ export async function writeEveryLine(watched: WatchedDesk): Promise<void> {
   failStart(watched);
 }
 
-async function refuseRequests({ desk, ask, askWith, advance }: WatchedDesk) {
-  const { buildkite, issuing } = desk;
+async function refuseRequests({ keydesk, requestToken, requestWith, advance }: WatchedKeydesk) {
+  const { buildkite, tokenDeps } = keydesk;
   const job = buildkite.startJob();
   buildkite.beforeKeys = () => ({ status: 200, json: { keys: [] } });
-  expect((await ask(job, 'config')).status).toBe(503);
+  expect((await requestToken(job, 'config')).status).toBe(503);
   buildkite.beforeKeys = undefined;
   // After a failure the issuer is asked again in 2 s.
   advance(2 * SECOND);
-  expect((await ask(job, 'config')).status).toBe(200);
-  await ask(buildkite.startJob({ build_branch: 'feature' }), 'config');
-  await ask(job, 'not-in-the-policy');
-  await ask(buildkite.startJob({ organization_id: '0184990a-4782-42b5-afc1-000000000000' }), 'config');
-  await askWith(await buildkite.jobToken(job, { overrides: { pipeline_id: undefined } }), 'config');
-  await askWith('not-a-token', 'config');
-  expect((await askWith(await buildkite.jobToken(job, { header: { kid: 'other' } }), 'config')).status).toBe(503);
-  await whileReplaced(issuing, { verifyJobToken: unavailable('issuer keys') }, () => ask(job, 'config'));
+  expect((await requestToken(job, 'config')).status).toBe(200);
+  await requestToken(buildkite.startJob({ build_branch: 'feature' }), 'config');
+  await requestToken(job, 'not-in-the-policy');
+  await requestToken(buildkite.startJob({ organization_id: '0184990a-4782-42b5-afc1-000000000000' }), 'config');
+  await requestWith(await buildkite.jobToken(job, { overrides: { pipeline_id: undefined } }), 'config');
+  await requestWith('not-a-token', 'config');
+  expect((await requestWith(await buildkite.jobToken(job, { header: { kid: 'other' } }), 'config')).status).toBe(503);
+  await whileReplaced(tokenDeps, { verifyJobToken: unavailable('issuer keys') }, () => requestToken(job, 'config'));
   const broken = () => Promise.reject(new Error('the test broke it'));
-  await whileReplaced(issuing, { verifyJobToken: broken }, () => ask(job, 'config'));
+  await whileReplaced(tokenDeps, { verifyJobToken: broken }, () => requestToken(job, 'config'));
 }
 
-async function refuseWebhooks({ desk, now, advance, notify, call, finish }: WatchedDesk) {
-  const { buildkite, ending, webhookUrl } = desk;
+async function refuseWebhooks({ keydesk, now, advance, notify, call, finish }: WatchedKeydesk) {
+  const { buildkite, sweepDeps, webhookUrl } = keydesk;
   const signed = (seconds: number) => buildkite.signature('{}', Math.floor(now() / SECOND) + seconds);
   for (const seconds of [-301, 301, 0]) await notify('{}', { signature: signed(seconds) });
   await notify('{}', { signature: 'timestamp=1,signature=00' });
@@ -67,46 +67,46 @@ async function refuseWebhooks({ desk, now, advance, notify, call, finish }: Watc
   await call(`${webhookUrl}/`, { method: 'POST', body: '{}' });
   await call(`${webhookUrl}/`, { method: 'POST', body: '{}', headers: { 'x-buildkite-token': 'a token' } });
   const late = { headers: { 'x-buildkite-signature': signed(0) }, unsent: 1_000_000 };
-  const cutOff = expect(callRaw(desk, webhookUrl, late)).rejects.toThrow('socket hang up');
-  await vi.waitFor(() => expect(desk.clock.deadlines).toBeGreaterThan(0));
+  const cutOff = expect(callRaw(keydesk, webhookUrl, late)).rejects.toThrow('socket hang up');
+  await vi.waitFor(() => expect(keydesk.clock.deadlines).toBeGreaterThan(0));
   advance(10 * SECOND);
   await cutOff;
   await notify('a'.repeat(WEBHOOK_BODY_LIMIT + 1), { signature: signed(0) });
   await call(`${webhookUrl}/`, { headers: { 'user-agent': CHECKER } });
   await call(`${webhookUrl}/.env`);
-  const ledger = { ...ending.ledger, endJob: unavailable('ledger') };
-  await whileReplaced(ending, { ledger }, () => finish(buildkite.startJob()));
+  const ledger = { ...sweepDeps.ledger, endJob: unavailable('ledger') };
+  await whileReplaced(sweepDeps, { ledger }, () => finish(buildkite.startJob()));
 }
 
 /** What deploy/monitoring/probe.sh does; then canary-denied is issued, as a wrong policy would have it. */
-async function probe({ desk, ask, askWith, revoke, finish }: WatchedDesk) {
-  const { buildkite, ending } = desk;
+async function probe({ keydesk, requestToken, requestWith, revoke, finish }: WatchedKeydesk) {
+  const { buildkite, sweepDeps } = keydesk;
   const job = buildkite.startJob({ step_key: 'canary', build_branch: 'probe' });
   const jobToken = await buildkite.jobToken(job);
-  await askWith(`${jobToken.slice(0, -20)}${[...jobToken.slice(-20)].reverse().join('')}`, 'canary');
-  const { access_token } = (await askWith(jobToken, 'canary')).json;
-  const ledger = { ...ending.ledger, endGrant: unavailable('ledger') };
-  await whileReplaced(ending, { ledger }, () => revoke(access_token));
+  await requestWith(`${jobToken.slice(0, -20)}${[...jobToken.slice(-20)].reverse().join('')}`, 'canary');
+  const { access_token } = (await requestWith(jobToken, 'canary')).json;
+  const ledger = { ...sweepDeps.ledger, endGrant: unavailable('ledger') };
+  await whileReplaced(sweepDeps, { ledger }, () => revoke(access_token));
   await revoke(access_token);
-  await askWith(jobToken, 'canary-denied');
+  await requestWith(jobToken, 'canary-denied');
   await finish(job);
-  const granted = await ask(buildkite.startJob({ build_branch: 'mistake' }), 'canary-denied');
+  const granted = await requestToken(buildkite.startJob({ build_branch: 'mistake' }), 'canary-denied');
   expect(granted.status).toBe(200);
 }
 
 /** Jobs that end at 1:00: one at once, one while its grant document cannot be closed, and two of which no webhook tells. */
-async function endLate({ desk, at, now, ask, finish, advance, sweep }: WatchedDesk) {
-  const { buildkite, ending } = desk;
+async function endLate({ keydesk, at, now, requestToken, finish, advance, sweep }: WatchedKeydesk) {
+  const { buildkite, sweepDeps } = keydesk;
   const [prompt, late, lost, vanished] = [0, 1, 2, 3].map(() => buildkite.startJob());
   if (!prompt || !late || !lost || !vanished) throw new Error('no jobs');
-  for (const job of [prompt, late, lost, vanished]) await ask(job, 'config');
-  for (const credential of ['live', 'export']) await ask(late, credential);
+  for (const job of [prompt, late, lost, vanished]) await requestToken(job, 'config');
+  for (const credential of ['live', 'export']) await requestToken(late, credential);
   at(MINUTE);
   for (const job of [prompt, late, lost]) job.finishedAt = now();
   await finish(prompt);
   lost.state = 'passed';
   vanished.agentLost = true;
-  await whileReplaced(ending, { closeGrantDocument: unavailable('grant document') }, async () => {
+  await whileReplaced(sweepDeps, { closeGrantDocument: unavailable('grant document') }, async () => {
     await finish(late);
     at(5 * MINUTE);
     buildkite.beforeBuild = () => ({ status: 401 });
@@ -115,67 +115,71 @@ async function endLate({ desk, at, now, ask, finish, advance, sweep }: WatchedDe
     at(7 * MINUTE);
     expect((await sweep()).json).toMatchObject({ jobs_reconciled: 2, oldest_pending_s: 360 });
   });
-  const { sweepLedger, checkLedger } = ending;
+  const { sweepLedger, jobCheckLedger } = sweepDeps;
   // What goes on beside a step must not run into its own deadlines by this.
-  const idle = { ...checkLedger, due: async () => ({ jobs: [], unreadable: [] }), countUnchecked: async () => 0 };
-  const slow: typeof sweepLedger.unfinished = async (limit) => {
-    const found = await sweepLedger.unfinished(limit);
+  const idle = { ...jobCheckLedger, due: async () => ({ jobs: [], unreadable: [] }), countUnchecked: async () => 0 };
+  const slow: typeof sweepLedger.pendingRevocations = async (limit) => {
+    const found = await sweepLedger.pendingRevocations(limit);
     advance(10 * SECOND);
     return found;
   };
-  await whileReplaced(ending, { checkLedger: idle, sweepLedger: { ...sweepLedger, unfinished: slow } }, async () => {
-    expect((await sweep()).json).toMatchObject({ has_backlog: true });
-  });
+  await whileReplaced(
+    sweepDeps,
+    { jobCheckLedger: idle, sweepLedger: { ...sweepLedger, pendingRevocations: slow } },
+    async () => {
+      expect((await sweep()).json).toMatchObject({ has_backlog: true });
+    },
+  );
   expect((await sweep()).json).toMatchObject({ has_backlog: false, oldest_pending_s: 0 });
   // The grant of a job that goes on, and the shared account's token, expire.
   at(17 * MINUTE);
   await sweep();
 }
 
-async function failSweeps({ desk, sweep }: WatchedDesk) {
-  const { ending } = desk;
-  const { sweepLedger, checkLedger } = ending;
-  await whileReplaced(ending, { checkLedger: { ...checkLedger, countUnchecked: async () => 2 } }, sweep);
+async function failSweeps({ keydesk, sweep }: WatchedKeydesk) {
+  const { sweepDeps } = keydesk;
+  const { sweepLedger, jobCheckLedger } = sweepDeps;
+  await whileReplaced(sweepDeps, { jobCheckLedger: { ...jobCheckLedger, countUnchecked: async () => 2 } }, sweep);
   const unreadable = async () => ({ grants: [], unreadable: ['a grant'] });
-  await whileReplaced(ending, { sweepLedger: { ...sweepLedger, overdue: unreadable } }, sweep);
-  await whileReplaced(ending, { sweepLedger: { ...sweepLedger, overdue: unavailable('ledger') } }, async () => {
+  await whileReplaced(sweepDeps, { sweepLedger: { ...sweepLedger, overdue: unreadable } }, sweep);
+  await whileReplaced(sweepDeps, { sweepLedger: { ...sweepLedger, overdue: unavailable('ledger') } }, async () => {
     expect((await sweep()).status).toBe(503);
   });
 }
 
 /** An account in its cooldown is enabled by somebody, four times; then the pool runs dry. */
-async function usePool({ desk, at, ask, finish, sweep }: WatchedDesk) {
-  const { buildkite, ending } = desk;
+async function usePool({ keydesk, at, requestToken, finish, sweep }: WatchedKeydesk) {
+  const { buildkite, sweepDeps } = keydesk;
   const job = buildkite.startJob();
-  const { audit } = await ask(job, 'admin');
+  const { audit } = await requestToken(job, 'admin');
   await finish(job);
   for (const [minutes, disabledAgain] of [
     [18, 0],
     [19, 0],
     [20, 1],
   ] as const) {
-    await enableAccount(desk, audit[0].service_account);
+    await enableAccount(keydesk, audit[0].service_account);
     at(minutes * MINUTE);
     expect((await sweep()).json).toMatchObject({ accounts_enabled_externally: disabledAgain });
   }
-  await enableAccount(desk, audit[0].service_account);
+  await enableAccount(keydesk, audit[0].service_account);
   at(22 * MINUTE);
-  await whileReplaced(ending, { disableAccount: unavailable('iam serviceAccounts.disable') }, sweep);
-  for (let count = 0; count < 3; count += 1) await ask(buildkite.startJob(), 'admin');
+  await whileReplaced(sweepDeps, { disableAccount: unavailable('iam serviceAccounts.disable') }, sweep);
+  for (let count = 0; count < 3; count += 1) await requestToken(buildkite.startJob(), 'admin');
   await sweep();
 }
 
 /** A job gives the user of its pipeline a name. */
-async function changeUser({ desk, ask }: WatchedDesk) {
-  const credential = `config-${desk.project}`;
-  const issued = await ask(desk.buildkite.startJob(), credential);
-  await changeFirebaseUser(desk, issued.json.access_token, { displayName: 'Somebody' });
-  expect((await ask(desk.buildkite.startJob(), credential)).status).toBe(200);
+async function changeUser({ keydesk, requestToken }: WatchedKeydesk) {
+  const credential = `config-${keydesk.project}`;
+  const issued = await requestToken(keydesk.buildkite.startJob(), credential);
+  await changeFirebaseUser(keydesk, issued.json.access_token, { displayName: 'Somebody' });
+  expect((await requestToken(keydesk.buildkite.startJob(), credential)).status).toBe(200);
 }
 
 /** Google refuses for good, for want of a permission and of an API; then one account of a pool alone. */
-async function refuseAsGoogle({ desk, at, ask, sweep }: WatchedDesk) {
-  const { buildkite, google } = desk;
+async function refuseAsGoogle({ keydesk, at, requestToken, sweep }: WatchedKeydesk) {
+  const { buildkite, google } = keydesk;
   const refusing = (info?: object) => ({
     status: 403,
     json: {
@@ -186,26 +190,26 @@ async function refuseAsGoogle({ desk, at, ask, sweep }: WatchedDesk) {
     },
   });
   google.before = () => refusing();
-  await ask(buildkite.startJob(), 'config');
+  await requestToken(buildkite.startJob(), 'config');
   const api = { service: 'iamcredentials.googleapis.com', consumer: 'projects/1' };
   google.before = () => refusing({ reason: 'SERVICE_DISABLED', metadata: api });
-  await ask(buildkite.startJob(), 'config');
+  await requestToken(buildkite.startJob(), 'config');
   google.before = ({ method }) => (method === 'generateAccessToken' ? refusing() : undefined);
-  expect((await ask(buildkite.startJob(), 'wide')).json.permanent).toBeUndefined();
+  expect((await requestToken(buildkite.startJob(), 'wide')).json.permanent).toBeUndefined();
   google.before = undefined;
   at(41 * MINUTE);
   await sweep();
-  let asked = 0;
+  let requested = 0;
   google.before = ({ method }) => {
-    asked += method === 'generateAccessToken' ? 1 : 0;
-    return asked === 1 ? refusing() : undefined;
+    requested += method === 'generateAccessToken' ? 1 : 0;
+    return requested === 1 ? refusing() : undefined;
   };
-  await ask(buildkite.startJob(), 'admin');
+  await requestToken(buildkite.startJob(), 'admin');
   google.before = undefined;
 }
 
 /** A function that is started without any setting. */
-function failStart({ entries, now }: WatchedDesk) {
+function failStart({ entries, now }: WatchedKeydesk) {
   const lines: string[] = [];
   const stopped = new Error('stopped');
   vi.spyOn(process, 'exit').mockImplementation(() => {
@@ -214,7 +218,7 @@ function failStart({ entries, now }: WatchedDesk) {
   vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   vi.spyOn(process.stdout, 'write').mockImplementation((line) => lines.push(String(line)) > 0);
   try {
-    expect(() => orStop(parseSettings({}))).toThrow(stopped);
+    expect(() => exitOnProblems(parseSettings({}))).toThrow(stopped);
   } finally {
     vi.restoreAllMocks();
   }

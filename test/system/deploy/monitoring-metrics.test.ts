@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { parseExtractor, parseLogFilter } from './log-filter.ts';
 import type { LogEntry } from './log-filter-entry.ts';
-import { openWatchedDesk, type WatchedDesk } from './log-filter-keydesk.ts';
+import { openWatchedKeydesk, type WatchedKeydesk } from './log-filter-keydesk.ts';
 import {
   dashboard,
   metrics,
@@ -21,14 +21,14 @@ import {
 import { writeEveryLine } from './monitoring-lines.ts';
 import { labelOf, parseMonitoringFilter, pointsOf } from './monitoring-query.ts';
 
-let watched: WatchedDesk;
+let watched: WatchedKeydesk;
 let log: readonly LogEntry[];
 beforeAll(async () => {
-  watched = await openWatchedDesk();
+  watched = await openWatchedKeydesk();
   await writeEveryLine(watched);
   log = [...watched.entries];
 }, 60_000);
-afterAll(() => watched.desk.close());
+afterAll(() => watched.keydesk.close());
 
 /** The comparisons of a filter; one that excludes a value, as one that asks for it. */
 function comparisonsOf(filter: string): string[] {
@@ -94,8 +94,8 @@ it.each([
 it.each(uptimeChecks.map((check) => [check.displayName, check] as const))(
   '%s: the check gets the response that it accepts',
   async (_, { httpCheck, contentMatchers, monitoredResource }) => {
-    const { desk, call } = watched;
-    const url = { TOKEN_HOST: desk.tokenUrl, WEBHOOK_HOST: desk.webhookUrl }[monitoredResource.labels.host];
+    const { keydesk, call } = watched;
+    const url = { TOKEN_HOST: keydesk.tokenUrl, WEBHOOK_HOST: keydesk.webhookUrl }[monitoredResource.labels.host];
     const { status, text } = await call(`${url}${httpCheck.path}`, { method: httpCheck.requestMethod });
     expect(httpCheck.acceptedResponseStatusCodes ?? [{ statusValue: 200 }]).toEqual([{ statusValue: status }]);
     for (const { content } of contentMatchers) expect(text).toContain(content);
@@ -106,9 +106,9 @@ it.each([
   ['x-cloud-trace-context', '105445aa7843bc8bf206b12000100000/74;o=1'],
   ['traceparent', '00-105445aa7843bc8bf206b12000100000-000000000000004a-01'],
 ])('every line of a request carries the trace that its %s header names', async (name, value) => {
-  const { desk, call, entries } = watched;
-  const trace = `projects/${desk.project}/traces/105445aa7843bc8bf206b12000100000`;
-  for (const url of [`${desk.tokenUrl}/token/config`, desk.webhookUrl, desk.sweepUrl]) {
+  const { keydesk, call, entries } = watched;
+  const trace = `projects/${keydesk.project}/traces/105445aa7843bc8bf206b12000100000`;
+  for (const url of [`${keydesk.tokenUrl}/token/config`, keydesk.webhookUrl, keydesk.sweepUrl]) {
     const before = entries.length;
     await call(url, { method: 'POST', headers: { [name]: value } });
     const lines = entries.slice(before);

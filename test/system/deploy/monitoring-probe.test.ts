@@ -10,31 +10,31 @@ import { parse } from 'yaml';
 import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
 import { runStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
+import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
 import { AUDIENCE } from '../../fixtures/in-process-keydesk.ts';
 import { SECRET } from '../plugin/step.ts';
-import { openWatchedDesk, type WatchedDesk } from './log-filter-keydesk.ts';
+import { openWatchedKeydesk, type WatchedKeydesk } from './log-filter-keydesk.ts';
 
 const PROBE = 'deploy/monitoring/probe.sh';
 const readme = readFileSync(join(ROOT, 'deploy/monitoring/README.md'), 'utf8');
 const yamlOf = (name: string) => readme.split(`<!-- ${name} -->\n\`\`\`yaml\n`)[1]?.split('```')[0] ?? '';
 const [step] = parsePipeline(yamlOf('step'));
 
-let watched: WatchedDesk;
-afterEach(() => watched?.desk.close());
+let watched: WatchedKeydesk;
+afterEach(() => watched?.keydesk.close());
 
 async function probe(environment: Record<string, string> = {}) {
-  const { desk } = watched;
+  const { keydesk } = watched;
   // The step's own process reads the real clock.
-  desk.clock.reset();
+  keydesk.clock.reset();
   if (!step) throw new Error('the README has no step');
-  const job = desk.buildkite.startJob({ step_key: step.key, build_branch: 'main' });
-  const env = { ...step.env, KEYDESK_URL: desk.tokenUrl, KEYDESK_AUDIENCE: AUDIENCE, ...environment };
+  const job = keydesk.buildkite.startJob({ step_key: step.key, build_branch: 'main' });
+  const env = { ...step.env, KEYDESK_URL: keydesk.tokenUrl, KEYDESK_AUDIENCE: AUDIENCE, ...environment };
   const ran = await runStep({
     step: { ...step, env },
     job,
-    buildkite: desk.buildkite,
+    buildkite: keydesk.buildkite,
     plugins: {},
     path: [join(ROOT, 'node_modules/.bin')],
     checkout: ROOT,
@@ -42,11 +42,11 @@ async function probe(environment: Record<string, string> = {}) {
   });
   expect(ran.raw).not.toMatch(SECRET);
   expect(ran.leftBehind).toEqual([]);
-  return { ...ran, told: desk.audit.map(({ event, reason, credential }) => [event, reason ?? credential]) };
+  return { ...ran, told: keydesk.audit.map(({ event, reason, credential }) => [event, reason ?? credential]) };
 }
 
 it('asks for the canary, gives it back, and is refused what it must be', async () => {
-  watched = await openWatchedDesk();
+  watched = await openWatchedKeydesk();
   const { exitCode, told, output } = await probe();
   expect([exitCode, output.includes('HANDED OUT')]).toEqual([0, false]);
   expect(output).toContain('given back, and dead');
@@ -60,24 +60,24 @@ it('asks for the canary, gives it back, and is refused what it must be', async (
 });
 
 it('tells of a desk that does not hand out the canary', async () => {
-  watched = await openWatchedDesk('[live]');
+  watched = await openWatchedKeydesk('[live]');
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(1);
   expect(output).toContain('probe: not handed out: canary (status 400, error invalid_target, request id ');
 });
 
 it('tells of a desk that hands out what it must refuse', async () => {
-  watched = await openWatchedDesk('[canary, canary-denied]');
+  watched = await openWatchedKeydesk('[canary, canary-denied]');
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(2);
   expect(output).toContain('probe: HANDED OUT: canary-denied (status 200');
 });
 
 it('tells of a desk that takes a forged job token', async () => {
-  watched = await openWatchedDesk();
-  const { issuing } = watched.desk;
-  const { verifyJobToken } = issuing;
-  issuing.verifyJobToken = async (jobToken, now) => {
+  watched = await openWatchedKeydesk();
+  const { tokenDeps } = watched.keydesk;
+  const { verifyJobToken } = tokenDeps;
+  tokenDeps.verifyJobToken = async (jobToken, now) => {
     const verified = await verifyJobToken(jobToken, now);
     const [signed, signature = ''] = jobToken.split(/\.(?=[^.]*$)/);
     return 'refusal' in verified ? verifyJobToken(`${signed}.${unscrambled(signature)}`, now) : verified;
@@ -98,17 +98,18 @@ function unscrambled(signature: string): string {
 }
 
 it('tells of a desk that goes on accepting what was given back', async () => {
-  watched = await openWatchedDesk();
-  const { ending } = watched.desk;
-  ending.ledger = { ...ending.ledger, endGrant: async () => undefined };
+  watched = await openWatchedKeydesk();
+  const { sweepDeps } = watched.keydesk;
+  sweepDeps.ledger = { ...sweepDeps.ledger, endGrant: async () => undefined };
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(2);
   expect(output).toContain('probe: STILL ACCEPTED after it was given back (status 200');
 });
 
 it('does not take a desk that fails for one that refuses', async () => {
-  watched = await openWatchedDesk();
-  watched.desk.issuing.verifyJobToken = () => Promise.reject(new Unavailable('issuer keys', 'the test broke it'));
+  watched = await openWatchedKeydesk();
+  watched.keydesk.tokenDeps.verifyJobToken = () =>
+    Promise.reject(new DependencyError('issuer keys', 'the test broke it'));
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(1);
   expect(output).toContain('not refused as it must be, with 401 invalid_token: a forged job token (status 503');
@@ -119,7 +120,7 @@ it.each([
   ['it is not told where the desk is', { KEYDESK_URL: '' }, 3, 'KEYDESK_URL must be'],
   ['the agent gives no job token', { BUILDKITE_AGENT_ACCESS_TOKEN: 'wrong' }, 3, 'gave no job token'],
 ])('tells when %s', async (_, environment, code, words) => {
-  watched = await openWatchedDesk();
+  watched = await openWatchedKeydesk();
   const { exitCode, output } = await probe(environment);
   expect([exitCode, output]).toEqual([code, expect.stringContaining(words)]);
 });
@@ -141,7 +142,7 @@ it('has time for all its requests, should each take as long as it may', () => {
 it('stands in the README with a policy that is one', () => {
   const part = parse(yamlOf('policy'));
   const whole = { version: 1, organization: { slug: 'acme-inc' }, audience: AUDIENCE, ...part };
-  expect(parsePolicyText(JSON.stringify(whole), 'policy.yaml')).not.toHaveProperty('problems');
+  expect(parsePolicy(JSON.stringify(whole), 'policy.yaml')).not.toHaveProperty('problems');
   expect(Object.keys(part.credentials)).toEqual(['canary', 'canary-denied']);
   expect(JSON.stringify(part.rules)).not.toContain('denied');
 });

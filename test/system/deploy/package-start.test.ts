@@ -8,12 +8,12 @@ import { request } from 'node:http';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { accountsOf } from '../../../sandbox/environment.ts';
-import { API_TOKEN, type LocalBuildkite, startBuildkite } from '../../../sandbox/fakes/buildkite/buildkite.ts';
-import { type LocalGoogle, startGoogle } from '../../../sandbox/fakes/google/google.ts';
+import { policyAccounts } from '../../../sandbox/environment.ts';
+import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeGoogle, startFakeGoogle } from '../../../sandbox/fakes/google/google.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { answers, freePort, type Running, run, untilReady } from '../../../sandbox/process.ts';
-import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
+import { freePort, type Running, respondsOverHttp, run, untilReady } from '../../../sandbox/process.ts';
+import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { cleanFolder, packageInto, TARGETS, type Target, unpack } from './archives.ts';
 
 const WEBHOOK_TOKEN = 'package-webhook-token';
@@ -25,8 +25,8 @@ describe('the packaged archives, started as the platform starts them', () => {
   const folder = cleanFolder();
   const node = join(folder, 'bin', 'node');
   const started: Running[] = [];
-  let buildkite: LocalBuildkite;
-  let google: LocalGoogle;
+  let buildkite: FakeBuildkite;
+  let google: FakeGoogle;
   /** Why nothing can be started, if so. */
   let offline: string | undefined;
   let before: Record<Target, string>;
@@ -34,8 +34,8 @@ describe('the packaged archives, started as the platform starts them', () => {
   beforeAll(async () => {
     const policy = examplePolicy();
     [buildkite, google] = await Promise.all([
-      startBuildkite({ audience: policy.audience, webhookToken: WEBHOOK_TOKEN }),
-      startGoogle({ accounts: accountsOf(policy) }),
+      startFakeBuildkite({ audience: policy.audience, webhookToken: WEBHOOK_TOKEN }),
+      startFakeGoogle({ accounts: policyAccounts(policy) }),
       packageInto(join(folder, 'packages')),
     ]);
     mkdirSync(dirname(node));
@@ -84,7 +84,7 @@ describe('the packaged archives, started as the platform starts them', () => {
     const [token, webhook, sweep] = await Promise.all([start('token'), start('webhook'), start('sweep')]);
     const job = buildkite.startJob();
     const jobToken = await buildkite.jobToken(job);
-    const issued = await ask(token.url, jobToken);
+    const issued = await requestToken(token.url, jobToken);
     expect(await issued.json()).toMatchObject({ credential: 'staging-admin', revocation: 'propagating' });
     const { account = '' } = google.minted.at(-1) ?? {};
     expect(google.accounts.get(account)).toEqual(expect.objectContaining({ disabled: false }));
@@ -95,7 +95,7 @@ describe('the packaged archives, started as the platform starts them', () => {
     expect(google.accounts.get(account)).toEqual(expect.objectContaining({ disabled: true }));
     const swept = await fetch(`${sweep.url}/`, { method: 'POST' });
     expect(await swept.json()).toMatchObject({ failed: 0, has_backlog: false });
-    expect((await ask(token.url, jobToken)).status).toBe(400);
+    expect((await requestToken(token.url, jobToken)).status).toBe(400);
     expect(google.unexpected).toEqual([]);
     const codes = await Promise.all([token, webhook, sweep].map(({ running }) => running.stop()));
     expect(codes).toEqual([0, 0, 0]);
@@ -117,14 +117,14 @@ describe('the packaged archives, started as the platform starts them', () => {
         return undefined;
       };
     });
-    const asked = ask(token.url, jobToken);
+    const requested = requestToken(token.url, jobToken);
     await arrived;
     google.before = undefined;
     const stopped = token.running.stop();
     // The listener is closed when new connections are refused; only then is the work let go on.
     await expect.poll(() => refusesConnections(token.url)).toBe(true);
     release();
-    expect((await asked).status).toBe(200);
+    expect((await requested).status).toBe(200);
     expect(await stopped).toBe(0);
   });
 
@@ -134,7 +134,9 @@ describe('the packaged archives, started as the platform starts them', () => {
     const broken = `process.stderr.write = () => { throw new Error('broken') }; require('./dist/webhook.cjs')`;
     const [command, args] = asPlatformUser([node, '--enable-source-maps', '--eval', broken]);
     const { stdout, stderr } = spawnSync(command, args, { cwd: join(folder, 'webhook'), env: {}, encoding: 'utf8' });
-    expect(stdout + stderr).toContain(`at orStop (${join(folder, 'webhook', 'functions/runtime/bootstrap.ts')}:`);
+    expect(stdout + stderr).toContain(
+      `at exitOnProblems (${join(folder, 'webhook', 'functions/runtime/bootstrap.ts')}:`,
+    );
   });
 
   /** Runs `npm ci` in each unpacked archive; resolves with why it could not, if the registry was out of reach. */
@@ -203,11 +205,11 @@ describe('the packaged archives, started as the platform starts them', () => {
     const port = await freePort();
     const running = spawnFunction(target, settingsOf(target), port);
     const url = `http://127.0.0.1:${port}`;
-    await untilReady(`the packaged ${target} function`, running, () => answers(`${url}/health`), 20_000);
+    await untilReady(`the packaged ${target} function`, running, () => respondsOverHttp(`${url}/health`), 20_000);
     return { url, running };
   }
 
-  async function ask(url: string, jobToken: string): Promise<Response> {
+  async function requestToken(url: string, jobToken: string): Promise<Response> {
     return fetch(`${url}/token/staging-admin`, { method: 'POST', headers: { authorization: `Bearer ${jobToken}` } });
   }
 
@@ -244,15 +246,15 @@ function fingerprint(folder: string): string {
 }
 
 function examplePolicy() {
-  const loaded = parsePolicyText(readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8'), 'examples/policy.yaml');
+  const loaded = parsePolicy(readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8'), 'examples/policy.yaml');
   if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
   return loaded.policy;
 }
 
 function refusesConnections(url: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const probe = request(url, { agent: false }, (answer) => {
-      answer.resume();
+    const probe = request(url, { agent: false }, (response) => {
+      response.resume();
       resolve(false);
     });
     probe.on('error', () => resolve(true));

@@ -11,7 +11,7 @@ import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { closureOf, packageIn, readLockFile } from '../../../scripts/lock-file.ts';
-import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
+import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { cleanFolder, filesOf, packageInto, TARGETS, type Target } from './archives.ts';
 
 const PARTS: Record<Target, readonly string[]> = {
@@ -87,7 +87,7 @@ describe('npm run package', () => {
   it('writes the policy as JSON beside them, with the SHA-256 of the file', () => {
     const text = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8');
     const { sha256: hash, policy } = JSON.parse(readFileSync(join(out, 'policy.json'), 'utf8'));
-    const loaded = parsePolicyText(text, 'examples/policy.yaml');
+    const loaded = parsePolicy(text, 'examples/policy.yaml');
     expect({ sha256: hash, policy }).toEqual(loaded);
     expect(hash).toBe(sha256(Buffer.from(text)));
   });

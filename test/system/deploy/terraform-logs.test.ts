@@ -158,8 +158,8 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of logs'), UNHURRIE
         'acme-keydesk',
       ]),
     );
-    const told = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
-    expect(told['log sink of acme-staging']).toEqual([
+    const reported = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
+    expect(reported['log sink of acme-staging']).toEqual([
       'roles/logging.bucketWriter on project acme-keydesk where resource.name.endsWith("locations/eu/buckets/keydesk-logs")',
     ]);
   });

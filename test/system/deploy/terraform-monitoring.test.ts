@@ -86,11 +86,11 @@ function withSortedLabels(metric: Message): Message {
 function withChannels(alert: Message): Message {
   const { alertStrategy } = z.object({ alertStrategy: message }).parse(alert);
   const { notificationChannelStrategy: again, ...strategy } = alertStrategy;
-  const told = again && messages.parse(again).map((each) => ({ ...each, notificationChannelNames: CHANNELS }));
+  const reported = again && messages.parse(again).map((each) => ({ ...each, notificationChannelNames: CHANNELS }));
   return {
     ...alert,
     notificationChannels: CHANNELS,
-    alertStrategy: told ? { ...strategy, notificationChannelStrategy: told } : strategy,
+    alertStrategy: reported ? { ...strategy, notificationChannelStrategy: reported } : strategy,
   };
 }
 

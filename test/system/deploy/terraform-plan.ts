@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
-import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
+import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { toPolicyJson } from '../../../shared/core/policy/to-json.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { startProvider } from './terraform-provider.ts';
@@ -121,7 +121,7 @@ export async function createPlanner(options: {
         archives: hashes,
       }),
     );
-    const loaded = parsePolicyText(policy, 'policy.yaml');
+    const loaded = parsePolicy(policy, 'policy.yaml');
     if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
     write(`${path}/policy.json`, toPolicyJson(loaded));
   };

@@ -60,7 +60,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
   });
 
   it('tells a reviewer every grant in one output', () => {
-    const told = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
+    const reported = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
     const granted = plan.resources
       .filter(({ type }) => grants(type))
       .flatMap(({ address, values }) => {
@@ -71,12 +71,14 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
         const [, source] = /^google_project_iam_member\.log_archive\["(.*)"\]$/.exec(address) ?? [];
         return (source ? [`log sink of ${source}`] : (members ?? [member ?? ''])).map((who) => `${who}: ${role}`);
       });
-    const lines = Object.entries(told).flatMap(([who, all]) => all.map((line) => `${who}: ${line.split(' on ')[0]}`));
+    const lines = Object.entries(reported).flatMap(([who, all]) =>
+      all.map((line) => `${who}: ${line.split(' on ')[0]}`),
+    );
     expect(lines.sort()).toEqual(granted.sort());
-    expect(told['serviceAccount:keydesk-sweep@acme-keydesk.iam.gserviceaccount.com']).toContain(
+    expect(reported['serviceAccount:keydesk-sweep@acme-keydesk.iam.gserviceaccount.com']).toContain(
       'projects/acme-ci-pool/roles/keydesk_account_enabler on account ci-001@acme-ci-pool.iam.gserviceaccount.com',
     );
-    expect(told['group:keydesk-ci-staging@acme.example']).toEqual([
+    expect(reported['group:keydesk-ci-staging@acme.example']).toEqual([
       'roles/datastore.user on project acme-staging where resource.name == "projects/acme-staging/databases/(default)"',
     ]);
   });

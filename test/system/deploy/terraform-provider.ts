@@ -104,10 +104,10 @@ export async function startProvider(socket: string, known: boolean): Promise<Fak
   const { Provider } = definition.tfplugin6 as { Provider?: ServiceClientConstructor };
   if (!Provider) throw new Error('tfplugin6.proto describes no Provider');
   const answering =
-    (answer: (request: unknown) => object) =>
+    (response: (request: unknown) => object) =>
     ({ request }: { request: unknown }, callback: (error: Error | null, value?: object) => void) => {
       try {
-        callback(null, answer(request));
+        callback(null, response(request));
       } catch (error) {
         callback(error instanceof Error ? error : new Error(String(error)));
       }
@@ -223,7 +223,7 @@ function filled(kind: 'resource' | 'data', type: string, msgpack: Buffer, known:
   const own = PROVIDER_SCHEMA[kind][type];
   if (!own) throw new Error(`${type} is not in ${SCHEMA_FILE}`);
   const fill = ({ attributes, block_types }: Block, state: Record<string, unknown>): object => {
-    const answer = (name: string, { type: valueType, optional }: Attribute) => {
+    const response = (name: string, { type: valueType, optional }: Attribute) => {
       if (!known) return UNKNOWN;
       // What a configuration may leave to Google is left empty, but for the id.
       if (valueType !== 'string' || (optional && name !== 'id')) return null;
@@ -231,7 +231,7 @@ function filled(kind: 'resource' | 'data', type: string, msgpack: Buffer, known:
     };
     const set = Object.entries(attributes)
       .filter(([name, { computed }]) => computed && (state[name] === null || state[name] === UNKNOWN))
-      .map(([name, own]) => [name, answer(name, own)] as const);
+      .map(([name, own]) => [name, response(name, own)] as const);
     const nested = Object.entries(block_types).flatMap(([name, { nesting_mode, block: inner }]) => {
       if (nesting_mode === 'single') return [];
       return [[name, nestedStates(state[name]).map((each) => fill(inner, each))] as const];

@@ -8,7 +8,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { grantId } from '../../../shared/core/grant/id.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 
 const MINUTE = 60_000;
 const START = Date.parse('2026-11-17T10:00:00Z');
@@ -53,7 +53,7 @@ function toPayload(line: string): object {
 }
 
 describe('the SQL of deploy/audit', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let database: PGlite;
   const ids: Record<string, string> = {};
   let account = '';
@@ -61,11 +61,11 @@ describe('the SQL of deploy/audit', () => {
   /** When each line was written. */
   const times: number[] = [];
   const stamp = () => {
-    while (times.length < desk.lines.length) times.push(desk.clock.now());
+    while (times.length < keydesk.lines.length) times.push(keydesk.clock.now());
   };
   const at = (minutes: number) => {
     stamp();
-    desk.clock.set(START + minutes * MINUTE);
+    keydesk.clock.set(START + minutes * MINUTE);
   };
   const entry = (minutes: number, audit_log: object, log_name = DATA_ACCESS) => ({
     timestamp: new Date(START + minutes * MINUTE).toISOString(),
@@ -73,7 +73,7 @@ describe('the SQL of deploy/audit', () => {
     proto_payload: { audit_log },
   });
   /** As they were published of GetDocument, RunQuery and Listen: the resource is the database, the document is in the request. */
-  const asked = (method: string, request: object, who: object, num_response_items?: string) => ({
+  const requested = (method: string, request: object, who: object, num_response_items?: string) => ({
     service_name: 'firestore.googleapis.com',
     method_name: `google.firestore.v1.Firestore.${method}`,
     resource_name: DATABASE,
@@ -90,32 +90,32 @@ describe('the SQL of deploy/audit', () => {
   });
 
   beforeAll(async () => {
-    desk = await openInProcessDesk();
-    const { buildkite } = desk;
+    keydesk = await openInProcessKeydesk();
+    const { buildkite } = keydesk;
     at(0);
     const job = buildkite.startJob();
     const next = buildkite.startJob({ build_number: 43 });
     for (const credential of ['staging-config', 'staging-admin', 'staging-export'])
-      expect((await desk.askByForm(await jobToken(job), credential)).status).toBe(200);
-    account = String(desk.audit.find(({ credential }) => credential === 'staging-admin')?.service_account);
+      expect((await keydesk.requestByForm(await jobToken(job), credential)).status).toBe(200);
+    account = String(keydesk.audit.find(({ credential }) => credential === 'staging-admin')?.service_account);
     // Asks for little, lets it expire, and asks again: its grant then has a past lease.
     const again = buildkite.startJob({ build_number: 44 });
-    const first = await desk.askByForm(await jobToken(again), 'staging-admin', { lifetime: '300' });
+    const first = await keydesk.requestByForm(await jobToken(again), 'staging-admin', { lifetime: '300' });
     at(4);
-    await desk.notify(buildkite.event(job));
+    await keydesk.notify(buildkite.event(job));
     // Until the account has rested and serves the next job.
     for (const minutes of [6, 12, 18, 24, 30]) {
       at(minutes);
-      await desk.sweep();
-      if (minutes === 12) await desk.askByForm(await jobToken(again), 'staging-admin');
+      await keydesk.sweep();
+      if (minutes === 12) await keydesk.requestByForm(await jobToken(again), 'staging-admin');
     }
     at(40);
     let leased: unknown;
     for (let tries = 0; leased !== account && tries < 40; tries += 1) {
       const other = tries === 0 ? next : buildkite.startJob({ build_number: 43 });
-      const answer = await desk.askByForm(await jobToken(other), 'staging-admin');
-      if (answer.status !== 200) break;
-      leased = answer.audit[0]?.service_account;
+      const response = await keydesk.requestByForm(await jobToken(other), 'staging-admin');
+      if (response.status !== 200) break;
+      leased = response.audit[0]?.service_account;
       ids.next = other.id;
     }
     expect(leased).toBe(account);
@@ -129,23 +129,23 @@ describe('the SQL of deploy/audit', () => {
     };
     const byAccount = { principal_email: account };
     const query = { from: [{ collectionId: 'config' }], limit: 10 };
-    const shared = `export@${desk.project}.iam.gserviceaccount.com`;
+    const shared = `export@${keydesk.project}.iam.gserviceaccount.com`;
     const entries = [
-      entry(1, asked('GetDocument', { name: `${DOCUMENTS}/config/release` }, byGrant, '1')),
-      entry(1.1, asked('Commit', { writes: [{ update: { name: `${DOCUMENTS}/config/release` } }] }, byGrant)),
+      entry(1, requested('GetDocument', { name: `${DOCUMENTS}/config/release` }, byGrant, '1')),
+      entry(1.1, requested('Commit', { writes: [{ update: { name: `${DOCUMENTS}/config/release` } }] }, byGrant)),
       entry(
         1.2,
-        asked('Listen', { addTarget: { query: { parent: DOCUMENTS, structuredQuery: query } } }, byGrant, '3'),
+        requested('Listen', { addTarget: { query: { parent: DOCUMENTS, structuredQuery: query } } }, byGrant, '3'),
       ),
-      entry(2, asked('RunQuery', { parent: DOCUMENTS, structuredQuery: query }, byAccount, '10')),
-      entry(2.1, asked('BatchGetDocuments', { documents: [`${DOCUMENTS}/other/one`] }, byAccount)),
-      entry(2.2, asked('ListDocuments', { parent: DOCUMENTS, collectionId: 'config' }, byAccount)),
+      entry(2, requested('RunQuery', { parent: DOCUMENTS, structuredQuery: query }, byAccount, '10')),
+      entry(2.1, requested('BatchGetDocuments', { documents: [`${DOCUMENTS}/other/one`] }, byAccount)),
+      entry(2.2, requested('ListDocuments', { parent: DOCUMENTS, collectionId: 'config' }, byAccount)),
       entry(2.5, touched(`${DOCUMENTS}/config/release-2`, String(first.audit[0]?.service_account))),
       entry(3, touched(`${DOCUMENTS}/config/release-3`, shared)),
       entry(10, touched(`${DOCUMENTS}/config/release-4`, account)),
       entry(41, touched(`${DOCUMENTS}/config/release-5`, account)),
       // What is in no audit log of Google's proves nothing, whatever it looks like.
-      entry(1.3, asked('GetDocument', { name: `${DOCUMENTS}/config/release` }, byGrant), 'projects/p/logs/forged'),
+      entry(1.3, requested('GetDocument', { name: `${DOCUMENTS}/config/release` }, byGrant), 'projects/p/logs/forged'),
       entry(10.1, touched(`${DOCUMENTS}/config/release`, account), 'projects/p/logs/not-cloudaudit.googleapis.com'),
     ];
     database = new PGlite();
@@ -153,7 +153,7 @@ describe('the SQL of deploy/audit', () => {
     await database.exec(
       'CREATE TABLE logs (timestamp timestamptz, log_name text, json_payload jsonb, proto_payload jsonb)',
     );
-    for (const [index, line] of desk.lines.entries())
+    for (const [index, line] of keydesk.lines.entries())
       await database.query('INSERT INTO logs VALUES ($1, $2, $3, NULL)', [
         new Date(times[index] ?? 0).toISOString(),
         'projects/p/logs/run.googleapis.com%2Fstdout',
@@ -163,12 +163,12 @@ describe('the SQL of deploy/audit', () => {
       await database.query('INSERT INTO logs VALUES ($1, $2, NULL, $3)', [timestamp, log_name, proto_payload]);
   }, 120_000);
   afterAll(async () => {
-    await desk.close();
+    await keydesk.close();
     await database?.close();
   });
 
-  function jobToken(job: Parameters<InProcessDesk['buildkite']['jobToken']>[0]) {
-    return desk.buildkite.jobToken(job, { issuedAt: Math.floor(desk.clock.now() / 1000) });
+  function jobToken(job: Parameters<InProcessKeydesk['buildkite']['jobToken']>[0]) {
+    return keydesk.buildkite.jobToken(job, { issuedAt: Math.floor(keydesk.clock.now() / 1000) });
   }
   async function run(file: string, replace: readonly [string, string][] = []) {
     let sql = readFileSync(join(ROOT, 'deploy', 'audit', file), 'utf8');
@@ -300,16 +300,16 @@ describe('the SQL of deploy/audit', () => {
 
   it('finds who could touch an environment on a day, until when, and whether that is still so', async () => {
     const rows = await run('who-could-touch.sql', [["'production' AS", "'staging' AS"]]);
-    const told = (job: string | undefined, credential: string) => {
+    const reported = (job: string | undefined, credential: string) => {
       const row = rows.find(({ job_id, credential: name }) => job_id === job && name === credential);
       if (!(row?.usable_until instanceof Date)) throw new Error(`no row of ${credential}`);
       return [row.revocation, (row.usable_until.getTime() - START) / MINUTE, row.still_usable];
     };
-    expect(told(ids.job, 'staging-config')).toEqual(['immediate', 4, false]);
-    expect(told(ids.job, 'staging-admin')).toEqual(['propagating', 4, false]);
-    expect(told(ids.job, 'staging-export')).toEqual(['expiry', 10, false]);
-    expect(told(ids.again, 'staging-admin')).toEqual(['propagating', 27, false]);
-    expect(told(ids.next, 'staging-admin')).toEqual(['propagating', 55, true]);
+    expect(reported(ids.job, 'staging-config')).toEqual(['immediate', 4, false]);
+    expect(reported(ids.job, 'staging-admin')).toEqual(['propagating', 4, false]);
+    expect(reported(ids.job, 'staging-export')).toEqual(['expiry', 10, false]);
+    expect(reported(ids.again, 'staging-admin')).toEqual(['propagating', 27, false]);
+    expect(reported(ids.next, 'staging-admin')).toEqual(['propagating', 55, true]);
   });
 
   it('knows tokens that were handed out before the day, and that a grant was renewed after it', async () => {

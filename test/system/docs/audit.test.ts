@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { EVENTS } from '../../http/audit-line.ts';
 
 const FOLDER = join(ROOT, 'deploy', 'audit');
@@ -30,24 +30,24 @@ const namesOf = (values: readonly unknown[]) =>
   new Set(values.flatMap((value) => (typeof value === 'object' && value !== null ? Object.keys(value) : [])));
 
 describe('the queries over the lines of a desk', () => {
-  let desk: Awaited<ReturnType<typeof openInProcessDesk>>;
+  let keydesk: Awaited<ReturnType<typeof openInProcessKeydesk>>;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
-    const { buildkite } = desk;
+    keydesk = await openInProcessKeydesk();
+    const { buildkite } = keydesk;
     const job = buildkite.startJob();
     for (const credential of ['staging-config', 'staging-export', 'staging-admin', 'no-such-credential'])
-      await desk.askByForm(await buildkite.jobToken(job), credential);
-    await desk.notify(buildkite.event(job));
+      await keydesk.requestByForm(await buildkite.jobToken(job), credential);
+    await keydesk.notify(buildkite.event(job));
   });
-  afterAll(() => desk.close());
+  afterAll(() => keydesk.close());
 
   it.each(filters.filter((file) => !file.startsWith('google-')))(
     'name fields and labels that lines have: %s',
     (file) => {
       const text = read(file);
-      const labels = namesOf(desk.audit.map((line) => line[LABELS]));
-      const payload = namesOf(desk.audit);
-      const ofJob = namesOf(desk.audit.map(({ job }) => job));
+      const labels = namesOf(keydesk.audit.map((line) => line[LABELS]));
+      const payload = namesOf(keydesk.audit);
+      const ofJob = namesOf(keydesk.audit.map(({ job }) => job));
       const named = fieldsIn(text, /\b(?:jsonPayload|labels)\.([a-z_0-9.]+)/g);
       expect(named.length).toBeGreaterThan(0);
       expect(fieldsIn(text, /\blabels\.([a-z_]+)/g).filter((name) => !labels.has(name))).toEqual([]);
@@ -67,7 +67,7 @@ describe('the queries over the lines of a desk', () => {
 
   it.each(sql)('name fields that the lines of grants have, events and kinds that there are: %s', (file) => {
     const text = read(file);
-    const grants = desk.audit.filter(({ grant_id, kind }) => grant_id && kind);
+    const grants = keydesk.audit.filter(({ grant_id, kind }) => grant_id && kind);
     const fields = namesOf(grants);
     expect(fieldsIn(text, /json_payload\.([a-z_0-9]+)/g).filter((name) => !fields.has(name))).toEqual([]);
     const kinds = new Set(grants.map(({ kind }) => kind));

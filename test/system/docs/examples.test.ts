@@ -9,7 +9,12 @@ import { type CommandStep, parsePipeline } from '../../../sandbox/fakes/buildkit
 import { type Ran, runStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { jsonServer } from '../../../sandbox/local-server.ts';
-import { AUDIENCE, databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import {
+  AUDIENCE,
+  databaseOf,
+  type InProcessKeydesk,
+  openInProcessKeydesk,
+} from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { gcloudEnvironment, pythonOfGcloud } from '../clients/gcloud.ts';
 import { USE_CREDENTIALS } from '../plugin/step.ts';
@@ -26,16 +31,16 @@ const steps = parsePipeline(read('pipeline.yml'));
 const releaseSteps = parsePipeline(read('pipeline.release.yml'));
 
 describe('the examples', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let folder: string;
   beforeAll(async () => {
-    desk = await openInProcessDesk({ policy: () => read('policy.yaml'), buckets: ['acme-terraform-state'] });
+    keydesk = await openInProcessKeydesk({ policy: () => read('policy.yaml'), buckets: ['acme-terraform-state'] });
     folder = mkdtempSync(join(tmpdir(), 'keydesk-examples-'));
     await databaseOf('acme-staging', '(default)').doc('releases/web-1.4.0').set({ digest: 'sha256:1' });
   });
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true });
-    await desk.close();
+    await keydesk.close();
   });
 
   /** Runs a step as it stands in the pipeline, but for where the desk and Google are. */
@@ -43,15 +48,15 @@ describe('the examples', () => {
     step: CommandStep,
     options: { claims?: Record<string, unknown>; environment?: Record<string, string> } = {},
   ) {
-    const job = desk.buildkite.startJob({ step_key: step.key, ...options.claims });
+    const job = keydesk.buildkite.startJob({ step_key: step.key, ...options.claims });
     const plugins = step.plugins.map(({ reference, configuration }) => ({
       reference,
-      configuration: { ...configuration, url: desk.tokenUrl, audience: AUDIENCE },
+      configuration: { ...configuration, url: keydesk.tokenUrl, audience: AUDIENCE },
     }));
     return runStep({
       step: { ...step, plugins, env: { ...step.env, FIRESTORE: `http://${inject('firestoreHost')}` } },
       job,
-      buildkite: desk.buildkite,
+      buildkite: keydesk.buildkite,
       plugins: { keydesk: join(ROOT, 'plugin') },
       path: [join(folder, 'bin'), join(ROOT, 'node_modules/.bin')],
       checkout: ROOT,
@@ -100,9 +105,9 @@ describe('the examples', () => {
   });
 
   it.skipIf(gcloud.missing)(gcloud.title('warm a cache in Cloud Storage with gcloud'), async () => {
-    const endpoint = { CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE: `${desk.google.url}/storage/v1/` };
+    const endpoint = { CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE: `${keydesk.google.url}/storage/v1/` };
     wentWell(await run(step('warm-bucket'), { environment: { ...gcloudEnvironment(folder), ...endpoint } }));
-    expect(desk.google.objects.get('acme-ci-cache/warm/policy.yaml')).toBe(read('policy.yaml'));
+    expect(keydesk.google.objects.get('acme-ci-cache/warm/policy.yaml')).toBe(read('policy.yaml'));
   });
 
   it.skipIf(terraform.missing)(terraform.title("keep Terraform's state in a bucket"), async () => {
@@ -119,13 +124,13 @@ describe('the examples', () => {
       { ...step('terraform'), command: `cd '${work}' && ${command}` },
       {
         environment: {
-          GOOGLE_BACKEND_STORAGE_CUSTOM_ENDPOINT: `${desk.google.url}/storage/v1/b`,
+          GOOGLE_BACKEND_STORAGE_CUSTOM_ENDPOINT: `${keydesk.google.url}/storage/v1/b`,
           CHECKPOINT_DISABLE: '1',
         },
       },
     );
     wentWell(ran);
-    expect(String(desk.google.objects.get('acme-terraform-state/staging/default.tfstate'))).toContain('1.4.0');
+    expect(String(keydesk.google.objects.get('acme-terraform-state/staging/default.tfstate'))).toContain('1.4.0');
   });
 
   it('deploy a release to staging and then to production, each with its own credential', async () => {
@@ -148,8 +153,8 @@ describe('the examples', () => {
   it.each(['executable', 'file', 'url'])(
     'have a credential file for Google’s libraries with the source %s',
     async (source) => {
-      const job = desk.buildkite.startJob();
-      const jobToken = await desk.buildkite.jobToken(job);
+      const job = keydesk.buildkite.startJob();
+      const jobToken = await keydesk.buildkite.jobToken(job);
       const sidecar = await jsonServer('sidecar', ({ path, headers }) =>
         path === '/job-token' && headers['x-sidecar'] === 'keydesk' ? { status: 200, text: jobToken } : { status: 404 },
       );
@@ -157,20 +162,22 @@ describe('the examples', () => {
         writeFileSync(join(folder, 'job-token'), `${jobToken}\n`);
         const file = join(folder, `${source}.json`);
         const text = read(`credentials/${source}.json`)
-          .replaceAll(/https:\/\/keydesk\.acme\.example(?=\/)/g, desk.tokenUrl)
+          .replaceAll(/https:\/\/keydesk\.acme\.example(?=\/)/g, keydesk.tokenUrl)
           .replace('/run/job/token', join(folder, 'job-token'))
           .replace('http://127.0.0.1:8321', sidecar.url);
         writeFileSync(file, text);
         const ran = await runStep({
           step: { command: USE_CREDENTIALS, plugins: [], env: {} },
           job,
-          buildkite: desk.buildkite,
+          buildkite: keydesk.buildkite,
           plugins: {},
           path: [join(ROOT, 'node_modules/.bin')],
           environment: { GOOGLE_APPLICATION_CREDENTIALS: file, GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: '1' },
         });
         wentWell(ran);
-        expect(desk.audit.filter(({ event, job_id }) => event === 'grant.issued' && job_id === job.id)).toHaveLength(1);
+        expect(keydesk.audit.filter(({ event, job_id }) => event === 'grant.issued' && job_id === job.id)).toHaveLength(
+          1,
+        );
       } finally {
         await sidecar.close();
       }

@@ -7,9 +7,9 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
+import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { newRulesFile } from '../../../shared/core/rules/generate.ts';
-import { databaseOf, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const readme = read('README.md');
@@ -24,7 +24,7 @@ describe('the README', () => {
   );
 
   it("has the example policy's rules in examples/firestore.rules", () => {
-    const loaded = parsePolicyText(read('examples/policy.yaml'), 'examples/policy.yaml');
+    const loaded = parsePolicy(read('examples/policy.yaml'), 'examples/policy.yaml');
     if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
     const rules = newRulesFile(loaded.policy, { project: 'acme-staging', database: '(default)' });
     expect(read('examples/firestore.rules')).toBe(rules);
@@ -40,35 +40,35 @@ describe('docs/CLIENTS.md', () => {
 });
 
 describe('the step of the README', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let folder: string;
   beforeAll(async () => {
-    desk = await openInProcessDesk({ policy: () => read('examples/policy.yaml') });
+    keydesk = await openInProcessKeydesk({ policy: () => read('examples/policy.yaml') });
     folder = mkdtempSync(join(tmpdir(), 'keydesk-step-'));
   });
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true });
-    await desk.close();
+    await keydesk.close();
   });
 
   async function runStep(jobToken: string) {
     const agent = join(folder, 'buildkite-agent');
-    const asked = join(folder, 'asked');
-    writeFileSync(agent, `#!/bin/sh\necho "$@" > '${asked}'\necho '${jobToken}'\n`);
+    const requested = join(folder, 'asked');
+    writeFileSync(agent, `#!/bin/sh\necho "$@" > '${requested}'\necho '${jobToken}'\n`);
     chmodSync(agent, 0o755);
     const ran = await promisify(execFile)('bash', [join(ROOT, 'examples/push-config.sh')], {
       env: {
         PATH: [folder, dirname(process.execPath), process.env.PATH].join(':'),
-        KEYDESK: desk.tokenUrl,
+        KEYDESK: keydesk.tokenUrl,
         FIRESTORE: `http://${inject('firestoreHost')}`,
       },
     }).catch((error: { stdout: string; stderr: string; code: number }) => error);
-    return { ...ran, asked: readFileSync(asked, 'utf8') };
+    return { ...ran, asked: readFileSync(requested, 'utf8') };
   }
 
   it('writes the configuration with the token it was handed', async () => {
     await databaseOf('acme-staging', '(default)').doc('config/web').delete();
-    const { stdout, asked } = await runStep(await desk.buildkite.jobToken(desk.buildkite.startJob()));
+    const { stdout, asked } = await runStep(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
     expect(asked).toContain('oidc request-token --audience https://keydesk.acme.example --claim organization_id');
     expect(stdout).toContain('"replicas"');
     const written = await databaseOf('acme-staging', '(default)').doc('config/web').get();
@@ -77,30 +77,30 @@ describe('the step of the README', () => {
 
   it('is none the wiser of a first try that Google failed', async () => {
     let failures = 0;
-    desk.google.before = () => {
+    keydesk.google.before = () => {
       failures += 1;
       return failures === 1 ? { status: 500, json: {} } : undefined;
     };
-    const ran = await runStep(await desk.buildkite.jobToken(desk.buildkite.startJob()));
-    desk.google.before = undefined;
+    const ran = await runStep(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
+    keydesk.google.before = undefined;
     expect(failures).toBe(2);
     expect(ran).not.toHaveProperty('code');
     expect(ran.stdout).toContain('"replicas"');
   });
 
   it('may give its credential back with the line that the README shows', async () => {
-    const issued = await desk.askByPath(await desk.buildkite.jobToken(desk.buildkite.startJob()));
+    const issued = await keydesk.requestByPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
     const [, line = ''] =
       /`(curl --data-urlencode token@- "\$KEYDESK\/revoke") <<<"\$ACCESS_TOKEN"`/.exec(readme) ?? [];
     const shell = ['-c', `${line} --silent --output /dev/null --write-out '%{http_code}' <<<"$ACCESS_TOKEN"`];
-    const environment = { PATH: process.env.PATH, KEYDESK: desk.tokenUrl, ACCESS_TOKEN: issued.json.access_token };
+    const environment = { PATH: process.env.PATH, KEYDESK: keydesk.tokenUrl, ACCESS_TOKEN: issued.json.access_token };
     const { stdout } = await promisify(execFile)('bash', shell, { env: environment });
     expect(stdout).toBe('200');
-    expect((await desk.introspect(issued.json.access_token)).json).toEqual({ active: false });
+    expect((await keydesk.introspect(issued.json.access_token)).json).toEqual({ active: false });
   });
 
   it('is followed by a kill switch that works as the README shows it', async () => {
-    const issued = await desk.askByPath(await desk.buildkite.jobToken(desk.buildkite.startJob()));
+    const issued = await keydesk.requestByPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
     const shown = [...readme.matchAll(/^npm run kill -- (.*)$/gm)].map(([, line]) => line as string);
     expect(shown).toHaveLength(4);
     const events: string[] = [];
@@ -110,11 +110,11 @@ describe('the step of the README', () => {
         env: {
           PATH: [dirname(process.execPath), process.env.PATH].join(':'),
           HOME: '/nonexistent',
-          GOOGLE_CLOUD_PROJECT: desk.settings.GOOGLE_CLOUD_PROJECT,
-          KEYDESK_DATABASE: desk.settings.KEYDESK_DATABASE,
-          KEYDESK_IAM_URL: desk.google.url,
+          GOOGLE_CLOUD_PROJECT: keydesk.settings.GOOGLE_CLOUD_PROJECT,
+          KEYDESK_DATABASE: keydesk.settings.KEYDESK_DATABASE,
+          KEYDESK_IAM_URL: keydesk.google.url,
           FIRESTORE_EMULATOR_HOST: inject('firestoreHost'),
-          GCE_METADATA_HOST: desk.google.metadataHost,
+          GCE_METADATA_HOST: keydesk.google.metadataHost,
         },
       });
       for (const auditLine of stdout.split('\n').filter(Boolean)) events.push(JSON.parse(auditLine).event);
@@ -122,9 +122,9 @@ describe('the step of the README', () => {
     };
     const [dryRun = '', thrown = '', list = '', lift = ''] = shown;
     expect(await run(dryRun)).toContain(issued.json.grant_id);
-    expect((await desk.introspect(issued.json.access_token)).json.active).toBe(true);
+    expect((await keydesk.introspect(issued.json.access_token)).json.active).toBe(true);
     const [, id = ''] = /^Kill switch ([0-9a-f-]{36})/.exec(await run(thrown)) ?? [];
-    expect((await desk.introspect(issued.json.access_token)).json).toEqual({ active: false });
+    expect((await keydesk.introspect(issued.json.access_token)).json).toEqual({ active: false });
     expect(await run(list)).toContain(`${id}  since`);
     expect(await run(lift.replace(/(--unblock) \S+/, `$1 ${id}`))).toContain(`Removed the block ${id}`);
     expect(await run(list)).toContain('No block is active.');
@@ -132,9 +132,9 @@ describe('the step of the README', () => {
   });
 
   it('fails, with what the service says, when the job has ended', async () => {
-    const job = desk.buildkite.startJob();
-    await desk.notify(desk.buildkite.event(job));
-    const ran = await runStep(await desk.buildkite.jobToken(job));
+    const job = keydesk.buildkite.startJob();
+    await keydesk.notify(keydesk.buildkite.event(job));
+    const ran = await runStep(await keydesk.buildkite.jobToken(job));
     expect(ran).toMatchObject({ code: 1, stdout: expect.stringContaining('The job has ended') });
   });
 });

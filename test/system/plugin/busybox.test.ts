@@ -4,27 +4,27 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { busybox, busyboxTools } from './busybox.ts';
 import { grantEvents, runAStep, USE_CREDENTIALS } from './step.ts';
 
 describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of busybox'), () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let folder: string;
   let path: string[];
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
     folder = mkdtempSync(join(tmpdir(), 'keydesk-busybox-'));
     path = [busyboxTools(folder)];
   });
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true });
-    await desk.close();
+    await keydesk.close();
   });
 
   it('does not say of a token that works on that it was given back', async () => {
     const credentials = ['staging-config', { name: 'staging-export', token: 'EXPORT' }];
-    const { exitCode, output, leftBehind, job } = await runAStep(desk, {
+    const { exitCode, output, leftBehind, job } = await runAStep(keydesk, {
       path,
       command: USE_CREDENTIALS,
       uses: [{ credentials }],
@@ -33,14 +33,14 @@ describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of bus
     expect(output).toMatch(/^sha256 [0-9a-f]{64}$/m);
     expect(output).toMatch(/^staging-export: will not be renewed; the token works for another (59[0-9]|600) s$/m);
     expect(output).toContain('\nstaging-config: released\n');
-    expect(grantEvents(desk, job)).toContain('grant.ended staging-export');
+    expect(grantEvents(keydesk, job)).toContain('grant.ended staging-export');
     expect(leftBehind).toEqual([]);
   });
 
   it('tells a refusal with its words, its reason and what to do about that', async () => {
-    const { exitCode, output } = await runAStep(desk, { path, uses: [{ credentials: 'production-config' }] });
+    const { exitCode, output } = await runAStep(keydesk, { path, uses: [{ credentials: 'production-config' }] });
     expect(exitCode).toBe(1);
-    expect(output).toContain(`Keydesk: ${desk.tokenUrl} did not issue production-config (400 invalid_target).`);
+    expect(output).toContain(`Keydesk: ${keydesk.tokenUrl} did not issue production-config (400 invalid_target).`);
     expect(output).toMatch(/^ {2}It says: [A-Z][A-Za-z .]{20,}$/m);
     expect(output).toMatch(/^ {2}Request id: [0-9a-f-]{36}$/m);
     expect(output).toMatch(/^ {2}What to do: check the name of the credential/m);
@@ -48,16 +48,16 @@ describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of bus
 
   it('tells what the agent says when there is no job token, in the hook and in the executable', async () => {
     const environment = { BUILDKITE_AGENT_ACCESS_TOKEN: 'bkaj_of-another-job' };
-    expect((await runAStep(desk, { path, environment })).output).toContain('401 Invalid access token');
+    expect((await runAStep(keydesk, { path, environment })).output).toContain('401 Invalid access token');
     const command = `BUILDKITE_AGENT_ACCESS_TOKEN=bkaj_of-another-job busybox sh "\${GOOGLE_APPLICATION_CREDENTIALS%/*}/job-token"`;
-    const { output } = await runAStep(desk, { path, command });
+    const { output } = await runAStep(keydesk, { path, command });
     expect(output).toMatch(
       /^\{"version":1,"success":false,"token_type":"[a-z:-]+","code":"KEYDESK_NO_JOB_TOKEN","message":".*401 Invalid access token"\}$/m,
     );
   });
 
   it('points the host away from what a container can write, and removes it', async () => {
-    const { exitCode, environment, leftBehind } = await runAStep(desk, {
+    const { exitCode, environment, leftBehind } = await runAStep(keydesk, {
       path,
       uses: [{ 'job-token': 'file' }],
       command: `${USE_CREDENTIALS}; mkdir -p "$BUILDKITE_OIDC_TMPDIR/a/b"; ln -s / "$BUILDKITE_OIDC_TMPDIR/a/b/root"`,

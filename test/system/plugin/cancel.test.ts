@@ -5,15 +5,15 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
-import { type AStep, grantEvents, PLUGIN, runAStep, startAStep } from './step.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { grantEvents, PLUGIN, runAStep, type StepSetup, startAStep } from './step.ts';
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let folder: string;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
 });
-afterAll(() => desk.close());
+afterAll(() => keydesk.close());
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'keydesk-cancel-'));
   return () => rmSync(folder, { recursive: true, force: true });
@@ -23,14 +23,14 @@ const uses = [{ credentials: { name: 'staging-config', token: 'CONFIG' } }];
 const hold = () => `[ -e '${folder}/go' ] || echo 'held here' >&2; while [ ! -e '${folder}/go' ]; do sleep 0.05; done`;
 
 /** A `cat` that does something first when its arguments are such. The plugin's subshells give it `--`, the agent's shell does not. */
-function slowCat(pattern: string, first: string): Pick<AStep, 'path'> {
+function slowCat(pattern: string, first: string): Pick<StepSetup, 'path'> {
   const script = `#!/bin/sh\ntrap : TERM\ncase "$*" in ${pattern}) ${first} ;; esac\nexec /bin/cat "$@"\n`;
   writeFileSync(join(folder, 'cat'), script, { mode: 0o755 });
   return { path: [folder] };
 }
 
 /** The plugin, with something that happens when its own part of the hook is over. */
-function thenHold(): Pick<AStep, 'plugins'> {
+function thenHold(): Pick<StepSetup, 'plugins'> {
   const keydesk = join(folder, 'keydesk');
   cpSync(PLUGIN, keydesk, { recursive: true });
   mkdirSync(join(keydesk, 'inner'));
@@ -42,12 +42,12 @@ function thenHold(): Pick<AStep, 'plugins'> {
   return { plugins: { keydesk } };
 }
 
-it.each<[string, () => Pick<AStep, 'path' | 'plugins'>]>([
+it.each<[string, () => Pick<StepSetup, 'path' | 'plugins'>]>([
   ['before the hook has said what to export', () => slowCat('--*/url', hold())],
   ['before it is exported', () => slowCat('/*.access-token', hold())],
   ['before the agent looks at what was exported', thenHold],
 ])('a cancel %s leaves it to pre-exit, which knows', async (_, holding) => {
-  const running = startAStep(desk, { uses, ...holding() });
+  const running = startAStep(keydesk, { uses, ...holding() });
   await running.saw('held here');
   running.cancel();
   writeFileSync(join(folder, 'go'), '');
@@ -56,12 +56,12 @@ it.each<[string, () => Pick<AStep, 'path' | 'plugins'>]>([
   expect(phases.map(({ name }) => name)).not.toContain('commands');
   expect(environment.KEYDESK_DIR).toMatch(/\/keydesk-\w{10}$/);
   expect(output).toContain('staging-config: released');
-  expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
+  expect(grantEvents(keydesk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(leftBehind).toEqual([]);
 });
 
 it('a cancel as soon as a token lies on disk gives it back at once', async () => {
-  const running = startAStep(desk, { uses, ...slowCat('--*.access-token', hold()) });
+  const running = startAStep(keydesk, { uses, ...slowCat('--*.access-token', hold()) });
   await running.saw('held here');
   running.cancel();
   writeFileSync(join(folder, 'go'), '');
@@ -69,18 +69,18 @@ it('a cancel as soon as a token lies on disk gives it back at once', async () =>
   expect(exitCode).toBe(143);
   expect(environment).not.toHaveProperty('KEYDESK_DIR');
   expect(output).toContain('staging-config: released');
-  expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
+  expect(grantEvents(keydesk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(leftBehind).toEqual([]);
 });
 
 it('a hook that is killed before the agent knows leaves it to pre-exit, which finds it', async () => {
-  const { exitCode, output, environment, job, leftBehind } = await runAStep(desk, {
+  const { exitCode, output, environment, job, leftBehind } = await runAStep(keydesk, {
     uses,
     ...slowCat('/*.access-token', `[ -e '${folder}/go' ] || { : >'${folder}/go'; kill -KILL 0; }`),
   });
   expect(exitCode).toBe(137);
   expect(environment).not.toHaveProperty('KEYDESK_DIR');
   expect(output).toContain('staging-config: released');
-  expect(grantEvents(desk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
+  expect(grantEvents(keydesk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(leftBehind).toEqual([]);
 });

@@ -14,10 +14,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { gcloudEnvironment } from '../clients/gcloud.ts';
-import { type AStep, runAStep, SECRET, startAStep } from './step.ts';
+import { runAStep, SECRET, type StepSetup, startAStep } from './step.ts';
 
 /** Where gcloud and gsutil look when a job says nothing, and where they are told to: as gcloud and boto read it. */
 const KEPT = `gcloud="\${CLOUDSDK_CONFIG:-$HOME/.config/gcloud}"
@@ -31,13 +31,13 @@ const LOG_IN = `${KEPT}; mkdir -p "$gcloud" "$gsutil"
 const FIND = `${KEPT}; for file in "$gcloud/access_tokens.db" "$gcloud/credentials.db" "$gsutil/credstore2"; do
     [ ! -e "$file" ] || echo "found: $(cat "$file")"; done`;
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let folder: string;
 let home: string;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
 });
-afterAll(() => desk.close());
+afterAll(() => keydesk.close());
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'keydesk-clients-'));
   home = join(folder, 'home');
@@ -46,7 +46,7 @@ beforeEach(() => {
 });
 
 /** A job on the one agent: with the home and the temporary folder that all of its jobs have. */
-const onTheAgent = (step: AStep = {}): AStep => ({
+const onTheAgent = (step: StepSetup = {}): StepSetup => ({
   ...step,
   environment: { HOME: home, TMPDIR: join(folder, 'tmp'), ...step.environment },
 });
@@ -59,40 +59,40 @@ describe('what a job’s gcloud and gsutil keep', () => {
     ['ends', 'true', 0],
     ['fails', 'exit 3', 3],
   ])('is not found by the next job once the job %s', async (_, then, code) => {
-    const { exitCode } = await runAStep(desk, onTheAgent({ command: `${LOG_IN}; ${FIND}; ${then}` }));
+    const { exitCode } = await runAStep(keydesk, onTheAgent({ command: `${LOG_IN}; ${FIND}; ${then}` }));
     expect(exitCode).toBe(code);
     expect(inHome()).toEqual([]);
     expect(readdirSync(join(folder, 'tmp'))).toEqual([]);
     for (const uses of [[{}], []]) {
-      const { output } = await runAStep(desk, onTheAgent({ command: `${FIND}; echo looked`, uses }));
+      const { output } = await runAStep(keydesk, onTheAgent({ command: `${FIND}; echo looked`, uses }));
       expect(output).toContain('looked');
       expect(output).not.toContain('found:');
     }
   });
 
   it('is where they look for it while the job runs, in every command and hook', async () => {
-    const { output } = await runAStep(desk, onTheAgent({ command: LOG_IN, uses: [{}, {}], upload: FIND }));
+    const { output } = await runAStep(keydesk, onTheAgent({ command: LOG_IN, uses: [{}, {}], upload: FIND }));
     expect(output.match(/^found: of job A$/gm)).toHaveLength(3);
   });
 
   it('is not used by the next job when the machine or the agent was killed', async () => {
-    const running = startAStep(desk, onTheAgent({ command: `${LOG_IN}; echo kept; sleep 60`, graceMs: 0 }));
+    const running = startAStep(keydesk, onTheAgent({ command: `${LOG_IN}; echo kept; sleep 60`, graceMs: 0 }));
     await running.saw('kept');
     running.cancel();
     await running.finished;
     const [left = ''] = readdirSync(join(folder, 'tmp'));
     expect(existsSync(join(folder, 'tmp', left, 'clients/gcloud/access_tokens.db'))).toBe(true);
-    expect((await runAStep(desk, onTheAgent({ command: FIND }))).output).not.toContain('found:');
+    expect((await runAStep(keydesk, onTheAgent({ command: FIND }))).output).not.toContain('found:');
     // Its process is the test's and lives. Once that is gone, the next job clears up.
     const [, ...where] = readFileSync(join(folder, 'tmp', left, 'process'), 'utf8').split(' ');
     writeFileSync(join(folder, 'tmp', left, 'process'), ['999999999', ...where].join(' '));
-    await runAStep(desk, onTheAgent());
+    await runAStep(keydesk, onTheAgent());
     expect(readdirSync(join(folder, 'tmp'))).toEqual([]);
   });
 
   it('stays where it was for a step that has no credential file', async () => {
     const uses = [{ credentials: { name: 'staging-config', token: 'CONFIG' } }];
-    const { environment } = await runAStep(desk, onTheAgent({ uses }));
+    const { environment } = await runAStep(keydesk, onTheAgent({ uses }));
     for (const name of ['CLOUDSDK_CONFIG', 'BOTO_PATH']) expect(environment).not.toHaveProperty(name);
   });
 });
@@ -124,7 +124,7 @@ describe('what the agent’s owner has set up', () => {
     const base = join(home, at);
     write(base, { ...settings, ...others });
     const environment = Object.fromEntries(Object.entries(names).map(([name, value]) => [name, join(home, value)]));
-    const { output, exitCode } = await runAStep(desk, onTheAgent({ command: list, environment }));
+    const { output, exitCode } = await runAStep(keydesk, onTheAgent({ command: list, environment }));
     expect(exitCode).toBe(0);
     expect([...output.matchAll(/^has \.\/(.*?): /gm)].map(([, name]) => name)).toEqual(Object.keys(settings).sort());
     expect(output).toContain('has ./credentials.db: logins of the owner\n');
@@ -136,7 +136,7 @@ describe('what the agent’s owner has set up', () => {
     write(join(home, '.config/gcloud'), { active_config: 'default' });
     symlinkSync('/dev/zero', join(home, '.config/gcloud/credentials.db'));
     symlinkSync(join(folder, 'nowhere'), join(home, '.config/gcloud/properties'));
-    const { output, exitCode } = await runAStep(desk, onTheAgent({ command: list }));
+    const { output, exitCode } = await runAStep(keydesk, onTheAgent({ command: list }));
     expect(exitCode).toBe(0);
     expect(output.match(/^has /gm)).toHaveLength(1);
   });
@@ -148,7 +148,7 @@ describe('what the agent’s owner has set up', () => {
     ['sets both', { BOTO_CONFIG: '/c.cfg', BOTO_PATH: '/a.cfg:/b.cfg' }, '/c.cfg:'],
   ])('for gsutil is read before the folder of the job is named, where it %s', async (_, owners, before) => {
     const command = `echo "config: $BOTO_CONFIG"; cat "\${BOTO_PATH##*:}"`;
-    const { environment, output } = await runAStep(desk, onTheAgent({ environment: owners, command }));
+    const { environment, output } = await runAStep(keydesk, onTheAgent({ environment: owners, command }));
     const { KEYDESK_DIR, BOTO_PATH } = environment;
     expect(BOTO_PATH).toBe(`${before}${KEYDESK_DIR}/clients/boto`);
     expect(output).toContain(`config: \n[GSUtil]\nstate_dir = ${KEYDESK_DIR}/clients/gsutil\n`);
@@ -168,26 +168,26 @@ describe.skipIf(gcloud.missing)(gcloud.title('the real ones'), () => {
 
   it('gcloud keeps its token in the job’s folder, and the next job has none', async () => {
     const first = await runAStep(
-      desk,
+      keydesk,
       onTheAgent({ uses, command: `${LOG_IN_WITH_GCLOUD}; ${SHOW}`, environment: environment() }),
     );
     expect(first.exitCode).toBe(0);
     expect(shown()).toMatch(SECRET);
     expect(inHome().filter((name) => /\.db$/.test(name))).toEqual([]);
-    const lines = desk.audit.length;
-    const second = await runAStep(desk, onTheAgent({ ...withoutPlugin, command: SHOW, environment: environment() }));
+    const lines = keydesk.audit.length;
+    const second = await runAStep(keydesk, onTheAgent({ ...withoutPlugin, command: SHOW, environment: environment() }));
     expect(second.output).toContain('gcloud has none');
     expect(shown()).not.toMatch(SECRET);
-    expect(desk.audit.slice(lines)).toEqual([]);
+    expect(keydesk.audit.slice(lines)).toEqual([]);
   });
 
   it('gcloud uses no token that a job without the plugin has left in the home', async () => {
     const file = join(folder, 'credential.json');
     const command = `cp "$GOOGLE_APPLICATION_CREDENTIALS" '${file}'; unset CLOUDSDK_CONFIG; ${LOG_IN_WITH_GCLOUD}; ${SHOW}`;
-    await runAStep(desk, onTheAgent({ uses, command, environment: environment() }));
+    await runAStep(keydesk, onTheAgent({ uses, command, environment: environment() }));
     expect(shown()).toMatch(SECRET);
     expect(inHome()).toContain('.config/gcloud/access_tokens.db');
-    const second = await runAStep(desk, onTheAgent({ command: SHOW, environment: environment() }));
+    const second = await runAStep(keydesk, onTheAgent({ command: SHOW, environment: environment() }));
     expect(second.output).toContain('gcloud has none');
     expect(shown()).not.toMatch(SECRET);
   });
@@ -201,7 +201,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('the real ones'), () => {
     const command = `gsutil -o "Credentials:gs_external_account_file=$GOOGLE_APPLICATION_CREDENTIALS" ${options} ls gs://acme-ci-cache 2>&1 | tail -n 3
       find "$HOME" "$KEYDESK_DIR" -name credstore2`;
     const env = { ...environment(), CLOUDSDK_CORE_PASS_CREDENTIALS_TO_GSUTIL: '0' };
-    const { output, environment: after } = await runAStep(desk, onTheAgent({ uses, command, environment: env }));
+    const { output, environment: after } = await runAStep(keydesk, onTheAgent({ uses, command, environment: env }));
     expect(output).toContain(`${after.KEYDESK_DIR}/clients/gsutil/credstore2\n`);
     expect(output).not.toContain(`${home}/.gsutil/credstore2`);
   });

@@ -19,7 +19,7 @@ export interface Front {
   close(): Promise<void>;
 }
 
-export async function openFront(deskUrl: string): Promise<Front> {
+export async function openFront(keydeskUrl: string): Promise<Front> {
   const server = createServer(async (message, response) => {
     const request = `${message.method} ${message.url}`;
     front.seen.push(request);
@@ -36,7 +36,7 @@ export async function openFront(deskUrl: string): Promise<Front> {
       return;
     }
     const { authorization, accept, 'content-type': type } = message.headers;
-    const answer = await fetch(`${deskUrl}${message.url}`, {
+    const answer = await fetch(`${keydeskUrl}${message.url}`, {
       method: message.method ?? 'GET',
       headers: {
         ...(authorization ? { authorization } : {}),

@@ -11,22 +11,22 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { type Front, openFront } from './front.ts';
 import { grantEvents, runAStep, startAStep, USE_CREDENTIALS } from './step.ts';
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let front: Front;
 let folder: string;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
-  front = await openFront(desk.tokenUrl);
+  keydesk = await openInProcessKeydesk();
+  front = await openFront(keydesk.tokenUrl);
   folder = mkdtempSync(join(tmpdir(), 'keydesk-give-back-'));
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   await front.close();
-  await desk.close();
+  await keydesk.close();
 });
 afterEach(() => {
   front.instead = () => undefined;
@@ -42,12 +42,12 @@ describe('pre-exit gives back', () => {
       { name: 'staging-export', file: 'EXPORT_FILE' },
       { name: 'staging-admin', token: 'ADMIN_TOKEN' },
     ];
-    const { output, exitCode, leftBehind, job } = await runAStep(desk, { uses: [{ credentials }] });
+    const { output, exitCode, leftBehind, job } = await runAStep(keydesk, { uses: [{ credentials }] });
     expect(exitCode).toBe(0);
     expect(atTheEnd(output)).toMatch(
       /^~~~ :key: Keydesk: releasing credentials\nstaging-admin: released\nstaging-config: released\nstaging-export: will not be renewed; the token works for another (59[0-9]|600) s\n$/,
     );
-    expect(grantEvents(desk, job)).toEqual(
+    expect(grantEvents(keydesk, job)).toEqual(
       expect.arrayContaining([
         'grant.revoked staging-config',
         'grant.revoked staging-admin',
@@ -58,19 +58,19 @@ describe('pre-exit gives back', () => {
   });
 
   it('when the command failed, whose exit code stays', async () => {
-    const { exitCode, output } = await runAStep(desk, { command: 'exit 17' });
+    const { exitCode, output } = await runAStep(keydesk, { command: 'exit 17' });
     expect(exitCode).toBe(17);
     expect(atTheEnd(output)).toContain('staging-config: released');
   });
 
   it('when the job is cancelled while its command runs', async () => {
-    const running = startAStep(desk, { command: 'echo "it runs"; sleep 60' });
+    const running = startAStep(keydesk, { command: 'echo "it runs"; sleep 60' });
     await running.saw('it runs');
     running.cancel();
     const { exitCode, output, leftBehind } = await running.finished;
     expect(exitCode).toBe(143);
     expect(atTheEnd(output)).toContain('staging-config: released');
-    expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
+    expect(grantEvents(keydesk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
     expect(leftBehind).toEqual([]);
   });
 
@@ -80,7 +80,7 @@ describe('pre-exit gives back', () => {
       const other = mkdtempSync(join(folder, 'other-'));
       mkdirSync(join(other, 'hooks'));
       writeFileSync(join(other, 'hooks/pre-exit'), `#!/usr/bin/env bash\n${USE_CREDENTIALS}\n`);
-      const { output, exitCode } = await runAStep(desk, {
+      const { output, exitCode } = await runAStep(keydesk, {
         plugins: { keydesk: join(process.cwd(), 'plugin'), other },
         others: ['acme/other#v1'],
         postHooks,
@@ -99,7 +99,7 @@ describe('pre-exit gives back', () => {
       { name: 'staging-export', token: 'B_TOKEN' },
       { name: 'staging-admin', token: 'C_TOKEN' },
     ];
-    const running = startAStep(desk, { uses: [{ url: front.url, credentials }], command: 'echo "it ends"' });
+    const running = startAStep(keydesk, { uses: [{ url: front.url, credentials }], command: 'echo "it ends"' });
     await running.saw('releasing credentials');
     const began = Date.now();
     const { exitCode, output, leftBehind } = await running.finished;
@@ -132,7 +132,7 @@ describe('pre-exit ends well', () => {
     ],
   ])('%s', async (_, instead, said) => {
     front.instead = (request) => (request.endsWith('/revoke') ? instead : undefined);
-    const { exitCode, output, leftBehind } = await runAStep(desk, { uses: [{ url: front.url }] });
+    const { exitCode, output, leftBehind } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(0);
     expect(atTheEnd(output)).toMatch(said);
     expect(atTheEnd(output)).not.toMatch(/: released$/m);
@@ -140,7 +140,7 @@ describe('pre-exit ends well', () => {
   });
 
   it('when the step took its folder away', async () => {
-    const { exitCode, output } = await runAStep(desk, { command: 'rm -rf "$KEYDESK_DIR"' });
+    const { exitCode, output } = await runAStep(keydesk, { command: 'rm -rf "$KEYDESK_DIR"' });
     expect(exitCode).toBe(0);
     expect(atTheEnd(output)).toBe('');
   });
@@ -149,7 +149,7 @@ describe('pre-exit ends well', () => {
     const broken = join(folder, 'broken');
     mkdirSync(join(broken, 'hooks'), { recursive: true });
     writeFileSync(join(broken, 'hooks/pre-exit'), readFileSync(join(process.cwd(), 'plugin/hooks/pre-exit')));
-    const { exitCode } = await runAStep(desk, {
+    const { exitCode } = await runAStep(keydesk, {
       plugins: { keydesk: broken },
       environment: { SHELLOPTS: 'errexit:nounset' },
     });
@@ -158,7 +158,7 @@ describe('pre-exit ends well', () => {
 });
 
 describe('a KEYDESK_DIR that the plugin did not make for this job', () => {
-  const jobOf = () => desk.buildkite.startJob();
+  const jobOf = () => keydesk.buildkite.startJob();
   const foreign: [string, (at: string, jobId: string) => string][] = [
     ['is any folder', (at) => at],
     ['has the name but no mark', (at) => join(at, 'keydesk-AAAAAAAAAA')],
@@ -205,13 +205,13 @@ describe('a KEYDESK_DIR that the plugin did not make for this job', () => {
     const job = jobOf();
     const given = make(at, job.id);
     const before = readdirSync(at, { recursive: true });
-    const { exitCode, environment, output } = await runAStep(desk, { job, environment: { KEYDESK_DIR: given } });
+    const { exitCode, environment, output } = await runAStep(keydesk, { job, environment: { KEYDESK_DIR: given } });
     expect(exitCode).toBe(0);
     expect(environment.KEYDESK_DIR).not.toBe(given);
     expect(output).toContain('staging-config: released');
     expect(readdirSync(at, { recursive: true })).toEqual(before);
 
-    const untouched = await runAStep(desk, {
+    const untouched = await runAStep(keydesk, {
       job: jobOf(),
       uses: [{ credentials: 'nonsense' }],
       environment: { KEYDESK_DIR: given },

@@ -3,18 +3,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname as folderOf, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { firestoreAs, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { firestoreAs, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { grantEvents, runAStep, SECRET, startAStep, USE_CREDENTIALS } from './step.ts';
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let folder: string;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
   folder = mkdtempSync(join(tmpdir(), 'keydesk-hand-over-'));
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
-  await desk.close();
+  await keydesk.close();
 });
 
 /** Copies a variable's value out of the step, past its log. */
@@ -22,11 +22,11 @@ const keep = (variable: string, file: string) => `printf '%s' "$${variable}" >'$
 const kept = (file: string) => readFileSync(join(folder, file), 'utf8');
 const sha256sOf = (output: string) => [...output.matchAll(/^sha256 ([0-9a-f]{64})$/gm)].map(([, sha256]) => sha256);
 const issuedTo = (jobId: string) =>
-  desk.audit.filter((line) => line.event === 'grant.issued' && JSON.stringify(line).includes(jobId));
+  keydesk.audit.filter((line) => line.event === 'grant.issued' && JSON.stringify(line).includes(jobId));
 
 describe('the plugin hands a step', () => {
   it('a credential file that Google’s library uses as it is', async () => {
-    const ran = await runAStep(desk, { command: USE_CREDENTIALS });
+    const ran = await runAStep(keydesk, { command: USE_CREDENTIALS });
     expect(ran.output).toContain('staging-config: in GOOGLE_APPLICATION_CREDENTIALS (file)');
     expect(ran.exitCode).toBe(0);
     const [first, second] = issuedTo(ran.job.id);
@@ -37,7 +37,7 @@ describe('the plugin hands a step', () => {
   it('nothing that is readable for others, and nothing secret in the credential file', async () => {
     const command = `${keep('GOOGLE_APPLICATION_CREDENTIALS', 'path')}
       find "$KEYDESK_DIR" -exec stat -c '%a %F' {} + | sort -u; cat "$GOOGLE_APPLICATION_CREDENTIALS"`;
-    const { output, environment } = await runAStep(desk, { command });
+    const { output, environment } = await runAStep(keydesk, { command });
     const lines = output.slice(output.indexOf('Running commands')).split('\n');
     expect(lines.slice(1, 4)).toEqual(['600 regular file', '700 directory', '{']);
     const file = JSON.parse(output.slice(output.indexOf('\n{'), output.lastIndexOf('}') + 1));
@@ -46,8 +46,8 @@ describe('the plugin hands a step', () => {
       universe_domain: 'googleapis.com',
       audience: 'staging-config',
       subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-      token_url: `${desk.tokenUrl}/token`,
-      token_info_url: `${desk.tokenUrl}/introspect`,
+      token_url: `${keydesk.tokenUrl}/token`,
+      token_info_url: `${keydesk.tokenUrl}/introspect`,
       credential_source: {
         executable: { command: `/bin/sh ${folderOf(kept('path'))}/job-token`, timeout_millis: 30_000 },
       },
@@ -62,8 +62,8 @@ describe('the plugin hands a step', () => {
     const credentials = [{ name: 'staging-config', token: 'CONFIG' }];
     const command = `${keep('CONFIG', 'token')} curl --silent --output /dev/null --write-out '%{http_code}\\n' \
       --header "Authorization: Bearer $CONFIG" "$FIRESTORE"; echo "it is $CONFIG"`;
-    const FIRESTORE = `http://${inject('firestoreHost')}/v1/projects/${desk.project}/databases/(default)/documents/config`;
-    const { output, raw, environment } = await runAStep(desk, {
+    const FIRESTORE = `http://${inject('firestoreHost')}/v1/projects/${keydesk.project}/databases/(default)/documents/config`;
+    const { output, raw, environment } = await runAStep(keydesk, {
       command,
       uses: [{ credentials }],
       environment: { FIRESTORE },
@@ -80,7 +80,7 @@ describe('the plugin hands a step', () => {
   it('both of one credential, asked for once', async () => {
     const credentials = { name: 'staging-export', file: 'EXPORT_FILE', token: 'EXPORT_TOKEN' };
     const command = `${keep('EXPORT_TOKEN', 'both')} GOOGLE_APPLICATION_CREDENTIALS="$EXPORT_FILE" ${USE_CREDENTIALS}`;
-    const { output, exitCode, job } = await runAStep(desk, { command, uses: [{ credentials }] });
+    const { output, exitCode, job } = await runAStep(keydesk, { command, uses: [{ credentials }] });
     expect(exitCode).toBe(0);
     expect(output).toContain('staging-export: in EXPORT_FILE (file) and EXPORT_TOKEN (token)');
     const issued = issuedTo(job.id).map(({ token_sha256 }) => token_sha256);
@@ -94,17 +94,17 @@ describe('the plugin hands a step', () => {
       { name: 'staging-export', file: 'EXPORT_FILE' },
     ];
     const command = `${keep('ADMIN_TOKEN', 'admin')} test -r "$EXPORT_FILE" && ${USE_CREDENTIALS}`;
-    const running = startAStep(desk, { command: `${command}; echo used; sleep 0.5`, uses: [{ credentials }] });
+    const running = startAStep(keydesk, { command: `${command}; echo used; sleep 0.5`, uses: [{ credentials }] });
     await running.saw('used');
-    expect(await desk.gate(kept('admin'))).toBe(200);
+    expect(await keydesk.gate(kept('admin'))).toBe(200);
     const { exitCode } = await running.finished;
     expect(exitCode).toBe(0);
-    expect(await desk.gate(kept('admin'))).not.toBe(200);
+    expect(await keydesk.gate(kept('admin'))).not.toBe(200);
   });
 
   it('one credential under two variables, asked for once', async () => {
     const credentials = ['staging-export', { name: 'staging-export', file: 'CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE' }];
-    const { job, environment } = await runAStep(desk, { uses: [{ credentials }] });
+    const { job, environment } = await runAStep(keydesk, { uses: [{ credentials }] });
     expect(issuedTo(job.id)).toHaveLength(1);
     expect(environment.CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE).toBe(environment.GOOGLE_APPLICATION_CREDENTIALS);
   });
@@ -120,7 +120,7 @@ describe('the plugin hands a step', () => {
       },
     ];
     const command = `${keep('CONFIG_TOKEN', 'again')} ls -d "$KEYDESK_DIR" | wc -l; ${USE_CREDENTIALS}`;
-    const { job, output, environment, exitCode, leftBehind } = await runAStep(desk, { command, uses });
+    const { job, output, environment, exitCode, leftBehind } = await runAStep(keydesk, { command, uses });
     expect(exitCode).toBe(0);
     const [config, exported] = issuedTo(job.id);
     expect(config?.token_sha256).toBe(createHash('sha256').update(kept('again')).digest('hex'));
@@ -134,7 +134,7 @@ describe('the plugin hands a step', () => {
   });
 
   it('its credentials from the environment hook on, where it is told to', async () => {
-    const { phases, output, exitCode } = await runAStep(desk, {
+    const { phases, output, exitCode } = await runAStep(keydesk, {
       uses: [{ hook: 'environment' }],
       command: USE_CREDENTIALS,
     });
@@ -152,7 +152,7 @@ describe('the plugin hands a step', () => {
   });
 
   it('the same under the name that a folder of another repository gives the plugin', async () => {
-    const { output, exitCode } = await runAStep(desk, {
+    const { output, exitCode } = await runAStep(keydesk, {
       reference: './plugin',
       plugins: { plugin: join(process.cwd(), 'plugin') },
       command: USE_CREDENTIALS,
@@ -163,7 +163,7 @@ describe('the plugin hands a step', () => {
 
   it('leaves another plugin’s BUILDKITE_OIDC_TMPDIR alone', async () => {
     for (const use of [{}, { 'job-token': 'file' }]) {
-      const { environment } = await runAStep(desk, {
+      const { environment } = await runAStep(keydesk, {
         uses: [use],
         environment: { BUILDKITE_OIDC_TMPDIR: '/tmp/of-another' },
       });
@@ -176,12 +176,12 @@ describe('a step that outlives its tokens', () => {
   it('gets new ones with a new job token each time, by the executable', async () => {
     const later = join(folder, 'later');
     const uses = [{ credentials: 'staging-export' }];
-    const running = startAStep(desk, { command: `${USE_CREDENTIALS} '${later}'`, uses });
+    const running = startAStep(keydesk, { command: `${USE_CREDENTIALS} '${later}'`, uses });
     await running.saw('sha256 ');
-    desk.clock.advance(3 * 3600_000);
+    keydesk.clock.advance(3 * 3600_000);
     writeFileSync(later, '');
     const ran = await running.finished;
-    desk.clock.reset();
+    keydesk.clock.reset();
     expect(ran.exitCode).toBe(0);
     const fetched = sha256sOf(ran.output);
     expect(new Set(fetched).size).toBe(2);
@@ -196,12 +196,12 @@ describe('a step that outlives its tokens', () => {
     const later = join(folder, 'much-later');
     const command = `${keep('GOOGLE_APPLICATION_CREDENTIALS', 'at')} cat "$GOOGLE_APPLICATION_CREDENTIALS"; ${USE_CREDENTIALS} '${later}'`;
     const uses = [{ 'job-token': 'file', lifetime: 60 }];
-    const running = startAStep(desk, { command, uses });
+    const running = startAStep(keydesk, { command, uses });
     await running.saw('sha256 ');
-    desk.clock.advance(20 * 60_000);
+    keydesk.clock.advance(20 * 60_000);
     writeFileSync(later, '');
     const ran = await running.finished;
-    desk.clock.reset();
+    keydesk.clock.reset();
     const at = folderOf(kept('at'));
     expect(ran.output).toContain(`"credential_source": { "file": "${at}/job-token" }`);
     expect(ran.environment).not.toHaveProperty('GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES');
@@ -213,7 +213,7 @@ describe('a step that outlives its tokens', () => {
 
   it('has its job token in a file without a newline, redacted, and as long-lived as was asked', async () => {
     const command = `cat "$BUILDKITE_OIDC_TMPDIR"/*/job-token | tee '${join(folder, 'job-token')}'`;
-    const { output } = await runAStep(desk, { command, uses: [{ 'job-token': 'file', lifetime: 120 }] });
+    const { output } = await runAStep(keydesk, { command, uses: [{ 'job-token': 'file', lifetime: 120 }] });
     const [, payload = ''] = kept('job-token').split('.');
     const { iat, exp, organization_id, pipeline_id, cluster_id } = JSON.parse(
       Buffer.from(payload, 'base64url').toString(),
@@ -232,12 +232,12 @@ describe('a step that outlives its tokens', () => {
 
 it('a step’s grants end with its pre-exit, on record as returned by the job', async () => {
   const credentials = [{ name: 'staging-config', token: 'CONFIG_TOKEN' }];
-  const { job } = await runAStep(desk, { command: keep('CONFIG_TOKEN', 'ended'), uses: [{ credentials }] });
-  expect(grantEvents(desk, job)).toEqual([
+  const { job } = await runAStep(keydesk, { command: keep('CONFIG_TOKEN', 'ended'), uses: [{ credentials }] });
+  expect(grantEvents(keydesk, job)).toEqual([
     'grant.issued staging-config',
     'grant.released staging-config',
     'grant.revoked staging-config',
   ]);
-  expect((await desk.introspect(kept('ended'))).json).toEqual({ active: false });
-  expect(await firestoreAs(desk, kept('ended'), 'config/web')).toBe(403);
+  expect((await keydesk.introspect(kept('ended'))).json).toEqual({ active: false });
+  expect(await firestoreAs(keydesk, kept('ended'), 'config/web')).toBe(403);
 });

@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PluginConfiguration } from '../../../sandbox/fakes/buildkite/plugin.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { PLUGIN, recorder, runAStep, SECRET, USE_CREDENTIALS } from './step.ts';
 
-let desk: InProcessDesk;
+let desk: InProcessKeydesk;
 let folder: string;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  desk = await openInProcessKeydesk();
   folder = mkdtempSync(join(tmpdir(), 'keydesk-hostile-'));
 });
 afterAll(async () => {
@@ -107,8 +107,8 @@ describe('the configuration', () => {
     const { exitCode, output, phases, leftBehind } = await runAStep(desk, { uses: [use()], command: 'echo "it ran"' });
     expect(exitCode).toBe(1);
     expect(phases.map(({ name }) => name)).toEqual(['plugin keydesk environment hook', 'plugin keydesk pre-exit hook']);
-    const told = output.split('Keydesk: invalid plugin configuration:\n')[1]?.split('~~~')[0]?.split('\n');
-    expect(told?.slice(0, -1)).toEqual(problems.map((problem) => expect.stringContaining(`  ${problem}`)));
+    const reported = output.split('Keydesk: invalid plugin configuration:\n')[1]?.split('~~~')[0]?.split('\n');
+    expect(reported?.slice(0, -1)).toEqual(problems.map((problem) => expect.stringContaining(`  ${problem}`)));
     expect(output).not.toMatch(/touch|secret|nowhere|ran #/);
     expect(leftBehind).toEqual([]);
     expectNothingRan();

@@ -6,21 +6,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PluginConfiguration } from '../../../sandbox/fakes/buildkite/plugin.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { type Front, openFront } from './front.ts';
-import { type AStep, grantEvents, PLUGIN, recorder, runAStep, USE_CREDENTIALS } from './step.ts';
+import { grantEvents, PLUGIN, recorder, runAStep, type StepSetup, USE_CREDENTIALS } from './step.ts';
 
 const HOST_SECRET = 'host-secret-0123456789abcdef';
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let attacker: Front;
 let folder: string;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
-  attacker = await openFront(desk.tokenUrl);
+  keydesk = await openInProcessKeydesk();
+  attacker = await openFront(keydesk.tokenUrl);
 });
 afterAll(async () => {
   await attacker.close();
-  await desk.close();
+  await keydesk.close();
 });
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'keydesk-mounted-'));
@@ -40,7 +40,7 @@ it('it holds what client libraries read and no access token', async () => {
   ];
   const command = `cd "$BUILDKITE_OIDC_TMPDIR"; find . -type f | sed 's,.*/,is there: ,' | sort
     for token in "$CONFIG" "$EXPORT" "$ADMIN"; do [ -n "$token" ]; ! grep -rF -e "$token" .; done; ${USE_CREDENTIALS}`;
-  const { output, exitCode, environment } = await runAStep(desk, {
+  const { output, exitCode, environment } = await runAStep(keydesk, {
     command,
     uses: [{ credentials, ...inAFile }],
   });
@@ -52,7 +52,7 @@ it('it holds what client libraries read and no access token', async () => {
 
 it('it is not mounted, and holds nothing, with job-token: executable', async () => {
   const command = 'echo "mounted: $BUILDKITE_OIDC_TMPDIR"; ls -A "$KEYDESK_DIR/mounted" | wc -l | tr -d " "';
-  const { output } = await runAStep(desk, { command });
+  const { output } = await runAStep(keydesk, { command });
   expect(output).toContain('\nmounted: \n0\n');
 });
 
@@ -79,7 +79,7 @@ describe('what a container does to everything it sees', () => {
   }
 
   /** A plugin whose hooks on the host use Google's library, and the agent's upload of artifacts, which does so too. */
-  function onTheHost(variable = 'GOOGLE_APPLICATION_CREDENTIALS'): Pick<AStep, 'plugins' | 'others' | 'upload'> {
+  function onTheHost(variable = 'GOOGLE_APPLICATION_CREDENTIALS'): Pick<StepSetup, 'plugins' | 'others' | 'upload'> {
     const uploader = join(folder, 'uploader');
     mkdirSync(join(uploader, 'hooks'), { recursive: true });
     const use = (where: string) =>
@@ -100,7 +100,7 @@ describe('what a container does to everything it sees', () => {
     ['file', 'reads', inAFile],
   ])('is neither run nor read on the host, with job-token: %s and a file that %s', async (kind, evil, use) => {
     const command = `EVIL=${evil}; ${everythingRewritten()}`;
-    const { exitCode, output, environment, leftBehind } = await runAStep(desk, {
+    const { exitCode, output, environment, leftBehind } = await runAStep(keydesk, {
       command,
       uses: [use],
       ...onTheHost(),
@@ -127,7 +127,7 @@ describe('what a container does to everything it sees', () => {
       [inAFile, executable],
     ]) {
       const command = `EVIL=runs; ${everythingRewritten()}`;
-      const { exitCode, output, environment } = await runAStep(desk, {
+      const { exitCode, output, environment } = await runAStep(keydesk, {
         command,
         uses,
         agentHooks,
@@ -149,7 +149,7 @@ describe('what a container does to everything it sees', () => {
         for name in */*.json; do cp "${folder}/reads.json" "$name"; done; sleep 0.05; done' >/dev/null 2>&1 </dev/null &
       sleep 0.3`;
     everythingRewritten();
-    const { exitCode, output, environment } = await runAStep(desk, {
+    const { exitCode, output, environment } = await runAStep(keydesk, {
       command,
       uses: [inAFile],
       ...onTheHost(),
@@ -171,7 +171,7 @@ describe('what a container does to everything it sees', () => {
       'export EXPORT_FILE=/of/another COPY="a:$GOOGLE_APPLICATION_CREDENTIALS:b"\nexport MANY="$COPY\n$COPY"\n',
     );
     const credentials = ['staging-config', { name: 'staging-export', file: 'EXPORT_FILE' }];
-    const { environment, output } = await runAStep(desk, {
+    const { environment, output } = await runAStep(keydesk, {
       uses: [{ credentials, ...inAFile }],
       command: 'echo "during: $GOOGLE_APPLICATION_CREDENTIALS"',
       plugins: { keydesk: PLUGIN, other },
@@ -204,11 +204,15 @@ it('nothing that a container leaves in it is followed, read, sent or written to'
     done
     mkdir 8; printf '%s' '-K${folder}' >8/url; cp 9/b.access-token 8/`;
   const curl = recorder(folder, 'curl');
-  const { exitCode, output, leftBehind, job } = await runAStep(desk, { command, uses: [inAFile], path: [curl.folder] });
+  const { exitCode, output, leftBehind, job } = await runAStep(keydesk, {
+    command,
+    uses: [inAFile],
+    path: [curl.folder],
+  });
   expect(exitCode).toBe(0);
   expect(output.match(/: released$/gm)).toHaveLength(1);
   expect(output).toContain('staging-config: released');
-  expect(grantEvents(desk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
+  expect(grantEvents(keydesk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(attacker.seen).toEqual([]);
   expect(curl.calls()).not.toContain('-K');
   expect(readFileSync(secret, 'utf8')).toBe(HOST_SECRET);
@@ -219,7 +223,7 @@ it('nothing that a container leaves in it is followed, read, sent or written to'
 it('put in its place, a link is removed and what it leads to is not', async () => {
   writeFileSync(join(folder, 'precious/file'), 'precious');
   const command = `rm -rf "$BUILDKITE_OIDC_TMPDIR"; ln -s '${join(folder, 'precious')}' "$BUILDKITE_OIDC_TMPDIR"`;
-  const { exitCode, output, leftBehind } = await runAStep(desk, { command, uses: [inAFile] });
+  const { exitCode, output, leftBehind } = await runAStep(keydesk, { command, uses: [inAFile] });
   expect(exitCode).toBe(0);
   expect(output).toContain('staging-config: released');
   expect(existsSync(join(folder, 'precious/file'))).toBe(true);
@@ -232,7 +236,7 @@ it('it is removed whatever is in it: pipes, huge files, deep folders, links, nam
     ln -s / root; ln -s loop loop; mkdir -- '-rf' '--' 'a b'; printf x >'new
 line'; mknod null c 1 3 2>/dev/null || true
     at=.; for n in $(seq 1 200); do at="$at/d"; done; mkdir -p "$at"; ln -s '${folder}/precious' "$at/link"`;
-  const { exitCode, output, leftBehind } = await runAStep(desk, { command, uses: [inAFile] });
+  const { exitCode, output, leftBehind } = await runAStep(keydesk, { command, uses: [inAFile] });
   expect(exitCode).toBe(0);
   expect(output).not.toContain('could be removed');
   expect(readFileSync(join(folder, 'precious/file'), 'utf8')).toBe('precious');
@@ -243,7 +247,7 @@ it('a container that fills it takes no time from what is secret: that is removed
   writeFileSync(join(folder, 'rm'), `#!/bin/sh\nprintf '%s\\n' "$*" >>'${folder}/removed'\nexec /bin/rm "$@"\n`, {
     mode: 0o755,
   });
-  const { environment } = await runAStep(desk, { uses: [inAFile], path: [folder] });
+  const { environment } = await runAStep(keydesk, { uses: [inAFile], path: [folder] });
   const removed = readFileSync(join(folder, 'removed'), 'utf8').split('\n');
   const at = String(environment.KEYDESK_DIR);
   const [secret, mounted] = ['private', 'mounted'].map((part) =>

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
 import { runStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { PLUGIN, USE_CREDENTIALS } from './step.ts';
 
 const readme = readFileSync(join(PLUGIN, 'README.md'), 'utf8');
@@ -22,10 +22,10 @@ env -i PATH="$NODE_ONLY" GOOGLE_APPLICATION_CREDENTIALS="$GOOGLE_APPLICATION_CRE
 `;
 
 describe('the README of the plugin', () => {
-  let desk: InProcessDesk;
+  let keydesk: InProcessKeydesk;
   let folder: string;
   beforeAll(async () => {
-    desk = await openInProcessDesk();
+    keydesk = await openInProcessKeydesk();
     folder = mkdtempSync(join(tmpdir(), 'keydesk-plugin-readme-'));
     const scripts = {
       'deploy.sh': USE_CREDENTIALS,
@@ -39,7 +39,7 @@ describe('the README of the plugin', () => {
   });
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true });
-    await desk.close();
+    await keydesk.close();
   });
 
   it('has examples', () => {
@@ -63,14 +63,14 @@ describe('the README of the plugin', () => {
   it.each(steps.map((step) => [step.label, step] as const))('shows a step that works: %s', async (_, step) => {
     const plugins = step.plugins.map(({ reference, configuration }) =>
       reference.startsWith('acme/keydesk#')
-        ? { reference, configuration: { ...configuration, url: desk.tokenUrl, audience: String(configuration.url) } }
+        ? { reference, configuration: { ...configuration, url: keydesk.tokenUrl, audience: String(configuration.url) } }
         : { reference, configuration },
     );
-    const job = desk.buildkite.startJob({ step_key: step.key });
+    const job = keydesk.buildkite.startJob({ step_key: step.key });
     const ran = await runStep({
       step: { ...step, plugins },
       job,
-      buildkite: desk.buildkite,
+      buildkite: keydesk.buildkite,
       plugins: { keydesk: PLUGIN, docker: join(folder, 'docker') },
       environment: { NODE_ONLY: `${join(ROOT, 'node_modules/.bin')}:/usr/bin:/bin` },
       path: [join(ROOT, 'node_modules/.bin')],

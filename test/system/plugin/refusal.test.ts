@@ -1,22 +1,22 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AUDIENCE, type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { AUDIENCE, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { type Front, openFront } from './front.ts';
 import { grantEvents, runAStep, SECRET, startAStep } from './step.ts';
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let front: Front;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
-  front = await openFront(desk.tokenUrl);
+  keydesk = await openInProcessKeydesk();
+  front = await openFront(keydesk.tokenUrl);
 });
 afterAll(async () => {
   await front.close();
-  await desk.close();
+  await keydesk.close();
 });
 afterEach(() => {
   front.instead = () => undefined;
   front.seen.length = 0;
-  desk.google.before = undefined;
+  keydesk.google.before = undefined;
 });
 
 /** What stands in the log under the desk's refusal. */
@@ -45,13 +45,17 @@ describe('a refusal fails the step before its command, with what the desk says',
     ['that a claim is missing', { claims: ['pipeline_id'] }, {}, 'invalid_request', 'add those claims to claims'],
     ['to a job of another pipeline', {}, { pipeline_id: '0184990a-0000-4000-8000-000000000000' }, 'invalid_target', ''],
   ])('%s', async (_, use, claims, error, toDo) => {
-    const ran = await runAStep(desk, { uses: [use], job: desk.buildkite.startJob(claims), command: 'echo "it ran"' });
+    const ran = await runAStep(keydesk, {
+      uses: [use],
+      job: keydesk.buildkite.startJob(claims),
+      command: 'echo "it ran"',
+    });
     expect(ran.exitCode).toBe(1);
     expect(ran.output).not.toContain('it ran');
-    expect(ran.output).toContain(`^^^ +++\nKeydesk: ${desk.tokenUrl} did not issue `);
+    expect(ran.output).toContain(`^^^ +++\nKeydesk: ${keydesk.tokenUrl} did not issue `);
     expect(ran.output).toContain(` ${error}).`);
     const { says, requestId, toDo: advice } = told(ran.output);
-    const line = desk.auditOf(requestId);
+    const line = keydesk.auditOf(requestId);
     expect(line.event).toBe('grant.refused');
     expect(says?.length).toBeGreaterThan(20);
     expect(advice).toContain(toDo);
@@ -59,22 +63,22 @@ describe('a refusal fails the step before its command, with what the desk says',
   });
 
   it('that the job has ended, word for word', async () => {
-    const job = desk.buildkite.startJob();
-    await desk.notify(desk.buildkite.event(job));
+    const job = keydesk.buildkite.startJob();
+    await keydesk.notify(keydesk.buildkite.event(job));
     // Its agent has not noticed yet.
     job.state = 'running';
-    const { output } = await runAStep(desk, { job });
-    const { error_description, request_id } = (await desk.askByPath(await desk.buildkite.jobToken(job))).json;
+    const { output } = await runAStep(keydesk, { job });
+    const { error_description, request_id } = (await keydesk.requestByPath(await keydesk.buildkite.jobToken(job))).json;
     expect(told(output).says).toBe(error_description.replace(` Request id: ${request_id}`, ''));
     expect(told(output).toDo).toBe('retry the job.');
   });
 
   it('and gives back what it had already been handed out', async () => {
     const uses = [{ credentials: ['staging-config', { name: 'production-config', token: 'PRODUCTION_TOKEN' }] }];
-    const { output, job, environment, leftBehind } = await runAStep(desk, { uses });
+    const { output, job, environment, leftBehind } = await runAStep(keydesk, { uses });
     expect(output).toContain('did not issue production-config');
     expect(output).toContain('staging-config: released');
-    expect(grantEvents(desk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
+    expect(grantEvents(keydesk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
     expect(environment).not.toHaveProperty('KEYDESK_DIR');
     expect(leftBehind).toEqual([]);
   });
@@ -89,7 +93,7 @@ describe('a refusal fails the step before its command, with what the desk says',
         ],
       },
     ];
-    const { output, phases, leftBehind } = await runAStep(desk, { uses });
+    const { output, phases, leftBehind } = await runAStep(keydesk, { uses });
     const [, handingOver = '', ending = ''] = /^([\s\S]*)releasing credentials([\s\S]*)$/.exec(output) ?? [];
     expect(handingOver).toContain('staging-export: will not be renewed');
     expect(handingOver).not.toContain('staging-config: released');
@@ -101,7 +105,7 @@ describe('a refusal fails the step before its command, with what the desk says',
   it('even when that comes as a page of somebody else', async () => {
     const body = '<html>\u001b[31mForbidden\n--- Your client does not have permission</html>';
     front.instead = () => ({ status: 403, body });
-    const { output, raw } = await runAStep(desk, { uses: [{ url: front.url }] });
+    const { output, raw } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(output).toContain(`Keydesk: ${front.url} did not issue staging-config (403).`);
     expect(told(output)).toEqual({
       says: undefined,
@@ -115,7 +119,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     const body =
       '{"error":"in\u001b[2Jvalid","error_description":"first\u001b[31m\n+++ second\u0007","request_id":"x"}';
     front.instead = () => ({ status: 400, headers: { 'x-request-id': 'id-1$(id)\u00e9' }, body });
-    const { raw } = await runAStep(desk, { uses: [{ url: front.url }] });
+    const { raw } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     const lines = raw.slice(raw.indexOf('did not issue')).split('\n');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
     expect(lines.join('')).not.toMatch(/[\u0000-\u001f\u007f]/);
@@ -129,7 +133,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     ['nothing in place of a token', { status: 200, body: '' }, 'but with no token'],
   ])('and takes %s for none', async (_, instead, said) => {
     front.instead = () => instead;
-    const { output, exitCode } = await runAStep(desk, { uses: [{ url: front.url }] });
+    const { output, exitCode } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
     expect(output).toContain(said);
     expect(front.seen).toEqual(['POST /token/staging-config']);
@@ -139,14 +143,14 @@ describe('a refusal fails the step before its command, with what the desk says',
 describe('a desk that is busy or unwell is asked again', () => {
   it('when Google failed it once', async () => {
     let calls = 0;
-    desk.google.before = () => {
+    keydesk.google.before = () => {
       calls += 1;
       return calls === 1 ? { status: 500, json: {} } : undefined;
     };
-    const { exitCode, job } = await runAStep(desk);
+    const { exitCode, job } = await runAStep(keydesk);
     expect(exitCode).toBe(0);
-    expect(desk.audit.some(({ reason }) => reason === 'dependency_unavailable')).toBe(true);
-    expect(grantEvents(desk, job)).toContain('grant.issued staging-config');
+    expect(keydesk.audit.some(({ reason }) => reason === 'dependency_unavailable')).toBe(true);
+    expect(grantEvents(keydesk, job)).toContain('grant.issued staging-config');
   });
 
   it.each([
@@ -165,7 +169,7 @@ describe('a desk that is busy or unwell is asked again', () => {
       at.push(Date.now());
       return at.length === 1 ? instead : undefined;
     };
-    const { exitCode, output } = await runAStep(desk, { uses: [{ url: front.url }] });
+    const { exitCode, output } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(0);
     expect(output).toContain('staging-config: in GOOGLE_APPLICATION_CREDENTIALS');
     expect(at).toHaveLength(2);
@@ -178,7 +182,7 @@ describe('a desk that is busy or unwell is asked again', () => {
       headers: { 'retry-after': '400', 'x-request-id': 'of-the-desk' },
       body: '{"error":"temporarily_unavailable","error_description":"Every service account is in use, or rests.","request_id":"of-the-desk"}',
     });
-    const { exitCode, output } = await runAStep(desk, { uses: [{ url: front.url }] });
+    const { exitCode, output } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
     expect(front.seen).toHaveLength(1);
     expect(output).toContain('(503 temporarily_unavailable)');
@@ -195,7 +199,7 @@ describe('a desk that is busy or unwell is asked again', () => {
       headers: { 'retry-after': '1', 'x-request-id': 'of-the-desk' },
       body: '{"error":"temporarily_unavailable","request_id":"of-the-desk","error_description":"Google refuses to sign: the API \\"IAM\\" is off. Stop; tell #platform.","permanent":true,"retry_after":300}',
     });
-    const { exitCode, output } = await runAStep(desk, { uses: [{ url: front.url }] });
+    const { exitCode, output } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
     expect(front.seen).toEqual(['POST /token/staging-config']);
     expect(output).toContain('did not issue staging-config (503 temporarily_unavailable).');
@@ -208,16 +212,16 @@ describe('a desk that is busy or unwell is asked again', () => {
 
   it('and with timeout: 0 never', async () => {
     front.instead = () => ({ status: 503 });
-    expect((await runAStep(desk, { uses: [{ url: front.url, timeout: 0 }] })).exitCode).toBe(1);
+    expect((await runAStep(keydesk, { uses: [{ url: front.url, timeout: 0 }] })).exitCode).toBe(1);
     expect(front.seen).toHaveLength(1);
   });
 });
 
 describe('a desk that cannot be reached', () => {
   it('is told with what curl says of it', async () => {
-    const gone = await openFront(desk.tokenUrl);
+    const gone = await openFront(keydesk.tokenUrl);
     await gone.close();
-    const { exitCode, output, leftBehind } = await runAStep(desk, { uses: [{ url: gone.url, timeout: 1 }] });
+    const { exitCode, output, leftBehind } = await runAStep(keydesk, { uses: [{ url: gone.url, timeout: 1 }] });
     expect(exitCode).toBe(1);
     expect(output).toMatch(/did not issue staging-config \(curl: \(7\) .*[Cc]onnect/);
     expect(told(output).toDo).toBe('see whether url is right, and whether agents reach it.');
@@ -225,16 +229,16 @@ describe('a desk that cannot be reached', () => {
   });
 
   it('is told when it is not there by that name', async () => {
-    const { output } = await runAStep(desk, { uses: [{ url: 'https://keydesk.invalid', timeout: 0 }] });
+    const { output } = await runAStep(keydesk, { uses: [{ url: 'https://keydesk.invalid', timeout: 0 }] });
     expect(output).toMatch(/\(curl: \((6|5)\) /);
   });
 });
 
 describe('an agent that does not do its part', () => {
   it('fails the step when it gives no job token', async () => {
-    const job = desk.buildkite.startJob();
+    const job = keydesk.buildkite.startJob();
     const environment = { BUILDKITE_AGENT_ACCESS_TOKEN: 'bkaj_of-another-job' };
-    const { exitCode, output, leftBehind } = await runAStep(desk, { job, environment });
+    const { exitCode, output, leftBehind } = await runAStep(keydesk, { job, environment });
     expect(exitCode).toBe(1);
     expect(output).toContain('401 Invalid access token');
     expect(output).toContain('Keydesk: buildkite-agent did not give this job a token.');
@@ -242,13 +246,13 @@ describe('an agent that does not do its part', () => {
   });
 
   it('fails the step when it cannot redact, and the grant goes back', async () => {
-    const { exitCode, output, job } = await runAStep(desk, { environment: { BUILDKITE_STANDIN_REDACTED: '' } });
+    const { exitCode, output, job } = await runAStep(keydesk, { environment: { BUILDKITE_STANDIN_REDACTED: '' } });
     expect(exitCode).toBe(1);
     expect(output).toContain("Keydesk: the token of staging-config could not be kept out of the job's log");
     expect(output).toContain('run agent 3.66 or newer');
     expect(output).toContain('BUILDKITE_AGENT_JOB_API_SOCKET');
     expect(output).not.toMatch(SECRET);
-    expect(grantEvents(desk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
+    expect(grantEvents(keydesk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
   });
 });
 
@@ -259,13 +263,13 @@ it('a cancel while the desk is being asked gives back what was handed out', asyn
     { name: 'staging-config', token: 'A_TOKEN' },
     { name: 'staging-export', token: 'B_TOKEN' },
   ];
-  const running = startAStep(desk, { uses: [{ url: front.url, audience: AUDIENCE, credentials }] });
+  const running = startAStep(keydesk, { uses: [{ url: front.url, audience: AUDIENCE, credentials }] });
   await running.saw('staging-export: not yet (503)');
   running.cancel();
   const { exitCode, output, phases, leftBehind } = await running.finished;
   expect(exitCode).toBe(143);
   expect(output).toContain('staging-config: released');
   expect(phases.map(({ name }) => name)).not.toContain('commands');
-  expect(grantEvents(desk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
+  expect(grantEvents(keydesk, running.job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(leftBehind).toEqual([]);
 });

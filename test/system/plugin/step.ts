@@ -4,9 +4,9 @@ import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
 import type { PluginConfiguration } from '../../../sandbox/fakes/buildkite/plugin.ts';
-import { type RunningStep, type StepParts, startStep } from '../../../sandbox/fakes/buildkite/step.ts';
+import { type RunningStep, type StepOptions, startStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { AUDIENCE, type InProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { AUDIENCE, type InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 
 export const PLUGIN = join(ROOT, 'plugin');
 /** Runs in a step: tells what Google's library makes of the step's credentials. */
@@ -14,9 +14,12 @@ export const USE_CREDENTIALS = `node '${join(ROOT, 'test/system/plugin/use-crede
 /** What no log may hold: a JWT, which job tokens and Firestore's tokens are, and what Google mints for accounts. */
 export const SECRET = /eyJ[A-Za-z0-9_-]{16,}|ya29\.[A-Za-z0-9._-]{16,}/;
 
-export interface AStep
+export interface StepSetup
   extends Partial<
-    Pick<StepParts, 'environment' | 'path' | 'graceMs' | 'limitMs' | 'plugins' | 'postHooks' | 'agentHooks' | 'upload'>
+    Pick<
+      StepOptions,
+      'environment' | 'path' | 'graceMs' | 'limitMs' | 'plugins' | 'postHooks' | 'agentHooks' | 'upload'
+    >
   > {
   readonly job?: Job;
   readonly command?: string;
@@ -27,9 +30,9 @@ export interface AStep
   readonly others?: readonly string[];
 }
 
-export function startAStep(desk: InProcessDesk, a: AStep = {}): RunningStep & { readonly job: Job } {
-  const { job = desk.buildkite.startJob(), command = 'true', uses = [{}], reference = 'acme/keydesk#v0.1.0' } = a;
-  const good = { url: desk.tokenUrl, audience: AUDIENCE, credentials: 'staging-config' };
+export function startAStep(keydesk: InProcessKeydesk, a: StepSetup = {}): RunningStep & { readonly job: Job } {
+  const { job = keydesk.buildkite.startJob(), command = 'true', uses = [{}], reference = 'acme/keydesk#v0.1.0' } = a;
+  const good = { url: keydesk.tokenUrl, audience: AUDIENCE, credentials: 'staging-config' };
   const plugins = [
     ...uses.map((use) => ({ reference, configuration: { ...good, ...use } })),
     ...(a.others ?? []).map((other) => ({ reference: other, configuration: {} })),
@@ -40,15 +43,15 @@ export function startAStep(desk: InProcessDesk, a: AStep = {}): RunningStep & { 
     ...a,
     step: { command, env: {}, plugins },
     job,
-    buildkite: desk.buildkite,
+    buildkite: keydesk.buildkite,
     // The step's node is the one that runs the tests.
     path: [...(a.path ?? []), join(ROOT, 'node_modules/.bin')],
   });
   return { ...running, job };
 }
 
-export async function runAStep(desk: InProcessDesk, a: AStep = {}) {
-  const { finished, job } = startAStep(desk, a);
+export async function runAStep(keydesk: InProcessKeydesk, a: StepSetup = {}) {
+  const { finished, job } = startAStep(keydesk, a);
   return { ...(await finished), job };
 }
 
@@ -75,8 +78,8 @@ export function recorder(at: string, command: string): Recorder {
 }
 
 /** The events of a job's grants, oldest first, with the credential each is about. */
-export function grantEvents(desk: InProcessDesk, job: Job): string[] {
-  return desk.audit
+export function grantEvents(keydesk: InProcessKeydesk, job: Job): string[] {
+  return keydesk.audit
     .filter((line) => JSON.stringify(line).includes(job.id))
     .map((line) => `${line.event} ${String(line.message).split(' ', 1)[0]}`);
 }

@@ -5,18 +5,18 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type InProcessDesk, openInProcessDesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { PLUGIN, recorder, runAStep, SECRET, USE_CREDENTIALS } from './step.ts';
 
-let desk: InProcessDesk;
+let keydesk: InProcessKeydesk;
 let folder: string;
 beforeAll(async () => {
-  desk = await openInProcessDesk();
+  keydesk = await openInProcessKeydesk();
   folder = mkdtempSync(join(tmpdir(), 'keydesk-variables-'));
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
-  await desk.close();
+  await keydesk.close();
 });
 
 const code = ['hooks', 'lib', 'bin']
@@ -45,11 +45,11 @@ describe('the names that the plugin uses for itself', () => {
 
   it('may all be variables of the step, and hold its tokens', async () => {
     const credentials = names.map((name) => ({ name: 'staging-config', token: name }));
-    const told = `const { env } = process; const tokens = ${JSON.stringify(names)}.map((name) => env[name]);
+    const reported = `const { env } = process; const tokens = ${JSON.stringify(names)}.map((name) => env[name]);
       console.log("tokens", tokens.filter((token) => ${SECRET}.test(token)).length, "distinct", new Set(tokens).size)`;
     for (const environment of [{}, Object.fromEntries(names.map((name) => [name, 'of-the-job']))]) {
-      const { output, raw, exitCode, leftBehind } = await runAStep(desk, {
-        command: `node -e '${told}'`,
+      const { output, raw, exitCode, leftBehind } = await runAStep(keydesk, {
+        command: `node -e '${reported}'`,
         uses: [{ credentials }],
         environment,
       });
@@ -66,7 +66,7 @@ describe('the names that the plugin uses for itself', () => {
     async (kind) => {
       const ours = Object.fromEntries(names.map((name) => [name, 'of-the-job']));
       const [curl, agent] = [recorder(folder, 'curl'), recorder(folder, 'buildkite-agent')];
-      const { exitCode, output, environment } = await runAStep(desk, {
+      const { exitCode, output, environment } = await runAStep(keydesk, {
         command: USE_CREDENTIALS,
         uses: [{ credentials: ['staging-config', { name: 'staging-export', file: 'EXPORT' }], 'job-token': kind }],
         environment: ours,
@@ -74,7 +74,7 @@ describe('the names that the plugin uses for itself', () => {
       });
       expect(exitCode).toBe(0);
       expect(output).toContain('staging-config: released');
-      expect(curl.calls()).toContain(`${desk.tokenUrl}/revoke`);
+      expect(curl.calls()).toContain(`${keydesk.tokenUrl}/revoke`);
       expect(agent.calls()).toContain('request-token');
       expect(curl.environments()).toMatch(/^BUILDKITE_JOB_ID=/m);
       expect(agent.environments()).toMatch(/^BUILDKITE_JOB_ID=/m);

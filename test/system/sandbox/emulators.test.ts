@@ -74,7 +74,9 @@ describe('the choice of a Firestore emulator', () => {
   });
 
   it('stops the sandbox with that sentence and nothing else', async () => {
-    const live = script("const { live } = await import(sandbox + 'run.ts'); process.exit(await live({ once: true }));");
+    const live = script(
+      "const { runSandbox } = await import(sandbox + 'run.ts'); process.exit(await runSandbox({ once: true }));",
+    );
     const watched = watch(process.execPath, live, { PATH: folder });
     expect(await watched.ended).toBe(1);
     expect(watched.err()).toMatch(/^The Firestore emulator needs Java 21 .*\n$/);

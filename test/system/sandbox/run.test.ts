@@ -9,7 +9,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { descendantsOf, lives, script, type Watched, watch } from './processes.ts';
 
-const LIVE = script("const { live } = await import(sandbox + 'run.ts'); process.exit(await live({ once: false }));");
+const LIVE = script(
+  "const { runSandbox } = await import(sandbox + 'run.ts'); process.exit(await runSandbox({ once: false }));",
+);
 const { FIRESTORE_EMULATOR_HOST: _, ...ENVIRONMENT } = process.env;
 
 describe('the sandbox', { timeout: 120_000 }, () => {
@@ -34,7 +36,7 @@ describe('the sandbox', { timeout: 120_000 }, () => {
 
   const shell = (commands: string) => promisify(execFile)('bash', ['-c', commands]);
   /** Starts a job with the claims, asks for the credential, and gives the desk's answer. */
-  const ask = async (credential: string, ...claims: string[]) => {
+  const requestToken = async (credential: string, ...claims: string[]) => {
     const start = `eval "$(curl -sS -X POST ${jobs} ${claims.map((claim) => `-d '${claim}'`).join(' ')})"`;
     const take = lines.find((line) => line.includes('/token/staging-config'))?.replace('staging-config', credential);
     const { stdout } = await shell(`${start}\n${take}\necho "$ACCESS_TOKEN"`);
@@ -87,11 +89,15 @@ describe('the sandbox', { timeout: 120_000 }, () => {
   });
 
   it('hands out one job after another', async () => {
-    const answers = [await ask('staging-config'), await ask('staging-config'), await ask('staging-config')];
-    expect(answers.map((answer) => /^eyJ\S+\n$/.test(answer))).toEqual([true, true, true]);
-    expect(await ask('production-config', 'build_branch=v1', 'build_tag=v1', 'step_key=deploy-production')).toMatch(
-      /^eyJ/,
-    );
+    const responses = [
+      await requestToken('staging-config'),
+      await requestToken('staging-config'),
+      await requestToken('staging-config'),
+    ];
+    expect(responses.map((response) => /^eyJ\S+\n$/.test(response))).toEqual([true, true, true]);
+    expect(
+      await requestToken('production-config', 'build_branch=v1', 'build_tag=v1', 'step_key=deploy-production'),
+    ).toMatch(/^eyJ/);
   });
 
   it.each([
@@ -101,10 +107,10 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     ['the wrong step', ['build_branch=v1', 'build_tag=v1', 'step_key=test'], 'invalid_target', 'no_matching_rule'],
     ['a claim that was not asked for', ['pipeline_id='], '--claim pipeline_id', 'claims_missing'],
     ['a token for too long', ['lifetime=7200'], 'invalid_token', 'job_token_lifetime_too_long'],
-  ])('lets the mistake be made of %s, and shows the answer to it', async (_, claims, answer, reason) => {
-    expect(await ask(reason === 'no_matching_rule' ? 'production-config' : 'staging-config', ...claims)).toContain(
-      answer,
-    );
+  ])('lets the mistake be made of %s, and shows the answer to it', async (_, claims, response, reason) => {
+    expect(
+      await requestToken(reason === 'no_matching_rule' ? 'production-config' : 'staging-config', ...claims),
+    ).toContain(response);
     await logged(reason);
   });
 

@@ -5,13 +5,13 @@ import { lives, script, type Watched, watch } from './processes.ts';
 
 /** Starts a child that would run for minutes, prints both numbers and then a line now and again. */
 const PARENT = script(`
-  const { timeToEnd } = await import(sandbox + 'shutdown.ts');
+  const { waitForShutdown } = await import(sandbox + 'shutdown.ts');
   const { run, stopAll } = await import(sandbox + 'process.ts');
-  const told = timeToEnd();
+  const stopRequested = waitForShutdown();
   const { process: child } = run('sleep', ['300']);
   console.log(process.pid, child.pid);
   setInterval(() => console.log('.'), 50);
-  await told;
+  await stopRequested;
   await stopAll();
   process.exit(7);`);
 

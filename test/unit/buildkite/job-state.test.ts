@@ -4,8 +4,8 @@
 import { describe, expect, it } from 'vitest';
 import { createBuildkiteJobs } from '../../../shared/buildkite/job-state.ts';
 import { LookupError } from '../../../shared/buildkite/lookup-error.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
-import type { Outgoing, OutgoingAnswer } from '../../../shared/runtime/http-client.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
+import type { JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const JOB_ID = '0184990a-477b-4fa8-9968-496074483cee';
@@ -20,7 +20,7 @@ const running = {
   agent: { id: '0184990a-4782-42b5-afc1-16715b10b8ff', connection_state: 'connected' },
   finished_at: null,
 };
-const ok = (json: unknown, headers: Record<string, string> = {}): OutgoingAnswer => ({
+const ok = (json: unknown, headers: Record<string, string> = {}): JsonResponse => ({
   status: 200,
   json,
   headers: new Headers(headers),
@@ -32,28 +32,28 @@ const status = (code: number, headers: Record<string, string> = {}) => ({
 
 const NOW = Date.UTC(2026, 10, 24, 10);
 
-function reader(answer: OutgoingAnswer | Error, apiUrl = 'https://api.buildkite.com') {
-  const asked: Outgoing[] = [];
+function reader(response: JsonResponse | Error, apiUrl = 'https://api.buildkite.com') {
+  const requested: OutgoingRequest[] = [];
   const buildkite = createBuildkiteJobs({
-    ask: async (request) => {
-      asked.push(request);
-      if (answer instanceof Error) throw answer;
-      return answer;
+    sendRequest: async (request) => {
+      requested.push(request);
+      if (response instanceof Error) throw response;
+      return response;
     },
     apiUrl,
     apiToken: 'api-token',
     clock: new TestClock(NOW),
   });
   return {
-    asked,
+    asked: requested,
     read: async (id = JOB_ID, slug = 'acme-inc') => {
       const { value, remaining } = await buildkite.job(slug, id);
       return { ...value, remaining };
     },
     page: (after?: string) => buildkite.page(BUILD, after),
     limits: async () => {
-      const { remaining, nonsense } = await buildkite.job('acme-inc', JOB_ID);
-      return { remaining, nonsense };
+      const { remaining, malformed } = await buildkite.job('acme-inc', JOB_ID);
+      return { remaining, nonsense: malformed };
     },
   };
 }
@@ -66,12 +66,12 @@ describe('a job is asked for', () => {
     await read();
     expect(asked).toEqual([
       {
-        what: 'buildkite jobs',
+        dependency: 'buildkite jobs',
         url: `https://api.buildkite.com/v2/organizations/acme-inc/jobs/${JOB_ID}`,
         headers: { authorization: 'Bearer api-token' },
         deadlineMs: 8_000,
         maxBytes: 8 * MIB,
-        once: true,
+        noResend: true,
       },
     ]);
   });
@@ -189,25 +189,29 @@ describe('an answer that tells nothing of the job', () => {
     ['an agent that is text', { ...running, agent: 'lost' }],
   ])('is unavailable: %s', async (_, json) => {
     const reading = reader(ok(json)).read();
-    await expect(reading).rejects.toMatchObject({ name: 'Unavailable', what: 'buildkite jobs', kind: 'failed' });
+    await expect(reading).rejects.toMatchObject({
+      name: 'DependencyError',
+      dependency: 'buildkite jobs',
+      kind: 'failed',
+    });
     await expect(reading).rejects.toThrow('answered something unexpected');
   });
 
   it.each([401, 403])('is a refusal when the API token is not accepted: %i', async (code) => {
     await expect(reader(status(code)).read()).rejects.toMatchObject({
-      name: 'Unavailable',
+      name: 'DependencyError',
       kind: 'refused',
     });
   });
 
   it.each([500, 502, 503, 204, 400, 410])('may be asked for again: %i', async (code) => {
     const reading = reader(status(code)).read();
-    await expect(reading).rejects.toMatchObject({ name: 'Unavailable', kind: 'failed' });
+    await expect(reading).rejects.toMatchObject({ name: 'DependencyError', kind: 'failed' });
     await expect(reading).rejects.toThrow(`answered ${code}`);
   });
 
   it('never says the API token', async () => {
-    const down = new Unavailable('buildkite jobs', 'could not be reached');
+    const down = new DependencyError('buildkite jobs', 'could not be reached');
     await expect(reader(down).read()).rejects.toMatchObject({ message: down.message, cause: down });
     await expect(reader(status(401)).read()).rejects.not.toThrow(/api-token/);
   });
@@ -217,25 +221,29 @@ describe('a lookup that fails', () => {
   it.each([
     [
       'its response is too large',
-      new Unavailable('x', 'answered more than 1 bytes', 2, { tooLarge: true }),
+      new DependencyError('x', 'answered more than 1 bytes', 2, { tooLarge: true }),
       'too_large',
     ],
-    ['it is too slow', new Unavailable('x', 'no answer within 8000 ms'), 'failed'],
-    ['the connection failed', new Unavailable('x', 'could not be reached', 2, { cause: new Error() }), 'unreachable'],
+    ['it is too slow', new DependencyError('x', 'no answer within 8000 ms'), 'failed'],
+    [
+      'the connection failed',
+      new DependencyError('x', 'could not be reached', 2, { cause: new Error() }),
+      'unreachable',
+    ],
   ])('says whether that is of these jobs alone: %s', async (_, error, kind) => {
-    await expect(reader(error).read()).rejects.toMatchObject({ name: 'Unavailable', kind });
+    await expect(reader(error).read()).rejects.toMatchObject({ name: 'DependencyError', kind });
     await expect(reader(error).page()).rejects.toMatchObject({ kind });
   });
 
   it('is known for one also when it comes from another bundle', () => {
     const { message } = new LookupError('limited', 'answered 429');
-    const other = (kind: unknown) => Object.assign(new Error(message), { name: 'Unavailable', kind });
+    const other = (kind: unknown) => Object.assign(new Error(message), { name: 'DependencyError', kind });
     expect([LookupError.is(other('limited')), LookupError.is(other('x')), LookupError.is(other(undefined))]).toEqual([
       true,
       false,
       false,
     ]);
-    expect(LookupError.is(new Unavailable('ledger', 'failed'))).toBe(false);
+    expect(LookupError.is(new DependencyError('ledger', 'failed'))).toBe(false);
   });
 });
 
@@ -247,7 +255,7 @@ describe('a page of the jobs of a build', () => {
     await page();
     await page('a+b=');
     const url = 'https://api.buildkite.com/v2/organizations/acme-inc/pipelines/app/builds/42/jobs?per_page=100';
-    expect(asked).toMatchObject([{ url, maxBytes: 8 * MIB, once: true }, { url: `${url}&after=a%2Bb%3D` }]);
+    expect(asked).toMatchObject([{ url, maxBytes: 8 * MIB, noResend: true }, { url: `${url}&after=a%2Bb%3D` }]);
   });
 
   it('has the state of each job, by its id in lower case', async () => {
@@ -343,7 +351,11 @@ describe('what Buildkite says of its limits', () => {
     ['a minute when the body is nonsense', {}, { reset: '200' }, 60],
     ['a minute when the body is negative', {}, { reset: -5 }, 60],
   ])('is how long to leave it alone when it is asked too often: %s', async (_, headers, json, retryAfter) => {
-    const answer = { ...status(429, headers as Record<string, string>), json };
-    await expect(reader(answer).read()).rejects.toMatchObject({ name: 'Unavailable', kind: 'limited', retryAfter });
+    const response = { ...status(429, headers as Record<string, string>), json };
+    await expect(reader(response).read()).rejects.toMatchObject({
+      name: 'DependencyError',
+      kind: 'limited',
+      retryAfter,
+    });
   });
 });

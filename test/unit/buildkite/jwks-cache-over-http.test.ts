@@ -7,9 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { IssuerKeys } from '../../../shared/buildkite/jwks-cache.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
-import { createAsk } from '../../../shared/runtime/http-client.ts';
+import { JwksCache } from '../../../shared/buildkite/jwks-cache.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
+import { createHttpClient } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const clock = new TestClock(Date.UTC(2026, 7, 21));
@@ -71,12 +71,12 @@ describe('issuer keys over HTTP', () => {
       response.on('close', () => hungUp.resolve());
       response.write(body.slice(0, -1), () => begun.resolve());
     });
-    const asking = key();
+    const pending = key();
     await begun.promise;
     clock.advance(14_999);
-    expect(await Promise.race([asking, setImmediate('still waiting')])).toBe('still waiting');
+    expect(await Promise.race([pending, setImmediate('still waiting')])).toBe('still waiting');
     clock.advance(1);
-    await expect(asking).rejects.toThrow('issuer keys: no answer within 15000 ms');
+    await expect(pending).rejects.toThrow('issuer keys: no answer within 15000 ms');
     await hungUp.promise;
   });
 
@@ -93,7 +93,7 @@ describe('issuer keys over HTTP', () => {
   for (const [title, listener] of Object.entries(broken))
     it(`${title} lets nobody in`, async () => {
       const key = await keyFrom(listener);
-      await expect(key()).rejects.toBeInstanceOf(Unavailable);
+      await expect(key()).rejects.toBeInstanceOf(DependencyError);
     });
 
   it('an issuer where nobody listens is unavailable', async () => {
@@ -108,8 +108,8 @@ async function keyFrom(listener: RequestListener) {
 }
 
 function keyOf(issuer: string) {
-  const keys = new IssuerKeys({ issuer, ask: createAsk(clock), clock, onUnusable: () => {} });
-  return () => keys.keysOf('first');
+  const keys = new JwksCache({ issuer, sendRequest: createHttpClient(clock), clock, onUnusable: () => {} });
+  return () => keys.getKeys('first');
 }
 
 async function listen(listener: RequestListener): Promise<string> {

@@ -5,9 +5,9 @@
 import { generateKeyPairSync, webcrypto } from 'node:crypto';
 import type { CryptoKey } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { IssuerKeys } from '../../../shared/buildkite/jwks-cache.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
-import type { Ask, Outgoing, OutgoingAnswer } from '../../../shared/runtime/http-client.ts';
+import { JwksCache } from '../../../shared/buildkite/jwks-cache.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
+import type { HttpClient, JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const SECOND = 1000;
@@ -19,21 +19,21 @@ const FIRST = newJwk('first');
 const SECOND_KEY = newJwk('second');
 const STRANGER = newJwk('first');
 
-const answer = (json: unknown): OutgoingAnswer => ({ status: 200, headers: new Headers(), json });
-const set = (...keys: object[]) => answer({ keys });
-const down = () => Promise.reject(new Unavailable('issuer keys', 'could not be reached'));
+const response = (json: unknown): JsonResponse => ({ status: 200, headers: new Headers(), json });
+const set = (...keys: object[]) => response({ keys });
+const down = () => Promise.reject(new DependencyError('issuer keys', 'could not be reached'));
 
 describe('issuer keys', () => {
   it('are asked for once and kept', async () => {
     const issuer = open(() => set(FIRST));
     for (let i = 0; i < 100; i += 1) expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toEqual([
-      { what: 'issuer keys', url: 'https://agent.buildkite.com/.well-known/jwks', deadlineMs: 3_000 },
+      { dependency: 'issuer keys', url: 'https://agent.buildkite.com/.well-known/jwks', deadlineMs: 3_000 },
     ]);
   });
 
   it('are asked for once by any number of first requests', async () => {
-    const held = Promise.withResolvers<OutgoingAnswer>();
+    const held = Promise.withResolvers<JsonResponse>();
     const issuer = open(() => held.promise);
     const requests = Array.from({ length: 50 }, () => issuer.key('first'));
     held.resolve(set(FIRST));
@@ -43,7 +43,7 @@ describe('issuer keys', () => {
 
   it('are there for the first request when they were warmed', async () => {
     const issuer = open(() => set(FIRST));
-    await issuer.keys.warm();
+    await issuer.keys.warmUp();
     issuer.answer = down;
     expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toHaveLength(1);
@@ -51,7 +51,7 @@ describe('issuer keys', () => {
 
   it('may fail to be warmed without harm', async () => {
     const issuer = open(down);
-    await issuer.keys.warm();
+    await issuer.keys.warmUp();
     issuer.answer = () => set(FIRST);
     issuer.clock.advance(2 * SECOND);
     expect(await issuer.key('first')).toBe(FIRST.n);
@@ -89,7 +89,7 @@ describe('a key id that is not known', () => {
   it('waits for a refresh that is under way instead of being refused', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
-    const held = Promise.withResolvers<OutgoingAnswer>();
+    const held = Promise.withResolvers<JsonResponse>();
     issuer.answer = () => held.promise;
     issuer.clock.advance(10 * MINUTE + 1);
     const waiting = issuer.key('first');
@@ -125,7 +125,7 @@ describe('a key id that is not known', () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     issuer.clock.advance(30 * SECOND);
-    const held = Promise.withResolvers<OutgoingAnswer>();
+    const held = Promise.withResolvers<JsonResponse>();
     issuer.answer = () => held.promise;
     const first = issuer.key('second');
     await settled();
@@ -141,8 +141,8 @@ describe('a key id that is not known', () => {
     await issuer.key('first');
     issuer.answer = down;
     issuer.clock.advance(30 * SECOND);
-    await expect(issuer.key('second')).rejects.toBeInstanceOf(Unavailable);
-    await expect(issuer.key('second')).rejects.toBeInstanceOf(Unavailable);
+    await expect(issuer.key('second')).rejects.toBeInstanceOf(DependencyError);
+    await expect(issuer.key('second')).rejects.toBeInstanceOf(DependencyError);
     expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toHaveLength(2);
   });
@@ -152,9 +152,9 @@ describe('an issuer that is down', () => {
   it('from the start makes the service unavailable, and is tried again after 2 s', async () => {
     const issuer = open(down);
     for (let i = 0; i < 10; i += 1)
-      await expect(issuer.key('first')).rejects.toMatchObject({ name: 'Unavailable', what: 'issuer keys' });
+      await expect(issuer.key('first')).rejects.toMatchObject({ name: 'DependencyError', dependency: 'issuer keys' });
     issuer.clock.advance(2 * SECOND - 1);
-    await expect(issuer.key('first')).rejects.toBeInstanceOf(Unavailable);
+    await expect(issuer.key('first')).rejects.toBeInstanceOf(DependencyError);
     expect(issuer.asked).toHaveLength(1);
     issuer.clock.advance(1);
     issuer.answer = () => set(FIRST);
@@ -174,7 +174,7 @@ describe('an issuer that is down', () => {
     expect(await issuer.key('first')).toBe(FIRST.n);
     issuer.clock.advance(1);
     await settled();
-    await expect(issuer.key('first')).rejects.toBeInstanceOf(Unavailable);
+    await expect(issuer.key('first')).rejects.toBeInstanceOf(DependencyError);
   });
 
   it('is tried at most every 2 s for keys that grow old', async () => {
@@ -229,7 +229,7 @@ describe('keys that grow old', () => {
     issuer.clock.advance(10 * MINUTE - 1);
     expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toHaveLength(1);
-    const held = Promise.withResolvers<OutgoingAnswer>();
+    const held = Promise.withResolvers<JsonResponse>();
     issuer.answer = () => held.promise;
     issuer.clock.advance(1);
     const requests = Array.from({ length: 10 }, () => issuer.key('first'));
@@ -285,14 +285,14 @@ describe('keys that grow old', () => {
     await issuer.key('first');
     issuer.clock.advance(-MINUTE);
     issuer.answer = down;
-    await expect(issuer.key('first')).rejects.toBeInstanceOf(Unavailable);
+    await expect(issuer.key('first')).rejects.toBeInstanceOf(DependencyError);
     issuer.clock.advance(MINUTE);
     expect(await issuer.key('first')).toBe(FIRST.n);
   });
 
   it('are asked for again when the clock is set back after a failure', async () => {
     const issuer = open(down);
-    await expect(issuer.key('first')).rejects.toBeInstanceOf(Unavailable);
+    await expect(issuer.key('first')).rejects.toBeInstanceOf(DependencyError);
     issuer.clock.advance(-DAY);
     issuer.answer = () => set(FIRST);
     expect(await issuer.key('first')).toBe(FIRST.n);
@@ -301,29 +301,29 @@ describe('keys that grow old', () => {
 
 describe('an answer without a usable key', () => {
   const { n: _, ...withoutModulus } = STRANGER;
-  const answers: Record<string, () => OutgoingAnswer | Promise<OutgoingAnswer>> = {
-    'not JSON (HTML, or nothing)': () => answer(undefined),
+  const responses: Record<string, () => JsonResponse | Promise<JsonResponse>> = {
+    'not JSON (HTML, or nothing)': () => response(undefined),
     'status 500 with a key set': () => ({ ...set(STRANGER), status: 500 }),
     'status 404 with a key set': () => ({ ...set(STRANGER), status: 404 }),
     'status 203 with a key set': () => ({ ...set(STRANGER), status: 203 }),
     'status 302 with a key set': () => ({ ...set(STRANGER), status: 302 }),
-    null: () => answer(null),
-    'a list of keys': () => answer([STRANGER]),
-    'a single key': () => answer(STRANGER),
-    'keys that are an object': () => answer({ keys: { 0: STRANGER, length: 1 } }),
-    'keys that are text': () => answer({ keys: JSON.stringify([STRANGER]) }),
-    'keys by certificate': () => answer({ first: '-----BEGIN CERTIFICATE-----' }),
+    null: () => response(null),
+    'a list of keys': () => response([STRANGER]),
+    'a single key': () => response(STRANGER),
+    'keys that are an object': () => response({ keys: { 0: STRANGER, length: 1 } }),
+    'keys that are text': () => response({ keys: JSON.stringify([STRANGER]) }),
+    'keys by certificate': () => response({ first: '-----BEGIN CERTIFICATE-----' }),
     'no keys': () => set(),
-    'null and nothing else': () => answer({ keys: [null, null] }),
-    'members that are no keys': () => answer({ keys: [{}, [], 'key', 7, true, null] }),
+    'null and nothing else': () => response({ keys: [null, null] }),
+    'members that are no keys': () => response({ keys: [{}, [], 'key', 7, true, null] }),
     'an error nobody expected': () => Promise.reject(new TypeError('boom')),
   };
 
-  for (const [title, answer] of Object.entries(answers)) {
+  for (const [title, answer] of Object.entries(responses)) {
     it(`(${title}) lets nobody in at first`, async () => {
       const issuer = open(answer);
-      await expect(issuer.key('first')).rejects.toBeInstanceOf(Unavailable);
-      await expect(issuer.key('other')).rejects.toBeInstanceOf(Unavailable);
+      await expect(issuer.key('first')).rejects.toBeInstanceOf(DependencyError);
+      await expect(issuer.key('other')).rejects.toBeInstanceOf(DependencyError);
     });
 
     it(`(${title}) does not replace the keys in hand`, async () => {
@@ -368,7 +368,7 @@ describe('an answer without a usable key', () => {
   };
   for (const [title, key] of Object.entries(unusable)) {
     it(`is passed over beside a good key: ${title}`, async () => {
-      const issuer = open(() => answer(JSON.parse(JSON.stringify({ keys: [key, SECOND_KEY, key] }))));
+      const issuer = open(() => response(JSON.parse(JSON.stringify({ keys: [key, SECOND_KEY, key] }))));
       expect(await issuer.key('second')).toBe(SECOND_KEY.n);
       expect(await issuer.key('first')).toBe('asked_recently: 30');
       expect(issuer.reported).toEqual([]);
@@ -377,7 +377,7 @@ describe('an answer without a usable key', () => {
     it(`does not replace the keys in hand: ${title}`, async () => {
       const issuer = open(() => set(FIRST));
       await issuer.key('first');
-      issuer.answer = () => answer(JSON.parse(JSON.stringify({ keys: [key] })));
+      issuer.answer = () => response(JSON.parse(JSON.stringify({ keys: [key] })));
       issuer.clock.advance(10 * MINUTE + 1);
       expect(await issuer.key('first')).toBe(FIRST.n);
       expect(issuer.reported).toEqual(['answered 1 keys, none of them usable']);
@@ -442,7 +442,7 @@ describe('a set of odd keys', () => {
 
   it('is used up to its hundredth usable key', async () => {
     const many = Array.from({ length: 150 }, (_, i) => ({ ...FIRST, kid: `key-${i}` }));
-    const issuer = open(() => answer({ keys: [...Array(200).fill(null), ...many] }));
+    const issuer = open(() => response({ keys: [...Array(200).fill(null), ...many] }));
     expect(await issuer.key('key-0')).toBe(FIRST.n);
     expect(await issuer.key('key-99')).toBe(FIRST.n);
     expect(await issuer.key('key-100')).toBe('asked_recently: 30');
@@ -450,23 +450,23 @@ describe('a set of odd keys', () => {
 });
 
 /** Keys of an issuer that answers `answer()`; both answer and clock may be changed. */
-function open(answer: () => OutgoingAnswer | Promise<OutgoingAnswer>) {
-  const asked: Outgoing[] = [];
+function open(response: () => JsonResponse | Promise<JsonResponse>) {
+  const requested: OutgoingRequest[] = [];
   const reported: string[] = [];
   const clock = new TestClock(START);
-  const ask: Ask = async (request) => {
-    asked.push(request);
+  const sendRequest: HttpClient = async (request) => {
+    requested.push(request);
     return issuer.answer();
   };
   const onUnusable = (detail: string) => reported.push(detail);
-  const keys = new IssuerKeys({ issuer: 'https://agent.buildkite.com', ask, clock, onUnusable });
+  const keys = new JwksCache({ issuer: 'https://agent.buildkite.com', sendRequest, clock, onUnusable });
   /** The moduli of the keys of that id, or why there are none. */
   const key = async (kid: string) => {
-    const found = await keys.keysOf(kid);
+    const found = await keys.getKeys(kid);
     if (found.outcome === 'found') return (await Promise.all(found.keys.map(modulusOf))).join(' ');
     return found.outcome === 'unknown' ? 'unknown' : `asked_recently: ${found.retryAfter}`;
   };
-  const issuer = { asked, reported, clock, keys, key, answer };
+  const issuer = { asked: requested, reported, clock, keys, key, answer: response };
   return issuer;
 }
 

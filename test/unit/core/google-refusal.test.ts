@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   type GoogleCause,
-  googleAdvice,
+  googleHint,
   isOverQuota,
   permanentRefusal,
   readGoogleError,
@@ -127,7 +127,7 @@ describe('a refusal of Google', () => {
 
   it('is told with what is missing, where, and that the account may be gone', () => {
     const found = refusal(MINT, 403, rpc('PERMISSION_DENIED'), 'iam.serviceAccounts.getAccessToken');
-    const advice = found && googleAdvice(found, ACCOUNT);
+    const advice = found && googleHint(found, ACCOUNT);
     for (const part of ['iam.serviceAccounts.getAccessToken', ACCOUNT, 'or the account is gone'])
       expect(advice).toContain(part);
   });

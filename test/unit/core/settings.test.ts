@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseSettings, parseSettingsOfWebhook } from '../../../shared/core/settings.ts';
+import { parseSettings, parseWebhookSettings } from '../../../shared/core/settings.ts';
 
 const NEEDED = { GOOGLE_CLOUD_PROJECT: 'acme-keydesk' };
 const DEFAULTS = {
@@ -73,7 +73,7 @@ describe('settings', () => {
       KEYDESK_WEBHOOK_TOKENS: 'one,two',
     };
     const around = Object.entries(set).map(([name, value]) => [name, `${space}${value}${space}`]);
-    for (const parse of [parseSettings, parseSettingsOfWebhook])
+    for (const parse of [parseSettings, parseWebhookSettings])
       expect(parse(Object.fromEntries(around))).toEqual({
         settings: { ...set, KEYDESK_WEBHOOK_TOKENS: ['one', 'two'] },
       });
@@ -106,7 +106,7 @@ describe('settings', () => {
 
   it.each([
     ['the shared settings', parseSettings],
-    ['the settings of webhook', parseSettingsOfWebhook],
+    ['the settings of webhook', parseWebhookSettings],
   ])('that are wrong are reported all at once, by name and never by value: %s', (_, parse) => {
     const problems = problemsOf(WRONG, parse);
     expect(problems.map((problem) => problem.split(' ', 1)[0]).sort()).toEqual(Object.keys(WRONG).sort());
@@ -201,7 +201,7 @@ describe('webhook keys', () => {
     ['one=two,+/==', ['one=two', '+/==']],
   ])('are one or two, without the space around them: %j', (text, expected) => {
     const environment = { ...NEEDED, KEYDESK_WEBHOOK_TOKENS: text };
-    expect(parseSettingsOfWebhook(environment)).toEqual({
+    expect(parseWebhookSettings(environment)).toEqual({
       settings: { ...DEFAULTS, KEYDESK_WEBHOOK_TOKENS: expected },
     });
     expect(parseSettings(environment)).toEqual({ settings: { ...DEFAULTS, KEYDESK_WEBHOOK_TOKENS: expected } });
@@ -210,7 +210,7 @@ describe('webhook keys', () => {
   it.each(['one,two,three', 'one,', ',one', ',', 'one,,two', 'one two', 'one\ntwo', 'one\u200b'])(
     'are nothing else, above all never an empty key: %j',
     (text) => {
-      for (const parse of [parseSettings, parseSettingsOfWebhook])
+      for (const parse of [parseSettings, parseWebhookSettings])
         expect(problemsOf({ ...NEEDED, KEYDESK_WEBHOOK_TOKENS: text }, parse)).toEqual([
           'KEYDESK_WEBHOOK_TOKENS must be one or two webhook tokens, separated by a comma',
         ]);
@@ -220,9 +220,9 @@ describe('webhook keys', () => {
   it('are needed by webhook, which says so beside everything else that is wrong', () => {
     const missing =
       "KEYDESK_WEBHOOK_TOKENS is not set: it holds the token of Buildkite's notification service, from Secret Manager";
-    expect(problemsOf(NEEDED, parseSettingsOfWebhook)).toEqual([missing]);
-    expect(problemsOf({ ...NEEDED, KEYDESK_WEBHOOK_TOKENS: '' }, parseSettingsOfWebhook)).toEqual([missing]);
-    expect(problemsOf({ KEYDESK_DATABASE: 'Wrong' }, parseSettingsOfWebhook)).toEqual(
+    expect(problemsOf(NEEDED, parseWebhookSettings)).toEqual([missing]);
+    expect(problemsOf({ ...NEEDED, KEYDESK_WEBHOOK_TOKENS: '' }, parseWebhookSettings)).toEqual([missing]);
+    expect(problemsOf({ KEYDESK_DATABASE: 'Wrong' }, parseWebhookSettings)).toEqual(
       expect.arrayContaining([missing, expect.stringMatching(/^GOOGLE_CLOUD/), expect.stringMatching(/^KEYDESK_DATA/)]),
     );
   });

@@ -3,11 +3,26 @@
 
 import { describe, expect, it } from 'vitest';
 import type { EndedBy, Grant } from '../../../shared/core/grant/grant.ts';
-import { activate, confirmTakenAway, end, expire, giveUpLease, reserve } from '../../../shared/core/grant/lifecycle.ts';
-import { checkGrantStep, GRANT_STEPS } from '../../../shared/core/grant/transitions.ts';
+import {
+  abandonLease,
+  activate,
+  confirmRevoked,
+  endGrant,
+  expire,
+  reserve,
+} from '../../../shared/core/grant/lifecycle.ts';
+import { assertGrantTransition, GRANT_TRANSITIONS } from '../../../shared/core/grant/transitions.ts';
 import type { Account } from '../../../shared/core/pool/account.ts';
-import { beginToWake, follow, lease, recheck, setAside, share, wake } from '../../../shared/core/pool/lifecycle.ts';
-import { ACCOUNT_STEPS, checkAccountStep } from '../../../shared/core/pool/transitions.ts';
+import {
+  afterGrantChange,
+  claimForEnable,
+  confirmEnabled,
+  lease,
+  markChecked,
+  quarantine,
+  recordShared,
+} from '../../../shared/core/pool/lifecycle.ts';
+import { ACCOUNT_TRANSITIONS, assertAccountTransition } from '../../../shared/core/pool/transitions.ts';
 import {
   ACCOUNTS,
   CREDENTIALS,
@@ -31,7 +46,7 @@ describe('every change of a grant', () => {
   const seen = new Set<string>();
   const take = (before: Grant | undefined, after: Grant | undefined) => {
     if (!after) return;
-    expect(() => checkGrantStep(before, after)).not.toThrow();
+    expect(() => assertGrantTransition(before, after)).not.toThrow();
     seen.add(`${before?.state ?? 'none'} to ${after.state}`);
   };
   const takeWritten = (before: Grant | undefined, written: ReturnType<typeof reserve | typeof activate>) => {
@@ -43,20 +58,23 @@ describe('every change of a grant', () => {
     (kind, state) => {
       const before = state === 'none' ? undefined : grantIn(state, kind);
       for (const now of [LATER, OVERDUE]) {
-        for (const unusable of [[], [ACCOUNTS[0]]])
-          takeWritten(before, reserve(before, FREE, request(CREDENTIALS[kind], { unusable, lease: ACCOUNTS[1] }), now));
+        for (const excludedAccounts of [[], [ACCOUNTS[0]]])
+          takeWritten(
+            before,
+            reserve(before, FREE, request(CREDENTIALS[kind], { excludedAccounts, lease: ACCOUNTS[1] }), now),
+          );
         takeWritten(before, activate(before, FREE, newToken(now + 60_000), now));
         if (!before) continue;
-        for (const by of ENDED_BY) take(before, end(before, { by }, now));
-        take(before, confirmTakenAway(before, now));
+        for (const by of ENDED_BY) take(before, endGrant(before, { by }, now));
+        take(before, confirmRevoked(before, now));
         take(before, expire(before, now));
-        if (state === 'issuing' || state === 'active') take(before, giveUpLease(before, now));
+        if (state === 'issuing' || state === 'active') take(before, abandonLease(before, now));
       }
     },
   );
 
   it('is all that the table has', () => {
-    const listed = Object.entries(GRANT_STEPS).flatMap(([from, steps]) => steps.map((to) => `${from} to ${to}`));
+    const listed = Object.entries(GRANT_TRANSITIONS).flatMap(([from, steps]) => steps.map((to) => `${from} to ${to}`));
     expect([...seen].sort()).toEqual(listed.sort());
   });
 });
@@ -67,7 +85,7 @@ describe('every change of an account', () => {
     lease(account, { grant: pooled(grantIn('issuing', 'pool')), pool_size: 3 }, now);
   const take = (before: Account | undefined, after: Account | undefined) => {
     if (!after) return;
-    expect(() => checkAccountStep(before, after)).not.toThrow();
+    expect(() => assertAccountTransition(before, after)).not.toThrow();
     seen.add(`${before?.state ?? 'none'} to ${after.state}`);
   };
   const leased = leasedTo(undefined, NOW) as Account;
@@ -84,24 +102,26 @@ describe('every change of an account', () => {
     (_, before) => {
       for (const now of [LATER, OVERDUE]) {
         take(before, leasedTo(before, now));
-        const shared = share(before, { credential: 'export', latest: OVERDUE }, now);
+        const shared = recordShared(before, { credential: 'export', latestExpiry: OVERDUE }, now);
         if ('record' in shared) take(before, shared.record);
         if (!before) continue;
         for (const state of STATES)
           for (const more of [0, 5]) {
             const grant = pooled(grantIn(state, 'pool'));
-            take(before, follow(before, { ...grant, expires_at: grant.expires_at + more }, now));
+            take(before, afterGrantChange(before, { ...grant, expires_at: grant.expires_at + more }, now));
           }
-        take(before, setAside(before, now));
-        take(before, beginToWake(before, now));
-        take(before, wake({ ...before, enabling_since: NOW }, NOW, now));
-        take(before, recheck(before, now));
+        take(before, quarantine(before, now));
+        take(before, claimForEnable(before, now));
+        take(before, confirmEnabled({ ...before, enabling_since: NOW }, NOW, now));
+        take(before, markChecked(before, now));
       }
     },
   );
 
   it('is all that the table has', () => {
-    const listed = Object.entries(ACCOUNT_STEPS).flatMap(([from, steps]) => steps.map((to) => `${from} to ${to}`));
+    const listed = Object.entries(ACCOUNT_TRANSITIONS).flatMap(([from, steps]) =>
+      steps.map((to) => `${from} to ${to}`),
+    );
     expect([...seen].sort()).toEqual(listed.sort());
     expect(accounts.leased.grant_id).toBe(GRANT_ID);
   });
@@ -111,11 +131,13 @@ describe('a step that is not in the table', () => {
   const grantStates = ['none', ...STATES] as const;
   const grantPairs = grantStates.flatMap((from) => STATES.map((to) => [from, to] as const));
 
-  it.each(grantPairs.filter(([from, to]) => !(GRANT_STEPS[from] as readonly string[]).includes(to)))(
+  it.each(grantPairs.filter(([from, to]) => !(GRANT_TRANSITIONS[from] as readonly string[]).includes(to)))(
     'is refused: a grant from %s to %s',
     (from, to) => {
       const before = from === 'none' ? undefined : grantIn(from, 'pool');
-      expect(() => checkGrantStep(before, grantIn(to, 'pool'))).toThrow(`a grant may not go from ${from} to ${to}`);
+      expect(() => assertGrantTransition(before, grantIn(to, 'pool'))).toThrow(
+        `a grant may not go from ${from} to ${to}`,
+      );
     },
   );
 
@@ -125,18 +147,18 @@ describe('a step that is not in the table', () => {
   );
   const account = (state: Account['state']) => ({ state }) as Account;
 
-  it.each(accountPairs.filter(([from, to]) => !(ACCOUNT_STEPS[from] as readonly string[]).includes(to)))(
+  it.each(accountPairs.filter(([from, to]) => !(ACCOUNT_TRANSITIONS[from] as readonly string[]).includes(to)))(
     'is refused: an account from %s to %s',
     (from, to) => {
       const before = from === 'none' ? undefined : account(from);
-      expect(() => checkAccountStep(before, account(to))).toThrow(`an account may not go from ${from} to ${to}`);
+      expect(() => assertAccountTransition(before, account(to))).toThrow(`an account may not go from ${from} to ${to}`);
     },
   );
 
   it('would let an ended grant or a resting account serve again', () => {
-    expect(GRANT_STEPS.revoked).toEqual([]);
-    expect(GRANT_STEPS.revoking).toEqual(['revoking', 'revoked', 'expired']);
-    expect(ACCOUNT_STEPS.cooling_down).not.toContain('leased');
-    expect(ACCOUNT_STEPS.revoking).toEqual(['cooling_down']);
+    expect(GRANT_TRANSITIONS.revoked).toEqual([]);
+    expect(GRANT_TRANSITIONS.revoking).toEqual(['revoking', 'revoked', 'expired']);
+    expect(ACCOUNT_TRANSITIONS.cooling_down).not.toContain('leased');
+    expect(ACCOUNT_TRANSITIONS.revoking).toEqual(['cooling_down']);
   });
 });

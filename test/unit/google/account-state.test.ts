@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { accountUrl, createAccountStateReader } from '../../../shared/google/account-state.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
+import { accountUrl, createAccountStateGetter } from '../../../shared/google/account-state.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
 import {
   aGoogle,
   anAccount,
@@ -15,13 +15,14 @@ import {
   refusedWith,
 } from '../../fixtures/scripted-google.ts';
 
-const stateReader = ({ ask, clock }: Google) => createAccountStateReader({ askAsService: ask, iamUrl: IAM, clock });
+const stateReader = ({ sendRequest, clock }: Google) =>
+  createAccountStateGetter({ sendAsService: sendRequest, iamUrl: IAM, clock });
 
 describe('the state of an account', () => {
   it('is asked for once, by its project, and changes nothing', async () => {
     const google = aGoogle(anAccount());
     await stateReader(google)(EMAIL);
-    expect(google.asked).toEqual([{ what: 'iam serviceAccounts.get', url: RESOURCE }]);
+    expect(google.requests).toEqual([{ dependency: 'iam serviceAccounts.get', url: RESOURCE }]);
   });
 
   it.each([
@@ -29,8 +30,8 @@ describe('the state of an account', () => {
     ['enabled', 'Google says so', anAccount({ disabled: false })],
     ['disabled', 'Google says so', anAccount({ disabled: true })],
     ['missing', 'Google does not find it', gone],
-  ] as const)('is %s when %s', async (state, _, answer) => {
-    expect(await stateReader(aGoogle(answer))(EMAIL)).toBe(state);
+  ] as const)('is %s when %s', async (state, _, response) => {
+    expect(await stateReader(aGoogle(response))(EMAIL)).toBe(state);
   });
 
   it.each([
@@ -46,28 +47,28 @@ describe('the state of an account', () => {
     ['another status', { status: 204, json: undefined }, /answered 204/],
     ['an error of its own', broken, /answered 500$/],
     ['that it is asked too often', { status: 429, json: undefined }, /answered 429/],
-  ])('is not known when Google answers %s, and may be asked for again', async (_, answer, message) => {
-    const asking = stateReader(aGoogle(answer))(EMAIL);
-    await expect(asking).rejects.toMatchObject({ what: 'iam serviceAccounts.get', refused: false });
-    await expect(asking).rejects.toThrow(message);
+  ])('is not known when Google answers %s, and may be asked for again', async (_, response, message) => {
+    const pending = stateReader(aGoogle(response))(EMAIL);
+    await expect(pending).rejects.toMatchObject({ dependency: 'iam serviceAccounts.get', rejected: false });
+    await expect(pending).rejects.toThrow(message);
   });
 
   it('is refused to who may not know it, in the words of Google', async () => {
-    const asking = stateReader(aGoogle(denied))(EMAIL);
-    await expect(asking).rejects.toMatchObject({ name: 'Unavailable', refused: true });
-    await expect(asking).rejects.toThrow("answered 403 PERMISSION_DENIED Permission 'x' denied");
+    const pending = stateReader(aGoogle(denied))(EMAIL);
+    await expect(pending).rejects.toMatchObject({ name: 'DependencyError', rejected: true });
+    await expect(pending).rejects.toThrow("answered 403 PERMISSION_DENIED Permission 'x' denied");
   });
 
   it('is not known when Google cannot be reached', async () => {
-    const down = new Unavailable('iam serviceAccounts.get', 'could not be reached');
+    const down = new DependencyError('iam serviceAccounts.get', 'could not be reached');
     await expect(stateReader(aGoogle(down))(EMAIL)).rejects.toBe(down);
   });
 
   it("takes no more than the beginning of Google's message into its own", async () => {
-    const answer = refusedWith(400, 'INVALID_ARGUMENT', 'x'.repeat(5000));
-    const asking = stateReader(aGoogle(answer))(EMAIL);
-    await expect(asking).rejects.toThrow(/x{300}; /);
-    await expect(asking).rejects.not.toThrow(/x{301}/);
+    const response = refusedWith(400, 'INVALID_ARGUMENT', 'x'.repeat(5000));
+    const pending = stateReader(aGoogle(response))(EMAIL);
+    await expect(pending).rejects.toThrow(/x{300}; /);
+    await expect(pending).rejects.not.toThrow(/x{301}/);
   });
 });
 

@@ -3,8 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { createAccountDisabler } from '../../../shared/google/disable-account.ts';
 import { createAccountEnabler } from '../../../shared/google/enable-account.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
-import type { Ask } from '../../../shared/runtime/http-client.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
+import type { HttpClient } from '../../../shared/runtime/http-client.ts';
 import {
   aGoogle,
   anAccount,
@@ -20,19 +20,25 @@ import {
 
 const REASON = 'buildkite-job/0184990a-477b-4fa8-9968-496074483cee';
 const DISABLE = {
-  what: 'iam serviceAccounts.disable',
+  dependency: 'iam serviceAccounts.disable',
   url: `${RESOURCE}:disable`,
   method: 'POST',
   headers: { 'x-goog-request-reason': REASON },
   json: {},
 };
 /** Sent once, also when its connection is lost. */
-const ENABLE = { what: 'iam serviceAccounts.enable', url: `${RESOURCE}:enable`, method: 'POST', json: {}, once: true };
-const GET = { what: 'iam serviceAccounts.get', url: RESOURCE };
-const down = new Unavailable('iam serviceAccounts.disable', 'could not be reached');
+const ENABLE = {
+  dependency: 'iam serviceAccounts.enable',
+  url: `${RESOURCE}:enable`,
+  method: 'POST',
+  json: {},
+  noResend: true,
+};
+const GET = { dependency: 'iam serviceAccounts.get', url: RESOURCE };
+const down = new DependencyError('iam serviceAccounts.disable', 'could not be reached');
 const another = anAccount({ email: 'ci-002@acme-staging.iam.gserviceaccount.com', disabled: true });
 
-const partsOf = ({ ask, clock }: Google) => ({ askAsService: ask, iamUrl: IAM, clock });
+const partsOf = ({ sendRequest, clock }: Google) => ({ sendAsService: sendRequest, iamUrl: IAM, clock });
 
 /** What came of a change. */
 function settle(change: Promise<void>): Promise<unknown> {
@@ -49,7 +55,7 @@ describe('disabling an account', () => {
   it('is one request with the reason for it, believed once IAM says that it is so', async () => {
     const google = aGoogle(ok({}), anAccount({ disabled: true }));
     expect(await disable(google)).toBe('done');
-    expect(google.asked).toEqual([DISABLE, GET]);
+    expect(google.requests).toEqual([DISABLE, GET]);
   });
 
   it.each([
@@ -66,7 +72,7 @@ describe('disabling an account', () => {
   ])('is tried again when %s', async (_, answers) => {
     const google = aGoogle(...answers, ok({}), anAccount({ disabled: true }));
     expect(await disable(google)).toBe('done');
-    expect(google.asked.slice(-2)).toEqual([DISABLE, GET]);
+    expect(google.requests.slice(-2)).toEqual([DISABLE, GET]);
     google.done();
   });
 
@@ -76,28 +82,28 @@ describe('disabling an account', () => {
     ['it may not know what it did', [ok({}), denied], 'iam serviceAccounts.get'],
   ])('is not tried again when %s', async (_, answers, what) => {
     const google = aGoogle(...answers);
-    expect(await disable(google)).toMatchObject({ name: 'Unavailable', what, refused: true });
+    expect(await disable(google)).toMatchObject({ name: 'DependencyError', dependency: what, rejected: true });
     google.done();
   });
 
   it('is not tried again when time is up', async () => {
     const google = aGoogle(ok({}), anAccount());
     const error = await disable(google, 50);
-    expect(error).toMatchObject({ name: 'Unavailable', refused: false });
+    expect(error).toMatchObject({ name: 'DependencyError', rejected: false });
     expect(String(error)).toContain('was answered, but the account is not disabled yet');
   });
 
   it('is given up after four tries', async () => {
     const google = aGoogle(...Array.from({ length: 4 }, () => broken));
-    expect(await disable(google)).toMatchObject({ name: 'Unavailable', what: 'iam serviceAccounts.disable' });
-    expect(google.asked).toEqual([DISABLE, DISABLE, DISABLE, DISABLE]);
+    expect(await disable(google)).toMatchObject({ name: 'DependencyError', dependency: 'iam serviceAccounts.disable' });
+    expect(google.requests).toEqual([DISABLE, DISABLE, DISABLE, DISABLE]);
   });
 
   it('asks nothing for an address that is not of a pooled account', async () => {
     const google = aGoogle();
     const disabling = createAccountDisabler(partsOf(google))('ci@acme.example', REASON, 1e15);
     await expect(disabling).rejects.toThrow('not the address of a pooled account');
-    expect(google.asked).toEqual([]);
+    expect(google.requests).toEqual([]);
   });
 });
 
@@ -110,14 +116,14 @@ describe('enabling an account', () => {
     for (const enabled of [anAccount(), anAccount({ disabled: false })]) {
       const google = aGoogle(disabled, ok({}), enabled);
       expect(await enable(google)).toBe('done');
-      expect(google.asked).toEqual([GET, ENABLE, GET]);
+      expect(google.requests).toEqual([GET, ENABLE, GET]);
     }
   });
 
   it('is no request when it is so already', async () => {
     const google = aGoogle(anAccount());
     expect(await enable(google)).toBe('done');
-    expect(google.asked).toEqual([GET]);
+    expect(google.requests).toEqual([GET]);
   });
 
   it.each([
@@ -128,7 +134,7 @@ describe('enabling an account', () => {
   ])('is asked after again, and never requested again, when %s', async (_, answers) => {
     const google = aGoogle(...answers);
     expect(await enable(google)).toBe('done');
-    expect(google.asked.filter(({ method }) => method === 'POST')).toEqual([ENABLE]);
+    expect(google.requests.filter(({ method }) => method === 'POST')).toEqual([ENABLE]);
     google.done();
   });
 
@@ -143,27 +149,27 @@ describe('enabling an account', () => {
     ['it is never so', [disabled, ok({}), ...Array.from({ length: 4 }, () => disabled)], false],
   ])('is not believed when %s, and one request is all that was made', async (_, answers, refused) => {
     const google = aGoogle(...answers);
-    expect(await enable(google)).toMatchObject({ name: 'Unavailable', refused });
-    expect(google.asked.filter(({ method }) => method === 'POST')).toEqual([ENABLE]);
+    expect(await enable(google)).toMatchObject({ name: 'DependencyError', rejected: refused });
+    expect(google.requests.filter(({ method }) => method === 'POST')).toEqual([ENABLE]);
     google.done();
   });
 
   it('is not requested when it may not be known what the account is', async () => {
     const google = aGoogle(denied);
-    expect(await enable(google)).toMatchObject({ name: 'Unavailable', refused: true });
-    expect(google.asked).toEqual([GET]);
+    expect(await enable(google)).toMatchObject({ name: 'DependencyError', rejected: true });
+    expect(google.requests).toEqual([GET]);
   });
 
   it('is not requested when time was up before IAM told what the account is, as when the instance was frozen', async () => {
     const google = aGoogle(disabled);
-    const askAsService: Ask = async (request) => {
-      const answer = await google.ask(request);
+    const sendAsService: HttpClient = async (request) => {
+      const response = await google.sendRequest(request);
       google.clock.advance(20_000);
-      return answer;
+      return response;
     };
-    const enabling = createAccountEnabler({ ...partsOf(google), askAsService })(EMAIL, google.clock.now() + 20_000);
-    await expect(enabling).rejects.toMatchObject({ name: 'Unavailable', what: 'iam serviceAccounts.enable' });
-    expect(google.asked).toEqual([GET]);
+    const enabling = createAccountEnabler({ ...partsOf(google), sendAsService })(EMAIL, google.clock.now() + 20_000);
+    await expect(enabling).rejects.toMatchObject({ name: 'DependencyError', dependency: 'iam serviceAccounts.enable' });
+    expect(google.requests).toEqual([GET]);
   });
 
   it('is not asked after when time is up', async () => {

@@ -3,14 +3,14 @@
 
 import { type AuthClient, DownscopedClient, OAuth2Client } from 'google-auth-library';
 import { describe, expect, it } from 'vitest';
-import type { StorageBoundary } from '../../../shared/core/policy/credential.ts';
+import type { StorageScope } from '../../../shared/core/policy/credential.ts';
 import { downscope, toAccessBoundary } from '../../../shared/google/downscope.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
-import type { Outgoing, OutgoingAnswer } from '../../../shared/runtime/http-client.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
+import type { JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
-const WARM: StorageBoundary = { bucket: 'acme-ci-cache', prefix: 'warm/', role: 'roles/storage.objectViewer' };
-const WHOLE: StorageBoundary = { ...WARM, prefix: null };
+const WARM: StorageScope = { bucket: 'acme-ci-cache', prefix: 'warm/', role: 'roles/storage.objectViewer' };
+const WHOLE: StorageScope = { ...WARM, prefix: null };
 const NOW = 1_790_000_000_000;
 const PARENT = { accessToken: 'ya29.parent', expires_at: NOW + 900_000 };
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
@@ -31,15 +31,15 @@ const DOCUMENTED = `{
   }
 }`;
 
-async function exchanged(answer: Partial<OutgoingAnswer>, boundary = WARM, takes = 0) {
-  const sent: Outgoing[] = [];
+async function exchanged(response: Partial<JsonResponse>, boundary = WARM, takes = 0) {
+  const sent: OutgoingRequest[] = [];
   const clock = new TestClock(NOW);
-  const ask = async (request: Outgoing) => {
+  const requestToken = async (request: OutgoingRequest) => {
     sent.push(request);
     clock.advance(takes);
-    return { status: 200, headers: new Headers(), json: ANSWER, ...answer };
+    return { status: 200, headers: new Headers(), json: ANSWER, ...response };
   };
-  const parts = { ask, stsUrl: 'https://sts.example/', clock };
+  const parts = { sendRequest: requestToken, stsUrl: 'https://sts.example/', clock };
   const minted = downscope(parts, PARENT, boundary);
   return { minted: await minted.catch((error: unknown) => error), sent };
 }
@@ -108,7 +108,7 @@ describe('the exchange', () => {
     },
   );
 
-  it.each<[string, Partial<OutgoingAnswer>, RegExp]>([
+  it.each<[string, Partial<JsonResponse>, RegExp]>([
     [
       'refuses the boundary',
       { status: 400, json: { error: 'invalid_request', error_description: 'Invalid access boundary.' } },
@@ -122,12 +122,12 @@ describe('the exchange', () => {
     ['answers a token that outlives its parent', { json: { ...ANSWER, expires_in: 906 } }, /outlives/],
     ['answers a life that is no number', { json: { ...ANSWER, expires_in: '900' } }, /something unexpected/],
     ['answers nothing that can be read', { json: undefined }, /something unexpected/],
-  ])('is unavailable when the service %s, and never blames the account', async (_, answer, message) => {
-    const { minted } = await exchanged(answer);
-    if (!Unavailable.is(minted)) throw new Error('something else came of it');
+  ])('is unavailable when the service %s, and never blames the account', async (_, response, message) => {
+    const { minted } = await exchanged(response);
+    if (!DependencyError.is(minted)) throw new Error('something else came of it');
     expect(minted.message).toMatch(message);
     expect(minted.message).not.toMatch(/ya29/);
-    expect(minted.refused).toBe(false);
+    expect(minted.rejected).toBe(false);
   });
 });
 

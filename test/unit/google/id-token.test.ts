@@ -1,7 +1,7 @@
 // What an exchanged ID token must be before it leaves. Each case changes one thing of a token that may leave.
 
 import { expect, it } from 'vitest';
-import { judgeIdToken } from '../../../shared/google/id-token.ts';
+import { checkIdToken } from '../../../shared/google/id-token.ts';
 
 const UID = `keydesk-${'a'.repeat(40)}`;
 const EXPECTED = { project: 'acme-staging', tenant: undefined, uid: UID, grant_id: 'f'.repeat(32), expiresIn: 3600 };
@@ -19,7 +19,7 @@ const PAYLOAD = {
 };
 const jwt = (payload: unknown) => `e30.${Buffer.from(JSON.stringify(payload)).toString('base64url')}.signature`;
 const judged = (changes: object, expected: object = {}) =>
-  judgeIdToken(jwt({ ...PAYLOAD, ...changes }), { ...EXPECTED, ...expected });
+  checkIdToken(jwt({ ...PAYLOAD, ...changes }), { ...EXPECTED, ...expected });
 const tenant = (id: unknown) => ({ firebase: { ...FIREBASE, tenant: id } });
 
 it.each([
@@ -96,5 +96,5 @@ it.each([
   ['another lifetime than said', jwt({ ...PAYLOAD, exp: PAYLOAD.exp + 86_400 })],
   ['a shorter lifetime than said', jwt({ ...PAYLOAD, exp: PAYLOAD.iat + 60 })],
 ])('something with %s is no token to let out', (_, idToken) => {
-  expect(judgeIdToken(idToken, EXPECTED)).toEqual({ fault: 'unexpected', detail: expect.any(String) });
+  expect(checkIdToken(idToken, EXPECTED)).toEqual({ fault: 'unexpected', detail: expect.any(String) });
 });

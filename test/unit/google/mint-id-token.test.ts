@@ -2,14 +2,14 @@
 // its refusals, and what happens when somebody changed the user.
 
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_GENERATIONS, usersOf } from '../../../cli/policy-users.ts';
+import { DEFAULT_GENERATIONS, policyUsers } from '../../../cli/policy-users.ts';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import { firebaseUid, firebaseUserOf } from '../../../shared/core/firebase-user.ts';
 import type { FirestoreCredential } from '../../../shared/core/policy/credential.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
 import { type ChangedFirebaseUser, createIdTokenMint } from '../../../shared/google/mint-id-token.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
-import type { Outgoing } from '../../../shared/runtime/http-client.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
+import type { OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { claims } from '../../fixtures/grants.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
@@ -46,7 +46,7 @@ const refusal = (message: string, more: object = {}): Response => ({
 
 function aMint(toolkit: Toolkit, { retire = async (_: number) => ({ generation: 1, retired: true }), took = 0 } = {}) {
   const clock = new TestClock(NOW);
-  const sent: Outgoing[] = [];
+  const sent: OutgoingRequest[] = [];
   const changed: ChangedFirebaseUser[] = [];
   const signed = new Map<string, { uid: string; tenant_id?: string }>();
   const mint = createIdTokenMint({
@@ -55,7 +55,7 @@ function aMint(toolkit: Toolkit, { retire = async (_: number) => ({ generation: 
       signed.set(`jwt-${signed.size}`, payload as { uid: string });
       return `jwt-${signed.size - 1}`;
     },
-    ask: async (request) => {
+    sendRequest: async (request) => {
       sent.push(request);
       clock.advance(took);
       const customToken = signed.get((request.json as { token: string }).token);
@@ -79,7 +79,7 @@ describe('the sign-in', () => {
     expect(await minted()).toEqual({ accessToken: ID_TOKEN(uid(0)), expires_at: NOW + 3_600_000 });
     expect(sent).toEqual([
       {
-        what: 'identitytoolkit signInWithCustomToken',
+        dependency: 'identitytoolkit signInWithCustomToken',
         url: 'https://identitytoolkit.example/v1/accounts:signInWithCustomToken?key=web-key',
         method: 'POST',
         json: { token: 'jwt-0', returnSecureToken: true },
@@ -125,7 +125,7 @@ describe('a refusal of Identity Toolkit', () => {
     const details = [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID' }];
     const { minted, changed } = aMint(() => refusal(message, message.startsWith('API key') ? { details } : {}));
     const error = await minted();
-    expect(error).toMatchObject({ name: 'Unavailable', permanent: permanent ? expect.any(Object) : undefined });
+    expect(error).toMatchObject({ name: 'DependencyError', permanent: permanent ? expect.any(Object) : undefined });
     if (!permanent) expect(error).toMatchObject({ retryAfter: 300 });
     expect(String(error)).toContain(message);
     expect(String(error)).toContain(advice);
@@ -145,7 +145,7 @@ describe('a refusal of Identity Toolkit', () => {
     async (message) => {
       const { minted } = aMint(() => refusal(message));
       expect(await minted()).toMatchObject({
-        name: 'Unavailable',
+        name: 'DependencyError',
         retryAfter: 2,
         permanent: undefined,
         message: expect.stringMatching(new RegExp(`answered 400 .*${message}`)),
@@ -169,8 +169,8 @@ describe('when somebody changed the user', () => {
     ['disabled it', () => refusal('USER_DISABLED'), 'USER_DISABLED'],
   ];
 
-  it.each(CHANGED)('and %s, the next user signs in, and the alert names no value', async (_, answer, found) => {
-    const { minted, changed } = aMint((token) => (token.uid === uid(0) ? answer(token.uid) : signedIn(token.uid)));
+  it.each(CHANGED)('and %s, the next user signs in, and the alert names no value', async (_, response, found) => {
+    const { minted, changed } = aMint((token) => (token.uid === uid(0) ? response(token.uid) : signedIn(token.uid)));
     expect(await minted()).toMatchObject({ accessToken: ID_TOKEN(uid(1)) });
     expect(changed).toMatchObject([{ uid: uid(0), generation: 0, next_uid: uid(1), found: [found] }]);
     expect(JSON.stringify(changed)).not.toContain('attacker');
@@ -193,14 +193,14 @@ describe('when somebody changed the user', () => {
       (token) => signedIn(token.uid, { name: token.uid === uid(0) ? 'x' : name }),
       { took },
     );
-    expect(await minted()).toMatchObject({ name: 'Unavailable', retryAfter: 1, refused: false });
+    expect(await minted()).toMatchObject({ name: 'DependencyError', retryAfter: 1, rejected: false });
     expect([sent.length, changed.length]).toEqual([signIns, 1]);
   });
 
   it('and the ledger does not confirm it, the alert is raised and nothing is let out', async () => {
-    const retire = () => Promise.reject(new Unavailable('ledger', 'no answer'));
+    const retire = () => Promise.reject(new DependencyError('ledger', 'no answer'));
     const { minted, sent, changed } = aMint((token) => signedIn(token.uid, { name: 'x' }), { retire });
-    expect(await minted()).toMatchObject({ what: 'ledger' });
+    expect(await minted()).toMatchObject({ dependency: 'ledger' });
     expect(changed).toMatchObject([{ uid: uid(0), next_uid: null, found: ['name'] }]);
     expect(sent).toHaveLength(1);
   });
@@ -214,7 +214,7 @@ describe('where new users may not sign in', () => {
   } as unknown as Policy;
   /** Only users that `npm run users` created exist; those in `changed` have a name. */
   const closed = (changed: ReadonlySet<string>, generations: number) => {
-    const created = usersOf(policy, {}, generations).groups[0]?.uids;
+    const created = policyUsers(policy, {}, generations).groups[0]?.uids;
     return aMint((token) => {
       if (!created?.has(token.uid)) return refusal('ADMIN_ONLY_OPERATION');
       return signedIn(token.uid, changed.has(token.uid) ? { name: 'x' } : {});

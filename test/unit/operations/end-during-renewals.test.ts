@@ -4,13 +4,13 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { grantId } from '../../../shared/core/grant/id.ts';
-import { parsePolicyText } from '../../../shared/core/policy/parse-yaml.ts';
-import { createIssuingLedger } from '../../../shared/ledger/issuance.ts';
-import { createEndingLedger } from '../../../shared/ledger/revocation.ts';
+import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
+import { createIssuanceLedger } from '../../../shared/ledger/issuance.ts';
+import { createRevocationLedger } from '../../../shared/ledger/revocation.ts';
 import { endGrant, endJob } from '../../../shared/operations/end-job.ts';
-import { type HandOut, type HandOutParts, handOut } from '../../../shared/operations/issue-token.ts';
-import { IssuesUnderWay } from '../../../shared/operations/issues-in-progress.ts';
-import { Unavailable } from '../../../shared/runtime/errors.ts';
+import { type IssueDeps, type IssueResult, issueToken } from '../../../shared/operations/issue-token.ts';
+import { IssuesInProgress } from '../../../shared/operations/issues-in-progress.ts';
+import { DependencyError } from '../../../shared/runtime/errors.ts';
 import { EventClock } from '../../fixtures/event-clock.ts';
 import { jobClaims } from '../../fixtures/job-claims.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
@@ -26,7 +26,7 @@ type Kind = keyof typeof KINDS;
 
 function policyOf(kind: Kind, credentials: number) {
   const names = Array.from({ length: credentials }, (_, index) => `credential-${index}`);
-  const loaded = parsePolicyText(
+  const loaded = parsePolicy(
     `
 version: 1
 organization: { slug: acme-inc }
@@ -61,10 +61,10 @@ function open(kind: Kind, credentials: number, { read, commit }: { readonly read
   const job_id = randomUUID();
   const claims = { ...jobClaims({ pipeline_slug: 'app' }), job_id };
   let minted = 0;
-  const issuing: Omit<HandOutParts, 'issues'> = {
+  const issuing: Omit<IssueDeps, 'issuesInProgress'> = {
     policy: loaded,
     verifyJobToken: async () => ({ claims }),
-    ledger: createIssuingLedger(firestore, clock),
+    ledger: createIssuanceLedger(firestore, clock),
     openGrantDocument: async () => true,
     generationOf: async () => 0,
     mint: async ({ ttl }) => {
@@ -75,19 +75,19 @@ function open(kind: Kind, credentials: number, { read, commit }: { readonly read
     clock,
   };
   const ending = {
-    ledger: createEndingLedger(firestore, clock),
+    ledger: createRevocationLedger(firestore, clock),
     closeGrantDocument: async () => {},
     disableAccount: async () => {},
     clock,
   };
-  const request = (credentialName: string): Promise<HandOut | Unavailable> =>
-    handOut(
+  const request = (credentialName: string): Promise<IssueResult | DependencyError> =>
+    issueToken(
       // Each on an instance of its own: there nothing makes the requests for one grant wait for each other.
-      { ...issuing, issues: new IssuesUnderWay(clock) },
+      { ...issuing, issuesInProgress: new IssuesInProgress(clock) },
       { jobToken: 'x', credentialName, scopes: [], lifetime: undefined },
       randomUUID(),
     ).catch((error: unknown) => {
-      if (!Unavailable.is(error)) throw error;
+      if (!DependencyError.is(error)) throw error;
       return error;
     });
   return { clock, names, job_id, ending, request, dump };
@@ -136,11 +136,11 @@ describe('the end of a job that renews as fast as it can', () => {
       const renewing = renew(service, situation.atOnce);
       await clock.sleep(500);
       const begun = clock.now();
-      const { unfinished } = await endJob(ending, { job_id, pipeline_id: undefined, by: 'job.finished' });
+      const { pending } = await endJob(ending, { job_id, pipeline_id: undefined, by: 'job.finished' });
       const recorded = clock.now();
       await clock.sleep(1_500);
       await renewing.stop();
-      return { took: recorded - begun, recorded, unfinished, ...renewing };
+      return { took: recorded - begun, recorded, unfinished: pending, ...renewing };
     };
     const { took, recorded, unfinished, issuedAt } = await clock.run(story());
     expect(took).toBeLessThan(3_000);
@@ -163,15 +163,15 @@ describe('the end of one grant whose job renews it as fast as it can', () => {
       const renewing = renew(service, 60);
       await clock.sleep(500);
       const begun = clock.now();
-      const { renewalEnded } = await endGrant(ending, first.grant, { by: 'released' });
+      const { notRenewed } = await endGrant(ending, first.grant, { by: 'released' });
       const recorded = clock.now();
       await clock.sleep(1_500);
       await renewing.stop();
-      return { took: recorded - begun, recorded, renewalEnded, ...renewing };
+      return { took: recorded - begun, recorded, notRenewed: notRenewed, ...renewing };
     };
-    const { took, recorded, renewalEnded, issuedAt } = await clock.run(story());
+    const { took, recorded, notRenewed, issuedAt } = await clock.run(story());
     expect(took).toBeLessThan(3_000);
-    expect(renewalEnded).toMatchObject([{ ended_by: 'released', ending_since: null }]);
+    expect(notRenewed).toMatchObject([{ ended_by: 'released', ending_since: null }]);
     expect(service.dump().get(`grants/${grantId(job_id, name)}`)).toMatchObject({ ended_by: 'released' });
     expect(Math.max(...issuedAt)).toBeLessThan(recorded);
   });

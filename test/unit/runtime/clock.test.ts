@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { randomUuid, systemClock } from '../../../shared/runtime/clock.ts';
-import { Unavailable, within } from '../../../shared/runtime/errors.ts';
+import { DependencyError, withTimeout } from '../../../shared/runtime/errors.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const START = Date.UTC(2026, 0, 5, 9);
@@ -50,22 +50,22 @@ describe('a deadline', () => {
 
   it('falls when its time has passed by the clock, and not before', async () => {
     const clock = new TestClock(START);
-    const late = within({ clock, milliseconds: 3_000, what: 'ledger' }, never);
+    const late = withTimeout({ clock, milliseconds: 3_000, dependency: 'ledger' }, never);
     clock.advance(2_999);
     expect(clock.deadlines).toBe(1);
     clock.advance(1);
-    await expect(late).rejects.toThrow(new Unavailable('ledger', 'no answer within 3000 ms'));
+    await expect(late).rejects.toThrow(new DependencyError('ledger', 'no answer within 3000 ms'));
   });
 
   it('is over when the work is done, however it ends', async () => {
     const clock = new TestClock(START);
-    const limit = { clock, milliseconds: 3_000, what: 'ledger' };
-    expect(await within(limit, Promise.resolve('done'))).toBe('done');
-    await expect(within(limit, Promise.reject(new Error('broken')))).rejects.toThrow(
-      new Unavailable('ledger', 'broken'),
+    const limit = { clock, milliseconds: 3_000, dependency: 'ledger' };
+    expect(await withTimeout(limit, Promise.resolve('done'))).toBe('done');
+    await expect(withTimeout(limit, Promise.reject(new Error('broken')))).rejects.toThrow(
+      new DependencyError('ledger', 'broken'),
     );
-    const own = new Unavailable('iam', 'answered 500');
-    await expect(within(limit, Promise.reject(own))).rejects.toBe(own);
+    const own = new DependencyError('iam', 'answered 500');
+    await expect(withTimeout(limit, Promise.reject(own))).rejects.toBe(own);
     expect(clock.deadlines).toBe(0);
   });
 });
@@ -82,13 +82,13 @@ describe('the clock of tests', () => {
 
   it('wakes those who wait for a deadline in the order of their times, at their times', async () => {
     const clock = new TestClock(START);
-    const woken: [string, number][] = [];
+    const resolved: [string, number][] = [];
     const { signal } = new AbortController();
     const wait = (name: string, milliseconds: number) =>
-      clock.sleep(milliseconds, signal).then(() => woken.push([name, clock.now() - START]));
+      clock.sleep(milliseconds, signal).then(() => resolved.push([name, clock.now() - START]));
     const all = [wait('second', 20), wait('first', 10), wait('last', 30)];
     await clock.sleep(40);
     await Promise.all(all);
-    expect(woken.map(([name]) => name)).toEqual(['first', 'second', 'last']);
+    expect(resolved.map(([name]) => name)).toEqual(['first', 'second', 'last']);
   });
 });

@@ -3,10 +3,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Firestore } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
-import { onceWarm } from '../../../functions/runtime/lazy.ts';
+import { lazyWarm } from '../../../functions/runtime/lazy.ts';
 import { COLD_DEADLINE_MS } from '../../../shared/core/deadlines.ts';
 import { createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
-import { createWithin } from '../../../shared/runtime/errors.ts';
+import { createTimeout } from '../../../shared/runtime/errors.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const never = new Promise<never>(() => {});
@@ -25,8 +25,8 @@ describe('clients', () => {
   const clientsThat = (warm: () => Promise<void>) => {
     const clock = new TestClock(START);
     const opened: object[] = [];
-    const get = onceWarm(async () => {
-      const clients = { warm };
+    const get = lazyWarm(async () => {
+      const clients = { warmUp: warm };
       opened.push(clients);
       return clients;
     }, clock);
@@ -60,10 +60,10 @@ describe('clients', () => {
 
   it('that could not be loaded are loaded again for the next request', async () => {
     let tries = 0;
-    const get = onceWarm(async () => {
+    const get = lazyWarm(async () => {
       tries += 1;
       if (tries === 1) throw new Error('out of memory');
-      return { warm: async () => {} };
+      return { warmUp: async () => {} };
     }, new TestClock(START));
     await expect(get()).rejects.toThrow('out of memory');
     await expect(get()).resolves.toBeDefined();
@@ -71,11 +71,11 @@ describe('clients', () => {
 });
 
 describe('calls with a deadline of 3 s', () => {
-  const limit = { milliseconds: 3_000, what: 'ledger' };
+  const limit = { milliseconds: 3_000, dependency: 'ledger' };
 
   it('have 15 s until the first of them has ended, and 3 s from then on', async () => {
     const clock = new TestClock(START);
-    const timed = createWithin({ ...limit, clock });
+    const timed = createTimeout({ ...limit, clock });
     const [first, second] = [timed(never), timed(never)];
     clock.advance(COLD_DEADLINE_MS - 1);
     expect([await stateOf(first), await stateOf(second)]).toEqual(['waiting', 'waiting']);
@@ -89,7 +89,7 @@ describe('calls with a deadline of 3 s', () => {
 
   it('have 3 s after one that came out well', async () => {
     const clock = new TestClock(START);
-    const timed = createWithin({ ...limit, clock });
+    const timed = createTimeout({ ...limit, clock });
     expect(await timed(Promise.resolve('answer'))).toBe('answer');
     const late = timed(never);
     clock.advance(3_000);

@@ -3,19 +3,19 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createAsk, type Outgoing } from '../../../shared/runtime/http-client.ts';
+import { createHttpClient, type OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 describe('a request whose time is up', () => {
-  const nowhere = { what: 'nobody', url: 'http://127.0.0.1:9/' };
+  const nowhere = { dependency: 'nobody', url: 'http://127.0.0.1:9/' };
 
   it('is not sent', async () => {
-    const late = createAsk(new TestClock(1_000))({ ...nowhere, until: 1_000 });
+    const late = createHttpClient(new TestClock(1_000))({ ...nowhere, until: 1_000 });
     await expect(late).rejects.toThrow('nobody: not asked: its time was up');
   });
 
   it('is sent a millisecond before', async () => {
-    const inTime = createAsk(new TestClock(999))({ ...nowhere, until: 1_000 });
+    const inTime = createHttpClient(new TestClock(999))({ ...nowhere, until: 1_000 });
     await expect(inTime).rejects.toThrow('nobody: could not be reached');
   });
 });
@@ -36,7 +36,7 @@ type Response = keyof typeof RESPONSES;
 /** A server that responds so to the requests that come, in this order. */
 async function listening(...responses: readonly Response[]) {
   const clock = new TestClock(1_000);
-  const ask = createAsk(clock);
+  const requestToken = createHttpClient(clock);
   const requests: string[] = [];
   const sockets = new Set<Socket>();
   const listener = createServer((socket) => {
@@ -57,7 +57,8 @@ async function listening(...responses: readonly Response[]) {
     listener.close();
   });
   const { port } = listener.address() as AddressInfo;
-  const send = (more: Partial<Outgoing> = {}) => ask({ what: 'google', url: `http://127.0.0.1:${port}/`, ...more });
+  const send = (more: Partial<OutgoingRequest> = {}) =>
+    requestToken({ dependency: 'google', url: `http://127.0.0.1:${port}/`, ...more });
   const server = { clock, requests, sockets, send, onRequest: () => {} };
   return server;
 }
@@ -92,13 +93,13 @@ describe('a request whose connection is lost before anything was answered', () =
 
   it('is not sent a third time', async () => {
     const { send, requests } = await listening('reset', 'closed', 'ok');
-    await expect(send()).rejects.toMatchObject({ name: 'Unavailable', message: 'google: could not be reached' });
+    await expect(send()).rejects.toMatchObject({ name: 'DependencyError', message: 'google: could not be reached' });
     expect(requests).toHaveLength(2);
   });
 
   it('is not sent again when it must not take effect twice', async () => {
     const { send, requests } = await listening('reset', 'ok');
-    await expect(send({ method: 'POST', json: {}, once: true })).rejects.toThrow('google: could not be reached');
+    await expect(send({ method: 'POST', json: {}, noResend: true })).rejects.toThrow('google: could not be reached');
     await settled();
     expect(requests).toHaveLength(1);
   });

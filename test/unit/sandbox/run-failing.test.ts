@@ -1,11 +1,11 @@
 // What the sandbox shows when a story went wrong: with --once everything there is, because a machine of a CI keeps no files.
 
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Desk } from '../../../sandbox/environment.ts';
-import { live } from '../../../sandbox/run.ts';
+import type { Environment } from '../../../sandbox/environment.ts';
+import { runSandbox } from '../../../sandbox/run.ts';
 
 const close = vi.fn(async () => {});
-const desk = { close, log: ['{"line":1}', '{"line":2}'], google: { unexpected: [] }, token: { url: '' } };
+const environment = { close, log: ['{"line":1}', '{"line":2}'], google: { unexpected: [] }, token: { url: '' } };
 
 let shown = '';
 beforeEach(() => {
@@ -23,23 +23,23 @@ afterEach(() => {
 
 const LOG = '\nThe functions\' log:\n{"line":1}\n{"line":2}\n';
 
-/** One run of the sandbox whose story is `playStory`, with nothing started. */
-function liveWith(playStory: () => Promise<boolean>): Promise<number> {
-  const openDesk = async () => desk as unknown as Desk;
-  return live(
+/** One run of the sandbox whose story is `runDemo`, with nothing started. */
+function runWith(runDemo: () => Promise<boolean>): Promise<number> {
+  const openEnvironment = async () => environment as unknown as Environment;
+  return runSandbox(
     { once: true },
-    { openDesk, playStory, stopAll: async () => {}, timeToEnd: () => new Promise<void>(() => {}) },
+    { openEnvironment, runDemo, stopAll: async () => {}, waitForShutdown: () => new Promise<void>(() => {}) },
   );
 }
 
 it('shows the whole log of the functions when a step did not come out as promised', async () => {
-  expect(await liveWith(async () => false)).toBe(1);
+  expect(await runWith(async () => false)).toBe(1);
   expect(shown).toContain(`see the lines marked ✗.${LOG}`);
 });
 
 it('shows it when the story breaks off, and lets the failure through', async () => {
   await expect(
-    liveWith(async () => {
+    runWith(async () => {
       throw new Error('curl is not there');
     }),
   ).rejects.toThrow('curl is not there');
@@ -47,6 +47,6 @@ it('shows it when the story breaks off, and lets the failure through', async () 
 });
 
 it('shows none of it when all went well', async () => {
-  expect(await liveWith(async () => true)).toBe(0);
+  expect(await runWith(async () => true)).toBe(0);
   expect(shown).not.toContain('{"line"');
 });

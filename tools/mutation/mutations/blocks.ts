@@ -2,26 +2,26 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
-const HAND_OUT = 'shared/operations/issue-token.ts';
+const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
+const ISSUE_TOKEN = 'shared/operations/issue-token.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
 const ISSUE_GUARDS = 'test/http/issue-guards.test.ts';
-const GRANT_LIFE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
+const GRANT_LIFECYCLE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
 
 const noSecondLookShared = {
-  file: HAND_OUT,
-  find: `    parts.ledger.barred(request),
-    openFor(`,
+  file: ISSUE_TOKEN,
+  find: `    deps.ledger.checkBlocks(request),
+    openDocumentFor(`,
   replace: `    undefined,
-    openFor(`,
+    openDocumentFor(`,
 };
 const noSecondLookPooled = {
-  file: HAND_OUT,
-  find: `        parts.ledger.barred(request),
-        startMinting(`,
+  file: ISSUE_TOKEN,
+  find: `        deps.ledger.checkBlocks(request),
+        startMint(`,
   replace: `        undefined,
-        startMinting(`,
+        startMint(`,
 };
 
 export const BLOCKS: readonly Mutation[] = [
@@ -34,10 +34,15 @@ export const BLOCKS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/operations/kill-switch.ts',
-        find: `  await killLedger.record(id, { ...act, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });
-  const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);`,
-        replace: `  const { selected, undetermined, unreadable } = await findSelected(parts, act.selector);
-  await killLedger.record(id, { ...act, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });`,
+        find: `  await killSwitchLedger.record(id, {
+    ...order,
+    activated_at: clock.now(),
+    deactivated_at: null,
+    deactivated_by: null,
+  });
+  const { selected, undetermined: ambiguous, unreadable } = await findGrants(deps, order.selector);`,
+        replace: `  const { selected, ambiguous, unreadable } = await findGrants(deps, order.selector);
+  await killSwitchLedger.record(id, { ...order, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });`,
       },
     ],
     killers: [ISSUE_GUARDS, MODEL],
@@ -73,13 +78,13 @@ export const BLOCKS: readonly Mutation[] = [
     evidence: 'blocks are not asked for at all',
     edits: [
       {
-        file: GRANT_LIFE,
-        find: '  return barredBy(blocks, { ...toWho(request.claims), ...toWhy(request), requested_at: now, issued_at: null });',
-        replace: `  barredBy(blocks, { ...toWho(request.claims), ...toWhy(request), requested_at: now, issued_at: null });
+        file: GRANT_LIFECYCLE,
+        find: '  return blockedBy(blocks, {\n    ...jobFields(request.claims),\n    ...policyFields(request),\n    requested_at: now,\n    issued_at: null,\n  });',
+        replace: `  blockedBy(blocks, { ...jobFields(request.claims), ...policyFields(request), requested_at: now, issued_at: null });
   return undefined;`,
       },
     ],
-    killers: [GRANT_LIFE_TEST, MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'blind-blocks',

@@ -2,11 +2,11 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
-const HELD_TOKEN_HANDLER = 'functions/token/held-token.ts';
-const HTTP = 'functions/runtime/http-server.ts';
+const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
+const HELD_TOKEN = 'functions/token/held-token.ts';
+const HTTP_SERVER = 'functions/runtime/http-server.ts';
 const LOOKUP_LIMIT = 'functions/token/lookup-limit.ts';
-const ISSUER_KEYS = 'shared/buildkite/jwks-cache.ts';
+const JWKS_CACHE = 'shared/buildkite/jwks-cache.ts';
 const WEBHOOK_HANDLER = 'functions/webhook/handler.ts';
 const WEBHOOK_SCAN = 'shared/core/webhook/scan.ts';
 const WEBHOOK_STATES = 'shared/core/webhook/scan-states.ts';
@@ -17,7 +17,7 @@ const GOOGLE_REFUSAL = 'shared/core/google-refusal.ts';
 const GOOGLE_REFUSES_TEST = 'test/http/google-refusals.test.ts';
 const TOKEN_HTTP_TEST = 'test/http/token-http.test.ts';
 const UNKNOWN_TOKENS_TEST = 'test/http/unknown-tokens.test.ts';
-const ISSUER_KEYS_TEST = 'test/unit/buildkite/jwks-cache.test.ts';
+const JWKS_CACHE_TEST = 'test/unit/buildkite/jwks-cache.test.ts';
 const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook/scan.test.ts';
 
 export const BOUNDARY: readonly Mutation[] = [
@@ -42,7 +42,7 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/operations/issue-token.ts',
-        find: '!isAboutOneAccount(error.permanent) || holdsAll(refused, request.credential)',
+        find: '!isAboutOneAccount(error.permanent) || coversPool(refused, request.credential)',
         replace: 'refused.length > 0',
       },
     ],
@@ -62,8 +62,9 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/google/response.ts',
-        find: "what.startsWith('identitytoolkit ') && isOverNewUserLimit(error)",
-        replace: "what.startsWith('identitytoolkit ') && (isOverNewUserLimit(error) || isOverQuota(status, error))",
+        find: "dependency.startsWith('identitytoolkit ') && isOverNewUserLimit(error)",
+        replace:
+          "dependency.startsWith('identitytoolkit ') && (isOverNewUserLimit(error) || isOverQuota(status, error))",
       },
     ],
     killers: [GOOGLE_REFUSES_TEST],
@@ -89,13 +90,13 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M09'],
     edits: [
       {
-        file: ISSUER_KEYS,
-        find: `    if (!this.#isWithin(USABLE_MS, this.#heldSince)) await this.#fetch();
+        file: JWKS_CACHE,
+        find: `    if (!this.#isWithin(USABLE_MS, this.#keysSince)) await this.#fetch();
     else if (!this.#isWithin(FRESH_MS`,
         replace: '    if (!this.#isWithin(FRESH_MS',
       },
     ],
-    killers: [ISSUER_KEYS_TEST],
+    killers: [JWKS_CACHE_TEST],
   },
   {
     id: 'key-called-unknown-while-issuer-fails',
@@ -104,13 +105,13 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M10'],
     edits: [
       {
-        file: ISSUER_KEYS,
+        file: JWKS_CACHE,
         find: '    await this.#fetch();\n    return (await lookUp())',
         replace:
           "    await this.#fetch().catch(() => {});\n    if (this.#failure) return { outcome: 'unknown' };\n    return (await lookUp())",
       },
     ],
-    killers: [ISSUER_KEYS_TEST],
+    killers: [JWKS_CACHE_TEST],
   },
   {
     id: 'key-called-unknown-before-the-issuer-is-asked',
@@ -118,12 +119,12 @@ export const BOUNDARY: readonly Mutation[] = [
     means: 'A key is called unknown although the issuer was asked before the token came.',
     edits: [
       {
-        file: ISSUER_KEYS,
-        find: "return this.#heldFetch > fetches ? { outcome: 'unknown' } : undefined;",
+        file: JWKS_CACHE,
+        find: "return this.#keysFetch > fetches ? { outcome: 'unknown' } : undefined;",
         replace: "return fetches >= 0 ? { outcome: 'unknown' } : undefined;",
       },
     ],
-    killers: [ISSUER_KEYS_TEST],
+    killers: [JWKS_CACHE_TEST],
   },
   {
     id: 'withdrawn-key-judges',
@@ -131,12 +132,12 @@ export const BOUNDARY: readonly Mutation[] = [
     means: 'A request is judged by keys older than ten minutes while newer ones are fetched.',
     edits: [
       {
-        file: ISSUER_KEYS,
-        find: '#heldSince)) await this.#fetch().catch(() => {});',
-        replace: '#heldSince)) this.#fetch().catch(() => {});',
+        file: JWKS_CACHE,
+        find: '#keysSince)) await this.#fetch().catch(() => {});',
+        replace: '#keysSince)) this.#fetch().catch(() => {});',
       },
     ],
-    killers: [ISSUER_KEYS_TEST],
+    killers: [JWKS_CACHE_TEST],
   },
   {
     id: 'keys-fresh-until-the-clock-catches-up',
@@ -144,35 +145,35 @@ export const BOUNDARY: readonly Mutation[] = [
     means: 'After the clock is set back, keys in hand stay fresh until it catches up.',
     edits: [
       {
-        file: ISSUER_KEYS,
+        file: JWKS_CACHE,
         find: 'return elapsed >= 0 && elapsed < milliseconds;',
         replace: 'return elapsed < milliseconds;',
       },
     ],
-    killers: [ISSUER_KEYS_TEST],
+    killers: [JWKS_CACHE_TEST],
   },
   {
     id: 'unusable-key-set-replaces',
     breaks: 'answers',
     means: 'A key set without a usable key replaces the keys in hand.',
-    edits: [{ file: ISSUER_KEYS, find: 'if (usable.size === 0) throw', replace: 'if (usable.size < 0) throw' }],
-    killers: [ISSUER_KEYS_TEST],
+    edits: [{ file: JWKS_CACHE, find: 'if (usable.size === 0) throw', replace: 'if (usable.size < 0) throw' }],
+    killers: [JWKS_CACHE_TEST],
   },
   {
     id: 'key-with-exponent-of-1',
     breaks: 'verification',
     means: 'A key is used under which anybody can sign.',
-    edits: [{ file: ISSUER_KEYS, find: " || e === 'AQ'", replace: '' }],
-    killers: [ISSUER_KEYS_TEST],
+    edits: [{ file: JWKS_CACHE, find: " || e === 'AQ'", replace: '' }],
+    killers: [JWKS_CACHE_TEST],
   },
   {
     id: 'unknown-keys-asked-for-each-time',
     breaks: 'limits',
     means: 'Each token of an unknown key id makes Keydesk ask the issuer.',
     edits: [
-      { file: ISSUER_KEYS, find: 'const UNKNOWN_KEY_PAUSE_MS = 30_000;', replace: 'const UNKNOWN_KEY_PAUSE_MS = 0;' },
+      { file: JWKS_CACHE, find: 'const UNKNOWN_KEY_PAUSE_MS = 30_000;', replace: 'const UNKNOWN_KEY_PAUSE_MS = 0;' },
     ],
-    killers: [ISSUER_KEYS_TEST],
+    killers: [JWKS_CACHE_TEST],
   },
   {
     id: 'any-text-looked-up',
@@ -180,7 +181,7 @@ export const BOUNDARY: readonly Mutation[] = [
     means: 'A stranger makes a query of the ledger with any text.',
     edits: [
       {
-        file: HELD_TOKEN_HANDLER,
+        file: HELD_TOKEN,
         find: 'if (!hasFormOfIssuedToken(parsed.accessToken)) {',
         replace: "if (parsed.accessToken === '') {",
       },
@@ -249,7 +250,7 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M25'],
     edits: [
       {
-        file: HELD_TOKEN_HANDLER,
+        file: HELD_TOKEN,
         find: 'const expires_at = Math.min(token?.expires_at ?? 0, grant.expires_at);',
         replace: 'const expires_at = token ? grant.expires_at : 0;',
       },
@@ -263,9 +264,9 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M25'],
     edits: [
       {
-        file: HELD_TOKEN_HANDLER,
-        find: '  return live && expires_at > now ? { expires_at } : undefined;',
-        replace: '  return live && token && now > 0 ? { expires_at } : undefined;',
+        file: HELD_TOKEN,
+        find: '  return accepted && expires_at > now ? { expires_at } : undefined;',
+        replace: '  return accepted && token && now > 0 ? { expires_at } : undefined;',
       },
     ],
     killers: ['test/http/introspect.test.ts'],
@@ -289,7 +290,7 @@ export const BOUNDARY: readonly Mutation[] = [
     breaks: 'limits',
     means: 'A body is read on beyond what is dropped for the client to see the response.',
     aliases: ['N01'],
-    edits: [{ file: HTTP, find: 'limit: DRAIN_LIMIT,', replace: 'limit: DRAIN_LIMIT ** 2,' }],
+    edits: [{ file: HTTP_SERVER, find: 'limit: DRAIN_LIMIT,', replace: 'limit: DRAIN_LIMIT ** 2,' }],
     killers: [REQUEST_BODIES_TEST],
   },
   {
@@ -297,14 +298,16 @@ export const BOUNDARY: readonly Mutation[] = [
     breaks: 'limits',
     means: 'A body is taken beyond its limit when it does not say how large it is.',
     aliases: ['N01'],
-    edits: [{ file: HTTP, find: "      if (size > limit) return 'too_large';\n", replace: '' }],
+    edits: [{ file: HTTP_SERVER, find: "      if (size > limit) return 'too_large';\n", replace: '' }],
     killers: [REQUEST_BODIES_TEST],
   },
   {
     id: 'oversized-body-waited-for',
     breaks: 'limits',
     means: 'A body is read although it says itself that it is too large.',
-    edits: [{ file: HTTP, find: "Number(head.headers['content-length'] ?? 0) > bodyLimit", replace: 'bodyLimit < 0' }],
+    edits: [
+      { file: HTTP_SERVER, find: "Number(head.headers['content-length'] ?? 0) > bodyLimit", replace: 'bodyLimit < 0' },
+    ],
     killers: [REQUEST_BODIES_TEST],
   },
   {
@@ -313,7 +316,7 @@ export const BOUNDARY: readonly Mutation[] = [
     means: 'A body is waited for although the head of its request is refused.',
     edits: [
       {
-        file: HTTP,
+        file: HTTP_SERVER,
         find: "if (!('take' in decided)) return decided;",
         replace: `if (!('take' in decided)) {
         await read(message, { limit: bodyLimit, take: () => {}, clock });
@@ -329,7 +332,7 @@ export const BOUNDARY: readonly Mutation[] = [
     means: 'A connection is reset by what a client still sends of a body that was refused unread.',
     edits: [
       {
-        file: HTTP,
+        file: HTTP_SERVER,
         find: '    await read(message, { limit: DRAIN_LIMIT, take: () => {}, clock }).catch(() => {});\n',
         replace: '',
       },
@@ -340,7 +343,7 @@ export const BOUNDARY: readonly Mutation[] = [
     id: 'slow-large-body-cut-off',
     breaks: 'answers',
     means: 'A large body has no more time to arrive than a small one.',
-    edits: [{ file: HTTP, find: ' + Math.floor(size / MIB) * BODY_DEADLINE_PER_MIB_MS', replace: '' }],
+    edits: [{ file: HTTP_SERVER, find: ' + Math.floor(size / MIB) * BODY_DEADLINE_PER_MIB_MS', replace: '' }],
     killers: [REQUEST_BODIES_TEST],
   },
   {
@@ -404,7 +407,7 @@ export const BOUNDARY: readonly Mutation[] = [
     id: 'slow-body-without-a-line',
     breaks: 'limits',
     means: 'A webhook whose body misses its deadline leaves no line in the log.',
-    edits: [{ file: HTTP, find: '    tooSlow = !message.destroyed;\n', replace: '' }],
+    edits: [{ file: HTTP_SERVER, find: '    tooSlow = !message.destroyed;\n', replace: '' }],
     killers: [REQUEST_BODIES_TEST, BAD_WEBHOOKS_TEST],
   },
   {
@@ -414,8 +417,8 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: LOOKUP_LIMIT,
-        find: '  reportRest(): void {\n',
-        replace: '  reportRest(): void {\n    if (this.#counted.requests > 1) return;\n',
+        find: '  flush(): void {\n',
+        replace: '  flush(): void {\n    if (this.#counted.requests > 1) return;\n',
       },
     ],
     killers: [UNKNOWN_TOKENS_TEST],
@@ -425,7 +428,7 @@ export const BOUNDARY: readonly Mutation[] = [
     breaks: 'limits',
     means: 'The service waits for the rest of a body for ever.',
     aliases: ['N02'],
-    edits: [{ file: HTTP, find: '    message.destroy();\n', replace: '' }],
+    edits: [{ file: HTTP_SERVER, find: '    message.destroy();\n', replace: '' }],
     killers: [TOKEN_HTTP_TEST, REQUEST_BODIES_TEST],
   },
   {
@@ -436,8 +439,8 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'functions/token/routes.ts',
-        find: 'if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT)',
-        replace: 'if (Buffer.byteLength(asked.jobToken) > JOB_TOKEN_LIMIT * 1024)',
+        find: 'if (Buffer.byteLength(requested.jobToken) > JOB_TOKEN_LIMIT)',
+        replace: 'if (Buffer.byteLength(requested.jobToken) > JOB_TOKEN_LIMIT * 1024)',
       },
     ],
     killers: [TOKEN_HTTP_TEST],
@@ -478,7 +481,7 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['N16'],
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: '  const same = now - rate_window_at < 60_000 && now >= rate_window_at;',
         replace: '  const same = now - rate_window_at < 60_000;',
       },

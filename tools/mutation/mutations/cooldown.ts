@@ -2,17 +2,17 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const ACCOUNT_LIFE = 'shared/core/pool/lifecycle.ts';
-const OUTGOING = 'shared/runtime/http-client.ts';
-const OUTGOING_TEST = 'test/unit/runtime/http-client.test.ts';
+const POOL_LIFECYCLE = 'shared/core/pool/lifecycle.ts';
+const HTTP_CLIENT = 'shared/runtime/http-client.ts';
+const HTTP_CLIENT_TEST = 'test/unit/runtime/http-client.test.ts';
 const ENABLE_ACCOUNT = 'shared/google/enable-account.ts';
-const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
 const SWEEP_ACCOUNTS = 'shared/operations/sweep-accounts.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
-const ACCOUNT_LIFE_TEST = 'test/unit/core/pool/lifecycle.test.ts';
+const POOL_LIFECYCLE_TEST = 'test/unit/core/pool/lifecycle.test.ts';
 const CHANGE_ACCOUNT_TEST = 'test/unit/google/change-account.test.ts';
-const SWEEP_AT_ONCE_TEST = 'test/http/concurrent-sweeps.test.ts';
+const CONCURRENT_SWEEPS_TEST = 'test/http/concurrent-sweeps.test.ts';
 
 export const COOLDOWN: readonly Mutation[] = [
   {
@@ -22,7 +22,7 @@ export const COOLDOWN: readonly Mutation[] = [
     evidence: 'an account is enabled before it has rested',
     edits: [
       {
-        file: ACCOUNT_LIFE,
+        file: POOL_LIFECYCLE,
         find: `  if (existing.state !== 'cooling_down' || existing.reusable_at > now) return undefined;`,
         replace: `  if (existing.state !== 'cooling_down') return undefined;`,
       },
@@ -32,7 +32,7 @@ export const COOLDOWN: readonly Mutation[] = [
         replace: `({ account: { state, reusable_at } }) => state === 'cooling_down' && reusable_at <= now + 86_400_000`,
       },
     ],
-    killers: [ACCOUNT_LIFE_TEST, MODEL],
+    killers: [POOL_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'enabled-without-claim',
@@ -42,17 +42,17 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: SWEEP_ACCOUNTS,
-        find: `  const claimed = await sweepLedger.beginToWake(email);
+        find: `  const claimed = await sweepLedger.claimForEnable(email);
   if (!claimed || claimed.enabling_since === null) return undefined;`,
-        replace: '  const claimed = { enabling_since: parts.clock.now() };',
+        replace: '  const claimed = { enabling_since: deps.clock.now() };',
       },
       {
-        file: ACCOUNT_LIFE,
+        file: POOL_LIFECYCLE,
         find: `  if (existing.state !== 'cooling_down' || existing.enabling_since !== enabling_since) return undefined;`,
         replace: `  if (existing.state !== 'cooling_down') return undefined;`,
       },
     ],
-    killers: [ACCOUNT_LIFE_TEST, MODEL],
+    killers: [POOL_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'claim-taken-over',
@@ -61,12 +61,12 @@ export const COOLDOWN: readonly Mutation[] = [
     aliases: ['N08'],
     edits: [
       {
-        file: ACCOUNT_LIFE,
-        find: '  if (existing.enabling_since !== null && existing.enabling_since + WAKING_MS > now) return undefined;\n',
+        file: POOL_LIFECYCLE,
+        find: '  if (existing.enabling_since !== null && existing.enabling_since + ENABLE_CLAIM_MS > now) return undefined;\n',
         replace: '',
       },
     ],
-    killers: [ACCOUNT_LIFE_TEST, MODEL],
+    killers: [POOL_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'one-claim-for-two-sweeps',
@@ -76,28 +76,32 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/sweep.ts',
-        find: '    beginToWake: (email) => moveAccount(email, beginToWake),',
-        replace: `    beginToWake: (email) =>
-      moveAccount(email, (existing, at) => (existing.enabling_since === at ? existing : beginToWake(existing, at))),`,
+        find: '    claimForEnable: (email) => transitionAccount(email, claimForEnable),',
+        replace: `    claimForEnable: (email) =>
+      transitionAccount(email, (existing, at) => (existing.enabling_since === at ? existing : claimForEnable(existing, at))),`,
       },
     ],
-    killers: [SWEEP_AT_ONCE_TEST, MODEL],
+    killers: [CONCURRENT_SWEEPS_TEST, MODEL],
   },
   {
     id: 'enable-request-sent-again-when-connection-is-lost',
     breaks: 'I5',
     means: 'A request to enable an account is sent again when its connection is lost.',
     edits: [
-      { file: OUTGOING, find: 'if (once || !isConnectionLost(error))', replace: 'if (!isConnectionLost(error))' },
+      {
+        file: HTTP_CLIENT,
+        find: 'if (noResend || !isConnectionLost(error))',
+        replace: 'if (!isConnectionLost(error))',
+      },
     ],
-    killers: [OUTGOING_TEST],
+    killers: [HTTP_CLIENT_TEST],
   },
   {
     id: 'request-sent-again-after-its-time',
     breaks: 'I5',
     means: 'A request whose connection is lost is sent again although its time is up.',
-    edits: [{ file: OUTGOING, find: 'if (signal.aborted || clock.now() >= until)', replace: 'if (signal.aborted)' }],
-    killers: [OUTGOING_TEST],
+    edits: [{ file: HTTP_CLIENT, find: 'if (signal.aborted || clock.now() >= until)', replace: 'if (signal.aborted)' }],
+    killers: [HTTP_CLIENT_TEST],
   },
   {
     id: 'enable-request-repeated',
@@ -107,15 +111,15 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: ENABLE_ACCOUNT,
-        find: `    const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
-    expectAnswer(what, answer, z.object({}), {
+        find: `    const response = await sendAsService({ dependency, url, method: 'POST', json: {}, until, noResend: true });
+    parseResponse(dependency, response, z.object({}), {
       account: email,
       permission: 'iam.serviceAccounts.enable',
       now: clock.now(),
     });`,
-        replace: `    await insist(patience, async () => {
-      const answer = await askAsService({ what, url, method: 'POST', json: {}, until, once: true });
-      expectAnswer(what, answer, z.object({}), { account: email, now: clock.now() });
+        replace: `    await retry(deadline, async () => {
+      const response = await sendAsService({ dependency, url, method: 'POST', json: {}, until, noResend: true });
+      parseResponse(dependency, response, z.object({}), { account: email, now: clock.now() });
     });`,
       },
     ],
@@ -142,14 +146,14 @@ export const COOLDOWN: readonly Mutation[] = [
     means: 'A lease does not count the time that minting takes, nor the clock margin.',
     evidence: 'the lease does not count the margins of the mint',
     edits: [
-      { file: GRANT_LIFE, find: "kind === 'firestore' ? 0", replace: "kind !== 'service_account' ? 0" },
+      { file: GRANT_LIFECYCLE, find: "kind === 'firestore' ? 0", replace: "kind !== 'service_account' ? 0" },
       {
-        file: ACCOUNT_LIFE,
+        file: POOL_LIFECYCLE,
         find: 'reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at + CLOCK_MARGIN_MS),',
         replace: 'reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at),',
       },
     ],
-    killers: [ACCOUNT_LIFE_TEST, MODEL],
+    killers: [POOL_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'enable-request-after-its-time',
@@ -159,7 +163,7 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: ENABLE_ACCOUNT,
-        find: `method: 'POST', json: {}, until, once: true });`,
+        find: "method: 'POST', json: {}, until, noResend: true });",
         replace: `method: 'POST', json: {} });`,
       },
     ],
@@ -180,13 +184,13 @@ export const COOLDOWN: readonly Mutation[] = [
     aliases: ['N09'],
     edits: [
       {
-        file: ACCOUNT_LIFE,
+        file: POOL_LIFECYCLE,
         find: `  return existing.state === 'cooling_down' && existing.enabling_since === null
     ? { ...existing, last_checked_at: now }
     : undefined;`,
         replace: `  return existing.state === 'cooling_down' ? { ...existing, last_checked_at: now } : undefined;`,
       },
     ],
-    killers: [ACCOUNT_LIFE_TEST],
+    killers: [POOL_LIFECYCLE_TEST],
   },
 ];

@@ -2,30 +2,30 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const HAND_OUT = 'shared/operations/issue-token.ts';
-const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
-const ISSUING_LEDGER = 'shared/ledger/issuance.ts';
-const RECORDS = 'shared/ledger/documents.ts';
+const ISSUE_TOKEN = 'shared/operations/issue-token.ts';
+const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
+const ISSUANCE_LEDGER = 'shared/ledger/issuance.ts';
+const DOCUMENTS = 'shared/ledger/documents.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
 const BUSY_GRANT_TEST = 'test/http/busy-grant.test.ts';
 const GRANT_TEST = 'test/unit/core/grant/grant.test.ts';
-const GRANT_LIFE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
+const GRANT_LIFECYCLE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
 
 const noTombstoneInActivate = {
-  file: GRANT_LIFE,
+  file: GRANT_LIFECYCLE,
   find: `  if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
   if (!existing)`,
   replace: '  if (!existing)',
 };
 const noEndInActivate = {
-  file: GRANT_LIFE,
-  find: `  const over = endedRefusal(existing);
-  if (over) return { refusal: over };
+  file: GRANT_LIFECYCLE,
+  find: `  const refusal = refusalIfEnded(existing);
+  if (refusal) return { refusal };
   if (existing.state === 'expired')`,
   replace: `  if (existing.state === 'expired')`,
 };
-const noGrantSteps = { file: RECORDS, find: '  checkGrantStep(before, after);\n', replace: '' };
+const noGrantSteps = { file: DOCUMENTS, find: '  assertGrantTransition(before, after);\n', replace: '' };
 
 export const ISSUANCE: readonly Mutation[] = [
   {
@@ -35,8 +35,8 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'a token leaves without its record',
     edits: [
       {
-        file: HAND_OUT,
-        find: `  const activated = await parts.ledger.activate({ ...token, ...leased }, reserved);
+        file: ISSUE_TOKEN,
+        find: `  const activated = await deps.ledger.activate({ ...token, ...leased }, reserved);
   if ('refusal' in activated) return refuse(activated.refusal);`,
         replace: '  const activated = { grant };',
       },
@@ -50,10 +50,10 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'a token leaves beside the commit of its record, not after it',
     edits: [
       {
-        file: HAND_OUT,
-        find: `  const activated = await parts.ledger.activate({ ...token, ...leased }, reserved);
+        file: ISSUE_TOKEN,
+        find: `  const activated = await deps.ledger.activate({ ...token, ...leased }, reserved);
   if ('refusal' in activated) return refuse(activated.refusal);`,
-        replace: `  parts.ledger.activate({ ...token, ...leased }, reserved).catch(() => {});
+        replace: `  deps.ledger.activate({ ...token, ...leased }, reserved).catch(() => {});
   const activated = { grant };`,
       },
     ],
@@ -66,7 +66,7 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'a renewal drops the tokens that still live from the record',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `'active' : 'issuing',
     tokens,`,
         replace: `'active' : 'issuing',
@@ -82,13 +82,13 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'the reservation does not ask for the tombstone',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `  if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
-  const barred`,
-        replace: '  const barred',
+  const blocked`,
+        replace: '  const blocked',
       },
     ],
-    killers: [GRANT_LIFE_TEST, MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'recording-ignores-every-end',
@@ -96,7 +96,7 @@ export const ISSUANCE: readonly Mutation[] = [
     means: 'Recording a token checks neither the tombstone nor the end of the grant.',
     evidence: 'recording a token asks neither for the tombstone nor whether the grant was ended',
     edits: [noTombstoneInActivate, noEndInActivate],
-    killers: [GRANT_LIFE_TEST, MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'recording-ignores-every-end-and-step',
@@ -104,7 +104,7 @@ export const ISSUANCE: readonly Mutation[] = [
     means: 'Recording a token checks neither the tombstone nor the end of the grant, and the ledger writes any step.',
     evidence: 'the same, and the ledger does not check its steps either',
     edits: [noTombstoneInActivate, noEndInActivate, noGrantSteps],
-    killers: [GRANT_LIFE_TEST, MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'recording-ignores-end-of-grant',
@@ -112,7 +112,7 @@ export const ISSUANCE: readonly Mutation[] = [
     means: 'Recording a token checks the tombstone, and not whether the grant alone was ended.',
     evidence: 'recording a token does not ask whether the grant was ended, only for the tombstone',
     edits: [noEndInActivate],
-    killers: [GRANT_LIFE_TEST, MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'recording-ignores-tombstone',
@@ -131,7 +131,7 @@ export const ISSUANCE: readonly Mutation[] = [
     edits: [
       noTombstoneInActivate,
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `  const { state, ended_by, job_ended_at } = existing;
   if (job_ended_at !== null) return { reason: 'job_ended', ended_at: job_ended_at };`,
         replace: '  const { state, ended_by } = existing;',
@@ -147,7 +147,7 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'conditional writes are made blind',
     edits: [
       {
-        file: RECORDS,
+        file: DOCUMENTS,
         find: `  if (updated) batch.update(document, data, { lastUpdateTime: updated });
   else batch.create(document, data);`,
         replace: '  batch.set(document, data);',
@@ -162,12 +162,12 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'a grant that was returned or killed may be had again once expired',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `  const ended = (ended_by !== null && ended_by !== 'expiry')`,
         replace: `  const ended = (state !== 'expired' && ended_by !== null && ended_by !== 'expiry')`,
       },
     ],
-    killers: [GRANT_LIFE_TEST, MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'release-of-shared-not-recorded',
@@ -176,13 +176,13 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'an early return of a grant that can only expire is not recorded',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `  return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };`,
-        replace: `  if (ended.kind === 'service_account') return how.by === 'released' ? undefined : ended;
+        replace: `  if (ended.kind === 'service_account') return cause.by === 'released' ? undefined : ended;
   return { ...ended, state: 'revoking' };`,
       },
     ],
-    killers: [GRANT_LIFE_TEST, 'test/http/revoke.test.ts', MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, 'test/http/revoke.test.ts', MODEL],
   },
   {
     id: 'expired-grants-not-marked',
@@ -191,12 +191,12 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'the end does not mark expired grants of the job',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `  if (existing.state === 'expired') return marked;`,
         replace: `  if (existing.state === 'expired') return undefined;`,
       },
     ],
-    killers: [GRANT_LIFE_TEST, MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'ended-shared-grants-not-marked',
@@ -205,12 +205,12 @@ export const ISSUANCE: readonly Mutation[] = [
     aliases: ['M29'],
     edits: [
       {
-        file: GRANT_LIFE,
-        find: '  if (withJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;',
+        file: GRANT_LIFECYCLE,
+        find: '  if (endsJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;',
         replace: '  if (existing.ended_at !== null) return undefined;',
       },
     ],
-    killers: [GRANT_LIFE_TEST, MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'unreadable-grants-not-touched',
@@ -236,7 +236,7 @@ export const ISSUANCE: readonly Mutation[] = [
     aliases: ['M01'],
     edits: [
       {
-        file: ISSUING_LEDGER,
+        file: ISSUANCE_LEDGER,
         find: `        if (clock.now() >= until) throw new Error('too late to record a token');\n`,
         replace: '',
       },
@@ -247,7 +247,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'shared-after-recording-began',
     breaks: 'I2',
     means: 'A request that came after the end of its job gets the token that an earlier request is recording.',
-    edits: [{ file: HAND_OUT, find: '  close();\n', replace: '' }],
+    edits: [{ file: ISSUE_TOKEN, find: '  close();\n', replace: '' }],
     killers: [BUSY_GRANT_TEST],
   },
   {
@@ -256,9 +256,9 @@ export const ISSUANCE: readonly Mutation[] = [
     means: 'A request that came after a block gets the token of a request that looked for blocks before.',
     edits: [
       {
-        file: HAND_OUT,
-        find: '  const barred = await parts.ledger.barred(request);\n  return barred ? refuse',
-        replace: '  const barred = false as unknown as { refusal: Refusal } | undefined;\n  return barred ? refuse',
+        file: ISSUE_TOKEN,
+        find: '  const blocked = await deps.ledger.checkBlocks(request);\n  return blocked ? refuse',
+        replace: '  const blocked = false as unknown as { refusal: Refusal } | undefined;\n  return blocked ? refuse',
       },
     ],
     killers: [BUSY_GRANT_TEST],
@@ -267,21 +267,21 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'shared-across-policies',
     breaks: 'I2',
     means: 'Requests that are decided by different policies share one token.',
-    edits: [{ file: HAND_OUT, find: 'rule, ttl, policySha256, scopes]);', replace: 'ttl, scopes]);' }],
+    edits: [{ file: ISSUE_TOKEN, find: 'rule, ttl, policySha256, scopes]);', replace: 'ttl, scopes]);' }],
     killers: [BUSY_GRANT_TEST],
   },
   {
     id: 'shared-across-claims',
     breaks: 'I2',
     means: 'Requests with different claims share one token.',
-    edits: [{ file: HAND_OUT, find: '[Object.entries(claims), [...agentTags], rule,', replace: '[rule,' }],
+    edits: [{ file: ISSUE_TOKEN, find: '[Object.entries(claims), [...agentTags], rule,', replace: '[rule,' }],
     killers: [BUSY_GRANT_TEST],
   },
   {
     id: 'endless-races',
     breaks: 'limits',
     means: 'A request goes on losing races for its grant until it is answered 503.',
-    edits: [{ file: RECORDS, find: ' || clock.now() >= until) throw error;', replace: ') throw error;' }],
+    edits: [{ file: DOCUMENTS, find: ' || clock.now() >= until) throw error;', replace: ') throw error;' }],
     killers: [BUSY_GRANT_TEST],
   },
 ];

@@ -2,16 +2,16 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const ACCOUNT_LIFE = 'shared/core/pool/lifecycle.ts';
+const POOL_LIFECYCLE = 'shared/core/pool/lifecycle.ts';
 const DOWNSCOPE = 'shared/google/downscope.ts';
-const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
-const GRANT_TARGET = 'shared/core/grant/fields.ts';
+const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
+const GRANT_FIELDS = 'shared/core/grant/fields.ts';
 const MINT = 'shared/google/mint.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
 const GRANT_TEST = 'test/unit/core/grant/grant.test.ts';
-const GRANT_LIFE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
-const GRANT_PROMISES_TEST = 'test/unit/core/grant/invariants.test.ts';
+const GRANT_LIFECYCLE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
+const GRANT_INVARIANTS_TEST = 'test/unit/core/grant/invariants.test.ts';
 const STORAGE_TEST = 'test/http/storage.test.ts';
 
 export const NARROWED: readonly Mutation[] = [
@@ -22,7 +22,7 @@ export const NARROWED: readonly Mutation[] = [
     evidence: 'their grant is called `revoked` once its account is disabled',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `  return existing.revocation === 'expiry'
     ? { ...existing, ...NOT_ENDING, access_ended_at: existing.expires_at }
     : { ...existing, ...NOT_ENDING, state: 'revoked', access_ended_at: now };`,
@@ -38,12 +38,12 @@ export const NARROWED: readonly Mutation[] = [
     evidence: 'the end of their job does not have the account disabled',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `  return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };`,
         replace: `  return ended.revocation === 'expiry' ? ended : { ...ended, state: 'revoking' };`,
       },
     ],
-    killers: [GRANT_LIFE_TEST, MODEL],
+    killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
   {
     id: 'narrowed-account-does-not-cool-down',
@@ -52,9 +52,9 @@ export const NARROWED: readonly Mutation[] = [
     evidence: 'the account does not go to rest with that',
     edits: [
       {
-        file: ACCOUNT_LIFE,
+        file: POOL_LIFECYCLE,
         find: `      return grant.access_ended_at !== null && account.state === 'revoking'
-        ? { ...rest(account, now), disabled_at: now }
+        ? { ...startCooldown(account, now), disabled_at: now }
         : undefined;`,
         replace: '      return undefined;',
       },
@@ -68,13 +68,13 @@ export const NARROWED: readonly Mutation[] = [
     evidence: "a grant that waits for its tokens' end is never ended by the clock",
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `  if (existing.state === 'revoked' || existing.state === 'expired') return undefined;`,
         replace: `  if (existing.state === 'revoked' || existing.state === 'expired') return undefined;
   if (existing.state === 'revoking' && existing.access_ended_at !== null) return undefined;`,
       },
     ],
-    killers: [GRANT_PROMISES_TEST, MODEL],
+    killers: [GRANT_INVARIANTS_TEST, MODEL],
   },
   {
     id: 'release-silent-about-live-token',
@@ -84,8 +84,8 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: 'functions/token/held-token.ts',
-        find: '    const done: Answer = { status: 200, body: { request_id, ...until } };',
-        replace: '    const done: Answer = { status: 200, body: { request_id } };',
+        find: '    const released: HttpResponse = { status: 200, body: { request_id, ...until } };',
+        replace: '    const released: HttpResponse = { status: 200, body: { request_id } };',
       },
     ],
     killers: ['test/http/revoke.test.ts', STORAGE_TEST],
@@ -98,8 +98,8 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: MINT,
-        find: '    return storage ? downscope({ ask, clock, stsUrl: parts.stsUrl }, minted, storage) : minted;',
-        replace: `    if (storage) await downscope({ ask, clock, stsUrl: parts.stsUrl }, minted, storage);
+        find: '    return storage ? downscope({ sendRequest, clock, stsUrl: deps.stsUrl }, minted, storage) : minted;',
+        replace: `    if (storage) await downscope({ sendRequest, clock, stsUrl: deps.stsUrl }, minted, storage);
     return minted;`,
       },
     ],
@@ -112,7 +112,7 @@ export const NARROWED: readonly Mutation[] = [
     evidence: 'no margin for clocks at their end',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
         replace: `if (!surelyPast(existing.expires_at, now + (existing.access_ended_at === null ? 0 : CLOCK_MARGIN_MS)))
     return undefined;`,
@@ -128,14 +128,14 @@ export const NARROWED: readonly Mutation[] = [
     aliases: ['M04'],
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_LIFECYCLE,
         find: `  if (existing.kind === 'pooled_service_account' && token.expires_at > existing.expires_at)
-    return late('lives longer than is on record');
+    return mintRejected('lives longer than is on record');
 `,
         replace: '',
       },
     ],
-    killers: [GRANT_PROMISES_TEST],
+    killers: [GRANT_INVARIANTS_TEST],
   },
   {
     id: 'token-longer-than-reserved',
@@ -145,8 +145,8 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: MINT,
-        find: 'if (expires_at > latest)',
-        replace: 'if (expires_at > latest && Number.isNaN(latest))',
+        find: 'if (expires_at > latestExpiry)',
+        replace: 'if (expires_at > latestExpiry && Number.isNaN(latestExpiry))',
       },
     ],
     killers: ['test/http/slow-mint.test.ts'],
@@ -167,7 +167,7 @@ export const NARROWED: readonly Mutation[] = [
       {
         file: DOWNSCOPE,
         find: `  if (sent + lifetime > parent.expires_at + ROUNDING_MS)
-    throw new Unavailable(WHAT, 'answered a token that outlives the one it was narrowed from');
+    throw new DependencyError(DEPENDENCY, 'answered a token that outlives the one it was narrowed from');
 `,
         replace: '',
       },
@@ -181,7 +181,7 @@ export const NARROWED: readonly Mutation[] = [
     aliases: ['N14'],
     edits: [
       {
-        file: GRANT_TARGET,
+        file: GRANT_FIELDS,
         find: `        existing.service_account === credential.email &&
         existing.storage?.bucket === credential.storage?.bucket`,
         replace: '        existing.service_account === credential.email',

@@ -4,7 +4,7 @@ import type { Mutation } from '../mutation.ts';
 
 const ACCOUNT_LIFE = 'shared/core/pool/lifecycle.ts';
 const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
-const HAND_OUT = 'shared/operations/issue-token.ts';
+const ISSUE_TOKEN = 'shared/operations/issue-token.ts';
 const ISSUING_LEDGER = 'shared/ledger/issuance.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
@@ -33,8 +33,8 @@ export const POOL: readonly Mutation[] = [
       },
       {
         file: 'shared/ledger/leases.ts',
-        find: 'readable(documents, toAccount).held.find(({ record }) => mayLease(record, now));',
-        replace: 'readable(documents, toAccount).held[0];',
+        find: 'parseAll(documents, toAccount).loaded.find(({ record }) => mayLease(record, now));',
+        replace: 'parseAll(documents, toAccount).loaded[0];',
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],
@@ -74,8 +74,8 @@ export const POOL: readonly Mutation[] = [
       noMarginOfPools,
       {
         file: ACCOUNT_LIFE,
-        find: 'return reusable_at > now || grant.tokens_issued === 0 ? rest(account, now) : free(account, now);',
-        replace: 'return grant.tokens_issued === 0 ? rest(account, now) : free(account, now);',
+        find: 'return reusable_at > now || grant.tokens_issued === 0 ? startCooldown(account, now) : toFree(account, now);',
+        replace: 'return grant.tokens_issued === 0 ? startCooldown(account, now) : toFree(account, now);',
       },
     ],
     killers: [GRANT_TEST, MODEL],
@@ -99,7 +99,7 @@ export const POOL: readonly Mutation[] = [
       {
         file: GRANT_LIFE,
         find: `  if (existing.kind === 'pooled_service_account' && existing.service_account !== token.service_account)
-    return late('is from an account that was given back meanwhile');
+    return mintRejected('is from an account that was given back meanwhile');
 `,
         replace: '',
       },
@@ -114,25 +114,25 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ISSUING_LEDGER,
-        find: '    if (!sharing?.record) onGoing(latest);',
-        replace: `    (onGoing as (latest: number, lease?: string) => unknown)(
-      latest,
+        find: '    if (!sharing?.record) onCleared(latestExpiry);',
+        replace: `    (onCleared as (latestExpiry: number, lease?: string) => unknown)(
+      latestExpiry,
       after.kind === 'pooled_service_account' ? after.service_account : undefined,
     );`,
       },
       {
-        file: HAND_OUT,
-        find: '    const reserved = await parts.ledger.reserve({ ...request, unusable }, () => {});',
-        replace: `    let minting: Promise<Minted> | undefined;
-    const mintEarly = (latest: number, lease?: string) => {
-      minting ??= startMinting(latest, lease);
+        file: ISSUE_TOKEN,
+        find: '    const reserved = await deps.ledger.reserve({ ...request, excludedAccounts }, () => {});',
+        replace: `    let pendingMint: Promise<Minted> | undefined;
+    const mintEarly = (latestExpiry: number, lease?: string) => {
+      pendingMint ??= startMint(latestExpiry, lease);
     };
-    const reserved = await parts.ledger.reserve({ ...request, unusable }, mintEarly);`,
+    const reserved = await deps.ledger.reserve({ ...request, excludedAccounts }, mintEarly);`,
       },
       {
-        file: HAND_OUT,
-        find: '        startMinting(latest, grant.service_account),',
-        replace: '        minting ?? startMinting(latest, grant.service_account),',
+        file: ISSUE_TOKEN,
+        find: '        startMint(latestExpiry, grant.service_account),',
+        replace: '        pendingMint ?? startMint(latestExpiry, grant.service_account),',
       },
     ],
     killers: ['test/http/issue-guards.test.ts', MODEL],
@@ -145,7 +145,7 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ISSUING_LEDGER,
-        find: '        await setAsideAccount(ledger, batch, existing, clock.now());\n',
+        find: '        await quarantineAccount(ledger, batch, existing, clock.now());\n',
         replace: '',
       },
     ],
@@ -160,7 +160,7 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: `state: 'cooling_down', reusable_at: Math.max(account.reusable_at, now + SHORTEST_REST_MS) };`,
+        find: "state: 'cooling_down', reusable_at: Math.max(account.reusable_at, now + SHORTEST_COOLDOWN_MS) };",
         replace: `state: 'cooling_down', reusable_at: Math.max(account.reusable_at, now) };`,
       },
     ],
@@ -175,8 +175,8 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/sweep.ts',
-        find: `        isDeepStrictEqual(existing, account) ? setAside(existing, at) : undefined,`,
-        replace: `        isDeepStrictEqual(existing, {}) ? undefined : setAside(existing, at),`,
+        find: '        isDeepStrictEqual(existing, account) ? quarantine(existing, at) : undefined,',
+        replace: '        isDeepStrictEqual(existing, {}) ? undefined : quarantine(existing, at),',
       },
     ],
     killers: ['test/http/ledger/reclaim.test.ts'],
@@ -189,8 +189,8 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: 'return reusable_at > now || grant.tokens_issued === 0 ? rest(account, now) : free(account, now);',
-        replace: 'return reusable_at > now ? rest(account, now) : free(account, now);',
+        find: 'return reusable_at > now || grant.tokens_issued === 0 ? startCooldown(account, now) : toFree(account, now);',
+        replace: 'return reusable_at > now ? startCooldown(account, now) : toFree(account, now);',
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],
@@ -202,9 +202,9 @@ export const POOL: readonly Mutation[] = [
     aliases: ['M22'],
     edits: [
       {
-        file: HAND_OUT,
-        find: 'const mayChange = mayBeTheAccount && grant.tokens.length === 0;',
-        replace: 'const mayChange = mayBeTheAccount;',
+        file: ISSUE_TOKEN,
+        find: 'const mayRetry = accountMayBeAtFault && grant.tokens.length === 0;',
+        replace: 'const mayRetry = accountMayBeAtFault;',
       },
     ],
     killers: ['test/http/google-refusals.test.ts'],

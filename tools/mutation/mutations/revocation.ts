@@ -19,7 +19,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuance.ts',
-        find: '    putJob(batch, job, withGrant(record, { ...after, id: grant_id }, at));\n',
+        find: '    putJob(batch, job, addGrant(record, { ...after, id: grant_id }, at));\n',
         replace: '',
       },
     ],
@@ -33,8 +33,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: ENDING_LEDGER,
-        find: 'putMove(batch, { read, record: before }, after, accounts, at, write_id);',
-        replace: 'putMove(batch, { read, record: before }, after, new Map(), at, write_id);',
+        find: 'putTransition(batch, { read, record: before }, after, accounts, at, write_id);',
+        replace: 'putTransition(batch, { read, record: before }, after, new Map(), at, write_id);',
       },
     ],
     killers: ['test/http/pool.test.ts', MODEL],
@@ -44,7 +44,11 @@ export const REVOCATION: readonly Mutation[] = [
     breaks: 'I3',
     means: 'A job that renews fast enough keeps its end off the record.',
     edits: [
-      { file: ENDING_LEDGER, find: 'if (lostRaces > 0 && record && endOf', replace: 'if (false && record && endOf' },
+      {
+        file: ENDING_LEDGER,
+        find: 'if (lostRaces > 0 && record && endTimeOf',
+        replace: 'if (false && record && endTimeOf',
+      },
     ],
     killers: ['test/unit/operations/end-during-renewals.test.ts'],
   },
@@ -110,8 +114,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/operations/sweep.ts',
-        find: '    await ledger.endGrant(grant, howEnding(grant));\n',
-        replace: '    howEnding(grant);\n',
+        find: '    await ledger.endGrant(grant, causeOf(grant));\n',
+        replace: '    causeOf(grant);\n',
       },
     ],
     killers: ['test/http/revoke.test.ts'],
@@ -125,12 +129,12 @@ export const REVOCATION: readonly Mutation[] = [
       {
         file: REVOKE,
         find: `  try {
-    await takeAway(parts, grant, until);`,
-        replace: `  const confirmed = await parts.ledger.confirmTakenAway(grant);
+    await removeAccess(deps, grant, until);`,
+        replace: `  const confirmed = await deps.ledger.confirmRevoked(grant);
   try {
-    await takeAway(parts, grant, until);`,
+    await removeAccess(deps, grant, until);`,
       },
-      { file: REVOKE, find: '  return parts.ledger.confirmTakenAway(grant);', replace: '  return confirmed;' },
+      { file: REVOKE, find: '  return deps.ledger.confirmRevoked(grant);', replace: '  return confirmed;' },
     ],
     killers: ['test/http/webhook-failures.test.ts', MODEL],
   },
@@ -142,8 +146,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: REVOKE,
-        find: 'return parts.disableAccount(grant.service_account, jobReason(grant.job_id), until);',
-        replace: 'return parts.disableAccount(grant.service_account, jobReason(grant.job_id), until).catch(() => {});',
+        find: 'return deps.disableAccount(grant.service_account, auditReason(grant.job_id), until);',
+        replace: 'return deps.disableAccount(grant.service_account, auditReason(grant.job_id), until).catch(() => {});',
       },
     ],
     killers: ['test/http/pool.test.ts', MODEL],
@@ -157,8 +161,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/google/disable-account.ts',
-        find: `      if ((await stateOf(email)) !== 'disabled')
-        throw new Unavailable(what, 'was answered, but the account is not disabled yet');
+        find: `      if ((await getState(email)) !== 'disabled')
+        throw new DependencyError(dependency, 'was answered, but the account is not disabled yet');
 `,
         replace: '',
       },
@@ -173,9 +177,9 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: REVOKE,
-        find: 'return parts.closeGrantDocument({ project, database, grant_id: idOf(grant) }, parts.clock.now());',
+        find: 'return deps.closeGrantDocument({ project, database, grant_id: grantIdOf(grant) }, deps.clock.now());',
         replace:
-          'return parts.closeGrantDocument({ project, database, grant_id: idOf(grant) }, parts.clock.now()).catch(() => {});',
+          'return deps.closeGrantDocument({ project, database, grant_id: grantIdOf(grant) }, deps.clock.now()).catch(() => {});',
       },
     ],
     killers: ['test/http/webhook-failures.test.ts', MODEL],
@@ -198,7 +202,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_DOCUMENT,
-        find: '.update(document(Math.max(existing.expires_at, expires_at)), { lastUpdateTime });',
+        find: '.update(document(Math.max(existing.expires_at, expires_at)), {\n          lastUpdateTime,\n        });',
         replace: '.update(document(Math.max(existing.expires_at, expires_at)));',
       },
     ],
@@ -226,8 +230,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFE,
-        find: 'const timeUp = expire(marked, now);',
-        replace: 'const timeUp = expire(marked, now + CLOCK_MARGIN_MS);',
+        find: 'const expired = expire(marked, now);',
+        replace: 'const expired = expire(marked, now + CLOCK_MARGIN_MS);',
       },
     ],
     killers: [GRANT_TEST],
@@ -240,7 +244,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFE,
-        find: '  return at !== undefined && at >= from - LATEST_GRANT_MS && at <= until + CLOCK_MARGIN_MS ? at : null;',
+        find: '  return at !== undefined && at >= from - MAX_JOB_TOKEN_AGE_MS && at <= until + CLOCK_MARGIN_MS ? at : null;',
         replace: '  return at ?? null;',
       },
     ],
@@ -254,8 +258,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'functions/token/held-token.ts',
-        find: `grant && (grant.state === 'revoking' || liveToken(grant, token_sha256, surelyEnded()));`,
-        replace: 'grant && liveToken(grant, token_sha256, clock.now());',
+        find: "grant && (grant.state === 'revoking' || acceptedToken(grant, token_sha256, endedByEveryClock()));",
+        replace: 'grant && acceptedToken(grant, token_sha256, clock.now());',
       },
     ],
     killers: ['test/http/revoke.test.ts'],
@@ -276,8 +280,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: REVOKE,
-        find: `  if (parts.clock.now() >= until)
-    throw new Unavailable('revocation', 'done too late to be recorded; the sweep records it');
+        find: `  if (deps.clock.now() >= until)
+    throw new DependencyError('revocation', 'done too late to be recorded; the sweep records it');
 `,
         replace: '',
       },

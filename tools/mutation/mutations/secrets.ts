@@ -29,8 +29,8 @@ export const SECRETS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/google/mint-id-token.ts',
-        find: 'expectAnswer(SIGN_IN, response,',
-        replace: "expectAnswer(SIGN_IN + ' ' + signedJwt, response,",
+        find: 'parseResponse(SIGN_IN, response,',
+        replace: "parseResponse(SIGN_IN + ' ' + signedJwt, response,",
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],
@@ -43,7 +43,7 @@ export const SECRETS: readonly Mutation[] = [
       {
         file: MINT,
         find: "'answered a token that lives longer than requested'",
-        replace: "'answered a token that lives longer than requested: ' + JSON.stringify(answer.json)",
+        replace: "'answered a token that lives longer than requested: ' + JSON.stringify(response.json)",
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],
@@ -57,8 +57,8 @@ export const SECRETS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/google/response.ts',
-        find: "throw new Unavailable(what, 'answered something unexpected');",
-        replace: "throw new Unavailable(what, 'answered something unexpected: ' + JSON.stringify(json));",
+        find: "throw new DependencyError(dependency, 'answered something unexpected');",
+        replace: "throw new DependencyError(dependency, 'answered something unexpected: ' + JSON.stringify(json));",
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],

@@ -19,9 +19,9 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/google/enable-account.ts',
-        find: `    await insist(patience, async () => {
-      if ((await stateOf(email)) !== 'enabled')
-        throw new Unavailable(what, 'was answered, but the account is not enabled yet');
+        find: `    await retry(deadline, async () => {
+      if ((await getState(email)) !== 'enabled')
+        throw new DependencyError(dependency, 'was answered, but the account is not enabled yet');
     });
 `,
         replace: '',
@@ -51,10 +51,10 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: SWEEP,
-        find: `sweepLedger.unfinished, (grant, until) =>
-    revoke(parts, grant, Math.min(until, clock.now() + GRANT_MS)),
+        find: `sweepLedger.pendingRevocations, (grant, until) =>
+    revokeGrant(deps, grant, Math.min(until, clock.now() + GRANT_MS)),
   );`,
-        replace: 'sweepLedger.unfinished, async () => undefined);',
+        replace: 'sweepLedger.pendingRevocations, async () => undefined);',
       },
     ],
     killers: ['test/http/webhook-failures.test.ts', MODEL],
@@ -67,7 +67,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: '  if (existing.enabling_since !== null && existing.enabling_since + WAKING_MS > now) return undefined;',
+        find: '  if (existing.enabling_since !== null && existing.enabling_since + ENABLE_CLAIM_MS > now) return undefined;',
         replace: '  if (existing.enabling_since !== null) return undefined;',
       },
     ],
@@ -81,7 +81,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: `      return account.state === 'revoking' ? rest(account, now) : undefined;`,
+        find: "      return account.state === 'revoking' ? startCooldown(account, now) : undefined;",
         replace: '      return undefined;',
       },
     ],
@@ -95,8 +95,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: SWEEP_ACCOUNTS,
-        find: 'await step(forgotten(accounts, clock.now()), async (held) => {',
-        replace: 'await step(forgotten([], clock.now()), async (held) => {',
+        find: 'await step(orphaned(accounts, clock.now()), async (orphan) => {',
+        replace: 'await step(orphaned([], clock.now()), async (orphan) => {',
       },
     ],
     killers: ['test/http/concurrent-sweeps.test.ts'],
@@ -195,8 +195,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/operations/look-up-jobs.ts',
-        find: `const UNKNOWN: JobAnswer = { outcome: 'unknown',`,
-        replace: `const UNKNOWN: JobAnswer = { outcome: 'finished',`,
+        find: "const UNKNOWN: JobState = { outcome: 'unknown',",
+        replace: "const UNKNOWN: JobState = { outcome: 'finished',",
       },
     ],
     killers: ['test/http/reconcile-jobs.test.ts'],
@@ -234,8 +234,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: SWEEP_ACCOUNTS,
-        find: 'const CONSISTENT_ANSWERS = 3;',
-        replace: 'const CONSISTENT_ANSWERS = 1;',
+        find: 'const CONSISTENT_READS = 3;',
+        replace: 'const CONSISTENT_READS = 1;',
       },
     ],
     killers: ['test/http/pool.test.ts'],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import { grantSchema } from '../../../../shared/core/grant/grant.ts';
-import { activate, confirmTakenAway, end, expire, reserve } from '../../../../shared/core/grant/lifecycle.ts';
+import { activate, confirmRevoked, endGrant, expire, reserve } from '../../../../shared/core/grant/lifecycle.ts';
 import {
   CREDENTIALS,
   FREE,
@@ -20,7 +20,7 @@ const JOB_FINISHED = { by: 'job.finished' } as const;
 const ENDED = { ...FREE, jobEndedAt: NOW + 500 };
 
 describe.each(KINDS)('the states of a %s grant', (kind) => {
-  const ask = request(CREDENTIALS[kind]);
+  const requestToken = request(CREDENTIALS[kind]);
 
   it.each([
     ['none', 'issuing'],
@@ -31,8 +31,8 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     ['expired', 'issuing'],
   ] as const)('reserving from %s comes to %s while the job runs, and to job_ended after it', (state, expected) => {
     const existing = state === 'none' ? undefined : grantIn(state, kind);
-    expect(outcomeOf(reserve(existing, FREE, ask, LATER))).toBe(expected);
-    expect(reserve(existing, ENDED, ask, LATER)).toEqual({
+    expect(outcomeOf(reserve(existing, FREE, requestToken, LATER))).toBe(expected);
+    expect(reserve(existing, ENDED, requestToken, LATER)).toEqual({
       refusal: { reason: 'job_ended', ended_at: NOW + 500 },
     });
   });
@@ -64,7 +64,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     ['revoked', undefined],
   ] as const)('the end of the job takes it from %s to %s', (state, expected) => {
     const existing = grantIn(state, kind);
-    const ended = end(existing, JOB_FINISHED, LATER);
+    const ended = endGrant(existing, JOB_FINISHED, LATER);
     expect(ended?.state).toBe(expected);
     if (ended)
       expect(ended).toEqual({
@@ -74,14 +74,14 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
         ended_by: 'job.finished',
         job_ended_at: LATER,
       });
-    if (ended) expect(end(ended, JOB_FINISHED, LATER + 1)).toBeUndefined();
+    if (ended) expect(endGrant(ended, JOB_FINISHED, LATER + 1)).toBeUndefined();
   });
 
   it('the end of the job marks it when it expired before, once, and changes nothing else', () => {
     const existing = grantIn('expired', kind);
     const marked = { ...existing, job_ended_at: LATER };
-    expect(end(existing, JOB_FINISHED, LATER)).toEqual(marked);
-    expect(end(marked, JOB_FINISHED, LATER + 1)).toBeUndefined();
+    expect(endGrant(existing, JOB_FINISHED, LATER)).toEqual(marked);
+    expect(endGrant(marked, JOB_FINISHED, LATER + 1)).toBeUndefined();
   });
 
   it.each(STATES)('a mark of the end is enough to be refused: %s', (state) => {
@@ -98,12 +98,12 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
       existing.revocation === 'expiry'
         ? { access_ended_at: existing.expires_at }
         : { state: 'revoked', access_ended_at: LATER };
-    expect(confirmTakenAway(existing, LATER)).toEqual(state === 'revoking' ? { ...existing, ...revoked } : undefined);
+    expect(confirmRevoked(existing, LATER)).toEqual(state === 'revoking' ? { ...existing, ...revoked } : undefined);
   });
 
   it('that access was taken away is recorded once', () => {
-    const taken = confirmTakenAway(grantIn('revoking', kind), LATER);
-    expect(taken && confirmTakenAway(taken, LATER + 1)).toBeUndefined();
+    const taken = confirmRevoked(grantIn('revoking', kind), LATER);
+    expect(taken && confirmRevoked(taken, LATER + 1)).toBeUndefined();
   });
 
   it.each(STATES.filter((state) => state !== 'revoking'))(
@@ -143,7 +143,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     'a grant overdue at the end of its job expired, it was not revoked: %s',
     (state) => {
       const existing = grantIn(state, kind);
-      expect(end(existing, JOB_FINISHED, existing.expires_at + CLOCK_MARGIN_MS)).toEqual({
+      expect(endGrant(existing, JOB_FINISHED, existing.expires_at + CLOCK_MARGIN_MS)).toEqual({
         ...existing,
         state: 'expired',
         ended_at: existing.expires_at,
@@ -156,7 +156,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
 
   it('the end of the job takes away what may still be alive by the clock of somebody else', () => {
     const active = grantIn('active', kind);
-    const ended = end(active, JOB_FINISHED, active.expires_at + CLOCK_MARGIN_MS - 1);
+    const ended = endGrant(active, JOB_FINISHED, active.expires_at + CLOCK_MARGIN_MS - 1);
     expect(ended?.state).toBe(kind === 'serviceAccount' ? 'active' : 'revoking');
   });
 
@@ -169,7 +169,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
 });
 
 it('a grant whose narrowed tokens outlive its account is ended by the clock once they have ended by every clock', () => {
-  const waiting = confirmTakenAway(grantIn('revoking', 'narrowedPool'), LATER);
+  const waiting = confirmRevoked(grantIn('revoking', 'narrowedPool'), LATER);
   if (!waiting) throw new Error('nothing was confirmed');
   const { expires_at } = waiting;
   expect(expire(waiting, expires_at + CLOCK_MARGIN_MS - 1)).toBeUndefined();

@@ -5,17 +5,18 @@ import { MINT_MARGIN_MS } from '../../../../shared/core/deadlines.ts';
 import type { Grant } from '../../../../shared/core/grant/grant.ts';
 import {
   activate,
-  confirmTakenAway,
-  end,
+  confirmRevoked,
+  endGrant,
   expire,
   MAX_LIVE_TOKENS,
   reserve,
 } from '../../../../shared/core/grant/lifecycle.ts';
-import { checkGrantStep } from '../../../../shared/core/grant/transitions.ts';
+import { assertGrantTransition } from '../../../../shared/core/grant/transitions.ts';
 import { toWireError } from '../../../../shared/core/oauth/refusal.ts';
 import {
   ACCOUNTS,
   CREDENTIALS,
+  expectDefined,
   FREE,
   firestore,
   GRANT_ID,
@@ -23,7 +24,6 @@ import {
   grantIn,
   KINDS,
   LATER,
-  must,
   NOW,
   newToken,
   onRecord,
@@ -47,7 +47,7 @@ describe('what a reservation promises', () => {
     (kind, margin) => {
       const reserved = reserve(undefined, FREE, request(CREDENTIALS[kind]), NOW);
       expect(granted(reserved).expires_at).toBe(NOW + TTL * 1000 + margin);
-      expect(reserved).toMatchObject({ latest: NOW + TTL * 1000 + margin });
+      expect(reserved).toMatchObject({ latestExpiry: NOW + TTL * 1000 + margin });
     },
   );
 
@@ -55,7 +55,7 @@ describe('what a reservation promises', () => {
     const first = granted(reserve(undefined, FREE, request(pool, { ttl: 3600 }), NOW));
     expect(reserve(first, FREE, request(pool, { ttl: 60 }), LATER)).toMatchObject({
       grant: { expires_at: first.expires_at },
-      latest: LATER + 60_000 + MINT_MARGIN_MS,
+      latestExpiry: LATER + 60_000 + MINT_MARGIN_MS,
     });
   });
 
@@ -213,7 +213,7 @@ describe('when a grant was dead', () => {
   });
 
   it('is the end of its tokens when they could only expire, however early the job ended', () => {
-    const ended = must(end(grantIn('active', 'serviceAccount'), JOB_FINISHED, LATER));
+    const ended = expectDefined(endGrant(grantIn('active', 'serviceAccount'), JOB_FINISHED, LATER));
     expect(ended).toMatchObject({ state: 'active', ended_at: LATER, access_ended_at: null });
     expect(expire(ended, ended.expires_at + CLOCK_MARGIN_MS)).toMatchObject({
       state: 'expired',
@@ -243,7 +243,7 @@ describe('whatever happens in whatever order', () => {
         let grant: Grant | undefined;
         const become = (next: Grant | undefined) => {
           if (!next) return;
-          checkGrantStep(grant, next);
+          assertGrantTransition(grant, next);
           if (grant) {
             expect(next.expires_at).toBeGreaterThanOrEqual(grant.expires_at);
             if (grant.state === 'revoked') throw new Error('a revoked grant changed');
@@ -272,16 +272,16 @@ describe('whatever happens in whatever order', () => {
             written(reserve(grant, circumstances, request(CREDENTIALS[kind], { ttl: step.ttl }), now));
           if (step.do === 'activate') written(activate(grant, circumstances, newToken(now + step.ttl * 1000), now));
           if (step.do === 'end') {
-            become(grant && end(grant, { by: step.by }, now));
+            become(grant && endGrant(grant, { by: step.by }, now));
             const by = grant?.ended_by;
             taken ||= by === 'released' || by === 'kill_switch';
             if (step.by.startsWith('job.')) endedAt ??= now;
           }
-          if (step.do === 'confirm') become(grant && confirmTakenAway(grant, now));
+          if (step.do === 'confirm') become(grant && confirmRevoked(grant, now));
           if (step.do === 'expire') become(grant && expire(grant, now));
         }
         now += 4_000_000;
-        become(grant && confirmTakenAway(grant, now));
+        become(grant && confirmRevoked(grant, now));
         become(grant && expire(grant, now));
         if (grant) expect(['revoked', 'expired']).toContain(grant.state);
       }),

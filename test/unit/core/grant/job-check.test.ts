@@ -14,7 +14,7 @@ import {
   UNCHECKED_MS,
   UNKNOWN_AGAIN_MS,
 } from '../../../../shared/core/grant/job-check.ts';
-import { asEnded, jobRecordSchema, withGrant } from '../../../../shared/core/grant/job-record.ts';
+import { addGrant, jobRecordSchema, toTombstone } from '../../../../shared/core/grant/job-record.ts';
 
 const NOW = Date.UTC(2026, 0, 5, 9);
 const MINUTE = 60_000;
@@ -26,7 +26,7 @@ describe('the check of a job', () => {
     expect([firstCheckAt(NOW, 0), firstCheckAt(NOW, 0.9999)]).toEqual([NOW, expect.any(Number)]);
     expect(firstCheckAt(NOW, 0.9999)).toBeLessThanOrEqual(NOW + FIRST_CHECK_MS);
     expect(FIRST_CHECK_MS).toBeLessThan(5 * MINUTE);
-    expect(withGrant(undefined, { id: 'a', ...OF_BUILD }, at)).toMatchObject({
+    expect(addGrant(undefined, { id: 'a', ...OF_BUILD }, at)).toMatchObject({
       ...OF_BUILD,
       grants: ['a'],
       check_at: NOW + FIRST_CHECK_MS / 2,
@@ -36,28 +36,32 @@ describe('the check of a job', () => {
   });
 
   it('is not moved by another grant, nor by one that comes back', () => {
-    const record = withGrant(undefined, { id: 'a', ...OF_BUILD }, at);
+    const record = addGrant(undefined, { id: 'a', ...OF_BUILD }, at);
     for (const id of ['a', 'b']) {
-      const next = withGrant(record, { id, ...OF_BUILD }, { now: NOW + MINUTE, random: 0.9 });
+      const next = addGrant(record, { id, ...OF_BUILD }, { now: NOW + MINUTE, random: 0.9 });
       expect(next).toMatchObject({ check_at: record.check_at, unchecked_since: NOW });
       expect(next.grants).toEqual(id === 'a' ? ['a'] : ['a', 'b']);
     }
   });
 
   it.each(['a', 'b'])('is due at once where nobody was asking any more, whatever chance says: grant %s', (id) => {
-    const idle = { ...withGrant(undefined, { id: 'a', ...OF_BUILD }, at), check_at: null, unchecked_since: null };
-    const again = withGrant(idle, { id, ...OF_BUILD }, { now: NOW + 60 * MINUTE, random: 0.9999 });
+    const idle = { ...addGrant(undefined, { id: 'a', ...OF_BUILD }, at), check_at: null, unchecked_since: null };
+    const again = addGrant(idle, { id, ...OF_BUILD }, { now: NOW + 60 * MINUTE, random: 0.9999 });
     expect(again).toMatchObject({ check_at: NOW + 60 * MINUTE, unchecked_since: NOW + 60 * MINUTE });
   });
 
   it('is over with the end of the job', () => {
-    const record = withGrant(undefined, { id: 'a', ...OF_BUILD }, at);
-    expect(asEnded(record, 'job.finished', NOW)).toMatchObject({
+    const record = addGrant(undefined, { id: 'a', ...OF_BUILD }, at);
+    expect(toTombstone(record, 'job.finished', NOW)).toMatchObject({
       check_at: null,
       unchecked_since: null,
       ended_at: NOW,
     });
-    expect(asEnded(undefined, 'job.finished', NOW)).toMatchObject({ check_at: null, grants: [], build_number: null });
+    expect(toTombstone(undefined, 'job.finished', NOW)).toMatchObject({
+      check_at: null,
+      grants: [],
+      build_number: null,
+    });
   });
 
   it('is due again when Buildkite responded: soon enough for the fifth sweep, later for a job that it does not show', () => {

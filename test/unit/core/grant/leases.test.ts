@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
-import { activate, giveUpLease, reserve } from '../../../../shared/core/grant/lifecycle.ts';
+import { abandonLease, activate, reserve } from '../../../../shared/core/grant/lifecycle.ts';
 import {
   ACCOUNTS,
   FREE,
@@ -26,7 +26,7 @@ const [FIRST, SECOND, THIRD] = ACCOUNTS;
 const NEEDS_LEASE = { needsLease: true };
 
 /** A request that brings no free account. */
-function ask(more: Parameters<typeof request>[1] = {}) {
+function requestToken(more: Parameters<typeof request>[1] = {}) {
   const { lease: _, ...without } = request(pool);
   return { ...without, ...more };
 }
@@ -36,8 +36,8 @@ describe('a grant without an account', () => {
     ['a first one', undefined],
     ['one that expired', grantIn('expired', 'pool')],
   ])('needs a lease, and takes the one it is brought: %s', (_, existing) => {
-    expect(reserve(existing, FREE, ask(), LATER)).toEqual(NEEDS_LEASE);
-    const grant = granted(reserve(existing, FREE, ask({ lease: SECOND }), LATER));
+    expect(reserve(existing, FREE, requestToken(), LATER)).toEqual(NEEDS_LEASE);
+    const grant = granted(reserve(existing, FREE, requestToken({ lease: SECOND }), LATER));
     expect(grant).toMatchObject({
       kind: 'pooled_service_account',
       revocation: 'propagating',
@@ -50,17 +50,19 @@ describe('a grant without an account', () => {
 
   it('is refused before it is asked to find one', () => {
     const blocks = [{ id: 'switch-1', selector: { issued_since: 0 }, activated_at: NOW }];
-    expect(outcomeOf(reserve(undefined, { ...FREE, jobEndedAt: NOW }, ask(), LATER))).toBe('job_ended');
-    expect(outcomeOf(reserve(undefined, { ...FREE, blocks }, ask(), LATER))).toBe('blocked');
-    expect(outcomeOf(reserve(undefined, { ...FREE, pipelineHolds: 1000 }, ask(), LATER))).toBe('pipeline_grant_limit');
+    expect(outcomeOf(reserve(undefined, { ...FREE, jobEndedAt: NOW }, requestToken(), LATER))).toBe('job_ended');
+    expect(outcomeOf(reserve(undefined, { ...FREE, blocks }, requestToken(), LATER))).toBe('blocked');
+    expect(outcomeOf(reserve(undefined, { ...FREE, pipelineGrantCount: 1000 }, requestToken(), LATER))).toBe(
+      'pipeline_grant_limit',
+    );
     for (const state of ['revoking', 'revoked'] as const)
-      expect(outcomeOf(reserve(grantIn(state, 'pool'), FREE, ask(), LATER))).toBe('grant_revoked');
+      expect(outcomeOf(reserve(grantIn(state, 'pool'), FREE, requestToken(), LATER))).toBe('grant_revoked');
   });
 
   it.each(['firestore', 'serviceAccount'] as const)('leases nothing for a job that holds another kind: %s', (kind) => {
     const refusal = { reason: 'credential_changed', grant_id: GRANT_ID };
     for (const state of ['issuing', 'active', 'expired'] as const)
-      expect(reserve(grantIn(state, kind), FREE, ask(), LATER)).toEqual({ refusal });
+      expect(reserve(grantIn(state, kind), FREE, requestToken(), LATER)).toEqual({ refusal });
   });
 
   it.each([
@@ -74,20 +76,22 @@ describe('a grant without an account', () => {
 describe('a grant with an account', () => {
   it.each(['issuing', 'active'] as const)('keeps it, whatever other is free, and since when: %s', (state) => {
     for (const more of [{}, { lease: SECOND }, { unusable: [SECOND] }]) {
-      const grant = granted(reserve(grantIn(state, 'pool'), FREE, ask(more), LATER));
+      const grant = granted(reserve(grantIn(state, 'pool'), FREE, requestToken(more), LATER));
       expect(grant).toMatchObject({ state, service_account: FIRST, leased_at: NOW, past_leases: [] });
     }
   });
 
   it('keeps it when its time is up but nothing has ended it', () => {
     const active = grantIn('active', 'pool');
-    const grant = granted(reserve(active, FREE, ask({ lease: SECOND }), active.expires_at + 30_000));
+    const grant = granted(reserve(active, FREE, requestToken({ lease: SECOND }), active.expires_at + 30_000));
     expect(grant).toMatchObject({ state: 'active', service_account: FIRST });
   });
 
   it('takes the scopes that policy has now', () => {
     const scopes = ['https://www.googleapis.com/auth/devstorage.read_only'];
-    expect(reserve(grantIn('active', 'pool'), FREE, ask({ credential: { ...pool, scopes } }), LATER)).toMatchObject({
+    expect(
+      reserve(grantIn('active', 'pool'), FREE, requestToken({ credential: { ...pool, scopes } }), LATER),
+    ).toMatchObject({
       grant: { scopes },
     });
   });
@@ -95,20 +99,20 @@ describe('a grant with an account', () => {
   it('is refused when its account has left the pool, until the grant has expired', () => {
     const credential = { ...pool, pool: [SECOND, THIRD] };
     for (const state of ['issuing', 'active'] as const)
-      expect(reserve(grantIn(state, 'pool'), FREE, ask({ credential, lease: SECOND }), LATER)).toEqual({
+      expect(reserve(grantIn(state, 'pool'), FREE, requestToken({ credential, lease: SECOND }), LATER)).toEqual({
         refusal: { reason: 'credential_changed', grant_id: GRANT_ID },
       });
-    expect(granted(reserve(grantIn('expired', 'pool'), FREE, ask({ credential, lease: SECOND }), LATER))).toMatchObject(
-      { service_account: SECOND },
-    );
+    expect(
+      granted(reserve(grantIn('expired', 'pool'), FREE, requestToken({ credential, lease: SECOND }), LATER)),
+    ).toMatchObject({ service_account: SECOND });
   });
 });
 
 describe('an account from which Google does not mint', () => {
   it('is given back for another as long as no token of it left, and is remembered', () => {
     const issuing = grantIn('issuing', 'pool');
-    expect(reserve(issuing, FREE, ask({ unusable: [FIRST] }), LATER)).toEqual(NEEDS_LEASE);
-    const swapped = granted(reserve(issuing, FREE, ask({ unusable: [FIRST], lease: SECOND }), LATER));
+    expect(reserve(issuing, FREE, requestToken({ excludedAccounts: [FIRST] }), LATER)).toEqual(NEEDS_LEASE);
+    const swapped = granted(reserve(issuing, FREE, requestToken({ excludedAccounts: [FIRST], lease: SECOND }), LATER));
     expect(swapped).toMatchObject({
       state: 'issuing',
       service_account: SECOND,
@@ -116,28 +120,32 @@ describe('an account from which Google does not mint', () => {
       past_leases: [{ service_account: FIRST, leased_at: NOW, access_ended_at: LATER }],
       rate_window_count: 2,
     });
-    const again = granted(reserve(swapped, FREE, ask({ unusable: [FIRST, SECOND], lease: THIRD }), LATER + 1));
+    const again = granted(
+      reserve(swapped, FREE, requestToken({ excludedAccounts: [FIRST, SECOND], lease: THIRD }), LATER + 1),
+    );
     expect(pooled(again).past_leases.map(({ service_account }) => service_account)).toEqual([FIRST, SECOND]);
   });
 
   it('is kept as long as a token of it is on record', () => {
-    const grant = granted(reserve(grantIn('active', 'pool'), FREE, ask({ unusable: [FIRST], lease: SECOND }), LATER));
+    const grant = granted(
+      reserve(grantIn('active', 'pool'), FREE, requestToken({ excludedAccounts: [FIRST], lease: SECOND }), LATER),
+    );
     expect(grant).toMatchObject({ service_account: FIRST, past_leases: [] });
   });
 
   it('is given back once the tokens on record are gone', () => {
     const active = grantIn('active', 'pool');
     const over = active.expires_at + CLOCK_MARGIN_MS;
-    const renewed = granted(reserve(active, FREE, ask(), over));
+    const renewed = granted(reserve(active, FREE, requestToken(), over));
     expect(renewed.tokens).toEqual([]);
-    expect(reserve(renewed, FREE, ask({ unusable: [FIRST] }), over)).toEqual(NEEDS_LEASE);
+    expect(reserve(renewed, FREE, requestToken({ excludedAccounts: [FIRST] }), over)).toEqual(NEEDS_LEASE);
   });
 });
 
 describe('a lease that is given up because the pool has no other account', () => {
   it('ends its grant, which had no token, and its job may ask again', () => {
     const issuing = grantIn('issuing', 'pool');
-    const given = giveUpLease(issuing, LATER);
+    const given = abandonLease(issuing, LATER);
     expect(given).toEqual({
       ...issuing,
       state: 'expired',
@@ -145,7 +153,7 @@ describe('a lease that is given up because the pool has no other account', () =>
       ended_by: 'expiry',
       access_ended_at: LATER,
     });
-    expect(granted(reserve(given, FREE, ask({ lease: SECOND }), LATER + 1))).toMatchObject({
+    expect(granted(reserve(given, FREE, requestToken({ lease: SECOND }), LATER + 1))).toMatchObject({
       state: 'issuing',
       service_account: SECOND,
       past_leases: [{ service_account: FIRST, leased_at: NOW, access_ended_at: LATER }],
@@ -160,13 +168,15 @@ describe('past leases', () => {
   it('say until when each account was accepted, oldest first, also when it is the same one again', () => {
     const expired = grantIn('expired', 'pool');
     const past = { service_account: FIRST, leased_at: NOW, access_ended_at: expired.expires_at };
-    const other = granted(reserve(expired, FREE, ask({ lease: SECOND }), expired.expires_at + CLOCK_MARGIN_MS));
+    const other = granted(
+      reserve(expired, FREE, requestToken({ lease: SECOND }), expired.expires_at + CLOCK_MARGIN_MS),
+    );
     expect(other).toMatchObject({
       service_account: SECOND,
       leased_at: expired.expires_at + CLOCK_MARGIN_MS,
       past_leases: [past],
     });
-    const same = granted(reserve(expired, FREE, ask({ lease: FIRST }), expired.expires_at + CLOCK_MARGIN_MS));
+    const same = granted(reserve(expired, FREE, requestToken({ lease: FIRST }), expired.expires_at + CLOCK_MARGIN_MS));
     expect(same).toMatchObject({
       service_account: FIRST,
       leased_at: expired.expires_at + CLOCK_MARGIN_MS,
@@ -181,7 +191,7 @@ describe('past leases', () => {
       leased_at: at,
       access_ended_at: at,
     }));
-    const again = pooled(granted(reserve({ ...expired, past_leases }, FREE, ask({ lease: SECOND }), LATER)));
+    const again = pooled(granted(reserve({ ...expired, past_leases }, FREE, requestToken({ lease: SECOND }), LATER)));
     expect(again.past_leases).toHaveLength(200);
     expect(again.past_leases[0]?.leased_at).toBe(1);
     expect(again.past_leases.at(-1)).toMatchObject({ service_account: FIRST, leased_at: NOW });
@@ -191,7 +201,7 @@ describe('past leases', () => {
 describe('a token', () => {
   it('of an account that was given back meanwhile does not leave, and may be asked for again at once', () => {
     const swapped = granted(
-      reserve(grantIn('issuing', 'pool'), FREE, ask({ unusable: [FIRST], lease: SECOND }), LATER),
+      reserve(grantIn('issuing', 'pool'), FREE, requestToken({ excludedAccounts: [FIRST], lease: SECOND }), LATER),
     );
     const token = newToken(NOW + TTL * 1000);
     const refusal = {

@@ -6,9 +6,9 @@ import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import type { EndedBy } from '../../../../shared/core/grant/grant.ts';
 import {
   activate,
-  barredNow,
-  confirmTakenAway,
-  end,
+  blockedNow,
+  confirmRevoked,
+  endGrant,
   expire,
   reserve,
 } from '../../../../shared/core/grant/lifecycle.ts';
@@ -17,6 +17,7 @@ import {
   CAPS,
   CREDENTIALS,
   claims,
+  expectDefined,
   FREE,
   firestore,
   GRANT_ID,
@@ -24,7 +25,6 @@ import {
   grantIn,
   KINDS,
   LATER,
-  must,
   NOW,
   newToken,
   outcomeOf,
@@ -34,26 +34,27 @@ import {
 } from '../../../fixtures/grants.ts';
 
 describe.each(KINDS)('hand-outs of a %s grant within a minute', (kind) => {
-  const ask = request(CREDENTIALS[kind], { limits: { ...CAPS, tokensPerMinute: 3 } });
-  const askedAt = (...times: number[]) => times.reduce((grant, at) => granted(reserve(grant, FREE, ask, at)), first);
-  const first = granted(reserve(undefined, FREE, ask, NOW));
+  const requestToken = request(CREDENTIALS[kind], { limits: { ...CAPS, tokensPerMinute: 3 } });
+  const requestedAt = (...times: number[]) =>
+    times.reduce((grant, at) => granted(reserve(grant, FREE, requestToken, at)), first);
+  const first = granted(reserve(undefined, FREE, requestToken, NOW));
 
   it('are counted from the first of them on, and one more than the cap is refused until the minute is over', () => {
-    const third = askedAt(NOW + 1, NOW + 2);
+    const third = requestedAt(NOW + 1, NOW + 2);
     expect(third).toMatchObject({ rate_window_at: NOW, rate_window_count: 3 });
     const refusal = { reason: 'rate_limited', grant_id: GRANT_ID };
-    expect(reserve(third, FREE, ask, NOW + 3)).toEqual({ refusal: { ...refusal, retryAfter: 60 } });
-    expect(reserve(third, FREE, ask, NOW + 20_500)).toEqual({ refusal: { ...refusal, retryAfter: 40 } });
-    expect(reserve(third, FREE, ask, NOW + 59_999)).toEqual({ refusal: { ...refusal, retryAfter: 1 } });
+    expect(reserve(third, FREE, requestToken, NOW + 3)).toEqual({ refusal: { ...refusal, retryAfter: 60 } });
+    expect(reserve(third, FREE, requestToken, NOW + 20_500)).toEqual({ refusal: { ...refusal, retryAfter: 40 } });
+    expect(reserve(third, FREE, requestToken, NOW + 59_999)).toEqual({ refusal: { ...refusal, retryAfter: 1 } });
   });
 
   it('are counted anew at the very end of the minute', () => {
-    const again = granted(reserve(askedAt(NOW + 1, NOW + 2), FREE, ask, NOW + 60_000));
+    const again = granted(reserve(requestedAt(NOW + 1, NOW + 2), FREE, requestToken, NOW + 60_000));
     expect(again).toMatchObject({ rate_window_at: NOW + 60_000, rate_window_count: 1 });
   });
 
   it('are counted anew when a clock was set back, instead of being refused until it has caught up', () => {
-    expect(granted(reserve(askedAt(NOW + 1, NOW + 2), FREE, ask, NOW - 1))).toMatchObject({
+    expect(granted(reserve(requestedAt(NOW + 1, NOW + 2), FREE, requestToken, NOW - 1))).toMatchObject({
       rate_window_at: NOW - 1,
       rate_window_count: 1,
     });
@@ -73,20 +74,22 @@ describe.each(KINDS)('hand-outs of a %s grant within a minute', (kind) => {
 });
 
 describe('what a pipeline holds', () => {
-  const ask = request(firestore, { limits: { ...CAPS, liveGrantsPerPipeline: 10 } });
-  const full = { ...FREE, pipelineHolds: 10 };
+  const requestToken = request(firestore, { limits: { ...CAPS, liveGrantsPerPipeline: 10 } });
+  const full = { ...FREE, pipelineGrantCount: 10 };
   const refusal = { reason: 'pipeline_grant_limit', live_grants: 10, limit: 10, retryAfter: 30 } as const;
 
   it('keeps a first grant and one that expired from being given, once it is as much as the cap', () => {
     for (const existing of [undefined, grantIn('expired', 'firestore')]) {
-      expect(reserve(existing, full, ask, LATER)).toEqual({ refusal });
-      expect(outcomeOf(reserve(existing, { ...FREE, pipelineHolds: 9 }, ask, LATER))).toBe('issuing');
+      expect(reserve(existing, full, requestToken, LATER)).toEqual({ refusal });
+      expect(outcomeOf(reserve(existing, { ...FREE, pipelineGrantCount: 9 }, requestToken, LATER))).toBe('issuing');
     }
   });
 
   it('keeps no job from renewing what it has', () => {
     for (const state of ['issuing', 'active'] as const)
-      expect(outcomeOf(reserve(grantIn(state, 'firestore'), { ...FREE, pipelineHolds: 99 }, ask, LATER))).toBe(state);
+      expect(
+        outcomeOf(reserve(grantIn(state, 'firestore'), { ...FREE, pipelineGrantCount: 99 }, requestToken, LATER)),
+      ).toBe(state);
   });
 
   it.each([
@@ -126,22 +129,22 @@ describe('what an operator has barred', () => {
         expect(reserve(existing, { ...FREE, blocks: blocks(selector) }, request(CREDENTIALS[kind]), LATER)).toEqual({
           refusal,
         });
-    expect(barredNow(blocks(selector), request(firestore), LATER)).toEqual(refusal);
+    expect(blockedNow(blocks(selector), request(firestore), LATER)).toEqual(refusal);
   });
 
   it('does not reach what is another', () => {
     const other = blocks({ environment: 'production' });
     expect(outcomeOf(reserve(undefined, { ...FREE, blocks: other }, request(firestore), NOW))).toBe('issuing');
-    expect(barredNow(other, request(firestore), NOW)).toBeUndefined();
-    expect(barredNow([], request(firestore), NOW)).toBeUndefined();
+    expect(blockedNow(other, request(firestore), NOW)).toBeUndefined();
+    expect(blockedNow([], request(firestore), NOW)).toBeUndefined();
   });
 
   it('reaches a job that does not say which pipeline it is of, when it may be meant', () => {
     const { pipeline_id, ...rest } = claims;
-    const barred = blocks({ pipeline_id });
+    const blocked = blocks({ pipeline_id });
     const nameless = request(firestore, { claims: { ...rest, pipeline_id: undefined } });
-    expect(barredNow(barred, nameless, NOW)).toEqual(refusal);
-    expect(reserve(undefined, { ...FREE, blocks: barred }, nameless, NOW)).toEqual({ refusal });
+    expect(blockedNow(blocked, nameless, NOW)).toEqual(refusal);
+    expect(reserve(undefined, { ...FREE, blocks: blocked }, nameless, NOW)).toEqual({ refusal });
   });
 
   it('tells an ended job that it has ended, which is final', () => {
@@ -159,7 +162,7 @@ describe('what an operator has barred', () => {
 });
 
 describe.each(KINDS)('a %s grant that is ended while its job runs', (kind) => {
-  const ask = request(CREDENTIALS[kind]);
+  const requestToken = request(CREDENTIALS[kind]);
   const takesAway = kind !== 'serviceAccount';
   const refusal = { reason: 'grant_revoked', grant_id: GRANT_ID };
 
@@ -170,7 +173,7 @@ describe.each(KINDS)('a %s grant that is ended while its job runs', (kind) => {
     ['active', 'kill_switch', 'switch-1'],
   ] as const)('says by whom, and that the job has not ended: %s by %s', (state, by, kill_switch_id) => {
     const existing = grantIn(state, kind);
-    const ended = must(end(existing, { by, ...(kill_switch_id ? { kill_switch_id } : {}) }, LATER));
+    const ended = expectDefined(endGrant(existing, { by, ...(kill_switch_id ? { kill_switch_id } : {}) }, LATER));
     expect(ended).toEqual({
       ...existing,
       state: takesAway ? 'revoking' : state,
@@ -178,24 +181,24 @@ describe.each(KINDS)('a %s grant that is ended while its job runs', (kind) => {
       ended_by: by,
       kill_switch_id,
     });
-    expect(end(ended, { by: 'released' }, LATER + 1)).toBeUndefined();
-    expect(end(ended, { by: 'kill_switch', kill_switch_id: 'switch-2' }, LATER + 1)).toBeUndefined();
+    expect(endGrant(ended, { by: 'released' }, LATER + 1)).toBeUndefined();
+    expect(endGrant(ended, { by: 'kill_switch', kill_switch_id: 'switch-2' }, LATER + 1)).toBeUndefined();
   });
 
   it.each(['revoking', 'revoked', 'expired'] as const)('is left as it is when it was over before: %s', (state) => {
-    expect(end(grantIn(state, kind), { by: 'released' }, LATER)).toBeUndefined();
-    expect(end(grantIn(state, kind), { by: 'kill_switch', kill_switch_id: 'switch-1' }, LATER)).toBeUndefined();
+    expect(endGrant(grantIn(state, kind), { by: 'released' }, LATER)).toBeUndefined();
+    expect(endGrant(grantIn(state, kind), { by: 'kill_switch', kill_switch_id: 'switch-1' }, LATER)).toBeUndefined();
   });
 
   it.each(['released', 'kill_switch'] as const)(
     'stays ended for its job, also when all that it could do was to expire: %s',
     (by) => {
-      const ended = must(end(grantIn('active', kind), { by }, LATER));
+      const ended = expectDefined(endGrant(grantIn('active', kind), { by }, LATER));
       const over = ended.expires_at + CLOCK_MARGIN_MS;
-      const afterwards = [ended, must(expire(ended, over)), confirmTakenAway(ended, over)];
+      const afterwards = [ended, expectDefined(expire(ended, over)), confirmRevoked(ended, over)];
       for (const grant of afterwards) {
         if (!grant) continue;
-        expect(reserve(grant, FREE, ask, over)).toEqual({ refusal });
+        expect(reserve(grant, FREE, requestToken, over)).toEqual({ refusal });
         expect(activate(grant, FREE, newToken(over + TTL * 1000), over)).toEqual({ refusal });
       }
       expect(afterwards[1]).toMatchObject({ state: 'expired', ended_at: LATER, ended_by: by });
@@ -203,17 +206,17 @@ describe.each(KINDS)('a %s grant that is ended while its job runs', (kind) => {
   );
 
   it('is still marked with the end of its job, where that end can come to matter', () => {
-    const returned = must(end(grantIn('active', kind), { by: 'released' }, LATER));
+    const returned = expectDefined(endGrant(grantIn('active', kind), { by: 'released' }, LATER));
     const marked = { ...returned, job_ended_at: LATER + 5 };
-    expect(end(returned, { by: 'job.finished' }, LATER + 5)).toEqual(takesAway ? undefined : marked);
-    const expired = must(expire(returned, returned.expires_at + CLOCK_MARGIN_MS));
-    expect(end(expired, { by: 'job.finished' }, LATER + 5)).toEqual({ ...expired, job_ended_at: LATER + 5 });
+    expect(endGrant(returned, { by: 'job.finished' }, LATER + 5)).toEqual(takesAway ? undefined : marked);
+    const expired = expectDefined(expire(returned, returned.expires_at + CLOCK_MARGIN_MS));
+    expect(endGrant(expired, { by: 'job.finished' }, LATER + 5)).toEqual({ ...expired, job_ended_at: LATER + 5 });
   });
 
   it('had expired when its time was up before, and then its job gets it again', () => {
     const active = grantIn('active', kind);
     const over = active.expires_at + CLOCK_MARGIN_MS;
-    const expired = must(end(active, { by: 'released' }, over));
+    const expired = expectDefined(endGrant(active, { by: 'released' }, over));
     expect(expired).toEqual({
       ...active,
       state: 'expired',
@@ -221,7 +224,7 @@ describe.each(KINDS)('a %s grant that is ended while its job runs', (kind) => {
       ended_by: 'expiry',
       access_ended_at: active.expires_at,
     });
-    expect(outcomeOf(reserve(expired, FREE, ask, over + 1))).toBe('issuing');
+    expect(outcomeOf(reserve(expired, FREE, requestToken, over + 1))).toBe('issuing');
   });
 });
 
@@ -232,7 +235,7 @@ describe('who ended a grant', () => {
     ['released', false],
     ['kill_switch', false],
   ])('is on record, and with it whether the job ended: %s', (by, jobEnded) => {
-    expect(end(grantIn('active', 'firestore'), { by }, LATER)).toMatchObject({
+    expect(endGrant(grantIn('active', 'firestore'), { by }, LATER)).toMatchObject({
       state: 'revoking',
       ended_by: by,
       job_ended_at: jobEnded ? LATER : null,
@@ -240,8 +243,8 @@ describe('who ended a grant', () => {
   });
 
   it('is whoever was first', () => {
-    const returned = must(end(grantIn('active', 'serviceAccount'), { by: 'released' }, LATER));
-    expect(end(returned, { by: 'job.finished' }, LATER + 5)).toMatchObject({
+    const returned = expectDefined(endGrant(grantIn('active', 'serviceAccount'), { by: 'released' }, LATER));
+    expect(endGrant(returned, { by: 'job.finished' }, LATER + 5)).toMatchObject({
       ended_at: LATER,
       ended_by: 'released',
       job_ended_at: LATER + 5,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import {
-  barredBy,
-  barriersSchema,
-  mayBeMeant,
+  blockedBy,
+  blocksSchema,
+  maySelect,
   type Selector,
   selectorSchema,
   selects,
@@ -64,16 +64,16 @@ describe('a selector', () => {
     const unknown = { ...grant, pipeline_id: null };
     const selector = { pipeline_id: grant.pipeline_id };
     expect(selects(selector, unknown)).toBe(false);
-    expect(mayBeMeant(selector, unknown)).toBe(true);
-    expect(mayBeMeant({ ...selector, environment: 'staging' }, unknown)).toBe(true);
-    expect(mayBeMeant({ ...selector, environment: 'production' }, unknown)).toBe(false);
-    expect(mayBeMeant({ ...selector, issued_since: NOW + 60_000 + CLOCK_MARGIN_MS }, unknown)).toBe(false);
+    expect(maySelect(selector, unknown)).toBe(true);
+    expect(maySelect({ ...selector, environment: 'staging' }, unknown)).toBe(true);
+    expect(maySelect({ ...selector, environment: 'production' }, unknown)).toBe(false);
+    expect(maySelect({ ...selector, issued_since: NOW + 60_000 + CLOCK_MARGIN_MS }, unknown)).toBe(false);
   });
 
   it('leaves no doubt where there is an id, or none was named', () => {
-    expect(mayBeMeant({ pipeline_id: grant.pipeline_id }, grant)).toBe(false);
-    expect(mayBeMeant({ pipeline_id: 'x' }, grant)).toBe(false);
-    expect(mayBeMeant({ environment: 'staging' }, { ...grant, pipeline_id: null })).toBe(false);
+    expect(maySelect({ pipeline_id: grant.pipeline_id }, grant)).toBe(false);
+    expect(maySelect({ pipeline_id: 'x' }, grant)).toBe(false);
+    expect(maySelect({ environment: 'staging' }, { ...grant, pipeline_id: null })).toBe(false);
   });
 });
 
@@ -107,13 +107,13 @@ describe('the blocks in force', () => {
   ];
 
   it('refuse by the first that fits', () => {
-    expect(barredBy(blocks, grant)).toEqual({ reason: 'blocked', kill_switch_id: 'two' });
-    expect(barredBy(blocks, { ...grant, build_branch: 'next' })).toEqual({
+    expect(blockedBy(blocks, grant)).toEqual({ reason: 'blocked', kill_switch_id: 'two' });
+    expect(blockedBy(blocks, { ...grant, build_branch: 'next' })).toEqual({
       reason: 'blocked',
       kill_switch_id: 'three',
     });
-    expect(barredBy(blocks.slice(0, 2), { ...grant, build_branch: 'next' })).toBeUndefined();
-    expect(barredBy([], grant)).toBeUndefined();
+    expect(blockedBy(blocks.slice(0, 2), { ...grant, build_branch: 'next' })).toBeUndefined();
+    expect(blockedBy([], grant)).toBeUndefined();
   });
 
   it('refuse a job that leaves its pipeline_id out, when it may be the one that is meant', () => {
@@ -121,15 +121,15 @@ describe('the blocks in force', () => {
       { id: 'four', selector: { pipeline_id: grant.pipeline_id, environment: 'staging' }, activated_at: NOW },
     ];
     const refusal = { reason: 'blocked', kill_switch_id: 'four' };
-    expect(barredBy(ofPipeline, grant)).toEqual(refusal);
-    expect(barredBy(ofPipeline, { ...grant, pipeline_id: null })).toEqual(refusal);
-    expect(barredBy(ofPipeline, { ...grant, pipeline_id: null, environment: 'production' })).toBeUndefined();
-    expect(barredBy(ofPipeline, { ...grant, pipeline_id: 'another' })).toBeUndefined();
+    expect(blockedBy(ofPipeline, grant)).toEqual(refusal);
+    expect(blockedBy(ofPipeline, { ...grant, pipeline_id: null })).toEqual(refusal);
+    expect(blockedBy(ofPipeline, { ...grant, pipeline_id: null, environment: 'production' })).toBeUndefined();
+    expect(blockedBy(ofPipeline, { ...grant, pipeline_id: 'another' })).toBeUndefined();
   });
 
   it('are read as they were stored, and one that cannot be read is not passed over', () => {
-    expect(barriersSchema.parse({ blocks })).toEqual({ blocks });
+    expect(blocksSchema.parse({ blocks })).toEqual({ blocks });
     const broken = { id: 'four', selector: {}, activated_at: NOW };
-    expect(barriersSchema.safeParse({ blocks: [...blocks, broken] }).success).toBe(false);
+    expect(blocksSchema.safeParse({ blocks: [...blocks, broken] }).success).toBe(false);
   });
 });

@@ -190,8 +190,8 @@ describe('a claim that a rule may name', () => {
   });
 
   it('has to be asked for when a token lacks it otherwise', () => {
-    const asked = MATCHABLE_CLAIMS.filter((name) => isOptionalClaim(name));
-    expect(asked).toEqual([...OPTIONAL_CLAIMS]);
+    const requested = MATCHABLE_CLAIMS.filter((name) => isOptionalClaim(name));
+    expect(requested).toEqual([...OPTIONAL_CLAIMS]);
     expect(isOptionalClaim('agent_tag:queue')).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type JobClaims, parseClaims } from '../../../../shared/core/policy/claims.ts';
 import { type Decision, decide } from '../../../../shared/core/policy/decide.ts';
-import { type Policy, toPolicy } from '../../../../shared/core/policy/policy.ts';
+import { type Policy, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 
 const PIPELINE = '0184990a-4782-42b5-afc1-16715b10b1f0';
 const ORGANIZATION = 'f892efa9-103e-4d28-97a1-3b8616a0994d';
@@ -26,7 +26,7 @@ function policyWith(rules: readonly RuleData[], organization: object = { slug: '
     ttl: '10m',
     serviceAccount: { email: `${name}@acme.example`, scopes: ['https://www.googleapis.com/auth/datastore'] },
   });
-  const result = toPolicy({
+  const result = parsePolicyData({
     version: 1,
     organization,
     audience: 'https://keydesk.acme.example',
@@ -237,13 +237,13 @@ describe('what a job did not ask for', () => {
       deploy,
       { ...deploy, name: 'other', match: { cluster_id: OTHER_UUID, queue_key: 'q' }, grants: ['other'] },
     ];
-    const answers = ['web', 'other', 'constructor', 'unknown', '__proto__', 'toString', ''].map((name) => {
+    const responses = ['web', 'other', 'constructor', 'unknown', '__proto__', 'toString', ''].map((name) => {
       const decision = decide(policyWith(rules), claimsWith({ build_branch: 'x' }), name);
-      const { trace: _, ...answer } = decision;
-      return answer;
+      const { trace: _, ...response } = decision;
+      return response;
     });
-    for (const answer of answers)
-      expect(answer).toEqual({ outcome: 'refused', reason: 'claims_missing', missing: ['cluster_id', 'queue_key'] });
+    for (const response of responses)
+      expect(response).toEqual({ outcome: 'refused', reason: 'claims_missing', missing: ['cluster_id', 'queue_key'] });
   });
 
   it('does not matter when a rule grants without it', () => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matchesAnything, matchesPattern } from '../../../../shared/core/policy/pattern.ts';
+import { isWildcardOnly, matchesPattern } from '../../../../shared/core/policy/pattern.ts';
 
 describe('a pattern', () => {
   it.each([
@@ -124,10 +124,10 @@ describe('a pattern', () => {
 
 describe('a pattern that says nothing about the value', () => {
   it.each(['*', '**', '***', '**/*', '*/**', '/', ''])('is %j', (pattern) => {
-    expect(matchesAnything(pattern)).toBe(true);
+    expect(isWildcardOnly(pattern)).toBe(true);
   });
 
   it.each(['a', 'a*', '*a*', '**/x', '*-*', ' ', '.'])('is not %j', (pattern) => {
-    expect(matchesAnything(pattern)).toBe(false);
+    expect(isWildcardOnly(pattern)).toBe(false);
   });
 });

@@ -1,9 +1,9 @@
 // What a policy says about pools of service accounts and about limits: one valid policy, and one thing changed in each case.
 
 import { describe, expect, it } from 'vitest';
-import { toPolicy, waysIntoLedger } from '../../../../shared/core/policy/policy.ts';
+import { ledgerExposureProblems, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import type { PolicyProblem } from '../../../../shared/core/policy/problems.ts';
-import { type Data, editing } from '../../../fixtures/policies.ts';
+import { type Data, editor } from '../../../fixtures/policies.ts';
 
 const account = (name: string) => `${name}@acme-staging.iam.gserviceaccount.com`;
 const scopes = ['https://www.googleapis.com/auth/datastore'];
@@ -33,10 +33,10 @@ const valid = () => ({
   rules: [{ name: 'deploy', match: { pipeline_slug: 'app' }, grants: ['config', 'export', 'admin', 'other'] }],
 });
 
-const { changed, accepted } = editing<Data>(valid);
+const { changed, accepted } = editor<Data>(valid);
 
 function problemsOf(change: (data: Data) => void): PolicyProblem[] {
-  const result = toPolicy(changed(change));
+  const result = parsePolicyData(changed(change));
   return 'policy' in result ? [] : result.problems;
 }
 
@@ -252,12 +252,12 @@ describe('the ways into the ledger', () => {
     (collection) => {
       const path = `${collection}/{document}`;
       const policy = accepted((data) => (data.credentials.config.firestore.allow[0].path = path));
-      expect(waysIntoLedger(policy, ledger)).toEqual([
+      expect(ledgerExposureProblems(policy, ledger)).toEqual([
         `KEYDESK_DATABASE is the database that credential config opens, and "${path}" is the ledger's`,
       ]);
-      expect(waysIntoLedger(policy, { ...ledger, database: 'ledger' })).toEqual([]);
-      expect(waysIntoLedger(policy, { ...ledger, project: 'acme-production' })).toEqual([]);
-      expect(waysIntoLedger(accepted(), ledger)).toEqual([]);
+      expect(ledgerExposureProblems(policy, { ...ledger, database: 'ledger' })).toEqual([]);
+      expect(ledgerExposureProblems(policy, { ...ledger, project: 'acme-production' })).toEqual([]);
+      expect(ledgerExposureProblems(accepted(), ledger)).toEqual([]);
     },
   );
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { toPolicy } from '../../../../shared/core/policy/policy.ts';
+import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import type { PolicyProblem } from '../../../../shared/core/policy/problems.ts';
-import { editing } from '../../../fixtures/policies.ts';
+import { editor } from '../../../fixtures/policies.ts';
 
 const account = (id: string) => `${id}@acme-ci.iam.gserviceaccount.com`;
 
@@ -35,14 +35,14 @@ const valid = () => ({
 
 // biome-ignore lint/suspicious/noExplicitAny: a policy that is wrong in every way a file can be
 type Data = any;
-const { changed, accepted } = editing<Data>(valid);
+const { changed, accepted } = editor<Data>(valid);
 
 const storage = (field: string, value: unknown) => (data: Data) => {
   data.credentials.cache.storage[field] = value;
 };
 
 function problemsOf(change: (data: Data) => void): PolicyProblem[] {
-  const result = toPolicy(changed(change));
+  const result = parsePolicyData(changed(change));
   return 'policy' in result ? [] : result.problems;
 }
 

@@ -2,10 +2,10 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseDocument } from 'yaml';
 import { documentPathProblem, RULES_WORDS } from '../../../../shared/core/policy/document-path.ts';
-import { parsePolicyText } from '../../../../shared/core/policy/parse-yaml.ts';
-import { toPolicy } from '../../../../shared/core/policy/policy.ts';
+import { parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
+import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import { toData } from '../../../../shared/core/policy/yaml-data.ts';
-import { type Data, editing } from '../../../fixtures/policies.ts';
+import { type Data, editor } from '../../../fixtures/policies.ts';
 
 /** A valid policy as plain data; each case changes one thing in a copy of its own. */
 const valid = () => ({
@@ -43,10 +43,10 @@ const valid = () => ({
   ],
 });
 
-const { changed, accepted } = editing<Data>(valid);
+const { changed, accepted } = editor<Data>(valid);
 
 function problemsOf(data: unknown): string[] {
-  const result = toPolicy(data);
+  const result = parsePolicyData(data);
   return 'policy' in result ? [] : result.problems.map(({ path, message }) => `${path.join('.')}: ${message}`);
 }
 
@@ -470,14 +470,14 @@ describe('the text of a policy', () => {
     return TEXT.replace(before, after);
   };
   const problemsIn = (text: string) => {
-    const result = parsePolicyText(text, 'policy.yaml');
+    const result = parsePolicy(text, 'policy.yaml');
     return 'problems' in result ? result.problems : [];
   };
 
   it('gives the policy and the SHA-256 of the text', () => {
-    const result = parsePolicyText(TEXT, 'policy.yaml');
+    const result = parsePolicy(TEXT, 'policy.yaml');
     expect(result).toMatchObject({ policy: { version: 1 }, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
-    expect(parsePolicyText(`${TEXT}# a comment\n`, 'policy.yaml')).not.toMatchObject({
+    expect(parsePolicy(`${TEXT}# a comment\n`, 'policy.yaml')).not.toMatchObject({
       sha256: 'sha256' in result ? result.sha256 : '',
     });
   });
@@ -586,7 +586,7 @@ describe('the text of a policy', () => {
       (_, index) =>
         `  - { name: r${index}, match: { pipeline_slug: app, build_branch: *branches }, grants: *grants }\n`,
     );
-    const result = parsePolicyText(`${shared}${rules.join('')}`, 'policy.yaml');
+    const result = parsePolicy(`${shared}${rules.join('')}`, 'policy.yaml');
     if ('problems' in result) throw new Error(result.problems.join('\n'));
     expect(result.policy.rules).toHaveLength(count);
     expect(result.policy.rules.at(-1)).toEqual({ ...result.policy.rules[0], name: `r${count - 2}` });
@@ -648,7 +648,7 @@ describe('the text of a policy', () => {
   });
 
   it.each(['2.0', '010', '0x10', '1e3', '+7'])('never turns a branch written %s into another name', (branch) => {
-    const result = parsePolicyText(replaced('build_branch: main', `build_branch: ${branch}`), 'policy.yaml');
+    const result = parsePolicy(replaced('build_branch: main', `build_branch: ${branch}`), 'policy.yaml');
     if ('policy' in result) expect(result.policy.rules[0]?.match.build_branch).toEqual([branch]);
   });
 });

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { parsePolicyText } from '../../../../shared/core/policy/parse-yaml.ts';
-import { toPolicy } from '../../../../shared/core/policy/policy.ts';
+import { parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
+import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import type { Data } from '../../../fixtures/policies.ts';
 
 const EXAMPLE = readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8');
@@ -35,7 +35,7 @@ describe('what is said of a policy', () => {
     const said = new Map<string, string>();
     for (const path of placesIn(example()))
       for (const value of WRONG) {
-        const result = toPolicy(changed(path, value));
+        const result = parsePolicyData(changed(path, value));
         if ('problems' in result)
           for (const { message } of result.problems) said.set(message, `${path.join('.')} = ${JSON.stringify(value)}`);
       }
@@ -50,7 +50,7 @@ describe('what is said of a policy', () => {
     return `policy.yaml:${before.length}:${(before.at(-1) ?? '').length + 1}`;
   };
   const problemsIn = (text: string) => {
-    const result = parsePolicyText(text, 'policy.yaml');
+    const result = parsePolicy(text, 'policy.yaml');
     return 'problems' in result ? result.problems : [];
   };
   const PIPELINE = '      pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0\n      build_branch: [main';
@@ -78,7 +78,7 @@ describe('what is said of a policy', () => {
     expect(problemsIn(text)).toEqual([
       `${at(text, 'default\n')} rules.0.match.queue_id "default" is not a UUID, and so matches nothing`,
     ]);
-    const allowed = parsePolicyText(withPipeline(lines.replace('queue_id', 'queue_key')), 'policy.yaml');
+    const allowed = parsePolicy(withPipeline(lines.replace('queue_id', 'queue_key')), 'policy.yaml');
     expect('policy' in allowed && allowed.policy.rules[0]?.match['agent_tag:host_id']).toEqual(['Blue']);
   });
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { decide, type RuleTrace } from '../../../../shared/core/policy/decide.ts';
-import { parsePolicyText } from '../../../../shared/core/policy/parse-yaml.ts';
+import { parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
 import { toTraceFacts } from '../../../../shared/core/policy/rule-trace.ts';
 import { jobClaims } from '../../../fixtures/job-claims.ts';
 
@@ -70,7 +70,7 @@ describe('the trace of a decision', () => {
       { length: count },
       (_, nth) => `  - { name: r${nth}, match: ${jobOf(nth)}, grants: [it] }`,
     );
-    const policy = parsePolicyText(
+    const policy = parsePolicy(
       `version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
@@ -93,8 +93,8 @@ ${rules.join('\n')}
     for (const { trace } of [refused, granted]) {
       const facts = toTraceFacts(trace);
       expect(Buffer.byteLength(JSON.stringify(facts))).toBeLessThan(100_000);
-      const told = facts.trace.length + Object.values(facts.trace_omitted ?? {}).reduce((sum, one) => sum + one, 0);
-      expect(told).toBe(count);
+      const reported = facts.trace.length + Object.values(facts.trace_omitted ?? {}).reduce((sum, one) => sum + one, 0);
+      expect(reported).toBe(count);
     }
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toWireError } from '../../../../shared/core/oauth/refusal.ts';
 import type { Account } from '../../../../shared/core/pool/account.ts';
-import { poolExhausted, reportPools } from '../../../../shared/core/pool/forecast.ts';
+import { poolExhausted, poolReports } from '../../../../shared/core/pool/forecast.ts';
 
 const MINUTE = 60_000;
 /** A full minute. */
@@ -64,14 +64,14 @@ describe('when a pool has no free account, the next try makes sense', () => {
 });
 
 describe('the report of the pools', () => {
-  const reportOf = (accounts: readonly Account[], now = NOW) => reportPools(accounts, now)['staging-admin'];
+  const reportOf = (accounts: readonly Account[], now = NOW) => poolReports(accounts, now)['staging-admin'];
 
   it('is empty while no account has served', () => {
-    expect(reportPools([], NOW)).toEqual({});
+    expect(poolReports([], NOW)).toEqual({});
   });
 
   it('counts the accounts of each pool by state, in the order of their names', () => {
-    const report = reportPools(
+    const report = poolReports(
       [
         account({ pool: 'b', pool_size: 5 }),
         account({ pool: 'a' }),
@@ -111,7 +111,7 @@ describe('the forecast of a pool', () => {
     Array.from({ length: count }, () =>
       account({ pool_size: 10, leased_at: NOW - MINUTE, reusable_at: NOW + 61 * MINUTE, ...more }),
     );
-  const exhaustedIn = (accounts: readonly Account[]) => reportPools(accounts, NOW)['staging-admin']?.exhausted_in_s;
+  const exhaustedIn = (accounts: readonly Account[]) => poolReports(accounts, NOW)['staging-admin']?.exhausted_in_s;
 
   it('is now when none is free', () => {
     expect(exhaustedIn(recent(10))).toBe(0);

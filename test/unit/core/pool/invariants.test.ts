@@ -7,20 +7,27 @@ import { describe, expect, it } from 'vitest';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import type { PooledGrant } from '../../../../shared/core/grant/grant.ts';
 import {
+  abandonLease,
   activate,
-  confirmTakenAway,
-  end,
+  confirmRevoked,
+  endGrant,
   expire,
-  giveUpLease,
-  idOf,
-  type LeavingToken,
+  grantIdOf,
+  type MintedToken,
   reserve,
 } from '../../../../shared/core/grant/lifecycle.ts';
-import { checkGrantStep } from '../../../../shared/core/grant/transitions.ts';
+import { assertGrantTransition } from '../../../../shared/core/grant/transitions.ts';
 import type { Account } from '../../../../shared/core/pool/account.ts';
-import { beginToWake, follow, lease, recheck, setAside, wake } from '../../../../shared/core/pool/lifecycle.ts';
-import { checkAccountStep } from '../../../../shared/core/pool/transitions.ts';
-import { ACCOUNTS, claims, FREE, must, NOW, pool, pooled, request } from '../../../fixtures/grants.ts';
+import {
+  afterGrantChange,
+  claimForEnable,
+  confirmEnabled,
+  lease,
+  markChecked,
+  quarantine,
+} from '../../../../shared/core/pool/lifecycle.ts';
+import { assertAccountTransition } from '../../../../shared/core/pool/transitions.ts';
+import { ACCOUNTS, claims, expectDefined, FREE, NOW, pool, pooled, request } from '../../../fixtures/grants.ts';
 
 const JOBS = [claims, { ...claims, job_id: '0184990a-477b-4fa8-9968-0000000000ff' }] as const;
 const SMALL_POOL = { ...pool, pool: ACCOUNTS.slice(0, 2) };
@@ -30,7 +37,7 @@ interface Job {
   grant: PooledGrant | undefined;
   endedAt: number | undefined;
   /** Minted, and not recorded yet. */
-  leaving: LeavingToken[];
+  leaving: MintedToken[];
 }
 
 class World {
@@ -44,27 +51,27 @@ class World {
   }));
   /** Every token that Google may have issued, whether or not it left. */
   readonly minted: { readonly email: string; readonly grant_id: string; readonly expires_at: number }[] = [];
-  private readonly wakings: { readonly email: string; readonly enabling_since: number }[] = [];
+  private readonly claims: { readonly email: string; readonly enabling_since: number }[] = [];
 
   reserve(job: Job, ttl: number, refusedByGoogle: boolean): void {
     const before = job.grant;
-    const unusable = before && refusedByGoogle ? [before.service_account] : [];
-    const asked = { ...request(SMALL_POOL, { claims: job.claims, ttl, unusable }) };
-    delete asked.lease;
+    const excludedAccounts = before && refusedByGoogle ? [before.service_account] : [];
+    const requested = { ...request(SMALL_POOL, { claims: job.claims, ttl, excludedAccounts }) };
+    delete requested.lease;
     const circumstances = { ...FREE, jobEndedAt: job.endedAt };
-    let decided = reserve(before, circumstances, asked, this.now);
+    let decided = reserve(before, circumstances, requested, this.now);
     let free: string | undefined;
     if ('needsLease' in decided) {
-      const usable = SMALL_POOL.pool.filter((email) => !unusable.includes(email));
+      const usable = SMALL_POOL.pool.filter((email) => !excludedAccounts.includes(email));
       free = usable.find((email) => (this.accounts.get(email)?.state ?? 'free') === 'free');
       if (!free) {
         const held = before && before.state !== 'expired' ? this.accounts.get(before.service_account) : undefined;
         if (!before || !held) return;
-        this.writeGrant(job, pooled(giveUpLease(before, this.now)));
-        this.write(before.service_account, setAside(held, this.now));
+        this.writeGrant(job, pooled(abandonLease(before, this.now)));
+        this.write(before.service_account, quarantine(held, this.now));
         return;
       }
-      decided = reserve(before, circumstances, { ...asked, lease: free }, this.now);
+      decided = reserve(before, circumstances, { ...requested, lease: free }, this.now);
     }
     if (!('grant' in decided)) return;
     const after = pooled(decided.grant);
@@ -73,11 +80,11 @@ class World {
     if (free) {
       const stillAccepted = this.minted.filter((token) => token.email === email && token.expires_at > this.now);
       expect(stillAccepted).toEqual([]);
-      this.write(email, must(lease(this.accounts.get(email), { grant: after, pool_size: 2 }, this.now)));
+      this.write(email, expectDefined(lease(this.accounts.get(email), { grant: after, pool_size: 2 }, this.now)));
       const last = before && before.state !== 'expired' ? this.accounts.get(before.service_account) : undefined;
-      if (before && last) this.write(before.service_account, setAside(last, this.now));
+      if (before && last) this.write(before.service_account, quarantine(last, this.now));
     } else this.follow(after);
-    const token = { email, grant_id: idOf(after), expires_at: decided.latest };
+    const token = { email, grant_id: grantIdOf(after), expires_at: decided.latestExpiry };
     this.minted.push(token);
     const sha256 = String(this.minted.length).padStart(64, '0');
     job.leaving.push({ grant_id: token.grant_id, sha256, expires_at: token.expires_at, service_account: email });
@@ -98,44 +105,44 @@ class World {
     this.follow(pooled(next));
   }
 
-  beginToWake(): void {
+  claimForEnable(): void {
     for (const [email, account] of this.accounts) {
-      const claimed = beginToWake(account, this.now);
+      const claimed = claimForEnable(account, this.now);
       if (!claimed) continue;
       this.write(email, claimed);
-      this.wakings.push({ email, enabling_since: this.now });
+      this.claims.push({ email, enabling_since: this.now });
     }
   }
 
-  wake(): void {
-    const waking = this.wakings.shift();
+  confirmEnabled(): void {
+    const waking = this.claims.shift();
     const account = waking && this.accounts.get(waking.email);
-    if (waking && account) this.write(waking.email, wake(account, waking.enabling_since, this.now));
+    if (waking && account) this.write(waking.email, confirmEnabled(account, waking.enabling_since, this.now));
   }
 
   /** What the sweep does with accounts that it finds forgotten, and with those that rest. */
   look(): void {
     for (const [email, account] of this.accounts) {
-      this.write(email, recheck(account, this.now));
+      this.write(email, markChecked(account, this.now));
       const live = this.jobs.some(({ grant }) => grant && isLive(grant) && grant.service_account === email);
-      if (!live) this.write(email, setAside(account, this.now));
+      if (!live) this.write(email, quarantine(account, this.now));
     }
   }
 
   private follow(grant: PooledGrant): void {
     const account = this.accounts.get(grant.service_account);
-    if (account) this.write(grant.service_account, follow(account, grant, this.now));
+    if (account) this.write(grant.service_account, afterGrantChange(account, grant, this.now));
   }
 
   private writeGrant(job: Job, after: PooledGrant): void {
-    checkGrantStep(job.grant, after);
+    assertGrantTransition(job.grant, after);
     job.grant = after;
   }
 
   private write(email: string, after: Account | undefined): void {
     if (!after) return;
     const before = this.accounts.get(email);
-    checkAccountStep(before, after);
+    assertAccountTransition(before, after);
     expect(after.reusable_at).toBeGreaterThanOrEqual(before?.reusable_at ?? 0);
     this.accounts.set(email, after);
   }
@@ -144,7 +151,7 @@ class World {
     for (const { grant } of this.jobs) {
       if (!grant || !isLive(grant)) continue;
       const expected = grant.state === 'revoking' ? 'revoking' : 'leased';
-      expect(this.accounts.get(grant.service_account)).toMatchObject({ state: expected, grant_id: idOf(grant) });
+      expect(this.accounts.get(grant.service_account)).toMatchObject({ state: expected, grant_id: grantIdOf(grant) });
     }
     for (const [email, account] of this.accounts) {
       const minted = this.minted.filter((token) => token.email === email);
@@ -188,18 +195,18 @@ describe('the accounts of a pool, whatever happens in whatever order', () => {
         const world = new World();
         for (const taken of steps) {
           if (taken.do === 'wait') world.now += taken.ms;
-          if (taken.do === 'begin to wake') world.beginToWake();
-          if (taken.do === 'wake') world.wake();
+          if (taken.do === 'begin to wake') world.claimForEnable();
+          if (taken.do === 'wake') world.confirmEnabled();
           if (taken.do === 'look') world.look();
           if ('which' in taken) {
             const job = world.jobs[taken.which] as Job;
             const { grant } = job;
             if (taken.do === 'reserve') world.reserve(job, taken.ttl, taken.refusedByGoogle);
             if (taken.do === 'activate') world.activate(job);
-            if (taken.do === 'confirm') world.move(job, grant && confirmTakenAway(grant, world.now));
+            if (taken.do === 'confirm') world.move(job, grant && confirmRevoked(grant, world.now));
             if (taken.do === 'expire') world.move(job, grant && expire(grant, world.now));
             if (taken.do === 'end') {
-              world.move(job, grant && end(grant, { by: taken.by }, world.now));
+              world.move(job, grant && endGrant(grant, { by: taken.by }, world.now));
               if (taken.by !== 'released') job.endedAt ??= world.now;
             }
           }
@@ -211,10 +218,10 @@ describe('the accounts of a pool, whatever happens in whatever order', () => {
 
         world.now += 4_000_000;
         for (const job of world.jobs)
-          world.move(job, job.grant && (confirmTakenAway(job.grant, world.now) ?? expire(job.grant, world.now)));
+          world.move(job, job.grant && (confirmRevoked(job.grant, world.now) ?? expire(job.grant, world.now)));
         world.now += 4_000_000;
-        world.beginToWake();
-        for (let waking = 0; waking <= steps.length; waking += 1) for (const _ of ACCOUNTS) world.wake();
+        world.claimForEnable();
+        for (let waking = 0; waking <= steps.length; waking += 1) for (const _ of ACCOUNTS) world.confirmEnabled();
         world.check();
         for (const { state } of world.accounts.values()) expect(state).toBe('free');
       }),

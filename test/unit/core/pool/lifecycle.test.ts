@@ -5,15 +5,15 @@ import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import type { PooledGrant } from '../../../../shared/core/grant/grant.ts';
 import { type Account, accountSchema } from '../../../../shared/core/pool/account.ts';
 import {
-  beginToWake,
-  follow,
-  foundEnabled,
+  afterGrantChange,
+  claimForEnable,
+  confirmEnabled,
+  countFoundEnabled,
   lease,
-  recheck,
-  SHORTEST_REST_MS,
-  setAside,
-  share,
-  wake,
+  markChecked,
+  quarantine,
+  recordShared,
+  SHORTEST_COOLDOWN_MS,
 } from '../../../../shared/core/pool/lifecycle.ts';
 import { GRANT_ID, grantIn, LATER, NOW, pooled } from '../../../fixtures/grants.ts';
 
@@ -62,22 +62,24 @@ function accountIn(state: Account['state']): Account {
 }
 
 describe('an account that jobs share', () => {
-  const latest = NOW + 600_000;
+  const latestExpiry = NOW + 600_000;
   const record = { ...accountIn('shared'), pool: 'export', leased_at: NOW };
-  const until = latest + CLOCK_MARGIN_MS + 15 * MINUTE;
+  const until = latestExpiry + CLOCK_MARGIN_MS + 15 * MINUTE;
   const recorded = { ...record, reusable_at: until, delete_at: until + RETENTION_MS };
 
   it('is recorded before its first token, for somewhat longer than that lives', () => {
-    expect(share(undefined, { credential: 'export', latest }, NOW)).toEqual({ record: recorded });
-    expect(share(accountIn('free'), { credential: 'export', latest }, NOW)).toEqual({ record: recorded });
+    expect(recordShared(undefined, { credential: 'export', latestExpiry }, NOW)).toEqual({ record: recorded });
+    expect(recordShared(accountIn('free'), { credential: 'export', latestExpiry }, NOW)).toEqual({ record: recorded });
   });
 
   it('is not recorded anew for each token, and in time for one that lives longer', () => {
     const nothing = { record: undefined };
-    expect(share(recorded, { credential: 'export', latest: latest + 15 * MINUTE }, LATER)).toEqual(nothing);
-    const longer = latest + 15 * MINUTE + 1;
+    expect(recordShared(recorded, { credential: 'export', latestExpiry: latestExpiry + 15 * MINUTE }, LATER)).toEqual(
+      nothing,
+    );
+    const longer = latestExpiry + 15 * MINUTE + 1;
     const reusable_at = longer + CLOCK_MARGIN_MS + 15 * MINUTE;
-    expect(share(recorded, { credential: 'export', latest: longer }, LATER)).toEqual({
+    expect(recordShared(recorded, { credential: 'export', latestExpiry: longer }, LATER)).toEqual({
       record: { ...recorded, reusable_at, delete_at: reusable_at + RETENTION_MS },
     });
   });
@@ -85,7 +87,9 @@ describe('an account that jobs share', () => {
   it.each(['leased', 'revoking', 'cooling_down'] as const)(
     'is none that serves a pool, or did until lately: %s',
     (state) => {
-      expect(share(accountIn(state), { credential: 'export', latest }, NOW)).toEqual({ usable_at: RESTS_UNTIL });
+      expect(recordShared(accountIn(state), { credential: 'export', latestExpiry }, NOW)).toEqual({
+        usable_at: RESTS_UNTIL,
+      });
     },
   );
 
@@ -123,94 +127,101 @@ describe('an account follows its grant', () => {
   const longer = { expires_at: ISSUING.expires_at + 5 };
 
   it.each(['issuing', 'active'] as const)('and rests longer when that lives longer, and never shorter: %s', (state) => {
-    expect(follow(leased, grantWith(state, longer), NOW)).toEqual({ ...leased, reusable_at: RESTS_UNTIL + 5 });
-    expect(follow(leased, grantWith(state), NOW)).toBeUndefined();
-    expect(follow(leased, grantWith(state, { expires_at: NOW }), NOW)).toBeUndefined();
+    expect(afterGrantChange(leased, grantWith(state, longer), NOW)).toEqual({
+      ...leased,
+      reusable_at: RESTS_UNTIL + 5,
+    });
+    expect(afterGrantChange(leased, grantWith(state), NOW)).toBeUndefined();
+    expect(afterGrantChange(leased, grantWith(state, { expires_at: NOW }), NOW)).toBeUndefined();
     for (const other of ['free', 'revoking', 'cooling_down'] as const)
-      expect(follow(accountIn(other), grantWith(state, longer), NOW)).toBeUndefined();
+      expect(afterGrantChange(accountIn(other), grantWith(state, longer), NOW)).toBeUndefined();
   });
 
   it('and is to be disabled once that is being revoked', () => {
-    expect(follow(leased, grantWith('revoking'), NOW)).toEqual({ ...leased, state: 'revoking' });
-    expect(follow(leased, grantWith('revoking', longer), NOW)).toMatchObject({ reusable_at: RESTS_UNTIL + 5 });
+    expect(afterGrantChange(leased, grantWith('revoking'), NOW)).toEqual({ ...leased, state: 'revoking' });
+    expect(afterGrantChange(leased, grantWith('revoking', longer), NOW)).toMatchObject({
+      reusable_at: RESTS_UNTIL + 5,
+    });
     for (const other of ['free', 'revoking', 'cooling_down'] as const)
-      expect(follow(accountIn(other), grantWith('revoking', longer), NOW)).toBeUndefined();
+      expect(afterGrantChange(accountIn(other), grantWith('revoking', longer), NOW)).toBeUndefined();
   });
 
   it('and rests once that was revoked, disabled since then', () => {
     const revoking = accountIn('revoking');
-    expect(follow(revoking, grantWith('revoked'), NOW + 300)).toEqual({
+    expect(afterGrantChange(revoking, grantWith('revoked'), NOW + 300)).toEqual({
       ...revoking,
       state: 'cooling_down',
       disabled_at: NOW + 300,
     });
     for (const other of ['free', 'leased', 'cooling_down'] as const)
-      expect(follow(accountIn(other), grantWith('revoked'), NOW + 300)).toBeUndefined();
+      expect(afterGrantChange(accountIn(other), grantWith('revoked'), NOW + 300)).toBeUndefined();
   });
 
   it('and rests for the shortest cooldown at least, however little was left', () => {
     const late = RESTS_UNTIL - 5;
-    expect(follow(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({
-      reusable_at: late + SHORTEST_REST_MS,
+    expect(afterGrantChange(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({
+      reusable_at: late + SHORTEST_COOLDOWN_MS,
     });
   });
 
   it('and is free at once when that expired by itself, once its last token has ended by every clock', () => {
     const expired = grantWith('expired');
-    expect(follow(leased, expired, RESTS_UNTIL)).toEqual({
+    expect(afterGrantChange(leased, expired, RESTS_UNTIL)).toEqual({
       ...leased,
       ...freed,
       delete_at: RESTS_UNTIL + RETENTION_MS,
     });
-    expect(follow(leased, expired, RESTS_UNTIL - 1)).toEqual({
+    expect(afterGrantChange(leased, expired, RESTS_UNTIL - 1)).toEqual({
       ...leased,
       state: 'cooling_down',
-      reusable_at: RESTS_UNTIL - 1 + SHORTEST_REST_MS,
+      reusable_at: RESTS_UNTIL - 1 + SHORTEST_COOLDOWN_MS,
     });
   });
 
   it('and rests when that expired before a token left, because Google may not mint from it', () => {
-    expect(follow(leased, grantWith('expired', { tokens_issued: 0 }), RESTS_UNTIL)).toEqual({
+    expect(afterGrantChange(leased, grantWith('expired', { tokens_issued: 0 }), RESTS_UNTIL)).toEqual({
       ...leased,
       state: 'cooling_down',
-      reusable_at: RESTS_UNTIL + SHORTEST_REST_MS,
+      reusable_at: RESTS_UNTIL + SHORTEST_COOLDOWN_MS,
     });
   });
 
   it('and rests when that expired while it was to be disabled, because it may be so unconfirmed', () => {
     const at = RESTS_UNTIL + 5;
-    expect(follow(accountIn('revoking'), grantWith('expired'), at)).toEqual({
+    expect(afterGrantChange(accountIn('revoking'), grantWith('expired'), at)).toEqual({
       ...leased,
       state: 'cooling_down',
-      reusable_at: at + SHORTEST_REST_MS,
+      reusable_at: at + SHORTEST_COOLDOWN_MS,
       disabled_at: null,
     });
     for (const other of ['free', 'cooling_down'] as const)
-      expect(follow(accountIn(other), grantWith('expired'), at)).toBeUndefined();
+      expect(afterGrantChange(accountIn(other), grantWith('expired'), at)).toBeUndefined();
   });
 
   it('and no other grant, whatever becomes of that', () => {
     const another = { job_id: '0184990a-477b-4fa8-9968-0000000000ff' };
     for (const state of STATES)
       for (const of of ['issuing', 'active', 'revoking', 'revoked', 'expired'] as const)
-        expect(follow(accountIn(state), grantWith(of, { ...another, ...longer }), RESTS_UNTIL)).toBeUndefined();
+        expect(
+          afterGrantChange(accountIn(state), grantWith(of, { ...another, ...longer }), RESTS_UNTIL),
+        ).toBeUndefined();
   });
 });
 
 describe('an account that is set aside', () => {
   it.each(['leased', 'revoking'] as const)('rests as if it might have been disabled: %s', (state) => {
     const account = accountIn(state);
-    expect(setAside(account, NOW)).toEqual({ ...account, state: 'cooling_down' });
-    expect(setAside(account, RESTS_UNTIL)).toEqual({
+    expect(quarantine(account, NOW)).toEqual({ ...account, state: 'cooling_down' });
+    expect(quarantine(account, RESTS_UNTIL)).toEqual({
       ...account,
       state: 'cooling_down',
-      reusable_at: RESTS_UNTIL + SHORTEST_REST_MS,
+      reusable_at: RESTS_UNTIL + SHORTEST_COOLDOWN_MS,
     });
   });
 
   it('is none that serves nobody', () => {
     for (const state of ['free', 'cooling_down'] as const)
-      expect(setAside(accountIn(state), RESTS_UNTIL)).toBeUndefined();
+      expect(quarantine(accountIn(state), RESTS_UNTIL)).toBeUndefined();
   });
 });
 
@@ -218,14 +229,14 @@ describe('a rested account', () => {
   const resting = accountIn('cooling_down');
 
   it('is woken once its rest is over, and not a millisecond before', () => {
-    expect(beginToWake(resting, RESTS_UNTIL - 1)).toBeUndefined();
-    expect(beginToWake(resting, RESTS_UNTIL)).toEqual({ ...resting, enabling_since: RESTS_UNTIL });
+    expect(claimForEnable(resting, RESTS_UNTIL - 1)).toBeUndefined();
+    expect(claimForEnable(resting, RESTS_UNTIL)).toEqual({ ...resting, enabling_since: RESTS_UNTIL });
   });
 
   it('is woken by one sweep, and by another only when that can no longer be at it', () => {
     const waking = { ...resting, enabling_since: RESTS_UNTIL };
-    expect(beginToWake(waking, RESTS_UNTIL + 5 * MINUTE - 1)).toBeUndefined();
-    expect(beginToWake(waking, RESTS_UNTIL + 5 * MINUTE)).toEqual({
+    expect(claimForEnable(waking, RESTS_UNTIL + 5 * MINUTE - 1)).toBeUndefined();
+    expect(claimForEnable(waking, RESTS_UNTIL + 5 * MINUTE)).toEqual({
       ...resting,
       enabling_since: RESTS_UNTIL + 5 * MINUTE,
     });
@@ -234,25 +245,27 @@ describe('a rested account', () => {
   it('is free once the sweep that began says that it is enabled, and by no other sweep', () => {
     const waking = { ...resting, enabling_since: RESTS_UNTIL };
     const now = RESTS_UNTIL + 9;
-    expect(wake(waking, RESTS_UNTIL, now)).toEqual({ ...resting, ...freed, delete_at: now + RETENTION_MS });
-    expect(wake(waking, RESTS_UNTIL - 1, now)).toBeUndefined();
-    expect(wake({ ...waking, enabling_since: RESTS_UNTIL + 5 }, RESTS_UNTIL, now)).toBeUndefined();
-    expect(wake(resting, RESTS_UNTIL, now)).toBeUndefined();
+    expect(confirmEnabled(waking, RESTS_UNTIL, now)).toEqual({ ...resting, ...freed, delete_at: now + RETENTION_MS });
+    expect(confirmEnabled(waking, RESTS_UNTIL - 1, now)).toBeUndefined();
+    expect(confirmEnabled({ ...waking, enabling_since: RESTS_UNTIL + 5 }, RESTS_UNTIL, now)).toBeUndefined();
+    expect(confirmEnabled(resting, RESTS_UNTIL, now)).toBeUndefined();
   });
 
   it('is the only kind that is woken', () => {
     for (const state of ['free', 'leased', 'revoking'] as const) {
-      expect(beginToWake(accountIn(state), RESTS_UNTIL + MINUTE)).toBeUndefined();
-      expect(wake({ ...accountIn(state), enabling_since: RESTS_UNTIL }, RESTS_UNTIL, RESTS_UNTIL + 9)).toBeUndefined();
+      expect(claimForEnable(accountIn(state), RESTS_UNTIL + MINUTE)).toBeUndefined();
+      expect(
+        confirmEnabled({ ...accountIn(state), enabling_since: RESTS_UNTIL }, RESTS_UNTIL, RESTS_UNTIL + 9),
+      ).toBeUndefined();
     }
   });
 
   it('is looked at again while it rests, and not while a sweep enables it', () => {
-    expect(foundEnabled({ ...resting, found_enabled: 2 })).toEqual({ ...resting, found_enabled: 3 });
-    expect(recheck(resting, NOW + MINUTE)).toEqual({ ...resting, last_checked_at: NOW + MINUTE });
-    expect(recheck({ ...resting, enabling_since: RESTS_UNTIL }, RESTS_UNTIL + 1)).toBeUndefined();
+    expect(countFoundEnabled({ ...resting, found_enabled: 2 })).toEqual({ ...resting, found_enabled: 3 });
+    expect(markChecked(resting, NOW + MINUTE)).toEqual({ ...resting, last_checked_at: NOW + MINUTE });
+    expect(markChecked({ ...resting, enabling_since: RESTS_UNTIL }, RESTS_UNTIL + 1)).toBeUndefined();
     for (const state of ['free', 'leased', 'revoking'] as const)
-      expect(recheck(accountIn(state), NOW + MINUTE)).toBeUndefined();
+      expect(markChecked(accountIn(state), NOW + MINUTE)).toBeUndefined();
   });
 });
 

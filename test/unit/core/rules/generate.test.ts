@@ -2,9 +2,9 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   databasesOf,
-  matchesCoveringGrants,
+  matchesExposingGrants,
   newRulesFile,
-  spliceRules,
+  replaceGenerated,
   tokensOfPolicy,
 } from '../../../../shared/core/rules/generate.ts';
 import { firestorePolicy, type Opening, readFirestorePolicy } from '../../../fixtures/firestore-policy.ts';
@@ -36,7 +36,7 @@ function matchesIn(text: string): string[] {
 }
 
 function splicedInto(text: string, policy = POLICY): string {
-  const result = spliceRules(text, policy, MAIN);
+  const result = replaceGenerated(text, policy, MAIN);
   if ('problem' in result) throw new Error(result.problem);
   return result.text;
 }
@@ -170,7 +170,7 @@ describe('splicing', () => {
 
   it('keeps a line that something else shares with the opening mark', () => {
     const text = file('    match /public/{d} { allow read; } // keydesk:begin\n    // keydesk:end');
-    const result = spliceRules(text, POLICY, MAIN);
+    const result = replaceGenerated(text, POLICY, MAIN);
     if ('text' in result) expect(result.text).toContain('match /public/{d} { allow read; }');
   });
 
@@ -182,7 +182,7 @@ service cloud.firestore {
   }
 }
 `;
-    const result = spliceRules(text, POLICY, MAIN);
+    const result = replaceGenerated(text, POLICY, MAIN);
     if ('text' in result) expect(result.text).toContain('match /databases/{database}/documents {');
   });
 
@@ -216,7 +216,7 @@ service cloud.firestore {
       /rules_version/,
     ],
   ])('says what to mend in a file with %s', (_, text, problem) => {
-    expect(spliceRules(text, POLICY, MAIN)).toEqual({ problem: expect.stringMatching(problem) });
+    expect(replaceGenerated(text, POLICY, MAIN)).toEqual({ problem: expect.stringMatching(problem) });
   });
 });
 
@@ -241,17 +241,17 @@ describe('a hand-written match that covers the grant documents', () => {
     `function here() { return 'http://x'; } match /{document=**} ${open}`,
     `function here() { return '/*'; } match /{document=**} ${open} function there() { return '*/'; }`,
   ])('is found: %s', (match) => {
-    expect(matchesCoveringGrants(around(match))).not.toEqual([]);
+    expect(matchesExposingGrants(around(match))).not.toEqual([]);
   });
 
   it('is found after the generated part, and in a match of its own beside the enclosing one', () => {
     const after = splicedInto(file(`// keydesk:begin\n// keydesk:end\nmatch /{document=**} ${open}`));
-    expect(matchesCoveringGrants(after)).toEqual(['/{document=**}']);
+    expect(matchesExposingGrants(after)).toEqual(['/{document=**}']);
     const beside = splicedInto(file('// keydesk:begin\n// keydesk:end')).replace(
       'service cloud.firestore {\n',
       `service cloud.firestore {\n  match /databases/{db}/documents/{document=**} ${open}\n`,
     );
-    expect(matchesCoveringGrants(beside)).not.toEqual([]);
+    expect(matchesExposingGrants(beside)).not.toEqual([]);
   });
 
   it.each([
@@ -262,11 +262,11 @@ describe('a hand-written match that covers the grant documents', () => {
     `// match /{document=**} ${open}`,
     `/* match /{document=**} ${open} */`,
   ])('is not seen in %s', (match) => {
-    expect(matchesCoveringGrants(around(match))).toEqual([]);
+    expect(matchesExposingGrants(around(match))).toEqual([]);
   });
 
   it('is not seen in what is generated', () => {
-    expect(matchesCoveringGrants(newRulesFile(POLICY, MAIN))).toEqual([]);
+    expect(matchesExposingGrants(newRulesFile(POLICY, MAIN))).toEqual([]);
   });
 });
 

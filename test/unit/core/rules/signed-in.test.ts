@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rulesForAnySignedIn } from '../../../../shared/core/rules/signed-in.ts';
+import { rulesAdmittingSignedIn } from '../../../../shared/core/rules/signed-in.ts';
 import {
   ADMIT_CHANGED_USER,
   ADMIT_CHANGED_USER_AT_GOOGLE,
@@ -30,7 +30,7 @@ const tokens = (...tenants: (string | undefined)[]) => ({
   collections: new Set(['opened']),
 });
 const found = (statements: string, tenants: readonly (string | undefined)[] = [undefined]) =>
-  rulesForAnySignedIn(file(statements), tokens(...tenants)).map(({ admits }) => admits);
+  rulesAdmittingSignedIn(file(statements), tokens(...tenants)).map(({ admits }) => admits);
 
 describe.each([undefined, TENANT])('of a policy with tenant %s', (tenant) => {
   it.each(ADMIT_EVERY_TOKEN)('a rule is reported that every token satisfies: %s', (statements) => {
@@ -128,11 +128,11 @@ it('a rule is found behind matches, functions and other rules of any form', () =
 });
 
 it('a report names the line of the rule and its text on one line', () => {
-  expect(rulesForAnySignedIn(file('allow read: if request.auth\n        != null;'), tokens(undefined))).toEqual([
+  expect(rulesAdmittingSignedIn(file('allow read: if request.auth\n        != null;'), tokens(undefined))).toEqual([
     { line: 5, rule: 'allow read: if request.auth != null;', admits: 'every_token' },
   ]);
   const below = file('allow get; allow get,\n list: if request.auth.uid == post }\n match /o/{p} {');
-  expect(rulesForAnySignedIn(below, tokens(undefined))).toEqual([
+  expect(rulesAdmittingSignedIn(below, tokens(undefined))).toEqual([
     { line: 5, rule: 'allow get, list: if request.auth.uid == post', admits: 'every_token' },
   ]);
 });

@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Job, type LocalBuildkite, startBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeBuildkite, type Job, startFakeBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
 import { ROOT } from '../../../../../sandbox/functions.ts';
 import { TestClock } from '../../../../fixtures/test-clock.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
-let buildkite: LocalBuildkite;
+let buildkite: FakeBuildkite;
 let folder: string;
 beforeAll(async () => {
-  buildkite = await startBuildkite({
+  buildkite = await startFakeBuildkite({
     audience: 'https://keydesk.acme.example',
     webhookToken: 'token',
     clock: new TestClock(NOW),
@@ -24,21 +24,21 @@ afterAll(async () => {
   await buildkite.close();
 });
 
-async function ask(job: Pick<Job, 'id' | 'agentToken'>, body: unknown = {}, init: RequestInit = {}) {
-  const answer = await fetch(`${buildkite.agentEndpoint}/jobs/${job.id}/oidc/tokens`, {
+async function requestToken(job: Pick<Job, 'id' | 'agentToken'>, body: unknown = {}, init: RequestInit = {}) {
+  const response = await fetch(`${buildkite.agentEndpoint}/jobs/${job.id}/oidc/tokens`, {
     method: 'POST',
     headers: { authorization: `Token ${job.agentToken}`, 'content-type': 'application/json' },
     body: typeof body === 'string' ? body : JSON.stringify(body),
     ...init,
   });
-  const json = (await answer.json()) as { token?: string; message?: string };
-  return { status: answer.status, message: json.message, claims: json.token ? decodeJwt(json.token) : undefined };
+  const json = (await response.json()) as { token?: string; message?: string };
+  return { status: response.status, message: json.message, claims: json.token ? decodeJwt(json.token) : undefined };
 }
 
 describe('the agent API of the local Buildkite', () => {
   it('gives a running job a token with what every token has, and nothing that was not asked for', async () => {
     const job = buildkite.startJob({ step_key: 'test', cluster_id: '0184990a-0000-4000-8000-000000000001' });
-    const { claims } = await ask(job);
+    const { claims } = await requestToken(job);
     expect(claims).toEqual({
       iss: buildkite.url,
       sub: 'organization:acme-inc:pipeline:app:ref:refs/heads/main:commit:9f3182061f1e2cca4702c368cbc039b7dc9d4485:step:test',
@@ -64,8 +64,8 @@ describe('the agent API of the local Buildkite', () => {
   it('puts into it what was asked for', async () => {
     const job = buildkite.startJob({ cluster_id: '0184990a-0000-4000-8000-000000000001', 'agent_tag:gpu': 'a100' });
     const claims = ['organization_id', 'pipeline_id', 'cluster_id', 'queue_key', 'agent_tag:queue', 'agent_tag:gpu'];
-    const asked = await ask(job, { audience: 'https://desk.example', lifetime: 7200, claims });
-    expect(asked.claims).toMatchObject({
+    const requested = await requestToken(job, { audience: 'https://desk.example', lifetime: 7200, claims });
+    expect(requested.claims).toMatchObject({
       aud: 'https://desk.example',
       exp: NOW / 1000 + 7200,
       organization_id: buildkite.organization.id,
@@ -75,7 +75,7 @@ describe('the agent API of the local Buildkite', () => {
       'agent_tag:queue': 'default',
       'agent_tag:gpu': 'a100',
     });
-    expect(asked.claims).not.toHaveProperty('build_id');
+    expect(requested.claims).not.toHaveProperty('build_id');
   });
 
   it.each([
@@ -87,7 +87,7 @@ describe('the agent API of the local Buildkite', () => {
     ['a lifetime in words', { lifetime: '300' }, 'Invalid request'],
     ['what is no JSON', '{', 'Invalid request'],
   ])('refuses %s', async (_, body, message) => {
-    expect(await ask(buildkite.startJob(), body)).toMatchObject({
+    expect(await requestToken(buildkite.startJob(), body)).toMatchObject({
       status: 422,
       message: expect.stringContaining(message),
     });
@@ -95,13 +95,15 @@ describe('the agent API of the local Buildkite', () => {
 
   it('refuses everybody but the running job itself', async () => {
     const [job, other] = [buildkite.startJob(), buildkite.startJob()];
-    expect((await ask({ id: job.id, agentToken: other.agentToken })).status).toBe(401);
-    expect((await ask({ id: '0184990a-0000-4000-8000-000000000000', agentToken: job.agentToken })).status).toBe(401);
-    expect((await ask(job, {}, { headers: { 'content-type': 'application/json' } })).status).toBe(401);
+    expect((await requestToken({ id: job.id, agentToken: other.agentToken })).status).toBe(401);
+    expect(
+      (await requestToken({ id: '0184990a-0000-4000-8000-000000000000', agentToken: job.agentToken })).status,
+    ).toBe(401);
+    expect((await requestToken(job, {}, { headers: { 'content-type': 'application/json' } })).status).toBe(401);
     buildkite.event(job);
-    expect((await ask(job)).status).toBe(401);
-    expect((await ask(other)).status).toBe(200);
-    expect((await ask(other, undefined, { method: 'GET', body: null })).status).toBe(404);
+    expect((await requestToken(job)).status).toBe(401);
+    expect((await requestToken(other)).status).toBe(200);
+    expect((await requestToken(other, undefined, { method: 'GET', body: null })).status).toBe(404);
   });
 });
 

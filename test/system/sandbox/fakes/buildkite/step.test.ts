@@ -2,15 +2,15 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type LocalBuildkite, startBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeBuildkite, startFakeBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
 import { parsePipeline } from '../../../../../sandbox/fakes/buildkite/pipeline.ts';
 import { pluginEnvironment, pluginName } from '../../../../../sandbox/fakes/buildkite/plugin.ts';
-import { runStep, type StepParts, startStep } from '../../../../../sandbox/fakes/buildkite/step.ts';
+import { runStep, type StepOptions, startStep } from '../../../../../sandbox/fakes/buildkite/step.ts';
 
-let buildkite: LocalBuildkite;
+let buildkite: FakeBuildkite;
 let folder: string;
 beforeAll(async () => {
-  buildkite = await startBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: 'token' });
+  buildkite = await startFakeBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: 'token' });
 });
 afterAll(() => buildkite.close());
 beforeEach(() => {
@@ -29,7 +29,7 @@ function plugin(name: string, hooks: Record<string, string>): Record<string, str
   return { [name]: at };
 }
 
-function parts(command: string, plugins: Record<string, string>, more: Partial<StepParts> = {}): StepParts {
+function parts(command: string, plugins: Record<string, string>, more: Partial<StepOptions> = {}): StepOptions {
   const uses = Object.keys(plugins).map((name) => ({ reference: `acme/${name}#v1`, configuration: { key: name } }));
   return { step: { command, env: {}, plugins: uses }, job: buildkite.startJob(), buildkite, plugins, ...more };
 }
@@ -166,7 +166,7 @@ describe('a step', () => {
     const { agent: agentHooks = '' } = plugin('agent', say('agent'));
     const plugins = { ...plugin('a', say('a')), ...plugin('b', say('b')) };
     const upload = 'echo "uploads with what $LAST has exported"';
-    const lines = async (more: Partial<StepParts>) => {
+    const lines = async (more: Partial<StepOptions>) => {
       const { output } = await runStep(
         parts('true', plugins, { agentHooks: join(agentHooks, 'hooks'), upload, ...more }),
       );

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../../../../sandbox/fakes/google/fault.ts';
-import { type LocalGoogle, startGoogle } from '../../../../../sandbox/fakes/google/google.ts';
+import { type FakeGoogle, startFakeGoogle } from '../../../../../sandbox/fakes/google/google.ts';
 import type { Identity } from '../../../../../sandbox/fakes/google/metadata.ts';
 import { systemClock } from '../../../../../shared/runtime/clock.ts';
 import { TestClock } from '../../../../fixtures/test-clock.ts';
@@ -26,17 +26,17 @@ interface Answer {
   readonly json: any;
 }
 
-let google: LocalGoogle;
+let google: FakeGoogle;
 let clock: TestClock;
 beforeEach(async () => {
   clock = new TestClock(START);
-  google = await startGoogle({ accounts: [ACCOUNT, OTHER, OF_DOMAIN], clock });
+  google = await startFakeGoogle({ accounts: [ACCOUNT, OTHER, OF_DOMAIN], clock });
 });
 afterEach(() => google.close());
 
 async function answerOf(fetching: Promise<Response>): Promise<Answer> {
-  const answer = await fetching;
-  return { status: answer.status, json: await answer.json() };
+  const response = await fetching;
+  return { status: response.status, json: await response.json() };
 }
 
 async function tokenOf(identity: Identity): Promise<string> {
@@ -46,7 +46,7 @@ async function tokenOf(identity: Identity): Promise<string> {
   return json.access_token;
 }
 
-async function ask(path: string, init: RequestInit = {}, identity: Identity = 'anyone'): Promise<Answer> {
+async function requestToken(path: string, init: RequestInit = {}, identity: Identity = 'anyone'): Promise<Answer> {
   const headers = { authorization: `Bearer ${await tokenOf(identity)}`, ...init.headers };
   return answerOf(fetch(`${google.url}${path}`, { ...init, headers }));
 }
@@ -61,13 +61,13 @@ function call(method: Method, account = ACCOUNT, identity: Identity = 'anyone', 
   const credentials = `/v1/projects/-/serviceAccounts/${encodeURIComponent(account)}:${method}`;
   switch (method) {
     case 'generateAccessToken':
-      return ask(credentials, { ...sending({ scope: [SCOPE], lifetime: '900s' }), ...init }, identity);
+      return requestToken(credentials, { ...sending({ scope: [SCOPE], lifetime: '900s' }), ...init }, identity);
     case 'signJwt':
-      return ask(credentials, { ...sending({ payload: '{"uid":"u"}' }), ...init }, identity);
+      return requestToken(credentials, { ...sending({ payload: '{"uid":"u"}' }), ...init }, identity);
     case 'get':
-      return ask(path, init, identity);
+      return requestToken(path, init, identity);
     default:
-      return ask(`${path}:${method}`, { ...sending({}), ...init }, identity);
+      return requestToken(`${path}:${method}`, { ...sending({}), ...init }, identity);
   }
 }
 
@@ -125,7 +125,7 @@ describe('the service accounts of the local IAM', () => {
 
   it('are disabled by an empty body as well', async () => {
     const path = `/v1/projects/acme-pool/serviceAccounts/${ACCOUNT}:disable`;
-    expect(await ask(path, { method: 'POST' })).toEqual({ status: 200, json: {} });
+    expect(await requestToken(path, { method: 'POST' })).toEqual({ status: 200, json: {} });
     expect(google.accounts.get(ACCOUNT)).toEqual({ disabled: true });
   });
 
@@ -155,19 +155,19 @@ describe('the service accounts of the local IAM', () => {
     ['the wildcard', '-', 400, 'INVALID_ARGUMENT'],
   ])('are not reached by %s', async (_, project, code, status) => {
     const path = `/v1/projects/${project}/serviceAccounts/${ACCOUNT}`;
-    const answers = [
-      await ask(path),
-      await ask(`${path}:disable`, sending({})),
-      await ask(`${path}:enable`, sending({})),
+    const responses = [
+      await requestToken(path),
+      await requestToken(`${path}:disable`, sending({})),
+      await requestToken(`${path}:enable`, sending({})),
     ];
-    for (const { json } of answers) expect(json.error).toMatchObject({ code, status });
+    for (const { json } of responses) expect(json.error).toMatchObject({ code, status });
     expect(google.unexpected).toHaveLength(3);
     expect([google.calls, google.changes]).toEqual([[], []]);
   });
 
   it('are not reached by IAM Credentials in any project but the wildcard', async () => {
     const path = `/v1/projects/acme-pool/serviceAccounts/${ACCOUNT}:generateAccessToken`;
-    const { status } = await ask(path, sending({ scope: [SCOPE], lifetime: '900s' }));
+    const { status } = await requestToken(path, sending({ scope: [SCOPE], lifetime: '900s' }));
     expect(status).toBe(400);
     expect(google.unexpected).toEqual(['generateAccessToken with acme-pool for the project']);
     expect(google.minted).toEqual([]);
@@ -180,7 +180,7 @@ describe('the service accounts of the local IAM', () => {
     ['POST', ':undelete'],
   ])('know no %s of "%s"', async (method, verb) => {
     const path = `/v1/projects/acme-pool/serviceAccounts/${ACCOUNT}${verb}`;
-    expect((await ask(path, { method })).status).toBe(404);
+    expect((await requestToken(path, { method })).status).toBe(404);
     expect(google.unexpected).toEqual([`${method} ${path}`]);
   });
 
@@ -312,7 +312,7 @@ describe('the identities of the functions', () => {
 
 describe('the clock of the local Google', () => {
   it('is the real one when none is given', async () => {
-    const real = await startGoogle({ accounts: [ACCOUNT] });
+    const real = await startFakeGoogle({ accounts: [ACCOUNT] });
     const given = google;
     google = real;
     try {
@@ -359,11 +359,11 @@ describe('a fault of the local Google', () => {
     expect(clock.now()).toBe(START + 50);
     failing({ kind: 'slow', ms: 60_000 });
     const leaving = new AbortController();
-    const asked = call('enable', ACCOUNT, 'anyone', { signal: leaving.signal });
-    asked.catch(() => {});
+    const requested = call('enable', ACCOUNT, 'anyone', { signal: leaving.signal });
+    requested.catch(() => {});
     await expect.poll(isDisabled).toBe(false);
     leaving.abort();
-    await expect(asked).rejects.toThrow('aborted');
+    await expect(requested).rejects.toThrow('aborted');
   });
 
   it.each([
@@ -393,11 +393,11 @@ describe('a fault of the local Google', () => {
   it('hang: does nothing and does not answer', async () => {
     failing({ kind: 'hang' });
     const leaving = new AbortController();
-    const asked = call('disable', ACCOUNT, 'anyone', { signal: leaving.signal });
-    asked.catch(() => {});
+    const requested = call('disable', ACCOUNT, 'anyone', { signal: leaving.signal });
+    requested.catch(() => {});
     await expect.poll(() => google.calls.length).toBe(1);
     leaving.abort();
-    await expect(asked).rejects.toThrow('aborted');
+    await expect(requested).rejects.toThrow('aborted');
     expect(google.calls).toHaveLength(1);
     expect(isDisabled()).toBe(false);
   });
@@ -409,11 +409,11 @@ describe('a fault of the local Google', () => {
         return { kind: 'hang' };
       };
     });
-    const asked = call('disable');
-    asked.catch(() => {});
+    const requested = call('disable');
+    requested.catch(() => {});
     await hung;
     await google.close();
-    await expect(asked).rejects.toThrow('fetch failed');
+    await expect(requested).rejects.toThrow('fetch failed');
     expect(google.changes).toEqual([]);
   });
 

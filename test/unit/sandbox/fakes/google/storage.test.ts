@@ -6,7 +6,6 @@ import * as z from 'zod';
 import { crc32cOf } from '../../../../../sandbox/fakes/google/object.ts';
 import {
   ACCOUNT,
-  ask,
   BUCKET,
   BYTES,
   b,
@@ -25,6 +24,7 @@ import {
   openStorage,
   plain,
   START,
+  sendRequest,
   upload,
   uploadOf,
   within,
@@ -34,18 +34,18 @@ beforeEach(openStorage);
 afterEach(() => google.close());
 
 const ACTIONS = {
-  metadata: (accessToken, name, bucket) => ask(accessToken, o(name, bucket)),
-  media: (accessToken, name, bucket) => ask(accessToken, `${o(name, bucket)}?alt=media`),
-  download: (accessToken, name, bucket) => ask(accessToken, `/download${o(name, bucket)}?alt=media`),
-  xml: (accessToken, name, bucket) => ask(accessToken, `/${bucket}/${name}`),
-  list: (accessToken, name, bucket) => ask(accessToken, `${b(bucket)}/o?prefix=${name}`),
-  layout: (accessToken, name, bucket) => ask(accessToken, `${b(bucket)}/storageLayout?prefix=${name}`),
+  metadata: (accessToken, name, bucket) => sendRequest(accessToken, o(name, bucket)),
+  media: (accessToken, name, bucket) => sendRequest(accessToken, `${o(name, bucket)}?alt=media`),
+  download: (accessToken, name, bucket) => sendRequest(accessToken, `/download${o(name, bucket)}?alt=media`),
+  xml: (accessToken, name, bucket) => sendRequest(accessToken, `/${bucket}/${name}`),
+  list: (accessToken, name, bucket) => sendRequest(accessToken, `${b(bucket)}/o?prefix=${name}`),
+  layout: (accessToken, name, bucket) => sendRequest(accessToken, `${b(bucket)}/storageLayout?prefix=${name}`),
   create: (accessToken, name, bucket) => upload(`${name}-new`, 'new', accessToken, bucket),
   begin: (accessToken, name, bucket) =>
-    ask(accessToken, uploadOf('resumable', { name: `${name}-begun` }, bucket), { method: 'POST' }),
+    sendRequest(accessToken, uploadOf('resumable', { name: `${name}-begun` }, bucket), { method: 'POST' }),
   overwrite: (accessToken, name, bucket) => upload(name, 'other', accessToken, bucket),
-  delete: (accessToken, name, bucket) => ask(accessToken, o(name, bucket), { method: 'DELETE' }),
-  bucket: (accessToken, _, bucket) => ask(accessToken, b(bucket)),
+  delete: (accessToken, name, bucket) => sendRequest(accessToken, o(name, bucket), { method: 'DELETE' }),
+  bucket: (accessToken, _, bucket) => sendRequest(accessToken, b(bucket)),
 } satisfies Record<string, (accessToken: string, name: string, bucket: string) => Promise<Response>>;
 type Action = keyof typeof ACTIONS;
 const ALL = Object.keys(ACTIONS) as Action[];
@@ -99,7 +99,7 @@ describe('a token that is downscoped to a prefix', () => {
   ])('asking for a list with "%s" is answered %i', async (query, status) => {
     const accessToken = await bounded({ expression: within('warm/') });
     for (const path of ['o', 'storageLayout'])
-      expect([path, (await ask(accessToken, `${b()}/${path}${query}`)).status]).toEqual([path, status]);
+      expect([path, (await sendRequest(accessToken, `${b()}/${path}${query}`)).status]).toEqual([path, status]);
   });
 
   it('opens what begins like the prefix, too, when that does not end in a slash', async () => {
@@ -123,8 +123,8 @@ describe('a token that is downscoped to a prefix', () => {
     const accessToken = await bounded({ expression: within('warm/') });
     const denied = async (path: string, permission: string, what: string) => {
       const message = `${ACCOUNT} does not have ${permission} access to the Google Cloud Storage ${what}. Permission '${permission}' denied on resource (or it may not exist).`;
-      const answer = await ask(accessToken, path);
-      expect([answer.status, await answer.json()]).toEqual([
+      const response = await sendRequest(accessToken, path);
+      expect([response.status, await response.json()]).toEqual([
         403,
         { error: { code: 403, message, errors: [{ message, domain: 'global', reason: 'forbidden' }] } },
       ]);
@@ -134,7 +134,7 @@ describe('a token that is downscoped to a prefix', () => {
     await denied(`${b()}/o`, 'storage.objects.list', 'bucket');
     await denied(b(), 'storage.buckets.get', 'bucket');
     await denied(`${b('acme-missing')}/o`, 'storage.objects.list', 'bucket');
-    const xml = await ask(accessToken, `/${BUCKET}/cold/x`);
+    const xml = await sendRequest(accessToken, `/${BUCKET}/cold/x`);
     expect([xml.status, await xml.text()]).toEqual([403, expect.stringContaining('<Code>AccessDenied</Code>')]);
   });
 
@@ -142,9 +142,9 @@ describe('a token that is downscoped to a prefix', () => {
     await upload('warm/x');
     const accessToken = await bounded({ expression: within('warm/') });
     await disable();
-    expect((await ask(plain, o('warm/x'))).status).toBe(401);
+    expect((await sendRequest(plain, o('warm/x'))).status).toBe(401);
     clock.set(END - 1);
-    expect((await ask(accessToken, o('warm/x'))).status).toBe(200);
+    expect((await sendRequest(accessToken, o('warm/x'))).status).toBe(200);
     expect((await upload('warm/x', 'again', accessToken)).status).toBe(200);
     clock.set(END);
     for (const action of EVERYTHING)
@@ -157,7 +157,7 @@ describe('a boundary', () => {
   it('without a condition opens the whole bucket, and no other', async () => {
     const accessToken = await bounded({});
     expect(await allowed(accessToken, 'any/x')).toEqual(EVERYTHING);
-    expect((await ask(accessToken, `${b()}/o`)).status).toBe(200);
+    expect((await sendRequest(accessToken, `${b()}/o`)).status).toBe(200);
     expect(await allowed(accessToken, 'any/x', OTHER_BUCKET)).toEqual([]);
   });
 
@@ -214,8 +214,8 @@ describe('a boundary', () => {
   it('is not asked for its condition where the bucket or the role is another', async () => {
     const roles = ['roles/storage.objectViewer'];
     const accessToken = await bounded({ roles, expression: 'true' });
-    await ask(accessToken, o('warm/x'), { method: 'DELETE' });
-    await ask(accessToken, o('warm/x', OTHER_BUCKET));
+    await sendRequest(accessToken, o('warm/x'), { method: 'DELETE' });
+    await sendRequest(accessToken, o('warm/x', OTHER_BUCKET));
     expect(google.unexpected).toEqual([]);
   });
 });
@@ -236,8 +236,8 @@ describe('a token that is not downscoped', () => {
   it('is refused while its account is disabled, and from its end on', async () => {
     await upload('warm/x');
     const refusal = async () => {
-      const answer = await ask(plain, o('warm/x'));
-      return [answer.status, await answer.json()];
+      const response = await sendRequest(plain, o('warm/x'));
+      return [response.status, await response.json()];
     };
     const refused = (reason: string) => [
       401,
@@ -266,7 +266,7 @@ describe('a token that is not downscoped', () => {
     }
     for (const action of ['list', 'create', 'begin'] as const)
       expect([action, (await ACTIONS[action](plain, 'x', 'acme-missing')).status]).toEqual([action, 404]);
-    const xml = await ask(plain, `/${BUCKET}/x`);
+    const xml = await sendRequest(plain, `/${BUCKET}/x`);
     expect([xml.status, await xml.text()]).toEqual([404, expect.stringContaining('<Code>NoSuchKey</Code>')]);
     expect(google.objects.size).toBe(0);
   });
@@ -280,7 +280,7 @@ describe('an object', () => {
 
   it('is told of with the checksums that clients compare', async () => {
     const init = { method: 'POST', body: '123456789', headers: { 'content-type': 'text/plain' } };
-    const stored = await (await ask(plain, uploadOf('media', { name: 'warm/ä b?.txt' }), init)).json();
+    const stored = await (await sendRequest(plain, uploadOf('media', { name: 'warm/ä b?.txt' }), init)).json();
     const path = `storage/v1/b/${BUCKET}/o/warm%2F%C3%A4%20b%3F.txt`;
     const generation = String(START * 1000);
     const time = '2030-01-01T00:00:00.500Z';
@@ -306,7 +306,7 @@ describe('an object', () => {
       timeFinalized: time,
     });
     expect(await metadataOf('warm/ä b?.txt')).toEqual(stored);
-    expect(String(await contentOf(ask(plain, `${google.url}/download/${path}?alt=media`)))).toBe('123456789');
+    expect(String(await contentOf(sendRequest(plain, `${google.url}/download/${path}?alt=media`)))).toBe('123456789');
     expect(google.objects.get(`${BUCKET}/warm/ä b?.txt`)).toBe('123456789');
   });
 
@@ -333,7 +333,7 @@ describe('an object', () => {
       ['\r\n', 'multipart/related; boundary="=b="'],
     ] as const) {
       const init = { method: 'POST', body: multipart(line), headers: { 'content-type': type } };
-      expect((await ask(plain, uploadOf('multipart', {}), init)).status).toBe(200);
+      expect((await sendRequest(plain, uploadOf('multipart', {}), init)).status).toBe(200);
       expect(google.objects.get(`${BUCKET}/multipart`)).toEqual(BYTES);
     }
     expect(await metadataOf('multipart')).toMatchObject({ contentType: 'image/png', metadata: { by: 'me' } });
@@ -351,8 +351,8 @@ describe('an object', () => {
     ['lines=1-2', 200, '0123456789', null],
   ])('is handed out in part for %s', async (range, status, text, contentRange) => {
     await upload('x', '0123456789');
-    const answer = await ask(plain, `${o('x')}?alt=media`, { headers: { range } });
-    expect([answer.status, await answer.text(), answer.headers.get('content-range')]).toEqual([
+    const response = await sendRequest(plain, `${o('x')}?alt=media`, { headers: { range } });
+    expect([response.status, await response.text(), response.headers.get('content-range')]).toEqual([
       status,
       text,
       contentRange,
@@ -361,12 +361,12 @@ describe('an object', () => {
 
   it('is not handed out from beyond its end', async () => {
     await upload('x', '0123456789');
-    expect((await ask(plain, `${o('x')}?alt=media`, { headers: { range: 'bytes=10-' } })).status).toBe(416);
+    expect((await sendRequest(plain, `${o('x')}?alt=media`, { headers: { range: 'bytes=10-' } })).status).toBe(416);
   });
 
   it('comes with its checksums and generation in headers', async () => {
     await upload('x', '123456789');
-    const { headers } = await ask(plain, `/${BUCKET}/x`, { method: 'HEAD' });
+    const { headers } = await sendRequest(plain, `/${BUCKET}/x`, { method: 'HEAD' });
     expect(headers.get('content-length')).toBe('9');
     expect(headers.get('x-goog-hash')).toBe('crc32c=4waSgw==,md5=JfnnlDI7RTiF9RgfG2JNCw==');
     expect(headers.get('x-goog-generation')).toBe(await generationOf('x'));
@@ -374,17 +374,20 @@ describe('an object', () => {
 
   it('is stored, read and deleted only in the generation that was asked for', async () => {
     const store = (generation: string) =>
-      ask(plain, uploadOf('media', { name: 'x', ifGenerationMatch: generation }), { method: 'POST', body: 'x' });
+      sendRequest(plain, uploadOf('media', { name: 'x', ifGenerationMatch: generation }), {
+        method: 'POST',
+        body: 'x',
+      });
     expect((await store('1')).status).toBe(412);
     expect((await store('0')).status).toBe(200);
     const generation = await generationOf('x');
     expect((await store('0')).status).toBe(412);
     for (const method of ['GET', 'DELETE'])
-      expect((await ask(plain, `${o('x')}?ifGenerationMatch=1`, { method })).status).toBe(412);
-    expect((await ask(plain, `${o('x')}?generation=1`)).status).toBe(404);
+      expect((await sendRequest(plain, `${o('x')}?ifGenerationMatch=1`, { method })).status).toBe(412);
+    expect((await sendRequest(plain, `${o('x')}?generation=1`)).status).toBe(404);
     expect((await store(generation)).status).toBe(200);
     const latest = await generationOf('x');
-    expect((await ask(plain, `${o('x')}?ifGenerationMatch=${latest}`, { method: 'DELETE' })).status).toBe(204);
+    expect((await sendRequest(plain, `${o('x')}?ifGenerationMatch=${latest}`, { method: 'DELETE' })).status).toBe(204);
     expect(google.objects.size).toBe(0);
   });
 
@@ -392,7 +395,7 @@ describe('an object', () => {
     await upload('warm/x');
     const accessToken = await bounded({ roles: ['roles/storage.objectCreator'] });
     const store = (more: object) =>
-      ask(accessToken, uploadOf('media', { name: 'warm/x', ...more }), { method: 'POST', body: 'x' });
+      sendRequest(accessToken, uploadOf('media', { name: 'warm/x', ...more }), { method: 'POST', body: 'x' });
     expect([(await store({ ifGenerationMatch: '0' })).status, (await store({})).status]).toEqual([412, 403]);
   });
 
@@ -403,7 +406,7 @@ describe('an object', () => {
     ['DELETE', b(), 404],
     ['GET', `${o('x')}?ifMetagenerationMatch=1`, 400],
   ])('knows no %s %s, and remembers it', async (method, path, status) => {
-    expect((await ask(plain, path, { method })).status).toBe(status);
+    expect((await sendRequest(plain, path, { method })).status).toBe(status);
     expect(google.unexpected).toEqual([expect.stringMatching(new RegExp(`^${method} ${path.split('?')[0]}`))]);
   });
 });
@@ -426,8 +429,8 @@ describe('an upload in one request', () => {
     body: string | Uint8Array<ArrayBuffer>,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<[status: number, json: unknown]> => {
-    const answer = await ask(plain, path, { method: 'POST', body, headers });
-    return [answer.status, await answer.json()];
+    const response = await sendRequest(plain, path, { method: 'POST', body, headers });
+    return [response.status, await response.json()];
   };
   const postParts = (...parts: readonly Part[]) =>
     post(uploadOf('multipart', { name: 'x' }), multipart(...parts), RELATED);
@@ -557,14 +560,14 @@ describe('an upload in pieces', () => {
       body: JSON.stringify({ contentType: 'text/plain', ...described }),
       headers: { 'content-type': 'application/json' },
     };
-    const answer = await ask(accessToken, uploadOf('resumable', { name, ...more }), init);
-    expect(answer.status).toBe(200);
-    return answer.headers.get('location') ?? '';
+    const response = await sendRequest(accessToken, uploadOf('resumable', { name, ...more }), init);
+    expect(response.status).toBe(200);
+    return response.headers.get('location') ?? '';
   };
   /** Without a token: who has the address needs none. */
   const put = async (location: string, body: string | Uint8Array<ArrayBuffer>, range?: string) => {
-    const answer = await fetch(location, { method: 'PUT', body, headers: range ? { 'content-range': range } : {} });
-    return [answer.status, answer.headers.get('range')];
+    const response = await fetch(location, { method: 'PUT', body, headers: range ? { 'content-range': range } : {} });
+    return [response.status, response.headers.get('range')];
   };
   const PIECE = Buffer.alloc(GRAIN, 'a');
 
@@ -577,7 +580,7 @@ describe('an upload in pieces', () => {
       [`${BUCKET}/told`, 'content'],
       [`${BUCKET}/empty`, ''],
     ]);
-    expect(await (await ask(plain, o('one'))).json()).toMatchObject({ contentType: 'text/plain' });
+    expect(await (await sendRequest(plain, o('one'))).json()).toMatchObject({ contentType: 'text/plain' });
   });
 
   it('is complete with its last piece, and tells before how far it is', async () => {
@@ -695,6 +698,6 @@ describe('a list', () => {
       pageToken = nextPageToken;
     }
     expect(seen).toEqual(['warm/a/', 'warm/b', 'warm/c/']);
-    expect((await ask(plain, `${b()}/o?maxResults=0`)).status).toBe(400);
+    expect((await sendRequest(plain, `${b()}/o?maxResults=0`)).status).toBe(400);
   });
 });

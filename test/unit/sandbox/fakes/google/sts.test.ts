@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { Call } from '../../../../../sandbox/fakes/google/call.ts';
-import { type LocalGoogle, startGoogle } from '../../../../../sandbox/fakes/google/google.ts';
+import { type FakeGoogle, startFakeGoogle } from '../../../../../sandbox/fakes/google/google.ts';
 import { TestClock } from '../../../../fixtures/test-clock.ts';
 
 const ACCOUNT = 'pool-1@acme-pool.iam.gserviceaccount.com';
@@ -18,11 +18,11 @@ const RULE = {
 };
 const boundaryOf = (...accessBoundaryRules: unknown[]) => ({ accessBoundary: { accessBoundaryRules } });
 
-let google: LocalGoogle;
+let google: FakeGoogle;
 let clock: TestClock;
 beforeEach(async () => {
   clock = new TestClock(START);
-  google = await startGoogle({ accounts: [ACCOUNT], clock });
+  google = await startFakeGoogle({ accounts: [ACCOUNT], clock });
 });
 afterEach(() => google.close());
 
@@ -31,20 +31,24 @@ interface Answer {
   readonly json: unknown;
 }
 
-async function ask(path: string, init: RequestInit): Promise<Answer> {
-  const answer = await fetch(`${google.url}${path}`, init);
-  return { status: answer.status, json: await answer.json() };
+async function requestToken(path: string, init: RequestInit): Promise<Answer> {
+  const response = await fetch(`${google.url}${path}`, init);
+  return { status: response.status, json: await response.json() };
 }
 
 async function serviceToken(): Promise<string> {
   const path = '/computeMetadata/v1/instance/service-accounts/default/token';
-  const { json } = await ask(path, { headers: { 'metadata-flavor': 'Google' } });
+  const { json } = await requestToken(path, { headers: { 'metadata-flavor': 'Google' } });
   return z.object({ access_token: z.string() }).parse(json).access_token;
 }
 
 async function iam(path: string, body: unknown): Promise<unknown> {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${await serviceToken()}` };
-  const { status, json } = await ask(`/v1/projects/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  const { status, json } = await requestToken(`/v1/projects/${path}`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+  });
   expect(status).toBe(200);
   return json;
 }
@@ -80,7 +84,7 @@ async function twice(parameter: string): Promise<URLSearchParams> {
 }
 
 function exchange(body: URLSearchParams, { path = '/v1/token', headers = {} } = {}): Promise<Answer> {
-  return ask(path, { method: 'POST', body, headers });
+  return requestToken(path, { method: 'POST', body, headers });
 }
 
 async function downscopedToken(): Promise<string> {
@@ -89,7 +93,7 @@ async function downscopedToken(): Promise<string> {
   return z.object({ access_token: z.string() }).parse(json).access_token;
 }
 
-const atGate = (accessToken: string) => ask('/gate', { headers: { authorization: `Bearer ${accessToken}` } });
+const atGate = (accessToken: string) => requestToken('/gate', { headers: { authorization: `Bearer ${accessToken}` } });
 
 describe('an exchange of an access token', () => {
   it('gives a downscoped one that ends with it', async () => {
@@ -312,7 +316,7 @@ describe('an exchange of a form that Google refuses', () => {
   });
 
   it.each(['GET', 'PUT'])('comes by %s', async (method) => {
-    expect((await ask('/v1/token', { method })).status).toBe(404);
+    expect((await requestToken('/v1/token', { method })).status).toBe(404);
     expect(google.unexpected).toEqual([`${method} /v1/token`]);
   });
 });
