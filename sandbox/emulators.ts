@@ -51,7 +51,7 @@ export async function chooseFirestore(): Promise<() => Promise<Emulator>> {
     throw new CannotStart(
       `The Firestore emulator needs Java ${least} or newer, and "java -version" ${found === undefined ? 'finds none' : `says ${found}`}: install one, or set FIRESTORE_EMULATOR_HOST to an emulator that runs.`,
     );
-  return jar ? () => startJar(jar) : () => startFirebase('firestore');
+  return jar ? () => onFreePorts(() => startJar(jar)) : () => startFirebase('firestore');
 }
 
 async function startJar(jar: string): Promise<Emulator> {
@@ -127,8 +127,22 @@ async function runInstall(): Promise<void> {
     throw new CannotStart('The Auth emulator needs firebase-tools, which could not be installed: see above.');
 }
 
+/** Ports are chosen before they are used: where another process took one meanwhile, others are tried. */
+async function onFreePorts(start: () => Promise<Emulator>): Promise<Emulator> {
+  for (let triesLeft = 4; ; triesLeft -= 1)
+    try {
+      return await start();
+    } catch (error) {
+      if (triesLeft === 0 || !/port taken|is not open on|address already in use/i.test(String(error))) throw error;
+    }
+}
+
 async function startFirebase(only: 'auth' | 'firestore'): Promise<Emulator> {
   await installFirebase();
+  return onFreePorts(() => startFirebaseOnce(only));
+}
+
+async function startFirebaseOnce(only: 'auth' | 'firestore'): Promise<Emulator> {
   const [port, hub, logging, websocket] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-emulator-'));
   const config = {
