@@ -1,6 +1,6 @@
 // Work that is done at most once, when it is first needed; a failure is not kept, so that the next need tries again.
 
-import { COLD_DEADLINE_MS } from '../../shared/core/deadlines.ts';
+import { COLD_DEADLINE_MS } from '../../shared/core/timing.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { withTimeout } from '../../shared/runtime/errors.ts';
 

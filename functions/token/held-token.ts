@@ -4,12 +4,12 @@
 
 import { endEvents } from '../../shared/audit/grant-events.ts';
 import type { AuditEvent } from '../../shared/audit/logger.ts';
-import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { parseTokenRequest } from '../../shared/core/oauth/token-request.ts';
+import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import type { LookUpToken } from '../../shared/ledger/token-lookup.ts';
 import type { EndResult } from '../../shared/operations/end-job.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';

@@ -11,10 +11,10 @@ import {
   type JWTVerifyOptions,
   jwtVerify,
 } from 'jose';
-import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { JobTokenReason, Refusal } from '../core/oauth/refusal.ts';
 import { type JobClaims, parseClaims } from '../core/policy/claims.ts';
 import type { Policy } from '../core/policy/policy.ts';
+import { CLOCK_MARGIN_MS } from '../core/timing.ts';
 import type { GetKeys } from './jwks-cache.ts';
 
 const ALGORITHM = 'RS256';

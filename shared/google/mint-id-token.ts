@@ -3,11 +3,11 @@
 // Source: firebase.google.com/docs/auth/admin/create-custom-tokens; docs.cloud.google.com/identity-platform/docs/use-rest-api.
 
 import * as z from 'zod';
-import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import { type FirebaseUser, firebaseUid, firebaseUserOf } from '../core/firebase-user.ts';
 import { readGoogleError, signInCodeOf } from '../core/google-refusal.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import type { FirestoreCredential } from '../core/policy/credential.ts';
+import { CLOCK_MARGIN_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient, JsonResponse } from '../runtime/http-client.ts';

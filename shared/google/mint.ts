@@ -3,10 +3,10 @@
 // Source: docs.cloud.google.com/iam/docs/reference/credentials/rest (generateAccessToken, signJwt).
 
 import * as z from 'zod';
-import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import { auditReason } from '../core/grant/id.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import type { Credential, FirestoreCredential } from '../core/policy/credential.ts';
+import { CLOCK_MARGIN_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';

@@ -2,7 +2,7 @@
 // metadata server of the platform. Knows nothing about what the identity is used for.
 
 import { GoogleAuth } from 'google-auth-library';
-import { IDENTITY_DEADLINE_MS } from '../core/deadlines.ts';
+import { IDENTITY_DEADLINE_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createTimeout, DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';

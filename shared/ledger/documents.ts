@@ -11,7 +11,6 @@ import type {
   Timestamp,
   WriteBatch,
 } from '@google-cloud/firestore';
-import { LEDGER_DEADLINE_MS } from '../core/deadlines.ts';
 import { type Grant, grantSchema } from '../core/grant/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/grant/job-record.ts';
 import { type Blocks, blocksSchema } from '../core/grant/selector.ts';
@@ -19,6 +18,7 @@ import { assertGrantTransition } from '../core/grant/transitions.ts';
 import { type Account, accountSchema } from '../core/pool/account.ts';
 import { afterGrantChange } from '../core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../core/pool/transitions.ts';
+import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/errors.ts';
 import { fromStored, toStored } from './client.ts';

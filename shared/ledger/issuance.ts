@@ -3,7 +3,6 @@
 // and only if unchanged since it was read. So whichever comes second sees the other.
 
 import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google-cloud/firestore';
-import { LEDGER_DEADLINE_MS } from '../core/deadlines.ts';
 import { basisOf, sameBasis } from '../core/grant/fields.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantId } from '../core/grant/id.ts';
@@ -20,6 +19,7 @@ import {
 import type { Refusal } from '../core/oauth/refusal.ts';
 import { poolExhausted } from '../core/pool/forecast.ts';
 import { lease, recordShared } from '../core/pool/lifecycle.ts';
+import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import {
   accountDocument,

@@ -5,15 +5,9 @@ import type { Firestore, Query, Timestamp } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { chunksOf } from '../core/chunks.ts';
 import type { Grant } from '../core/grant/grant.ts';
-import {
-  type BuildName,
-  CALLS_PER_MINUTE,
-  type Check,
-  NO_CHECK,
-  recentCalls,
-  UNCHECKED_MS,
-} from '../core/grant/job-check.ts';
+import { type BuildName, CALLS_PER_MINUTE, type Check, NO_CHECK, recentCalls } from '../core/grant/job-check.ts';
 import type { JobRecord } from '../core/grant/job-record.ts';
+import { UNCHECKED_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { fromStored, toStored } from './client.ts';
 import {

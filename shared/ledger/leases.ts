@@ -2,10 +2,10 @@
 // documents, tried from a random start: no list and no counter that every job would have to write.
 
 import type { DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from '@google-cloud/firestore';
-import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Grant, PooledGrant } from '../core/grant/grant.ts';
 import type { Account } from '../core/pool/account.ts';
 import { mayLease, quarantine } from '../core/pool/lifecycle.ts';
+import { CLOCK_MARGIN_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { toStored } from './client.ts';
 import { accountDocument, parseAll, putAccount, toAccount } from './documents.ts';

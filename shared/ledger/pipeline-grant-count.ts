@@ -3,9 +3,9 @@
 
 import type { Firestore } from '@google-cloud/firestore';
 import type { JobClaims } from '../core/policy/claims.ts';
+import { GRANT_COUNT_CACHE_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 
-const CACHE_MS = 10_000;
 const MAX_CACHED = 1000;
 
 export function createPipelineGrantCounter(ledger: Firestore, clock: Clock): (claims: JobClaims) => Promise<number> {
@@ -17,7 +17,7 @@ export function createPipelineGrantCounter(ledger: Firestore, clock: Clock): (cl
   // By the slug, which every job token has: a job may leave its pipeline's id out.
   return ({ pipeline_slug }) => {
     const known = counts.get(pipeline_slug);
-    if (known && clock.now() - known.at < CACHE_MS) return known.count;
+    if (known && clock.now() - known.at < GRANT_COUNT_CACHE_MS) return known.count;
     const pending = count(pipeline_slug);
     if (counts.size >= MAX_CACHED) counts.clear();
     counts.set(pipeline_slug, { at: clock.now(), count: pending });

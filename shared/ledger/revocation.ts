@@ -13,6 +13,7 @@ import {
   grantIdOf,
   NOT_ENDING,
 } from '../core/grant/lifecycle.ts';
+import { END_COMMIT_DEADLINE_MS } from '../core/timing.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/errors.ts';
 import { toStored } from './client.ts';
@@ -29,9 +30,6 @@ import {
   toGrant,
   toJobRecord,
 } from './documents.ts';
-
-/** Milliseconds for recording the end of a job: Buildkite waits five seconds at most. */
-const END_DEADLINE_MS = 3_000;
 
 export interface JobEnd {
   readonly job_id: string;
@@ -168,7 +166,7 @@ export function createRevocationLedger(ledger: Firestore, clock: Clock): Revocat
           throw error;
         }
       });
-      return withTimeout({ clock, milliseconds: END_DEADLINE_MS, dependency: 'ledger' }, writing);
+      return withTimeout({ clock, milliseconds: END_COMMIT_DEADLINE_MS, dependency: 'ledger' }, writing);
     },
     endGrant: async (grant, cause) => {
       let revoking: Grant | undefined;

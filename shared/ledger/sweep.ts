@@ -3,10 +3,10 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type Query } from '@google-cloud/firestore';
-import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import type { Account } from '../core/pool/account.ts';
 import { claimForEnable, confirmEnabled, countFoundEnabled, markChecked, quarantine } from '../core/pool/lifecycle.ts';
+import { CLOCK_MARGIN_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import {
   accountDocument,

@@ -3,15 +3,11 @@
 
 import type { Grant } from '../core/grant/grant.ts';
 import { type EndCause, grantIdOf } from '../core/grant/lifecycle.ts';
+import { END_BUDGET_MS, RECORD_RESERVE_MS } from '../core/timing.ts';
 import type { JobEnd } from '../ledger/revocation.ts';
 import { toFailure, withTimeout } from '../runtime/errors.ts';
 import type { Failure } from '../runtime/work-queue.ts';
 import { type RevokeDeps, revokeGrant } from './revoke-grant.ts';
-
-/** Milliseconds for the whole, so that Buildkite has its answer well inside five seconds. */
-export const END_BUDGET_MS = 4_000;
-/** Milliseconds of it that are kept for recording what was taken away. */
-const RECORD_RESERVE_MS = 1_000;
 
 export interface PendingRevocation {
   readonly grant_id: string;

@@ -6,16 +6,10 @@ import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/lifecycle.ts';
 import type { Selector } from '../core/grant/selector.ts';
 import { maySelect, selects } from '../core/grant/selector.ts';
+import { END_BUDGET_MS } from '../core/timing.ts';
 import type { KillSwitchLedger } from '../ledger/kill-switch.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
-import {
-  completeRevocations,
-  END_BUDGET_MS,
-  type EndResult,
-  failureSubject,
-  mergeEndResults,
-  unreadablePending,
-} from './end-job.ts';
+import { completeRevocations, type EndResult, failureSubject, mergeEndResults, unreadablePending } from './end-job.ts';
 import type { RevokeDeps } from './revoke-grant.ts';
 
 /** Milliseconds for ending what was found: an operator waits, and what is left says so. */

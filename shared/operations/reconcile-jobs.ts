@@ -9,8 +9,8 @@ import {
   type Check,
   checkAfterFailure,
   checkAfterResponse,
-  UNKNOWN_AGAIN_MS,
 } from '../core/grant/job-check.ts';
+import { END_STEP_MS, POLL_BUDGET_MS, POLL_LOCK_MS, UNKNOWN_AGAIN_MS } from '../core/timing.ts';
 import type { DueJob } from '../ledger/job-checks.ts';
 import type { JobEnd } from '../ledger/revocation.ts';
 import { atRandom } from '../runtime/clock.ts';
@@ -25,13 +25,8 @@ import type { SweepDeps } from './sweep-deps.ts';
 const MAX_JOBS = 5_000;
 /** Builds that are asked about at once. */
 const CONCURRENCY = 5;
-/** Milliseconds within which the calls of one run begin, and for which no other run may call: the first call to a host may take 15 s. */
-const POLL_BUDGET_MS = 15_000;
-const POLL_LOCK_MS = 45_000;
 /** Milliseconds for which the others wait for the first call. */
 const FIRST_CALL_MS = 1_000;
-/** Milliseconds after which no further job is ended. */
-const END_STEP_MS = 15_000;
 
 /** A job of whose end no webhook had told until it was asked about. */
 export interface ReconciledJob {

@@ -1,20 +1,14 @@
 // The pooled accounts' part of the sweep. Enables those that have rested, never before IAM and the ledger agree and never
 // two sweeps at once; asks IAM whether those that rest are still disabled; takes back those whose grant is gone; counts.
 
-import { CLOCK_MARGIN_MS } from '../core/clock-margin.ts';
 import type { Account } from '../core/pool/account.ts';
 import { type PoolReport, poolReports } from '../core/pool/forecast.ts';
+import { ACCOUNT_STEP_MS, CLOCK_MARGIN_MS, ENABLE_WINDOW_MS, RECHECK_EVERY_MS } from '../core/timing.ts';
 import type { StoredAccount } from '../ledger/sweep.ts';
 import { errorMessage, toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import type { SweepDeps } from './sweep-deps.ts';
 
-/** Milliseconds for each of the three things done. */
-const STEP_MS = 5_000;
-/** How long a sweep may go on enabling what it began: far less than until another may begin. */
-const ENABLE_WINDOW_MS = 20_000;
-/** A resting account is looked at again by about every sweep, until its tokens have expired by all clocks but the slowest. */
-const RECHECK_EVERY_MS = 50_000;
 const RECHECKS = 300;
 /**
  * IAM's reads are eventually consistent (google/iam/admin/v1/iam.proto), so one of them may tell what was so before. An
@@ -54,7 +48,7 @@ export async function sweepAccounts(deps: SweepDeps): Promise<AccountSweepResult
   const step = (list: readonly StoredAccount[], work: (known: StoredAccount) => Promise<unknown>) =>
     forEachConcurrently(
       list,
-      { until: clock.now() + STEP_MS, clock, failures, name: ({ email }) => ({ service_account: email }) },
+      { until: clock.now() + ACCOUNT_STEP_MS, clock, failures, name: ({ email }) => ({ service_account: email }) },
       work,
     );
   const update = (email: string, account: Account | undefined) => {
@@ -131,7 +125,7 @@ async function reEnable(deps: SweepDeps, email: string): Promise<Account | undef
 /** Disables an account. @returns why IAM did not confirm it */
 async function disableAgain({ disableAccount, clock }: SweepDeps, email: string): Promise<Error | undefined> {
   try {
-    await disableAccount(email, 'keydesk/cooling-down', clock.now() + STEP_MS);
+    await disableAccount(email, 'keydesk/cooling-down', clock.now() + ACCOUNT_STEP_MS);
     return undefined;
   } catch (error) {
     return new Error(`was found enabled while it must rest, and could not be disabled: ${errorMessage(error)}`);

@@ -4,6 +4,7 @@
 
 import type { Grant } from '../core/grant/grant.ts';
 import { type EndCause, grantIdOf } from '../core/grant/lifecycle.ts';
+import { SWEEP_GRANT_MS, SWEEP_STEP_MS } from '../core/timing.ts';
 import type { GrantPage } from '../ledger/sweep.ts';
 import { atRandom } from '../runtime/clock.ts';
 import { toFailure } from '../runtime/errors.ts';
@@ -16,10 +17,6 @@ import type { SweepDeps } from './sweep-deps.ts';
 
 /** Grants that one run finds of each kind. */
 const MAX_GRANTS_PER_RUN = 2_000;
-/** Milliseconds after which a step begins nothing more; the steps, and what they have begun by then, fit into a minute. */
-const STEP_MS = 9_000;
-/** Milliseconds for one grant, so that a few that hang do not use up the time of all. */
-const GRANT_MS = 5_000;
 
 export interface SweepResult extends EndResult, AccountSweepResult {
   /** Jobs that Buildkite, when asked, said had finished, and of which no webhook had told so far. */
@@ -50,7 +47,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepResult> {
     return undefined;
   });
   const revocations = await endEach(deps, sweepLedger.pendingRevocations, (grant, until) =>
-    revokeGrant(deps, grant, Math.min(until, clock.now() + GRANT_MS)),
+    revokeGrant(deps, grant, Math.min(until, clock.now() + SWEEP_GRANT_MS)),
   );
   const expirations = await endEach(deps, sweepLedger.overdue, (grant) => ledger.expire(grant));
   const accounts = await sweepAccounts(deps);
@@ -90,7 +87,7 @@ async function endEach(
   find: (limit: number) => Promise<GrantPage>,
   end: (grant: Grant, until: number) => Promise<Grant | undefined>,
 ) {
-  const until = clock.now() + STEP_MS;
+  const until = clock.now() + SWEEP_STEP_MS;
   const ended: Grant[] = [];
   const failures: Failure[] = [];
   try {

@@ -1,8 +1,8 @@
 // The one error that means "something Keydesk depends on failed or was too slow": it says who, and becomes a 503.
 // A deadline is part of it, because a dependency that does not answer has failed.
 
-import { COLD_DEADLINE_MS } from '../core/deadlines.ts';
 import type { GoogleRefusal } from '../core/google-refusal.ts';
+import { COLD_DEADLINE_MS } from '../core/timing.ts';
 import type { Clock } from './clock.ts';
 
 export class DependencyError extends Error {

@@ -2,7 +2,7 @@
 // whose connection is lost before anything was answered is sent once more: platforms close connections of idle instances.
 // Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
 
-import { COLD_DEADLINE_MS } from '../core/deadlines.ts';
+import { COLD_DEADLINE_MS } from '../core/timing.ts';
 import type { Clock } from './clock.ts';
 import { DependencyError, withAbortableTimeout } from './errors.ts';
 

@@ -3,7 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../sandbox/fakes/google/fault.ts';
-import { SHORTEST_COOLDOWN_MS } from '../../shared/core/pool/lifecycle.ts';
+import { SHORTEST_COOLDOWN_MS } from '../../shared/core/timing.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 

@@ -1,7 +1,7 @@
 // What keeps an issue right against an operator's block and against other jobs of its pool, forced step by step.
 
 import { describe, expect, it } from 'vitest';
-import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
+import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import { activateKillSwitch, type KillOrder } from '../../shared/operations/kill-switch.ts';
 import { BusyGrant } from './busy-grant.ts';
 

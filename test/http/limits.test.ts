@@ -3,7 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
-import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
+import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import { type Called, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 
 const MINUTE = 60_000;

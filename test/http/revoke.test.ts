@@ -3,10 +3,9 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
-import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
-import { MINT_MARGIN_MS } from '../../shared/core/deadlines.ts';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import { grantEndMark } from '../../shared/core/grant/lifecycle.ts';
+import { CLOCK_MARGIN_MS, MINT_MARGIN_MS } from '../../shared/core/timing.ts';
 import { toStored } from '../../shared/ledger/client.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import {

@@ -3,12 +3,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  COLD_DEADLINE_MS,
-  IDENTITY_DEADLINE_MS,
-  LEDGER_DEADLINE_MS,
-  MINT_MARGIN_MS,
-} from '../../shared/core/deadlines.ts';
+import { COLD_DEADLINE_MS, LEDGER_DEADLINE_MS, MINT_MARGIN_MS } from '../../shared/core/timing.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { grantsOf, newJobToken } from './token-request.ts';
 
@@ -48,10 +43,6 @@ function whenMintingTakes(milliseconds: number) {
     return undefined;
   };
 }
-
-it('the margin holds the deadlines of everything that comes before a token begins to live', () => {
-  expect(MINT_MARGIN_MS).toBeGreaterThanOrEqual(LEDGER_DEADLINE_MS + IDENTITY_DEADLINE_MS + COLD_DEADLINE_MS);
-});
 
 describe('the first mint of an instance', () => {
   it.each(['staging-export', 'staging-cache', 'staging-admin'])(

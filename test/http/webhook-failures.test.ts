@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { CLOCK_MARGIN_MS } from '../../shared/core/clock-margin.ts';
+import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import {
   databaseOf,

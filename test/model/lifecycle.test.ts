@@ -3,7 +3,7 @@
 // KEYDESK_SEED and KEYDESK_PATH, as a failure prints them, show one again.
 
 import { expect, it } from 'vitest';
-import { CLOCK_SKEW_MS } from '../../shared/core/clock-margin.ts';
+import { CLOCK_SKEW_MS } from '../../shared/core/timing.ts';
 import { FOCUSES, type Focus } from './commands.ts';
 import { checkHistories } from './history.ts';
 import { PARTIES } from './world.ts';

@@ -1,8 +1,8 @@
 // What a grant is for: who asked, by which rule, and what it opens. Maps a request to the fields of a grant's record.
 
-import { surelyPast } from '../clock-margin.ts';
 import type { JobClaims } from '../policy/claims.ts';
 import type { Credential, FirestoreCredential } from '../policy/credential.ts';
+import { surelyPast } from '../timing.ts';
 import type { Grant } from './grant.ts';
 
 type SharedGrant = Extract<Grant, { kind: 'service_account' }>;

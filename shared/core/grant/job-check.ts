@@ -4,6 +4,7 @@
 // Buildkite allows 50 calls a minute to the user of an API token (buildkite.com/docs/apis/rest-api/rate-limits). A sweep
 // runs each minute, so a check after 4.5 minutes falls into the fifth sweep: 250 builds need 50 calls each minute.
 
+import { CHECK_EVERY_MS, FIRST_CHECK_MS, UNKNOWN_AGAIN_MS } from '../timing.ts';
 import type { JobRecord } from './job-record.ts';
 
 const MINUTE = 60_000;
@@ -12,15 +13,7 @@ const MINUTE = 60_000;
 export const CALLS_PER_MINUTE = 50;
 /** A minute, and a margin for the way of a call to Buildkite. */
 const CALL_WINDOW_MS = MINUTE + 100;
-/** First checks lie within this time. They are spread, because jobs that begin together must not be due together. */
-export const FIRST_CHECK_MS = 4 * MINUTE;
-/** After a response that the job runs. */
-export const CHECK_EVERY_MS = 4.5 * MINUTE;
-/** After a response that Buildkite does not show this job to the API token. */
-export const UNKNOWN_AGAIN_MS = 10 * MINUTE;
 const LONGEST_BACK_OFF_MS = 15 * MINUTE;
-/** A job with live grants about which Buildkite has not responded for longer is counted and reported. */
-export const UNCHECKED_MS = 15 * MINUTE;
 
 export type Check = Partial<Pick<JobRecord, 'check_at' | 'checks_failed' | 'unchecked_since'>>;
 

@@ -3,9 +3,9 @@
 // milliseconds since the epoch.
 
 import * as z from 'zod';
+import { RECORD_RETENTION_MS } from '../timing.ts';
 import { firstCheckAt } from './job-check.ts';
 
-const RETENTION_MS = 400 * 86_400_000;
 const endedBy = z.enum(['job.finished', 'job.reconciled']).nullable();
 
 /** A job that is marked as ending is due before every other, by every clock. */
@@ -55,7 +55,7 @@ export function addGrant(
     ...record,
     ...{ organization_slug, pipeline_slug, build_number, ...check },
     grants: record.grants.includes(id) ? record.grants : [...record.grants, id],
-    delete_at: now + RETENTION_MS,
+    delete_at: now + RECORD_RETENTION_MS,
   };
 }
 
@@ -94,6 +94,6 @@ export function toTombstone(existing: JobRecord | undefined, ended_by: JobEndedB
     ...unchecked,
     ended_at: now,
     ended_by,
-    delete_at: now + RETENTION_MS,
+    delete_at: now + RECORD_RETENTION_MS,
   };
 }

@@ -1,12 +1,18 @@
 // The life of a grant, as pure functions on its record: issuing -> active -> revoking -> revoked, active -> expired.
 // Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
 
-import { CLOCK_MARGIN_MS, surelyPast } from '../clock-margin.ts';
-import { MINT_MARGIN_MS } from '../deadlines.ts';
 import type { Refusal } from '../oauth/refusal.ts';
 import type { JobClaims } from '../policy/claims.ts';
 import type { Credential } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
+import {
+  CLOCK_MARGIN_MS,
+  LIMIT_RETRY_AFTER,
+  MAX_JOB_TOKEN_AGE_MS,
+  MINT_MARGIN_MS,
+  RECORD_RETENTION_MS,
+  surelyPast,
+} from '../timing.ts';
 import { jobFields, policyFields, sameTarget, supersede, targetFields } from './fields.ts';
 import type { EndedBy, Grant, PooledGrant } from './grant.ts';
 import { grantId } from './id.ts';
@@ -14,11 +20,6 @@ import { type Blocks, blockedBy } from './selector.ts';
 
 /** Live tokens one grant may have: a bound on the record's size and on a runaway loop in a step. */
 export const MAX_LIVE_TOKENS = 500;
-/** Seconds after which a pipeline that holds too much may try again: by then the count was made anew. */
-const LIMIT_RETRY_AFTER = 30;
-const RETENTION_MS = 400 * 86_400_000;
-/** A job token works on after its job, for two hours at most: a grant that a late message ends may be younger than that end. */
-const MAX_JOB_TOKEN_AGE_MS = 2 * 3_600_000;
 
 export const NOT_ENDING = { ending_since: null, ending_by: null, ending_kill_switch_id: null };
 
@@ -108,7 +109,7 @@ export function reserve(
       job_ended_at: null,
       job_finished_at: null,
       access_ended_at: null,
-      delete_at: latestExpiry + RETENTION_MS,
+      delete_at: latestExpiry + RECORD_RETENTION_MS,
     };
     return { grant, latestExpiry };
   }
@@ -141,7 +142,7 @@ export function reserve(
     ended_at: null,
     ended_by: null,
     access_ended_at: null,
-    delete_at: expires_at + RETENTION_MS,
+    delete_at: expires_at + RECORD_RETENTION_MS,
   };
   return { grant, latestExpiry };
 }

@@ -2,8 +2,8 @@
 // Times are milliseconds since the epoch and end in `_at` or `_since`. Knows nothing about how grants are found or ended.
 
 import * as z from 'zod';
-import { surelyPast } from '../clock-margin.ts';
 import type { Refusal } from '../oauth/refusal.ts';
+import { surelyPast } from '../timing.ts';
 
 const text = z.string().min(1).max(1024);
 

@@ -1,5 +1,5 @@
-// The states of a grant and of a pooled account, and every step between them. docs/LIFECYCLE.md draws these tables, and the
-// ledger writes no step that is not in them. How a step comes about: grant/lifecycle.ts and pool/lifecycle.ts.
+// The states of a grant, and every step between them. docs/LIFECYCLE.md draws this table, and the ledger writes no step
+// that is not in it. How a step comes about: lifecycle.ts.
 
 import type { Grant } from './grant.ts';
 

@@ -2,10 +2,9 @@
 // last. Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
 
 import type { Refusal } from '../oauth/refusal.ts';
+import { SWEEP_EVERY_MS } from '../timing.ts';
 import type { Account } from './account.ts';
 
-/** The sweep, which frees accounts, is called at each full minute and takes some seconds. */
-const SWEEP_EVERY_MS = 60_000;
 const SWEEP_TAKES_MS = 5_000;
 /** Leases of this long are what demand is read from; so far ahead is looked. */
 const DEMAND_WINDOW_MS = 10 * 60_000;

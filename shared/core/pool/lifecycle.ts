@@ -1,20 +1,10 @@
 // The life of a pooled account, as pure functions on its record: free -> leased -> revoking -> resting -> free. It follows
 // the grant it serves. Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
 
-import { CLOCK_MARGIN_MS } from '../clock-margin.ts';
 import type { PooledGrant } from '../grant/grant.ts';
 import { grantIdOf } from '../grant/lifecycle.ts';
+import { CLOCK_MARGIN_MS, ENABLE_CLAIM_MS, RECORD_RETENTION_MS, SHORTEST_COOLDOWN_MS } from '../timing.ts';
 import type { Account } from './account.ts';
-
-/** For how long Google may still carry out a request that was not answered in time. */
-const LATE_REQUEST_MS = 60_000;
-
-/** The shortest cooldown, by whichever clocks it begins and ends. */
-export const SHORTEST_COOLDOWN_MS = CLOCK_MARGIN_MS + LATE_REQUEST_MS;
-
-/** How long a sweep that began to enable an account may still be at it. */
-const ENABLE_CLAIM_MS = 5 * 60_000;
-const RETENTION_MS = 400 * 86_400_000;
 
 /**
  * For how much longer than a token needs it an account is recorded as shared: so its record is written a few times an hour,
@@ -52,7 +42,7 @@ export function recordShared(
     enabling_since: null,
     last_checked_at: null,
     found_enabled: 0,
-    delete_at: reusable_at + RETENTION_MS,
+    delete_at: reusable_at + RECORD_RETENTION_MS,
   };
   return { record };
 }
@@ -149,6 +139,6 @@ function toFree(account: Account, now: number): Account {
     enabling_since: null,
     last_checked_at: null,
     found_enabled: 0,
-    delete_at: now + RETENTION_MS,
+    delete_at: now + RECORD_RETENTION_MS,
   };
 }

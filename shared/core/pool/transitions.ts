@@ -1,4 +1,4 @@
-// The states of a pooled account, and every step between them. docs/STATES.md draws this table, and the ledger writes no
+// The states of a pooled account, and every step between them. docs/LIFECYCLE.md draws this table, and the ledger writes no
 // step that is not in it. How a step comes about: lifecycle.ts.
 
 import type { Account } from './account.ts';

@@ -3,10 +3,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_GENERATIONS, policyUsers } from '../../../cli/policy-users.ts';
-import { CLOCK_MARGIN_MS } from '../../../shared/core/clock-margin.ts';
 import { firebaseUid, firebaseUserOf } from '../../../shared/core/firebase-user.ts';
 import type { FirestoreCredential } from '../../../shared/core/policy/credential.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
+import { CLOCK_MARGIN_MS } from '../../../shared/core/timing.ts';
 import { type ChangedFirebaseUser, createIdTokenMint } from '../../../shared/google/mint-id-token.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { OutgoingRequest } from '../../../shared/runtime/http-client.ts';

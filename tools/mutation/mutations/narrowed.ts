@@ -155,7 +155,7 @@ export const NARROWED: readonly Mutation[] = [
     id: 'mint-margin-without-cold-call',
     breaks: 'limits',
     means: 'A first mint of an instance that keeps its deadline is refused for being slow.',
-    edits: [{ file: 'shared/core/deadlines.ts', find: ' + COLD_DEADLINE_MS;', replace: ';' }],
+    edits: [{ file: 'shared/core/timing.ts', find: ' + COLD_DEADLINE_MS;', replace: ';' }],
     killers: ['test/http/slow-mint.test.ts'],
   },
   {

@@ -52,7 +52,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
       {
         file: SWEEP,
         find: `sweepLedger.pendingRevocations, (grant, until) =>
-    revokeGrant(deps, grant, Math.min(until, clock.now() + GRANT_MS)),
+    revokeGrant(deps, grant, Math.min(until, clock.now() + SWEEP_GRANT_MS)),
   );`,
         replace: 'sweepLedger.pendingRevocations, async () => undefined);',
       },

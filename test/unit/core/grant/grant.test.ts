@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import { grantSchema } from '../../../../shared/core/grant/grant.ts';
 import { activate, confirmRevoked, endGrant, expire, reserve } from '../../../../shared/core/grant/lifecycle.ts';
+import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import {
   CREDENTIALS,
   FREE,

@@ -1,7 +1,5 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
-import { MINT_MARGIN_MS } from '../../../../shared/core/deadlines.ts';
 import type { Grant } from '../../../../shared/core/grant/grant.ts';
 import {
   activate,
@@ -13,6 +11,7 @@ import {
 } from '../../../../shared/core/grant/lifecycle.ts';
 import { assertGrantTransition } from '../../../../shared/core/grant/transitions.ts';
 import { toWireError } from '../../../../shared/core/oauth/refusal.ts';
+import { CLOCK_MARGIN_MS, MINT_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import {
   ACCOUNTS,
   CREDENTIALS,

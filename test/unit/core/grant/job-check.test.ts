@@ -4,17 +4,14 @@ import { describe, expect, it } from 'vitest';
 import {
   byBuild,
   CALLS_PER_MINUTE,
-  CHECK_EVERY_MS,
   checkAfterFailure,
   checkAfterResponse,
-  FIRST_CHECK_MS,
   firstCheckAt,
   nextCallAt,
   recentCalls,
-  UNCHECKED_MS,
-  UNKNOWN_AGAIN_MS,
 } from '../../../../shared/core/grant/job-check.ts';
 import { addGrant, jobRecordSchema, toTombstone } from '../../../../shared/core/grant/job-record.ts';
+import { CHECK_EVERY_MS, FIRST_CHECK_MS, UNCHECKED_MS, UNKNOWN_AGAIN_MS } from '../../../../shared/core/timing.ts';
 
 const NOW = Date.UTC(2026, 0, 5, 9);
 const MINUTE = 60_000;

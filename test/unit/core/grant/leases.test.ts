@@ -2,8 +2,8 @@
 // another only when Google does not mint from it or the grant had expired.
 
 import { describe, expect, it } from 'vitest';
-import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import { abandonLease, activate, reserve } from '../../../../shared/core/grant/lifecycle.ts';
+import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import {
   ACCOUNTS,
   FREE,

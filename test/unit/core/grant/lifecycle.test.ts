@@ -2,7 +2,6 @@
 // grant that is ended before its job is.
 
 import { describe, expect, it } from 'vitest';
-import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import type { EndedBy } from '../../../../shared/core/grant/grant.ts';
 import {
   activate,
@@ -13,6 +12,7 @@ import {
   reserve,
 } from '../../../../shared/core/grant/lifecycle.ts';
 import { toWireError } from '../../../../shared/core/oauth/refusal.ts';
+import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import {
   CAPS,
   CREDENTIALS,

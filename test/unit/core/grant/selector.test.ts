@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import {
   blockedBy,
   blocksSchema,
@@ -8,6 +7,7 @@ import {
   selectorSchema,
   selects,
 } from '../../../../shared/core/grant/selector.ts';
+import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
 
 const NOW = 1_790_000_000_000;
 const grant = {

@@ -4,7 +4,6 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import type { PooledGrant } from '../../../../shared/core/grant/grant.ts';
 import {
   abandonLease,
@@ -27,6 +26,7 @@ import {
   quarantine,
 } from '../../../../shared/core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../../../../shared/core/pool/transitions.ts';
+import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import { ACCOUNTS, claims, expectDefined, FREE, NOW, pool, pooled, request } from '../../../fixtures/grants.ts';
 
 const JOBS = [claims, { ...claims, job_id: '0184990a-477b-4fa8-9968-0000000000ff' }] as const;

@@ -1,7 +1,6 @@
 // The life of a pooled account, state by state: what each change does to each state, and to which it does nothing.
 
 import { describe, expect, it } from 'vitest';
-import { CLOCK_MARGIN_MS } from '../../../../shared/core/clock-margin.ts';
 import type { PooledGrant } from '../../../../shared/core/grant/grant.ts';
 import { type Account, accountSchema } from '../../../../shared/core/pool/account.ts';
 import {
@@ -13,8 +12,8 @@ import {
   markChecked,
   quarantine,
   recordShared,
-  SHORTEST_COOLDOWN_MS,
 } from '../../../../shared/core/pool/lifecycle.ts';
+import { CLOCK_MARGIN_MS, SHORTEST_COOLDOWN_MS } from '../../../../shared/core/timing.ts';
 import { GRANT_ID, grantIn, LATER, NOW, pooled } from '../../../fixtures/grants.ts';
 
 const MINUTE = 60_000;

@@ -1,0 +1,101 @@
+// The durations that must agree with each other, in milliseconds unless they say otherwise. test/unit/core/timing.test.ts
+// asserts how. Durations that concern one module alone stay there.
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+// Clocks: those of the functions' instances, Google's and Buildkite's.
+
+/** By how much any one clock may be fast or slow. */
+export const CLOCK_SKEW_MS = 45 * SECOND;
+/** By how much two clocks may differ: one fast, the other slow. */
+export const CLOCK_MARGIN_MS = 2 * CLOCK_SKEW_MS;
+
+/** Whether a time that another clock set has passed by every clock. */
+export function surelyPast(time: number, now: number): boolean {
+  return time + CLOCK_MARGIN_MS <= now;
+}
+
+// Issuance
+
+/**
+ * What the first call of its kind may take in an instance. A small instance shares its processor among loading Google's
+ * libraries, building clients and its first connections. That has taken more than the 3 to 5 seconds that a call gets
+ * later, and nothing was wrong.
+ */
+export const COLD_DEADLINE_MS = 15 * SECOND;
+/** What fetching the service's own access token may take. An instance fetches the first one before its first request. */
+export const IDENTITY_DEADLINE_MS = 5 * SECOND;
+/** What one step of the ledger may take, such as recording a reservation. */
+export const LEDGER_DEADLINE_MS = 5 * SECOND;
+/**
+ * How long after the decision to reserve it a service account's token may begin to live: the commit of the reservation,
+ * the service's own access token and the first call to IAM Credentials come before. A mint that keeps these deadlines
+ * is never refused for being slow.
+ */
+export const MINT_MARGIN_MS = LEDGER_DEADLINE_MS + IDENTITY_DEADLINE_MS + COLD_DEADLINE_MS;
+/** For how long a pipeline's live grants are taken to be as many as they were. */
+export const GRANT_COUNT_CACHE_MS = 10 * SECOND;
+/** Seconds after which a pipeline that holds too many may try again: by then they are counted again. */
+export const LIMIT_RETRY_AFTER = 30;
+
+// The end of a job, told by a webhook
+
+/** How long Buildkite waits for the response to a webhook. */
+export const WEBHOOK_TIMEOUT_MS = 5 * SECOND;
+/** For the whole end of a job. */
+export const END_BUDGET_MS = 4 * SECOND;
+/** For recording the end. */
+export const END_COMMIT_DEADLINE_MS = 3 * SECOND;
+/** Of the budget, what is kept for recording what was revoked. */
+export const RECORD_RESERVE_MS = 1 * SECOND;
+/** How long a job token may live after its job: a late webhook may tell of an end that is older than a grant. */
+export const MAX_JOB_TOKEN_AGE_MS = 2 * HOUR;
+
+// The sweep
+
+/** How often Cloud Scheduler calls it. */
+export const SWEEP_EVERY_MS = 1 * MINUTE;
+/** After which a step begins nothing more. */
+export const SWEEP_STEP_MS = 9 * SECOND;
+/** For one grant, so that a few that hang do not use up the time of all. */
+export const SWEEP_GRANT_MS = 5 * SECOND;
+/** For each of the three things that are done with accounts. */
+export const ACCOUNT_STEP_MS = 5 * SECOND;
+/** Within which the calls of one sweep to Buildkite begin. The first call to a host may take COLD_DEADLINE_MS. */
+export const POLL_BUDGET_MS = 15 * SECOND;
+/** For which no other sweep may call Buildkite. */
+export const POLL_LOCK_MS = 45 * SECOND;
+/** After which no further job is ended. */
+export const END_STEP_MS = 15 * SECOND;
+
+// Checks of jobs at Buildkite
+
+/** First checks lie within this time. They are spread, because jobs that begin together must not be due together. */
+export const FIRST_CHECK_MS = 4 * MINUTE;
+/** After a response that the job runs: a check after 4.5 minutes falls into the fifth sweep. */
+export const CHECK_EVERY_MS = 4.5 * MINUTE;
+/** After a response that Buildkite does not show this job to the API token. */
+export const UNKNOWN_AGAIN_MS = 10 * MINUTE;
+/** A job with live grants about which Buildkite has not responded for longer is counted and reported. */
+export const UNCHECKED_MS = 15 * MINUTE;
+
+// Pooled accounts
+
+/** For how long Google may still carry out a request that was not answered in time. */
+export const LATE_REQUEST_MS = 1 * MINUTE;
+/** The shortest cooldown, by whichever clocks it begins and ends. */
+export const SHORTEST_COOLDOWN_MS = CLOCK_MARGIN_MS + LATE_REQUEST_MS;
+/** How long a sweep may go on enabling what it began. */
+export const ENABLE_WINDOW_MS = 20 * SECOND;
+/** For which no other sweep enables an account. */
+export const ENABLE_CLAIM_MS = 5 * MINUTE;
+/** How often a cooling-down account is looked at: by about every sweep. */
+export const RECHECK_EVERY_MS = 50 * SECOND;
+
+// Records
+
+/** How long grants, ended jobs and free accounts are kept. */
+export const RECORD_RETENTION_MS = 400 * DAY;
