@@ -178,8 +178,12 @@ function putIfUnchanged(
 }
 
 /** What the ledger answers. @throws DependencyError when it fails or is too slow */
-export function withLedgerTimeout<T>(clock: Clock, work: Promise<T>): Promise<T> {
-  return withTimeout({ clock, milliseconds: LEDGER_DEADLINE_MS, dependency: 'ledger' }, work);
+export function withLedgerTimeout<T>(
+  clock: Clock,
+  work: Promise<T>,
+  until = clock.now() + LEDGER_DEADLINE_MS,
+): Promise<T> {
+  return withTimeout({ clock, milliseconds: Math.max(0, until - clock.now()), dependency: 'ledger' }, work);
 }
 
 /** The same of {@link retryOnConflict}. */

@@ -6,7 +6,7 @@ import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google
 import { basisOf, sameBasis } from '../core/grant/fields.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantId } from '../core/grant/id.ts';
-import { addGrant, endTimeOf } from '../core/grant/job-record.ts';
+import { addGrant, endTimeOf, type JobRecord } from '../core/grant/job-record.ts';
 import {
   abandonLease,
   activate,
@@ -17,6 +17,7 @@ import {
   reserve,
 } from '../core/grant/lifecycle.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
+import type { Account } from '../core/pool/account.ts';
 import { poolExhausted } from '../core/pool/forecast.ts';
 import { lease, recordShared } from '../core/pool/lifecycle.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
@@ -60,20 +61,52 @@ export interface Reserved {
 
 type Refused = { readonly refusal: Refusal };
 
-export interface IssuanceLedger {
+/** What is about to be recorded: nothing that was read stands against it. */
+export interface Reservation {
+  /** No token minted for it may live longer. */
+  readonly latestExpiry: number;
+  /** Whether a mint may begin beside the commit; else only once it is recorded. */
+  readonly mayMintNow: boolean;
   /**
-   * Records what is about to be minted, and leases an account where the credential needs one. `onGoing` is called with
-   * the latest end of what may be minted once nothing that was read stands against it, beside the commit.
+   * Records it, and leases an account where the credential needs one. Where others wrote first, it is prepared again.
    * Throws DependencyError when it could not be recorded.
    */
-  reserve(request: IssueRequest, onCleared: (latestExpiry: number) => unknown): Promise<Reserved | Refused>;
+  commit(): Promise<Reserved | Refused>;
+}
+
+export interface IssuanceLedger {
+  /** Reads what stands for and against an issue, and decides. Throws DependencyError. */
+  prepare(request: IssueRequest): Promise<Reservation | Refused>;
   /**
-   * Whether an operator barred this. To be asked after the reservation is written: of an act of the kill switch and a
+   * Whether an operator blocked this. To be asked after the reservation is written: of an act of the kill switch and a
    * reservation one then sees the other. Throws DependencyError.
    */
   checkBlocks(request: IssueRequest): Promise<Refused | undefined>;
   /** Records a token that is about to leave. Throws DependencyError when that could not be recorded. */
   activate(token: MintedToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
+}
+
+/** What a reservation depends on, as it was read. */
+interface Found {
+  readonly grant: DocumentSnapshot;
+  readonly job: DocumentSnapshot;
+  readonly existing: Grant | undefined;
+  readonly jobRecord: JobRecord | undefined;
+  readonly state: LedgerState;
+  /** The accounts of the credential that were read, and the addresses of those that were not. */
+  readonly accounts: readonly DocumentSnapshot[];
+  readonly unreadAccounts: readonly string[];
+}
+
+/** A reservation that was decided on what was found, and what it writes. */
+interface Plan {
+  readonly found: Found;
+  readonly grant: Grant;
+  readonly latestExpiry: number;
+  /** The account to lease. */
+  readonly free: FreeAccount | undefined;
+  /** What a shared account's record must say first. */
+  readonly shared: Account | undefined;
 }
 
 /** Milliseconds that a request goes on losing races against others for its grant, in each of its two steps. */
@@ -90,72 +123,79 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
   const exhausted = new ExhaustedPoolCache(clock);
   const turns = new Turns();
 
-  /** @param onNew called when the grant is new, before it is written */
-  const reserveOnce = async (
-    request: IssueRequest,
-    onCleared: (latestExpiry: number) => unknown,
-    onNew: () => void,
-  ): Promise<Reserved | Refused> => {
-    const { claims, credentialName, credential, excludedAccounts = [] } = request;
+  const find = async ({ claims, credentialName, credential, excludedAccounts = [] }: IssueRequest): Promise<Found> => {
     const pool = credential.kind === 'pooled_service_account' ? credential.pool : [];
     const candidates = fromRandomStart(pool, clock).filter((email) => !excludedAccounts.includes(email));
-    const accounts = credential.kind === 'service_account' ? [credential.email] : candidates.slice(0, EAGER_READS);
-    const grant_id = grantId(claims.job_id, credentialName);
+    const emails = credential.kind === 'service_account' ? [credential.email] : candidates.slice(0, EAGER_READS);
     const grantCount = liveGrants(claims);
     grantCount.catch(() => {});
-    const [grant, job, blocks, ...read] = (await ledger.getAll(
-      grantDocument(ledger, grant_id),
+    const [grant, job, blocks, ...accounts] = (await ledger.getAll(
+      grantDocument(ledger, grantId(claims.job_id, credentialName)),
       jobDocument(ledger, claims.job_id),
       blocksDocument(ledger),
-      ...accounts.map((email) => accountDocument(ledger, email)),
+      ...emails.map((email) => accountDocument(ledger, email)),
     )) as [DocumentSnapshot, DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]];
     const existing = toGrant(grant);
-    const record = toJobRecord(job);
-    const ledgerState: LedgerState = {
-      jobEndedAt: endTimeOf(record),
+    const jobRecord = toJobRecord(job);
+    const state: LedgerState = {
+      jobEndedAt: endTimeOf(jobRecord),
       blocks: toBlocks(blocks),
       pipelineGrantCount: countsTowardLimit(existing) ? 0 : await grantCount,
     };
+    return { grant, job, existing, jobRecord, state, accounts, unreadAccounts: candidates.slice(EAGER_READS) };
+  };
 
-    let reservation = reserve(existing, ledgerState, request, clock.now());
-    let free: FreeAccount | undefined;
-    if ('needsLease' in reservation) {
-      free = await findFree(credentialName, read, candidates.slice(EAGER_READS));
-      if (free) reservation = reserve(existing, ledgerState, { ...request, lease: free.read.id }, clock.now());
-      else {
-        if (existing && countsTowardLimit(existing)) await abandonAccount({ read: grant, record: existing });
-        return { refusal: poolExhausted(exhausted.accountsOf(credentialName), pool.length, clock.now()) };
-      }
-    }
-    if ('refusal' in reservation) return reservation;
-    if ('needsLease' in reservation) throw new Error('a lease was found and not taken');
-    const { grant: after, latestExpiry } = reservation;
-    const [shared] = after.kind === 'service_account' ? read : [];
-    const sharedRecord = shared && toAccount(shared);
-    const sharing = shared && recordShared(sharedRecord, { credential: credentialName, latestExpiry }, clock.now());
+  const plan = async (request: IssueRequest): Promise<Plan | Refused> => {
+    const found = await find(request);
+    const { existing, state, accounts } = found;
+    const first = reserve(existing, state, request, clock.now());
+    const free =
+      'needsLease' in first ? await findFree(request.credentialName, accounts, found.unreadAccounts) : undefined;
+    if ('needsLease' in first && !free) return refuseExhausted(request, found);
+    const decided = free ? reserve(existing, state, { ...request, lease: free.read.id }, clock.now()) : first;
+    if ('refusal' in decided) return decided;
+    if ('needsLease' in decided) throw new Error('a lease was found and not taken');
+    const { grant, latestExpiry } = decided;
+    const [account] = grant.kind === 'service_account' ? accounts : [];
+    const use = { credential: request.credentialName, latestExpiry };
+    const sharing = account && recordShared(toAccount(account), use, clock.now());
     if (sharing && 'usable_at' in sharing) return { refusal: notYetShared(sharing.usable_at, clock.now()) };
-    // A token of an account that a pool may be leasing right now is minted only once the record says that it is shared.
-    if (!sharing?.record) onCleared(latestExpiry);
+    return { found, grant, latestExpiry, free, shared: sharing?.record };
+  };
 
+  const write = async ({ credential }: IssueRequest, { found, grant, latestExpiry, free, shared }: Plan) => {
+    const { existing, jobRecord, job } = found;
     const batch = ledger.batch();
-    if (!existing) onNew();
-    putGrant(batch, grant.ref, grant.updateTime, { before: existing, after });
+    putGrant(batch, found.grant.ref, found.grant.updateTime, { before: existing, after: grant });
     // A grant that comes back is written with its job too: a sweep may just find that the job holds nothing any more.
-    if (!existing || existing.state === 'expired' || !record || record.check_at === null) {
+    if (!existing || existing.state === 'expired' || !jobRecord || jobRecord.check_at === null) {
       const at = { now: clock.now(), random: clock.random() };
-      putJob(batch, job, addGrant(record, { ...after, id: grant_id }, at));
+      putJob(batch, job, addGrant(jobRecord, { ...grant, id: found.grant.id }, at));
     }
-    if (after.kind === 'pooled_service_account') {
-      if (!free) renewLease(batch, accountDocument(ledger, after.service_account), after);
+    if (grant.kind === 'pooled_service_account') {
+      if (!free) renewLease(batch, accountDocument(ledger, grant.service_account), grant);
       else {
-        const leased = lease(free.record, { grant: after, pool_size: pool.length }, clock.now());
+        const pool_size = credential.kind === 'pooled_service_account' ? credential.pool.length : 0;
+        const leased = lease(free.record, { grant, pool_size }, clock.now());
         if (!leased) throw new Error('an account that is not free was to be leased');
         putAccount(batch, free.read, free.record, leased);
         await quarantineAccount(ledger, batch, existing, clock.now());
       }
     }
-    if (shared && sharing?.record) putAccount(batch, shared, sharedRecord, sharing.record);
-    return { grant: after, latestExpiry, written: await commit(batch) };
+    const [account] = found.accounts;
+    if (shared && account) putAccount(batch, account, toAccount(account), shared);
+    return { grant, latestExpiry, written: await commit(batch) };
+  };
+
+  const planAndWrite = async (request: IssueRequest): Promise<Reserved | Refused> => {
+    const planned = await plan(request);
+    return 'refusal' in planned ? planned : write(request, planned);
+  };
+
+  const refuseExhausted = async ({ credentialName, credential }: IssueRequest, { grant, existing }: Found) => {
+    if (existing && countsTowardLimit(existing)) await abandonAccount({ read: grant, record: existing });
+    const size = credential.kind === 'pooled_service_account' ? credential.pool.length : 0;
+    return { refusal: poolExhausted(exhausted.accountsOf(credentialName), size, clock.now()) };
   };
 
   /** The first free account; the whole pool is read for it only if it was not found exhausted a moment ago. */
@@ -213,22 +253,36 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
     return withLedgerTimeout(clock, writing);
   };
 
+  /** Prepares and writes anew until it is written. A job's first issues, which all write its record, take turns. */
+  const writeAgain = (request: IssueRequest, isNew: boolean): Promise<Reserved | Refused> => {
+    const { claims, credentialName, credential } = request;
+    const retryMs = credential.kind === 'pooled_service_account' ? LEASE_RETRY_MS : GRANT_RETRY_MS;
+    const attempt = () => planAndWrite(request);
+    const retry = () =>
+      commitOrBusy(grantId(claims.job_id, credentialName), isNew ? FIRST_ISSUE_RETRY_MS : retryMs, attempt);
+    return isNew ? turns.take(claims.job_id, retry) : retry();
+  };
+
   return {
-    reserve: (request, onCleared) => {
-      const { claims, credentialName, credential } = request;
-      const grant_id = grantId(claims.job_id, credentialName);
-      const retryMs = credential.kind === 'pooled_service_account' ? LEASE_RETRY_MS : GRANT_RETRY_MS;
-      let isNew = false;
-      const attempt = () =>
-        reserveOnce(request, onCleared, () => {
-          isNew = true;
+    prepare: async (request) => {
+      const until = clock.now() + LEDGER_DEADLINE_MS;
+      const planned = await withLedgerTimeout(
+        clock,
+        retryOnConflict(clock, () => plan(request)),
+      );
+      if ('refusal' in planned) return planned;
+      const isNew = planned.found.existing === undefined;
+      const writing = () =>
+        write(request, planned).catch((error: unknown) => {
+          if (!isConflictOrMissing(error)) throw error;
+          return writeAgain(request, isNew);
         });
-      const retry = () => commitOrBusy(grant_id, isNew ? FIRST_ISSUE_RETRY_MS : retryMs, attempt);
-      const reserving = attempt().catch((error: unknown) => {
-        if (!isConflictOrMissing(error)) throw error;
-        return isNew ? turns.take(claims.job_id, retry) : retry();
-      });
-      return withLedgerTimeout(clock, reserving);
+      return {
+        latestExpiry: planned.latestExpiry,
+        // A token of an account that a pool may be leasing right now is minted only once the record says that it is shared.
+        mayMintNow: planned.shared === undefined,
+        commit: () => withLedgerTimeout(clock, writing(), until),
+      };
     },
     checkBlocks: async (request) => {
       const snapshot = await withLedgerTimeout(clock, blocksDocument(ledger).get());
@@ -237,15 +291,17 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
     },
     activate: (token, reserved) => {
       const until = clock.now() + LEDGER_DEADLINE_MS;
-      let attempt = activateIfUnchanged;
-      const next = () => {
-        // By then the caller was told that it failed, and no token leaves.
-        if (clock.now() >= until) throw new Error('too late to record a token');
-        const current = attempt;
-        attempt = activateAfterRead;
-        return current(token, reserved);
-      };
-      return commitOrBusy(token.grant_id, GRANT_RETRY_MS, next);
+      const again = () =>
+        commitOrBusy(token.grant_id, GRANT_RETRY_MS, () => {
+          // By then the caller was told that it failed, and no token leaves.
+          if (clock.now() >= until) throw new Error('too late to record a token');
+          return activateAfterRead(token, reserved);
+        });
+      const activating = activateIfUnchanged(token, reserved).catch((error: unknown) => {
+        if (!isConflictOrMissing(error)) throw error;
+        return again();
+      });
+      return withLedgerTimeout(clock, activating, until);
     },
   };
 }

@@ -178,10 +178,10 @@ type MintOutcome = { readonly minted: Minted; readonly reserved: Reserved } | { 
 
 /** Reserves the grant with the mint beside it and, where rules judge its tokens, lets them in. */
 async function mintAlongsideCommit(deps: IssueDeps, request: IssueRequest, startMint: StartMint): Promise<MintOutcome> {
-  let pendingMint: Promise<Minted> | undefined;
-  const reserved = await deps.ledger.reserve(request, (latestExpiry) => {
-    pendingMint ??= startMint(latestExpiry);
-  });
+  const reservation = await deps.ledger.prepare(request);
+  if ('refusal' in reservation) return reservation;
+  const pendingMint = reservation.mayMintNow ? startMint(reservation.latestExpiry) : undefined;
+  const reserved = await reservation.commit();
   if ('refusal' in reserved) return reserved;
   const [blocked, opened, minted] = await Promise.all([
     deps.ledger.checkBlocks(request),
@@ -211,7 +211,8 @@ async function mintFromPool(
 ): Promise<MintOutcome> {
   const excludedAccounts: string[] = [];
   for (;;) {
-    const reserved = await deps.ledger.reserve({ ...request, excludedAccounts }, () => {});
+    const reservation = await deps.ledger.prepare({ ...request, excludedAccounts });
+    const reserved = 'refusal' in reservation ? reservation : await reservation.commit();
     if ('refusal' in reserved) {
       const last = accountFailures.at(-1);
       // Waiting for an account helps only while there is one that Google may mint from.

@@ -21,6 +21,7 @@ import {
   type InProcessKeydesk,
   openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
+import { aroundCommit } from '../fixtures/reserve.ts';
 
 const UUID = '11111111-4782-42b5-afc1-16715b10b1f0';
 const KINDS = ['staging-config', 'staging-admin', 'staging-export'];
@@ -214,7 +215,17 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
     Object.assign(keydesk.tokenDeps, {
       verifyJobToken: around('verifying', deps.verifyJobToken),
       ledger: {
-        reserve: around('reserving', ledger.reserve),
+        prepare: aroundCommit(
+          async (request) => {
+            if (point === 'before reserving') await act();
+            return ledger.prepare(request);
+          },
+          async (commit) => {
+            const reserved = await commit();
+            if (point === 'after reserving') await act();
+            return reserved;
+          },
+        ),
         checkBlocks: around('reading blocks', ledger.checkBlocks, read.resolve),
         activate: around('recording', ledger.activate),
       },

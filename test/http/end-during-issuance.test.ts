@@ -11,6 +11,7 @@ import {
   type InProcessKeydesk,
   openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
+import { aroundCommit } from '../fixtures/reserve.ts';
 
 const POINTS = [
   'before the job token is verified',
@@ -50,13 +51,18 @@ describe('job.finished against a hand-out on its way', () => {
       },
       ledger: {
         checkBlocks: original.ledger.checkBlocks,
-        reserve: async (request, onGoing) => {
-          await reach('before the grant is reserved');
-          const written = await original.ledger.reserve(request, onGoing);
-          await reach('after the grant is reserved');
-          recorded();
-          return written;
-        },
+        prepare: aroundCommit(
+          async (request) => {
+            await reach('before the grant is reserved');
+            return original.ledger.prepare(request);
+          },
+          async (commit) => {
+            const written = await commit();
+            await reach('after the grant is reserved');
+            recorded();
+            return written;
+          },
+        ),
         activate: async (token, reservation) => {
           const written = await original.ledger.activate(token, reservation);
           await reach('after the token is recorded');

@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COLD_DEADLINE_MS, LEDGER_DEADLINE_MS, MINT_MARGIN_MS } from '../../shared/core/timing.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { aroundCommit } from '../fixtures/reserve.ts';
 import { grantsOf, newJobToken } from './token-request.ts';
 
 let keydesk: InProcessKeydesk;
@@ -24,11 +25,14 @@ beforeEach(async () => {
   };
   keydesk.tokenDeps.ledger = {
     ...ledger,
-    reserve: async (request, onGoing) => {
-      const reserved = await counted(ledger.reserve(request, onGoing));
-      keydesk.clock.advance(reservingTakes);
-      return reserved;
-    },
+    prepare: aroundCommit(
+      (request) => counted(ledger.prepare(request)),
+      async (commit) => {
+        const reserved = await counted(commit());
+        keydesk.clock.advance(reservingTakes);
+        return reserved;
+      },
+    ),
     checkBlocks: (request) => counted(ledger.checkBlocks(request)),
   };
 });

@@ -123,7 +123,7 @@ describe('when what the token endpoint depends on fails', () => {
 
     it('a credential does not leave when it cannot be reserved', async () => {
       const jobToken = await newJobToken(keydesk);
-      keydesk.tokenDeps.ledger = { ...whole.ledger, reserve: down };
+      keydesk.tokenDeps.ledger = { ...whole.ledger, prepare: down };
       expectUnavailable(await requestToken(jobToken, credential), 'ledger', 'the test took it down', '7');
       expect(await grantsOf(keydesk, jobToken)).toEqual([]);
     });
@@ -196,7 +196,7 @@ describe('when what the token endpoint depends on fails', () => {
 
   it('a job that asks too often is told when to come back', async () => {
     const refusal = { reason: 'live_token_limit', grant_id: 'f'.repeat(32), retryAfter: 31 } as const;
-    keydesk.tokenDeps.ledger = { ...whole.ledger, reserve: async () => ({ refusal }) };
+    keydesk.tokenDeps.ledger = { ...whole.ledger, prepare: async () => ({ refusal }) };
     const response = await requestToken(await newJobToken(keydesk), 'staging-config');
     expect(response.status).toBe(429);
     expect(response.headers.get('retry-after')).toBe('31');

@@ -17,6 +17,7 @@ import { createRevocationLedger } from '../../../shared/ledger/revocation.ts';
 import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
 import { databaseOf } from '../../fixtures/in-process-keydesk.ts';
 import { jobClaims } from '../../fixtures/job-claims.ts';
+import { reserve } from '../../fixtures/reserve.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const PROJECT = `races-${randomUUID().slice(0, 8)}`;
@@ -95,7 +96,7 @@ function newJob(revocation: keyof typeof KINDS) {
   const { job_id } = claims;
   const grant_id = grantId(job_id, 'web');
   const reserveIn = (database: Firestore, more: object = {}) =>
-    createIssuanceLedger(database, clock).reserve({ ...request, ...more }, () => {});
+    reserve(createIssuanceLedger(database, clock), { ...request, ...more });
   return {
     job_id,
     grant_id,

@@ -24,6 +24,7 @@ import { createKillSwitchLedger } from '../../../shared/ledger/kill-switch.ts';
 import { createRevocationLedger } from '../../../shared/ledger/revocation.ts';
 import { claims, firestore as data, NOW, pool, request, serviceAccount } from '../../fixtures/grants.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
+import { reserve } from '../../fixtures/reserve.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const DAY = 86_400_000;
@@ -63,7 +64,7 @@ async function everyDocument(): Promise<Stored[]> {
   for (const [credentialName, credential] of Object.entries(CREDENTIALS)) {
     // The ledger leases by itself.
     const { lease: _, ...requested } = request(credential, { credentialName });
-    const reserved = await issuing.reserve(requested, () => {});
+    const reserved = await reserve(issuing, requested);
     if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
     const { grant, latestExpiry } = reserved;
     const token = { grant_id: grantIdOf(grant), sha256: 'a'.repeat(64), expires_at: latestExpiry };

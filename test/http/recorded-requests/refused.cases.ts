@@ -310,7 +310,7 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
     [
       'a ledger in which nothing can be reserved',
       (keydesk) => {
-        keydesk.tokenDeps.ledger = { ...keydesk.tokenDeps.ledger, reserve: broken };
+        keydesk.tokenDeps.ledger = { ...keydesk.tokenDeps.ledger, prepare: broken };
         return byPath(keydesk);
       },
     ],

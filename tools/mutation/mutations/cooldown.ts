@@ -134,7 +134,7 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuance.ts',
-        find: '      if (!free) renewLease(batch, accountDocument(ledger, after.service_account), after);\n      else {',
+        find: '      if (!free) renewLease(batch, accountDocument(ledger, grant.service_account), grant);\n      else {',
         replace: '      if (free) {',
       },
     ],

@@ -114,25 +114,21 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ISSUING_LEDGER,
-        find: '    if (!sharing?.record) onCleared(latestExpiry);',
-        replace: `    (onCleared as (latestExpiry: number, lease?: string) => unknown)(
-      latestExpiry,
-      after.kind === 'pooled_service_account' ? after.service_account : undefined,
-    );`,
+        find: '        latestExpiry: planned.latestExpiry,\n',
+        replace: `        latestExpiry: planned.latestExpiry,
+        ...({ lease: 'service_account' in planned.grant ? planned.grant.service_account : undefined } as object),\n`,
       },
       {
         file: ISSUE_TOKEN,
-        find: '    const reserved = await deps.ledger.reserve({ ...request, excludedAccounts }, () => {});',
-        replace: `    let pendingMint: Promise<Minted> | undefined;
-    const mintEarly = (latestExpiry: number, lease?: string) => {
-      pendingMint ??= startMint(latestExpiry, lease);
-    };
-    const reserved = await deps.ledger.reserve({ ...request, excludedAccounts }, mintEarly);`,
+        find: "    const reserved = 'refusal' in reservation ? reservation : await reservation.commit();",
+        replace: `    const { lease } = reservation as { readonly lease?: string };
+    const early = 'refusal' in reservation ? undefined : startMint(reservation.latestExpiry, lease);
+    const reserved = 'refusal' in reservation ? reservation : await reservation.commit();`,
       },
       {
         file: ISSUE_TOKEN,
         find: '        startMint(latestExpiry, grant.service_account),',
-        replace: '        pendingMint ?? startMint(latestExpiry, grant.service_account),',
+        replace: '        early ?? startMint(latestExpiry, grant.service_account),',
       },
     ],
     killers: ['test/http/issue-guards.test.ts', MODEL],

@@ -19,7 +19,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuance.ts',
-        find: '    putJob(batch, job, addGrant(record, { ...after, id: grant_id }, at));\n',
+        find: '      putJob(batch, job, addGrant(jobRecord, { ...grant, id: found.grant.id }, at));\n',
         replace: '',
       },
     ],

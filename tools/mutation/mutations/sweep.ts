@@ -151,16 +151,31 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuance.ts',
-        find: `if (!existing || existing.state === 'expired' || !record || record.check_at === null) {`,
+        find: `if (!existing || existing.state === 'expired' || !jobRecord || jobRecord.check_at === null) {`,
         replace: 'if (true) {',
       },
       {
         file: 'shared/core/grant/job-record.ts',
-        find: 'record.check_at === null ? {',
-        replace: 'record ? {',
+        find: `const check_at = record.check_at ?? (existing ? now : firstCheckAt(now, random));
+  const check = record.check_at === null ? {`,
+        replace: `const check_at = firstCheckAt(now, random);
+  const check = record ? {`,
       },
     ],
     killers: ['test/http/reconcile-jobs.test.ts', 'test/unit/core/grant/job-check.test.ts', 'test/model/day.test.ts'],
+  },
+  {
+    id: 'job-that-came-back-waits',
+    breaks: 'limits',
+    means: 'A job that held nothing any more and gets a grant again is checked minutes later, not by the next sweep.',
+    edits: [
+      {
+        file: 'shared/core/grant/job-record.ts',
+        find: '(existing ? now : firstCheckAt(now, random))',
+        replace: 'firstCheckAt(now, random)',
+      },
+    ],
+    killers: ['test/unit/core/grant/job-check.test.ts'],
   },
   {
     id: 'failed-lookup-stays-first',
@@ -182,8 +197,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuance.ts',
-        find: `if (!existing || existing.state === 'expired' || !record || record.check_at === null) {`,
-        replace: 'if (!existing || record?.check_at === null) {',
+        find: `if (!existing || existing.state === 'expired' || !jobRecord || jobRecord.check_at === null) {`,
+        replace: 'if (!existing || jobRecord?.check_at === null) {',
       },
     ],
     killers: ['test/http/reconcile-jobs.test.ts'],
