@@ -3,7 +3,7 @@
 import { endEvents, MAX_LOGGED_FAILURES, taskFailedEvent, toIsoTimes } from '../../shared/audit/grant-events.ts';
 import type { AuditEvent } from '../../shared/audit/logger.ts';
 import type { PoolReport } from '../../shared/core/pool/forecast.ts';
-import type { StoredAccount } from '../../shared/ledger/sweep.ts';
+import type { StoredAccount } from '../../shared/operations/ports.ts';
 import type { ReconciledJob } from '../../shared/operations/reconcile-jobs.ts';
 import type { SweepResult } from '../../shared/operations/sweep.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';

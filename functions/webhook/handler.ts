@@ -11,8 +11,8 @@ import {
   type SignatureHeaderRefusal,
   WebhookSignature,
 } from '../../shared/core/webhook/signature.ts';
-import type { JobEnd } from '../../shared/ledger/revocation.ts';
 import type { JobEndResult } from '../../shared/operations/end-job.ts';
+import type { JobEnd } from '../../shared/operations/ports.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import type { ErrorResponses, HeadHandler, HttpResponse } from '../runtime/http-server.ts';

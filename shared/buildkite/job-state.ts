@@ -3,41 +3,13 @@
 // GET /v2/organizations/{org}/pipelines/{slug}/builds/{number}/jobs, both with the scope read_builds).
 
 import * as z from 'zod';
-import type { BuildName } from '../core/grant/job-check.ts';
 import { buildkiteTimestamp } from '../core/webhook/event.ts';
+import { BUILDKITE, LookupError } from '../operations/lookup-error.ts';
+import type { BuildkiteJobs, BuildkiteResponse, JobPage, JobState } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient, JsonResponse } from '../runtime/http-client.ts';
-import { BUILDKITE, LookupError } from './lookup-error.ts';
-import { parseRateLimit, parseWait, type RateLimit } from './rate-limit.ts';
-
-export interface JobState {
-  /** `unknown`: Buildkite does not show the job to this API token. */
-  readonly outcome: 'finished' | 'running' | 'unknown';
-  /** Buildkite's own word for it, or what it says of the agent. */
-  readonly job_state: string | undefined;
-  /** Milliseconds since the epoch, where Buildkite says so. */
-  readonly finished_at: number | undefined;
-}
-
-/** What Buildkite responds, with what it says of its limits. */
-export interface BuildkiteResponse<T> extends RateLimit {
-  readonly value: T;
-}
-
-interface JobPage {
-  /** By id in lower case. Undefined: Buildkite describes this job in a form that makes no sense. */
-  readonly jobs: ReadonlyMap<string, JobState | undefined>;
-  /** The cursor of the next page; undefined on the last one. */
-  readonly next: string | undefined;
-}
-
-/** Both throw LookupError. */
-export interface BuildkiteJobs {
-  job(organization_slug: string, job_id: string): Promise<BuildkiteResponse<JobState>>;
-  /** Undefined when Buildkite does not show the build to this API token. @param after the cursor of the page */
-  page(build: BuildName, after: string | undefined): Promise<BuildkiteResponse<JobPage | undefined>>;
-}
+import { parseRateLimit, parseWait } from './rate-limit.ts';
 
 const PER_PAGE = 100;
 const DEADLINE_MS = 8_000;

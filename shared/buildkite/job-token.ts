@@ -12,9 +12,10 @@ import {
   jwtVerify,
 } from 'jose';
 import type { JobTokenReason, Refusal } from '../core/oauth/refusal.ts';
-import { type JobClaims, parseClaims } from '../core/policy/claims.ts';
+import { parseClaims } from '../core/policy/claims.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
+import type { VerifyJobToken } from '../operations/ports.ts';
 import type { GetKeys } from './jwks-cache.ts';
 
 const ALGORITHM = 'RS256';
@@ -24,9 +25,6 @@ const EXPIRY_LEEWAY = 10;
 const FUTURE_LEEWAY = CLOCK_MARGIN_MS / 1000;
 /** Header members that would let a token bring its own key, or change what is signed. */
 const HEADERS_NOT_ALLOWED = ['crit', 'b64', 'jwk', 'jku', 'x5c', 'x5u'];
-
-/** Verifies one job token. `now` is in milliseconds since the epoch. Throws DependencyError when keys cannot be had. */
-export type VerifyJobToken = (jobToken: string, now: number) => Promise<{ claims: JobClaims } | { refusal: Refusal }>;
 
 /** A verifier of tokens from `issuer` for the policy's audience and organization. */
 export function createJobTokenVerifier(deps: {

@@ -2,19 +2,13 @@
 // Source: buildkite.com/docs/apis/rest-api/rate-limits. Pure.
 
 import { boundWait, parseRetryAfter, parseSeconds } from '../core/retry-after.ts';
+import type { RateLimit } from '../operations/ports.ts';
 import type { JsonResponse } from '../runtime/http-client.ts';
 
 const REMAINING = ['RateLimit-Remaining', 'RateLimit-User-Remaining'];
 const RESET = ['RateLimit-Reset', 'RateLimit-User-Reset'];
 /** Seconds to wait after a 429 that says no time. */
 const DEFAULT_WAIT = 60;
-
-export interface RateLimit {
-  /** The least of what the organization and the user have left; undefined when Buildkite does not say. Never negative. */
-  readonly remaining: number | undefined;
-  /** Names of headers whose value makes no sense. */
-  readonly malformed: readonly string[];
-}
 
 export function parseRateLimit({ headers }: Pick<JsonResponse, 'headers'>): RateLimit {
   const remaining: number[] = [];

@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import { projectOfAccount } from '../core/policy/account-email.ts';
+import type { GetAccountState } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';
@@ -14,11 +15,6 @@ export interface AccountApi {
   readonly iamUrl: string;
   readonly clock: Clock;
 }
-
-type AccountState = 'enabled' | 'disabled' | 'missing';
-
-/** What IAM has of the account. Throws DependencyError. */
-export type GetAccountState = (email: string) => Promise<AccountState>;
 
 const accountResponse = z.object({ email: z.string(), disabled: z.boolean().default(false) });
 

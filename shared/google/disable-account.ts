@@ -3,16 +3,11 @@
 // rejected; disabling twice has no effect).
 
 import * as z from 'zod';
+import type { DisableAccount } from '../operations/ports.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import { retry } from '../runtime/retry.ts';
 import { type AccountApi, accountUrl, createAccountStateGetter } from './account-state.ts';
 import { parseResponse, requestReason } from './response.ts';
-
-/**
- * Disables the account until IAM confirms it, or the time is `until`, in milliseconds since the epoch; Google's audit log
- * has the reason. Safe to repeat. Throws DependencyError when it was not confirmed in time.
- */
-export type DisableAccount = (email: string, reason: string, until: number) => Promise<void>;
 
 export function createAccountDisabler({ sendAsService, iamUrl, clock }: AccountApi): DisableAccount {
   const getState = createAccountStateGetter({ sendAsService, iamUrl, clock });

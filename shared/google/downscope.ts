@@ -5,10 +5,10 @@
 import * as z from 'zod';
 import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE } from '../core/oauth/exchange-request.ts';
 import type { StorageScope } from '../core/policy/credential.ts';
+import type { Minted } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';
-import type { Minted } from './mint.ts';
 import { parseResponse, stripTrailingSlash } from './response.ts';
 
 const DEPENDENCY = 'sts token';

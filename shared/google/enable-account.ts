@@ -3,17 +3,11 @@
 // are accepted again, so whoever calls this has made sure that all of them have expired.
 
 import * as z from 'zod';
+import type { EnableAccount } from '../operations/ports.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import { retry } from '../runtime/retry.ts';
 import { type AccountApi, accountUrl, createAccountStateGetter } from './account-state.ts';
 import { parseResponse } from './response.ts';
-
-/**
- * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable, none from
- * `until` on (milliseconds since the epoch), and never a second: one that was not answered may be carried out later. Throws
- * DependencyError when IAM does not confirm it.
- */
-export type EnableAccount = (email: string, until: number) => Promise<void>;
 
 export function createAccountEnabler({ sendAsService, iamUrl, clock }: AccountApi): EnableAccount {
   const getState = createAccountStateGetter({ sendAsService, iamUrl, clock });

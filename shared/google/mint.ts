@@ -7,6 +7,7 @@ import { auditReason } from '../core/grant/id.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import type { Credential, FirestoreCredential } from '../core/policy/credential.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
+import type { Mint, Minted, MintRequest } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';
@@ -17,32 +18,6 @@ import { parseResponse, requestReason, stripTrailingSlash } from './response.ts'
 const GENERATE = 'iamcredentials generateAccessToken';
 /** Google tells the end of a token in whole seconds. */
 const ROUNDING_MS = 1_000;
-
-interface MintRequest {
-  readonly claims: JobClaims;
-  readonly credentialName: string;
-  readonly credential: Credential;
-  readonly grant_id: string;
-  /** OAuth scopes, for a service account's token. */
-  readonly scopes: readonly string[];
-  /** The pooled account that serves the grant. */
-  readonly lease: string | undefined;
-  /** Seconds. */
-  readonly ttl: number;
-  /** A service account's token that would live longer is not taken: milliseconds since the epoch, as on record. */
-  readonly latestExpiry: number;
-  /** Of the Firebase user, for an ID token: see core/firebase-user.ts. */
-  readonly generation: number;
-}
-
-export interface Minted {
-  readonly accessToken: string;
-  /** Milliseconds since the epoch. */
-  readonly expires_at: number;
-}
-
-/** Mints one token. Throws DependencyError when Google fails, refuses or answers something else than was asked for. */
-export type Mint = (request: MintRequest) => Promise<Minted>;
 
 type ServiceAccountCredential = Exclude<Credential, FirestoreCredential>;
 

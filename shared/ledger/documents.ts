@@ -19,6 +19,7 @@ import { type Account, accountSchema } from '../core/pool/account.ts';
 import { afterGrantChange } from '../core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../core/pool/transitions.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
+import type { Version } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/errors.ts';
 import { fromStored, toStored } from './client.ts';
@@ -175,6 +176,11 @@ function putIfUnchanged(
   const data = toStored(record);
   if (updated) batch.update(document, data, { lastUpdateTime: updated });
   else batch.create(document, data);
+}
+
+/** The time of a read or a write that left this ledger as a Version. */
+export function timestampOf(version: Version): Timestamp {
+  return version as Timestamp;
 }
 
 /** What the ledger answers. @throws DependencyError when it fails or is too slow */

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Firestore } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { GRANT_COLLECTION } from '../core/policy/document-path.ts';
+import type { CloseGrantDocument, GrantDocumentName, OpenGrantDocument } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createTimeout, withTimeout } from '../runtime/errors.ts';
 import { alreadyExists, fromStored, type OpenDatabase, toStored } from './client.ts';
@@ -15,21 +16,6 @@ const DEADLINE_MS = 3_000;
 const RETENTION_MS = 30 * 86_400_000;
 
 const stored = z.object({ state: z.enum(['active', 'ended']), expires_at: z.number(), roles: z.array(z.string()) });
-
-interface GrantDocumentName {
-  readonly project: string;
-  readonly database: string;
-  readonly grant_id: string;
-}
-
-/** Lets tokens of the grant in until `expires_at` (milliseconds). False when the grant was closed meanwhile. */
-export type OpenGrantDocument = (
-  name: GrantDocumentName,
-  opened: { readonly roles: readonly string[]; readonly expires_at: number },
-) => Promise<boolean>;
-
-/** Refuses tokens of the grant from the next request on. Safe to repeat. */
-export type CloseGrantDocument = (name: GrantDocumentName, now: number) => Promise<void>;
 
 export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clock): OpenGrantDocument {
   /** By database: each has a client of its own, which is built at its first use. */

@@ -21,6 +21,7 @@ import type { Account } from '../core/pool/account.ts';
 import { poolExhausted } from '../core/pool/forecast.ts';
 import { lease, recordShared } from '../core/pool/lifecycle.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
+import type { IssuanceLedger, Refused, Reserved } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import {
   accountDocument,
@@ -34,6 +35,7 @@ import {
   putGrant,
   putJob,
   retryOnConflict,
+  timestampOf,
   toAccount,
   toBlocks,
   toGrant,
@@ -50,41 +52,6 @@ import {
   renewLease,
 } from './leases.ts';
 import { createPipelineGrantCounter } from './pipeline-grant-count.ts';
-
-/** A grant as it was just written, and when: whoever writes it next can say that it is still this one. */
-export interface Reserved {
-  readonly grant: Grant;
-  readonly written: Timestamp;
-  /** No token minted for it may live longer. */
-  readonly latestExpiry: number;
-}
-
-type Refused = { readonly refusal: Refusal };
-
-/** What is about to be recorded: nothing that was read stands against it. */
-export interface Reservation {
-  /** No token minted for it may live longer. */
-  readonly latestExpiry: number;
-  /** Whether a mint may begin beside the commit; else only once it is recorded. */
-  readonly mayMintNow: boolean;
-  /**
-   * Records it, and leases an account where the credential needs one. Where others wrote first, it is prepared again.
-   * Throws DependencyError when it could not be recorded.
-   */
-  commit(): Promise<Reserved | Refused>;
-}
-
-export interface IssuanceLedger {
-  /** Reads what stands for and against an issue, and decides. Throws DependencyError. */
-  prepare(request: IssueRequest): Promise<Reservation | Refused>;
-  /**
-   * Whether an operator blocked this. To be asked after the reservation is written: of an act of the kill switch and a
-   * reservation one then sees the other. Throws DependencyError.
-   */
-  checkBlocks(request: IssueRequest): Promise<Refused | undefined>;
-  /** Records a token that is about to leave. Throws DependencyError when that could not be recorded. */
-  activate(token: MintedToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
-}
 
 /** What a reservation depends on, as it was read. */
 interface Found {
@@ -184,7 +151,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
     }
     const [account] = found.accounts;
     if (shared && account) putAccount(batch, account, toAccount(account), shared);
-    return { grant, latestExpiry, written: await commit(batch) };
+    return { grant, latestExpiry, version: await commit(batch) };
   };
 
   const planAndWrite = async (request: IssueRequest): Promise<Reserved | Refused> => {
@@ -238,7 +205,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
     if ('refusal' in activation) return activation;
     const batch = ledger.batch();
     const change = { before: reserved.grant, after: activation.grant };
-    putGrant(batch, grantDocument(ledger, token.grant_id), reserved.written, change);
+    putGrant(batch, grantDocument(ledger, token.grant_id), timestampOf(reserved.version), change);
     await commit(batch);
     return activation;
   };

@@ -5,9 +5,9 @@ import type { Firestore, Query, Timestamp } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { chunksOf } from '../core/chunks.ts';
 import type { Grant } from '../core/grant/grant.ts';
-import { type BuildName, CALLS_PER_MINUTE, type Check, NO_CHECK, recentCalls } from '../core/grant/job-check.ts';
-import type { JobRecord } from '../core/grant/job-record.ts';
+import { CALLS_PER_MINUTE, type Check, NO_CHECK, recentCalls } from '../core/grant/job-check.ts';
 import { UNCHECKED_MS } from '../core/timing.ts';
+import type { DueJob, JobCheckLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { fromStored, toStored } from './client.ts';
 import {
@@ -17,41 +17,11 @@ import {
   jobDocument,
   parseAll,
   readPages,
+  timestampOf,
   toGrant,
   toJobRecord,
   withLedgerTimeout,
 } from './documents.ts';
-
-/** A job as it was read. */
-export interface DueJob {
-  readonly job_id: string;
-  readonly record: JobRecord;
-  readonly updated: Timestamp;
-}
-
-/** The right of one sweep to call Buildkite. */
-interface PollLock {
-  /** Times of the calls of the last minute, oldest first. */
-  readonly calls: readonly number[];
-  readonly written: Timestamp;
-}
-
-export interface JobCheckLedger {
-  /** Jobs whose check is due, longest first, at most `limit`; ids of those that cannot be read. Throws DependencyError, as all of these do. */
-  due(limit: number): Promise<{ readonly jobs: readonly DueJob[]; readonly unreadable: readonly string[] }>;
-  /** Jobs of the build whose check is not due yet. */
-  notDue(build: BuildName): Promise<readonly DueJob[]>;
-  /** Those of the jobs that have a live grant. The others are not checked any more. */
-  withLiveGrants(jobs: readonly DueJob[]): Promise<readonly DueJob[]>;
-  /** Records when Buildkite is asked about the jobs next. A job that has ended meanwhile stays as it is. */
-  recordChecks(changes: readonly { readonly job: DueJob; readonly check: Check }[]): Promise<void>;
-  /** How many jobs have live grants although Buildkite has not responded about them for 15 minutes; 1,000 stands for more. */
-  countUnchecked(): Promise<number>;
-  /** Takes the right to call Buildkite, `held` milliseconds at most. Undefined when another sweep has it, or Buildkite is left alone. */
-  acquirePollLock(lockMs: number): Promise<PollLock | undefined>;
-  /** Gives the right back after calls at these times; nobody calls for `pause` milliseconds. */
-  releasePollLock(lock: PollLock, calls: readonly number[], pause: number): Promise<void>;
-}
 
 const PAGE = 500;
 /** Grants in one read: one that has many tokens is large. */
@@ -74,7 +44,7 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
   const read = async (query: Query, limit: number) => {
     const { loaded, unreadable } = parseAll(await readPages(clock, query, { limit, size: PAGE }), toJobRecord);
     const known = loaded.flatMap(({ read: { id, updateTime }, record }) =>
-      updateTime ? [{ job_id: id, record, updated: updateTime }] : [],
+      updateTime ? [{ job_id: id, record, version: updateTime }] : [],
     );
     return { jobs: known, unreadable };
   };
@@ -102,7 +72,7 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
     for (const chunk of chunksOf(WRITES_PER_COMMIT, changes)) {
       const batch = ledger.batch();
       for (const { job, check } of chunk)
-        batch.update(jobDocument(ledger, job.job_id), toStored(check), { lastUpdateTime: job.updated });
+        batch.update(jobDocument(ledger, job.job_id), toStored(check), { lastUpdateTime: timestampOf(job.version) });
       if (!(await ifUnchanged(batch.commit()))) await Promise.all(chunk.map(overtaken));
     }
   };
@@ -123,7 +93,7 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
     const isHolder = ({ record }: DueJob) => record.grants.some((id) => live.has(id));
     const over = known.filter((job) => !isHolder(job)).map((job) => ({ job, check: NO_CHECK }));
     // A job that was written since has got something, or has ended.
-    await write(over, ({ job, check }) => ifUnchanged(update(job.job_id, check, job.updated)));
+    await write(over, ({ job, check }) => ifUnchanged(update(job.job_id, check, timestampOf(job.version))));
     return known.filter(isHolder);
   };
 
@@ -177,9 +147,10 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
           ? await lockDocument.update(data, { lastUpdateTime: document.updateTime })
           : await lockDocument.create(data);
         const recent = calls.map(({ called_at }) => called_at);
-        return { calls: recentCalls(recent, now), written: writeTime };
+        return { calls: recentCalls(recent, now), version: writeTime };
       }),
-    releasePollLock: async ({ written: lastUpdateTime }, calls, pause) => {
+    releasePollLock: async ({ version }, calls, pause) => {
+      const lastUpdateTime = timestampOf(version);
       const data = toStored({
         held_until: clock.now() + pause,
         calls: calls.map((called_at) => ({ called_at })),

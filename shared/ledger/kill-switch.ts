@@ -2,45 +2,16 @@
 // through. Each grant is ended by the ending ledger, like any other.
 
 import { isDeepStrictEqual } from 'node:util';
-import { FieldPath, type Firestore, type Query, type QueryDocumentSnapshot } from '@google-cloud/firestore';
-import * as z from 'zod';
-import { type Blocks, blocksSchema, selectorSchema } from '../core/grant/selector.ts';
+import { FieldPath, type Firestore, type QueryDocumentSnapshot } from '@google-cloud/firestore';
+import { type Blocks, blocksSchema, type KillSwitchRecord, killSwitchSchema } from '../core/grant/selector.ts';
+import type { KillSwitchLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { fromStored, toStored } from './client.ts';
 import { blocksDocument, commitWithRetry, parseAll, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
-import type { GrantPage } from './sweep.ts';
 
 const PAGE = 100;
 /** Blocks in force at once: all of them are read in every hand-out. */
 const MAX_BLOCKS = 100;
-
-const killSwitchSchema = z.object({
-  selector: selectorSchema,
-  /** Who threw it, and why: what they said of themselves. */
-  actor: z.string().min(1),
-  reason: z.string().min(1),
-  /** Whether it bars new hand-outs until it is lifted. */
-  blocks_new: z.boolean(),
-  activated_at: z.number(),
-  deactivated_at: z.number().nullable(),
-  deactivated_by: z.string().nullable(),
-});
-type KillSwitchRecord = z.output<typeof killSwitchSchema>;
-
-export interface KillSwitchLedger {
-  /**
-   * Records an act and, if it bars, raises its block, in one commit. An act that is on record stays as it is; one that
-   * was lifted, or is another, throws. Throws DependencyError, as all of these do.
-   */
-  record(id: string, killSwitch: KillSwitchRecord): Promise<void>;
-  /** Lifts a block. False when there is none of that id. */
-  deactivate(id: string, by: string): Promise<boolean>;
-  blocks(): Promise<Blocks>;
-  /** Live grants in pages; `after` is what the page before gave as `next`. */
-  liveGrants(
-    after: QueryDocumentSnapshot | undefined,
-  ): Promise<GrantPage & { readonly next: QueryDocumentSnapshot | undefined }>;
-}
 
 export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwitchLedger {
   const killSwitchDocument = (id: string) => ledger.collection('kill_switches').doc(id);
@@ -96,14 +67,15 @@ export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwi
       return commitWithRetry(clock, () => deactivate(id, by, attempt));
     },
     blocks: async () => toBlocks(await withLedgerTimeout(clock, blocksDocument(ledger).get())),
-    liveGrants: async (after) => {
-      const id = FieldPath.documentId();
-      let query: Query = live.orderBy(id).limit(PAGE);
-      if (after !== undefined) query = query.startAfter(after);
-      const { docs } = await withLedgerTimeout(clock, query.get());
-      const { loaded, unreadable } = parseAll(docs, toGrant);
-      const next = docs.length === PAGE ? docs.at(-1) : undefined;
-      return { grants: loaded.map(({ record }) => record), unreadable, next };
+    liveGrants: async function* () {
+      const byId = live.orderBy(FieldPath.documentId()).limit(PAGE);
+      for (let last: QueryDocumentSnapshot | undefined; ; ) {
+        const { docs } = await withLedgerTimeout(clock, (last ? byId.startAfter(last) : byId).get());
+        const { loaded, unreadable } = parseAll(docs, toGrant);
+        yield { grants: loaded.map(({ record }) => record), unreadable };
+        if (docs.length < PAGE) return;
+        last = docs.at(-1);
+      }
     },
   };
 }

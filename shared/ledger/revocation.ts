@@ -3,17 +3,10 @@
 
 import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant/grant.ts';
-import { endMark, endTimeOf, type JobEndedBy, toTombstone, withoutEndMark } from '../core/grant/job-record.ts';
-import {
-  confirmRevoked,
-  type EndCause,
-  endGrant,
-  expire,
-  grantEndMark,
-  grantIdOf,
-  NOT_ENDING,
-} from '../core/grant/lifecycle.ts';
+import { endMark, endTimeOf, toTombstone, withoutEndMark } from '../core/grant/job-record.ts';
+import { confirmRevoked, endGrant, expire, grantEndMark, grantIdOf, NOT_ENDING } from '../core/grant/lifecycle.ts';
 import { END_COMMIT_DEADLINE_MS } from '../core/timing.ts';
+import type { EndedJob, JobEnd, RevocationLedger } from '../operations/ports.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/errors.ts';
 import { toStored } from './client.ts';
@@ -30,37 +23,6 @@ import {
   toGrant,
   toJobRecord,
 } from './documents.ts';
-
-export interface JobEnd {
-  readonly job_id: string;
-  /** Undefined when the message does not say. */
-  readonly pipeline_id: string | undefined;
-  readonly by: JobEndedBy;
-  /** When the job finished, by Buildkite's clock: milliseconds since the epoch. Undefined when it does not say. */
-  readonly finished_at?: number | undefined;
-}
-
-interface EndedJob {
-  /** The end was on record before. */
-  readonly alreadyEnded: boolean;
-  /** Grants that this ended or that are still being revoked. */
-  readonly grants: readonly Grant[];
-  /** Ids of grants whose records cannot be read, and so were left. */
-  readonly unreadable: readonly string[];
-  /** The message names another pipeline than the job's grants do. The job is ended all the same. */
-  readonly pipelineMismatch: boolean;
-}
-
-export interface RevocationLedger {
-  /** Records the end of a job and of its grants, in one commit. Throws DependencyError when it could not. */
-  endJob(jobEnd: JobEnd): Promise<EndedJob>;
-  /** Records the end of one grant, unless it is being revoked already. Undefined when it is not live. Throws DependencyError. */
-  endGrant(grant: Grant, cause: EndCause): Promise<Grant | undefined>;
-  /** Records that access was taken away. Undefined when it was on record before. Throws DependencyError. */
-  confirmRevoked(grant: Grant): Promise<Grant | undefined>;
-  /** Records that a grant's time is up. Undefined when that is not so. Throws DependencyError. */
-  expire(grant: Grant): Promise<Grant | undefined>;
-}
 
 export function createRevocationLedger(ledger: Firestore, clock: Clock): RevocationLedger {
   /**

@@ -7,6 +7,7 @@ import type { Grant } from '../core/grant/grant.ts';
 import type { Account } from '../core/pool/account.ts';
 import { claimForEnable, confirmEnabled, countFoundEnabled, markChecked, quarantine } from '../core/pool/lifecycle.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
+import type { GrantPage, SweepLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import {
   accountDocument,
@@ -19,38 +20,6 @@ import {
   toGrant,
   withLedgerTimeout,
 } from './documents.ts';
-
-/** Grants found, and the ids of those whose records cannot be read. */
-export interface GrantPage {
-  readonly grants: readonly Grant[];
-  readonly unreadable: readonly string[];
-}
-
-export interface StoredAccount {
-  readonly email: string;
-  readonly account: Account;
-}
-
-export interface SweepLedger {
-  /** Grants whose end began to be recorded and was not, at most `limit`. Throws DependencyError, as all of these do. */
-  pendingEnds(limit: number): Promise<GrantPage>;
-  /** Grants of which something is still to be taken away, at most `limit`. */
-  pendingRevocations(limit: number): Promise<GrantPage>;
-  /** Grants that have not come to their end although their time is up, longest first, at most `limit`. */
-  overdue(limit: number): Promise<GrantPage>;
-  /** Every pooled account that ever served, and the addresses of those whose records cannot be read. */
-  accounts(): Promise<{ readonly accounts: readonly StoredAccount[]; readonly unreadable: readonly string[] }>;
-  /** Records that this sweep begins to enable a rested account. Undefined when it must not, or another is at it. */
-  claimForEnable(email: string): Promise<Account | undefined>;
-  /** Records that IAM confirmed an account enabled, begun at `enabling_since`. */
-  confirmEnabled(email: string, enabling_since: number): Promise<Account | undefined>;
-  /** Records that IAM confirmed a resting account disabled. */
-  markChecked(email: string): Promise<Account | undefined>;
-  /** Records that IAM said that a resting account is enabled. */
-  countFoundEnabled(email: string): Promise<Account | undefined>;
-  /** Sends an account to rest whose grant no longer holds it although its own record says so. */
-  reclaim(known: StoredAccount): Promise<Account | undefined>;
-}
 
 /** Documents of one query: a grant with many tokens is large. */
 const PAGE = 100;

@@ -1,10 +1,10 @@
 // The calls that one sweep may make to Buildkite: at most 50 within any minute, counted together with those of the sweeps
 // before it. No call begins once the time is up, nothing is left, or Buildkite as a whole does not respond as it should.
 
-import type { BuildkiteResponse } from '../buildkite/job-state.ts';
-import { LookupError } from '../buildkite/lookup-error.ts';
 import { nextCallAt, recentCalls } from '../core/grant/job-check.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { LookupError } from './lookup-error.ts';
+import type { BuildkiteResponse } from './ports.ts';
 
 /** Calls after which it is believed that Buildkite cannot be reached at all. */
 const MAX_UNREACHED = 10;

@@ -4,9 +4,9 @@
 import type { Grant } from '../core/grant/grant.ts';
 import { type EndCause, grantIdOf } from '../core/grant/lifecycle.ts';
 import { END_BUDGET_MS, RECORD_RESERVE_MS } from '../core/timing.ts';
-import type { JobEnd } from '../ledger/revocation.ts';
 import { toFailure, withTimeout } from '../runtime/errors.ts';
 import type { Failure } from '../runtime/work-queue.ts';
+import type { JobEnd } from './ports.ts';
 import { type RevokeDeps, revokeGrant } from './revoke-grant.ts';
 
 export interface PendingRevocation {

@@ -4,7 +4,6 @@
 // open the grant document, ask whether it was barred meanwhile, record the token, and only then let it go.
 // Knows nothing about HTTP, Firestore or Google.
 
-import type { VerifyJobToken } from '../buildkite/job-token.ts';
 import { type FirebaseUser, firebaseUserOf } from '../core/firebase-user.ts';
 import { isAboutEveryAccount, isAboutOneAccount } from '../core/google-refusal.ts';
 import type { Grant } from '../core/grant/grant.ts';
@@ -16,12 +15,10 @@ import { type Credential, MAX_TTL } from '../core/policy/credential.ts';
 import { decide, type RuleTrace } from '../core/policy/decide.ts';
 import type { LoadedPolicy } from '../core/policy/parse-yaml.ts';
 import { boundWait, LONGEST_RETRY_AFTER } from '../core/retry-after.ts';
-import type { Mint, Minted } from '../google/mint.ts';
-import type { OpenGrantDocument } from '../ledger/grant-document.ts';
-import type { IssuanceLedger, Reserved } from '../ledger/issuance.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { IssuesInProgress } from './issues-in-progress.ts';
+import type { IssuanceLedger, Mint, Minted, OpenGrantDocument, Reserved, VerifyJobToken } from './ports.ts';
 
 /** Pooled accounts that a job tries within so many milliseconds before it is said that Google fails. */
 const MAX_ACCOUNTS_TRIED = 3;

@@ -7,9 +7,9 @@ import { grantIdOf } from '../core/grant/lifecycle.ts';
 import type { Selector } from '../core/grant/selector.ts';
 import { maySelect, selects } from '../core/grant/selector.ts';
 import { END_BUDGET_MS } from '../core/timing.ts';
-import type { KillSwitchLedger } from '../ledger/kill-switch.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { completeRevocations, type EndResult, failureSubject, mergeEndResults, unreadablePending } from './end-job.ts';
+import type { KillSwitchLedger } from './ports.ts';
 import type { RevokeDeps } from './revoke-grant.ts';
 
 /** Milliseconds for ending what was found: an operator waits, and what is left says so. */
@@ -42,14 +42,11 @@ export async function findGrants({ killSwitchLedger }: Pick<KillSwitchDeps, 'kil
   const selected: Grant[] = [];
   const ambiguous: Grant[] = [];
   const unreadable: string[] = [];
-  let after: Awaited<ReturnType<KillSwitchLedger['liveGrants']>>['next'];
-  do {
-    const page = await killSwitchLedger.liveGrants(after);
+  for await (const page of killSwitchLedger.liveGrants()) {
     selected.push(...page.grants.filter((grant) => selects(selector, grant)));
     ambiguous.push(...page.grants.filter((grant) => maySelect(selector, grant)));
     unreadable.push(...page.unreadable);
-    after = page.next;
-  } while (after !== undefined);
+  }
   return { selected, undetermined: ambiguous, unreadable };
 }
 

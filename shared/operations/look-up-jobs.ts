@@ -1,12 +1,11 @@
 // Asks Buildkite about the jobs of one build. One job is asked about by its id, which is the smaller response; several are
 // looked up in the build's list, 100 jobs a call. What the list cannot tell is asked job by job.
 
-import type { BuildkiteJobs, JobState } from '../buildkite/job-state.ts';
-import { LookupError } from '../buildkite/lookup-error.ts';
 import type { BuildToCheck } from '../core/grant/job-check.ts';
-import type { DueJob } from '../ledger/job-checks.ts';
 import { atRandom, type Clock } from '../runtime/clock.ts';
 import type { CallBudget } from './call-budget.ts';
+import { LookupError } from './lookup-error.ts';
+import type { BuildkiteJobs, DueJob, JobState } from './ports.ts';
 
 /** Pages of one build: more jobs than Buildkite lets a build have. */
 const MAX_PAGES = 50;

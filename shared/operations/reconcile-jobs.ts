@@ -1,8 +1,6 @@
 // Finds the ends of jobs whose webhook was lost: asks Buildkite about jobs whose check is due, and ends those that have
 // finished. Also completes the ends that are known and could not be recorded on every grant. Bounded in calls and in time.
 
-import type { BuildkiteJobs, JobState } from '../buildkite/job-state.ts';
-import { BUILDKITE, type LookupError } from '../buildkite/lookup-error.ts';
 import {
   type BuildToCheck,
   byBuild,
@@ -11,14 +9,14 @@ import {
   checkAfterResponse,
 } from '../core/grant/job-check.ts';
 import { END_STEP_MS, POLL_BUDGET_MS, POLL_LOCK_MS, UNKNOWN_AGAIN_MS } from '../core/timing.ts';
-import type { DueJob } from '../ledger/job-checks.ts';
-import type { JobEnd } from '../ledger/revocation.ts';
 import { atRandom } from '../runtime/clock.ts';
 import { toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { CallBudget } from './call-budget.ts';
 import { type EndResult, endJob, mergeEndResults } from './end-job.ts';
 import { lookUpJobs } from './look-up-jobs.ts';
+import { BUILDKITE, type LookupError } from './lookup-error.ts';
+import type { BuildkiteJobs, DueJob, JobEnd, JobState } from './ports.ts';
 import type { SweepDeps } from './sweep-deps.ts';
 
 /** Jobs that one run looks at: with fewer than 50 builds, 5,000 jobs need 50 calls or more. */

@@ -4,11 +4,9 @@
 import type { Grant } from '../core/grant/grant.ts';
 import { auditReason } from '../core/grant/id.ts';
 import { grantIdOf } from '../core/grant/lifecycle.ts';
-import type { DisableAccount } from '../google/disable-account.ts';
-import type { CloseGrantDocument } from '../ledger/grant-document.ts';
-import type { RevocationLedger } from '../ledger/revocation.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
+import type { CloseGrantDocument, DisableAccount, RevocationLedger } from './ports.ts';
 
 export interface RevokeDeps {
   readonly ledger: RevocationLedger;

@@ -4,9 +4,9 @@
 import type { Account } from '../core/pool/account.ts';
 import { type PoolReport, poolReports } from '../core/pool/forecast.ts';
 import { ACCOUNT_STEP_MS, CLOCK_MARGIN_MS, ENABLE_WINDOW_MS, RECHECK_EVERY_MS } from '../core/timing.ts';
-import type { StoredAccount } from '../ledger/sweep.ts';
 import { errorMessage, toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
+import type { StoredAccount } from './ports.ts';
 import type { SweepDeps } from './sweep-deps.ts';
 
 const RECHECKS = 300;

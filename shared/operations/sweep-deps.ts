@@ -1,10 +1,6 @@
 // What the steps of the sweep work with.
 
-import type { BuildkiteJobs } from '../buildkite/job-state.ts';
-import type { GetAccountState } from '../google/account-state.ts';
-import type { EnableAccount } from '../google/enable-account.ts';
-import type { JobCheckLedger } from '../ledger/job-checks.ts';
-import type { SweepLedger } from '../ledger/sweep.ts';
+import type { BuildkiteJobs, EnableAccount, GetAccountState, JobCheckLedger, SweepLedger } from './ports.ts';
 import type { RevokeDeps } from './revoke-grant.ts';
 
 export interface SweepDeps extends RevokeDeps {

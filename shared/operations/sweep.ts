@@ -5,11 +5,11 @@
 import type { Grant } from '../core/grant/grant.ts';
 import { type EndCause, grantIdOf } from '../core/grant/lifecycle.ts';
 import { SWEEP_GRANT_MS, SWEEP_STEP_MS } from '../core/timing.ts';
-import type { GrantPage } from '../ledger/sweep.ts';
 import { atRandom } from '../runtime/clock.ts';
 import { toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { type EndResult, failureSubject, unreadablePending } from './end-job.ts';
+import type { GrantPage } from './ports.ts';
 import { type BuildkiteUsage, type ReconciledJob, reconcileJobs } from './reconcile-jobs.ts';
 import { revokeGrant } from './revoke-grant.ts';
 import { type AccountSweepResult, sweepAccounts } from './sweep-accounts.ts';

@@ -43,10 +43,11 @@ describe('a block', () => {
     const meanwhile: number[] = [];
     const killSwitchLedger: typeof killSwitchDeps.killSwitchLedger = {
       ...killSwitchDeps.killSwitchLedger,
-      liveGrants: async (after) => {
-        const page = await liveGrants(after);
-        meanwhile.push((await requestToken('export')).status);
-        return page;
+      liveGrants: async function* () {
+        for await (const page of liveGrants()) {
+          meanwhile.push((await requestToken('export')).status);
+          yield page;
+        }
       },
     };
     await activateKillSwitch({ ...killSwitchDeps, killSwitchLedger }, 'kill', everything(grant));

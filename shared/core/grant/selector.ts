@@ -24,6 +24,20 @@ export const selectorSchema = z
   .refine((selector) => Object.values(selector).some((value) => value !== undefined), 'names nothing');
 export type Selector = z.output<typeof selectorSchema>;
 
+/** An act of the kill switch, as it is on record. */
+export const killSwitchSchema = z.object({
+  selector: selectorSchema,
+  /** Who threw it, and why: what they said of themselves. */
+  actor: z.string().min(1),
+  reason: z.string().min(1),
+  /** Whether it bars new hand-outs until it is lifted. */
+  blocks_new: z.boolean(),
+  activated_at: z.number(),
+  deactivated_at: z.number().nullable(),
+  deactivated_by: z.string().nullable(),
+});
+export type KillSwitchRecord = z.output<typeof killSwitchSchema>;
+
 /** What selectors are compared with: a grant, or what is about to become one. */
 interface Selectable {
   readonly job_id: string;

@@ -11,10 +11,11 @@ import { type EndCause, grantEndMark } from '../../../shared/core/grant/lifecycl
 import { CLOCK_MARGIN_MS } from '../../../shared/core/timing.ts';
 import { toStored } from '../../../shared/ledger/client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
-import { createIssuanceLedger, type Reserved } from '../../../shared/ledger/issuance.ts';
+import { createIssuanceLedger } from '../../../shared/ledger/issuance.ts';
 import { createJobCheckLedger } from '../../../shared/ledger/job-checks.ts';
 import { createRevocationLedger } from '../../../shared/ledger/revocation.ts';
 import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
+import type { Reserved } from '../../../shared/operations/ports.ts';
 import { databaseOf } from '../../fixtures/in-process-keydesk.ts';
 import { jobClaims } from '../../fixtures/job-claims.ts';
 import { reserve } from '../../fixtures/reserve.ts';
@@ -288,7 +289,7 @@ it('touches a record at the end of a job that this release cannot read: an issue
   const reserved = await job.reserve();
   const ofNextRelease = await plain.collection('grants').doc(job.grant_id).update({ revocation: 'instant' });
   expect((await job.endIn(plain)).unreadable).toEqual([job.grant_id]);
-  const issued = job.activateIn(plain, { ...reserved, written: ofNextRelease.writeTime });
+  const issued = job.activateIn(plain, { ...reserved, version: ofNextRelease.writeTime });
   await expect(issued).rejects.toThrow();
   expect(await job.grant()).toMatchObject({ tokens_issued: 0 });
 });

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { createBuildkiteJobs } from '../../../shared/buildkite/job-state.ts';
-import { LookupError } from '../../../shared/buildkite/lookup-error.ts';
+import { LookupError } from '../../../shared/operations/lookup-error.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';

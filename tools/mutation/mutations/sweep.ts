@@ -223,8 +223,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/job-checks.ts',
-        find: 'return { calls: recentCalls(recent, now), written: writeTime };',
-        replace: 'return { calls: recent.slice(0, 0), written: writeTime };',
+        find: 'return { calls: recentCalls(recent, now), version: writeTime };',
+        replace: 'return { calls: recent.slice(0, 0), version: writeTime };',
       },
     ],
     killers: ['test/http/reconcile-jobs.test.ts'],

@@ -1,0 +1,262 @@
+// What the operations need of Buildkite, of Google and of the ledger. The adapters of those names fulfil it. No type of
+// theirs, nor of Firestore, is named here.
+
+import type { Grant } from '../core/grant/grant.ts';
+import type { BuildName, Check } from '../core/grant/job-check.ts';
+import type { JobEndedBy, JobRecord } from '../core/grant/job-record.ts';
+import type { EndCause, IssueRequest, MintedToken } from '../core/grant/lifecycle.ts';
+import type { Blocks, KillSwitchRecord } from '../core/grant/selector.ts';
+import type { Refusal } from '../core/oauth/refusal.ts';
+import type { JobClaims } from '../core/policy/claims.ts';
+import type { Credential } from '../core/policy/credential.ts';
+import type { Account } from '../core/pool/account.ts';
+
+// Buildkite
+
+/** Verifies one job token. `now` is in milliseconds since the epoch. Throws DependencyError when keys cannot be had. */
+export type VerifyJobToken = (jobToken: string, now: number) => Promise<{ claims: JobClaims } | { refusal: Refusal }>;
+
+export interface JobState {
+  /** `unknown`: Buildkite does not show the job to this API token. */
+  readonly outcome: 'finished' | 'running' | 'unknown';
+  /** Buildkite's own word for it, or what it says of the agent. */
+  readonly job_state: string | undefined;
+  /** Milliseconds since the epoch, where Buildkite says so. */
+  readonly finished_at: number | undefined;
+}
+
+/** What Buildkite responds, with what it says of its limits. */
+export interface BuildkiteResponse<T> extends RateLimit {
+  readonly value: T;
+}
+
+export interface JobPage {
+  /** By id in lower case. Undefined: Buildkite describes this job in a form that makes no sense. */
+  readonly jobs: ReadonlyMap<string, JobState | undefined>;
+  /** The cursor of the next page; undefined on the last one. */
+  readonly next: string | undefined;
+}
+
+/** Both throw LookupError. */
+export interface BuildkiteJobs {
+  job(organization_slug: string, job_id: string): Promise<BuildkiteResponse<JobState>>;
+  /** Undefined when Buildkite does not show the build to this API token. @param after the cursor of the page */
+  page(build: BuildName, after: string | undefined): Promise<BuildkiteResponse<JobPage | undefined>>;
+}
+
+export interface RateLimit {
+  /** The least of what the organization and the user have left; undefined when Buildkite does not say. Never negative. */
+  readonly remaining: number | undefined;
+  /** Names of headers whose value makes no sense. */
+  readonly malformed: readonly string[];
+}
+
+// Google
+
+export interface MintRequest {
+  readonly claims: JobClaims;
+  readonly credentialName: string;
+  readonly credential: Credential;
+  readonly grant_id: string;
+  /** OAuth scopes, for a service account's token. */
+  readonly scopes: readonly string[];
+  /** The pooled account that serves the grant. */
+  readonly lease: string | undefined;
+  /** Seconds. */
+  readonly ttl: number;
+  /** A service account's token that would live longer is not taken: milliseconds since the epoch, as on record. */
+  readonly latestExpiry: number;
+  /** Of the Firebase user, for an ID token: see core/firebase-user.ts. */
+  readonly generation: number;
+}
+
+export interface Minted {
+  readonly accessToken: string;
+  /** Milliseconds since the epoch. */
+  readonly expires_at: number;
+}
+
+/** Mints one token. Throws DependencyError when Google fails, refuses or answers something else than was asked for. */
+export type Mint = (request: MintRequest) => Promise<Minted>;
+
+type AccountState = 'enabled' | 'disabled' | 'missing';
+
+/** What IAM has of the account. Throws DependencyError. */
+export type GetAccountState = (email: string) => Promise<AccountState>;
+
+/**
+ * Disables the account until IAM confirms it, or the time is `until`, in milliseconds since the epoch; Google's audit log
+ * has the reason. Safe to repeat. Throws DependencyError when it was not confirmed in time.
+ */
+export type DisableAccount = (email: string, reason: string, until: number) => Promise<void>;
+
+/**
+ * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable, none from
+ * `until` on (milliseconds since the epoch), and never a second: one that was not answered may be carried out later. Throws
+ * DependencyError when IAM does not confirm it.
+ */
+export type EnableAccount = (email: string, until: number) => Promise<void>;
+
+// The documents that security rules look up
+
+export interface GrantDocumentName {
+  readonly project: string;
+  readonly database: string;
+  readonly grant_id: string;
+}
+
+/** Lets tokens of the grant in until `expires_at` (milliseconds). False when the grant was closed meanwhile. */
+export type OpenGrantDocument = (
+  name: GrantDocumentName,
+  opened: { readonly roles: readonly string[]; readonly expires_at: number },
+) => Promise<boolean>;
+
+/** Refuses tokens of the grant from the next request on. Safe to repeat. */
+export type CloseGrantDocument = (name: GrantDocumentName, now: number) => Promise<void>;
+
+// The ledger. All of it throws DependencyError when it fails or is too slow.
+
+/** Which state of a record was read or written: the ledger's own, so that it can say that nobody wrote since. */
+export type Version = object;
+
+/** A grant as it was just written, and when: whoever writes it next can say that it is still this one. */
+export interface Reserved {
+  readonly grant: Grant;
+  readonly version: Version;
+  /** No token minted for it may live longer. */
+  readonly latestExpiry: number;
+}
+
+export type Refused = { readonly refusal: Refusal };
+
+/** What is about to be recorded: nothing that was read stands against it. */
+export interface Reservation {
+  /** No token minted for it may live longer. */
+  readonly latestExpiry: number;
+  /** Whether a mint may begin beside the commit; else only once it is recorded. */
+  readonly mayMintNow: boolean;
+  /**
+   * Records it, and leases an account where the credential needs one. Where others wrote first, it is prepared again.
+   * Throws DependencyError when it could not be recorded.
+   */
+  commit(): Promise<Reserved | Refused>;
+}
+
+export interface IssuanceLedger {
+  /** Reads what stands for and against an issue, and decides. Throws DependencyError. */
+  prepare(request: IssueRequest): Promise<Reservation | Refused>;
+  /**
+   * Whether an operator blocked this. To be asked after the reservation is written: of an act of the kill switch and a
+   * reservation one then sees the other. Throws DependencyError.
+   */
+  checkBlocks(request: IssueRequest): Promise<Refused | undefined>;
+  /** Records a token that is about to leave. Throws DependencyError when that could not be recorded. */
+  activate(token: MintedToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
+}
+
+export interface JobEnd {
+  readonly job_id: string;
+  /** Undefined when the message does not say. */
+  readonly pipeline_id: string | undefined;
+  readonly by: JobEndedBy;
+  /** When the job finished, by Buildkite's clock: milliseconds since the epoch. Undefined when it does not say. */
+  readonly finished_at?: number | undefined;
+}
+
+export interface EndedJob {
+  /** The end was on record before. */
+  readonly alreadyEnded: boolean;
+  /** Grants that this ended or that are still being revoked. */
+  readonly grants: readonly Grant[];
+  /** Ids of grants whose records cannot be read, and so were left. */
+  readonly unreadable: readonly string[];
+  /** The message names another pipeline than the job's grants do. The job is ended all the same. */
+  readonly pipelineMismatch: boolean;
+}
+
+export interface RevocationLedger {
+  /** Records the end of a job and of its grants, in one commit. Throws DependencyError when it could not. */
+  endJob(jobEnd: JobEnd): Promise<EndedJob>;
+  /** Records the end of one grant, unless it is being revoked already. Undefined when it is not live. Throws DependencyError. */
+  endGrant(grant: Grant, cause: EndCause): Promise<Grant | undefined>;
+  /** Records that access was taken away. Undefined when it was on record before. Throws DependencyError. */
+  confirmRevoked(grant: Grant): Promise<Grant | undefined>;
+  /** Records that a grant's time is up. Undefined when that is not so. Throws DependencyError. */
+  expire(grant: Grant): Promise<Grant | undefined>;
+}
+
+/** Grants found, and the ids of those whose records cannot be read. */
+export interface GrantPage {
+  readonly grants: readonly Grant[];
+  readonly unreadable: readonly string[];
+}
+
+export interface StoredAccount {
+  readonly email: string;
+  readonly account: Account;
+}
+
+export interface SweepLedger {
+  /** Grants whose end began to be recorded and was not, at most `limit`. Throws DependencyError, as all of these do. */
+  pendingEnds(limit: number): Promise<GrantPage>;
+  /** Grants of which something is still to be taken away, at most `limit`. */
+  pendingRevocations(limit: number): Promise<GrantPage>;
+  /** Grants that have not come to their end although their time is up, longest first, at most `limit`. */
+  overdue(limit: number): Promise<GrantPage>;
+  /** Every pooled account that ever served, and the addresses of those whose records cannot be read. */
+  accounts(): Promise<{ readonly accounts: readonly StoredAccount[]; readonly unreadable: readonly string[] }>;
+  /** Records that this sweep begins to enable a rested account. Undefined when it must not, or another is at it. */
+  claimForEnable(email: string): Promise<Account | undefined>;
+  /** Records that IAM confirmed an account enabled, begun at `enabling_since`. */
+  confirmEnabled(email: string, enabling_since: number): Promise<Account | undefined>;
+  /** Records that IAM confirmed a resting account disabled. */
+  markChecked(email: string): Promise<Account | undefined>;
+  /** Records that IAM said that a resting account is enabled. */
+  countFoundEnabled(email: string): Promise<Account | undefined>;
+  /** Sends an account to rest whose grant no longer holds it although its own record says so. */
+  reclaim(known: StoredAccount): Promise<Account | undefined>;
+}
+
+/** A job as it was read. */
+export interface DueJob {
+  readonly job_id: string;
+  readonly record: JobRecord;
+  readonly version: Version;
+}
+
+/** The right of one sweep to call Buildkite. */
+interface PollLock {
+  /** Times of the calls of the last minute, oldest first. */
+  readonly calls: readonly number[];
+  readonly version: Version;
+}
+
+export interface JobCheckLedger {
+  /** Jobs whose check is due, longest first, at most `limit`; ids of those that cannot be read. Throws DependencyError, as all of these do. */
+  due(limit: number): Promise<{ readonly jobs: readonly DueJob[]; readonly unreadable: readonly string[] }>;
+  /** Jobs of the build whose check is not due yet. */
+  notDue(build: BuildName): Promise<readonly DueJob[]>;
+  /** Those of the jobs that have a live grant. The others are not checked any more. */
+  withLiveGrants(jobs: readonly DueJob[]): Promise<readonly DueJob[]>;
+  /** Records when Buildkite is asked about the jobs next. A job that has ended meanwhile stays as it is. */
+  recordChecks(changes: readonly { readonly job: DueJob; readonly check: Check }[]): Promise<void>;
+  /** How many jobs have live grants although Buildkite has not responded about them for 15 minutes; 1,000 stands for more. */
+  countUnchecked(): Promise<number>;
+  /** Takes the right to call Buildkite, `held` milliseconds at most. Undefined when another sweep has it, or Buildkite is left alone. */
+  acquirePollLock(lockMs: number): Promise<PollLock | undefined>;
+  /** Gives the right back after calls at these times; nobody calls for `pause` milliseconds. */
+  releasePollLock(lock: PollLock, calls: readonly number[], pause: number): Promise<void>;
+}
+
+export interface KillSwitchLedger {
+  /**
+   * Records an act and, if it bars, raises its block, in one commit. An act that is on record stays as it is; one that
+   * was lifted, or is another, throws. Throws DependencyError, as all of these do.
+   */
+  record(id: string, killSwitch: KillSwitchRecord): Promise<void>;
+  /** Lifts a block. False when there is none of that id. */
+  deactivate(id: string, by: string): Promise<boolean>;
+  blocks(): Promise<Blocks>;
+  /** Live grants, in pages. */
+  liveGrants(): AsyncIterable<GrantPage>;
+}
