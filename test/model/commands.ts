@@ -59,7 +59,7 @@ const issues = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, li
     .map(
       ({ slot, next, credential, lifetime, times }) =>
         new Move(
-          `handOut(${slot}${next ? ', next' : ''}, ${credential}, ${lifetime}, x${times})`,
+          `issue(${slot}${next ? ', next' : ''}, ${credential}, ${lifetime}, x${times})`,
           ({ deployment, operations }) => {
             const job_id = deployment.jobIn(slot, next);
             for (let time = 0; time < times; time += 1) void operations.issueToken(job_id, credential, lifetime);
@@ -102,7 +102,7 @@ const finishes = (slot: fc.Arbitrary<number>) =>
       }),
   );
 
-const releases = nth.map((which) => new Move(`giveBack(${which})`, ({ operations }) => operations.releaseToken(which)));
+const releases = nth.map((which) => new Move(`release(${which})`, ({ operations }) => operations.releaseToken(which)));
 
 const selector: fc.Arbitrary<Named & { readonly slot?: number }> = fc.oneof(
   few.map((slot) => ({ slot })),

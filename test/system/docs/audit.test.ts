@@ -109,7 +109,7 @@ describe("the queries over Google's audit log", () => {
   });
 
   it('ask what an account touched within its lease only', () => {
-    expect(read('google-touched-by-account.logql')).toMatch(/^timestamp>="LEASED_AT"\ntimestamp<="DEAD_AT"$/m);
+    expect(read('google-touched-by-account.logql')).toMatch(/^timestamp>="LEASED_AT"\ntimestamp<="ACCESS_ENDED_AT"$/m);
   });
 
   // BigQuery bills what is read, and leaves out by literals alone.

@@ -20,7 +20,7 @@ const MINUTE = 60_000;
 const RETENTION_MS = 400 * 86_400_000;
 const ISSUING = pooled(grantIn('issuing', 'pool'));
 /** A minute after the last token that the grant may have had. */
-const RESTS_UNTIL = ISSUING.expires_at + CLOCK_MARGIN_MS;
+const REUSABLE_AT = ISSUING.expires_at + CLOCK_MARGIN_MS;
 const STATES = ['free', 'leased', 'revoking', 'cooling_down'] as const;
 
 const leased: Account = {
@@ -29,7 +29,7 @@ const leased: Account = {
   state: 'leased',
   grant_id: GRANT_ID,
   leased_at: NOW,
-  reusable_at: RESTS_UNTIL,
+  reusable_at: REUSABLE_AT,
   disabled_at: null,
   enabling_since: null,
   last_checked_at: null,
@@ -56,7 +56,7 @@ function accountIn(state: Account['state']): Account {
     case 'cooling_down':
       return { ...leased, state, disabled_at: NOW + 300 };
     case 'shared':
-      return { ...leased, state, pool_size: 0, grant_id: null, delete_at: RESTS_UNTIL + RETENTION_MS };
+      return { ...leased, state, pool_size: 0, grant_id: null, delete_at: REUSABLE_AT + RETENTION_MS };
   }
 }
 
@@ -87,7 +87,7 @@ describe('an account that jobs share', () => {
     'is none that serves a pool, or did until lately: %s',
     (state) => {
       expect(recordShared(accountIn(state), { credential: 'export', latestExpiry }, NOW)).toEqual({
-        usable_at: RESTS_UNTIL,
+        usable_at: REUSABLE_AT,
       });
     },
   );
@@ -109,12 +109,12 @@ describe('a lease', () => {
 
   it('is of no account in another state', () => {
     for (const state of ['leased', 'revoking', 'cooling_down'] as const)
-      expect(lease(accountIn(state), to, RESTS_UNTIL + MINUTE)).toBeUndefined();
+      expect(lease(accountIn(state), to, REUSABLE_AT + MINUTE)).toBeUndefined();
   });
 
   it('never brings the end of the rest forward', () => {
-    const resting = { ...accountIn('free'), reusable_at: RESTS_UNTIL + 5 };
-    expect(lease(resting, to, NOW)).toMatchObject({ state: 'leased', reusable_at: RESTS_UNTIL + 5 });
+    const resting = { ...accountIn('free'), reusable_at: REUSABLE_AT + 5 };
+    expect(lease(resting, to, NOW)).toMatchObject({ state: 'leased', reusable_at: REUSABLE_AT + 5 });
   });
 });
 
@@ -128,7 +128,7 @@ describe('an account follows its grant', () => {
   it.each(['issuing', 'active'] as const)('and rests longer when that lives longer, and never shorter: %s', (state) => {
     expect(afterGrantChange(leased, grantWith(state, longer), NOW)).toEqual({
       ...leased,
-      reusable_at: RESTS_UNTIL + 5,
+      reusable_at: REUSABLE_AT + 5,
     });
     expect(afterGrantChange(leased, grantWith(state), NOW)).toBeUndefined();
     expect(afterGrantChange(leased, grantWith(state, { expires_at: NOW }), NOW)).toBeUndefined();
@@ -139,7 +139,7 @@ describe('an account follows its grant', () => {
   it('and is to be disabled once that is being revoked', () => {
     expect(afterGrantChange(leased, grantWith('revoking'), NOW)).toEqual({ ...leased, state: 'revoking' });
     expect(afterGrantChange(leased, grantWith('revoking', longer), NOW)).toMatchObject({
-      reusable_at: RESTS_UNTIL + 5,
+      reusable_at: REUSABLE_AT + 5,
     });
     for (const other of ['free', 'revoking', 'cooling_down'] as const)
       expect(afterGrantChange(accountIn(other), grantWith('revoking', longer), NOW)).toBeUndefined();
@@ -157,7 +157,7 @@ describe('an account follows its grant', () => {
   });
 
   it('and rests for the shortest cooldown at least, however little was left', () => {
-    const late = RESTS_UNTIL - 5;
+    const late = REUSABLE_AT - 5;
     expect(afterGrantChange(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({
       reusable_at: late + SHORTEST_COOLDOWN_MS,
     });
@@ -165,28 +165,28 @@ describe('an account follows its grant', () => {
 
   it('and is free at once when that expired by itself, once its last token has ended by every clock', () => {
     const expired = grantWith('expired');
-    expect(afterGrantChange(leased, expired, RESTS_UNTIL)).toEqual({
+    expect(afterGrantChange(leased, expired, REUSABLE_AT)).toEqual({
       ...leased,
       ...freed,
-      delete_at: RESTS_UNTIL + RETENTION_MS,
+      delete_at: REUSABLE_AT + RETENTION_MS,
     });
-    expect(afterGrantChange(leased, expired, RESTS_UNTIL - 1)).toEqual({
+    expect(afterGrantChange(leased, expired, REUSABLE_AT - 1)).toEqual({
       ...leased,
       state: 'cooling_down',
-      reusable_at: RESTS_UNTIL - 1 + SHORTEST_COOLDOWN_MS,
+      reusable_at: REUSABLE_AT - 1 + SHORTEST_COOLDOWN_MS,
     });
   });
 
   it('and rests when that expired before a token left, because Google may not mint from it', () => {
-    expect(afterGrantChange(leased, grantWith('expired', { tokens_issued: 0 }), RESTS_UNTIL)).toEqual({
+    expect(afterGrantChange(leased, grantWith('expired', { tokens_issued: 0 }), REUSABLE_AT)).toEqual({
       ...leased,
       state: 'cooling_down',
-      reusable_at: RESTS_UNTIL + SHORTEST_COOLDOWN_MS,
+      reusable_at: REUSABLE_AT + SHORTEST_COOLDOWN_MS,
     });
   });
 
   it('and rests when that expired while it was to be disabled, because it may be so unconfirmed', () => {
-    const at = RESTS_UNTIL + 5;
+    const at = REUSABLE_AT + 5;
     expect(afterGrantChange(accountIn('revoking'), grantWith('expired'), at)).toEqual({
       ...leased,
       state: 'cooling_down',
@@ -202,7 +202,7 @@ describe('an account follows its grant', () => {
     for (const state of STATES)
       for (const of of ['issuing', 'active', 'revoking', 'revoked', 'expired'] as const)
         expect(
-          afterGrantChange(accountIn(state), grantWith(of, { ...another, ...longer }), RESTS_UNTIL),
+          afterGrantChange(accountIn(state), grantWith(of, { ...another, ...longer }), REUSABLE_AT),
         ).toBeUndefined();
   });
 });
@@ -211,16 +211,16 @@ describe('an account that is set aside', () => {
   it.each(['leased', 'revoking'] as const)('rests as if it might have been disabled: %s', (state) => {
     const account = accountIn(state);
     expect(quarantine(account, NOW)).toEqual({ ...account, state: 'cooling_down' });
-    expect(quarantine(account, RESTS_UNTIL)).toEqual({
+    expect(quarantine(account, REUSABLE_AT)).toEqual({
       ...account,
       state: 'cooling_down',
-      reusable_at: RESTS_UNTIL + SHORTEST_COOLDOWN_MS,
+      reusable_at: REUSABLE_AT + SHORTEST_COOLDOWN_MS,
     });
   });
 
   it('is none that serves nobody', () => {
     for (const state of ['free', 'cooling_down'] as const)
-      expect(quarantine(accountIn(state), RESTS_UNTIL)).toBeUndefined();
+      expect(quarantine(accountIn(state), REUSABLE_AT)).toBeUndefined();
   });
 });
 
@@ -228,33 +228,33 @@ describe('a rested account', () => {
   const resting = accountIn('cooling_down');
 
   it('is woken once its rest is over, and not a millisecond before', () => {
-    expect(claimForEnable(resting, RESTS_UNTIL - 1)).toBeUndefined();
-    expect(claimForEnable(resting, RESTS_UNTIL)).toEqual({ ...resting, enabling_since: RESTS_UNTIL });
+    expect(claimForEnable(resting, REUSABLE_AT - 1)).toBeUndefined();
+    expect(claimForEnable(resting, REUSABLE_AT)).toEqual({ ...resting, enabling_since: REUSABLE_AT });
   });
 
   it('is woken by one sweep, and by another only when that can no longer be at it', () => {
-    const waking = { ...resting, enabling_since: RESTS_UNTIL };
-    expect(claimForEnable(waking, RESTS_UNTIL + 5 * MINUTE - 1)).toBeUndefined();
-    expect(claimForEnable(waking, RESTS_UNTIL + 5 * MINUTE)).toEqual({
+    const waking = { ...resting, enabling_since: REUSABLE_AT };
+    expect(claimForEnable(waking, REUSABLE_AT + 5 * MINUTE - 1)).toBeUndefined();
+    expect(claimForEnable(waking, REUSABLE_AT + 5 * MINUTE)).toEqual({
       ...resting,
-      enabling_since: RESTS_UNTIL + 5 * MINUTE,
+      enabling_since: REUSABLE_AT + 5 * MINUTE,
     });
   });
 
   it('is free once the sweep that began says that it is enabled, and by no other sweep', () => {
-    const waking = { ...resting, enabling_since: RESTS_UNTIL };
-    const now = RESTS_UNTIL + 9;
-    expect(confirmEnabled(waking, RESTS_UNTIL, now)).toEqual({ ...resting, ...freed, delete_at: now + RETENTION_MS });
-    expect(confirmEnabled(waking, RESTS_UNTIL - 1, now)).toBeUndefined();
-    expect(confirmEnabled({ ...waking, enabling_since: RESTS_UNTIL + 5 }, RESTS_UNTIL, now)).toBeUndefined();
-    expect(confirmEnabled(resting, RESTS_UNTIL, now)).toBeUndefined();
+    const waking = { ...resting, enabling_since: REUSABLE_AT };
+    const now = REUSABLE_AT + 9;
+    expect(confirmEnabled(waking, REUSABLE_AT, now)).toEqual({ ...resting, ...freed, delete_at: now + RETENTION_MS });
+    expect(confirmEnabled(waking, REUSABLE_AT - 1, now)).toBeUndefined();
+    expect(confirmEnabled({ ...waking, enabling_since: REUSABLE_AT + 5 }, REUSABLE_AT, now)).toBeUndefined();
+    expect(confirmEnabled(resting, REUSABLE_AT, now)).toBeUndefined();
   });
 
   it('is the only kind that is woken', () => {
     for (const state of ['free', 'leased', 'revoking'] as const) {
-      expect(claimForEnable(accountIn(state), RESTS_UNTIL + MINUTE)).toBeUndefined();
+      expect(claimForEnable(accountIn(state), REUSABLE_AT + MINUTE)).toBeUndefined();
       expect(
-        confirmEnabled({ ...accountIn(state), enabling_since: RESTS_UNTIL }, RESTS_UNTIL, RESTS_UNTIL + 9),
+        confirmEnabled({ ...accountIn(state), enabling_since: REUSABLE_AT }, REUSABLE_AT, REUSABLE_AT + 9),
       ).toBeUndefined();
     }
   });
@@ -262,7 +262,7 @@ describe('a rested account', () => {
   it('is looked at again while it rests, and not while a sweep enables it', () => {
     expect(countFoundEnabled({ ...resting, found_enabled: 2 })).toEqual({ ...resting, found_enabled: 3 });
     expect(markChecked(resting, NOW + MINUTE)).toEqual({ ...resting, last_checked_at: NOW + MINUTE });
-    expect(markChecked({ ...resting, enabling_since: RESTS_UNTIL }, RESTS_UNTIL + 1)).toBeUndefined();
+    expect(markChecked({ ...resting, enabling_since: REUSABLE_AT }, REUSABLE_AT + 1)).toBeUndefined();
     for (const state of ['free', 'leased', 'revoking'] as const)
       expect(markChecked(accountIn(state), NOW + MINUTE)).toBeUndefined();
   });
