@@ -77,8 +77,33 @@ export function claimFlags(policy: Policy, claims: JobClaims): string[] {
 }
 
 /** For each credential, what the desk would decide and why. */
-export function explainDecisions(policy: Policy, claims: JobClaims): string[] {
-  return Object.keys(policy.credentials).flatMap((name) => describeDecision(name, decide(policy, claims, name)));
+export function explainDecisions(
+  policy: Policy,
+  claims: JobClaims,
+  names: readonly string[] = Object.keys(policy.credentials),
+): string[] {
+  return names.flatMap((name) => describeDecision(name, decide(policy, claims, name)));
+}
+
+/** The same for a program. */
+export function decideEach(policy: Policy, claims: JobClaims, names: readonly string[]): object[] {
+  return names.map((name) => {
+    const decision = decide(policy, claims, name);
+    if (decision.outcome === 'granted') {
+      const { credential, rule, trace } = decision;
+      const { environment, ttl } = credential;
+      return {
+        credential: name,
+        outcome: 'granted',
+        rule,
+        environment,
+        ttl,
+        revocation: revocationOf(credential),
+        trace,
+      };
+    }
+    return { credential: name, ...decision };
+  });
 }
 
 function describeDecision(name: string, decision: Decision): string[] {

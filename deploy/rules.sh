@@ -2,6 +2,10 @@
 # deploy/rules.sh [--overwrite] PROJECT DATABASE FILE: see rules.ts beside it, which does the work under the project's own Node.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# In the released package it is one file, for the Node on the PATH.
+if [[ -f $here/rules.mjs ]]; then
+  exec node "$here/rules.mjs" "$@"
+fi
 node=$here/../node_modules/.bin/node
 if [[ ! -x $node ]]; then
   echo "rules.sh: run npm ci in the repository first" >&2

@@ -15,7 +15,7 @@ import { messageOf, operatorToken } from './operator-token.ts';
 const USAGE = `usage: deploy/rules.sh [--overwrite] PROJECT DATABASE FILE
   PROJECT    the project of the database
   DATABASE   its id, such as '(default)'
-  FILE       the rules, as npm run rules leaves them
+  FILE       the rules, as keydesk rules write leaves them
   --overwrite  also lose rules of others that FILE does not hold`;
 const MARK = '// keydesk:begin';
 /** What Firestore gives a new database in production mode, and what stands for no rules at all. */
@@ -26,7 +26,7 @@ const api = process.env.KEYDESK_FIREBASERULES_URL ?? 'https://firebaserules.goog
 const release = `projects/${project}/releases/cloud.firestore${database === '(default)' ? '' : `/${database}`}`;
 const name = `${project}/${database}`;
 const wanted = readFile(file);
-if (!wanted.includes(MARK)) fail(`${file} holds no rules of Keydesk's (${MARK}): run npm run rules first`);
+if (!wanted.includes(MARK)) fail(`${file} holds no rules of Keydesk's (${MARK}): run keydesk rules write first`);
 const accessToken = operatorToken(fail);
 
 const live = await liveRules();

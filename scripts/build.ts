@@ -1,13 +1,15 @@
-// `npm run build`: the bundles in dist/, an entry that knows all three functions, and V8's compiled code beside them.
+// `npm run build`: the bundles in dist/, an entry that knows all three functions, V8's compiled code beside them, and in
+// dist/keydesk the package of the command.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { bundle } from './bundle.ts';
+import { writeCommandPackage } from './command-package.ts';
 
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
-const { files } = await bundle();
-for (const [name, contents] of files) writeFileSync(`dist/${name}`, contents);
+const bundles = await bundle();
+for (const [name, contents] of bundles.files) writeFileSync(`dist/${name}`, contents);
 writeFileSync(
   'dist/index.cjs',
   `require('node:module').enableCompileCache?.({ directory: __dirname + '/compile-cache', portable: true });
@@ -19,6 +21,7 @@ module.exports = {
 `,
 );
 fillCompileCache();
+await writeCommandPackage('dist/keydesk', bundles);
 
 /** Loads every bundle once, so that V8's compiled code is delivered with the source; another V8 ignores it. */
 function fillCompileCache(): void {

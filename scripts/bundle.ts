@@ -1,11 +1,11 @@
 // Bundles what is deployed: one small file per function, and beside it the part that talks to Firestore and Google, which
 // a function loads only when it is needed. CommonJS, because the functions-framework loads it without looking for a
-// package.json first. Writes nothing: `npm run build` and `npm run package` put the same bytes where they need them.
+// package.json first. Also the command, as one file. Writes nothing.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, relative, resolve } from 'node:path';
-import { build, type Metafile, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 
 /** Where google-gax's modules lie; its own dependencies resolve from there. */
 const GAX_FOLDER = dirname(createRequire(import.meta.url).resolve('google-gax'));
@@ -95,30 +95,65 @@ export interface Bundles {
   readonly outputs: Metafile['outputs'];
 }
 
-/** Run it in the project's folder. */
+const COMMON = {
+  bundle: true,
+  write: false,
+  metafile: true,
+  platform: 'node',
+  target: 'node22',
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: 'none',
+  // What colours debug output, if it is there: with it the bundles would depend on what development tools bring along.
+  external: ['supports-color'] as string[],
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
+/** The bundles of the functions. Run it in the project's folder. */
 export async function bundle(): Promise<Bundles> {
   const { outputFiles, metafile } = await build({
+    ...COMMON,
     entryPoints: ENTRIES,
     outdir: 'dist',
     outExtension: { '.js': '.cjs' },
-    bundle: true,
-    write: false,
-    metafile: true,
     sourcemap: 'linked',
     sourcesContent: false,
-    platform: 'node',
-    target: 'node22',
     format: 'cjs',
-    minifyWhitespace: true,
-    minifySyntax: true,
-    legalComments: 'none',
-    // What colours debug output, if it is there: with it the bundles would depend on what development tools bring along.
-    external: ['supports-color'],
     plugins: [lazyParts, firestoreOverRest],
-    logLevel: 'warning',
   });
   return {
     files: new Map(outputFiles.map(({ path, contents }) => [basename(path), contents])),
     outputs: metafile.outputs,
   };
+}
+
+/** The command, as one file that needs no package. Run it in the project's folder. */
+export async function bundleCommand(): Promise<Bundles> {
+  const { outputFiles, metafile } = await build({
+    ...COMMON,
+    entryPoints: { keydesk: 'cli/keydesk.ts' },
+    outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    // A CommonJS module has no import.meta.
+    define: { 'import.meta.dirname': '__dirname' },
+    plugins: [firestoreOverRest],
+  });
+  return {
+    files: new Map(outputFiles.map(({ path, contents }) => [basename(path), contents])),
+    outputs: metafile.outputs,
+  };
+}
+
+/** The script with which Terraform deploys security rules, as one file that needs no package. */
+export async function bundleRulesScript(): Promise<Uint8Array> {
+  const { outputFiles } = await build({
+    ...COMMON,
+    entryPoints: ['deploy/rules.ts'],
+    outfile: 'rules.mjs',
+    format: 'esm',
+  });
+  const [script] = outputFiles;
+  if (!script) throw new Error('deploy/rules.ts was not bundled');
+  return script.contents;
 }

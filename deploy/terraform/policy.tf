@@ -1,4 +1,4 @@
-# What follows from the policy: which accounts, pools, buckets and databases there are. Reads the policy as npm run package wrote it
+# What follows from the policy: which accounts, pools, buckets and databases there are. Reads the policy as keydesk package wrote it
 # in JSON, and never the YAML: Terraform would read that by other rules, by which `no` is a boolean. Decides nothing.
 
 locals {

@@ -82,28 +82,28 @@ variable "policy_file" {
 
 variable "archives_dir" {
   type        = string
-  description = "Folder with token.zip, webhook.zip, sweep.zip, manifest.json and policy.json, made by npm run package."
+  description = "Folder with token.zip, webhook.zip, sweep.zip, manifest.json and policy.json, made by keydesk package."
   validation {
     condition     = alltrue([for name in ["token.zip", "webhook.zip", "sweep.zip", "manifest.json", "policy.json"] : fileexists("${var.archives_dir}/${name}")])
-    error_message = "archives_dir must hold token.zip, webhook.zip, sweep.zip, manifest.json and policy.json: run npm run package -- --policy ${var.policy_file}."
+    error_message = "archives_dir must hold token.zip, webhook.zip, sweep.zip, manifest.json and policy.json: run keydesk package --policy ${var.policy_file}."
   }
   validation {
     condition     = try(jsondecode(file("${var.archives_dir}/manifest.json")).policy_sha256 == filesha256(var.policy_file), false)
-    error_message = "The archives were packaged with another policy than policy_file: run npm run package -- --policy ${var.policy_file}."
+    error_message = "The archives were packaged with another policy than policy_file: run keydesk package --policy ${var.policy_file}."
   }
   validation {
     condition     = try(jsondecode(file("${var.archives_dir}/policy.json")).sha256 == filesha256(var.policy_file), false)
-    error_message = "policy.json in archives_dir was made of another policy than policy_file: run npm run package -- --policy ${var.policy_file}."
+    error_message = "policy.json in archives_dir was made of another policy than policy_file: run keydesk package --policy ${var.policy_file}."
   }
   validation {
     condition     = alltrue([for name in ["token", "webhook", "sweep"] : try(filesha256("${var.archives_dir}/${name}.zip") == jsondecode(file("${var.archives_dir}/manifest.json")).archives[name], false)])
-    error_message = "An archive is not the one that manifest.json tells of: run npm run package again, and change nothing in the folder."
+    error_message = "An archive is not the one that manifest.json tells of: run keydesk package again, and change nothing in the folder."
   }
 }
 
 variable "rules_managed_externally" {
   type        = set(string)
-  description = "Data databases, as PROJECT/DATABASE, whose security rules you deploy by other means: they hold what npm run rules generates. Until they do, Keydesk's tokens open what rules of your own open to anybody who is signed in."
+  description = "Data databases, as PROJECT/DATABASE, whose security rules you deploy by other means: they hold what keydesk rules write generates. Until they do, Keydesk's tokens open what rules of your own open to anybody who is signed in."
   default     = []
   validation {
     condition     = alltrue([for name in var.rules_managed_externally : can(regex("^[a-z0-9.:-]+/(\\(default\\)|[a-z0-9-]+)$", name))])
@@ -117,11 +117,11 @@ variable "rules_managed_externally" {
 
 variable "rules_files" {
   type        = map(string)
-  description = "Path of the security rules of each data database, made by npm run rules; keys are PROJECT/DATABASE, such as acme-staging/(default)."
+  description = "Path of the security rules of each data database, made by keydesk rules write; keys are PROJECT/DATABASE, such as acme-staging/(default)."
   default     = {}
   validation {
     condition     = alltrue([for path in values(var.rules_files) : try(strcontains(file(path), "// keydesk:begin"), false)])
-    error_message = "rules_files must be paths of rules files that hold what npm run rules generates (// keydesk:begin)."
+    error_message = "rules_files must be paths of rules files that hold what keydesk rules write generates (// keydesk:begin)."
   }
   # Compared without indentation, which is the file's own.
   validation {
@@ -131,7 +131,7 @@ variable "rules_files" {
         false
       )
     ])
-    error_message = "A rules file is not what npm run rules makes of the policy that was packaged for that database: run npm run rules again with --file, and look at what changes."
+    error_message = "A rules file is not what keydesk rules write makes of the policy that was packaged for that database: run keydesk rules write again with --file, and look at what changes."
   }
 }
 

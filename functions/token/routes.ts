@@ -8,6 +8,7 @@ import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../../shared/core/oauth
 import type { Refusal } from '../../shared/core/oauth/refusal.ts';
 import { toTraceFacts } from '../../shared/core/policy/rule-trace.ts';
 import type { IssueResult, TokenRequest } from '../../shared/operations/issue-token.ts';
+import { VERSION } from '../../shared/version.ts';
 import {
   type ErrorResponses,
   type Handler,
@@ -25,11 +26,14 @@ export const TOKEN_BODY_LIMIT = 16 * 1024;
 const JOB_TOKEN_LIMIT = 8 * 1024;
 
 export interface TokenHandlerDeps extends HeldTokenDeps {
+  /** SHA-256 of the policy that decides. */
+  readonly policySha256: string;
   readonly issueToken: (requested: TokenRequest, request_id: string) => Promise<IssueResult>;
 }
 
 export function createTokenHandler(deps: TokenHandlerDeps): Handler {
-  const { issueToken, clock, lookups } = deps;
+  const { issueToken, clock, lookups, policySha256 } = deps;
+  const healthy: HttpResponse = { status: 200, body: { status: 'ok', version: VERSION, policy_sha256: policySha256 } };
   const issueAndRespond = async (
     requested: TokenRequest,
     request: HttpRequest,
@@ -83,7 +87,7 @@ export function createTokenHandler(deps: TokenHandlerDeps): Handler {
     if (path === '/revoke') return method === 'POST' ? revoke(request) : methodNotAllowed('POST');
     if (path === '/introspect') return method === 'POST' ? introspect(request) : methodNotAllowed('POST');
     if (path === METADATA_PATH) return isGetOrHead(method) ? metadata(request) : methodNotAllowed('GET, HEAD');
-    if (path === '/health') return isGetOrHead(method) ? HEALTHY : methodNotAllowed('GET, HEAD');
+    if (path === '/health') return isGetOrHead(method) ? healthy : methodNotAllowed('GET, HEAD');
     return refusalResponse({ reason: 'not_found' }, { request_id, bearer: false });
   };
 
@@ -121,8 +125,6 @@ const BODY_NOT_ALLOWED: Refusal = {
 function isGetOrHead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
-
-const HEALTHY: HttpResponse = { status: 200, body: { status: 'ok' } };
 
 function issuedResponse(result: IssueResult & { outcome: 'issued' }, request: HttpRequest, now: number): HttpResponse {
   const { accessToken, grant, grant_id, expires_at, scopes } = result;

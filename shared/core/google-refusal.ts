@@ -271,7 +271,7 @@ export function googleHint({ cause, code, permission, api, consumer }: GoogleRef
     case 'perimeter':
       return 'VPC Service Controls reject the request. Let the identity of this function into the perimeter.';
     case 'sign_in_blocked':
-      return `Firebase Authentication blocks the sign-in (${code}). Allow sign-in by custom token. Where new users may not sign in, create the users with "npm run users"; where users were changed, with more "--generations".`;
+      return `Firebase Authentication blocks the sign-in (${code}). Allow sign-in by custom token. Where new users may not sign in, create the users with "keydesk users create"; where users were changed, with more "--generations".`;
     case 'sign_in_not_set_up':
       return `Firebase Authentication does not have the project or the tenant (${code}). Set it up, or correct the policy.`;
     case 'signer_not_accepted':

@@ -15,7 +15,8 @@ import type { JsonResponse } from '../runtime/http-client.ts';
 
 /** Seconds after which a caller may try again when Google says it is asked too often, and not when. */
 const QUOTA_RETRY_AFTER = 10;
-const NEW_USER_ADVICE = 'Google limits new users to 100 an hour and IP address; "npm run users" creates them ahead';
+const NEW_USER_ADVICE =
+  'Google limits new users to 100 an hour and IP address; "keydesk users create" creates them ahead';
 
 /** What a call is about, for the one who reads what failed. */
 interface CallSubject {

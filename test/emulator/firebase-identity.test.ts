@@ -66,7 +66,7 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
     expect(await write(token, 'closed/a')).toBe(403);
     await keydesk.notify(keydesk.buildkite.event(job));
     expect(await write(token, 'config/a')).toBe(403);
-    // This is what SECURITY.md warns of, and what `npm run rules` reports.
+    // This is what SECURITY.md warns of, and what `keydesk rules write` reports.
     expect([await write(token, 'posts/a'), await write(token, `profiles/${uid}`)]).toEqual([200, 200]);
     expect(
       rulesAdmittingSignedIn(rules, { tenants: new Set([tenant]), collections: new Set(['config']) }).map(

@@ -260,13 +260,13 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
   });
 });
 
-describe('npm run kill', () => {
+describe('keydesk kill', () => {
   const run = (args: readonly string[], settings = {}) => {
     const ledger = { GOOGLE_CLOUD_PROJECT: keydesk.project, KEYDESK_DATABASE: 'ledger' };
     // Where the emulator and the metadata server are, the desk has told this process.
     const env = { ...process.env, ...ledger, KEYDESK_IAM_URL: keydesk.google.url, ...settings };
     return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-      const child = execFile(process.execPath, ['cli/kill.ts', ...args], { cwd: ROOT, env }, (_, out, err) =>
+      const child = execFile(process.execPath, ['cli/keydesk.ts', 'kill', ...args], { cwd: ROOT, env }, (_, out, err) =>
         resolve({ code: child.exitCode, out, err }),
       );
     });
@@ -314,7 +314,7 @@ describe('npm run kill', () => {
     ['--reason WHY is missing', [...SOME, '--reason', '', '--actor', 'me']],
     ['--actor WHO is missing', ['--unblock', 'some-id']],
     ['--since must be', ['--since', '2026-01-01', ...by]],
-    ['Unknown option', [...SOME, ...by, '--everything']],
+    ["unknown option '--everything'", [...SOME, ...by, '--everything']],
   ])('says "%s" and ends nothing: %j', async (problem, args, settings) => {
     const held = await newHolder({}, ['staging-config']);
     expect(await run(args, settings)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) });

@@ -1,4 +1,4 @@
-// What hand-written rules let a Keydesk token write, on the real Auth and Firestore emulators: `npm run rules` reports those
+// What hand-written rules let a Keydesk token write, on the real Auth and Firestore emulators: `keydesk rules write` reports those
 // by which it writes, and the table of test/fixtures/rules-signed-in.ts, against which the report is tested, tells the truth.
 
 import { randomBytes } from 'node:crypto';

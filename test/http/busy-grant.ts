@@ -139,6 +139,7 @@ export class BusyGrant {
       issueToken: (requested, request_id) => issueToken(issuing(), requested, request_id),
       lookUpToken: async () => undefined,
       releaseGrant: () => Promise.reject(new Error('nobody expected a release')),
+      policySha256: this.policy.sha256,
       clock: this.clock,
       lookups: new LookupLimit({ clock: this.clock, audit: () => {} }),
     });

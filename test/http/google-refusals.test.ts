@@ -155,7 +155,7 @@ describe('a refusal that passes', () => {
     expect((await requestToken(jobToken, 'staging-export')).headers.get('retry-after')).toBe('42');
   });
 
-  const NEW_USERS = 'npm run users';
+  const NEW_USERS = 'keydesk users create';
   it.each<[string, LocalResponse, string, string | undefined]>([
     ['400 TOO_MANY_ATTEMPTS_TRY_LATER', signInSays(400, 'TOO_MANY_ATTEMPTS_TRY_LATER'), '300', NEW_USERS],
     ['400 QUOTA_EXCEEDED', signInSays(400, 'QUOTA_EXCEEDED : words'), '300', NEW_USERS],

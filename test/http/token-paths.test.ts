@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VERSION } from '../../shared/version.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
 import { grantsOf, newJobToken, send, sendByPath, sendForm, tokenForm, withoutRequestId } from './token-request.ts';
@@ -63,7 +64,9 @@ describe('the token endpoint', () => {
 
   it('is healthy to GET and HEAD, and writes no audit line about it', async () => {
     const get = await send(keydesk, { method: 'GET', path: '/health?from=probe' });
-    expect(get).toMatchObject({ status: 200, json: { status: 'ok' }, audit: [] });
+    expect(get).toMatchObject({ status: 200, audit: [] });
+    const policy_sha256 = keydesk.tokenDeps.policy.sha256;
+    expect(get.json).toEqual({ status: 'ok', version: VERSION, policy_sha256 });
     const head = await send(keydesk, { method: 'HEAD', path: '/health' });
     expect(head).toMatchObject({ status: 200, text: '', audit: [] });
     expect(head.headers.get('content-type')).toMatch(/^application\/json/);

@@ -22,12 +22,12 @@ variable "policy_file" {
 
 variable "archives_dir" {
   type        = string
-  description = "Folder with the archives that npm run package makes."
+  description = "Folder with the archives that keydesk package makes."
 }
 
 variable "rules_files" {
   type        = map(string)
-  description = "PROJECT/DATABASE => path of its security rules, made by npm run rules."
+  description = "PROJECT/DATABASE => path of its security rules, made by keydesk rules write."
 }
 
 variable "rules_managed_externally" {

@@ -154,7 +154,7 @@ function covers([template, ...templates]: readonly string[], segments: readonly 
 
 function rulesBlock(policy: Policy, name: DatabaseName, indent: string): string {
   const lines = [
-    `${BEGIN} (generated from policy by "npm run rules"; edits between the marks are lost)`,
+    `${BEGIN} (generated from policy by "keydesk rules write"; edits between the marks are lost)`,
     'function keydeskAllows(credentials) {',
     '  return request.auth != null',
     "    && request.auth.token.firebase.sign_in_provider == 'custom'",

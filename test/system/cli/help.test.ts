@@ -1,22 +1,76 @@
-// Whoever asks a command how it is used is told so, before anything else is looked at.
+// Whoever asks a command how it is used sees it, before anything else is looked at; and whoever mistypes sees what was meant.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { runCli } from './run-cli.ts';
 
-describe.each(['policy', 'rules', 'kill', 'users'])('npm run %s', (name) => {
-  it.each(['--help', '-h'])('answers %s with its usage and 0', async (option) => {
+const COMMANDS = [
+  'policy check',
+  'policy explain',
+  'rules write',
+  'rules check',
+  'package',
+  'kill',
+  'users create',
+  'version',
+  'completion',
+];
+
+describe.each(COMMANDS)('keydesk %s', (command) => {
+  it.each(['--help', '-h'])('answers %s with its usage, examples and 0', async (option) => {
     const env = { KEYDESK_POLICY: '/nonexistent', GOOGLE_CLOUD_PROJECT: '' };
-    expect(await runCli(`${name}.ts`, [option], { env })).toEqual({
-      code: 0,
-      out: expect.stringMatching(new RegExp(`^usage: npm run ${name} -- `)),
-      err: '',
-    });
+    const { code, out, err } = await runCli(command, [option], { env });
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(new RegExp(`^Usage: keydesk ${command} `));
+    expect(out).toContain('Examples:\n  $ ');
   });
 
-  it('answers what it does not know with its usage and 2', async () => {
-    const { code, out, err } = await runCli(`${name}.ts`, ['--bogus']);
+  it('answers what it does not know with 2, and names the help', async () => {
+    const { code, out, err } = await runCli(command, ['--bogus']);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain('--bogus');
-    expect(err).toContain(`usage: npm run ${name} -- `);
+    expect(err).toContain(`Run "keydesk ${command} --help" for usage.`);
+  });
+});
+
+describe('keydesk', () => {
+  it('fits its help on a screen of 24 lines of 80 columns', async () => {
+    const { code, out } = await runCli('--help');
+    expect(code).toBe(0);
+    const lines = out.trimEnd().split('\n');
+    expect(lines.length).toBeLessThan(24);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    for (const command of COMMANDS) expect(out).toContain(`  ${command.split(' ')[0]}`);
+  });
+
+  it('without a command prints its help on standard error, with 2', async () => {
+    expect(await runCli('')).toEqual({ code: 2, out: '', err: (await runCli('--help')).out });
+  });
+
+  it.each([
+    ['polcy', 'Did you mean policy?'],
+    ['policy chek', 'Did you mean check?'],
+    ['policy check --polcy=x', 'Did you mean --policy?'],
+    ['policy explain stagin-config --policy examples/policy.yaml', 'Did you mean staging-config?'],
+  ])('asks of "%s": %s', async (command, question) => {
+    expect(await runCli(command)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(question) });
+  });
+
+  it('colours nothing that does not go to a terminal', async () => {
+    for (const command of ['--help', 'polcy', 'policy check --policy /nonexistent'])
+      expect(JSON.stringify(await runCli(command))).not.toContain('\\u001b');
+  });
+
+  it('names its version, and the policy of the folder or of --policy', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
+    for (const option of ['--version', '-V']) expect((await runCli(option)).out).toBe(`${version}\n`);
+    expect((await runCli('version')).out).toBe(`keydesk ${version} (Node ${process.version})\n`);
+    const { out } = await runCli('version --json --policy examples/policy.yaml');
+    const check = await runCli('policy check --json --policy examples/policy.yaml');
+    expect(JSON.parse(out)).toEqual({
+      version,
+      node: process.version,
+      policy_sha256: JSON.parse(check.out).sha256,
+    });
   });
 });

@@ -1,4 +1,4 @@
-// `npm run policy`: what it says of the example policy, of mistakes, and of jobs; and that it never says of a job what the
+// `keydesk policy check`: what it says of the example policy, of mistakes, and of jobs; and that it never says of a job what the
 // desk would not do.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ const replaced = (...changes: [before: string, after: string][]) =>
     return text.replaceAll(before, after);
   }, EXAMPLE);
 
-describe('npm run policy', () => {
+describe('keydesk policy check', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'keydesk-policy-'));
@@ -35,7 +35,8 @@ describe('npm run policy', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const policy = (text: string, ...args: string[]): Promise<Ended> => {
     writeFileSync(join(folder, 'policy.yaml'), text);
-    return runCli('policy.ts', args, { cwd: folder, env: { KEYDESK_POLICY: '/nonexistent' } });
+    const command = args.includes('--claim') ? 'policy explain' : 'policy check';
+    return runCli(command, args, { cwd: folder, env: { KEYDESK_POLICY: '' } });
   };
   const job = (...claims: string[]) => policy(EXAMPLE, ...claims.flatMap((claim) => ['--claim', claim]));
 
@@ -99,13 +100,12 @@ describe('npm run policy', () => {
     expect(again.out).not.toBe(out);
   });
 
-  it('with --json writes no JSON of a policy with problems, nor of a job', async () => {
+  it('with --json writes no JSON of a policy with problems', async () => {
     expect(await policy(replaced(['version: 1', 'version: 2']), '--json')).toMatchObject({ code: 1, out: '' });
-    expect(await policy(EXAMPLE, '--json', '--claim', 'build_branch=main')).toMatchObject({ code: 2, out: '' });
   });
 
   it('says so when there is no file', async () => {
-    const { code, err } = await runCli('policy.ts', ['--policy', 'none.yaml'], { cwd: folder });
+    const { code, err } = await runCli('policy check', ['--policy', 'none.yaml'], { cwd: folder });
     expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^none\.yaml cannot be read: ENOENT/) });
   });
 
@@ -165,11 +165,40 @@ describe('npm run policy', () => {
     });
   });
 
-  it('does what its usage shows', async () => {
-    const { out: usage } = await runCli('policy.ts', ['--help']);
-    const commands = usage.replaceAll('\\\n', ' ').match(/(?<=^ {2}npm run policy -- ).*$/gm) ?? [];
-    expect(commands).toHaveLength(2);
-    for (const command of commands) expect((await runCli('policy.ts', command.trim().split(/ +/))).code).toBe(0);
+  it('gives the same decisions as JSON, of the credentials that are named', async () => {
+    const claims = [`pipeline_id=${PIPELINE}`, 'build_branch=main', 'build_source=ui'];
+    const args = ['staging-config', 'production-config', ...claims.flatMap((claim) => ['--claim', claim]), '--json'];
+    const { code, out } = await policy(EXAMPLE, ...args);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      claim_flags: ['--claim organization_id', '--claim pipeline_id'],
+      decisions: [
+        {
+          credential: 'staging-config',
+          outcome: 'granted',
+          rule: 'deploy to staging',
+          ttl: 900,
+          revocation: 'immediate',
+        },
+        { credential: 'production-config', outcome: 'refused', reason: 'no_matching_rule' },
+      ],
+    });
+  });
+
+  it('takes the policy of KEYDESK_POLICY unless an option names another', async () => {
+    const env = { KEYDESK_POLICY: '/nonexistent' };
+    expect((await runCli('policy check', [], { env })).err).toMatch(/^\/nonexistent cannot be read/);
+    expect((await runCli('policy check', ['--policy', 'examples/policy.yaml'], { env })).code).toBe(0);
+  });
+
+  it.each([
+    ['policy check', 1],
+    ['policy explain', 2],
+  ])('%s does what its help shows', async (command, count) => {
+    const { out: usage } = await runCli(command, ['--help']);
+    const shown = usage.replaceAll('\\\n', ' ').match(/(?<=^ {2}\$ keydesk ).*--policy.*$/gm) ?? [];
+    expect(shown).toHaveLength(count);
+    for (const line of shown) expect((await runCli(line.trim().replaceAll(/ +/g, ' '))).code).toBe(0);
   });
 });
 

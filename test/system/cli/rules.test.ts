@@ -36,7 +36,7 @@ service cloud.firestore {
 }
 // the last line has no end`;
 
-describe('npm run rules', () => {
+describe('keydesk rules write', () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'keydesk-rules-'));
@@ -55,7 +55,14 @@ describe('npm run rules', () => {
   };
 
   const rules = (args: readonly string[] = [], options: { cwd?: string; env?: Record<string, string> } = {}) =>
-    runCli('rules.ts', args, { cwd: folder, ...options });
+    runCli(
+      args.includes('--check') ? 'rules check' : 'rules write',
+      args.filter((arg) => arg !== '--check'),
+      {
+        cwd: folder,
+        ...options,
+      },
+    );
 
   it('writes a whole new file, and a second time finds nothing to do', async () => {
     const first = await rules();
@@ -103,7 +110,7 @@ describe('npm run rules', () => {
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err).toContain('does not agree with policy.yaml');
     expect(err).toContain(
-      "run: npm run rules -- --policy policy.yaml --project acme-staging --database '(default)' --file firestore.rules",
+      "run: keydesk rules write --policy policy.yaml --project acme-staging --database '(default)' --file firestore.rules",
     );
     expect(rulesFile()).toBe(written);
   });
@@ -295,7 +302,7 @@ describe('npm run rules', () => {
     async (args) => {
       const { code, out, err } = await rules(args);
       expect({ code, out }).toEqual({ code: 2, out: '' });
-      expect(err).toContain('usage: npm run rules -- [options]');
+      expect(err).toContain('Run "keydesk rules write --help"');
       expect(exists()).toBe(false);
     },
   );

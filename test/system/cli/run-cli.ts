@@ -1,8 +1,10 @@
-// Runs one of the commands as its npm script does, with an environment of its own.
+// Runs `keydesk` from its sources, with an environment of its own.
 
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { ROOT } from '../../../sandbox/functions.ts';
+
+const KEYDESK = join(ROOT, 'cli/keydesk.ts');
 
 export interface Ended {
   readonly code: number;
@@ -10,12 +12,15 @@ export interface Ended {
   readonly err: string;
 }
 
-/** @param command the file's name in cli/ */
-export function runCli(command: string, args: readonly string[], { cwd = ROOT, env = {} } = {}): Promise<Ended> {
+/** @param command the words that name it, such as `rules write` */
+export function runCli(command: string, args: readonly string[] = [], { cwd = ROOT, env = {} } = {}): Promise<Ended> {
   return new Promise((resolve) => {
     const options = { cwd, env: { PATH: process.env.PATH, ...env } };
-    const child = execFile(process.execPath, [join(ROOT, 'cli', command), ...args], options, (_, out, err) =>
-      resolve({ code: child.exitCode ?? -1, out, err }),
+    const child = execFile(
+      process.execPath,
+      [KEYDESK, ...command.split(' ').filter(Boolean), ...args],
+      options,
+      (_, out, err) => resolve({ code: child.exitCode ?? -1, out, err }),
     );
   });
 }

@@ -1,4 +1,4 @@
-// `npm run users` against the real Auth emulator: whom it creates, whom it leaves as they are, and what it says it cannot know.
+// `keydesk users create` against the real Auth emulator: whom it creates, whom it leaves as they are, and what it says it cannot know.
 
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { runCli } from './run-cli.ts';
 const [ONE, TWO] = ['0184990a-4782-42b5-afc1-16715b10b1f0', '0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31'];
 const TENANT = 'ci-x7k2p';
 
-describe('npm run users', () => {
+describe('keydesk users create', () => {
   let folder: string;
   let project: string;
   beforeEach(() => {
@@ -54,7 +54,7 @@ ${rules}`,
     GOOGLE_OAUTH_ACCESS_TOKEN: 'owner',
   });
   const users = (args: readonly string[] = [], more: Record<string, string> = {}) =>
-    runCli('users.ts', args, { cwd: folder, env: { ...env(), ...more } });
+    runCli('users create', args, { cwd: folder, env: { ...env(), ...more } });
 
   const usersIn = async (parent: string) => {
     const response = await fetch(`${env().KEYDESK_IDENTITYTOOLKIT_URL}/v1/projects/${parent}/accounts:query`, {

@@ -1,4 +1,4 @@
-// Archives as `npm run package` makes them, opened: what the tests of them look at.
+// Archives as `keydesk package` makes them, opened: what the tests of them look at.
 
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ export function cleanFolder(): string {
 
 /** Packages the project in `root` into `out`; resolves with what was printed. */
 export async function packageInto(out: string, root = ROOT, environment: NodeJS.ProcessEnv = {}): Promise<string> {
-  const args = ['scripts/package.ts', '--policy', 'examples/policy.yaml', '--out', out];
+  const args = ['cli/keydesk.ts', 'package', '--policy', 'examples/policy.yaml', '--out', out];
   const env = { ...process.env, ...environment };
   return (await promisify(execFile)(process.execPath, args, { cwd: root, env, timeout: 60_000 })).stdout;
 }

@@ -1,4 +1,4 @@
-// What `npm run package` writes: the same bytes wherever it runs, of each function its own parts and nothing else, no path
+// What `keydesk package` writes: the same bytes wherever it runs, of each function its own parts and nothing else, no path
 // of the machine, and a bill of materials that names what is inside.
 
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -46,7 +46,7 @@ interface Bom {
 const packages = readLockFile(join(ROOT, 'package-lock.json'));
 const folders: string[] = [];
 
-describe('npm run package', () => {
+describe('keydesk package', () => {
   let out = '';
   let printed = '';
   const archives = new Map<Target, Map<string, Buffer>>();
@@ -96,8 +96,10 @@ describe('npm run package', () => {
     const copy = kept(cleanFolder());
     copyProject(copy);
     const umask = process.umask(0o077);
+    const foreign = { TZ: 'Pacific/Chatham', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' };
     try {
-      await packageInto('elsewhere', copy, { TZ: 'Pacific/Chatham', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' });
+      execFileSync(process.execPath, ['scripts/build.ts'], { cwd: copy, env: { ...process.env, ...foreign } });
+      await packageInto('elsewhere', copy, foreign);
     } finally {
       process.umask(umask);
     }
@@ -237,7 +239,7 @@ describe('npm run package', () => {
       [wrong, /wrong\.yaml:\d+:\d+ /],
       [join(folder, 'none.yaml'), /none\.yaml cannot be read/],
     ] as const) {
-      const args = ['scripts/package.ts', '--policy', policy, '--out', join(folder, 'out')];
+      const args = ['cli/keydesk.ts', 'package', '--policy', policy, '--out', join(folder, 'out')];
       const { status, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
       expect([status, stderr]).toEqual([1, expect.stringMatching(problem)]);
       expect(existsSync(join(folder, 'out'))).toBe(false);
@@ -274,11 +276,23 @@ function nameIn(folder: string): string {
 
 /** What packaging needs of the project: its sources, and the packages that are shipped or that do the work. */
 function copyProject(copy: string): void {
-  const tools = ['esbuild', '@esbuild', 'fflate', '@cyclonedx'].map((name) => `node_modules/${name}`);
+  const tools = ['esbuild', '@esbuild', 'fflate', '@cyclonedx', 'commander', '@commander-js'].map(
+    (name) => `node_modules/${name}`,
+  );
   const shipped = Object.keys(packages).filter(
     (folder) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(folder) && !packageIn(folder, packages).dev,
   );
-  const sources = ['cli', 'functions', 'shared', 'scripts', 'examples', 'LICENSE', 'tsconfig.json'];
+  const sources = [
+    'cli',
+    'deploy',
+    'functions',
+    'shared',
+    'scripts',
+    'examples',
+    'firestore.indexes.json',
+    'LICENSE',
+    'tsconfig.json',
+  ];
   for (const path of [...sources, 'package.json', 'package-lock.json', ...shipped, ...tools]) {
     if (!existsSync(join(ROOT, path))) continue;
     mkdirSync(join(copy, path, '..'), { recursive: true });

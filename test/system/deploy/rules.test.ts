@@ -146,7 +146,7 @@ describe('deploy/rules.sh', () => {
   });
 
   it.each([
-    ['a file without Keydesk’s rules', own(APP), undefined, 'run npm run rules first', 1],
+    ['a file without Keydesk’s rules', own(APP), undefined, 'run keydesk rules write first', 1],
     ['no database', GENERATED, ['acme-staging'], 'usage: deploy/rules.sh', 2],
     ['a project that is none', GENERATED, ['acme/../staging', '(default)'], 'usage: deploy/rules.sh', 2],
     ['an option that is not known', GENERATED, ['--force', 'acme-staging', '(default)'], 'usage: deploy/rules.sh', 2],

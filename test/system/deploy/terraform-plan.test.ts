@@ -323,7 +323,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
         rules_managed_externally: '["acme-production/(default)"]',
       });
     expect(await complaint('// keydesk:begin\nmatch /all/{rest=**} { allow read; }\n// keydesk:end\n')).toContain(
-      'A rules file is not what npm run rules makes of the policy',
+      'A rules file is not what keydesk rules write makes of the policy',
     );
   });
 

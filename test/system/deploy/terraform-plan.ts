@@ -75,7 +75,7 @@ export function toAddress({ address }: Pick<PlannedResource, 'address'>): string
 export type Planner = Awaited<ReturnType<typeof createPlanner>>;
 export type Plan = Awaited<ReturnType<Planner['plan']>>;
 
-/** As npm run rules leaves them in files: indented as each file is, with the file's own rules around them. */
+/** As keydesk rules write leaves them in files: indented as each file is, with the file's own rules around them. */
 const RULES = {
   staging: 'service cloud.firestore {\n    // keydesk:begin\n    // keydesk:end\n}\n',
   production: '\t// keydesk:begin\n\t\t// keydesk:end\n',

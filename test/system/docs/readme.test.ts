@@ -101,11 +101,11 @@ describe('the step of the README', () => {
 
   it('is followed by a kill switch that works as the README shows it', async () => {
     const issued = await keydesk.requestByPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
-    const shown = [...readme.matchAll(/^npm run kill -- (.*)$/gm)].map(([, line]) => line as string);
+    const shown = [...readme.matchAll(/^keydesk kill (.*)$/gm)].map(([, line]) => line as string);
     expect(shown).toHaveLength(4);
     const events: string[] = [];
     const run = async (line: string) => {
-      const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `node cli/kill.ts ${line}`], {
+      const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `node cli/keydesk.ts kill ${line}`], {
         cwd: ROOT,
         env: {
           PATH: [dirname(process.execPath), process.env.PATH].join(':'),

@@ -112,14 +112,14 @@ describe('the sign-in', () => {
 
 describe('a refusal of Identity Toolkit', () => {
   it.each([
-    ['TOO_MANY_ATTEMPTS_TRY_LATER', false, 'npm run users'],
-    ['QUOTA_EXCEEDED : Exceeded quota for signing up.', false, 'npm run users'],
+    ['TOO_MANY_ATTEMPTS_TRY_LATER', false, 'keydesk users create'],
+    ['QUOTA_EXCEEDED : Exceeded quota for signing up.', false, 'keydesk users create'],
     ['CONFIGURATION_NOT_FOUND', true, 'Set it up'],
     ['INVALID_CUSTOM_TOKEN : Invalid assertion format', true, 'signer'],
     ['CREDENTIAL_MISMATCH', true, 'signer'],
     ['INVALID_TENANT_ID', true, 'tenant'],
     ['TENANT_ID_MISMATCH', true, 'tenant'],
-    ['ADMIN_ONLY_OPERATION', true, 'npm run users'],
+    ['ADMIN_ONLY_OPERATION', true, 'keydesk users create'],
     ['API key not valid. Please pass a valid API key.', true, 'API key'],
   ])('%s says what to do', async (message, permanent, advice) => {
     const details = [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID' }];
@@ -212,7 +212,7 @@ describe('where new users may not sign in', () => {
     credentials: { config: CREDENTIAL },
     rules: [{ name: 'all', match: { pipeline_id: [PIPELINE] }, grants: ['config'] }],
   } as unknown as Policy;
-  /** Only users that `npm run users` created exist; those in `changed` have a name. */
+  /** Only users that `keydesk users create` created exist; those in `changed` have a name. */
   const closed = (changed: ReadonlySet<string>, generations: number) => {
     const created = policyUsers(policy, {}, generations).groups[0]?.uids;
     return aMint((token) => {

@@ -1,0 +1,82 @@
+// `keydesk policy`: what a policy says, and what a certain job would be given and why. Reads the file and nothing else: no
+// network.
+
+import { Command } from '@commander-js/extra-typings';
+import { createLocator } from '../../shared/core/policy/parse-yaml.ts';
+import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
+import { closest } from '../closest.ts';
+import { collect, examples, policyOption } from '../options.ts';
+import { readDeployablePolicy } from '../policy-file.ts';
+import { policyHints } from '../policy-hints.ts';
+import { claimFlags, decideEach, explainDecisions, parseJob } from '../policy-job.ts';
+import { credentialTable } from '../policy-table.ts';
+import { EXIT, fail, paint, print, printJson } from '../terminal.ts';
+
+const check = new Command('check')
+  .summary('check a policy, and show what each credential opens')
+  .description(
+    'Check a policy, and show what each credential opens and who gets it. Prints every problem, with exit code 1.',
+  )
+  .addOption(policyOption())
+  .option('--json', 'the policy as JSON: defaults filled in, durations in seconds, SHA-256 of the file')
+  .addHelpText('after', examples('policy check', 'policy check --policy examples/policy.yaml --json'))
+  .action((options) => {
+    const { policy, sha256, text } = readDeployablePolicy(options.policy);
+    if (options.json) {
+      process.stdout.write(toPolicyJson({ policy, sha256 }));
+      return;
+    }
+    const { credentials, rules } = policy;
+    print(`${options.policy} is a policy: credentials ${Object.keys(credentials).length}, rules ${rules.length}`);
+    print(`SHA-256 ${sha256}\n`);
+    for (const line of credentialTable(policy)) print(line);
+    const place = createLocator(text, options.policy);
+    for (const { path, message } of policyHints(policy))
+      print(`\n${paint('yellow', 'hint:', process.stdout)} ${place(path)} ${message}`);
+  });
+
+const explain = new Command('explain')
+  .summary('show what a job would be given, and why')
+  .description(
+    "Show what a job would be given, and why or why not. The job's organization is the policy's. A claim that is not given is not in the job's token. Of the claims that every token has, those that rules look at must be given.",
+  )
+  .argument('[credential...]', 'only these credentials')
+  .addOption(policyOption())
+  .option('--claim <name=value>', 'a claim of the job; repeat it for more', collect, [] as string[])
+  .option('--json', 'the decisions as JSON')
+  .addHelpText(
+    'after',
+    examples(
+      `policy explain --policy examples/policy.yaml \\
+      --claim pipeline_id=0184990a-4782-42b5-afc1-16715b10b1f0 \\
+      --claim build_branch=main --claim build_source=webhook`,
+      'policy explain staging-config --policy examples/policy.yaml --claim build_branch=main --json',
+    ),
+  )
+  .action((wanted, options) => {
+    const { policy } = readDeployablePolicy(options.policy);
+    const known = Object.keys(policy.credentials);
+    for (const name of wanted) {
+      if (known.includes(name)) continue;
+      const meant = closest(name, known);
+      fail(
+        EXIT.usage,
+        `${options.policy} has no credential ${name}${meant === undefined ? `; it has ${known.join(', ')}` : `. Did you mean ${meant}?`}`,
+      );
+    }
+    const job = parseJob(policy, options.claim);
+    if ('problems' in job) fail(EXIT.usage, job.problems.map((problem) => `--claim: ${problem}`).join('\n'));
+    const names = wanted.length > 0 ? wanted : known;
+    const flags = claimFlags(policy, job.claims);
+    if (options.json) {
+      printJson({ claim_flags: flags, decisions: decideEach(policy, job.claims, names) });
+      return;
+    }
+    if (flags.length > 0) print(`Such a job's token was asked for with ${flags.join(' ')}\n`);
+    for (const line of explainDecisions(policy, job.claims, names)) print(line);
+  });
+
+export const policyCommand = new Command('policy')
+  .description('check a policy; explain what a job would be given')
+  .addCommand(check)
+  .addCommand(explain);

@@ -1,0 +1,22 @@
+// Options that several commands have, and the form of their examples.
+
+import { Option } from '@commander-js/extra-typings';
+
+/** KEYDESK_POLICY is also what the token function reads. */
+export function defaultPolicy(): string {
+  return process.env.KEYDESK_POLICY || 'policy.yaml';
+}
+
+export function policyOption() {
+  return new Option('--policy <file>', 'policy file').default(defaultPolicy(), 'KEYDESK_POLICY, else policy.yaml');
+}
+
+/** For `addHelpText('after', …)`: command lines, each without `keydesk`. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ keydesk ${line}`).join('\n')}`;
+}
+
+/** Collects an option that may be given several times. */
+export function collect(value: string, values: readonly string[]): string[] {
+  return [...values, value];
+}

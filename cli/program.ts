@@ -1,0 +1,51 @@
+// The whole command: its subcommands, and how all of them report a wrong command line.
+
+import { styleText } from 'node:util';
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+
+import { VERSION } from '../shared/version.ts';
+import { completeCommand, completionCommand } from './commands/completion.ts';
+import { killCommand } from './commands/kill.ts';
+import { packageCommand } from './commands/package.ts';
+import { policyCommand } from './commands/policy.ts';
+import { rulesCommand } from './commands/rules.ts';
+import { usersCommand } from './commands/users.ts';
+import { versionCommand } from './commands/version.ts';
+import { paint } from './terminal.ts';
+
+export function createProgram(): CommandUnknownOpts {
+  const program = new Command('keydesk')
+    .description('Short-lived Google Cloud credentials for Buildkite jobs.')
+    .version(VERSION, '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show help')
+    .configureHelp({ styleTitle: (title) => styleText('bold', title, { validateStream: false }) })
+    .configureOutput({ outputError: (text, write) => write(paint('red', text, process.stderr)) })
+    .exitOverride()
+    .addCommand(policyCommand)
+    .addCommand(rulesCommand)
+    .addCommand(packageCommand)
+    .addCommand(killCommand)
+    .addCommand(usersCommand)
+    .addCommand(versionCommand)
+    .addCommand(completionCommand)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ keydesk policy check --policy policy.yaml
+  $ keydesk kill --environment staging --dry-run
+
+Exit codes: 0 success, 1 findings or failure, 2 usage, 3 differs.`,
+    );
+  program.addCommand(completeCommand(program), { hidden: true });
+  inheritSettings(program, 'keydesk');
+  return program;
+}
+
+function inheritSettings(parent: CommandUnknownOpts, path: string): void {
+  parent.showHelpAfterError(`Run "${path} --help" for usage.`);
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    inheritSettings(command, `${path} ${command.name()}`);
+  }
+}

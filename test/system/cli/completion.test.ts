@@ -1,0 +1,57 @@
+// Completion: what the shells are offered, and that each shell takes the script.
+
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../../sandbox/functions.ts';
+import { runCli } from './run-cli.ts';
+
+const complete = async (...words: string[]) =>
+  (await runCli('complete', ['--', ...words])).out.split('\n').slice(0, -1);
+const EXAMPLE = ['--policy', 'examples/policy.yaml'];
+
+describe('keydesk complete', () => {
+  it.each([
+    ['commands', ['po'], ['policy']],
+    ['subcommands', ['rules', ''], ['write', 'check', 'help']],
+    ['options', ['rules', 'write', '--p'], ['--policy', '--project']],
+    ['options behind others', ['kill', '--all', '--dr'], ['--dry-run']],
+    ['shells', ['completion', ''], ['bash', 'zsh', 'fish']],
+    ['credentials of the policy', ['policy', 'explain', ...EXAMPLE, 'prod'], ['production-config']],
+    ['credentials as the value of an option', ['kill', ...EXAMPLE, '--credential', 'prod'], ['production-config']],
+    ['nothing where a file is expected', ['policy', 'check', '--policy', ''], []],
+    ['nothing of a policy that does not exist', ['policy', 'explain', '--policy', '/nonexistent', ''], []],
+  ])('offers %s', async (_, words, expected) => {
+    expect(await complete(...words)).toEqual(expected);
+  });
+
+  it('is not in the help', async () => {
+    expect((await runCli('--help')).out).not.toMatch(/^ {2}complete /m);
+  });
+});
+
+describe('keydesk completion', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'keydesk-completion-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'keydesk'), `#!/bin/sh\nexec ${process.execPath} ${join(ROOT, 'cli/keydesk.ts')} "$@"\n`);
+  chmodSync(join(folder, 'keydesk'), 0o755);
+
+  it('completes in bash', async () => {
+    const { out: script } = await runCli('completion bash');
+    const trial = `${script}\nCOMP_WORDS=(keydesk policy ex); COMP_CWORD=2; _keydesk; echo "\${COMPREPLY[@]}"`;
+    const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` };
+    expect(spawnSync('bash', ['-c', trial], { encoding: 'utf8', env }).stdout).toBe('explain\n');
+  });
+
+  it.each(['zsh', 'fish'])('is a script that %s can read', async (shell, { skip }: { skip: (why: string) => void }) => {
+    if (spawnSync(shell, ['--version']).error) skip(`${shell} is not installed`);
+    const { out: script } = await runCli(`completion ${shell}`);
+    expect(spawnSync(shell, ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('refuses another shell, and names the three', async () => {
+    expect(await runCli('completion csh')).toMatchObject({ code: 2, err: expect.stringContaining('bash, zsh, fish') });
+  });
+});
