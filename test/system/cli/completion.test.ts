@@ -45,7 +45,7 @@ describe('keydesk completion', () => {
     expect(spawnSync('bash', ['-c', trial], { encoding: 'utf8', env }).stdout).toBe('explain\n');
   });
 
-  it.each(['zsh', 'fish'])('is a script that %s can read', async (shell, { skip }: { skip: (why: string) => void }) => {
+  it.for(['zsh', 'fish'])('is a script that %s can read', async (shell, { skip }) => {
     if (spawnSync(shell, ['--version']).error) skip(`${shell} is not installed`);
     const { out: script } = await runCli(`completion ${shell}`);
     expect(spawnSync(shell, ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });

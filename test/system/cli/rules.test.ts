@@ -107,7 +107,7 @@ describe('keydesk rules write', () => {
     const written = rulesFile();
     put('policy.yaml', POLICY.replace('[get]', '[get, list]'));
     const { code, out, err } = await rules(['--check']);
-    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect({ code, out }).toEqual({ code: 3, out: '' });
     expect(err).toContain('does not agree with policy.yaml');
     expect(err).toContain(
       "run: keydesk rules write --policy policy.yaml --project acme-staging --database '(default)' --file firestore.rules",
@@ -118,11 +118,11 @@ describe('keydesk rules write', () => {
   it('with --check fails when somebody changed the generated part', async () => {
     await rules();
     put('firestore.rules', rulesFile().replace("keydeskAllows('web')", 'true'));
-    expect((await rules(['--check'])).code).toBe(1);
+    expect((await rules(['--check'])).code).toBe(3);
   });
 
   it('with --check fails when there is no file, and makes none', async () => {
-    expect((await rules(['--check'])).code).toBe(1);
+    expect((await rules(['--check'])).code).toBe(3);
     expect(exists()).toBe(false);
   });
 
