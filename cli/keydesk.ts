@@ -5,6 +5,12 @@ import { CommanderError } from '@commander-js/extra-typings';
 import { createProgram } from './program.ts';
 import { EXIT, fail } from './terminal.ts';
 
+// A reader such as `head` may close its end early. The kill switch still has to finish.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+
 createProgram()
   .parseAsync()
   .catch((error: unknown) => {

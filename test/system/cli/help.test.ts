@@ -1,7 +1,9 @@
 // Whoever asks a command how it is used sees it, before anything else is looked at; and whoever mistypes sees what was meant.
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { ROOT } from '../../../sandbox/functions.ts';
 import { runCli } from './run-cli.ts';
 
 const COMMANDS = [
@@ -59,6 +61,12 @@ describe('keydesk', () => {
   it('colours nothing that does not go to a terminal', async () => {
     for (const command of ['--help', 'polcy', 'policy check --policy /nonexistent'])
       expect(JSON.stringify(await runCli(command))).not.toContain('\\u001b');
+  });
+
+  it('ends with 0 when its reader has gone', () => {
+    const command = `"$0" cli/keydesk.ts policy check --policy examples/policy.yaml | true; echo "\${PIPESTATUS[0]}"`;
+    const { stdout, stderr } = spawnSync('bash', ['-c', command, process.execPath], { cwd: ROOT, encoding: 'utf8' });
+    expect({ stdout, stderr }).toEqual({ stdout: '0\n', stderr: '' });
   });
 
   it('names its version, and the policy of the folder or of --policy', async () => {

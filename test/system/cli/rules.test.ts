@@ -115,6 +115,18 @@ describe('keydesk rules write', () => {
     expect(rulesFile()).toBe(written);
   });
 
+  it('says as JSON whether they agree, with the same exit codes', async () => {
+    const database = { file: 'firestore.rules', project: 'acme-staging', database: '(default)' };
+    const json = async (...args: string[]) => {
+      const { code, out } = await rules([...args, '--json']);
+      return { code, json: JSON.parse(out) };
+    };
+    expect(await json('--check')).toEqual({ code: 3, json: { ...database, agrees: false } });
+    expect(await json()).toEqual({ code: 0, json: { ...database, changed: true } });
+    expect(await json('--check')).toEqual({ code: 0, json: { ...database, agrees: true } });
+    expect(await json()).toEqual({ code: 0, json: { ...database, changed: false } });
+  });
+
   it('with --check fails when somebody changed the generated part', async () => {
     await rules();
     put('firestore.rules', rulesFile().replace("keydeskAllows('web')", 'true'));
