@@ -186,9 +186,9 @@ function toSelector(options: KillOptions): Selector {
 }
 
 function describe({ issued_since, ...named }: Selector): string {
-  const deps = Object.entries(named).map(([field, value]) => `${field}=${value}`);
-  if (issued_since !== undefined && issued_since > 0) deps.push(`since ${new Date(issued_since).toISOString()}`);
-  return deps.join(', ') || 'every live grant';
+  const terms = Object.entries(named).map(([field, value]) => `${field}=${value}`);
+  if (issued_since !== undefined && issued_since > 0) terms.push(`since ${new Date(issued_since).toISOString()}`);
+  return terms.join(', ') || 'every live grant';
 }
 
 function name(grant: Grant): string {
