@@ -66,7 +66,7 @@ describe('the clients of a function', () => {
     expect(Object.keys(createTokenDeps({ ...parts(), audit: () => {} }).ledger).sort()).toEqual([
       'activate',
       'checkBlocks',
-      'reserve',
+      'prepare',
     ]);
   });
 
