@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { runCli } from './run-cli.ts';
 
 const complete = async (...words: string[]) =>
@@ -45,10 +46,18 @@ describe('keydesk completion', () => {
     expect(spawnSync('bash', ['-c', trial], { encoding: 'utf8', env }).stdout).toBe('explain\n');
   });
 
-  it.for(['zsh', 'fish'])('is a script that %s can read', async (shell, { skip }) => {
-    if (spawnSync(shell, ['--version']).error) skip(`${shell} is not installed`);
-    const { out: script } = await runCli(`completion ${shell}`);
-    expect(spawnSync(shell, ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+  const zsh = needs('zsh');
+  it.skipIf(zsh.missing)(zsh.title('is a script that zsh can read'), async () => {
+    const { out: script } = await runCli('completion zsh');
+    expect(spawnSync('zsh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  const fish = needs('fish');
+  it.skipIf(fish.missing)(fish.title('completes in fish'), async () => {
+    const { out: script } = await runCli('completion fish');
+    const env = { ...process.env, HOME: folder, PATH: `${folder}:${process.env.PATH}` };
+    const trial = `${script}\ncomplete -C 'keydesk policy ex'`;
+    expect(spawnSync('fish', ['-c', trial], { encoding: 'utf8', env }).stdout).toMatch(/^explain$/m);
   });
 
   it('refuses another shell, and names the three', async () => {
