@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { FUNCTIONS } from '../cli/installation.ts';
 import { bundle } from './bundle.ts';
 import { writeCommandPackage } from './command-package.ts';
 
@@ -25,9 +26,10 @@ await writeCommandPackage('dist/keydesk', bundles);
 
 /** Loads every bundle once, so that V8's compiled code is delivered with the source; another V8 ignores it. */
 function fillCompileCache(): void {
+  const bundleFiles = [...bundles.files.keys()].filter((name) => name.endsWith('.cjs'));
   const load = `const dist = require('./dist/index.cjs');
-    for (const target of ['token', 'webhook', 'sweep']) dist[target];
-    for (const part of ['token-dependencies', 'revocation', 'sweep-dependencies']) require('./dist/' + part + '.cjs');
+    for (const target of ${JSON.stringify(FUNCTIONS)}) dist[target];
+    for (const file of ${JSON.stringify(bundleFiles)}) require('./dist/' + file);
     require('node:module').flushCompileCache();
     // Before a function takes its time to prepare for requests that do not come.
     process.exit(0);`;

@@ -110,34 +110,28 @@ const COMMON = {
 } as const satisfies BuildOptions;
 
 /** The bundles of the functions. Run it in the project's folder. */
-export async function bundle(): Promise<Bundles> {
-  const { outputFiles, metafile } = await build({
-    ...COMMON,
-    entryPoints: ENTRIES,
-    outdir: 'dist',
-    outExtension: { '.js': '.cjs' },
-    sourcemap: 'linked',
-    sourcesContent: false,
-    format: 'cjs',
-    plugins: [lazyParts, firestoreOverRest],
-  });
-  return {
-    files: new Map(outputFiles.map(({ path, contents }) => [basename(path), contents])),
-    outputs: metafile.outputs,
-  };
+export function bundle(): Promise<Bundles> {
+  const plugins = [lazyParts, firestoreOverRest];
+  return toCommonJs({ entryPoints: ENTRIES, sourcemap: 'linked', sourcesContent: false, plugins });
 }
 
 /** The command, as one file that needs no package. Run it in the project's folder. */
-export async function bundleCommand(): Promise<Bundles> {
-  const { outputFiles, metafile } = await build({
-    ...COMMON,
+export function bundleCommand(): Promise<Bundles> {
+  return toCommonJs({
     entryPoints: { keydesk: 'cli/keydesk.ts' },
-    outdir: 'dist',
-    outExtension: { '.js': '.cjs' },
-    format: 'cjs',
     // A CommonJS module has no import.meta.
     define: { 'import.meta.dirname': '__dirname' },
     plugins: [firestoreOverRest],
+  });
+}
+
+async function toCommonJs(options: BuildOptions): Promise<Bundles> {
+  const { outputFiles, metafile } = await build({
+    ...options,
+    ...COMMON,
+    outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
   });
   return {
     files: new Map(outputFiles.map(({ path, contents }) => [basename(path), contents])),

@@ -3,9 +3,10 @@
 
 import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { FUNCTIONS } from '../cli/installation.ts';
 import { VERSION } from '../shared/version.ts';
 import { type Bundles, bundleCommand, bundleRulesScript } from './bundle.ts';
-import { FUNCTIONS, functionFiles, json, packagesIn } from './function-files.ts';
+import { functionFiles, json, packagesIn } from './function-files.ts';
 import { readLockFile } from './lock-file.ts';
 import { billOfMaterials } from './sbom.ts';
 

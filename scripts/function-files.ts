@@ -8,7 +8,6 @@ import type { Bundles } from './bundle.ts';
 import { closureOf, type LockedPackages, packageIn } from './lock-file.ts';
 import { billOfMaterials } from './sbom.ts';
 
-export const FUNCTIONS = ['token', 'webhook', 'sweep'];
 const FRAMEWORK = '@google-cloud/functions-framework';
 const NODE_MAJOR = '24';
 

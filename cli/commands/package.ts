@@ -12,12 +12,11 @@ import type { Policy } from '../../shared/core/policy/policy.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
 import { databasesOf, extractGenerated, newRulesFile } from '../../shared/core/rules/generate.ts';
 import { VERSION } from '../../shared/version.ts';
-import { FUNCTIONS_FOLDER } from '../installation.ts';
+import { FUNCTIONS, FUNCTIONS_FOLDER } from '../installation.ts';
 import { examples, policyOption } from '../options.ts';
 import { readDeployablePolicy } from '../policy-file.ts';
 import { EXIT, fail, print, printJson } from '../terminal.ts';
 
-const FUNCTIONS = ['token', 'webhook', 'sweep'];
 /** The earliest time that an archive can name. Entries have local time, so this is one too. */
 const MODIFIED = new Date(1980, 0, 1);
 /** A regular file that everybody may read: unix mode 0100644, in the upper half. */
