@@ -111,11 +111,11 @@ async function removeBlock(
 }
 
 async function dryRun(deps: KillSwitchDeps, selector: Selector): Promise<void> {
-  const { selected, undetermined, unreadable } = await findGrants(deps, selector);
+  const { selected, ambiguous, unreadable } = await findGrants(deps, selector);
   note(`Would end ${selected.length} live grants: ${describe(selector)}`);
   for (const grant of selected) note(`  ${name(grant)}  ${grant.revocation}`);
   if (unreadable.length > 0) note(`${unreadable.length} records cannot be read: ${unreadable.join(', ')}`);
-  warnAmbiguous(undetermined);
+  warnAmbiguous(ambiguous);
 }
 
 async function activate(
@@ -195,11 +195,11 @@ function name(grant: Grant): string {
   return `${grantIdOf(grant)}  ${grant.credential} of job ${grant.job_id} (${grant.pipeline_slug} #${grant.build_number})`;
 }
 
-function warnAmbiguous(undetermined: readonly Grant[]): void {
-  if (undetermined.length === 0) return;
+function warnAmbiguous(ambiguous: readonly Grant[]): void {
+  if (ambiguous.length === 0) return;
   note(
-    `${undetermined.length} live grants have no pipeline_id, so it cannot be told whether they are meant; left as they are:`,
+    `${ambiguous.length} live grants have no pipeline_id, so it cannot be told whether they are meant; left as they are:`,
   );
-  for (const grant of undetermined) note(`  ${name(grant)}`);
+  for (const grant of ambiguous) note(`  ${name(grant)}`);
   note('End those with --pipeline-slug.');
 }

@@ -17,6 +17,7 @@ import {
   reserve,
 } from '../core/grant/lifecycle.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
+import type { Credential } from '../core/policy/credential.ts';
 import type { Account } from '../core/pool/account.ts';
 import { poolExhausted } from '../core/pool/forecast.ts';
 import { lease, recordShared } from '../core/pool/lifecycle.ts';
@@ -26,6 +27,7 @@ import type { Clock } from '../runtime/clock.ts';
 import {
   accountDocument,
   blocksDocument,
+  commitWithRetry,
   grantDocument,
   isConflictOrMissing,
   isWriteConflict,
@@ -91,8 +93,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
   const turns = new Turns();
 
   const find = async ({ claims, credentialName, credential, excludedAccounts = [] }: IssueRequest): Promise<Found> => {
-    const pool = credential.kind === 'pooled_service_account' ? credential.pool : [];
-    const candidates = fromRandomStart(pool, clock).filter((email) => !excludedAccounts.includes(email));
+    const candidates = fromRandomStart(poolOf(credential), clock).filter((email) => !excludedAccounts.includes(email));
     const emails = credential.kind === 'service_account' ? [credential.email] : candidates.slice(0, EAGER_READS);
     const grantCount = liveGrants(claims);
     grantCount.catch(() => {});
@@ -142,8 +143,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
     if (grant.kind === 'pooled_service_account') {
       if (!free) renewLease(batch, accountDocument(ledger, grant.service_account), grant);
       else {
-        const pool_size = credential.kind === 'pooled_service_account' ? credential.pool.length : 0;
-        const leased = lease(free.record, { grant, pool_size }, clock.now());
+        const leased = lease(free.record, { grant, pool_size: poolOf(credential).length }, clock.now());
         if (!leased) throw new Error('an account that is not free was to be leased');
         putAccount(batch, free.read, free.record, leased);
         await quarantineAccount(ledger, batch, existing, clock.now());
@@ -161,8 +161,8 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
 
   const refuseExhausted = async ({ credentialName, credential }: IssueRequest, { grant, existing }: Found) => {
     if (existing && countsTowardLimit(existing)) await abandonAccount({ read: grant, record: existing });
-    const size = credential.kind === 'pooled_service_account' ? credential.pool.length : 0;
-    return { refusal: poolExhausted(exhausted.accountsOf(credentialName), size, clock.now()) };
+    const accounts = exhausted.accountsOf(credentialName);
+    return { refusal: poolExhausted(accounts, poolOf(credential).length, clock.now()) };
   };
 
   /** The first free account; the whole pool is read for it only if it was not found exhausted a moment ago. */
@@ -233,10 +233,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
   return {
     prepare: async (request) => {
       const until = clock.now() + LEDGER_DEADLINE_MS;
-      const planned = await withLedgerTimeout(
-        clock,
-        retryOnConflict(clock, () => plan(request)),
-      );
+      const planned = await commitWithRetry(clock, () => plan(request));
       if ('refusal' in planned) return planned;
       const isNew = planned.found.existing === undefined;
       const writing = () =>
@@ -303,6 +300,11 @@ function notYetShared(usable_at: number, now: number): Refusal {
     error: detail,
     retryAfter: Math.max(1, Math.ceil((usable_at - now) / 1000)),
   };
+}
+
+/** The accounts that jobs lease for the credential; none for one that is not pooled. */
+function poolOf(credential: Credential): readonly string[] {
+  return credential.kind === 'pooled_service_account' ? credential.pool : [];
 }
 
 function countsTowardLimit(grant: Grant | undefined): boolean {

@@ -6,7 +6,7 @@
 
 import { type FirebaseUser, firebaseUserOf } from '../core/firebase-user.ts';
 import { isAboutEveryAccount, isAboutOneAccount } from '../core/google-refusal.ts';
-import type { Grant } from '../core/grant/grant.ts';
+import type { Grant, PooledGrant } from '../core/grant/grant.ts';
 import { grantId, tokenSha256 } from '../core/grant/id.ts';
 import { grantIdOf, type IssueRequest } from '../core/grant/lifecycle.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
@@ -240,21 +240,25 @@ async function mintFromPool(
         if (blocked) return blocked;
         const refused = [
           ...excludedAccounts,
-          ...recentLeases.map(({ service_account }) => service_account),
+          ...recentLeases.map((past) => past.service_account),
           grant.service_account,
         ];
         if (!error.permanent || !isAboutOneAccount(error.permanent) || coversPool(refused, request.credential))
           throw error;
-        const another_at =
-          grant.tokens.length > 0
-            ? Math.max(...grant.tokens.map(({ expires_at }) => expires_at))
-            : Math.min(...recentLeases.map(({ access_ended_at }) => access_ended_at)) + ACCOUNT_RETRY_WINDOW_MS;
-        return { refusal: toTemporary(error, boundWait((another_at - deps.clock.now()) / 1000)) };
+        const wait = (nextAccountAt(grant, recentLeases) - deps.clock.now()) / 1000;
+        return { refusal: toTemporary(error, boundWait(wait)) };
       }
       accountFailures.push(error);
       excludedAccounts.push(grant.service_account);
     }
   }
+}
+
+/** When the job may have another account: once its tokens have ended, or else when it has tried fewer lately. */
+function nextAccountAt({ tokens }: PooledGrant, recentLeases: PooledGrant['past_leases']): number {
+  return tokens.length > 0
+    ? Math.max(...tokens.map(({ expires_at }) => expires_at))
+    : Math.min(...recentLeases.map(({ access_ended_at }) => access_ended_at)) + ACCOUNT_RETRY_WINDOW_MS;
 }
 
 /** Google refuses some accounts, and the pool has others: this job may have one of them when it may change its own. */

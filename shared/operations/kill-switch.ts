@@ -47,7 +47,7 @@ export async function findGrants({ killSwitchLedger }: Pick<KillSwitchDeps, 'kil
     ambiguous.push(...page.grants.filter((grant) => maySelect(selector, grant)));
     unreadable.push(...page.unreadable);
   }
-  return { selected, undetermined: ambiguous, unreadable };
+  return { selected, ambiguous, unreadable };
 }
 
 /**
@@ -62,7 +62,7 @@ export async function activateKillSwitch(deps: KillSwitchDeps, id: string, order
     deactivated_at: null,
     deactivated_by: null,
   });
-  const { selected, undetermined: ambiguous, unreadable } = await findGrants(deps, order.selector);
+  const { selected, ambiguous, unreadable } = await findGrants(deps, order.selector);
   const failures: Failure[] = unreadablePending(unreadable);
   const ended: Grant[] = [];
   const results: EndResult[] = [];

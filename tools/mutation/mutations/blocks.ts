@@ -40,7 +40,7 @@ export const BLOCKS: readonly Mutation[] = [
     deactivated_at: null,
     deactivated_by: null,
   });
-  const { selected, undetermined: ambiguous, unreadable } = await findGrants(deps, order.selector);`,
+  const { selected, ambiguous, unreadable } = await findGrants(deps, order.selector);`,
         replace: `  const { selected, ambiguous, unreadable } = await findGrants(deps, order.selector);
   await killSwitchLedger.record(id, { ...order, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });`,
       },
