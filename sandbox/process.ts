@@ -3,7 +3,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { withAbortableTimeout } from '../shared/runtime/errors.ts';
@@ -106,12 +105,25 @@ export async function headersOf(request: Request): Promise<Headers> {
   return headers;
 }
 
-/** A port of loopback that was free a moment ago. */
+/** Below the ports that systems hand to servers and clients that ask for any: 32768 and up on Linux, 49152 on macOS. */
+const PORTS = { from: 20_000, count: 12_000 };
+
+/**
+ * A port of loopback on which nothing listens. A server that asks the system for any port is never given it, so that what
+ * responds there later is what was started there.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (let triesLeft = 100; triesLeft > 0; triesLeft -= 1) {
+    const port = PORTS.from + Math.floor(systemClock.random() * PORTS.count);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+  throw new Error(`no port from ${PORTS.from} to ${PORTS.from + PORTS.count - 1} is free`);
 }
