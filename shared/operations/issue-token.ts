@@ -243,8 +243,9 @@ async function mintFromPool(
           ...recentLeases.map((past) => past.service_account),
           grant.service_account,
         ];
-        if (!error.permanent || !isAboutOneAccount(error.permanent) || coversPool(refused, request.credential))
-          throw error;
+        const another =
+          error.permanent && isAboutOneAccount(error.permanent) && !coversPool(refused, request.credential);
+        if (!accountMayBeAtFault || !another) throw error;
         const wait = (nextAccountAt(grant, recentLeases) - deps.clock.now()) / 1000;
         return { refusal: toTemporary(error, boundWait(wait)) };
       }

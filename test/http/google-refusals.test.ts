@@ -257,6 +257,15 @@ describe('of a pool', () => {
     },
   );
 
+  it('a refusal to narrow a token is permanent although the pool has others, and gives up no account', async () => {
+    await keydesk.close();
+    keydesk = await openInProcessKeydesk({ policy: poolOf(6, 'storage') });
+    onCall(['exchangeToken'], refusing(403, 'PERMISSION_DENIED', { reason: 'IAM_PERMISSION_DENIED' }));
+    const called = await requestToken(await newJobToken(keydesk), 'admin');
+    expectPermanent(called, { cause: 'permission_missing', dependency: 'sts token' });
+    expect(called.audit).toHaveLength(1);
+  });
+
   it('three refused accounts of six are temporary: another job gets one of the others, and this one in five minutes', async () => {
     await keydesk.close();
     keydesk = await openInProcessKeydesk({ policy: poolOf(6) });
@@ -349,8 +358,10 @@ it.each([
   );
 });
 
-const poolOf = (size: number) => (project: string) =>
-  `
+const poolOf =
+  (size: number, kind: 'serviceAccount' | 'storage' = 'serviceAccount') =>
+  (project: string) =>
+    `
 version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
@@ -358,9 +369,9 @@ credentials:
   admin:
     environment: staging
     ttl: 15m
-    serviceAccount:
+    ${kind}:
       pool: [${Array.from({ length: size }, (_, nth) => `ci-00${nth + 1}@${project}.iam.gserviceaccount.com`).join(', ')}]
-      scopes: [https://www.googleapis.com/auth/datastore]
+      ${kind === 'storage' ? 'bucket: acme-ci\n      role: roles/storage.objectViewer' : 'scopes: [https://www.googleapis.com/auth/datastore]'}
 rules:
   - { name: all, match: { pipeline_slug: app }, grants: [admin] }
 `;
