@@ -110,7 +110,7 @@ async function attack(token: string, webhook: string): Promise<Run> {
   });
   const tookMs = performance.now() - startedAt;
   await response.body?.cancel();
-  const grants = await ledger.collection('grants').where('job_id', '==', job.id).get();
+  const grants = await ledger.collection('grants').where('subject.id', '==', job.id).get();
   const atTheEnd = new Set(grants.docs.flatMap((grant) => grant.get('token_sha256s') as string[]));
   await systemClock.sleep(1_000);
   over = true;

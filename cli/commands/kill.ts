@@ -8,6 +8,7 @@ import type { Grant } from '../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
 import { type Selector, selectorSchema } from '../../shared/core/grant/selector.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
+import { describeSubject } from '../../shared/core/subjects/buildkite-job.ts';
 import { activateKillSwitch, findGrants, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
 import { randomUuid, systemClock } from '../../shared/runtime/clock.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
@@ -192,7 +193,7 @@ function describe({ issued_since, ...named }: Selector): string {
 }
 
 function name(grant: Grant): string {
-  return `${grantIdOf(grant)}  ${grant.credential} of job ${grant.job_id} (${grant.pipeline_slug} #${grant.build_number})`;
+  return `${grantIdOf(grant)}  ${grant.credential} of ${describeSubject(grant.subject)}`;
 }
 
 function warnAmbiguous(ambiguous: readonly Grant[]): void {

@@ -9,6 +9,7 @@ import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { parseTokenRequest } from '../../shared/core/oauth/token-request.ts';
+import { buildOf } from '../../shared/core/subjects/buildkite-job.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import type { LookUpToken } from '../../shared/ledger/token-lookup.ts';
 import type { EndResult } from '../../shared/operations/end-job.ts';
@@ -48,7 +49,7 @@ export function createRevokeHandler(deps: HeldTokenDeps) {
       {
         event: 'grant.released',
         severity: unfinished ? 'WARNING' : 'INFO',
-        message: `${grant.credential} of job ${grant.job_id} was returned by the job`,
+        message: `${grant.credential} of job ${grant.subject.id} was returned by the job`,
         grant_id: grantIdOf(grant),
         token_sha256,
         failures: endResult.pending,
@@ -80,17 +81,15 @@ export function createIntrospectHandler(deps: Omit<HeldTokenDeps, 'releaseGrant'
         active: true,
         token_type: 'Bearer',
         exp: Math.floor(token.expires_at / 1000),
-        sub: grant.job_id,
+        sub: grant.subject.id,
         username: 'service_account' in grant ? grant.service_account : grantIdOf(grant),
         grant_id: grantIdOf(grant),
         credential: grant.credential,
         environment: grant.environment,
         revocation: grant.revocation,
         renewable: grant.ended_at === null,
-        job_id: grant.job_id,
-        organization_slug: grant.organization_slug,
-        pipeline_slug: grant.pipeline_slug,
-        build_number: grant.build_number,
+        job_id: grant.subject.id,
+        ...buildOf(grant.subject),
       },
     };
   });

@@ -5,12 +5,12 @@ import type { AuditEvent } from './logger.ts';
 
 /** Names the job whose request found it, which is not the job that did it. Holds no value that the user was given. */
 export function firebaseUserChangedEvent(changed: ChangedFirebaseUser): AuditEvent {
-  const { claims, credentialName, credential, grant_id, uid, generation, next_uid, found } = changed;
+  const { subject, credentialName, credential, grant_id, uid, generation, next_uid, found } = changed;
   const { project, database, tenant = null } = credential;
   return {
     event: 'firebase_user.changed',
     severity: 'CRITICAL',
-    message: `somebody changed the Firebase user ${uid} of pipeline ${claims.pipeline_slug} and credential ${credentialName}: ${found.join(', ')}`,
+    message: `somebody changed the Firebase user ${uid} of pipeline ${subject.pipeline_slug} and credential ${credentialName}: ${found.join(', ')}`,
     uid,
     generation,
     next_uid,
@@ -20,10 +20,10 @@ export function firebaseUserChangedEvent(changed: ChangedFirebaseUser): AuditEve
     tenant,
     credential: credentialName,
     environment: credential.environment,
-    pipeline_slug: claims.pipeline_slug,
-    pipeline_id: claims.pipeline_id ?? null,
-    found_by_job: claims.job_id,
+    pipeline_slug: subject.pipeline_slug,
+    pipeline_id: subject.pipeline_id,
+    found_by_job: subject.id,
     found_by_grant: grant_id,
-    labels: { credential: credentialName, environment: credential.environment, pipeline: claims.pipeline_slug },
+    labels: { credential: credentialName, environment: credential.environment, pipeline: subject.pipeline_slug },
   };
 }

@@ -2,6 +2,7 @@
 
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/lifecycle.ts';
+import { toJobFields } from '../core/subjects/buildkite-job.ts';
 import type { EndResult } from '../operations/end-job.ts';
 import type { DependencyError } from '../runtime/errors.ts';
 import type { Failure } from '../runtime/work-queue.ts';
@@ -29,13 +30,15 @@ export function grantEvent(
     ending_by,
     ending_kill_switch_id,
     superseded,
+    subject,
     ...logged
   } = grant;
   return {
     event,
     severity: 'INFO',
-    message: `${grant.credential} of job ${grant.job_id}: ${GRANT_EVENT_TEXT[event]}`,
+    message: `${grant.credential} of job ${subject.id}: ${GRANT_EVENT_TEXT[event]}`,
     grant_id: grantIdOf(grant),
+    ...toJobFields(subject),
     ...toIsoTimes(logged),
     ...latencyFields(grant),
     ...toIsoTimes(facts),

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { JobClaims } from './policy/claims.ts';
+import { pipelineKey, type Subject } from './subjects/buildkite-job.ts';
 
 /** One user per pipeline and credential: a user per job would exhaust Google's limit on new accounts. */
 export interface FirebaseUser {
@@ -23,8 +23,8 @@ export const firebaseUserSchema = z.object({
   write_id: z.string(),
 });
 
-export function firebaseUserOf(claims: JobClaims, credential: string): FirebaseUser {
-  return { pipeline: claims.pipeline_id ?? `${claims.organization_slug}/${claims.pipeline_slug}`, credential };
+export function firebaseUserOf(subject: Subject, credential: string): FirebaseUser {
+  return { pipeline: pipelineKey(subject), credential };
 }
 
 /** The id of the user's record in the ledger. */

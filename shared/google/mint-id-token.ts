@@ -5,8 +5,8 @@
 import * as z from 'zod';
 import { type FirebaseUser, firebaseUid, firebaseUserOf } from '../core/firebase-user.ts';
 import { readGoogleError, signInCodeOf } from '../core/google-refusal.ts';
-import type { JobClaims } from '../core/policy/claims.ts';
 import type { FirestoreCredential } from '../core/policy/credential.ts';
+import type { Subject } from '../core/subjects/buildkite-job.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
@@ -36,7 +36,7 @@ export type RetireFirebaseUser = (
 ) => Promise<{ readonly generation: number; readonly retired: boolean }>;
 
 interface IdTokenRequest {
-  readonly claims: JobClaims;
+  readonly subject: Subject;
   readonly credentialName: string;
   readonly grant_id: string;
   /** The generation of the user that is in force, as far as this instance knows. */
@@ -54,7 +54,7 @@ export interface ChangedFirebaseUser extends IdTokenRequest {
 }
 
 interface MintIdTokenDeps {
-  readonly signJwt: (signer: string, claims: JobClaims, payload: object) => Promise<string>;
+  readonly signJwt: (signer: string, subject: Subject, payload: object) => Promise<string>;
   readonly sendRequest: HttpClient;
   readonly identityToolkitUrl: string;
   readonly retireUser: RetireFirebaseUser;
@@ -85,7 +85,7 @@ export function createIdTokenMint({ retireUser, onUserChanged, ...deps }: MintId
   /** @throws DependencyError when Google fails or refuses, or the token is not what it must be; then nothing has left */
   return async (credential: FirestoreCredential, request: IdTokenRequest) => {
     const started = clock.now();
-    const user = firebaseUserOf(request.claims, request.credentialName);
+    const user = firebaseUserOf(request.subject, request.credentialName);
     const uid = firebaseUid(user, request.generation);
     const first = await signIn(deps, credential, request, uid);
     if (!('found' in first)) return first;
@@ -102,12 +102,12 @@ export function createIdTokenMint({ retireUser, onUserChanged, ...deps }: MintId
 async function signIn(
   deps: Omit<MintIdTokenDeps, 'retireUser' | 'onUserChanged'>,
   { signer, apiKey, project, tenant }: FirestoreCredential,
-  { claims, grant_id }: IdTokenRequest,
+  { subject, grant_id }: IdTokenRequest,
   uid: string,
 ): Promise<SignedIn> {
   const started = deps.clock.now();
   const issued = Math.floor(started / 1000);
-  const signedJwt = await deps.signJwt(signer, claims, {
+  const signedJwt = await deps.signJwt(signer, subject, {
     iss: signer,
     sub: signer,
     aud: CUSTOM_TOKEN_AUDIENCE,

@@ -4,8 +4,8 @@
 
 import * as z from 'zod';
 import { auditReason } from '../core/grant/id.ts';
-import type { JobClaims } from '../core/policy/claims.ts';
 import type { Credential, FirestoreCredential } from '../core/policy/credential.ts';
+import type { Subject } from '../core/subjects/buildkite-job.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
 import type { Mint, Minted, MintRequest } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -41,23 +41,23 @@ export function createMint(deps: {
 }): Mint {
   const { sendAsService, sendRequest, clock } = deps;
 
-  const iamCredentials = (account: string, method: string, claims: JobClaims, json: unknown) =>
+  const iamCredentials = (account: string, method: string, subject: Subject, json: unknown) =>
     sendAsService({
       dependency: `iamcredentials ${method}`,
       url: `${stripTrailingSlash(deps.iamCredentialsUrl)}/v1/projects/-/serviceAccounts/${encodeURIComponent(account)}:${method}`,
       method: 'POST',
-      headers: requestReason(auditReason(claims.job_id)),
+      headers: requestReason(auditReason(subject.id)),
       json,
     });
 
   const mintAccessToken = async (
     email: string,
     { scopes: credentialScopes, storage }: ServiceAccountCredential,
-    { claims, scopes, ttl, latestExpiry }: MintRequest,
+    { subject, scopes, ttl, latestExpiry }: MintRequest,
   ): Promise<Minted> => {
     const scope = storage ? credentialScopes : scopes;
     const sent = clock.now();
-    const response = await iamCredentials(email, 'generateAccessToken', claims, { scope, lifetime: `${ttl}s` });
+    const response = await iamCredentials(email, 'generateAccessToken', subject, { scope, lifetime: `${ttl}s` });
     const { accessToken, expireTime } = parseResponse(GENERATE, response, accessTokenResponse, {
       account: email,
       permission: 'iam.serviceAccounts.getAccessToken',
@@ -74,8 +74,8 @@ export function createMint(deps: {
     return storage ? downscope({ sendRequest, clock, stsUrl: deps.stsUrl }, minted, storage) : minted;
   };
 
-  const signJwt = async (signer: string, claims: JobClaims, payload: object): Promise<string> => {
-    const signed = await iamCredentials(signer, 'signJwt', claims, { payload: JSON.stringify(payload) });
+  const signJwt = async (signer: string, subject: Subject, payload: object): Promise<string> => {
+    const signed = await iamCredentials(signer, 'signJwt', subject, { payload: JSON.stringify(payload) });
     return parseResponse('iamcredentials signJwt', signed, signedJwtResponse, {
       account: signer,
       permission: 'iam.serviceAccounts.signJwt',

@@ -21,6 +21,7 @@ import type { Credential } from '../core/policy/credential.ts';
 import type { Account } from '../core/pool/account.ts';
 import { poolExhausted } from '../core/pool/forecast.ts';
 import { lease, recordShared } from '../core/pool/lifecycle.ts';
+import { buildOf } from '../core/subjects/buildkite-job.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
 import type { IssuanceLedger, Refused, Reserved } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -92,14 +93,14 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
   const exhausted = new ExhaustedPoolCache(clock);
   const turns = new Turns();
 
-  const find = async ({ claims, credentialName, credential, excludedAccounts = [] }: IssueRequest): Promise<Found> => {
+  const find = async ({ subject, credentialName, credential, excludedAccounts = [] }: IssueRequest): Promise<Found> => {
     const candidates = fromRandomStart(poolOf(credential), clock).filter((email) => !excludedAccounts.includes(email));
     const emails = credential.kind === 'service_account' ? [credential.email] : candidates.slice(0, EAGER_READS);
-    const grantCount = liveGrants(claims);
+    const grantCount = liveGrants(subject);
     grantCount.catch(() => {});
     const [grant, job, blocks, ...accounts] = (await ledger.getAll(
-      grantDocument(ledger, grantId(claims.job_id, credentialName)),
-      jobDocument(ledger, claims.job_id),
+      grantDocument(ledger, grantId(subject.id, credentialName)),
+      jobDocument(ledger, subject.id),
       blocksDocument(ledger),
       ...emails.map((email) => accountDocument(ledger, email)),
     )) as [DocumentSnapshot, DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]];
@@ -138,7 +139,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
     // A grant that comes back is written with its job too: a sweep may just find that the job holds nothing any more.
     if (!existing || existing.state === 'expired' || !jobRecord || jobRecord.check_at === null) {
       const at = { now: clock.now(), random: clock.random() };
-      putJob(batch, job, addGrant(jobRecord, { ...grant, id: found.grant.id }, at));
+      putJob(batch, job, addGrant(jobRecord, { id: found.grant.id, build: buildOf(grant.subject) }, at));
     }
     if (grant.kind === 'pooled_service_account') {
       if (!free) renewLease(batch, accountDocument(ledger, grant.service_account), grant);
@@ -185,8 +186,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
   };
 
   const activateAfterRead = async (token: MintedToken, { grant: reserved }: Reserved) => {
-    const { job_id } = reserved;
-    const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, job_id)] as const;
+    const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, reserved.subject.id)] as const;
     const [grant, job] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
     const before = toGrant(grant);
     // An instance with another policy reserved it meanwhile: the record would say of this token what is not so.
@@ -222,12 +222,12 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
 
   /** Prepares and writes anew until it is written. A job's first issues, which all write its record, take turns. */
   const writeAgain = (request: IssueRequest, isNew: boolean): Promise<Reserved | Refused> => {
-    const { claims, credentialName, credential } = request;
+    const { subject, credentialName, credential } = request;
     const retryMs = credential.kind === 'pooled_service_account' ? LEASE_RETRY_MS : GRANT_RETRY_MS;
     const attempt = () => planAndWrite(request);
     const retry = () =>
-      commitOrBusy(grantId(claims.job_id, credentialName), isNew ? FIRST_ISSUE_RETRY_MS : retryMs, attempt);
-    return isNew ? turns.take(claims.job_id, retry) : retry();
+      commitOrBusy(grantId(subject.id, credentialName), isNew ? FIRST_ISSUE_RETRY_MS : retryMs, attempt);
+    return isNew ? turns.take(subject.id, retry) : retry();
   };
 
   return {

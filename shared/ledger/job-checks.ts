@@ -110,9 +110,9 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
     },
     notDue: async ({ organization_slug, pipeline_slug, build_number }) => {
       const ofBuild = jobs
-        .where('organization_slug', '==', organization_slug)
-        .where('pipeline_slug', '==', pipeline_slug)
-        .where('build_number', '==', build_number);
+        .where('build.organization_slug', '==', organization_slug)
+        .where('build.pipeline_slug', '==', pipeline_slug)
+        .where('build.build_number', '==', build_number);
       const query = ofBuild.where('check_at', '>', new Date(clock.now())).orderBy('check_at');
       const { jobs: known } = await read(query, Number.POSITIVE_INFINITY);
       return known.filter(({ record }) => record.ending_since === null);

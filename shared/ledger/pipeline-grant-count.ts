@@ -2,16 +2,16 @@
 // burst may pass the cap by what it issues meanwhile.
 
 import type { Firestore } from '@google-cloud/firestore';
-import type { JobClaims } from '../core/policy/claims.ts';
+import type { Subject } from '../core/subjects/buildkite-job.ts';
 import { GRANT_COUNT_CACHE_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 const MAX_CACHED = 1000;
 
-export function createPipelineGrantCounter(ledger: Firestore, clock: Clock): (claims: JobClaims) => Promise<number> {
+export function createPipelineGrantCounter(ledger: Firestore, clock: Clock): (subject: Subject) => Promise<number> {
   const counts = new Map<string, { readonly at: number; readonly count: Promise<number> }>();
   const count = async (pipeline_slug: string) => {
-    const grants = ledger.collection('grants').where('pipeline_slug', '==', pipeline_slug);
+    const grants = ledger.collection('grants').where('subject.pipeline_slug', '==', pipeline_slug);
     return (await grants.where('state', 'in', ['issuing', 'active']).count().get()).data().count;
   };
   // By the slug, which every job token has: a job may leave its pipeline's id out.

@@ -5,6 +5,7 @@ import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant/grant.ts';
 import { endMark, endTimeOf, toTombstone, withoutEndMark } from '../core/grant/job-record.ts';
 import { confirmRevoked, endGrant, expire, grantEndMark, grantIdOf, NOT_ENDING } from '../core/grant/lifecycle.ts';
+import { isOtherPipeline } from '../core/subjects/buildkite-job.ts';
 import { END_COMMIT_DEADLINE_MS } from '../core/timing.ts';
 import type { EndedJob, JobEnd, RevocationLedger } from '../operations/ports.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
@@ -82,10 +83,7 @@ export function createRevocationLedger(ledger: Firestore, clock: Clock): Revocat
     const documents = (record?.grants ?? []).map((id) => grantDocument(ledger, id));
     const reads = documents.length > 0 ? await ledger.getAll(...documents) : [];
     const { loaded, unreadable } = parseAll(reads, toGrant);
-    const pipelineMismatch = loaded.some(
-      ({ record: grant }) =>
-        grant.pipeline_id !== null && pipeline_id !== undefined && grant.pipeline_id !== pipeline_id,
-    );
+    const pipelineMismatch = loaded.some(({ record: { subject } }) => isOtherPipeline(subject, pipeline_id));
     const transitions = loaded.map((grant) => ({ ...grant, after: endGrant(grant.record, { by, finished_at }, at) }));
     const accounts = await loadAccounts(
       ledger,

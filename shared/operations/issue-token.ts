@@ -15,6 +15,7 @@ import { type Credential, MAX_TTL } from '../core/policy/credential.ts';
 import { decide, type RuleTrace } from '../core/policy/decide.ts';
 import type { LoadedPolicy } from '../core/policy/parse-yaml.ts';
 import { boundWait, LONGEST_RETRY_AFTER } from '../core/retry-after.ts';
+import { toSubject } from '../core/subjects/buildkite-job.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { IssuesInProgress } from './issues-in-progress.ts';
@@ -89,11 +90,12 @@ export async function issueToken(deps: IssueDeps, requested: TokenRequest, reque
   const scopes = narrowScopes(credential, requested.scopes);
   const grant_id = grantId(claims.job_id, credentialName);
   const limits = policy.policy.limits;
-  const request: IssueRequest = { claims, credentialName, credential, rule, ttl, policySha256: policy.sha256, limits };
+  const subject = toSubject(claims);
+  const request: IssueRequest = { subject, credentialName, credential, rule, ttl, policySha256: policy.sha256, limits };
 
-  const key = toKey(request, scopes);
+  const key = toKey(claims, request, scopes);
   const shared = await deps.issuesInProgress.share({ grant_id, key, request_id }, (close) =>
-    issueOnce(deps, { request, scopes, trace }, close),
+    issueOnce(deps, { claims, request, scopes, trace }, close),
   );
   if (shared === 'busy') return refuse({ reason: 'grant_busy', grant_id, retryAfter: BUSY_RETRY_AFTER });
   const { result, shared_with } = shared;
@@ -105,26 +107,35 @@ export async function issueToken(deps: IssueDeps, requested: TokenRequest, reque
 }
 
 /** Everything that an issue depends on: requests with equal keys get one token. */
-function toKey({ claims: { agentTags, ...claims }, rule, ttl, policySha256 }: IssueRequest, scopes: readonly string[]) {
+function toKey(
+  { agentTags, ...claims }: JobClaims,
+  { rule, ttl, policySha256 }: IssueRequest,
+  scopes: readonly string[],
+) {
   return JSON.stringify([Object.entries(claims), [...agentTags], rule, ttl, policySha256, scopes]);
 }
 
 /** Reserves, mints and records. @param close nobody joins this issue from then on: see {@link IssuesInProgress} */
 async function issueOnce(
   deps: IssueDeps,
-  decided: { readonly request: IssueRequest; readonly scopes: readonly string[]; readonly trace: readonly RuleTrace[] },
+  decided: {
+    readonly claims: JobClaims;
+    readonly request: IssueRequest;
+    readonly scopes: readonly string[];
+    readonly trace: readonly RuleTrace[];
+  },
   close: () => void,
 ): Promise<IssueResult> {
-  const { request, scopes, trace } = decided;
-  const { claims, credentialName, credential, ttl } = request;
-  const grant_id = grantId(claims.job_id, credentialName);
+  const { claims, request, scopes, trace } = decided;
+  const { subject, credentialName, credential, ttl } = request;
+  const grant_id = grantId(subject.id, credentialName);
   const accountFailures: DependencyError[] = [];
   const refuse = (refusal: Refusal): IssueResult => ({ outcome: 'refused', refusal, claims, accountFailures });
   // Known before anything is reserved: the mint starts beside the reservation's commit, and waits for nothing.
   const generation =
-    credential.kind === 'firestore' ? await deps.generationOf(firebaseUserOf(claims, credentialName)) : 0;
+    credential.kind === 'firestore' ? await deps.generationOf(firebaseUserOf(subject, credentialName)) : 0;
   const startMint: StartMint = (latestExpiry, lease) => {
-    const mintRequest = { claims, credentialName, credential, grant_id, scopes };
+    const mintRequest = { subject, credentialName, credential, grant_id, scopes };
     const pendingMint = deps.mint({ ...mintRequest, ttl, latestExpiry, lease, generation });
     pendingMint.catch(() => {});
     return pendingMint;

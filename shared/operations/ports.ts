@@ -2,7 +2,7 @@
 // theirs, nor of Firestore, is named here.
 
 import type { Grant } from '../core/grant/grant.ts';
-import type { BuildName, Check } from '../core/grant/job-check.ts';
+import type { Check } from '../core/grant/job-check.ts';
 import type { JobEndedBy, JobRecord } from '../core/grant/job-record.ts';
 import type { EndCause, IssueRequest, MintedToken } from '../core/grant/lifecycle.ts';
 import type { Blocks, KillSwitchRecord } from '../core/grant/selector.ts';
@@ -10,6 +10,7 @@ import type { Refusal } from '../core/oauth/refusal.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import type { Credential } from '../core/policy/credential.ts';
 import type { Account } from '../core/pool/account.ts';
+import type { Build, Subject } from '../core/subjects/buildkite-job.ts';
 
 // Buildkite
 
@@ -41,7 +42,7 @@ export interface JobPage {
 export interface BuildkiteJobs {
   job(organization_slug: string, job_id: string): Promise<BuildkiteResponse<JobState>>;
   /** Undefined when Buildkite does not show the build to this API token. @param after the cursor of the page */
-  page(build: BuildName, after: string | undefined): Promise<BuildkiteResponse<JobPage | undefined>>;
+  page(build: Build, after: string | undefined): Promise<BuildkiteResponse<JobPage | undefined>>;
 }
 
 export interface RateLimit {
@@ -54,7 +55,7 @@ export interface RateLimit {
 // Google
 
 export interface MintRequest {
-  readonly claims: JobClaims;
+  readonly subject: Subject;
   readonly credentialName: string;
   readonly credential: Credential;
   readonly grant_id: string;
@@ -235,7 +236,7 @@ export interface JobCheckLedger {
   /** Jobs whose check is due, longest first, at most `limit`; ids of those that cannot be read. Throws DependencyError, as all of these do. */
   due(limit: number): Promise<{ readonly jobs: readonly DueJob[]; readonly unreadable: readonly string[] }>;
   /** Jobs of the build whose check is not due yet. */
-  notDue(build: BuildName): Promise<readonly DueJob[]>;
+  notDue(build: Build): Promise<readonly DueJob[]>;
   /** Those of the jobs that have a live grant. The others are not checked any more. */
   withLiveGrants(jobs: readonly DueJob[]): Promise<readonly DueJob[]>;
   /** Records when Buildkite is asked about the jobs next. A job that has ended meanwhile stays as it is. */

@@ -47,7 +47,7 @@ async function removeAccess(deps: RevokeDeps, grant: Grant, until: number): Prom
       return deps.closeGrantDocument({ project, database, grant_id: grantIdOf(grant) }, deps.clock.now());
     }
     case 'pooled_service_account':
-      return deps.disableAccount(grant.service_account, auditReason(grant.job_id), until);
+      return deps.disableAccount(grant.service_account, auditReason(grant.subject.id), until);
     case 'service_account':
       throw new Error('a token of a shared account cannot be taken away');
   }

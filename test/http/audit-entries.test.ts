@@ -11,8 +11,9 @@ import {
   type Refusal,
 } from '../../shared/core/oauth/refusal.ts';
 import type { PoolReport } from '../../shared/core/pool/forecast.ts';
+import { toJobFields } from '../../shared/core/subjects/buildkite-job.ts';
 import type { SweepResult } from '../../shared/operations/sweep.ts';
-import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled } from '../fixtures/grants.ts';
+import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled, subject } from '../fixtures/grants.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
 const TRACE = [
@@ -112,10 +113,12 @@ describe('the line of a grant', () => {
           'ending_by',
           'ending_kill_switch_id',
           'superseded',
+          'subject',
         ].includes(field),
     );
     const { event, severity, message, labels, ...facts } = grantEvent('grant.issued', grant);
-    expect(Object.keys(facts).sort()).toEqual([...kept, 'grant_id'].sort());
+    expect(Object.keys(facts).sort()).toEqual([...kept, ...Object.keys(toJobFields(subject)), 'grant_id'].sort());
+    expect(facts).toMatchObject(toJobFields(subject));
     expect(facts).toMatchObject({ grant_id: GRANT_ID, created_at: new Date(NOW).toISOString() });
     expect(JSON.stringify(facts)).not.toContain('b'.repeat(64));
   });

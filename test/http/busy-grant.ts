@@ -173,7 +173,7 @@ export class BusyGrant {
 
   /** The one grant's record. */
   async record() {
-    const { docs } = await this.ledger.collection('grants').where('job_id', '==', this.claims.job_id).get();
+    const { docs } = await this.ledger.collection('grants').where('subject.id', '==', this.claims.job_id).get();
     return docs[0]?.data() as
       | { tokens_issued: number; rate_window_count: number; tokens: { sha256: string }[] }
       | undefined;

@@ -90,7 +90,7 @@ describe('job.finished against a hand-out on its way', () => {
   }
 
   async function grantOf(job: Job, credential: string) {
-    const grants = databaseOf(keydesk.project, 'ledger').collection('grants').where('job_id', '==', job.id);
+    const grants = databaseOf(keydesk.project, 'ledger').collection('grants').where('subject.id', '==', job.id);
     const { docs } = await grants.where('credential', '==', credential).get();
     return docs[0]?.data();
   }

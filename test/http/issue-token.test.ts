@@ -49,7 +49,7 @@ describe('handing out', () => {
   async function grantsOf(jobId: string) {
     const { docs } = await databaseOf(keydesk.project, 'ledger')
       .collection('grants')
-      .where('job_id', '==', jobId)
+      .where('subject.id', '==', jobId)
       .get();
     return { rows: docs.map((document) => document.data()) };
   }

@@ -78,9 +78,12 @@ describe('a job whose webhook was lost', () => {
     return { job, tokens };
   }
   const grantsOf = async ({ id }: Job) =>
-    (await ledger().collection('grants').where('job_id', '==', id).get()).docs.map((grant) => grant.data());
+    (await ledger().collection('grants').where('subject.id', '==', id).get()).docs.map((grant) => grant.data());
   /** Of another pipeline on record, so that the cap of live grants is not met. */
-  const ITS = { pipeline_slug: 'other', tokens: [], token_sha256s: [] };
+  const itsGrant = (grant: FirebaseFirestore.DocumentData | undefined, { id }: Job) => ({
+    ...{ ...grant, tokens: [], token_sha256s: [] },
+    subject: { ...grant?.subject, pipeline_slug: 'other', id },
+  });
   const recordOf = async ({ id }: Job) => (await ledger().collection('jobs').doc(id).get()).data() ?? {};
   const checkAtOf = async (job: Job) => (await recordOf(job)).check_at?.toMillis() as number | undefined;
   /** Jobs that hold a Firestore grant like `model` does and are due when it is, in builds of `perBuild` jobs. */
@@ -94,8 +97,11 @@ describe('a job whose webhook was lost', () => {
       const job = keydesk.buildkite.startJob({ build_number: builds });
       jobs.push(job);
       const its = grantId(job.id, 'staging-config');
-      batch.set(ledger().collection('grants').doc(its), { ...grant, ...ITS, job_id: job.id });
-      batch.set(ledger().collection('jobs').doc(job.id), { ...record, build_number: builds, grants: [its] });
+      batch.set(ledger().collection('grants').doc(its), itsGrant(grant, job));
+      batch.set(ledger().collection('jobs').doc(job.id), {
+        ...record,
+        ...{ build: { ...record.build, build_number: builds }, grants: [its] },
+      });
       if (nth % 200 < 199 && nth < count - 1) continue;
       await batch.commit();
       batch = ledger().batch();
@@ -411,7 +417,7 @@ describe('a job whose webhook was lost', () => {
       await ledger()
         .collection('grants')
         .doc(id)
-        .set({ ...grant, job_id: last.id });
+        .set({ ...grant, subject: { ...grant?.subject, id: last.id } });
       await ledger()
         .collection('jobs')
         .doc(last.id)

@@ -76,6 +76,6 @@ export function withoutRequestId({ status, text, json }: Called): string {
 /** What the ledger holds of the job of a job token. */
 export async function grantsOf(keydesk: InProcessKeydesk, jobToken: string): Promise<Record<string, unknown>[]> {
   const claims = JSON.parse(Buffer.from(jobToken.split('.')[1] ?? '', 'base64url').toString()) as { job_id: string };
-  const grants = databaseOf(keydesk.project, 'ledger').collection('grants').where('job_id', '==', claims.job_id);
+  const grants = databaseOf(keydesk.project, 'ledger').collection('grants').where('subject.id', '==', claims.job_id);
   return (await grants.get()).docs.map((grant) => grant.data());
 }

@@ -50,7 +50,7 @@ export async function readRecords(
   const ledger = databaseOf(keydesk.project, 'ledger');
   const [tombstone, grants, firestore] = await Promise.all([
     ledger.collection('jobs').doc(job.id).get(),
-    ledger.collection('grants').where('job_id', '==', job.id).get(),
+    ledger.collection('grants').where('subject.id', '==', job.id).get(),
     firestoreAs(keydesk, accessToken, 'config/web', { method: 'PATCH' }),
   ]);
   return {

@@ -180,7 +180,7 @@ describe('when the end of a job meets a failure', () => {
     const { closeGrantDocument } = whole;
     const grants = await databaseOf(keydesk.project, 'ledger')
       .collection('grants')
-      .where('job_id', '==', valid.job.id)
+      .where('subject.id', '==', valid.job.id)
       .get();
     const broken = grants.docs[0]?.id;
     keydesk.sweepDeps.closeGrantDocument = (name, now) =>
@@ -216,7 +216,7 @@ describe('the end of a job that holds a token only time can end', () => {
   const grantOf = async (jobId: string) => {
     const { docs } = await databaseOf(keydesk.project, 'ledger')
       .collection('grants')
-      .where('job_id', '==', jobId)
+      .where('subject.id', '==', jobId)
       .get();
     expect(docs).toHaveLength(1);
     return docs[0]?.data() ?? {};

@@ -197,7 +197,7 @@ class Course {
     const { left, stores } = this.#deployment.oracle;
     const last = new Map(left.map(({ grant }, index) => [grant, index]));
     for (const [grant, index] of last)
-      if (stores.grants.get(grant)?.job_id === job_id) this.#operations.releaseToken(index);
+      if (stores.grants.get(grant)?.subject.id === job_id) this.#operations.releaseToken(index);
   }
 
   /** Sweeps each minute until `lastAt`, and from then on until all is over. */
@@ -223,7 +223,7 @@ class Course {
   #isFoundInTime(job_id: string, { endsAt }: JobPlan): void {
     const { grants, jobs } = this.#deployment.oracle.stores;
     const by = endsAt + FOUND_MS;
-    const held = [...grants.values()].filter((grant) => grant.job_id === job_id && grant.expires_at > by);
+    const held = [...grants.values()].filter((grant) => grant.subject.id === job_id && grant.expires_at > by);
     const returned = held.every(({ ended_by }) => ended_by === 'released');
     const { ended_at = null } = jobs.get(job_id) ?? {};
     if (held.length === 0 || returned || (ended_at !== null && ended_at <= by)) return;
@@ -248,10 +248,10 @@ class Course {
     const tokens = Map.groupBy(this.#deployment.google.tokens, (token) => token.for);
     return [...new Set(left.map(({ grant }) => grant))].flatMap((id) => {
       const grant = stores.grants.get(id);
-      const plan = grant && this.#plans.get(grant.job_id);
+      const plan = grant && this.#plans.get(grant.subject.id);
       if (!grant || !plan) return [];
       const closed = stores.documents.get(id)?.expires_at ?? grant.expires_at;
-      const mine = tokens.get(grant.job_id) ?? [];
+      const mine = tokens.get(grant.subject.id) ?? [];
       const goneAt =
         grant.kind === 'firestore'
           ? Math.min(grant.expires_at, closed)

@@ -145,7 +145,7 @@ export class Operations {
       const pendingIssues = this.#pendingIssues.filter(({ answered }) => !answered);
       const excused = (grant: GrantRecord) =>
         failed.has(grant.id) &&
-        pendingIssues.some(({ job_id, credential }) => grant.job_id === job_id && grant.credential === credential);
+        pendingIssues.some(({ job_id, credential }) => grant.subject.id === job_id && grant.credential === credential);
       if (blocks_new && !act.deactivating) {
         act.isActive = true;
         oracle.activated({ id, named: selector, excused });

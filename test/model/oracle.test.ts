@@ -38,9 +38,9 @@ class Kept {
 
   grant(id: string, credential: string, more: Stored): [string, Stored] {
     const { ends } = this;
-    const common = { job_id: JOB, pipeline_id: PIPELINE_ID, pipeline_slug: 'deploy', build_branch: 'main', credential };
+    const subject = { id: JOB, pipeline_id: PIPELINE_ID, pipeline_slug: 'deploy', build_branch: 'main' };
     const open = { state: 'issuing', tokens: [], tokens_issued: 0, expires_at: ends, ended_at: null, ended_by: null };
-    return [`grants/${id}`, { ...common, ...open, access_ended_at: null, job_ended_at: null, ...more }];
+    return [`grants/${id}`, { subject, credential, ...open, access_ended_at: null, job_ended_at: null, ...more }];
   }
 
   account(email: string, grant_id: string, pool: string): [string, Stored] {
@@ -244,7 +244,11 @@ describe('the oracle', () => {
       `I4: ${POOLED} serves`,
       () =>
         kept.write(
-          kept.grant('q', 'admin', { job_id: ELSEWHERE, kind: 'pooled_service_account', service_account: POOLED }),
+          kept.grant('q', 'admin', {
+            subject: { id: ELSEWHERE },
+            kind: 'pooled_service_account',
+            service_account: POOLED,
+          }),
         ),
     ],
     ['I4: admin of 0/1 is active and', account({ grant_id: 'q' })],

@@ -153,7 +153,7 @@ export class Oracle {
       if (was !== null && was !== job.ended_at) this.#violate('I2', `the end of job ${id} was taken back or moved`);
       if (job.ended_at !== null && !this.#google.finishedJobs.has(id))
         this.#violate('I2', `job ${id} is ended on record, and it runs`);
-      for (const other of grants.values()) if (other.job_id === id) touched.add(other.id);
+      for (const other of grants.values()) if (other.subject.id === id) touched.add(other.id);
     }
     if (collection === 'keydesk_grants' && document) {
       touched.add(id);
@@ -172,7 +172,7 @@ export class Oracle {
       this.#violate('STATES', `grant ${brief(after)} took the step ${arrow}`);
     if (after.state === 'expired' && before?.state !== 'expired')
       this.expiries.set(after.id, (this.expiries.get(after.id) ?? 0) + 1);
-    this.#grantOf.set(`${after.job_id} ${after.credential}`, after.id);
+    this.#grantOf.set(`${after.subject.id} ${after.credential}`, after.id);
     if (LIVE.has(after.state)) this.#live.add(after.id);
     else this.#live.delete(after.id);
 
@@ -180,14 +180,14 @@ export class Oracle {
     const added = after.tokens.filter(({ sha256 }) => !known.has(sha256));
     if (added.length > 0 || after.tokens_issued > (before?.tokens_issued ?? 0)) this.#tokenAdded(after);
     for (const { sha256 } of added) this.#tokenBelongs(after, sha256);
-    if (this.ended(after.job_id)) this.#over.set(after.id, 'its job ended');
+    if (this.ended(after.subject.id)) this.#over.set(after.id, 'its job ended');
     if (after.ended_by !== null && after.ended_by !== 'expiry') this.#over.set(after.id, after.ended_by);
   }
 
   #tokenAdded(grant: GrantRecord): void {
     const over = this.#over.get(grant.id);
     if (over) this.#violate('I2', `${brief(grant)} got a token although ${over}`);
-    if (this.ended(grant.job_id)) this.#violate('I2', `${brief(grant)} got a token and its job has ended`);
+    if (this.ended(grant.subject.id)) this.#violate('I2', `${brief(grant)} got a token and its job has ended`);
     for (const { id, named, excused } of this.#blocks.values())
       if (names(named, grant, this.#world.now()) && !excused(grant))
         this.#violate('I2', `${brief(grant)} got a token although ${id} bars it`);
@@ -199,7 +199,7 @@ export class Oracle {
     if (!token) this.#violate('I1', `${brief(grant)} has a token on record that was never minted`);
     else if (
       token.subject !== (grant.service_account ?? grant.id) ||
-      (token.for !== grant.job_id && token.for !== grant.id)
+      (token.for !== grant.subject.id && token.for !== grant.id)
     )
       this.#violate('I4', `${brief(grant)} has ${token.accessToken} on record, which is of ${token.subject}`);
   }
@@ -261,7 +261,7 @@ export class Oracle {
       if (grant.state === 'revoked' && document?.state !== 'ended')
         this.#violate('I3', `${brief(grant)} is revoked on record and its document is ${document?.state}`);
     }
-    if (!this.ended(grant.job_id)) return;
+    if (!this.ended(grant.subject.id)) return;
     if (grant.kind !== 'service_account' && (grant.state === 'issuing' || grant.state === 'active'))
       this.#violate('I3', `${brief(grant)} is ${grant.state} and its job has ended`);
     if (grant.ended_at === null) this.#violate('I3', `${brief(grant)} is not marked ended and its job has`);
@@ -379,7 +379,7 @@ export class Oracle {
     const { accounts, grants } = this.stores;
     const account = accounts.get(email);
     const grant = account?.grant_id == null ? undefined : grants.get(account.grant_id);
-    if (!account || account.state === 'free' || grant?.job_id !== job_id)
+    if (!account || account.state === 'free' || grant?.subject.id !== job_id)
       this.#violate('I4', `a token of ${email} is asked for job ${job_id}, which does not hold it`);
   }
 
@@ -449,8 +449,8 @@ export class Oracle {
   }
 }
 
-function brief({ job_id, credential }: GrantRecord): string {
-  return `${credential} of ${job_id[0]}/${Number(job_id.slice(-6))}`;
+function brief({ subject: { id }, credential }: GrantRecord): string {
+  return `${credential} of ${id[0]}/${Number(id.slice(-6))}`;
 }
 
 /** A mark that comes late changes nothing of what is on record, and is taken off again. */

@@ -7,11 +7,13 @@ export type Dump = ReadonlyMap<string, Record<string, unknown>>;
 
 export interface GrantRecord {
   readonly id: string;
-  readonly job_id: string;
-  readonly pipeline_id: string | null;
-  readonly pipeline_slug: string;
-  readonly build_branch: string;
-  readonly agent_id: string;
+  readonly subject: {
+    readonly id: string;
+    readonly pipeline_id: string | null;
+    readonly pipeline_slug: string;
+    readonly build_branch: string;
+    readonly agent_id: string;
+  };
   readonly credential: string;
   readonly environment: string;
   readonly policy_sha256: string;
@@ -132,5 +134,7 @@ export interface Named {
 
 export function names({ issued_since, ...named }: Named, grant: GrantRecord, at: number): boolean {
   if (issued_since !== undefined && at < issued_since) return false;
-  return Object.entries(named).every(([field, value]) => grant[field as keyof GrantRecord] === value);
+  const { id: job_id, ...claims } = grant.subject;
+  const fields = new Map<string, unknown>(Object.entries({ ...grant, ...claims, job_id }));
+  return Object.entries(named).every(([field, value]) => fields.get(field) === value);
 }

@@ -1,6 +1,5 @@
 // What a grant is for: who asked, by which rule, and what it opens. Maps a request to the fields of a grant's record.
 
-import type { JobClaims } from '../policy/claims.ts';
 import type { Credential, FirestoreCredential } from '../policy/credential.ts';
 import { surelyPast } from '../timing.ts';
 import type { Grant } from './grant.ts';
@@ -98,23 +97,6 @@ export function targetFields(credential: Credential, existing: Grant | undefined
         ...leaseFields(existing, lease, now),
       };
   }
-}
-
-export function jobFields(claims: JobClaims) {
-  return {
-    job_id: claims.job_id,
-    organization_slug: claims.organization_slug,
-    organization_id: claims.organization_id ?? null,
-    pipeline_slug: claims.pipeline_slug,
-    pipeline_id: claims.pipeline_id ?? null,
-    build_number: claims.build_number,
-    build_branch: claims.build_branch,
-    build_tag: claims.build_tag ?? null,
-    build_commit: claims.build_commit,
-    build_source: claims.build_source ?? null,
-    step_key: claims.step_key ?? null,
-    agent_id: claims.agent_id,
-  };
 }
 
 export function policyFields(request: {

@@ -2,21 +2,11 @@
 // milliseconds since the epoch and end in `_at` or `_since`. How it changes: grant/lifecycle.ts. Knows nothing about Firestore or Google.
 
 import * as z from 'zod';
+import { subjectSchema } from '../subjects/buildkite-job.ts';
 
 const time = z.number();
 const common = {
-  job_id: z.string(),
-  organization_slug: z.string(),
-  organization_id: z.string().nullable(),
-  pipeline_slug: z.string(),
-  pipeline_id: z.string().nullable(),
-  build_number: z.number(),
-  build_branch: z.string(),
-  build_tag: z.string().nullable(),
-  build_commit: z.string(),
-  build_source: z.string().nullable(),
-  step_key: z.string().nullable(),
-  agent_id: z.string(),
+  subject: subjectSchema,
   credential: z.string(),
   environment: z.string(),
   rule: z.string(),

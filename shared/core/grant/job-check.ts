@@ -4,6 +4,7 @@
 // Buildkite allows 50 calls a minute to the user of an API token (buildkite.com/docs/apis/rest-api/rate-limits). A sweep
 // runs each minute, so a check after 4.5 minutes falls into the fifth sweep: 250 builds need 50 calls each minute.
 
+import type { Build } from '../subjects/buildkite-job.ts';
 import { CHECK_EVERY_MS, FIRST_CHECK_MS, UNKNOWN_AGAIN_MS } from '../timing.ts';
 import type { JobRecord } from './job-record.ts';
 
@@ -37,21 +38,8 @@ export function checkAfterFailure({ checks_failed }: Pick<JobRecord, 'checks_fai
 /** For a job with no live grant: nothing of it is left to end. */
 export const NO_CHECK: Check = { check_at: null, checks_failed: 0, unchecked_since: null };
 
-export interface BuildName {
-  readonly organization_slug: string;
-  readonly pipeline_slug: string;
-  readonly build_number: number;
-}
-
-/** The build of a job; undefined when its record does not name one. */
-function buildOf(record: JobRecord): BuildName | undefined {
-  const { organization_slug, pipeline_slug, build_number } = record;
-  if (organization_slug === null || pipeline_slug === null || build_number === null) return undefined;
-  return { organization_slug, pipeline_slug, build_number };
-}
-
 export interface BuildToCheck<T> {
-  readonly build: BuildName;
+  readonly build: Build;
   readonly jobs: readonly T[];
 }
 
@@ -60,9 +48,9 @@ export function byBuild<T extends { readonly record: JobRecord }>(
   jobs: readonly T[],
   random: () => number,
 ): BuildToCheck<T>[] {
-  const groups = Map.groupBy(jobs, ({ record }) => JSON.stringify(buildOf(record)));
+  const groups = Map.groupBy(jobs, ({ record }) => JSON.stringify(record.build));
   const keyed = [...groups.values()].flatMap((group) => {
-    const build = group[0] && buildOf(group[0].record);
+    const build = group[0]?.record.build;
     const dueAt = Math.min(...group.map(({ record }) => record.check_at ?? 0));
     return build ? [{ build, jobs: group, dueAt, key: random() }] : [];
   });

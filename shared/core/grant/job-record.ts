@@ -3,6 +3,7 @@
 // milliseconds since the epoch.
 
 import * as z from 'zod';
+import { type Build, buildSchema } from '../subjects/buildkite-job.ts';
 import { RECORD_RETENTION_MS } from '../timing.ts';
 import { firstCheckAt } from './job-check.ts';
 
@@ -15,10 +16,8 @@ const NOT_ENDING = { ending_since: null, ending_by: null, ending_finished_at: nu
 export const jobRecordSchema = z.object({
   /** Ids of the job's grants, in the order of their first hand-out. */
   grants: z.array(z.string()),
-  /** The build, as Buildkite's API names it; null for a job that never held a grant. */
-  organization_slug: z.string().nullable().default(null),
-  pipeline_slug: z.string().nullable().default(null),
-  build_number: z.number().nullable().default(null),
+  /** Null for a job that never held a grant. */
+  build: buildSchema.nullable().default(null),
   /** When Buildkite is asked whether the job still runs; null once that no longer matters. */
   check_at: z.number().nullable().default(null),
   /** Lookups that failed since Buildkite last responded about the job. */
@@ -44,17 +43,17 @@ const EMPTY = jobRecordSchema.parse({ grants: [], ended_at: null, ended_by: null
  */
 export function addGrant(
   existing: JobRecord | undefined,
-  grant: { readonly id: string } & Pick<JobRecord, 'organization_slug' | 'pipeline_slug' | 'build_number'>,
+  grant: { readonly id: string; readonly build: Build },
   { now, random }: { readonly now: number; readonly random: number },
 ): JobRecord {
-  const { id, organization_slug, pipeline_slug, build_number } = grant;
   const record = existing ?? EMPTY;
   const check_at = record.check_at ?? (existing ? now : firstCheckAt(now, random));
   const check = record.check_at === null ? { check_at, unchecked_since: now } : {};
   return {
     ...record,
-    ...{ organization_slug, pipeline_slug, build_number, ...check },
-    grants: record.grants.includes(id) ? record.grants : [...record.grants, id],
+    ...check,
+    build: grant.build,
+    grants: record.grants.includes(grant.id) ? record.grants : [...record.grants, grant.id],
     delete_at: now + RECORD_RETENTION_MS,
   };
 }

@@ -2,9 +2,9 @@
 // Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
 
 import type { Refusal } from '../oauth/refusal.ts';
-import type { JobClaims } from '../policy/claims.ts';
 import type { Credential } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Subject } from '../subjects/buildkite-job.ts';
 import {
   CLOCK_MARGIN_MS,
   LIMIT_RETRY_AFTER,
@@ -13,7 +13,7 @@ import {
   RECORD_RETENTION_MS,
   surelyPast,
 } from '../timing.ts';
-import { jobFields, policyFields, sameTarget, supersede, targetFields } from './fields.ts';
+import { policyFields, sameTarget, supersede, targetFields } from './fields.ts';
 import type { EndedBy, Grant, PooledGrant } from './grant.ts';
 import { grantId } from './id.ts';
 import { type Blocks, blockedBy } from './selector.ts';
@@ -25,7 +25,7 @@ export const NOT_ENDING = { ending_since: null, ending_by: null, ending_kill_swi
 
 /** What a grant is asked for with. `ttl` is in seconds. */
 export interface IssueRequest {
-  readonly claims: JobClaims;
+  readonly subject: Subject;
   readonly credentialName: string;
   readonly credential: Credential;
   readonly rule: string;
@@ -89,7 +89,7 @@ export function reserve(
   const latestExpiry = now + ttl * 1000 + mintMarginMs(credential);
   if (!existing) {
     const grant: Grant = {
-      ...jobFields(request.claims),
+      subject: request.subject,
       ...policyFields(request),
       ...access,
       superseded: [],
@@ -150,7 +150,7 @@ export function reserve(
 /** The refusal of a request that an operator has barred. */
 export function blockedNow(blocks: Blocks, request: IssueRequest, now: number): Refusal | undefined {
   return blockedBy(blocks, {
-    ...jobFields(request.claims),
+    subject: request.subject,
     ...policyFields(request),
     requested_at: now,
     issued_at: null,
@@ -292,8 +292,8 @@ function causeOfEnd(
 }
 
 /** The grant's id. */
-export function grantIdOf(grant: Pick<Grant, 'job_id' | 'credential'>): string {
-  return grantId(grant.job_id, grant.credential);
+export function grantIdOf({ subject, credential }: Pick<Grant, 'subject' | 'credential'>): string {
+  return grantId(subject.id, credential);
 }
 
 /** Why a grant is not to be had again; undefined while it runs and when only its time was up. */

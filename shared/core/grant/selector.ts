@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import type { Refusal } from '../oauth/refusal.ts';
+import { type Subject, toJobFields } from '../subjects/buildkite-job.ts';
 import { surelyPast } from '../timing.ts';
 
 const text = z.string().min(1).max(1024);
@@ -39,12 +40,8 @@ export const killSwitchSchema = z.object({
 export type KillSwitchRecord = z.output<typeof killSwitchSchema>;
 
 /** What selectors are compared with: a grant, or what is about to become one. */
-interface Selectable {
-  readonly job_id: string;
-  readonly pipeline_id: string | null;
-  readonly pipeline_slug: string;
-  readonly build_branch: string;
-  readonly agent_id: string;
+export interface Selectable {
+  readonly subject: Subject;
   readonly credential: string;
   readonly environment: string;
   readonly policy_sha256: string;
@@ -62,25 +59,26 @@ const EXACT_FIELDS = [
   'credential',
   'environment',
   'policy_sha256',
-] as const satisfies readonly (keyof Selectable & keyof Selector)[];
+] as const satisfies readonly (keyof Selector)[];
 
-export function selects({ issued_since, ...named }: Selector, subject: Selectable): boolean {
+export function selects({ issued_since, ...named }: Selector, selectable: Selectable): boolean {
   // The operator's clock and that of the function that issued may differ: rather one too many than one too few.
-  const latest = Math.max(subject.issued_at ?? 0, subject.requested_at);
+  const latest = Math.max(selectable.issued_at ?? 0, selectable.requested_at);
   if (issued_since !== undefined && surelyPast(latest, issued_since)) return false;
+  const fields = { ...selectable, ...toJobFields(selectable.subject) };
   return EXACT_FIELDS.every(
     (name) =>
       named[name] === undefined ||
-      named[name] === subject[name] ||
+      named[name] === fields[name] ||
       // Earlier tokens, which may still be accepted, were issued by another policy.
-      (name === 'policy_sha256' && subject.superseded?.some(({ policy_sha256 }) => policy_sha256 === named[name])),
+      (name === 'policy_sha256' && selectable.superseded?.some(({ policy_sha256 }) => policy_sha256 === named[name])),
   );
 }
 
 /** Whether nothing but the grant's lack of a `pipeline_id` keeps the selector from it: it may or may not be meant. */
-export function maySelect(selector: Selector, subject: Selectable): boolean {
+export function maySelect(selector: Selector, selectable: Selectable): boolean {
   const { pipeline_id, ...rest } = selector;
-  return pipeline_id !== undefined && subject.pipeline_id === null && selects(rest, subject);
+  return pipeline_id !== undefined && selectable.subject.pipeline_id === null && selects(rest, selectable);
 }
 
 /** The blocks in force: one document, read in every hand-out. */
@@ -90,7 +88,7 @@ export const blocksSchema = z.object({
 export type Blocks = z.output<typeof blocksSchema>['blocks'];
 
 /** A job that leaves its `pipeline_id` out of its token is barred too when it may be the one that is meant. */
-export function blockedBy(blocks: Blocks, subject: Selectable): Refusal | undefined {
-  const block = blocks.find(({ selector }) => selects(selector, subject) || maySelect(selector, subject));
+export function blockedBy(blocks: Blocks, selectable: Selectable): Refusal | undefined {
+  const block = blocks.find(({ selector }) => selects(selector, selectable) || maySelect(selector, selectable));
   return block && { reason: 'blocked', kill_switch_id: block.id };
 }

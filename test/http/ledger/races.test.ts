@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { grantId, tokenSha256 } from '../../../shared/core/grant/id.ts';
 import { endMark } from '../../../shared/core/grant/job-record.ts';
 import { type EndCause, grantEndMark } from '../../../shared/core/grant/lifecycle.ts';
+import { toSubject } from '../../../shared/core/subjects/buildkite-job.ts';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/timing.ts';
 import { toStored } from '../../../shared/ledger/client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
@@ -91,14 +92,15 @@ const KINDS = {
 };
 
 function newJob(revocation: keyof typeof KINDS) {
-  const claims = jobClaims();
+  const subject = toSubject(jobClaims());
   const credential = KINDS[revocation];
-  const request = { claims, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, limits: CAPS };
-  const { job_id } = claims;
+  const request = { subject, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, limits: CAPS };
+  const { id: job_id } = subject;
   const grant_id = grantId(job_id, 'web');
   const reserveIn = (database: Firestore, more: object = {}) =>
     reserve(createIssuanceLedger(database, clock), { ...request, ...more });
   return {
+    subject,
     job_id,
     grant_id,
     reserveIn,
@@ -192,7 +194,7 @@ describe('what only began to be recorded', () => {
     await job.activateIn(plain, await job.reserve());
     await job.mark({ by: 'kill_switch', kill_switch_id: 'an-act' });
     const { grants } = await createSweepLedger(plain, clock).pendingEnds(1000);
-    expect(grants).toContainEqual(expect.objectContaining({ job_id: job.job_id, ending_by: 'kill_switch' }));
+    expect(grants).toContainEqual(expect.objectContaining({ subject: job.subject, ending_by: 'kill_switch' }));
   });
 
   it('outlives the time of the grant: an expired one is not had again', async () => {

@@ -164,7 +164,7 @@ async function refusesWhatIsOver(run: Run): Promise<void> {
 /** Whether the job's hold on its credential was ended, on record, by anything but the clock. */
 function isOver({ oracle }: Run, { id, credential, pipeline }: CrashJob): boolean {
   const { grants, blocks } = oracle.stores;
-  const grant = [...grants.values()].find((known) => known.job_id === id && known.credential === credential);
+  const grant = [...grants.values()].find((known) => known.subject.id === id && known.credential === credential);
   const ended = grant !== undefined && grant.ended_by !== null && grant.ended_by !== 'expiry';
   return ended || oracle.ended(id) || blocks.some(({ selector }) => selector.pipeline_slug === pipeline);
 }

@@ -10,7 +10,7 @@ import { CLOCK_MARGIN_MS } from '../../../shared/core/timing.ts';
 import { type ChangedFirebaseUser, createIdTokenMint } from '../../../shared/google/mint-id-token.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { OutgoingRequest } from '../../../shared/runtime/http-client.ts';
-import { claims } from '../../fixtures/grants.ts';
+import { subject } from '../../fixtures/grants.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const NOW = Date.UTC(2026, 10, 24);
@@ -20,7 +20,7 @@ const CREDENTIAL: FirestoreCredential = {
   allow: [{ path: 'config/{document}', verbs: ['get'] }],
 };
 const GRANT = 'f'.repeat(32);
-const USER = firebaseUserOf(claims, 'config');
+const USER = firebaseUserOf(subject, 'config');
 const uid = (generation: number) => firebaseUid(USER, generation);
 
 type Response = { readonly status: number; readonly json: unknown };
@@ -67,7 +67,7 @@ function aMint(toolkit: Toolkit, { retire = async (_: number) => ({ generation: 
     onUserChanged: (user) => changed.push(user),
     clock,
   });
-  const request = { claims, credentialName: 'config', grant_id: GRANT, generation: 0 };
+  const request = { subject, credentialName: 'config', grant_id: GRANT, generation: 0 };
   const minted = (credential = CREDENTIAL): Promise<unknown> =>
     mint(credential, request).catch((error: unknown) => error);
   return { minted, sent, changed, signed: () => [...signed.values()] };

@@ -79,8 +79,8 @@ export const BLOCKS: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFECYCLE,
-        find: '  return blockedBy(blocks, {\n    ...jobFields(request.claims),\n    ...policyFields(request),\n    requested_at: now,\n    issued_at: null,\n  });',
-        replace: `  blockedBy(blocks, { ...jobFields(request.claims), ...policyFields(request), requested_at: now, issued_at: null });
+        find: '  return blockedBy(blocks, {\n    subject: request.subject,\n    ...policyFields(request),\n    requested_at: now,\n    issued_at: null,\n  });',
+        replace: `  blockedBy(blocks, { subject: request.subject, ...policyFields(request), requested_at: now, issued_at: null });
   return undefined;`,
       },
     ],

@@ -42,8 +42,21 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/operations/issue-token.ts',
-        find: '!isAboutOneAccount(error.permanent) || coversPool(refused, request.credential)',
-        replace: 'refused.length > 0',
+        find: 'isAboutOneAccount(error.permanent) && !coversPool(refused, request.credential)',
+        replace: 'refused.length === 0',
+      },
+    ],
+    killers: [GOOGLE_REFUSES_TEST],
+  },
+  {
+    id: 'refused-narrowing-temporary',
+    breaks: 'answers',
+    means: 'A job is told to ask again where Google refuses to narrow the tokens of every account of the pool.',
+    edits: [
+      {
+        file: 'shared/operations/issue-token.ts',
+        find: 'if (!accountMayBeAtFault || !another) throw error;',
+        replace: 'if (!another) throw error;',
       },
     ],
     killers: [GOOGLE_REFUSES_TEST],

@@ -19,7 +19,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuance.ts',
-        find: '      putJob(batch, job, addGrant(jobRecord, { ...grant, id: found.grant.id }, at));\n',
+        find: '      putJob(batch, job, addGrant(jobRecord, { id: found.grant.id, build: buildOf(grant.subject) }, at));\n',
         replace: '',
       },
     ],
@@ -146,8 +146,9 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: REVOKE,
-        find: 'return deps.disableAccount(grant.service_account, auditReason(grant.job_id), until);',
-        replace: 'return deps.disableAccount(grant.service_account, auditReason(grant.job_id), until).catch(() => {});',
+        find: 'return deps.disableAccount(grant.service_account, auditReason(grant.subject.id), until);',
+        replace:
+          'return deps.disableAccount(grant.service_account, auditReason(grant.subject.id), until).catch(() => {});',
       },
     ],
     killers: ['test/http/pool.test.ts', MODEL],

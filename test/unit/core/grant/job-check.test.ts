@@ -15,7 +15,7 @@ import { CHECK_EVERY_MS, FIRST_CHECK_MS, UNCHECKED_MS, UNKNOWN_AGAIN_MS } from '
 
 const NOW = Date.UTC(2026, 0, 5, 9);
 const MINUTE = 60_000;
-const OF_BUILD = { organization_slug: 'acme-inc', pipeline_slug: 'app', build_number: 1 };
+const BUILD = { organization_slug: 'acme-inc', pipeline_slug: 'app', build_number: 1 };
 const at = { now: NOW, random: 0.5 };
 
 describe('the check of a job', () => {
@@ -23,8 +23,8 @@ describe('the check of a job', () => {
     expect([firstCheckAt(NOW, 0), firstCheckAt(NOW, 0.9999)]).toEqual([NOW, expect.any(Number)]);
     expect(firstCheckAt(NOW, 0.9999)).toBeLessThanOrEqual(NOW + FIRST_CHECK_MS);
     expect(FIRST_CHECK_MS).toBeLessThan(5 * MINUTE);
-    expect(addGrant(undefined, { id: 'a', ...OF_BUILD }, at)).toMatchObject({
-      ...OF_BUILD,
+    expect(addGrant(undefined, { id: 'a', build: BUILD }, at)).toMatchObject({
+      build: BUILD,
       grants: ['a'],
       check_at: NOW + FIRST_CHECK_MS / 2,
       checks_failed: 0,
@@ -33,22 +33,22 @@ describe('the check of a job', () => {
   });
 
   it('is not moved by another grant, nor by one that comes back', () => {
-    const record = addGrant(undefined, { id: 'a', ...OF_BUILD }, at);
+    const record = addGrant(undefined, { id: 'a', build: BUILD }, at);
     for (const id of ['a', 'b']) {
-      const next = addGrant(record, { id, ...OF_BUILD }, { now: NOW + MINUTE, random: 0.9 });
+      const next = addGrant(record, { id, build: BUILD }, { now: NOW + MINUTE, random: 0.9 });
       expect(next).toMatchObject({ check_at: record.check_at, unchecked_since: NOW });
       expect(next.grants).toEqual(id === 'a' ? ['a'] : ['a', 'b']);
     }
   });
 
   it.each(['a', 'b'])('is due at once where nobody was asking any more, whatever chance says: grant %s', (id) => {
-    const idle = { ...addGrant(undefined, { id: 'a', ...OF_BUILD }, at), check_at: null, unchecked_since: null };
-    const again = addGrant(idle, { id, ...OF_BUILD }, { now: NOW + 60 * MINUTE, random: 0.9999 });
+    const idle = { ...addGrant(undefined, { id: 'a', build: BUILD }, at), check_at: null, unchecked_since: null };
+    const again = addGrant(idle, { id, build: BUILD }, { now: NOW + 60 * MINUTE, random: 0.9999 });
     expect(again).toMatchObject({ check_at: NOW + 60 * MINUTE, unchecked_since: NOW + 60 * MINUTE });
   });
 
   it('is over with the end of the job', () => {
-    const record = addGrant(undefined, { id: 'a', ...OF_BUILD }, at);
+    const record = addGrant(undefined, { id: 'a', build: BUILD }, at);
     expect(toTombstone(record, 'job.finished', NOW)).toMatchObject({
       check_at: null,
       unchecked_since: null,
@@ -57,7 +57,7 @@ describe('the check of a job', () => {
     expect(toTombstone(undefined, 'job.finished', NOW)).toMatchObject({
       check_at: null,
       grants: [],
-      build_number: null,
+      build: null,
     });
   });
 
@@ -83,14 +83,21 @@ describe('the check of a job', () => {
 
   it('is absent from a record of the release before', () => {
     const record = jobRecordSchema.parse({ grants: ['a'], ended_at: null, ended_by: null, delete_at: NOW });
-    expect(record).toMatchObject({ check_at: null, checks_failed: 0, ending_since: null, organization_slug: null });
+    expect(record).toMatchObject({ check_at: null, checks_failed: 0, ending_since: null, build: null });
   });
 });
 
 describe('the order of builds', () => {
   const job = (build_number: number | null, check_at: number) => ({
     record: jobRecordSchema.parse({
-      ...{ ...OF_BUILD, build_number, check_at, grants: [], ended_at: null, ended_by: null, delete_at: 0 },
+      ...{
+        build: build_number === null ? null : { ...BUILD, build_number },
+        check_at,
+        grants: [],
+        ended_at: null,
+        ended_by: null,
+        delete_at: 0,
+      },
     }),
   });
   const numbers = (builds: ReturnType<typeof byBuild>) => builds.map(({ build }) => build.build_number);

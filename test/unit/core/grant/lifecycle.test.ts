@@ -16,7 +16,6 @@ import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import {
   CAPS,
   CREDENTIALS,
-  claims,
   expectDefined,
   FREE,
   firestore,
@@ -30,6 +29,7 @@ import {
   outcomeOf,
   request,
   STATES,
+  subject,
   TTL,
 } from '../../../fixtures/grants.ts';
 
@@ -140,9 +140,8 @@ describe('what an operator has barred', () => {
   });
 
   it('reaches a job that does not say which pipeline it is of, when it may be meant', () => {
-    const { pipeline_id, ...rest } = claims;
-    const blocked = blocks({ pipeline_id });
-    const nameless = request(firestore, { claims: { ...rest, pipeline_id: undefined } });
+    const blocked = blocks({ pipeline_id: subject.pipeline_id ?? '' });
+    const nameless = request(firestore, { subject: { ...subject, pipeline_id: null } });
     expect(blockedNow(blocked, nameless, NOW)).toEqual(refusal);
     expect(reserve(undefined, { ...FREE, blocks: blocked }, nameless, NOW)).toEqual({ refusal });
   });

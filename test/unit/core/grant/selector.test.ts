@@ -3,14 +3,15 @@ import {
   blockedBy,
   blocksSchema,
   maySelect,
+  type Selectable,
   type Selector,
   selectorSchema,
   selects,
 } from '../../../../shared/core/grant/selector.ts';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
+import { NOW, subject } from '../../../fixtures/grants.ts';
 
-const NOW = 1_790_000_000_000;
-const grant = {
+const NAMED = {
   job_id: '0184990a-477b-4fa8-9968-496074483cee',
   pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
   pipeline_slug: 'app',
@@ -19,24 +20,29 @@ const grant = {
   credential: 'staging-admin',
   environment: 'staging',
   policy_sha256: 'a'.repeat(64),
-  requested_at: NOW,
-  issued_at: NOW + 60_000,
 };
-const { requested_at: _, issued_at: __, ...NAMED } = grant;
 const FIELDS = Object.keys(NAMED) as (keyof typeof NAMED)[];
+
+/** A grant that has just these, save those that are given. */
+function grantOf(given: Partial<Record<keyof typeof NAMED, string | null>> = {}) {
+  const { job_id, pipeline_id, pipeline_slug, build_branch, agent_id, ...fields } = { ...NAMED, ...given };
+  const claims = { id: job_id, pipeline_id, pipeline_slug, build_branch, agent_id };
+  return { ...fields, subject: { ...subject, ...claims }, requested_at: NOW, issued_at: NOW + 60_000 } as Selectable;
+}
+const grant = grantOf();
 
 describe('a selector', () => {
   it.each(FIELDS)('that names %s selects what has just that', (field) => {
-    const selector: Selector = { [field]: grant[field] };
+    const selector: Selector = { [field]: NAMED[field] };
     expect(selects(selector, grant)).toBe(true);
-    expect(selects(selector, { ...grant, [field]: `${grant[field]}x` })).toBe(false);
-    expect(selects(selector, { ...grant, [field]: grant[field].toUpperCase() })).toBe(false);
+    expect(selects(selector, grantOf({ [field]: `${NAMED[field]}x` }))).toBe(false);
+    expect(selects(selector, grantOf({ [field]: NAMED[field].toUpperCase() }))).toBe(false);
   });
 
   it('that names everything selects only what has all of it', () => {
     const selector: Selector = { ...NAMED, issued_since: NOW + 60_000 };
     expect(selects(selector, grant)).toBe(true);
-    for (const field of FIELDS) expect(selects(selector, { ...grant, [field]: 'x' })).toBe(false);
+    for (const field of FIELDS) expect(selects(selector, grantOf({ [field]: 'x' }))).toBe(false);
     expect(selects(selector, { ...grant, issued_at: null, requested_at: NOW + 60_000 - CLOCK_MARGIN_MS })).toBe(false);
   });
 
@@ -61,8 +67,8 @@ describe('a selector', () => {
   });
 
   it('that names a pipeline by its id does not select what has none, but may mean it', () => {
-    const unknown = { ...grant, pipeline_id: null };
-    const selector = { pipeline_id: grant.pipeline_id };
+    const unknown = grantOf({ pipeline_id: null });
+    const selector = { pipeline_id: NAMED.pipeline_id };
     expect(selects(selector, unknown)).toBe(false);
     expect(maySelect(selector, unknown)).toBe(true);
     expect(maySelect({ ...selector, environment: 'staging' }, unknown)).toBe(true);
@@ -71,9 +77,9 @@ describe('a selector', () => {
   });
 
   it('leaves no doubt where there is an id, or none was named', () => {
-    expect(maySelect({ pipeline_id: grant.pipeline_id }, grant)).toBe(false);
+    expect(maySelect({ pipeline_id: NAMED.pipeline_id }, grant)).toBe(false);
     expect(maySelect({ pipeline_id: 'x' }, grant)).toBe(false);
-    expect(maySelect({ environment: 'staging' }, { ...grant, pipeline_id: null })).toBe(false);
+    expect(maySelect({ environment: 'staging' }, grantOf({ pipeline_id: null }))).toBe(false);
   });
 });
 
@@ -108,23 +114,23 @@ describe('the blocks in force', () => {
 
   it('refuse by the first that fits', () => {
     expect(blockedBy(blocks, grant)).toEqual({ reason: 'blocked', kill_switch_id: 'two' });
-    expect(blockedBy(blocks, { ...grant, build_branch: 'next' })).toEqual({
+    expect(blockedBy(blocks, grantOf({ build_branch: 'next' }))).toEqual({
       reason: 'blocked',
       kill_switch_id: 'three',
     });
-    expect(blockedBy(blocks.slice(0, 2), { ...grant, build_branch: 'next' })).toBeUndefined();
+    expect(blockedBy(blocks.slice(0, 2), grantOf({ build_branch: 'next' }))).toBeUndefined();
     expect(blockedBy([], grant)).toBeUndefined();
   });
 
   it('refuse a job that leaves its pipeline_id out, when it may be the one that is meant', () => {
     const ofPipeline = [
-      { id: 'four', selector: { pipeline_id: grant.pipeline_id, environment: 'staging' }, activated_at: NOW },
+      { id: 'four', selector: { pipeline_id: NAMED.pipeline_id, environment: 'staging' }, activated_at: NOW },
     ];
     const refusal = { reason: 'blocked', kill_switch_id: 'four' };
     expect(blockedBy(ofPipeline, grant)).toEqual(refusal);
-    expect(blockedBy(ofPipeline, { ...grant, pipeline_id: null })).toEqual(refusal);
-    expect(blockedBy(ofPipeline, { ...grant, pipeline_id: null, environment: 'production' })).toBeUndefined();
-    expect(blockedBy(ofPipeline, { ...grant, pipeline_id: 'another' })).toBeUndefined();
+    expect(blockedBy(ofPipeline, grantOf({ pipeline_id: null }))).toEqual(refusal);
+    expect(blockedBy(ofPipeline, grantOf({ pipeline_id: null, environment: 'production' }))).toBeUndefined();
+    expect(blockedBy(ofPipeline, grantOf({ pipeline_id: 'another' }))).toBeUndefined();
   });
 
   it('are read as they were stored, and one that cannot be read is not passed over', () => {

@@ -27,13 +27,13 @@ import {
 } from '../../../../shared/core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../../../../shared/core/pool/transitions.ts';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
-import { ACCOUNTS, claims, expectDefined, FREE, NOW, pool, pooled, request } from '../../../fixtures/grants.ts';
+import { ACCOUNTS, expectDefined, FREE, NOW, pool, pooled, request, subject } from '../../../fixtures/grants.ts';
 
-const JOBS = [claims, { ...claims, job_id: '0184990a-477b-4fa8-9968-0000000000ff' }] as const;
+const JOBS = [subject, { ...subject, id: '0184990a-477b-4fa8-9968-0000000000ff' }] as const;
 const SMALL_POOL = { ...pool, pool: ACCOUNTS.slice(0, 2) };
 
 interface Job {
-  readonly claims: (typeof JOBS)[number];
+  readonly subject: (typeof JOBS)[number];
   grant: PooledGrant | undefined;
   endedAt: number | undefined;
   /** Minted, and not recorded yet. */
@@ -44,7 +44,7 @@ class World {
   now = NOW;
   readonly accounts = new Map<string, Account>();
   readonly jobs: readonly Job[] = JOBS.map((one) => ({
-    claims: one,
+    subject: one,
     grant: undefined,
     endedAt: undefined,
     leaving: [],
@@ -56,7 +56,7 @@ class World {
   reserve(job: Job, ttl: number, refusedByGoogle: boolean): void {
     const before = job.grant;
     const excludedAccounts = before && refusedByGoogle ? [before.service_account] : [];
-    const requested = { ...request(SMALL_POOL, { claims: job.claims, ttl, excludedAccounts }) };
+    const requested = { ...request(SMALL_POOL, { subject: job.subject, ttl, excludedAccounts }) };
     delete requested.lease;
     const circumstances = { ...FREE, jobEndedAt: job.endedAt };
     let decided = reserve(before, circumstances, requested, this.now);

@@ -14,7 +14,7 @@ import {
   recordShared,
 } from '../../../../shared/core/pool/lifecycle.ts';
 import { CLOCK_MARGIN_MS, SHORTEST_COOLDOWN_MS } from '../../../../shared/core/timing.ts';
-import { GRANT_ID, grantIn, LATER, NOW, pooled } from '../../../fixtures/grants.ts';
+import { GRANT_ID, grantIn, LATER, NOW, pooled, subject } from '../../../fixtures/grants.ts';
 
 const MINUTE = 60_000;
 const RETENTION_MS = 400 * 86_400_000;
@@ -198,7 +198,7 @@ describe('an account follows its grant', () => {
   });
 
   it('and no other grant, whatever becomes of that', () => {
-    const another = { job_id: '0184990a-477b-4fa8-9968-0000000000ff' };
+    const another = { subject: { ...subject, id: '0184990a-477b-4fa8-9968-0000000000ff' } };
     for (const state of STATES)
       for (const of of ['issuing', 'active', 'revoking', 'revoked', 'expired'] as const)
         expect(
