@@ -2,6 +2,7 @@
 
 import { Firestore, Timestamp } from '@google-cloud/firestore';
 import { PassThroughClient } from 'google-auth-library';
+import { SCHEMA_VERSION } from '../core/schema-version.ts';
 
 export type OpenDatabase = (name: { readonly project: string; readonly database: string }) => Firestore;
 
@@ -33,6 +34,11 @@ export function alreadyExists(error: unknown): boolean {
 export function toStored(record: object): Record<string, unknown> {
   const stored = mapTimes(record, (at) => (typeof at === 'number' ? Timestamp.fromMillis(at) : at));
   return stored as Record<string, unknown>;
+}
+
+/** A whole record as it is stored, with the version of its schema. */
+export function toStoredRecord(record: object): Record<string, unknown> {
+  return toStored({ ...record, schema_version: SCHEMA_VERSION });
 }
 
 /** The inverse of {@link toStored}; the shape is still to be checked. */

@@ -11,6 +11,7 @@ import type {
   Timestamp,
   WriteBatch,
 } from '@google-cloud/firestore';
+import type * as z from 'zod';
 import { type Grant, grantSchema } from '../core/grant/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/grant/job-record.ts';
 import { type Blocks, blocksSchema } from '../core/grant/selector.ts';
@@ -18,11 +19,12 @@ import { assertGrantTransition } from '../core/grant/transitions.ts';
 import { type Account, accountSchema } from '../core/pool/account.ts';
 import { afterGrantChange } from '../core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../core/pool/transitions.ts';
+import { SCHEMA_VERSION } from '../core/schema-version.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
 import type { Version } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { withTimeout } from '../runtime/errors.ts';
-import { fromStored, toStored } from './client.ts';
+import { DependencyError, withTimeout } from '../runtime/errors.ts';
+import { fromStored, toStoredRecord } from './client.ts';
 
 const MAX_TRIES = 30;
 const MAX_PAUSE_MS = 200;
@@ -46,24 +48,38 @@ export function blocksDocument(ledger: Firestore): DocumentReference {
   return ledger.collection('blocks').doc('current');
 }
 
-/** The record in a document; undefined when there is none. Throws when the document is not a grant. */
+/** The record in a document; undefined when there is none. @throws DependencyError when the document is not a grant */
 export function toGrant(snapshot: Snapshot): Grant | undefined {
-  return snapshot.exists ? grantSchema.parse(fromStored(snapshot.data())) : undefined;
+  return parseRecord(grantSchema, snapshot);
 }
 
 /** The same for a job. */
 export function toJobRecord(snapshot: Snapshot): JobRecord | undefined {
-  return snapshot.exists ? jobRecordSchema.parse(fromStored(snapshot.data())) : undefined;
+  return parseRecord(jobRecordSchema, snapshot);
 }
 
 /** The same for a pooled account. */
 export function toAccount(snapshot: Snapshot): Account | undefined {
-  return snapshot.exists ? accountSchema.parse(fromStored(snapshot.data())) : undefined;
+  return parseRecord(accountSchema, snapshot);
 }
 
 /** The blocks in a document; none when there is no document. */
 export function toBlocks(snapshot: Snapshot): Blocks {
-  return snapshot.exists ? blocksSchema.parse(fromStored(snapshot.data())).blocks : [];
+  return parseRecord(blocksSchema, snapshot)?.blocks ?? [];
+}
+
+/** The record in a document; undefined when there is none. @throws DependencyError when it does not fit the schema */
+export function parseRecord<T>(schema: z.ZodType<T>, snapshot: Snapshot): T | undefined {
+  if (!snapshot.exists) return undefined;
+  const parsed = schema.safeParse(fromStored(snapshot.data()));
+  if (parsed.success) return parsed.data;
+  const fields = [...new Set(parsed.error.issues.map(({ path }) => path.join('.')))].join(', ');
+  const version = snapshot.get('schema_version');
+  const cause =
+    typeof version === 'number' && version > SCHEMA_VERSION
+      ? `a newer release wrote it (schema_version ${version}; this release has ${SCHEMA_VERSION}): deploy that release for every function`
+      : 'it was changed by hand, or by something other than Keydesk';
+  throw new DependencyError('ledger', `${snapshot.ref.path} cannot be read (${fields}): ${cause}`);
 }
 
 /** A document as it was read, with the record in it. */
@@ -173,7 +189,7 @@ function putIfUnchanged(
   updated: Timestamp | undefined,
   record: object,
 ): void {
-  const data = toStored(record);
+  const data = toStoredRecord(record);
   if (updated) batch.update(document, data, { lastUpdateTime: updated });
   else batch.create(document, data);
 }

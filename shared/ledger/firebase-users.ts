@@ -1,11 +1,10 @@
 // The ledger's part in Firebase users: which generation of each is in force. A user that nobody changed has no record.
 
 import type { DocumentReference, Firestore } from '@google-cloud/firestore';
-import type * as z from 'zod';
 import { type FirebaseUser, firebaseUserId, firebaseUserSchema } from '../core/firebase-user.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
-import { fromStored, toStored } from './client.ts';
-import { commitWithRetry, withLedgerTimeout } from './documents.ts';
+import { toStoredRecord } from './client.ts';
+import { commitWithRetry, parseRecord, withLedgerTimeout } from './documents.ts';
 
 /** How long an instance goes by what it read. In between it learns of a change by finding it. */
 const READ_AGAIN_MS = 10 * 60_000;
@@ -47,8 +46,8 @@ export function createFirebaseUserLedger(ledger: Firestore, clock: Clock): Fireb
           return { generation: record.generation, retired: record.write_id === write_id };
         const next = { generation: generation + 1, changed_at: clock.now(), write_id };
         const batch = ledger.batch();
-        if (updateTime) batch.update(documentOf(id), toStored(next), { lastUpdateTime: updateTime });
-        else batch.create(documentOf(id), toStored(next));
+        if (updateTime) batch.update(documentOf(id), toStoredRecord(next), { lastUpdateTime: updateTime });
+        else batch.create(documentOf(id), toStoredRecord(next));
         await batch.commit();
         return { generation: next.generation, retired: true };
       });
@@ -60,8 +59,5 @@ export function createFirebaseUserLedger(ledger: Firestore, clock: Clock): Fireb
 
 async function read(document: DocumentReference) {
   const snapshot = await document.get();
-  const record: z.output<typeof firebaseUserSchema> | undefined = snapshot.exists
-    ? firebaseUserSchema.parse(fromStored(snapshot.data()))
-    : undefined;
-  return { record, updateTime: snapshot.updateTime };
+  return { record: parseRecord(firebaseUserSchema, snapshot), updateTime: snapshot.updateTime };
 }

@@ -8,8 +8,8 @@ import { GRANT_COLLECTION } from '../core/policy/document-path.ts';
 import type { CloseGrantDocument, GrantDocumentName, OpenGrantDocument } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createTimeout, withTimeout } from '../runtime/errors.ts';
-import { alreadyExists, fromStored, type OpenDatabase, toStored } from './client.ts';
-import { retryOnConflict } from './documents.ts';
+import { alreadyExists, type OpenDatabase, toStoredRecord } from './client.ts';
+import { parseRecord, retryOnConflict } from './documents.ts';
 
 const DEADLINE_MS = 3_000;
 /** How long a closed document outlives its grant, so that no request still on its way can open it again. */
@@ -27,7 +27,7 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clo
       timeouts.get(key) ?? createTimeout({ clock, milliseconds: DEADLINE_MS, dependency: 'grant document' });
     timeouts.set(key, withDeadline);
     const document = (until: number) =>
-      toStored({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS });
+      toStoredRecord({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS });
     const open = async (): Promise<boolean> => {
       try {
         await documentIn(database, name).create(document(expires_at));
@@ -37,7 +37,8 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clo
       }
       return retryOnConflict(clock, async () => {
         const snapshot = await documentIn(database, name).get();
-        const existing = stored.parse(fromStored(snapshot.data()));
+        const existing = parseRecord(stored, snapshot);
+        if (!existing) throw new Error('the grant document was deleted while it was being opened');
         if (existing.state === 'ended') return false;
         if (existing.expires_at >= expires_at && isDeepStrictEqual(existing.roles, roles)) return true;
         const lastUpdateTime = snapshot.updateTime;
@@ -57,7 +58,7 @@ export function createGrantDocumentCloser(openDatabase: OpenDatabase, clock: Clo
     const ended = { state: 'ended', roles: [], expires_at: now, delete_at: now + RETENTION_MS };
     await withTimeout(
       { clock, milliseconds: DEADLINE_MS, dependency: 'grant document' },
-      documentIn(openDatabase(name), name).set(toStored(ended)),
+      documentIn(openDatabase(name), name).set(toStoredRecord(ended)),
     );
   };
 }

@@ -9,13 +9,14 @@ import { CALLS_PER_MINUTE, type Check, NO_CHECK, recentCalls } from '../core/gra
 import { UNCHECKED_MS } from '../core/timing.ts';
 import type { DueJob, JobCheckLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { fromStored, toStored } from './client.ts';
+import { toStored, toStoredRecord } from './client.ts';
 import {
   commitWithRetry,
   grantDocument,
   isConflictOrMissing,
   jobDocument,
   parseAll,
+  parseRecord,
   readPages,
   timestampOf,
   toGrant,
@@ -135,14 +136,12 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
     acquirePollLock: (lockMs) =>
       commitWithRetry(clock, async () => {
         const document = await lockDocument.get();
-        const { held_until, calls } = document.exists
-          ? pollLockSchema.parse(fromStored(document.data()))
-          : { held_until: 0, calls: [] };
+        const { held_until, calls } = parseRecord(pollLockSchema, document) ?? { held_until: 0, calls: [] };
         const now = clock.now();
         if (held_until > now) return undefined;
         // Should this sweep be cut off, the next one takes it that all calls were made at the last moment.
         const worst = Array.from({ length: CALLS_PER_MINUTE }, () => ({ called_at: now + lockMs }));
-        const data = toStored({ held_until: now + lockMs, calls: worst });
+        const data = toStoredRecord({ held_until: now + lockMs, calls: worst });
         const { writeTime } = document.updateTime
           ? await lockDocument.update(data, { lastUpdateTime: document.updateTime })
           : await lockDocument.create(data);
@@ -151,7 +150,7 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
       }),
     releasePollLock: async ({ version }, calls, pause) => {
       const lastUpdateTime = timestampOf(version);
-      const data = toStored({
+      const data = toStoredRecord({
         held_until: clock.now() + pause,
         calls: calls.map((called_at) => ({ called_at })),
       });

@@ -6,8 +6,16 @@ import { FieldPath, type Firestore, type QueryDocumentSnapshot } from '@google-c
 import { type Blocks, blocksSchema, type KillSwitchRecord, killSwitchSchema } from '../core/grant/selector.ts';
 import type { KillSwitchLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { fromStored, toStored } from './client.ts';
-import { blocksDocument, commitWithRetry, parseAll, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
+import { toStoredRecord } from './client.ts';
+import {
+  blocksDocument,
+  commitWithRetry,
+  parseAll,
+  parseRecord,
+  toBlocks,
+  toGrant,
+  withLedgerTimeout,
+} from './documents.ts';
 
 const PAGE = 100;
 /** Blocks in force at once: all of them are read in every hand-out. */
@@ -19,18 +27,18 @@ export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwi
 
   const readKillSwitch = async (id: string): Promise<KillSwitchRecord | undefined> => {
     const read = await killSwitchDocument(id).get();
-    return read.exists ? killSwitchSchema.parse(fromStored(read.data())) : undefined;
+    return parseRecord(killSwitchSchema, read);
   };
 
   const changeBlocks = async (id: string, killSwitch: KillSwitchRecord, update: (blocks: Blocks) => Blocks) => {
     const read = await blocksDocument(ledger).get();
     const blocks = update(toBlocks(read));
     if (blocks.length > MAX_BLOCKS) throw new Error(`${MAX_BLOCKS} blocks are in force: lift one first`);
-    const stored = toStored(blocksSchema.parse({ blocks }));
+    const stored = toStoredRecord(blocksSchema.parse({ blocks }));
     const batch = ledger.batch();
     if (read.updateTime) batch.update(read.ref, stored, { lastUpdateTime: read.updateTime });
     else batch.create(read.ref, stored);
-    batch.set(killSwitchDocument(id), toStored(killSwitch));
+    batch.set(killSwitchDocument(id), toStoredRecord(killSwitch));
     await batch.commit();
   };
 
@@ -46,7 +54,7 @@ export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwi
     const { selector, activated_at } = killSwitch;
     if (killSwitch.blocks_new)
       await changeBlocks(id, killSwitch, (blocks) => [...blocks, { id, selector, activated_at }]);
-    else await killSwitchDocument(id).create(toStored(killSwitch));
+    else await killSwitchDocument(id).create(toStoredRecord(killSwitch));
   };
 
   const deactivate = async (id: string, by: string, attempt: { at: number; tried: boolean }): Promise<boolean> => {

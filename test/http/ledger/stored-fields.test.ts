@@ -16,6 +16,7 @@ import { blocksSchema, selectorSchema } from '../../../shared/core/grant/selecto
 import type { Credential } from '../../../shared/core/policy/credential.ts';
 import { GRANT_COLLECTION } from '../../../shared/core/policy/document-path.ts';
 import { accountSchema } from '../../../shared/core/pool/account.ts';
+import { SCHEMA_VERSION } from '../../../shared/core/schema-version.ts';
 import { createFirebaseUserLedger } from '../../../shared/ledger/firebase-users.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
 import { createIssuanceLedger } from '../../../shared/ledger/issuance.ts';
@@ -119,14 +120,17 @@ const selector = fieldsOf(selectorSchema, 'selector');
 /** What each collection's documents have. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   // By these two a token is found, and a writer knows its own write.
-  grants: [...fieldsOf(grantSchema), 'token_sha256s', 'write_id'],
-  jobs: [...fieldsOf(jobRecordSchema), 'write_id'],
-  service_accounts: fieldsOf(accountSchema),
-  blocks: fieldsOf(blocksSchema),
-  kill_switches: [...selector, 'actor', 'reason', 'blocks_new', 'activated_at', 'deactivated_at', 'deactivated_by'],
-  locks: ['held_until', 'calls', 'calls.called_at'],
-  firebase_users: fieldsOf(firebaseUserSchema),
-  [GRANT_COLLECTION]: ['state', 'expires_at', 'roles', 'delete_at'],
+  grants: [...fieldsOf(grantSchema), 'token_sha256s', 'write_id', 'schema_version'],
+  jobs: [...fieldsOf(jobRecordSchema), 'write_id', 'schema_version'],
+  service_accounts: [...fieldsOf(accountSchema), 'schema_version'],
+  blocks: [...fieldsOf(blocksSchema), 'schema_version'],
+  kill_switches: [
+    ...[...selector, 'actor', 'reason', 'blocks_new', 'activated_at', 'deactivated_at', 'deactivated_by'],
+    'schema_version',
+  ],
+  locks: ['held_until', 'calls', 'calls.called_at', 'schema_version'],
+  firebase_users: [...fieldsOf(firebaseUserSchema), 'schema_version'],
+  [GRANT_COLLECTION]: ['state', 'expires_at', 'roles', 'delete_at', 'schema_version'],
 };
 
 /** Days from another time of the document to its deletion. The others are never deleted. */
@@ -179,6 +183,10 @@ describe('what the ledgers store', () => {
     // Of an empty list no members are seen.
     const unseen = known.filter((field) => !stored.includes(field));
     expect(unseen.filter((field) => !/^(past_leases|superseded)\./.test(field))).toEqual([]);
+  });
+
+  it('says of every document which version of its schema it has', () => {
+    expect(documents.filter(({ data }) => data.schema_version !== SCHEMA_VERSION)).toEqual([]);
   });
 
   it.each(Object.entries(KEPT))('may be deleted after its days alone: %s', (collection, { days, after }) => {
