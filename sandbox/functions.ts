@@ -21,6 +21,8 @@ export async function startFunction(
   settings: Readonly<Record<string, string>>,
   options: {
     readonly port?: number;
+    /** Where package.json names the code; by default the project's folder. */
+    readonly folder?: string;
     readonly onLine?: (line: string) => void;
     /** What it is asked until it answers, for a function that finds fault with `GET /health`. */
     readonly readinessRequest?: (url: string) => Request;
@@ -29,7 +31,7 @@ export async function startFunction(
   for (let tries = 1; ; tries += 1) {
     const port = options.port ?? (await freePort());
     const running = run(FRAMEWORK, [`--target=${target}`, `--port=${port}`], {
-      cwd: ROOT,
+      cwd: options.folder ?? ROOT,
       env: functionEnvironment(settings),
       ...(options.onLine ? { onLine: options.onLine } : {}),
     });

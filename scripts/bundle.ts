@@ -109,9 +109,9 @@ const COMMON = {
   logLevel: 'warning',
 } as const satisfies BuildOptions;
 
-/** The bundles of the functions. Run it in the project's folder. */
-export function bundle(): Promise<Bundles> {
-  const plugins = [lazyParts, firestoreOverRest];
+/** The bundles of the functions. Run it in the project's folder. @param first plugins that see a source before the others */
+export function bundle(first: readonly Plugin[] = []): Promise<Bundles> {
+  const plugins = [...first, lazyParts, firestoreOverRest];
   return toCommonJs({ entryPoints: ENTRIES, sourcemap: 'linked', sourcesContent: false, plugins });
 }
 
