@@ -1,7 +1,7 @@
 // The clients that end: the whole of the `webhook` function's, and what `token` uses when a job returns its grant early.
 // They can neither mint nor enable an account.
 
-import { createAccountDisabler } from '../google/disable-account.ts';
+import { createAccountDisabler } from '../google/accounts.ts';
 import { createGrantDocumentCloser } from '../ledger/grant-document.ts';
 import { createRevocationLedger } from '../ledger/revocation.ts';
 import { createTokenLookup, type LookUpToken } from '../ledger/token-lookup.ts';

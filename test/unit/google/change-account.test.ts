@@ -1,8 +1,7 @@
 // Disabling is requested until IAM confirms it; enabling is requested once. Neither believes an answer alone.
 
 import { describe, expect, it } from 'vitest';
-import { createAccountDisabler } from '../../../shared/google/disable-account.ts';
-import { createAccountEnabler } from '../../../shared/google/enable-account.ts';
+import { createAccountDisabler, createAccountEnabler } from '../../../shared/google/accounts.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { HttpClient } from '../../../shared/runtime/http-client.ts';
 import {

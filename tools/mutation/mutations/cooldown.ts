@@ -5,7 +5,7 @@ import type { Mutation } from '../mutation.ts';
 const POOL_LIFECYCLE = 'shared/core/pool/lifecycle.ts';
 const HTTP_CLIENT = 'shared/runtime/http-client.ts';
 const HTTP_CLIENT_TEST = 'test/unit/runtime/http-client.test.ts';
-const ENABLE_ACCOUNT = 'shared/google/enable-account.ts';
+const ENABLE_ACCOUNT = 'shared/google/accounts.ts';
 const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
 const SWEEP_ACCOUNTS = 'shared/operations/sweep-accounts.ts';
 

@@ -161,7 +161,7 @@ export const REVOCATION: readonly Mutation[] = [
     aliases: ['M08'],
     edits: [
       {
-        file: 'shared/google/disable-account.ts',
+        file: 'shared/google/accounts.ts',
         find: `      if ((await getState(email)) !== 'disabled')
         throw new DependencyError(dependency, 'was answered, but the account is not disabled yet');
 `,

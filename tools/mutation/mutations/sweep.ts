@@ -18,7 +18,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     aliases: ['N11'],
     edits: [
       {
-        file: 'shared/google/enable-account.ts',
+        file: 'shared/google/accounts.ts',
         find: `    await retry(deadline, async () => {
       if ((await getState(email)) !== 'enabled')
         throw new DependencyError(dependency, 'was answered, but the account is not enabled yet');
