@@ -177,8 +177,8 @@ async function requestToken({ issuing }: Keydesk, job_id: string, credentialName
     return await issueToken(issuing, { jobToken: job_id, credentialName, scopes: [], lifetime: undefined }, 'bench');
   } catch (error) {
     if (!DependencyError.is(error)) throw error;
-    const { dependency, message, retryAfter } = error;
-    const refusal = { reason: 'dependency_unavailable', dependency, error: message, retryAfter } as const;
+    const { dependency, message, code, retryAfter } = error;
+    const refusal = { reason: 'dependency_unavailable', dependency, error: message, code, retryAfter } as const;
     return { outcome: 'refused', refusal, claims: undefined, accountFailures: [] };
   }
 }

@@ -2,7 +2,9 @@
 // until the block is removed. Runs with the operator's own application default credentials, and the settings of the functions.
 
 import { Command } from '@commander-js/extra-typings';
-import { endEvents, toIsoTimes } from '../../shared/audit/grant-events.ts';
+import { auditEvent } from '../../shared/audit/events.ts';
+import { endEvents } from '../../shared/audit/grant-events.ts';
+import { toIsoTimes } from '../../shared/audit/iso-times.ts';
 import { type AuditLogger, createAuditLogger } from '../../shared/audit/logger.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
@@ -106,8 +108,7 @@ async function removeBlock(
 ): Promise<void> {
   if (!(await killSwitchLedger.deactivate(id, actor)))
     return fail(EXIT.failure, `no block ${id} is active: see --list-blocks`);
-  const message = `kill switch ${id} deactivated by ${actor}`;
-  audit({ event: 'kill_switch.deactivated', severity: 'NOTICE', message, kill_switch_id: id, actor });
+  audit(auditEvent('kill_switch.deactivated', { kill_switch_id: id, actor }));
   note(`Removed the block ${id}. Grants that it ended stay ended; jobs get new ones again.`);
 }
 
@@ -130,14 +131,14 @@ async function activate(
   const id = options.resume ?? randomUuid(systemClock);
   const order = { selector, actor, reason, blocks_new: options.block ?? false };
   note(`Kill switch ${id}, by ${actor}: ${describe(selector)}`);
-  audit({
-    event: 'kill_switch.activated',
-    severity: 'NOTICE',
-    message: `kill switch ${id} activated by ${actor}: ${describe(selector)}`,
-    kill_switch_id: id,
-    ...order,
-    selector: toIsoTimes(selector),
-  });
+  audit(
+    auditEvent('kill_switch.activated', {
+      kill_switch_id: id,
+      ...order,
+      selector: toIsoTimes(selector),
+      selection: describe(selector),
+    }),
+  );
   const result = await activateKillSwitch(deps, id, order);
   for (const entry of endEvents(result)) audit(entry);
   note(`  ${result.revoked.length} revoked: access was taken away`);

@@ -2,6 +2,7 @@
 // framework's server. Only the files beside this one read the environment; only this one knows standard output.
 
 import { config } from 'zod/v4/core';
+import { auditEvent } from '../../shared/audit/events.ts';
 import { type AuditLogger, createAuditLogger } from '../../shared/audit/logger.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { replaceFrameworkHandler } from './framework.ts';
@@ -20,12 +21,7 @@ export function exitOnProblems<T extends object>(result: T | { readonly problems
   if (!('problems' in result)) return result;
   const { problems } = result;
   process.stderr.write(`keydesk cannot start:\n${problems.map((problem) => `  ${problem}`).join('\n')}\n`);
-  createStdoutLogger('')({
-    event: 'startup.failed',
-    severity: 'CRITICAL',
-    message: `cannot start: ${problems.join('; ')}`,
-    problems,
-  });
+  createStdoutLogger('')(auditEvent('startup.failed', { problems }));
   process.exit(1);
 }
 

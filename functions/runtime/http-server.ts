@@ -4,7 +4,8 @@
 // Knows nothing about tokens, webhooks or ledgers.
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { AuditEvent, AuditLogger } from '../../shared/audit/logger.ts';
+import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
+import type { AuditLogger } from '../../shared/audit/logger.ts';
 import { type Clock, randomUuid } from '../../shared/runtime/clock.ts';
 
 const MIB = 1024 * 1024;
@@ -65,11 +66,7 @@ export interface ErrorResponses {
 }
 
 /** Anybody can send a slow body, so this is a warning. */
-export const REQUEST_TIMED_OUT: AuditEvent = {
-  event: 'request.timed_out',
-  severity: 'WARNING',
-  message: 'the body of a request did not arrive in time; the connection was closed without a response',
-};
+export const REQUEST_TIMED_OUT = auditEvent('request.timed_out', {});
 
 /** @param deps.bodyLimit bytes; no handler gets to finish a larger body */
 export function createRequestListener(
@@ -95,7 +92,7 @@ export function createRequestListener(
       return outcome === 'too_large' ? errorResponses.tooLarge(request_id) : await finish();
     } catch (error) {
       if (isCutOff(message)) return undefined;
-      const detail = error instanceof Error ? (error.stack ?? error.message) : 'not an Error';
+      const stack = error instanceof Error ? (error.stack ?? error.message) : 'not an Error';
       return {
         status: 500,
         body: {
@@ -103,7 +100,7 @@ export function createRequestListener(
           request_id,
           error_description: `Keydesk failed; the reason is in its log. Request id: ${request_id}`,
         },
-        auditEvents: [{ event: 'request.failed', severity: 'ERROR', message: `request failed: ${detail}` }],
+        auditEvents: [auditEvent('request.failed', { stack })],
       };
     }
   };

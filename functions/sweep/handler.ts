@@ -1,10 +1,9 @@
 // The sweep's endpoint: called each minute by Cloud Scheduler, under the platform's own authentication.
 
-import { endEvents, MAX_LOGGED_FAILURES, taskFailedEvent, toIsoTimes } from '../../shared/audit/grant-events.ts';
-import type { AuditEvent } from '../../shared/audit/logger.ts';
-import type { PoolReport } from '../../shared/core/pool/forecast.ts';
+import { auditEvent } from '../../shared/audit/events.ts';
+import { endEvents, failureEvents } from '../../shared/audit/grant-events.ts';
+import { toIsoTimes } from '../../shared/audit/iso-times.ts';
 import type { StoredAccount } from '../../shared/operations/ports.ts';
-import type { ReconciledJob } from '../../shared/operations/reconcile-jobs.ts';
 import type { SweepResult } from '../../shared/operations/sweep.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { type ErrorResponses, type Handler, type HttpResponse, REQUEST_TIMED_OUT } from '../runtime/http-server.ts';
@@ -60,15 +59,12 @@ function sweepResponse(
   const summary = {
     revoked: revoked.length,
     expired: expired.length,
-    // No event ended these: a figure that rises says that webhooks are being lost, or that jobs outlast their tokens.
     ended_by_expiry: expired.filter(({ ended_by }) => ended_by === 'expiry').length,
     not_renewed: notRenewed.length,
     jobs_checked: buildkiteUsage.jobs,
     buildkite_calls: buildkiteUsage.calls,
     builds_too_large: buildkiteUsage.tooLarge,
-    // Jobs whose end would not be found, should their webhook be lost. Null: not known.
     jobs_unchecked_15m: jobsUnchecked,
-    // Ends of which no webhook had told so far.
     jobs_reconciled: reconciledJobs.length,
     accounts_enabled: enabled.length,
     accounts_enabled_externally: enabledExternally.length,
@@ -92,24 +88,27 @@ function sweepResponse(
   return {
     ...response,
     auditEvents: [
-      ...reconciledJobs.map(jobReconciledEvent),
+      ...reconciledJobs.map(({ job_id, job_state, pipeline_slug }) =>
+        auditEvent('job.reconciled', { job_id, job_state, pipeline_slug }),
+      ),
       ...endEvents(result),
-      ...enabled.map(accountEnabledEvent),
-      ...enabledExternally.map(accountEnabledExternallyEvent),
-      ...stillEnabled.map(accountDisableFailedEvent),
-      ...foundEnabled.map(accountFoundEnabledEvent),
-      ...(jobsUnchecked ? [jobsUncheckedEvent(jobsUnchecked)] : []),
-      {
-        event: 'sweep.completed',
-        severity: result.incomplete ? 'ERROR' : failures.length > 0 ? 'WARNING' : 'INFO',
-        message: `sweep${result.incomplete ? ' could not read the ledger' : ''}: ${revoked.length} revoked, ${expired.length} expired, ${enabled.length} accounts enabled, ${failures.length} failed${hasBacklog ? ', more to do' : ''}`,
+      ...enabled.map((stored) => auditEvent('account.enabled', accountFields(stored))),
+      ...enabledExternally.map((stored) => auditEvent('account.enabled_externally', accountFields(stored))),
+      ...stillEnabled.map((stored) => auditEvent('account.disable_failed', accountFields(stored))),
+      ...foundEnabled.map((stored) =>
+        auditEvent('account.found_enabled', {
+          ...accountFields(stored),
+          found_enabled: stored.account.found_enabled,
+        }),
+      ),
+      ...(jobsUnchecked ? [auditEvent('jobs.unchecked', { jobs_unchecked_15m: jobsUnchecked })] : []),
+      auditEvent('sweep.completed', {
         completed: !result.incomplete,
         ...summary,
         failures: failures.slice(0, 20),
-      },
-      // What a metric is made of: it can't go through the members of a map or of a list.
-      ...Object.entries(pools).map(poolReportedEvent),
-      ...failures.slice(0, MAX_LOGGED_FAILURES).map(taskFailedEvent),
+      }),
+      ...Object.entries(pools).map(([pool, report]) => auditEvent('pool.reported', { pool, ...report })),
+      ...failureEvents(failures),
     ],
   };
 }
@@ -120,79 +119,9 @@ function oldestPendingSeconds({ oldestPendingAt, incomplete, hasUnreadable }: Sw
   return incomplete || hasUnreadable ? null : 0;
 }
 
-function poolReportedEvent([pool, report]: readonly [string, PoolReport]): AuditEvent {
-  return {
-    event: 'pool.reported',
-    severity: 'INFO',
-    message: `pool ${pool}: ${report.free} of ${report.size} accounts are free`,
-    pool,
-    ...report,
-    labels: { pool },
-  };
-}
-
-function jobReconciledEvent({ job_id, job_state, pipeline_slug }: ReconciledJob): AuditEvent {
-  return {
-    event: 'job.reconciled',
-    severity: 'WARNING',
-    message: `job ${job_id} had ended, and no webhook has said so yet`,
-    job_id,
-    job_state,
-    pipeline_slug,
-  };
-}
-
-function jobsUncheckedEvent(jobs_unchecked_15m: number): AuditEvent {
-  return {
-    event: 'jobs.unchecked',
-    severity: 'ERROR',
-    message: `Buildkite has not responded about ${jobs_unchecked_15m} jobs with live grants for 15 minutes: should their webhooks be lost, their credentials live until they expire`,
-    jobs_unchecked_15m,
-  };
-}
-
-function accountEnabledEvent(stored: StoredAccount): AuditEvent {
-  return accountEvent(stored, {
-    event: 'account.enabled',
-    severity: 'INFO',
-    message: `${stored.email} is enabled again: the last token issued from it has expired`,
-  });
-}
-
-function accountEnabledExternallyEvent(stored: StoredAccount): AuditEvent {
-  return accountEvent(stored, {
-    event: 'account.enabled_externally',
-    severity: 'ERROR',
-    message: `${stored.email} was found enabled while it must rest, and was disabled again: who enabled it?`,
-  });
-}
-
-function accountFoundEnabledEvent(stored: StoredAccount): AuditEvent {
-  const event = accountEvent(stored, {
-    event: 'account.found_enabled',
-    severity: 'NOTICE',
-    message: `IAM said that ${stored.email} is enabled while it must rest, and was asked to disable it: the answer may have been an old one`,
-  });
-  return { ...event, found_enabled: stored.account.found_enabled };
-}
-
-function accountDisableFailedEvent(stored: StoredAccount): AuditEvent {
-  return accountEvent(stored, {
-    event: 'account.disable_failed',
-    severity: 'CRITICAL',
-    message: `${stored.email} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
-  });
-}
-
-function accountEvent(
-  { email, account }: StoredAccount,
-  event: Pick<AuditEvent, 'event' | 'severity' | 'message'>,
-): AuditEvent {
-  return { ...event, service_account: email, ...leaseFields(account), labels: { service_account: email } };
-}
-
-function leaseFields({ pool, grant_id, leased_at, disabled_at, reusable_at }: StoredAccount['account']) {
-  return { pool, grant_id, ...toIsoTimes({ leased_at, disabled_at, reusable_at }) };
+function accountFields({ email, account }: StoredAccount) {
+  const { pool, grant_id, leased_at, disabled_at, reusable_at } = account;
+  return { service_account: email, pool, grant_id, ...toIsoTimes({ leased_at, disabled_at, reusable_at }) };
 }
 
 function errorResponse(status: number, code: string, description: string, request_id: string): HttpResponse {

@@ -1,8 +1,8 @@
 // Turns refusals of the token endpoint into its answers and audit lines.
 
-import { toIsoTimes } from '../../shared/audit/grant-events.ts';
-import type { AuditEvent } from '../../shared/audit/logger.ts';
-import { isJobTokenRefusal, type Refusal, toWireError } from '../../shared/core/oauth/refusal.ts';
+import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
+import { toIsoTimes } from '../../shared/audit/iso-times.ts';
+import { type Refusal, toWireError } from '../../shared/core/oauth/refusal.ts';
 import type { JobClaims } from '../../shared/core/policy/claims.ts';
 import { toTraceFacts } from '../../shared/core/policy/rule-trace.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
@@ -51,29 +51,22 @@ function challenge({ reason }: Refusal): string {
 /** The answer when something Keydesk depends on failed; whatever else was thrown is thrown on. */
 export function dependencyFailureResponse(error: unknown, context: RefusalContext): HttpResponse {
   if (!DependencyError.is(error)) throw error;
-  const { dependency, message, retryAfter } = error;
-  return refusalResponse({ reason: 'dependency_unavailable', dependency, error: message, retryAfter }, context);
+  const { dependency, message, code, retryAfter } = error;
+  return refusalResponse({ reason: 'dependency_unavailable', dependency, error: message, code, retryAfter }, context);
 }
-
-/** What is no decision of policy: something that Keydesk depends on did not do its part. */
-const FAILURE_REASONS: ReadonlySet<Refusal['reason']> = new Set(['dependency_unavailable', 'google_refused'] as const);
 
 function refusalEvent(refusal: Refusal, { credentialName, claims }: RefusalContext): AuditEvent {
   const { reason, ...logged } = refusal;
   const traced = 'trace' in logged ? { ...logged, ...toTraceFacts(logged.trace) } : logged;
   const { retryAfter, ...facts } = { retryAfter: undefined, ...traced };
-  return {
-    event: 'grant.refused',
-    severity: FAILURE_REASONS.has(reason) ? 'ERROR' : isJobTokenRefusal(refusal) ? 'WARNING' : 'NOTICE',
-    message: `refused: ${reason}`,
+  return auditEvent('grant.refused', {
     reason,
     ...toIsoTimes(facts),
     retry_after_s: retryAfter,
     credential: credentialName?.slice(0, 128),
     job: claims && jobFields(claims),
-    // Of a job that was verified: a name that a stranger chose would make any number of series.
-    labels: { reason, ...(claims ? { pipeline: claims.pipeline_slug } : {}) },
-  };
+    pipeline_slug: claims?.pipeline_slug,
+  });
 }
 
 function jobFields({ agentTags, ...claims }: JobClaims) {

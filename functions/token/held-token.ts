@@ -2,8 +2,8 @@
 // when (RFC 7662). Possession is the proof: a token is found by its hash or not at all, and one that is unknown, dead or
 // somebody's else looks the same as one that never was. What cannot be a token of Keydesk's is not looked up.
 
-import { endEvents } from '../../shared/audit/grant-events.ts';
-import type { AuditEvent } from '../../shared/audit/logger.ts';
+import { auditEvent } from '../../shared/audit/events.ts';
+import { endEvents, grantFields } from '../../shared/audit/grant-events.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
@@ -45,16 +45,16 @@ export function createRevokeHandler(deps: HeldTokenDeps) {
     const released: HttpResponse = { status: 200, body: { request_id, ...until } };
     if (endResult.revoked.length + endResult.notRenewed.length + endResult.expired.length === 0 && !unfinished)
       return released;
-    const auditEvents: AuditEvent[] = [
-      {
-        event: 'grant.released',
-        severity: unfinished ? 'WARNING' : 'INFO',
-        message: `${grant.credential} of job ${grant.subject.id} was returned by the job`,
-        grant_id: grantIdOf(grant),
+    const { credential, environment, job_id, grant_id } = grantFields(grant);
+    const auditEvents = [
+      auditEvent('grant.released', {
+        grant_id,
         token_sha256,
         failures: endResult.pending,
-        labels: { credential: grant.credential, environment: grant.environment },
-      },
+        credential,
+        environment,
+        job_id,
+      }),
       ...endEvents(endResult),
     ];
     if (!unfinished) return { ...released, auditEvents };
@@ -62,6 +62,7 @@ export function createRevokeHandler(deps: HeldTokenDeps) {
       reason: 'dependency_unavailable',
       dependency: 'revocation',
       error: unfinished.error,
+      code: unfinished.code,
       retryAfter: 2,
     } as const;
     const failure = refusalResponse(refusal, { request_id, bearer: false });

@@ -23,7 +23,7 @@ const keys = new JwksCache({
   issuer: settings.KEYDESK_ISSUER,
   sendRequest: createHttpClient(systemClock),
   clock: systemClock,
-  onUnusable: (detail) => audit(keysUnusableEvent(detail)),
+  onUnusable: (problem) => audit(keysUnusableEvent(problem)),
 });
 const verifyJobToken = createJobTokenVerifier({
   issuer: settings.KEYDESK_ISSUER,

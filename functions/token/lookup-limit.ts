@@ -4,6 +4,7 @@
 // which comes with the next request, or when the instance ends.
 
 import { isIPv6 } from 'node:net';
+import { auditEvent } from '../../shared/audit/events.ts';
 import type { AuditLogger } from '../../shared/audit/logger.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 
@@ -86,15 +87,8 @@ export class LookupLimit {
     if (requests === 0) return;
     this.#reportedAt = this.#clock.now();
     this.#counted = emptyCounts();
-    this.#audit({
-      event: 'token.unknown',
-      severity: 'NOTICE',
-      message: `${requests} requests to /introspect or /revoke about tokens that are not on record`,
-      requests,
-      ...counts,
-      counted_since: new Date(since).toISOString(),
-      remote_ips: [...addresses],
-    });
+    const counted_since = new Date(since).toISOString();
+    this.#audit(auditEvent('token.unknown', { requests, ...counts, counted_since, remote_ips: [...addresses] }));
   }
 
   #isHolder(address: string, now: number): boolean {

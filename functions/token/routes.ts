@@ -1,13 +1,15 @@
 // The token endpoint: RFC 8693 by form, or a job token in the Authorization header and the credential in the path; and
 // beside it what can be asked about a token. HTTP in, one call into shared/, HTTP out.
 
-import { accountGivenUpEvent, grantEvent } from '../../shared/audit/grant-events.ts';
-import type { AuditEvent } from '../../shared/audit/logger.ts';
+import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
+import { grantFields } from '../../shared/audit/grant-events.ts';
+import type { KeySetProblem } from '../../shared/buildkite/jwks-cache.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../../shared/core/oauth/exchange-request.ts';
 import type { Refusal } from '../../shared/core/oauth/refusal.ts';
 import { toTraceFacts } from '../../shared/core/policy/rule-trace.ts';
 import type { IssueResult, TokenRequest } from '../../shared/operations/issue-token.ts';
+import type { DependencyError } from '../../shared/runtime/errors.ts';
 import { VERSION } from '../../shared/version.ts';
 import {
   type ErrorResponses,
@@ -51,7 +53,7 @@ export function createTokenHandler(deps: TokenHandlerDeps): Handler {
           : issuedResponse(result, request, clock.now());
       return {
         ...response,
-        auditEvents: [...(response.auditEvents ?? []), ...result.accountFailures.map(accountGivenUpEvent)],
+        auditEvents: [...(response.auditEvents ?? []), ...result.accountFailures.map(accountQuarantinedEvent)],
       };
     } catch (error) {
       return dependencyFailureResponse(error, context);
@@ -101,14 +103,13 @@ export function createTokenHandler(deps: TokenHandlerDeps): Handler {
 }
 
 /** The issuer's key set has no usable key. The keys in hand stay in use, for a day at most. */
-export function keysUnusableEvent(detail: string): AuditEvent {
-  return {
-    event: 'issuer_keys.unusable',
-    severity: 'ERROR',
-    message: `the issuer's key set cannot be used, and the keys in hand stay in use: ${detail}`,
-    dependency: 'issuer keys',
-    error: detail,
-  };
+export function keysUnusableEvent({ code, detail }: KeySetProblem): AuditEvent {
+  return auditEvent('issuer_keys.unusable', { dependency: 'issuer keys', error: detail, code });
+}
+
+/** A pooled account that was set aside for another because Google does not mint from it. */
+function accountQuarantinedEvent({ permanent, dependency, message, code }: DependencyError): AuditEvent {
+  return auditEvent('account.quarantined', { ...permanent, dependency, error: message, code });
 }
 
 export const TOKEN_ERROR_RESPONSES: ErrorResponses = {
@@ -129,16 +130,18 @@ function isGetOrHead(method: string): boolean {
 function issuedResponse(result: IssueResult & { outcome: 'issued' }, request: HttpRequest, now: number): HttpResponse {
   const { accessToken, grant, grant_id, expires_at, scopes } = result;
   const { token_sha256, trace, shared_with } = result;
-  const event = grantEvent('grant.issued', grant, {
+  const issued = auditEvent('grant.issued', {
+    ...grantFields(grant),
     token_sha256,
-    token_expires_at: expires_at,
+    token_expires_at: new Date(expires_at).toISOString(),
     scopes,
     ...toTraceFacts(trace),
     ...(shared_with === undefined ? {} : { shared: true, shared_with }),
   });
   const auditEvents = hasFormOfIssuedToken(accessToken)
-    ? [event]
-    : [event, tokenFormUnknownEvent(grant_id, token_sha256)];
+    ? [issued]
+    : // Google promises no form of its tokens. Should it change, /revoke would not find them, and somebody has to know.
+      [issued, auditEvent('token.form_unknown', { grant_id, token_sha256 })];
   // RFC 6749 section 5.1.
   const headers = { pragma: 'no-cache' };
   if (request.headers.accept?.split(',', 1)[0]?.split(';', 1)[0]?.trim().toLowerCase() === 'text/plain')
@@ -159,16 +162,5 @@ function issuedResponse(result: IssueResult & { outcome: 'issued' }, request: Ht
       request_id: request.request_id,
     },
     auditEvents,
-  };
-}
-
-/** Google promises no form of its tokens. Should it change, /revoke would not find them, and somebody has to know. */
-function tokenFormUnknownEvent(grant_id: string, token_sha256: string): AuditEvent {
-  return {
-    event: 'token.form_unknown',
-    severity: 'ERROR',
-    message: 'Google issued an access token of a form that /revoke and /introspect do not look up: update Keydesk',
-    grant_id,
-    token_sha256,
   };
 }

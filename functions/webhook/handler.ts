@@ -2,19 +2,16 @@
 // what the event means. A job's end is on record and its access taken away before the answer. How large the body is, its
 // job decides: so it is never held, and what it says is looked at only when its signature was verified.
 
-import { endEvents, MAX_LOGGED_FAILURES, taskFailedEvent } from '../../shared/audit/grant-events.ts';
-import type { AuditEvent } from '../../shared/audit/logger.ts';
+import type { WebhookRefusalReason } from '../../shared/audit/events/webhook.ts';
+import { auditEvent } from '../../shared/audit/events.ts';
+import { endEvents, failureEvents } from '../../shared/audit/grant-events.ts';
 import { parseWebhookEvent, type WebhookEvent } from '../../shared/core/webhook/event.ts';
 import { WebhookScan } from '../../shared/core/webhook/scan.ts';
-import {
-  parseSignatureHeader,
-  type SignatureHeaderRefusal,
-  WebhookSignature,
-} from '../../shared/core/webhook/signature.ts';
+import { parseSignatureHeader, WebhookSignature } from '../../shared/core/webhook/signature.ts';
 import type { JobEndResult } from '../../shared/operations/end-job.ts';
 import type { JobEnd } from '../../shared/operations/ports.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import { DependencyError } from '../../shared/runtime/errors.ts';
+import { DependencyError, type FailureFacts, toFailure } from '../../shared/runtime/errors.ts';
 import type { ErrorResponses, HeadHandler, HttpResponse } from '../runtime/http-server.ts';
 
 /** Bytes of a webhook's body: all that Cloud Run lets through over HTTP/1 (https://cloud.google.com/run/quotas). */
@@ -26,17 +23,6 @@ export interface WebhookHandlerDeps {
   /** Milliseconds since the epoch. */
   readonly clock: Clock;
 }
-
-type WebhookRejection =
-  | SignatureHeaderRefusal
-  | 'signature_wrong'
-  | 'unsigned_token_mode'
-  | 'not_found'
-  | 'method_not_allowed'
-  | 'invalid_event'
-  | 'request_too_large'
-  | 'body_too_slow'
-  | 'ledger_unavailable';
 
 export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookHandlerDeps): HeadHandler {
   return ({ method, path, headers, request_id }) => {
@@ -66,10 +52,7 @@ export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookHa
           return jobEndedResponse(event, result, signed_by_key);
         } catch (error) {
           if (!DependencyError.is(error)) throw error;
-          return rejectedResponse('ledger_unavailable', request_id, {
-            dependency: error.dependency,
-            error: error.message,
-          });
+          return rejectedResponse('ledger_unavailable', request_id, toFailure(error));
         }
       },
     };
@@ -78,7 +61,7 @@ export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookHa
 
 export const WEBHOOK_ERROR_RESPONSES: ErrorResponses = {
   tooLarge: (request_id) => rejectedResponse('request_too_large', request_id),
-  tooSlow: rejectedEvent('body_too_slow'),
+  tooSlow: auditEvent('webhook.refused', { reason: 'body_too_slow' }),
 };
 
 function ignoredResponse(event: WebhookEvent & { kind: 'ping' | 'ignored' }, signed_by_key: number): HttpResponse {
@@ -86,16 +69,7 @@ function ignoredResponse(event: WebhookEvent & { kind: 'ping' | 'ignored' }, sig
   return {
     status: 200,
     body: { result: event.kind === 'ping' ? 'pong' : 'ignored' },
-    auditEvents: [
-      {
-        event: 'webhook.accepted',
-        severity: 'INFO',
-        message: `webhook ${event.kind === 'ping' ? 'answered' : 'ignored'}: ${name}`,
-        buildkite_event: name,
-        signed_by_key,
-        result: event.kind,
-      },
-    ],
+    auditEvents: [auditEvent('webhook.accepted', { buildkite_event: name, signed_by_key, result: event.kind })],
   };
 }
 
@@ -111,10 +85,7 @@ function jobEndedResponse(
     expired: expired.length,
     pending: pending.length,
   };
-  const accepted: AuditEvent = {
-    event: 'webhook.accepted',
-    severity: pipelineMismatch || pending.length > 0 ? 'WARNING' : 'INFO',
-    message: `job ${job_id} ended${pipelineMismatch ? ', by an event that names another pipeline than its grants' : ''}`,
+  const accepted = auditEvent('webhook.accepted', {
     buildkite_event: 'job.finished',
     signed_by_key,
     result: 'job_ended',
@@ -125,44 +96,29 @@ function jobEndedResponse(
     repeated: alreadyEnded,
     ...summary,
     failures: pending,
-  };
+  });
   return {
     status: 200,
     body: { result: 'job_ended', ...summary },
-    auditEvents: [accepted, ...endEvents(result), ...pending.slice(0, MAX_LOGGED_FAILURES).map(taskFailedEvent)],
+    auditEvents: [accepted, ...endEvents(result), ...failureEvents(pending)],
   };
 }
 
 function rejectedResponse(
-  reason: Exclude<WebhookRejection, 'body_too_slow'>,
+  reason: Exclude<WebhookRefusalReason, 'body_too_slow'>,
   request_id: string,
-  failure?: { readonly dependency: string; readonly error: string },
+  failure?: FailureFacts,
 ): HttpResponse {
   const { status, error, description, headers } = toWire(reason);
   return {
     status,
     ...(headers ? { headers } : {}),
     body: { error, request_id, error_description: description },
-    auditEvents: [{ ...rejectedEvent(reason), ...failure }],
+    auditEvents: [auditEvent('webhook.refused', { reason, ...failure })],
   };
 }
 
-function rejectedEvent(reason: WebhookRejection): AuditEvent {
-  const bodyUnread = reason === 'request_too_large' || reason === 'body_too_slow';
-  return {
-    event: 'webhook.refused',
-    severity: mayLoseJobEnd(reason) ? 'ERROR' : 'WARNING',
-    message: `webhook refused: ${reason}${bodyUnread ? '; if it was the end of a job, the sweep has to find it' : ''}`,
-    reason,
-    labels: { reason },
-  };
-}
-
-function mayLoseJobEnd(reason: WebhookRejection): boolean {
-  return reason === 'ledger_unavailable' || reason === 'invalid_event' || reason === 'request_too_large';
-}
-
-function toWire(reason: Exclude<WebhookRejection, 'body_too_slow'>): {
+function toWire(reason: Exclude<WebhookRefusalReason, 'body_too_slow'>): {
   status: number;
   error: string;
   description: string;

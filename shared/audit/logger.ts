@@ -2,45 +2,8 @@
 // Source: docs.cloud.google.com/logging/docs/structured-logging. It can't be switched off and never breaks a line:
 // whatever came from outside is escaped, and a line that is too long for Cloud Logging is cut.
 
+import type { AuditEvent } from './events.ts';
 import { fitLine } from './line-size.ts';
-
-export type AuditEventName =
-  | 'grant.issued'
-  | 'grant.refused'
-  | 'grant.revoked'
-  | 'grant.ended'
-  | 'grant.expired'
-  | 'grant.released'
-  | 'token.unknown'
-  | 'token.form_unknown'
-  | 'issuer_keys.unusable'
-  | 'job.reconciled'
-  | 'jobs.unchecked'
-  | 'account.enabled'
-  | 'account.found_enabled'
-  | 'account.enabled_externally'
-  | 'account.disable_failed'
-  | 'firebase_user.changed'
-  | 'account.quarantined'
-  | 'kill_switch.activated'
-  | 'kill_switch.deactivated'
-  | 'webhook.accepted'
-  | 'webhook.refused'
-  | 'sweep.completed'
-  | 'pool.reported'
-  | 'task.failed'
-  | 'request.failed'
-  | 'request.timed_out'
-  | 'startup.failed';
-
-/** One decision. Further fields are the facts of it; tokens, keys and signatures are never among them. */
-export interface AuditEvent {
-  readonly event: AuditEventName;
-  readonly severity: 'INFO' | 'NOTICE' | 'WARNING' | 'ERROR' | 'CRITICAL';
-  readonly message: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly [fact: string]: unknown;
-}
 
 /** The request in which it was decided. */
 interface RequestContext {

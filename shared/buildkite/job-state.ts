@@ -70,8 +70,8 @@ export function createBuildkiteJobs(deps: {
     if (status === 404) return { ...limit, value: undefined };
     if (status === 429)
       throw new LookupError('limited', 'answered 429', { retryAfter: parseWait(response, clock.now()) });
-    if (status !== 200)
-      throw new LookupError(status === 401 || status === 403 ? 'refused' : 'failed', `answered ${status}`);
+    if (status === 401 || status === 403) throw new LookupError('refused', `answered ${status}`);
+    if (status !== 200) throw new LookupError('failed', `answered ${status}`, { code: 'error_response' });
     return { ...limit, value: parse(json) };
   };
 
@@ -103,9 +103,10 @@ async function send(
     });
   } catch (error) {
     if (!DependencyError.is(error)) throw error;
-    // A failed connection is passed on as the cause. A deadline that has passed has none: this response alone was slow.
-    const kind = error.tooLarge ? 'too_large' : error.cause === undefined ? 'failed' : 'unreachable';
-    throw new LookupError(kind, error.message.replace(`${BUILDKITE}: `, ''), { cause: error });
+    const { code } = error;
+    // One that is slow says nothing about the others.
+    const kind = code === 'response_too_large' ? 'too_large' : code === 'unreachable' ? 'unreachable' : 'failed';
+    throw new LookupError(kind, error.message.replace(`${BUILDKITE}: `, ''), { code, cause: error });
   }
 }
 

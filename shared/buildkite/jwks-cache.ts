@@ -4,6 +4,7 @@
 
 import { type CryptoKey, importJWK } from 'jose';
 import * as z from 'zod';
+import type { FailureCode } from '../core/failure-code.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';
@@ -62,12 +63,18 @@ export type KeysFound =
 /** Finds the keys of a key id. Throws DependencyError when the issuer cannot be reached and no usable keys are held. */
 export type GetKeys = (kid: string) => Promise<KeysFound>;
 
+/** What is wrong with a key set. */
+export interface KeySetProblem {
+  readonly code: FailureCode;
+  readonly detail: string;
+}
+
 /** Holds the keys of one issuer. One per instance. */
 export class JwksCache {
   readonly #url: string;
   readonly #sendRequest: HttpClient;
   readonly #clock: Clock;
-  readonly #onUnusable: (detail: string) => void;
+  readonly #onUnusable: (problem: KeySetProblem) => void;
   #keys: KeysById | undefined;
   /** When the fetch began that brought the held keys, and its number. */
   #keysSince = Number.NEGATIVE_INFINITY;
@@ -84,7 +91,7 @@ export class JwksCache {
     readonly issuer: string;
     readonly sendRequest: HttpClient;
     readonly clock: Clock;
-    readonly onUnusable: (detail: string) => void;
+    readonly onUnusable: (problem: KeySetProblem) => void;
   }) {
     this.#url = `${deps.issuer.replace(/\/$/, '')}/.well-known/jwks`;
     this.#sendRequest = deps.sendRequest;
@@ -123,7 +130,7 @@ export class JwksCache {
   async #fresh(): Promise<KeysById> {
     if (!this.#isWithin(USABLE_MS, this.#keysSince)) await this.#fetch();
     else if (!this.#isWithin(FRESH_MS, this.#keysSince)) await this.#fetch().catch(() => {});
-    if (!this.#keys) throw new DependencyError(DEPENDENCY, 'none are held');
+    if (!this.#keys) throw new DependencyError(DEPENDENCY, 'no_usable_keys', 'none are held');
     return this.#keys;
   }
 
@@ -140,7 +147,7 @@ export class JwksCache {
       .catch((failure: unknown) => {
         const error = DependencyError.is(failure)
           ? failure
-          : new DependencyError(DEPENDENCY, 'failed', 2, { cause: failure });
+          : new DependencyError(DEPENDENCY, 'call_failed', 'failed', { cause: failure });
         const at = this.#clock.now();
         const pause = this.#keys ? Math.max(FAILURE_PAUSE_MS, PAUSE_PER_TRY * (at - startedAt)) : FAILURE_PAUSE_MS;
         this.#failure = { error, at, pause };
@@ -158,23 +165,23 @@ export class JwksCache {
       url: this.#url,
       deadlineMs: DEADLINE_MS,
     });
-    if (status !== 200) throw new DependencyError(DEPENDENCY, `answered ${status}`);
+    if (status !== 200) throw new DependencyError(DEPENDENCY, 'error_response', `answered ${status}`);
     const parsed = keySet.safeParse(json);
-    if (!parsed.success) throw this.#unusable('answered something that is no key set');
+    if (!parsed.success) throw this.#unusable('invalid_response', 'answered something that is no key set');
     const { keys } = parsed.data;
     const usable = await usableKeys(keys);
-    if (usable.size === 0) throw this.#unusable(`answered ${keys.length} keys, none of them usable`);
+    if (usable.size === 0) throw this.#unusable('no_usable_keys', `answered ${keys.length} keys, none of them usable`);
     this.#keys = usable;
     this.#keysSince = startedAt;
     this.#keysFetch = fetch;
   }
 
-  #unusable(detail: string): DependencyError {
+  #unusable(code: FailureCode, detail: string): DependencyError {
     if (!this.#isWithin(REPORT_PAUSE_MS, this.#reportedAt)) {
       this.#reportedAt = this.#clock.now();
-      this.#onUnusable(detail);
+      this.#onUnusable({ code, detail });
     }
-    return new DependencyError(DEPENDENCY, detail);
+    return new DependencyError(DEPENDENCY, code, detail);
   }
 
   /** Not if `at` lies ahead: the clock was set back. */

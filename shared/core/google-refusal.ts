@@ -6,20 +6,23 @@
 
 import * as z from 'zod';
 
-export type GoogleCause =
-  | 'permission_missing'
-  | 'account_gone'
-  | 'api_disabled'
-  | 'api_key_restricted'
-  | 'billing_disabled'
-  | 'project_unusable'
-  | 'own_identity_unusable'
-  | 'perimeter'
-  | 'sign_in_blocked'
-  | 'sign_in_not_set_up'
-  | 'signer_not_accepted'
-  | 'app_check'
-  | 'request_not_accepted';
+/** Why Google refuses for good. */
+export const GOOGLE_CAUSES = [
+  'permission_missing',
+  'account_gone',
+  'api_disabled',
+  'api_key_restricted',
+  'billing_disabled',
+  'project_unusable',
+  'own_identity_unusable',
+  'perimeter',
+  'sign_in_blocked',
+  'sign_in_not_set_up',
+  'signer_not_accepted',
+  'app_check',
+  'request_not_accepted',
+] as const;
+export type GoogleCause = (typeof GOOGLE_CAUSES)[number];
 
 /** What keeps every service account from being minted from, not the one of the request alone. */
 const ABOUT_EVERY_ACCOUNT: ReadonlySet<GoogleCause> = new Set([
@@ -42,7 +45,7 @@ export function isAboutOneAccount({ cause }: GoogleRefusal): boolean {
 export interface GoogleRefusal {
   readonly cause: GoogleCause;
   /** Google's own code for it. */
-  readonly code: string;
+  readonly google_code: string;
   /** The permission that is missing, where it is known. */
   readonly permission?: string;
   /** The API that is disabled, such as `iamcredentials.googleapis.com`. */
@@ -238,7 +241,7 @@ export function permanentRefusal(
 
 function lookUp(table: ReadonlyMap<string, GoogleCause>, code: string | undefined) {
   const cause = code === undefined ? undefined : table.get(code);
-  return cause && code !== undefined ? { cause, code } : undefined;
+  return cause && code !== undefined ? { cause, google_code: code } : undefined;
 }
 
 /** The code at the start of Identity Toolkit's message, such as `USER_DISABLED`. */
@@ -250,7 +253,10 @@ export function signInCodeOf({ message }: GoogleError): string | undefined {
  * What is wrong and what to do, for whoever runs Keydesk. For the audit log alone: it names resources.
  * @param account the service account that the request was about
  */
-export function googleHint({ cause, code, permission, api, consumer }: GoogleRefusal, account?: string): string {
+export function googleHint(
+  { cause, google_code: code, permission, api, consumer }: GoogleRefusal,
+  account?: string,
+): string {
   const on = account ?? 'the account';
   const project = consumer ?? 'the project';
   switch (cause) {

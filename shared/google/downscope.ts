@@ -69,7 +69,7 @@ export async function downscope(
   const lifetime = (expires_in ?? 0) * 1000;
   // What is on record is the end of the parent token, so one that outlives it must not leave.
   if (sent + lifetime > parent.expires_at + ROUNDING_MS)
-    throw new DependencyError(DEPENDENCY, 'answered a token that outlives the one it was narrowed from');
+    throw new DependencyError(DEPENDENCY, 'invalid_response', 'answered a token that outlives its parent token');
   const ends_at = expires_in === undefined ? parent.expires_at : deps.clock.now() + lifetime;
   return { accessToken: access_token, expires_at: Math.min(ends_at, parent.expires_at) };
 }

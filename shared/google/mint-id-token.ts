@@ -91,11 +91,10 @@ export function createIdTokenMint({ retireUser, onUserChanged, ...deps }: MintId
     if (!('found' in first)) return first;
 
     const next = await retire({ ...request, credential, uid, found: first.found }, user);
-    if (clock.now() - started > SECOND_SIGN_IN_WITHIN_MS)
-      throw new DependencyError(SIGN_IN, 'the Firebase user was changed, and the next one has to wait', 1);
+    if (clock.now() - started > SECOND_SIGN_IN_WITHIN_MS) throw userChanged('and the next one has to wait');
     const second = await signIn(deps, credential, request, firebaseUid(user, next));
     if (!('found' in second)) return second;
-    throw new DependencyError(SIGN_IN, 'the Firebase user was changed, and so was the next one', 1);
+    throw userChanged('and so was the next one');
   };
 }
 
@@ -137,7 +136,7 @@ async function signIn(
     case 'misconfigured':
       throw notSetUp(fault.detail);
     case 'unexpected':
-      throw new DependencyError(SIGN_IN, fault.detail);
+      throw new DependencyError(SIGN_IN, 'invalid_response', fault.detail);
   }
 }
 
@@ -146,8 +145,14 @@ function signInCode({ json }: JsonResponse): string | undefined {
   return error && signInCodeOf(error);
 }
 
+function userChanged(detail: string): DependencyError {
+  return new DependencyError(SIGN_IN, 'firebase_user_changed', `the Firebase user was changed, ${detail}`, {
+    retryAfter: 1,
+  });
+}
+
 /** What Google issued does not fit policy: somebody has to change policy or the Firebase project. */
 function notSetUp(detail: string): DependencyError {
-  const permanent = { cause: 'sign_in_not_set_up', code: 'ID_TOKEN_NOT_AS_EXPECTED' } as const;
-  return new DependencyError(SIGN_IN, detail, 2, { rejected: true, permanent });
+  const permanent = { cause: 'sign_in_not_set_up', google_code: 'ID_TOKEN_NOT_AS_EXPECTED' } as const;
+  return new DependencyError(SIGN_IN, 'refused', detail, { rejected: true, permanent });
 }

@@ -66,10 +66,11 @@ export function createMint(deps: {
     const requestedEnd = { from: sent + ttl * 1000 - ROUNDING_MS, to: clock.now() + ttl * 1000 };
     const expires_at = toOwnClock(Date.parse(expireTime), requestedEnd);
     if (expires_at === undefined)
-      throw new DependencyError(GENERATE, 'answered a token that lives longer than requested');
-    if (expires_at <= clock.now()) throw new DependencyError(GENERATE, 'answered a token that has expired');
+      throw new DependencyError(GENERATE, 'invalid_response', 'answered a token that lives longer than requested');
+    if (expires_at <= clock.now())
+      throw new DependencyError(GENERATE, 'invalid_response', 'answered a token that has expired');
     if (expires_at > latestExpiry)
-      throw new DependencyError(GENERATE, 'took so long that its token would outlive its record');
+      throw new DependencyError(GENERATE, 'timed_out', 'took so long that its token would outlive its record');
     const minted = { accessToken, expires_at };
     return storage ? downscope({ sendRequest, clock, stsUrl: deps.stsUrl }, minted, storage) : minted;
   };

@@ -39,7 +39,7 @@ export function parseResponse<T>(
 ): T {
   if (status !== 200) throw toDependencyError(dependency, { status, headers, json }, mayRefuse, subject);
   const parsed = shape.safeParse(json);
-  if (!parsed.success) throw new DependencyError(dependency, 'answered something unexpected');
+  if (!parsed.success) throw new DependencyError(dependency, 'invalid_response', 'answered something unexpected');
   return parsed.data;
 }
 
@@ -51,18 +51,19 @@ function toDependencyError(
 ): DependencyError {
   const error = readGoogleError(json);
   const detail = `answered ${status}${error ? ` ${error.status} ${error.message.slice(0, 300)}` : ''}`;
-  const wait = parseRetryAfter(headers.get('retry-after'), now);
+  const retryAfter = parseRetryAfter(headers.get('retry-after'), now);
+  const overQuota = (text: string, otherwise: number) =>
+    new DependencyError(dependency, 'rate_limited', text, { retryAfter: retryAfter ?? otherwise });
   if (dependency.startsWith('identitytoolkit ') && isOverNewUserLimit(error))
-    return new DependencyError(dependency, `${detail}; ${NEW_USER_ADVICE}`, wait ?? LONGEST_RETRY_AFTER);
-  if (isOverQuota(status, error)) return new DependencyError(dependency, detail, wait ?? QUOTA_RETRY_AFTER);
+    return overQuota(`${detail}; ${NEW_USER_ADVICE}`, LONGEST_RETRY_AFTER);
+  if (isOverQuota(status, error)) return overQuota(detail, QUOTA_RETRY_AFTER);
   const rejected = mayRefuse && isRefusal(status);
   const google = permanentRefusal(dependency, status, error, permission);
-  if (!google) return new DependencyError(dependency, detail, wait ?? 2, { rejected });
+  if (!google)
+    return new DependencyError(dependency, rejected ? 'refused' : 'error_response', detail, { retryAfter, rejected });
   const permanent = { ...google, ...(account === undefined ? {} : { service_account: account }) };
-  return new DependencyError(dependency, `${detail}; ${googleHint(google, account)}`, wait ?? 2, {
-    rejected,
-    permanent,
-  });
+  const text = `${detail}; ${googleHint(google, account)}`;
+  return new DependencyError(dependency, 'refused', text, { retryAfter, rejected, permanent });
 }
 
 /** Puts a reason into Google's audit log. Source: docs.cloud.google.com/apis/docs/system-parameters */

@@ -22,7 +22,7 @@ export function createServiceIdentity(sendRequest: HttpClient, clock: Clock): Se
   const withDeadline = createTimeout({ clock, milliseconds: IDENTITY_DEADLINE_MS, dependency: DEPENDENCY });
   const accessToken = async (): Promise<string> => {
     const token = await withDeadline(auth.getAccessToken());
-    if (!token) throw new DependencyError(DEPENDENCY, 'no access token came back');
+    if (!token) throw new DependencyError(DEPENDENCY, 'invalid_response', 'no access token came back');
     return token;
   };
   return {

@@ -79,7 +79,7 @@ export function parseRecord<T>(schema: z.ZodType<T>, snapshot: Snapshot): T | un
     typeof version === 'number' && version > SCHEMA_VERSION
       ? `a newer release wrote it (schema_version ${version}; this release has ${SCHEMA_VERSION}): deploy that release for every function`
       : 'it was changed by hand, or by something other than Keydesk';
-  throw new DependencyError('ledger', `${snapshot.ref.path} cannot be read (${fields}): ${cause}`);
+  throw new DependencyError('ledger', 'unreadable_record', `${snapshot.ref.path} cannot be read (${fields}): ${cause}`);
 }
 
 /** A document as it was read, with the record in it. */

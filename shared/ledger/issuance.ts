@@ -288,6 +288,7 @@ class Turns {
 const POLICY_DIFFERS: Refusal = {
   reason: 'dependency_unavailable',
   dependency: 'policy',
+  code: 'policy_mismatch',
   error: 'instances with another policy serve the same grant: one of the two policies is being deployed',
   retryAfter: 1,
 };
@@ -297,6 +298,7 @@ function notYetShared(usable_at: number, now: number): Refusal {
   return {
     reason: 'dependency_unavailable',
     dependency: 'service account',
+    code: 'account_in_pool',
     error: detail,
     retryAfter: Math.max(1, Math.ceil((usable_at - now) / 1000)),
   };

@@ -4,18 +4,12 @@
 import type { Grant } from '../core/grant/grant.ts';
 import { type EndCause, grantIdOf } from '../core/grant/lifecycle.ts';
 import { END_BUDGET_MS, RECORD_RESERVE_MS } from '../core/timing.ts';
-import { toFailure, withTimeout } from '../runtime/errors.ts';
-import type { Failure } from '../runtime/work-queue.ts';
+import { type FailureFacts, toFailure, withTimeout } from '../runtime/errors.ts';
+import type { FailureSubject } from '../runtime/work-queue.ts';
 import type { JobEnd } from './ports.ts';
 import { type RevokeDeps, revokeGrant } from './revoke-grant.ts';
 
-export interface PendingRevocation {
-  readonly grant_id: string;
-  /** Who failed, where that is known. */
-  readonly dependency?: string;
-  readonly error: string;
-  readonly code?: 'unreadable_record';
-}
+export type PendingRevocation = { readonly grant_id: string } & FailureFacts;
 
 export interface EndResult {
   /** Access was taken away. */
@@ -51,9 +45,11 @@ export async function endGrant(deps: RevokeDeps, grant: Grant, cause: EndCause):
   return completeRevocations(deps, updated ? [updated] : [], until);
 }
 
+export const UNREADABLE_RECORD = { code: 'unreadable_record', error: 'its record cannot be read' } as const;
+
 /** What is to be said of grants whose records cannot be read. */
 export function unreadablePending(ids: readonly string[]): PendingRevocation[] {
-  return ids.map((grant_id) => ({ grant_id, code: 'unreadable_record' as const, error: 'its record cannot be read' }));
+  return ids.map((grant_id) => ({ grant_id, ...UNREADABLE_RECORD }));
 }
 
 /** All of them as one. */
@@ -95,6 +91,6 @@ export async function completeRevocations(
   return { revoked, notRenewed, expired, pending };
 }
 
-export function failureSubject(grant: Grant): Omit<Failure, 'dependency' | 'error' | 'code'> {
+export function failureSubject(grant: Grant): FailureSubject {
   return { grant_id: grantIdOf(grant) };
 }

@@ -177,8 +177,8 @@ async function issueOnce(
 
 function toGoogleRefusal(error: unknown): Refusal | undefined {
   if (!DependencyError.is(error) || !error.permanent) return undefined;
-  const { permanent, dependency, message } = error;
-  return { reason: 'google_refused', ...permanent, dependency, error: message, retryAfter: LONGEST_RETRY_AFTER };
+  const { permanent, dependency, message, code } = error;
+  return { reason: 'google_refused', ...permanent, dependency, error: message, code, retryAfter: LONGEST_RETRY_AFTER };
 }
 
 type StartMint = (latestExpiry: number, lease?: string) => Promise<Minted>;
@@ -274,8 +274,8 @@ function nextAccountAt({ tokens }: PooledGrant, recentLeases: PooledGrant['past_
 }
 
 /** Google refuses some accounts, and the pool has others: this job may have one of them when it may change its own. */
-function toTemporary({ dependency, message, permanent }: DependencyError, retryAfter: number): Refusal {
-  return { reason: 'dependency_unavailable', dependency, error: message, retryAfter, ...permanent };
+function toTemporary({ dependency, message, code, permanent }: DependencyError, retryAfter: number): Refusal {
+  return { reason: 'dependency_unavailable', dependency, error: message, code, retryAfter, ...permanent };
 }
 
 function coversPool(accounts: readonly string[], credential: Credential): boolean {

@@ -73,13 +73,18 @@ export async function activateKillSwitch(deps: KillSwitchDeps, id: string, order
     if (record) ended.push(record);
   });
   failures.push(
-    ...left.map((grant) => ({ ...failureSubject(grant), error: 'not ended for lack of time: throw it again' })),
+    ...left.map((grant) => ({
+      ...failureSubject(grant),
+      code: 'not_attempted' as const,
+      error: 'not ended for lack of time: throw it again',
+    })),
   );
   const notCompleted = await forEachConcurrently(ended, options, async (grant) => {
     results.push(await completeRevocations(deps, [grant], clock.now() + END_BUDGET_MS));
   });
   const queued = notCompleted.map((grant) => ({
     grant_id: grantIdOf(grant),
+    code: 'not_attempted' as const,
     error: 'on record as ending; the sweep goes on',
   }));
   const merged = mergeEndResults(results);

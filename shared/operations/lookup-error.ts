@@ -1,5 +1,6 @@
 // How a lookup at Buildkite fails. Told apart by a field and not by the class, which is another one in each bundle.
 
+import type { FailureCode } from '../core/failure-code.ts';
 import { DependencyError } from '../runtime/errors.ts';
 
 /** Who failed, as it stands in audit lines. */
@@ -11,12 +12,23 @@ export const BUILDKITE = 'buildkite jobs';
  */
 const KINDS = ['refused', 'limited', 'unreachable', 'too_large', 'failed'] as const;
 type FailureKind = (typeof KINDS)[number];
+const CODES: Readonly<Record<FailureKind, FailureCode>> = {
+  refused: 'refused',
+  limited: 'rate_limited',
+  unreachable: 'unreachable',
+  too_large: 'response_too_large',
+  failed: 'invalid_response',
+};
 
 export class LookupError extends DependencyError {
   readonly kind: FailureKind;
 
-  constructor(kind: FailureKind, detail: string, options: { retryAfter?: number } & ErrorOptions = {}) {
-    super(BUILDKITE, detail, options.retryAfter, options);
+  constructor(
+    kind: FailureKind,
+    detail: string,
+    { code = CODES[kind], ...options }: { code?: FailureCode; retryAfter?: number } & ErrorOptions = {},
+  ) {
+    super(BUILDKITE, code, detail, options);
     this.kind = kind;
   }
 

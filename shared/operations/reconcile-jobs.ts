@@ -13,7 +13,7 @@ import { atRandom } from '../runtime/clock.ts';
 import { toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { CallBudget } from './call-budget.ts';
-import { type EndResult, endJob, mergeEndResults } from './end-job.ts';
+import { type EndResult, endJob, mergeEndResults, UNREADABLE_RECORD } from './end-job.ts';
 import { lookUpJobs } from './look-up-jobs.ts';
 import { BUILDKITE, type LookupError } from './lookup-error.ts';
 import type { BuildkiteJobs, DueJob, JobEnd, JobState } from './ports.ts';
@@ -86,13 +86,7 @@ export async function reconcileJobs(deps: SweepDeps): Promise<ReconcileResult> {
   let completing: Promise<void> = Promise.resolve();
   try {
     const due = await jobCheckLedger.due(MAX_JOBS);
-    failures.push(
-      ...due.unreadable.map((job_id) => ({
-        job_id,
-        code: 'unreadable_record' as const,
-        error: 'its record cannot be read',
-      })),
-    );
+    failures.push(...due.unreadable.map((job_id) => ({ job_id, ...UNREADABLE_RECORD })));
     completing = end(due.jobs.flatMap(knownEnd));
     const unended = due.jobs.filter(({ record }) => record.ending_since === null);
     if (!buildkiteJobs) {
@@ -197,7 +191,11 @@ async function pollBuilds(deps: SweepDeps, buildkiteJobs: BuildkiteJobs, builds:
   if (!budget.reached) failures.push(...unreached.map(({ error }) => toFailure(error)));
   else await jobCheckLedger.recordChecks(unreached.flatMap(({ jobs, error }) => fail(jobs, error)));
   if (budget.malformed.size > 0)
-    failures.push({ dependency: BUILDKITE, error: `answered nonsense in ${[...budget.malformed].join(', ')}` });
+    failures.push({
+      dependency: BUILDKITE,
+      code: 'invalid_response',
+      error: `answered nonsense in ${[...budget.malformed].join(', ')}`,
+    });
   counted.calls = budget.made;
   try {
     await jobCheckLedger.releasePollLock(lock, budget.calls, budget.pause);

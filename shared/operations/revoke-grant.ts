@@ -36,7 +36,7 @@ export async function revokeGrant(deps: RevokeDeps, grant: Grant, until: number)
     throw error;
   }
   if (deps.clock.now() >= until)
-    throw new DependencyError('revocation', 'done too late to be recorded; the sweep records it');
+    throw new DependencyError('revocation', 'not_recorded', 'done too late to be recorded; the sweep records it');
   return deps.ledger.confirmRevoked(grant);
 }
 

@@ -6,6 +6,7 @@ import { type PoolReport, poolReports } from '../core/pool/forecast.ts';
 import { ACCOUNT_STEP_MS, CLOCK_MARGIN_MS, ENABLE_WINDOW_MS, RECHECK_EVERY_MS } from '../core/timing.ts';
 import { errorMessage, toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
+import { UNREADABLE_RECORD } from './end-job.ts';
 import type { StoredAccount } from './ports.ts';
 import type { SweepDeps } from './sweep-deps.ts';
 
@@ -59,24 +60,29 @@ export async function sweepAccounts(deps: SweepDeps): Promise<AccountSweepResult
     const { accounts, unreadable } = await sweepLedger.accounts();
     incomplete = false;
     for (const { email, account } of accounts) known.set(email, account);
-    failures.push(
-      ...unreadable.map((email) => ({
-        service_account: email,
-        code: 'unreadable_record' as const,
-        error: 'its record cannot be read',
-      })),
-    );
+    failures.push(...unreadable.map((email) => ({ service_account: email, ...UNREADABLE_RECORD })));
 
     await step(orphaned(accounts, clock.now()), async (orphan) => {
       if (update(orphan.email, await sweepLedger.reclaim(orphan)))
-        failures.push({ service_account: orphan.email, error: 'no grant held it any more; it was sent to rest' });
+        failures.push({
+          service_account: orphan.email,
+          code: 'lease_without_grant',
+          error: 'no grant held it any more; it was sent to rest',
+        });
     });
     await step(cooledDown(accounts, clock.now()), async ({ email, account }) => {
       if (update(email, await reEnable(deps, email))) enabled.push({ email, account });
     });
     await step(dueForRecheck(accounts, clock.now()), async ({ email, account }) => {
       const state = await deps.getAccountState(email);
-      if (state === 'missing') throw new Error('is gone from IAM: take it out of the pool, and delete its record');
+      if (state === 'missing') {
+        failures.push({
+          service_account: email,
+          code: 'account_missing',
+          error: 'is gone from IAM: take it out of the pool, and delete its record',
+        });
+        return;
+      }
       if (state === 'enabled') {
         const failure = await disableAgain(deps, email);
         const counted = await sweepLedger.countFoundEnabled(email).catch((error: unknown) => {

@@ -1,7 +1,8 @@
 // The one error that means "something Keydesk depends on failed or was too slow": it says who, and becomes a 503.
 // A deadline is part of it, because a dependency that does not answer has failed.
 
-import type { GoogleRefusal } from '../core/google-refusal.ts';
+import type { FailureCode } from '../core/failure-code.ts';
+import type { GoogleCause, GoogleRefusal } from '../core/google-refusal.ts';
 import { COLD_DEADLINE_MS } from '../core/timing.ts';
 import type { Clock } from './clock.ts';
 
@@ -9,31 +10,31 @@ export class DependencyError extends Error {
   override readonly name = 'DependencyError';
   /** Who failed: "ledger", "iamcredentials", … */
   readonly dependency: string;
+  /** What kind of failure it is, for machines. */
+  readonly code: FailureCode;
   /** Seconds after which trying again makes sense. */
   readonly retryAfter: number;
   /** It answered that it will not do this: nothing was done, and trying again at once changes nothing. */
   readonly rejected: boolean;
   /** Why trying again never helps, with the service account it is about; undefined when it may. */
   readonly permanent: (GoogleRefusal & { readonly service_account?: string }) | undefined;
-  /** Its response has more bytes than are read. */
-  readonly tooLarge: boolean;
 
   constructor(
     dependency: string,
+    code: FailureCode,
     detail: string,
-    retryAfter = 2,
     options: ErrorOptions & {
+      retryAfter?: number | undefined;
       rejected?: boolean;
-      tooLarge?: boolean;
       permanent?: NonNullable<DependencyError['permanent']>;
     } = {},
   ) {
     super(`${dependency}: ${detail}`, options);
     this.dependency = dependency;
-    this.retryAfter = retryAfter;
+    this.code = code;
+    this.retryAfter = options.retryAfter ?? 2;
     this.rejected = options.rejected ?? false;
     this.permanent = options.permanent;
-    this.tooLarge = options.tooLarge ?? false;
   }
 
   /** Whether `error` is one of these, also when it comes from another bundle, where the class is another object. */
@@ -56,7 +57,7 @@ export async function withTimeout<T>(
 ): Promise<T> {
   const done = new AbortController();
   const late = clock.sleep(milliseconds, done.signal).then(() => {
-    throw new DependencyError(dependency, `no answer within ${milliseconds} ms`);
+    throw new DependencyError(dependency, 'timed_out', `no answer within ${milliseconds} ms`);
   });
   work.catch(() => {});
   late.catch(() => {});
@@ -64,7 +65,7 @@ export async function withTimeout<T>(
     return await Promise.race([work, late]);
   } catch (error) {
     if (DependencyError.is(error)) throw error;
-    throw new DependencyError(dependency, errorMessage(error), 2, { cause: error });
+    throw new DependencyError(dependency, rpcCodeOf(error), errorMessage(error), { cause: error });
   } finally {
     // A reason of its own, because an abort without one makes an exception with a stack, and this is in every call.
     done.abort('done');
@@ -96,9 +97,34 @@ export async function withAbortableTimeout<T>(
   }
 }
 
-/** For a record of what failed: what an error says, and who failed where that is known. */
-export function toFailure(error: unknown): { readonly dependency?: string; readonly error: string } {
-  return { ...(DependencyError.is(error) ? { dependency: error.dependency } : {}), error: errorMessage(error) };
+/** What is recorded of a failure. */
+export interface FailureFacts {
+  /** Who failed, where that is known. */
+  readonly dependency?: string;
+  /** In words, which may change. */
+  readonly error: string;
+  readonly code: FailureCode;
+  /** Why Google refuses, where trying again does not help. */
+  readonly cause?: GoogleCause;
+}
+
+export function toFailure(error: unknown): FailureFacts {
+  if (!DependencyError.is(error)) return { error: errorMessage(error), code: 'internal_error' };
+  const { dependency, message, code, permanent } = error;
+  return { dependency, error: message, code, ...(permanent ? { cause: permanent.cause } : {}) };
+}
+
+/** google.rpc.Code, as Google's client libraries put it on their errors. */
+const RPC_CODES: ReadonlyMap<unknown, FailureCode> = new Map([
+  [4, 'timed_out'],
+  [7, 'refused'],
+  [8, 'rate_limited'],
+  [14, 'unreachable'],
+]);
+
+function rpcCodeOf(error: unknown): FailureCode {
+  const code = error instanceof Error && 'code' in error ? RPC_CODES.get(error.code) : undefined;
+  return code ?? 'call_failed';
 }
 
 /** What an error says. */

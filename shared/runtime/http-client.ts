@@ -48,7 +48,7 @@ export function createHttpClient(clock: Clock): HttpClient {
   const warm = new Set<string>();
   return async (request) => {
     const { dependency, url, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
-    if (clock.now() >= until) throw new DependencyError(dependency, 'not asked: its time was up');
+    if (clock.now() >= until) throw new DependencyError(dependency, 'not_attempted', 'not asked: its time was up');
     const { host } = new URL(url);
     const milliseconds = warm.has(host) ? deadlineMs : COLD_DEADLINE_MS;
     try {
@@ -72,12 +72,16 @@ async function sendAndRead(request: OutgoingRequest, signal: AbortSignal, clock:
     });
     if (response.status >= 300 && response.status < 400) {
       await response.body?.cancel();
-      throw new DependencyError(dependency, `answered a redirect (${response.status}), which is not followed`);
+      throw new DependencyError(
+        dependency,
+        'invalid_response',
+        `answered a redirect (${response.status}), which is not followed`,
+      );
     }
     return { status: response.status, headers: response.headers, json: toJson(await readBounded(request, response)) };
   } catch (error) {
     if (DependencyError.is(error)) throw error;
-    throw new DependencyError(dependency, 'could not be reached', 2, { cause: error });
+    throw new DependencyError(dependency, 'unreachable', 'could not be reached', { cause: error });
   }
 }
 
@@ -116,7 +120,7 @@ async function readBounded({ dependency, maxBytes = MAX_BYTES }: OutgoingRequest
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
     if (size > maxBytes)
-      throw new DependencyError(dependency, `answered more than ${maxBytes} bytes`, 2, { tooLarge: true });
+      throw new DependencyError(dependency, 'response_too_large', `answered more than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -1,18 +1,15 @@
 // Work on many things at once that stops beginning when its time is up, and how failures are reported.
 
 import type { Clock } from './clock.ts';
-import { toFailure } from './errors.ts';
+import { type FailureFacts, toFailure } from './errors.ts';
 
-export interface Failure {
+/** What was worked on when it failed. */
+export interface FailureSubject {
   readonly job_id?: string;
   readonly grant_id?: string;
   readonly service_account?: string;
-  /** Who failed, where that is known. */
-  readonly dependency?: string;
-  readonly error: string;
-  /** For machines, where the words of `error` would not do. */
-  readonly code?: 'unreadable_record' | 'enabled_during_cooldown';
 }
+export type Failure = FailureSubject & FailureFacts;
 
 const CONCURRENCY = 10;
 
@@ -26,7 +23,7 @@ export async function forEachConcurrently<T>(
     readonly until: number;
     readonly clock: Clock;
     readonly failures: Failure[];
-    readonly name: (item: T) => Omit<Failure, 'dependency' | 'error' | 'code'>;
+    readonly name: (item: T) => FailureSubject;
   },
   work: (item: T) => Promise<unknown>,
 ): Promise<readonly T[]> {

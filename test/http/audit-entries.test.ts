@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { createSweepHandler } from '../../functions/sweep/handler.ts';
 import { refusalResponse } from '../../functions/token/error-response.ts';
-import { grantEvent } from '../../shared/audit/grant-events.ts';
+import { grantFields } from '../../shared/audit/grant-events.ts';
 import {
   isJobTokenRefusal,
   JOB_TOKEN_REASONS,
@@ -45,16 +45,23 @@ const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, Refu
   pool_exhausted: { reason: 'pool_exhausted', pool_size: 3, free_at: NOW, retryAfter: 1 },
   grant_busy: { reason: 'grant_busy', grant_id: 'g', retryAfter: 1 },
   google_refused: {
-    ...{ reason: 'google_refused', cause: 'permission_missing', code: 'PERMISSION_DENIED', permission: 'p' },
+    ...{ reason: 'google_refused', cause: 'permission_missing', google_code: 'PERMISSION_DENIED', permission: 'p' },
     ...{
       dependency: 'iamcredentials signJwt',
       error: 'answered 403',
+      code: 'refused',
       service_account: 'a@acme.example',
       retryAfter: 300,
     },
   },
   blocked: { reason: 'blocked', kill_switch_id: 'k' },
-  dependency_unavailable: { reason: 'dependency_unavailable', dependency: 'ledger', error: 'down', retryAfter: 1 },
+  dependency_unavailable: {
+    reason: 'dependency_unavailable',
+    dependency: 'ledger',
+    error: 'down',
+    code: 'timed_out',
+    retryAfter: 1,
+  },
   not_found: { reason: 'not_found' },
   method_not_allowed: { reason: 'method_not_allowed', allow: 'POST' },
   content_type_not_supported: { reason: 'content_type_not_supported', expected: 'a form' },
@@ -116,7 +123,7 @@ describe('the line of a grant', () => {
           'subject',
         ].includes(field),
     );
-    const { event, severity, message, labels, ...facts } = grantEvent('grant.issued', grant);
+    const facts = grantFields(grant);
     expect(Object.keys(facts).sort()).toEqual([...kept, ...Object.keys(toJobFields(subject)), 'grant_id'].sort());
     expect(facts).toMatchObject(toJobFields(subject));
     expect(facts).toMatchObject({ grant_id: GRANT_ID, created_at: new Date(NOW).toISOString() });
@@ -125,8 +132,8 @@ describe('the line of a grant', () => {
 
   it('has the accounts that served it before, times in ISO 8601', () => {
     const before = { service_account: 'ci-2@acme.example', leased_at: NOW, access_ended_at: NOW + 1000 };
-    const entry = grantEvent('grant.issued', { ...pooled(grantIn('active', 'pool')), past_leases: [before] });
-    expect(entry.past_leases).toEqual([
+    const fields = grantFields({ ...pooled(grantIn('active', 'pool')), past_leases: [before] });
+    expect(fields).toHaveProperty('past_leases', [
       {
         service_account: 'ci-2@acme.example',
         leased_at: new Date(NOW).toISOString(),
@@ -169,6 +176,7 @@ describe('the lines of a sweep', () => {
       grant_id: `g${nth}`,
       dependency: 'ledger',
       error: 'd',
+      code: 'timed_out' as const,
     }));
     const of = await linesOf({ failures });
     expect(of('sweep.completed')).toMatchObject([{ severity: 'WARNING', failed: 300, completed: true }]);
@@ -179,8 +187,8 @@ describe('the lines of a sweep', () => {
   });
 
   it('say keydesk where nobody else failed', async () => {
-    const of = await linesOf({ failures: [{ grant_id: 'g', error: 'd' }] });
-    expect(of('task.failed')).toMatchObject([{ dependency: 'keydesk', error: 'd' }]);
+    const of = await linesOf({ failures: [{ grant_id: 'g', error: 'd', code: 'internal_error' }] });
+    expect(of('task.failed')).toMatchObject([{ dependency: 'keydesk', error: 'd', code: 'internal_error' }]);
   });
 
   it('count each pool as the summary does', async () => {

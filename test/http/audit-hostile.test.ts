@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuditLogger } from '../../shared/audit/logger.ts';
+import { uncheckedEvent } from '../fixtures/audit-events.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
 
@@ -41,14 +42,14 @@ describe('a line of the audit log', () => {
     const lines: string[] = [];
     const audit = createAuditLogger({ project: 'acme', write: (line) => lines.push(line) });
     audit(
-      {
+      uncheckedEvent({
         event: 'grant.refused',
         severity: 'NOTICE',
         message: text,
         fact: text,
         [text]: [{ deep: text }],
         labels: { [text]: text },
-      },
+      }),
       {
         request_id: text,
         method: text,
@@ -69,19 +70,16 @@ describe('a line of the audit log', () => {
   it('tells the request apart from the facts, so that no fact can stand in for the request', () => {
     const lines: string[] = [];
     const audit = createAuditLogger({ project: 'acme', write: (line) => lines.push(line) });
-    audit(
-      { event: 'grant.refused', severity: 'NOTICE', message: 'm', httpRequest: 'forged' },
-      {
-        request_id: 'r',
-        method: 'POST',
-        path: '/',
-        userAgent: 'u',
-        remoteIp: 'i',
-        status: 400,
-        latencyMs: 1,
-        trace: undefined,
-      },
-    );
+    audit(uncheckedEvent({ event: 'grant.refused', severity: 'NOTICE', message: 'm', httpRequest: 'forged' }), {
+      request_id: 'r',
+      method: 'POST',
+      path: '/',
+      userAgent: 'u',
+      remoteIp: 'i',
+      status: 400,
+      latencyMs: 1,
+      trace: undefined,
+    });
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ httpRequest: { status: 400 } });
   });
 });
@@ -191,10 +189,11 @@ describe('the trace of a line', () => {
       },
     });
     const request = { request_id: 'r', method: 'POST', path: '/', status: 200, latencyMs: 1, trace: header };
-    audit(
-      { event: 'webhook.accepted', severity: 'INFO', message: 'm' },
-      { ...request, userAgent: undefined, remoteIp: undefined },
-    );
+    audit(uncheckedEvent({ event: 'webhook.accepted', severity: 'INFO', message: 'm' }), {
+      ...request,
+      userAgent: undefined,
+      remoteIp: undefined,
+    });
     const line = JSON.parse(written) as Record<string, unknown>;
     const fields = Object.entries(line).filter(([name]) => /^logging\.googleapis\.com\/(trace|span)/.test(name));
     return Object.fromEntries(fields.map(([name, value]) => [name.replace('logging.googleapis.com/', ''), value]));

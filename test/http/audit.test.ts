@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
-import type { AuditEventName } from '../../shared/audit/logger.ts';
+import { type AuditEventName, EVENTS } from '../../shared/audit/events.ts';
 import { grantId, tokenSha256 } from '../../shared/core/grant/id.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import { changeFirebaseUser } from '../fixtures/firebase-thief.ts';
@@ -10,7 +10,7 @@ import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { enableAccount } from '../fixtures/operator.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { EVENTS, jobFields, linesOf, TIME, TRACE, USER_AGENT } from './audit-line.ts';
+import { jobFields, linesOf, TIME, TRACE, USER_AGENT } from './audit-line.ts';
 
 // The lines of the log are an interface: alerts, dashboards and auditors read them. Each is written out here in full, so
 // that no field can go, come or change its type unnoticed.
@@ -258,7 +258,7 @@ describe('the audit line of', () => {
   it('jobs.unchecked tells that Buildkite has not responded for long', async () => {
     await byPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob({ build_number: 43 })), 'staging-admin');
     const { buildkiteJobs } = keydesk.sweepDeps;
-    const unavailable = () => Promise.reject(new DependencyError('buildkite jobs', 'answered 500'));
+    const unavailable = () => Promise.reject(new DependencyError('buildkite jobs', 'error_response', 'answered 500'));
     keydesk.sweepDeps.buildkiteJobs = { job: unavailable, page: unavailable };
     keydesk.clock.advance(15 * MINUTE + 1);
     const response = await call(keydesk.sweepUrl, '/');
@@ -317,7 +317,7 @@ describe('the audit line of', () => {
     await enableAccount(keydesk, service_account);
     const { disableAccount } = keydesk.sweepDeps;
     keydesk.sweepDeps.disableAccount = () =>
-      Promise.reject(new DependencyError('iam serviceAccounts.disable', 'answered 403'));
+      Promise.reject(new DependencyError('iam serviceAccounts.disable', 'refused', 'answered 403'));
     keydesk.clock.set(start + 8 * MINUTE);
     const still = await call(keydesk.sweepUrl, '/');
     keydesk.sweepDeps.disableAccount = disableAccount;
@@ -370,7 +370,8 @@ describe('the audit line of', () => {
       message: expect.stringContaining('given up for another'),
       service_account,
       cause: 'permission_missing',
-      code: 'PERMISSION_DENIED',
+      google_code: 'PERMISSION_DENIED',
+      code: 'refused',
       permission: 'iam.serviceAccounts.getAccessToken',
       dependency: 'iamcredentials generateAccessToken',
       error: detail,
@@ -382,7 +383,7 @@ describe('the audit line of', () => {
     await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
     const { closeGrantDocument } = keydesk.sweepDeps;
     keydesk.sweepDeps.closeGrantDocument = () =>
-      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+      Promise.reject(new DependencyError('grant document', 'call_failed', 'the test broke it'));
     await notify(keydesk.buildkite.event(job));
     const response = await call(keydesk.sweepUrl, '/');
     keydesk.sweepDeps.closeGrantDocument = closeGrantDocument;
@@ -393,6 +394,7 @@ describe('the audit line of', () => {
       grant_id: grantId(job.id, 'staging-config'),
       dependency: 'grant document',
       error: 'grant document: the test broke it',
+      code: 'call_failed',
     });
   });
 
@@ -496,6 +498,7 @@ describe('the audit line of', () => {
       message: `the issuer's key set cannot be used, and the keys in hand stay in use: ${detail}`,
       dependency: 'issuer keys',
       error: detail,
+      code: 'no_usable_keys',
       'logging.googleapis.com/labels': { event: 'issuer_keys.unusable' },
     });
   });

@@ -5,7 +5,7 @@ import type { Firestore } from '@google-cloud/firestore';
 import { createTokenDeps } from '../../functions/token/dependencies.ts';
 import { LookupLimit } from '../../functions/token/lookup-limit.ts';
 import { createTokenHandler } from '../../functions/token/routes.ts';
-import type { AuditEvent } from '../../shared/audit/logger.ts';
+import type { AuditEvent } from '../../shared/audit/events.ts';
 import type { JobClaims } from '../../shared/core/policy/claims.ts';
 import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';

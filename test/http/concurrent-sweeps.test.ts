@@ -270,7 +270,7 @@ describe('sweeps', () => {
       const { sweepLedger } = keydesk.sweepDeps;
       keydesk.sweepDeps.sweepLedger = {
         ...sweepLedger,
-        [part]: () => Promise.reject(new DependencyError('ledger', 'the test broke it')),
+        [part]: () => Promise.reject(new DependencyError('ledger', 'call_failed', 'the test broke it')),
       };
       const swept = await keydesk.sweep();
       keydesk.sweepDeps.sweepLedger = sweepLedger;

@@ -108,7 +108,7 @@ describe('a permanent refusal', () => {
     [
       'a restricted API key',
       refusing(403, 'PERMISSION_DENIED', { reason: 'API_KEY_HTTP_REFERRER_BLOCKED' }),
-      { cause: 'api_key_restricted', code: 'API_KEY_HTTP_REFERRER_BLOCKED' },
+      { cause: 'api_key_restricted', google_code: 'API_KEY_HTTP_REFERRER_BLOCKED' },
     ],
     ['a blocked sign-up', refusing(400, '', {}, 'ADMIN_ONLY_OPERATION'), { cause: 'sign_in_blocked' }],
     ['App Check', refusing(401, 'UNAUTHENTICATED', {}, 'Firebase App Check token is invalid.'), { cause: 'app_check' }],

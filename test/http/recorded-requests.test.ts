@@ -6,7 +6,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { EVENTS } from './audit-line.ts';
+import { EVENTS } from '../../shared/audit/events.ts';
 import { INTROSPECT, REVOKE } from './recorded-requests/held.cases.ts';
 import { type Case, record, type Target } from './recorded-requests/recorder.ts';
 import { REFUSED } from './recorded-requests/refused.cases.ts';

@@ -232,7 +232,7 @@ describe('POST /revoke', () => {
     const { ledger } = keydesk.sweepDeps;
     keydesk.sweepDeps.ledger = {
       ...ledger,
-      endGrant: () => Promise.reject(new DependencyError('ledger', 'the test broke it')),
+      endGrant: () => Promise.reject(new DependencyError('ledger', 'call_failed', 'the test broke it')),
     };
     const unwritten = await keydesk.revoke(token.accessToken);
     keydesk.sweepDeps.ledger = ledger;

@@ -114,12 +114,13 @@ describe('when what the token endpoint depends on fails', () => {
     keydesk.google.before = () => ({ status: 200, json: { keyId: 'x', signedJwt: 'not-a-jwt' } });
     const response = await requestToken(jobToken, 'staging-config');
     expect([response.status, response.json.permanent]).toEqual([503, true]);
-    expect(response.audit).toMatchObject([{ code: 'INVALID_CUSTOM_TOKEN', cause: 'signer_not_accepted' }]);
+    expect(response.audit).toMatchObject([{ google_code: 'INVALID_CUSTOM_TOKEN', cause: 'signer_not_accepted' }]);
     await expectNothingRecordedAsIssued(jobToken);
   });
 
   describe.each(['staging-config', 'staging-export'])('the ledger: %s', (credential) => {
-    const down = () => Promise.reject(new DependencyError('ledger', 'the test took it down', 7));
+    const down = () =>
+      Promise.reject(new DependencyError('ledger', 'call_failed', 'the test took it down', { retryAfter: 7 }));
 
     it('a credential does not leave when it cannot be reserved', async () => {
       const jobToken = await newJobToken(keydesk);
@@ -162,14 +163,14 @@ describe('when what the token endpoint depends on fails', () => {
   it('nothing is handed out when the grant document cannot be opened', async () => {
     const jobToken = await newJobToken(keydesk);
     keydesk.tokenDeps.openGrantDocument = () =>
-      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+      Promise.reject(new DependencyError('grant document', 'call_failed', 'the test broke it'));
     expectUnavailable(await requestToken(jobToken, 'staging-config'), 'grant document', 'the test broke it');
     await expectNothingRecordedAsIssued(jobToken);
   });
 
   it('nothing is judged when the keys of Buildkite cannot be had', async () => {
     keydesk.tokenDeps.verifyJobToken = () =>
-      Promise.reject(new DependencyError('Buildkite keys', 'could not be reached'));
+      Promise.reject(new DependencyError('Buildkite keys', 'unreachable', 'could not be reached'));
     expectUnavailable(await requestToken('a.b.c', 'staging-config'), 'Buildkite keys', 'could not be reached');
   });
 

@@ -29,7 +29,7 @@ describe('when the end of a job meets a failure', () => {
 
   it('Buildkite is asked to send it again when it could not be recorded', async () => {
     const valid = await validWebhook(keydesk);
-    const down = () => Promise.reject(new DependencyError('ledger', 'the test took it down'));
+    const down = () => Promise.reject(new DependencyError('ledger', 'call_failed', 'the test took it down'));
     keydesk.sweepDeps.ledger = { ...whole.ledger, endJob: down };
     const response = await keydesk.notify(valid.body);
     expect(response.status).toBe(503);
@@ -90,7 +90,7 @@ describe('when the end of a job meets a failure', () => {
   it('the sweep goes on from where the grant document could not be closed', async () => {
     const valid = await validWebhook(keydesk);
     keydesk.sweepDeps.closeGrantDocument = () =>
-      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+      Promise.reject(new DependencyError('grant document', 'call_failed', 'the test broke it'));
     const response = await keydesk.notify(valid.body);
     expect(response.status).toBe(200);
     expect(response.json).toEqual({ result: 'job_ended', revoked: 0, not_renewed: 0, expired: 0, pending: 1 });
@@ -122,7 +122,7 @@ describe('when the end of a job meets a failure', () => {
   it('a revocation that never succeeds ends with the time of the grant, and is not called one', async () => {
     const valid = await validWebhook(keydesk);
     keydesk.sweepDeps.closeGrantDocument = () =>
-      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+      Promise.reject(new DependencyError('grant document', 'call_failed', 'the test broke it'));
     await keydesk.notify(valid.body);
     keydesk.clock.advance(3_600_000);
     const swept = await keydesk.sweep();
@@ -153,7 +153,7 @@ describe('when the end of a job meets a failure', () => {
   it('the same webhook goes on from where it was left when it comes again, and never calls it finished before', async () => {
     const valid = await validWebhook(keydesk);
     keydesk.sweepDeps.closeGrantDocument = () =>
-      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+      Promise.reject(new DependencyError('grant document', 'call_failed', 'the test broke it'));
     expect((await keydesk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
     expect((await keydesk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
     Object.assign(keydesk.sweepDeps, whole);
@@ -165,7 +165,7 @@ describe('when the end of a job meets a failure', () => {
     const valid = await validWebhook(keydesk);
     keydesk.sweepDeps.ledger = {
       ...whole.ledger,
-      confirmRevoked: () => Promise.reject(new DependencyError('ledger', 'the test took it down')),
+      confirmRevoked: () => Promise.reject(new DependencyError('ledger', 'call_failed', 'the test took it down')),
     };
     expect((await keydesk.notify(valid.body)).json).toMatchObject({ revoked: 0, pending: 1 });
     expect(await readRecords(keydesk, valid)).toEqual({ tombstone: true, states: ['revoking'], firestore: 403 });
@@ -195,7 +195,7 @@ describe('when the end of a job meets a failure', () => {
   it('a job that asks again while its grant is being revoked gets nothing', async () => {
     const valid = await validWebhook(keydesk);
     keydesk.sweepDeps.closeGrantDocument = () =>
-      Promise.reject(new DependencyError('grant document', 'the test broke it'));
+      Promise.reject(new DependencyError('grant document', 'call_failed', 'the test broke it'));
     await keydesk.notify(valid.body);
     const late = await keydesk.requestByPath(await keydesk.buildkite.jobToken(valid.job));
     expect(late.status).toBe(400);

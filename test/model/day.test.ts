@@ -18,7 +18,8 @@ const SECTIONS = [
   'Promises',
 ];
 
-const unavailable = () => Promise.reject(new DependencyError('a test', 'answered 500: broken on purpose'));
+const unavailable = () =>
+  Promise.reject(new DependencyError('a test', 'error_response', 'answered 500: broken on purpose'));
 
 describe('a simulated day of lost webhooks', () => {
   it('breaks no promise, and its report has every section', async () => {

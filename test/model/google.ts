@@ -152,7 +152,8 @@ export class Google {
 
   readonly sendRequest: HttpClient = async (request) => {
     const { dependency, until = Number.POSITIVE_INFINITY } = request;
-    if (this.#world.nowOf('sweep') >= until) throw new DependencyError(dependency, 'not asked: its time was up');
+    if (this.#world.nowOf('sweep') >= until)
+      throw new DependencyError(dependency, 'not_attempted', 'not asked: its time was up');
     const route = this.#route(request);
     this.calls.set(route.call, (this.calls.get(route.call) ?? 0) + 1);
     const fault = this.#takeFault(route.call) ?? this.#faultNow(route.call);
@@ -198,7 +199,7 @@ export class Google {
       this.#world.after(fault.effect.late, once);
       if (fault.effect.late <= SOON_MS) void this.#world.turn(`late ${call}`).then(once);
     }
-    if (fault.response === 'network') return new DependencyError(dependency, 'could not be reached');
+    if (fault.response === 'network') return new DependencyError(dependency, 'unreachable', 'could not be reached');
     if (fault.response === 'done') return toResponse(200, {});
     if (fault.response === 'garbage') return toResponse(200, 'An error page.');
     return toResponse(Number(fault.response), { error: { status: 'INJECTED', message: 'a fault of this history' } });

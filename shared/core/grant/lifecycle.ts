@@ -312,7 +312,15 @@ function plausibleFinishTime(at: number | undefined, from: number, until: number
 }
 
 function mintRejected(detail: string): { refusal: Refusal } {
-  return { refusal: { reason: 'dependency_unavailable', dependency: 'mint', error: detail, retryAfter: 1 } };
+  return {
+    refusal: {
+      reason: 'dependency_unavailable',
+      dependency: 'mint',
+      error: detail,
+      code: 'token_unusable',
+      retryAfter: 1,
+    },
+  };
 }
 
 function advanceRateWindow({ rate_window_at, rate_window_count }: Grant, now: number) {

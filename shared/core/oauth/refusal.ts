@@ -2,6 +2,7 @@
 // to the audit log; the wire answer is deliberately poorer: all bad job tokens look alike, and so do all credentials
 // a job may not have. The switch is exhaustive: a new reason does not compile until it has an answer.
 
+import type { FailureCode } from '../failure-code.ts';
 import type { GoogleRefusal } from '../google-refusal.ts';
 import type { RuleTrace } from '../policy/decide.ts';
 
@@ -71,6 +72,7 @@ export type Refusal =
       readonly reason: 'google_refused';
       readonly dependency: string;
       readonly error: string;
+      readonly code: FailureCode;
       readonly retryAfter: number;
       /** The account that the request to Google was about. */
       readonly service_account?: string;
@@ -80,6 +82,7 @@ export type Refusal =
       readonly reason: 'dependency_unavailable';
       readonly dependency: string;
       readonly error: string;
+      readonly code: FailureCode;
       readonly retryAfter: number;
     } & RefusedAccount)
   | { readonly reason: 'not_found' }

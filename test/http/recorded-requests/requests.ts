@@ -101,7 +101,8 @@ export const DENIED: LocalResponse = {
   json: { error: { code: 403, status: 'PERMISSION_DENIED', message: 'Permission denied on resource.' } },
 };
 
-export const broken = () => Promise.reject(new DependencyError('the test', 'broke it', 7));
+export const broken = () =>
+  Promise.reject(new DependencyError('the test', 'call_failed', 'broke it', { retryAfter: 7 }));
 
 export const ledgerOf = ({ project }: InProcessKeydesk) => databaseOf(project, 'ledger');
 

@@ -14,7 +14,8 @@ import { MINUTE, SECOND, type WatchedKeydesk } from './log-filter-keydesk.ts';
 
 const CHECKER = 'GoogleStackdriverMonitoring-UptimeChecks(https://cloud.google.com/monitoring)';
 
-const unavailable = (what: string) => () => Promise.reject(new DependencyError(what, 'the test broke it'));
+const unavailable = (what: string) => () =>
+  Promise.reject(new DependencyError(what, 'call_failed', 'the test broke it'));
 
 /** Runs `work` while some members of `parts` are replaced. */
 async function whileReplaced<T extends object>(parts: T, replaced: Partial<T>, work: () => Promise<unknown>) {

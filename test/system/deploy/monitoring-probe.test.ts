@@ -109,7 +109,7 @@ it('tells of a desk that goes on accepting what was given back', async () => {
 it('does not take a desk that fails for one that refuses', async () => {
   watched = await openWatchedKeydesk();
   watched.keydesk.tokenDeps.verifyJobToken = () =>
-    Promise.reject(new DependencyError('issuer keys', 'the test broke it'));
+    Promise.reject(new DependencyError('issuer keys', 'call_failed', 'the test broke it'));
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(1);
   expect(output).toContain('not refused as it must be, with 401 invalid_token: a forged job token (status 503');

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { EVENTS } from '../../http/audit-line.ts';
+import { EVENTS } from '../../../shared/audit/events.ts';
 import {
   ARCHIVE,
   createPlanner,

@@ -5,8 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
+import { EVENTS } from '../../../shared/audit/events.ts';
 import { openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
-import { EVENTS } from '../../http/audit-line.ts';
 
 const FOLDER = join(ROOT, 'deploy', 'audit');
 /** Without comments. */

@@ -2,18 +2,22 @@
 
 import { describe, expect, it } from 'vitest';
 import { MAX_LINE_BYTES } from '../../../shared/audit/line-size.ts';
-import { type AuditEvent, createAuditLogger } from '../../../shared/audit/logger.ts';
+import { createAuditLogger } from '../../../shared/audit/logger.ts';
+import { uncheckedEvent } from '../../fixtures/audit-events.ts';
 import { randomFrom } from '../../fixtures/test-clock.ts';
 
 const REQUEST = {
   ...{ request_id: 'r', method: 'POST', path: '/token', userAgent: 'u', remoteIp: '192.0.2.1' },
   ...{ status: 200, latencyMs: 1, trace: undefined },
 };
-const ENTRY: AuditEvent = { event: 'grant.issued', severity: 'INFO', message: 'm', labels: { credential: 'config' } };
+const ENTRY = { event: 'grant.issued', severity: 'INFO', message: 'm', labels: { credential: 'config' } } as const;
 
-function lineOf(facts: object, entry: Partial<AuditEvent> = {}) {
+function lineOf(facts: object, entry: { readonly message?: string; readonly labels?: object } = {}) {
   const written: string[] = [];
-  createAuditLogger({ project: 'p', write: (line) => written.push(line) })({ ...ENTRY, ...entry, ...facts }, REQUEST);
+  createAuditLogger({ project: 'p', write: (line) => written.push(line) })(
+    uncheckedEvent({ ...ENTRY, ...entry, ...facts }),
+    REQUEST,
+  );
   const [text = ''] = written;
   return { bytes: Buffer.byteLength(text), line: JSON.parse(text) as Record<string, unknown> };
 }

@@ -211,7 +211,7 @@ describe('an answer that tells nothing of the job', () => {
   });
 
   it('never says the API token', async () => {
-    const down = new DependencyError('buildkite jobs', 'could not be reached');
+    const down = new DependencyError('buildkite jobs', 'unreachable', 'could not be reached');
     await expect(reader(down).read()).rejects.toMatchObject({ message: down.message, cause: down });
     await expect(reader(status(401)).read()).rejects.not.toThrow(/api-token/);
   });
@@ -221,13 +221,13 @@ describe('a lookup that fails', () => {
   it.each([
     [
       'its response is too large',
-      new DependencyError('x', 'answered more than 1 bytes', 2, { tooLarge: true }),
+      new DependencyError('x', 'response_too_large', 'answered more than 1 bytes'),
       'too_large',
     ],
-    ['it is too slow', new DependencyError('x', 'no answer within 8000 ms'), 'failed'],
+    ['it is too slow', new DependencyError('x', 'timed_out', 'no answer within 8000 ms'), 'failed'],
     [
       'the connection failed',
-      new DependencyError('x', 'could not be reached', 2, { cause: new Error() }),
+      new DependencyError('x', 'unreachable', 'could not be reached', { cause: new Error() }),
       'unreachable',
     ],
   ])('says whether that is of these jobs alone: %s', async (_, error, kind) => {
@@ -243,7 +243,7 @@ describe('a lookup that fails', () => {
       false,
       false,
     ]);
-    expect(LookupError.is(new DependencyError('ledger', 'failed'))).toBe(false);
+    expect(LookupError.is(new DependencyError('ledger', 'call_failed', 'failed'))).toBe(false);
   });
 });
 

@@ -5,7 +5,7 @@
 import { generateKeyPairSync, webcrypto } from 'node:crypto';
 import type { CryptoKey } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { JwksCache } from '../../../shared/buildkite/jwks-cache.ts';
+import { JwksCache, type KeySetProblem } from '../../../shared/buildkite/jwks-cache.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { HttpClient, JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
@@ -21,7 +21,7 @@ const STRANGER = newJwk('first');
 
 const response = (json: unknown): JsonResponse => ({ status: 200, headers: new Headers(), json });
 const set = (...keys: object[]) => response({ keys });
-const down = () => Promise.reject(new DependencyError('issuer keys', 'could not be reached'));
+const down = () => Promise.reject(new DependencyError('issuer keys', 'unreachable', 'could not be reached'));
 
 describe('issuer keys', () => {
   it('are asked for once and kept', async () => {
@@ -458,7 +458,7 @@ function open(response: () => JsonResponse | Promise<JsonResponse>) {
     requested.push(request);
     return issuer.answer();
   };
-  const onUnusable = (detail: string) => reported.push(detail);
+  const onUnusable = ({ detail }: KeySetProblem) => reported.push(detail);
   const keys = new JwksCache({ issuer: 'https://agent.buildkite.com', sendRequest, clock, onUnusable });
   /** The moduli of the keys of that id, or why there are none. */
   const key = async (kid: string) => {

@@ -113,7 +113,7 @@ describe('a refusal of Google', () => {
     const json = rpc('PERMISSION_DENIED', 'words', { reason: 'IAM_PERMISSION_DENIED', metadata });
     expect(refusal(MINT, 403, json)).toEqual({
       cause: 'permission_missing',
-      code: 'IAM_PERMISSION_DENIED',
+      google_code: 'IAM_PERMISSION_DENIED',
       permission: 'iam.serviceAccounts.actAs',
       api: 'iam.googleapis.com',
       consumer: 'projects/1',

@@ -60,7 +60,7 @@ describe('the state of an account', () => {
   });
 
   it('is not known when Google cannot be reached', async () => {
-    const down = new DependencyError('iam serviceAccounts.get', 'could not be reached');
+    const down = new DependencyError('iam serviceAccounts.get', 'unreachable', 'could not be reached');
     await expect(stateReader(aGoogle(down))(EMAIL)).rejects.toBe(down);
   });
 

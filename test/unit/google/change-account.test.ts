@@ -34,7 +34,7 @@ const ENABLE = {
   noResend: true,
 };
 const GET = { dependency: 'iam serviceAccounts.get', url: RESOURCE };
-const down = new DependencyError('iam serviceAccounts.disable', 'could not be reached');
+const down = new DependencyError('iam serviceAccounts.disable', 'unreachable', 'could not be reached');
 const another = anAccount({ email: 'ci-002@acme-staging.iam.gserviceaccount.com', disabled: true });
 
 const partsOf = ({ sendRequest, clock }: Google) => ({ sendAsService: sendRequest, iamUrl: IAM, clock });

@@ -136,7 +136,7 @@ describe('a refusal of Identity Toolkit', () => {
     const details = [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_HTTP_REFERRER_BLOCKED' }];
     const { minted } = aMint(() => refusal('Requests from referer <empty> are blocked.', { details }));
     expect(await minted()).toMatchObject({
-      permanent: { cause: 'api_key_restricted', code: 'API_KEY_HTTP_REFERRER_BLOCKED' },
+      permanent: { cause: 'api_key_restricted', google_code: 'API_KEY_HTTP_REFERRER_BLOCKED' },
     });
   });
 
@@ -157,7 +157,7 @@ describe('a refusal of Identity Toolkit', () => {
 it('a token of another project is not let out, and no retry is promised', async () => {
   const { minted, sent, changed } = aMint((token) => signedIn(token.uid, { aud: 'acme-production' }));
   expect(await minted()).toMatchObject({
-    permanent: { cause: 'sign_in_not_set_up', code: 'ID_TOKEN_NOT_AS_EXPECTED' },
+    permanent: { cause: 'sign_in_not_set_up', google_code: 'ID_TOKEN_NOT_AS_EXPECTED' },
     message: expect.stringContaining('aud is "acme-production", not acme-staging'),
   });
   expect([sent.length, changed]).toEqual([1, []]);
@@ -198,7 +198,7 @@ describe('when somebody changed the user', () => {
   });
 
   it('and the ledger does not confirm it, the alert is raised and nothing is let out', async () => {
-    const retire = () => Promise.reject(new DependencyError('ledger', 'no answer'));
+    const retire = () => Promise.reject(new DependencyError('ledger', 'timed_out', 'no answer'));
     const { minted, sent, changed } = aMint((token) => signedIn(token.uid, { name: 'x' }), { retire });
     expect(await minted()).toMatchObject({ dependency: 'ledger' });
     expect(changed).toMatchObject([{ uid: uid(0), next_uid: null, found: ['name'] }]);
@@ -230,7 +230,7 @@ describe('where new users may not sign in', () => {
   it('and every user that was created is changed, the refusal says how to create more', async () => {
     const { minted, changed } = closed(new Set([uid(0)]), 1);
     const error = await minted();
-    expect(error).toMatchObject({ permanent: { cause: 'sign_in_blocked', code: 'ADMIN_ONLY_OPERATION' } });
+    expect(error).toMatchObject({ permanent: { cause: 'sign_in_blocked', google_code: 'ADMIN_ONLY_OPERATION' } });
     expect(String(error)).toContain('--generations');
     expect(changed).toMatchObject([{ generation: 0, next_uid: uid(1) }]);
   });

@@ -54,7 +54,7 @@ describe('a deadline', () => {
     clock.advance(2_999);
     expect(clock.deadlines).toBe(1);
     clock.advance(1);
-    await expect(late).rejects.toThrow(new DependencyError('ledger', 'no answer within 3000 ms'));
+    await expect(late).rejects.toThrow(new DependencyError('ledger', 'timed_out', 'no answer within 3000 ms'));
   });
 
   it('is over when the work is done, however it ends', async () => {
@@ -62,9 +62,9 @@ describe('a deadline', () => {
     const limit = { clock, milliseconds: 3_000, dependency: 'ledger' };
     expect(await withTimeout(limit, Promise.resolve('done'))).toBe('done');
     await expect(withTimeout(limit, Promise.reject(new Error('broken')))).rejects.toThrow(
-      new DependencyError('ledger', 'broken'),
+      new DependencyError('ledger', 'call_failed', 'broken'),
     );
-    const own = new DependencyError('iam', 'answered 500');
+    const own = new DependencyError('iam', 'error_response', 'answered 500');
     await expect(withTimeout(limit, Promise.reject(own))).rejects.toBe(own);
     expect(clock.deadlines).toBe(0);
   });

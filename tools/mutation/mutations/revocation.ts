@@ -163,7 +163,7 @@ export const REVOCATION: readonly Mutation[] = [
       {
         file: 'shared/google/accounts.ts',
         find: `      if ((await getState(email)) !== 'disabled')
-        throw new DependencyError(dependency, 'was answered, but the account is not disabled yet');
+        throw new DependencyError(dependency, 'not_confirmed', 'was answered, but the account is not disabled yet');
 `,
         replace: '',
       },
@@ -282,7 +282,7 @@ export const REVOCATION: readonly Mutation[] = [
       {
         file: REVOKE,
         find: `  if (deps.clock.now() >= until)
-    throw new DependencyError('revocation', 'done too late to be recorded; the sweep records it');
+    throw new DependencyError('revocation', 'not_recorded', 'done too late to be recorded; the sweep records it');
 `,
         replace: '',
       },

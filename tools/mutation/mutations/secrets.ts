@@ -57,8 +57,9 @@ export const SECRETS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/google/response.ts',
-        find: "throw new DependencyError(dependency, 'answered something unexpected');",
-        replace: "throw new DependencyError(dependency, 'answered something unexpected: ' + JSON.stringify(json));",
+        find: "throw new DependencyError(dependency, 'invalid_response', 'answered something unexpected');",
+        replace:
+          "throw new DependencyError(dependency, 'invalid_response', 'answered something unexpected: ' + JSON.stringify(json));",
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],

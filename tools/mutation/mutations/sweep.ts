@@ -21,7 +21,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
         file: 'shared/google/accounts.ts',
         find: `    await retry(deadline, async () => {
       if ((await getState(email)) !== 'enabled')
-        throw new DependencyError(dependency, 'was answered, but the account is not enabled yet');
+        throw new DependencyError(dependency, 'not_confirmed', 'was answered, but the account is not enabled yet');
     });
 `,
         replace: '',

@@ -208,6 +208,7 @@ describe('a token', () => {
       reason: 'dependency_unavailable',
       dependency: 'mint',
       error: 'is from an account that was given back meanwhile',
+      code: 'token_unusable',
       retryAfter: 1,
     };
     expect(activate(swapped, FREE, token, LATER)).toEqual({ refusal });

@@ -1,0 +1,112 @@
+// The event of a request that was refused. Which fields it has depends on the reason.
+
+import * as z from 'zod';
+import { JOB_TOKEN_REASONS, type JobTokenReason, type Refusal } from '../../core/oauth/refusal.ts';
+import { defineEvent, listOf } from './definition.ts';
+import {
+  code,
+  count,
+  dependency,
+  error,
+  googleRefusal,
+  grant_id,
+  kill_switch_id,
+  pipeline_slug,
+  service_account,
+  text,
+  time,
+} from './fields.ts';
+import { trace, trace_omitted } from './trace.ts';
+
+const GOOGLE = ['cause', 'google_code', 'permission', 'api', 'consumer', 'service_account'] as const;
+const TRACE = ['trace', 'trace_omitted'] as const;
+const WAIT = ['retry_after_s'] as const;
+const FAILURE = ['dependency', 'error', 'code'] as const;
+
+/** By reason, the fields beside those that all have; each where it is known. */
+export const REFUSAL_FIELDS = {
+  ...(Object.fromEntries(JOB_TOKEN_REASONS.map((reason) => [reason, ['detail']])) as Record<
+    JobTokenReason,
+    ['detail']
+  >),
+  job_token_key_not_looked_up: WAIT,
+  parameter_missing: ['hint'],
+  parameter_repeated: ['hint'],
+  parameter_invalid: ['hint'],
+  parameter_not_supported: ['hint'],
+  body_not_allowed: ['hint'],
+  grant_type_not_supported: [],
+  claims_missing: ['missing', ...TRACE],
+  unknown_credential: TRACE,
+  no_matching_rule: TRACE,
+  job_ended: ['ended_at'],
+  grant_revoked: ['grant_id'],
+  credential_changed: ['grant_id'],
+  live_token_limit: ['grant_id', ...WAIT],
+  rate_limited: ['grant_id', ...WAIT],
+  grant_busy: ['grant_id', ...WAIT],
+  pipeline_grant_limit: ['live_grants', 'limit', ...WAIT],
+  pool_exhausted: ['pool_size', 'free_at', ...WAIT, ...GOOGLE],
+  blocked: ['kill_switch_id'],
+  google_refused: [...FAILURE, ...GOOGLE, ...WAIT],
+  dependency_unavailable: [...FAILURE, ...WAIT, ...GOOGLE],
+  too_many_lookups: WAIT,
+  not_found: [],
+  method_not_allowed: ['allow'],
+  content_type_not_supported: ['expected'],
+  request_too_large: ['limit'],
+} as const satisfies Readonly<Record<Refusal['reason'], readonly string[]>>;
+
+const facts = {
+  detail: text.optional().describe('the claim or the header of the job token that is wrong'),
+  hint: text.optional().describe('what the response says is wrong, and what to send instead'),
+  missing: listOf(text).optional().describe('the claims that the job token lacks'),
+  trace: trace.optional().describe('the five rules that came nearest'),
+  trace_omitted,
+  ended_at: time.optional().describe('when the job ended'),
+  grant_id: grant_id.optional(),
+  live_grants: count.optional().describe("how many grants the pipeline's jobs hold"),
+  limit: z.union([count, text]).optional().describe('what is allowed'),
+  pool_size: count.optional().describe('how many accounts the pool has'),
+  free_at: time.optional().describe('when the first account can be free'),
+  kill_switch_id: kill_switch_id.optional(),
+  dependency: dependency.optional(),
+  error: error.optional(),
+  code: code.optional(),
+  ...googleRefusal,
+  service_account: service_account.optional(),
+  allow: text.optional().describe('the methods that the path allows'),
+  expected: text.optional().describe('the media type that the path expects'),
+  retry_after_s: count.optional().describe('the seconds that the response says to wait'),
+} satisfies Record<(typeof REFUSAL_FIELDS)[Refusal['reason']][number], z.ZodType>;
+
+const JOB_TOKEN: ReadonlySet<string> = new Set(JOB_TOKEN_REASONS);
+
+export const REFUSAL_EVENTS = {
+  'grant.refused': defineEvent({
+    means:
+      'A request was refused. NOTICE: by policy, or the request is not in order. WARNING: the job token was not accepted. ERROR: something that Keydesk depends on failed.',
+    fields: {
+      reason: z
+        .enum(Object.keys(REFUSAL_FIELDS) as Refusal['reason'][])
+        .describe('why: see [TROUBLESHOOTING.md](TROUBLESHOOTING.md)'),
+      ...facts,
+      credential: text.optional().describe('the credential that was asked for, 128 characters of it'),
+      job: z
+        .record(text, z.union([text, count]).optional())
+        .optional()
+        .describe("the job token's claims, by Buildkite's names, once it was verified"),
+    },
+    // Of a job that was verified: a name that a stranger chose would make any number of series.
+    context: { pipeline_slug: pipeline_slug.optional() },
+    severity: {
+      of: ['NOTICE', 'WARNING', 'ERROR'],
+      by: ({ reason }) => {
+        if (reason === 'dependency_unavailable' || reason === 'google_refused') return 'ERROR';
+        return JOB_TOKEN.has(reason) ? 'WARNING' : 'NOTICE';
+      },
+    },
+    labels: { reason: 'reason', pipeline: 'pipeline_slug' },
+    message: ({ reason }) => `refused: ${reason}`,
+  }),
+};
