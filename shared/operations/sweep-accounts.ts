@@ -4,7 +4,7 @@
 import type { Account } from '../core/pool/account.ts';
 import { type PoolReport, poolReports } from '../core/pool/forecast.ts';
 import { ACCOUNT_STEP_MS, CLOCK_MARGIN_MS, ENABLE_WINDOW_MS, RECHECK_EVERY_MS } from '../core/timing.ts';
-import { errorMessage, toFailure } from '../runtime/errors.ts';
+import { type FailureFacts, toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { UNREADABLE_RECORD } from './end-job.ts';
 import type { StoredAccount } from './ports.ts';
@@ -94,7 +94,7 @@ export async function sweepAccounts(deps: SweepDeps): Promise<AccountSweepResult
         else if (found.found_enabled >= CONSISTENT_READS) enabledExternally.push({ email, account: found });
         else foundEnabled.push({ email, account: found });
         if (failure) {
-          failures.push({ service_account: email, code: 'enabled_during_cooldown', error: failure.message });
+          failures.push({ service_account: email, ...failure });
           return;
         }
       }
@@ -129,12 +129,17 @@ async function reEnable(deps: SweepDeps, email: string): Promise<Account | undef
 }
 
 /** Disables an account. @returns why IAM did not confirm it */
-async function disableAgain({ disableAccount, clock }: SweepDeps, email: string): Promise<Error | undefined> {
+async function disableAgain({ disableAccount, clock }: SweepDeps, email: string): Promise<FailureFacts | undefined> {
   try {
     await disableAccount(email, 'keydesk/cooling-down', clock.now() + ACCOUNT_STEP_MS);
     return undefined;
   } catch (error) {
-    return new Error(`was found enabled while it must rest, and could not be disabled: ${errorMessage(error)}`);
+    const { dependency: _, error: why, ...facts } = toFailure(error);
+    return {
+      ...facts,
+      code: 'enabled_during_cooldown',
+      error: `was found enabled while it must rest, and could not be disabled: ${why}`,
+    };
   }
 }
 

@@ -51,7 +51,9 @@ export const failure = {
   code,
   cause: cause.optional(),
 };
-export const failures = listOf(z.object({ ...failure, dependency: dependency.optional() }));
+export const failures = listOf(z.object({ ...failure, dependency: dependency.optional() })).describe(
+  'what failed, as in `task.failed`; of `sweep.completed` the first 20',
+);
 
 export const revoked = count.describe('grants whose access was taken away: each has a line `grant.revoked`');
 export const not_renewed = count.describe('grants that get no new tokens: each has a line `grant.ended`');

@@ -92,7 +92,7 @@ export const GRANT_EVENTS = {
       token_sha256,
       token_expires_at: time.describe('when the token expires; of `firestore` when its grant does, if that is sooner'),
       scopes: listOf(text).describe('the OAuth scopes of this token; none where rules judge it or it is narrowed'),
-      trace: trace.describe('the rule that granted it'),
+      trace,
       trace_omitted,
       shared: z.literal(true).optional().describe('an identical request issued the token at the same time'),
       shared_with: text.optional().describe('the `request_id` of that request'),
@@ -125,7 +125,7 @@ export const GRANT_EVENTS = {
   }),
   'grant.released': defineEvent({
     means: 'The job released its grant. The next line says how it ended. WARNING: access could not be taken away yet.',
-    fields: { grant_id, token_sha256, failures: failures.describe('what could not be taken away') },
+    fields: { grant_id, token_sha256, failures },
     context: { credential, environment, job_id },
     severity: { of: ['INFO', 'WARNING'], by: ({ failures }) => (failures.length > 0 ? 'WARNING' : 'INFO') },
     labels: { credential: 'credential', environment: 'environment' },

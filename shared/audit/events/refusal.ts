@@ -61,7 +61,7 @@ const facts = {
   detail: text.optional().describe('the claim or the header of the job token that is wrong'),
   hint: text.optional().describe('what the response says is wrong, and what to send instead'),
   missing: listOf(text).optional().describe('the claims that the job token lacks'),
-  trace: trace.optional().describe('the five rules that came nearest'),
+  trace: trace.optional(),
   trace_omitted,
   ended_at: time.optional().describe('when the job ended'),
   grant_id: grant_id.optional(),

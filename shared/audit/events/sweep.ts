@@ -62,7 +62,7 @@ export const SWEEP_EVENTS = {
         ),
       has_backlog: z.boolean().describe('whether grants are left that the sweep did not get to'),
       duration_ms: count.describe('how long the sweep took'),
-      failures: failures.describe('the first 20 things that failed: see `task.failed`'),
+      failures,
     },
     severity: {
       of: ['INFO', 'WARNING', 'ERROR'],

@@ -1,6 +1,5 @@
 // Events of `token` that are about no grant of the request.
 
-import * as z from 'zod';
 import { defineEvent, listOf } from './definition.ts';
 import { code, count, dependency, error, grant_id, text, time, token_sha256 } from './fields.ts';
 
@@ -30,7 +29,7 @@ export const TOKEN_EVENTS = {
   'issuer_keys.unusable': defineEvent({
     means:
       "Buildkite's key set has no key that could verify a job token. The keys in hand stay in use, for a day at most. One line a minute and instance at most.",
-    fields: { dependency: z.literal('issuer keys').describe(dependency.description ?? ''), error, code },
+    fields: { dependency: dependency, error, code },
     severity: 'ERROR',
     message: (given) => `the issuer's key set cannot be used, and the keys in hand stay in use: ${given.error}`,
   }),

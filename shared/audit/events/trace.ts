@@ -12,6 +12,8 @@ export const trace = listOf(
     outcome,
     checks: listOf(z.object({ claim: text, patterns: listOf(text), value: text.nullable(), matched: z.boolean() })),
   }),
+).describe(
+  'the rule that grants, or the five that came nearest. `checks` has each claim that was compared; its `value` is `null` when the job token lacks it',
 );
 export const trace_omitted = z
   .partialRecord(outcome, count)

@@ -62,7 +62,7 @@ export const WEBHOOK_EVENTS = {
       not_renewed: not_renewed.optional(),
       expired: expired.optional(),
       pending: count.optional().describe('grants whose access could not be taken away yet'),
-      failures: failures.optional().describe('why: see `task.failed`'),
+      failures: failures.optional(),
     },
     severity: {
       of: ['INFO', 'WARNING'],

@@ -1,0 +1,176 @@
+// The tables of docs/AUDIT.md about events, their fields and the codes of failures, from the catalogue.
+
+import type * as z from 'zod';
+import type { Fields } from '../shared/audit/events/definition.ts';
+import { recordFields } from '../shared/audit/events/grant.ts';
+import { REFUSAL_FIELDS } from '../shared/audit/events/refusal.ts';
+import { EVENTS } from '../shared/audit/events.ts';
+import { FAILURE_CODES } from '../shared/core/failure-code.ts';
+import { JOB_TOKEN_REASONS } from '../shared/core/oauth/refusal.ts';
+
+const BEGIN = '<!-- Generated from shared/audit/events.ts: npm run docs -->';
+const END = '<!-- End of what is generated -->';
+
+interface Definition {
+  readonly means: string;
+  readonly fields: Fields;
+  readonly severity: string | { readonly of: readonly string[] };
+  readonly labels?: Readonly<Record<string, string>>;
+}
+const events: readonly (readonly [string, Definition])[] = Object.entries(EVENTS);
+
+/** The page with its tables as the catalogue has them now. */
+export function withAuditTables(page: string): string {
+  const [before, ...rest] = page.split(BEGIN);
+  const [, after] = rest.join('').split(END);
+  if (before === undefined || rest.length !== 1 || after === undefined)
+    throw new Error(`the page must have one line ${BEGIN} and one line ${END}`);
+  return `${before}${BEGIN}\n\n${tables()}\n\n${END}${after}`;
+}
+
+function tables(): string {
+  return [
+    '### Events',
+    table(
+      ['event', 'severity', 'means'],
+      events.map(([event, { severity, means }]) => [
+        name(event),
+        typeof severity === 'string' ? severity : severity.of.join(', '),
+        means,
+      ]),
+    ),
+    '### Fields of each event',
+    'A field with `?` may be missing. *The record* is the grant as it is stored: see [Fields of the record](#fields-of-the-record).',
+    table(
+      ['event', 'labels', 'fields'],
+      events.map(([event, { labels = {}, fields }]) => [
+        name(event),
+        Object.keys(labels).map(name).join(', ') || 'none',
+        event === 'grant.refused' ? '`reason`, `credential`?, `job`?; by reason, see below' : fieldNames(fields),
+      ]),
+    ),
+    '### Fields of `grant.refused` by reason',
+    'Each is there where its value is known.',
+    table(['reason', 'fields'], [...refusalRows()]),
+    '### Fields of the record',
+    table(['field', 'type', 'holds'], fieldRows([['', recordFields]])),
+    '### Other fields',
+    table(
+      ['field', 'type', 'holds'],
+      fieldRows(
+        events.map(([event, { fields }]) => [event, fields]),
+        recordFields,
+      ),
+    ),
+    '### Codes of failures',
+    table(
+      ['code', 'means'],
+      Object.entries(FAILURE_CODES).map(([code, means]) => [name(code), means]),
+    ),
+  ].join('\n\n');
+}
+
+/** Reasons that have the same fields are in one row. */
+function* refusalRows(): Generator<string[]> {
+  const reasons = Object.entries<readonly string[]>(REFUSAL_FIELDS).map(([reason, fields]) => ({
+    reason: (JOB_TOKEN_REASONS as readonly string[]).includes(reason) ? '`job_token_…`' : name(reason),
+    fields: fields.map(name).join(', ') || 'none',
+  }));
+  for (const fields of new Set(reasons.map((row) => row.fields)))
+    yield [[...new Set(reasons.filter((row) => row.fields === fields).map(({ reason }) => reason))].join(', '), fields];
+}
+
+function fieldNames(fields: Fields): string {
+  const names = Object.entries(fields).map(([field, schema]) => [field, optional(schema)] as const);
+  const ofRecord = Object.keys(recordFields);
+  const isOfGrant = ofRecord.every((field) => field in fields);
+  const others = names.filter(([field]) => !isOfGrant || !ofRecord.includes(field));
+  const listed = others.map(([field, mayBeMissing]) => `${name(field)}${mayBeMissing ? '?' : ''}`);
+  return [...(isOfGrant ? ['the record'] : []), ...listed].join(', ') || 'none';
+}
+
+/** A field that holds the same in several events has one row; of one that does not, each row says of which events it is. */
+function fieldRows(owners: readonly (readonly [string, Fields])[], known: Fields = {}): string[][] {
+  const rows = new Map<string, { field: string; schema: z.ZodType; of: string[] }>();
+  for (const [event, fields] of owners)
+    for (const [field, schema] of Object.entries(fields)) {
+      const meaning = descriptionOf(schema);
+      if (field in known && descriptionOf(known[field] as z.ZodType) === meaning) continue;
+      const key = `${field}: ${meaning}`;
+      const row = rows.get(key) ?? { field, schema, of: [] };
+      rows.set(key, { ...row, of: [...row.of, event] });
+    }
+  const all = [...rows.values()];
+  return all.map(({ field, schema, of }) => {
+    const isOnly = all.filter((row) => row.field === field).length === 1 && !(field in known);
+    return [
+      isOnly ? name(field) : `${name(field)} of ${of.map(name).join(', ')}`,
+      typeOf(schema),
+      descriptionOf(schema),
+    ];
+  });
+}
+
+interface Def {
+  readonly type: string;
+  readonly format?: string;
+  readonly innerType?: z.ZodType;
+  readonly element?: z.ZodType;
+  readonly shape?: Fields;
+  readonly options?: readonly z.ZodType[];
+  readonly entries?: object;
+  readonly values?: readonly unknown[];
+}
+const defOf = (schema: z.ZodType) => schema.def as Def;
+/** More values are in a table of their own. */
+const VALUES_LISTED = 5;
+
+function typeOf(schema: z.ZodType): string {
+  const { type, format, innerType, element, shape = {}, options = [], entries = {}, values = [] } = defOf(schema);
+  switch (type) {
+    case 'optional':
+    case 'readonly':
+      return innerType ? typeOf(innerType) : '';
+    case 'nullable':
+      return innerType ? `${typeOf(innerType)}, or \`null\`` : '';
+    case 'string':
+      return format === 'datetime' ? 'time' : 'text';
+    case 'number':
+      return format === 'safeint' ? 'integer' : 'number';
+    case 'boolean':
+      return 'true or false';
+    case 'literal':
+      return values.map((value) => name(String(value))).join(', ');
+    case 'enum':
+      return Object.keys(entries).length > VALUES_LISTED ? 'text' : Object.values(entries).map(name).join(', ');
+    case 'array':
+      return element ? `list: ${typeOf(element)}` : '';
+    case 'object':
+      return `object: ${Object.keys(shape).map(name).join(', ')}`;
+    case 'record':
+      return 'object';
+    case 'union':
+      return options.map(typeOf).join(' or ');
+    default:
+      throw new Error(`no words for a field of the type ${type}`);
+  }
+}
+
+/** `optional()` and `nullable()` keep the description of what they wrap. */
+function descriptionOf(schema: z.ZodType): string {
+  const { innerType } = defOf(schema);
+  return schema.description ?? (innerType ? descriptionOf(innerType) : '');
+}
+
+function optional(schema: z.ZodType): boolean {
+  return defOf(schema).type === 'optional';
+}
+
+function name(text: string): string {
+  return `\`${text}\``;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
