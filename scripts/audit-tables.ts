@@ -2,9 +2,10 @@
 
 import type * as z from 'zod';
 import type { Fields } from '../shared/audit/events/definition.ts';
+import { sharedFields } from '../shared/audit/events/fields.ts';
 import { recordFields } from '../shared/audit/events/grant.ts';
 import { REFUSAL_FIELDS } from '../shared/audit/events/refusal.ts';
-import { EVENTS } from '../shared/audit/events.ts';
+import { type AuditEventName, EVENTS, fieldsOf } from '../shared/audit/events.ts';
 import { FAILURE_CODES } from '../shared/core/failure-code.ts';
 import { JOB_TOKEN_REASONS } from '../shared/core/oauth/refusal.ts';
 
@@ -17,7 +18,11 @@ interface Definition {
   readonly severity: string | { readonly of: readonly string[] };
   readonly labels?: Readonly<Record<string, string>>;
 }
-const events: readonly (readonly [string, Definition])[] = Object.entries(EVENTS);
+const events: readonly (readonly [string, Definition])[] = Object.entries(EVENTS).map(([event, definition]) => [
+  event,
+  { ...definition, fields: fieldsOf(event as AuditEventName) },
+]);
+const record = recordFields(sharedFields());
 
 /** The page with its tables as the catalogue has them now. */
 export function withAuditTables(page: string): string {
@@ -53,13 +58,13 @@ function tables(): string {
     'Each is there where its value is known.',
     table(['reason', 'fields'], [...refusalRows()]),
     '### Fields of the record',
-    table(['field', 'type', 'holds'], fieldRows([['', recordFields]])),
+    table(['field', 'type', 'holds'], fieldRows([['', record]])),
     '### Other fields',
     table(
       ['field', 'type', 'holds'],
       fieldRows(
         events.map(([event, { fields }]) => [event, fields]),
-        recordFields,
+        record,
       ),
     ),
     '### Codes of failures',
@@ -82,7 +87,7 @@ function* refusalRows(): Generator<string[]> {
 
 function fieldNames(fields: Fields): string {
   const names = Object.entries(fields).map(([field, schema]) => [field, optional(schema)] as const);
-  const ofRecord = Object.keys(recordFields);
+  const ofRecord = Object.keys(record);
   const isOfGrant = ofRecord.every((field) => field in fields);
   const others = names.filter(([field]) => !isOfGrant || !ofRecord.includes(field));
   const listed = others.map(([field, mayBeMissing]) => `${name(field)}${mayBeMissing ? '?' : ''}`);

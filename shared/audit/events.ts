@@ -3,7 +3,8 @@
 // docs/AUDIT.md is generated from here: npm run docs.
 
 import { ACCOUNT_EVENTS } from './events/account.ts';
-import type { EventDefinition, Fields, Severity, Values } from './events/definition.ts';
+import type { Context, EventDefinition, Fields, Given, Severity } from './events/definition.ts';
+import { sharedFields } from './events/fields.ts';
 import { GRANT_EVENTS } from './events/grant.ts';
 import { INSTANCE_EVENTS } from './events/instance.ts';
 import { KILL_SWITCH_EVENTS } from './events/kill-switch.ts';
@@ -24,8 +25,8 @@ export const EVENTS = {
 };
 export type AuditEventName = keyof typeof EVENTS;
 
-type Given<Name extends AuditEventName> =
-  (typeof EVENTS)[Name] extends EventDefinition<infer F, infer C, Severity> ? Values<F & C> : never;
+type GivenTo<Name extends AuditEventName> =
+  (typeof EVENTS)[Name] extends EventDefinition<infer F, infer C, Severity> ? Given<F, C> : never;
 
 /** No other object has its private member, and a copy loses it. */
 declare class OfCatalogue {
@@ -45,15 +46,22 @@ type KeysOf<T> = T extends unknown ? keyof T : never;
 /** Forbids fields that are not expected, also those of an object that is spread. */
 type NoOthers<Expected, Actual> = { readonly [Field in Exclude<KeysOf<Actual>, keyof Expected>]?: never };
 
+type Values = Readonly<Record<string, unknown>>;
+/** What a definition is to the compiler where it does not know the event: what is given to it is of its type. */
+interface Definition {
+  readonly severity: Severity | { readonly by: (values: Values) => Severity };
+  readonly message: (values: Values) => string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly context?: Context;
+}
+
 /** Makes an event. Its severity, its message and its labels follow from its fields. */
-export function auditEvent<Name extends AuditEventName, Actual extends Given<Name>>(
+export function auditEvent<Name extends AuditEventName, Actual extends GivenTo<Name>>(
   event: Name,
-  given: Actual & NoOthers<Given<Name>, Actual>,
+  given: Actual & NoOthers<GivenTo<Name>, Actual>,
 ): AuditEvent {
-  // The given values are of the definition's type, which the compiler cannot follow through the name.
-  const definition = EVENTS[event] as unknown as EventDefinition<Fields, Fields, Severity>;
-  const { severity, message, labels = {}, context = {} } = definition;
-  const values: Readonly<Record<string, unknown>> = given;
+  const { severity, message, labels = {}, context = {} } = EVENTS[event] as unknown as Definition;
+  const values: Values = given;
   const labelled = Object.entries(labels).flatMap(([label, field]) => {
     const value = values[field];
     return value === undefined ? [] : [[label, String(value)] as const];
@@ -66,4 +74,9 @@ export function auditEvent<Name extends AuditEventName, Actual extends Given<Nam
     ...(labelled.length > 0 ? { labels: Object.fromEntries(labelled) } : {}),
   };
   return made as typeof made & AuditEvent;
+}
+
+/** The schemas of the fields that lines of the event have, each with what it means. */
+export function fieldsOf(event: AuditEventName): Fields {
+  return EVENTS[event].fields(sharedFields());
 }

@@ -1,30 +1,16 @@
 // Events of identities that Keydesk uses: accounts of pools, and Firebase users.
 
-import { defineEvent, listOf } from './definition.ts';
-import {
-  code,
-  count,
-  credential,
-  dependency,
-  environment,
-  error,
-  googleRefusal,
-  grant_id,
-  pipeline_slug,
-  pool,
-  service_account,
-  text,
-  time,
-} from './fields.ts';
+import { defineEvent } from './definition.ts';
+import { listOf, type SharedFields } from './fields.ts';
 
-const accountFields = {
+const accountFields = ({ service_account, pool, grant_id, time }: SharedFields) => ({
   service_account,
   pool,
   grant_id: grant_id.nullable(),
   leased_at: time.describe('when the account was last leased'),
   disabled_at: time.nullable().describe('when IAM first confirmed that it is disabled'),
   reusable_at: time.describe('from when on no token of it is accepted'),
-};
+});
 const labels = { service_account: 'service_account' } as const;
 
 export const ACCOUNT_EVENTS = {
@@ -38,10 +24,10 @@ export const ACCOUNT_EVENTS = {
   'account.found_enabled': defineEvent({
     means:
       'IAM said that an account is enabled that is cooling down, and it was disabled at once. Reads of IAM are eventually consistent: one such response may be an old one.',
-    fields: {
-      ...accountFields,
-      found_enabled: count.describe('how often IAM said so since the account began to cool down'),
-    },
+    fields: (shared) => ({
+      ...accountFields(shared),
+      found_enabled: shared.count.describe('how often IAM said so since the account began to cool down'),
+    }),
     severity: 'NOTICE',
     labels,
     message: ({ service_account }) =>
@@ -67,7 +53,13 @@ export const ACCOUNT_EVENTS = {
   }),
   'account.quarantined': defineEvent({
     means: 'Google does not mint from an account of a pool, and another was tried. The sweep enables or reports it.',
-    fields: { service_account: service_account.optional(), ...googleRefusal, dependency, error, code },
+    fields: ({ code, dependency, error, googleRefusal, service_account }) => ({
+      service_account: service_account.optional(),
+      ...googleRefusal,
+      dependency,
+      error,
+      code,
+    }),
     severity: 'WARNING',
     labels,
     message: ({ error }) => `a pooled account was given up for another: ${error}`,
@@ -75,7 +67,7 @@ export const ACCOUNT_EVENTS = {
   'firebase_user.changed': defineEvent({
     means:
       'A sign-in showed that somebody changed the Firebase user of a pipeline. It belongs to no request and is written at once. [What to do](playbooks/firebase-user-changed.md).',
-    fields: {
+    fields: ({ count, credential, environment, pipeline_slug, text }) => ({
       uid: text.describe('the Firebase user that was changed'),
       generation: count.describe('how many were changed before it'),
       next_uid: text.nullable().describe('the user in its place; `null` when the ledger did not confirm it'),
@@ -91,7 +83,7 @@ export const ACCOUNT_EVENTS = {
       pipeline_id: text.nullable().describe("the pipeline's UUID"),
       found_by_job: text.describe('the job whose request found it. That job did not do it'),
       found_by_grant: text.describe('the grant of that request'),
-    },
+    }),
     severity: 'CRITICAL',
     labels: { credential: 'credential', environment: 'environment', pipeline: 'pipeline_slug' },
     message: ({ uid, pipeline_slug, credential, found }) =>

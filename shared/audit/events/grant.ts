@@ -1,30 +1,16 @@
 // The events of a grant's life, but for its refusal.
 
 import * as z from 'zod';
-import { defineEvent, listOf } from './definition.ts';
-import {
-  count,
-  credential,
-  environment,
-  failures,
-  grant_id,
-  job_id,
-  kill_switch_id,
-  pipeline_slug,
-  service_account,
-  text,
-  time,
-  token_sha256,
-} from './fields.ts';
-import { trace, trace_omitted } from './trace.ts';
+import { defineEvent } from './definition.ts';
+import { listOf, type SharedFields } from './fields.ts';
 
 /** The grant as it is on record, less tokens and what only the ledger needs. */
-export const recordFields = {
-  grant_id,
-  job_id,
+export const recordFields = ({ text, count, time, ...shared }: SharedFields) => ({
+  grant_id: shared.grant_id,
+  job_id: shared.job_id,
   organization_slug: text.describe("the organization's slug"),
   organization_id: text.nullable().describe("the organization's UUID"),
-  pipeline_slug,
+  pipeline_slug: shared.pipeline_slug,
   pipeline_id: text.nullable().describe("the pipeline's UUID"),
   build_number: count.describe("the build's number"),
   build_branch: text.describe('the branch that was built'),
@@ -33,8 +19,8 @@ export const recordFields = {
   build_source: text.nullable().describe('what started the build, such as `webhook` or `ui`'),
   step_key: text.nullable().describe("the step's key"),
   agent_id: text.describe("the agent's UUID"),
-  credential,
-  environment,
+  credential: shared.credential,
+  environment: shared.environment,
   rule: text.describe('the rule that granted it'),
   policy_sha256: text.describe('SHA-256 of the policy that has the rule'),
   state: z.enum(['issuing', 'active', 'revoking', 'revoked', 'expired']).describe("the grant's state"),
@@ -48,7 +34,7 @@ export const recordFields = {
     .enum(['job.finished', 'job.reconciled', 'released', 'kill_switch', 'expiry'])
     .nullable()
     .describe('what ended it'),
-  kill_switch_id: kill_switch_id.nullable(),
+  kill_switch_id: shared.kill_switch_id.nullable(),
   job_ended_at: time.nullable().describe("when the job's end became known"),
   job_finished_at: time.nullable().describe("when the job finished by Buildkite's clock"),
   access_ended_at: time.nullable().describe('from when on no token of the grant is accepted'),
@@ -56,7 +42,7 @@ export const recordFields = {
   revocation: z.enum(['immediate', 'propagating', 'expiry']).describe('how access ends after the job'),
   project: text.optional().describe('of `firestore`: the project of the database'),
   database: text.optional().describe('of `firestore`: the database'),
-  service_account: service_account.optional(),
+  service_account: shared.service_account.optional(),
   scopes: listOf(text)
     .optional()
     .describe('of the other kinds: the OAuth scopes; of `grant.issued` those of this token'),
@@ -69,13 +55,13 @@ export const recordFields = {
   past_leases: listOf(z.object({ service_account: text, leased_at: time, access_ended_at: time }))
     .optional()
     .describe('of `pooled_service_account`: accounts that served the grant before'),
-};
+});
 
-const endFields = {
-  ...recordFields,
+const endFields = (shared: SharedFields) => ({
+  ...recordFields(shared),
   revocation_latency_s: z.number().optional().describe('seconds from `ended_at` to `access_ended_at`'),
   access_after_job_end_s: z.number().optional().describe('seconds from `job_finished_at` to `access_ended_at`'),
-};
+});
 
 const labels = { credential: 'credential', environment: 'environment', service_account: 'service_account' } as const;
 interface Named {
@@ -87,16 +73,20 @@ const nameOf = (grant: Named) => `${grant.credential} of job ${grant.job_id}`;
 export const GRANT_EVENTS = {
   'grant.issued': defineEvent({
     means: 'A token is on record and about to leave. Whether it arrived is not known.',
-    fields: {
-      ...recordFields,
-      token_sha256,
-      token_expires_at: time.describe('when the token expires; of `firestore` when its grant does, if that is sooner'),
-      scopes: listOf(text).describe('the OAuth scopes of this token; none where rules judge it or it is narrowed'),
-      trace,
-      trace_omitted,
+    fields: (shared) => ({
+      ...recordFields(shared),
+      token_sha256: shared.token_sha256,
+      token_expires_at: shared.time.describe(
+        'when the token expires; of `firestore` when its grant does, if that is sooner',
+      ),
+      scopes: listOf(shared.text).describe(
+        'the OAuth scopes of this token; none where rules judge it or it is narrowed',
+      ),
+      trace: shared.trace,
+      trace_omitted: shared.trace_omitted,
       shared: z.literal(true).optional().describe('an identical request issued the token at the same time'),
-      shared_with: text.optional().describe('the `request_id` of that request'),
-    },
+      shared_with: shared.text.optional().describe('the `request_id` of that request'),
+    }),
     severity: 'INFO',
     labels,
     message: (grant) => `${nameOf(grant)}: issued`,
@@ -125,8 +115,8 @@ export const GRANT_EVENTS = {
   }),
   'grant.released': defineEvent({
     means: 'The job released its grant. The next line says how it ended. WARNING: access could not be taken away yet.',
-    fields: { grant_id, token_sha256, failures },
-    context: { credential, environment, job_id },
+    fields: ({ failures, grant_id, token_sha256 }) => ({ grant_id, token_sha256, failures }),
+    context: { credential: 'text', environment: 'text', job_id: 'text' },
     severity: { of: ['INFO', 'WARNING'], by: ({ failures }) => (failures.length > 0 ? 'WARNING' : 'INFO') },
     labels: { credential: 'credential', environment: 'environment' },
     message: (grant) => `${nameOf(grant)} was returned by the job`,

@@ -1,30 +1,30 @@
 // Events of an instance: of its start, and of requests that no handler has finished.
 
-import { defineEvent, listOf } from './definition.ts';
-import { text } from './fields.ts';
+import { defineEvent } from './definition.ts';
+import { listOf } from './fields.ts';
 
 export const INSTANCE_EVENTS = {
   'request.failed': defineEvent({
     means: 'A fault of Keydesk. `message` has the stack.',
-    fields: {},
-    context: { stack: text.describe('the error, with its place in the code') },
+    fields: () => ({}),
+    context: { stack: 'text' },
     severity: 'ERROR',
     message: ({ stack }) => `request failed: ${stack}`,
   }),
   'request.timed_out': defineEvent({
     means:
       'The body of a request to `token` or `sweep` did not arrive in time. The connection was closed: nobody was sent the status 408 that the line has. A client that hangs up leaves no line. For `webhook` this is `webhook.refused` with the reason `body_too_slow`.',
-    fields: {},
+    fields: () => ({}),
     severity: 'WARNING',
     message: () => 'the body of a request did not arrive in time; the connection was closed without a response',
   }),
   'startup.failed': defineEvent({
     means: 'A function does not start. It belongs to no request.',
-    fields: {
+    fields: ({ text }) => ({
       problems: listOf(text).describe(
         'every setting that is wrong, by its name and never by its value; every place in the policy that is, with what stands there',
       ),
-    },
+    }),
     severity: 'CRITICAL',
     message: ({ problems }) => `cannot start: ${problems.join('; ')}`,
   }),

@@ -2,21 +2,8 @@
 
 import * as z from 'zod';
 import { JOB_TOKEN_REASONS, type JobTokenReason, type Refusal } from '../../core/oauth/refusal.ts';
-import { defineEvent, listOf } from './definition.ts';
-import {
-  code,
-  count,
-  dependency,
-  error,
-  googleRefusal,
-  grant_id,
-  kill_switch_id,
-  pipeline_slug,
-  service_account,
-  text,
-  time,
-} from './fields.ts';
-import { trace, trace_omitted } from './trace.ts';
+import { defineEvent } from './definition.ts';
+import { listOf, type SharedFields } from './fields.ts';
 
 const GOOGLE = ['cause', 'google_code', 'permission', 'api', 'consumer', 'service_account'] as const;
 const TRACE = ['trace', 'trace_omitted'] as const;
@@ -57,28 +44,29 @@ export const REFUSAL_FIELDS = {
   request_too_large: ['limit'],
 } as const satisfies Readonly<Record<Refusal['reason'], readonly string[]>>;
 
-const facts = {
-  detail: text.optional().describe('the claim or the header of the job token that is wrong'),
-  hint: text.optional().describe('what the response says is wrong, and what to send instead'),
-  missing: listOf(text).optional().describe('the claims that the job token lacks'),
-  trace: trace.optional(),
-  trace_omitted,
-  ended_at: time.optional().describe('when the job ended'),
-  grant_id: grant_id.optional(),
-  live_grants: count.optional().describe("how many grants the pipeline's jobs hold"),
-  limit: z.union([count, text]).optional().describe('what is allowed'),
-  pool_size: count.optional().describe('how many accounts the pool has'),
-  free_at: time.optional().describe('when the first account can be free'),
-  kill_switch_id: kill_switch_id.optional(),
-  dependency: dependency.optional(),
-  error: error.optional(),
-  code: code.optional(),
-  ...googleRefusal,
-  service_account: service_account.optional(),
-  allow: text.optional().describe('the methods that the path allows'),
-  expected: text.optional().describe('the media type that the path expects'),
-  retry_after_s: count.optional().describe('the seconds that the response says to wait'),
-} satisfies Record<(typeof REFUSAL_FIELDS)[Refusal['reason']][number], z.ZodType>;
+const facts = ({ text, count, time, ...shared }: SharedFields) =>
+  ({
+    detail: text.optional().describe('the claim or the header of the job token that is wrong'),
+    hint: text.optional().describe('what the response says is wrong, and what to send instead'),
+    missing: listOf(text).optional().describe('the claims that the job token lacks'),
+    trace: shared.trace.optional(),
+    trace_omitted: shared.trace_omitted,
+    ended_at: time.optional().describe('when the job ended'),
+    grant_id: shared.grant_id.optional(),
+    live_grants: count.optional().describe("how many grants the pipeline's jobs hold"),
+    limit: z.union([count, text]).optional().describe('what is allowed'),
+    pool_size: count.optional().describe('how many accounts the pool has'),
+    free_at: time.optional().describe('when the first account can be free'),
+    kill_switch_id: shared.kill_switch_id.optional(),
+    dependency: shared.dependency.optional(),
+    error: shared.error.optional(),
+    code: shared.code.optional(),
+    ...shared.googleRefusal,
+    service_account: shared.service_account.optional(),
+    allow: text.optional().describe('the methods that the path allows'),
+    expected: text.optional().describe('the media type that the path expects'),
+    retry_after_s: count.optional().describe('the seconds that the response says to wait'),
+  }) satisfies Record<(typeof REFUSAL_FIELDS)[Refusal['reason']][number], z.ZodType>;
 
 const JOB_TOKEN: ReadonlySet<string> = new Set(JOB_TOKEN_REASONS);
 
@@ -86,19 +74,19 @@ export const REFUSAL_EVENTS = {
   'grant.refused': defineEvent({
     means:
       'A request was refused. NOTICE: by policy, or the request is not in order. WARNING: the job token was not accepted. ERROR: something that Keydesk depends on failed.',
-    fields: {
+    fields: (shared) => ({
       reason: z
         .enum(Object.keys(REFUSAL_FIELDS) as Refusal['reason'][])
         .describe('why: see [TROUBLESHOOTING.md](TROUBLESHOOTING.md)'),
-      ...facts,
-      credential: text.optional().describe('the credential that was asked for, 128 characters of it'),
+      ...facts(shared),
+      credential: shared.text.optional().describe('the credential that was asked for, 128 characters of it'),
       job: z
-        .record(text, z.union([text, count]).optional())
+        .record(shared.text, z.union([shared.text, shared.count]).optional())
         .optional()
         .describe("the job token's claims, by Buildkite's names, once it was verified"),
-    },
+    }),
     // Of a job that was verified: a name that a stranger chose would make any number of series.
-    context: { pipeline_slug: pipeline_slug.optional() },
+    context: { pipeline_slug: 'text or undefined' },
     severity: {
       of: ['NOTICE', 'WARNING', 'ERROR'],
       by: ({ reason }) => {

@@ -1,27 +1,27 @@
 // Events of `token` that are about no grant of the request.
 
-import { defineEvent, listOf } from './definition.ts';
-import { code, count, dependency, error, grant_id, text, time, token_sha256 } from './fields.ts';
+import { defineEvent } from './definition.ts';
+import { listOf } from './fields.ts';
 
 export const TOKEN_EVENTS = {
   'token.unknown': defineEvent({
     means:
       '`/introspect` and `/revoke` were asked about tokens that are not on record. One line a minute and instance at most counts the requests since the line before. The last ones are written with the next request, or when the instance ends; an instance that is killed without a signal writes nothing.',
-    fields: {
+    fields: ({ count, text, time }) => ({
       requests: count.describe('how many requests'),
       not_looked_up: count.describe('those whose token cannot be one of Keydesk'),
       not_found: count.describe('those whose token is not on record'),
       rejected: count.describe('those that exceeded the rate limit'),
       counted_since: time.describe('when the first of them came'),
       remote_ips: listOf(text).describe('addresses that they came from, five at most'),
-    },
+    }),
     severity: 'NOTICE',
     message: ({ requests }) => `${requests} requests to /introspect or /revoke about tokens that are not on record`,
   }),
   'token.form_unknown': defineEvent({
     means:
       'Google issued a token of a form that `/introspect` and `/revoke` do not look up, so the job cannot release it: update Keydesk. The end of the job ends its grant all the same.',
-    fields: { grant_id, token_sha256 },
+    fields: ({ grant_id, token_sha256 }) => ({ grant_id, token_sha256 }),
     severity: 'ERROR',
     message: () =>
       'Google issued an access token of a form that /revoke and /introspect do not look up: update Keydesk',
@@ -29,7 +29,7 @@ export const TOKEN_EVENTS = {
   'issuer_keys.unusable': defineEvent({
     means:
       "Buildkite's key set has no key that could verify a job token. The keys in hand stay in use, for a day at most. One line a minute and instance at most.",
-    fields: { dependency: dependency, error, code },
+    fields: ({ code, dependency, error }) => ({ dependency, error, code }),
     severity: 'ERROR',
     message: (given) => `the issuer's key set cannot be used, and the keys in hand stay in use: ${given.error}`,
   }),

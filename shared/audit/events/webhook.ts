@@ -2,19 +2,6 @@
 
 import * as z from 'zod';
 import { defineEvent } from './definition.ts';
-import {
-  cause,
-  code,
-  count,
-  dependency,
-  error,
-  expired,
-  failures,
-  job_id,
-  not_renewed,
-  revoked,
-  text,
-} from './fields.ts';
 
 const REASONS = [
   'signature_missing',
@@ -44,7 +31,7 @@ export const WEBHOOK_EVENTS = {
   'webhook.accepted': defineEvent({
     means:
       "A webhook was verified. WARNING: access could not be taken away yet, or the event names another pipeline than the job's grants.",
-    fields: {
+    fields: ({ count, expired, failures, job_id, not_renewed, revoked, text }) => ({
       buildkite_event: text.describe("the event's name"),
       signed_by_key: count.describe('1 or 2: which of `KEYDESK_WEBHOOK_TOKENS` signed'),
       result: z
@@ -63,7 +50,7 @@ export const WEBHOOK_EVENTS = {
       expired: expired.optional(),
       pending: count.optional().describe('grants whose access could not be taken away yet'),
       failures: failures.optional(),
-    },
+    }),
     severity: {
       of: ['INFO', 'WARNING'],
       by: ({ pipeline_mismatch = false, pending = 0 }) => (pipeline_mismatch || pending > 0 ? 'WARNING' : 'INFO'),
@@ -76,13 +63,13 @@ export const WEBHOOK_EVENTS = {
   'webhook.refused': defineEvent({
     means:
       'A webhook was not accepted. ERROR: it could not be recorded, it is signed and makes no sense, or it is too large. WARNING: all else. Of `body_too_slow` and `request_too_large` no signature was checked, so anybody can cause them. If it was the end of a job, the sweep finds it.',
-    fields: {
+    fields: ({ cause, code, dependency, error }) => ({
       reason: z.enum(REASONS).describe('why: see [TROUBLESHOOTING.md](TROUBLESHOOTING.md)'),
       dependency: dependency.optional(),
       error: error.optional(),
       code: code.optional(),
       cause: cause.optional(),
-    },
+    }),
     severity: { of: ['WARNING', 'ERROR'], by: ({ reason }) => (MAY_LOSE_JOB_END.has(reason) ? 'ERROR' : 'WARNING') },
     labels: { reason: 'reason' },
     message: ({ reason }) =>
