@@ -29,6 +29,7 @@ version: 1
 organization: { slug: acme-inc }
 audience: ${AUDIENCE}
 limits: { tokensPerMinute: 600, liveGrantsPerPipeline: 100000 }
+environments: { staging: {} }
 credentials:
 ${CREDENTIALS.map((name) => `  ${name}: { environment: staging, ttl: 15m, serviceAccount: { email: ${ACCOUNT}, scopes: [https://www.googleapis.com/auth/datastore] } }`).join('\n')}
 rules:

@@ -162,6 +162,7 @@ function policyText(project: string): string {
 version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
+environments: { bench: {} }
 credentials:
   crowded: { environment: bench, ttl: ${ttl}, serviceAccount: { pool: [${pool('crowded')}], scopes: ${scopes} } }
   quiet: { environment: bench, ttl: ${ttl}, serviceAccount: { pool: [${pool('quiet')}], scopes: ${scopes} } }

@@ -3,12 +3,12 @@
 
 import * as z from 'zod';
 import { chunksOf } from '../shared/core/chunks.ts';
+import type { UserGroup } from '../shared/core/policy/users.ts';
 import { stripTrailingSlash } from '../shared/google/response.ts';
 import { createServiceIdentity } from '../shared/google/service-identity.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import { errorMessage } from '../shared/runtime/errors.ts';
 import { createHttpClient, type HttpClient } from '../shared/runtime/http-client.ts';
-import type { UserGroup } from './policy-users.ts';
 import { EXIT, fail, note } from './terminal.ts';
 
 /** Users that Google takes in one request. */

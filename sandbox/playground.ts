@@ -15,6 +15,8 @@ const CHOICES = [
   'organization_slug',
   ...MATCHABLE_CLAIMS.filter((claim) => claim !== 'job_id'),
 ];
+/** `web-release` in examples/policy.yaml. */
+const RELEASE_PIPELINE = '0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31';
 const CURL = 'curl -sS --fail-with-body';
 
 export interface Playground {
@@ -100,8 +102,14 @@ function linesFor({ firestoreHost, token, google, sweep }: Environment, jobs: st
     `${CURL} -H "Authorization: Bearer $ADMIN_TOKEN" ${google.url}/gate`,
     '# What the scheduler calls each minute.',
     `${CURL} -X POST ${sweep.url}/`,
-    '# A job on a tag, in the one step that gets production-config.',
-    start('build_branch=v1.2.3', 'build_tag=v1.2.3', 'step_key=deploy-production'),
+    '# A job of the release pipeline on a tag, in the one step that gets production-config.',
+    start(
+      `pipeline_id=${RELEASE_PIPELINE}`,
+      'pipeline_slug=web-release',
+      'build_branch=v1.2.3',
+      'build_tag=v1.2.3',
+      'step_key=deploy-production',
+    ),
     take('PRODUCTION_TOKEN', 'production-config'),
     '# Mistakes: another audience, another branch, a claim that was not asked for. Ask for staging-config after each.',
     start('audience=https://other.example'),

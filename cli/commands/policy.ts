@@ -2,14 +2,14 @@
 // network.
 
 import { Command } from '@commander-js/extra-typings';
+import { closestName } from '../../shared/core/closest-name.ts';
+import { claimFlags, decideEach, explainDecisions, parseJob } from '../../shared/core/policy/explain.ts';
+import { policyHints } from '../../shared/core/policy/hints.ts';
 import { createLocator } from '../../shared/core/policy/parse-yaml.ts';
+import { credentialTable } from '../../shared/core/policy/table.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
-import { closest } from '../closest.ts';
 import { collect, examples, policyOption } from '../options.ts';
 import { readDeployablePolicy } from '../policy-file.ts';
-import { policyHints } from '../policy-hints.ts';
-import { claimFlags, decideEach, explainDecisions, parseJob } from '../policy-job.ts';
-import { credentialTable } from '../policy-table.ts';
 import { EXIT, fail, paint, print, printJson } from '../terminal.ts';
 
 const check = new Command('check')
@@ -42,14 +42,18 @@ const explain = new Command('explain')
   )
   .argument('[credential...]', 'only these credentials')
   .addOption(policyOption())
-  .option('--claim <name=value>', 'a claim of the job; repeat it for more', collect, [] as string[])
+  .option(
+    '--claim <name=value>',
+    'a claim of the job, or pipeline=NAME with a name from pipelines; repeat it for more',
+    collect,
+    [] as string[],
+  )
   .option('--json', 'the decisions as JSON')
   .addHelpText(
     'after',
     examples(
       `policy explain --policy examples/policy.yaml \\
-      --claim pipeline_id=0184990a-4782-42b5-afc1-16715b10b1f0 \\
-      --claim build_branch=main --claim build_source=webhook`,
+      --claim pipeline=web --claim build_branch=main --claim build_source=webhook`,
       'policy explain staging-config --policy examples/policy.yaml --claim build_branch=main --json',
     ),
   )
@@ -58,7 +62,7 @@ const explain = new Command('explain')
     const known = Object.keys(policy.credentials);
     for (const name of wanted) {
       if (known.includes(name)) continue;
-      const meant = closest(name, known);
+      const meant = closestName(name, known);
       fail(
         EXIT.usage,
         `${options.policy} has no credential ${name}${meant === undefined ? `; it has ${known.join(', ')}` : `. Did you mean ${meant}?`}`,

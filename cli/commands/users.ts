@@ -2,10 +2,10 @@
 // rights of whoever deploys: no function may create, change or delete a user. Safe to repeat: users that exist stay as they are.
 
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import { DEFAULT_GENERATIONS, policyUsers } from '../../shared/core/policy/users.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy } from '../policy-file.ts';
-import { DEFAULT_GENERATIONS, policyUsers } from '../policy-users.ts';
 import { print, printJson } from '../terminal.ts';
 import { createOperatorClient, createUsers, nameOf } from '../user-accounts.ts';
 
@@ -58,7 +58,7 @@ Exit code 1: a user could not be created.`,
     if (groups.length === 0) print(`${options.policy} names no pipeline by its id for these: no user is known`);
     for (const { rule, credential } of unknown)
       print(
-        `cannot be created ahead: users of ${credential} for rule "${rule}", which does not name every pipeline by a pipeline_id in full`,
+        `cannot be created ahead: users of ${credential} for rule "${rule}", which does not name every pipeline by pipeline or pipeline_id`,
       );
     if (unknown.length > 0)
       print(

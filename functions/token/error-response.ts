@@ -14,14 +14,13 @@ export interface RefusalContext {
   readonly bearer: boolean;
   readonly credentialName?: string | undefined;
   readonly claims?: JobClaims | undefined;
+  /** The policy's `contact`; only for a job whose token was verified. */
+  readonly contact?: string | undefined;
 }
 
 /** The answer to a refusal: poor for the caller, complete for the audit log. */
 export function refusalResponse(refusal: Refusal, context: RefusalContext): HttpResponse {
-  const { status, error, description, retryAfter, missingClaims, allow, permanent } = toWireError(
-    refusal,
-    context.bearer,
-  );
+  const { status, error, description, retryAfter, missingClaims, allow, permanent } = toWireError(refusal, context);
   return {
     status,
     headers: {

@@ -55,6 +55,7 @@ export const token = serve({
     lookUpToken: async (token_sha256) => (await loadRevocationDeps()).lookUpToken(token_sha256),
     releaseGrant: async (grant) => endGrant(await loadRevocationDeps(), grant, { by: 'released' }),
     policySha256: policy.sha256,
+    contact: policy.policy.contact,
     clock: systemClock,
     lookups,
   }),

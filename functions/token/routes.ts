@@ -31,10 +31,12 @@ export interface TokenHandlerDeps extends HeldTokenDeps {
   /** SHA-256 of the policy that decides. */
   readonly policySha256: string;
   readonly issueToken: (requested: TokenRequest, request_id: string) => Promise<IssueResult>;
+  /** The policy's `contact`: whom a developer asks about a refusal. */
+  readonly contact: string | undefined;
 }
 
 export function createTokenHandler(deps: TokenHandlerDeps): Handler {
-  const { issueToken, clock, lookups, policySha256 } = deps;
+  const { issueToken, contact, clock, lookups, policySha256 } = deps;
   const healthy: HttpResponse = { status: 200, body: { status: 'ok', version: VERSION, policy_sha256: policySha256 } };
   const issueAndRespond = async (
     requested: TokenRequest,
@@ -49,7 +51,7 @@ export function createTokenHandler(deps: TokenHandlerDeps): Handler {
       if (result.outcome === 'issued') lookups.markHolder(request.remoteIp);
       const response =
         result.outcome === 'refused'
-          ? refusalResponse(result.refusal, { ...context, claims: result.claims })
+          ? refusalResponse(result.refusal, { ...context, claims: result.claims, contact: result.claims && contact })
           : issuedResponse(result, request, clock.now());
       return {
         ...response,

@@ -25,7 +25,7 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
   let rules: string;
   beforeAll(async () => {
     keydesk = await openInProcessKeydesk({
-      policy: firebasePolicyText({ credentials: [credential], tenant, verbs: '[read, write]' }),
+      policy: firebasePolicyText({ credentials: [credential], tenant, verbs: ['read', 'write'] }),
     });
     const name = { project: keydesk.project, database: '(default)' };
     rules = newRulesFile(keydesk.tokenDeps.policy.policy, name).replace('// keydesk:begin', APP);

@@ -21,6 +21,7 @@ import {
   type InProcessKeydesk,
   openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
+import { account, accounts, DATASTORE, policyData, policyText } from '../fixtures/policies.ts';
 import { aroundCommit } from '../fixtures/reserve.ts';
 
 const UUID = '11111111-4782-42b5-afc1-16715b10b1f0';
@@ -30,21 +31,18 @@ const job = { pipeline_slug: 'web', build_branch: 'release/7', agent_id: UUID, p
 const WHO = { actor: 'ada@acme.example', reason: 'INC-7: a leaked agent' };
 
 const policy = (project: string) => {
-  const account = (name: string) => `${name}@${project}.iam.gserviceaccount.com`;
-  const pool = Array.from({ length: 90 }, (_, index) => account(`deploy-${index}`)).join(', ');
-  const opens = `{ project: ${project}, apiKey: key, signer: ${account('signer')}, allow: [{ path: "config/{document}", verbs: [get] }] }`;
-  const scopes = 'scopes: [https://www.googleapis.com/auth/datastore]';
-  return `
-version: 1
-organization: { slug: acme-inc }
-audience: https://keydesk.acme.example
-credentials:
-  staging-config: { environment: staging, ttl: 15m, firestore: ${opens} }
-  staging-admin: { environment: staging, ttl: 15m, serviceAccount: { pool: [${pool}], ${scopes} } }
-  staging-export: { environment: staging, ttl: 15m, serviceAccount: { email: ${account('export')}, ${scopes} } }
-  production-config: { environment: production, ttl: 15m, firestore: ${opens} }
-rules: [{ name: all, match: { pipeline_slug: [app, web] }, grants: [${KINDS.join(', ')}, production-config] }]
-`;
+  const staging = { environment: 'staging', ttl: '15m' };
+  const firestore = { database: 'data', allow: [{ path: 'config/{document}', verbs: ['get'] }] };
+  const credentials = {
+    'staging-config': { ...staging, firestore },
+    'staging-admin': { ...staging, serviceAccount: { pool: accounts('deploy', 90, project), scopes: [DATASTORE] } },
+    'staging-export': { ...staging, serviceAccount: { email: account('export', project), scopes: [DATASTORE] } },
+    'production-config': { ...staging, environment: 'production', firestore },
+  };
+  const grants = Object.keys(credentials);
+  return policyText(
+    policyData(project, credentials, { rules: [{ name: 'all', match: { pipeline_slug: ['app', 'web'] }, grants }] }),
+  );
 };
 
 let keydesk: InProcessKeydesk;

@@ -36,7 +36,7 @@ describe.each([undefined, TENANT])('rules of an app and tokens of a policy with 
   let outcomes: Outcome[];
   beforeAll(async () => {
     const keydesk = await openInProcessKeydesk({
-      policy: firebasePolicyText({ credentials: ['config'], tenant, verbs: '[read, write]' }),
+      policy: firebasePolicyText({ credentials: ['config'], tenant, verbs: ['read', 'write'] }),
     });
     try {
       const name = { project: keydesk.project, database: '(default)' };

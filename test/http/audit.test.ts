@@ -447,7 +447,7 @@ describe('the audit line of', () => {
     // A credential of its own: the Auth emulator is one for all files.
     const credential = `config-${randomBytes(4).toString('hex')}`;
     const own = await openInProcessKeydesk({
-      policy: firebasePolicyText({ credentials: [credential], tenant: 'ci-x7k2p', verbs: '[get]' }),
+      policy: firebasePolicyText({ credentials: [credential], tenant: 'ci-x7k2p', verbs: ['get'] }),
     });
     const issue = async (job = own.buildkite.startJob()) =>
       own.requestByPath(await own.buildkite.jobToken(job), credential);

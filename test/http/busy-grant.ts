@@ -25,14 +25,14 @@ export function policyWith(
     `version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
+environments: { staging: {} }
+databases: { data: { project: acme-data, apiKey: web-key, signer: signer@acme-data.iam.gserviceaccount.com } }
 credentials:
   config:
     environment: staging
     ttl: 15m
     firestore:
-      project: acme-data
-      apiKey: web-key
-      signer: signer@acme-data.iam.gserviceaccount.com
+      database: data
       allow: [{ path: "config/{document=**}", verbs: [get] }]
   export:
     environment: staging
@@ -140,6 +140,7 @@ export class BusyGrant {
       lookUpToken: async () => undefined,
       releaseGrant: () => Promise.reject(new Error('nobody expected a release')),
       policySha256: this.policy.sha256,
+      contact: undefined,
       clock: this.clock,
       lookups: new LookupLimit({ clock: this.clock, audit: () => {} }),
     });

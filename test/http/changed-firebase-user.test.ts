@@ -24,7 +24,7 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
   let used = 0;
   beforeAll(async () => {
     keydesk = await openInProcessKeydesk({
-      policy: firebasePolicyText({ credentials: NAMES, tenant, verbs: '[read, write]' }),
+      policy: firebasePolicyText({ credentials: NAMES, tenant, verbs: ['read', 'write'] }),
     });
   });
   afterAll(async () => {

@@ -6,6 +6,7 @@ import type { Fault } from '../../sandbox/fakes/google/fault.ts';
 import { SHORTEST_COOLDOWN_MS } from '../../shared/core/timing.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { account, DATASTORE, policyData, policyText } from '../fixtures/policies.ts';
 
 const MINUTE = 60_000;
 /** For how long a sweep that began to enable an account is left to it. */
@@ -14,19 +15,9 @@ const CLAIMED = 5 * MINUTE;
 const COOLDOWN = 17 * MINUTE;
 
 const policy = (project: string) => {
-  const pool = [1, 2, 3, 4, 5, 6].map((index) => `deploy-${index}@${project}.iam.gserviceaccount.com`);
-  return `
-version: 1
-organization: { slug: acme-inc }
-audience: https://keydesk.acme.example
-credentials:
-  staging-admin:
-    environment: staging
-    ttl: 15m
-    serviceAccount: { pool: [${pool.join(', ')}], scopes: [https://www.googleapis.com/auth/datastore] }
-rules:
-  - { name: all, match: { pipeline_slug: app }, grants: [staging-admin] }
-`;
+  const pool = [1, 2, 3, 4, 5, 6].map((index) => account(`deploy-${index}`, project));
+  const admin = { environment: 'staging', ttl: '15m', serviceAccount: { pool, scopes: [DATASTORE] } };
+  return policyText(policyData(project, { 'staging-admin': admin }));
 };
 
 describe('sweeps', () => {

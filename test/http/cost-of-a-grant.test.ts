@@ -26,8 +26,7 @@ function poolOf(name: string): string {
 
 /** Credentials, each of a `ttl` of 15 minutes. */
 const CREDENTIALS = {
-  firestore:
-    'firestore: { project: acme-data, apiKey: k, signer: s@acme-data.iam.gserviceaccount.com, allow: [{ path: "c/{d}", verbs: [get] }] }',
+  firestore: 'firestore: { database: data, allow: [{ path: "c/{d}", verbs: [get] }] }',
   'shared account':
     'serviceAccount: { email: one@acme-ci.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }',
   'shared account, narrowed':
@@ -91,6 +90,8 @@ function openCountedKeydesk(kind: Kind) {
     `version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
+environments: { staging: {} }
+databases: { data: { project: acme-data, apiKey: k, signer: s@acme-data.iam.gserviceaccount.com } }
 credentials: { it: { environment: staging, ttl: 15m, ${CREDENTIALS[kind]} } }
 rules: [{ name: all, match: { pipeline_slug: app }, grants: [it] }]
 `,

@@ -11,6 +11,7 @@ import {
   type InProcessKeydesk,
   openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
+import { accounts, DATASTORE, policyData, policyText } from '../fixtures/policies.ts';
 import { newJobToken, sendByPath, sendForm, tokenForm } from './token-request.ts';
 
 const WORDS = "Permission 'x' denied on resource secret-project (or it may not exist).";
@@ -360,18 +361,11 @@ it.each([
 
 const poolOf =
   (size: number, kind: 'serviceAccount' | 'storage' = 'serviceAccount') =>
-  (project: string) =>
-    `
-version: 1
-organization: { slug: acme-inc }
-audience: https://keydesk.acme.example
-credentials:
-  admin:
-    environment: staging
-    ttl: 15m
-    ${kind}:
-      pool: [${Array.from({ length: size }, (_, nth) => `ci-00${nth + 1}@${project}.iam.gserviceaccount.com`).join(', ')}]
-      ${kind === 'storage' ? 'bucket: acme-ci\n      role: roles/storage.objectViewer' : 'scopes: [https://www.googleapis.com/auth/datastore]'}
-rules:
-  - { name: all, match: { pipeline_slug: app }, grants: [admin] }
-`;
+  (project: string) => {
+    const pool = accounts('ci', size, project);
+    const source =
+      kind === 'storage'
+        ? { storage: { pool, bucket: 'acme-ci', role: 'roles/storage.objectViewer' } }
+        : { serviceAccount: { pool, scopes: [DATASTORE] } };
+    return policyText(policyData(project, { admin: { environment: 'staging', ttl: '15m', ...source } }));
+  };

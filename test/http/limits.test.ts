@@ -5,36 +5,16 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import { type Called, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { credentialsNamed, policyData, policyText } from '../fixtures/policies.ts';
 
 const MINUTE = 60_000;
 const SECOND = 1_000;
 
-const policyWith = (limits: string) => (project: string) =>
-  `
-version: 1
-organization: { slug: acme-inc }
-audience: https://keydesk.acme.example
-limits: { ${limits} }
-credentials:
-  staging-config:
-    environment: staging
-    ttl: 15m
-    firestore:
-      project: ${project}
-      apiKey: web-key
-      signer: signer@${project}.iam.gserviceaccount.com
-      allow: [{ path: "config/{document=**}", verbs: [read, write] }]
-  staging-export:
-    environment: staging
-    ttl: 10m
-    serviceAccount:
-      email: export@${project}.iam.gserviceaccount.com
-      scopes: [https://www.googleapis.com/auth/datastore]
-rules:
-  - name: staging
-    match: { pipeline_slug: [app, web] }
-    grants: [staging-config, staging-export]
-`;
+const policyWith = (limits: object) => (project: string) => {
+  const credentials = credentialsNamed(['staging-config', 'staging-export'], project);
+  const rules = [{ name: 'staging', match: { pipeline_slug: ['app', 'web'] }, grants: Object.keys(credentials) }];
+  return policyText(policyData(project, credentials, { limits, rules }));
+};
 
 let keydesk: InProcessKeydesk;
 afterEach(async () => {
@@ -42,7 +22,7 @@ afterEach(async () => {
   await keydesk.close();
 });
 
-async function open(limits: string) {
+async function open(limits: object) {
   keydesk = await openInProcessKeydesk({ policy: policyWith(limits) });
 }
 const later = (milliseconds: number) => {
@@ -63,7 +43,7 @@ function expectTooMany(response: Called, reason: Record<string, unknown>): numbe
 }
 
 describe('tokensPerMinute', () => {
-  beforeEach(() => open('tokensPerMinute: 3'));
+  beforeEach(() => open({ tokensPerMinute: 3 }));
 
   it('refuses what goes beyond it until the second that Retry-After names, and not longer', async () => {
     const job = keydesk.buildkite.startJob();
@@ -142,7 +122,7 @@ describe('liveGrantsPerPipeline', () => {
   /** How long a count is remembered. */
   const REMEMBERED = 10 * SECOND;
   const TOO_MANY = { reason: 'pipeline_grant_limit', live_grants: 2, limit: 2 };
-  beforeEach(() => open('liveGrantsPerPipeline: 2'));
+  beforeEach(() => open({ liveGrantsPerPipeline: 2 }));
 
   /** Two jobs that hold a grant each, counted anew from now on. */
   async function full(credential?: string) {

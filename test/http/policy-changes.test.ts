@@ -27,10 +27,10 @@ const CREDENTIALS = {
     'deploy: { environment: production, ttl: 10m, serviceAccount: { pool: [ONE], scopes: [READ] } }',
   'shared, with another scope':
     'deploy: { environment: staging, ttl: 10m, serviceAccount: { email: ONE, scopes: [WRITE] } }',
-  'a database': `deploy: { environment: staging, ttl: 10m, firestore: { project: PROJECT, apiKey: web-key, signer: SIGNER,
+  'a database': `deploy: { environment: staging, ttl: 10m, firestore: { database: data,
       allow: [{ path: "config/{document=**}", verbs: [read, write] }] } }`,
-  'another database': `deploy: { environment: staging, ttl: 10m, firestore: { project: PROJECT, database: other, apiKey: web-key,
-      signer: SIGNER, allow: [{ path: "config/{document=**}", verbs: [read, write] }] } }`,
+  'another database': `deploy: { environment: staging, ttl: 10m, firestore: { database: other,
+      allow: [{ path: "config/{document=**}", verbs: [read, write] }] } }`,
   removed: 'other: { environment: staging, ttl: 10m, serviceAccount: { email: THREE, scopes: [READ] } }',
 } as const;
 type Policy = keyof typeof CREDENTIALS;
@@ -39,8 +39,6 @@ const addressesIn = (project: string) => ({
   ONE: `ci-one@${project}.iam.gserviceaccount.com`,
   TWO: `ci-two@${project}.iam.gserviceaccount.com`,
   THREE: `ci-three@${project}.iam.gserviceaccount.com`,
-  SIGNER: `signer@${project}.iam.gserviceaccount.com`,
-  PROJECT: project,
   READ,
   WRITE,
 });
@@ -55,6 +53,10 @@ function policyText(credentials: string, project: string): string {
 version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
+environments: { staging: {}, production: {} }
+databases:
+  data: { project: ${project}, apiKey: web-key, signer: signer@${project}.iam.gserviceaccount.com }
+  other: { project: ${project}, database: other, apiKey: web-key, signer: signer@${project}.iam.gserviceaccount.com }
 credentials:
   ${text}
 rules:

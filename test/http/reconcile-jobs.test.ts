@@ -12,6 +12,7 @@ import {
   type InProcessKeydesk,
   openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
+import { credentialsNamed, policyData, policyText } from '../fixtures/policies.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -20,33 +21,14 @@ const FIRST = 4 * MINUTE;
 /** And the next one after a response that it runs. */
 const AGAIN = 4.5 * MINUTE;
 const FOUND = { jobs_checked: 1, buildkite_calls: 1, jobs_reconciled: 1, revoked: 2, not_renewed: 1, failed: 0 };
-const KINDS = ['staging-config', 'staging-admin', 'staging-export'];
+const KINDS = ['staging-config', 'staging-admin', 'staging-export'] as const;
 
-/** Credentials of an hour, so that the clock ends nothing before Buildkite was asked. */
-const policy = (project: string) => `
-version: 1
-organization: { slug: acme-inc }
-audience: https://keydesk.acme.example
-credentials:
-  staging-config:
-    environment: staging
-    ttl: 1h
-    firestore:
-      project: ${project}
-      apiKey: web-key
-      signer: signer@${project}.iam.gserviceaccount.com
-      allow: [{ path: "config/{document=**}", verbs: [read, write] }]
-  staging-admin:
-    environment: staging
-    ttl: 1h
-    serviceAccount: { pool: [ci-001@${project}.iam.gserviceaccount.com], scopes: [https://www.googleapis.com/auth/datastore] }
-  staging-export:
-    environment: staging
-    ttl: 1h
-    serviceAccount: { email: export@${project}.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }
-rules:
-  - { name: staging, match: { pipeline_slug: app }, grants: [${KINDS.join(', ')}] }
-`;
+/** Credentials of an hour, so that nothing expires before Buildkite was asked. */
+const policy = (project: string) => {
+  const credentials = credentialsNamed(KINDS, project);
+  for (const credential of Object.values(credentials)) credential.ttl = '1h';
+  return policyText(policyData(project, credentials));
+};
 
 describe('a job whose webhook was lost', () => {
   let keydesk: InProcessKeydesk;
@@ -67,7 +49,7 @@ describe('a job whose webhook was lost', () => {
   };
   let builds = 100;
   /** Of a build of its own unless it is said. */
-  async function newHolder(credentials = ['staging-config'], build_number = ++builds) {
+  async function newHolder(credentials: readonly string[] = ['staging-config'], build_number = ++builds) {
     const job = keydesk.buildkite.startJob({ build_number });
     const tokens: string[] = [];
     for (const credential of credentials) {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VERSION } from '../../shared/version.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
+import { NOT_GRANTED } from '../fixtures/refusals.ts';
 import { grantsOf, newJobToken, send, sendByPath, sendForm, tokenForm, withoutRequestId } from './token-request.ts';
 
 describe('the token endpoint', () => {
@@ -73,8 +74,7 @@ describe('the token endpoint', () => {
   });
 
   describe('asked for a credential the job may not have', () => {
-    const UNKNOWN =
-      '400 {"error":"invalid_target","request_id":"ID","error_description":"No rule of the policy grants this job a credential of that name. Request id: ID"}';
+    const UNKNOWN = `400 {"error":"invalid_target","request_id":"ID","error_description":"${NOT_GRANTED} Request id: ID"}`;
 
     it.each([
       ['that no rule grants', 'production-config', 'no_matching_rule'],

@@ -35,14 +35,14 @@ export function createSetting(parts: {
 version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.model
+environments: { staging: {}, production: {} }
+databases: { data: { project: acme-model, apiKey: web-key, signer: ${address('signer')} } }
 credentials:
   config:
     environment: staging
     ttl: ${parts.ttl.config}m
     firestore:
-      project: acme-model
-      apiKey: web-key
-      signer: ${address('signer')}
+      database: data
       allow: [{ path: "config/{document}", verbs: [read] }]
   export:
     environment: production

@@ -1,6 +1,6 @@
 // What a grant is for: who asked, by which rule, and what it opens. Maps a request to the fields of a grant's record.
 
-import type { Credential, FirestoreCredential } from '../policy/credential.ts';
+import { type Credential, type FirestoreCredential, revocationOf } from '../policy/credential.ts';
 import { surelyPast } from '../timing.ts';
 import type { Grant } from './grant.ts';
 
@@ -77,21 +77,21 @@ export function targetFields(credential: Credential, existing: Grant | undefined
     case 'firestore':
       return {
         kind: 'firestore' as const,
-        revocation: 'immediate' as const,
+        revocation: revocationOf(credential),
         project: credential.project,
         database: credential.database,
       };
     case 'service_account':
       return {
         kind: 'service_account' as const,
-        revocation: 'expiry' as const,
+        revocation: revocationOf(credential),
         service_account: credential.email,
         ...scopeFields(credential),
       };
     case 'pooled_service_account':
       return {
         kind: 'pooled_service_account' as const,
-        revocation: credential.storage ? ('expiry' as const) : ('propagating' as const),
+        revocation: revocationOf(credential),
         service_account: lease,
         ...scopeFields(credential),
         ...leaseFields(existing, lease, now),

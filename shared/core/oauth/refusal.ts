@@ -106,11 +106,15 @@ export interface WireError {
 const JOB_TOKEN_NOT_ACCEPTED_TEXT =
   "The job token was not accepted. Ask for a fresh one inside the step, with this service's audience; the reason is in the service's audit log under the request's id.";
 
-/**
- * The answer to a refusal, as RFC 6749 section 5.2 has it.
- * `bearer` is the form of the request: a job token in the Authorization header is refused as RFC 6750 section 3.1 says.
- */
-export function toWireError(refusal: Refusal, bearer: boolean): WireError {
+interface WireContext {
+  /** The job token was in the Authorization header, so its errors are those of RFC 6750 section 3.1. */
+  readonly bearer: boolean;
+  /** The policy's `contact`. Given only for jobs whose token was verified. */
+  readonly contact?: string | undefined;
+}
+
+/** The response to a refusal. Source: RFC 6749 section 5.2. */
+export function toWireError(refusal: Refusal, { bearer, contact }: WireContext): WireError {
   switch (refusal.reason) {
     case 'parameter_missing':
     case 'parameter_repeated':
@@ -136,7 +140,10 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
       return {
         status: 400,
         error: 'invalid_target',
-        description: 'No rule of the policy grants this job a credential of that name.',
+        description: withContact(
+          'No rule of the policy grants this job a credential of that name. To see why, run keydesk policy explain with the policy and the claims of the job.',
+          contact,
+        ),
       };
     case 'job_ended':
       return { status: 400, error: 'invalid_grant', description: 'The job has ended; it gets no more credentials.' };
@@ -210,15 +217,19 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
       return {
         status: 400,
         error: 'invalid_grant',
-        description:
-          'An operator has blocked this. Ask those who run Keydesk; retry the job once the block is removed.',
+        description: withContact(
+          'An operator has blocked this. Ask the operators of Keydesk, and retry the job when the block is removed.',
+          contact,
+        ),
       };
     case 'google_refused':
       return {
         status: 503,
         error: 'temporarily_unavailable',
-        description:
-          'Google refuses to issue this credential, and trying again does not change that. Stop, and tell whoever runs Keydesk.',
+        description: withContact(
+          'Google refuses to issue this credential, and a retry does not change that. Stop, and tell the operators of Keydesk.',
+          contact,
+        ),
         retryAfter: refusal.retryAfter,
         permanent: true,
       };
@@ -245,6 +256,10 @@ export function toWireError(refusal: Refusal, bearer: boolean): WireError {
     default:
       return jobTokenNotAccepted(refusal.reason, bearer);
   }
+}
+
+function withContact(description: string, contact: string | undefined): string {
+  return contact === undefined ? description : `${description} Contact: ${contact}.`;
 }
 
 /** The reason is taken only for its type: any other that has no answer of its own does not compile. */

@@ -3,8 +3,10 @@
 
 import * as z from 'zod';
 import { projectOfAccount } from './account-email.ts';
+import type { Database } from './databases.ts';
 import { documentPathProblem } from './document-path.ts';
-import { parseDuration } from './duration.ts';
+import { durationSchema } from './duration.ts';
+import { serviceAccountSchema, tenantSchema } from './google-names.ts';
 
 /** Nothing Keydesk hands out lives longer, in seconds. */
 export const MAX_TTL = 3600;
@@ -18,22 +20,9 @@ const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
 /** A credential's or environment's name: what a job asks for and what stands in URLs and security rules. */
 const CREDENTIAL_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
-export const durationSchema = (least: number, most: number, limits: string) =>
-  z.string({ error: `must be a duration such as 15m, ${limits}` }).transform((text, context) => {
-    const seconds = parseDuration(text);
-    if (seconds !== undefined && seconds >= least && seconds <= most) return seconds;
-    context.addIssue({ code: 'custom', message: `must be a duration such as 15m, ${limits}; "${text}" is not` });
-    return z.NEVER;
-  });
-
 export const nameSchema = z
   .string()
   .regex(CREDENTIAL_NAME, 'must be lower-case letters, digits and -, and begin with a letter');
-const serviceAccountEmail = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+$/, "must be a service account's e-mail address");
-const projectId = z.string().regex(/^[a-z][a-z0-9:.-]{3,61}[a-z0-9]$/, 'must be a Google Cloud project ID');
-const databaseId = z.string().regex(/^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$/, 'must be a Firestore database ID');
 const scope = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be an OAuth scope such as https://www.googleapis.com/auth/datastore');
@@ -55,18 +44,11 @@ const documentPath = z.string().superRefine((path, context) => {
   if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
 });
 
-/** As Google makes it of a tenant's display name: tenant2-m6tyz. Source: firebase.google.com/docs/rules/rules-and-auth (firebase.tenant). */
-const tenantId = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{3,62}$/, 'must be the ID of an Identity Platform tenant, such as ci-x7k2p');
-
 const firestore = z.strictObject({
-  project: projectId,
-  database: databaseId.default('(default)'),
-  apiKey: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, "must be the project's Firebase web API key"),
-  signer: serviceAccountEmail,
-  /** The tenant whose users Keydesk's are; undefined for the project's own. */
-  tenant: tenantId.optional(),
+  /** A name from `databases`. */
+  database: z.string(),
+  /** The tenant whose users Keydesk's are; undefined for the one that the database names. */
+  tenant: tenantSchema.optional(),
   allow: z.array(z.strictObject({ path: documentPath, verbs })).min(1),
 });
 
@@ -110,7 +92,7 @@ const pool = z.array(pooledAccount).min(1).max(MAX_POOL, `must have ${MAX_POOL} 
 
 const serviceAccount = z
   .strictObject({
-    email: serviceAccountEmail.optional(),
+    email: serviceAccountSchema.optional(),
     pool: pool.optional(),
     scopes: z.array(scope).min(1),
   })
@@ -120,7 +102,7 @@ const serviceAccount = z
 
 const storage = z
   .strictObject({
-    serviceAccount: serviceAccountEmail.optional(),
+    serviceAccount: serviceAccountSchema.optional(),
     pool: pool.optional(),
     bucket: bucketName,
     prefix: objectPrefix.nullable().default(null),
@@ -182,6 +164,36 @@ export const credentialSchema = z
     return z.NEVER;
   });
 
-/** TTLs are in seconds. */
-export type Credential = z.output<typeof credentialSchema>;
-export type FirestoreCredential = Extract<Credential, { kind: 'firestore' }>;
+/** A credential as it is in the file: one for Firestore names its database. */
+export type WrittenCredential = z.output<typeof credentialSchema>;
+type WrittenFirestoreCredential = Extract<WrittenCredential, { kind: 'firestore' }>;
+
+export type FirestoreCredential = Omit<WrittenFirestoreCredential, 'database' | 'tenant'> & Database;
+/** A credential of a parsed policy: one for Firestore has the fields of its database. TTLs are in seconds. */
+export type Credential = Exclude<WrittenCredential, WrittenFirestoreCredential> | FirestoreCredential;
+
+/** How strongly a credential ends with its job. The table is in the README. */
+export const REVOCATIONS = ['immediate', 'propagating', 'expiry'] as const;
+export type Revocation = (typeof REVOCATIONS)[number];
+
+interface PooledKind {
+  readonly kind: 'pooled_service_account';
+  readonly storage: StorageScope | null;
+}
+type Kind = { readonly kind: 'firestore' } | { readonly kind: 'service_account' } | PooledKind;
+
+export function revocationOf(credential: { readonly kind: 'firestore' }): 'immediate';
+export function revocationOf(credential: { readonly kind: 'service_account' }): 'expiry';
+export function revocationOf(credential: PooledKind): 'propagating' | 'expiry';
+export function revocationOf(credential: Kind): Revocation;
+export function revocationOf(credential: Kind): Revocation {
+  switch (credential.kind) {
+    case 'firestore':
+      return 'immediate';
+    case 'service_account':
+      return 'expiry';
+    case 'pooled_service_account':
+      // Whether a narrowed token is rejected when its account is disabled is not established: ADR 0012.
+      return credential.storage ? 'expiry' : 'propagating';
+  }
+}

@@ -4,7 +4,8 @@
 import { claimValue, isMatchableClaim, isOptionalClaim, type JobClaims } from './claims.ts';
 import type { Credential } from './credential.ts';
 import { matchesPattern } from './pattern.ts';
-import type { Policy, Rule } from './policy.ts';
+import type { Policy } from './policy.ts';
+import type { Rule } from './rule.ts';
 
 interface ClaimCheck {
   readonly claim: string;

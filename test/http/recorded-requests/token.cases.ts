@@ -132,7 +132,7 @@ export const TOKEN: readonly Case[] = [
       await changeFirebaseUser(keydesk, accessToken, { displayName: 'Somebody' });
       return byPath(keydesk, CHANGED_USER);
     },
-    { policy: firebasePolicyText({ credentials: [CHANGED_USER], tenant: 'ci-x7k2p', verbs: '[get]' }) },
+    { policy: firebasePolicyText({ credentials: [CHANGED_USER], tenant: 'ci-x7k2p', verbs: ['get'] }) },
   ],
   [
     'keys in hand when the issuer has none any more',

@@ -5,22 +5,40 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { runCli } from './run-cli.ts';
 
-const opening = (name: string, project: string, database = '(default)') => `  ${name}:
+interface Opening {
+  readonly name: string;
+  readonly project: string;
+  readonly database: string;
+}
+const opening = (name: string, project: string, database = '(default)'): Opening => ({ name, project, database });
+/** A policy with these credentials, each with a database of its own name. */
+function policy(...openings: readonly Opening[]): string {
+  const section = (name: string, entries: readonly string[]) =>
+    `${name}:${entries.length > 0 ? `\n${entries.join('')}` : ' {}\n'}`;
+  const databases = openings.map(
+    ({ name, project, database }) => `  ${name}:
+    project: ${project}
+    database: ${database}
+    apiKey: web-key
+    signer: signer@${project}.iam.gserviceaccount.com
+`,
+  );
+  const credentials = openings.map(
+    ({ name }) => `  ${name}:
     environment: staging
     ttl: 15m
     firestore:
-      project: ${project}
-      database: ${database}
-      apiKey: web-key
-      signer: signer@${project}.iam.gserviceaccount.com
+      database: ${name}
       allow: [{ path: "config/{document}", verbs: [get] }]
-`;
-const policy = (...credentials: string[]) => `version: 1
+`,
+  );
+  return `version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
-credentials:
-${credentials.join('')}rules: []
+environments: { staging: {} }
+${section('databases', databases)}${section('credentials', credentials)}rules: []
 `;
+}
 const POLICY = policy(opening('web', 'acme-staging'));
 
 const HAND_WRITTEN = `rules_version = '2';
@@ -183,7 +201,7 @@ describe('keydesk rules write', () => {
   });
 
   describe('for a policy without a firestore credential', () => {
-    beforeEach(() => put('policy.yaml', policy().replace('credentials:', 'credentials: {}')));
+    beforeEach(() => put('policy.yaml', policy()));
 
     it.each([[[]], [['--check']], [['--project', 'acme-staging']]])('has nothing to write with %j', async (args) => {
       expect(await rules(args)).toEqual({
@@ -292,7 +310,7 @@ describe('keydesk rules write', () => {
   ])('warns of a tenant in a rule by the tenant of policy: %s', async (condition, withoutTenant, withTenant) => {
     for (const [text, warned] of [
       [POLICY, withoutTenant],
-      [POLICY.replace('      apiKey:', '      tenant: ci-x7k2p\n      apiKey:'), withTenant],
+      [POLICY.replace('    apiKey:', '    tenant: ci-x7k2p\n    apiKey:'), withTenant],
     ] as const) {
       put('policy.yaml', text);
       put('firestore.rules', HAND_WRITTEN.replace('request.auth.uid == user', condition));

@@ -23,28 +23,34 @@ describe('keydesk users create', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   const put = (rules: string) => {
-    const opening = (name: string, in_: string, more = '') => `
-  ${name}:
+    const opening = (database: string) => `
+  ${database}:
     environment: staging
     ttl: 15m
-    firestore:
-      project: ${in_}
-      apiKey: web-key
-      signer: signer@${in_}.iam.gserviceaccount.com
-      allow: [{ path: "config/{document}", verbs: [get] }]
-${more}`;
+    firestore: { database: ${database}, allow: [{ path: "config/{document}", verbs: [get] }] }`;
+    const database = (name: string, of: string, more = '') =>
+      `\n  ${name}: { project: ${of}, apiKey: web-key, signer: signer@${of}.iam.gserviceaccount.com${more} }`;
+    const databases = [
+      database('config', project),
+      database('other', project, ', database: other'),
+      database('apart', `${project}-t`, `, tenant: ${TENANT}`),
+    ];
     writeFileSync(
       join(folder, 'policy.yaml'),
       `version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
-credentials:${opening('config', project)}${opening('other', project, '      database: other\n')}${opening('apart', `${project}-t`, `      tenant: ${TENANT}\n`)}
+environments: { staging: {} }
+pipelines: { two: ${TWO} }
+databases:${databases.join('')}
+credentials:${['config', 'other', 'apart'].map(opening).join('')}
 rules:
 ${rules}`,
     );
   };
   const RULES = `  - { name: two, match: { pipeline_id: [${ONE.toUpperCase()}, ${TWO}] }, grants: [config, apart] }
   - { name: again, match: { pipeline_id: ${ONE}, build_branch: main }, grants: [config, other] }
+  - { name: by name, match: { pipeline: two, build_branch: main }, grants: [config] }
 `;
   const SLUGS = `  - { name: by slug, match: { pipeline_slug: app }, grants: [config] }
   - { name: part, match: { pipeline_slug: app, pipeline_id: "0184990a-*" }, grants: [other] }

@@ -4,6 +4,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
+import { NOT_GRANTED } from '../../fixtures/refusals.ts';
 import { type Authority, makeAuthority } from './authority.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
 import { type JobOnDisk, newJobOnDisk } from './job.ts';
@@ -180,7 +181,7 @@ describe('@google-cloud/firestore', () => {
       ...(front ? ([[grpc(), 400, '400 undefined: Getting metadata from plugin failed with error: ']] as const) : []),
     ] as const) {
       const { client, inside } = await newClient(where, 'nothing-of-the-kind');
-      const why = 'Error code invalid_target: No rule of the policy grants this job a credential of that name.';
+      const why = `Error code invalid_target: ${NOT_GRANTED}`;
       const outcome = await client.call('set', `${inside}/a`, {});
       expect(withoutRequestId(outcome)).toEqual({ error: { code, message: `${before}${why} Request id: ID` } });
     }

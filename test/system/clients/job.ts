@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
-import { AUDIENCE, type InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { AUDIENCE } from '../../fixtures/policies.ts';
 
 const AGENT = fileURLToPath(new URL('../../../sandbox/fakes/buildkite/agent.ts', import.meta.url));
 const PLUGIN_EXECUTABLE = fileURLToPath(new URL('../../../plugin/bin/job-token', import.meta.url));

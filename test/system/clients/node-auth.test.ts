@@ -6,6 +6,7 @@ import { type AuthClient, GoogleAuth } from 'google-auth-library';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { jsonServer } from '../../../sandbox/local-server.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { NOT_GRANTED } from '../../fixtures/refusals.ts';
 import { grantsOf } from '../../http/token-request.ts';
 import { runChild } from './child.ts';
 import { type JobOnDisk, newJobOnDisk } from './job.ts';
@@ -122,13 +123,13 @@ describe('google-auth-library', () => {
     [
       'a credential that policy does not know',
       'nothing-of-the-kind',
-      'Error code invalid_target: No rule of the policy grants this job a credential of that name.',
+      `Error code invalid_target: ${NOT_GRANTED}`,
       () => {},
     ],
     [
       'a credential that is not for this job',
       'production-config',
-      'Error code invalid_target: No rule of the policy grants this job a credential of that name.',
+      `Error code invalid_target: ${NOT_GRANTED}`,
       () => {},
     ],
     [

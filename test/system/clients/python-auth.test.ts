@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { jsonServer } from '../../../sandbox/local-server.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
+import { NOT_GRANTED } from '../../fixtures/refusals.ts';
 import { grantsOf } from '../../http/token-request.ts';
 import { runChild } from './child.ts';
 import { withoutRequestId } from './client-process.ts';
@@ -88,7 +89,7 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
     [
       'a credential that policy does not know',
       'nothing-of-the-kind',
-      'Error code invalid_target: No rule of the policy grants this job a credential of that name. Request id: ID',
+      `Error code invalid_target: ${NOT_GRANTED} Request id: ID`,
       () => {},
     ],
     [

@@ -3,6 +3,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { NOT_GRANTED } from '../../fixtures/refusals.ts';
 import { newJobToken } from '../../http/token-request.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
 import { type JobOnDisk, newJobOnDisk } from './job.ts';
@@ -106,10 +107,7 @@ describe('@google-cloud/storage', () => {
     const unknown = newClient(newJobOnDisk(keydesk), 'nothing-of-the-kind');
     for (const [client, message] of [
       [ended, 'Error code invalid_grant: The job has ended; it gets no more credentials. Request id: ID'],
-      [
-        unknown,
-        'Error code invalid_target: No rule of the policy grants this job a credential of that name. Request id: ID',
-      ],
+      [unknown, `Error code invalid_target: ${NOT_GRANTED} Request id: ID`],
     ] as const)
       for (const [operation, ...args] of [
         ['read', bucket, 'warm/a'],

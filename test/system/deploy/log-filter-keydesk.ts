@@ -2,15 +2,16 @@
 // it at that moment.
 
 import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
-import { AUDIENCE, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { AUDIENCE } from '../../fixtures/policies.ts';
 import { type LogEntry, toLogEntry } from './log-filter-entry.ts';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 
 const account = (name: string, project: string) => `${name}@${project}.iam.gserviceaccount.com`;
-const firestore = (project: string, path: string) =>
-  `firestore: { project: ${project}, apiKey: web-key, signer: ${account('signer', project)}, allow: [{ path: "${path}/{document}", verbs: [get] }] }`;
+const firestore = (path: string) =>
+  `firestore: { database: data, allow: [{ path: "${path}/{document}", verbs: [get] }] }`;
 
 /** A credential of each kind, and the two of the probe. Branch `mistake` has what no policy should grant. */
 function policyText(project: string, canaryGrants: string): string {
@@ -18,13 +19,15 @@ function policyText(project: string, canaryGrants: string): string {
 version: 1
 organization: { slug: acme-inc, id: f892efa9-103e-4d28-97a1-3b8616a0994d }
 audience: ${AUDIENCE}
+environments: { monitoring: {}, staging: {}, production: {} }
+databases: { data: { project: ${project}, apiKey: web-key, signer: ${account('signer', project)} } }
 credentials:
-  canary: { environment: monitoring, ttl: 1m, ${firestore(project, 'canary')} }
-  canary-denied: { environment: monitoring, ttl: 1m, ${firestore(project, 'canary-denied')} }
-  config: { environment: staging, ttl: 15m, ${firestore(project, 'config')} }
+  canary: { environment: monitoring, ttl: 1m, ${firestore('canary')} }
+  canary-denied: { environment: monitoring, ttl: 1m, ${firestore('canary-denied')} }
+  config: { environment: staging, ttl: 15m, ${firestore('config')} }
   # Its user is changed, and the Auth emulator is one for all files.
-  config-${project}: { environment: staging, ttl: 15m, ${firestore(project, 'config')} }
-  live: { environment: production, ttl: 5m, ${firestore(project, 'live')} }
+  config-${project}: { environment: staging, ttl: 15m, ${firestore('config')} }
+  live: { environment: production, ttl: 5m, ${firestore('live')} }
   export:
     environment: staging
     ttl: 10m

@@ -12,7 +12,7 @@ import { runStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
-import { AUDIENCE } from '../../fixtures/in-process-keydesk.ts';
+import { AUDIENCE } from '../../fixtures/policies.ts';
 import { SECRET } from '../plugin/step.ts';
 import { openWatchedKeydesk, type WatchedKeydesk } from './log-filter-keydesk.ts';
 

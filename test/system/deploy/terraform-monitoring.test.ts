@@ -15,9 +15,7 @@ const CANARY = `credentials:
     environment: monitoring
     ttl: 1m
     firestore:
-      project: acme-staging
-      apiKey: web-key
-      signer: keydesk-signer@acme-staging.iam.gserviceaccount.com
+      database: staging
       allow: [{ path: "canary/{document}", verbs: [get] }]
 `;
 
@@ -102,7 +100,9 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of monitoring'), UN
 
   beforeAll(async () => {
     planner = await createPlanner({ known: true });
-    const canary = planner.writePolicy(POLICY.replace('credentials:\n', CANARY));
+    const canary = planner.writePolicy(
+      POLICY.replace('credentials:\n', CANARY).replace('environments:\n', 'environments:\n  monitoring: {}\n'),
+    );
     resources = (await planner.plan({ ...canary, webhook_tokens_version: '"3"' })).resources;
     plain = (await planner.plan({ webhook_tokens_version: '"3"', notification_channels: '[]' })).resources;
   }, UNHURRIED.timeout);

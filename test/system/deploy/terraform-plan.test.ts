@@ -263,6 +263,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     async (word) => {
       const name = word.replaceAll('"', '');
       const text = POLICY.replaceAll('environment: staging', `environment: ${word}`)
+        .replace('  staging: {}', `  ${word}: {}`)
         .replaceAll(/\bstaging-admin\b/g, word)
         .replace('audience: https://keydesk.acme.example', 'audience: 0x1F.example');
       const { resources, outputs, said } = await planner.plan({
@@ -367,7 +368,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
   });
 
   it("refuses a policy that opens the ledger's own database", async () => {
-    const own = POLICY.replace('project: acme-staging', 'project: acme-keydesk\n      database: keydesk');
+    const own = POLICY.replace('project: acme-staging', 'project: acme-keydesk\n    database: keydesk');
     expect(await planner.complaint(planner.writePolicy(own))).toContain("opens the ledger's own database");
   });
 

@@ -9,17 +9,15 @@ import { type CommandStep, parsePipeline } from '../../../sandbox/fakes/buildkit
 import { type Ran, runStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { jsonServer } from '../../../sandbox/local-server.ts';
-import {
-  AUDIENCE,
-  databaseOf,
-  type InProcessKeydesk,
-  openInProcessKeydesk,
-} from '../../fixtures/in-process-keydesk.ts';
+import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
+import { AUDIENCE } from '../../fixtures/policies.ts';
+import { NOT_GRANTED } from '../../fixtures/refusals.ts';
 import { gcloudEnvironment, pythonOfGcloud } from '../clients/gcloud.ts';
 import { USE_CREDENTIALS } from '../plugin/step.ts';
 
-const TAG = { build_branch: 'v1.4.0', build_tag: 'v1.4.0' };
+const PIPELINE = { pipeline_id: '0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31', pipeline_slug: 'web-release' };
+const TAG = { ...PIPELINE, build_branch: 'v1.4.0', build_tag: 'v1.4.0' };
 const python = needs('google-auth for Python', {
   find: () => pythonOfGcloud()?.command,
   install: 'the Google Cloud CLI, which brings it',
@@ -145,8 +143,8 @@ describe('the examples', () => {
     const { plugins } = production;
     const early = await run({ ...staging, plugins }, { claims: TAG });
     expect(early.exitCode).not.toBe(0);
-    expect(early.output).toContain('No rule of the policy grants this job a credential of that name.');
-    const untagged = await run(production, { claims: { build_branch: 'main', build_tag: null } });
+    expect(early.output).toContain(NOT_GRANTED);
+    const untagged = await run(production, { claims: { ...PIPELINE, build_branch: 'main', build_tag: null } });
     expect(untagged.exitCode).not.toBe(0);
   });
 

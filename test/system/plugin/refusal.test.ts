@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AUDIENCE, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { AUDIENCE } from '../../fixtures/policies.ts';
 import { type Front, openFront } from './front.ts';
 import { grantEvents, runAStep, SECRET, startAStep } from './step.ts';
 

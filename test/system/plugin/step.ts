@@ -6,7 +6,8 @@ import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
 import type { PluginConfiguration } from '../../../sandbox/fakes/buildkite/plugin.ts';
 import { type RunningStep, type StepOptions, startStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { AUDIENCE, type InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
+import { AUDIENCE } from '../../fixtures/policies.ts';
 
 export const PLUGIN = join(ROOT, 'plugin');
 /** Runs in a step: tells what Google's library makes of the step's credentials. */

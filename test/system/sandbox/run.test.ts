@@ -14,6 +14,9 @@ const LIVE = script(
 );
 const { FIRESTORE_EMULATOR_HOST: _, ...ENVIRONMENT } = process.env;
 
+/** `web-release` in examples/policy.yaml. */
+const RELEASE = 'pipeline_id=0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31';
+
 describe('the sandbox', { timeout: 120_000 }, () => {
   let sandbox: Watched;
   let logFile = '';
@@ -96,7 +99,7 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     ];
     expect(responses.map((response) => /^eyJ\S+\n$/.test(response))).toEqual([true, true, true]);
     expect(
-      await requestToken('production-config', 'build_branch=v1', 'build_tag=v1', 'step_key=deploy-production'),
+      await requestToken('production-config', RELEASE, 'build_branch=v1', 'build_tag=v1', 'step_key=deploy-production'),
     ).toMatch(/^eyJ/);
   });
 
@@ -104,7 +107,12 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     ['the wrong audience', ['audience=https://other.example'], 'invalid_token', 'job_token_audience_wrong'],
     ['the wrong branch', ['build_branch=feature/x'], 'invalid_target', 'no_matching_rule'],
     ['a tag that is called like a branch', ['build_tag=main'], 'invalid_target', 'tag_not_allowed'],
-    ['the wrong step', ['build_branch=v1', 'build_tag=v1', 'step_key=test'], 'invalid_target', 'no_matching_rule'],
+    [
+      'the wrong step',
+      [RELEASE, 'build_branch=v1', 'build_tag=v1', 'step_key=test'],
+      'invalid_target',
+      'no_matching_rule',
+    ],
     ['a claim that was not asked for', ['pipeline_id='], '--claim pipeline_id', 'claims_missing'],
     ['a token for too long', ['lifetime=7200'], 'invalid_token', 'job_token_lifetime_too_long'],
   ])('lets the mistake be made of %s, and shows the answer to it', async (_, claims, response, reason) => {

@@ -2,10 +2,10 @@
 // its refusals, and what happens when somebody changed the user.
 
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_GENERATIONS, policyUsers } from '../../../cli/policy-users.ts';
 import { firebaseUid, firebaseUserOf } from '../../../shared/core/firebase-user.ts';
 import type { FirestoreCredential } from '../../../shared/core/policy/credential.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
+import { DEFAULT_GENERATIONS, policyUsers } from '../../../shared/core/policy/users.ts';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/timing.ts';
 import { type ChangedFirebaseUser, createIdTokenMint } from '../../../shared/google/mint-id-token.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';

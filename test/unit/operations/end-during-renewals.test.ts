@@ -32,6 +32,7 @@ version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
 limits: { tokensPerMinute: 600 }
+environments: { staging: {} }
 credentials:
 ${names.map((name, index) => `  ${name}: { environment: staging, ttl: 15m, serviceAccount: ${KINDS[kind](index)} }`).join('\n')}
 rules:

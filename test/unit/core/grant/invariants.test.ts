@@ -184,7 +184,7 @@ describe('too many live tokens', () => {
       refusal: { reason: 'live_token_limit', grant_id: GRANT_ID, retryAfter: 31 + CLOCK_MARGIN_MS / 1000 },
     });
     if (!('refusal' in written)) return;
-    expect(toWireError(written.refusal, false)).toEqual({
+    expect(toWireError(written.refusal, { bearer: false })).toEqual({
       status: 429,
       error: 'temporarily_unavailable',
       description: expect.stringContaining('too many live tokens'),

@@ -98,7 +98,7 @@ describe('what a pipeline holds', () => {
   ])(
     'and what a job asks too often for is answered with 429 and when to try again: %o',
     (refused, text, retryAfter) => {
-      expect(toWireError(refused, false)).toEqual({
+      expect(toWireError(refused, { bearer: false })).toEqual({
         status: 429,
         error: 'temporarily_unavailable',
         description: expect.stringContaining(text),
@@ -152,7 +152,7 @@ describe('what an operator has barred', () => {
   });
 
   it('is answered as a refusal that trying again at once does not change', () => {
-    expect(toWireError(refusal, false)).toEqual({
+    expect(toWireError(refusal, { bearer: false })).toEqual({
       status: 400,
       error: 'invalid_grant',
       description: expect.stringContaining('An operator has blocked this'),

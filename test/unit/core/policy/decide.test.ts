@@ -30,6 +30,7 @@ function policyWith(rules: readonly RuleData[], organization: object = { slug: '
     version: 1,
     organization,
     audience: 'https://keydesk.acme.example',
+    environments: { staging: {} },
     credentials: { web: account('web'), other: account('other'), constructor: account('constructor') },
     rules,
   });

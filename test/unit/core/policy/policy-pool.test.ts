@@ -3,24 +3,17 @@
 import { describe, expect, it } from 'vitest';
 import { ledgerExposureProblems, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import type { PolicyProblem } from '../../../../shared/core/policy/problems.ts';
-import { type Data, editor } from '../../../fixtures/policies.ts';
+import { account as accountOf, DATASTORE, type Data, editor, policyData } from '../../../fixtures/policies.ts';
 
-const account = (name: string) => `${name}@acme-staging.iam.gserviceaccount.com`;
-const scopes = ['https://www.googleapis.com/auth/datastore'];
-const valid = () => ({
-  version: 1,
-  organization: { slug: 'acme-inc' },
-  audience: 'https://keydesk.acme.example',
-  credentials: {
+const PROJECT = 'acme-staging';
+const account = (name: string) => accountOf(name, PROJECT);
+const scopes = [DATASTORE];
+const valid = () =>
+  policyData(PROJECT, {
     config: {
       environment: 'staging',
       ttl: '15m',
-      firestore: {
-        project: 'acme-staging',
-        apiKey: 'AIzaSy_web-key',
-        signer: account('signer'),
-        allow: [{ path: 'config/{document}', verbs: ['get'] }],
-      },
+      firestore: { database: 'data', allow: [{ path: 'config/{document}', verbs: ['get'] }] },
     },
     export: { environment: 'staging', ttl: '10m', serviceAccount: { email: account('export'), scopes } },
     admin: {
@@ -29,9 +22,7 @@ const valid = () => ({
       serviceAccount: { pool: [account('ci-001'), account('ci-002')], scopes },
     },
     other: { environment: 'staging', ttl: '15m', serviceAccount: { pool: [account('ci-101')], scopes } },
-  },
-  rules: [{ name: 'deploy', match: { pipeline_slug: 'app' }, grants: ['config', 'export', 'admin', 'other'] }],
-});
+  });
 
 const { changed, accepted } = editor<Data>(valid);
 
@@ -107,7 +98,7 @@ describe('a pool', () => {
 describe('an account in two places', () => {
   const CI = account('ci-001');
   const EXPORT = ['credentials', 'export', 'serviceAccount', 'email'];
-  const SIGNER = ['credentials', 'config', 'firestore', 'signer'];
+  const SIGNER = ['databases', 'data', 'signer'];
   const OTHER = ['credentials', 'other', 'serviceAccount', 'pool'];
   const set = (path: readonly (string | number)[], email: string) => (data: Data) => {
     const at = path.slice(0, -1).reduce((inner, step) => inner[step], data);
@@ -125,24 +116,11 @@ describe('an account in two places', () => {
     ]);
   });
 
-  it.each<[string, (data: Data) => void, string]>([
-    [
-      'shared by all',
-      (data) => (data.credentials.late = { environment: 'staging', ttl: '5m', serviceAccount: { email: CI, scopes } }),
-      'serviceAccount.email',
-    ],
-    [
-      'a signer',
-      (data) => {
-        const { firestore } = data.credentials.config;
-        data.credentials.late = { environment: 'staging', ttl: '5m', firestore: { ...firestore, signer: CI } };
-      },
-      'firestore.signer',
-    ],
-  ])('is refused where it is %s after its pool', (_, change, place) => {
-    expect(problemsOf(change)).toEqual([
+  it('is refused where it is shared by all after its pool', () => {
+    const late = { environment: 'staging', ttl: '5m', serviceAccount: { email: CI, scopes } };
+    expect(problemsOf((data) => (data.credentials.late = late))).toEqual([
       {
-        path: ['credentials', 'late', ...place.split('.')],
+        path: ['credentials', 'late', 'serviceAccount', 'email'],
         message: `${CI} also stands at ${[...POOL, 0].join('.')}: a pooled account serves one job alone`,
       },
     ]);
@@ -202,46 +180,6 @@ describe('the limits', () => {
     ['a list', [], ['limits']],
   ])('are refused with %s', (_, limits, path) => {
     expect(problemsOf((data) => (data.limits = limits))).toEqual([{ path, message: expect.stringMatching(/./) }]);
-  });
-});
-
-describe('the tenant of a database', () => {
-  const second = (data: Data, changes: object) => {
-    const { config } = data.credentials;
-    data.credentials.more = { ...config, firestore: { ...config.firestore, ...changes } };
-  };
-
-  it.each([undefined, 'ci-x7k2p'])('is the same for its credentials, or another database is meant: %s', (tenant) => {
-    const policy = accepted((data) => {
-      if (tenant !== undefined) data.credentials.config.firestore.tenant = tenant;
-      second(data, {});
-      data.credentials.elsewhere = {
-        ...data.credentials.config,
-        firestore: { ...data.credentials.config.firestore, database: 'elsewhere', tenant: 'other-a1b2c' },
-      };
-    });
-    expect(policy.credentials.more).toMatchObject(tenant === undefined ? {} : { tenant });
-  });
-
-  it.each([
-    ['another one', 'ci-x7k2p', { tenant: 'ci-a1b2c' }],
-    ['none', 'ci-x7k2p', { tenant: undefined }],
-    ['one where the first has none', undefined, { tenant: 'ci-x7k2p' }],
-  ])('is a problem with %s', (_, tenant, changes) => {
-    const problems = problemsOf((data) => {
-      if (tenant !== undefined) data.credentials.config.firestore.tenant = tenant;
-      second(data, changes);
-    });
-    expect(problems).toEqual([
-      {
-        path: ['credentials', 'more', 'firestore', 'tenant'],
-        message: expect.stringContaining(`at credentials.config it is ${tenant ?? 'absent'}`),
-      },
-    ]);
-  });
-
-  it.each(['CI-x7k2p', 'ci x', "ci'x7k2p", '1ci-x7k2p', 'ci', '', 7])('is no such ID: %j', (tenant) => {
-    expect(problemsOf((data) => (data.credentials.config.firestore.tenant = tenant))).toHaveLength(1);
   });
 });
 

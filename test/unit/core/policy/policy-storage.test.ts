@@ -1,15 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import type { PolicyProblem } from '../../../../shared/core/policy/problems.ts';
-import { editor } from '../../../fixtures/policies.ts';
+import { account as accountOf, type Data, editor, policyData } from '../../../fixtures/policies.ts';
 
-const account = (id: string) => `${id}@acme-ci.iam.gserviceaccount.com`;
+const account = (name: string) => accountOf(name, 'acme-ci');
 
-const valid = () => ({
-  version: 1,
-  organization: { slug: 'acme-inc' },
-  audience: 'https://keydesk.acme.example',
-  credentials: {
+const valid = () =>
+  policyData('acme-ci', {
     cache: {
       environment: 'staging',
       ttl: '15m',
@@ -29,12 +26,8 @@ const valid = () => ({
         role: 'roles/storage.objectUser',
       },
     },
-  },
-  rules: [{ name: 'build', match: { pipeline_slug: 'app' }, grants: ['cache', 'artifacts'] }],
-});
+  });
 
-// biome-ignore lint/suspicious/noExplicitAny: a policy that is wrong in every way a file can be
-type Data = any;
 const { changed, accepted } = editor<Data>(valid);
 
 const storage = (field: string, value: unknown) => (data: Data) => {

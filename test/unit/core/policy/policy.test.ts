@@ -5,43 +5,47 @@ import { documentPathProblem, RULES_WORDS } from '../../../../shared/core/policy
 import { parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
 import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import { toData } from '../../../../shared/core/policy/yaml-data.ts';
-import { type Data, editor } from '../../../fixtures/policies.ts';
+import {
+  account,
+  CONTACT,
+  DATASTORE,
+  type Data,
+  editor,
+  ORGANIZATION_ID,
+  PIPELINE_ID,
+  policyData,
+} from '../../../fixtures/policies.ts';
 
 /** A valid policy as plain data; each case changes one thing in a copy of its own. */
-const valid = () => ({
-  version: 1,
-  organization: { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' },
-  audience: 'https://keydesk.acme.example',
-  maxJobTokenLifetime: '10m',
-  credentials: {
-    config: {
-      environment: 'staging',
-      ttl: '15m',
-      firestore: {
-        project: 'acme-staging',
-        database: '(default)',
-        apiKey: 'AIzaSy_web-key',
-        signer: 'signer@acme-staging.iam.gserviceaccount.com',
-        allow: [{ path: 'config/{document=**}', verbs: ['get', 'list'] }],
-      },
-    },
-    export: {
-      environment: 'staging',
-      ttl: '10m',
-      serviceAccount: {
-        email: 'export@acme-staging.iam.gserviceaccount.com',
-        scopes: ['https://www.googleapis.com/auth/datastore'],
-      },
-    },
-  },
-  rules: [
+const valid = () =>
+  policyData(
+    'acme-staging',
     {
-      name: 'deploy',
-      match: { pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0', build_branch: ['main', 'release/*'] },
-      grants: ['config', 'export'],
+      config: {
+        environment: 'staging',
+        ttl: '15m',
+        firestore: { database: 'data', allow: [{ path: 'config/{document=**}', verbs: ['get', 'list'] }] },
+      },
+      export: {
+        environment: 'staging',
+        ttl: '10m',
+        serviceAccount: { email: account('export', 'acme-staging'), scopes: [DATASTORE] },
+      },
     },
-  ],
-});
+    {
+      organization: { slug: 'acme-inc', id: ORGANIZATION_ID },
+      contact: CONTACT,
+      maxJobTokenLifetime: '10m',
+      pipelines: { app: PIPELINE_ID },
+      rules: [
+        {
+          name: 'deploy',
+          match: { pipeline_id: PIPELINE_ID, build_branch: ['main', 'release/*'] },
+          grants: ['config', 'export'],
+        },
+      ],
+    },
+  );
 
 const { changed, accepted } = editor<Data>(valid);
 
@@ -51,13 +55,16 @@ function problemsOf(data: unknown): string[] {
 }
 
 describe('a policy', () => {
-  it('becomes a value with seconds for durations, one list of patterns per claim and one kind per credential', () => {
+  it('becomes a value with seconds for durations, one list of patterns per claim, one kind per credential and its database', () => {
     expect(accepted()).toEqual({
       version: 1,
       organization: { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' },
       audience: 'https://keydesk.acme.example',
+      contact: '#platform on Slack',
       maxJobTokenLifetime: 600,
       limits: { tokensPerMinute: 60, liveGrantsPerPipeline: 1000 },
+      environments: { staging: {} },
+      pipelines: { app: PIPELINE_ID },
       credentials: {
         config: {
           kind: 'firestore',
@@ -65,7 +72,7 @@ describe('a policy', () => {
           ttl: 900,
           project: 'acme-staging',
           database: '(default)',
-          apiKey: 'AIzaSy_web-key',
+          apiKey: 'web-key',
           signer: 'signer@acme-staging.iam.gserviceaccount.com',
           allow: [{ path: 'config/{document=**}', verbs: ['get', 'list'] }],
         },
@@ -102,7 +109,7 @@ describe('a policy', () => {
   it('fills in the default database and job token lifetime', () => {
     const policy = accepted((data) => {
       delete data.maxJobTokenLifetime;
-      delete data.credentials.config.firestore.database;
+      delete data.databases.data.database;
     });
     expect(policy.maxJobTokenLifetime).toBe(600);
     expect(policy.credentials.config).toMatchObject({ database: '(default)' });
@@ -117,13 +124,16 @@ describe('a policy', () => {
     });
   });
 
-  it('may do without an organization id, without rules and without credentials', () => {
+  it('may do without an organization id, contact, pipelines, rules, databases and credentials', () => {
+    expect(accepted((data) => delete data.contact)).not.toHaveProperty('contact');
+    expect(accepted((data) => delete data.pipelines).pipelines).toEqual({});
     expect(accepted((data) => delete data.organization.id).organization).toEqual({ slug: 'acme-inc' });
     expect(accepted((data) => (data.rules = [])).rules).toEqual([]);
     expect(
       accepted((data) => {
         data.rules = [];
         data.credentials = {};
+        delete data.databases;
       }).credentials,
     ).toEqual({});
   });
@@ -141,6 +151,9 @@ describe('a policy', () => {
   const config = (field: string, value: unknown) => (data: Data) => {
     data.credentials.config[field] = value;
   };
+  const database = (field: string, value: unknown) => (data: Data) => {
+    data.databases.data[field] = value;
+  };
   const firestore = (field: string, value: unknown) => (data: Data) => {
     data.credentials.config.firestore[field] = value;
   };
@@ -151,7 +164,7 @@ describe('a policy', () => {
     data.rules[0][field] = value;
   };
   const job = (value: unknown) => rule('match', value);
-  const pipeline = { pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0' };
+  const pipeline = { pipeline_id: PIPELINE_ID };
 
   it.each<[string, (data: Data) => void, string, RegExp]>([
     ['another version', (data) => (data.version = 2), 'version', /must be 1/],
@@ -216,8 +229,15 @@ describe('a policy', () => {
       'credentials.web',
       /^is empty: it must be a map/,
     ],
+    ['a blank contact', (data) => (data.contact = '   '), 'contact', /not only spaces/],
+    ['an empty contact', (data) => (data.contact = ''), 'contact', /printable ASCII/],
+    ['a contact with a quote', (data) => (data.contact = 'ask "us"'), 'contact', /printable ASCII/],
+    ['a contact with a backslash', (data) => (data.contact = 'a\\b'), 'contact', /printable ASCII/],
+    ['a contact of two lines', (data) => (data.contact = 'a\nb'), 'contact', /printable ASCII/],
+    ['a contact beyond ASCII', (data) => (data.contact = 'Zoë'), 'contact', /printable ASCII/],
+    ['a contact of 201 characters', (data) => (data.contact = 'a'.repeat(201)), 'contact', /1 to 200/],
     ['no environment', config('environment', undefined), 'credentials.config.environment', /^is missing$/],
-    ['an environment in capitals', config('environment', 'Staging'), 'credentials.config.environment', /lower-case/],
+    ['no environments', (data) => delete data.environments, 'environments', /^is missing$/],
     ['no ttl', config('ttl', undefined), 'credentials.config.ttl', /^is missing: it must be a duration/],
     ['a ttl without a unit', config('ttl', '15'), 'credentials.config.ttl', /"15" is not/],
     ['a ttl as a number', config('ttl', 900), 'credentials.config.ttl', /must be a duration/],
@@ -233,33 +253,13 @@ describe('a policy', () => {
       'credentials.config',
       /more than one is here/,
     ],
-    [
-      'a Firestore project with capitals',
-      firestore('project', 'Acme'),
-      'credentials.config.firestore.project',
-      /project ID/,
-    ],
-    [
-      'a Firestore database with a slash',
-      firestore('database', 'a/b'),
-      'credentials.config.firestore.database',
-      /database ID/,
-    ],
-    ['no web key', firestore('apiKey', undefined), 'credentials.config.firestore.apiKey', /^is missing$/],
-    ['a web key with a space', firestore('apiKey', 'AIza x'), 'credentials.config.firestore.apiKey', /web API key/],
-    ['a web key with a parameter', firestore('apiKey', 'a&b=c'), 'credentials.config.firestore.apiKey', /web API key/],
-    [
-      'a signer that is no address',
-      firestore('signer', 'signer'),
-      'credentials.config.firestore.signer',
-      /e-mail address/,
-    ],
-    [
-      'a signer that climbs out of a URL',
-      firestore('signer', '../x@acme'),
-      'credentials.config.firestore.signer',
-      /e-mail address/,
-    ],
+    ['a Firestore project with capitals', database('project', 'Acme'), 'databases.data.project', /project ID/],
+    ['a Firestore database with a slash', database('database', 'a/b'), 'databases.data.database', /database ID/],
+    ['no web key', database('apiKey', undefined), 'databases.data.apiKey', /^is missing$/],
+    ['a web key with a space', database('apiKey', 'AIza x'), 'databases.data.apiKey', /web API key/],
+    ['a web key with a parameter', database('apiKey', 'a&b=c'), 'databases.data.apiKey', /web API key/],
+    ['a signer that is no address', database('signer', 'signer'), 'databases.data.signer', /e-mail address/],
+    ['a signer that climbs out of a URL', database('signer', '../x@acme'), 'databases.data.signer', /e-mail address/],
     ['nothing allowed', firestore('allow', []), 'credentials.config.firestore.allow', /./],
     ['no verbs', firestore('allow', [{ path: 'a/{b}', verbs: [] }]), 'credentials.config.firestore.allow.0.verbs', /./],
     [
@@ -387,6 +387,8 @@ describe('a policy', () => {
     ['the top', (data: Data) => data, 'extra'],
     ['organization', (data: Data) => data.organization, 'organization.extra'],
     ['a credential', (data: Data) => data.credentials.config, 'credentials.config.extra'],
+    ['an environment', (data: Data) => data.environments.staging, 'environments.staging.extra'],
+    ['a database', (data: Data) => data.databases.data, 'databases.data.extra'],
     ['firestore', (data: Data) => data.credentials.config.firestore, 'credentials.config.firestore.extra'],
     ['allow', (data: Data) => data.credentials.config.firestore.allow[0], 'credentials.config.firestore.allow.0.extra'],
     [
@@ -451,6 +453,7 @@ describe('a policy', () => {
 const TEXT = `version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
+environments: { staging: {} }
 credentials:
   export:
     environment: staging
@@ -483,34 +486,34 @@ describe('the text of a policy', () => {
   });
 
   it.each([
-    ['a value', replaced('ttl: 10m', 'ttl: 2h'), 'policy.yaml:7:5 credentials.export.ttl must be a duration'],
-    ['a list item', replaced('[export]', '[export, import]'), 'policy.yaml:14:22 rules.0.grants.1 "import" is not a'],
+    ['a value', replaced('ttl: 10m', 'ttl: 2h'), 'policy.yaml:8:5 credentials.export.ttl must be a duration'],
+    ['a list item', replaced('[export]', '[export, import]'), 'policy.yaml:15:22 rules.0.grants.1 "import" is not a'],
     [
       'an unknown key',
       replaced('name: deploy', 'nmae: x\n    name: deploy'),
-      'policy.yaml:12:5 rules.0.nmae is not a key',
+      'policy.yaml:13:5 rules.0.nmae is not a key',
     ],
     [
       'a missing key, at what lacks it',
       replaced('    ttl: 10m\n', ''),
-      'policy.yaml:5:3 credentials.export.ttl is missing: it must be a duration such as 15m',
+      'policy.yaml:6:3 credentials.export.ttl is missing: it must be a duration such as 15m',
     ],
     [
       'a claim in a flow map',
       replaced('build_branch: main', 'branch: main'),
-      'policy.yaml:13:34 rules.0.match.branch is not',
+      'policy.yaml:14:34 rules.0.match.branch is not',
     ],
-    ['a credential name', replaced('  export:', '  Export:'), 'policy.yaml:5:3 credentials.Export must be lower-case'],
-    ['a key twice', replaced('ttl: 10m', 'ttl: 10m\n    ttl: 20m'), 'policy.yaml:8:5 Map keys must be unique'],
+    ['a credential name', replaced('  export:', '  Export:'), 'policy.yaml:6:3 credentials.Export must be lower-case'],
+    ['a key twice', replaced('ttl: 10m', 'ttl: 10m\n    ttl: 20m'), 'policy.yaml:9:5 Map keys must be unique'],
     ['bad YAML', replaced('[export]', '[export'), 'policy.yaml:'],
     ['a tag', replaced('slug: acme-inc', 'slug: !env SLUG'), 'policy.yaml:2:23 Unresolved tag: !env'],
     ['an alias of nothing', replaced('[export]', '*nothing'), 'policy.yaml:'],
     [
       'a merge',
       replaced('    ttl: 10m', '    ttl: 10m\n    <<: { x: 1 }'),
-      'policy.yaml:8:5 credentials.export.<< is not a key',
+      'policy.yaml:9:5 credentials.export.<< is not a key',
     ],
-    ['a second document', `${TEXT}---\nversion: 1\n`, 'policy.yaml:15:1 Source contains multiple documents'],
+    ['a second document', `${TEXT}---\nversion: 1\n`, 'policy.yaml:16:1 Source contains multiple documents'],
     ['a tab for indentation', replaced('    ttl: 10m', '\tttl: 10m'), 'policy.yaml:'],
   ])('is refused with the place of %s', (_, text, message) => {
     const problems = problemsIn(text);
@@ -534,8 +537,8 @@ describe('the text of a policy', () => {
     const text = replaced('ttl: 10m', 'ttl: 2h').replace('version: 1', 'version: 2').replace('app, ', '"*", ');
     expect(problemsIn(text).map((problem) => problem.split(' ')[0])).toEqual([
       'policy.yaml:1:1',
-      'policy.yaml:7:5',
-      'policy.yaml:13:5',
+      'policy.yaml:8:5',
+      'policy.yaml:14:5',
     ]);
   });
 
@@ -593,13 +596,13 @@ describe('the text of a policy', () => {
   });
 
   it.each([
-    ['an alias of nothing', '*nothing', '14:13 *nothing names no anchor'],
-    ['an alias of what comes later', '[*later, &later export]', '14:14 *later names no anchor'],
-    ['an alias of what it stands in', '&all [*all]', '14:19 *all stands inside &all'],
+    ['an alias of nothing', '*nothing', '15:13 *nothing names no anchor'],
+    ['an alias of what comes later', '[*later, &later export]', '15:14 *later names no anchor'],
+    ['an alias of what it stands in', '&all [*all]', '15:19 *all stands inside &all'],
     [
       'an alias of what it stands in, of a name used before',
       '[&all export, &all [*all]]',
-      '14:33 *all stands inside &all',
+      '15:33 *all stands inside &all',
     ],
   ])('names the place of %s', (_, grants, message) => {
     expect(problemsIn(replaced('[export]', grants))).toEqual([expect.stringContaining(`policy.yaml:${message}`)]);

@@ -53,7 +53,7 @@ describe('what is said of a policy', () => {
     const result = parsePolicy(text, 'policy.yaml');
     return 'problems' in result ? result.problems : [];
   };
-  const PIPELINE = '      pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0\n      build_branch: [main';
+  const PIPELINE = '      pipeline: web\n      build_branch: [main';
   const withPipeline = (lines: string) => {
     expect(EXAMPLE).toContain(PIPELINE);
     return EXAMPLE.replace(PIPELINE, `${lines}\n      build_branch: [main`);

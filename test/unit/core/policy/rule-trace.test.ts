@@ -74,6 +74,7 @@ describe('the trace of a decision', () => {
       `version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
+environments: { staging: {} }
 credentials:
   it:
     environment: staging

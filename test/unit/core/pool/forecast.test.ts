@@ -54,7 +54,7 @@ describe('when a pool has no free account, the next try makes sense', () => {
   });
 
   it('and the caller is told so', () => {
-    expect(toWireError(poolExhausted([account()], 3, NOW), false)).toEqual({
+    expect(toWireError(poolExhausted([account()], 3, NOW), { bearer: false })).toEqual({
       status: 503,
       error: 'temporarily_unavailable',
       description: 'All service accounts of the pool are in use. Retry after the time in Retry-After.',

@@ -1,18 +1,16 @@
-// What a job would be given, and why or why not: the desk's own decision and its trace, in words. Pure: claims as somebody
-// typed them in, text out. Decides nothing itself.
+// Explains what a job would be given, and why or why not: claims as somebody typed them in, the decision of decide.ts and its
+// trace in words out.
 
-import {
-  isMatchableClaim,
-  isOptionalClaim,
-  type JobClaims,
-  MATCHABLE_CLAIMS,
-  parseClaims,
-} from '../shared/core/policy/claims.ts';
-import { type Decision, decide, type RuleTrace } from '../shared/core/policy/decide.ts';
-import type { Policy } from '../shared/core/policy/policy.ts';
-import { inMinutes, revocationOf } from './policy-table.ts';
+import { closestName } from '../closest-name.ts';
+import { isMatchableClaim, isOptionalClaim, type JobClaims, parseClaims } from './claims.ts';
+import { revocationOf } from './credential.ts';
+import { type Decision, decide, type RuleTrace } from './decide.ts';
+import { formatDuration } from './duration.ts';
+import type { Pipelines } from './pipelines.ts';
+import type { Policy } from './policy.ts';
+import { isMatchKey, MATCH_KEYS } from './rule.ts';
 
-/** What every job token has: stand-ins that no rule is ever held against. */
+/** The claims that every job token has. No rule is matched against these values. */
 const PLACEHOLDER_CLAIMS = {
   pipeline_slug: '-',
   build_number: 1,
@@ -23,22 +21,33 @@ const PLACEHOLDER_CLAIMS = {
 };
 
 /**
- * Reads `NAME=VALUE`s. The organization is the policy's; `organization_id=` leaves its id out, as any empty value does.
- * @returns the claims of such a job's token, or all that is wrong
+ * Reads `NAME=VALUE`s. `pipeline=NAME` takes a name from the policy's `pipelines`. The organization is the policy's. An empty
+ * value leaves a claim out, so `organization_id=` leaves out the organization's id.
+ * @returns the claims of such a job's token, or all problems
  */
 export function parseJob(policy: Policy, written: readonly string[]): { claims: JobClaims } | { problems: string[] } {
   const provided = new Map<string, string>();
+  const writtenAs = new Map<string, string>();
   const problems: string[] = [];
   for (const one of written) {
     const cut = one.indexOf('=');
-    const claim = one.slice(0, cut);
+    const [key, value] = [one.slice(0, cut), one.slice(cut + 1)];
+    const claim = key === 'pipeline' ? 'pipeline_id' : key;
     if (cut < 1) problems.push(`"${one}" is not NAME=VALUE`);
-    else if (!isMatchableClaim(claim))
+    else if (!isMatchKey(key))
+      problems.push(`${key} is not a claim a rule can name: known are ${MATCH_KEYS.join(', ')} and agent_tag:NAME`);
+    else if (provided.has(claim))
       problems.push(
-        `${claim} is not a claim a rule can name: known are ${MATCHABLE_CLAIMS.join(', ')} and agent_tag:NAME`,
+        writtenAs.get(claim) === key
+          ? `${key} is given twice`
+          : 'pipeline and pipeline_id are the same claim: give one of them',
       );
-    else if (provided.has(claim)) problems.push(`${claim} is given twice`);
-    else provided.set(claim, one.slice(cut + 1));
+    else if (key === 'pipeline' && !Object.hasOwn(policy.pipelines, value))
+      problems.push(unknownPipeline(value, policy));
+    else {
+      provided.set(claim, key === 'pipeline' ? (policy.pipelines[value] ?? '') : value);
+      writtenAs.set(claim, key);
+    }
   }
   for (const claim of Object.keys(PLACEHOLDER_CLAIMS)) {
     const rule = policy.rules.find(({ match }) => Object.hasOwn(match, claim));
@@ -61,11 +70,15 @@ export function parseJob(policy: Policy, written: readonly string[]): { claims: 
   const { id } = policy.organization;
   const { organization_id } = parsed.claims;
   if (id !== undefined && organization_id !== undefined && organization_id !== id)
-    return { problems: [`organization_id is another than the policy's: the desk takes no token of such a job at all`] };
+    return {
+      problems: [
+        "organization_id does not match the policy's organization.id: Keydesk rejects every token of another organization",
+      ],
+    };
   return parsed;
 }
 
-/** The flags without which `oidc request-token` would leave out what the job is said to have and the policy looks at. */
+/** The flags that `buildkite-agent oidc request-token` needs, so that the token has the claims that the policy looks at. */
 export function claimFlags(policy: Policy, claims: JobClaims): string[] {
   const usedClaims = new Set(policy.rules.flatMap(({ match }) => Object.keys(match)));
   if (policy.organization.id !== undefined) usedClaims.add('organization_id');
@@ -76,16 +89,16 @@ export function claimFlags(policy: Policy, claims: JobClaims): string[] {
     .map((claim) => `--claim ${claim}`);
 }
 
-/** For each credential, what the desk would decide and why. */
+/** For each credential, the decision and its reasons, in lines for a terminal. */
 export function explainDecisions(
   policy: Policy,
   claims: JobClaims,
   names: readonly string[] = Object.keys(policy.credentials),
 ): string[] {
-  return names.flatMap((name) => describeDecision(name, decide(policy, claims, name)));
+  return names.flatMap((name) => describeDecision(name, decide(policy, claims, name), policy.pipelines));
 }
 
-/** The same for a program. */
+/** The same decisions as data. */
 export function decideEach(policy: Policy, claims: JobClaims, names: readonly string[]): object[] {
   return names.map((name) => {
     const decision = decide(policy, claims, name);
@@ -106,10 +119,10 @@ export function decideEach(policy: Policy, claims: JobClaims, names: readonly st
   });
 }
 
-function describeDecision(name: string, decision: Decision): string[] {
+function describeDecision(name: string, decision: Decision, pipelines: Pipelines): string[] {
   if (decision.outcome === 'granted') {
     const { credential, rule } = decision;
-    return [`${name}: granted by "${rule}", ${revocationOf(credential)}, ${inMinutes(credential.ttl)}`];
+    return [`${name}: granted by "${rule}", ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`];
   }
   const missing =
     decision.reason === 'claims_missing'
@@ -118,11 +131,13 @@ function describeDecision(name: string, decision: Decision): string[] {
   const tried = decision.trace.filter(({ outcome }) => outcome !== 'other_credential');
   return [
     `${name}: refused, ${decision.reason}${missing}`,
-    ...(tried.length > 0 ? tried.map((rule) => `  ${explainRule(rule)}`) : ['  no rule grants it to any job']),
+    ...(tried.length > 0
+      ? tried.map((rule) => `  ${explainRule(rule, pipelines)}`)
+      : ['  no rule grants it to any job']),
   ];
 }
 
-function explainRule({ rule, outcome, checks }: RuleTrace): string {
+function explainRule({ rule, outcome, checks }: RuleTrace, pipelines: Pipelines): string {
   switch (outcome) {
     case 'granted':
       return `"${rule}" fits`;
@@ -132,11 +147,25 @@ function explainRule({ rule, outcome, checks }: RuleTrace): string {
       return `"${rule}" names build_branch and not build_tag, so it lets no tag build through`;
     case 'claim_mismatch': {
       const wrong = checks.filter(({ matched }) => !matched);
-      const each = wrong.map(
-        ({ claim, patterns, value }) =>
-          `${claim} is ${value === null ? 'not given, so' : `"${value}",`} not ${patterns.join(' or ')}`,
-      );
+      const each = wrong.map(({ claim, patterns, value }) => {
+        const named = (text: string) => (claim === 'pipeline_id' ? withPipelineName(text, pipelines) : text);
+        const actual = value === null ? 'not given, so' : `"${named(value)}",`;
+        return `${claim} is ${actual} not ${patterns.map(named).join(' or ')}`;
+      });
       return `"${rule}": ${each.join('; ')}`;
     }
   }
+}
+
+function withPipelineName(id: string, pipelines: Pipelines): string {
+  const named = Object.entries(pipelines).find(([, uuid]) => uuid === id);
+  return named ? `${id} (${named[0]})` : id;
+}
+
+function unknownPipeline(name: string, { pipelines }: Policy): string {
+  const known = Object.keys(pipelines);
+  const near = closestName(name, known);
+  if (near !== undefined) return `"${name}" is not a pipeline of this policy: did you mean "${near}"?`;
+  const advice = known.length > 0 ? `known are ${known.join(', ')}` : 'it names none';
+  return `"${name}" is not a pipeline of this policy: ${advice}; or give pipeline_id`;
 }

@@ -1,9 +1,9 @@
-// Which Firebase users a policy is known to need before any job asks: those of the pipelines that a rule names by
-// `pipeline_id`. Such a rule only grants to tokens that hold the id, and then the user is derived from it. A user that a job
-// changed is replaced by the user of the next generation, which must exist where new users may not sign in.
+// The Firebase users that a policy needs and that are known before any job asks: those of the pipelines that rules name by
+// `pipeline` or `pipeline_id`. Such a rule grants only to tokens that have the id, and the user is derived from it. When a job has
+// changed a user, the user of the next generation replaces it, and must exist where new users may not sign in.
 
-import { firebaseUid } from '../shared/core/firebase-user.ts';
-import type { Policy } from '../shared/core/policy/policy.ts';
+import { firebaseUid } from '../firebase-user.ts';
+import type { Policy } from './policy.ts';
 
 /** Users of one project, or of one tenant in it. */
 export interface UserGroup {
@@ -12,7 +12,7 @@ export interface UserGroup {
   readonly uids: ReadonlySet<string>;
 }
 
-/** A rule whose users nobody knows before its jobs ask: it names pipelines by slug or by a pattern. */
+/** A rule whose users are not known before its jobs ask: it names pipelines by slug or by a pattern. */
 interface UnknownUsers {
   readonly rule: string;
   readonly credential: string;

@@ -1,8 +1,8 @@
-// What a policy says, credential by credential, in lines for a terminal. Pure: a policy in, text out.
+// What a policy says, credential by credential, in lines for a terminal.
 
-import { targetFields } from '../shared/core/grant/fields.ts';
-import type { Credential } from '../shared/core/policy/credential.ts';
-import type { Policy } from '../shared/core/policy/policy.ts';
+import { type Credential, revocationOf } from './credential.ts';
+import { formatDuration } from './duration.ts';
+import type { Policy } from './policy.ts';
 
 const HEADER = ['CREDENTIAL', 'ENVIRONMENT', 'KIND', 'REVOCATION', 'TTL'];
 
@@ -25,17 +25,7 @@ export function credentialTable({ credentials, rules }: Policy): string[] {
 }
 
 function facts(credential: Credential): string[] {
-  return [credential.environment, credential.kind, revocationOf(credential), inMinutes(credential.ttl)];
-}
-
-/** As it will stand on a grant. */
-export function revocationOf(credential: Credential): string {
-  return targetFields(credential, undefined, '', 0).revocation;
-}
-
-/** Seconds as a policy has them: 90s, 15m. */
-export function inMinutes(seconds: number): string {
-  return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`;
+  return [credential.environment, credential.kind, revocationOf(credential), formatDuration(credential.ttl)];
 }
 
 function opens(credential: Credential): string[] {

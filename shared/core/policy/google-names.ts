@@ -1,0 +1,16 @@
+// The forms of Google's names in a policy: projects, service accounts, tenants.
+
+import * as z from 'zod';
+
+export const projectIdSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9:.-]{3,61}[a-z0-9]$/, 'must be a Google Cloud project ID');
+
+export const serviceAccountSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+$/, "must be a service account's e-mail address");
+
+/** Google derives it from the tenant's display name: tenant2-m6tyz. Source: firebase.google.com/docs/rules/rules-and-auth (firebase.tenant). */
+export const tenantSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{3,62}$/, 'must be the ID of an Identity Platform tenant, such as ci-x7k2p');

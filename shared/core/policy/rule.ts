@@ -1,0 +1,106 @@
+// One rule of a policy: the jobs that it matches, and the credentials that it grants them. Plain data in, a checked value or
+// problems out. Names of pipelines and credentials are checked in references.ts.
+
+import * as z from 'zod';
+import { isMatchableClaim, MATCHABLE_CLAIMS } from './claims.ts';
+import { isWildcardOnly } from './pattern.ts';
+
+const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
+
+export const uuidSchema = z
+  .string()
+  .regex(UUID, 'must be a UUID')
+  .transform((value) => value.toLowerCase());
+
+/** The claims that a rule matches, each with its patterns. */
+export type Match = Readonly<Record<string, readonly string[]>>;
+
+const claimPattern = z
+  .union([z.string().min(1).max(256), z.int().positive()], {
+    error: 'must be a pattern (text of 1 to 256 characters) or a list of patterns',
+  })
+  .transform(String);
+const claimPatterns = z.union([claimPattern.transform((one) => [one]), z.array(claimPattern).min(1)], {
+  error: 'must be a pattern (text of 1 to 256 characters) or a list of patterns',
+});
+
+/** The keys of `match`, besides `agent_tag:NAME`. `pipeline` takes names from `pipelines`; the others are claims. */
+export const MATCH_KEYS = ['pipeline', ...MATCHABLE_CLAIMS] as const;
+
+const SCOPING_KEYS = ['pipeline', 'pipeline_id', 'pipeline_slug', 'cluster_id'];
+
+/** Whether a rule may match `key`. */
+export function isMatchKey(key: string): boolean {
+  return key === 'pipeline' || isMatchableClaim(key);
+}
+
+/** Whether every pattern of `key` restricts the claim's value: that of an id is a UUID, that of another claim has more than wildcards. */
+export function narrows(match: Match, key: string): boolean {
+  return match[key]?.every((pattern) => (isUuidClaim(key) ? UUID.test(pattern) : !isWildcardOnly(pattern))) ?? false;
+}
+
+const matchSchema = z
+  .record(z.string(), claimPatterns)
+  .superRefine((match, context) => {
+    for (const key of Object.keys(match)) {
+      if (isMatchKey(key)) continue;
+      const hint =
+        key === 'sub'
+          ? 'the job chooses the form of sub, so it proves nothing; name the discrete claims'
+          : `known are ${MATCH_KEYS.join(', ')} and agent_tag:NAME`;
+      context.addIssue({ code: 'custom', path: [key], message: `is not a claim a rule can name: ${hint}` });
+    }
+    if (match.pipeline && match.pipeline_id)
+      context.addIssue({
+        code: 'custom',
+        path: ['pipeline_id'],
+        message: 'is the claim that pipeline stands for: keep one of them',
+      });
+    const neverMatching = Object.entries(match).flatMap(([claim, patterns]) =>
+      patterns.flatMap((pattern, index) => (canNeverMatch(claim, pattern) ? [{ claim, pattern, index }] : [])),
+    );
+    for (const { claim, pattern, index } of neverMatching) {
+      const hint = claim === 'pipeline_id' ? ": use pipeline_slug, or the id from Buildkite's API" : '';
+      context.addIssue({
+        code: 'custom',
+        path: [claim, index],
+        message: `"${pattern}" is not a UUID, and so matches nothing${hint}`,
+      });
+    }
+    if (neverMatching.some(({ claim }) => SCOPING_KEYS.includes(claim))) return;
+    if (!SCOPING_KEYS.some((key) => narrows(match, key)))
+      context.addIssue({
+        code: 'custom',
+        message: `names no pipeline: a rule must narrow ${SCOPING_KEYS.join(', ')} (an id to a UUID, a slug to more than wildcards), because branches, tags and step keys are chosen by whoever starts the build`,
+      });
+  })
+  .transform(lowerCaseUuids);
+
+/** Whether no value that the claim can have fits. */
+function canNeverMatch(claim: string, pattern: string): boolean {
+  return isMatchableClaim(claim) && isUuidClaim(claim) && !pattern.includes('*') && !UUID.test(pattern);
+}
+
+/** Every claim called …_id holds a UUID. Tags of agents may have any name. */
+function isUuidClaim(claim: string): boolean {
+  return claim.endsWith('_id') && !claim.startsWith('agent_tag:');
+}
+
+/** Claims are compared with UUIDs in lower case. */
+function lowerCaseUuids(match: Record<string, string[]>): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(match).map(([claim, patterns]) => [
+      claim,
+      isUuidClaim(claim) ? patterns.map((pattern) => pattern.toLowerCase()) : patterns,
+    ]),
+  );
+}
+
+export const ruleSchema = z.strictObject({
+  name: z.string().min(1).max(128),
+  match: matchSchema,
+  grants: z.array(z.string()).min(1),
+});
+
+/** A rule in the file may match `pipeline`; one of a parsed policy has `pipeline_id` instead. */
+export type Rule = z.output<typeof ruleSchema>;
