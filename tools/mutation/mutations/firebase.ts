@@ -21,7 +21,7 @@ export const FIREBASE: readonly Mutation[] = [
       'Where new users may not sign in, a changed Firebase user keeps its pipeline out: the next one does not exist.',
     edits: [
       {
-        file: 'cli/policy-users.ts',
+        file: 'shared/core/policy/users.ts',
         find: 'for (let generation = 0; generation < generations; generation += 1)',
         replace: 'for (let generation = 0; generation < Math.min(generations, 1); generation += 1)',
       },

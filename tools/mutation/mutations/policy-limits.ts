@@ -1,12 +1,93 @@
-// Guards of what a policy may hold: how large it may become, and what Firestore takes as security rules.
+// Guards of what a policy may hold: the guards of its environments, how large it may become, and what Firestore takes as
+// security rules.
 
 import type { Mutation } from '../mutation.ts';
 
 const POLICY_TEST = 'test/unit/core/policy/policy.test.ts';
+const ENVIRONMENTS = 'shared/core/policy/environments.ts';
+const ENVIRONMENTS_TEST = 'test/unit/core/policy/environments.test.ts';
 const RULES_LIMITS = 'shared/core/rules/limits.ts';
 const RULES_LIMITS_TEST = 'test/unit/core/rules/limits.test.ts';
 
 export const POLICY_LIMITS: readonly Mutation[] = [
+  {
+    id: 'ttl-over-max-ttl',
+    breaks: 'limits',
+    means: 'A credential may live longer than its environment allows.',
+    edits: [
+      {
+        file: ENVIRONMENTS,
+        find: 'if (maxTtl !== undefined && ttl > maxTtl)',
+        replace: 'if (maxTtl !== undefined && ttl < 0)',
+      },
+    ],
+    killers: [ENVIRONMENTS_TEST],
+  },
+  {
+    id: 'weak-revocation-in-guarded-environment',
+    breaks: 'limits',
+    means: 'A credential may outlive its job in an environment that forbids it.',
+    edits: [
+      {
+        file: ENVIRONMENTS,
+        find: 'if (revocation && !revocation.includes(actual))',
+        replace: 'if (revocation && revocation.length < 1)',
+      },
+    ],
+    killers: [ENVIRONMENTS_TEST],
+  },
+  {
+    id: 'wildcard-meets-require',
+    breaks: 'limits',
+    means: 'A rule meets `require` with a pattern that fits every value.',
+    edits: [
+      {
+        file: 'shared/core/policy/rule.ts',
+        find: ': !isWildcardOnly(pattern))) ?? false',
+        replace: ': pattern !== "")) ?? false',
+      },
+    ],
+    killers: [ENVIRONMENTS_TEST],
+  },
+  {
+    id: 'slug-meets-require-pipeline',
+    breaks: 'limits',
+    means: 'A rule that names a slug, which another pipeline can take, meets a required pipeline.',
+    edits: [
+      {
+        file: ENVIRONMENTS,
+        find: "const PIPELINE_KEYS = ['pipeline', 'pipeline_id'];",
+        replace: "const PIPELINE_KEYS = ['pipeline', 'pipeline_id', 'pipeline_slug'];",
+      },
+    ],
+    killers: [ENVIRONMENTS_TEST],
+  },
+  {
+    id: 'two-names-for-one-pipeline',
+    breaks: 'limits',
+    means: 'Two names may stand for one pipeline, so that a rule about one grants to the other.',
+    edits: [
+      {
+        file: 'shared/core/policy/policy.ts',
+        find: '    ...pipelineProblems(result.data.pipelines),\n',
+        replace: '    ...pipelineProblems(result.data.pipelines).slice(0, 0),\n',
+      },
+    ],
+    killers: ['test/unit/core/policy/pipelines.test.ts'],
+  },
+  {
+    id: 'two-tenants-in-one-database',
+    breaks: 'limits',
+    means: 'Credentials of one database name two tenants, and its rules demand one of them.',
+    edits: [
+      {
+        file: 'shared/core/policy/policy.ts',
+        find: '    ...tenantProblems(policy.credentials),\n',
+        replace: '    ...tenantProblems(policy.credentials).slice(0, 0),\n',
+      },
+    ],
+    killers: ['test/unit/core/policy/databases.test.ts'],
+  },
   {
     id: 'aliases-not-bounded',
     breaks: 'limits',

@@ -213,8 +213,8 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/core/policy/policy.ts',
-        find: '    ...(result.success ? sharedAccountProblems(result.data) : []),\n',
-        replace: '    ...(result.success ? sharedAccountProblems(result.data).slice(0, 0) : []),\n',
+        find: '    ...sharedAccountProblems(result.data),\n',
+        replace: '    ...sharedAccountProblems(result.data).slice(0, 0),\n',
       },
     ],
     killers: ['test/unit/core/policy/policy-pool.test.ts'],
