@@ -9,7 +9,7 @@ import { createSweepDeps } from '../functions/sweep/dependencies.ts';
 import { createTokenDeps } from '../functions/token/dependencies.ts';
 import { policyAccounts } from '../sandbox/environment.ts';
 import { startFakeGoogle } from '../sandbox/fakes/google/google.ts';
-import type { PooledGrant } from '../shared/core/grant/grant.ts';
+import type { PooledGrant } from '../shared/core/kinds/pooled-service-account.ts';
 import { type JobClaims, parseClaims } from '../shared/core/policy/claims.ts';
 import { parsePolicy } from '../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../shared/core/settings.ts';

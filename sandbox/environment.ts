@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Credential } from '../shared/core/policy/credential.ts';
+import { accountsOf } from '../shared/core/kinds/kinds.ts';
 import { parsePolicy } from '../shared/core/policy/parse-yaml.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
 import { databasesOf, newRulesFile } from '../shared/core/rules/generate.ts';
@@ -30,24 +30,13 @@ export interface Environment {
 
 /** Every service account a policy names. */
 export function policyAccounts({ credentials }: Policy): string[] {
-  return Object.values(credentials).flatMap(credentialAccounts);
-}
-
-function credentialAccounts(credential: Credential): readonly string[] {
-  switch (credential.kind) {
-    case 'firestore':
-      return [credential.signer];
-    case 'service_account':
-      return [credential.email];
-    case 'pooled_service_account':
-      return credential.pool;
-  }
+  return Object.values(credentials).flatMap((credential) => accountsOf(credential).map(({ email }) => email));
 }
 
 /** Every bucket a policy names. */
 export function policyBuckets({ credentials }: Policy): string[] {
   const buckets = Object.values(credentials).flatMap((credential) =>
-    credential.kind === 'firestore' ? [] : (credential.storage?.bucket ?? []),
+    'storage' in credential && credential.storage ? [credential.storage.bucket] : [],
   );
   return [...new Set(buckets)];
 }

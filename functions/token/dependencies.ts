@@ -17,7 +17,6 @@ export function createTokenDeps(deps: ClientSettings & { readonly audit: AuditLo
   const { ledger, openDatabase, sendRequest, sendAsService, warmUp } = openClients(deps);
   const firebaseUsers = createFirebaseUserLedger(ledger, clock);
   return {
-    generationOf: firebaseUsers.generationOf,
     ledger: createIssuanceLedger(ledger, clock),
     issuesInProgress: new IssuesInProgress<IssueResult>(clock),
     openGrantDocument: createGrantDocumentOpener(openDatabase, clock),
@@ -27,7 +26,7 @@ export function createTokenDeps(deps: ClientSettings & { readonly audit: AuditLo
       iamCredentialsUrl: settings.KEYDESK_IAMCREDENTIALS_URL,
       stsUrl: settings.KEYDESK_STS_URL,
       identityToolkitUrl: settings.KEYDESK_IDENTITYTOOLKIT_URL,
-      retireUser: firebaseUsers.retire,
+      firebaseUsers,
       onUserChanged: (changed) => audit(firebaseUserChangedEvent(changed)),
       clock,
     }),

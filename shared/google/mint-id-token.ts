@@ -26,27 +26,28 @@ const SECOND_SIGN_IN_WITHIN_MS = 5_000;
 
 const responseSchema = z.object({ idToken: z.string().min(1), expiresIn: z.string().regex(/^[0-9]{1,6}$/) });
 
-/**
- * Ends a generation that was found changed, and says which is in force. `retired` is true for one caller only, however many
- * find it at once. Throws DependencyError.
- */
-export type RetireFirebaseUser = (
-  user: FirebaseUser,
-  generation: number,
-) => Promise<{ readonly generation: number; readonly retired: boolean }>;
+/** Which generation of a Firebase user is in force. Both throw DependencyError. */
+export interface FirebaseUsers {
+  generationOf(user: FirebaseUser): Promise<number>;
+  /**
+   * Ends a generation that was found changed, and says which is in force. `retired` is true for one caller only, however many
+   * find it at once.
+   */
+  retire(user: FirebaseUser, generation: number): Promise<{ readonly generation: number; readonly retired: boolean }>;
+}
 
 interface IdTokenRequest {
   readonly subject: Subject;
   readonly credentialName: string;
   readonly grant_id: string;
-  /** The generation of the user that is in force, as far as this instance knows. */
-  readonly generation: number;
 }
 
 /** Somebody changed a Firebase user of Keydesk's. The job that found it is not the one that did it. */
 export interface ChangedFirebaseUser extends IdTokenRequest {
   readonly credential: FirestoreCredential;
   readonly uid: string;
+  /** The generation that was in force until then. */
+  readonly generation: number;
   /** The user that takes its place; null when the ledger did not confirm that one does. */
   readonly next_uid: string | null;
   /** The claims that showed it, or `USER_DISABLED`. */
@@ -57,7 +58,7 @@ interface MintIdTokenDeps {
   readonly signJwt: (signer: string, subject: Subject, payload: object) => Promise<string>;
   readonly sendRequest: HttpClient;
   readonly identityToolkitUrl: string;
-  readonly retireUser: RetireFirebaseUser;
+  readonly firebaseUsers: FirebaseUsers;
   readonly onUserChanged: (changed: ChangedFirebaseUser) => void;
   readonly clock: Clock;
 }
@@ -67,12 +68,12 @@ type SignedIn =
   /** The user was changed: nothing of this sign-in may leave. */
   | { readonly found: readonly string[] };
 
-export function createIdTokenMint({ retireUser, onUserChanged, ...deps }: MintIdTokenDeps) {
+export function createIdTokenMint({ firebaseUsers, onUserChanged, ...deps }: MintIdTokenDeps) {
   const { clock } = deps;
 
   const retire = async (changed: Omit<ChangedFirebaseUser, 'next_uid'>, user: FirebaseUser): Promise<number> => {
     try {
-      const { generation, retired } = await retireUser(user, changed.generation);
+      const { generation, retired } = await firebaseUsers.retire(user, changed.generation);
       if (retired) onUserChanged({ ...changed, next_uid: firebaseUid(user, generation) });
       return generation;
     } catch (error) {
@@ -86,11 +87,12 @@ export function createIdTokenMint({ retireUser, onUserChanged, ...deps }: MintId
   return async (credential: FirestoreCredential, request: IdTokenRequest) => {
     const started = clock.now();
     const user = firebaseUserOf(request.subject, request.credentialName);
-    const uid = firebaseUid(user, request.generation);
+    const inForce = await firebaseUsers.generationOf(user);
+    const uid = firebaseUid(user, inForce);
     const first = await signIn(deps, credential, request, uid);
     if (!('found' in first)) return first;
 
-    const next = await retire({ ...request, credential, uid, found: first.found }, user);
+    const next = await retire({ ...request, generation: inForce, credential, uid, found: first.found }, user);
     if (clock.now() - started > SECOND_SIGN_IN_WITHIN_MS) throw userChanged('and the next one has to wait');
     const second = await signIn(deps, credential, request, firebaseUid(user, next));
     if (!('found' in second)) return second;
@@ -99,7 +101,7 @@ export function createIdTokenMint({ retireUser, onUserChanged, ...deps }: MintId
 }
 
 async function signIn(
-  deps: Omit<MintIdTokenDeps, 'retireUser' | 'onUserChanged'>,
+  deps: Omit<MintIdTokenDeps, 'firebaseUsers' | 'onUserChanged'>,
   { signer, apiKey, project, tenant }: FirestoreCredential,
   { subject, grant_id }: IdTokenRequest,
   uid: string,

@@ -12,7 +12,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';
 import { downscope } from './downscope.ts';
-import { type ChangedFirebaseUser, createIdTokenMint, type RetireFirebaseUser } from './mint-id-token.ts';
+import { type ChangedFirebaseUser, createIdTokenMint, type FirebaseUsers } from './mint-id-token.ts';
 import { parseResponse, requestReason, stripTrailingSlash } from './response.ts';
 
 const GENERATE = 'iamcredentials generateAccessToken';
@@ -26,7 +26,6 @@ const signedJwtResponse = z.object({ signedJwt: z.string().min(1) });
 
 /**
  * @param deps.sendAsService asks with the service's own identity
- * @param deps.retireUser ends a generation of a Firebase user
  * @param deps.onUserChanged is called when somebody changed one, whatever becomes of the request
  */
 export function createMint(deps: {
@@ -35,7 +34,7 @@ export function createMint(deps: {
   readonly iamCredentialsUrl: string;
   readonly stsUrl: string;
   readonly identityToolkitUrl: string;
-  readonly retireUser: RetireFirebaseUser;
+  readonly firebaseUsers: FirebaseUsers;
   readonly onUserChanged: (changed: ChangedFirebaseUser) => void;
   readonly clock: Clock;
 }): Mint {

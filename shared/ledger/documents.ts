@@ -16,6 +16,7 @@ import { type Grant, grantSchema } from '../core/grant/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/grant/job-record.ts';
 import { type Blocks, blocksSchema } from '../core/grant/selector.ts';
 import { assertGrantTransition } from '../core/grant/transitions.ts';
+import { isPooledGrant } from '../core/kinds/pooled-service-account.ts';
 import { type Account, accountSchema } from '../core/pool/account.ts';
 import { afterGrantChange } from '../core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../core/pool/transitions.ts';
@@ -152,7 +153,7 @@ export function putTransition(
   write_id?: string,
 ): void {
   putGrant(batch, read.ref, read.updateTime, { before, after, ...(write_id === undefined ? {} : { write_id }) });
-  if (after.kind !== 'pooled_service_account') return;
+  if (!isPooledGrant(after)) return;
   const account = accounts.get(after.service_account);
   const followed = account && afterGrantChange(account.record, after, now);
   if (followed) putAccount(batch, account.read, account.record, followed);
@@ -176,7 +177,7 @@ export async function readPages(
 
 /** The pooled accounts that the grants name, by e-mail address. */
 export async function loadAccounts(ledger: Firestore, grants: readonly Grant[]): Promise<Map<string, Loaded<Account>>> {
-  const emails = grants.flatMap((grant) => (grant.kind === 'pooled_service_account' ? [grant.service_account] : []));
+  const emails = grants.filter(isPooledGrant).map(({ service_account }) => service_account);
   if (emails.length === 0) return new Map();
   const documents = await ledger.getAll(...emails.map((email) => accountDocument(ledger, email)));
   return new Map(parseAll(documents, toAccount).loaded.map((loaded) => [loaded.read.id, loaded]));

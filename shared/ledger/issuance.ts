@@ -16,8 +16,8 @@ import {
   type MintedToken,
   reserve,
 } from '../core/grant/lifecycle.ts';
+import { isPooled, isPooledGrant, poolOf } from '../core/kinds/pooled-service-account.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
-import type { Credential } from '../core/policy/credential.ts';
 import type { Account } from '../core/pool/account.ts';
 import { poolExhausted } from '../core/pool/forecast.ts';
 import { lease, recordShared } from '../core/pool/lifecycle.ts';
@@ -141,7 +141,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
       const at = { now: clock.now(), random: clock.random() };
       putJob(batch, job, addGrant(jobRecord, { id: found.grant.id, build: buildOf(grant.subject) }, at));
     }
-    if (grant.kind === 'pooled_service_account') {
+    if (isPooledGrant(grant)) {
       if (!free) renewLease(batch, accountDocument(ledger, grant.service_account), grant);
       else {
         const leased = lease(free.record, { grant, pool_size: poolOf(credential).length }, clock.now());
@@ -223,7 +223,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
   /** Prepares and writes anew until it is written. A job's first issues, which all write its record, take turns. */
   const writeAgain = (request: IssueRequest, isNew: boolean): Promise<Reserved | Refused> => {
     const { subject, credentialName, credential } = request;
-    const retryMs = credential.kind === 'pooled_service_account' ? LEASE_RETRY_MS : GRANT_RETRY_MS;
+    const retryMs = isPooled(credential) ? LEASE_RETRY_MS : GRANT_RETRY_MS;
     const attempt = () => planAndWrite(request);
     const retry = () =>
       commitOrBusy(grantId(subject.id, credentialName), isNew ? FIRST_ISSUE_RETRY_MS : retryMs, attempt);
@@ -302,11 +302,6 @@ function notYetShared(usable_at: number, now: number): Refusal {
     error: detail,
     retryAfter: Math.max(1, Math.ceil((usable_at - now) / 1000)),
   };
-}
-
-/** The accounts that jobs lease for the credential; none for one that is not pooled. */
-function poolOf(credential: Credential): readonly string[] {
-  return credential.kind === 'pooled_service_account' ? credential.pool : [];
 }
 
 function countsTowardLimit(grant: Grant | undefined): boolean {

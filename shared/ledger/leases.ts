@@ -2,7 +2,8 @@
 // documents, tried from a random start: no list and no counter that every job would have to write.
 
 import type { DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from '@google-cloud/firestore';
-import type { Grant, PooledGrant } from '../core/grant/grant.ts';
+import type { Grant } from '../core/grant/grant.ts';
+import { isPooledGrant, type PooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
 import { mayLease, quarantine } from '../core/pool/lifecycle.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
@@ -74,7 +75,7 @@ export async function quarantineAccount(
   grant: Grant | undefined,
   now: number,
 ): Promise<void> {
-  if (grant?.kind !== 'pooled_service_account' || grant.state === 'expired') return;
+  if (!grant || !isPooledGrant(grant) || grant.state === 'expired') return;
   const read = await accountDocument(ledger, grant.service_account).get();
   const account = toAccount(read);
   const quarantined = account && quarantine(account, now);

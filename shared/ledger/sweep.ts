@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type Query } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant/grant.ts';
+import { isPooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
 import { claimForEnable, confirmEnabled, countFoundEnabled, markChecked, quarantine } from '../core/pool/lifecycle.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
@@ -77,7 +78,7 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
       const document = await withLedgerTimeout(clock, grantDocument(ledger, account.grant_id ?? 'none').get());
       const { loaded, unreadable } = parseAll([document], toGrant);
       const [grant] = loaded.map(({ record }) => record);
-      const holds = grant?.kind === 'pooled_service_account' && grant.service_account === email && isLive(grant);
+      const holds = grant !== undefined && isPooledGrant(grant) && grant.service_account === email && isLive(grant);
       if (holds || unreadable.length > 0) return undefined;
       // Only as it was found: the grant may have been asked for again, and hold this very account, since it was read.
       return transitionAccount(email, (existing, at) =>

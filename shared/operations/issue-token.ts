@@ -4,11 +4,12 @@
 // open the grant document, ask whether it was barred meanwhile, record the token, and only then let it go.
 // Knows nothing about HTTP, Firestore or Google.
 
-import { type FirebaseUser, firebaseUserOf } from '../core/firebase-user.ts';
 import { isAboutEveryAccount, isAboutOneAccount } from '../core/google-refusal.ts';
-import type { Grant, PooledGrant } from '../core/grant/grant.ts';
+import type { Grant } from '../core/grant/grant.ts';
 import { grantId, tokenSha256 } from '../core/grant/id.ts';
 import { grantIdOf, type IssueRequest } from '../core/grant/lifecycle.ts';
+import { revocableAccess, scopesOf } from '../core/kinds/kinds.ts';
+import { isPooled, isPooledGrant, type PooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import { type Credential, MAX_TTL } from '../core/policy/credential.ts';
@@ -33,8 +34,6 @@ export interface IssueDeps {
   readonly ledger: IssuanceLedger;
   readonly mint: Mint;
   readonly openGrantDocument: OpenGrantDocument;
-  /** Which generation of a Firebase user is in force. */
-  readonly generationOf: (user: FirebaseUser) => Promise<number>;
   readonly issuesInProgress: IssuesInProgress<IssueResult>;
   /** Milliseconds since the epoch. */
   readonly clock: Clock;
@@ -131,21 +130,17 @@ async function issueOnce(
   const grant_id = grantId(subject.id, credentialName);
   const accountFailures: DependencyError[] = [];
   const refuse = (refusal: Refusal): IssueResult => ({ outcome: 'refused', refusal, claims, accountFailures });
-  // Known before anything is reserved: the mint starts beside the reservation's commit, and waits for nothing.
-  const generation =
-    credential.kind === 'firestore' ? await deps.generationOf(firebaseUserOf(subject, credentialName)) : 0;
   const startMint: StartMint = (latestExpiry, lease) => {
     const mintRequest = { subject, credentialName, credential, grant_id, scopes };
-    const pendingMint = deps.mint({ ...mintRequest, ttl, latestExpiry, lease, generation });
+    const pendingMint = deps.mint({ ...mintRequest, ttl, latestExpiry, lease });
     pendingMint.catch(() => {});
     return pendingMint;
   };
   let outcome: MintOutcome;
   try {
-    outcome =
-      credential.kind === 'pooled_service_account'
-        ? await mintFromPool(deps, request, startMint, accountFailures)
-        : await mintAlongsideCommit(deps, request, startMint);
+    outcome = isPooled(credential)
+      ? await mintFromPool(deps, request, startMint, accountFailures)
+      : await mintAlongsideCommit(deps, request, startMint);
   } catch (error) {
     const refusal = toGoogleRefusal(error);
     if (!refusal) throw error;
@@ -157,7 +152,7 @@ async function issueOnce(
   const token_sha256 = tokenSha256(minted.accessToken);
   const { grant } = reserved;
   const token = { grant_id, sha256: token_sha256, expires_at: minted.expires_at };
-  const leased = grant.kind === 'pooled_service_account' ? { service_account: grant.service_account } : {};
+  const leased = isPooledGrant(grant) ? { service_account: grant.service_account } : {};
   // An end that comes during this write is recorded before a later request, which must see it.
   close();
   const activated = await deps.ledger.activate({ ...token, ...leased }, reserved);
@@ -201,8 +196,10 @@ async function mintAlongsideCommit(deps: IssueDeps, request: IssueRequest, start
 }
 
 async function openDocumentFor({ openGrantDocument }: IssueDeps, grant: Grant): Promise<boolean> {
-  if (grant.kind !== 'firestore') return true;
-  const { project, database, credential, expires_at } = grant;
+  const access = revocableAccess(grant);
+  if (access?.by !== 'grant_document') return true;
+  const { project, database } = access;
+  const { credential, expires_at } = grant;
   return openGrantDocument({ project, database, grant_id: grantIdOf(grant) }, { roles: [credential], expires_at });
 }
 
@@ -231,7 +228,7 @@ async function mintFromPool(
         : reserved;
     }
     const { grant, latestExpiry } = reserved;
-    if (grant.kind !== 'pooled_service_account') throw new Error('a pooled credential got another kind of grant');
+    if (!isPooledGrant(grant)) throw new Error('a pooled credential got another kind of grant');
     try {
       const [blocked, minted] = await Promise.all([
         deps.ledger.checkBlocks(request),
@@ -279,7 +276,7 @@ function toTemporary({ dependency, message, code, permanent }: DependencyError, 
 }
 
 function coversPool(accounts: readonly string[], credential: Credential): boolean {
-  return credential.kind === 'pooled_service_account' && credential.pool.every((email) => accounts.includes(email));
+  return isPooled(credential) && credential.pool.every((email) => accounts.includes(email));
 }
 
 /**
@@ -287,7 +284,7 @@ function coversPool(accounts: readonly string[], credential: Credential): boolea
  * none: there they say nothing.
  */
 function narrowScopes(credential: Credential, requested: readonly string[]): readonly string[] {
-  if (credential.kind === 'firestore' || credential.storage) return [];
-  const both = credential.scopes.filter((scope) => requested.includes(scope));
-  return both.length > 0 ? both : credential.scopes;
+  const scopes = scopesOf(credential);
+  const both = scopes.filter((scope) => requested.includes(scope));
+  return both.length > 0 ? both : scopes;
 }

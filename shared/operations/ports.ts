@@ -67,8 +67,6 @@ export interface MintRequest {
   readonly ttl: number;
   /** A service account's token that would live longer is not taken: milliseconds since the epoch, as on record. */
   readonly latestExpiry: number;
-  /** Of the Firebase user, for an ID token: see core/firebase-user.ts. */
-  readonly generation: number;
 }
 
 export interface Minted {

@@ -4,6 +4,7 @@
 import type { Grant } from '../core/grant/grant.ts';
 import { auditReason } from '../core/grant/id.ts';
 import { grantIdOf } from '../core/grant/lifecycle.ts';
+import { revocableAccess } from '../core/kinds/kinds.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { CloseGrantDocument, DisableAccount, RevocationLedger } from './ports.ts';
@@ -41,14 +42,15 @@ export async function revokeGrant(deps: RevokeDeps, grant: Grant, until: number)
 }
 
 async function removeAccess(deps: RevokeDeps, grant: Grant, until: number): Promise<void> {
-  switch (grant.kind) {
-    case 'firestore': {
-      const { project, database } = grant;
+  const access = revocableAccess(grant);
+  switch (access?.by) {
+    case 'grant_document': {
+      const { project, database } = access;
       return deps.closeGrantDocument({ project, database, grant_id: grantIdOf(grant) }, deps.clock.now());
     }
-    case 'pooled_service_account':
-      return deps.disableAccount(grant.service_account, auditReason(grant.subject.id), until);
     case 'service_account':
+      return deps.disableAccount(access.email, auditReason(grant.subject.id), until);
+    case undefined:
       throw new Error('a token of a shared account cannot be taken away');
   }
 }

@@ -56,7 +56,6 @@ describe('the clients of a function', () => {
 
   it('of token mint, and can neither disable nor enable', () => {
     expect(Object.keys(createTokenDeps({ ...parts(), audit: () => {} })).sort()).toEqual([
-      'generationOf',
       'issuesInProgress',
       'ledger',
       'mint',

@@ -2,6 +2,10 @@
 // milliseconds since the epoch and end in `_at` or `_since`. How it changes: grant/lifecycle.ts. Knows nothing about Firestore or Google.
 
 import * as z from 'zod';
+import { firestoreRecord } from '../kinds/firestore.ts';
+import { pooledServiceAccountRecord } from '../kinds/pooled-service-account.ts';
+import { serviceAccountRecord } from '../kinds/service-account.ts';
+import { storedStorageScope } from '../kinds/storage.ts';
 import { subjectSchema } from '../subjects/buildkite-job.ts';
 
 const time = z.number();
@@ -43,12 +47,6 @@ const common = {
   delete_at: time,
 };
 
-/** The part of a bucket that its tokens are narrowed to; null when they are not. */
-const storage = z
-  .object({ bucket: z.string(), prefix: z.string().nullable(), role: z.string() })
-  .nullable()
-  .default(null);
-
 /**
  * On what basis, and for what, tokens were issued before policy changed. Their latest end; kept until that has passed.
  */
@@ -59,7 +57,7 @@ const superseded = z
       policy_sha256: z.string(),
       /** Empty for what rules judge or a boundary narrows. */
       scopes: z.array(z.string()),
-      storage,
+      storage: storedStorageScope,
       expires_at: time,
     }),
   )
@@ -67,38 +65,9 @@ const superseded = z
 
 /** A grant as it is stored. Document id: see id.ts. */
 export const grantSchema = z.discriminatedUnion('kind', [
-  z.object({
-    ...common,
-    superseded,
-    kind: z.literal('firestore'),
-    revocation: z.literal('immediate'),
-    project: z.string(),
-    database: z.string(),
-  }),
-  z.object({
-    ...common,
-    superseded,
-    kind: z.literal('service_account'),
-    revocation: z.literal('expiry'),
-    service_account: z.string(),
-    scopes: z.array(z.string()),
-    storage,
-  }),
-  z.object({
-    ...common,
-    superseded,
-    kind: z.literal('pooled_service_account'),
-    /** `expiry` for narrowed tokens: whether they die with their account is not established. */
-    revocation: z.enum(['propagating', 'expiry']),
-    /** The account that serves this job alone, since `leased_at` and until the grant is dead. */
-    service_account: z.string(),
-    leased_at: time,
-    scopes: z.array(z.string()),
-    storage,
-    /** Accounts that served it before, oldest first: the grant had expired and was asked for again. */
-    past_leases: z.array(z.object({ service_account: z.string(), leased_at: time, access_ended_at: time })),
-  }),
+  z.object({ ...common, superseded, ...firestoreRecord }),
+  z.object({ ...common, superseded, ...serviceAccountRecord }),
+  z.object({ ...common, superseded, ...pooledServiceAccountRecord }),
 ]);
 export type Grant = z.output<typeof grantSchema>;
-export type PooledGrant = Extract<Grant, { kind: 'pooled_service_account' }>;
 export type EndedBy = Exclude<Grant['ended_by'], null | 'expiry'>;

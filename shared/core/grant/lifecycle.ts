@@ -1,6 +1,8 @@
 // The life of a grant, as pure functions on its record: issuing -> active -> revoking -> revoked, active -> expired.
 // Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
 
+import { mintMarginMs, opensSame, revocableAccess, toAccessRecord } from '../kinds/kinds.ts';
+import { isPooled, isPooledGrant, type PooledGrant } from '../kinds/pooled-service-account.ts';
 import type { Refusal } from '../oauth/refusal.ts';
 import type { Credential } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -9,12 +11,11 @@ import {
   CLOCK_MARGIN_MS,
   LIMIT_RETRY_AFTER,
   MAX_JOB_TOKEN_AGE_MS,
-  MINT_MARGIN_MS,
   RECORD_RETENTION_MS,
   surelyPast,
 } from '../timing.ts';
-import { policyFields, sameTarget, supersede, targetFields } from './fields.ts';
-import type { EndedBy, Grant, PooledGrant } from './grant.ts';
+import { policyFields, supersede } from './fields.ts';
+import type { EndedBy, Grant } from './grant.ts';
 import { grantId } from './id.ts';
 import { type Blocks, blockedBy } from './selector.ts';
 
@@ -83,9 +84,8 @@ export function reserve(
 
   const lease = holdsLease(existing, request) ? existing.service_account : request.lease;
   const { credential, ttl } = request;
-  if (credential.kind === 'pooled_service_account' && lease === undefined && sameKind(existing, credential))
-    return { needsLease: true };
-  const access = targetFields(credential, existing, lease ?? '', now);
+  if (isPooled(credential) && lease === undefined && sameKind(existing, credential)) return { needsLease: true };
+  const access = toAccessRecord(credential, { existing, lease: lease ?? '', now });
   const latestExpiry = now + ttl * 1000 + mintMarginMs(credential);
   if (!existing) {
     const grant: Grant = {
@@ -114,7 +114,7 @@ export function reserve(
     return { grant, latestExpiry };
   }
   const grant_id = grantIdOf(existing);
-  if (!sameTarget(existing, credential)) return { refusal: { reason: 'credential_changed', grant_id } };
+  if (!opensSame(existing, credential)) return { refusal: { reason: 'credential_changed', grant_id } };
   const rateWindow = advanceRateWindow(existing, now);
   if (rateWindow.rate_window_count > request.limits.tokensPerMinute)
     return {
@@ -177,10 +177,10 @@ export function activate(
   const refusal = refusalIfEnded(existing);
   if (refusal) return { refusal };
   if (existing.state === 'expired') return mintRejected('took longer than the grant may live');
-  if (existing.kind === 'pooled_service_account' && existing.service_account !== token.service_account)
+  if (isPooledGrant(existing) && existing.service_account !== token.service_account)
     return mintRejected('is from an account that was given back meanwhile');
   // Its account rests no longer than what is on record.
-  if (existing.kind === 'pooled_service_account' && token.expires_at > existing.expires_at)
+  if (isPooledGrant(existing) && token.expires_at > existing.expires_at)
     return mintRejected('lives longer than is on record');
   const tokens = [
     ...existing.tokens.filter(({ expires_at, sha256 }) => !surelyPast(expires_at, now) && sha256 !== token.sha256),
@@ -236,7 +236,7 @@ export function endGrant(existing: Grant, cause: EndCause, now: number): Grant |
     ...causeOfEnd(existing, cause),
     ended_at: existing.ended_at ?? now,
   };
-  return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };
+  return revocableAccess(ended) ? { ...ended, state: 'revoking' } : ended;
 }
 
 /**
@@ -330,18 +330,13 @@ function advanceRateWindow({ rate_window_at, rate_window_count }: Grant, now: nu
     : { rate_window_at: now, rate_window_count: 1 };
 }
 
-/** What rules judge ends with its grant, however late it was minted. */
-function mintMarginMs({ kind }: Credential): number {
-  return kind === 'firestore' ? 0 : MINT_MARGIN_MS;
-}
-
 function seconds(milliseconds: number): number {
   return Math.max(1, Math.ceil(milliseconds / 1000));
 }
 
 /** Whether the grant has an account of its own, and Google mints from it as far as is known. */
 function holdsLease(existing: Grant | undefined, { excludedAccounts = [] }: IssueRequest): existing is PooledGrant {
-  if (existing?.kind !== 'pooled_service_account' || existing.state === 'expired') return false;
+  if (!existing || !isPooledGrant(existing) || existing.state === 'expired') return false;
   return existing.tokens.length > 0 || !excludedAccounts.includes(existing.service_account);
 }
 

@@ -3,7 +3,9 @@
 
 import * as z from 'zod';
 import { closestName } from '../closest-name.ts';
-import { MAX_TTL, MIN_TTL, REVOCATIONS, revocationOf, type WrittenCredential } from './credential.ts';
+import { REVOCATIONS } from '../kinds/kind.ts';
+import { revocationOf } from '../kinds/kinds.ts';
+import { MAX_TTL, MIN_TTL, type WrittenCredential } from './credential.ts';
 import { durationSchema, formatDuration } from './duration.ts';
 import type { PolicyProblem } from './problems.ts';
 import { isMatchKey, MATCH_KEYS, narrows, type Rule } from './rule.ts';

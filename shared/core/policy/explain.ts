@@ -2,8 +2,8 @@
 // trace in words out.
 
 import { closestName } from '../closest-name.ts';
+import { revocationOf } from '../kinds/kinds.ts';
 import { isMatchableClaim, isOptionalClaim, type JobClaims, parseClaims } from './claims.ts';
-import { revocationOf } from './credential.ts';
 import { type Decision, decide, type RuleTrace } from './decide.ts';
 import { formatDuration } from './duration.ts';
 import type { Pipelines } from './pipelines.ts';

@@ -86,7 +86,7 @@ export function parsePolicyData(data: unknown): { policy: Policy } | { problems:
   const policy = resolveNames(result.data);
   const problems = [
     ...references,
-    ...sharedAccountProblems(result.data),
+    ...sharedAccountProblems({ databases: result.data.databases, credentials: policy.credentials }),
     ...pipelineProblems(result.data.pipelines),
     ...environmentProblems(result.data),
     ...tenantProblems(policy.credentials),

@@ -1,6 +1,7 @@
 // What a policy says, credential by credential, in lines for a terminal.
 
-import { type Credential, revocationOf } from './credential.ts';
+import { describeAccess, revocationOf } from '../kinds/kinds.ts';
+import type { Credential } from './credential.ts';
 import { formatDuration } from './duration.ts';
 import type { Policy } from './policy.ts';
 
@@ -18,7 +19,7 @@ export function credentialTable({ credentials, rules }: Policy): string[] {
     const granting = rules.filter(({ grants }) => grants.includes(name)).map((rule) => `"${rule.name}"`);
     return [
       line.trimEnd(),
-      ...opens(credential).map((opened) => `  opens       ${opened}`),
+      ...describeAccess(credential).map((opened) => `  opens       ${opened}`),
       `  granted by  ${granting.join(', ') || 'no rule'}`,
     ];
   });
@@ -26,15 +27,4 @@ export function credentialTable({ credentials, rules }: Policy): string[] {
 
 function facts(credential: Credential): string[] {
   return [credential.environment, credential.kind, revocationOf(credential), formatDuration(credential.ttl)];
-}
-
-function opens(credential: Credential): string[] {
-  if (credential.kind === 'firestore') {
-    const { project, database, allow } = credential;
-    return allow.map(({ path, verbs }) => `${project} ${database} ${path}: ${verbs.join(', ')}`);
-  }
-  const as = credential.kind === 'service_account' ? credential.email : `one of a pool of ${credential.pool.length}`;
-  const { storage, scopes } = credential;
-  if (!storage) return [`what ${as} may, with scopes ${scopes.join(' ')}`];
-  return [`gs://${storage.bucket}/${storage.prefix ?? ''} with ${storage.role}, as ${as}`];
 }

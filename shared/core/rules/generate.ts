@@ -3,7 +3,7 @@
 // Source: https://firebase.google.com/docs/firestore/security/rules-structure. Pure: text in, text out.
 
 import { FIREBASE_UID_PATTERN } from '../firebase-user.ts';
-import type { Verb } from '../policy/credential.ts';
+import type { Verb } from '../kinds/firestore.ts';
 import { GRANT_COLLECTION } from '../policy/document-path.ts';
 import type { Policy } from '../policy/policy.ts';
 

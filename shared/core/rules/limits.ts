@@ -2,7 +2,7 @@
 // out. Source: https://firebase.google.com/docs/firestore/quotas (Security rules): 1,000 expressions evaluated per request,
 // 256 KB of source, 250 KB compiled. Paths have limits of their own: see document-path.ts.
 
-import type { Verb } from '../policy/credential.ts';
+import type { Verb } from '../kinds/firestore.ts';
 import type { Policy } from '../policy/policy.ts';
 import { type CredentialsByVerb, credentialsByPath, type DatabaseName, databasesOf, newRulesFile } from './generate.ts';
 

@@ -67,7 +67,6 @@ function open(kind: Kind, credentials: number, { read, commit }: { readonly read
     verifyJobToken: async () => ({ claims }),
     ledger: createIssuanceLedger(firestore, clock),
     openGrantDocument: async () => true,
-    generationOf: async () => 0,
     mint: async ({ ttl }) => {
       await clock.sleep(MINT_MS);
       minted += 1;

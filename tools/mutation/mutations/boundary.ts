@@ -479,10 +479,9 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['N12'],
     edits: [
       {
-        file: 'shared/core/grant/fields.ts',
-        find: `        existing.project === credential.project &&
-        existing.database === credential.database`,
-        replace: '        existing.project === credential.project',
+        file: 'shared/core/kinds/firestore.ts',
+        find: 'grant.project === project && grant.database === database',
+        replace: 'grant.project === project',
       },
     ],
     killers: ['test/unit/core/grant/invariants.test.ts'],

@@ -6,7 +6,6 @@ const POOL_LIFECYCLE = 'shared/core/pool/lifecycle.ts';
 const HTTP_CLIENT = 'shared/runtime/http-client.ts';
 const HTTP_CLIENT_TEST = 'test/unit/runtime/http-client.test.ts';
 const ENABLE_ACCOUNT = 'shared/google/accounts.ts';
-const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
 const SWEEP_ACCOUNTS = 'shared/operations/sweep-accounts.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
@@ -146,7 +145,11 @@ export const COOLDOWN: readonly Mutation[] = [
     means: 'A lease does not count the time that minting takes, nor the clock margin.',
     evidence: 'the lease does not count the margins of the mint',
     edits: [
-      { file: GRANT_LIFECYCLE, find: "kind === 'firestore' ? 0", replace: "kind !== 'service_account' ? 0" },
+      {
+        file: 'shared/core/kinds/pooled-service-account.ts',
+        find: 'mintMarginMs: MINT_MARGIN_MS',
+        replace: 'mintMarginMs: 0',
+      },
       {
         file: POOL_LIFECYCLE,
         find: 'reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at + CLOCK_MARGIN_MS),',

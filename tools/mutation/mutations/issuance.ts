@@ -177,8 +177,8 @@ export const ISSUANCE: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFECYCLE,
-        find: `  return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };`,
-        replace: `  if (ended.kind === 'service_account') return cause.by === 'released' ? undefined : ended;
+        find: `  return revocableAccess(ended) ? { ...ended, state: 'revoking' } : ended;`,
+        replace: `  if (!revocableAccess(ended)) return cause.by === 'released' ? undefined : ended;
   return { ...ended, state: 'revoking' };`,
       },
     ],

@@ -5,7 +5,6 @@ import type { Mutation } from '../mutation.ts';
 const POOL_LIFECYCLE = 'shared/core/pool/lifecycle.ts';
 const DOWNSCOPE = 'shared/google/downscope.ts';
 const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
-const GRANT_FIELDS = 'shared/core/grant/fields.ts';
 const MINT = 'shared/google/mint.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
@@ -39,7 +38,7 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFECYCLE,
-        find: `  return ended.kind === 'service_account' ? ended : { ...ended, state: 'revoking' };`,
+        find: `  return revocableAccess(ended) ? { ...ended, state: 'revoking' } : ended;`,
         replace: `  return ended.revocation === 'expiry' ? ended : { ...ended, state: 'revoking' };`,
       },
     ],
@@ -129,7 +128,7 @@ export const NARROWED: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFECYCLE,
-        find: `  if (existing.kind === 'pooled_service_account' && token.expires_at > existing.expires_at)
+        find: `  if (isPooledGrant(existing) && token.expires_at > existing.expires_at)
     return mintRejected('lives longer than is on record');
 `,
         replace: '',
@@ -181,10 +180,9 @@ export const NARROWED: readonly Mutation[] = [
     aliases: ['N14'],
     edits: [
       {
-        file: GRANT_FIELDS,
-        find: `        existing.service_account === credential.email &&
-        existing.storage?.bucket === credential.storage?.bucket`,
-        replace: '        existing.service_account === credential.email',
+        file: 'shared/core/kinds/service-account.ts',
+        find: 'grant.service_account === email && grant.storage?.bucket === storage?.bucket',
+        replace: 'grant.service_account === email',
       },
     ],
     killers: ['test/unit/core/grant/fields.test.ts'],

@@ -98,7 +98,7 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_LIFE,
-        find: `  if (existing.kind === 'pooled_service_account' && existing.service_account !== token.service_account)
+        find: `  if (isPooledGrant(existing) && existing.service_account !== token.service_account)
     return mintRejected('is from an account that was given back meanwhile');
 `,
         replace: '',
@@ -213,8 +213,8 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/core/policy/policy.ts',
-        find: '    ...sharedAccountProblems(result.data),\n',
-        replace: '    ...sharedAccountProblems(result.data).slice(0, 0),\n',
+        find: '    ...sharedAccountProblems({ databases: result.data.databases, credentials: policy.credentials }),\n',
+        replace: '    ...[],\n',
       },
     ],
     killers: ['test/unit/core/policy/policy-pool.test.ts'],

@@ -146,9 +146,8 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: REVOKE,
-        find: 'return deps.disableAccount(grant.service_account, auditReason(grant.subject.id), until);',
-        replace:
-          'return deps.disableAccount(grant.service_account, auditReason(grant.subject.id), until).catch(() => {});',
+        find: 'return deps.disableAccount(access.email, auditReason(grant.subject.id), until);',
+        replace: 'return deps.disableAccount(access.email, auditReason(grant.subject.id), until).catch(() => {});',
       },
     ],
     killers: ['test/http/pool.test.ts', MODEL],

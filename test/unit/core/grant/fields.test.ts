@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { sameTarget } from '../../../../shared/core/grant/fields.ts';
 import { reserve } from '../../../../shared/core/grant/lifecycle.ts';
+import { opensSame } from '../../../../shared/core/kinds/kinds.ts';
 import type { Credential } from '../../../../shared/core/policy/credential.ts';
 import {
   FREE,
@@ -30,13 +30,13 @@ describe.each([
     ['in no bucket, of one in a bucket', narrowed, credential],
   ])('is not renewed %s', (_title, before, after) => {
     const existing = grantOf(before);
-    expect(sameTarget(existing, after)).toBe(false);
+    expect(opensSame(existing, after)).toBe(false);
     expect(outcomeOf(reserve(existing, FREE, request(after), LATER))).toBe('credential_changed');
   });
 
   it('is renewed in its own bucket', () => {
     const existing = grantOf(narrowed);
-    expect(sameTarget(existing, narrowed)).toBe(true);
+    expect(opensSame(existing, narrowed)).toBe(true);
     expect(granted(reserve(existing, FREE, request(narrowed), LATER)).state).toBe('issuing');
   });
 });

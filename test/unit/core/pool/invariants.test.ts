@@ -4,7 +4,6 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PooledGrant } from '../../../../shared/core/grant/grant.ts';
 import {
   abandonLease,
   activate,
@@ -16,6 +15,7 @@ import {
   reserve,
 } from '../../../../shared/core/grant/lifecycle.ts';
 import { assertGrantTransition } from '../../../../shared/core/grant/transitions.ts';
+import type { PooledGrant } from '../../../../shared/core/kinds/pooled-service-account.ts';
 import type { Account } from '../../../../shared/core/pool/account.ts';
 import {
   afterGrantChange,

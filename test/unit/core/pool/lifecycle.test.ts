@@ -1,7 +1,7 @@
 // The life of a pooled account, state by state: what each change does to each state, and to which it does nothing.
 
 import { describe, expect, it } from 'vitest';
-import type { PooledGrant } from '../../../../shared/core/grant/grant.ts';
+import type { PooledGrant } from '../../../../shared/core/kinds/pooled-service-account.ts';
 import { type Account, accountSchema } from '../../../../shared/core/pool/account.ts';
 import {
   afterGrantChange,

@@ -1,0 +1,65 @@
+// Whose tokens a credential has: those of one service account that jobs share, or of a pool of which each job gets its own.
+
+import * as z from 'zod';
+import { projectOfAccount } from '../policy/account-email.ts';
+import { serviceAccountSchema } from '../policy/google-names.ts';
+import type { StorageScope } from './storage.ts';
+
+/** Accounts of one pool. */
+const MAX_POOL = 500;
+
+/** Pooled accounts are disabled and enabled by name, so their project must be plain from it. */
+const pooledAccount = z
+  .string()
+  .refine(
+    (email) => projectOfAccount(email) !== undefined,
+    "must be a service account's e-mail address, NAME@PROJECT.iam.gserviceaccount.com",
+  );
+export const poolSchema = z.array(pooledAccount).min(1).max(MAX_POOL, `must have ${MAX_POOL} accounts at most`);
+
+const scope = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be an OAuth scope such as https://www.googleapis.com/auth/datastore');
+
+/** What tokens of service accounts open. */
+export interface AccountAccess {
+  /** Those of the account's own token, also where it is narrowed afterwards. */
+  readonly scopes: readonly string[];
+  /** Null for tokens that are not narrowed. */
+  readonly storage: StorageScope | null;
+}
+
+/** The `serviceAccount` key in a policy. */
+export const serviceAccountKeySchema = z
+  .strictObject({
+    email: serviceAccountSchema.optional(),
+    pool: poolSchema.optional(),
+    scopes: z.array(scope).min(1),
+  })
+  .transform(({ email, pool, scopes }, context) =>
+    exactlyOneSource({ email, pool }, 'email', { scopes, storage: null }, context),
+  );
+
+export function exactlyOneSource(
+  { email, pool }: { readonly email: string | undefined; readonly pool: readonly string[] | undefined },
+  emailKey: string,
+  access: AccountAccess,
+  context: z.core.$RefinementCtx,
+) {
+  if (email && !pool) return { kind: 'service_account' as const, email, ...access };
+  if (pool && !email) return { kind: 'pooled_service_account' as const, pool, ...access };
+  const found = email ? 'both are here' : 'neither is here';
+  context.addIssue({ code: 'custom', message: `must have exactly one of ${emailKey}, pool; ${found}` });
+  return z.NEVER;
+}
+
+/** The OAuth scopes that its tokens carry. A narrowed token has none: those in the policy are its parent's. */
+export function tokenScopes({ scopes, storage }: AccountAccess): readonly string[] {
+  return storage ? [] : scopes;
+}
+
+/** @param account whose tokens these are, for people */
+export function describeAccountAccess({ scopes, storage }: AccountAccess, account: string): string[] {
+  if (storage) return [`gs://${storage.bucket}/${storage.prefix ?? ''} with ${storage.role}, as ${account}`];
+  return [`what ${account} may, with scopes ${scopes.join(' ')}`];
+}

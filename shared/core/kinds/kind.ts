@@ -1,0 +1,55 @@
+// What differs from one kind of credential to another. A kind is one module: it implements Kind, has the schema of its key in a
+// policy and that of its fields in a grant, and is listed in kinds.ts. Only the calls to Google are elsewhere: google/mint.ts.
+
+import type { Grant } from '../grant/grant.ts';
+import type { Credential } from '../policy/credential.ts';
+import type { FirestoreRecord } from './firestore.ts';
+import type { PooledServiceAccountRecord } from './pooled-service-account.ts';
+import type { ServiceAccountRecord } from './service-account.ts';
+import type { StorageScope } from './storage.ts';
+
+/** How strongly a credential ends with its job. The table is in the README. */
+export const REVOCATIONS = ['immediate', 'propagating', 'expiry'] as const;
+export type Revocation = (typeof REVOCATIONS)[number];
+
+/** A service account that a credential names. */
+export interface NamedAccount {
+  readonly email: string;
+  /** Whether one job at a time has it, and it is disabled afterwards. */
+  readonly pooled: boolean;
+  /** Where in the credential; undefined when the credential takes it from elsewhere in the policy. */
+  readonly path: readonly (string | number)[] | undefined;
+}
+
+/** What is taken away to revoke a grant: its grant document is closed, or its service account is disabled. */
+export type RevocableAccess =
+  | { readonly by: 'grant_document'; readonly project: string; readonly database: string }
+  | { readonly by: 'service_account'; readonly email: string };
+
+/** What a grant's record depends on besides the credential. */
+export interface RecordContext {
+  readonly existing: Grant | undefined;
+  /** The pooled account that serves the grant. */
+  readonly lease: string;
+  readonly now: number;
+}
+
+export type AccessRecord = FirestoreRecord | ServiceAccountRecord | PooledServiceAccountRecord;
+
+export interface Kind<C extends Credential = Credential, G extends Grant = Grant> {
+  /** Milliseconds by which a token may outlive its TTL, because it is minted after its record says when it ends. */
+  readonly mintMarginMs: number;
+  /** Undefined or null `storage`: its tokens are not narrowed. */
+  revocation(credential: { readonly storage?: StorageScope | null }): Revocation;
+  /** The fields of a grant that say what its tokens open. */
+  toRecord(credential: C, context: RecordContext): AccessRecord;
+  /** Whether the credential, as the policy has it by now, still opens what the grant opens. */
+  opensSame(grant: G, credential: C): boolean;
+  /** Undefined when nothing can be taken away before the tokens expire. */
+  revocableAccess(grant: G): RevocableAccess | undefined;
+  /** The OAuth scopes that its tokens carry. */
+  scopes(credential: C): readonly string[];
+  accounts(credential: C): readonly NamedAccount[];
+  /** What its tokens open, for people: a line each. */
+  describe(credential: C): readonly string[];
+}
