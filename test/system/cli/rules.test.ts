@@ -229,7 +229,7 @@ describe('keydesk rules write', () => {
     const { code, out, err } = await rules();
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err).toMatch(
-      /^policy\.yaml:1:1 version must be 1\npolicy\.yaml:7:5 credentials\.web\.ttl must be a duration/,
+      /^policy\.yaml:1:1 version must be 1\npolicy\.yaml:14:5 credentials\.web\.ttl must be a duration/,
     );
     expect(exists()).toBe(false);
   });
