@@ -32,6 +32,7 @@ const POOL_OF_THE_SHARED = `
 version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
+environments: { staging: {} }
 credentials:
   admin:
     environment: staging
