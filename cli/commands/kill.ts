@@ -7,7 +7,7 @@ import { endEvents } from '../../shared/audit/grant-events.ts';
 import { toIsoTimes } from '../../shared/audit/iso-times.ts';
 import { type AuditLogger, createAuditLogger } from '../../shared/audit/logger.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
-import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
+import { grantIdOf } from '../../shared/core/grant/id.ts';
 import { type Selector, selectorSchema } from '../../shared/core/grant/selector.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
 import { describeSubject } from '../../shared/core/subjects/buildkite-job.ts';

@@ -20,7 +20,7 @@ export function createTokenDeps(deps: ClientSettings & { readonly audit: AuditLo
     ledger: createIssuanceLedger(ledger, clock),
     issuesInProgress: new IssuesInProgress<IssueResult>(clock),
     openGrantDocument: createGrantDocumentOpener(openDatabase, clock),
-    mint: createMint({
+    ...createMint({
       sendAsService,
       sendRequest,
       iamCredentialsUrl: settings.KEYDESK_IAMCREDENTIALS_URL,

@@ -5,8 +5,7 @@
 import { auditEvent } from '../../shared/audit/events.ts';
 import { endEvents, grantFields } from '../../shared/audit/grant-events.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
-import { tokenSha256 } from '../../shared/core/grant/id.ts';
-import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
+import { grantIdOf, tokenSha256 } from '../../shared/core/grant/id.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { parseTokenRequest } from '../../shared/core/oauth/token-request.ts';
 import { buildOf } from '../../shared/core/subjects/buildkite-job.ts';

@@ -1,7 +1,7 @@
 // The audit events of what several functions do to grants, from what the operations return.
 
 import type { Grant } from '../core/grant/grant.ts';
-import { grantIdOf } from '../core/grant/lifecycle.ts';
+import { grantIdOf } from '../core/grant/id.ts';
 import { toJobFields } from '../core/subjects/buildkite-job.ts';
 import type { EndResult } from '../operations/end-job.ts';
 import type { Failure } from '../runtime/work-queue.ts';

@@ -40,14 +40,14 @@ interface IdTokenRequest {
   readonly subject: Subject;
   readonly credentialName: string;
   readonly grant_id: string;
+  /** The generation of the user that is in force, as far as this instance knows. */
+  readonly generation: number;
 }
 
 /** Somebody changed a Firebase user of Keydesk's. The job that found it is not the one that did it. */
 export interface ChangedFirebaseUser extends IdTokenRequest {
   readonly credential: FirestoreCredential;
   readonly uid: string;
-  /** The generation that was in force until then. */
-  readonly generation: number;
   /** The user that takes its place; null when the ledger did not confirm that one does. */
   readonly next_uid: string | null;
   /** The claims that showed it, or `USER_DISABLED`. */
@@ -58,7 +58,7 @@ interface MintIdTokenDeps {
   readonly signJwt: (signer: string, subject: Subject, payload: object) => Promise<string>;
   readonly sendRequest: HttpClient;
   readonly identityToolkitUrl: string;
-  readonly firebaseUsers: FirebaseUsers;
+  readonly firebaseUsers: Pick<FirebaseUsers, 'retire'>;
   readonly onUserChanged: (changed: ChangedFirebaseUser) => void;
   readonly clock: Clock;
 }
@@ -87,12 +87,11 @@ export function createIdTokenMint({ firebaseUsers, onUserChanged, ...deps }: Min
   return async (credential: FirestoreCredential, request: IdTokenRequest) => {
     const started = clock.now();
     const user = firebaseUserOf(request.subject, request.credentialName);
-    const inForce = await firebaseUsers.generationOf(user);
-    const uid = firebaseUid(user, inForce);
+    const uid = firebaseUid(user, request.generation);
     const first = await signIn(deps, credential, request, uid);
     if (!('found' in first)) return first;
 
-    const next = await retire({ ...request, generation: inForce, credential, uid, found: first.found }, user);
+    const next = await retire({ ...request, credential, uid, found: first.found }, user);
     if (clock.now() - started > SECOND_SIGN_IN_WITHIN_MS) throw userChanged('and the next one has to wait');
     const second = await signIn(deps, credential, request, firebaseUid(user, next));
     if (!('found' in second)) return second;

@@ -3,11 +3,12 @@
 // Source: docs.cloud.google.com/iam/docs/reference/credentials/rest (generateAccessToken, signJwt).
 
 import * as z from 'zod';
+import { firebaseUserOf } from '../core/firebase-user.ts';
 import { auditReason } from '../core/grant/id.ts';
 import type { Credential, FirestoreCredential } from '../core/policy/credential.ts';
 import type { Subject } from '../core/subjects/buildkite-job.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
-import type { Mint, Minted, MintRequest } from '../operations/ports.ts';
+import type { Mint, Minted, MintRequest, PrepareMint } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';
@@ -37,7 +38,7 @@ export function createMint(deps: {
   readonly firebaseUsers: FirebaseUsers;
   readonly onUserChanged: (changed: ChangedFirebaseUser) => void;
   readonly clock: Clock;
-}): Mint {
+}): { readonly prepareMint: PrepareMint; readonly mint: Mint } {
   const { sendAsService, sendRequest, clock } = deps;
 
   const iamCredentials = (account: string, method: string, subject: Subject, json: unknown) =>
@@ -84,10 +85,15 @@ export function createMint(deps: {
   };
   const mintIdToken = createIdTokenMint({ ...deps, signJwt });
 
-  return (request) => {
+  const prepareMint: PrepareMint = async ({ subject, credentialName, credential }) =>
+    credential.kind === 'firestore'
+      ? { generation: await deps.firebaseUsers.generationOf(firebaseUserOf(subject, credentialName)) }
+      : {};
+
+  const mint: Mint = (request) => {
     switch (request.credential.kind) {
       case 'firestore':
-        return mintIdToken(request.credential, request);
+        return mintIdToken(request.credential, { ...request, generation: request.preparation.generation ?? 0 });
       case 'service_account':
         return mintAccessToken(request.credential.email, request.credential, request);
       case 'pooled_service_account': {
@@ -96,6 +102,8 @@ export function createMint(deps: {
       }
     }
   };
+
+  return { prepareMint, mint };
 }
 
 /**

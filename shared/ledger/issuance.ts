@@ -3,19 +3,13 @@
 // and only if unchanged since it was read. So whichever comes second sees the other.
 
 import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google-cloud/firestore';
-import { basisOf, sameBasis } from '../core/grant/fields.ts';
+import { activate, type MintedToken } from '../core/grant/activate.ts';
+import { basisOf, sameBasis } from '../core/grant/basis.ts';
+import { abandonLease } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantId } from '../core/grant/id.ts';
 import { addGrant, endTimeOf, type JobRecord } from '../core/grant/job-record.ts';
-import {
-  abandonLease,
-  activate,
-  blockedNow,
-  type IssueRequest,
-  type LedgerState,
-  type MintedToken,
-  reserve,
-} from '../core/grant/lifecycle.ts';
+import { blockedNow, type IssueRequest, type LedgerState, reserve } from '../core/grant/reserve.ts';
 import { isPooled, isPooledGrant, poolOf } from '../core/kinds/pooled-service-account.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
 import type { Account } from '../core/pool/account.ts';

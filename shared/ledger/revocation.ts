@@ -2,9 +2,10 @@
 // accounts, and then that access is gone. It can issue nothing.
 
 import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
+import { confirmRevoked, endGrant, expire, grantEndMark, NOT_ENDING } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
+import { grantIdOf } from '../core/grant/id.ts';
 import { endMark, endTimeOf, toTombstone, withoutEndMark } from '../core/grant/job-record.ts';
-import { confirmRevoked, endGrant, expire, grantEndMark, grantIdOf, NOT_ENDING } from '../core/grant/lifecycle.ts';
 import { isOtherPipeline } from '../core/subjects/buildkite-job.ts';
 import { END_COMMIT_DEADLINE_MS } from '../core/timing.ts';
 import type { EndedJob, JobEnd, RevocationLedger } from '../operations/ports.ts';

@@ -1,8 +1,9 @@
 // The end of a job, or of one grant before its job ends: first on record together with what it means, then access is
 // taken away. What cannot be finished in time stays `revoking`, and the sweep goes on from there.
 
+import type { EndCause } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
-import { type EndCause, grantIdOf } from '../core/grant/lifecycle.ts';
+import { grantIdOf } from '../core/grant/id.ts';
 import { END_BUDGET_MS, RECORD_RESERVE_MS } from '../core/timing.ts';
 import { type FailureFacts, toFailure, withTimeout } from '../runtime/errors.ts';
 import type { FailureSubject } from '../runtime/work-queue.ts';

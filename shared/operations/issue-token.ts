@@ -6,8 +6,8 @@
 
 import { isAboutEveryAccount, isAboutOneAccount } from '../core/google-refusal.ts';
 import type { Grant } from '../core/grant/grant.ts';
-import { grantId, tokenSha256 } from '../core/grant/id.ts';
-import { grantIdOf, type IssueRequest } from '../core/grant/lifecycle.ts';
+import { grantId, grantIdOf, tokenSha256 } from '../core/grant/id.ts';
+import type { IssueRequest } from '../core/grant/reserve.ts';
 import { revocableAccess, scopesOf } from '../core/kinds/kinds.ts';
 import { isPooled, isPooledGrant, type PooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
@@ -20,7 +20,15 @@ import { toSubject } from '../core/subjects/buildkite-job.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { IssuesInProgress } from './issues-in-progress.ts';
-import type { IssuanceLedger, Mint, Minted, OpenGrantDocument, Reserved, VerifyJobToken } from './ports.ts';
+import type {
+  IssuanceLedger,
+  Mint,
+  Minted,
+  OpenGrantDocument,
+  PrepareMint,
+  Reserved,
+  VerifyJobToken,
+} from './ports.ts';
 
 /** Pooled accounts that a job tries within so many milliseconds before it is said that Google fails. */
 const MAX_ACCOUNTS_TRIED = 3;
@@ -32,6 +40,7 @@ export interface IssueDeps {
   readonly policy: LoadedPolicy;
   readonly verifyJobToken: VerifyJobToken;
   readonly ledger: IssuanceLedger;
+  readonly prepareMint: PrepareMint;
   readonly mint: Mint;
   readonly openGrantDocument: OpenGrantDocument;
   readonly issuesInProgress: IssuesInProgress<IssueResult>;
@@ -130,9 +139,10 @@ async function issueOnce(
   const grant_id = grantId(subject.id, credentialName);
   const accountFailures: DependencyError[] = [];
   const refuse = (refusal: Refusal): IssueResult => ({ outcome: 'refused', refusal, claims, accountFailures });
+  const preparation = await deps.prepareMint({ subject, credentialName, credential });
   const startMint: StartMint = (latestExpiry, lease) => {
     const mintRequest = { subject, credentialName, credential, grant_id, scopes };
-    const pendingMint = deps.mint({ ...mintRequest, ttl, latestExpiry, lease });
+    const pendingMint = deps.mint({ ...mintRequest, ttl, latestExpiry, lease, preparation });
     pendingMint.catch(() => {});
     return pendingMint;
   };

@@ -3,7 +3,7 @@
 // looks for blocks after its grant is on record, so of the two one sees the other.
 
 import type { Grant } from '../core/grant/grant.ts';
-import { grantIdOf } from '../core/grant/lifecycle.ts';
+import { grantIdOf } from '../core/grant/id.ts';
 import type { Selector } from '../core/grant/selector.ts';
 import { maySelect, selects } from '../core/grant/selector.ts';
 import { END_BUDGET_MS } from '../core/timing.ts';

@@ -1,10 +1,12 @@
 // What the operations need of Buildkite, of Google and of the ledger. The adapters of those names fulfil it. No type of
 // theirs, nor of Firestore, is named here.
 
+import type { MintedToken } from '../core/grant/activate.ts';
+import type { EndCause } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import type { Check } from '../core/grant/job-check.ts';
 import type { JobEndedBy, JobRecord } from '../core/grant/job-record.ts';
-import type { EndCause, IssueRequest, MintedToken } from '../core/grant/lifecycle.ts';
+import type { IssueRequest } from '../core/grant/reserve.ts';
 import type { Blocks, KillSwitchRecord } from '../core/grant/selector.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
@@ -67,6 +69,7 @@ export interface MintRequest {
   readonly ttl: number;
   /** A service account's token that would live longer is not taken: milliseconds since the epoch, as on record. */
   readonly latestExpiry: number;
+  readonly preparation: MintPreparation;
 }
 
 export interface Minted {
@@ -74,6 +77,17 @@ export interface Minted {
   /** Milliseconds since the epoch. */
   readonly expires_at: number;
 }
+
+/** What a mint knows before anything is reserved, so that it can start beside the commit and wait for nothing. */
+export interface MintPreparation {
+  /** Of the Firebase user, for an ID token: see core/firebase-user.ts. */
+  readonly generation?: number;
+}
+
+/** Throws DependencyError. */
+export type PrepareMint = (
+  request: Pick<MintRequest, 'subject' | 'credentialName' | 'credential'>,
+) => Promise<MintPreparation>;
 
 /** Mints one token. Throws DependencyError when Google fails, refuses or answers something else than was asked for. */
 export type Mint = (request: MintRequest) => Promise<Minted>;

@@ -2,8 +2,7 @@
 // until the record says `revoked` it says `revoking`, and the sweep comes here again.
 
 import type { Grant } from '../core/grant/grant.ts';
-import { auditReason } from '../core/grant/id.ts';
-import { grantIdOf } from '../core/grant/lifecycle.ts';
+import { auditReason, grantIdOf } from '../core/grant/id.ts';
 import { revocableAccess } from '../core/kinds/kinds.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';

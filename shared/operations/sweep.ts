@@ -2,8 +2,9 @@
 // accounts work again, and asks Buildkite about jobs whose end may have been missed. Bounded in number and time, safe to
 // run twice at once, and to be cut off anywhere: every step asks again before it writes.
 
+import type { EndCause } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
-import { type EndCause, grantIdOf } from '../core/grant/lifecycle.ts';
+import { grantIdOf } from '../core/grant/id.ts';
 import { SWEEP_GRANT_MS, SWEEP_STEP_MS } from '../core/timing.ts';
 import { atRandom } from '../runtime/clock.ts';
 import { toFailure } from '../runtime/errors.ts';

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
-import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
+import { grantIdOf } from '../../shared/core/grant/id.ts';
 import type { Selector } from '../../shared/core/grant/selector.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';

@@ -4,7 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Call } from '../../sandbox/fakes/google/call.ts';
 import { jsonServer, type LocalResponse } from '../../sandbox/local-server.ts';
-import { grantIdOf } from '../../shared/core/grant/lifecycle.ts';
+import { grantIdOf } from '../../shared/core/grant/id.ts';
 import {
   type Called,
   databaseOf,

@@ -9,16 +9,17 @@ import { bundle } from '../../scripts/bundle.ts';
 import { applyEdits, type Edit } from '../../tools/mutation/mutation.ts';
 
 const GRANT = 'shared/core/grant/grant.ts';
-const LIFECYCLE = 'shared/core/grant/lifecycle.ts';
+const RESERVE = 'shared/core/grant/reserve.ts';
+const END = 'shared/core/grant/end.ts';
 const EVENTS = 'shared/audit/grant-events.ts';
 const ISSUANCE = 'shared/ledger/issuance.ts';
 
 const EDITS: readonly Edit[] = [
   { file: 'shared/core/schema-version.ts', find: 'SCHEMA_VERSION = 1', replace: 'SCHEMA_VERSION = 0' },
   { file: GRANT, find: '  job_finished_at: time.nullable().default(null),\n', replace: '' },
-  { file: LIFECYCLE, find: '      job_finished_at: null,\n', replace: '' },
+  { file: RESERVE, find: '    job_finished_at: null,\n', replace: '' },
   {
-    file: LIFECYCLE,
+    file: END,
     find: '    job_finished_at: plausibleFinishTime(cause.finished_at, existing.created_at, now),\n',
     replace: '',
   },

@@ -60,6 +60,7 @@ describe('the clients of a function', () => {
       'ledger',
       'mint',
       'openGrantDocument',
+      'prepareMint',
       'warmUp',
     ]);
     expect(Object.keys(createTokenDeps({ ...parts(), audit: () => {} }).ledger).sort()).toEqual([

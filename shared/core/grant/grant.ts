@@ -1,5 +1,5 @@
 // A grant as it is on record: one job's hold on one credential. Repeats and renewals land on the same record. Times are
-// milliseconds since the epoch and end in `_at` or `_since`. How it changes: grant/lifecycle.ts. Knows nothing about Firestore or Google.
+// milliseconds since the epoch and end in `_at` or `_since`. How it changes: reserve.ts, activate.ts, end.ts. Knows nothing about Firestore or Google.
 
 import * as z from 'zod';
 import { firestoreRecord } from '../kinds/firestore.ts';

@@ -1,10 +1,16 @@
 // How grants and tokens are known: by hashes, which spread evenly over Firestore's key space and give nothing away.
 
 import { createHash } from 'node:crypto';
+import type { Grant } from './grant.ts';
 
 /** The id of the one grant a job can have of a credential; spreads evenly over the key space. */
 export function grantId(jobId: string, credentialName: string): string {
   return createHash('sha256').update(`${jobId}\n${credentialName}`).digest('hex').slice(0, 32);
+}
+
+/** The id of a grant's document. */
+export function grantIdOf({ subject, credential }: Pick<Grant, 'subject' | 'credential'>): string {
+  return grantId(subject.id, credential);
 }
 
 /** How an access token is known to the ledger. */

@@ -1,7 +1,7 @@
 // The life of a pooled account, as pure functions on its record: free -> leased -> revoking -> resting -> free. It follows
 // the grant it serves. Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
 
-import { grantIdOf } from '../grant/lifecycle.ts';
+import { grantIdOf } from '../grant/id.ts';
 import type { PooledGrant } from '../kinds/pooled-service-account.ts';
 import { CLOCK_MARGIN_MS, ENABLE_CLAIM_MS, RECORD_RETENTION_MS, SHORTEST_COOLDOWN_MS } from '../timing.ts';
 import type { Account } from './account.ts';

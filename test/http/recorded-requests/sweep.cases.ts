@@ -1,6 +1,6 @@
 // Sweeps, each after something that was left to it.
 
-import { grantEndMark } from '../../../shared/core/grant/lifecycle.ts';
+import { grantEndMark } from '../../../shared/core/grant/end.ts';
 import { toStored } from '../../../shared/ledger/client.ts';
 import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { enableAccount } from '../../fixtures/operator.ts';

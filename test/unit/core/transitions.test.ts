@@ -2,15 +2,10 @@
 // them, every step in them is made by some change, and what is not in them is refused.
 
 import { describe, expect, it } from 'vitest';
+import { activate } from '../../../shared/core/grant/activate.ts';
+import { abandonLease, confirmRevoked, endGrant, expire } from '../../../shared/core/grant/end.ts';
 import type { EndedBy, Grant } from '../../../shared/core/grant/grant.ts';
-import {
-  abandonLease,
-  activate,
-  confirmRevoked,
-  endGrant,
-  expire,
-  reserve,
-} from '../../../shared/core/grant/lifecycle.ts';
+import { reserve } from '../../../shared/core/grant/reserve.ts';
 import { assertGrantTransition, GRANT_TRANSITIONS } from '../../../shared/core/grant/transitions.ts';
 import type { Account } from '../../../shared/core/pool/account.ts';
 import {

@@ -63,11 +63,11 @@ function aMint(toolkit: Toolkit, { retire = async (_: number) => ({ generation: 
       return { ...toolkit(customToken), headers: new Headers() };
     },
     identityToolkitUrl: 'https://identitytoolkit.example/',
-    firebaseUsers: { generationOf: async () => 0, retire: (_, generation) => retire(generation) },
+    firebaseUsers: { retire: (_, generation) => retire(generation) },
     onUserChanged: (user) => changed.push(user),
     clock,
   });
-  const request = { subject, credentialName: 'config', grant_id: GRANT };
+  const request = { subject, credentialName: 'config', grant_id: GRANT, generation: 0 };
   const minted = (credential = CREDENTIAL): Promise<unknown> =>
     mint(credential, request).catch((error: unknown) => error);
   return { minted, sent, changed, signed: () => [...signed.values()] };

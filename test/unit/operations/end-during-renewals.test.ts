@@ -67,6 +67,7 @@ function open(kind: Kind, credentials: number, { read, commit }: { readonly read
     verifyJobToken: async () => ({ claims }),
     ledger: createIssuanceLedger(firestore, clock),
     openGrantDocument: async () => true,
+    prepareMint: async () => ({}),
     mint: async ({ ttl }) => {
       await clock.sleep(MINT_MS);
       minted += 1;

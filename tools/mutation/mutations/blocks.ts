@@ -2,7 +2,7 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
+const GRANT_RESERVE = 'shared/core/grant/reserve.ts';
 const ISSUE_TOKEN = 'shared/operations/issue-token.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
@@ -78,7 +78,7 @@ export const BLOCKS: readonly Mutation[] = [
     evidence: 'blocks are not asked for at all',
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_RESERVE,
         find: '  return blockedBy(blocks, {\n    subject: request.subject,\n    ...policyFields(request),\n    requested_at: now,\n    issued_at: null,\n  });',
         replace: `  blockedBy(blocks, { subject: request.subject, ...policyFields(request), requested_at: now, issued_at: null });
   return undefined;`,

@@ -2,7 +2,7 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
+const GRANT_RESERVE = 'shared/core/grant/reserve.ts';
 const HELD_TOKEN = 'functions/token/held-token.ts';
 const HTTP_SERVER = 'functions/runtime/http-server.ts';
 const LOOKUP_LIMIT = 'functions/token/lookup-limit.ts';
@@ -493,7 +493,7 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['N16'],
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_RESERVE,
         find: '  const same = now - rate_window_at < 60_000 && now >= rate_window_at;',
         replace: '  const same = now - rate_window_at < 60_000;',
       },

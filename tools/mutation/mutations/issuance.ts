@@ -3,7 +3,9 @@
 import type { Mutation } from '../mutation.ts';
 
 const ISSUE_TOKEN = 'shared/operations/issue-token.ts';
-const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
+const GRANT_ACTIVATE = 'shared/core/grant/activate.ts';
+const GRANT_END = 'shared/core/grant/end.ts';
+const GRANT_RESERVE = 'shared/core/grant/reserve.ts';
 const ISSUANCE_LEDGER = 'shared/ledger/issuance.ts';
 const DOCUMENTS = 'shared/ledger/documents.ts';
 
@@ -13,13 +15,13 @@ const GRANT_TEST = 'test/unit/core/grant/grant.test.ts';
 const GRANT_LIFECYCLE_TEST = 'test/unit/core/grant/lifecycle.test.ts';
 
 const noTombstoneInActivate = {
-  file: GRANT_LIFECYCLE,
+  file: GRANT_ACTIVATE,
   find: `  if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
   if (!existing)`,
   replace: '  if (!existing)',
 };
 const noEndInActivate = {
-  file: GRANT_LIFECYCLE,
+  file: GRANT_ACTIVATE,
   find: `  const refusal = refusalIfEnded(existing);
   if (refusal) return { refusal };
   if (existing.state === 'expired')`,
@@ -66,7 +68,7 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'a renewal drops the tokens that still live from the record',
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_RESERVE,
         find: `'active' : 'issuing',
     tokens,`,
         replace: `'active' : 'issuing',
@@ -82,7 +84,7 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'the reservation does not ask for the tombstone',
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_RESERVE,
         find: `  if (jobEndedAt !== undefined) return { refusal: { reason: 'job_ended', ended_at: jobEndedAt } };
   const blocked`,
         replace: '  const blocked',
@@ -131,7 +133,7 @@ export const ISSUANCE: readonly Mutation[] = [
     edits: [
       noTombstoneInActivate,
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_END,
         find: `  const { state, ended_by, job_ended_at } = existing;
   if (job_ended_at !== null) return { reason: 'job_ended', ended_at: job_ended_at };`,
         replace: '  const { state, ended_by } = existing;',
@@ -162,7 +164,7 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'a grant that was returned or killed may be had again once expired',
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_END,
         find: `  const ended = (ended_by !== null && ended_by !== 'expiry')`,
         replace: `  const ended = (state !== 'expired' && ended_by !== null && ended_by !== 'expiry')`,
       },
@@ -176,7 +178,7 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'an early return of a grant that can only expire is not recorded',
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_END,
         find: `  return revocableAccess(ended) ? { ...ended, state: 'revoking' } : ended;`,
         replace: `  if (!revocableAccess(ended)) return cause.by === 'released' ? undefined : ended;
   return { ...ended, state: 'revoking' };`,
@@ -191,7 +193,7 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'the end does not mark expired grants of the job',
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_END,
         find: `  if (existing.state === 'expired') return marked;`,
         replace: `  if (existing.state === 'expired') return undefined;`,
       },
@@ -205,7 +207,7 @@ export const ISSUANCE: readonly Mutation[] = [
     aliases: ['M29'],
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_END,
         find: '  if (endsJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;',
         replace: '  if (existing.ended_at !== null) return undefined;',
       },

@@ -4,7 +4,8 @@ import type { Mutation } from '../mutation.ts';
 
 const POOL_LIFECYCLE = 'shared/core/pool/lifecycle.ts';
 const DOWNSCOPE = 'shared/google/downscope.ts';
-const GRANT_LIFECYCLE = 'shared/core/grant/lifecycle.ts';
+const GRANT_ACTIVATE = 'shared/core/grant/activate.ts';
+const GRANT_END = 'shared/core/grant/end.ts';
 const MINT = 'shared/google/mint.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
@@ -21,7 +22,7 @@ export const NARROWED: readonly Mutation[] = [
     evidence: 'their grant is called `revoked` once its account is disabled',
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_END,
         find: `  return existing.revocation === 'expiry'
     ? { ...existing, ...NOT_ENDING, access_ended_at: existing.expires_at }
     : { ...existing, ...NOT_ENDING, state: 'revoked', access_ended_at: now };`,
@@ -37,7 +38,7 @@ export const NARROWED: readonly Mutation[] = [
     evidence: 'the end of their job does not have the account disabled',
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_END,
         find: `  return revocableAccess(ended) ? { ...ended, state: 'revoking' } : ended;`,
         replace: `  return ended.revocation === 'expiry' ? ended : { ...ended, state: 'revoking' };`,
       },
@@ -67,7 +68,7 @@ export const NARROWED: readonly Mutation[] = [
     evidence: "a grant that waits for its tokens' end is never ended by the clock",
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_END,
         find: `  if (existing.state === 'revoked' || existing.state === 'expired') return undefined;`,
         replace: `  if (existing.state === 'revoked' || existing.state === 'expired') return undefined;
   if (existing.state === 'revoking' && existing.access_ended_at !== null) return undefined;`,
@@ -111,7 +112,7 @@ export const NARROWED: readonly Mutation[] = [
     evidence: 'no margin for clocks at their end',
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_END,
         find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
         replace: `if (!surelyPast(existing.expires_at, now + (existing.access_ended_at === null ? 0 : CLOCK_MARGIN_MS)))
     return undefined;`,
@@ -127,7 +128,7 @@ export const NARROWED: readonly Mutation[] = [
     aliases: ['M04'],
     edits: [
       {
-        file: GRANT_LIFECYCLE,
+        file: GRANT_ACTIVATE,
         find: `  if (isPooledGrant(existing) && token.expires_at > existing.expires_at)
     return mintRejected('lives longer than is on record');
 `,
@@ -185,6 +186,6 @@ export const NARROWED: readonly Mutation[] = [
         replace: 'grant.service_account === email',
       },
     ],
-    killers: ['test/unit/core/grant/fields.test.ts'],
+    killers: ['test/unit/core/kinds/kinds.test.ts'],
   },
 ];

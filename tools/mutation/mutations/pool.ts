@@ -3,7 +3,8 @@
 import type { Mutation } from '../mutation.ts';
 
 const ACCOUNT_LIFE = 'shared/core/pool/lifecycle.ts';
-const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const GRANT_ACTIVATE = 'shared/core/grant/activate.ts';
+const GRANT_END = 'shared/core/grant/end.ts';
 const ISSUE_TOKEN = 'shared/operations/issue-token.ts';
 const ISSUING_LEDGER = 'shared/ledger/issuance.ts';
 
@@ -13,7 +14,7 @@ const GRANT_LEASES_TEST = 'test/unit/core/grant/leases.test.ts';
 const ACCOUNT_LIFE_TEST = 'test/unit/core/pool/lifecycle.test.ts';
 
 const noMarginOfPools = {
-  file: GRANT_LIFE,
+  file: GRANT_END,
   find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
   replace: `if (!surelyPast(existing.expires_at, now + (existing.kind === 'pooled_service_account' ? CLOCK_MARGIN_MS : 0)))
     return undefined;`,
@@ -97,7 +98,7 @@ export const POOL: readonly Mutation[] = [
     evidence: 'a token is recorded whichever account it is from',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_ACTIVATE,
         find: `  if (isPooledGrant(existing) && existing.service_account !== token.service_account)
     return mintRejected('is from an account that was given back meanwhile');
 `,

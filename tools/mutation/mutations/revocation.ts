@@ -2,7 +2,7 @@
 
 import type { Mutation } from '../mutation.ts';
 
-const GRANT_LIFE = 'shared/core/grant/lifecycle.ts';
+const GRANT_END = 'shared/core/grant/end.ts';
 const ENDING_LEDGER = 'shared/ledger/revocation.ts';
 const GRANT_DOCUMENT = 'shared/ledger/grant-document.ts';
 const REVOKE = 'shared/operations/revoke-grant.ts';
@@ -214,7 +214,7 @@ export const REVOCATION: readonly Mutation[] = [
     means: 'A sweep whose clock is fast calls an immediate grant expired, and the end of its job takes nothing away.',
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_END,
         find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
         replace: `if (!surelyPast(existing.expires_at, now + (existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0)))
     return undefined;`,
@@ -229,7 +229,7 @@ export const REVOCATION: readonly Mutation[] = [
     aliases: ['M20'],
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_END,
         find: 'const expired = expire(marked, now);',
         replace: 'const expired = expire(marked, now + CLOCK_MARGIN_MS);',
       },
@@ -243,7 +243,7 @@ export const REVOCATION: readonly Mutation[] = [
     aliases: ['N15'],
     edits: [
       {
-        file: GRANT_LIFE,
+        file: GRANT_END,
         find: '  return at !== undefined && at >= from - MAX_JOB_TOKEN_AGE_MS && at <= until + CLOCK_MARGIN_MS ? at : null;',
         replace: '  return at ?? null;',
       },

@@ -6,6 +6,8 @@ const MINT = 'shared/google/mint.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
 
+const GRANT_RESERVE = 'shared/core/grant/reserve.ts';
+
 export const SECRETS: readonly Mutation[] = [
   {
     id: 'token-in-record',
@@ -87,7 +89,7 @@ export const SECRETS: readonly Mutation[] = [
     evidence: 'a renewal falls back to issuing',
     edits: [
       {
-        file: 'shared/core/grant/lifecycle.ts',
+        file: GRANT_RESERVE,
         find: `    state: existing.state === 'active' ? 'active' : 'issuing',`,
         replace: `    state: 'issuing',`,
       },

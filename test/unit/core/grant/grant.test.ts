@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { activate } from '../../../../shared/core/grant/activate.ts';
+import { confirmRevoked, endGrant, expire } from '../../../../shared/core/grant/end.ts';
 import { grantSchema } from '../../../../shared/core/grant/grant.ts';
-import { activate, confirmRevoked, endGrant, expire, reserve } from '../../../../shared/core/grant/lifecycle.ts';
+import { reserve } from '../../../../shared/core/grant/reserve.ts';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import {
   CREDENTIALS,

@@ -1,14 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { activate } from '../../../../shared/core/grant/activate.ts';
+import { confirmRevoked, endGrant, expire } from '../../../../shared/core/grant/end.ts';
 import type { Grant } from '../../../../shared/core/grant/grant.ts';
-import {
-  activate,
-  confirmRevoked,
-  endGrant,
-  expire,
-  MAX_LIVE_TOKENS,
-  reserve,
-} from '../../../../shared/core/grant/lifecycle.ts';
+import { MAX_LIVE_TOKENS, reserve } from '../../../../shared/core/grant/reserve.ts';
 import { assertGrantTransition } from '../../../../shared/core/grant/transitions.ts';
 import { toWireError } from '../../../../shared/core/oauth/refusal.ts';
 import { CLOCK_MARGIN_MS, MINT_MARGIN_MS } from '../../../../shared/core/timing.ts';

@@ -2,7 +2,9 @@
 // another only when Google does not mint from it or the grant had expired.
 
 import { describe, expect, it } from 'vitest';
-import { abandonLease, activate, reserve } from '../../../../shared/core/grant/lifecycle.ts';
+import { activate } from '../../../../shared/core/grant/activate.ts';
+import { abandonLease } from '../../../../shared/core/grant/end.ts';
+import { reserve } from '../../../../shared/core/grant/reserve.ts';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import {
   ACCOUNTS,

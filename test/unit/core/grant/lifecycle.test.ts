@@ -2,15 +2,10 @@
 // grant that is ended before its job is.
 
 import { describe, expect, it } from 'vitest';
+import { activate } from '../../../../shared/core/grant/activate.ts';
+import { confirmRevoked, endGrant, expire } from '../../../../shared/core/grant/end.ts';
 import type { EndedBy } from '../../../../shared/core/grant/grant.ts';
-import {
-  activate,
-  blockedNow,
-  confirmRevoked,
-  endGrant,
-  expire,
-  reserve,
-} from '../../../../shared/core/grant/lifecycle.ts';
+import { blockedNow, reserve } from '../../../../shared/core/grant/reserve.ts';
 import { toWireError } from '../../../../shared/core/oauth/refusal.ts';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import {

@@ -4,16 +4,10 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  abandonLease,
-  activate,
-  confirmRevoked,
-  endGrant,
-  expire,
-  grantIdOf,
-  type MintedToken,
-  reserve,
-} from '../../../../shared/core/grant/lifecycle.ts';
+import { activate, type MintedToken } from '../../../../shared/core/grant/activate.ts';
+import { abandonLease, confirmRevoked, endGrant, expire } from '../../../../shared/core/grant/end.ts';
+import { grantIdOf } from '../../../../shared/core/grant/id.ts';
+import { reserve } from '../../../../shared/core/grant/reserve.ts';
 import { assertGrantTransition } from '../../../../shared/core/grant/transitions.ts';
 import type { PooledGrant } from '../../../../shared/core/kinds/pooled-service-account.ts';
 import type { Account } from '../../../../shared/core/pool/account.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { reserve } from '../../../../shared/core/grant/lifecycle.ts';
+import { reserve } from '../../../../shared/core/grant/reserve.ts';
 import { opensSame } from '../../../../shared/core/kinds/kinds.ts';
 import type { Credential } from '../../../../shared/core/policy/credential.ts';
 import {

@@ -1,6 +1,6 @@
-// What a grant is for: who asked, by which rule, and what it opens. Maps a request to the fields of a grant's record.
+// The basis of a grant's tokens: by which rule of which policy they are issued, and what they open. A record keeps the bases of
+// earlier tokens until those have expired.
 
-import type { Credential } from '../policy/credential.ts';
 import { surelyPast } from '../timing.ts';
 import type { Grant } from './grant.ts';
 
@@ -41,14 +41,4 @@ export function basisOf({
   storage = null,
 }: Pick<Grant, 'rule' | 'policy_sha256'> & Partial<Pick<SharedGrant, 'scopes' | 'storage'>>) {
   return { rule, policy_sha256, scopes, storage };
-}
-
-export function policyFields(request: {
-  readonly credentialName: string;
-  readonly credential: Credential;
-  readonly rule: string;
-  readonly policySha256: string;
-}) {
-  const { credentialName, credential, rule, policySha256 } = request;
-  return { credential: credentialName, environment: credential.environment, rule, policy_sha256: policySha256 };
 }
