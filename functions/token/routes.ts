@@ -1,15 +1,7 @@
-// The token endpoint: RFC 8693 by form, or a job token in the Authorization header and the credential in the path; and
-// beside it what can be asked about a token. HTTP in, one call into shared/, HTTP out.
+// The paths of the `token` function.
 
 import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
-import { grantFields } from '../../shared/audit/grant-events.ts';
 import type { KeySetProblem } from '../../shared/buildkite/jwks-cache.ts';
-import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
-import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../../shared/core/oauth/exchange-request.ts';
-import type { Refusal } from '../../shared/core/oauth/refusal.ts';
-import { toTraceFacts } from '../../shared/core/policy/rule-trace.ts';
-import type { IssueResult, TokenRequest } from '../../shared/operations/issue-token.ts';
-import type { DependencyError } from '../../shared/runtime/errors.ts';
 import { VERSION } from '../../shared/version.ts';
 import {
   type ErrorResponses,
@@ -18,66 +10,24 @@ import {
   type HttpResponse,
   REQUEST_TIMED_OUT,
 } from '../runtime/http-server.ts';
-import { dependencyFailureResponse, refusalResponse } from './error-response.ts';
-import { FORM_CONTENT_TYPE, isFormRequest } from './form.ts';
-import { createIntrospectHandler, createRevokeHandler, type HeldTokenDeps } from './held-token.ts';
+import { refusalResponse } from './error-response.ts';
+import { createExchangeHandlers, type ExchangeDeps } from './exchange.ts';
+import { createIntrospectHandler } from './introspect.ts';
 import { METADATA_PATH, metadata } from './metadata.ts';
+import { createRevokeHandler, type RevokeDeps } from './revoke.ts';
 
 /** Bytes of a request's body. */
 export const TOKEN_BODY_LIMIT = 16 * 1024;
-const JOB_TOKEN_LIMIT = 8 * 1024;
 
-export interface TokenHandlerDeps extends HeldTokenDeps {
+export interface TokenHandlerDeps extends ExchangeDeps, RevokeDeps {
   /** SHA-256 of the policy that decides. */
   readonly policySha256: string;
-  readonly issueToken: (requested: TokenRequest, request_id: string) => Promise<IssueResult>;
-  /** The policy's `contact`: whom a developer asks about a refusal. */
-  readonly contact: string | undefined;
 }
 
 export function createTokenHandler(deps: TokenHandlerDeps): Handler {
-  const { issueToken, contact, clock, lookups, policySha256 } = deps;
+  const { lookups, policySha256 } = deps;
   const healthy: HttpResponse = { status: 200, body: { status: 'ok', version: VERSION, policy_sha256: policySha256 } };
-  const issueAndRespond = async (
-    requested: TokenRequest,
-    request: HttpRequest,
-    bearer: boolean,
-  ): Promise<HttpResponse> => {
-    const context = { request_id: request.request_id, bearer, credentialName: requested.credentialName };
-    if (Buffer.byteLength(requested.jobToken) > JOB_TOKEN_LIMIT)
-      return refusalResponse({ reason: 'request_too_large', limit: '8 KiB for a job token' }, context);
-    try {
-      const result = await issueToken(requested, request.request_id);
-      if (result.outcome === 'issued') lookups.markHolder(request.remoteIp);
-      const response =
-        result.outcome === 'refused'
-          ? refusalResponse(result.refusal, { ...context, claims: result.claims, contact: result.claims && contact })
-          : issuedResponse(result, request, clock.now());
-      return {
-        ...response,
-        auditEvents: [...(response.auditEvents ?? []), ...result.accountFailures.map(accountQuarantinedEvent)],
-      };
-    } catch (error) {
-      return dependencyFailureResponse(error, context);
-    }
-  };
-
-  const exchange = async (request: HttpRequest): Promise<HttpResponse> => {
-    const context = { request_id: request.request_id, bearer: false };
-    if (!isFormRequest(request))
-      return refusalResponse({ reason: 'content_type_not_supported', expected: FORM_CONTENT_TYPE }, context);
-    const parsed = parseExchangeRequest(request.body.toString('utf8'));
-    if ('refusal' in parsed) return refusalResponse(parsed.refusal, context);
-    return issueAndRespond(parsed.request, request, false);
-  };
-
-  const exchangeByPath = async (request: HttpRequest, credentialName: string): Promise<HttpResponse> => {
-    if (request.body.length > 0)
-      return refusalResponse(BODY_NOT_ALLOWED, { request_id: request.request_id, bearer: true });
-    const jobToken = /^Bearer +(\S.*)$/i.exec(request.headers.authorization ?? '')?.[1]?.trim() ?? '';
-    return issueAndRespond({ jobToken, credentialName, scopes: [], lifetime: undefined }, request, true);
-  };
-
+  const exchange = createExchangeHandlers(deps);
   const revoke = createRevokeHandler(deps);
   const introspect = createIntrospectHandler(deps);
 
@@ -85,9 +35,9 @@ export function createTokenHandler(deps: TokenHandlerDeps): Handler {
     const { method, path, request_id } = request;
     const methodNotAllowed = (allow: string) =>
       refusalResponse({ reason: 'method_not_allowed', allow }, { request_id, bearer: path.startsWith('/token/') });
-    if (path === '/token') return method === 'POST' ? exchange(request) : methodNotAllowed('POST');
+    if (path === '/token') return method === 'POST' ? exchange.byForm(request) : methodNotAllowed('POST');
     if (path.startsWith('/token/'))
-      return method === 'POST' ? exchangeByPath(request, path.slice(7)) : methodNotAllowed('POST');
+      return method === 'POST' ? exchange.byPath(request, path.slice(7)) : methodNotAllowed('POST');
     if (path === '/revoke') return method === 'POST' ? revoke(request) : methodNotAllowed('POST');
     if (path === '/introspect') return method === 'POST' ? introspect(request) : methodNotAllowed('POST');
     if (path === METADATA_PATH) return isGetOrHead(method) ? metadata(request) : methodNotAllowed('GET, HEAD');
@@ -109,60 +59,12 @@ export function keysUnusableEvent({ code, detail }: KeySetProblem): AuditEvent {
   return auditEvent('issuer_keys.unusable', { dependency: 'issuer keys', error: detail, code });
 }
 
-/** A pooled account that was set aside for another because Google does not mint from it. */
-function accountQuarantinedEvent({ permanent, dependency, message, code }: DependencyError): AuditEvent {
-  return auditEvent('account.quarantined', { ...permanent, dependency, error: message, code });
-}
-
 export const TOKEN_ERROR_RESPONSES: ErrorResponses = {
   tooLarge: (request_id) =>
     refusalResponse({ reason: 'request_too_large', limit: '16 KiB for a body' }, { request_id, bearer: false }),
   tooSlow: REQUEST_TIMED_OUT,
 };
 
-const BODY_NOT_ALLOWED: Refusal = {
-  reason: 'body_not_allowed',
-  hint: 'POST /token/CREDENTIAL takes no body; send a form to /token instead.',
-};
-
 function isGetOrHead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
-}
-
-function issuedResponse(result: IssueResult & { outcome: 'issued' }, request: HttpRequest, now: number): HttpResponse {
-  const { accessToken, grant, grant_id, expires_at, scopes } = result;
-  const { token_sha256, trace, shared_with } = result;
-  const issued = auditEvent('grant.issued', {
-    ...grantFields(grant),
-    token_sha256,
-    token_expires_at: new Date(expires_at).toISOString(),
-    scopes,
-    ...toTraceFacts(trace),
-    ...(shared_with === undefined ? {} : { shared: true, shared_with }),
-  });
-  const auditEvents = hasFormOfIssuedToken(accessToken)
-    ? [issued]
-    : // Google promises no form of its tokens. Should it change, /revoke would not find them, and somebody has to know.
-      [issued, auditEvent('token.form_unknown', { grant_id, token_sha256 })];
-  // RFC 6749 section 5.1.
-  const headers = { pragma: 'no-cache' };
-  if (request.headers.accept?.split(',', 1)[0]?.split(';', 1)[0]?.trim().toLowerCase() === 'text/plain')
-    return { status: 200, headers, body: accessToken, auditEvents };
-  return {
-    status: 200,
-    headers,
-    body: {
-      access_token: accessToken,
-      issued_token_type: ACCESS_TOKEN_TYPE,
-      token_type: 'Bearer',
-      expires_in: Math.max(1, Math.floor((expires_at - now) / 1000)),
-      ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
-      grant_id,
-      credential: grant.credential,
-      environment: grant.environment,
-      revocation: grant.revocation,
-      request_id: request.request_id,
-    },
-    auditEvents,
-  };
 }

@@ -79,7 +79,7 @@ export interface Minted {
 }
 
 /** What a mint knows before anything is reserved, so that it can start beside the commit and wait for nothing. */
-export interface MintPreparation {
+interface MintPreparation {
   /** Of the Firebase user, for an ID token: see core/firebase-user.ts. */
   readonly generation?: number;
 }

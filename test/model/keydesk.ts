@@ -4,8 +4,8 @@
 import type { Handler } from '../../functions/runtime/http-server.ts';
 import { createSweepDeps } from '../../functions/sweep/dependencies.ts';
 import { createTokenDeps } from '../../functions/token/dependencies.ts';
-import { createRevokeHandler } from '../../functions/token/held-token.ts';
 import { LookupLimit } from '../../functions/token/lookup-limit.ts';
+import { createRevokeHandler } from '../../functions/token/revoke.ts';
 import type { LoadedPolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
 import type { OpenDatabase } from '../../shared/ledger/client.ts';

@@ -451,7 +451,7 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['N03'],
     edits: [
       {
-        file: 'functions/token/routes.ts',
+        file: 'functions/token/exchange.ts',
         find: 'if (Buffer.byteLength(requested.jobToken) > JOB_TOKEN_LIMIT)',
         replace: 'if (Buffer.byteLength(requested.jobToken) > JOB_TOKEN_LIMIT * 1024)',
       },

@@ -83,7 +83,7 @@ export const NARROWED: readonly Mutation[] = [
     evidence: 'a return says nothing of a token that lives on',
     edits: [
       {
-        file: 'functions/token/held-token.ts',
+        file: 'functions/token/revoke.ts',
         find: '    const released: HttpResponse = { status: 200, body: { request_id, ...until } };',
         replace: '    const released: HttpResponse = { status: 200, body: { request_id } };',
       },

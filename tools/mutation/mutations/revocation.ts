@@ -257,7 +257,7 @@ export const REVOCATION: readonly Mutation[] = [
     aliases: ['N13'],
     edits: [
       {
-        file: 'functions/token/held-token.ts',
+        file: 'functions/token/revoke.ts',
         find: "grant && (grant.state === 'revoking' || acceptedToken(grant, token_sha256, endedByEveryClock()));",
         replace: 'grant && acceptedToken(grant, token_sha256, clock.now());',
       },
