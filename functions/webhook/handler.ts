@@ -45,10 +45,10 @@ export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookHa
         if (signed_by_key === undefined) return rejectedResponse('signature_wrong', request_id);
         const event = parseWebhookEvent(scan.finish());
         if (!event) return rejectedResponse('invalid_event', request_id);
-        if (event.kind !== 'job_finished') return ignoredResponse(event, signed_by_key);
+        if (event.kind !== 'job_ended') return ignoredResponse(event, signed_by_key);
         try {
-          const { job_id, pipeline_id, finished_at } = event;
-          const result = await endJob({ job_id, pipeline_id, by: 'job.finished', finished_at });
+          const { event: by, job_id, pipeline_id, finished_at } = event;
+          const result = await endJob({ job_id, pipeline_id, by, finished_at });
           return jobEndedResponse(event, result, signed_by_key);
         } catch (error) {
           if (!DependencyError.is(error)) throw error;
@@ -74,7 +74,7 @@ function ignoredResponse(event: WebhookEvent & { kind: 'ping' | 'ignored' }, sig
 }
 
 function jobEndedResponse(
-  { job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_finished' },
+  { event, job_id, pipeline_id, state }: WebhookEvent & { kind: 'job_ended' },
   result: JobEndResult,
   signed_by_key: number,
 ): HttpResponse {
@@ -86,7 +86,7 @@ function jobEndedResponse(
     pending: pending.length,
   };
   const accepted = auditEvent('webhook.accepted', {
-    buildkite_event: 'job.finished',
+    buildkite_event: event,
     signed_by_key,
     result: 'job_ended',
     job_id,

@@ -53,6 +53,8 @@ export const END_COMMIT_DEADLINE_MS = 3 * SECOND;
 export const RECORD_RESERVE_MS = 1 * SECOND;
 /** How long a job token may live after its job: a late webhook may tell of an end that is older than a grant. */
 export const MAX_JOB_TOKEN_AGE_MS = 2 * HOUR;
+/** By how much a finish time that Buildkite tells may lie ahead of this service's clock. */
+export const FINISH_TIME_TOLERANCE_MS = 2 * CLOCK_SKEW_MS;
 
 // The sweep
 
@@ -86,8 +88,10 @@ export const UNCHECKED_MS = 15 * MINUTE;
 
 /** For how long Google may still carry out a request that was not answered in time. */
 export const LATE_REQUEST_MS = 1 * MINUTE;
+/** For how much longer than its last token an account cools down, so that no clock accepts that token any more. */
+export const COOLDOWN_MARGIN_MS = 2 * CLOCK_SKEW_MS;
 /** The shortest cooldown, by whichever clocks it begins and ends. */
-export const SHORTEST_COOLDOWN_MS = CLOCK_MARGIN_MS + LATE_REQUEST_MS;
+export const SHORTEST_COOLDOWN_MS = COOLDOWN_MARGIN_MS + LATE_REQUEST_MS;
 /** How long a sweep may go on enabling what it began. */
 export const ENABLE_WINDOW_MS = 20 * SECOND;
 /** For which no other sweep enables an account. */

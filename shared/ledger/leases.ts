@@ -5,8 +5,7 @@ import type { DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from 
 import type { Grant } from '../core/grant/grant.ts';
 import { isPooledGrant, type PooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
-import { mayLease, quarantine } from '../core/pool/lifecycle.ts';
-import { CLOCK_MARGIN_MS } from '../core/timing.ts';
+import { mayLease, quarantine, reusableAfter } from '../core/pool/lifecycle.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { toStored } from './client.ts';
 import { accountDocument, parseAll, putAccount, toAccount } from './documents.ts';
@@ -65,7 +64,7 @@ export class ExhaustedPoolCache {
  * and unchanged, which the same commit makes sure of, the account is the grant's.
  */
 export function renewLease(batch: WriteBatch, account: DocumentReference, grant: PooledGrant): void {
-  batch.update(account, toStored({ reusable_at: grant.expires_at + CLOCK_MARGIN_MS }));
+  batch.update(account, toStored({ reusable_at: reusableAfter(grant.expires_at) }));
 }
 
 /** Adds to the commit that the account which served the grant so far, and from which Google does not mint, is set aside. */

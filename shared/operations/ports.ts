@@ -3,9 +3,10 @@
 
 import type { MintedToken } from '../core/grant/activate.ts';
 import type { EndCause } from '../core/grant/end.ts';
+import type { JobEndCauseName } from '../core/grant/end-causes.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import type { Check } from '../core/grant/job-check.ts';
-import type { JobEndedBy, JobRecord } from '../core/grant/job-record.ts';
+import type { JobRecord } from '../core/grant/job-record.ts';
 import type { IssueRequest } from '../core/grant/reserve.ts';
 import type { Blocks, KillSwitchRecord } from '../core/grant/selector.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
@@ -171,7 +172,7 @@ export interface JobEnd {
   readonly job_id: string;
   /** Undefined when the message does not say. */
   readonly pipeline_id: string | undefined;
-  readonly by: JobEndedBy;
+  readonly by: JobEndCauseName;
   /** When the job finished, by Buildkite's clock: milliseconds since the epoch. Undefined when it does not say. */
   readonly finished_at?: number | undefined;
 }

@@ -3,7 +3,7 @@
 
 import type { Account } from '../core/pool/account.ts';
 import { type PoolReport, poolReports } from '../core/pool/forecast.ts';
-import { ACCOUNT_STEP_MS, CLOCK_MARGIN_MS, ENABLE_WINDOW_MS, RECHECK_EVERY_MS } from '../core/timing.ts';
+import { ACCOUNT_STEP_MS, COOLDOWN_MARGIN_MS, ENABLE_WINDOW_MS, RECHECK_EVERY_MS } from '../core/timing.ts';
 import { type FailureFacts, toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { UNREADABLE_RECORD } from './end-job.ts';
@@ -168,7 +168,7 @@ function dueForRecheck(accounts: readonly StoredAccount[], now: number): StoredA
   const checkedAt = ({ account }: StoredAccount) => Math.max(account.disabled_at ?? 0, account.last_checked_at ?? 0);
   return accounts
     .filter(({ account }) => account.state === 'cooling_down' && account.disabled_at !== null)
-    .filter(({ account }) => account.reusable_at - CLOCK_MARGIN_MS > now)
+    .filter(({ account }) => account.reusable_at - COOLDOWN_MARGIN_MS > now)
     .filter((known) => checkedAt(known) + RECHECK_EVERY_MS <= now)
     .sort((left, right) => checkedAt(left) - checkedAt(right))
     .slice(0, RECHECKS);

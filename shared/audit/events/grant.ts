@@ -1,6 +1,10 @@
 // The events of a grant's life, but for its refusal.
 
 import * as z from 'zod';
+import { END_CAUSE_NAMES } from '../../core/grant/end-causes.ts';
+import { GRANT_STATES } from '../../core/grant/grant.ts';
+import { REVOCATIONS } from '../../core/kinds/kind.ts';
+import { KIND_NAMES } from '../../core/kinds/kinds.ts';
 import { defineEvent } from './definition.ts';
 import { listOf, type SharedFields } from './fields.ts';
 
@@ -23,23 +27,20 @@ export const recordFields = ({ text, count, time, ...shared }: SharedFields) => 
   environment: shared.environment,
   rule: text.describe('the rule that granted it'),
   policy_sha256: text.describe('SHA-256 of the policy that has the rule'),
-  state: z.enum(['issuing', 'active', 'revoking', 'revoked', 'expired']).describe("the grant's state"),
+  state: z.enum(GRANT_STATES).describe("the grant's state"),
   created_at: time.describe('when it was first asked for'),
   requested_at: time.describe('when it was last asked for'),
   issued_at: time.nullable().describe('when a token last left'),
   tokens_issued: count.describe('how many tokens left'),
   expires_at: time.describe('no token of the grant lives longer'),
   ended_at: time.nullable().describe('when it stopped being renewed'),
-  ended_by: z
-    .enum(['job.finished', 'job.reconciled', 'released', 'kill_switch', 'expiry'])
-    .nullable()
-    .describe('what ended it'),
+  ended_by: z.enum(END_CAUSE_NAMES).nullable().describe('what ended it'),
   kill_switch_id: shared.kill_switch_id.nullable(),
   job_ended_at: time.nullable().describe("when the job's end became known"),
   job_finished_at: time.nullable().describe("when the job finished by Buildkite's clock"),
   access_ended_at: time.nullable().describe('from when on no token of the grant is accepted'),
-  kind: z.enum(['firestore', 'service_account', 'pooled_service_account']).describe('the kind of credential'),
-  revocation: z.enum(['immediate', 'propagating', 'expiry']).describe('how access ends after the job'),
+  kind: z.enum(KIND_NAMES).describe('the kind of credential'),
+  revocation: z.enum(REVOCATIONS).describe('how access ends after the job'),
   project: text.optional().describe('of `firestore`: the project of the database'),
   database: text.optional().describe('of `firestore`: the database'),
   service_account: shared.service_account.optional(),

@@ -3,14 +3,15 @@
 
 import { revocableAccess } from '../kinds/kinds.ts';
 import type { Refusal } from '../oauth/refusal.ts';
-import { CLOCK_MARGIN_MS, MAX_JOB_TOKEN_AGE_MS, surelyPast } from '../timing.ts';
-import type { EndedBy, Grant } from './grant.ts';
+import { FINISH_TIME_TOLERANCE_MS, MAX_JOB_TOKEN_AGE_MS, surelyPast } from '../timing.ts';
+import { type EndCauseName, endsJob } from './end-causes.ts';
+import type { Grant } from './grant.ts';
 import { grantIdOf } from './id.ts';
 
 export const NOT_ENDING = { ending_since: null, ending_by: null, ending_kill_switch_id: null };
 
 export interface EndCause {
-  readonly by: EndedBy;
+  readonly by: Exclude<EndCauseName, 'expiry'>;
   /** When the job finished, by Buildkite's clock. */
   readonly finished_at?: number | undefined;
   readonly kill_switch_id?: string;
@@ -29,12 +30,12 @@ export function grantEndMark({ by, kill_switch_id }: EndCause, now: number): Par
  * Undefined when the record says so already, or the grant is not to be had again anyway.
  */
 export function endGrant(existing: Grant, cause: EndCause, now: number): Grant | undefined {
-  const endsJob = cause.by === 'job.finished' || cause.by === 'job.reconciled';
+  const jobEnded = endsJob(cause.by);
   if (existing.state === 'revoking' || existing.state === 'revoked') return undefined;
-  if (endsJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;
+  if (jobEnded ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;
   const marked: Grant = {
     ...existing,
-    job_ended_at: endsJob ? now : null,
+    job_ended_at: jobEnded ? now : null,
     job_finished_at: plausibleFinishTime(cause.finished_at, existing.created_at, now),
   };
   if (existing.state === 'expired') return marked;
@@ -113,5 +114,5 @@ export function refusalIfEnded(existing: Grant): Refusal | undefined {
 
 /** A time that Buildkite tells, if it can be that of a job whose grant was made then and ends now. */
 function plausibleFinishTime(at: number | undefined, from: number, until: number): number | null {
-  return at !== undefined && at >= from - MAX_JOB_TOKEN_AGE_MS && at <= until + CLOCK_MARGIN_MS ? at : null;
+  return at !== undefined && at >= from - MAX_JOB_TOKEN_AGE_MS && at <= until + FINISH_TIME_TOLERANCE_MS ? at : null;
 }

@@ -7,6 +7,9 @@ import { pooledServiceAccountRecord } from '../kinds/pooled-service-account.ts';
 import { serviceAccountRecord } from '../kinds/service-account.ts';
 import { storedStorageScope } from '../kinds/storage.ts';
 import { subjectSchema } from '../subjects/buildkite-job.ts';
+import { END_CAUSE_NAMES } from './end-causes.ts';
+
+export const GRANT_STATES = ['issuing', 'active', 'revoking', 'revoked', 'expired'] as const;
 
 const time = z.number();
 const common = {
@@ -15,7 +18,7 @@ const common = {
   environment: z.string(),
   rule: z.string(),
   policy_sha256: z.string(),
-  state: z.enum(['issuing', 'active', 'revoking', 'revoked', 'expired']),
+  state: z.enum(GRANT_STATES),
   created_at: time,
   /** When it was last asked for. */
   requested_at: time,
@@ -31,7 +34,7 @@ const common = {
   expires_at: time,
   /** When the grant stopped being renewed. */
   ended_at: time.nullable(),
-  ended_by: z.enum(['job.finished', 'job.reconciled', 'released', 'kill_switch', 'expiry']).nullable(),
+  ended_by: z.enum(END_CAUSE_NAMES).nullable(),
   /** When recording its end began while its job kept writing: who reads this issues nothing. Null once it has ended. */
   ending_since: time.nullable().default(null),
   ending_by: z.enum(['released', 'kill_switch']).nullable().default(null),
@@ -70,4 +73,3 @@ export const grantSchema = z.discriminatedUnion('kind', [
   z.object({ ...common, superseded, ...pooledServiceAccountRecord }),
 ]);
 export type Grant = z.output<typeof grantSchema>;
-export type EndedBy = Exclude<Grant['ended_by'], null | 'expiry'>;

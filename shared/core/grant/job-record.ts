@@ -5,9 +5,10 @@
 import * as z from 'zod';
 import { type Build, buildSchema } from '../subjects/buildkite-job.ts';
 import { RECORD_RETENTION_MS } from '../timing.ts';
+import { JOB_END_CAUSE_NAMES, type JobEndCauseName } from './end-causes.ts';
 import { firstCheckAt } from './job-check.ts';
 
-const endedBy = z.enum(['job.finished', 'job.reconciled']).nullable();
+const endedBy = z.enum(JOB_END_CAUSE_NAMES).nullable();
 
 /** A job that is marked as ending is due before every other, by every clock. */
 const BEFORE_ALL_OTHERS = 0;
@@ -58,14 +59,11 @@ export function addGrant(
   };
 }
 
-/** How a job's end became known: Buildkite said so, or was asked. */
-export type JobEndedBy = NonNullable<JobRecord['ended_by']>;
-
 /**
  * What marks a job as ending: one write that no other can make fail, which every issue reads. The sweep finds it as due, and
  * finishes it should this be cut off.
  */
-export function endMark(by: JobEndedBy, finished_at: number | undefined, now: number) {
+export function endMark(by: JobEndCauseName, finished_at: number | undefined, now: number) {
   return {
     ending_since: now,
     ending_by: by,
@@ -85,7 +83,7 @@ export function withoutEndMark(record: JobRecord): JobRecord {
 }
 
 /** The record as a tombstone. */
-export function toTombstone(existing: JobRecord | undefined, ended_by: JobEndedBy, now: number): JobRecord {
+export function toTombstone(existing: JobRecord | undefined, ended_by: JobEndCauseName, now: number): JobRecord {
   const unchecked = { check_at: null, unchecked_since: null };
   return {
     ...(existing ?? EMPTY),

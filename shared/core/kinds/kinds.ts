@@ -14,6 +14,8 @@ const KINDS: Readonly<Record<Credential['kind'], Kind>> = {
   pooled_service_account: pooledServiceAccountKind,
 };
 
+export const KIND_NAMES = Object.keys(KINDS) as Credential['kind'][];
+
 export function revocationOf(credential: Credential | WrittenCredential): Revocation {
   return KINDS[credential.kind].revocation('storage' in credential ? credential : {});
 }

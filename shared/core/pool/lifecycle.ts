@@ -3,7 +3,7 @@
 
 import { grantIdOf } from '../grant/id.ts';
 import type { PooledGrant } from '../kinds/pooled-service-account.ts';
-import { CLOCK_MARGIN_MS, ENABLE_CLAIM_MS, RECORD_RETENTION_MS, SHORTEST_COOLDOWN_MS } from '../timing.ts';
+import { COOLDOWN_MARGIN_MS, ENABLE_CLAIM_MS, RECORD_RETENTION_MS, SHORTEST_COOLDOWN_MS } from '../timing.ts';
 import type { Account } from './account.ts';
 
 /**
@@ -28,7 +28,7 @@ export function recordShared(
   now: number,
 ): { readonly record: Account | undefined } | { readonly usable_at: number } {
   if (existing && existing.state !== 'free' && existing.state !== 'shared') return { usable_at: existing.reusable_at };
-  const needed = to.latestExpiry + CLOCK_MARGIN_MS;
+  const needed = reusableAfter(to.latestExpiry);
   if (existing?.state === 'shared' && existing.reusable_at >= needed) return { record: undefined };
   const reusable_at = needed + SHARED_AHEAD_MS;
   const record: Account = {
@@ -61,7 +61,7 @@ export function lease(
     state: 'leased',
     grant_id: grantIdOf(grant),
     leased_at: now,
-    reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at + CLOCK_MARGIN_MS),
+    reusable_at: Math.max(existing?.reusable_at ?? 0, reusableAfter(grant.expires_at)),
     disabled_at: null,
     enabling_since: null,
     last_checked_at: null,
@@ -73,7 +73,7 @@ export function lease(
 /** The account's record after its grant became what `grant` says; undefined when nothing of it changes with that. */
 export function afterGrantChange(account: Account, grant: PooledGrant, now: number): Account | undefined {
   if (account.grant_id !== grantIdOf(grant)) return undefined;
-  const reusable_at = Math.max(account.reusable_at, grant.expires_at + CLOCK_MARGIN_MS);
+  const reusable_at = Math.max(account.reusable_at, reusableAfter(grant.expires_at));
   switch (grant.state) {
     case 'issuing':
     case 'active':
@@ -123,6 +123,11 @@ export function markChecked(existing: Account, now: number): Account | undefined
 /** The record once IAM said that a resting account is enabled. */
 export function countFoundEnabled(existing: Account): Account | undefined {
   return existing.state === 'cooling_down' ? { ...existing, found_enabled: existing.found_enabled + 1 } : undefined;
+}
+
+/** When an account may serve another job whose last token ends at `expires_at`. */
+export function reusableAfter(expires_at: number): number {
+  return expires_at + COOLDOWN_MARGIN_MS;
 }
 
 function startCooldown(account: Account, now: number): Account {

@@ -3,6 +3,11 @@
 // exist when this was written pass: an unknown event is ignored, an unknown kind of finished job ends.
 
 import * as z from 'zod';
+import type { JobEndCauseName } from '../grant/end-causes.ts';
+
+/** The events that end a job. */
+const JOB_END_EVENTS = ['job.finished'] as const satisfies readonly JobEndCauseName[];
+type JobEndEvent = (typeof JOB_END_EVENTS)[number];
 
 /** Job types that never run on an agent, and so never held a job token. */
 const TYPES_WITHOUT_TOKEN = new Set(['waiter', 'manual', 'trigger']);
@@ -38,7 +43,8 @@ const finishedJob = z.object({
 export type WebhookEvent =
   | { readonly kind: 'ping' }
   | {
-      readonly kind: 'job_finished';
+      readonly kind: 'job_ended';
+      readonly event: JobEndEvent;
       readonly job_id: string;
       /** Undefined when the event does not say. */
       readonly pipeline_id: string | undefined;
@@ -50,18 +56,22 @@ export type WebhookEvent =
 
 /**
  * @param data what a body whose signature was verified says, as `WebhookScan` keeps it
- * @returns undefined when it is not an event, or a `job.finished` of no job
+ * @returns undefined when it is not an event, or the end of no job
  */
 export function parseWebhookEvent(data: unknown): WebhookEvent | undefined {
   const parsed = envelope.safeParse(data);
   if (!parsed.success) return undefined;
   const { event } = parsed.data;
   if (event === 'ping') return { kind: 'ping' };
-  if (event !== 'job.finished') return { kind: 'ignored', event };
+  if (!isJobEndEvent(event)) return { kind: 'ignored', event };
   const finished = finishedJob.safeParse(data);
   if (!finished.success) return undefined;
   const { job, pipeline } = finished.data;
   if (job.type !== undefined && TYPES_WITHOUT_TOKEN.has(job.type)) return { kind: 'ignored', event };
   const { id: job_id, state, finished_at } = job;
-  return { kind: 'job_finished', job_id, pipeline_id: pipeline?.id, state, finished_at };
+  return { kind: 'job_ended', event, job_id, pipeline_id: pipeline?.id, state, finished_at };
+}
+
+function isJobEndEvent(event: string): event is JobEndEvent {
+  return JOB_END_EVENTS.some((known) => known === event);
 }

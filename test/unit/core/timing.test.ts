@@ -37,6 +37,7 @@ it('an account is enabled within its claim, and not before a late request to dis
   expect(timing.ENABLE_WINDOW_MS + timing.LATE_REQUEST_MS + timing.CLOCK_MARGIN_MS).toBeLessThan(
     timing.ENABLE_CLAIM_MS,
   );
+  expect(timing.COOLDOWN_MARGIN_MS).toBeGreaterThanOrEqual(timing.CLOCK_MARGIN_MS);
   expect(timing.SHORTEST_COOLDOWN_MS).toBeGreaterThanOrEqual(timing.CLOCK_MARGIN_MS + timing.LATE_REQUEST_MS);
   expect(timing.RECHECK_EVERY_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
 });

@@ -3,8 +3,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { activate } from '../../../shared/core/grant/activate.ts';
+import type { EndCause } from '../../../shared/core/grant/end.ts';
 import { abandonLease, confirmRevoked, endGrant, expire } from '../../../shared/core/grant/end.ts';
-import type { EndedBy, Grant } from '../../../shared/core/grant/grant.ts';
+import type { Grant } from '../../../shared/core/grant/grant.ts';
 import { reserve } from '../../../shared/core/grant/reserve.ts';
 import { assertGrantTransition, GRANT_TRANSITIONS } from '../../../shared/core/grant/transitions.ts';
 import type { Account } from '../../../shared/core/pool/account.ts';
@@ -35,7 +36,7 @@ import {
 } from '../../fixtures/grants.ts';
 
 const OVERDUE = NOW + 2 * TTL * 1000;
-const ENDED_BY: EndedBy[] = ['job.finished', 'job.reconciled', 'released', 'kill_switch'];
+const ENDED_BY: EndCause['by'][] = ['job.finished', 'job.reconciled', 'released', 'kill_switch'];
 
 describe('every change of a grant', () => {
   const seen = new Set<string>();

@@ -152,7 +152,7 @@ export const COOLDOWN: readonly Mutation[] = [
       },
       {
         file: POOL_LIFECYCLE,
-        find: 'reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at + CLOCK_MARGIN_MS),',
+        find: 'reusable_at: Math.max(existing?.reusable_at ?? 0, reusableAfter(grant.expires_at)),',
         replace: 'reusable_at: Math.max(existing?.reusable_at ?? 0, grant.expires_at),',
       },
     ],

@@ -208,7 +208,7 @@ export const ISSUANCE: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_END,
-        find: '  if (endsJob ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;',
+        find: '  if (jobEnded ? existing.job_ended_at !== null : existing.ended_at !== null) return undefined;',
         replace: '  if (existing.ended_at !== null) return undefined;',
       },
     ],

@@ -114,7 +114,7 @@ export const NARROWED: readonly Mutation[] = [
       {
         file: GRANT_END,
         find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
-        replace: `if (!surelyPast(existing.expires_at, now + (existing.access_ended_at === null ? 0 : CLOCK_MARGIN_MS)))
+        replace: `if (!surelyPast(existing.expires_at, now + (existing.access_ended_at === null ? 0 : 90_000)))
     return undefined;`,
       },
     ],

@@ -16,7 +16,7 @@ const ACCOUNT_LIFE_TEST = 'test/unit/core/pool/lifecycle.test.ts';
 const noMarginOfPools = {
   file: GRANT_END,
   find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
-  replace: `if (!surelyPast(existing.expires_at, now + (existing.kind === 'pooled_service_account' ? CLOCK_MARGIN_MS : 0)))
+  replace: `if (!surelyPast(existing.expires_at, now + (existing.kind === 'pooled_service_account' ? 90_000 : 0)))
     return undefined;`,
 };
 

@@ -216,7 +216,7 @@ export const REVOCATION: readonly Mutation[] = [
       {
         file: GRANT_END,
         find: 'if (!surelyPast(existing.expires_at, now)) return undefined;',
-        replace: `if (!surelyPast(existing.expires_at, now + (existing.revocation === 'immediate' ? CLOCK_MARGIN_MS : 0)))
+        replace: `if (!surelyPast(existing.expires_at, now + (existing.revocation === 'immediate' ? 90_000 : 0)))
     return undefined;`,
       },
     ],
@@ -231,7 +231,7 @@ export const REVOCATION: readonly Mutation[] = [
       {
         file: GRANT_END,
         find: 'const expired = expire(marked, now);',
-        replace: 'const expired = expire(marked, now + CLOCK_MARGIN_MS);',
+        replace: 'const expired = expire(marked, now + 90_000);',
       },
     ],
     killers: [GRANT_TEST],
@@ -244,7 +244,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: GRANT_END,
-        find: '  return at !== undefined && at >= from - MAX_JOB_TOKEN_AGE_MS && at <= until + CLOCK_MARGIN_MS ? at : null;',
+        find: '  return at !== undefined && at >= from - MAX_JOB_TOKEN_AGE_MS && at <= until + FINISH_TIME_TOLERANCE_MS ? at : null;',
         replace: '  return at ?? null;',
       },
     ],

@@ -109,8 +109,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: SWEEP_ACCOUNTS,
-        find: '    .filter(({ account }) => account.reusable_at - CLOCK_MARGIN_MS > now)\n',
-        replace: '    .filter(({ account }) => account.reusable_at + CLOCK_MARGIN_MS > 0)\n',
+        find: '    .filter(({ account }) => account.reusable_at - COOLDOWN_MARGIN_MS > now)\n',
+        replace: '    .filter(({ account }) => account.reusable_at + 90_000 > 0)\n',
       },
     ],
     killers: ['test/http/concurrent-sweeps.test.ts', 'test/http/pool.test.ts', 'test/http/audit.test.ts'],

@@ -3,8 +3,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { activate } from '../../../../shared/core/grant/activate.ts';
+import type { EndCause } from '../../../../shared/core/grant/end.ts';
 import { confirmRevoked, endGrant, expire } from '../../../../shared/core/grant/end.ts';
-import type { EndedBy } from '../../../../shared/core/grant/grant.ts';
+
 import { blockedNow, reserve } from '../../../../shared/core/grant/reserve.ts';
 import { toWireError } from '../../../../shared/core/oauth/refusal.ts';
 import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
@@ -223,7 +224,7 @@ describe.each(KINDS)('a %s grant that is ended while its job runs', (kind) => {
 });
 
 describe('who ended a grant', () => {
-  it.each<[EndedBy, boolean]>([
+  it.each<[EndCause['by'], boolean]>([
     ['job.finished', true],
     ['job.reconciled', true],
     ['released', false],

@@ -127,8 +127,8 @@ describe('whatever arrives', () => {
     fc.assert(
       fc.property(fc.oneof(anyText, likeAnEvent), (body) => {
         const event = eventOf(body);
-        expect([undefined, 'ping', 'ignored', 'job_finished']).toContain(event?.kind);
-        if (event?.kind === 'job_finished') expect(event.job_id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+        expect([undefined, 'ping', 'ignored', 'job_ended']).toContain(event?.kind);
+        if (event?.kind === 'job_ended') expect(event.job_id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
       }),
       { numRuns: 2000 },
     );
