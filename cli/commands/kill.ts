@@ -116,7 +116,7 @@ async function dryRun(deps: KillSwitchDeps, selector: Selector): Promise<void> {
   const { selected, ambiguous, unreadable } = await findGrants(deps, selector);
   note(`Would end ${selected.length} live grants: ${describe(selector)}`);
   for (const grant of selected) note(`  ${name(grant)}  ${grant.revocation}`);
-  if (unreadable.length > 0) note(`${unreadable.length} records cannot be read: ${unreadable.join(', ')}`);
+  for (const { error } of unreadable) note(`  ${error}`);
   warnAmbiguous(ambiguous);
 }
 

@@ -22,9 +22,9 @@ import { afterGrantChange } from '../core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../core/pool/transitions.ts';
 import { SCHEMA_VERSION } from '../core/schema-version.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
-import type { Version } from '../operations/ports.ts';
+import type { UnreadableRecord, Version } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { DependencyError, withTimeout } from '../runtime/errors.ts';
+import { DependencyError, errorMessage, withTimeout } from '../runtime/errors.ts';
 import { fromStored, toStoredRecord } from './client.ts';
 
 const MAX_TRIES = 30;
@@ -92,13 +92,13 @@ export interface Loaded<T> {
 /** The records among the documents; one that cannot be read must not keep the others from what is to be done. */
 export function parseAll<T>(documents: readonly Snapshot[], parse: (snapshot: Snapshot) => T | undefined) {
   const loaded: Loaded<T>[] = [];
-  const unreadable: string[] = [];
+  const unreadable: UnreadableRecord[] = [];
   for (const read of documents) {
     try {
       const record = parse(read);
       if (record) loaded.push({ read, record });
-    } catch {
-      unreadable.push(read.id);
+    } catch (error) {
+      unreadable.push({ id: read.id, error: errorMessage(error) });
     }
   }
   return { loaded, unreadable };

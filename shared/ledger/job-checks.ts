@@ -84,7 +84,7 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
       const reads = await withLedgerTimeout(clock, ledger.getAll(...chunk.map((id) => grantDocument(ledger, id))));
       const { loaded, unreadable } = parseAll(reads, toGrant);
       for (const { read: document, record } of loaded) if (isRenewable(record)) live.add(document.id);
-      for (const id of unreadable) live.add(id);
+      for (const { id } of unreadable) live.add(id);
     }
     return live;
   };
@@ -104,7 +104,7 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
       const postponed = toStored({ check_at: clock.now() + UNREADABLE_AGAIN_MS });
       for (const chunk of chunksOf(WRITES_PER_COMMIT, found.unreadable)) {
         const batch = ledger.batch();
-        for (const id of chunk) batch.update(jobDocument(ledger, id), postponed);
+        for (const { id } of chunk) batch.update(jobDocument(ledger, id), postponed);
         await withLedgerTimeout(clock, batch.commit());
       }
       return found;

@@ -99,7 +99,7 @@ export function createRevocationLedger(ledger: Firestore, clock: Clock): Revocat
       if (after) putTransition(batch, { read, record: before }, after, accounts, at, write_id);
     // A record that this version cannot read is touched all the same: an issue on its way then finds it changed.
     for (const read of reads)
-      if (unreadable.includes(read.id) && read.updateTime)
+      if (unreadable.some(({ id }) => id === read.id) && read.updateTime)
         batch.update(read.ref, toStored({ job_ended_at: at }), { lastUpdateTime: read.updateTime });
     if (!alreadyEnded || record.ending_since !== null || transitions.some(({ after }) => after)) await batch.commit();
 

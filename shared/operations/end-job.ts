@@ -7,7 +7,7 @@ import { grantIdOf } from '../core/grant/id.ts';
 import { END_BUDGET_MS, RECORD_RESERVE_MS } from '../core/timing.ts';
 import { type FailureFacts, toFailure, withTimeout } from '../runtime/errors.ts';
 import type { FailureSubject } from '../runtime/work-queue.ts';
-import type { JobEnd } from './ports.ts';
+import type { JobEnd, UnreadableRecord } from './ports.ts';
 import { type RevokeDeps, revokeGrant } from './revoke-grant.ts';
 
 export type PendingRevocation = { readonly grant_id: string } & FailureFacts;
@@ -46,11 +46,13 @@ export async function endGrant(deps: RevokeDeps, grant: Grant, cause: EndCause):
   return completeRevocations(deps, updated ? [updated] : [], until);
 }
 
-export const UNREADABLE_RECORD = { code: 'unreadable_record', error: 'its record cannot be read' } as const;
-
 /** What is to be said of grants whose records cannot be read. */
-export function unreadablePending(ids: readonly string[]): PendingRevocation[] {
-  return ids.map((grant_id) => ({ grant_id, ...UNREADABLE_RECORD }));
+export function unreadablePending(records: readonly UnreadableRecord[]): PendingRevocation[] {
+  return records.map((record) => ({ grant_id: record.id, ...toUnreadableFailure(record) }));
+}
+
+export function toUnreadableFailure({ error }: UnreadableRecord): FailureFacts {
+  return { dependency: 'ledger', code: 'unreadable_record', error };
 }
 
 /** All of them as one. */

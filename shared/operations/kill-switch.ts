@@ -9,7 +9,7 @@ import { maySelect, selects } from '../core/grant/selector.ts';
 import { END_BUDGET_MS } from '../core/timing.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { completeRevocations, type EndResult, failureSubject, mergeEndResults, unreadablePending } from './end-job.ts';
-import type { KillSwitchLedger } from './ports.ts';
+import type { KillSwitchLedger, UnreadableRecord } from './ports.ts';
 import type { RevokeDeps } from './revoke-grant.ts';
 
 /** Milliseconds for ending what was found: an operator waits, and what is left says so. */
@@ -41,7 +41,7 @@ export interface KillSwitchDeps extends RevokeDeps {
 export async function findGrants({ killSwitchLedger }: Pick<KillSwitchDeps, 'killSwitchLedger'>, selector: Selector) {
   const selected: Grant[] = [];
   const ambiguous: Grant[] = [];
-  const unreadable: string[] = [];
+  const unreadable: UnreadableRecord[] = [];
   for await (const page of killSwitchLedger.liveGrants()) {
     selected.push(...page.grants.filter((grant) => selects(selector, grant)));
     ambiguous.push(...page.grants.filter((grant) => maySelect(selector, grant)));

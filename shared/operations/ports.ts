@@ -130,6 +130,12 @@ export type CloseGrantDocument = (name: GrantDocumentName, now: number) => Promi
 
 // The ledger. All of it throws DependencyError when it fails or is too slow.
 
+/** A record that does not fit the schema: its document's id, and what is wrong with it, for people. */
+export interface UnreadableRecord {
+  readonly id: string;
+  readonly error: string;
+}
+
 /** Which state of a record was read or written: the ledger's own, so that it can say that nobody wrote since. */
 export type Version = object;
 
@@ -182,8 +188,8 @@ export interface EndedJob {
   readonly alreadyEnded: boolean;
   /** Grants that this ended or that are still being revoked. */
   readonly grants: readonly Grant[];
-  /** Ids of grants whose records cannot be read, and so were left. */
-  readonly unreadable: readonly string[];
+  /** Grants whose records cannot be read, and so were left. */
+  readonly unreadable: readonly UnreadableRecord[];
   /** The message names another pipeline than the job's grants do. The job is ended all the same. */
   readonly pipelineMismatch: boolean;
 }
@@ -199,10 +205,10 @@ export interface RevocationLedger {
   expire(grant: Grant): Promise<Grant | undefined>;
 }
 
-/** Grants found, and the ids of those whose records cannot be read. */
+/** Grants found, and those whose records cannot be read. */
 export interface GrantPage {
   readonly grants: readonly Grant[];
-  readonly unreadable: readonly string[];
+  readonly unreadable: readonly UnreadableRecord[];
 }
 
 export interface StoredAccount {
@@ -217,8 +223,11 @@ export interface SweepLedger {
   pendingRevocations(limit: number): Promise<GrantPage>;
   /** Grants that have not come to their end although their time is up, longest first, at most `limit`. */
   overdue(limit: number): Promise<GrantPage>;
-  /** Every pooled account that ever served, and the addresses of those whose records cannot be read. */
-  accounts(): Promise<{ readonly accounts: readonly StoredAccount[]; readonly unreadable: readonly string[] }>;
+  /** Every pooled account that ever served, and those whose records cannot be read, by address. */
+  accounts(): Promise<{
+    readonly accounts: readonly StoredAccount[];
+    readonly unreadable: readonly UnreadableRecord[];
+  }>;
   /** Records that this sweep begins to enable a rested account. Undefined when it must not, or another is at it. */
   claimForEnable(email: string): Promise<Account | undefined>;
   /** Records that IAM confirmed an account enabled, begun at `enabling_since`. */
@@ -246,8 +255,8 @@ interface PollLock {
 }
 
 export interface JobCheckLedger {
-  /** Jobs whose check is due, longest first, at most `limit`; ids of those that cannot be read. Throws DependencyError, as all of these do. */
-  due(limit: number): Promise<{ readonly jobs: readonly DueJob[]; readonly unreadable: readonly string[] }>;
+  /** Jobs whose check is due, longest first, at most `limit`; those that cannot be read. Throws DependencyError, as all of these do. */
+  due(limit: number): Promise<{ readonly jobs: readonly DueJob[]; readonly unreadable: readonly UnreadableRecord[] }>;
   /** Jobs of the build whose check is not due yet. */
   notDue(build: Build): Promise<readonly DueJob[]>;
   /** Those of the jobs that have a live grant. The others are not checked any more. */

@@ -13,7 +13,7 @@ import { atRandom } from '../runtime/clock.ts';
 import { toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { CallBudget } from './call-budget.ts';
-import { type EndResult, endJob, mergeEndResults, UNREADABLE_RECORD } from './end-job.ts';
+import { type EndResult, endJob, mergeEndResults, toUnreadableFailure } from './end-job.ts';
 import { lookUpJobs } from './look-up-jobs.ts';
 import { BUILDKITE, type LookupError } from './lookup-error.ts';
 import type { BuildkiteJobs, DueJob, JobEnd, JobState } from './ports.ts';
@@ -86,7 +86,7 @@ export async function reconcileJobs(deps: SweepDeps): Promise<ReconcileResult> {
   let completing: Promise<void> = Promise.resolve();
   try {
     const due = await jobCheckLedger.due(MAX_JOBS);
-    failures.push(...due.unreadable.map((job_id) => ({ job_id, ...UNREADABLE_RECORD })));
+    failures.push(...due.unreadable.map((record) => ({ job_id: record.id, ...toUnreadableFailure(record) })));
     completing = end(due.jobs.flatMap(knownEnd));
     const unended = due.jobs.filter(({ record }) => record.ending_since === null);
     if (!buildkiteJobs) {

@@ -6,7 +6,7 @@ import { type PoolReport, poolReports } from '../core/pool/forecast.ts';
 import { ACCOUNT_STEP_MS, COOLDOWN_MARGIN_MS, ENABLE_WINDOW_MS, RECHECK_EVERY_MS } from '../core/timing.ts';
 import { type FailureFacts, toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
-import { UNREADABLE_RECORD } from './end-job.ts';
+import { toUnreadableFailure } from './end-job.ts';
 import type { StoredAccount } from './ports.ts';
 import type { SweepDeps } from './sweep-deps.ts';
 
@@ -60,7 +60,7 @@ export async function sweepAccounts(deps: SweepDeps): Promise<AccountSweepResult
     const { accounts, unreadable } = await sweepLedger.accounts();
     incomplete = false;
     for (const { email, account } of accounts) known.set(email, account);
-    failures.push(...unreadable.map((email) => ({ service_account: email, ...UNREADABLE_RECORD })));
+    failures.push(...unreadable.map((record) => ({ service_account: record.id, ...toUnreadableFailure(record) })));
 
     await step(orphaned(accounts, clock.now()), async (orphan) => {
       if (update(orphan.email, await sweepLedger.reclaim(orphan)))

@@ -141,7 +141,7 @@ async function failSweeps({ keydesk, sweep }: WatchedKeydesk) {
   const { sweepDeps } = keydesk;
   const { sweepLedger, jobCheckLedger } = sweepDeps;
   await whileReplaced(sweepDeps, { jobCheckLedger: { ...jobCheckLedger, countUnchecked: async () => 2 } }, sweep);
-  const unreadable = async () => ({ grants: [], unreadable: ['a grant'] });
+  const unreadable = async () => ({ grants: [], unreadable: [{ id: 'a grant', error: 'ledger: it cannot be read' }] });
   await whileReplaced(sweepDeps, { sweepLedger: { ...sweepLedger, overdue: unreadable } }, sweep);
   await whileReplaced(sweepDeps, { sweepLedger: { ...sweepLedger, overdue: unavailable('ledger') } }, async () => {
     expect((await sweep()).status).toBe(503);

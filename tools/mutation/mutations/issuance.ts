@@ -223,7 +223,7 @@ export const ISSUANCE: readonly Mutation[] = [
       {
         file: 'shared/ledger/revocation.ts',
         find: `    for (const read of reads)
-      if (unreadable.includes(read.id) && read.updateTime)
+      if (unreadable.some(({ id }) => id === read.id) && read.updateTime)
         batch.update(read.ref, toStored({ job_ended_at: at }), { lastUpdateTime: read.updateTime });
 `,
         replace: '',
