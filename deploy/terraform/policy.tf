@@ -5,8 +5,9 @@ locals {
   policy      = jsondecode(file("${var.archives_dir}/policy.json")).policy
   credentials = local.policy.credentials
 
-  firestore = { for name, credential in local.credentials : name => credential if credential.kind == "firestore" }
-  accounts  = { for name, credential in local.credentials : name => credential if credential.kind == "service_account" }
+  # By what they name, and not by their kind: a new kind of credential needs nothing here.
+  firestore = { for name, credential in local.credentials : name => credential if can(credential.signer) }
+  accounts  = { for name, credential in local.credentials : name => credential if can(credential.email) }
   storage   = { for name, credential in local.credentials : name => credential if try(credential.storage, null) != null }
 
   # PROJECT/DATABASE => its parts.
@@ -56,7 +57,7 @@ locals {
   bucket_roles = {
     for grant in distinct([
       for opens in values(local.storage) : { account = opens.email, bucket = opens.storage.bucket, role = opens.storage.role }
-      if opens.kind == "service_account"
+      if can(opens.email)
     ]) : "${grant.account} ${grant.role} ${grant.bucket}" => grant
   }
 }

@@ -10,6 +10,7 @@ import type { Grant } from '../core/grant/grant.ts';
 import { grantId } from '../core/grant/id.ts';
 import { addGrant, endTimeOf, type JobRecord } from '../core/grant/job-record.ts';
 import { blockedNow, type IssueRequest, type LedgerState, reserve } from '../core/grant/reserve.ts';
+import { sharedAccountOf } from '../core/kinds/kinds.ts';
 import { isPooled, isPooledGrant, poolOf } from '../core/kinds/pooled-service-account.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
 import type { Account } from '../core/pool/account.ts';
@@ -89,7 +90,8 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
 
   const find = async ({ subject, credentialName, credential, excludedAccounts = [] }: IssueRequest): Promise<Found> => {
     const candidates = fromRandomStart(poolOf(credential), clock).filter((email) => !excludedAccounts.includes(email));
-    const emails = credential.kind === 'service_account' ? [credential.email] : candidates.slice(0, EAGER_READS);
+    const shared = sharedAccountOf(credential);
+    const emails = shared === undefined ? candidates.slice(0, EAGER_READS) : [shared];
     const grantCount = liveGrants(subject);
     grantCount.catch(() => {});
     const [grant, job, blocks, ...accounts] = (await ledger.getAll(
@@ -119,7 +121,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
     if ('refusal' in decided) return decided;
     if ('needsLease' in decided) throw new Error('a lease was found and not taken');
     const { grant, latestExpiry } = decided;
-    const [account] = grant.kind === 'service_account' ? accounts : [];
+    const [account] = sharedAccountOf(request.credential) === undefined ? [] : accounts;
     const use = { credential: request.credentialName, latestExpiry };
     const sharing = account && recordShared(toAccount(account), use, clock.now());
     if (sharing && 'usable_at' in sharing) return { refusal: notYetShared(sharing.usable_at, clock.now()) };

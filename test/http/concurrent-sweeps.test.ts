@@ -297,11 +297,13 @@ describe('sweeps', () => {
     expect(reported).toContainEqual({
       grant_id: badGrant.grant_id,
       code: 'unreadable_record',
+      dependency: 'ledger',
       error: expect.stringContaining('cannot be read'),
     });
     expect(reported).toContainEqual({
       service_account: badAccount.account,
       code: 'unreadable_record',
+      dependency: 'ledger',
       error: expect.stringContaining('cannot be read'),
     });
     expect(await accountRecord(overdue.account)).toMatchObject({ state: 'free' });

@@ -36,12 +36,12 @@ const EDITS: readonly Edit[] = [
   },
   {
     file: ISSUANCE,
-    find: "credential.kind === 'service_account' ? [credential.email] : candidates.slice(0, EAGER_READS)",
+    find: 'shared === undefined ? candidates.slice(0, EAGER_READS) : [shared]',
     replace: 'candidates.slice(0, EAGER_READS)',
   },
   {
     file: ISSUANCE,
-    find: "const [account] = grant.kind === 'service_account' ? accounts : [];",
+    find: 'const [account] = sharedAccountOf(request.credential) === undefined ? [] : accounts;',
     replace: 'const account = undefined;',
   },
 ];

@@ -53,7 +53,7 @@ export const firestoreKind: Kind<FirestoreCredential, Extract<Grant, { kind: 'fi
   opensSame: (grant, { project, database }) => grant.project === project && grant.database === database,
   revocableAccess: ({ project, database }) => ({ by: 'grant_document', project, database }),
   scopes: () => [],
-  accounts: ({ signer }) => [{ email: signer, pooled: false, path: undefined }],
+  accounts: ({ signer }) => [{ email: signer, use: 'signer', path: undefined }],
   describe: ({ project, database, allow }) =>
     allow.map(({ path, verbs }) => `${project} ${database} ${path}: ${verbs.join(', ')}`),
 };

@@ -15,8 +15,8 @@ export type Revocation = (typeof REVOCATIONS)[number];
 /** A service account that a credential names. */
 export interface NamedAccount {
   readonly email: string;
-  /** Whether one job at a time has it, and it is disabled afterwards. */
-  readonly pooled: boolean;
+  /** Of one job at a time, and disabled afterwards; of all jobs that have the credential; or it signs, and no job has its tokens. */
+  readonly use: 'pooled' | 'shared' | 'signer';
   /** Where in the credential; undefined when the credential takes it from elsewhere in the policy. */
   readonly path: readonly (string | number)[] | undefined;
 }

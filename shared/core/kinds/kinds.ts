@@ -57,3 +57,8 @@ export function accountsOf(credential: Credential): readonly NamedAccount[] {
 export function describeAccess(credential: Credential): readonly string[] {
   return KINDS[credential.kind].describe(credential);
 }
+
+/** The account that jobs share for the credential; undefined for other kinds. */
+export function sharedAccountOf(credential: Credential): string | undefined {
+  return accountsOf(credential).find(({ use }) => use === 'shared')?.email;
+}

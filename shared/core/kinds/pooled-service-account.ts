@@ -46,7 +46,7 @@ export const pooledServiceAccountKind: Kind<PooledCredential, PooledGrant> = {
   revocableAccess: ({ service_account }) => ({ by: 'service_account', email: service_account }),
   scopes: tokenScopes,
   accounts: ({ pool, storage }) =>
-    pool.map((email, at) => ({ email, pooled: true, path: [storage ? 'storage' : 'serviceAccount', 'pool', at] })),
+    pool.map((email, at) => ({ email, use: 'pooled', path: [storage ? 'storage' : 'serviceAccount', 'pool', at] })),
   describe: (credential) => describeAccountAccess(credential, `one of a pool of ${credential.pool.length}`),
 };
 

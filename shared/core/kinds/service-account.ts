@@ -36,7 +36,7 @@ export const serviceAccountKind: Kind<ServiceAccountCredential, Extract<Grant, {
   revocableAccess: () => undefined,
   scopes: tokenScopes,
   accounts: ({ email, storage }) => [
-    { email, pooled: false, path: storage ? ['storage', 'serviceAccount'] : ['serviceAccount', 'email'] },
+    { email, use: 'shared', path: storage ? ['storage', 'serviceAccount'] : ['serviceAccount', 'email'] },
   ],
   describe: (credential) => describeAccountAccess(credential, credential.email),
 };

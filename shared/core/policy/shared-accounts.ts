@@ -18,8 +18,8 @@ export function sharedAccountProblems({ databases, credentials }: Named): Policy
     path: ['databases', name, 'signer'],
   }));
   const ofCredentials = Object.entries(credentials).flatMap(([name, credential]) =>
-    accountsOf(credential).flatMap(({ email, pooled, path }) =>
-      path ? [{ email, pooled, path: ['credentials', name, ...path] }] : [],
+    accountsOf(credential).flatMap(({ email, use, path }) =>
+      path ? [{ email, pooled: use === 'pooled', path: ['credentials', name, ...path] }] : [],
     ),
   );
   const accounts = [...signers, ...ofCredentials];
