@@ -1,7 +1,7 @@
 // Whose tokens a credential has: those of one service account that jobs share, or of a pool of which each job gets its own.
 
 import * as z from 'zod';
-import { projectOfAccount } from '../policy/account-email.ts';
+import { USER_MANAGED_ACCOUNT } from '../policy/account-email.ts';
 import { serviceAccountSchema } from '../policy/google-names.ts';
 import type { StorageScope } from './storage.ts';
 
@@ -11,10 +11,7 @@ const MAX_POOL = 500;
 /** Pooled accounts are disabled and enabled by name, so their project must be plain from it. */
 const pooledAccount = z
   .string()
-  .refine(
-    (email) => projectOfAccount(email) !== undefined,
-    "must be a service account's e-mail address, NAME@PROJECT.iam.gserviceaccount.com",
-  );
+  .regex(USER_MANAGED_ACCOUNT, "must be a service account's e-mail address, NAME@PROJECT.iam.gserviceaccount.com");
 export const poolSchema = z.array(pooledAccount).min(1).max(MAX_POOL, `must have ${MAX_POOL} accounts at most`);
 
 const scope = z

@@ -32,9 +32,8 @@ const STORAGE_ROLES = [
   'roles/storage.legacyBucketWriter',
 ];
 const CUSTOM_ROLE = /^(projects|organizations)\/[a-z0-9:.-]+\/roles\/[A-Za-z0-9_.]+$/;
-const storageRole = z.string().refine((role) => STORAGE_ROLES.includes(role) || CUSTOM_ROLE.test(role), {
-  error: `must be one of ${STORAGE_ROLES.join(', ')}, or a custom role (projects/PROJECT/roles/NAME): others can let somebody in for good`,
-});
+const ROLE_ERROR = `must be one of ${STORAGE_ROLES.join(', ')}, or a custom role (projects/PROJECT/roles/NAME): others can let somebody in for good`;
+const storageRole = z.union([z.enum(STORAGE_ROLES), z.string().regex(CUSTOM_ROLE, ROLE_ERROR)], { error: ROLE_ERROR });
 
 /** A part of a bucket, and the role in it: all that a token narrowed to it opens. */
 export interface StorageScope {

@@ -12,7 +12,6 @@ import { referenceProblems } from './references.ts';
 import { ruleSchema, uuidSchema } from './rule.ts';
 import { sharedAccountProblems } from './shared-accounts.ts';
 
-const DEFAULT_JOB_TOKEN_LIFETIME = 600;
 const MAX_JOB_TOKEN_LIFETIME = 7200;
 
 /** Bounds on what one runaway step or pipeline can take. */
@@ -38,13 +37,13 @@ const policySchema = z.strictObject({
   audience: z
     .string()
     .regex(/^\S{1,512}$/, 'must be text without spaces: exactly what jobs ask their token for')
-    .refine(
-      (audience) => !/^https:\/\/buildkite\.com(\/|$)/i.test(audience),
+    .regex(
+      /^(?!https:\/\/buildkite\.com(\/|$))/i,
       "is Buildkite's default audience, which every job's token has: choose one that only Keydesk uses",
     ),
   contact: contact.optional(),
   limits: limits.prefault({}),
-  maxJobTokenLifetime: durationSchema(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').default(DEFAULT_JOB_TOKEN_LIFETIME),
+  maxJobTokenLifetime: durationSchema(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').prefault('10m'),
   environments: z.record(nameSchema, environmentSchema),
   pipelines: pipelinesSchema.default({}),
   databases: z.record(nameSchema, databaseSchema).default({}),
