@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { isMatchableClaim, MATCHABLE_CLAIMS } from './claims.ts';
 import { isWildcardOnly } from './pattern.ts';
 
-const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
+export const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 
 export const uuidSchema = z
   .string()
@@ -16,18 +16,19 @@ export const uuidSchema = z
 export type Match = Readonly<Record<string, readonly string[]>>;
 
 const claimPattern = z
-  .union([z.string().min(1).max(256), z.int().positive()], {
+  .union([z.string().min(1).max(256), z.int().min(1)], {
     error: 'must be a pattern (text of 1 to 256 characters) or a list of patterns',
   })
   .transform(String);
-const claimPatterns = z.union([claimPattern.transform((one) => [one]), z.array(claimPattern).min(1)], {
+export const claimPatterns = z.union([claimPattern.transform((one) => [one]), z.array(claimPattern).min(1)], {
   error: 'must be a pattern (text of 1 to 256 characters) or a list of patterns',
 });
 
 /** The keys of `match`, besides `agent_tag:NAME`. `pipeline` takes names from `pipelines`; the others are claims. */
 export const MATCH_KEYS = ['pipeline', ...MATCHABLE_CLAIMS] as const;
 
-const SCOPING_KEYS = ['pipeline', 'pipeline_id', 'pipeline_slug', 'cluster_id'];
+/** A rule narrows one of them at least. */
+export const SCOPING_KEYS = ['pipeline', 'pipeline_id', 'pipeline_slug', 'cluster_id'];
 
 /** Whether a rule may match `key`. */
 export function isMatchKey(key: string): boolean {
@@ -76,13 +77,14 @@ const matchSchema = z
   })
   .transform(lowerCaseUuids);
 
-/** Whether no value that the claim can have fits. */
-function canNeverMatch(claim: string, pattern: string): boolean {
-  return isMatchableClaim(claim) && isUuidClaim(claim) && !pattern.includes('*') && !UUID.test(pattern);
+/** Whether no value that the claim can have fits. A number that zod has refused is not text yet, and has its problem. */
+function canNeverMatch(claim: string, pattern: unknown): boolean {
+  if (typeof pattern !== 'string' || !isMatchableClaim(claim) || !isUuidClaim(claim)) return false;
+  return !pattern.includes('*') && !UUID.test(pattern);
 }
 
 /** Every claim called …_id holds a UUID. Tags of agents may have any name. */
-function isUuidClaim(claim: string): boolean {
+export function isUuidClaim(claim: string): boolean {
   return claim.endsWith('_id') && !claim.startsWith('agent_tag:');
 }
 

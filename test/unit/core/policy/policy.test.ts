@@ -368,6 +368,18 @@ describe('a policy', () => {
       /1 to 256/,
     ],
     ['a build number of 0', job({ ...pipeline, build_number: 0 }), 'rules.0.match.build_number', /must be a pattern/],
+    [
+      '0 in a list of numbers',
+      job({ ...pipeline, build_number: [1, 0] }),
+      'rules.0.match.build_number.1',
+      /^must be 1 at/,
+    ],
+    [
+      '0 in a list of ids',
+      job({ ...pipeline, queue_id: ['*', 0] }),
+      'rules.0.match.queue_id.1',
+      /^must be 1 at least$/,
+    ],
     ['a rule about nothing', job({}), 'rules.0.match', /names no pipeline/],
     ['a rule about a branch only', job({ build_branch: 'main' }), 'rules.0.match', /names no pipeline/],
     ['a rule about a step only', job({ step_key: 'deploy' }), 'rules.0.match', /names no pipeline/],
