@@ -16,6 +16,7 @@ const COPIED = [
   'deploy/monitoring',
   'deploy/rules.sh',
   'deploy/terraform',
+  'examples/keydesk-policy.schema.json',
   'examples/policy.yaml',
   'firestore.indexes.json',
 ];

@@ -5,6 +5,7 @@ import { Command } from '@commander-js/extra-typings';
 import { closestName } from '../../shared/core/closest-name.ts';
 import { claimFlags, decideEach, explainDecisions, parseJob } from '../../shared/core/policy/explain.ts';
 import { policyHints } from '../../shared/core/policy/hints.ts';
+import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
 import { createLocator } from '../../shared/core/policy/parse-yaml.ts';
 import { credentialTable } from '../../shared/core/policy/table.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
@@ -80,7 +81,22 @@ const explain = new Command('explain')
     for (const line of explainDecisions(policy, job.claims, names)) print(line);
   });
 
+const schema = new Command('schema')
+  .summary('print the JSON Schema of the policy file, for editors')
+  .description(
+    'Print the JSON Schema of the policy file (draft 2020-12). An editor that knows it completes keys, shows what they mean and marks mistakes. It refuses no policy that Keydesk accepts, and only `keydesk policy check` finds every mistake.',
+  )
+  .addHelpText(
+    'after',
+    `${examples('policy schema > keydesk-policy.schema.json')}
+
+Editors with the YAML language server find it by the first line of policy.yaml:
+  # yaml-language-server: $schema=./keydesk-policy.schema.json`,
+  )
+  .action(() => printJson(policyJsonSchema()));
+
 export const policyCommand = new Command('policy')
-  .description('check a policy; explain what a job would be given')
+  .description('check or explain a policy; print its JSON Schema')
   .addCommand(check)
-  .addCommand(explain);
+  .addCommand(explain)
+  .addCommand(schema);

@@ -53,7 +53,8 @@ export const MATCHABLE_CLAIMS = [
 
 type MatchableClaim = (typeof MATCHABLE_CLAIMS)[number] | `agent_tag:${string}`;
 
-const AGENT_TAG = /^agent_tag:[A-Za-z0-9_.-]{1,128}$/;
+/** The claim of an agent's tag. */
+export const AGENT_TAG = /^agent_tag:[A-Za-z0-9_.-]{1,128}$/;
 
 const knownClaims = z.object({
   organization_slug: slug,

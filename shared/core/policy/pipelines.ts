@@ -5,7 +5,9 @@ import * as z from 'zod';
 import type { PolicyProblem } from './problems.ts';
 import { type Rule, uuidSchema } from './rule.ts';
 
-const pipelineName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,99}$/, 'must be lower-case letters, digits and -');
+export const PIPELINE_NAME = /^[a-z0-9][a-z0-9-]{0,99}$/;
+
+const pipelineName = z.string().regex(PIPELINE_NAME, 'must be lower-case letters, digits and -');
 
 export const pipelinesSchema = z.record(pipelineName, uuidSchema);
 

@@ -31,7 +31,7 @@ const contact = z
     'must be 1 to 200 printable ASCII characters without " and \\, not only spaces: it is part of error_description',
   );
 
-const policySchema = z.strictObject({
+export const policySchema = z.strictObject({
   version: z.literal(1, { error: 'must be 1' }),
   organization: z.strictObject({ slug: z.string().min(1).max(256), id: uuidSchema.optional() }),
   audience: z

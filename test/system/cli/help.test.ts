@@ -9,6 +9,7 @@ import { runCli } from './run-cli.ts';
 const COMMANDS = [
   'policy check',
   'policy explain',
+  'policy schema',
   'rules write',
   'rules check',
   'package',

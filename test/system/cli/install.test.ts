@@ -89,6 +89,14 @@ describe('the released package', () => {
     expect(await run('bash', [join(installed, 'deploy/rules.sh'), '--help'])).toMatch(/^usage: deploy\/rules\.sh/);
   });
 
+  it('holds the example policy, and beside it the schema that its first line names', () => {
+    const examples = join(installed, 'examples');
+    expect(readFileSync(join(examples, 'policy.yaml'), 'utf8')).toMatch(
+      /^# .*\$schema=\.\/keydesk-policy\.schema\.json\n/,
+    );
+    expect(existsSync(join(examples, 'keydesk-policy.schema.json'))).toBe(true);
+  });
+
   it('names no path of the machine that built it', () => {
     const text = readFileSync(join(installed, 'keydesk.cjs'), 'utf8');
     for (const path of [ROOT.replace(/\/$/, ''), homedir(), tmpdir()])

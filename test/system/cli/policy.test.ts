@@ -1,4 +1,4 @@
-// `keydesk policy check` and `explain`: what they say of the example policy, of mistakes, and of jobs.
+// `keydesk policy check`, `explain` and `schema`: what they say of the example policy, of mistakes, and of jobs.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,14 @@ const replaced = (...changes: [before: string, after: string][]) =>
     expect(text).toContain(before);
     return text.replaceAll(before, after);
   }, EXAMPLE);
+
+describe('keydesk policy schema', () => {
+  it('prints the JSON Schema that is in examples/, which the example names to editors', async () => {
+    const schema = readFileSync(join(ROOT, 'examples/keydesk-policy.schema.json'), 'utf8');
+    expect(await runCli('policy schema', [], { cwd: tmpdir() })).toEqual({ code: 0, out: schema, err: '' });
+    expect(EXAMPLE).toMatch(/^# yaml-language-server: \$schema=\.\/keydesk-policy\.schema\.json\n/);
+  });
+});
 
 describe('keydesk policy check', () => {
   let folder: string;
@@ -65,7 +73,7 @@ describe('keydesk policy check', () => {
     const { code, out, err } = await policy(replaced(['version: 1', 'version: 2'], ['ttl: 10m', 'ttl: 2h']));
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err).toMatch(
-      /^policy\.yaml:2:1 version must be 1\n(policy\.yaml:\d+:5 credentials\.\S+ must be a dur.*\n){2}$/,
+      /^policy\.yaml:3:1 version must be 1\n(policy\.yaml:\d+:5 credentials\.\S+ must be a dur.*\n){2}$/,
     );
   });
 

@@ -133,7 +133,7 @@ describe('keydesk package', () => {
     expect(all('sweep')).toMatch(ENABLING);
     expect(all('sweep')).not.toMatch(MINTING);
     const otherSources: Record<Target, RegExp> = {
-      token: /functions\/(webhook|sweep)/,
+      token: /functions\/(webhook|sweep)|shared\/core\/policy\/(json-schema|descriptions)/,
       webhook: /functions\/(token|sweep)|shared\/google\/(mint|access-token)/,
       sweep: /functions\/(token|webhook)/,
     };

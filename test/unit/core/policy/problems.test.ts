@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
 import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
+import { changedAt, placesIn } from '../../../fixtures/data-places.ts';
 import type { Data } from '../../../fixtures/policies.ts';
 
 const EXAMPLE = readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8');
@@ -14,28 +15,12 @@ const example = (): Data => {
 };
 const WRONG = [undefined, null, true, 0, -1, 2 ** 40, 1.5, '', 'x y'.repeat(400), [], [7], [null], {}, { x: 1 }, 'a|b'];
 
-/** Every place of a value, inner ones too. */
-function placesIn(value: Data, path: string[] = []): string[][] {
-  if (typeof value !== 'object' || value === null) return [path];
-  return [path, ...Object.entries(value).flatMap(([key, inner]) => placesIn(inner, [...path, key]))];
-}
-
-function changed(path: readonly string[], value: unknown): Data {
-  const data = example();
-  const last = path.at(-1);
-  if (last === undefined) return value;
-  const holder = path.slice(0, -1).reduce((inner, step) => inner[step], data);
-  if (value === undefined && !Array.isArray(holder)) delete holder[last];
-  else holder[last] = value;
-  return data;
-}
-
 describe('what is said of a policy', () => {
   it('never is in the words of zod, whatever stands at whichever place', () => {
     const said = new Map<string, string>();
     for (const path of placesIn(example()))
       for (const value of WRONG) {
-        const result = parsePolicyData(changed(path, value));
+        const result = parsePolicyData(changedAt(example(), path, value));
         if ('problems' in result)
           for (const { message } of result.problems) said.set(message, `${path.join('.')} = ${JSON.stringify(value)}`);
       }

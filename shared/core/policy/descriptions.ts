@@ -1,0 +1,100 @@
+// What an editor shows of each key of the policy file, for its JSON Schema alone: the functions do not load this. A key's path
+// has `*` in place of the names of a map and of the items of a list.
+
+import type { MATCH_KEYS } from './rule.ts';
+
+const ASKED = 'Only in tokens that jobs ask for with --claim.';
+const AUTHORS = 'Chosen by whoever starts the build.';
+
+const CLAIMS: Readonly<Record<(typeof MATCH_KEYS)[number], string>> = {
+  pipeline: 'Names from pipelines. Stands for pipeline_id: the job must ask for --claim pipeline_id.',
+  pipeline_id: `The UUID of the pipeline. ${ASKED}`,
+  pipeline_slug: 'The slug of the pipeline. A pipeline can be renamed, and another can take its slug: prefer pipeline.',
+  cluster_id: `The UUID of the agent's cluster. ${ASKED}`,
+  cluster_name: `The name of the agent's cluster, which can change. ${ASKED}`,
+  queue_id: `The UUID of the cluster queue. The step chooses its queue. ${ASKED}`,
+  queue_key: `The key of the cluster queue. The step chooses its queue. ${ASKED}`,
+  organization_id: `The UUID of the organization. organization.id of the policy requires it already. ${ASKED}`,
+  build_id: `The UUID of one build. ${ASKED}`,
+  build_number: 'The number of a build in its pipeline.',
+  build_branch: `The branch. ${AUTHORS} A rule that names it matches builds of a tag only if it names build_tag too.`,
+  build_tag: `The tag; absent from builds without one. ${AUTHORS}`,
+  build_commit: `The commit; it can be HEAD. ${AUTHORS}`,
+  build_source: 'How the build was started: ui, api, webhook, trigger_job or schedule.',
+  step_key: 'The key of the step. Chosen by whoever may change the steps of the pipeline.',
+  job_id: 'The UUID of one job.',
+  agent_id: 'The UUID of one agent.',
+  runner_environment: 'Where the agent runs: buildkite-hosted or self-hosted.',
+};
+
+const MAX_POOLED = 'Each job gets one of these to itself; it is disabled when the job ends. Use them for nothing else.';
+
+export const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  version: 'The version of this format.',
+  organization: 'The Buildkite organization whose jobs get credentials.',
+  'organization.slug': "The slug: the last part of the organization's address at buildkite.com.",
+  'organization.id':
+    'The UUID. When it is here, every job token must have it, so jobs must ask for --claim organization_id. A slug can change hands.',
+  audience:
+    "The audience that jobs request their token for, compared to the letter. Not Buildkite's default, which every job's token has.",
+  contact: 'Whom a developer asks about a refusal: a channel, an address, a URL. It is part of the error message.',
+  limits: 'How much one grant and one pipeline can take.',
+  'limits.tokensPerMinute': 'Tokens issued of one grant per minute.',
+  'limits.liveGrantsPerPipeline': 'Live grants of one pipeline.',
+  maxJobTokenLifetime: 'The longest lifetime of a job token that is accepted, from 1m to 2h.',
+
+  environments:
+    'Every environment. Its guards hold for all of its credentials, and for every rule that grants one of them.',
+  'environments.*': 'The guards of one environment; {} for none.',
+  'environments.*.maxTtl': 'The longest ttl that its credentials may have, from 1m to 1h.',
+  'environments.*.revocation':
+    'How its credentials may end with their job. immediate: firestore. propagating: a pool without storage. expiry: all others.',
+  'environments.*.require':
+    'Keys of match that must be narrowed by every rule that grants one of its credentials. pipeline is met by pipeline or pipeline_id, not by a slug.',
+
+  pipelines: 'Names for the UUIDs of pipelines, for the key pipeline of match.',
+  'pipelines.*': 'The UUID of the pipeline. No UUID has two names.',
+
+  databases: 'The Firestore databases that credentials open.',
+  'databases.*': 'A Firestore database.',
+  'databases.*.project': 'The ID of the Google Cloud project.',
+  'databases.*.database': 'The ID of the database.',
+  'databases.*.apiKey': 'The web API key of the Firebase project.',
+  'databases.*.signer': "The service account that signs the custom tokens of Keydesk's users.",
+  'databases.*.tenant': "The Identity Platform tenant of Keydesk's users. Without it, they are users of the project.",
+
+  credentials: 'The credentials that jobs can request, by name.',
+  'credentials.*': 'A credential: exactly one of firestore, serviceAccount and storage.',
+  'credentials.*.environment': 'A name from environments.',
+  'credentials.*.ttl': 'How long a token is valid, from 1m to 1h. 10m to 15m suit most steps.',
+  'credentials.*.firestore':
+    "A token for Firestore, judged by generated security rules. Rejected on the next request after the job's end.",
+  'credentials.*.firestore.database': 'A name from databases.',
+  'credentials.*.firestore.tenant': "The Identity Platform tenant of Keydesk's users, instead of the database's.",
+  'credentials.*.firestore.allow': 'The documents that the token opens, and what it may do with them.',
+  'credentials.*.firestore.allow.*.path':
+    'A path of documents, such as config/{document=**}, which is everything below config, or releases/{release}.',
+  'credentials.*.firestore.allow.*.verbs': 'read is get and list; write is create, update and delete.',
+  'credentials.*.serviceAccount': 'An access token of a service account: exactly one of email and pool.',
+  'credentials.*.serviceAccount.email':
+    "A service account that jobs share. Its tokens are not renewed after the job's end, and remain valid until they expire.",
+  'credentials.*.serviceAccount.pool': MAX_POOLED,
+  'credentials.*.serviceAccount.scopes': 'The OAuth scopes of the token.',
+  'credentials.*.storage':
+    "A token for a part of a Cloud Storage bucket: exactly one of serviceAccount and pool. Not renewed after the job's end.",
+  'credentials.*.storage.serviceAccount': 'A service account that jobs share.',
+  'credentials.*.storage.pool': MAX_POOLED,
+  'credentials.*.storage.bucket': 'The name of the bucket, without gs://.',
+  'credentials.*.storage.prefix':
+    'The folder that the token opens, such as warm/. It ends in a slash. Without it, or with null: the whole bucket.',
+  'credentials.*.storage.role':
+    'What the token may do there. The service account needs this role on the bucket itself.',
+
+  rules: 'Which jobs get which credentials. A job gets what at least one rule grants it.',
+  'rules.*': 'A rule: the jobs that it matches, and the credentials that it grants to them.',
+  'rules.*.name': 'A name that no other rule has. It is on every grant and in every trace.',
+  'rules.*.match':
+    'Claims of the job token, all of which must match. A list means any of its patterns. * stays within a path segment, ** crosses segments. At least one of pipeline, pipeline_id, pipeline_slug and cluster_id must be narrowed.',
+  ...Object.fromEntries(Object.entries(CLAIMS).map(([claim, text]) => [`rules.*.match.${claim}`, text])),
+  'rules.*.grants': 'Names from credentials.',
+};
