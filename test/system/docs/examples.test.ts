@@ -186,8 +186,9 @@ describe('the examples', () => {
     const run = [read('pipeline.yml'), read('pipeline.release.yml'), 'push-config.sh policy.yaml pipeline.yml'].join();
     const named = [...run.matchAll(/[\w.-]+\.(?:sh|mjs|py|yml|yaml)/g)].map(([name]) => name);
     const files = readdirSync(join(ROOT, 'examples'), { withFileTypes: true }).filter((entry) => entry.isFile());
-    // The rules are compared with the policy by test/system/cli/rules.test.ts.
-    for (const { name } of files) expect([...named, 'pipeline.release.yml', 'firestore.rules']).toContain(name);
+    // The rules are compared with the policy by test/system/cli/rules.test.ts, the schema by test/unit/scripts/docs.test.ts.
+    const compared = ['firestore.rules', 'keydesk-policy.schema.json'];
+    for (const { name } of files) expect([...named, 'pipeline.release.yml', ...compared]).toContain(name);
     for (const name of ['executable.json', 'file.json', 'url.json'])
       expect(existsSync(join(ROOT, 'examples/credentials', name))).toBe(true);
     expect(readdirSync(join(ROOT, 'examples/credentials'))).toHaveLength(3);
