@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { functionEnvironment, ROOT, startFunction } from '../sandbox/functions.ts';
 import { freePort, respondsOverHttp, run, untilReady } from '../sandbox/process.ts';
-import { createDatabaseOpener } from '../shared/ledger/client.ts';
+import { createDatabaseOpener } from '../shared/firestore/client.ts';
 import { median, milliseconds, row, type Surroundings, title } from './measure.ts';
 
 const ISSUES = 192;

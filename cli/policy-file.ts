@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { type LoadedPolicy, parsePolicy } from '../shared/core/policy/parse-yaml.ts';
-import { generatedRulesProblems } from '../shared/core/rules/limits.ts';
+import { generatedRulesProblems } from '../shared/core/security-rules/limits.ts';
 import { EXIT, fail } from './terminal.ts';
 
 /** The policy in a file and the file's text, or the end of the process with every problem in it. */

@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { chunksOf } from '../shared/core/chunks.ts';
-import type { UserGroup } from '../shared/core/policy/users.ts';
+import type { UserGroup } from '../shared/core/policy/firebase-users.ts';
 import { stripTrailingSlash } from '../shared/google/response.ts';
 import { createServiceIdentity } from '../shared/google/service-identity.ts';
 import type { Clock } from '../shared/runtime/clock.ts';

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { normalizeHandWritten } from '../shared/core/rules/generate.ts';
+import { normalizeHandWritten } from '../shared/core/security-rules/generate.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { errorMessage } from '../shared/runtime/errors.ts';
 import { createHttpClient, type JsonResponse } from '../shared/runtime/http-client.ts';

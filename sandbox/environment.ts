@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { accountsOf } from '../shared/core/kinds/kinds.ts';
 import { parsePolicy } from '../shared/core/policy/parse-yaml.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
-import { databasesOf, newRulesFile } from '../shared/core/rules/generate.ts';
+import { databasesOf, newRulesFile } from '../shared/core/security-rules/generate.ts';
 import { chooseFirestore, putRules, startAuth } from './emulators.ts';
 import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from './fakes/buildkite/buildkite.ts';
 import { type FakeGoogle, startFakeGoogle } from './fakes/google/google.ts';

@@ -3,14 +3,14 @@
 
 import { Command } from '@commander-js/extra-typings';
 import { auditEvent } from '../../shared/audit/events.ts';
-import { endEvents } from '../../shared/audit/grant-events.ts';
 import { toIsoTimes } from '../../shared/audit/iso-times.ts';
 import { type AuditLogger, createAuditLogger } from '../../shared/audit/logger.ts';
+import { endEvents } from '../../shared/audit/result-events.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../shared/core/grant/id.ts';
-import { type Selector, selectorSchema } from '../../shared/core/grant/selector.ts';
+import { type Selector, selectorSchema } from '../../shared/core/kill-switch.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
-import { describeSubject } from '../../shared/core/subjects/buildkite-job.ts';
+import { describeSubject } from '../../shared/core/subject/buildkite-job.ts';
 import { activateKillSwitch, findGrants, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
 import { randomUuid, systemClock } from '../../shared/runtime/clock.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';

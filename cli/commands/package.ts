@@ -10,7 +10,7 @@ import { Command } from '@commander-js/extra-typings';
 import { zipSync } from 'fflate';
 import type { Policy } from '../../shared/core/policy/policy.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
-import { databasesOf, extractGenerated, newRulesFile } from '../../shared/core/rules/generate.ts';
+import { databasesOf, extractGenerated, newRulesFile } from '../../shared/core/security-rules/generate.ts';
 import { VERSION } from '../../shared/version.ts';
 import { FUNCTIONS, FUNCTIONS_FOLDER } from '../installation.ts';
 import { examples, policyOption } from '../options.ts';

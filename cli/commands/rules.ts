@@ -1,5 +1,5 @@
 // `keydesk rules`: the generated part of a Firestore rules file, written from policy, so that policy stays the one source of
-// what a token may do; or compared with it. What the rules are, it leaves to shared/core/rules/generate.ts.
+// what a token may do; or compared with it. What the rules are, it leaves to shared/core/security-rules/generate.ts.
 
 import { existsSync, writeFileSync } from 'node:fs';
 import { Command } from '@commander-js/extra-typings';
@@ -11,9 +11,9 @@ import {
   newRulesFile,
   replaceGenerated,
   tokensOfPolicy,
-} from '../../shared/core/rules/generate.ts';
-import { rulesProblems, rulesWarnings } from '../../shared/core/rules/limits.ts';
-import { rulesAdmittingSignedIn } from '../../shared/core/rules/signed-in.ts';
+} from '../../shared/core/security-rules/generate.ts';
+import { rulesProblems, rulesWarnings } from '../../shared/core/security-rules/limits.ts';
+import { rulesAdmittingSignedIn } from '../../shared/core/security-rules/signed-in.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy, readText } from '../policy-file.ts';
 import { EXIT, fail, print, printJson, warn } from '../terminal.ts';

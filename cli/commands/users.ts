@@ -2,7 +2,7 @@
 // rights of whoever deploys: no function may create, change or delete a user. Safe to repeat: users that exist stay as they are.
 
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
-import { DEFAULT_GENERATIONS, policyUsers } from '../../shared/core/policy/users.ts';
+import { DEFAULT_GENERATIONS, policyUsers } from '../../shared/core/policy/firebase-users.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy } from '../policy-file.ts';

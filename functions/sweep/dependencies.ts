@@ -1,7 +1,7 @@
 // The clients of the `sweep` function: those that end, and the only one that can enable an account.
 
 import { createBuildkiteJobs } from '../../shared/buildkite/job-state.ts';
-import { createAccountEnabler, createAccountStateGetter } from '../../shared/google/accounts.ts';
+import { createAccountEnabler, createAccountStateGetter } from '../../shared/google/account-state.ts';
 import { createJobCheckLedger } from '../../shared/ledger/job-checks.ts';
 import { createSweepLedger } from '../../shared/ledger/sweep.ts';
 import type { SweepDeps } from '../../shared/operations/sweep-deps.ts';

@@ -1,8 +1,8 @@
 // The sweep's endpoint: called each minute by Cloud Scheduler, under the platform's own authentication.
 
 import { auditEvent } from '../../shared/audit/events.ts';
-import { endEvents, failureEvents } from '../../shared/audit/grant-events.ts';
 import { toIsoTimes } from '../../shared/audit/iso-times.ts';
+import { endEvents, failureEvents } from '../../shared/audit/result-events.ts';
 import type { StoredAccount } from '../../shared/operations/ports.ts';
 import type { SweepResult } from '../../shared/operations/sweep.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';

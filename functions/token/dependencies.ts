@@ -3,9 +3,9 @@
 
 import { firebaseUserChangedEvent } from '../../shared/audit/firebase-user-event.ts';
 import type { AuditLogger } from '../../shared/audit/logger.ts';
+import { createGrantDocumentOpener } from '../../shared/firestore/grant-document.ts';
 import { createMint } from '../../shared/google/mint.ts';
 import { createFirebaseUserLedger } from '../../shared/ledger/firebase-users.ts';
-import { createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
 import { createIssuanceLedger } from '../../shared/ledger/issuance.ts';
 import type { IssueResult } from '../../shared/operations/issue-token.ts';
 import { IssuesInProgress } from '../../shared/operations/issues-in-progress.ts';

@@ -2,7 +2,7 @@
 // path. HTTP in, one call into shared/, HTTP out.
 
 import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
-import { grantFields } from '../../shared/audit/grant-events.ts';
+import { grantFields } from '../../shared/audit/result-events.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../../shared/core/oauth/exchange-request.ts';
 import type { Refusal } from '../../shared/core/oauth/refusal.ts';

@@ -6,7 +6,7 @@ import type { Grant } from '../../shared/core/grant/grant.ts';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { parseTokenRequest } from '../../shared/core/oauth/token-request.ts';
-import type { LookUpToken } from '../../shared/ledger/token-lookup.ts';
+import type { LookUpToken } from '../../shared/operations/ports.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { HttpRequest, HttpResponse } from '../runtime/http-server.ts';
 import { dependencyFailureResponse, refusalResponse } from './error-response.ts';

@@ -1,7 +1,7 @@
 // `POST /introspect` (RFC 7662): who holds an access token, for what, until when.
 
 import { grantIdOf } from '../../shared/core/grant/id.ts';
-import { buildOf } from '../../shared/core/subjects/buildkite-job.ts';
+import { buildOf } from '../../shared/core/subject/buildkite-job.ts';
 import { acceptedToken, type HeldTokenDeps, withToken } from './held-token.ts';
 
 /** Tells of a live token who holds it, for what, until when; of any other that it is not active. */

@@ -1,7 +1,7 @@
 // `POST /revoke` (RFC 7009): the holder of an access token releases its grant.
 
 import { auditEvent } from '../../shared/audit/events.ts';
-import { endEvents, grantFields } from '../../shared/audit/grant-events.ts';
+import { endEvents, grantFields } from '../../shared/audit/result-events.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import type { EndResult } from '../../shared/operations/end-job.ts';

@@ -4,7 +4,7 @@
 
 import type { WebhookRefusalReason } from '../../shared/audit/events/webhook.ts';
 import { auditEvent } from '../../shared/audit/events.ts';
-import { endEvents, failureEvents } from '../../shared/audit/grant-events.ts';
+import { endEvents, failureEvents } from '../../shared/audit/result-events.ts';
 import { parseWebhookEvent, type WebhookEvent } from '../../shared/core/webhook/event.ts';
 import { WebhookScan } from '../../shared/core/webhook/scan.ts';
 import { parseSignatureHeader, WebhookSignature } from '../../shared/core/webhook/signature.ts';

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import { pipelineKey, type Subject } from './subjects/buildkite-job.ts';
+import { pipelineKey, type Subject } from './subject/buildkite-job.ts';
 
 /** One user per pipeline and credential: a user per job would exhaust Google's limit on new accounts. */
 export interface FirebaseUser {

@@ -3,8 +3,8 @@
 // Source: docs.cloud.google.com/iam/docs/create-downscoped-short-lived-credentials.
 
 import * as z from 'zod';
-import type { StorageScope } from '../core/kinds/storage.ts';
 import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE } from '../core/oauth/exchange-request.ts';
+import type { StorageScope } from '../core/policy/storage-key.ts';
 import type { Minted } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';

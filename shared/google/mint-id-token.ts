@@ -6,8 +6,9 @@ import * as z from 'zod';
 import { type FirebaseUser, firebaseUid, firebaseUserOf } from '../core/firebase-user.ts';
 import { readGoogleError, signInCodeOf } from '../core/google-refusal.ts';
 import type { FirestoreCredential } from '../core/policy/credential.ts';
-import type { Subject } from '../core/subjects/buildkite-job.ts';
+import type { Subject } from '../core/subject/buildkite-job.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
+import type { FirebaseUsers } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient, JsonResponse } from '../runtime/http-client.ts';
@@ -25,16 +26,6 @@ const SIGN_IN_DEADLINE_MS = 10_000;
 const SECOND_SIGN_IN_WITHIN_MS = 5_000;
 
 const responseSchema = z.object({ idToken: z.string().min(1), expiresIn: z.string().regex(/^[0-9]{1,6}$/) });
-
-/** Which generation of a Firebase user is in force. Both throw DependencyError. */
-export interface FirebaseUsers {
-  generationOf(user: FirebaseUser): Promise<number>;
-  /**
-   * Ends a generation that was found changed, and says which is in force. `retired` is true for one caller only, however many
-   * find it at once.
-   */
-  retire(user: FirebaseUser, generation: number): Promise<{ readonly generation: number; readonly retired: boolean }>;
-}
 
 interface IdTokenRequest {
   readonly subject: Subject;

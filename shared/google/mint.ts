@@ -6,14 +6,14 @@ import * as z from 'zod';
 import { firebaseUserOf } from '../core/firebase-user.ts';
 import { auditReason } from '../core/grant/id.ts';
 import type { Credential, FirestoreCredential } from '../core/policy/credential.ts';
-import type { Subject } from '../core/subjects/buildkite-job.ts';
+import type { Subject } from '../core/subject/buildkite-job.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
-import type { Mint, Minted, MintRequest, PrepareMint } from '../operations/ports.ts';
+import type { FirebaseUsers, Mint, Minted, MintRequest, PrepareMint } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';
 import { downscope } from './downscope.ts';
-import { type ChangedFirebaseUser, createIdTokenMint, type FirebaseUsers } from './mint-id-token.ts';
+import { type ChangedFirebaseUser, createIdTokenMint } from './mint-id-token.ts';
 import { parseResponse, requestReason, stripTrailingSlash } from './response.ts';
 
 const GENERATE = 'iamcredentials generateAccessToken';

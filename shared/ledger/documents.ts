@@ -1,8 +1,7 @@
-// Where the ledger's documents lie, how a stored document becomes a checked record, and how a record is written only if
-// nobody wrote it since it was read, and only where the state machine has such a step.
+// Where the ledger's documents lie, what records they hold, and how a record is written: only if nobody wrote it since it was
+// read, and only where the state machine has such a step.
 
 import type {
-  DocumentData,
   DocumentReference,
   DocumentSnapshot,
   Firestore,
@@ -11,26 +10,18 @@ import type {
   Timestamp,
   WriteBatch,
 } from '@google-cloud/firestore';
-import type * as z from 'zod';
 import { type Grant, grantSchema } from '../core/grant/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/grant/job-record.ts';
-import { type Blocks, blocksSchema } from '../core/grant/selector.ts';
 import { assertGrantTransition } from '../core/grant/transitions.ts';
+import { type Blocks, blocksSchema } from '../core/kill-switch.ts';
 import { isPooledGrant } from '../core/kinds/pooled-service-account.ts';
 import { type Account, accountSchema } from '../core/pool/account.ts';
 import { afterGrantChange } from '../core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../core/pool/transitions.ts';
-import { SCHEMA_VERSION } from '../core/schema-version.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
-import type { UnreadableRecord, Version } from '../operations/ports.ts';
+import { type Loaded, parseAll, parseRecord, putIfUnchanged, retryOnConflict } from '../firestore/records.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { DependencyError, errorMessage, withTimeout } from '../runtime/errors.ts';
-import { fromStored, toStoredRecord } from './client.ts';
-
-const MAX_TRIES = 30;
-const MAX_PAUSE_MS = 200;
-
-type Snapshot = DocumentSnapshot<DocumentData>;
+import { withTimeout } from '../runtime/errors.ts';
 
 export function grantDocument(ledger: Firestore, id: string): DocumentReference {
   return ledger.collection('grants').doc(id);
@@ -50,58 +41,23 @@ export function blocksDocument(ledger: Firestore): DocumentReference {
 }
 
 /** The record in a document; undefined when there is none. @throws DependencyError when the document is not a grant */
-export function toGrant(snapshot: Snapshot): Grant | undefined {
+export function toGrant(snapshot: DocumentSnapshot): Grant | undefined {
   return parseRecord(grantSchema, snapshot);
 }
 
 /** The same for a job. */
-export function toJobRecord(snapshot: Snapshot): JobRecord | undefined {
+export function toJobRecord(snapshot: DocumentSnapshot): JobRecord | undefined {
   return parseRecord(jobRecordSchema, snapshot);
 }
 
 /** The same for a pooled account. */
-export function toAccount(snapshot: Snapshot): Account | undefined {
+export function toAccount(snapshot: DocumentSnapshot): Account | undefined {
   return parseRecord(accountSchema, snapshot);
 }
 
 /** The blocks in a document; none when there is no document. */
-export function toBlocks(snapshot: Snapshot): Blocks {
+export function toBlocks(snapshot: DocumentSnapshot): Blocks {
   return parseRecord(blocksSchema, snapshot)?.blocks ?? [];
-}
-
-/** The record in a document; undefined when there is none. @throws DependencyError when it does not fit the schema */
-export function parseRecord<T>(schema: z.ZodType<T>, snapshot: Snapshot): T | undefined {
-  if (!snapshot.exists) return undefined;
-  const parsed = schema.safeParse(fromStored(snapshot.data()));
-  if (parsed.success) return parsed.data;
-  const fields = [...new Set(parsed.error.issues.map(({ path }) => path.join('.')))].join(', ');
-  const version = snapshot.get('schema_version');
-  const cause =
-    typeof version === 'number' && version > SCHEMA_VERSION
-      ? `a newer release wrote it (schema_version ${version}; this release has ${SCHEMA_VERSION}): deploy that release for every function`
-      : 'it was changed by hand, or by something other than Keydesk';
-  throw new DependencyError('ledger', 'unreadable_record', `${snapshot.ref.path} cannot be read (${fields}): ${cause}`);
-}
-
-/** A document as it was read, with the record in it. */
-export interface Loaded<T> {
-  readonly read: Snapshot;
-  readonly record: T;
-}
-
-/** The records among the documents; one that cannot be read must not keep the others from what is to be done. */
-export function parseAll<T>(documents: readonly Snapshot[], parse: (snapshot: Snapshot) => T | undefined) {
-  const loaded: Loaded<T>[] = [];
-  const unreadable: UnreadableRecord[] = [];
-  for (const read of documents) {
-    try {
-      const record = parse(read);
-      if (record) loaded.push({ read, record });
-    } catch (error) {
-      unreadable.push({ id: read.id, error: errorMessage(error) });
-    }
-  }
-  return { loaded, unreadable };
 }
 
 /**
@@ -130,12 +86,17 @@ export function putGrant(
 }
 
 /** Adds a job's record to a commit; `write_id` as in {@link putGrant}. */
-export function putJob(batch: WriteBatch, read: Snapshot, after: JobRecord, write_id?: string): void {
+export function putJob(batch: WriteBatch, read: DocumentSnapshot, after: JobRecord, write_id?: string): void {
   putIfUnchanged(batch, read.ref, read.updateTime, { ...after, write_id: write_id ?? null });
 }
 
 /** Adds a pooled account to a commit. */
-export function putAccount(batch: WriteBatch, read: Snapshot, before: Account | undefined, after: Account): void {
+export function putAccount(
+  batch: WriteBatch,
+  read: DocumentSnapshot,
+  before: Account | undefined,
+  after: Account,
+): void {
   assertAccountTransition(before, after);
   putIfUnchanged(batch, read.ref, read.updateTime, after);
 }
@@ -183,23 +144,6 @@ export async function loadAccounts(ledger: Firestore, grants: readonly Grant[]):
   return new Map(parseAll(documents, toAccount).loaded.map((loaded) => [loaded.read.id, loaded]));
 }
 
-/** Adds a write that the commit refuses as a whole unless the document is as old as `updated`; undefined: not there. */
-function putIfUnchanged(
-  batch: WriteBatch,
-  document: DocumentReference,
-  updated: Timestamp | undefined,
-  record: object,
-): void {
-  const data = toStoredRecord(record);
-  if (updated) batch.update(document, data, { lastUpdateTime: updated });
-  else batch.create(document, data);
-}
-
-/** The time of a read or a write that left this ledger as a Version. */
-export function timestampOf(version: Version): Timestamp {
-  return version as Timestamp;
-}
-
 /** What the ledger answers. @throws DependencyError when it fails or is too slow */
 export function withLedgerTimeout<T>(
   clock: Clock,
@@ -212,42 +156,4 @@ export function withLedgerTimeout<T>(
 /** The same of {@link retryOnConflict}. */
 export function commitWithRetry<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
   return withLedgerTimeout(clock, retryOnConflict(clock, attempt));
-}
-
-/**
- * Reads, decides and writes anew as long as somebody else writes in between. This is a transaction without locks:
- * Firestore's own would have two hand-outs of one grant, or a hand-out and the job's end, wait for each other's.
- * @param retryMs milliseconds after which a lost race is not tried again, and is thrown
- */
-export async function retryOnConflict<T>(
-  clock: Clock,
-  attempt: () => Promise<T>,
-  retryMs = Number.POSITIVE_INFINITY,
-): Promise<T> {
-  const until = clock.now() + retryMs;
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!isConflictOrMissing(error) || tries === MAX_TRIES || clock.now() >= until) throw error;
-      await clock.sleep(clock.random() * Math.min(10 * 2 ** tries, MAX_PAUSE_MS));
-    }
-  }
-}
-
-/** NOT_FOUND of google.rpc.Code: what was read is gone. */
-const NOT_FOUND = 5;
-
-/** The same, or what was read is gone. */
-export function isConflictOrMissing(error: unknown): boolean {
-  return codeOf(error) === NOT_FOUND || isWriteConflict(error);
-}
-
-/** Whether somebody else wrote first: ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED of google.rpc.Code. */
-export function isWriteConflict(error: unknown): boolean {
-  return [6, 9, 10].includes(codeOf(error));
-}
-
-function codeOf(error: unknown): number {
-  return error instanceof Error && 'code' in error ? Number(error.code) : Number.NaN;
 }

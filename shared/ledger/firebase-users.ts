@@ -1,25 +1,17 @@
 // The ledger's part in Firebase users: which generation of each is in force. A user that nobody changed has no record.
 
 import type { DocumentReference, Firestore } from '@google-cloud/firestore';
-import { type FirebaseUser, firebaseUserId, firebaseUserSchema } from '../core/firebase-user.ts';
+import { firebaseUserId, firebaseUserSchema } from '../core/firebase-user.ts';
+import { toStoredRecord } from '../firestore/client.ts';
+import { parseRecord } from '../firestore/records.ts';
+import type { FirebaseUsers } from '../operations/ports.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
-import { toStoredRecord } from './client.ts';
-import { commitWithRetry, parseRecord, withLedgerTimeout } from './documents.ts';
+import { commitWithRetry, withLedgerTimeout } from './documents.ts';
 
-/** How long an instance goes by what it read. In between it learns of a change by finding it. */
+/** Read at the first request for a user, and then this often. In between it learns of a change by finding it. */
 const READ_AGAIN_MS = 10 * 60_000;
 
-export interface FirebaseUserLedger {
-  /** Read at the first request for a user, and every ten minutes. Throws DependencyError, as both do. */
-  generationOf(user: FirebaseUser): Promise<number>;
-  /**
-   * Records that `generation` was found changed, unless somebody else has.
-   * @returns the generation in force, and whether it was this call that ended the one before it
-   */
-  retire(user: FirebaseUser, generation: number): Promise<{ readonly generation: number; readonly retired: boolean }>;
-}
-
-export function createFirebaseUserLedger(ledger: Firestore, clock: Clock): FirebaseUserLedger {
+export function createFirebaseUserLedger(ledger: Firestore, clock: Clock): FirebaseUsers {
   const known = new Map<string, { readonly generation: number; readonly read_at: number }>();
   const documentOf = (id: string) => ledger.collection('firebase_users').doc(id);
   const remember = (id: string, generation: number) => {

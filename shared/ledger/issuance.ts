@@ -16,8 +16,15 @@ import type { Refusal } from '../core/oauth/refusal.ts';
 import type { Account } from '../core/pool/account.ts';
 import { poolExhausted } from '../core/pool/forecast.ts';
 import { lease, recordShared } from '../core/pool/lifecycle.ts';
-import { buildOf } from '../core/subjects/buildkite-job.ts';
+import { buildOf } from '../core/subject/buildkite-job.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
+import {
+  isConflictOrMissing,
+  isWriteConflict,
+  type Loaded,
+  retryOnConflict,
+  timestampOf,
+} from '../firestore/records.ts';
 import type { IssuanceLedger, Refused, Reserved } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import {
@@ -25,15 +32,10 @@ import {
   blocksDocument,
   commitWithRetry,
   grantDocument,
-  isConflictOrMissing,
-  isWriteConflict,
   jobDocument,
-  type Loaded,
   putAccount,
   putGrant,
   putJob,
-  retryOnConflict,
-  timestampOf,
   toAccount,
   toBlocks,
   toGrant,

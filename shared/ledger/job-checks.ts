@@ -7,18 +7,15 @@ import { chunksOf } from '../core/chunks.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { CALLS_PER_MINUTE, type Check, NO_CHECK, recentCalls } from '../core/grant/job-check.ts';
 import { UNCHECKED_MS } from '../core/timing.ts';
+import { toStored, toStoredRecord } from '../firestore/client.ts';
+import { isConflictOrMissing, parseAll, parseRecord, timestampOf } from '../firestore/records.ts';
 import type { DueJob, JobCheckLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { toStored, toStoredRecord } from './client.ts';
 import {
   commitWithRetry,
   grantDocument,
-  isConflictOrMissing,
   jobDocument,
-  parseAll,
-  parseRecord,
   readPages,
-  timestampOf,
   toGrant,
   toJobRecord,
   withLedgerTimeout,

@@ -3,19 +3,12 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type QueryDocumentSnapshot } from '@google-cloud/firestore';
-import { type Blocks, blocksSchema, type KillSwitchRecord, killSwitchSchema } from '../core/grant/selector.ts';
+import { type Blocks, blocksSchema, type KillSwitchRecord, killSwitchSchema } from '../core/kill-switch.ts';
+import { toStoredRecord } from '../firestore/client.ts';
+import { parseAll, parseRecord } from '../firestore/records.ts';
 import type { KillSwitchLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { toStoredRecord } from './client.ts';
-import {
-  blocksDocument,
-  commitWithRetry,
-  parseAll,
-  parseRecord,
-  toBlocks,
-  toGrant,
-  withLedgerTimeout,
-} from './documents.ts';
+import { blocksDocument, commitWithRetry, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
 
 const PAGE = 100;
 /** Blocks in force at once: all of them are read in every hand-out. */

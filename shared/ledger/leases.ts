@@ -6,9 +6,10 @@ import type { Grant } from '../core/grant/grant.ts';
 import { isPooledGrant, type PooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
 import { mayLease, quarantine, reusableAfter } from '../core/pool/lifecycle.ts';
+import { toStored } from '../firestore/client.ts';
+import { parseAll } from '../firestore/records.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { toStored } from './client.ts';
-import { accountDocument, parseAll, putAccount, toAccount } from './documents.ts';
+import { accountDocument, putAccount, toAccount } from './documents.ts';
 
 /** Candidates that are read along with the grant; the others only when none of these is free. */
 export const EAGER_READS = 8;

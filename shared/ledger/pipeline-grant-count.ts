@@ -2,7 +2,7 @@
 // burst may pass the cap by what it issues meanwhile.
 
 import type { Firestore } from '@google-cloud/firestore';
-import type { Subject } from '../core/subjects/buildkite-job.ts';
+import type { Subject } from '../core/subject/buildkite-job.ts';
 import { GRANT_COUNT_CACHE_MS } from '../core/timing.ts';
 import type { Clock } from '../runtime/clock.ts';
 

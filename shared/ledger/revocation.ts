@@ -6,22 +6,20 @@ import { confirmRevoked, endGrant, expire, grantEndMark, NOT_ENDING } from '../c
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
 import { endMark, endTimeOf, toTombstone, withoutEndMark } from '../core/grant/job-record.ts';
-import { isOtherPipeline } from '../core/subjects/buildkite-job.ts';
+import { isOtherPipeline } from '../core/subject/buildkite-job.ts';
 import { END_COMMIT_DEADLINE_MS } from '../core/timing.ts';
+import { toStored } from '../firestore/client.ts';
+import { isConflictOrMissing, parseAll, retryOnConflict } from '../firestore/records.ts';
 import type { EndedJob, JobEnd, RevocationLedger } from '../operations/ports.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/errors.ts';
-import { toStored } from './client.ts';
 import {
   commitWithRetry,
   grantDocument,
-  isConflictOrMissing,
   jobDocument,
   loadAccounts,
-  parseAll,
   putJob,
   putTransition,
-  retryOnConflict,
   toGrant,
   toJobRecord,
 } from './documents.ts';

@@ -8,13 +8,13 @@ import { isPooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
 import { claimForEnable, confirmEnabled, countFoundEnabled, markChecked, quarantine } from '../core/pool/lifecycle.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
+import { parseAll } from '../firestore/records.ts';
 import type { GrantPage, SweepLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import {
   accountDocument,
   commitWithRetry,
   grantDocument,
-  parseAll,
   putAccount,
   readPages,
   toAccount,

@@ -1,12 +1,9 @@
 // Finds the grant of an access token by the token's SHA-256: whoever has the token can have had it from nowhere else.
 
 import type { Firestore } from '@google-cloud/firestore';
-import type { Grant } from '../core/grant/grant.ts';
+import type { LookUpToken } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { toGrant, withLedgerTimeout } from './documents.ts';
-
-/** The grant on whose record the token stands; undefined when none does. Throws DependencyError. */
-export type LookUpToken = (token_sha256: string) => Promise<Grant | undefined>;
 
 export function createTokenLookup(ledger: Firestore, clock: Clock): LookUpToken {
   const grants = ledger.collection('grants');

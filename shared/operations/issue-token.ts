@@ -16,7 +16,7 @@ import { type Credential, MAX_TTL } from '../core/policy/credential.ts';
 import { decide, type RuleTrace } from '../core/policy/decide.ts';
 import type { LoadedPolicy } from '../core/policy/parse-yaml.ts';
 import { boundWait, LONGEST_RETRY_AFTER } from '../core/retry-after.ts';
-import { toSubject } from '../core/subjects/buildkite-job.ts';
+import { toSubject } from '../core/subject/buildkite-job.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { IssuesInProgress } from './issues-in-progress.ts';

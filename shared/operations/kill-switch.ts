@@ -4,8 +4,8 @@
 
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
-import type { Selector } from '../core/grant/selector.ts';
-import { maySelect, selects } from '../core/grant/selector.ts';
+import type { Selector } from '../core/kill-switch.ts';
+import { maySelect, selects } from '../core/kill-switch.ts';
 import { END_BUDGET_MS } from '../core/timing.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { completeRevocations, type EndResult, failureSubject, mergeEndResults, unreadablePending } from './end-job.ts';

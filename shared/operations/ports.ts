@@ -1,6 +1,7 @@
 // What the operations need of Buildkite, of Google and of the ledger. The adapters of those names fulfil it. No type of
 // theirs, nor of Firestore, is named here.
 
+import type { FirebaseUser } from '../core/firebase-user.ts';
 import type { MintedToken } from '../core/grant/activate.ts';
 import type { EndCause } from '../core/grant/end.ts';
 import type { JobEndCauseName } from '../core/grant/end-causes.ts';
@@ -8,12 +9,12 @@ import type { Grant } from '../core/grant/grant.ts';
 import type { Check } from '../core/grant/job-check.ts';
 import type { JobRecord } from '../core/grant/job-record.ts';
 import type { IssueRequest } from '../core/grant/reserve.ts';
-import type { Blocks, KillSwitchRecord } from '../core/grant/selector.ts';
+import type { Blocks, KillSwitchRecord } from '../core/kill-switch.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import type { Credential } from '../core/policy/credential.ts';
 import type { Account } from '../core/pool/account.ts';
-import type { Build, Subject } from '../core/subjects/buildkite-job.ts';
+import type { Build, Subject } from '../core/subject/buildkite-job.ts';
 
 // Buildkite
 
@@ -83,6 +84,16 @@ export interface Minted {
 interface MintPreparation {
   /** Of the Firebase user, for an ID token: see core/firebase-user.ts. */
   readonly generation?: number;
+}
+
+/** Which generation of a Firebase user is in force. Both throw DependencyError. */
+export interface FirebaseUsers {
+  generationOf(user: FirebaseUser): Promise<number>;
+  /**
+   * Ends a generation that was found changed, and says which is in force. `retired` is true for one caller only, however many
+   * find it at once.
+   */
+  retire(user: FirebaseUser, generation: number): Promise<{ readonly generation: number; readonly retired: boolean }>;
 }
 
 /** Throws DependencyError. */
@@ -173,6 +184,9 @@ export interface IssuanceLedger {
   /** Records a token that is about to leave. Throws DependencyError when that could not be recorded. */
   activate(token: MintedToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
 }
+
+/** The grant on whose record the token stands; undefined when none does. Throws DependencyError. */
+export type LookUpToken = (token_sha256: string) => Promise<Grant | undefined>;
 
 export interface JobEnd {
   readonly job_id: string;

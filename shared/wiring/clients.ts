@@ -2,8 +2,8 @@
 // identity. By themselves they neither mint nor end anything.
 
 import type { Settings } from '../core/settings.ts';
+import { createDatabaseOpener, type OpenDatabase } from '../firestore/client.ts';
 import { createServiceIdentity } from '../google/service-identity.ts';
-import { createDatabaseOpener, type OpenDatabase } from '../ledger/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createHttpClient, type HttpClient } from '../runtime/http-client.ts';
 

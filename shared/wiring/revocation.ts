@@ -1,10 +1,11 @@
 // The clients that end: the whole of the `webhook` function's, and what `token` uses when a job returns its grant early.
 // They can neither mint nor enable an account.
 
-import { createAccountDisabler } from '../google/accounts.ts';
-import { createGrantDocumentCloser } from '../ledger/grant-document.ts';
+import { createGrantDocumentCloser } from '../firestore/grant-document.ts';
+import { createAccountDisabler } from '../google/account-state.ts';
 import { createRevocationLedger } from '../ledger/revocation.ts';
-import { createTokenLookup, type LookUpToken } from '../ledger/token-lookup.ts';
+import { createTokenLookup } from '../ledger/token-lookup.ts';
+import type { LookUpToken } from '../operations/ports.ts';
 import type { RevokeDeps } from '../operations/revoke-grant.ts';
 import { type ClientSettings, type Clients, openClients } from './clients.ts';
 

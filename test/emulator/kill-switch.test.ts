@@ -9,7 +9,7 @@ import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../shared/core/grant/id.ts';
-import type { Selector } from '../../shared/core/grant/selector.ts';
+import type { Selector } from '../../shared/core/kill-switch.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';
 import { activateKillSwitch, type KillResult, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';

@@ -14,7 +14,7 @@ import {
 } from '@google-cloud/firestore';
 import * as fc from 'fast-check';
 import { describe, expect, inject, it } from 'vitest';
-import { createDatabaseOpener } from '../../shared/ledger/client.ts';
+import { createDatabaseOpener } from '../../shared/firestore/client.ts';
 import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 
 process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');

@@ -4,10 +4,10 @@
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import { documentPathProblem, RULES_WORDS } from '../../shared/core/policy/document-path.ts';
-import { newRulesFile } from '../../shared/core/rules/generate.ts';
-import { generatedRulesProblems, MAX_MATCHES_OF_A_DOCUMENT } from '../../shared/core/rules/limits.ts';
-import { createDatabaseOpener } from '../../shared/ledger/client.ts';
-import { createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
+import { newRulesFile } from '../../shared/core/security-rules/generate.ts';
+import { generatedRulesProblems, MAX_MATCHES_OF_A_DOCUMENT } from '../../shared/core/security-rules/limits.ts';
+import { createDatabaseOpener } from '../../shared/firestore/client.ts';
+import { createGrantDocumentOpener } from '../../shared/firestore/grant-document.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { firestorePolicy } from '../fixtures/firestore-policy.ts';
 

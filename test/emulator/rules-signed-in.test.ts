@@ -4,8 +4,8 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
-import { newRulesFile, tokensOfPolicy } from '../../shared/core/rules/generate.ts';
-import { rulesAdmittingSignedIn } from '../../shared/core/rules/signed-in.ts';
+import { newRulesFile, tokensOfPolicy } from '../../shared/core/security-rules/generate.ts';
+import { rulesAdmittingSignedIn } from '../../shared/core/security-rules/signed-in.ts';
 import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
 import { firestoreAs, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import {

@@ -5,9 +5,9 @@ import * as fc from 'fast-check';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
-import { newRulesFile, replaceGenerated } from '../../shared/core/rules/generate.ts';
-import { createDatabaseOpener } from '../../shared/ledger/client.ts';
-import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/ledger/grant-document.ts';
+import { newRulesFile, replaceGenerated } from '../../shared/core/security-rules/generate.ts';
+import { createDatabaseOpener } from '../../shared/firestore/client.ts';
+import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/firestore/grant-document.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { firestorePolicy } from '../fixtures/firestore-policy.ts';
 

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { createSweepHandler } from '../../functions/sweep/handler.ts';
 import { refusalResponse } from '../../functions/token/error-response.ts';
-import { grantFields } from '../../shared/audit/grant-events.ts';
+import { grantFields } from '../../shared/audit/result-events.ts';
 import {
   isJobTokenRefusal,
   JOB_TOKEN_REASONS,
@@ -11,7 +11,7 @@ import {
   type Refusal,
 } from '../../shared/core/oauth/refusal.ts';
 import type { PoolReport } from '../../shared/core/pool/forecast.ts';
-import { toJobFields } from '../../shared/core/subjects/buildkite-job.ts';
+import { toJobFields } from '../../shared/core/subject/buildkite-job.ts';
 import type { SweepResult } from '../../shared/operations/sweep.ts';
 import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled, subject } from '../fixtures/grants.ts';
 import { TestClock } from '../fixtures/test-clock.ts';

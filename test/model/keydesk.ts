@@ -8,7 +8,7 @@ import { LookupLimit } from '../../functions/token/lookup-limit.ts';
 import { createRevokeHandler } from '../../functions/token/revoke.ts';
 import type { LoadedPolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
-import type { OpenDatabase } from '../../shared/ledger/client.ts';
+import type { OpenDatabase } from '../../shared/firestore/client.ts';
 import { endGrant } from '../../shared/operations/end-job.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';
 import type { KillSwitchDeps } from '../../shared/operations/kill-switch.ts';

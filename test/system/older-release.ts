@@ -11,7 +11,7 @@ import { applyEdits, type Edit } from '../../tools/mutation/mutation.ts';
 const GRANT = 'shared/core/grant/grant.ts';
 const RESERVE = 'shared/core/grant/reserve.ts';
 const END = 'shared/core/grant/end.ts';
-const EVENTS = 'shared/audit/grant-events.ts';
+const EVENTS = 'shared/audit/result-events.ts';
 const ISSUANCE = 'shared/ledger/issuance.ts';
 
 const EDITS: readonly Edit[] = [

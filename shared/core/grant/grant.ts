@@ -5,8 +5,8 @@ import * as z from 'zod';
 import { firestoreRecord } from '../kinds/firestore.ts';
 import { pooledServiceAccountRecord } from '../kinds/pooled-service-account.ts';
 import { serviceAccountRecord } from '../kinds/service-account.ts';
-import { storedStorageScope } from '../kinds/storage.ts';
-import { subjectSchema } from '../subjects/buildkite-job.ts';
+import { storedStorageScope } from '../policy/storage-key.ts';
+import { subjectSchema } from '../subject/buildkite-job.ts';
 import { END_CAUSE_NAMES } from './end-causes.ts';
 
 export const GRANT_STATES = ['issuing', 'active', 'revoking', 'revoked', 'expired'] as const;

@@ -4,7 +4,7 @@
 // Buildkite allows 50 calls a minute to the user of an API token (buildkite.com/docs/apis/rest-api/rate-limits). A sweep
 // runs each minute, so a check after 4.5 minutes falls into the fifth sweep: 250 builds need 50 calls each minute.
 
-import type { Build } from '../subjects/buildkite-job.ts';
+import type { Build } from '../subject/buildkite-job.ts';
 import { CHECK_EVERY_MS, FIRST_CHECK_MS, UNKNOWN_AGAIN_MS } from '../timing.ts';
 import type { JobRecord } from './job-record.ts';
 

@@ -3,7 +3,7 @@
 // milliseconds since the epoch.
 
 import * as z from 'zod';
-import { type Build, buildSchema } from '../subjects/buildkite-job.ts';
+import { type Build, buildSchema } from '../subject/buildkite-job.ts';
 import { RECORD_RETENTION_MS } from '../timing.ts';
 import { JOB_END_CAUSE_NAMES, type JobEndCauseName } from './end-causes.ts';
 import { firstCheckAt } from './job-check.ts';

@@ -1,19 +1,19 @@
 // The first step of an issue: the record says what is about to be minted, or why nothing is. Pure functions on a grant's
 // record; times are milliseconds since the epoch.
 
+import { type Blocks, blockedBy } from '../kill-switch.ts';
 import type { AccessRecord } from '../kinds/kind.ts';
 import { mintMarginMs, opensSame, toAccessRecord } from '../kinds/kinds.ts';
 import { isPooled, isPooledGrant, type PooledGrant } from '../kinds/pooled-service-account.ts';
 import type { Refusal } from '../oauth/refusal.ts';
 import type { Credential } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { Subject } from '../subjects/buildkite-job.ts';
+import type { Subject } from '../subject/buildkite-job.ts';
 import { CLOCK_MARGIN_MS, LIMIT_RETRY_AFTER, RECORD_RETENTION_MS, surelyPast } from '../timing.ts';
 import { supersede } from './basis.ts';
 import { NOT_ENDING, refusalIfEnded } from './end.ts';
 import type { Grant } from './grant.ts';
 import { grantIdOf } from './id.ts';
-import { type Blocks, blockedBy } from './selector.ts';
 
 /** Live tokens one grant may have: a bound on the record's size and on a runaway loop in a step. */
 export const MAX_LIVE_TOKENS = 500;

@@ -1,12 +1,13 @@
-// What differs from one kind of credential to another. A kind is one module: it implements Kind, has the schema of its key in a
-// policy and that of its fields in a grant, and is listed in kinds.ts. Only the calls to Google are elsewhere: google/mint.ts.
+// What differs from one kind of credential to another. A new kind: its key in policy/credential.ts, a module here that implements
+// Kind, and a line in kinds.ts. The compiler then leads to its fields in grant/grant.ts and audit/events/grant.ts, and to its calls to
+// Google in google/mint.ts.
 
 import type { Grant } from '../grant/grant.ts';
 import type { Credential } from '../policy/credential.ts';
+import type { StorageScope } from '../policy/storage-key.ts';
 import type { FirestoreRecord } from './firestore.ts';
 import type { PooledServiceAccountRecord } from './pooled-service-account.ts';
 import type { ServiceAccountRecord } from './service-account.ts';
-import type { StorageScope } from './storage.ts';
 
 /** How strongly a credential ends with its job. The table is in the README. */
 export const REVOCATIONS = ['immediate', 'propagating', 'expiry'] as const;

@@ -4,10 +4,10 @@
 import * as z from 'zod';
 import type { Grant } from '../grant/grant.ts';
 import type { Credential } from '../policy/credential.ts';
+import { type StorageScope, storedStorageScope } from '../policy/storage-key.ts';
 import { MINT_MARGIN_MS } from '../timing.ts';
-import { describeAccountAccess, tokenScopes } from './account-source.ts';
 import type { Kind, RecordContext } from './kind.ts';
-import { type StorageScope, storedStorageScope } from './storage.ts';
+import { describeAccountAccess, tokenScopes } from './service-account.ts';
 
 const MAX_PAST_LEASES = 200;
 

@@ -4,10 +4,10 @@
 import * as z from 'zod';
 import type { Grant } from '../grant/grant.ts';
 import type { Credential } from '../policy/credential.ts';
+import type { AccountAccess } from '../policy/service-account-key.ts';
+import { storedStorageScope } from '../policy/storage-key.ts';
 import { MINT_MARGIN_MS } from '../timing.ts';
-import { describeAccountAccess, tokenScopes } from './account-source.ts';
 import type { Kind } from './kind.ts';
-import { storedStorageScope } from './storage.ts';
 
 type ServiceAccountCredential = Extract<Credential, { kind: 'service_account' }>;
 
@@ -40,3 +40,14 @@ export const serviceAccountKind: Kind<ServiceAccountCredential, Extract<Grant, {
   ],
   describe: (credential) => describeAccountAccess(credential, credential.email),
 };
+
+/** The OAuth scopes that its tokens carry. A narrowed token has none: those in the policy are its parent's. */
+export function tokenScopes({ scopes, storage }: AccountAccess): readonly string[] {
+  return storage ? [] : scopes;
+}
+
+/** @param account whose tokens these are, for people */
+export function describeAccountAccess({ scopes, storage }: AccountAccess, account: string): string[] {
+  if (storage) return [`gs://${storage.bucket}/${storage.prefix ?? ''} with ${storage.role}, as ${account}`];
+  return [`what ${account} may, with scopes ${scopes.join(' ')}`];
+}

@@ -2,11 +2,11 @@
 // problems out. Knows nothing about jobs, rules, files or clouds.
 
 import * as z from 'zod';
-import { serviceAccountKeySchema } from '../kinds/account-source.ts';
 import { firestoreKeySchema } from '../kinds/firestore.ts';
-import { storageKeySchema } from '../kinds/storage.ts';
 import type { Database } from './databases.ts';
 import { durationSchema } from './duration.ts';
+import { serviceAccountKeySchema } from './service-account-key.ts';
+import { storageKeySchema } from './storage-key.ts';
 
 /** Nothing Keydesk hands out lives longer, in seconds. */
 export const MAX_TTL = 3600;

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import { grantId } from '../../../shared/core/grant/id.ts';
-import { createDatabaseOpener, type OpenDatabase } from '../../../shared/ledger/client.ts';
+import { createDatabaseOpener, type OpenDatabase } from '../../../shared/firestore/client.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
 import { SCARCE } from '../setting.ts';
 import type { Dump } from '../stores.ts';

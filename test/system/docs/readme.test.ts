@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
-import { newRulesFile } from '../../../shared/core/rules/generate.ts';
+import { newRulesFile } from '../../../shared/core/security-rules/generate.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accountUrl, createAccountStateGetter } from '../../../shared/google/accounts.ts';
+import { accountUrl, createAccountStateGetter } from '../../../shared/google/account-state.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import {
   aGoogle,

@@ -1,7 +1,7 @@
 // Disabling is requested until IAM confirms it; enabling is requested once. Neither believes an answer alone.
 
 import { describe, expect, it } from 'vitest';
-import { createAccountDisabler, createAccountEnabler } from '../../../shared/google/accounts.ts';
+import { createAccountDisabler, createAccountEnabler } from '../../../shared/google/account-state.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { HttpClient } from '../../../shared/runtime/http-client.ts';
 import {

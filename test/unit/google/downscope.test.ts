@@ -3,7 +3,7 @@
 
 import { type AuthClient, DownscopedClient, OAuth2Client } from 'google-auth-library';
 import { describe, expect, it } from 'vitest';
-import type { StorageScope } from '../../../shared/core/kinds/storage.ts';
+import type { StorageScope } from '../../../shared/core/policy/storage-key.ts';
 import { downscope, toAccessBoundary } from '../../../shared/google/downscope.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';

@@ -4,8 +4,8 @@
 import { describe, expect, it } from 'vitest';
 import { firebaseUid, firebaseUserOf } from '../../../shared/core/firebase-user.ts';
 import type { FirestoreCredential } from '../../../shared/core/policy/credential.ts';
+import { DEFAULT_GENERATIONS, policyUsers } from '../../../shared/core/policy/firebase-users.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
-import { DEFAULT_GENERATIONS, policyUsers } from '../../../shared/core/policy/users.ts';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/timing.ts';
 import { type ChangedFirebaseUser, createIdTokenMint } from '../../../shared/google/mint-id-token.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';

@@ -5,7 +5,7 @@ import type { Firestore } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
 import { lazyWarm } from '../../../functions/runtime/lazy.ts';
 import { COLD_DEADLINE_MS } from '../../../shared/core/timing.ts';
-import { createGrantDocumentOpener } from '../../../shared/ledger/grant-document.ts';
+import { createGrantDocumentOpener } from '../../../shared/firestore/grant-document.ts';
 import { createTimeout } from '../../../shared/runtime/errors.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 

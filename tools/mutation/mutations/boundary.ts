@@ -291,7 +291,7 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M27'],
     edits: [
       {
-        file: 'shared/core/rules/generate.ts',
+        file: 'shared/core/security-rules/generate.ts',
         find: `    "    && request.auth.token.firebase.sign_in_provider == 'custom'",\n`,
         replace: '',
       },

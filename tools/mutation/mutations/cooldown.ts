@@ -5,7 +5,7 @@ import type { Mutation } from '../mutation.ts';
 const POOL_LIFECYCLE = 'shared/core/pool/lifecycle.ts';
 const HTTP_CLIENT = 'shared/runtime/http-client.ts';
 const HTTP_CLIENT_TEST = 'test/unit/runtime/http-client.test.ts';
-const ENABLE_ACCOUNT = 'shared/google/accounts.ts';
+const ENABLE_ACCOUNT = 'shared/google/account-state.ts';
 const SWEEP_ACCOUNTS = 'shared/operations/sweep-accounts.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';

@@ -4,13 +4,13 @@ import type { Mutation } from '../mutation.ts';
 
 const ID_TOKEN = 'shared/google/id-token.ts';
 const USERS = 'shared/ledger/firebase-users.ts';
-const RULES = 'shared/core/rules/generate.ts';
-const CONDITION = 'shared/core/rules/condition.ts';
-const RULES_TEXT = 'shared/core/rules/text.ts';
-const SIGNED_IN = 'shared/core/rules/signed-in.ts';
+const RULES = 'shared/core/security-rules/generate.ts';
+const CONDITION = 'shared/core/security-rules/condition.ts';
+const RULES_TEXT = 'shared/core/security-rules/text.ts';
+const SIGNED_IN = 'shared/core/security-rules/signed-in.ts';
 
 const UNIT = 'test/unit/google/id-token.test.ts';
-const REPORTED = 'test/unit/core/rules/signed-in.test.ts';
+const REPORTED = 'test/unit/core/security-rules/signed-in.test.ts';
 const CHANGED = 'test/http/changed-firebase-user.test.ts';
 
 export const FIREBASE: readonly Mutation[] = [
@@ -21,7 +21,7 @@ export const FIREBASE: readonly Mutation[] = [
       'Where new users may not sign in, a changed Firebase user keeps its pipeline out: the next one does not exist.',
     edits: [
       {
-        file: 'shared/core/policy/users.ts',
+        file: 'shared/core/policy/firebase-users.ts',
         find: 'for (let generation = 0; generation < generations; generation += 1)',
         replace: 'for (let generation = 0; generation < Math.min(generations, 1); generation += 1)',
       },
@@ -98,7 +98,7 @@ export const FIREBASE: readonly Mutation[] = [
         replace: "return credential.tenant !== '' ? 'null'",
       },
     ],
-    killers: ['test/unit/core/rules/generate.test.ts'],
+    killers: ['test/unit/core/security-rules/generate.test.ts'],
   },
   {
     id: 'report-parameter-unknown',

@@ -8,6 +8,7 @@ const GRANT_END = 'shared/core/grant/end.ts';
 const GRANT_RESERVE = 'shared/core/grant/reserve.ts';
 const ISSUANCE_LEDGER = 'shared/ledger/issuance.ts';
 const DOCUMENTS = 'shared/ledger/documents.ts';
+const RECORDS = 'shared/firestore/records.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
 const BUSY_GRANT_TEST = 'test/http/busy-grant.test.ts';
@@ -149,7 +150,7 @@ export const ISSUANCE: readonly Mutation[] = [
     evidence: 'conditional writes are made blind',
     edits: [
       {
-        file: DOCUMENTS,
+        file: RECORDS,
         find: `  if (updated) batch.update(document, data, { lastUpdateTime: updated });
   else batch.create(document, data);`,
         replace: '  batch.set(document, data);',
@@ -283,7 +284,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'endless-races',
     breaks: 'limits',
     means: 'A request goes on losing races for its grant until it is answered 503.',
-    edits: [{ file: DOCUMENTS, find: ' || clock.now() >= until) throw error;', replace: ') throw error;' }],
+    edits: [{ file: RECORDS, find: ' || clock.now() >= until) throw error;', replace: ') throw error;' }],
     killers: [BUSY_GRANT_TEST],
   },
 ];

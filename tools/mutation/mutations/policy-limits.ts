@@ -6,8 +6,8 @@ import type { Mutation } from '../mutation.ts';
 const POLICY_TEST = 'test/unit/core/policy/policy.test.ts';
 const ENVIRONMENTS = 'shared/core/policy/environments.ts';
 const ENVIRONMENTS_TEST = 'test/unit/core/policy/environments.test.ts';
-const RULES_LIMITS = 'shared/core/rules/limits.ts';
-const RULES_LIMITS_TEST = 'test/unit/core/rules/limits.test.ts';
+const RULES_LIMITS = 'shared/core/security-rules/limits.ts';
+const RULES_LIMITS_TEST = 'test/unit/core/security-rules/limits.test.ts';
 
 export const POLICY_LIMITS: readonly Mutation[] = [
   {
@@ -141,7 +141,7 @@ export const POLICY_LIMITS: readonly Mutation[] = [
     means: 'Paths that differ only in the names of their wildcards each cost a request their own match.',
     edits: [
       {
-        file: 'shared/core/rules/generate.ts',
+        file: 'shared/core/security-rules/generate.ts',
         find: '      const template = withoutNames(path);',
         replace: '      const template = withoutNames(path) + path;',
       },

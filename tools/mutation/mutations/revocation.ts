@@ -4,7 +4,7 @@ import type { Mutation } from '../mutation.ts';
 
 const GRANT_END = 'shared/core/grant/end.ts';
 const ENDING_LEDGER = 'shared/ledger/revocation.ts';
-const GRANT_DOCUMENT = 'shared/ledger/grant-document.ts';
+const GRANT_DOCUMENT = 'shared/firestore/grant-document.ts';
 const REVOKE = 'shared/operations/revoke-grant.ts';
 
 const MODEL = 'test/model/lifecycle.test.ts';
@@ -160,7 +160,7 @@ export const REVOCATION: readonly Mutation[] = [
     aliases: ['M08'],
     edits: [
       {
-        file: 'shared/google/accounts.ts',
+        file: 'shared/google/account-state.ts',
         find: `      if ((await getState(email)) !== 'disabled')
         throw new DependencyError(dependency, 'not_confirmed', 'was answered, but the account is not disabled yet');
 `,

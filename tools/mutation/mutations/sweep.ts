@@ -18,7 +18,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     aliases: ['N11'],
     edits: [
       {
-        file: 'shared/google/accounts.ts',
+        file: 'shared/google/account-state.ts',
         find: `    await retry(deadline, async () => {
       if ((await getState(email)) !== 'enabled')
         throw new DependencyError(dependency, 'not_confirmed', 'was answered, but the account is not enabled yet');

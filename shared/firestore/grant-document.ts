@@ -9,7 +9,7 @@ import type { CloseGrantDocument, GrantDocumentName, OpenGrantDocument } from '.
 import type { Clock } from '../runtime/clock.ts';
 import { createTimeout, withTimeout } from '../runtime/errors.ts';
 import { alreadyExists, type OpenDatabase, toStoredRecord } from './client.ts';
-import { parseRecord, retryOnConflict } from './documents.ts';
+import { parseRecord, retryOnConflict } from './records.ts';
 
 const DEADLINE_MS = 3_000;
 /** How long a closed document outlives its grant, so that no request still on its way can open it again. */

@@ -6,7 +6,7 @@ import {
   newRulesFile,
   replaceGenerated,
   tokensOfPolicy,
-} from '../../../../shared/core/rules/generate.ts';
+} from '../../../../shared/core/security-rules/generate.ts';
 import { firestorePolicy, type Opening, readFirestorePolicy } from '../../../fixtures/firestore-policy.ts';
 
 const MAIN = { project: 'acme-staging', database: '(default)' };

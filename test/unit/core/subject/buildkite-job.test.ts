@@ -7,7 +7,7 @@ import {
   subjectSchema,
   toJobFields,
   toSubject,
-} from '../../../../shared/core/subjects/buildkite-job.ts';
+} from '../../../../shared/core/subject/buildkite-job.ts';
 import { claims, subject } from '../../../fixtures/grants.ts';
 import { jobClaims } from '../../../fixtures/job-claims.ts';
 

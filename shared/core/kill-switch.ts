@@ -2,9 +2,9 @@
 // Times are milliseconds since the epoch and end in `_at` or `_since`. Knows nothing about how grants are found or ended.
 
 import * as z from 'zod';
-import type { Refusal } from '../oauth/refusal.ts';
-import { type Subject, toJobFields } from '../subjects/buildkite-job.ts';
-import { surelyPast } from '../timing.ts';
+import type { Refusal } from './oauth/refusal.ts';
+import { type Subject, toJobFields } from './subject/buildkite-job.ts';
+import { surelyPast } from './timing.ts';
 
 const text = z.string().min(1).max(1024);
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rulesAdmittingSignedIn } from '../../../../shared/core/rules/signed-in.ts';
+import { rulesAdmittingSignedIn } from '../../../../shared/core/security-rules/signed-in.ts';
 import {
   ADMIT_CHANGED_USER,
   ADMIT_CHANGED_USER_AT_GOOGLE,

@@ -1,9 +1,10 @@
-// Whose tokens a credential has: those of one service account that jobs share, or of a pool of which each job gets its own.
+// The `serviceAccount` key of a credential: tokens of one service account that jobs share, or of a pool of which each job gets its
+// own. The kinds are in core/kinds.
 
 import * as z from 'zod';
-import { USER_MANAGED_ACCOUNT } from '../policy/account-email.ts';
-import { serviceAccountSchema } from '../policy/google-names.ts';
-import type { StorageScope } from './storage.ts';
+import { USER_MANAGED_ACCOUNT } from './account-email.ts';
+import { serviceAccountSchema } from './google-names.ts';
+import type { StorageScope } from './storage-key.ts';
 
 /** Accounts of one pool. */
 const MAX_POOL = 500;
@@ -48,15 +49,4 @@ export function exactlyOneSource(
   const found = email ? 'both are here' : 'neither is here';
   context.addIssue({ code: 'custom', message: `must have exactly one of ${emailKey}, pool; ${found}` });
   return z.NEVER;
-}
-
-/** The OAuth scopes that its tokens carry. A narrowed token has none: those in the policy are its parent's. */
-export function tokenScopes({ scopes, storage }: AccountAccess): readonly string[] {
-  return storage ? [] : scopes;
-}
-
-/** @param account whose tokens these are, for people */
-export function describeAccountAccess({ scopes, storage }: AccountAccess, account: string): string[] {
-  if (storage) return [`gs://${storage.bucket}/${storage.prefix ?? ''} with ${storage.role}, as ${account}`];
-  return [`what ${account} may, with scopes ${scopes.join(' ')}`];
 }

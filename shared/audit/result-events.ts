@@ -2,7 +2,7 @@
 
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
-import { toJobFields } from '../core/subjects/buildkite-job.ts';
+import { toJobFields } from '../core/subject/buildkite-job.ts';
 import type { EndResult } from '../operations/end-job.ts';
 import type { Failure } from '../runtime/work-queue.ts';
 import { type AuditEvent, auditEvent } from './events.ts';

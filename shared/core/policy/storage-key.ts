@@ -1,9 +1,9 @@
-// Narrowing: tokens of a service account that open a part of a Cloud Storage bucket and nothing else. The `storage` key of a
-// credential in a policy. The account is a shared or a pooled one: see service-account.ts and pooled-service-account.ts.
+// The `storage` key of a credential: tokens of a service account that are narrowed to a part of a Cloud Storage bucket. The account is
+// a shared or a pooled one; the kinds are in core/kinds.
 
 import * as z from 'zod';
-import { serviceAccountSchema } from '../policy/google-names.ts';
-import { exactlyOneSource, poolSchema } from './account-source.ts';
+import { serviceAccountSchema } from './google-names.ts';
+import { exactlyOneSource, poolSchema } from './service-account-key.ts';
 
 /** What a token must be good for to be narrowed to a bucket. */
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';

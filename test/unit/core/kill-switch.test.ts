@@ -7,9 +7,9 @@ import {
   type Selector,
   selectorSchema,
   selects,
-} from '../../../../shared/core/grant/selector.ts';
-import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
-import { NOW, subject } from '../../../fixtures/grants.ts';
+} from '../../../shared/core/kill-switch.ts';
+import { CLOCK_MARGIN_MS } from '../../../shared/core/timing.ts';
+import { NOW, subject } from '../../fixtures/grants.ts';
 
 const NAMED = {
   job_id: '0184990a-477b-4fa8-9968-496074483cee',

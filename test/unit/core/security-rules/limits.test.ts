@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Policy } from '../../../../shared/core/policy/policy.ts';
-import { newRulesFile } from '../../../../shared/core/rules/generate.ts';
+import { newRulesFile } from '../../../../shared/core/security-rules/generate.ts';
 import {
   generatedRulesProblems,
   MAX_MATCHES_OF_A_DOCUMENT,
   rulesProblems,
   rulesWarnings,
-} from '../../../../shared/core/rules/limits.ts';
+} from '../../../../shared/core/security-rules/limits.ts';
 import { firestorePolicy } from '../../../fixtures/firestore-policy.ts';
 
 const MAIN = { project: 'acme-staging', database: '(default)' };
