@@ -26,6 +26,38 @@ const RANDOMNESS = [
   'setImmediate(() => {});',
 ];
 const EVENTS = ['export const event = { event: "grant.issued" } as AuditEvent;'];
+/** Imports against the direction of the layers, and some along it: folder, what is imported, whether that is refused. */
+const IMPORTS: readonly (readonly [string, string, boolean])[] = [
+  ['shared/core', '../ledger/x.ts', true],
+  ['shared/core/grant', '../../runtime/clock.ts', true],
+  ['shared/core/grant', 'jose', true],
+  ['shared/core/grant', 'node:fs', true],
+  ['shared/core/grant', 'yaml', true],
+  ['shared/core/policy', 'yaml', false],
+  ['shared/core/grant', '../policy/x.ts', false],
+  ['shared/runtime', '../operations/x.ts', true],
+  ['shared/runtime', '../core/timing.ts', false],
+  ['shared/operations', '../ledger/x.ts', true],
+  ['shared/operations', '../google/x.ts', true],
+  ['shared/operations', '../core/timing.ts', false],
+  ['shared/google', '../ledger/x.ts', true],
+  ['shared/google', '../buildkite/x.ts', true],
+  ['shared/google', '../operations/issue-token.ts', true],
+  ['shared/google', '../operations/ports.ts', false],
+  ['shared/buildkite', '../google/x.ts', true],
+  ['shared/firestore', '../ledger/x.ts', true],
+  ['shared/ledger', '../google/x.ts', true],
+  ['shared/ledger', '../firestore/x.ts', false],
+  ['shared/audit', '../../functions/x.ts', true],
+  ['shared/audit/events', '../../ledger/x.ts', true],
+  ['shared/audit/events', '../../core/x.ts', false],
+  ['shared/wiring', '../../cli/x.ts', true],
+  ['functions/token', '../../sandbox/x.ts', true],
+  ['functions/token', '../../shared/core/x.ts', false],
+  ['cli', '../test/x.ts', true],
+  ['sandbox', '../test/x.ts', true],
+  ['scripts', '../test/x.ts', true],
+];
 const ALLOWED = ['export const at = new Date(0).toISOString();', 'export const now = (clock) => clock.now();'];
 
 interface Case {
@@ -37,6 +69,11 @@ const cases: Case[] = [
   ...PRODUCT.flatMap((folder) => toCases(folder, [...TIME, ...RANDOMNESS, ...EVENTS], true)),
   ...OTHERS.flatMap((folder) => toCases(folder, TIME, true)),
   ...[...PRODUCT, ...OTHERS].flatMap((folder) => toCases(folder, ALLOWED, false)),
+  ...IMPORTS.map(([folder, imported, refused], index) => ({
+    path: `${folder}/import-${index}.ts`,
+    text: `import { x } from '${imported}';\n\nexport const y = x;`,
+    refused,
+  })),
   { path: 'shared/runtime/clock.ts', text: [...TIME.slice(0, 7), ...RANDOMNESS].join('\n'), refused: false },
 ];
 
@@ -61,7 +98,7 @@ describe('the linter', () => {
     }
     const args = ['lint', '--max-diagnostics=none', '--reporter=github', '.'];
     const { stdout } = spawnSync(join(ROOT, 'node_modules/.bin/biome'), args, { cwd: folder, encoding: 'utf8' });
-    const lines = stdout.split('\n').filter((line) => /from a Clock|auditEvent\(\)/.test(line));
+    const lines = stdout.split('\n').filter((line) => /from a Clock|auditEvent\(\)|noRestrictedImports/.test(line));
     found = new Set(lines.map((line) => relative(folder, /,file=([^,]+),/.exec(line)?.[1] ?? line)));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
