@@ -13,7 +13,7 @@ import type { PooledGrant } from '../shared/core/kinds/pooled-service-account.ts
 import { type JobClaims, parseClaims } from '../shared/core/policy/claims.ts';
 import { parsePolicy } from '../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../shared/core/settings.ts';
-import { CLOCK_MARGIN_MS } from '../shared/core/timing.ts';
+import { COOLDOWN_MARGIN_MS } from '../shared/core/timing.ts';
 import { endJob } from '../shared/operations/end-job.ts';
 import { type IssueDeps, type IssueResult, issueToken } from '../shared/operations/issue-token.ts';
 import { sweep } from '../shared/operations/sweep.ts';
@@ -233,7 +233,7 @@ function gather(keydesk: Keydesk, time: SimulatedTime, at: number, conflicts: ()
       crowd.shared.push(`${account} was leased to job ${job_id} while it was another's`);
     leases.push({ account, from, until });
     crowd.servedAt.set(job_id, clock.now());
-    crowd.cycle = until + CLOCK_MARGIN_MS - from;
+    crowd.cycle = until + COOLDOWN_MARGIN_MS - from;
     // Each ends at a time of its own, by its place in the crowd.
     const heldFor = 1 + (leases.length % TTL_SECONDS);
     const end = { job_id, pipeline_id: undefined, by: 'job.finished' } as const;

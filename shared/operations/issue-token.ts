@@ -26,6 +26,7 @@ import type {
   Minted,
   OpenGrantDocument,
   PrepareMint,
+  Refused,
   Reserved,
   VerifyJobToken,
 } from './ports.ts';
@@ -247,30 +248,45 @@ async function mintFromPool(
       return blocked ?? { minted, reserved };
     } catch (error) {
       if (!DependencyError.is(error)) throw error;
-      const accountMayBeAtFault = error.rejected && !(error.permanent && isAboutEveryAccount(error.permanent));
-      const mayRetry = accountMayBeAtFault && grant.tokens.length === 0;
       const recentLeases = grant.past_leases.filter(
         ({ access_ended_at }) => access_ended_at > deps.clock.now() - ACCOUNT_RETRY_WINDOW_MS,
       );
-      if (!mayRetry || recentLeases.length + 1 >= MAX_ACCOUNTS_TRIED) {
-        // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
-        const blocked = await deps.ledger.checkBlocks(request);
-        if (blocked) return blocked;
-        const refused = [
-          ...excludedAccounts,
-          ...recentLeases.map((past) => past.service_account),
-          grant.service_account,
-        ];
-        const another =
-          error.permanent && isAboutOneAccount(error.permanent) && !coversPool(refused, request.credential);
-        if (!accountMayBeAtFault || !another) throw error;
-        const wait = (nextAccountAt(grant, recentLeases) - deps.clock.now()) / 1000;
-        return { refusal: toTemporary(error, boundWait(wait)) };
-      }
+      const mayRetry = accountMayBeAtFault(error) && grant.tokens.length === 0;
+      if (!mayRetry || recentLeases.length + 1 >= MAX_ACCOUNTS_TRIED)
+        return answerPoolFailure(deps, { request, grant, recentLeases, excludedAccounts }, error);
       accountFailures.push(error);
       excludedAccounts.push(grant.service_account);
     }
   }
+}
+
+/** Whether another account of the pool may fare better. */
+function accountMayBeAtFault({ rejected, permanent }: DependencyError): boolean {
+  return rejected && !(permanent && isAboutEveryAccount(permanent));
+}
+
+/** What a job is told when no other account of the pool is tried for it. @throws DependencyError where waiting does not help */
+async function answerPoolFailure(
+  { ledger, clock }: IssueDeps,
+  tried: {
+    readonly request: IssueRequest;
+    readonly grant: PooledGrant;
+    readonly recentLeases: PooledGrant['past_leases'];
+    readonly excludedAccounts: readonly string[];
+  },
+  error: DependencyError,
+): Promise<Refused> {
+  const { request, grant, recentLeases, excludedAccounts } = tried;
+  // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
+  const blocked = await ledger.checkBlocks(request);
+  if (blocked) return blocked;
+  const leased = [...recentLeases.map((past) => past.service_account), grant.service_account];
+  const { permanent } = error;
+  const another =
+    permanent && isAboutOneAccount(permanent) && !coversPool([...excludedAccounts, ...leased], request.credential);
+  if (!accountMayBeAtFault(error) || !another) throw error;
+  const wait = (nextAccountAt(grant, recentLeases) - clock.now()) / 1000;
+  return { refusal: toTemporary(error, boundWait(wait)) };
 }
 
 /** When the job may have another account: once its tokens have ended, or else when it has tried fewer lately. */

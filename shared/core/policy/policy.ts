@@ -62,7 +62,15 @@ export type Policy = Omit<WrittenPolicy, 'databases' | 'credentials'> & {
   readonly credentials: Readonly<Record<string, Credential>>;
 };
 
-const LEDGER_COLLECTIONS = ['grants', 'jobs', 'service_accounts', 'blocks', 'kill_switches', 'locks', 'firebase_users'];
+export const LEDGER_COLLECTIONS = [
+  'grants',
+  'jobs',
+  'service_accounts',
+  'blocks',
+  'kill_switches',
+  'locks',
+  'firebase_users',
+];
 
 /** What in a policy would let a job into the ledger itself, should a credential open the database it is in. */
 export function ledgerExposureProblems(policy: Policy, ledger: { project: string; database: string }): string[] {

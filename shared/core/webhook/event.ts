@@ -6,7 +6,7 @@ import * as z from 'zod';
 import type { JobEndCauseName } from '../grant/end-causes.ts';
 
 /** The events that end a job. */
-const JOB_END_EVENTS = ['job.finished'] as const satisfies readonly JobEndCauseName[];
+export const JOB_END_EVENTS = ['job.finished'] as const satisfies readonly JobEndCauseName[];
 type JobEndEvent = (typeof JOB_END_EVENTS)[number];
 
 /** Job types that never run on an agent, and so never held a job token. */

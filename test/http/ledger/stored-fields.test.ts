@@ -15,6 +15,7 @@ import { jobRecordSchema } from '../../../shared/core/grant/job-record.ts';
 import { blocksSchema, selectorSchema } from '../../../shared/core/kill-switch.ts';
 import type { Credential } from '../../../shared/core/policy/credential.ts';
 import { GRANT_COLLECTION } from '../../../shared/core/policy/document-path.ts';
+import { LEDGER_COLLECTIONS } from '../../../shared/core/policy/policy.ts';
 import { accountSchema } from '../../../shared/core/pool/account.ts';
 import { SCHEMA_VERSION } from '../../../shared/core/schema-version.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/firestore/grant-document.ts';
@@ -174,6 +175,8 @@ describe('what the ledgers store', () => {
     );
     expect([...new Set([...named, GRANT_COLLECTION])].sort()).toEqual(Object.keys(FIELDS).sort());
     expect([...new Set(documents.map(({ collection }) => collection))].sort()).toEqual(Object.keys(FIELDS).sort());
+    // What no credential may open where the ledger is.
+    expect([...LEDGER_COLLECTIONS, GRANT_COLLECTION].sort()).toEqual(Object.keys(FIELDS).sort());
   });
 
   it.each(Object.keys(FIELDS))('has the fields that it is read with, and no other: %s', (collection) => {

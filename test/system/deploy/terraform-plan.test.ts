@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { JOB_END_EVENTS } from '../../../shared/core/webhook/event.ts';
 import {
   createPlanner,
   DEPLOYED,
@@ -252,7 +253,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
       buildkite_webhook: {
         url: expect.stringMatching(/^https:/),
         token_mode: expect.stringMatching(/^signature/),
-        events: ['job.finished'],
+        events: [...JOB_END_EVENTS],
         branch_filter: expect.stringMatching(/^leave empty/),
       },
     });

@@ -42,8 +42,8 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/operations/issue-token.ts',
-        find: 'isAboutOneAccount(error.permanent) && !coversPool(refused, request.credential)',
-        replace: 'refused.length === 0',
+        find: 'isAboutOneAccount(permanent) && !coversPool([...excludedAccounts, ...leased], request.credential)',
+        replace: 'leased.length === 0',
       },
     ],
     killers: [GOOGLE_REFUSES_TEST],
@@ -55,7 +55,7 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/operations/issue-token.ts',
-        find: 'if (!accountMayBeAtFault || !another) throw error;',
+        find: 'if (!accountMayBeAtFault(error) || !another) throw error;',
         replace: 'if (!another) throw error;',
       },
     ],

@@ -200,8 +200,8 @@ export const POOL: readonly Mutation[] = [
     edits: [
       {
         file: ISSUE_TOKEN,
-        find: 'const mayRetry = accountMayBeAtFault && grant.tokens.length === 0;',
-        replace: 'const mayRetry = accountMayBeAtFault;',
+        find: 'const mayRetry = accountMayBeAtFault(error) && grant.tokens.length === 0;',
+        replace: 'const mayRetry = accountMayBeAtFault(error);',
       },
     ],
     killers: ['test/http/google-refusals.test.ts'],

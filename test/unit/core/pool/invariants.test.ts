@@ -20,7 +20,7 @@ import {
   quarantine,
 } from '../../../../shared/core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../../../../shared/core/pool/transitions.ts';
-import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
+import { COOLDOWN_MARGIN_MS } from '../../../../shared/core/timing.ts';
 import { ACCOUNTS, expectDefined, FREE, NOW, pool, pooled, request, subject } from '../../../fixtures/grants.ts';
 
 const JOBS = [subject, { ...subject, id: '0184990a-477b-4fa8-9968-0000000000ff' }] as const;
@@ -150,7 +150,7 @@ class World {
     for (const [email, account] of this.accounts) {
       const minted = this.minted.filter((token) => token.email === email);
       const last = Math.max(0, ...minted.map(({ expires_at }) => expires_at));
-      expect(account.reusable_at).toBeGreaterThanOrEqual(last + CLOCK_MARGIN_MS);
+      expect(account.reusable_at).toBeGreaterThanOrEqual(last + COOLDOWN_MARGIN_MS);
       expect(account.grant_id === null).toBe(account.state === 'free');
       expect(account.delete_at === null).toBe(account.state !== 'free');
       if (account.state === 'free') expect(account.reusable_at).toBeLessThanOrEqual(this.now);

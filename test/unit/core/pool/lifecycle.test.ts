@@ -13,14 +13,14 @@ import {
   quarantine,
   recordShared,
 } from '../../../../shared/core/pool/lifecycle.ts';
-import { CLOCK_MARGIN_MS, SHORTEST_COOLDOWN_MS } from '../../../../shared/core/timing.ts';
+import { COOLDOWN_MARGIN_MS, SHORTEST_COOLDOWN_MS } from '../../../../shared/core/timing.ts';
 import { GRANT_ID, grantIn, LATER, NOW, pooled, subject } from '../../../fixtures/grants.ts';
 
 const MINUTE = 60_000;
 const RETENTION_MS = 400 * 86_400_000;
 const ISSUING = pooled(grantIn('issuing', 'pool'));
 /** A minute after the last token that the grant may have had. */
-const REUSABLE_AT = ISSUING.expires_at + CLOCK_MARGIN_MS;
+const REUSABLE_AT = ISSUING.expires_at + COOLDOWN_MARGIN_MS;
 const STATES = ['free', 'leased', 'revoking', 'cooling_down'] as const;
 
 const leased: Account = {
@@ -63,7 +63,7 @@ function accountIn(state: Account['state']): Account {
 describe('an account that jobs share', () => {
   const latestExpiry = NOW + 600_000;
   const record = { ...accountIn('shared'), pool: 'export', leased_at: NOW };
-  const until = latestExpiry + CLOCK_MARGIN_MS + 15 * MINUTE;
+  const until = latestExpiry + COOLDOWN_MARGIN_MS + 15 * MINUTE;
   const recorded = { ...record, reusable_at: until, delete_at: until + RETENTION_MS };
 
   it('is recorded before its first token, for somewhat longer than that lives', () => {
@@ -77,7 +77,7 @@ describe('an account that jobs share', () => {
       nothing,
     );
     const longer = latestExpiry + 15 * MINUTE + 1;
-    const reusable_at = longer + CLOCK_MARGIN_MS + 15 * MINUTE;
+    const reusable_at = longer + COOLDOWN_MARGIN_MS + 15 * MINUTE;
     expect(recordShared(recorded, { credential: 'export', latestExpiry: longer }, LATER)).toEqual({
       record: { ...recorded, reusable_at, delete_at: reusable_at + RETENTION_MS },
     });
