@@ -1,5 +1,5 @@
-// The token endpoint against bad job tokens: whatever is wrong with one, its holder gets the same answer, the audit log
-// gets the reason, and neither Google nor the ledger hears of it. What is just good enough stands at the end.
+// The token endpoint against bad job tokens: only a verified job of the policy's organization learns what is wrong, everybody else gets
+// the same response. The audit log gets the reason, and neither Google nor the ledger hears of it. What is just good enough stands at the end.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { JOB_TOKEN_REASONS } from '../../shared/core/oauth/refusal.ts';
@@ -36,6 +36,19 @@ const NONE_SENT = answer(
   { 'www-authenticate': 'Bearer' },
   'No job token was sent. Send it in the Authorization header, after the word Bearer. Request id: ',
 );
+
+/** Causes that a verified job of the policy's organization learns, with what it has and what is accepted. */
+const EXPLAINED: Readonly<Record<string, RegExp>> = {
+  job_token_audience_wrong:
+    /^The job token has the audience [ -~]+, and this service accepts https:\/\/keydesk\.acme\.example\. Request .* --audience https:\/\/keydesk\.acme\.example\. Request id: /,
+  job_token_expired: /^The job token expired at [-\dT:Z]+, and it is [-\dT:Z]+ now\. /,
+  job_token_not_yet_valid:
+    /^The job token is valid from [-+\dT:.Z]+, and it is [-\dT:Z]+ by the clock of this service\. /,
+  job_token_issued_in_future:
+    /^The job token is valid from [-+\dT:.Z]+, and it is [-\dT:Z]+ by the clock of this service\. /,
+  job_token_lifetime_too_long:
+    /^The job token lives \d+ seconds, and the policy allows 600\. .* --lifetime 600 or less\. /,
+};
 
 const { job_token_missing: NO_JOB_TOKENS, ...BY_REASON } = BAD_JOB_TOKENS;
 const BAD = Object.entries<readonly BadJobToken[]>(BY_REASON).flatMap(([reason, cases]) =>
@@ -76,7 +89,14 @@ describe('a bad job token', () => {
         const bad = jobToken(valid);
         const calls = keydesk.google.calls.length;
         const called = await requestAt(at, form, bad);
-        expect(asSent(called)).toEqual(UNIFORM_ANSWER[form]);
+        const cause = EXPLAINED[reason];
+        if (cause) {
+          expect([called.status, called.json.error]).toEqual(
+            form === 'path' ? [401, 'invalid_token'] : [400, 'invalid_request'],
+          );
+          expect(called.json.error_description).toMatch(cause);
+          expect(called.json.error_description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]*$/);
+        } else expect(asSent(called)).toEqual(UNIFORM_ANSWER[form]);
         expectRefused(called, reason, detail);
         expectNotLogged(bad);
         expect(keydesk.google.calls.length).toBe(calls);
@@ -106,6 +126,19 @@ describe('a bad job token', () => {
     for (const name of ['staging-config', 'production-config', 'no-such-credential', '__proto__', 'a%2Fb']) {
       expect(asSent(await keydesk.requestByPath(bad, name))).toEqual(UNIFORM_ANSWER.path);
       expect(asSent(await keydesk.requestByForm(bad, name))).toEqual(UNIFORM_ANSWER.form);
+    }
+  });
+
+  it.each(Object.keys(EXPLAINED))('of another organization is not told the cause: %s', async (reason) => {
+    for (const { jobToken, at = 0 } of BAD.filter((bad) => bad.reason === reason)) {
+      const [header = '', payload = ''] = jobToken(valid).split('.');
+      if (reason === 'job_token_audience_wrong' && text(payload).includes('__proto__')) continue;
+      const claims = { ...JSON.parse(text(payload)), organization_slug: 'evil' };
+      const stranger = valid.signed({ header: JSON.parse(text(header)), payload: claims });
+      const called = await requestAt(at, 'form', stranger);
+      expect(asSent(called)).toEqual(UNIFORM_ANSWER.form);
+      expect(called.audit).toMatchObject([{ reason }]);
+      expect(called.audit[0]).not.toHaveProperty('received');
     }
   });
 
@@ -273,6 +306,8 @@ function requestAt(seconds: number, form: Form, jobToken: string, iat = valid.ia
   keydesk.clock.set(Math.round((iat + seconds) * 1000));
   return form === 'path' ? keydesk.requestByPath(jobToken) : keydesk.requestByForm(jobToken);
 }
+
+const text = (part: string) => Buffer.from(part, 'base64url').toString();
 
 function answer(status: number, error: string, more: Record<string, string>, description = NOT_ACCEPTED) {
   const text = JSON.stringify({ error, request_id: '', error_description: description });

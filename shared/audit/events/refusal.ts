@@ -12,9 +12,9 @@ const FAILURE = ['dependency', 'error', 'code'] as const;
 
 /** By reason, the fields beside those that all have; each where it is known. */
 export const REFUSAL_FIELDS = {
-  ...(Object.fromEntries(JOB_TOKEN_REASONS.map((reason) => [reason, ['detail']])) as Record<
+  ...(Object.fromEntries(JOB_TOKEN_REASONS.map((reason) => [reason, ['detail', 'received', 'expected']])) as Record<
     JobTokenReason,
-    ['detail']
+    ['detail', 'received', 'expected']
   >),
   job_token_key_not_looked_up: WAIT,
   parameter_missing: ['hint'],
@@ -64,7 +64,10 @@ const facts = ({ text, count, time, ...shared }: SharedFields) =>
     ...shared.googleRefusal,
     service_account: shared.service_account.optional(),
     allow: text.optional().describe('the methods that the path allows'),
-    expected: text.optional().describe('the media type that the path expects'),
+    received: text.optional().describe('what the job token has: an audience, a time, or a lifetime in seconds'),
+    expected: text
+      .optional()
+      .describe('what is accepted in its place; of a wrong media type, the one that the path expects'),
     retry_after_s: count.optional().describe('the seconds that the response says to wait'),
   }) satisfies Record<(typeof REFUSAL_FIELDS)[Refusal['reason']][number], z.ZodType>;
 

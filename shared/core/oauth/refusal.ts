@@ -28,11 +28,23 @@ export const JOB_TOKEN_REASONS = [
 ] as const;
 export type JobTokenReason = (typeof JOB_TOKEN_REASONS)[number];
 
+/** `detail` names a claim or a header that is wrong. */
+export type JobTokenRefusal =
+  | { readonly reason: JobTokenReason; readonly detail?: string; readonly received?: never; readonly expected?: never }
+  /** Of a verified job token of the policy's organization: its holder learns the cause. Printable ASCII. */
+  | { readonly reason: ExplainedReason; readonly received: string; readonly expected: string };
+type ExplainedReason =
+  | 'job_token_audience_wrong'
+  | 'job_token_expired'
+  | 'job_token_not_yet_valid'
+  | 'job_token_issued_in_future'
+  | 'job_token_lifetime_too_long';
+
 /** The last account of a pool that Google refused for good, where the pool has others. */
 type RefusedAccount = Partial<GoogleRefusal> & { readonly service_account?: string };
 
 export type Refusal =
-  | { readonly reason: JobTokenReason; readonly detail?: string }
+  | JobTokenRefusal
   /** Its key id is not among the keys in hand, and the issuer was asked too recently to be asked again. */
   | { readonly reason: 'job_token_key_not_looked_up'; readonly retryAfter: number }
   | {
@@ -203,14 +215,14 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
       };
     case 'job_token_missing':
       return {
-        ...jobTokenNotAccepted(refusal.reason, bearer),
+        ...jobTokenNotAccepted(refusal, bearer),
         description: 'No job token was sent. Send it in the Authorization header, after the word Bearer.',
       };
     case 'pool_exhausted':
       return {
         status: 503,
         error: 'temporarily_unavailable',
-        description: 'All service accounts of the pool are in use. Retry after the time in Retry-After.',
+        description: `All service accounts of the pool are in use. The first can be free in ${refusal.retryAfter} seconds: retry then.`,
         retryAfter: refusal.retryAfter,
       };
     case 'blocked':
@@ -254,7 +266,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
     case 'request_too_large':
       return { status: 413, error: 'invalid_request', description: `The limit is ${refusal.limit}.` };
     default:
-      return jobTokenNotAccepted(refusal.reason, bearer);
+      return jobTokenNotAccepted(refusal, bearer);
   }
 }
 
@@ -262,11 +274,26 @@ function withContact(description: string, contact: string | undefined): string {
   return contact === undefined ? description : `${description} Contact: ${contact}.`;
 }
 
-/** The reason is taken only for its type: any other that has no answer of its own does not compile. */
-function jobTokenNotAccepted(_reason: JobTokenReason, bearer: boolean): WireError {
+/** Takes these refusals only: any other that has no response of its own does not compile. */
+function jobTokenNotAccepted(refusal: JobTokenRefusal, bearer: boolean): WireError {
+  const description = refusal.received === undefined ? JOB_TOKEN_NOT_ACCEPTED_TEXT : explain(refusal);
   return bearer
-    ? { status: 401, error: 'invalid_token', description: JOB_TOKEN_NOT_ACCEPTED_TEXT }
-    : { status: 400, error: 'invalid_request', description: JOB_TOKEN_NOT_ACCEPTED_TEXT };
+    ? { status: 401, error: 'invalid_token', description }
+    : { status: 400, error: 'invalid_request', description };
+}
+
+function explain({ reason, received, expected }: JobTokenRefusal & { readonly received: string }): string {
+  switch (reason) {
+    case 'job_token_audience_wrong':
+      return `The job token has the audience ${received}, and this service accepts ${expected}. Request a job token with --audience ${expected}.`;
+    case 'job_token_expired':
+      return `The job token expired at ${received}, and it is ${expected} now. Request a job token inside the step that uses it.`;
+    case 'job_token_not_yet_valid':
+    case 'job_token_issued_in_future':
+      return `The job token is valid from ${received}, and it is ${expected} by the clock of this service. Retry; if that does not help, tell the operators of Keydesk.`;
+    case 'job_token_lifetime_too_long':
+      return `The job token lives ${received} seconds, and the policy allows ${expected}. Request a job token with --lifetime ${expected} or less.`;
+  }
 }
 
 const JOB_TOKEN_REASON_SET: ReadonlySet<string> = new Set(JOB_TOKEN_REASONS);

@@ -256,18 +256,24 @@ describe('RFC 8693 section 2.2.1: the successful answer', () => {
 });
 
 describe('RFC 8693 section 2.2.2: the refusal', () => {
-  it('calls a job token that is not acceptable an invalid request, the same for whatever reason', async () => {
+  it('calls a job token that is not acceptable an invalid request, and says why to verified jobs of the organization', async () => {
     const job = keydesk.buildkite.startJob();
-    const tokens = [
+    const overrides = { organization_slug: 'other' };
+    const strangers = [
       'no token',
       `${jobToken.slice(0, -8)}AAAAAAAA`,
+      await keydesk.buildkite.jobToken(job, { overrides }),
+      await keydesk.buildkite.jobToken(job, { overrides, audience: 'https://elsewhere.example' }),
+    ];
+    const own = [
       await keydesk.buildkite.jobToken(job, { issuedAt: Math.floor(keydesk.clock.now() / 1000) - 3600 }),
       await keydesk.buildkite.jobToken(job, { audience: 'https://elsewhere.example' }),
-      await keydesk.buildkite.jobToken(job, { overrides: { organization_slug: 'other' } }),
     ];
     const responses = new Set<string>();
-    for (const token of tokens) responses.add(withoutRequestId(await expectRefused({}, 'invalid_request', token)));
+    for (const token of strangers) responses.add(withoutRequestId(await expectRefused({}, 'invalid_request', token)));
     expect(responses.size).toBe(1);
+    for (const token of own) responses.add(withoutRequestId(await expectRefused({}, 'invalid_request', token)));
+    expect(responses.size).toBe(3);
   });
 
   it('calls a target for which it will not give a token an invalid target, whether there is such a one or not', async () => {

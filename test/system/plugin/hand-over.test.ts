@@ -207,7 +207,7 @@ describe('a step that outlives its tokens', () => {
     expect(ran.environment).not.toHaveProperty('GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES');
     expect(sha256sOf(ran.output)).toHaveLength(1);
     expect(ran.exitCode).toBe(1);
-    expect(ran.output).toContain('The job token was not accepted');
+    expect(ran.output).toContain('The job token expired at ');
     expect(ran.raw).not.toMatch(SECRET);
   });
 

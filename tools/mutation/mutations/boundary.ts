@@ -229,6 +229,19 @@ export const BOUNDARY: readonly Mutation[] = [
     killers: [UNKNOWN_TOKENS_TEST],
   },
   {
+    id: 'strangers-learn-the-cause',
+    breaks: 'verification',
+    means: 'A job of another organization learns why its job token is not accepted.',
+    edits: [
+      {
+        file: 'shared/buildkite/job-token.ts',
+        find: 'isOfOrganization(payload, policy) ? problem : { reason: problem.reason }',
+        replace: 'problem',
+      },
+    ],
+    killers: ['test/http/bad-job-tokens.test.ts'],
+  },
+  {
     id: 'list-of-audiences',
     breaks: 'verification',
     means: 'A job token for several audiences is accepted.',
@@ -236,8 +249,8 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/buildkite/job-token.ts',
-        find: `    if (payload.aud !== policy.audience) return refuse('job_token_audience_wrong');\n`,
-        replace: '',
+        find: '  if (aud !== audience)',
+        replace: '  if (![aud].flat().includes(audience))',
       },
     ],
     killers: ['test/http/bad-job-tokens.test.ts'],
