@@ -1,8 +1,9 @@
 // `npm run docs`: writes what is generated in the documentation and the examples.
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { policyJsonSchema } from '../shared/core/policy/json-schema.ts';
-import { withAuditTables } from './audit-tables.ts';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { generatedFiles } from './docs/pages.ts';
 
-writeFileSync('docs/AUDIT.md', withAuditTables(readFileSync('docs/AUDIT.md', 'utf8')));
-writeFileSync('examples/keydesk-policy.schema.json', `${JSON.stringify(policyJsonSchema(), null, 2)}\n`);
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+for (const [path, text] of generatedFiles(ROOT)) writeFileSync(`${ROOT}${path}`, text());

@@ -13,9 +13,14 @@ import { parseRecord, retryOnConflict } from './records.ts';
 
 const DEADLINE_MS = 3_000;
 /** How long a closed document outlives its grant, so that no request still on its way can open it again. */
-const RETENTION_MS = 30 * 86_400_000;
+export const GRANT_DOCUMENT_RETENTION_MS = 30 * 86_400_000;
 
-const stored = z.object({ state: z.enum(['active', 'ended']), expires_at: z.number(), roles: z.array(z.string()) });
+/** What is read of a grant document. */
+export const grantDocumentSchema = z.object({
+  state: z.enum(['active', 'ended']),
+  expires_at: z.number(),
+  roles: z.array(z.string()),
+});
 
 export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clock): OpenGrantDocument {
   /** By database: each has a client of its own, which is built at its first use. */
@@ -27,7 +32,7 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clo
       timeouts.get(key) ?? createTimeout({ clock, milliseconds: DEADLINE_MS, dependency: 'grant document' });
     timeouts.set(key, withDeadline);
     const document = (until: number) =>
-      toStoredRecord({ state: 'active', roles, expires_at: until, delete_at: until + RETENTION_MS });
+      toStoredRecord({ state: 'active', roles, expires_at: until, delete_at: until + GRANT_DOCUMENT_RETENTION_MS });
     const open = async (): Promise<boolean> => {
       try {
         await documentIn(database, name).create(document(expires_at));
@@ -37,7 +42,7 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clo
       }
       return retryOnConflict(clock, async () => {
         const snapshot = await documentIn(database, name).get();
-        const existing = parseRecord(stored, snapshot);
+        const existing = parseRecord(grantDocumentSchema, snapshot);
         if (!existing) throw new Error('the grant document was deleted while it was being opened');
         if (existing.state === 'ended') return false;
         if (existing.expires_at >= expires_at && isDeepStrictEqual(existing.roles, roles)) return true;
@@ -55,7 +60,7 @@ export function createGrantDocumentOpener(openDatabase: OpenDatabase, clock: Clo
 
 export function createGrantDocumentCloser(openDatabase: OpenDatabase, clock: Clock): CloseGrantDocument {
   return async (name, now) => {
-    const ended = { state: 'ended', roles: [], expires_at: now, delete_at: now + RETENTION_MS };
+    const ended = { state: 'ended', roles: [], expires_at: now, delete_at: now + GRANT_DOCUMENT_RETENTION_MS };
     await withTimeout(
       { clock, milliseconds: DEADLINE_MS, dependency: 'grant document' },
       documentIn(openDatabase(name), name).set(toStoredRecord(ended)),

@@ -30,7 +30,8 @@ const MAX_UNCHECKED = 1000;
 /** When a record that cannot be read is looked at again. */
 const UNREADABLE_AGAIN_MS = 15 * 60_000;
 
-const pollLockSchema = z.object({
+/** Which sweep may call Buildkite, and the calls of the last minute. */
+export const pollLockSchema = z.object({
   held_until: z.number(),
   calls: z.array(z.object({ called_at: z.number() })).default([]),
 });

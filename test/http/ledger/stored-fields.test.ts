@@ -8,17 +8,13 @@ import { Timestamp } from '@google-cloud/firestore';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { firebaseUserSchema } from '../../../shared/core/firebase-user.ts';
-import { grantSchema } from '../../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../../shared/core/grant/id.ts';
-import { jobRecordSchema } from '../../../shared/core/grant/job-record.ts';
-import { blocksSchema, selectorSchema } from '../../../shared/core/kill-switch.ts';
 import type { Credential } from '../../../shared/core/policy/credential.ts';
 import { GRANT_COLLECTION } from '../../../shared/core/policy/document-path.ts';
 import { LEDGER_COLLECTIONS } from '../../../shared/core/policy/policy.ts';
-import { accountSchema } from '../../../shared/core/pool/account.ts';
 import { SCHEMA_VERSION } from '../../../shared/core/schema-version.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/firestore/grant-document.ts';
+import { COLLECTIONS } from '../../../shared/ledger/collections.ts';
 import { createFirebaseUserLedger } from '../../../shared/ledger/firebase-users.ts';
 import { createIssuanceLedger } from '../../../shared/ledger/issuance.ts';
 import { createJobCheckLedger } from '../../../shared/ledger/job-checks.ts';
@@ -116,32 +112,17 @@ function membersOf(value: unknown, name = ''): string[] {
 }
 
 const unique = (names: readonly string[]) => [...new Set(names)].filter((name) => name !== '').sort();
-const selector = fieldsOf(selectorSchema, 'selector');
 
 /** What each collection's documents have. */
-const FIELDS: Readonly<Record<string, readonly string[]>> = {
-  // By these two a token is found, and a writer knows its own write.
-  grants: [...fieldsOf(grantSchema), 'token_sha256s', 'write_id', 'schema_version'],
-  jobs: [...fieldsOf(jobRecordSchema), 'write_id', 'schema_version'],
-  service_accounts: [...fieldsOf(accountSchema), 'schema_version'],
-  blocks: [...fieldsOf(blocksSchema), 'schema_version'],
-  kill_switches: [
-    ...[...selector, 'actor', 'reason', 'blocks_new', 'activated_at', 'deactivated_at', 'deactivated_by'],
-    'schema_version',
-  ],
-  locks: ['held_until', 'calls', 'calls.called_at', 'schema_version'],
-  firebase_users: [...fieldsOf(firebaseUserSchema), 'schema_version'],
-  [GRANT_COLLECTION]: ['state', 'expires_at', 'roles', 'delete_at', 'schema_version'],
-};
+const FIELDS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(COLLECTIONS).map(([collection, { schema, added = {} }]) => [
+    collection,
+    unique([...fieldsOf(schema), ...Object.keys(added), 'schema_version']),
+  ]),
+);
 
-/** Days from another time of the document to its deletion. The others are never deleted. */
-const KEPT = {
-  grants: { days: 400, after: 'expires_at' },
-  jobs: { days: 400, after: 'ended_at' },
-  [GRANT_COLLECTION]: { days: 30, after: 'expires_at' },
-} as const;
-/** Has no such time until it is free: see pool/lifecycle.test.ts. */
-const DELETED = [...Object.keys(KEPT), 'service_accounts'];
+/** The time of a document from which the days until its deletion count. */
+const KEPT_FROM = { grants: 'expires_at', jobs: 'ended_at', [GRANT_COLLECTION]: 'expires_at' } as const;
 
 /** Fields of a document that single-field indexes are kept of: those that are asked for. Each is a write more. */
 const INDEXED: Readonly<Record<string, readonly string[]>> = {
@@ -181,24 +162,29 @@ describe('what the ledgers store', () => {
 
   it.each(Object.keys(FIELDS))('has the fields that it is read with, and no other: %s', (collection) => {
     const stored = unique(of(collection).flatMap(({ data }) => membersOf(data)));
-    const known = unique(FIELDS[collection] ?? []);
+    const known = FIELDS[collection] ?? [];
     expect(stored.filter((field) => !known.includes(field))).toEqual([]);
     // Of an empty list no members are seen.
     const unseen = known.filter((field) => !stored.includes(field));
     expect(unseen.filter((field) => !/^(past_leases|superseded)\./.test(field))).toEqual([]);
   });
 
+  it.each(Object.keys(FIELDS))('is described, and nothing else is: %s', (collection) => {
+    const described = unique(Object.keys(COLLECTIONS[collection]?.fields ?? {}));
+    expect(described).toEqual(FIELDS[collection]?.filter((field) => field !== 'schema_version'));
+  });
+
   it('says of every document which version of its schema it has', () => {
     expect(documents.filter(({ data }) => data.schema_version !== SCHEMA_VERSION)).toEqual([]);
   });
 
-  it.each(Object.entries(KEPT))('may be deleted after its days alone: %s', (collection, { days, after }) => {
+  it.each(Object.entries(KEPT_FROM))('may be deleted after its days alone: %s', (collection, from) => {
     const found = of(collection);
     expect(found.length).toBeGreaterThan(0);
     for (const { data } of found) {
-      const [later, earlier] = [data.delete_at, data[after]];
+      const [later, earlier] = [data.delete_at, data[from]];
       if (!(later instanceof Timestamp && earlier instanceof Timestamp)) throw new Error('not two times');
-      expect((later.toMillis() - earlier.toMillis()) / DAY).toBe(days);
+      expect((later.toMillis() - earlier.toMillis()) / DAY).toBe(COLLECTIONS[collection]?.kept?.days);
     }
   });
 
@@ -209,13 +195,6 @@ describe('what the ledgers store', () => {
 });
 
 describe('firestore.indexes.json', () => {
-  it('deletes by delete_at what has one, and nothing else', () => {
-    const deleting = indexFile.fieldOverrides.filter(({ ttl }) => ttl);
-    expect(deleting.map(({ collectionGroup, fieldPath }) => `${collectionGroup}.${fieldPath}`).sort()).toEqual(
-      DELETED.map((collection) => `${collection}.delete_at`).sort(),
-    );
-  });
-
   it('names each field once, because Terraform refuses a plan otherwise', () => {
     const names = indexFile.fieldOverrides.map(({ collectionGroup, fieldPath }) => `${collectionGroup}.${fieldPath}`);
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
@@ -228,7 +207,7 @@ describe('firestore.indexes.json', () => {
 
   it.each(Object.keys(INDEXED))('leaves indexed only what is asked for: %s', (collection) => {
     const exempted = indexFile.fieldOverrides.filter(({ collectionGroup }) => collectionGroup === collection);
-    const left = unique(FIELDS[collection] ?? []).filter(
+    const left = (FIELDS[collection] ?? []).filter(
       // An exemption of a map holds for its fields too; the subject has none.
       (field) =>
         (!field.includes('.') || field.startsWith('subject.')) &&

@@ -1,16 +1,15 @@
-// The tables of docs/AUDIT.md about events, their fields and the codes of failures, from the catalogue.
+// The tables about events, their fields and the codes of failures, from the catalogue of events.
 
 import type * as z from 'zod';
-import type { Fields } from '../shared/audit/events/definition.ts';
-import { sharedFields } from '../shared/audit/events/fields.ts';
-import { recordFields } from '../shared/audit/events/grant.ts';
-import { REFUSAL_FIELDS } from '../shared/audit/events/refusal.ts';
-import { type AuditEventName, EVENTS, fieldsOf } from '../shared/audit/events.ts';
-import { FAILURE_CODES } from '../shared/core/failure-code.ts';
-import { JOB_TOKEN_REASONS } from '../shared/core/oauth/refusal.ts';
-
-const BEGIN = '<!-- Generated from shared/audit/events.ts: npm run docs -->';
-const END = '<!-- End of what is generated -->';
+import type { Fields } from '../../shared/audit/events/definition.ts';
+import { sharedFields } from '../../shared/audit/events/fields.ts';
+import { recordFields } from '../../shared/audit/events/grant.ts';
+import { REFUSAL_FIELDS } from '../../shared/audit/events/refusal.ts';
+import { type AuditEventName, EVENTS, fieldsOf } from '../../shared/audit/events.ts';
+import { FAILURE_CODES } from '../../shared/core/failure-code.ts';
+import { JOB_TOKEN_REASONS } from '../../shared/core/oauth/refusal.ts';
+import { name, sections, table } from './markdown.ts';
+import { defOf, typeOf } from './schema-type.ts';
 
 interface Definition {
   readonly means: string;
@@ -24,17 +23,8 @@ const events: readonly (readonly [string, Definition])[] = Object.entries(EVENTS
 ]);
 const record = recordFields(sharedFields());
 
-/** The page with its tables as the catalogue has them now. */
-export function withAuditTables(page: string): string {
-  const [before, ...rest] = page.split(BEGIN);
-  const [, after] = rest.join('').split(END);
-  if (before === undefined || rest.length !== 1 || after === undefined)
-    throw new Error(`the page must have one line ${BEGIN} and one line ${END}`);
-  return `${before}${BEGIN}\n\n${tables()}\n\n${END}${after}`;
-}
-
-function tables(): string {
-  return [
+export function auditTables(): string {
+  return sections(
     '### Events',
     table(
       ['event', 'severity', 'means'],
@@ -72,7 +62,7 @@ function tables(): string {
       ['code', 'means'],
       Object.entries(FAILURE_CODES).map(([code, means]) => [name(code), means]),
     ),
-  ].join('\n\n');
+  );
 }
 
 /** Reasons that have the same fields are in one row. */
@@ -116,51 +106,6 @@ function fieldRows(owners: readonly (readonly [string, Fields])[], known: Fields
   });
 }
 
-interface Def {
-  readonly type: string;
-  readonly format?: string;
-  readonly innerType?: z.ZodType;
-  readonly element?: z.ZodType;
-  readonly shape?: Fields;
-  readonly options?: readonly z.ZodType[];
-  readonly entries?: object;
-  readonly values?: readonly unknown[];
-}
-const defOf = (schema: z.ZodType) => schema.def as Def;
-/** More values are in a table of their own. */
-const VALUES_LISTED = 5;
-
-function typeOf(schema: z.ZodType): string {
-  const { type, format, innerType, element, shape = {}, options = [], entries = {}, values = [] } = defOf(schema);
-  switch (type) {
-    case 'optional':
-    case 'readonly':
-      return innerType ? typeOf(innerType) : '';
-    case 'nullable':
-      return innerType ? `${typeOf(innerType)}, or \`null\`` : '';
-    case 'string':
-      return format === 'datetime' ? 'time' : 'text';
-    case 'number':
-      return format === 'safeint' ? 'integer' : 'number';
-    case 'boolean':
-      return 'true or false';
-    case 'literal':
-      return values.map((value) => name(String(value))).join(', ');
-    case 'enum':
-      return Object.keys(entries).length > VALUES_LISTED ? 'text' : Object.values(entries).map(name).join(', ');
-    case 'array':
-      return element ? `list: ${typeOf(element)}` : '';
-    case 'object':
-      return `object: ${Object.keys(shape).map(name).join(', ')}`;
-    case 'record':
-      return 'object';
-    case 'union':
-      return options.map(typeOf).join(' or ');
-    default:
-      throw new Error(`no words for a field of the type ${type}`);
-  }
-}
-
 /** `optional()` and `nullable()` keep the description of what they wrap. */
 function descriptionOf(schema: z.ZodType): string {
   const { innerType } = defOf(schema);
@@ -169,13 +114,4 @@ function descriptionOf(schema: z.ZodType): string {
 
 function optional(schema: z.ZodType): boolean {
   return defOf(schema).type === 'optional';
-}
-
-function name(text: string): string {
-  return `\`${text}\``;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -1,0 +1,18 @@
+// What is generated in the documentation and the examples: each file as it must be.
+
+import { readFileSync } from 'node:fs';
+import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
+import { auditTables } from './audit.ts';
+import { type Blocks, withBlocks } from './markdown.ts';
+import { storageTables } from './storage.ts';
+
+/** The path of each generated file, and how its text is made. @param root of the repository, with a slash at its end */
+export function generatedFiles(root: string): ReadonlyMap<string, () => string> {
+  const page = (path: string, blocks: () => Blocks) =>
+    [path, () => withBlocks(readFileSync(`${root}${path}`, 'utf8'), blocks())] as const;
+  return new Map([
+    page('docs/AUDIT.md', () => ({ events: auditTables() })),
+    page('docs/STORAGE.md', () => storageTables(root)),
+    ['examples/keydesk-policy.schema.json', () => `${JSON.stringify(policyJsonSchema(), null, 2)}\n`],
+  ]);
+}
