@@ -1,14 +1,18 @@
 // Options that several commands have, and the form of their examples.
 
 import { Option } from '@commander-js/extra-typings';
+import { DEFAULT_POLICY_FILE } from '../shared/core/settings.ts';
 
 /** KEYDESK_POLICY is also what the token function reads. */
 export function defaultPolicy(): string {
-  return process.env.KEYDESK_POLICY || 'policy.yaml';
+  return process.env.KEYDESK_POLICY || DEFAULT_POLICY_FILE;
 }
 
 export function policyOption() {
-  return new Option('--policy <file>', 'policy file').default(defaultPolicy(), 'KEYDESK_POLICY, else policy.yaml');
+  return new Option('--policy <file>', 'policy file').default(
+    defaultPolicy(),
+    `KEYDESK_POLICY, else ${DEFAULT_POLICY_FILE}`,
+  );
 }
 
 /** For `addHelpText('after', …)`: command lines, each without `keydesk`. */

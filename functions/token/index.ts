@@ -6,7 +6,7 @@ import { createJobTokenVerifier } from '../../shared/buildkite/job-token.ts';
 import { JwksCache } from '../../shared/buildkite/jwks-cache.ts';
 import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { ledgerExposureProblems } from '../../shared/core/policy/policy.ts';
-import { parseSettings } from '../../shared/core/settings.ts';
+import { DEFAULT_POLICY_FILE, parseSettings } from '../../shared/core/settings.ts';
 import { endGrant } from '../../shared/operations/end-job.ts';
 import { type IssueResult, issueToken } from '../../shared/operations/issue-token.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -70,7 +70,7 @@ export const token = serve({
 
 function configure() {
   const parsed = parseSettings(process.env);
-  const loadedPolicy = loadPolicy(process.env.KEYDESK_POLICY?.trim() || 'policy.yaml');
+  const loadedPolicy = loadPolicy(process.env.KEYDESK_POLICY?.trim() || DEFAULT_POLICY_FILE);
   if ('settings' in parsed && 'policy' in loadedPolicy) {
     const { GOOGLE_CLOUD_PROJECT: project, KEYDESK_DATABASE: database } = parsed.settings;
     const problems = ledgerExposureProblems(loadedPolicy.policy, { project, database });

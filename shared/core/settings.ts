@@ -43,6 +43,9 @@ const settingsSchema = z.object({
   KEYDESK_BUILDKITE_API_TOKEN: z.string().regex(VISIBLE, 'must be an API token, without spaces').optional(),
 });
 
+/** The policy file, where KEYDESK_POLICY names none. */
+export const DEFAULT_POLICY_FILE = 'policy.yaml';
+
 const WEBHOOK_ERRORS = {
   KEYDESK_WEBHOOK_TOKENS: "is not set: it holds the token of Buildkite's notification service, from Secret Manager",
 };

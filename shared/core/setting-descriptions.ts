@@ -1,0 +1,82 @@
+// What each environment variable means, for docs/CONFIGURATION.md alone: the functions do not load this. The compiler checks that every
+// setting has a description.
+
+import type { Settings } from './settings.ts';
+
+interface SettingDescription {
+  readonly meaning: string;
+  readonly example: string;
+  /** A value that is refused, which shows how. */
+  readonly wrong?: string;
+}
+
+/** Of the settings that `settings.ts` checks. */
+export const SETTINGS: Readonly<Record<keyof Settings, SettingDescription>> = {
+  GOOGLE_CLOUD_PROJECT: {
+    meaning: 'The Google Cloud project that holds the ledger.',
+    example: 'acme-keydesk',
+    wrong: 'Acme Keydesk',
+  },
+  KEYDESK_DATABASE: {
+    meaning: 'The ID of the Firestore database that is the ledger. Give it a database of its own.',
+    example: 'keydesk',
+    wrong: 'Keydesk',
+  },
+  KEYDESK_WEBHOOK_TOKENS: {
+    meaning:
+      "The token of Buildkite's notification service, from Secret Manager. During a rotation two, separated by a comma: a webhook may be signed by either.",
+    example: 'NEW_TOKEN,OLD_TOKEN',
+    wrong: 'one,two,three',
+  },
+  KEYDESK_BUILDKITE_API_TOKEN: {
+    meaning:
+      'A Buildkite API token with `read_builds` and nothing else, from Secret Manager. Without it the sweep cannot find lost webhooks, and their grants end by expiry.',
+    example: 'bkua_0123456789abcdef',
+    wrong: 'bkua_0123 456789',
+  },
+  KEYDESK_ISSUER: {
+    meaning: 'The issuer of job tokens. Its keys are at `/.well-known/jwks` under this URL.',
+    example: 'https://agent.buildkite.com',
+    wrong: 'agent.buildkite.com',
+  },
+  KEYDESK_BUILDKITE_API_URL: {
+    meaning: "The URL of Buildkite's REST API.",
+    example: 'https://api.buildkite.com',
+    wrong: 'http://api.buildkite.com',
+  },
+  KEYDESK_IAMCREDENTIALS_URL: {
+    meaning: 'The URL of the IAM Credentials API, which mints tokens.',
+    example: 'https://iamcredentials.googleapis.com',
+    wrong: 'https://iamcredentials.googleapis.com/?alt=json',
+  },
+  KEYDESK_IAM_URL: {
+    meaning: 'The URL of the IAM API, which disables and enables pooled accounts.',
+    example: 'https://iam.googleapis.com',
+  },
+  KEYDESK_STS_URL: {
+    meaning: 'The URL of the Security Token Service, which narrows tokens to a bucket.',
+    example: 'https://sts.googleapis.com',
+  },
+  KEYDESK_IDENTITYTOOLKIT_URL: {
+    meaning: 'The URL of the Identity Toolkit API, which signs in the users of `firestore` credentials.',
+    example: 'https://identitytoolkit.googleapis.com',
+  },
+};
+
+/** Of the variables that are read as they are. */
+export const OTHER_VARIABLES = {
+  KEYDESK_POLICY: {
+    meaning:
+      'The path of the policy file. Every mistake in the policy is reported like a wrong setting, with its file and line.',
+    example: 'policy.yaml',
+  },
+  FIRESTORE_EMULATOR_HOST: {
+    meaning: 'Host and port of a Firestore emulator, for tests. Never set it on a deployed function.',
+    example: '127.0.0.1:8080',
+  },
+  GOOGLE_OAUTH_ACCESS_TOKEN: {
+    meaning: 'An access token for `keydesk users create`, in place of the application default credentials.',
+    example: '$(gcloud auth print-access-token)',
+  },
+  NO_COLOR: { meaning: 'Any value turns colour off.', example: '1' },
+} as const satisfies Readonly<Record<string, SettingDescription>>;
