@@ -74,7 +74,7 @@ function accountQuarantinedEvent({ permanent, dependency, message, code }: Depen
   return auditEvent('account.quarantined', { ...permanent, dependency, error: message, code });
 }
 
-const BODY_NOT_ALLOWED: Refusal = {
+export const BODY_NOT_ALLOWED: Refusal = {
   reason: 'body_not_allowed',
   hint: 'POST /token/CREDENTIAL takes no body; send a form to /token instead.',
 };

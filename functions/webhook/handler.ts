@@ -109,7 +109,7 @@ function rejectedResponse(
   request_id: string,
   failure?: FailureFacts,
 ): HttpResponse {
-  const { status, error, description, headers } = toWire(reason);
+  const { status, error, description, headers } = toWebhookError(reason);
   return {
     status,
     ...(headers ? { headers } : {}),
@@ -118,7 +118,8 @@ function rejectedResponse(
   };
 }
 
-function toWire(reason: Exclude<WebhookRefusalReason, 'body_too_slow'>): {
+/** The response to a refusal. All wrong signatures have one. */
+export function toWebhookError(reason: Exclude<WebhookRefusalReason, 'body_too_slow'>): {
   status: number;
   error: string;
   description: string;

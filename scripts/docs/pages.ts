@@ -5,6 +5,7 @@ import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
 import { auditTables } from './audit.ts';
 import { configurationTables } from './configuration.ts';
 import { type Blocks, withBlocks } from './markdown.ts';
+import { refusalTables } from './refusals.ts';
 import { storageTables } from './storage.ts';
 
 /** The path of each generated file, and how its text is made. @param root of the repository, with a slash at its end */
@@ -15,6 +16,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/AUDIT.md', () => ({ events: auditTables() })),
     page('docs/CONFIGURATION.md', () => configurationTables(root)),
     page('docs/STORAGE.md', () => storageTables(root)),
+    page('docs/TROUBLESHOOTING.md', refusalTables),
     ['examples/keydesk-policy.schema.json', () => `${JSON.stringify(policyJsonSchema(), null, 2)}\n`],
   ]);
 }

@@ -1,0 +1,119 @@
+// The tables about refusals: what the response says, when it happens and what to do.
+
+import { BODY_NOT_ALLOWED } from '../../functions/token/exchange.ts';
+import { toWebhookError } from '../../functions/webhook/handler.ts';
+import type { WebhookRefusalReason } from '../../shared/audit/events/webhook.ts';
+import { WEBHOOK_ADVICE } from '../../shared/audit/events/webhook-advice.ts';
+import { parseExchangeRequest, TOKEN_EXCHANGE } from '../../shared/core/oauth/exchange-request.ts';
+import { JOB_TOKEN_REASONS, type Refusal, toWireError, type WireError } from '../../shared/core/oauth/refusal.ts';
+import { JOB_TOKEN_ADVICE, REFUSAL_ADVICE } from '../../shared/core/oauth/refusal-advice.ts';
+import { type Blocks, name, names, table } from './markdown.ts';
+
+type Reason = Refusal['reason'];
+
+const HEAD = ['response', 'reason, and when', 'what to do'];
+const REASONS: readonly Reason[] = [
+  ...(Object.keys(REFUSAL_ADVICE) as (keyof typeof REFUSAL_ADVICE)[]),
+  ...JOB_TOKEN_REASONS,
+];
+/** Refusals whose words name what is wrong: one example of each. */
+const EXAMPLES: readonly Refusal[] = [
+  refusalOf(`grant_type=${TOKEN_EXCHANGE}`),
+  refusalOf('audience=a&audience=b'),
+  refusalOf(`grant_type=${TOKEN_EXCHANGE}&subject_token=x&subject_token_type=x`),
+  refusalOf(`grant_type=${TOKEN_EXCHANGE}&actor_token=x`),
+  BODY_NOT_ALLOWED,
+];
+
+export function refusalTables(): Blocks {
+  return {
+    errors: table(
+      ['`error`', 'status', 'reasons'],
+      [...errors()].map(([error, { statuses, reasons }]) => [
+        name(error),
+        [...statuses].sort().join(', '),
+        [...new Set([...reasons].map((reason) => (isCommonTokenReason(reason) ? '`job_token_…`' : name(reason))))].join(
+          ', ',
+        ),
+      ]),
+    ),
+    refusals: table(HEAD, [
+      [responseCell(responseTo('job_token_malformed')), '`job_token_…`: see below', 'Look up the reason below.'],
+      ...['job_token_missing' as const, ...(Object.keys(REFUSAL_ADVICE) as (keyof typeof REFUSAL_ADVICE)[])].map(
+        (reason) => {
+          const { when, whatToDo } = { ...JOB_TOKEN_ADVICE, ...REFUSAL_ADVICE }[reason];
+          return [responseCell(responseTo(reason)), `${name(reason)}. ${when}`, whatToDo];
+        },
+      ),
+    ]),
+    'job tokens': table(
+      ['reason', 'when', 'what to do'],
+      Object.entries(JOB_TOKEN_ADVICE).map(([reason, { when, whatToDo }]) => [name(reason), when, whatToDo]),
+    ),
+    webhook: table(
+      HEAD,
+      (Object.keys(WEBHOOK_ADVICE) as WebhookRefusalReason[]).map((reason) => {
+        const { when, whatToDo } = WEBHOOK_ADVICE[reason];
+        const response =
+          reason === 'body_too_slow' ? 'none: the connection is closed' : responseCell([toWebhookError(reason)]);
+        return [response, `${name(reason)}. ${when}`, whatToDo];
+      }),
+    ),
+  };
+}
+
+function isCommonTokenReason(reason: Reason): boolean {
+  return reason !== 'job_token_missing' && (JOB_TOKEN_REASONS as readonly string[]).includes(reason);
+}
+
+/** The response on the form, and on the Bearer form where that is another one. */
+function responseTo(reason: Reason): WireError[] {
+  const [form, bearer] = [false, true].map((isBearer) =>
+    toWireError(refusalFor(reason), { bearer: isBearer, contact: '…' }),
+  );
+  if (!form || !bearer) throw new Error('no response');
+  return form.error === bearer.error ? [form] : [form, bearer];
+}
+
+function refusalOf(form: string): Refusal {
+  const parsed = parseExchangeRequest(form);
+  if ('refusal' in parsed) return parsed.refusal;
+  throw new Error(`not refused: ${form}`);
+}
+
+/** A refusal with every fact that a response may tell: each arm of the type has some of them. */
+function refusalFor(reason: Reason): Refusal {
+  const example = EXAMPLES.find((refusal) => refusal.reason === reason);
+  const facts = { missing: ['NAME'], allow: 'METHOD', expected: 'TYPE', limit: 'LIMIT', retryAfter: 1 };
+  return example ?? ({ reason, trace: [], ...facts } as unknown as Refusal);
+}
+
+interface Response {
+  readonly status: number;
+  readonly error: string;
+  readonly description: string;
+}
+
+/** Status and error of each, and the words that they share. */
+function responseCell(responses: readonly (Response & Partial<WireError>)[]): string {
+  const [first] = responses;
+  const members = [
+    ...(first?.missingClaims ? ['missing_claims'] : []),
+    ...(first?.permanent ? ['"permanent": true'] : []),
+    ...(first?.retryAfter === undefined ? [] : ['Retry-After']),
+  ];
+  const codes = responses.map(({ status, error }) => `${status} ${name(error)}`).join(' or ');
+  return `${codes}${members.length > 0 ? ` with ${names(members)}` : ''}: ${name(first?.description ?? '')}`;
+}
+
+function errors(): ReadonlyMap<string, { readonly statuses: Set<number>; readonly reasons: Set<Reason> }> {
+  const found = new Map<string, { readonly statuses: Set<number>; readonly reasons: Set<Reason> }>();
+  for (const reason of REASONS)
+    for (const { error, status } of responseTo(reason)) {
+      const known = found.get(error) ?? { statuses: new Set(), reasons: new Set() };
+      known.statuses.add(status);
+      known.reasons.add(reason);
+      found.set(error, known);
+    }
+  return found;
+}

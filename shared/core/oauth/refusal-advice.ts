@@ -1,0 +1,184 @@
+// When each refusal happens and what to do about it, for docs/TROUBLESHOOTING.md alone: the functions do not load this. The compiler
+// checks that every reason has both. Links are relative to docs/.
+
+import type { JobTokenReason, Refusal } from './refusal.ts';
+
+export interface Advice {
+  readonly when: string;
+  readonly whatToDo: string;
+}
+
+const NOT_BUILDKITES =
+  'Buildkite does not make such tokens. If nobody is experimenting, look into it with `bad-job-tokens.logql`.';
+
+/** Why a job token is not accepted. */
+export const JOB_TOKEN_ADVICE: Readonly<Record<JobTokenReason, Advice>> = {
+  job_token_missing: {
+    when: 'There is no Authorization header, or it does not begin with `Bearer`.',
+    whatToDo: 'See whether the variable with the job token is empty. The response names this cause and no other.',
+  },
+  job_token_malformed: {
+    when: 'It is not a JWT.',
+    whatToDo: 'See whether the variable holds an error message, or a token that was cut off.',
+  },
+  job_token_audience_wrong: {
+    when: "Its audience is not the policy's `audience`. A slash at the end counts.",
+    whatToDo: "Pass the policy's `audience` with `--audience`. Without the flag it is Buildkite's default.",
+  },
+  job_token_expired: {
+    when: 'It has expired. Without `--lifetime` it lives for five minutes.',
+    whatToDo: 'Request it in the step that uses it. A credential file with a file source cannot refresh it.',
+  },
+  job_token_lifetime_too_long: {
+    when: "It lives longer than the policy's `maxJobTokenLifetime`, which is ten minutes by default.",
+    whatToDo: 'Lower `--lifetime`, or raise `maxJobTokenLifetime`.',
+  },
+  job_token_organization_wrong: {
+    when: "It is of another organization than the policy's. `detail` names the claim.",
+    whatToDo: 'See whether the organization was renamed at Buildkite.',
+  },
+  job_token_claim_invalid: {
+    when: 'A claim is missing or has another form than Buildkite gives it. `detail` names the claim.',
+    whatToDo: NOT_BUILDKITES,
+  },
+  job_token_not_yet_valid: {
+    when: 'It becomes valid more than 90 seconds from now.',
+    whatToDo: 'Two clocks differ. Request a fresh token, and report it if it lasts.',
+  },
+  job_token_issued_in_future: {
+    when: 'It was issued more than 90 seconds from now.',
+    whatToDo: 'Two clocks differ. Request a fresh token, and report it if it lasts.',
+  },
+  job_token_key_unknown: {
+    when: 'The issuer in `KEYDESK_ISSUER` has no key with its key ID, or has withdrawn it.',
+    whatToDo: 'See whether `KEYDESK_ISSUER` is the issuer of your agents.',
+  },
+  job_token_issuer_wrong: {
+    when: 'Its issuer is not the one in `KEYDESK_ISSUER`.',
+    whatToDo: "Send the token of `buildkite-agent oidc request-token`, and not another service's.",
+  },
+  job_token_type_not_allowed: { when: 'Its header has another `typ` than `JWT`.', whatToDo: NOT_BUILDKITES },
+  job_token_algorithm_not_allowed: {
+    when: 'It is signed with another algorithm than RS256.',
+    whatToDo: NOT_BUILDKITES,
+  },
+  job_token_header_not_allowed: {
+    when: 'Its header brings a key of its own, or changes what is signed. `detail` names the member.',
+    whatToDo: NOT_BUILDKITES,
+  },
+  job_token_key_id_missing: { when: 'Its header has no key ID.', whatToDo: NOT_BUILDKITES },
+  job_token_signature_invalid: { when: 'Its signature is wrong.', whatToDo: NOT_BUILDKITES },
+  job_token_time_claim_invalid: {
+    when: 'A time is missing, is no whole number, or ends before it begins.',
+    whatToDo: NOT_BUILDKITES,
+  },
+};
+
+type OtherReason = Exclude<Refusal['reason'], JobTokenReason>;
+
+/** All other refusals. */
+export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
+  no_matching_rule: {
+    when: 'No rule of the policy matches the job and grants the credential.',
+    whatToDo:
+      "Check the spelling. Then run `keydesk policy explain CREDENTIAL --policy FILE --claim NAME=VALUE …` with the job's claims and `pipeline=NAME`. In the log, `trace` says the same. `claim_mismatch` shows the claim and its patterns. `tag_not_allowed` means that the rule names a branch and the build is of a tag. `other_credential` means that the rule matches and grants another credential.",
+  },
+  unknown_credential: {
+    when: 'The policy has no credential of that name. The response is the same as for `no_matching_rule`.',
+    whatToDo:
+      'Check the spelling, and whether the deployed policy is the one that you read: `GET /health` has its SHA-256.',
+  },
+  claims_missing: {
+    when: 'A rule needs claims that the job token lacks. `missing_claims` lists them.',
+    whatToDo: "Add the flags to `oidc request-token`, or the claims to the plugin's `claims`.",
+  },
+  job_ended: {
+    when: "The job's end is recorded.",
+    whatToDo:
+      'Retry the job. If it still runs, Buildkite lost its agent for minutes, or somebody else has a webhook token.',
+  },
+  grant_revoked: {
+    when: 'The step released the grant, or an operator ended it. `ended_by` in the ledger says which.',
+    whatToDo: 'Retry the job.',
+  },
+  credential_changed: {
+    when: 'The policy gives this name another account, database, bucket or environment than before. Or it changed more than 20 times while tokens lived.',
+    whatToDo: 'Retry the job.',
+  },
+  blocked: {
+    when: 'An operator blocked such requests with the kill switch.',
+    whatToDo: 'Ask the operators. They see the blocks with `keydesk kill --list-blocks`.',
+  },
+  pool_exhausted: {
+    when: 'Every account of the pool is in use or cools down.',
+    whatToDo:
+      'Wait as `Retry-After` says. Add accounts, or shorten `ttl`: see [How many accounts a pool needs](../README.md#how-many-accounts-a-pool-needs).',
+  },
+  google_refused: {
+    when: 'Google refuses the credential permanently. The log names the cause, the permission or API, and the account.',
+    whatToDo: 'Do not retry. Follow [google-refuses](playbooks/google-refuses.md).',
+  },
+  dependency_unavailable: {
+    when: 'Something that Keydesk depends on failed or was slow. `dependency` and `code` in the log name it.',
+    whatToDo: 'Wait as `Retry-After` says. If it lasts, see [When 503 lasts](#when-503-lasts).',
+  },
+  job_token_key_not_looked_up: {
+    when: 'The job token has a key ID that Keydesk does not know yet. Keydesk requests the keys of the issuer every 30 seconds at most.',
+    whatToDo: 'Wait as `Retry-After` says. If it lasts, the token is not signed by the issuer in `KEYDESK_ISSUER`.',
+  },
+  rate_limited: {
+    when: "The job requested more tokens of one grant in a minute than the policy's `limits.tokensPerMinute`.",
+    whatToDo:
+      "Keep a token until it expires. Node's library requests one on every call when `ttl` is five minutes or less: 10 to 15 minutes suit. Or raise the limit.",
+  },
+  live_token_limit: {
+    when: 'The grant has 500 tokens that have not expired.',
+    whatToDo: 'Find the loop that requests a token each time, and have it keep one.',
+  },
+  pipeline_grant_limit: {
+    when: "The pipeline has as many live grants as the policy's `limits.liveGrantsPerPipeline`. Grants of shared accounts count until they expire.",
+    whatToDo: 'Find jobs that never end, or raise the limit.',
+  },
+  grant_busy: {
+    when: 'Requests of one job for one credential with other scopes or lifetimes came at the same time. They take turns.',
+    whatToDo: 'Try again after a second. Identical requests share one token.',
+  },
+  too_many_lookups: {
+    when: 'Too many requests to `/revoke` and `/introspect` had tokens that Keydesk never issued. The log counts them in `token.unknown` and has no line for each.',
+    whatToDo: 'Wait as `Retry-After` says, and find who sends them.',
+  },
+  parameter_missing: {
+    when: 'A parameter of the form is missing. An empty one counts as missing.',
+    whatToDo: 'Send what the response names. See whether the variable with the job token is empty.',
+  },
+  parameter_repeated: {
+    when: 'A parameter of the form stands twice.',
+    whatToDo: 'Send one request for each credential, and to `/revoke` and `/introspect` one for each token.',
+  },
+  parameter_invalid: {
+    when: 'A parameter has a value that is not accepted, or the Host header names no host.',
+    whatToDo: 'Send what the response names. For the Host header, see which proxy sets it.',
+  },
+  parameter_not_supported: {
+    when: 'The form has an `actor_token`.',
+    whatToDo: 'Leave it out.',
+  },
+  body_not_allowed: {
+    when: '`POST /token/CREDENTIAL` has a body.',
+    whatToDo: 'With curl, send `--data ""`. Or send a form to `/token`.',
+  },
+  grant_type_not_supported: {
+    when: '`grant_type` is not that of a token exchange.',
+    whatToDo: 'Use the token exchange of RFC 8693. Keydesk has no other grant.',
+  },
+  not_found: { when: 'Nothing is at this path.', whatToDo: "Set `url` to Keydesk's base URL, without `/token`." },
+  method_not_allowed: {
+    when: 'The path takes another method.',
+    whatToDo: 'Use the https URL: a redirect from http, or a proxy, turns a POST into a GET.',
+  },
+  content_type_not_supported: { when: 'The body is not a form.', whatToDo: 'Send a form, not JSON.' },
+  request_too_large: {
+    when: 'The job token is larger than 8 KiB, or the body larger than 16 KiB.',
+    whatToDo: 'See what is sent in place of the job token.',
+  },
+};
