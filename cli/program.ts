@@ -11,7 +11,7 @@ import { policyCommand } from './commands/policy.ts';
 import { rulesCommand } from './commands/rules.ts';
 import { usersCommand } from './commands/users.ts';
 import { versionCommand } from './commands/version.ts';
-import { paint } from './terminal.ts';
+import { EXIT_CODES, paint } from './terminal.ts';
 
 export function createProgram(): CommandUnknownOpts {
   const program = new Command('keydesk')
@@ -35,7 +35,9 @@ Examples:
   $ keydesk policy check --policy policy.yaml
   $ keydesk kill --environment staging --dry-run
 
-Exit codes: 0 success, 1 findings or failure, 2 usage, 3 differs.`,
+Exit codes: ${Object.entries(EXIT_CODES)
+        .map((code) => code.join(' '))
+        .join(', ')}.`,
     );
   program.addCommand(completeCommand(program), { hidden: true });
   inheritSettings(program, 'keydesk');

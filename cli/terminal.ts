@@ -5,6 +5,14 @@ import { styleText } from 'node:util';
 /** Exit codes: something was found or failed; the command line is wrong; two things differ. Success is 0. */
 export const EXIT = { failure: 1, usage: 2, differs: 3 } as const;
 
+/** What each exit code means, in the words of the help. */
+export const EXIT_CODES = {
+  0: 'success',
+  1: 'findings or failure',
+  2: 'usage',
+  3: 'differs',
+} as const satisfies Record<0 | (typeof EXIT)[keyof typeof EXIT], string>;
+
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export function paint(format: 'red' | 'yellow', text: string, stream: NodeJS.WriteStream): string {

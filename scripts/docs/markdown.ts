@@ -42,6 +42,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
+/** The parts with an empty line between them; an empty part is left out. */
 export function sections(...parts: readonly string[]): string {
-  return parts.join('\n\n');
+  return parts.filter((part) => part !== '').join('\n\n');
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
 import { auditTables } from './audit.ts';
+import { commandTables } from './commands.ts';
 import { configurationTables } from './configuration.ts';
 import { type Blocks, withBlocks } from './markdown.ts';
 import { refusalTables } from './refusals.ts';
@@ -14,6 +15,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     [path, () => withBlocks(readFileSync(`${root}${path}`, 'utf8'), blocks())] as const;
   return new Map([
     page('docs/AUDIT.md', () => ({ events: auditTables() })),
+    page('docs/COMMANDS.md', commandTables),
     page('docs/CONFIGURATION.md', () => configurationTables(root)),
     page('docs/STORAGE.md', () => storageTables(root)),
     page('docs/TROUBLESHOOTING.md', refusalTables),

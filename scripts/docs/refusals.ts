@@ -97,13 +97,14 @@ interface Response {
 /** Status and error of each, and the words that they share. */
 function responseCell(responses: readonly (Response & Partial<WireError>)[]): string {
   const [first] = responses;
+  if (!first?.description) throw new Error('a response without words');
   const members = [
-    ...(first?.missingClaims ? ['missing_claims'] : []),
-    ...(first?.permanent ? ['"permanent": true'] : []),
-    ...(first?.retryAfter === undefined ? [] : ['Retry-After']),
+    ...(first.missingClaims ? ['missing_claims'] : []),
+    ...(first.permanent ? ['"permanent": true'] : []),
+    ...(first.retryAfter === undefined ? [] : ['Retry-After']),
   ];
   const codes = responses.map(({ status, error }) => `${status} ${name(error)}`).join(' or ');
-  return `${codes}${members.length > 0 ? ` with ${names(members)}` : ''}: ${name(first?.description ?? '')}`;
+  return `${codes}${members.length > 0 ? ` with ${names(members)}` : ''}: ${name(first.description)}`;
 }
 
 function errors(): ReadonlyMap<string, { readonly statuses: Set<number>; readonly reasons: Set<Reason> }> {
