@@ -1,16 +1,29 @@
-# Who may do what, and nothing beyond it. Every grant of this module stands in this file, and a test compares them with
-# PRIVILEGES.md, both ways. The one that mints cannot enable an account; the two that end and wake cannot mint.
+# Who may do what, and nothing beyond it. Every grant of this module stands in this file. Roles and members come from privileges.json, of which
+# PRIVILEGES.md is made. The identity that mints cannot enable an account; the two that end grants and enable accounts cannot mint.
 
 locals {
-  # By account_id and not by email, which a first plan may not know: whoever reads it should see who gets what.
-  member           = { for name, account in google_service_account.function : name => "serviceAccount:${account.account_id}@${var.project_id}.iam.gserviceaccount.com" }
-  scheduler_member = "serviceAccount:${google_service_account.scheduler.account_id}@${var.project_id}.iam.gserviceaccount.com"
-  build_member     = "serviceAccount:${google_service_account.build.account_id}@${var.project_id}.iam.gserviceaccount.com"
+  privileges = jsondecode(file("${path.module}/privileges.json"))
+  # Name of a resource => identity => role.
+  held = { for address, grant in local.privileges.grants : split(".", address)[1] => { for identity, held in grant.to : identity => held.role } }
+  # Name of a resource that grants one role => that role.
+  role = { for name, held in local.held : name => one(distinct(values(held))) if length(distinct(values(held))) == 1 }
 
-  # Each function in each data database, where it writes or ends grant documents.
+  # By account_id and not by email, which a first plan may not know: whoever reads it should see who gets what.
+  member = merge(
+    { for name, account in google_service_account.function : name => "serviceAccount:${account.account_id}@${var.project_id}.iam.gserviceaccount.com" },
+    {
+      scheduler = "serviceAccount:${google_service_account.scheduler.account_id}@${var.project_id}.iam.gserviceaccount.com"
+      build     = "serviceAccount:${google_service_account.build.account_id}@${var.project_id}.iam.gserviceaccount.com"
+      everyone  = "allUsers"
+    }
+  )
+  # Name of a resource => members. The other members come from variables, from the policy or from Google.
+  members = { for name, held in local.held : name => [for identity in keys(held) : local.member[identity]] if alltrue([for identity in keys(held) : contains(keys(local.member), identity)]) }
+
+  # Each function in each data database, where it writes or closes grant documents.
   data_access = merge([
-    for function in keys(local.functions) : {
-      for name, database in local.data_databases : "${function} ${name}" => merge(database, { function = function })
+    for function, role in local.held.data : {
+      for name, database in local.data_databases : "${function} ${name}" => merge(database, { function = function, role = role })
     }
   ]...)
 
@@ -21,20 +34,20 @@ locals {
   ]...)
 }
 
-# Roles of the desk's own: Google's have more than is needed. What they are called => in which projects, and what they hold.
+# Keydesk's own roles, because Google's hold more than is needed: the projects in which each is used.
 
 locals {
-  own_roles = {
-    ledger                = { projects = [var.project_id], title = "Keydesk: keep the ledger", permissions = [for verb in ["get", "list", "create", "update"] : "datastore.entities.${verb}"] }
-    grant_document_writer = { projects = local.data_projects, title = "Keydesk: write grant documents", permissions = [for verb in ["create", "get", "update"] : "datastore.entities.${verb}"] }
-    grant_document_closer = { projects = local.data_projects, title = "Keydesk: close grant documents", permissions = [for verb in ["create", "update"] : "datastore.entities.${verb}"] }
-    signer                = { projects = [for email in local.signers : local.account_projects[email]], title = "Keydesk: sign Firebase custom tokens", permissions = ["iam.serviceAccounts.signJwt"] }
-    token_minter          = { projects = [for email in setunion(local.shared_accounts, local.pooled_accounts) : local.account_projects[email]], title = "Keydesk: mint access tokens", permissions = ["iam.serviceAccounts.getAccessToken"] }
-    account_disabler      = { projects = local.pool_projects, title = "Keydesk: disable pooled accounts", permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable"] }
-    account_enabler       = { projects = local.pool_projects, title = "Keydesk: disable and enable pooled accounts", permissions = ["iam.serviceAccounts.get", "iam.serviceAccounts.disable", "iam.serviceAccounts.enable"] }
+  role_projects = {
+    ledger                = [var.project_id]
+    grant_document_writer = local.data_projects
+    grant_document_closer = local.data_projects
+    signer                = [for email in local.signers : local.account_projects[email]]
+    token_minter          = [for email in setunion(local.shared_accounts, local.pooled_accounts) : local.account_projects[email]]
+    account_disabler      = local.pool_projects
+    account_enabler       = local.pool_projects
   }
   own_roles_by_project = merge([
-    for name, role in local.own_roles : { for project in distinct(role.projects) : "${name} ${project}" => merge(role, { name = name, project = project }) if project != "-" }
+    for name, role in local.privileges.roles : { for project in distinct(local.role_projects[name]) : "${name} ${project}" => merge(role, { name = name, project = project }) if project != "-" }
   ]...)
 
   roles = { for key, role in google_project_iam_custom_role.own : key => "projects/${role.project}/roles/${role.role_id}" }
@@ -54,10 +67,10 @@ resource "google_project_iam_custom_role" "own" {
 # The ledger and the grant documents
 
 resource "google_project_iam_member" "ledger" {
-  for_each = local.functions
+  for_each = local.held.ledger
 
   project = var.project_id
-  role    = local.roles["ledger ${var.project_id}"]
+  role    = local.roles["${each.value} ${var.project_id}"]
   member  = local.member[each.key]
 
   condition {
@@ -71,7 +84,7 @@ resource "google_project_iam_member" "data" {
   for_each = local.data_access
 
   project = each.value.project
-  role    = local.roles["${each.value.function == "token" ? "grant_document_writer" : "grant_document_closer"} ${each.value.project}"]
+  role    = local.roles["${each.value.role} ${each.value.project}"]
   member  = local.member[each.value.function]
 
   condition {
@@ -88,8 +101,8 @@ resource "google_service_account_iam_member" "sign" {
   for_each = local.signers
 
   service_account_id = "projects/${local.account_projects[each.key]}/serviceAccounts/${each.key}"
-  role               = lookup(local.roles, "signer ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
-  member             = local.member["token"]
+  role               = lookup(local.roles, "${local.role.sign} ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
+  member             = one(local.members.sign)
 
   depends_on = [google_service_account.standing]
 }
@@ -98,8 +111,8 @@ resource "google_service_account_iam_member" "mint" {
   for_each = local.shared_accounts
 
   service_account_id = "projects/${local.account_projects[each.key]}/serviceAccounts/${each.key}"
-  role               = lookup(local.roles, "token_minter ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
-  member             = local.member["token"]
+  role               = lookup(local.roles, "${local.role.mint} ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
+  member             = one(local.members.mint)
 
   depends_on = [google_service_account.standing]
 }
@@ -109,8 +122,8 @@ resource "google_service_account_iam_binding" "mint_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.roles["token_minter ${local.account_projects[each.key]}"]
-  members            = [local.member["token"]]
+  role               = local.roles["${local.role.mint_pooled} ${local.account_projects[each.key]}"]
+  members            = local.members.mint_pooled
 }
 
 # Disabling and enabling pooled accounts
@@ -119,25 +132,25 @@ resource "google_service_account_iam_binding" "disable_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.roles["account_disabler ${local.account_projects[each.key]}"]
-  members            = [local.member["token"], local.member["webhook"]]
+  role               = local.roles["${local.role.disable_pooled} ${local.account_projects[each.key]}"]
+  members            = local.members.disable_pooled
 }
 
 resource "google_service_account_iam_binding" "enable_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.roles["account_enabler ${local.account_projects[each.key]}"]
-  members            = [local.member["sweep"]]
+  role               = local.roles["${local.role.enable_pooled} ${local.account_projects[each.key]}"]
+  members            = local.members.enable_pooled
 }
 
-# The kill switch: whoever may throw it acts as the webhook function's account.
+# The kill switch: who activates it acts as the webhook function's account.
 
 resource "google_service_account_iam_member" "operators" {
   for_each = var.operators
 
   service_account_id = google_service_account.function["webhook"].name
-  role               = "roles/iam.serviceAccountTokenCreator"
+  role               = local.role.operators
   member             = each.key
 }
 
@@ -149,8 +162,8 @@ resource "google_cloud_run_v2_service_iam_member" "public" {
   project  = var.project_id
   location = var.region
   name     = google_cloudfunctions2_function.desk[each.key].name
-  role     = "roles/run.invoker"
-  member   = "allUsers"
+  role     = local.role.public
+  member   = one(local.members.public)
 }
 
 resource "google_cloud_run_v2_service_iam_binding" "sweep" {
@@ -159,8 +172,8 @@ resource "google_cloud_run_v2_service_iam_binding" "sweep" {
   project  = var.project_id
   location = var.region
   name     = google_cloudfunctions2_function.desk[each.key].name
-  role     = "roles/run.invoker"
-  members  = [local.scheduler_member]
+  role     = local.role.sweep
+  members  = local.members.sweep
 }
 
 # Reading secrets
@@ -168,37 +181,37 @@ resource "google_cloud_run_v2_service_iam_binding" "sweep" {
 resource "google_secret_manager_secret_iam_member" "webhook_tokens" {
   project   = var.project_id
   secret_id = google_secret_manager_secret.webhook_tokens.secret_id
-  role      = "roles/secretmanager.secretAccessor"
-  member    = local.member["webhook"]
+  role      = local.role.webhook_tokens
+  member    = one(local.members.webhook_tokens)
 }
 
 resource "google_secret_manager_secret_iam_member" "buildkite_api_token" {
   project   = var.project_id
   secret_id = google_secret_manager_secret.buildkite_api_token.secret_id
-  role      = "roles/secretmanager.secretAccessor"
-  member    = local.member["sweep"]
+  role      = local.role.buildkite_api_token
+  member    = one(local.members.buildkite_api_token)
 }
 
 # Building
 
 resource "google_project_iam_member" "build_logs" {
   project = var.project_id
-  role    = "roles/logging.logWriter"
-  member  = local.build_member
+  role    = local.role.build_logs
+  member  = one(local.members.build_logs)
 }
 
 resource "google_artifact_registry_repository_iam_member" "build_images" {
   project    = var.project_id
   location   = var.region
   repository = google_artifact_registry_repository.images.repository_id
-  role       = "roles/artifactregistry.writer"
-  member     = local.build_member
+  role       = local.role.build_images
+  member     = one(local.members.build_images)
 }
 
 resource "google_storage_bucket_iam_member" "build_archives" {
   bucket = google_storage_bucket.archives.name
-  role   = "roles/storage.objectViewer"
-  member = local.build_member
+  role   = local.role.build_archives
+  member = one(local.members.build_archives)
 }
 
 # Cloud Functions copies each archive into a bucket of its own and builds from there.
@@ -208,8 +221,8 @@ locals {
 
 resource "google_project_iam_member" "build_sources" {
   project = var.project_id
-  role    = "roles/storage.objectViewer"
-  member  = local.build_member
+  role    = local.role.build_sources
+  member  = one(local.members.build_sources)
 
   condition {
     title       = "keydesk build sources only"
@@ -259,7 +272,7 @@ resource "google_project_iam_member" "log_archive" {
   for_each = setsubtract(local.archived_projects, [var.project_id])
 
   project = var.project_id
-  role    = "roles/logging.bucketWriter"
+  role    = local.role.log_archive
   member  = google_logging_project_sink.archive[each.key].writer_identity
 
   condition {

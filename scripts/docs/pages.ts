@@ -6,6 +6,7 @@ import { auditTables } from './audit.ts';
 import { commandTables } from './commands.ts';
 import { configurationTables } from './configuration.ts';
 import { type Blocks, withBlocks } from './markdown.ts';
+import { privilegeTables, roleTables } from './privileges.ts';
 import { refusalTables } from './refusals.ts';
 import { storageTables } from './storage.ts';
 
@@ -14,6 +15,8 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
   const page = (path: string, blocks: () => Blocks) =>
     [path, () => withBlocks(readFileSync(`${root}${path}`, 'utf8'), blocks())] as const;
   return new Map([
+    page('deploy/WITHOUT_TERRAFORM.md', roleTables),
+    page('deploy/terraform/PRIVILEGES.md', privilegeTables),
     page('docs/AUDIT.md', () => ({ events: auditTables() })),
     page('docs/COMMANDS.md', commandTables),
     page('docs/CONFIGURATION.md', () => configurationTables(root)),

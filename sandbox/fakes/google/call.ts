@@ -3,6 +3,7 @@
 // exist and in which state.
 
 import * as z from 'zod';
+import { permissionsOf } from '../../../deploy/privileges.ts';
 import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import type { Boundary } from './boundary.ts';
 import { googleError } from './error.ts';
@@ -38,15 +39,16 @@ export const PERMISSIONS: Readonly<Record<IamCall['method'], string>> = {
   enable: 'iam.serviceAccounts.enable',
 };
 
-const ALLOWED: Readonly<Record<Identity, readonly IamCall['method'][]>> = {
-  anyone: ['generateAccessToken', 'signJwt', 'get', 'disable', 'enable'],
-  token: ['generateAccessToken', 'signJwt', 'get', 'disable'],
-  webhook: ['get', 'disable'],
-  sweep: ['get', 'disable', 'enable'],
+/** As the Terraform module grants it. */
+const ALLOWED: Readonly<Record<Identity, readonly string[]>> = {
+  anyone: Object.values(PERMISSIONS),
+  token: [...permissionsOf('token')],
+  webhook: [...permissionsOf('webhook')],
+  sweep: [...permissionsOf('sweep')],
 };
 
 export function isAllowed({ identity, method }: IamCall): boolean {
-  return ALLOWED[identity].includes(method);
+  return ALLOWED[identity].includes(PERMISSIONS[method]);
 }
 
 export const generateAccessTokenBody = z.strictObject({

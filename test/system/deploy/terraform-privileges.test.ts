@@ -1,10 +1,11 @@
-// Who may do what by the Terraform module, as terraform itself plans it from the example policy: what PRIVILEGES.md says, on
+// Who may do what by the Terraform module, as terraform itself plans it from the example policy: what privileges.json says, on
 // exactly what privileges.txt says, and under its conditions.
 
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { grants, MODULE, readPrivileges } from './terraform-module.ts';
+import { allPrivileges, PRIVILEGES } from '../../../deploy/privileges.ts';
+import { grants, MODULE } from './terraform-module.ts';
 import {
   createPlanner,
   DEPLOYED,
@@ -31,11 +32,11 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
     }
   }, UNHURRIED.timeout);
 
-  it('grants exactly what PRIVILEGES.md says', () => {
-    const table = readPrivileges();
+  it('grants exactly what privileges.json says', () => {
     const open = new Set(['shared account', 'pool group']);
-    const rows = table.map(
-      ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : sorted(what)} (${address})`,
+    const rows = allPrivileges().map(
+      ({ identity, permissions, role, address }) =>
+        `${identity}: ${open.has(identity) ? '' : sorted(permissions?.join(' ') ?? role)} (${address})`,
     );
     const granted = granting(plan.resources).map(
       ({ identity, what, address }) => `${identity}: ${open.has(identity) ? '' : what} (${address})`,
@@ -43,9 +44,9 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
     expect([...new Set(granted)].sort()).toEqual(rows.sort());
   });
 
-  it('has in PRIVILEGES.md every grant that the module declares, planned here or not, and all in one file', () => {
+  it('has in privileges.json every grant that the module declares, planned here or not, and all in one file', () => {
     const declared = plan.declared.resources.filter(({ type }) => grants(type)).map(({ address }) => address);
-    expect([...new Set(readPrivileges().map(({ address }) => address))].sort()).toEqual(declared.sort());
+    expect(Object.keys(PRIVILEGES.grants).sort()).toEqual(declared.sort());
     const text = readFileSync(`${MODULE}/privileges.tf`, 'utf8');
     for (const address of declared) expect(text).toContain(`resource "${address.replace('.', '" "')}" {`);
   });

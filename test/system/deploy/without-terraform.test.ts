@@ -51,23 +51,6 @@ describe('deploy/WITHOUT_TERRAFORM.md', () => {
     ).toEqual(sorted([...listed('asked'), ...all(hcl('apis.tf'), /\? \["(\w+)"\]/g), 'bigquery', 'logging']));
   });
 
-  it('lists the custom roles with their permissions', () => {
-    const roles = [...hcl('privileges.tf').matchAll(/^ {4}(\w+) +=.* permissions = (.*) \}$/gm)].map(
-      ([, name = '', permissions = '']) => {
-        const named = all(permissions, /"([\w.]+)"/g);
-        const verbs = permissions.includes('datastore.entities.');
-        return [
-          `PREFIX_${name}`,
-          verbs ? named.filter((it) => !it.includes('.')).map((it) => `datastore.entities.${it}`) : named,
-        ];
-      },
-    );
-    expect(roles.length).toBe(7);
-    expect(tableUnder('Custom roles').map(([role, , permissions]) => [words(role)[0], words(permissions)])).toEqual(
-      roles,
-    );
-  });
-
   it('has tables of at most three columns, and links files that exist', () => {
     for (const line of page.split('\n').filter((it) => it.startsWith('| ')))
       expect([line, line.split(/(?<!\\)\|/).length]).toEqual([line, 5]);

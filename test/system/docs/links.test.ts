@@ -13,6 +13,8 @@ const TITLES = /`(test\/[\w./-]+\.test\.ts)` ((?:"[^"]*"(?:, )?)+)/g;
 const COMMANDS = ['ci', 'install', 'pack', 'start', 'test'];
 
 const pages = markdownIn('.').map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
+/** Without code. */
+const prose = pages.map(({ path, text }) => ({ path, text: text.replaceAll(/^```[\s\S]*?^```|`[^`\n]*`/gm, '') }));
 /** Not those that say what once was. */
 const current = pages.filter(({ path }) => path !== 'CHANGELOG.md' && !path.startsWith('docs/decisions/'));
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object };
@@ -23,6 +25,21 @@ function markdownIn(folder: string): string[] {
     if (entry.isDirectory()) return NOT_OURS.test(path) ? [] : markdownIn(path);
     return path.endsWith('.md') ? [path] : [];
   });
+}
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsIn(text: string): ReadonlySet<string> {
+  const headings = [...text.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)].map(
+    ([, heading = '']) => heading,
+  );
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
 }
 
 /** What `find` finds in each page and `isThere` does not accept. */
@@ -38,9 +55,17 @@ describe('the Markdown files', () => {
   });
 
   it('link to files that exist', () => {
-    const prose = pages.map(({ path, text }) => ({ path, text: text.replaceAll(/^```[\s\S]*?^```|`[^`\n]*`/gm, '') }));
     const link = /\]\((?![a-z]+:)([^)#\s]+)/g;
     expect(missing(link, (target, page) => existsSync(join(ROOT, dirname(page), target)), prose)).toEqual([]);
+  });
+
+  it('link to headings that exist', () => {
+    const link = /\]\((?![a-z]+:)([^)\s]*\.md#[^)\s]+|#[^)\s]+)\)/g;
+    const isHeading = (target: string, page: string) => {
+      const [file = '', anchor = ''] = target.split('#');
+      return anchorsIn(readFileSync(join(ROOT, file === '' ? page : join(dirname(page), file)), 'utf8')).has(anchor);
+    };
+    expect(missing(link, isHeading, prose)).toEqual([]);
   });
 
   it('name files that exist', () => {

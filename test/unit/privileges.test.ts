@@ -1,0 +1,38 @@
+// The separation of duties in deploy/terraform/privileges.json, and that the fake of Google keeps to it. What Terraform makes of the file is
+// judged in test/system/deploy/terraform-privileges.test.ts.
+
+import { describe, expect, it } from 'vitest';
+import { allPrivileges, permissionsOf } from '../../deploy/privileges.ts';
+import { type IamCall, isAllowed, PERMISSIONS } from '../../sandbox/fakes/google/call.ts';
+
+const FUNCTIONS = ['token', 'webhook', 'sweep'] as const;
+const MINTING = ['iam.serviceAccounts.getAccessToken', 'iam.serviceAccounts.signJwt'];
+const ENABLING = ['iam.serviceAccounts.enable', 'iam.serviceAccounts.update', 'iam.serviceAccounts.undelete'];
+
+describe('privileges', () => {
+  it('let token mint and not enable, and the others not mint', () => {
+    expect(MINTING.filter((permission) => permissionsOf('token').has(permission))).toEqual(MINTING);
+    expect(ENABLING.filter((permission) => permissionsOf('token').has(permission))).toEqual([]);
+    for (const identity of ['webhook', 'sweep'])
+      expect(MINTING.filter((permission) => permissionsOf(identity).has(permission))).toEqual([]);
+  });
+
+  it('let the sweep alone enable', () => {
+    expect(FUNCTIONS.filter((identity) => permissionsOf(identity).has('iam.serviceAccounts.enable'))).toEqual([
+      'sweep',
+    ]);
+  });
+
+  it('let nobody delete', () => {
+    expect(allPrivileges().filter(({ permissions = [] }) => permissions.some((each) => /delete/i.test(each)))).toEqual(
+      [],
+    );
+  });
+
+  it.each(FUNCTIONS)('of %s are what the fake of Google allows', (identity) => {
+    for (const [method, permission] of Object.entries(PERMISSIONS)) {
+      const call = { identity, method, account: '', body: {}, reason: undefined } as IamCall;
+      expect([method, isAllowed(call)]).toEqual([method, permissionsOf(identity).has(permission)]);
+    }
+  });
+});
