@@ -89,7 +89,7 @@ function onlyOf(kinds: readonly string[]): string {
 }
 
 /** Every field that documents of a collection have. */
-export function fieldsOf({ schema, added = {} }: Collection): Field[] {
+function fieldsOf({ schema, added = {} }: Collection): Field[] {
   const { options = [schema] } = defOf(schema);
   const all = options.flatMap((option) => {
     const { shape = {} } = defOf(option);
