@@ -11,7 +11,6 @@ import { type Blocks, name, names, table } from './markdown.ts';
 
 type Reason = Refusal['reason'];
 
-const HEAD = ['response', 'reason, and when', 'what to do'];
 const REASONS: readonly Reason[] = [
   ...(Object.keys(REFUSAL_ADVICE) as (keyof typeof REFUSAL_ADVICE)[]),
   ...JOB_TOKEN_REASONS,
@@ -37,12 +36,12 @@ export function refusalTables(): Blocks {
         ),
       ]),
     ),
-    refusals: table(HEAD, [
+    refusals: responseTable([
       [responseCell(responseTo('job_token_malformed')), '`job_token_…`: see below', 'Look up the reason below.'],
       ...['job_token_missing' as const, ...(Object.keys(REFUSAL_ADVICE) as (keyof typeof REFUSAL_ADVICE)[])].map(
         (reason) => {
           const { when, whatToDo } = { ...JOB_TOKEN_ADVICE, ...REFUSAL_ADVICE }[reason];
-          return [responseCell(responseTo(reason)), `${name(reason)}. ${when}`, whatToDo];
+          return [responseCell(responseTo(reason)), `${name(reason)}. ${when}`, whatToDo] as const;
         },
       ),
     ]),
@@ -50,16 +49,23 @@ export function refusalTables(): Blocks {
       ['reason', 'when', 'what to do'],
       Object.entries(JOB_TOKEN_ADVICE).map(([reason, { when, whatToDo }]) => [name(reason), when, whatToDo]),
     ),
-    webhook: table(
-      HEAD,
+    webhook: responseTable(
       (Object.keys(WEBHOOK_ADVICE) as WebhookRefusalReason[]).map((reason) => {
         const { when, whatToDo } = WEBHOOK_ADVICE[reason];
         const response =
           reason === 'body_too_slow' ? 'none: the connection is closed' : responseCell([toWebhookError(reason)]);
-        return [response, `${name(reason)}. ${when}`, whatToDo];
+        return [response, `${name(reason)}. ${when}`, whatToDo] as const;
       }),
     ),
   };
+}
+
+/** A response that is that of the row before is not repeated. */
+function responseTable(rows: readonly (readonly [response: string, reason: string, whatToDo: string])[]): string {
+  return table(
+    ['response', 'reason, and when', 'what to do'],
+    rows.map(([response, ...rest], index) => [response === rows[index - 1]?.[0] ? 'the same' : response, ...rest]),
+  );
 }
 
 function isCommonTokenReason(reason: Reason): boolean {
