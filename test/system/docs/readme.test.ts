@@ -1,4 +1,4 @@
-// The examples of the README and of CLIENTS.md are the files in examples/, and do what is said of them with real curl.
+// The examples on the pages are the files in examples/, and do what is said of them with real curl.
 
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,16 +12,34 @@ import { newRulesFile } from '../../../shared/core/security-rules/generate.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-const readme = read('README.md');
+const PAGES = ['README.md', 'docs/POLICY.md', 'docs/CLIENTS.md'];
+/** Each example that a page shows: the page, the file, and what is shown. */
+const SHOWN = PAGES.flatMap((page) =>
+  [...read(page).matchAll(/<!-- (examples\/\S+) -->\n```\w+\n([\s\S]*?)```/g)].map(
+    ([, path = '', text = '']) => [page, path, text] as const,
+  ),
+);
 
-describe('the README', () => {
-  it.each(['examples/policy.yaml', 'examples/push-config.sh', 'examples/pipeline.release.yml'])(
-    'shows %s as it is',
-    (path) => {
-      const shown = new RegExp(`<!-- ${path} -->\n\`\`\`\\w+\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1];
-      expect(shown).toBe(read(path));
-    },
-  );
+describe('the examples', () => {
+  it.each(SHOWN)('%s shows %s as it is', (_, path, text) => {
+    expect(text).toBe(read(path));
+  });
+
+  it('are shown on the pages for which they are written', () => {
+    expect(SHOWN.map(([page, path]) => `${page}: ${path}`).sort()).toEqual([
+      'README.md: examples/first-policy.yaml',
+      'README.md: examples/first-step.yml',
+      'docs/CLIENTS.md: examples/credentials/executable.json',
+      'docs/CLIENTS.md: examples/pipeline.release.yml',
+      'docs/CLIENTS.md: examples/push-config.sh',
+      'docs/POLICY.md: examples/policy.yaml',
+    ]);
+  });
+
+  it('have a policy that is one, in the README too', () => {
+    for (const path of ['examples/policy.yaml', 'examples/first-policy.yaml'])
+      expect(parsePolicy(read(path), path)).not.toHaveProperty('problems');
+  });
 
   it("has the example policy's rules in examples/firestore.rules", () => {
     const loaded = parsePolicy(read('examples/policy.yaml'), 'examples/policy.yaml');
@@ -31,15 +49,7 @@ describe('the README', () => {
   });
 });
 
-describe('docs/CLIENTS.md', () => {
-  it('shows examples/credentials/executable.json as it is', () => {
-    const [, shown] =
-      /<!-- examples\/credentials\/executable\.json -->\n```json\n([\s\S]*?)```/.exec(read('docs/CLIENTS.md')) ?? [];
-    expect(shown).toBe(read('examples/credentials/executable.json'));
-  });
-});
-
-describe('the step of the README', () => {
+describe('the step with curl', () => {
   let keydesk: InProcessKeydesk;
   let folder: string;
   beforeAll(async () => {
@@ -88,10 +98,10 @@ describe('the step of the README', () => {
     expect(ran.stdout).toContain('"replicas"');
   });
 
-  it('may give its credential back with the line that the README shows', async () => {
+  it('may give its credential back with the line that CLIENTS.md shows', async () => {
     const issued = await keydesk.requestByPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
     const [, line = ''] =
-      /`(curl --data-urlencode token@- "\$KEYDESK\/revoke") <<<"\$ACCESS_TOKEN"`/.exec(readme) ?? [];
+      /`(curl --data-urlencode token@- "\$KEYDESK\/revoke") <<<"\$ACCESS_TOKEN"`/.exec(read('docs/CLIENTS.md')) ?? [];
     const shell = ['-c', `${line} --silent --output /dev/null --write-out '%{http_code}' <<<"$ACCESS_TOKEN"`];
     const environment = { PATH: process.env.PATH, KEYDESK: keydesk.tokenUrl, ACCESS_TOKEN: issued.json.access_token };
     const { stdout } = await promisify(execFile)('bash', shell, { env: environment });
@@ -99,9 +109,9 @@ describe('the step of the README', () => {
     expect((await keydesk.introspect(issued.json.access_token)).json).toEqual({ active: false });
   });
 
-  it('is followed by a kill switch that works as the README shows it', async () => {
+  it('can be ended by the kill switch as OPERATIONS.md shows it', async () => {
     const issued = await keydesk.requestByPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
-    const shown = [...readme.matchAll(/^keydesk kill (.*)$/gm)].map(([, line]) => line as string);
+    const shown = [...read('docs/OPERATIONS.md').matchAll(/^keydesk kill (.*)$/gm)].map(([, line]) => line as string);
     expect(shown).toHaveLength(4);
     const events: string[] = [];
     const run = async (line: string) => {
