@@ -112,7 +112,7 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   pool_exhausted: {
     when: 'Every account of the pool is in use or cools down.',
     whatToDo:
-      'Wait as `Retry-After` says. Add accounts, or shorten `ttl`: see [How many accounts a pool needs](../README.md#how-many-accounts-a-pool-needs).',
+      'Wait as `Retry-After` says. Add accounts, or shorten `ttl`: see [How many accounts a pool needs](OPERATIONS.md#how-many-accounts-a-pool-needs).',
   },
   google_refused: {
     when: 'Google refuses the credential permanently. The log names the cause, the permission or API, and the account.',

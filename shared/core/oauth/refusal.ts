@@ -222,7 +222,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
       return {
         status: 503,
         error: 'temporarily_unavailable',
-        description: `All service accounts of the pool are in use. The first can be free in ${refusal.retryAfter} seconds: retry then.`,
+        description: `All service accounts of the pool are in use. The first can be free in ${refusal.retryAfter} s: retry then.`,
         retryAfter: refusal.retryAfter,
       };
     case 'blocked':
