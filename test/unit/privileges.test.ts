@@ -1,10 +1,12 @@
 // The separation of duties in deploy/terraform/privileges.json, and that the fake of Google keeps to it. What Terraform makes of the file is
 // judged in test/system/deploy/terraform-privileges.test.ts.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { allPrivileges, permissionsOf } from '../../deploy/privileges.ts';
 import { type IamCall, isAllowed, PERMISSIONS } from '../../sandbox/fakes/google/call.ts';
 
+const GOOGLE = new URL('../../shared/google/', import.meta.url);
 const FUNCTIONS = ['token', 'webhook', 'sweep'] as const;
 const MINTING = ['iam.serviceAccounts.getAccessToken', 'iam.serviceAccounts.signJwt'];
 const ENABLING = ['iam.serviceAccounts.enable', 'iam.serviceAccounts.update', 'iam.serviceAccounts.undelete'];
@@ -26,6 +28,21 @@ describe('privileges', () => {
   it('let nobody delete', () => {
     expect(allPrivileges().filter(({ permissions = [] }) => permissions.some((each) => /delete/i.test(each)))).toEqual(
       [],
+    );
+  });
+
+  it('hold each permission that a call of the product names, and the fake of Google knows each', () => {
+    const sources = readdirSync(GOOGLE)
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFileSync(new URL(name, GOOGLE), 'utf8'));
+    const named = new Set(
+      sources.flatMap((source) => [...source.matchAll(/permission: '([\w.]+)'/g)].map(([, name]) => name)),
+    );
+    expect(named.size).toBeGreaterThan(4);
+    const held = new Set(FUNCTIONS.flatMap((identity) => [...permissionsOf(identity)]));
+    expect([...named].filter((permission) => !held.has(permission ?? ''))).toEqual([]);
+    expect([...held].filter((permission) => permission.startsWith('iam.')).sort()).toEqual(
+      Object.values(PERMISSIONS).sort(),
     );
   });
 
