@@ -98,7 +98,7 @@ export function createRequestListener(
         body: {
           error: 'server_error',
           request_id,
-          error_description: `Keydesk failed; the reason is in its log. Request id: ${request_id}`,
+          error_description: `Keydesk failed. The reason is in its log. Request id: ${request_id}`,
         },
         auditEvents: [auditEvent('request.failed', { stack })],
       };

@@ -9,6 +9,7 @@ import {
   type InProcessKeydesk,
   openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
+import { claimsMissing, JOB_TOKEN_NOT_ACCEPTED, NO_JOB_TOKEN } from '../fixtures/refusals.ts';
 import {
   by,
   type ForgingIssuer,
@@ -18,9 +19,7 @@ import {
 } from './bad-job-tokens.issuer.ts';
 import { BAD_JOB_TOKENS, type BadJobToken } from './bad-job-tokens.table.ts';
 
-const NOT_ACCEPTED =
-  "The job token was not accepted. Ask for a fresh one inside the step, with this service's audience; " +
-  "the reason is in the service's audit log under the request's id. Request id: ";
+const NOT_ACCEPTED = `${JOB_TOKEN_NOT_ACCEPTED} Request id: `;
 const FORMS = ['path', 'form'] as const;
 type Form = (typeof FORMS)[number];
 
@@ -30,12 +29,7 @@ const UNIFORM_ANSWER = {
   form: answer(400, 'invalid_request', {}),
 };
 
-const NONE_SENT = answer(
-  401,
-  'invalid_token',
-  { 'www-authenticate': 'Bearer' },
-  'No job token was sent. Send it in the Authorization header, after the word Bearer. Request id: ',
-);
+const NONE_SENT = answer(401, 'invalid_token', { 'www-authenticate': 'Bearer' }, `${NO_JOB_TOKEN} Request id: `);
 
 /** Causes that a verified job of the policy's organization learns, with what it has and what is accepted. */
 const EXPLAINED: Readonly<Record<string, RegExp>> = {
@@ -190,7 +184,7 @@ describe('a job token without a claim that policy needs', () => {
     expect(called.json).toEqual({
       error: 'invalid_request',
       request_id: expect.any(String),
-      error_description: expect.stringContaining('Ask for it with --claim organization_id. Request id: '),
+      error_description: expect.stringContaining(`${claimsMissing(['organization_id'])} Request id: `),
       missing_claims: ['organization_id'],
     });
     expect(called.audit).toMatchObject([

@@ -1,6 +1,6 @@
-// Every way a request for a credential can be refused, and what the caller is told of it. The reason and the facts go
-// to the audit log; the wire answer is deliberately poorer: all bad job tokens look alike, and so do all credentials
-// a job may not have. The switch is exhaustive: a new reason does not compile until it has an answer.
+// Every way a request for a credential can be refused, and the response to it. The reason and the facts go to the audit log. The
+// response has less: all job tokens that are not verified get one response, and so do all credentials that a job may not have. The
+// switch is exhaustive: a new reason does not compile until it has a response.
 
 import type { FailureCode } from '../failure-code.ts';
 import type { GoogleRefusal } from '../google-refusal.ts';
@@ -102,7 +102,7 @@ export type Refusal =
   | { readonly reason: 'content_type_not_supported'; readonly expected: string }
   | { readonly reason: 'request_too_large'; readonly limit: string };
 
-/** What the caller is told. `retryAfter` is in seconds. */
+/** The response to a refusal. `retryAfter` is in seconds. */
 export interface WireError {
   readonly status: number;
   readonly error: string;
@@ -116,7 +116,7 @@ export interface WireError {
 }
 
 const JOB_TOKEN_NOT_ACCEPTED_TEXT =
-  "The job token was not accepted. Ask for a fresh one inside the step, with this service's audience; the reason is in the service's audit log under the request's id.";
+  "The job token was not accepted. Request a new one inside the step, with this service's audience. The reason is in the service's audit log, under the request ID.";
 
 interface WireContext {
   /** The job token was in the Authorization header, so its errors are those of RFC 6750 section 3.1. */
@@ -125,7 +125,7 @@ interface WireContext {
   readonly contact?: string | undefined;
 }
 
-/** The response to a refusal. Source: RFC 6749 section 5.2. */
+/** Source: RFC 6749 section 5.2. */
 export function toWireError(refusal: Refusal, { bearer, contact }: WireContext): WireError {
   switch (refusal.reason) {
     case 'parameter_missing':
@@ -144,7 +144,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
       return {
         status: 400,
         error: 'invalid_request',
-        description: `The job token lacks claims that policy needs. Ask for it with ${refusal.missing.map((claim) => `--claim ${claim}`).join(' ')}.`,
+        description: `The job token lacks claims that the policy needs. Request it with ${refusal.missing.map((claim) => `--claim ${claim}`).join(' ')}.`,
         missingClaims: refusal.missing,
       };
     case 'unknown_credential':
@@ -153,36 +153,41 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
         status: 400,
         error: 'invalid_target',
         description: withContact(
-          'No rule of the policy grants this job a credential of that name. To see why, run keydesk policy explain with the policy and the claims of the job.',
+          "No rule of the policy grants this job a credential of that name. To see why, run keydesk policy explain with the policy and the job's claims.",
           contact,
         ),
       };
     case 'job_ended':
-      return { status: 400, error: 'invalid_grant', description: 'The job has ended; it gets no more credentials.' };
+      return {
+        status: 400,
+        error: 'invalid_grant',
+        description: 'The job has ended. A job that has ended receives no credentials.',
+      };
     case 'grant_revoked':
       return {
         status: 400,
         error: 'invalid_grant',
-        description: "The job's grant of this credential was ended before the job; it is not given again.",
+        description:
+          'The step released this grant, or an operator ended it. This job does not receive the credential again. Retry the job.',
       };
     case 'credential_changed':
       return {
         status: 400,
         error: 'invalid_grant',
-        description: 'The credential was redefined while this job ran. Retry the job.',
+        description: 'The policy changed this credential while the job ran. Retry the job.',
       };
     case 'live_token_limit':
       return {
         status: 429,
         error: 'temporarily_unavailable',
-        description: 'This job holds too many live tokens of this credential. Use the ones it has until they expire.',
+        description: 'This job holds too many live tokens of this credential. Use one of them until it expires.',
         retryAfter: refusal.retryAfter,
       };
     case 'rate_limited':
       return {
         status: 429,
         error: 'temporarily_unavailable',
-        description: 'This job asks for this credential too often. Keep a token until it expires.',
+        description: 'This job requests this credential too often. Keep a token until it expires.',
         retryAfter: refusal.retryAfter,
       };
     case 'grant_busy':
@@ -216,7 +221,8 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
     case 'job_token_missing':
       return {
         ...jobTokenNotAccepted(refusal, bearer),
-        description: 'No job token was sent. Send it in the Authorization header, after the word Bearer.',
+        description:
+          'No job token was sent. Send the header Authorization: Bearer JOB_TOKEN. If you did, see whether the variable with the job token is empty.',
       };
     case 'pool_exhausted':
       return {
@@ -230,7 +236,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
         status: 400,
         error: 'invalid_grant',
         description: withContact(
-          'An operator has blocked this. Ask the operators of Keydesk, and retry the job when the block is removed.',
+          'An operator has blocked this request. Contact the operators of Keydesk, and retry the job when the block is removed.',
           contact,
         ),
       };
@@ -239,7 +245,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
         status: 503,
         error: 'temporarily_unavailable',
         description: withContact(
-          'Google refuses to issue this credential, and a retry does not change that. Stop, and tell the operators of Keydesk.',
+          'Google refuses to issue this credential, and a retry does not change that. Stop, and contact the operators of Keydesk.',
           contact,
         ),
         retryAfter: refusal.retryAfter,
@@ -249,22 +255,30 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
       return {
         status: 503,
         error: 'temporarily_unavailable',
-        description: 'A service that Keydesk depends on failed or was too slow. Try again.',
+        description: 'A service that Keydesk depends on failed or was too slow. Retry after the time in Retry-After.',
         retryAfter: refusal.retryAfter,
       };
     case 'not_found':
-      return { status: 404, error: 'not_found', description: 'There is nothing at this path.' };
+      return {
+        status: 404,
+        error: 'not_found',
+        description: 'There is nothing at this path. Credentials are at /token and /token/CREDENTIAL.',
+      };
     case 'method_not_allowed':
       return {
         status: 405,
         error: 'invalid_request',
-        description: `Only ${refusal.allow} is answered at this path.`,
+        description: `This path takes only ${refusal.allow}.`,
         allow: refusal.allow,
       };
     case 'content_type_not_supported':
       return { status: 415, error: 'invalid_request', description: `The body must be ${refusal.expected}.` };
     case 'request_too_large':
-      return { status: 413, error: 'invalid_request', description: `The limit is ${refusal.limit}.` };
+      return {
+        status: 413,
+        error: 'invalid_request',
+        description: `The request is too large. The limit is ${refusal.limit}.`,
+      };
     default:
       return jobTokenNotAccepted(refusal, bearer);
   }
@@ -290,7 +304,7 @@ function explain({ reason, received, expected }: JobTokenRefusal & { readonly re
       return `The job token expired at ${received}, and it is ${expected} now. Request a job token inside the step that uses it.`;
     case 'job_token_not_yet_valid':
     case 'job_token_issued_in_future':
-      return `The job token is valid from ${received}, and it is ${expected} by the clock of this service. Retry; if that does not help, tell the operators of Keydesk.`;
+      return `The job token is valid from ${received}, and it is ${expected} by the clock of this service. Retry. If that does not help, contact the operators of Keydesk.`;
     case 'job_token_lifetime_too_long':
       return `The job token lives ${received} seconds, and the policy allows ${expected}. Request a job token with --lifetime ${expected} or less.`;
   }

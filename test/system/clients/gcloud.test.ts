@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
-import { NOT_GRANTED } from '../../fixtures/refusals.ts';
+import { JOB_ENDED, NOT_GRANTED } from '../../fixtures/refusals.ts';
 import type { Ran } from './child.ts';
 import { withoutRequestId } from './client-process.ts';
 import { gcloudEnvironment, runGcloud } from './gcloud.ts';
@@ -14,7 +14,7 @@ import { type JobOnDisk, newJobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
 
 const UNKNOWN = `${NOT_GRANTED} Request id: ID`;
-const ENDED = 'The job has ended; it gets no more credentials. Request id: ID';
+const ENDED = `${JOB_ENDED} Request id: ID`;
 const PRINT_DEFAULT = ['auth', 'application-default', 'print-access-token'];
 const gcloud = needs('gcloud');
 

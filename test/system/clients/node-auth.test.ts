@@ -6,7 +6,7 @@ import { type AuthClient, GoogleAuth } from 'google-auth-library';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { jsonServer } from '../../../sandbox/local-server.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
-import { NOT_GRANTED } from '../../fixtures/refusals.ts';
+import { DEPENDENCY_UNAVAILABLE, JOB_ENDED, JOB_TOKEN_NOT_ACCEPTED, NOT_GRANTED } from '../../fixtures/refusals.ts';
 import { grantsOf } from '../../http/token-request.ts';
 import { runChild } from './child.ts';
 import { type JobOnDisk, newJobOnDisk } from './job.ts';
@@ -132,12 +132,7 @@ describe('google-auth-library', () => {
       `Error code invalid_target: ${NOT_GRANTED}`,
       () => {},
     ],
-    [
-      'a job that has ended',
-      'staging-export',
-      'Error code invalid_grant: The job has ended; it gets no more credentials.',
-      () => on.finish(),
-    ],
+    ['a job that has ended', 'staging-export', `Error code invalid_grant: ${JOB_ENDED}`, () => on.finish()],
   ])('tells its user of %s, and by which id to ask about it', async (_, credential, message, before) => {
     const client = await clientOf(on.credentialFile(credential, await on.fileSource()));
     await before();
@@ -150,8 +145,8 @@ describe('google-auth-library', () => {
 
   it('tells its user of a job token that is not accepted', async () => {
     const client = await clientOf(on.credentialFile('staging-export', await on.fileSource('x')));
-    expect((await errorOf(client)).message).toMatch(
-      /^Error code invalid_request: The job token was not accepted\. Ask for a fresh one inside the step, with this service's audience; .* Request id: [0-9a-f-]{36}$/,
+    expect((await errorOf(client)).message).toContain(
+      `Error code invalid_request: ${JOB_TOKEN_NOT_ACCEPTED} Request id: `,
     );
   });
 
@@ -161,7 +156,7 @@ describe('google-auth-library', () => {
     const audit = auditFromNow();
     const error = await errorOf(client);
     expect(error.message.replace(REQUEST_ID, '').trim()).toBe(
-      'Error code temporarily_unavailable: A service that Keydesk depends on failed or was too slow. Try again.',
+      `Error code temporarily_unavailable: ${DEPENDENCY_UNAVAILABLE}`,
     );
     expect(audit().map(({ reason }) => reason)).toEqual(Array(4).fill('dependency_unavailable'));
     expect(audit().at(-1)?.request_id).toBe(REQUEST_ID.exec(error.message)?.[1]);
@@ -213,9 +208,7 @@ describe('google-auth-library', () => {
     // Buildkite's agent may still get a token when the webhook is already here.
     on.job.state = 'running';
     const error = await errorOf(client);
-    expect(error.message).toMatch(
-      /^Error code invalid_grant: The job has ended; it gets no more credentials\. Request id: [0-9a-f-]{36}$/,
-    );
+    expect(error.message).toContain(`Error code invalid_grant: ${JOB_ENDED} Request id: `);
   });
 
   it("tells its user what the agent said when the job's agent gives it no token any more", async () => {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { jsonServer } from '../../../sandbox/local-server.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
-import { NOT_GRANTED } from '../../fixtures/refusals.ts';
+import { DEPENDENCY_UNAVAILABLE, JOB_ENDED, NOT_GRANTED } from '../../fixtures/refusals.ts';
 import { grantsOf } from '../../http/token-request.ts';
 import { runChild } from './child.ts';
 import { withoutRequestId } from './client-process.ts';
@@ -95,7 +95,7 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
     [
       'a job that has ended',
       'staging-export',
-      'Error code invalid_grant: The job has ended; it gets no more credentials. Request id: ID',
+      `Error code invalid_grant: ${JOB_ENDED} Request id: ID`,
       () => on.finish(),
     ],
   ])('tells its user of %s', async (_, credential, message, before) => {
@@ -122,8 +122,7 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
     const [told] = await run('staging-export', await on.fileSource(), 'get', `${keydesk.google.url}/gate`);
     expect(withoutRequestId(told)).toEqual({
       error: 'OAuthError',
-      message:
-        'Error code temporarily_unavailable: A service that Keydesk depends on failed or was too slow. Try again. Request id: ID',
+      message: `Error code temporarily_unavailable: ${DEPENDENCY_UNAVAILABLE} Request id: ID`,
       retryable: false,
     });
     expect(keydesk.audit.slice(lines).map(({ reason }) => reason)).toEqual(['dependency_unavailable']);

@@ -3,7 +3,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
-import { NOT_GRANTED } from '../../fixtures/refusals.ts';
+import { JOB_ENDED, NOT_GRANTED } from '../../fixtures/refusals.ts';
 import { newJobToken } from '../../http/token-request.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
 import { type JobOnDisk, newJobOnDisk } from './job.ts';
@@ -106,7 +106,7 @@ describe('@google-cloud/storage', () => {
     await on.finish();
     const unknown = newClient(newJobOnDisk(keydesk), 'nothing-of-the-kind');
     for (const [client, message] of [
-      [ended, 'Error code invalid_grant: The job has ended; it gets no more credentials. Request id: ID'],
+      [ended, `Error code invalid_grant: ${JOB_ENDED} Request id: ID`],
       [unknown, `Error code invalid_target: ${NOT_GRANTED} Request id: ID`],
     ] as const)
       for (const [operation, ...args] of [
