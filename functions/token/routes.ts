@@ -13,6 +13,7 @@ import {
 import { refusalResponse } from './error-response.ts';
 import { createExchangeHandlers, type ExchangeDeps } from './exchange.ts';
 import { createIntrospectHandler } from './introspect.ts';
+import { LANDING_PAGE } from './landing-page.ts';
 import { METADATA_PATH, metadata } from './metadata.ts';
 import { createRevokeHandler, type RevokeDeps } from './revoke.ts';
 
@@ -41,6 +42,7 @@ export function createTokenHandler(deps: TokenHandlerDeps): Handler {
     if (path === '/revoke') return method === 'POST' ? revoke(request) : methodNotAllowed('POST');
     if (path === '/introspect') return method === 'POST' ? introspect(request) : methodNotAllowed('POST');
     if (path === METADATA_PATH) return isGetOrHead(method) ? metadata(request) : methodNotAllowed('GET, HEAD');
+    if (path === '/') return isGetOrHead(method) ? LANDING_PAGE : methodNotAllowed('GET, HEAD');
     if (path === '/health') return isGetOrHead(method) ? healthy : methodNotAllowed('GET, HEAD');
     return refusalResponse({ reason: 'not_found' }, { request_id, bearer: false });
   };

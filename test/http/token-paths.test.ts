@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VERSION } from '../../shared/version.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { NOT_GRANTED } from '../fixtures/refusals.ts';
+import { claimsMissing, NOT_GRANTED } from '../fixtures/refusals.ts';
 import { grantsOf, newJobToken, send, sendByPath, sendForm, tokenForm, withoutRequestId } from './token-request.ts';
 
 describe('the token endpoint', () => {
@@ -22,7 +22,6 @@ describe('the token endpoint', () => {
 
   describe('where there is nothing', () => {
     it.each([
-      '/',
       '/tokens',
       '/Token',
       '/token.json',
@@ -56,11 +55,31 @@ describe('the token endpoint', () => {
       },
     );
 
-    it.each(['POST', 'PUT', 'DELETE'])('answers 405 to %s /health', async (method) => {
-      const response = await send(keydesk, { method, path: '/health' });
+    it.each([
+      ['POST', '/health'],
+      ['PUT', '/health'],
+      ['DELETE', '/health'],
+      ['POST', '/'],
+      ['PUT', '/'],
+    ])('answers 405 to %s %s', async (method, path) => {
+      const response = await send(keydesk, { method, path });
       expect(response.status).toBe(405);
       expect(response.headers.get('allow')).toBe('GET, HEAD');
     });
+  });
+
+  it('shows a browser a static page without script, and writes no audit line about it', async () => {
+    const page = await keydesk.call(`${keydesk.tokenUrl}/?credential=staging-config`);
+    expect(page).toMatchObject({ status: 200, audit: [] });
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'unsafe-inline';/);
+    expect(page.headers.get('cache-control')).toBe('no-store');
+    expect(page.text).not.toMatch(/<script|<form|<img|https?:\/\/(?!THIS_HOST)|staging-config/);
+    const links = [...page.text.matchAll(/href="([^"]*)"/g)].map(([, href]) => href ?? '');
+    expect(links.length).toBeGreaterThan(0);
+    for (const path of links) expect((await send(keydesk, { method: 'GET', path })).status, path).toBe(200);
+    const head = await send(keydesk, { method: 'HEAD', path: '/' });
+    expect(head).toMatchObject({ status: 200, text: '', audit: [] });
   });
 
   it('is healthy to GET and HEAD, and writes no audit line about it', async () => {
@@ -138,10 +157,10 @@ describe('the token endpoint', () => {
 
   describe('shown a job token that lacks claims', () => {
     it.each([
-      [['pipeline_id'], 'Ask for it with --claim pipeline_id.'],
-      [['organization_id'], 'Ask for it with --claim organization_id.'],
-      [['organization_id', 'pipeline_id'], 'Ask for it with --claim organization_id --claim pipeline_id.'],
-    ])('names %j, and the same for every credential', async (missing, advice) => {
+      { missing: ['pipeline_id'] },
+      { missing: ['organization_id'] },
+      { missing: ['organization_id', 'pipeline_id'] },
+    ])('names $missing, and the same for every credential', async ({ missing }) => {
       const job = keydesk.buildkite.startJob();
       const overrides = Object.fromEntries(missing.map((claim) => [claim, undefined]));
       const token = await keydesk.buildkite.jobToken(job, { overrides });
@@ -155,7 +174,7 @@ describe('the token endpoint', () => {
           bodies.add(withoutRequestId(response));
         }
       expect([...bodies]).toEqual([
-        `400 {"error":"invalid_request","request_id":"ID","error_description":"The job token lacks claims that policy needs. ${advice} Request id: ID","missing_claims":${JSON.stringify(missing)}}`,
+        `400 {"error":"invalid_request","request_id":"ID","error_description":"${claimsMissing(missing)} Request id: ID","missing_claims":${JSON.stringify(missing)}}`,
       ]);
       expect(await grantsOf(keydesk, token)).toEqual([]);
     });
