@@ -5,6 +5,7 @@ import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
 import { auditTables } from './audit.ts';
 import { commandTables } from './commands.ts';
 import { configurationTables } from './configuration.ts';
+import { costTables } from './grant-costs.ts';
 import { type Blocks, withBlocks } from './markdown.ts';
 import { privilegeTables, roleTables } from './privileges.ts';
 import { refusalTables } from './refusals.ts';
@@ -20,6 +21,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/AUDIT.md', () => ({ events: auditTables() })),
     page('docs/COMMANDS.md', commandTables),
     page('docs/CONFIGURATION.md', () => configurationTables(root)),
+    page('docs/OPERATIONS.md', costTables),
     page('docs/STORAGE.md', () => storageTables(root)),
     page('docs/TROUBLESHOOTING.md', refusalTables),
     ['examples/keydesk-policy.schema.json', () => `${JSON.stringify(policyJsonSchema(), null, 2)}\n`],

@@ -1,11 +1,12 @@
-// What a grant costs, counted on the real hand-out, end and sweep over Firestore in memory and a Google that only counts.
-// What is billed per document is counted as Firestore bills it: a document that is not there, and a query that finds
-// nothing, are one read each.
+// What a grant costs, counted on the real issuance, end and sweep over Firestore in memory and a Google that only counts.
+// Documents are counted as Firestore bills them: a document that does not exist, and a query without results, are one
+// read each. docs/OPERATIONS.md shows the same figures, from scripts/docs/grant-costs.ts.
 
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { createSweepDeps } from '../../functions/sweep/dependencies.ts';
 import { createTokenDeps } from '../../functions/token/dependencies.ts';
+import { COUNTED, GRANT_COSTS, IDLE_SWEEP_READS } from '../../scripts/docs/grant-costs.ts';
 import { parseClaims } from '../../shared/core/policy/claims.ts';
 import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
@@ -19,7 +20,7 @@ import { TestClock } from '../fixtures/test-clock.ts';
 const MINUTE = 60_000;
 const START = Date.parse('2026-11-24T10:00:00Z');
 
-/** As many accounts as a hand-out reads of a pool in which one is free. */
+/** As many accounts as an issuance reads of a pool in which one is free. */
 function poolOf(name: string): string {
   return Array.from({ length: 8 }, (_, nth) => `pool-${name}-${nth}@acme-ci.iam.gserviceaccount.com`).join(', ');
 }
@@ -33,10 +34,9 @@ const CREDENTIALS = {
     'storage: { serviceAccount: two@acme-ci.iam.gserviceaccount.com, bucket: b-one, role: roles/storage.objectViewer }',
   'pooled account': `serviceAccount: { pool: [${poolOf('one')}], scopes: [https://www.googleapis.com/auth/datastore] }`,
   'pooled account, narrowed': `storage: { pool: [${poolOf('two')}], bucket: b-two, role: roles/storage.objectViewer }`,
-} as const;
+} as const satisfies Record<keyof typeof GRANT_COSTS, string>;
 type Kind = keyof typeof CREDENTIALS;
 
-const COUNTED = ['reads', 'writes', 'mints', 'sts', 'iam reads', 'iam writes'] as const;
 type Counts = Record<(typeof COUNTED)[number], number>;
 const none = (): Counts => ({ reads: 0, writes: 0, mints: 0, sts: 0, 'iam reads': 0, 'iam writes': 0 });
 
@@ -192,51 +192,15 @@ async function lifeOf(kind: Kind) {
   return { idle, given, renewed, ended, swept };
 }
 
-type Step = 'hand-out' | 'renewal' | 'end' | 'sweep';
-/** In the order of COUNTED. What later sweeps do because of the grant is `sweep`. */
-const COSTS: Readonly<Record<Kind, Readonly<Record<Step, readonly number[]>>>> = {
-  firestore: {
-    // One of the reads is which Firebase user is in force: an instance makes it once in ten minutes for each.
-    'hand-out': [6, 4, 1, 0, 0, 0],
-    renewal: [6, 3, 1, 0, 0, 0],
-    end: [3, 4, 0, 0, 0, 0],
-    sweep: [0, 0, 0, 0, 0, 0],
-  },
-  'shared account': {
-    'hand-out': [6, 4, 1, 0, 0, 0],
-    renewal: [6, 2, 1, 0, 0, 0],
-    end: [2, 2, 0, 0, 0, 0],
-    sweep: [1, 1, 0, 0, 0, 0],
-  },
-  'shared account, narrowed': {
-    'hand-out': [6, 4, 1, 1, 0, 0],
-    renewal: [6, 2, 1, 1, 0, 0],
-    end: [2, 2, 0, 0, 0, 0],
-    sweep: [1, 1, 0, 0, 0, 0],
-  },
-  'pooled account': {
-    'hand-out': [13, 4, 1, 0, 0, 0],
-    renewal: [13, 3, 1, 0, 0, 0],
-    end: [5, 5, 0, 0, 1, 1],
-    sweep: [13, 13, 0, 0, 13, 1],
-  },
-  'pooled account, narrowed': {
-    'hand-out': [13, 4, 1, 1, 0, 0],
-    renewal: [13, 3, 1, 1, 0, 0],
-    end: [5, 5, 0, 0, 1, 1],
-    sweep: [15, 14, 0, 0, 13, 1],
-  },
-};
-
 describe('the cost of a grant', () => {
   it.each(Object.keys(CREDENTIALS) as Kind[])('is what it is at each step, and no more: %s', async (kind) => {
     const { given, renewed, ended, swept } = await lifeOf(kind);
     const row = (counts: Counts) => COUNTED.map((name) => counts[name]);
-    expect({ 'hand-out': row(given), renewal: row(renewed), end: row(ended), sweep: row(swept) }).toEqual(COSTS[kind]);
+    expect({ issue: row(given), renewal: row(renewed), end: row(ended), sweep: row(swept) }).toEqual(GRANT_COSTS[kind]);
   });
 
-  it('is nothing for a sweep that has nothing to do, which makes six reads', async () => {
+  it('is the same few reads for each sweep that has nothing to do', async () => {
     const { idle } = await lifeOf('firestore');
-    expect(idle).toEqual({ ...none(), reads: 6 });
+    expect(idle).toEqual({ ...none(), reads: IDLE_SWEEP_READS });
   });
 });
