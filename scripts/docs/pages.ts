@@ -6,6 +6,7 @@ import { auditTables } from './audit.ts';
 import { commandTables } from './commands.ts';
 import { configurationTables } from './configuration.ts';
 import { costTables } from './grant-costs.ts';
+import { guardTables } from './guards.ts';
 import { type Blocks, withBlocks } from './markdown.ts';
 import { privilegeTables, roleTables } from './privileges.ts';
 import { refusalTables } from './refusals.ts';
@@ -24,6 +25,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/OPERATIONS.md', costTables),
     page('docs/STORAGE.md', () => storageTables(root)),
     page('docs/TROUBLESHOOTING.md', refusalTables),
+    page('docs/VERIFICATION.md', guardTables),
     ['examples/keydesk-policy.schema.json', () => `${JSON.stringify(policyJsonSchema(), null, 2)}\n`],
   ]);
 }

@@ -30,8 +30,8 @@ export interface Mutation {
   readonly breaks: Breaks;
   /** What the mutated code does wrong. */
   readonly means: string;
-  /** The row of docs/VERIFICATION.md that is about it, in its words. */
-  readonly evidence?: string;
+  /** What noticed it when it was tried in generated histories, for docs/VERIFICATION.md. */
+  readonly observed?: string;
   /** Other numbers that it is known by. */
   readonly aliases?: readonly string[];
   readonly edits: readonly Edit[];

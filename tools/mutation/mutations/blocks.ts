@@ -29,7 +29,7 @@ export const BLOCKS: readonly Mutation[] = [
     id: 'kill-switch-looks-before-block',
     breaks: 'I2',
     means: 'The kill switch reads the grants before its block is on record.',
-    evidence: 'the kill switch reads the grants before its block stands',
+    observed: 'history 72 of `races`: I2: got a token although it was blocked',
     aliases: ['M16'],
     edits: [
       {
@@ -51,7 +51,7 @@ export const BLOCKS: readonly Mutation[] = [
     id: 'no-second-look-for-blocks',
     breaks: 'I2',
     means: 'Blocks are not read again after the reservation is on record.',
-    evidence: 'blocks are not asked for after the reservation',
+    observed: 'history 59 of `races`: I2: got a token although it was blocked',
     edits: [noSecondLookShared, noSecondLookPooled],
     killers: [ISSUE_GUARDS, MODEL],
   },
@@ -75,7 +75,7 @@ export const BLOCKS: readonly Mutation[] = [
     id: 'blocks-ignored',
     breaks: 'I2',
     means: 'No request is refused because of a block.',
-    evidence: 'blocks are not asked for at all',
+    observed: 'history 4 of `races`: I2: got a token although it was blocked',
     edits: [
       {
         file: GRANT_RESERVE,
@@ -90,7 +90,7 @@ export const BLOCKS: readonly Mutation[] = [
     id: 'blind-blocks',
     breaks: 'I6',
     means: 'A block is recorded without the condition that nobody else recorded one, and another is lost.',
-    evidence: 'a block is recorded blindly and another is lost',
+    observed: 'history 4 of `races`: I6: was removed and still blocks',
     edits: [
       {
         file: 'shared/ledger/kill-switch.ts',

@@ -18,7 +18,7 @@ export const COOLDOWN: readonly Mutation[] = [
     id: 'enabled-before-cooldown-ends',
     breaks: 'I5',
     means: 'An account is re-enabled before its cooldown is over.',
-    evidence: 'an account is enabled before it has rested',
+    observed: 'history 1 of `everything`: I5: `free` before its cooldown was over',
     edits: [
       {
         file: POOL_LIFECYCLE,
@@ -37,7 +37,7 @@ export const COOLDOWN: readonly Mutation[] = [
     id: 'enabled-without-claim',
     breaks: 'I5',
     means: 'A sweep re-enables an account without first recording that it does.',
-    evidence: 'an account is enabled without a claim',
+    observed: 'history 20 of `pool`: I5: enabled while a token is live',
     edits: [
       {
         file: SWEEP_ACCOUNTS,
@@ -71,7 +71,7 @@ export const COOLDOWN: readonly Mutation[] = [
     id: 'one-claim-for-two-sweeps',
     breaks: 'I5',
     means: 'Of two sweeps that begin in one millisecond, each takes the one claim as its own.',
-    evidence: 'two sweeps that begin in one millisecond take one claim for theirs',
+    observed: 'history 20 of `pool`: I5: enabled while a token is live',
     edits: [
       {
         file: 'shared/ledger/sweep.ts',
@@ -106,7 +106,7 @@ export const COOLDOWN: readonly Mutation[] = [
     id: 'enable-request-repeated',
     breaks: 'I5',
     means: 'A request to enable an account is sent again when it was not answered.',
-    evidence: 'a request to enable is sent again when it was not answered',
+    observed: 'history 5 of `pool`: I5: enabled while a token is live',
     edits: [
       {
         file: ENABLE_ACCOUNT,
@@ -128,7 +128,7 @@ export const COOLDOWN: readonly Mutation[] = [
     id: 'renewal-keeps-old-cooldown',
     breaks: 'I5',
     means: 'A renewal does not move the end of the cooldown of its account.',
-    evidence: 'a renewal does not move the rest of its account',
+    observed: 'history 3 of `pool`: I5: its cooldown would end before its grant',
     aliases: ['M30'],
     edits: [
       {
@@ -143,7 +143,7 @@ export const COOLDOWN: readonly Mutation[] = [
     id: 'lease-without-mint-margin',
     breaks: 'I5',
     means: 'A lease does not count the time that minting takes, nor the clock margin.',
-    evidence: 'the lease does not count the margins of the mint',
+    observed: 'history 5 of `pool`: I5: a token outlives the cooldown of its account',
     edits: [
       {
         file: 'shared/core/kinds/pooled-service-account.ts',

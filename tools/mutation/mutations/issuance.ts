@@ -35,7 +35,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'token-not-recorded',
     breaks: 'I1',
     means: 'A token is returned and no record of it is written.',
-    evidence: 'a token leaves without its record',
+    observed: 'history 1 of `everything`: I1: the token left and is not recorded',
     edits: [
       {
         file: ISSUE_TOKEN,
@@ -50,7 +50,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'token-recorded-alongside',
     breaks: 'I1',
     means: 'A token is returned while its record is still being written.',
-    evidence: 'a token leaves beside the commit of its record, not after it',
+    observed: 'history 1 of `everything`: I1: the token left and is not recorded',
     edits: [
       {
         file: ISSUE_TOKEN,
@@ -66,7 +66,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'renewal-forgets-live-tokens',
     breaks: 'I1',
     means: 'A renewal drops the earlier tokens of the grant from its record while they live.',
-    evidence: 'a renewal drops the tokens that still live from the record',
+    observed: 'history 1 of `pool`: I1: the token left, is live, and is not recorded',
     edits: [
       {
         file: GRANT_RESERVE,
@@ -82,7 +82,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'reservation-ignores-tombstone',
     breaks: 'I2',
     means: 'The reservation does not refuse a job whose end is on record.',
-    evidence: 'the reservation does not ask for the tombstone',
+    observed: 'history 3 of `everything`: I3: a grant is `issuing` and its job has ended',
     edits: [
       {
         file: GRANT_RESERVE,
@@ -97,7 +97,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'recording-ignores-every-end',
     breaks: 'I2',
     means: 'Recording a token checks neither the tombstone nor the end of the grant.',
-    evidence: 'recording a token asks neither for the tombstone nor whether the grant was ended',
+    observed: 'history 5 of `races`: I2: got a token although its job has ended',
     edits: [noTombstoneInActivate, noEndInActivate],
     killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
@@ -105,7 +105,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'recording-ignores-every-end-and-step',
     breaks: 'I2',
     means: 'Recording a token checks neither the tombstone nor the end of the grant, and the ledger writes any step.',
-    evidence: 'the same, and the ledger does not check its steps either',
+    observed: 'history 5 of `races`: I2: got a token although its job has ended',
     edits: [noTombstoneInActivate, noEndInActivate, noGrantSteps],
     killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
@@ -113,7 +113,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'recording-ignores-end-of-grant',
     breaks: 'I2',
     means: 'Recording a token checks the tombstone, and not whether the grant alone was ended.',
-    evidence: 'recording a token does not ask whether the grant was ended, only for the tombstone',
+    observed: 'history 8 of `races`: the ledger refuses the step from `revoking` to `active`',
     edits: [noEndInActivate],
     killers: [GRANT_LIFECYCLE_TEST, MODEL],
   },
@@ -121,7 +121,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'recording-ignores-tombstone',
     breaks: 'I2',
     means: 'Recording a token checks whether the grant was ended, and not the tombstone.',
-    evidence: 'recording a token does not ask for the tombstone, only whether the grant was ended',
+    observed: "not noticed: a second guard holds, because the job's end marks its grants",
     edits: [noTombstoneInActivate],
     killers: [GRANT_TEST],
     secondGuard: 'The end of a job marks its grants, and recording a token checks that mark.',
@@ -130,7 +130,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'recording-ignores-tombstone-and-mark',
     breaks: 'I2',
     means: 'Recording a token checks neither the tombstone nor the mark that the end of a job puts on its grants.',
-    evidence: "the same, and the mark that a job's end puts on its grants is not asked for",
+    observed: 'not noticed: a third guard holds, because a grant says by what it was ended',
     edits: [
       noTombstoneInActivate,
       {
@@ -147,7 +147,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'blind-writes',
     breaks: 'I2',
     means: 'Records are written without the condition that nobody changed them since they were read.',
-    evidence: 'conditional writes are made blind',
+    observed: 'history 1 of `pool`: I4: `leased`, and its grant does not hold it',
     edits: [
       {
         file: RECORDS,
@@ -162,7 +162,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'ended-grant-after-expiry',
     breaks: 'I2',
     means: 'A grant that was released or killed can be issued again once it has expired.',
-    evidence: 'a grant that was returned or killed may be had again once expired',
+    observed: 'history 43 of `races`: I2: got a token although it was released',
     edits: [
       {
         file: GRANT_END,
@@ -176,7 +176,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'release-of-shared-not-recorded',
     breaks: 'I2',
     means: 'The release of a grant that can only expire is not recorded, so its job can renew it.',
-    evidence: 'an early return of a grant that can only expire is not recorded',
+    observed: 'history 5 of `everything`: I2: was released and is still renewed',
     edits: [
       {
         file: GRANT_END,
@@ -191,7 +191,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'expired-grants-not-marked',
     breaks: 'I2',
     means: 'The end of a job does not mark its expired grants, so a request on its way finds them unchanged.',
-    evidence: 'the end does not mark expired grants of the job',
+    observed: 'history 23 of `races`: I3: a grant is `issuing` and its job has ended',
     edits: [
       {
         file: GRANT_END,

@@ -19,7 +19,7 @@ export const NARROWED: readonly Mutation[] = [
     id: 'narrowed-called-revoked',
     breaks: 'I3',
     means: 'The grant of narrowed tokens is called revoked once its account is disabled.',
-    evidence: 'their grant is called `revoked` once its account is disabled',
+    observed: 'histories, unit tests',
     edits: [
       {
         file: GRANT_END,
@@ -35,7 +35,7 @@ export const NARROWED: readonly Mutation[] = [
     id: 'narrowed-account-not-disabled',
     breaks: 'I3',
     means: 'The end of a job does not have the account of its narrowed tokens disabled.',
-    evidence: 'the end of their job does not have the account disabled',
+    observed: 'histories, unit tests',
     edits: [
       {
         file: GRANT_END,
@@ -49,7 +49,7 @@ export const NARROWED: readonly Mutation[] = [
     id: 'narrowed-account-does-not-cool-down',
     breaks: 'I6',
     means: 'The account of narrowed tokens does not cool down once it is disabled.',
-    evidence: 'the account does not go to rest with that',
+    observed: 'histories, `test/http/storage.test.ts`',
     edits: [
       {
         file: POOL_LIFECYCLE,
@@ -65,7 +65,7 @@ export const NARROWED: readonly Mutation[] = [
     id: 'waiting-grant-never-ends',
     breaks: 'I6',
     means: 'A grant that waits for the end of its tokens is never ended by the clock.',
-    evidence: "a grant that waits for its tokens' end is never ended by the clock",
+    observed: 'histories, `test/http/storage.test.ts`',
     edits: [
       {
         file: GRANT_END,
@@ -80,7 +80,7 @@ export const NARROWED: readonly Mutation[] = [
     id: 'release-silent-about-live-token',
     breaks: 'answers',
     means: 'The response to a release does not say that the token lives on.',
-    evidence: 'a return says nothing of a token that lives on',
+    observed: 'histories, `test/http/storage.test.ts`',
     edits: [
       {
         file: 'functions/token/revoke.ts',
@@ -94,7 +94,7 @@ export const NARROWED: readonly Mutation[] = [
     id: 'token-not-narrowed',
     breaks: 'verification',
     means: 'A token is returned as it was before it was narrowed.',
-    evidence: 'the token leaves as it was before it was narrowed',
+    observed: '`test/http/storage.test.ts` (the histories do not check what a token opens)',
     edits: [
       {
         file: MINT,
@@ -109,7 +109,7 @@ export const NARROWED: readonly Mutation[] = [
     id: 'waiting-grant-ends-without-margin',
     breaks: 'I3',
     means: 'A grant that waits for the end of its tokens ends without the clock margin.',
-    evidence: 'no margin for clocks at their end',
+    observed: 'unit tests (in the histories of that time, all clocks agreed)',
     edits: [
       {
         file: GRANT_END,
@@ -124,7 +124,7 @@ export const NARROWED: readonly Mutation[] = [
     id: 'pooled-token-outlives-record',
     breaks: 'I5',
     means: 'A token of a pooled account is recorded that lives longer than the record says.',
-    evidence: 'a token that outlives its record is taken',
+    observed: 'nothing at first; now `test/unit/core/grant/invariants.test.ts`',
     aliases: ['M04'],
     edits: [
       {

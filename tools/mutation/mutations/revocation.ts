@@ -15,7 +15,7 @@ export const REVOCATION: readonly Mutation[] = [
     id: 'first-reservation-not-on-job',
     breaks: 'I3',
     means: 'The first reservation of a grant does not put it on the record of its job.',
-    evidence: "the first reservation does not put the grant on the job's record",
+    observed: 'history 3 of `races`: I3: a grant is `issuing` and its job has ended',
     edits: [
       {
         file: 'shared/ledger/issuance.ts',
@@ -29,7 +29,7 @@ export const REVOCATION: readonly Mutation[] = [
     id: 'end-leaves-accounts',
     breaks: 'I3',
     means: 'The end of a job does not write the records of its pooled accounts.',
-    evidence: 'the end of a job does not write its accounts',
+    observed: 'history 5 of `pool`: I4: a grant is `revoking`, its account `leased`',
     edits: [
       {
         file: ENDING_LEDGER,
@@ -124,7 +124,7 @@ export const REVOCATION: readonly Mutation[] = [
     id: 'revoked-before-taken-away',
     breaks: 'I3',
     means: 'A grant is recorded as revoked before its access is taken away.',
-    evidence: 'revoked is recorded before access is taken away',
+    observed: 'history 5 of `everything`: I3: `revoked` is recorded, its document is active',
     edits: [
       {
         file: REVOKE,
@@ -142,7 +142,7 @@ export const REVOCATION: readonly Mutation[] = [
     id: 'failed-disabling-accepted',
     breaks: 'I3',
     means: 'An account that could not be disabled counts as disabled.',
-    evidence: 'a failed disabling is taken for done',
+    observed: 'history 35 of `pool`: I3: a token works and its grant is `revoked`',
     edits: [
       {
         file: REVOKE,
@@ -156,7 +156,7 @@ export const REVOCATION: readonly Mutation[] = [
     id: 'disabling-not-confirmed',
     breaks: 'I3',
     means: 'IAM is not asked whether a disabled account is disabled.',
-    evidence: 'disabling is believed without asking IAM',
+    observed: 'history 19 of `pool`: I3: a token works and its grant is `revoked`',
     aliases: ['M08'],
     edits: [
       {
@@ -173,7 +173,7 @@ export const REVOCATION: readonly Mutation[] = [
     id: 'failed-closing-accepted',
     breaks: 'I3',
     means: 'A grant document that could not be closed counts as closed.',
-    evidence: 'a failed closing of the grant document is taken for done',
+    observed: 'history 24 of `races`: I3: `revoked` is recorded, its document is active',
     edits: [
       {
         file: REVOKE,
@@ -188,7 +188,7 @@ export const REVOCATION: readonly Mutation[] = [
     id: 'closed-document-reopened',
     breaks: 'I3',
     means: 'A request on its way opens a grant document again that was closed.',
-    evidence: 'a closed grant document is opened again by a hand-out on its way',
+    observed: 'history 25 of `races`: I3: `revoked` is recorded, its document is active',
     aliases: ['M14'],
     edits: [{ file: GRANT_DOCUMENT, find: `        if (existing.state === 'ended') return false;\n`, replace: '' }],
     killers: ['test/http/end-during-issuance.test.ts', MODEL],
@@ -197,7 +197,7 @@ export const REVOCATION: readonly Mutation[] = [
     id: 'document-renewed-blindly',
     breaks: 'I3',
     means: 'A grant document is renewed without the condition that nobody closed it since it was read.',
-    evidence: 'a grant document is opened blindly',
+    observed: 'history 77 of `races`: I3: `revoked` is recorded, its document is active',
     aliases: ['M13'],
     edits: [
       {

@@ -13,7 +13,7 @@ export const SECRETS: readonly Mutation[] = [
     id: 'token-in-record',
     breaks: 'I7',
     means: 'The ledger holds tokens themselves, not their hashes.',
-    evidence: 'the record holds the token itself',
+    observed: "history 1 of `everything`: I7: a record holds a token's text",
     edits: [
       {
         file: 'shared/core/grant/id.ts',
@@ -27,7 +27,7 @@ export const SECRETS: readonly Mutation[] = [
     id: 'response-of-mint-in-error',
     breaks: 'I7',
     means: 'The error about a failed sign-in holds the custom token that Google signed for it.',
-    evidence: 'a failure of the mint tells what was answered',
+    observed: "history 3 of `races`: I7: a token's text was reported",
     edits: [
       {
         file: 'shared/google/mint-id-token.ts',
@@ -86,7 +86,7 @@ export const SECRETS: readonly Mutation[] = [
     id: 'renewal-back-to-issuing',
     breaks: 'states',
     means: 'A renewal takes an active grant back to issuing.',
-    evidence: 'a renewal falls back to issuing',
+    observed: 'history 1 of `pool`: the transition tables: `active` to `issuing`',
     edits: [
       {
         file: GRANT_RESERVE,

@@ -14,7 +14,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     id: 'enabling-not-confirmed',
     breaks: 'I6',
     means: 'IAM is not asked whether an enabled account is enabled.',
-    evidence: 'enabling is believed without asking IAM',
+    observed: 'history 100 of `pool`: becomes `free` and is disabled',
     aliases: ['N11'],
     edits: [
       {
@@ -33,7 +33,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     id: 'sweep-does-not-expire',
     breaks: 'I6',
     means: 'The sweep does not expire grants whose time is up.',
-    evidence: 'the sweep does not expire',
+    observed: 'history 1 of `everything`: I6: a grant stays `active`',
     edits: [
       {
         file: SWEEP,
@@ -47,7 +47,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     id: 'sweep-does-not-revoke',
     breaks: 'I6',
     means: 'The sweep does not resume revocations that were not finished.',
-    evidence: 'the sweep does not go on with revocations',
+    observed: 'history 9 of `everything`: I6: a grant stays `revoking`',
     edits: [
       {
         file: SWEEP,
@@ -63,7 +63,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     id: 'claim-for-ever',
     breaks: 'I6',
     means: 'A claim to re-enable an account never lapses, so a sweep that was cut off blocks the account.',
-    evidence: 'a claim to enable is good for ever',
+    observed: 'history 5 of `pool`: I6: an account stays `cooling_down`',
     edits: [
       {
         file: ACCOUNT_LIFE,
@@ -77,7 +77,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     id: 'account-of-expired-revocation-stays',
     breaks: 'I6',
     means: 'The account of a grant that expired while it was being revoked keeps its state.',
-    evidence: 'the account of a grant that expired while being revoked stays as it is',
+    observed: 'history 53 of `pool`: I4: `revoking`, and its grant does not hold it',
     edits: [
       {
         file: ACCOUNT_LIFE,
