@@ -1,6 +1,6 @@
 // `npm run attack`: can a job that renews as fast as it can keep its end off the record? The built functions over the
 // Firestore emulator behind 12 and 30 ms: 16 requests at once renew 20 credentials while the webhook is sent. Prints how
-// long the webhook took, and exits with 1 unless each was answered 200 and no token was issued after that answer.
+// long the webhook took, and exits with 1 unless each was returned 200 and no token was issued after that answer.
 
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -153,7 +153,7 @@ try {
     const after = results.reduce((sum, { issuedAfter }) => sum + issuedAfter, 0);
     const issued = results.reduce((sum, run) => sum + run.issued, 0);
     console.log(
-      `${latency} ms: ${recorded} of ${runs} ends answered 200; median ${times[times.length >> 1]} ms, slowest ${times.at(-1)} ms; ${issued} tokens issued, ${after} of them after the end`,
+      `${latency} ms: ${recorded} of ${runs} ends returned 200; median ${times[times.length >> 1]} ms, slowest ${times.at(-1)} ms; ${issued} tokens issued, ${after} of them after the end`,
     );
     succeeded &&= recorded === Number(runs) && after === 0;
   }

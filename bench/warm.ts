@@ -34,7 +34,7 @@ export async function benchWarm({ buildkite, google, settings }: Surroundings): 
         const tokens = await Promise.all(Array.from({ length: ISSUES }, jobToken));
         const { each, all } = await load(atOnce, tokens, async (token) => {
           const status = await post(`/token/${credential}`, token);
-          if (status !== 200) throw new Error(`a hand-out was answered ${status}\n${running.output().slice(-1500)}`);
+          if (status !== 200) throw new Error(`a hand-out was returned ${status}\n${running.output().slice(-1500)}`);
         });
         row(
           `${credential}, ${atOnce} at once`,

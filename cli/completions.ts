@@ -3,7 +3,7 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 
 /**
- * @param words what stands behind `keydesk`; the last one is being written, and may be empty
+ * @param words the words after `keydesk`; the last one is being written, and may be empty
  * @returns the candidates; none where a file name or free text is expected
  */
 export function completions(

@@ -1,4 +1,4 @@
-// What the command deploys, and where its own files are: beside it when it is installed, in dist/keydesk when it runs from
+// What the command deploys, and where its own files are: next to it when it is installed, in dist/keydesk when it runs from
 // the repository.
 
 import { existsSync } from 'node:fs';

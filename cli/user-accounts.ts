@@ -56,7 +56,7 @@ async function upload(send: HttpClient, { project, tenant }: UserGroup, uids: re
     const rejected = z.object({ error: z.object({ message: z.string() }) }).safeParse(response.json);
     return fail(
       EXIT.failure,
-      `${parent}: ${dependency} answered ${response.status}${rejected.success ? `: ${rejected.data.error.message}` : ''}. You need firebaseauth.users.create there, and a tenant that policy names must exist`,
+      `${parent}: ${dependency} returned ${response.status}${rejected.success ? `: ${rejected.data.error.message}` : ''}. You need firebaseauth.users.create there, and a tenant that policy names must exist`,
     );
   }
   return uploadResponse.parse(response.json).error;

@@ -93,7 +93,7 @@ async function call(
   const response = await pending.catch((error: unknown) => fail(`${name}: ${errorMessage(error)}`));
   if (response.status === 200 || response.status === allowed) return response;
   const said = messageOf(response);
-  return fail(`${name}: firebaserules ${action} answered ${response.status}${said && `: ${said}`}`);
+  return fail(`${name}: firebaserules ${action} returned ${response.status}${said && `: ${said}`}`);
 }
 
 function readArguments() {

@@ -1,4 +1,4 @@
-// `npm run build`: the bundles in dist/, an entry that knows all three functions, V8's compiled code beside them, and in
+// `npm run build`: the bundles in dist/, an entry that knows all three functions, V8's compiled code next to them, and in
 // dist/keydesk the package of the command.
 
 import { spawnSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-// Bundles what is deployed: one small file per function, and beside it the part that talks to Firestore and Google, which
+// Bundles what is deployed: one small file per function, and next to it the part that talks to Firestore and Google, which
 // a function loads only when it is needed. CommonJS, because the functions-framework loads it without looking for a
 // package.json first. Also the command, as one file. Writes nothing.
 
@@ -34,7 +34,7 @@ const lazyParts: Plugin = {
 
 /**
  * Firestore over REST needs neither gRPC nor the static message classes, which are most of what its client loads.
- * They are left out; whatever reaches for them fails by name, and the tests run against this very build.
+ * They are left out. Code that uses them fails by name, and the tests run against this very build.
  */
 const firestoreOverRest: Plugin = {
   name: 'firestore-over-rest',
@@ -70,7 +70,7 @@ const firestoreOverRest: Plugin = {
   },
 };
 
-/** The descriptions of messages that the client turns into classes at its first call, less those of other services. */
+/** The descriptions of messages that the client turns into classes at its first call, without the messages of other services. */
 function withoutAdministration(json: string): string {
   const descriptions = JSON.parse(json);
   const { firestore } = descriptions.nested.google.nested;
@@ -79,7 +79,7 @@ function withoutAdministration(json: string): string {
   return JSON.stringify(descriptions);
 }
 
-/** A module any depth of which can be named, and none of which can be used. */
+/** A module that can be named at any depth, and that cannot be used. */
 function omittedModule(name: string): string {
   return `
 const fail = () => { throw new Error(${JSON.stringify(`${name} is not part of this build`)}); };

@@ -69,7 +69,7 @@ function shippedPackagesIn(names: readonly string[], outputs: Bundles['outputs']
   return folders;
 }
 
-/** The folders of the packages of which these bundles hold anything. */
+/** The folders of the packages that these bundles contain. */
 export function packagesIn(names: readonly string[], outputs: Bundles['outputs']): string[] {
   const inputs = names.flatMap((name) => Object.entries(outputs[`dist/${name}.cjs`]?.inputs ?? {}));
   const folders = inputs.flatMap(([path, { bytesInOutput }]) => {

@@ -1,7 +1,7 @@
 // node scripts/install.mjs [FOLDER ...]
 //
 // Installs the packages of each folder, by default the repository's own, when node_modules lacks something that the lock file
-// names. A relative FOLDER is relative to the repository. The packages are installed into a folder beside node_modules, which
+// names. A relative FOLDER is relative to the repository. The packages are installed into a folder next to node_modules, which
 // takes its place when it is complete: an interrupted installation changes nothing, and two processes may install at once.
 //
 // Plain JavaScript without packages: it runs on the Node that the machine has. Its messages go to standard error.
@@ -72,7 +72,7 @@ function isInstalled(folder) {
   });
 }
 
-/** The entries of `packages` by path, without the project's own. `otherwise` stands for a file that cannot be read. */
+/** The entries of `packages` by path, without the project's own. `otherwise` replaces a file that cannot be read. */
 function readPackages(path, otherwise) {
   try {
     const { '': project, ...packages } = JSON.parse(readFileSync(path, 'utf8')).packages;
@@ -131,7 +131,7 @@ function removeAbandoned(folder) {
   for (const name of readdirSync(folder)) {
     if (!name.startsWith(STAGING)) continue;
     const pid = Number(name.slice(STAGING.length));
-    // This process has not begun: a folder with its id is that of an earlier process.
+    // This process has not begun: a folder with its id belongs to an earlier process.
     if (pid === process.pid || !isAlive(pid))
       rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
   }

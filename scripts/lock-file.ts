@@ -1,5 +1,5 @@
 // What the lock file says about installed packages: which one a package's dependency resolves to, and the part of it that
-// a few packages need. Asks no registry: what is cut out is what the tests ran against.
+// a few packages need. Contacts no registry: the result is what the tests ran against.
 
 import { readFileSync } from 'node:fs';
 
@@ -35,7 +35,7 @@ export function closureOf(folders: readonly string[], packages: LockedPackages):
   return [...found].sort();
 }
 
-/** The folders of the packages that the one in `folder` finds when it asks for its dependencies. */
+/** The folders of the packages that the one in `folder` finds when it requires its dependencies. */
 export function neededBy(folder: string, packages: LockedPackages): string[] {
   const { dependencies, optionalDependencies, peerDependencies } = packageIn(folder, packages);
   return Object.keys({ ...peerDependencies, ...optionalDependencies, ...dependencies }).flatMap((name) => {

@@ -16,7 +16,7 @@ const ROOTS = {
 
 type Fields = Record<string, string>;
 
-/** The fields of each interface of the typings, with their types as they stand there, less `null`. */
+/** The fields of each interface of the typings, with their types as written there, without `null`. */
 function interfacesOf(typings: string): Map<string, Fields> {
   const bare = typings.replaceAll(/\/\*\*[\s\S]*?\*\//g, '');
   const found = [...bare.matchAll(/^ {4}export interface Schema\$(\w+) \{\n([\s\S]*?)^ {4}\}$/gm)];

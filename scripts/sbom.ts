@@ -11,7 +11,7 @@ export interface Materials {
   readonly packages: LockedPackages;
   /** Folders, as the lock file names them, of what the bundles hold. */
   readonly bundled: readonly string[];
-  /** Folders of what is installed beside them. */
+  /** Folders of what is installed next to them. */
   readonly installed: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-// `keydesk completion`: a script for the shell, which asks the hidden command `complete` what may come next.
+// `keydesk completion`: a script for the shell, which calls the hidden command `complete` for what may come next.
 
 import { readFileSync } from 'node:fs';
 import { Argument, Command, type CommandUnknownOpts } from '@commander-js/extra-typings';

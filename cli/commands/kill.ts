@@ -200,7 +200,7 @@ function name(grant: Grant): string {
 function warnAmbiguous(ambiguous: readonly Grant[]): void {
   if (ambiguous.length === 0) return;
   note(
-    `${ambiguous.length} live grants have no pipeline_id, so it cannot be told whether they are meant; left as they are:`,
+    `${ambiguous.length} live grants have no pipeline_id, so it is not known whether they are selected. They were left as they are:`,
   );
   for (const grant of ambiguous) note(`  ${name(grant)}`);
   note('End those with --pipeline-slug.');

@@ -1,7 +1,7 @@
 // `keydesk package`: writes the archive that is deployed for each function. It holds what the build made for that function,
 // and for `token` the policy. The same command and policy give the same bytes on every machine: entries are sorted, times and
 // modes fixed, and the compressor is JavaScript. manifest.json says with which policy, and which security rules follow from
-// that: whoever deploys compares. policy.json is that policy for Terraform.
+// it, for the person who deploys to compare. policy.json is that policy for Terraform.
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// `keydesk users create`: creates the Firebase users that a policy needs, before the first job asks for them. Runs with the
-// rights of whoever deploys: no function may create, change or delete a user. Safe to repeat: users that exist stay as they are.
+// `keydesk users create`: creates the Firebase users that a policy needs, before the first job requests them. Runs with the
+// rights of the person who deploys: no function may create, change or delete a user. Safe to repeat: users that exist stay as they are.
 
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import { DEFAULT_GENERATIONS, policyUsers } from '../../shared/core/policy/firebase-users.ts';

@@ -1,4 +1,4 @@
-// `keydesk version`: which version this is, and which policy lies here.
+// `keydesk version`: which version this is, and which policy is in this folder.
 
 import { existsSync } from 'node:fs';
 import { Command } from '@commander-js/extra-typings';

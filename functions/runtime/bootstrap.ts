@@ -1,5 +1,5 @@
 // What every function does when its instance starts: report all wrong settings at once and stop, or take over the
-// framework's server. Only the files beside this one read the environment; only this one knows standard output.
+// framework's server. Only the files in this folder read the environment; only this one knows standard output.
 
 import { config } from 'zod/v4/core';
 import { auditEvent } from '../../shared/audit/events.ts';

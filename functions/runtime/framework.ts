@@ -1,6 +1,6 @@
 // Makes the functions-framework's server ours. The framework parses bodies before any handler sees them (up to 1 GiB,
-// inflating, answering malformed JSON with a page of HTML) and on SIGTERM drops requests in flight. So the first request
-// finds our listener in place of the framework's, and a signal lets what is in flight finish.
+// inflating, responding to malformed JSON with a page of HTML) and on SIGTERM drops requests in flight. So the first request
+// finds our listener in place of the framework's, and a signal lets requests in flight finish.
 // Knows nothing about what is served.
 
 import { subscribe } from 'node:diagnostics_channel';

@@ -1,5 +1,5 @@
-// HTTP as Keydesk's handlers see it: a request in, a whole answer out, no framework. Reads the body as bytes, within
-// a limit and a time, gives every request an id, writes its audit lines before its answer, and turns what a handler
+// HTTP as Keydesk's handlers see it: a request in, a whole response out, no framework. Reads the body as bytes, within
+// a limit and a time, gives every request an id, writes its audit lines before its response, and turns what a handler
 // throws into JSON. A handler takes the whole request, or its head first and then the body as it arrives.
 // Knows nothing about tokens, webhooks or ledgers.
 
@@ -45,7 +45,7 @@ export interface HttpResponse {
 
 export type Handler = (request: HttpRequest) => Promise<HttpResponse>;
 
-/** Decides by the head alone: an answer leaves the body unread, a receiver gets it. */
+/** Decides by the head alone: a response leaves the body unread, a receiver gets the body. */
 export type HeadHandler = (head: Head) => HttpResponse | BodyReceiver;
 
 interface BodyReceiver {
@@ -58,7 +58,7 @@ interface BodyReceiver {
 /** Of whole requests, or of heads first. */
 export type Handlers = { readonly handler: Handler } | { readonly headHandler: HeadHandler };
 
-/** What to answer, or to log, when there is no request to handle. */
+/** The response, or the log entry, when there is no request to handle. */
 export interface ErrorResponses {
   readonly tooLarge: (request_id: string) => HttpResponse;
   /** The line about a body that missed its deadline. Its sender gets no response. */
@@ -157,7 +157,7 @@ function isCutOff(message: IncomingMessage): boolean {
   return message.destroyed && !message.complete;
 }
 
-/** The platform appends the address it saw to X-Forwarded-For. The caller may have written what stands before it. */
+/** The platform appends the address it saw to X-Forwarded-For. The caller may have written anything before it. */
 function remoteIpOf({ headers, socket }: IncomingMessage): string | undefined {
   return [headers['x-forwarded-for']].flat().at(-1)?.split(',').at(-1)?.trim() ?? socket.remoteAddress;
 }

@@ -21,7 +21,7 @@ export function createSweepHandler({ sweep, clock }: SweepHandlerDeps): Handler 
     if (path !== '/') return errorResponse(404, 'not_found', 'The sweep is run at /.', request_id);
     if (method !== 'POST')
       return {
-        ...errorResponse(405, 'invalid_request', 'Only POST is answered.', request_id),
+        ...errorResponse(405, 'invalid_request', 'This path accepts POST only.', request_id),
         headers: { allow: 'POST' },
       };
     const startedAt = clock.now();

@@ -1,4 +1,4 @@
-// The clients of the `token` function, and no others: it can record hand-outs and mint. Loaded lazily because Google's
+// The clients of the `token` function, and no others: it can record grants and mint. Loaded lazily because Google's
 // libraries are most of a cold start.
 
 import { firebaseUserChangedEvent } from '../../shared/audit/firebase-user-event.ts';

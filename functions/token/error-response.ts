@@ -1,4 +1,4 @@
-// Turns refusals of the token endpoint into its answers and audit lines.
+// Turns refusals of the token endpoint into its responses and audit lines.
 
 import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
 import { toIsoTimes } from '../../shared/audit/iso-times.ts';
@@ -18,7 +18,7 @@ export interface RefusalContext {
   readonly contact?: string | undefined;
 }
 
-/** The answer to a refusal: poor for the caller, complete for the audit log. */
+/** The response to a refusal: brief for the caller, complete for the audit log. */
 export function refusalResponse(refusal: Refusal, context: RefusalContext): HttpResponse {
   const { status, error, description, retryAfter, missingClaims, allow, permanent } = toWireError(refusal, context);
   return {
@@ -29,7 +29,7 @@ export function refusalResponse(refusal: Refusal, context: RefusalContext): Http
       ...(status === 401 ? { 'www-authenticate': challenge(refusal) } : {}),
     },
     // In the description too, because Google's clients show their users nothing else. Guzzle (PHP) shows 120 characters of
-    // the body, so the id stands before the description.
+    // the body, so the id comes before the description.
     body: {
       error,
       request_id: context.request_id,
@@ -47,7 +47,7 @@ function challenge({ reason }: Refusal): string {
   return reason === 'job_token_missing' ? 'Bearer' : 'Bearer error="invalid_token"';
 }
 
-/** The answer when something Keydesk depends on failed; whatever else was thrown is thrown on. */
+/** The response when a dependency failed. Every other error is thrown again. */
 export function dependencyFailureResponse(error: unknown, context: RefusalContext): HttpResponse {
   if (!DependencyError.is(error)) throw error;
   const { dependency, message, code, retryAfter } = error;

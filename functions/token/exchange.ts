@@ -19,7 +19,7 @@ const JOB_TOKEN_LIMIT = 8 * 1024;
 
 export interface ExchangeDeps {
   readonly issueToken: (requested: TokenRequest, request_id: string) => Promise<IssueResult>;
-  /** The policy's `contact`: whom a developer asks about a refusal. */
+  /** The policy's `contact`: whom a developer contacts about a refusal. */
   readonly contact: string | undefined;
   readonly clock: Clock;
   readonly lookups: LookupLimit;

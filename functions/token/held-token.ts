@@ -1,5 +1,5 @@
-// What is asked about an access token, by whoever holds it. Possession is the proof: a token is found by its hash or not at all, and
-// one that is unknown, dead or somebody else's looks the same as one that never was. What cannot be a token of Keydesk's is not
+// Requests about an access token, by its holder. Possession is the proof: a token is found by its hash or not at all.
+// Tokens that are unknown, ended or somebody else's get the same response. Text that cannot be a token of Keydesk's is not
 // looked up.
 
 import type { Grant } from '../../shared/core/grant/grant.ts';
@@ -19,7 +19,7 @@ export interface HeldTokenDeps {
   readonly lookups: LookupLimit;
 }
 
-/** What to answer about a token; `grant` is undefined for a token that is not on record. */
+/** The response for a token; `grant` is undefined for a token that is not on record. */
 type RespondAbout = (grant: Grant | undefined, token_sha256: string, request: HttpRequest) => Promise<HttpResponse>;
 
 export function withToken({ lookUpToken, lookups }: HeldTokenDeps, respond: RespondAbout) {

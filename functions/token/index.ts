@@ -1,5 +1,5 @@
-// The `token` function: composes the hand-out from settings and policy. What talks to Firestore and Google is loaded
-// beside the first request, not before it.
+// The `token` function: composes issuance from settings and policy. The clients of Firestore and Google are loaded
+// during the first request, not before it.
 
 import { readFileSync } from 'node:fs';
 import { createJobTokenVerifier } from '../../shared/buildkite/job-token.ts';

@@ -4,7 +4,7 @@ import { grantIdOf } from '../../shared/core/grant/id.ts';
 import { buildOf } from '../../shared/core/subject/buildkite-job.ts';
 import { acceptedToken, type HeldTokenDeps, withToken } from './held-token.ts';
 
-/** Tells of a live token who holds it, for what, until when; of any other that it is not active. */
+/** For a live token: who holds it, for what, until when. For any other token: that it is not active. */
 export function createIntrospectHandler(deps: HeldTokenDeps) {
   const { clock } = deps;
   return withToken(deps, async (grant, token_sha256) => {

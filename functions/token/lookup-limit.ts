@@ -1,7 +1,7 @@
 // Bounds what strangers cost the ledger through /introspect and /revoke. Only lookups that find nothing are charged: to the
 // caller's address and to the instance. An address that holds tokens is not charged to the instance, so that a flood from
-// other addresses does not reach it. What was asked about unknown tokens is counted in one audit line a minute,
-// which comes with the next request, or when the instance ends.
+// other addresses does not reach it. Requests about unknown tokens are counted in one audit line a minute,
+// which is written with the next request, or when the instance ends.
 
 import { isIPv6 } from 'node:net';
 import { auditEvent } from '../../shared/audit/events.ts';

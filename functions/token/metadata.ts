@@ -12,7 +12,7 @@ const LOOPBACK = /^(localhost|127\.[0-9.]+|\[::1\])$/;
 export function metadata({ headers, request_id }: HttpRequest): HttpResponse {
   const issuer = issuerOf(headers.host ?? '');
   if (issuer === undefined) return refusalResponse(NO_HOST, { request_id, bearer: false });
-  // Tokens prove themselves: the job token what it is, an access token that whoever sends it holds it.
+  // Tokens are the proof: a job token of its job, an access token of its holder.
   const noAuthentication = ['none'];
   return {
     status: 200,
@@ -21,7 +21,7 @@ export function metadata({ headers, request_id }: HttpRequest): HttpResponse {
       token_endpoint: `${issuer}/token`,
       token_endpoint_auth_methods_supported: noAuthentication,
       grant_types_supported: [TOKEN_EXCHANGE],
-      // There is no authorization endpoint, so there is nothing that it could answer with.
+      // There is no authorization endpoint, so there is no response type.
       response_types_supported: [],
       revocation_endpoint: `${issuer}/revoke`,
       revocation_endpoint_auth_methods_supported: noAuthentication,
@@ -31,7 +31,7 @@ export function metadata({ headers, request_id }: HttpRequest): HttpResponse {
   };
 }
 
-const NO_HOST = { reason: 'parameter_invalid', hint: 'The Host header must name the host that is asked.' } as const;
+const NO_HOST = { reason: 'parameter_invalid', hint: 'The Host header must name the requested host.' } as const;
 
 /** The platform serves https only, and on loopback nobody else listens. Undefined for a header that names no host. */
 function issuerOf(host: string): string | undefined {

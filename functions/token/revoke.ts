@@ -24,7 +24,7 @@ export function createRevokeHandler(deps: RevokeDeps) {
     if (!releasable) return { status: 200, body: { request_id } };
     const endResult = await releaseGrant(grant);
     const [unfinished] = endResult.pending;
-    // What cannot be taken away is told, to whoever holds it anyway.
+    // The response says what cannot be revoked. Only the holder of the token can read that.
     const stillAccepted = grant.revocation === 'expiry' && acceptedToken(grant, token_sha256, endedByEveryClock());
     const until = stillAccepted
       ? { revocation: grant.revocation, expires_in: Math.max(1, secondsUntil(stillAccepted.expires_at, clock.now())) }

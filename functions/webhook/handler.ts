@@ -1,6 +1,6 @@
 // Buildkite's webhooks: the header of the signature before the body, the signature over the raw bytes as they arrive, then
-// what the event means. A job's end is on record and its access taken away before the answer. How large the body is, its
-// job decides: so it is never held, and what it says is looked at only when its signature was verified.
+// what the event means. A job's end is on record and its access revoked before the response. The job decides how large the
+// body is, so the body is never kept, and its content is used only after the signature was verified.
 
 import type { WebhookRefusalReason } from '../../shared/audit/events/webhook.ts';
 import { auditEvent } from '../../shared/audit/events.ts';
@@ -132,7 +132,7 @@ export function toWebhookError(reason: Exclude<WebhookRefusalReason, 'body_too_s
       return {
         status: 405,
         error: 'invalid_request',
-        description: 'Only POST is answered.',
+        description: 'This path accepts POST only.',
         headers: { allow: 'POST' },
       };
     case 'request_too_large':

@@ -84,7 +84,7 @@ function fieldNames(fields: Fields): string {
   return [...(isOfGrant ? ['the record'] : []), ...listed].join(', ') || 'none';
 }
 
-/** A field that holds the same in several events has one row; of one that does not, each row says of which events it is. */
+/** A field that means the same in several events has one row. Otherwise each row names its events. */
 function fieldRows(owners: readonly (readonly [string, Fields])[], known: Fields = {}): string[][] {
   const rows = new Map<string, { field: string; schema: z.ZodType; of: string[] }>();
   for (const [event, fields] of owners)

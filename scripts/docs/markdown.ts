@@ -1,6 +1,6 @@
 // Markdown as the generated parts of the documentation need it: names, tables, and the marks between which a page is generated.
 
-/** By name, what stands between a pair of marks of a page. */
+/** By name, the text between a pair of marks of a page. */
 export type Blocks = Readonly<Record<string, string>>;
 
 const MARK = /<!-- (?:Generated \(npm run docs\)|End of generated): ([\w. -]+) -->/g;
@@ -19,7 +19,7 @@ export function withBlocks(page: string, blocks: Blocks): string {
   return Object.entries(blocks).reduce((text, [block, generated]) => {
     const [before = '', rest = ''] = text.split(begin(block));
     const [, after] = rest.split(end(block));
-    if (after === undefined) throw new Error(`the end of the part ${block} stands before its beginning`);
+    if (after === undefined) throw new Error(`the end of the part ${block} comes before its beginning`);
     return `${before}${begin(block)}\n\n${generated}\n\n${end(block)}${after}`;
   }, page);
 }

@@ -60,7 +60,7 @@ export function refusalTables(): Blocks {
   };
 }
 
-/** A response that is that of the row before is not repeated. */
+/** A response equal to the one of the row before is not repeated. */
 function responseTable(rows: readonly (readonly [response: string, reason: string, whatToDo: string])[]): string {
   return table(
     ['response', 'reason, and when', 'what to do'],
@@ -87,7 +87,7 @@ function refusalOf(form: string): Refusal {
   throw new Error(`not refused: ${form}`);
 }
 
-/** A refusal with every fact that a response may tell: each arm of the type has some of them. */
+/** A refusal with every fact that a response may contain: each arm of the type has some of them. */
 function refusalFor(reason: Reason): Refusal {
   const example = EXAMPLES.find((refusal) => refusal.reason === reason);
   const facts = { missing: ['NAME'], allow: 'METHOD', expected: 'TYPE', limit: 'LIMIT', retryAfter: 1 };

@@ -3,7 +3,7 @@
 import type * as z from 'zod';
 import { name } from './markdown.ts';
 
-/** The parts of a schema's definition that are read here, whatever its type. */
+/** The parts of a schema's definition that are read here, for every type. */
 interface Def {
   readonly type: string;
   readonly format?: string;

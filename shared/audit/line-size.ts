@@ -1,5 +1,5 @@
 // Keeps an audit line below the size of an entry that Cloud Logging takes, 256 KiB
-// (docs.cloud.google.com/logging/quotas), whatever its facts hold: what is dropped is never the whole line.
+// (docs.cloud.google.com/logging/quotas). A line that is too long is shortened, never dropped.
 
 /** UTF-8 bytes. Cloud Logging adds fields of its own to an entry. */
 export const MAX_LINE_BYTES = 200_000;

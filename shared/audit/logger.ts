@@ -1,6 +1,6 @@
 // The audit log: one line of JSON per decision on standard output, in the form Cloud Logging takes apart.
 // Source: docs.cloud.google.com/logging/docs/structured-logging. It can't be switched off and never breaks a line:
-// whatever came from outside is escaped, and a line that is too long for Cloud Logging is cut.
+// text from outside is escaped, and a line that is too long for Cloud Logging is cut.
 
 import type { AuditEvent } from './events.ts';
 import { fitLine } from './line-size.ts';
@@ -58,7 +58,7 @@ function requestFields(project: string, request: RequestContext): Record<string,
 }
 
 /**
- * What has the form of a JWT or of a Google access token, wherever it stands: pasted into a path, echoed by an upstream. A
+ * Text with the form of a JWT or of a Google access token, at any place: pasted into a path, repeated by a dependency. A
  * dot may be escaped, as in a URL. Google's tokens (`ya29.a0`, `ya29.c.`, `ya29.d.`) may hold what RFC 6750 section 2.1 allows.
  */
 const TOKENS = /eyJ[A-Za-z0-9_-]{8,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*){0,2}|ya29(?:\.|%2[eE])[A-Za-z0-9._~+/=%-]+/g;
@@ -67,7 +67,7 @@ function redactTokens(json: string): string {
   return json.replace(TOKENS, '[token]');
 }
 
-/** Characters that JSON lets through but that break, hide or reorder text where logs are read. They only stand in strings. */
+/** Characters that JSON lets through but that break, hide or reorder text where logs are read. They occur in strings only. */
 const INVISIBLE = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 function escapeInvisible(json: string): string {

@@ -25,7 +25,7 @@ export function grantFields(grant: Grant) {
   return { grant_id: grantIdOf(grant), ...toJobFields(subject), ...toIsoTimes(logged) };
 }
 
-/** The events of whatever ended. */
+/** The events for a revocation's result. */
 export function endEvents({ revoked, notRenewed, expired }: Omit<EndResult, 'pending'>): AuditEvent[] {
   return [
     ...revoked.map((grant) => auditEvent('grant.revoked', endFields(grant))),
@@ -39,8 +39,8 @@ function endFields(grant: Grant) {
 }
 
 /**
- * Seconds to the moment from which no token is accepted: from the end, when this service heard of it, and from the job's,
- * when Buildkite's clock says that it was.
+ * Seconds until no token is accepted any more: since this service recorded the end, and since the job ended by Buildkite's
+ * clock.
  */
 function latencyFields({ ended_at, job_finished_at, access_ended_at }: Grant) {
   if (access_ended_at === null) return {};

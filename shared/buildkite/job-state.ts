@@ -1,4 +1,4 @@
-// Asks Buildkite whether jobs have finished, by its REST API: one job, or a page of the jobs of a build.
+// Looks up at Buildkite whether jobs have finished, by its REST API: one job, or a page of the jobs of a build.
 // Sources: buildkite.com/docs/apis/rest-api/jobs (GET /v2/organizations/{org}/jobs/{id} and
 // GET /v2/organizations/{org}/pipelines/{slug}/builds/{number}/jobs, both with the scope read_builds).
 
@@ -69,9 +69,9 @@ export function createBuildkiteJobs(deps: {
     const limit = parseRateLimit(response);
     if (status === 404) return { ...limit, value: undefined };
     if (status === 429)
-      throw new LookupError('limited', 'answered 429', { retryAfter: parseWait(response, clock.now()) });
-    if (status === 401 || status === 403) throw new LookupError('refused', `answered ${status}`);
-    if (status !== 200) throw new LookupError('failed', `answered ${status}`, { code: 'error_response' });
+      throw new LookupError('limited', 'returned 429', { retryAfter: parseWait(response, clock.now()) });
+    if (status === 401 || status === 403) throw new LookupError('refused', `returned ${status}`);
+    if (status !== 200) throw new LookupError('failed', `returned ${status}`, { code: 'error_response' });
     return { ...limit, value: parse(json) };
   };
 
@@ -113,13 +113,13 @@ async function send(
 function parseJob(json: unknown, job_id: string): JobState {
   const parsed = job.safeParse(json);
   if (!parsed.success || parsed.data.id.toLowerCase() !== job_id)
-    throw new LookupError('failed', 'answered something unexpected');
+    throw new LookupError('failed', 'returned something unexpected');
   return toJobState(parsed.data);
 }
 
 function parsePage(json: unknown): JobPage {
   const parsed = page.safeParse(json);
-  if (!parsed.success) throw new LookupError('failed', 'answered something unexpected');
+  if (!parsed.success) throw new LookupError('failed', 'returned something unexpected');
   const { items, links } = parsed.data;
   const jobs = new Map<string, JobState | undefined>();
   for (const item of items) {
@@ -136,14 +136,14 @@ function cursorOf(link: string | undefined): string | undefined {
   const after = URL.canParse(link, 'https://api.buildkite.com')
     ? new URL(link, 'https://api.buildkite.com').searchParams.get('after')
     : null;
-  if (!after) throw new LookupError('failed', 'answered a link without a cursor');
+  if (!after) throw new LookupError('failed', 'returned a link without a cursor');
   return after;
 }
 
 function toJobState({ state, finished_at, agent }: z.output<typeof job>): JobState {
   if (FINISHED.has(state) || (finished_at && !RUNNING.has(state)))
     return { outcome: 'finished', job_state: state, finished_at: buildkiteTimestamp.parse(finished_at) };
-  // The agent has not been heard of for minutes: Buildkite fails the job, and what it held is held by nobody.
+  // Buildkite has not heard from the agent for minutes. It fails the job, and nobody uses the job's credentials.
   if (agent?.connection_state === 'lost')
     return { outcome: 'finished', job_state: 'agent_lost', finished_at: undefined };
   return { outcome: 'running', job_state: state, finished_at: undefined };

@@ -1,5 +1,5 @@
 // Verifies a Buildkite job token: who signed it, for whom, when, and that its claims are what they should be.
-// Everything that can be refused without a key is refused before a key is asked for. Knows nothing about rules.
+// Everything that can be refused without a key is refused before a key is requested. Knows nothing about rules.
 // Source: https://buildkite.com/docs/pipelines/security/oidc; RFC 7519; RFC 8725.
 
 import { type CryptoKey, compactVerify, decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from 'jose';
@@ -95,7 +95,7 @@ function acceptanceProblem(
   now: number,
 ): JobTokenRefusal | undefined {
   const { aud, exp, iat, nbf } = payload;
-  // A list that holds our audience is not ours: Buildkite never sends one, so whoever does is not Buildkite.
+  // A list that contains our audience is refused: Buildkite sends one string, so another issuer sent the list.
   if (aud !== audience)
     return { reason: 'job_token_audience_wrong', received: toPlainText(aud), expected: toPlainText(audience) };
   if (!isWholeNumber(exp) || !isWholeNumber(iat) || !isWholeNumber(nbf))
@@ -118,7 +118,7 @@ function isOfOrganization(payload: JWTPayload, { organization: { slug, id } }: J
   return id === undefined || typeof organization_id !== 'string' || organization_id.toLowerCase() === id;
 }
 
-/** As it may stand in error_description (RFC 6749 section 5.2), and no longer than somebody reads. */
+/** In a form that error_description allows (RFC 6749 section 5.2), and short enough to read. */
 function toPlainText(value: unknown): string {
   if (typeof value !== 'string' || value === '') return 'none';
   return value.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?').slice(0, 200);

@@ -13,15 +13,15 @@ const DEADLINE_MS = 3_000;
 /** From this age on a request waits for newer keys. It is judged by the held ones only if the issuer cannot be reached. */
 const FRESH_MS = 10 * 60_000;
 /**
- * From this age on keys are not trusted, whether the issuer can be reached or not. Neither are keys from a time that lies ahead,
- * after the clock was set back: nobody knows how old they are.
+ * Keys older than this are not trusted, even when the issuer cannot be reached. Neither are keys with a time in the future,
+ * after the clock was set back: their age is not known.
  */
 const USABLE_MS = 24 * 3_600_000;
 /** Between two fetches for a key id that is not known. */
 const UNKNOWN_KEY_PAUSE_MS = 30_000;
 /** Between two tries after a fetch failed. */
 const FAILURE_PAUSE_MS = 2_000;
-/** While keys are held, the pause is at least so many times the failed try. So requests rarely wait for a slow issuer. */
+/** While keys are held, the pause is at least this multiple of the failed request's duration. So requests rarely wait for a slow issuer. */
 const PAUSE_PER_TRY = 5;
 /** Between two reports of a key set that cannot be used. */
 const REPORT_PAUSE_MS = 60_000;
@@ -52,8 +52,8 @@ type KeysById = ReadonlyMap<string, readonly CryptoKey[]>;
 
 /**
  * `found`: the keys that the id names; more than one only where the issuer gave several keys one id (RFC 7517 section 4.5).
- * `unknown`: the issuer has no such key; it was asked after the request came.
- * `asked_recently`: nobody knows yet. The issuer may be asked again in `retryAfter` seconds.
+ * `unknown`: the issuer has no such key; its keys were requested after this request arrived.
+ * `asked_recently`: not known yet. The issuer's keys can be requested again in `retryAfter` seconds.
  */
 export type KeysFound =
   | { readonly outcome: 'found'; readonly keys: readonly CryptoKey[] }
@@ -165,12 +165,12 @@ export class JwksCache {
       url: this.#url,
       deadlineMs: DEADLINE_MS,
     });
-    if (status !== 200) throw new DependencyError(DEPENDENCY, 'error_response', `answered ${status}`);
+    if (status !== 200) throw new DependencyError(DEPENDENCY, 'error_response', `returned ${status}`);
     const parsed = keySet.safeParse(json);
-    if (!parsed.success) throw this.#unusable('invalid_response', 'answered something that is no key set');
+    if (!parsed.success) throw this.#unusable('invalid_response', 'returned something that is no key set');
     const { keys } = parsed.data;
     const usable = await usableKeys(keys);
-    if (usable.size === 0) throw this.#unusable('no_usable_keys', `answered ${keys.length} keys, none of them usable`);
+    if (usable.size === 0) throw this.#unusable('no_usable_keys', `returned ${keys.length} keys, none of them usable`);
     this.#keys = usable;
     this.#keysSince = startedAt;
     this.#keysFetch = fetch;
@@ -184,7 +184,7 @@ export class JwksCache {
     return new DependencyError(DEPENDENCY, code, detail);
   }
 
-  /** Not if `at` lies ahead: the clock was set back. */
+  /** False if `at` is in the future: the clock was set back. */
   #isWithin(milliseconds: number, at: number): boolean {
     const elapsed = this.#clock.now() - at;
     return elapsed >= 0 && elapsed < milliseconds;

@@ -8,7 +8,7 @@ export const FAILURE_CODES = {
   error_response: 'the response is an error that may pass',
   rate_limited: 'the response says that a quota or a rate limit is exceeded',
   refused: 'the response says that the request is not allowed or not valid. `cause` says why, where Google does',
-  invalid_response: 'the response is not what was asked for, or makes no sense',
+  invalid_response: 'the response does not match the request, or is malformed',
   response_too_large: 'the response has more bytes than are read',
   call_failed: 'a client library failed and does not say more',
   not_confirmed: 'the request was accepted, but the state of the account did not change in time',

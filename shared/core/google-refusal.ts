@@ -1,4 +1,4 @@
-// Tells Google's permanent refusals from failures that pass, by Google's machine-readable codes and never by its words.
+// Separates Google's permanent refusals from temporary failures, by Google's machine-readable codes and never by its words.
 // Pure: a status and a parsed body in, a cause out. What no table lists counts as temporary.
 // Sources: google.rpc.ErrorInfo; google.api.ErrorReason; cloud.google.com/apis/design/errors; Identity Toolkit's codes as
 // firebase-js-sdk (packages/auth/src/api/errors.ts) and firebase-admin-node (src/utils/error.ts) list them; RFC 6749 section
@@ -149,7 +149,7 @@ const BY_SIGN_IN_STATUS: ReadonlyMap<string, GoogleCause> = new Map([
   // A sign-in carries nobody's token, so this can only be about App Check.
   ['UNAUTHENTICATED', 'app_check'],
 ]);
-/** `invalid_grant` is left out: it is about the parent token, which is minted anew for each request. */
+/** `invalid_grant` is left out: it is about the parent token, which is minted for each request. */
 const BY_STS_ERROR: ReadonlyMap<string, GoogleCause> = new Map([
   ['PERMISSION_DENIED', 'permission_missing'],
   ['access_denied', 'permission_missing'],
@@ -187,7 +187,7 @@ const QUOTA_CODES: ReadonlySet<string> = new Set([
 /** The codes by which the sign-in refuses new users beyond Google's limit. Other codes limit requests of any kind. */
 const NEW_USER_CODES: ReadonlySet<string> = new Set(['TOO_MANY_ATTEMPTS_TRY_LATER', 'QUOTA_EXCEEDED']);
 
-/** Whether Google says that it is asked too often, whatever the HTTP status. */
+/** Whether Google reports a rate limit or quota, for any HTTP status. */
 export function isOverQuota(status: number, error: GoogleError | undefined): boolean {
   if (status === 429) return true;
   return error !== undefined && [error.reason, error.status, signInCodeOf(error)].some((code) => hasQuotaCode(code));
@@ -250,7 +250,7 @@ export function signInCodeOf({ message }: GoogleError): string | undefined {
 }
 
 /**
- * What is wrong and what to do, for whoever runs Keydesk. For the audit log alone: it names resources.
+ * What is wrong and what to do, for Keydesk's operators. For the audit log alone: it names resources.
  * @param account the service account that the request was about
  */
 export function googleHint(

@@ -1,4 +1,4 @@
-// The kill switch's reach: which grants an act of an operator ends, and which hand-outs it bars until it is lifted.
+// The kill switch's reach: which grants an operator's order ends, and which requests its block refuses until it is removed.
 // Times are milliseconds since the epoch and end in `_at` or `_since`. Knows nothing about how grants are found or ended.
 
 import * as z from 'zod';
@@ -19,7 +19,7 @@ export const selectorSchema = z
     credential: text.optional(),
     environment: text.optional(),
     policy_sha256: text.optional(),
-    /** Grants that were asked for, or of which a token left, at this moment or later. */
+    /** Grants that were requested, or that issued a token, at this moment or later. */
     issued_since: z.number().optional(),
   })
   .refine((selector) => Object.values(selector).some((value) => value !== undefined), 'names nothing');
@@ -31,7 +31,7 @@ export const killSwitchSchema = z.object({
   /** Who threw it, and why: what they said of themselves. */
   actor: z.string().min(1),
   reason: z.string().min(1),
-  /** Whether it bars new hand-outs until it is lifted. */
+  /** Whether it blocks new requests until the block is removed. */
   blocks_new: z.boolean(),
   activated_at: z.number(),
   deactivated_at: z.number().nullable(),
@@ -62,7 +62,7 @@ const EXACT_FIELDS = [
 ] as const satisfies readonly (keyof Selector)[];
 
 export function selects({ issued_since, ...named }: Selector, selectable: Selectable): boolean {
-  // The operator's clock and that of the function that issued may differ: rather one too many than one too few.
+  // The clocks of the operator and of the function may differ, so the selection includes a margin.
   const latest = Math.max(selectable.issued_at ?? 0, selectable.requested_at);
   if (issued_since !== undefined && surelyPast(latest, issued_since)) return false;
   const fields = { ...selectable, ...toJobFields(selectable.subject) };
@@ -81,13 +81,13 @@ export function maySelect(selector: Selector, selectable: Selectable): boolean {
   return pipeline_id !== undefined && selectable.subject.pipeline_id === null && selects(rest, selectable);
 }
 
-/** The blocks in force: one document, read in every hand-out. */
+/** The blocks in force: one document, read for every request. */
 export const blocksSchema = z.object({
   blocks: z.array(z.object({ id: z.string(), selector: selectorSchema, activated_at: z.number() })),
 });
 export type Blocks = z.output<typeof blocksSchema>['blocks'];
 
-/** A job that leaves its `pipeline_id` out of its token is barred too when it may be the one that is meant. */
+/** A job whose token lacks `pipeline_id` is blocked too when it may belong to the selected pipeline. */
 export function blockedBy(blocks: Blocks, selectable: Selectable): Refusal | undefined {
   const block = blocks.find(({ selector }) => selects(selector, selectable) || maySelect(selector, selectable));
   return block && { reason: 'blocked', kill_switch_id: block.id };

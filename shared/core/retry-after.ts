@@ -1,7 +1,7 @@
 // How long a dependency asks to wait: the header Retry-After, in whole seconds or as an HTTP date. Pure.
 // Source: RFC 9110 sections 10.2.3 (Retry-After) and 5.6.7 (HTTP dates).
 
-/** Seconds that anybody is asked to wait at most: a dependency's own wait may be that of another project's quota. */
+/** The longest wait in seconds that a caller is given: a dependency's own wait may come from another project's quota. */
 export const LONGEST_RETRY_AFTER = 300;
 
 /**

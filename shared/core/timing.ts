@@ -6,7 +6,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-// Clocks: those of the functions' instances, Google's and Buildkite's.
+// Clocks of the functions' instances, of Google and of Buildkite.
 
 /** By how much any one clock may be fast or slow. */
 export const CLOCK_SKEW_MS = 45 * SECOND;
@@ -41,7 +41,7 @@ export const GRANT_COUNT_CACHE_MS = 10 * SECOND;
 /** Seconds after which a pipeline that holds too many may try again: by then they are counted again. */
 export const LIMIT_RETRY_AFTER = 30;
 
-// The end of a job, told by a webhook
+// The end of a job, reported by a webhook
 
 /** How long Buildkite waits for the response to a webhook. */
 export const WEBHOOK_TIMEOUT_MS = 5 * SECOND;
@@ -51,9 +51,9 @@ export const END_BUDGET_MS = 4 * SECOND;
 export const END_COMMIT_DEADLINE_MS = 3 * SECOND;
 /** Of the budget, what is kept for recording what was revoked. */
 export const RECORD_RESERVE_MS = 1 * SECOND;
-/** How long a job token may live after its job: a late webhook may tell of an end that is older than a grant. */
+/** How long a job token may outlive its job: a late webhook may report an end that is older than a grant. */
 export const MAX_JOB_TOKEN_AGE_MS = 2 * HOUR;
-/** By how much a finish time that Buildkite tells may lie ahead of this service's clock. */
+/** By how much a finish time that Buildkite reports may be ahead of this service's clock. */
 export const FINISH_TIME_TOLERANCE_MS = 2 * CLOCK_SKEW_MS;
 
 // The sweep
@@ -86,7 +86,7 @@ export const UNCHECKED_MS = 15 * MINUTE;
 
 // Pooled accounts
 
-/** For how long Google may still carry out a request that was not answered in time. */
+/** For how long Google may still carry out a request after its response was lost or late. */
 export const LATE_REQUEST_MS = 1 * MINUTE;
 /** For how much longer than its last token an account cools down, so that no clock accepts that token any more. */
 export const COOLDOWN_MARGIN_MS = 2 * CLOCK_SKEW_MS;

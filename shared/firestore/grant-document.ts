@@ -1,5 +1,5 @@
-// The document that security rules look up to judge a Firestore token. It is opened before the token leaves and closed
-// to take access away; once closed it stays closed, whatever request was still on its way.
+// The document that security rules look up to judge a Firestore token. It is opened before the token is returned and closed
+// when access ends. Once closed it stays closed: a request that was still in flight cannot open it.
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Firestore } from '@google-cloud/firestore';

@@ -68,8 +68,8 @@ const MAX_TRIES = 30;
 const MAX_PAUSE_MS = 200;
 
 /**
- * Reads, decides and writes anew as long as somebody else writes in between. This is a transaction without locks:
- * Firestore's own would have two hand-outs of one grant, or a hand-out and the job's end, wait for each other's.
+ * Reads, decides and writes, and repeats that while somebody else writes in between. This is a transaction without locks:
+ * with Firestore's own, two requests for one grant, or a request and the job's end, would wait for each other's locks.
  * @param retryMs milliseconds after which a lost race is not tried again, and is thrown
  */
 export async function retryOnConflict<T>(

@@ -31,7 +31,7 @@ export function createAccountStateGetter({ sendAsService, iamUrl, clock }: Accou
       account: email,
       permission: 'iam.serviceAccounts.get',
     });
-    if (account.email !== email) throw new DependencyError(dependency, 'invalid_response', 'answered another account');
+    if (account.email !== email) throw new DependencyError(dependency, 'invalid_response', 'returned another account');
     return account.disabled ? 'disabled' : 'enabled';
   };
 }
@@ -51,7 +51,7 @@ export function createAccountDisabler({ sendAsService, iamUrl, clock }: AccountA
         now: clock.now(),
       });
       if ((await getState(email)) !== 'disabled')
-        throw new DependencyError(dependency, 'not_confirmed', 'was answered, but the account is not disabled yet');
+        throw new DependencyError(dependency, 'not_confirmed', 'succeeded, but the account is not disabled yet');
     });
 }
 
@@ -71,7 +71,7 @@ export function createAccountEnabler({ sendAsService, iamUrl, clock }: AccountAp
     });
     await retry(deadline, async () => {
       if ((await getState(email)) !== 'enabled')
-        throw new DependencyError(dependency, 'not_confirmed', 'was answered, but the account is not enabled yet');
+        throw new DependencyError(dependency, 'not_confirmed', 'succeeded, but the account is not enabled yet');
     });
   };
 }

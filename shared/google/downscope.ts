@@ -41,7 +41,7 @@ const exchangeResponse = z.object({
   expires_in: z.int().positive().optional(),
 });
 
-/** Throws DependencyError when Google fails, refuses or answers something else. The parent token goes nowhere else. */
+/** Throws DependencyError when Google fails, refuses or returns something unexpected. The parent token goes nowhere else. */
 export async function downscope(
   deps: { readonly sendRequest: HttpClient; readonly stsUrl: string; readonly clock: Clock },
   parent: Minted,
@@ -69,7 +69,7 @@ export async function downscope(
   const lifetime = (expires_in ?? 0) * 1000;
   // What is on record is the end of the parent token, so one that outlives it must not leave.
   if (sent + lifetime > parent.expires_at + ROUNDING_MS)
-    throw new DependencyError(DEPENDENCY, 'invalid_response', 'answered a token that outlives its parent token');
+    throw new DependencyError(DEPENDENCY, 'invalid_response', 'returned a token that outlives its parent token');
   const ends_at = expires_in === undefined ? parent.expires_at : deps.clock.now() + lifetime;
   return { accessToken: access_token, expires_at: Math.min(ends_at, parent.expires_at) };
 }

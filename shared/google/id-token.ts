@@ -11,7 +11,7 @@ export interface ExpectedIdToken {
   readonly tenant: string | undefined;
   readonly uid: string;
   readonly grant_id: string;
-  /** Seconds, as the response says beside the token. */
+  /** Seconds, as the response says next to the token. */
   readonly expiresIn: number;
 }
 

@@ -17,7 +17,7 @@ import { type ChangedFirebaseUser, createIdTokenMint } from './mint-id-token.ts'
 import { parseResponse, requestReason, stripTrailingSlash } from './response.ts';
 
 const GENERATE = 'iamcredentials generateAccessToken';
-/** Google tells the end of a token in whole seconds. */
+/** Google gives the end of a token in whole seconds. */
 const ROUNDING_MS = 1_000;
 
 type ServiceAccountCredential = Exclude<Credential, FirestoreCredential>;
@@ -26,8 +26,8 @@ const accessTokenResponse = z.object({ accessToken: z.string().min(1), expireTim
 const signedJwtResponse = z.object({ signedJwt: z.string().min(1) });
 
 /**
- * @param deps.sendAsService asks with the service's own identity
- * @param deps.onUserChanged is called when somebody changed one, whatever becomes of the request
+ * @param deps.sendAsService sends a request with the service's own identity
+ * @param deps.onUserChanged is called when somebody changed one, also if the request fails
  */
 export function createMint(deps: {
   readonly sendAsService: HttpClient;
@@ -66,9 +66,9 @@ export function createMint(deps: {
     const requestedEnd = { from: sent + ttl * 1000 - ROUNDING_MS, to: clock.now() + ttl * 1000 };
     const expires_at = toOwnClock(Date.parse(expireTime), requestedEnd);
     if (expires_at === undefined)
-      throw new DependencyError(GENERATE, 'invalid_response', 'answered a token that lives longer than requested');
+      throw new DependencyError(GENERATE, 'invalid_response', 'returned a token that lives longer than requested');
     if (expires_at <= clock.now())
-      throw new DependencyError(GENERATE, 'invalid_response', 'answered a token that has expired');
+      throw new DependencyError(GENERATE, 'invalid_response', 'returned a token that has expired');
     if (expires_at > latestExpiry)
       throw new DependencyError(GENERATE, 'timed_out', 'took so long that its token would outlive its record');
     const minted = { accessToken, expires_at };
@@ -107,9 +107,9 @@ export function createMint(deps: {
 }
 
 /**
- * The end of a token by our clock. Google tells it by Google's own, which may be fast or slow; by ours it lies between what
- * was asked for when the request left and what was asked for when the response came. A token may live shorter than that.
- * Undefined when it lives longer.
+ * The end of a token by our clock. Google gives it by its own clock, which may be fast or slow. By ours it is between the
+ * lifetime counted from when the request was sent and the same counted from when the response came. A token may have a
+ * shorter life. Undefined when it has a longer one.
  */
 function toOwnClock(at: number, { from, to }: { readonly from: number; readonly to: number }): number | undefined {
   if (at > to + CLOCK_MARGIN_MS) return undefined;

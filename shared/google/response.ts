@@ -1,4 +1,4 @@
-// What Google's APIs answer, checked: the shape that was expected, or an DependencyError that says what came instead.
+// Parses responses of Google's APIs: the shape that was expected, or a DependencyError that says what came instead.
 
 import type * as z from 'zod';
 import {
@@ -13,7 +13,7 @@ import { LONGEST_RETRY_AFTER, parseRetryAfter } from '../core/retry-after.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { JsonResponse } from '../runtime/http-client.ts';
 
-/** Seconds after which a caller may try again when Google says it is asked too often, and not when. */
+/** Seconds after which a caller may try again when Google reports a rate limit without saying for how long. */
 const QUOTA_RETRY_AFTER = 10;
 const NEW_USER_ADVICE =
   'Google limits new users to 100 an hour and IP address; "keydesk users create" creates them ahead';
@@ -28,8 +28,8 @@ interface CallSubject {
 }
 
 /**
- * @param options.mayRefuse whether an answer of 400 to 499 says that what was asked for is refused; by default it does
- * @throws DependencyError unless the answer is 200 and of that shape; `permanent` when trying again does not help
+ * @param options.mayRefuse whether a status of 400 to 499 means that the request is refused; true by default
+ * @throws DependencyError unless the status is 200 and the body has that shape; `permanent` when a retry does not help
  */
 export function parseResponse<T>(
   dependency: string,
@@ -39,7 +39,7 @@ export function parseResponse<T>(
 ): T {
   if (status !== 200) throw toDependencyError(dependency, { status, headers, json }, mayRefuse, subject);
   const parsed = shape.safeParse(json);
-  if (!parsed.success) throw new DependencyError(dependency, 'invalid_response', 'answered something unexpected');
+  if (!parsed.success) throw new DependencyError(dependency, 'invalid_response', 'returned something unexpected');
   return parsed.data;
 }
 
@@ -50,7 +50,7 @@ function toDependencyError(
   { account, permission, now }: CallSubject,
 ): DependencyError {
   const error = readGoogleError(json);
-  const detail = `answered ${status}${error ? ` ${error.status} ${error.message.slice(0, 300)}` : ''}`;
+  const detail = `returned ${status}${error ? ` ${error.status} ${error.message.slice(0, 300)}` : ''}`;
   const retryAfter = parseRetryAfter(headers.get('retry-after'), now);
   const overQuota = (text: string, otherwise: number) =>
     new DependencyError(dependency, 'rate_limited', text, { retryAfter: retryAfter ?? otherwise });

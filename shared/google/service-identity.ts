@@ -11,7 +11,7 @@ const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
 const DEPENDENCY = 'application default credentials';
 
 export interface ServiceIdentity {
-  /** Asks as the service itself: the request carries its access token. */
+  /** Sends requests as the service itself: each carries its access token. */
   readonly sendRequest: HttpClient;
   /** Fetches that token before anybody needs it. Never fails. */
   warmUp(): Promise<void>;

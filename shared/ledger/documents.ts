@@ -61,8 +61,8 @@ export function toBlocks(snapshot: DocumentSnapshot): Blocks {
 }
 
 /**
- * Adds a grant to a commit; `updated` as in {@link putIfUnchanged}. By `write_id` whoever writes finds out that it was his
- * write that came through, should the answer be lost.
+ * Adds a grant to a commit; `updated` as in {@link putIfUnchanged}. `write_id` lets a writer recognise its own write when
+ * Firestore's response was lost.
  */
 export function putGrant(
   batch: WriteBatch,
@@ -102,7 +102,7 @@ export function putAccount(
 }
 
 /**
- * Adds a grant's next record to a commit, and that of the pooled account that serves it.
+ * Adds a grant's next record to a commit, and the record of the pooled account that serves it.
  * @param accounts as read by {@link loadAccounts}
  */
 export function putTransition(
@@ -144,7 +144,7 @@ export async function loadAccounts(ledger: Firestore, grants: readonly Grant[]):
   return new Map(parseAll(documents, toAccount).loaded.map((loaded) => [loaded.read.id, loaded]));
 }
 
-/** What the ledger answers. @throws DependencyError when it fails or is too slow */
+/** What the ledger returns. @throws DependencyError when it fails or is too slow */
 export function withLedgerTimeout<T>(
   clock: Clock,
   work: Promise<T>,

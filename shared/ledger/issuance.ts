@@ -1,6 +1,6 @@
-// The side of the ledger that hands out: it reserves a grant before anything is minted and records each token before it
-// leaves. A job's end writes the job's record and all its grants in one commit; a hand-out writes at least one of them,
-// and only if unchanged since it was read. So whichever comes second sees the other.
+// The side of the ledger that issues: it reserves a grant before anything is minted and records each token before it
+// is returned. A job's end writes the job's record and all its grants in one commit. A request for a token writes at least
+// one of them, and only if unchanged since it was read. So the later of the two sees the other.
 
 import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google-cloud/firestore';
 import { activate, type MintedToken } from '../core/grant/activate.ts';
@@ -197,7 +197,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
     return activation;
   };
 
-  /** The end of a job writes its grants, so a grant that is as it was reserved is that of a running job. */
+  /** The end of a job writes its grants, so a grant that is unchanged since it was reserved has a running job. */
   const activateIfUnchanged = async (token: MintedToken, reserved: Reserved) => {
     const activation = activate(reserved.grant, { jobEndedAt: undefined }, token, clock.now());
     if ('refusal' in activation) return activation;
@@ -218,7 +218,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
     return withLedgerTimeout(clock, writing);
   };
 
-  /** Prepares and writes anew until it is written. A job's first issues, which all write its record, take turns. */
+  /** Prepares and writes, and repeats that until it is written. A job's first issues, which all write its record, take turns. */
   const writeAgain = (request: IssueRequest, isNew: boolean): Promise<Reserved | Refused> => {
     const { subject, credentialName, credential } = request;
     const retryMs = isPooled(credential) ? LEASE_RETRY_MS : GRANT_RETRY_MS;
@@ -255,7 +255,7 @@ export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceL
       const until = clock.now() + LEDGER_DEADLINE_MS;
       const again = () =>
         commitOrBusy(token.grant_id, GRANT_RETRY_MS, () => {
-          // By then the caller was told that it failed, and no token leaves.
+          // By then the caller has received a failure, and no token is returned.
           if (clock.now() >= until) throw new Error('too late to record a token');
           return activateAfterRead(token, reserved);
         });
@@ -309,6 +309,6 @@ function countsTowardLimit(grant: Grant | undefined): boolean {
 /** When the first write of the batch, the grant's, was written. */
 async function commit(batch: WriteBatch): Promise<Timestamp> {
   const [first] = await batch.commit();
-  if (!first) throw new Error('Firestore answered a commit without a write');
+  if (!first) throw new Error('Firestore returned no write for a commit');
   return first.writeTime;
 }

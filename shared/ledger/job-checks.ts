@@ -1,5 +1,5 @@
-// What the ledger knows of jobs about which Buildkite is to be asked: which are due, which of them still hold something,
-// when each is asked about next, and which sweep may call Buildkite. Every write is on condition.
+// What the ledger knows of jobs that are to be looked up at Buildkite: which are due, which of them still have live grants,
+// when each is looked up next, and which sweep may call Buildkite. Every write is conditional.
 
 import type { Firestore, Query, Timestamp } from '@google-cloud/firestore';
 import * as z from 'zod';
@@ -63,7 +63,7 @@ export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckL
   const update = (job_id: string, check: Check, lastUpdateTime: Timestamp) =>
     jobDocument(ledger, job_id).update(toStored(check), { lastUpdateTime });
 
-  /** Writes the checks in few commits; `overtaken` deals with those of a commit that was overtaken. */
+  /** Writes the checks in few commits; `overtaken` handles the checks of a commit that was overtaken. */
   const write = async (
     changes: readonly { readonly job: DueJob; readonly check: Check }[],
     overtaken: (change: { readonly job: DueJob; readonly check: Check }) => Promise<unknown>,

@@ -11,7 +11,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { blocksDocument, commitWithRetry, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
 
 const PAGE = 100;
-/** Blocks in force at once: all of them are read in every hand-out. */
+/** The most blocks in force at once: all of them are read for every request. */
 const MAX_BLOCKS = 100;
 
 export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwitchLedger {
@@ -26,7 +26,7 @@ export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwi
   const changeBlocks = async (id: string, killSwitch: KillSwitchRecord, update: (blocks: Blocks) => Blocks) => {
     const read = await blocksDocument(ledger).get();
     const blocks = update(toBlocks(read));
-    if (blocks.length > MAX_BLOCKS) throw new Error(`${MAX_BLOCKS} blocks are in force: lift one first`);
+    if (blocks.length > MAX_BLOCKS) throw new Error(`${MAX_BLOCKS} blocks are in force. Remove one first`);
     const stored = toStoredRecord(blocksSchema.parse({ blocks }));
     const batch = ledger.batch();
     if (read.updateTime) batch.update(read.ref, stored, { lastUpdateTime: read.updateTime });
@@ -43,7 +43,7 @@ export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwi
       isDeepStrictEqual(known.selector, killSwitch.selector)
     )
       return;
-    if (known) throw new Error(`${id} is the id of another act, or of one that was lifted`);
+    if (known) throw new Error(`${id} is the id of another order, or of a block that was removed`);
     const { selector, activated_at } = killSwitch;
     if (killSwitch.blocks_new)
       await changeBlocks(id, killSwitch, (blocks) => [...blocks, { id, selector, activated_at }]);

@@ -34,8 +34,8 @@ export function findFreeAccount(documents: readonly DocumentSnapshot[], now: num
 }
 
 /**
- * Pools found exhausted in the last seconds, with their accounts as they were. A job that asks again and again for one of
- * 500 accounts is then answered without reading 500 documents each time.
+ * Pools found exhausted in the last seconds, with their accounts as they were. A job that repeatedly requests one of
+ * 500 accounts gets its response without reading 500 documents each time.
  */
 export class ExhaustedPoolCache {
   readonly #clock: Clock;
@@ -61,8 +61,8 @@ export class ExhaustedPoolCache {
 }
 
 /**
- * Adds to the commit that the account rests longer, should its grant now live longer. Unread: while the grant is live
- * and unchanged, which the same commit makes sure of, the account is the grant's.
+ * Adds a longer cooldown to the commit, if the grant now lives longer. Without reading the account: while the grant is live
+ * and unchanged, which the same commit ensures, the account is the grant's.
  */
 export function renewLease(batch: WriteBatch, account: DocumentReference, grant: PooledGrant): void {
   batch.update(account, toStored({ reusable_at: reusableAfter(grant.expires_at) }));

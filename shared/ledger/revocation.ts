@@ -26,8 +26,8 @@ import {
 
 export function createRevocationLedger(ledger: Firestore, clock: Clock): RevocationLedger {
   /**
-   * Writes a grant's next record, and with it that of the pooled account that serves it, in one commit.
-   * @param mark what is written on the record alone once a race was lost, so that its job cannot keep this from being written
+   * Writes a grant's next record, and with it the record of the pooled account that serves it, in one commit.
+   * @param mark what is written on the record alone once a race was lost, so that the job cannot prevent this write
    * @returns the record as written; undefined when `next` has none
    */
   const transition = (

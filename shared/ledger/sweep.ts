@@ -1,5 +1,5 @@
 // What the sweep finds in the ledger and records there: grants that are not finished or whose time is up, accounts that
-// have rested. Every find is bounded, and every record is written on condition.
+// have cooled down. Every query is bounded, and every write is conditional.
 
 import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type Query } from '@google-cloud/firestore';
@@ -41,8 +41,8 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
     const attempt = async () => {
       const read = await accountDocument(ledger, email).get();
       const before = toAccount(read);
-      // One that says so already may have been written by another sweep: then it is the other's to go on with. Should it
-      // have been this one's, with the answer lost, a later sweep goes on.
+      // One that says so already may have been written by another sweep, which then goes on with it. If this sweep wrote it
+      // and the response was lost, a later sweep goes on.
       const after = before && next(before, clock.now());
       if (!after) return undefined;
       const batch = ledger.batch();
@@ -80,7 +80,7 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
       const [grant] = loaded.map(({ record }) => record);
       const holds = grant !== undefined && isPooledGrant(grant) && grant.service_account === email && isLive(grant);
       if (holds || unreadable.length > 0) return undefined;
-      // Only as it was found: the grant may have been asked for again, and hold this very account, since it was read.
+      // Only if unchanged: the grant may have been requested again, and have leased this very account, since it was read.
       return transitionAccount(email, (existing, at) =>
         isDeepStrictEqual(existing, account) ? quarantine(existing, at) : undefined,
       );

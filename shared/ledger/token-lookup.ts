@@ -1,4 +1,4 @@
-// Finds the grant of an access token by the token's SHA-256: whoever has the token can have had it from nowhere else.
+// Finds the grant of an access token by the token's SHA-256. Only Keydesk can have issued a token that is found.
 
 import type { Firestore } from '@google-cloud/firestore';
 import type { LookUpToken } from '../operations/ports.ts';

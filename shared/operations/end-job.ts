@@ -15,7 +15,7 @@ export type PendingRevocation = { readonly grant_id: string } & FailureFacts;
 export interface EndResult {
   /** Access was taken away. */
   readonly revoked: readonly Grant[];
-  /** Not renewed any more; its tokens die at `expires_at`, whatever else was taken away. */
+  /** Not renewed; its tokens work until `expires_at`. */
   readonly notRenewed: readonly Grant[];
   /** Its time was up before access could be taken away. */
   readonly expired: readonly Grant[];
@@ -28,7 +28,7 @@ export interface JobEndResult extends EndResult {
   readonly pipelineMismatch: boolean;
 }
 
-/** Ends a job. Throws DependencyError when its end could not be recorded; what happens after that is in the answer. */
+/** Ends a job. Throws DependencyError when its end could not be recorded; the result says what happened after that. */
 export async function endJob(deps: RevokeDeps, jobEnd: JobEnd): Promise<JobEndResult> {
   const until = deps.clock.now() + END_BUDGET_MS;
   const { grants, alreadyEnded, pipelineMismatch, unreadable } = await deps.ledger.endJob(jobEnd);

@@ -1,7 +1,7 @@
-// The hand-out: from a job token and the name of a credential to a Google credential on record, or a refusal.
+// Issues a token: from a job token and the name of a credential to a Google credential on record, or a refusal.
 // Every request is verified and decided by itself; only then may identical ones share one issue.
-// The order is the promise: verify, decide, reserve (the mint beside its commit, or after it where an account is leased),
-// open the grant document, ask whether it was barred meanwhile, record the token, and only then let it go.
+// The order is the guarantee: verify, decide, reserve (the mint during its commit, or after it where an account is leased),
+// open the grant document, check whether it was blocked meanwhile, record the token, and only then return it.
 // Knows nothing about HTTP, Firestore or Google.
 
 import { isAboutEveryAccount, isAboutOneAccount } from '../core/google-refusal.ts';
@@ -31,7 +31,7 @@ import type {
   VerifyJobToken,
 } from './ports.ts';
 
-/** Pooled accounts that a job tries within so many milliseconds before it is said that Google fails. */
+/** For how many milliseconds a job tries further pooled accounts before it is told that Google fails. */
 const MAX_ACCOUNTS_TRIED = 3;
 const ACCOUNT_RETRY_WINDOW_MS = 5 * 60_000;
 /** The same when the instance is busy with other requests for the grant. */
@@ -80,7 +80,7 @@ export type IssueResult =
       readonly accountFailures: readonly DependencyError[];
     };
 
-/** Hands out, or refuses. Throws DependencyError when something it depends on fails; then nothing has left. */
+/** Issues a token, or refuses. Throws DependencyError when a dependency fails; then no token was returned. */
 export async function issueToken(deps: IssueDeps, requested: TokenRequest, request_id: string): Promise<IssueResult> {
   const { policy, clock } = deps;
   const verified = await deps.verifyJobToken(requested.jobToken, clock.now());
@@ -190,7 +190,7 @@ function toGoogleRefusal(error: unknown): Refusal | undefined {
 type StartMint = (latestExpiry: number, lease?: string) => Promise<Minted>;
 type MintOutcome = { readonly minted: Minted; readonly reserved: Reserved } | { readonly refusal: Refusal };
 
-/** Reserves the grant with the mint beside it and, where rules judge its tokens, lets them in. */
+/** Reserves the grant while the token is minted and, where rules judge its tokens, opens its grant document. */
 async function mintAlongsideCommit(deps: IssueDeps, request: IssueRequest, startMint: StartMint): Promise<MintOutcome> {
   const reservation = await deps.ledger.prepare(request);
   if ('refusal' in reservation) return reservation;
@@ -215,9 +215,9 @@ async function openDocumentFor({ openGrantDocument }: IssueDeps, grant: Grant): 
 }
 
 /**
- * Mints from an account that is this job's own by then. One that Google refuses to mint from (disabled by somebody, gone,
- * not bound yet) is given back for another, as long as no token of it left, and not for a job that had some of them: then
- * the fault is elsewhere, and the whole pool would go to rest for it.
+ * Mints from an account that is leased to this job by then. If Google refuses to mint from it (disabled by somebody, deleted,
+ * role not bound yet), the job leases another one, as long as it holds no token of the first. For a job that had some of them
+ * the cause is elsewhere, and the whole pool would be disabled for it.
  */
 async function mintFromPool(
   deps: IssueDeps,
@@ -265,7 +265,7 @@ function accountMayBeAtFault({ rejected, permanent }: DependencyError): boolean 
   return rejected && !(permanent && isAboutEveryAccount(permanent));
 }
 
-/** What a job is told when no other account of the pool is tried for it. @throws DependencyError where waiting does not help */
+/** The response to a job for which no other account of the pool is tried. @throws DependencyError where waiting does not help */
 async function answerPoolFailure(
   { ledger, clock }: IssueDeps,
   tried: {
@@ -277,7 +277,7 @@ async function answerPoolFailure(
   error: DependencyError,
 ): Promise<Refused> {
   const { request, grant, recentLeases, excludedAccounts } = tried;
-  // Perhaps it failed because an operator took the account away meanwhile: then that is the answer.
+  // It may have failed because an operator ended the grant meanwhile: then that is the response.
   const blocked = await ledger.checkBlocks(request);
   if (blocked) return blocked;
   const leased = [...recentLeases.map((past) => past.service_account), grant.service_account];

@@ -1,6 +1,6 @@
-// The kill switch: one act of an operator, on record, that ends every live grant it selects and can bar new ones until it
-// is lifted. Order is what makes it complete: the block stands before the grants are looked through, and a hand-out
-// looks for blocks after its grant is on record, so of the two one sees the other.
+// The kill switch: one order of an operator, on record, that ends every live grant it selects and can block new ones until
+// the block is removed. The order of steps makes it complete: the block is written before the grants are searched, and a request
+// reads the blocks after its grant is on record. So one of the two sees the other.
 
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
@@ -20,15 +20,15 @@ export interface KillOrder {
   /** Who activates it, and why. */
   readonly actor: string;
   readonly reason: string;
-  /** Whether new hand-outs are barred until it is lifted. */
+  /** Whether new requests are blocked until the block is removed. */
   readonly blocks_new: boolean;
 }
 
 export interface KillResult extends EndResult {
   readonly id: string;
-  /** Grants without a `pipeline_id`, left because it cannot be told whether they are meant. */
+  /** Grants without a `pipeline_id`, left alone because it is not known whether they are selected. */
   readonly ambiguous: readonly Grant[];
-  /** Grants that had ended before, of which what can be taken away was; their tokens die at `access_ended_at`. */
+  /** Grants that had already ended and were revoked as far as possible; their tokens work until `access_ended_at`. */
   readonly stillAccepted: readonly Grant[];
   readonly failures: readonly Failure[];
 }
@@ -37,7 +37,7 @@ export interface KillSwitchDeps extends RevokeDeps {
   readonly killSwitchLedger: KillSwitchLedger;
 }
 
-/** The live grants that a selector means, and those of which that cannot be told. Changes nothing. Throws DependencyError. */
+/** The live grants that a selector matches, and those where that is not known. Changes nothing. Throws DependencyError. */
 export async function findGrants({ killSwitchLedger }: Pick<KillSwitchDeps, 'killSwitchLedger'>, selector: Selector) {
   const selected: Grant[] = [];
   const ambiguous: Grant[] = [];
@@ -51,8 +51,8 @@ export async function findGrants({ killSwitchLedger }: Pick<KillSwitchDeps, 'kil
 }
 
 /**
- * Throws the switch. Safe to repeat, also with the same id. Throws DependencyError when the act could not be recorded or the grants
- * not be read; what could not be ended is in the answer.
+ * Activates the kill switch. Safe to repeat, also with the same id. Throws DependencyError when the order could not be recorded or
+ * the grants not be read; the result lists what could not be ended.
  */
 export async function activateKillSwitch(deps: KillSwitchDeps, id: string, order: KillOrder): Promise<KillResult> {
   const { killSwitchLedger, clock } = deps;

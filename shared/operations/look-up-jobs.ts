@@ -1,5 +1,5 @@
-// Asks Buildkite about the jobs of one build. One job is asked about by its id, which is the smaller response; several are
-// looked up in the build's list, 100 jobs a call. What the list cannot tell is asked job by job.
+// Looks up the jobs of one build at Buildkite. One job is looked up by its id, which is the smaller response; several are
+// looked up in the build's list, 100 jobs a call. Jobs that the list does not settle are looked up one by one.
 
 import type { BuildToCheck } from '../core/grant/job-check.ts';
 import { atRandom, type Clock } from '../runtime/clock.ts';
@@ -10,8 +10,8 @@ import type { BuildkiteJobs, DueJob, JobState } from './ports.ts';
 /** Pages of one build: more jobs than Buildkite lets a build have. */
 const MAX_PAGES = 50;
 /**
- * Jobs of a build that are asked about one by one when its list is too large, or failed twice. More would take the calls of
- * other builds, and how large the list is, the build's author decides.
+ * Jobs of a build that are looked up one by one when its list is too large, or failed twice. More would use up the calls for
+ * other builds, and the build's author decides how large the list is.
  */
 const MAX_SINGLE = 10;
 
@@ -25,7 +25,7 @@ export interface LookupDeps {
 type JobLookup = JobState | { readonly outcome: 'failed'; readonly error: unknown };
 
 export interface Lookup {
-  /** By job id. A job that is missing was not asked about: no call was left for it. */
+  /** By job id. A job that is missing was not looked up: no call was left for it. */
   readonly outcomes: ReadonlyMap<string, JobLookup>;
   /** Whether a page of the build's list was too large. */
   readonly tooLarge: boolean;
@@ -51,7 +51,7 @@ async function lookUpBuild(deps: LookupDeps, { build, jobs }: BuildToCheck<DueJo
     for (const { job_id } of remaining()) outcomes.set(job_id, outcome);
   };
 
-  /** Asks about the jobs one by one, until one comes to what `stop` names. False when no call was left. */
+  /** Looks the jobs up one by one, until one has a result that `stop` names. False when no call was left. */
   const lookUpSingly = async (some: readonly DueJob[], stop?: JobLookup['outcome']) => {
     for (const { job_id } of some) {
       const outcome = await settled(async () => {

@@ -1,14 +1,14 @@
-// How a lookup at Buildkite fails. Told apart by a field and not by the class, which is another one in each bundle.
+// How a lookup at Buildkite fails. A field distinguishes it and not the class, because each bundle has its own class.
 
 import type { FailureCode } from '../core/failure-code.ts';
 import { DependencyError } from '../runtime/errors.ts';
 
-/** Who failed, as it stands in audit lines. */
+/** The dependency, as audit lines name it. */
 export const BUILDKITE = 'buildkite jobs';
 
 /**
  * `refused` (401 or 403), `limited` (429) and `unreachable` (no connection) concern Buildkite as a whole. `too_large` and
- * `failed` concern what was asked for.
+ * `failed` concern the single request.
  */
 const KINDS = ['refused', 'limited', 'unreachable', 'too_large', 'failed'] as const;
 type FailureKind = (typeof KINDS)[number];

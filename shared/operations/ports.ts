@@ -80,7 +80,7 @@ export interface Minted {
   readonly expires_at: number;
 }
 
-/** What a mint knows before anything is reserved, so that it can start beside the commit and wait for nothing. */
+/** What a mint knows before anything is reserved, so that it can start during the commit and wait for nothing. */
 interface MintPreparation {
   /** Of the Firebase user, for an ID token: see core/firebase-user.ts. */
   readonly generation?: number;
@@ -101,7 +101,7 @@ export type PrepareMint = (
   request: Pick<MintRequest, 'subject' | 'credentialName' | 'credential'>,
 ) => Promise<MintPreparation>;
 
-/** Mints one token. Throws DependencyError when Google fails, refuses or answers something else than was asked for. */
+/** Mints one token. Throws DependencyError when Google fails, refuses or returns something else than was requested. */
 export type Mint = (request: MintRequest) => Promise<Minted>;
 
 type AccountState = 'enabled' | 'disabled' | 'missing';
@@ -116,8 +116,8 @@ export type GetAccountState = (email: string) => Promise<AccountState>;
 export type DisableAccount = (email: string, reason: string, until: number) => Promise<void>;
 
 /**
- * Enables the account unless it is so already, and asks IAM until it confirms. Sends one request to enable, none from
- * `until` on (milliseconds since the epoch), and never a second: one that was not answered may be carried out later. Throws
+ * Enables the account unless it is enabled, and waits until IAM confirms it. Sends one request to enable, none from
+ * `until` on (milliseconds since the epoch), and never a second: one without a response may be carried out later. Throws
  * DependencyError when IAM does not confirm it.
  */
 export type EnableAccount = (email: string, until: number) => Promise<void>;
@@ -150,7 +150,7 @@ export interface UnreadableRecord {
 /** Which state of a record was read or written: the ledger's own, so that it can say that nobody wrote since. */
 export type Version = object;
 
-/** A grant as it was just written, and when: whoever writes it next can say that it is still this one. */
+/** A grant as it was just written, and when: the next writer can check that it is unchanged. */
 export interface Reserved {
   readonly grant: Grant;
   readonly version: Version;
@@ -160,11 +160,11 @@ export interface Reserved {
 
 export type Refused = { readonly refusal: Refusal };
 
-/** What is about to be recorded: nothing that was read stands against it. */
+/** What is about to be recorded: everything that was read permits it. */
 export interface Reservation {
   /** No token minted for it may live longer. */
   readonly latestExpiry: number;
-  /** Whether a mint may begin beside the commit; else only once it is recorded. */
+  /** Whether a mint may begin during the commit; else only once the grant is recorded. */
   readonly mayMintNow: boolean;
   /**
    * Records it, and leases an account where the credential needs one. Where others wrote first, it is prepared again.
@@ -174,18 +174,18 @@ export interface Reservation {
 }
 
 export interface IssuanceLedger {
-  /** Reads what stands for and against an issue, and decides. Throws DependencyError. */
+  /** Reads what an issue depends on, and decides. Throws DependencyError. */
   prepare(request: IssueRequest): Promise<Reservation | Refused>;
   /**
-   * Whether an operator blocked this. To be asked after the reservation is written: of an act of the kill switch and a
-   * reservation one then sees the other. Throws DependencyError.
+   * Whether an operator blocked this. To be called after the reservation is written: then either the kill switch sees the
+   * reservation, or this sees the block. Throws DependencyError.
    */
   checkBlocks(request: IssueRequest): Promise<Refused | undefined>;
   /** Records a token that is about to leave. Throws DependencyError when that could not be recorded. */
   activate(token: MintedToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
 }
 
-/** The grant on whose record the token stands; undefined when none does. Throws DependencyError. */
+/** The grant whose record has the token; undefined when none has. Throws DependencyError. */
 export type LookUpToken = (token_sha256: string) => Promise<Grant | undefined>;
 
 export interface JobEnd {
@@ -233,7 +233,7 @@ export interface StoredAccount {
 export interface SweepLedger {
   /** Grants whose end began to be recorded and was not, at most `limit`. Throws DependencyError, as all of these do. */
   pendingEnds(limit: number): Promise<GrantPage>;
-  /** Grants of which something is still to be taken away, at most `limit`. */
+  /** Grants that still have access to revoke, at most `limit`. */
   pendingRevocations(limit: number): Promise<GrantPage>;
   /** Grants that have not come to their end although their time is up, longest first, at most `limit`. */
   overdue(limit: number): Promise<GrantPage>;
@@ -242,15 +242,15 @@ export interface SweepLedger {
     readonly accounts: readonly StoredAccount[];
     readonly unreadable: readonly UnreadableRecord[];
   }>;
-  /** Records that this sweep begins to enable a rested account. Undefined when it must not, or another is at it. */
+  /** Records that this sweep begins to enable an account after its cooldown. Undefined when it must not, or another sweep is doing so. */
   claimForEnable(email: string): Promise<Account | undefined>;
   /** Records that IAM confirmed an account enabled, begun at `enabling_since`. */
   confirmEnabled(email: string, enabling_since: number): Promise<Account | undefined>;
-  /** Records that IAM confirmed a resting account disabled. */
+  /** Records that IAM confirmed that an account in cooldown is disabled. */
   markChecked(email: string): Promise<Account | undefined>;
-  /** Records that IAM said that a resting account is enabled. */
+  /** Records that IAM said that an account in cooldown is enabled. */
   countFoundEnabled(email: string): Promise<Account | undefined>;
-  /** Sends an account to rest whose grant no longer holds it although its own record says so. */
+  /** Starts the cooldown of an account whose grant no longer holds it although the account's own record says so. */
   reclaim(known: StoredAccount): Promise<Account | undefined>;
 }
 
@@ -273,11 +273,11 @@ export interface JobCheckLedger {
   due(limit: number): Promise<{ readonly jobs: readonly DueJob[]; readonly unreadable: readonly UnreadableRecord[] }>;
   /** Jobs of the build whose check is not due yet. */
   notDue(build: Build): Promise<readonly DueJob[]>;
-  /** Those of the jobs that have a live grant. The others are not checked any more. */
+  /** Which of the jobs have a live grant. The others are not checked any more. */
   withLiveGrants(jobs: readonly DueJob[]): Promise<readonly DueJob[]>;
-  /** Records when Buildkite is asked about the jobs next. A job that has ended meanwhile stays as it is. */
+  /** Records when the jobs are next looked up at Buildkite. A job that has ended meanwhile stays as it is. */
   recordChecks(changes: readonly { readonly job: DueJob; readonly check: Check }[]): Promise<void>;
-  /** How many jobs have live grants although Buildkite has not responded about them for 15 minutes; 1,000 stands for more. */
+  /** How many jobs have live grants although Buildkite has not responded about them for 15 minutes; 1,000 means 1,000 or more. */
   countUnchecked(): Promise<number>;
   /** Takes the right to call Buildkite, `held` milliseconds at most. Undefined when another sweep has it, or Buildkite is left alone. */
   acquirePollLock(lockMs: number): Promise<PollLock | undefined>;
@@ -287,11 +287,11 @@ export interface JobCheckLedger {
 
 export interface KillSwitchLedger {
   /**
-   * Records an act and, if it bars, raises its block, in one commit. An act that is on record stays as it is; one that
-   * was lifted, or is another, throws. Throws DependencyError, as all of these do.
+   * Records an order and, if it blocks, its block, in one commit. An order that is on record stays as it is. One whose
+   * block was removed, or that differs, throws. Throws DependencyError, as all of these do.
    */
   record(id: string, killSwitch: KillSwitchRecord): Promise<void>;
-  /** Lifts a block. False when there is none of that id. */
+  /** Removes a block. False when there is none with that id. */
   deactivate(id: string, by: string): Promise<boolean>;
   blocks(): Promise<Blocks>;
   /** Live grants, in pages. */

@@ -1,4 +1,4 @@
-// Finds the ends of jobs whose webhook was lost: asks Buildkite about jobs whose check is due, and ends those that have
+// Finds the ends of jobs whose webhook was lost: looks up at Buildkite the jobs whose check is due, and ends those that have
 // finished. Also completes the ends that are known and could not be recorded on every grant. Bounded in calls and in time.
 
 import {
@@ -21,21 +21,21 @@ import type { SweepDeps } from './sweep-deps.ts';
 
 /** Jobs that one run looks at: with fewer than 50 builds, 5,000 jobs need 50 calls or more. */
 const MAX_JOBS = 5_000;
-/** Builds that are asked about at once. */
+/** Builds that are looked up at once. */
 const CONCURRENCY = 5;
 /** Milliseconds for which the others wait for the first call. */
 const FIRST_CALL_MS = 1_000;
 
-/** A job of whose end no webhook had told until it was asked about. */
+/** A finished job whose end no webhook had reported before the lookup. */
 export interface ReconciledJob {
   readonly job_id: string;
   readonly job_state: string | undefined;
   readonly pipeline_slug: string;
 }
 
-/** What was asked of Buildkite. */
+/** The calls to Buildkite. */
 export interface BuildkiteUsage {
-  /** Jobs about which it was asked, and the calls that this took. */
+  /** Jobs that were looked up, and the calls that this took. */
   readonly jobs: number;
   readonly calls: number;
   /** Builds whose list of jobs was too large to be read. */
@@ -48,7 +48,7 @@ export interface ReconcileResult extends EndResult {
   /** Jobs with live grants about which Buildkite has not responded for 15 minutes; null when that is not known. */
   readonly jobsUnchecked: number | null;
   readonly failures: readonly Failure[];
-  /** Whether the ledger could not be asked which jobs to ask about. */
+  /** Whether the ledger could not be read for the jobs to look up. */
   readonly incomplete: boolean;
   /** Whether ended jobs are left that this run did not get to. */
   readonly hasBacklog: boolean;
@@ -61,7 +61,7 @@ interface FinishedJob {
   readonly reconciled?: ReconciledJob;
 }
 
-/** Never throws: what fails is told, and the clock is still there. */
+/** Never throws: failures are part of the result, and expiry still applies. */
 export async function reconcileJobs(deps: SweepDeps): Promise<ReconcileResult> {
   const { jobCheckLedger, buildkiteJobs, clock } = deps;
   const failures: Failure[] = [];
@@ -90,7 +90,7 @@ export async function reconcileJobs(deps: SweepDeps): Promise<ReconcileResult> {
     completing = end(due.jobs.flatMap(knownEnd));
     const unended = due.jobs.filter(({ record }) => record.ending_since === null);
     if (!buildkiteJobs) {
-      // Nobody can be asked: they only must not be read again by each sweep.
+      // Buildkite cannot be asked about these. They only must not be read again by each sweep.
       const live = await jobCheckLedger.withLiveGrants(unended);
       const check = { check_at: clock.now() + UNKNOWN_AGAIN_MS };
       await jobCheckLedger.recordChecks(live.map((job) => ({ job, check })));
@@ -117,14 +117,14 @@ export async function reconcileJobs(deps: SweepDeps): Promise<ReconcileResult> {
   };
 }
 
-/** The end of a job that is marked as ending: Buildkite need not be asked. */
+/** The end of a job that is marked as ending: no lookup is needed. */
 function knownEnd({ job_id, record }: DueJob): FinishedJob[] {
   const { ending_since, ending_by, ending_finished_at } = record;
   if (ending_since === null || ending_by === null) return [];
   return [{ end: { job_id, pipeline_id: undefined, by: ending_by, finished_at: ending_finished_at ?? undefined } }];
 }
 
-/** Asks about the builds in turn, as far as the calls reach, and records when each job is asked about next. */
+/** Looks the builds up in turn, as far as the calls reach, and records when each job is looked up next. */
 async function pollBuilds(deps: SweepDeps, buildkiteJobs: BuildkiteJobs, builds: readonly BuildToCheck<DueJob>[]) {
   const { jobCheckLedger, clock } = deps;
   const finished: FinishedJob[] = [];
@@ -194,7 +194,7 @@ async function pollBuilds(deps: SweepDeps, buildkiteJobs: BuildkiteJobs, builds:
     failures.push({
       dependency: BUILDKITE,
       code: 'invalid_response',
-      error: `answered nonsense in ${[...budget.malformed].join(', ')}`,
+      error: `returned malformed data in ${[...budget.malformed].join(', ')}`,
     });
   counted.calls = budget.made;
   try {

@@ -18,10 +18,10 @@ export interface RevokeDeps {
 
 /**
  * Revokes a grant whose record says `revoking`.
- * @param until when to leave it to the sweep, in milliseconds since the epoch: later nobody would hear of it
- * @returns the record once it says `revoked`, or `expired` when only its time took access away, or `revoking` with the
- * time of its tokens' end when all was done that can be; undefined when that was on record before
- * @throws DependencyError when access could not be taken away, or that it was could not be recorded
+ * @param until when to leave it to the sweep, in milliseconds since the epoch: a caller no longer waits after that
+ * @returns the record once it says `revoked`, or `expired` when only expiry ended access, or `revoking` with the
+ * end of its tokens when everything possible was done; undefined when that was on record before
+ * @throws DependencyError when access could not be revoked, or the revocation could not be recorded
  */
 export async function revokeGrant(deps: RevokeDeps, grant: Grant, until: number): Promise<Grant | undefined> {
   // What can be taken away was; its tokens' end is awaited.

@@ -1,5 +1,5 @@
-// The pooled accounts' part of the sweep. Enables those that have rested, never before IAM and the ledger agree and never
-// two sweeps at once; asks IAM whether those that rest are still disabled; takes back those whose grant is gone; counts.
+// The pooled accounts' part of the sweep. Enables accounts after their cooldown, never before IAM and the ledger agree and never
+// two sweeps at once; checks that accounts in cooldown are still disabled; recovers accounts whose grant is gone; counts.
 
 import type { Account } from '../core/pool/account.ts';
 import { type PoolReport, poolReports } from '../core/pool/forecast.ts';
@@ -12,13 +12,13 @@ import type { SweepDeps } from './sweep-deps.ts';
 
 const RECHECKS = 300;
 /**
- * IAM's reads are eventually consistent (google/iam/admin/v1/iam.proto), so one of them may tell what was so before. An
- * account is disabled at the first answer that it is enabled; an alarm takes so many.
+ * IAM's reads are eventually consistent (google/iam/admin/v1/iam.proto), so one of them may return an old state. An
+ * account is disabled at the first response that it is enabled; an alarm takes this number of responses.
  */
 const CONSISTENT_READS = 3;
 /** Milliseconds between two of them in one run. */
 const BETWEEN_READS_MS = 2_000;
-/** After what time an account that is not resting although its last token has expired is taken to be forgotten. */
+/** After this time an account that is not cooling down although its last token has expired counts as orphaned. */
 const ORPHAN_GRACE_MS = 2 * 60_000;
 
 export interface AccountSweepResult {
@@ -28,7 +28,7 @@ export interface AccountSweepResult {
   readonly enabledExternally: readonly StoredAccount[];
   /** Found enabled while they should rest, and they still are. */
   readonly stillEnabled: readonly StoredAccount[];
-  /** The same of which IAM has not said it so often that it must be true. */
+  /** Of these, the accounts for which IAM has not said it often enough to be sure. */
   readonly foundEnabled: readonly StoredAccount[];
   readonly pools: Readonly<Record<string, PoolReport>>;
   readonly failures: readonly Failure[];
@@ -36,7 +36,7 @@ export interface AccountSweepResult {
   readonly incomplete: boolean;
 }
 
-/** Never throws: what fails is told and tried again by the next sweep. */
+/** Never throws: failures are part of the result, and the next sweep tries again. */
 export async function sweepAccounts(deps: SweepDeps): Promise<AccountSweepResult> {
   const { sweepLedger, clock } = deps;
   const failures: Failure[] = [];
@@ -67,7 +67,7 @@ export async function sweepAccounts(deps: SweepDeps): Promise<AccountSweepResult
         failures.push({
           service_account: orphan.email,
           code: 'lease_without_grant',
-          error: 'no grant held it any more; it was sent to rest',
+          error: 'no grant held it any more; its cooldown began',
         });
     });
     await step(cooledDown(accounts, clock.now()), async ({ email, account }) => {
@@ -138,7 +138,7 @@ async function disableAgain({ disableAccount, clock }: SweepDeps, email: string)
     return {
       ...facts,
       code: 'enabled_during_cooldown',
-      error: `was found enabled while it must rest, and could not be disabled: ${why}`,
+      error: `was found enabled during its cooldown, and could not be disabled: ${why}`,
     };
   }
 }

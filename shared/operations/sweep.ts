@@ -1,6 +1,6 @@
-// The net under everything else: finishes revocations that were cut off, ends grants whose time is up, lets rested
-// accounts work again, and asks Buildkite about jobs whose end may have been missed. Bounded in number and time, safe to
-// run twice at once, and to be cut off anywhere: every step asks again before it writes.
+// Covers what requests and webhooks did not finish: completes revocations that were cut off, ends grants that have expired,
+// enables accounts after their cooldown, and looks up jobs whose webhook may be lost. Bounded in number and time, safe to
+// run twice at once, and to be cut off anywhere: every step reads again before it writes.
 
 import type { EndCause } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
@@ -20,9 +20,9 @@ import type { SweepDeps } from './sweep-deps.ts';
 const MAX_GRANTS_PER_RUN = 2_000;
 
 export interface SweepResult extends EndResult, AccountSweepResult {
-  /** Jobs that Buildkite, when asked, said had finished, and of which no webhook had told so far. */
+  /** Jobs that had finished when they were looked up at Buildkite, and whose end no webhook had reported. */
   readonly reconciledJobs: readonly ReconciledJob[];
-  /** What Buildkite was asked. */
+  /** The calls to Buildkite. */
   readonly buildkiteUsage: BuildkiteUsage;
   /** Jobs with live grants about which Buildkite has not responded for 15 minutes; null when that is not known. */
   readonly jobsUnchecked: number | null;
@@ -33,14 +33,14 @@ export interface SweepResult extends EndResult, AccountSweepResult {
   readonly hasBacklog: boolean;
   /** Whether a part of the ledger could not be read at all. */
   readonly incomplete: boolean;
-  /** Whether grants were found whose records cannot be read: of them nobody knows since when they should be dead. */
+  /** Whether grants were found whose records cannot be read: it is not known when their access should have ended. */
   readonly hasUnreadable: boolean;
 }
 
-/** Sweeps once: first what should be dead by now. Never throws: what fails is told. */
+/** Sweeps once: first the grants whose access should have ended. Never throws: failures are part of the result. */
 export async function sweep(deps: SweepDeps): Promise<SweepResult> {
   const { ledger, sweepLedger, clock } = deps;
-  // Beside everything else, so that its calls come at the same time of each minute: the sweeps share what a minute allows.
+  // In parallel with the rest, so that its calls come at the same time of each minute: the sweeps share what a minute allows.
   const reconciling = reconcileJobs(deps);
   // What these become is found as unfinished.
   const ends = await endEach(deps, sweepLedger.pendingEnds, async (grant) => {
@@ -120,7 +120,7 @@ function causeOf({ ending_by, ending_kill_switch_id }: Grant): EndCause {
   return { by: ending_by, ...(ending_kill_switch_id === null ? {} : { kill_switch_id: ending_kill_switch_id }) };
 }
 
-/** The first end among grants of which something was still to be done; one that nothing ended has its time's. */
+/** The first end among grants with access still to revoke; for one that nothing ended, its expiry. */
 function oldestEnd(grants: readonly Grant[]): number | null {
   return grants.length > 0
     ? Math.min(...grants.map(({ ended_at, ending_since, expires_at }) => ended_at ?? ending_since ?? expires_at))

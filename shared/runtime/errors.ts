@@ -1,5 +1,5 @@
-// The one error that means "something Keydesk depends on failed or was too slow": it says who, and becomes a 503.
-// A deadline is part of it, because a dependency that does not answer has failed.
+// The one error that means "a dependency of Keydesk failed or was too slow": it names the dependency, and becomes a 503.
+// A deadline is part of it, because a dependency that does not respond has failed.
 
 import type { FailureCode } from '../core/failure-code.ts';
 import type { GoogleCause, GoogleRefusal } from '../core/google-refusal.ts';
@@ -14,7 +14,7 @@ export class DependencyError extends Error {
   readonly code: FailureCode;
   /** Seconds after which trying again makes sense. */
   readonly retryAfter: number;
-  /** It answered that it will not do this: nothing was done, and trying again at once changes nothing. */
+  /** It responded that it will not do this: nothing was done, and an immediate retry changes nothing. */
   readonly rejected: boolean;
   /** Why trying again never helps, with the service account it is about; undefined when it may. */
   readonly permanent: (GoogleRefusal & { readonly service_account?: string }) | undefined;
@@ -57,7 +57,7 @@ export async function withTimeout<T>(
 ): Promise<T> {
   const done = new AbortController();
   const late = clock.sleep(milliseconds, done.signal).then(() => {
-    throw new DependencyError(dependency, 'timed_out', `no answer within ${milliseconds} ms`);
+    throw new DependencyError(dependency, 'timed_out', `no response within ${milliseconds} ms`);
   });
   work.catch(() => {});
   late.catch(() => {});

@@ -1,5 +1,5 @@
-// Outgoing HTTP: a fetch with a deadline, a bounded body and no redirects, which says who it asked when it fails. A request
-// whose connection is lost before anything was answered is sent once more: platforms close connections of idle instances.
+// Outgoing HTTP: a fetch with a deadline, a bounded body and no redirects. Its errors name the dependency. A request
+// whose connection is lost before any response is sent once more: platforms close connections of idle instances.
 // Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
 
 import { COLD_DEADLINE_MS } from '../core/timing.ts';
@@ -12,7 +12,7 @@ const DEADLINE_MS = 5_000;
 const RESEND_PAUSE_MS = 20;
 
 export interface OutgoingRequest {
-  /** Who is asked, as it will stand in errors. */
+  /** The dependency, by the name that errors show. */
   readonly dependency: string;
   readonly url: string;
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
@@ -40,15 +40,15 @@ export interface JsonResponse {
 export type HttpClient = (request: OutgoingRequest) => Promise<JsonResponse>;
 
 /**
- * What asks and reads the whole answer, whatever its status. The first request to a host may take COLD_DEADLINE_MS: it
+ * Sends a request and reads the whole response, with any status. The first request to a host may take COLD_DEADLINE_MS: it
  * looks up the host's name and opens a connection.
- * It throws DependencyError when its time is up, there is no whole answer in time, it is too large, or it is a redirect.
+ * It throws DependencyError when its time is up, the response is incomplete, too large, or a redirect.
  */
 export function createHttpClient(clock: Clock): HttpClient {
   const warm = new Set<string>();
   return async (request) => {
     const { dependency, url, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
-    if (clock.now() >= until) throw new DependencyError(dependency, 'not_attempted', 'not asked: its time was up');
+    if (clock.now() >= until) throw new DependencyError(dependency, 'not_attempted', 'not requested: its time was up');
     const { host } = new URL(url);
     const milliseconds = warm.has(host) ? deadlineMs : COLD_DEADLINE_MS;
     try {
@@ -75,7 +75,7 @@ async function sendAndRead(request: OutgoingRequest, signal: AbortSignal, clock:
       throw new DependencyError(
         dependency,
         'invalid_response',
-        `answered a redirect (${response.status}), which is not followed`,
+        `returned a redirect (${response.status}), which is not followed`,
       );
     }
     return { status: response.status, headers: response.headers, json: toJson(await readBounded(request, response)) };
@@ -120,7 +120,7 @@ async function readBounded({ dependency, maxBytes = MAX_BYTES }: OutgoingRequest
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
     if (size > maxBytes)
-      throw new DependencyError(dependency, 'response_too_large', `answered more than ${maxBytes} bytes`);
+      throw new DependencyError(dependency, 'response_too_large', `returned more than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

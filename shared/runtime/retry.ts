@@ -13,8 +13,8 @@ const MAX_TRIES = 4;
 const FIRST_PAUSE_MS = 200;
 
 /**
- * What `work` comes to, tried up to four times.
- * @throws DependencyError the last failure; at once when the answer was a refusal, which trying again does not change
+ * The result of `work`, tried up to four times.
+ * @throws DependencyError the last failure; at once when the dependency refused, because a retry does not change that
  */
 export async function retry<T>({ until, clock }: Deadline, work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
@@ -26,7 +26,7 @@ export async function retry<T>({ until, clock }: Deadline, work: () => Promise<T
         !DependencyError.is(error) || error.rejected || tries === MAX_TRIES || clock.now() + pause >= until;
       if (giveUp) throw error;
       await clock.sleep(pause);
-      // An instance that was frozen meanwhile must not act on what it was asked long ago.
+      // An instance that was frozen meanwhile must not act on an old request.
       if (clock.now() >= until) throw error;
     }
   }

@@ -12,7 +12,7 @@ export interface ClientSettings {
   readonly clock: Clock;
   /** FIRESTORE_EMULATOR_HOST is in force. */
   readonly emulator: boolean;
-  /** What stands in for Firestore, Google and Buildkite; by default nothing does. */
+  /** Replacements for Firestore, Google and Buildkite; by default the real ones. */
   readonly network?: Network;
 }
 
@@ -20,7 +20,7 @@ export interface ClientSettings {
 export interface Network {
   readonly openDatabase: OpenDatabase;
   readonly sendRequest: HttpClient;
-  /** Asks with the function's own identity. */
+  /** Sends requests with the function's own identity. */
   readonly sendAsService: HttpClient;
   /** Fetches what the first request would wait for. Never fails. */
   readonly warmUp?: () => Promise<void>;

@@ -48,7 +48,7 @@ const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, Refu
     ...{ reason: 'google_refused', cause: 'permission_missing', google_code: 'PERMISSION_DENIED', permission: 'p' },
     ...{
       dependency: 'iamcredentials signJwt',
-      error: 'answered 403',
+      error: 'returned 403',
       code: 'refused',
       service_account: 'a@acme.example',
       retryAfter: 300,

@@ -258,7 +258,7 @@ describe('the audit line of', () => {
   it('jobs.unchecked tells that Buildkite has not responded for long', async () => {
     await byPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob({ build_number: 43 })), 'staging-admin');
     const { buildkiteJobs } = keydesk.sweepDeps;
-    const unavailable = () => Promise.reject(new DependencyError('buildkite jobs', 'error_response', 'answered 500'));
+    const unavailable = () => Promise.reject(new DependencyError('buildkite jobs', 'error_response', 'returned 500'));
     keydesk.sweepDeps.buildkiteJobs = { job: unavailable, page: unavailable };
     keydesk.clock.advance(15 * MINUTE + 1);
     const response = await call(keydesk.sweepUrl, '/');
@@ -304,27 +304,27 @@ describe('the audit line of', () => {
         expect(lineOf('account.found_enabled', resting.audit)).toEqual({
           ...line('account.found_enabled'),
           severity: 'NOTICE',
-          message: `IAM said that ${service_account} is enabled while it must rest, and was asked to disable it: the answer may have been an old one`,
+          message: `IAM said that ${service_account} is enabled during its cooldown. IAM was requested to disable it. The response may have been an old one`,
           found_enabled: 1,
         });
     }
     expect(lineOf('account.enabled_externally', resting.audit)).toEqual({
       ...line('account.enabled_externally'),
       severity: 'ERROR',
-      message: `${service_account} was found enabled while it must rest, and was disabled again: who enabled it?`,
+      message: `${service_account} was enabled externally during its cooldown, and was disabled again. Find out who enabled it`,
     });
     // Enabled once more, and IAM does not disable it.
     await enableAccount(keydesk, service_account);
     const { disableAccount } = keydesk.sweepDeps;
     keydesk.sweepDeps.disableAccount = () =>
-      Promise.reject(new DependencyError('iam serviceAccounts.disable', 'refused', 'answered 403'));
+      Promise.reject(new DependencyError('iam serviceAccounts.disable', 'refused', 'returned 403'));
     keydesk.clock.set(start + 8 * MINUTE);
     const still = await call(keydesk.sweepUrl, '/');
     keydesk.sweepDeps.disableAccount = disableAccount;
     expect(lineOf('account.disable_failed', still.audit)).toEqual({
       ...line('account.disable_failed'),
       severity: 'CRITICAL',
-      message: `${service_account} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
+      message: `${service_account} was enabled externally during its cooldown, and IAM did not confirm that it is disabled again. Tokens of ended jobs may work`,
     });
     keydesk.clock.set(start + 17 * MINUTE);
     const rested = await call(keydesk.sweepUrl, '/');
@@ -363,7 +363,7 @@ describe('the audit line of', () => {
     const response = await byPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()), 'staging-admin');
     keydesk.google.before = undefined;
     const [service_account = ''] = requested;
-    const detail = expect.stringMatching(/^iamcredentials generateAccessToken: answered 403 PERMISSION_DENIED no; /);
+    const detail = expect.stringMatching(/^iamcredentials generateAccessToken: returned 403 PERMISSION_DENIED no; /);
     expect(lineOf('account.quarantined', response.audit)).toEqual({
       ...lines.frame('account.quarantined', 200, '/token/staging-admin', { service_account }),
       severity: 'WARNING',
@@ -491,7 +491,7 @@ describe('the audit line of', () => {
     const response = await byPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()), 'staging-export');
     keydesk.buildkite.beforeKeys = undefined;
     expect(response.status).toBe(200);
-    const detail = 'answered 0 keys, none of them usable';
+    const detail = 'returned 0 keys, none of them usable';
     expect(lineOf('issuer_keys.unusable', keydesk.audit as never)).toEqual({
       event: 'issuer_keys.unusable',
       severity: 'ERROR',

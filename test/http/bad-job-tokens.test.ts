@@ -36,10 +36,9 @@ const EXPLAINED: Readonly<Record<string, RegExp>> = {
   job_token_audience_wrong:
     /^The job token has the audience [ -~]+, and this service accepts https:\/\/keydesk\.acme\.example\. Request .* --audience https:\/\/keydesk\.acme\.example\. Request id: /,
   job_token_expired: /^The job token expired at [-\dT:Z]+, and it is [-\dT:Z]+ now\. /,
-  job_token_not_yet_valid:
-    /^The job token is valid from [-+\dT:.Z]+, and it is [-\dT:Z]+ by the clock of this service\. /,
+  job_token_not_yet_valid: /^The job token is valid from [-+\dT:.Z]+, and it is [-\dT:Z]+ on this service's clock\. /,
   job_token_issued_in_future:
-    /^The job token is valid from [-+\dT:.Z]+, and it is [-\dT:Z]+ by the clock of this service\. /,
+    /^The job token is valid from [-+\dT:.Z]+, and it is [-\dT:Z]+ on this service's clock\. /,
   job_token_lifetime_too_long:
     /^The job token lives \d+ seconds, and the policy allows 600\. .* --lifetime 600 or less\. /,
 };
@@ -153,7 +152,7 @@ describe('a bad job token', () => {
 describe('a job token of a key id that is not known', () => {
   const unknown = (kid: string) => valid.signed({ header: { ...valid.header, kid } });
 
-  it.each(FORMS)('that came by %s is answered 503 while the issuer was asked recently, all alike', async (form) => {
+  it.each(FORMS)('that came by %s is returned 503 while the issuer was asked recently, all alike', async (form) => {
     const start = form === 'path' ? 1_000 : 2_000;
     await requestAt(start, form, unknown('first'));
     const requests = issuer.keyRequests();

@@ -233,7 +233,7 @@ describe('a pooled service account', () => {
       return reads <= times ? 'enabled' : getAccountState(email);
     };
     keydesk.sweepDeps.disableAccount = () =>
-      Promise.reject(new DependencyError('iam serviceAccounts.disable', 'refused', 'answered 403'));
+      Promise.reject(new DependencyError('iam serviceAccounts.disable', 'refused', 'returned 403'));
     later(MINUTE);
     const swept = await keydesk.sweep();
     keydesk.sweepDeps.disableAccount = disableAccount;

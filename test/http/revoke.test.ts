@@ -199,7 +199,7 @@ describe('POST /revoke', () => {
     expect(Number(unfinished.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(events(unfinished)).toEqual(['grant.refused', 'grant.released']);
     expect(unfinished.audit).toMatchObject([
-      { reason: 'dependency_unavailable', dependency: 'revocation', error: expect.stringContaining('answered 503') },
+      { reason: 'dependency_unavailable', dependency: 'revocation', error: expect.stringContaining('returned 503') },
       { severity: 'WARNING', failures: [{ grant_id: token.grant_id }] },
     ]);
     expect(await record(token)).toMatchObject({ state: 'revoking', ended_by: 'released', access_ended_at: null });

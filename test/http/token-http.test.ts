@@ -67,7 +67,7 @@ describe('the token endpoint', () => {
           const response = await sendForm(keydesk, form);
           expect(response.json).toMatchObject({
             error: 'invalid_request',
-            error_description: expect.stringContaining(`${name} stands more than once: send each parameter once.`),
+            error_description: expect.stringContaining(`${name} is repeated. Send each parameter once.`),
           });
           expect(response.audit).toMatchObject([{ reason: 'parameter_repeated' }]);
         }
@@ -76,7 +76,7 @@ describe('the token endpoint', () => {
 
     it('does not repeat the name of a repeated parameter when it is none of ours', async () => {
       const response = await sendForm(keydesk, `${tokenForm(jobToken)}&%3Cb%3E%0A=1&%3Cb%3E%0A=2`);
-      expect(response.json.error_description).toContain('A parameter stands more than once: send each parameter once.');
+      expect(response.json.error_description).toContain('A parameter is repeated. Send each parameter once.');
     });
 
     it.each([

@@ -12,23 +12,23 @@ const googleError = (code: number, status: string): LocalResponse => ({
 });
 /** Ways in which any call to Google can fail. */
 const FAILURES: [string, LocalResponse, string][] = [
-  ['500', googleError(500, 'INTERNAL'), 'answered 500 INTERNAL the test says so'],
-  ['503 in HTML', { status: 503, text: '<html><b>Try later</b></html>' }, 'answered 503'],
-  ['403 in HTML', { status: 403, text: '<html><b>No</b></html>' }, 'answered 403'],
-  ['401', googleError(401, 'UNAUTHENTICATED'), 'answered 401 UNAUTHENTICATED the test says so'],
-  ['429', googleError(429, 'RESOURCE_EXHAUSTED'), 'answered 429'],
-  ['201', { status: 201, json: {} }, 'answered 201'],
+  ['500', googleError(500, 'INTERNAL'), 'returned 500 INTERNAL the test says so'],
+  ['503 in HTML', { status: 503, text: '<html><b>Try later</b></html>' }, 'returned 503'],
+  ['403 in HTML', { status: 403, text: '<html><b>No</b></html>' }, 'returned 403'],
+  ['401', googleError(401, 'UNAUTHENTICATED'), 'returned 401 UNAUTHENTICATED the test says so'],
+  ['429', googleError(429, 'RESOURCE_EXHAUSTED'), 'returned 429'],
+  ['201', { status: 201, json: {} }, 'returned 201'],
   [
     'a redirect',
     { status: 302, headers: { location: 'http://127.0.0.1:1/' } },
     'a redirect (302), which is not followed',
   ],
-  ['200 and HTML', { status: 200, text: '<html>Sign in</html>' }, 'answered something unexpected'],
-  ['200 and half of an answer', { status: 200, text: '{"accessToken":"ya29.c.half' }, 'answered something unexpected'],
-  ['200 and an empty object', { status: 200, json: {} }, 'answered something unexpected'],
-  ['200 and a list', { status: 200, json: [] }, 'answered something unexpected'],
-  ['200 and nothing', { status: 200, text: '' }, 'answered something unexpected'],
-  ['more than it should', { status: 200, text: `"${'x'.repeat(300_000)}"` }, 'answered more than 262144 bytes'],
+  ['200 and HTML', { status: 200, text: '<html>Sign in</html>' }, 'returned something unexpected'],
+  ['200 and half of an answer', { status: 200, text: '{"accessToken":"ya29.c.half' }, 'returned something unexpected'],
+  ['200 and an empty object', { status: 200, json: {} }, 'returned something unexpected'],
+  ['200 and a list', { status: 200, json: [] }, 'returned something unexpected'],
+  ['200 and nothing', { status: 200, text: '' }, 'returned something unexpected'],
+  ['more than it should', { status: 200, text: `"${'x'.repeat(300_000)}"` }, 'returned more than 262144 bytes'],
 ];
 let keydesk: InProcessKeydesk;
 const inAnHour = (hours: number) => new Date(keydesk.clock.now() + hours * 3_600_000).toISOString();

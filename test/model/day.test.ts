@@ -19,7 +19,7 @@ const SECTIONS = [
 ];
 
 const unavailable = () =>
-  Promise.reject(new DependencyError('a test', 'error_response', 'answered 500: broken on purpose'));
+  Promise.reject(new DependencyError('a test', 'error_response', 'returned 500: broken on purpose'));
 
 describe('a simulated day of lost webhooks', () => {
   it('breaks no promise, and its report has every section', async () => {

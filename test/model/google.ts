@@ -153,7 +153,7 @@ export class Google {
   readonly sendRequest: HttpClient = async (request) => {
     const { dependency, until = Number.POSITIVE_INFINITY } = request;
     if (this.#world.nowOf('sweep') >= until)
-      throw new DependencyError(dependency, 'not_attempted', 'not asked: its time was up');
+      throw new DependencyError(dependency, 'not_attempted', 'not requested: its time was up');
     const route = this.#route(request);
     this.calls.set(route.call, (this.calls.get(route.call) ?? 0) + 1);
     const fault = this.#takeFault(route.call) ?? this.#faultNow(route.call);

@@ -12,7 +12,7 @@ import { PIPELINE_ID, short } from './setting.ts';
 import { type GrantRecord, type Named, names } from './stores.ts';
 
 const FORESEEN =
-  /injected \d|answered \d|could not be reached|not asked: its time was up|no answer within|answered something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on/;
+  /injected \d|answered \d|could not be reached|not requested: its time was up|no answer within|returned something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on/;
 
 interface PendingIssue {
   readonly job_id: string;
@@ -97,7 +97,7 @@ export class Operations {
     void this.#begin(`return of ${left.accessToken}`, async () => {
       const response = await this.#revoke(left.accessToken);
       oracle.reported(response);
-      if (response.status !== 200) return [response, `answered ${response.status}`];
+      if (response.status !== 200) return [response, `returned ${response.status}`];
       world.count('returned');
       const same = oracle.expiries.get(left.grant) === expiries;
       const after = this.#grant(left.grant);
@@ -106,8 +106,8 @@ export class Operations {
       const { revocation, expires_in } = response.body as { revocation?: string; expires_in?: number };
       const reported = revocation === 'expiry' && expires_in !== undefined && expires_in > 0;
       if (lived && same && before && !reported && oracle.accepted(token))
-        world.violate('I3', `${left.accessToken} was returned, which was answered 200, and is still accepted`);
-      return [response, 'answered 200'];
+        world.violate('I3', `${left.accessToken} was returned, which was returned 200, and is still accepted`);
+      return [response, 'returned 200'];
     });
   }
 
@@ -136,7 +136,7 @@ export class Operations {
         });
       } catch (error) {
         // Recorded, which was not answered, and lifted before it was tried again.
-        if (act.deactivating && String(error).includes('of one that was lifted'))
+        if (act.deactivating && String(error).includes('of a block that was removed'))
           return [undefined, 'lifted meanwhile'];
         throw error;
       }

@@ -31,7 +31,7 @@ export const ACCOUNT_EVENTS = {
     severity: 'NOTICE',
     labels,
     message: ({ service_account }) =>
-      `IAM said that ${service_account} is enabled while it must rest, and was asked to disable it: the answer may have been an old one`,
+      `IAM said that ${service_account} is enabled during its cooldown. IAM was requested to disable it. The response may have been an old one`,
   }),
   'account.enabled_externally': defineEvent({
     means:
@@ -40,7 +40,7 @@ export const ACCOUNT_EVENTS = {
     severity: 'ERROR',
     labels,
     message: ({ service_account }) =>
-      `${service_account} was found enabled while it must rest, and was disabled again: who enabled it?`,
+      `${service_account} was enabled externally during its cooldown, and was disabled again. Find out who enabled it`,
   }),
   'account.disable_failed': defineEvent({
     means:
@@ -49,7 +49,7 @@ export const ACCOUNT_EVENTS = {
     severity: 'CRITICAL',
     labels,
     message: ({ service_account }) =>
-      `${service_account} was found enabled while it must rest, and IAM did not confirm that it is disabled again: tokens of ended jobs may work`,
+      `${service_account} was enabled externally during its cooldown, and IAM did not confirm that it is disabled again. Tokens of ended jobs may work`,
   }),
   'account.quarantined': defineEvent({
     means: 'Google does not mint from an account of a pool, and another was tried. The sweep enables or reports it.',

@@ -9,7 +9,7 @@ export type SharedFields = ReturnType<typeof sharedFields>;
 /** A list as it is logged: nobody writes to it. */
 export const listOf = <T extends z.ZodType>(item: T) => z.array(item).readonly();
 
-/** Made anew by each call. */
+/** Created by each call. */
 export function sharedFields() {
   const text = z.string();
   const count = z.int();
@@ -62,7 +62,7 @@ export function sharedFields() {
   );
 
   const jobs_unchecked_15m = count.describe(
-    'jobs with live grants about which Buildkite has not responded for 15 minutes; 1,000 stands for more',
+    'jobs with live grants about which Buildkite has not responded for 15 minutes; 1,000 means 1,000 or more',
   );
   const outcome = z.enum(['granted', 'other_credential', 'claim_mismatch', 'tag_not_allowed']);
   const check = z.object({ claim: text, patterns: listOf(text), value: text.nullable(), matched: z.boolean() });

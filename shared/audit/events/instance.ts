@@ -22,7 +22,7 @@ export const INSTANCE_EVENTS = {
     means: 'A function does not start. It belongs to no request.',
     fields: ({ text }) => ({
       problems: listOf(text).describe(
-        'every setting that is wrong, by its name and never by its value; every place in the policy that is, with what stands there',
+        'every wrong setting, by its name and never by its value; every wrong place in the policy, with its text',
       ),
     }),
     severity: 'CRITICAL',

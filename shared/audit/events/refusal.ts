@@ -10,7 +10,7 @@ const TRACE = ['trace', 'trace_omitted'] as const;
 const WAIT = ['retry_after_s'] as const;
 const FAILURE = ['dependency', 'error', 'code'] as const;
 
-/** By reason, the fields beside those that all have; each where it is known. */
+/** By reason, the fields in addition to the common ones. Each is present where it is known. */
 export const REFUSAL_FIELDS = {
   ...(Object.fromEntries(JOB_TOKEN_REASONS.map((reason) => [reason, ['detail', 'received', 'expected']])) as Record<
     JobTokenReason,
@@ -82,7 +82,7 @@ export const REFUSAL_EVENTS = {
         .enum(Object.keys(REFUSAL_FIELDS) as Refusal['reason'][])
         .describe('why: see [TROUBLESHOOTING.md](TROUBLESHOOTING.md)'),
       ...facts(shared),
-      credential: shared.text.optional().describe('the credential that was asked for, 128 characters of it'),
+      credential: shared.text.optional().describe('the requested credential, up to 128 characters of its name'),
       job: z
         .record(shared.text, z.union([shared.text, shared.count]).optional())
         .optional()

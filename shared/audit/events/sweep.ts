@@ -29,10 +29,10 @@ export const SWEEP_EVENTS = {
         'how many of `expired` nothing had ended. If it rises, webhooks are lost or jobs outlast their tokens',
       ),
       not_renewed: shared.not_renewed,
-      jobs_checked: shared.count.describe('jobs about which Buildkite was asked'),
+      jobs_checked: shared.count.describe('jobs that were looked up at Buildkite'),
       buildkite_calls: shared.count.describe('in how many calls'),
       builds_too_large: shared.count.describe(
-        'builds whose list of jobs is too large to be read; their jobs are asked about one by one',
+        'builds whose list of jobs is too large to be read; their jobs are looked up one by one',
       ),
       jobs_unchecked_15m: shared.jobs_unchecked_15m.nullable(),
       jobs_reconciled: shared.count.describe('jobs that had ended without a webhook: each has a line `job.reconciled`'),

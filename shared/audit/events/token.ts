@@ -6,7 +6,7 @@ import { listOf } from './fields.ts';
 export const TOKEN_EVENTS = {
   'token.unknown': defineEvent({
     means:
-      '`/introspect` and `/revoke` were asked about tokens that are not on record. One line a minute and instance at most counts the requests since the line before. The last ones are written with the next request, or when the instance ends; an instance that is killed without a signal writes nothing.',
+      '`/introspect` and `/revoke` received tokens that are not on record. One line a minute and instance at most counts the requests since the line before. The last ones are written with the next request, or when the instance ends; an instance that is killed without a signal writes nothing.',
     fields: ({ count, text, time }) => ({
       requests: count.describe('how many requests'),
       not_looked_up: count.describe('those whose token cannot be one of Keydesk'),

@@ -16,7 +16,7 @@ export interface MintedToken {
   readonly service_account?: string;
 }
 
-/** The record of a token that is about to leave. The tombstone and the record are read again: whatever ended wins. */
+/** The record of a token that is about to be returned. The tombstone and the record are read again: an end that was recorded wins. */
 export function activate(
   existing: Grant | undefined,
   { jobEndedAt }: Pick<LedgerState, 'jobEndedAt'>,
@@ -29,8 +29,8 @@ export function activate(
   if (refusal) return { refusal };
   if (existing.state === 'expired') return mintRejected('took longer than the grant may live');
   if (isPooledGrant(existing) && existing.service_account !== token.service_account)
-    return mintRejected('is from an account that was given back meanwhile');
-  // Its account rests no longer than what is on record.
+    return mintRejected('is from an account whose lease has ended meanwhile');
+  // Its account's cooldown must cover this token.
   if (isPooledGrant(existing) && token.expires_at > existing.expires_at)
     return mintRejected('lives longer than is on record');
   const tokens = [
@@ -43,7 +43,7 @@ export function activate(
     issued_at: now,
     tokens_issued: existing.tokens_issued + 1,
     tokens,
-    // A token that rules judge lives as long as its grant, whatever its own end is.
+    // Security rules accept a token as long as its grant is active, also when the token itself would expire later.
     expires_at:
       existing.revocation === 'immediate' ? existing.expires_at : Math.max(existing.expires_at, token.expires_at),
   };

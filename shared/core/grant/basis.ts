@@ -33,7 +33,7 @@ export function sameBasis(one: Basis, other: Basis): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** On what tokens are issued, and what they open. What a credential opens changes only with the policy, so the SHA-256 tells. */
+/** On what basis tokens are issued, and what they open. What a credential opens changes only with the policy, so comparing its SHA-256 is enough. */
 export function basisOf({
   rule,
   policy_sha256,

@@ -4,7 +4,7 @@
 const END_CAUSES = {
   /** Buildkite's webhook event. */
   'job.finished': { endsJob: true },
-  /** The sweep asked Buildkite. */
+  /** The sweep looked the job up at Buildkite. */
   'job.reconciled': { endsJob: true },
   /** The holder released it. */
   released: { endsJob: false },

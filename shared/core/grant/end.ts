@@ -24,10 +24,10 @@ export function grantEndMark({ by, kill_switch_id }: EndCause, now: number): Par
 }
 
 /**
- * The record once the job has ended, or the grant alone was ended. One of which something can be taken away is now being
- * revoked; one that can only expire is not renewed any more and stays what it is until its time is up. When the job
- * ended, an expired one is marked all the same, so that a hand-out on its way finds it changed.
- * Undefined when the record says so already, or the grant is not to be had again anyway.
+ * The record once the job has ended, or the grant alone was ended. A grant that can be revoked becomes `revoking`. One that
+ * can only expire is not renewed and keeps its state until it expires. When the job ended, an expired grant is marked too,
+ * so that a request in flight finds it changed.
+ * Undefined when the record already says so, or when the grant cannot be issued again anyway.
  */
 export function endGrant(existing: Grant, cause: EndCause, now: number): Grant | undefined {
   const jobEnded = endsJob(cause.by);
@@ -51,8 +51,8 @@ export function endGrant(existing: Grant, cause: EndCause, now: number): Grant |
 }
 
 /**
- * The record of a grant whose account Google does not mint from while the pool has no other. Nothing of it left, so its
- * job may ask again.
+ * The record of a grant whose account Google does not mint from, when the pool has no other account free. No token of it was
+ * returned, so its job may request it again.
  */
 export function abandonLease(existing: Grant, now: number): Grant {
   if (existing.state !== 'issuing' && existing.state !== 'active')
@@ -102,7 +102,7 @@ function causeOfEnd(
   return { ended_by: cause.by, kill_switch_id: cause.kill_switch_id ?? null };
 }
 
-/** Why a grant is not to be had again; undefined while it runs and when only its time was up. */
+/** Why a grant cannot be issued again; undefined while it is live, and when it only expired. */
 export function refusalIfEnded(existing: Grant): Refusal | undefined {
   const { state, ended_by, job_ended_at } = existing;
   if (job_ended_at !== null) return { reason: 'job_ended', ended_at: job_ended_at };
@@ -112,7 +112,7 @@ export function refusalIfEnded(existing: Grant): Refusal | undefined {
     : undefined;
 }
 
-/** A time that Buildkite tells, if it can be that of a job whose grant was made then and ends now. */
+/** The finish time that Buildkite reports, if it is plausible for a grant created and ended at these times. */
 function plausibleFinishTime(at: number | undefined, from: number, until: number): number | null {
   return at !== undefined && at >= from - MAX_JOB_TOKEN_AGE_MS && at <= until + FINISH_TIME_TOLERANCE_MS ? at : null;
 }

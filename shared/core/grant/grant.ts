@@ -20,12 +20,12 @@ const common = {
   policy_sha256: z.string(),
   state: z.enum(GRANT_STATES),
   created_at: time,
-  /** When it was last asked for. */
+  /** When it was last requested. */
   requested_at: time,
   /** When a token last left; null while none has. */
   issued_at: time.nullable(),
   tokens_issued: z.number(),
-  /** Hand-outs begun since `rate_window_at`, within a minute of it. */
+  /** Requests for a token since `rate_window_at`, within a minute of it. */
   rate_window_at: time,
   rate_window_count: z.number(),
   /** Each token that may be accepted, with the latest moment at which it could be. */

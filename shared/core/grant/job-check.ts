@@ -1,4 +1,4 @@
-// When Buildkite is asked whether a job still runs, and in which order. Only Buildkite's response moves the next check of a
+// When a job is next looked up at Buildkite, and in which order. Only Buildkite's response moves the next check of a
 // job; a failed lookup backs off. Times are milliseconds since the epoch. Pure.
 //
 // Buildkite allows 50 calls a minute to the user of an API token (buildkite.com/docs/apis/rest-api/rate-limits). A sweep

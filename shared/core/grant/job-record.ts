@@ -1,4 +1,4 @@
-// What the ledger keeps of a job: the grants it has, when Buildkite is asked about it next, and its end. Once it says that
+// What the ledger keeps of a job: the grants it has, when it is next looked up at Buildkite, and its end. Once it says that
 // the job ended, it is the tombstone that keeps every later request of the job from getting anything. Times are
 // milliseconds since the epoch.
 
@@ -15,11 +15,11 @@ const BEFORE_ALL_OTHERS = 0;
 const NOT_ENDING = { ending_since: null, ending_by: null, ending_finished_at: null };
 
 export const jobRecordSchema = z.object({
-  /** Ids of the job's grants, in the order of their first hand-out. */
+  /** Ids of the job's grants, in the order in which they were first issued. */
   grants: z.array(z.string()),
   /** Null for a job that never held a grant. */
   build: buildSchema.nullable().default(null),
-  /** When Buildkite is asked whether the job still runs; null once that no longer matters. */
+  /** When the job is next looked up at Buildkite; null once that no longer matters. */
   check_at: z.number().nullable().default(null),
   /** Lookups that failed since Buildkite last responded about the job. */
   checks_failed: z.number().default(0),
@@ -39,8 +39,8 @@ export type JobRecord = z.output<typeof jobRecordSchema>;
 const EMPTY = jobRecordSchema.parse({ grants: [], ended_at: null, ended_by: null, delete_at: 0 });
 
 /**
- * The record with a grant that is new, or that had expired. A check that is due some time stays as it is. A job that held
- * nothing any more was not asked about, and may have ended meanwhile: the next sweep asks.
+ * The record with a grant that is new, or that had expired. A check that is already due keeps its time. A job without live
+ * grants was not looked up and may have ended meanwhile, so the next sweep looks it up.
  */
 export function addGrant(
   existing: JobRecord | undefined,

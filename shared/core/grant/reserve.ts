@@ -18,7 +18,7 @@ import { grantIdOf } from './id.ts';
 /** Live tokens one grant may have: a bound on the record's size and on a runaway loop in a step. */
 export const MAX_LIVE_TOKENS = 500;
 
-/** What a grant is asked for with. `ttl` is in seconds. */
+/** The parameters of a request for a grant. `ttl` is in seconds. */
 export interface IssueRequest {
   readonly subject: Subject;
   readonly credentialName: string;
@@ -33,7 +33,7 @@ export interface IssueRequest {
   readonly excludedAccounts?: readonly string[];
 }
 
-/** What stands in the ledger beside the grant. */
+/** What the ledger holds in addition to the grant. */
 export interface LedgerState {
   /** Undefined while the job runs. */
   readonly jobEndedAt: number | undefined;
@@ -154,7 +154,7 @@ function renew(existing: Grant, { request, access, latestExpiry }: Next, now: nu
   return { grant, latestExpiry };
 }
 
-/** The refusal of a request that an operator has barred. */
+/** The refusal of a request that an operator blocked. */
 export function blockedNow(blocks: Blocks, request: IssueRequest, now: number): Refusal | undefined {
   return blockedBy(blocks, {
     subject: request.subject,

@@ -51,7 +51,7 @@ export const JOB_FIELDS: StoredFields<JobRecord> = {
   grants: "ids of the job's grants, in the order of their first issuance",
   build: 'the build of the job; null for a job that never held a grant',
   ...within('build', BUILD_FIELDS),
-  check_at: 'when the sweep next asks Buildkite whether the job still runs; null when none of its grants is live',
+  check_at: 'when the sweep next looks the job up at Buildkite; null when none of its grants is live',
   checks_failed: 'lookups that failed since the last response. The next ones follow after 1, 2, 4, 8 and 15 minutes',
   unchecked_since:
     'when Buildkite last responded about the job, or when its first grant was reserved; null when `check_at` is',

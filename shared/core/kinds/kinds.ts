@@ -1,4 +1,4 @@
-// Every kind of credential, and what is asked of a credential or a grant whatever its kind.
+// Every kind of credential, and the questions about a credential or a grant that each kind answers.
 
 import type { Grant } from '../grant/grant.ts';
 import type { Credential, WrittenCredential } from '../policy/credential.ts';

@@ -25,7 +25,7 @@ export const pooledServiceAccountRecord = {
   leased_at: time,
   scopes: z.array(z.string()),
   storage: storedStorageScope,
-  /** Accounts that served it before, oldest first: the grant had expired and was asked for again. */
+  /** Accounts that served it before, oldest first: the grant had expired and was requested again. */
   past_leases: z.array(z.object({ service_account: z.string(), leased_at: time, access_ended_at: time })),
 };
 export type PooledServiceAccountRecord = z.output<z.ZodObject<typeof pooledServiceAccountRecord>>;

@@ -1,4 +1,4 @@
-// The form of the access tokens that Keydesk issues. Whatever else a stranger sends is not looked up.
+// The form of the access tokens that Keydesk issues. A token of another form is not looked up.
 // Sources: developers.google.com/identity/protocols/oauth2 ("Token size"); RFC 7519 section 3 (ID tokens).
 
 import * as z from 'zod';

@@ -1,5 +1,5 @@
 // Reads a token request out of its form: RFC 8693 section 2.1, with the parameter rules of RFC 6749 section 3.2
-// (a parameter stands once, an empty one counts as absent, unknown ones are ignored).
+// (a parameter occurs once, an empty one counts as absent, unknown ones are ignored).
 // Knows nothing about HTTP headers, tokens or policy.
 
 import { MAX_TTL, MIN_TTL } from '../policy/credential.ts';
@@ -18,7 +18,7 @@ export interface ExchangeRequest {
   readonly lifetime: number | undefined;
 }
 
-/** Reads the form, or says which parameter to mend. The form's values are never repeated in the advice. */
+/** Reads the form, or says which parameter to fix. The form's values are never repeated in the hint. */
 export function parseExchangeRequest(form: string): { request: ExchangeRequest } | { refusal: Refusal } {
   const parameters = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(form)) {
@@ -63,7 +63,7 @@ function isLifetime(text: string): boolean {
 
 function repeated(name: string): string {
   const known = /^[a-z_]{1,32}$/.test(name) ? name : 'A parameter';
-  return `${known} stands more than once: send each parameter once.`;
+  return `${known} is repeated. Send each parameter once.`;
 }
 
 function missing(name: string, expected: string): { refusal: Refusal } {

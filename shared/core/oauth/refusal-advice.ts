@@ -152,7 +152,7 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
     whatToDo: 'Send what the response names. See whether the variable with the job token is empty.',
   },
   parameter_repeated: {
-    when: 'A parameter of the form stands twice.',
+    when: 'A parameter of the form is repeated.',
     whatToDo: 'Send one request for each credential, and to `/revoke` and `/introspect` one for each token.',
   },
   parameter_invalid: {
@@ -168,7 +168,7 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
     whatToDo: 'With curl, send `--data ""`. Or send a form to `/token`.',
   },
   grant_type_not_supported: {
-    when: '`grant_type` is not that of a token exchange.',
+    when: '`grant_type` is not the grant type of a token exchange.',
     whatToDo: 'Use the token exchange of RFC 8693. Keydesk has no other grant.',
   },
   not_found: { when: 'Nothing is at this path.', whatToDo: "Set `url` to Keydesk's base URL, without `/token`." },

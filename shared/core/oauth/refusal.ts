@@ -6,7 +6,7 @@ import type { FailureCode } from '../failure-code.ts';
 import type { GoogleRefusal } from '../google-refusal.ts';
 import type { RuleTrace } from '../policy/decide.ts';
 
-/** Why a job token was not accepted. All of these but the first give the caller one identical answer. */
+/** Why a job token was not accepted. All of these but the first give the caller one identical response. */
 export const JOB_TOKEN_REASONS = [
   'job_token_missing',
   'job_token_malformed',
@@ -45,7 +45,7 @@ type RefusedAccount = Partial<GoogleRefusal> & { readonly service_account?: stri
 
 export type Refusal =
   | JobTokenRefusal
-  /** Its key id is not among the keys in hand, and the issuer was asked too recently to be asked again. */
+  /** Its key id is not among the known keys, and the issuer's keys were requested too recently to be requested again. */
   | { readonly reason: 'job_token_key_not_looked_up'; readonly retryAfter: number }
   | {
       readonly reason:

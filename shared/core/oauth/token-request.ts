@@ -1,13 +1,12 @@
 // Reads the form of a request about an access token: RFC 7009 section 2.1 (revocation) and RFC 7662 section 2.1
-// (introspection). `token_type_hint` and whatever else stands there is ignored: there is one kind of token.
+// (introspection). `token_type_hint` and all other parameters are ignored: there is one kind of token.
 
 import type { Refusal } from './refusal.ts';
 
-/** The token, or which parameter to mend. The form's values are never repeated. */
+/** The token, or which parameter to fix. The form's values are never repeated. */
 export function parseTokenRequest(form: string): { accessToken: string } | { refusal: Refusal } {
   const [token, ...more] = new URLSearchParams(form).getAll('token');
-  if (more.length > 0)
-    return { refusal: { reason: 'parameter_repeated', hint: 'token stands more than once: send it once.' } };
+  if (more.length > 0) return { refusal: { reason: 'parameter_repeated', hint: 'token is repeated. Send it once.' } };
   const accessToken = token?.trim();
   return accessToken
     ? { accessToken }

@@ -1,5 +1,5 @@
-// A service account as it is on record: a pooled one, or one that jobs share. It serves one job at a time, is disabled when that job ends, and rests
-// until the last token ever issued from it has expired. Times are milliseconds since the epoch and end in `_at`,
+// A service account on record: pooled, or shared by jobs. A pooled one serves one job at a time, is disabled when that job
+// ends, and cools down until the last token ever issued from it has expired. Times are milliseconds since the epoch and end in `_at`,
 // `_until` or `_since`. How it changes: pool/lifecycle.ts. An account without a record has never served: it is free.
 
 import * as z from 'zod';
@@ -12,7 +12,7 @@ export const accountSchema = z.object({
   pool: z.string(),
   pool_size: z.number(),
   state: z.enum(['free', 'leased', 'revoking', 'cooling_down', 'shared']),
-  /** The grant it serves, or served last while it is being disabled or rests; null when it is free. */
+  /** The grant it serves, or served last while it is revoking or cooling down; null when it is free. */
   grant_id: z.string().nullable(),
   /** When it was last leased, or first shared. */
   leased_at: time,
@@ -22,9 +22,9 @@ export const accountSchema = z.object({
   disabled_at: time.nullable(),
   /** When a sweep began to enable it. Nobody else may, until that sweep can no longer be at it. */
   enabling_since: time.nullable(),
-  /** When IAM was last asked whether it is still disabled. */
+  /** When IAM last confirmed that it is still disabled. */
   last_checked_at: time.nullable(),
-  /** How often IAM said that it is enabled since it began to rest. One such answer may be an old one. */
+  /** How often IAM said that it is enabled since its cooldown began. One such response may be an old one. */
   found_enabled: z.number().default(0),
   /** Null unless it is free or shared: a record that something depends on is never deleted. */
   delete_at: time.nullable(),

@@ -1,5 +1,5 @@
-// What can be told from the records of a pool's accounts: when one will be free, how many are, and how long they will
-// last. Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
+// What the records of a pool's accounts show: when the next one is free, how many are free, and when the pool runs
+// out. Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
 
 import type { Refusal } from '../oauth/refusal.ts';
 import { SWEEP_EVERY_MS } from '../timing.ts';

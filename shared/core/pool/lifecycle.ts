@@ -1,4 +1,4 @@
-// The life of a pooled account, as pure functions on its record: free -> leased -> revoking -> resting -> free. It follows
+// The life of a pooled account, as pure functions on its record: free -> leased -> revoking -> cooling_down -> free. It follows
 // the grant it serves. Times are milliseconds since the epoch. Knows nothing about Firestore or Google.
 
 import { grantIdOf } from '../grant/id.ts';
@@ -100,7 +100,7 @@ export function quarantine(existing: Account, now: number): Account | undefined 
   return existing.state === 'leased' || existing.state === 'revoking' ? startCooldown(existing, now) : undefined;
 }
 
-/** The record of a rested account that one sweep begins to enable; undefined when it must rest on, or one is at it. */
+/** The record of an account whose cooldown is over and that one sweep begins to enable; undefined when it must still cool down, or another sweep is enabling it. */
 export function claimForEnable(existing: Account, now: number): Account | undefined {
   if (existing.state !== 'cooling_down' || existing.reusable_at > now) return undefined;
   if (existing.enabling_since !== null && existing.enabling_since + ENABLE_CLAIM_MS > now) return undefined;
@@ -113,14 +113,14 @@ export function confirmEnabled(existing: Account, enabling_since: number, now: n
   return toFree(existing, now);
 }
 
-/** The record once IAM confirmed again that a resting account is disabled. */
+/** The record once IAM confirmed again that an account in cooldown is disabled. */
 export function markChecked(existing: Account, now: number): Account | undefined {
   return existing.state === 'cooling_down' && existing.enabling_since === null
     ? { ...existing, last_checked_at: now }
     : undefined;
 }
 
-/** The record once IAM said that a resting account is enabled. */
+/** The record once IAM said that an account in cooldown is enabled. */
 export function countFoundEnabled(existing: Account): Account | undefined {
   return existing.state === 'cooling_down' ? { ...existing, found_enabled: existing.found_enabled + 1 } : undefined;
 }

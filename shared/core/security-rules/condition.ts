@@ -9,7 +9,7 @@ import { ABSENT, ANY, both, constant, either, FALSE, NULL, not, TRUE, truth, typ
 const UID_FORM = new RegExp(`^${FIREBASE_UID_PATTERN}$`);
 /** Patterns that each uid of Keydesk matches as a whole. */
 const UID_PATTERNS = [FIREBASE_UID_PATTERN, 'keydesk-.*', 'keydesk-.+'].flatMap((form) => [form, `^${form}$`]);
-/** Built-in functions of which nothing is known, beside `exists` and `get`. */
+/** Built-in functions with an unknown result, apart from `exists` and `get`. */
 const BUILT_IN = ['exists', 'get', 'existsAfter', 'getAfter', 'debug', 'path', 'bool', 'float', 'int', 'string'];
 const COMPARING = ['==', '!=', '<', '<=', '>', '>=', 'in', 'is'];
 /** More calls than a request may make. */
@@ -23,13 +23,13 @@ type Names = ReadonlyMap<string, Value>;
 export interface Known {
   /** Of `request`. */
   readonly request: Value;
-  /** Collections of the database in which Keydesk's tokens may create documents, whatever these are named. */
+  /** Collections of the database in which Keydesk's tokens may create documents with any name. */
   readonly collections: ReadonlySet<string>;
 }
 
 /**
  * Whether the statement's condition reads `request.auth` and may be true. What is undecided may be.
- * @param tokens those of the file that `allow` is of
+ * @param tokens the tokens of the file that contains `allow`
  */
 export function mayAdmit(tokens: readonly Token[], allow: Allow, known: Known): boolean {
   return new Evaluation(tokens, known).admits(allow);
@@ -176,7 +176,7 @@ class Evaluation {
     return { is: 'list', items };
   }
 
-  /** After its first slash. The collection stands behind /databases/DATABASE/documents. */
+  /** After its first slash. The collection follows /databases/DATABASE/documents. */
   #path(): Value {
     let byUid = false;
     const starts: string[] = [];

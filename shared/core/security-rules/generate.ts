@@ -1,5 +1,5 @@
 // Generates Firestore Security Rules from policy: what each `firestore` credential of one database may do, and nothing
-// else. The generated text stands between two marks; hand-written rules around them are left as they are.
+// else. The generated text is between two marks; hand-written rules around them are left as they are.
 // Source: https://firebase.google.com/docs/firestore/security/rules-structure. Pure: text in, text out.
 
 import { FIREBASE_UID_PATTERN } from '../firebase-user.ts';
@@ -30,7 +30,7 @@ export function databasesOf(policy: Policy): DatabaseName[] {
 
 /** What the tokens of policy's credentials are to the rules of one database. */
 export interface TokensOfPolicy {
-  /** Those of all credentials of its project, whose tokens it accepts; undefined stands for the project's own users. */
+  /** The tenants of all credentials of its project, whose tokens it accepts; undefined means the project's own users. */
   readonly tenants: ReadonlySet<string | undefined>;
   /** The collections in which policy lets them create documents. */
   readonly collections: ReadonlySet<string>;
@@ -59,7 +59,7 @@ ${rulesBlock(policy, { project, database }, '    ')}
 `;
 }
 
-/** The file's text with the part between the marks made anew, or what keeps that from being done. */
+/** The file's text with the part between the marks replaced, or what prevents that. */
 export function replaceGenerated(
   text: string,
   policy: Policy,
@@ -84,12 +84,12 @@ export function replaceGenerated(
   return { text: before + rulesBlock(policy, name, begin[1] ?? '') + text.slice(end.index + end[0].length) };
 }
 
-/** What stands between the marks, marks included, without indentation: by it files are compared. Undefined without marks. */
+/** The text between the marks, marks included, without indentation: files are compared by it. Undefined without marks. */
 export function extractGenerated(text: string): string | undefined {
   return /\/\/ keydesk:begin[\s\S]*\/\/ keydesk:end/.exec(text)?.[0].replace(/^[ \t]+/gm, '');
 }
 
-/** What stands in the database's match but the generated part, without comments, and without white space outside of strings. */
+/** The text in the database's match except for the generated part, without comments, and without white space outside of strings. */
 export function normalizeHandWritten(text: string): string {
   return text
     .replace(/^[ \t]*\/\/ keydesk:begin[\s\S]*^[ \t]*\/\/ keydesk:end.*$/m, '')
@@ -109,7 +109,7 @@ export function matchesExposingGrants(text: string): string[] {
 interface Match {
   /** As written, without spaces. */
   readonly written: string;
-  /** The segments of the whole path, with those of the matches around it. */
+  /** The segments of the whole path, including the enclosing matches. */
   readonly path: readonly string[];
   /** Whether the text ends inside it. */
   readonly open: boolean;
@@ -209,7 +209,7 @@ function withoutNames(path: string): string {
   return path.replaceAll(/\{\w+/g, '{');
 }
 
-/** Names stand in one string, because Firestore counts each item of a list as an expression. */
+/** Names are joined into one string, because Firestore counts each item of a list as an expression. */
 function matchLines(path: string, byVerb: CredentialsByVerb): string[] {
   const verbsByCredentials = new Map<string, Verb[]>();
   for (const verb of VERB_ORDER) {

@@ -1,5 +1,5 @@
-// Finds hand-written rules that a token of Keydesk satisfies because it is a signed-in user. It stays one until it expires, up
-// to an hour, whatever became of its job. Each condition is evaluated for Keydesk's tokens, with ANY for what the text does
+// Finds hand-written rules that a token of Keydesk satisfies because it is a signed-in user. The token stays valid until it expires, up
+// to an hour, also after its job has ended. Each condition is evaluated for Keydesk's tokens, with ANY for what the text does
 // not decide; a condition that may be true is reported. So a rule may be reported needlessly, and none is left out by a guess.
 // Source: firebase.google.com/docs/rules/rules-language (functions, operators); firebase.google.com/docs/rules/rules-and-auth.
 

@@ -24,7 +24,7 @@ export interface RulesFunction {
   readonly body: number;
   /** The block it is written in. */
   readonly scope: Scope;
-  /** Whether it stands between Keydesk's marks. */
+  /** Whether it is between Keydesk's marks. */
   readonly generated: boolean;
 }
 
@@ -101,7 +101,7 @@ function indexOf(tokens: readonly Token[], text: string, from: number): number {
   return at;
 }
 
-/** The index of the bracket that opens the block of a match: those of wildcards follow a slash. */
+/** The index of the bracket that opens the block of a match: brackets of wildcards follow a slash. */
 function afterPath(tokens: readonly Token[], from: number): number {
   const open = indexOf(tokens, '{', from);
   return tokens[open - 1]?.text === '/' ? afterPath(tokens, open + 1) : open;

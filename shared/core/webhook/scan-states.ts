@@ -1,8 +1,8 @@
 // The states of the scan of a webhook's body, as one table: a state and a byte give the next state. So the scan takes the same
-// time for every byte, whatever the sender writes. The table covers the event and the objects in it that hold fields.
+// time for every byte that a sender writes. The table covers the event and the objects in it that hold fields.
 // Source of the grammar: RFC 8259. The grammar of texts, numbers and words is not checked.
 
-/** The fields that are kept, by the object they stand in. Those of one object begin with different letters. */
+/** The fields that are kept, by the object that contains them. The fields of one object begin with different letters. */
 const FIELDS = {
   event: ['event', 'job', 'pipeline'],
   job: ['id', 'type', 'state', 'finished_at'],

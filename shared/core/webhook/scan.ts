@@ -4,14 +4,14 @@
 
 import { ACTIONS, type Action, BROKEN, END, LEVELS, NEXT_STATE, START } from './scan-states.ts';
 
-/** Bytes of a text as it stands in the body, with its end. An escape takes six, so a longer text has more than 128 characters. */
+/** Bytes of a text in the body, including its closing quote. An escape takes six, so a longer text has more than 128 characters. */
 const KEPT_BYTES = 6 * 128 + 1;
 
-/** Where a byte stands: outside of texts, in a text, or behind a backslash in one. Each has 256 entries in two tables. */
+/** Where a byte is: outside of texts, in a text, or behind a backslash in one. Each has 256 entries in two tables. */
 const OUTSIDE = 0;
 const INSIDE = 256;
 const ESCAPED = 512;
-/** Where the next byte stands. */
+/** Where the next byte is. */
 const NEXT_PLACE = new Uint16Array(3 * 256).fill(INSIDE, INSIDE);
 /** What the byte adds to the number of open brackets. */
 const DEPTH_CHANGE = new Int8Array(3 * 256);

@@ -7,7 +7,7 @@ import { createHmac, type Hmac, timingSafeEqual } from 'node:crypto';
 /** Seconds a signature's timestamp may lie before or after now. */
 const SIGNATURE_WINDOW = 300;
 
-/** Why a header is refused, before the body is read. Anybody can send such a header: none of them tells of a key. */
+/** Why a header is refused, before the body is read. Anybody can send such a header: none of them reveals anything about a key. */
 export type SignatureHeaderRefusal =
   | 'signature_missing'
   | 'signature_malformed'
@@ -53,7 +53,7 @@ export class WebhookSignature {
 
   /** Call once, after the whole body. Returns the number of the key that signed it, from 1; undefined when none did. */
   signedByKey(): number | undefined {
-    // Every key is compared, so that the time taken does not tell which one it was.
+    // Every key is compared, so that the time taken does not reveal which one matched.
     const signed = this.#hmacs.map((hmac) => timingSafeEqual(hmac.digest(), this.#expected)).indexOf(true);
     return signed < 0 ? undefined : signed + 1;
   }

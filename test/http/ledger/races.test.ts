@@ -370,7 +370,7 @@ it('a token is not recorded once its caller was told that it could not be', asyn
     sha256: tokenSha256('late'),
     expires_at: clock.now() + 600_000,
   };
-  await expect(ledger.activate(token, reserved)).rejects.toThrow('ledger: no answer within 5000 ms');
+  await expect(ledger.activate(token, reserved)).rejects.toThrow('ledger: no response within 5000 ms');
   for (let turn = 0; turn < 20; turn += 1) await setImmediate();
   expect(await job.grant()).toMatchObject({ tokens_issued: 0, tokens: [] });
 });

@@ -164,7 +164,7 @@ describe('RFC 6749 section 3.2: the token endpoint', () => {
 
   it('knowingly otherwise: counts an empty parameter when it looks for one that stands twice', async () => {
     const response = await sendForm(keydesk, `${tokenForm(jobToken)}&audience=`);
-    expect(response.json.error_description).toMatch(/^audience stands more than once/);
+    expect(response.json.error_description).toMatch(/^audience is repeated/);
   });
 });
 

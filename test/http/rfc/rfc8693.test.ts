@@ -86,7 +86,7 @@ describe('RFC 8693 section 2.1: the request', () => {
   it('knowingly otherwise: is for one audience at a time, and calls several an invalid request, not an invalid target', async () => {
     const token = await newJobToken(keydesk);
     const response = await expectRefused({ audience: ['staging-config', 'staging-export'] }, 'invalid_request', token);
-    expect(response.json.error_description).toMatch(/^audience stands more than once/);
+    expect(response.json.error_description).toMatch(/^audience is repeated/);
     expect(await grantsOf(keydesk, token)).toEqual([]);
   });
 

@@ -154,7 +154,7 @@ ${rules}`,
     put(RULES);
     const { code, err } = await users([], { GOOGLE_OAUTH_ACCESS_TOKEN: 'somebody' });
     expect(code).toBe(1);
-    expect(err).toContain(`projects/${project}: identitytoolkit accounts.batchCreate answered 401`);
+    expect(err).toContain(`projects/${project}: identitytoolkit accounts.batchCreate returned 401`);
     expect(err).toContain('firebaseauth.users.create');
     expect(err).not.toContain('somebody');
   });

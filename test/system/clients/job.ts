@@ -80,7 +80,7 @@ export function newJobOnDisk(keydesk: InProcessKeydesk): JobOnDisk {
     },
     finish: async () => {
       const { status } = await keydesk.notify(keydesk.buildkite.event(job));
-      if (status !== 200) throw new Error(`the webhook answered ${status}`);
+      if (status !== 200) throw new Error(`the webhook returned ${status}`);
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

@@ -141,7 +141,7 @@ describe('deploy/rules.sh', () => {
   it('says what the API says of rules that do not compile, and leaves those in force', async () => {
     await rules(GENERATED);
     const { code, output } = await rules(`${GENERATED}// syntax error`);
-    expect([code, output]).toEqual([1, expect.stringContaining('answered 400: Compile error: L1.')]);
+    expect([code, output]).toEqual([1, expect.stringContaining('returned 400: Compile error: L1.')]);
     expect(api.live(DEFAULT)).toBe(GENERATED);
   });
 
@@ -157,6 +157,6 @@ describe('deploy/rules.sh', () => {
 
   it('takes a token from the variable that Terraform’s provider takes it from', async () => {
     const refused = await rules(GENERATED, undefined, { GOOGLE_OAUTH_ACCESS_TOKEN: 'another' });
-    expect(refused).toEqual({ code: 1, output: expect.stringContaining('answered 401: no credentials') });
+    expect(refused).toEqual({ code: 1, output: expect.stringContaining('returned 401: no credentials') });
   });
 });

@@ -194,7 +194,7 @@ describe('an answer that tells nothing of the job', () => {
       dependency: 'buildkite jobs',
       kind: 'failed',
     });
-    await expect(reading).rejects.toThrow('answered something unexpected');
+    await expect(reading).rejects.toThrow('returned something unexpected');
   });
 
   it.each([401, 403])('is a refusal when the API token is not accepted: %i', async (code) => {
@@ -207,7 +207,7 @@ describe('an answer that tells nothing of the job', () => {
   it.each([500, 502, 503, 204, 400, 410])('may be asked for again: %i', async (code) => {
     const reading = reader(status(code)).read();
     await expect(reading).rejects.toMatchObject({ name: 'DependencyError', kind: 'failed' });
-    await expect(reading).rejects.toThrow(`answered ${code}`);
+    await expect(reading).rejects.toThrow(`returned ${code}`);
   });
 
   it('never says the API token', async () => {
@@ -221,10 +221,10 @@ describe('a lookup that fails', () => {
   it.each([
     [
       'its response is too large',
-      new DependencyError('x', 'response_too_large', 'answered more than 1 bytes'),
+      new DependencyError('x', 'response_too_large', 'returned more than 1 bytes'),
       'too_large',
     ],
-    ['it is too slow', new DependencyError('x', 'timed_out', 'no answer within 8000 ms'), 'failed'],
+    ['it is too slow', new DependencyError('x', 'timed_out', 'no response within 8000 ms'), 'failed'],
     [
       'the connection failed',
       new DependencyError('x', 'unreachable', 'could not be reached', { cause: new Error() }),
@@ -236,7 +236,7 @@ describe('a lookup that fails', () => {
   });
 
   it('is known for one also when it comes from another bundle', () => {
-    const { message } = new LookupError('limited', 'answered 429');
+    const { message } = new LookupError('limited', 'returned 429');
     const other = (kind: unknown) => Object.assign(new Error(message), { name: 'DependencyError', kind });
     expect([LookupError.is(other('limited')), LookupError.is(other('x')), LookupError.is(other(undefined))]).toEqual([
       true,

@@ -32,7 +32,7 @@ describe('issuer keys over HTTP', () => {
     });
     for (const status of [301, 302, 303, 307, 308]) {
       const key = await keyFrom((_, response) => response.writeHead(status, { location: target }).end(body));
-      await expect(key()).rejects.toThrow(`issuer keys: answered a redirect (${status})`);
+      await expect(key()).rejects.toThrow(`issuer keys: returned a redirect (${status})`);
     }
     expect(followed).toBe(0);
   });
@@ -40,13 +40,13 @@ describe('issuer keys over HTTP', () => {
   it('a body over the limit is not read', async () => {
     const large = JSON.stringify({ ...JSON.parse(body), padding: 'x'.repeat(256 * 1024) });
     const key = await keyFrom((_, response) => response.end(large));
-    await expect(key()).rejects.toThrow('issuer keys: answered more than 262144 bytes');
+    await expect(key()).rejects.toThrow('issuer keys: returned more than 262144 bytes');
   });
 
   it('a small body that unpacks into a large one is not read', async () => {
     const packed = gzipSync(`${body}${' '.repeat(20 * 1024 * 1024)}`);
     const key = await keyFrom((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(packed));
-    await expect(key()).rejects.toThrow('issuer keys: answered more than 262144 bytes');
+    await expect(key()).rejects.toThrow('issuer keys: returned more than 262144 bytes');
   });
 
   it('an endless body is hung up on', async () => {
@@ -60,7 +60,7 @@ describe('issuer keys over HTTP', () => {
       response.on('drain', more);
       more();
     });
-    await expect(key()).rejects.toThrow('issuer keys: answered more than 262144 bytes');
+    await expect(key()).rejects.toThrow('issuer keys: returned more than 262144 bytes');
     await hungUp.promise;
   });
 
@@ -76,7 +76,7 @@ describe('issuer keys over HTTP', () => {
     clock.advance(14_999);
     expect(await Promise.race([pending, setImmediate('still waiting')])).toBe('still waiting');
     clock.advance(1);
-    await expect(pending).rejects.toThrow('issuer keys: no answer within 15000 ms');
+    await expect(pending).rejects.toThrow('issuer keys: no response within 15000 ms');
     await hungUp.promise;
   });
 

@@ -380,7 +380,7 @@ describe('an answer without a usable key', () => {
       issuer.answer = () => response(JSON.parse(JSON.stringify({ keys: [key] })));
       issuer.clock.advance(10 * MINUTE + 1);
       expect(await issuer.key('first')).toBe(FIRST.n);
-      expect(issuer.reported).toEqual(['answered 1 keys, none of them usable']);
+      expect(issuer.reported).toEqual(['returned 1 keys, none of them usable']);
     });
   }
 
@@ -396,7 +396,7 @@ describe('an answer without a usable key', () => {
       issuer.clock.advance(SECOND);
       expect(await issuer.key('first')).toBe(FIRST.n);
     }
-    expect(issuer.reported).toEqual(Array(2).fill('answered 0 keys, none of them usable'));
+    expect(issuer.reported).toEqual(Array(2).fill('returned 0 keys, none of them usable'));
   });
 
   it('keeps nobody out once the set is whole again', async () => {

@@ -38,15 +38,15 @@ describe('the state of an account', () => {
     [
       'another account',
       anAccount({ email: 'ci-002@acme-staging.iam.gserviceaccount.com' }),
-      /answered another account/,
+      /returned another account/,
     ],
-    ['no account', ok({ disabled: true }), /answered something unexpected/],
-    ['disabled as text', anAccount({ disabled: 'true' }), /answered something unexpected/],
-    ['disabled as null', anAccount({ disabled: null }), /answered something unexpected/],
-    ['nothing', ok(undefined), /answered something unexpected/],
-    ['another status', { status: 204, json: undefined }, /answered 204/],
-    ['an error of its own', broken, /answered 500$/],
-    ['that it is asked too often', { status: 429, json: undefined }, /answered 429/],
+    ['no account', ok({ disabled: true }), /returned something unexpected/],
+    ['disabled as text', anAccount({ disabled: 'true' }), /returned something unexpected/],
+    ['disabled as null', anAccount({ disabled: null }), /returned something unexpected/],
+    ['nothing', ok(undefined), /returned something unexpected/],
+    ['another status', { status: 204, json: undefined }, /returned 204/],
+    ['an error of its own', broken, /returned 500$/],
+    ['that it is asked too often', { status: 429, json: undefined }, /returned 429/],
   ])('is not known when Google answers %s, and may be asked for again', async (_, response, message) => {
     const pending = stateReader(aGoogle(response))(EMAIL);
     await expect(pending).rejects.toMatchObject({ dependency: 'iam serviceAccounts.get', rejected: false });
@@ -56,7 +56,7 @@ describe('the state of an account', () => {
   it('is refused to who may not know it, in the words of Google', async () => {
     const pending = stateReader(aGoogle(denied))(EMAIL);
     await expect(pending).rejects.toMatchObject({ name: 'DependencyError', rejected: true });
-    await expect(pending).rejects.toThrow("answered 403 PERMISSION_DENIED Permission 'x' denied");
+    await expect(pending).rejects.toThrow("returned 403 PERMISSION_DENIED Permission 'x' denied");
   });
 
   it('is not known when Google cannot be reached', async () => {

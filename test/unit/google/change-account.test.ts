@@ -89,7 +89,7 @@ describe('disabling an account', () => {
     const google = aGoogle(ok({}), anAccount());
     const error = await disable(google, 50);
     expect(error).toMatchObject({ name: 'DependencyError', rejected: false });
-    expect(String(error)).toContain('was answered, but the account is not disabled yet');
+    expect(String(error)).toContain('succeeded, but the account is not disabled yet');
   });
 
   it('is given up after four tries', async () => {
@@ -173,7 +173,7 @@ describe('enabling an account', () => {
 
   it('is not asked after when time is up', async () => {
     const google = aGoogle(disabled, ok({}), disabled);
-    expect(String(await enable(google, 50))).toContain('was answered, but the account is not enabled yet');
+    expect(String(await enable(google, 50))).toContain('succeeded, but the account is not enabled yet');
     google.done();
   });
 });

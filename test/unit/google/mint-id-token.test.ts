@@ -148,7 +148,7 @@ describe('a refusal of Identity Toolkit', () => {
         name: 'DependencyError',
         retryAfter: 2,
         permanent: undefined,
-        message: expect.stringMatching(new RegExp(`answered 400 .*${message}`)),
+        message: expect.stringMatching(new RegExp(`returned 400 .*${message}`)),
       });
     },
   );

@@ -54,7 +54,7 @@ describe('a deadline', () => {
     clock.advance(2_999);
     expect(clock.deadlines).toBe(1);
     clock.advance(1);
-    await expect(late).rejects.toThrow(new DependencyError('ledger', 'timed_out', 'no answer within 3000 ms'));
+    await expect(late).rejects.toThrow(new DependencyError('ledger', 'timed_out', 'no response within 3000 ms'));
   });
 
   it('is over when the work is done, however it ends', async () => {
@@ -64,7 +64,7 @@ describe('a deadline', () => {
     await expect(withTimeout(limit, Promise.reject(new Error('broken')))).rejects.toThrow(
       new DependencyError('ledger', 'call_failed', 'broken'),
     );
-    const own = new DependencyError('iam', 'error_response', 'answered 500');
+    const own = new DependencyError('iam', 'error_response', 'returned 500');
     await expect(withTimeout(limit, Promise.reject(own))).rejects.toBe(own);
     expect(clock.deadlines).toBe(0);
   });

@@ -80,11 +80,11 @@ describe('calls with a deadline of 3 s', () => {
     clock.advance(COLD_DEADLINE_MS - 1);
     expect([await stateOf(first), await stateOf(second)]).toEqual(['waiting', 'waiting']);
     clock.advance(1);
-    await expect(first).rejects.toThrow('ledger: no answer within 15000 ms');
-    await expect(second).rejects.toThrow('ledger: no answer within 15000 ms');
+    await expect(first).rejects.toThrow('ledger: no response within 15000 ms');
+    await expect(second).rejects.toThrow('ledger: no response within 15000 ms');
     const third = timed(never);
     clock.advance(3_000);
-    await expect(third).rejects.toThrow('ledger: no answer within 3000 ms');
+    await expect(third).rejects.toThrow('ledger: no response within 3000 ms');
   });
 
   it('have 3 s after one that came out well', async () => {
@@ -93,7 +93,7 @@ describe('calls with a deadline of 3 s', () => {
     expect(await timed(Promise.resolve('answer'))).toBe('answer');
     const late = timed(never);
     clock.advance(3_000);
-    await expect(late).rejects.toThrow('ledger: no answer within 3000 ms');
+    await expect(late).rejects.toThrow('ledger: no response within 3000 ms');
   });
 
   it('are counted by database when grant documents are opened', async () => {
@@ -111,7 +111,7 @@ describe('calls with a deadline of 3 s', () => {
       clock.advance(milliseconds - 1);
       expect(await stateOf(opening)).toBe('waiting');
       clock.advance(1);
-      await expect(opening).rejects.toThrow(`grant document: no answer within ${milliseconds} ms`);
+      await expect(opening).rejects.toThrow(`grant document: no response within ${milliseconds} ms`);
     }
   });
 });

@@ -11,7 +11,7 @@ describe('a request whose time is up', () => {
 
   it('is not sent', async () => {
     const late = createHttpClient(new TestClock(1_000))({ ...nowhere, until: 1_000 });
-    await expect(late).rejects.toThrow('nobody: not asked: its time was up');
+    await expect(late).rejects.toThrow('nobody: not requested: its time was up');
   });
 
   it('is sent a millisecond before', async () => {
@@ -123,7 +123,7 @@ describe('a request whose connection is lost before anything was answered', () =
     const sending = server.send();
     await Promise.race([again.promise, sending]);
     server.clock.advance(1_000);
-    await expect(sending).rejects.toThrow('google: no answer within 5000 ms');
+    await expect(sending).rejects.toThrow('google: no response within 5000 ms');
     expect(server.requests).toHaveLength(3);
   });
 });
@@ -139,7 +139,7 @@ it('the first request to a host has 15 s, and the next what it is given', async 
     clock.advance(milliseconds - 1);
     expect(await Promise.race([sending, setImmediate('still waiting')])).toBe('still waiting');
     clock.advance(1);
-    await expect(sending).rejects.toThrow(`google: no answer within ${milliseconds} ms`);
+    await expect(sending).rejects.toThrow(`google: no response within ${milliseconds} ms`);
   }
 });
 

@@ -4,7 +4,7 @@ import { retry } from '../../../shared/runtime/retry.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const NOW = Date.UTC(2026, 10, 24);
-const passing = () => new DependencyError('iam', 'error_response', 'answered 500');
+const passing = () => new DependencyError('iam', 'error_response', 'returned 500');
 
 describe('insisting', () => {
   /** When each try began, in milliseconds since the first, and what came of it. */
@@ -78,7 +78,7 @@ describe('insisting', () => {
   });
 
   it.each([
-    ['was refused', new DependencyError('iam', 'refused', 'answered 403', { rejected: true })],
+    ['was refused', new DependencyError('iam', 'refused', 'returned 403', { rejected: true })],
     ['is a fault of our own', new TypeError('boom')],
   ])('throws at once what %s', async (_, error) => {
     expect(await retryWith([error])).toEqual({ tries: [0], outcome: error });
@@ -86,7 +86,7 @@ describe('insisting', () => {
   });
 
   it('knows a failure in passing that comes from another bundle', async () => {
-    const foreign = Object.assign(new Error('iam: answered 500'), { name: 'DependencyError', rejected: false });
+    const foreign = Object.assign(new Error('iam: returned 500'), { name: 'DependencyError', rejected: false });
     expect((await retryWith([foreign, 'done'])).outcome).toBe('done');
   });
 });

@@ -167,7 +167,7 @@ export const NARROWED: readonly Mutation[] = [
       {
         file: DOWNSCOPE,
         find: `  if (sent + lifetime > parent.expires_at + ROUNDING_MS)
-    throw new DependencyError(DEPENDENCY, 'invalid_response', 'answered a token that outlives its parent token');
+    throw new DependencyError(DEPENDENCY, 'invalid_response', 'returned a token that outlives its parent token');
 `,
         replace: '',
       },

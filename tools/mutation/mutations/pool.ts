@@ -100,7 +100,7 @@ export const POOL: readonly Mutation[] = [
       {
         file: GRANT_ACTIVATE,
         find: `  if (isPooledGrant(existing) && existing.service_account !== token.service_account)
-    return mintRejected('is from an account that was given back meanwhile');
+    return mintRejected('is from an account whose lease has ended meanwhile');
 `,
         replace: '',
       },

@@ -162,7 +162,7 @@ export const REVOCATION: readonly Mutation[] = [
       {
         file: 'shared/google/account-state.ts',
         find: `      if ((await getState(email)) !== 'disabled')
-        throw new DependencyError(dependency, 'not_confirmed', 'was answered, but the account is not disabled yet');
+        throw new DependencyError(dependency, 'not_confirmed', 'succeeded, but the account is not disabled yet');
 `,
         replace: '',
       },
@@ -253,7 +253,7 @@ export const REVOCATION: readonly Mutation[] = [
   {
     id: 'revoking-release-not-repeated',
     breaks: 'I3',
-    means: 'A repeated release of a grant that is being revoked is answered 200 before access is gone.',
+    means: 'A repeated release of a grant that is being revoked is returned 200 before access is gone.',
     aliases: ['N13'],
     edits: [
       {

@@ -44,8 +44,8 @@ export const SECRETS: readonly Mutation[] = [
     edits: [
       {
         file: MINT,
-        find: "'answered a token that lives longer than requested'",
-        replace: "'answered a token that lives longer than requested: ' + JSON.stringify(response.json)",
+        find: "'returned a token that lives longer than requested'",
+        replace: "'returned a token that lives longer than requested: ' + JSON.stringify(response.json)",
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],
@@ -59,9 +59,9 @@ export const SECRETS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/google/response.ts',
-        find: "throw new DependencyError(dependency, 'invalid_response', 'answered something unexpected');",
+        find: "throw new DependencyError(dependency, 'invalid_response', 'returned something unexpected');",
         replace:
-          "throw new DependencyError(dependency, 'invalid_response', 'answered something unexpected: ' + JSON.stringify(json));",
+          "throw new DependencyError(dependency, 'invalid_response', 'returned something unexpected: ' + JSON.stringify(json));",
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],

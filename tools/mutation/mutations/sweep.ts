@@ -21,7 +21,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
         file: 'shared/google/account-state.ts',
         find: `    await retry(deadline, async () => {
       if ((await getState(email)) !== 'enabled')
-        throw new DependencyError(dependency, 'not_confirmed', 'was answered, but the account is not enabled yet');
+        throw new DependencyError(dependency, 'not_confirmed', 'succeeded, but the account is not enabled yet');
     });
 `,
         replace: '',
@@ -118,7 +118,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
   {
     id: 'rate-limit-of-buildkite-ignored',
     breaks: 'limits',
-    means: 'The sweep asks Buildkite again although it answered 429.',
+    means: 'The sweep asks Buildkite again although it returned 429.',
     aliases: ['N07'],
     edits: [
       {

@@ -209,7 +209,7 @@ describe('a token', () => {
     const refusal = {
       reason: 'dependency_unavailable',
       dependency: 'mint',
-      error: 'is from an account that was given back meanwhile',
+      error: 'is from an account whose lease has ended meanwhile',
       code: 'token_unusable',
       retryAfter: 1,
     };

@@ -8,7 +8,7 @@ const retryAfter = 30;
 const grant_id = 'f'.repeat(32);
 const google = {
   dependency: 'iamcredentials',
-  error: 'answered 403',
+  error: 'returned 403',
   code: 'refused' as const,
   google_code: 'PERMISSION_DENIED',
   cause: 'permission_missing' as const,
