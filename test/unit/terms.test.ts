@@ -64,7 +64,7 @@ const RETIRED: readonly string[] = [
 ];
 const PATTERN = new RegExp(`(?<![\\w.])(${RETIRED.map((name) => name.replace('.', '\\.')).join('|')})(?!\\w)`, 'g');
 
-const ELSEWHERE = /^(CHANGELOG\.md|test\/unit\/terms\.test\.ts)$|package-lock\.json$|^docs\/decisions\//;
+const ELSEWHERE = /^(CHANGELOG\.md|test\/unit\/terms\.test\.ts)$|package-lock\.json$|^docs\/adr\//;
 
 function retiredIn(text: string): string[] {
   return [...text.matchAll(PATTERN)].map(([name]) => name);

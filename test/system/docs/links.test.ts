@@ -16,7 +16,7 @@ const pages = markdownIn('.').map((path) => ({ path, text: readFileSync(join(ROO
 /** Without code. */
 const prose = pages.map(({ path, text }) => ({ path, text: text.replaceAll(/^```[\s\S]*?^```|`[^`\n]*`/gm, '') }));
 /** Not those that say what once was. */
-const current = pages.filter(({ path }) => path !== 'CHANGELOG.md' && !path.startsWith('docs/decisions/'));
+const current = pages.filter(({ path }) => path !== 'CHANGELOG.md' && !path.startsWith('docs/adr/'));
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object };
 
 function markdownIn(folder: string): string[] {
