@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     environment: 'node',
-    // Without a project, Google's auth library runs gcloud to ask for one.
+    // Without a project, Google's auth library runs gcloud to find one.
     env: { HOME: '/nonexistent', GOOGLE_CLOUD_PROJECT: 'keydesk-tests' },
     maxWorkers: 2,
     // Nothing is decided by these: a test that hangs ends here.

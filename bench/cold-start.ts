@@ -1,5 +1,5 @@
-// Process start to first answer and to first completed hand-out: the built artefact beside an empty handler under the
-// same framework, and beside the same code unbundled.
+// Process start to first response and to first issued token: the built artefact compared with an empty handler under the
+// same framework, and with the same code unbundled.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -22,7 +22,7 @@ export async function benchColdStart({ buildkite, settings }: Surroundings): Pro
     const firstIssue = (source: string) =>
       timeFirstIssue(source, settings, () => buildkite.jobToken(buildkite.startJob()));
 
-    title('Cold start, process start to first answer (median)');
+    title('Cold start, process start to first response (median)');
     const first = await inTurn(ROUNDS, {
       empty: () => firstResponse(empty),
       built: () => firstResponse(ROOT),
@@ -37,7 +37,7 @@ export async function benchColdStart({ buildkite, settings }: Surroundings): Pro
     );
     row('keydesk token, unbundled', first.unbundled, 'ms', `${(first.unbundled / first.empty).toFixed(2)} × empty`);
 
-    title('Cold start, process start to first completed hand-out (median)');
+    title('Cold start, process start to first issued token (median)');
     const completed = await inTurn(ROUNDS, { built: () => firstIssue(ROOT), unbundled: () => firstIssue(unbundled) });
     const share = completed.built / completed.unbundled;
     row('keydesk token, as built', completed.built, 'ms', `${share.toFixed(2)} × unbundled (aim: at most 0.5)`);
@@ -125,7 +125,7 @@ function timeFirstIssue(
       headers: { authorization },
     });
     if (response.status !== 200)
-      throw new Error(`the first hand-out failed: ${await response.text()}\n${running.output()}`);
+      throw new Error(`the first token request failed: ${await response.text()}\n${running.output()}`);
     await response.text();
     return performance.now() - startedAt;
   });
@@ -134,7 +134,7 @@ function timeFirstIssue(
 async function untilResponse(port: number, running: Running): Promise<void> {
   for (;;) {
     if (await responds(port)) return;
-    if (running.process.exitCode !== null) throw new Error(`ended before it answered:\n${running.output()}`);
+    if (running.process.exitCode !== null) throw new Error(`ended before it responded:\n${running.output()}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

@@ -1,6 +1,6 @@
 // `npm run attack`: can a job that renews as fast as it can keep its end off the record? The built functions over the
 // Firestore emulator behind 12 and 30 ms: 16 requests at once renew 20 credentials while the webhook is sent. Prints how
-// long the webhook took, and exits with 1 unless each was returned 200 and no token was issued after that answer.
+// long the webhook took, and exits with 1 unless each returned 200 and no token was issued after that response.
 
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

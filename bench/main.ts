@@ -1,6 +1,6 @@
-// `npm run bench`: how long a cold start takes, what a warm hand-out costs and how a crowd gets its accounts, as ratios
+// `npm run bench`: how long a cold start takes, what a warm token request costs and how a crowd gets its accounts, as ratios
 // measured in one run on one machine. Absolute figures are this machine's; the ratios are what to compare. Exits with 1
-// when a pool did not keep what it promises.
+// when a pool breaks an invariant.
 
 import { startAuth, startFirestore } from '../sandbox/emulators.ts';
 import { startFakeBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';

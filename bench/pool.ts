@@ -1,6 +1,6 @@
-// A pool under a crowd: many jobs want an account of a small pool at once, and each asks until it has one, waiting as
-// long as the answer says. That no account is shared and nobody starves is checked; what it costs is measured beside
-// tokens that need no lease. Keydesk is composed as it is deployed, over the real Firestore emulator and the local Google.
+// A pool under load: many jobs want an account of a small pool at once, and each requests one until it has it, waiting as
+// long as the response says. The benchmark checks that no account is shared and that every job is served. It measures the cost
+// against tokens that need no lease. Keydesk is composed as it is deployed, over the real Firestore emulator and the fake Google.
 // Waiting is in simulated time, work in real time.
 
 import { randomBytes } from 'node:crypto';
@@ -40,7 +40,7 @@ interface Crowd {
   readonly refusedAtFirst: number[];
   readonly rounds: Map<string, number>;
   readonly servedAt: Map<string, number>;
-  /** Leases that overlapped another's, as their jobs were told. */
+  /** Leases that overlapped another lease, as the jobs saw them. */
   readonly shared: string[];
   firstConflicts: number;
   /** Milliseconds from a lease until its account can serve again at the soonest. */
@@ -82,7 +82,7 @@ export async function benchPool(firestoreHost: string): Promise<boolean> {
   }
 }
 
-/** A clock that moves to whatever is to happen next. What falls on the same millisecond happens at once. */
+/** A clock that moves to the next event. Events in the same millisecond happen at once. */
 class SimulatedTime {
   readonly clock: Clock;
   readonly #events = new Map<number, (() => Promise<unknown>)[]>();
@@ -172,7 +172,7 @@ rules:
 `;
 }
 
-/** A token, or what it was refused for; what failed for lack of time may be asked for again. */
+/** A token, or the refusal. What failed for lack of time may be requested again. */
 async function requestToken({ issuing }: Keydesk, job_id: string, credentialName: string): Promise<IssueResult> {
   try {
     return await issueToken(issuing, { jobToken: job_id, credentialName, scopes: [], lifetime: undefined }, 'bench');
@@ -192,12 +192,12 @@ async function oneByOne(keydesk: Keydesk): Promise<number[]> {
   return times.slice(WARM_UP);
 }
 
-/** Real milliseconds of each of as many at once, none of which needs a lease. */
+/** Real milliseconds of each of the same number at once, without leases. */
 function allAtOnce(keydesk: Keydesk): Promise<number[]> {
   return Promise.all(newJobs().map((job) => milliseconds(() => untilIssued(keydesk, job, 'shared'))));
 }
 
-/** On a busy machine the ledger may be too slow for so many at once: what was refused for that is asked for again. */
+/** On a busy machine the ledger may be too slow for all at once: a request refused for that is repeated. */
 async function untilIssued(keydesk: Keydesk, job_id: string, credential: string): Promise<void> {
   for (let requestedAt = await requestToken(keydesk, job_id, credential); requestedAt.outcome !== 'issued'; ) {
     if (requestedAt.refusal.reason !== 'dependency_unavailable')
@@ -214,7 +214,7 @@ function newJobs(): string[] {
   return Array.from({ length: JOBS }, newJob);
 }
 
-/** Has the whole crowd ask at that time, and a sweep run each minute until every account is back. */
+/** Lets every job request at that time, and runs a sweep each minute until every account is free. */
 function gather(keydesk: Keydesk, time: SimulatedTime, at: number, conflicts: () => number): Crowd {
   const { clock } = time;
   const crowd: Crowd = {
@@ -279,7 +279,7 @@ function gather(keydesk: Keydesk, time: SimulatedTime, at: number, conflicts: ()
 function print(crowd: Crowd, alone: readonly number[], unleased: readonly number[]): void {
   const burst = Math.max(...crowd.firstLeases.map(({ after }) => after));
   const leases = crowd.firstLeases.length;
-  row('leases of the first burst', leases, '', `${JOBS - leases} asked to wait`);
+  row('leases of the first burst', leases, '', `${JOBS - leases} required to wait`);
   row('leases a second of real time, first burst', (leases / burst) * 1000, '/s');
   const took = crowd.firstLeases.map((lease) => lease.took);
   for (const [name, share] of [
@@ -290,7 +290,7 @@ function print(crowd: Crowd, alone: readonly number[], unleased: readonly number
     const times = (values: readonly number[]) => `${(quantile(values, share) / base).toFixed(1)} × alone`;
     row(`a lease alone, ${name}`, base, 'ms');
     row(`a lease of the first burst, ${name}`, quantile(took, share), 'ms', times(took));
-    row(`being asked to wait, first burst, ${name}`, quantile(crowd.refusedAtFirst, share), 'ms');
+    row(`a refusal with Retry-After, first burst, ${name}`, quantile(crowd.refusedAtFirst, share), 'ms');
     row(`as many at once that need no lease, ${name}`, quantile(unleased, share), 'ms', times(unleased));
   }
 }

@@ -1,5 +1,5 @@
-// A warm instance: what a hand-out costs over the round trips it cannot do without, and how many refusals a second it
-// gives beside the bare framework.
+// A warm instance: the cost of a token request over its necessary round trips, and how many refusals a second it
+// returns, compared with the bare framework.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -22,7 +22,7 @@ export async function benchWarm({ buildkite, google, settings }: Surroundings): 
     for (let warmed = 0; warmed < 30; warmed += 1) await post('/token/staging-config', await jobToken());
 
     const trips = await roundTrips(settings, google.url);
-    title('Warm hand-out over its round trips (median)');
+    title('Warm token request over its round trips (median)');
     row('one read of two documents in the ledger, alone', trips.read, 'ms');
     row('one conditional commit to the ledger, alone', trips.commit, 'ms');
     row('one write of a grant document, alone', trips.write, 'ms');
@@ -34,7 +34,7 @@ export async function benchWarm({ buildkite, google, settings }: Surroundings): 
         const tokens = await Promise.all(Array.from({ length: ISSUES }, jobToken));
         const { each, all } = await load(atOnce, tokens, async (token) => {
           const status = await post(`/token/${credential}`, token);
-          if (status !== 200) throw new Error(`a hand-out was returned ${status}\n${running.output().slice(-1500)}`);
+          if (status !== 200) throw new Error(`a token request returned ${status}\n${running.output().slice(-1500)}`);
         });
         row(
           `${credential}, ${atOnce} at once`,

@@ -1,5 +1,5 @@
-// What scripts need that ask Google in the name of whoever runs them: that person's access token, and what Google says when it
-// does not do what it was asked.
+// For scripts that call Google as the person who runs them: that person's access token, and Google's error message when a call
+// fails.
 
 import { execFileSync } from 'node:child_process';
 import * as z from 'zod';

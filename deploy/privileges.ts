@@ -45,7 +45,7 @@ export function allPrivileges(): Privilege[] {
   );
 }
 
-/** The permissions that an identity has by Keydesk's own roles, on whatever. */
+/** The permissions that an identity has by Keydesk's own roles, on any resource. */
 export function permissionsOf(identity: string): ReadonlySet<string> {
   const held = allPrivileges().filter((privilege) => privilege.identity === identity);
   return new Set(held.flatMap(({ permissions = [] }) => permissions));

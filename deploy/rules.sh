@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deploy/rules.sh [--overwrite] PROJECT DATABASE FILE: see rules.ts beside it, which does the work under the project's own Node.
+# deploy/rules.sh [--overwrite] PROJECT DATABASE FILE: runs rules.ts, which does the work, under the project's own Node.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # In the released package it is one file, for the Node on the PATH.

@@ -18,7 +18,7 @@ const USAGE = `usage: deploy/rules.sh [--overwrite] PROJECT DATABASE FILE
   FILE       the rules, as keydesk rules write leaves them
   --overwrite  also lose rules of others that FILE does not hold`;
 const MARK = '// keydesk:begin';
-/** What Firestore gives a new database in production mode, and what stands for no rules at all. */
+/** The rules that Firestore gives a new database in production mode. They count as no rules. */
 const CLOSED = /^(match\/\{[a-z]+=\*\*\}\{allowread,write:iffalse;\})?$/;
 
 const { overwrite, project, database, file } = readArguments();
@@ -63,8 +63,8 @@ async function liveRules(): Promise<{ readonly text: string } | undefined> {
 }
 
 /**
- * Of what is in force and is not Keydesk's, nothing may be lost unseen: it has to stand in the file. Where Keydesk's mark stands
- * among them, both come from such a file, and what its owner changed in it since is meant.
+ * Rules in force that are not Keydesk's must not be lost unnoticed: the file has to contain them. If they contain Keydesk's
+ * mark, they come from an earlier version of the file, and their owner may have changed them on purpose.
  */
 function refuseToLose(text: string): void {
   const [theirs, held] = [normalizeHandWritten(text), normalizeHandWritten(wanted)];

@@ -1,5 +1,5 @@
 // Sets one field of a document with Google's own client. It finds its credential in GOOGLE_APPLICATION_CREDENTIALS, which
-// the plugin sets, and asks for new tokens by itself for as long as the step runs. node push-config.mjs PATH FIELD NUMBER
+// the plugin sets, and requests new tokens by itself for as long as the step runs. node push-config.mjs PATH FIELD NUMBER
 import { Firestore } from '@google-cloud/firestore';
 
 const [path, field, value] = process.argv.slice(2);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Buildkite step that writes a release's configuration to Firestore with curl. KEYDESK is the desk's URL.
+# A Buildkite step that writes a release's configuration to Firestore with curl. KEYDESK is the service's URL.
 set -euo pipefail
 
 JOB_TOKEN=$(buildkite-agent oidc request-token --audience "https://keydesk.acme.example" \

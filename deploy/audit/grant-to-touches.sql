@@ -1,7 +1,7 @@
--- Everything that one grant touched, as far as Google's log says it. Put the grant's id into `asked`, and into `entries` your
--- project and the days, in UTC: from the grant's created_at to its access_ended_at. What lies outside of them is not read, nor found.
+-- Everything that one grant touched, as far as Google's log says it. Put the grant's id into `asked`. Put into `entries` your
+-- project and the days, in UTC: from the grant's created_at to its access_ended_at. Entries outside of them are not read.
 -- A token judged by rules carries its grant; an account of a pool served this grant alone from leased_at to access_ended_at.
--- Of a shared account only candidates can be told: everything it did while a token of this grant was accepted.
+-- For a shared account the query lists candidates: everything it did while a token of this grant was accepted.
 WITH asked AS (
   SELECT '00000000000000000000000000000000' AS grant_id
 ),

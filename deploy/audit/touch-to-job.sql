@@ -1,7 +1,7 @@
--- From what was touched back to the job: for each entry of Google's audit log that asks for a document, the grant, the job,
--- the commit and the rule behind it. Put the days, in UTC, and what you look for into `asked`; the same days and the desk's
--- project into `entries`, which reads two hours more: a token that was handed out before lives an hour at most, and an end
--- is written late. A document is looked for in the resource and in all of the request; a query names its collection alone.
+-- From what was touched back to the job: for each entry of Google's audit log about a document, the grant, the job,
+-- the commit and the rule behind it. Put the days, in UTC, and the document into `asked`. Put the same days and Keydesk's
+-- project into `entries`, which reads two hours more: an older token lives an hour at most, and an end
+-- is written late. The query looks for a document in the resource and in the whole request; a query names its collection alone.
 WITH asked AS (
   SELECT
     TIMESTAMP('2026-11-17 00:00:00+00') AS touched_from,

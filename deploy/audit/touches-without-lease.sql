@@ -1,7 +1,7 @@
--- What an account of a pool did while it was leased to no job. There should be no rows: each is a use of the account that
--- Keydesk did not hand out, or one inside the minutes in which a disabled account's tokens were still accepted.
--- Put the days, in UTC, and the project of the pool into `asked`; the same days and the desk's project into `entries`, which
--- reads two hours more: a token that was handed out before lives an hour at most, and an end is written late.
+-- What an account of a pool did while it was leased to no job. There should be no rows. Each row is a use that Keydesk issued
+-- no token for, or one in the minutes in which Google still accepted a disabled account's tokens.
+-- Put the days, in UTC, and the project of the pool into `asked`. Put the same days and Keydesk's project into `entries`, which
+-- reads two hours more: an older token lives an hour at most, and an end is written late.
 WITH asked AS (
   SELECT
     TIMESTAMP('2026-11-17 00:00:00+00') AS touched_from,

@@ -1,8 +1,8 @@
--- Who could touch an environment on a day, and is that still so? One row per grant of which a token was accepted on that day.
--- Put the day, in UTC, and the environment into `asked`; the same day and your project into `entries`, which reads from two
--- hours before, for a token lives an hour at most, and until now, for a grant may have been renewed ever since.
--- Each line of a hand-out opens an interval that ends with the token, or with the end of its grant if that came sooner.
--- `usable_until` is the last moment at which a token of it was or will be accepted; `still_usable` compares it with now.
+-- Who could touch an environment on a day, and whether that is still so. One row per grant with a token that was accepted on that day.
+-- Put the day, in UTC, and the environment into `asked`. Put the same day and your project into `entries`. It reads from two
+-- hours before, because a token lives an hour at most, and until now, because a grant may have been renewed since.
+-- Each event of an issued token opens an interval that ends with the token, or with the end of its grant if that came sooner.
+-- `usable_until` is the last moment at which one of its tokens was or will be accepted; `still_usable` compares it with now.
 WITH asked AS (
   SELECT
     'production' AS environment,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows the desk a forged job token, asks it for a credential it must hand out, gives that back, and asks for one it must refuse.
+# Sends Keydesk a forged job token, requests a credential that must be issued, releases it, and requests one that must be refused.
 # Runs as a step of a scheduled Buildkite pipeline; deploy/monitoring/README.md has the policy and the step. Prints no token.
 set -euo pipefail
 umask 077
@@ -7,15 +7,15 @@ umask 077
 usage() {
   cat <<'USAGE'
 usage: probe.sh
-Asks a desk for what must be handed out and for what must be refused, as a step of a Buildkite job.
+Requests a credential that Keydesk must issue and one that it must refuse, as a step of a Buildkite job.
 
   KEYDESK_URL             the token function
   KEYDESK_AUDIENCE        the policy's audience; KEYDESK_URL when it is not set
-  KEYDESK_CANARY          the credential that must be handed out: canary
+  KEYDESK_CANARY          the credential that must be issued: canary
   KEYDESK_CANARY_DENIED   the credential that no rule grants: canary-denied
 
-exit codes: 0 all is as it must be; 1 the desk does not answer as it must, but nothing leaked; 2 something was handed out
-that must be refused, or is accepted after its end; 3 the probe itself cannot run. It makes five requests of 20 seconds at most.
+exit codes: 0 all responses are as expected; 1 a response is not, but nothing leaked; 2 a credential was issued that must be
+refused, or is accepted after its end; 3 the probe itself cannot run. It makes five requests of 20 seconds at most.
 USAGE
 }
 case "${1:-}" in
@@ -44,27 +44,27 @@ folder="$(mktemp -d)"
 trap 'rm -rf -- "$folder"' EXIT
 
 # post WHAT INPUT ARGUMENT...: posts, with INPUT as curl's standard input, where no process list shows it. Sets `status`,
-# which is 000 when no answer came; the answer is in $folder/answer.
+# which is 000 without a response; the response is in $folder/response.
 post() {
   local path="$1" input="$2"
   shift 2
-  rm -f -- "$folder/answer"
+  rm -f -- "$folder/response"
   status="$(printf '%s' "$input" | curl --disable --silent --show-error --globoff --proto '=http,https' \
     --connect-timeout 10 --max-time 20 --max-filesize 65536 --user-agent keydesk-probe \
-    --output "$folder/answer" --write-out '%{http_code}' "$@" "$url$path")" || status=000
+    --output "$folder/response" --write-out '%{http_code}' "$@" "$url$path")" || status=000
 }
 
-# ask CREDENTIAL JOB_TOKEN
-ask() {
+# request CREDENTIAL JOB_TOKEN
+request() {
   post "/token/$1" "Authorization: Bearer $2"$'\n' --header @- --header 'Content-Type:' --data ''
 }
 
 member() {
-  { sed -n 's/.*"'"$1"'": *"\([^"\\]*\)".*/\1/p' "$folder/answer" 2>/dev/null || true; } | head -n 1
+  { sed -n 's/.*"'"$1"'": *"\([^"\\]*\)".*/\1/p' "$folder/response" 2>/dev/null || true; } | head -n 1
 }
 
 result=0
-# worse CODE MESSAGE: what leaked outweighs what failed.
+# worse CODE MESSAGE: a leak outweighs a failure.
 worse() {
   echo "probe: $2 (status $status, error $(member error | tr -cd 'a-z_'), request id $(member request_id | tr -cd '0-9a-f-'))" >&2
   if [[ "$1" -gt "$result" ]]; then
@@ -75,23 +75,23 @@ worse() {
 # must_refuse STATUS ERROR WHAT
 must_refuse() {
   if [[ "$status" == 2* ]]; then
-    worse 2 "HANDED OUT: $3"
+    worse 2 "ISSUED: $3"
   elif [[ "$status" != "$1" || "$(member error)" != "$2" ]]; then
-    worse 1 "not refused as it must be, with $1 $2: $3"
+    worse 1 "not refused as expected, with $1 $2: $3"
   else
-    echo "refused, as it must be: $3"
+    echo "refused, as expected: $3"
   fi
 }
 
-# must_be_dead ACCESS_TOKEN: what was given back says so itself.
-must_be_dead() {
+# must_have_ended ACCESS_TOKEN: checks that a released token is no longer active.
+must_have_ended() {
   post /introspect "$1" --data-urlencode token@-
-  if [[ "$status" == 200 ]] && grep -Eq '"active": *true' "$folder/answer"; then
-    worse 2 'STILL ACCEPTED after it was given back'
-  elif [[ "$status" != 200 ]] || ! grep -Eq '"active": *false' "$folder/answer"; then
-    worse 1 'it cannot be told whether what was given back is dead'
+  if [[ "$status" == 200 ]] && grep -Eq '"active": *true' "$folder/response"; then
+    worse 2 'STILL ACCEPTED after its release'
+  elif [[ "$status" != 200 ]] || ! grep -Eq '"active": *false' "$folder/response"; then
+    worse 1 'it is not known whether the released credential has ended'
   else
-    echo 'given back, and dead'
+    echo 'released, and ended'
   fi
 }
 
@@ -101,26 +101,26 @@ if ! job_token="$(buildkite-agent oidc request-token --audience "$audience" --cl
   exit 3
 fi
 
-# The same token, its signature another of the same form. Before the job's grant has ended, so that nothing else refuses it.
+# The same token with another signature of the same form. Before the job's grant has ended, so that nothing else refuses it.
 signature="$(printf '%s' "${job_token##*.}" | tr 'A-Za-z0-9' 'N-ZA-Mn-za-m5-90-4')"
-ask "$granted" "${job_token%.*}.$signature"
+request "$granted" "${job_token%.*}.$signature"
 must_refuse 401 invalid_token 'a forged job token'
 
-ask "$granted" "$job_token"
+request "$granted" "$job_token"
 access_token="$(member access_token)"
 if [[ "$status" == 200 && -n "$access_token" ]]; then
-  echo "handed out, as it must be: $granted"
+  echo "issued, as expected: $granted"
   post /revoke "$access_token" --data-urlencode token@-
   if [[ "$status" == 200 ]]; then
-    must_be_dead "$access_token"
+    must_have_ended "$access_token"
   else
-    worse 1 'the grant was not taken back'
+    worse 1 'the grant was not released'
   fi
 else
-  worse 1 "not handed out: $granted"
+  worse 1 "not issued: $granted"
 fi
 
-ask "$denied" "$job_token"
+request "$denied" "$job_token"
 must_refuse 400 invalid_target "$denied"
 
 exit "$result"

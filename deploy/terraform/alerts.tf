@@ -1,7 +1,7 @@
 # The alert policies of alerts.json and slos.json. A field that is missing or misspelt there is an error, but for those that not
 # every policy has: test/system/deploy/terraform-monitoring.test.ts sees that they arrive.
 
-resource "google_monitoring_alert_policy" "desk" {
+resource "google_monitoring_alert_policy" "keydesk" {
   for_each = local.alerts
 
   project               = var.project_id
@@ -103,5 +103,5 @@ resource "google_monitoring_alert_policy" "desk" {
     }
   }
 
-  depends_on = [google_logging_metric.desk, google_monitoring_slo.desk]
+  depends_on = [google_logging_metric.keydesk, google_monitoring_slo.keydesk]
 }

@@ -1,9 +1,9 @@
 # The APIs each project needs. Destroying the module leaves them on: others may have come to need them.
 
 locals {
-  # Asked on behalf of a project: of the one they are about, and, with user_project_override, of the desk's.
+  # Google calls some APIs on behalf of a project: the one they are about, and, with user_project_override, Keydesk's.
   asked_apis = concat(var.forbid_keys ? ["orgpolicy"] : [], length(var.pool_groups) > 0 ? ["cloudidentity"] : [])
-  desk_apis = concat([
+  keydesk_apis = concat([
     "artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "firestore", "iam",
     "iamcredentials", "logging", "monitoring", "run", "secretmanager", "storage", "sts",
   ], local.asked_apis)
@@ -12,7 +12,7 @@ locals {
 
   apis = {
     for pair in distinct(concat(
-      [for api in local.desk_apis : { project = var.project_id, api = api }],
+      [for api in local.keydesk_apis : { project = var.project_id, api = api }],
       flatten([for project in local.data_projects : [for api in local.data_apis : { project = project, api = api }]]),
       flatten([for project in local.pool_projects : [for api in local.pool_apis : { project = project, api = api }]]),
     )) : "${pair.project}/${pair.api}" => pair

@@ -1,6 +1,6 @@
 # Google's own record, independent of Keydesk's: who minted, who narrowed, what was touched. Admin Activity (who disabled and
-# enabled accounts) is always on. One resource speaks for a whole service of a project: exemptions set elsewhere are lost. For
-# allServices too, which is an entry of its own beside those of single services: what either switches on is on.
+# enabled accounts) is always on. One resource covers a whole service of a project: exemptions set elsewhere are lost. The same
+# holds for allServices, which is a separate entry: a log type is on if either entry switches it on.
 
 locals {
   # Where jobs act as pooled accounts, by the roles of their groups. What is granted elsewhere this module does not know.

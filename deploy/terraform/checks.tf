@@ -1,4 +1,4 @@
-# What a plan warns of: nothing that is wrong by itself, but what nobody wants without knowing.
+# Warnings of a plan: settings that are valid, and that somebody should choose on purpose.
 
 check "every_pool_has_a_group" {
   assert {
@@ -17,7 +17,7 @@ check "every_group_has_a_pool" {
 check "somebody_is_told" {
   assert {
     condition     = !var.create_monitoring || length(var.notification_channels) > 0
-    error_message = "notification_channels is empty: alerts would be raised, and nobody told."
+    error_message = "notification_channels is empty: alerts would fire, and nobody would receive them."
   }
 }
 

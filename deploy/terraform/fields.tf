@@ -1,5 +1,5 @@
 # TTL fields and index exemptions, from firestore.indexes.json: the grant documents' collection is in each data database,
-# every other in the ledger. Records leave by themselves, and only what is asked for is indexed.
+# every other in the ledger. TTL deletes records, and only fields that are queried have an index.
 
 locals {
   databases = merge(local.data_databases, {

@@ -1,6 +1,6 @@
 # The three functions, from one build, each with its own identity and archive.
 
-data "google_project" "desk" {
+data "google_project" "keydesk" {
   project_id = var.project_id
 }
 
@@ -17,7 +17,7 @@ resource "google_storage_bucket" "archives" {
   public_access_prevention    = "enforced"
   labels                      = var.labels
 
-  # What ran is kept, for going back and for whoever has to look into it later.
+  # Sources of earlier revisions are kept, for a rollback and for an investigation.
   versioning {
     enabled = true
   }
@@ -49,7 +49,7 @@ resource "google_artifact_registry_repository" "images" {
   depends_on = [google_project_service.needed]
 }
 
-resource "google_cloudfunctions2_function" "desk" {
+resource "google_cloudfunctions2_function" "keydesk" {
   for_each = local.deployed
 
   project     = var.project_id
@@ -100,8 +100,8 @@ resource "google_cloudfunctions2_function" "desk" {
     }
   }
 
-  # An instance that starts before it may read its secret or the ledger does not start. And no token leaves before the rules
-  # are in force that judge it: what rules of the database's owner open to anybody who is signed in, it would open too.
+  # An instance that starts before it may read its secret or the ledger does not start. And no token is issued before the rules
+  # that judge it are in force: until then it would open what the owner's own rules open to any signed-in user.
   depends_on = [
     terraform_data.rules,
     google_project_iam_member.build_logs,

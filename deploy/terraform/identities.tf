@@ -35,8 +35,8 @@ resource "google_service_account" "pooled" {
   display_name = "Keydesk pool: ${local.pooled_environments[each.key]}"
 
   lifecycle {
-    # The desk disables accounts when jobs end, and only its sweep may enable them, when their last token has expired.
-    # Were this not ignored, an apply would enable them and bring tokens of ended jobs back to life.
+    # Keydesk disables accounts when jobs end, and only its sweep may enable them, when their last token has expired.
+    # Without this, an apply would enable them, and tokens of ended jobs would work again.
     ignore_changes = [disabled]
   }
 

@@ -20,22 +20,22 @@ resource "google_firestore_database" "ledger" {
     }
     precondition {
       condition     = !contains(local.pool_projects, var.project_id) && length(setintersection(local.pool_projects, local.data_projects)) == 0
-      error_message = "Pooled accounts need a project of their own: neither the desk's nor one whose Firestore the policy opens."
+      error_message = "Pooled accounts need a project of their own: neither Keydesk's nor one whose Firestore the policy opens."
     }
     precondition {
       condition = alltrue([
         for email in local.standing_accounts :
         !contains(local.minters_must_avoid, local.account_projects[email]) && !contains(local.default_accounts, email)
       ])
-      error_message = "A signer or shared account of the policy is in the desk's project or in a pool's: whoever mints for it could act as the desk, or for another job."
+      error_message = "A signer or shared account of the policy is in Keydesk's project or in a pool's. An identity that mints for it could act as Keydesk, or for another job."
     }
     precondition {
       condition     = length(local.without_rules) == 0
-      error_message = "No entry in rules_files for ${join(", ", local.without_rules)}: Keydesk's tokens would open there what rules of your own open to anybody who is signed in. If you deploy the generated rules by other means, name the database in rules_managed_externally."
+      error_message = "No entry in rules_files for ${join(", ", local.without_rules)}: there, Keydesk's tokens would open what your own rules open to any signed-in user. If you deploy the generated rules by other means, name the database in rules_managed_externally."
     }
     precondition {
       condition     = !contains(local.pool_projects, "-")
-      error_message = "A pooled account's address must tell its project: NAME@PROJECT.iam.gserviceaccount.com."
+      error_message = "A pooled account's address must name its project: NAME@PROJECT.iam.gserviceaccount.com."
     }
   }
 

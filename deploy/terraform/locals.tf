@@ -1,7 +1,7 @@
 # Names used in several files.
 
 locals {
-  # What the three functions are, and what sets them apart. `secrets` are variable => secret and version.
+  # The three functions and their differences. `secrets` are variable => secret and version.
   functions = {
     token = merge(var.token_function, {
       environment = { KEYDESK_POLICY = "policy.yaml" }
@@ -22,7 +22,7 @@ locals {
     })
   }
 
-  # No desk without the webhook's key: see webhook_tokens_version.
+  # Nothing is deployed without the webhook's key: see webhook_tokens_version.
   deployed = var.webhook_tokens_version == null ? {} : local.functions
 
   # Written out, so that conditions are known before the database is.
@@ -30,7 +30,7 @@ locals {
   ledger_resource = "projects/${var.project_id}/databases/${var.ledger_database}"
 
   # Cloud Run's own addresses, which are known before the functions are there.
-  urls = { for name in keys(local.functions) : name => "https://${var.name_prefix}-${name}-${data.google_project.desk.number}.${var.region}.run.app" }
+  urls = { for name in keys(local.functions) : name => "https://${var.name_prefix}-${name}-${data.google_project.keydesk.number}.${var.region}.run.app" }
 
   indexes_file = jsondecode(file("${path.module}/../../firestore.indexes.json"))
 }

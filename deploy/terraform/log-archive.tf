@@ -1,12 +1,12 @@
-# Where the audit queries look (deploy/audit/*.sql): one log bucket in the desk's project that gathers Google's audit logs of every
-# project that matters here, and Keydesk's own lines, and a BigQuery dataset over it. Off unless log_archive says otherwise.
-# A sink copies: what a project's own log keeps, it keeps. Nobody is let in to read: that is yours.
+# The data of the audit queries (deploy/audit/*.sql): one log bucket in Keydesk's project with Google's audit logs of every
+# project that matters here and Keydesk's own lines, and a BigQuery dataset over it. Off unless log_archive is set.
+# A sink copies: the projects' own logs stay as they are. The module grants nobody access to read.
 
 locals {
   log_bucket      = "${var.name_prefix}-logs"
   log_bucket_name = "projects/${var.project_id}/locations/${try(var.log_archive.location, "")}/buckets/${local.log_bucket}"
 
-  # The desk's; those with accounts that are minted for, disabled and enabled; those that jobs touch.
+  # Keydesk's project; those with accounts that are minted for, disabled and enabled; those that jobs touch.
   archived_projects = toset(var.log_archive == null ? [] : setunion([var.project_id], local.account_owners, local.data_projects, local.touched_projects))
 
   google_lines  = "logName:\"/logs/cloudaudit.googleapis.com%2F\""
@@ -21,7 +21,7 @@ resource "google_project_service" "log_archive" {
   disable_on_destroy = false
 }
 
-# Remembers for how long entries were to be kept when the bucket was made, whatever is asked for later.
+# Keeps the retention that the bucket was created with, also when the variable changes later.
 resource "terraform_data" "log_retention" {
   count = var.log_archive == null ? 0 : 1
 
@@ -67,8 +67,8 @@ resource "google_logging_linked_dataset" "archive" {
   depends_on = [google_project_service.log_archive]
 }
 
-# Named after where it leads, for two desks may draw from one project. Who writes for it may do so by privileges.tf; a sink of the
-# bucket's own project needs no leave, and has no identity of its own.
+# Named after its destination, because two deployments may export from one project. privileges.tf lets a sink's identity write; a sink in
+# the bucket's own project needs no permission, and has no identity of its own.
 resource "google_logging_project_sink" "archive" {
   for_each = local.archived_projects
 

@@ -1,5 +1,5 @@
-# Metrics, dashboard, uptime checks, service levels and alerts, from deploy/monitoring. Those files are in the shapes of Google's
-# APIs; here they are only spelled Terraform's way. test/system/deploy/terraform-monitoring.test.ts spells a plan back and compares.
+# Metrics, dashboard, uptime checks, service levels and alerts, from deploy/monitoring. Those files have the shapes of Google's
+# APIs. This file translates them to Terraform's. test/system/deploy/terraform-monitoring.test.ts translates a plan back and compares.
 #   metrics.json        list of LogMetric (logging v2)
 #   alerts.json         list of AlertPolicy (monitoring v3): conditionThreshold and conditionAbsent; the channels come from
 #                       notification_channels
@@ -7,13 +7,13 @@
 #                       its id, in a service called keydesk; and the alerts on how fast the budgets burn
 #   uptime-checks.json  list of UptimeCheckConfig (monitoring v3)
 #   dashboard.json      one Dashboard (monitoring dashboard v1)
-# In any of them PROJECT_ID stands for the desk's project, PLAYBOOKS_URL for where docs/playbooks can be read; in uptime checks
-# TOKEN_HOST and WEBHOOK_HOST for where those functions answer. Alerts whose label `playbook` begins with "probe" are for policies
+# In any of them PROJECT_ID means Keydesk's project, PLAYBOOKS_URL where docs/playbooks can be read; in uptime checks
+# TOKEN_HOST and WEBHOOK_HOST mean the hosts of those functions. Alerts whose label `playbook` begins with "probe" are for policies
 # that have a credential called canary.
 
 locals {
-  # Google refuses an alert or an objective on a metric that it does not know yet, for some ten minutes; and before there are
-  # functions there is nothing to be told of.
+  # For some ten minutes Google refuses an alert or an objective on a new metric. And before there are
+  # functions there is nothing to alert on.
   alerting = var.create_monitoring && var.webhook_tokens_version != null
   monitoring = {
     for name in ["metrics", "alerts", "slos", "dashboard", "uptime-checks"] : name => jsondecode(replace(replace(
@@ -36,7 +36,7 @@ locals {
   }
 }
 
-resource "google_logging_metric" "desk" {
+resource "google_logging_metric" "keydesk" {
   for_each = local.metrics
 
   project          = var.project_id
@@ -94,16 +94,16 @@ resource "google_logging_metric" "desk" {
   depends_on = [google_project_service.needed]
 }
 
-resource "google_monitoring_dashboard" "desk" {
+resource "google_monitoring_dashboard" "keydesk" {
   for_each = var.create_monitoring ? { keydesk = local.monitoring.dashboard } : {}
 
   project        = var.project_id
   dashboard_json = jsonencode(each.value)
 
-  depends_on = [google_logging_metric.desk]
+  depends_on = [google_logging_metric.keydesk]
 }
 
-resource "google_monitoring_uptime_check_config" "desk" {
+resource "google_monitoring_uptime_check_config" "keydesk" {
   for_each = local.uptime_checks
 
   project      = var.project_id
@@ -139,7 +139,7 @@ resource "google_monitoring_uptime_check_config" "desk" {
   monitored_resource {
     type = each.value.monitoredResource.type
     labels = merge(each.value.monitoredResource.labels, {
-      host = trimprefix(google_cloudfunctions2_function.desk[each.key].service_config[0].uri, "https://")
+      host = trimprefix(google_cloudfunctions2_function.keydesk[each.key].service_config[0].uri, "https://")
     })
   }
 }

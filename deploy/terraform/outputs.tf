@@ -1,17 +1,17 @@
 # What a person does next with what was created.
 
-output "desk_url" {
-  description = "Where jobs ask for credentials: the plugin's url, and the base of POST /token. Answers once the functions are deployed."
+output "token_url" {
+  description = "URL at which jobs request credentials: the plugin's url, and the base of POST /token. It responds once the functions are deployed."
   value       = local.urls["token"]
 }
 
 output "audience" {
-  description = "What jobs ask their token for (buildkite-agent oidc request-token --audience): the policy's word."
+  description = "Audience that jobs request their token for (buildkite-agent oidc request-token --audience), from the policy."
   value       = local.policy.audience
 }
 
 output "policy_sha256" {
-  description = "SHA-256 of the policy file, which stands on every grant (policy_sha256)."
+  description = "SHA-256 of the policy file, which every grant records (policy_sha256)."
   value       = filesha256(var.policy_file)
 }
 
@@ -27,7 +27,7 @@ output "buildkite_webhook" {
 }
 
 output "buildkite_step" {
-  description = "The plugin of a step that gets one of the policy's credentials; acme/keydesk stands for where you keep plugin/."
+  description = "The plugin of a step that gets one of the policy's credentials; replace acme/keydesk by the repository that has plugin/."
   value       = <<-YAML
     plugins:
       - acme/keydesk#v0.1.0:
@@ -38,7 +38,7 @@ output "buildkite_step" {
 }
 
 output "secret_commands" {
-  description = "How to add the secrets' versions; each prints the number that goes into the variable named beside it."
+  description = "How to add the secrets' versions; each prints the number for the variable that is named with it."
   value = {
     webhook_tokens_version      = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${google_secret_manager_secret.webhook_tokens.secret_id} --project=${var.project_id} --data-file=- # paste the token Buildkite shows; NEW,OLD during a rotation"
     buildkite_api_token_version = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${google_secret_manager_secret.buildkite_api_token.secret_id} --project=${var.project_id} --data-file=- # an API token with read_builds and nothing else"
@@ -56,6 +56,6 @@ output "identities" {
 }
 
 output "log_dataset" {
-  description = "What stands in deploy/audit/*.sql for PROJECT.keydesk_logs; null without log_archive."
+  description = "Value of PROJECT.keydesk_logs in deploy/audit/*.sql; null without log_archive."
   value       = var.log_archive == null ? null : "${var.project_id}.${google_logging_linked_dataset.archive[0].link_id}"
 }

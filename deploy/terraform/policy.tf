@@ -31,7 +31,7 @@ locals {
   ]...)
   pooled_accounts = toset(keys(local.pooled_environments))
 
-  # An account's address => the project it belongs to; "-" where the address does not tell (Google's default accounts).
+  # An account's address => the project it belongs to; "-" where the address does not name it (Google's default accounts).
   account_projects = {
     for email in setunion(local.standing_accounts, local.pooled_accounts) : email => try(
       regex("^[^@]+@([a-z][a-z0-9-]*)\\.iam\\.gserviceaccount\\.com$", email)[0],
@@ -45,8 +45,8 @@ locals {
 
   storage_accounts = toset(flatten([for opens in values(local.storage) : try(opens.pool, [opens.email])]))
 
-  # Projects whose accounts the one that mints must not be able to be, and Google's default accounts of them, whose addresses do not
-  # tell it: they may have wide roles there.
+  # Projects whose accounts the minting identity must not be able to impersonate, and Google's default accounts of them, whose addresses
+  # do not name a project: they may have wide roles there.
   minters_must_avoid = setunion([var.project_id], local.pool_projects)
   default_accounts = concat(
     [for project in local.minters_must_avoid : "${project}@appspot.gserviceaccount.com"],

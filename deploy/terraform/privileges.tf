@@ -1,5 +1,5 @@
-# Who may do what, and nothing beyond it. Every grant of this module stands in this file. Roles and members come from privileges.json, of which
-# PRIVILEGES.md is made. The identity that mints cannot enable an account; the two that end grants and enable accounts cannot mint.
+# Who may do what, and nothing beyond it. Every grant of this module is in this file. Roles and members come from privileges.json, as does
+# PRIVILEGES.md. The identity that mints cannot enable an account; the two that end grants and enable accounts cannot mint.
 
 locals {
   privileges = jsondecode(file("${path.module}/privileges.json"))
@@ -8,7 +8,7 @@ locals {
   # Name of a resource that grants one role => that role.
   role = { for name, held in local.held : name => one(distinct(values(held))) if length(distinct(values(held))) == 1 }
 
-  # By account_id and not by email, which a first plan may not know: whoever reads it should see who gets what.
+  # By account_id and not by email, which a first plan may not know: a reviewer of the plan should see who gets what.
   member = merge(
     { for name, account in google_service_account.function : name => "serviceAccount:${account.account_id}@${var.project_id}.iam.gserviceaccount.com" },
     {
@@ -94,8 +94,8 @@ resource "google_project_iam_member" "data" {
   }
 }
 
-# Minting: the token function alone. Where an account's address does not tell its project there can be no role of the
-# desk's own, and it is Google's wider one.
+# Minting: the token function alone. Where an account's address does not name its project, a custom role of Keydesk is not
+# possible, and Google's wider one is used.
 
 resource "google_service_account_iam_member" "sign" {
   for_each = local.signers
@@ -117,7 +117,7 @@ resource "google_service_account_iam_member" "mint" {
   depends_on = [google_service_account.standing]
 }
 
-# A pooled account is this module's, so these bindings are whole: who else was given the same role is out at the next apply.
+# A pooled account belongs to this module, so these bindings are complete: another member of the role is removed at the next apply.
 resource "google_service_account_iam_binding" "mint_pooled" {
   for_each = local.pooled_accounts
 
@@ -161,7 +161,7 @@ resource "google_cloud_run_v2_service_iam_member" "public" {
 
   project  = var.project_id
   location = var.region
-  name     = google_cloudfunctions2_function.desk[each.key].name
+  name     = google_cloudfunctions2_function.keydesk[each.key].name
   role     = local.role.public
   member   = one(local.members.public)
 }
@@ -171,7 +171,7 @@ resource "google_cloud_run_v2_service_iam_binding" "sweep" {
 
   project  = var.project_id
   location = var.region
-  name     = google_cloudfunctions2_function.desk[each.key].name
+  name     = google_cloudfunctions2_function.keydesk[each.key].name
   role     = local.role.sweep
   members  = local.members.sweep
 }
@@ -216,7 +216,7 @@ resource "google_storage_bucket_iam_member" "build_archives" {
 
 # Cloud Functions copies each archive into a bucket of its own and builds from there.
 locals {
-  build_sources = "projects/_/buckets/gcf-v2-sources-${data.google_project.desk.number}-${var.region}"
+  build_sources = "projects/_/buckets/gcf-v2-sources-${data.google_project.keydesk.number}-${var.region}"
 }
 
 resource "google_project_iam_member" "build_sources" {
@@ -249,7 +249,7 @@ resource "google_project_iam_member" "pool_group" {
   lifecycle {
     precondition {
       condition     = !contains(concat([var.project_id], tolist(local.pool_projects)), each.value.project)
-      error_message = "pool_groups: a role in the desk's project or in a pool's would let a job change the ledger, or outlive its own end."
+      error_message = "pool_groups: a role in Keydesk's project or in a pool's would let a job change the ledger, or outlive its own end."
     }
   }
 

@@ -7,7 +7,7 @@ resource "google_cloud_scheduler_job" "sweep" {
   project          = var.project_id
   region           = coalesce(var.scheduler_region, var.region)
   name             = "${var.name_prefix}-sweep"
-  description      = "Keydesk: finishes what is left over, each minute"
+  description      = "Keydesk: runs the sweep each minute"
   schedule         = "* * * * *"
   time_zone        = "Etc/UTC"
   attempt_deadline = "${each.value.timeout + 10}s"
@@ -18,11 +18,11 @@ resource "google_cloud_scheduler_job" "sweep" {
 
   http_target {
     http_method = "POST"
-    uri         = google_cloudfunctions2_function.desk["sweep"].service_config[0].uri
+    uri         = google_cloudfunctions2_function.keydesk["sweep"].service_config[0].uri
 
     oidc_token {
       service_account_email = google_service_account.scheduler.email
-      audience              = google_cloudfunctions2_function.desk["sweep"].service_config[0].uri
+      audience              = google_cloudfunctions2_function.keydesk["sweep"].service_config[0].uri
     }
   }
 

@@ -1,7 +1,7 @@
 # The service levels of slos.json, and the service they belong to. Their ids are what burn-rate alerts name:
 # projects/PROJECT_ID/services/keydesk/serviceLevelObjectives/ID.
 
-resource "google_monitoring_custom_service" "desk" {
+resource "google_monitoring_custom_service" "keydesk" {
   for_each = var.create_monitoring ? { keydesk = local.monitoring.slos.service } : {}
 
   project      = var.project_id
@@ -12,11 +12,11 @@ resource "google_monitoring_custom_service" "desk" {
   depends_on = [google_project_service.needed]
 }
 
-resource "google_monitoring_slo" "desk" {
+resource "google_monitoring_slo" "keydesk" {
   for_each = local.slos
 
   project             = var.project_id
-  service             = google_monitoring_custom_service.desk["keydesk"].service_id
+  service             = google_monitoring_custom_service.keydesk["keydesk"].service_id
   slo_id              = each.key
   display_name        = each.value.displayName
   goal                = each.value.goal
@@ -44,5 +44,5 @@ resource "google_monitoring_slo" "desk" {
     }
   }
 
-  depends_on = [google_logging_metric.desk]
+  depends_on = [google_logging_metric.keydesk]
 }

@@ -1,10 +1,10 @@
-# What a platform engineer decides. Who may have what is not decided here: that is the policy file's.
+# Settings of the platform. Who may have what is not decided here: the policy file decides that.
 
 # Where
 
 variable "project_id" {
   type        = string
-  description = "Project of the desk itself: its functions, its ledger, its logs. Nothing else should live there."
+  description = "Keydesk's own project: its functions, its ledger, its logs. Nothing else should be in it."
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
     error_message = "project_id must be a Google Cloud project ID: 6 to 30 lower-case letters, digits and hyphens."
@@ -22,7 +22,7 @@ variable "region" {
 
 variable "scheduler_region" {
   type        = string
-  description = "Region of the Cloud Scheduler job; null for that of the functions, where Cloud Scheduler is offered there."
+  description = "Region of the Cloud Scheduler job; null for the functions' region, if Cloud Scheduler is offered there."
   default     = null
   validation {
     condition     = var.scheduler_region == null || can(regex("^[a-z]+-[a-z]+[0-9]+$", var.scheduler_region))
@@ -32,7 +32,7 @@ variable "scheduler_region" {
 
 variable "ledger_location" {
   type        = string
-  description = "Location of the ledger's database, for good: a multi-region (eur3, nam5) or a region."
+  description = "Location of the ledger's database, which cannot be changed: a multi-region (eur3, nam5) or a region."
   validation {
     condition     = can(regex("^([a-z]+[0-9]+|[a-z]+-[a-z]+[0-9]+)$", var.ledger_location))
     error_message = "ledger_location must be a Firestore location such as eur3, nam5 or europe-west1."
@@ -51,7 +51,7 @@ variable "ledger_database" {
 
 variable "name_prefix" {
   type        = string
-  description = "Begins the names of functions, accounts, roles, secrets and the archives' bucket. Two desks that share a data or pool project need different ones."
+  description = "Prefix of the names of functions, accounts, roles, secrets and the archives' bucket. Two deployments that share a data or pool project need different ones."
   default     = "keydesk"
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name_prefix))
@@ -93,17 +93,17 @@ variable "archives_dir" {
   }
   validation {
     condition     = try(jsondecode(file("${var.archives_dir}/policy.json")).sha256 == filesha256(var.policy_file), false)
-    error_message = "policy.json in archives_dir was made of another policy than policy_file: run keydesk package --policy ${var.policy_file}."
+    error_message = "policy.json in archives_dir was made from another policy than policy_file: run keydesk package --policy ${var.policy_file}."
   }
   validation {
     condition     = alltrue([for name in ["token", "webhook", "sweep"] : try(filesha256("${var.archives_dir}/${name}.zip") == jsondecode(file("${var.archives_dir}/manifest.json")).archives[name], false)])
-    error_message = "An archive is not the one that manifest.json tells of: run keydesk package again, and change nothing in the folder."
+    error_message = "An archive does not match manifest.json. Run keydesk package again, and change nothing in the folder."
   }
 }
 
 variable "rules_managed_externally" {
   type        = set(string)
-  description = "Data databases, as PROJECT/DATABASE, whose security rules you deploy by other means: they hold what keydesk rules write generates. Until they do, Keydesk's tokens open what rules of your own open to anybody who is signed in."
+  description = "Data databases, as PROJECT/DATABASE, whose security rules you deploy by other means. Those rules must contain the output of keydesk rules write. Until they do, Keydesk's tokens open what your own rules open to any signed-in user."
   default     = []
   validation {
     condition     = alltrue([for name in var.rules_managed_externally : can(regex("^[a-z0-9.:-]+/(\\(default\\)|[a-z0-9-]+)$", name))])
@@ -131,7 +131,7 @@ variable "rules_files" {
         false
       )
     ])
-    error_message = "A rules file is not what keydesk rules write makes of the policy that was packaged for that database: run keydesk rules write again with --file, and look at what changes."
+    error_message = "A rules file is not what keydesk rules write makes of the policy that was packaged for that database: run keydesk rules write again with --file, and review what changes."
   }
 }
 
@@ -139,7 +139,7 @@ variable "rules_files" {
 
 variable "webhook_tokens_version" {
   type        = string
-  description = "Number of the secret version that holds one or two webhook tokens, comma-separated. While it is null the three functions are not deployed: a desk that does not hear of ends must not hand out."
+  description = "Number of the secret version that holds one or two webhook tokens, comma-separated. While it is null the three functions are not deployed: a service that does not receive the ends of jobs must not issue credentials."
   default     = null
   validation {
     condition     = var.webhook_tokens_version == null || can(regex("^[1-9][0-9]*$", var.webhook_tokens_version))
@@ -149,7 +149,7 @@ variable "webhook_tokens_version" {
 
 variable "buildkite_api_token_version" {
   type        = string
-  description = "Number of the secret version that holds a Buildkite API token with read_builds. Null: the clock alone ends what no webhook ended."
+  description = "Number of the secret version that holds a Buildkite API token with read_builds. Null: grants whose webhook is lost end by expiry alone."
   default     = null
   validation {
     condition     = var.buildkite_api_token_version == null || can(regex("^[1-9][0-9]*$", var.buildkite_api_token_version))
@@ -260,7 +260,7 @@ variable "pool_groups" {
 
 variable "operators" {
   type        = set(string)
-  description = "Who may throw the kill switch, as IAM members such as group:keydesk-oncall@acme.example: they may act as the webhook function's account, which can end grants and not mint."
+  description = "Who may activate the kill switch, as IAM members such as group:keydesk-oncall@acme.example. They may act as the webhook function's account, which can end grants and not mint."
   default     = []
   validation {
     condition     = alltrue([for member in var.operators : can(regex("^(group|user|serviceAccount):[^@\\s]+@[^@\\s]+$", member))])
@@ -270,19 +270,19 @@ variable "operators" {
 
 variable "create_policy_accounts" {
   type        = bool
-  description = "Create the policy's signers and shared accounts too. They then belong to this module, and leave with it."
+  description = "Create the policy's signers and shared accounts too. They then belong to this module, and terraform destroy deletes them."
   default     = false
 }
 
 variable "grant_bucket_roles" {
   type        = bool
-  description = "Grant each shared storage account the policy's role on the policy's bucket. A narrowed token can only subtract from what its account has."
+  description = "Grant each shared storage account the policy's role on the policy's bucket. A narrowed token has no permission that its account lacks."
   default     = true
 }
 
 variable "forbid_keys" {
   type        = bool
-  description = "Forbid service account keys in the desk's project and the pools' by organization policy. Needs roles/orgpolicy.policyAdmin; set to false without it and have your organization's administrators do it."
+  description = "Forbid service account keys in Keydesk's project and the pools' by organization policy. Needs roles/orgpolicy.policyAdmin; set to false without it and have your organization's administrators do it."
   default     = true
 }
 
@@ -296,7 +296,7 @@ variable "audit_logs" {
     ledger         = optional(bool, false)
     pool_touches   = optional(bool)
   })
-  description = "Data Access audit logs: who minted (accounts), who narrowed (token_exchange), what was touched in the data databases (data; billed by volume), every access to the ledger (ledger; three to ten entries per hand-out), and whatever anybody reads or writes by any service in the projects that pool_groups names (pool_touches). The last is off, for it is billed by volume and those projects may hold far more than jobs touch; while it is null a plan warns where pooled accounts leave no entry."
+  description = "Data Access audit logs: who minted (accounts), who narrowed (token_exchange), what was touched in the data databases (data; billed by volume), every access to the ledger (ledger; three to ten entries per token request), and all reads and writes by any service in the projects that pool_groups names (pool_touches). The last is off, because it is billed by volume and those projects may have far more data than jobs touch. While it is null, a plan warns where pooled accounts leave no entry."
   default     = {}
 }
 
@@ -306,7 +306,7 @@ variable "log_archive" {
     retention_days = optional(number, 400)
     locked         = optional(bool, false)
   })
-  description = "A log bucket in the desk's project for Google's audit logs of all projects concerned and Keydesk's lines, and the BigQuery dataset keydesk_logs over it, which deploy/audit/*.sql ask. Null: none. Entries are stored, and billed, once more than in their own projects. The location is for good; locked is too, and nobody can then delete the bucket or change how long it keeps."
+  description = "A log bucket in Keydesk's project for Google's audit logs of all projects concerned and Keydesk's lines, and the BigQuery dataset keydesk_logs over it, which deploy/audit/*.sql read. Null: none. Entries are stored and billed a second time. The location cannot be changed. Neither can locked: nobody can then delete the bucket or change its retention."
   default     = null
   validation {
     condition     = var.log_archive == null || can(regex("^(global|eu|us|[a-z]+-[a-z]+[0-9]+)$", var.log_archive.location))
@@ -330,7 +330,7 @@ variable "notification_channels" {
 
 variable "playbooks_url" {
   type        = string
-  description = "Where your people read docs/playbooks: alerts link to it."
+  description = "URL at which your operators read docs/playbooks. Alerts link to it."
   validation {
     condition     = can(regex("^https://[^\\s]*[^/\\s]$", var.playbooks_url))
     error_message = "playbooks_url must be an https URL without a slash at its end."

@@ -1,4 +1,4 @@
-# The backend and the provider both take GOOGLE_OAUTH_ACCESS_TOKEN; neither asks for a new one, so an apply has to be done
+# The backend and the provider both take GOOGLE_OAUTH_ACCESS_TOKEN. Neither requests a new one, so an apply must finish
 # within the credential's ttl.
 terraform {
   backend "gcs" {

@@ -1,4 +1,4 @@
-# A root that composes the module. Copy the folder beside itself, fill in terraform.tfvars, and keep the state in a bucket
+# A root that composes the module. Copy the folder to a folder next to it, fill in terraform.tfvars, and keep the state in a bucket
 # of your own.
 
 terraform {
@@ -20,7 +20,7 @@ terraform {
 provider "google" {
   project = var.project_id
   region  = var.region
-  # Organization policy and Cloud Identity are asked on behalf of a project.
+  # Google calls the APIs of organization policy and Cloud Identity on behalf of a project.
   billing_project       = var.project_id
   user_project_override = true
 }

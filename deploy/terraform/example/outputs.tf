@@ -1,12 +1,12 @@
 # Passed on, so that `terraform output` shows them.
 
-output "desk_url" {
-  description = "Where jobs ask for credentials."
-  value       = module.keydesk.desk_url
+output "token_url" {
+  description = "URL at which jobs request credentials."
+  value       = module.keydesk.token_url
 }
 
 output "audience" {
-  description = "What jobs ask their token for."
+  description = "Audience that jobs request their token for."
   value       = module.keydesk.audience
 }
 
@@ -21,7 +21,7 @@ output "buildkite_webhook" {
 }
 
 output "buildkite_step" {
-  description = "What a step says that gets a credential."
+  description = "Plugin configuration of a step that gets a credential."
   value       = module.keydesk.buildkite_step
 }
 
@@ -41,6 +41,6 @@ output "identities" {
 }
 
 output "log_dataset" {
-  description = "The BigQuery dataset that audit queries ask, or null."
+  description = "The BigQuery dataset that audit queries read, or null."
   value       = module.keydesk.log_dataset
 }

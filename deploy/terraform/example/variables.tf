@@ -1,8 +1,8 @@
-# Everything to fill in. The module's variables.tf says more of each, and has more to turn.
+# Everything to fill in. The module's variables.tf has more about each, and more settings.
 
 variable "project_id" {
   type        = string
-  description = "Project of the desk itself; it exists and has billing."
+  description = "Keydesk's own project. It exists and has billing."
 }
 
 variable "region" {
@@ -12,7 +12,7 @@ variable "region" {
 
 variable "ledger_location" {
   type        = string
-  description = "Location of the ledger's database, for good."
+  description = "Location of the ledger's database. It cannot be changed."
 }
 
 variable "policy_file" {
@@ -50,7 +50,7 @@ variable "buildkite_api_token_version" {
 
 variable "operators" {
   type        = set(string)
-  description = "Who may throw the kill switch."
+  description = "Who may activate the kill switch."
   default     = []
 }
 
@@ -98,7 +98,7 @@ variable "log_archive" {
     retention_days = optional(number, 400)
     locked         = optional(bool, false)
   })
-  description = "A log bucket and BigQuery dataset that gather what the audit queries ask about; null for none."
+  description = "A log bucket and BigQuery dataset that gather the data of the audit queries; null for none."
   default     = null
 }
 

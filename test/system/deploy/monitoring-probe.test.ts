@@ -1,5 +1,5 @@
-// The probe as a step of a pipeline, run by the stand-in agent against a desk: well on a desk that is well, and telling by
-// its exit code what is wrong with one that is not.
+// The probe as a step of a pipeline, run by the fake agent: it passes against a service that works, and its exit code says
+// what is wrong with one that does not.
 
 import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -48,8 +48,8 @@ async function probe(environment: Record<string, string> = {}) {
 it('asks for the canary, gives it back, and is refused what it must be', async () => {
   watched = await openWatchedKeydesk();
   const { exitCode, told, output } = await probe();
-  expect([exitCode, output.includes('HANDED OUT')]).toEqual([0, false]);
-  expect(output).toContain('given back, and dead');
+  expect([exitCode, output.includes('ISSUED')]).toEqual([0, false]);
+  expect(output).toContain('released, and ended');
   expect(told).toEqual([
     ['grant.refused', 'job_token_signature_invalid'],
     ['grant.issued', 'canary'],
@@ -59,21 +59,21 @@ it('asks for the canary, gives it back, and is refused what it must be', async (
   ]);
 });
 
-it('tells of a desk that does not hand out the canary', async () => {
+it('reports that the canary is not issued', async () => {
   watched = await openWatchedKeydesk('[live]');
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(1);
-  expect(output).toContain('probe: not handed out: canary (status 400, error invalid_target, request id ');
+  expect(output).toContain('probe: not issued: canary (status 400, error invalid_target, request id ');
 });
 
-it('tells of a desk that hands out what it must refuse', async () => {
+it('reports that a credential is issued that must be refused', async () => {
   watched = await openWatchedKeydesk('[canary, canary-denied]');
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(2);
-  expect(output).toContain('probe: HANDED OUT: canary-denied (status 200');
+  expect(output).toContain('probe: ISSUED: canary-denied (status 200');
 });
 
-it('tells of a desk that takes a forged job token', async () => {
+it('reports that a forged job token is accepted', async () => {
   watched = await openWatchedKeydesk();
   const { tokenDeps } = watched.keydesk;
   const { verifyJobToken } = tokenDeps;
@@ -84,7 +84,7 @@ it('tells of a desk that takes a forged job token', async () => {
   };
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(2);
-  expect(output).toContain('probe: HANDED OUT: a forged job token (status 200');
+  expect(output).toContain('probe: ISSUED: a forged job token (status 200');
 });
 
 /** What the probe did to the signature, which undoes itself. */
@@ -97,27 +97,27 @@ function unscrambled(signature: string): string {
   });
 }
 
-it('tells of a desk that goes on accepting what was given back', async () => {
+it('reports that a released token is still accepted', async () => {
   watched = await openWatchedKeydesk();
   const { sweepDeps } = watched.keydesk;
   sweepDeps.ledger = { ...sweepDeps.ledger, endGrant: async () => undefined };
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(2);
-  expect(output).toContain('probe: STILL ACCEPTED after it was given back (status 200');
+  expect(output).toContain('probe: STILL ACCEPTED after its release (status 200');
 });
 
-it('does not take a desk that fails for one that refuses', async () => {
+it('does not take a failure for a refusal', async () => {
   watched = await openWatchedKeydesk();
   watched.keydesk.tokenDeps.verifyJobToken = () =>
     Promise.reject(new DependencyError('issuer keys', 'call_failed', 'the test broke it'));
   const { exitCode, output } = await probe();
   expect(exitCode).toBe(1);
-  expect(output).toContain('not refused as it must be, with 401 invalid_token: a forged job token (status 503');
+  expect(output).toContain('not refused as expected, with 401 invalid_token: a forged job token (status 503');
 });
 
 it.each([
   ['nobody answers', { KEYDESK_URL: 'http://127.0.0.1:9' }, 1, 'status 000'],
-  ['it is not told where the desk is', { KEYDESK_URL: '' }, 3, 'KEYDESK_URL must be'],
+  ['KEYDESK_URL is empty', { KEYDESK_URL: '' }, 3, 'KEYDESK_URL must be'],
   ['the agent gives no job token', { BUILDKITE_AGENT_ACCESS_TOKEN: 'wrong' }, 3, 'gave no job token'],
 ])('tells when %s', async (_, environment, code, words) => {
   watched = await openWatchedKeydesk();

@@ -146,8 +146,8 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of monitoring'), UN
     expect(byDisplayName(planned(resources, 'google_monitoring_uptime_check_config'))).toEqual(byDisplayName(expected));
     const addresses = resources.map(({ address }) => address).filter((address) => address.includes('uptime_check'));
     expect(addresses.sort()).toEqual([
-      'google_monitoring_uptime_check_config.desk["token"]',
-      'google_monitoring_uptime_check_config.desk["webhook"]',
+      'google_monitoring_uptime_check_config.keydesk["token"]',
+      'google_monitoring_uptime_check_config.keydesk["webhook"]',
     ]);
   });
 

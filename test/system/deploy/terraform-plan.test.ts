@@ -126,7 +126,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
       ['keydesk-token', 'allUsers'],
       ['keydesk-webhook', 'allUsers'],
     ]);
-    expect(one('google_cloudfunctions2_function.desk["sweep"]')).toMatchObject({
+    expect(one('google_cloudfunctions2_function.keydesk["sweep"]')).toMatchObject({
       service_config: [{ ingress_settings: 'ALLOW_INTERNAL_ONLY', max_instance_count: 1, timeout_seconds: 120 }],
     });
     expect(one('google_cloud_scheduler_job.sweep["sweep"]')).toMatchObject({
@@ -143,7 +143,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
 
   it('gives each function its own identity, archive and settings, and only the secrets it needs', () => {
     for (const name of ['token', 'webhook', 'sweep'])
-      expect(one(`google_cloudfunctions2_function.desk["${name}"]`)).toMatchObject({
+      expect(one(`google_cloudfunctions2_function.keydesk["${name}"]`)).toMatchObject({
         build_config: [
           {
             runtime: 'nodejs24',
@@ -163,7 +163,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
           },
         ],
       });
-    const secrets = all('google_cloudfunctions2_function.desk').flatMap(({ values }) =>
+    const secrets = all('google_cloudfunctions2_function.keydesk').flatMap(({ values }) =>
       z
         .array(z.object({ secret_environment_variables: z.array(z.record(z.string(), z.string())) }))
         .parse(values.service_config)
@@ -175,7 +175,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
       ['keydesk-sweep', 'KEYDESK_BUILDKITE_API_TOKEN', 'keydesk-buildkite-api-token', '2'],
       ['keydesk-webhook', 'KEYDESK_WEBHOOK_TOKENS', 'keydesk-webhook-tokens', '3'],
     ]);
-    expect(one('google_cloudfunctions2_function.desk["token"]')).toMatchObject({
+    expect(one('google_cloudfunctions2_function.keydesk["token"]')).toMatchObject({
       service_config: [{ max_instance_request_concurrency: 40, available_cpu: '1' }],
     });
   });
@@ -249,7 +249,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(plan.outputs).toMatchObject({
       audience: 'https://keydesk.acme.example',
       policy_sha256: createHash('sha256').update(POLICY).digest('hex'),
-      desk_url: expect.stringMatching(/^https:/),
+      token_url: expect.stringMatching(/^https:/),
       buildkite_webhook: {
         url: expect.stringMatching(/^https:/),
         token_mode: expect.stringMatching(/^signature/),
@@ -284,14 +284,14 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
   it('deploys no function before there is a webhook token, and says how to add one', async () => {
     const first = await planner.plan();
     for (const address of [
-      'google_cloudfunctions2_function.desk',
+      'google_cloudfunctions2_function.keydesk',
       'google_cloud_scheduler_job.sweep',
       'google_cloud_run_v2_service_iam_member.public',
     ])
       expect(all(address, first.resources)).toEqual([]);
     expect(first.outputs).toMatchObject({
       // Before there is a function: the webhook at Buildkite comes first, for it makes the key.
-      desk_url: 'https://keydesk-token-123456789012.europe-west1.run.app',
+      token_url: 'https://keydesk-token-123456789012.europe-west1.run.app',
       buildkite_webhook: { url: 'https://keydesk-webhook-123456789012.europe-west1.run.app' },
       secret_commands: {
         webhook_tokens_version: expect.stringMatching(
@@ -351,14 +351,14 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     [
       'a group that could change the ledger',
       groupWith(['acme-keydesk', 'roles/datastore.user']),
-      "in the desk's project",
+      "in Keydesk's project",
     ],
     [
       'a group that could let in whom it likes',
       groupWith(['acme-ci-pool', 'roles/iam.securityAdmin']),
       "or in a pool's would let a job",
     ],
-    ["the desk in the pool's project", { project_id: '"acme-ci-pool"' }, 'Pooled accounts need a project of their own'],
+    ["Keydesk in the pool's project", { project_id: '"acme-ci-pool"' }, 'Pooled accounts need a project of their own'],
     [
       'a group that could mint',
       groupWith(['p', 'roles/iam.serviceAccountTokenCreator']),
@@ -376,11 +376,11 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
   it.each([
     ['the sweep', 'keydesk-sweep@acme-keydesk.iam.gserviceaccount.com'],
     ['an account of a pool', 'ci-009@acme-ci-pool.iam.gserviceaccount.com'],
-    ["the desk's default account", '123456789012-compute@developer.gserviceaccount.com'],
+    ["Keydesk's default account", '123456789012-compute@developer.gserviceaccount.com'],
     ['the default account of a pool’s project', 'acme-ci-pool@appspot.gserviceaccount.com'],
   ])('refuses a policy by which the one that mints could become %s', async (_, email) => {
     const settings = planner.writePolicy(POLICY.replace('export@acme-staging.iam.gserviceaccount.com', email));
-    expect(await planner.complaint(settings)).toContain('whoever mints for it could act as the desk');
+    expect(await planner.complaint(settings)).toContain('could act as Keydesk, or for another job');
   });
 
   it('refuses archives that were packaged with another policy, or that are not those that were packaged', async () => {
@@ -388,7 +388,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(await planner.complaint(changed)).toContain('packaged with another policy than policy_file');
     const packaged = planner.writePolicy(POLICY);
     planner.changeArchive(packaged);
-    expect(await planner.complaint(packaged)).toContain('is not the one that manifest.json tells of');
+    expect(await planner.complaint(packaged)).toContain('does not match manifest.json');
   });
 
   it.each([
@@ -398,6 +398,6 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
   ])('refuses a policy.json %s', async (_, text) => {
     const settings = planner.writePolicy(POLICY);
     planner.changePolicyJson(settings, text);
-    expect(await planner.complaint(settings)).toContain('policy.json in archives_dir was made of another policy');
+    expect(await planner.complaint(settings)).toContain('policy.json in archives_dir was made from another policy');
   });
 });

@@ -41,7 +41,7 @@ describe('deploy/WITHOUT_TERRAFORM.md', () => {
         /"(\w+)"/g,
       );
     const found = tableUnder('APIs').map(([, apis]) => sorted(words(apis)));
-    expect(found).toEqual(['desk', 'data', 'pool'].map((name) => sorted(listed(name))));
+    expect(found).toEqual(['keydesk', 'data', 'pool'].map((name) => sorted(listed(name))));
     expect(
       sorted(
         tableUnder('APIs')
