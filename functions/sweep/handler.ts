@@ -18,7 +18,7 @@ export interface SweepHandlerDeps {
 
 export function createSweepHandler({ sweep, clock }: SweepHandlerDeps): Handler {
   return async ({ method, path, request_id }) => {
-    if (path !== '/') return errorResponse(404, 'not_found', 'The sweep is run at /.', request_id);
+    if (path !== '/') return errorResponse(404, 'not_found', 'Send the request to the path /.', request_id);
     if (method !== 'POST')
       return {
         ...errorResponse(405, 'invalid_request', 'This path accepts POST only.', request_id),
@@ -79,7 +79,7 @@ function sweepResponse(
         ...errorResponse(
           503,
           'temporarily_unavailable',
-          'The ledger could not be read, or not all of it. The next sweep tries again.',
+          'The ledger could not be read completely. The next sweep tries again.',
           request_id,
         ),
         headers: { 'retry-after': '2' },

@@ -127,7 +127,7 @@ export function toWebhookError(reason: Exclude<WebhookRefusalReason, 'body_too_s
 } {
   switch (reason) {
     case 'not_found':
-      return { status: 404, error: 'not_found', description: 'Webhooks are taken at /.' };
+      return { status: 404, error: 'not_found', description: 'Send webhooks to the path /.' };
     case 'method_not_allowed':
       return {
         status: 405,
@@ -147,14 +147,14 @@ export function toWebhookError(reason: Exclude<WebhookRefusalReason, 'body_too_s
       return {
         status: 503,
         error: 'temporarily_unavailable',
-        description: 'The end of the job could not be recorded. Send it again.',
+        description: 'The end of the job could not be recorded. Send the webhook again.',
         headers: { 'retry-after': '2' },
       };
     default:
       return {
         status: 401,
         error: 'unauthorized',
-        description: 'The webhook was not accepted; the reason is in the audit log under this request id.',
+        description: 'The webhook was not accepted. The audit log has the reason, under this request id.',
         headers: { 'www-authenticate': 'Buildkite-Signature' },
       };
   }

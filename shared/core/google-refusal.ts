@@ -273,7 +273,7 @@ export function googleHint(
     case 'project_unusable':
       return `${project} is suspended or deleted (${code}). See its state in the console.`;
     case 'own_identity_unusable':
-      return `The identity of this function is not accepted (${code}). See whether it is enabled and has the scope cloud-platform.`;
+      return `The identity of this function is not accepted (${code}). Check that it is enabled and has the scope cloud-platform.`;
     case 'perimeter':
       return 'VPC Service Controls reject the request. Let the identity of this function into the perimeter.';
     case 'sign_in_blocked':
@@ -285,6 +285,6 @@ export function googleHint(
     case 'app_check':
       return 'App Check is enforced for Authentication. Set it to unenforced for identitytoolkit.googleapis.com.';
     case 'request_not_accepted':
-      return `Google does not accept the request (${code}). See whether the scopes, lifetime and boundary in the policy are valid for ${on}.`;
+      return `Google does not accept the request (${code}). Check whether the scopes, lifetime and boundary in the policy are valid for ${on}.`;
   }
 }

@@ -152,7 +152,7 @@ describe('a bad job token', () => {
 describe('a job token of a key id that is not known', () => {
   const unknown = (kid: string) => valid.signed({ header: { ...valid.header, kid } });
 
-  it.each(FORMS)('that came by %s is returned 503 while the issuer was asked recently, all alike', async (form) => {
+  it.each(FORMS)('that came by %s gets 503 while the keys were requested recently, all alike', async (form) => {
     const start = form === 'path' ? 1_000 : 2_000;
     await requestAt(start, form, unknown('first'));
     const requests = issuer.keyRequests();

@@ -7,7 +7,7 @@ import { ENDED, hmac, KEY, readRecords, sign, UNTOUCHED, type ValidWebhook, vali
 const HEADER = 'x-buildkite-signature';
 /** The one answer to everything that is not verified, but for its request id. */
 const NOT_VERIFIED =
-  '{"error":"unauthorized","request_id":"ID","error_description":"The webhook was not accepted; the reason is in the audit log under this request id."}';
+  '{"error":"unauthorized","request_id":"ID","error_description":"The webhook was not accepted. The audit log has the reason, under this request id."}';
 
 type Change = (valid: ValidWebhook) => {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;

@@ -117,7 +117,7 @@ describe('a flood of unknown tokens', () => {
     return responses.map(({ status }) => status);
   };
 
-  it('from one address is returned 429 beyond its allowance, which fills again', async () => {
+  it('from one address gets 429 beyond its allowance, which fills again', async () => {
     const queries = countQueries();
     const statuses = await flood(() => STRANGER, PER_ADDRESS.burst + 20);
     expect(statuses.indexOf(429)).toBe(PER_ADDRESS.burst);

@@ -24,7 +24,7 @@ const TWICE = 50;
 const AFTERWARDS = 3 * 60 * MINUTE;
 /** Within which the sweep finds the end of a job whose message is lost: it asks every fifth minute, and runs each minute. */
 const FOUND_MS = 6 * MINUTE;
-/** How long a job waits that was returned 503. */
+/** How long a job waits after a 503. */
 const AGAIN_MS = 5_000;
 
 export interface DayOptions {

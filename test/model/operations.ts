@@ -106,7 +106,7 @@ export class Operations {
       const { revocation, expires_in } = response.body as { revocation?: string; expires_in?: number };
       const reported = revocation === 'expiry' && expires_in !== undefined && expires_in > 0;
       if (lived && same && before && !reported && oracle.accepted(token))
-        world.violate('I3', `${left.accessToken} was returned, which was returned 200, and is still accepted`);
+        world.violate('I3', `${left.accessToken} was released with response 200, and is still accepted`);
       return [response, 'returned 200'];
     });
   }

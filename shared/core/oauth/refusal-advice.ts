@@ -9,17 +9,17 @@ export interface Advice {
 }
 
 const NOT_BUILDKITES =
-  'Buildkite does not make such tokens. If nobody is experimenting, look into it with `bad-job-tokens.logql`.';
+  'Buildkite does not make such tokens. If it was not a test, look into it with `bad-job-tokens.logql`.';
 
 /** Why a job token is not accepted. */
 export const JOB_TOKEN_ADVICE: Readonly<Record<JobTokenReason, Advice>> = {
   job_token_missing: {
     when: 'There is no Authorization header, or it does not begin with `Bearer`.',
-    whatToDo: 'See whether the variable with the job token is empty. The response names this cause and no other.',
+    whatToDo: 'Check whether the variable with the job token is empty. The response names this cause and no other.',
   },
   job_token_malformed: {
     when: 'It is not a JWT.',
-    whatToDo: 'See whether the variable holds an error message, or a token that was cut off.',
+    whatToDo: 'Check whether the variable holds an error message, or a token that was cut off.',
   },
   job_token_audience_wrong: {
     when: "Its audience is not the policy's `audience`. A slash at the end counts.",
@@ -34,8 +34,8 @@ export const JOB_TOKEN_ADVICE: Readonly<Record<JobTokenReason, Advice>> = {
     whatToDo: 'Lower `--lifetime`, or raise `maxJobTokenLifetime`.',
   },
   job_token_organization_wrong: {
-    when: "It is of another organization than the policy's. `detail` names the claim.",
-    whatToDo: 'See whether the organization was renamed at Buildkite.',
+    when: "Its organization is not the policy's. `detail` names the claim.",
+    whatToDo: 'Check whether the organization was renamed at Buildkite.',
   },
   job_token_claim_invalid: {
     when: 'A claim is missing or has another form than Buildkite gives it. `detail` names the claim.',
@@ -43,15 +43,15 @@ export const JOB_TOKEN_ADVICE: Readonly<Record<JobTokenReason, Advice>> = {
   },
   job_token_not_yet_valid: {
     when: 'It becomes valid more than 90 seconds from now.',
-    whatToDo: 'Two clocks differ. Request a fresh token, and report it if it lasts.',
+    whatToDo: 'Two clocks differ. Request a new token. If it continues, report it.',
   },
   job_token_issued_in_future: {
     when: 'It was issued more than 90 seconds from now.',
-    whatToDo: 'Two clocks differ. Request a fresh token, and report it if it lasts.',
+    whatToDo: 'Two clocks differ. Request a new token. If it continues, report it.',
   },
   job_token_key_unknown: {
     when: 'The issuer in `KEYDESK_ISSUER` has no key with its key ID, or has withdrawn it.',
-    whatToDo: 'See whether `KEYDESK_ISSUER` is the issuer of your agents.',
+    whatToDo: 'Check whether `KEYDESK_ISSUER` is the issuer of your agents.',
   },
   job_token_issuer_wrong: {
     when: 'Its issuer is not the one in `KEYDESK_ISSUER`.',
@@ -63,13 +63,13 @@ export const JOB_TOKEN_ADVICE: Readonly<Record<JobTokenReason, Advice>> = {
     whatToDo: NOT_BUILDKITES,
   },
   job_token_header_not_allowed: {
-    when: 'Its header brings a key of its own, or changes what is signed. `detail` names the member.',
+    when: 'Its header has its own key, or changes what is signed. `detail` names the member.',
     whatToDo: NOT_BUILDKITES,
   },
   job_token_key_id_missing: { when: 'Its header has no key ID.', whatToDo: NOT_BUILDKITES },
   job_token_signature_invalid: { when: 'Its signature is wrong.', whatToDo: NOT_BUILDKITES },
   job_token_time_claim_invalid: {
-    when: 'A time is missing, is no whole number, or ends before it begins.',
+    when: 'A time is missing, is not a whole number, or ends before it begins.',
     whatToDo: NOT_BUILDKITES,
   },
 };
@@ -107,10 +107,10 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   },
   blocked: {
     when: 'An operator blocked such requests with the kill switch.',
-    whatToDo: 'Ask the operators. They see the blocks with `keydesk kill --list-blocks`.',
+    whatToDo: 'Contact the operators. `keydesk kill --list-blocks` lists the blocks.',
   },
   pool_exhausted: {
-    when: 'Every account of the pool is in use or cools down.',
+    when: 'Every account of the pool is leased or cooling down.',
     whatToDo:
       'Wait as `Retry-After` says. Add accounts, or shorten `ttl`: see [How many accounts a pool needs](OPERATIONS.md#how-many-accounts-a-pool-needs).',
   },
@@ -119,21 +119,21 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
     whatToDo: 'Do not retry. Follow [google-refuses](playbooks/google-refuses.md).',
   },
   dependency_unavailable: {
-    when: 'Something that Keydesk depends on failed or was slow. `dependency` and `code` in the log name it.',
-    whatToDo: 'Wait as `Retry-After` says. If it lasts, see [When 503 lasts](#when-503-lasts).',
+    when: 'A dependency of Keydesk failed or was too slow. `dependency` and `code` in the log name it.',
+    whatToDo: 'Wait as `Retry-After` says. If it continues, see [When 503 lasts](#when-503-lasts).',
   },
   job_token_key_not_looked_up: {
     when: 'The job token has a key ID that Keydesk does not know yet. Keydesk requests the keys of the issuer every 30 seconds at most.',
-    whatToDo: 'Wait as `Retry-After` says. If it lasts, the token is not signed by the issuer in `KEYDESK_ISSUER`.',
+    whatToDo: 'Wait as `Retry-After` says. If it continues, the token is not signed by the issuer in `KEYDESK_ISSUER`.',
   },
   rate_limited: {
     when: "The job requested more tokens of one grant in a minute than the policy's `limits.tokensPerMinute`.",
     whatToDo:
-      "Keep a token until it expires. Node's library requests one on every call when `ttl` is five minutes or less: 10 to 15 minutes suit. Or raise the limit.",
+      "Use one token until it expires. Node's library requests one on every call when `ttl` is five minutes or less: 10 to 15 minutes suit. Or raise the limit.",
   },
   live_token_limit: {
     when: 'The grant has 500 tokens that have not expired.',
-    whatToDo: 'Find the loop that requests a token each time, and have it keep one.',
+    whatToDo: 'Find the loop that requests a token each time, and use one token in it.',
   },
   pipeline_grant_limit: {
     when: "The pipeline has as many live grants as the policy's `limits.liveGrantsPerPipeline`. Grants of shared accounts count until they expire.",
@@ -149,15 +149,15 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   },
   parameter_missing: {
     when: 'A parameter of the form is missing. An empty one counts as missing.',
-    whatToDo: 'Send what the response names. See whether the variable with the job token is empty.',
+    whatToDo: 'Send what the response names. Check whether the variable with the job token is empty.',
   },
   parameter_repeated: {
     when: 'A parameter of the form is repeated.',
-    whatToDo: 'Send one request for each credential, and to `/revoke` and `/introspect` one for each token.',
+    whatToDo: 'Send one request for each credential, and one for each token to `/revoke` and `/introspect`.',
   },
   parameter_invalid: {
     when: 'A parameter has a value that is not accepted, or the Host header names no host.',
-    whatToDo: 'Send what the response names. For the Host header, see which proxy sets it.',
+    whatToDo: 'Send what the response names. For the Host header, check which proxy sets it.',
   },
   parameter_not_supported: {
     when: 'The form has an `actor_token`.',
@@ -179,6 +179,6 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   content_type_not_supported: { when: 'The body is not a form.', whatToDo: 'Send a form, not JSON.' },
   request_too_large: {
     when: 'The job token is larger than 8 KiB, or the body larger than 16 KiB.',
-    whatToDo: 'See what is sent in place of the job token.',
+    whatToDo: 'Check what is sent in place of the job token.',
   },
 };

@@ -161,7 +161,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
       return {
         status: 400,
         error: 'invalid_grant',
-        description: 'The job has ended. A job that has ended receives no credentials.',
+        description: 'The job has ended and receives no more credentials. Retry the job.',
       };
     case 'grant_revoked':
       return {
@@ -228,7 +228,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
       return {
         status: 503,
         error: 'temporarily_unavailable',
-        description: `All service accounts of the pool are in use. The first can be free in ${refusal.retryAfter} s: retry then.`,
+        description: `All service accounts of the pool are in use. Retry in ${refusal.retryAfter} s, when the first can be free.`,
         retryAfter: refusal.retryAfter,
       };
     case 'blocked':

@@ -1,5 +1,5 @@
 // The part of the Firebase Rules API that deploy/rules.ts uses, as its reference has it: rulesets that never change, and releases
-// that name one. Anything else that is asked is returned 400.
+// that name one. Any other request gets 400.
 // Source: firebase.google.com/docs/reference/rules/rest/v1.
 
 import * as z from 'zod';

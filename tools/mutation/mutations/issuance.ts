@@ -235,7 +235,7 @@ export const ISSUANCE: readonly Mutation[] = [
   {
     id: 'token-recorded-too-late',
     breaks: 'I1',
-    means: 'A token is recorded after its caller was returned 503.',
+    means: 'A token is recorded after its caller got 503.',
     aliases: ['M01'],
     edits: [
       {
@@ -283,7 +283,7 @@ export const ISSUANCE: readonly Mutation[] = [
   {
     id: 'endless-races',
     breaks: 'limits',
-    means: 'A request goes on losing races for its grant until it is returned 503.',
+    means: 'A request goes on losing races for its grant until it gets 503.',
     edits: [{ file: RECORDS, find: ' || clock.now() >= until) throw error;', replace: ') throw error;' }],
     killers: [BUSY_GRANT_TEST],
   },

@@ -253,7 +253,7 @@ export const REVOCATION: readonly Mutation[] = [
   {
     id: 'revoking-release-not-repeated',
     breaks: 'I3',
-    means: 'A repeated release of a grant that is being revoked is returned 200 before access is gone.',
+    means: 'A repeated release of a grant that is being revoked gets 200 before access is gone.',
     aliases: ['N13'],
     edits: [
       {

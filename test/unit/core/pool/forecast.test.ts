@@ -57,7 +57,7 @@ describe('when a pool has no free account, the next try makes sense', () => {
     expect(toWireError(poolExhausted([account()], 3, NOW), { bearer: false })).toEqual({
       status: 503,
       error: 'temporarily_unavailable',
-      description: 'All service accounts of the pool are in use. The first can be free in 1805 s: retry then.',
+      description: 'All service accounts of the pool are in use. Retry in 1805 s, when the first can be free.',
       retryAfter: 30 * 60 + 5,
     });
   });
