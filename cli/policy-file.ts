@@ -2,15 +2,36 @@
 
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
-import { type LoadedPolicy, parsePolicy } from '../shared/core/policy/parse-yaml.ts';
+import { type LoadedPolicy, parsePolicyText } from '../shared/core/policy/parse-yaml.ts';
+import type { LocatedProblem } from '../shared/core/policy/places.ts';
+import { renderProblem, type Severity } from '../shared/core/policy/render-problem.ts';
 import { generatedRulesProblems } from '../shared/core/security-rules/limits.ts';
-import { EXIT, fail } from './terminal.ts';
+import { EXIT, fail, note, paint } from './terminal.ts';
 
 /** The policy in a file and the file's text, or the end of the process with every problem in it. */
 export function readPolicy(file: string): LoadedPolicy & { readonly text: string } {
   const text = readText(file);
-  const result = parsePolicy(text, file);
-  return 'problems' in result ? fail(EXIT.failure, result.problems.join('\n')) : { ...result, text };
+  const result = parsePolicyText(text);
+  if ('policy' in result) return { ...result, text };
+  const print = createProblemPrinter({ file, text, stream: process.stderr });
+  for (const problem of result.problems) note(print({ severity: 'error', ...problem }));
+  process.exit(EXIT.failure);
+}
+
+/** Shows problems of a file with their source lines, in colour when `stream` is a terminal. */
+export function createProblemPrinter({
+  file,
+  text,
+  stream,
+}: {
+  file: string;
+  text: string;
+  stream: NodeJS.WriteStream;
+}) {
+  const colours = { error: 'red', warning: 'yellow' } as const;
+  const inColour = (severity: Severity, plain: string) => paint(colours[severity], plain, stream);
+  return (problem: LocatedProblem & { severity: Severity; code?: string }) =>
+    renderProblem(problem, { file, text, paint: inColour });
 }
 
 /** As readPolicy; also ends the process when the security rules of the policy exceed Firestore's limits. */

@@ -10,8 +10,8 @@ import { createLocator } from '../../shared/core/policy/parse-yaml.ts';
 import { credentialTable } from '../../shared/core/policy/table.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
 import { collect, examples, policyOption } from '../options.ts';
-import { readDeployablePolicy } from '../policy-file.ts';
-import { EXIT, fail, paint, print, printJson } from '../terminal.ts';
+import { createProblemPrinter, readDeployablePolicy } from '../policy-file.ts';
+import { EXIT, fail, print, printJson } from '../terminal.ts';
 
 const check = new Command('check')
   .summary('check a policy, and show what each credential opens')
@@ -31,9 +31,9 @@ const check = new Command('check')
     print(`${options.policy} is a policy: credentials ${Object.keys(credentials).length}, rules ${rules.length}`);
     print(`SHA-256 ${sha256}\n`);
     for (const line of credentialTable(policy)) print(line);
-    const place = createLocator(text, options.policy);
-    for (const { path, message } of policyHints(policy))
-      print(`\n${paint('yellow', 'hint:', process.stdout)} ${place(path)} ${message}`);
+    const locate = createLocator(text);
+    const show = createProblemPrinter({ file: options.policy, text, stream: process.stdout });
+    for (const hint of policyHints(policy)) print(`\n${show({ severity: 'warning', ...locate(hint) })}`);
   });
 
 const explain = new Command('explain')

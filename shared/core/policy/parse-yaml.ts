@@ -1,11 +1,13 @@
-// Reads the text of a policy file: YAML in, a policy or messages with line and column out.
-// Knows YAML's positions; what a policy is, it leaves to core/policy.ts.
+// Reads the text of a policy file: YAML in, a policy or problems with their places out.
+// Knows YAML; what a policy is, it leaves to core/policy.ts.
 
 import { createHash } from 'node:crypto';
-import { type Document, isCollection, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import { type Document, parseDocument, visit } from 'yaml';
+import { createPlaces, type LocatedProblem } from './places.ts';
 import { type Policy, parsePolicyData } from './policy.ts';
 import type { PolicyProblem } from './problems.ts';
-import { toData } from './yaml-data.ts';
+import { visible } from './visible-text.ts';
+import { toData, type YamlProblem } from './yaml-data.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;
@@ -13,93 +15,61 @@ export interface LoadedPolicy {
   readonly sha256: string;
 }
 
+/** @returns the policy, or all of its problems in the order of the file */
+export function parsePolicyText(text: string): LoadedPolicy | { problems: LocatedProblem[] } {
+  const document = readYaml(text);
+  const { at, of } = createPlaces(text, document.contents);
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0)
+    return { problems: faults.map(({ pos: [start, end], message }) => at({ start, end }, message)) };
+  if (document.contents === null) return { problems: [at({ start: 0, end: 0 }, 'The file holds no policy.')] };
+  const expanded = toData(document);
+  const unclear = [...ambiguousScalars(document), ...('problems' in expanded ? expanded.problems : [])];
+  if (unclear.length > 0 || 'problems' in expanded)
+    return { problems: unclear.map(({ span, message }) => at(span, message)) };
+  const result = parsePolicyData(expanded.data);
+  if ('policy' in result) return { policy: result.policy, sha256: createHash('sha256').update(text).digest('hex') };
+  const located = result.problems.map(of);
+  return { problems: located.sort((left, right) => left.line - right.line || left.column - right.column) };
+}
+
 /**
- * @param text the file's text
  * @param file the name to put into messages
- * @returns the policy, or all of its problems as "file:line:column where what"
+ * @returns the policy, or all of its problems, each on one line, for a log
  */
 export function parsePolicy(text: string, file: string): LoadedPolicy | { problems: string[] } {
-  const { document, locate } = readYaml(text, file);
-  const faults = [...document.errors, ...document.warnings];
-  if (faults.length > 0) return { problems: faults.map(({ pos, message }) => `${locate(pos[0])} ${message}`) };
-  if (document.contents === null) return { problems: [`${file}:1:1 is empty: it must hold a policy`] };
-  const ambiguous = ambiguousScalars(document);
-  const expanded = toData(document);
-  if (ambiguous.length > 0 || 'problems' in expanded) {
-    const problems = [...ambiguous, ...('problems' in expanded ? expanded.problems : [])];
-    return { problems: problems.map(({ offset, message }) => `${locate(offset)} ${message}`) };
-  }
-  const result = parsePolicyData(expanded.data);
-  if ('problems' in result) {
-    const located = result.problems.map(({ path, message }) => ({ ...findPlace(document.contents, path), message }));
-    located.sort((left, right) => left.offset - right.offset);
-    return {
-      problems: located.map(({ offset, path, message }) =>
-        [locate(offset), path.join('.'), message].filter(Boolean).join(' '),
-      ),
-    };
-  }
-  return { policy: result.policy, sha256: createHash('sha256').update(text).digest('hex') };
+  const result = parsePolicyText(text);
+  if ('policy' in result) return result;
+  return {
+    problems: result.problems.map(({ line, column, where, message }) =>
+      visible(`${file}:${line}:${column}: ${message}${where === '' ? '' : ` (in ${where})`}`),
+    ),
+  };
 }
 
 /**
- * Says where in a file something stands, as far as it is there.
- * @param text a file's that is YAML
- * @returns makes "file:line:column path" of a path
+ * Finds the places of problems in a policy that was parsed: warnings.
+ * @param text the text of the policy
  */
-export function createLocator(text: string, file: string): (path: PolicyProblem['path']) => string {
-  const { document, locate } = readYaml(text, file);
-  return (wanted) => {
-    const { offset, path } = findPlace(document.contents, wanted);
-    return [locate(offset), path.join('.')].filter(Boolean).join(' ');
-  };
+export function createLocator(text: string): (problem: PolicyProblem) => LocatedProblem {
+  return createPlaces(text, readYaml(text).contents).of;
 }
 
-function readYaml(text: string, file: string) {
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
-  const locate = (offset: number) => {
-    const { line, col } = lineCounter.linePos(offset);
-    return `${file}:${line}:${col}`;
-  };
-  return { document, locate };
+function readYaml(text: string): Document {
+  return parseDocument(text, { prettyErrors: false, stringKeys: true });
 }
 
 /** What would come out of YAML as something else than what is written: `2.0` as the number 2, `__proto__` not at all. */
-function ambiguousScalars(document: Document): { offset: number; message: string }[] {
-  const found: { offset: number; message: string }[] = [];
+function ambiguousScalars(document: Document): YamlProblem[] {
+  const found: YamlProblem[] = [];
   visit(document, {
     Scalar: (key, { value, source, range }) => {
-      const offset = range?.[0] ?? 0;
+      const span = { start: range?.[0] ?? 0, end: range?.[1] ?? 0 };
       if (key === 'key' && value === '__proto__')
-        found.push({ offset, message: '__proto__ is not a key of this format' });
+        found.push({ span, message: '__proto__ is not a key of this format' });
       if (typeof value === 'number' && source !== String(value))
-        found.push({ offset, message: `${source} is read as the number ${value}: put it in quotes` });
+        found.push({ span, message: `${source} is read as the number ${value}: put it in quotes` });
     },
   });
   return found;
-}
-
-/** A key's place is its name's, an item's its own; one value in place of a list of one has no index in its path. */
-function findPlace(contents: unknown, path: PolicyProblem['path']) {
-  let node = contents;
-  let offset = startOf(contents) ?? 0;
-  for (const [depth, step] of path.entries()) {
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
-      if (!pair) return { offset, path };
-      offset = startOf(pair.key) ?? offset;
-      node = pair.value;
-    } else if (isSeq(node) && typeof step === 'number') {
-      node = node.get(step, true);
-      offset = startOf(node) ?? offset;
-    } else if (isNode(node) && !isCollection(node) && typeof step === 'number')
-      return { offset: startOf(node) ?? offset, path: path.slice(0, depth) };
-    else return { offset, path };
-  }
-  return { offset, path };
-}
-
-function startOf(node: unknown): number | undefined {
-  return isNode(node) ? node.range?.[0] : undefined;
 }

@@ -5,7 +5,10 @@ import type * as z from 'zod';
 
 export interface PolicyProblem {
   readonly path: readonly (string | number)[];
+  /** A sentence; one that begins with a lower-case letter gets what `path` names as its subject. */
   readonly message: string;
+  /** `key` when the key is wrong, and not its value. */
+  readonly at?: 'key';
 }
 
 const MISSING = 'is missing';
@@ -45,8 +48,8 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
 export function toPolicyProblems(issue: z.core.$ZodIssue): PolicyProblem[] {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
   if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({ path: [...path, key], message: 'is not a key of this format' }));
-  if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
+    return issue.keys.map((key) => ({ path: [...path, key], message: 'is not a key of this format', at: 'key' }));
+  if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message, at: 'key' }];
   return [{ path, message: missingPrefix(issue) + issue.message }];
 }
 

@@ -2,13 +2,13 @@
 // is walked: an alias of aliases is small here, where all of them share one value. Source: YAML 1.2.2, section 7.1.
 
 import { type Document, isAlias, isMap, isNode, isScalar, isSeq } from 'yaml';
+import type { Span } from './places.ts';
 
 /** The keys and values that aliases may add. A hand-written policy of 3,000 rules has about 60,000 of its own. */
 const MAX_ALIASED = 250_000;
 
-interface YamlProblem {
-  /** In the document's text, in characters. */
-  readonly offset: number;
+export interface YamlProblem {
+  readonly span: Span;
   readonly message: string;
 }
 
@@ -28,14 +28,14 @@ export function toData({ contents }: Document): { readonly data: unknown } | { r
   const problems: YamlProblem[] = [];
   let added = 0;
 
-  const expandAlias = (name: string, offset: number): Expanded => {
+  const expandAlias = (name: string, span: Span): Expanded => {
     const target = anchored.get(name);
     if (target) {
       const fitted = added <= MAX_ALIASED;
       added += target.size;
       if (fitted && added > MAX_ALIASED)
         problems.push({
-          offset,
+          span,
           message: `*${name} makes the policy too large: its aliases add more than ${MAX_ALIASED} keys and values; use fewer of them`,
         });
       return target;
@@ -43,7 +43,7 @@ export function toData({ contents }: Document): { readonly data: unknown } | { r
     const message = anchored.has(name)
       ? `*${name} stands inside &${name}, which it names`
       : `*${name} names no anchor: no &${name} stands before it. Put a value that begins with * in quotes`;
-    problems.push({ offset, message });
+    problems.push({ span, message });
     return { value: null, size: 1 };
   };
 
@@ -61,7 +61,7 @@ export function toData({ contents }: Document): { readonly data: unknown } | { r
   };
 
   const expand = (node: unknown): Expanded => {
-    if (isAlias(node)) return expandAlias(node.source, node.range?.[0] ?? 0);
+    if (isAlias(node)) return expandAlias(node.source, { start: node.range?.[0] ?? 0, end: node.range?.[1] ?? 0 });
     const anchor = isNode(node) && 'anchor' in node ? node.anchor : undefined;
     if (anchor === undefined) return expandContents(node);
     anchored.set(anchor, undefined);

@@ -91,7 +91,7 @@ describe('a pool', () => {
       /not a key of this format/,
     ],
   ])('is refused with %s', (_, change, path, message) => {
-    expect(problemsOf(change)).toEqual([{ path, message: expect.stringMatching(message) }]);
+    expect(problemsOf(change)).toMatchObject([{ path, message: expect.stringMatching(message) }]);
   });
 });
 
@@ -112,7 +112,7 @@ describe('an account in two places', () => {
     ['in a pool and as a signer, which stands before', SIGNER, CI, [...POOL, 0], SIGNER],
   ])('is refused %s', (_, changedPath, email, path, otherPath) => {
     expect(problemsOf(set(changedPath, email))).toEqual([
-      { path, message: `${email} also stands at ${otherPath.join('.')}: a pooled account serves one job alone` },
+      { path, message: `"${email}" also stands at ${otherPath.join('.')}: a pooled account serves one job alone` },
     ]);
   });
 
@@ -121,7 +121,7 @@ describe('an account in two places', () => {
     expect(problemsOf((data) => (data.credentials.late = late))).toEqual([
       {
         path: ['credentials', 'late', 'serviceAccount', 'email'],
-        message: `${CI} also stands at ${[...POOL, 0].join('.')}: a pooled account serves one job alone`,
+        message: `"${CI}" also stands at ${[...POOL, 0].join('.')}: a pooled account serves one job alone`,
       },
     ]);
   });
@@ -179,7 +179,7 @@ describe('the limits', () => {
     ['null', null, ['limits']],
     ['a list', [], ['limits']],
   ])('are refused with %s', (_, limits, path) => {
-    expect(problemsOf((data) => (data.limits = limits))).toEqual([{ path, message: expect.stringMatching(/./) }]);
+    expect(problemsOf((data) => (data.limits = limits))).toMatchObject([{ path, message: expect.stringMatching(/./) }]);
   });
 });
 

@@ -112,7 +112,7 @@ describe('a credential for a part of a bucket', () => {
   ])('is refused with %s', (_, field, value, message) => {
     const [problem, ...others] = problemsOf(storage(field, value));
     expect(others).toEqual([]);
-    expect(problem).toEqual({
+    expect(problem).toMatchObject({
       path: ['credentials', 'cache', 'storage', field],
       message: expect.stringMatching(message),
     });

@@ -498,39 +498,31 @@ describe('the text of a policy', () => {
   });
 
   it.each([
-    ['a value', replaced('ttl: 10m', 'ttl: 2h'), 'policy.yaml:8:5 credentials.export.ttl must be a duration'],
-    ['a list item', replaced('[export]', '[export, import]'), 'policy.yaml:15:22 rules.0.grants.1 "import" is not a'],
-    [
-      'an unknown key',
-      replaced('name: deploy', 'nmae: x\n    name: deploy'),
-      'policy.yaml:13:5 rules.0.nmae is not a key',
-    ],
+    ['a value', replaced('ttl: 10m', 'ttl: 2h'), 'policy.yaml:8:10: ttl must be a duration'],
+    ['a list item', replaced('[export]', '[export, import]'), 'policy.yaml:15:22: "import" is not a'],
+    ['an unknown key', replaced('name: deploy', 'nmae: x\n    name: deploy'), 'policy.yaml:13:5: nmae is not a key'],
     [
       'a missing key, at what lacks it',
       replaced('    ttl: 10m\n', ''),
-      'policy.yaml:6:3 credentials.export.ttl is missing: it must be a duration such as 15m',
+      'policy.yaml:6:3: ttl is missing: it must be a duration such as 15m',
     ],
+    ['a claim in a flow map', replaced('build_branch: main', 'branch: main'), 'policy.yaml:14:42: branch is not'],
     [
-      'a claim in a flow map',
-      replaced('build_branch: main', 'branch: main'),
-      'policy.yaml:14:34 rules.0.match.branch is not',
+      'a credential name',
+      replaced('  export:', '  Export:'),
+      'policy.yaml:6:3: credential "Export" must be lower-case',
     ],
-    ['a credential name', replaced('  export:', '  Export:'), 'policy.yaml:6:3 credentials.Export must be lower-case'],
-    ['a key twice', replaced('ttl: 10m', 'ttl: 10m\n    ttl: 20m'), 'policy.yaml:9:5 Map keys must be unique'],
+    ['a key twice', replaced('ttl: 10m', 'ttl: 10m\n    ttl: 20m'), 'policy.yaml:9:5: Map keys must be unique'],
     ['bad YAML', replaced('[export]', '[export'), 'policy.yaml:'],
-    ['a tag', replaced('slug: acme-inc', 'slug: !env SLUG'), 'policy.yaml:2:23 Unresolved tag: !env'],
+    ['a tag', replaced('slug: acme-inc', 'slug: !env SLUG'), 'policy.yaml:2:23: Unresolved tag: !env'],
     ['an alias of nothing', replaced('[export]', '*nothing'), 'policy.yaml:'],
-    [
-      'a merge',
-      replaced('    ttl: 10m', '    ttl: 10m\n    <<: { x: 1 }'),
-      'policy.yaml:9:5 credentials.export.<< is not a key',
-    ],
-    ['a second document', `${TEXT}---\nversion: 1\n`, 'policy.yaml:16:1 Source contains multiple documents'],
+    ['a merge', replaced('    ttl: 10m', '    ttl: 10m\n    <<: { x: 1 }'), 'policy.yaml:9:5: << is not a key'],
+    ['a second document', `${TEXT}---\nversion: 1\n`, 'policy.yaml:16:1: Source contains multiple documents'],
     ['a tab for indentation', replaced('    ttl: 10m', '\tttl: 10m'), 'policy.yaml:'],
   ])('is refused with the place of %s', (_, text, message) => {
     const problems = problemsIn(text);
     expect(problems.length).toBeGreaterThan(0);
-    expect(problems[0]).toMatch(/^policy\.yaml:\d+:\d+ \S/);
+    expect(problems[0]).toMatch(/^policy\.yaml:\d+:\d+: \S/);
     expect(problems.some((problem) => problem.startsWith(message))).toBe(true);
   });
 
@@ -542,15 +534,15 @@ describe('the text of a policy', () => {
     ['bytes', '\u0000\u0001'],
     ['JSON cut short', '{"version": 1, '],
   ])('is refused when it is %s', (_, text) => {
-    expect(problemsIn(text)[0]).toMatch(/^policy\.yaml:\d+:\d+ \S/);
+    expect(problemsIn(text)[0]).toMatch(/^policy\.yaml:\d+:\d+: \S/);
   });
 
   it('puts several problems in the order of the file', () => {
     const text = replaced('ttl: 10m', 'ttl: 2h').replace('version: 1', 'version: 2').replace('app, ', '"*", ');
     expect(problemsIn(text).map((problem) => problem.split(' ')[0])).toEqual([
-      'policy.yaml:1:1',
-      'policy.yaml:8:5',
-      'policy.yaml:14:5',
+      'policy.yaml:1:10:',
+      'policy.yaml:8:10:',
+      'policy.yaml:14:5:',
     ]);
   });
 
@@ -560,12 +552,12 @@ describe('the text of a policy', () => {
       return `a${level}: &a${level} [${Array(10).fill(inner).join(', ')}]`;
     });
     expect(problemsIn(levels.join('\n'))).toEqual([
-      expect.stringMatching(/^policy\.yaml:6:15 \*a4 makes the policy too large: its aliases add more than 250000 /),
+      expect.stringMatching(/^policy\.yaml:6:15: \*a4 makes the policy too large: its aliases add more than 250000 /),
     ]);
   });
 
   it.each([
-    ['4,000 levels of it', 4_000, 'policy.yaml:6:15 *a4 makes the policy too large'],
+    ['4,000 levels of it', 4_000, 'policy.yaml:6:15: *a4 makes the policy too large'],
     ['one of two aliases a level', 40, 'policy.yaml:'],
   ])('refuses a bomb of %s once, without walking it', (_, count, message) => {
     const width = count > 100 ? 10 : 2;
@@ -608,13 +600,13 @@ describe('the text of a policy', () => {
   });
 
   it.each([
-    ['an alias of nothing', '*nothing', '15:13 *nothing names no anchor'],
-    ['an alias of what comes later', '[*later, &later export]', '15:14 *later names no anchor'],
-    ['an alias of what it stands in', '&all [*all]', '15:19 *all stands inside &all'],
+    ['an alias of nothing', '*nothing', '15:13: *nothing names no anchor'],
+    ['an alias of what comes later', '[*later, &later export]', '15:14: *later names no anchor'],
+    ['an alias of what it stands in', '&all [*all]', '15:19: *all stands inside &all'],
     [
       'an alias of what it stands in, of a name used before',
       '[&all export, &all [*all]]',
-      '15:33 *all stands inside &all',
+      '15:33: *all stands inside &all',
     ],
   ])('names the place of %s', (_, grants, message) => {
     expect(problemsIn(replaced('[export]', grants))).toEqual([expect.stringContaining(`policy.yaml:${message}`)]);

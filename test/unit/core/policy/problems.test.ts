@@ -32,7 +32,7 @@ describe('what is said of a policy', () => {
   /** Where in a text something stands, as messages say it. */
   const at = (text: string, what: string) => {
     const before = text.slice(0, text.indexOf(what)).split('\n');
-    return `policy.yaml:${before.length}:${(before.at(-1) ?? '').length + 1}`;
+    return `policy.yaml:${before.length}:${(before.at(-1) ?? '').length + 1}:`;
   };
   const problemsIn = (text: string) => {
     const result = parsePolicy(text, 'policy.yaml');
@@ -43,25 +43,26 @@ describe('what is said of a policy', () => {
     expect(EXAMPLE).toContain(PIPELINE);
     return EXAMPLE.replace(PIPELINE, `${lines}\n      build_branch: [main`);
   };
+  const WHERE = 'in rule "deploy to staging", match, ';
   const advice = "is not a UUID, and so matches nothing: use pipeline_slug, or the id from Buildkite's API";
 
   it('is, of a pipeline_id that is a slug, at that slug, what to use instead', () => {
     const text = withPipeline('      pipeline_id: globex-web');
-    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} rules.0.match.pipeline_id "globex-web" ${advice}`]);
+    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} "globex-web" ${advice} (${WHERE}pipeline_id)`]);
   });
 
   it('is the same of one in a list, at its own place, and beside a slug that narrows', () => {
     const lines =
       '      pipeline_slug: web\n      pipeline_id: [0184990a-4782-42b5-afc1-16715b10b1f0, globex-web, "018*"]';
     const text = withPipeline(lines);
-    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} rules.0.match.pipeline_id.1 "globex-web" ${advice}`]);
+    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} "globex-web" ${advice} (${WHERE}pipeline_id)`]);
   });
 
   it('is of every other id that is none, but of no agent tag', () => {
     const lines = '      pipeline_slug: web\n      queue_id: default\n      agent_tag:host_id: Blue';
     const text = withPipeline(lines);
     expect(problemsIn(text)).toEqual([
-      `${at(text, 'default\n')} rules.0.match.queue_id "default" is not a UUID, and so matches nothing`,
+      `${at(text, 'default\n')} "default" is not a UUID, and so matches nothing (${WHERE}queue_id)`,
     ]);
     const allowed = parsePolicy(withPipeline(lines.replace('queue_id', 'queue_key')), 'policy.yaml');
     expect('policy' in allowed && allowed.policy.rules[0]?.match['agent_tag:host_id']).toEqual(['Blue']);
@@ -71,9 +72,9 @@ describe('what is said of a policy', () => {
   const SCOPES = 'scopes: [https://www.googleapis.com/auth/datastore]';
 
   it.each([
-    ['verbs that are missing', VERBS, '', '{ path: "config', 'firestore.allow.0.verbs is missing'],
-    ['verbs that are text', VERBS, ', verbs: get', 'verbs: get', 'verbs must be a list, such as'],
-    ['an unknown verb', VERBS, ', verbs: [get, set]', 'set]', 'verbs.1 must be one of get, list, create'],
+    ['verbs that are missing', VERBS, '', '{ path: "config', 'verbs is missing'],
+    ['verbs that are text', VERBS, ', verbs: get', 'get }', 'verbs must be a list, such as'],
+    ['an unknown verb', VERBS, ', verbs: [get, set]', 'set]', '"set" must be one of get, list, create'],
     ['no verb', VERBS, ', verbs: []', 'verbs: []', 'verbs must not be empty'],
     ['scopes that are empty', SCOPES, 'scopes:', 'scopes:\n', 'scopes is empty: it must be a list'],
   ])('is short and at its place: %s', (_, before, after, place, message) => {
