@@ -2,12 +2,15 @@
 // Knows YAML; what a policy is, it leaves to core/policy.ts.
 
 import { createHash } from 'node:crypto';
-import { type Document, parseDocument, visit } from 'yaml';
-import { createPlaces, type LocatedProblem } from './places.ts';
+import { type Document, isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { createPlaces, type LocatedProblem, spanOf, spanOfNode, type YamlProblem } from './places.ts';
 import { type Policy, parsePolicyData } from './policy.ts';
 import type { PolicyProblem } from './problems.ts';
+import { textMistakes } from './text-mistakes.ts';
 import { visible } from './visible-text.ts';
-import { toData, type YamlProblem } from './yaml-data.ts';
+import { toData } from './yaml-data.ts';
+import { syntaxMistakes } from './yaml-syntax.ts';
+import { type Findings, inspectValues } from './yaml-values.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;
@@ -17,20 +20,92 @@ export interface LoadedPolicy {
 
 /** @returns the policy, or all of its problems in the order of the file */
 export function parsePolicyText(text: string): LoadedPolicy | { problems: LocatedProblem[] } {
+  const result = readPolicy(text);
+  if ('policy' in result) return result;
+  const byPlace = (left: LocatedProblem, right: LocatedProblem) => left.line - right.line || left.column - right.column;
+  return { problems: result.problems.sort(byPlace) };
+}
+
+function readPolicy(text: string): LoadedPolicy | { problems: LocatedProblem[] } {
   const document = readYaml(text);
-  const { at, of } = createPlaces(text, document.contents);
-  const faults = [...document.errors, ...document.warnings];
-  if (faults.length > 0)
-    return { problems: faults.map(({ pos: [start, end], message }) => at({ start, end }, message)) };
-  if (document.contents === null) return { problems: [at({ start: 0, end: 0 }, 'The file holds no policy.')] };
-  const expanded = toData(document);
-  const unclear = [...ambiguousScalars(document), ...('problems' in expanded ? expanded.problems : [])];
-  if (unclear.length > 0 || 'problems' in expanded)
-    return { problems: unclear.map(({ span, message }) => at(span, message)) };
+  const places = createPlaces(text, document.contents);
+  const broken = firstOf([
+    () => textMistakes(text),
+    () => syntaxMistakes(document, text),
+    () => shapeMistakes(document, text),
+  ]);
+  if (broken.length > 0) return { problems: broken.map(({ span, message }) => places.at(span, message)) };
+  const { keys, unclear, nulls } = inspectValues(document.contents, places.lineOf);
+  const expanded = toData(document, new Set(unclear.map(({ scalar }) => scalar)));
+  const keyProblems = keys.map((problem) => places.of(problem, spanOfNode(problem.key)));
+  if ('problems' in expanded)
+    return { problems: [...keyProblems, ...expanded.problems.map(({ span, message }) => places.at(span, message))] };
   const result = parsePolicyData(expanded.data);
-  if ('policy' in result) return { policy: result.policy, sha256: createHash('sha256').update(text).digest('hex') };
-  const located = result.problems.map(of);
-  return { problems: located.sort((left, right) => left.line - right.line || left.column - right.column) };
+  const problems = 'problems' in result ? result.problems : [];
+  // With quotes, an unclear value would have the problem that is reported already.
+  const inQuotes = unclear.filter(({ path }) => !problems.some((problem) => concerns(problem, path)));
+  const located = [
+    ...keyProblems,
+    ...problems
+      .filter((problem) => !keys.some(({ path, key }) => key.value === '<<' && isWithin(problem.path, path)))
+      .map((problem) => places.of(withNullExplained(problem, nulls, text))),
+    ...inQuotes.map((problem) => places.of(problem)),
+  ];
+  if (located.length > 0 || !('policy' in result)) return { problems: located };
+  return { policy: result.policy, sha256: createHash('sha256').update(text).digest('hex') };
+}
+
+function firstOf(checks: readonly (() => YamlProblem[])[]): YamlProblem[] {
+  for (const check of checks) {
+    const problems = check();
+    if (problems.length > 0) return problems;
+  }
+  return [];
+}
+
+function shapeMistakes({ contents }: Document, text: string): YamlProblem[] {
+  if (isMap(contents)) return [];
+  const span = spanOf(contents, []);
+  const advice = 'A policy is a map that begins with version: 1.';
+  if (isSeq(contents)) return [{ span, message: `The file holds a list. ${advice}` }];
+  if (isScalar(contents) && contents.source)
+    return [{ span, message: `The file holds one value and no keys. ${advice}` }];
+  const empty = text.trim() === '' ? 'The file is empty.' : 'The file holds no keys.';
+  return [{ span: { start: 0, end: 0 }, message: `${empty} ${advice}` }];
+}
+
+/** Whether a problem is at `path`, at the list of which it is one value, or at an unknown key around it. */
+function concerns(problem: PolicyProblem, path: PolicyProblem['path']): boolean {
+  return isWithin(problem.path, path) || (problem.at === 'key' && isWithin(path, problem.path));
+}
+
+function isWithin(inner: PolicyProblem['path'], outer: PolicyProblem['path']): boolean {
+  return outer.every((step, index) => inner[index] === step);
+}
+
+/** Why a value is null that its author did not leave out. */
+function withNullExplained(problem: PolicyProblem, nulls: Findings['nulls'], text: string): PolicyProblem {
+  const found = nulls.find(({ path }) => path.length > 0 && isWithin(problem.path, path));
+  const { scalar } = found ?? {};
+  if (!found || !scalar || problem.at === 'key') return problem;
+  if (scalar.source) {
+    if (found.path[0] !== 'rules') return problem;
+    return {
+      ...problem,
+      message: `YAML reads ${scalar.source} as no value. Write ${JSON.stringify(scalar.source)} if it is text.`,
+    };
+  }
+  if (scalar.anchor !== undefined)
+    return {
+      ...problem,
+      message: `YAML reads &${scalar.anchor} as an anchor. Write "&${scalar.anchor}" if it is text.`,
+    };
+  const [comment] = /^[ \t]*#\S[^\r\n]*/.exec(text.slice(scalar.range?.[0] ?? text.length)) ?? [];
+  if (comment === undefined) return problem;
+  return {
+    ...problem,
+    message: `YAML reads what follows # as a comment. Write ${JSON.stringify(comment.trim())} if it is the value.`,
+  };
 }
 
 /**
@@ -56,20 +131,5 @@ export function createLocator(text: string): (problem: PolicyProblem) => Located
 }
 
 function readYaml(text: string): Document {
-  return parseDocument(text, { prettyErrors: false, stringKeys: true });
-}
-
-/** What would come out of YAML as something else than what is written: `2.0` as the number 2, `__proto__` not at all. */
-function ambiguousScalars(document: Document): YamlProblem[] {
-  const found: YamlProblem[] = [];
-  visit(document, {
-    Scalar: (key, { value, source, range }) => {
-      const span = { start: range?.[0] ?? 0, end: range?.[1] ?? 0 };
-      if (key === 'key' && value === '__proto__')
-        found.push({ span, message: '__proto__ is not a key of this format' });
-      if (typeof value === 'number' && source !== String(value))
-        found.push({ span, message: `${source} is read as the number ${value}: put it in quotes` });
-    },
-  });
-  return found;
+  return parseDocument(text, { prettyErrors: false, stringKeys: true, uniqueKeys: false });
 }

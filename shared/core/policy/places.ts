@@ -24,28 +24,38 @@ export interface Span {
   readonly end: number;
 }
 
+/** A problem of the YAML text, before anything is known of its keys. */
+export interface YamlProblem {
+  readonly span: Span;
+  /** A sentence. */
+  readonly message: string;
+}
+
 /** Finds places in `text`. */
 export interface Locator {
   /** The place of part of the text. */
   at(span: Span, message: string, where?: string): LocatedProblem;
   /** The place of what `path` names, as far as it is in the file; a message in lower case gets its subject. */
-  of(problem: PolicyProblem): LocatedProblem;
+  of(problem: PolicyProblem, span?: Span): LocatedProblem;
+  lineOf(offset: number): number;
 }
 
 export function createPlaces(text: string, contents: unknown): Locator {
   const lineCounter = new LineCounter();
   for (let start = 0; start >= 0; start = text.indexOf('\n', start) + 1 || -1) lineCounter.addNewLine(start);
   const at = ({ start, end }: Span, message: string, where = ''): LocatedProblem => {
-    const { line, col } = lineCounter.linePos(start);
+    const { line, col } = lineCounter.linePos(Math.min(start, text.length));
+    const column = line === 1 && text.startsWith('\ufeff') ? Math.max(1, col - 1) : col;
     const lineEnd = text.slice(start).search(/\r?\n|$/) + start;
-    return { line, column: col, length: Math.max(1, Math.min(end, lineEnd) - start), where, message };
+    return { line, column, length: Math.max(1, Math.min(end, lineEnd) - start), where, message };
   };
   return {
     at,
-    of: ({ path, message, at: part }) => {
-      const described = describe(contents, path, message);
-      return at(spanOf(contents, path, part), described.message, described.where);
+    of: ({ path, message, at: part }, span = spanOf(contents, path, part)) => {
+      const described = describe(contents, path, message, part);
+      return at(span, described.message, described.where);
     },
+    lineOf: (offset) => lineCounter.linePos(offset).line,
   };
 }
 
@@ -71,6 +81,10 @@ export function spanOf(contents: unknown, path: PolicyProblem['path'], part?: 'k
   return ended ?? span;
 }
 
+export function spanOfNode(node: unknown): Span {
+  return shownSpan(node) ?? { start: 0, end: 0 };
+}
+
 /** A map or list over several lines is shown by its first key or item. */
 function shownSpan(node: unknown): Span | undefined {
   if (!isNode(node) || !node.range) return undefined;
@@ -90,10 +104,11 @@ const SECTIONS: Readonly<Record<string, string>> = {
 };
 
 /** A message that begins with a lower-case letter has no subject yet: it is what `path` names. */
-function describe(contents: unknown, path: PolicyProblem['path'], message: string): { where: string; message: string } {
+function describe(contents: unknown, path: PolicyProblem['path'], message: string, part?: 'key') {
   const names = namesOf(contents, path);
   const lastIsItem = typeof path.at(-1) === 'number' && !(path[0] === 'rules' && path.length === 2);
-  if (!/^[a-z]/.test(message)) return { where: (lastIsItem ? names.slice(0, -1) : names).join(', '), message };
+  const named = lastIsItem || part === 'key';
+  if (!/^[a-z]/.test(message)) return { where: (named ? names.slice(0, -1) : names).join(', '), message };
   const before = names.slice(0, -1);
   const value = valueAt(contents, path);
   const subject = lastIsItem && typeof value === 'string' ? JSON.stringify(value) : (names.at(-1) ?? 'the policy');

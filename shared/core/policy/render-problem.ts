@@ -27,7 +27,14 @@ export function renderProblem(
   const label = paint(severity, code === undefined ? severity : `${severity} ${code}`);
   const head = `${file}:${line}:${column}: ${label}: ${visible(message)}`;
   const gutter = String(line);
-  const { shown, before, under } = cutAround(text.split('\n')[line - 1]?.replace(/\r$/, '') ?? '', column - 1, length);
+  const { shown, before, under } = cutAround(
+    text
+      .replace(/^\ufeff/, '')
+      .split('\n')
+      [line - 1]?.replace(/\r$/, '') ?? '',
+    column - 1,
+    length,
+  );
   const caret = paint(severity, '^'.repeat(Math.max(1, under)));
   return [
     head,

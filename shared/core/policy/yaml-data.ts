@@ -2,15 +2,11 @@
 // is walked: an alias of aliases is small here, where all of them share one value. Source: YAML 1.2.2, section 7.1.
 
 import { type Document, isAlias, isMap, isNode, isScalar, isSeq } from 'yaml';
-import type { Span } from './places.ts';
+import { closestName } from '../closest-name.ts';
+import type { Span, YamlProblem } from './places.ts';
 
 /** The keys and values that aliases may add. A hand-written policy of 3,000 rules has about 60,000 of its own. */
 const MAX_ALIASED = 250_000;
-
-export interface YamlProblem {
-  readonly span: Span;
-  readonly message: string;
-}
 
 interface Expanded {
   readonly value: unknown;
@@ -18,11 +14,28 @@ interface Expanded {
   readonly size: number;
 }
 
+function aliasMistake(name: string, anchored: ReadonlyMap<string, unknown>): string {
+  if (anchored.has(name)) return `The alias *${name} is inside of its own anchor &${name}. Move it out.`;
+  const quoted = JSON.stringify(`*${name}`);
+  // A pattern, not a misspelt alias.
+  if (/^[^A-Za-z0-9_]/.test(name)) return `A value that begins with * must be in quotes. Write ${quoted}.`;
+  const near = closestName(name, [...anchored.keys()]);
+  const meant =
+    near === undefined
+      ? `If it is a pattern, write ${quoted}`
+      : `Did you mean *${near}? If it is a pattern, write ${quoted}`;
+  return `The alias *${name} has no anchor &${name} above it. ${meant}.`;
+}
+
 /**
  * @param document one whose keys are strings, without errors
+ * @param readAsText scalars whose value is what is written
  * @returns its data, or every alias that names nothing or a part of itself, and the first that makes the data too large
  */
-export function toData({ contents }: Document): { readonly data: unknown } | { readonly problems: YamlProblem[] } {
+export function toData(
+  { contents }: Document,
+  readAsText: ReadonlySet<unknown> = new Set(),
+): { readonly data: unknown } | { readonly problems: YamlProblem[] } {
   /** The latest node of each anchor; undefined while that node is being read. */
   const anchored = new Map<string, Expanded | undefined>();
   const problems: YamlProblem[] = [];
@@ -36,14 +49,11 @@ export function toData({ contents }: Document): { readonly data: unknown } | { r
       if (fitted && added > MAX_ALIASED)
         problems.push({
           span,
-          message: `*${name} makes the policy too large: its aliases add more than ${MAX_ALIASED} keys and values; use fewer of them`,
+          message: `The alias *${name} makes the policy too large. Aliases may add ${MAX_ALIASED} keys and values: use fewer of them.`,
         });
       return target;
     }
-    const message = anchored.has(name)
-      ? `*${name} stands inside &${name}, which it names`
-      : `*${name} names no anchor: no &${name} stands before it. Put a value that begins with * in quotes`;
-    problems.push({ span, message });
+    problems.push({ span, message: aliasMistake(name, anchored) });
     return { value: null, size: 1 };
   };
 
@@ -57,7 +67,7 @@ export function toData({ contents }: Document): { readonly data: unknown } | { r
       const items = node.items.map(expand);
       return { value: items.map(({ value }) => value), size: items.reduce((sum, { size }) => sum + size, 1) };
     }
-    return { value: isScalar(node) ? node.value : null, size: 1 };
+    return { value: isScalar(node) ? (readAsText.has(node) ? node.source : node.value) : null, size: 1 };
   };
 
   const expand = (node: unknown): Expanded => {
