@@ -2,7 +2,8 @@
 
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
-import { type LoadedPolicy, parsePolicyText } from '../shared/core/policy/parse-yaml.ts';
+import { checkPolicyText } from '../shared/core/policy/check-text.ts';
+import type { LoadedPolicy } from '../shared/core/policy/parse-yaml.ts';
 import type { LocatedProblem } from '../shared/core/policy/places.ts';
 import { renderProblem, type Severity } from '../shared/core/policy/render-problem.ts';
 import { generatedRulesProblems } from '../shared/core/security-rules/limits.ts';
@@ -11,7 +12,7 @@ import { EXIT, fail, note, paint } from './terminal.ts';
 /** The policy in a file and the file's text, or the end of the process with every problem in it. */
 export function readPolicy(file: string): LoadedPolicy & { readonly text: string } {
   const text = readText(file);
-  const result = parsePolicyText(text);
+  const result = checkPolicyText(text);
   if ('policy' in result) return { ...result, text };
   const print = createProblemPrinter({ file, text, stream: process.stderr });
   for (const problem of result.problems) note(print({ severity: 'error', ...problem }));

@@ -3,13 +3,13 @@
 
 import { createHash } from 'node:crypto';
 import { type Document, isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import type { RepairedKeys } from './misspelt-keys.ts';
 import { createPlaces, type LocatedProblem, spanOf, spanOfNode, type YamlProblem } from './places.ts';
 import { type Policy, parsePolicyData } from './policy.ts';
 import type { PolicyProblem } from './problems.ts';
 import { textMistakes } from './text-mistakes.ts';
 import { visible } from './visible-text.ts';
 import { toData } from './yaml-data.ts';
-import { syntaxMistakes } from './yaml-syntax.ts';
 import { type Findings, inspectValues } from './yaml-values.ts';
 
 export interface LoadedPolicy {
@@ -18,20 +18,40 @@ export interface LoadedPolicy {
   readonly sha256: string;
 }
 
+/** How mistakes are explained. */
+export interface Explanations {
+  /** Of a document with errors. */
+  readonly syntaxMistakes: (document: Document, text: string) => YamlProblem[];
+  readonly repairKeys: (data: unknown) => RepairedKeys;
+}
+
+/** For logs. */
+const IN_SHORT: Explanations = {
+  // The others are mostly consequences.
+  syntaxMistakes: ({ errors, warnings }) =>
+    [...errors, ...warnings]
+      .slice(0, 1)
+      .map(({ pos: [start, end], message }) => ({ span: { start, end }, message: `This is not YAML: ${message}.` })),
+  repairKeys: (data) => ({ data, problems: [], writtenPath: (path) => path }),
+};
+
 /** @returns the policy, or all of its problems in the order of the file */
-export function parsePolicyText(text: string): LoadedPolicy | { problems: LocatedProblem[] } {
-  const result = readPolicy(text);
+export function parsePolicyText(
+  text: string,
+  explanations: Explanations = IN_SHORT,
+): LoadedPolicy | { problems: LocatedProblem[] } {
+  const result = readPolicy(text, explanations);
   if ('policy' in result) return result;
   const byPlace = (left: LocatedProblem, right: LocatedProblem) => left.line - right.line || left.column - right.column;
   return { problems: result.problems.sort(byPlace) };
 }
 
-function readPolicy(text: string): LoadedPolicy | { problems: LocatedProblem[] } {
+function readPolicy(text: string, explanations: Explanations): LoadedPolicy | { problems: LocatedProblem[] } {
   const document = readYaml(text);
   const places = createPlaces(text, document.contents);
   const broken = firstOf([
     () => textMistakes(text),
-    () => syntaxMistakes(document, text),
+    () => explanations.syntaxMistakes(document, text),
     () => shapeMistakes(document, text),
   ]);
   if (broken.length > 0) return { problems: broken.map(({ span, message }) => places.at(span, message)) };
@@ -40,8 +60,10 @@ function readPolicy(text: string): LoadedPolicy | { problems: LocatedProblem[] }
   const keyProblems = keys.map((problem) => places.of(problem, spanOfNode(problem.key)));
   if ('problems' in expanded)
     return { problems: [...keyProblems, ...expanded.problems.map(({ span, message }) => places.at(span, message))] };
-  const result = parsePolicyData(expanded.data);
-  const problems = 'problems' in result ? result.problems : [];
+  const { data, problems: keyMistakes, writtenPath } = explanations.repairKeys(expanded.data);
+  const result = parsePolicyData(data);
+  const found = 'problems' in result ? result.problems : [];
+  const problems = [...keyMistakes, ...found.map((problem) => ({ ...problem, path: writtenPath(problem.path) }))];
   // With quotes, an unclear value would have the problem that is reported already.
   const inQuotes = unclear.filter(({ path }) => !problems.some((problem) => concerns(problem, path)));
   const located = [
@@ -117,7 +139,7 @@ export function parsePolicy(text: string, file: string): LoadedPolicy | { proble
   if ('policy' in result) return result;
   return {
     problems: result.problems.map(({ line, column, where, message }) =>
-      visible(`${file}:${line}:${column}: ${message}${where === '' ? '' : ` (in ${where})`}`),
+      visible(`${file}:${line}:${column}: ${where === '' ? '' : `${where}: `}${message}`),
     ),
   };
 }

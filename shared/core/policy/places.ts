@@ -53,7 +53,7 @@ export function createPlaces(text: string, contents: unknown): Locator {
     at,
     of: ({ path, message, at: part }, span = spanOf(contents, path, part)) => {
       const described = describe(contents, path, message, part);
-      return at(span, described.message, described.where);
+      return at(span, described.message.replace(/(?<![.?!])$/, '.'), described.where);
     },
     lineOf: (offset) => lineCounter.linePos(offset).line,
   };

@@ -172,7 +172,7 @@ function valueStart(text: string, at: number): number {
 }
 
 /** Before a comment, and in brackets before what ends a value there. */
-export function valueEnd(text: string, start: number): number {
+function valueEnd(text: string, start: number): number {
   const line = lineAt(text, start);
   const rest = line.text.slice(start - line.start);
   const inBrackets = openBracket(text, start) !== undefined;

@@ -7,7 +7,7 @@ import type { PolicyProblem } from './problems.ts';
 type Path = PolicyProblem['path'];
 
 /** A problem of a key, with the node: another one of its map may have the same name. */
-export interface KeyProblem extends PolicyProblem {
+interface KeyProblem extends PolicyProblem {
   readonly key: Scalar;
 }
 

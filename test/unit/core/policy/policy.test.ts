@@ -498,23 +498,15 @@ describe('the text of a policy', () => {
   });
 
   it.each([
-    ['a value', replaced('ttl: 10m', 'ttl: 2h'), 'policy.yaml:8:10: ttl must be a duration'],
-    ['a list item', replaced('[export]', '[export, import]'), 'policy.yaml:15:22: "import" is not a'],
-    ['an unknown key', replaced('name: deploy', 'nmae: x\n    name: deploy'), 'policy.yaml:13:5: nmae is not a key'],
-    [
-      'a missing key, at what lacks it',
-      replaced('    ttl: 10m\n', ''),
-      'policy.yaml:6:3: ttl is missing: it must be a duration such as 15m',
-    ],
-    ['a claim in a flow map', replaced('build_branch: main', 'branch: main'), 'policy.yaml:14:42: branch is not'],
-    [
-      'a credential name',
-      replaced('  export:', '  Export:'),
-      'policy.yaml:6:3: credential "Export" must be lower-case',
-    ],
-    ['a key twice', replaced('ttl: 10m', 'ttl: 10m\n    ttl: 20m'), 'policy.yaml:9:5: "ttl" '],
+    ['a value', replaced('ttl: 10m', 'ttl: 2h'), 'policy.yaml:8:10: '],
+    ['a list item', replaced('[export]', '[export, import]'), 'policy.yaml:15:22: '],
+    ['an unknown key', replaced('name: deploy', 'nmae: x\n    name: deploy'), 'policy.yaml:13:5: '],
+    ['a missing key, at what lacks it', replaced('    ttl: 10m\n', ''), 'policy.yaml:6:3: '],
+    ['a claim in a flow map', replaced('build_branch: main', 'branch: main'), 'policy.yaml:14:42: '],
+    ['a credential name', replaced('  export:', '  Export:'), 'policy.yaml:6:3: '],
+    ['a key twice', replaced('ttl: 10m', 'ttl: 10m\n    ttl: 20m'), 'policy.yaml:9:5: '],
     ['bad YAML', replaced('[export]', '[export'), 'policy.yaml:'],
-    ['a tag', replaced('slug: acme-inc', 'slug: !env SLUG'), 'policy.yaml:2:23: !env '],
+    ['a tag', replaced('slug: acme-inc', 'slug: !env SLUG'), 'policy.yaml:2:23: '],
     ['an alias of nothing', replaced('[export]', '*nothing'), 'policy.yaml:'],
     ['a merge', replaced('    ttl: 10m', '    ttl: 10m\n    <<: { x: 1 }'), 'policy.yaml:9:5: '],
     ['a second document', `${TEXT}---\nversion: 1\n`, 'policy.yaml:16:1: '],
@@ -598,10 +590,10 @@ describe('the text of a policy', () => {
   });
 
   it.each([
-    ['an alias of nothing', '*nothing', '15:13: The alias *nothing '],
-    ['an alias of what comes later', '[*later, &later export]', '15:14: The alias *later '],
-    ['an alias of what it stands in', '&all [*all]', '15:19: The alias *all '],
-    ['an alias of what it stands in, of a name used before', '[&all export, &all [*all]]', '15:33: The alias *all '],
+    ['an alias of nothing', '*nothing', '15:13: '],
+    ['an alias of what comes later', '[*later, &later export]', '15:14: '],
+    ['an alias of what it stands in', '&all [*all]', '15:19: '],
+    ['an alias of what it stands in, of a name used before', '[&all export, &all [*all]]', '15:33: '],
   ])('names the place of %s', (_, grants, message) => {
     expect(problemsIn(replaced('[export]', grants))).toEqual([expect.stringContaining(`policy.yaml:${message}`)]);
   });

@@ -43,26 +43,26 @@ describe('what is said of a policy', () => {
     expect(EXAMPLE).toContain(PIPELINE);
     return EXAMPLE.replace(PIPELINE, `${lines}\n      build_branch: [main`);
   };
-  const WHERE = 'in rule "deploy to staging", match, ';
+  const WHERE = 'rule "deploy to staging", match, ';
   const advice = "is not a UUID, and so matches nothing: use pipeline_slug, or the id from Buildkite's API";
 
   it('is, of a pipeline_id that is a slug, at that slug, what to use instead', () => {
     const text = withPipeline('      pipeline_id: globex-web');
-    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} "globex-web" ${advice} (${WHERE}pipeline_id)`]);
+    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} ${WHERE}pipeline_id: "globex-web" ${advice}.`]);
   });
 
   it('is the same of one in a list, at its own place, and beside a slug that narrows', () => {
     const lines =
       '      pipeline_slug: web\n      pipeline_id: [0184990a-4782-42b5-afc1-16715b10b1f0, globex-web, "018*"]';
     const text = withPipeline(lines);
-    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} "globex-web" ${advice} (${WHERE}pipeline_id)`]);
+    expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} ${WHERE}pipeline_id: "globex-web" ${advice}.`]);
   });
 
   it('is of every other id that is none, but of no agent tag', () => {
     const lines = '      pipeline_slug: web\n      queue_id: default\n      agent_tag:host_id: Blue';
     const text = withPipeline(lines);
     expect(problemsIn(text)).toEqual([
-      `${at(text, 'default\n')} "default" is not a UUID, and so matches nothing (${WHERE}queue_id)`,
+      `${at(text, 'default\n')} ${WHERE}queue_id: "default" is not a UUID, and so matches nothing.`,
     ]);
     const allowed = parsePolicy(withPipeline(lines.replace('queue_id', 'queue_key')), 'policy.yaml');
     expect('policy' in allowed && allowed.policy.rules[0]?.match['agent_tag:host_id']).toEqual(['Blue']);
