@@ -30,10 +30,11 @@ export const credentialSchema = z
   .transform(({ environment, ttl, ...kinds }, context) => {
     const [access, ...more] = Object.values(kinds).filter((kind) => kind !== undefined);
     if (access && more.length === 0) return { environment, ttl, ...access };
-    const found = access ? 'more than one is here' : 'none is here';
+    const present = Object.entries(kinds).flatMap(([name, kind]) => (kind === undefined ? [] : [name]));
+    const found = access ? `It has ${present.join(' and ')}: keep one` : 'It has none';
     context.addIssue({
       code: 'custom',
-      message: `must have exactly one of firestore, serviceAccount, storage; ${found}`,
+      message: `must have exactly one of firestore, serviceAccount and storage. ${found}`,
     });
     return z.NEVER;
   });

@@ -41,7 +41,7 @@ export function tenantProblems(credentials: Readonly<Record<string, Credential>>
     return [
       {
         path: ['credentials', name, 'firestore', 'tenant'],
-        message: `must be the same for every credential of ${project}/${database}: here it is ${tenant ?? 'absent'}, at credentials.${other.name} it is ${other.tenant ?? 'absent'}`,
+        message: `must be the same for every credential of ${project}/${database}. Here it is ${tenant ?? 'absent'}, and in credential ${other.name} it is ${other.tenant ?? 'absent'}`,
       },
     ];
   });

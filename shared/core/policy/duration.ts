@@ -15,16 +15,35 @@ export function formatDuration(seconds: number): string {
   return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`;
 }
 
+/** As people also write them: 30 minutes, 1.5h, 900. */
+const ALMOST = /^(\d+(?:\.\d+)?)\s*(?:([smh])(?:ecs?|econds?|ins?|inutes?|rs?|ours?)?)?$/i;
+
 /** @param limits `least` and `most` in words */
 export const durationSchema = (least: number, most: number, limits: string) => {
-  const error = `must be a duration such as 15m, ${limits}`;
+  const error = ({ input }: { input: unknown }) =>
+    typeof input !== 'string' && typeof input !== 'number'
+      ? `must be a duration ${limits}, such as 15m`
+      : `must be a duration ${limits}, such as 15m. ${correction(String(input))}`;
   return z
     .string({ error })
-    .regex(DURATION, { error: ({ input }) => `${error}; "${input}" is not` })
+    .regex(DURATION, { error })
     .transform((text, context) => {
       const seconds = toSeconds(text);
       if (seconds >= least && seconds <= most) return seconds;
-      context.addIssue({ code: 'custom', message: `${error}; "${text}" is not` });
+      context.addIssue({
+        code: 'custom',
+        message: `must be a duration ${limits}, and ${text} is too ${seconds < least ? 'short' : 'long'}`,
+      });
       return z.NEVER;
     });
 };
+
+function correction(written: string): string {
+  const [, number, unit] = ALMOST.exec(written) ?? [];
+  if (number === undefined) return 'Write a whole number and s, m or h';
+  if (unit === undefined) return `${written} has no unit: s, m or h`;
+  const seconds = Number(number) * SECONDS_PER_UNIT[unit.toLowerCase() as keyof typeof SECONDS_PER_UNIT];
+  return seconds >= 1 && Number.isInteger(seconds)
+    ? `Write ${formatDuration(seconds)}`
+    : 'Write a whole number and s, m or h';
+}

@@ -13,8 +13,11 @@ import { isMatchKey, MATCH_KEYS, narrows, type Rule } from './rule.ts';
 const requiredClaim = z.string().superRefine((claim, context) => {
   if (isMatchKey(claim)) return;
   const near = closestName(claim, MATCH_KEYS);
-  const hint = near === undefined ? `known are ${MATCH_KEYS.join(', ')} and agent_tag:NAME` : `did you mean ${near}?`;
-  context.addIssue({ code: 'custom', message: `"${claim}" is not a claim a rule can name: ${hint}` });
+  const hint =
+    near === undefined
+      ? `The keys of match are ${MATCH_KEYS.join(', ')} and agent_tag:NAME`
+      : `Did you mean "${near}"?`;
+  context.addIssue({ code: 'custom', message: `"${claim}" is not a claim that a rule can match. ${hint}` });
 });
 
 export const environmentSchema = z.strictObject({
@@ -55,13 +58,13 @@ function credentialProblems(
   if (maxTtl !== undefined && ttl > maxTtl)
     problems.push({
       path: ['credentials', name, 'ttl'],
-      message: `is ${formatDuration(ttl)}, and environments.${environment}.maxTtl is ${formatDuration(maxTtl)}: shorten it`,
+      message: `is ${formatDuration(ttl)}, and environments.${environment}.maxTtl is ${formatDuration(maxTtl)}. Shorten it`,
     });
   const actual = revocationOf(credential);
   if (revocation && !revocation.includes(actual))
     problems.push({
       path: ['credentials', name],
-      message: `has the revocation ${actual}, and environments.${environment}.revocation allows ${revocation.join(', ')}: use another kind of credential (${KINDS_BY_REVOCATION})`,
+      message: `has the revocation ${actual}, and environments.${environment}.revocation allows ${revocation.join(', ')}. Use another kind of credential: ${KINDS_BY_REVOCATION}`,
     });
   return problems;
 }
@@ -80,7 +83,7 @@ function ruleProblems(
       return [
         {
           path: ['rules', index, 'match', ...(present === undefined ? [] : [present])],
-          message: `must narrow ${claim}: environments.${environment}.require names it, and this rule grants ${credential}. ${adviceFor(claim)}`,
+          message: `The rule must narrow ${claim}, because environments.${environment}.require names it and this rule grants ${credential}. ${adviceFor(claim)}`,
         },
       ];
     }),

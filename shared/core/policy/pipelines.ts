@@ -29,6 +29,6 @@ export function pipelineProblems(pipelines: Pipelines): PolicyProblem[] {
     if (other === undefined) names.set(id, name);
     return other === undefined
       ? []
-      : [{ path: ['pipelines', name], message: `is also the UUID of ${other}: correct one of them, or remove it` }];
+      : [{ path: ['pipelines', name], message: `has the same UUID as ${other}. Correct one of them, or remove it` }];
   });
 }

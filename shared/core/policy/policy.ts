@@ -32,7 +32,7 @@ const contact = z
   );
 
 export const policySchema = z.strictObject({
-  version: z.literal(1, { error: 'must be 1' }),
+  version: z.literal(1, { error: 'must be 1. This version of Keydesk reads no other format' }),
   organization: z.strictObject({ slug: z.string().min(1).max(256), id: uuidSchema.optional() }),
   audience: z
     .string()

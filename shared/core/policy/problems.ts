@@ -2,6 +2,7 @@
 // its own stays as it is. Knows nothing about what a policy holds, nor where in a file it stands.
 
 import type * as z from 'zod';
+import { closestName } from '../closest-name.ts';
 
 export interface PolicyProblem {
   readonly path: readonly (string | number)[];
@@ -26,11 +27,10 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.input === undefined) return MISSING;
   switch (issue.code) {
     case 'invalid_type': {
-      const quotable = issue.expected === 'string' && ['number', 'boolean'].includes(typeof issue.input);
-      return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}${quotable ? ': put it in quotes' : ''}`;
+      return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}${correction(issue.expected, issue.input)}`;
     }
     case 'invalid_value':
-      return `must be one of ${issue.values.join(', ')}`;
+      return `must be one of ${issue.values.join(', ')}${suggestion(issue.input, issue.values)}`;
     case 'too_small':
       return issue.minimum === 1 && issue.origin !== 'number'
         ? 'must not be empty'
@@ -44,6 +44,17 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
   }
 }
 
+function correction(expected: string, input: unknown): string {
+  const scalar = ['string', 'number', 'boolean'].includes(typeof input);
+  if (expected === 'string' && scalar) return '. Put it in quotes';
+  return expected === 'array' && scalar ? `. Write [${input}]` : '';
+}
+
+function suggestion(input: unknown, values: readonly unknown[]): string {
+  const near = typeof input === 'string' ? closestName(input, values.map(String)) : undefined;
+  return near === undefined ? '' : `. Did you mean "${near}"?`;
+}
+
 /** @param issue of a `safeParse` with `reportInput`, so that what is missing can be told from what is wrong */
 export function toPolicyProblems(issue: z.core.$ZodIssue): PolicyProblem[] {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
@@ -55,6 +66,6 @@ export function toPolicyProblems(issue: z.core.$ZodIssue): PolicyProblem[] {
 
 function missingPrefix({ code, input, message }: z.core.$ZodIssue): string {
   if (code === 'custom' || message === MISSING) return '';
-  if (input === undefined) return `${MISSING}: it `;
-  return input === null ? 'is empty: it ' : '';
+  if (input === undefined) return `${MISSING}. It `;
+  return input === null ? 'has no value. It ' : '';
 }

@@ -58,7 +58,10 @@ function ofRules({ pipelines, credentials, rules }: References): PolicyProblem[]
   const seen = new Set<unknown>();
   for (const [index, { name, match, grants }] of rules.entries()) {
     if (typeof name === 'string' && seen.has(name))
-      problems.push({ path: ['rules', index, 'name'], message: `"${name}" names two rules` });
+      problems.push({
+        path: ['rules', index, 'name'],
+        message: `"${name}" is the name of an earlier rule. Rename one of them`,
+      });
     seen.add(name);
     for (const [position, pipeline] of (match.pipeline ?? []).entries()) {
       const path = ['rules', index, 'match', 'pipeline', position];
@@ -90,13 +93,13 @@ function undeclared(
   if (typeof name !== 'string' || Object.hasOwn(declared, name)) return [];
   const near = closestName(name, Object.keys(declared));
   const advice =
-    patternAdvice(section, name) ?? (near === undefined ? `declare it in ${section}` : `did you mean "${near}"?`);
-  return [{ path, message: `"${name}" is not ${NOUNS[section]} of this policy: ${advice}` }];
+    patternAdvice(section, name) ?? (near === undefined ? `Declare it in ${section}` : `Did you mean "${near}"?`);
+  return [{ path, message: `"${name}" is not ${NOUNS[section]} of this policy. ${advice}` }];
 }
 
 /** What else may narrow a rule, for who wrote it at `pipeline`. */
 function patternAdvice(section: keyof typeof NOUNS, name: string): string | undefined {
   if (section !== 'pipelines') return undefined;
-  if (name.includes('*')) return 'a name has no wildcards; patterns may stand at pipeline_slug';
-  return uuidSchema.safeParse(name).success ? 'a UUID stands at pipeline_id, or gets a name in pipelines' : undefined;
+  if (name.includes('*')) return 'A name has no wildcards: write a pattern at pipeline_slug';
+  return uuidSchema.safeParse(name).success ? 'Give it a name in pipelines, or write it at pipeline_id' : undefined;
 }

@@ -17,11 +17,11 @@ export type Match = Readonly<Record<string, readonly string[]>>;
 
 const claimPattern = z
   .union([z.string().min(1).max(256), z.int().min(1)], {
-    error: 'must be a pattern (text of 1 to 256 characters) or a list of patterns',
+    error: 'must be a pattern of 1 to 256 characters, or a list of patterns',
   })
   .transform(String);
 export const claimPatterns = z.union([claimPattern.transform((one) => [one]), z.array(claimPattern).min(1)], {
-  error: 'must be a pattern (text of 1 to 256 characters) or a list of patterns',
+  error: 'must be a pattern of 1 to 256 characters, or a list of patterns',
 });
 
 /** The keys of `match`, besides `agent_tag:NAME`. `pipeline` takes names from `pipelines`; the others are claims. */
@@ -45,34 +45,31 @@ const matchSchema = z
   .superRefine((match, context) => {
     for (const key of Object.keys(match)) {
       if (isMatchKey(key)) continue;
-      const hint =
-        key === 'sub'
-          ? 'the job chooses the form of sub, so it proves nothing; name the discrete claims'
-          : `known are ${MATCH_KEYS.join(', ')} and agent_tag:NAME`;
-      context.addIssue({ code: 'custom', path: [key], message: `is not a claim a rule can name: ${hint}` });
+      const message = `is not a claim that a rule can match: ${MATCH_KEYS.join(', ')} and agent_tag:NAME`;
+      context.addIssue({ code: 'custom', path: [key], message });
     }
     if (match.pipeline && match.pipeline_id)
       context.addIssue({
         code: 'custom',
         path: ['pipeline_id'],
-        message: 'is the claim that pipeline stands for: keep one of them',
+        message: 'is the claim that pipeline names. Keep one of the two',
       });
     const neverMatching = Object.entries(match).flatMap(([claim, patterns]) =>
       patterns.flatMap((pattern, index) => (canNeverMatch(claim, pattern) ? [{ claim, pattern, index }] : [])),
     );
     for (const { claim, pattern, index } of neverMatching) {
-      const hint = claim === 'pipeline_id' ? ": use pipeline_slug, or the id from Buildkite's API" : '';
+      const hint = claim === 'pipeline_id' ? ". Use pipeline_slug, or the id from Buildkite's API" : '';
       context.addIssue({
         code: 'custom',
         path: [claim, index],
-        message: `"${pattern}" is not a UUID, and so matches nothing${hint}`,
+        message: `"${pattern}" is not a UUID, so it matches nothing${hint}`,
       });
     }
     if (neverMatching.some(({ claim }) => SCOPING_KEYS.includes(claim))) return;
     if (!SCOPING_KEYS.some((key) => narrows(match, key)))
       context.addIssue({
         code: 'custom',
-        message: `names no pipeline: a rule must narrow ${SCOPING_KEYS.join(', ')} (an id to a UUID, a slug to more than wildcards), because branches, tags and step keys are chosen by whoever starts the build`,
+        message: `A rule must narrow one of ${SCOPING_KEYS.join(', ')}: an id to a UUID, a slug to more than wildcards. The author of a build chooses its branch, tag and steps`,
       });
   })
   .transform(lowerCaseUuids);

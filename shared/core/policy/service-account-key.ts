@@ -46,7 +46,7 @@ export function exactlyOneSource(
 ) {
   if (email && !pool) return { kind: 'service_account' as const, email, ...access };
   if (pool && !email) return { kind: 'pooled_service_account' as const, pool, ...access };
-  const found = email ? 'both are here' : 'neither is here';
-  context.addIssue({ code: 'custom', message: `must have exactly one of ${emailKey}, pool; ${found}` });
+  const found = email ? 'It has both: remove one' : 'It has neither';
+  context.addIssue({ code: 'custom', message: `must have exactly one of ${emailKey} and pool. ${found}` });
   return z.NEVER;
 }

@@ -27,7 +27,10 @@ export function sharedAccountProblems({ databases, credentials }: Named): Policy
     const other = accounts.find((place, at) => at < index && place.email === email && (pooled || place.pooled));
     if (!other) return [];
     return [
-      { path, message: `"${email}" also stands at ${other.path.join('.')}: a pooled account serves one job alone` },
+      {
+        path,
+        message: `"${email}" is also at ${other.path.join('.')}. A pooled account serves one job at a time: use it in one place`,
+      },
     ];
   });
 }

@@ -39,13 +39,13 @@ describe('a database', () => {
   });
 
   it.each([
-    ['misspelt', 'dta', 'did you mean "data"?'],
-    ['of an inherited name', 'constructor', 'declare it in databases'],
+    ['misspelt', 'dta', 'Did you mean "data"?'],
+    ['of an inherited name', 'constructor', 'Declare it in databases'],
   ])('is declared: a credential may not name one that is %s', (_, name, advice) => {
     expect(problemsOf((data) => (data.credentials.config.firestore.database = name))).toEqual([
       {
         path: ['credentials', 'config', 'firestore', 'database'],
-        message: `"${name}" is not a database of this policy: ${advice}`,
+        message: `"${name}" is not a database of this policy. ${advice}`,
       },
     ]);
   });
@@ -99,7 +99,7 @@ describe('the tenant of a database', () => {
     expect(problems).toEqual([
       {
         path: ['credentials', 'more', 'firestore', 'tenant'],
-        message: expect.stringContaining(`at credentials.config it is ${first}`),
+        message: expect.stringContaining(`in credential config it is ${first}`),
       },
     ]);
   });

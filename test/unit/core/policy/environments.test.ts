@@ -74,30 +74,30 @@ describe('an environment', () => {
     [
       'a misspelt claim',
       (data) => (data.environments.production.require = ['build_sorce']),
-      'environments.production.require.0: "build_sorce" is not a claim a rule can name: did you mean build_source?',
+      'environments.production.require.0: "build_sorce" is not a claim that a rule can match. Did you mean "build_source"?',
     ],
     [
       'sub',
       (data) => (data.environments.production.require = ['sub']),
-      'environments.production.require.0: "sub" is not a claim a rule can name: known are pipeline, ',
+      'environments.production.require.0: "sub" is not a claim that a rule can match. The keys of match are pipeline, ',
     ],
     ['a name in capitals', (data) => (data.environments.Live = {}), 'environments.Live: must be lower-case'],
     [
       'null for no guards',
       (data) => (data.environments.staging = null),
-      'environments.staging: is empty: it must be a map',
+      'environments.staging: has no value. It must be a map',
     ],
   ])('is refused with %s', (_, change, problem) => {
     expect(problemsOf(change)).toEqual([expect.stringContaining(problem)]);
   });
 
   it.each([
-    ['that is misspelt', 'prodution', 'did you mean "production"?'],
-    ['that nothing resembles', 'customer-x', 'declare it in environments'],
-    ['that every object has', 'constructor', 'declare it in environments'],
+    ['that is misspelt', 'prodution', 'Did you mean "production"?'],
+    ['that nothing resembles', 'customer-x', 'Declare it in environments'],
+    ['that every object has', 'constructor', 'Declare it in environments'],
   ])('is declared: a credential may not name one %s', (_, environment, advice) => {
     expect(problemsOf((data) => (data.credentials.test.environment = environment))).toEqual([
-      `credentials.test.environment: "${environment}" is not an environment of this policy: ${advice}`,
+      `credentials.test.environment: "${environment}" is not an environment of this policy. ${advice}`,
     ]);
   });
 });
@@ -105,7 +105,7 @@ describe('an environment', () => {
 describe('maxTtl', () => {
   it('refuses a longer ttl in its environment alone', () => {
     expect(problemsOf((data) => (data.credentials.config.ttl = '901s'))).toEqual([
-      'credentials.config.ttl: is 901s, and environments.production.maxTtl is 15m: shorten it',
+      'credentials.config.ttl: is 901s, and environments.production.maxTtl is 15m. Shorten it',
     ]);
   });
 });
@@ -122,7 +122,7 @@ describe('revocation', () => {
     const problems = problemsOf((data) => (data.credentials.admin = { environment: 'production', ttl: '5m', ...kind }));
     expect(problems).toEqual([
       expect.stringMatching(
-        /^credentials\.admin: has the revocation expiry, and environments\.production\.revocation allows immediate, propagating: /,
+        /^credentials\.admin: has the revocation expiry, and environments\.production\.revocation allows immediate, propagating\. /,
       ),
     ]);
   });
@@ -154,7 +154,7 @@ describe('require', () => {
   });
 
   const required = (claim: string) =>
-    `must narrow ${claim}: environments.production.require names it, and this rule grants admin. `;
+    `The rule must narrow ${claim}, because environments.production.require names it and this rule grants admin. `;
 
   it.each<[string, (match: Data) => void, string, string]>([
     ['no such claim', (match) => delete match.step_key, 'rules.0.match', 'step_key'],
@@ -201,9 +201,9 @@ describe('require', () => {
 
   it('holds for a rule that also grants credentials of another environment', () => {
     expect(problemsOf((data) => data.rules[1].grants.push('config'))).toEqual([
-      expect.stringMatching(/^rules\.1\.match: must narrow pipeline: .* this rule grants config\. /),
-      expect.stringMatching(/^rules\.1\.match: must narrow build_source: /),
-      expect.stringMatching(/^rules\.1\.match: must narrow step_key: /),
+      expect.stringMatching(/^rules\.1\.match: The rule must narrow pipeline, .* this rule grants config\. /),
+      expect.stringMatching(/^rules\.1\.match: The rule must narrow build_source, /),
+      expect.stringMatching(/^rules\.1\.match: The rule must narrow step_key, /),
     ]);
   });
 

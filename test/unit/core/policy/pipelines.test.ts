@@ -47,41 +47,41 @@ describe('the name of a pipeline', () => {
     [
       'is misspelt',
       match({ pipeline: 'wbe' }),
-      ['rules.0.match.pipeline.0: "wbe" is not a pipeline of this policy: did you mean "web"?'],
+      ['rules.0.match.pipeline.0: "wbe" is not a pipeline of this policy. Did you mean "web"?'],
     ],
     [
       'is not declared',
       match({ pipeline: ['web', 'docs-site'] }),
-      ['rules.0.match.pipeline.1: "docs-site" is not a pipeline of this policy: declare it in pipelines'],
+      ['rules.0.match.pipeline.1: "docs-site" is not a pipeline of this policy. Declare it in pipelines'],
     ],
     [
       'is inherited',
       match({ pipeline: 'constructor' }),
-      ['rules.0.match.pipeline.0: "constructor" is not a pipeline of this policy: declare it in pipelines'],
+      ['rules.0.match.pipeline.0: "constructor" is not a pipeline of this policy. Declare it in pipelines'],
     ],
     [
       'is a pattern',
       match({ pipeline: 'web-*' }),
       [
-        'rules.0.match.pipeline.0: "web-*" is not a pipeline of this policy: a name has no wildcards; patterns may stand at pipeline_slug',
+        'rules.0.match.pipeline.0: "web-*" is not a pipeline of this policy. A name has no wildcards: write a pattern at pipeline_slug',
       ],
     ],
     [
       'is a UUID',
       match({ pipeline: PIPELINE_ID }),
       [
-        `rules.0.match.pipeline.0: "${PIPELINE_ID}" is not a pipeline of this policy: a UUID stands at pipeline_id, or gets a name in pipelines`,
+        `rules.0.match.pipeline.0: "${PIPELINE_ID}" is not a pipeline of this policy. Give it a name in pipelines, or write it at pipeline_id`,
       ],
     ],
     [
       'stands beside pipeline_id',
       match({ pipeline: 'web', pipeline_id: PIPELINE_ID }),
-      ['rules.0.match.pipeline_id: is the claim that pipeline stands for: keep one of them'],
+      ['rules.0.match.pipeline_id: is the claim that pipeline names. Keep one of the two'],
     ],
     [
       'stands for the UUID of another name',
       (data) => (data.pipelines.docs = OTHER_ID.toUpperCase()),
-      ['pipelines.docs: is also the UUID of web-release: correct one of them, or remove it'],
+      ['pipelines.docs: has the same UUID as web-release. Correct one of them, or remove it'],
     ],
     ['stands for a slug', (data) => (data.pipelines.docs = 'docs'), ['pipelines.docs: must be a UUID']],
     [
@@ -95,7 +95,7 @@ describe('the name of a pipeline', () => {
 
   it('is refused when the policy names no pipelines', () => {
     expect(problemsOf((data) => delete data.pipelines)).toEqual([
-      'rules.0.match.pipeline.0: "web" is not a pipeline of this policy: declare it in pipelines',
+      'rules.0.match.pipeline.0: "web" is not a pipeline of this policy. Declare it in pipelines',
     ]);
   });
 });

@@ -60,9 +60,9 @@ describe('a pool', () => {
       'an account for all beside it',
       admin('email', account('ci-009')),
       POOL.slice(0, 3),
-      /one of email, pool; both are/,
+      /one of email and pool\. It has both/,
     ],
-    ['neither it nor an account', admin('pool', undefined), POOL.slice(0, 3), /one of email, pool; neither is here/],
+    ['neither it nor an account', admin('pool', undefined), POOL.slice(0, 3), /one of email and pool\. It has neither/],
     ['no account in it', admin('pool', []), POOL, /./],
     [
       'more than five hundred',
@@ -112,7 +112,10 @@ describe('an account in two places', () => {
     ['in a pool and as a signer, which stands before', SIGNER, CI, [...POOL, 0], SIGNER],
   ])('is refused %s', (_, changedPath, email, path, otherPath) => {
     expect(problemsOf(set(changedPath, email))).toEqual([
-      { path, message: `"${email}" also stands at ${otherPath.join('.')}: a pooled account serves one job alone` },
+      {
+        path,
+        message: `"${email}" is also at ${otherPath.join('.')}. A pooled account serves one job at a time: use it in one place`,
+      },
     ]);
   });
 
@@ -121,7 +124,7 @@ describe('an account in two places', () => {
     expect(problemsOf((data) => (data.credentials.late = late))).toEqual([
       {
         path: ['credentials', 'late', 'serviceAccount', 'email'],
-        message: `"${CI}" also stands at ${[...POOL, 0].join('.')}: a pooled account serves one job alone`,
+        message: `"${CI}" is also at ${[...POOL, 0].join('.')}. A pooled account serves one job at a time: use it in one place`,
       },
     ]);
   });

@@ -123,13 +123,13 @@ describe('a credential for a part of a bucket', () => {
       'no account',
       storage('serviceAccount', undefined),
       ['credentials', 'cache', 'storage'],
-      /exactly one of serviceAccount, pool; neither is here/,
+      /exactly one of serviceAccount and pool\. It has neither/,
     ],
     [
       'an account and a pool',
       storage('pool', [account('ci-009')]),
       ['credentials', 'cache', 'storage'],
-      /exactly one of serviceAccount, pool; both are here/,
+      /exactly one of serviceAccount and pool\. It has both/,
     ],
     [
       'another kind beside it',
@@ -137,13 +137,13 @@ describe('a credential for a part of a bucket', () => {
         data.credentials.cache.serviceAccount = { email: account('cache'), scopes: ['x'] };
       },
       ['credentials', 'cache'],
-      /exactly one of firestore, serviceAccount, storage; more than one is here/,
+      /exactly one of firestore, serviceAccount and storage\. It has serviceAccount and storage: keep one/,
     ],
     [
       'an account that a pool has to itself',
       storage('serviceAccount', account('ci-001')),
       ['credentials', 'artifacts', 'storage', 'pool', 0],
-      /also stands at credentials\.cache\.storage\.serviceAccount/,
+      /is also at credentials\.cache\.storage\.serviceAccount/,
     ],
   ])('is refused with %s', (_, change, path, message) => {
     expect(problemsOf(change)).toEqual([{ path, message: expect.stringMatching(message) }]);

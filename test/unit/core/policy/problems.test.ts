@@ -44,7 +44,7 @@ describe('what is said of a policy', () => {
     return EXAMPLE.replace(PIPELINE, `${lines}\n      build_branch: [main`);
   };
   const WHERE = 'rule "deploy to staging", match, ';
-  const advice = "is not a UUID, and so matches nothing: use pipeline_slug, or the id from Buildkite's API";
+  const advice = "is not a UUID, so it matches nothing. Use pipeline_slug, or the id from Buildkite's API";
 
   it('is, of a pipeline_id that is a slug, at that slug, what to use instead', () => {
     const text = withPipeline('      pipeline_id: globex-web');
@@ -62,7 +62,7 @@ describe('what is said of a policy', () => {
     const lines = '      pipeline_slug: web\n      queue_id: default\n      agent_tag:host_id: Blue';
     const text = withPipeline(lines);
     expect(problemsIn(text)).toEqual([
-      `${at(text, 'default\n')} ${WHERE}queue_id: "default" is not a UUID, and so matches nothing.`,
+      `${at(text, 'default\n')} ${WHERE}queue_id: "default" is not a UUID, so it matches nothing.`,
     ]);
     const allowed = parsePolicy(withPipeline(lines.replace('queue_id', 'queue_key')), 'policy.yaml');
     expect('policy' in allowed && allowed.policy.rules[0]?.match['agent_tag:host_id']).toEqual(['Blue']);
@@ -76,7 +76,7 @@ describe('what is said of a policy', () => {
     ['verbs that are text', VERBS, ', verbs: get', 'get }', 'verbs must be a list, such as'],
     ['an unknown verb', VERBS, ', verbs: [get, set]', 'set]', '"set" must be one of get, list, create'],
     ['no verb', VERBS, ', verbs: []', 'verbs: []', 'verbs must not be empty'],
-    ['scopes that are empty', SCOPES, 'scopes:', 'scopes:\n', 'scopes is empty: it must be a list'],
+    ['scopes that are empty', SCOPES, 'scopes:', 'scopes:\n', 'scopes has no value. It must be a list'],
   ])('is short and at its place: %s', (_, before, after, place, message) => {
     const text = EXAMPLE.replace(before, after);
     expect(text).not.toBe(EXAMPLE);
