@@ -80,11 +80,12 @@ function correctedPath(path: string): string {
   const segments = path.replace(RESOURCE_NAME, '').split('/').filter(Boolean);
   const free = ['document', 'entry', 'item'].filter((name) => !path.includes(`{${name}`));
   const corrected = segments.map((segment, index) => {
-    if (segment === '**' || segment === '{**}') return `{${free[0]}=**}`;
-    if (segment === '*' || segment === '{}' || segment === '{*}') return `{${free.shift()}}`;
-    const [, name] = /^\{(\w+)=\*+\}$/.exec(segment) ?? [];
-    if (name === undefined || segment.endsWith('=**}')) return segment;
-    return index === segments.length - 1 && segment.endsWith('=***}') ? `{${name}=**}` : `{${name}}`;
+    const last = index === segments.length - 1;
+    if (last && (segment === '**' || segment === '{**}')) return `{${free[0]}=**}`;
+    if (/^(?:\*\*?|\{\*{0,2}\})$/.test(segment)) return `{${free.shift()}}`;
+    const [, name, stars] = /^\{(\w+)=(\*+)\}$/.exec(segment) ?? [];
+    if (name === undefined) return segment;
+    return last && stars !== '*' ? `{${name}=**}` : `{${name}}`;
   });
   const whole = corrected.length % 2 === 0 || corrected.at(-1)?.endsWith('=**}');
   return [...corrected, ...(whole ? [] : [`{${free[0]}}`])].join('/');

@@ -69,7 +69,7 @@ function readPolicy(text: string, explanations: Explanations): LoadedPolicy | { 
   const located = [
     ...keyProblems,
     ...problems
-      .filter((problem) => !keys.some(({ path, key }) => key.value === '<<' && isWithin(problem.path, path)))
+      .filter((problem) => !keys.some(({ path }) => isWithin(problem.path, path)))
       .map((problem) => places.of(withNullExplained(problem, nulls, text))),
     ...inQuotes.map((problem) => places.of(problem)),
   ];

@@ -27,7 +27,7 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.input === undefined) return MISSING;
   switch (issue.code) {
     case 'invalid_type': {
-      return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}${correction(issue.expected, issue.input)}`;
+      return `must be ${correction(issue.expected, issue.input) ?? TYPE_NAMES[issue.expected] ?? issue.expected}`;
     }
     case 'invalid_value':
       return `must be one of ${issue.values.join(', ')}${suggestion(issue.input, issue.values)}`;
@@ -44,10 +44,10 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
   }
 }
 
-function correction(expected: string, input: unknown): string {
+function correction(expected: string, input: unknown): string | undefined {
   const scalar = ['string', 'number', 'boolean'].includes(typeof input);
-  if (expected === 'string' && scalar) return '. Put it in quotes';
-  return expected === 'array' && scalar ? `. Write [${input}]` : '';
+  if (expected === 'string' && scalar) return 'text. Put it in quotes';
+  return expected === 'array' && scalar ? `a list. Write [${input}]` : undefined;
 }
 
 function suggestion(input: unknown, values: readonly unknown[]): string {

@@ -2,7 +2,7 @@
 // nobody could see, or what would command the terminal, is shown by its code point.
 
 import type { LocatedProblem } from './places.ts';
-import { visible } from './visible-text.ts';
+import { codePoint, visible } from './visible-text.ts';
 
 /** Of the source line, in columns. */
 const MAX_SHOWN = 100;
@@ -81,7 +81,8 @@ function cutAround(line: string, start: number, length: number) {
 }
 
 function cellOf(character: string): string {
-  return character === '\t' ? '    ' : visible(character);
+  if (character === '\t') return '    ';
+  return character !== ' ' && /\p{Zs}/u.test(character) ? `<${codePoint(character)}>` : visible(character);
 }
 
 const NO_WIDTH = /^\p{M}$/u;

@@ -46,7 +46,7 @@ function explain(
         message: `${text.slice(start, start + 2)} is no escape sequence of YAML. Use single quotes, in which \\ is an ordinary character.`,
       };
     case 'BLOCK_IN_FLOW':
-      return { span: here, message: 'A comma is missing between two values here.' };
+      return { span: secondKey(here, text), message: 'A comma is missing before this key.' };
     case 'BAD_INDENT':
       return notClosed(text, start, message) ?? wrongIndent(text, start);
     case 'MISSING_CHAR':
@@ -103,6 +103,12 @@ function unexpected(start: number, end: number, message: string, text: string): 
   return valueStart(text, start) < start ? inQuotes(text, start) : { span, message: `This is not YAML: ${message}.` };
 }
 
+/** Of `a b: c` in brackets: b. */
+function secondKey({ start, end }: Span, text: string): Span {
+  const [, before = '', key = ''] = /^([^:]*\s)(\S+?)\s*:/.exec(text.slice(start, end)) ?? [];
+  return key === '' ? { start, end } : { start: start + before.length, end: start + before.length + key.length };
+}
+
 function notClosed(text: string, end: number, message: string): YamlProblem | undefined {
   if (!/end with a|expected/i.test(message)) return undefined;
   const start = openBracket(text, end);
@@ -124,6 +130,7 @@ function withoutColon(line: Line): YamlProblem {
 /** The indents of the blocks that are open above. */
 function wrongIndent(text: string, at: number): YamlProblem {
   const line = lineAt(text, at);
+  if (/^\s*-[^\s-]/.test(line.text)) return withoutColon(line);
   const [indent] = /^\s*/.exec(line.text) ?? [''];
   const item = line.text.trimStart().startsWith('-');
   const fitting = new Set<number>();
@@ -171,12 +178,12 @@ function valueStart(text: string, at: number): number {
   return line.start + (last ? last.index + last[0].length : 0);
 }
 
-/** Before a comment, and in brackets before what ends a value there. */
+/** Before a comment, and in brackets before what ends a value there. #channel is taken for part of the value. */
 function valueEnd(text: string, start: number): number {
   const line = lineAt(text, start);
   const rest = line.text.slice(start - line.start);
   const inBrackets = openBracket(text, start) !== undefined;
-  const end = rest.search(inBrackets ? /\s*(?:[,\]}]|\s#|$)/ : /\s*(?:\s#|$)/);
+  const end = rest.search(inBrackets ? /\s*(?:[,\]}]|\s#|$)/ : /\s*(?:\s#(?:\s|$)|$)/);
   return start + Math.max(1, end);
 }
 

@@ -725,7 +725,7 @@ describe('a path of documents', () => {
     ['config/**', /Write "config\/{document=\*\*}"$/],
     ['config/web/**', /Write "config\/web\/{document=\*\*}"$/],
     ['a/*/b/*', /Write "a\/{document}\/b\/{entry}"$/],
-    ['a/{d=**}/b/{e}', /last segment$/],
+    ['a/{d=**}/b/{e}', /Write "a\/{d}\/b\/{e}"$/],
     ['projects/acme/databases/(default)/documents/config/{d}', /Write "config\/{d}"$/],
     ['/databases/{database}/documents/config/{d}', /Write "config\/{d}"$/],
     ['config/{request}', /reserved/],

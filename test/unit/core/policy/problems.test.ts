@@ -73,7 +73,7 @@ describe('what is said of a policy', () => {
 
   it.each([
     ['verbs that are missing', VERBS, '', '{ path: "config', 'verbs is missing'],
-    ['verbs that are text', VERBS, ', verbs: get', 'get }', 'verbs must be a list, such as'],
+    ['verbs that are text', VERBS, ', verbs: get', 'get }', 'verbs must be a list. Write [get]'],
     ['an unknown verb', VERBS, ', verbs: [get, set]', 'set]', '"set" must be one of get, list, create'],
     ['no verb', VERBS, ', verbs: []', 'verbs: []', 'verbs must not be empty'],
     ['scopes that are empty', SCOPES, 'scopes:', 'scopes:\n', 'scopes has no value. It must be a list'],
