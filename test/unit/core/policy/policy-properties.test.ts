@@ -1,11 +1,15 @@
 // What holds for every policy: the published JSON Schema takes what the parser takes, environments are guarded, and the name of a
 // pipeline means its UUID. Oracles read the raw data and know none of the parser's code.
 
+import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { checkPolicyText } from '../../../../shared/core/policy/check-text.ts';
 import { type JobClaims, parseClaims } from '../../../../shared/core/policy/claims.ts';
 import { decide } from '../../../../shared/core/policy/decide.ts';
+import { parsePolicyText } from '../../../../shared/core/policy/parse-yaml.ts';
 import { type Policy, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
+import { renderProblem } from '../../../../shared/core/policy/render-problem.ts';
 import { changedAt, placesIn, valueAt } from '../../../fixtures/data-places.ts';
 import { type Data, PIPELINE_ID } from '../../../fixtures/policies.ts';
 import { schemaProblems } from '../../../fixtures/policy-schema.ts';
@@ -108,6 +112,41 @@ describe('the JSON Schema', () => {
       { seed: SEED, numRuns: 1500 },
     );
     expect(count.accepted).toBeGreaterThan(150);
+    expect(count.refused).toBeGreaterThan(300);
+  });
+});
+
+describe('the example policy with one character too many or too few', () => {
+  const EXAMPLE = readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8');
+  const inserted = fc.oneof(
+    fc.constantFrom(...' \t\n\r:-?#&*!|>%@`"\'{}[],.~<$\\/0'),
+    fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+    fc.constantFrom('\u202e', '\u200b', '\ufeff', '\u00a0', '\u2028', '\ud800', '\udc00'),
+  );
+
+  it('is a policy, or has a problem with a place in the text', () => {
+    const count = { accepted: 0, refused: 0 };
+    fc.assert(
+      fc.property(fc.nat(EXAMPLE.length - 1), fc.option(inserted), (at, added) => {
+        const text = `${EXAMPLE.slice(0, at)}${added ?? ''}${EXAMPLE.slice(added === null ? at + 1 : at)}`;
+        const result = checkPolicyText(text);
+        expect('policy' in parsePolicyText(text)).toBe('policy' in result);
+        count['policy' in result ? 'accepted' : 'refused'] += 1;
+        if ('policy' in result) return;
+        expect(result.problems.length).toBeGreaterThan(0);
+        const lines = text.split('\n');
+        for (const problem of result.problems) {
+          const line = lines[problem.line - 1] ?? '';
+          expect(problem.line).toBeLessThanOrEqual(lines.length);
+          expect(problem.column).toBeGreaterThanOrEqual(1);
+          // An empty line, and the end of one, have a place too.
+          expect(problem.column + problem.length - 1).toBeLessThanOrEqual(line.length + 1);
+          expect(renderProblem({ severity: 'error', ...problem }, { file: 'policy.yaml', text })).toMatch(/\^+$/);
+        }
+      }),
+      { seed: SEED, numRuns: 1500 },
+    );
+    expect(count.accepted).toBeGreaterThan(100);
     expect(count.refused).toBeGreaterThan(300);
   });
 });
