@@ -11,7 +11,7 @@ import { EXIT, fail, note, paint } from './terminal.ts';
 
 /** The policy in a file and the file's text, or the end of the process with every problem in it. */
 export function readPolicy(file: string): LoadedPolicy & { readonly text: string } {
-  const text = readText(file);
+  const text = readPolicyText(file);
   const result = checkPolicyText(text);
   if ('policy' in result) return { ...result, text };
   const print = createProblemPrinter({ file, text, stream: process.stderr });
@@ -43,11 +43,35 @@ export function readDeployablePolicy(file: string): ReturnType<typeof readPolicy
   return loaded;
 }
 
+/** The text of a file that is not a policy. */
 export function readText(file: string): string {
   try {
     const bytes = readFileSync(file);
-    return isUtf8(bytes) ? bytes.toString('utf8') : fail(EXIT.failure, `${file} is not UTF-8`);
+    return isUtf8(bytes) ? bytes.toString('utf8') : fail(EXIT.failure, `${file} is not UTF-8. Save it as UTF-8.`);
   } catch (error) {
     return fail(EXIT.failure, `${file} cannot be read: ${error instanceof Error ? error.message : error}`);
   }
 }
+
+/** What is not UTF-8 has the replacement character, which is a problem with a place. */
+function readPolicyText(file: string): string {
+  const bytes = readBytes(file);
+  const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+  return utf16 ? fail(EXIT.failure, `${file} is UTF-16. Save it as UTF-8.`) : bytes.toString('utf8');
+}
+
+function readBytes(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    return fail(EXIT.failure, `${file} ${READ_ERRORS[String(code)] ?? `cannot be read: ${error}`}`);
+  }
+}
+
+const READ_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist. Name the policy with --policy or KEYDESK_POLICY.',
+  ENOTDIR: 'does not exist. Name the policy with --policy or KEYDESK_POLICY.',
+  EISDIR: 'is a folder. Name a file in it.',
+  EACCES: 'cannot be read: you have no permission for it.',
+};

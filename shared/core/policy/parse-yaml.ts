@@ -85,9 +85,15 @@ function firstOf(checks: readonly (() => YamlProblem[])[]): YamlProblem[] {
   return [];
 }
 
+/** What is without all of them is another file. */
+const CERTAIN_KEYS = ['version', 'organization', 'audience', 'environments', 'credentials', 'rules'];
+
 function shapeMistakes({ contents }: Document, text: string): YamlProblem[] {
-  if (isMap(contents)) return [];
   const span = spanOf(contents, []);
+  if (isMap(contents)) {
+    if (contents.items.length === 0 || CERTAIN_KEYS.some((key) => contents.has(key))) return [];
+    return [{ span, message: `The file is not a policy: it has none of the keys ${CERTAIN_KEYS.join(', ')}.` }];
+  }
   const advice = 'A policy is a map that begins with version: 1.';
   if (isSeq(contents)) return [{ span, message: `The file holds a list. ${advice}` }];
   if (isScalar(contents) && contents.source)

@@ -88,8 +88,8 @@ export function ledgerExposureProblems(policy: Policy, ledger: { project: string
 /** Turns plain data into a policy, or says everything that is wrong with it at once. */
 export function parsePolicyData(data: unknown): { policy: Policy } | { problems: PolicyProblem[] } {
   const result = policySchema.safeParse(data, { error: describeIssue, reportInput: true });
-  const references = referenceProblems(data);
-  if (!result.success) return { problems: [...result.error.issues.flatMap(toPolicyProblems), ...references] };
+  if (!result.success) return { problems: withReferences(result.error.issues, data) };
+  const references = referenceProblems(data, new Set());
   const policy = resolveNames(result.data);
   const problems = [
     ...references,
@@ -99,6 +99,14 @@ export function parsePolicyData(data: unknown): { policy: Policy } | { problems:
     ...tenantProblems(policy.credentials),
   ];
   return problems.length > 0 ? { problems } : { policy: deepFreeze(policy) };
+}
+
+/** A name that is malformed and not declared is one problem. */
+function withReferences(issues: readonly z.core.$ZodIssue[], data: unknown): PolicyProblem[] {
+  const malformed = issues.filter(({ code }) => code === 'invalid_key').map(({ path }) => path.join('.'));
+  const references = referenceProblems(data, new Set(malformed));
+  const reported = new Set(references.map(({ path }) => path.join('\n')));
+  return [...issues.flatMap(toPolicyProblems).filter(({ path }) => !reported.has(path.join('\n'))), ...references];
 }
 
 /** What names a database that is not declared is left out: referenceProblems reports it. */

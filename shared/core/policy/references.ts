@@ -35,13 +35,46 @@ const credentialReferences = z.object({
 
 type References = z.output<typeof referencesSchema>;
 
-export function referenceProblems(data: unknown): PolicyProblem[] {
-  const references = referencesSchema.safeParse(data).data;
-  if (!references) return [];
-  return [...ofCredentials(references), ...ofRules(references)];
+/** A name that a policy uses and does not declare. */
+interface Undeclared {
+  readonly section: keyof typeof NOUNS;
+  readonly name: string;
+  /** The declared name that was probably meant. */
+  readonly near: string | undefined;
+  readonly path: PolicyProblem['path'];
 }
 
-function ofCredentials({ environments, databases, credentials }: References): PolicyProblem[] {
+/**
+ * One problem for each name, at the first place that uses it.
+ * @param malformed declared names with a problem of their own, as "section.name": they would be used if they were right
+ */
+export function referenceProblems(data: unknown, malformed: ReadonlySet<string>): PolicyProblem[] {
+  const references = referencesSchema.safeParse(data).data;
+  if (!references) return [];
+  const undeclaredNames = [...ofCredentials(references), ...ofRules(references)].filter(
+    ({ section, near }) => near === undefined || !malformed.has(`${section}.${near}`),
+  );
+  const problems = undeclaredNames.flatMap((one) => {
+    const same = undeclaredNames.filter(({ section, name }) => section === one.section && name === one.name);
+    return same[0] === one ? [{ path: one.path, message: messageOf(one, same.length) }] : [];
+  });
+  return [...problems, ...repeatedNames(references)];
+}
+
+function repeatedNames({ rules }: References): PolicyProblem[] {
+  const seen = new Set<unknown>();
+  return rules.flatMap(({ name }, index) => {
+    if (typeof name !== 'string' || !seen.has(name)) {
+      seen.add(name);
+      return [];
+    }
+    return [
+      { path: ['rules', index, 'name'], message: `"${name}" is the name of an earlier rule. Rename one of them` },
+    ];
+  });
+}
+
+function ofCredentials({ environments, databases, credentials }: References): Undeclared[] {
   return Object.entries(credentials ?? {}).flatMap(([name, credential]) => {
     const { environment, firestore } = credentialReferences.safeParse(credential).data ?? {};
     const path = ['credentials', name];
@@ -53,16 +86,9 @@ function ofCredentials({ environments, databases, credentials }: References): Po
   });
 }
 
-function ofRules({ pipelines, credentials, rules }: References): PolicyProblem[] {
-  const problems: PolicyProblem[] = [];
-  const seen = new Set<unknown>();
-  for (const [index, { name, match, grants }] of rules.entries()) {
-    if (typeof name === 'string' && seen.has(name))
-      problems.push({
-        path: ['rules', index, 'name'],
-        message: `"${name}" is the name of an earlier rule. Rename one of them`,
-      });
-    seen.add(name);
+function ofRules({ pipelines, credentials, rules }: References): Undeclared[] {
+  const problems: Undeclared[] = [];
+  for (const [index, { match, grants }] of rules.entries()) {
     for (const [position, pipeline] of (match.pipeline ?? []).entries()) {
       const path = ['rules', index, 'match', 'pipeline', position];
       // YAML reads a name of digits as a number.
@@ -89,12 +115,16 @@ function undeclared(
   declared: Readonly<Record<string, unknown>>,
   name: unknown,
   path: PolicyProblem['path'],
-): PolicyProblem[] {
+): Undeclared[] {
   if (typeof name !== 'string' || Object.hasOwn(declared, name)) return [];
-  const near = closestName(name, Object.keys(declared));
+  return [{ section, name, near: closestName(name, Object.keys(declared)), path }];
+}
+
+function messageOf({ section, name, near }: Undeclared, places: number): string {
   const advice =
     patternAdvice(section, name) ?? (near === undefined ? `Declare it in ${section}` : `Did you mean "${near}"?`);
-  return [{ path, message: `"${name}" is not ${NOUNS[section]} of this policy. ${advice}` }];
+  const more = places > 1 ? ` The name is in ${places} places.` : '';
+  return `"${name}" is not ${NOUNS[section]} of this policy.${more} ${advice}`;
 }
 
 /** What else may narrow a rule, for who wrote it at `pipeline`. */

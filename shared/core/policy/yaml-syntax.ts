@@ -91,6 +91,7 @@ function unexpected(start: number, end: number, message: string, text: string): 
   if (message.startsWith('Block scalar header')) return inQuotes(text, start - 1);
   if (character === ']' || character === '}')
     return { span, message: `This ${character} closes nothing. Remove it, or add the bracket that opens.` };
+  if (character === ',') return { span, message: 'A value is missing before this comma.' };
   if (character === '-' && message.includes('on same line'))
     return {
       span,

@@ -105,9 +105,21 @@ describe('keydesk policy check', () => {
     expect(await policy(replaced(['version: 1', 'version: 2']), '--json')).toMatchObject({ code: 1, out: '' });
   });
 
+  it('says so when the file is a folder, or UTF-16, or not UTF-8', async () => {
+    const check = (file: string) => runCli('policy check', ['--policy', file], { cwd: folder });
+    expect(await check('.')).toEqual({ code: 1, out: '', err: '. is a folder. Name a file in it.\n' });
+    writeFileSync(join(folder, 'utf16.yaml'), Buffer.from(`\ufeff${EXAMPLE}`, 'utf16le'));
+    expect(await check('utf16.yaml')).toMatchObject({ code: 1, err: expect.stringContaining('UTF-16') });
+    writeFileSync(join(folder, 'latin1.yaml'), Buffer.from('version: 1\n# café\n', 'latin1'));
+    expect(await check('latin1.yaml')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^latin1\.yaml:2:6: error: /),
+    });
+  });
+
   it('says so when there is no file', async () => {
     const { code, err } = await runCli('policy check', ['--policy', 'none.yaml'], { cwd: folder });
-    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^none\.yaml cannot be read: ENOENT/) });
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^none\.yaml does not exist\. /) });
   });
 
   it('prints hints with their places, and exits with 0 all the same', async () => {
@@ -199,7 +211,7 @@ describe('keydesk policy check', () => {
 
   it('takes the policy of KEYDESK_POLICY unless an option names another', async () => {
     const env = { KEYDESK_POLICY: '/nonexistent' };
-    expect((await runCli('policy check', [], { env })).err).toMatch(/^\/nonexistent cannot be read/);
+    expect((await runCli('policy check', [], { env })).err).toMatch(/^\/nonexistent does not exist\. /);
     expect((await runCli('policy check', ['--policy', 'examples/policy.yaml'], { env })).code).toBe(0);
   });
 

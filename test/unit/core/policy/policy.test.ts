@@ -573,7 +573,9 @@ describe('the text of a policy', () => {
       const inner = level === 0 ? 'x' : `*a${level - 1}`;
       return `a${level}: &a${level} [${Array(10).fill(inner).join(', ')}]`;
     });
-    expect(problemsIn(levels.join('\n'))).toEqual([expect.stringMatching(/^policy\.yaml:6:15: .*\*a4 .* 250000 /)]);
+    expect(problemsIn([...levels, 'version: 1'].join('\n'))).toEqual([
+      expect.stringMatching(/^policy\.yaml:6:15: .*\*a4 .* 250000 /),
+    ]);
   });
 
   it.each([
@@ -588,7 +590,7 @@ describe('the text of a policy', () => {
           .fill(level === 0 ? 'x' : `*a${level - 1}`)
           .join(', ')}]`,
     );
-    const problems = problemsIn(levels.join('\n'));
+    const problems = problemsIn([...levels, 'version: 1'].join('\n'));
     expect(problems).toHaveLength(1);
     expect(problems[0]?.startsWith(message)).toBe(true);
   });
