@@ -6,7 +6,7 @@ import { type Document, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import type { RepairedKeys } from './misspelt-keys.ts';
 import { createPlaces, type LocatedProblem, spanOf, spanOfNode, type YamlProblem } from './places.ts';
 import { type Policy, parsePolicyData } from './policy.ts';
-import type { PolicyProblem } from './problems.ts';
+import { isWithin, type PolicyProblem } from './problems.ts';
 import { textMistakes } from './text-mistakes.ts';
 import { visible } from './visible-text.ts';
 import { toData } from './yaml-data.ts';
@@ -23,6 +23,8 @@ export interface Explanations {
   /** Of a document with errors. */
   readonly syntaxMistakes: (document: Document, text: string) => YamlProblem[];
   readonly repairKeys: (data: unknown) => RepairedKeys;
+  /** Of a problem, if it is that of a null. */
+  readonly explainNull: (problem: PolicyProblem, nulls: Findings['nulls'], text: string) => PolicyProblem;
 }
 
 /** For logs. */
@@ -33,6 +35,7 @@ const IN_SHORT: Explanations = {
       .slice(0, 1)
       .map(({ pos: [start, end], message }) => ({ span: { start, end }, message: `This is not YAML: ${message}.` })),
   repairKeys: (data) => ({ data, problems: [], writtenPath: (path) => path }),
+  explainNull: (problem) => problem,
 };
 
 /** @returns the policy, or all of its problems in the order of the file */
@@ -70,7 +73,7 @@ function readPolicy(text: string, explanations: Explanations): LoadedPolicy | { 
     ...keyProblems,
     ...problems
       .filter((problem) => !keys.some(({ path }) => isWithin(problem.path, path)))
-      .map((problem) => places.of(withNullExplained(problem, nulls, text))),
+      .map((problem) => places.of(explanations.explainNull(problem, nulls, text))),
     ...inQuotes.map((problem) => places.of(problem)),
   ];
   if (located.length > 0 || !('policy' in result)) return { problems: located };
@@ -105,35 +108,6 @@ function shapeMistakes({ contents }: Document, text: string): YamlProblem[] {
 /** Whether a problem is at `path`, at the list of which it is one value, or at an unknown key around it. */
 function concerns(problem: PolicyProblem, path: PolicyProblem['path']): boolean {
   return isWithin(problem.path, path) || (problem.at === 'key' && isWithin(path, problem.path));
-}
-
-function isWithin(inner: PolicyProblem['path'], outer: PolicyProblem['path']): boolean {
-  return outer.every((step, index) => inner[index] === step);
-}
-
-/** Why a value is null that its author did not leave out. */
-function withNullExplained(problem: PolicyProblem, nulls: Findings['nulls'], text: string): PolicyProblem {
-  const found = nulls.find(({ path }) => path.length > 0 && isWithin(problem.path, path));
-  const { scalar } = found ?? {};
-  if (!found || !scalar || problem.at === 'key') return problem;
-  if (scalar.source) {
-    if (found.path[0] !== 'rules') return problem;
-    return {
-      ...problem,
-      message: `YAML reads ${scalar.source} as no value. Write ${JSON.stringify(scalar.source)} if it is text.`,
-    };
-  }
-  if (scalar.anchor !== undefined)
-    return {
-      ...problem,
-      message: `YAML reads &${scalar.anchor} as an anchor. Write "&${scalar.anchor}" if it is text.`,
-    };
-  const [comment] = /^[ \t]*#\S[^\r\n]*/.exec(text.slice(scalar.range?.[0] ?? text.length)) ?? [];
-  if (comment === undefined) return problem;
-  return {
-    ...problem,
-    message: `YAML reads what follows # as a comment. Write ${JSON.stringify(comment.trim())} if it is the value.`,
-  };
 }
 
 /**

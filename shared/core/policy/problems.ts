@@ -12,6 +12,11 @@ export interface PolicyProblem {
   readonly at?: 'key';
 }
 
+/** Whether `inner` is `outer` or in it. */
+export function isWithin(inner: PolicyProblem['path'], outer: PolicyProblem['path']): boolean {
+  return outer.every((step, index) => inner[index] === step);
+}
+
 const MISSING = 'is missing';
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: 'text',
