@@ -210,8 +210,8 @@ describe('keydesk policy check', () => {
   });
 
   it('takes the policy of KEYDESK_POLICY unless an option names another', async () => {
-    const env = { KEYDESK_POLICY: '/nonexistent' };
-    expect((await runCli('policy check', [], { env })).err).toMatch(/^\/nonexistent does not exist\. /);
+    const env = { KEYDESK_POLICY: '/nonexistent/policy.yaml' };
+    expect((await runCli('policy check', [], { env })).err).toMatch(/^\/nonexistent\/policy\.yaml does not exist\. /);
     expect((await runCli('policy check', ['--policy', 'examples/policy.yaml'], { env })).code).toBe(0);
   });
 

@@ -176,7 +176,7 @@ describe('keydesk rules write', () => {
   it('refuses a file that is not UTF-8 instead of mangling it', async () => {
     const bytes = Buffer.concat([Buffer.from(HAND_WRITTEN), Buffer.from([0xff])]);
     writeFileSync(join(folder, 'firestore.rules'), bytes);
-    expect(await rules()).toMatchObject({ code: 1, err: 'firestore.rules is not UTF-8\n' });
+    expect(await rules()).toMatchObject({ code: 1, err: expect.stringMatching(/^firestore\.rules is not UTF-8\. /) });
     expect(readFileSync(join(folder, 'firestore.rules')).equals(bytes)).toBe(true);
   });
 
@@ -228,9 +228,10 @@ describe('keydesk rules write', () => {
     put('policy.yaml', POLICY.replace('ttl: 15m', 'ttl: 2h').replace('version: 1', 'version: 2'));
     const { code, out, err } = await rules();
     expect({ code, out }).toEqual({ code: 1, out: '' });
-    expect(err).toMatch(
-      /^policy\.yaml:1:1 version must be 1\npolicy\.yaml:14:5 credentials\.web\.ttl must be a duration/,
-    );
+    expect(err.match(/^\S+: error: \S+/gm)).toEqual([
+      'policy.yaml:1:10: error: version',
+      'policy.yaml:14:10: error: ttl',
+    ]);
     expect(exists()).toBe(false);
   });
 
@@ -262,7 +263,7 @@ describe('keydesk rules write', () => {
   it('says so when the policy cannot be read', async () => {
     expect(await rules(['--policy', 'none.yaml'])).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/^none\.yaml cannot be read: ENOENT/),
+      err: expect.stringMatching(/^none\.yaml does not exist\. /),
     });
   });
 
