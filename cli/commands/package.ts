@@ -12,10 +12,10 @@ import type { Policy } from '../../shared/core/policy/policy.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
 import { databasesOf, extractGenerated, newRulesFile } from '../../shared/core/security-rules/generate.ts';
 import { VERSION } from '../../shared/version.ts';
+import { readCheckedPolicy } from '../checked-policy.ts';
 import { FUNCTIONS, FUNCTIONS_FOLDER } from '../installation.ts';
 import { examples, policyOption } from '../options.ts';
-import { readDeployablePolicy } from '../policy-file.ts';
-import { EXIT, fail, print, printJson } from '../terminal.ts';
+import { EXIT, fail, note, print, printJson } from '../terminal.ts';
 
 /** The earliest time that an archive can name. Entries have local time, so this is one too. */
 const MODIFIED = new Date(1980, 0, 1);
@@ -26,14 +26,15 @@ const UNIX = 3;
 export const packageCommand = new Command('package')
   .summary('write the archives of the functions, with a policy')
   .description(
-    'Write the archive of each function, manifest.json and policy.json, for Terraform to deploy. token.zip contains the policy.',
+    'Write the archive of each function, manifest.json and policy.json, for Terraform to deploy. token.zip contains the policy. Warnings about the policy go to standard error.',
   )
   .addOption(policyOption())
   .option('--out <folder>', 'folder to write to', 'packages')
   .option('--json', 'the manifest as JSON')
   .addHelpText('after', examples('package', 'package --policy examples/policy.yaml --out packages'))
   .action((options) => {
-    const loaded = readDeployablePolicy(options.policy);
+    const loaded = readCheckedPolicy(options.policy);
+    for (const warning of loaded.show(process.stderr)) note(warning);
     if (!existsSync(FUNCTIONS_FOLDER)) fail(EXIT.failure, 'The functions are not built: run npm run build first.');
     mkdirSync(options.out, { recursive: true });
     const archives = FUNCTIONS.map((target) => {

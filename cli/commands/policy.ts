@@ -4,36 +4,36 @@
 import { Command } from '@commander-js/extra-typings';
 import { closestName } from '../../shared/core/closest-name.ts';
 import { claimFlags, decideEach, explainDecisions, parseJob } from '../../shared/core/policy/explain.ts';
-import { policyHints } from '../../shared/core/policy/hints.ts';
 import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
-import { createLocator } from '../../shared/core/policy/parse-yaml.ts';
 import { credentialTable } from '../../shared/core/policy/table.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
+import { readCheckedPolicy } from '../checked-policy.ts';
 import { collect, examples, policyOption } from '../options.ts';
-import { createProblemPrinter, readDeployablePolicy } from '../policy-file.ts';
+import { readDeployablePolicy } from '../policy-file.ts';
 import { EXIT, fail, print, printJson } from '../terminal.ts';
 
 const check = new Command('check')
   .summary('check a policy, and show what each credential opens')
   .description(
-    'Check a policy, and show what each credential opens and who gets it. Prints every problem, with exit code 1.',
+    'Check a policy, and show what each credential opens and who gets it. Prints every problem, and every warning with its code. The exit code is 1 if there is a problem, or a warning that the policy does not accept.',
   )
   .addOption(policyOption())
-  .option('--json', 'the policy as JSON: defaults filled in, durations in seconds, SHA-256 of the file')
+  .option('--json', 'the policy as JSON: defaults filled in, durations in seconds, SHA-256 of the file, warnings')
   .addHelpText('after', examples('policy check', 'policy check --policy examples/policy.yaml --json'))
   .action((options) => {
-    const { policy, sha256, text } = readDeployablePolicy(options.policy);
+    const { policy, sha256, warnings, accepted, show, placeOf } = readCheckedPolicy(options.policy);
+    if (warnings.length > 0) process.exitCode = EXIT.failure;
     if (options.json) {
-      process.stdout.write(toPolicyJson({ policy, sha256 }));
+      process.stdout.write(toPolicyJson({ policy, sha256 }, { warnings, accepted }));
       return;
     }
     const { credentials, rules } = policy;
     print(`${options.policy} is a policy: credentials ${Object.keys(credentials).length}, rules ${rules.length}`);
     print(`SHA-256 ${sha256}\n`);
     for (const line of credentialTable(policy)) print(line);
-    const locate = createLocator(text);
-    const show = createProblemPrinter({ file: options.policy, text, stream: process.stdout });
-    for (const hint of policyHints(policy)) print(`\n${show({ severity: 'warning', ...locate(hint) })}`);
+    if (accepted.length > 0) print('');
+    for (const warning of accepted) print(`${placeOf(warning)}: accepted ${warning.code}: ${warning.reason}`);
+    for (const warning of show(process.stdout)) print(`\n${warning}`);
   });
 
 const explain = new Command('explain')

@@ -51,6 +51,39 @@ export const MATCHABLE_CLAIMS = [
   'runner_environment',
 ] as const;
 
+/**
+ * Who decides the value of a claim: Buildkite attests it; the author of a build can choose it, by what they push, start or upload;
+ * or it follows from the configuration of agents and queues, among which a step chooses.
+ */
+export type ClaimSource = 'buildkite' | 'author' | 'agent';
+
+/** Source: buildkite.com/docs/pipelines/security/secrets/buildkite-secrets/access-policies (claims and how far to trust them). */
+const CLAIM_SOURCES: Readonly<Record<(typeof MATCHABLE_CLAIMS)[number], ClaimSource>> = {
+  organization_id: 'buildkite',
+  pipeline_id: 'buildkite',
+  pipeline_slug: 'buildkite',
+  cluster_id: 'buildkite',
+  cluster_name: 'buildkite',
+  queue_id: 'agent',
+  queue_key: 'agent',
+  agent_id: 'agent',
+  runner_environment: 'agent',
+  build_source: 'buildkite',
+  build_number: 'buildkite',
+  build_id: 'buildkite',
+  job_id: 'buildkite',
+  build_branch: 'author',
+  build_tag: 'author',
+  build_commit: 'author',
+  step_key: 'author',
+};
+
+/** The documented values of claims that have no others. */
+export const CLAIM_VALUES: Readonly<Record<string, readonly string[]>> = {
+  build_source: ['ui', 'api', 'webhook', 'trigger_job', 'schedule'],
+  runner_environment: ['buildkite-hosted', 'self-hosted'],
+};
+
 type MatchableClaim = (typeof MATCHABLE_CLAIMS)[number] | `agent_tag:${string}`;
 
 /** The claim of an agent's tag. */
@@ -83,6 +116,11 @@ export type JobClaims = z.output<typeof knownClaims> & { readonly agentTags: Rea
 /** Whether a policy rule may name `name`. */
 export function isMatchableClaim(name: string): name is MatchableClaim {
   return AGENT_TAG.test(name) || (MATCHABLE_CLAIMS as readonly string[]).includes(name);
+}
+
+/** Who decides the value of a claim. The tag of an agent is configured where the agent runs. */
+export function sourceOfClaim(name: MatchableClaim): ClaimSource {
+  return CLAIM_SOURCES[name as keyof typeof CLAIM_SOURCES] ?? 'agent';
 }
 
 /** Whether a token lacks `name` unless the job asks for it. */

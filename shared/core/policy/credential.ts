@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import { firestoreKeySchema } from '../kinds/firestore.ts';
+import { acceptSchema } from './accept.ts';
 import type { Database } from './databases.ts';
 import { durationSchema } from './duration.ts';
 import { serviceAccountKeySchema } from './service-account-key.ts';
@@ -26,10 +27,11 @@ export const credentialSchema = z
     firestore: firestoreKeySchema.optional(),
     serviceAccount: serviceAccountKeySchema.optional(),
     storage: storageKeySchema.optional(),
+    accept: acceptSchema.optional(),
   })
-  .transform(({ environment, ttl, ...kinds }, context) => {
+  .transform(({ environment, ttl, accept, ...kinds }, context) => {
     const [access, ...more] = Object.values(kinds).filter((kind) => kind !== undefined);
-    if (access && more.length === 0) return { environment, ttl, ...access };
+    if (access && more.length === 0) return { environment, ttl, ...(accept && { accept }), ...access };
     const present = Object.entries(kinds).flatMap(([name, kind]) => (kind === undefined ? [] : [name]));
     const found = access ? `It has ${present.join(' and ')}: keep one` : 'It has none';
     context.addIssue({

@@ -1,10 +1,19 @@
 // What an editor shows of each key of the policy file, for its JSON Schema alone: the functions do not load this. A key's path
 // has `*` in place of the names of a map and of the items of a list.
 
+import { type ClaimSource, isMatchableClaim, sourceOfClaim } from './claims.ts';
 import type { MATCH_KEYS } from './rule.ts';
 
 const ASKED = 'Only in tokens that jobs ask for with --claim.';
-const AUTHORS = 'Chosen by whoever starts the build.';
+
+const SOURCES: Readonly<Record<ClaimSource, string>> = {
+  buildkite: 'Attested by Buildkite.',
+  author: 'Chosen by the author of the build.',
+  agent: 'Configured with agents and queues, among which a step chooses.',
+};
+
+const ACCEPTED = 'Warnings of keydesk policy check that you accept';
+const BY_CODE = 'by code, each with a reason of three words or more.';
 
 const CLAIMS: Readonly<Record<(typeof MATCH_KEYS)[number], string>> = {
   pipeline: 'Names from pipelines. Stands for pipeline_id: the job must ask for --claim pipeline_id.',
@@ -12,16 +21,16 @@ const CLAIMS: Readonly<Record<(typeof MATCH_KEYS)[number], string>> = {
   pipeline_slug: 'The slug of the pipeline. A pipeline can be renamed, and another can take its slug: prefer pipeline.',
   cluster_id: `The UUID of the agent's cluster. ${ASKED}`,
   cluster_name: `The name of the agent's cluster, which can change. ${ASKED}`,
-  queue_id: `The UUID of the cluster queue. The step chooses its queue. ${ASKED}`,
-  queue_key: `The key of the cluster queue. The step chooses its queue. ${ASKED}`,
+  queue_id: `The UUID of the cluster queue. ${ASKED}`,
+  queue_key: `The key of the cluster queue. ${ASKED}`,
   organization_id: `The UUID of the organization. organization.id of the policy requires it already. ${ASKED}`,
   build_id: `The UUID of one build. ${ASKED}`,
   build_number: 'The number of a build in its pipeline.',
-  build_branch: `The branch. ${AUTHORS} A rule that names it matches builds of a tag only if it names build_tag too.`,
-  build_tag: `The tag; absent from builds without one. ${AUTHORS}`,
-  build_commit: `The commit; it can be HEAD. ${AUTHORS}`,
+  build_branch: 'The branch. A rule that names it matches builds of a tag only if it names build_tag too.',
+  build_tag: 'The tag; absent from builds without one.',
+  build_commit: 'The commit; it can be HEAD.',
   build_source: 'How the build was started: ui, api, webhook, trigger_job or schedule.',
-  step_key: 'The key of the step. Chosen by whoever may change the steps of the pipeline.',
+  step_key: 'The key of the step, not its label.',
   job_id: 'The UUID of one job.',
   agent_id: 'The UUID of one agent.',
   runner_environment: 'Where the agent runs: buildkite-hosted or self-hosted.',
@@ -42,6 +51,8 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'limits.tokensPerMinute': 'Tokens issued of one grant per minute.',
   'limits.liveGrantsPerPipeline': 'Live grants of one pipeline.',
   maxJobTokenLifetime: 'The longest lifetime of a job token that is accepted, from 1m to 2h.',
+
+  accept: `${ACCEPTED} about everything but rules and credentials, ${BY_CODE}`,
 
   environments:
     'Every environment. Its guards hold for all of its credentials, and for every rule that grants one of them.',
@@ -90,11 +101,20 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'credentials.*.storage.role':
     'What the token may do there. The service account needs this role on the bucket itself.',
 
+  'credentials.*.accept': `${ACCEPTED} about this credential, ${BY_CODE}`,
+
   rules: 'Which jobs get which credentials. A job gets what at least one rule grants it.',
   'rules.*': 'A rule: the jobs that it matches, and the credentials that it grants to them.',
   'rules.*.name': 'A name that no other rule has. It is on every grant and in every trace.',
   'rules.*.match':
     'Claims of the job token, all of which must match. A list means any of its patterns. * stays within a path segment, ** crosses segments. At least one of pipeline, pipeline_id, pipeline_slug and cluster_id must be narrowed.',
-  ...Object.fromEntries(Object.entries(CLAIMS).map(([claim, text]) => [`rules.*.match.${claim}`, text])),
+  ...Object.fromEntries(
+    Object.entries(CLAIMS).map(([claim, text]) => [`rules.*.match.${claim}`, `${text} ${describeSource(claim)}`]),
+  ),
   'rules.*.grants': 'Names from credentials.',
+  'rules.*.accept': `${ACCEPTED} about this rule, ${BY_CODE}`,
 };
+
+function describeSource(claim: string): string {
+  return SOURCES[isMatchableClaim(claim) ? sourceOfClaim(claim) : 'buildkite'];
+}

@@ -3,6 +3,7 @@
 // draft-07, because many editors know no later draft.
 
 import * as z from 'zod';
+import { WARNING_CODES } from '../policy-warnings/codes.ts';
 import { AGENT_TAG } from './claims.ts';
 import { DESCRIPTIONS } from './descriptions.ts';
 import { GRANT_COLLECTION } from './document-path.ts';
@@ -20,6 +21,9 @@ const DOCUMENT_PATH = `^(?!${GRANT_COLLECTION}/)${NAME}/(?:(?:${SEGMENT}/)*\\{${
 
 /** What the parser checks in code, by the path of the schema that it is added to. */
 const CHECKED_IN_CODE: Readonly<Record<string, JsonSchema>> = {
+  accept: { propertyNames: { enum: WARNING_CODES } },
+  'credentials.*.accept': { propertyNames: { enum: WARNING_CODES } },
+  'rules.*.accept': { propertyNames: { enum: WARNING_CODES } },
   'environments.*.require.*': { anyOf: [{ enum: [...MATCH_KEYS] }, { pattern: AGENT_TAG.source }] },
   'credentials.*': exactlyOne('firestore', 'serviceAccount', 'storage'),
   'credentials.*.firestore.allow.*.path': { pattern: DOCUMENT_PATH },

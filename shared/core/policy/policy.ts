@@ -2,6 +2,7 @@
 // value or a list of problems out. Knows nothing about files, YAML, tokens or clouds.
 
 import * as z from 'zod';
+import { acceptSchema } from './accept.ts';
 import { type Credential, credentialSchema, nameSchema } from './credential.ts';
 import { databaseSchema, resolveDatabase, tenantProblems } from './databases.ts';
 import { durationSchema } from './duration.ts';
@@ -49,10 +50,11 @@ export const policySchema = z.strictObject({
   databases: z.record(nameSchema, databaseSchema).default({}),
   credentials: z.record(nameSchema, credentialSchema),
   rules: z.array(ruleSchema),
+  accept: acceptSchema.optional(),
 });
 
 /** A policy as it is in the file: credentials name databases, and rules name pipelines. */
-type WrittenPolicy = z.output<typeof policySchema>;
+export type WrittenPolicy = z.output<typeof policySchema>;
 
 /**
  * A reviewed policy. TTLs and lifetimes are in seconds. Credentials have the fields of their databases, and rules match

@@ -2,6 +2,7 @@
 // problems out. Names of pipelines and credentials are checked in references.ts.
 
 import * as z from 'zod';
+import { acceptSchema } from './accept.ts';
 import { isMatchableClaim, MATCHABLE_CLAIMS } from './claims.ts';
 import { isWildcardOnly } from './pattern.ts';
 
@@ -99,6 +100,7 @@ export const ruleSchema = z.strictObject({
   name: z.string().min(1).max(128),
   match: matchSchema,
   grants: z.array(z.string()).min(1),
+  accept: acceptSchema.optional(),
 });
 
 /** A rule in the file may match `pipeline`; one of a parsed policy has `pipeline_id` instead. */

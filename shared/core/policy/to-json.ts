@@ -6,9 +6,10 @@ import type { LoadedPolicy } from './parse-yaml.ts';
 /**
  * @returns `{ sha256, policy }`: the SHA-256 of the policy file, and the policy with every default filled in and durations in
  * seconds. Keys are sorted, so that the same policy gives the same bytes.
+ * @param more what else the JSON has
  */
-export function toPolicyJson({ policy, sha256 }: LoadedPolicy): string {
-  return `${JSON.stringify({ sha256, policy }, sorted, 2)}\n`;
+export function toPolicyJson({ policy, sha256 }: LoadedPolicy, more: object = {}): string {
+  return `${JSON.stringify({ sha256, policy, ...more }, sorted, 2)}\n`;
 }
 
 function sorted(_: string, value: unknown): unknown {

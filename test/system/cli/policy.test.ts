@@ -92,7 +92,7 @@ describe('keydesk policy check', () => {
   it('with --json prints the policy as it is used, in an order of its own, with the SHA-256 of the file', async () => {
     const { code, out, err } = await policy(EXAMPLE, '--json');
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(JSON.parse(out)).toEqual(parsePolicy(EXAMPLE, 'policy.yaml'));
+    expect(JSON.parse(out)).toEqual({ ...parsePolicy(EXAMPLE, 'policy.yaml'), warnings: [], accepted: [] });
     const keys = [...out.matchAll(/^ {4}"(\w+)"/gm)].map(([, key]) => key);
     expect(keys).toEqual([...keys].sort());
     const moved = EXAMPLE.replace('version: 1\n', '').concat('\nversion: 1\n');
@@ -122,13 +122,45 @@ describe('keydesk policy check', () => {
     expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^none\.yaml does not exist\. /) });
   });
 
-  it('prints hints with their places, and exits with 0 all the same', async () => {
+  it('prints warnings with their places, and exits with 1', async () => {
     const { code, out } = await policy(
       replaced(['build_branch: [main, "release/*"]', 'build_branch: [main, "^release/.*"]']),
     );
-    expect(code).toBe(0);
-    expect(out).toMatch(/^policy\.yaml:\d+:28: warning: "\^release\/\.\*" looks like a regular/m);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^policy\.yaml:\d+:28: warning pattern_syntax: "\^release\/\.\*" looks like a regular/m);
     expect(out).toContain('\n  in rule "deploy to staging", match, build_branch\n');
+  });
+
+  const SHORT: [string, string] = ['ttl: 10m\n    serviceAccount', 'ttl: 5m\n    serviceAccount'];
+  const ACCEPTED: [string, string] = [
+    SHORT[0],
+    `${SHORT[1]}`.replace('\n', '\n    accept: { short_ttl: a request or two }\n'),
+  ];
+
+  it('exits with 0 when the policy accepts the warnings, and prints each with its reason', async () => {
+    const { code, out, err } = await policy(replaced(ACCEPTED));
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/^policy\.yaml:\d+:10: accepted short_ttl: a request or two$/m);
+  });
+
+  it('exits with 1 when the policy accepts a warning that there is not', async () => {
+    const [, accepted] = ACCEPTED;
+    const { code, out, err } = await policy(replaced([SHORT[0], accepted.replace('5m', '10m')]));
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toMatch(/^policy\.yaml:\d+:\d+: error: Nothing to accept/);
+  });
+
+  it('with --json has the warnings in it, accepted or not', async () => {
+    const given = await policy(replaced(SHORT), '--json');
+    expect(given).toMatchObject({ code: 1, err: '' });
+    const warning = { code: 'short_ttl', path: ['credentials', 'staging-export', 'ttl'], message: expect.any(String) };
+    expect(JSON.parse(given.out)).toMatchObject({ warnings: [warning], accepted: [] });
+    const accepted = await policy(replaced(ACCEPTED), '--json');
+    expect(accepted).toMatchObject({ code: 0, err: '' });
+    expect(JSON.parse(accepted.out)).toMatchObject({
+      warnings: [],
+      accepted: [{ ...warning, reason: 'a request or two' }],
+    });
   });
 
   it('says what a job would be given, and which claims it must ask for', async () => {

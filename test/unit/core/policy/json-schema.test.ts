@@ -21,6 +21,9 @@ const complete = (): Data => {
   data.databases.staging.tenant = 'ci-x7k2p';
   data.credentials['staging-config'].firestore.tenant = 'ci-x7k2p';
   data.rules[0].match['agent_tag:os'] = 'linux';
+  data.rules[0].accept = { slug_only: 'this is a test' };
+  data.credentials['staging-config'].accept = { short_ttl: 'this is a test' };
+  data.accept = { unused_pipeline: 'this is a test' };
   return data;
 };
 const isMap = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);

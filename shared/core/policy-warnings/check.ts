@@ -1,0 +1,43 @@
+// What `keydesk policy check` finds in a policy that is valid: warnings, those that the file accepts, and accepting what is not there.
+
+import type { Policy, WrittenPolicy } from '../policy/policy.ts';
+import { databasesOf } from '../security-rules/generate.ts';
+import { rulesWarnings } from '../security-rules/limits.ts';
+import { type CheckedPolicy, sortAccepted } from './accepted.ts';
+import type { PolicyWarning } from './codes.ts';
+import { credentialWarnings, organizationWarnings, signerWarnings } from './credentials.ts';
+import { duplicateWarnings } from './duplicates.ts';
+import { environmentWarnings } from './environments.ts';
+import { placeholderWarnings } from './placeholders.ts';
+import { ruleWarnings } from './rule.ts';
+import { unusedWarnings } from './unused.ts';
+
+/** @param written the same policy, as it is in the file */
+export function checkPolicy(policy: Policy, written: WrittenPolicy): CheckedPolicy {
+  const warnings = [
+    ...organizationWarnings(written),
+    ...placeholderWarnings(written),
+    ...environmentWarnings(written),
+    ...signerWarnings(written),
+    ...credentialWarnings(written),
+    ...unusedWarnings(written),
+    ...duplicateWarnings(written),
+    ...ruleWarnings(written),
+    ...largeRules(policy, written),
+  ];
+  return sortAccepted(written, warnings);
+}
+
+function largeRules(policy: Policy, { databases }: WrittenPolicy): PolicyWarning[] {
+  return databasesOf(policy).flatMap((name) => {
+    const [key = ''] =
+      Object.entries(databases).find(
+        ([, { project, database }]) => project === name.project && database === name.database,
+      ) ?? [];
+    return rulesWarnings(policy, name).map((problem) => ({
+      code: 'large_rules' as const,
+      path: ['databases', key],
+      message: `gets a rules file that ${problem}. Let pipelines share credentials, or open fewer paths.`,
+    }));
+  });
+}

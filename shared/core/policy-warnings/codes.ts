@@ -1,0 +1,110 @@
+// Every warning that `keydesk policy check` gives, with its documentation: the table in docs/POLICY.md is made of it.
+
+interface WarningText {
+  readonly when: string;
+  readonly whatToDo: string;
+}
+
+export const WARNINGS = {
+  ref_prefix: {
+    when: 'A branch or tag has a prefix that the claim does not have: `refs/heads/`, `refs/tags/`, `heads/`, `tags/`, `origin/`.',
+    whatToDo: 'Write the name alone: `main`, not `refs/heads/main`.',
+  },
+  pattern_syntax: {
+    when: 'A pattern uses the syntax of regular expressions or shells, or several values are in one text.',
+    whatToDo: 'Use `*`, `**` and lists. Every other character stands for itself.',
+  },
+  impossible_value: {
+    when: 'The claim is very unlikely to have such a value: git or Buildkite does not allow it, or it begins or ends with a space.',
+    whatToDo: 'Copy the value from a job, or from Buildkite.',
+  },
+  unknown_value: {
+    when: '`build_source` or `runner_environment` has a value that Buildkite does not document.',
+    whatToDo: 'Use a value from the table of claims.',
+  },
+  contradicting_claims: {
+    when: 'Two claims of a rule exclude each other, so that it matches no job.',
+    whatToDo: 'Remove or correct one of them.',
+  },
+  tag_pattern_for_branch: {
+    when: '`build_branch` looks like the pattern of a version tag, and the rule does not name `build_tag`. The rule then matches no build of a tag.',
+    whatToDo: 'Name `build_tag`, if builds of tags are meant.',
+  },
+  branch_pattern_for_tag: {
+    when: '`build_tag` looks like a branch, or a rule that names `build_tag` names `build_branch` with a branch. A build of a tag usually has the name of the tag in both claims.',
+    whatToDo: 'Name the branch in `build_branch` alone, or the tag in both.',
+  },
+  author_chosen_guards: {
+    when: 'Within its pipeline, a rule relies on nothing but claims that the author of a build chooses. It grants from an environment that has guards or is called production, or the pipeline also gets credentials of another environment.',
+    whatToDo:
+      'Name `build_source` without `api`, `cluster_id` or `queue_id`, or use a pipeline of its own that few people can build.',
+  },
+  unguarded_production: {
+    when: 'An environment is called production and has no `require`.',
+    whatToDo: 'Add `require: [pipeline, build_source, step_key]`, or the claims that your rules must narrow.',
+  },
+  slug_only: {
+    when: 'A rule narrows its pipeline by slug alone. A pipeline can be renamed, and another pipeline can take its slug.',
+    whatToDo: 'Name the pipeline in `pipelines`, and match `pipeline`.',
+  },
+  no_organization_id: {
+    when: 'A rule narrows its pipeline by slug alone, and `organization` has no `id`. The slug of an organization can change hands.',
+    whatToDo: 'Add `id` to `organization`. Jobs must then request `--claim organization_id`.',
+  },
+  duplicate_rule: {
+    when: 'Two rules match the same jobs.',
+    whatToDo: 'Add the grants to the first rule, and remove the second one.',
+  },
+  duplicate_entry: {
+    when: 'A list has the same entry twice.',
+    whatToDo: 'Remove one of them, or correct it.',
+  },
+  unused_credential: {
+    when: 'No rule grants a credential.',
+    whatToDo: 'Grant it in a rule, or remove it.',
+  },
+  unused_environment: {
+    when: 'No credential is of an environment.',
+    whatToDo: 'Remove the environment, or correct `environment` of a credential.',
+  },
+  unused_pipeline: {
+    when: 'No rule matches a pipeline that `pipelines` names.',
+    whatToDo: 'Remove the name, or correct `pipeline` of a rule.',
+  },
+  unused_database: {
+    when: 'No credential opens a database.',
+    whatToDo: 'Remove the database, or correct `database` of a credential.',
+  },
+  signer_project: {
+    when: "The signer of a database is a service account of another project. Firebase accepts custom tokens of the project's own accounts.",
+    whatToDo: "Use a service account of the database's project.",
+  },
+  short_ttl: {
+    when: "`ttl` is under 6 minutes. Google's clients renew a token 4 to 5 minutes before its end, so that each call can request a new token.",
+    whatToDo: 'Use 10 to 15 minutes for most steps.',
+  },
+  unroutable_name: {
+    when: 'The name of a credential ends in `z`. Cloud Run reserves some paths that end in `z`, so `POST /token/NAME` may not reach Keydesk.',
+    whatToDo:
+      'Choose a name that does not end in `z`, or accept the warning if all clients use `POST /token` with a form.',
+  },
+  placeholder: {
+    when: 'A value is a placeholder or an example: a variable of a template, `<…>`, `example.com`, a UUID of one digit, a value of this documentation.',
+    whatToDo: 'Replace it by your own value.',
+  },
+  large_rules: {
+    when: 'The generated security rules of a database are near a limit of Firestore, so that their deployment may fail.',
+    whatToDo: 'Let pipelines share credentials, or open fewer paths.',
+  },
+} as const satisfies Readonly<Record<string, WarningText>>;
+
+export type WarningCode = keyof typeof WARNINGS;
+
+export const WARNING_CODES = Object.keys(WARNINGS) as WarningCode[];
+
+/** What is probably a mistake: where it is in the file, and in words what is so and what to do. */
+export interface PolicyWarning {
+  readonly code: WarningCode;
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}

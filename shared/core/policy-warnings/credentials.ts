@@ -1,0 +1,65 @@
+// Credentials, their databases and the organization: what works, and probably not as it is meant.
+
+import { projectOfAccount } from '../policy/account-email.ts';
+import { formatDuration } from '../policy/duration.ts';
+import type { WrittenPolicy } from '../policy/policy.ts';
+import type { PolicyWarning } from './codes.ts';
+
+/** Seconds. Google's Node client renews a token that has five minutes or less; one minute more is for the request. */
+const MIN_COMFORTABLE_TTL = 360;
+
+export function credentialWarnings({ credentials }: WrittenPolicy): PolicyWarning[] {
+  return Object.entries(credentials).flatMap(([name, { ttl }]) => [
+    ...(ttl < MIN_COMFORTABLE_TTL
+      ? [{ code: 'short_ttl' as const, path: ['credentials', name, 'ttl'], message: shortTtl(ttl) }]
+      : []),
+    // Source: docs.cloud.google.com/run/docs/known-issues (reserved URL paths).
+    ...(name.endsWith('z')
+      ? [
+          {
+            code: 'unroutable_name' as const,
+            path: ['credentials', name],
+            message: `ends in z. Cloud Run reserves some paths that end in z, so POST /token/${name} may not reach Keydesk. Choose another name.`,
+          },
+        ]
+      : []),
+  ]);
+}
+
+/** When clients renew, as measured: Node at 5m; Python, Java and Go at 3m45s; Rust each 10 seconds under 4m. */
+function shortTtl(ttl: number): string {
+  const clients = [
+    'Node requests a new token on each call',
+    ...(ttl <= 240 ? ['Rust requests one every 10 seconds'] : []),
+    ...(ttl <= 225 ? ['Python, Java and Go request one on each call too'] : []),
+  ];
+  return `is ${formatDuration(ttl)}, and Google's clients renew a token minutes before its end. ${clients.join('. ')}. Use 10m to 15m.`;
+}
+
+export function signerWarnings({ databases }: WrittenPolicy): PolicyWarning[] {
+  return Object.entries(databases).flatMap(([name, { project, signer }]) => {
+    const other = projectOfAccount(signer);
+    return other === undefined || other === project
+      ? []
+      : [
+          {
+            code: 'signer_project' as const,
+            path: ['databases', name, 'signer'],
+            message: `is a service account of ${other}, and the database is in ${project}. Use a service account of ${project}.`,
+          },
+        ];
+  });
+}
+
+/** UUIDs belong to one organization for good, so the id matters where a rule narrows by slug. */
+export function organizationWarnings({ organization, rules }: WrittenPolicy): PolicyWarning[] {
+  const bySlug = rules.find(({ match }) => !match.pipeline && !match.pipeline_id && !match.cluster_id);
+  if (organization.id !== undefined || !bySlug) return [];
+  return [
+    {
+      code: 'no_organization_id',
+      path: ['organization'],
+      message: `has no id, and rule "${bySlug.name}" narrows by slug. The slug of an organization can change hands. Add id.`,
+    },
+  ];
+}

@@ -1,0 +1,677 @@
+// The warnings about a policy: one valid policy without any, and one thing changed in each case. Beside what gives a warning stands
+// what nearly does.
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
+import { readWrittenPolicy } from '../../../../shared/core/policy/written-policy.ts';
+import { checkPolicy } from '../../../../shared/core/policy-warnings/check.ts';
+import { WARNING_CODES, type WarningCode } from '../../../../shared/core/policy-warnings/codes.ts';
+import {
+  account,
+  DATASTORE,
+  type Data,
+  everyKindPolicyText,
+  PIPELINE_ID,
+  policyData,
+  policyText,
+} from '../../../fixtures/policies.ts';
+
+const RELEASE_ID = '0184990c-4782-42b5-afc1-16715b10b1f1';
+const REASON = 'this is only a test';
+
+const firestore = (ttl: string, environment: string) => ({
+  ...{ environment, ttl },
+  firestore: { database: 'data', allow: [{ path: 'config/{document}', verbs: ['get'] }] },
+});
+
+const valid = (): Data =>
+  policyData(
+    'acme-data',
+    {
+      config: firestore('15m', 'staging'),
+      export: {
+        ...{ environment: 'staging', ttl: '10m' },
+        serviceAccount: { email: account('export', 'acme-data'), scopes: [DATASTORE] },
+      },
+      live: firestore('10m', 'production'),
+    },
+    {
+      environments: { staging: {}, production: { require: ['pipeline', 'build_source'] } },
+      pipelines: { web: PIPELINE_ID, release: RELEASE_ID },
+      rules: [
+        {
+          name: 'deploy',
+          match: { pipeline: 'web', build_branch: ['main', 'release/*'] },
+          grants: ['config', 'export'],
+        },
+        { name: 'release', match: { pipeline: 'release', build_source: ['webhook', 'ui'] }, grants: ['live'] },
+      ],
+    },
+  );
+
+function check(text: string) {
+  const result = parsePolicy(text, 'policy.yaml');
+  if ('problems' in result) throw new Error(result.problems.join('\n'));
+  return checkPolicy(result.policy, readWrittenPolicy(text));
+}
+
+type Change = (data: Data) => void;
+
+function checkWith(...changes: Change[]) {
+  const data = valid();
+  for (const change of changes) change(data);
+  return check(policyText(data));
+}
+
+const found = (...changes: Change[]) =>
+  checkWith(...changes).warnings.map(({ code, path }) => `${path.join('.')} ${code}`);
+
+/** One pattern of a claim in the first rule. A claim other than the branch is added to it. */
+const pattern =
+  (claim: string, value: unknown): Change =>
+  (data) => {
+    data.rules[0].match[claim] = value;
+  };
+const match =
+  (claims: object, index = 0): Change =>
+  (data) => {
+    data.rules[index].match = claims;
+  };
+const addRule =
+  (rule: object): Change =>
+  (data) => {
+    data.rules.push({ name: 'added', ...rule });
+  };
+
+const PATTERNS: readonly [WarningCode, claim: string, pattern: string][] = [
+  ['ref_prefix', 'build_branch', 'refs/heads/main'],
+  ['ref_prefix', 'build_branch', 'refs/heads/release/*'],
+  ['ref_prefix', 'build_branch', 'refs/tags/v1'],
+  ['ref_prefix', 'build_branch', 'refs/pull/12/head'],
+  ['ref_prefix', 'build_branch', 'refs/remotes/origin/main'],
+  ['ref_prefix', 'build_branch', 'heads/main'],
+  ['ref_prefix', 'build_branch', 'origin/main'],
+  ['ref_prefix', 'build_branch', 'upstream/main'],
+  ['ref_prefix', 'build_tag', 'refs/tags/v1.*'],
+  ['ref_prefix', 'build_tag', 'tags/v1.*'],
+  ['pattern_syntax', 'build_branch', '{main,develop}'],
+  ['pattern_syntax', 'build_branch', 'release/{1,2}'],
+  ['pattern_syntax', 'build_branch', '!main'],
+  ['pattern_syntax', 'build_branch', '^main$'],
+  ['pattern_syntax', 'build_branch', '^main'],
+  ['pattern_syntax', 'build_branch', 'main$'],
+  ['pattern_syntax', 'build_branch', '/^main$/'],
+  ['pattern_syntax', 'build_branch', '(main|develop)'],
+  ['pattern_syntax', 'build_branch', 'main|develop'],
+  ['pattern_syntax', 'build_branch', 'main,develop'],
+  ['pattern_syntax', 'build_branch', 'main, develop'],
+  ['pattern_syntax', 'build_branch', 'main;develop'],
+  ['pattern_syntax', 'build_branch', 'main develop'],
+  ['pattern_syntax', 'build_branch', 'main or develop'],
+  ['pattern_syntax', 'build_branch', '.*'],
+  ['pattern_syntax', 'build_branch', 'release/.*'],
+  ['pattern_syntax', 'build_branch', 'release/.+'],
+  ['pattern_syntax', 'build_branch', 'release\\.1'],
+  ['pattern_syntax', 'build_branch', 'release/[0-9]*'],
+  ['pattern_syntax', 'build_branch', 'v[12]'],
+  ['pattern_syntax', 'build_branch', 'v?.0'],
+  ['pattern_syntax', 'build_branch', '"main"'],
+  ['pattern_syntax', 'build_branch', '“main”'],
+  ['pattern_syntax', 'build_branch', "'main'"],
+  ['pattern_syntax', 'build_source', 'webhook,ui'],
+  ['pattern_syntax', 'build_source', '^ui'],
+  ['pattern_syntax', 'step_key', 'deploy|release'],
+  ['pattern_syntax', 'agent_tag:os', '^linux$'],
+  ['pattern_syntax', 'cluster_name', '{Blue,Green}'],
+  ['impossible_value', 'build_branch', 'main '],
+  ['impossible_value', 'build_branch', ' main'],
+  ['impossible_value', 'build_branch', 'a..b'],
+  ['impossible_value', 'build_branch', 'a~1'],
+  ['impossible_value', 'build_branch', 'a^b'],
+  ['impossible_value', 'build_branch', 'a:b:c'],
+  ['impossible_value', 'build_branch', 'a@{1}'],
+  ['impossible_value', 'build_branch', '/main'],
+  ['impossible_value', 'build_branch', 'release/'],
+  ['impossible_value', 'build_branch', 'a//b'],
+  ['impossible_value', 'build_branch', 'main.lock'],
+  ['impossible_value', 'build_branch', 'main.'],
+  ['impossible_value', 'build_branch', 'a/.b'],
+  ['impossible_value', 'build_tag', 'user:v1'],
+  ['impossible_value', 'step_key', 'Deploy to production'],
+  ['impossible_value', 'step_key', PIPELINE_ID],
+  ['impossible_value', 'pipeline_slug', 'acme-inc/web'],
+  ['impossible_value', 'pipeline_slug', 'Web'],
+  ['impossible_value', 'queue_key', 'queue=deploy'],
+  ['impossible_value', 'agent_tag:queue', 'queue=deploy'],
+  ['impossible_value', 'build_commit', 'main'],
+  ['impossible_value', 'build_commit', '9f31820'],
+  ['impossible_value', 'build_commit', '9F3182061F1E2CCA4702C368CBC039B7DC9D4485'],
+  ['unknown_value', 'build_source', 'scheduled'],
+  ['unknown_value', 'build_source', 'push'],
+  ['unknown_value', 'build_source', 'Webhook'],
+  ['unknown_value', 'build_source', 'trigger-job'],
+  ['unknown_value', 'runner_environment', 'hosted'],
+  ['unknown_value', 'runner_environment', 'self_hosted'],
+  ['tag_pattern_for_branch', 'build_branch', 'v*'],
+  ['tag_pattern_for_branch', 'build_branch', 'v1.*'],
+  ['tag_pattern_for_branch', 'build_branch', 'v*.*.*'],
+  ['tag_pattern_for_branch', 'build_branch', '1.2.*'],
+  ['tag_pattern_for_branch', 'build_branch', 'v1.2.3'],
+  ['tag_pattern_for_branch', 'build_branch', 'release-*.*'],
+  ['placeholder', 'build_branch', '<branch>'],
+  ['placeholder', 'step_key', '__STEP_KEY__'],
+];
+
+/** Patterns that mean what they say. */
+const FINE: readonly [claim: string, pattern: unknown][] = [
+  ...[
+    'main',
+    'release/*',
+    'release/**',
+    'feature/**',
+    '*-hotfix',
+    'user:main',
+    '*:main',
+    '**',
+    'v2',
+    '1.x',
+    'v1.x',
+    'release-*',
+    'release/v1.*x',
+    'origin',
+    'heads',
+    'refs',
+    'tags-2024',
+    'fix#12',
+    'a+b',
+    'a@b',
+    'a=b',
+    'a{b}',
+    'a(b)',
+    'ä/ö',
+    'dependabot/npm_and_yarn/lodash-4.17.21',
+    'change-api',
+    'replace-bucket',
+    'example/com',
+    'gh-readonly-queue/main/*',
+  ].map((branch): [string, string] => ['build_branch', branch]),
+  ...['ui', 'api', 'webhook', 'trigger_job', 'schedule', '*', 'web*'].map((source): [string, string] => [
+    'build_source',
+    source,
+  ]),
+  ['runner_environment', 'self-hosted'],
+  ['runner_environment', '*-hosted'],
+  ...['deploy', 'deploy-*', 'Deploy_1', 'a:b', '//app:test'].map((key): [string, string] => ['step_key', key]),
+  ['build_commit', 'HEAD'],
+  ['build_commit', '9f3182061f1e2cca4702c368cbc039b7dc9d4485'],
+  ['build_commit', '9f31820*'],
+  ['queue_key', 'deploy'],
+  ['agent_tag:queue', 'deploy=fast'],
+  ['agent_tag:os', 'Windows Server, 2022 (x64)'],
+  ['cluster_name', 'Blue & Green: "prod", EU'],
+  ['pipeline_slug', 'web-app'],
+  ['build_number', 42],
+];
+
+const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Change[]][] = [
+  [
+    'tag_pattern_for_branch',
+    'one tag among branches',
+    'rules.0.match.build_branch.1',
+    pattern('build_branch', ['main', 'v*']),
+  ],
+  [
+    'branch_pattern_for_tag',
+    'a tag called main',
+    'rules.0.match.build_tag.0',
+    match({ pipeline: 'web', build_tag: 'main' }),
+  ],
+  [
+    'branch_pattern_for_tag',
+    'tags on a branch',
+    'rules.0.match.build_branch',
+    match({ pipeline: 'web', build_branch: 'main', build_tag: 'v*' }),
+  ],
+  [
+    'contradicting_claims',
+    'another organization',
+    'rules.0.match.organization_id',
+    pattern('organization_id', RELEASE_ID),
+    (data) => {
+      data.organization.id = '0184990d-4782-42b5-afc1-16715b10b1f1';
+    },
+  ],
+  [
+    'contradicting_claims',
+    'the slug of another pipeline',
+    'rules.0.match.pipeline_slug',
+    pattern('pipeline_slug', 'release'),
+  ],
+  [
+    'author_chosen_guards',
+    'production by tag and step',
+    'rules.1',
+    match({ pipeline: 'release', build_tag: 'v*', step_key: 'deploy' }, 1),
+    (data) => {
+      data.environments.production = { require: ['pipeline'] };
+    },
+  ],
+  [
+    'author_chosen_guards',
+    'production from the API',
+    'rules.1',
+    match({ pipeline: 'release', build_tag: 'v*', build_source: ['webhook', 'api'] }, 1),
+  ],
+  [
+    'author_chosen_guards',
+    'an environment with guards, by branch',
+    'rules.0',
+    (data) => {
+      data.environments.staging = { maxTtl: '30m' };
+    },
+  ],
+  [
+    'author_chosen_guards',
+    'two environments of one pipeline, by branch',
+    'rules.0',
+    (data) => {
+      data.environments.test = {};
+      data.credentials.test = firestore('15m', 'test');
+    },
+    addRule({ match: { pipeline: 'web' }, grants: ['test'] }),
+  ],
+  [
+    'author_chosen_guards',
+    'production of a pipeline that also gets staging, without a guard',
+    'rules.1',
+    (data) => {
+      data.environments.production = { require: ['pipeline'] };
+    },
+    match({ pipeline: 'release' }, 1),
+    addRule({ match: { pipeline: 'release', build_branch: 'dev' }, grants: ['config'] }),
+  ],
+  [
+    'unguarded_production',
+    'production without guards',
+    'environments.production',
+    (data) => {
+      data.environments.production = {};
+    },
+  ],
+  [
+    'unguarded_production',
+    'eu-prod with another guard',
+    'environments.eu-prod',
+    (data) => {
+      data.environments['eu-prod'] = { maxTtl: '15m' };
+      data.credentials.live.environment = 'eu-prod';
+      delete data.environments.production;
+    },
+  ],
+  [
+    'slug_only',
+    'a slug alone',
+    'rules.0.match.pipeline_slug',
+    match({ pipeline_slug: 'web', build_branch: 'main' }),
+    (data) => {
+      delete data.pipelines.web;
+      data.organization.id = '0184990d-4782-42b5-afc1-16715b10b1f1';
+    },
+  ],
+  [
+    'duplicate_rule',
+    'the same match twice',
+    'rules.2',
+    addRule({ match: { pipeline: 'release', build_source: ['webhook', 'ui'] }, grants: ['config'] }),
+  ],
+  [
+    'duplicate_rule',
+    'the same match in another order, by id',
+    'rules.2',
+    addRule({
+      match: { build_source: ['ui', 'webhook'], pipeline_id: RELEASE_ID.toUpperCase() },
+      grants: ['live'],
+    }),
+  ],
+  ['duplicate_entry', 'a credential granted twice', 'rules.0.grants.2', (data) => data.rules[0].grants.push('config')],
+  ['duplicate_entry', 'a pattern twice', 'rules.0.match.build_branch.1', pattern('build_branch', ['main', 'main'])],
+  [
+    'duplicate_entry',
+    'a scope twice',
+    'credentials.export.serviceAccount.scopes.1',
+    (data) => data.credentials.export.serviceAccount.scopes.push(DATASTORE),
+  ],
+  [
+    'duplicate_entry',
+    'a required claim twice',
+    'environments.production.require.2',
+    (data) => data.environments.production.require.push('pipeline'),
+  ],
+  ['unused_credential', 'a credential of no rule', 'credentials.export', (data) => data.rules[0].grants.pop()],
+  [
+    'unused_environment',
+    'an environment of no credential',
+    'environments.test',
+    (data) => {
+      data.environments.test = {};
+    },
+  ],
+  [
+    'unused_pipeline',
+    'a pipeline of no rule',
+    'pipelines.docs',
+    (data) => {
+      data.pipelines.docs = '0184990e-4782-42b5-afc1-16715b10b1f1';
+    },
+  ],
+  [
+    'unused_database',
+    'a database of no credential',
+    'databases.old',
+    (data) => {
+      data.databases.old = { ...data.databases.data, project: 'acme-old', signer: account('signer', 'acme-old') };
+    },
+  ],
+  [
+    'signer_project',
+    'a signer of another project',
+    'databases.data.signer',
+    (data) => {
+      data.databases.data.signer = account('signer', 'acme-other');
+    },
+  ],
+  ...['359s', '1m', '4m'].map((ttl): [WarningCode, string, string, Change] => [
+    'short_ttl',
+    `a ttl of ${ttl}`,
+    'credentials.config.ttl',
+    (data) => {
+      data.credentials.config.ttl = ttl;
+    },
+  ]),
+  [
+    'unroutable_name',
+    'a name that ends in z',
+    'credentials.quiz',
+    (data) => {
+      data.credentials.quiz = data.credentials.export;
+      delete data.credentials.export;
+      data.rules[0].grants = ['config', 'quiz'];
+    },
+  ],
+  ...['https://keydesk.example.com', 'https://<host>', 'https://your-company.dev'].map(
+    (audience): [WarningCode, string, string, Change] => [
+      'placeholder',
+      `the audience ${audience}`,
+      'audience',
+      (data) => {
+        data.audience = audience;
+      },
+    ],
+  ),
+  ...[
+    '00000000-0000-0000-0000-000000000000',
+    '00000000-0000-0000-0000-000000000001',
+    'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa',
+    '11111111-1111-4111-8111-111111111111',
+    '12345678-1234-1234-1234-123456789012',
+  ].map((id): [WarningCode, string, string, Change] => [
+    'placeholder',
+    `the UUID ${id}`,
+    'pipelines.web',
+    (data) => {
+      data.pipelines.web = id;
+    },
+  ]),
+  ...['AIzaXXXXXXXXXXXX', 'AIza', 'AIzaSyYOUR_API_KEY'].map((key): [WarningCode, string, string, Change] => [
+    'placeholder',
+    `the API key ${key}`,
+    'databases.data.apiKey',
+    (data) => {
+      data.databases.data.apiKey = key;
+    },
+  ]),
+  [
+    'large_rules',
+    'rules of more than 250 KB when compiled',
+    'databases.data',
+    (data) => {
+      const allow = Array.from({ length: 1600 }, (_, at) => ({ path: `collection-${at}/{document}`, verbs: ['get'] }));
+      data.credentials.config.firestore.allow = allow;
+    },
+  ],
+];
+
+/** Changes that nearly give a warning. */
+const NEARLY: readonly [what: string, ...changes: Change[]][] = [
+  ['a tag pattern in both claims', match({ pipeline: 'web', build_branch: 'v*', build_tag: 'v*' })],
+  ['a tag pattern alone', match({ pipeline: 'web', build_tag: ['v1.*', 'release-*'] })],
+  ['any branch with a tag', match({ pipeline: 'web', build_branch: '*', build_tag: 'v*' })],
+  [
+    'its own organization',
+    pattern('organization_id', RELEASE_ID),
+    (data) => {
+      data.organization.id = RELEASE_ID;
+    },
+  ],
+  ['the slug that pipelines names', pattern('pipeline_slug', 'web')],
+  ['a slug that pipelines does not name', pattern('pipeline_slug', 'web-app')],
+  [
+    'production by its pipeline alone',
+    match({ pipeline: 'release' }, 1),
+    (data) => {
+      data.environments.production = { require: ['pipeline'] };
+    },
+  ],
+  ['production by branch and source', match({ pipeline: 'release', build_source: 'webhook', build_branch: 'main' }, 1)],
+  [
+    'production by branch and queue',
+    match({ pipeline: 'release', queue_id: RELEASE_ID, build_branch: 'main' }, 1),
+    (data) => {
+      data.environments.production = { require: ['queue_id'] };
+    },
+  ],
+  [
+    'staging by tag in the pipeline of production',
+    addRule({ match: { pipeline: 'release', build_branch: 'v*', build_tag: 'v*' }, grants: ['config'] }),
+  ],
+  [
+    'two rules of one environment in one pipeline',
+    addRule({ match: { pipeline: 'web', build_branch: 'dev' }, grants: ['config'] }),
+  ],
+  [
+    'environments called producers and deliveries',
+    (data) => {
+      for (const name of ['producers', 'deliveries']) {
+        data.environments[name] = {};
+        data.credentials[name] = firestore('15m', name);
+        data.pipelines[name] = `0184990${name === 'producers' ? 'a' : 'b'}-4782-42b5-afc1-16715b10b1aa`;
+        data.rules.push({ name, match: { pipeline: name }, grants: [name] });
+      }
+    },
+  ],
+  ['a slug beside an id', match({ pipeline_slug: 'web', pipeline_id: PIPELINE_ID, build_branch: 'main' })],
+  [
+    'a slug in a cluster',
+    match({ pipeline_slug: 'web', cluster_id: RELEASE_ID, build_branch: 'main' }),
+    (data) => {
+      delete data.pipelines.web;
+    },
+  ],
+  [
+    'the same match with another branch',
+    addRule({ match: { pipeline: 'web', build_branch: ['main'] }, grants: ['config'] }),
+  ],
+  ['a pipeline that is used by its id', match({ pipeline_id: PIPELINE_ID.toUpperCase(), build_branch: 'main' })],
+  [
+    'a ttl of six minutes',
+    (data) => {
+      data.credentials.config.ttl = '6m';
+    },
+  ],
+  [
+    'a signer of the project, which belongs to a domain',
+    (data) => {
+      data.databases.data.project = 'acme.dev:acme-data';
+      data.databases.data.signer = 'signer@acme-data.acme.dev.iam.gserviceaccount.com';
+    },
+  ],
+  [
+    "values of the documentation's organization",
+    (data) => {
+      data.databases.data.apiKey = 'AIzaSyExampleWebKeyOfAcmeStaging';
+    },
+  ],
+  [
+    'a real API key',
+    (data) => {
+      data.databases.data.apiKey = 'AIzaSyD4k_9XxQwErTy0-12345abcdeFGHIJKLM';
+    },
+  ],
+];
+
+describe('the warnings about a policy', () => {
+  it('are none for a policy without mistakes', () => {
+    expect(checkWith()).toEqual({ warnings: [], accepted: [], problems: [] });
+  });
+
+  it.each(PATTERNS)('are %s for %s: %j', (code, claim, value) => {
+    const path = `rules.0.match.${claim}.0`;
+    const tag = claim === 'build_tag' ? [match({ pipeline: 'web' })] : [];
+    expect(found(...tag, pattern(claim, value))).toEqual([`${path} ${code}`]);
+  });
+
+  it.each(FINE)('are none for %s: %j', (claim, value) => {
+    expect(found(pattern(claim, value))).toEqual([]);
+  });
+
+  it.each(OTHERS)('are %s for %s', (code, _, path, ...changes) => {
+    expect(found(...changes)).toEqual([`${path} ${code}`]);
+  });
+
+  it.each(NEARLY)('are none for %s', (_, ...changes) => {
+    expect(found(...changes)).toEqual([]);
+  });
+
+  it('are no_organization_id beside slug_only, when the organization has no id', () => {
+    const bySlug = match({ pipeline_slug: 'web', build_branch: 'main' });
+    expect(found(bySlug, (data) => delete data.pipelines.web)).toEqual([
+      'organization no_organization_id',
+      'rules.0.match.pipeline_slug slug_only',
+    ]);
+  });
+
+  it("are one for each value of Keydesk's documentation that another organization has", () => {
+    const other: Change = (data) => {
+      data.organization.slug = 'globex';
+      data.databases.data.apiKey = 'AIzaSyExampleWebKeyOfAcmeStaging';
+    };
+    expect(found(other)).toEqual([
+      'audience placeholder',
+      'pipelines.web placeholder',
+      'databases.data.apiKey placeholder',
+    ]);
+  });
+
+  it('have each code in a case', () => {
+    const codes = new Set([...PATTERNS, ...OTHERS].map(([code]) => code));
+    expect(WARNING_CODES.filter((code) => !codes.has(code))).toEqual(['no_organization_id']);
+  });
+
+  it('say in whole sentences what to do', () => {
+    for (const [, , , ...changes] of OTHERS)
+      for (const { message } of checkWith(...changes).warnings) expect(message).toMatch(/^["\w].*[.?]$/);
+  });
+
+  it.each(['policy.yaml', 'first-policy.yaml'])('are none for examples/%s', (name) => {
+    const text = readFileSync(new URL(`../../../../examples/${name}`, import.meta.url), 'utf8');
+    expect(check(text)).toEqual({ warnings: [], accepted: [], problems: [] });
+  });
+
+  it('are about a short ttl alone for credentials of every kind', () => {
+    const { warnings } = check(everyKindPolicyText('acme-staging'));
+    expect(warnings.map(({ code, path }) => `${path.join('.')} ${code}`)).toEqual([
+      'environments.production unguarded_production',
+      'credentials.production-config.ttl short_ttl',
+      'credentials.production-config unused_credential',
+    ]);
+  });
+});
+
+describe('accept', () => {
+  /** Where the file accepts a warning: in the rule or the credential that it is about, or at the top. */
+  const acceptAt =
+    (path: readonly (string | number)[], code: string, reason = REASON): Change =>
+    (data) => {
+      const [section = '', name = ''] = path;
+      const place = section === 'rules' || section === 'credentials' ? data[section][name] : data;
+      place.accept = { ...place.accept, [code]: reason };
+    };
+
+  it.each([
+    ...PATTERNS.map(([code, claim, value]) => [code, value, [pattern(claim, value)]] as const),
+    ...OTHERS.map(([code, what, , ...changes]) => [code, what, changes] as const),
+  ])('accepts %s for %s, with the reason', (code, _, changes) => {
+    const { warnings } = checkWith(...changes);
+    const accepting = warnings.map(({ path, code: given }) => acceptAt(path, given));
+    const { accepted, ...rest } = checkWith(...changes, ...accepting);
+    expect(rest).toEqual({ warnings: [], problems: [] });
+    expect(accepted).toEqual(warnings.map((warning) => ({ ...warning, reason: REASON })));
+    expect(accepted.map((warning) => warning.code)).toContain(code);
+  });
+
+  const problems = (...changes: Change[]) =>
+    checkWith(...changes).problems.map(({ path, message }) => `${path.join('.')} ${message}`);
+  const short: Change = (data) => {
+    data.credentials.config.ttl = '5m';
+  };
+
+  it.each<[string, Change[], RegExp]>([
+    ['a warning that is not given', [acceptAt([], 'unused_pipeline')], /^accept\.unused_pipeline Nothing to accept/],
+    [
+      'a warning of another place, which it names',
+      [short, acceptAt(['rules', 0], 'short_ttl')],
+      /^rules\.0\.accept\.short_ttl Nothing to accept: credential config has/,
+    ],
+    [
+      'a misspelt code',
+      [acceptAt([], 'unused_pipelines')],
+      /^accept\.unused_pipelines "unused_pipelines" .* mean unused_pipeline\?$/,
+    ],
+    ['an unknown code', [acceptAt([], 'constructor')], /^accept\.constructor .* Known are ref_prefix, /],
+  ])('is refused for %s', (_, changes, problem) => {
+    expect(problems(...changes)).toEqual([expect.stringMatching(problem)]);
+  });
+
+  it('leaves the same warning elsewhere, and other warnings there', () => {
+    const changes = [
+      short,
+      (data: Data) => {
+        data.credentials.export.ttl = '5m';
+        data.rules[0].grants = ['export'];
+      },
+      acceptAt(['credentials', 'config'], 'short_ttl'),
+    ];
+    expect(found(...changes)).toEqual(['credentials.export.ttl short_ttl', 'credentials.config unused_credential']);
+  });
+
+  it.each(['', 'ok', 'not now', '  two words  ', 7, null, ['a', 'b', 'c']])(
+    'needs a reason of three words: not %j',
+    (reason) => {
+      const data = valid();
+      short(data);
+      data.credentials.config.accept = { short_ttl: reason };
+      expect(parsePolicy(policyText(data), 'policy.yaml')).toMatchObject({
+        problems: [expect.stringContaining('short_ttl')],
+      });
+    },
+  );
+
+  it('is no part of what a credential opens', () => {
+    const accepting = valid();
+    short(accepting);
+    acceptAt(['credentials', 'config'], 'short_ttl')(accepting);
+    const result = parsePolicy(policyText(accepting), 'policy.yaml');
+    expect('policy' in result && result.policy.credentials.config).toMatchObject({ kind: 'firestore', ttl: 300 });
+  });
+});
