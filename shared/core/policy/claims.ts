@@ -4,8 +4,9 @@
 
 import * as z from 'zod';
 
+/** No claim that is text has one. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses
-const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+export const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const text = (longest: number) =>
   z
     .string()

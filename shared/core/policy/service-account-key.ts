@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { USER_MANAGED_ACCOUNT } from './account-email.ts';
-import { serviceAccountSchema } from './google-names.ts';
+import { scopeSchema, serviceAccountSchema } from './google-names.ts';
 import type { StorageScope } from './storage-key.ts';
 
 /** Accounts of one pool. */
@@ -14,10 +14,6 @@ const pooledAccount = z
   .string()
   .regex(USER_MANAGED_ACCOUNT, "must be a service account's e-mail address, NAME@PROJECT.iam.gserviceaccount.com");
 export const poolSchema = z.array(pooledAccount).min(1).max(MAX_POOL, `must have ${MAX_POOL} accounts at most`);
-
-const scope = z
-  .string()
-  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be an OAuth scope such as https://www.googleapis.com/auth/datastore');
 
 /** What tokens of service accounts open. */
 export interface AccountAccess {
@@ -32,7 +28,7 @@ export const serviceAccountKeySchema = z
   .strictObject({
     email: serviceAccountSchema.optional(),
     pool: poolSchema.optional(),
-    scopes: z.array(scope).min(1),
+    scopes: z.array(scopeSchema).min(1),
   })
   .transform(({ email, pool, scopes }, context) =>
     exactlyOneSource({ email, pool }, 'email', { scopes, storage: null }, context),

@@ -24,7 +24,10 @@ function policyWith(rules: readonly RuleData[], organization: object = { slug: '
   const account = (name: string) => ({
     environment: 'staging',
     ttl: '10m',
-    serviceAccount: { email: `${name}@acme.example`, scopes: ['https://www.googleapis.com/auth/datastore'] },
+    serviceAccount: {
+      email: `${name}@acme-staging.iam.gserviceaccount.com`,
+      scopes: ['https://www.googleapis.com/auth/datastore'],
+    },
   });
   const result = parsePolicyData({
     version: 1,

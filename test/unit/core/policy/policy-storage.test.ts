@@ -134,7 +134,7 @@ describe('a credential for a part of a bucket', () => {
     [
       'another kind beside it',
       (data) => {
-        data.credentials.cache.serviceAccount = { email: account('cache'), scopes: ['x'] };
+        data.credentials.cache.serviceAccount = { email: account('cache'), scopes: ['openid'] };
       },
       ['credentials', 'cache'],
       /exactly one of firestore, serviceAccount and storage\. It has serviceAccount and storage: keep one/,
