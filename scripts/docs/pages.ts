@@ -8,6 +8,7 @@ import { configurationTables } from './configuration.ts';
 import { costTables } from './grant-costs.ts';
 import { guardTables } from './guards.ts';
 import { type Blocks, withBlocks } from './markdown.ts';
+import { policyTables } from './policy.ts';
 import { privilegeTables, roleTables } from './privileges.ts';
 import { refusalTables } from './refusals.ts';
 import { storageTables } from './storage.ts';
@@ -23,6 +24,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/COMMANDS.md', commandTables),
     page('docs/CONFIGURATION.md', () => configurationTables(root)),
     page('docs/OPERATIONS.md', costTables),
+    page('docs/POLICY.md', policyTables),
     page('docs/STORAGE.md', () => storageTables(root)),
     page('docs/TROUBLESHOOTING.md', refusalTables),
     page('docs/VERIFICATION.md', guardTables),

@@ -76,11 +76,11 @@ export const WARNINGS = {
     whatToDo: 'Remove the database, or correct `database` of a credential.',
   },
   signer_project: {
-    when: "The signer of a database is a service account of another project. Firebase accepts custom tokens of the project's own accounts.",
+    when: "The signer of a database is a service account of another project. Firebase accepts custom tokens only of the project's own accounts.",
     whatToDo: "Use a service account of the database's project.",
   },
   short_ttl: {
-    when: "`ttl` is under 6 minutes. Google's clients renew a token 4 to 5 minutes before its end, so that each call can request a new token.",
+    when: "`ttl` is under 6 minutes. Google's clients renew a token up to 5 minutes before its end, so that each call can request a new token.",
     whatToDo: 'Use 10 to 15 minutes for most steps.',
   },
   unroutable_name: {
@@ -90,7 +90,7 @@ export const WARNINGS = {
   },
   placeholder: {
     when: 'A value is a placeholder or an example: a variable of a template, `<…>`, `example.com`, a UUID of one digit, a value of this documentation.',
-    whatToDo: 'Replace it by your own value.',
+    whatToDo: 'Replace it with your own value.',
   },
   large_rules: {
     when: 'The generated security rules of a database are near a limit of Firestore, so that their deployment may fail.',
