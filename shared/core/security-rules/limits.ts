@@ -18,18 +18,22 @@ export const MAX_MATCHES_OF_A_DOCUMENT = 9;
 /** What Firestore refuses: the deployment of the file, or each request for certain documents. */
 export function rulesProblems(policy: Policy, name: DatabaseName, text: string): string[] {
   const problems: string[] = [];
+  const paths = [...credentialsByPath(policy, name)];
   const bytes = new TextEncoder().encode(text).length;
   if (bytes > MAX_SOURCE_BYTES)
     problems.push(
-      `has ${bytes} bytes, and Firestore takes ${MAX_SOURCE_BYTES} at most: let several pipelines share a credential, or open fewer paths in this database`,
+      `has ${bytes} bytes, and Firestore accepts ${MAX_SOURCE_BYTES}. ${largestCredential(paths)}. Let pipelines share a credential, or open fewer paths in this database`,
     );
-  const paths = [...credentialsByPath(policy, name)];
   const verbs = new Set(paths.flatMap(([, holders]) => [...holders.keys()]));
   for (const verb of verbs) {
+    const describePath = (path: string) => {
+      const [first = '', ...more] = paths.find(([one]) => one === path)?.[1].get(verb) ?? [];
+      return `${path} (${first}${more.length > 0 ? ` and ${more.length} more` : ''})`;
+    };
     const crowded = crowdedPaths(paths.filter(([, holders]) => holders.has(verb)).map(([path]) => path));
     if (!crowded) continue;
     problems.push(
-      `has ${crowded.length} matches for "${verb}" of one document, and Firestore can evaluate ${MAX_MATCHES_OF_A_DOCUMENT} in a request: let fewer paths of the policy overlap, such as ${crowded.slice(0, 3).join(', ')}`,
+      `has ${crowded.length} matches for "${verb}" of one document, and Firestore can evaluate ${MAX_MATCHES_OF_A_DOCUMENT} in a request, within its limit of 1,000 expressions. Let fewer paths overlap, such as ${crowded.slice(0, 3).map(describePath).join(', ')}`,
     );
     break;
   }
@@ -50,8 +54,18 @@ export function rulesWarnings(policy: Policy, name: DatabaseName): string[] {
   const bytes = compiledBytes([...credentialsByPath(policy, name)]);
   if (bytes <= MAX_COMPILED_BYTES) return [];
   return [
-    `has about ${Math.round(bytes / KB)} KB once it is compiled, and Firestore takes ${MAX_COMPILED_BYTES / KB} KB at most: its deployment may fail`,
+    `has about ${Math.round(bytes / KB)} KB when it is compiled, and Firestore accepts ${MAX_COMPILED_BYTES / KB} KB, so its deployment may fail. ${largestCredential([...credentialsByPath(policy, name)])}`,
   ];
+}
+
+/** The credential that opens the most paths, in words. */
+function largestCredential(paths: readonly (readonly [string, CredentialsByVerb])[]): string {
+  const counts = new Map<string, number>();
+  for (const [, holders] of paths)
+    for (const name of new Set([...holders.values()].flatMap((names) => [...names])))
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+  const [[name, count] = ['', 0]] = [...counts].sort(([, left], [, right]) => right - left);
+  return `It has ${paths.length} paths, and the credential with the most is ${name} with ${count}`;
 }
 
 /** As the compiler in the emulator's archive (1.19.9) was measured, with 1,000 matches of each shape. */

@@ -244,7 +244,7 @@ describe('keydesk rules write', () => {
     [
       'a file that is too large',
       Array.from({ length: 3_000 }, (_, index) => `collection-of-a-team-${index}/{document=**}`),
-      'bytes, and Firestore takes 256000',
+      'bytes, and Firestore accepts 256000',
     ],
   ])("refuses what exceeds Firestore's limits, and leaves the file as it is: %s", async (_, paths, problem) => {
     await rules();
