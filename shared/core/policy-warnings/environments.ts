@@ -3,7 +3,8 @@
 import type { WrittenPolicy } from '../policy/policy.ts';
 import type { PolicyWarning } from './codes.ts';
 
-const PRODUCTION = /(?:^|-)(?:prod|production|prd|live)(?:-|$)/;
+/** Also eu-prod and production-eu; not pre-prod or non-production. */
+const PRODUCTION = /^live$|(?<!(?:^|-)(?:non|pre|not)-)(?<![a-z0-9])(?:prod|production|prd)(?:-|$)/;
 
 type Environment = WrittenPolicy['environments'][string];
 

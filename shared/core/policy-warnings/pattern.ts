@@ -3,7 +3,7 @@
 
 import { closestName } from '../closest-name.ts';
 import { CLAIM_VALUES } from '../policy/claims.ts';
-import { matchesPattern } from '../policy/pattern.ts';
+import { isWildcardOnly, matchesPattern } from '../policy/pattern.ts';
 import { UUID } from '../policy/rule.ts';
 import type { PolicyWarning } from './codes.ts';
 import { placeholderIn } from './placeholders.ts';
@@ -106,8 +106,9 @@ function whyImpossible(claim: string, pattern: string): string | undefined {
   if (GIT_NAMES.includes(claim)) return whyNotInGit(claim, pattern);
   switch (claim) {
     case 'pipeline_slug': {
+      const last = pattern.toLowerCase().split('/').at(-1) ?? '';
       if (pattern.includes('/'))
-        return `has a slash, and the slug is the last part of the pipeline's address. Write ${quoted(pattern.toLowerCase().split('/').at(-1) ?? '')}`;
+        return `has a slash, and a slug has none. ${isWildcardOnly(last) ? 'Correct it' : `Write ${quoted(last)}`}`;
       return /[A-Z]/.test(pattern)
         ? `has capitals, and a slug has none. Write ${quoted(pattern.toLowerCase())}`
         : undefined;

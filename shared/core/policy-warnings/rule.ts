@@ -60,7 +60,9 @@ function contradictions(
 
 /** Versions as tags have them: v*, v1.*, 1.2.*, release-*.*, v1.2.3. A branch may well be called v2 or 1.x. */
 const VERSION = /^(?:v\*+|(?:v|release[-/]v?)?(?:[0-9]+|\*+)(?:\.(?:[0-9]+|\*+))+)$/i;
-const BRANCH = /^(?:main|master|develop|development|trunk|(?:feature|bugfix|hotfix|release)\/.*)$/;
+const BRANCH = /^(?:main|master|develop|development|trunk|(?:feature|bugfix)\/.*)$/;
+/** Tags may have such names too, if the rule says so. */
+const RELEASE_BRANCH = /^(?:release|hotfix)\/.*$/;
 
 function looksLikeTag(pattern: string): boolean {
   return VERSION.test(pattern) && (pattern.includes('*') || /[0-9]\.[0-9]+\.[0-9]+$/.test(pattern));
@@ -91,8 +93,9 @@ function tagWarnings(match: Match, path: PolicyWarning['path']): PolicyWarning[]
         ]
       : [],
   );
-  if (ofTags.length > 0 || build_branch.length === 0 || !build_branch.every((pattern) => BRANCH.test(pattern)))
-    return ofTags;
+  const isOnlyBranch = (pattern: string) =>
+    BRANCH.test(pattern) || (RELEASE_BRANCH.test(pattern) && !build_tag.includes(pattern));
+  if (ofTags.length > 0 || build_branch.length === 0 || !build_branch.every(isOnlyBranch)) return ofTags;
   return [
     {
       code: 'branch_pattern_for_tag',

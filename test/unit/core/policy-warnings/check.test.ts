@@ -211,6 +211,7 @@ const FINE: readonly [claim: string, pattern: unknown][] = [
   ['agent_tag:os', 'Windows Server, 2022 (x64)'],
   ['cluster_name', 'Blue & Green: "prod", EU'],
   ['pipeline_slug', 'web-app'],
+
   ['build_number', 42],
 ];
 
@@ -445,7 +446,8 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
 /** Changes that nearly give a warning. */
 const NEARLY: readonly [what: string, ...changes: Change[]][] = [
   ['a tag pattern in both claims', match({ pipeline: 'web', build_branch: 'v*', build_tag: 'v*' })],
-  ['a tag pattern alone', match({ pipeline: 'web', build_tag: ['v1.*', 'release-*'] })],
+  ['a tag pattern alone', match({ pipeline: 'web', build_tag: ['v1.*', 'release-*', 'release/*'] })],
+  ['tags called release/…', match({ pipeline: 'web', build_branch: 'release/*', build_tag: 'release/*' })],
   ['any branch with a tag', match({ pipeline: 'web', build_branch: '*', build_tag: 'v*' })],
   [
     'its own organization',
@@ -480,12 +482,12 @@ const NEARLY: readonly [what: string, ...changes: Change[]][] = [
     addRule({ match: { pipeline: 'web', build_branch: 'dev' }, grants: ['config'] }),
   ],
   [
-    'environments called producers and deliveries',
+    'environments that are not production',
     (data) => {
-      for (const name of ['producers', 'deliveries']) {
+      for (const [index, name] of ['producers', 'non-prod', 'pre-production', 'preprod', 'live-preview'].entries()) {
         data.environments[name] = {};
         data.credentials[name] = firestore('15m', name);
-        data.pipelines[name] = `0184990${name === 'producers' ? 'a' : 'b'}-4782-42b5-afc1-16715b10b1aa`;
+        data.pipelines[name] = `0184990a-4782-42b5-afc1-16715b10b1a${index}`;
         data.rules.push({ name, match: { pipeline: name }, grants: [name] });
       }
     },
