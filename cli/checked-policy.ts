@@ -2,19 +2,22 @@
 
 import { createLocator, type LoadedPolicy } from '../shared/core/policy/parse-yaml.ts';
 import { readWrittenPolicy } from '../shared/core/policy/written-policy.ts';
-import type { CheckedPolicy } from '../shared/core/policy-warnings/accepted.ts';
+import type { AcceptedWarning } from '../shared/core/policy-warnings/accepted.ts';
 import { checkPolicy } from '../shared/core/policy-warnings/check.ts';
 import type { PolicyWarning } from '../shared/core/policy-warnings/codes.ts';
 import { createProblemPrinter, readDeployablePolicy } from './policy-file.ts';
 import { EXIT, note } from './terminal.ts';
 
-interface Checked extends LoadedPolicy, Omit<CheckedPolicy, 'problems'> {
+interface Checked extends LoadedPolicy {
   readonly text: string;
-  /** The warnings that the file does not accept, for people: with their source lines. */
-  readonly show: (stream: NodeJS.WriteStream) => string[];
-  /** "file:line:column" of a warning. */
-  readonly placeOf: (warning: PolicyWarning) => string;
+  /** Those that the file does not accept, and those that it does, in the order of the file. */
+  readonly warnings: readonly Located<PolicyWarning>[];
+  readonly accepted: readonly Located<AcceptedWarning>[];
+  /** Makes text for people of a warning that the file does not accept, with its source line. */
+  readonly show: (warning: PolicyWarning, stream: NodeJS.WriteStream) => string;
 }
+
+type Located<Warning> = Warning & { readonly line: number; readonly column: number };
 
 /** As readDeployablePolicy; also ends the process when the file accepts a warning that there is not. */
 export function readCheckedPolicy(file: string): Checked {
@@ -26,20 +29,19 @@ export function readCheckedPolicy(file: string): Checked {
     for (const problem of problems) note(print({ severity: 'error', ...locate(problem) }));
     process.exit(EXIT.failure);
   }
+  const inOrder = <Warning extends PolicyWarning>(found: readonly Warning[]): Located<Warning>[] =>
+    found
+      .map((warning) => {
+        const { line, column } = locate(warning);
+        return { ...warning, line, column };
+      })
+      .sort((left, right) => left.line - right.line || left.column - right.column);
   return {
     ...loaded,
     text,
-    warnings,
-    accepted,
-    show: (stream) => {
-      const print = createProblemPrinter({ file, text, stream });
-      const located = warnings.map((warning) => ({ code: warning.code, ...locate(warning) }));
-      located.sort((left, right) => left.line - right.line || left.column - right.column);
-      return located.map((warning) => print({ severity: 'warning', ...warning }));
-    },
-    placeOf: (warning) => {
-      const { line, column } = locate(warning);
-      return `${file}:${line}:${column}`;
-    },
+    warnings: inOrder(warnings),
+    accepted: inOrder(accepted),
+    show: ({ code, ...problem }, stream) =>
+      createProblemPrinter({ file, text, stream })({ severity: 'warning', code, ...locate(problem) }),
   };
 }

@@ -34,7 +34,7 @@ export const packageCommand = new Command('package')
   .addHelpText('after', examples('package', 'package --policy examples/policy.yaml --out packages'))
   .action((options) => {
     const loaded = readCheckedPolicy(options.policy);
-    for (const warning of loaded.show(process.stderr)) note(warning);
+    for (const warning of loaded.warnings) note(loaded.show(warning, process.stderr));
     if (!existsSync(FUNCTIONS_FOLDER)) fail(EXIT.failure, 'The functions are not built: run npm run build first.');
     mkdirSync(options.out, { recursive: true });
     const archives = FUNCTIONS.map((target) => {

@@ -21,7 +21,7 @@ const check = new Command('check')
   .option('--json', 'the policy as JSON: defaults filled in, durations in seconds, SHA-256 of the file, warnings')
   .addHelpText('after', examples('policy check', 'policy check --policy examples/policy.yaml --json'))
   .action((options) => {
-    const { policy, sha256, warnings, accepted, show, placeOf } = readCheckedPolicy(options.policy);
+    const { policy, sha256, warnings, accepted, show } = readCheckedPolicy(options.policy);
     if (warnings.length > 0) process.exitCode = EXIT.failure;
     if (options.json) {
       process.stdout.write(toPolicyJson({ policy, sha256 }, { warnings, accepted }));
@@ -32,8 +32,9 @@ const check = new Command('check')
     print(`SHA-256 ${sha256}\n`);
     for (const line of credentialTable(policy)) print(line);
     if (accepted.length > 0) print('');
-    for (const warning of accepted) print(`${placeOf(warning)}: accepted ${warning.code}: ${warning.reason}`);
-    for (const warning of show(process.stdout)) print(`\n${warning}`);
+    for (const { code, line, column, reason } of accepted)
+      print(`${options.policy}:${line}:${column}: accepted ${code}: ${reason}`);
+    for (const warning of warnings) print(`\n${show(warning, process.stdout)}`);
   });
 
 const explain = new Command('explain')

@@ -6,7 +6,7 @@ import type { WrittenPolicy } from '../policy/policy.ts';
 import type { PolicyProblem } from '../policy/problems.ts';
 import { type PolicyWarning, WARNING_CODES } from './codes.ts';
 
-interface AcceptedWarning extends PolicyWarning {
+export interface AcceptedWarning extends PolicyWarning {
   /** Why, in the words of the file. */
   readonly reason: string;
 }

@@ -52,14 +52,26 @@ export function signerWarnings({ databases }: WrittenPolicy): PolicyWarning[] {
 }
 
 /** UUIDs belong to one organization for good, so the id matters where a rule narrows by slug. */
-export function organizationWarnings({ organization, rules }: WrittenPolicy): PolicyWarning[] {
+export function organizationWarnings({ organization: { slug, id }, rules }: WrittenPolicy): PolicyWarning[] {
   const bySlug = rules.find(({ match }) => !match.pipeline && !match.pipeline_id && !match.cluster_id);
-  if (organization.id !== undefined || !bySlug) return [];
   return [
-    {
-      code: 'no_organization_id',
-      path: ['organization'],
-      message: `has no id, and rule "${bySlug.name}" narrows by slug. The slug of an organization can change hands. Add id.`,
-    },
+    ...(/[A-Z/\s]/.test(slug)
+      ? [
+          {
+            code: 'impossible_value' as const,
+            path: ['organization', 'slug'],
+            message: `"${slug}" has capitals, spaces or slashes, and a slug has none. Copy the last part of the organization's address at buildkite.com.`,
+          },
+        ]
+      : []),
+    ...(id === undefined && bySlug
+      ? [
+          {
+            code: 'no_organization_id' as const,
+            path: ['organization'],
+            message: `has no id, and rule "${bySlug.name}" narrows by slug. The slug of an organization can change hands. Add id.`,
+          },
+        ]
+      : []),
   ];
 }

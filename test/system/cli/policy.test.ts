@@ -153,7 +153,7 @@ describe('keydesk policy check', () => {
   it('with --json has the warnings in it, accepted or not', async () => {
     const given = await policy(replaced(SHORT), '--json');
     expect(given).toMatchObject({ code: 1, err: '' });
-    const warning = { code: 'short_ttl', path: ['credentials', 'staging-export', 'ttl'], message: expect.any(String) };
+    const warning = { code: 'short_ttl', path: ['credentials', 'staging-export', 'ttl'], column: 10 };
     expect(JSON.parse(given.out)).toMatchObject({ warnings: [warning], accepted: [] });
     const accepted = await policy(replaced(ACCEPTED), '--json');
     expect(accepted).toMatchObject({ code: 0, err: '' });

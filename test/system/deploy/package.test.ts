@@ -231,6 +231,16 @@ describe('keydesk package', () => {
     for (const target of TARGETS) execFileSync('unzip', ['-tq', join(out, `${target}.zip`)]);
   });
 
+  it('prints warnings about the policy on standard error, and goes on', () => {
+    const folder = kept(cleanFolder());
+    const short = join(folder, 'short.yaml');
+    writeFileSync(short, readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8').replaceAll('ttl: 10m', 'ttl: 5m'));
+    const args = ['cli/keydesk.ts', 'package', '--policy', short, '--out', join(folder, 'out'), '--json'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([0, expect.stringMatching(/short\.yaml:\d+:\d+: warning short_ttl: /)]);
+    expect(JSON.parse(stdout)).toHaveProperty('policy_sha256');
+  });
+
   it('refuses a policy that does not parse, saying where, and writes nothing', () => {
     const folder = kept(cleanFolder());
     const wrong = join(folder, 'wrong.yaml');

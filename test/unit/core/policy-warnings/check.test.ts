@@ -243,6 +243,16 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
       data.organization.id = '0184990d-4782-42b5-afc1-16715b10b1f1';
     },
   ],
+  ...['Acme Inc', 'https://buildkite.com/acme-inc'].map((slug): [WarningCode, string, string, Change] => [
+    'impossible_value',
+    `the organization ${slug}`,
+    'organization.slug',
+    (data) => {
+      data.organization.slug = slug;
+      data.audience = 'https://keydesk.acme.dev';
+      data.pipelines.web = '0184990f-4782-42b5-afc1-16715b10b1f0';
+    },
+  ]),
   [
     'contradicting_claims',
     'the slug of another pipeline',
