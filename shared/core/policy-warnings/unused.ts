@@ -16,9 +16,10 @@ export function unusedWarnings({
   const usedDatabases = new Set(all.map((credential) => (credential.kind === 'firestore' ? credential.database : '')));
   const granted = new Set(rules.flatMap(({ grants }) => grants));
   const usedPipelines = new Set(rules.flatMap(({ match }) => match.pipeline ?? []));
-  const ids = [...new Set(rules.flatMap(({ match }) => match.pipeline_id ?? []))];
+  const ids = new Set(rules.flatMap(({ match }) => match.pipeline_id ?? []));
+  const idPatterns = [...ids].filter((id) => id.includes('*'));
   const isUsed = (name: string, id: string) =>
-    usedPipelines.has(name) || ids.some((pattern) => matchesPattern(pattern, id));
+    usedPipelines.has(name) || ids.has(id) || idPatterns.some((pattern) => matchesPattern(pattern, id));
   const unused = (names: readonly string[], section: string, code: PolicyWarning['code'], message: string) =>
     names.map((name) => ({ code, path: [section, name], message }));
   return [
