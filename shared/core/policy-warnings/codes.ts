@@ -37,7 +37,7 @@ export const WARNINGS = {
   author_chosen_guards: {
     when: 'Within its pipeline, a rule relies on nothing but claims that the author of a build chooses. It grants from an environment that has guards or is called production, or the pipeline also gets credentials of another environment.',
     whatToDo:
-      'Name `build_source` without `api`, `cluster_id` or `queue_id`, or use a pipeline of its own that few people can build.',
+      'Name `build_source` without `api`, or the `queue_id` of a queue that accepts only signed steps. Or use a pipeline of its own that few people can build.',
   },
   unguarded_production: {
     when: 'An environment is called production and has no `require`.',

@@ -143,9 +143,10 @@ function whyNotInGit(claim: string, pattern: string): string | undefined {
   const name = (claim === 'build_branch' ? pattern.replace(FORK_PREFIX, '') : pattern).replaceAll('*', 'x');
   const part = /\.\.|@\{|\/\/|[ ~^:[\\]/.exec(name)?.[0];
   if (part !== undefined) return `has ${quoted(part)}, which git does not allow in a name. Correct it`;
-  if (/^\/|\/$/.test(name)) return 'begins or ends with a slash, which git does not allow. Add ** for everything below';
-  if (/\.$|\.lock(?:\/|$)|(?:^|\/)\./.test(name))
-    return 'has a part that begins with a dot, or ends with a dot or .lock, which git does not allow. Correct it';
+  if (name.startsWith('/')) return 'begins with a slash, which git does not allow. Remove it';
+  if (name.endsWith('/')) return 'ends with a slash, which git does not allow. Add ** for everything below';
+  if (/(?:^|\/)\./.test(name)) return 'has a part that begins with a dot, which git does not allow. Correct it';
+  if (/\.$|\.lock(?:\/|$)/.test(name)) return 'ends with a dot or .lock, which git does not allow. Correct it';
   return undefined;
 }
 

@@ -106,8 +106,8 @@ function tagWarnings(match: Match, path: PolicyWarning['path']): PolicyWarning[]
   ];
 }
 
-/** Keys that choose a pipeline. What else narrows a rule guards it within the pipeline. */
-const PIPELINE_KEYS = ['pipeline', 'pipeline_id', 'pipeline_slug', 'organization_id'];
+/** Keys that are the same for every build of a pipeline: a pipeline belongs to one cluster. What else narrows a rule is a guard within it. */
+const PIPELINE_KEYS = ['pipeline', 'pipeline_id', 'pipeline_slug', 'organization_id', 'cluster_id', 'cluster_name'];
 
 function authorChosenGuards(policy: WrittenPolicy): (rule: Rule, path: PolicyWarning['path']) => PolicyWarning[] {
   const { credentials, environments, pipelines, rules } = policy;
@@ -134,15 +134,15 @@ function authorChosenGuards(policy: WrittenPolicy): (rule: Rule, path: PolicyWar
     );
     // Which of two environments matters more is known only where one of them is protected.
     const [other] = others.filter(([environment]) => protectedOnes.length > 0 || !isProtectedName(environment));
-    const relies =
-      guards.length > 0 ? `relies on ${guards.join(', ')} alone, which the author of a build chooses` : undefined;
+    const named = guards.map((key) => (key === 'build_source' ? 'build_source: api' : key)).join(', ');
+    const relies = guards.length > 0 ? `relies only on ${named}, which the author of a build chooses` : undefined;
     if (protectedOnes.length > 0 ? relies === undefined && !other : relies === undefined || !other) return [];
     const isReached = other ? `, and rule "${other[1]}" grants ${other[0]} to the same pipeline` : '';
     return [
       {
         code: 'author_chosen_guards',
         path: path.slice(0, 2),
-        message: `grants ${[...own].join(', ')} and ${relies ?? 'has no guard within its pipeline'}${isReached}. Add build_source without api, cluster_id or queue_id, or use a pipeline of its own.`,
+        message: `grants ${[...own].join(', ')} and ${relies ?? 'has no guard within its pipeline'}${isReached}. Add build_source without api, or ${other ? 'use a pipeline of its own' : 'accept this if only trusted people can build the pipeline'}.`,
       },
     ];
   };

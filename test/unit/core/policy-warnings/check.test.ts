@@ -1,9 +1,9 @@
 // The warnings about a policy: one valid policy without any, and one thing changed in each case. Beside what gives a warning stands
-// what nearly does.
+// what nearly does. What the warnings say is in warnings.golden.txt, for people to read; RECORD=1 writes the file.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
+import { createLocator, parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
 import { readWrittenPolicy } from '../../../../shared/core/policy/written-policy.ts';
 import { checkPolicy } from '../../../../shared/core/policy-warnings/check.ts';
 import { WARNING_CODES, type WarningCode } from '../../../../shared/core/policy-warnings/codes.ts';
@@ -18,6 +18,7 @@ import {
 } from '../../../fixtures/policies.ts';
 
 const RELEASE_ID = '0184990c-4782-42b5-afc1-16715b10b1f1';
+const GOLDEN = new URL('warnings.golden.txt', import.meta.url);
 const REASON = 'this is only a test';
 
 const firestore = (ttl: string, environment: string) => ({
@@ -78,6 +79,11 @@ const match =
   (data) => {
     data.rules[index].match = claims;
   };
+/** A pattern that is alone in the rule if it is of a tag: a tag beside a branch has a warning of its own. */
+const withPattern = (claim: string, value: string): Change[] => [
+  ...(claim === 'build_tag' ? [match({ pipeline: 'web' })] : []),
+  pattern(claim, value),
+];
 const addRule =
   (rule: object): Change =>
   (data) => {
@@ -273,6 +279,15 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
     'production from the API',
     'rules.1',
     match({ pipeline: 'release', build_tag: 'v*', build_source: ['webhook', 'api'] }, 1),
+  ],
+  [
+    'author_chosen_guards',
+    'production by branch in the cluster of its pipeline',
+    'rules.1',
+    (data) => {
+      data.environments.production = { require: ['pipeline'] };
+    },
+    match({ pipeline: 'release', cluster_id: PIPELINE_ID, build_branch: 'main' }, 1),
   ],
   [
     'author_chosen_guards',
@@ -549,8 +564,7 @@ describe('the warnings about a policy', () => {
 
   it.each(PATTERNS)('are %s for %s: %j', (code, claim, value) => {
     const path = `rules.0.match.${claim}.0`;
-    const tag = claim === 'build_tag' ? [match({ pipeline: 'web' })] : [];
-    expect(found(...tag, pattern(claim, value))).toEqual([`${path} ${code}`]);
+    expect(found(...withPattern(claim, value))).toEqual([`${path} ${code}`]);
   });
 
   it.each(FINE)('are none for %s: %j', (claim, value) => {
@@ -590,6 +604,30 @@ describe('the warnings about a policy', () => {
     expect(WARNING_CODES.filter((code) => !codes.has(code))).toEqual(['no_organization_id']);
   });
 
+  it('are what a person has read', () => {
+    const cases = [
+      ...PATTERNS.map(
+        ([code, claim, value]) => [`${code}: ${claim} ${JSON.stringify(value)}`, withPattern(claim, value)] as const,
+      ),
+      ...OTHERS.map(([code, what, , ...changes]) => [`${code}: ${what}`, changes] as const),
+    ];
+    const printed = cases.map(([title, changes]) => {
+      const data = valid();
+      for (const change of changes) change(data);
+      const text = policyText(data);
+      const locate = createLocator(text);
+      const warnings = check(text).warnings.map(locate);
+      return [
+        `# ${title}`,
+        ...warnings.map(({ where, message }) => (where === '' ? message : `${message}\n  in ${where}`)),
+        '',
+      ].join('\n');
+    });
+    const golden = printed.join('\n');
+    if (process.env.RECORD) writeFileSync(GOLDEN, golden);
+    expect(golden).toBe(readFileSync(GOLDEN, 'utf8'));
+  });
+
   it('say in whole sentences what to do', () => {
     for (const [, , , ...changes] of OTHERS)
       for (const { message } of checkWith(...changes).warnings) expect(message).toMatch(/^["\w].*[.?]$/);
@@ -621,7 +659,7 @@ describe('accept', () => {
     };
 
   it.each([
-    ...PATTERNS.map(([code, claim, value]) => [code, value, [pattern(claim, value)]] as const),
+    ...PATTERNS.map(([code, claim, value]) => [code, value, withPattern(claim, value)] as const),
     ...OTHERS.map(([code, what, , ...changes]) => [code, what, changes] as const),
   ])('accepts %s for %s, with the reason', (code, _, changes) => {
     const { warnings } = checkWith(...changes);
