@@ -1,12 +1,11 @@
-# Reads what the pipeline says about this plugin, from the variables the agent makes of it. Either all of it is good, or
-# every problem is told at once, by its key and never by its value: a value may be a secret that stands in the wrong
-# place. Knows nothing of the desk, and changes nothing.
+# Reads the plugin's configuration from the variables that the agent sets. Reports all problems at once, by key and never
+# by value: a value may be a secret in the wrong place. Makes no request and writes no file.
 # shellcheck disable=SC2034 # what it sets is for the other files of this folder
 
 KEYDESK_DEFAULT_VARIABLE=GOOGLE_APPLICATION_CREDENTIALS
 
-# Sets KEYDESK_URL, _AUDIENCE, _CLAIMS[], _HOOK, _JOB_TOKEN_AS, _LIFETIME, _TIMEOUT, and for each credential one place
-# in KEYDESK_NAMES[], _FILES[] and _TOKENS[]; the latter two are empty where no such variable is wanted.
+# Sets KEYDESK_URL, _AUDIENCE, _CLAIMS[], _HOOK, _JOB_TOKEN_AS, _LIFETIME, _TIMEOUT, and one element for each credential
+# in KEYDESK_NAMES[], _FILES[] and _TOKENS[]. An element of the last two is empty when the step wants no such variable.
 # Fails with KEYDESK_PROBLEMS[] when anything is wrong.
 keydesk_read_configuration() {
   local name="${BUILDKITE_PLUGIN_NAME:-KEYDESK}"
@@ -17,18 +16,18 @@ keydesk_read_configuration() {
   KEYDESK_TOKENS=()
   KEYDESK_TAKEN=' '
   if [[ ! "$name" =~ ^[A-Z0-9_]+$ ]]; then
-    keydesk_problem 'BUILDKITE_PLUGIN_NAME: this is not how the agent names a plugin'
+    keydesk_problem 'BUILDKITE_PLUGIN_NAME: must be the name of the plugin, as the agent sets it'
     return 1
   fi
-  # A plugin is named by its last folder: KEYDESK as a repository of its own, PLUGIN as this folder of another.
+  # The agent names a plugin by the last part of its reference: KEYDESK in a repository of its own, PLUGIN in a subfolder.
   KEYDESK_PREFIX="BUILDKITE_PLUGIN_$name"
 
-  keydesk_refuse_unknown_keys
+  keydesk_check_keys
   keydesk_read_url
   keydesk_setting audience
   KEYDESK_AUDIENCE="${REPLY:-$KEYDESK_URL}"
   if [[ "$KEYDESK_AUDIENCE" =~ [[:cntrl:]] ]]; then
-    keydesk_problem 'audience: holds a control character'
+    keydesk_problem 'audience: must not contain a control character, such as a line break'
   fi
   keydesk_read_claims
   keydesk_read_choice hook pre-command environment
@@ -41,37 +40,82 @@ keydesk_read_configuration() {
   KEYDESK_LIFETIME="$REPLY"
   keydesk_setting lifetime
   if [[ -n "$REPLY" && "$KEYDESK_JOB_TOKEN_AS" != file ]]; then
-    keydesk_problem 'lifetime: only valid with "job-token: file"'
+    keydesk_problem 'lifetime: is valid only with "job-token: file"'
   fi
   keydesk_read_credentials
   [[ ${#KEYDESK_PROBLEMS[@]} -eq 0 ]]
 }
 
+# keydesk_problem TEXT: adds it, once.
 keydesk_problem() {
+  local known
+  for known in ${KEYDESK_PROBLEMS[@]+"${KEYDESK_PROBLEMS[@]}"}; do
+    if [[ "$known" == "$1" ]]; then
+      return
+    fi
+  done
   KEYDESK_PROBLEMS+=("$1")
 }
 
-# Sets REPLY to what the pipeline says for a key, exactly; to nothing when it says nothing.
+# keydesk_has_problem LABEL: whether a problem with that label is known.
+keydesk_has_problem() {
+  local known
+  for known in ${KEYDESK_PROBLEMS[@]+"${KEYDESK_PROBLEMS[@]}"}; do
+    if [[ "$known" == "$1: "* ]]; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Sets REPLY to the value of a key, exactly; to nothing when the key is absent.
 keydesk_setting() {
   local variable
   variable="${KEYDESK_PREFIX}_$(printf '%s' "$1" | tr 'a-z-' 'A-Z_')"
   REPLY="${!variable-}"
 }
 
-keydesk_refuse_unknown_keys() {
-  local variable key
-  local list='CLAIMS(_[0-9]{1,2})?' credential='CREDENTIALS(_[0-9]{1,2})?(_(NAME|FILE|TOKEN))?'
-  local known="^(URL|AUDIENCE|HOOK|JOB_TOKEN|LIFETIME|TIMEOUT|$list|$credential)$"
+# Reports unknown keys, and lists and mappings where one value is expected. The agent makes KEY_0 of a list's first item
+# and KEY_NAME of a mapping's key.
+keydesk_check_keys() {
+  local variable key label
+  local one='^(URL|AUDIENCE|HOOK|JOB_TOKEN|LIFETIME|TIMEOUT)(_[0-9]+(_.*)?)?$' list='^(CLAIMS|CREDENTIALS)(_[0-9]{1,2})?$'
+  local part='^CREDENTIALS(_([0-9]{1,2}))?_(NAME|FILE|TOKEN)(_[0-9]+(_.*)?)?$' other='^CREDENTIALS_(([0-9]{1,2})_)?(.+)$'
   for variable in "${!BUILDKITE_PLUGIN_@}"; do
     key="${variable#"${KEYDESK_PREFIX}_"}"
-    if [[ "$key" == "$variable" || "$key" =~ $known ]]; then
+    if [[ "$key" == "$variable" || "$key" =~ $list ]]; then
       continue
     fi
-    keydesk_problem "$(printf '%s' "$key" | tr 'A-Z_' 'a-z-'): unknown key"
+    if [[ "$key" =~ $one ]]; then
+      if [[ -n "${BASH_REMATCH[2]}" ]]; then
+        keydesk_problem "$(keydesk_key_name "${BASH_REMATCH[1]}"): must be one value, not a list"
+      fi
+    elif [[ "$key" == CLAIMS_* ]]; then
+      keydesk_problem 'claims: must be the name of a claim, or a list of names'
+    elif [[ "$key" =~ $part ]]; then
+      if [[ -n "${BASH_REMATCH[4]}" ]]; then
+        label="credentials${BASH_REMATCH[2]:+[${BASH_REMATCH[2]}]}.$(keydesk_key_name "${BASH_REMATCH[3]}")"
+        keydesk_problem "$label: must be one value, not a list"
+      fi
+    elif [[ "$key" =~ $other ]]; then
+      label="credentials${BASH_REMATCH[2]:+[${BASH_REMATCH[2]}]}"
+      if [[ "${BASH_REMATCH[3]}" == [0-9]* ]]; then
+        keydesk_problem "$label: must be a name, or a mapping with name, file and token, not a list"
+      else
+        keydesk_problem "$label: unknown key $(keydesk_key_name "${BASH_REMATCH[3]}"); use name, file and token"
+      fi
+    else
+      keydesk_problem "$(keydesk_key_name "$key"): unknown key"
+    fi
   done
 }
 
-# Sets REPLY to the number of items a list has; to 0 when it is none. An item the agent made no variable of counts too.
+# keydesk_key_name PART-OF-A-VARIABLE: prints it as the pipeline writes it.
+keydesk_key_name() {
+  printf '%s' "$1" | tr 'A-Z_' 'a-z-'
+}
+
+# Sets REPLY to the number of items in a list; to 0 when the key is no list. An item without a variable counts too.
 keydesk_items() {
   local variable item items=0
   item="^${KEYDESK_PREFIX}_$(printf '%s' "$1" | tr 'a-z-' 'A-Z_')_([0-9]{1,2})(_|$)"
@@ -87,13 +131,13 @@ keydesk_read_url() {
   keydesk_setting url
   KEYDESK_URL="${REPLY%/}"
   if [[ -z "$KEYDESK_URL" ]]; then
-    keydesk_problem "url: is missing; it is the desk's own"
+    keydesk_has_problem url || keydesk_problem "url: is required; set it to Keydesk's URL"
   elif ! keydesk_is_url "$KEYDESK_URL"; then
-    keydesk_problem 'url: must be https://HOST[:PORT][/PATH], without a query; http only for this machine'
+    keydesk_problem 'url: must be https://HOST[:PORT][/PATH], without user, query or fragment; http only for localhost'
   fi
 }
 
-# Whether a text is a URL to which secrets may be sent, and nothing else to curl.
+# Whether a text is a URL to which the plugin may send secrets, and which curl reads as one URL.
 keydesk_is_url() {
   local port='(:[0-9]{1,5})?' path='(/[A-Za-z0-9._~-]+)*'
   local anywhere="^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])$port$path$"
@@ -120,11 +164,19 @@ keydesk_read_claims() {
 
 keydesk_add_claim() {
   local claim='^[A-Za-z_][^[:space:][:cntrl:],]*$'
-  if [[ "$2" =~ $claim ]]; then
+  if [[ "$2" =~ $claim ]] && ! keydesk_is_boolean "$2"; then
     KEYDESK_CLAIMS+=("$2")
   else
-    keydesk_problem "$1: is no name of a claim"
+    keydesk_problem "$1: must be the name of a claim, without commas or spaces; write several as a list"
   fi
+}
+
+# Whether a value is a YAML boolean, which the agent passes on as text, or a text that reads like one.
+keydesk_is_boolean() {
+  case "$1" in
+    true | True | TRUE | false | False | FALSE | yes | no | on | off | null) ;;
+    *) return 1 ;;
+  esac
 }
 
 # keydesk_read_choice KEY DEFAULT OTHER
@@ -145,7 +197,7 @@ keydesk_read_seconds() {
   if [[ -z "$REPLY" ]]; then
     REPLY="$2"
   elif [[ ! "$REPLY" =~ $number || "$REPLY" -lt "$3" || "$REPLY" -gt "$4" ]]; then
-    keydesk_problem "$1: must be a whole number of seconds from $3 to $4"
+    keydesk_problem "$1: must be a whole number of seconds from $3 to $4, without a unit"
     REPLY="$2"
   fi
 }
@@ -156,15 +208,15 @@ keydesk_read_credentials() {
   items="$REPLY"
   if keydesk_is_credential credentials; then
     keydesk_read_credential credentials credentials
-  elif [[ "$items" -eq 0 ]]; then
-    keydesk_problem 'credentials: is missing; it names what the step is to have'
+  elif [[ "$items" -eq 0 ]] && ! keydesk_has_problem credentials; then
+    keydesk_problem 'credentials: is required; set it to the names of the credentials that the step needs'
   fi
   for ((index = 0; index < items; index++)); do
     keydesk_read_credential "credentials[$index]" "credentials-$index"
   done
 }
 
-# Whether anything at all stands at a key that can hold one credential.
+# Whether a key holds one credential, by name or as a mapping.
 keydesk_is_credential() {
   local key
   for key in "$1" "$1-name" "$1-file" "$1-token"; do
@@ -193,33 +245,34 @@ keydesk_read_credential() {
     file="$KEYDESK_DEFAULT_VARIABLE"
   fi
   if [[ -z "$name" ]]; then
-    keydesk_problem "$label: has no name"
-  elif [[ ! "$name" =~ ^[a-z][a-z0-9-]{0,62}$ ]]; then
-    keydesk_problem "$label: is no name of a credential (a-z, 0-9 and -, a letter first, 63 at most)"
+    keydesk_has_problem "$label" || keydesk_has_problem "$label.name" ||
+      keydesk_problem "$label: name is required; set it to the name of a credential in the policy"
+  elif [[ ! "$name" =~ ^[a-z][a-z0-9-]{0,62}$ ]] || keydesk_is_boolean "$name"; then
+    keydesk_problem "$label: must be the name of a credential in the policy: a letter, then a-z, 0-9 and -, 63 at most"
   fi
-  keydesk_take_variable "$label.file" "$file"
-  keydesk_take_variable "$label.token" "$token"
+  keydesk_take_variable "$label.file" "$file" GOOGLE_APPLICATION_CREDENTIALS
+  keydesk_take_variable "$label.token" "$token" ACCESS_TOKEN
   KEYDESK_NAMES+=("$name")
   KEYDESK_FILES+=("$file")
   KEYDESK_TOKENS+=("$token")
 }
 
-# keydesk_take_variable LABEL VARIABLE
+# keydesk_take_variable LABEL VARIABLE EXAMPLE
 keydesk_take_variable() {
   if [[ -z "$2" ]]; then
     return
   fi
-  if [[ ! "$2" =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]]; then
-    keydesk_problem "$1: is no name of a variable"
+  if [[ ! "$2" =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || keydesk_is_boolean "$2"; then
+    keydesk_problem "$1: must be the name of an environment variable, for example $3"
   elif keydesk_is_reserved "$2"; then
-    keydesk_problem "$1: $2 decides how a step runs; take another variable"
+    keydesk_problem "$1: $2 is reserved; use another variable"
   elif [[ "$KEYDESK_TAKEN" == *" $2 "* ]]; then
-    keydesk_problem "$1: $2 is to hold another credential already"
+    keydesk_problem "$1: $2 already holds another credential; use another variable"
   fi
   KEYDESK_TAKEN="$KEYDESK_TAKEN$2 "
 }
 
-# Whether a variable decides what a shell, a loader, an interpreter, a proxy, the agent or this plugin does.
+# Whether a shell, a loader, an interpreter, a proxy, the agent or this plugin reads a variable to decide what it does.
 keydesk_is_reserved() {
   case "$1" in
     PATH | HOME | SHELL | USER | LOGNAME | PWD | OLDPWD | TMPDIR | TERM | LANG | LC_* | TZ | CI | _) ;;

@@ -93,14 +93,14 @@ post() {
     answer '{"error":"temporarily_unavailable"}'
     keydesk_pause x "$BATS_TEST_TMPDIR" 1
   }
-  run inside pause 20 20
+  run inside pause 20 25
   [ "$status" -eq 0 ]
   [ "${lines[0]}" = 'x: not yet (503 temporarily_unavailable); retrying in 20 s' ]
   [ "${lines[1]}" = 'slept 20' ]
-  run inside pause 20 19
+  run inside pause 20 15
   [ "$status" -eq 1 ]
   [ -z "$output" ]
-  run inside pause 08 10
+  run inside pause 08 15
   [[ "$output" == *'slept 8' ]]
   run inside pause 'Fri, 31 Dec 2027 23:59:59 GMT' 10
   [[ "$output" =~ ^slept\ [12]$ ]]

@@ -32,8 +32,8 @@ read_all() {
   [ "${lines[4]}" = 'staging-config file=GOOGLE_APPLICATION_CREDENTIALS token=' ]
 }
 
-@test "everything that can be said is read" {
-  export BUILDKITE_PLUGIN_KEYDESK_AUDIENCE='the desk'
+@test "every setting is read" {
+  export BUILDKITE_PLUGIN_KEYDESK_AUDIENCE='the service'
   export BUILDKITE_PLUGIN_KEYDESK_CLAIMS_0=build_id BUILDKITE_PLUGIN_KEYDESK_CLAIMS_1=agent_tag:queue
   export BUILDKITE_PLUGIN_KEYDESK_HOOK=environment BUILDKITE_PLUGIN_KEYDESK_JOB_TOKEN=file
   export BUILDKITE_PLUGIN_KEYDESK_LIFETIME=600 BUILDKITE_PLUGIN_KEYDESK_TIMEOUT=0
@@ -43,7 +43,7 @@ read_all() {
   export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_2_FILE=A BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_2_TOKEN=B
   run inside read_all
   [ "$status" -eq 0 ]
-  [ "${lines[1]}" = 'the desk' ]
+  [ "${lines[1]}" = 'the service' ]
   [ "${lines[2]}" = 'build_id agent_tag:queue' ]
   [ "${lines[3]}" = 'environment file 600 0' ]
   [ "${lines[4]}" = 'staging-config file=GOOGLE_APPLICATION_CREDENTIALS token=' ]
@@ -51,7 +51,7 @@ read_all() {
   [ "${lines[6]}" = 'staging-export file=A token=B' ]
 }
 
-@test "one credential may stand without a list" {
+@test "one credential needs no list" {
   export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_NAME=staging-config BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_TOKEN=T
   run inside read_all
   [ "$status" -eq 0 ]
@@ -68,11 +68,11 @@ read_all() {
   [ "${lines[14]}" = 'c10 file= token=T10' ]
 }
 
-@test "an item that the agent made nothing of is missed" {
+@test "an item without a variable is reported" {
   export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_0=a BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_2_NAME=b BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_2_TOKEN=T
   run inside read_all
   [ "$status" -eq 1 ]
-  [ "${lines[0]}" = 'credentials[1]: has no name' ]
+  [[ "${lines[0]}" == 'credentials[1]: name is required'* ]]
 }
 
 @test "the configuration is found under the name the agent gives the plugin" {
@@ -86,10 +86,10 @@ read_all() {
   export BUILDKITE_PLUGIN_NAME='A[$(id)]'
   run inside read_all
   [ "$status" -eq 1 ]
-  [ "$output" = 'BUILDKITE_PLUGIN_NAME: this is not how the agent names a plugin' ]
+  [[ "$output" == 'BUILDKITE_PLUGIN_NAME: must be the name of the plugin'* ]]
 }
 
-@test "urls that are one" {
+@test "urls that are accepted" {
   local url
   export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS=a
   for url in https://a.example https://a.example:8443/ https://europe-west1-acme.cloudfunctions.net/token 'https://[2001:db8::1]:443' \
@@ -100,7 +100,7 @@ read_all() {
   done
 }
 
-@test "urls that are none" {
+@test "urls that are rejected" {
   local url
   export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS=a
   for url in a.example http://a.example https:// https://a.example// 'https://a.example/{a,b}' https://a@b.example 'https://a.example#b' \
@@ -111,7 +111,33 @@ read_all() {
   done
 }
 
-@test "variables that a step may be given, and those it may not" {
+@test "true and the like name no variable, credential or claim" {
+  local value
+  for value in true false True FALSE yes no on off null; do
+    run inside keydesk_is_boolean "$value"
+    [ "$status" -eq 0 ]
+  done
+  for value in TOKEN truth staging-config 1; do
+    run inside keydesk_is_boolean "$value"
+    [ "$status" -eq 1 ]
+  done
+}
+
+@test "a problem is reported once" {
+  twice() {
+    KEYDESK_PROBLEMS=()
+    keydesk_problem 'url: a'
+    keydesk_problem 'url: a'
+    keydesk_problem 'url: b'
+    printf '%s\n' "${KEYDESK_PROBLEMS[@]}"
+    keydesk_has_problem url
+  }
+  run inside twice
+  [ "$status" -eq 0 ]
+  [ "$output" = $'url: a\nurl: b' ]
+}
+
+@test "variables that a step can have, and reserved ones" {
   local variable
   inside true
   for variable in GOOGLE_APPLICATION_CREDENTIALS CLOUDSDK_AUTH_ACCESS_TOKEN NODE_AUTH_TOKEN GIT_TOKEN _x a1; do
