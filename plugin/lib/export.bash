@@ -15,6 +15,7 @@ keydesk_provide() {
     return 0
   fi
   keydesk_log "~~~ :key: Keydesk: requesting credentials from $KEYDESK_URL"
+  keydesk_check_requirements || return 1
   keydesk_remove_stale_folders
   if ! keydesk_make_folder; then
     keydesk_error 'Keydesk: there is no place for its files: TMPDIR and /tmp are both unfit.'

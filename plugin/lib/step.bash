@@ -82,6 +82,8 @@ keydesk_load() {
   . "$lib/log.bash"
   # shellcheck source=configuration.bash
   . "$lib/configuration.bash"
+  # shellcheck source=requirements.bash
+  . "$lib/requirements.bash"
   # shellcheck source=private-folder.bash
   . "$lib/private-folder.bash"
   # shellcheck source=job-token.bash

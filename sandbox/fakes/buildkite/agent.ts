@@ -97,6 +97,10 @@ function needed(name: string): string {
 
 const [group, name, ...args] = process.argv.slice(2);
 try {
+  if (group === '--version') {
+    process.stdout.write('buildkite-agent version 3.107.0, build 0\n');
+    process.exit(0);
+  }
   const command = COMMANDS[`${group} ${name}`];
   if (!command) throw new Fatal(`no such command: ${[group, name].filter(Boolean).join(' ')}`);
   await command(args);

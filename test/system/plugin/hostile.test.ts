@@ -153,7 +153,7 @@ describe('the configuration', () => {
     const { exitCode } = await runAStep(desk, { uses: [{ audience }], path: [agent.folder] });
     expect(exitCode).toBe(1);
     expect(agent.calls()).toBe(
-      `oidc\nrequest-token\n--audience=${audience}\n--claim=organization_id\n--claim=pipeline_id\n`,
+      `--version\noidc\nrequest-token\n--audience=${audience}\n--claim=organization_id\n--claim=pipeline_id\n`,
     );
     const script = join(folder, 'script');
     mkdirSync(script);
