@@ -50,7 +50,7 @@ keydesk_request() {
     # A body of no bytes, not none: Google's front end wants to see its length.
     # shellcheck disable=SC2153 # KEYDESK_URL is the configuration's
     keydesk_post "$KEYDESK_URL/token/$name" "$folder" "Authorization: Bearer $KEYDESK_JOB_TOKEN"$'\n' \
-      --header @- --header 'Accept: text/plain' --header 'Content-Type:' --data '' --connect-timeout 10 --max-time 60
+      --header @- --header 'Accept: application/json' --header 'Content-Type:' --data '' --connect-timeout 10 --max-time 60
     if [[ "$KEYDESK_STATUS" == 200 ]]; then
       break
     fi
@@ -60,16 +60,20 @@ keydesk_request() {
     fi
     pause=$((pause * 2 < KEYDESK_LONGEST_PAUSE ? pause * 2 : KEYDESK_LONGEST_PAUSE))
   done
-  # From here on it can be given back, also when the step does not get it.
-  mv -- "$folder/answer" "$folder/$name.access-token"
-  token="$(keydesk_read "$folder/$name.access-token")"
+  token="$(keydesk_json access_token "$folder/answer")"
+  token="${token#\"}"
+  token="${token%\"}"
   if ! keydesk_is_token "$token"; then
-    rm -f -- "$folder/$name.access-token"
-    keydesk_error "Keydesk: $KEYDESK_URL answered, but with no token for $name." \
-      '  What to do: see whether url is that of the desk itself.'
+    rm -f -- "$folder/answer"
+    keydesk_error "Keydesk: $KEYDESK_URL answered without an access token for $name." \
+      '  What to do: set url to the URL of Keydesk, and not to that of a proxy or a login page.'
     return 1
   fi
-  rm -f -- "$folder/headers" "$folder/complaint"
+  # From here on it can be released, also when the step does not get it.
+  printf '%s' "$token" >"$folder/$name.access-token"
+  [[ "$(keydesk_read "$folder/$name.access-token")" == "$token" ]] || return 1
+  keydesk_keep_grant "$folder/answer" "$folder/$name.grant" || return 1
+  rm -f -- "$folder/answer" "$folder/headers" "$folder/complaint"
   keydesk_redact "the token of $name" "$token"
 }
 

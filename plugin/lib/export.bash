@@ -132,11 +132,13 @@ keydesk_provide_one() {
   if [[ -n "$2" ]]; then
     printf '%s\n' "$2=$KEYDESK_STEP_FOLDER/$part/$KEYDESK_FILES_NAME/$1.json"
   fi
+  keydesk_find_token "$1"
   if [[ -n "$3" ]]; then
-    keydesk_find_token "$1"
     printf '%s\n' "$3<$REPLY"
   fi
-  keydesk_log "$1: in ${2:+$2 (file)}${2:+${3:+ and }}${3:+$3 (token)}"
+  keydesk_log "$1: in ${2:+$2 (file)}${2:+${3:+ and }}${3:+$3 (token)}$(
+    keydesk_describe_grant "${REPLY%.access-token}.grant" "${2:+file} ${3:+token}"
+  )"
 }
 
 # What this use of the plugin was handed out goes back; what an earlier one was stays for `pre-exit`.

@@ -4,7 +4,7 @@
 #
 #   made-by-keydesk   the job's id
 #   process           the process of the agent that runs the job, and where that process is
-#   private/1, 2...   for each use of the plugin: the desk's url, access tokens, answers
+#   private/1, 2...   for each use of the plugin: Keydesk's URL, access tokens and their grants, responses
 #   host/...          for each use: what Google's client libraries on the host read
 #   mounted/...       for each use with `job-token: file`: a copy of that for containers, and nothing else
 #   clients/...       what gcloud and gsutil keep

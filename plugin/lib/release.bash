@@ -1,7 +1,7 @@
-# Gives a step's grants back before the job ends (RFC 7009), all at once and in eight seconds at most: a cancelled job
-# has ten. What could not be given back is ended by the webhook, and this says so.
+# Releases a step's grants (RFC 7009) before the job ends: all at the same time, in eight seconds at most, since a cancelled
+# job has ten. For each it says what happened. Keydesk ends the others when it learns of the job's end.
 
-# Gives back whatever the uses of the plugin in this step were handed out, and removes what they wrote.
+# Releases all grants of the step, and removes the files of the plugin.
 keydesk_end_step() {
   local folder uses=()
   keydesk_find_folders
@@ -20,7 +20,7 @@ keydesk_end_step() {
   done
 }
 
-# keydesk_release FOLDER...: whatever these uses of the plugin were handed out.
+# keydesk_release FOLDER...: releases what these uses of the plugin received.
 keydesk_release() {
   local use file scratch scratches=()
   for use in "$@"; do
@@ -28,7 +28,7 @@ keydesk_release() {
       continue
     fi
     for file in "$use"/*.access-token; do
-      # What the answer goes to is new: nothing that lies there already is written to.
+      # The response goes into a new folder, so that no existing file is overwritten.
       if [[ -f "$file" ]] && scratch="$(mktemp -d "$use/release-XXXXXXXXXX")"; then
         scratches+=("$scratch")
         keydesk_release_one "$file" "$scratch" >"$scratch/said" &
@@ -41,8 +41,8 @@ keydesk_release() {
   done
 }
 
-# keydesk_release_one FILE SCRATCH: tells what came of it, and no more than is so: `released` only when the desk says
-# it in words that are the desk's (RFC 7009, section 2.2, leaves the body open; the desk always names the request).
+# keydesk_release_one FILE SCRATCH: prints what happened. It prints `released` only when the response is one of Keydesk's:
+# RFC 7009, section 2.2, leaves the body open, and Keydesk's always has the request's ID.
 keydesk_release_one() {
   local name url answer left
   local +x token
@@ -50,13 +50,13 @@ keydesk_release_one() {
   name="${name%.access-token}"
   if ! url="$(keydesk_read "${1%/*}/url")" || ! keydesk_is_url "$url" ||
     ! token="$(keydesk_read "$1")" || ! keydesk_is_token "$token"; then
-    printf '%s: could not be released (its files were changed); the webhook will revoke it\n' "$name"
+    keydesk_not_released "$name" 'its files were changed' "$1"
     return
   fi
   keydesk_post "$url/revoke" "$2" "$token" \
     --data-urlencode token@- --connect-timeout 2 --max-time 4 --retry 1 --retry-delay 1 --retry-max-time 3
   if [[ "$KEYDESK_STATUS" != 200 ]]; then
-    printf '%s: could not be released (%s); the webhook will revoke it\n' "$name" "$(keydesk_outcome "$2")"
+    keydesk_not_released "$name" "$(keydesk_outcome "$2")" "$1"
     return
   fi
   answer="$2/answer"
@@ -72,6 +72,17 @@ keydesk_release_one() {
         printf '%s: will not be renewed; the token works until it expires\n' "$name"
       fi
       ;;
-    *) printf '%s: could not be released (200, but not a response of Keydesk); the webhook will revoke it\n' "$name" ;;
+    *) keydesk_not_released "$name" '200, but not a response of Keydesk' "$1" ;;
   esac
+}
+
+# keydesk_not_released NAME CAUSE FILE: prints what ends the access instead.
+keydesk_not_released() {
+  local then="Keydesk will end it when it learns of the job's end"
+  keydesk_read_grant "${3%.access-token}.grant"
+  case "$KEYDESK_REVOCATION" in
+    immediate | propagating) then="Keydesk will revoke it when it learns of the job's end" ;;
+    expiry) then='the token works until it expires' ;;
+  esac
+  printf '%s: could not be released (%s); %s\n' "$1" "$2" "$then"
 }

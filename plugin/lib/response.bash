@@ -7,7 +7,7 @@ keydesk_header() {
 }
 
 # keydesk_read_members FILE: reads one JSON object strictly (RFC 8259) and sets KEYDESK_MEMBERS[], `"NAME"=VALUE` each,
-# with the value as it stands in the JSON. Fails on anything else, on a name that comes twice, and on more than 8 KiB.
+# with the value as it stands in the JSON. Fails on anything else, on a name that comes twice, and on more than 20 KiB.
 # A value may be a list or an object of one level; what is inside it is not read.
 keydesk_read_members() {
   local text name known string number inside member
@@ -16,8 +16,8 @@ keydesk_read_members() {
   inside='[^][{}[:cntrl:]]*'
   member="($string)[ ]*:[ ]*($string|$number|true|false|null|\\[$inside\\]|\\{$inside\\})[ ]*(,[ ]*|\\}[ ]*\$)"
   KEYDESK_MEMBERS=()
-  text="$(head -c 8193 "$1" 2>/dev/null | tr '\000' '\001')"
-  [[ "${text:0:1}" == '{' && ${#text} -le 8192 ]] || return 1
+  text="$(head -c 20481 "$1" 2>/dev/null | tr '\000' '\001')"
+  [[ "${text:0:1}" == '{' && ${#text} -le 20480 ]] || return 1
   text="${text:1}"
   while [[ "$text" =~ ^[\ ]*$member ]]; do
     name="${BASH_REMATCH[1]}"

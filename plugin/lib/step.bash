@@ -90,6 +90,8 @@ keydesk_load() {
   . "$lib/job-token.bash"
   # shellcheck source=response.bash
   . "$lib/response.bash"
+  # shellcheck source=grant.bash
+  . "$lib/grant.bash"
   # shellcheck source=api.bash
   . "$lib/api.bash"
   # shellcheck source=credential-file.bash

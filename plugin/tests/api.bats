@@ -25,7 +25,7 @@ post() {
   local text
   for text in '' '{}' null '<html>' 'released' '[{"error":"x"}]' '{"error":"x"' '{"error":"x",}' '{"error":"x"}x' '{"error":"x"}{"a":1}' \
     '{"error":"x","error":"y"}' "{'error':'x'}" '{"error":x}' '{"error":"x","n":01}' '{"error":"x","s":"\x"}' $'{"error":"x","s":"\n"}' \
-    "{\"error\":\"x\",\"s\":\"$(head -c 9000 /dev/zero | tr '\0' x)\"}"; do
+    "{\"error\":\"x\",\"s\":\"$(head -c 21000 /dev/zero | tr '\0' x)\"}"; do
     answer "$text"
     run inside keydesk_read_members "$BATS_TEST_TMPDIR/answer"
     [ "$status" -eq 1 ]

@@ -21,7 +21,7 @@ stub_desk() {
 
 expect_not_given_back() {
   run inside keydesk_release "$USE"
-  [ "$output" = 'staging-config: could not be released (its files were changed); the webhook will revoke it' ]
+  [ "$output" = "staging-config: could not be released (its files were changed); Keydesk will end it when it learns of the job's end" ]
   [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
 }
 
@@ -95,7 +95,7 @@ expect_not_given_back() {
     '{"request_id":"1-2","error":"invalid_request"}'; do
     stub_desk "$text"
     run inside keydesk_release "$USE"
-    [ "$output" = 'staging-config: could not be released (200, but not a response of Keydesk); the webhook will revoke it' ]
+    [ "$output" = "staging-config: could not be released (200, but not a response of Keydesk); Keydesk will end it when it learns of the job's end" ]
   done
 }
 
@@ -107,4 +107,15 @@ expect_not_given_back() {
   stub_desk '{"request_id":"1-2","revocation":"expiry","expires_in":"soon"}'
   run inside keydesk_release "$USE"
   [ "$output" = 'staging-config: will not be renewed; the token works until it expires' ]
+}
+
+@test "what could not be released is said to end as its kind does" {
+  use
+  stub curl 'cat >/dev/null; printf 503'
+  printf 'staging immediate 1800022830 900\n' >"$USE/staging-config.grant"
+  run inside keydesk_release "$USE"
+  [ "$output" = "staging-config: could not be released (503); Keydesk will revoke it when it learns of the job's end" ]
+  printf 'staging expiry 1800022830 900\n' >"$USE/staging-config.grant"
+  run inside keydesk_release "$USE"
+  [ "$output" = 'staging-config: could not be released (503); the token works until it expires' ]
 }

@@ -106,7 +106,7 @@ describe('pre-exit gives back', () => {
     expect(Date.now() - began).toBeLessThan(9_000);
     expect(exitCode).toBe(0);
     expect(atTheEnd(output)).toMatch(
-      /^.*\n(staging-(admin|config|export): could not be released \(curl: \(28\) .*\); the webhook will revoke it\n){3}$/,
+      /^.*\n(staging-(admin|config|export): could not be released \(curl: \(28\) .*\); (Keydesk will revoke it when it learns of the job's end|the token works until it expires)\n){3}$/,
     );
     expect(leftBehind).toEqual([]);
   });
@@ -114,21 +114,25 @@ describe('pre-exit gives back', () => {
 
 describe('pre-exit ends well', () => {
   it.each([
-    ['when the desk is down', 'cut' as const, /could not be released \(curl: \(52\) .*\); the webhook will revoke it/],
+    [
+      'when the desk is down',
+      'cut' as const,
+      /could not be released \(curl: \(52\) .*\); Keydesk will revoke it when it learns of the job's end/,
+    ],
     [
       'when the desk is unwell',
       { status: 503, body: '{"error":"temporarily_unavailable"}' },
-      /could not be released \(503 temporarily_unavailable\); the webhook/,
+      /could not be released \(503 temporarily_unavailable\); Keydesk will revoke it/,
     ],
     [
       'when something else answers',
       { status: 200, body: '<html>released</html>' },
-      /^staging-config: could not be released \(200, but not a response of Keydesk\); the webhook will revoke it$/m,
+      /^staging-config: could not be released \(200, but not a response of Keydesk\); Keydesk will revoke it when it learns of the job's end$/m,
     ],
     [
       'when it is told of a revocation that it does not know',
       { status: 200, body: '{"request_id":"1-2","revocation":"later"}' },
-      /^staging-config: could not be released \(200, but not a response of Keydesk\); the webhook will revoke it$/m,
+      /^staging-config: could not be released \(200, but not a response of Keydesk\); Keydesk will revoke it when it learns of the job's end$/m,
     ],
   ])('%s', async (_, instead, said) => {
     front.instead = (request) => (request.endsWith('/revoke') ? instead : undefined);

@@ -68,7 +68,9 @@ describe('the plugin hands a step', () => {
       uses: [{ credentials }],
       environment: { FIRESTORE },
     });
-    expect(output).toContain('staging-config: in CONFIG (token)');
+    expect(output).toMatch(
+      /^staging-config: in CONFIG \(token\); environment staging; token valid until \d\d:\d\d UTC \(15 min\), .*; when the job ends: .+$/m,
+    );
     expect(output).toContain('\n200\n');
     expect(output).toContain('it is [REDACTED]');
     expect(output).not.toMatch(SECRET);

@@ -130,8 +130,8 @@ describe('a refusal fails the step before its command, with what the desk says',
 
   it.each([
     ['a redirect', { status: 302, headers: { location: 'https://elsewhere.example/' } }, '(302)'],
-    ['a page in place of a token', { status: 200, body: '<html>Sign in</html>' }, 'but with no token'],
-    ['nothing in place of a token', { status: 200, body: '' }, 'but with no token'],
+    ['a page in place of a token', { status: 200, body: '<html>Sign in</html>' }, 'answered without an access token'],
+    ['nothing in place of a token', { status: 200, body: '' }, 'answered without an access token'],
   ])('and takes %s for none', async (_, instead, said) => {
     front.instead = () => instead;
     const { output, exitCode } = await runAStep(keydesk, { uses: [{ url: front.url }] });

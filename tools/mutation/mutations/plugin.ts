@@ -61,7 +61,7 @@ export const PLUGIN: readonly Mutation[] = [
     edits: [
       {
         file: 'plugin/lib/release.bash',
-        find: '    *) printf \'%s: could not be released (200, but not a response of Keydesk); the webhook will revoke it\\n\' "$name" ;;\n',
+        find: '    *) keydesk_not_released "$name" \'200, but not a response of Keydesk\' "$1" ;;\n',
         replace: '    *) printf \'%s: released\\n\' "$name" ;;\n',
       },
     ],
