@@ -1,13 +1,13 @@
-# Speaks to the desk with curl. No secret is in curl's arguments, where every process of the machine could read it, and
-# none in what is printed. A desk that is busy or unwell is asked again; one that refuses, or says that the failure is
-# permanent, is not. Not by curl's --retry: a job token is short-lived, and tries that go on for long need a fresh one.
+# Sends requests to Keydesk with curl. No secret is in curl's arguments, which every process of the machine can read, and
+# none is printed. Retries when Keydesk is busy or unavailable, and not when it refuses or says that the failure is
+# permanent. Does not use curl's --retry for that: a job token is short-lived, and a late retry needs a new one.
 
-# Seconds between two tries, unless the desk names more.
+# Seconds between two tries, unless Retry-After names more.
 KEYDESK_LONGEST_PAUSE=30
 
 # keydesk_post URL FOLDER INPUT ARGUMENT...: posts with curl, which reads INPUT as its standard input. Sets
-# KEYDESK_STATUS to the status of the answer, or to 000 when none came whole, and KEYDESK_CURL to curl's exit code. In
-# FOLDER there are then `answer`, `headers` and curl's own `complaint`.
+# KEYDESK_STATUS to the status of the response, or to 000 when no complete one came, and KEYDESK_CURL to curl's exit code.
+# FOLDER then has `answer` (the body), `headers`, and `complaint` (curl's error message).
 keydesk_post() {
   local url="$1" folder="$2" direct=()
   # A local variable is exported when the job exports one of its name.
@@ -16,14 +16,14 @@ keydesk_post() {
   rm -f -- "$folder/answer" "$folder/headers" "$folder/complaint"
   if ! keydesk_is_url "$url"; then
     KEYDESK_STATUS=000 KEYDESK_CURL=3
-    echo 'curl: (3) this is no url of a desk' >"$folder/complaint"
+    echo 'curl: (3) the URL of Keydesk has another form than expected' >"$folder/complaint"
     return
   fi
-  # http is for this machine only: no proxy gets to read a token that is not encrypted.
+  # http is for this machine only: no proxy may read a token that is not encrypted.
   if [[ "$url" == http://* ]]; then
     direct=(--noproxy '*')
   fi
-  # A ~/.curlrc is not read: one with `verbose` or `trace` in it would print the token.
+  # Without ~/.curlrc, in which `verbose` or `trace` would print the token.
   KEYDESK_STATUS="$(printf '%s' "$input" | command curl --disable --silent --show-error --globoff \
     --proto '=http,https' --suppress-connect-headers --max-filesize 65536 \
     --header 'Expect:' --user-agent keydesk-buildkite-plugin \
@@ -35,19 +35,19 @@ keydesk_post() {
   fi
 }
 
-# All that is asked for has until then, together.
+# All requests of one use of the plugin share the deadline.
 keydesk_start_deadline() {
   KEYDESK_DEADLINE=$((SECONDS + KEYDESK_TIMEOUT))
 }
 
-# keydesk_request NAME FOLDER: asks for a credential until it is handed out, refused, or out of time. Its access token is
-# then in FOLDER/NAME.access-token and known to the redactor.
+# keydesk_request NAME FOLDER: requests a credential until it is issued or refused, or the deadline is over. Its access
+# token is then in FOLDER/NAME.access-token, and the redactor has it.
 keydesk_request() {
   local name="$1" folder="$2" pause=1
   local +x token
   while true; do
     keydesk_fresh_job_token || return 1
-    # A body of no bytes, not none: Google's front end wants to see its length.
+    # An empty body with its length: Google's front end refuses a POST without Content-Length.
     # shellcheck disable=SC2153 # KEYDESK_URL is the configuration's
     keydesk_post "$KEYDESK_URL/token/$name" "$folder" "Authorization: Bearer $KEYDESK_JOB_TOKEN"$'\n' \
       --header @- --header 'Accept: application/json' --header 'Content-Type:' --data '' --connect-timeout 10 --max-time 60
@@ -81,8 +81,7 @@ keydesk_is_token() {
   [[ "$1" =~ ^[A-Za-z0-9._~+/=-]+$ && ${#1} -ge 16 ]]
 }
 
-# Whether what came back is a state that passes. curl's codes are those of names that are not found, connections that
-# are refused, cut, or too slow.
+# Whether a retry may succeed. curl's codes are those of unknown hosts and of connections that are refused, cut or slow.
 keydesk_is_retryable() {
   case "$KEYDESK_STATUS:$KEYDESK_CURL" in
     408:* | 429:* | 500:* | 502:* | 503:* | 504:*) ;;
@@ -91,11 +90,11 @@ keydesk_is_retryable() {
   esac
 }
 
-# keydesk_pause NAME FOLDER SECONDS: waits at least so long, and as long as the desk says. Fails at once when
-# that would be past the deadline.
+# keydesk_pause NAME FOLDER SECONDS: waits at least for SECONDS and for Retry-After. Fails at once when the wait would end
+# after the deadline.
 keydesk_pause() {
   local name="$1" folder="$2" pause="$3" wished
-  # Jobs that began together do not come back together.
+  # With a random part, so that jobs that started together do not retry together.
   pause=$((pause + RANDOM % (pause + 1)))
   wished="$(keydesk_header retry-after "$folder/headers")"
   if [[ "$wished" =~ ^[0-9]{1,5}$ ]] && ((10#$wished > pause)); then

@@ -90,6 +90,10 @@ keydesk_load() {
   . "$lib/job-token.bash"
   # shellcheck source=response.bash
   . "$lib/response.bash"
+  # shellcheck source=claims.bash
+  . "$lib/claims.bash"
+  # shellcheck source=refusal.bash
+  . "$lib/refusal.bash"
   # shellcheck source=grant.bash
   . "$lib/grant.bash"
   # shellcheck source=api.bash

@@ -106,30 +106,6 @@ post() {
   [[ "$output" =~ ^slept\ [12]$ ]]
 }
 
-@test "the hint is about what came back" {
-  advise() {
-    KEYDESK_STATUS="$1" KEYDESK_CURL="${3:-0}" KEYDESK_AUDIENCE='an "audience"' KEYDESK_CLAIMS=(pipeline_id) KEYDESK_TIMEOUT=300
-    KEYDESK_JOB_TOKEN_AS="${5:-executable}" KEYDESK_LIFETIME=7200
-    answer "{\"error\":\"$2\"${4:+,\"missing_claims\":[\"build_id\"]}}"
-    keydesk_hint "$BATS_TEST_TMPDIR"
-  }
-  [[ "$(inside advise 401 invalid_token)" == *'"an "audience"", for which the token was asked.' ]]
-  [[ "$(inside advise 401 invalid_token 0 '' file)" == *'and its maxJobTokenLifetime no less than 7200 s.' ]]
-  [[ "$(inside advise 400 invalid_request 0 missing)" == *'now are: pipeline_id.' ]]
-  [[ "$(inside advise 400 invalid_target)" == 'check the name'* ]]
-  [[ "$(inside advise 400 invalid_grant)" == 'retry the job'* ]]
-  [[ "$(inside advise 503 temporarily_unavailable)" == *'timeout, 300 s'* ]]
-  permanent() {
-    KEYDESK_STATUS=503 KEYDESK_CURL=0
-    answer '{"error":"temporarily_unavailable","permanent":true}'
-    keydesk_hint "$BATS_TEST_TMPDIR"
-  }
-  [[ "$(inside permanent)" == 'do not retry'* ]]
-  [[ "$(inside advise 404 not_found)" == *'whether url is that of the desk'* ]]
-  [[ "$(inside advise 000 '' 60)" == *certificate* ]]
-  [[ "$(inside advise 000 '' 127)" == 'install curl'* ]]
-}
-
 @test "curl gets the secret on its standard input, reads no file of the user's, and is told of no redirect" {
   stub curl 'printf "%s\n" "$@" >"$0.calls"; cat >"$0.input"; printf 200'
   run inside post
@@ -149,7 +125,7 @@ post() {
   stub curl 'touch "$0.calls"'
   for url in -K/dir/revoke http://10.0.0.1/revoke 'https://a.example/revoke --output x' file:///etc/passwd ''; do
     run inside post_to "$url"
-    [ "$output" = '000 3: curl: (3) this is no url of a desk' ]
+    [ "$output" = '000 3: curl: (3) the URL of Keydesk has another form than expected' ]
   done
   [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
   stub curl 'printf "%s\n" "$@" >"$0.calls"; printf 200'

@@ -42,8 +42,8 @@ describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of bus
     const { exitCode, output } = await runAStep(keydesk, { path, uses: [{ credentials: 'production-config' }] });
     expect(exitCode).toBe(1);
     expect(output).toContain(`Keydesk: ${keydesk.tokenUrl} did not issue production-config (400 invalid_target).`);
-    expect(output).toContain(`\n  It says: ${NOT_GRANTED}\n`);
-    expect(output).toMatch(/^ {2}Request id: [0-9a-f-]{36}$/m);
+    expect(output).toContain(`\n  Message: ${NOT_GRANTED}\n`);
+    expect(output).toMatch(/^ {2}Request ID: [0-9a-f-]{36}$/m);
     expect(output).toMatch(/^ {2}What to do: check the name of the credential/m);
   });
 

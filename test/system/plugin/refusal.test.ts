@@ -1,6 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../../sandbox/functions.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
-import { AUDIENCE } from '../../fixtures/policies.ts';
+import { AUDIENCE, everyKindPolicyText } from '../../fixtures/policies.ts';
 import { type Front, openFront } from './front.ts';
 import { grantEvents, runAStep, SECRET, startAStep } from './step.ts';
 
@@ -20,10 +25,10 @@ afterEach(() => {
   keydesk.google.before = undefined;
 });
 
-/** What stands in the log under the desk's refusal. */
+/** What the log says under a refusal. */
 function told(output: string) {
   const of = (label: string) => new RegExp(`^  ${label}: (.*)$`, 'm').exec(output)?.[1];
-  return { says: of('It says'), requestId: of('Request id'), toDo: of('What to do') };
+  return { says: of('Message'), requestId: of('Request ID'), toDo: of('What to do') };
 }
 
 describe('a refusal fails the step before its command, with what the desk says', () => {
@@ -35,7 +40,13 @@ describe('a refusal fails the step before its command, with what the desk says',
       'invalid_target',
       'check the name',
     ],
-    ['that there is no such credential', { credentials: 'no-such-thing' }, {}, 'invalid_target', 'ask those who own'],
+    [
+      'that there is no such credential',
+      { credentials: 'no-such-thing' },
+      {},
+      'invalid_target',
+      'ask the owners of the policy',
+    ],
     [
       'that the audience is wrong',
       { audience: 'https://other.example' },
@@ -43,7 +54,7 @@ describe('a refusal fails the step before its command, with what the desk says',
       'invalid_token',
       '"https://other.example"',
     ],
-    ['that a claim is missing', { claims: ['pipeline_id'] }, {}, 'invalid_request', 'add those claims to claims'],
+    ['that a claim is missing', { claims: ['pipeline_id'] }, {}, 'invalid_request', 'add the missing claims'],
     ['to a job of another pipeline', {}, { pipeline_id: '0184990a-0000-4000-8000-000000000000' }, 'invalid_target', ''],
   ])('%s', async (_, use, claims, error, toDo) => {
     const ran = await runAStep(keydesk, {
@@ -63,6 +74,29 @@ describe('a refusal fails the step before its command, with what the desk says',
     expect(ran.leftBehind).toEqual([]);
   });
 
+  it('with the claims of the job, and a command that explains the decision as it was made', async () => {
+    const build_branch = "feature/it's-$(id)";
+    const job = keydesk.buildkite.startJob({ build_branch });
+    const { output, raw } = await runAStep(keydesk, { uses: [{ credentials: 'production-config' }], job });
+    expect(output).toContain(`\n    build_branch=${build_branch}\n`);
+    expect(raw).not.toMatch(SECRET);
+    const [, command = ''] = /^ {4}(keydesk policy explain .*)$/m.exec(output) ?? [];
+    const at = mkdtempSync(join(tmpdir(), 'keydesk-refusal-'));
+    writeFileSync(join(at, 'policy.yaml'), everyKindPolicyText(keydesk.project));
+    const script = `keydesk() { node '${join(ROOT, 'cli/keydesk.ts')}' "$@"; }; ${command}`;
+    const ran = spawnSync('bash', ['-c', script], { cwd: at, encoding: 'utf8' });
+    rmSync(at, { recursive: true });
+    expect([ran.status, ran.stderr]).toEqual([0, '']);
+    expect(ran.stdout).toContain('production-config');
+  });
+
+  it('with the setting that adds the missing claims, which then suffices', async () => {
+    const { output } = await runAStep(keydesk, { uses: [{ claims: ['organization_id'] }] });
+    const [, list = ''] = /^ {4}claims: \[(.*)\]$/m.exec(output) ?? [];
+    expect(list).toMatch(/^organization_id, /);
+    expect((await runAStep(keydesk, { uses: [{ claims: list.split(', ') }] })).exitCode).toBe(0);
+  });
+
   it('that the job has ended, word for word', async () => {
     const job = keydesk.buildkite.startJob();
     await keydesk.notify(keydesk.buildkite.event(job));
@@ -71,7 +105,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     const { output } = await runAStep(keydesk, { job });
     const { error_description, request_id } = (await keydesk.requestByPath(await keydesk.buildkite.jobToken(job))).json;
     expect(told(output).says).toBe(error_description.replace(` Request id: ${request_id}`, ''));
-    expect(told(output).toDo).toBe('retry the job.');
+    expect(told(output).toDo).toMatch(/^follow the message/);
   });
 
   it('and gives back what it had already been handed out', async () => {
@@ -111,7 +145,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     expect(told(output)).toEqual({
       says: undefined,
       requestId: undefined,
-      toDo: 'see whether url is that of the desk itself, and open to the agents.',
+      toDo: expect.stringMatching(/^check url, and whether/),
     });
     expect(raw).not.toContain('Forbidden');
   });
@@ -125,7 +159,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
     expect(lines.join('')).not.toMatch(/[\u0000-\u001f\u007f]/);
     expect(lines.filter((line) => line.startsWith('+++'))).toEqual([]);
-    expect(raw).toContain('Request id: id-1id');
+    expect(raw).toContain('Request ID: id-1id');
   });
 
   it.each([
@@ -181,7 +215,7 @@ describe('a desk that is busy or unwell is asked again', () => {
     front.instead = () => ({
       status: 503,
       headers: { 'retry-after': '400', 'x-request-id': 'of-the-desk' },
-      body: '{"error":"temporarily_unavailable","error_description":"Every service account is in use, or rests.","request_id":"of-the-desk"}',
+      body: '{"error":"temporarily_unavailable","error_description":"Every service account is in use, or rests.","request_id":"of-the-desk","retry_after":400}',
     });
     const { exitCode, output } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
@@ -190,7 +224,7 @@ describe('a desk that is busy or unwell is asked again', () => {
     expect(told(output)).toMatchObject({
       says: 'Every service account is in use, or rests.',
       requestId: 'of-the-desk',
-      toDo: expect.stringContaining('timeout, 300 s'),
+      toDo: expect.stringMatching(/^retry the job after \d\d:\d\d UTC \(in 7 min\)\. .*timeout, which is 300 s/),
     });
   });
 
@@ -207,7 +241,7 @@ describe('a desk that is busy or unwell is asked again', () => {
     expect(told(output)).toEqual({
       says: 'Google refuses to sign: the API "IAM" is off. Stop; tell #platform.',
       requestId: 'of-the-desk',
-      toDo: expect.stringMatching(/^do not retry/),
+      toDo: expect.stringMatching(/^do not retry the job/),
     });
   });
 
@@ -225,7 +259,7 @@ describe('a desk that cannot be reached', () => {
     const { exitCode, output, leftBehind } = await runAStep(keydesk, { uses: [{ url: gone.url, timeout: 1 }] });
     expect(exitCode).toBe(1);
     expect(output).toMatch(/did not issue staging-config \(curl: \(7\) .*[Cc]onnect/);
-    expect(told(output).toDo).toBe('see whether url is right, and whether agents reach it.');
+    expect(told(output).toDo).toMatch(/^check url, and whether the network/);
     expect(leftBehind).toEqual([]);
   });
 
