@@ -53,6 +53,9 @@ keydesk_hint() {
       printf 'add the missing claims to the settings of the plugin:\n    claims: [%s]\n' "$missing"
       ;;
     *:invalid_target:*)
+      if [[ "$KEYDESK_URL" == */token ]]; then
+        printf "remove /token from url if Keydesk's base URL does not end in it: the plugin adds that path. Otherwise, "
+      fi
       echo 'check the name of the credential. Then ask the owners of the policy for a rule that matches this job.'
       ;;
     *:invalid_grant:*) echo 'follow the message. This job cannot receive the credential; a retry of the job is a new job.' ;;

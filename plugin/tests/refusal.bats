@@ -10,7 +10,7 @@ NOW=1800022830
 refused() {
   stub date "echo $NOW"
   printf '%s' "$2" >"$BATS_TEST_TMPDIR/answer"
-  KEYDESK_URL=https://keydesk.acme.example KEYDESK_STATUS="$1" KEYDESK_CURL="${3:-0}" KEYDESK_AUDIENCE='an "audience"'
+  KEYDESK_URL="${URL:-https://keydesk.acme.example}" KEYDESK_STATUS="$1" KEYDESK_CURL="${3:-0}" KEYDESK_AUDIENCE='an "audience"'
   KEYDESK_CLAIMS=(organization_id pipeline_id) KEYDESK_TIMEOUT=300 KEYDESK_LIFETIME=7200
   KEYDESK_JOB_TOKEN_AS="${AS:-executable}" KEYDESK_JOB_TOKEN="${TOKEN-a.b.c}"
 }
@@ -38,6 +38,7 @@ token_of() {
   [[ "$(inside hint 401 '{"error":"invalid_token"}')" == *'for "an "audience"".' ]]
   [[ "$(AS='file' inside hint 401 '{"error":"invalid_token"}')" == *'Set lifetime, which is 7200,'* ]]
   [[ "$(inside hint 400 '{"error":"invalid_target"}')" == 'check the name'* ]]
+  [[ "$(URL=https://keydesk.acme.example/token inside hint 400 '{"error":"invalid_target"}')" == 'remove /token from url'* ]]
   [[ "$(inside hint 400 '{"error":"invalid_grant"}')" == 'follow the message'* ]]
   [[ "$(inside hint 404 '{"error":"not_found"}')" == *'without /token.' ]]
   [[ "$(inside hint 403 '<html>')" == 'check url, and'* ]]
