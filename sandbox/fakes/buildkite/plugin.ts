@@ -1,5 +1,5 @@
-// How a plugin's reference and configuration reach its hooks: as environment variables, named as the agent names them.
-// Source: buildkite/agent, agent/plugin/plugin.go.
+// Where a plugin's reference leads, and how reference and configuration reach its hooks: as environment variables, named as
+// the agent names them. Source: buildkite/go-pipeline, plugin.go; buildkite/agent, agent/plugin/plugin.go.
 
 type Configured = string | number | boolean | null | readonly Configured[] | { readonly [key: string]: Configured };
 export type PluginConfiguration = Readonly<Record<string, Configured>>;
@@ -13,6 +13,43 @@ export function pluginName(reference: string): string {
     .replace(/[^a-z0-9]/g, '-')
     .replaceAll('-buildkite-plugin-git', '')
     .replaceAll('-buildkite-plugin', '');
+}
+
+export interface PluginSource {
+  /** What the agent clones. Undefined for a vendored plugin, which is a folder of the checkout. */
+  readonly repository: string | undefined;
+  /** The folder of the plugin in the repository or the checkout; empty at its root. */
+  readonly folder: string;
+  /** A branch, tag or commit. */
+  readonly version: string | undefined;
+}
+
+/** Where the agent finds the plugin of a reference. Of git hosts it knows GitHub only. */
+export function pluginSource(reference: string): PluginSource {
+  const [written = '', version] = reference.split('#', 2);
+  if (/^[./\\]/.test(written)) return { repository: undefined, folder: written, version: undefined };
+  const [, scheme, user = '', rest] = /^([a-z]+):\/\/([^/@]*@)?(.*)$/.exec(written) ?? [
+    undefined,
+    'https',
+    '',
+    written,
+  ];
+  const parts = (rest ?? '').split('/');
+  const location = written.includes('://') ? parts : inFull(parts);
+  // A repository of another host ends at the part that ends in `.git`.
+  const end = location[0] === 'github.com' ? 3 : location.findIndex((part) => part.endsWith('.git')) + 1 || undefined;
+  return {
+    repository: `${scheme}://${user}${location.slice(0, end).join('/')}`,
+    folder: end === undefined ? '' : location.slice(end).join('/'),
+    version,
+  };
+}
+
+/** `name` and `owner/name` are short for repositories at GitHub. Longer references stay as they are. */
+function inFull(parts: readonly string[]): readonly string[] {
+  if (parts.length > 2) return parts;
+  const [owner, name] = parts.length === 1 ? ['buildkite-plugins', parts[0]] : parts;
+  return ['github.com', String(owner), `${name}-buildkite-plugin`];
 }
 
 /** What the hooks of one use of a plugin see beside the job's environment. */

@@ -13,12 +13,47 @@ import { PLUGIN, USE_CREDENTIALS } from './step.ts';
 const readme = readFileSync(join(PLUGIN, 'README.md'), 'utf8');
 const steps = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, text = '']) => parsePipeline(text));
 
-/** Stands for the docker plugin: its command hook passes on what the real one does, and nothing else of the step. */
-const DOCKER_HOOK = `#!/bin/bash
+/**
+ * A fake of the docker and docker-compose plugins: its command hook runs docker with what the real ones pass. Source:
+ * commands/run.sh of docker-buildkite-plugin and of docker-compose-buildkite-plugin.
+ */
+const dockerHook = (prefix: string, run: string) => `#!/bin/bash
 set -euo pipefail
-[[ "$BUILDKITE_PLUGIN_DOCKER_PROPAGATE_GCP_AUTH_TOKENS" == true && -d "$BUILDKITE_OIDC_TMPDIR" ]]
-[[ "$GOOGLE_APPLICATION_CREDENTIALS" == "$BUILDKITE_OIDC_TMPDIR"/* ]]
-env -i PATH="$NODE_ONLY" GOOGLE_APPLICATION_CREDENTIALS="$GOOGLE_APPLICATION_CREDENTIALS" /bin/sh -e -c "$BUILDKITE_COMMAND"
+args=()
+for variable in "\${!BUILDKITE_PLUGIN_${prefix}_ENVIRONMENT_@}"; do args+=(--env "\${!variable}"); done
+if [[ "\${BUILDKITE_PLUGIN_${prefix}_PROPAGATE_GCP_AUTH_TOKENS:-false}" == true ]]; then
+  for variable in GOOGLE_APPLICATION_CREDENTIALS CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE BUILDKITE_OIDC_TMPDIR; do
+    [[ -z "\${!variable:-}" ]] || args+=(--env "$variable")
+  done
+  [[ -z "\${BUILDKITE_OIDC_TMPDIR:-}" ]] || args+=(--volume "$BUILDKITE_OIDC_TMPDIR:$BUILDKITE_OIDC_TMPDIR")
+fi
+docker ${run} "\${args[@]}" image /bin/sh -e -c "$BUILDKITE_COMMAND"
+`;
+
+const DOCKER_PLUGINS = [
+  ['docker', 'DOCKER', 'run'],
+  ['docker-compose', 'DOCKER_COMPOSE', 'compose run'],
+] as const;
+
+/** A fake docker: what runs has the variables that are passed and no others, and none may name a file that is not mounted. */
+const DOCKER = `#!/bin/bash
+set -euo pipefail
+[[ "$1" != compose ]] || shift
+[[ "$1" == run ]] && shift
+variables=() mounted=none
+while [[ "$1" == --* ]]; do
+  case "$1" in
+    --env) variables+=("$2=\${!2}") ;;
+    --volume) mounted="\${2%%:*}" ;;
+    *) exit 125 ;;
+  esac
+  shift 2
+done
+shift
+for variable in "\${variables[@]}"; do
+  [[ "\${variable#*=}" != "$KEYDESK_DIR"* || "\${variable#*=}" == "$mounted"* ]] || exit 126
+done
+exec env -i PATH="$NODE_ONLY" "\${variables[@]}" "$@"
 `;
 
 describe('the README of the plugin', () => {
@@ -31,11 +66,17 @@ describe('the README of the plugin', () => {
       'deploy.sh': USE_CREDENTIALS,
       'export.sh': `[ $# = 0 ] && [ -n "$EXPORT_TOKEN" ] && GOOGLE_APPLICATION_CREDENTIALS="$EXPORT_CREDENTIALS" ${USE_CREDENTIALS}`,
       'test.sh': `! command -v buildkite-agent && ${USE_CREDENTIALS}`,
+      'compose.sh': `! command -v buildkite-agent && [ -z "\${GOOGLE_APPLICATION_CREDENTIALS-}" ] && [ -n "$EXPORT_TOKEN" ] &&
+        GOOGLE_APPLICATION_CREDENTIALS="$EXPORT_CREDENTIALS" ${USE_CREDENTIALS}`,
     };
     for (const [name, script] of Object.entries(scripts))
       writeFileSync(join(folder, name), `#!/bin/sh\nset -e\n${script}\n`, { mode: 0o755 });
-    mkdirSync(join(folder, 'docker/hooks'), { recursive: true });
-    writeFileSync(join(folder, 'docker/hooks/command'), DOCKER_HOOK, { mode: 0o755 });
+    for (const [name, prefix, run] of DOCKER_PLUGINS) {
+      mkdirSync(join(folder, name, 'hooks'), { recursive: true });
+      writeFileSync(join(folder, name, 'hooks/command'), dockerHook(prefix, run), { mode: 0o755 });
+    }
+    mkdirSync(join(folder, 'bin'));
+    writeFileSync(join(folder, 'bin/docker'), DOCKER, { mode: 0o755 });
   });
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true });
@@ -43,7 +84,31 @@ describe('the README of the plugin', () => {
   });
 
   it('has examples', () => {
-    expect(steps.map(({ key }) => key)).toEqual(['deploy', 'export', 'test']);
+    expect(steps.map(({ key }) => key)).toEqual(['deploy', 'export', 'test', 'compose']);
+  });
+
+  it('says which credentials work in a container: none with an executable', async () => {
+    const [step] = steps.filter(({ key }) => key === 'test');
+    if (!step) throw new Error('no such step');
+    const [{ reference, configuration } = { reference: '', configuration: {} }, ...others] = step.plugins;
+    const { 'job-token': _, lifetime: __, ...rest } = configuration;
+    const ran = await runStep({
+      step: {
+        ...step,
+        plugins: [
+          { reference, configuration: { ...rest, url: keydesk.tokenUrl, audience: String(configuration.url) } },
+          ...others,
+        ],
+      },
+      job: keydesk.buildkite.startJob({ step_key: step.key }),
+      buildkite: keydesk.buildkite,
+      plugins: { keydesk: PLUGIN, docker: join(folder, 'docker') },
+      environment: { NODE_ONLY: `${join(ROOT, 'node_modules/.bin')}:/usr/bin:/bin` },
+      path: [join(folder, 'bin'), join(ROOT, 'node_modules/.bin')],
+      checkout: folder,
+    });
+    // The fake docker's word for a file that is not mounted.
+    expect(ran.exitCode).toBe(126);
   });
 
   it('puts no secret into arguments', () => {
@@ -71,9 +136,12 @@ describe('the README of the plugin', () => {
       step: { ...step, plugins },
       job,
       buildkite: keydesk.buildkite,
-      plugins: { keydesk: PLUGIN, docker: join(folder, 'docker') },
+      plugins: {
+        keydesk: PLUGIN,
+        ...Object.fromEntries(DOCKER_PLUGINS.map(([name]) => [name, join(folder, name)])),
+      },
       environment: { NODE_ONLY: `${join(ROOT, 'node_modules/.bin')}:/usr/bin:/bin` },
-      path: [join(ROOT, 'node_modules/.bin')],
+      path: [join(folder, 'bin'), join(ROOT, 'node_modules/.bin')],
       checkout: folder,
     });
     expect([ran.exitCode, ran.output]).toEqual([0, expect.stringMatching(/^sha256 [0-9a-f]{64}$/m)]);
@@ -82,10 +150,10 @@ describe('the README of the plugin', () => {
 
   it('quotes what pre-exit says', () => {
     const code = readFileSync(join(PLUGIN, 'lib/release.bash'), 'utf8');
-    const table = readme.slice(readme.indexOf('| it says |'), readme.indexOf('## Needed'));
+    const table = readme.slice(readme.indexOf('| it says |'), readme.indexOf('## Requirements'));
     const said = [...table.matchAll(/^\| `(.*?)` \|/gm)].map(([, text = '']) => text);
-    expect(said).toHaveLength(4);
+    expect(said).toHaveLength(6);
     for (const text of said)
-      for (const part of text.split(/…|\(…\)/)) expect(code).toContain(part.replace(/[()]/g, '').trim());
+      for (const part of text.split(/…|\(…\)/)) expect(code).toContain(part.replace(/^[); ]+|[( ]+$/g, ''));
   });
 });

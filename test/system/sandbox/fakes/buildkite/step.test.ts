@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type FakeBuildkite, startFakeBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
 import { parsePipeline } from '../../../../../sandbox/fakes/buildkite/pipeline.ts';
-import { pluginEnvironment, pluginName } from '../../../../../sandbox/fakes/buildkite/plugin.ts';
+import { pluginEnvironment, pluginName, pluginSource } from '../../../../../sandbox/fakes/buildkite/plugin.ts';
 import { runStep, type StepOptions, startStep } from '../../../../../sandbox/fakes/buildkite/step.ts';
 
 let buildkite: FakeBuildkite;
@@ -45,6 +45,21 @@ describe('a plugin’s name', () => {
     ['acme/gcp.workload  identity#v1', 'gcp-workload-identity'],
   ])('of %s is %s', (reference, name) => {
     expect(pluginName(reference)).toBe(name);
+  });
+});
+
+describe('a plugin’s reference', () => {
+  it.each([
+    ['docker#v5.13.0', 'https://github.com/buildkite-plugins/docker-buildkite-plugin', '', 'v5.13.0'],
+    ['acme/keydesk#v1', 'https://github.com/acme/keydesk-buildkite-plugin', '', 'v1'],
+    ['https://github.com/acme/keydesk.git/plugin#v1', 'https://github.com/acme/keydesk.git', 'plugin', 'v1'],
+    ['github.com/acme/keydesk/plugin#v1', 'https://github.com/acme/keydesk', 'plugin', 'v1'],
+    ['acme/keydesk/plugin#v1', 'https://acme/keydesk/plugin', '', 'v1'],
+    ['ssh://git@github.com/acme/a.git#main', 'ssh://git@github.com/acme/a.git', '', 'main'],
+    ['https://git.acme.example/a/b.git/c#v1', 'https://git.acme.example/a/b.git', 'c', 'v1'],
+    ['./plugin', undefined, './plugin', undefined],
+  ])('%s leads to %s, folder "%s", version %s', (reference, repository, folder, version) => {
+    expect(pluginSource(reference)).toEqual({ repository, folder, version });
   });
 });
 
