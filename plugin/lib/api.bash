@@ -104,7 +104,7 @@ keydesk_pause() {
     return 1
   fi
   if ((pause >= 5)); then
-    keydesk_log "$name: not yet ($(keydesk_outcome "$folder")); retrying in $pause s"
+    keydesk_log "$name: the request failed ($(keydesk_outcome "$folder")); retrying in $pause s"
   fi
   sleep "$pause"
 }

@@ -1,9 +1,9 @@
-# Where gcloud and gsutil keep what they were given. Both write access tokens into the home of the agent's user, where the
-# next job on that agent would find and use them. With this they write into the step's own folder, which is removed.
+# Makes gcloud and gsutil keep their files in the step's own folder, which `pre-exit` removes. By default both write access
+# tokens to the home of the agent's user, where the next job on that agent finds and uses them.
 # Source: gcloud topic configurations, on CLOUDSDK_CONFIG; boto/pyami/config.py and gslib/utils/boto_util.py of gsutil, on
 # BOTO_PATH, BOTO_CONFIG and the state_dir of [GSUtil].
 
-# Makes them. gcloud finds the settings and the logins that the agent's owner made, and none of the tokens it keeps.
+# Makes the folders. gcloud's has the settings and logins of the agent's user, and no tokens.
 keydesk_make_client_folders() {
   local folder="$KEYDESK_STEP_FOLDER/clients"
   if [[ -f "$folder/boto-path" ]]; then
@@ -11,12 +11,12 @@ keydesk_make_client_folders() {
   fi
   mkdir -p "$folder/gcloud" "$folder/gsutil" || return 1
   keydesk_copy_gcloud_settings "${CLOUDSDK_CONFIG:-${HOME-}/.config/gcloud}" "$folder/gcloud"
-  # What is read last wins. The first two are what is read when the job says nothing.
+  # The last file has precedence. Without BOTO_CONFIG and BOTO_PATH gsutil reads the first two.
   printf '[GSUtil]\nstate_dir = %s\n' "$folder/gsutil" >"$folder/boto" &&
     printf '%s' "${BOTO_CONFIG:-${BOTO_PATH:-/etc/boto.cfg:~/.boto}}:$folder/boto" >"$folder/boto-path"
 }
 
-# keydesk_copy_gcloud_settings FROM TO: not access_tokens.db, in which gcloud keeps tokens, nor what is no file.
+# keydesk_copy_gcloud_settings FROM TO: files only, and not access_tokens.db, in which gcloud keeps tokens.
 keydesk_copy_gcloud_settings() {
   local file name
   for file in "$1"/{active_config,properties,credentials.db,application_default_credentials.json} \
@@ -26,12 +26,12 @@ keydesk_copy_gcloud_settings() {
       continue
     fi
     if ! mkdir -p "$(dirname "$2/$name")" || ! cat -- "$file" >"$2/$name"; then
-      keydesk_log "gcloud runs without $file: it cannot be copied."
+      keydesk_log "gcloud: could not copy $file; the step runs without it"
     fi
   done
 }
 
-# What the step's variables are to say. A BOTO_CONFIG would hide BOTO_PATH.
+# Prints what to export. gsutil ignores BOTO_PATH while BOTO_CONFIG is set.
 keydesk_provide_client_folders() {
   local folder="$KEYDESK_STEP_FOLDER/clients"
   printf '%s\n' "CLOUDSDK_CONFIG=$folder/gcloud" "BOTO_PATH<$folder/boto-path"

@@ -1,10 +1,9 @@
-# Writes what Google's client libraries read: an external_account file that sends them to the desk, and the source of
-# the job token that they show there. Every text in it is free of what JSON would have to escape: the configuration and
-# the private folder see to that.
+# Writes the files for Google's client libraries: an external_account file with Keydesk's URL, and the source of the job
+# token that they send there. No text in it needs escapes in JSON: configuration.bash and private-folder.bash check that.
 # Source: google-auth-library, baseexternalclient, identitypoolclient and pluggable-auth-client.
 
-# keydesk_write_credential_files FOLDER PLACE: writes into FOLDER, which will be found at PLACE, what this use of the
-# plugin names in variables, and their source of job tokens.
+# keydesk_write_credential_files FOLDER PLACE: writes the credential files of this use of the plugin and their source of job
+# tokens into FOLDER, which is moved to PLACE later.
 keydesk_write_credential_files() {
   local number
   keydesk_write_job_token_source "$1" || return 1
@@ -15,7 +14,7 @@ keydesk_write_credential_files() {
   done
 }
 
-# keydesk_write_job_token_source FOLDER: the job token that keydesk_provide has, or the script that asks for one.
+# keydesk_write_job_token_source FOLDER: the job token itself, or the script that requests one.
 keydesk_write_job_token_source() {
   if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
     # Without a newline: the libraries send the file's content as it is.
@@ -27,9 +26,9 @@ keydesk_write_job_token_source() {
     printf '%s\n' "${KEYDESK_CLAIMS[@]}" >"$1/claims"
 }
 
-# keydesk_write_credential_file FOLDER PLACE NAME: writes it into FOLDER, which will be found at PLACE.
+# keydesk_write_credential_file FOLDER PLACE NAME: writes it into FOLDER, which is moved to PLACE later.
 keydesk_write_credential_file() {
-  # Through /bin/sh, because many a TMPDIR is mounted noexec.
+  # Through /bin/sh, because TMPDIR may be mounted noexec.
   local source='"executable": { "command": "/bin/sh '"$2"'/job-token", "timeout_millis": 30000 }'
   if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
     source='"file": "'"$2"'/job-token"'

@@ -1,8 +1,8 @@
-# Hands a step all its credentials or none: asks for each, writes what Google's client libraries read, and says what the
-# agent's shell is to export. What it had before something failed goes back at once.
+# Gives a step all its credentials or none: requests each, writes the files for Google's client libraries, and prints what
+# the agent's shell is to export. When one fails, it releases the others at once.
 
 # keydesk_provide HOOK: prints on its standard output what to export, `VARIABLE=VALUE` or `VARIABLE<FILE WITH THE
-# VALUE` a line, and `VARIABLE` for what is to be unset. None of it holds white space.
+# VALUE` a line, and `VARIABLE` for one to unset. None of it has white space.
 keydesk_provide() {
   local number
   if ! keydesk_read_configuration; then
@@ -18,7 +18,8 @@ keydesk_provide() {
   keydesk_check_requirements || return 1
   keydesk_remove_stale_folders
   if ! keydesk_make_folder; then
-    keydesk_error 'Keydesk: there is no place for its files: TMPDIR and /tmp are both unfit.'
+    keydesk_error 'Keydesk: could not make a folder in TMPDIR or in /tmp.' \
+      "  What to do: let the agent's user write to one of them."
     return 1
   fi
   KEYDESK_STEP_FOLDER="$REPLY"
@@ -29,11 +30,11 @@ keydesk_provide() {
     keydesk_undo
     return 1
   fi
-  # From here on it is the step's. Were this to end now, the agent would not learn of what there is to give back.
+  # From here on the step has its credentials. If this ended now, `pre-exit` would not know what to release.
   trap '' TERM INT HUP
   printf '%s\n' "KEYDESK_DIR=$KEYDESK_STEP_FOLDER"
-  # Which the docker plugins mount with `propagate-gcp-auth-tokens`. Another plugin's is left alone. An executable is of
-  # no use in a container: there is no agent in it.
+  # The docker plugins mount this folder with `propagate-gcp-auth-tokens`. The variable of another plugin stays. An
+  # executable does not work in a container, which has no agent.
   if [[ "$KEYDESK_JOB_TOKEN_AS" == file && -z "${BUILDKITE_OIDC_TMPDIR-}" ]]; then
     printf '%s\n' "BUILDKITE_OIDC_TMPDIR=$KEYDESK_STEP_FOLDER/mounted"
   fi
@@ -46,7 +47,7 @@ keydesk_provide() {
   done
 }
 
-# Every credential is had, or the step gets none: half of what it needs would only fail it later.
+# Requests every credential. One failure fails the step now, and not in the middle of its command.
 keydesk_request_all() {
   local name
   keydesk_make_use_folder "$KEYDESK_STEP_FOLDER" || return 1
@@ -57,15 +58,15 @@ keydesk_request_all() {
     keydesk_find_token "$name" || keydesk_request "$name" "$KEYDESK_USE_FOLDER" || return 1
   done
   if keydesk_wants_files; then
-    keydesk_lay_out_files || return 1
+    keydesk_write_files || return 1
     keydesk_make_client_folders || return 1
   fi
 }
 
-# Lays out for client libraries what they read: for the host where no container writes, and with `job-token: file` a
-# copy of its own for containers. It is written where nobody else writes, then moved, under a name that nobody can have
-# made a link of: a container of an earlier hook may be at work in the mounted folder already.
-keydesk_lay_out_files() {
+# Writes the files for client libraries: for the host where no container writes, and with `job-token: file` a copy for
+# containers. Writes them in the private folder, then moves them under a new random name, which cannot be a link already:
+# a container of an earlier hook may be writing to the mounted folder.
+keydesk_write_files() {
   local folder part
   folder="$(mktemp -d "$KEYDESK_USE_FOLDER/XXXXXXXXXX")" && rmdir "$folder" || return 1
   KEYDESK_FILES_NAME="${folder##*/}"
@@ -82,13 +83,13 @@ keydesk_lay_out_files() {
   done
 }
 
-# Says whether Google's libraries may run what a credential file names: only while no variable of the step names a file
-# that a container can write. A step that has files of both kinds gets it back when its command has ended.
+# Prints whether Google's libraries may run the command in a credential file: only while no variable of the step names a
+# file that a container can write. In a step with files of both kinds they may again when the command has ended.
 keydesk_allow_executables() {
   local allowed="$KEYDESK_STEP_FOLDER/private/executables" mounted="$KEYDESK_STEP_FOLDER/private/mounted"
   if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
     printf 1 >"$mounted"
-    # One that the job had before is not the plugin's to take away.
+    # A value that the job had before stays.
     if [[ -f "$allowed" ]]; then
       printf '%s\n' GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES
     fi
@@ -110,7 +111,7 @@ keydesk_wants_files() {
   return 1
 }
 
-# keydesk_find_token NAME: sets REPLY to the file with the token that the step already has of this desk.
+# keydesk_find_token NAME: sets REPLY to the file with the token that the step already has from this Keydesk.
 keydesk_find_token() {
   local use
   for use in "$KEYDESK_STEP_FOLDER"/private/*; do
@@ -141,7 +142,7 @@ keydesk_provide_one() {
   )"
 }
 
-# What this use of the plugin was handed out goes back; what an earlier one was stays for `pre-exit`.
+# Releases what this use of the plugin received. What an earlier use received stays until `pre-exit`.
 keydesk_undo() {
   trap '' TERM INT HUP
   keydesk_release "$KEYDESK_USE_FOLDER"

@@ -1,17 +1,16 @@
-# What the plugin prints: to standard error, which the job's log shows as it shows the rest, since standard output is
-# how its parts speak to each other.
+# What the plugin prints. It goes to standard error, which is in the job's log too: functions return text on standard output.
 
 keydesk_log() {
   printf '%s\n' "$@" >&2
 }
 
-# Opens the log group this stands in, so that what went wrong is seen.
+# Opens the current group of the log, so that the error is visible.
 keydesk_error() {
   keydesk_log '^^^ +++' "$@"
 }
 
-# Text from outside, made fit for one line of a log: nothing that moves a cursor, opens a log group or goes on for
-# pages. In octal, since the tr of busybox knows no [:print:].
+# Makes text from outside fit for one line of a log: printable ASCII, which moves no cursor and opens no group, 600 bytes
+# at most. In octal, since the tr of busybox knows no [:print:].
 keydesk_printable() {
   tr -c '\40-\176' ' ' | cut -b 1-600 | sed 's/   */ /g; s/ *$//'
 }

@@ -1,16 +1,16 @@
-# The one folder in which all that the plugin writes for a step lies: readable for the agent's user alone, made by the
-# first use of the plugin in a step, known to the later ones and to `pre-exit` as KEYDESK_DIR. A KEYDESK_DIR that the
-# plugin did not make for this very job is nobody's business here: it is neither written to nor removed.
+# The folder with all files that the plugin writes for a step. Only the agent's user can read it. The first use of the plugin
+# in a step makes it; later uses and `pre-exit` find it as KEYDESK_DIR. The plugin neither writes to nor removes a
+# KEYDESK_DIR that it did not make for this job.
 #
 #   made-by-keydesk   the job's id
-#   process           the process of the agent that runs the job, and where that process is
+#   process           the process of the agent that runs the job, and its machine
 #   private/1, 2...   for each use of the plugin: Keydesk's URL, access tokens and their grants, responses
 #   host/...          for each use: what Google's client libraries on the host read
 #   mounted/...       for each use with `job-token: file`: a copy of that for containers, and nothing else
-#   clients/...       what gcloud and gsutil keep
+#   clients/...       the files of gcloud and gsutil
 #
-# The docker plugins mount `mounted`, for writing too. What is in there is whatever a container made of it: nothing in it
-# is read again or written to, it is only removed. No other part is ever mounted.
+# The docker plugins mount `mounted`, and containers can write to it. The plugin never reads it or writes to what is there,
+# and only removes it. No other part is ever mounted.
 
 # No white space and no quotes: Python's library splits the command in a credential file at white space. No colon:
 # docker splits `--volume` at it.
@@ -54,13 +54,13 @@ keydesk_is_folder() {
   [[ -d "$1" && -f "$mark" ]] && keydesk_is_own "$1" && keydesk_is_own "$mark"
 }
 
-# Where a process id means something: the machine and, on Linux, the namespace of its processes.
+# Prints where a process ID is valid: the machine and, on Linux, its namespace of processes.
 keydesk_where() {
   printf '%s %s' "$(uname -n)" "$(readlink /proc/self/ns/pid 2>/dev/null)"
 }
 
-# Removes what jobs left behind whose agent was killed: folders of this user, of other jobs, whose process is gone. One
-# whose process may be alive stays, such as that of another container. Looks at a hundred at most.
+# Removes folders of jobs whose agent was killed: of this user, of other jobs, whose process has ended. Keeps a folder whose
+# process may be alive, such as one of another container. Looks at a hundred at most.
 keydesk_remove_stale_folders() {
   local base="${TMPDIR:-/tmp}" folder process where looked=0
   where="$(keydesk_where)"
@@ -79,8 +79,8 @@ keydesk_remove_stale_folders() {
   done
 }
 
-# Sets KEYDESK_FOLDERS[] to every folder that the plugin made for this job: the one the agent knows of, and any that a
-# hook made which was killed before the agent could learn of it.
+# Sets KEYDESK_FOLDERS[] to every folder that the plugin made for this job: KEYDESK_DIR, and any of a hook that was killed
+# before it could export that variable.
 keydesk_find_folders() {
   local base="${TMPDIR:-/tmp}" folder other
   KEYDESK_FOLDERS=()
@@ -100,13 +100,13 @@ keydesk_remove_folder() {
   keydesk_remove_tree "$1"
 }
 
-# Follows no link. Secrets go first, since what a container left in `mounted` may take longer than there is time. The mark
-# goes after that, since by it the rest is found again.
+# Follows no link. Removes secrets first, since what a container left in `mounted` may take too long. Removes the mark
+# afterwards, since the plugin finds the folder by it.
 keydesk_remove_tree() {
   rm -rf -- "$1/private" "$1/host" "$1/clients" 2>/dev/null
   rm -rf -- "$1/mounted" 2>/dev/null
   if ! rm -rf -- "$1" 2>/dev/null; then
-    keydesk_log "Not everything in $1 could be removed: see who owns what is left there."
+    keydesk_log "Could not remove everything in $1. Remove it by hand: access tokens can be in it."
   fi
 }
 
@@ -115,8 +115,8 @@ keydesk_make_use_folder() {
   local part number=1
   for part in "$1/private" "$1/host" "$1/mounted" "$1/clients"; do
     if [[ ! -d "$part" ]] || ! keydesk_is_own "$part"; then
-      keydesk_error "Keydesk: $part is not as the plugin made it." \
-        '  What to do: see what between two uses of the plugin changes KEYDESK_DIR or what is in it.'
+      keydesk_error "Keydesk: $part was changed or removed." \
+        '  What to do: find what changes KEYDESK_DIR, or files in it, between two uses of the plugin.'
       return 1
     fi
   done

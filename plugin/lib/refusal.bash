@@ -35,10 +35,10 @@ keydesk_hint() {
   case "$KEYDESK_STATUS:$error:${missing:+missing}" in
     000:*) keydesk_curl_hint ;;
     429:*)
-      printf 'retry the job%s. Request a token once and keep it until it expires.\n' "$(keydesk_when "$wait")"
+      printf '%s. Request a token once and keep it until it expires.\n' "$(keydesk_when "$wait")"
       ;;
     503:temporarily_unavailable:*)
-      printf 'retry the job%s. The plugin retries for timeout, which is %s s; a larger timeout lets it wait longer.\n' \
+      printf '%s. The plugin retries for timeout, which is %s s; a larger timeout lets it wait longer.\n' \
         "$(keydesk_when "$wait")" "$KEYDESK_TIMEOUT"
       ;;
     5??:*) echo 'retry the job later. If it fails again, send the request ID to the operators of Keydesk.' ;;
@@ -64,12 +64,12 @@ keydesk_hint() {
   esac
 }
 
-# keydesk_when SECONDS: prints when a retry can succeed.
+# keydesk_when SECONDS: prints when to retry the job, as Keydesk names it.
 keydesk_when() {
   if [[ -n "$1" ]]; then
-    printf ' after %s (in %s)' "$(keydesk_utc "$(($(date +%s) + $1))")" "$(keydesk_duration "$1")"
+    printf 'retry the job after %s (in %s)' "$(keydesk_utc "$(($(date +%s) + $1))")" "$(keydesk_duration "$1")"
   else
-    printf ' later'
+    printf 'retry the job later'
   fi
 }
 

@@ -1,20 +1,20 @@
-# What the hooks call, in the agent's own shell, whose options and variables stay as they were, except for what is
-# exported or unset. The work is done in subshells; the one that hands over says on its standard output what to export. What
-# runs in the agent's own shell has no variables but KEYDESK_'s, since any other may be one that the step is to have.
+# What the hooks call. It runs in the agent's own shell and keeps that shell's options and variables, except for those that
+# it exports or unsets. Subshells do the work; one prints what to export. Code in the agent's own shell uses only variables
+# that begin with KEYDESK_, since the step may want any other.
 
-# keydesk_at HOOK: hands the step its credentials, if it wants them at this hook.
+# keydesk_at HOOK: gives the step its credentials, if it wants them at this hook.
 keydesk_at() {
   local KEYDESK_EXPORTS KEYDESK_EXIT KEYDESK_TRACING=''
   if [[ "$-" == *x* ]]; then
     KEYDESK_TRACING=yes
   fi
   { set +x; } 2>/dev/null
-  # A cancel reaches the whole process group. What the subshell then has to give back it gets the time for.
+  # A cancel reaches the whole process group. This shell waits for the subshell, which releases what it received.
   trap : TERM INT HUP
   KEYDESK_EXPORTS="$(keydesk_load && keydesk_provide "$1")"
   KEYDESK_EXIT=$?
   if [[ $KEYDESK_EXIT -eq 0 && -n "$KEYDESK_EXPORTS" ]]; then
-    # The agent has yet to see what is exported, or `pre-exit` would not know of it: this shell lives until it has.
+    # Without the exports, `pre-exit` would not find the folder: this shell ignores a cancel until they are made.
     trap '' TERM INT HUP
     keydesk_export "$KEYDESK_EXPORTS"
     trap : TERM INT HUP
@@ -27,9 +27,9 @@ keydesk_at() {
   return "$KEYDESK_EXIT"
 }
 
-# keydesk_at_post_command: from here on no variable of the job names a file that a container can write. Each variable that
-# names the mounted folder names the copy for the host in its place, which no container ever saw. Nothing is read from the
-# mounted folder. Other variables stay as they are, also those that some other hook has changed since.
+# keydesk_at_post_command: makes each variable that names the mounted folder name the copy for the host, which no container
+# ever saw. From here on no variable of the job names a file that a container can write. Reads nothing from the mounted
+# folder. Changes no other variable.
 keydesk_at_post_command() {
   local KEYDESK_NAME KEYDESK_MOUNTED KEYDESK_HOST KEYDESK_TRACING='' IFS=$' \t\n'
   if [[ ! "${KEYDESK_DIR-}" =~ ^(/[A-Za-z0-9._+@-]+)*/keydesk-[A-Za-z0-9]{10}$ ]]; then
@@ -58,18 +58,18 @@ keydesk_at_post_command() {
   return 0
 }
 
-# keydesk_at_exit: gives everything back that the step holds, and removes what is left of it.
+# keydesk_at_exit: releases all credentials of the step, and removes their files.
 keydesk_at_exit() {
   (
     { set +x; } 2>/dev/null
-    # It ends by itself, in time.
+    # It ends in time by itself.
     trap '' TERM INT HUP
     keydesk_load || exit
     keydesk_end_step
   )
 }
 
-# The rest of the plugin, steadied against what the environment may have changed about shells. For subshells only.
+# Loads the rest of the plugin, and sets the options of the shell that the environment may have changed. For subshells only.
 keydesk_load() {
   local lib="${BASH_SOURCE[0]%/*}"
   set +aefvC -uo pipefail
@@ -108,7 +108,7 @@ keydesk_load() {
   . "$lib/export.bash"
 }
 
-# keydesk_export LINES: for the agent's own shell. Nothing in them is evaluated.
+# keydesk_export LINES: for the agent's own shell. Evaluates nothing in them.
 keydesk_export() {
   local KEYDESK_LINE IFS=$'\n'
   for KEYDESK_LINE in $1; do

@@ -95,7 +95,7 @@ post() {
   }
   run inside pause 20 25
   [ "$status" -eq 0 ]
-  [ "${lines[0]}" = 'x: not yet (503 temporarily_unavailable); retrying in 20 s' ]
+  [ "${lines[0]}" = 'x: the request failed (503 temporarily_unavailable); retrying in 20 s' ]
   [ "${lines[1]}" = 'slept 20' ]
   run inside pause 20 15
   [ "$status" -eq 1 ]

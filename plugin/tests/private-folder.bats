@@ -61,7 +61,7 @@ make() {
     ln -s "$BATS_TEST_TMPDIR/precious" "$folder/$part"
     run inside keydesk_make_use_folder "$folder"
     [ "$status" -eq 1 ]
-    [[ "$output" == *"Keydesk: $folder/$part is not as the plugin made it."* ]]
+    [[ "$output" == *"Keydesk: $folder/$part was changed or removed."* ]]
   done
   [ -z "$(ls "$BATS_TEST_TMPDIR/precious")" ]
 }

@@ -276,15 +276,15 @@ describe('an agent that does not do its part', () => {
     const { exitCode, output, leftBehind } = await runAStep(keydesk, { job, environment });
     expect(exitCode).toBe(1);
     expect(output).toContain('401 Invalid access token');
-    expect(output).toContain('Keydesk: buildkite-agent did not give this job a token.');
+    expect(output).toContain('Keydesk: buildkite-agent oidc request-token returned no job token.');
     expect(leftBehind).toEqual([]);
   });
 
   it('fails the step when it cannot redact, and the grant goes back', async () => {
     const { exitCode, output, job } = await runAStep(keydesk, { environment: { BUILDKITE_STANDIN_REDACTED: '' } });
     expect(exitCode).toBe(1);
-    expect(output).toContain("Keydesk: the token of staging-config could not be kept out of the job's log");
-    expect(output).toContain('run agent 3.66 or newer');
+    expect(output).toContain("Keydesk: the token of staging-config could not be redacted from the job's log");
+    expect(output).toContain('start the agent with its Job API');
     expect(output).toContain('BUILDKITE_AGENT_JOB_API_SOCKET');
     expect(output).not.toMatch(SECRET);
     expect(grantEvents(keydesk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
@@ -299,7 +299,7 @@ it('a cancel while the desk is being asked gives back what was handed out', asyn
     { name: 'staging-export', token: 'B_TOKEN' },
   ];
   const running = startAStep(keydesk, { uses: [{ url: front.url, audience: AUDIENCE, credentials }] });
-  await running.saw('staging-export: not yet (503)');
+  await running.saw('staging-export: the request failed (503)');
   running.cancel();
   const { exitCode, output, phases, leftBehind } = await running.finished;
   expect(exitCode).toBe(143);
