@@ -27,7 +27,7 @@ output "buildkite_webhook" {
 }
 
 output "buildkite_step" {
-  description = "The plugin of a step that gets one of the policy's credentials; replace acme/keydesk by the repository that has plugin/."
+  description = "The plugin of a step that gets one of the policy's credentials. plugin/README.md says which repository acme/keydesk is."
   value       = <<-YAML
     plugins:
       - acme/keydesk#v0.1.0:

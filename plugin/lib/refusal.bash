@@ -7,7 +7,7 @@ keydesk_report_refusal() {
   description="$(keydesk_member error_description "$folder/answer")"
   request_id="$(keydesk_header x-request-id "$folder/headers")"
   # The description ends with the ID, for clients that show nothing else.
-  description="${description% Request id: "$request_id"}"
+  description="${description% Request [Ii][Dd]: "$request_id"}"
   keydesk_error "Keydesk: $KEYDESK_URL did not issue $name ($(keydesk_outcome "$folder"))."
   if [[ -n "$description" ]]; then
     keydesk_log "  Message: $description"

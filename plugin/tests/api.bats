@@ -11,7 +11,7 @@ post() {
   printf '%s %s\n' "$KEYDESK_STATUS" "$KEYDESK_CURL"
 }
 
-@test "members are read out of the desk's JSON" {
+@test "members are read from Keydesk's JSON" {
   answer '{"error":"invalid_request","error_description":"The job token lacks claims, two of them. Request id: 1-2","request_id":"1-2","expires_in":540,"revocation":"expiry"}'
   [ "$(inside keydesk_member error "$BATS_TEST_TMPDIR/answer")" = invalid_request ]
   [ "$(inside keydesk_member expires_in "$BATS_TEST_TMPDIR/answer")" = 540 ]
@@ -43,7 +43,7 @@ post() {
   [ "$(inside keydesk_member error_description "$BATS_TEST_TMPDIR/answer")" = 'Ask "them", \ and ?: {error: x}, [y]' ]
 }
 
-@test "a failure is permanent only when the desk says so, as a word and not as a text" {
+@test "a failure is permanent only when the member is true, and not a text" {
   answer '{"error":"temporarily_unavailable","request_id":"1-2","error_description":"Google refuses.","permanent":true}'
   inside keydesk_is_permanent "$BATS_TEST_TMPDIR/answer"
   local text
@@ -54,7 +54,7 @@ post() {
   done
 }
 
-@test "of a header that came more than once the last counts, whatever its case" {
+@test "the last of several headers counts, whatever its case" {
   printf 'HTTP/1.1 503 x\r\nRetry-After: 1\r\n\r\nHTTP/2 503\r\nretry-after:  30\r\nX-Retry-After: 7\r\n\r\n' >"$BATS_TEST_TMPDIR/headers"
   [ "$(inside keydesk_header retry-after "$BATS_TEST_TMPDIR/headers")" = 30 ]
   [ -z "$(inside keydesk_header x-request-id "$BATS_TEST_TMPDIR/headers")" ]
@@ -66,7 +66,7 @@ post() {
   [ "$(head -c 5000 /dev/zero | tr '\0' x | inside keydesk_printable | wc -c | tr -d ' ')" -le 601 ]
 }
 
-@test "what passes is asked again, what does not is not" {
+@test "what may pass is retried, and nothing else" {
   check() {
     KEYDESK_STATUS="$1" KEYDESK_CURL="$2"
     keydesk_is_retryable
@@ -84,7 +84,7 @@ post() {
   done
 }
 
-@test "a pause is as long as the desk says, and never past the deadline" {
+@test "a pause is as long as Retry-After says, and never past the deadline" {
   stub sleep 'echo "slept $1"'
   KEYDESK_STATUS=503 KEYDESK_CURL=0
   pause() {
@@ -106,7 +106,7 @@ post() {
   [[ "$output" =~ ^slept\ [12]$ ]]
 }
 
-@test "curl gets the secret on its standard input, reads no file of the user's, and is told of no redirect" {
+@test "curl gets the secret on its standard input, reads no file of the user's, and follows no redirect" {
   stub curl 'printf "%s\n" "$@" >"$0.calls"; cat >"$0.input"; printf 200'
   run inside post
   [ "$output" = '200 0' ]
@@ -116,7 +116,7 @@ post() {
   [ "$status" -eq 1 ]
 }
 
-@test "what is no url of a desk is nothing to curl" {
+@test "curl gets no URL of another form" {
   local url
   post_to() {
     keydesk_post "$1" "$BATS_TEST_TMPDIR" s3cret --data @-
@@ -133,7 +133,7 @@ post() {
   [ "$(tail -n 2 "$BATS_TEST_TMPDIR/bin/curl.calls")" = $'--url\nhttps://keydesk.acme.example/token/x' ]
 }
 
-@test "an answer that did not come whole is none" {
+@test "an incomplete response is none" {
   stub curl 'cat >/dev/null; printf 200; exit 18'
   run inside post
   [ "$output" = '000 18' ]

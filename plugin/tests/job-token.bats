@@ -3,7 +3,7 @@
 
 load setup
 
-# The script as it lies in a step: beside its audience and its claims.
+# The script as it is in a step: next to its audience and its claims.
 lay_out() {
   cp "$PLUGIN/bin/job-token" "$BATS_TEST_TMPDIR/job-token"
   printf '%s' "${1:-https://keydesk.acme.example}" >"$BATS_TEST_TMPDIR/audience"
@@ -23,7 +23,7 @@ answered() {
   fi
 }
 
-@test "a token comes as Google's libraries want it" {
+@test "a token is in the form that Google's libraries read" {
   stub buildkite-agent 'echo eyJhbGciOiJSUzI1NiJ9.e30.c2ln'
   lay_out https://keydesk.acme.example pipeline_id
   run ask
@@ -45,7 +45,7 @@ request-token
 CALLS
 }
 
-@test "what the agent says beside the token goes nowhere" {
+@test "the agent's other output is dropped" {
   stub buildkite-agent 'echo "a warning" >&2; echo a.b.c'
   lay_out x pipeline_id
   run ask
@@ -53,7 +53,7 @@ CALLS
   [[ "$output" == *'"id_token":"a.b.c"}' ]]
 }
 
-@test "a failure is an answer too, with the agent's words in it" {
+@test "a failure is a response too, with the agent's message" {
   stub buildkite-agent "$(cat <<'STUB'
 printf 'fatal: "422" C:\\temp\ttab\nsecond \033[31mline\n' >&2
 exit 1
@@ -65,7 +65,7 @@ STUB
   [ "$output" = '{"version":1,"success":false,"token_type":"urn:ietf:params:oauth:token-type:jwt","code":"KEYDESK_NO_JOB_TOKEN","message":"buildkite-agent oidc request-token failed, as it does once the job has ended: fatal: \"422\" C:\\temp tab second [31mline"}' ]
 }
 
-@test "a failure without words, and one with too many" {
+@test "a failure without a message, and one with a long message" {
   stub buildkite-agent 'exit 1'
   lay_out x pipeline_id
   run ask
@@ -85,7 +85,7 @@ STUB
   [[ "$output" == *'"success":false'* ]]
 }
 
-@test "what is no token does not pass for one" {
+@test "output that is no token is a failure" {
   stub buildkite-agent 'echo "{\"a\":\"b\"}"'
   lay_out x pipeline_id
   run ask
@@ -97,7 +97,7 @@ STUB
   [[ "$output" == *'"success":false'* ]]
 }
 
-@test "tracing and the like, inherited by a bash that is sh, do not spoil it" {
+@test "tracing and other options, inherited by a bash that is sh, change nothing" {
   stub buildkite-agent 'echo a.b.c'
   lay_out x pipeline_id
   ln -s "$(command -v bash)" "$BATS_TEST_TMPDIR/sh"
@@ -120,7 +120,7 @@ settings() {
   KEYDESK_AUDIENCE=x KEYDESK_CLAIMS=(pipeline_id) KEYDESK_JOB_TOKEN_AS="$1" KEYDESK_LIFETIME="$2"
 }
 
-@test "a job token is kept for a third of its life, and asked for again after that" {
+@test "a job token is kept for a third of its life, and then requested again" {
   stub buildkite-agent 'echo call >>"$0.calls"; echo "a.b.c$(wc -l <"$0.calls" | tr -d " ")"'
   twice() {
     settings executable 300
@@ -135,7 +135,7 @@ settings() {
   [ "$output" = $'a.b.c1\na.b.c1\na.b.c2' ]
 }
 
-@test "only a job token for a file is asked for with a lifetime" {
+@test "only a job token for a file is requested with a lifetime" {
   stub buildkite-agent 'echo "$*" >>"$0.calls"; echo a.b.c'
   both() {
     settings executable 300

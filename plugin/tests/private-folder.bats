@@ -101,7 +101,7 @@ left_behind() {
   printf '%s %s' "$process" "$(inside keydesk_where)" >"$LEFT/process"
 }
 
-@test "what a dead job left is removed, with a link in it that is not followed" {
+@test "what a killed job left is removed, with a link in it that is not followed" {
   left_behind
   mkdir "$BATS_TEST_TMPDIR/precious" && echo precious >"$BATS_TEST_TMPDIR/precious/file"
   ln -s "$BATS_TEST_TMPDIR/precious" "$LEFT/mounted/link"

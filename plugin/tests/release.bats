@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# What lies in a folder of the plugin's is checked again before a secret leaves by it.
+# The plugin checks the files in its folder again before it sends a secret.
 
 load setup
 
-# A use of the plugin that was handed out one credential.
+# A use of the plugin that received one credential.
 use() {
   USE="$BATS_TEST_TMPDIR/private/1"
   mkdir -p "$USE"
@@ -13,13 +13,13 @@ use() {
 }
 
 # A curl that writes this answer where it is told to, with status 200.
-stub_desk() {
+stub_keydesk() {
   printf '%s' "$1" >"$BATS_TEST_TMPDIR/says"
   stub curl 'printf "%s\n" "$@" >"$0.calls"; cat >"$0.input"
     while [ "$1" != --output ]; do shift; done; cat "${0%/bin/curl}/says" >"$2"; printf 200'
 }
 
-expect_not_given_back() {
+expect_not_released() {
   run inside keydesk_release "$USE"
   [ "$output" = "staging-config: could not be released (its files were changed); Keydesk will end it when it learns of the job's end" ]
   [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
@@ -27,7 +27,7 @@ expect_not_given_back() {
 
 @test "a token goes to the url beside it, on curl's standard input" {
   use
-  stub_desk '{"request_id":"1-2"}'
+  stub_keydesk '{"request_id":"1-2"}'
   run inside keydesk_release "$USE"
   [ "$output" = 'staging-config: released' ]
   [ "$(cat "$BATS_TEST_TMPDIR/bin/curl.input")" = ya29.0123456789abcdef ]
@@ -38,11 +38,11 @@ expect_not_given_back() {
   stub curl 'touch "$0.calls"; printf 200'
   use
   ln -sf "$BATS_TEST_TMPDIR/secret" "$USE/staging-config.access-token"
-  expect_not_given_back
+  expect_not_released
   use
   mv "$USE/url" "$BATS_TEST_TMPDIR/url"
   ln -s "$BATS_TEST_TMPDIR/url" "$USE/url"
-  expect_not_given_back
+  expect_not_released
 }
 
 @test "a link in place of the folder is not followed" {
@@ -55,23 +55,23 @@ expect_not_given_back() {
   [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
 }
 
-@test "what is no url, or no token, goes nowhere" {
+@test "what is no URL, or no token, is not sent" {
   local text
   stub curl 'touch "$0.calls"; printf 200'
   for text in -K/dir http://attacker.example $'https://keydesk.acme.example\n-K/dir' ''; do
     use
     printf '%s' "$text" >"$USE/url"
-    expect_not_given_back
+    expect_not_released
   done
   for text in short 'root:x:0:0:root:/root:/bin/bash' $'two-lines-of-it\ntwo-lines-of-it' ''; do
     use
     printf '%s' "$text" >"$USE/staging-config.access-token"
-    expect_not_given_back
+    expect_not_released
   done
 }
 
-@test "nothing that lies there already is written to" {
-  stub_desk '{"request_id":"1-2"}'
+@test "no existing file is overwritten" {
+  stub_keydesk '{"request_id":"1-2"}'
   use
   mkdir "$BATS_TEST_TMPDIR/precious"
   ln -s "$BATS_TEST_TMPDIR/secret" "$USE/staging-config.access-token.said"
@@ -82,29 +82,29 @@ expect_not_given_back() {
   [ -z "$(ls "$BATS_TEST_TMPDIR/precious")" ]
 }
 
-@test "released is said only when the desk says so in its own words" {
+@test "released is said only after a response of Keydesk" {
   local text
   use
   for text in '{"request_id":"1-2"}' '{"request_id":"1-2","revocation":"immediate"}' '{"revocation":"propagating","request_id":"1-2"}'; do
-    stub_desk "$text"
+    stub_keydesk "$text"
     run inside keydesk_release "$USE"
     [ "$output" = 'staging-config: released' ]
   done
   for text in '' '{}' '<html>released</html>' '{"active":false}' '{"request_id":""}' '{"request_id":"1-2"' '{"request_id":"1-2","revocation":"none"}' \
     '{"request_id":"1-2","revocation":""}' '{"request_id":"1-2","revocation":null}' '{"request_id":null}' '{"request_id":"1-2","request_id":"1-2"}' \
     '{"request_id":"1-2","error":"invalid_request"}'; do
-    stub_desk "$text"
+    stub_keydesk "$text"
     run inside keydesk_release "$USE"
     [ "$output" = "staging-config: could not be released (200, but not a response of Keydesk); Keydesk will end it when it learns of the job's end" ]
   done
 }
 
-@test "a token that works on is told with the time that it has" {
+@test "the log says for how long a token still works" {
   use
-  stub_desk '{"request_id":"1-2","revocation":"expiry","expires_in":899}'
+  stub_keydesk '{"request_id":"1-2","revocation":"expiry","expires_in":899}'
   run inside keydesk_release "$USE"
   [ "$output" = 'staging-config: will not be renewed; the token works for another 899 s' ]
-  stub_desk '{"request_id":"1-2","revocation":"expiry","expires_in":"soon"}'
+  stub_keydesk '{"request_id":"1-2","revocation":"expiry","expires_in":"soon"}'
   run inside keydesk_release "$USE"
   [ "$output" = 'staging-config: will not be renewed; the token works until it expires' ]
 }

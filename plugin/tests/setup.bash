@@ -1,4 +1,4 @@
-# For every test: the plugin's functions, an agent and a curl that the test decides about, and no network.
+# For every test: the plugin's functions, with a fake agent and a fake curl, and no network.
 
 setup() {
   PLUGIN="$BATS_TEST_DIRNAME/.."

@@ -1,4 +1,4 @@
-// The plugin with the tools of busybox: all that it says is true and can be read.
+// The plugin with the tools of busybox: its messages are true and readable.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of bus
     await keydesk.close();
   });
 
-  it('does not say of a token that works on that it was given back', async () => {
+  it('does not say released of a token that still works', async () => {
     const credentials = ['staging-config', { name: 'staging-export', token: 'EXPORT' }];
     const { exitCode, output, leftBehind, job } = await runAStep(keydesk, {
       path,
@@ -38,7 +38,7 @@ describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of bus
     expect(leftBehind).toEqual([]);
   });
 
-  it('tells a refusal with its words, its reason and what to do about that', async () => {
+  it('reports a refusal with its message, its ID and what to do', async () => {
     const { exitCode, output } = await runAStep(keydesk, { path, uses: [{ credentials: 'production-config' }] });
     expect(exitCode).toBe(1);
     expect(output).toContain(`Keydesk: ${keydesk.tokenUrl} did not issue production-config (400 invalid_target).`);
@@ -47,7 +47,7 @@ describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of bus
     expect(output).toMatch(/^ {2}What to do: check the name of the credential/m);
   });
 
-  it('tells what the agent says when there is no job token, in the hook and in the executable', async () => {
+  it('shows the agent’s message when there is no job token, in the hook and in the executable', async () => {
     const environment = { BUILDKITE_AGENT_ACCESS_TOKEN: 'bkaj_of-another-job' };
     expect((await runAStep(keydesk, { path, environment })).output).toContain('401 Invalid access token');
     const command = `BUILDKITE_AGENT_ACCESS_TOKEN=bkaj_of-another-job busybox sh "\${GOOGLE_APPLICATION_CREDENTIALS%/*}/job-token"`;

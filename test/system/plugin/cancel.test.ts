@@ -1,5 +1,5 @@
-// A cancel that comes when everything was handed out and the agent does not know it yet. Each test holds the hook at a
-// certain point, cancels the job there, and lets it go on.
+// A cancel after everything is issued and before the agent knows of it. Each test stops the hook at a certain point,
+// cancels the job there, and lets the hook continue.
 
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -60,7 +60,7 @@ it.each<[string, () => Pick<StepSetup, 'path' | 'plugins'>]>([
   expect(leftBehind).toEqual([]);
 });
 
-it('a cancel as soon as a token lies on disk gives it back at once', async () => {
+it('a cancel as soon as a token is on disk releases it at once', async () => {
   const running = startAStep(keydesk, { uses, ...slowCat('--*.access-token', hold()) });
   await running.saw('held here');
   running.cancel();

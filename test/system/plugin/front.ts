@@ -1,5 +1,5 @@
-// What stands between agents and the desk: passes requests on, or answers them itself as load balancers, proxies and bad
-// days do. Counts what it sees.
+// A proxy between agents and Keydesk: passes requests on, or responds itself as load balancers and failing services do. Keeps
+// the requests that it sees.
 
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -32,11 +32,11 @@ afterEach(() => {
   front.instead = () => undefined;
 });
 
-/** What the log has of pre-exit. */
+/** What pre-exit printed. */
 const atTheEnd = (output: string) => output.split('~~~ Running plugin keydesk pre-exit hook\n')[1];
 
-describe('pre-exit gives back', () => {
-  it('each credential, and says of each what is so', async () => {
+describe('pre-exit releases', () => {
+  it('each credential, and says what happened', async () => {
     const credentials = [
       'staging-config',
       { name: 'staging-export', file: 'EXPORT_FILE' },
@@ -92,7 +92,7 @@ describe('pre-exit gives back', () => {
     },
   );
 
-  it('at once what it has several of, however slow the desk is', async () => {
+  it('several at the same time, however slow Keydesk is', async () => {
     front.instead = (request) => (request.endsWith('/revoke') ? 'hang' : undefined);
     const credentials = [
       { name: 'staging-config', token: 'A_TOKEN' },
@@ -115,12 +115,12 @@ describe('pre-exit gives back', () => {
 describe('pre-exit ends well', () => {
   it.each([
     [
-      'when the desk is down',
+      'when Keydesk is down',
       'cut' as const,
       /could not be released \(curl: \(52\) .*\); Keydesk will revoke it when it learns of the job's end/,
     ],
     [
-      'when the desk is unwell',
+      'when Keydesk is unavailable',
       { status: 503, body: '{"error":"temporarily_unavailable"}' },
       /could not be released \(503 temporarily_unavailable\); Keydesk will revoke it/,
     ],
@@ -130,7 +130,7 @@ describe('pre-exit ends well', () => {
       /^staging-config: could not be released \(200, but not a response of Keydesk\); Keydesk will revoke it when it learns of the job's end$/m,
     ],
     [
-      'when it is told of a revocation that it does not know',
+      'when the response has an unknown revocation',
       { status: 200, body: '{"request_id":"1-2","revocation":"later"}' },
       /^staging-config: could not be released \(200, but not a response of Keydesk\); Keydesk will revoke it when it learns of the job's end$/m,
     ],
@@ -143,13 +143,13 @@ describe('pre-exit ends well', () => {
     expect(leftBehind).toEqual([]);
   });
 
-  it('when the step took its folder away', async () => {
+  it('when the step removed its folder', async () => {
     const { exitCode, output } = await runAStep(keydesk, { command: 'rm -rf "$KEYDESK_DIR"' });
     expect(exitCode).toBe(0);
     expect(atTheEnd(output)).toBe('');
   });
 
-  it('when there is nothing of this plugin left but its hook', async () => {
+  it('when only the hook of the plugin is left', async () => {
     const broken = join(folder, 'broken');
     mkdirSync(join(broken, 'hooks'), { recursive: true });
     writeFileSync(join(broken, 'hooks/pre-exit'), readFileSync(join(process.cwd(), 'plugin/hooks/pre-exit')));

@@ -24,7 +24,7 @@ const sha256sOf = (output: string) => [...output.matchAll(/^sha256 ([0-9a-f]{64}
 const issuedTo = (jobId: string) =>
   keydesk.audit.filter((line) => line.event === 'grant.issued' && JSON.stringify(line).includes(jobId));
 
-describe('the plugin hands a step', () => {
+describe('the plugin gives a step', () => {
   it('a credential file that Google’s library uses as it is', async () => {
     const ran = await runAStep(keydesk, { command: USE_CREDENTIALS });
     expect(ran.output).toContain('staging-config: in GOOGLE_APPLICATION_CREDENTIALS (file)');
@@ -79,7 +79,7 @@ describe('the plugin hands a step', () => {
     expect(environment).not.toHaveProperty('GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES');
   });
 
-  it('both of one credential, asked for once', async () => {
+  it('both of one credential, requested once', async () => {
     const credentials = { name: 'staging-export', file: 'EXPORT_FILE', token: 'EXPORT_TOKEN' };
     const command = `${keep('EXPORT_TOKEN', 'both')} GOOGLE_APPLICATION_CREDENTIALS="$EXPORT_FILE" ${USE_CREDENTIALS}`;
     const { output, exitCode, job } = await runAStep(keydesk, { command, uses: [{ credentials }] });
@@ -104,7 +104,7 @@ describe('the plugin hands a step', () => {
     expect(await keydesk.gate(kept('admin'))).not.toBe(200);
   });
 
-  it('one credential under two variables, asked for once', async () => {
+  it('one credential under two variables, requested once', async () => {
     const credentials = ['staging-export', { name: 'staging-export', file: 'CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE' }];
     const { job, environment } = await runAStep(keydesk, { uses: [{ credentials }] });
     expect(issuedTo(job.id)).toHaveLength(1);
@@ -194,7 +194,7 @@ describe('a step that outlives its tokens', () => {
     ).toEqual(fetched);
   });
 
-  it('is told why when its job token was a file', async () => {
+  it('learns why when its job token was a file', async () => {
     const later = join(folder, 'much-later');
     const command = `${keep('GOOGLE_APPLICATION_CREDENTIALS', 'at')} cat "$GOOGLE_APPLICATION_CREDENTIALS"; ${USE_CREDENTIALS} '${later}'`;
     const uses = [{ 'job-token': 'file', lifetime: 60 }];

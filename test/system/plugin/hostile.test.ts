@@ -1,5 +1,5 @@
-// What stands around the plugin may be anything: it is refused with a clear word, or carried as it is; it is never run,
-// and never brings a secret into the light.
+// Anything can be in the plugin's environment and settings: it is refused with a clear message, or passed on as it is. It is
+// never run, and never reveals a secret.
 
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,15 +9,15 @@ import type { PluginConfiguration } from '../../../sandbox/fakes/buildkite/plugi
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { PLUGIN, recorder, runAStep, SECRET, USE_CREDENTIALS } from './step.ts';
 
-let desk: InProcessKeydesk;
+let service: InProcessKeydesk;
 let folder: string;
 beforeAll(async () => {
-  desk = await openInProcessKeydesk();
+  service = await openInProcessKeydesk();
   folder = mkdtempSync(join(tmpdir(), 'keydesk-hostile-'));
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
-  await desk.close();
+  await service.close();
 });
 
 /** Text that does something wherever it is evaluated, split or expanded. */
@@ -137,7 +137,10 @@ describe('the configuration', () => {
       ],
     ],
   ])('is refused with %s, at the first hook and by key', async (_, use, problems) => {
-    const { exitCode, output, phases, leftBehind } = await runAStep(desk, { uses: [use()], command: 'echo "it ran"' });
+    const { exitCode, output, phases, leftBehind } = await runAStep(service, {
+      uses: [use()],
+      command: 'echo "it ran"',
+    });
     expect(exitCode).toBe(1);
     expect(phases.map(({ name }) => name)).toEqual(['plugin keydesk environment hook', 'plugin keydesk pre-exit hook']);
     const reported = output.split('Keydesk: invalid plugin configuration:\n')[1]?.split('~~~')[0]?.split('\n');
@@ -150,7 +153,7 @@ describe('the configuration', () => {
   it('carries an audience exactly as it is, to the agent and through the executable', async () => {
     const audience = ` --${evil()} é `;
     const agent = recorder(folder, 'buildkite-agent');
-    const { exitCode } = await runAStep(desk, { uses: [{ audience }], path: [agent.folder] });
+    const { exitCode } = await runAStep(service, { uses: [{ audience }], path: [agent.folder] });
     expect(exitCode).toBe(1);
     expect(agent.calls()).toBe(
       `--version\noidc\nrequest-token\n--audience=${audience}\n--claim=organization_id\n--claim=pipeline_id\n`,
@@ -161,7 +164,7 @@ describe('the configuration', () => {
     writeFileSync(join(script, 'audience'), audience);
     writeFileSync(join(script, 'claims'), 'agent_tag:a$(b)\n');
     const again = recorder(folder, 'buildkite-agent');
-    await runAStep(desk, { command: `/bin/sh '${script}/job-token'`, path: [again.folder] });
+    await runAStep(service, { command: `/bin/sh '${script}/job-token'`, path: [again.folder] });
     expect(again.calls()).toContain(`--audience=${audience}\n--claim=agent_tag:a$(b)\n`);
     expectNothingRan();
   });
@@ -174,7 +177,7 @@ describe('the environment', () => {
     const curl = recorder(folder, 'curl');
     // Not with the shell, which may be tracing.
     const keep = `node -e 'require("fs").writeFileSync("${token}", process.env.EXPORT)'`;
-    const ran = await runAStep(desk, {
+    const ran = await runAStep(service, {
       command: `${keep}; unset http_proxy ALL_PROXY; ${USE_CREDENTIALS}`,
       uses: [{ credentials: ['staging-config', { name: 'staging-export', token: 'EXPORT' }], ...options.use }],
       environment: options.environment ?? {},
@@ -184,7 +187,7 @@ describe('the environment', () => {
     expect(curl.calls()).not.toMatch(SECRET);
     const handed = readFileSync(token, 'utf8');
     expect(handed).toMatch(SECRET);
-    expect((await desk.introspect(handed)).json.credential).toBe('staging-export');
+    expect((await service.introspect(handed)).json.credential).toBe('staging-export');
     expect(ran.raw).toMatch(/^sha256 [0-9a-f]{64}$/m);
     expect(ran.exitCode).toBe(0);
     expect(ran.leftBehind).toEqual([]);
@@ -195,10 +198,10 @@ describe('the environment', () => {
   it('shows no secret in curl’s arguments, in the log, or on disk afterwards', async () => {
     const curl = await wholeStep();
     expect(curl.split('\n').filter((argument) => argument.startsWith('http'))).toEqual([
-      `${desk.tokenUrl}/token/staging-config`,
-      `${desk.tokenUrl}/token/staging-export`,
-      `${desk.tokenUrl}/revoke`,
-      `${desk.tokenUrl}/revoke`,
+      `${service.tokenUrl}/token/staging-config`,
+      `${service.tokenUrl}/token/staging-export`,
+      `${service.tokenUrl}/revoke`,
+      `${service.tokenUrl}/revoke`,
     ]);
   });
 
@@ -227,7 +230,7 @@ describe('the environment', () => {
 
   it('that inherits a shell’s options keeps them', async () => {
     const SHELLOPTS = 'braceexpand:hashall:interactive-comments:xtrace';
-    const { environment } = await runAStep(desk, { environment: { SHELLOPTS, KEYDESK_URL: 'https://of.the/job' } });
+    const { environment } = await runAStep(service, { environment: { SHELLOPTS, KEYDESK_URL: 'https://of.the/job' } });
     expect(environment.SHELLOPTS).toBe(SHELLOPTS);
     expect(environment.KEYDESK_URL).toBe('https://of.the/job');
     expect(Object.keys(environment).filter((name) => name.startsWith('KEYDESK_'))).toEqual([
@@ -244,7 +247,7 @@ describe('the environment', () => {
   ])('with %s in TMPDIR makes the private folder in /tmp, and removes it too', async (_, name) => {
     const TMPDIR = join(folder, name);
     mkdirSync(TMPDIR);
-    const { exitCode, environment } = await runAStep(desk, { environment: { TMPDIR }, command: USE_CREDENTIALS });
+    const { exitCode, environment } = await runAStep(service, { environment: { TMPDIR }, command: USE_CREDENTIALS });
     expect(exitCode).toBe(0);
     expect(environment.KEYDESK_DIR).toMatch(/^\/tmp\/keydesk-[A-Za-z0-9]{10}$/);
     expect(existsSync(String(environment.KEYDESK_DIR))).toBe(false);
@@ -254,7 +257,7 @@ describe('the environment', () => {
 
   it('may have no TMPDIR, one that is not there, or one that ends in a slash', async () => {
     for (const TMPDIR of ['', '/nonexistent', `${folder}/`]) {
-      const { exitCode, environment } = await runAStep(desk, { environment: { TMPDIR } });
+      const { exitCode, environment } = await runAStep(service, { environment: { TMPDIR } });
       expect(exitCode).toBe(0);
       expect(environment.KEYDESK_DIR).toMatch(/^(\/[^/]+)+\/keydesk-[A-Za-z0-9]{10}$/);
       expect(existsSync(String(environment.KEYDESK_DIR))).toBe(false);
@@ -264,7 +267,7 @@ describe('the environment', () => {
   it('may hold the plugin at a path that does things', async () => {
     const keydesk = join(folder, evil().replaceAll('/', '_'));
     cpSync(PLUGIN, keydesk, { recursive: true });
-    const { exitCode, output } = await runAStep(desk, { plugins: { keydesk }, command: USE_CREDENTIALS });
+    const { exitCode, output } = await runAStep(service, { plugins: { keydesk }, command: USE_CREDENTIALS });
     expect(exitCode).toBe(0);
     expect(output).toContain('staging-config: released');
     expectNothingRan();

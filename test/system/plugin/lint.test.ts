@@ -1,5 +1,5 @@
-// What can be told of the plugin without a desk: that its shell is sound and old enough, that its own tests pass, and
-// that its schema, its code and its README speak of the same keys.
+// What needs no Keydesk: the plugin's shell is sound and works in old shells, its own tests pass, and its schema, code and
+// README have the same keys.
 
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -175,7 +175,7 @@ describe('the schema in plugin.yml', () => {
       expect(configuration.properties[key]).toMatchObject({ minimum: Number(least), maximum: Number(most) });
   });
 
-  it('is what the README tells, with its defaults', () => {
+  it('is what the README says, with its defaults', () => {
     const table = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## gcloud and gsutil'));
     const rows = [...table.matchAll(/^\| `([a-z-]+)` \| .* \| (.*) \|$/gm)].map(([, key, otherwise]) => [
       key,

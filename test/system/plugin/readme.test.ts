@@ -1,4 +1,4 @@
-// The plugin's README is true: each of its examples is run as it stands, but for where the desk is.
+// The plugin's README is true: each of its examples is run as it is, but for Keydesk's URL.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -31,7 +31,7 @@ function told(output: string) {
   return { says: of('Message'), requestId: of('Request ID'), toDo: of('What to do') };
 }
 
-describe('a refusal fails the step before its command, with what the desk says', () => {
+describe('a refusal fails the step before its command, with Keydesk’s message', () => {
   it.each([
     [
       'that no rule grants the credential',
@@ -108,7 +108,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     expect(told(output).toDo).toMatch(/^follow the message/);
   });
 
-  it('and gives back what it had already been handed out', async () => {
+  it('and releases what was already issued', async () => {
     const uses = [{ credentials: ['staging-config', { name: 'production-config', token: 'PRODUCTION_TOKEN' }] }];
     const { output, job, environment, leftBehind } = await runAStep(keydesk, { uses });
     expect(output).toContain('did not issue production-config');
@@ -118,7 +118,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     expect(leftBehind).toEqual([]);
   });
 
-  it('but leaves what an earlier use had to pre-exit', async () => {
+  it('but not what an earlier use received, which pre-exit releases', async () => {
     const uses = [
       {},
       {
@@ -137,7 +137,7 @@ describe('a refusal fails the step before its command, with what the desk says',
     expect(leftBehind).toEqual([]);
   });
 
-  it('even when that comes as a page of somebody else', async () => {
+  it('even when a proxy sends it as a page', async () => {
     const body = '<html>\u001b[31mForbidden\n--- Your client does not have permission</html>';
     front.instead = () => ({ status: 403, body });
     const { output, raw } = await runAStep(keydesk, { uses: [{ url: front.url }] });
@@ -175,7 +175,7 @@ describe('a refusal fails the step before its command, with what the desk says',
   });
 });
 
-describe('a desk that is busy or unwell is asked again', () => {
+describe('the plugin retries when Keydesk is busy or unavailable', () => {
   it('when Google failed it once', async () => {
     let calls = 0;
     keydesk.google.before = () => {
@@ -214,8 +214,8 @@ describe('a desk that is busy or unwell is asked again', () => {
   it('but not beyond timeout, nor when it names a longer wait', async () => {
     front.instead = () => ({
       status: 503,
-      headers: { 'retry-after': '400', 'x-request-id': 'of-the-desk' },
-      body: '{"error":"temporarily_unavailable","error_description":"Every service account is in use, or rests.","request_id":"of-the-desk","retry_after":400}',
+      headers: { 'retry-after': '400', 'x-request-id': 'of-keydesk' },
+      body: '{"error":"temporarily_unavailable","error_description":"Every service account is in use, or rests.","request_id":"of-keydesk","retry_after":400}',
     });
     const { exitCode, output } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
@@ -223,16 +223,16 @@ describe('a desk that is busy or unwell is asked again', () => {
     expect(output).toContain('(503 temporarily_unavailable)');
     expect(told(output)).toMatchObject({
       says: 'Every service account is in use, or rests.',
-      requestId: 'of-the-desk',
+      requestId: 'of-keydesk',
       toDo: expect.stringMatching(/^retry the job after \d\d:\d\d UTC \(in 7 min\)\. .*timeout, which is 300 s/),
     });
   });
 
-  it('but not when the failure is permanent: that is told at once, with what to do', async () => {
+  it('but not when the failure is permanent: that is reported at once, with what to do', async () => {
     front.instead = () => ({
       status: 503,
-      headers: { 'retry-after': '1', 'x-request-id': 'of-the-desk' },
-      body: '{"error":"temporarily_unavailable","request_id":"of-the-desk","error_description":"Google refuses to sign: the API \\"IAM\\" is off. Stop; tell #platform.","permanent":true,"retry_after":300}',
+      headers: { 'retry-after': '1', 'x-request-id': 'of-keydesk' },
+      body: '{"error":"temporarily_unavailable","request_id":"of-keydesk","error_description":"Google refuses to sign: the API \\"IAM\\" is off. Stop; tell #platform.","permanent":true,"retry_after":300}',
     });
     const { exitCode, output } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
@@ -240,7 +240,7 @@ describe('a desk that is busy or unwell is asked again', () => {
     expect(output).toContain('did not issue staging-config (503 temporarily_unavailable).');
     expect(told(output)).toEqual({
       says: 'Google refuses to sign: the API "IAM" is off. Stop; tell #platform.',
-      requestId: 'of-the-desk',
+      requestId: 'of-keydesk',
       toDo: expect.stringMatching(/^do not retry the job/),
     });
   });
@@ -252,8 +252,8 @@ describe('a desk that is busy or unwell is asked again', () => {
   });
 });
 
-describe('a desk that cannot be reached', () => {
-  it('is told with what curl says of it', async () => {
+describe('Keydesk that cannot be reached', () => {
+  it('is reported with curl’s message', async () => {
     const gone = await openFront(keydesk.tokenUrl);
     await gone.close();
     const { exitCode, output, leftBehind } = await runAStep(keydesk, { uses: [{ url: gone.url, timeout: 1 }] });
@@ -263,14 +263,14 @@ describe('a desk that cannot be reached', () => {
     expect(leftBehind).toEqual([]);
   });
 
-  it('is told when it is not there by that name', async () => {
+  it('is reported when its host is unknown', async () => {
     const { output } = await runAStep(keydesk, { uses: [{ url: 'https://keydesk.invalid', timeout: 0 }] });
     expect(output).toMatch(/\(curl: \((6|5)\) /);
   });
 });
 
-describe('an agent that does not do its part', () => {
-  it('fails the step when it gives no job token', async () => {
+describe('an agent that fails', () => {
+  it('fails the step when it returns no job token', async () => {
     const job = keydesk.buildkite.startJob();
     const environment = { BUILDKITE_AGENT_ACCESS_TOKEN: 'bkaj_of-another-job' };
     const { exitCode, output, leftBehind } = await runAStep(keydesk, { job, environment });
@@ -280,7 +280,7 @@ describe('an agent that does not do its part', () => {
     expect(leftBehind).toEqual([]);
   });
 
-  it('fails the step when it cannot redact, and the grant goes back', async () => {
+  it('fails the step when it cannot redact, and the grant is released', async () => {
     const { exitCode, output, job } = await runAStep(keydesk, { environment: { BUILDKITE_STANDIN_REDACTED: '' } });
     expect(exitCode).toBe(1);
     expect(output).toContain("Keydesk: the token of staging-config could not be redacted from the job's log");
@@ -291,7 +291,7 @@ describe('an agent that does not do its part', () => {
   });
 });
 
-it('a cancel while the desk is being asked gives back what was handed out', async () => {
+it('a cancel during a request releases what was issued', async () => {
   front.instead = (request) =>
     request.endsWith('/staging-export') ? { status: 503, headers: { 'retry-after': '60' } } : undefined;
   const credentials = [

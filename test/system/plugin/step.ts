@@ -1,4 +1,4 @@
-// A step that uses the plugin, run by the stand-in agent against a desk of the test's own.
+// A step that uses the plugin, run by the fake agent against a Keydesk of the test's own.
 
 import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { AUDIENCE } from '../../fixtures/policies.ts';
 
 export const PLUGIN = join(ROOT, 'plugin');
-/** Runs in a step: tells what Google's library makes of the step's credentials. */
+/** Runs in a step: prints the SHA-256 of the token that Google's library gets with the step's credentials. */
 export const USE_CREDENTIALS = `node '${join(ROOT, 'test/system/plugin/use-credentials.mjs')}'`;
 /** What no log may hold: a JWT, which job tokens and Firestore's tokens are, and what Google mints for accounts. */
 export const SECRET = /eyJ[A-Za-z0-9_-]{16,}|ya29\.[A-Za-z0-9._-]{16,}/;
