@@ -56,7 +56,7 @@ keydesk_report_claims() {
   keydesk_read_claims_of "$KEYDESK_JOB_TOKEN" "$2/claims" && [[ ${#KEYDESK_JOB_CLAIMS[@]} -gt 0 ]] || return 0
   command="keydesk policy explain $1 --policy policy.yaml"
   keydesk_log '  Claims of this job:'
-  for claim in "${KEYDESK_JOB_CLAIMS[@]}"; do
+  for claim in ${KEYDESK_JOB_CLAIMS[@]+"${KEYDESK_JOB_CLAIMS[@]}"}; do
     keydesk_log "    $claim"
     command+=" --claim $(keydesk_quote "$claim")"
   done

@@ -116,7 +116,7 @@ keydesk_make_use_folder() {
   for part in "$1/private" "$1/host" "$1/mounted" "$1/clients"; do
     if [[ ! -d "$part" ]] || ! keydesk_is_own "$part"; then
       keydesk_error "Keydesk: $part was changed or removed." \
-        '  What to do: find what changes KEYDESK_DIR, or files in it, between two uses of the plugin.'
+        '  What to do: see what changes KEYDESK_DIR, or files in it, between two uses of the plugin.'
       return 1
     fi
   done

@@ -90,7 +90,7 @@ LIST
 
 keydesk_curl_hint() {
   case "$KEYDESK_CURL" in
-    3) echo 'find what changed the files of the plugin while the step ran.' ;;
+    3) echo 'see what changed the files of the plugin while the step ran.' ;;
     5 | 6 | 7 | 28) echo 'check url, and whether the network of the agent reaches it.' ;;
     35 | 51 | 53 | 54 | 58 | 59 | 60 | 77 | 83 | 90 | 91)
       echo "check the certificate of url, and which certificates the agent's machine trusts."
