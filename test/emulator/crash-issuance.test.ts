@@ -1,4 +1,4 @@
-// A process cut off at every one of its operations, on the real emulator: handing out.
+// A process cut off at every one of its operations, on the real emulator: issuing a token.
 
 import { inject, vi } from 'vitest';
 import { crashTests } from '../model/crash/crash.ts';

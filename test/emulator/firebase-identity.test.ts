@@ -1,5 +1,5 @@
 // What a token that a job was issued is worth to somebody who keeps it, on the real Auth and Firestore emulators, with an
-// app's own rules beside Keydesk's. Rules and what comes of the token are judged by the emulators alone.
+// app's own rules next to Keydesk's. Rules and what comes of the token are judged by the emulators alone.
 // Where the emulators differ from what Google documents it is said at the test.
 
 import { randomBytes } from 'node:crypto';

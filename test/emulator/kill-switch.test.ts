@@ -1,5 +1,5 @@
-// The kill switch against live grants and hand-outs on their way: it ends what it selects and nothing else, tells the truth
-// about each kind, bars until it is lifted, and stays on record. As a function, and as the operator's command.
+// The kill switch against live grants and concurrent requests: it ends what it selects and nothing else, reports each
+// kind truthfully, blocks until the block is removed, and stays on record. As a function, and as the operator's command.
 
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -186,11 +186,11 @@ describe('the kill switch', () => {
   });
 });
 
-describe('a hand-out on its way when the switch is thrown and bars', () => {
+describe('a request in flight when a kill switch order blocks it', () => {
   const POINTS = ['before verifying', 'before reserving', 'while reserving', 'after reserving'];
   POINTS.push('after reading blocks', 'after opening', 'after minting', 'after recording');
 
-  /** Runs `act` at `point` of the next hand-out. What is beside the reading of blocks comes after it. */
+  /** Runs `act` at `point` of the next request. Work in parallel with the reading of blocks comes after it. */
   function at(point: string, act: () => Promise<unknown>) {
     const read = Promise.withResolvers<void>();
     type Part<A extends unknown[], R> = (...requested: A) => Promise<R>;
@@ -232,14 +232,14 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
     } satisfies Partial<IssueDeps>);
   }
 
-  const WAYS = ['a first hand-out', 'a renewal', 'a renewal after issued_since'].flatMap((which) =>
+  const WAYS = ['a first request', 'a renewal', 'a renewal after issued_since'].flatMap((which) =>
     KINDS.map((kind) => [which, kind] as const),
   );
   it.each(WAYS)('leaves no live token: %s of %s', async (which, credential) => {
     for (const point of POINTS) {
       if (point === 'after opening' && credential !== 'staging-config') continue;
       const racing = keydesk.buildkite.startJob();
-      const earlier = which === 'a first hand-out' ? [] : await newHolder(racing, [credential]);
+      const earlier = which === 'a first request' ? [] : await newHolder(racing, [credential]);
       const since = which === 'a renewal after issued_since' ? { issued_since: tick(1000) } : undefined;
       let killed: KillResult | undefined;
       at(point, async () => {
@@ -261,7 +261,7 @@ describe('a hand-out on its way when the switch is thrown and bars', () => {
 describe('keydesk kill', () => {
   const run = (args: readonly string[], settings = {}) => {
     const ledger = { GOOGLE_CLOUD_PROJECT: keydesk.project, KEYDESK_DATABASE: 'ledger' };
-    // Where the emulator and the metadata server are, the desk has told this process.
+    // The fixture has given this process the hosts of the emulator and the metadata server.
     const env = { ...process.env, ...ledger, KEYDESK_IAM_URL: keydesk.google.url, ...settings };
     return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
       const child = execFile(process.execPath, ['cli/keydesk.ts', 'kill', ...args], { cwd: ROOT, env }, (_, out, err) =>

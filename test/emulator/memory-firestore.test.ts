@@ -367,7 +367,7 @@ describe('the Firestore in memory', () => {
     expect((await document.get()).exists).toBe(false);
   });
 
-  it('hands out copies and takes copies', async () => {
+  it('returns copies and stores copies', async () => {
     const { firestore } = createMemoryFirestore();
     const document = firestore.collection('jobs').doc('a');
     const given = { list: [{ x: 1 }] };
@@ -515,7 +515,7 @@ describe('the check of indexes', () => {
     ['a field in an exempted field', c.where('secret.x', '==', 1)],
     ['a list in an exempted field', c.where('secret', 'in', [1])],
     ['an exempted list that holds', c.where('secret', 'array-contains', 1)],
-    ['an exempted field beside another', c.where('kind', '==', 1).where('secret', '==', 1)],
+    ['an exempted field with another', c.where('kind', '==', 1).where('secret', '==', 1)],
     ['a range of a field that expires documents', c.where('at', '<', 1)],
     ['an order by an exempted field', c.orderBy('secret')],
     ['an equality and a range', c.where('state', '==', 1).where('late', '<', 1)],

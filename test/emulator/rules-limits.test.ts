@@ -20,7 +20,7 @@ beforeAll(() => {
 
 const count = <T>(length: number, make: (index: number) => T): T[] => Array.from({ length }, (_, index) => make(index));
 
-/** Whether the emulator compiles these matches beside the functions of the generated rules. */
+/** Whether the emulator compiles these matches together with the functions of the generated rules. */
 async function compiles(...matches: string[]): Promise<boolean> {
   const empty = newRulesFile(policyOf([]), { project: PROJECT, database: DATABASE });
   const text = empty.replace('// keydesk:end', `${matches.join('\n')}\n// keydesk:end`);
@@ -117,7 +117,7 @@ describe('a request', () => {
     expect(await statusFor('any', '/config/web')).toBe(403);
   });
 
-  /** Paths of which every one covers c/d/s/d/s/d/s/d. */
+  /** Paths that all cover c/d/s/d/s/d/s/d. */
   const overlapping = (index: number) =>
     `c/${count(4, (at) => ((index >> at) % 2 === 0 ? 'd' : `{w${at}}`)).join('/s/')}${index >= 16 ? '/{rest=**}' : ''}`;
   const holderOfLast = (paths: readonly string[]) => `credential-${paths.indexOf([...paths].sort().at(-1) ?? '')}`;

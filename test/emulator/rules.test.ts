@@ -31,7 +31,7 @@ interface Allow {
 }
 type Credentials = Readonly<Record<string, readonly Allow[]>>;
 
-/** A policy whose credentials all open the project's default database, beside one that opens another with the same paths. */
+/** A policy whose credentials all open the project's default database, except one that opens another with the same paths. */
 function policyOf(project: string, credentials: Credentials): Policy {
   const here = Object.entries(credentials).map(([name, allow]) => [name, { project, allow }]);
   const elsewhere = { project, database: 'elsewhere', allow: Object.values(credentials).flat() };
@@ -170,7 +170,7 @@ const documentPath = fc
   .chain((length) => fc.tuple(...Array.from({ length }, (_, index) => nameAt(index))))
   .map((all) => all.join('/'));
 
-/** A document the template covers, and one beside, above or beneath it. */
+/** A document the template covers, and one next to, above or beneath it. */
 function documentsAround(path: string, seed: number): string[] {
   const filled = path
     .split('/')

@@ -91,7 +91,7 @@ describe('a hostile caller writes one line per decision', () => {
   });
   afterAll(() => keydesk.close());
 
-  /** The one line that `send` made the desk write. */
+  /** The one line that `send` made Keydesk write. */
   const lineAfter = async (send: () => Promise<unknown>) => {
     const before = keydesk.lines.length;
     await send();

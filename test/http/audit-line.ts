@@ -1,4 +1,4 @@
-// What the audit lines of the in-process desk have in common, written out: the request, the job, the grant.
+// What the audit lines of the in-process Keydesk have in common, written out: the request, the job, the grant.
 
 import { expect } from 'vitest';
 import type { AuditEventName } from '../../shared/audit/events.ts';
@@ -39,7 +39,7 @@ const grantFields = (jobId: string, credential: string) => ({
   expires_at: TIME,
 });
 
-/** The lines of `desk`; a request is told by its status and its path, a grant by its job and its credential. */
+/** The lines of `keydesk`; a request is identified by its status and its path, a grant by its job and its credential. */
 export function linesOf(keydesk: InProcessKeydesk) {
   const targetFields = {
     'staging-config': {

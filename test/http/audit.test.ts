@@ -188,7 +188,7 @@ describe('the audit line of', () => {
     expect(response.audit[1]).toMatchObject({ state: 'revoked', ended_by: 'released', job_ended_at: null });
   });
 
-  it('job.reconciled tells that no webhook told of the end of a job', async () => {
+  it('job.reconciled says that no webhook reported the end of a job', async () => {
     const job = keydesk.buildkite.startJob();
     await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
     job.state = 'failed';
@@ -226,7 +226,7 @@ describe('the audit line of', () => {
       expired: 1,
       ended_by_expiry: 1,
       not_renewed: 0,
-      // Beside what expires, jobs are asked about.
+      // Apart from what expires, jobs are looked up.
       jobs_checked: expect.any(Number),
       buildkite_calls: expect.any(Number),
       builds_too_large: 0,
@@ -294,21 +294,21 @@ describe('the audit line of', () => {
     });
 
     // One answer may be an old one; three are none.
-    let resting = await call(keydesk.sweepUrl, '/');
+    let cooling = await call(keydesk.sweepUrl, '/');
     for (const minutes of [2, 4, 6]) {
       await enableAccount(keydesk, service_account);
       keydesk.clock.set(start + minutes * MINUTE);
-      resting = await call(keydesk.sweepUrl, '/');
+      cooling = await call(keydesk.sweepUrl, '/');
       expect(keydesk.google.accounts.get(service_account)).toEqual({ disabled: true });
       if (minutes === 2)
-        expect(lineOf('account.found_enabled', resting.audit)).toEqual({
+        expect(lineOf('account.found_enabled', cooling.audit)).toEqual({
           ...line('account.found_enabled'),
           severity: 'NOTICE',
           message: `IAM said that ${service_account} is enabled during its cooldown. IAM was requested to disable it. The response may have been an old one`,
           found_enabled: 1,
         });
     }
-    expect(lineOf('account.enabled_externally', resting.audit)).toEqual({
+    expect(lineOf('account.enabled_externally', cooling.audit)).toEqual({
       ...line('account.enabled_externally'),
       severity: 'ERROR',
       message: `${service_account} was enabled externally during its cooldown, and was disabled again. Find out who enabled it`,
@@ -327,9 +327,9 @@ describe('the audit line of', () => {
       message: `${service_account} was enabled externally during its cooldown, and IAM did not confirm that it is disabled again. Tokens of ended jobs may work`,
     });
     keydesk.clock.set(start + 17 * MINUTE);
-    const rested = await call(keydesk.sweepUrl, '/');
+    const enabled = await call(keydesk.sweepUrl, '/');
     keydesk.clock.reset();
-    expect(lineOf('account.enabled', rested.audit)).toEqual({
+    expect(lineOf('account.enabled', enabled.audit)).toEqual({
       ...line('account.enabled'),
       severity: 'INFO',
       message: `${service_account} is enabled again: the last token issued from it has expired`,

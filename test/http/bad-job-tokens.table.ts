@@ -16,11 +16,11 @@ export interface BadJobToken {
   /** Completes "refuses a job token …". */
   readonly title: string;
   readonly jobToken: (valid: ValidJobToken) => string;
-  /** What the audit line names beside the reason. */
+  /** What the audit line names in addition to the reason. */
   readonly detail?: string;
-  /** Seconds after it was issued; 0 unless told. */
+  /** Seconds after it was issued; 0 by default. */
   readonly at?: number;
-  /** The form it fits in; both unless told. */
+  /** The form it fits in; both by default. */
   readonly only?: 'form';
 }
 

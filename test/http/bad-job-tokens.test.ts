@@ -120,7 +120,7 @@ describe('a bad job token', () => {
     }
   });
 
-  it.each(Object.keys(EXPLAINED))('of another organization is not told the cause: %s', async (reason) => {
+  it.each(Object.keys(EXPLAINED))('of another organization does not learn the cause: %s', async (reason) => {
     for (const { jobToken, at = 0 } of BAD.filter((bad) => bad.reason === reason)) {
       const [header = '', payload = ''] = jobToken(valid).split('.');
       if (reason === 'job_token_audience_wrong' && text(payload).includes('__proto__')) continue;
@@ -174,7 +174,7 @@ describe('a job token of a key id that is not known', () => {
 
 describe('a job token without a claim that policy needs', () => {
   const cases = [undefined, null].flatMap((value) => FORMS.map((form) => ({ form, value })));
-  it.each(cases)('(organization_id $value, by $form) is told what to ask for', async ({ form, value }) => {
+  it.each(cases)('(organization_id $value, by $form) learns which claims to request', async ({ form, value }) => {
     const lacking = valid.signed({ payload: { ...valid.payload, organization_id: value } });
     const called = await requestAt(0, form, lacking);
     expect(called.status).toBe(400);
@@ -292,7 +292,7 @@ async function validJobToken(): Promise<ValidJobToken> {
   return issuer.valid(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
 }
 
-/** Asks with the desk's clock so many seconds after the token was issued. */
+/** Sends a request when Keydesk's clock is this many seconds after the token was issued. */
 function requestAt(seconds: number, form: Form, jobToken: string, iat = valid.iat): Promise<Called> {
   keydesk.clock.set(Math.round((iat + seconds) * 1000));
   return form === 'path' ? keydesk.requestByPath(jobToken) : keydesk.requestByForm(jobToken);

@@ -209,7 +209,7 @@ const BODIES: Bad[] = [
     ),
   ],
   ['has a newline at the end of its body', 'signature_wrong', withBody(({ body }) => `${body}\n`)],
-  ['has its body written anew', 'signature_wrong', withBody(({ body }) => JSON.stringify(JSON.parse(body), null, 1))],
+  ['has its body written again', 'signature_wrong', withBody(({ body }) => JSON.stringify(JSON.parse(body), null, 1))],
   ['has a byte order mark before its body', 'signature_wrong', withBody(({ body }) => `\ufeff${body}`)],
   ['has no body', 'signature_wrong', withBody(() => '')],
   [

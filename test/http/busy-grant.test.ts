@@ -1,4 +1,4 @@
-// Many requests for one grant at the same time: identical ones share one issue, others are served or told quickly to come
+// Many requests for one grant at the same time: identical ones share one issue, others are served or refused quickly, to come
 // again, and nobody gets what an end, a block or a policy took from him meanwhile.
 
 import { describe, expect, it } from 'vitest';
@@ -47,23 +47,26 @@ describe.each(LATENCIES)('with reads of $read ms and commits of $commit ms', (la
     expect(record?.tokens).toHaveLength(1);
   });
 
-  it.each(KINDS)('40 requests for %s that differ are served in turn, or told to come again', async (credential) => {
-    const grant = new BusyGrant(latency);
-    const requestToken = grant.instance();
-    const responses = await together(40, (index) => requestToken(credential, { lifetime: String(60 + index) }));
-    expectSoon(responses);
-    const issued = issuedOf(responses);
-    expect(issued.length).toBeGreaterThan(2);
-    expect(tokensOf(issued)).toHaveLength(issued.length);
-    const record = await grant.record();
-    expect(record).toMatchObject({ tokens_issued: issued.length });
-    const recorded = record?.tokens.map(({ sha256 }) => sha256);
-    expect(recorded?.sort()).toEqual(
-      tokensOf(issued)
-        .map((token) => tokenSha256(String(token)))
-        .sort(),
-    );
-  });
+  it.each(KINDS)(
+    '40 requests for %s that differ are served in turn, or refused with Retry-After',
+    async (credential) => {
+      const grant = new BusyGrant(latency);
+      const requestToken = grant.instance();
+      const responses = await together(40, (index) => requestToken(credential, { lifetime: String(60 + index) }));
+      expectSoon(responses);
+      const issued = issuedOf(responses);
+      expect(issued.length).toBeGreaterThan(2);
+      expect(tokensOf(issued)).toHaveLength(issued.length);
+      const record = await grant.record();
+      expect(record).toMatchObject({ tokens_issued: issued.length });
+      const recorded = record?.tokens.map(({ sha256 }) => sha256);
+      expect(recorded?.sort()).toEqual(
+        tokensOf(issued)
+          .map((token) => tokenSha256(String(token)))
+          .sort(),
+      );
+    },
+  );
 
   it.each([
     ['identical', () => ({})],
@@ -89,7 +92,7 @@ describe.each(LATENCIES)(
       ['admin', 'reserving', 0],
       ['config', 'recording its token', 1],
       ['admin', 'recording its token', 1],
-    ])('for %s, %s, is told to come again', async (credential, _, won) => {
+    ])('for %s, %s, is refused with Retry-After', async (credential, _, won) => {
       const grant = new BusyGrant(latency);
       let commits = 0;
       grant.beforeCommit = (paths) => {
@@ -194,7 +197,7 @@ describe('a request that comes while an identical one is served', () => {
     expect(await second).toMatchObject({ status: 400, entries: [{ reason: 'blocked' }] });
   });
 
-  it('fails with it, each on record for itself, and the next one issues anew', async () => {
+  it('fails with it, each on record for itself, and the next one issues again', async () => {
     const grant = new BusyGrant();
     const requestToken = grant.instance();
     grant.beforeMint = () => Promise.reject(new Error('the test broke it'));

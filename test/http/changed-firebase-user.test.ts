@@ -1,5 +1,5 @@
 // A job that changes, with the token it holds, the Firebase user that all jobs of its pipeline share. It gets in nowhere by
-// that, the next job gets a user that nobody changed, and somebody is told.
+// that, the next job gets a user that nobody changed, and an event is logged.
 
 import { randomBytes } from 'node:crypto';
 import { decodeJwt } from 'jose';
@@ -54,7 +54,7 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
         ...{ project: keydesk.project, tenant: tenant ?? null, found_by_grant: next.grant_id },
       },
     ]);
-    // The next one is the same user, and nobody is told twice.
+    // The next one is the same user, and no second event is logged.
     expect((await issue(credential)).uid).toBe(next.uid);
     expect(alerts(credential)).toHaveLength(1);
     // On record is the one token that left, and not the one that was refused.
@@ -157,7 +157,7 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
     expect(response.json).toMatchObject({ error: 'invalid_grant' });
     for (const grant of await grantsOf(keydesk, jobToken))
       expect(grant).toMatchObject({ tokens: [], tokens_issued: 0 });
-    // That somebody changed the user is told all the same.
+    // The change of the user is logged all the same.
     expect(alerts(credential)).toHaveLength(1);
   });
 });

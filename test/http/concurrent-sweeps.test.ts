@@ -1,4 +1,4 @@
-// Sweeps that run at the same moment, are cut off, or meet an IAM that fails: each rested account is enabled once, never
+// Sweeps that run at the same moment, are cut off, or meet an IAM that fails: each account is enabled once after its cooldown, never
 // early, and whatever is in the way of one is in the way of no other.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { account, DATASTORE, policyData, policyText } from '../fixtures/policies
 const MINUTE = 60_000;
 /** For how long a sweep that began to enable an account is left to it. */
 const CLAIMED = 5 * MINUTE;
-/** From the last hand-out until an account of 15 minutes may serve again, rounded up. */
+/** From the last issued token until an account of 15 minutes may serve again, rounded up. */
 const COOLDOWN = 17 * MINUTE;
 
 const policy = (project: string) => {
@@ -66,7 +66,7 @@ describe('sweeps', () => {
     keydesk.google.fault = (call) => (call.method === method ? fault : undefined);
   };
 
-  it('at once enable each rested account once and finish every revocation', async () => {
+  it('at once enable each account once after its cooldown and finish every revocation', async () => {
     const cooledDown = await holders(3);
     await Promise.all(cooledDown.map(({ finish }) => finish()));
     later(COOLDOWN - MINUTE);
@@ -107,7 +107,7 @@ describe('sweeps', () => {
     expect(claims.filter((claimed) => claimed !== undefined)).toHaveLength(1);
   });
 
-  it('at once give back an account whose grant has expired, and touch it no more', async () => {
+  it('at once free an account whose grant has expired, and touch it no more', async () => {
     const held = await holders(4);
     later(COOLDOWN);
     const sweeps = await Promise.all([sweep(), sweep(), sweep()]);
@@ -142,7 +142,7 @@ describe('sweeps', () => {
     ['answers 403', { kind: 'status', status: 403 }, 2],
     ['does it and is not heard', { kind: 'cut' }, 1],
     ['does it and answers garbage', { kind: 'garbage' }, 1],
-  ])('leave an account at rest when IAM %s, and wake it later', async (_, fault, requests) => {
+  ])('leave an account in its cooldown when IAM %s, and enable it later', async (_, fault, requests) => {
     const { account } = await newCooledDown();
     failing('enable', fault);
     const failed = await keydesk.sweep();
@@ -151,20 +151,20 @@ describe('sweeps', () => {
       { severity: 'WARNING', failures: [{ service_account: account, error: expect.stringContaining('enable') }] },
       { event: 'task.failed', dependency: 'iam serviceAccounts.enable', service_account: account },
     ]);
-    const resting = { state: 'cooling_down', enabling_since: expect.anything() };
-    expect(await accountRecord(account)).toMatchObject(resting);
+    const cooling = { state: 'cooling_down', enabling_since: expect.anything() };
+    expect(await accountRecord(account)).toMatchObject(cooling);
     keydesk.google.fault = undefined;
     later(CLAIMED - 1);
     for (const swept of await Promise.all([sweep(), sweep()]))
       expect(swept).toMatchObject({ accounts_enabled: 0, accounts_enabled_externally: 0, failed: 0 });
-    expect(await accountRecord(account)).toMatchObject(resting);
+    expect(await accountRecord(account)).toMatchObject(cooling);
     later(1);
     expect(await sweep()).toMatchObject({ accounts_enabled: 1, failed: 0 });
     expect(await accountRecord(account)).toMatchObject({ state: 'free' });
     expect([enabled(), calls('enable').length]).toEqual([[account], requests]);
   });
 
-  it('leave an account at rest that IAM says it enables and does not yet, and never ask twice in one claim', async () => {
+  it('leave an account in its cooldown that IAM says it enables and does not yet, and never ask twice in one claim', async () => {
     const { account } = await newCooledDown();
     const carriedOut = Promise.withResolvers<void>();
     failing('enable', { kind: 'late', changes: carriedOut.promise });

@@ -1,5 +1,5 @@
-// The race the product exists to win: a job's end against a hand-out that is on its way. The end is run whole at every
-// point of the hand-out between two steps, forced, not slept for.
+// The race the product exists to win: a job's end against a request in flight. The end is run whole at every
+// point of the request between two steps, forced, not slept for.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
@@ -23,7 +23,7 @@ const POINTS = [
 ] as const;
 type Point = (typeof POINTS)[number];
 
-describe('job.finished against a hand-out on its way', () => {
+describe('job.finished against a request in flight', () => {
   let keydesk: InProcessKeydesk;
   let original: IssueDeps;
   beforeAll(async () => {
@@ -32,7 +32,7 @@ describe('job.finished against a hand-out on its way', () => {
   });
   afterAll(() => keydesk.close());
 
-  /** Runs `act` once, at `point` of every hand-out from now on. */
+  /** Runs `act` once, at `point` of every request from now on. */
   function at(point: Point | undefined, act: () => Promise<unknown>): void {
     let acted = false;
     const reach = async (reached: Point) => {
@@ -97,7 +97,7 @@ describe('job.finished against a hand-out on its way', () => {
 
   const works = (accessToken: string) => firestoreAs(keydesk, accessToken, 'config/web');
 
-  describe.each(['a first hand-out', 'a renewal'] as const)('%s', (which) => {
+  describe.each(['a first request', 'a renewal'] as const)('%s', (which) => {
     it.each(POINTS)('of a Firestore token survives no end that comes %s', async (point) => {
       const job = keydesk.buildkite.startJob();
       const jobToken = await keydesk.buildkite.jobToken(job);
@@ -119,7 +119,7 @@ describe('job.finished against a hand-out on its way', () => {
       for (const accessToken of earlier) expect(await works(accessToken)).toBe(403);
       const grant = await grantOf(job, 'staging-config');
       expect(grant?.state ?? 'none').toBe(
-        which === 'a first hand-out' && (point === POINTS[0] || point === POINTS[1]) ? 'none' : 'revoked',
+        which === 'a first request' && (point === POINTS[0] || point === POINTS[1]) ? 'none' : 'revoked',
       );
       expect((await keydesk.requestByForm(jobToken)).json).toMatchObject({ error: 'invalid_grant' });
       for (const accessToken of earlier) expect(await works(accessToken)).toBe(403);
@@ -132,7 +132,7 @@ describe('job.finished against a hand-out on its way', () => {
       if (which === 'a renewal') expect((await keydesk.requestByPath(jobToken, 'staging-export')).status).toBe(200);
       at(point, () => finish(job));
       const raced = await keydesk.requestByPath(jobToken, 'staging-export');
-      // Where no grant document is opened there is no such point: the hand-out goes through and the end comes after it.
+      // Where no grant document is opened there is no such point: the request succeeds and the end comes after it.
       if (point === 'after the token is recorded' || point === 'after the grant document is opened')
         expect(raced.status).toBe(200);
       else expect(raced.json).toMatchObject({ error: 'invalid_grant' });

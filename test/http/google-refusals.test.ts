@@ -1,4 +1,4 @@
-// What a job and whoever runs Keydesk are told when Google refuses for good, and when it asks to wait: by path and by form,
+// What a job and the operators learn when Google refuses permanently, and when it asks to wait: by path and by form,
 // for each call to Google, and for pools, where one refused account is given up for another first.
 
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -177,23 +177,26 @@ describe('a refusal that passes', () => {
     ['400 BLOCKING_FUNCTION_ERROR_RESPONSE', signInSays(400, 'BLOCKING_FUNCTION_ERROR_RESPONSE : no'), '2', undefined],
     ['408', refusing(408, 'PERMISSION_DENIED'), '2', undefined],
     ['409', refusing(409, 'PERMISSION_DENIED'), '2', undefined],
-  ])('of the sign-in is answered with its time, and names new users only where it is for them: %s', async (...told) => {
-    const [name, answer, retryAfter, advice] = told;
-    await whenSigningIn(answer);
-    const called = await requestToken(await newJobToken(keydesk), 'staging-config');
-    expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([
-      503,
-      retryAfter,
-      undefined,
-    ]);
-    expect(called.audit).toMatchObject([
-      { reason: 'dependency_unavailable', dependency: 'identitytoolkit signInWithCustomToken' },
-    ]);
-    const { error } = called.audit[0];
-    expect(error.includes(NEW_USERS)).toBe(advice !== undefined);
-    for (const word of name.split(' ').filter((each) => /^[0-9]{3}$|_RESPONSE$/.test(each)))
-      expect(error).toContain(word);
-  });
+  ])(
+    'of the sign-in is answered with its time, and names new users only where it is for them: %s',
+    async (...given) => {
+      const [name, answer, retryAfter, advice] = given;
+      await whenSigningIn(answer);
+      const called = await requestToken(await newJobToken(keydesk), 'staging-config');
+      expect([called.status, called.headers.get('retry-after'), called.json.permanent]).toEqual([
+        503,
+        retryAfter,
+        undefined,
+      ]);
+      expect(called.audit).toMatchObject([
+        { reason: 'dependency_unavailable', dependency: 'identitytoolkit signInWithCustomToken' },
+      ]);
+      const { error } = called.audit[0];
+      expect(error.includes(NEW_USERS)).toBe(advice !== undefined);
+      for (const word of name.split(' ').filter((each) => /^[0-9]{3}$|_RESPONSE$/.test(each)))
+        expect(error).toContain(word);
+    },
+  );
 
   it('gives up no account of a pool', async () => {
     const jobToken = await newJobToken(keydesk);

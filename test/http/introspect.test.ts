@@ -1,4 +1,4 @@
-// Who holds a token, for what, until when (RFC 7662), and that of a token which is not accepted nothing at all is told.
+// Who holds a token, for what, until when (RFC 7662), and that the response for a token which is not accepted reveals nothing.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
@@ -135,7 +135,7 @@ describe('POST /introspect', () => {
     await expectInactive(accessToken);
   });
 
-  it('says the same of everything that never was a token of this desk', async () => {
+  it('says the same of everything that never was a token of this Keydesk', async () => {
     const job = keydesk.buildkite.startJob();
     const live = await newHolder(job, 'staging-export');
     const foreign = await openInProcessKeydesk();
@@ -178,7 +178,7 @@ describe('POST /introspect', () => {
     expect(response.json).toMatchObject({ active: true, grant_id });
   });
 
-  it('is 503 when the ledger cannot be asked, and does not say that a token is dead', async () => {
+  it('is 503 when the ledger cannot be read, and does not say that a token has ended', async () => {
     const { accessToken } = await newHolder(keydesk.buildkite.startJob(), 'staging-config');
     const down = failQueries();
     const response = await keydesk.introspect(accessToken);

@@ -89,7 +89,7 @@ describe('a pooled account', () => {
     expect(steps).toEqual(['written', 'minted', 'written']);
   });
 
-  it('rests longer than its grant lives by every clock, also after a renewal', async () => {
+  it('has a longer cooldown than its grant lives on every clock, also after a renewal', async () => {
     const grant = new BusyGrant();
     const requestToken = grant.instance();
     await requestToken('admin');

@@ -6,7 +6,7 @@ import {
   openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
 
-describe('handing out', () => {
+describe('issuing', () => {
   let keydesk: InProcessKeydesk;
   beforeAll(async () => {
     keydesk = await openInProcessKeydesk();

@@ -1,5 +1,5 @@
 // What one runaway step or pipeline can take, over HTTP: how often a job may ask for a credential, how many live grants a
-// pipeline's jobs may hold, and that whoever is refused is told when to come back.
+// pipeline's jobs may hold, and that every refusal says when to come back.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
@@ -99,7 +99,7 @@ describe('tokensPerMinute', () => {
     for (const response of refused) expectTooMany(response, { reason: 'rate_limited' });
   });
 
-  it('takes away nothing that was handed out, and ends with the job like everything else', async () => {
+  it('takes away nothing that was issued, and ends with the job like everything else', async () => {
     const job = keydesk.buildkite.startJob();
     const tokens: string[] = [];
     for (let time = 0; time < 3; time += 1) tokens.push((await requestToken(job, 'staging-export')).json.access_token);
@@ -124,7 +124,7 @@ describe('liveGrantsPerPipeline', () => {
   const TOO_MANY = { reason: 'pipeline_grant_limit', live_grants: 2, limit: 2 };
   beforeEach(() => open({ liveGrantsPerPipeline: 2 }));
 
-  /** Two jobs that hold a grant each, counted anew from now on. */
+  /** Two jobs that hold a grant each, counted from now on. */
   async function full(credential?: string) {
     const jobs = [keydesk.buildkite.startJob(), keydesk.buildkite.startJob()] as const;
     for (const job of jobs) {
@@ -155,7 +155,7 @@ describe('liveGrantsPerPipeline', () => {
   it.each([
     ['its job ends', (job: Job) => keydesk.notify(keydesk.buildkite.event(job))],
     ['it is returned', async (job: Job) => keydesk.revoke((await requestToken(job)).json.access_token)],
-  ])('has room again when a grant is over because %s, once the count is made anew', async (_, end) => {
+  ])('has room again when a grant is over because %s, once the grants are counted again', async (_, end) => {
     const [first] = await full();
     const third = keydesk.buildkite.startJob();
     expectTooMany(await requestToken(third), TOO_MANY);

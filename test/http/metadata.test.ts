@@ -1,4 +1,4 @@
-// The metadata document beside what RFC 8414 says of it (test/http/rfc/rfc8414.test.ts): it is made of the request alone.
+// The metadata document beyond what RFC 8414 says of it (test/http/rfc/rfc8414.test.ts): it is made of the request alone.
 
 import { Query } from '@google-cloud/firestore';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';

@@ -150,7 +150,7 @@ describe('a policy that changes while grants live', () => {
     const second = newJob();
     expect(await second.request()).toMatchObject({ status: 503 });
     expect(await gate(old)).toBe(200);
-    // The job that holds it is told that its credential is another now; what it has ends with it.
+    // The job that holds it learns that its credential is another now; its tokens end with it.
     expect((await first.request()).json).toMatchObject({ error: 'invalid_grant' });
     expect(await first.finish()).toMatchObject({ revoked: 1 });
     expect(await gate(old)).toBe(401);

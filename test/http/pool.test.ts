@@ -1,4 +1,4 @@
-// A pooled account's life over HTTP: leased to one job, disabled when it ends, at rest until its last token has expired,
+// A pooled account's life over HTTP: leased to one job, disabled when it ends, in cooldown until its last token has expired,
 // then enabled by the sweep and leased again.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -222,7 +222,7 @@ describe('a pooled service account', () => {
   it.each([
     ['goes on saying so', 3, 1],
     ['then says the contrary', 1, 0],
-  ])('of which IAM says that it is enabled and does not disable it is an alarm if IAM %s', async (_, times, alarms) => {
+  ])('that IAM reports as enabled and does not disable is an alarm if IAM %s', async (_, times, alarms) => {
     const job = await newJob();
     const { account } = await newHolder(await job.requestToken());
     await job.finish();

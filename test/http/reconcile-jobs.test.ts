@@ -90,7 +90,7 @@ describe('a job whose webhook was lost', () => {
     }
     return jobs;
   }
-  /** Jobs of which the ledger says that they have not ended. */
+  /** Jobs that have not ended by the ledger. */
   const openJobs = async () => {
     const { docs } = await ledger().collection('jobs').get();
     return docs.filter((job) => job.get('ended_at') === null).length;
@@ -249,7 +249,7 @@ describe('a job whose webhook was lost', () => {
     later(62 * MINUTE);
     expect(await sweep()).toMatchObject({ expired: 1 });
     keydesk.sweepDeps.buildkiteJobs = buildkiteJobs;
-    // Its grants are read, it gets a grant anew, and only then is it written that nothing of it is live.
+    // Its grants are read, it gets a new grant, and only then is it written that nothing of it is live.
     const reading = vi.spyOn(ledger(), 'getAll').mockImplementationOnce(async (...documents) => {
       const read = await ledger().getAll(...documents);
       expect((await requestToken(job)).status).toBe(200);
@@ -317,7 +317,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ buildkite_calls: 1, failed: 0 });
   });
 
-  it('is asked about although Buildkite says nonsense of its limits, which is told', async () => {
+  it('is asked about although the limits are malformed, which is logged', async () => {
     await open();
     const { job } = await newHolder();
     const json = { id: job.id, state: 'running' };
@@ -591,7 +591,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ jobs_checked: 41, failed: 0 });
   });
 
-  it('is counted, and told as an error, once Buildkite has not responded about it for a quarter of an hour', async () => {
+  it('is counted, and logged as an error, once Buildkite has not responded about it for a quarter of an hour', async () => {
     await open();
     const jobs = [(await newHolder()).job, (await newHolder()).job];
     keydesk.buildkite.beforeJob = () => ({ status: 500 });

@@ -2,7 +2,7 @@
 // in the ledger. Every name that others read stands there as it is, so that a rename shows, and hides no other change.
 //
 // RECORD=1 npx vitest run --project http test/http/recorded-requests.test.ts
-// writes the recordings anew: read the difference before you commit it. `title` is the test's own; all else is Keydesk's.
+// writes the recordings again: read the difference before you commit it. `title` is the test's own; all else is Keydesk's.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -29,15 +29,15 @@ const readRecording = (file: string): { readonly title: string }[] =>
 
 describe.each(RECORDINGS)('%s', (file, target, cases) => {
   const recorded = readRecording(file);
-  const anew: object[] = [];
+  const recordings: object[] = [];
   afterAll(() => {
-    if (recording && anew.length === cases.length) writeFileSync(urlOf(file), toText(anew));
+    if (recording && recordings.length === cases.length) writeFileSync(urlOf(file), toText(recordings));
   });
 
   for (const aCase of cases)
     it(aCase[0], async () => {
       const happened = await record(target, aCase);
-      anew.push(happened);
+      recordings.push(happened);
       if (!recording) expect(happened).toEqual(recorded.find(({ title }) => title === aCase[0]));
     });
 

@@ -241,7 +241,7 @@ class Client {
   }
 }
 
-/** Lets the event loop turn until it is so, or so many times: while what happens in between is up to the network. */
+/** Lets the event loop turn until it is so, or this many times: while what happens in between is up to the network. */
 async function turnsUntil(holds: () => boolean, most = 100_000): Promise<void> {
   for (let turn = 0; turn < most && !holds(); turn += 1) await setImmediate();
 }

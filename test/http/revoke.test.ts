@@ -154,15 +154,15 @@ describe('POST /revoke', () => {
 
   it('answers any token that it does not know, or no longer, alike, and changes nothing', async () => {
     const job = keydesk.buildkite.startJob();
-    const [dead, live] = [await newHolder(job, 'staging-config'), await newHolder(job, 'staging-export')];
-    await keydesk.revoke(dead.accessToken);
+    const [ended, live] = [await newHolder(job, 'staging-config'), await newHolder(job, 'staging-export')];
+    await keydesk.revoke(ended.accessToken);
     const foreign = await openInProcessKeydesk();
     const theirs = await foreign.requestByPath(await foreign.buildkite.jobToken(foreign.buildkite.startJob()));
     await foreign.close();
     const grants = databaseOf(keydesk.project, 'ledger').collection('grants');
     const before = (await grants.get()).docs.map((grant) => [grant.id, grant.updateTime]);
     const tokens = [
-      dead.accessToken,
+      ended.accessToken,
       theirs.json.access_token as string,
       await keydesk.buildkite.jobToken(job),
       live.accessToken.slice(0, -1),

@@ -8,14 +8,14 @@ import {
   WEBHOOK_TOKENS,
 } from '../fixtures/in-process-keydesk.ts';
 
-// A whole life of the desk with everything that can go wrong in it, watched from outside: every secret that was seen on
-// any wire is then looked for in everything that is kept or told.
+// A whole life of Keydesk with everything that can go wrong in it, watched from outside: every secret that was seen on
+// any wire is then looked for in everything that is stored or returned.
 
 describe('after a life with everything in it', () => {
   let keydesk: InProcessKeydesk;
   const secrets = new Map<string, string>();
   const errors: Called[] = [];
-  /** What was kept while grants were live; their end writes them anew. */
+  /** What was kept while grants were live; their end writes them again. */
   let keptBefore: string;
 
   /** Remembers a secret and, of a JWT, the signature that alone makes it one. */

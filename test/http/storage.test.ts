@@ -1,4 +1,4 @@
-// Credentials for a part of a bucket: what they open, that nothing widens them, and that their end is told as it is.
+// Credentials for a part of a bucket: what they open, that nothing widens them, and that their end is reported as it is.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';

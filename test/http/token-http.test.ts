@@ -320,7 +320,7 @@ describe('the token endpoint', () => {
       slow.on('data', (chunk) => said.push(chunk));
       slow.on('error', () => {});
       try {
-        const head = ['POST /token HTTP/1.1', 'Host: desk.example', `Content-Type: ${FORM}`];
+        const head = ['POST /token HTTP/1.1', 'Host: keydesk.example', `Content-Type: ${FORM}`];
         slow.write(`${[...head, `Content-Length: ${form.length}`].join('\r\n')}\r\n\r\n`);
         await turnsUntil(() => keydesk.clock.deadlines > 0);
         for (const byte of form.slice(0, 9)) {
@@ -350,7 +350,7 @@ describe('the token endpoint', () => {
   });
 });
 
-/** Lets the event loop turn until it is so, or so many times: while what happens in between is up to the network. */
+/** Lets the event loop turn until it is so, or this many times: while what happens in between is up to the network. */
 async function turnsUntil(holds: () => boolean, most = 100_000): Promise<void> {
   for (let turn = 0; turn < most && !holds(); turn += 1) await setImmediate();
 }

@@ -86,7 +86,7 @@ describe('when what the token endpoint depends on fails', () => {
   describe.each([
     ['staging-export', 'iamcredentials generateAccessToken'],
     ['staging-config', 'iamcredentials signJwt'],
-  ])('%s is not handed out, and is when the caller tries again', (credential, what) => {
+  ])('%s is not issued, and is when the caller tries again', (credential, what) => {
     it.each(FAILURES)('Google answers %s', async (name, failure, detail) => {
       const jobToken = await newJobToken(keydesk);
       keydesk.google.before = () => failure;
@@ -108,7 +108,7 @@ describe('when what the token endpoint depends on fails', () => {
     },
   );
 
-  it('nothing is handed out when Identity Toolkit does not take what was signed', async () => {
+  it('nothing is issued when Identity Toolkit does not take what was signed', async () => {
     const jobToken = await newJobToken(keydesk);
     keydesk.google.before = () => ({ status: 200, json: { keyId: 'x', signedJwt: 'not-a-jwt' } });
     const response = await requestToken(jobToken, 'staging-config');
@@ -159,7 +159,7 @@ describe('when what the token endpoint depends on fails', () => {
     });
   });
 
-  it('nothing is handed out when the grant document cannot be opened', async () => {
+  it('nothing is issued when the grant document cannot be opened', async () => {
     const jobToken = await newJobToken(keydesk);
     keydesk.tokenDeps.openGrantDocument = () =>
       Promise.reject(new DependencyError('grant document', 'call_failed', 'the test broke it'));
@@ -196,7 +196,7 @@ describe('when what the token endpoint depends on fails', () => {
     expect(response.audit).toMatchObject([{ event: 'request.failed', severity: 'ERROR' }]);
   });
 
-  it('a job that asks too often is told when to come back', async () => {
+  it('a job that requests too often learns when to come back', async () => {
     const refusal = { reason: 'live_token_limit', grant_id: 'f'.repeat(32), retryAfter: 31 } as const;
     keydesk.tokenDeps.ledger = { ...whole.ledger, prepare: async () => ({ refusal }) };
     const response = await requestToken(await newJobToken(keydesk), 'staging-config');

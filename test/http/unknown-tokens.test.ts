@@ -26,7 +26,7 @@ beforeAll(async () => {
   keydesk = await openInProcessKeydesk();
 });
 afterAll(() => keydesk.close());
-// Every allowance is full, no address holds tokens, and nothing is left to be told.
+// Every allowance is full, no address holds tokens, and nothing is left to be logged.
 beforeEach(async () => {
   keydesk.clock.advance(2 * 3_600_000);
   await keydesk.call(`${keydesk.tokenUrl}/health`);
@@ -134,7 +134,7 @@ describe('a flood of unknown tokens', () => {
     expect((await about('/revoke', plausible('soon'))).status).toBe(429);
   });
 
-  it('is told in one line a minute', async () => {
+  it('is logged in one line a minute', async () => {
     const before = reported().length;
     await flood(() => STRANGER, PER_ADDRESS.burst + 20);
     await about('/revoke', 'nonsense');
@@ -148,7 +148,7 @@ describe('a flood of unknown tokens', () => {
     expect(reported().slice(before)).toHaveLength(2);
   });
 
-  it('is told when the instance ends, if no request came in the next minute', () => {
+  it('is logged when the instance ends, if no request came in the next minute', () => {
     const lines: unknown[] = [];
     const clock = new TestClock(keydesk.clock.now());
     const lookups = new LookupLimit({ clock, audit: ({ event, requests }) => void lines.push([event, requests]) });

@@ -65,7 +65,7 @@ describe('when the end of a job meets a failure', () => {
     expect(await readRecords(keydesk, valid)).toEqual(UNTOUCHED);
   });
 
-  it('what is taken away too late to be told is left for the sweep to record and to tell', async () => {
+  it('what is revoked too late to be recorded is left for the sweep to record and to log', async () => {
     const valid = await validWebhook(keydesk);
     const confirmed: unknown[] = [];
     keydesk.sweepDeps.closeGrantDocument = async (...requested) => {

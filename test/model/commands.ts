@@ -121,7 +121,7 @@ const kills = fc.record({ selector, bars: fc.boolean() }).map(
     }),
 );
 const deactivations = nth.map(
-  (which) => new Move(`lift(${which})`, ({ operations }) => operations.deactivateKillSwitch(which)),
+  (which) => new Move(`remove(${which})`, ({ operations }) => operations.deactivateKillSwitch(which)),
 );
 
 const sweeps = fc.record({ times: fc.constantFrom(1, 1, 2), waits: fc.boolean() }).map(
@@ -198,7 +198,7 @@ const operators = fc.constantFrom(...(SCARCE.pools.get('admin') ?? [])).map(
 
 const waits = fc.constant('settle').map((name) => new Move(`${name}()`, ({ deployment }) => deployment.world.settle()));
 
-/** An account has rested and is enabled by a request that is carried out some time after it was given up. */
+/** The cooldown of an account is over, and it is enabled by a request that is carried out some time after it was given up. */
 const lateEnablings = fc
   .record({
     slot: all,
@@ -231,7 +231,7 @@ const lateEnablings = fc
       ),
   );
 
-/** A job ends when its account has all but rested, and the request to disable it is carried out after that. */
+/** A job ends when the cooldown of its account is almost over, and the request to disable it is carried out after that. */
 const lateDisablings = fc
   .record({ slot: all, held: fc.integer({ min: 120, max: 139 }), late: fc.integer({ min: 10, max: 30 }) })
   .map(
@@ -275,7 +275,7 @@ const reissues = fc.record({ slot: two, credential: fc.constantFrom(...CREDENTIA
     }),
 );
 
-/** Buildkite fails for the job of a slot, and so for the list of its build, until it is mended. */
+/** Buildkite fails for the job of a slot, and so for the list of its build, until it is repaired. */
 const failingLookups = fc.record({ slot: all, fails: fc.constantFrom(true, true, false) }).map(
   ({ slot, fails }) =>
     new Move(`lookup(${slot}, ${fails ? 'fails' : 'works'})`, ({ deployment }) => {
@@ -345,7 +345,7 @@ const races = [
 
 /**
  * Which moves there are: all of them; those around the pool, with more jobs that follow each other on its accounts; or
- * mostly hand-outs to few jobs against what ends or bars them.
+ * mostly requests of few jobs against what ends or blocks them.
  */
 export const FOCUSES = { everything, pool, races };
 export type Focus = keyof typeof FOCUSES;

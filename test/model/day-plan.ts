@@ -57,7 +57,7 @@ function planJob(random: SeededRandom, startsAt: number, longestTtl: number): Jo
   ]);
   const delay = message === 'delayed' ? longestTtl + random.between(60, 3600) * 1000 : random.between(1, 5) * 1000;
   const arrivesAt = message === 'lost' ? [] : [endsAt + delay];
-  // Half of the second ones arrive beside the first.
+  // Half of the second ones arrive together with the first.
   if (message === 'doubled') arrivesAt.push(endsAt + delay + (random.chance(0.5) ? 0 : random.between(1, 600) * 1000));
   return {
     startsAt,

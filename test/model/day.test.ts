@@ -11,7 +11,7 @@ const SECTIONS = [
   'Jobs',
   'How grants ended',
   "From the job's real end until access was gone",
-  'Refused hand-outs',
+  'Refused requests',
   'Google',
   'Sweeps',
   'Pool',
@@ -40,7 +40,7 @@ describe('a simulated day of lost webhooks', () => {
     expect({ ...one, realMs: 0 }).toEqual({ ...other, realMs: 0 });
   });
 
-  /** Few jobs and no sweep: nothing mends what is broken. */
+  /** Few jobs and no sweep: nothing repairs what is broken. */
   const broken = (alter: (keydesk: Keydesk) => Keydesk, sweeps = false) =>
     playDay({ jobs: 10, seed: 5, hours: 1, sweeps, alter });
   const ending = (alter: (deps: Keydesk['webhookDeps']) => Partial<Keydesk['webhookDeps']>) => (keydesk: Keydesk) => ({

@@ -1,6 +1,6 @@
 // A long run of the model: one day on which jobs ask, renew, idle and end, messages of their ends get lost, doubled and
 // late, Google fails, and the sweep runs each minute. The oracle looks after everything that happens. What came of the day
-// is a plain record for whoever prints it.
+// is a plain record for a caller to print.
 
 import * as fc from 'fast-check';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -18,7 +18,7 @@ const TTL = { config: 10, export: 5, admin: 15, cache: 15 };
 const SLOTS = 8;
 /** Of all calls to Google. */
 const FAILING = 0.1;
-/** One sweep in so many runs twice at once. */
+/** One sweep in this number runs twice at once. */
 const TWICE = 50;
 /** How long after the last message the sweep may need for all to be over. */
 const AFTERWARDS = 3 * 60 * MINUTE;
@@ -52,7 +52,7 @@ export interface Day {
   readonly lowWater: number;
   readonly plans: readonly JobPlan[];
   readonly held: readonly Held[];
-  /** Grants on record, also those of which nothing left. */
+  /** Grants on record, also those without a returned token. */
   readonly grants: number;
   readonly asked: number;
   readonly issued: number;
@@ -242,7 +242,7 @@ class Course {
     return this.#pool.filter((email) => (accounts.get(email)?.state ?? 'free') === 'free').length;
   }
 
-  /** Of every grant of which something left. */
+  /** For every grant with a returned token. */
   #held(): Held[] {
     const { left, stores } = this.#deployment.oracle;
     const tokens = Map.groupBy(this.#deployment.google.tokens, (token) => token.for);

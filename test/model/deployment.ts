@@ -11,7 +11,7 @@ import type { World } from './world.ts';
 /** Where jobs run, one after the other. */
 export const SLOTS = 8;
 
-/** A failure of Firestore, as its client throws it: whether it took effect is not told. */
+/** A failure of Firestore, as its client throws it: whether it took effect is not known. */
 export interface DatabaseFault {
   /** google.rpc.Code */
   readonly code: 4 | 10 | 14;

@@ -1,4 +1,4 @@
-// A Google and a Buildkite in process: the few calls Keydesk makes, on accounts and jobs of which this holds the truth.
+// A Google and a Buildkite in process: the few calls that Keydesk makes, with the true state of accounts and jobs.
 // A call takes effect when it is sent, its answer comes when the scheduler says so; faults change either. What is asked
 // in another form than the real APIs take, by an identity that may not, or of something that does not exist, fails the run.
 
@@ -28,7 +28,7 @@ const ID_TOKEN_LIFETIME = 3_600;
 export const CALLS = ['mint', 'narrow', 'signJwt', 'signIn', 'readAccount', 'disable', 'enable', 'readJob'] as const;
 export type Call = (typeof CALLS)[number];
 
-/** Whose identity a call carries: a function's, or that of an operator who throws the kill switch. */
+/** Whose identity a call carries: a function's, or an operator's who activates the kill switch. */
 export type Identity = 'token' | 'webhook' | 'sweep' | 'operator';
 
 /** What each may do with service accounts (I8). */
@@ -80,7 +80,7 @@ export interface TrueToken {
   readonly accessToken: string;
   readonly sha256: string;
   readonly kind: 'access' | 'narrowed' | 'id';
-  /** Of whom it is a token; a pooled account, the shared one, or a grant's Firebase user. */
+  /** The token's identity: a pooled account, the shared one, or a grant's Firebase user. */
   readonly subject: string;
   /** For whom it was minted: a job, or of an ID token the grant. */
   readonly for: string;
@@ -129,7 +129,7 @@ export class Google {
   /** How often each call was made. */
   readonly calls = new Map<Call, number>();
   readonly faults = new Map<Call, { fault: Fault; left: number }>();
-  /** How a call goes wrong of which {@link faults} says nothing. */
+  /** How a call goes wrong when {@link faults} says nothing about it. */
   faultOf: (call: Call) => Fault | undefined = () => undefined;
   /** What happens at the very moment at which a call is sent. */
   before: (call: Call, email: string) => void = () => {};

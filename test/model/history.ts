@@ -104,5 +104,5 @@ async function inPeace({ deployment, operations }: Real): Promise<void> {
   const standing = new Set(oracle.stores.blocks.map(({ id }) => id));
   for (const { id, isActive } of operations.acts)
     if (isActive !== undefined && isActive !== standing.has(id))
-      world.violate('I6', `${id} ${isActive ? 'was thrown and does not bar' : 'was lifted and bars'}`);
+      world.violate('I6', `${id} ${isActive ? 'is active and does not block' : 'was deactivated and blocks'}`);
 }

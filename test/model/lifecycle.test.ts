@@ -30,7 +30,7 @@ const COMMON = {
   'grant expired>issuing': 6,
   'sweep expired a grant': 40,
   'sweep finished a revocation': 5,
-  'sweep woke an account': 8,
+  'sweep enabled an account': 8,
 };
 const REACHED: Record<Focus, Record<string, number>> = {
   everything: {
@@ -43,7 +43,13 @@ const REACHED: Record<Focus, Record<string, number>> = {
     'sweep found a job finished': 1,
     'late: disable': 1,
   },
-  pool: { ...COMMON, 'late: enable': 10, 'late: disable': 5, 'sweep woke an account': 30, 'account free>leased': 60 },
+  pool: {
+    ...COMMON,
+    'late: enable': 10,
+    'late: disable': 5,
+    'sweep enabled an account': 30,
+    'account free>leased': 60,
+  },
   races: {
     ...COMMON,
     'grant revoking>revoking': 10,

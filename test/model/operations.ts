@@ -1,4 +1,4 @@
-// What can be begun at the desk, each in the background: how it is called, and what must be true of its outcome. A
+// What can be begun at Keydesk, each in the background: how it is called, and what must be true of its outcome. A
 // failure has to name a fault of this history or a deadline; anything else is a defect that was taken for one.
 
 import { endJob, type JobEndResult } from '../../shared/operations/end-job.ts';
@@ -53,7 +53,7 @@ export class Operations {
     this.#pendingIssues.push(pendingIssue);
     const endedBefore = oracle.ended(job_id);
     google.jobs.add(job_id);
-    return this.#begin<IssueResult>(`hand-out of ${credential} to ${short(job_id)}`, async () => {
+    return this.#begin<IssueResult>(`request for ${credential} of ${short(job_id)}`, async () => {
       const requested = { jobToken: job_id, credentialName: credential, scopes: [], lifetime };
       const result = await issueToken(keydesk.tokenDeps, requested, 'request');
       pendingIssue.answered = true;
@@ -125,7 +125,7 @@ export class Operations {
       names(selector, grant, Math.max(grant.issued_at ?? 0, grant.requested_at)),
     );
     const expiries = new Map(affected.map((grant) => [grant.id, oracle.expiries.get(grant.id)]));
-    void this.#begin(`${id} thrown at ${JSON.stringify(selector)}${blocks_new ? ', barring' : ''}`, async () => {
+    void this.#begin(`${id} activated for ${JSON.stringify(selector)}${blocks_new ? ', blocking' : ''}`, async () => {
       let killed: KillResult;
       try {
         killed = await activateKillSwitch(keydesk.killSwitchDeps, id, {
@@ -135,9 +135,9 @@ export class Operations {
           blocks_new,
         });
       } catch (error) {
-        // Recorded, which was not answered, and lifted before it was tried again.
+        // Recorded, with the response lost, and deactivated before it was tried again.
         if (act.deactivating && String(error).includes('of a block that was removed'))
-          return [undefined, 'lifted meanwhile'];
+          return [undefined, 'deactivated meanwhile'];
         throw error;
       }
       const failed = new Set(killed.failures.map(({ grant_id }) => grant_id));
@@ -166,7 +166,7 @@ export class Operations {
     });
   }
 
-  /** Lifts one of the blocks that nobody has lifted yet. */
+  /** Deactivates one of the blocks that nobody has deactivated yet. */
   deactivateKillSwitch(which: number): void {
     const active = this.acts.filter(({ deactivating }) => !deactivating);
     const act = active[which % active.length];
@@ -174,9 +174,10 @@ export class Operations {
     const wasActive = act.isActive;
     Object.assign(act, { deactivating: true, isActive: undefined });
     this.deployment.oracle.deactivated(act.id);
-    void this.#begin(`${act.id} lifted`, async () => {
+    void this.#begin(`${act.id} deactivated`, async () => {
       const deactivated = await this.deployment.keydesk.killSwitchDeps.killSwitchLedger.deactivate(act.id, 'model');
-      if (wasActive && !deactivated) this.deployment.world.violate('I6', `${act.id} stood and was not lifted`);
+      if (wasActive && !deactivated)
+        this.deployment.world.violate('I6', `${act.id} was active and was not deactivated`);
       if (wasActive) act.isActive = false;
       return [deactivated, String(deactivated)];
     });
@@ -188,7 +189,7 @@ export class Operations {
       const swept = await sweep(keydesk.sweepDeps);
       for (const { error } of swept.failures) this.#foreseen(error);
       world.count('swept');
-      if (swept.enabled.length > 0) world.count('sweep woke an account');
+      if (swept.enabled.length > 0) world.count('sweep enabled an account');
       if (swept.revoked.length > 0) world.count('sweep finished a revocation');
       if (swept.expired.length > 0) world.count('sweep expired a grant');
       if (swept.reconciledJobs.length > 0) world.count('sweep found a job finished');
@@ -204,13 +205,13 @@ export class Operations {
     return `${ended.revoked.length} revoked, ${pending.length} unfinished`;
   }
 
-  /** @param work comes to its outcome, and what is to be told of that */
-  #begin<T>(label: string, work: () => Promise<[outcome: T, told: string]>): Promise<T | undefined> {
+  /** @param work returns its outcome, and the line for the log */
+  #begin<T>(label: string, work: () => Promise<[outcome: T, line: string]>): Promise<T | undefined> {
     const { world } = this.deployment;
     world.tell(`begins: ${label}`);
     const working = work().then(
-      ([outcome, told]) => {
-        world.tell(`${label}: ${told}`);
+      ([outcome, line]) => {
+        world.tell(`${label}: ${line}`);
         return outcome;
       },
       (error: unknown) => {

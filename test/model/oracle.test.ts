@@ -256,7 +256,7 @@ describe('the oracle', () => {
     [`I4: ${POOLED} was disabled while it is leased`, () => kept.change(POOLED, 'disable')],
     ['I4: ya29.c.of-the-model-4 is of', grant('s', { service_account: OTHER })],
     ['I5: ya29.c.of-the-model-5 lives longer than', () => kept.mint(POOLED, JOB, 900)],
-    [`I5: ${POOLED} rests shorter than it was to`, account({ reusable_at: 0 })],
+    [`I5: ${POOLED} has a shorter cooldown than it had`, account({ reusable_at: 0 })],
     [
       `I5: ${POOLED} was enabled and ya29.c.of-the-model-3 lives`,
       ended(async () => {
@@ -265,7 +265,7 @@ describe('the oracle', () => {
       }),
     ],
     [
-      `I5: ${POOLED} is free and has not rested`,
+      `I5: ${POOLED} is free and has not cooled down`,
       () =>
         kept.write(
           ['grants/p', { state: 'expired', ended_at: 1 }],
@@ -288,7 +288,7 @@ describe('the oracle', () => {
     ],
     ['I6: config of 0/1 stays active', () => kept.oracle.end()],
     ['I7: locks/x holds a token', () => kept.write(['locks/x', { why: 'ya29.c.of-the-model-3' }])],
-    ["I7: a token's text was told", () => kept.oracle.reported({ detail: 'ya29.c.of-the-model-3' })],
+    ["I7: a token's text was reported", () => kept.oracle.reported({ detail: 'ya29.c.of-the-model-3' })],
     [
       'I8',
       () =>

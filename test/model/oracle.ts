@@ -30,7 +30,7 @@ const LIVE = new Set(['issuing', 'active', 'revoking']);
 interface Block {
   readonly id: string;
   readonly named: Named;
-  /** Whether the grant may still get a token: its end failed, and a hand-out was on its way before. */
+  /** Whether the grant may still get a token: its end failed, and a request was in flight before. */
   readonly excused: (grant: GrantRecord) => boolean;
 }
 
@@ -39,7 +39,7 @@ interface ReleasedToken {
   readonly accessToken: string;
   readonly sha256: string;
   readonly grant: string;
-  /** Until when its holder was told that it lives: milliseconds since the epoch. */
+  /** Until when its holder was informed that it lives: milliseconds since the epoch. */
   readonly expires_at: number;
 }
 
@@ -212,7 +212,8 @@ export class Oracle {
     const truth = this.#google.accounts.get(after.id);
     if (after.state === 'free' && truth && !truth.enabled && truth.changedBy === 'keydesk')
       this.#violate('STATES', `${after.id} goes free and is disabled`);
-    if (after.reusable_at < (before?.reusable_at ?? 0)) this.#violate('I5', `${after.id} rests shorter than it was to`);
+    if (after.reusable_at < (before?.reusable_at ?? 0))
+      this.#violate('I5', `${after.id} has a shorter cooldown than it had`);
   }
 
   /**
@@ -272,10 +273,10 @@ export class Oracle {
       const holder = serving.get(account.id);
       if ((account.state === 'leased' || account.state === 'revoking') && holder?.id !== account.grant_id)
         this.#violate('I4', `${account.id} is ${account.state} and its grant does not hold it`);
-      // Whoever ends a grant frees its account, each by its own clock.
+      // The process that ends a grant frees its account, by its own clock.
       const latest = Math.max(...PARTIES.map((party) => this.#world.nowOf(party)));
       if (account.state === 'free' && account.reusable_at > latest)
-        this.#violate('I5', `${account.id} is free and has not rested`);
+        this.#violate('I5', `${account.id} is free and has not cooled down`);
     }
   }
 
@@ -323,7 +324,7 @@ export class Oracle {
     const { accessToken, subject } = token;
     if (account.state === 'free') this.#violate('I5', `${account.id} is free and ${accessToken} lives`);
     if (this.#world.truly(account.reusable_at, 'token') < token.expires_at)
-      this.#violate('I5', `${accessToken} lives longer than ${account.id} rests`);
+      this.#violate('I5', `${accessToken} lives longer than the cooldown of ${account.id}`);
     if (!this.accepted(token)) return;
     const grant = this.stores.grants.get(this.#grantOf.get(`${token.for} ${account.pool}`) ?? '');
     if (!grant) this.#violate('I1', `${accessToken} works and its grant is not on record`);
@@ -352,7 +353,7 @@ export class Oracle {
     const grant = this.stores.grants.get(id);
     const token = this.#google.token(accessToken);
     if (!grant) this.#violate('I1', `${accessToken} left and its grant is not on record`);
-    // Its time is up by the clock that recorded it, or by that of the rules.
+    // It has expired on the clock that recorded it, or on the rules' clock.
     const over =
       this.#world.truly(expires_at, 'token') <= this.#world.now() || expires_at <= this.#world.nowOf('google');
     if (!grant || !token || over) return false;
@@ -409,7 +410,7 @@ export class Oracle {
     return () => pending.delete(request);
   }
 
-  /** A token was handed out, at this moment. */
+  /** A token was issued, at this moment. */
   issued(grant: string, accessToken: string, expires_at: number): void {
     const sha256 = this.#google.token(accessToken)?.sha256 ?? 'unknown';
     this.#world.tell(`${accessToken} leaves`);
@@ -434,7 +435,7 @@ export class Oracle {
 
   /** What came out of an operation: nothing of it may hold a token. */
   reported(what: unknown): void {
-    if (holdsToken(what)) this.#violate('I7', `a token's text was told: ${JSON.stringify(what)}`);
+    if (holdsToken(what)) this.#violate('I7', `a token's text was reported: ${JSON.stringify(what)}`);
   }
 
   #isPooled(email: string): boolean {

@@ -1,4 +1,4 @@
-// The world of one run: a clock that only moves when it is told to, deadlines that fall due as it does, chance from a
+// The world of one run: a clock that only moves on request, deadlines that fall due as it does, chance from a
 // seed, and turns that a scheduler gives out. What is found wrong is kept here, because the code under test would take a
 // thrown assertion for a failure of Firestore or Google.
 
@@ -10,7 +10,7 @@ import { randomFrom } from '../fixtures/test-clock.ts';
 const STALLING = 1 / 12;
 const LONGEST_STALL = 15;
 const BEGINNING = Date.UTC(2026, 0, 5, 9);
-/** Lines of the story that a violation is printed with. */
+/** Lines of the log that a violation is printed with. */
 const STORY_LINES = 120;
 
 interface Timer {
@@ -29,7 +29,7 @@ export type Skews = Readonly<Partial<Record<Party, number>>>;
 
 export class World implements Clock {
   /** What happened, in order: printed with a run that fails. */
-  readonly story: string[] = [];
+  readonly log: string[] = [];
   readonly tally: Map<string, number>;
   /** At least 0 and less than 1; equal seeds give equal values. */
   readonly random: () => number;
@@ -94,15 +94,15 @@ export class World implements Clock {
   }
 
   tell(label: string): void {
-    this.story.push(`${((this.#now - BEGINNING) / 1000).toFixed(0).padStart(6)} s  ${label}`);
+    this.log.push(`${((this.#now - BEGINNING) / 1000).toFixed(0).padStart(6)} s  ${label}`);
     // A day is long, and only its end would be printed.
-    if (this.story.length > 100 * STORY_LINES) this.story.splice(0, 50 * STORY_LINES);
+    if (this.log.length > 100 * STORY_LINES) this.log.splice(0, 50 * STORY_LINES);
   }
 
   /** The first thing found wrong is the one that counts. */
   violate(invariant: string, label: string): void {
     this.tell(`VIOLATED ${invariant}: ${label}`);
-    this.#violation ??= new Error(`${invariant}: ${label}\n${this.story.slice(-STORY_LINES).join('\n')}`);
+    this.#violation ??= new Error(`${invariant}: ${label}\n${this.log.slice(-STORY_LINES).join('\n')}`);
   }
 
   throwIfViolated(): void {

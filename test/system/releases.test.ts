@@ -1,4 +1,4 @@
-// Functions of this release beside those of the release before, on the same ledger: what one issued, the other renews, ends
+// Functions of this release together with functions of the release before, on the same ledger: what one issued, the other renews, ends
 // and sweeps, in both directions. See docs/STORAGE.md, "Versions".
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

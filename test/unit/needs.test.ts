@@ -48,7 +48,7 @@ describe('needs', () => {
     expect(needs('a-text', onPath()).missing).toBe(true);
   });
 
-  it('looks where it is told to', () => {
+  it('looks in the given folders', () => {
     const path = write('elsewhere');
     expect(needs('python3 of gcloud', { ...onPath(), find: () => path })).toMatchObject({ missing: false, path });
     expect(needs('a-tool', { ...onPath(), find: () => undefined }).missing).toBe(true);

@@ -40,7 +40,7 @@ it('is read once in ten minutes', async () => {
   expect(reads()).toBe(2);
 });
 
-it('moves by one when two instances find the same user changed, and one of them is told that it was first', async () => {
+it('moves by one when two instances find the same user changed, and one of them learns that it was first', async () => {
   const { ledgers, dump } = instances(2, async (_, perform) => {
     await Promise.resolve();
     return perform();

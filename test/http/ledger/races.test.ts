@@ -354,7 +354,7 @@ it('a grant document that is closed between read and write of a renewal stays cl
   expect(document.data()).toMatchObject({ state: 'ended', roles: [] });
 });
 
-it('a token is not recorded once its caller was told that it could not be', async () => {
+it('a token is not recorded once its caller received a failure', async () => {
   const job = newJob('immediate');
   const reserved = await job.reserve();
   const slow = interrupted({

@@ -40,7 +40,7 @@ async function newAccount() {
   };
 }
 
-it('an account that no grant holds any more is sent to rest', async () => {
+it('an account that no grant holds any more begins its cooldown', async () => {
   const { known, sweepLedger, read } = await newAccount();
   expect(await sweepLedger.reclaim(known)).toMatchObject({ state: 'cooling_down' });
   expect(await read()).toMatchObject({ state: 'cooling_down', reusable_at: NOW + SHORTEST_COOLDOWN_MS });

@@ -30,7 +30,7 @@ describe('a record that does not fit the schema', () => {
     });
   });
 
-  it('of this release was changed by something else; its values are not told', async () => {
+  it('of this release was changed by something else; its values are not reported', async () => {
     const error = await readAfter({ state: 'secret', tokens: ['secret'] });
     expect(error).toMatchObject({ message: expect.stringMatching(/\(state, tokens\.0\): it was changed by hand/) });
     expect(String(error)).not.toContain('secret');

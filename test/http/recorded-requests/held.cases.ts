@@ -53,7 +53,7 @@ export const REVOKE: readonly Case[] = [
     },
   ],
   [
-    'a token that was given back before',
+    'a token that was released before',
     async (keydesk) => {
       const accessToken = await anAccessToken(keydesk, 'staging-config');
       await keydesk.revoke(accessToken);

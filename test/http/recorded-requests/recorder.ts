@@ -1,4 +1,4 @@
-// Sends one request to a new desk and tells everything that came of it: the response, the audit lines, the calls to Google
+// Sends one request to a new Keydesk and returns everything that came of it: the response, the audit lines, the calls to Google
 // and the documents that it changed. What differs from run to run is replaced, so that it does not hang on the order in
 // which anything is written: chance by a constant, times by times after START, tokens and ids by names.
 

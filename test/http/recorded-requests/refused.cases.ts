@@ -204,7 +204,7 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
   ],
   pool_exhausted: [
     [
-      'a pool of which every account is leased',
+      'a pool whose accounts are all leased',
       async (keydesk) => {
         for (const _ of [1, 2, 3]) await aHolder(keydesk, 'staging-admin');
         return byPath(keydesk, 'staging-admin');
@@ -213,7 +213,7 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
   ],
   blocked: [
     [
-      'what an operator has barred',
+      'what an operator has blocked',
       async (keydesk) => {
         const act = { selector: { credential: 'staging-config' }, actor: 'ops', reason: 'incident', blocks_new: true };
         const times = { activated_at: keydesk.clock.now(), deactivated_at: null, deactivated_by: null };

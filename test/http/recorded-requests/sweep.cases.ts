@@ -33,7 +33,7 @@ async function aResting(keydesk: InProcessKeydesk): Promise<string> {
   return held[0]?.audit[0].service_account;
 }
 
-/** One that somebody enabled so many times, each but the last found by a sweep. */
+/** One that somebody enabled this many times, each but the last found by a sweep. */
 async function enabledByHand(keydesk: InProcessKeydesk, times: number): Promise<void> {
   const email = await aResting(keydesk);
   for (let time = 1; time <= times; time += 1) {
@@ -180,7 +180,7 @@ export const SWEEP_CASES: readonly Case[] = [
     },
   ],
   [
-    'an account that has rested',
+    'an account that has cooled down',
     async (keydesk) => {
       await aResting(keydesk);
       keydesk.clock.advance(REST);
@@ -188,7 +188,7 @@ export const SWEEP_CASES: readonly Case[] = [
     },
   ],
   [
-    'an account that has rested and that Google does not enable',
+    'an account that has cooled down and that Google does not enable',
     async (keydesk) => {
       await aResting(keydesk);
       keydesk.clock.advance(REST);
@@ -197,7 +197,7 @@ export const SWEEP_CASES: readonly Case[] = [
     },
   ],
   [
-    'an account that rests',
+    'an account that cools down',
     async (keydesk) => {
       await aResting(keydesk);
       keydesk.clock.advance(2 * MINUTE);
@@ -206,7 +206,7 @@ export const SWEEP_CASES: readonly Case[] = [
   ],
   ...[1, 3].map(
     (times): Case => [
-      `an account that somebody enabled while it rests, ${times} times`,
+      `an account that somebody enabled during its cooldown, ${times} times`,
       async (keydesk) => {
         await enabledByHand(keydesk, times);
         return SWEEP;
@@ -214,7 +214,7 @@ export const SWEEP_CASES: readonly Case[] = [
     ],
   ),
   [
-    'an account that somebody enabled while it rests and that Google does not disable',
+    'an account that somebody enabled during its cooldown and that Google does not disable',
     async (keydesk) => {
       await enabledByHand(keydesk, 1);
       keydesk.sweepDeps.disableAccount = broken;
@@ -222,7 +222,7 @@ export const SWEEP_CASES: readonly Case[] = [
     },
   ],
   [
-    'an account that is gone while it rests',
+    'an account that is gone during its cooldown',
     async (keydesk) => {
       await aResting(keydesk);
       keydesk.clock.advance(2 * MINUTE);

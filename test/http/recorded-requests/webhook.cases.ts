@@ -15,7 +15,7 @@ const ending = async (keydesk: InProcessKeydesk, ...credentials: readonly string
   return keydesk.buildkite.event(job);
 };
 
-/** The same, of which one thing is not as it should be. */
+/** The same, with one thing that is not as it should be. */
 const bad = (
   title: string,
   change: (webhook: RawRequest & { readonly body: string }, keydesk: InProcessKeydesk) => RawRequest,

@@ -58,7 +58,7 @@ describe('RFC 6749 sections 2.3, 2.4 and 3.2.1: client authentication', () => {
     expect((await exchange({ client_id: 'client' })).status).toBe(200);
   });
 
-  it('ignores an assertion of a client, whoever signed it', async () => {
+  it('ignores an assertion of a client with any signature', async () => {
     const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
     expect((await exchange({ client_assertion_type, client_assertion: 'a.b.c' })).status).toBe(200);
   });
@@ -81,7 +81,7 @@ describe('RFC 6749 sections 2.3, 2.4 and 3.2.1: client authentication', () => {
     expect([response.status, response.json.error]).toEqual([400, 'invalid_target']);
   });
 
-  it('knowingly otherwise: lets a client authenticate in several ways at once, none of which it reads', async () => {
+  it('knowingly otherwise: lets a client authenticate in several ways at once, and reads none of them', async () => {
     const form = formWith({ client_id: 'client', client_secret: 'other' });
     expect((await sendForm(keydesk, form, { authorization: BASIC })).status).toBe(200);
   });
@@ -305,7 +305,7 @@ describe('RFC 6749 section 5.2: the refusal', () => {
     expect(response.headers.get('retry-after')).toMatch(/^[0-9]+$/);
   });
 
-  it('has beside the standard members the id of the request, which is in the description too', async () => {
+  it('has the standard members and the id of the request, which is in the description too', async () => {
     const { json } = await exchange({ audience: '' });
     expect(Object.keys(json)).toEqual(['error', 'request_id', 'error_description']);
     expect(json.error_description).toContain(`Request id: ${json.request_id}`);

@@ -26,7 +26,7 @@ async function newHolder(credential = 'staging-config', job: Job = keydesk.build
 const revoke = (form: Record<string, string>, headers: Record<string, string> = {}) =>
   keydesk.call(`${keydesk.tokenUrl}/revoke`, { method: 'POST', headers, body: new URLSearchParams(form) });
 const isActive = async (token: string): Promise<boolean> => (await keydesk.introspect(token)).json.active;
-/** What Firestore answers whoever holds it. */
+/** What Firestore returns to its holder. */
 const used = (token: string) => firestoreAs(keydesk, token, 'config/web', { method: 'PATCH' });
 
 describe('RFC 7009 section 2: token revocation', () => {
@@ -89,7 +89,7 @@ describe('RFC 7009 section 2.1: the request', () => {
     expect(await used(token)).toBe(403);
   });
 
-  it('knowingly otherwise: asks for no client, because whoever holds a token may give it up', async () => {
+  it('knowingly otherwise: asks for no client, because the holder of a token may release it', async () => {
     for (const headers of [{}, { authorization: 'Basic d3Jvbmc6d3Jvbmc=' }, { authorization: 'Bearer nothing' }]) {
       const token = await newHolder();
       expect((await revoke({ token }, headers)).status).toBe(200);

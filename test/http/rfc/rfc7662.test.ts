@@ -115,7 +115,7 @@ describe('RFC 7662 section 2.2: the answer', () => {
     expect(await introspected(token)).toEqual({ active: false });
   });
 
-  it('has members of its own beside them, and no others that are registered for another thing', async () => {
+  it('has members of its own in addition, and no others that are registered for another thing', async () => {
     const standard = ['active', 'token_type', 'exp', 'sub', 'username'];
     const own = ['grant_id', 'credential', 'environment', 'revocation', 'renewable'];
     const claims = ['job_id', 'organization_slug', 'pipeline_slug', 'build_number'];
@@ -214,7 +214,7 @@ describe('RFC 7662 section 4: security', () => {
 });
 
 describe('RFC 7662 section 5: privacy', () => {
-  it('tells whoever holds a token of the job alone, and of no person', async () => {
+  it('tells the holder of a token about the job alone, and about no person', async () => {
     const job = keydesk.buildkite.startJob();
     const reported = JSON.stringify(await introspected(await newHolder('staging-config', job)));
     expect(reported).not.toMatch(/build_creator|build_author|agent_id|branch|commit/);

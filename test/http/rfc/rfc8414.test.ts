@@ -30,7 +30,7 @@ describe('RFC 8414 section 2: the metadata', () => {
     expect(new URL(issuer)).toMatchObject({ protocol: 'https:', search: '', hash: '', pathname: '/' });
   });
 
-  it('knowingly otherwise: names an issuer with http on loopback, where the desk is run for a try', async () => {
+  it('knowingly otherwise: names an issuer with http on loopback, where Keydesk is run for a try', async () => {
     for (const host of ['localhost:8080', '127.0.0.1:8080', '[::1]:8080', 'LocalHost:8080'])
       expect((await look(host)).json.issuer).toBe(`http://${host.toLowerCase()}`);
   });
@@ -214,14 +214,14 @@ describe('RFC 8414 section 3.2: the answer', () => {
 });
 
 describe('RFC 8414 section 3.3: the issuer that was asked', () => {
-  it.each([HOST, 'desk-abc123-ew.a.run.app', 'xn--bcher-kva.example', `${HOST}:8443`, '[2001:db8::1]:8443'])(
+  it.each([HOST, 'keydesk-abc123-ew.a.run.app', 'xn--bcher-kva.example', `${HOST}:8443`, '[2001:db8::1]:8443'])(
     'is the issuer that is answered: %s',
     async (host) => {
       expect((await look(host)).json.issuer).toBe(`https://${host}`);
     },
   );
 
-  it('is the address itself where the desk is asked on loopback', async () => {
+  it('is the address itself where Keydesk is reached on loopback', async () => {
     expect((await metadata()).issuer).toBe(keydesk.tokenUrl);
   });
 

@@ -283,7 +283,7 @@ describe('RFC 8693 section 2.2.2: the refusal', () => {
     expect(responses.size).toBe(1);
   });
 
-  it('describes what to mend without repeating what was sent', async () => {
+  it('describes what to fix without repeating what was sent', async () => {
     const secret = 'ya29.secret-of-the-test';
     for (const name of [
       'grant_type',
@@ -304,7 +304,7 @@ describe('RFC 8693 section 2.2.2: the refusal', () => {
     await expectRefused({}, 'invalid_grant', token);
   });
 
-  it('knowingly otherwise: calls it an invalid grant when the job token is good and the grant was given back', async () => {
+  it('knowingly otherwise: calls it an invalid grant when the job token is good and the grant was released', async () => {
     const token = await newJobToken(keydesk);
     await keydesk.revoke((await exchange({}, token)).json.access_token);
     await expectRefused({}, 'invalid_grant', token);

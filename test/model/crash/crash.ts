@@ -1,5 +1,5 @@
 // Runs a scenario once to find its operations, and then once for each of them and each side of it, cut off there. After
-// the cut everything is started anew, the clock moves on, sweeps come, and whatever was promised is compared with what is.
+// the cut everything is restarted, the clock moves on, sweeps run, and the invariants are compared with the state.
 
 import { describe, expect, inject, it } from 'vitest';
 import { SCARCE } from '../setting.ts';
@@ -14,9 +14,9 @@ type OpenLedger = () => CrashLedger;
 const AFTERWARDS = [
   { at: 0, sweeps: 'one' },
   { at: 1, sweeps: 'two at once' },
-  // The scenario's tokens have expired, and accounts that were disabled have rested.
+  // The scenario's tokens have expired, and accounts that were disabled have cooled down.
   { at: 12, sweeps: 'one' },
-  // The rival's have, too, and whoever began to enable an account and was cut off is no longer waited for.
+  // The rival's have, too, and a process that began to enable an account and was cut off is no longer waited for.
   { at: 18, sweeps: 'one after the other' },
 ] as const;
 /** When another job asks for an account of the same pool. */
@@ -26,7 +26,7 @@ const RIVAL_AT = 1;
 export interface Point {
   /** Undefined: nothing is cut off. */
   readonly cut: Cut | undefined;
-  /** Whether, after the restart, whoever wanted it wants it again. */
+  /** Whether, after the restart, the same operation is requested again. */
   readonly again: boolean;
 }
 
@@ -39,7 +39,7 @@ export function enumerate(open: OpenLedger, scenario: Scenario, defect?: Defect)
 }
 
 /**
- * Every point at which the scenario is cut off, in order, by its name. Whoever wanted it wants it again after half of
+ * Every point at which the scenario is cut off, in order, by its name. The operation is requested again after half of
  * them: where one operation comes after another, to be cut off after the one and before the other is the same, so that
  * whatever can be left behind is met both ways.
  */

@@ -1,6 +1,6 @@
 // A process of Keydesk that can be cut off. Every operation it makes on a database or over the network goes through it;
 // at a given one, before or after it, the process is no more: no answer reaches it, and nothing that it would have begun
-// begins. What it had begun by then is finished by whoever was asked. Knows nothing of what the operations are.
+// begins. What it had begun by then is finished by the receiver. Knows nothing of what the operations are.
 
 /** Where to cut: an operation by the name that {@link Cutting} gave it in an undisturbed run. */
 export interface Cut {

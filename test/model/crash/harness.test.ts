@@ -11,7 +11,7 @@ import { type CrashLedger, inMemory } from './ledgers.ts';
 import type { Defect } from './run.ts';
 import { ISSUANCE, REVOCATION, type Scenario } from './scenarios.ts';
 
-const FIRST_ISSUE = named(ISSUANCE, 'the first hand-out of a pooled account');
+const FIRST_ISSUE = named(ISSUANCE, 'the first issuance of a pooled account');
 const JOBS_END = named(REVOCATION, 'the job’s end with a grant of a pooled account');
 
 const NOTHING = { grants: [], unreadable: [] };
@@ -42,7 +42,7 @@ const DEFECTS: readonly Objected[] = [
     onlyWhenCutOff: false,
   },
   {
-    what: 'an end of a job that is on record before that of its grants',
+    what: 'an end of a job that is on record before the end of its grants',
     scenario: JOBS_END,
     defect: (keydesk, openDatabase) =>
       withEndingLedger(keydesk, (ledger, { clock }) => ({
@@ -58,7 +58,7 @@ const DEFECTS: readonly Objected[] = [
     onlyWhenCutOff: false,
   },
   {
-    what: 'a hand-out that does not record its token',
+    what: 'an issuance that does not record its token',
     scenario: FIRST_ISSUE,
     defect: (keydesk) => ({
       ...keydesk,
@@ -104,7 +104,7 @@ const DEFECTS: readonly Objected[] = [
     onlyWhenCutOff: false,
   },
   {
-    what: 'a sweep that wakes nobody',
+    what: 'a sweep that enables no account',
     scenario: JOBS_END,
     defect: (keydesk) => withSweepLedger(keydesk, (ledger) => ({ ...ledger, claimForEnable: async () => undefined })),
     objection: /I6: \S+ stays cooling_down/,
@@ -170,8 +170,8 @@ describe('the crash tests', () => {
 
 describe('a process that is cut off', () => {
   it.each([
-    { side: 'before', done: ['first', 'beside'] },
-    { side: 'after', done: ['first', 'beside', 'second'] },
+    { side: 'before', done: ['first', 'parallel'] },
+    { side: 'after', done: ['first', 'parallel', 'second'] },
   ] as const)('$side an operation does what was begun, and nothing more', async ({ side, done }) => {
     const cutting = new Cutting({ operation: 'second #1', side });
     const process = new CutProcess(cutting);
@@ -186,7 +186,7 @@ describe('a process that is cut off', () => {
     };
     const ran = await process.run(async () => {
       await operate('first');
-      await Promise.all([operate('beside'), operate('second').then(() => operate('third'))]);
+      await Promise.all([operate('parallel'), operate('second').then(() => operate('third'))]);
     });
     expect(ran).toBe('cut off');
     expect(cutting.made).toBe(true);

@@ -1,4 +1,4 @@
-// A process cut off at every one of its operations: handing out.
+// A process cut off at every one of its operations: issuing a token.
 
 import { crashTests } from './crash.ts';
 import { inMemory } from './ledgers.ts';

@@ -1,5 +1,5 @@
 // What is going on when a process of Keydesk is cut off: for each scenario what came before, the act that is cut off at
-// every one of its operations, and how whoever wanted it wants it again.
+// every one of its operations, and how it is requested again.
 
 import { expect } from 'vitest';
 import type { CredentialName } from '../setting.ts';
@@ -53,7 +53,7 @@ function ofEach(
 
 export const ISSUANCE: readonly Scenario[] = [
   ...ofEach([5, 3, 3], {
-    name: 'the first hand-out',
+    name: 'the first issuance',
     act: (_, job, step) => step((running) => running.issueToken(job)),
     again: issueStep,
   }),
@@ -76,7 +76,7 @@ export const ISSUANCE: readonly Scenario[] = [
     again: issueStep,
   }),
   ...ofEach([5, 3, 3], {
-    name: 'the hand-out, after expiry,',
+    name: 'the issuance, after expiry,',
     before: async (run, job) => {
       await issueStep(run, job);
       await run.later(12);
@@ -86,7 +86,7 @@ export const ISSUANCE: readonly Scenario[] = [
     again: issueStep,
   }),
   {
-    name: 'the hand-out of a pooled account when somebody has disabled the first',
+    name: 'the request for a pooled account when somebody has disabled the first',
     credential: 'admin',
     least: 5,
     before: async ({ google }) => {
@@ -100,7 +100,7 @@ export const ISSUANCE: readonly Scenario[] = [
     again: issueStep,
   },
   {
-    name: 'the first hand-out of a token narrowed to a bucket',
+    name: 'the first request for a token narrowed to a bucket',
     credential: 'cache',
     least: 3,
     act: (_, job, step) => step((running) => running.issueToken(job)),
@@ -116,21 +116,24 @@ export const REVOCATION: readonly Scenario[] = [
     again: finish,
   }),
   ...ofEach([3, 1, 4], {
-    name: 'the early return',
+    name: 'the release',
     before: issueStep,
     act: (run, _, step) => step((running) => running.releaseToken(tokenOf(run))),
     again: (run) => run.whole((running) => running.releaseToken(tokenOf(run))),
   }),
   ...ofEach([4, 2, 5], {
-    name: 'the kill switch, with a bar,',
+    name: 'the kill switch, with a block,',
     before: issueStep,
     act: (_, __, step) => step((running) => running.kill()),
     again: (run) => run.whole((running) => running.kill()),
   }),
   ...(
     [
-      ['admin', 'the job’s end, the rest and the waking of a pooled account'],
-      ['cache', 'the job’s end, the wait for the end of narrowed tokens, the rest and the waking of their account'],
+      ['admin', 'the job’s end, the cooldown and the enabling of a pooled account'],
+      [
+        'cache',
+        'the job’s end, the wait for the end of narrowed tokens, the cooldown and the enabling of their account',
+      ],
     ] as const
   ).map(
     ([credential, name]): Scenario => ({
@@ -150,7 +153,7 @@ export const REVOCATION: readonly Scenario[] = [
 
 export const SWEEP: readonly Scenario[] = [
   ...ofEach([1, 1, 1], {
-    name: 'the expiry by the clock',
+    name: 'the expiry',
     before: async (run, job) => {
       await issueStep(run, job);
       await run.later(12);
@@ -158,7 +161,7 @@ export const SWEEP: readonly Scenario[] = [
     act: (_, __, step) => step((running) => running.sweep()),
   }),
   ...ofEach([1, 1, 1], {
-    name: 'the expiry by the clock of a hand-out that was itself cut off',
+    name: 'the expiry of an issuance that was itself cut off',
     before: async (run, job) => {
       await issuanceCutOff(run, job);
       await run.later(12);

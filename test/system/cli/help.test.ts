@@ -1,4 +1,4 @@
-// Whoever asks a command how it is used sees it, before anything else is looked at; and whoever mistypes sees what was meant.
+// A user who asks a command how it is used sees it, before anything else is looked at; and one who mistypes sees what was meant.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

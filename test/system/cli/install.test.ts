@@ -89,7 +89,7 @@ describe('the released package', () => {
     expect(await run('bash', [join(installed, 'deploy/rules.sh'), '--help'])).toMatch(/^usage: deploy\/rules\.sh/);
   });
 
-  it('holds the example policy, and beside it the schema that its first line names', () => {
+  it('holds the example policy, and next to it the schema that its first line names', () => {
     const examples = join(installed, 'examples');
     expect(readFileSync(join(examples, 'policy.yaml'), 'utf8')).toMatch(
       /^# .*\$schema=\.\/keydesk-policy\.schema\.json\n/,

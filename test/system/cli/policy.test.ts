@@ -59,7 +59,7 @@ describe('keydesk policy check', () => {
     expect(out).not.toContain('warning');
   });
 
-  it('calls a narrowed token of a pool what the desk calls it', async () => {
+  it('calls a narrowed token of a pool what Keydesk calls it', async () => {
     const { out } = await policy(
       replaced([
         'serviceAccount: ci-cache@acme-staging.iam.gserviceaccount.com',
@@ -213,7 +213,7 @@ describe('keydesk policy check', () => {
     expect(err).toContain(message);
   });
 
-  it('takes no job of which it cannot tell, because rules look at a claim that every job has', async () => {
+  it('takes no job that lacks a claim when rules look at a claim that every job has', async () => {
     const { code, err } = await job(`pipeline_id=${WEB}`);
     expect({ code, err }).toEqual({
       code: 2,

@@ -164,7 +164,7 @@ describe('keydesk rules write', () => {
       (text: string) => text.replace('{database}', '{db}'),
       'the wildcard named database',
     ],
-  ])('says what to mend in a file %s, and leaves it alone', async (_, change, message) => {
+  ])('says what to fix in a file %s, and leaves it alone', async (_, change, message) => {
     put('firestore.rules', change(HAND_WRITTEN));
     const { code, out, err } = await rules();
     expect({ code, out }).toEqual({ code: 1, out: '' });
@@ -213,7 +213,7 @@ describe('keydesk rules write', () => {
     });
 
     it.each([[['--project', 'acme-staging']], [['--database', 'other']]])(
-      'fails when --check asks for %j, of which the policy says nothing',
+      'fails when --check asks for %j, which the policy does not have',
       async (args) => {
         expect(await rules(['--check', ...args])).toEqual({
           code: 1,

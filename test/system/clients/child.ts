@@ -17,7 +17,7 @@ export interface Command {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** The folder it runs in; that of the tests when it is left out. */
+  /** The folder it runs in; the tests' own by default. */
   readonly cwd?: string;
 }
 

@@ -80,7 +80,7 @@ describe('@google-cloud/firestore', () => {
     return { client, on, inside, outside };
   }
 
-  it('does by REST what policy allows, and nothing beside it', async () => {
+  it('does by REST what policy allows, and nothing else', async () => {
     const { client, inside, outside } = await newClient(rest());
     for (const [value, operation, ...args] of [
       [{ n: 0 }, 'get', `${inside}/a`],
@@ -175,7 +175,7 @@ describe('@google-cloud/firestore', () => {
     },
   );
 
-  it('tells its user by REST, and by gRPC, why the desk gives it no token', async () => {
+  it('tells its user by REST, and by gRPC, why Keydesk gives it no token', async () => {
     for (const [where, code, before] of [
       [rest(), 3, ''],
       ...(front ? ([[grpc(), 400, '400 undefined: Getting metadata from plugin failed with error: ']] as const) : []),
@@ -187,7 +187,7 @@ describe('@google-cloud/firestore', () => {
     }
   });
 
-  it('by gRPC at FIRESTORE_EMULATOR_HOST is an owner to whom no rule applies, and never asks the desk', async () => {
+  it('by gRPC at FIRESTORE_EMULATOR_HOST is an owner to whom no rule applies, and never calls Keydesk', async () => {
     const { client, outside } = await newClient({ env: { FIRESTORE_EMULATOR_HOST: inject('firestoreHost') } });
     const lines = keydesk.audit.length;
     expect(await client.call('get', `${outside}/a`)).toEqual({ value: { n: 3 } });

@@ -71,7 +71,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     }
   });
 
-  it('logs in under the name that the desk tells, and keeps its token for the commands that follow', async () => {
+  it('logs in under the name that Keydesk returns, and keeps its token for the commands that follow', async () => {
     const lines = keydesk.audit.length;
     const login = ['auth', 'login', `--cred-file=${on.credentialFile('staging-export', on.pluginSource())}`];
     expect((await run(login)).stderr).toContain(
@@ -89,7 +89,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     );
   });
 
-  it('copies, reads and lists under the prefix with a token, and nothing beside it', async () => {
+  it('copies, reads and lists under the prefix with a token, and nothing else', async () => {
     const { json } = await keydesk.requestByPath(await keydesk.buildkite.jobToken(on.job), 'staging-cache');
     const [text, token] = [join(on.folder, 'a.txt'), join(on.folder, 'access-token')];
     writeFileSync(text, 'text\n');
@@ -110,7 +110,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     );
   });
 
-  it('asks the desk anew, more than once, for a command that is given a credential file', async () => {
+  it('calls Keydesk again, more than once, for a command that is given a credential file', async () => {
     const { json } = await keydesk.requestByPath(await keydesk.buildkite.jobToken(on.job), 'staging-cache');
     const put = await fetch(
       `${keydesk.google.url}/upload/storage/v1/b/${keydesk.project}-cache/o?uploadType=media&name=warm/b.txt`,
@@ -123,7 +123,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     expect(issuedSince(lines)).toBeGreaterThan(1);
   });
 
-  it('tells its user why the desk gives it no token', async () => {
+  it('tells its user why Keydesk gives it no token', async () => {
     const unknown = on.credentialFile('nothing-of-the-kind', on.pluginSource());
     const ended = on.credentialFile('staging-cache', await on.fileSource());
     const refused = (error: string, description: string) =>

@@ -23,7 +23,7 @@ export function pythonOfGcloud(): Python | undefined {
   return command && existsSync(join(path, 'google/auth')) ? { command, path } : undefined;
 }
 
-/** For the environment of gcloud. @param folder that of its configuration */
+/** For the environment of gcloud. @param folder the folder of its configuration */
 export function gcloudEnvironment(folder: string): Record<string, string> {
   return {
     CLOUDSDK_CONFIG: join(folder, 'gcloud'),

@@ -11,7 +11,7 @@ import { AUDIENCE } from '../../fixtures/policies.ts';
 
 const AGENT = fileURLToPath(new URL('../../../sandbox/fakes/buildkite/agent.ts', import.meta.url));
 const PLUGIN_EXECUTABLE = fileURLToPath(new URL('../../../plugin/bin/job-token', import.meta.url));
-/** The desk's, as its policy says. */
+/** Keydesk's audience, as its policy says. */
 const CLAIMS = ['organization_id', 'pipeline_id'];
 
 export interface JobOnDisk {
@@ -23,7 +23,7 @@ export interface JobOnDisk {
   fileSource(ending?: string): Promise<object>;
   /** The agent as Google's clients start it themselves. */
   agentSource(): object;
-  /** The plugin's executable beside what it reads. */
+  /** The plugin's executable, with what it reads. */
   pluginSource(): object;
   /** Writes an `external_account` file. @returns its path */
   credentialFile(credential: string, source: object, more?: object): string;

@@ -38,7 +38,7 @@ describe('google-auth-library', () => {
   async function clientOf(path: string, scopes = [`${AUTH}/datastore`]): Promise<AuthClient> {
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', path);
     const client = await new GoogleAuth({ scopes }).getClient();
-    // The desk lives in this process, and has an identity of its own.
+    // Keydesk runs in this process, and has an identity of its own.
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', undefined);
     return client;
   }
@@ -50,7 +50,7 @@ describe('google-auth-library', () => {
 
   async function errorOf(client: AuthClient): Promise<Error & { code?: unknown }> {
     return client.getAccessToken().then(
-      () => expect.unreachable('a token was handed out'),
+      () => expect.unreachable('a token was issued'),
       (error) => error,
     );
   }
@@ -106,7 +106,7 @@ describe('google-auth-library', () => {
 
   it('may send a client_id and a client_secret, which are nobody', async () => {
     const sent: unknown[] = [];
-    const between = await jsonServer('what stands before the desk', async ({ headers, body }) => {
+    const between = await jsonServer('a proxy in front of Keydesk', async ({ headers, body }) => {
       sent.push(headers.authorization);
       const { authorization = '', 'content-type': type = '' } = headers as Record<string, string>;
       const requested = { method: 'POST', headers: { authorization, 'content-type': type }, body };
@@ -150,7 +150,7 @@ describe('google-auth-library', () => {
     );
   });
 
-  it('asks four times in all when the desk is not well, and then tells its user the last id', async () => {
+  it('asks four times in all when Keydesk fails, and then tells its user the last id', async () => {
     keydesk.google.before = ({ method }) => (method === 'generateAccessToken' ? { status: 503, json: {} } : undefined);
     const client = await clientOf(on.credentialFile('staging-export', await on.fileSource()));
     const audit = auditFromNow();
@@ -162,7 +162,7 @@ describe('google-auth-library', () => {
     expect(audit().at(-1)?.request_id).toBe(REQUEST_ID.exec(error.message)?.[1]);
   });
 
-  it('is handed a token on its second try when the desk was unwell for a moment, and the job holds one grant', async () => {
+  it('gets a token on its second try when Keydesk failed for a moment, and the job holds one grant', async () => {
     let failures = 1;
     keydesk.google.before = ({ method }) =>
       method === 'generateAccessToken' && failures-- > 0 ? { status: 503, json: {} } : undefined;

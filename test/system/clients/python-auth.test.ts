@@ -39,7 +39,7 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
     await Promise.all([keydesk.close(), exit.close()]);
   });
 
-  /** The lines it told. */
+  /** The lines it printed. */
   async function run(credential: string, source: object, ...operation: string[]): Promise<unknown[]> {
     const { exitCode, stdout, stderr } = await runChild({
       file: python?.command ?? 'python3',
@@ -101,26 +101,26 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
   ])('tells its user of %s', async (_, credential, message, before) => {
     const source = await on.fileSource();
     await before();
-    const [told] = await run(credential, source, 'get', `${keydesk.google.url}/gate`);
-    expect(withoutRequestId(told)).toEqual({ error: 'OAuthError', message, retryable: false });
+    const [printed] = await run(credential, source, 'get', `${keydesk.google.url}/gate`);
+    expect(withoutRequestId(printed)).toEqual({ error: 'OAuthError', message, retryable: false });
   });
 
   it("tells its user what the agent said when the job's agent gives it no token any more", async () => {
     const source = on.pluginSource();
     await on.finish();
-    const [told] = await run('staging-export', source, 'get', `${keydesk.google.url}/gate`);
-    expect(told).toEqual({
+    const [printed] = await run('staging-export', source, 'get', `${keydesk.google.url}/gate`);
+    expect(printed).toEqual({
       error: 'RefreshError',
       message: `Executable returned unsuccessful response: code: KEYDESK_NO_JOB_TOKEN, message: buildkite-agent oidc request-token failed, as it does once the job has ended: buildkite-agent: fatal: POST ${keydesk.buildkite.agentEndpoint}/jobs/${on.job.id}/oidc/tokens: 401 Invalid access token.`,
       retryable: false,
     });
   });
 
-  it('asks once when the desk is not well', async () => {
+  it('asks once when Keydesk fails', async () => {
     keydesk.google.before = ({ method }) => (method === 'generateAccessToken' ? { status: 503, json: {} } : undefined);
     const lines = keydesk.audit.length;
-    const [told] = await run('staging-export', await on.fileSource(), 'get', `${keydesk.google.url}/gate`);
-    expect(withoutRequestId(told)).toEqual({
+    const [printed] = await run('staging-export', await on.fileSource(), 'get', `${keydesk.google.url}/gate`);
+    expect(withoutRequestId(printed)).toEqual({
       error: 'OAuthError',
       message: `Error code temporarily_unavailable: ${DEPENDENCY_UNAVAILABLE} Request id: ID`,
       retryable: false,

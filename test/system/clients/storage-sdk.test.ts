@@ -46,7 +46,7 @@ describe('@google-cloud/storage', () => {
     return { error: { code: 403, message: expect.stringContaining(message) } };
   };
 
-  it('reads, writes, lists and deletes under the prefix, and nothing beside it', async () => {
+  it('reads, writes, lists and deletes under the prefix, and nothing else', async () => {
     const client = newClient(newJobOnDisk(keydesk), 'staging-cache');
     for (const [value, operation, ...args] of [
       [null, 'save', bucket, 'warm/a', 'text'],
@@ -100,7 +100,7 @@ describe('@google-cloud/storage', () => {
     });
   });
 
-  it('tells its user why the desk gives it no token', async () => {
+  it('tells its user why Keydesk gives it no token', async () => {
     const on = newJobOnDisk(keydesk);
     const ended = newClient(on, 'staging-cache', await on.fileSource());
     await on.finish();

@@ -75,7 +75,7 @@ export async function openWatchedKeydesk(canaryGrants = '[canary]') {
   return {
     keydesk,
     entries,
-    /** Moves the clock to so many milliseconds after the start. */
+    /** Moves the clock to this many milliseconds after the start. */
     at: (milliseconds: number) => clock.set(start + milliseconds),
     advance: (milliseconds: number) => clock.advance(milliseconds),
     now: clock.now,

@@ -1,5 +1,5 @@
 // The part of the Logging query language that deploy/monitoring and its playbooks use, run over log entries, and the
-// extractors of log-based metrics. What it does not know is an error, and so is AND beside OR without parentheses: OR
+// extractors of log-based metrics. What it does not know is an error, and so is AND with OR without parentheses: OR
 // binds tighter there, which nobody expects. Source: docs.cloud.google.com/logging/docs/view/logging-query-language.
 
 import type { LogEntry } from './log-filter-entry.ts';
@@ -48,7 +48,7 @@ export function parseLogFilter(source: string): LogFilter {
     while (tokens.length > 0 && !isNext(')')) {
       // Side by side, as on lines of their own, means AND.
       const by = isNext('OR') || isNext('AND') ? take().text : 'AND';
-      if (joined !== undefined && joined !== by) throw new Error(`AND beside OR needs parentheses: ${source}`);
+      if (joined !== undefined && joined !== by) throw new Error(`AND with OR needs parentheses: ${source}`);
       joined = by;
       all.push(term());
     }

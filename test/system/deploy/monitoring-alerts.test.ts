@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 const NOW = Date.UTC(2026, 0, 5, 12);
 
-/** The first line of the log that a query finds, as of so many seconds ago. */
+/** The first line of the log that a query finds, this many seconds ago. */
 function line(query: string, seconds: number): LogEntry {
   const found = log.find(parseLogFilter(query));
   if (!found) throw new Error(`no line: ${query}`);

@@ -1,4 +1,4 @@
-// Where each condition of the alerts that page begins to hold, written by hand: how many of which lines, within how many
+// Where each condition of the alerts that page begins to hold, written by hand: how many lines, within how many
 // seconds, and which lines do not count. A query names a line by how to find one in the log of monitoring-lines.ts.
 
 interface Border {
@@ -9,7 +9,7 @@ interface Border {
   readonly within: number;
 }
 
-/** Holds as soon as there are so many lines; each kind alone is enough. */
+/** Holds as soon as there are this many lines; each kind alone is enough. */
 interface Count extends Border {
   readonly least: number;
   readonly of: readonly string[];
@@ -173,7 +173,7 @@ export const SHARES: readonly Share[] = [
   ]),
 ];
 
-/** Holds when a sweep left a grant unfinished that ended so many seconds ago. */
+/** Holds when a sweep left a grant unfinished that ended this many seconds ago. */
 export const OLDEST = {
   policy: 'Revocation not completing',
   condition: 'the oldest pending revocation is older than 5 minutes',
@@ -181,7 +181,7 @@ export const OLDEST = {
   from: 300,
 };
 
-/** Holds when the last checks from so many places failed, now and a minute ago. */
+/** Holds when the last checks from this many places failed, now and a minute ago. */
 export const UPTIME = {
   policy: 'Service unreachable',
   condition: 'an uptime check fails from more than one place',

@@ -169,10 +169,10 @@ interface Query {
 export function queriesIn(value: unknown): Query[] {
   if (typeof value !== 'object' || value === null) return [];
   const { aggregation, aggregations, denominatorAggregations } = value as Record<string, Aggregation | Aggregation[]>;
-  const beside = [aggregation, aggregations, denominatorAggregations].flat().filter((one) => one !== undefined);
+  const all = [aggregation, aggregations, denominatorAggregations].flat().filter((one) => one !== undefined);
   return Object.values(value).flatMap((inner): Query[] => {
     if (typeof inner !== 'string') return queriesIn(inner);
     if (!inner.startsWith('metric.type')) return [];
-    return (beside.length > 0 ? beside : [undefined]).map((one) => ({ filter: inner, aggregation: one }));
+    return (all.length > 0 ? all : [undefined]).map((one) => ({ filter: inner, aggregation: one }));
   });
 }

@@ -95,7 +95,7 @@ async function probe({ keydesk, requestToken, requestWith, revoke, finish }: Wat
   expect(granted.status).toBe(200);
 }
 
-/** Jobs that end at 1:00: one at once, one while its grant document cannot be closed, and two of which no webhook tells. */
+/** Jobs that end at 1:00: one at once, one while its grant document cannot be closed, and two without a webhook. */
 async function endLate({ keydesk, at, now, requestToken, finish, advance, sweep }: WatchedKeydesk) {
   const { buildkite, sweepDeps } = keydesk;
   const [prompt, late, lost, vanished] = [0, 1, 2, 3].map(() => buildkite.startJob());
@@ -117,7 +117,7 @@ async function endLate({ keydesk, at, now, requestToken, finish, advance, sweep 
     expect((await sweep()).json).toMatchObject({ jobs_reconciled: 2, oldest_pending_s: 360 });
   });
   const { sweepLedger, jobCheckLedger } = sweepDeps;
-  // What goes on beside a step must not run into its own deadlines by this.
+  // Work in parallel with a step must not run into its own deadlines by this.
   const idle = { ...jobCheckLedger, due: async () => ({ jobs: [], unreadable: [] }), countUnchecked: async () => 0 };
   const slow: typeof sweepLedger.pendingRevocations = async (limit) => {
     const found = await sweepLedger.pendingRevocations(limit);

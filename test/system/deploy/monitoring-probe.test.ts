@@ -42,15 +42,15 @@ async function probe(environment: Record<string, string> = {}) {
   });
   expect(ran.raw).not.toMatch(SECRET);
   expect(ran.leftBehind).toEqual([]);
-  return { ...ran, told: keydesk.audit.map(({ event, reason, credential }) => [event, reason ?? credential]) };
+  return { ...ran, logged: keydesk.audit.map(({ event, reason, credential }) => [event, reason ?? credential]) };
 }
 
-it('asks for the canary, gives it back, and is refused what it must be', async () => {
+it('requests the canary, releases it, and is refused what it must be', async () => {
   watched = await openWatchedKeydesk();
-  const { exitCode, told, output } = await probe();
+  const { exitCode, logged, output } = await probe();
   expect([exitCode, output.includes('ISSUED')]).toEqual([0, false]);
   expect(output).toContain('released, and ended');
-  expect(told).toEqual([
+  expect(logged).toEqual([
     ['grant.refused', 'job_token_signature_invalid'],
     ['grant.issued', 'canary'],
     ['grant.released', undefined],

@@ -79,7 +79,7 @@ describe('the packaged archives, started as the platform starts them', () => {
       }
   });
 
-  it('hands out a grant, ends it by webhook, sweeps, and leaves its folder as it was', async ({ skip }) => {
+  it('issues a grant, ends it by webhook, sweeps, and leaves its folder as it was', async ({ skip }) => {
     if (offline) skip(offline);
     const [token, webhook, sweep] = await Promise.all([start('token'), start('webhook'), start('sweep')]);
     const job = buildkite.startJob();

@@ -71,7 +71,7 @@ describe('keydesk package', () => {
     expect(printed).toBe(lines.join(''));
   });
 
-  it('writes beside them what was packaged, with which policy', () => {
+  it('writes next to them what was packaged, with which policy', () => {
     const hashes = TARGETS.map((target) => [target, sha256(readFileSync(join(out, `${target}.zip`)))]);
     expect(JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8'))).toEqual({
       version: '0.1.0',
@@ -84,7 +84,7 @@ describe('keydesk package', () => {
     });
   });
 
-  it('writes the policy as JSON beside them, with the SHA-256 of the file', () => {
+  it('writes the policy as JSON next to them, with the SHA-256 of the file', () => {
     const text = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8');
     const { sha256: hash, policy } = JSON.parse(readFileSync(join(out, 'policy.json'), 'utf8'));
     const loaded = parsePolicy(text, 'examples/policy.yaml');

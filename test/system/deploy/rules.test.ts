@@ -1,4 +1,4 @@
-// deploy/rules.sh against a stand-in for the Firebase Rules API: what it puts in force, what it refuses to lose, and that a
+// deploy/rules.sh against a fake of the Firebase Rules API: what it puts in force, what it refuses to lose, and that a
 // database is never without rules.
 
 import { execFile } from 'node:child_process';
@@ -100,7 +100,7 @@ describe('deploy/rules.sh', () => {
     expect(api.live(DEFAULT)).toBe(own(APP));
   });
 
-  it('refuses to lose them also where they stand beside its own', async () => {
+  it('refuses to lose them also where they are next to its own', async () => {
     const both = GENERATED.replace('// keydesk:begin', `${APP}\n    // keydesk:begin`);
     api.deploy(DEFAULT, both);
     expect(await rules(GENERATED)).toMatchObject({ code: 1, output: expect.stringContaining(APP) });
@@ -132,7 +132,7 @@ describe('deploy/rules.sh', () => {
     expect(api.live(DEFAULT)).toBe(both);
   });
 
-  it('or once it is told to', async () => {
+  it('or with --overwrite', async () => {
     api.deploy(DEFAULT, own(APP));
     expect(await rules(GENERATED, ['--overwrite', 'acme-staging', '(default)'])).toMatchObject({ code: 0 });
     expect(api.live(DEFAULT)).toBe(GENERATED);

@@ -80,7 +80,7 @@ describe.skipIf(TERRAFORM.missing)(
 );
 
 describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('applied over rules that the file does not hold'), UNHURRIED, () => {
-  it('deploys no function that hands out, and leaves the rules as they are', async () => {
+  it('deploys no function that issues, and leaves the rules as they are', async () => {
     const { api, planner, close } = await openRoot();
     const [release = ''] = RELEASES;
     const theirs = 'match /all/{rest=**} { allow read: if request.auth != null; }';

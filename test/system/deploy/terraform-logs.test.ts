@@ -17,7 +17,7 @@ import {
   UNHURRIED,
 } from './terraform-plan.ts';
 
-/** A group whose accounts act in a project which is neither the data's nor an account's, and beside the data. */
+/** A group whose accounts act in a project which is neither the data's nor an account's, and in the data's. */
 const ELSEWHERE = groupWith(
   ['acme-run', 'roles/run.developer'],
   ['acme-staging', 'roles/run.developer'],

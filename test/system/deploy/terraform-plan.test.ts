@@ -307,7 +307,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
       'a group for an environment that has no pool',
       'pool_groups names environments in which the policy has no pool: stagging',
     ],
-    ['alerts that nobody is told of', 'notification_channels is empty'],
+    ['alerts that nobody receives', 'notification_channels is empty'],
     ['a policy without a canary', 'The policy has no credential called canary'],
   ])('warns of %s', (_, message) => {
     expect(warnings).toContain(message);

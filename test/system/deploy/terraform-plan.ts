@@ -84,7 +84,7 @@ const RULES = {
 /**
  * @param options.known whether the plan knows what Google will answer
  * @param options.environment for terraform and what it runs
- * @param options.root the folder beside the module's files from which it is planned; another than the example is a copy of it
+ * @param options.root the folder next to the module's files from which it is planned; the example, or a copy of it
  */
 export async function createPlanner(options: {
   readonly known: boolean;
@@ -145,7 +145,7 @@ export async function createPlanner(options: {
       maxBuffer: 64 * 1024 * 1024,
     });
   const terraform = (...args: string[]) => terraformIn(example, ...args);
-  /** @param settings stand in place of, or beside, those of terraform.tfvars */
+  /** @param settings replace, or add to, the ones in terraform.tfvars */
   const change = (verb: 'plan' | 'apply', settings: Settings, ...args: string[]) => {
     const file = nextName('settings.tfvars');
     write(
@@ -213,7 +213,7 @@ export async function createPlanner(options: {
     /** What terraform says against it, in one line. */
     complaint: async (settings: Settings, ...args: string[]): Promise<string> =>
       toLine(await change('plan', settings, ...args).catch((error) => failed.parse(error))),
-    /** As if somebody had disabled the service accounts, and nobody told Terraform. */
+    /** As if somebody had disabled the service accounts without Terraform. */
     disableAccounts: provider.disableAccounts,
     /**
      * Writes a policy and archives that were packaged with it, or with another.

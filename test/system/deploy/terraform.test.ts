@@ -1,5 +1,5 @@
 // The Terraform module as text: format, and that nothing in it is undescribed, unused or kept from the example. What it means
-// is read from plans, in the files beside this one.
+// is read from plans, in the other files of this folder.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// What the SQL in deploy/audit answers, run over the lines of a real desk and over entries of the forms that Google documents,
-// or that others have published: no entry was ever captured here. BigQuery is not to be had either: a handful of its words are
+// What the SQL in deploy/audit returns, run over the lines of a running Keydesk and over entries of the forms that Google documents,
+// or that others have published: no entry was ever captured here. BigQuery is not available either: a handful of its words are
 // put into PostgreSQL's (PGlite), the joins and intervals are run as they stand.
 
 import { readFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const START = Date.parse('2026-11-17T10:00:00Z');
 const DATABASE = 'projects/acme-production/databases/(default)';
 const DOCUMENTS = `${DATABASE}/documents`;
 const DATA_ACCESS = 'projects/acme-production/logs/cloudaudit.googleapis.com%2Fdata_access';
-/** Whoever a token judged by rules stands for, Firestore acts as this account. */
+/** Firestore acts as this account for every token that rules judge. */
 const RULES_AGENT = 'service-123456789012@firebase-rules.iam.gserviceaccount.com';
 
 /** BigQuery's TO_JSON_STRING, which writes no spaces, and `null` for NULL. */
@@ -103,7 +103,7 @@ describe('the SQL of deploy/audit', () => {
     const first = await keydesk.requestByForm(await jobToken(again), 'staging-admin', { lifetime: '300' });
     at(4);
     await keydesk.notify(buildkite.event(job));
-    // Until the account has rested and serves the next job.
+    // Until the account has cooled down and serves the next job.
     for (const minutes of [6, 12, 18, 24, 30]) {
       at(minutes);
       await keydesk.sweep();
@@ -292,7 +292,7 @@ describe('the SQL of deploy/audit', () => {
       [`${DOCUMENTS}/config/release-5`, ids.next],
     ]);
     expect(await run('touches-without-lease.sql', [POOL, ...minute])).toEqual([]);
-    // The job's end, and with it that of the lease, stands in a line after these.
+    // The job's end, and with it the end of the lease, is in a line after these.
     const between = days('2026-11-17 10:02:00', '2026-11-17 10:03:00');
     const held = await run('touch-to-job.sql', [...EVERYTHING, ...between]);
     expect(held.map(({ job_id }) => job_id)).toEqual([ids.job, ids.job, ids.job, ids.again]);
@@ -312,7 +312,7 @@ describe('the SQL of deploy/audit', () => {
     expect(reported(ids.next, 'staging-admin')).toEqual(['propagating', 55, true]);
   });
 
-  it('knows tokens that were handed out before the day, and that a grant was renewed after it', async () => {
+  it('knows tokens that were issued before the day, and that a grant was renewed after it', async () => {
     const could = async (from: string, until: string) => {
       const rows = await run('who-could-touch.sql', [["'production' AS", "'staging' AS"], ...days(from, until)]);
       return rows.map(({ job_id, credential, usable_until }) => {

@@ -1,4 +1,4 @@
-// The ready-made queries in deploy/audit name only what is there to be found: fields of Keydesk's lines as a real desk writes
+// The ready-made queries in deploy/audit name only what is there to be found: fields of Keydesk's lines as a running Keydesk writes
 // them, and fields of Google's audit log. What the SQL finds is in audit-sql.test.ts.
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -29,7 +29,7 @@ const fieldsIn = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].
 const namesOf = (values: readonly unknown[]) =>
   new Set(values.flatMap((value) => (typeof value === 'object' && value !== null ? Object.keys(value) : [])));
 
-describe('the queries over the lines of a desk', () => {
+describe('the queries over the lines of Keydesk', () => {
   let keydesk: Awaited<ReturnType<typeof openInProcessKeydesk>>;
   beforeAll(async () => {
     keydesk = await openInProcessKeydesk();
@@ -116,7 +116,7 @@ describe("the queries over Google's audit log", () => {
   it.each(sql)('read no more of the log than the days that are asked about, and a little before: %s', (file) => {
     const text = read(file);
     const day = "TIMESTAMP\\('\\d{4}-\\d{2}-\\d{2} 00:00:00\\+00'\\), INTERVAL 2 HOUR\\)";
-    // Whether something is still so can only be told by what has happened until now.
+    // Whether something is still so is known only from what has happened until now.
     const until = text.includes('CURRENT_TIMESTAMP()') ? '' : `\\s+AND timestamp < TIMESTAMP_ADD\\(${day}`;
     const bounded = `FROM \`PROJECT\\.keydesk_logs\\._AllLogs\`\\s+WHERE timestamp >= TIMESTAMP_SUB\\(${day}${until}\\n\\),`;
     expect(text.match(/_AllLogs/g)).toHaveLength(1);

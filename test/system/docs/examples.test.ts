@@ -1,5 +1,5 @@
 // Every example is run: pipelines step by step as the agent does, with the plugin's real hooks, real curl, gcloud,
-// terraform and Google's libraries, against a desk of the test's own.
+// terraform and Google's libraries, against a Keydesk of the test's own.
 
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ describe('the examples', () => {
     await keydesk.close();
   });
 
-  /** Runs a step as it stands in the pipeline, but for where the desk and Google are. */
+  /** Runs a step as it is in the pipeline, except for the addresses of Keydesk and Google. */
   function run(
     step: CommandStep,
     options: { claims?: Record<string, unknown>; environment?: Record<string, string> } = {},

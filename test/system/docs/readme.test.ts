@@ -130,13 +130,13 @@ describe('the step with curl', () => {
       for (const auditLine of stdout.split('\n').filter(Boolean)) events.push(JSON.parse(auditLine).event);
       return stderr;
     };
-    const [dryRun = '', thrown = '', list = '', lift = ''] = shown;
+    const [dryRun = '', activated = '', list = '', unblock = ''] = shown;
     expect(await run(dryRun)).toContain(issued.json.grant_id);
     expect((await keydesk.introspect(issued.json.access_token)).json.active).toBe(true);
-    const [, id = ''] = /^Kill switch ([0-9a-f-]{36})/.exec(await run(thrown)) ?? [];
+    const [, id = ''] = /^Kill switch ([0-9a-f-]{36})/.exec(await run(activated)) ?? [];
     expect((await keydesk.introspect(issued.json.access_token)).json).toEqual({ active: false });
     expect(await run(list)).toContain(`${id}  since`);
-    expect(await run(lift.replace(/(--unblock) \S+/, `$1 ${id}`))).toContain(`Removed the block ${id}`);
+    expect(await run(unblock.replace(/(--unblock) \S+/, `$1 ${id}`))).toContain(`Removed the block ${id}`);
     expect(await run(list)).toContain('No block is active.');
     expect([...new Set(events)]).toEqual(['kill_switch.activated', 'grant.revoked', 'kill_switch.deactivated']);
   });

@@ -1,4 +1,4 @@
-// What Buildkite says of a job, state by state. Whoever is said to have finished loses what it holds, so the doubt is
+// What Buildkite says of a job, state by state. A job that counts as finished loses its credentials, so the doubt is
 // always for the running job; and a 404 is no answer.
 
 import { describe, expect, it } from 'vitest';
@@ -158,7 +158,7 @@ describe('the state of a job', () => {
 
   it.each([
     ['no agent', { ...running, agent: null }],
-    ['an agent of which nothing is said', { ...running, agent: {} }],
+    ['an agent without any facts', { ...running, agent: {} }],
     ['an agent whose connection is null', { ...running, agent: { connection_state: null } }],
     ['its id in capitals', { ...running, id: JOB_ID.toUpperCase() }],
     ['more than we know', { ...running, concurrency: 1, unblocked_by: null }],

@@ -111,7 +111,7 @@ describe('a key id that is not known', () => {
     expect(await issuer.key('second')).toBe(SECOND_KEY.n);
   });
 
-  it('is unknown when the issuer was asked after it came, and not yet looked up for whoever comes next', async () => {
+  it('is unknown when the issuer was asked after it came, and not yet looked up for the next request', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     issuer.clock.advance(30 * SECOND);
@@ -367,7 +367,7 @@ describe('an answer without a usable key', () => {
     'a key whose id is empty': { ...STRANGER, kid: '' },
   };
   for (const [title, key] of Object.entries(unusable)) {
-    it(`is passed over beside a good key: ${title}`, async () => {
+    it(`is passed over next to a good key: ${title}`, async () => {
       const issuer = open(() => response(JSON.parse(JSON.stringify({ keys: [key, SECOND_KEY, key] }))));
       expect(await issuer.key('second')).toBe(SECOND_KEY.n);
       expect(await issuer.key('first')).toBe('asked_recently: 30');
@@ -470,7 +470,7 @@ function open(response: () => JsonResponse | Promise<JsonResponse>) {
   return issuer;
 }
 
-/** Everything that was started beside a request has come to its end: the closures answer without waiting. */
+/** All background work of a request has come to its end: the closures return without waiting. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -73,7 +73,7 @@ const TEMPORARY: readonly [string, string, number, unknown][] = [
   ['an expired token', MINT, 401, rpc('UNAUTHENTICATED', 'words', { reason: 'ACCESS_TOKEN_EXPIRED' })],
   ['a change at the same time', 'iam serviceAccounts.disable', 409, rpc('ABORTED')],
   ['too many requests', MINT, 429, rpc('RESOURCE_EXHAUSTED')],
-  ['a quota told as 403', MINT, 403, rpc('PERMISSION_DENIED', 'words', { reason: 'RATE_LIMIT_EXCEEDED' })],
+  ['a quota reported as 403', MINT, 403, rpc('PERMISSION_DENIED', 'words', { reason: 'RATE_LIMIT_EXCEEDED' })],
   ['an old quota error', SIGN_IN, 403, legacy('quotaExceeded')],
   ['too many sign-ins', SIGN_IN, 400, rpc('INVALID_ARGUMENT', 'TOO_MANY_ATTEMPTS_TRY_LATER : words')],
   ['too many new users', SIGN_IN, 400, rpc('INVALID_ARGUMENT', 'QUOTA_EXCEEDED : words')],
@@ -125,7 +125,7 @@ describe('a refusal of Google', () => {
     expect(refusal('iamcredentials signJwt', 403, rpc('PERMISSION_DENIED'), permission)).toMatchObject({ permission });
   });
 
-  it('is told with what is missing, where, and that the account may be gone', () => {
+  it('names what is missing, where, and that the account may be gone', () => {
     const found = refusal(MINT, 403, rpc('PERMISSION_DENIED'), 'iam.serviceAccounts.getAccessToken');
     const advice = found && googleHint(found, ACCOUNT);
     for (const part of ['iam.serviceAccounts.getAccessToken', ACCOUNT, 'or the account is gone'])
@@ -147,7 +147,7 @@ describe('a refusal of Google', () => {
 });
 
 describe('an exhausted quota', () => {
-  it('is told by the status or by any of the codes', () => {
+  it('is recognised by the status or by any of the codes', () => {
     expect(isOverQuota(429, undefined)).toBe(true);
     for (const json of [rpc('RESOURCE_EXHAUSTED'), legacy('rateLimitExceeded'), rpc('', 'QUOTA_EXCEEDED')])
       expect(isOverQuota(400, readGoogleError(json))).toBe(true);

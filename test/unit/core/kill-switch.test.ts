@@ -51,7 +51,7 @@ describe('a selector', () => {
     expect(selects({ build_branch: 'mai' }, grant)).toBe(false);
   });
 
-  it('that names a time selects that of which a token left then or later', () => {
+  it('that names a time selects grants with a token that was returned then or later', () => {
     expect(selects({ issued_since: NOW + 60_000 }, grant)).toBe(true);
     expect(selects({ issued_since: NOW + 60_000 + CLOCK_MARGIN_MS }, grant)).toBe(false);
     expect(selects({ issued_since: 0 }, grant)).toBe(true);

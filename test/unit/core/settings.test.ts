@@ -170,7 +170,7 @@ describe('names of projects and databases', () => {
     expect(problemsOf({ GOOGLE_CLOUD_PROJECT: project })).toEqual([]);
   });
 
-  it.each(['ACME', '1acme', 'a', 'acme-', 'acme/other', 'acme\ndesk', 'acme desk', `a${'b'.repeat(63)}`])(
+  it.each(['ACME', '1acme', 'a', 'acme-', 'acme/other', 'acme\nkeydesk', 'acme keydesk', `a${'b'.repeat(63)}`])(
     'may not be anything else: %j',
     (project) => {
       expect(problemsOf({ GOOGLE_CLOUD_PROJECT: project })).toEqual([
@@ -217,7 +217,7 @@ describe('webhook keys', () => {
     },
   );
 
-  it('are needed by webhook, which says so beside everything else that is wrong', () => {
+  it('are needed by webhook, which says so together with everything else that is wrong', () => {
     const missing =
       "KEYDESK_WEBHOOK_TOKENS is not set: it holds the token of Buildkite's notification service, from Secret Manager";
     expect(problemsOf(NEEDED, parseWebhookSettings)).toEqual([missing]);

@@ -12,7 +12,7 @@ it('the end of a job is answered before Buildkite stops waiting, with time to re
 });
 
 it('a sweep begins nothing more after a minute, and ends within the time that the module gives it', () => {
-  // Three steps on grants, then three on accounts; Buildkite is asked beside them.
+  // Three steps on grants, then three on accounts; jobs are looked up at Buildkite in parallel.
   const begins = 3 * timing.SWEEP_STEP_MS + 3 * timing.ACCOUNT_STEP_MS;
   expect(begins).toBeLessThan(timing.SWEEP_EVERY_MS);
   expect(timing.POLL_BUDGET_MS + timing.COLD_DEADLINE_MS + timing.END_STEP_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
@@ -48,6 +48,6 @@ it('a mint that keeps every deadline is not late', () => {
   );
 });
 
-it('grants are counted again before a pipeline at its limit is told to ask again', () => {
+it('grants are counted again before a pipeline at its limit may request again', () => {
   expect(timing.GRANT_COUNT_CACHE_MS).toBeLessThan(timing.LIMIT_RETRY_AFTER * 1000);
 });

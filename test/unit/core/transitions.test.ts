@@ -151,7 +151,7 @@ describe('a step that is not in the table', () => {
     },
   );
 
-  it('would let an ended grant or a resting account serve again', () => {
+  it('would let an ended grant or an account in cooldown serve again', () => {
     expect(GRANT_TRANSITIONS.revoked).toEqual([]);
     expect(GRANT_TRANSITIONS.revoking).toEqual(['revoking', 'revoked', 'expired']);
     expect(ACCOUNT_TRANSITIONS.cooling_down).not.toContain('leased');

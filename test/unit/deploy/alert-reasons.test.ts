@@ -5,10 +5,10 @@ import { expect, it } from 'vitest';
 import * as z from 'zod';
 import { JOB_TOKEN_REASONS, type JobTokenReason, type Refusal } from '../../../shared/core/oauth/refusal.ts';
 
-/** Whether the alert counts it: a policy or a job token that somebody has to mend. */
+/** Whether the alert counts it: a policy or a job token that somebody has to fix. */
 const COUNTED: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, boolean>> = {
   ...{ no_matching_rule: true, unknown_credential: true, claims_missing: true },
-  // Of one request, and mended by whoever sends it.
+  // Caused by one request, and fixed by its sender.
   ...{ parameter_missing: false, parameter_repeated: false, parameter_invalid: false, parameter_not_supported: false },
   ...{ body_not_allowed: false, grant_type_not_supported: false, not_found: false, method_not_allowed: false },
   ...{ content_type_not_supported: false, request_too_large: false },
@@ -33,7 +33,7 @@ const alerts = z
   )
   .parse(JSON.parse(readFileSync(new URL('../../../deploy/monitoring/alerts.json', import.meta.url), 'utf8')));
 
-it('the alert on refused jobs counts the reasons that somebody has to mend', () => {
+it('the alert on refused jobs counts the reasons that somebody has to fix', () => {
   const alert = alerts.find(({ displayName }) => displayName.endsWith('Most jobs refused'));
   const filters = alert?.conditions.flatMap(({ conditionThreshold }) => conditionThreshold?.filter ?? []) ?? [];
   const patterns = filters.flatMap(

@@ -159,7 +159,7 @@ describe('enabling an account', () => {
     expect(google.requests).toEqual([GET]);
   });
 
-  it('is not requested when time was up before IAM told what the account is, as when the instance was frozen', async () => {
+  it('is not requested when time was up before IAM returned the state, as when the instance was frozen', async () => {
     const google = aGoogle(disabled);
     const sendAsService: HttpClient = async (request) => {
       const response = await google.sendRequest(request);

@@ -1,4 +1,4 @@
-// The exchange of a custom token against an Identity Toolkit that answers what it was told to: what is sent, what becomes of
+// The exchange of a custom token against an Identity Toolkit with scripted responses: what is sent, what becomes of
 // its refusals, and what happens when somebody changed the user.
 
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 // The job against the record of its end, and against itself: it renews as fast as it gets answers, over a Firestore with the latencies of a
-// regional and of a multi-regional database. Nothing that it does keeps its end, or that of one grant, off the record.
+// regional and of a multi-regional database. Nothing that it does keeps its end, or the end of one grant, off the record.
 
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
@@ -44,7 +44,7 @@ rules:
   return { loaded, names };
 }
 
-/** A job and all that serves it, over a Firestore that takes so many milliseconds for a read and for a commit. */
+/** A job and all that serves it, over a Firestore that takes the given milliseconds for a read and for a commit. */
 function open(kind: Kind, credentials: number, { read, commit }: { readonly read: number; readonly commit: number }) {
   const clock = new EventClock(Date.UTC(2026, 10, 24), credentials);
   const { loaded, names } = policyOf(kind, credentials);
@@ -94,7 +94,7 @@ function open(kind: Kind, credentials: number, { read, commit }: { readonly read
   return { clock, names, job_id, ending, request, dump };
 }
 
-/** So many requests at a time renew the credentials, one after the other, until `stop` is called. */
+/** The given number of requests at a time renew the credentials, one after the other, until `stop` is called. */
 function renew(service: ReturnType<typeof open>, atOnce: number) {
   let over = false;
   const issuedAt: number[] = [];
@@ -132,7 +132,7 @@ describe('the end of a job that renews as fast as it can', () => {
   it.each(CASES)('$credentials of $kind, $atOnce requests at once, reads of $read ms', async (situation) => {
     const service = open(situation.kind, situation.credentials, situation);
     const { clock, names, job_id, ending } = service;
-    const story = async () => {
+    const scenario = async () => {
       await Promise.all(names.map(service.request));
       const renewing = renew(service, situation.atOnce);
       await clock.sleep(500);
@@ -143,7 +143,7 @@ describe('the end of a job that renews as fast as it can', () => {
       await renewing.stop();
       return { took: recorded - begun, recorded, unfinished: pending, ...renewing };
     };
-    const { took, recorded, unfinished, issuedAt } = await clock.run(story());
+    const { took, recorded, unfinished, issuedAt } = await clock.run(scenario());
     expect(took).toBeLessThan(3_000);
     expect(unfinished).toEqual([]);
     expect(service.dump().get(`jobs/${job_id}`)).toMatchObject({ ended_by: 'job.finished', ending_since: null });
@@ -158,7 +158,7 @@ describe('the end of one grant whose job renews it as fast as it can', () => {
     const service = open('a shared account', 1, latency);
     const { clock, names, job_id, ending } = service;
     const [name] = names as [string];
-    const story = async () => {
+    const scenario = async () => {
       const first = await service.request(name);
       if (!('outcome' in first) || first.outcome !== 'issued') throw new Error('nothing was issued');
       const renewing = renew(service, 60);
@@ -170,7 +170,7 @@ describe('the end of one grant whose job renews it as fast as it can', () => {
       await renewing.stop();
       return { took: recorded - begun, recorded, notRenewed: notRenewed, ...renewing };
     };
-    const { took, recorded, notRenewed, issuedAt } = await clock.run(story());
+    const { took, recorded, notRenewed, issuedAt } = await clock.run(scenario());
     expect(took).toBeLessThan(3_000);
     expect(notRenewed).toMatchObject([{ ended_by: 'released', ending_since: null }]);
     expect(service.dump().get(`grants/${grantId(job_id, name)}`)).toMatchObject({ ended_by: 'released' });
@@ -181,8 +181,8 @@ describe('the end of one grant whose job renews it as fast as it can', () => {
 describe('a job that asks for all of its credentials at once', () => {
   it.each(LATENCIES)('gets each of 20, reads of $read ms', async (latency) => {
     const service = open('a shared account', 20, latency);
-    const story = () => Promise.all(service.names.map((name) => service.request(name)));
-    const results = await service.clock.run(story());
+    const scenario = () => Promise.all(service.names.map((name) => service.request(name)));
+    const results = await service.clock.run(scenario());
     expect(results.map((result) => ('outcome' in result ? result.outcome : result.message))).toEqual(
       service.names.map(() => 'issued'),
     );

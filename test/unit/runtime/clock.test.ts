@@ -48,7 +48,7 @@ describe('a random UUID', () => {
 describe('a deadline', () => {
   const never = new Promise<never>(() => {});
 
-  it('falls when its time has passed by the clock, and not before', async () => {
+  it('falls when its time has passed on the clock, and not before', async () => {
     const clock = new TestClock(START);
     const late = withTimeout({ clock, milliseconds: 3_000, dependency: 'ledger' }, never);
     clock.advance(2_999);
@@ -80,7 +80,7 @@ describe('the clock of tests', () => {
     expect(clock.now()).toBe(START);
   });
 
-  it('wakes those who wait for a deadline in the order of their times, at their times', async () => {
+  it('resumes those who wait for a deadline in the order of their times, at their times', async () => {
     const clock = new TestClock(START);
     const resolved: [string, number][] = [];
     const { signal } = new AbortController();

@@ -99,7 +99,7 @@ describe('the choice whether to install', () => {
     expect(content()).toEqual(COMPLETE);
   });
 
-  it('runs npm ci with development packages, in a folder beside node_modules', () => {
+  it('runs npm ci with development packages, in a folder next to node_modules', () => {
     npm(INSTALLS);
     install();
     expect(calls()).toEqual([
@@ -163,7 +163,7 @@ describe('the choice whether to install', () => {
 });
 
 describe('an installation that fails', () => {
-  /** node_modules as it was, and nothing beside it. */
+  /** node_modules as it was, and nothing next to it. */
   const unchanged = () => {
     expect(readdirSync(join(folder, 'node_modules/a'))).toEqual(['old']);
     expect(content()).toEqual(COMPLETE);

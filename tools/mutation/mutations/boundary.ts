@@ -24,7 +24,7 @@ export const BOUNDARY: readonly Mutation[] = [
   {
     id: 'blocking-function-permanent',
     breaks: 'answers',
-    means: 'A job is told to stop when a blocking function starts cold or runs out of time.',
+    means: 'The response says `permanent` when a blocking function starts cold or runs out of time.',
     edits: [
       {
         file: GOOGLE_REFUSAL,
@@ -38,7 +38,7 @@ export const BOUNDARY: readonly Mutation[] = [
   {
     id: 'part-of-a-pool-permanent',
     breaks: 'answers',
-    means: 'A job is told to stop although the pool has accounts that Google did not refuse.',
+    means: 'The response says `permanent` although the pool has accounts that Google did not refuse.',
     edits: [
       {
         file: 'shared/operations/issue-token.ts',
@@ -51,7 +51,7 @@ export const BOUNDARY: readonly Mutation[] = [
   {
     id: 'refused-narrowing-temporary',
     breaks: 'answers',
-    means: 'A job is told to ask again where Google refuses to narrow the tokens of every account of the pool.',
+    means: 'The response asks for a retry where Google refuses to narrow the tokens of every account of the pool.',
     edits: [
       {
         file: 'shared/operations/issue-token.ts',
@@ -64,7 +64,7 @@ export const BOUNDARY: readonly Mutation[] = [
   {
     id: 'time-out-permanent',
     breaks: 'answers',
-    means: 'A job is told to stop after a time-out of Google (408) or a change at the same time (409).',
+    means: 'The response says `permanent` after a time-out of Google (408) or a change at the same time (409).',
     edits: [{ file: GOOGLE_REFUSAL, find: '![408, 409, 429].includes(status)', replace: 'status !== 429' }],
     killers: [GOOGLE_REFUSES_TEST],
   },
@@ -85,7 +85,7 @@ export const BOUNDARY: readonly Mutation[] = [
   {
     id: 'expiry-of-token-not-of-grant',
     breaks: 'answers',
-    means: 'expires_in is that of the ID token, although the rules reject it when its grant expires.',
+    means: 'expires_in has the value for the ID token, although the rules reject it when its grant expires.',
     aliases: ['M02'],
     edits: [
       {

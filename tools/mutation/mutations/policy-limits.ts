@@ -118,7 +118,7 @@ export const POLICY_LIMITS: readonly Mutation[] = [
   {
     id: 'crowded-document',
     breaks: 'limits',
-    means: 'Rules are generated of which Firestore cannot evaluate all that cover one document.',
+    means: 'Rules are generated that Firestore cannot evaluate: too many cover one document.',
     edits: [
       {
         file: RULES_LIMITS,

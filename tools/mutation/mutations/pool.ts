@@ -43,7 +43,7 @@ export const POOL: readonly Mutation[] = [
   {
     id: 'shared-account-leased',
     breaks: 'I4',
-    means: 'A pool leases an account of which tokens may live that jobs shared.',
+    means: 'A pool leases an account that may have live tokens from when jobs shared it.',
     edits: [
       {
         file: ACCOUNT_LIFE,

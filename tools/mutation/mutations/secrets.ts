@@ -49,7 +49,7 @@ export const SECRETS: readonly Mutation[] = [
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],
-    secondGuard: 'The caller is not told the detail, and audit lines cut tokens out.',
+    secondGuard: 'The caller does not receive the detail, and audit lines cut tokens out.',
     knownSurvivor: true,
   },
   {
@@ -65,7 +65,7 @@ export const SECRETS: readonly Mutation[] = [
       },
     ],
     killers: ['test/http/token-unavailable.test.ts', MODEL],
-    secondGuard: 'The caller is not told the detail, and audit lines cut tokens out.',
+    secondGuard: 'The caller does not receive the detail, and audit lines cut tokens out.',
     knownSurvivor: true,
   },
   {

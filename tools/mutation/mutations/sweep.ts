@@ -245,7 +245,7 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
   {
     id: 'one-answer-is-an-alarm',
     breaks: 'answers',
-    means: 'One answer of IAM that a resting account is enabled raises an alarm.',
+    means: 'One response of IAM that an account in cooldown is enabled raises an alarm.',
     edits: [
       {
         file: SWEEP_ACCOUNTS,

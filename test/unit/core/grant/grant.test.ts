@@ -170,7 +170,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
   });
 });
 
-it('a grant whose narrowed tokens outlive its account is ended by the clock once they have ended by every clock', () => {
+it('a grant whose narrowed tokens outlive its account expires once they have expired on every clock', () => {
   const waiting = confirmRevoked(grantIn('revoking', 'narrowedPool'), LATER);
   if (!waiting) throw new Error('nothing was confirmed');
   const { expires_at } = waiting;

@@ -120,7 +120,7 @@ describe('what a reservation promises', () => {
   });
 
   it.each(['pool', 'narrowedPool'] as const)(
-    'takes no token of a %s that outlives what is on record: the account rests no longer',
+    'takes no token of a %s that outlives what is on record: its cooldown is no longer',
     (kind) => {
       const issuing = grantIn('issuing', kind);
       expect(granted(activate(issuing, FREE, newToken(issuing.expires_at), NOW)).tokens).toHaveLength(1);
@@ -187,7 +187,7 @@ describe('too many live tokens', () => {
     });
   });
 
-  it('gives again once the first of them is dead', () => {
+  it('issues again once the first of them has expired', () => {
     expect(
       outcomeOf(reserve(withTokens(MAX_LIVE_TOKENS), FREE, request(firestore), NOW + 30_500 + CLOCK_MARGIN_MS)),
     ).toBe('active');
@@ -195,7 +195,7 @@ describe('too many live tokens', () => {
   });
 });
 
-describe('when a grant was dead', () => {
+describe('when the access of a grant ended', () => {
   it('is not said before it is so', () => {
     for (const kind of KINDS)
       for (const state of ['issuing', 'active', 'revoking'] as const)

@@ -102,13 +102,13 @@ describe('the order of builds', () => {
   });
   const numbers = (builds: ReturnType<typeof byBuild>) => builds.map(({ build }) => build.build_number);
 
-  it('is that of the check which is due longest, with all jobs of a build together', () => {
+  it('follows the check which is due longest, with all jobs of a build together', () => {
     const builds = byBuild([job(1, 50), job(2, 20), job(3, 30), job(1, 10)], () => 0);
     expect(numbers(builds)).toEqual([1, 2, 3]);
     expect(builds[0]?.jobs).toHaveLength(2);
   });
 
-  it('is that of chance between equals', () => {
+  it('is random between equals', () => {
     const keys = [0.3, 0.1, 0.2];
     expect(numbers(byBuild([job(1, 5), job(2, 5), job(3, 5)], () => keys.shift() ?? 0))).toEqual([2, 3, 1]);
   });

@@ -111,7 +111,7 @@ describe('a grant with an account', () => {
 });
 
 describe('an account from which Google does not mint', () => {
-  it('is given back for another as long as no token of it left, and is remembered', () => {
+  it('is replaced by another as long as no token of it was returned, and is remembered', () => {
     const issuing = grantIn('issuing', 'pool');
     expect(reserve(issuing, FREE, requestToken({ excludedAccounts: [FIRST] }), LATER)).toEqual(NEEDS_LEASE);
     const swapped = granted(reserve(issuing, FREE, requestToken({ excludedAccounts: [FIRST], lease: SECOND }), LATER));
@@ -135,7 +135,7 @@ describe('an account from which Google does not mint', () => {
     expect(grant).toMatchObject({ service_account: FIRST, past_leases: [] });
   });
 
-  it('is given back once the tokens on record are gone', () => {
+  it('is replaced once the tokens on record are gone', () => {
     const active = grantIn('active', 'pool');
     const over = active.expires_at + CLOCK_MARGIN_MS;
     const renewed = granted(reserve(active, FREE, requestToken(), over));
@@ -201,7 +201,7 @@ describe('past leases', () => {
 });
 
 describe('a token', () => {
-  it('of an account that was given back meanwhile does not leave, and may be asked for again at once', () => {
+  it('of an account whose lease has ended meanwhile is not returned, and may be requested again at once', () => {
     const swapped = granted(
       reserve(grantIn('issuing', 'pool'), FREE, requestToken({ excludedAccounts: [FIRST], lease: SECOND }), LATER),
     );

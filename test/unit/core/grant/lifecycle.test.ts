@@ -29,7 +29,7 @@ import {
   TTL,
 } from '../../../fixtures/grants.ts';
 
-describe.each(KINDS)('hand-outs of a %s grant within a minute', (kind) => {
+describe.each(KINDS)('requests for a %s grant within a minute', (kind) => {
   const requestToken = request(CREDENTIALS[kind], { limits: { ...CAPS, tokensPerMinute: 3 } });
   const requestedAt = (...times: number[]) =>
     times.reduce((grant, at) => granted(reserve(grant, FREE, requestToken, at)), first);
@@ -44,12 +44,12 @@ describe.each(KINDS)('hand-outs of a %s grant within a minute', (kind) => {
     expect(reserve(third, FREE, requestToken, NOW + 59_999)).toEqual({ refusal: { ...refusal, retryAfter: 1 } });
   });
 
-  it('are counted anew at the very end of the minute', () => {
+  it('are counted from zero at the very end of the minute', () => {
     const again = granted(reserve(requestedAt(NOW + 1, NOW + 2), FREE, requestToken, NOW + 60_000));
     expect(again).toMatchObject({ rate_window_at: NOW + 60_000, rate_window_count: 1 });
   });
 
-  it('are counted anew when a clock was set back, instead of being refused until it has caught up', () => {
+  it('are counted from zero when a clock was set back, instead of being refused until it has caught up', () => {
     expect(granted(reserve(requestedAt(NOW + 1, NOW + 2), FREE, requestToken, NOW - 1))).toMatchObject({
       rate_window_at: NOW - 1,
       rate_window_count: 1,
@@ -100,7 +100,7 @@ describe('what a pipeline holds', () => {
   );
 });
 
-describe('what an operator has barred', () => {
+describe('what an operator has blocked', () => {
   const blocks = (selector: object) => [{ id: 'switch-1', selector, activated_at: NOW }];
   const refusal = { reason: 'blocked', kill_switch_id: 'switch-1' } as const;
 
@@ -233,7 +233,7 @@ describe('who ended a grant', () => {
     });
   });
 
-  it('is whoever was first', () => {
+  it('is the first one', () => {
     const returned = expectDefined(endGrant(grantIn('active', 'serviceAccount'), { by: 'released' }, LATER));
     expect(endGrant(returned, { by: 'job.finished' }, LATER + 5)).toMatchObject({
       ended_at: LATER,

@@ -27,9 +27,9 @@ const free = (more: Partial<Account> = {}) =>
 
 describe('when a pool has no free account, the next try makes sense', () => {
   it.each<[string, Partial<Account>[], number, number]>([
-    ['five seconds after the minute in which the first has rested', [{ reusable_at: NOW + 90_500 }], NOW, 125],
-    ['at that very minute when the first has rested just then', [{ reusable_at: NOW + 2 * MINUTE }], NOW, 125],
-    ['a minute later when it rests one millisecond longer', [{ reusable_at: NOW + 2 * MINUTE + 1 }], NOW, 185],
+    ['five seconds after the minute in which the first has cooled down', [{ reusable_at: NOW + 90_500 }], NOW, 125],
+    ['at that very minute when the first has cooled down just then', [{ reusable_at: NOW + 2 * MINUTE }], NOW, 125],
+    ['a minute later when its cooldown is one millisecond longer', [{ reusable_at: NOW + 2 * MINUTE + 1 }], NOW, 185],
     [
       'after the first of several, whatever state it is in',
       [{ reusable_at: NOW + 9 * MINUTE }, { state: 'cooling_down', reusable_at: NOW + MINUTE }, { state: 'revoking' }],
@@ -37,7 +37,7 @@ describe('when a pool has no free account, the next try makes sense', () => {
       65,
     ],
     [
-      'after the next sweep when one has rested already',
+      'after the next sweep when one has cooled down already',
       [{ state: 'cooling_down', reusable_at: NOW - 5 }],
       NOW + 1,
       65,
@@ -53,7 +53,7 @@ describe('when a pool has no free account, the next try makes sense', () => {
     expect(Math.ceil((refusal.free_at - now) / 1000)).toBe(retryAfter);
   });
 
-  it('and the caller is told so', () => {
+  it('and the response says so', () => {
     expect(toWireError(poolExhausted([account()], 3, NOW), { bearer: false })).toEqual({
       status: 503,
       error: 'temporarily_unavailable',

@@ -109,9 +109,9 @@ class World {
   }
 
   confirmEnabled(): void {
-    const waking = this.claims.shift();
-    const account = waking && this.accounts.get(waking.email);
-    if (waking && account) this.write(waking.email, confirmEnabled(account, waking.enabling_since, this.now));
+    const enabling = this.claims.shift();
+    const account = enabling && this.accounts.get(enabling.email);
+    if (enabling && account) this.write(enabling.email, confirmEnabled(account, enabling.enabling_since, this.now));
   }
 
   /** What the sweep does with accounts that it finds forgotten, and with those that rest. */
@@ -178,7 +178,7 @@ const step = fc.oneof(
   }),
   fc.record({ do: fc.constant('end' as const), which, by }),
   fc.record({ do: fc.constantFrom('activate' as const, 'confirm' as const, 'expire' as const), which }),
-  fc.record({ do: fc.constantFrom('begin to wake' as const, 'wake' as const, 'look' as const) }),
+  fc.record({ do: fc.constantFrom('begin to enable' as const, 'enable' as const, 'look' as const) }),
 );
 
 describe('the accounts of a pool, whatever happens in whatever order', () => {
@@ -189,8 +189,8 @@ describe('the accounts of a pool, whatever happens in whatever order', () => {
         const world = new World();
         for (const taken of steps) {
           if (taken.do === 'wait') world.now += taken.ms;
-          if (taken.do === 'begin to wake') world.claimForEnable();
-          if (taken.do === 'wake') world.confirmEnabled();
+          if (taken.do === 'begin to enable') world.claimForEnable();
+          if (taken.do === 'enable') world.confirmEnabled();
           if (taken.do === 'look') world.look();
           if ('which' in taken) {
             const job = world.jobs[taken.which] as Job;
@@ -215,7 +215,8 @@ describe('the accounts of a pool, whatever happens in whatever order', () => {
           world.move(job, job.grant && (confirmRevoked(job.grant, world.now) ?? expire(job.grant, world.now)));
         world.now += 4_000_000;
         world.claimForEnable();
-        for (let waking = 0; waking <= steps.length; waking += 1) for (const _ of ACCOUNTS) world.confirmEnabled();
+        for (let enabling = 0; enabling <= steps.length; enabling += 1)
+          for (const _ of ACCOUNTS) world.confirmEnabled();
         world.check();
         for (const { state } of world.accounts.values()) expect(state).toBe('free');
       }),

@@ -71,7 +71,7 @@ describe('an account that jobs share', () => {
     expect(recordShared(accountIn('free'), { credential: 'export', latestExpiry }, NOW)).toEqual({ record: recorded });
   });
 
-  it('is not recorded anew for each token, and in time for one that lives longer', () => {
+  it('is not recorded again for each token, and in time for one that lives longer', () => {
     const nothing = { record: undefined };
     expect(recordShared(recorded, { credential: 'export', latestExpiry: latestExpiry + 15 * MINUTE }, LATER)).toEqual(
       nothing,
@@ -113,8 +113,8 @@ describe('a lease', () => {
   });
 
   it('never brings the end of the rest forward', () => {
-    const resting = { ...accountIn('free'), reusable_at: REUSABLE_AT + 5 };
-    expect(lease(resting, to, NOW)).toMatchObject({ state: 'leased', reusable_at: REUSABLE_AT + 5 });
+    const cooling = { ...accountIn('free'), reusable_at: REUSABLE_AT + 5 };
+    expect(lease(cooling, to, NOW)).toMatchObject({ state: 'leased', reusable_at: REUSABLE_AT + 5 });
   });
 });
 
@@ -125,16 +125,19 @@ describe('an account follows its grant', () => {
   });
   const longer = { expires_at: ISSUING.expires_at + 5 };
 
-  it.each(['issuing', 'active'] as const)('and rests longer when that lives longer, and never shorter: %s', (state) => {
-    expect(afterGrantChange(leased, grantWith(state, longer), NOW)).toEqual({
-      ...leased,
-      reusable_at: REUSABLE_AT + 5,
-    });
-    expect(afterGrantChange(leased, grantWith(state), NOW)).toBeUndefined();
-    expect(afterGrantChange(leased, grantWith(state, { expires_at: NOW }), NOW)).toBeUndefined();
-    for (const other of ['free', 'revoking', 'cooling_down'] as const)
-      expect(afterGrantChange(accountIn(other), grantWith(state, longer), NOW)).toBeUndefined();
-  });
+  it.each(['issuing', 'active'] as const)(
+    'and has a longer cooldown when that lives longer, and never a shorter one: %s',
+    (state) => {
+      expect(afterGrantChange(leased, grantWith(state, longer), NOW)).toEqual({
+        ...leased,
+        reusable_at: REUSABLE_AT + 5,
+      });
+      expect(afterGrantChange(leased, grantWith(state), NOW)).toBeUndefined();
+      expect(afterGrantChange(leased, grantWith(state, { expires_at: NOW }), NOW)).toBeUndefined();
+      for (const other of ['free', 'revoking', 'cooling_down'] as const)
+        expect(afterGrantChange(accountIn(other), grantWith(state, longer), NOW)).toBeUndefined();
+    },
+  );
 
   it('and is to be disabled once that is being revoked', () => {
     expect(afterGrantChange(leased, grantWith('revoking'), NOW)).toEqual({ ...leased, state: 'revoking' });
@@ -145,7 +148,7 @@ describe('an account follows its grant', () => {
       expect(afterGrantChange(accountIn(other), grantWith('revoking', longer), NOW)).toBeUndefined();
   });
 
-  it('and rests once that was revoked, disabled since then', () => {
+  it('and cools down once that was revoked, disabled since then', () => {
     const revoking = accountIn('revoking');
     expect(afterGrantChange(revoking, grantWith('revoked'), NOW + 300)).toEqual({
       ...revoking,
@@ -156,7 +159,7 @@ describe('an account follows its grant', () => {
       expect(afterGrantChange(accountIn(other), grantWith('revoked'), NOW + 300)).toBeUndefined();
   });
 
-  it('and rests for the shortest cooldown at least, however little was left', () => {
+  it('and cools down for the shortest cooldown at least, however little was left', () => {
     const late = REUSABLE_AT - 5;
     expect(afterGrantChange(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({
       reusable_at: late + SHORTEST_COOLDOWN_MS,
@@ -177,7 +180,7 @@ describe('an account follows its grant', () => {
     });
   });
 
-  it('and rests when that expired before a token left, because Google may not mint from it', () => {
+  it('and cools down when that expired before a token was returned, because Google may not mint from it', () => {
     expect(afterGrantChange(leased, grantWith('expired', { tokens_issued: 0 }), REUSABLE_AT)).toEqual({
       ...leased,
       state: 'cooling_down',
@@ -185,7 +188,7 @@ describe('an account follows its grant', () => {
     });
   });
 
-  it('and rests when that expired while it was to be disabled, because it may be so unconfirmed', () => {
+  it('and cools down when that expired while it was to be disabled, because it may be so unconfirmed', () => {
     const at = REUSABLE_AT + 5;
     expect(afterGrantChange(accountIn('revoking'), grantWith('expired'), at)).toEqual({
       ...leased,
@@ -208,7 +211,7 @@ describe('an account follows its grant', () => {
 });
 
 describe('an account that is set aside', () => {
-  it.each(['leased', 'revoking'] as const)('rests as if it might have been disabled: %s', (state) => {
+  it.each(['leased', 'revoking'] as const)('cools down as if it might have been disabled: %s', (state) => {
     const account = accountIn(state);
     expect(quarantine(account, NOW)).toEqual({ ...account, state: 'cooling_down' });
     expect(quarantine(account, REUSABLE_AT)).toEqual({
@@ -224,33 +227,33 @@ describe('an account that is set aside', () => {
   });
 });
 
-describe('a rested account', () => {
-  const resting = accountIn('cooling_down');
+describe('an account whose cooldown is over', () => {
+  const cooling = accountIn('cooling_down');
 
-  it('is woken once its rest is over, and not a millisecond before', () => {
-    expect(claimForEnable(resting, REUSABLE_AT - 1)).toBeUndefined();
-    expect(claimForEnable(resting, REUSABLE_AT)).toEqual({ ...resting, enabling_since: REUSABLE_AT });
+  it('is enabled once its cooldown is over, and not a millisecond before', () => {
+    expect(claimForEnable(cooling, REUSABLE_AT - 1)).toBeUndefined();
+    expect(claimForEnable(cooling, REUSABLE_AT)).toEqual({ ...cooling, enabling_since: REUSABLE_AT });
   });
 
-  it('is woken by one sweep, and by another only when that can no longer be at it', () => {
-    const waking = { ...resting, enabling_since: REUSABLE_AT };
-    expect(claimForEnable(waking, REUSABLE_AT + 5 * MINUTE - 1)).toBeUndefined();
-    expect(claimForEnable(waking, REUSABLE_AT + 5 * MINUTE)).toEqual({
-      ...resting,
+  it('is enabled by one sweep, and by another only when the first cannot be at it any more', () => {
+    const enabling = { ...cooling, enabling_since: REUSABLE_AT };
+    expect(claimForEnable(enabling, REUSABLE_AT + 5 * MINUTE - 1)).toBeUndefined();
+    expect(claimForEnable(enabling, REUSABLE_AT + 5 * MINUTE)).toEqual({
+      ...cooling,
       enabling_since: REUSABLE_AT + 5 * MINUTE,
     });
   });
 
   it('is free once the sweep that began says that it is enabled, and by no other sweep', () => {
-    const waking = { ...resting, enabling_since: REUSABLE_AT };
+    const enabling = { ...cooling, enabling_since: REUSABLE_AT };
     const now = REUSABLE_AT + 9;
-    expect(confirmEnabled(waking, REUSABLE_AT, now)).toEqual({ ...resting, ...freed, delete_at: now + RETENTION_MS });
-    expect(confirmEnabled(waking, REUSABLE_AT - 1, now)).toBeUndefined();
-    expect(confirmEnabled({ ...waking, enabling_since: REUSABLE_AT + 5 }, REUSABLE_AT, now)).toBeUndefined();
-    expect(confirmEnabled(resting, REUSABLE_AT, now)).toBeUndefined();
+    expect(confirmEnabled(enabling, REUSABLE_AT, now)).toEqual({ ...cooling, ...freed, delete_at: now + RETENTION_MS });
+    expect(confirmEnabled(enabling, REUSABLE_AT - 1, now)).toBeUndefined();
+    expect(confirmEnabled({ ...enabling, enabling_since: REUSABLE_AT + 5 }, REUSABLE_AT, now)).toBeUndefined();
+    expect(confirmEnabled(cooling, REUSABLE_AT, now)).toBeUndefined();
   });
 
-  it('is the only kind that is woken', () => {
+  it('is the only kind that is enabled', () => {
     for (const state of ['free', 'leased', 'revoking'] as const) {
       expect(claimForEnable(accountIn(state), REUSABLE_AT + MINUTE)).toBeUndefined();
       expect(
@@ -259,10 +262,10 @@ describe('a rested account', () => {
     }
   });
 
-  it('is looked at again while it rests, and not while a sweep enables it', () => {
-    expect(countFoundEnabled({ ...resting, found_enabled: 2 })).toEqual({ ...resting, found_enabled: 3 });
-    expect(markChecked(resting, NOW + MINUTE)).toEqual({ ...resting, last_checked_at: NOW + MINUTE });
-    expect(markChecked({ ...resting, enabling_since: REUSABLE_AT }, REUSABLE_AT + 1)).toBeUndefined();
+  it('is looked at again during its cooldown, and not while a sweep enables it', () => {
+    expect(countFoundEnabled({ ...cooling, found_enabled: 2 })).toEqual({ ...cooling, found_enabled: 3 });
+    expect(markChecked(cooling, NOW + MINUTE)).toEqual({ ...cooling, last_checked_at: NOW + MINUTE });
+    expect(markChecked({ ...cooling, enabling_since: REUSABLE_AT }, REUSABLE_AT + 1)).toBeUndefined();
     for (const state of ['free', 'leased', 'revoking'] as const)
       expect(markChecked(accountIn(state), NOW + MINUTE)).toBeUndefined();
   });

@@ -215,7 +215,7 @@ service cloud.firestore {
       file('// keydesk:begin\n// keydesk:end').replace("rules_version = '2';\n", ''),
       /rules_version/,
     ],
-  ])('says what to mend in a file with %s', (_, text, problem) => {
+  ])('says what to fix in a file with %s', (_, text, problem) => {
     expect(replaceGenerated(text, POLICY, MAIN)).toEqual({ problem: expect.stringMatching(problem) });
   });
 });
@@ -244,14 +244,14 @@ describe('a hand-written match that covers the grant documents', () => {
     expect(matchesExposingGrants(around(match))).not.toEqual([]);
   });
 
-  it('is found after the generated part, and in a match of its own beside the enclosing one', () => {
+  it('is found after the generated part, and in a match of its own next to the enclosing one', () => {
     const after = splicedInto(file(`// keydesk:begin\n// keydesk:end\nmatch /{document=**} ${open}`));
     expect(matchesExposingGrants(after)).toEqual(['/{document=**}']);
-    const beside = splicedInto(file('// keydesk:begin\n// keydesk:end')).replace(
+    const adjacent = splicedInto(file('// keydesk:begin\n// keydesk:end')).replace(
       'service cloud.firestore {\n',
       `service cloud.firestore {\n  match /databases/{db}/documents/{document=**} ${open}\n`,
     );
-    expect(matchesExposingGrants(beside)).not.toEqual([]);
+    expect(matchesExposingGrants(adjacent)).not.toEqual([]);
   });
 
   it.each([
@@ -278,7 +278,7 @@ it('the tokens of a policy have the tenants of all credentials of the project, a
         { path: 'releases/{release}', verbs: ['read', 'update'] },
       ],
     },
-    beside: { database: 'second', tenant: 'ci-x7k2p', allow: [{ path: 'logs/{log}', verbs: ['write'] }] },
+    adjacent: { database: 'second', tenant: 'ci-x7k2p', allow: [{ path: 'logs/{log}', verbs: ['write'] }] },
     elsewhere: { project: 'acme-other', tenant: 'other-m6tyz', allow: [{ path: 'logs/{log}', verbs: ['write'] }] },
   });
   const tenants = new Set([undefined, 'ci-x7k2p']);

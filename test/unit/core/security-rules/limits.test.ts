@@ -22,7 +22,7 @@ function policyOf(openings: readonly (readonly string[])[], verbs: readonly (rea
 
 const count = <T>(length: number, make: (index: number) => T): T[] => Array.from({ length }, (_, index) => make(index));
 
-/** Paths of which every one covers c/d0/s/d1/s/d2, made of the bits of `index`. */
+/** Paths that all cover c/d0/s/d1/s/d2, made of the bits of `index`. */
 const overlapping = (index: number) =>
   `c/${count(3, (at) => ((index >> at) % 2 === 0 ? `d${at}` : `{w${at}}`)).join('/s/')}${index >= 8 ? '/{rest=**}' : ''}`;
 
@@ -65,7 +65,7 @@ describe('the limits of rules', () => {
       'one for each depth but the last',
       count(10, (index) => `c/{d}${'/s/{e}'.repeat(index)}`.replaceAll(/\{(\w)\}/g, (_, name, at) => `{${name}${at}}`)),
     ],
-  ])('allow many paths of which few cover a document: %s', (_, paths) => {
+  ])('allow many paths when few cover a document: %s', (_, paths) => {
     expect(generatedRulesProblems(policyOf([paths]))).toEqual([]);
   });
 
@@ -88,7 +88,7 @@ describe('the limits of rules', () => {
     expect(rulesProblems(policy, MAIN, padded(exact + 2))).toEqual([expect.stringContaining('bytes, and Firestore')]);
   });
 
-  it('are exceeded by credentials of which each needs a path of its own, by the thousand', () => {
+  it('are exceeded by thousands of credentials that each need a path of their own', () => {
     const policy = policyOf(count(3_000, (index) => [`collection-of-team-${index}/{document=**}`]));
     expect(generatedRulesProblems(policy)).toEqual([expect.stringContaining('bytes, and Firestore')]);
   });

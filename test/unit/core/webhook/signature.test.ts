@@ -79,7 +79,7 @@ describe('the signature of a webhook', () => {
     expect(verify({ body: '{}', now: TIMESTAMP - 1000 })).toBe('signature_in_future');
   });
 
-  it('that is missing is told from one that cannot be read', () => {
+  it('that is missing has another reason than one that cannot be read', () => {
     expect(verify({ header: undefined })).toBe('signature_missing');
     expect(verify({ header: '' })).toBe('signature_malformed');
   });
