@@ -12,7 +12,7 @@ import { PIPELINE_ID, short } from './setting.ts';
 import { type GrantRecord, type Named, names } from './stores.ts';
 
 const FORESEEN =
-  /injected \d|answered \d|could not be reached|not requested: its time was up|no answer within|returned something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on/;
+  /injected \d|returned \d|could not be reached|not requested: its time was up|no response within|returned something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on/;
 
 interface PendingIssue {
   readonly job_id: string;
