@@ -1,5 +1,5 @@
 // The software bill of materials of one archive, as CycloneDX 1.6 JSON: the packages that are bundled into it and those that
-// `npm ci` installs beside it, with their versions, licences and npm's own hashes. It has neither time nor serial number, so
+// `npm ci` installs next to it, with their versions, licences and npm's own hashes. It has neither time nor serial number, so
 // that the same sources give the same bytes. Source: cyclonedx.org/docs/1.6/json.
 
 import { Enums, Models, Serialize, SPDX, Spec } from '@cyclonedx/cyclonedx-library';

@@ -18,7 +18,7 @@ const create = new Command('create')
 
 Google limits NEW users by sign-in to 100 an hour and IP address. Users that this command creates do not count.
 
-Each pipeline uses one user for each credential. A user that a job changed is replaced by that of the next generation. Where new users may not sign in, the next one must exist, so several are created. An alert of a changed user names its generation G: then run this with --generations G+4.`,
+Each pipeline uses one user for each credential. If a job changed a user, the user of the next generation replaces it. Where new users may not sign in, the next one must exist, so several are created. An alert of a changed user names its generation G: then run this with --generations G+4.`,
   )
   .addOption(policyOption())
   .option('--project <id>', 'only users of this project')

@@ -31,7 +31,7 @@ import type {
   VerifyJobToken,
 } from './ports.ts';
 
-/** For how many milliseconds a job tries further pooled accounts before it is told that Google fails. */
+/** For how many milliseconds a job tries further pooled accounts before the response says that Google fails. */
 const MAX_ACCOUNTS_TRIED = 3;
 const ACCOUNT_RETRY_WINDOW_MS = 5 * 60_000;
 /** The same when the instance is busy with other requests for the grant. */

@@ -135,7 +135,7 @@ describe('the kill switch', () => {
     return held;
   };
 
-  it('bars hand-outs and renewals that fit until it is lifted, and gives back nothing that it ended', async () => {
+  it('blocks requests and renewals that match until the block is removed, and restores nothing that it ended', async () => {
     const [killedJob, other] = [keydesk.buildkite.startJob(), keydesk.buildkite.startJob(job)];
     await newHolder(killedJob);
     const id = randomUUID();
@@ -271,7 +271,7 @@ describe('keydesk kill', () => {
   };
   const by = ['--actor', WHO.actor, '--reason', WHO.reason];
 
-  it('tells what it would end, ends it, bars, lists and lifts', async () => {
+  it('shows what it would end, ends it, blocks, lists and unblocks', async () => {
     const [held, others] = [await newHolder(job), await newHolder()];
     const dry = await run(['--pipeline-slug', 'web', '--dry-run', ...by, '--block']);
     expect([dry.code, dry.out]).toEqual([0, '']);

@@ -38,7 +38,7 @@ function expectOneLine(line: string): Record<string, unknown> {
 }
 
 describe('a line of the audit log', () => {
-  it.each(HOSTILE)('stays one line and keeps what it was told, whatever that holds: %s', (_, text) => {
+  it.each(HOSTILE)('stays one line and keeps every value of the request: %s', (_, text) => {
     const lines: string[] = [];
     const audit = createAuditLogger({ project: 'acme', write: (line) => lines.push(line) });
     audit(

@@ -133,7 +133,7 @@ describe('a bad job token', () => {
     }
   });
 
-  it('of another organization is not told which claims policy needs', async () => {
+  it('of another organization does not learn which claims the policy needs', async () => {
     const claims = { organization_slug: 'evil', organization_id: undefined, pipeline_id: undefined };
     const stranger = valid.signed({ payload: { ...valid.payload, ...claims } });
     for (const form of FORMS) expect(asSent(await requestAt(0, form, stranger))).toEqual(UNIFORM_ANSWER[form]);

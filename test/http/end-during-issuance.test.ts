@@ -143,7 +143,7 @@ describe('job.finished against a request in flight', () => {
     });
   });
 
-  it('leaves nothing alive when ends and hand-outs come at the same moment', async () => {
+  it('leaves nothing live when ends and requests come at the same moment', async () => {
     Object.assign(keydesk.tokenDeps, original);
     const rounds = await Promise.all(
       Array.from({ length: 20 }, async () => {

@@ -55,7 +55,7 @@ describe('a pooled service account', () => {
     keydesk.clock.advance(milliseconds);
   };
 
-  it('serves its job, dies with it, rests until its token has expired, and serves again', async () => {
+  it('serves its job, ends with it, cools down until its token has expired, and serves again', async () => {
     const job = await newJob();
     const requested = await job.requestToken();
     const { accessToken, account } = await newHolder(requested);
@@ -121,7 +121,7 @@ describe('a pooled service account', () => {
     expect(again.audit[0]).toMatchObject({ past_leases: [{ service_account: account }] });
   });
 
-  it('that is not to be had is answered with the moment at which one can be', async () => {
+  it('without a free account returns 503 with the time at which one can be free', async () => {
     const jobs = await Promise.all([newJob(), newJob(), newJob()]);
     for (const job of jobs) await newHolder(await job.requestToken());
     const late = await newJob();
@@ -181,7 +181,7 @@ describe('a pooled service account', () => {
     for (const email of poolOf()) expect(await accountRecord(email)).toMatchObject({ state: 'free' });
   });
 
-  it('that somebody enables while it rests is disabled again, loudly', async () => {
+  it('that somebody enables during its cooldown is disabled again, with an ERROR', async () => {
     const job = await newJob();
     const { account, accessToken } = await newHolder(await job.requestToken());
     await job.finish();
@@ -199,7 +199,7 @@ describe('a pooled service account', () => {
     }
   });
 
-  it('of which IAM tells once what was so before is disabled once more, and nobody is alarmed', async () => {
+  it('with one old response of IAM is disabled once more, without an alert', async () => {
     const job = await newJob();
     const { account } = await newHolder(await job.requestToken());
     await job.finish();

@@ -343,7 +343,7 @@ describe('a job whose webhook was lost', () => {
     expect(await keydesk.gate(tokens[0] ?? '')).toBe(401);
   });
 
-  it('is ended by the clock when there is no API token to ask with', async () => {
+  it('ends by expiry when there is no API token for a lookup', async () => {
     await open({ KEYDESK_BUILDKITE_API_TOKEN: '' });
     const { job } = await newHolder();
     job.state = 'passed';

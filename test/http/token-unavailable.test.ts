@@ -97,16 +97,13 @@ describe('when what the token endpoint depends on fails', () => {
     });
   });
 
-  it.each(ACCESS_TOKEN_FAILURES)(
-    "an account's token is not handed out when Google answers %s",
-    async (_, json, detail) => {
-      const jobToken = await newJobToken(keydesk);
-      keydesk.google.before = () => ({ status: 200, json: json() });
-      const response = await requestToken(jobToken, 'staging-export');
-      expectUnavailable(response, 'iamcredentials generateAccessToken', detail);
-      await expectNothingRecordedAsIssued(jobToken);
-    },
-  );
+  it.each(ACCESS_TOKEN_FAILURES)("an account's token is not issued when Google returns %s", async (_, json, detail) => {
+    const jobToken = await newJobToken(keydesk);
+    keydesk.google.before = () => ({ status: 200, json: json() });
+    const response = await requestToken(jobToken, 'staging-export');
+    expectUnavailable(response, 'iamcredentials generateAccessToken', detail);
+    await expectNothingRecordedAsIssued(jobToken);
+  });
 
   it('nothing is issued when Identity Toolkit does not take what was signed', async () => {
     const jobToken = await newJobToken(keydesk);

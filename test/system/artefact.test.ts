@@ -48,7 +48,7 @@ describe('the built artefact under functions-framework', () => {
     return fetch(`${url}/token/staging-export`, { method: 'POST', headers: { authorization: `Bearer ${jobToken}` } });
   }
 
-  it('hands out, ends and sweeps with nothing but the documented settings', async () => {
+  it('issues, ends and sweeps with nothing but the documented settings', async () => {
     const [token, webhook, sweep] = await Promise.all([start('token'), start('webhook'), start('sweep')]);
     const job = buildkite.startJob();
     const jobToken = await buildkite.jobToken(job);

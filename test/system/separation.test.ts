@@ -70,7 +70,7 @@ describe('the clients of a function', () => {
     ]);
   });
 
-  it('of webhook, of an early return and of the kill switch end, and can neither mint nor enable', () => {
+  it('of webhook, of a release and of the kill switch end, and can neither mint nor enable', () => {
     const ending = ['clock', 'closeGrantDocument', 'disableAccount', 'ledger', 'lookUpToken', 'warmUp'];
     expect(Object.keys(createRevocationDeps(parts())).sort()).toEqual(ending);
     expect(Object.keys(createRevocationDeps(parts()).ledger).sort()).toEqual([

@@ -1,4 +1,4 @@
-// The basis of a grant's tokens: by which rule of which policy they are issued, and what they open. A record keeps the bases of
+// The basis of a grant's tokens: by which rule and policy they are issued, and what they open. A record keeps the bases of
 // earlier tokens until those have expired.
 
 import { surelyPast } from '../timing.ts';

@@ -304,7 +304,7 @@ function explain({ reason, received, expected }: JobTokenRefusal & { readonly re
       return `The job token expired at ${received}, and it is ${expected} now. Request a job token inside the step that uses it.`;
     case 'job_token_not_yet_valid':
     case 'job_token_issued_in_future':
-      return `The job token is valid from ${received}, and it is ${expected} by the clock of this service. Retry. If that does not help, contact the operators of Keydesk.`;
+      return `The job token is valid from ${received}, and it is ${expected} on this service's clock. Retry. If that does not help, contact the operators of Keydesk.`;
     case 'job_token_lifetime_too_long':
       return `The job token lives ${received} seconds, and the policy allows ${expected}. Request a job token with --lifetime ${expected} or less.`;
   }

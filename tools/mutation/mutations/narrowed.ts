@@ -64,7 +64,7 @@ export const NARROWED: readonly Mutation[] = [
   {
     id: 'waiting-grant-never-ends',
     breaks: 'I6',
-    means: 'A grant that waits for the end of its tokens is never ended by the clock.',
+    means: 'A grant that waits for the end of its tokens never expires.',
     observed: 'histories, `test/http/storage.test.ts`',
     edits: [
       {

@@ -156,7 +156,7 @@ describe.each(KINDS)('the states of a %s grant', (kind) => {
     },
   );
 
-  it('the end of the job takes away what may still be alive by the clock of somebody else', () => {
+  it('the end of the job revokes what may still be live on another clock', () => {
     const active = grantIn('active', kind);
     const ended = endGrant(active, JOB_FINISHED, active.expires_at + CLOCK_MARGIN_MS - 1);
     expect(ended?.state).toBe(kind === 'serviceAccount' ? 'active' : 'revoking');
