@@ -14,7 +14,7 @@ describe('the system clock', () => {
     await expect(systemClock.sleep(60_000, done.signal)).rejects.toBe('done');
   });
 
-  it('wakes up no earlier than it was asked to', async () => {
+  it('ends a sleep no earlier than requested', async () => {
     const asleepAt = systemClock.now();
     await systemClock.sleep(5);
     // A timer may fire up to a millisecond early.
