@@ -180,7 +180,7 @@ describe('google-auth-library', () => {
     const env = { ...on.env, GOOGLE_APPLICATION_CREDENTIALS: path };
     const { exitCode, stdout, stderr } = await runChild({ file: process.execPath, args: [CHILD], env });
     expect([exitCode, stdout, stderr.includes(start)]).toEqual([1, '', false]);
-    expect(stderr).toMatch(/error_description: 'No rule of the policy grants .* Request id: [0-9a-f-]{36}'/);
+    expect(stderr).toMatch(/error_description: (['"])No rule of the policy grants .* Request id: [0-9a-f-]{36}\1/);
   });
 
   it.each<[string, () => object]>([
