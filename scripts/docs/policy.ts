@@ -41,7 +41,7 @@ const FACTS: Readonly<
   build_branch: { values: 'branch', note: 'also of a fork pull request' },
   build_tag: { values: 'tag; absent from builds without one' },
   build_commit: { values: 'commit; can be `HEAD`' },
-  step_key: { values: 'key of the step', note: 'whoever changes the steps, also by `pipeline upload`' },
+  step_key: { values: 'key of the step', note: 'anybody who can change the steps, also by `pipeline upload`' },
 };
 
 export function policyTables(): Blocks {

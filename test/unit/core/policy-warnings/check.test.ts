@@ -1,4 +1,4 @@
-// The warnings about a policy: one valid policy without any, and one thing changed in each case. Beside what gives a warning stands
+// The warnings about a policy: one valid policy without any, and one thing changed in each case. Next to what gives a warning stands
 // what nearly does. What the warnings say is in warnings.golden.txt, for people to read; RECORD=1 writes the file.
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -79,7 +79,7 @@ const match =
   (data) => {
     data.rules[index].match = claims;
   };
-/** A pattern that is alone in the rule if it is of a tag: a tag beside a branch has a warning of its own. */
+/** A pattern that is alone in the rule if it is of a tag: a tag with a branch has a warning of its own. */
 const withPattern = (claim: string, value: string): Change[] => [
   ...(claim === 'build_tag' ? [match({ pipeline: 'web' })] : []),
   pattern(claim, value),
@@ -517,7 +517,7 @@ const NEARLY: readonly [what: string, ...changes: Change[]][] = [
       }
     },
   ],
-  ['a slug beside an id', match({ pipeline_slug: 'web', pipeline_id: PIPELINE_ID, build_branch: 'main' })],
+  ['a slug next to an id', match({ pipeline_slug: 'web', pipeline_id: PIPELINE_ID, build_branch: 'main' })],
   [
     'a slug in a cluster',
     match({ pipeline_slug: 'web', cluster_id: RELEASE_ID, build_branch: 'main' }),
@@ -579,7 +579,7 @@ describe('the warnings about a policy', () => {
     expect(found(...changes)).toEqual([]);
   });
 
-  it('are no_organization_id beside slug_only, when the organization has no id', () => {
+  it('are no_organization_id and slug_only, when the organization has no id', () => {
     const bySlug = match({ pipeline_slug: 'web', build_branch: 'main' });
     expect(found(bySlug, (data) => delete data.pipelines.web)).toEqual([
       'organization no_organization_id',
