@@ -2,9 +2,10 @@
 //
 // Installs the packages of each folder, by default the repository's own, when node_modules lacks something that the lock file
 // names. A relative FOLDER is relative to the repository. The packages are installed into a folder next to node_modules, which
-// takes its place when it is complete: an interrupted installation changes nothing, and two processes may install at once.
+// replaces it when it is complete: an interrupted installation changes nothing, and two processes may install at once.
 //
-// Plain JavaScript without packages: it runs on the Node that the machine has. Its messages go to standard error.
+// Plain JavaScript without packages: it runs on the Node that the machine has. Its messages go to standard error: one when an
+// installation starts, one every few seconds, and one when it is done.
 
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -17,8 +18,9 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STAGING = '.installing-';
 /** What npm reads in the folder that it installs into. */
 const NPM_FILES = ['package.json', 'package-lock.json', '.npmrc'];
-/** The install script of the package `node` puts it there. */
+/** The install script of the package `node` writes it. */
 const NODE_BINARY = 'node_modules/node/bin/node';
+const REPORT_EVERY_MS = 5_000;
 
 let npm;
 let stoppedBy;
@@ -28,15 +30,18 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     npm?.kill('SIGTERM');
   });
 
-const folders = process.argv.slice(2).map((folder) => resolve(ROOT, folder));
+const named = process.argv.slice(2).map((folder) => resolve(ROOT, folder));
+const folders = named.length > 0 ? named : [ROOT];
 try {
-  for (const folder of folders.length > 0 ? folders : [ROOT]) await installIfNeeded(folder);
+  for (const [index, folder] of folders.entries())
+    await installIfNeeded(folder, folders.length > 1 ? ` (${index + 1} of ${folders.length})` : '');
 } catch (error) {
   say(stoppedBy ? `stopped by ${stoppedBy}; nothing was changed` : error.message);
   process.exitCode = stoppedBy ? 128 + constants.signals[stoppedBy] : 1;
 }
 
-async function installIfNeeded(folder) {
+/** @param which of how many, for the messages */
+async function installIfNeeded(folder, which) {
   removeAbandoned(folder);
   if (isInstalled(folder)) return;
   const staging = join(folder, `${STAGING}${process.pid}`);
@@ -44,23 +49,30 @@ async function installIfNeeded(folder) {
   try {
     for (const file of NPM_FILES)
       if (existsSync(join(folder, file))) copyFileSync(join(folder, file), join(staging, file));
-    const count = Object.keys(readPackages(join(staging, 'package-lock.json'))).length;
+    const paths = Object.keys(readPackages(join(staging, 'package-lock.json')));
     const target = relative(process.cwd(), join(folder, 'node_modules'));
-    say(`installing up to ${count} packages into ${target} (npm ci), which can take minutes`);
-    await npmCi(staging, target);
+    say(`installing packages${which}: up to ${paths.length} into ${target} with npm ci, which can take minutes`);
+    const startedAt = process.uptime();
+    const seconds = () => Math.round(process.uptime() - startedAt);
+    // biome-ignore lint/plugin: this program has no packages and no Clock
+    const report = setInterval(() => {
+      const count = paths.filter((path) => existsSync(join(staging, path, 'package.json'))).length;
+      say(`still installing packages${which}: ${count} of up to ${paths.length} unpacked after ${seconds()} s`);
+    }, REPORT_EVERY_MS);
+    await npmCi(staging, target).finally(() => clearInterval(report));
     if (!isInstalled(staging))
       throw new Error(
         `npm ci succeeded, but ${target} would lack packages that the lock file names, or what their install scripts make.\n` +
           'Look for "omit" and "ignore-scripts" in "npm config list", remove them, and run the command again.',
       );
     putInPlace(staging, folder);
-    say(`installed ${target}`);
+    say(`installed packages${which}: ${target} is ready after ${seconds()} s`);
   } finally {
     rmSync(staging, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-/** Whether node_modules holds what the lock file names. npm lists there what it has installed, when it has finished. */
+/** Whether node_modules has what the lock file names. npm lists there what it has installed, when it has finished. */
 function isInstalled(folder) {
   const wanted = readPackages(join(folder, 'package-lock.json'));
   const installed = readPackages(join(folder, 'node_modules/.package-lock.json'), {});
@@ -72,7 +84,7 @@ function isInstalled(folder) {
   });
 }
 
-/** The entries of `packages` by path, without the project's own. `otherwise` replaces a file that cannot be read. */
+/** The entries of `packages` by path, without the project's own. @param otherwise the result when the file cannot be read */
 function readPackages(path, otherwise) {
   try {
     const { '': project, ...packages } = JSON.parse(readFileSync(path, 'utf8')).packages;
@@ -94,8 +106,8 @@ function npmCi(cwd, target) {
       if (status === 0 && !stoppedBy) return resolve();
       reject(
         new Error(
-          `npm ci failed (${signal ?? `exit code ${status}`}); its message is above. ${target} is as it was before.\n` +
-            'npm needs its registry or a filled cache: check the network, the proxy and "npm config get registry", and run the command again.',
+          `npm ci failed (${signal ?? `exit code ${status}`}); its message is above. ${target} has not changed.\n` +
+            'npm needs its registry or a filled cache. Check the network, the proxy and "npm config get registry", and run the command again.',
         ),
       );
     });
@@ -108,30 +120,30 @@ function putInPlace(staging, folder) {
     try {
       return renameSync(join(staging, 'node_modules'), target);
     } catch (error) {
-      // Another process was faster.
+      // Another process has installed them.
       if (isInstalled(folder)) return;
       if (attempt > 5 || !moveAway(target, join(staging, `replaced-${attempt}`)))
         throw new Error(`${target} cannot be replaced (${error.code}): run "npm ci" in ${folder} yourself`);
     }
 }
 
-/** Whether there is nothing at `path` any more. */
+/** Whether nothing is at `path` any more. */
 function moveAway(path, to) {
   try {
     renameSync(path, to);
     return true;
   } catch ({ code }) {
-    // Another process has just moved it away.
+    // Another process has moved it away.
     return code === 'ENOENT';
   }
 }
 
-/** Removes what was left by an installation whose process was killed. */
+/** Removes the folders of installations whose process was killed. */
 function removeAbandoned(folder) {
   for (const name of readdirSync(folder)) {
     if (!name.startsWith(STAGING)) continue;
     const pid = Number(name.slice(STAGING.length));
-    // This process has not begun: a folder with its id belongs to an earlier process.
+    // This process has not started yet: a folder with its ID is of an earlier process.
     if (pid === process.pid || !isAlive(pid))
       rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
   }

@@ -94,7 +94,7 @@ describe('the choice whether to install', () => {
     npm(INSTALLS);
     const { status, stdout, stderr } = install();
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
-    expect(stderr).toContain('up to 1 packages');
+    expect(stderr).toContain('installing packages: up to 1 into');
     expect(existsSync(join(folder, 'node_modules/a/made-by'))).toBe(true);
     expect(content()).toEqual(COMPLETE);
   });
