@@ -1,6 +1,6 @@
-// Stands before the Auth emulator, which has one project whatever API key it is sent: Google takes the key's. So the ID token
-// of a sign-in with a custom token gets the project of the service account that signed it, which at Google is the same one.
-// The emulator's tokens have no signature to break. Every other request passes as it is.
+// A proxy in front of the Auth emulator. The emulator has one project for every API key; Google uses the key's project. So the
+// proxy sets the project of the service account that signed the custom token, which at Google is the same project. The
+// emulator's ID tokens have no signature. Every other request passes unchanged.
 
 import { decodeJwt, UnsecuredJWT } from 'jose';
 import * as z from 'zod';
@@ -9,9 +9,9 @@ import { jsonServer, type LocalRequest, type LocalResponse, type LocalServer } f
 
 const SIGN_IN = /\/v1\/accounts:signInWithCustomToken$/;
 
-/** @param host the emulator's host:port */
+/** @param host host:port of the emulator */
 export function startAuthFront(host: string): Promise<LocalServer> {
-  return jsonServer('front of the Auth emulator', async (request) => {
+  return jsonServer('proxy of the Auth emulator', async (request) => {
     const response = await pass(host, request);
     if (response.status !== 200 || !SIGN_IN.test(request.path)) return response;
     const { token } = z.object({ token: z.string() }).parse(JSON.parse(request.body));

@@ -1,4 +1,4 @@
-// The real curl, run for the story, and what came back made readable. Knows nothing about what is asked.
+// Runs the real curl, and makes its responses readable. Knows nothing about what is requested.
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -10,7 +10,7 @@ export interface CurlResponse {
   readonly body: string;
 }
 
-/** Runs the real curl; the body comes back with its status. */
+/** Runs the real curl. @returns the body and the status of the response */
 export async function curl(...args: string[]): Promise<CurlResponse> {
   const { stdout } = await runFile('curl', [
     '--silent',

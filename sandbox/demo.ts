@@ -1,5 +1,5 @@
-// One job's life, told with real curl: it asks for a key, uses it, is refused elsewhere, finishes, and is refused
-// everywhere. Every step says what should come back and fails when something else does.
+// The demo: one job from its start to its end, with real curl. The job requests credentials and uses them, also where it may
+// not. Then it finishes, and its credentials end. Each step compares the response with the expected one.
 
 import { systemClock } from '../shared/runtime/clock.ts';
 import { type CurlResponse, curl, hideTokens, parse, plainDocument } from './curl.ts';
@@ -10,13 +10,13 @@ export interface Step {
   readonly shown: string;
   readonly status: number;
   readonly body: string;
-  /** What the functions' log says of it, where the answer does not. */
+  /** The message of the request's log line, where the log says more than the response. */
   readonly logged?: string;
-  /** What was promised and did not come; undefined when the step went as promised. */
+  /** What was expected and did not happen; undefined when the step passed. */
   readonly problem: string | undefined;
 }
 
-/** Plays the story; `onStep` hears of each step as it is over. True when all went as promised. */
+/** Runs the demo; calls `onStep` after each step. @returns whether all steps passed */
 export async function runDemo(environment: Environment, onStep: (step: Step) => void): Promise<boolean> {
   let succeeded = true;
   const step = (
@@ -44,11 +44,16 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
   const issueBody = parse(issued.body);
   const accessToken = String(issueBody.access_token);
   const grant_id = String(issueBody.grant_id);
-  step('The job asks for "staging-config" and gets a token', requestShown, issued, {
-    'status 200': issued.status === 200,
-    'a bearer token': issueBody.token_type === 'Bearer' && accessToken.split('.').length === 3,
-    'revocation immediate': issueBody.revocation === 'immediate',
-  });
+  step(
+    'A job requests "staging-config" with its Buildkite OIDC token, and gets a Firestore token',
+    requestShown,
+    issued,
+    {
+      'status 200': issued.status === 200,
+      'a bearer token': issueBody.token_type === 'Bearer' && accessToken.split('.').length === 3,
+      'revocation immediate': issueBody.revocation === 'immediate',
+    },
+  );
 
   const documents = `http://${environment.firestoreHost}/v1/projects/acme-staging/databases/(default)/documents`;
   const use = (path: string, ...args: string[]) =>
@@ -62,23 +67,33 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
     );
   const fields = '{"fields":{"replicas":{"integerValue":"3"}}}';
   const writing = ['-X', 'PATCH', '-d', fields];
-  const useShown = (path: string) => `curl -H "Authorization: Bearer $ACCESS_TOKEN" $FIRESTORE/${path}`;
+  const useShown = (path: string) => `curl -H "Authorization: Bearer $ACCESS_TOKEN" $DOCUMENTS/${path}`;
 
   const written = await use('config/web', ...writing);
-  step('With it the job writes config/web', `${useShown('config/web')} -X PATCH -d '…'`, written, {
-    'status 200': written.status === 200,
-  });
+  step(
+    'The job writes the Firestore document config/web with this token',
+    `${useShown('config/web')} -X PATCH -d '…'`,
+    written,
+    {
+      'status 200': written.status === 200,
+    },
+  );
   const read = await use('config/web');
-  step('… and reads it back', useShown('config/web'), read, {
+  step('The job reads the document', useShown('config/web'), read, {
     'status 200': read.status === 200,
     'what was written': read.body.includes('"replicas"'),
   });
   const elsewhere = await use('customers/1');
-  step('The same token at another collection', useShown('customers/1'), elsewhere, {
-    'status 403': elsewhere.status === 403,
-  });
+  step(
+    'The same token and another collection: denied, because the policy opens config/ and not customers/',
+    useShown('customers/1'),
+    elsewhere,
+    {
+      'status 403': elsewhere.status === 403,
+    },
+  );
   const grantDocument = await use(`keydesk_grants/${grant_id}`);
-  step('… and at the grant document itself', useShown('keydesk_grants/$GRANT'), grantDocument, {
+  step('The same token and the record of its own grant: denied too', useShown('keydesk_grants/$GRANT'), grantDocument, {
     'status 403': grantDocument.status === 403,
   });
 
@@ -89,13 +104,13 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
   const foreign = await requestToken(await buildkite.jobToken(foreignJob));
   const foreignLine = await lineOf(environment, parse(foreign.body).request_id);
   step(
-    "Another pipeline's job asks for it: refused, and the reason is in the log only",
+    'A job of another pipeline requests "staging-config": refused. Only the log has the reason',
     requestShown,
     foreign,
     {
       'status 400': foreign.status === 400,
       invalid_target: parse(foreign.body).error === 'invalid_target',
-      'no reason in the answer': !foreign.body.includes('no_matching_rule'),
+      'no reason in the response': !foreign.body.includes('no_matching_rule'),
       'the reason in the log': foreignLine.includes('"no_matching_rule"') && foreignLine.includes('claim_mismatch'),
     },
     foreignLine,
@@ -104,7 +119,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
   const forged = await requestToken(await forge(jobToken));
   const forgedLine = await lineOf(environment, parse(forged.body).request_id);
   step(
-    'A forged job token: the one answer every bad token gets',
+    'A forged job token: refused, with one response for every invalid token. Only the log has the reason',
     requestShown,
     forged,
     {
@@ -118,9 +133,9 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
   const pooled = await requestToken(jobToken, 'staging-admin');
   const adminToken = String(parse(pooled.body).access_token);
   const atGate = () => curl('-H', `Authorization: Bearer ${adminToken}`, `${environment.google.url}/gate`);
-  const gateShown = 'curl -H "Authorization: Bearer $ADMIN_TOKEN" $ANY_GOOGLE_API';
+  const gateShown = 'curl -H "Authorization: Bearer $ADMIN_TOKEN" $GOOGLE/gate';
   step(
-    'The job asks for "staging-admin": a service account of its own',
+    'The job requests "staging-admin": the token of a service account that serves this job alone',
     requestShown.replace('config', 'admin'),
     pooled,
     {
@@ -130,7 +145,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
   );
   const throughGate = await atGate();
   const account = String(parse(throughGate.body).account);
-  step('Its token opens a Google API', gateShown, throughGate, {
+  step('A Google API accepts this token. /gate stands for any of them', gateShown, throughGate, {
     'status 200': throughGate.status === 200,
     'an account of the pool': account.startsWith('ci-'),
   });
@@ -146,48 +161,62 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
       `${environment.google.url}/upload/storage/v1/b/acme-ci-cache/o?uploadType=media&name=${encodeURIComponent(name)}`,
     );
   const uploadShown = (name: string) =>
-    `curl -H "Authorization: Bearer $CACHE_TOKEN" -d warm $STORAGE/acme-ci-cache/${name}`;
-  step('The job asks for "staging-cache": a folder of a bucket', requestShown.replace('config', 'cache'), cached, {
-    'status 200': cached.status === 200,
-    'revocation expiry': parse(cached.body).revocation === 'expiry',
-  });
+    `curl -H "Authorization: Bearer $CACHE_TOKEN" -d warm "$GOOGLE/upload/storage/v1/b/acme-ci-cache/o?uploadType=media&name=${name}"`;
+  step(
+    'The job requests "staging-cache": a token for the folder warm/ of a Cloud Storage bucket',
+    requestShown.replace('config', 'cache'),
+    cached,
+    {
+      'status 200': cached.status === 200,
+      'revocation expiry': parse(cached.body).revocation === 'expiry',
+    },
+  );
   const inside = await upload('warm/page');
-  step('Its token writes to that folder', uploadShown('warm/page'), inside, { 'status 200': inside.status === 200 });
+  step('The job uploads an object to this folder', uploadShown('warm/page'), inside, {
+    'status 200': inside.status === 200,
+  });
   const outside = await upload('cold/page');
-  step('… and to no other', uploadShown('cold/page'), outside, { 'status 403': outside.status === 403 });
+  step('An upload to another folder: denied', uploadShown('cold/page'), outside, {
+    'status 403': outside.status === 403,
+  });
 
   const body = buildkite.event(job);
   const finished = await notify(environment, body, buildkite.signature(body));
   step(
-    'Buildkite says, signed, that the job has finished',
+    "The job finishes. Buildkite sends its signed webhook, and Keydesk ends the job's grants",
     'curl -H "X-Buildkite-Signature: $SIGNATURE" -d @job.finished $WEBHOOK/',
     finished,
     {
       'status 200': finished.status === 200,
       'two grants revoked': parse(finished.body).revoked === 2,
-      'the third, of a shared account, not renewed any more': parse(finished.body).not_renewed === 1,
+      'the third, of a shared account, not renewed': parse(finished.body).not_renewed === 1,
     },
   );
 
   const afterwards = await use('config/web');
-  step('The same Firestore call, the same token, a moment later', useShown('config/web'), afterwards, {
+  step('The same Firestore request with the same token: denied at once', useShown('config/web'), afterwards, {
     'status 403': afterwards.status === 403,
   });
   const disabledResponse = await atGate();
-  step('The pooled account is disabled: its token is dead at every Google API', gateShown, disabledResponse, {
+  step('The service account of "staging-admin" is disabled: Google rejects its token', gateShown, disabledResponse, {
     'status 401': disabledResponse.status === 401,
     ACCOUNT_STATE_INVALID: disabledResponse.body.includes('ACCOUNT_STATE_INVALID'),
   });
   const swept = await curl('-X', 'POST', `${environment.sweep.url}/`);
   const pool = (parse(swept.body).pools as Record<string, Record<string, unknown>> | undefined)?.['staging-admin'];
-  step('The account rests: the sweep leaves it disabled until its token has expired', 'curl -X POST $SWEEP/', swept, {
-    'status 200': swept.status === 200,
-    'one account cooling down': pool?.cooling_down === 1 && pool.free === 2,
-    'still disabled': environment.google.accounts.get(account)?.disabled === true,
-  });
+  step(
+    'The sweep runs each minute. It enables the account again when its token has expired, not before',
+    'curl -X POST $SWEEP/',
+    swept,
+    {
+      'status 200': swept.status === 200,
+      'one account cooling down': pool?.cooling_down === 1 && pool.free === 2,
+      'still disabled': environment.google.accounts.get(account)?.disabled === true,
+    },
+  );
   const lingering = await curl('--data-urlencode', `token=${cacheToken}`, `${environment.token.url}/introspect`);
   step(
-    "The bucket's token cannot be taken away; it works until it expires, and Keydesk says so",
+    'The token for the bucket cannot be revoked: it works until it expires, and is not renewed',
     'curl --data-urlencode token@- $KEYDESK/introspect',
     lingering,
     {
@@ -196,7 +225,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
     },
   );
   const again = await requestToken(jobToken);
-  step('The job token is still valid for minutes; it asks again', requestShown, again, {
+  step('The job requests a credential again, with a job token that is still valid: refused', requestShown, again, {
     'status 400': again.status === 400,
     invalid_grant: parse(again.body).error === 'invalid_grant',
   });
@@ -207,7 +236,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
     `http://${environment.firestoreHost}/v1/projects/${LEDGER.project}/databases/${LEDGER.database}/documents/grants/${grant_id}`,
   );
   step(
-    'The grant as it stands in Firestore',
+    'The record of the first grant in Firestore: it has the SHA-256 of the token, not the token',
     'the document grants/$GRANT of the ledger',
     { ...record, body: plainDocument(record.body) },
     {
@@ -225,14 +254,14 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
     `token=${heldToken.access_token}`,
     `${environment.token.url}/introspect`,
   );
-  step('Another job returns its key before it ends', 'curl --data-urlencode token@- $KEYDESK/revoke', revoked, {
+  step('Another job releases its credential before it ends', 'curl --data-urlencode token@- $KEYDESK/revoke', revoked, {
     'status 200': revoked.status === 200,
     'not active any more': parse(introspected.body).active === false,
   });
 
   const wrong = await notify(environment, body, buildkite.signature(`${body} `));
   step(
-    'A webhook whose signature is wrong',
+    'A webhook with a wrong signature: refused',
     'curl -H "X-Buildkite-Signature: $WRONG" -d @job.finished $WEBHOOK/',
     wrong,
     { 'status 401': wrong.status === 401 },
@@ -255,7 +284,7 @@ function notify(environment: Environment, body: string, signature: string): Prom
   );
 }
 
-/** The same token with another job in it, so that the signature does not fit. */
+/** The same token with a changed claim, so that the signature is wrong. */
 async function forge(jobToken: string): Promise<string> {
   const [header, payload = '', signature] = jobToken.split('.');
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
@@ -263,7 +292,7 @@ async function forge(jobToken: string): Promise<string> {
   return [header, forged, signature].join('.');
 }
 
-/** The audit line of a request; the functions write it before they answer, the pipe brings it a moment later. */
+/** The log line of a request. The functions write it before they respond; it arrives here a moment later. */
 async function lineOf(environment: Environment, requestId: unknown): Promise<string> {
   for (let tries = 0; tries < 100; tries += 1) {
     const line = environment.log.find((candidate) => candidate.includes(String(requestId)));

@@ -1,6 +1,6 @@
 // The real Firestore and Firebase Auth emulators. The Firestore emulator is the first of: FIRESTORE_EMULATOR_HOST, an
 // installed gcloud with its Firestore emulator, firebase-tools. The Auth emulator is always that of firebase-tools, which is
-// installed into tools/emulators when it is first needed; it downloads its Firestore emulator by itself.
+// installed into tools/emulators when it is first needed; firebase-tools downloads its own Firestore emulator.
 // Sources: cloud.google.com/sdk/gcloud (emulators), firebase.google.com/docs/emulator-suite.
 
 import { execFile } from 'node:child_process';
@@ -16,7 +16,7 @@ const INSTALL = fileURLToPath(new URL('../scripts/install.mjs', import.meta.url)
 const TOOLS = fileURLToPath(new URL('../tools/emulators', import.meta.url));
 const FIREBASE = join(TOOLS, 'node_modules/.bin/firebase');
 const MAIN_CLASS = 'com.google.cloud.datastore.emulator.firestore.CloudFirestore';
-/** What each way of starting the Firestore emulator asks of Java: firebase-tools refuses less than 21. */
+/** The Java that each way of starting the Firestore emulator needs: firebase-tools refuses less than 21. */
 const FIREBASE_JAVA = 21;
 const GCLOUD_JAVA = 11;
 
@@ -27,20 +27,20 @@ export interface Emulator {
   stop(): Promise<void>;
 }
 
-/** What the machine lacks, in a sentence for whoever sits at it. */
+/** What the machine lacks, in a sentence for the user. */
 export class CannotStart extends Error {}
 
 export async function startFirestore(): Promise<Emulator> {
   return (await chooseFirestore())();
 }
 
-/** Finds the emulator that there is and what it needs. Throws CannotStart before anything has been started. */
+/** Finds the emulator and checks what it needs. Throws CannotStart before anything is started. */
 export async function chooseFirestore(): Promise<() => Promise<Emulator>> {
   const configuredHost = process.env.FIRESTORE_EMULATOR_HOST;
   if (configuredHost) {
     if (!(await respondsOverHttp(`http://${configuredHost}/`).catch(() => false)))
       throw new CannotStart(
-        `FIRESTORE_EMULATOR_HOST is ${configuredHost}, but nothing answers there: start it, or unset the variable.`,
+        `FIRESTORE_EMULATOR_HOST is ${configuredHost}, but nothing responds there. Start it, or unset the variable.`,
       );
     return async () => ({ host: configuredHost, startedBy: 'FIRESTORE_EMULATOR_HOST', stop: async () => {} });
   }
@@ -65,14 +65,14 @@ async function startJar(jar: string): Promise<Emulator> {
 function javaVersion(): Promise<number | undefined> {
   return new Promise((resolve) => {
     execFile('java', ['-version'], { timeout: 20_000 }, (error, out, err) => {
-      // Up to 8 it called itself 1.8.
+      // Java 8 and earlier print 1.8.
       const version = /version "(?:1\.)?(\d+)/.exec(out + err)?.[1];
       resolve(error ? undefined : Number(version ?? Number.POSITIVE_INFINITY));
     });
   });
 }
 
-/** The emulator behind a front of ours: see auth-front.ts. */
+/** The emulator behind a proxy: see auth-front.ts. */
 export async function startAuth(): Promise<Emulator> {
   const emulator = await startFirebase('auth');
   const front = await startAuthFront(emulator.host);
@@ -82,7 +82,7 @@ export async function startAuth(): Promise<Emulator> {
   return { ...emulator, host: front.url.replace('http://', ''), stop };
 }
 
-/** Puts security rules in force for a database of the Firestore emulator. */
+/** Loads the security rules of one database into the Firestore emulator. */
 export async function putRules(host: string, project: string, database: string, rules: string): Promise<void> {
   const at = database === '(default)' ? '' : `/databases/${database}`;
   const response = await fetch(`http://${host}/emulator/v1/projects/${project}${at}:securityRules`, {
@@ -90,7 +90,7 @@ export async function putRules(host: string, project: string, database: string, 
     headers: { authorization: 'Bearer owner', 'content-type': 'application/json' },
     body: JSON.stringify({ rules: { files: [{ name: 'firestore.rules', content: rules }] } }),
   });
-  if (!response.ok) throw new Error(`the Firestore emulator did not take the rules: ${await response.text()}`);
+  if (!response.ok) throw new Error(`the Firestore emulator refused the rules: ${await response.text()}`);
   await response.body?.cancel();
 }
 
@@ -124,10 +124,12 @@ async function runInstall(): Promise<void> {
   });
   const [code] = await once(child, 'close');
   if (code !== 0)
-    throw new CannotStart('The Auth emulator needs firebase-tools, which could not be installed: see above.');
+    throw new CannotStart(
+      'The Auth emulator needs firebase-tools, and its installation failed. The reason is in the lines above.',
+    );
 }
 
-/** Ports are chosen before they are used: where another process took one meanwhile, others are tried. */
+/** Another process may take a port between its choice and its use; then others are tried. */
 async function onFreePorts(start: () => Promise<Emulator>): Promise<Emulator> {
   for (let triesLeft = 4; ; triesLeft -= 1)
     try {

@@ -1,15 +1,13 @@
-// A whole desk on one laptop: both emulators, the local Buildkite and Google, and the three functions.
+// Keydesk on one machine: both emulators, the fake Buildkite, the fake Google and the three functions.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { accountsOf } from '../shared/core/kinds/kinds.ts';
-import { parsePolicy } from '../shared/core/policy/parse-yaml.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
 import { databasesOf, newRulesFile } from '../shared/core/security-rules/generate.ts';
 import { chooseFirestore, putRules, startAuth } from './emulators.ts';
 import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from './fakes/buildkite/buildkite.ts';
 import { type FakeGoogle, startFakeGoogle } from './fakes/google/google.ts';
-import { ROOT, type RunningFunction, startFunction } from './functions.ts';
+import { type RunningFunction, startFunction } from './functions.ts';
+import { NO_PROGRESS, type Progress } from './progress.ts';
 
 export const LEDGER = { project: 'keydesk-sandbox', database: 'ledger' };
 const WEBHOOK_TOKEN = 'sandbox-webhook-token';
@@ -23,7 +21,7 @@ export interface Environment {
   readonly token: RunningFunction;
   readonly webhook: RunningFunction;
   readonly sweep: RunningFunction;
-  /** Every line the functions wrote, oldest first. */
+  /** Every line that the functions have logged, oldest first. */
   readonly log: readonly string[];
   close(): Promise<void>;
 }
@@ -41,12 +39,18 @@ export function policyBuckets({ credentials }: Policy): string[] {
   return [...new Set(buckets)];
 }
 
-/** @param onLine hears of every line the functions write */
-export async function openEnvironment(onLine: (line: string) => void = () => {}): Promise<Environment> {
-  const policyPath = join('examples', 'policy.yaml');
-  const loaded = parsePolicy(readFileSync(join(ROOT, policyPath), 'utf8'), policyPath);
-  if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
-  const { policy } = loaded;
+export interface EnvironmentOptions {
+  readonly policy: Policy;
+  /** The absolute path of the policy's file. */
+  readonly policyFile: string;
+  /** Takes every line that the functions log. */
+  readonly onLine?: (line: string) => void;
+  readonly progress?: Progress;
+}
+
+/** Starts everything that the policy names: its projects, databases with their generated rules, accounts and buckets. */
+export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  const { policy, policyFile, onLine = () => {}, progress = NO_PROGRESS } = options;
   const startFirestore = await chooseFirestore();
   const starting: Promise<unknown>[] = [];
   const closing: (() => Promise<unknown>)[] = [];
@@ -63,10 +67,11 @@ export async function openEnvironment(onLine: (line: string) => void = () => {})
       starting.push(kept);
       return kept;
     };
+    const { organization, audience } = policy;
     const [firestore, auth, buildkite, google] = await Promise.all([
-      keep(startFirestore(), (emulator) => emulator.stop()),
-      keep(startAuth(), (emulator) => emulator.stop()),
-      keep(startFakeBuildkite({ audience: policy.audience, webhookToken: WEBHOOK_TOKEN }), (server) => server.close()),
+      keep(progress.step('the Firestore emulator', 'Java, about 10 s', startFirestore), (emulator) => emulator.stop()),
+      keep(progress.step('the Auth emulator', 'firebase-tools, about 10 s', startAuth), (emulator) => emulator.stop()),
+      keep(startFakeBuildkite({ organization, audience, webhookToken: WEBHOOK_TOKEN }), (server) => server.close()),
       keep(startFakeGoogle({ accounts: policyAccounts(policy), buckets: policyBuckets(policy) }), (server) =>
         server.close(),
       ),
@@ -86,7 +91,7 @@ export async function openEnvironment(onLine: (line: string) => void = () => {})
       KEYDESK_IDENTITYTOOLKIT_URL: `http://${auth.host}/identitytoolkit.googleapis.com`,
       FIRESTORE_EMULATOR_HOST: firestore.host,
     };
-    /** Each under an identity of its own, which is all that its metadata server gives it. */
+    /** Each function has an identity of its own, from its own metadata server. */
     const serve = (
       target: 'token' | 'webhook' | 'sweep',
       own: Record<string, string>,
@@ -103,7 +108,7 @@ export async function openEnvironment(onLine: (line: string) => void = () => {})
       });
       return keep(starting, ({ running }) => running.stop());
     };
-    /** What Buildkite sends when a notification service is made. */
+    /** What Buildkite sends when a notification service is created. */
     const ping = (url: string) => {
       const body = '{"event":"ping"}';
       return new Request(url, {
@@ -112,11 +117,13 @@ export async function openEnvironment(onLine: (line: string) => void = () => {})
         body,
       });
     };
-    const [token, webhook, sweep] = await Promise.all([
-      serve('token', { KEYDESK_POLICY: policyPath }),
-      serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }, ping),
-      serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN }),
-    ]);
+    const [token, webhook, sweep] = await progress.step('the functions token, webhook and sweep', 'about 5 s', () =>
+      Promise.all([
+        serve('token', { KEYDESK_POLICY: policyFile }),
+        serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }, ping),
+        serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN }),
+      ]),
+    );
     const { host: firestoreHost, startedBy: firestoreStartedBy } = firestore;
     return { policy, buildkite, google, firestoreHost, firestoreStartedBy, token, webhook, sweep, log, close };
   } catch (error) {

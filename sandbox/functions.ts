@@ -1,4 +1,4 @@
-// The three functions as the platform runs them: the built artefact under functions-framework, one process each.
+// Runs the functions as the platform does: the built artefact under functions-framework, one process each.
 
 import { fileURLToPath } from 'node:url';
 import { freePort, headersOf, type Running, run, untilReady } from './process.ts';
@@ -11,7 +11,7 @@ export interface RunningFunction {
   readonly running: Running;
 }
 
-/** The environment the functions run in: what is given here and what a process needs, nothing of the caller's. */
+/** The environment of the functions: these settings and what a process needs, and nothing else of the caller's. */
 export function functionEnvironment(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'production', ...settings };
 }
@@ -21,10 +21,10 @@ export async function startFunction(
   settings: Readonly<Record<string, string>>,
   options: {
     readonly port?: number;
-    /** Where package.json names the code; by default the project's folder. */
+    /** The folder whose package.json names the code. Default: the project's folder. */
     readonly folder?: string;
     readonly onLine?: (line: string) => void;
-    /** What it is asked until it answers, for a function that finds fault with `GET /health`. */
+    /** The request that shows that it is ready, for a function that refuses `GET /health`. */
     readonly readinessRequest?: (url: string) => Request;
   } = {},
 ): Promise<RunningFunction> {
@@ -41,14 +41,14 @@ export async function startFunction(
       await untilReady(`the ${target} function`, running, () => isKeydesk(readinessRequest(url)));
       return { url, running };
     } catch (error) {
-      // Between the look for a free port and its use another process may have taken it.
+      // Another process may take the port between its choice and its use.
       const taken = options.port === undefined && running.output().includes('EADDRINUSE');
       if (!taken || tries === 3) throw error;
     }
   }
 }
 
-/** Whether it is one of the functions that answers, and not whoever else has the port. */
+/** Whether one of the functions responds, and not another process on that port. */
 async function isKeydesk(request: Request): Promise<boolean> {
   return (await headersOf(request)).has('x-request-id');
 }

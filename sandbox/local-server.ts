@@ -1,5 +1,5 @@
-// An HTTP server on loopback that answers JSON: what the local Buildkite and the local Google stand on. It can also
-// fail to answer, as networks do. Knows nothing of what is asked.
+// An HTTP server on loopback that responds with JSON, for the fake Buildkite and the fake Google. It can also fail to respond,
+// as networks do. Knows nothing about the requests.
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,7 @@ export interface LocalRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** As text; `bytes` when it may be something else. */
+  /** As text. `bytes` is for bodies that may not be text. */
   readonly body: string;
   readonly bytes: Buffer;
 }

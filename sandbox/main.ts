@@ -1,23 +1,37 @@
-// `npm start`: builds what is deployed and plays with it. Knows its arguments; the rest is sandbox/run.ts.
+// `npm start`: builds the functions and runs the sandbox. Reads the arguments; the rest is in sandbox/run.ts.
 
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readDeployablePolicy } from '../cli/policy-file.ts';
+import { ROOT } from './functions.ts';
 
-const USAGE = `usage: npm start -- [--once]
-  Plays one job's life against the functions, both emulators, a local Buildkite and a local Google, on loopback only.
-  Stays up for trying by hand, until Ctrl-C.
+const USAGE = `usage: npm start -- [--policy FILE] [--once]
+  Runs Keydesk's functions with Google's emulators, a fake Buildkite and a fake Google, on loopback only.
+  Plays one job from start to end, prints lines to try more, and stays up until Ctrl-C.
 
-  --once  do not stay up; exit with 0 only if all steps passed`;
+  --policy FILE  run this policy instead of examples/policy.yaml, without the demo. The printed lines start a job that
+                 one of its rules grants, and fetch its credential
+  --once         do not stay up. Exit with 0 only if all steps of the demo passed or, with --policy, if every credential
+                 that a rule grants was issued once`;
 
-const { once } = readOptions();
-// Only now: whoever asks how it is used waits for no build.
+const options = readOptions();
+const policyFile =
+  options.policy === undefined
+    ? join(ROOT, 'examples', 'policy.yaml')
+    : // npm runs this in the project's folder; INIT_CWD is the folder in which the user called npm.
+      resolve(process.env.INIT_CWD ?? process.cwd(), options.policy);
+const { policy } = readDeployablePolicy(policyFile);
+process.stdout.write('building the functions…\n');
+// Imported only now, so that --help and problems of the policy do not wait for the build.
 await import('../scripts/build.ts');
 const { runSandbox } = await import('./run.ts');
-process.exit(await runSandbox({ once }));
+process.exit(await runSandbox({ policy, policyFile, isExample: options.policy === undefined, once: options.once }));
 
-function readOptions(): { readonly once: boolean } {
+function readOptions(): { readonly policy?: string; readonly once: boolean } {
   try {
     const { values } = parseArgs({
       options: {
+        policy: { type: 'string' },
         once: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },

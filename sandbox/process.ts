@@ -1,5 +1,5 @@
-// Starting and ending child processes: each is ended by its own process id, and waited for. None outlives this process,
-// unless that is killed outright.
+// Starts and ends child processes. Each is ended by its own process ID, and waited for. None outlives this process, unless this
+// process is killed with SIGKILL.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { withAbortableTimeout } from '../shared/runtime/errors.ts';
 
 export interface Running {
   readonly process: ChildProcess;
-  /** Everything it wrote so far. */
+  /** Everything that it has written. */
   readonly output: () => string;
   /** SIGTERM, then SIGKILL after `graceMs`, by default five seconds; resolves with the exit code. */
   stop(graceMs?: number): Promise<number | null>;
@@ -21,7 +21,7 @@ process.once('exit', () => {
   for (const running of alive) running.process.kill('SIGTERM');
 });
 
-/** Ends every child, and lets none start any more. */
+/** Ends every child. After that none can start. */
 export async function stopAll(): Promise<void> {
   stopping = true;
   await Promise.all([...alive].map((running) => running.stop()));
@@ -33,7 +33,7 @@ export function run(
   options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly onLine?: (line: string) => void } = {},
 ): Running {
   const { cwd, env = process.env, onLine } = options;
-  if (stopping) throw new Error(`${command} is not started: everything is being stopped`);
+  if (stopping) throw new Error(`${command} is not started, because everything is being stopped`);
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   let rest = '';
@@ -74,7 +74,7 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }
 
-/** Waits until `ready` says so; fails when the process ends before, or after `milliseconds`. */
+/** Waits until `ready`. Throws when the process ends before, or after `milliseconds`. */
 export async function untilReady(
   name: string,
   running: Running,
@@ -92,26 +92,23 @@ export async function untilReady(
   throw new Error(`${name} was not ready within ${milliseconds} ms:\n${running.output().slice(-2000)}`);
 }
 
-/** Whether something answers HTTP at `url`, whatever it says. */
+/** Whether something responds at `url`, with any status. */
 export async function respondsOverHttp(url: string): Promise<boolean> {
   await headersOf(new Request(url));
   return true;
 }
 
-/** The headers of whatever answers within two seconds. */
+/** The headers of a response that arrives within two seconds. */
 export async function headersOf(request: Request): Promise<Headers> {
   const limit = { clock: systemClock, milliseconds: 2_000, dependency: request.url };
   const { headers } = await withAbortableTimeout(limit, (signal) => fetch(request, { signal }));
   return headers;
 }
 
-/** Below the ports that systems hand to servers and clients that ask for any: 32768 and up on Linux, 49152 on macOS. */
+/** Below the ports that systems choose themselves: 32768 and up on Linux, 49152 and up on macOS. */
 const PORTS = { from: 20_000, count: 12_000 };
 
-/**
- * A port of loopback on which nothing listens. A server that asks the system for any port is never given it, so that what
- * responds there later is what was started there.
- */
+/** A port of loopback on which nothing listens. The system never chooses it itself, so no other server gets it by chance. */
 export async function freePort(): Promise<number> {
   for (let triesLeft = 100; triesLeft > 0; triesLeft -= 1) {
     const port = PORTS.from + Math.floor(systemClock.random() * PORTS.count);

@@ -1,50 +1,75 @@
-// The sandbox from its start to its end, for whoever watches the terminal: plays the story, stays up if it is to, and
-// leaves no process behind, however it ends.
+// The sandbox from its start to its end, for the person at the terminal: runs the demo or a policy, stays up, and leaves no
+// process behind, however it ends.
 
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Policy } from '../shared/core/policy/policy.ts';
 import { runDemo, type Step } from './demo.ts';
 import { CannotStart } from './emulators.ts';
 import { type Environment, openEnvironment } from './environment.ts';
+import { demoLines, firstExample, policyLines } from './lines.ts';
 import { openPlayground } from './playground.ts';
+import { issueEach } from './policy-run.ts';
 import { stopAll } from './process.ts';
+import { createProgress } from './progress.ts';
 import { waitForShutdown } from './shutdown.ts';
 
-const real = { openEnvironment, runDemo, stopAll, waitForShutdown };
+const real = { openEnvironment, runDemo, issueEach, stopAll, waitForShutdown };
+
+export interface SandboxOptions {
+  readonly policy: Policy;
+  /** The absolute path of the policy's file. */
+  readonly policyFile: string;
+  /** Whether it is the example policy, which the demo is written for. */
+  readonly isExample: boolean;
+  /** Whether to end after the demo, or after each credential of the policy was issued once. */
+  readonly once: boolean;
+}
+
+type Print = (text?: string) => void;
 
 /** @returns the exit code. With `once` it is 0 only if all steps passed. */
-export async function runSandbox({ once }: { readonly once: boolean }, deps: typeof real = real): Promise<number> {
+export async function runSandbox(options: SandboxOptions, deps: typeof real = real): Promise<number> {
+  const { once, isExample, policy, policyFile } = options;
   const stopRequested = deps.waitForShutdown();
-  const stopHint = `To end it: Ctrl-C, or kill ${process.pid}`;
+  const stopHint = `To stop: Ctrl-C, or kill ${process.pid}`;
   let succeeded: boolean | undefined;
   let over = false;
-  const print = (text = '') => {
+  const print: Print = (text = '') => {
     if (!over) process.stdout.write(`${text}\n`);
   };
-  print('Keydesk: starting the emulators, a local Buildkite, a local Google and the three functions …');
+  print(
+    "Keydesk's sandbox: the functions, Google's emulators, a fake Buildkite and a fake Google, on this machine only.",
+  );
   print(`${stopHint}.`);
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-sandbox-'));
   const logFile = join(folder, 'functions.log');
-  const opening = deps.openEnvironment((line) => appendFileSync(logFile, `${line}\n`));
+  const opening = deps.openEnvironment({
+    policy,
+    policyFile,
+    onLine: (line) => appendFileSync(logFile, `${line}\n`),
+    progress: createProgress(print),
+  });
 
   const session = async () => {
     const environment = await opening;
-    print(
-      `ready: Firestore emulator (${environment.firestoreStartedBy}) at ${environment.firestoreHost}, desk at ${environment.token.url}`,
-    );
-    print(`the functions' log lines go to ${logFile}\n`);
+    for (const line of addressLines(environment, isExample)) print(line);
+    print(`The functions log to ${logFile}\n`);
     try {
-      succeeded = await playDemo(environment, deps.runDemo, print);
+      if (isExample) succeeded = await playDemo(environment, deps.runDemo, print);
+      else if (once) succeeded = await issueAll(environment, deps.issueEach, print);
+      else succeeded = true;
     } finally {
-      // Nobody looks into a file of a machine that is gone.
+      // The log file is removed, and on a machine of continuous integration nobody can read it.
       if (once && !succeeded) for (const line of ["The functions' log:", ...environment.log]) print(line);
     }
     if (once) return;
-    const playground = await openPlayground(environment);
-    print(`\nThe functions' log:  tail -f ${logFile}`);
-    print(`The desk stays open. ${stopHint}. To go on by hand, paste into a second terminal, line by line:\n`);
-    for (const line of playground.lines) print(line);
+    const playground = await openPlayground(environment, isExample ? {} : firstExample(policy)?.[1].claims);
+    const lines = (isExample ? demoLines : policyLines)(environment, playground.jobsUrl);
+    print(`\nTo read the log of the functions: tail -f ${logFile}`);
+    print(`The sandbox stays up. ${stopHint}. To try more, paste these lines into a second terminal, one by one:\n`);
+    for (const line of lines) print(line);
     await stopRequested;
     await playground.close();
   };
@@ -63,17 +88,26 @@ export async function runSandbox({ once }: { readonly once: boolean }, deps: typ
       (environment) => environment.close(),
       () => {},
     );
-    // Whoever saw its path may still want to read it.
+    // Its path was printed, so it stays for the reader.
     if (once || succeeded === undefined) rmSync(folder, { recursive: true, force: true });
   }
   return succeeded === true || (succeeded === undefined && !once) ? 0 : 1;
 }
 
-async function playDemo(
-  environment: Environment,
-  run: typeof runDemo,
-  print: (text?: string) => void,
-): Promise<boolean> {
+/** The addresses, by the names that the demo uses. */
+function addressLines({ token, webhook, sweep, google, firestoreHost }: Environment, isExample: boolean): string[] {
+  const documents = isExample ? '/v1/projects/acme-staging/databases/(default)/documents' : '';
+  return [
+    '',
+    `KEYDESK    ${token.url}   the function token, which issues credentials`,
+    `WEBHOOK    ${webhook.url}   the function webhook, which receives Buildkite's webhooks`,
+    `SWEEP      ${sweep.url}   the function sweep, which runs each minute`,
+    `DOCUMENTS  http://${firestoreHost}${documents}   Google's Firestore emulator`,
+    `GOOGLE     ${google.url}   a fake of IAM, Cloud Storage and other Google APIs`,
+  ];
+}
+
+async function playDemo(environment: Environment, run: typeof runDemo, print: Print): Promise<boolean> {
   let number = 0;
   let succeeded = await run(environment, (step) => {
     number += 1;
@@ -81,9 +115,23 @@ async function playDemo(
   });
   if (environment.google.unexpected.length > 0) {
     succeeded = false;
-    print(`The local Google was asked what the real one would refuse: ${environment.google.unexpected.join(', ')}`);
+    print(`Keydesk sent requests that Google refuses: ${environment.google.unexpected.join(', ')}`);
   }
   print(succeeded ? 'All steps passed.' : 'Some steps failed: see the lines marked ✗.');
+  return succeeded;
+}
+
+async function issueAll(environment: Environment, run: typeof issueEach, print: Print): Promise<boolean> {
+  const marks = { issued: '✓', failed: '✗', ungranted: '–' } as const;
+  const succeeded = await run(environment, ({ credential, outcome, lines }) => {
+    print(`${marks[outcome]} ${credential}`);
+    for (const line of lines) print(`    ${line}`);
+  });
+  print(
+    succeeded
+      ? '\nEvery credential that a rule grants was issued.'
+      : '\nSome credentials were not issued: see the lines marked ✗.',
+  );
   return succeeded;
 }
 
@@ -92,8 +140,8 @@ function linesOf({ title, shown, status, body, logged, problem }: Step, number: 
     `${problem === undefined ? '✓' : '✗'} ${number}. ${title}`,
     `    ${shown}`,
     `    ${status} ${body.replace(/\s+/g, ' ').slice(0, 420)}`,
-    ...(logged === undefined ? [] : [`    in the functions' log: ${logged}`]),
-    ...(problem === undefined ? [] : [`    EXPECTED, BUT NOT SO: ${problem}`]),
+    ...(logged === undefined ? [] : [`    the log: ${logged}`]),
+    ...(problem === undefined ? [] : [`    EXPECTED, BUT DID NOT HAPPEN: ${problem}`]),
     '',
   ];
 }

@@ -1,4 +1,4 @@
-// When the sandbox has to end: somebody says so, nobody reads what it prints any more, or whoever started it is gone.
+// Tells when the sandbox must end: on a signal, when nobody reads its output any more, or when its parent process has ended.
 // Ends nothing itself.
 
 import { execFileSync } from 'node:child_process';
@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const POLL_EVERY_MS = 500;
 
-/** Resolves when it is time. From the call on, a signal and a broken standard output end nothing by themselves. */
+/** Resolves when the sandbox must end. From the call on, a signal or a closed standard output does not end the process. */
 export function waitForShutdown(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of SIGNALS) process.on(signal, () => resolve());
@@ -24,7 +24,7 @@ export function waitForShutdown(): Promise<void> {
   });
 }
 
-/** npm runs a script in a shell, which stays when npm is killed outright. */
+/** npm runs a script in a shell, which continues when npm is killed with SIGKILL. */
 function npmBehindShell(parent: number): number | undefined {
   if (process.env.npm_lifecycle_event === undefined) return undefined;
   try {

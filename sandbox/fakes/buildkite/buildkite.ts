@@ -1,6 +1,5 @@
-// A Buildkite small enough for a laptop: an issuer with its keys, job tokens with the claims of real ones, the call with
-// which an agent asks for them, signed webhooks, and the REST calls that tell the state of jobs. It listens on loopback only
-// and answers nothing else.
+// A fake Buildkite: an OIDC issuer with its keys, job tokens with the claims of real ones, the agent API's request for them,
+// signed webhooks, and the REST requests about the state of jobs. It listens on loopback only and refuses everything else.
 
 import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
@@ -29,13 +28,20 @@ export interface Job {
   finishedAt?: number;
 }
 
+interface Organization {
+  readonly slug: string;
+  readonly id: string;
+}
+
+const ACME: Organization = { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' };
+
 /** The API token that may read jobs. */
 export const API_TOKEN = 'sandbox-api-token';
 
 export interface FakeBuildkite {
   readonly url: string;
   /** The claims every job starts from. */
-  readonly organization: { readonly slug: string; readonly id: string };
+  readonly organization: Organization;
   startJob(claims?: Readonly<Record<string, unknown>>): Job;
   /** Where agents ask, for BUILDKITE_AGENT_ENDPOINT. */
   readonly agentEndpoint: string;
@@ -78,13 +84,17 @@ interface SigningKey {
 
 /** Starts it on a free port of loopback, or on `port`. */
 export async function startFakeBuildkite(options: {
+  /** Whose jobs these are. Default: `acme-inc`. */
+  readonly organization?: { readonly slug: string; readonly id?: string | undefined };
   readonly audience: string;
   readonly webhookToken: string;
   readonly port?: number;
   readonly clock?: Clock;
 }): Promise<FakeBuildkite> {
   const { now } = options.clock ?? systemClock;
-  const organization = { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' };
+  const { slug, id = ACME.id } = options.organization ?? ACME;
+  const organization: Organization = { slug, id };
+  const organizationPath = `/v2/organizations/${encodeURIComponent(slug)}/`;
   const jobs = new Map<string, Job>();
   firstKey ??= newKey();
   let keys = [await firstKey];
@@ -107,13 +117,14 @@ export async function startFakeBuildkite(options: {
     jobRequests.push(now());
     if (recent >= 50)
       return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
-    const reply = handleJob(path) ?? handleBuild(path, query) ?? { status: 404, json: { message: 'Not Found' } };
+    const within = path.startsWith(organizationPath) ? path.slice(organizationPath.length) : '';
+    const reply = handleJob(within) ?? handleBuild(within, query) ?? { status: 404, json: { message: 'Not Found' } };
     return typeof reply === 'object' ? { headers: limits, ...reply } : reply;
   };
 
   /** `GET /v2/organizations/{org}/jobs/{id}` */
   const handleJob = (path: string): LocalReply | undefined => {
-    const id = /^\/v2\/organizations\/acme-inc\/jobs\/([0-9a-f-]{36})$/.exec(path)?.[1];
+    const id = /^jobs\/([0-9a-f-]{36})$/.exec(path)?.[1];
     if (id === undefined) return undefined;
     const job = jobs.get(id);
     const instead = job && buildkite.beforeJob?.(job.id);
@@ -123,8 +134,7 @@ export async function startFakeBuildkite(options: {
 
   /** `GET /v2/organizations/{org}/pipelines/{slug}/builds/{number}/jobs` */
   const handleBuild = (path: string, query: URLSearchParams): LocalReply | undefined => {
-    const [, pipeline, number] =
-      /^\/v2\/organizations\/acme-inc\/pipelines\/([^/]+)\/builds\/([1-9][0-9]*)\/jobs$/.exec(path) ?? [];
+    const [, pipeline, number] = /^pipelines\/([^/]+)\/builds\/([1-9][0-9]*)\/jobs$/.exec(path) ?? [];
     if (pipeline === undefined) return undefined;
     const build = { pipeline: decodeURIComponent(pipeline), number: Number(number) };
     const ofBuild = [...jobs.values()].filter((job) => {
@@ -132,7 +142,10 @@ export async function startFakeBuildkite(options: {
       return pipeline_slug === build.pipeline && build_number === build.number;
     });
     if (ofBuild.length === 0) return { status: 404, json: { message: 'No build found' } };
-    return buildkite.beforeBuild?.(build) ?? listJobs(ofBuild.map(toListed), { url: `${server.url}${path}`, query });
+    return (
+      buildkite.beforeBuild?.(build) ??
+      listJobs(ofBuild.map(toListed), { url: `${server.url}${organizationPath}${path}`, query })
+    );
   };
 
   const toListed = (job: Job): ListedJob => ({
@@ -144,7 +157,7 @@ export async function startFakeBuildkite(options: {
   });
 
   const server: LocalServer = await jsonServer(
-    'local Buildkite',
+    'fake Buildkite',
     (request) => {
       const { method, path } = request;
       if (method === 'GET' && path === '/.well-known/openid-configuration')

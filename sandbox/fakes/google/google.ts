@@ -1,7 +1,6 @@
-// A Google small enough for a laptop: the metadata servers that give functions their identities, IAM, IAM Credentials,
-// the Security Token Service, Identity Toolkit, Cloud Storage, and a gate that judges service accounts' access tokens as Google's other APIs
-// do. It checks what it is sent as strictly as the real one and remembers whatever it did not expect. Listens on loopback
-// only.
+// A fake Google: the metadata servers that give functions their identities, IAM, IAM Credentials, the Security Token Service,
+// Identity Toolkit, Cloud Storage, and `/gate`, which accepts or rejects access tokens of service accounts as Google's other
+// APIs do. It checks requests as strictly as Google does, and lists those that it did not expect. It listens on loopback only.
 
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
 import { jsonServer, type LocalReply, type LocalRequest, type LocalResponse } from '../../local-server.ts';
@@ -120,7 +119,7 @@ export async function startFakeGoogle(options: {
   };
 
   const server = await jsonServer(
-    'local Google',
+    'fake Google',
     (request) => {
       if (request.path.startsWith('/computeMetadata/') || request.path === '/')
         return metadata.respond('anyone', request);

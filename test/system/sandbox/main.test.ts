@@ -1,5 +1,8 @@
-// `npm start` and its arguments: whoever asks how it is used is told so, and nothing starts.
+// `npm start` and its arguments: help, mistakes, and a policy with problems. Nothing starts.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { watch } from './processes.ts';
@@ -10,16 +13,32 @@ const start = async (...args: string[]) => {
 };
 
 describe('npm start', () => {
-  it.each(['--help', '-h'])('answers %s with its usage and 0', async (option) => {
+  it.each(['--help', '-h'])('responds to %s with its usage and 0', async (option) => {
     const { code, out, err } = await start(option);
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(out).toMatch(/^usage: npm start -- \[--once\]\n/);
+    expect(out).toMatch(/^usage: npm start -- \[--policy FILE\] /);
     expect(out).not.toContain('starting');
   });
 
-  it.each([['--onec'], ['once'], ['--once=yes']])('answers %s with its usage and 2', async (argument) => {
-    const { code, out, err } = await start(argument);
-    expect({ code, out }).toEqual({ code: 2, out: '' });
-    expect(err).toMatch(/^.+\nusage: npm start -- \[--once\]\n/);
+  it.each([['--onec'], ['once'], ['--once=yes'], ['--policy']])(
+    'responds to %s with its usage and 2',
+    async (argument) => {
+      const { code, out, err } = await start(argument);
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(err).toMatch(/^.+\nusage: npm start -- \[--policy FILE\] /);
+    },
+  );
+
+  it('prints the problems of a policy as "keydesk policy check" does, and exits with 1', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keydesk-policy-'));
+    const file = join(folder, 'policy.yaml');
+    writeFileSync(file, 'version: 1\nrule: []\n');
+    const checked = watch(process.execPath, [`${ROOT}cli/keydesk.ts`, 'policy', 'check', '--policy', file]);
+    const { code, out, err } = await start('--policy', file);
+    await checked.ended;
+    rmSync(folder, { recursive: true });
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain(`${file}:2:1`);
+    expect(err).toBe(checked.err());
   });
 });

@@ -1,5 +1,5 @@
-// The sandbox as somebody uses it: it is started, it tells its story, its lines are pasted into a shell, jobs are started
-// with this claim and that, and in the end nothing is left of it.
+// The sandbox as a person uses it: it starts, runs the demo, its lines are pasted into a shell, jobs are started with
+// different claims, and in the end no process is left.
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -7,10 +7,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ROOT } from '../../../sandbox/functions.ts';
 import { descendantsOf, lives, script, type Watched, watch } from './processes.ts';
 
 const LIVE = script(
-  "const { runSandbox } = await import(sandbox + 'run.ts'); process.exit(await runSandbox({ once: false }));",
+  `const { runSandbox } = await import(sandbox + 'run.ts');
+  const { readDeployablePolicy } = await import(sandbox + '../cli/policy-file.ts');
+  const policyFile = ${JSON.stringify(join(ROOT, 'examples/policy.yaml'))};
+  const { policy } = readDeployablePolicy(policyFile);
+  process.exit(await runSandbox({ policy, policyFile, isExample: true, once: false }));`,
 );
 const { FIRESTORE_EMULATOR_HOST: _, ...ENVIRONMENT } = process.env;
 
@@ -28,7 +33,7 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     const isUp = () => expect(sandbox.out() + sandbox.err()).toMatch(/-d pipeline_id=\)"\n$/);
     await vi.waitFor(isUp, { timeout: 110_000, interval: 100 });
     logFile = /tail -f (\S+)\n/.exec(sandbox.out())?.[1] ?? '';
-    lines = sandbox.out().split('line by line:\n\n')[1]?.trimEnd().split('\n') ?? [];
+    lines = sandbox.out().split('one by one:\n\n')[1]?.trimEnd().split('\n') ?? [];
     jobs = /http:\S+\/jobs/.exec(lines.join('\n'))?.[0] ?? '';
   }, 120_000);
   afterAll(async () => {
@@ -38,7 +43,7 @@ describe('the sandbox', { timeout: 120_000 }, () => {
   }, 60_000);
 
   const shell = (commands: string) => promisify(execFile)('bash', ['-c', commands]);
-  /** Starts a job with the claims, asks for the credential, and gives the desk's answer. */
+  /** Starts a job with the claims and requests the credential. @returns what was printed */
   const requestToken = async (credential: string, ...claims: string[]) => {
     const start = `eval "$(curl -sS -X POST ${jobs} ${claims.map((claim) => `-d '${claim}'`).join(' ')})"`;
     const take = lines.find((line) => line.includes('/token/staging-config'))?.replace('staging-config', credential);
@@ -47,17 +52,17 @@ describe('the sandbox', { timeout: 120_000 }, () => {
   };
   const logged = (reason: string) => expect.poll(() => readFileSync(logFile, 'utf8')).toContain(`"${reason}"`);
 
-  it('tells its story, how to end it, and last of all what to paste', () => {
+  it('runs the demo, and prints how to stop and last of all what to paste', () => {
     const out = sandbox.out();
     expect(sandbox.err()).toBe('');
     expect(out).toContain('All steps passed.');
-    expect(out.split('\n')[1]).toBe(`To end it: Ctrl-C, or kill ${sandbox.child.pid}.`);
-    expect(out).toContain("in the functions' log: refused: no_matching_rule");
+    expect(out.split('\n')[1]).toBe(`To stop: Ctrl-C, or kill ${sandbox.child.pid}.`);
+    expect(out).toContain('the log: refused: no_matching_rule');
     expect(out).not.toContain('"severity"');
     expect(lines.at(-1)).toMatch(/^eval /);
   });
 
-  it('writes what the functions log to the file it names, and a healthy start without a warning', () => {
+  it('writes the log of the functions to the file that it names, and starts without a warning', () => {
     const log = readFileSync(logFile, 'utf8').trimEnd().split('\n');
     const entries = log.map((line) => JSON.parse(line) as { severity: string; event: string; reason?: string });
     expect(entries.length).toBeGreaterThan(10);
@@ -65,18 +70,14 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     expect(entries.filter(({ reason }) => reason === 'not_found')).toEqual([]);
   });
 
-  it('prints lines that any shell takes: comments of harmless letters, and curl that shows what was answered', () => {
+  it('prints lines for any shell: comments of harmless characters, and curl that shows the response', () => {
     for (const line of lines) {
       if (line.startsWith('#')) expect(line).toMatch(/^# [\w ,.:/-]+$/);
       else expect(line).toContain('curl -sS --fail-with-body ');
     }
-    const comments = lines.filter((line) => line.startsWith('#')).join('\n');
-    expect(comments).toContain('JOB_TOKEN, which lives ten minutes');
-    expect(comments).toContain('a signature is good for five minutes');
-    expect(comments).toContain('/gate stands for any Google API');
   });
 
-  it('lets a job be played from start to end by pasting, and the refusals be read', async () => {
+  it('runs a job from start to end by pasting, and shows the refusals', async () => {
     const { stdout } = await shell(lines.join('\n'));
     for (const answered of [
       '"integerValue": "5"',
@@ -91,7 +92,14 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     expect(stdout.match(/PERMISSION_DENIED/g)).toHaveLength(2);
   });
 
-  it('hands out one job after another', async () => {
+  it('starts a job that a rule grants a credential', async () => {
+    expect(await requestToken('production-config', 'credential=production-config')).toMatch(/^eyJ/);
+    expect(await requestToken('production-config', 'credential=production-config', 'step_key=test')).toContain(
+      'invalid_target',
+    );
+  });
+
+  it('starts one job after another', async () => {
     const responses = [
       await requestToken('staging-config'),
       await requestToken('staging-config'),
@@ -113,35 +121,36 @@ describe('the sandbox', { timeout: 120_000 }, () => {
       'invalid_target',
       'no_matching_rule',
     ],
-    ['a claim that was not asked for', ['pipeline_id='], '--claim pipeline_id', 'claims_missing'],
+    ['a claim that was not requested', ['pipeline_id='], '--claim pipeline_id', 'claims_missing'],
     ['a token for too long', ['lifetime=7200'], 'invalid_token', 'job_token_lifetime_too_long'],
-  ])('lets the mistake be made of %s, and shows the answer to it', async (_, claims, response, reason) => {
+  ])('lets a user try %s, and shows the response', async (_, claims, response, reason) => {
     expect(
       await requestToken(reason === 'no_matching_rule' ? 'production-config' : 'staging-config', ...claims),
     ).toContain(response);
     await logged(reason);
   });
 
-  it('ends a job by the line that came with it, and shows what Buildkite sends, with quotes in it too', async () => {
+  it('finishes a job by the line that came with it, and shows the webhook, also with quotes in it', async () => {
     const { stdout } = await shell(
       `eval "$(curl -sS -X POST ${jobs} -d "build_branch=it's")"\neval "$FINISH"\necho\ncurl -sS -X POST ${jobs}/$JOB/finish`,
     );
     expect(stdout).toContain('{"result":"job_ended",');
     expect(stdout).toContain('X-Buildkite-Signature: timestamp=');
-    expect(stdout).toContain('good for five minutes');
+    expect(stdout).toContain('valid for five minutes');
   });
 
   it.each([
-    ['an unknown claim', '-d build_brunch=main', 'build_brunch cannot be chosen, only audience, lifetime,'],
-    ['an id', '-d job_id=x', 'job_id cannot be chosen'],
-    ['a lifetime that is none', '-d lifetime=long', 'lifetime is a number of seconds'],
-  ])('refuses to choose %s, in words that survive eval', async (_, data, message) => {
+    ['an unknown claim', '-d build_brunch=main', 'build_brunch cannot be chosen, only audience, lifetime, credential,'],
+    ['an ID', '-d job_id=x', 'job_id cannot be chosen'],
+    ['a credential that no rule grants', '-d credential=none', 'credential: no rule of the policy grants none'],
+    ['a lifetime that is none', '-d lifetime=long', 'lifetime must be a number of seconds'],
+  ])('refuses to choose %s, with text that is harmless in eval', async (_, data, message) => {
     const { stdout, stderr } = await shell(`eval "$(curl -sS -X POST ${jobs} ${data})"; echo "[$JOB]"`);
     expect(stdout).toBe('[]\n');
     expect(stderr).toContain(`playground: ${message}`);
   });
 
-  it('leaves no process behind when it is told to end, and exits with 0', async () => {
+  it('leaves no process behind when it is stopped, and exits with 0', async () => {
     const pids = descendantsOf(sandbox.child.pid ?? -1);
     expect(pids.length).toBeGreaterThanOrEqual(5);
     sandbox.child.kill('SIGHUP');
@@ -149,7 +158,7 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     await expect.poll(() => pids.filter(lives)).toEqual([]);
   });
 
-  it('leaves none behind when it is told to end while it still starts', async () => {
+  it('leaves none behind when it is stopped while it starts', async () => {
     const temporary = mkdtempSync(join(tmpdir(), 'keydesk-live-'));
     const started = watch(process.execPath, LIVE, { ...ENVIRONMENT, TMPDIR: temporary });
     const below = () => descendantsOf(started.child.pid ?? -1);

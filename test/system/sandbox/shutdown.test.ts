@@ -87,6 +87,6 @@ describe('the processes of the sandbox', () => {
         try { run('sleep', ['300']); } catch (error) { console.log(error.message); }`),
     );
     expect(await watched.ended).toBe(0);
-    expect(watched.out()).toBe('sleep is not started: everything is being stopped\n');
+    expect(watched.out()).toBe('sleep is not started, because everything is being stopped\n');
   });
 });

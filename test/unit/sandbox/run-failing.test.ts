@@ -1,11 +1,19 @@
-// What the sandbox shows when a story went wrong: with --once everything there is, because a machine of a CI keeps no files.
+// What the sandbox prints when the demo fails: with --once the whole log, because continuous integration keeps no files.
 
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Environment } from '../../../sandbox/environment.ts';
 import { runSandbox } from '../../../sandbox/run.ts';
+import type { Policy } from '../../../shared/core/policy/policy.ts';
 
 const close = vi.fn(async () => {});
-const environment = { close, log: ['{"line":1}', '{"line":2}'], google: { unexpected: [] }, token: { url: '' } };
+const environment = {
+  close,
+  log: ['{"line":1}', '{"line":2}'],
+  google: { unexpected: [], url: '' },
+  token: { url: '' },
+  webhook: { url: '' },
+  sweep: { url: '' },
+};
 
 let shown = '';
 beforeEach(() => {
@@ -23,21 +31,21 @@ afterEach(() => {
 
 const LOG = '\nThe functions\' log:\n{"line":1}\n{"line":2}\n';
 
-/** One run of the sandbox whose story is `runDemo`, with nothing started. */
+/** Runs the sandbox with the demo `runDemo`, and starts nothing. */
 function runWith(runDemo: () => Promise<boolean>): Promise<number> {
   const openEnvironment = async () => environment as unknown as Environment;
-  return runSandbox(
-    { once: true },
-    { openEnvironment, runDemo, stopAll: async () => {}, waitForShutdown: () => new Promise<void>(() => {}) },
-  );
+  const options = { once: true, isExample: true, policyFile: '', policy: {} as Policy };
+  const waitForShutdown = () => new Promise<void>(() => {});
+  const issueEach = () => expect.unreachable('the demo runs instead');
+  return runSandbox(options, { openEnvironment, runDemo, issueEach, stopAll: async () => {}, waitForShutdown });
 }
 
-it('shows the whole log of the functions when a step did not come out as promised', async () => {
+it('shows the whole log of the functions when a step failed', async () => {
   expect(await runWith(async () => false)).toBe(1);
   expect(shown).toContain(`see the lines marked ✗.${LOG}`);
 });
 
-it('shows it when the story breaks off, and lets the failure through', async () => {
+it('shows it when the demo throws, and throws the same error', async () => {
   await expect(
     runWith(async () => {
       throw new Error('curl is not there');
@@ -46,7 +54,7 @@ it('shows it when the story breaks off, and lets the failure through', async () 
   expect(shown).toContain(LOG);
 });
 
-it('shows none of it when all went well', async () => {
+it('shows none of it when all steps passed', async () => {
   expect(await runWith(async () => true)).toBe(0);
   expect(shown).not.toContain('{"line"');
 });
