@@ -5,14 +5,16 @@ import { parseArgs } from 'node:util';
 import { readDeployablePolicy } from '../cli/policy-file.ts';
 import { ROOT } from './functions.ts';
 
-const USAGE = `usage: npm start -- [--policy FILE] [--once]
+const USAGE = `usage: npm start -- [--policy FILE] [--once | --shell]
   Runs Keydesk's functions with Google's emulators, a fake Buildkite and a fake Google, on loopback only.
   Plays one job from start to end, prints lines to try more, and stays up until Ctrl-C.
 
   --policy FILE  run this policy instead of examples/policy.yaml, without the demo. The printed lines start a job that
                  one of its rules grants, and fetch its credential
   --once         do not stay up. Exit with 0 only if all steps of the demo passed or, with --policy, if every credential
-                 that a rule grants was issued once`;
+                 that a rule grants was issued once
+  --shell        open your shell in place of the demo. In it curl, the plugin, gcloud, Terraform, the client libraries and
+                 keydesk work against the sandbox. It also reads commands from a pipe. Leaving it ends the sandbox`;
 
 const options = readOptions();
 const policyFile =
@@ -21,21 +23,24 @@ const policyFile =
     : // npm runs this in the project's folder; INIT_CWD is the folder in which the user called npm.
       resolve(process.env.INIT_CWD ?? process.cwd(), options.policy);
 const { policy } = readDeployablePolicy(policyFile);
-process.stdout.write('building the functions…\n');
+(options.shell ? process.stderr : process.stdout).write('building the functions…\n');
 // Imported only now, so that --help and problems of the policy do not wait for the build.
 await import('../scripts/build.ts');
 const { runSandbox } = await import('./run.ts');
-process.exit(await runSandbox({ policy, policyFile, isExample: options.policy === undefined, once: options.once }));
+const { once, shell } = options;
+process.exit(await runSandbox({ policy, policyFile, isExample: options.policy === undefined, once, shell }));
 
-function readOptions(): { readonly policy?: string; readonly once: boolean } {
+function readOptions(): { readonly policy?: string; readonly once: boolean; readonly shell: boolean } {
   try {
     const { values } = parseArgs({
       options: {
         policy: { type: 'string' },
         once: { type: 'boolean', default: false },
+        shell: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
+    if (values.once && values.shell) throw new Error('--once and --shell exclude each other');
     if (!values.help) return values;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}\n`);

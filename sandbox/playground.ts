@@ -5,6 +5,7 @@ import { MATCHABLE_CLAIMS } from '../shared/core/policy/claims.ts';
 import type { Environment } from './environment.ts';
 import { type ExampleClaims, exampleJobFor } from './example-job.ts';
 import type { Job } from './fakes/buildkite/buildkite.ts';
+import { jobEnvironment } from './job-environment.ts';
 import { jsonServer, type LocalRequest, type LocalResponse } from './local-server.ts';
 import { CURL, quoted } from './shell-text.ts';
 
@@ -50,6 +51,7 @@ export async function openPlayground(environment: Environment, defaults: Example
       `JOB=${job.id}`,
       `JOB_TOKEN=${jobToken}`,
       `FINISH=${quoted(`${CURL} -X POST ${server.url}/jobs/${job.id}/finish | sh`)}`,
+      ...Object.entries(jobEnvironment(buildkite, job)).map(([name, value]) => `export ${name}=${quoted(value)}`),
     );
   };
 

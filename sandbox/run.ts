@@ -13,9 +13,10 @@ import { openPlayground } from './playground.ts';
 import { issueEach } from './policy-run.ts';
 import { stopAll } from './process.ts';
 import { createProgress } from './progress.ts';
+import { openShell } from './shell.ts';
 import { waitForShutdown } from './shutdown.ts';
 
-const real = { openEnvironment, runDemo, issueEach, stopAll, waitForShutdown };
+const real = { openEnvironment, runDemo, issueEach, openShell, stopAll, waitForShutdown };
 
 export interface SandboxOptions {
   readonly policy: Policy;
@@ -25,19 +26,22 @@ export interface SandboxOptions {
   readonly isExample: boolean;
   /** Whether to end after the demo, or after each credential of the policy was issued once. */
   readonly once: boolean;
+  /** Whether to open a shell in place of the demo. Then standard output is the shell's alone. */
+  readonly shell: boolean;
 }
 
 type Print = (text?: string) => void;
 
-/** @returns the exit code. With `once` it is 0 only if all steps passed. */
+/** @returns the exit code. With `once` it is 0 only if all steps passed; with `shell` it is the shell's. */
 export async function runSandbox(options: SandboxOptions, deps: typeof real = real): Promise<number> {
-  const { once, isExample, policy, policyFile } = options;
+  const { once, shell, isExample, policy, policyFile } = options;
   const stopRequested = deps.waitForShutdown();
   const stopHint = `To stop: Ctrl-C, or kill ${process.pid}`;
   let succeeded: boolean | undefined;
+  let exitCode = 0;
   let over = false;
   const print: Print = (text = '') => {
-    if (!over) process.stdout.write(`${text}\n`);
+    if (!over) (shell ? process.stderr : process.stdout).write(`${text}\n`);
   };
   print(
     "Keydesk's sandbox: the functions, Google's emulators, a fake Buildkite and a fake Google, on this machine only.",
@@ -56,6 +60,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
     const environment = await opening;
     for (const line of addressLines(environment, isExample)) print(line);
     print(`The functions log to ${logFile}\n`);
+    if (shell) return runShell(environment);
     try {
       if (isExample) succeeded = await playDemo(environment, deps.runDemo, print);
       else if (once) succeeded = await issueAll(environment, deps.issueEach, print);
@@ -73,6 +78,14 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
     await stopRequested;
     await playground.close();
   };
+  const runShell = async (environment: Environment) => {
+    const playground = await openPlayground(environment, isExample ? {} : firstExample(policy)?.[1].claims);
+    const opened = await deps.openShell(environment, playground, print);
+    await Promise.race([opened.ended.then((code) => (exitCode = code)), stopRequested]);
+    await opened.close();
+    await playground.close();
+    succeeded = true;
+  };
   const running = session();
   running.catch(() => {});
   try {
@@ -84,13 +97,15 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
   } finally {
     over = true;
     await deps.stopAll();
+    if (shell) await running.catch(() => {});
     await opening.then(
       (environment) => environment.close(),
       () => {},
     );
     // Its path was printed, so it stays for the reader.
-    if (once || succeeded === undefined) rmSync(folder, { recursive: true, force: true });
+    if (once || shell || succeeded === undefined) rmSync(folder, { recursive: true, force: true });
   }
+  if (shell) return exitCode;
   return succeeded === true || (succeeded === undefined && !once) ? 0 : 1;
 }
 

@@ -43,6 +43,8 @@ export interface FakeBuildkite {
   /** The claims every job starts from. */
   readonly organization: Organization;
   startJob(claims?: Readonly<Record<string, unknown>>): Job;
+  /** The claims of the job's tokens, with those that must be requested. */
+  claimsOf(job: Job): Readonly<Record<string, unknown>>;
   /** Where agents ask, for BUILDKITE_AGENT_ENDPOINT. */
   readonly agentEndpoint: string;
   /** A job token as if asked for with every claim. `overrides` replace claims; undefined removes one. */
@@ -240,6 +242,7 @@ export async function startFakeBuildkite(options: {
       jobs.set(job.id, job);
       return job;
     },
+    claimsOf: (job) => ({ ...REQUESTABLE_CLAIMS, ...claimsOf(job) }),
     jobToken: async (
       job,
       { audience = options.audience, lifetime = DEFAULT_LIFETIME, issuedAt, overrides = {}, header = {} } = {},

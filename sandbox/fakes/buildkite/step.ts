@@ -17,8 +17,8 @@ import { type Phase, ProcessGroup } from './process-group.ts';
 const AGENT = fileURLToPath(new URL('agent.ts', import.meta.url));
 export interface StepOptions {
   readonly step: Pick<CommandStep, 'command' | 'plugins' | 'env'>;
-  readonly job: Job;
-  readonly buildkite: FakeBuildkite;
+  readonly job: Pick<Job, 'id' | 'agentToken'>;
+  readonly buildkite: Pick<FakeBuildkite, 'agentEndpoint' | 'organization'>;
   /** The folder of each plugin, by the name its reference gives it. */
   readonly plugins: Readonly<Record<string, string>>;
   /** Beside what the agent sets and before what the step sets. */

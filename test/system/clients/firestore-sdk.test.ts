@@ -2,14 +2,14 @@
 // and how it is pointed at the emulator without losing its token.
 
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { type Authority, makeAuthority } from '../../../sandbox/authority.ts';
+import { openTlsFront, type TlsFront } from '../../../sandbox/tls-front.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NOT_GRANTED } from '../../fixtures/refusals.ts';
-import { type Authority, makeAuthority } from './authority.ts';
 import { type ClientProcess, startClient, withoutRequestId } from './client-process.ts';
 import { type JobOnDisk, newJobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
-import { openTlsFront, type TlsFront } from './tls-front.ts';
 
 const CLIENT = new URL('firestore-client.ts', import.meta.url);
 const DENIED = 7;

@@ -1,8 +1,9 @@
 // Google's client libraries for Java: google-auth-library-oauth2-http, google-cloud-storage and google-cloud-firestore.
 
 import { expect, it } from 'vitest';
+import { makeTrustStore } from '../../../sandbox/authority.ts';
 import { needsAll } from '../../fixtures/needs.ts';
-import { buildJavaClient, javaCommand, makeTrustStore } from './java.ts';
+import { buildJavaClient, javaCommand } from './java.ts';
 import { describeLibrary } from './library-cases.ts';
 
 describeLibrary(
@@ -11,7 +12,7 @@ describeLibrary(
     needs: needsAll('java', 'javac', 'keytool', 'mvn', 'openssl'),
     requests: ['request'],
     takesHttp: false,
-    prepare: async (authority, exit) => javaCommand(await buildJavaClient(), makeTrustStore(authority), exit),
+    prepare: async (authority, exit) => javaCommand(await buildJavaClient(), await makeTrustStore(authority), exit),
   },
   ({ keydesk, newClient }) => {
     it('writes objects without gzip, and in pieces', async () => {

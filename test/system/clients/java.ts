@@ -1,11 +1,10 @@
 // Builds the client on Google's libraries for Java, and runs it so that it trusts a test's certificate authority.
 
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Authority } from './authority.ts';
+import { TRUST_STORE_PASSWORD } from '../../../sandbox/authority.ts';
 import type { Command } from './child.ts';
 import type { NoWayOut } from './no-way-out.ts';
 import { build, cacheFolder } from './toolchain.ts';
@@ -13,7 +12,6 @@ import { build, cacheFolder } from './toolchain.ts';
 const SOURCE = fileURLToPath(new URL('java', import.meta.url));
 const FILES = ['pom.xml', 'src/Program.java'];
 const BUILT = 'java-client-';
-const PASSWORD = 'changeit';
 
 /** @returns the class path of the program and its libraries; Maven runs only when the sources differ from those last built */
 export async function buildJavaClient(): Promise<string> {
@@ -37,7 +35,7 @@ export function javaCommand(classPath: string, trustStore: string, exit: NoWayOu
   const { hostname, port } = new URL(exit.env.http_proxy ?? '');
   const properties = {
     'javax.net.ssl.trustStore': trustStore,
-    'javax.net.ssl.trustStorePassword': PASSWORD,
+    'javax.net.ssl.trustStorePassword': TRUST_STORE_PASSWORD,
     // Java does not read the proxy from the environment.
     'http.proxyHost': hostname,
     'http.proxyPort': port,
@@ -49,13 +47,4 @@ export function javaCommand(classPath: string, trustStore: string, exit: NoWayOu
   const args = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', classPath];
   for (const [name, value] of Object.entries(properties)) args.push(`-D${name}=${value}`);
   return { file: 'java', args: [...args, 'Program'], env: {} };
-}
-
-/** @returns the path of a key store with the authority's certificate, which goes when the authority is removed */
-export function makeTrustStore({ certificateFile }: Authority): string {
-  const path = join(dirname(certificateFile), 'trust.p12');
-  const entry = ['-importcert', '-noprompt', '-alias', 'test', '-file', certificateFile];
-  const store = ['-keystore', path, '-storetype', 'PKCS12', '-storepass', PASSWORD];
-  execFileSync('keytool', [...entry, ...store], { stdio: 'ignore', timeout: 20_000 });
-  return path;
 }

@@ -4,14 +4,14 @@
 
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { type Authority, makeAuthority } from '../../../sandbox/authority.ts';
+import { openTlsFront, type TlsFront } from '../../../sandbox/tls-front.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import type { Needed } from '../../fixtures/needs.ts';
-import { type Authority, makeAuthority } from './authority.ts';
 import type { Command } from './child.ts';
 import { type ClientProcess, type Outcome, startCommand } from './client-process.ts';
 import { type JobOnDisk, newJobOnDisk } from './job.ts';
 import { type NoWayOut, openNoWayOut } from './no-way-out.ts';
-import { openTlsFront, type TlsFront } from './tls-front.ts';
 import { PREPARE_LIMIT_MS } from './toolchain.ts';
 
 /** gRPC's codes, which Firestore's clients report. */

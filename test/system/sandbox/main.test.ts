@@ -20,10 +20,10 @@ describe('npm start', () => {
     expect(out).not.toContain('starting');
   });
 
-  it.each([['--onec'], ['once'], ['--once=yes'], ['--policy']])(
+  it.each([['--onec'], ['once'], ['--once=yes'], ['--policy'], ['--once', '--shell']])(
     'responds to %s with its usage and 2',
-    async (argument) => {
-      const { code, out, err } = await start(argument);
+    async (...argument) => {
+      const { code, out, err } = await start(...argument);
       expect({ code, out }).toEqual({ code: 2, out: '' });
       expect(err).toMatch(/^.+\nusage: npm start -- \[--policy FILE\] /);
     },

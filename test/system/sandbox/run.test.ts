@@ -15,7 +15,7 @@ const LIVE = script(
   const { readDeployablePolicy } = await import(sandbox + '../cli/policy-file.ts');
   const policyFile = ${JSON.stringify(join(ROOT, 'examples/policy.yaml'))};
   const { policy } = readDeployablePolicy(policyFile);
-  process.exit(await runSandbox({ policy, policyFile, isExample: true, once: false }));`,
+  process.exit(await runSandbox({ policy, policyFile, isExample: true, once: false, shell: false }));`,
 );
 const { FIRESTORE_EMULATOR_HOST: _, ...ENVIRONMENT } = process.env;
 
@@ -60,6 +60,14 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     expect(out).toContain('the log: refused: no_matching_rule');
     expect(out).not.toContain('"severity"');
     expect(lines.at(-1)).toMatch(/^eval /);
+  });
+
+  it('prints the steps that the README shows', () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const [, shown = ''] = /<!-- npm start -->\n```text\n([\s\S]*?)```/.exec(readme) ?? [];
+    const steps = shown.trimEnd().split('\n');
+    expect(steps).toHaveLength(4);
+    expect(sandbox.out().split('\n')).toEqual(expect.arrayContaining(steps));
   });
 
   it('writes the log of the functions to the file that it names, and starts without a warning', () => {

@@ -34,10 +34,17 @@ const LOG = '\nThe functions\' log:\n{"line":1}\n{"line":2}\n';
 /** Runs the sandbox with the demo `runDemo`, and starts nothing. */
 function runWith(runDemo: () => Promise<boolean>): Promise<number> {
   const openEnvironment = async () => environment as unknown as Environment;
-  const options = { once: true, isExample: true, policyFile: '', policy: {} as Policy };
+  const options = { once: true, shell: false, isExample: true, policyFile: '', policy: {} as Policy };
   const waitForShutdown = () => new Promise<void>(() => {});
   const issueEach = () => expect.unreachable('the demo runs instead');
-  return runSandbox(options, { openEnvironment, runDemo, issueEach, stopAll: async () => {}, waitForShutdown });
+  return runSandbox(options, {
+    openEnvironment,
+    runDemo,
+    issueEach,
+    openShell: issueEach,
+    stopAll: async () => {},
+    waitForShutdown,
+  });
 }
 
 it('shows the whole log of the functions when a step failed', async () => {

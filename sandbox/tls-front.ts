@@ -1,5 +1,5 @@
-// What stands before a server that speaks plain text, so that a client can speak to it by TLS as it speaks to Google or to
-// a deployed Keydesk. Passes on the bytes as they are.
+// A TLS proxy in front of a server on loopback, so that a client can use TLS as it does with Google and with a deployed
+// Keydesk. It passes on the bytes unchanged.
 
 import { type AddressInfo, connect } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
@@ -12,7 +12,7 @@ export interface TlsFront {
 }
 
 /**
- * @param behind host:port of what speaks plain text
+ * @param behind host:port of the server, which has no TLS
  * @param protocol as ALPN names it: `h2` for gRPC
  */
 export async function openTlsFront(

@@ -1,0 +1,67 @@
+// Writes the commands that the sandbox's shell has on its PATH, and its start files.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Environment, LEDGER } from './environment.ts';
+import { ROOT } from './functions.ts';
+import type { Playground } from './playground.ts';
+import { CURL, quoted } from './shell-text.ts';
+
+const AGENT = fileURLToPath(new URL('fakes/buildkite/agent.ts', import.meta.url));
+const STEP = fileURLToPath(new URL('step-command.ts', import.meta.url));
+const CLI = join(ROOT, 'cli', 'keydesk.ts');
+const NODE = quoted(process.execPath);
+
+/** Writes them into `folder`: `bin`, `bashrc`, `.zshrc`, and what `step` reads. */
+export function writeShellCommands(folder: string, environment: Environment, { jobsUrl }: Playground): void {
+  const { policy, buildkite, token, sweep, google, firestoreHost } = environment;
+  const job = join(folder, 'job.env');
+  const claims = join(folder, 'job.claims');
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  const command = (name: string, ...lines: string[]) =>
+    writeFileSync(join(bin, name), ['#!/bin/sh', ...lines, ''].join('\n'), { mode: 0o755 });
+
+  command(
+    'start-job',
+    '# start-job [CLAIM=VALUE...]',
+    `printf '%s\\n' "$@" > ${quoted(`${claims}.new`)}`,
+    'for claim do set -- "$@" --data-urlencode "$claim"; shift; done',
+    `new=${quoted(`${job}.new`)}`,
+    `${CURL} -X POST "$@" ${jobsUrl} > "$new" || { sh "$new"; exit 1; }`,
+    `sed 's/^\\([A-Z_]*=\\)/export \\1/' "$new" > ${quoted(job)}`,
+    `mv ${quoted(`${claims}.new`)} ${quoted(claims)}`,
+    `. ${quoted(job)}`,
+    'echo "job $BUILDKITE_JOB_ID: pipeline $BUILDKITE_PIPELINE_SLUG, branch $BUILDKITE_BRANCH, step $BUILDKITE_STEP_KEY"',
+  );
+  command('finish-job', `. ${quoted(job)}`, `${CURL} -X POST ${jobsUrl}/$BUILDKITE_JOB_ID/finish | sh`, 'echo');
+  command('sweep', `${CURL} -X POST ${sweep.url}/`, 'echo');
+  command('buildkite-agent', `. ${quoted(job)}`, `exec ${NODE} ${quoted(AGENT)} "$@"`);
+  command('step', `exec ${NODE} ${quoted(STEP)} "$@"`);
+  const settings = {
+    GOOGLE_CLOUD_PROJECT: LEDGER.project,
+    KEYDESK_DATABASE: LEDGER.database,
+    KEYDESK_IAM_URL: google.url,
+    GCE_METADATA_HOST: google.metadataHost,
+    FIRESTORE_EMULATOR_HOST: firestoreHost,
+  };
+  const variables = Object.entries(settings).map(([name, value]) => `${name}=${quoted(value)}`);
+  // It acts as an operator, who has no job's credential.
+  command('keydesk', 'unset GOOGLE_APPLICATION_CREDENTIALS', `${variables.join(' ')} exec ${NODE} ${quoted(CLI)} "$@"`);
+
+  const functions = [
+    `PATH=${quoted(bin)}:$PATH`,
+    `start-job() { command start-job "$@" && . ${quoted(job)}; }`,
+    `. ${quoted(job)}`,
+  ];
+  const bash = ['unset BASH_ENV', 'case $- in *i*) [ ! -f ~/.bashrc ] || . ~/.bashrc; PS1="(sandbox) $PS1";; esac'];
+  writeFileSync(join(folder, 'bashrc'), [...bash, ...functions, ''].join('\n'));
+  const zsh = ['ZDOTDIR=$HOME', '[ ! -f ~/.zshrc ] || . ~/.zshrc', 'PS1="(sandbox) $PS1"'];
+  writeFileSync(join(folder, '.zshrc'), [...zsh, ...functions, ''].join('\n'));
+  writeFileSync(join(folder, 'redacted'), '');
+  writeFileSync(
+    join(folder, 'step.json'),
+    JSON.stringify({ organization: buildkite.organization, audience: policy.audience, url: token.url, jobsUrl }),
+  );
+}

@@ -1,0 +1,169 @@
+// The sandbox's shell, from a script on its standard input: its commands, and the clients that its variables point at the
+// sandbox. One run each, because a start takes long.
+
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { needs } from '../../fixtures/needs.ts';
+import { TWO_DATABASES_POLICY } from '../../fixtures/two-databases.ts';
+import { partsOf, runInShell, type ShellRun } from './sandbox-shell.ts';
+
+const SCRIPT = `
+echo "== variables"
+echo "$BUILDKITE_PIPELINE_SLUG $BUILDKITE_BRANCH $BUILDKITE_STEP_KEY [$FIRESTORE_EMULATOR_HOST]"
+echo "== agent"
+buildkite-agent oidc request-token --audience https://keydesk.acme.example --claim pipeline_id --lifetime 60 --format gcp
+buildkite-agent oidc request-token --job other 2>&1; echo "exit $?"
+echo "== curl"
+bash examples/push-config.sh
+echo "== start-job"
+before=$BUILDKITE_JOB_ID
+start-job credential=production-config
+[ "$before" = "$BUILDKITE_JOB_ID" ] || echo "$BUILDKITE_STEP_KEY"
+curl -sS -X POST -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" $KEYDESK/token/production-config; echo
+start-job build_brunch=main 2>&1; echo "exit $?"
+echo "== step"
+step examples/pipeline.release.yml deploy-production
+step examples/pipeline.release.yml 2>&1; echo "exit $?"
+echo "== keydesk"
+keydesk policy explain --policy examples/policy.yaml --claim pipeline=web --claim build_branch=main --claim build_source=webhook staging-config
+echo "== finish-job"
+start-job build_branch=release/1
+curl -sS -X POST -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" $KEYDESK/token/staging-config > /dev/null
+finish-job
+buildkite-agent oidc request-token --audience https://keydesk.acme.example 2>&1; echo "exit $?"
+sweep
+echo "== nested"
+bash -c 'echo "$BUILDKITE_BRANCH"'
+exit 7
+`;
+
+describe('the shell of the sandbox', () => {
+  let ran: ShellRun;
+  let parts: ReadonlyMap<string, string>;
+  const temporary = mkdtempSync(join(tmpdir(), 'keydesk-shell-test-'));
+  beforeAll(async () => {
+    ran = await runInShell(SCRIPT);
+    parts = partsOf(ran.stdout);
+  });
+
+  it("ends with the script's exit code, and prints nothing of its own on standard output", () => {
+    expect(ran.exitCode, ran.stderr).toBe(7);
+    expect(ran.stdout).toMatch(/^== variables\n/);
+    expect(ran.stderr).toContain('Three things to try:');
+  });
+
+  it('has the variables of a running job, and none that keeps tokens from the emulator', () => {
+    expect(parts.get('variables')).toBe('app main deploy []\n');
+  });
+
+  it('has an agent that requests job tokens, and refuses flags that it does not know', () => {
+    const [token = '', ...refusal] = parts.get('agent')?.split('\n') ?? [];
+    expect(JSON.parse(token)).toMatchObject({ success: true, version: 1, id_token: expect.stringMatching(/^eyJ/) });
+    expect(refusal.join('\n')).toMatch(/fatal: .*job[\s\S]*exit 1/);
+  });
+
+  it('runs the step with curl of the docs', () => {
+    expect(parts.get('curl')).toContain('"replicas"');
+  });
+
+  it('starts jobs with claims, updates the variables, and refuses unknown claims', () => {
+    const lines = parts.get('start-job')?.split('\n') ?? [];
+    expect(lines.slice(1, 3)).toEqual(['deploy-production', expect.stringMatching(/^eyJ/)]);
+    expect(lines.slice(3).join('\n')).toMatch(/build_brunch cannot be chosen[\s\S]*exit 1/);
+  });
+
+  it('runs a step of a pipeline with the plugin, as a job of its own', () => {
+    const step = parts.get('step') ?? '';
+    expect(step).toContain('production-config: released');
+    expect(step).toMatch(/name one of the steps: deploy-staging, deploy-production\nexit 2/);
+  });
+
+  it('has the command keydesk', () => {
+    expect(parts.get('keydesk')).toContain('staging-config');
+  });
+
+  it('finishes the job with its webhook, after which the agent gets no token', () => {
+    const lines = parts.get('finish-job') ?? '';
+    expect(lines).toContain('{"result":"job_ended","revoked":1,');
+    expect(lines).toMatch(/401 Invalid access token\nexit 1/);
+    expect(lines).toContain('"jobs_checked"');
+  });
+
+  it('gives the variables to programs', () => {
+    expect(parts.get('nested')).toBe('release/1\n');
+  });
+
+  it('runs a policy of the user, and leaves no file behind', async () => {
+    const policyFile = join(temporary, 'policy.yaml');
+    writeFileSync(policyFile, TWO_DATABASES_POLICY);
+    const shells = () =>
+      readdirSync(tmpdir()).filter((name) => name.startsWith('keydesk-shell-') && !temporary.endsWith(name));
+    const before = shells();
+    const text = `echo "== job"; echo "$BUILDKITE_PIPELINE_SLUG $BUILDKITE_BRANCH $BUILDKITE_ORGANIZATION_SLUG"
+      ls "$CREDENTIALS" | grep -v https | tr '\\n' ' '
+      cat "$GOOGLE_APPLICATION_CREDENTIALS"`;
+    const { exitCode, stdout, stderr } = await runInShell(text, policyFile);
+    rmSync(temporary, { recursive: true });
+    expect(exitCode, stderr).toBe(0);
+    expect(stdout).toContain('web release/example other-inc\n');
+    expect(stdout).toContain('cache.json first.json pooled.json second.json tenanted.json unused.json');
+    expect(stdout).toContain('--claim agent_tag:queue --claim pipeline_id --format gcp');
+    expect(shells()).toEqual(before);
+  });
+});
+
+const [gcloud, gsutil, terraform] = [
+  needs('gcloud'),
+  needs('gsutil', { install: 'the Google Cloud CLI' }),
+  needs('terraform'),
+];
+const CLIENTS = `
+export GOOGLE_APPLICATION_CREDENTIALS=$CREDENTIALS/staging-cache.json
+work=$(mktemp -d); cd "$work"; echo warm > object
+echo "== gcloud"
+gcloud auth login --cred-file=$CREDENTIALS/staging-cache.json
+gcloud storage cp object gs://acme-ci-cache/warm/gcloud
+gcloud storage cat gs://acme-ci-cache/warm/gcloud
+echo "== gsutil"
+sed -i.before "s#staging-config.json#staging-cache.json#" "$BOTO_CONFIG"
+gsutil -q cp object gs://acme-ci-cache/warm/gsutil
+gsutil cat gs://acme-ci-cache/warm/gsutil
+echo "== terraform"
+echo 'terraform {
+  backend "gcs" {
+    bucket = "acme-ci-cache"
+    prefix = "warm/state"
+  }
+}
+output "greeting" { value = "hello" }' > main.tf
+terraform init -input=false -no-color && terraform apply -auto-approve -no-color
+curl -sS "$STORAGE/storage/v1/b/acme-ci-cache/o/warm%2Fstate%2Fdefault.tfstate?alt=media" -H "Authorization: Bearer $(gcloud auth print-access-token)"
+echo "== over"
+rm -r "$work"
+`;
+
+describe.skipIf(gcloud.missing)(gcloud.title('the clients in the shell of the sandbox'), () => {
+  let ran: ShellRun;
+  let parts: ReadonlyMap<string, string>;
+  beforeAll(async () => {
+    ran = await runInShell(CLIENTS);
+    parts = partsOf(ran.stdout);
+  });
+
+  it('gcloud uses Cloud Storage with a credential file', () => {
+    expect(parts.get('gcloud'), ran.stderr).toBe('warm\n');
+  });
+
+  it.skipIf(gsutil.missing)(gsutil.title('gsutil uses Cloud Storage with a credential file'), () => {
+    expect(parts.get('gsutil'), ran.stderr).toBe('warm\n');
+  });
+
+  it.skipIf(terraform.missing)(
+    terraform.title("Terraform's gcs backend keeps its state with a credential file"),
+    () => {
+      expect(parts.get('terraform'), ran.stderr).toContain('"greeting"');
+    },
+  );
+});
