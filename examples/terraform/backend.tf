@@ -1,5 +1,4 @@
-# The backend and the provider both take GOOGLE_OAUTH_ACCESS_TOKEN. Neither requests a new one, so an apply must finish
-# within the credential's ttl.
+# The backend and the provider read GOOGLE_APPLICATION_CREDENTIALS, and renew their tokens for as long as the apply runs.
 terraform {
   backend "gcs" {
     bucket = "acme-terraform-state"

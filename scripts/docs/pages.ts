@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
 import { auditTables } from './audit.ts';
+import { clientTables } from './clients.ts';
 import { commandTables } from './commands.ts';
 import { configurationTables } from './configuration.ts';
 import { costTables } from './grant-costs.ts';
@@ -21,6 +22,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('deploy/WITHOUT_TERRAFORM.md', roleTables),
     page('deploy/terraform/PRIVILEGES.md', privilegeTables),
     page('docs/AUDIT.md', () => ({ events: auditTables() })),
+    page('docs/CLIENTS.md', clientTables),
     page('docs/COMMANDS.md', commandTables),
     page('docs/CONFIGURATION.md', () => configurationTables(root)),
     page('docs/OPERATIONS.md', costTables),

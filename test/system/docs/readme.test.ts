@@ -29,9 +29,14 @@ describe('the examples', () => {
     expect(SHOWN.map(([page, path]) => `${page}: ${path}`).sort()).toEqual([
       'README.md: examples/first-policy.yaml',
       'README.md: examples/first-step.yml',
+      'docs/CLIENTS.md: examples/clients/WriteObject.java',
+      'docs/CLIENTS.md: examples/clients/firestore.mjs',
+      'docs/CLIENTS.md: examples/clients/storage.go',
+      'docs/CLIENTS.md: examples/clients/storage.mjs',
       'docs/CLIENTS.md: examples/credentials/executable.json',
       'docs/CLIENTS.md: examples/pipeline.release.yml',
       'docs/CLIENTS.md: examples/push-config.sh',
+      'docs/CLIENTS.md: examples/read_config.py',
       'docs/POLICY.md: examples/policy.yaml',
     ]);
   });
