@@ -1,5 +1,5 @@
-// The one call of Buildkite's agent API that Keydesk rests on: a running job asks for its own OIDC token. Judges a
-// request as strictly as can be told from outside; what it does not know, it refuses. Signs nothing itself.
+// The one call of Buildkite's agent API that Keydesk needs: a running job requests its own OIDC token. It is as strict as the
+// documentation says, and refuses what it does not know. Signs nothing itself.
 // Source: buildkite/agent, api/oidc.go and clicommand/oidc_request_token.go.
 
 import * as z from 'zod';
@@ -10,7 +10,7 @@ import type { Job } from './buildkite.ts';
 export const DEFAULT_LIFETIME = 300;
 const MAX_LIFETIME = 7200;
 
-/** Claims that a token holds only when its job asks for them, with what they say of a job that says nothing else. */
+/** Claims that a token has only when its job requests them, with their default values. */
 export const REQUESTABLE_CLAIMS = {
   organization_id: 'f892efa9-103e-4d28-97a1-3b8616a0994d',
   pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
@@ -22,16 +22,16 @@ export const REQUESTABLE_CLAIMS = {
   'agent_tag:queue': 'default',
 };
 
-/** What a job asks for, with Buildkite's defaults filled in. */
+/** What a job requests, with Buildkite's defaults. */
 export interface RequestedToken {
-  /** Undefined stands for Buildkite's own: the organization's page. */
+  /** Undefined means Buildkite's default: the organization's page. */
   readonly audience: string | undefined;
   /** Seconds. */
   readonly lifetime: number;
   readonly claims: readonly string[];
 }
 
-/** Whether a token lacks the claim unless its job asks for it. */
+/** Whether a token lacks the claim unless its job requests it. */
 export function mustBeRequested(claim: string): boolean {
   return Object.hasOwn(REQUESTABLE_CLAIMS, claim) || /^agent_tag:./.test(claim);
 }

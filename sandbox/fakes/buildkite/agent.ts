@@ -1,5 +1,5 @@
-// A stand-in for the `buildkite-agent` command as a step finds it on its PATH: asks Buildkite for the job's OIDC token,
-// and takes what is to be redacted from the job's log. Strict where the real one is; unlike it, it never tries twice.
+// A fake of the `buildkite-agent` command, as a step has it on its PATH. It requests the job's OIDC token from Buildkite, and
+// accepts the secrets to redact from the job's log. It is as strict as the real one, but never retries.
 // Source: https://buildkite.com/docs/agent/cli/reference/oidc and /redactor.
 
 import { appendFileSync, readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { withTimeout } from '../../../shared/runtime/errors.ts';
 
-/** Names the file that stands for the Job API's redactor: one JSON string a line. */
+/** Names the file in place of the Job API's redactor: one JSON string a line. */
 const REDACTED = 'BUILDKITE_STANDIN_REDACTED';
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 

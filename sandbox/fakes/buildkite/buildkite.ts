@@ -24,7 +24,7 @@ export interface Job {
   state: 'running' | 'passed' | 'failed' | 'canceled';
   /** Whether its agent has not been heard of for minutes. */
   agentLost: boolean;
-  /** Milliseconds; undefined for whenever it is asked about. */
+  /** Milliseconds; undefined for the time of each request. */
   finishedAt?: number;
 }
 
@@ -47,13 +47,13 @@ export interface FakeBuildkite {
   claimsOf(job: Job): Readonly<Record<string, unknown>>;
   /** Where agents ask, for BUILDKITE_AGENT_ENDPOINT. */
   readonly agentEndpoint: string;
-  /** A job token as if asked for with every claim. `overrides` replace claims; undefined removes one. */
+  /** A job token with every claim that can be requested. `overrides` replace claims; undefined removes one. */
   jobToken(job: Job, options?: JobTokenOptions): Promise<string>;
   /** The body of `job.finished`, or of another event about the job. */
   event(job: Job, event?: string): string;
   /** The header that signs `body`. `timestamp` is in seconds since the epoch. */
   signature(body: string, timestamp?: number): string;
-  /** Publishes a new signing key beside (or instead of) the old ones and signs with it from now on. */
+  /** Publishes a new signing key next to the old ones, or in place of them, and signs with it from then on. */
   rotateKey(options?: { readonly keepOld: boolean }): Promise<void>;
   /** When the REST API was called, in milliseconds since the epoch. */
   readonly jobRequests: readonly number[];
@@ -61,9 +61,9 @@ export interface FakeBuildkite {
   beforeJob: ((jobId: string) => LocalReply | undefined) | undefined;
   /** The same for the list of a build's jobs. */
   beforeBuild: ((build: { readonly pipeline: string; readonly number: number }) => LocalReply | undefined) | undefined;
-  /** Runs before the key set is answered; an answer it returns is sent instead. */
+  /** Runs before the response with the key set; a response that it returns is sent instead. */
   beforeKeys: (() => LocalReply | undefined) | undefined;
-  /** How often the keys were asked for. */
+  /** How often the keys were requested. */
   readonly keyRequests: () => number;
   close(): Promise<void>;
 }

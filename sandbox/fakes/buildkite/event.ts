@@ -1,10 +1,11 @@
-// What Buildkite's notification service tells of a job: the body of `job.finished` and its kin, without the signature.
+// The webhooks of Buildkite's notification service about a job: the body of `job.finished` and similar events, without the
+// signature.
 // Source: https://buildkite.com/docs/apis/webhooks/pipelines/job-events.
 
 import { randomUUID } from 'node:crypto';
 import type { Job } from './buildkite.ts';
 
-/** `url` is where the API stands; `claims` are those of the job's tokens; `finishedAt` is in milliseconds. */
+/** `url` is the URL of the API; `claims` are those of the job's tokens; `finishedAt` is in milliseconds. */
 export function eventBody(
   url: string,
   event: string,

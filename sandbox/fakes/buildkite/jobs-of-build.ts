@@ -1,4 +1,4 @@
-// The list of a build's jobs as the REST API pages it: by cursor, 30 jobs unless asked for up to 100. Refuses parameters
+// The list of a build's jobs as the REST API pages it: by cursor, 30 jobs, or up to 100 by request. Refuses parameters
 // that the documentation does not know. Retried jobs are in the list unless they are left out by `include_retried_jobs`.
 // Source: buildkite.com/docs/apis/rest-api/jobs (list jobs of a build).
 

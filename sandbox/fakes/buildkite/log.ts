@@ -1,4 +1,4 @@
-// What one job prints: as it was, and as the job's log has it, with whatever the job's redactor was told of left out.
+// The output of one job: as it was, and as the job's log has it, without the secrets that the job's redactor knows.
 // Source: buildkite/agent, internal/redact/redact.go.
 
 import { readFileSync } from 'node:fs';

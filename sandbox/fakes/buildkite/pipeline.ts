@@ -13,7 +13,7 @@ const pluginUse = z.union([
   z.record(z.string(), z.record(z.string(), z.json()).nullable()).transform((use, context) => {
     const [first, ...more] = Object.entries(use);
     if (!first || more.length > 0) {
-      context.addIssue('a plugin of a list stands alone');
+      context.addIssue('an entry of plugins must have one plugin');
       return z.NEVER;
     }
     return { reference: first[0], configuration: first[1] ?? UNCONFIGURED };

@@ -52,7 +52,7 @@ function inFull(parts: readonly string[]): readonly string[] {
   return ['github.com', String(owner), `${name}-buildkite-plugin`];
 }
 
-/** What the hooks of one use of a plugin see beside the job's environment. */
+/** What the hooks of one use of a plugin see in addition to the job's environment. */
 export function pluginEnvironment(reference: string, configuration: PluginConfiguration): Record<string, string> {
   const name = toKey(pluginName(reference));
   return {

@@ -42,7 +42,7 @@ export interface StepOptions {
 export interface Ran {
   /** The job's. */
   readonly exitCode: number;
-  /** As it stands in the job's log. */
+  /** As in the job's log. */
   readonly output: string;
   /** With nothing redacted. */
   readonly raw: string;

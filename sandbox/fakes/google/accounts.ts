@@ -48,7 +48,7 @@ export class Accounts {
     };
   }
 
-  /** @param changes when it takes effect, whatever is answered before; at once when left out, never when it rejects */
+  /** @param changes when it takes effect, whatever the response was; at once when left out, never when it rejects */
   set(account: string, disabled: boolean, changes?: Promise<unknown>): LocalResponse {
     if (!this.states.has(account)) return unknownAccount();
     const apply = () => {

@@ -52,11 +52,11 @@ export interface AccessRequest {
   readonly bucket: string;
   /** Of the object; undefined for what is done to the bucket, as listing is. */
   readonly name: string | undefined;
-  /** The prefix that a list is asked for; empty for anything else. */
+  /** The prefix of a requested list; empty for anything else. */
   readonly listPrefix: string;
 }
 
-/** @param unread is told a condition that could not be read, and so does not hold */
+/** @param unread takes a condition that could not be read, and so is false */
 export function allows(
   boundary: Boundary,
   accessRequest: AccessRequest,

@@ -1,4 +1,4 @@
-// One call to Google as the local one tells of it; of those to IAM and IAM Credentials, how they are read from a request
+// One call to Google as the fake records it; of those to IAM and IAM Credentials, how they are read from a request
 // and the permission they take. Judges the form of a call as strictly as Google does; refuses to know which accounts
 // exist and in which state.
 
@@ -77,7 +77,7 @@ const METHODS: ReadonlyMap<string, IamCall['method']> = new Map([
 
 export type Target = Pick<IamCall, 'method' | 'account'> & { readonly project: string };
 
-/** What a request is about, by its verb and path alone; undefined when nothing here answers to them. */
+/** What a request is about, by its verb and path alone; undefined when they are unknown here. */
 export function targetOf(request: LocalRequest): Target | undefined {
   const [, project, account, verb = ''] = PATH.exec(request.path) ?? [];
   const method = METHODS.get(`${request.method}${verb}`);
@@ -85,7 +85,7 @@ export function targetOf(request: LocalRequest): Target | undefined {
   return { method, account: decodeURIComponent(account), project: decodeURIComponent(project) };
 }
 
-/** The call, or what Google answers a request of that form and what was wrong with it. */
+/** The call, or Google's response to a request of that form and what is wrong with it. */
 export function readCall(
   { method, account, project }: Target,
   identity: Identity,

@@ -63,7 +63,7 @@ export class Credentials {
   #refusal({ account, method }: IamCall): LocalResponse | undefined {
     const state = this.#accounts.states.get(account);
     if (!state) return permissionDenied(PERMISSIONS[method]);
-    // That new tokens are refused is documented; what Google really answers is not established. Nothing may hang on it.
+    // It is documented that new tokens are refused; the response is not. Nothing may depend on it.
     if (state.disabled) return googleError(400, 'FAILED_PRECONDITION', `Service account ${account} is disabled.`);
     return undefined;
   }

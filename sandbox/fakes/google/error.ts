@@ -1,4 +1,4 @@
-// Google's error shape, and the errors more than one part of the local Google answers. Decides nothing.
+// Google's error shape, and the errors that several parts of the fake Google respond with. Decides nothing.
 // Sources: cloud.google.com/apis/design/errors; google.rpc.ErrorInfo; google.api.ErrorReason;
 // docs.cloud.google.com/storage/docs/json_api/v1/status-codes.
 

@@ -6,17 +6,17 @@ import type { LocalReply, LocalResponse } from '../../local-server.ts';
 import { googleError } from './error.ts';
 
 export type Fault =
-  /** Does it, and answers `ms` milliseconds later. */
+  /** Does it, and responds `ms` milliseconds later. */
   | { readonly kind: 'slow'; readonly ms: number }
-  /** Does nothing; answers this status in the error shape of the API. */
+  /** Does nothing; responds with this status in the error shape of the API. */
   | { readonly kind: 'status'; readonly status: number }
-  /** Does it, and answers 200 with text that is not JSON. */
+  /** Does it, and responds with 200 and text that is not JSON. */
   | { readonly kind: 'garbage' }
-  /** Does nothing and never answers; the connection ends with the server. */
+  /** Does nothing and never responds; the connection ends with the server. */
   | { readonly kind: 'hang' }
-  /** Does it, and destroys the connection instead of answering. */
+  /** Does it, and closes the connection without a response. */
   | { readonly kind: 'cut' }
-  /** Answers as if done, but disables or enables only when `changes` resolves; never when it rejects. */
+  /** Responds as if done, but disables or enables only when `changes` resolves; never when it rejects. */
   | { readonly kind: 'late'; readonly changes: Promise<unknown> };
 
 /** google.rpc.Code by HTTP status. */
@@ -35,7 +35,7 @@ const CODES: Readonly<Record<number, string>> = {
 
 /**
  * @param perform does what was asked; a change takes effect only when the promise it is given, if any, resolves
- * @param options.failed how the API tells of a status
+ * @param options.failed how the API reports a status
  */
 export async function underFault(
   fault: Fault | undefined,

@@ -26,21 +26,21 @@ export interface FakeGoogle {
   readonly calls: readonly Call[];
   /** Requests the real Google would have refused as malformed or not permitted, or that no part of Keydesk should make. */
   readonly unexpected: readonly string[];
-  /** The service accounts as they really are, whatever was answered. */
+  /** The service accounts as they are, whatever the responses were. */
   readonly accounts: ReadonlyMap<string, { readonly disabled: boolean }>;
   /** Every change of an account's state that took effect, oldest first. */
   readonly changes: readonly Change[];
   /** Every access token issued for a service account, oldest first. */
   readonly minted: readonly IssuedToken[];
-  /** Every well-formed exchange of an access token for a downscoped one, whatever was answered, oldest first. */
+  /** Every well-formed exchange of an access token for a downscoped one, whatever the response, oldest first. */
   readonly exchanges: readonly Exchange[];
   /** The users of Firebase Authentication, of all projects and tenants. */
   readonly firebaseUsers: readonly FirebaseAccount[];
   /** What is in Cloud Storage, as text where it is text, by `bucket/name`. */
   readonly objects: ReadonlyMap<string, string | Buffer>;
-  /** Runs before each permitted call is answered; an answer it returns is sent instead. */
+  /** Runs before the response to each permitted call; a response that it returns is sent instead. */
   before: ((call: Call) => Promise<LocalResponse | undefined> | LocalResponse | undefined) | undefined;
-  /** How a permitted call goes wrong, if it does; asked after `before`, when that answered nothing. */
+  /** How a permitted call goes wrong, if it does; called after `before`, when that returned nothing. */
   fault: ((call: Call) => Fault | undefined) | undefined;
   close(): Promise<void>;
 }

@@ -78,7 +78,7 @@ export class IdentityToolkit {
   readonly #clock: Clock;
   readonly #unexpected: string[];
 
-  /** @param unexpected where requests are told of that the real one would refuse */
+  /** @param unexpected takes the requests that the real one would refuse */
   constructor(credentials: Credentials, clock: Clock, unexpected: string[]) {
     this.#credentials = credentials;
     this.#clock = clock;

@@ -10,7 +10,7 @@ export type Identity = 'anyone' | 'token' | 'webhook' | 'sweep';
 const FLAVOR = { 'metadata-flavor': 'Google' };
 
 export class Metadata {
-  // Never forgotten: the library that caches these goes by the real clock, whatever the local Google's clock says.
+  // Never forgotten: the library that caches these goes by the real clock, whatever the clock of the fake Google says.
   readonly #owners = new Map<string, Identity>();
 
   identityOf(accessToken: string): Identity | undefined {

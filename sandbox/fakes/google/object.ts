@@ -1,11 +1,11 @@
-// An object as Cloud Storage keeps it, and as its JSON API tells of it: with the checksums that clients compare. Knows
+// An object as Cloud Storage keeps it, and as its JSON API describes it: with the checksums that clients compare. Knows
 // nothing of buckets and of requests.
 // Source: docs.cloud.google.com/storage/docs/json_api/v1/objects#resource
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 
-/** What a client may say of an object when it uploads it; the rest of what it says is not kept. */
+/** What a client may say about an object when it uploads it. The rest is not kept. */
 export const describedSchema = z.object({
   name: z.string().optional(),
   contentType: z.string().optional(),

@@ -1,4 +1,4 @@
-// How Cloud Storage hands out the content of an object, whole or a part of it, and its XML API's errors. Knows nothing of
+// How Cloud Storage returns the content of an object, whole or a part of it, and its XML API's errors. Knows nothing of
 // who may have it. Sources: docs.cloud.google.com/storage/docs/json_api/v1/objects/get;
 // docs.cloud.google.com/storage/docs/xml-api/reference-headers; RFC 9110, section 14.
 
@@ -33,7 +33,7 @@ export function toMedia(object: StoredObject, { headers }: LocalRequest): LocalR
   };
 }
 
-/** One range of bytes; undefined when none is asked for, or one of another form, which is then to be ignored. */
+/** One range of bytes; undefined when none is requested, or one of another form, which is ignored. */
 function rangeOf(
   header: unknown,
   length: number,
@@ -53,7 +53,7 @@ const XML_CODES: Readonly<Record<number, string>> = {
   416: 'InvalidRange',
 };
 
-/** The answer, in XML when it is an error. */
+/** The response, in XML when it is an error. */
 export function toXmlError(response: LocalResponse): LocalResponse {
   if (response.status < 400) return response;
   const code = XML_CODES[response.status] ?? 'InvalidArgument';

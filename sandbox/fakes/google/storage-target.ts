@@ -22,7 +22,7 @@ const APIS: readonly (readonly [Target['api'], RegExp])[] = [
 
 /**
  * @param path percent-encoded
- * @param hasBucket by which a path of the XML API is told from any other API's
+ * @param hasBucket which distinguishes a path of the XML API from one of any other API
  */
 export function targetOf(path: string, hasBucket: (bucket: string) => boolean): Target | undefined {
   for (const [api, pattern] of APIS) {

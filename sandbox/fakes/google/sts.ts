@@ -32,7 +32,7 @@ const formSchema = z.strictObject({
 });
 
 export class SecurityTokens {
-  /** Every well-formed exchange, whatever was answered, oldest first. */
+  /** Every well-formed exchange, whatever the response, oldest first. */
   readonly exchanges: Exchange[] = [];
   readonly #tokens: Tokens;
   readonly #clock: Clock;
@@ -42,7 +42,7 @@ export class SecurityTokens {
     this.#clock = clock;
   }
 
-  /** The exchange that is asked for, or what Google answers to the request and what was wrong with it. */
+  /** The requested exchange, or Google's response to the request and what is wrong with it. */
   read(
     request: LocalRequest,
   ):
@@ -62,7 +62,7 @@ export class SecurityTokens {
   }
 
   #exchange(subjectToken: string, boundary: Boundary): LocalResponse {
-    // Asked again: it may have ended since the exchange was asked for.
+    // Checked again: it may have ended since the request.
     const subject = this.#subjectOf(subjectToken);
     if ('wrong' in subject) return oauthError(400, 'invalid_request', subject.wrong);
     const { account, scope, expiresAt } = subject;
@@ -113,7 +113,7 @@ function oauthError(status: number, error: string, error_description: string): L
   return { status, json: { error, error_description } };
 }
 
-/** How the Security Token Service tells of a status. */
+/** How the Security Token Service reports a status. */
 export function oauthStatus(status: number): LocalResponse {
   const error = status === 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request';
   return oauthError(status, error, `A fault: ${status}.`);

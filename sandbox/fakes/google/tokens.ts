@@ -34,7 +34,7 @@ export class Tokens {
     this.#clock = clock;
   }
 
-  /** @returns the token as it is handed out */
+  /** @returns the access token */
   issue(start: string, token: AccessToken): string {
     const accessToken = `${start}${randomBytes(32).toString('base64url')}`;
     this.#issued.set(accessToken, token);

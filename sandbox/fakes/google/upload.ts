@@ -26,7 +26,7 @@ type Store = (upload: Upload) => LocalResponse;
 interface Session extends Pick<Upload, 'name' | 'described' | 'checksums'> {
   readonly store: Store;
   received: Buffer;
-  /** What was answered when it was complete. */
+  /** The response when it was complete. */
   response?: LocalResponse;
 }
 
@@ -71,7 +71,7 @@ export class Uploads {
     const [, first, last, total] = /^bytes (?:(\d+)-(-?\d+|\*)|\*)\/(\d+|\*)$/.exec(String(range)) ?? [];
     if (total === undefined) return this.#malformed(request, `Failed to parse Content-Range header: ${range}`);
     const at = Number(first ?? session.received.length);
-    // Who cannot tell beforehand how much there is sends all of the rest, and says so with two stars.
+    // A client that does not know the size sends all of the rest, with two asterisks.
     const rest = last === '*' && total === '*';
     if (at > session.received.length || (first !== undefined && !rest && Number(last) - at + 1 !== length))
       return this.#malformed(request, `Invalid Content-Range: ${range}`);

@@ -115,7 +115,7 @@ steps:
 
   it('with a key that no step has is refused', () => {
     expect(() => parsePipeline('steps: [{ command: a, plugin: b }]')).toThrow();
-    expect(() => parsePipeline('steps: [{ command: a, plugins: [{ b: {}, c: {} }] }]')).toThrow('stands alone');
+    expect(() => parsePipeline('steps: [{ command: a, plugins: [{ b: {}, c: {} }] }]')).toThrow('must have one plugin');
   });
 });
 
