@@ -110,14 +110,17 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
 }
 
 /** The addresses, by the names that the demo uses. */
-function addressLines({ token, webhook, sweep, google, firestoreHost }: Environment, isExample: boolean): string[] {
-  const documents = isExample ? '/v1/projects/acme-staging/databases/(default)/documents' : '';
+function addressLines(environment: Environment, isExample: boolean): string[] {
+  const { token, webhook, sweep, google, firestoreHost, firestoreStartedBy } = environment;
+  const [name, path] = isExample
+    ? ['DOCUMENTS', '/v1/projects/acme-staging/databases/(default)/documents']
+    : ['FIRESTORE', ''];
   return [
     '',
     `KEYDESK    ${token.url}   the function token, which issues credentials`,
     `WEBHOOK    ${webhook.url}   the function webhook, which receives Buildkite's webhooks`,
     `SWEEP      ${sweep.url}   the function sweep, which runs each minute`,
-    `DOCUMENTS  http://${firestoreHost}${documents}   Google's Firestore emulator`,
+    `${name}  http://${firestoreHost}${path}   Google's Firestore emulator (${firestoreStartedBy})`,
     `GOOGLE     ${google.url}   a fake of IAM, Cloud Storage and other Google APIs`,
   ];
 }
