@@ -19,7 +19,7 @@ interface Checked extends LoadedPolicy {
 
 type Located<Warning> = Warning & { readonly line: number; readonly column: number };
 
-/** As readDeployablePolicy; also ends the process when the file accepts a warning that there is not. */
+/** As readDeployablePolicy; also ends the process for what is certainly wrong and harms no function. */
 export function readCheckedPolicy(file: string): Checked {
   const { text, ...loaded } = readDeployablePolicy(file);
   const { warnings, accepted, problems } = checkPolicy(loaded.policy, readWrittenPolicy(text));

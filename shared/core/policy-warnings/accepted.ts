@@ -15,7 +15,7 @@ export interface CheckedPolicy {
   /** Those that the file does not accept. */
   readonly warnings: readonly PolicyWarning[];
   readonly accepted: readonly AcceptedWarning[];
-  /** What is wrong with `accept`. */
+  /** What is certainly wrong: patterns that match nothing, scopes that are none, and `accept` of what is not there. */
   readonly problems: readonly PolicyProblem[];
 }
 
@@ -39,8 +39,8 @@ export function sortAccepted(policy: WrittenPolicy, all: readonly PolicyWarning[
     else accepted.push({ ...warning, reason: reason.trim().replaceAll(/\s+/g, ' ') });
   }
   const problems = [...places.values()].flatMap((place) =>
-    Object.keys(place.accept).flatMap((code): PolicyProblem[] => {
-      const message = problemWith(code, place, [...(given.get(code) ?? [])]);
+    Object.entries(place.accept).flatMap(([code, reason]): PolicyProblem[] => {
+      const message = problemWith(code, place, [...(given.get(code) ?? [])]) ?? problemWithReason(reason);
       return message === undefined ? [] : [{ path: [...place.path, 'accept', code], message }];
     }),
   );
@@ -79,4 +79,8 @@ function problemWith(code: string, place: Place, given: readonly Place[]): strin
   return other
     ? `Nothing to accept: ${other.name} has the warning ${code}, and ${place.name} does not. Move it there.`
     : `Nothing to accept: ${place.name} does not have the warning ${code}. Remove it.`;
+}
+
+function problemWithReason(reason: string): string | undefined {
+  return /\S\s+\S+\s+\S/.test(reason) ? undefined : 'must have a reason of three words or more';
 }

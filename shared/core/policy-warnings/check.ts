@@ -8,8 +8,10 @@ import type { PolicyWarning } from './codes.ts';
 import { credentialWarnings, organizationWarnings, signerWarnings } from './credentials.ts';
 import { duplicateWarnings } from './duplicates.ts';
 import { environmentWarnings } from './environments.ts';
+import { neverMatching } from './never-matching.ts';
 import { placeholderWarnings } from './placeholders.ts';
 import { ruleWarnings } from './rule.ts';
+import { scopeProblems } from './scopes.ts';
 import { unusedWarnings } from './unused.ts';
 
 /** @param written the same policy, as it is in the file */
@@ -25,7 +27,8 @@ export function checkPolicy(policy: Policy, written: WrittenPolicy): CheckedPoli
     ...ruleWarnings(written),
     ...largeRules(policy, written),
   ];
-  return sortAccepted(written, warnings);
+  const { problems, ...sorted } = sortAccepted(written, warnings);
+  return { ...sorted, problems: [...neverMatching(written), ...scopeProblems(written), ...problems] };
 }
 
 function largeRules(policy: Policy, { databases }: WrittenPolicy): PolicyWarning[] {

@@ -3,17 +3,19 @@
 
 import * as z from 'zod';
 import { USER_MANAGED_ACCOUNT } from './account-email.ts';
-import { scopeSchema, serviceAccountSchema } from './google-names.ts';
+import { NOT_AN_ACCOUNT, serviceAccountSchema } from './google-names.ts';
 import type { StorageScope } from './storage-key.ts';
 
 /** Accounts of one pool. */
 const MAX_POOL = 500;
 
 /** Pooled accounts are disabled and enabled by name, so their project must be plain from it. */
-const pooledAccount = z
-  .string()
-  .regex(USER_MANAGED_ACCOUNT, "must be a service account's e-mail address, NAME@PROJECT.iam.gserviceaccount.com");
+const pooledAccount = z.string().regex(USER_MANAGED_ACCOUNT, NOT_AN_ACCOUNT);
 export const poolSchema = z.array(pooledAccount).min(1).max(MAX_POOL, `must have ${MAX_POOL} accounts at most`);
+
+const scope = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be an OAuth scope such as https://www.googleapis.com/auth/datastore');
 
 /** What tokens of service accounts open. */
 export interface AccountAccess {
@@ -28,7 +30,7 @@ export const serviceAccountKeySchema = z
   .strictObject({
     email: serviceAccountSchema.optional(),
     pool: poolSchema.optional(),
-    scopes: z.array(scopeSchema).min(1),
+    scopes: z.array(scope).min(1),
   })
   .transform(({ email, pool, scopes }, context) =>
     exactlyOneSource({ email, pool }, 'email', { scopes, storage: null }, context),

@@ -648,6 +648,75 @@ describe('the warnings about a policy', () => {
   });
 });
 
+describe('a pattern that no value of its claim fits', () => {
+  it.each([
+    ['build_number', 'forty-two'],
+    ['build_number', '4x*'],
+    ['build_number', '0*'],
+    ['build_number', '-1'],
+    ['queue_id', 'default-*'],
+    ['queue_id', '*/**'],
+    ['cluster_id', '0184990z-*'],
+    ['build_branch', 'main\n'],
+    ['step_key', 'a\tb'],
+    ['agent_tag:os', 'linux\n'],
+  ])('is a problem: %s %j', (claim, value) => {
+    const { problems } = checkWith(pattern(claim, value));
+    expect(problems.map(({ path }) => path.join('.'))).toEqual([`rules.0.match.${claim}.0`]);
+  });
+
+  it.each([
+    ['build_number', 42],
+    ['build_number', '42'],
+    ['build_number', '1*'],
+    ['build_number', '*'],
+    ['queue_id', PIPELINE_ID.toUpperCase()],
+    ['queue_id', '0184990A-*'],
+    ['queue_id', '**'],
+    ['agent_tag:host_id', 'default'],
+  ])('is not %s %j', (claim, value) => {
+    expect(checkWith(pattern(claim, value)).problems).toEqual([]);
+  });
+});
+
+describe('a scope', () => {
+  const problemsWith = (scope: string) =>
+    checkWith((data) => {
+      data.credentials.export.serviceAccount.scopes = [scope];
+    }).problems;
+
+  it.each([
+    ['datastore', DATASTORE],
+    ['auth/datastore', DATASTORE],
+    ['http://www.googleapis.com/auth/datastore', DATASTORE],
+    ['https://googleapis.com/auth/datastore', DATASTORE],
+    ['www.googleapis.com/auth/datastore', DATASTORE],
+    [`${DATASTORE}/`, DATASTORE],
+    ['cloud-platform', 'https://www.googleapis.com/auth/cloud-platform'],
+    ['cloud_platform', 'https://www.googleapis.com/auth/cloud-platform'],
+    ['devstorage.read_only', 'https://www.googleapis.com/auth/devstorage.read_only'],
+    ['https://acme.com/auth/x', DATASTORE],
+    ['https://google.com.acme.com/x', DATASTORE],
+  ])('is a problem as %s, and the message has %s', (written, meant) => {
+    expect(problemsWith(written)).toEqual([
+      {
+        path: ['credentials', 'export', 'serviceAccount', 'scopes', 0],
+        message: expect.stringMatching(new RegExp(` ${meant.replaceAll('.', '\\.')}$`)),
+      },
+    ]);
+  });
+
+  it.each([
+    DATASTORE,
+    'https://www.googleapis.com/auth/devstorage.read_only',
+    'https://mail.google.com/',
+    'openid',
+    'email',
+  ])('may be %s', (written) => {
+    expect(problemsWith(written)).toEqual([]);
+  });
+});
+
 describe('accept', () => {
   /** Where the file accepts a warning: in the rule or the credential that it is about, or at the top. */
   const acceptAt =
@@ -705,17 +774,11 @@ describe('accept', () => {
     expect(found(...changes)).toEqual(['credentials.export.ttl short_ttl', 'credentials.config unused_credential']);
   });
 
-  it.each(['', 'ok', 'not now', '  two words  ', 7, null, ['a', 'b', 'c']])(
-    'needs a reason of three words: not %j',
-    (reason) => {
-      const data = valid();
-      short(data);
-      data.credentials.config.accept = { short_ttl: reason };
-      expect(parsePolicy(policyText(data), 'policy.yaml')).toMatchObject({
-        problems: [expect.stringContaining('short_ttl')],
-      });
-    },
-  );
+  it.each(['', 'ok', 'not now', '  two words  '])('needs a reason of three words: not %j', (reason) => {
+    expect(problems(short, acceptAt(['credentials', 'config'], 'short_ttl', reason))).toEqual([
+      expect.stringMatching(/^credentials\.config\.accept\.short_ttl must have a reason/),
+    ]);
+  });
 
   it('is no part of what a credential opens', () => {
     const accepting = valid();
