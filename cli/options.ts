@@ -21,6 +21,6 @@ export function examples(...lines: readonly string[]): string {
 }
 
 /** Collects an option that may be given several times. */
-export function collect(value: string, values: readonly string[]): string[] {
+export function collect(value: string, values: readonly string[] = []): string[] {
   return [...values, value];
 }

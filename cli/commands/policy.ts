@@ -38,9 +38,9 @@ const check = new Command('check')
   });
 
 const explain = new Command('explain')
-  .summary('show what a job would be given, and why')
+  .summary('show what a job would receive, and why')
   .description(
-    "Show what a job would be given, and why or why not. The job's organization is the policy's. A claim that is not given is not in the job's token. Of the claims that every token has, those that rules look at must be given.",
+    "Show what a job would receive, and why or why not. The job's organization is the policy's. A claim that you do not give is not in the job's token. Of the claims that every token has, give those that rules look at.",
   )
   .argument('[credential...]', 'only these credentials')
   .addOption(policyOption())
@@ -48,7 +48,6 @@ const explain = new Command('explain')
     '--claim <name=value>',
     'a claim of the job, or pipeline=NAME with a name from pipelines; repeat it for more',
     collect,
-    [] as string[],
   )
   .option('--json', 'the decisions as JSON')
   .addHelpText(
@@ -70,7 +69,7 @@ const explain = new Command('explain')
         `${options.policy} has no credential ${name}${meant === undefined ? `; it has ${known.join(', ')}` : `. Did you mean ${meant}?`}`,
       );
     }
-    const job = parseJob(policy, options.claim);
+    const job = parseJob(policy, options.claim ?? []);
     if ('problems' in job) fail(EXIT.usage, job.problems.map((problem) => `--claim: ${problem}`).join('\n'));
     const names = wanted.length > 0 ? wanted : known;
     const flags = claimFlags(policy, job.claims);
@@ -78,7 +77,7 @@ const explain = new Command('explain')
       printJson({ claim_flags: flags, decisions: decideEach(policy, job.claims, names) });
       return;
     }
-    if (flags.length > 0) print(`Such a job's token was asked for with ${flags.join(' ')}\n`);
+    if (flags.length > 0) print(`The job requests its token with ${flags.join(' ')}\n`);
     for (const line of explainDecisions(policy, job.claims, names)) print(line);
   });
 

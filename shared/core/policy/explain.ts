@@ -1,4 +1,4 @@
-// Explains what a job would be given, and why or why not: claims as somebody typed them in, the decision of decide.ts and its
+// Explains what a job would receive, and why or why not: claims as a person typed them in, the decision of decide.ts and its
 // trace in words out.
 
 import { closestName } from '../closest-name.ts';
@@ -9,6 +9,7 @@ import { formatDuration } from './duration.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Policy } from './policy.ts';
 import { isMatchKey, MATCH_KEYS } from './rule.ts';
+import { meantClaim, unknownClaim } from './unknown-claims.ts';
 
 /** The claims that every job token has. No rule is matched against these values. */
 const PLACEHOLDER_CLAIMS = {
@@ -33,14 +34,13 @@ export function parseJob(policy: Policy, written: readonly string[]): { claims: 
     const cut = one.indexOf('=');
     const [key, value] = [one.slice(0, cut), one.slice(cut + 1)];
     const claim = key === 'pipeline' ? 'pipeline_id' : key;
-    if (cut < 1) problems.push(`"${one}" is not NAME=VALUE`);
-    else if (!isMatchKey(key))
-      problems.push(`${key} is not a claim a rule can name: known are ${MATCH_KEYS.join(', ')} and agent_tag:NAME`);
+    if (cut < 1) problems.push(`"${one}" is not NAME=VALUE: write the name of a claim, = and its value`);
+    else if (!isMatchKey(key)) problems.push(unknownClaim(key, meantClaim(key, MATCH_KEYS), false));
     else if (provided.has(claim))
       problems.push(
         writtenAs.get(claim) === key
-          ? `${key} is given twice`
-          : 'pipeline and pipeline_id are the same claim: give one of them',
+          ? `${key} is given twice: give it once`
+          : 'pipeline and pipeline_id name the same claim: give one of them',
       );
     else if (key === 'pipeline' && !Object.hasOwn(policy.pipelines, value))
       problems.push(unknownPipeline(value, policy));
@@ -49,10 +49,14 @@ export function parseJob(policy: Policy, written: readonly string[]): { claims: 
       writtenAs.set(claim, key);
     }
   }
+  // A misspelt claim is missing too.
+  if (problems.length > 0) return { problems };
   for (const claim of Object.keys(PLACEHOLDER_CLAIMS)) {
     const rule = policy.rules.find(({ match }) => Object.hasOwn(match, claim));
     if (rule && !provided.has(claim))
-      problems.push(`every job has a ${claim}, and the rule "${rule.name}" looks at it: add --claim ${claim}=…`);
+      problems.push(
+        `${claim} is missing: every job has one, and rule "${rule.name}" looks at it. Add --claim ${claim}=VALUE`,
+      );
   }
   if (problems.length > 0) return { problems };
   const build_number = provided.get('build_number');
@@ -65,7 +69,9 @@ export function parseJob(policy: Policy, written: readonly string[]): { claims: 
   });
   if ('invalidClaim' in parsed) {
     const claim = parsed.invalidClaim;
-    return { problems: [`${claim} cannot be "${provided.get(claim)}" in a job token`] };
+    return {
+      problems: [`${claim} cannot be "${provided.get(claim)}" in a job token: give a value that Buildkite makes`],
+    };
   }
   const { id } = policy.organization;
   const { organization_id } = parsed.claims;
@@ -126,33 +132,35 @@ function describeDecision(name: string, decision: Decision, pipelines: Pipelines
   }
   const missing =
     decision.reason === 'claims_missing'
-      ? `: the job must ask for ${decision.missing.map((claim) => `--claim ${claim}`).join(' ')}`
+      ? `: the job must request its token with ${decision.missing.map((claim) => `--claim ${claim}`).join(' ')}`
       : '';
   const tried = decision.trace.filter(({ outcome }) => outcome !== 'other_credential');
   return [
     `${name}: refused, ${decision.reason}${missing}`,
     ...(tried.length > 0
       ? tried.map((rule) => `  ${explainRule(rule, pipelines)}`)
-      : ['  no rule grants it to any job']),
+      : ['  no rule grants it to any job: add it to the grants of a rule']),
   ];
 }
 
 function explainRule({ rule, outcome, checks }: RuleTrace, pipelines: Pipelines): string {
   switch (outcome) {
     case 'granted':
-      return `"${rule}" fits`;
+      return `rule "${rule}" matches`;
     case 'other_credential':
-      return `"${rule}" grants others`;
+      return `rule "${rule}" grants other credentials`;
     case 'tag_not_allowed':
-      return `"${rule}" names build_branch and not build_tag, so it lets no tag build through`;
+      return `rule "${rule}": the build is of a tag, and the rule names build_branch without build_tag`;
     case 'claim_mismatch': {
       const wrong = checks.filter(({ matched }) => !matched);
       const each = wrong.map(({ claim, patterns, value }) => {
         const named = (text: string) => (claim === 'pipeline_id' ? withPipelineName(text, pipelines) : text);
-        const actual = value === null ? 'not given, so' : `"${named(value)}",`;
-        return `${claim} is ${actual} not ${patterns.map(named).join(' or ')}`;
+        const allowed = patterns.map(named).join(' or ');
+        return value === null
+          ? `${claim} is not given, the rule needs ${allowed}`
+          : `${claim} is "${named(value)}", the rule needs ${allowed}`;
       });
-      return `"${rule}": ${each.join('; ')}`;
+      return `rule "${rule}": ${each.join('; ')}`;
     }
   }
 }

@@ -163,15 +163,15 @@ describe('keydesk policy check', () => {
     });
   });
 
-  it('says what a job would be given, and which claims it must ask for', async () => {
+  it('says what a job would receive, and which claims it must request', async () => {
     const { code, out, err } = await job(`pipeline_id=${WEB}`, 'build_branch=main', 'build_source=ui');
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out.split('\n')).toEqual([
-      "Such a job's token was asked for with --claim organization_id --claim pipeline_id",
+      'The job requests its token with --claim organization_id --claim pipeline_id',
       '',
       'staging-config: granted by "deploy to staging", immediate, 15m',
       'production-config: refused, no_matching_rule',
-      `  "deploy a tagged release to production": pipeline_id is "${WEB} (web)", not ${WEB_RELEASE} (web-release); build_branch is "main", not v*; build_tag is not given, so not v*; step_key is not given, so not deploy-production`,
+      `  rule "deploy a tagged release to production": pipeline_id is "${WEB} (web)", the rule needs ${WEB_RELEASE} (web-release); build_branch is "main", the rule needs v*; build_tag is not given, the rule needs v*; step_key is not given, the rule needs deploy-production`,
       'staging-admin: granted by "deploy to staging", propagating, 15m',
       'staging-export: granted by "deploy to staging", expiry, 10m',
       'staging-cache: granted by "deploy to staging", expiry, 15m',
@@ -186,21 +186,27 @@ describe('keydesk policy check', () => {
 
   it('says why a tag called main gets nothing', async () => {
     const { out } = await job(`pipeline_id=${WEB}`, 'build_branch=main', 'build_tag=main', 'build_source=ui');
-    expect(out).toContain('"deploy to staging" names build_branch and not build_tag, so it lets no tag build through');
+    expect(out).toContain('rule "deploy to staging": the build is of a tag');
   });
 
-  it('says which claim a job failed to ask for', async () => {
+  it('says which claim a job did not request', async () => {
     const { out } = await job(`pipeline_id=${WEB}`, 'build_branch=main', 'build_source=ui', 'organization_id=');
-    expect(out).toContain('staging-config: refused, claims_missing: the job must ask for --claim organization_id');
+    expect(out).toContain(
+      'staging-config: refused, claims_missing: the job must request its token with --claim organization_id',
+    );
   });
 
   it.each([
-    ['a claim that no rule can name', ['branch=main'], '--claim: branch is not a claim a rule can name'],
+    [
+      'a claim that no rule can name',
+      ['branch=main'],
+      '--claim: "branch" is not a claim that a rule can match. Did you mean "build_branch"?',
+    ],
     ['no value', ['build_tag'], '--claim: "build_tag" is not NAME=VALUE'],
     ['a claim twice', ['build_tag=a', 'build_tag=b'], '--claim: build_tag is given twice'],
     ['a pipeline that is misspelt', ['pipeline=wbe'], '"wbe" is not a pipeline of this policy: did you mean "web"?'],
     ['a pipeline that is not declared', ['pipeline=docs-site'], 'known are web, web-release; or give pipeline_id'],
-    ['a pipeline twice', ['pipeline=web', `pipeline_id=${WEB}`], 'pipeline and pipeline_id are the same claim'],
+    ['a pipeline twice', ['pipeline=web', `pipeline_id=${WEB}`], 'pipeline and pipeline_id name the same claim'],
     ['a slug for an id', [`pipeline_id=app`], '--claim: pipeline_id cannot be "app" in a job token'],
     [
       'another organization',
@@ -217,7 +223,7 @@ describe('keydesk policy check', () => {
     const { code, err } = await job(`pipeline_id=${WEB}`);
     expect({ code, err }).toEqual({
       code: 2,
-      err: '--claim: every job has a build_branch, and the rule "deploy to staging" looks at it: add --claim build_branch=…\n',
+      err: '--claim: build_branch is missing: every job has one, and rule "deploy to staging" looks at it. Add --claim build_branch=VALUE\n',
     });
   });
 
