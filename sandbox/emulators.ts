@@ -82,7 +82,10 @@ export async function startAuth(): Promise<Emulator> {
   return { ...emulator, host: front.url.replace('http://', ''), stop };
 }
 
-/** Loads the security rules of one database into the Firestore emulator. */
+/** The emulator does not compile the rules. */
+export class RulesRefused extends Error {}
+
+/** Loads the security rules of one database into the Firestore emulator. Throws RulesRefused. */
 export async function putRules(host: string, project: string, database: string, rules: string): Promise<void> {
   const at = database === '(default)' ? '' : `/databases/${database}`;
   const response = await fetch(`http://${host}/emulator/v1/projects/${project}${at}:securityRules`, {
@@ -90,7 +93,7 @@ export async function putRules(host: string, project: string, database: string, 
     headers: { authorization: 'Bearer owner', 'content-type': 'application/json' },
     body: JSON.stringify({ rules: { files: [{ name: 'firestore.rules', content: rules }] } }),
   });
-  if (!response.ok) throw new Error(`the Firestore emulator refused the rules: ${await response.text()}`);
+  if (!response.ok) throw new RulesRefused(`the Firestore emulator refused the rules: ${await response.text()}`);
   await response.body?.cancel();
 }
 

@@ -2,7 +2,7 @@
 // have, how large a path may be, and what a request for a document may cost.
 
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { putRules } from '../../sandbox/emulators.ts';
+import { putRules, RulesRefused } from '../../sandbox/emulators.ts';
 import { documentPathProblem, RULES_WORDS } from '../../shared/core/policy/document-path.ts';
 import { newRulesFile } from '../../shared/core/security-rules/generate.ts';
 import { generatedRulesProblems, MAX_MATCHES_OF_A_DOCUMENT } from '../../shared/core/security-rules/limits.ts';
@@ -27,7 +27,7 @@ async function compiles(...matches: string[]): Promise<boolean> {
   return putRules(inject('firestoreHost'), PROJECT, DATABASE, text).then(
     () => true,
     (error: unknown) => {
-      if (String(error).includes('did not take the rules')) return false;
+      if (error instanceof RulesRefused) return false;
       throw error;
     },
   );
@@ -70,7 +70,7 @@ describe('a path', () => {
   ])('may have as many %s as policy takes, and no more', async (_, most, more) => {
     expect(documentPathProblem(most)).toBeUndefined();
     expect(await compiles(opening(most))).toBe(true);
-    expect(documentPathProblem(more)).toMatch(/Firestore's security rules take/);
+    expect(documentPathProblem(more)).toBeDefined();
     expect(await compiles(opening(more))).toBe(false);
   });
 });
