@@ -259,7 +259,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     });
   });
 
-  it.each(['no', 'on', 'y', '"true"', '"null"'])(
+  it.each(['"no"', '"on"', '"y"', '"true"', '"null"'])(
     'names by policy what YAML 1.1 would read as something else: %s',
     async (word) => {
       const name = word.replaceAll('"', '');
