@@ -16,7 +16,7 @@ keydesk_post() {
   rm -f -- "$folder/answer" "$folder/headers" "$folder/complaint"
   if ! keydesk_is_url "$url"; then
     KEYDESK_STATUS=000 KEYDESK_CURL=3
-    echo 'curl: (3) the URL of Keydesk has another form than expected' >"$folder/complaint"
+    echo 'curl: (3) the URL of Keydesk has an unexpected form' >"$folder/complaint"
     return
   fi
   # http is for this machine only: no proxy may read a token that is not encrypted.
@@ -65,8 +65,8 @@ keydesk_request() {
   token="${token%\"}"
   if ! keydesk_is_token "$token"; then
     rm -f -- "$folder/answer"
-    keydesk_error "Keydesk: $KEYDESK_URL answered without an access token for $name." \
-      '  What to do: set url to the URL of Keydesk, and not to that of a proxy or a login page.'
+    keydesk_error "Keydesk: $KEYDESK_URL returned no access token for $name." \
+      '  What to do: set url to the URL of Keydesk, not of a proxy or a login page.'
     return 1
   fi
   # From here on it can be released, also when the step does not get it.

@@ -21,7 +21,7 @@ post() {
   [ -z "$(inside keydesk_member error "$BATS_TEST_TMPDIR/no-such-file")" ]
 }
 
-@test "what is not one JSON object has no members" {
+@test "text that is not one JSON object has no members" {
   local text
   for text in '' '{}' null '<html>' 'released' '[{"error":"x"}]' '{"error":"x"' '{"error":"x",}' '{"error":"x"}x' '{"error":"x"}{"a":1}' \
     '{"error":"x","error":"y"}' "{'error':'x'}" '{"error":x}' '{"error":"x","n":01}' '{"error":"x","s":"\x"}' $'{"error":"x","s":"\n"}' \
@@ -66,7 +66,7 @@ post() {
   [ "$(head -c 5000 /dev/zero | tr '\0' x | inside keydesk_printable | wc -c | tr -d ' ')" -le 601 ]
 }
 
-@test "what may pass is retried, and nothing else" {
+@test "only a failure that may pass is retried" {
   check() {
     KEYDESK_STATUS="$1" KEYDESK_CURL="$2"
     keydesk_is_retryable
@@ -116,7 +116,7 @@ post() {
   [ "$status" -eq 1 ]
 }
 
-@test "curl gets no URL of another form" {
+@test "curl gets no URL of an unexpected form" {
   local url
   post_to() {
     keydesk_post "$1" "$BATS_TEST_TMPDIR" s3cret --data @-
@@ -125,7 +125,7 @@ post() {
   stub curl 'touch "$0.calls"'
   for url in -K/dir/revoke http://10.0.0.1/revoke 'https://a.example/revoke --output x' file:///etc/passwd ''; do
     run inside post_to "$url"
-    [ "$output" = '000 3: curl: (3) the URL of Keydesk has another form than expected' ]
+    [ "$output" = '000 3: curl: (3) the URL of Keydesk has an unexpected form' ]
   done
   [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
   stub curl 'printf "%s\n" "$@" >"$0.calls"; printf 200'
@@ -133,7 +133,7 @@ post() {
   [ "$(tail -n 2 "$BATS_TEST_TMPDIR/bin/curl.calls")" = $'--url\nhttps://keydesk.acme.example/token/x' ]
 }
 
-@test "an incomplete response is none" {
+@test "an incomplete response has the status 000" {
   stub curl 'cat >/dev/null; printf 200; exit 18'
   run inside post
   [ "$output" = '000 18' ]

@@ -93,7 +93,7 @@ read_all() {
   local url
   export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS=a
   for url in https://a.example https://a.example:8443/ https://europe-west1-acme.cloudfunctions.net/token 'https://[2001:db8::1]:443' \
-    http://localhost:1 http://127.0.0.1 'http://[::1]:8080/desk'; do
+    http://localhost:1 http://127.0.0.1 'http://[::1]:8080/keydesk'; do
     BUILDKITE_PLUGIN_KEYDESK_URL="$url" run inside read_all
     [ "$status" -eq 0 ]
     [ "${lines[0]}" = "${url%/}" ]

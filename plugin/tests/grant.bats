@@ -30,13 +30,13 @@ describe() {
   [[ "$output" == *'each valid for 10 min, until 14:30 UTC; when'* ]]
 }
 
-@test "a credential with both has both" {
+@test "a credential with a file and a token has the life of both" {
   keep '{"access_token":"x","expires_in":60,"environment":"staging","revocation":"expiry"}'
   run inside describe 'file and token'
   [[ "$output" == *'token valid until 14:21 UTC (60 s)'*'each valid for 60 s'*'valid until it expires' ]]
 }
 
-@test "what a response does not say, or says in another form, is left out" {
+@test "a member that a response lacks, or has in another form, is left out" {
   local response
   for response in '{"access_token":"x"}' '<html>' '' '{"access_token":"x","expires_in":"soon","environment":"a b","revocation":"later"}' \
     '{"expires_in":0,"environment":"staging","revocation":"expiry"}'; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# bin/job-token, as Google's libraries run it. Every answer is parsed by a JSON parser where there is one.
+# bin/job-token, as Google's libraries run it. Every response is parsed by a JSON parser where there is one.
 
 load setup
 
@@ -77,7 +77,7 @@ STUB
   [ "${#output}" -lt 1500 ]
 }
 
-@test "no agent at all" {
+@test "a missing agent is a failure" {
   rm "$BATS_TEST_TMPDIR/bin/buildkite-agent"
   lay_out x pipeline_id
   run ask
@@ -90,7 +90,7 @@ STUB
   lay_out x pipeline_id
   run ask
   answered
-  [[ "$output" == *'has ended: it printed something else than a token"}' ]]
+  [[ "$output" == *'has ended: it printed something other than a token"}' ]]
   stub buildkite-agent 'true'
   run ask
   answered

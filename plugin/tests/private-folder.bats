@@ -7,7 +7,7 @@ make() {
   printf '%s\n' "$REPLY"
 }
 
-@test "the folder is for the agent's user alone, and known again" {
+@test "only the agent's user can read the folder, and a later use finds it" {
   run inside make
   [[ "$output" =~ ^"$BATS_TEST_TMPDIR"/keydesk-[A-Za-z0-9]{10}$ ]]
   [ -z "$(find "$output" -type d ! -perm 700)" ]
@@ -30,7 +30,7 @@ make() {
   [ -d "$first" ]
 }
 
-@test "a folder is removed with all that is in it, and links in it are not followed" {
+@test "a folder is removed with its content, and links in it are not followed" {
   local folder
   folder="$(inside make)"
   mkdir -p "$folder/1/deep" "$BATS_TEST_TMPDIR/precious"
@@ -50,7 +50,7 @@ make() {
   [ -z "$(ls "$folder/mounted")" ]
 }
 
-@test "a part that is gone or has become a link is not written to" {
+@test "the plugin writes to no part that is gone or has become a link" {
   local folder part
   mkdir "$BATS_TEST_TMPDIR/precious"
   for part in private host mounted clients; do
@@ -80,7 +80,7 @@ find_all() {
   printf '%s\n' ${KEYDESK_FOLDERS[@]+"${KEYDESK_FOLDERS[@]}"}
 }
 
-@test "what a hook made that was killed is found by the job, once, and nothing of another job" {
+@test "the job finds the folder of a killed hook, once, and no folder of another job" {
   local lost known
   lost="$(inside make)"
   known="$(inside make)"
@@ -96,12 +96,12 @@ find_all() {
 left_behind() {
   local process="${1-}"
   [ -n "$process" ] || process="$(sh -c 'echo $$')"
-  BUILDKITE_JOB_ID=of-a-dead-one inside make >"$BATS_TEST_TMPDIR/left"
+  BUILDKITE_JOB_ID=of-an-ended-one inside make >"$BATS_TEST_TMPDIR/left"
   LEFT="$(cat "$BATS_TEST_TMPDIR/left")"
   printf '%s %s' "$process" "$(inside keydesk_where)" >"$LEFT/process"
 }
 
-@test "what a killed job left is removed, with a link in it that is not followed" {
+@test "the folder of a killed job is removed, and a link in it is not followed" {
   left_behind
   mkdir "$BATS_TEST_TMPDIR/precious" && echo precious >"$BATS_TEST_TMPDIR/precious/file"
   ln -s "$BATS_TEST_TMPDIR/precious" "$LEFT/mounted/link"
@@ -111,7 +111,7 @@ left_behind() {
   [ "$(cat "$BATS_TEST_TMPDIR/precious/file")" = precious ]
 }
 
-@test "what may belong to a living job stays" {
+@test "a folder that may belong to a running job stays" {
   local own
   left_behind $$
   inside keydesk_remove_stale_folders
@@ -136,7 +136,7 @@ left_behind() {
   [ -d "$own/private" ]
 }
 
-@test "what only looks like a folder of the plugin stays" {
+@test "a folder that only looks like the plugin's stays" {
   left_behind
   mv "$LEFT" "$BATS_TEST_TMPDIR/elsewhere"
   ln -s "$BATS_TEST_TMPDIR/elsewhere" "$LEFT"

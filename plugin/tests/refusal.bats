@@ -49,13 +49,13 @@ token_of() {
   [[ "$(inside hint 000 '' 127)" == 'install curl'* ]]
 }
 
-@test "when a retry can succeed is said as a time, when Keydesk names it" {
+@test "the hint has the time of a retry that can succeed, when Keydesk names it" {
   [[ "$(inside hint 503 '{"error":"temporarily_unavailable","retry_after":1006}')" == 'retry the job after 14:37 UTC (in 17 min).'*'300 s'* ]]
   [[ "$(inside hint 429 '{"error":"temporarily_unavailable","retry_after":30}')" == 'retry the job after 14:21 UTC (in 30 s).'* ]]
   [[ "$(inside hint 503 '{"error":"temporarily_unavailable","retry_after":"soon"}')" == 'retry the job later.'* ]]
 }
 
-@test "missing claims are added to those of the setting" {
+@test "missing claims are added to the claims of the setting" {
   run inside hint 400 '{"error":"invalid_request","missing_claims":["build_id", "agent_tag:queue","$(id)","a b"]}'
   [ "${lines[1]}" = '    claims: [organization_id, pipeline_id, build_id, agent_tag:queue]' ]
 }

@@ -12,7 +12,7 @@ use() {
   printf '%s' host-secret-0123456789 >"$BATS_TEST_TMPDIR/secret"
 }
 
-# A curl that writes this answer where it is told to, with status 200.
+# A curl that writes this response to the file of --output, with status 200.
 stub_keydesk() {
   printf '%s' "$1" >"$BATS_TEST_TMPDIR/says"
   stub curl 'printf "%s\n" "$@" >"$0.calls"; cat >"$0.input"
@@ -25,7 +25,7 @@ expect_not_released() {
   [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
 }
 
-@test "a token goes to the url beside it, on curl's standard input" {
+@test "a token is sent to the url in its folder, on curl's standard input" {
   use
   stub_keydesk '{"request_id":"1-2"}'
   run inside keydesk_release "$USE"
@@ -55,7 +55,7 @@ expect_not_released() {
   [ ! -e "$BATS_TEST_TMPDIR/bin/curl.calls" ]
 }
 
-@test "what is no URL, or no token, is not sent" {
+@test "nothing is sent to a text that is no URL, and no text that is no token is sent" {
   local text
   stub curl 'touch "$0.calls"; printf 200'
   for text in -K/dir http://attacker.example $'https://keydesk.acme.example\n-K/dir' ''; do
@@ -75,14 +75,14 @@ expect_not_released() {
   use
   mkdir "$BATS_TEST_TMPDIR/precious"
   ln -s "$BATS_TEST_TMPDIR/secret" "$USE/staging-config.access-token.said"
-  ln -s "$BATS_TEST_TMPDIR/precious" "$USE/staging-config.access-token.give-back"
+  ln -s "$BATS_TEST_TMPDIR/precious" "$USE/staging-config.access-token.release"
   run inside keydesk_release "$USE"
   [ "$output" = 'staging-config: released' ]
   [ "$(cat "$BATS_TEST_TMPDIR/secret")" = host-secret-0123456789 ]
   [ -z "$(ls "$BATS_TEST_TMPDIR/precious")" ]
 }
 
-@test "released is said only after a response of Keydesk" {
+@test "the log says released only after a response of Keydesk" {
   local text
   use
   for text in '{"request_id":"1-2"}' '{"request_id":"1-2","revocation":"immediate"}' '{"revocation":"propagating","request_id":"1-2"}'; do
@@ -109,7 +109,7 @@ expect_not_released() {
   [ "$output" = 'staging-config: will not be renewed; the token works until it expires' ]
 }
 
-@test "what could not be released is said to end as its kind does" {
+@test "the log says what ends the access that could not be released" {
   use
   stub curl 'cat >/dev/null; printf 503'
   printf 'staging immediate 1800022830 900\n' >"$USE/staging-config.grant"

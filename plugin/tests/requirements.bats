@@ -2,7 +2,7 @@
 
 load setup
 
-# A machine with these versions; an empty one is that of a command that is not there.
+# A machine with these versions. A command with an empty version is not installed.
 machine() {
   stub uname "echo ${3:-Linux}"
   stub curl "echo 'curl $1 (x86_64-pc-linux-gnu) libcurl/$1 OpenSSL/3.0.19'"

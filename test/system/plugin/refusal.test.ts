@@ -164,8 +164,8 @@ describe('a refusal fails the step before its command, with Keydesk’s message'
 
   it.each([
     ['a redirect', { status: 302, headers: { location: 'https://elsewhere.example/' } }, '(302)'],
-    ['a page in place of a token', { status: 200, body: '<html>Sign in</html>' }, 'answered without an access token'],
-    ['nothing in place of a token', { status: 200, body: '' }, 'answered without an access token'],
+    ['a page in place of a token', { status: 200, body: '<html>Sign in</html>' }, 'returned no access token'],
+    ['nothing in place of a token', { status: 200, body: '' }, 'returned no access token'],
   ])('and takes %s for none', async (_, instead, said) => {
     front.instead = () => instead;
     const { output, exitCode } = await runAStep(keydesk, { uses: [{ url: front.url }] });
