@@ -23,7 +23,7 @@ describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of bus
     await keydesk.close();
   });
 
-  it('does not say released of a token that still works', async () => {
+  it('does not report a token as released that still works', async () => {
     const credentials = ['staging-config', { name: 'staging-export', token: 'EXPORT' }];
     const { exitCode, output, leftBehind, job } = await runAStep(keydesk, {
       path,
@@ -57,7 +57,7 @@ describe.skipIf(busybox.missing)(busybox.title('the plugin with the tools of bus
     );
   });
 
-  it('points the host away from what a container can write, and removes it', async () => {
+  it('makes no variable of the host name a file that a container can write, and removes those files', async () => {
     const { exitCode, environment, leftBehind } = await runAStep(keydesk, {
       path,
       uses: [{ 'job-token': 'file' }],

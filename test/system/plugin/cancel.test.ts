@@ -43,10 +43,10 @@ function thenHold(): Pick<StepSetup, 'plugins'> {
 }
 
 it.each<[string, () => Pick<StepSetup, 'path' | 'plugins'>]>([
-  ['before the hook has said what to export', () => slowCat('--*/url', hold())],
-  ['before it is exported', () => slowCat('/*.access-token', hold())],
-  ['before the agent looks at what was exported', thenHold],
-])('a cancel %s leaves it to pre-exit, which knows', async (_, holding) => {
+  ['before the hook has printed its exports', () => slowCat('--*/url', hold())],
+  ['before the shell has made the exports', () => slowCat('/*.access-token', hold())],
+  ['before the agent reads the exports', thenHold],
+])('pre-exit releases the credentials after a cancel %s', async (_, holding) => {
   const running = startAStep(keydesk, { uses, ...holding() });
   await running.saw('held here');
   running.cancel();
@@ -60,7 +60,7 @@ it.each<[string, () => Pick<StepSetup, 'path' | 'plugins'>]>([
   expect(leftBehind).toEqual([]);
 });
 
-it('a cancel as soon as a token is on disk releases it at once', async () => {
+it('a cancel releases a token at once as soon as it is on disk', async () => {
   const running = startAStep(keydesk, { uses, ...slowCat('--*.access-token', hold()) });
   await running.saw('held here');
   running.cancel();
@@ -73,7 +73,7 @@ it('a cancel as soon as a token is on disk releases it at once', async () => {
   expect(leftBehind).toEqual([]);
 });
 
-it('a hook that is killed before the agent knows leaves it to pre-exit, which finds it', async () => {
+it('pre-exit releases the credentials of a hook that was killed before it exported its folder', async () => {
   const { exitCode, output, environment, job, leftBehind } = await runAStep(keydesk, {
     uses,
     ...slowCat('/*.access-token', `[ -e '${folder}/go' ] || { : >'${folder}/go'; kill -KILL 0; }`),

@@ -1,5 +1,5 @@
-// gcloud and gsutil keep access tokens on disk. Under the plugin they do so in a folder of the job: the next job on the same
-// agent, in the same home, finds nothing of them, however the one before ended.
+// gcloud and gsutil keep access tokens on disk. With the plugin, they keep them in a folder of the job. The next job on the
+// same agent, in the same home, finds none of them, whatever ended the job before it.
 
 import {
   existsSync,
@@ -19,13 +19,13 @@ import { needs } from '../../fixtures/needs.ts';
 import { gcloudEnvironment } from '../clients/gcloud.ts';
 import { runAStep, SECRET, type StepSetup, startAStep } from './step.ts';
 
-/** Where gcloud and gsutil look when a job says nothing, and where they are told to: as gcloud and boto read it. */
+/** The folders of gcloud and gsutil, from the job's variables or by default, as gcloud and boto find them. */
 const KEPT = `gcloud="\${CLOUDSDK_CONFIG:-$HOME/.config/gcloud}"
   gsutil="$HOME/.gsutil"
   IFS=:; for file in \${BOTO_CONFIG:-\${BOTO_PATH:-$HOME/.boto}}; do
     [ ! -r "$file" ] || said="$(sed -n 's/^state_dir = //p' "$file")"; gsutil="\${said:-$gsutil}"
   done; unset IFS`;
-/** Stand in for gcloud and gsutil that log in and keep what they got, and that use what they find. */
+/** Fakes of gcloud and gsutil: one logs in and keeps its tokens, the other uses the tokens that it finds. */
 const LOG_IN = `${KEPT}; mkdir -p "$gcloud" "$gsutil"
   for file in "$gcloud/access_tokens.db" "$gcloud/credentials.db" "$gsutil/credstore2"; do printf 'of job A' >"$file"; done`;
 const FIND = `${KEPT}; for file in "$gcloud/access_tokens.db" "$gcloud/credentials.db" "$gsutil/credstore2"; do
@@ -45,16 +45,16 @@ beforeEach(() => {
   return () => rmSync(folder, { recursive: true, force: true });
 });
 
-/** A job on the one agent: with the home and the temporary folder that all of its jobs have. */
+/** A job on one agent, whose jobs share a home and a temporary folder. */
 const onTheAgent = (step: StepSetup = {}): StepSetup => ({
   ...step,
   environment: { HOME: home, TMPDIR: join(folder, 'tmp'), ...step.environment },
 });
 const inHome = () => readdirSync(home, { recursive: true, encoding: 'utf8' }).sort();
-/** A job that the plugin gives nothing, or that does without it. */
+/** A job without the plugin. */
 const withoutPlugin = { uses: [] };
 
-describe('what a job’s gcloud and gsutil keep', () => {
+describe('the state of a job’s gcloud and gsutil', () => {
   it.each([
     ['ends', 'true', 0],
     ['fails', 'exit 3', 3],
@@ -70,7 +70,7 @@ describe('what a job’s gcloud and gsutil keep', () => {
     }
   });
 
-  it('is where they look for it while the job runs, in every command and hook', async () => {
+  it('is found in every command and hook while the job runs', async () => {
     const { output } = await runAStep(keydesk, onTheAgent({ command: LOG_IN, uses: [{}, {}], upload: FIND }));
     expect(output.match(/^found: of job A$/gm)).toHaveLength(3);
   });
@@ -83,21 +83,21 @@ describe('what a job’s gcloud and gsutil keep', () => {
     const [left = ''] = readdirSync(join(folder, 'tmp'));
     expect(existsSync(join(folder, 'tmp', left, 'clients/gcloud/access_tokens.db'))).toBe(true);
     expect((await runAStep(keydesk, onTheAgent({ command: FIND }))).output).not.toContain('found:');
-    // Its process is the test's and lives. Once that is gone, the next job clears up.
+    // The folder's process is the test's own, which still runs. Once it has ended, the next job removes the folder.
     const [, ...where] = readFileSync(join(folder, 'tmp', left, 'process'), 'utf8').split(' ');
     writeFileSync(join(folder, 'tmp', left, 'process'), ['999999999', ...where].join(' '));
     await runAStep(keydesk, onTheAgent());
     expect(readdirSync(join(folder, 'tmp'))).toEqual([]);
   });
 
-  it('stays where it was for a step that has no credential file', async () => {
+  it('is in the default folders for a step that has no credential file', async () => {
     const uses = [{ credentials: { name: 'staging-config', token: 'CONFIG' } }];
     const { environment } = await runAStep(keydesk, onTheAgent({ uses }));
     for (const name of ['CLOUDSDK_CONFIG', 'BOTO_PATH']) expect(environment).not.toHaveProperty(name);
   });
 });
 
-describe('what the agent’s owner has set up', () => {
+describe('the setup of the agent’s owner', () => {
   const settings: Readonly<Record<string, string>> = {
     active_config: 'staging',
     'configurations/config_staging': '[core]\nproject = acme-staging\n',
@@ -132,7 +132,7 @@ describe('what the agent’s owner has set up', () => {
     expect(readFileSync(join(base, 'access_tokens.db'), 'utf8')).toBe(others['access_tokens.db']);
   });
 
-  it('for gcloud is not read where it is no file, so that a pipe holds nobody up', async () => {
+  it('for gcloud is not read where it is no file, so that no pipe blocks the step', async () => {
     write(join(home, '.config/gcloud'), { active_config: 'default' });
     symlinkSync('/dev/zero', join(home, '.config/gcloud/credentials.db'));
     symlinkSync(join(folder, 'nowhere'), join(home, '.config/gcloud/properties'));
@@ -142,11 +142,11 @@ describe('what the agent’s owner has set up', () => {
   });
 
   it.each([
-    ['says nothing', {}, '/etc/boto.cfg:~/.boto:'],
+    ['sets nothing', {}, '/etc/boto.cfg:~/.boto:'],
     ['sets BOTO_CONFIG', { BOTO_CONFIG: '/of the owner/a*.cfg' }, '/of the owner/a*.cfg:'],
     ['sets BOTO_PATH', { BOTO_PATH: '/a.cfg:/b.cfg' }, '/a.cfg:/b.cfg:'],
     ['sets both', { BOTO_CONFIG: '/c.cfg', BOTO_PATH: '/a.cfg:/b.cfg' }, '/c.cfg:'],
-  ])('for gsutil is read before the folder of the job is named, where it %s', async (_, owners, before) => {
+  ])('for gsutil is read before the file of the job, where the owner %s', async (_, owners, before) => {
     const command = `echo "config: $BOTO_CONFIG"; cat "\${BOTO_PATH##*:}"`;
     const { environment, output } = await runAStep(keydesk, onTheAgent({ environment: owners, command }));
     const { KEYDESK_DIR, BOTO_PATH } = environment;
@@ -156,7 +156,7 @@ describe('what the agent’s owner has set up', () => {
 });
 
 const gcloud = needs('gcloud');
-describe.skipIf(gcloud.missing)(gcloud.title('the real ones'), () => {
+describe.skipIf(gcloud.missing)(gcloud.title('the real clients'), () => {
   const LOG_IN_WITH_GCLOUD = 'gcloud auth login --cred-file="$GOOGLE_APPLICATION_CREDENTIALS" 2>&1';
   const SHOW = 'gcloud auth print-access-token >"$SHOWN" 2>&1 || echo "gcloud has none"';
   const environment = () => {
@@ -194,7 +194,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('the real ones'), () => {
 
   const gsutil = needs('gsutil', { install: 'the Google Cloud CLI' });
   it.skipIf(gsutil.missing)(gsutil.title('gsutil keeps its token in the job’s folder'), async () => {
-    // It fetches a token, keeps it, and finds nobody at that address.
+    // It gets a token, keeps it, and reaches nothing at that address.
     const options = ['Credentials:gs_json_host=127.0.0.1', 'Credentials:gs_json_port=9', 'Boto:num_retries=0']
       .map((option) => `-o ${option}`)
       .join(' ');

@@ -26,17 +26,21 @@ const expectNothingRan = () => expect(existsSync(join(folder, 'ran'))).toBe(fals
 
 describe('the configuration', () => {
   it.each<[string, () => PluginConfiguration, string[]]>([
-    ['a url with more than a url in it', () => ({ url: `https://desk.example/${evil()}` }), ['url: must be https://']],
-    ['a url over two lines', () => ({ url: 'https://desk.example\n-o/tmp/x' }), ['url: must be https://']],
-    ['a url that ends in a new line', () => ({ url: 'https://desk.example\n' }), ['url: must be https://']],
+    [
+      'a url with more than a url in it',
+      () => ({ url: `https://keydesk.example/${evil()}` }),
+      ['url: must be https://'],
+    ],
+    ['a url over two lines', () => ({ url: 'https://keydesk.example\n-o/tmp/x' }), ['url: must be https://']],
+    ['a url that ends in a new line', () => ({ url: 'https://keydesk.example\n' }), ['url: must be https://']],
     ['a url of curl’s own', () => ({ url: 'file:///etc/passwd' }), ['url: must be https://']],
-    ['a url with a password', () => ({ url: 'https://me:secret@desk.example' }), ['url: must be https://']],
-    ['a url with a query', () => ({ url: 'https://desk.example/?a=b' }), ['url: must be https://']],
+    ['a url with a password', () => ({ url: 'https://me:secret@keydesk.example' }), ['url: must be https://']],
+    ['a url with a query', () => ({ url: 'https://keydesk.example/?a=b' }), ['url: must be https://']],
     ['http to another machine', () => ({ url: 'http://127.0.0.1.example' }), ['url: must be https://']],
     ['no url', () => ({ url: '' }), ['url: is required']],
     [
       'an audience over two lines',
-      () => ({ audience: 'https://desk.example\nx' }),
+      () => ({ audience: 'https://keydesk.example\nx' }),
       ['audience: must not contain a control character'],
     ],
     ['an evil credential', () => ({ credentials: evil() }), ['credentials: must be the name of a credential']],
@@ -112,7 +116,7 @@ describe('the configuration', () => {
     ['a list in a list', () => ({ credentials: [['a', 'b']] }), ['credentials[0]: must be a name, or a mapping']],
     ['a number for a credential', () => ({ credentials: 5 }), ['credentials: must be the name of a credential']],
     ['a switch for a credential', () => ({ credentials: true }), ['credentials: must be the name of a credential']],
-    ['a list of urls', () => ({ url: ['https://desk.example'] }), ['url: must be one value, not a list']],
+    ['a list of urls', () => ({ url: ['https://keydesk.example'] }), ['url: must be one value, not a list']],
     ['a list of numbers', () => ({ timeout: [5] }), ['timeout: must be one value, not a list']],
     ['claims as keys', () => ({ claims: { pipeline_id: true } }), ['claims: must be the name of a claim, or a list']],
     ['a switch for claims', () => ({ claims: true }), ['claims: must be the name of a claim, without commas']],

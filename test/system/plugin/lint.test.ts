@@ -110,7 +110,7 @@ describe('the shell of the plugin', () => {
     ['alternatives and repetition in sed', /\bsed '[^']*\\[|+?]/, "sed 's/a\\+/b/'"],
     ['options of grep', /\bgrep -[a-zA-Z]*[PozZ]/, 'grep -oP x'],
     ['paths of GNU', /\breadlink -|\brealpath\b/, 'readlink -f x'],
-    ['stat and date, of which there are two kinds', /\b(stat|date) -/, 'stat -c %u x'],
+    ['options of stat and date', /\b(stat|date) -/, 'stat -c %u x'],
     [
       'long options of the basic tools',
       /\b(cat|cp|cut|head|mkdir|mv|rm|sed|sort|tail|tr|mktemp) [^|]*--[a-z]/,

@@ -32,7 +32,7 @@ beforeEach(() => {
 
 const inAFile: PluginConfiguration = { 'job-token': 'file', lifetime: 600 };
 
-it('it holds what client libraries read and no access token', async () => {
+it('the mounted folder holds what client libraries read and no access token', async () => {
   const credentials = [
     { name: 'staging-config', file: 'GOOGLE_APPLICATION_CREDENTIALS', token: 'CONFIG' },
     { name: 'staging-export', file: 'EXPORT_FILE', token: 'EXPORT' },
@@ -50,13 +50,13 @@ it('it holds what client libraries read and no access token', async () => {
   expect(environment).toHaveProperty('KEYDESK_DIR');
 });
 
-it('it is not mounted, and holds nothing, with job-token: executable', async () => {
+it('no folder is mounted with job-token: executable', async () => {
   const command = 'echo "mounted: $BUILDKITE_OIDC_TMPDIR"; ls -A "$KEYDESK_DIR/mounted" | wc -l | tr -d " "';
   const { output } = await runAStep(keydesk, { command });
   expect(output).toContain('\nmounted: \n0\n');
 });
 
-describe('what a container does to everything it sees', () => {
+describe('a file that a container rewrites', () => {
   /** What runs in a container: it sees nothing of the host but the mounted folder. */
   function everythingRewritten(): string {
     const source = (text: string) =>
@@ -116,7 +116,7 @@ describe('what a container does to everything it sees', () => {
     expect(leftBehind).toEqual([]);
   });
 
-  it('is not run by a hook that comes before the plugin’s own, when the step has an executable too', async () => {
+  it('is not run by an earlier hook than the plugin’s, when the step also has an executable', async () => {
     const agentHooks = join(folder, 'agent-hooks');
     mkdirSync(agentHooks);
     const use = `${USE_CREDENTIALS} 2>/dev/null || true`;
@@ -142,7 +142,7 @@ describe('what a container does to everything it sees', () => {
     }
   });
 
-  it('is neither run nor read while the container runs on', async () => {
+  it('is neither run nor read while the container still runs', async () => {
     writeFileSync(join(folder, 'go'), '');
     const command = `export EVIL=reads
       setsid sh -c 'cd "$BUILDKITE_OIDC_TMPDIR" && while [ -e ${folder}/go ]; do
@@ -163,7 +163,7 @@ describe('what a container does to everything it sees', () => {
       expect(existsSync(join(String(environment.KEYDESK_DIR), part))).toBe(false);
   });
 
-  it('leaves alone a variable that another hook has changed, and follows one that it has copied', async () => {
+  it('is named by no variable that another hook has copied, and a variable that another hook has set stays', async () => {
     const other = join(folder, 'other');
     mkdirSync(join(other, 'hooks'), { recursive: true });
     writeFileSync(
@@ -187,7 +187,7 @@ describe('what a container does to everything it sees', () => {
   });
 });
 
-it('nothing that a container leaves in it is followed, read, sent or written to', async () => {
+it('no file that a container leaves in the mounted folder is followed, read, sent or overwritten', async () => {
   const [secret, precious] = [join(folder, 'secret'), join(folder, 'precious')];
   // In every folder that there is, and in every one that there could be.
   const command = `cd "$BUILDKITE_OIDC_TMPDIR"
@@ -196,10 +196,10 @@ it('nothing that a container leaves in it is followed, read, sent or written to'
       rm -f "$at/url"; printf '%s' '${attacker.url}' >"$at/url"
       ln -s '${secret}' "$at/a.access-token"
       printf '%s' ya29.of-the-attacker-0123456789 >"$at/b.access-token"
-      for name in b.access-token.said b.access-token.give-back/answer answer complaint; do
+      for name in b.access-token.said b.access-token.release/answer answer complaint; do
         mkdir -p "$(dirname "$at/$name")"; ln -sf '${secret}' "$at/$name"
       done
-      ln -s '${precious}' "$at/c.access-token.give-back"
+      ln -s '${precious}' "$at/c.access-token.release"
       printf '%s' ya29.of-the-attacker-0123456789 >"$at/c.access-token"
     done
     mkdir 8; printf '%s' '-K${folder}' >8/url; cp 9/b.access-token 8/`;
@@ -220,7 +220,7 @@ it('nothing that a container leaves in it is followed, read, sent or written to'
   expect(leftBehind).toEqual([]);
 });
 
-it('put in its place, a link is removed and what it leads to is not', async () => {
+it('a link in place of the mounted folder is removed, and its target is not', async () => {
   writeFileSync(join(folder, 'precious/file'), 'precious');
   const command = `rm -rf "$BUILDKITE_OIDC_TMPDIR"; ln -s '${join(folder, 'precious')}' "$BUILDKITE_OIDC_TMPDIR"`;
   const { exitCode, output, leftBehind } = await runAStep(keydesk, { command, uses: [inAFile] });
@@ -230,7 +230,7 @@ it('put in its place, a link is removed and what it leads to is not', async () =
   expect(leftBehind).toEqual([]);
 });
 
-it('it is removed whatever is in it: pipes, huge files, deep folders, links, names that look like options', async () => {
+it('the mounted folder is removed with any content: pipes, huge files, deep folders, links, names that look like options', async () => {
   writeFileSync(join(folder, 'precious/file'), 'precious');
   const command = `cd "$BUILDKITE_OIDC_TMPDIR"; mkfifo pipe; truncate -s 64G huge; ln -s '${folder}/precious' link
     ln -s / root; ln -s loop loop; mkdir -- '-rf' '--' 'a b'; printf x >'new
@@ -243,7 +243,7 @@ line'; mknod null c 1 3 2>/dev/null || true
   expect(leftBehind).toEqual([]);
 });
 
-it('a container that fills it takes no time from what is secret: that is removed first', async () => {
+it('secrets are removed first, however much a container has written', async () => {
   writeFileSync(join(folder, 'rm'), `#!/bin/sh\nprintf '%s\\n' "$*" >>'${folder}/removed'\nexec /bin/rm "$@"\n`, {
     mode: 0o755,
   });

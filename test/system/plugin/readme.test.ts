@@ -87,7 +87,7 @@ describe('the README of the plugin', () => {
     expect(steps.map(({ key }) => key)).toEqual(['deploy', 'export', 'test', 'compose']);
   });
 
-  it('says which credentials work in a container: none with an executable', async () => {
+  it('says correctly which credentials work in a container: none with an executable', async () => {
     const [step] = steps.filter(({ key }) => key === 'test');
     if (!step) throw new Error('no such step');
     const [{ reference, configuration } = { reference: '', configuration: {} }, ...others] = step.plugins;
@@ -115,7 +115,7 @@ describe('the README of the plugin', () => {
     expect(steps.filter(({ command }) => command.includes('$'))).toEqual([]);
   });
 
-  it('says of each client what docs/CLIENTS.md says of it', () => {
+  it('agrees with docs/CLIENTS.md on each client', () => {
     const clients = readFileSync(join(PLUGIN, '../docs/CLIENTS.md'), 'utf8');
     const [, run = ''] =
       /for as long as the step runs: ([^;]*) were run with it;/.exec(readme.replaceAll('\n', ' ')) ?? [];
@@ -148,7 +148,7 @@ describe('the README of the plugin', () => {
     expect(ran.leftBehind).toEqual([]);
   });
 
-  it('quotes what pre-exit says', () => {
+  it('quotes the messages of pre-exit', () => {
     const code = readFileSync(join(PLUGIN, 'lib/release.bash'), 'utf8');
     const table = readme.slice(readme.indexOf('| it says |'), readme.indexOf('## Requirements'));
     const said = [...table.matchAll(/^\| `(.*?)` \|/gm)].map(([, text = '']) => text);

@@ -39,7 +39,7 @@ describe('the reference', () => {
     expect(other).toEqual([]);
   });
 
-  it('leads to the repository of the plugin, under its name', () => {
+  it('names the repository of the plugin, as the agent resolves it', () => {
     const [ssh, folder] = OTHERS as [string, string];
     const repository = 'https://github.com/acme/keydesk-buildkite-plugin';
     expect(pluginSource(REFERENCE)).toEqual({ repository, folder: '', version: `v${VERSION}` });
@@ -78,7 +78,7 @@ describe('the repository that the README’s commands make', () => {
     execFileSync('bash', ['-eu', '-c', script], { cwd: ROOT, env, stdio: 'pipe' });
   }
 
-  it('has at its root what the agent looks for, and hooks that it runs', () => {
+  it('has at its root the files that the agent reads and the hooks that it runs', () => {
     const cloned = join(at, 'cloned');
     expect(parse(readFileSync(join(cloned, 'plugin.yml'), 'utf8')).name).toBe('Keydesk');
     for (const name of ['LICENSE', 'README.md', 'lib', 'tests']) expect(readdirSync(cloned)).toContain(name);
@@ -93,7 +93,7 @@ describe('the repository that the README’s commands make', () => {
         expect([name, statSync(join(cloned, part, name)).mode & 0o111]).toEqual([name, 0o111]);
   });
 
-  it('has no link that leads out of it', () => {
+  it('has no link out of it', () => {
     const text = readFileSync(join(at, 'cloned', 'README.md'), 'utf8');
     expect(readme).toContain('](../');
     expect(text).not.toContain('](../');
@@ -110,7 +110,7 @@ describe('the repository that the README’s commands make', () => {
     expect([exitCode, output]).toEqual([0, expect.stringMatching(/^sha256 /m)]);
   });
 
-  it('is not written over files of something else', () => {
+  it('does not overwrite files that are not its own', () => {
     const run = () =>
       execFileSync('node', ['scripts/release-plugin.ts', join(ROOT, 'docs')], { cwd: ROOT, stdio: 'pipe' });
     expect(run).toThrow('plugin.yml');

@@ -25,10 +25,10 @@ afterEach(() => {
   keydesk.google.before = undefined;
 });
 
-/** What the log says under a refusal. */
-function told(output: string) {
+/** What the log reports under a refusal. */
+function reportIn(output: string) {
   const of = (label: string) => new RegExp(`^  ${label}: (.*)$`, 'm').exec(output)?.[1];
-  return { says: of('Message'), requestId: of('Request ID'), toDo: of('What to do') };
+  return { message: of('Message'), requestId: of('Request ID'), toDo: of('What to do') };
 }
 
 describe('a refusal fails the step before its command, with Keydesk’s message', () => {
@@ -66,10 +66,10 @@ describe('a refusal fails the step before its command, with Keydesk’s message'
     expect(ran.output).not.toContain('it ran');
     expect(ran.output).toContain(`^^^ +++\nKeydesk: ${keydesk.tokenUrl} did not issue `);
     expect(ran.output).toContain(` ${error}).`);
-    const { says, requestId, toDo: advice } = told(ran.output);
+    const { message, requestId, toDo: advice } = reportIn(ran.output);
     const line = keydesk.auditOf(requestId);
     expect(line.event).toBe('grant.refused');
-    expect(says?.length).toBeGreaterThan(20);
+    expect(message?.length).toBeGreaterThan(20);
     expect(advice).toContain(toDo);
     expect(ran.leftBehind).toEqual([]);
   });
@@ -97,15 +97,15 @@ describe('a refusal fails the step before its command, with Keydesk’s message'
     expect((await runAStep(keydesk, { uses: [{ claims: list.split(', ') }] })).exitCode).toBe(0);
   });
 
-  it('that the job has ended, word for word', async () => {
+  it('also when the job has ended, with the same words', async () => {
     const job = keydesk.buildkite.startJob();
     await keydesk.notify(keydesk.buildkite.event(job));
     // Its agent has not noticed yet.
     job.state = 'running';
     const { output } = await runAStep(keydesk, { job });
     const { error_description, request_id } = (await keydesk.requestByPath(await keydesk.buildkite.jobToken(job))).json;
-    expect(told(output).says).toBe(error_description.replace(` Request id: ${request_id}`, ''));
-    expect(told(output).toDo).toMatch(/^follow the message/);
+    expect(reportIn(output).message).toBe(error_description.replace(` Request id: ${request_id}`, ''));
+    expect(reportIn(output).toDo).toMatch(/^follow the message/);
   });
 
   it('and releases what was already issued', async () => {
@@ -118,7 +118,7 @@ describe('a refusal fails the step before its command, with Keydesk’s message'
     expect(leftBehind).toEqual([]);
   });
 
-  it('but not what an earlier use received, which pre-exit releases', async () => {
+  it('and does not release what an earlier use received, which pre-exit releases', async () => {
     const uses = [
       {},
       {
@@ -129,9 +129,9 @@ describe('a refusal fails the step before its command, with Keydesk’s message'
       },
     ];
     const { output, phases, leftBehind } = await runAStep(keydesk, { uses });
-    const [, handingOver = '', ending = ''] = /^([\s\S]*)releasing credentials([\s\S]*)$/.exec(output) ?? [];
-    expect(handingOver).toContain('staging-export: will not be renewed');
-    expect(handingOver).not.toContain('staging-config: released');
+    const [, atTheRefusal = '', ending = ''] = /^([\s\S]*)releasing credentials([\s\S]*)$/.exec(output) ?? [];
+    expect(atTheRefusal).toContain('staging-export: will not be renewed');
+    expect(atTheRefusal).not.toContain('staging-config: released');
     expect(ending).toContain('staging-config: released');
     expect(phases.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 1, 0, 0]);
     expect(leftBehind).toEqual([]);
@@ -142,15 +142,15 @@ describe('a refusal fails the step before its command, with Keydesk’s message'
     front.instead = () => ({ status: 403, body });
     const { output, raw } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(output).toContain(`Keydesk: ${front.url} did not issue staging-config (403).`);
-    expect(told(output)).toEqual({
-      says: undefined,
+    expect(reportIn(output)).toEqual({
+      message: undefined,
       requestId: undefined,
       toDo: expect.stringMatching(/^check url, and whether/),
     });
     expect(raw).not.toContain('Forbidden');
   });
 
-  it('and nothing of it that moves a cursor or opens a log group', async () => {
+  it('without characters that move a cursor or open a log group', async () => {
     const body =
       '{"error":"in\u001b[2Jvalid","error_description":"first\u001b[31m\n+++ second\u0007","request_id":"x"}';
     front.instead = () => ({ status: 400, headers: { 'x-request-id': 'id-1$(id)\u00e9' }, body });
@@ -166,7 +166,7 @@ describe('a refusal fails the step before its command, with Keydesk’s message'
     ['a redirect', { status: 302, headers: { location: 'https://elsewhere.example/' } }, '(302)'],
     ['a page in place of a token', { status: 200, body: '<html>Sign in</html>' }, 'returned no access token'],
     ['nothing in place of a token', { status: 200, body: '' }, 'returned no access token'],
-  ])('and takes %s for none', async (_, instead, said) => {
+  ])('also when the response is %s', async (_, instead, said) => {
     front.instead = () => instead;
     const { output, exitCode } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
@@ -176,7 +176,7 @@ describe('a refusal fails the step before its command, with Keydesk’s message'
 });
 
 describe('the plugin retries when Keydesk is busy or unavailable', () => {
-  it('when Google failed it once', async () => {
+  it('when Google failed once', async () => {
     let calls = 0;
     keydesk.google.before = () => {
       calls += 1;
@@ -211,41 +211,41 @@ describe('the plugin retries when Keydesk is busy or unavailable', () => {
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThan(wait);
   });
 
-  it('but not beyond timeout, nor when it names a longer wait', async () => {
+  it('but not when Keydesk names a longer wait than timeout', async () => {
     front.instead = () => ({
       status: 503,
       headers: { 'retry-after': '400', 'x-request-id': 'of-keydesk' },
-      body: '{"error":"temporarily_unavailable","error_description":"Every service account is in use, or rests.","request_id":"of-keydesk","retry_after":400}',
+      body: '{"error":"temporarily_unavailable","error_description":"All service accounts of the pool are in use.","request_id":"of-keydesk","retry_after":400}',
     });
     const { exitCode, output } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
     expect(front.seen).toHaveLength(1);
     expect(output).toContain('(503 temporarily_unavailable)');
-    expect(told(output)).toMatchObject({
-      says: 'Every service account is in use, or rests.',
+    expect(reportIn(output)).toMatchObject({
+      message: 'All service accounts of the pool are in use.',
       requestId: 'of-keydesk',
       toDo: expect.stringMatching(/^retry the job after \d\d:\d\d UTC \(in 7 min\)\. .*timeout, which is 300 s/),
     });
   });
 
-  it('but not when the failure is permanent: that is reported at once, with what to do', async () => {
+  it('but not when the failure is permanent, which is reported at once with what to do', async () => {
     front.instead = () => ({
       status: 503,
       headers: { 'retry-after': '1', 'x-request-id': 'of-keydesk' },
-      body: '{"error":"temporarily_unavailable","request_id":"of-keydesk","error_description":"Google refuses to sign: the API \\"IAM\\" is off. Stop; tell #platform.","permanent":true,"retry_after":300}',
+      body: '{"error":"temporarily_unavailable","request_id":"of-keydesk","error_description":"Google refuses to sign: the API \\"IAM\\" is off. Stop, and contact #platform.","permanent":true,"retry_after":300}',
     });
     const { exitCode, output } = await runAStep(keydesk, { uses: [{ url: front.url }] });
     expect(exitCode).toBe(1);
     expect(front.seen).toEqual(['POST /token/staging-config']);
     expect(output).toContain('did not issue staging-config (503 temporarily_unavailable).');
-    expect(told(output)).toEqual({
-      says: 'Google refuses to sign: the API "IAM" is off. Stop; tell #platform.',
+    expect(reportIn(output)).toEqual({
+      message: 'Google refuses to sign: the API "IAM" is off. Stop, and contact #platform.',
       requestId: 'of-keydesk',
       toDo: expect.stringMatching(/^do not retry the job/),
     });
   });
 
-  it('and with timeout: 0 never', async () => {
+  it('but never with timeout: 0', async () => {
     front.instead = () => ({ status: 503 });
     expect((await runAStep(keydesk, { uses: [{ url: front.url, timeout: 0 }] })).exitCode).toBe(1);
     expect(front.seen).toHaveLength(1);
@@ -259,7 +259,7 @@ describe('Keydesk that cannot be reached', () => {
     const { exitCode, output, leftBehind } = await runAStep(keydesk, { uses: [{ url: gone.url, timeout: 1 }] });
     expect(exitCode).toBe(1);
     expect(output).toMatch(/did not issue staging-config \(curl: \(7\) .*[Cc]onnect/);
-    expect(told(output).toDo).toMatch(/^check url, and whether the network/);
+    expect(reportIn(output).toDo).toMatch(/^check url, and whether the network/);
     expect(leftBehind).toEqual([]);
   });
 

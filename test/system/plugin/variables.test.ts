@@ -38,12 +38,12 @@ function wordsOf(declaration: string): string[] {
 }
 
 describe('the names that the plugin uses for itself', () => {
-  it('are read out of its source', () => {
+  it('are read from its source', () => {
     expect(names).toEqual(expect.arrayContaining(['token', 'input', 'url', 'name', 'number', 'claim', 'scratches']));
     expect(names.length).toBeLessThan(100);
   });
 
-  it('may all be variables of the step, and hold its tokens', async () => {
+  it('can all be variables of the step, and hold its tokens', async () => {
     const credentials = names.map((name) => ({ name: 'staging-config', token: name }));
     const reported = `const { env } = process; const tokens = ${JSON.stringify(names)}.map((name) => env[name]);
       console.log("tokens", tokens.filter((token) => ${SECRET}.test(token)).length, "distinct", new Set(tokens).size)`;

@@ -1,8 +1,8 @@
-// Guards of the Buildkite plugin: what a container or the next job on the agent could do, and what is said to people.
+// Guards of the Buildkite plugin: what a container or the next job on the agent could do, and what the log reports.
 
 import type { Mutation } from '../mutation.ts';
 
-const HAND_OVER = 'plugin/lib/export.bash';
+const EXPORT = 'plugin/lib/export.bash';
 
 const MOUNTED_TEST = 'test/system/plugin/mounted.test.ts';
 const CLIENT_FOLDERS_TEST = 'test/system/plugin/client-folders.test.ts';
@@ -27,18 +27,18 @@ export const PLUGIN: readonly Mutation[] = [
     means: 'A folder is mounted although no container can use an executable.',
     edits: [
       {
-        file: HAND_OVER,
+        file: EXPORT,
         find: 'if [[ "$KEYDESK_JOB_TOKEN_AS" == file && -z',
         replace: 'if [[ -z',
       },
     ],
-    killers: [MOUNTED_TEST, 'test/system/plugin/hand-over.test.ts'],
+    killers: [MOUNTED_TEST, 'test/system/plugin/credentials.test.ts'],
   },
   {
     id: 'executables-allowed-with-mounted-files',
     breaks: 'verification',
     means: "Google's libraries may run what a mounted credential file names.",
-    edits: [{ file: HAND_OVER, find: 'if [[ ! -f "$mounted" ]]; then', replace: 'if true; then' }],
+    edits: [{ file: EXPORT, find: 'if [[ ! -f "$mounted" ]]; then', replace: 'if true; then' }],
     killers: [MOUNTED_TEST],
   },
   {
@@ -65,12 +65,12 @@ export const PLUGIN: readonly Mutation[] = [
         replace: '    *) printf \'%s: released\\n\' "$name" ;;\n',
       },
     ],
-    killers: ['test/system/plugin/give-back.test.ts', 'test/system/plugin/lint.test.ts'],
+    killers: ['test/system/plugin/release.test.ts', 'test/system/plugin/lint.test.ts'],
   },
   {
     id: 'permanent-failure-retried',
     breaks: 'answers',
-    means: 'A request that fails for good is sent again and again.',
+    means: 'A request that fails permanently is sent again.',
     edits: [
       {
         file: 'plugin/lib/api.bash',

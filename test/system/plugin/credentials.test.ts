@@ -10,22 +10,22 @@ let keydesk: InProcessKeydesk;
 let folder: string;
 beforeAll(async () => {
   keydesk = await openInProcessKeydesk();
-  folder = mkdtempSync(join(tmpdir(), 'keydesk-hand-over-'));
+  folder = mkdtempSync(join(tmpdir(), 'keydesk-credentials-'));
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   await keydesk.close();
 });
 
-/** Copies a variable's value out of the step, past its log. */
+/** Copies a variable's value to a file outside of the step, and not through its log. */
 const keep = (variable: string, file: string) => `printf '%s' "$${variable}" >'${join(folder, file)}';`;
 const kept = (file: string) => readFileSync(join(folder, file), 'utf8');
 const sha256sOf = (output: string) => [...output.matchAll(/^sha256 ([0-9a-f]{64})$/gm)].map(([, sha256]) => sha256);
 const issuedTo = (jobId: string) =>
   keydesk.audit.filter((line) => line.event === 'grant.issued' && JSON.stringify(line).includes(jobId));
 
-describe('the plugin gives a step', () => {
-  it('a credential file that Google’s library uses as it is', async () => {
+describe('the plugin', () => {
+  it('provides a credential file that Google’s library uses unchanged', async () => {
     const ran = await runAStep(keydesk, { command: USE_CREDENTIALS });
     expect(ran.output).toContain('staging-config: in GOOGLE_APPLICATION_CREDENTIALS (file)');
     expect(ran.exitCode).toBe(0);
@@ -34,7 +34,7 @@ describe('the plugin gives a step', () => {
     expect(sha256sOf(ran.output)).toEqual([second?.token_sha256]);
   });
 
-  it('nothing that is readable for others, and nothing secret in the credential file', async () => {
+  it('makes no file that others can read, and writes no secret into the credential file', async () => {
     const command = `${keep('GOOGLE_APPLICATION_CREDENTIALS', 'path')}
       find "$KEYDESK_DIR" -exec stat -c '%a %F' {} + | sort -u; cat "$GOOGLE_APPLICATION_CREDENTIALS"`;
     const { output, environment } = await runAStep(keydesk, { command });
@@ -57,7 +57,7 @@ describe('the plugin gives a step', () => {
     expect(environment).not.toHaveProperty('BUILDKITE_OIDC_TMPDIR');
   });
 
-  it('a bare token that Firestore takes, and says nothing of it in the log', async () => {
+  it('provides a bare token that Firestore accepts, and keeps it out of the log', async () => {
     // Not a name that the agent redacts by itself.
     const credentials = [{ name: 'staging-config', token: 'CONFIG' }];
     const command = `${keep('CONFIG', 'token')} curl --silent --output /dev/null --write-out '%{http_code}\\n' \
@@ -79,7 +79,7 @@ describe('the plugin gives a step', () => {
     expect(environment).not.toHaveProperty('GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES');
   });
 
-  it('both of one credential, requested once', async () => {
+  it('provides a file and a token of one credential with one request', async () => {
     const credentials = { name: 'staging-export', file: 'EXPORT_FILE', token: 'EXPORT_TOKEN' };
     const command = `${keep('EXPORT_TOKEN', 'both')} GOOGLE_APPLICATION_CREDENTIALS="$EXPORT_FILE" ${USE_CREDENTIALS}`;
     const { output, exitCode, job } = await runAStep(keydesk, { command, uses: [{ credentials }] });
@@ -89,7 +89,7 @@ describe('the plugin gives a step', () => {
     expect(issued).toEqual([createHash('sha256').update(kept('both')).digest('hex'), ...sha256sOf(output)]);
   });
 
-  it('several, each in variables of its own', async () => {
+  it('provides several credentials, each in its own variables', async () => {
     const credentials = [
       'staging-config',
       { name: 'staging-admin', token: 'ADMIN_TOKEN' },
@@ -104,14 +104,14 @@ describe('the plugin gives a step', () => {
     expect(await keydesk.gate(kept('admin'))).not.toBe(200);
   });
 
-  it('one credential under two variables, requested once', async () => {
+  it('provides one credential in two variables with one request', async () => {
     const credentials = ['staging-export', { name: 'staging-export', file: 'CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE' }];
     const { job, environment } = await runAStep(keydesk, { uses: [{ credentials }] });
     expect(issuedTo(job.id)).toHaveLength(1);
     expect(environment.CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE).toBe(environment.GOOGLE_APPLICATION_CREDENTIALS);
   });
 
-  it('what a second use names in the same folder, and does not ask twice for what the first had', async () => {
+  it('provides the credentials of a second use in the same folder, and requests none twice', async () => {
     const uses = [
       { credentials: ['staging-config'] },
       {
@@ -135,7 +135,7 @@ describe('the plugin gives a step', () => {
     expect(leftBehind).toEqual([]);
   });
 
-  it('its credentials from the environment hook on, where it is told to', async () => {
+  it('provides credentials from the environment hook on, with hook: environment', async () => {
     const { phases, output, exitCode } = await runAStep(keydesk, {
       uses: [{ hook: 'environment' }],
       command: USE_CREDENTIALS,
@@ -153,7 +153,7 @@ describe('the plugin gives a step', () => {
     expect(atPreCommand.trim()).toBe('plugin keydesk pre-command hook');
   });
 
-  it('the same under the name that a folder of another repository gives the plugin', async () => {
+  it('works under the name that the agent gives it in a folder of another repository', async () => {
     const { output, exitCode } = await runAStep(keydesk, {
       reference: './plugin',
       plugins: { plugin: join(process.cwd(), 'plugin') },
@@ -163,7 +163,7 @@ describe('the plugin gives a step', () => {
     expect(output).toContain('staging-config: in GOOGLE_APPLICATION_CREDENTIALS (file)');
   });
 
-  it('leaves another plugin’s BUILDKITE_OIDC_TMPDIR alone', async () => {
+  it('does not change another plugin’s BUILDKITE_OIDC_TMPDIR', async () => {
     for (const use of [{}, { 'job-token': 'file' }]) {
       const { environment } = await runAStep(keydesk, {
         uses: [use],
@@ -175,7 +175,7 @@ describe('the plugin gives a step', () => {
 });
 
 describe('a step that outlives its tokens', () => {
-  it('gets new ones with a new job token each time, by the executable', async () => {
+  it('gets new tokens through the executable, with a new job token each time', async () => {
     const later = join(folder, 'later');
     const uses = [{ credentials: 'staging-export' }];
     const running = startAStep(keydesk, { command: `${USE_CREDENTIALS} '${later}'`, uses });
@@ -194,7 +194,7 @@ describe('a step that outlives its tokens', () => {
     ).toEqual(fetched);
   });
 
-  it('learns why when its job token was a file', async () => {
+  it('gets the reason when its job token was a file', async () => {
     const later = join(folder, 'much-later');
     const command = `${keep('GOOGLE_APPLICATION_CREDENTIALS', 'at')} cat "$GOOGLE_APPLICATION_CREDENTIALS"; ${USE_CREDENTIALS} '${later}'`;
     const uses = [{ 'job-token': 'file', lifetime: 60 }];
@@ -213,7 +213,7 @@ describe('a step that outlives its tokens', () => {
     expect(ran.raw).not.toMatch(SECRET);
   });
 
-  it('has its job token in a file without a newline, redacted, and as long-lived as was asked', async () => {
+  it('has its job token in a file without a newline, redacted, with the requested lifetime', async () => {
     const command = `cat "$BUILDKITE_OIDC_TMPDIR"/*/job-token | tee '${join(folder, 'job-token')}'`;
     const { output } = await runAStep(keydesk, { command, uses: [{ 'job-token': 'file', lifetime: 120 }] });
     const [, payload = ''] = kept('job-token').split('.');
@@ -232,7 +232,7 @@ describe('a step that outlives its tokens', () => {
   });
 });
 
-it('a step’s grants end with its pre-exit, on record as returned by the job', async () => {
+it('pre-exit ends a step’s grants, which are recorded as released', async () => {
   const credentials = [{ name: 'staging-config', token: 'CONFIG_TOKEN' }];
   const { job } = await runAStep(keydesk, { command: keep('CONFIG_TOKEN', 'ended'), uses: [{ credentials }] });
   expect(grantEvents(keydesk, job)).toEqual([

@@ -21,7 +21,7 @@ let folder: string;
 beforeAll(async () => {
   keydesk = await openInProcessKeydesk();
   front = await openFront(keydesk.tokenUrl);
-  folder = mkdtempSync(join(tmpdir(), 'keydesk-give-back-'));
+  folder = mkdtempSync(join(tmpdir(), 'keydesk-release-'));
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
@@ -36,7 +36,7 @@ afterEach(() => {
 const atTheEnd = (output: string) => output.split('~~~ Running plugin keydesk pre-exit hook\n')[1];
 
 describe('pre-exit releases', () => {
-  it('each credential, and says what happened', async () => {
+  it('each credential, and reports what happened', async () => {
     const credentials = [
       'staging-config',
       { name: 'staging-export', file: 'EXPORT_FILE' },
@@ -57,7 +57,7 @@ describe('pre-exit releases', () => {
     expect(leftBehind).toEqual([]);
   });
 
-  it('when the command failed, whose exit code stays', async () => {
+  it('when the command failed, and keeps its exit code', async () => {
     const { exitCode, output } = await runAStep(keydesk, { command: 'exit 17' });
     expect(exitCode).toBe(17);
     expect(atTheEnd(output)).toContain('staging-config: released');
@@ -75,7 +75,7 @@ describe('pre-exit releases', () => {
   });
 
   it.each(['forwards', 'backwards'] as const)(
-    'after what the README says, where pre-exit hooks run %s',
+    'in the order that the README describes, where pre-exit hooks run %s',
     async (postHooks) => {
       const other = mkdtempSync(join(folder, 'other-'));
       mkdirSync(join(other, 'hooks'));
@@ -85,14 +85,14 @@ describe('pre-exit releases', () => {
         others: ['acme/other#v1'],
         postHooks,
       });
-      // Agent 3 lets the plugin that stands first be the first to end, agent 4 the one that stands last.
+      // Agent 3 runs the pre-exit hook of the first plugin first, agent 4 the hook of the last plugin.
       expect(exitCode === 0).toBe(postHooks === 'backwards');
       expect(/^sha256 /m.test(output)).toBe(postHooks === 'backwards');
       expect(output).toContain('staging-config: released');
     },
   );
 
-  it('several at the same time, however slow Keydesk is', async () => {
+  it('several at the same time, within nine seconds when Keydesk hangs', async () => {
     front.instead = (request) => (request.endsWith('/revoke') ? 'hang' : undefined);
     const credentials = [
       { name: 'staging-config', token: 'A_TOKEN' },
@@ -112,7 +112,7 @@ describe('pre-exit releases', () => {
   });
 });
 
-describe('pre-exit ends well', () => {
+describe('pre-exit exits with 0', () => {
   it.each([
     [
       'when Keydesk is down',
@@ -125,7 +125,7 @@ describe('pre-exit ends well', () => {
       /could not be released \(503 temporarily_unavailable\); Keydesk will revoke it/,
     ],
     [
-      'when something else answers',
+      'when the response is not one of Keydesk',
       { status: 200, body: '<html>released</html>' },
       /^staging-config: could not be released \(200, but not a response of Keydesk\); Keydesk will revoke it when it learns of the job's end$/m,
     ],
@@ -175,7 +175,7 @@ describe('a KEYDESK_DIR that the plugin did not make for this job', () => {
       },
     ],
     [
-      'is a link to one with everything',
+      'is a link to a folder with name and mark',
       (at, jobId) => {
         mkdirSync(join(at, 'keydesk-CCCCCCCCCC'));
         writeFileSync(join(at, 'keydesk-CCCCCCCCCC/made-by-keydesk'), jobId);
@@ -202,7 +202,7 @@ describe('a KEYDESK_DIR that the plugin did not make for this job', () => {
     ],
   ];
 
-  it.each(foreign)('and %s: is not used, and not touched', async (_, make) => {
+  it.each(foreign)('and %s: is neither used nor changed', async (_, make) => {
     const at = mkdtempSync(join(folder, 'foreign-'));
     mkdirSync(join(at, 'keydesk-AAAAAAAAAA'));
     writeFileSync(join(at, 'precious'), 'precious');
