@@ -1,6 +1,6 @@
 // The real Firestore and Firebase Auth emulators. The Firestore emulator is the first of: FIRESTORE_EMULATOR_HOST, an
-// installed gcloud with its Firestore emulator, firebase-tools. The Auth emulator is always that of firebase-tools, which is
-// installed into tools/emulators when it is first needed; firebase-tools downloads its own Firestore emulator.
+// installed gcloud with its Firestore emulator, firebase-tools. The Auth emulator always comes from firebase-tools.
+// firebase-tools is installed into tools/emulators when it is first needed, and downloads its own Firestore emulator.
 // Sources: cloud.google.com/sdk/gcloud (emulators), firebase.google.com/docs/emulator-suite.
 
 import { execFile } from 'node:child_process';

@@ -57,10 +57,10 @@ export async function openShell(
     ...process.env,
     ...clientVariables(places),
     KEYDESK_SANDBOX: folder,
-    BUILDKITE_STANDIN_REDACTED: join(folder, 'redacted'),
+    BUILDKITE_FAKE_REDACTED: join(folder, 'redacted'),
     PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
   };
-  // With them, clients send the emulator no token, or ask a fake that the sandbox does not have.
+  // With these, clients send the emulator no token, or use a fake that the sandbox does not have.
   for (const name of ['FIRESTORE_EMULATOR_HOST', 'STORAGE_EMULATOR_HOST', 'CLOUDSDK_AUTH_ACCESS_TOKEN'])
     delete variables[name];
   await promisify(execFile)(join(folder, 'bin', 'start-job'), [], { env: variables });
@@ -137,7 +137,7 @@ function writeCredentialFiles(policy: Policy, { keydesk, credentials }: SandboxP
     }
 }
 
-/** The claims of which the policy makes use, and that a job token has only when the job requests them. */
+/** The claims that the policy uses and that a job token has only when the job requests them. */
 function requestedClaims({ organization, rules }: Policy): string[] {
   const named = new Set(rules.flatMap(({ match }) => Object.keys(match)));
   if (organization.id !== undefined) named.add('organization_id');

@@ -13,7 +13,7 @@ import { ROOT } from './functions.ts';
 
 const LIMIT_MS = 3_600_000;
 /** These are the step's own, or the fake agent's. */
-const NOT_PASSED_ON = new Set(['PATH', 'HOME', 'TMPDIR', 'BUILDKITE_STANDIN_REDACTED']);
+const NOT_PASSED_ON = new Set(['PATH', 'HOME', 'TMPDIR', 'BUILDKITE_FAKE_REDACTED']);
 /** The sandbox's, also where the pipeline's `env` has another. */
 const SANDBOX_URLS = ['KEYDESK', 'FIRESTORE', 'STORAGE'];
 const sandbox = z.object({

@@ -49,7 +49,7 @@ export function isForAgents({ path }: LocalRequest): boolean {
   return path.startsWith('/v3/');
 }
 
-/** Answers `POST /v3/jobs/{job_id}/oidc/tokens`. `sign` makes the token of a job that may have it. */
+/** Responds to `POST /v3/jobs/{job_id}/oidc/tokens`. `sign` makes the token of a job that may have it. */
 export async function respondToAgent(
   request: LocalRequest,
   jobs: ReadonlyMap<string, Job>,

@@ -9,7 +9,7 @@ import { systemClock } from '../../../shared/runtime/clock.ts';
 import { withTimeout } from '../../../shared/runtime/errors.ts';
 
 /** Names the file in place of the Job API's redactor: one JSON string a line. */
-const REDACTED = 'BUILDKITE_STANDIN_REDACTED';
+const REDACTED = 'BUILDKITE_FAKE_REDACTED';
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 
 class Fatal extends Error {}

@@ -19,10 +19,10 @@ import { type ListedJob, listJobs } from './jobs-of-build.ts';
 export interface Job {
   readonly id: string;
   readonly claims: Readonly<Record<string, unknown>>;
-  /** With which its agent, and nobody else's, may ask for its job tokens while it runs. */
+  /** The token with which its agent, and no other, may request its job tokens while it runs. */
   readonly agentToken: string;
   state: 'running' | 'passed' | 'failed' | 'canceled';
-  /** Whether its agent has not been heard of for minutes. */
+  /** Whether Buildkite has received nothing from its agent for minutes. */
   agentLost: boolean;
   /** Milliseconds; undefined for the time of each request. */
   finishedAt?: number;
@@ -45,7 +45,7 @@ export interface FakeBuildkite {
   startJob(claims?: Readonly<Record<string, unknown>>): Job;
   /** The claims of the job's tokens, with those that must be requested. */
   claimsOf(job: Job): Readonly<Record<string, unknown>>;
-  /** Where agents ask, for BUILDKITE_AGENT_ENDPOINT. */
+  /** The URL for agents, as BUILDKITE_AGENT_ENDPOINT. */
   readonly agentEndpoint: string;
   /** A job token with every claim that can be requested. `overrides` replace claims; undefined removes one. */
   jobToken(job: Job, options?: JobTokenOptions): Promise<string>;

@@ -21,7 +21,7 @@ export interface StepOptions {
   readonly buildkite: Pick<FakeBuildkite, 'agentEndpoint' | 'organization'>;
   /** The folder of each plugin, by the name its reference gives it. */
   readonly plugins: Readonly<Record<string, string>>;
-  /** Beside what the agent sets and before what the step sets. */
+  /** Variables that replace the agent's or are added to them. The step's own variables have precedence. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Folders that come before all others on the PATH. */
   readonly path?: readonly string[];
@@ -100,7 +100,7 @@ export function startStep(options: StepOptions): RunningStep {
     BUILDKITE_COMMAND: step.command,
     BUILDKITE_JOB_ID: job.id,
     BUILDKITE_ORGANIZATION_SLUG: buildkite.organization.slug,
-    BUILDKITE_STANDIN_REDACTED: redacted,
+    BUILDKITE_FAKE_REDACTED: redacted,
     ...options.environment,
     ...step.env,
   };

@@ -1,5 +1,5 @@
-// The service accounts that exist, whether each is disabled, and IAM's get, disable and enable. Knows nothing of who
-// asks and of the tokens that stand or fall with an account.
+// The service accounts that exist, whether each is disabled, and IAM's get, disable and enable. Knows neither the
+// caller nor the tokens of an account.
 // Source: docs.cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts
 
 import { createHash } from 'node:crypto';
@@ -16,7 +16,7 @@ export interface Change {
 
 export class Accounts {
   readonly states: Map<string, { readonly disabled: boolean }>;
-  /** Oldest first; asking for the state an account is in already changes nothing. */
+  /** Oldest first. A request for the state that an account already has changes nothing. */
   readonly changes: Change[] = [];
   readonly #clock: Clock;
 

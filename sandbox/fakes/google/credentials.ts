@@ -1,5 +1,5 @@
-// IAM Credentials: issues access tokens and signs for service accounts that exist and are enabled. Refuses to know who
-// asks, and what becomes of a token.
+// IAM Credentials: issues access tokens and signs for service accounts that exist and are enabled. Does not know the
+// caller, or what happens to a token.
 // Source: docs.cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts
 
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';

@@ -28,7 +28,7 @@ export function permissionDenied(permission: string): LocalResponse {
   });
 }
 
-/** Cloud Storage's own shape, older than that of other APIs. @param others further errors of the same request */
+/** The shape of Cloud Storage's errors, which is older than the shape of other APIs. @param others further errors of the same request */
 export function storageError(
   code: number,
   reason: string,

@@ -1,5 +1,5 @@
-// The ways in which a call to Google can go wrong, and which of them do what was asked all the same. Knows nothing of
-// what is asked.
+// The ways in which a call to Google can fail, and which of them do the requested work all the same. Does not know the
+// request.
 
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { LocalReply, LocalResponse } from '../../local-server.ts';
@@ -34,7 +34,7 @@ const CODES: Readonly<Record<number, string>> = {
 };
 
 /**
- * @param perform does what was asked; a change takes effect only when the promise it is given, if any, resolves
+ * @param perform does the requested work. A change takes effect only when the promise that it gets, if any, resolves
  * @param options.failed how the API reports a status
  */
 export async function underFault(

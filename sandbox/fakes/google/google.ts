@@ -96,7 +96,7 @@ export async function startFakeGoogle(options: {
     const exchange = securityTokens.read(request);
     if ('wrong' in exchange) {
       unexpected.push(exchange.wrong);
-      return exchange.answer;
+      return exchange.response;
     }
     const { call, perform } = exchange;
     calls.push(call);

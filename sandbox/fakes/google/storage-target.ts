@@ -1,5 +1,5 @@
-// What a request of Cloud Storage is about, by its path alone: its JSON API, with the paths beside it for what is sent and
-// fetched as it is, and its XML API. Knows nothing of who asks and of what is stored.
+// The target of a request to Cloud Storage, from its path alone: the JSON API, its paths for uploads and downloads, and the
+// XML API. Knows neither the caller nor the stored objects.
 // Source: docs.cloud.google.com/storage/docs/request-endpoints
 
 export interface Target {

@@ -127,8 +127,8 @@ export class CloudStorage {
   }
 
   /**
-   * The object that is there, of the generation that was asked for. That none is there is told to all who may get it. The
-   * real one is said to answer 403 to those who may not list: what it takes a prefix's boundary for is not established.
+   * The object, of the requested generation. Every caller that may get it receives 404 when there is none. The real Cloud
+   * Storage is documented to return 403 to callers that may not list. How it treats the boundary of a prefix is not known.
    */
   #find({ bucket, name, request }: StorageRequest): StoredObject | { readonly refusal: LocalResponse } {
     const object = this.objects.get(bucket, name);
@@ -163,7 +163,7 @@ export class CloudStorage {
   }
 }
 
-/** How the objects of a bucket are arranged: gcloud asks for it before it copies folders, whatever its answer is. */
+/** The layout of a bucket. gcloud requests it before it copies folders, and continues with any response. */
 function toLayout({ bucket }: Target): LocalResponse {
   const json = { kind: 'storage#storageLayout', bucket, location: 'US', locationType: 'multi-region' };
   return { status: 200, json: { ...json, hierarchicalNamespace: { enabled: false } } };

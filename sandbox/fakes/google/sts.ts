@@ -47,7 +47,7 @@ export class SecurityTokens {
     request: LocalRequest,
   ):
     | { readonly call: ExchangeCall; readonly perform: () => LocalResponse }
-    | { readonly wrong: string; readonly answer: LocalResponse } {
+    | { readonly wrong: string; readonly response: LocalResponse } {
     const form = formOf(request);
     if ('wrong' in form) return refused(form.wrong);
     const { subject_token, options } = form;
@@ -104,8 +104,11 @@ function formOf(request: LocalRequest): z.output<typeof formSchema> | { readonly
   return { wrong: issue?.code === 'unrecognized_keys' ? `${issue.keys} unknown` : `${issue?.path.join('.')} invalid` };
 }
 
-function refused(wrong: string): { readonly wrong: string; readonly answer: LocalResponse } {
-  return { wrong: `exchangeToken: ${wrong}`, answer: oauthError(400, 'invalid_request', `Invalid request: ${wrong}.`) };
+function refused(wrong: string): { readonly wrong: string; readonly response: LocalResponse } {
+  return {
+    wrong: `exchangeToken: ${wrong}`,
+    response: oauthError(400, 'invalid_request', `Invalid request: ${wrong}.`),
+  };
 }
 
 /** Source: RFC 6749, section 5.2; it has no code for a server's failure, so RFC 6749, section 4.1.2.1 lends its own. */

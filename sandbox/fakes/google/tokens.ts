@@ -1,5 +1,5 @@
 // The access tokens of service accounts, downscoped or not, and whether one is accepted now: by its end and by the state
-// of its account. A gate judges them as Google's APIs do. Refuses to know who asks, and what is behind a boundary.
+// of its account. A gate judges them as Google's APIs do. Does not know the caller, or what a boundary means.
 // Source: docs.cloud.google.com/iam/docs/service-account-overview (disabled accounts' tokens).
 
 import { randomBytes } from 'node:crypto';

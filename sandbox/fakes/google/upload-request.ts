@@ -15,7 +15,7 @@ import { type Described, describedSchema } from './object.ts';
 export interface UploadRequest {
   readonly described: Described;
   readonly content: Buffer;
-  /** Every one of them has to be that of the whole content. */
+  /** Each must be the checksum of the whole content. */
   readonly checksums: readonly Checksums[];
 }
 

@@ -58,7 +58,7 @@ export class Uploads {
   }
 
   /**
-   * A PUT. Whoever knows the session goes on with it: it takes no token, and lives on when the one that began it ends.
+   * A PUT. It needs no token: every caller that knows the session can continue it, also when the token that began it has ended.
    */
   resume(request: LocalRequest): LocalResponse {
     const session = this.#sessions.get(request.query.get('upload_id') ?? '');

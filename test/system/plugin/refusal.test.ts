@@ -281,7 +281,7 @@ describe('an agent that fails', () => {
   });
 
   it('fails the step when it cannot redact, and the grant is released', async () => {
-    const { exitCode, output, job } = await runAStep(keydesk, { environment: { BUILDKITE_STANDIN_REDACTED: '' } });
+    const { exitCode, output, job } = await runAStep(keydesk, { environment: { BUILDKITE_FAKE_REDACTED: '' } });
     expect(exitCode).toBe(1);
     expect(output).toContain("Keydesk: the token of staging-config could not be redacted from the job's log");
     expect(output).toContain('start the agent with its Job API');

@@ -181,7 +181,7 @@ describe('the stand-in for buildkite-agent', () => {
 
   it('takes what is to be redacted from standard input or a file, trimmed', async () => {
     const redacted = join(folder, 'redacted');
-    const env = { BUILDKITE_STANDIN_REDACTED: redacted };
+    const env = { BUILDKITE_FAKE_REDACTED: redacted };
     writeFileSync(redacted, '');
     writeFileSync(join(folder, 'secret'), ' of a file\nwith two lines\n\n');
     expect((await agent(['redactor', 'add'], { env, input: '  s3cret \n' })).code).toBe(0);
