@@ -1,4 +1,4 @@
-// What the Firestore emulator needs is looked for before anything is started, and asked for in one sentence.
+// The sandbox checks what the Firestore emulator needs before it starts anything, and names what is missing.
 
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,49 +31,46 @@ describe('the choice of a Firestore emulator', () => {
     writeFileSync(join(jar, 'cloud-firestore-emulator.jar'), '');
     vi.stubEnv('CLOUDSDK_ROOT_DIR', folder);
   };
-  const OTHERWISE = ': install one, or set FIRESTORE_EMULATOR_HOST to an emulator that runs.';
 
-  it('finds that there is no Java', async () => {
-    const sentence = `The Firestore emulator needs Java 21 or newer, and "java -version" finds none${OTHERWISE}`;
-    await expect(chooseFirestore()).rejects.toEqual(new CannotStart(sentence));
+  it('fails without Java', async () => {
+    await expect(chooseFirestore()).rejects.toBeInstanceOf(CannotStart);
+    await expect(chooseFirestore()).rejects.toThrow(/Java 21 .* none\b.*FIRESTORE_EMULATOR_HOST/);
   });
 
-  it('finds that what is called java is none', async () => {
+  it('fails when the command java is not Java', async () => {
     java('echo "Unable to locate a Java Runtime." >&2; exit 1');
-    await expect(chooseFirestore()).rejects.toThrow(/"java -version" finds none/);
+    await expect(chooseFirestore()).rejects.toThrow(/Java 21 .* none\b/);
   });
 
-  it.each(['17.0.15', '1.8.0_442', '20'])('finds Java %s too old for firebase-tools', async (version) => {
-    says(version);
-    const major = version.replace(/^1\./, '').split('.')[0];
-    await expect(chooseFirestore()).rejects.toThrow(
-      `needs Java 21 or newer, and "java -version" says ${major}${OTHERWISE}`,
-    );
-  });
+  it.each(['17.0.15', '1.8.0_442', '20'])(
+    'fails for firebase-tools with Java %s, which is too old',
+    async (version) => {
+      says(version);
+      const major = version.replace(/^1\./, '').split('.')[0];
+      await expect(chooseFirestore()).rejects.toThrow(new RegExp(`Java 21 .* ${major}\\b`));
+    },
+  );
 
-  it.each(['21', '21.0.2', '25-ea'])('is content with Java %s', async (version) => {
+  it.each(['21', '21.0.2', '25-ea'])('accepts Java %s', async (version) => {
     says(version);
     await expect(chooseFirestore()).resolves.toBeTypeOf('function');
   });
 
-  it("asks less of Java for gcloud's emulator", async () => {
+  it("accepts older Java for gcloud's emulator", async () => {
     gcloud();
     says('1.8.0_442');
-    await expect(chooseFirestore()).rejects.toThrow('needs Java 11 or newer, and "java -version" says 8');
+    await expect(chooseFirestore()).rejects.toThrow(/Java 11 .* 8\b/);
     says('11.0.2');
     await expect(chooseFirestore()).resolves.toBeTypeOf('function');
   });
 
-  it('says so when nothing answers at FIRESTORE_EMULATOR_HOST', async () => {
+  it('fails when nothing responds at FIRESTORE_EMULATOR_HOST', async () => {
     vi.stubEnv('FIRESTORE_EMULATOR_HOST', '127.0.0.1:1');
-    await expect(chooseFirestore()).rejects.toEqual(
-      new CannotStart(
-        'FIRESTORE_EMULATOR_HOST is 127.0.0.1:1, but nothing answers there: start it, or unset the variable.',
-      ),
-    );
+    await expect(chooseFirestore()).rejects.toBeInstanceOf(CannotStart);
+    await expect(chooseFirestore()).rejects.toThrow('FIRESTORE_EMULATOR_HOST is 127.0.0.1:1');
   });
 
-  it('stops the sandbox with that sentence and nothing else', async () => {
+  it('stops the sandbox with the message and nothing else', async () => {
     const live = script(
       "const { runSandbox } = await import(sandbox + 'run.ts'); process.exit(await runSandbox({ once: true }));",
     );

@@ -1,9 +1,9 @@
-// However the sandbox ends, the processes it started end with it.
+// The processes that the sandbox started end with it, whatever ends it.
 
 import { describe, expect, it } from 'vitest';
 import { lives, script, type Watched, watch } from './processes.ts';
 
-/** Starts a child that would run for minutes, prints both numbers and then a line now and again. */
+/** Starts a child that runs for minutes, prints both process IDs, and then prints a line every 50 ms. */
 const PARENT = script(`
   const { waitForShutdown } = await import(sandbox + 'shutdown.ts');
   const { run, stopAll } = await import(sandbox + 'process.ts');
@@ -37,7 +37,7 @@ describe('the processes of the sandbox', () => {
     await areGone(childPid);
   });
 
-  it('end when nobody reads any more, as with "| head"', async () => {
+  it('end when the reader of the output has gone, as with "| head"', async () => {
     const watched = watch(process.execPath, PARENT);
     const { childPid } = await pidsOf(watched);
     watched.child.stdout?.destroy();
@@ -46,7 +46,7 @@ describe('the processes of the sandbox', () => {
     expect(watched.err()).toBe('');
   });
 
-  it('end when whoever started the sandbox is killed outright', async () => {
+  it('end when the process that started the sandbox is killed with SIGKILL', async () => {
     const { npm_lifecycle_event: _, ...env } = process.env;
     const shell = watch('sh', ['-c', '"$0" "$@" & wait', process.execPath, ...PARENT], env);
     const { pid, childPid } = await pidsOf(shell);
@@ -54,7 +54,7 @@ describe('the processes of the sandbox', () => {
     await areGone(pid, childPid);
   });
 
-  it('end when npm is killed outright and leaves the shell in which it ran the script', async () => {
+  it('end when npm is killed with SIGKILL and its shell stays', async () => {
     const inShell = ['-c', 'sh -c \'"$0" "$@"; true\' "$0" "$@"; true', process.execPath, ...PARENT];
     const npm = watch('sh', inShell, { ...process.env, npm_lifecycle_event: 'start' });
     const { pid, childPid } = await pidsOf(npm);
@@ -65,7 +65,7 @@ describe('the processes of the sandbox', () => {
   it.each([
     ['throws', 'throw new Error("by mistake");'],
     ['exits', 'process.exit(3);'],
-  ])('end when the sandbox %s without a thought of them', async (_, end) => {
+  ])('end when the sandbox %s without stopping them', async (_, end) => {
     const watched = watch(
       process.execPath,
       script(`
@@ -78,7 +78,7 @@ describe('the processes of the sandbox', () => {
     await areGone(childPid);
   });
 
-  it('are not joined by others once they are being stopped', async () => {
+  it('are the last ones: no process is started once they are being stopped', async () => {
     const watched = watch(
       process.execPath,
       script(`

@@ -35,8 +35,8 @@ async function requestToken(job: Pick<Job, 'id' | 'agentToken'>, body: unknown =
   return { status: response.status, message: json.message, claims: json.token ? decodeJwt(json.token) : undefined };
 }
 
-describe('the agent API of the local Buildkite', () => {
-  it('gives a running job a token with what every token has, and nothing that was not asked for', async () => {
+describe('the agent API of the fake Buildkite', () => {
+  it('gives a running job a token with the claims of every token, and none that was not requested', async () => {
     const job = buildkite.startJob({ step_key: 'test', cluster_id: '0184990a-0000-4000-8000-000000000001' });
     const { claims } = await requestToken(job);
     expect(claims).toEqual({
@@ -61,12 +61,12 @@ describe('the agent API of the local Buildkite', () => {
     });
   });
 
-  it('puts into it what was asked for', async () => {
+  it('adds the requested claims, audience and lifetime', async () => {
     const job = buildkite.startJob({ cluster_id: '0184990a-0000-4000-8000-000000000001', 'agent_tag:gpu': 'a100' });
     const claims = ['organization_id', 'pipeline_id', 'cluster_id', 'queue_key', 'agent_tag:queue', 'agent_tag:gpu'];
-    const requested = await requestToken(job, { audience: 'https://desk.example', lifetime: 7200, claims });
+    const requested = await requestToken(job, { audience: 'https://keydesk.example', lifetime: 7200, claims });
     expect(requested.claims).toMatchObject({
-      aud: 'https://desk.example',
+      aud: 'https://keydesk.example',
       exp: NOW / 1000 + 7200,
       organization_id: buildkite.organization.id,
       pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
@@ -93,7 +93,7 @@ describe('the agent API of the local Buildkite', () => {
     });
   });
 
-  it('refuses everybody but the running job itself', async () => {
+  it('refuses every caller but the running job itself', async () => {
     const [job, other] = [buildkite.startJob(), buildkite.startJob()];
     expect((await requestToken({ id: job.id, agentToken: other.agentToken })).status).toBe(401);
     expect(
@@ -107,7 +107,7 @@ describe('the agent API of the local Buildkite', () => {
   });
 });
 
-describe('the stand-in for buildkite-agent', () => {
+describe('the fake buildkite-agent', () => {
   async function agent(args: string[], options: { job?: Job; env?: Record<string, string>; input?: string } = {}) {
     const { job = buildkite.startJob(), env = {}, input = '' } = options;
     const environment = {
@@ -136,7 +136,7 @@ describe('the stand-in for buildkite-agent', () => {
     expect(payload).not.toHaveProperty('organization_id');
   });
 
-  it('prints it as Google’s libraries want it', async () => {
+  it('prints the job token in the format of Google’s libraries', async () => {
     const { stdout } = await agent(['oidc', 'request-token', '--format', 'gcp']);
     expect(JSON.parse(stdout)).toEqual({
       id_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
@@ -146,7 +146,7 @@ describe('the stand-in for buildkite-agent', () => {
     });
   });
 
-  it('takes claims from the environment when none are flags', async () => {
+  it('reads claims from the environment when no flag names one', async () => {
     const env = { BUILDKITE_OIDC_TOKEN_CLAIMS: 'build_id,queue_id' };
     const claimsOf = async (args: string[]) =>
       decodeJwt((await agent(['oidc', 'request-token', ...args], { env })).stdout);
@@ -165,13 +165,13 @@ describe('the stand-in for buildkite-agent', () => {
     ['a lifetime that Buildkite refuses', ['oidc', 'request-token', '--lifetime', '14400']],
     ['a flag that redaction does not know', ['redactor', 'add', '--audience', 'x']],
     ['two files', ['redactor', 'add', 'a', 'b']],
-  ])('fails on %s, and says so', async (_, args) => {
+  ])('fails on %s, with a message', async (_, args) => {
     const { code, stdout, stderr } = await agent(args);
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(/^buildkite-agent: fatal: .+\n$/);
   });
 
-  it('fails with what Buildkite answers, and when it is told nothing of a job', async () => {
+  it('fails with the message of Buildkite, and without the ID of a job', async () => {
     const job = buildkite.startJob();
     buildkite.event(job);
     expect((await agent(['oidc', 'request-token'], { job })).stderr).toContain(': 401 Invalid access token');
@@ -179,7 +179,7 @@ describe('the stand-in for buildkite-agent', () => {
     expect((await agent(['oidc', 'request-token'], { env })).stderr).toContain('Missing BUILDKITE_JOB_ID');
   });
 
-  it('takes what is to be redacted from standard input or a file, trimmed', async () => {
+  it('reads a secret to redact from standard input or a file, and trims it', async () => {
     const redacted = join(folder, 'redacted');
     const env = { BUILDKITE_FAKE_REDACTED: redacted };
     writeFileSync(redacted, '');

@@ -71,21 +71,21 @@ it('a plugin’s configuration becomes variables as the agent names them', () =>
     timeout: 5,
     none: [],
   };
-  expect(pluginEnvironment('acme/key-desk#v1', configuration)).toEqual({
-    BUILDKITE_PLUGIN_NAME: 'KEY_DESK',
+  expect(pluginEnvironment('acme/my-plugin#v1', configuration)).toEqual({
+    BUILDKITE_PLUGIN_NAME: 'MY_PLUGIN',
     BUILDKITE_PLUGIN_CONFIGURATION: JSON.stringify(configuration),
-    BUILDKITE_PLUGIN_KEY_DESK_URL: 'https://a',
-    BUILDKITE_PLUGIN_KEY_DESK_JOB_TOKEN: 'file',
-    BUILDKITE_PLUGIN_KEY_DESK_LIST_0: 'a',
-    BUILDKITE_PLUGIN_KEY_DESK_LIST_1_NAME: 'b',
-    BUILDKITE_PLUGIN_KEY_DESK_LIST_1_A_KEY: 'true',
-    BUILDKITE_PLUGIN_KEY_DESK_TIMEOUT: '5',
+    BUILDKITE_PLUGIN_MY_PLUGIN_URL: 'https://a',
+    BUILDKITE_PLUGIN_MY_PLUGIN_JOB_TOKEN: 'file',
+    BUILDKITE_PLUGIN_MY_PLUGIN_LIST_0: 'a',
+    BUILDKITE_PLUGIN_MY_PLUGIN_LIST_1_NAME: 'b',
+    BUILDKITE_PLUGIN_MY_PLUGIN_LIST_1_A_KEY: 'true',
+    BUILDKITE_PLUGIN_MY_PLUGIN_TIMEOUT: '5',
   });
   expect(() => pluginEnvironment('a', { key: null })).toThrow('takes no null');
 });
 
 describe('a pipeline', () => {
-  it('is read with its variables filled in, and its dollars left', () => {
+  it('is read with its variables replaced, and its escaped dollars kept', () => {
     const text = `
 env: { A: "1" }
 steps:
@@ -143,7 +143,7 @@ describe('a step', () => {
     expect(ran.exitCode).toBe(0);
   });
 
-  it('carries over what hooks export, change, unset and where they go, and nothing else', async () => {
+  it('keeps the exports, changed variables, unset variables and folder of hooks, and nothing else', async () => {
     const hooks = {
       environment: 'export A=$\'one\\n"two"\' B=b; C=c; unset GONE; cd /',
       'pre-command': 'export B="$B$B"; env A=x true',
@@ -156,13 +156,13 @@ describe('a step', () => {
     expect(ran.environment).not.toHaveProperty('BUILDKITE_PLUGIN_NAME');
   });
 
-  it('takes over nothing from a hook that leaves by itself', async () => {
+  it('keeps no variable of a hook that exits by itself', async () => {
     const ran = await runStep(parts('echo "A=$A"', plugin('a', { environment: 'export A=x; exit 0' })));
     expect(ran.output).toContain('A=\n');
     expect(ran.exitCode).toBe(0);
   });
 
-  it('fails with a hook that fails, and runs only pre-exit then', async () => {
+  it('fails with a hook that fails, and then runs only pre-exit', async () => {
     const a = plugin('a', { 'pre-command': 'false', 'post-command': 'echo no', 'pre-exit': 'echo yes' });
     const b = plugin('b', { environment: 'true', 'pre-command': 'echo no', 'pre-exit': 'echo yes' });
     const ran = await runStep(parts('echo no', { ...a, ...b }));
@@ -176,7 +176,7 @@ describe('a step', () => {
     expect(ran.output).not.toMatch(/^no$/m);
   });
 
-  it('runs the agent’s hooks before those of plugins, in whatever order those run, and uploads after post-command', async () => {
+  it('runs the agent’s hooks before the hooks of plugins in either order, and uploads after post-command', async () => {
     const say = (who: string) => ({ 'post-command': `echo "${who} post-command"; export LAST=${who}` });
     const { agent: agentHooks = '' } = plugin('agent', say('agent'));
     const plugins = { ...plugin('a', say('a')), ...plugin('b', say('b')) };
@@ -226,7 +226,7 @@ describe('a step', () => {
     expect(ran.output).toContain('<hello>');
   });
 
-  it('has an agent on its PATH, and a log from which secrets are kept', async () => {
+  it('has an agent on its PATH, and a log without secrets', async () => {
     const command = `
       buildkite-agent oidc request-token --audience x >"$TMPDIR/job-token"
       buildkite-agent redactor add "$TMPDIR/job-token" 2>/dev/null
@@ -238,7 +238,7 @@ describe('a step', () => {
     expect(ran.leftBehind).toEqual(['job-token']);
   });
 
-  it('can be cancelled: what runs is terminated with all that it started, and pre-exit still runs', async () => {
+  it('can be cancelled: the running phase and its processes are terminated, and pre-exit still runs', async () => {
     const hooks = { 'post-command': 'true', 'pre-exit': 'echo "cancelled: $BUILDKITE_JOB_CANCELLED"' };
     const running = startStep(parts('(sleep 60; echo survived) & echo started; wait', plugin('a', hooks)));
     await running.saw('started');
@@ -249,7 +249,7 @@ describe('a step', () => {
     expect(ran.output).not.toContain('survived');
   });
 
-  it('ends what does not heed a cancel when the grace is over, and runs nothing more', async () => {
+  it('kills a phase that ignores a cancel after the grace period, and runs nothing more', async () => {
     const stubborn = `trap '' TERM; echo started; while true; do sleep 0.1; done`;
     const running = startStep(parts(stubborn, plugin('a', { 'pre-exit': 'echo no' }), { graceMs: 300 }));
     await running.saw('started');
@@ -257,14 +257,14 @@ describe('a step', () => {
     expect(await running.finished).toMatchObject({ exitCode: 137, output: expect.not.stringMatching(/^no$/m) });
   });
 
-  it('fails when a phase takes too long, and when it never prints what it is watched for', async () => {
+  it('fails when a phase takes too long, and when it never prints the expected text', async () => {
     await expect(runStep(parts('sleep 60', {}, { limitMs: 200 }))).rejects.toThrow('commands took longer than 200 ms');
     const running = startStep(parts('echo this', {}));
     await expect(running.saw('that')).rejects.toThrow('without printing "that"');
     await running.finished;
   });
 
-  it('refuses a plugin of which it knows no folder', () => {
+  it('refuses a plugin without a folder', () => {
     expect(() => startStep({ ...parts('true', plugin('a', {})), plugins: {} })).toThrow(
       'no folder is known for the plugin a',
     );

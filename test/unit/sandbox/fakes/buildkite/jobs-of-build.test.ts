@@ -26,7 +26,7 @@ it('comes in pages that a cursor follows, each job once', () => {
   expect(seen).toEqual(JOBS.map(({ id }) => id));
 });
 
-it('has thirty jobs unless more are asked for', () => {
+it('has thirty jobs unless the request names another number', () => {
   expect(list({}).items).toHaveLength(30);
 });
 

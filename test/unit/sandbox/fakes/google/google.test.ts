@@ -85,8 +85,8 @@ const errorInfo = (reason: string, metadata: object) => [
   { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason, domain: 'googleapis.com', metadata },
 ];
 
-describe('the service accounts of the local IAM', () => {
-  it('are told as Google tells them, without a `disabled` that is false', async () => {
+describe('the service accounts of the fake IAM', () => {
+  it('have the form of Google’s responses, without a `disabled` that is false', async () => {
     const { status, json } = await call('get');
     expect(status).toBe(200);
     expect(json).toEqual({
@@ -108,7 +108,7 @@ describe('the service accounts of the local IAM', () => {
     expect(google.unexpected).toEqual([]);
   });
 
-  it('can be disabled and enabled, each as often as one likes', async () => {
+  it('can be disabled and enabled any number of times', async () => {
     for (const method of ['disable', 'disable', 'enable', 'enable'] as const) {
       expect(await call(method)).toEqual({ status: 200, json: {} });
       expect((await call('get')).json.disabled).toBe(method === 'disable' ? true : undefined);
@@ -212,7 +212,7 @@ describe('the access tokens of a service account', () => {
     expect(await atGate(accessToken)).toEqual(accepted);
   });
 
-  it('are refused from their end on, by the clock that was given', async () => {
+  it('are refused from their expiry on, on the given clock', async () => {
     const accessToken = await mintedToken();
     const expiresAt = Date.parse('2030-01-01T00:15:00Z');
     expect(google.minted).toEqual([{ account: ACCOUNT, expiresAt, at: START }]);
@@ -229,20 +229,17 @@ describe('the access tokens of a service account', () => {
     expect([status, json.error.status, json.error.details]).toEqual([401, 'UNAUTHENTICATED', undefined]);
   });
 
-  it.each(['generateAccessToken', 'signJwt'] as const)(
-    'are not made anew by %s while it is disabled',
-    async (method) => {
-      await call('disable');
-      const { status, json } = await call(method);
-      expect([status, json.error.status]).toEqual([400, 'FAILED_PRECONDITION']);
-      expect(google.minted).toEqual([]);
-      await call('enable');
-      expect((await call(method)).status).toBe(200);
-    },
-  );
+  it.each(['generateAccessToken', 'signJwt'] as const)('are not issued by %s while it is disabled', async (method) => {
+    await call('disable');
+    const { status, json } = await call(method);
+    expect([status, json.error.status]).toEqual([400, 'FAILED_PRECONDITION']);
+    expect(google.minted).toEqual([]);
+    await call('enable');
+    expect((await call(method)).status).toBe(200);
+  });
 
   it.each(['generateAccessToken', 'signJwt'] as const)(
-    'are not made by %s for one that does not exist',
+    'are not issued by %s for an account that does not exist',
     async (method) => {
       const { status, json } = await call(method, NOBODY);
       expect([status, json.error.status]).toEqual([403, 'PERMISSION_DENIED']);
@@ -251,7 +248,7 @@ describe('the access tokens of a service account', () => {
     },
   );
 
-  it('go by the clock when a JWT is signed, too', async () => {
+  it('have a JWT whose expiry is checked on the given clock', async () => {
     const sign = (exp: number) =>
       call('signJwt', ACCOUNT, 'anyone', sending({ payload: JSON.stringify({ exp: Math.floor(exp / 1000) }) }));
     expect((await sign(START)).status).toBe(200);
@@ -289,7 +286,7 @@ describe('the identities of the functions', () => {
     expect([google.changes, google.minted]).toEqual([[], []]);
   });
 
-  it('are told apart by the address of their metadata server alone', async () => {
+  it('are distinguished only by the address of their metadata server', async () => {
     const hosts = [google.metadataHost, ...Object.values(google.metadataHosts)];
     expect(new Set(hosts).size).toBe(4);
     for (const host of hosts) expect(host).toMatch(/^127\.0\.0\.1:[0-9]+$/);
@@ -301,7 +298,7 @@ describe('the identities of the functions', () => {
     for (const host of hosts) await expect(fetch(`http://${host}/`)).rejects.toThrow('fetch failed');
   });
 
-  it('stand beside the reason that the caller gave', async () => {
+  it('are recorded with the reason that the caller gave', async () => {
     const headers = { 'content-type': 'application/json', 'x-goog-request-reason': 'buildkite-job/1' };
     await call('disable', ACCOUNT, 'webhook', { headers });
     expect(google.calls).toEqual([
@@ -310,7 +307,7 @@ describe('the identities of the functions', () => {
   });
 });
 
-describe('the clock of the local Google', () => {
+describe('the clock of the fake Google', () => {
   it('is the real one when none is given', async () => {
     const real = await startFakeGoogle({ accounts: [ACCOUNT] });
     const given = google;
@@ -329,13 +326,13 @@ describe('the clock of the local Google', () => {
   });
 });
 
-describe('a fault of the local Google', () => {
+describe('a fault of the fake Google', () => {
   const isDisabled = () => google.accounts.get(ACCOUNT)?.disabled;
   const failing = (fault: Fault) => {
     google.fault = () => fault;
   };
 
-  it('strikes the calls it is meant for and no others', async () => {
+  it('affects the calls that it names and no others', async () => {
     google.fault = ({ method, account }) =>
       method === 'disable' && account === ACCOUNT ? { kind: 'status', status: 503 } : undefined;
     expect((await call('disable')).status).toBe(503);
@@ -345,7 +342,7 @@ describe('a fault of the local Google', () => {
     expect((await call('disable')).status).toBe(200);
   });
 
-  it('is not asked for when `before` has answered', async () => {
+  it('is not used when `before` has returned a response', async () => {
     google.before = () => ({ status: 418, json: {} });
     failing({ kind: 'status', status: 503 });
     expect((await call('disable')).status).toBe(418);
@@ -353,7 +350,7 @@ describe('a fault of the local Google', () => {
     expect((await call('disable')).status).toBe(503);
   });
 
-  it('slow: does it at once and answers when the time is over', async () => {
+  it('slow: does the work at once and responds when the time is over', async () => {
     failing({ kind: 'slow', ms: 50 });
     expect(await call('disable')).toEqual({ status: 200, json: {} });
     expect(clock.now()).toBe(START + 50);
@@ -372,7 +369,7 @@ describe('a fault of the local Google', () => {
     [500, 'INTERNAL'],
     [503, 'UNAVAILABLE'],
     [599, 'UNKNOWN'],
-  ])('status %i: answers %s in Google’s shape and does nothing', async (code, status) => {
+  ])('status %i: responds with %s in Google’s shape and does nothing', async (code, status) => {
     failing({ kind: 'status', status: code });
     expect(await call('disable')).toEqual({
       status: code,
@@ -382,7 +379,7 @@ describe('a fault of the local Google', () => {
     expect(google.unexpected).toEqual([]);
   });
 
-  it('garbage: does it and answers 200 with what is not JSON', async () => {
+  it('garbage: does the work and responds with 200 and text that is not JSON', async () => {
     failing({ kind: 'garbage' });
     await expect(call('disable')).rejects.toThrow(SyntaxError);
     expect(isDisabled()).toBe(true);
@@ -390,7 +387,7 @@ describe('a fault of the local Google', () => {
     expect(google.minted).toMatchObject([{ account: OTHER }]);
   });
 
-  it('hang: does nothing and does not answer', async () => {
+  it('hang: does nothing and does not respond', async () => {
     failing({ kind: 'hang' });
     const leaving = new AbortController();
     const requested = call('disable', ACCOUNT, 'anyone', { signal: leaving.signal });
@@ -417,14 +414,14 @@ describe('a fault of the local Google', () => {
     expect(google.changes).toEqual([]);
   });
 
-  it('cut: does it and ends the connection without an answer', async () => {
+  it('cut: does the work and ends the connection without a response', async () => {
     failing({ kind: 'cut' });
     await expect(call('disable')).rejects.toThrow('fetch failed');
     expect(isDisabled()).toBe(true);
     expect(google.calls).toHaveLength(1);
   });
 
-  it('late: answers as if done, and does it when the time has come', async () => {
+  it('late: responds as if the work were done, and does it when the time has come', async () => {
     const accessToken = await mintedToken();
     const { promise, resolve } = Promise.withResolvers<void>();
     failing({ kind: 'late', changes: promise });
@@ -452,7 +449,7 @@ describe('a fault of the local Google', () => {
     expect(google.changes.map(({ disabled }) => disabled)).toEqual([true, false]);
   });
 
-  it('late: never does it when the time never comes', async () => {
+  it('late: never does the work when the time never comes', async () => {
     const { promise, reject } = Promise.withResolvers<void>();
     failing({ kind: 'late', changes: promise });
     await call('disable');

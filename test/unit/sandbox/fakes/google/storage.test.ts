@@ -78,7 +78,7 @@ describe('a token that is downscoped to a prefix', () => {
     'roles/storage.admin': [],
     'projects/acme/roles/storage.objectViewer': [],
   };
-  it.each(Object.entries(ROLES))('may do inside the prefix what %s may do, and nothing outside', async (role, may) => {
+  it.each(Object.entries(ROLES))('allows inside the prefix what %s allows, and nothing outside', async (role, may) => {
     const accessToken = await bounded({ roles: [role], expression: within('warm/') });
     expect(await allowed(accessToken, 'warm/x')).toEqual(may);
     for (const name of ['warmer/x', 'warm', 'cold/warm/x', 'Warm/x'])
@@ -96,29 +96,29 @@ describe('a token that is downscoped to a prefix', () => {
     ['?prefix=/warm/', 403],
     ['?prefix=warm/', 200],
     ['?prefix=warm%2Fdeep', 200],
-  ])('asking for a list with "%s" is answered %i', async (query, status) => {
+  ])('a request for a list with "%s" gets %i', async (query, status) => {
     const accessToken = await bounded({ expression: within('warm/') });
     for (const path of ['o', 'storageLayout'])
       expect([path, (await sendRequest(accessToken, `${b()}/${path}${query}`)).status]).toEqual([path, status]);
   });
 
-  it('opens what begins like the prefix, too, when that does not end in a slash', async () => {
+  it('opens every name that begins with the prefix, when the prefix does not end in a slash', async () => {
     const accessToken = await bounded({ expression: within('warm') });
     expect(await allowed(accessToken, 'warmer/x')).toEqual(EVERYTHING);
     expect(await allowed(accessToken, 'war/x')).toEqual([]);
   });
 
-  it('lists nothing when its condition is about objects alone', async () => {
+  it('lists nothing when its condition is only about objects', async () => {
     const accessToken = await bounded({ expression: OBJECTS_OF('warm/') });
     expect(await allowed(accessToken, 'warm/x')).toEqual(EVERYTHING.filter((one) => !['list', 'layout'].includes(one)));
   });
 
-  it('does nothing but list when its condition is about lists alone', async () => {
+  it('can only list when its condition is only about lists', async () => {
     const accessToken = await bounded({ expression: LISTS_OF('warm/') });
     expect(await allowed(accessToken, 'warm/x')).toEqual(['list', 'layout']);
   });
 
-  it('is told in whose name it may not do what', async () => {
+  it('gets an error that names the account and the permission', async () => {
     await upload('cold/x');
     const accessToken = await bounded({ expression: within('warm/') });
     const denied = async (path: string, permission: string, what: string) => {
@@ -211,7 +211,7 @@ describe('a boundary', () => {
     expect(new Set(google.unexpected)).toEqual(new Set([`a condition that cannot be read: ${expression}`]));
   });
 
-  it('is not asked for its condition where the bucket or the role is another', async () => {
+  it('needs no condition that can be read where the bucket or the role differs', async () => {
     const roles = ['roles/storage.objectViewer'];
     const accessToken = await bounded({ roles, expression: 'true' });
     await sendRequest(accessToken, o('warm/x'), { method: 'DELETE' });
@@ -227,13 +227,13 @@ describe('a token that is not downscoped', () => {
     ['devstorage.read_write', EVERYTHING],
     ['devstorage.read_only', READING],
     ['datastore', []],
-  ])('with the scope %s may do with any object what its scope says', async (scope, may) => {
+  ])('with the scope %s may do what its scope allows with any object', async (scope, may) => {
     const accessToken = await mintedToken(scope);
     expect(await allowed(accessToken, 'warm/x')).toEqual(may);
     expect(await allowed(accessToken, 'x', OTHER_BUCKET)).toEqual(may);
   });
 
-  it('is refused while its account is disabled, and from its end on', async () => {
+  it('is refused while its account is disabled, and from its expiry on', async () => {
     await upload('warm/x');
     const refusal = async () => {
       const response = await sendRequest(plain, o('warm/x'));
@@ -278,7 +278,7 @@ describe('an object', () => {
     z.object({ generation: z.string() }).parse(await metadataOf(name)).generation;
   const contentOf = async (answering: Promise<Response>) => Buffer.from(await (await answering).arrayBuffer());
 
-  it('is told of with the checksums that clients compare', async () => {
+  it('has metadata with the checksums that clients compare', async () => {
     const init = { method: 'POST', body: '123456789', headers: { 'content-type': 'text/plain' } };
     const stored = await (await sendRequest(plain, uploadOf('media', { name: 'warm/ä b?.txt' }), init)).json();
     const path = `storage/v1/b/${BUCKET}/o/warm%2F%C3%A4%20b%3F.txt`;
@@ -318,7 +318,7 @@ describe('an object', () => {
     expect(BigInt(await generationOf('x'))).toBe(BigInt(first) + 1n);
   });
 
-  it('that is no text comes back byte for byte, however it was sent and is fetched', async () => {
+  it('with binary content is returned byte for byte, by each way of uploads and downloads', async () => {
     const description = JSON.stringify({ name: 'multipart', contentType: 'image/png', metadata: { by: 'me' } });
     const multipart = (line: string) =>
       Buffer.concat([
@@ -349,7 +349,7 @@ describe('an object', () => {
     ['bytes=-2', 206, '89', 'bytes 8-9/10'],
     ['bytes=8-99', 206, '89', 'bytes 8-9/10'],
     ['lines=1-2', 200, '0123456789', null],
-  ])('is handed out in part for %s', async (range, status, text, contentRange) => {
+  ])('is returned in part for %s', async (range, status, text, contentRange) => {
     await upload('x', '0123456789');
     const response = await sendRequest(plain, `${o('x')}?alt=media`, { headers: { range } });
     expect([response.status, await response.text(), response.headers.get('content-range')]).toEqual([
@@ -359,12 +359,12 @@ describe('an object', () => {
     ]);
   });
 
-  it('is not handed out from beyond its end', async () => {
+  it('is not returned from a position after its end', async () => {
     await upload('x', '0123456789');
     expect((await sendRequest(plain, `${o('x')}?alt=media`, { headers: { range: 'bytes=10-' } })).status).toBe(416);
   });
 
-  it('comes with its checksums and generation in headers', async () => {
+  it('is returned with its checksums and generation in headers', async () => {
     await upload('x', '123456789');
     const { headers } = await sendRequest(plain, `/${BUCKET}/x`, { method: 'HEAD' });
     expect(headers.get('content-length')).toBe('9');
@@ -372,7 +372,7 @@ describe('an object', () => {
     expect(headers.get('x-goog-generation')).toBe(await generationOf('x'));
   });
 
-  it('is stored, read and deleted only in the generation that was asked for', async () => {
+  it('is stored, read and deleted only in the requested generation', async () => {
     const store = (generation: string) =>
       sendRequest(plain, uploadOf('media', { name: 'x', ifGenerationMatch: generation }), {
         method: 'POST',
@@ -391,7 +391,7 @@ describe('an object', () => {
     expect(google.objects.size).toBe(0);
   });
 
-  it('that must not be there yet is not replaced by one who may only create', async () => {
+  it('is not replaced by a caller that may only create', async () => {
     await upload('warm/x');
     const accessToken = await bounded({ roles: ['roles/storage.objectCreator'] });
     const store = (more: object) =>
@@ -405,7 +405,7 @@ describe('an object', () => {
     ['PUT', `/${BUCKET}/x`, 404],
     ['DELETE', b(), 404],
     ['GET', `${o('x')}?ifMetagenerationMatch=1`, 400],
-  ])('knows no %s %s, and remembers it', async (method, path, status) => {
+  ])('has no %s %s, and a request for it is listed as unexpected', async (method, path, status) => {
     expect((await sendRequest(plain, path, { method })).status).toBe(status);
     expect(google.unexpected).toEqual([expect.stringMatching(new RegExp(`^${method} ${path.split('?')[0]}`))]);
   });
@@ -481,7 +481,7 @@ describe('an upload in one request', () => {
     'in a header': (crc32c, md5) =>
       post(uploadOf('media', { name: 'x' }), DIGITS, { 'x-goog-hash': `crc32c=${crc32c},md5=${md5}` }),
   };
-  it.each(Object.entries(GIVEN))('compares the checksums that are given %s', async (_, given) => {
+  it.each(Object.entries(GIVEN))('compares the checksums that are sent %s', async (_, given) => {
     expect(await given('AAAAAA==', 'AAAA')).toEqual(invalid(CRC32C_DIFFERS, MD5_DIFFERS));
     expect(await given(DIGITS_CRC32C, 'AAAA')).toEqual(invalid(MD5_DIFFERS));
     expect(await given('AAAAAA==', DIGITS_MD5)).toEqual(invalid(CRC32C_DIFFERS));
@@ -490,7 +490,7 @@ describe('an upload in one request', () => {
     expect([...google.objects.values(), ...google.unexpected]).toEqual([DIGITS]);
   });
 
-  it('compares the checksums of each place where some are given', async () => {
+  it('compares the checksums of each place that has some', async () => {
     const path = uploadOf('multipart', { name: 'x' });
     const store = async (header: string, crc32c: string) => {
       const headers = { ...RELATED, 'x-goog-hash': `crc32c=${header}` };
@@ -573,17 +573,17 @@ describe('an upload in pieces', () => {
 
   it('can be one piece, and empty', async () => {
     expect(await put(await begin(plain, 'one'), 'content')).toEqual([200, null]);
-    expect(await put(await begin(plain, 'told'), 'content', 'bytes 0-6/7')).toEqual([200, null]);
+    expect(await put(await begin(plain, 'complete'), 'content', 'bytes 0-6/7')).toEqual([200, null]);
     expect(await put(await begin(plain, 'empty'), '', 'bytes */0')).toEqual([200, null]);
     expect([...google.objects]).toEqual([
       [`${BUCKET}/one`, 'content'],
-      [`${BUCKET}/told`, 'content'],
+      [`${BUCKET}/complete`, 'content'],
       [`${BUCKET}/empty`, ''],
     ]);
     expect(await (await sendRequest(plain, o('one'))).json()).toMatchObject({ contentType: 'text/plain' });
   });
 
-  it('is complete with its last piece, and tells before how far it is', async () => {
+  it('is complete with its last piece, and reports its progress before', async () => {
     const location = await begin();
     expect(await put(location, '', 'bytes */*')).toEqual([308, null]);
     expect(await put(location, PIECE, `bytes 0-${GRAIN - 1}/*`)).toEqual([308, `bytes=0-${GRAIN - 1}`]);
@@ -595,7 +595,7 @@ describe('an upload in pieces', () => {
     expect(google.objects.get(`${BUCKET}/warm/x`)).toBe(`${PIECE}last`);
   });
 
-  it('keeps of a piece in between what is a multiple of 256 KiB', async () => {
+  it('keeps a multiple of 256 KiB of a piece that is not the last', async () => {
     const location = await begin();
     expect(await put(location, `${PIECE}more`, `bytes 0-${GRAIN + 3}/*`)).toEqual([308, `bytes=0-${GRAIN - 1}`]);
     expect(await put(location, 'few', 'bytes 0-2/*')).toEqual([308, null]);
@@ -612,7 +612,7 @@ describe('an upload in pieces', () => {
     expect(google.unexpected).toEqual([expect.stringContaining(range)]);
   });
 
-  it('compares the checksum that comes with its last piece, or came with its description, with the whole', async () => {
+  it('compares the checksum of its last piece or of its description with the whole content', async () => {
     const hash = (crc32c: string) => ({ 'x-goog-hash': `crc32c=${crc32c}` });
     const finish = async (location: string, headers: Record<string, string>) => {
       await put(location, PIECE, `bytes 0-${GRAIN - 1}/*`);
@@ -629,7 +629,7 @@ describe('an upload in pieces', () => {
     expect(google.unexpected).toEqual([expect.stringMatching(/^PUT .+sha256/)]);
   });
 
-  it('goes on without any token, even when the one that began it has ended', async () => {
+  it('continues without a token, even when the token that began it has ended', async () => {
     const location = await begin(await bounded({ expression: within('warm/') }));
     await disable();
     clock.set(END);
@@ -637,7 +637,7 @@ describe('an upload in pieces', () => {
     expect(google.objects.get(`${BUCKET}/warm/x`)).toBe('content');
   });
 
-  it('does not replace what came in between when it was begun by one who may only create', async () => {
+  it('does not replace an object stored meanwhile when its caller may only create', async () => {
     const location = await begin(await bounded({ roles: ['roles/storage.objectCreator'] }));
     const sole = await begin(plain, 'warm/x', { ifGenerationMatch: '0' });
     await upload('warm/x', 'first');
@@ -646,7 +646,7 @@ describe('an upload in pieces', () => {
     expect(google.objects.get(`${BUCKET}/warm/x`)).toBe('first');
   });
 
-  it('must have been begun', async () => {
+  it('is refused when it was never begun', async () => {
     expect(await put(`${google.url}${uploadOf('resumable', { upload_id: 'invented' })}`, 'x')).toEqual([404, null]);
   });
 });
@@ -668,13 +668,13 @@ describe('a list', () => {
     for (const name of ['warm/b', 'warm/a/2', 'warm/a/1', 'warmer', 'warm/c/3', 'Zoo', 'ä']) await upload(name);
   });
 
-  it('is in the order of bytes, and whole when nothing is asked for', async () => {
+  it('is in the order of bytes, and complete without parameters', async () => {
     const { names, prefixes } = await list({});
     expect(names).toEqual(['Zoo', 'warm/a/1', 'warm/a/2', 'warm/b', 'warm/c/3', 'warmer', 'ä']);
     expect(prefixes).toEqual([]);
   });
 
-  it('tells of folders by their names alone when a delimiter is given', async () => {
+  it('has folders by their names only when a delimiter is given', async () => {
     expect(await list({ prefix: 'warm/', delimiter: '/' })).toMatchObject({
       names: ['warm/b'],
       prefixes: ['warm/a/', 'warm/c/'],
@@ -683,7 +683,7 @@ describe('a list', () => {
     expect(await list({ prefix: 'nothing' })).toMatchObject({ names: [], prefixes: [] });
   });
 
-  it('comes in pages, none of which repeats or leaves out anything', async () => {
+  it('has pages that repeat nothing and omit nothing', async () => {
     const seen: string[] = [];
     let pageToken: string | undefined = '';
     for (let page = 0; page < 10 && pageToken !== undefined; page += 1) {

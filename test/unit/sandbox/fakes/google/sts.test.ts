@@ -96,7 +96,7 @@ async function downscopedToken(): Promise<string> {
 const atGate = (accessToken: string) => requestToken('/gate', { headers: { authorization: `Bearer ${accessToken}` } });
 
 describe('an exchange of an access token', () => {
-  it('gives a downscoped one that ends with it', async () => {
+  it('returns a downscoped token that ends with it', async () => {
     const form = await formOf();
     clock.advance(60_000);
     expect(await exchange(form)).toEqual({
@@ -112,7 +112,7 @@ describe('an exchange of an access token', () => {
     expect(google.unexpected).toEqual([]);
   });
 
-  it('is remembered with what was asked for, among all calls as that of nobody', async () => {
+  it('is recorded with its boundary, and among all calls without an identity', async () => {
     const form = await formOf();
     clock.advance(1000);
     await exchange(form, { headers: { 'x-goog-request-reason': 'buildkite-job/1' } });
@@ -130,7 +130,7 @@ describe('an exchange of an access token', () => {
     });
   });
 
-  it('can be made again with the same token', async () => {
+  it('can be repeated with the same token', async () => {
     const form = await formOf();
     const tokens = await Promise.all([exchange(form), exchange(form)]);
     expect(new Set(tokens.map(({ json }) => JSON.stringify(json))).size).toBe(2);
@@ -160,7 +160,7 @@ describe('an exchange of an access token', () => {
       }),
     ],
     ['a bucket named after a domain', boundaryOf({ ...RULE, availableResource: `${RULE.availableResource}.acme.dev` })],
-  ])('takes %s', async (_, options) => {
+  ])('accepts %s', async (_, options) => {
     const { status } = await exchange(await formOf({ options: JSON.stringify(options) }));
     expect([status, google.unexpected]).toEqual([200, []]);
     expect({ accessBoundary: google.exchanges[0]?.boundary }).toEqual(JSON.parse(JSON.stringify(options)));
@@ -215,9 +215,9 @@ describe('an exchange of a form that Google refuses', () => {
   const condition = (value: unknown) => ({ ...RULE, availabilityCondition: value });
   it.each<[string, unknown, string]>([
     ['nothing', {}, 'options.accessBoundary invalid'],
-    ['something beside it', { ...boundaryOf(RULE), userProject: 'acme' }, 'userProject unknown'],
+    ['another member next to it', { ...boundaryOf(RULE), userProject: 'acme' }, 'userProject unknown'],
     [
-      'something beside its rules',
+      'another member than its rules',
       { accessBoundary: { ...boundaryOf(RULE).accessBoundary, etag: '' } },
       'etag unknown',
     ],
@@ -322,7 +322,7 @@ describe('an exchange of a form that Google refuses', () => {
 });
 
 describe('an exchange that goes wrong', () => {
-  it('is answered by `before`, when that answers', async () => {
+  it('gets the response of `before`, when it returns one', async () => {
     const seen: Call[] = [];
     const form = await formOf();
     google.before = (call) => {
@@ -340,14 +340,14 @@ describe('an exchange that goes wrong', () => {
     [429, 'invalid_request'],
     [500, 'server_error'],
     [503, 'temporarily_unavailable'],
-  ])('tells of a status %i in the shape of OAuth', async (status, error) => {
+  ])('reports a status %i in the shape of OAuth', async (status, error) => {
     const form = await formOf();
     google.fault = ({ method }) => (method === 'exchangeToken' ? { kind: 'status', status } : undefined);
     expect(await exchange(form)).toEqual({ status, json: { error, error_description: `A fault: ${status}.` } });
     expect([google.exchanges.length, google.unexpected]).toEqual([1, []]);
   });
 
-  it('can be cut off, or answered with what is not JSON', async () => {
+  it('can be cut off, or get a response that is not JSON', async () => {
     const form = await formOf();
     google.fault = () => ({ kind: 'cut' });
     await expect(exchange(form)).rejects.toThrow('fetch failed');
@@ -355,7 +355,7 @@ describe('an exchange that goes wrong', () => {
     await expect(exchange(form)).rejects.toThrow(SyntaxError);
   });
 
-  it('is refused when the account is disabled before it is answered, which nobody is to blame for', async () => {
+  it('is refused when the account is disabled before the response, which is not listed as unexpected', async () => {
     const form = await formOf();
     google.before = async ({ method }) => {
       if (method === 'exchangeToken') await disable();
@@ -380,7 +380,7 @@ describe('a downscoped token', () => {
     expect(await atGate(accessToken)).toMatchObject(denied);
   });
 
-  it('is not even known at the gate from the end of its account’s token on', async () => {
+  it('is unknown at the gate from the end of its account’s token on', async () => {
     const accessToken = await downscopedToken();
     clock.set(END);
     expect(await atGate(accessToken)).toMatchObject({
@@ -389,7 +389,7 @@ describe('a downscoped token', () => {
     });
   });
 
-  it('is not among those that were minted', async () => {
+  it('is not listed among the minted tokens', async () => {
     await downscopedToken();
     expect(google.minted).toEqual([{ account: ACCOUNT, expiresAt: END, at: START }]);
   });
