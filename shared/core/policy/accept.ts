@@ -1,4 +1,4 @@
-// `accept`: warnings of `keydesk policy check` that the author of a policy accepts, each with a reason. It stands in a rule, in a
+// `accept`: warnings of `keydesk policy check` that the author of a policy accepts, each with a reason. It can be in a rule, in a
 // credential, or at the top for everything else. The functions ignore it, so core/policy-warnings checks codes and reasons.
 
 import * as z from 'zod';

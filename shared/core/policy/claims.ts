@@ -37,7 +37,7 @@ export const OPTIONAL_CLAIMS = [
   'queue_key',
 ] as const;
 
-/** Claims a policy rule may name, beside `agent_tag:NAME`. */
+/** Claims a policy rule may name, in addition to `agent_tag:NAME`. */
 export const MATCHABLE_CLAIMS = [
   ...OPTIONAL_CLAIMS,
   'pipeline_slug',
@@ -124,7 +124,7 @@ export function sourceOfClaim(name: MatchableClaim): ClaimSource {
   return CLAIM_SOURCES[name as keyof typeof CLAIM_SOURCES] ?? 'agent';
 }
 
-/** Whether a token lacks `name` unless the job asks for it. */
+/** Whether a token has `name` only if the job requests it. */
 export function isOptionalClaim(name: MatchableClaim): boolean {
   return AGENT_TAG.test(name) || (OPTIONAL_CLAIMS as readonly string[]).includes(name);
 }

@@ -9,12 +9,12 @@ import { durationSchema } from './duration.ts';
 import { serviceAccountKeySchema } from './service-account-key.ts';
 import { storageKeySchema } from './storage-key.ts';
 
-/** Nothing Keydesk hands out lives longer, in seconds. */
+/** The longest `ttl`, in seconds. */
 export const MAX_TTL = 3600;
-/** Nothing is handed out for less, in seconds. */
+/** The shortest `ttl`, in seconds. */
 export const MIN_TTL = 60;
 
-/** A credential's or environment's name: what a job asks for and what stands in URLs and security rules. */
+/** The name of a credential or an environment. Jobs request it, and URLs and security rules contain it. */
 const CREDENTIAL_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
 export const nameSchema = z

@@ -107,7 +107,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'rules.*': 'A rule: the jobs that it matches, and the credentials that it grants to them.',
   'rules.*.name': 'A name that no other rule has. It is on every grant and in every trace.',
   'rules.*.match':
-    'Claims of the job token, all of which must match. A list means any of its patterns. * stays within a path segment, ** crosses segments. At least one of pipeline, pipeline_id, pipeline_slug and cluster_id must be narrowed.',
+    'Claims of the job token. All must match. A list means any of its patterns. * stays within a path segment, ** crosses segments. At least one of pipeline, pipeline_id, pipeline_slug and cluster_id must be narrowed.',
   ...Object.fromEntries(
     Object.entries(CLAIMS).map(([claim, text]) => [`rules.*.match.${claim}`, `${text} ${describeSource(claim)}`]),
   ),

@@ -38,7 +38,7 @@ const CHECKED_IN_CODE: Readonly<Record<string, JsonSchema>> = {
   },
 };
 
-/** @returns a schema of draft 2020-12, each key of which has a description */
+/** @returns a schema of draft 2020-12 that describes each key */
 export function policyJsonSchema(): JsonSchema {
   const { $schema, ...policy } = toJsonSchema(policySchema);
   const { $schema: _, ...patterns } = toJsonSchema(claimPatterns);

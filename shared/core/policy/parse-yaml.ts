@@ -14,7 +14,7 @@ import { type Findings, inspectValues } from './yaml-values.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;
-  /** SHA-256 of the file's text, hex: stands on every grant made under it. */
+  /** SHA-256 of the file's text, hex. Each grant of this policy records it. */
   readonly sha256: string;
 }
 
@@ -23,7 +23,7 @@ export interface Explanations {
   /** Of a document with errors. */
   readonly syntaxMistakes: (document: Document, text: string) => YamlProblem[];
   readonly repairKeys: (data: unknown) => RepairedKeys;
-  /** Of a problem, if it is that of a null. */
+  /** Explains a problem that a null causes; others stay as they are. */
   readonly explainNull: (problem: PolicyProblem, nulls: Findings['nulls'], text: string) => PolicyProblem;
 }
 
@@ -105,7 +105,7 @@ function shapeMistakes({ contents }: Document, text: string): YamlProblem[] {
   return [{ span: { start: 0, end: 0 }, message: `${empty} ${advice}` }];
 }
 
-/** Whether a problem is at `path`, at the list of which it is one value, or at an unknown key around it. */
+/** Whether a problem is at `path`, at the list that contains it, or at an unknown key around it. */
 function concerns(problem: PolicyProblem, path: PolicyProblem['path']): boolean {
   return isWithin(problem.path, path) || (problem.at === 'key' && isWithin(path, problem.path));
 }

@@ -60,7 +60,7 @@ function suggestion(input: unknown, values: readonly unknown[]): string {
   return near === undefined ? '' : `. Did you mean "${near}"?`;
 }
 
-/** @param issue of a `safeParse` with `reportInput`, so that what is missing can be told from what is wrong */
+/** @param issue of a `safeParse` with `reportInput`, so that a missing value differs from a wrong one */
 export function toPolicyProblems(issue: z.core.$ZodIssue): PolicyProblem[] {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
   if (issue.code === 'unrecognized_keys')

@@ -5,7 +5,7 @@
 import type { RuleTrace } from './decide.ts';
 import { matchesPattern } from './pattern.ts';
 
-/** Rules of a refusal that are told: those with the fewest claims that do not match. */
+/** How many rules of a refusal are reported: those with the fewest claims that do not match. */
 const NEAREST = 5;
 const CHECKS = 12;
 const PATTERNS = 5;

@@ -36,7 +36,7 @@ export function isMatchKey(key: string): boolean {
   return key === 'pipeline' || isMatchableClaim(key);
 }
 
-/** Whether every pattern of `key` restricts the claim's value: that of an id is a UUID, that of another claim has more than wildcards. */
+/** Whether every pattern of `key` restricts the claim's value. An id's pattern is a UUID; other patterns have more than wildcards. */
 export function narrows(match: Match, key: string): boolean {
   return match[key]?.every((pattern) => (isUuidClaim(key) ? UUID.test(pattern) : !isWildcardOnly(pattern))) ?? false;
 }

@@ -1,5 +1,5 @@
-// The `serviceAccount` key of a credential: tokens of one service account that jobs share, or of a pool of which each job gets its
-// own. The kinds are in core/kinds.
+// The `serviceAccount` key of a credential: tokens of one service account that jobs share, or of a pool, in which each job has an
+// account of its own. The kinds are in core/kinds.
 
 import * as z from 'zod';
 import { USER_MANAGED_ACCOUNT } from './account-email.ts';
