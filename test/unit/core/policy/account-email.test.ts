@@ -9,7 +9,7 @@ describe('the address of a service account', () => {
     ['deploy-9@acme-123456.iam.gserviceaccount.com', 'acme-123456'],
     ['ci-001@staging.acme.example.iam.gserviceaccount.com', 'acme.example:staging'],
     ['ci-001@staging.example.com.iam.gserviceaccount.com', 'example.com:staging'],
-  ])('%s tells its project', (email, project) => {
+  ])('%s has the project %s', (email, project) => {
     expect(projectOfAccount(email)).toBe(project);
   });
 
@@ -40,7 +40,7 @@ describe('the address of a service account', () => {
     ['a space before', ' ci-001@acme-staging.iam.gserviceaccount.com'],
     ['a newline after', 'ci-001@acme-staging.iam.gserviceaccount.com\n'],
     ['a dot for any character', 'ci-001@acme-staging.iamxgserviceaccount.com'],
-  ])('is none that tells a project when it is %s', (_, email) => {
+  ])('has no project when it is %s', (_, email) => {
     expect(projectOfAccount(email)).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-// The claims of a job token: what parseClaims makes of a payload that was signed, whatever stands in it.
+// The claims that parseClaims reads from the payload of a verified job token, whatever the payload holds.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -53,7 +53,7 @@ const NAMES = [...Object.keys(REQUIRED), ...Object.keys(OPTIONAL)];
 const WHOLE = { ...REQUIRED, ...OPTIONAL, 'agent_tag:queue': 'default' };
 
 describe('claims', () => {
-  it('are read as they stand, and what nobody knows is left out', () => {
+  it('are read unchanged, and unknown ones are left out', () => {
     const claims = claimsOf({ ...WHOLE, iss: 'x', sub: 'y', toString: 1, 'agent_tag:a b': 2, 'agent_tags:queue': 3 });
     expect(claims).toEqual({ ...REQUIRED, ...OPTIONAL, agentTags: new Map([['agent_tag:queue', 'default']]) });
   });
@@ -113,11 +113,11 @@ describe('claims', () => {
     },
   );
 
-  it.each([undefined, null, 7, 'text', true, [], [WHOLE], () => WHOLE])('are not to be had from %s', (payload) => {
+  it.each([undefined, null, 7, 'text', true, [], [WHOLE], () => WHOLE])('are not read from %s', (payload) => {
     expect(parseClaims(payload)).toEqual({ invalidClaim: expect.any(String) });
   });
 
-  it('are not taken from __proto__', () => {
+  it('are not read from __proto__', () => {
     const { job_id, ...others } = WHOLE;
     const payload = JSON.parse(
       `{"__proto__":{"job_id":"${job_id}","agent_tag:x":"y"},${JSON.stringify(others).slice(1)}`,
@@ -189,7 +189,7 @@ describe('a claim that a rule may name', () => {
     expect(claimValue(claimsOf(REQUIRED), 'pipeline_id')).toBeUndefined();
   });
 
-  it('has to be asked for when a token lacks it otherwise', () => {
+  it('must be requested when a token lacks it otherwise', () => {
     const requested = MATCHABLE_CLAIMS.filter((name) => isOptionalClaim(name));
     expect(requested).toEqual([...OPTIONAL_CLAIMS]);
     expect(isOptionalClaim('agent_tag:queue')).toBe(true);

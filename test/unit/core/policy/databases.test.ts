@@ -1,4 +1,4 @@
-// Databases by name: what a credential takes from them, and their tenants.
+// Databases by name: the fields that a credential gets from them, and their tenants.
 
 import { describe, expect, it } from 'vitest';
 import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
@@ -20,7 +20,7 @@ function problemsOf(change: (data: Data) => void): readonly PolicyProblem[] {
 }
 
 describe('a database', () => {
-  it('gives its fields to each credential that names it', () => {
+  it('provides its fields to each credential that names it', () => {
     const policy = accepted((data) => {
       data.databases.live = databaseData('acme-live', { database: 'orders', tenant: 'ci-x7k2p' });
       data.credentials.orders = opening('live');
@@ -70,7 +70,7 @@ describe('the tenant of a database', () => {
     expect(policy.credentials).toMatchObject({ config: tenant ? { tenant } : {}, more: tenant ? { tenant } : {} });
   });
 
-  it('is overridden by that of a credential', () => {
+  it('is overridden by the tenant of a credential', () => {
     const policy = accepted((data) => {
       data.databases.data.tenant = 'old-a1b2c';
       data.credentials.config.firestore.tenant = TENANT;

@@ -41,7 +41,7 @@ function policyWith(rules: readonly RuleData[], organization: object = { slug: '
   return result.policy;
 }
 
-/** The claims of a job that `deploy` fits, with `change` made to them; null and undefined take a claim away. */
+/** The claims of a job that `deploy` matches, with `change` applied. Null and undefined remove a claim. */
 function claimsWith(change: Readonly<Record<string, unknown>> = {}): JobClaims {
   const payload = {
     organization_slug: 'acme-inc',
@@ -71,7 +71,7 @@ const decided = (rules: readonly RuleData[], change?: Readonly<Record<string, un
 const withJob = (job: Job) => [{ ...deploy, match: { pipeline_id: PIPELINE, ...job } }];
 
 describe('the decision', () => {
-  it('grants what a rule grants to a job whose every named claim matches, and says by which rule', () => {
+  it('grants the credentials of a rule to a job when every claim of the rule matches, and names the rule', () => {
     const policy = policyWith([deploy]);
     expect(decide(policy, claimsWith(), 'web')).toEqual({
       outcome: 'granted',
@@ -91,7 +91,7 @@ describe('the decision', () => {
     });
   });
 
-  it('is the same each time, and changes nothing it is given', () => {
+  it('is the same each time, and does not change its arguments', () => {
     const policy = policyWith([deploy]);
     const claims = claimsWith();
     const before = structuredClone(claims);
@@ -113,7 +113,7 @@ describe('the decision', () => {
     expect(decided([])).toBe('no_matching_rule');
   });
 
-  it('refuses a credential that only another rule grants, although the job fits this one', () => {
+  it('refuses a credential that only another rule grants, although this rule matches the job', () => {
     const rules = [
       deploy,
       { ...deploy, name: 'other', match: { ...deploy.match, build_branch: 'x' }, grants: ['other'] },
@@ -122,13 +122,13 @@ describe('the decision', () => {
     expect(decided(rules, {}, 'web')).toBe('granted');
   });
 
-  it('takes a list as any of', () => {
+  it('accepts any value of a list', () => {
     expect(decided([deploy], { build_branch: 'release/2' })).toBe('granted');
     expect(decided(withJob({ step_key: ['build', 'deploy'] }))).toBe('granted');
     expect(decided(withJob({ step_key: ['build', 'test'] }))).toBe('no_matching_rule');
   });
 
-  it('wants all named claims, not any of them', () => {
+  it('requires all claims of a rule, not any of them', () => {
     expect(decided(withJob({ step_key: 'deploy', build_source: 'webhook' }))).toBe('granted');
     expect(decided(withJob({ step_key: 'deploy', build_source: 'ui' }))).toBe('no_matching_rule');
     expect(decided(withJob({ step_key: 'build', build_source: 'webhook' }))).toBe('no_matching_rule');
@@ -146,7 +146,7 @@ describe('the decision', () => {
     expect(decided(withJob({ [claim]: pattern }), { [claim]: undefined })).toBe('no_matching_rule');
   });
 
-  it('compares build numbers as they are written', () => {
+  it('compares build numbers as text', () => {
     expect(decided(withJob({ build_number: 42 }))).toBe('granted');
     expect(decided(withJob({ build_number: '4*' }))).toBe('granted');
     expect(decided(withJob({ build_number: 4 }))).toBe('no_matching_rule');
@@ -175,7 +175,7 @@ describe('the decision', () => {
     ]);
   });
 
-  it('says for each rule how far it got, in the order of the policy', () => {
+  it('has the outcome of each rule, in the order of the policy', () => {
     const rules = [
       { ...deploy, name: 'elsewhere', grants: ['other'] },
       { ...deploy, name: 'other step', match: { ...deploy.match, step_key: 'build' } },
@@ -211,17 +211,17 @@ describe('a tag build', () => {
     expect(decided(withJob(job), { build_tag: tag, build_branch: tag })).toBe(expected);
   });
 
-  it('is told in the trace what its rule lacks', () => {
+  it('has an outcome of its own in the trace when the rule names no tag', () => {
     const { trace } = decide(policyWith([deploy]), claimsWith({ build_tag: 'main' }), 'web');
     expect(trace[0]?.outcome).toBe('tag_not_allowed');
   });
 
-  it('rule does not let a branch build through that has no tag', () => {
+  it('is the only match of a rule that names build_tag', () => {
     expect(decided(withJob({ build_branch: '**', build_tag: '**' }))).toBe('no_matching_rule');
   });
 });
 
-describe('what a job did not ask for', () => {
+describe('a claim that a job did not request', () => {
   it.each([
     ['pipeline_id', deploy.match],
     ['cluster_id', { cluster_id: OTHER_UUID }],
@@ -236,7 +236,7 @@ describe('what a job did not ask for', () => {
     });
   });
 
-  it('is told alike for credentials that exist, that do not, and that another rule grants', () => {
+  it('is named in one response for credentials that exist, that do not, and that another rule grants', () => {
     const rules = [
       deploy,
       { ...deploy, name: 'other', match: { cluster_id: OTHER_UUID, queue_key: 'q' }, grants: ['other'] },
@@ -250,12 +250,12 @@ describe('what a job did not ask for', () => {
       expect(response).toEqual({ outcome: 'refused', reason: 'claims_missing', missing: ['cluster_id', 'queue_key'] });
   });
 
-  it('does not matter when a rule grants without it', () => {
+  it('is not needed when a rule grants without it', () => {
     const rules = [deploy, { ...deploy, name: 'other', match: { cluster_id: OTHER_UUID }, grants: ['other'] }];
     expect(decided(rules)).toBe('granted');
   });
 
-  it('is not said to be missing when no job can ask for it', () => {
+  it('is not reported as missing when no job can request it', () => {
     expect(decided(withJob({ build_source: 'webhook' }), { build_source: null })).toBe('no_matching_rule');
     expect(decided(withJob({ build_tag: 'v*' }))).toBe('no_matching_rule');
   });
@@ -273,11 +273,11 @@ describe('an unknown credential', () => {
 });
 
 describe('the organization', () => {
-  it('of the same slug but another UUID gets nothing: names are given away again', () => {
+  it('of the same slug but another UUID gets nothing, since Buildkite can assign a slug again', () => {
     expect(decided([deploy], { organization_id: OTHER_UUID })).toBe('no_matching_rule');
   });
 
-  it('whose UUID the token lacks is asked for it, whatever the credential', () => {
+  it('whose UUID the token lacks is reported as a missing claim for any credential', () => {
     for (const name of ['web', 'unknown'])
       expect(decide(policyWith([deploy]), claimsWith({ organization_id: null }), name)).toMatchObject({
         reason: 'claims_missing',

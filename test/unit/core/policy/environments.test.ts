@@ -103,7 +103,7 @@ describe('an environment', () => {
 });
 
 describe('maxTtl', () => {
-  it('refuses a longer ttl in its environment alone', () => {
+  it('refuses a longer ttl only in its environment', () => {
     expect(problemsOf((data) => (data.credentials.config.ttl = '901s'))).toEqual([
       'credentials.config.ttl: is 901s, and environments.production.maxTtl is 15m. Shorten it',
     ]);
@@ -118,7 +118,7 @@ describe('revocation', () => {
     ['a shared account', { serviceAccount: { email, scopes: [DATASTORE] } }],
     ['a shared account, narrowed', { storage: { ...storage, serviceAccount: email } }],
     ['a pool, narrowed', { storage: { ...storage, pool: [account('ci-009', PROJECT)] } }],
-  ])('refuses %s, whose tokens outlive their job', (_, kind) => {
+  ])('refuses %s, whose tokens outlive the job', (_, kind) => {
     const problems = problemsOf((data) => (data.credentials.admin = { environment: 'production', ttl: '5m', ...kind }));
     expect(problems).toEqual([
       expect.stringMatching(
@@ -127,7 +127,7 @@ describe('revocation', () => {
     ]);
   });
 
-  it('refuses whatever it does not list', () => {
+  it('refuses a kind that it does not list', () => {
     const only = (revocation: string) => (data: Data) => (data.environments.production.revocation = [revocation]);
     expect(problemsOf(only('immediate'))).toEqual([expect.stringMatching(/^credentials\.admin: .* propagating,/)]);
     expect(problemsOf(only('propagating'))).toEqual([expect.stringMatching(/^credentials\.config: .* immediate,/)]);
@@ -207,7 +207,7 @@ describe('require', () => {
     ]);
   });
 
-  it('is reported together with names that nothing declares and accounts that stand twice', () => {
+  it('is reported together with undeclared names and repeated accounts', () => {
     const problems = problemsOf((data) => {
       delete data.rules[0].match.step_key;
       data.rules[1].grants.push('tset');

@@ -1,4 +1,4 @@
-// An explanation never says what the decision is not: random jobs against the example policy.
+// An explanation always agrees with the decision: random jobs against the example policy.
 
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
@@ -25,7 +25,7 @@ describe('the explanation of a decision', () => {
     step_key: claim('deploy-production', 'deploy'),
   });
 
-  it('says what the decision is for a token with these claims', () => {
+  it('agrees with the decision for a token with these claims', () => {
     let granted = 0;
     fc.assert(
       fc.property(jobs, (job) => {

@@ -1,4 +1,4 @@
-// Names of pipelines: what they stand for, and what is wrong with them.
+// Names of pipelines: the UUIDs that they mean, and the problems that are reported.
 
 import { describe, expect, it } from 'vitest';
 import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
@@ -31,7 +31,7 @@ const match = (value: object) => (data: Data) => {
 };
 
 describe('the name of a pipeline', () => {
-  it('stands for the claim pipeline_id, in lower case', () => {
+  it('means the claim pipeline_id, in lower case', () => {
     expect(accepted().rules[0]?.match).toEqual({ pipeline_id: [PIPELINE_ID], build_branch: ['main'] });
   });
 
@@ -74,16 +74,16 @@ describe('the name of a pipeline', () => {
       ],
     ],
     [
-      'stands beside pipeline_id',
+      'is in a rule with pipeline_id',
       match({ pipeline: 'web', pipeline_id: PIPELINE_ID }),
       ['rules.0.match.pipeline_id: is the claim that pipeline names. Keep one of the two'],
     ],
     [
-      'stands for the UUID of another name',
+      'has the UUID of another name',
       (data) => (data.pipelines.docs = OTHER_ID.toUpperCase()),
       ['pipelines.docs: has the same UUID as web-release. Correct one of them, or remove it'],
     ],
-    ['stands for a slug', (data) => (data.pipelines.docs = 'docs'), ['pipelines.docs: must be a UUID']],
+    ['has a slug in place of a UUID', (data) => (data.pipelines.docs = 'docs'), ['pipelines.docs: must be a UUID']],
     [
       'has a slash',
       (data) => (data.pipelines['a/b'] = '11111111-2222-4333-8444-555555555555'),

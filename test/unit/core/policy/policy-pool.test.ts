@@ -1,4 +1,4 @@
-// What a policy says about pools of service accounts and about limits: one valid policy, and one thing changed in each case.
+// Pools of service accounts and limits in a policy: one valid policy, and one change in each case.
 
 import { describe, expect, it } from 'vitest';
 import { ledgerExposureProblems, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
@@ -57,12 +57,17 @@ describe('a pool', () => {
 
   it.each<[string, (data: Data) => void, (string | number)[], RegExp]>([
     [
-      'an account for all beside it',
+      'a shared account as well',
       admin('email', account('ci-009')),
       POOL.slice(0, 3),
       /one of email and pool\. It has both/,
     ],
-    ['neither it nor an account', admin('pool', undefined), POOL.slice(0, 3), /one of email and pool\. It has neither/],
+    [
+      'neither a pool nor an account',
+      admin('pool', undefined),
+      POOL.slice(0, 3),
+      /one of email and pool\. It has neither/,
+    ],
     ['no account in it', admin('pool', []), POOL, /./],
     [
       'more than five hundred',
@@ -119,7 +124,7 @@ describe('an account in two places', () => {
     ]);
   });
 
-  it('is refused where it is shared by all after its pool', () => {
+  it('is refused where it is shared after its pool', () => {
     const late = { environment: 'staging', ttl: '5m', serviceAccount: { email: CI, scopes } };
     expect(problemsOf((data) => (data.credentials.late = late))).toEqual([
       {
@@ -129,7 +134,7 @@ describe('an account in two places', () => {
     ]);
   });
 
-  it('is told once for each further place', () => {
+  it('is reported once for each further place', () => {
     const problems = problemsOf((data) => {
       set([...OTHER, 0], CI)(data);
       set([...POOL, 1], CI)(data);
@@ -137,7 +142,7 @@ describe('an account in two places', () => {
     expect(problems.map(({ path }) => path.join('.'))).toEqual([[...POOL, 1].join('.'), [...OTHER, 0].join('.')]);
   });
 
-  it('may be, as long as no pool has it', () => {
+  it('is accepted as long as no pool has it', () => {
     const policy = accepted((data) => {
       data.credentials.again = data.credentials.export;
       data.credentials.export.serviceAccount.email = account('signer');
@@ -147,7 +152,7 @@ describe('an account in two places', () => {
 });
 
 describe('the limits', () => {
-  it('have values of their own when the policy names none, or not all', () => {
+  it('have defaults when the policy names none, or not all', () => {
     const defaults = { tokensPerMinute: 60, liveGrantsPerPipeline: 1000 };
     expect(accepted().limits).toEqual(defaults);
     expect(accepted((data) => (data.limits = {})).limits).toEqual(defaults);
@@ -161,7 +166,7 @@ describe('the limits', () => {
     });
   });
 
-  it('may be as low as one and as high as their bounds', () => {
+  it('can be as low as one and as high as their bounds', () => {
     for (const limits of [
       { tokensPerMinute: 1, liveGrantsPerPipeline: 1 },
       { tokensPerMinute: 600, liveGrantsPerPipeline: 100_000 },
@@ -170,9 +175,9 @@ describe('the limits', () => {
   });
 
   it.each<[string, unknown, string[]]>([
-    ['no hand-out', { tokensPerMinute: 0 }, ['limits', 'tokensPerMinute']],
-    ['more than 600 hand-outs', { tokensPerMinute: 601 }, ['limits', 'tokensPerMinute']],
-    ['half a hand-out', { tokensPerMinute: 1.5 }, ['limits', 'tokensPerMinute']],
+    ['no token', { tokensPerMinute: 0 }, ['limits', 'tokensPerMinute']],
+    ['more than 600 tokens', { tokensPerMinute: 601 }, ['limits', 'tokensPerMinute']],
+    ['half a token', { tokensPerMinute: 1.5 }, ['limits', 'tokensPerMinute']],
     ['a number in quotes', { tokensPerMinute: '60' }, ['limits', 'tokensPerMinute']],
     ['no grant', { liveGrantsPerPipeline: 0 }, ['limits', 'liveGrantsPerPipeline']],
     ['more than 100000 grants', { liveGrantsPerPipeline: 100_001 }, ['limits', 'liveGrantsPerPipeline']],

@@ -40,7 +40,7 @@ function problemsOf(change: (data: Data) => void): PolicyProblem[] {
 }
 
 describe('a credential for a part of a bucket', () => {
-  it('is one of a service account whose tokens are narrowed', () => {
+  it('has a service account whose tokens are narrowed', () => {
     expect(accepted().credentials).toEqual({
       cache: {
         kind: 'service_account',
@@ -132,7 +132,7 @@ describe('a credential for a part of a bucket', () => {
       /exactly one of serviceAccount and pool\. It has both/,
     ],
     [
-      'another kind beside it',
+      'another kind as well',
       (data) => {
         data.credentials.cache.serviceAccount = { email: account('cache'), scopes: ['openid'] };
       },

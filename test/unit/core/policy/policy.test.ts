@@ -95,7 +95,7 @@ describe('a policy', () => {
     });
   });
 
-  it('is frozen all the way down', () => {
+  it('is frozen, with everything in it', () => {
     const loose: string[] = [];
     const visit = (value: unknown, path: string) => {
       if (typeof value !== 'object' || value === null) return;
@@ -115,7 +115,7 @@ describe('a policy', () => {
     expect(policy.credentials.config).toMatchObject({ database: '(default)' });
   });
 
-  it('spells read and write out, each verb once', () => {
+  it('expands read and write, with each verb once', () => {
     const policy = accepted((data) => {
       data.credentials.config.firestore.allow[0].verbs = ['read', 'get', 'write', 'update'];
     });
@@ -124,7 +124,7 @@ describe('a policy', () => {
     });
   });
 
-  it('may do without an organization id, contact, pipelines, rules, databases and credentials', () => {
+  it('needs no organization id, contact, pipelines, rules, databases or credentials', () => {
     expect(accepted((data) => delete data.contact)).not.toHaveProperty('contact');
     expect(accepted((data) => delete data.pipelines).pipelines).toEqual({});
     expect(accepted((data) => delete data.organization.id).organization).toEqual({ slug: 'acme-inc' });
@@ -143,7 +143,7 @@ describe('a policy', () => {
     expect(policy.organization.id).toBe('f892efa9-103e-4d28-97a1-3b8616a0994d');
   });
 
-  it('takes a build number as a number', () => {
+  it('accepts a build number that is a number', () => {
     const policy = accepted((data) => (data.rules[0].match.build_number = 42));
     expect(policy.rules[0]?.match.build_number).toEqual(['42']);
   });
@@ -445,16 +445,16 @@ describe('a policy', () => {
 
   it.each([
     ['a pipeline slug', { pipeline_slug: 'app' }],
-    ['a pipeline slug with a wildcard beside text', { pipeline_slug: 'app-*' }],
+    ['a pipeline slug with a wildcard and text', { pipeline_slug: 'app-*' }],
     ['a cluster', { cluster_id: '0184990a-4782-42b5-afc1-16715b10b1f0' }],
-    ['an agent tag beside a pipeline', { pipeline_slug: 'app', 'agent_tag:queue': 'deploy' }],
+    ['an agent tag and a pipeline', { pipeline_slug: 'app', 'agent_tag:queue': 'deploy' }],
   ])('may have a rule that names %s', (_, named) => {
     expect(accepted(job(named)).rules[0]?.match).toEqual(
       Object.fromEntries(Object.entries(named).map(([claim, pattern]) => [claim, [pattern]])),
     );
   });
 
-  it('keeps a credential called constructor apart from what objects inherit', () => {
+  it('distinguishes a credential called constructor from the members that objects inherit', () => {
     const policy = accepted((data) => {
       data.credentials.constructor = data.credentials.export;
       data.rules[0].grants = ['constructor'];
@@ -519,7 +519,7 @@ describe('the text of a policy', () => {
     return 'problems' in result ? result.problems : [];
   };
 
-  it('gives the policy and the SHA-256 of the text', () => {
+  it('results in the policy and the SHA-256 of the text', () => {
     const result = parsePolicy(TEXT, 'policy.yaml');
     expect(result).toMatchObject({ policy: { version: 1 }, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(parsePolicy(`${TEXT}# a comment\n`, 'policy.yaml')).not.toMatchObject({
@@ -595,7 +595,7 @@ describe('the text of a policy', () => {
     expect(problems[0]?.startsWith(message)).toBe(true);
   });
 
-  it('refuses a bomb inside of what a rule may hold', () => {
+  it('refuses a bomb inside of a rule', () => {
     const patterns = `build_branch: &b [${Array.from({ length: 600 }, (_, index) => `b${index}`).join(', ')}]`;
     const rules = Array.from(
       { length: 600 },
@@ -605,7 +605,7 @@ describe('the text of a policy', () => {
     expect(problemsIn(text)).toEqual([expect.stringContaining('*b makes the policy too large')]);
   });
 
-  it.each([51, 3_000])('takes %i rules that share one list by an alias', (count) => {
+  it.each([51, 3_000])('accepts %i rules that share one list by an alias', (count) => {
     const shared = replaced('build_branch: main', 'build_branch: &branches [main, "release/*"]').replace(
       'grants: [export]',
       'grants: &grants [export]',
@@ -630,7 +630,7 @@ describe('the text of a policy', () => {
     expect(problemsIn(replaced('[export]', grants))).toEqual([expect.stringContaining(`policy.yaml:${message}`)]);
   });
 
-  it('means by an alias the latest anchor of its name, as the YAML library does', () => {
+  it('resolves an alias to the latest anchor of its name, as the YAML library does', () => {
     const scalar = fc.constantFrom(
       'x',
       '1',
@@ -654,7 +654,7 @@ describe('the text of a policy', () => {
     );
   });
 
-  it('takes anchors and aliases in ordinary numbers', () => {
+  it('accepts anchors and aliases in ordinary numbers', () => {
     const shared = replaced('ttl: 10m', 'ttl: &ttl 10m').replace(
       'rules:',
       '  copy:\n    environment: staging\n    ttl: *ttl\n    serviceAccount: { email: a@acme.iam.gserviceaccount.com, scopes: [openid] }\nrules:',

@@ -1,4 +1,4 @@
-// What a policy's author is told is in words: of whatever is wrong, nothing is said in the schema's own language.
+// Messages about a policy are written for its author: none has the wording of the schema library.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -15,8 +15,8 @@ const example = (): Data => {
 };
 const WRONG = [undefined, null, true, 0, -1, 2 ** 40, 1.5, '', 'x y'.repeat(400), [], [7], [null], {}, { x: 1 }, 'a|b'];
 
-describe('what is said of a policy', () => {
-  it('never is in the words of zod, whatever stands at whichever place', () => {
+describe('a message about a policy', () => {
+  it('never has the wording of zod, for any wrong value at any place', () => {
     const said = new Map<string, string>();
     for (const path of placesIn(example()))
       for (const value of WRONG) {
@@ -29,7 +29,7 @@ describe('what is said of a policy', () => {
     expect(raw).toEqual([]);
   });
 
-  /** Where in a text something stands, as messages say it. */
+  /** The place of a text, as messages name it. */
   const at = (text: string, what: string) => {
     const before = text.slice(0, text.indexOf(what)).split('\n');
     return `policy.yaml:${before.length}:${(before.at(-1) ?? '').length + 1}:`;
@@ -46,19 +46,19 @@ describe('what is said of a policy', () => {
   const WHERE = 'rule "deploy to staging", match, ';
   const advice = "is not a UUID, so it matches nothing. Use pipeline_slug, or the id from Buildkite's API";
 
-  it('is, of a pipeline_id that is a slug, at that slug, what to use instead', () => {
+  it('says at a pipeline_id that is a slug what to use instead', () => {
     const text = withPipeline('      pipeline_id: globex-web');
     expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} ${WHERE}pipeline_id: "globex-web" ${advice}.`]);
   });
 
-  it('is the same of one in a list, at its own place, and beside a slug that narrows', () => {
+  it('says the same at a slug in a list, also when the rule names a pipeline_slug', () => {
     const lines =
       '      pipeline_slug: web\n      pipeline_id: [0184990a-4782-42b5-afc1-16715b10b1f0, globex-web, "018*"]';
     const text = withPipeline(lines);
     expect(problemsIn(text)).toEqual([`${at(text, 'globex-web')} ${WHERE}pipeline_id: "globex-web" ${advice}.`]);
   });
 
-  it('is of every other id that is none, but of no agent tag', () => {
+  it('names every other id that is no UUID, and no agent tag', () => {
     const lines = '      pipeline_slug: web\n      queue_id: default\n      agent_tag:host_id: Blue';
     const text = withPipeline(lines);
     expect(problemsIn(text)).toEqual([

@@ -1,4 +1,4 @@
-// The part of a decision that is worth a line: the rule that decided, or the nearest ones, bounded, and a count of the rest.
+// The part of a decision that is logged: the rule that decided, or the nearest rules within a bound, and a count of the others.
 
 import { describe, expect, it } from 'vitest';
 import { decide, type RuleTrace } from '../../../../shared/core/policy/decide.ts';
@@ -35,7 +35,7 @@ describe('the trace of a decision', () => {
     expect(facts.trace_omitted).toEqual({ other_credential: 1, claim_mismatch: 1 });
   });
 
-  it('says of nothing that it was left out when nothing was', () => {
+  it('has no count of omitted rules when none was omitted', () => {
     expect(toTraceFacts([no('no', false)])).toEqual({ trace: [no('no', false)] });
     expect(toTraceFacts([])).toEqual({ trace: [] });
   });
@@ -46,16 +46,16 @@ describe('the trace of a decision', () => {
       { claim: 'build_branch', patterns, value: 'branch-30', matched: true },
       { claim: 'build_tag', patterns, value: null, matched: false },
     ];
-    const [told] = toTraceFacts([{ rule: 'r', outcome: 'claim_mismatch', checks }]).trace;
-    expect(told?.checks[0]?.patterns).toEqual(['branch-30']);
-    expect(told?.checks[1]?.patterns).toEqual([...patterns.slice(0, 5), '… and 35 more']);
+    const [logged] = toTraceFacts([{ rule: 'r', outcome: 'claim_mismatch', checks }]).trace;
+    expect(logged?.checks[0]?.patterns).toEqual(['branch-30']);
+    expect(logged?.checks[1]?.patterns).toEqual([...patterns.slice(0, 5), '… and 35 more']);
   });
 
   it('has the checks that failed first when there are too many', () => {
     const checks = Array.from({ length: 40 }, (_, nth) => check(`agent_tag:${nth}`, nth < 35));
-    const [told] = toTraceFacts([{ rule: 'r', outcome: 'claim_mismatch', checks }]).trace;
-    expect(told?.checks).toHaveLength(12);
-    expect(told?.checks.slice(0, 5).map(({ claim }) => claim)).toEqual(
+    const [logged] = toTraceFacts([{ rule: 'r', outcome: 'claim_mismatch', checks }]).trace;
+    expect(logged?.checks).toHaveLength(12);
+    expect(logged?.checks.slice(0, 5).map(({ claim }) => claim)).toEqual(
       [35, 36, 37, 38, 39].map((nth) => `agent_tag:${nth}`),
     );
   });
