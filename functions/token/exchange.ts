@@ -53,7 +53,7 @@ export function createExchangeHandlers({ issueToken, contact, clock, lookups }: 
   const byForm = async (request: HttpRequest): Promise<HttpResponse> => {
     const context = { request_id: request.request_id, bearer: false };
     if (!isFormRequest(request))
-      return refusalResponse({ reason: 'content_type_not_supported', expected: FORM_CONTENT_TYPE }, context);
+      return refusalResponse({ reason: 'content_type_not_supported', expected: FORM_OR_PATH }, context);
     const parsed = parseExchangeRequest(request.body.toString('utf8'));
     if ('refusal' in parsed) return refusalResponse(parsed.refusal, context);
     return issueAndRespond(parsed.request, request, false);
@@ -62,6 +62,8 @@ export function createExchangeHandlers({ issueToken, contact, clock, lookups }: 
   const byPath = async (request: HttpRequest, credentialName: string): Promise<HttpResponse> => {
     if (request.body.length > 0)
       return refusalResponse(BODY_NOT_ALLOWED, { request_id: request.request_id, bearer: true });
+    if (/^\/*$/.test(credentialName))
+      return refusalResponse(CREDENTIAL_NOT_NAMED, { request_id: request.request_id, bearer: true });
     const jobToken = /^Bearer +(\S.*)$/i.exec(request.headers.authorization ?? '')?.[1]?.trim() ?? '';
     return issueAndRespond({ jobToken, credentialName, scopes: [], lifetime: undefined }, request, true);
   };
@@ -73,6 +75,13 @@ export function createExchangeHandlers({ issueToken, contact, clock, lookups }: 
 function accountQuarantinedEvent({ permanent, dependency, message, code }: DependencyError): AuditEvent {
   return auditEvent('account.quarantined', { ...permanent, dependency, error: message, code });
 }
+
+const FORM_OR_PATH = `${FORM_CONTENT_TYPE}; without a form, use POST /token/CREDENTIAL`;
+
+const CREDENTIAL_NOT_NAMED: Refusal = {
+  reason: 'parameter_missing',
+  hint: 'The path names no credential. Use POST /token/CREDENTIAL.',
+};
 
 export const BODY_NOT_ALLOWED: Refusal = {
   reason: 'body_not_allowed',

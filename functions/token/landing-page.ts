@@ -26,7 +26,7 @@ export const LANDING_PAGE: HttpResponse = {
 <p>This service issues short-lived Google Cloud credentials to Buildkite jobs. A policy says which jobs get which credential.
 When the job ends, the credential is revoked or not renewed.</p>
 <p>People do not sign in here. A step requests a credential with the job token that Buildkite gives every job:</p>
-<pre>JOB_TOKEN=$(buildkite-agent oidc request-token --audience AUDIENCE --claim pipeline_id)
+<pre>JOB_TOKEN=$(buildkite-agent oidc request-token --audience AUDIENCE --claim organization_id --claim pipeline_id)
 curl --fail-with-body --data "" https://THIS_HOST/token/CREDENTIAL \\
   -H "Accept: text/plain" -H @- &lt;&lt;&lt;"Authorization: Bearer $JOB_TOKEN"</pre>
 <p>AUDIENCE and the names of the credentials are in your organization's policy. If a request is refused, the response says why, and

@@ -43,9 +43,10 @@ keydesk_hint() {
       ;;
     5??:*) echo 'retry the job later. If it fails again, send the request ID to the operators of Keydesk.' ;;
     *:invalid_token:*)
-      printf 'set audience to the audience of the policy. The plugin requested the job token for "%s"' "$KEYDESK_AUDIENCE"
+      printf 'follow the message. If it names no cause, send the request ID to the operators of Keydesk. The settings: audience "%s"' \
+        "$KEYDESK_AUDIENCE"
       if [[ "$KEYDESK_JOB_TOKEN_AS" == file ]]; then
-        printf '. Set lifetime, which is %s, to maxJobTokenLifetime of the policy or less' "$KEYDESK_LIFETIME"
+        printf ', lifetime %s' "$KEYDESK_LIFETIME"
       fi
       echo .
       ;;

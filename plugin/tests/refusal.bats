@@ -35,8 +35,8 @@ token_of() {
 }
 
 @test "what to do follows from the status and the members" {
-  [[ "$(inside hint 401 '{"error":"invalid_token"}')" == *'for "an "audience"".' ]]
-  [[ "$(AS='file' inside hint 401 '{"error":"invalid_token"}')" == *'Set lifetime, which is 7200,'* ]]
+  [[ "$(inside hint 401 '{"error":"invalid_token"}')" == *'audience "an "audience"".' ]]
+  [[ "$(AS='file' inside hint 401 '{"error":"invalid_token"}')" == *', lifetime 7200.'* ]]
   [[ "$(inside hint 400 '{"error":"invalid_target"}')" == 'check the name'* ]]
   [[ "$(URL=https://keydesk.acme.example/token inside hint 400 '{"error":"invalid_target"}')" == 'remove /token from url'* ]]
   [[ "$(inside hint 400 '{"error":"invalid_grant"}')" == 'follow the message'* ]]

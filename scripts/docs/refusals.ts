@@ -5,7 +5,14 @@ import { toWebhookError } from '../../functions/webhook/handler.ts';
 import type { WebhookRefusalReason } from '../../shared/audit/events/webhook.ts';
 import { WEBHOOK_ADVICE } from '../../shared/audit/events/webhook-advice.ts';
 import { parseExchangeRequest, TOKEN_EXCHANGE } from '../../shared/core/oauth/exchange-request.ts';
-import { JOB_TOKEN_REASONS, type Refusal, toWireError, type WireError } from '../../shared/core/oauth/refusal.ts';
+import {
+  EXPLAINED_REASONS,
+  type ExplainedReason,
+  JOB_TOKEN_REASONS,
+  type Refusal,
+  toWireError,
+  type WireError,
+} from '../../shared/core/oauth/refusal.ts';
 import { JOB_TOKEN_ADVICE, REFUSAL_ADVICE } from '../../shared/core/oauth/refusal-advice.ts';
 import { type Blocks, name, names, table } from './markdown.ts';
 
@@ -37,7 +44,15 @@ export function refusalTables(): Blocks {
       ]),
     ),
     refusals: responseTable([
-      [responseCell(responseTo('job_token_malformed')), '`job_token_…`: see below', 'Look up the reason below.'],
+      [
+        responseCell(responseTo('job_token_malformed')),
+        '`job_token_…`. The log has the reason: see [below](#why-a-job-token-was-not-accepted).',
+        'Check that the variable holds a job token and no error message. Then give the operators the request ID.',
+      ],
+      ...EXPLAINED_REASONS.map((reason) => {
+        const { when, whatToDo } = JOB_TOKEN_ADVICE[reason];
+        return [responseCell(explanationOf(reason)), `${name(reason)}. ${when}`, whatToDo] as const;
+      }),
       ...['job_token_missing' as const, ...(Object.keys(REFUSAL_ADVICE) as (keyof typeof REFUSAL_ADVICE)[])].map(
         (reason) => {
           const { when, whatToDo } = { ...JOB_TOKEN_ADVICE, ...REFUSAL_ADVICE }[reason];
@@ -72,11 +87,18 @@ function isCommonTokenReason(reason: Reason): boolean {
   return reason !== 'job_token_missing' && (JOB_TOKEN_REASONS as readonly string[]).includes(reason);
 }
 
-/** The response on the form, and on the Bearer form where that is another one. */
+/** What a verified job of the organization learns. */
+function explanationOf(reason: ExplainedReason): WireError[] {
+  return responsesTo({ reason, received: '…', expected: '…' });
+}
+
 function responseTo(reason: Reason): WireError[] {
-  const [form, bearer] = [false, true].map((isBearer) =>
-    toWireError(refusalFor(reason), { bearer: isBearer, contact: '…' }),
-  );
+  return responsesTo(refusalFor(reason));
+}
+
+/** The response on the form, and on the Bearer form where that is another one. */
+function responsesTo(refusal: Refusal): WireError[] {
+  const [form, bearer] = [false, true].map((isBearer) => toWireError(refusal, { bearer: isBearer, contact: '…' }));
   if (!form || !bearer) throw new Error('no response');
   return form.error === bearer.error ? [form] : [form, bearer];
 }
@@ -90,7 +112,7 @@ function refusalOf(form: string): Refusal {
 /** A refusal with every fact that a response may contain: each arm of the type has some of them. */
 function refusalFor(reason: Reason): Refusal {
   const example = EXAMPLES.find((refusal) => refusal.reason === reason);
-  const facts = { missing: ['NAME'], allow: 'METHOD', expected: 'TYPE', limit: 'LIMIT', retryAfter: 1 };
+  const facts = { missing: ['…'], allow: '…', expected: '…', limit: '…', retryAfter: '…' };
   return example ?? ({ reason, trace: [], ...facts } as unknown as Refusal);
 }
 

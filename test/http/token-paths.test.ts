@@ -116,6 +116,12 @@ describe('the token endpoint', () => {
       }
     });
 
+    it.each(['', '/', '//'])('says that the path %j names none', async (name) => {
+      const response = await sendByPath(keydesk, jobToken, name);
+      expect(response.status).toBe(400);
+      expect(response.audit).toMatchObject([{ reason: 'parameter_missing' }]);
+    });
+
     it.each([
       'staging%2Dconfig',
       '%73taging-config',
@@ -124,8 +130,6 @@ describe('the token endpoint', () => {
       'staging-config%20',
       '%',
       '%zz',
-      '',
-      '/',
       './staging-config',
       'staging-config;v=1',
       'staging%2Fconfig',

@@ -33,12 +33,15 @@ export type JobTokenRefusal =
   | { readonly reason: JobTokenReason; readonly detail?: string; readonly received?: never; readonly expected?: never }
   /** Of a verified job token of the policy's organization: its holder learns the cause. Printable ASCII. */
   | { readonly reason: ExplainedReason; readonly received: string; readonly expected: string };
-type ExplainedReason =
-  | 'job_token_audience_wrong'
-  | 'job_token_expired'
-  | 'job_token_not_yet_valid'
-  | 'job_token_issued_in_future'
-  | 'job_token_lifetime_too_long';
+/** Why a verified job token of the policy's organization is not accepted. */
+export const EXPLAINED_REASONS = [
+  'job_token_audience_wrong',
+  'job_token_expired',
+  'job_token_lifetime_too_long',
+  'job_token_not_yet_valid',
+  'job_token_issued_in_future',
+] as const satisfies readonly JobTokenReason[];
+export type ExplainedReason = (typeof EXPLAINED_REASONS)[number];
 
 /** The last account of a pool that Google refused for good, where the pool has others. */
 type RefusedAccount = Partial<GoogleRefusal> & { readonly service_account?: string };
@@ -116,7 +119,7 @@ export interface WireError {
 }
 
 const JOB_TOKEN_NOT_ACCEPTED_TEXT =
-  "The job token was not accepted. Request a new one inside the step, with this service's audience. The reason is in the service's audit log, under the request ID.";
+  "The job token was not accepted. Send what buildkite-agent oidc request-token prints, in a job of the organization that this service is for. The reason is in the service's audit log, under the request ID.";
 
 interface WireContext {
   /** The job token was in the Authorization header, so its errors are those of RFC 6750 section 3.1. */
