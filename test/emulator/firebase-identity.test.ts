@@ -60,7 +60,7 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
   const alerts = () => keydesk.audit.filter(({ event }) => event === 'firebase_user.changed').length;
   const inTenant = tenant === undefined ? {} : { tenantId: tenant };
 
-  it('ends for the rules of Keydesk with its job, and for rules that ask for a sign-in alone only an hour after it was issued', async () => {
+  it('ends with its job for Keydesk’s rules, and one hour after its issuance for rules that require only a sign-in', async () => {
     const { job, token, uid } = await start();
     expect(await write(token, 'config/a')).toBe(200);
     expect(await write(token, 'closed/a')).toBe(403);
@@ -78,7 +78,7 @@ describe.each([undefined, TENANT])('a token that was kept, in tenant %s', (tenan
     ]);
   });
 
-  it('tells its holder of the user, which holds nothing', async () => {
+  it('lets its holder read the user, which has no data', async () => {
     const { token, uid } = await start();
     const { status, json } = await accounts('lookup', { idToken: token });
     expect(status).toBe(200);

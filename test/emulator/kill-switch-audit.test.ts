@@ -16,7 +16,7 @@ const linesOf = async (...args: readonly string[]) =>
   JSON.parse(`[${(await runKill(keydesk, ...args)).trim().replaceAll('\n', ',')}]`) as Record<string, unknown>[];
 const operated = (event: string) => ({ event, severity: 'NOTICE', 'logging.googleapis.com/labels': { event } });
 
-it('kill_switch.activated and kill_switch.deactivated tell what an operator did, outside of any request', async () => {
+it('kill_switch.activated and kill_switch.deactivated record what an operator did, outside of any request', async () => {
   const job = keydesk.buildkite.startJob();
   await keydesk.requestByPath(await keydesk.buildkite.jobToken(job));
   const since = '2026-01-01T00:00:00.000Z';

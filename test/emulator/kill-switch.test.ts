@@ -157,7 +157,7 @@ describe('the kill switch', () => {
     await expectUntouched(await newHolder());
   });
 
-  it('tells which grants have no pipeline_id, and leaves them', async () => {
+  it('reports the grants without a pipeline_id, and does not end them', async () => {
     const [meant, unknown] = [await newHolder(job), await newHolder({ pipeline_id: undefined })];
     const killed = await kill({ pipeline_id: UUID });
     expect(ids([...killed.revoked, ...killed.notRenewed])).toEqual(ids(meant));
@@ -165,7 +165,7 @@ describe('the kill switch', () => {
     await expectUntouched(unknown);
   });
 
-  it('by pipeline_id is not got around by a job that does not ask for that claim', async () => {
+  it('by pipeline_id also holds for a job that does not request that claim', async () => {
     await kill({ pipeline_id: UUID }, true);
     expect((await requestToken(keydesk.buildkite.startJob({ pipeline_id: undefined }))).audit).toMatchObject([
       { reason: 'blocked' },

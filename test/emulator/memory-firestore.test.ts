@@ -300,7 +300,7 @@ function asRefusal(error: unknown): { refused: unknown } {
 }
 
 describe('the Firestore in memory', () => {
-  it('answers like the emulator', { timeout: 900_000 }, async () => {
+  it('responds like the emulator', { timeout: 900_000 }, async () => {
     const initial = fc
       .tuple(data, data, data)
       .map((all) =>
@@ -454,7 +454,7 @@ describe('around', () => {
     ]);
   });
 
-  it('decides when and whether a round trip happens, and what becomes of its answer', async () => {
+  it('decides when and whether a round trip happens, and whether its response arrives', async () => {
     const waiting: (() => unknown)[] = [];
     const lost = Object.assign(new Error('lost'), { code: 14 });
     const around: Around = async (_, perform) => {

@@ -67,7 +67,7 @@ describe('a line of the audit log', () => {
     expect(line).toMatchObject({ httpRequest: { userAgent: text.slice(0, 256), requestUrl: text.slice(0, 256) } });
   });
 
-  it('tells the request apart from the facts, so that no fact can stand in for the request', () => {
+  it('separates the request from the facts, so that no fact can replace the request', () => {
     const lines: string[] = [];
     const audit = createAuditLogger({ project: 'acme', write: (line) => lines.push(line) });
     audit(uncheckedEvent({ event: 'grant.refused', severity: 'NOTICE', message: 'm', httpRequest: 'forged' }), {
@@ -165,7 +165,7 @@ describe('a hostile caller writes one line per decision', () => {
     expect(line).toMatchObject({ event: 'grant.refused', credential: '%0a'.repeat(3000).slice(0, 128) });
   });
 
-  it('when it is Google that answers with escape sequences and newlines', async () => {
+  it('when Google responds with escape sequences and newlines', async () => {
     const message = `no\n${FORGED}\u001b[2J\u202e${'x'.repeat(1000)}`;
     keydesk.google.before = () => ({
       status: 403,

@@ -67,7 +67,7 @@ describe('the audit line of', () => {
     { claim: 'build_branch', patterns: ['main', 'release/*'], value: 'main', matched: true },
   ];
 
-  it('grant.issued tells who got what, why, for how long, and the token by its hash', async () => {
+  it('grant.issued names the job, the credential, the rule, the expiry, and the token by its hash', async () => {
     const job = keydesk.buildkite.startJob();
     const response = await byPath(await keydesk.buildkite.jobToken(job), 'staging-export');
     expect(lineOf('grant.issued', response.audit)).toEqual({
@@ -86,7 +86,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('grant.refused tells the reason and every rule that was tried', async () => {
+  it('grant.refused has the reason and every rule that was tried', async () => {
     const job = keydesk.buildkite.startJob({ build_branch: 'feature', 'agent_tag:queue': 'deploy' });
     const response = await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
     const { build_tag: _, ...claims } = jobFields(job.id);
@@ -107,7 +107,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('webhook.accepted and grant.revoked tell that a job ended and that its access is gone', async () => {
+  it('webhook.accepted and grant.revoked record that a job ended and that its access ended', async () => {
     const job = keydesk.buildkite.startJob();
     await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
     const response = await notify(keydesk.buildkite.event(job));
@@ -161,7 +161,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('webhook.refused tells the reason that the answer does not', async () => {
+  it('webhook.refused has the reason that the response does not have', async () => {
     const response = await call(keydesk.webhookUrl, '/', { 'x-buildkite-token': 'guess' }, '{}');
     expect(lineOf('webhook.refused', response.audit)).toEqual({
       ...lines.frame('webhook.refused', 401, '/', { reason: 'unsigned_token_mode' }),
@@ -171,7 +171,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('grant.released tells that the job gave its grant back, and which token it showed', async () => {
+  it('grant.released records that the job released its grant, and the token that it sent', async () => {
     const job = keydesk.buildkite.startJob();
     const { json } = await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -207,7 +207,7 @@ describe('the audit line of', () => {
     expect(revoked).toMatchObject([{ job_id: job.id, ended_by: 'job.reconciled' }]);
   });
 
-  it('sweep.completed and grant.expired tell what the sweep found', async () => {
+  it('sweep.completed and grant.expired record what the sweep found', async () => {
     await call(keydesk.sweepUrl, '/');
     const job = keydesk.buildkite.startJob();
     keydesk.clock.advance(3_600_000);
@@ -255,7 +255,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('jobs.unchecked tells that Buildkite has not responded for long', async () => {
+  it('jobs.unchecked records that Buildkite has not responded for long', async () => {
     await byPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob({ build_number: 43 })), 'staging-admin');
     const { buildkiteJobs } = keydesk.sweepDeps;
     const unavailable = () => Promise.reject(new DependencyError('buildkite jobs', 'error_response', 'returned 500'));
@@ -272,7 +272,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('account.enabled_externally and account.enabled tell what became of a pooled account after its job', async () => {
+  it('account.enabled_externally and account.enabled record the states of a pooled account after its job', async () => {
     const start = keydesk.clock.now();
     keydesk.clock.set(start);
     const job = keydesk.buildkite.startJob();
@@ -336,7 +336,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('pool.reported tells how many accounts of a pool are free, as they are after the sweep', async () => {
+  it('pool.reported has the number of free accounts of a pool after the sweep', async () => {
     const job = keydesk.buildkite.startJob();
     await byPath(await keydesk.buildkite.jobToken(job), 'staging-admin');
     const response = await call(keydesk.sweepUrl, '/');
@@ -354,7 +354,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('account.quarantined tells from which account of a pool Google does not mint, and why', async () => {
+  it('account.quarantined names the account of a pool for which Google does not mint, and the cause', async () => {
     const requested: string[] = [];
     keydesk.google.before = ({ method, account }) => {
       if (method !== 'generateAccessToken' || requested.push(account) > 1) return undefined;
@@ -378,7 +378,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('task.failed tells what a sweep left for the next one, and who failed', async () => {
+  it('task.failed names the work that a sweep left for the next one, and the dependency that failed', async () => {
     const job = keydesk.buildkite.startJob();
     await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
     const { closeGrantDocument } = keydesk.sweepDeps;
@@ -398,7 +398,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('request.failed tells where our own fault lies', async () => {
+  it('request.failed has the place of an internal error', async () => {
     const { verifyJobToken } = keydesk.tokenDeps;
     keydesk.tokenDeps.verifyJobToken = () => Promise.reject(new Error('the test broke it'));
     const response = await byPath('a.b.c', 'staging-config');
@@ -410,7 +410,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('request.timed_out tells which request had a body that did not come in time', async () => {
+  it('request.timed_out names the request whose body did not arrive in time', async () => {
     const before = keydesk.audit.length;
     const answered = callRaw(keydesk, keydesk.tokenUrl, { path: '/revoke', headers: CALLER, unsent: 9 });
     await expect.poll(() => keydesk.clock.deadlines).toBeGreaterThan(0);
@@ -423,7 +423,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('startup.failed tells what keeps a function from starting, by name and never by value', () => {
+  it('startup.failed names the settings that keep a function from starting, and never their values', () => {
     const args = ['--input-type=module', '--eval', "import 'ROOT/functions/webhook/index.ts';".replace('ROOT/', ROOT)];
     const env = {
       ...process.env,
@@ -443,7 +443,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('firebase_user.changed tells which user was changed and how, which takes its place, and who found it', async () => {
+  it('firebase_user.changed names the changed user, the change, the user that replaces it, and the job that found it', async () => {
     // A credential of its own: the Auth emulator is one for all files.
     const credential = `config-${randomBytes(4).toString('hex')}`;
     const own = await openInProcessKeydesk({
@@ -483,7 +483,7 @@ describe('the audit line of', () => {
     await own.close();
   });
 
-  it('issuer_keys.unusable tells what is wrong with the key set, outside of any request', async () => {
+  it('issuer_keys.unusable names the fault of the key set, outside of any request', async () => {
     const jobToken = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob());
     expect((await byPath(jobToken, 'staging-export')).status).toBe(200);
     keydesk.clock.advance(11 * MINUTE);
@@ -503,7 +503,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('token.unknown tells how many requests were about unknown tokens, outside of any request', async () => {
+  it('token.unknown counts the requests about unknown tokens, outside of any request', async () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     await call(keydesk.tokenUrl, '/revoke', form, 'token=nonsense');
     expect(lineOf('token.unknown', keydesk.audit as never)).toEqual({
@@ -520,7 +520,7 @@ describe('the audit line of', () => {
     });
   });
 
-  it('token.form_unknown tells that Google issued a token that could not be looked up', async () => {
+  it('token.form_unknown records that Google issued a token that cannot be looked up', async () => {
     const { mint } = keydesk.tokenDeps;
     keydesk.tokenDeps.mint = async (request) => ({ ...(await mint(request)), accessToken: 'another-form-of-token' });
     const job = keydesk.buildkite.startJob();

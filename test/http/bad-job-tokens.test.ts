@@ -112,7 +112,7 @@ describe('a bad job token', () => {
     expect(audit).toMatchObject([{ event: 'grant.refused', reason: 'parameter_missing' }]);
   });
 
-  it('gets the same answer whether the credential exists or not', async () => {
+  it('gets the same response whether the credential exists or not', async () => {
     const bad = BAD_JOB_TOKENS.job_token_signature_invalid[0].jobToken(valid);
     for (const name of ['staging-config', 'production-config', 'no-such-credential', '__proto__', 'a%2Fb']) {
       expect(asSent(await keydesk.requestByPath(bad, name))).toEqual(UNIFORM_ANSWER.path);

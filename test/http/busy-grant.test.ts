@@ -71,7 +71,7 @@ describe.each(LATENCIES)('with reads of $read ms and commits of $commit ms', (la
   it.each([
     ['identical', () => ({})],
     ['different', (index: number) => ({ lifetime: String(60 + index) })],
-  ])('40 %s requests that come to two instances at once are answered as quickly', async (_, form) => {
+  ])('40 %s requests to two instances at once get responses as quickly', async (_, form) => {
     const grant = new BusyGrant(latency);
     const instances: Instance[] = [grant.instance(), grant.instance()];
     const responses = await together(40, (index) => (instances[index % 2] as Instance)('export', form(index)));

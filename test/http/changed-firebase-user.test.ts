@@ -130,7 +130,7 @@ describe.each([undefined, TENANT])('in tenant %s', (tenant) => {
     expect(alerts(credential).map(({ generation }) => generation)).toEqual([0, 1, 2]);
   });
 
-  it('of jobs that find it at the same time each gets the same next user, and one tells', async () => {
+  it('a changed user is replaced by one next user for all jobs that find it at once, and logged once', async () => {
     const credential = fresh();
     const stolen = await issue(credential);
     await change(stolen.token, { displayName: 'Somebody' });

@@ -137,11 +137,11 @@ describe('sweeps', () => {
   });
 
   it.each<[string, Fault, number]>([
-    ['answers 500', { kind: 'status', status: 500 }, 2],
-    ['answers 429', { kind: 'status', status: 429 }, 2],
-    ['answers 403', { kind: 'status', status: 403 }, 2],
+    ['returns 500', { kind: 'status', status: 500 }, 2],
+    ['returns 429', { kind: 'status', status: 429 }, 2],
+    ['returns 403', { kind: 'status', status: 403 }, 2],
     ['does it and is not heard', { kind: 'cut' }, 1],
-    ['does it and answers garbage', { kind: 'garbage' }, 1],
+    ['does it and returns garbage', { kind: 'garbage' }, 1],
   ])('leave an account in its cooldown when IAM %s, and enable it later', async (_, fault, requests) => {
     const { account } = await newCooledDown();
     failing('enable', fault);
@@ -164,7 +164,7 @@ describe('sweeps', () => {
     expect([enabled(), calls('enable').length]).toEqual([[account], requests]);
   });
 
-  it('leave an account in its cooldown that IAM says it enables and does not yet, and never ask twice in one claim', async () => {
+  it('keep an account in its cooldown while IAM has not enabled it yet, and request that once in a claim', async () => {
     const { account } = await newCooledDown();
     const carriedOut = Promise.withResolvers<void>();
     failing('enable', { kind: 'late', changes: carriedOut.promise });
@@ -179,7 +179,7 @@ describe('sweeps', () => {
     expect([enabled(), calls('enable').length]).toEqual([[account], 1]);
   });
 
-  it('undo, and tell, what IAM carries out only after the account has served another job', async () => {
+  it('undo and log a request that IAM performs only after the account has served another job', async () => {
     const { account } = await newCooledDown();
     const others = await holders(5);
     const carriedOut = Promise.withResolvers<void>();
@@ -274,7 +274,7 @@ describe('sweeps', () => {
     },
   );
 
-  it('tell which records they cannot read, and go on with the others', async () => {
+  it('log the records that they cannot read, and continue with the others', async () => {
     const [badGrant, overdue, revoking] = await Promise.all([newHolder(), newHolder(), newHolder()]);
     const [badAccount, cooledDown] = [await newHolder(), await newHolder()];
     for (const { finish } of [badAccount, cooledDown]) await finish();

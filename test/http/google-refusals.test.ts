@@ -80,7 +80,7 @@ describe('a permanent refusal', () => {
     ['staging-cache', 'cache', 'iamcredentials generateAccessToken', 'iam.serviceAccounts.getAccessToken'],
     ['staging-config', 'signer', 'iamcredentials signJwt', 'iam.serviceAccounts.signJwt'],
   ])(
-    'to mint %s tells the job to stop, and the log which permission %s lacks',
+    'to mint %s is permanent for the job, and the log names the permission that %s lacks',
     async (credential, name, what, permission) => {
       const jobToken = await newJobToken(keydesk);
       onCall(MINTING, DENIED);
@@ -138,7 +138,7 @@ describe('a refusal that passes', () => {
     ['503 with a time', { status: 503, json: {}, headers: { 'retry-after': '20' } }, '20'],
     ['403 for its quota', refusing(403, 'RESOURCE_EXHAUSTED', { reason: 'RATE_LIMIT_EXCEEDED' }), '10'],
     ['500', { status: 500, json: {} }, '2'],
-  ])('is answered with its time: %s', async (_, response, retryAfter) => {
+  ])('is returned with the time of a retry: %s', async (_, response, retryAfter) => {
     const jobToken = await newJobToken(keydesk);
     onCall(MINTING, response);
     const called = await requestToken(jobToken, 'staging-export');
@@ -150,7 +150,7 @@ describe('a refusal that passes', () => {
     expect(called.audit).toMatchObject([{ reason: 'dependency_unavailable' }]);
   });
 
-  it('is answered with its time: 429 with a date to come', async () => {
+  it('is returned with the time of a retry: 429 with a future date', async () => {
     const jobToken = await newJobToken(keydesk);
     onCall(MINTING, tooMany(new Date(keydesk.clock.now() + 42_000).toUTCString()));
     expect((await requestToken(jobToken, 'staging-export')).headers.get('retry-after')).toBe('42');
@@ -178,7 +178,7 @@ describe('a refusal that passes', () => {
     ['408', refusing(408, 'PERMISSION_DENIED'), '2', undefined],
     ['409', refusing(409, 'PERMISSION_DENIED'), '2', undefined],
   ])(
-    'of the sign-in is answered with its time, and names new users only where it is for them: %s',
+    'of the sign-in is returned with the time of a retry, and names new users only when it is their limit: %s',
     async (...given) => {
       const [name, answer, retryAfter, advice] = given;
       await whenSigningIn(answer);
@@ -236,7 +236,7 @@ describe('of a pool', () => {
     ]);
   });
 
-  it('three refused accounts are a permanent refusal when it has no others, also when the job asks again', async () => {
+  it('three refused accounts are a permanent refusal when the pool has no others, also when the job retries', async () => {
     refusingAccounts(Number.POSITIVE_INFINITY);
     const jobToken = await newJobToken(keydesk);
     const called = await keydesk.requestByPath(jobToken, 'staging-admin');
@@ -323,7 +323,7 @@ describe('of a pool', () => {
     ]);
   });
 
-  it('an account is not changed while tokens of its grant live: the job may ask again when they have ended', async () => {
+  it('an account is not changed while tokens of its grant live: the job can retry when they have expired', async () => {
     const jobToken = await newJobToken(keydesk);
     const first = await keydesk.requestByPath(jobToken, 'staging-admin');
     expect(first.status).toBe(200);
@@ -342,7 +342,7 @@ describe('of a pool', () => {
 it.each([
   ['403', DENIED],
   ['404', refusing(404, 'NOT_FOUND')],
-])('a revocation that is answered %s goes on, and says what may be missing', async (_, response) => {
+])('a revocation that gets %s is retried, and logs what may be missing', async (_, response) => {
   const job = keydesk.buildkite.startJob();
   const held = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), 'staging-admin');
   const { service_account } = held.audit[0];

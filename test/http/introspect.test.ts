@@ -51,7 +51,7 @@ describe('POST /introspect', () => {
     ['staging-config', 'immediate', 900],
     ['staging-admin', 'propagating', 900],
     ['staging-export', 'expiry', 600],
-  ] as const)('tells of %s who holds it, for what and until when', async (credential, revocation, lifetime) => {
+  ] as const)('returns the holder, the credential and the expiry of %s', async (credential, revocation, lifetime) => {
     const job = keydesk.buildkite.startJob({ pipeline_slug: 'shop', build_number: 7 });
     const token = await newHolder(job, credential);
     const response = await keydesk.introspect(token.accessToken);
@@ -94,7 +94,7 @@ describe('POST /introspect', () => {
     await expectInactive(accessToken);
   });
 
-  it('tells the end of the very token that was asked about', async () => {
+  it('returns the expiry of the token in the request', async () => {
     const job = keydesk.buildkite.startJob();
     const requested = ['staging-admin', 'staging-export', 'staging-config'];
     const [admin, exported, config] = await Promise.all(requested.map((credential) => newHolder(job, credential)));
@@ -162,7 +162,7 @@ describe('POST /introspect', () => {
     expect(await introspected(live.accessToken)).toMatchObject({ active: true });
   });
 
-  it('changes nothing and asks nobody but the ledger', async () => {
+  it('changes nothing and uses only the ledger', async () => {
     const { accessToken, grant_id } = await newHolder(keydesk.buildkite.startJob(), 'staging-admin');
     const grant = databaseOf(keydesk.project, 'ledger').collection('grants').doc(grant_id);
     const [before, calls] = [(await grant.get()).updateTime, keydesk.google.calls.length];

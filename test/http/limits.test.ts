@@ -74,7 +74,7 @@ describe('tokensPerMinute', () => {
     expect(await statusOf(job)).toBe(200);
   });
 
-  it('is counted for each job and each credential by itself, whichever way they are asked for', async () => {
+  it('is counted for each job and each credential separately, for either form of the request', async () => {
     const [job, another] = [keydesk.buildkite.startJob(), keydesk.buildkite.startJob()];
     const jobToken = await keydesk.buildkite.jobToken(job, { issuedAt: keydesk.clock.now() / SECOND });
     expect(await statusOf(job)).toBe(200);
@@ -146,7 +146,7 @@ describe('liveGrantsPerPipeline', () => {
     expectTooMany(await requestToken(third), TOO_MANY);
   });
 
-  it('tells no job whose claims policy does not know that it is full', async () => {
+  it('is not revealed to a job that no rule matches', async () => {
     await full();
     const stranger = await requestToken(keydesk.buildkite.startJob({ pipeline_slug: 'other' }));
     expect(stranger.json).toMatchObject({ error: 'invalid_target' });
@@ -188,7 +188,7 @@ describe('liveGrantsPerPipeline', () => {
     expect(await statusOf(third)).toBe(200);
   });
 
-  it('holds for an expired grant that is asked for again', async () => {
+  it('holds for an expired grant that is requested again', async () => {
     const [first] = await full();
     later(15 * MINUTE + CLOCK_MARGIN_MS);
     expect((await keydesk.sweep()).json).toMatchObject({ expired: 2 });
@@ -205,7 +205,7 @@ describe('liveGrantsPerPipeline', () => {
     expect((await keydesk.notify(keydesk.buildkite.event(third))).json).toMatchObject({ revoked: 0, not_renewed: 0 });
   });
 
-  it('holds for the jobs of a pipeline that do not ask for the claim which names it by id', async () => {
+  it('holds for jobs of a pipeline that do not request its pipeline_id', async () => {
     await full();
     expectTooMany(await requestToken(keydesk.buildkite.startJob({ pipeline_id: undefined })), TOO_MANY);
   });

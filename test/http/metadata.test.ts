@@ -18,7 +18,7 @@ describe('the metadata', () => {
   });
   afterAll(() => keydesk.close());
 
-  it('asks neither Google nor the ledger, so that it answers while both fail', async () => {
+  it('uses neither Google nor the ledger, so that it responds while both fail', async () => {
     const query = vi.spyOn(Query.prototype, 'get').mockRejectedValue(new Error('14 UNAVAILABLE'));
     keydesk.google.fault = () => ({ kind: 'status', status: 503 });
     const calls = keydesk.google.calls.length;

@@ -159,7 +159,7 @@ describe('a pooled service account', () => {
     }
   });
 
-  it('is asked for no further when Google refuses several, and all come back', async () => {
+  it('gets no token when Google refuses each account of the pool, and becomes free again', async () => {
     const job = await newJob();
     const requested = new Set<string>();
     keydesk.google.before = ({ method, account }) => {

@@ -156,7 +156,7 @@ describe('a job whose webhook was lost', () => {
     ['it has no state', 200, { id: 'ID' }],
     ['it is canceling', 200, { id: 'ID', state: 'canceling', finished_at: '2026-01-01T00:00:00Z' }],
     ['its state is a new one', 200, { id: 'ID', state: 'hibernating', finished_at: null }],
-    ['the answer is no object', 200, ['passed']],
+    ['the response is no object', 200, ['passed']],
     ['Buildkite fails', 500, { message: 'passed' }],
     ['Buildkite sends elsewhere', 302, { state: 'passed' }],
   ])('is not ended when %s', async (_, status, json) => {
@@ -172,7 +172,7 @@ describe('a job whose webhook was lost', () => {
   it.each([
     ['four and a half minutes while it runs', AGAIN, 200],
     ['ten minutes when Buildkite does not know it', 10 * MINUTE, 404],
-  ])('is asked about again after %s', async (_, again, status) => {
+  ])('is checked again after %s', async (_, again, status) => {
     await open();
     const { job } = await newHolder();
     if (status === 404) answering(404);
@@ -186,7 +186,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ jobs_checked: 1, jobs_reconciled: 1 });
   });
 
-  it.each([200, 404, 500])('is asked about at the same times, however often it renews: %i', async (status) => {
+  it.each([200, 404, 500])('is checked at the same times, however often it renews: %i', async (status) => {
     await open();
     const { job } = await newHolder();
     const dueAt = await checkAtOf(job);
@@ -222,7 +222,7 @@ describe('a job whose webhook was lost', () => {
     expect(minutes).toBeLessThanOrEqual(6);
   });
 
-  it('is not asked about any more once nothing of it is live, and is by the next sweep when it gets a grant again', async () => {
+  it('is not checked once no grant of it is live, and is by the next sweep when it gets a grant again', async () => {
     await open();
     const { job } = await newHolder();
     keydesk.buildkite.beforeJob = () => ({ status: 500 });
@@ -268,7 +268,7 @@ describe('a job whose webhook was lost', () => {
     [{ 'Retry-After': 'Thu, 01 Jan 2099 00:00:00 GMT' }, 300],
     [{ 'RateLimit-Reset': '999999' }, 300],
     [{}, 60],
-  ])('is left until Buildkite wants to be asked again: 429 with %j', async (headers, seconds) => {
+  ])('is left until the time that Buildkite names: 429 with %j', async (headers, seconds) => {
     await open();
     const { job } = await newHolder();
     await jobsLike(job, 4);
@@ -284,7 +284,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ jobs_checked: 5, failed: 0 });
   });
 
-  it.each([401, 403])('is not asked about any more in a run in which Buildkite said %i', async (status) => {
+  it.each([401, 403])('is not checked any more in a sweep to which Buildkite returned %i', async (status) => {
     await open();
     await jobsLike((await newHolder()).job, 4);
     later(FIRST);
@@ -317,7 +317,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ buildkite_calls: 1, failed: 0 });
   });
 
-  it('is asked about although the limits are malformed, which is logged', async () => {
+  it('is checked although the rate limits are malformed, which is logged', async () => {
     await open();
     const { job } = await newHolder();
     const json = { id: job.id, state: 'running' };
@@ -358,7 +358,7 @@ describe('a job whose webhook was lost', () => {
     expect(keydesk.buildkite.jobRequests).toEqual([]);
   });
 
-  it('is completed without asking Buildkite when its end is known and was not recorded everywhere', async () => {
+  it('is completed without a request to Buildkite when its end is known and was not recorded everywhere', async () => {
     await open({ KEYDESK_BUILDKITE_API_TOKEN: '' });
     const { job, tokens } = await newHolder(['staging-admin']);
     const ending_since = new Date(keydesk.clock.now());

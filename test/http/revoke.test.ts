@@ -152,7 +152,7 @@ describe('POST /revoke', () => {
     },
   );
 
-  it('answers any token that it does not know, or no longer, alike, and changes nothing', async () => {
+  it('responds alike to each token that it does not know or no longer knows, and changes nothing', async () => {
     const job = keydesk.buildkite.startJob();
     const [ended, live] = [await newHolder(job, 'staging-config'), await newHolder(job, 'staging-export')];
     await keydesk.revoke(ended.accessToken);
@@ -224,7 +224,7 @@ describe('POST /revoke', () => {
     expect((await keydesk.revoke(token.accessToken)).status).toBe(200);
   });
 
-  it('is 503 and ends nothing when the ledger cannot be asked, or not be written', async () => {
+  it('is 503 and ends nothing when the ledger cannot be read, or not be written', async () => {
     const token = await newHolder(keydesk.buildkite.startJob(), 'staging-config');
     const down = failQueries();
     const unread = await keydesk.revoke(token.accessToken);
@@ -262,7 +262,7 @@ describe('POST /revoke', () => {
     }
   });
 
-  it('keeps and tells nothing secret', async () => {
+  it('stores and returns no secret', async () => {
     const job = keydesk.buildkite.startJob();
     const tokens: string[] = [];
     for (const credential of KINDS) tokens.push((await newHolder(job, credential)).accessToken);

@@ -160,7 +160,7 @@ describe('after a life with everything in it', () => {
     expectNoSecretIn(keydesk.lines.join(''));
   });
 
-  it('nothing secret is in an error answer', () => {
+  it('no error response has a secret', () => {
     for (const { text, headers } of errors) expectNoSecretIn(`${text}${JSON.stringify([...headers])}`);
   });
 

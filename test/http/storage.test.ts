@@ -167,7 +167,7 @@ describe('a credential for a part of a bucket', () => {
     expect(await accountOf(grant?.service_account)).toMatchObject({ state: 'free' });
   });
 
-  it('of a pool whose account cannot be disabled yet is left to the sweep, which tells of its end', async () => {
+  it('of a pool whose account cannot be disabled yet is left to the sweep, which logs its end', async () => {
     keydesk.google.before = ({ method }) => (method === 'disable' ? { status: 503, json: {} } : undefined);
     const job = keydesk.buildkite.startJob();
     const { json } = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job), 'staging-artifacts');
@@ -188,7 +188,7 @@ describe('a credential for a part of a bucket', () => {
     }
   });
 
-  it('never made the service ask Google for something malformed', () => {
+  it('never made the service send a malformed request to Google', () => {
     expect(keydesk.google.unexpected).toEqual([]);
   });
 });

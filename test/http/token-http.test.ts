@@ -34,7 +34,7 @@ describe('the token endpoint', () => {
   };
 
   describe('by form', () => {
-    it('answers the baseline', async () => {
+    it('accepts the baseline', async () => {
       expect((await sendForm(keydesk, tokenForm(jobToken))).json).toMatchObject({ token_type: 'Bearer' });
     });
 
@@ -185,7 +185,7 @@ describe('the token endpoint', () => {
       expect(response.audit).toMatchObject([{ reason: 'content_type_not_supported' }]);
     });
 
-    it('reads no body without a name, and answers broken JSON with JSON', async () => {
+    it('reads no body without a media type, and responds to broken JSON in JSON', async () => {
       expect((await send(keydesk, { path: '/token', body: String(tokenForm(jobToken)) })).status).toBe(415);
       const json = { path: '/token', headers: { 'content-type': 'application/json' }, body: '{"subject_token":' };
       expect((await send(keydesk, json)).status).toBe(415);
@@ -206,7 +206,7 @@ describe('the token endpoint', () => {
   });
 
   describe('by path', () => {
-    it('answers the baseline, whatever the query says', async () => {
+    it('accepts the baseline with any query', async () => {
       expect((await sendByPath(keydesk, jobToken, 'staging-config')).json).toMatchObject({ token_type: 'Bearer' });
       expect((await sendByPath(keydesk, jobToken, 'staging-config?audience=production-config')).json).toMatchObject({
         credential: 'staging-config',
@@ -228,7 +228,7 @@ describe('the token endpoint', () => {
       ['Basic', { authorization: 'Basic YTpi' }, 'job_token_missing'],
       ['another scheme that holds the token', { authorization: 'JWT eyJ.eyJ.x' }, 'job_token_missing'],
       ['no JWT', { authorization: 'Bearer abc' }, 'job_token_malformed'],
-    ])('answers 401 to an Authorization header that is %s', async (_, headers, reason) => {
+    ])('returns 401 to an Authorization header that is %s', async (_, headers, reason) => {
       const response = await send(keydesk, { path: '/token/staging-config', headers });
       expect(response.status).toBe(401);
       const challenge = reason === 'job_token_missing' ? 'Bearer' : 'Bearer error="invalid_token"';

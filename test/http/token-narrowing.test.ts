@@ -94,7 +94,7 @@ describe('what a caller wishes', () => {
     expect(keydesk.google.calls.at(-1)?.body).toEqual({ scope: BOTH, lifetime: '600s' });
   });
 
-  it('never made the service ask Google for something malformed', () => {
+  it('never made the service send a malformed request to Google', () => {
     expect(keydesk.google.unexpected).toEqual([]);
   });
 });

@@ -32,7 +32,7 @@ describe('the token endpoint', () => {
       '/admin',
       '/.env',
       '*',
-    ])('answers 404 at %s, with and without a job token', async (path) => {
+    ])('returns 404 at %s, with and without a job token', async (path) => {
       for (const headers of [{}, { authorization: `Bearer ${jobToken}` }]) {
         const response = await send(keydesk, { path, headers });
         expect(response.status).toBe(404);
@@ -44,7 +44,7 @@ describe('the token endpoint', () => {
 
   describe('with another method', () => {
     it.each(['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'])(
-      'answers 405 to %s and says what it takes',
+      'returns 405 to %s and names the accepted method',
       async (method) => {
         for (const path of ['/token', '/token/staging-config']) {
           const response = await send(keydesk, { method, path, headers: { authorization: `Bearer ${jobToken}` } });
@@ -61,7 +61,7 @@ describe('the token endpoint', () => {
       ['DELETE', '/health'],
       ['POST', '/'],
       ['PUT', '/'],
-    ])('answers 405 to %s %s', async (method, path) => {
+    ])('returns 405 to %s %s', async (method, path) => {
       const response = await send(keydesk, { method, path });
       expect(response.status).toBe(405);
       expect(response.headers.get('allow')).toBe('GET, HEAD');
@@ -92,7 +92,7 @@ describe('the token endpoint', () => {
     expect(head.headers.get('content-type')).toMatch(/^application\/json/);
   });
 
-  describe('asked for a credential the job may not have', () => {
+  describe('a request for a credential that the job may not have', () => {
     const UNKNOWN = `400 {"error":"invalid_target","request_id":"ID","error_description":"${NOT_GRANTED} Request id: ID"}`;
 
     it.each([
@@ -106,7 +106,7 @@ describe('the token endpoint', () => {
       ['that is a wildcard', '*', 'unknown_credential'],
       ['that is a path', '../staging-config', 'unknown_credential'],
       ['with a slash behind it', 'staging-config/', 'unknown_credential'],
-    ])('answers one body by either form: %s', async (_, name, reason) => {
+    ])('gets the same body by either form: %s', async (_, name, reason) => {
       for (const response of [
         await sendForm(keydesk, withAudience(jobToken, name)),
         await sendByPath(keydesk, jobToken, name),
@@ -153,7 +153,7 @@ describe('the token endpoint', () => {
       expect(withoutRequestId(response)).toBe(UNKNOWN);
     });
 
-    it('wrote nothing of all this to the ledger and asked Google for nothing', async () => {
+    it('wrote nothing to the ledger and sent nothing to Google', async () => {
       expect(await grantsOf(keydesk, jobToken)).toEqual([]);
       expect(keydesk.google.calls).toEqual([]);
     });
@@ -192,9 +192,9 @@ describe('the token endpoint', () => {
     });
   });
 
-  describe('asked for plain text', () => {
+  describe('a request for plain text', () => {
     it.each(['text/plain', 'text/plain;q=0.9, */*', 'TEXT/PLAIN'])(
-      'answers the bare token to Accept: %s',
+      'gets the bare token with Accept: %s',
       async (accept) => {
         const token = await newJobToken(keydesk);
         for (const response of [
@@ -210,20 +210,20 @@ describe('the token endpoint', () => {
     );
 
     it.each(['*/*', 'application/json', 'application/json, text/plain', 'text/plainer', 'text/*', ''])(
-      'answers JSON to Accept: %s',
+      'gets JSON with Accept: %s',
       async (accept) => {
         const response = await sendByPath(keydesk, await newJobToken(keydesk), 'staging-config', { accept });
         expect(response.json).toMatchObject({ token_type: 'Bearer', request_id: response.headers.get('x-request-id') });
       },
     );
 
-    it('still answers errors in JSON', async () => {
+    it('gets errors in JSON', async () => {
       const response = await sendByPath(keydesk, jobToken, 'nothing-like-it', { accept: 'text/plain' });
       expect(response.json).toMatchObject({ error: 'invalid_target' });
     });
   });
 
-  it('tells about the request id by header and body alike, and takes none from outside', async () => {
+  it('has one request ID in header and body, and accepts none from the caller', async () => {
     const given = '00000000-0000-4000-8000-000000000000';
     const response = await callRaw(keydesk, keydesk.tokenUrl, { path: '/nowhere', headers: { 'x-request-id': given } });
     expect(response.json.request_id).toBe(response.headers.get('x-request-id'));

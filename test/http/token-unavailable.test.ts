@@ -24,7 +24,7 @@ const FAILURES: [string, LocalResponse, string][] = [
     'a redirect (302), which is not followed',
   ],
   ['200 and HTML', { status: 200, text: '<html>Sign in</html>' }, 'returned something unexpected'],
-  ['200 and half of an answer', { status: 200, text: '{"accessToken":"ya29.c.half' }, 'returned something unexpected'],
+  ['200 and half of a response', { status: 200, text: '{"accessToken":"ya29.c.half' }, 'returned something unexpected'],
   ['200 and an empty object', { status: 200, json: {} }, 'returned something unexpected'],
   ['200 and a list', { status: 200, json: [] }, 'returned something unexpected'],
   ['200 and nothing', { status: 200, text: '' }, 'returned something unexpected'],
@@ -87,7 +87,7 @@ describe('when what the token endpoint depends on fails', () => {
     ['staging-export', 'iamcredentials generateAccessToken'],
     ['staging-config', 'iamcredentials signJwt'],
   ])('%s is not issued, and is when the caller tries again', (credential, what) => {
-    it.each(FAILURES)('Google answers %s', async (name, failure, detail) => {
+    it.each(FAILURES)('Google returns %s', async (name, failure, detail) => {
       const jobToken = await newJobToken(keydesk);
       keydesk.google.before = () => failure;
       expectUnavailable(await requestToken(jobToken, credential), what, detail, name === '429' ? '10' : '2');
@@ -178,7 +178,7 @@ describe('when what the token endpoint depends on fails', () => {
     expect((await requestToken(jobToken, 'staging-config')).json).toMatchObject({ error: 'invalid_grant' });
   });
 
-  it('a fault of our own is answered in JSON, without its cause', async () => {
+  it('an internal error is returned in JSON, without its cause', async () => {
     keydesk.tokenDeps.verifyJobToken = () => Promise.reject(new Error('a <b>bug</b>'));
     const response = await keydesk.requestByPath('a.b.c');
     expect(response.status).toBe(500);

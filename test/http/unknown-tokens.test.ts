@@ -73,7 +73,7 @@ describe('a token that Keydesk cannot have issued', () => {
     ['a JWT whose payload is no JSON', 'eyJhbGciOiJSUzI1NiJ9.eyJ4.c2ln'],
     ['a JWT of four parts', `${jwt({ keydesk_grant: GRANT_ID })}.x`],
     ['an encrypted JWT', 'eyJhbGciOiJSU0EtT0FFUCJ9.eyJr.eyJp.eyJj.eyJ0'],
-  ])('costs no query and is answered as one that is unknown: %s', async (_, token) => {
+  ])('costs no query and gets the response of an unknown token: %s', async (_, token) => {
     const queries = countQueries();
     const none = [await about('/introspect', token), await about('/revoke', token)] as const;
     expect(queries).not.toHaveBeenCalled();

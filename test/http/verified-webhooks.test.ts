@@ -29,7 +29,7 @@ describe('a signed webhook', () => {
   };
 
   describe('that says nothing about an end', () => {
-    it('is answered when it is a ping', async () => {
+    it('is accepted when it is a ping', async () => {
       const valid = await validWebhook(keydesk);
       const response = await notify('{"event":"ping","service":{"id":"1","provider":"webhook"},"organization":{}}');
       expect(response.status).toBe(200);
@@ -153,7 +153,7 @@ describe('a signed webhook', () => {
       ['at no time', () => 'yesterday', undefined],
       ['at a number', () => 7, undefined],
       ['and does not say when', () => null, undefined],
-    ])('tells how long its tokens outlived it when it finished %s', async (_, at, seconds) => {
+    ])('has the time by which its tokens outlived it logged when it finished %s', async (_, at, seconds) => {
       const valid = await validWebhook(keydesk);
       keydesk.clock.set(valid.timestamp * 1000 + 120_000);
       const finished_at = at(keydesk.clock.now());

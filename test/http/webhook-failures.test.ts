@@ -27,7 +27,7 @@ describe('when the end of a job meets a failure', () => {
     keydesk.clock.reset();
   });
 
-  it('Buildkite is asked to send it again when it could not be recorded', async () => {
+  it('Buildkite gets 503 when it could not be recorded, so that it sends the webhook again', async () => {
     const valid = await validWebhook(keydesk);
     const down = () => Promise.reject(new DependencyError('ledger', 'call_failed', 'the test took it down'));
     keydesk.sweepDeps.ledger = { ...whole.ledger, endJob: down };
@@ -192,7 +192,7 @@ describe('when the end of a job meets a failure', () => {
     expect((await keydesk.sweep()).json).toMatchObject({ revoked: 1, failed: 0 });
   });
 
-  it('a job that asks again while its grant is being revoked gets nothing', async () => {
+  it('a job that requests again while its grant is being revoked gets nothing', async () => {
     const valid = await validWebhook(keydesk);
     keydesk.sweepDeps.closeGrantDocument = () =>
       Promise.reject(new DependencyError('grant document', 'call_failed', 'the test broke it'));

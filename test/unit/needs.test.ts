@@ -78,7 +78,7 @@ describe('needs', () => {
     expect(() => needs(tool, { ...onPath({ CI: 'true' }), atLeast: tooMuch })).toThrow(`${tooMuch} or later`);
   });
 
-  it('asks for no version where none is needed', () => {
+  it('requires no version where none is needed', () => {
     write('a-tool', { args: 'never this' });
     expect(needs('a-tool', onPath()).missing).toBe(false);
   });

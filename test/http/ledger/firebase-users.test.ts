@@ -68,7 +68,7 @@ it('moves on from the one that was found, should its record be gone', async () =
   expect(await ledgers[0]?.retire(USER, 3)).toEqual({ generation: 4, retired: true });
 });
 
-it('is known as its own write when the answer to it was lost', async () => {
+it('is recognized as its own write when the response was lost', async () => {
   let lost = false;
   const { ledgers } = instances(1, async (call, perform) => {
     const response = perform();

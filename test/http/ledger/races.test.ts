@@ -323,7 +323,7 @@ describe.each(['immediate', 'expiry'] as const)('the end of a job with an %s gra
   });
 
   it.each(['first reservation', 'token', 'end'] as const)(
-    'comes out right when the answer to its %s is lost',
+    'has the right result when the response to its %s is lost',
     async (what) => {
       const job = newJob(revocation);
       const lost = () => interrupted({ after: () => Promise.reject(Object.assign(new Error('lost'), { code: 10 })) });

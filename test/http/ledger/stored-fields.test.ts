@@ -205,7 +205,7 @@ describe('firestore.indexes.json', () => {
       expect(FIELDS[collectionGroup]).toContain(fieldPath);
   });
 
-  it.each(Object.keys(INDEXED))('leaves indexed only what is asked for: %s', (collection) => {
+  it.each(Object.keys(INDEXED))('indexes only the fields that queries use: %s', (collection) => {
     const exempted = indexFile.fieldOverrides.filter(({ collectionGroup }) => collectionGroup === collection);
     const left = (FIELDS[collection] ?? []).filter(
       // An exemption of a map holds for its fields too; the subject has none.

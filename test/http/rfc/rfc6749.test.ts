@@ -100,7 +100,7 @@ describe('RFC 6749 sections 2.3, 2.4 and 3.2.1: client authentication', () => {
 });
 
 describe('RFC 6749 section 3.2: the token endpoint', () => {
-  it('answers POST alone, and says so', async () => {
+  it('accepts only POST, and says so', async () => {
     for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
       const response = await sendRaw('/token', method);
       expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
@@ -179,13 +179,13 @@ describe('RFC 6749 section 3.3: scope', () => {
     expect(await scopeFor(`${READ_ONLY} ${DATASTORE}`)).toBe(await scopeFor(`${DATASTORE} ${READ_ONLY}`));
   });
 
-  it('tells capitals apart and parts them at spaces only', async () => {
+  it('distinguishes capitals and splits scopes only at spaces', async () => {
     expect(await scopeFor(`${DATASTORE.toUpperCase()} ${READ_ONLY}`)).toBe(READ_ONLY);
     for (const joint of [',', '\t', '\n', '\u00a0'])
       expect(await scopeFor(`${DATASTORE}${joint}x ${READ_ONLY}`)).toBe(READ_ONLY);
   });
 
-  it('tells which scopes a token has when they are not those that were asked for', async () => {
+  it('names the scopes of a token when they differ from the requested ones', async () => {
     expect(await scopeFor(`${GOOGLE}cloud-platform ${DATASTORE}`)).toBe(DATASTORE);
   });
 
@@ -209,7 +209,7 @@ describe('RFC 6749 section 4.5: extension grants', () => {
   });
 });
 
-describe('RFC 6749 section 5.1: the successful answer', () => {
+describe('RFC 6749 section 5.1: the successful response', () => {
   it('is JSON with 200, and each value in it is of the form that it must have', async () => {
     const response = await exchange({ audience: 'staging-export' });
     expect(response.status).toBe(200);
@@ -298,7 +298,7 @@ describe('RFC 6749 section 5.2: the refusal', () => {
     ]);
   });
 
-  it('knowingly otherwise: has 503 and a code of the authorization endpoint for what may be asked again', async () => {
+  it('knowingly otherwise: has 503 and a code of the authorization endpoint for a request that can be retried', async () => {
     keydesk.google.fault = () => ({ kind: 'status', status: 503 });
     const response = await exchange({ audience: 'staging-export' });
     expect([response.status, response.json.error]).toEqual([503, 'temporarily_unavailable']);

@@ -41,7 +41,7 @@ describe('RFC 7009 section 2: token revocation', () => {
     expect(json).not.toHaveProperty('refresh_token');
   });
 
-  it('is asked for by POST, so that no token stands in a URL', async () => {
+  it('is requested by POST, so that no URL has a token', async () => {
     const token = await newHolder();
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE']) {
       const response = await send(keydesk, { method, path: `/revoke?token=${token}` });
@@ -89,7 +89,7 @@ describe('RFC 7009 section 2.1: the request', () => {
     expect(await used(token)).toBe(403);
   });
 
-  it('knowingly otherwise: asks for no client, because the holder of a token may release it', async () => {
+  it('knowingly otherwise: requires no client, because the holder of a token may release it', async () => {
     for (const headers of [{}, { authorization: 'Basic d3Jvbmc6d3Jvbmc=' }, { authorization: 'Bearer nothing' }]) {
       const token = await newHolder();
       expect((await revoke({ token }, headers)).status).toBe(200);
@@ -97,7 +97,7 @@ describe('RFC 7009 section 2.1: the request', () => {
     }
   });
 
-  it('has ended a token that rules judge before it answers', async () => {
+  it('has ended a token that rules check before it responds', async () => {
     const token = await newHolder();
     expect(await used(token)).toBe(200);
     await keydesk.revoke(token);
@@ -141,7 +141,7 @@ describe('RFC 7009 section 2.1: the request', () => {
   );
 });
 
-describe('RFC 7009 section 2.2: the answer', () => {
+describe('RFC 7009 section 2.2: the response', () => {
   it('is 200 to whatever is no token of its own, and like that to one that has ended', async () => {
     const ended = await newHolder();
     await keydesk.revoke(ended);
@@ -162,7 +162,7 @@ describe('RFC 7009 section 2.2: the answer', () => {
     expect(await used(live)).toBe(200);
   });
 
-  it('is 200 as often as it is asked for', async () => {
+  it('is 200 for each repeated request', async () => {
     const token = await newHolder();
     for (let time = 0; time < 3; time += 1) expect((await keydesk.revoke(token)).status).toBe(200);
   });
@@ -216,7 +216,7 @@ describe('RFC 7009 section 2.3: other origins', () => {
 });
 
 describe('RFC 7009 section 5: security', () => {
-  it('asks nobody but the ledger about a token that it does not know, whatever the hint', async () => {
+  it('looks a token that it does not know up in the ledger only, whatever the hint', async () => {
     const calls = keydesk.google.calls.length;
     for (const token_type_hint of ['access_token', 'refresh_token', 'x'.repeat(1000)])
       await revoke({ token: 'unknown', token_type_hint });

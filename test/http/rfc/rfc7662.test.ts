@@ -35,7 +35,7 @@ const introspect = (form: Record<string, string>, headers: Record<string, string
 const introspected = async (token: string) => (await keydesk.introspect(token)).json;
 
 describe('RFC 7662 section 2: the endpoint', () => {
-  it('tells in JSON of each kind of token that it is active', async () => {
+  it('returns in JSON that a token of each kind is active', async () => {
     for (const credential of [...CREDENTIALS, 'staging-admin', 'staging-artifacts']) {
       const response = await keydesk.introspect(await newHolder(credential));
       expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
@@ -72,7 +72,7 @@ describe('RFC 7662 section 2.1: the request', () => {
     expect([response.status, response.json.error]).toEqual([400, 'invalid_request']);
   });
 
-  it('knowingly otherwise: asks for no authorization, because a token that nobody can guess is the proof', async () => {
+  it('knowingly otherwise: requires no authorization, because a token that nobody can guess is the proof', async () => {
     const token = await newHolder();
     const reported = await introspected(token);
     for (const authorization of ['Basic d3Jvbmc6d3Jvbmc=', 'Bearer wrong', `Bearer ${token}`])
@@ -93,7 +93,7 @@ describe('RFC 7662 section 2.1: the request', () => {
   });
 });
 
-describe('RFC 7662 section 2.2: the answer', () => {
+describe('RFC 7662 section 2.2: the response', () => {
   it.each(CREDENTIALS)('has for %s members of their types, under their standard names', async (credential) => {
     const job = keydesk.buildkite.startJob();
     expect(await introspected(await newHolder(credential, job))).toMatchObject({
@@ -158,17 +158,17 @@ describe('RFC 7662 section 2.2: the answer', () => {
     }
   });
 
-  it('is kept by no cache, also where it tells of a live token', async () => {
+  it('is kept by no cache, also for a live token', async () => {
     expect((await keydesk.introspect(await newHolder())).headers.get('cache-control')).toBe('no-store');
   });
 });
 
 describe('RFC 7662 section 2.3: the refusal', () => {
-  it('is never the answer to a well-formed question about a token that is not active', async () => {
+  it('is never the response to a well-formed request about a token that is not active', async () => {
     expect((await keydesk.introspect('unknown')).status).toBe(200);
   });
 
-  it('is 503 and says nothing of the token when the ledger cannot be asked', async () => {
+  it('is 503 and has nothing about the token when the ledger cannot be read', async () => {
     const token = await newHolder();
     failQueries();
     const response = await keydesk.introspect(token);
@@ -214,7 +214,7 @@ describe('RFC 7662 section 4: security', () => {
 });
 
 describe('RFC 7662 section 5: privacy', () => {
-  it('tells the holder of a token about the job alone, and about no person', async () => {
+  it('returns facts about the job to the holder of a token, and none about a person', async () => {
     const job = keydesk.buildkite.startJob();
     const reported = JSON.stringify(await introspected(await newHolder('staging-config', job)));
     expect(reported).not.toMatch(/build_creator|build_author|agent_id|branch|commit/);

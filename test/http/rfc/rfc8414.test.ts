@@ -149,7 +149,7 @@ describe('RFC 8414 section 3.1: the request', () => {
   });
 });
 
-describe('RFC 8414 section 3.2: the answer', () => {
+describe('RFC 8414 section 3.2: the response', () => {
   it('is a JSON object with 200, kept by no cache', async () => {
     const response = await look(HOST);
     expect(response.status).toBe(200);
@@ -213,9 +213,9 @@ describe('RFC 8414 section 3.2: the answer', () => {
   });
 });
 
-describe('RFC 8414 section 3.3: the issuer that was asked', () => {
+describe('RFC 8414 section 3.3: the issuer of the request', () => {
   it.each([HOST, 'keydesk-abc123-ew.a.run.app', 'xn--bcher-kva.example', `${HOST}:8443`, '[2001:db8::1]:8443'])(
-    'is the issuer that is answered: %s',
+    'is the issuer in the response: %s',
     async (host) => {
       expect((await look(host)).json.issuer).toBe(`https://${host}`);
     },

@@ -146,7 +146,7 @@ describe('RFC 8693 section 2.1: the request', () => {
   });
 });
 
-describe('RFC 8693 section 2.1.1: what is asked for, and at which target', () => {
+describe('RFC 8693 section 2.1.1: the requested credential and its target', () => {
   const WIDER = {
     scope: `${GOOGLE}cloud-platform ${GOOGLE}devstorage.full_control`,
     options: '{"accessBoundary":{"accessBoundaryRules":[]}}',
@@ -167,7 +167,7 @@ describe('RFC 8693 section 2.1.1: what is asked for, and at which target', () =>
     expect(keydesk.google.calls.at(-1)?.body).toMatchObject({ scope: [DATASTORE] });
   });
 
-  it('gives what policy says, and tells it, to a wish that has nothing in common with policy', async () => {
+  it('issues and names the scopes of policy when the request has none of them', async () => {
     const { json } = await exchange({ audience: 'staging-export', scope: `${GOOGLE}spanner.admin` });
     expect(json.scope).toBe(`${DATASTORE} ${READ_ONLY}`);
   });
@@ -187,7 +187,7 @@ describe('RFC 8693 section 2.1.1: what is asked for, and at which target', () =>
   });
 });
 
-describe('RFC 8693 section 2.2.1: the successful answer', () => {
+describe('RFC 8693 section 2.2.1: the successful response', () => {
   it.each(CREDENTIALS)(
     'has for %s the members that every exchange has, each of its type, at the top',
     async (audience) => {
@@ -225,13 +225,13 @@ describe('RFC 8693 section 2.2.1: the successful answer', () => {
     ['more scopes than it has', `${DATASTORE} ${READ_ONLY} ${GOOGLE}cloud-platform`],
     ['the very scopes it has', `${DATASTORE} ${READ_ONLY}`],
     ['no scopes', undefined],
-  ])('names the scopes of a token for which %s were asked', async (_, scope) => {
+  ])('names the scopes of a token for which the request had %s', async (_, scope) => {
     const { json } = await exchange({ audience: 'staging-export', scope });
     expect(json.scope).toBe(`${DATASTORE} ${READ_ONLY}`);
   });
 
   it.each(['staging-config', 'staging-cache'])(
-    'knowingly otherwise: names no scope for %s even to who asked for some, since it is not by scope that it is narrow',
+    'knowingly otherwise: names no scope for %s even when the request had some, since no scope narrows it',
     async (audience) => {
       const response = await exchange({ audience, scope: `${GOOGLE}cloud-platform` });
       expect(response.status).toBe(200);
@@ -310,7 +310,7 @@ describe('RFC 8693 section 2.2.2: the refusal', () => {
     await expectRefused({}, 'invalid_grant', token);
   });
 
-  it('knowingly otherwise: answers 401 where the job token came in the Authorization header', async () => {
+  it('knowingly otherwise: returns 401 where the job token was in the Authorization header', async () => {
     const response = await sendByPath(keydesk, 'no-job-token', 'staging-config');
     expect([response.status, response.json.error]).toEqual([401, 'invalid_token']);
     expect(response.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');

@@ -20,7 +20,7 @@ const COMMANDS = [
 ];
 
 describe.each(COMMANDS)('keydesk %s', (command) => {
-  it.each(['--help', '-h'])('answers %s with its usage, examples and 0', async (option) => {
+  it.each(['--help', '-h'])('responds to %s with its usage, examples and 0', async (option) => {
     const env = { KEYDESK_POLICY: '/nonexistent', GOOGLE_CLOUD_PROJECT: '' };
     const { code, out, err } = await runCli(command, [option], { env });
     expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -28,7 +28,7 @@ describe.each(COMMANDS)('keydesk %s', (command) => {
     expect(out).toContain('Examples:\n  $ ');
   });
 
-  it('answers what it does not know with 2, and names the help', async () => {
+  it('exits with 2 for unknown arguments, and names the help', async () => {
     const { code, out, err } = await runCli(command, ['--bogus']);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain('--bogus');
@@ -55,7 +55,7 @@ describe('keydesk', () => {
     ['policy chek', 'Did you mean check?'],
     ['policy check --polcy=x', 'Did you mean --policy?'],
     ['policy explain stagin-config --policy examples/policy.yaml', 'Did you mean staging-config?'],
-  ])('asks of "%s": %s', async (command, question) => {
+  ])('suggests for "%s": %s', async (command, question) => {
     expect(await runCli(command)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(question) });
   });
 

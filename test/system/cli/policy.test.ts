@@ -69,7 +69,7 @@ describe('keydesk policy check', () => {
     expect(out).toMatch(/staging-cache +staging +pooled_service_account +expiry +15m/);
   });
 
-  it('tells all problems with line and column, and exits with 1', async () => {
+  it('reports all problems with line and column, and exits with 1', async () => {
     const { code, out, err } = await policy(replaced(['version: 1', 'version: 2'], ['ttl: 10m', 'ttl: 2h']));
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(err.match(/^\S+: error: /gm)).toEqual([

@@ -180,7 +180,7 @@ describe('keydesk rules write', () => {
     expect(readFileSync(join(folder, 'firestore.rules')).equals(bytes)).toBe(true);
   });
 
-  it('asks which database is meant when policy opens several, and takes the answer', async () => {
+  it('requires a database when policy opens several, and accepts one', async () => {
     put(
       'policy.yaml',
       policy(opening('a', 'acme-staging'), opening('b', 'acme-staging', 'other'), opening('c', 'acme-live')),
@@ -213,7 +213,7 @@ describe('keydesk rules write', () => {
     });
 
     it.each([[['--project', 'acme-staging']], [['--database', 'other']]])(
-      'fails when --check asks for %j, which the policy does not have',
+      'fails when the check names %j, which the policy does not have',
       async (args) => {
         expect(await rules(['--check', ...args])).toEqual({
           code: 1,
@@ -329,7 +329,7 @@ describe('keydesk rules write', () => {
   });
 
   it.each([[['--bogus']], [['stray']], [['--project']], [['--check=no']]])(
-    'answers %j with its usage',
+    'responds to %j with its usage',
     async (args) => {
       const { code, out, err } = await rules(args);
       expect({ code, out }).toEqual({ code: 2, out: '' });

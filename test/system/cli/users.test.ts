@@ -99,7 +99,7 @@ ${rules}`,
     });
   });
 
-  it('keeps to the project and the database that are asked for, and with --dry-run creates nothing', async () => {
+  it('uses only the named project and database, and with --dry-run creates nothing', async () => {
     put(RULES);
     expect(await users(['--database', 'other', '--dry-run'])).toEqual({
       code: 0,

@@ -175,7 +175,7 @@ describe('@google-cloud/firestore', () => {
     },
   );
 
-  it('tells its user by REST, and by gRPC, why Keydesk gives it no token', async () => {
+  it('shows its user by REST and by gRPC why Keydesk issues no token', async () => {
     for (const [where, code, before] of [
       [rest(), 3, ''],
       ...(front ? ([[grpc(), 400, '400 undefined: Getting metadata from plugin failed with error: ']] as const) : []),

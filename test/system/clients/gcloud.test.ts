@@ -123,7 +123,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     expect(issuedSince(lines)).toBeGreaterThan(1);
   });
 
-  it('tells its user why Keydesk gives it no token', async () => {
+  it('shows its user why Keydesk issues no token', async () => {
     const unknown = on.credentialFile('nothing-of-the-kind', on.pluginSource());
     const ended = on.credentialFile('staging-cache', await on.fileSource());
     const refused = (error: string, description: string) =>
@@ -145,7 +145,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     );
   });
 
-  it('never made the service ask Google for something malformed, and wanted to go nowhere else', () => {
+  it('never made the service send a malformed request to Google, and connected to no other host', () => {
     expect([keydesk.google.unexpected, exit.requests]).toEqual([[], []]);
   });
 });

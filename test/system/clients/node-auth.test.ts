@@ -99,7 +99,7 @@ describe('google-auth-library', () => {
     ['everything', [`${AUTH}/cloud-platform`], [`${AUTH}/datastore`, `${AUTH}/devstorage.read_only`]],
     ['more than policy gives', [`${AUTH}/datastore`, `${AUTH}/devstorage.full_control`], [`${AUTH}/datastore`]],
     ['less than policy gives', [`${AUTH}/devstorage.read_only`], [`${AUTH}/devstorage.read_only`]],
-  ])('that asks for %s gets no more than policy gives', async (_, scopes, given) => {
+  ])('that requests %s gets no more than policy allows', async (_, scopes, given) => {
     const client = await clientOf(on.credentialFile('staging-export', await on.fileSource()), scopes);
     expect(await heldBy(client)).toMatchObject({ scope: given.join(' ') });
   });
@@ -133,7 +133,7 @@ describe('google-auth-library', () => {
       () => {},
     ],
     ['a job that has ended', 'staging-export', `Error code invalid_grant: ${JOB_ENDED}`, () => on.finish()],
-  ])('tells its user of %s, and by which id to ask about it', async (_, credential, message, before) => {
+  ])('shows its user %s, and the request ID', async (_, credential, message, before) => {
     const client = await clientOf(on.credentialFile(credential, await on.fileSource()));
     await before();
     const audit = auditFromNow();
@@ -143,14 +143,14 @@ describe('google-auth-library', () => {
     expect(audit()).toMatchObject([{ event: 'grant.refused', request_id: REQUEST_ID.exec(error.message)?.[1] }]);
   });
 
-  it('tells its user of a job token that is not accepted', async () => {
+  it('shows its user that the job token was not accepted', async () => {
     const client = await clientOf(on.credentialFile('staging-export', await on.fileSource('x')));
     expect((await errorOf(client)).message).toContain(
       `Error code invalid_request: ${JOB_TOKEN_NOT_ACCEPTED} Request id: `,
     );
   });
 
-  it('asks four times in all when Keydesk fails, and then tells its user the last id', async () => {
+  it('sends four requests when Keydesk fails, and then shows its user the last request ID', async () => {
     keydesk.google.before = ({ method }) => (method === 'generateAccessToken' ? { status: 503, json: {} } : undefined);
     const client = await clientOf(on.credentialFile('staging-export', await on.fileSource()));
     const audit = auditFromNow();
@@ -211,7 +211,7 @@ describe('google-auth-library', () => {
     expect(error.message).toContain(`Error code invalid_grant: ${JOB_ENDED} Request id: `);
   });
 
-  it("tells its user what the agent said when the job's agent gives it no token any more", async () => {
+  it("shows its user the agent's message when the agent issues no job token any more", async () => {
     const clients = await Promise.all(
       [on.pluginSource(), on.agentSource()].map((source) => clientOf(on.credentialFile('staging-export', source))),
     );
@@ -232,7 +232,7 @@ describe('google-auth-library', () => {
     );
   });
 
-  it('never made the service ask Google for something malformed', () => {
+  it('never made the service send a malformed request to Google', () => {
     expect(keydesk.google.unexpected).toEqual([]);
   });
 });

@@ -98,14 +98,14 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
       `Error code invalid_grant: ${JOB_ENDED} Request id: ID`,
       () => on.finish(),
     ],
-  ])('tells its user of %s', async (_, credential, message, before) => {
+  ])('shows its user %s', async (_, credential, message, before) => {
     const source = await on.fileSource();
     await before();
     const [printed] = await run(credential, source, 'get', `${keydesk.google.url}/gate`);
     expect(withoutRequestId(printed)).toEqual({ error: 'OAuthError', message, retryable: false });
   });
 
-  it("tells its user what the agent said when the job's agent gives it no token any more", async () => {
+  it("shows its user the agent's message when the agent issues no job token any more", async () => {
     const source = on.pluginSource();
     await on.finish();
     const [printed] = await run('staging-export', source, 'get', `${keydesk.google.url}/gate`);
@@ -116,7 +116,7 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
     });
   });
 
-  it('asks once when Keydesk fails', async () => {
+  it('sends one request when Keydesk fails', async () => {
     keydesk.google.before = ({ method }) => (method === 'generateAccessToken' ? { status: 503, json: {} } : undefined);
     const lines = keydesk.audit.length;
     const [printed] = await run('staging-export', await on.fileSource(), 'get', `${keydesk.google.url}/gate`);
@@ -128,7 +128,7 @@ describe.skipIf(needed.missing)(needed.title('google-auth for Python'), () => {
     expect(keydesk.audit.slice(lines).map(({ reason }) => reason)).toEqual(['dependency_unavailable']);
   });
 
-  it('never made the service ask Google for something malformed, and wanted to go nowhere else', () => {
+  it('never made the service send a malformed request to Google, and connected to no other host', () => {
     expect([keydesk.google.unexpected, exit.requests]).toEqual([[], []]);
   });
 });

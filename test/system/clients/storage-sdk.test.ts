@@ -100,7 +100,7 @@ describe('@google-cloud/storage', () => {
     });
   });
 
-  it('tells its user why Keydesk gives it no token', async () => {
+  it('shows its user why Keydesk issues no token', async () => {
     const on = newJobOnDisk(keydesk);
     const ended = newClient(on, 'staging-cache', await on.fileSource());
     await on.finish();
@@ -116,7 +116,7 @@ describe('@google-cloud/storage', () => {
         expect(withoutRequestId(await client.call(operation, ...args))).toEqual({ error: { code: 400, message } });
   });
 
-  it('is given no more for what it asks', async () => {
+  it('gets no more than policy allows for the scopes that it requests', async () => {
     const exchanges = keydesk.google.exchanges.length;
     expect(await newClient(newJobOnDisk(keydesk), 'staging-cache').call('exists', bucket, 'warm/none')).toEqual({
       value: false,
@@ -158,7 +158,7 @@ describe('@google-cloud/storage', () => {
     expect([status, json.error, keydesk.google.exchanges.length]).toEqual([400, 'invalid_target', exchanges]);
   });
 
-  it('never made the service ask Google for something malformed, and wanted to go nowhere else', () => {
+  it('never made the service send a malformed request to Google, and connected to no other host', () => {
     expect([keydesk.google.unexpected, exit.requests]).toEqual([[], []]);
   });
 });

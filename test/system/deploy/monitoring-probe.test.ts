@@ -116,10 +116,10 @@ it('does not take a failure for a refusal', async () => {
 });
 
 it.each([
-  ['nobody answers', { KEYDESK_URL: 'http://127.0.0.1:9' }, 1, 'status 000'],
+  ['nothing responds', { KEYDESK_URL: 'http://127.0.0.1:9' }, 1, 'status 000'],
   ['KEYDESK_URL is empty', { KEYDESK_URL: '' }, 3, 'KEYDESK_URL must be'],
   ['the agent gives no job token', { BUILDKITE_AGENT_ACCESS_TOKEN: 'wrong' }, 3, 'gave no job token'],
-])('tells when %s', async (_, environment, code, words) => {
+])('reports when %s', async (_, environment, code, words) => {
   watched = await openWatchedKeydesk();
   const { exitCode, output } = await probe(environment);
   expect([exitCode, output]).toEqual([code, expect.stringContaining(words)]);

@@ -128,7 +128,7 @@ describe('the packaged archives, started as the platform starts them', () => {
     expect(await stopped).toBe(0);
   });
 
-  it('names the lines of the sources in a stack trace when Node is asked for source maps', ({ skip }) => {
+  it('names the lines of the sources in a stack trace when Node uses source maps', ({ skip }) => {
     if (offline) skip(offline);
     // The first thing that the bundle does with standard error fails.
     const broken = `process.stderr.write = () => { throw new Error('broken') }; require('./dist/webhook.cjs')`;

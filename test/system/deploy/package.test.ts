@@ -164,7 +164,7 @@ describe('keydesk package', () => {
     for (const [name, contents] of archive(target)) expect(paths.exec(contents.toString())?.[0], name).toBeUndefined();
   });
 
-  it.each(TARGETS)('asks in %s.zip for the framework alone, at the versions that the tests run against', (target) => {
+  it.each(TARGETS)('requires in %s.zip only the framework, at the versions that the tests run against', (target) => {
     expect(JSON.parse(text(target, 'package.json'))).toEqual({
       name: `keydesk-${target}`,
       version: '0.1.0',

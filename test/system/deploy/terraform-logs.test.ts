@@ -62,7 +62,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of logs'), UNHURRIE
     ]);
   });
 
-  it('switches on every service where pooled accounts act, if that is asked for, and leaves single services as they are', () => {
+  it('enables every service where pooled accounts act, if that is requested, and leaves single services unchanged', () => {
     const before = all('google_project_iam_audit_config.needed');
     const now = all('google_project_iam_audit_config.needed', touches.resources);
     const added = now.filter(({ address }) => !before.some((each) => each.address === address));
@@ -97,7 +97,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of logs'), UNHURRIE
     expect(knowing).not.toContain('Pooled accounts have');
   });
 
-  it('makes no log archive unless it is asked for', () => {
+  it('creates no log archive unless it is requested', () => {
     const { resources, outputs } = touches;
     const addresses = resources.map(({ address }) => address);
     expect(addresses.filter((address) => /^google_logging_(?!metric)|log_archive|log_retention/.test(address))).toEqual(
@@ -106,7 +106,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of logs'), UNHURRIE
     expect(outputs.log_dataset ?? null).toBeNull();
   });
 
-  it('gathers what the audit queries ask about in one bucket, under the name that they have', () => {
+  it('collects the logs of the audit queries in one bucket, under the name in the queries', () => {
     expect(one('google_logging_project_bucket_config.archive[0]')).toMatchObject({
       ...{ project: 'acme-keydesk', location: 'eu', bucket_id: 'keydesk-logs' },
       ...{ retention_days: 400, enable_analytics: true, locked: false },

@@ -118,7 +118,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of monitoring'), UN
     expect(byName('name')(found)).toEqual(byName('name')(expected));
   });
 
-  it('has the alerts of alerts.json and slos.json, with the channels that they tell', () => {
+  it('has the alerts of alerts.json and slos.json, with their notification channels', () => {
     const all = [...messages.parse(definitionsOf('alerts')), ...levels.alertPolicies];
     const expected = all.map((alert) => ({ ...withChannels(alert), project }));
     expect(byDisplayName(planned(resources, 'google_monitoring_alert_policy'))).toEqual(byDisplayName(expected));
@@ -181,7 +181,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of monitoring'), UN
     expect([count('google_monitoring_dashboard'), count('google_monitoring_slo')]).toEqual([1, 0]);
   });
 
-  it('tells nobody again where it tells nobody', () => {
+  it('configures no repeated notification where it has no channel', () => {
     const alerts = planned(plain, 'google_monitoring_alert_policy');
     expect(alerts.length).toBeGreaterThan(10);
     for (const alert of alerts) {

@@ -60,7 +60,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
     expect([...new Set(granted)].sort()).toEqual(expected.sort());
   });
 
-  it('tells a reviewer every grant in one output', () => {
+  it('lists every grant for a reviewer in one output', () => {
     const reported = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
     const granted = plan.resources
       .filter(({ type }) => grants(type))

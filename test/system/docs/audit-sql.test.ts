@@ -191,7 +191,7 @@ describe('the SQL of deploy/audit', () => {
     ['2026-11-17 00:00:00+00', `${from}+00`],
   ];
 
-  it('finds what a token judged by rules asked for, by its grant', async () => {
+  it('finds the requests of a token that rules check, by its grant', async () => {
     const rows = await touchesOf(ids.job ?? '', 'staging-config');
     expect(rows.map(({ by_whom, resource_name }) => [by_whom, resource_name])).toEqual(
       Array(3).fill(['this grant', DATABASE]),
@@ -254,7 +254,7 @@ describe('the SQL of deploy/audit', () => {
     ]);
   });
 
-  it('looks for a document in the resource and in what was asked, and for queries of its collection', async () => {
+  it('searches a document in the resource and in the request, and queries of its collection', async () => {
     const methods = async (...replace: [string, string][]) =>
       (await run('touch-to-job.sql', replace)).map(({ method_name }) => String(method_name).split('.').at(-1));
     const updates = Array(4).fill('UpdateDocument');
@@ -278,14 +278,14 @@ describe('the SQL of deploy/audit', () => {
       ).toEqual([]);
   });
 
-  it('looks at the days that are asked for alone', async () => {
+  it('reads only the requested days', async () => {
     const before = days('2026-11-15 00:00:00', '2026-11-16 00:00:00');
     expect(await touchesOf(ids.job ?? '', 'staging-config', before)).toEqual([]);
     expect(await run('touch-to-job.sql', [...EVERYTHING, ...before])).toEqual([]);
     expect(await run('touches-without-lease.sql', [POOL, ...before])).toEqual([]);
   });
 
-  it('knows leases that began before the days that are asked for, and ends that were written after', async () => {
+  it('includes leases that began before the requested days, and ends that were written after them', async () => {
     const minute = days('2026-11-17 10:41:00', '2026-11-17 10:42:00');
     const rows = await run('touch-to-job.sql', [...EVERYTHING, ...minute]);
     expect(rows.map(({ resource_name, job_id }) => [resource_name, job_id])).toEqual([

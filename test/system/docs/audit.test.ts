@@ -90,7 +90,7 @@ describe("the queries over Google's audit log", () => {
     expect(named.filter((name) => !AUDIT_LOG.includes(name))).toEqual([]);
   });
 
-  it('look for what was asked where requests of Firestore say it', () => {
+  it('search a request in the fields where Firestore logs it', () => {
     const proto = 'node_modules/@google-cloud/firestore/build/protos/google/firestore/v1/firestore.proto';
     const messages = readFileSync(join(ROOT, proto), 'utf8').matchAll(/^message \w+Request \{$([\s\S]*?)^\}$/gm);
     const fields = new Set(
@@ -104,16 +104,16 @@ describe("the queries over Google's audit log", () => {
     expect(fieldsIn(read('grant-to-touches.sql'), /audit_log\.request\.(\w+),$/gm)).toEqual(ASKED);
   });
 
-  it('ask for no account by its address where IAM writes its number', () => {
+  it('search no account by its address where IAM writes its number', () => {
     for (const file of filters) expect([file, read(file).includes('resourceName')]).toEqual([file, false]);
   });
 
-  it('ask what an account touched within its lease only', () => {
+  it('search what an account touched only within its lease', () => {
     expect(read('google-touched-by-account.logql')).toMatch(/^timestamp>="LEASED_AT"\ntimestamp<="ACCESS_ENDED_AT"$/m);
   });
 
   // BigQuery bills what is read, and leaves out by literals alone.
-  it.each(sql)('read no more of the log than the days that are asked about, and a little before: %s', (file) => {
+  it.each(sql)('read only the requested days of the log, and a short time before them: %s', (file) => {
     const text = read(file);
     const day = "TIMESTAMP\\('\\d{4}-\\d{2}-\\d{2} 00:00:00\\+00'\\), INTERVAL 2 HOUR\\)";
     // Whether something is still so is known only from what has happened until now.

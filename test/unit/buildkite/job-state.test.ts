@@ -60,7 +60,7 @@ function reader(response: JsonResponse | Error, apiUrl = 'https://api.buildkite.
 const BUILD = { organization_slug: 'acme-inc', pipeline_slug: 'app', build_number: 42 };
 const MIB = 1024 * 1024;
 
-describe('a job is asked for', () => {
+describe('a job is requested', () => {
   it('by its id and its organization, with the API token', async () => {
     const { asked, read } = reader(ok(running));
     await read();
@@ -175,7 +175,7 @@ describe('the state of a job', () => {
   });
 });
 
-describe('an answer that tells nothing of the job', () => {
+describe('a response that has nothing about the job', () => {
   it.each([
     ['nothing', undefined],
     ['null', null],
@@ -204,7 +204,7 @@ describe('an answer that tells nothing of the job', () => {
     });
   });
 
-  it.each([500, 502, 503, 204, 400, 410])('may be asked for again: %i', async (code) => {
+  it.each([500, 502, 503, 204, 400, 410])('may be retried: %i', async (code) => {
     const reading = reader(status(code)).read();
     await expect(reading).rejects.toMatchObject({ name: 'DependencyError', kind: 'failed' });
     await expect(reading).rejects.toThrow(`returned ${code}`);
@@ -250,7 +250,7 @@ describe('a lookup that fails', () => {
 describe('a page of the jobs of a build', () => {
   const links = { self: 'https://api.buildkite.com/x', next: null as string | null };
 
-  it('is asked for by the build, a hundred jobs at a time, and from a cursor on', async () => {
+  it('is requested by the build, a hundred jobs at a time, and from a cursor on', async () => {
     const { asked, page } = reader(ok({ items: [], links }));
     await page();
     await page('a+b=');
@@ -340,7 +340,7 @@ describe('what Buildkite says of its limits', () => {
     ['a minute when it does not say', {}, {}, 60],
     ['as long as the organization must', { 'RateLimit-Reset': '3' }, {}, 3],
     ['as long as the user must', { 'RateLimit-Reset': '90', 'RateLimit-User-Reset': '120' }, {}, 120],
-    ['as long as it asks for', { 'RateLimit-Reset': '90', 'Retry-After': '200' }, { reset: 5 }, 200],
+    ['as long as the response says', { 'RateLimit-Reset': '90', 'Retry-After': '200' }, { reset: 5 }, 200],
     ['a second at least', { 'Retry-After': '0' }, {}, 1],
     ['five minutes at most', { 'Retry-After': '86400' }, {}, 300],
     ['until a date', { 'Retry-After': 'Tue, 24 Nov 2026 10:01:30 GMT' }, {}, 90],
@@ -350,7 +350,7 @@ describe('what Buildkite says of its limits', () => {
     ['as long as the body says when no header does', { 'RateLimit-Reset': 'soon' }, { reset: 200 }, 200],
     ['a minute when the body is nonsense', {}, { reset: '200' }, 60],
     ['a minute when the body is negative', {}, { reset: -5 }, 60],
-  ])('is how long to leave it alone when it is asked too often: %s', async (_, headers, json, retryAfter) => {
+  ])('is the time until the next request after too many requests: %s', async (_, headers, json, retryAfter) => {
     const response = { ...status(429, headers as Record<string, string>), json };
     await expect(reader(response).read()).rejects.toMatchObject({
       name: 'DependencyError',

@@ -19,7 +19,7 @@ const body = JSON.stringify({
 });
 
 describe('issuer keys over HTTP', () => {
-  it('the keys are read, whatever type the answer says it has', async () => {
+  it('the keys are read from a response of any media type', async () => {
     const key = await keyFrom((_, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(body));
     expect(await key()).toMatchObject({ outcome: 'found', keys: [{ type: 'public' }] });
   });
@@ -83,9 +83,9 @@ describe('issuer keys over HTTP', () => {
   const broken: Record<string, RequestListener> = {
     'a page of HTML': (_, response) => response.end('<!doctype html><title>Maintenance</title>'),
     'an error with a key set': (_, response) => response.writeHead(500).end(body),
-    'half of an answer': (_, response) =>
+    'half of a response': (_, response) =>
       response.writeHead(200, { 'content-length': 9999 }).write(body, () => response.destroy()),
-    'no answer at all': (request) => request.socket.destroy(),
+    'no response': (request) => request.socket.destroy(),
     'a body that is not packed as it says': (_, response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(body),
     'a key set with a comma too many': (_, response) => response.end(body.replace(']}', ',]}')),

@@ -24,7 +24,7 @@ const set = (...keys: object[]) => response({ keys });
 const down = () => Promise.reject(new DependencyError('issuer keys', 'unreachable', 'could not be reached'));
 
 describe('issuer keys', () => {
-  it('are asked for once and kept', async () => {
+  it('are requested once and kept', async () => {
     const issuer = open(() => set(FIRST));
     for (let i = 0; i < 100; i += 1) expect(await issuer.key('first')).toBe(FIRST.n);
     expect(issuer.asked).toEqual([
@@ -32,7 +32,7 @@ describe('issuer keys', () => {
     ]);
   });
 
-  it('are asked for once by any number of first requests', async () => {
+  it('are requested once for any number of first requests', async () => {
     const held = Promise.withResolvers<JsonResponse>();
     const issuer = open(() => held.promise);
     const requests = Array.from({ length: 50 }, () => issuer.key('first'));
@@ -64,7 +64,7 @@ describe('issuer keys', () => {
 });
 
 describe('a key id that is not known', () => {
-  it('asks again at most once in 30 s, however many requests bring one', async () => {
+  it('causes at most one request in 30 s, for any number of tokens', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     for (let second = 0; second < 300; second += 1) {
@@ -100,7 +100,7 @@ describe('a key id that is not known', () => {
     expect(issuer.asked).toHaveLength(2);
   });
 
-  it('is not called unknown when the issuer was asked before it came: asked again in 30 s', async () => {
+  it('is not called unknown when the last request to the issuer was earlier: the next one is in 30 s', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     expect(await issuer.key('second')).toBe('asked_recently: 30');
@@ -111,7 +111,7 @@ describe('a key id that is not known', () => {
     expect(await issuer.key('second')).toBe(SECOND_KEY.n);
   });
 
-  it('is unknown when the issuer was asked after it came, and not yet looked up for the next request', async () => {
+  it('is unknown when the last request to the issuer was later, and not yet looked up for the next token', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     issuer.clock.advance(30 * SECOND);
@@ -121,7 +121,7 @@ describe('a key id that is not known', () => {
     expect(issuer.asked).toHaveLength(2);
   });
 
-  it('is not called unknown by an answer that was on its way when it came', async () => {
+  it('is not called unknown by a response to an earlier request', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     issuer.clock.advance(30 * SECOND);
@@ -136,7 +136,7 @@ describe('a key id that is not known', () => {
     expect(issuer.asked).toHaveLength(2);
   });
 
-  it('is not called unknown while the issuer cannot be asked', async () => {
+  it('is not called unknown while the issuer cannot be reached', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     issuer.answer = down;
@@ -223,7 +223,7 @@ describe('an issuer that is down', () => {
 });
 
 describe('keys that grow old', () => {
-  it('are fresh for 10 minutes, and then nobody is judged by them before the issuer was asked', async () => {
+  it('are fresh for 10 minutes, and then verify no token before a request to the issuer', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     issuer.clock.advance(10 * MINUTE - 1);
@@ -248,7 +248,7 @@ describe('keys that grow old', () => {
     expect(await issuer.key('second')).toBe(SECOND_KEY.n);
   });
 
-  it('are as old as the request that brought them, not as its answer', async () => {
+  it('are as old as their request, not as its response', async () => {
     const issuer = open(() => {
       issuer.clock.advance(2 * SECOND);
       return set(FIRST);
@@ -268,7 +268,7 @@ describe('keys that grow old', () => {
   });
 
   it.each([-1, -MINUTE, -DAY])(
-    'judge nobody when the clock is set back by %d ms, before the issuer was asked',
+    'verify no token when the clock is set back by %d ms, before a request to the issuer',
     async (step) => {
       const issuer = open(() => set(FIRST));
       await issuer.key('first');
@@ -280,7 +280,7 @@ describe('keys that grow old', () => {
     },
   );
 
-  it('are not trusted while the clock is set back and the issuer cannot be asked', async () => {
+  it('are not trusted while the clock is set back and the issuer cannot be reached', async () => {
     const issuer = open(() => set(FIRST));
     await issuer.key('first');
     issuer.clock.advance(-MINUTE);
@@ -290,7 +290,7 @@ describe('keys that grow old', () => {
     expect(await issuer.key('first')).toBe(FIRST.n);
   });
 
-  it('are asked for again when the clock is set back after a failure', async () => {
+  it('are requested again when the clock is set back after a failure', async () => {
     const issuer = open(down);
     await expect(issuer.key('first')).rejects.toBeInstanceOf(DependencyError);
     issuer.clock.advance(-DAY);
@@ -299,7 +299,7 @@ describe('keys that grow old', () => {
   });
 });
 
-describe('an answer without a usable key', () => {
+describe('a response without a usable key', () => {
   const { n: _, ...withoutModulus } = STRANGER;
   const responses: Record<string, () => JsonResponse | Promise<JsonResponse>> = {
     'not JSON (HTML, or nothing)': () => response(undefined),

@@ -57,7 +57,7 @@ describe('a selector', () => {
     expect(selects({ issued_since: 0 }, grant)).toBe(true);
   });
 
-  it('that names a time selects that which was asked for then or later, also when no token has left since', () => {
+  it('that names a time selects grants that were requested then or later, also without a token since', () => {
     const first = { ...grant, issued_at: null };
     expect(selects({ issued_since: NOW }, first)).toBe(true);
     expect(selects({ issued_since: NOW + CLOCK_MARGIN_MS }, first)).toBe(false);

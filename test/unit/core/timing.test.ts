@@ -6,7 +6,7 @@ import * as timing from '../../../shared/core/timing.ts';
 
 const MINUTE = 60_000;
 
-it('the end of a job is answered before Buildkite stops waiting, with time to record what was revoked', () => {
+it('the webhook responds before Buildkite stops waiting, with time to record the revocations', () => {
   expect(timing.END_BUDGET_MS).toBeLessThan(timing.WEBHOOK_TIMEOUT_MS);
   expect(timing.END_COMMIT_DEADLINE_MS + timing.RECORD_RESERVE_MS).toBeLessThanOrEqual(timing.END_BUDGET_MS);
 });

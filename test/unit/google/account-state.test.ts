@@ -19,7 +19,7 @@ const stateReader = ({ sendRequest, clock }: Google) =>
   createAccountStateGetter({ sendAsService: sendRequest, iamUrl: IAM, clock });
 
 describe('the state of an account', () => {
-  it('is asked for once, by its project, and changes nothing', async () => {
+  it('is requested once, by its project, and changes nothing', async () => {
     const google = aGoogle(anAccount());
     await stateReader(google)(EMAIL);
     expect(google.requests).toEqual([{ dependency: 'iam serviceAccounts.get', url: RESOURCE }]);
@@ -46,8 +46,8 @@ describe('the state of an account', () => {
     ['nothing', ok(undefined), /returned something unexpected/],
     ['another status', { status: 204, json: undefined }, /returned 204/],
     ['an error of its own', broken, /returned 500$/],
-    ['that it is asked too often', { status: 429, json: undefined }, /returned 429/],
-  ])('is not known when Google answers %s, and may be asked for again', async (_, response, message) => {
+    ['that there are too many requests', { status: 429, json: undefined }, /returned 429/],
+  ])('is not known when Google returns %s, and may be requested again', async (_, response, message) => {
     const pending = stateReader(aGoogle(response))(EMAIL);
     await expect(pending).rejects.toMatchObject({ dependency: 'iam serviceAccounts.get', rejected: false });
     await expect(pending).rejects.toThrow(message);

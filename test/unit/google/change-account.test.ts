@@ -59,13 +59,13 @@ describe('disabling an account', () => {
 
   it.each([
     ['IAM does not say yet that it is so', [ok({}), anAccount()]],
-    ['IAM tells of another account', [ok({}), another]],
+    ['IAM returns another account', [ok({}), another]],
     ['IAM does not find it any more', [ok({}), gone]],
     ['IAM fails', [broken]],
-    ['IAM fails to tell what it is', [ok({}), broken]],
+    ['IAM fails to return the state', [ok({}), broken]],
     ['IAM cannot be reached', [down]],
-    ['IAM answers something else', [ok(undefined)]],
-    ['IAM is asked too often', [{ status: 429, json: undefined }]],
+    ['IAM returns something unexpected', [ok(undefined)]],
+    ['IAM gets too many requests', [{ status: 429, json: undefined }]],
     ['IAM gave up waiting for the request', [{ status: 408, json: undefined }]],
     ['somebody else changes it at the same time', [{ status: 409, json: undefined }]],
   ])('is tried again when %s', async (_, answers) => {
@@ -98,7 +98,7 @@ describe('disabling an account', () => {
     expect(google.requests).toEqual([DISABLE, DISABLE, DISABLE, DISABLE]);
   });
 
-  it('asks nothing for an address that is not of a pooled account', async () => {
+  it('sends no request for an address that is not of a pooled account', async () => {
     const google = aGoogle();
     const disabling = createAccountDisabler(partsOf(google))('ci@acme.example', REASON, 1e15);
     await expect(disabling).rejects.toThrow('not the address of a pooled account');
@@ -126,11 +126,11 @@ describe('enabling an account', () => {
   });
 
   it.each([
-    ['IAM fails to tell what it is, at first', [broken, disabled, ok({}), anAccount()]],
+    ['IAM first fails to return the state', [broken, disabled, ok({}), anAccount()]],
     ['IAM does not say yet that it is so', [disabled, ok({}), disabled, disabled, anAccount()]],
-    ['IAM tells of another account', [disabled, ok({}), another, anAccount()]],
-    ['IAM fails to tell what came of it', [disabled, ok({}), broken, anAccount()]],
-  ])('is asked after again, and never requested again, when %s', async (_, answers) => {
+    ['IAM returns another account', [disabled, ok({}), another, anAccount()]],
+    ['IAM fails to return the new state', [disabled, ok({}), broken, anAccount()]],
+  ])('is read again, and never requested again, when %s', async (_, answers) => {
     const google = aGoogle(...answers);
     expect(await enable(google)).toBe('done');
     expect(google.requests.filter(({ method }) => method === 'POST')).toEqual([ENABLE]);
@@ -141,12 +141,12 @@ describe('enabling an account', () => {
     ['IAM fails', [disabled, broken], false],
     ['IAM cannot be reached', [disabled, down], false],
     ['IAM gave up waiting for the request', [disabled, { status: 408, json: undefined }], false],
-    ['IAM answers something else', [disabled, ok(undefined)], false],
+    ['IAM returns something unexpected', [disabled, ok(undefined)], false],
     ['there is no such account', [gone, gone], true],
     ['it may not', [disabled, denied], true],
     ['it may not know what it did', [disabled, ok({}), denied], true],
     ['it is never so', [disabled, ok({}), ...Array.from({ length: 4 }, () => disabled)], false],
-  ])('is not believed when %s, and one request is all that was made', async (_, answers, refused) => {
+  ])('does not count as done when %s, after one request', async (_, answers, refused) => {
     const google = aGoogle(...answers);
     expect(await enable(google)).toMatchObject({ name: 'DependencyError', rejected: refused });
     expect(google.requests.filter(({ method }) => method === 'POST')).toEqual([ENABLE]);
@@ -171,7 +171,7 @@ describe('enabling an account', () => {
     expect(google.requests).toEqual([GET]);
   });
 
-  it('is not asked after when time is up', async () => {
+  it('is not read when the time is up', async () => {
     const google = aGoogle(disabled, ok({}), disabled);
     expect(String(await enable(google, 50))).toContain('succeeded, but the account is not enabled yet');
     google.done();

@@ -92,8 +92,8 @@ describe('the exchange', () => {
   });
 
   it.each([
-    ['as long as its parent where the answer does not say', {}, 900],
-    ['as long as the answer says', { expires_in: 600 }, 600],
+    ['as long as its parent when the response has no lifetime', {}, 900],
+    ['as long as the response says', { expires_in: 600 }, 600],
     ['never longer than its parent, by however little', { expires_in: 904 }, 900],
   ])('gives a token that lives %s', async (_, more, seconds) => {
     const { minted } = await exchanged({ json: { ...ANSWER, ...more } });
@@ -101,7 +101,7 @@ describe('the exchange', () => {
   });
 
   it.each([7_000, 14_000])(
-    'gives a token that ends with its parent where the answer comes %d ms late',
+    'returns a token that ends with its parent when the response is %d ms late',
     async (takes) => {
       const { minted } = await exchanged({ json: { ...ANSWER, expires_in: 900 } }, WARM, takes);
       expect(minted).toEqual({ accessToken: 'ya29.dr.narrow', expires_at: PARENT.expires_at });
@@ -116,12 +116,12 @@ describe('the exchange', () => {
     ],
     ['refuses without a reason', { status: 403, json: undefined }, /returned 403$/],
     ['fails', { status: 500, json: {} }, /returned 500/],
-    ['is asked too often', { status: 429, json: {} }, /returned 429/],
-    ['answers no token', { json: { ...ANSWER, access_token: '' } }, /something unexpected/],
-    ['answers a token of another type', { json: { ...ANSWER, token_type: 'N_A' } }, /something unexpected/],
-    ['answers a token that outlives its parent', { json: { ...ANSWER, expires_in: 906 } }, /outlives/],
-    ['answers a life that is no number', { json: { ...ANSWER, expires_in: '900' } }, /something unexpected/],
-    ['answers nothing that can be read', { json: undefined }, /something unexpected/],
+    ['gets too many requests', { status: 429, json: {} }, /returned 429/],
+    ['returns no token', { json: { ...ANSWER, access_token: '' } }, /something unexpected/],
+    ['returns a token of another type', { json: { ...ANSWER, token_type: 'N_A' } }, /something unexpected/],
+    ['returns a token that outlives its parent', { json: { ...ANSWER, expires_in: 906 } }, /outlives/],
+    ['returns a lifetime that is no number', { json: { ...ANSWER, expires_in: '900' } }, /something unexpected/],
+    ['returns nothing that can be read', { json: undefined }, /something unexpected/],
   ])('is unavailable when the service %s, and never blames the account', async (_, response, message) => {
     const { minted } = await exchanged(response);
     if (!DependencyError.is(minted)) throw new Error('something else came of it');

@@ -188,7 +188,7 @@ describe('when somebody changed the user', () => {
   it.each([
     ['and the next one too, it', { took: 0, name: 'x' }, 2],
     ['and half of the time is gone, it', { took: 5_001, name: undefined }, 1],
-  ])('%s lets nothing out and asks for a retry at once', async (_, { took, name }, signIns) => {
+  ])('%s returns no token and allows an immediate retry', async (_, { took, name }, signIns) => {
     const { minted, sent, changed } = aMint(
       (token) => signedIn(token.uid, { name: token.uid === uid(0) ? 'x' : name }),
       { took },

@@ -178,7 +178,7 @@ describe('the end of one grant whose job renews it as fast as it can', () => {
   });
 });
 
-describe('a job that asks for all of its credentials at once', () => {
+describe('a job that requests all of its credentials at once', () => {
   it.each(LATENCIES)('gets each of 20, reads of $read ms', async (latency) => {
     const service = open('a shared account', 20, latency);
     const scenario = () => Promise.all(service.names.map((name) => service.request(name)));

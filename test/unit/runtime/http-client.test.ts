@@ -65,7 +65,7 @@ async function listening(...responses: readonly Response[]) {
 
 const done = { status: 200, json: { ok: true } };
 
-describe('a request whose connection is lost before anything was answered', () => {
+describe('a request whose connection is lost before a response', () => {
   it.each(['reset', 'closed'] as const)('is sent once more: %s', async (lost) => {
     const { send, requests } = await listening(lost, 'ok');
     expect(await send()).toMatchObject(done);
@@ -144,7 +144,7 @@ it('the first request to a host has 15 s, and the next what it is given', async 
 });
 
 it.each(['a head, then a reset', 'half a body, then a reset', 'no HTTP'] as const)(
-  'a request that was answered is not sent again: %s',
+  'a request that got a response is not sent again: %s',
   async (response) => {
     const { send, requests } = await listening(response, 'ok');
     await expect(send()).rejects.toThrow('google: could not be reached');
@@ -153,7 +153,7 @@ it.each(['a head, then a reset', 'half a body, then a reset', 'no HTTP'] as cons
   },
 );
 
-it('a request that was answered with an error is not sent again', async () => {
+it('a request that got an error response is not sent again', async () => {
   const { send, requests } = await listening('an error', 'ok');
   expect(await send()).toMatchObject({ status: 503 });
   await settled();

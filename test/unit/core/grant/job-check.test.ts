@@ -41,7 +41,7 @@ describe('the check of a job', () => {
     }
   });
 
-  it.each(['a', 'b'])('is due at once where nobody was asking any more, whatever chance says: grant %s', (id) => {
+  it.each(['a', 'b'])('is due at once where checks had stopped, with any random number: grant %s', (id) => {
     const idle = { ...addGrant(undefined, { id: 'a', build: BUILD }, at), check_at: null, unchecked_since: null };
     const again = addGrant(idle, { id, build: BUILD }, { now: NOW + 60 * MINUTE, random: 0.9999 });
     expect(again).toMatchObject({ check_at: NOW + 60 * MINUTE, unchecked_since: NOW + 60 * MINUTE });

@@ -50,7 +50,7 @@ describe('a grant without an account', () => {
     });
   });
 
-  it('is refused before it is asked to find one', () => {
+  it('is refused without a search for a free account', () => {
     const blocks = [{ id: 'switch-1', selector: { issued_since: 0 }, activated_at: NOW }];
     expect(outcomeOf(reserve(undefined, { ...FREE, jobEndedAt: NOW }, requestToken(), LATER))).toBe('job_ended');
     expect(outcomeOf(reserve(undefined, { ...FREE, blocks }, requestToken(), LATER))).toBe('blocked');
@@ -145,7 +145,7 @@ describe('an account from which Google does not mint', () => {
 });
 
 describe('a lease that is given up because the pool has no other account', () => {
-  it('ends its grant, which had no token, and its job may ask again', () => {
+  it('ends its grant, which had no token, and its job can request again', () => {
     const issuing = grantIn('issuing', 'pool');
     const given = abandonLease(issuing, LATER);
     expect(given).toEqual({

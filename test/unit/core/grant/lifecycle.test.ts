@@ -138,12 +138,12 @@ describe('what an operator has blocked', () => {
     expect(reserve(undefined, { ...FREE, blocks: blocked }, nameless, NOW)).toEqual({ refusal });
   });
 
-  it('tells an ended job that it has ended, which is final', () => {
+  it('is job_ended for an ended job, since that is final', () => {
     const circumstances = { ...FREE, blocks: blocks({ issued_since: 0 }), jobEndedAt: NOW };
     expect(outcomeOf(reserve(undefined, circumstances, request(firestore), LATER))).toBe('job_ended');
   });
 
-  it('is answered as a refusal that trying again at once does not change', () => {
+  it('is a refusal that an immediate retry does not change', () => {
     expect(toWireError(refusal, { bearer: false })).toEqual({
       status: 400,
       error: 'invalid_grant',

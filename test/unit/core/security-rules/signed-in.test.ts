@@ -99,7 +99,7 @@ describe('a rule is not reported', () => {
     'resource.data.public == true',
     'request.resource.data.size() < 9',
     'request.time > resource.data.x',
-  ])('when it asks for no sign-in: %s', (condition) => {
+  ])('when it requires no sign-in: %s', (condition) => {
     expect(found(`function size(r) { return r.resource.data.size(); } allow read: if ${condition};`)).toEqual([]);
   });
 
@@ -111,7 +111,7 @@ describe('a rule is not reported', () => {
     expect(found('// allow read: if request.auth != null;')).toEqual([]);
   });
 
-  it('when it asks for a live grant by the function between the marks, and by no other of its name', () => {
+  it('when it requires a live grant by the function between the marks, and by no other of its name', () => {
     expect(found("allow read: if keydeskAllows('web');")).toEqual([]);
     expect(found("allow read: if !keydeskAllows('web') && request.auth != null;")).toEqual(['every_token']);
     const own = 'function keydeskAllows(name) { return request.auth != null; }';
