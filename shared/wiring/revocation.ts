@@ -1,4 +1,4 @@
-// The clients that end: the whole of the `webhook` function's, and what `token` uses when a job returns its grant early.
+// The clients that end access: all clients of the `webhook` function, and those of `token` for a job that releases its grant.
 // They can neither mint nor enable an account.
 
 import { createGrantDocumentCloser } from '../firestore/grant-document.ts';

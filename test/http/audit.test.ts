@@ -179,7 +179,7 @@ describe('the audit line of', () => {
     expect(lineOf('grant.released', response.audit)).toEqual({
       ...lines.frame('grant.released', 200, '/revoke', lines.labels('staging-config')),
       severity: 'INFO',
-      message: `staging-config of job ${job.id} was returned by the job`,
+      message: `staging-config of job ${job.id} was released by the job`,
       grant_id: grantId(job.id, 'staging-config'),
       token_sha256: tokenSha256(json.access_token),
       failures: [],

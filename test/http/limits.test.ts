@@ -154,7 +154,7 @@ describe('liveGrantsPerPipeline', () => {
 
   it.each([
     ['its job ends', (job: Job) => keydesk.notify(keydesk.buildkite.event(job))],
-    ['it is returned', async (job: Job) => keydesk.revoke((await requestToken(job)).json.access_token)],
+    ['it is released', async (job: Job) => keydesk.revoke((await requestToken(job)).json.access_token)],
   ])('has room again when a grant is over because %s, once the grants are counted again', async (_, end) => {
     const [first] = await full();
     const third = keydesk.buildkite.startJob();

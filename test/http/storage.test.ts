@@ -179,7 +179,7 @@ describe('a credential for a part of a bucket', () => {
     expect(swept.audit.map(({ event }) => event)).toContain('grant.ended');
   });
 
-  it('returned early says that its token lives on, each time', async () => {
+  it('released early reports each time that its token still works', async () => {
     const { json } = await keydesk.requestByPath(await newJobToken(keydesk), 'staging-artifacts');
     for (const _ of [1, 2]) {
       const returned = await keydesk.revoke(json.access_token);

@@ -7,9 +7,9 @@ const WIDE = 34;
 
 const WAYS = {
   'job.finished': 'by webhook',
-  'job.reconciled': 'by asking Buildkite',
+  'job.reconciled': 'by reconciliation with Buildkite',
   expiry: 'by expiry',
-  released: 'returned early',
+  released: 'released by the job',
   kill_switch: 'by kill switch',
 } as const;
 

@@ -120,6 +120,6 @@ export const GRANT_EVENTS = {
     context: { credential: 'text', environment: 'text', job_id: 'text' },
     severity: { of: ['INFO', 'WARNING'], by: ({ failures }) => (failures.length > 0 ? 'WARNING' : 'INFO') },
     labels: { credential: 'credential', environment: 'environment' },
-    message: (grant) => `${nameOf(grant)} was returned by the job`,
+    message: (grant) => `${nameOf(grant)} was released by the job`,
   }),
 };

@@ -54,7 +54,7 @@ describe('an event', () => {
     expect(auditEvent('grant.released', RELEASED)).toEqual({
       event: 'grant.released',
       severity: 'INFO',
-      message: 'config of job j was returned by the job',
+      message: 'config of job j was released by the job',
       grant_id: 'g',
       token_sha256: 's',
       failures: [],
