@@ -156,7 +156,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
         status: 400,
         error: 'invalid_target',
         description: withContact(
-          "No rule of the policy grants this job a credential of that name. To see why, run keydesk policy explain with the policy and the job's claims.",
+          'No rule of the policy grants this job a credential of that name. To see why, run keydesk policy explain with the policy and the claims of the job.',
           contact,
         ),
       };
