@@ -4,6 +4,7 @@
 import { config } from 'zod/v4/core';
 import { auditEvent } from '../../shared/audit/events.ts';
 import { type AuditLogger, createAuditLogger } from '../../shared/audit/logger.ts';
+import type { Settings } from '../../shared/core/settings.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { replaceFrameworkHandler } from './framework.ts';
 import { createRequestListener, type ErrorResponses, type Handlers } from './http-server.ts';
@@ -30,14 +31,15 @@ export function serve(
   deps: Handlers & {
     readonly errorResponses: ErrorResponses;
     readonly bodyLimit: number;
-    readonly project: string;
+    readonly settings: Settings;
     /** Gets ready what the first request will need, when none was waiting for the server. */
     readonly warmUp: () => void;
   },
 ) {
-  const { project, warmUp } = deps;
-  const audit = createStdoutLogger(project);
-  const listener = createRequestListener({ ...deps, audit, clock: systemClock });
+  const { settings, warmUp } = deps;
+  const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
+  const trustedProxies = settings.KEYDESK_TRUSTED_PROXIES;
+  const listener = createRequestListener({ ...deps, trustedProxies, audit, clock: systemClock });
   replaceFrameworkHandler(listener, warmUp, systemClock);
   return listener;
 }

@@ -68,16 +68,20 @@ export interface ErrorResponses {
 /** Anybody can send a slow body, so this is a warning. */
 export const REQUEST_TIMED_OUT = auditEvent('request.timed_out', {});
 
-/** @param deps.bodyLimit bytes; no handler gets to finish a larger body */
+/**
+ * @param deps.bodyLimit bytes; no handler gets to finish a larger body
+ * @param deps.trustedProxies how many entries of X-Forwarded-For proxies in front of the platform add after the caller's address
+ */
 export function createRequestListener(
   deps: Handlers & {
     readonly errorResponses: ErrorResponses;
     readonly bodyLimit: number;
+    readonly trustedProxies: number;
     readonly audit: AuditLogger;
     readonly clock: Clock;
   },
 ): RequestListener {
-  const { errorResponses, bodyLimit, audit, clock } = deps;
+  const { errorResponses, bodyLimit, trustedProxies, audit, clock } = deps;
   const headHandler = 'headHandler' in deps ? deps.headHandler : bufferBody(deps.handler);
 
   const respondTo = async (message: IncomingMessage, head: Head): Promise<HttpResponse | undefined> => {
@@ -111,7 +115,7 @@ export function createRequestListener(
     const path = (message.url ?? '/').split('?', 1)[0] ?? '/';
     const method = message.method ?? '';
     const headers = joinHeaders(message);
-    const head = { method, path, headers, request_id, remoteIp: remoteIpOf(message) };
+    const head = { method, path, headers, request_id, remoteIp: remoteIpOf(message, trustedProxies) };
     const result = await respondTo(message, head);
     if (!result) return;
     for (const entry of result.auditEvents ?? [])
@@ -157,9 +161,15 @@ function isCutOff(message: IncomingMessage): boolean {
   return message.destroyed && !message.complete;
 }
 
-/** The platform appends the address it saw to X-Forwarded-For. The caller may have written anything before it. */
-function remoteIpOf({ headers, socket }: IncomingMessage): string | undefined {
-  return [headers['x-forwarded-for']].flat().at(-1)?.split(',').at(-1)?.trim() ?? socket.remoteAddress;
+/**
+ * Each proxy appends an address to X-Forwarded-For, and the caller may have written anything before it. So entries count from
+ * the end. Where there are fewer than the proxies add, a request did not pass them, and only the last entry is the platform's.
+ * docs.cloud.google.com/load-balancing/docs/https#x-forwarded-for_header
+ */
+function remoteIpOf({ headers, socket }: IncomingMessage, trustedProxies: number): string | undefined {
+  const entries = [headers['x-forwarded-for']].flat().flatMap((header) => header?.split(',') ?? []);
+  const addresses = entries.map((entry) => entry.trim()).filter((entry) => entry !== '');
+  return addresses.at(-1 - trustedProxies) ?? addresses.at(-1) ?? socket.remoteAddress;
 }
 
 /** Headers by name; one that came more than once is joined as Node joins it. */

@@ -18,6 +18,6 @@ export const sweep = serve({
   handler: createSweepHandler({ sweep: async () => runSweep(await loadDeps()), clock: systemClock }),
   errorResponses: SWEEP_ERROR_RESPONSES,
   bodyLimit: SWEEP_BODY_LIMIT,
-  project: settings.GOOGLE_CLOUD_PROJECT,
+  settings,
   warmUp: () => void loadDeps().catch(() => {}),
 });

@@ -61,7 +61,7 @@ export const token = serve({
   }),
   errorResponses: TOKEN_ERROR_RESPONSES,
   bodyLimit: TOKEN_BODY_LIMIT,
-  project: settings.GOOGLE_CLOUD_PROJECT,
+  settings,
   warmUp: () => {
     void keys.warmUp();
     void loadTokenDeps().catch(() => {});

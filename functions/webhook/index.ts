@@ -23,6 +23,6 @@ export const webhook = serve({
   }),
   errorResponses: WEBHOOK_ERROR_RESPONSES,
   bodyLimit: WEBHOOK_BODY_LIMIT,
-  project: settings.GOOGLE_CLOUD_PROJECT,
+  settings,
   warmUp: () => void loadRevocationDeps().catch(() => {}),
 });

@@ -61,6 +61,12 @@ export const SETTINGS: Readonly<Record<keyof Settings, SettingDescription>> = {
     meaning: 'The URL of the Identity Toolkit API, which signs in the users of `firestore` credentials.',
     example: 'https://identitytoolkit.googleapis.com',
   },
+  KEYDESK_TRUSTED_PROXIES: {
+    meaning:
+      "How many entries of `X-Forwarded-For` your own proxies add after the caller's address. 0 is right for `run.app`, and 1 for one load balancer of Google.",
+    example: '1',
+    wrong: 'one',
+  },
 };
 
 /** Of the variables that are read as they are. */

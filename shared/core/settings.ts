@@ -39,6 +39,11 @@ const settingsSchema = z.object({
   KEYDESK_IAM_URL: baseUrl('https://iam.googleapis.com'),
   KEYDESK_STS_URL: baseUrl('https://sts.googleapis.com'),
   KEYDESK_IDENTITYTOOLKIT_URL: baseUrl('https://identitytoolkit.googleapis.com'),
+  KEYDESK_TRUSTED_PROXIES: z
+    .string()
+    .regex(/^[0-9]$/, 'must be a number from 0 to 9')
+    .default('0')
+    .transform(Number),
   KEYDESK_WEBHOOK_TOKENS: webhookTokens.optional(),
   KEYDESK_BUILDKITE_API_TOKEN: z.string().regex(VISIBLE, 'must be an API token, without spaces').optional(),
 });

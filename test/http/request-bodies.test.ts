@@ -73,7 +73,8 @@ describe('the body of a request', () => {
   async function serve(handling: Handlers): Promise<Server> {
     const errorResponses = { tooLarge: () => tooLarge, tooSlow: REQUEST_TIMED_OUT };
     const audit: AuditLogger = ({ event, severity }, request) => void lines.push([event, severity, request?.status]);
-    const server = createServer(createRequestListener({ ...handling, errorResponses, bodyLimit: LIMIT, audit, clock }));
+    const limits = { bodyLimit: LIMIT, trustedProxies: 0 };
+    const server = createServer(createRequestListener({ ...handling, errorResponses, ...limits, audit, clock }));
     server.on('connection', (socket) => {
       served = socket;
     });

@@ -11,6 +11,7 @@ const DEFAULTS = {
   KEYDESK_IAM_URL: 'https://iam.googleapis.com',
   KEYDESK_STS_URL: 'https://sts.googleapis.com',
   KEYDESK_IDENTITYTOOLKIT_URL: 'https://identitytoolkit.googleapis.com',
+  KEYDESK_TRUSTED_PROXIES: 0,
 };
 const URL_NAMES = [
   'KEYDESK_ISSUER',
@@ -43,10 +44,11 @@ describe('settings', () => {
       GOOGLE_CLOUD_PROJECT: 'example.com:acme-keydesk',
       KEYDESK_DATABASE: 'ledger',
       ...Object.fromEntries(URL_NAMES.map((name) => [name, `https://${name.length}.example/base`])),
+      KEYDESK_TRUSTED_PROXIES: '1',
       KEYDESK_BUILDKITE_API_TOKEN: 'bkua_abc',
     };
     expect(parseSettings({ ...environment, KEYDESK_WEBHOOK_TOKENS: 'one' })).toEqual({
-      settings: { ...environment, KEYDESK_WEBHOOK_TOKENS: ['one'] },
+      settings: { ...environment, KEYDESK_TRUSTED_PROXIES: 1, KEYDESK_WEBHOOK_TOKENS: ['one'] },
     });
   });
 
@@ -69,18 +71,28 @@ describe('settings', () => {
       GOOGLE_CLOUD_PROJECT: 'example.com:acme-keydesk',
       KEYDESK_DATABASE: 'ledger',
       ...Object.fromEntries(URL_NAMES.map((name) => [name, `https://${name.length}.example/base`])),
+      KEYDESK_TRUSTED_PROXIES: '2',
       KEYDESK_BUILDKITE_API_TOKEN: 'bkua_abc',
       KEYDESK_WEBHOOK_TOKENS: 'one,two',
     };
     const around = Object.entries(set).map(([name, value]) => [name, `${space}${value}${space}`]);
     for (const parse of [parseSettings, parseWebhookSettings])
       expect(parse(Object.fromEntries(around))).toEqual({
-        settings: { ...set, KEYDESK_WEBHOOK_TOKENS: ['one', 'two'] },
+        settings: { ...set, KEYDESK_TRUSTED_PROXIES: 2, KEYDESK_WEBHOOK_TOKENS: ['one', 'two'] },
       });
     const blank = Object.fromEntries(Object.keys(set).map((name) => [name, space]));
     expect(parseSettings({ ...blank, ...NEEDED })).toEqual({ settings: DEFAULTS });
     expect(problemsOf({ GOOGLE_CLOUD_PROJECT: space })).toEqual(problemsOf({}));
   });
+
+  it.each(['-1', '10', '1.0', '1e0', '0x1', '+1', '01', '1,1', 'Infinity', 'NaN', '\u0661'])(
+    'may not count proxies as %j',
+    (KEYDESK_TRUSTED_PROXIES) => {
+      expect(problemsOf({ ...NEEDED, KEYDESK_TRUSTED_PROXIES })).toEqual([
+        'KEYDESK_TRUSTED_PROXIES must be a number from 0 to 9',
+      ]);
+    },
+  );
 
   it.each(['bkua_a bkua_b', 'bkua_a\nbkua_b', 'bkua_a\tb', 'bkua_a\u200b', 'bkua_ä', 'bkua_a\u0000'])(
     'may not hold an API token that no header can: %j',
@@ -100,6 +112,7 @@ describe('settings', () => {
     KEYDESK_IAM_URL: 'https://google.example/?key=hunter2',
     KEYDESK_STS_URL: 'https://google.example/#hunter2',
     KEYDESK_IDENTITYTOOLKIT_URL: 'ftp://hunter2.example',
+    KEYDESK_TRUSTED_PROXIES: 'hunter2',
     KEYDESK_WEBHOOK_TOKENS: 'hunter2,hunter3,hunter4',
     KEYDESK_BUILDKITE_API_TOKEN: 'hunter2 hunter3',
   };
