@@ -146,6 +146,20 @@ describe('the decision', () => {
     expect(decided(withJob({ [claim]: pattern }), { [claim]: undefined })).toBe('no_matching_rule');
   });
 
+  it('does not match a hosted job, or a job without the claim, when a rule names self-hosted agents', () => {
+    const selfHosted = withJob({ runner_environment: 'self-hosted' });
+    expect(decided(selfHosted, { runner_environment: 'self-hosted' })).toBe('granted');
+    expect(decided(selfHosted, { runner_environment: 'buildkite-hosted' })).toBe('no_matching_rule');
+    expect(decided(selfHosted)).toBe('no_matching_rule');
+  });
+
+  it('does not match a job outside of the queue that a rule names, whatever its step key', () => {
+    const signed = withJob({ step_key: 'deploy', queue_id: OTHER_UUID });
+    expect(decided(signed, { queue_id: OTHER_UUID })).toBe('granted');
+    expect(decided(signed, { queue_id: PIPELINE })).toBe('no_matching_rule');
+    expect(decided(signed)).toBe('claims_missing');
+  });
+
   it('compares build numbers as text', () => {
     expect(decided(withJob({ build_number: 42 }))).toBe('granted');
     expect(decided(withJob({ build_number: '4*' }))).toBe('granted');
