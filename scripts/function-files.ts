@@ -1,10 +1,11 @@
 // What the archive of each function holds, but for the policy: that function's bundles and nothing of the others', a
-// package.json and lock file from which `npm ci` installs the framework that was tested, and a bill of materials. V8's compile
-// cache is left out: its bytes differ from run to run, and it serves only the very V8 that wrote it.
+// package.json and lock file from which `npm ci` installs the framework that was tested, a bill of materials, and what lets
+// the platform's build compile the bundles. V8's compiled code itself is left out: its bytes differ from run to run.
 
 import { readFileSync } from 'node:fs';
 import { VERSION } from '../shared/version.ts';
 import type { Bundles } from './bundle.ts';
+import { BUILD_SCRIPTS, compileCacheFiles } from './compile-cache.ts';
 import { closureOf, type LockedPackages, packageIn } from './lock-file.ts';
 import { billOfMaterials } from './sbom.ts';
 
@@ -43,9 +44,10 @@ export function functionFiles(
   });
   return new Map<string, Uint8Array>([
     ['LICENSE', readFileSync('LICENSE')],
-    ['package.json', json({ ...manifest, private: true, main: `dist/${target}.cjs` })],
+    ['package.json', json({ ...manifest, private: true, main: 'dist/index.cjs', scripts: BUILD_SCRIPTS })],
     ['package-lock.json', json(lock)],
     ['sbom.cdx.json', Buffer.from(sbom)],
+    ...compileCacheFiles(target, names).map(([path, text]) => [path, Buffer.from(text)] as const),
     ...names.flatMap((bundle) =>
       [`${bundle}.cjs`, `${bundle}.cjs.map`].map((file) => [`dist/${file}`, contentsOf(file, files)] as const),
     ),

@@ -139,7 +139,37 @@ describe('the packaged archives, started as the platform starts them', () => {
     );
   });
 
-  /** Runs `npm ci` in each unpacked archive; resolves with why it could not, if the registry was out of reach. */
+  it.for(TARGETS)('uses for %s the code that the build has compiled as another user', async (target, { skip }) => {
+    if (offline) skip(offline);
+    const port = await freePort();
+    const running = spawnFunction(target, { ...settingsOf(target), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }, port);
+    await untilReady(target, running, () => respondsOverHttp(`http://127.0.0.1:${port}/health`), 20_000);
+    await running.stop();
+    expect(running.output()).toMatch(new RegExp(`dist/${target}\\.cjs was accepted`));
+    expect(running.output()).not.toMatch(/dist\/[a-z-]+\.cjs was rejected/);
+  });
+
+  it('is built, and starts, although its code cannot be compiled before', async ({ skip }) => {
+    if (offline) skip(offline);
+    const broken = join(folder, 'broken');
+    cpSync(join(folder, 'token'), broken, { recursive: true, verbatimSymlinks: true });
+    spawnSync('chmod', ['-R', 'u+w', broken]);
+    rmSync(join(broken, 'dist/compile-cache'), { recursive: true });
+    const load = `console.log(typeof require('./dist/index.cjs').token)`;
+    const settings = { GOOGLE_CLOUD_PROJECT: 'package-test', PATH: process.env.PATH };
+    const loaded = spawnSync(node, ['--eval', `${load}; process.exit()`], {
+      cwd: broken,
+      env: settings,
+      encoding: 'utf8',
+    });
+    expect(loaded.stdout).toBe('function\n');
+    rmSync(join(broken, 'policy.yaml'));
+    expect(spawnSync(node, ['dist/fill-compile-cache.cjs'], { cwd: broken, env: {} }).status).toBe(0);
+    rmSync(join(broken, 'dist/token.cjs'));
+    expect(spawnSync(node, ['dist/fill-compile-cache.cjs'], { cwd: broken, env: {} }).status).toBe(0);
+  });
+
+  /** Runs `npm ci` and the build's script in each unpacked archive; resolves with why it could not, if the registry was out of reach. */
   async function install(): Promise<string | undefined> {
     const args = ['ci', '--omit=dev', '--prefer-offline', '--no-audit', '--no-fund', '--fetch-retries=1'];
     const { NODE_OPTIONS: _, ...environment } = process.env;
@@ -153,6 +183,7 @@ describe('the packaged archives, started as the platform starts them', () => {
       unpack(join(folder, 'packages', `${target}.zip`), join(folder, target));
       try {
         await promisify(execFile)('npm', args, { cwd: join(folder, target), env, timeout: 100_000 });
+        await promisify(execFile)('npm', ['run', 'gcp-build'], { cwd: join(folder, target), env, timeout: 100_000 });
       } catch (error) {
         const { stderr = '', killed } = error as { stderr?: string; killed?: boolean };
         if (killed || NO_NETWORK.test(stderr)) return `npm's registry is out of reach: ${stderr.slice(0, 500)}`;
