@@ -4,7 +4,7 @@ locals {
   # Google calls some APIs on behalf of a project: the one they are about, and, with user_project_override, Keydesk's.
   asked_apis = concat(var.forbid_keys ? ["orgpolicy"] : [], length(var.pool_groups) > 0 ? ["cloudidentity"] : [])
   keydesk_apis = concat([
-    "artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "firestore", "iam",
+    "artifactregistry", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "firestore", "iam",
     "iamcredentials", "logging", "monitoring", "run", "secretmanager", "storage", "sts",
   ], local.asked_apis)
   data_apis = ["firebaserules", "firestore", "iam", "identitytoolkit"]
@@ -15,6 +15,7 @@ locals {
       [for api in local.keydesk_apis : { project = var.project_id, api = api }],
       flatten([for project in local.data_projects : [for api in local.data_apis : { project = project, api = api }]]),
       flatten([for project in local.pool_projects : [for api in local.pool_apis : { project = project, api = api }]]),
+      [for project in local.archived_projects : { project = project, api = project == var.project_id ? "bigquery" : "logging" }],
     )) : "${pair.project}/${pair.api}" => pair
   }
 }

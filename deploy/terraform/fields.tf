@@ -22,6 +22,10 @@ resource "google_firestore_field" "needed" {
   collection = each.value.collectionGroup
   field      = each.value.fieldPath
 
+  # Each change of a field is a long operation, and a TTL policy takes ten minutes and more. Waiting for them all in one apply invites
+  # "too much contention", which the provider does not retry. What is not ready yet is slower or keeps a record longer; it grants nothing.
+  skip_wait = true
+
   # An empty index_config turns every single-field index of the field off.
   index_config {
     dynamic "indexes" {
@@ -39,5 +43,5 @@ resource "google_firestore_field" "needed" {
     content {}
   }
 
-  depends_on = [google_project_service.needed, google_firestore_database.ledger]
+  depends_on = [time_sleep.apis, google_firestore_database.ledger]
 }

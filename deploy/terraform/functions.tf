@@ -1,17 +1,8 @@
-# The three functions, from one build, each with its own identity and archive.
-
-data "google_project" "keydesk" {
-  project_id = var.project_id
-}
-
-data "google_project" "avoided" {
-  for_each   = local.minters_must_avoid
-  project_id = each.key
-}
+# The three Cloud Run functions, from one build, each with its own identity and archive.
 
 resource "google_storage_bucket" "archives" {
   project                     = var.project_id
-  name                        = "${var.project_id}-${var.name_prefix}-archives"
+  name                        = local.archives_bucket
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
@@ -22,7 +13,7 @@ resource "google_storage_bucket" "archives" {
     enabled = true
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 # The content's hash in the name: another archive is another object, and thereby another revision.
@@ -41,75 +32,142 @@ resource "google_storage_bucket_object" "archive" {
 resource "google_artifact_registry_repository" "images" {
   project       = var.project_id
   location      = var.region
-  repository_id = "${var.name_prefix}-functions"
-  description   = "Images of Keydesk's functions, built by Cloud Functions."
+  repository_id = local.image_repository
+  description   = "Images of Keydesk's functions, built from archives."
   format        = "DOCKER"
   labels        = var.labels
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
-resource "google_cloudfunctions2_function" "keydesk" {
+# Terraform's resource of a service builds nothing, also where it names a source (hashicorp/terraform-provider-google issue 22263).
+# ../build.sh does. The image's tag is the archive's hash: another setting alone builds nothing.
+resource "terraform_data" "image" {
   for_each = local.deployed
 
-  project     = var.project_id
-  location    = var.region
-  name        = "${var.name_prefix}-${each.key}"
-  description = "Keydesk: ${each.key}"
-  labels      = var.labels
+  triggers_replace = [local.images[each.key], local.base_image]
 
-  build_config {
-    runtime           = "nodejs24"
-    entry_point       = each.key
-    service_account   = google_service_account.build.id
-    docker_repository = google_artifact_registry_repository.images.id
+  provisioner "local-exec" {
+    command = "\"$BUILD_SH\" --project=\"$PROJECT\" --region=\"$REGION\" --target=\"$TARGET\" --source=\"$SOURCE\" --image=\"$IMAGE\" --base-image=\"$BASE_IMAGE\" --service-account=\"$ACCOUNT\""
+    environment = {
+      BUILD_SH   = abspath("${path.module}/../build.sh")
+      PROJECT    = var.project_id
+      REGION     = var.region
+      TARGET     = each.key
+      SOURCE     = "gs://${google_storage_bucket.archives.name}/${google_storage_bucket_object.archive[each.key].name}"
+      IMAGE      = local.images[each.key]
+      BASE_IMAGE = local.base_image
+      ACCOUNT    = google_service_account.build.email
+    }
+  }
 
-    source {
-      storage_source {
-        bucket = google_storage_bucket.archives.name
-        object = google_storage_bucket_object.archive[each.key].name
+  depends_on = [time_sleep.grants, google_artifact_registry_repository.images]
+}
+
+resource "google_cloud_run_v2_service" "keydesk" {
+  for_each = local.deployed
+
+  project             = var.project_id
+  location            = var.region
+  name                = "${var.name_prefix}-${each.key}"
+  description         = "Keydesk: ${each.key}"
+  labels              = var.labels
+  ingress             = each.value.ingress
+  deletion_protection = false
+
+  # Of the public ones, Cloud Run lets every request through; they verify a job token or a signature themselves.
+  invoker_iam_disabled = contains(local.public, each.key) && var.public_access == "invoker_check_disabled"
+
+  template {
+    service_account                  = google_service_account.function[each.key].email
+    timeout                          = "${each.value.timeout}s"
+    max_instance_request_concurrency = each.value.concurrency
+
+    scaling {
+      min_instance_count = each.value.min_instances
+      max_instance_count = each.value.max_instances
+    }
+
+    containers {
+      image          = local.images[each.key]
+      base_image_uri = local.base_image
+
+      resources {
+        limits            = { cpu = each.value.cpu, memory = each.value.memory }
+        cpu_idle          = each.value.cpu_idle
+        startup_cpu_boost = true
+      }
+
+      startup_probe {
+        period_seconds    = 2
+        timeout_seconds   = 2
+        failure_threshold = 60
+
+        # The token function alone has a page that says that it is healthy.
+        dynamic "http_get" {
+          for_each = each.value.health == null ? [] : [each.value.health]
+          content {
+            path = http_get.value
+          }
+        }
+        dynamic "tcp_socket" {
+          for_each = each.value.health == null ? [8080] : []
+          content {
+            port = tcp_socket.value
+          }
+        }
+      }
+
+      dynamic "liveness_probe" {
+        for_each = each.value.health == null ? [] : [each.value.health]
+        content {
+          period_seconds    = 30
+          timeout_seconds   = 10
+          failure_threshold = 3
+          http_get {
+            path = liveness_probe.value
+          }
+        }
+      }
+
+      dynamic "env" {
+        for_each = merge(each.value.environment, {
+          NODE_ENV             = "production"
+          GOOGLE_CLOUD_PROJECT = var.project_id
+          KEYDESK_DATABASE     = var.ledger_database
+        })
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+
+      dynamic "env" {
+        for_each = each.value.secrets
+        content {
+          name = env.key
+          value_source {
+            secret_key_ref {
+              secret  = "${var.name_prefix}-${env.value.secret}"
+              version = env.value.version
+            }
+          }
+        }
       }
     }
   }
 
-  service_config {
-    service_account_email            = google_service_account.function[each.key].email
-    available_memory                 = each.value.memory
-    available_cpu                    = each.value.cpu
-    max_instance_request_concurrency = each.value.concurrency
-    min_instance_count               = each.value.min_instances
-    max_instance_count               = each.value.max_instances
-    timeout_seconds                  = each.value.timeout
-    ingress_settings                 = each.value.ingress
-    all_traffic_on_latest_revision   = true
-
-    environment_variables = merge(each.value.environment, {
-      NODE_ENV             = "production"
-      GOOGLE_CLOUD_PROJECT = var.project_id
-      KEYDESK_DATABASE     = google_firestore_database.ledger.name
-    })
-
-    dynamic "secret_environment_variables" {
-      for_each = each.value.secrets
-      content {
-        key        = secret_environment_variables.key
-        project_id = var.project_id
-        secret     = "${var.name_prefix}-${secret_environment_variables.value.secret}"
-        version    = secret_environment_variables.value.version
-      }
-    }
+  # What the image was built from.
+  build_config {
+    source_location          = "gs://${google_storage_bucket.archives.name}/${google_storage_bucket_object.archive[each.key].name}"
+    function_target          = each.key
+    image_uri                = local.images[each.key]
+    base_image               = local.base_image
+    enable_automatic_updates = true
+    service_account          = google_service_account.build.id
   }
 
   # An instance that starts before it may read its secret or the ledger does not start. And no token is issued before the rules
   # that judge it are in force: until then it would open what the owner's own rules open to any signed-in user.
-  depends_on = [
-    terraform_data.rules,
-    google_project_iam_member.build_logs,
-    google_project_iam_member.build_sources,
-    google_artifact_registry_repository_iam_member.build_images,
-    google_storage_bucket_iam_member.build_archives,
-    google_secret_manager_secret_iam_member.webhook_tokens,
-    google_secret_manager_secret_iam_member.buildkite_api_token,
-    google_project_iam_member.ledger,
-  ]
+  depends_on = [terraform_data.image, google_firestore_database.ledger, time_sleep.grants, time_sleep.rules]
 }

@@ -8,7 +8,7 @@ resource "google_service_account" "function" {
   account_id   = "${var.name_prefix}-${each.key}"
   display_name = "Keydesk: the ${each.key} function"
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 resource "google_service_account" "scheduler" {
@@ -16,7 +16,7 @@ resource "google_service_account" "scheduler" {
   account_id   = "${var.name_prefix}-scheduler"
   display_name = "Keydesk: calls the sweep each minute"
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 resource "google_service_account" "build" {
@@ -24,7 +24,7 @@ resource "google_service_account" "build" {
   account_id   = "${var.name_prefix}-build"
   display_name = "Keydesk: builds the functions"
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 resource "google_service_account" "pooled" {
@@ -40,7 +40,7 @@ resource "google_service_account" "pooled" {
     ignore_changes = [disabled]
   }
 
-  depends_on = [google_project_service.needed, google_org_policy_policy.no_keys]
+  depends_on = [time_sleep.apis, google_org_policy_policy.no_keys]
 }
 
 resource "google_service_account" "standing" {
@@ -50,7 +50,7 @@ resource "google_service_account" "standing" {
   account_id   = split("@", each.key)[0]
   display_name = "Keydesk: named by the policy"
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 # Neither a key that Google makes nor one that somebody uploads.
@@ -69,7 +69,7 @@ resource "google_org_policy_policy" "no_keys" {
     }
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 resource "google_cloud_identity_group_membership" "pooled" {

@@ -34,12 +34,16 @@ resource "google_firestore_database" "ledger" {
       error_message = "No entry in rules_files for ${join(", ", local.without_rules)}: there, Keydesk's tokens would open what your own rules open to any signed-in user. If you deploy the generated rules by other means, name the database in rules_managed_externally."
     }
     precondition {
+      condition     = length(setsubtract(local.minters_must_avoid, keys(var.project_numbers))) == 0
+      error_message = "project_numbers has no entry for ${join(", ", setsubtract(local.minters_must_avoid, keys(var.project_numbers)))}: add the number that gcloud projects describe PROJECT --format='value(projectNumber)' prints."
+    }
+    precondition {
       condition     = !contains(local.pool_projects, "-")
       error_message = "A pooled account's address must name its project: NAME@PROJECT.iam.gserviceaccount.com."
     }
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 locals {

@@ -10,15 +10,7 @@ locals {
   archived_projects = toset(var.log_archive == null ? [] : setunion([var.project_id], local.account_owners, local.data_projects, local.touched_projects))
 
   google_lines  = "logName:\"/logs/cloudaudit.googleapis.com%2F\""
-  keydesk_lines = "jsonPayload.event=~\"^(account|firebase_user|grant|issuer_keys|jobs?|kill_switch|pool|request|startup|sweep|task|token|webhook)\\.[a-z_]+$\""
-}
-
-resource "google_project_service" "log_archive" {
-  for_each = { for project in local.archived_projects : project => project == var.project_id ? "bigquery" : "logging" }
-
-  project            = each.key
-  service            = "${each.value}.googleapis.com"
-  disable_on_destroy = false
+  keydesk_lines = "jsonPayload.event=~\"^(account|firebase_user|grant|issuer_keys|jobs?|kill_switch|pool|request|startup|sweep|task|token|webhook)[.][a-z_]+$\""
 }
 
 # Keeps the retention that the bucket was created with, also when the variable changes later.
@@ -53,7 +45,7 @@ resource "google_logging_project_bucket_config" "archive" {
     }
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 # The link's name is the dataset's, which every query names.
@@ -64,7 +56,7 @@ resource "google_logging_linked_dataset" "archive" {
   bucket      = google_logging_project_bucket_config.archive[0].id
   description = "For deploy/audit/*.sql."
 
-  depends_on = [google_project_service.log_archive]
+  depends_on = [time_sleep.apis]
 }
 
 # Named after its destination, because two deployments may export from one project. privileges.tf lets a sink's identity write; a sink in
@@ -79,5 +71,5 @@ resource "google_logging_project_sink" "archive" {
   filter                 = each.key == var.project_id ? "${local.google_lines} OR ${local.keydesk_lines}" : local.google_lines
   unique_writer_identity = true
 
-  depends_on = [google_logging_project_bucket_config.archive, google_project_service.log_archive]
+  depends_on = [google_logging_project_bucket_config.archive]
 }

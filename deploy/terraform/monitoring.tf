@@ -32,7 +32,7 @@ locals {
   # By the function whose host a check names; those only that the internet reaches.
   uptime_checks = {
     for check in local.monitoring["uptime-checks"] : lower(trimsuffix(check.monitoredResource.labels.host, "_HOST")) => check
-    if local.alerting && local.functions[lower(trimsuffix(check.monitoredResource.labels.host, "_HOST"))].ingress == "ALLOW_ALL"
+    if local.alerting && local.functions[lower(trimsuffix(check.monitoredResource.labels.host, "_HOST"))].ingress == "INGRESS_TRAFFIC_ALL"
   }
 }
 
@@ -91,7 +91,7 @@ resource "google_logging_metric" "keydesk" {
     }
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 resource "google_monitoring_dashboard" "keydesk" {
@@ -139,7 +139,7 @@ resource "google_monitoring_uptime_check_config" "keydesk" {
   monitored_resource {
     type = each.value.monitoredResource.type
     labels = merge(each.value.monitoredResource.labels, {
-      host = trimprefix(google_cloudfunctions2_function.keydesk[each.key].service_config[0].uri, "https://")
+      host = trimprefix(google_cloud_run_v2_service.keydesk[each.key].uri, "https://")
     })
   }
 }

@@ -40,8 +40,8 @@ output "buildkite_step" {
 output "secret_commands" {
   description = "How to add the secrets' versions; each prints the number for the variable that is named with it."
   value = {
-    webhook_tokens_version      = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${google_secret_manager_secret.webhook_tokens.secret_id} --project=${var.project_id} --data-file=- # paste the token Buildkite shows; NEW,OLD during a rotation"
-    buildkite_api_token_version = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${google_secret_manager_secret.buildkite_api_token.secret_id} --project=${var.project_id} --data-file=- # an API token with read_builds and nothing else"
+    webhook_tokens_version      = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${local.secrets.webhook_tokens} --project=${var.project_id} --data-file=- # paste the token Buildkite shows; NEW,OLD during a rotation"
+    buildkite_api_token_version = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${local.secrets.buildkite_api_token} --project=${var.project_id} --data-file=- # an API token with read_builds and nothing else"
   }
 }
 

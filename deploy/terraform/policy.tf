@@ -50,7 +50,7 @@ locals {
   minters_must_avoid = setunion([var.project_id], local.pool_projects)
   default_accounts = concat(
     [for project in local.minters_must_avoid : "${project}@appspot.gserviceaccount.com"],
-    [for project in data.google_project.avoided : "${project.number}-compute@developer.gserviceaccount.com"],
+    [for project in local.minters_must_avoid : "${lookup(var.project_numbers, project, "")}-compute@developer.gserviceaccount.com"],
   )
 
   # Shared accounts reach their buckets by these; a pool's reach theirs through its group.

@@ -8,14 +8,10 @@ locals {
   # Name of a resource that grants one role => that role.
   role = { for name, held in local.held : name => one(distinct(values(held))) if length(distinct(values(held))) == 1 }
 
-  # By account_id and not by email, which a first plan may not know: a reviewer of the plan should see who gets what.
+  # Written out and not read from the accounts, which a first plan does not know: a reviewer of the plan should see who gets what.
   member = merge(
-    { for name, account in google_service_account.function : name => "serviceAccount:${account.account_id}@${var.project_id}.iam.gserviceaccount.com" },
-    {
-      scheduler = "serviceAccount:${google_service_account.scheduler.account_id}@${var.project_id}.iam.gserviceaccount.com"
-      build     = "serviceAccount:${google_service_account.build.account_id}@${var.project_id}.iam.gserviceaccount.com"
-      everyone  = "allUsers"
-    }
+    { for name in concat(keys(local.functions), ["scheduler", "build"]) : name => "serviceAccount:${var.name_prefix}-${name}@${var.project_id}.iam.gserviceaccount.com" },
+    { everyone = "allUsers" }
   )
   # Name of a resource => members. The other members come from variables, from the policy or from Google.
   members = { for name, held in local.held : name => [for identity in keys(held) : local.member[identity]] if alltrue([for identity in keys(held) : contains(keys(local.member), identity)]) }
@@ -50,18 +46,31 @@ locals {
     for name, role in local.privileges.roles : { for project in distinct(local.role_projects[name]) : "${name} ${project}" => merge(role, { name = name, project = project }) if project != "-" }
   ]...)
 
-  roles = { for key, role in google_project_iam_custom_role.own : key => "projects/${role.project}/roles/${role.role_id}" }
+  role_prefix = replace(var.name_prefix, "-", "_")
+  roles       = { for key, role in local.own_roles_by_project : key => "projects/${role.project}/roles/${local.role_prefix}_${role.name}" }
+
+  # Where an account's address does not name its project, a custom role of Keydesk is not possible, and Google's wider one is used.
+  role_on_account = {
+    for name, emails in { sign = local.signers, mint = local.shared_accounts } : name => {
+      for email in emails : email => lookup(local.roles, "${local.role[name]} ${local.account_projects[email]}", "roles/iam.serviceAccountTokenCreator")
+    }
+  }
+  role_on_pooled = {
+    for name in ["mint_pooled", "disable_pooled", "enable_pooled"] : name => {
+      for email in local.pooled_accounts : email => local.roles["${local.role[name]} ${local.account_projects[email]}"]
+    }
+  }
 }
 
 resource "google_project_iam_custom_role" "own" {
   for_each = local.own_roles_by_project
 
   project     = each.value.project
-  role_id     = "${replace(var.name_prefix, "-", "_")}_${each.value.name}"
+  role_id     = "${local.role_prefix}_${each.value.name}"
   title       = each.value.title
   permissions = each.value.permissions
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 # The ledger and the grant documents
@@ -78,6 +87,8 @@ resource "google_project_iam_member" "ledger" {
     description = "The database that holds Keydesk's ledger, and no other of this project."
     expression  = "resource.name == \"${local.ledger_resource}\""
   }
+
+  depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
 resource "google_project_iam_member" "data" {
@@ -92,6 +103,8 @@ resource "google_project_iam_member" "data" {
     description = "The one database that the policy opens; Keydesk keeps its grant documents in it."
     expression  = "resource.name == \"projects/${each.value.project}/databases/${each.value.database}\""
   }
+
+  depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
 # Minting: the token function alone. Where an account's address does not name its project, a custom role of Keydesk is not
@@ -101,20 +114,20 @@ resource "google_service_account_iam_member" "sign" {
   for_each = local.signers
 
   service_account_id = "projects/${local.account_projects[each.key]}/serviceAccounts/${each.key}"
-  role               = lookup(local.roles, "${local.role.sign} ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
+  role               = local.role_on_account.sign[each.key]
   member             = one(local.members.sign)
 
-  depends_on = [google_service_account.standing]
+  depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
 resource "google_service_account_iam_member" "mint" {
   for_each = local.shared_accounts
 
   service_account_id = "projects/${local.account_projects[each.key]}/serviceAccounts/${each.key}"
-  role               = lookup(local.roles, "${local.role.mint} ${local.account_projects[each.key]}", "roles/iam.serviceAccountTokenCreator")
+  role               = local.role_on_account.mint[each.key]
   member             = one(local.members.mint)
 
-  depends_on = [google_service_account.standing]
+  depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
 # A pooled account belongs to this module, so these bindings are complete: another member of the role is removed at the next apply.
@@ -122,8 +135,10 @@ resource "google_service_account_iam_binding" "mint_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.roles["${local.role.mint_pooled} ${local.account_projects[each.key]}"]
+  role               = local.role_on_pooled.mint_pooled[each.key]
   members            = local.members.mint_pooled
+
+  depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
 # Disabling and enabling pooled accounts
@@ -132,16 +147,20 @@ resource "google_service_account_iam_binding" "disable_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.roles["${local.role.disable_pooled} ${local.account_projects[each.key]}"]
+  role               = local.role_on_pooled.disable_pooled[each.key]
   members            = local.members.disable_pooled
+
+  depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
 resource "google_service_account_iam_binding" "enable_pooled" {
   for_each = local.pooled_accounts
 
   service_account_id = google_service_account.pooled[each.key].name
-  role               = local.roles["${local.role.enable_pooled} ${local.account_projects[each.key]}"]
+  role               = local.role_on_pooled.enable_pooled[each.key]
   members            = local.members.enable_pooled
+
+  depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
 # The kill switch: who activates it acts as the webhook function's account.
@@ -152,28 +171,32 @@ resource "google_service_account_iam_member" "operators" {
   service_account_id = google_service_account.function["webhook"].name
   role               = local.role.operators
   member             = each.key
+
+  depends_on = [time_sleep.accounts]
 }
 
 # Calling the functions. Who may call the sweep is the whole list: nobody but the scheduler.
 
 resource "google_cloud_run_v2_service_iam_member" "public" {
-  for_each = { for name, function in local.deployed : name => function if contains(["token", "webhook"], name) }
+  for_each = var.public_access == "all_users" ? local.public : []
 
   project  = var.project_id
   location = var.region
-  name     = google_cloudfunctions2_function.keydesk[each.key].name
+  name     = google_cloud_run_v2_service.keydesk[each.key].name
   role     = local.role.public
   member   = one(local.members.public)
 }
 
 resource "google_cloud_run_v2_service_iam_binding" "sweep" {
-  for_each = { for name, function in local.deployed : name => function if name == "sweep" }
+  for_each = local.private
 
   project  = var.project_id
   location = var.region
-  name     = google_cloudfunctions2_function.keydesk[each.key].name
+  name     = google_cloud_run_v2_service.keydesk[each.key].name
   role     = local.role.sweep
   members  = local.members.sweep
+
+  depends_on = [time_sleep.accounts]
 }
 
 # Reading secrets
@@ -183,6 +206,8 @@ resource "google_secret_manager_secret_iam_member" "webhook_tokens" {
   secret_id = google_secret_manager_secret.webhook_tokens.secret_id
   role      = local.role.webhook_tokens
   member    = one(local.members.webhook_tokens)
+
+  depends_on = [time_sleep.accounts]
 }
 
 resource "google_secret_manager_secret_iam_member" "buildkite_api_token" {
@@ -190,6 +215,8 @@ resource "google_secret_manager_secret_iam_member" "buildkite_api_token" {
   secret_id = google_secret_manager_secret.buildkite_api_token.secret_id
   role      = local.role.buildkite_api_token
   member    = one(local.members.buildkite_api_token)
+
+  depends_on = [time_sleep.accounts]
 }
 
 # Building
@@ -198,6 +225,8 @@ resource "google_project_iam_member" "build_logs" {
   project = var.project_id
   role    = local.role.build_logs
   member  = one(local.members.build_logs)
+
+  depends_on = [time_sleep.accounts]
 }
 
 resource "google_artifact_registry_repository_iam_member" "build_images" {
@@ -206,29 +235,16 @@ resource "google_artifact_registry_repository_iam_member" "build_images" {
   repository = google_artifact_registry_repository.images.repository_id
   role       = local.role.build_images
   member     = one(local.members.build_images)
+
+  depends_on = [time_sleep.accounts]
 }
 
 resource "google_storage_bucket_iam_member" "build_archives" {
   bucket = google_storage_bucket.archives.name
   role   = local.role.build_archives
   member = one(local.members.build_archives)
-}
 
-# Cloud Functions copies each archive into a bucket of its own and builds from there.
-locals {
-  build_sources = "projects/_/buckets/gcf-v2-sources-${data.google_project.keydesk.number}-${var.region}"
-}
-
-resource "google_project_iam_member" "build_sources" {
-  project = var.project_id
-  role    = local.role.build_sources
-  member  = one(local.members.build_sources)
-
-  condition {
-    title       = "keydesk build sources only"
-    description = "The bucket that Cloud Functions keeps its sources in."
-    expression  = "resource.name == \"${local.build_sources}\" || resource.name.startsWith(\"${local.build_sources}/\")"
-  }
+  depends_on = [time_sleep.accounts]
 }
 
 # What the policy's accounts may do themselves
@@ -240,7 +256,7 @@ resource "google_storage_bucket_iam_member" "shared" {
   role   = each.value.role
   member = "serviceAccount:${each.value.account}"
 
-  depends_on = [google_service_account.standing]
+  depends_on = [time_sleep.accounts]
 }
 
 resource "google_project_iam_member" "pool_group" {
@@ -268,6 +284,10 @@ resource "google_project_iam_member" "pool_group" {
 
 # Sinks write into the log archive. Who that is Google says when the sink is there.
 
+locals {
+  log_archive_only = "resource.name.endsWith(\"locations/${try(var.log_archive.location, "")}/buckets/${local.log_bucket}\")"
+}
+
 resource "google_project_iam_member" "log_archive" {
   for_each = setsubtract(local.archived_projects, [var.project_id])
 
@@ -278,36 +298,45 @@ resource "google_project_iam_member" "log_archive" {
   condition {
     title       = "keydesk log archive only"
     description = "The one log bucket that the audit queries look into."
-    expression  = "resource.name.endsWith(\"locations/${var.log_archive.location}/buckets/${local.log_bucket}\")"
+    expression  = local.log_archive_only
   }
 }
 
-# All of it once more for the output `privileges`, made of the resources above.
+# All of it once more for the output `privileges`. It is made of what the resources above are made of, and not of their attributes: the provider
+# writes some names in full after an apply, and what an auditor reads must not change by itself.
 
 locals {
-  on_projects = flatten([
-    for each in concat(values(google_project_iam_member.ledger), values(google_project_iam_member.data), values(google_project_iam_member.pool_group), [google_project_iam_member.build_logs, google_project_iam_member.build_sources]) :
-    { who = each.member, role = each.role, on = join(" where ", concat(["project ${each.project}"], [for condition in each.condition : condition.expression])) }
-  ])
-  on_log_archive = [
-    for source, each in google_project_iam_member.log_archive :
-    { who = "log sink of ${source}", role = each.role, on = join(" where ", concat(["project ${each.project}"], [for condition in each.condition : condition.expression])) }
-  ]
-  on_accounts = flatten([
-    [for each in concat(values(google_service_account_iam_member.sign), values(google_service_account_iam_member.mint)) : { who = each.member, role = each.role, on = "account ${reverse(split("/", each.service_account_id))[0]}" }],
-    [for each in values(google_service_account_iam_member.operators) : { who = each.member, role = each.role, on = "account ${var.name_prefix}-webhook@${var.project_id}.iam.gserviceaccount.com" }],
+  on_projects = concat(
+    [for identity, role in local.held.ledger : { who = local.member[identity], role = local.roles["${role} ${var.project_id}"], on = "project ${var.project_id} where resource.name == \"${local.ledger_resource}\"" }],
     [
-      for bindings in [google_service_account_iam_binding.mint_pooled, google_service_account_iam_binding.disable_pooled, google_service_account_iam_binding.enable_pooled] : [
-        for email, each in bindings : [for who in each.members : { who = who, role = each.role, on = "account ${email}" }]
-      ]
+      for each in values(local.data_access) :
+      { who = local.member[each.function], role = local.roles["${each.role} ${each.project}"], on = "project ${each.project} where resource.name == \"projects/${each.project}/databases/${each.database}\"" }
     ],
-  ])
-  on_others = flatten([
-    [for each in values(google_cloud_run_v2_service_iam_member.public) : { who = each.member, role = each.role, on = "service ${each.name}" }],
-    [for each in values(google_cloud_run_v2_service_iam_binding.sweep) : [for who in each.members : { who = who, role = each.role, on = "service ${each.name}" }]],
-    [for each in [google_secret_manager_secret_iam_member.webhook_tokens, google_secret_manager_secret_iam_member.buildkite_api_token] : { who = each.member, role = each.role, on = "secret ${each.secret_id}" }],
-    [for each in [google_artifact_registry_repository_iam_member.build_images] : { who = each.member, role = each.role, on = "repository ${each.repository}" }],
-    [for each in concat([google_storage_bucket_iam_member.build_archives], values(google_storage_bucket_iam_member.shared)) : { who = each.member, role = each.role, on = "bucket ${each.bucket}" }],
-  ])
-  granted = concat(local.on_projects, local.on_log_archive, local.on_accounts, local.on_others)
+    [
+      for each in values(local.pool_group_roles) :
+      { who = "group:${each.email}", role = each.role, on = each.condition == null ? "project ${each.project}" : "project ${each.project} where ${each.condition.expression}" }
+    ],
+    [for who in local.members.build_logs : { who = who, role = local.role.build_logs, on = "project ${var.project_id}" }],
+    [for source in setsubtract(local.archived_projects, [var.project_id]) : { who = "log sink of ${source}", role = local.role.log_archive, on = "project ${var.project_id} where ${local.log_archive_only}" }],
+  )
+  on_accounts = concat(
+    [for email in local.signers : { who = one(local.members.sign), role = local.role_on_account.sign[email], on = "account ${email}" }],
+    [for email in local.shared_accounts : { who = one(local.members.mint), role = local.role_on_account.mint[email], on = "account ${email}" }],
+    [for who in var.operators : { who = who, role = local.role.operators, on = "account ${var.name_prefix}-webhook@${var.project_id}.iam.gserviceaccount.com" }],
+    flatten([
+      for name in ["mint_pooled", "disable_pooled", "enable_pooled"] : [
+        for email in local.pooled_accounts : [for who in local.members[name] : { who = who, role = local.role_on_pooled[name][email], on = "account ${email}" }]
+      ]
+    ]),
+  )
+  on_others = concat(
+    [for name in local.public : { who = one(local.members.public), role = var.public_access == "all_users" ? local.role.public : "no invoker check", on = "service ${var.name_prefix}-${name}" }],
+    flatten([for name in local.private : [for who in local.members.sweep : { who = who, role = local.role.sweep, on = "service ${var.name_prefix}-${name}" }]]),
+    [for who in local.members.webhook_tokens : { who = who, role = local.role.webhook_tokens, on = "secret ${local.secrets.webhook_tokens}" }],
+    [for who in local.members.buildkite_api_token : { who = who, role = local.role.buildkite_api_token, on = "secret ${local.secrets.buildkite_api_token}" }],
+    [for who in local.members.build_images : { who = who, role = local.role.build_images, on = "repository ${local.image_repository}" }],
+    [for who in local.members.build_archives : { who = who, role = local.role.build_archives, on = "bucket ${local.archives_bucket}" }],
+    [for each in values(var.grant_bucket_roles ? local.bucket_roles : {}) : { who = "serviceAccount:${each.account}", role = each.role, on = "bucket ${each.bucket}" }],
+  )
+  granted = concat(local.on_projects, local.on_accounts, local.on_others)
 }

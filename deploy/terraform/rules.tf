@@ -21,5 +21,5 @@ resource "terraform_data" "rules" {
     }
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }

@@ -3,24 +3,24 @@
 
 resource "google_secret_manager_secret" "webhook_tokens" {
   project   = var.project_id
-  secret_id = "${var.name_prefix}-webhook-tokens"
+  secret_id = local.secrets.webhook_tokens
   labels    = var.labels
 
   replication {
     auto {}
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 resource "google_secret_manager_secret" "buildkite_api_token" {
   project   = var.project_id
-  secret_id = "${var.name_prefix}-buildkite-api-token"
+  secret_id = local.secrets.buildkite_api_token
   labels    = var.labels
 
   replication {
     auto {}
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }

@@ -9,7 +9,7 @@ resource "google_monitoring_custom_service" "keydesk" {
   display_name = each.value.displayName
   user_labels  = merge(var.labels, each.value.userLabels)
 
-  depends_on = [google_project_service.needed]
+  depends_on = [time_sleep.apis]
 }
 
 resource "google_monitoring_slo" "keydesk" {

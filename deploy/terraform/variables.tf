@@ -11,6 +11,19 @@ variable "project_id" {
   }
 }
 
+variable "project_numbers" {
+  type        = map(string)
+  description = "Number of Keydesk's project and of each pool's project, by project ID. gcloud projects describe PROJECT --format='value(projectNumber)' prints it. URLs and the pooled accounts' grants are made of it."
+  validation {
+    condition     = contains(keys(var.project_numbers), var.project_id)
+    error_message = "project_numbers must have an entry for project_id: the number that gcloud projects describe ${var.project_id} --format='value(projectNumber)' prints."
+  }
+  validation {
+    condition     = alltrue([for number in values(var.project_numbers) : can(regex("^[1-9][0-9]{5,18}$", number))])
+    error_message = "project_numbers must map project IDs to project numbers, such as 123456789012."
+  }
+}
+
 variable "region" {
   type        = string
   description = "Region of the functions and their archives, near the ledger's location."
@@ -159,6 +172,26 @@ variable "buildkite_api_token_version" {
 
 # How the functions run
 
+variable "public_access" {
+  type        = string
+  description = "How token and webhook are open to the internet. invoker_check_disabled: Cloud Run does not check who calls, and no grant to allUsers is needed, which many organizations forbid. all_users: allUsers has roles/run.invoker, for organizations whose policy run.managed.requireInvokerIam forbids the former."
+  default     = "invoker_check_disabled"
+  validation {
+    condition     = contains(["invoker_check_disabled", "all_users"], var.public_access)
+    error_message = "public_access must be invoker_check_disabled or all_users."
+  }
+}
+
+variable "base_image" {
+  type        = string
+  description = "Google's Node.js image under the functions, which Cloud Run updates without a deployment; null for that of Node.js 24 in the functions' region."
+  default     = null
+  validation {
+    condition     = var.base_image == null || can(regex("^[a-z0-9-]+-docker\\.pkg\\.dev/serverless-runtimes/[a-z0-9-]+/runtimes/nodejs[0-9]+$", var.base_image))
+    error_message = "base_image must be an image of Google's such as europe-west1-docker.pkg.dev/serverless-runtimes/google-24/runtimes/nodejs24."
+  }
+}
+
 variable "token_function" {
   type = object({
     memory        = optional(string, "512Mi")
@@ -167,9 +200,10 @@ variable "token_function" {
     min_instances = optional(number, 1)
     max_instances = optional(number, 20)
     timeout       = optional(number, 30)
-    ingress       = optional(string, "ALLOW_ALL")
+    cpu_idle      = optional(bool, true)
+    ingress       = optional(string, "INGRESS_TRAFFIC_ALL")
   })
-  description = "How the token function runs. Timeout in seconds. One instance is kept warm: a job waits for this function."
+  description = "How the token function runs. Timeout in seconds. One instance is kept warm: a job waits for this function. cpu_idle = false is instance-based billing, by which an instance has CPU also between requests."
   default     = {}
   validation {
     condition     = can(regex("^[1-9][0-9]*(Mi|Gi)$", var.token_function.memory)) && can(regex("^[1-8]$", var.token_function.cpu))
@@ -180,8 +214,8 @@ variable "token_function" {
     error_message = "token_function: concurrency 1 to 1000, 0 <= min_instances <= max_instances, max_instances >= 1, timeout 10 to 300."
   }
   validation {
-    condition     = contains(["ALLOW_ALL", "ALLOW_INTERNAL_AND_GCLB", "ALLOW_INTERNAL_ONLY"], var.token_function.ingress)
-    error_message = "token_function: ingress must be ALLOW_ALL, ALLOW_INTERNAL_AND_GCLB or ALLOW_INTERNAL_ONLY."
+    condition     = contains(["INGRESS_TRAFFIC_ALL", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", "INGRESS_TRAFFIC_INTERNAL_ONLY"], var.token_function.ingress)
+    error_message = "token_function: ingress must be INGRESS_TRAFFIC_ALL, INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER or INGRESS_TRAFFIC_INTERNAL_ONLY."
   }
 }
 
@@ -193,7 +227,8 @@ variable "webhook_function" {
     min_instances = optional(number, 1)
     max_instances = optional(number, 10)
     timeout       = optional(number, 30)
-    ingress       = optional(string, "ALLOW_ALL")
+    cpu_idle      = optional(bool, true)
+    ingress       = optional(string, "INGRESS_TRAFFIC_ALL")
   })
   description = "How the webhook function runs. Timeout in seconds. Buildkite reaches it from the internet."
   default     = {}
@@ -206,17 +241,18 @@ variable "webhook_function" {
     error_message = "webhook_function: concurrency 1 to 1000, 0 <= min_instances <= max_instances, max_instances >= 1, timeout 10 to 300."
   }
   validation {
-    condition     = contains(["ALLOW_ALL", "ALLOW_INTERNAL_AND_GCLB"], var.webhook_function.ingress)
-    error_message = "webhook_function: ingress must be ALLOW_ALL or ALLOW_INTERNAL_AND_GCLB: Buildkite calls from outside."
+    condition     = contains(["INGRESS_TRAFFIC_ALL", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"], var.webhook_function.ingress)
+    error_message = "webhook_function: ingress must be INGRESS_TRAFFIC_ALL or INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER: Buildkite calls from outside."
   }
 }
 
 variable "sweep_function" {
   type = object({
-    memory  = optional(string, "512Mi")
-    cpu     = optional(string, "1")
-    timeout = optional(number, 120)
-    ingress = optional(string, "ALLOW_INTERNAL_ONLY")
+    memory   = optional(string, "512Mi")
+    cpu      = optional(string, "1")
+    timeout  = optional(number, 120)
+    cpu_idle = optional(bool, true)
+    ingress  = optional(string, "INGRESS_TRAFFIC_INTERNAL_ONLY")
   })
   description = "How the sweep function runs: never more than one instance. Timeout in seconds. Cloud Scheduler of the same project counts as internal."
   default     = {}
@@ -229,8 +265,26 @@ variable "sweep_function" {
     error_message = "sweep_function: timeout must be 60 to 300 seconds."
   }
   validation {
-    condition     = contains(["ALLOW_ALL", "ALLOW_INTERNAL_AND_GCLB", "ALLOW_INTERNAL_ONLY"], var.sweep_function.ingress)
-    error_message = "sweep_function: ingress must be ALLOW_ALL, ALLOW_INTERNAL_AND_GCLB or ALLOW_INTERNAL_ONLY."
+    condition     = contains(["INGRESS_TRAFFIC_ALL", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", "INGRESS_TRAFFIC_INTERNAL_ONLY"], var.sweep_function.ingress)
+    error_message = "sweep_function: ingress must be INGRESS_TRAFFIC_ALL, INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER or INGRESS_TRAFFIC_INTERNAL_ONLY."
+  }
+}
+
+# How long an apply waits for Google
+
+variable "propagation" {
+  type = object({
+    apis     = optional(string, "90s")
+    roles    = optional(string, "60s")
+    accounts = optional(string, "60s")
+    grants   = optional(string, "120s")
+    rules    = optional(string, "600s")
+  })
+  description = "How long an apply waits until Google knows new APIs, custom roles, service accounts, grants and, for a database that is new to the policy, security rules. Google documents up to ten minutes for rules: shorten that only where nobody uses the database."
+  default     = {}
+  validation {
+    condition     = alltrue([for wait in values(var.propagation) : can(regex("^[0-9]+s$", wait))])
+    error_message = "propagation must have durations in seconds, such as 90s."
   }
 }
 

@@ -14,6 +14,10 @@ terraform {
       source  = "hashicorp/google"
       version = "~> 7.0"
     }
+    time = {
+      source  = "hashicorp/time"
+      version = "~> 0.9"
+    }
   }
 }
 
@@ -29,6 +33,7 @@ module "keydesk" {
   source = "../"
 
   project_id      = var.project_id
+  project_numbers = var.project_numbers
   region          = var.region
   ledger_location = var.ledger_location
 
@@ -49,4 +54,6 @@ module "keydesk" {
   log_archive            = var.log_archive
   notification_channels  = var.notification_channels
   playbooks_url          = var.playbooks_url
+  public_access          = var.public_access
+  propagation            = var.propagation
 }

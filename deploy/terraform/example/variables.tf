@@ -5,6 +5,11 @@ variable "project_id" {
   description = "Keydesk's own project. It exists and has billing."
 }
 
+variable "project_numbers" {
+  type        = map(string)
+  description = "Number of Keydesk's project and of each pool's project, by project ID."
+}
+
 variable "region" {
   type        = string
   description = "Region of the functions."
@@ -111,4 +116,22 @@ variable "notification_channels" {
 variable "playbooks_url" {
   type        = string
   description = "Where your people read docs/playbooks."
+}
+
+variable "propagation" {
+  type = object({
+    apis     = optional(string, "90s")
+    roles    = optional(string, "60s")
+    accounts = optional(string, "60s")
+    grants   = optional(string, "120s")
+    rules    = optional(string, "600s")
+  })
+  description = "How long an apply waits until Google knows what it created."
+  default     = {}
+}
+
+variable "public_access" {
+  type        = string
+  description = "How token and webhook are open to the internet: invoker_check_disabled, or all_users where an organization policy forbids that."
+  default     = "invoker_check_disabled"
 }

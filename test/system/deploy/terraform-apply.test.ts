@@ -2,6 +2,7 @@
 // a fake Firebase Rules API.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startBuildApi } from './build-api.ts';
 import { startRulesApi } from './rules-api.ts';
 import { createPlanner, type Settings, TERRAFORM, UNHURRIED } from './terraform-plan.ts';
 
@@ -15,13 +16,18 @@ const target = (address: string) => `-target=module.keydesk.${address}`;
 
 async function openRoot() {
   const api = await startRulesApi('of-the-test');
-  const environment = { KEYDESK_FIREBASERULES_URL: api.url, GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test' };
+  const build = await startBuildApi('of-the-test');
+  const environment = {
+    KEYDESK_FIREBASERULES_URL: api.url,
+    GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test',
+    ...build.environment,
+  };
   const planner = await createPlanner({ known: false, environment, root: 'acme' });
   const close = async () => {
     planner.stop();
-    await api.stop();
+    await Promise.all([api.stop(), build.stop()]);
   };
-  return { api, planner, close };
+  return { api, build, planner, close };
 }
 
 describe.skipIf(TERRAFORM.missing)(
@@ -46,10 +52,31 @@ describe.skipIf(TERRAFORM.missing)(
       expect(after.second).toContain('No changes.');
     });
 
+    it('fails where it does not wait until Google knows a new API, role or account', async () => {
+      const { planner, close } = await openRoot();
+      try {
+        const { said } = await planner.applyInVain({
+          ...FIRST,
+          propagation: '{ apis = "1s", roles = "1s", accounts = "1s" }',
+        });
+        expect(said).toContain('has not been used in project');
+      } finally {
+        await close();
+      }
+    });
+
     it('deploys the rules of each data database, once', () => {
       for (const release of RELEASES) expect(root.api.live(release)).toContain('// keydesk:begin');
       expect(calls.first).toBeGreaterThan(0);
       expect(calls.second).toBe(calls.first);
+    });
+
+    it('builds the image of each function from its archive, once', () => {
+      const built = root.build.builds.map(({ imageUri, buildpackBuild, storageSource }) => {
+        const tag = /:([0-9a-f]{64})$/.exec(imageUri)?.[1];
+        return [buildpackBuild.functionTarget, storageSource.object === `${buildpackBuild.functionTarget}-${tag}.zip`];
+      });
+      expect(built.sort()).toEqual(['sweep', 'token', 'webhook'].map((name) => [name, true]));
     });
 
     it('enables every account again that somebody disabled, but no pooled one', async () => {
@@ -90,7 +117,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('applied over rules that the 
       expect(said).toContain('does not hold them: nothing was changed');
       expect(api.live(release)).toBe(theirs);
       expect(there).toContain('google_service_account.function["token"]');
-      expect(there.filter((address) => /cloudfunctions2|cloud_run/.test(address))).toEqual([]);
+      expect(there.filter((address) => /cloud_run|terraform_data\.image/.test(address))).toEqual([]);
     } finally {
       await close();
     }

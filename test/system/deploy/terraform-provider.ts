@@ -1,4 +1,4 @@
-// A fake of Terraform's Google provider, which can only be had from Terraform's registry. It serves the schema that the real
+// Fakes of Terraform's providers of Google and of time, which can only be had from Terraform's registry. That of Google serves the schema that the real
 // provider printed (google-provider-7.46.schema.json), so that the real terraform validates, plans and applies the module
 // against it. It creates nothing, invents what Google would return, and knows none of the checks that the provider or Google
 // make of values.
@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { loadPackageDefinition, Server, ServerCredentials, type ServiceClientConstructor } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import * as z from 'zod';
+import { createLag } from './terraform-lag.ts';
 import { decodeMsgpack, encodeMsgpack, UNKNOWN } from './terraform-msgpack.ts';
 
 const SCHEMA_FILE = 'test/system/deploy/google-provider-7.46.schema.json';
@@ -66,8 +67,8 @@ const values = z.record(z.string(), z.unknown());
 const REMOVED: Readonly<Record<string, Omit<Attribute, 'type'>>> = {
   'google_artifact_registry_repository.description': { optional: true },
   'google_cloud_scheduler_job.description': { optional: true },
-  'google_cloudfunctions2_function.description': { optional: true },
-  'google_cloudfunctions2_function.service_config.secret_environment_variables.version': { required: true },
+  'google_cloud_run_v2_service.description': { optional: true },
+  'google_cloud_run_v2_service.template.containers.env.value_source.secret_key_ref.version': { optional: true },
   'google_logging_linked_dataset.description': { optional: true },
   'google_logging_metric.description': { optional: true },
   'google_logging_metric.metric_descriptor.labels.description': { optional: true },
@@ -78,15 +79,38 @@ const REMOVED: Readonly<Record<string, Omit<Attribute, 'type'>>> = {
 
 export const PROVIDER_SCHEMA = readSchema();
 
+const TEXT = { type: 'string', optional: true } as const;
+/** Source: github.com/hashicorp/terraform-provider-time, docs/resources/sleep.md. */
+const TIME_SLEEP: Block = {
+  attributes: {
+    create_duration: TEXT,
+    destroy_duration: TEXT,
+    triggers: { type: ['map', 'string'], optional: true },
+    id: { type: 'string', computed: true },
+  },
+  block_types: {},
+};
+const EMPTY: Block = { attributes: {}, block_types: {} };
+
+/** Attributes that the provider writes in full after an apply. Its plans take the short form for the same. */
+const WRITTEN_IN_FULL: Readonly<Record<string, (own: Record<string, unknown>) => string>> = {
+  'google_artifact_registry_repository_iam_member.repository': (own) =>
+    `projects/${own.project}/locations/${own.location}/repositories/${own.repository}`,
+  'google_cloud_run_v2_service_iam_binding.name': (own) =>
+    `projects/${own.project}/locations/${own.location}/services/${own.name}`,
+  'google_cloud_run_v2_service_iam_member.name': (own) =>
+    `projects/${own.project}/locations/${own.location}/services/${own.name}`,
+  'google_secret_manager_secret_iam_member.secret_id': (own) => `projects/${own.project}/secrets/${own.secret_id}`,
+  'google_storage_bucket_iam_member.bucket': (own) => `b/${own.bucket}`,
+};
+
 /** What Google would answer, as far as something in the module depends on its form. */
 const ANSWERS: Record<string, (own: Record<string, unknown>) => string> = {
   'google_service_account.email': (own) => `${own.account_id}@${own.project}.iam.gserviceaccount.com`,
   'google_service_account.name': (own) =>
     `projects/${own.project}/serviceAccounts/${own.account_id}@${own.project}.iam.gserviceaccount.com`,
   'google_project_iam_custom_role.name': (own) => `projects/${own.project}/roles/${own.role_id}`,
-  // A function is named as its account is.
-  'google_cloudfunctions2_function.uri': (own) =>
-    `https://${String(own.service_account_email).split('@')[0]}-abc123-ew.a.run.app`,
+  'google_cloud_run_v2_service.uri': (own) => `https://${own.name}-abc123-ew.a.run.app`,
   'google_project.number': () => '123456789012',
 };
 
@@ -100,6 +124,93 @@ export interface FakeProvider {
 
 /** @param known whether the plan knows what Google will answer; really it does not */
 export async function startProvider(socket: string, known: boolean): Promise<FakeProvider> {
+  let disabled = false;
+  const lag = createLag();
+  const google = await serve(socket, {
+    GetProviderSchema: () => ({
+      provider: { block: toBlock(PROVIDER_SCHEMA.provider) },
+      resource_schemas: toSchemas(PROVIDER_SCHEMA.resource),
+      data_source_schemas: toSchemas(PROVIDER_SCHEMA.data),
+    }),
+    PlanResourceChange: (request) => {
+      const { type_name, prior_state, proposed_new_state } = planRequest.parse(request);
+      const prior = stateSchema.parse(decodeMsgpack(prior_state.msgpack));
+      const proposed = stateSchema.parse(decodeMsgpack(proposed_new_state.msgpack));
+      const wanted = prior && proposed ? { ...proposed, ...sameInFull(type_name, prior, proposed) } : proposed;
+      return {
+        planned_state: filled('resource', type_name, wanted, known || prior !== null),
+        legacy_type_system: true,
+      };
+    },
+    ApplyResourceChange: (request) => {
+      const { type_name, prior_state, planned_state } = applyRequest.parse(request);
+      const planned = stateSchema.parse(decodeMsgpack(planned_state.msgpack));
+      const summary = planned ? lag.complaint(type_name, planned) : undefined;
+      if (summary !== undefined) return { new_state: prior_state, diagnostics: [{ severity: 'ERROR', summary }] };
+      if (planned) lag.created(type_name, planned);
+      const state = planned && { ...planned, ...inFull(type_name, planned) };
+      return { new_state: filled('resource', type_name, state, true), legacy_type_system: true };
+    },
+    ReadResource: (request) => {
+      const { type_name, current_state } = readRequest.parse(request);
+      if (type_name !== 'google_service_account' || !disabled) return { new_state: current_state };
+      const account = values.parse(decodeMsgpack(current_state.msgpack));
+      return { new_state: { msgpack: encodeMsgpack({ ...account, disabled: true }) } };
+    },
+    ReadDataSource: (request) => {
+      const { type_name, config } = readDataRequest.parse(request);
+      return { state: filled('data', type_name, stateSchema.parse(decodeMsgpack(config.msgpack)), true) };
+    },
+  });
+  const time = await serve(`${socket}.time`, {
+    GetProviderSchema: () => ({
+      provider: { block: toBlock(EMPTY) },
+      resource_schemas: toSchemas({ time_sleep: TIME_SLEEP }),
+      data_source_schemas: {},
+    }),
+    PlanResourceChange: (request) => {
+      const { prior_state, proposed_new_state } = planRequest.parse(request);
+      const prior = stateSchema.parse(decodeMsgpack(prior_state.msgpack));
+      const proposed = stateSchema.parse(decodeMsgpack(proposed_new_state.msgpack));
+      if (!proposed) return { planned_state: proposed_new_state };
+      const again = prior && JSON.stringify(prior.triggers) !== JSON.stringify(proposed.triggers);
+      return {
+        planned_state: { msgpack: encodeMsgpack({ ...proposed, id: prior && !again ? prior.id : UNKNOWN }) },
+        requires_replace: again ? [{ steps: [{ attribute_name: 'triggers' }] }] : [],
+      };
+    },
+    ApplyResourceChange: (request) => {
+      const { prior_state, planned_state } = applyRequest.parse(request);
+      const planned = stateSchema.parse(decodeMsgpack(planned_state.msgpack));
+      if (!planned) return { new_state: planned_state };
+      if (decodeMsgpack(prior_state.msgpack) === null) lag.waited(String(planned.create_duration));
+      return { new_state: { msgpack: encodeMsgpack({ ...planned, id: '2026-01-01T00:00:00Z' }) } };
+    },
+    ReadResource: (request) => ({ new_state: readRequest.parse(request).current_state }),
+  });
+  const attached = (name: string, address: string) => ({
+    [`registry.terraform.io/hashicorp/${name}`]: {
+      Protocol: 'grpc',
+      ProtocolVersion: 6,
+      Pid: process.pid,
+      Test: true,
+      Addr: { Network: 'unix', String: address },
+    },
+  });
+  return {
+    reattach: JSON.stringify({ ...attached('google', socket), ...attached('time', `${socket}.time`) }),
+    disableAccounts: () => {
+      disabled = true;
+    },
+    stop: () => {
+      google.forceShutdown();
+      time.forceShutdown();
+    },
+  };
+}
+
+/** A provider at a socket. What is not in `methods` succeeds and does nothing. */
+async function serve(socket: string, methods: Readonly<Record<string, (request: unknown) => object>>): Promise<Server> {
   const definition = loadPackageDefinition(loadSync('test/system/deploy/tfplugin6.proto', { keepCase: true }));
   const { Provider } = definition.tfplugin6 as { Provider?: ServiceClientConstructor };
   if (!Provider) throw new Error('tfplugin6.proto describes no Provider');
@@ -112,70 +223,50 @@ export async function startProvider(socket: string, known: boolean): Promise<Fak
         callback(error instanceof Error ? error : new Error(String(error)));
       }
     };
-  const nothing = answering(() => ({}));
-  let disabled = false;
-  const server = new Server();
-  server.addService(Provider.service, {
-    GetProviderSchema: answering(() => ({
-      provider: { block: toBlock(PROVIDER_SCHEMA.provider) },
-      resource_schemas: toSchemas(PROVIDER_SCHEMA.resource),
-      data_source_schemas: toSchemas(PROVIDER_SCHEMA.data),
-    })),
+  const nothing = () => ({});
+  const all: Record<string, (request: unknown) => object> = {
     ValidateProviderConfig: nothing,
     ValidateResourceConfig: nothing,
     ValidateDataResourceConfig: nothing,
     ConfigureProvider: nothing,
     StopProvider: nothing,
-    PlanResourceChange: answering((request) => {
-      const { type_name, prior_state, proposed_new_state } = planRequest.parse(request);
-      const exists = decodeMsgpack(prior_state.msgpack) !== null;
-      return {
-        planned_state: filled('resource', type_name, proposed_new_state.msgpack, known || exists),
-        legacy_type_system: true,
-      };
-    }),
-    ApplyResourceChange: answering((request) => {
-      const { type_name, planned_state } = applyRequest.parse(request);
-      return { new_state: filled('resource', type_name, planned_state.msgpack, true), legacy_type_system: true };
-    }),
-    ReadResource: answering((request) => {
-      const { type_name, current_state } = readRequest.parse(request);
-      if (type_name !== 'google_service_account' || !disabled) return { new_state: current_state };
-      const account = values.parse(decodeMsgpack(current_state.msgpack));
-      return { new_state: { msgpack: encodeMsgpack({ ...account, disabled: true }) } };
-    }),
-    UpgradeResourceState: answering((request) => ({ upgraded_state: upgradeRequest.parse(request).raw_state })),
-    ReadDataSource: answering((request) => {
-      const { type_name, config } = readDataRequest.parse(request);
-      return { state: filled('data', type_name, config.msgpack, true) };
-    }),
-  });
+    UpgradeResourceState: (request) => ({ upgraded_state: upgradeRequest.parse(request).raw_state }),
+    ReadDataSource: nothing,
+    ...methods,
+  };
+  const server = new Server();
+  server.addService(
+    Provider.service,
+    Object.fromEntries(Object.entries(all).map(([name, method]) => [name, answering(method)])),
+  );
   await new Promise<void>((resolve, reject) =>
     server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>
       error ? reject(error) : resolve(),
     ),
   );
-  const reattach = {
-    'registry.terraform.io/hashicorp/google': {
-      Protocol: 'grpc',
-      ProtocolVersion: 6,
-      Pid: process.pid,
-      Test: true,
-      Addr: { Network: 'unix', String: socket },
-    },
-  };
-  return {
-    reattach: JSON.stringify(reattach),
-    disableAccounts: () => {
-      disabled = true;
-    },
-    stop: () => server.forceShutdown(),
-  };
+  return server;
+}
+
+/** What the provider writes in full of these values. */
+function inFull(type: string, own: Record<string, unknown>): Record<string, unknown> {
+  const found = Object.entries(WRITTEN_IN_FULL).filter(([path]) => path.startsWith(`${type}.`));
+  return Object.fromEntries(
+    found.map(([path, full]) => {
+      const name = path.slice(type.length + 1);
+      return [name, /\//.test(String(own[name])) ? own[name] : full(own)];
+    }),
+  );
+}
+
+/** Of what is written in full, what is the same as before. */
+function sameInFull(type: string, prior: Record<string, unknown>, proposed: Record<string, unknown>) {
+  return Object.fromEntries(Object.entries(inFull(type, proposed)).filter(([name, full]) => full === prior[name]));
 }
 
 const dynamicValue = z.object({ msgpack: z.instanceof(Buffer) });
 const planRequest = z.object({ type_name: z.string(), prior_state: dynamicValue, proposed_new_state: dynamicValue });
-const applyRequest = z.object({ type_name: z.string(), planned_state: dynamicValue });
+const applyRequest = z.object({ type_name: z.string(), prior_state: dynamicValue, planned_state: dynamicValue });
+const stateSchema = values.nullable();
 const readRequest = z.object({ type_name: z.string(), current_state: dynamicValue });
 const upgradeRequest = z.object({ raw_state: z.object({ json: z.instanceof(Buffer) }) });
 const readDataRequest = z.object({ type_name: z.string(), config: dynamicValue });
@@ -219,7 +310,12 @@ function toBlock({ attributes, block_types }: Block): object {
 }
 
 /** The state with everything filled in that Google would set. */
-function filled(kind: 'resource' | 'data', type: string, msgpack: Buffer, known: boolean): { msgpack: Buffer } {
+function filled(
+  kind: 'resource' | 'data',
+  type: string,
+  state: Record<string, unknown> | null,
+  known: boolean,
+): { msgpack: Buffer } {
   const own = PROVIDER_SCHEMA[kind][type];
   if (!own) throw new Error(`${type} is not in ${SCHEMA_FILE}`);
   const fill = ({ attributes, block_types }: Block, state: Record<string, unknown>): object => {
@@ -238,8 +334,7 @@ function filled(kind: 'resource' | 'data', type: string, msgpack: Buffer, known:
     });
     return { ...state, ...Object.fromEntries(set), ...Object.fromEntries(nested) };
   };
-  const state = decodeMsgpack(msgpack);
-  return { msgpack: encodeMsgpack(state === null ? null : fill(own, values.parse(state))) };
+  return { msgpack: encodeMsgpack(state === null ? null : fill(own, state)) };
 }
 
 function nestedStates(state: unknown) {

@@ -1,0 +1,51 @@
+# Google takes a while until every service knows a new API, account, role or grant. The provider retries some of the errors that this causes,
+# and not those of a new API or role. Each wait runs once, and again only when something is added to what it waits for.
+
+resource "time_sleep" "apis" {
+  create_duration = var.propagation.apis
+  triggers        = { apis = join(" ", keys(google_project_service.needed)) }
+}
+
+resource "time_sleep" "roles" {
+  create_duration = var.propagation.roles
+  triggers        = { roles = join(" ", keys(google_project_iam_custom_role.own)) }
+}
+
+resource "time_sleep" "accounts" {
+  create_duration = var.propagation.accounts
+  triggers = {
+    accounts = join(" ", concat(
+      [google_service_account.scheduler.account_id, google_service_account.build.account_id], keys(google_service_account.function),
+      keys(google_service_account.pooled), keys(google_service_account.standing),
+    ))
+  }
+}
+
+# What a function needs to start and to work: its secret, the ledger, the data databases and the accounts.
+resource "time_sleep" "grants" {
+  create_duration = var.propagation.grants
+  triggers = {
+    databases = join(" ", concat(keys(google_project_iam_member.ledger), keys(google_project_iam_member.data)))
+    accounts = join(" ", concat(
+      keys(google_service_account_iam_member.sign), keys(google_service_account_iam_member.mint), keys(google_service_account_iam_binding.mint_pooled),
+      keys(google_service_account_iam_binding.disable_pooled), keys(google_service_account_iam_binding.enable_pooled),
+    ))
+  }
+
+  depends_on = [
+    google_project_iam_member.build_logs,
+    google_artifact_registry_repository_iam_member.build_images,
+    google_storage_bucket_iam_member.build_archives,
+    google_secret_manager_secret_iam_member.webhook_tokens,
+    google_secret_manager_secret_iam_member.buildkite_api_token,
+  ]
+}
+
+# Google documents up to ten minutes until rules that were released are in force everywhere. Until then a token could be judged by the owner's
+# own rules. A later change of the rules needs no wait: the rules before it look up the grant as well.
+resource "time_sleep" "rules" {
+  for_each = terraform_data.rules
+
+  create_duration = var.propagation.rules
+  triggers        = { database = each.key }
+}
