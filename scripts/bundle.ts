@@ -139,15 +139,15 @@ async function toCommonJs(options: BuildOptions): Promise<Bundles> {
   };
 }
 
-/** The script with which Terraform deploys security rules, as one file that needs no package. */
-export async function bundleRulesScript(): Promise<Uint8Array> {
+/** A script that Terraform runs, such as deploy/rules.ts, as one file that needs no package. */
+export async function bundleDeployScript(name: 'build' | 'rules'): Promise<Uint8Array> {
   const { outputFiles } = await build({
     ...COMMON,
-    entryPoints: ['deploy/rules.ts'],
-    outfile: 'rules.mjs',
+    entryPoints: [`deploy/${name}.ts`],
+    outfile: `${name}.mjs`,
     format: 'esm',
   });
   const [script] = outputFiles;
-  if (!script) throw new Error('deploy/rules.ts was not bundled');
+  if (!script) throw new Error(`deploy/${name}.ts was not bundled`);
   return script.contents;
 }

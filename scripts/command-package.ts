@@ -5,7 +5,7 @@ import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } fro
 import { dirname, join } from 'node:path';
 import { FUNCTIONS } from '../cli/installation.ts';
 import { VERSION } from '../shared/version.ts';
-import { type Bundles, bundleCommand, bundleRulesScript } from './bundle.ts';
+import { type Bundles, bundleCommand, bundleDeployScript } from './bundle.ts';
 import { functionFiles, json, packagesIn } from './function-files.ts';
 import { readLockFile } from './lock-file.ts';
 import { billOfMaterials } from './sbom.ts';
@@ -13,6 +13,7 @@ import { billOfMaterials } from './sbom.ts';
 /** Copied as they are: the Terraform module reads them by these paths. */
 const COPIED = [
   'LICENSE',
+  'deploy/build.sh',
   'deploy/monitoring',
   'deploy/rules.sh',
   'deploy/terraform',
@@ -44,7 +45,8 @@ export async function writeCommandPackage(folder: string, functions: Bundles): P
     ...command.files,
     ['package.json', json(manifest)],
     ['sbom.cdx.json', Buffer.from(billOfMaterials({ name, version: VERSION, packages, bundled, installed: [] }))],
-    ['deploy/rules.mjs', await bundleRulesScript()],
+    ['deploy/build.mjs', await bundleDeployScript('build')],
+    ['deploy/rules.mjs', await bundleDeployScript('rules')],
     ...FUNCTIONS.flatMap((target) =>
       [...functionFiles(target, functions, packages)].map(
         ([path, contents]) => [`functions/${target}/${path}`, contents] as const,

@@ -35,6 +35,8 @@ const indexes = z
   })
   .parse(JSON.parse(readFileSync('firestore.indexes.json', 'utf8')));
 
+const secretSource = z.object({ secret_key_ref: z.array(z.object({ secret: z.string(), version: z.string() })) });
+
 describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () => {
   let planner: Planner;
   let plan: Plan;
@@ -70,14 +72,12 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
         condition { titel = "t" }
         condition { title = "t" }
       }
-      resource "google_cloudfunctions2_function" "wrong" {
+      resource "google_cloud_run_v2_service" "wrong" {
         name = "n"
         location = "l"
-        service_config {
-          secret_environment_variables {
-            key = "k"
-            project_id = "p"
-            secret = "s"
+        template {
+          containers {
+            resources {}
           }
         }
       }
@@ -89,7 +89,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
       'Inappropriate value for attribute "member": string required',
       'An argument named "titel" is not expected here',
       'Too many condition blocks',
-      'The argument "version" is required',
+      'The argument "image" is required',
     ])
       expect(said).toContain(message);
   });
@@ -121,13 +121,10 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(binding.map(({ values }) => [values.name, values.role, values.members])).toEqual([
       ['keydesk-sweep', 'roles/run.invoker', ['serviceAccount:keydesk-scheduler@acme-keydesk.iam.gserviceaccount.com']],
     ]);
-    const open = all('google_cloud_run_v2_service_iam_member.public').map(({ values }) => [values.name, values.member]);
-    expect(open).toEqual([
-      ['keydesk-token', 'allUsers'],
-      ['keydesk-webhook', 'allUsers'],
-    ]);
-    expect(one('google_cloudfunctions2_function.keydesk["sweep"]')).toMatchObject({
-      service_config: [{ ingress_settings: 'ALLOW_INTERNAL_ONLY', max_instance_count: 1, timeout_seconds: 120 }],
+    expect(one('google_cloud_run_v2_service.keydesk["sweep"]')).toMatchObject({
+      ingress: 'INGRESS_TRAFFIC_INTERNAL_ONLY',
+      invoker_iam_disabled: false,
+      template: [{ timeout: '120s', scaling: [{ max_instance_count: 1 }] }],
     });
     expect(one('google_cloud_scheduler_job.sweep["sweep"]')).toMatchObject({
       schedule: '* * * * *',
@@ -141,42 +138,78 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     });
   });
 
+  it('opens the token and the webhook function to the internet without a grant to everybody', async () => {
+    const disabled = (resources = plan.resources) =>
+      all('google_cloud_run_v2_service.keydesk', resources)
+        .filter(({ values }) => values.invoker_iam_disabled)
+        .map(({ values }) => values.name);
+    expect(disabled()).toEqual(['keydesk-token', 'keydesk-webhook']);
+    expect(all('google_cloud_run_v2_service_iam_member.public')).toEqual([]);
+    expect(JSON.stringify(plan.resources)).not.toContain('allUsers');
+
+    const { resources } = await planner.plan({ ...DEPLOYED, public_access: '"all_users"' });
+    expect(disabled(resources)).toEqual([]);
+    const open = all('google_cloud_run_v2_service_iam_member.public', resources);
+    expect(open.map(({ values }) => [values.name, values.role, values.member])).toEqual([
+      ['keydesk-token', 'roles/run.invoker', 'allUsers'],
+      ['keydesk-webhook', 'roles/run.invoker', 'allUsers'],
+    ]);
+  });
+
   it('gives each function its own identity, archive and settings, and only the secrets it needs', () => {
-    for (const name of ['token', 'webhook', 'sweep'])
-      expect(one(`google_cloudfunctions2_function.keydesk["${name}"]`)).toMatchObject({
-        build_config: [
+    const env = z.array(
+      z.object({ name: z.string(), value: z.string().nullable(), value_source: z.array(secretSource) }),
+    );
+    const container = z.object({ env, image: z.string(), startup_probe: z.array(z.unknown()).length(1) });
+    const template = z.array(z.object({ containers: z.array(container).length(1) })).length(1);
+    const secrets: unknown[] = [];
+    for (const name of ['token', 'webhook', 'sweep']) {
+      const service = one(`google_cloud_run_v2_service.keydesk["${name}"]`);
+      const [, hash = ''] =
+        /^gs:\/\/acme-keydesk-keydesk-archives\/\w+-([0-9a-f]{64})\.zip$/.exec(
+          z.array(z.object({ source_location: z.string() })).parse(service.build_config)[0]?.source_location ?? '',
+        ) ?? [];
+      const image = `europe-west1-docker.pkg.dev/acme-keydesk/keydesk-functions/${name}:${hash}`;
+      const base = 'europe-west1-docker.pkg.dev/serverless-runtimes/google-24/runtimes/nodejs24';
+      expect(service).toMatchObject({
+        build_config: [{ function_target: name, image_uri: image, base_image: base, enable_automatic_updates: true }],
+        template: [
           {
-            runtime: 'nodejs24',
-            entry_point: name,
-            source: [{ storage_source: [{ object: expect.stringMatching(`^${name}-[0-9a-f]{64}\\.zip$`) }] }],
-          },
-        ],
-        service_config: [
-          {
-            service_account_email: `keydesk-${name}@acme-keydesk.iam.gserviceaccount.com`,
-            environment_variables: {
-              NODE_ENV: 'production',
-              GOOGLE_CLOUD_PROJECT: 'acme-keydesk',
-              KEYDESK_DATABASE: 'keydesk',
-              ...(name === 'token' && { KEYDESK_POLICY: 'policy.yaml' }),
-            },
+            service_account: `keydesk-${name}@acme-keydesk.iam.gserviceaccount.com`,
+            containers: [{ image, base_image_uri: base, resources: [{ startup_cpu_boost: true, cpu_idle: true }] }],
           },
         ],
       });
-    const secrets = all('google_cloudfunctions2_function.keydesk').flatMap(({ values }) =>
-      z
-        .array(z.object({ secret_environment_variables: z.array(z.record(z.string(), z.string())) }))
-        .parse(values.service_config)
-        .flatMap(({ secret_environment_variables }) =>
-          secret_environment_variables.map(({ key, secret, version }) => [values.name, key, secret, version]),
-        ),
-    );
+      const variables = template.parse(service.template)[0]?.containers[0]?.env ?? [];
+      expect(
+        Object.fromEntries(variables.filter(({ value }) => value).map(({ name, value }) => [name, value])),
+      ).toEqual({
+        NODE_ENV: 'production',
+        GOOGLE_CLOUD_PROJECT: 'acme-keydesk',
+        KEYDESK_DATABASE: 'keydesk',
+        ...(name === 'token' && { KEYDESK_POLICY: 'policy.yaml' }),
+      });
+      for (const { name: variable, value_source } of variables)
+        for (const { secret_key_ref } of value_source)
+          secrets.push(...secret_key_ref.map(({ secret, version }) => [name, variable, secret, version]));
+    }
     expect(secrets).toEqual([
-      ['keydesk-sweep', 'KEYDESK_BUILDKITE_API_TOKEN', 'keydesk-buildkite-api-token', '2'],
-      ['keydesk-webhook', 'KEYDESK_WEBHOOK_TOKENS', 'keydesk-webhook-tokens', '3'],
+      ['webhook', 'KEYDESK_WEBHOOK_TOKENS', 'keydesk-webhook-tokens', '3'],
+      ['sweep', 'KEYDESK_BUILDKITE_API_TOKEN', 'keydesk-buildkite-api-token', '2'],
     ]);
-    expect(one('google_cloudfunctions2_function.keydesk["token"]')).toMatchObject({
-      service_config: [{ max_instance_request_concurrency: 40, available_cpu: '1' }],
+    expect(one('google_cloud_run_v2_service.keydesk["token"]')).toMatchObject({
+      template: [
+        {
+          max_instance_request_concurrency: 40,
+          containers: [
+            {
+              resources: [{ limits: { cpu: '1', memory: '512Mi' } }],
+              startup_probe: [{ http_get: [{ path: '/health' }] }],
+              liveness_probe: [{ http_get: [{ path: '/health' }] }],
+            },
+          ],
+        },
+      ],
     });
   });
 
@@ -284,7 +317,8 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
   it('deploys no function before there is a webhook token, and says how to add one', async () => {
     const first = await planner.plan();
     for (const address of [
-      'google_cloudfunctions2_function.keydesk',
+      'google_cloud_run_v2_service.keydesk',
+      'terraform_data.image',
       'google_cloud_scheduler_job.sweep',
       'google_cloud_run_v2_service_iam_member.public',
     ])

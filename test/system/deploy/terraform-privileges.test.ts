@@ -26,7 +26,8 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
   beforeAll(async () => {
     const planner = await createPlanner({ known: true });
     try {
-      plan = await planner.plan(DEPLOYED);
+      // With every grant that there can be.
+      plan = await planner.plan({ ...DEPLOYED, public_access: '"all_users"' });
     } finally {
       planner.stop();
     }
