@@ -1,6 +1,7 @@
 // Deploys a database's security rules by the Firebase Rules API: makes a ruleset and points the database's release at it in
 // one request, so that there is no moment without rules. Terraform's own resource deletes the release first. Refuses to
-// lose rules that the file does not hold. Says what it does; safe to repeat.
+// lose rules that the file does not hold. Says what it does; safe to repeat. Google documents up to ten minutes until released rules are in
+// force everywhere: this script sees the release and not that.
 // Source: firebase.google.com/docs/reference/rules/rest/v1 (projects.rulesets, projects.releases).
 
 import { readFileSync } from 'node:fs';
@@ -31,7 +32,7 @@ const accessToken = operatorToken(fail);
 
 const live = await liveRules();
 if (live?.text === wanted) {
-  console.log(`${name}: these rules are in force already`);
+  console.log(`${name}: these rules are released already`);
 } else {
   if (live && !overwrite) refuseToLose(live.text);
   const source = { files: [{ name: 'firestore.rules', content: wanted }] };
@@ -46,11 +47,11 @@ if (live?.text === wanted) {
       json: { name: release, rulesetName },
     });
   const now = await liveRules();
-  if (now?.text !== wanted) fail(`${name}: the API took the rules, but others are in force: look at ${release}`);
-  console.log(`${name}: the rules of ${file} are in force (${rulesetName})`);
+  if (now?.text !== wanted) fail(`${name}: the API took the rules, but others are released: look at ${release}`);
+  console.log(`${name}: released the rules of ${file} (${rulesetName}). Google documents up to ten minutes until they are in force`);
 }
 
-/** The rules in force; undefined when the database has none. */
+/** The rules that are released; undefined when the database has none. */
 async function liveRules(): Promise<{ readonly text: string } | undefined> {
   const released = await call('releases', { path: release }, 404);
   if (released.status === 404) return undefined;
@@ -63,7 +64,7 @@ async function liveRules(): Promise<{ readonly text: string } | undefined> {
 }
 
 /**
- * Rules in force that are not Keydesk's must not be lost unnoticed: the file has to contain them. If they contain Keydesk's
+ * Released rules that are not Keydesk's must not be lost unnoticed: the file has to contain them. If they contain Keydesk's
  * mark, they come from an earlier version of the file, and their owner may have changed them on purpose.
  */
 function refuseToLose(text: string): void {

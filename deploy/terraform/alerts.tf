@@ -90,7 +90,7 @@ resource "google_monitoring_alert_policy" "keydesk" {
   }
 
   documentation {
-    content   = each.value.documentation.content
+    content   = replace(each.value.documentation.content, "PLAYBOOKS_URL", var.playbooks_url)
     mime_type = each.value.documentation.mimeType
     subject   = each.value.documentation.subject
 
@@ -98,7 +98,7 @@ resource "google_monitoring_alert_policy" "keydesk" {
       for_each = each.value.documentation.links
       content {
         display_name = links.value.displayName
-        url          = links.value.url
+        url          = replace(links.value.url, "PLAYBOOKS_URL", var.playbooks_url)
       }
     }
   }

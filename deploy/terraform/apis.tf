@@ -4,10 +4,10 @@ locals {
   # Google calls some APIs on behalf of a project: the one they are about, and, with user_project_override, Keydesk's.
   asked_apis = concat(var.forbid_keys ? ["orgpolicy"] : [], length(var.pool_groups) > 0 ? ["cloudidentity"] : [])
   keydesk_apis = concat([
-    "artifactregistry", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "firestore", "iam",
+    "apikeys", "artifactregistry", "cloudbuild", "cloudresourcemanager", "cloudscheduler", "firestore", "iam",
     "iamcredentials", "logging", "monitoring", "run", "secretmanager", "storage", "sts",
   ], local.asked_apis)
-  data_apis = ["firebaserules", "firestore", "iam", "identitytoolkit"]
+  data_apis = ["apikeys", "firebaserules", "firestore", "iam", "identitytoolkit"]
   pool_apis = concat(["iam"], local.asked_apis)
 
   apis = {

@@ -3,8 +3,8 @@
 # holds for allServices, which is a separate entry: a log type is on if either entry switches it on.
 
 locals {
-  # Where jobs act as pooled accounts, by the roles of their groups. What is granted elsewhere this module does not know.
-  touched_projects = toset([for grant in values(local.pool_group_roles) : grant.project])
+  # Where jobs act as pooled accounts, by pool_roles. What is granted elsewhere this module does not know.
+  touched_projects = toset([for grant in values(local.pool_grants) : grant.project])
   pool_touches     = coalesce(var.audit_logs.pool_touches, false)
 
   audited = distinct(concat(
@@ -22,7 +22,7 @@ locals {
 
   # Roles whose use leaves no entry, as far as this module switches logs on: all but those on a Firestore that is logged anyway.
   unlogged_roles = [
-    for grant in values(local.pool_group_roles) : "${grant.role} in ${grant.project}"
+    for grant in values(local.pool_grants) : "${grant.role} in ${grant.project}"
     if !(var.audit_logs.data && contains(local.data_projects, grant.project) && startswith(grant.role, "roles/datastore."))
   ]
 }

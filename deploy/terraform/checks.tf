@@ -1,16 +1,23 @@
 # Warnings of a plan: settings that are valid, and that somebody should choose on purpose.
 
-check "every_pool_has_a_group" {
+check "every_pool_has_roles" {
   assert {
-    condition     = length(setsubtract(values(local.pooled_environments), keys(var.pool_groups))) == 0
-    error_message = "No entry in pool_groups for the pools of ${join(", ", setsubtract(values(local.pooled_environments), keys(var.pool_groups)))}: their accounts may do nothing but what you grant them yourself."
+    condition     = length(setsubtract(values(local.pooled_environments), keys(var.pool_roles))) == 0
+    error_message = "No entry in pool_roles for the pools of ${join(", ", setsubtract(values(local.pooled_environments), keys(var.pool_roles)))}: their accounts may do nothing but what you grant them yourself."
   }
 }
 
-check "every_group_has_a_pool" {
+check "every_role_has_a_pool" {
   assert {
-    condition     = length(setsubtract(keys(var.pool_groups), values(local.pooled_environments))) == 0
-    error_message = "pool_groups names environments in which the policy has no pool: ${join(", ", setsubtract(keys(var.pool_groups), values(local.pooled_environments)))}. Misspelt?"
+    condition     = length(setsubtract(setunion(keys(var.pool_roles), keys(var.pool_groups)), values(local.pooled_environments))) == 0
+    error_message = "pool_roles or pool_groups name environments in which the policy has no pool: ${join(", ", setsubtract(setunion(keys(var.pool_roles), keys(var.pool_groups)), values(local.pooled_environments)))}. Misspelt?"
+  }
+}
+
+check "policy_has_the_api_keys" {
+  assert {
+    condition     = length(local.other_api_keys) == 0
+    error_message = "The policy has another apiKey than Keydesk's own for ${join(", ", local.other_api_keys)}. Enter the value that terraform output api_keys prints, and run keydesk package again."
   }
 }
 

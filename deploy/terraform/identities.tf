@@ -84,4 +84,6 @@ resource "google_cloud_identity_group_membership" "pooled" {
   roles {
     name = "MEMBER"
   }
+
+  depends_on = [time_sleep.accounts]
 }

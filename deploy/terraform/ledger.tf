@@ -38,6 +38,10 @@ resource "google_firestore_database" "ledger" {
       error_message = "project_numbers has no entry for ${join(", ", setsubtract(local.minters_must_avoid, keys(var.project_numbers)))}: add the number that gcloud projects describe PROJECT --format='value(projectNumber)' prints."
     }
     precondition {
+      condition     = length(local.mixed_pool_projects) == 0
+      error_message = "Pools of several environments are in ${join(", ", local.mixed_pool_projects)}. Roles are granted to all service accounts of a pool's project: give each environment a pool project of its own, or name a group for each of them in pool_groups."
+    }
+    precondition {
       condition     = !contains(local.pool_projects, "-")
       error_message = "A pooled account's address must name its project: NAME@PROJECT.iam.gserviceaccount.com."
     }

@@ -15,9 +15,10 @@ locals {
   # For some ten minutes Google refuses an alert or an objective on a new metric. And before there are
   # functions there is nothing to alert on.
   alerting = var.create_monitoring && var.webhook_tokens_version != null
+  # As lists and objects of texts, so that a URL that is not known yet leaves everything else known.
   monitoring = {
-    for name in ["metrics", "alerts", "slos", "dashboard", "uptime-checks"] : name => jsondecode(replace(replace(
-      file("${path.module}/../monitoring/${name}.json"), "PROJECT_ID", var.project_id), "PLAYBOOKS_URL", var.playbooks_url
+    for name in ["metrics", "alerts", "slos", "dashboard", "uptime-checks"] : name => jsondecode(replace(
+      file("${path.module}/../monitoring/${name}.json"), "PROJECT_ID", var.project_id
     ))
   }
   metrics = { for metric in local.monitoring.metrics : metric.name => metric if var.create_monitoring }

@@ -37,6 +37,11 @@ output "buildkite_step" {
   YAML
 }
 
+output "api_keys" {
+  description = "Keydesk's own API key of each data project, for apiKey in the policy's databases. Such a key identifies a project and gives nobody access."
+  value       = local.api_keys
+}
+
 output "secret_commands" {
   description = "How to add the secrets' versions; each prints the number for the variable that is named with it."
   value = {

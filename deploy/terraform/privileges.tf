@@ -23,11 +23,30 @@ locals {
     }
   ]...)
 
-  pool_group_roles = merge([
-    for environment, group in var.pool_groups : {
-      for grant in group.roles : "${environment} ${grant.project} ${grant.role} ${try(grant.condition.title, "")}" => merge(grant, { email = group.email })
-    }
-  ]...)
+  # Environment with a pool => who its accounts are: the group, or all service accounts of each of its projects.
+  pool_projects_of = { for environment in distinct(values(local.pooled_environments)) : environment => distinct([for email, of in local.pooled_environments : local.account_projects[email] if of == environment]) }
+  pool_members = {
+    for environment, projects in local.pool_projects_of : environment => merge(
+      { for key in contains(keys(var.pool_groups), environment) ? ["group"] : [] : key => "group:${var.pool_groups[environment].email}" },
+      {
+        for project in contains(keys(var.pool_groups), environment) ? [] : projects :
+        project => "principalSet://cloudresourcemanager.googleapis.com/projects/${lookup(var.project_numbers, project, "")}/type/ServiceAccount"
+      },
+    )
+  }
+  pool_grants = merge(flatten([
+    for environment, roles in var.pool_roles : [
+      for name, grant in roles : {
+        for key, member in lookup(local.pool_members, environment, {}) : "${environment} ${name} ${key}" => merge(grant, { member = member })
+      }
+    ]
+  ])...)
+  # Pool projects whose accounts cannot be told apart by environment.
+  mixed_pool_projects = [
+    for project in local.pool_projects : project
+    if length([for projects in values(local.pool_projects_of) : true if contains(projects, project)]) > 1
+    && anytrue([for environment, projects in local.pool_projects_of : contains(projects, project) && !contains(keys(var.pool_groups), environment)])
+  ]
 }
 
 # Keydesk's own roles, because Google's hold more than is needed: the projects in which each is used.
@@ -170,7 +189,7 @@ resource "google_service_account_iam_member" "operators" {
 
   service_account_id = google_service_account.function["webhook"].name
   role               = local.role.operators
-  member             = each.key
+  member             = each.value
 
   depends_on = [time_sleep.accounts]
 }
@@ -259,19 +278,19 @@ resource "google_storage_bucket_iam_member" "shared" {
   depends_on = [time_sleep.accounts]
 }
 
-resource "google_project_iam_member" "pool_group" {
-  for_each = local.pool_group_roles
+resource "google_project_iam_member" "pool" {
+  for_each = local.pool_grants
 
   lifecycle {
     precondition {
       condition     = !contains(concat([var.project_id], tolist(local.pool_projects)), each.value.project)
-      error_message = "pool_groups: a role in Keydesk's project or in a pool's would let a job change the ledger, or outlive its own end."
+      error_message = "pool_roles: a role in Keydesk's project or in a pool's would let a job change the ledger, or outlive its own end."
     }
   }
 
   project = each.value.project
   role    = each.value.role
-  member  = "group:${each.value.email}"
+  member  = each.value.member
 
   dynamic "condition" {
     for_each = each.value.condition == null ? [] : [each.value.condition]
@@ -280,6 +299,8 @@ resource "google_project_iam_member" "pool_group" {
       expression = condition.value.expression
     }
   }
+
+  depends_on = [time_sleep.accounts]
 }
 
 # Sinks write into the log archive. Who that is Google says when the sink is there.
@@ -313,8 +334,8 @@ locals {
       { who = local.member[each.function], role = local.roles["${each.role} ${each.project}"], on = "project ${each.project} where resource.name == \"projects/${each.project}/databases/${each.database}\"" }
     ],
     [
-      for each in values(local.pool_group_roles) :
-      { who = "group:${each.email}", role = each.role, on = each.condition == null ? "project ${each.project}" : "project ${each.project} where ${each.condition.expression}" }
+      for each in values(local.pool_grants) :
+      { who = each.member, role = each.role, on = each.condition == null ? "project ${each.project}" : "project ${each.project} where ${each.condition.expression}" }
     ],
     [for who in local.members.build_logs : { who = who, role = local.role.build_logs, on = "project ${var.project_id}" }],
     [for source in setsubtract(local.archived_projects, [var.project_id]) : { who = "log sink of ${source}", role = local.role.log_archive, on = "project ${var.project_id} where ${local.log_archive_only}" }],
@@ -322,7 +343,7 @@ locals {
   on_accounts = concat(
     [for email in local.signers : { who = one(local.members.sign), role = local.role_on_account.sign[email], on = "account ${email}" }],
     [for email in local.shared_accounts : { who = one(local.members.mint), role = local.role_on_account.mint[email], on = "account ${email}" }],
-    [for who in var.operators : { who = who, role = local.role.operators, on = "account ${var.name_prefix}-webhook@${var.project_id}.iam.gserviceaccount.com" }],
+    [for who in values(var.operators) : { who = who, role = local.role.operators, on = "account ${var.name_prefix}-webhook@${var.project_id}.iam.gserviceaccount.com" }],
     flatten([
       for name in ["mint_pooled", "disable_pooled", "enable_pooled"] : [
         for email in local.pooled_accounts : [for who in local.members[name] : { who = who, role = local.role_on_pooled[name][email], on = "account ${email}" }]

@@ -290,34 +290,42 @@ variable "propagation" {
 
 # What the policy's accounts may do
 
+variable "pool_roles" {
+  type = map(map(object({
+    project   = string
+    role      = string
+    condition = optional(object({ title = string, expression = string }))
+  })))
+  description = "Per environment of the policy, the roles of its pooled accounts in the projects that jobs work on, each under a name of your choice. An environment without an entry: its accounts may do nothing but what you grant them yourself."
+  default     = {}
+  validation {
+    condition     = alltrue(flatten([for roles in values(var.pool_roles) : [for grant in values(roles) : !contains(["roles/owner", "roles/editor", "roles/iam.serviceAccountTokenCreator", "roles/iam.serviceAccountAdmin"], grant.role)]]))
+    error_message = "pool_roles: owner, editor, serviceAccountTokenCreator and serviceAccountAdmin would let a job outlive its own end."
+  }
+}
+
 variable "pool_groups" {
-  type = map(object({
-    id    = string
-    email = string
-    roles = optional(list(object({
-      project   = string
-      role      = string
-      condition = optional(object({ title = string, expression = string }))
-    })), [])
-  }))
-  description = "Per environment of the policy, the one group its pooled accounts are bound through: Cloud Identity ID (groups/...), address, and the roles the group has in the projects that jobs work on. An environment without an entry: add members and roles yourself."
+  type        = map(object({ id = string, email = string }))
+  description = "Per environment, a Cloud Identity group of its pooled accounts, which then receives the roles: ID (groups/...) and address. Without an entry, all service accounts of the environment's pool project receive them, and that project must hold no other environment's accounts."
   default     = {}
   validation {
     condition     = alltrue([for group in values(var.pool_groups) : can(regex("^groups/[A-Za-z0-9]+$", group.id)) && can(regex("^[^@\\s]+@[^@\\s]+$", group.email))])
     error_message = "pool_groups: id must be groups/ID as gcloud identity groups describe prints it, email the group's address."
   }
-  validation {
-    condition     = alltrue(flatten([for group in values(var.pool_groups) : [for grant in group.roles : !contains(["roles/owner", "roles/editor", "roles/iam.serviceAccountTokenCreator", "roles/iam.serviceAccountAdmin"], grant.role)]]))
-    error_message = "pool_groups: owner, editor, serviceAccountTokenCreator and serviceAccountAdmin would let a job outlive its own end."
-  }
+}
+
+variable "create_api_keys" {
+  type        = bool
+  description = "Create an API key of Keydesk's own in each data project, restricted to Identity Toolkit. The output api_keys prints it for the policy."
+  default     = true
 }
 
 variable "operators" {
-  type        = set(string)
-  description = "Who may activate the kill switch, as IAM members such as group:keydesk-oncall@acme.example. They may act as the webhook function's account, which can end grants and not mint."
-  default     = []
+  type        = map(string)
+  description = "Who may activate the kill switch, as IAM members, each under a name of your choice: oncall = \"group:keydesk-oncall@acme.example\". They may act as the webhook function's account, which can end grants and not mint."
+  default     = {}
   validation {
-    condition     = alltrue([for member in var.operators : can(regex("^(group|user|serviceAccount):[^@\\s]+@[^@\\s]+$", member))])
+    condition     = alltrue([for member in values(var.operators) : can(regex("^(group|user|serviceAccount):[^@\\s]+@[^@\\s]+$", member))])
     error_message = "operators must be IAM members such as group:keydesk-oncall@acme.example."
   }
 }
@@ -350,7 +358,7 @@ variable "audit_logs" {
     ledger         = optional(bool, false)
     pool_touches   = optional(bool)
   })
-  description = "Data Access audit logs: who minted (accounts), who narrowed (token_exchange), what was touched in the data databases (data; billed by volume), every access to the ledger (ledger; three to ten entries per token request), and all reads and writes by any service in the projects that pool_groups names (pool_touches). The last is off, because it is billed by volume and those projects may have far more data than jobs touch. While it is null, a plan warns where pooled accounts leave no entry."
+  description = "Data Access audit logs: who minted (accounts), who narrowed (token_exchange), what was touched in the data databases (data; billed by volume), every access to the ledger (ledger; three to ten entries per token request), and all reads and writes by any service in the projects that pool_roles names (pool_touches). The last is off, because it is billed by volume and those projects may have far more data than jobs touch. While it is null, a plan warns where pooled accounts leave no entry."
   default     = {}
 }
 

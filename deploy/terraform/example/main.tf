@@ -48,7 +48,9 @@ module "keydesk" {
 
   create_policy_accounts = var.create_policy_accounts
   operators              = var.operators
+  pool_roles             = var.pool_roles
   pool_groups            = var.pool_groups
+  create_api_keys        = var.create_api_keys
   forbid_keys            = var.forbid_keys
   audit_logs             = var.audit_logs
   log_archive            = var.log_archive

@@ -25,6 +25,11 @@ output "buildkite_step" {
   value       = module.keydesk.buildkite_step
 }
 
+output "api_keys" {
+  description = "Keydesk's API key of each data project, for the policy."
+  value       = module.keydesk.api_keys
+}
+
 output "secret_commands" {
   description = "How to add the secrets' versions."
   value       = module.keydesk.secret_commands

@@ -54,23 +54,31 @@ variable "buildkite_api_token_version" {
 }
 
 variable "operators" {
-  type        = set(string)
+  type        = map(string)
   description = "Who may activate the kill switch."
-  default     = []
+  default     = {}
+}
+
+variable "pool_roles" {
+  type = map(map(object({
+    project   = string
+    role      = string
+    condition = optional(object({ title = string, expression = string }))
+  })))
+  description = "Per environment, the roles of its pooled accounts."
+  default     = {}
 }
 
 variable "pool_groups" {
-  type = map(object({
-    id    = string
-    email = string
-    roles = optional(list(object({
-      project   = string
-      role      = string
-      condition = optional(object({ title = string, expression = string }))
-    })), [])
-  }))
-  description = "Per environment, the group its pooled accounts are bound through, and its roles."
+  type        = map(object({ id = string, email = string }))
+  description = "Per environment, the group that receives the roles of its pooled accounts, if there is one."
   default     = {}
+}
+
+variable "create_api_keys" {
+  type        = bool
+  description = "Create an API key of Keydesk's own in each data project."
+  default     = true
 }
 
 variable "create_policy_accounts" {
@@ -93,7 +101,7 @@ variable "audit_logs" {
     ledger         = optional(bool, false)
     pool_touches   = optional(bool)
   })
-  description = "Which of Google's Data Access audit logs are switched on. data writes an entry for each read and write of the data databases, by anybody, and is billed by volume; so does pool_touches for every service of the projects that pool_groups names."
+  description = "Which of Google's Data Access audit logs are switched on. data writes an entry for each read and write of the data databases, by anybody, and is billed by volume; so does pool_touches for every service of the projects that pool_roles names."
   default     = {}
 }
 

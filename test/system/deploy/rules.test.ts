@@ -56,14 +56,14 @@ describe('deploy/rules.sh', () => {
   }
 
   it('puts the first rules of a database in force', async () => {
-    expect(await rules(GENERATED)).toMatchObject({ code: 0, output: expect.stringContaining('are in force') });
+    expect(await rules(GENERATED)).toMatchObject({ code: 0, output: expect.stringContaining('released the rules') });
     expect(api.live(DEFAULT)).toBe(GENERATED);
   });
 
   it('does nothing when they are in force already', async () => {
     await rules(GENERATED);
     api.calls.length = 0;
-    expect(await rules(GENERATED)).toMatchObject({ code: 0, output: expect.stringContaining('in force already') });
+    expect(await rules(GENERATED)).toMatchObject({ code: 0, output: expect.stringContaining('released already') });
     expect(api.calls.filter((call) => !call.startsWith('GET '))).toEqual([]);
   });
 

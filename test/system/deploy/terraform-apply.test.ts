@@ -7,7 +7,7 @@ import { startRulesApi } from './rules-api.ts';
 import { createPlanner, type Settings, TERRAFORM, UNHURRIED } from './terraform-plan.ts';
 
 const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/releases/cloud.firestore`);
-const FIRST = { operators: '[]' };
+const FIRST = { operators: '{}' };
 const keeping = (days: number) => ({ log_archive: `{ location = "eu", retention_days = ${days} }` });
 const SECOND = { ...FIRST, webhook_tokens_version: '"1"', ...keeping(400) };
 

@@ -9,16 +9,16 @@ import {
   ARCHIVE,
   createPlanner,
   DEPLOYED,
-  groupWith,
   type Plan,
   type Planner,
+  poolWith,
   TERRAFORM,
   toAddress,
   UNHURRIED,
 } from './terraform-plan.ts';
 
-/** A group whose accounts act in a project which is neither the data's nor an account's, and in the data's. */
-const ELSEWHERE = groupWith(
+/** A pool whose accounts act in a project which is neither the data's nor an account's, and in the data's. */
+const ELSEWHERE = poolWith(
   ['acme-run', 'roles/run.developer'],
   ['acme-staging', 'roles/run.developer'],
   ['acme-staging', 'roles/datastore.user'],

@@ -10,15 +10,19 @@ import { JOB_END_EVENTS } from '../../../shared/core/webhook/event.ts';
 import {
   createPlanner,
   DEPLOYED,
-  groupWith,
   type Plan,
   type Planner,
+  poolWith,
   TERRAFORM,
   toAddress,
   UNHURRIED,
 } from './terraform-plan.ts';
 
 const POOL = ['ci-001', 'ci-002', 'ci-003'].map((name) => `${name}@acme-ci-pool.iam.gserviceaccount.com`);
+const OTHER_POOL = `    serviceAccount:
+      pool: [other-001@acme-ci-pool.iam.gserviceaccount.com]
+      scopes: ["https://www.googleapis.com/auth/cloud-platform"]
+`;
 const POLICY = readFileSync('examples/policy.yaml', 'utf8');
 
 const indexes = z
@@ -47,7 +51,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     plan = await planner.plan(DEPLOYED);
     warnings = await planner.complaint({
       notification_channels: '[]',
-      pool_groups: '{ stagging = { id = "groups/a1", email = "a@b.c" } }',
+      pool_roles: '{ stagging = {} }',
     });
   }, UNHURRIED.timeout);
   afterAll(() => planner?.stop());
@@ -94,10 +98,11 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
       expect(said).toContain(message);
   });
 
-  it('has no resource for a secret version or a key, whose values would be in the state', () => {
+  it('has no resource for a secret version or the key of an account, whose values would be in the state', () => {
     const types = plan.declared.resources.map(({ type }) => type);
     expect(types).toContain('google_secret_manager_secret');
-    expect(types.filter((type) => /secret_version|account_key|_key$/.test(type))).toEqual([]);
+    // An API key is no secret: it is in the policy.
+    expect(types.filter((type) => /secret_version|account_key|_key$/.test(type))).toEqual(['google_apikeys_key']);
   });
 
   it('passes on every output of the module', () => {
@@ -258,7 +263,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(plan.resources.filter(({ type }) => type.startsWith('google_firebaserules'))).toEqual([]);
   });
 
-  it("creates pooled accounts in their own project, without keys, in their environment's group", () => {
+  it('creates pooled accounts in their own project, without keys, and grants roles to all accounts of that project', () => {
     expect(all('google_service_account.pooled').map(({ values }) => `${values.account_id}@${values.project}`)).toEqual(
       POOL.map((email) => email.replace('.iam.gserviceaccount.com', '')),
     );
@@ -270,12 +275,60 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
         ]),
       ),
     );
+    expect(all('google_cloud_identity_group_membership.pooled')).toEqual([]);
+    expect(all('google_project_iam_member.pool').map(({ values }) => [values.project, values.member])).toEqual([
+      ['acme-staging', 'principalSet://cloudresourcemanager.googleapis.com/projects/210987654321/type/ServiceAccount'],
+    ]);
+  });
+
+  it('grants roles to the group of an environment where there is one, with its accounts as members', async () => {
+    const { resources } = await planner.plan({
+      ...DEPLOYED,
+      pool_groups: '{ staging = { id = "groups/a1", email = "ci@acme.example" } }',
+    });
+    expect(all('google_project_iam_member.pool', resources).map(({ values }) => values.member)).toEqual([
+      'group:ci@acme.example',
+    ]);
     expect(
-      all('google_cloud_identity_group_membership.pooled').map(({ values }) => [
+      all('google_cloud_identity_group_membership.pooled', resources).map(({ values }) => [
         values.group,
         z.array(z.object({ id: z.string() })).parse(values.preferred_member_key)[0]?.id,
       ]),
-    ).toEqual(POOL.map((email) => ['groups/01abcde23fghij4', email]));
+    ).toEqual(POOL.map((email) => ['groups/a1', email]));
+  });
+
+  it('refuses pools of two environments in one project, unless each has a group', async () => {
+    const two = planner.writePolicy(
+      POLICY.replace(
+        'credentials:\n',
+        `credentials:\n  other:\n    environment: production\n    ttl: 10m\n${OTHER_POOL}`,
+      ),
+    );
+    const refusal = 'give each environment a pool project of its own, or name a group for each of them';
+    const groups = (...names: readonly string[]) => ({
+      pool_groups: `{ ${names.map((name) => `${name} = { id = "groups/a1", email = "${name}@acme.example" }`).join(', ')} }`,
+    });
+    expect(await planner.complaint(two)).toContain(refusal);
+    expect(await planner.complaint({ ...two, ...groups('staging') })).toContain(refusal);
+    expect(await planner.complaint({ ...two, ...groups('staging', 'production') })).not.toContain('Error');
+  });
+
+  it('creates an API key for each data project that calls Identity Toolkit alone, and prints it for the policy', async () => {
+    expect(all('google_apikeys_key.firebase').map(({ values }) => [values.project, values.restrictions])).toEqual(
+      ['acme-production', 'acme-staging'].map((project) => [
+        project,
+        [expect.objectContaining({ api_targets: [{ methods: null, service: 'identitytoolkit.googleapis.com' }] })],
+      ]),
+    );
+    expect(plan.outputs.api_keys).toEqual({
+      'acme-production': 'AIzaSyExampleWebKeyOfAcmeProduction',
+      'acme-staging': 'AIzaSyExampleWebKeyOfAcmeStaging',
+    });
+    const other = planner.writePolicy(POLICY.replace('AIzaSyExampleWebKeyOfAcmeStaging', 'AIzaOther'));
+    expect(await planner.complaint({ ...DEPLOYED, ...other })).toContain(
+      "another apiKey than Keydesk's own for acme-staging",
+    );
+    expect(await planner.complaint(other)).not.toContain('another apiKey');
   });
 
   it('says what to paste into Buildkite', () => {
@@ -304,12 +357,13 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
         ...DEPLOYED,
         ...planner.writePolicy(text),
         pool_groups: `{ "${name}" = { id = "groups/a1", email = "a@b.c" } }`,
+        pool_roles: `{ "${name}" = {} }`,
       });
       const pooled = all('google_service_account.pooled', resources);
       expect(pooled.map(({ values }) => values.display_name)).toEqual(pooled.map(() => `Keydesk pool: ${name}`));
       expect(all('google_cloud_identity_group_membership.pooled', resources)).toHaveLength(pooled.length);
       expect(pooled.length).toBeGreaterThan(0);
-      expect(said).not.toMatch(/in check "every_(pool|group)/);
+      expect(said).not.toMatch(/in check "every_(pool|role)/);
       expect(outputs.audience).toBe('0x1F.example');
     },
   );
@@ -336,10 +390,10 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
   });
 
   it.each([
-    ['a pool whose accounts may do nothing', 'No entry in pool_groups for the pools of staging'],
+    ['a pool whose accounts may do nothing', 'No entry in pool_roles for the pools of staging'],
     [
-      'a group for an environment that has no pool',
-      'pool_groups names environments in which the policy has no pool: stagging',
+      'roles for an environment that has no pool',
+      'pool_roles or pool_groups name environments in which the policy has no pool: stagging',
     ],
     ['alerts that nobody receives', 'notification_channels is empty'],
     ['a policy without a canary', 'The policy has no credential called canary'],
@@ -382,20 +436,16 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
       { rules_files: '{}' },
       'No entry in rules_files for acme-production/(default), acme-staging/(default)',
     ],
+    ['a pool that could change the ledger', poolWith(['acme-keydesk', 'roles/datastore.user']), "in Keydesk's project"],
     [
-      'a group that could change the ledger',
-      groupWith(['acme-keydesk', 'roles/datastore.user']),
-      "in Keydesk's project",
-    ],
-    [
-      'a group that could let in whom it likes',
-      groupWith(['acme-ci-pool', 'roles/iam.securityAdmin']),
+      'a pool that could let in whom it likes',
+      poolWith(['acme-ci-pool', 'roles/iam.securityAdmin']),
       "or in a pool's would let a job",
     ],
     ["Keydesk in the pool's project", { project_id: '"acme-ci-pool"' }, 'Pooled accounts need a project of their own'],
     [
-      'a group that could mint',
-      groupWith(['p', 'roles/iam.serviceAccountTokenCreator']),
+      'a pool that could mint',
+      poolWith(['p', 'roles/iam.serviceAccountTokenCreator']),
       'would let a job outlive its own end',
     ],
   ])('refuses %s', async (_, settings, message) => {

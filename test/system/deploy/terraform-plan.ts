@@ -62,9 +62,9 @@ export const ARCHIVE = { log_archive: '{ location = "eu" }' };
 export const DEPLOYED = { webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"', ...ARCHIVE };
 
 /** A setting by which the pooled accounts of staging have roles in projects. */
-export function groupWith(...roles: readonly (readonly [project: string, role: string])[]) {
-  const list = roles.map(([project, role]) => `{ project = "${project}", role = "${role}" }`).join(', ');
-  return { pool_groups: `{ staging = { id = "groups/a1", email = "a@b.c", roles = [${list}] } }` };
+export function poolWith(...roles: readonly (readonly [project: string, role: string])[]) {
+  const list = roles.map(([project, role], index) => `role_${index} = { project = "${project}", role = "${role}" }`);
+  return { pool_roles: `{ staging = { ${list.join(', ')} } }` };
 }
 
 /** Without what tells resources of one block apart. */

@@ -34,7 +34,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
   }, UNHURRIED.timeout);
 
   it('grants exactly what privileges.json says', () => {
-    const open = new Set(['shared account', 'pool group']);
+    const open = new Set(['shared account', 'pool']);
     const rows = allPrivileges().map(
       ({ identity, permissions, role, address }) =>
         `${identity}: ${open.has(identity) ? '' : sorted(permissions?.join(' ') ?? role)} (${address})`,
@@ -80,7 +80,9 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
     expect(reported['serviceAccount:keydesk-sweep@acme-keydesk.iam.gserviceaccount.com']).toContain(
       'projects/acme-ci-pool/roles/keydesk_account_enabler on account ci-001@acme-ci-pool.iam.gserviceaccount.com',
     );
-    expect(reported['group:keydesk-ci-staging@acme.example']).toEqual([
+    expect(
+      reported['principalSet://cloudresourcemanager.googleapis.com/projects/210987654321/type/ServiceAccount'],
+    ).toEqual([
       'roles/datastore.user on project acme-staging where resource.name == "projects/acme-staging/databases/(default)"',
     ]);
   });
@@ -104,7 +106,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
   it('gives nobody a permission over users of Firebase, whom a stolen token could be turned into', () => {
     const granted = granting(plan.resources);
     expect(granted.map(({ what }) => what)).toContain('iam.serviceAccounts.signJwt');
-    for (const { what, identity } of granted.filter(({ identity }) => identity !== 'pool group'))
+    for (const { what, identity } of granted.filter(({ identity }) => identity !== 'pool'))
       expect(`${identity}: ${what}`).not.toMatch(
         /firebase|identityplatform|identitytoolkit|gcip|roles\/(owner|editor)/i,
       );
@@ -211,5 +213,5 @@ function toIdentity(member: string): string {
   if (member === 'allUsers') return 'everyone';
   if (member === 'group:keydesk-oncall@acme.example') return 'operator';
   if (member === 'google_logging_project_sink.writer_identity') return 'log sink';
-  return member.startsWith('group:') ? 'pool group' : 'shared account';
+  return /^(group|principalSet):/.test(member) ? 'pool' : 'shared account';
 }

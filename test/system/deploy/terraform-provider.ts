@@ -109,6 +109,9 @@ const ANSWERS: Record<string, (own: Record<string, unknown>) => string> = {
   'google_service_account.email': (own) => `${own.account_id}@${own.project}.iam.gserviceaccount.com`,
   'google_service_account.name': (own) =>
     `projects/${own.project}/serviceAccounts/${own.account_id}@${own.project}.iam.gserviceaccount.com`,
+  // As the example policy has them.
+  'google_apikeys_key.key_string': (own) =>
+    own.project === 'acme-staging' ? 'AIzaSyExampleWebKeyOfAcmeStaging' : 'AIzaSyExampleWebKeyOfAcmeProduction',
   'google_project_iam_custom_role.name': (own) => `projects/${own.project}/roles/${own.role_id}`,
   'google_cloud_run_v2_service.uri': (own) => `https://${own.name}-abc123-ew.a.run.app`,
   'google_project.number': () => '123456789012',
