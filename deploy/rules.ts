@@ -48,7 +48,9 @@ if (live?.text === wanted) {
     });
   const now = await liveRules();
   if (now?.text !== wanted) fail(`${name}: the API took the rules, but others are released: look at ${release}`);
-  console.log(`${name}: released the rules of ${file} (${rulesetName}). Google documents up to ten minutes until they are in force`);
+  console.log(
+    `${name}: released the rules of ${file} (${rulesetName}). Google documents up to ten minutes until they are in force`,
+  );
 }
 
 /** The rules that are released; undefined when the database has none. */

@@ -6,6 +6,7 @@ resource "google_storage_bucket" "archives" {
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
+  force_destroy               = true
   labels                      = var.labels
 
   # Sources of earlier revisions are kept, for a rollback and for an investigation.

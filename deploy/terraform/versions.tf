@@ -5,8 +5,9 @@ terraform {
 
   required_providers {
     google = {
+      # skip_wait of Firestore fields is in 7.40.
       source  = "hashicorp/google"
-      version = "~> 7.0"
+      version = "~> 7.40"
     }
     time = {
       source  = "hashicorp/time"

@@ -1,7 +1,7 @@
 // What terraform plans of deploy/monitoring, spelled back into the shapes of Google's APIs and compared with the JSON, whole:
 // a field that the HCL misspells, forgets or gives a value of its own is a difference.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { createPlanner, type PlannedResource, type Planner, TERRAFORM, UNHURRIED } from './terraform-plan.ts';
@@ -149,6 +149,31 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of monitoring'), UN
       'google_monitoring_uptime_check_config.keydesk["token"]',
       'google_monitoring_uptime_check_config.keydesk["webhook"]',
     ]);
+  });
+
+  it('names in filters, checks and audit queries only resources that the plan has, by labels that they have', () => {
+    // Source: cloud.google.com/monitoring/api/resources.
+    const types: Readonly<Record<string, { readonly of: string; readonly labels: readonly string[] }>> = {
+      cloud_run_revision: {
+        of: 'google_cloud_run_v2_service',
+        labels: ['project_id', 'service_name', 'revision_name', 'location', 'configuration_name'],
+      },
+      uptime_url: { of: 'google_monitoring_uptime_check_config', labels: ['project_id', 'host'] },
+      service_account: { of: 'google_service_account', labels: ['project_id', 'email_id', 'unique_id'] },
+    };
+    const folders = ['deploy/monitoring', 'deploy/audit'];
+    const texts = folders.flatMap((folder) =>
+      readdirSync(folder).map((file) => readFileSync(`${folder}/${file}`, 'utf8').replaceAll('\\"', '"')),
+    );
+    const found = (pattern: RegExp) =>
+      new Set(texts.flatMap((text) => [...text.matchAll(pattern)].map(([, name = '']) => name)));
+    const named = found(/resource\.type="(\w+)"/g);
+    expect([...named].sort()).toEqual(['cloud_run_revision', 'uptime_url']);
+    for (const type of named) expect(planned(resources, types[type]?.of ?? type).length).toBeGreaterThan(0);
+    const labels = Object.values(types).flatMap((type) => type.labels);
+    expect([...found(/resource\.labels\.(\w+)/g)].filter((label) => !labels.includes(label))).toEqual([]);
+    const services = planned(resources, 'google_cloud_run_v2_service').map(({ name }) => name);
+    for (const service of found(/service_name="([\w-]+)"/g)) expect(services).toContain(service);
   });
 
   it('has the dashboard of dashboard.json', () => {

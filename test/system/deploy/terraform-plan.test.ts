@@ -121,6 +121,30 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     }
   });
 
+  it('is the same when variables get their values from resources that are not there yet', async () => {
+    const later = 'terraform_data.later.output';
+    const values = {
+      project_numbers: `{ for project in ["acme-keydesk", "acme-ci-pool"] : project => ${later} }`,
+      operators: `{ oncall = ${later} }`,
+      pool_roles: `{ staging = { database = { project = ${later}, role = ${later} } } }`,
+      notification_channels: `[${later}]`,
+      playbooks_url: later,
+    };
+    const edit = (main: string) =>
+      Object.entries(values).reduce(
+        (text, [name, value]) => text.replace(`= var.${name}\n`, `= ${value}\n`),
+        `${main}\nresource "terraform_data" "later" {\n  input = "x"\n}\n`,
+      );
+    const first = await createPlanner({ known: false, edit });
+    try {
+      const { resources } = await first.plan({ webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"' });
+      const { resources: expected } = await planner.plan({ ...DEPLOYED, log_archive: 'null' });
+      expect(resources.map(({ address }) => address)).toEqual(expected.map(({ address }) => address));
+    } finally {
+      first.stop();
+    }
+  });
+
   it('keeps the sweep from the public: the scheduler alone may call it, from inside', () => {
     const binding = all('google_cloud_run_v2_service_iam_binding.sweep');
     expect(binding.map(({ values }) => [values.name, values.role, values.members])).toEqual([

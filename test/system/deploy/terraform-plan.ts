@@ -84,14 +84,16 @@ const RULES = {
 /**
  * @param options.known whether the plan knows what Google will answer
  * @param options.environment for terraform and what it runs
+ * @param options.edit what becomes of the root's main.tf
  * @param options.root the folder next to the module's files from which it is planned; the example, or a copy of it
  */
 export async function createPlanner(options: {
   readonly known: boolean;
   readonly environment?: NodeJS.ProcessEnv;
+  readonly edit?: (main: string) => string;
   readonly root?: string;
 }) {
-  const { known, environment, root = 'example' } = options;
+  const { known, environment, edit, root = 'example' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'terraform-plan-'));
   const provider = await startProvider(join(folder, 'provider.sock'), known);
   const example = join(folder, 'deploy/terraform', root);
@@ -99,6 +101,7 @@ export async function createPlanner(options: {
     cpSync(path, join(folder, path), { recursive: true, filter: (source) => !source.endsWith('.terraform') });
   if (root !== 'example') cpSync(join(folder, 'deploy/terraform/example'), example, { recursive: true });
   for (const path of ['node_modules', 'shared']) symlinkSync(resolve(path), join(folder, path));
+  if (edit) writeFileSync(join(example, 'main.tf'), edit(readFileSync(join(example, 'main.tf'), 'utf8')));
   let files = 0;
   const nextName = (name: string) => {
     files += 1;
