@@ -41,7 +41,7 @@ locals {
       }
     ]
   ])...)
-  # Pool projects whose accounts cannot be told apart by environment.
+  # Pool projects with accounts of more than one environment.
   mixed_pool_projects = [
     for project in local.pool_projects : project
     if length([for projects in values(local.pool_projects_of) : true if contains(projects, project)]) > 1
