@@ -41,7 +41,7 @@ locals {
       }
     ]
   ])...)
-  # Pool projects with accounts of more than one environment.
+  # Pool projects with accounts of more than one environment, at least one of them without a group.
   mixed_pool_projects = [
     for project in local.pool_projects : project
     if length([for projects in values(local.pool_projects_of) : true if contains(projects, project)]) > 1

@@ -184,7 +184,7 @@ variable "public_access" {
 
 variable "base_image" {
   type        = string
-  description = "Google's Node.js image under the functions, which Cloud Run updates without a deployment; null for the image of Node.js 24 in the functions' region."
+  description = "Google's Node.js image under the functions, which Cloud Run updates without a deployment; null for the Node.js 24 image in the functions' region."
   default     = null
   validation {
     condition     = var.base_image == null || can(regex("^[a-z0-9-]+-docker\\.pkg\\.dev/serverless-runtimes/[a-z0-9-]+/runtimes/nodejs[0-9]+$", var.base_image))

@@ -1,4 +1,4 @@
-// Fakes of Terraform's providers of Google and of time, which only Terraform's registry offers. The fake of Google's provider serves the schema that the real
+// Fakes of Terraform's providers of Google and of time, which can only be had from Terraform's registry. The first serves the schema that the real
 // provider printed (google-provider-7.46.schema.json), so that the real terraform validates, plans and applies the module
 // against it. It creates nothing, invents what Google would return, and knows none of the checks that the provider or Google
 // make of values.
