@@ -1,12 +1,15 @@
 // A copy of the example root, made as deploy/terraform/README.md says, applied by the real terraform with a fake provider and
 // a fake Firebase Rules API.
 
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBuildApi } from './build-api.ts';
 import { startRulesApi } from './rules-api.ts';
+import { MODULE } from './terraform-module.ts';
 import { createPlanner, type Settings, TERRAFORM, UNHURRIED } from './terraform-plan.ts';
 
 const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/releases/cloud.firestore`);
+const POLICY = readFileSync('examples/policy.yaml', 'utf8');
 const FIRST = { operators: '{}' };
 const keeping = (days: number) => ({ log_archive: `{ location = "eu", retention_days = ${days} }` });
 const SECOND = { ...FIRST, webhook_tokens_version: '"1"', ...keeping(400) };
@@ -102,6 +105,17 @@ describe.skipIf(TERRAFORM.missing)(
     it('lets nobody destroy the ledger', async () => {
       const said = await root.planner.complaint(SECOND, '-destroy', '-refresh=false');
       expect(said).toContain('Resource module.keydesk.google_firestore_database.ledger has lifecycle.prevent_destroy');
+    });
+
+    it('applies another policy, whose new accounts and roles it waits for, and leaves nothing to change', async () => {
+      const policy = POLICY.replace('- ci-001@', '- ci-009@acme-ci-pool.iam.gserviceaccount.com\n        - ci-001@');
+      expect(policy).not.toBe(POLICY);
+      const changed = { ...SECOND, ...root.planner.writePolicy(policy), create_policy_accounts: 'true' };
+      expect(await root.planner.apply(changed)).toContain('No changes.');
+      const kept = ['google_firestore_database.ledger', 'google_logging_project_bucket_config.archive[0]'];
+      for (const address of kept)
+        expect(readFileSync(`${MODULE}/README.md`, 'utf8')).toContain(`module.keydesk.${address}`);
+      expect(await root.planner.destroy(changed, kept)).toBe('');
     });
   },
 );

@@ -213,6 +213,12 @@ export async function createPlanner(options: {
       const { stdout: there } = await terraform('state', 'list');
       return { said: `${stdout} ${stderr}`, there: there.replaceAll('module.keydesk.', '').trim().split('\n') };
     },
+    /** Takes resources out of the state and destroys all others; resolves with what is left in the state. */
+    destroy: async (settings: Settings, kept: readonly string[]): Promise<string> => {
+      await terraform('state', 'rm', '-lock=false', ...kept.map((address) => `module.keydesk.${address}`));
+      await change('apply', settings, '-destroy', '-refresh=false', '-auto-approve');
+      return (await terraform('state', 'list')).stdout.trim();
+    },
     /** What terraform says against it, in one line. */
     complaint: async (settings: Settings, ...args: string[]): Promise<string> =>
       toLine(await change('plan', settings, ...args).catch((error) => failed.parse(error))),
