@@ -5,6 +5,7 @@ import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 
 import { VERSION } from '../shared/version.ts';
 import { completeCommand, completionCommand } from './commands/completion.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { killCommand } from './commands/kill.ts';
 import { packageCommand } from './commands/package.ts';
 import { policyCommand } from './commands/policy.ts';
@@ -24,6 +25,7 @@ export function createProgram(): CommandUnknownOpts {
     .addCommand(policyCommand)
     .addCommand(rulesCommand)
     .addCommand(packageCommand)
+    .addCommand(doctorCommand)
     .addCommand(killCommand)
     .addCommand(usersCommand)
     .addCommand(versionCommand)
@@ -33,7 +35,6 @@ export function createProgram(): CommandUnknownOpts {
       `
 Examples:
   $ keydesk policy check --policy policy.yaml
-  $ keydesk kill --environment staging --dry-run
 
 Exit codes: ${Object.entries(EXIT_CODES)
         .map((code) => code.join(' '))

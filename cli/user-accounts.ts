@@ -5,10 +5,8 @@ import * as z from 'zod';
 import { chunksOf } from '../shared/core/chunks.ts';
 import type { UserGroup } from '../shared/core/policy/firebase-users.ts';
 import { stripTrailingSlash } from '../shared/google/response.ts';
-import { createServiceIdentity } from '../shared/google/service-identity.ts';
-import type { Clock } from '../shared/runtime/clock.ts';
 import { errorMessage } from '../shared/runtime/errors.ts';
-import { createHttpClient, type HttpClient } from '../shared/runtime/http-client.ts';
+import type { HttpClient } from '../shared/runtime/http-client.ts';
 import { EXIT, fail, note } from './terminal.ts';
 
 /** Users that Google takes in one request. */
@@ -60,14 +58,6 @@ async function upload(send: HttpClient, { project, tenant }: UserGroup, uids: re
     );
   }
   return uploadResponse.parse(response.json).error;
-}
-
-export function createOperatorClient(clock: Clock): HttpClient {
-  const sendRequest = createHttpClient(clock);
-  const operatorToken = process.env.GOOGLE_OAUTH_ACCESS_TOKEN;
-  if (!operatorToken) return createServiceIdentity(sendRequest, clock).sendRequest;
-  return (request) =>
-    sendRequest({ ...request, headers: { ...request.headers, authorization: `Bearer ${operatorToken}` } });
 }
 
 export function nameOf({ project, tenant }: UserGroup): string {

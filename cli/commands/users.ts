@@ -4,10 +4,11 @@
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import { DEFAULT_GENERATIONS, policyUsers } from '../../shared/core/policy/firebase-users.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { createOperatorClient } from '../operator-client.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy } from '../policy-file.ts';
 import { print, printJson } from '../terminal.ts';
-import { createOperatorClient, createUsers, nameOf } from '../user-accounts.ts';
+import { createUsers, nameOf } from '../user-accounts.ts';
 
 const MOST_GENERATIONS = 1_000;
 

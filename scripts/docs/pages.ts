@@ -10,6 +10,7 @@ import { costTables } from './grant-costs.ts';
 import { guardTables } from './guards.ts';
 import { type Blocks, withBlocks } from './markdown.ts';
 import { policyTables } from './policy.ts';
+import { preflightTables } from './preflight.ts';
 import { privilegeTables, roleTables } from './privileges.ts';
 import { refusalTables } from './refusals.ts';
 import { storageTables } from './storage.ts';
@@ -27,6 +28,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/CONFIGURATION.md', () => configurationTables(root)),
     page('docs/OPERATIONS.md', costTables),
     page('docs/POLICY.md', policyTables),
+    page('docs/PREFLIGHT.md', preflightTables),
     page('docs/STORAGE.md', () => storageTables(root)),
     page('docs/TROUBLESHOOTING.md', refusalTables),
     page('docs/VERIFICATION.md', guardTables),

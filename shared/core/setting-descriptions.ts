@@ -81,8 +81,14 @@ export const OTHER_VARIABLES = {
     example: '127.0.0.1:8080',
   },
   GOOGLE_OAUTH_ACCESS_TOKEN: {
-    meaning: 'An access token for `keydesk users create`, in place of the application default credentials.',
+    meaning:
+      'An access token for `keydesk users create` and `keydesk doctor`, in place of the application default credentials.',
     example: '$(gcloud auth print-access-token)',
+  },
+  KEYDESK_GOOGLE_APIS_URL: {
+    meaning:
+      "A server that has each of Google's APIs under a folder of its host, for tests of `keydesk doctor`. It receives your access token.",
+    example: 'http://127.0.0.1:9000',
   },
   NO_COLOR: { meaning: 'Any value turns colour off.', example: '1' },
 } as const satisfies Readonly<Record<string, SettingDescription>>;

@@ -13,6 +13,7 @@ const COMMANDS = [
   'rules write',
   'rules check',
   'package',
+  'doctor',
   'kill',
   'users create',
   'version',

@@ -1,0 +1,106 @@
+// `keydesk doctor --before-deploy`: before the first apply, looks at what the policy and the Terraform module need, with the rights of
+// the person who runs it. Reads only.
+
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { closestName } from '../../shared/core/closest-name.ts';
+import { projectIdSchema } from '../../shared/core/policy/google-names.ts';
+import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
+import { createOperatorClient } from '../operator-client.ts';
+import { examples, policyOption } from '../options.ts';
+import { readPolicy } from '../policy-file.ts';
+import { CHECK_KINDS, FINDING_NAMES } from '../preflight/checks.ts';
+import { createGoogle } from '../preflight/google.ts';
+import { countResults, explanations, resultLine, summary } from '../preflight/report.ts';
+import { planChecks, runChecks } from '../preflight/run.ts';
+import { targetOf } from '../preflight/target.ts';
+import { EXIT, note, print, printJson } from '../terminal.ts';
+
+const FIRST_PROGRESS_MS = 1_000;
+const PROGRESS_MS = 5_000;
+
+export const doctorCommand = new Command('doctor')
+  .summary('find what would fail, before the first deployment')
+  .description(
+    `Before the first deployment, look at what the policy and the Terraform module need, and say what would fail. The command only reads. It uses your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token), and the quota of the project that --project names.
+
+The projects, databases, accounts and buckets are those of the policy. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.`,
+  )
+  .option('--before-deploy', 'run the checks before the first deployment (required)')
+  .addOption(policyOption())
+  .option('--project <id>', "Keydesk's own project (required)", parseProject)
+  .option('--region <region>', 'region of the functions, such as europe-west1 (required)', parseLocation)
+  .option('--ledger-location <location>', "location of the ledger's database (default: --region)", parseLocation)
+  .option('--scheduler-region <region>', 'region of the Cloud Scheduler job (default: --region)', parseLocation)
+  .addOption(
+    new Option('--accept <finding...>', 'findings that do not count, by name')
+      .argParser(collectFindings)
+      .default([] as string[], 'none'),
+  )
+  .option('--json', 'the results as JSON')
+  .addHelpText(
+    'after',
+    `${examples(
+      'doctor --before-deploy --policy policy.yaml --project acme-keydesk --region europe-west1 --ledger-location eur3',
+      'doctor --before-deploy --project acme-keydesk --region europe-west1 --accept keys_allowed --json',
+    )}
+
+Exit code 1: there is a finding that is not accepted, or something could not be looked at.`,
+  )
+  .action(async ({ accept, json, beforeDeploy, project, region, ...options }, command) => {
+    if (!beforeDeploy) return command.error("error: required option '--before-deploy' not specified");
+    if (project === undefined) return command.error("error: required option '--project <id>' not specified");
+    if (region === undefined) return command.error("error: required option '--region <region>' not specified");
+    const { policy, sha256 } = readPolicy(options.policy);
+    const { ledgerLocation = region, schedulerRegion = region } = options;
+    const target = targetOf(policy, { project, region, ledgerLocation, schedulerRegion });
+    const planned = planChecks(CHECK_KINDS, target);
+    const nameWidth = Math.max(...planned.map(({ kind }) => kind.name.length));
+    let done = 0;
+    const progress = reportProgress(systemClock, () => `${done} of ${planned.length} checks are done…`);
+    // For tests: a server that has each of Google's APIs under a folder of its host.
+    const base = process.env.KEYDESK_GOOGLE_APIS_URL;
+    const google = createGoogle(createOperatorClient(systemClock), { quotaProject: project, base });
+    const results = await runChecks(planned, google, {
+      accepted: accept,
+      report: (result) => {
+        done += 1;
+        if (!json) print(resultLine(result, nameWidth));
+      },
+    });
+    progress.abort();
+    const counts = countResults(results);
+    if (json) printJson({ project, policy_sha256: sha256, counts, checks: results });
+    else for (const line of ['', ...explanations(results), summary(counts)]) print(line);
+    if (counts.errors + counts.warnings + counts.could_not_look > 0) process.exitCode = EXIT.failure;
+  });
+
+/** Lines on standard error after a second and then every few seconds, until it is aborted. */
+function reportProgress(clock: Clock, line: () => string): AbortController {
+  const ended = new AbortController();
+  const report = async () => {
+    for (let pause = FIRST_PROGRESS_MS; ; pause = PROGRESS_MS) {
+      await clock.sleep(pause, ended.signal);
+      note(line());
+    }
+  };
+  report().catch(() => {});
+  return ended;
+}
+
+function parseProject(written: string): string {
+  if (projectIdSchema.safeParse(written).success) return written;
+  throw new InvalidArgumentError('--project takes the ID of a Google Cloud project');
+}
+
+function parseLocation(written: string): string {
+  if (/^[a-z]+(-[a-z]+)?[0-9]+$/.test(written)) return written;
+  throw new InvalidArgumentError('it takes a location such as europe-west1 or eur3');
+}
+
+function collectFindings(written: string, before: readonly string[]): string[] {
+  if (FINDING_NAMES.includes(written)) return [...before, written];
+  const closest = closestName(written, FINDING_NAMES);
+  throw new InvalidArgumentError(
+    closest === undefined ? 'docs/PREFLIGHT.md lists the findings.' : `Did you mean ${closest}?`,
+  );
+}

@@ -1,0 +1,136 @@
+// The API keys in the policy: of the database's project, and with restrictions that let Keydesk sign in. An API key is public.
+// Sources: docs.cloud.google.com/api-keys/docs/reference/rest/v2/keys/lookupKey and v2/projects.locations.keys.
+
+import * as z from 'zod';
+import { IDENTITY_TOOLKIT } from './authentication.ts';
+import type { CheckKind } from './check.ts';
+import { projectNumber } from './project.ts';
+
+const API = 'apikeys.googleapis.com';
+const SIGN_IN = 'google.cloud.identitytoolkit.v1.AuthenticationService.SignInWithCustomToken';
+
+const lookupShape = z.object({ parent: z.string(), name: z.string().default('') });
+const keyShape = z.object({
+  deleteTime: z.string().optional(),
+  restrictions: z
+    .object({
+      browserKeyRestrictions: z.unknown().optional(),
+      serverKeyRestrictions: z.unknown().optional(),
+      androidKeyRestrictions: z.unknown().optional(),
+      iosKeyRestrictions: z.unknown().optional(),
+      apiTargets: z.array(z.object({ service: z.string(), methods: z.array(z.string()).default([]) })).default([]),
+    })
+    .prefault({}),
+});
+type Key = z.output<typeof keyShape>;
+
+type Name =
+  | 'api_key_of_another_project'
+  | 'api_key_deleted'
+  | 'api_key_application_restricted'
+  | 'api_key_not_for_sign_in'
+  | 'api_key_unrestricted';
+
+export const apiKeys: CheckKind<Name> = {
+  name: 'api key',
+  looksAt: "Whether each API key in the policy is of its database's project, and what its restrictions allow.",
+  findings: {
+    api_key_of_another_project: {
+      severity: 'error',
+      what: 'The API key {key} is not of {project}. It is of {owner}.',
+      why: 'Google refuses the sign-in, because signer and API key must be of one project.',
+      fix: 'gcloud services api-keys list --project={project}. Put a key of {project} into the policy as apiKey.',
+    },
+    api_key_deleted: {
+      severity: 'error',
+      what: 'The API key {key} of {project} is deleted.',
+      why: 'Google refuses the sign-in, so no firestore credential is issued.',
+      fix: 'gcloud services api-keys create --project={project} --display-name=keydesk --api-target=service=identitytoolkit.googleapis.com',
+    },
+    api_key_application_restricted: {
+      severity: 'error',
+      what: 'The API key {key} of {project} is restricted to applications: {restrictions}.',
+      why: "Keydesk's sign-in comes from a server without a fixed address. Google refuses it.",
+      fix: 'gcloud services api-keys create --project={project} --display-name=keydesk --api-target=service=identitytoolkit.googleapis.com. Put the new key into the policy.',
+    },
+    api_key_not_for_sign_in: {
+      severity: 'error',
+      what: 'The API key {key} of {project} may not call the sign-in of identitytoolkit.googleapis.com.',
+      why: 'Google refuses the sign-in, so no firestore credential is issued.',
+      fix: 'gcloud services api-keys create --project={project} --display-name=keydesk --api-target=service=identitytoolkit.googleapis.com. Put the new key into the policy.',
+    },
+    api_key_unrestricted: {
+      severity: 'warning',
+      what: 'The API key {key} of {project} may call every API.',
+      why: 'The key is in the policy, which many people read. It is public, and its restrictions are what limits it.',
+      fix: 'gcloud services api-keys create --project={project} --display-name=keydesk --api-target=service=identitytoolkit.googleapis.com. Put the new key into the policy.',
+    },
+  },
+  checksOf: ({ apiKeys: all }) =>
+    all.map(({ project, apiKey }) => ({
+      subject: `${project}, ${shortOf(apiKey)}`,
+      look: async (google) => {
+        const facts = { project, key: shortOf(apiKey) };
+        const number = await projectNumber(google, project);
+        const { parent, name } = await google.read({
+          api: API,
+          path: 'v2/keys:lookupKey',
+          query: [['keyString', apiKey]],
+          shape: lookupShape,
+          permission: 'apikeys.keys.lookup',
+          role: 'roles/serviceusage.apiKeysViewer',
+          on: `the project of the API key ${shortOf(apiKey)}`,
+        });
+        const owner = /^projects\/([^/]+)/.exec(parent)?.[1] ?? parent;
+        if (owner !== number && owner !== project)
+          return { found: [{ finding: 'api_key_of_another_project' as const, facts: { ...facts, owner } }] };
+        if (name === '') return { found: [{ finding: 'api_key_deleted' as const, facts }] };
+        const key = await google.read({
+          api: API,
+          path: `v2/${name}`,
+          shape: keyShape,
+          permission: 'apikeys.keys.get',
+          role: 'roles/serviceusage.apiKeysViewer',
+          on: project,
+        });
+        return { found: judgeKey(facts, key) };
+      },
+    })),
+};
+
+function judgeKey(facts: { readonly project: string; readonly key: string }, { deleteTime, restrictions }: Key) {
+  const { apiTargets, ...applications } = restrictions;
+  const restricted = Object.entries(applications).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (deleteTime !== undefined) return [{ finding: 'api_key_deleted' as const, facts }];
+  return [
+    ...(restricted.length > 0
+      ? [
+          {
+            finding: 'api_key_application_restricted' as const,
+            facts: { ...facts, restrictions: restricted.join(', ') },
+          },
+        ]
+      : []),
+    ...(apiTargets.length > 0 && !apiTargets.some(allowsSignIn)
+      ? [{ finding: 'api_key_not_for_sign_in' as const, facts }]
+      : []),
+    ...(apiTargets.length === 0 ? [{ finding: 'api_key_unrestricted' as const, facts }] : []),
+  ];
+}
+
+/** `*` may be the last character of a method. */
+function allowsSignIn({
+  service,
+  methods,
+}: {
+  readonly service: string;
+  readonly methods: readonly string[];
+}): boolean {
+  const allows = (method: string) =>
+    method.endsWith('*') ? SIGN_IN.startsWith(method.slice(0, -1)) : method === SIGN_IN;
+  return service === IDENTITY_TOOLKIT && (methods.length === 0 || methods.some(allows));
+}
+
+function shortOf(apiKey: string): string {
+  return apiKey.length > 8 ? `…${apiKey.slice(-4)}` : apiKey;
+}

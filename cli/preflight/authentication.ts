@@ -1,0 +1,89 @@
+// Firebase Authentication of each data project: initialized, and its settings about users.
+// Source: docs.cloud.google.com/identity-platform/docs/reference/rest/v2/Config.
+
+import * as z from 'zod';
+import type { CheckKind } from './check.ts';
+
+export const IDENTITY_TOOLKIT = 'identitytoolkit.googleapis.com';
+export const READ_CONFIG = { permission: 'firebaseauth.configs.get', role: 'roles/firebaseauth.viewer' };
+
+const on = z.object({ enabled: z.boolean().default(false) }).prefault({});
+const configShape = z.object({
+  signIn: z.object({ email: on, phoneNumber: on }).prefault({}),
+  blockingFunctions: z.object({ triggers: z.record(z.string(), z.unknown()).default({}) }).prefault({}),
+  client: z
+    .object({ permissions: z.object({ disabledUserSignup: z.boolean().default(false) }).prefault({}) })
+    .prefault({}),
+});
+type Config = z.input<typeof configShape>;
+
+type Name = 'authentication_missing' | 'blocking_functions' | 'sign_up_disabled' | 'password_sign_in';
+
+export const authentication: CheckKind<Name> = {
+  name: 'authentication',
+  looksAt:
+    'Whether Firebase Authentication is initialized in each data project, its blocking functions, and who may sign up.',
+  findings: {
+    authentication_missing: {
+      severity: 'error',
+      what: 'Firebase Authentication is not initialized in {project}.',
+      why: 'Google refuses the sign-in with CONFIGURATION_NOT_FOUND, so no firestore credential is issued.',
+      fix: 'Firebase console of {project}, Authentication, Get started. Enable no sign-in provider.',
+    },
+    blocking_functions: {
+      severity: 'warning',
+      what: 'Blocking functions run in {project}: {triggers}.',
+      why: "They can refuse or delay Keydesk's sign-in. Whether Google calls them for a custom token is not documented.",
+      fix: 'Let the functions accept users whose ID begins with "keydesk", or put the database in another project.',
+    },
+    sign_up_disabled: {
+      severity: 'warning',
+      what: 'Users may not sign up in {project}.',
+      why: 'A sign-in that would create a user may be refused. Whether that holds for a custom token is not documented.',
+      fix: 'Before the first job, run: keydesk users create --policy POLICY_FILE --project {project}',
+    },
+    password_sign_in: {
+      severity: 'warning',
+      what: 'Sign-in by {providers} is enabled in {project}, and the policy names no tenant there.',
+      why: "A job can add a password to its Firebase user and sign in again after it has ended. Keydesk's rules reject that user. Other rules of the project may accept any signed-in user.",
+      fix: 'Create a tenant without sign-in providers in {project}, and name it as tenant in the policy. Or disable the providers.',
+    },
+  },
+  checksOf: ({ dataProjects, userGroups }) =>
+    dataProjects.map((project) => ({
+      subject: project,
+      look: async (google) => {
+        const config = await google.find(
+          {
+            api: IDENTITY_TOOLKIT,
+            path: `v2/projects/${project}/config`,
+            shape: configShape,
+            ...READ_CONFIG,
+            on: project,
+          },
+          (_, error) => error?.message.startsWith('CONFIGURATION_NOT_FOUND') ?? false,
+        );
+        const withoutTenant = userGroups.some((group) => group.project === project && group.tenant === undefined);
+        return { found: judgeConfig(project, config, withoutTenant) };
+      },
+    })),
+};
+
+/** @param withoutTenant whether Keydesk's users are of the project itself */
+function judgeConfig(project: string, written: Config | undefined, withoutTenant: boolean) {
+  if (!written) return [{ finding: 'authentication_missing' as const, facts: { project } }];
+  const { signIn, blockingFunctions, client } = configShape.parse(written);
+  const triggers = Object.keys(blockingFunctions.triggers);
+  const providers = [...(signIn.email.enabled ? ['e-mail'] : []), ...(signIn.phoneNumber.enabled ? ['phone'] : [])];
+  return [
+    ...(triggers.length > 0
+      ? [{ finding: 'blocking_functions' as const, facts: { project, triggers: triggers.join(', ') } }]
+      : []),
+    ...(withoutTenant && client.permissions.disabledUserSignup
+      ? [{ finding: 'sign_up_disabled' as const, facts: { project } }]
+      : []),
+    ...(withoutTenant && providers.length > 0
+      ? [{ finding: 'password_sign_in' as const, facts: { project, providers: providers.join(', ') } }]
+      : []),
+  ];
+}

@@ -1,0 +1,59 @@
+// What a check of the preflight is: what it is about, how it looks, and what it can find. A finding's texts are data, so that the
+// report, the JSON and the documentation have the same.
+
+import type { Google } from './google.ts';
+import type { Target } from './target.ts';
+
+/** An error makes the deployment or its credentials fail. A warning is something that somebody must decide. */
+export type Severity = 'error' | 'warning';
+
+/** Texts with {placeholders}, which the facts of a finding replace. */
+interface FindingTexts {
+  readonly severity: Severity;
+  /** What was found. */
+  readonly what: string;
+  /** What fails because of it. */
+  readonly why: string;
+  /** The command that fixes it, or who changes what. */
+  readonly fix: string;
+}
+
+export type Facts = Readonly<Record<string, string>>;
+
+interface Found<Name extends string> {
+  readonly finding: Name;
+  readonly facts: Facts;
+}
+
+interface Looked<Name extends string> {
+  /** Empty when all is as it must be. */
+  readonly found: readonly Found<Name>[];
+  /** What else the report says of it, such as a location. */
+  readonly detail?: string;
+}
+
+export interface Check<Name extends string = string> {
+  /** What it is about: a project, a database, an account. */
+  readonly subject: string;
+  /** @throws CouldNotLook when Google does not say */
+  readonly look: (google: Google) => Promise<Looked<Name>>;
+}
+
+/** A kind of check, and the checks of that kind that a deployment needs. */
+export interface CheckKind<Name extends string = string> {
+  /** As the report and the JSON show it. */
+  readonly name: string;
+  /** For the documentation. */
+  readonly looksAt: string;
+  readonly findings: Readonly<Record<Name, FindingTexts>>;
+  readonly checksOf: (target: Target) => readonly Check<Name>[];
+}
+
+/** The text with the facts in place of {placeholders}. @throws Error when a fact is missing */
+export function fillIn(text: string, facts: Facts): string {
+  return text.replace(/\{([a-z_]+)\}/g, (_, name: string) => {
+    const fact = facts[name];
+    if (fact === undefined) throw new Error(`no fact ${name} for: ${text}`);
+    return fact;
+  });
+}

@@ -1,0 +1,63 @@
+// The databases that the policy opens: each exists, in native mode and Standard edition.
+// Source: docs.cloud.google.com/firestore/docs/reference/rest/v1/projects.databases.
+
+import * as z from 'zod';
+import type { CheckKind } from './check.ts';
+
+const databaseShape = z.object({
+  type: z.string().default(''),
+  databaseEdition: z.string().default(''),
+  locationId: z.string().default(''),
+});
+type Database = z.output<typeof databaseShape>;
+
+type Name = 'database_missing' | 'database_in_datastore_mode' | 'database_of_enterprise_edition';
+
+export const databases: CheckKind<Name> = {
+  name: 'database',
+  looksAt: 'Whether each data database exists, its mode and its edition.',
+  findings: {
+    database_missing: {
+      severity: 'error',
+      what: 'The database {database} does not exist in {project}.',
+      why: 'The module does not create data databases. The apply fails at their indexes.',
+      fix: 'gcloud firestore databases create --project={project} --database="{database}" --location=LOCATION --type=firestore-native',
+    },
+    database_in_datastore_mode: {
+      severity: 'error',
+      what: 'The database {database} of {project} is in Datastore mode.',
+      why: 'It has no security rules, so a firestore credential opens nothing.',
+      fix: 'Put a database in native mode into the policy. An empty database can change its mode: gcloud firestore databases update --project={project} --database="{database}" --type=firestore-native',
+    },
+    database_of_enterprise_edition: {
+      severity: 'error',
+      what: 'The database {database} of {project} is of Enterprise edition.',
+      why: 'Google refuses the single-field index settings of the module there, so the apply fails.',
+      fix: 'Put a database of Standard edition into the policy. The edition of a database cannot change.',
+    },
+  },
+  checksOf: ({ databases: all }) =>
+    all.map(({ project, database }) => ({
+      subject: `${project}, ${database}`,
+      look: async (google) => {
+        const found = await google.find({
+          api: 'firestore.googleapis.com',
+          path: `v1/projects/${project}/databases/${database}`,
+          shape: databaseShape,
+          permission: 'datastore.databases.getMetadata',
+          role: 'roles/datastore.viewer',
+          on: project,
+        });
+        return judgeDatabase({ project, database }, found);
+      },
+    })),
+};
+
+function judgeDatabase(facts: { readonly project: string; readonly database: string }, found: Database | undefined) {
+  if (!found) return { found: [{ finding: 'database_missing' as const, facts }] };
+  const { type, databaseEdition, locationId } = found;
+  if (type === 'DATASTORE_MODE') return { found: [{ finding: 'database_in_datastore_mode' as const, facts }] };
+  if (databaseEdition === 'ENTERPRISE')
+    return { found: [{ finding: 'database_of_enterprise_edition' as const, facts }] };
+  return { found: [], ...(locationId === '' ? {} : { detail: locationId }) };
+}

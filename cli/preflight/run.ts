@@ -1,0 +1,100 @@
+// Runs the checks of the preflight, several at once. A check that fails is a finding: could_not_look.
+
+import { errorMessage } from '../../shared/runtime/errors.ts';
+import { type Check, type CheckKind, fillIn, type Severity } from './check.ts';
+import { CouldNotLook, type Google } from './google.ts';
+import type { Target } from './target.ts';
+
+const AT_ONCE = 8;
+export const COULD_NOT_LOOK = 'could_not_look';
+
+export interface Finding {
+  readonly finding: string;
+  readonly severity: Severity;
+  readonly what: string;
+  readonly why: string;
+  readonly fix: string;
+  /** The operator accepts it: it does not count. */
+  readonly accepted: boolean;
+}
+
+export interface Result {
+  readonly check: string;
+  readonly subject: string;
+  readonly result: 'ok' | 'finding' | typeof COULD_NOT_LOOK;
+  readonly detail?: string;
+  readonly findings: readonly Finding[];
+}
+
+interface Planned {
+  readonly kind: CheckKind;
+  readonly check: Check;
+}
+
+export function planChecks(kinds: readonly CheckKind[], target: Target): Planned[] {
+  return kinds.flatMap((kind) => kind.checksOf(target).map((check) => ({ kind, check })));
+}
+
+/**
+ * @param accepted names of findings that do not count
+ * @param report takes each result in the order of `planned`, as soon as those before it are there
+ */
+export async function runChecks(
+  planned: readonly Planned[],
+  google: Google,
+  { accepted, report }: { readonly accepted: readonly string[]; readonly report: (result: Result) => void },
+): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  const waiting = [...planned.entries()];
+  let reported = 0;
+  const worker = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const [index, { kind, check }] = next;
+      results[index] = await runCheck(kind, check, google, accepted);
+      for (let ready = results[reported]; ready; ready = results[reported]) {
+        reported += 1;
+        report(ready);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return results;
+}
+
+async function runCheck(
+  kind: CheckKind,
+  { subject, look }: Check,
+  google: Google,
+  accepted: readonly string[],
+): Promise<Result> {
+  const about = { check: kind.name, subject };
+  try {
+    const { found, detail } = await look(google);
+    const findings = found.map(({ finding, facts }): Finding => {
+      const texts = kind.findings[finding];
+      if (!texts) throw new Error(`${finding} is not described`);
+      const { severity } = texts;
+      const [what, why, fix] = [texts.what, texts.why, texts.fix].map((text) => fillIn(text, facts));
+      return { finding, severity, what: `${what}`, why: `${why}`, fix: `${fix}`, accepted: accepted.includes(finding) };
+    });
+    return {
+      ...about,
+      result: findings.length > 0 ? 'finding' : 'ok',
+      ...(detail === undefined ? {} : { detail }),
+      findings,
+    };
+  } catch (error) {
+    return { ...about, result: COULD_NOT_LOOK, findings: [notLooked(error)] };
+  }
+}
+
+function notLooked(error: unknown): Finding {
+  return {
+    finding: COULD_NOT_LOOK,
+    severity: 'error',
+    what: errorMessage(error),
+    why: 'What was not looked at can still fail.',
+    fix: error instanceof CouldNotLook ? error.fix : 'Report it, with the version of keydesk.',
+    accepted: false,
+  };
+}

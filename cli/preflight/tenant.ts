@@ -1,0 +1,96 @@
+// The tenants that the policy names: each exists, lets users sign in, and has no sign-in provider.
+// Sources: docs.cloud.google.com/identity-platform/docs/reference/rest/v2/projects.tenants, and the lists of providers below it.
+
+import * as z from 'zod';
+import { IDENTITY_TOOLKIT, READ_CONFIG } from './authentication.ts';
+import type { CheckKind } from './check.ts';
+import type { Google } from './google.ts';
+
+const tenantShape = z.object({
+  disableAuth: z.boolean().default(false),
+  allowPasswordSignup: z.boolean().default(false),
+  enableEmailLinkSignin: z.boolean().default(false),
+  enableAnonymousUser: z.boolean().default(false),
+});
+type Tenant = z.output<typeof tenantShape>;
+
+const provider = z.object({ name: z.string(), enabled: z.boolean().default(false) });
+/** The lists of providers of a tenant, by the field that holds them. */
+const PROVIDER_LISTS = ['defaultSupportedIdpConfigs', 'oauthIdpConfigs', 'inboundSamlConfigs'] as const;
+const providersShape = z.object({
+  defaultSupportedIdpConfigs: z.array(provider).default([]),
+  oauthIdpConfigs: z.array(provider).default([]),
+  inboundSamlConfigs: z.array(provider).default([]),
+  nextPageToken: z.string().optional(),
+});
+
+type Name = 'tenant_missing' | 'tenant_disabled' | 'tenant_sign_in';
+
+export const tenants: CheckKind<Name> = {
+  name: 'tenant',
+  looksAt: 'Whether each tenant in the policy exists, is enabled, and has no sign-in provider.',
+  findings: {
+    tenant_missing: {
+      severity: 'error',
+      what: 'The tenant {tenant} does not exist in {project}.',
+      why: 'Google refuses the sign-in, so no firestore credential of this tenant is issued.',
+      fix: 'Create it in the console of {project} (Identity Platform, Tenants), and put its ID into the policy as tenant.',
+    },
+    tenant_disabled: {
+      severity: 'error',
+      what: 'Authentication is disabled in the tenant {tenant} of {project}.',
+      why: 'Google refuses the sign-in, so no firestore credential of this tenant is issued.',
+      fix: 'Enable it in the console of {project}: Identity Platform, Tenants, {tenant}.',
+    },
+    tenant_sign_in: {
+      severity: 'warning',
+      what: 'The tenant {tenant} of {project} has sign-in providers: {providers}.',
+      why: 'A job can link one to its Firebase user and sign in again after it has ended. Other people can become users of the tenant.',
+      fix: 'Disable the providers in the console of {project}: Identity Platform, Tenants, {tenant}.',
+    },
+  },
+  checksOf: ({ userGroups }) =>
+    userGroups.flatMap(({ project, tenant }) =>
+      tenant === undefined
+        ? []
+        : [
+            {
+              subject: `${project}, ${tenant}`,
+              look: async (google: Google) => {
+                const path = `v2/projects/${project}/tenants/${tenant}`;
+                const call = { api: IDENTITY_TOOLKIT, ...READ_CONFIG, on: project };
+                const found = await google.find({ ...call, path, shape: tenantShape });
+                if (!found) return { found: [{ finding: 'tenant_missing' as const, facts: { project, tenant } }] };
+                const lists = await Promise.all(
+                  PROVIDER_LISTS.map((list) =>
+                    google.readAll({ ...call, path: `${path}/${list}`, shape: providersShape }),
+                  ),
+                );
+                const enabled = lists
+                  .flat()
+                  .flatMap((page) => PROVIDER_LISTS.flatMap((list) => page[list]))
+                  .flatMap(({ name, enabled }) => (enabled ? [name.replace(/^.*\//, '')] : []));
+                return { found: judgeTenant({ project, tenant }, found, enabled) };
+              },
+            },
+          ],
+    ),
+};
+
+/** @param providers the enabled ones that are configured one by one */
+function judgeTenant(
+  facts: { readonly project: string; readonly tenant: string },
+  { disableAuth, allowPasswordSignup, enableEmailLinkSignin, enableAnonymousUser }: Tenant,
+  providers: readonly string[],
+) {
+  const all = [
+    ...(allowPasswordSignup ? ['password'] : []),
+    ...(enableEmailLinkSignin ? ['e-mail link'] : []),
+    ...(enableAnonymousUser ? ['anonymous'] : []),
+    ...providers,
+  ];
+  return [
+    ...(disableAuth ? [{ finding: 'tenant_disabled' as const, facts }] : []),
+    ...(all.length > 0 ? [{ finding: 'tenant_sign_in' as const, facts: { ...facts, providers: all.join(', ') } }] : []),
+  ];
+}
