@@ -3,7 +3,7 @@
 
 import type { CheckKind } from './check.ts';
 import { effectiveRules, isEnforced } from './effective-policy.ts';
-import { heldOnProject } from './permissions.ts';
+import { testableOnProject } from './permissions.ts';
 
 const CREATION = ['iam.disableServiceAccountCreation', 'iam.managed.disableServiceAccountCreation'];
 const KEYS = ['iam.disableServiceAccountKeyCreation', 'iam.managed.disableServiceAccountKeyCreation'];
@@ -57,7 +57,7 @@ export const accountKeys: CheckKind<KeysName> = {
       look: async (google) => {
         const rules = await Promise.all(KEYS.map((constraint) => effectiveRules(google, project, constraint)));
         if (rules.some(isEnforced)) return { found: [], detail: 'forbidden: forbid_keys can be false' };
-        const permissions = await heldOnProject(google, project, [SET_POLICY]);
+        const permissions = await testableOnProject(google, project, [SET_POLICY]);
         if (permissions.includes(SET_POLICY)) return { found: [], detail: 'forbid_keys can set the policy' };
         return { found: [{ finding: 'keys_allowed' as const, facts: { project } }] };
       },

@@ -138,5 +138,8 @@ function refused<T>(
       `Get ${permission} on ${on}. ${role} has it.`,
     );
   if (status === 404) return new CouldNotLook(`${what}: ${on} was not found`, `Check the name ${on}.`);
-  return new CouldNotLook(what, 'Run this command again later.');
+  return new CouldNotLook(
+    `${what}${error ? `: ${error.message.slice(0, 300)}` : ''}`,
+    'Run this command again later. If it stays, look at it in the console.',
+  );
 }

@@ -84,7 +84,17 @@ export const permissions: CheckKind<Name> = {
 
 /** Those of the permissions that the caller has. */
 export async function heldOnProject(google: Google, project: string, wanted: readonly string[]): Promise<string[]> {
-  const { permissions: held } = await google.read({
+  return (await google.read(testCall(project, wanted))).permissions;
+}
+
+/** The same; none of them when one cannot be tested on a project, which Google answers with 400. */
+export async function testableOnProject(google: Google, project: string, wanted: readonly string[]): Promise<string[]> {
+  const held = await google.find(testCall(project, wanted), (status) => status === 400);
+  return held?.permissions ?? [];
+}
+
+function testCall(project: string, wanted: readonly string[]) {
+  return {
     api: 'cloudresourcemanager.googleapis.com',
     path: `v3/projects/${project}:testIamPermissions`,
     json: { permissions: wanted },
@@ -92,8 +102,7 @@ export async function heldOnProject(google: Google, project: string, wanted: rea
     permission: 'resourcemanager.projects.get',
     role: 'roles/browser',
     on: project,
-  });
-  return held;
+  };
 }
 
 function neededPermissions(target: Target, project: string): Needs {

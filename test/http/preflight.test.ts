@@ -10,6 +10,7 @@ import { countResults, explanations } from '../../cli/preflight/report.ts';
 import { COULD_NOT_LOOK, planChecks, type Result, runChecks } from '../../cli/preflight/run.ts';
 import { targetOf } from '../../cli/preflight/target.ts';
 import { createHttpClient } from '../../shared/runtime/http-client.ts';
+import { GOOGLE_HOSTS } from '../fixtures/google-methods.ts';
 import { type FakeProject, type GoogleProjects, startGoogleProjects, type World } from '../fixtures/google-projects.ts';
 import {
   APART,
@@ -165,6 +166,10 @@ const CASES: Readonly<
       (world) => {
         policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] });
         lacks('orgpolicy.policy.set')(world);
+      },
+      (world) => {
+        policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] });
+        world.notTestable.push('orgpolicy.policy.set');
       },
     ],
     near: [
@@ -444,6 +449,12 @@ describe('the preflight', () => {
     const results = await run({ target });
     expect(new Set(results.map(({ check }) => check))).not.toContain('database');
     expect(target.projects).toEqual([KEYDESK, POOL]);
+  });
+
+  it('reads by APIs that its page says to enable', () => {
+    const page = readFileSync(new URL('../../docs/PREFLIGHT.md', import.meta.url), 'utf8');
+    const command = /gcloud services enable ([\s\S]*?) --project=PROJECT/.exec(page)?.[1] ?? '';
+    expect(command.split(/[\s\\]+/).sort()).toEqual([...GOOGLE_HOSTS].sort());
   });
 
   it('knows every API that the Terraform module enables', () => {
