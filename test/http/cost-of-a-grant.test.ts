@@ -29,9 +29,9 @@ function poolOf(name: string): string {
 const CREDENTIALS = {
   firestore: 'firestore: { database: data, allow: [{ path: "c/{d}", verbs: [get] }] }',
   'shared account':
-    'serviceAccount: { email: one@acme-ci.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }',
+    'serviceAccount: { email: one-ci@acme-ci.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }',
   'shared account, narrowed':
-    'storage: { serviceAccount: two@acme-ci.iam.gserviceaccount.com, bucket: b-one, role: roles/storage.objectViewer }',
+    'storage: { serviceAccount: two-ci@acme-ci.iam.gserviceaccount.com, bucket: b-one, role: roles/storage.objectViewer }',
   'pooled account': `serviceAccount: { pool: [${poolOf('one')}], scopes: [https://www.googleapis.com/auth/datastore] }`,
   'pooled account, narrowed': `storage: { pool: [${poolOf('two')}], bucket: b-two, role: roles/storage.objectViewer }`,
 } as const satisfies Record<keyof typeof GRANT_COSTS, string>;
@@ -91,7 +91,7 @@ function openCountedKeydesk(kind: Kind) {
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
 environments: { staging: {} }
-databases: { data: { project: acme-data, apiKey: k, signer: s@acme-data.iam.gserviceaccount.com } }
+databases: { data: { project: acme-data, apiKey: k, signer: signer@acme-data.iam.gserviceaccount.com } }
 credentials: { it: { environment: staging, ttl: 15m, ${CREDENTIALS[kind]} } }
 rules: [{ name: all, match: { pipeline_slug: app }, grants: [it] }]
 `,

@@ -77,7 +77,7 @@ function expectPermanent(called: Called, facts: object) {
 describe('a permanent refusal', () => {
   it.each([
     ['staging-export', 'export', 'iamcredentials generateAccessToken', 'iam.serviceAccounts.getAccessToken'],
-    ['staging-cache', 'cache', 'iamcredentials generateAccessToken', 'iam.serviceAccounts.getAccessToken'],
+    ['staging-cache', 'cache-ci', 'iamcredentials generateAccessToken', 'iam.serviceAccounts.getAccessToken'],
     ['staging-config', 'signer', 'iamcredentials signJwt', 'iam.serviceAccounts.signJwt'],
   ])(
     'to mint %s is permanent for the job, and the log names the permission that %s lacks',

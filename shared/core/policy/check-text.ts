@@ -5,9 +5,10 @@ import { repairKeys } from './misspelt-keys.ts';
 import { explainNull } from './null-values.ts';
 import { type LoadedPolicy, parsePolicyText } from './parse-yaml.ts';
 import type { LocatedProblem } from './places.ts';
+import { explainValue } from './value-mistakes.ts';
 import { syntaxMistakes } from './yaml-syntax.ts';
 
 /** @returns the policy, or all of its problems in the order of the file */
 export function checkPolicyText(text: string): LoadedPolicy | { problems: LocatedProblem[] } {
-  return parsePolicyText(text, { syntaxMistakes, repairKeys, explainNull });
+  return parsePolicyText(text, { syntaxMistakes, repairKeys, explainValue, explainNull });
 }

@@ -1,6 +1,7 @@
 // The forms of Google's names in a policy: projects, service accounts, tenants.
 
 import * as z from 'zod';
+import { SERVICE_ACCOUNT } from './account-email.ts';
 
 export const projectIdSchema = z
   .string()
@@ -8,10 +9,7 @@ export const projectIdSchema = z
 
 export const NOT_AN_ACCOUNT = "must be a service account's e-mail address, NAME@PROJECT.iam.gserviceaccount.com";
 
-/** Also the accounts that Google creates: NUMBER-compute@developer.gserviceaccount.com, PROJECT@appspot.gserviceaccount.com. */
-export const serviceAccountSchema = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.gserviceaccount\.com$/, NOT_AN_ACCOUNT);
+export const serviceAccountSchema = z.string().regex(SERVICE_ACCOUNT, NOT_AN_ACCOUNT);
 
 /** Google derives it from the tenant's display name: tenant2-m6tyz. Source: firebase.google.com/docs/rules/rules-and-auth (firebase.tenant). */
 export const tenantSchema = z

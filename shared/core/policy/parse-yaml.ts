@@ -23,6 +23,8 @@ export interface Explanations {
   /** Of a document with errors. */
   readonly syntaxMistakes: (document: Document, text: string) => YamlProblem[];
   readonly repairKeys: (data: unknown) => RepairedKeys;
+  /** Explains a problem of a value in `data`; others stay as they are. */
+  readonly explainValue: (problem: PolicyProblem, data: unknown) => PolicyProblem;
   /** Explains a problem that a null causes; others stay as they are. */
   readonly explainNull: (problem: PolicyProblem, nulls: Findings['nulls'], text: string) => PolicyProblem;
 }
@@ -35,6 +37,7 @@ const IN_SHORT: Explanations = {
       .slice(0, 1)
       .map(({ pos: [start, end], message }) => ({ span: { start, end }, message: `This is not YAML: ${message}.` })),
   repairKeys: (data) => ({ data, problems: [], writtenPath: (path) => path }),
+  explainValue: (problem) => problem,
   explainNull: (problem) => problem,
 };
 
@@ -66,7 +69,8 @@ function readPolicy(text: string, explanations: Explanations): LoadedPolicy | { 
   const { data, problems: keyMistakes, writtenPath } = explanations.repairKeys(expanded.data);
   const result = parsePolicyData(data);
   const found = 'problems' in result ? result.problems : [];
-  const problems = [...keyMistakes, ...found.map((problem) => ({ ...problem, path: writtenPath(problem.path) }))];
+  const explained = found.map((problem) => explanations.explainValue(problem, data));
+  const problems = [...keyMistakes, ...explained.map((problem) => ({ ...problem, path: writtenPath(problem.path) }))];
   // With quotes, an unclear value would have the problem that is reported already.
   const inQuotes = unclear.filter(({ path }) => !problems.some((problem) => concerns(problem, path)));
   const located = [

@@ -100,7 +100,7 @@ describe.skipIf(gcloud.missing)(gcloud.title('gcloud'), () => {
     expect(await outputOf(['storage', 'cat', `${bucket}/warm/a.txt`], byFile)).toBe('text');
     expect(await outputOf(['storage', 'ls', `${bucket}/warm/*`], byFile)).toBe(`${bucket}/warm/a.txt`);
 
-    const account = `cache@${keydesk.project}.iam.gserviceaccount.com`;
+    const account = `cache-ci@${keydesk.project}.iam.gserviceaccount.com`;
     expect(await complaintOf(['storage', 'cp', text, `${bucket}/cold/a.txt`], byFile)).toContain(
       `ERROR: (gcloud.storage.cp) HTTPError 403: ${account} does not have storage.objects.get access to the Google Cloud Storage object.`,
     );

@@ -135,7 +135,7 @@ describe('@google-cloud/storage', () => {
       .map(({ boundary, account }) => ({ boundary, account }));
     expect(others).toEqual([plain]);
     expect(plain).toEqual({
-      account: `cache@${keydesk.project}.iam.gserviceaccount.com`,
+      account: `cache-ci@${keydesk.project}.iam.gserviceaccount.com`,
       boundary: {
         accessBoundaryRules: [
           {

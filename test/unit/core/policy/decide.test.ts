@@ -25,7 +25,7 @@ function policyWith(rules: readonly RuleData[], organization: object = { slug: '
     environment: 'staging',
     ttl: '10m',
     serviceAccount: {
-      email: `${name}@acme-staging.iam.gserviceaccount.com`,
+      email: `${name}-ci@acme-staging.iam.gserviceaccount.com`,
       scopes: ['https://www.googleapis.com/auth/datastore'],
     },
   });

@@ -21,7 +21,7 @@ const valid = () => {
       ...production,
       environment: 'staging',
       ttl: '1h',
-      serviceAccount: { email: account('test', PROJECT), scopes: [DATASTORE] },
+      serviceAccount: { email: account('tester', PROJECT), scopes: [DATASTORE] },
     },
   };
   return policyData(PROJECT, credentials, {

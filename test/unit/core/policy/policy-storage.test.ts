@@ -11,7 +11,7 @@ const valid = () =>
       environment: 'staging',
       ttl: '15m',
       storage: {
-        serviceAccount: account('cache'),
+        serviceAccount: account('cache-ci'),
         bucket: 'acme-ci-cache',
         prefix: 'warm/',
         role: 'roles/storage.objectViewer',
@@ -46,7 +46,7 @@ describe('a credential for a part of a bucket', () => {
         kind: 'service_account',
         environment: 'staging',
         ttl: 900,
-        email: account('cache'),
+        email: account('cache-ci'),
         scopes: ['https://www.googleapis.com/auth/cloud-platform'],
         storage: { bucket: 'acme-ci-cache', prefix: 'warm/', role: 'roles/storage.objectViewer' },
       },
@@ -134,7 +134,7 @@ describe('a credential for a part of a bucket', () => {
     [
       'another kind as well',
       (data) => {
-        data.credentials.cache.serviceAccount = { email: account('cache'), scopes: ['openid'] };
+        data.credentials.cache.serviceAccount = { email: account('cache-ci'), scopes: ['openid'] };
       },
       ['credentials', 'cache'],
       /exactly one of firestore, serviceAccount and storage\. It has serviceAccount and storage: keep one/,

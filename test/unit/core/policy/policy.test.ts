@@ -657,7 +657,7 @@ describe('the text of a policy', () => {
   it('accepts anchors and aliases in ordinary numbers', () => {
     const shared = replaced('ttl: 10m', 'ttl: &ttl 10m').replace(
       'rules:',
-      '  copy:\n    environment: staging\n    ttl: *ttl\n    serviceAccount: { email: a@acme.iam.gserviceaccount.com, scopes: [openid] }\nrules:',
+      '  copy:\n    environment: staging\n    ttl: *ttl\n    serviceAccount: { email: export@acme.iam.gserviceaccount.com, scopes: [openid] }\nrules:',
     );
     expect(problemsIn(shared)).toEqual([]);
   });

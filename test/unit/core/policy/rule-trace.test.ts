@@ -79,7 +79,7 @@ credentials:
   it:
     environment: staging
     ttl: 15m
-    serviceAccount: { email: it@acme.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }
+    serviceAccount: { email: export@acme.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }
 rules:
 ${rules.join('\n')}
 `,

@@ -16,7 +16,7 @@ const valid = () =>
     },
     cache: {
       ...{ environment: 'staging', ttl: '15m' },
-      storage: { serviceAccount: account('cache', 'acme-data'), bucket: 'acme', role: 'roles/storage.objectUser' },
+      storage: { serviceAccount: account('cache-ci', 'acme-data'), bucket: 'acme', role: 'roles/storage.objectUser' },
     },
   });
 const { changed, accepted } = editor<Data>(valid);
@@ -44,6 +44,9 @@ describe('the address of a service account', () => {
       'export@gserviceaccount.com.acme.example',
       'export',
       'gserviceaccount.com',
+      'expor@acme-data.iam.gserviceaccount.com',
+      `${'e'.repeat(31)}@acme-data.iam.gserviceaccount.com`,
+      'export@acme-data.gserviceaccount.com',
     ])
       expect(problemsOf(set(path, email)).map((problem) => problem.path)).toEqual([path]);
   });
