@@ -79,12 +79,21 @@ function syntaxIn(pattern: string, isWord: boolean): string | undefined {
   if (alternatives !== undefined)
     return `has alternatives in braces. Write a list: ${listOf(alternatives.split(',').map((one) => pattern.replace(/\{[^{}]*\}/, one.trim())))}`;
   if (!isWord) return undefined;
-  const parts = pattern.split(/\s*(?:\|\|?|,|;)\s*|\s+(?:or\s+)?/).filter((part) => part !== '');
+  const parts = partsOf(pattern);
+  const allowed = parts.filter((part) => !part.startsWith('!'));
+  if (parts.length > allowed.length)
+    return `excludes values with !, and a pattern cannot. List the values that are allowed: ${listOf(allowed)}`;
   if (parts.length > 1) return `has several values in one text. Write a list: ${listOf(parts)}`;
   if (/[|,;]/.test(pattern)) return 'has a separator at its end. Remove it';
   if (pattern.includes('[')) return 'has a set of characters in brackets, which stand for themselves. Use * or a list';
   if (pattern.includes('?')) return 'has a ?, which stands for itself. Use *';
   return undefined;
+}
+
+/** The values of a list that is written as one text, with or without its brackets. */
+function partsOf(pattern: string): string[] {
+  const [, list = pattern] = /^\[(.*)\]$/.exec(pattern) ?? [];
+  return list.split(/\s*(?:\|\|?|,|;)\s*|\s+(?:or\s+)?/).filter((part) => part !== '');
 }
 
 function undocumentedValue(claim: string, pattern: string): Finding | undefined {

@@ -6,7 +6,7 @@ import { closestName } from '../closest-name.ts';
 import { policySchema } from './policy.ts';
 import type { PolicyProblem } from './problems.ts';
 import { isMatchKey, MATCH_KEYS } from './rule.ts';
-import { meantClaim, unknownClaim } from './unknown-claims.ts';
+import { agentTagMistake, meantClaim, unknownClaim } from './unknown-claims.ts';
 
 type Path = PolicyProblem['path'];
 type Data = Record<string, unknown>;
@@ -141,7 +141,10 @@ interface Meant {
 function meant(key: string, levels: readonly Level[]): Meant {
   const level = levels.at(-1) as Level;
   const noun = nounOf(level.pattern);
-  const outer = levels.slice(0, -1).findLast((candidate) => candidate.keys.includes(key));
+  const tag = level.pattern === MATCH ? agentTagMistake(key, level.written[key]) : undefined;
+  if (tag !== undefined) return { message: tag };
+  const isKnownClaim = level.pattern === MATCH && meantClaim(key, []) !== undefined;
+  const outer = isKnownClaim ? undefined : levels.slice(0, -1).findLast((candidate) => candidate.keys.includes(key));
   if (outer) {
     const message = `"${key}" is not a key of ${noun}. Move it to ${nounOf(outer.pattern)}.`;
     return Object.hasOwn(outer.written, key) ? { message } : { message, level: outer, key };

@@ -2,6 +2,7 @@
 // conditionals of pipelines are common. Source: buildkite.com/docs/agent/cli/reference/oidc, buildkite.com/docs/pipelines/environment-variables.
 
 import { closestName } from '../closest-name.ts';
+import { AGENT_TAG } from './claims.ts';
 import { MATCH_KEYS } from './rule.ts';
 
 /** By what people call it, without BUILDKITE_ and build. in front. */
@@ -24,6 +25,14 @@ const CLAIMS: Readonly<Record<string, string>> = {
   pipeline_name: 'pipeline',
   slug: 'pipeline_slug',
   agent_meta_data_queue: 'agent_tag:queue',
+  branches: 'build_branch',
+  tags: 'build_tag',
+  commits: 'build_commit',
+  sources: 'build_source',
+  steps: 'step_key',
+  queues: 'queue_key',
+  clusters: 'cluster_id',
+  pipelines: 'pipeline',
 };
 
 /** @returns the key of `match` that was probably meant: one that is in `free`, if it is near by its letters only */
@@ -32,9 +41,23 @@ export function meantClaim(key: string, free: readonly string[]): string | undef
     .replace(/[^A-Za-z0-9:]+/g, '_')
     .toLowerCase()
     .replace(/^buildkite_/, '');
+  const [, tag] = /^(?:agents?|agent[-_]?tags?)[.=/-](.+)$/i.exec(key) ?? [];
+  if (tag !== undefined && AGENT_TAG.test(`agent_tag:${tag}`)) return `agent_tag:${tag}`;
   const bare = name.replace(/^build_/, '');
   const known = Object.hasOwn(CLAIMS, name) ? CLAIMS[name] : Object.hasOwn(CLAIMS, bare) ? CLAIMS[bare] : undefined;
   return MATCH_KEYS.find((claim) => claim === name) ?? known ?? closestName(name, free);
+}
+
+/** Of a key that has the tag in its value: `agent_tag: queue=deploy`, `agents: { queue: deploy }`. */
+export function agentTagMistake(key: string, value: unknown): string | undefined {
+  if (!/^(?:agents?|agent[-_]?tags?)$/i.test(key)) return undefined;
+  const [first] = Array.isArray(value) ? value : [value];
+  const map = typeof first === 'object' && first !== null ? Object.entries(first)[0] : undefined;
+  const [name, tag] = map ?? String(first).split('=', 2);
+  const isTag = AGENT_TAG.test(`agent_tag:${name}`) && ['string', 'number'].includes(typeof tag);
+  if (/^agent$/i.test(key) && !isTag) return undefined;
+  const fact = `"${key}" is not a claim that a rule can match. The name of an agent tag is part of the key.`;
+  return `${fact} Write ${isTag ? `agent_tag:${name}: ${tag}` : 'agent_tag:NAME: VALUE'}.`;
 }
 
 /** @param meant as meantClaim has it */

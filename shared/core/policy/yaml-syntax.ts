@@ -55,7 +55,7 @@ function explain(
       if (/^\s*-(?:\s|$)/.test(line.text.slice(start - line.start))) return wrongIndent(text, start);
       if (faults.some((other) => other.code === 'MULTILINE_IMPLICIT_KEY' && other.pos[0] === start))
         return wrongIndent(text, text.indexOf('\n', start) + 1);
-      return valueInQuotes(text, start, 'has a colon');
+      return valueInQuotes(text, start, 'that has a colon');
     case 'MULTILINE_IMPLICIT_KEY':
       return withoutColon(line);
     case 'NON_STRING_KEY':
@@ -157,17 +157,19 @@ function wrongIndent(text: string, at: number): YamlProblem {
   };
 }
 
-/** A value that YAML does not read as text because of its first character. */
+/** A value that YAML does not read as text because of its first character, or of a brace in it. */
 function inQuotes(text: string, at: number): YamlProblem {
   const start = valueStart(text, at);
-  return valueInQuotes(text, start, `begins with ${text[start]}`);
+  const first = text[start] ?? '';
+  const brace = /[A-Za-z0-9_]/.test(first) ? /[{}[\]]/.exec(text.slice(start, valueEnd(text, start)))?.[0] : undefined;
+  return valueInQuotes(text, start, brace === undefined ? `that begins with ${first}` : `with ${brace} in braces`);
 }
 
 function valueInQuotes(text: string, start: number, why: string): YamlProblem {
   const end = valueEnd(text, start);
   return {
     span: { start, end },
-    message: `A value that ${why} must be in quotes. Write ${JSON.stringify(text.slice(start, end))}.`,
+    message: `A value ${why} must be in quotes. Write ${JSON.stringify(text.slice(start, end))}.`,
   };
 }
 
@@ -179,13 +181,13 @@ function valueStart(text: string, at: number): number {
   return line.start + (last ? last.index + last[0].length : 0);
 }
 
-/** Before a comment, and in brackets before what ends a value there. #channel is taken for part of the value. */
+/** Before a comment, and in brackets before what ends a value there. #channel and {name} are taken for part of the value. */
 function valueEnd(text: string, start: number): number {
   const line = lineAt(text, start);
   const rest = line.text.slice(start - line.start);
   const inBrackets = openBracket(text, start) !== undefined;
-  const end = rest.search(inBrackets ? /\s*(?:[,\]}]|\s#|$)/ : /\s*(?:\s#(?:\s|$)|$)/);
-  return start + Math.max(1, end);
+  const [value = ''] = (inBrackets ? /^(?:\{[^\s{},]*\}|(?!\s#)[^,\]}])*/ : /^(?:(?!\s#(?:\s|$)).)*/).exec(rest) ?? [];
+  return start + Math.max(1, value.trimEnd().length);
 }
 
 interface Line {
