@@ -92,7 +92,7 @@ export function repairKeys(data: unknown): RepairedKeys {
       if (key === '__proto__' || key === '<<') continue;
       const found = meant(key, within.outer);
       problems.push({ path: [...place.written, key], message: found.message, at: 'key' });
-      if (found.level && found.key !== undefined) set(found.level, found.key, value, key);
+      if (found.level && found.key !== undefined) set(found.level, found.key, found.value ?? value, key);
       else if (found.child !== undefined) moveDown(level, found.child, key, value);
     }
     return repaired;
@@ -133,6 +133,8 @@ interface Meant {
   /** Where the value is checked, and as what; nowhere if unknown. */
   readonly level?: Level;
   readonly key?: string;
+  /** If the key holds it. */
+  readonly value?: unknown;
   /** The map of this level that has the key. */
   readonly child?: string;
 }
@@ -146,9 +148,18 @@ function meant(key: string, levels: readonly Level[]): Meant {
   const isKnownClaim = level.pattern === MATCH && meantClaim(key, []) !== undefined;
   const outer = isKnownClaim ? undefined : levels.slice(0, -1).findLast((candidate) => candidate.keys.includes(key));
   if (outer) {
-    const message = `"${key}" is not a key of ${noun}. Move it to ${nounOf(outer.pattern)}.`;
+    const where = level.path.length - outer.path.length === 1 ? 'one level up, ' : '';
+    const message = `"${key}" is not a key of ${noun}. Move it ${where}to ${nounOf(outer.pattern)}.`;
     return Object.hasOwn(outer.written, key) ? { message } : { message, level: outer, key };
   }
+  const [, glued, value] = /^(\w+):(\S+)$/.exec(key) ?? [];
+  if (glued !== undefined && isKey(glued, level) && !Object.hasOwn(level.written, glued))
+    return {
+      message: `A space is missing after ${glued}:. Write ${glued}: ${value}.`,
+      level,
+      key: glued,
+      value: toScalar(value),
+    };
   const free = level.keys.filter((candidate) => !Object.hasOwn(level.written, candidate));
   if (level.pattern === MATCH) {
     const claim = meantClaim(key, free);
@@ -170,6 +181,10 @@ function meant(key: string, levels: readonly Level[]): Meant {
   if (owner !== undefined)
     return { message: `"${key}" is not a key of ${noun}. It is a key of ${owners.map(nounOf).join(' and of ')}.` };
   return { message: `"${key}" is not a key of ${noun}. The keys are ${level.keys.join(', ')}.` };
+}
+
+function toScalar(written: string | undefined): unknown {
+  return written !== undefined && /^[0-9]+$/.test(written) ? Number(written) : written;
 }
 
 function nounOf(pattern: string): string {

@@ -23,6 +23,8 @@ export interface Explanations {
   /** Of a document with errors. */
   readonly syntaxMistakes: (document: Document, text: string) => YamlProblem[];
   readonly repairKeys: (data: unknown) => RepairedKeys;
+  /** Explains problems of keys. */
+  readonly explainKeys: (keys: Findings['keys']) => Findings['keys'];
   /** Explains a problem of a value in `data`; others stay as they are. */
   readonly explainValue: (problem: PolicyProblem, data: unknown) => PolicyProblem;
   /** Explains a problem that a null causes; others stay as they are. */
@@ -37,6 +39,7 @@ const IN_SHORT: Explanations = {
       .slice(0, 1)
       .map(({ pos: [start, end], message }) => ({ span: { start, end }, message: `This is not YAML: ${message}.` })),
   repairKeys: (data) => ({ data, problems: [], writtenPath: (path) => path }),
+  explainKeys: (keys) => keys,
   explainValue: (problem) => problem,
   explainNull: (problem) => problem,
 };
@@ -61,15 +64,16 @@ function readPolicy(text: string, explanations: Explanations): LoadedPolicy | { 
     () => shapeMistakes(document, text),
   ]);
   if (broken.length > 0) return { problems: broken.map(({ span, message }) => places.at(span, message)) };
-  const { keys, unclear, nulls } = inspectValues(document.contents, places.lineOf);
+  const { keys: found, unclear, nulls } = inspectValues(document.contents, places.lineOf);
+  const keys = explanations.explainKeys(found);
   const expanded = toData(document, new Set(unclear.map(({ scalar }) => scalar)));
   const keyProblems = keys.map((problem) => places.of(problem, spanOfNode(problem.key)));
   if ('problems' in expanded)
     return { problems: [...keyProblems, ...expanded.problems.map(({ span, message }) => places.at(span, message))] };
   const { data, problems: keyMistakes, writtenPath } = explanations.repairKeys(expanded.data);
   const result = parsePolicyData(data);
-  const found = 'problems' in result ? result.problems : [];
-  const explained = found.map((problem) => explanations.explainValue(problem, data));
+  const mistakes = 'problems' in result ? result.problems : [];
+  const explained = mistakes.map((problem) => explanations.explainValue(problem, data));
   const problems = [...keyMistakes, ...explained.map((problem) => ({ ...problem, path: writtenPath(problem.path) }))];
   // With quotes, an unclear value would have the problem that is reported already.
   const inQuotes = unclear.filter(({ path }) => !problems.some((problem) => concerns(problem, path)));

@@ -23,7 +23,7 @@ const objectPrefix = z
     'must be folders of letters, digits and ._~@+=,:- that end in a slash, such as "warm/": without it "warm" would open "warmer" too',
   );
 /** Predefined roles that only open objects: none may change who else is let in. */
-const STORAGE_ROLES = [
+export const STORAGE_ROLES: readonly string[] = [
   'roles/storage.objectViewer',
   'roles/storage.objectCreator',
   'roles/storage.objectUser',
@@ -32,7 +32,7 @@ const STORAGE_ROLES = [
   'roles/storage.legacyBucketWriter',
 ];
 const CUSTOM_ROLE = /^(projects|organizations)\/[a-z0-9:.-]+\/roles\/[A-Za-z0-9_.]+$/;
-const ROLE_ERROR = `must be one of ${STORAGE_ROLES.join(', ')}, or a custom role (projects/PROJECT/roles/NAME): others can let somebody in for good`;
+const ROLE_ERROR = `must be one of ${STORAGE_ROLES.join(', ')}, or a custom role (projects/PROJECT/roles/NAME): other roles can give somebody access for good`;
 const storageRole = z.union([z.enum(STORAGE_ROLES), z.string().regex(CUSTOM_ROLE, ROLE_ERROR)], { error: ROLE_ERROR });
 
 /** A part of a bucket, and the role in it: all that a token narrowed to it opens. */

@@ -7,8 +7,10 @@ import type { PolicyProblem } from './problems.ts';
 type Path = PolicyProblem['path'];
 
 /** A problem of a key, with the node: another one of its map may have the same name. */
-interface KeyProblem extends PolicyProblem {
+export interface KeyProblem extends PolicyProblem {
   readonly key: Scalar;
+  /** An earlier key of the map has the name. */
+  readonly repeated?: true;
 }
 
 /** A value without quotes that YAML reads as something else than text. */
@@ -64,9 +66,10 @@ function keyProblems({ items }: YAMLMap, path: Path, lineOf: (offset: number) =>
     const first = seen.get(name);
     if (!first) seen.set(name, key);
     if (!first) return [];
-    return problem(
+    const [found] = problem(
       `"${name}" is in this map twice. The first is in line ${lineOf(first.range?.[0] ?? 0)}. Remove or rename one.`,
     );
+    return found ? [{ ...found, repeated: true }] : [];
   });
 }
 
