@@ -4,6 +4,7 @@ import { styleText } from 'node:util';
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 
 import { VERSION } from '../shared/version.ts';
+import { explainMistakes } from './command-mistakes.ts';
 import { completeCommand, completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { killCommand } from './commands/kill.ts';
@@ -42,6 +43,7 @@ Exit codes: ${Object.entries(EXIT_CODES)
     );
   program.addCommand(completeCommand(program), { hidden: true });
   inheritSettings(program, 'keydesk');
+  explainMistakes(program);
   return program;
 }
 

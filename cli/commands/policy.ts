@@ -8,6 +8,7 @@ import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
 import { credentialTable } from '../../shared/core/policy/table.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
 import { readCheckedPolicy } from '../checked-policy.ts';
+import { POLICY_FILE } from '../command-mistakes.ts';
 import { collect, examples, policyOption } from '../options.ts';
 import { readDeployablePolicy } from '../policy-file.ts';
 import { EXIT, fail, print, printJson } from '../terminal.ts';
@@ -59,6 +60,8 @@ const explain = new Command('explain')
     ),
   )
   .action((wanted, options) => {
+    const file = wanted.find((name) => POLICY_FILE.test(name));
+    if (file !== undefined) fail(EXIT.usage, `${file} is not the name of a credential. Write --policy ${file}.`);
     const { policy } = readDeployablePolicy(options.policy);
     const known = Object.keys(policy.credentials);
     for (const name of wanted) {

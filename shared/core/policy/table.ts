@@ -25,6 +25,13 @@ export function credentialTable({ credentials, rules }: Policy): string[] {
   });
 }
 
+/** By the key of the credential in the file. */
+function kindOf(credential: Credential): string {
+  if (credential.kind === 'firestore') return 'firestore';
+  const key = credential.storage ? 'storage' : 'serviceAccount';
+  return credential.kind === 'pooled_service_account' ? `${key}, pooled` : key;
+}
+
 function facts(credential: Credential): string[] {
-  return [credential.environment, credential.kind, revocationOf(credential), formatDuration(credential.ttl)];
+  return [credential.environment, kindOf(credential), revocationOf(credential), formatDuration(credential.ttl)];
 }

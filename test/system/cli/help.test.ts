@@ -53,6 +53,12 @@ describe('keydesk', () => {
 
   it.each([
     ['polcy', 'Did you mean policy?'],
+    ['check', 'Did you mean policy check or rules check?'],
+    ['explain --policy examples/policy.yaml', 'Did you mean policy explain?'],
+    ['policy check mine.yaml', 'Write --policy mine.yaml.'],
+    ['policy explain mine.yaml', 'Write --policy mine.yaml.'],
+    ['rules write mine.yml', 'Write --policy mine.yml.'],
+    ['policy schema mine.yaml', 'Remove it.'],
     ['policy chek', 'Did you mean check?'],
     ['policy check --polcy=x', 'Did you mean --policy?'],
     ['policy explain stagin-config --policy examples/policy.yaml', 'Did you mean staging-config?'],

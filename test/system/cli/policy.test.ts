@@ -46,9 +46,9 @@ describe('keydesk policy check', () => {
     for (const row of [
       'staging-config  staging  firestore  immediate  15m',
       'production-config  production  firestore  immediate  10m',
-      'staging-admin  staging  pooled_service_account  propagating  15m',
-      'staging-export  staging  service_account  expiry  10m',
-      'staging-cache  staging  service_account  expiry  15m',
+      'staging-admin  staging  serviceAccount, pooled  propagating  15m',
+      'staging-export  staging  serviceAccount  expiry  10m',
+      'staging-cache  staging  storage  expiry  15m',
       '  opens  acme-staging (default) releases/{release}: get',
       '  opens  acme-production (default) config/{document=**}: get, list, create, update, delete',
       '  opens  what one of a pool of 3 may, with scopes https://www.googleapis.com/auth/cloud-platform',
@@ -59,14 +59,14 @@ describe('keydesk policy check', () => {
     expect(out).not.toContain('warning');
   });
 
-  it('calls a narrowed token of a pool what Keydesk calls it', async () => {
+  it('shows a narrowed token of a pool as storage, pooled', async () => {
     const { out } = await policy(
       replaced([
         'serviceAccount: ci-cache@acme-staging.iam.gserviceaccount.com',
         'pool: [ci-101@acme-ci-pool.iam.gserviceaccount.com]',
       ]),
     );
-    expect(out).toMatch(/staging-cache +staging +pooled_service_account +expiry +15m/);
+    expect(out).toMatch(/staging-cache +staging +storage, pooled +expiry +15m/);
   });
 
   it('reports all problems with line and column, and exits with 1', async () => {
