@@ -22,7 +22,7 @@ type Located<Warning> = Warning & { readonly line: number; readonly column: numb
 /** As readDeployablePolicy; also ends the process for what is certainly wrong and harms no function. */
 export function readCheckedPolicy(file: string): Checked {
   const { text, ...loaded } = readDeployablePolicy(file);
-  const { warnings, accepted, problems } = checkPolicy(loaded.policy, readWrittenPolicy(text));
+  const { warnings, accepted, problems } = checkPolicy(loaded.policy, readWrittenPolicy(text), text);
   const locate = createLocator(text);
   if (problems.length > 0) {
     const print = createProblemPrinter({ file, text, stream: process.stderr });

@@ -5,22 +5,30 @@ import { databasesOf } from '../security-rules/generate.ts';
 import { rulesWarnings } from '../security-rules/limits.ts';
 import { type CheckedPolicy, sortAccepted } from './accepted.ts';
 import type { PolicyWarning } from './codes.ts';
-import { credentialWarnings, organizationWarnings, signerWarnings } from './credentials.ts';
+import { credentialWarnings, databaseWarnings, organizationWarnings, signerWarnings } from './credentials.ts';
 import { duplicateWarnings } from './duplicates.ts';
 import { environmentWarnings } from './environments.ts';
 import { neverMatching } from './never-matching.ts';
 import { placeholderWarnings } from './placeholders.ts';
 import { ruleWarnings } from './rule.ts';
-import { scopeProblems } from './scopes.ts';
+import { scopeProblems, scopeWarnings } from './scopes.ts';
+import { audienceWarnings, commentWarnings } from './stray-characters.ts';
 import { unusedWarnings } from './unused.ts';
 
-/** @param written the same policy, as it is in the file */
-export function checkPolicy(policy: Policy, written: WrittenPolicy): CheckedPolicy {
+/**
+ * @param written the same policy, as it is in the file
+ * @param text of the file
+ */
+export function checkPolicy(policy: Policy, written: WrittenPolicy, text: string): CheckedPolicy {
   const warnings = [
     ...organizationWarnings(written),
+    ...audienceWarnings(written),
+    ...commentWarnings(text),
     ...placeholderWarnings(written),
     ...environmentWarnings(written),
+    ...databaseWarnings(written),
     ...signerWarnings(written),
+    ...scopeWarnings(written),
     ...credentialWarnings(written),
     ...unusedWarnings(written),
     ...duplicateWarnings(written),

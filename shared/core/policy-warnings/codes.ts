@@ -92,6 +92,26 @@ export const WARNINGS = {
     when: 'A value is a placeholder or an example: a variable of a template, `<…>`, `example.com`, a UUID of one digit, a value of this documentation.',
     whatToDo: 'Replace it with your own value.',
   },
+  comment_in_value: {
+    when: 'A value without quotes is followed by ` #` and a word, which YAML reads as a comment: `contact: ask #help`.',
+    whatToDo: 'Put the whole value in quotes, or write a space after the `#`.',
+  },
+  stray_character: {
+    when: '`audience` ends in `;`, `,` or a quote, or a word in a pattern mixes Latin letters with Cyrillic or Greek ones.',
+    whatToDo: 'Remove the character, or type the word again.',
+  },
+  unknown_scope: {
+    when: 'A scope is nearly the name of a common scope of Google.',
+    whatToDo: 'Correct the name.',
+  },
+  api_key_form: {
+    when: "`apiKey` does not have the usual form of Google's API keys: `AIza`, and 35 letters, digits, `_` and `-`.",
+    whatToDo: "Copy the web API key from the project's settings in the Firebase console.",
+  },
+  default_database: {
+    when: '`database` is `default`. The default database of a project is called `(default)`.',
+    whatToDo: 'Write `(default)`, or remove the key.',
+  },
   large_rules: {
     when: 'The generated security rules of a database are near a limit of Firestore, so that their deployment may fail.',
     whatToDo: 'Let pipelines share credentials, or open fewer paths.',

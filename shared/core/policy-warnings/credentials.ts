@@ -4,6 +4,7 @@ import { projectOfAccount } from '../policy/account-email.ts';
 import { formatDuration } from '../policy/duration.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
 import type { PolicyWarning } from './codes.ts';
+import { placeholderIn } from './placeholders.ts';
 
 /** Seconds. Google's Node client renews a token that has five minutes or less; one minute more is for the request. */
 const MIN_COMFORTABLE_TTL = 360;
@@ -34,6 +35,32 @@ function shortTtl(ttl: number): string {
     ...(ttl <= 225 ? ['Python, Java and Go request one on each call too'] : []),
   ];
   return `is ${formatDuration(ttl)}, and Google's clients renew a token minutes before its end. ${clients.join('. ')}. Use 10m to 15m.`;
+}
+
+const API_KEY = /^AIza[A-Za-z0-9_-]{35}$/;
+/** Those of the documentation have a warning where they are used for anything else. */
+const EXAMPLE_KEY = /^AIzaSyExample/;
+
+export function databaseWarnings({ databases }: WrittenPolicy): PolicyWarning[] {
+  return Object.entries(databases).flatMap(([name, { database, apiKey }]): PolicyWarning[] => [
+    ...(database === 'default'
+      ? [
+          {
+            code: 'default_database' as const,
+            path: ['databases', name, 'database'],
+            message: 'is default, and the default database of a project is called (default). Write "(default)".',
+          },
+        ]
+      : []),
+    ...(API_KEY.test(apiKey) || EXAMPLE_KEY.test(apiKey) || placeholderIn(apiKey) !== undefined
+      ? []
+      : [{ code: 'api_key_form' as const, path: ['databases', name, 'apiKey'], message: apiKeyForm(apiKey) }]),
+  ]);
+}
+
+function apiKeyForm(apiKey: string): string {
+  const found = apiKey.startsWith('AIza') ? `has ${apiKey.length} characters` : 'does not begin with AIza';
+  return `${found}, and Google's API keys are AIza and 35 characters more. Copy it from the project's settings in the Firebase console.`;
 }
 
 export function signerWarnings({ databases }: WrittenPolicy): PolicyWarning[] {

@@ -7,6 +7,7 @@ import { isWildcardOnly, matchesPattern } from '../policy/pattern.ts';
 import { UUID } from '../policy/rule.ts';
 import type { PolicyWarning } from './codes.ts';
 import { placeholderIn } from './placeholders.ts';
+import { foreignLetter } from './stray-characters.ts';
 
 type Finding = Pick<PolicyWarning, 'code' | 'message'>;
 
@@ -34,6 +35,12 @@ const SYNONYMS: Readonly<Record<string, string>> = {
 export function patternFinding(claim: string, pattern: string): Finding | undefined {
   if (pattern.trim() !== pattern)
     return { code: 'impossible_value', message: `${quoted(pattern)} begins or ends with a space. Remove the space.` };
+  const letter = foreignLetter(pattern);
+  if (letter !== undefined)
+    return {
+      code: 'stray_character',
+      message: `${quoted(pattern)} has the letter ${letter}, which is not a Latin one, in a Latin word. Type the word again.`,
+    };
   const placeholder = placeholderIn(pattern);
   if (placeholder !== undefined) return { code: 'placeholder', message: placeholder };
   if (claim === 'step_key' && /^[^|,;]* [^|,;]*$/.test(pattern))

@@ -15,7 +15,7 @@ function check(data: Data) {
   const text = policyText(data);
   const result = parsePolicy(text, 'policy.yaml');
   if ('problems' in result) return undefined;
-  return { text, policy: result.policy, ...checkPolicy(result.policy, readWrittenPolicy(text)) };
+  return { text, policy: result.policy, ...checkPolicy(result.policy, readWrittenPolicy(text), text) };
 }
 
 it('every warning of every policy can be accepted at its place, and changes nothing else', () => {

@@ -11,12 +11,15 @@ import {
   account,
   DATASTORE,
   type Data,
+  databaseData,
   everyKindPolicyText,
   PIPELINE_ID,
   policyData,
   policyText,
 } from '../../../fixtures/policies.ts';
 
+/** Of the form of Google's, and none of them. */
+const API_KEY = 'AIzaSyD4k_9XxQwErTy0-12345abcdeFGHIJKLM';
 const RELEASE_ID = '0184990c-4782-42b5-afc1-16715b10b1f1';
 const GOLDEN = new URL('warnings.golden.txt', import.meta.url);
 const REASON = 'this is only a test';
@@ -40,6 +43,7 @@ const valid = (): Data =>
     {
       environments: { staging: {}, production: { require: ['pipeline', 'build_source'] } },
       pipelines: { web: PIPELINE_ID, release: RELEASE_ID },
+      databases: { data: databaseData('acme-data', { apiKey: API_KEY }) },
       rules: [
         {
           name: 'deploy',
@@ -54,7 +58,7 @@ const valid = (): Data =>
 function check(text: string) {
   const result = parsePolicy(text, 'policy.yaml');
   if ('problems' in result) throw new Error(result.problems.join('\n'));
-  return checkPolicy(result.policy, readWrittenPolicy(text));
+  return checkPolicy(result.policy, readWrittenPolicy(text), text);
 }
 
 type Change = (data: Data) => void;
@@ -168,6 +172,8 @@ const PATTERNS: readonly [WarningCode, claim: string, pattern: string][] = [
   ['tag_pattern_for_branch', 'build_branch', '1.2.*'],
   ['tag_pattern_for_branch', 'build_branch', 'v1.2.3'],
   ['tag_pattern_for_branch', 'build_branch', 'release-*.*'],
+  ['stray_character', 'build_branch', 'm\u0430in'],
+  ['stray_character', 'build_branch', 'release/\u03bdersion'],
   ['placeholder', 'build_branch', '<branch>'],
   ['placeholder', 'step_key', '__STEP_KEY__'],
 ];
@@ -199,6 +205,8 @@ const FINE: readonly [claim: string, pattern: unknown][] = [
     'a{b}',
     'a(b)',
     'ä/ö',
+    'ветка',
+    'ветка/main',
     'dependabot/npm_and_yarn/lodash-4.17.21',
     'change-api',
     'replace-bucket',
@@ -225,6 +233,38 @@ const FINE: readonly [claim: string, pattern: unknown][] = [
 ];
 
 const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Change[]][] = [
+  ...[';', ',', '"', '”'].map((ending): [WarningCode, string, string, Change] => [
+    'stray_character',
+    `an audience that ends in ${ending}`,
+    'audience',
+    (data) => {
+      data.audience = `https://keydesk.acme.dev${ending}`;
+    },
+  ]),
+  ...['datastor', 'cloud-plattform', 'devstorage.read-only'].map((scope): [WarningCode, string, string, Change] => [
+    'unknown_scope',
+    `the scope ${scope}`,
+    'credentials.export.serviceAccount.scopes.0',
+    (data) => {
+      data.credentials.export.serviceAccount.scopes = [`https://www.googleapis.com/auth/${scope}`];
+    },
+  ]),
+  ...['web-key', 'AIzaSyD4k9XxQwErTy0', `AIza${'b7'.repeat(18)}`].map((key): [WarningCode, string, string, Change] => [
+    'api_key_form',
+    `the API key ${key}`,
+    'databases.data.apiKey',
+    (data) => {
+      data.databases.data.apiKey = key;
+    },
+  ]),
+  [
+    'default_database',
+    'a database called default',
+    'databases.data.database',
+    (data) => {
+      data.databases.data.database = 'default';
+    },
+  ],
   [
     'tag_pattern_for_branch',
     'one tag among branches',
@@ -602,9 +642,26 @@ describe('the warnings about a policy', () => {
     ]);
   });
 
+  const EXAMPLE = readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8');
+  it.each([
+    ['contact', 'contact: "#platform on Slack"', 'contact: ask #help'],
+    ['rules.0.name', 'name: deploy to staging', 'name: deploy #1 nightly'],
+    ['rules.2.match.step_key', 'step_key: deploy-production', 'step_key: deploy  #production'],
+  ])('are comment_in_value for %s', (path, before, after) => {
+    const found = check(EXAMPLE.replace(before, after)).warnings;
+    expect(found.map((warning) => `${warning.path.join('.')} ${warning.code}`)).toEqual([`${path} comment_in_value`]);
+  });
+
+  it.each(['contact: ask # help', 'contact: "ask #help"', 'contact: ask ## help', 'contact: ask#help'])(
+    'are none for %s',
+    (line) => {
+      expect(check(EXAMPLE.replace('contact: "#platform on Slack"', line)).warnings).toEqual([]);
+    },
+  );
+
   it('have each code in a case', () => {
     const codes = new Set([...PATTERNS, ...OTHERS].map(([code]) => code));
-    expect(WARNING_CODES.filter((code) => !codes.has(code))).toEqual(['no_organization_id']);
+    expect(WARNING_CODES.filter((code) => !codes.has(code))).toEqual(['no_organization_id', 'comment_in_value']);
   });
 
   it('are what a person has read', () => {
@@ -641,10 +698,11 @@ describe('the warnings about a policy', () => {
     expect(check(text)).toEqual({ warnings: [], accepted: [], problems: [] });
   });
 
-  it('are about a short ttl alone for credentials of every kind', () => {
+  it('are the expected ones for credentials of every kind', () => {
     const { warnings } = check(everyKindPolicyText('acme-staging'));
     expect(warnings.map(({ code, path }) => `${path.join('.')} ${code}`)).toEqual([
       'environments.production unguarded_production',
+      'databases.data.apiKey api_key_form',
       'credentials.production-config.ttl short_ttl',
       'credentials.production-config unused_credential',
     ]);
