@@ -1,5 +1,6 @@
 // The command `step FILE [KEY]` of the sandbox's shell: runs one step of a pipeline file as Buildkite's agent does. A step is a
-// job of its own: it starts with the claims of the job that runs and the step's key, and finishes with the step. The plugin keydesk is this repository's, and its `url` and `audience` are the sandbox's.
+// job of its own: it starts with the claims of the job that runs and the step's key, and finishes with the step. The plugin
+// keydesk is this repository's, and sends its requests to the sandbox.
 
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { type CommandStep, parsePipeline } from './fakes/buildkite/pipeline.ts';
 import { pluginName } from './fakes/buildkite/plugin.ts';
 import { runStep } from './fakes/buildkite/step.ts';
 import { ROOT } from './functions.ts';
+import { configurationInSandbox } from './step-configuration.ts';
 
 const LIMIT_MS = 3_600_000;
 /** These are the step's own, or the fake agent's. */
@@ -67,7 +69,7 @@ const { organization, audience, url, jobsUrl } = sandbox.parse(
 const chosen = chooseStep(file, key);
 const plugins = chosen.plugins.map(({ reference, configuration }) => {
   if (pluginName(reference) !== 'keydesk') fail(`the plugin ${reference} is not here: only keydesk is`);
-  return { reference, configuration: { ...configuration, url, audience } };
+  return { reference, configuration: configurationInSandbox(configuration, { url, audience }) };
 });
 const { job, finish } = await startJob(chosen.key);
 const environment = Object.fromEntries(

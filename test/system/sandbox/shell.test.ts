@@ -26,6 +26,15 @@ start-job build_brunch=main 2>&1; echo "exit $?"
 echo "== step"
 step examples/pipeline.release.yml deploy-production
 step examples/pipeline.release.yml 2>&1; echo "exit $?"
+echo "== mistakes"
+start-job
+mistaken=$(mktemp)
+for keys in "url: https://keydesk.acme.example, audience: https://other.example" "url: https://other.example" \
+  "url: https://keydesk.acme.example/token" "url: keydesk.acme.example" "urls: https://keydesk.acme.example"; do
+  echo "steps: [{ command: 'true', plugins: [acme/keydesk#v0.1.0: { $keys, credentials: staging-config }] }]" > "$mistaken"
+  echo "-- $keys"; step "$mistaken" 2>&1; echo "exit $?"
+done
+rm "$mistaken"
 echo "== keydesk"
 keydesk policy explain --policy examples/policy.yaml --claim pipeline=web --claim build_branch=main --claim build_source=webhook staging-config
 echo "== finish-job"
@@ -78,6 +87,16 @@ describe('the shell of the sandbox', () => {
     const step = parts.get('step') ?? '';
     expect(step).toContain('production-config: released');
     expect(step).toMatch(/name one of the steps: deploy-staging, deploy-production\nexit 2/);
+  });
+
+  it('leaves mistakes in the configuration of the plugin for the plugin and Keydesk to report', () => {
+    const [audience, host, path, scheme, key] = (parts.get('mistakes') ?? '').split(/^-- /m).slice(1);
+    for (const refused of [audience, host])
+      expect(refused).toContain('The job token has the audience https://other.example');
+    expect(path).toContain('The job token has the audience https://keydesk.acme.example/token');
+    expect(scheme).toContain('url: must be https://');
+    expect(key).toMatch(/urls: unknown key[\s\S]*url: is required|url: is required[\s\S]*urls: unknown key/);
+    for (const failed of [audience, host, path, scheme, key]) expect(failed).toMatch(/exit [1-9]/);
   });
 
   it('has the command keydesk', () => {
