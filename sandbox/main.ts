@@ -30,8 +30,20 @@ const { runSandbox } = await import('./run.ts');
 const { once, shell } = options;
 process.exit(await runSandbox({ policy, policyFile, isExample: options.policy === undefined, once, shell }));
 
+/** The options that `npm start` without `--` has taken as its own settings, as they must be written. */
+function optionsKeptByNpm({ npm_config_policy: policy, npm_config_once: once, npm_config_shell: shell } = process.env) {
+  return [
+    ...(policy === undefined ? [] : ['--policy FILE']),
+    ...(once === undefined ? [] : ['--once']),
+    // npm has a setting of this name: the path of a shell, unless it stems from the option.
+    ...(shell === '' || shell === 'true' ? ['--shell'] : []),
+  ];
+}
+
 function readOptions(): { readonly policy?: string; readonly once: boolean; readonly shell: boolean } {
   try {
+    const kept = optionsKeptByNpm().join(' ');
+    if (kept) throw new Error(`npm did not pass on ${kept}: write npm start -- ${kept}`);
     const { values } = parseArgs({
       options: {
         policy: { type: 'string' },

@@ -7,8 +7,10 @@ import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { watch } from './processes.ts';
 
-const start = async (...args: string[]) => {
-  const watched = watch(process.execPath, [`${ROOT}sandbox/main.ts`, ...args]);
+const start = (...args: string[]) => startWith({}, ...args);
+const startWith = async (npmSettings: Record<string, string>, ...args: string[]) => {
+  const environment = { ...process.env, npm_config_shell: '/bin/sh', ...npmSettings };
+  const watched = watch(process.execPath, [`${ROOT}sandbox/main.ts`, ...args], environment);
   return { code: await watched.ended, out: watched.out(), err: watched.err() };
 };
 
@@ -28,6 +30,18 @@ describe('npm start', () => {
       expect(err).toMatch(/^.+\nusage: npm start -- \[--policy FILE\] /);
     },
   );
+
+  it.each([
+    [{ npm_config_policy: 'policy.yaml' }, '--policy FILE'],
+    [{ npm_config_policy: 'true' }, '--policy FILE'],
+    [{ npm_config_once: 'true' }, '--once'],
+    [{ npm_config_shell: '' }, '--shell'],
+    [{ npm_config_policy: 'policy.yaml', npm_config_once: 'true' }, '--policy FILE --once'],
+  ])('refuses options that npm kept because "--" is missing: %j', async (kept, options) => {
+    const { code, out, err } = await startWith(kept);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(`npm start -- ${options}\n`);
+  });
 
   it('prints the problems of a policy as "keydesk policy check" does, and exits with 1', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'keydesk-policy-'));
