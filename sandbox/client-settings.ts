@@ -95,7 +95,7 @@ export const CLIENT_SETTINGS: readonly ClientSetting[] = [
   {
     client: 'gcloud',
     variable: 'CLOUDSDK_CONFIG',
-    meaning: 'a folder of its own for settings and tokens',
+    meaning: 'a folder of its own for settings and tokens. `start-job` empties it',
     value: ({ settings }) => `${settings}/gcloud`,
   },
   {
@@ -131,7 +131,8 @@ export const CLIENT_SETTINGS: readonly ClientSetting[] = [
   {
     client: 'gsutil',
     variable: 'BOTO_CONFIG',
-    meaning: 'settings of gsutil: the host of Cloud Storage, the credential file, and a `state_dir` of its own',
+    meaning:
+      'settings of gsutil: the host of Cloud Storage, the credential file, and a `state_dir` of its own, which `start-job` empties',
     value: ({ settings, googleTls }) => googleTls && `${settings}/boto`,
   },
   {

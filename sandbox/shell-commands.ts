@@ -18,6 +18,7 @@ export function writeShellCommands(folder: string, environment: Environment, { j
   const { policy, buildkite, token, sweep, google, firestoreHost } = environment;
   const job = join(folder, 'job.env');
   const claims = join(folder, 'job.claims');
+  const [gcloud, gsutil] = [join(folder, 'settings', 'gcloud'), join(folder, 'settings', 'gsutil')].map(quoted);
   const bin = join(folder, 'bin');
   mkdirSync(bin);
   const command = (name: string, ...lines: string[]) =>
@@ -32,6 +33,8 @@ export function writeShellCommands(folder: string, environment: Environment, { j
     `${CURL} -X POST "$@" ${jobsUrl} > "$new" || { sh "$new"; exit 1; }`,
     `sed 's/^\\([A-Z_]*=\\)/export \\1/' "$new" > ${quoted(job)}`,
     `mv ${quoted(`${claims}.new`)} ${quoted(claims)}`,
+    '# gcloud and gsutil keep access tokens by the name of the credential, and use them for another job too.',
+    `rm -rf ${gcloud} ${gsutil} && mkdir ${gcloud} ${gsutil}`,
     `. ${quoted(job)}`,
     'echo "job $BUILDKITE_JOB_ID: pipeline $BUILDKITE_PIPELINE_SLUG, branch $BUILDKITE_BRANCH, step $BUILDKITE_STEP_KEY"',
   );

@@ -33,7 +33,7 @@ export async function openShell(
 ): Promise<OpenShell> {
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-shell-'));
   const [credentials, settings] = [join(folder, 'credentials'), join(folder, 'settings')];
-  for (const path of [credentials, settings, join(settings, 'gsutil')]) mkdirSync(path);
+  for (const path of [credentials, settings]) mkdirSync(path);
   const tls = await openTls(environment);
   const { policy } = environment;
   const first = firstExample(policy)?.[0] ?? Object.keys(policy.credentials)[0] ?? 'none';
@@ -166,7 +166,8 @@ function introduction(policy: Policy, first: string, hasTls: boolean): string[] 
     'This shell works against the sandbox. "exit" ends the shell and the sandbox.',
     '',
     'A job runs. Its BUILDKITE_ variables are set, JOB_TOKEN is its job token, and buildkite-agent requests others.',
-    '  start-job [CLAIM=VALUE...]   starts another job. credential=NAME starts one that gets that credential',
+    '  start-job [CLAIM=VALUE...]   starts another job. credential=NAME starts one that gets that credential.',
+    '                               It removes the logins and the tokens of gcloud and gsutil',
     '  finish-job                   finishes the job, with the webhook that Buildkite sends',
     '  sweep                        runs the sweep, as each minute',
     '  step FILE [KEY]              runs a step of a pipeline file with its plugins, as another job with the same claims.',

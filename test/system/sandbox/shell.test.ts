@@ -149,6 +149,11 @@ echo "== gsutil"
 sed -i.before "s#staging-config.json#staging-cache.json#" "$BOTO_CONFIG"
 gsutil -q cp object gs://acme-ci-cache/warm/gsutil
 gsutil cat gs://acme-ci-cache/warm/gsutil
+echo "== tokens of another job"
+holders() { ls -A "$CLOUDSDK_CONFIG" "$(sed -n 's/^state_dir = //p' "$BOTO_CONFIG")" | grep -cE 'access_tokens|credstore'; }
+holders; start-job > "$work/started"; holders
+gcloud auth login --cred-file=$CREDENTIALS/staging-cache.json
+gsutil cat gs://acme-ci-cache/warm/gsutil
 echo "== terraform"
 echo 'terraform {
   backend "gcs" {
@@ -177,6 +182,10 @@ describe.skipIf(gcloud.missing)(gcloud.title('the clients in the shell of the sa
 
   it.skipIf(gsutil.missing)(gsutil.title('gsutil uses Cloud Storage with a credential file'), () => {
     expect(parts.get('gsutil'), ran.stderr).toBe('warm\n');
+  });
+
+  it.skipIf(gsutil.missing)(gsutil.title('start-job removes the tokens of gcloud and gsutil'), () => {
+    expect(parts.get('tokens of another job'), ran.stderr).toMatch(/^[1-9]\n0\nwarm\n$/);
   });
 
   it.skipIf(terraform.missing)(
