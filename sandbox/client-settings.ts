@@ -2,6 +2,8 @@
 
 /** Where the sandbox's servers are, and the files that clients need. */
 export interface SandboxPlaces {
+  /** The absolute path of the policy's file. */
+  readonly policyFile: string;
   /** URL of the function token. */
   readonly keydesk: string;
   /** URL of the fake Google. */
@@ -36,6 +38,12 @@ interface ClientSetting {
 /** In the order of docs/CLIENTS.md. */
 export const CLIENT_SETTINGS: readonly ClientSetting[] = [
   { client: 'all', variable: 'KEYDESK', meaning: 'URL of Keydesk', value: ({ keydesk }) => keydesk },
+  {
+    client: 'keydesk',
+    variable: 'KEYDESK_POLICY',
+    meaning: "path of the sandbox's policy file",
+    value: ({ policyFile }) => policyFile,
+  },
   {
     client: 'all',
     variable: 'FIRESTORE',

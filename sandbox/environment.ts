@@ -14,6 +14,8 @@ const WEBHOOK_TOKEN = 'sandbox-webhook-token';
 
 export interface Environment {
   readonly policy: Policy;
+  /** The absolute path of the policy's file. */
+  readonly policyFile: string;
   readonly buildkite: FakeBuildkite;
   readonly google: FakeGoogle;
   readonly firestoreHost: string;
@@ -125,7 +127,19 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       ]),
     );
     const { host: firestoreHost, startedBy: firestoreStartedBy } = firestore;
-    return { policy, buildkite, google, firestoreHost, firestoreStartedBy, token, webhook, sweep, log, close };
+    return {
+      policy,
+      policyFile,
+      buildkite,
+      google,
+      firestoreHost,
+      firestoreStartedBy,
+      token,
+      webhook,
+      sweep,
+      log,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

@@ -38,6 +38,7 @@ export async function openShell(
   const { policy } = environment;
   const first = firstExample(policy)?.[0] ?? Object.keys(policy.credentials)[0] ?? 'none';
   const places: SandboxPlaces = {
+    policyFile: environment.policyFile,
     keydesk: environment.token.url,
     google: environment.google.url,
     firestore: environment.firestoreHost,
@@ -172,7 +173,7 @@ function introduction(policy: Policy, first: string, hasTls: boolean): string[] 
     '  sweep                        runs the sweep, as each minute',
     '  step FILE [KEY]              runs a step of a pipeline file with its plugins, as another job with the same claims.',
     "                               The plugin's requests go to the sandbox. All else is as FILE says",
-    '  keydesk ...                  the command line of Keydesk',
+    '  keydesk ...                  the command line of Keydesk, with the policy of the sandbox',
     '',
     '  KEYDESK, FIRESTORE, STORAGE  the URLs',
     `  CREDENTIALS                  a folder with a credential file for each of ${names.join(', ')}`,

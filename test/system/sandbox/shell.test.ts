@@ -36,7 +36,7 @@ for keys in "url: https://keydesk.acme.example, audience: https://other.example"
 done
 rm "$mistaken"
 echo "== keydesk"
-keydesk policy explain --policy examples/policy.yaml --claim pipeline=web --claim build_branch=main --claim build_source=webhook staging-config
+keydesk policy explain --claim pipeline=web --claim build_branch=main --claim build_source=webhook staging-config
 echo "== finish-job"
 start-job build_branch=release/1
 curl -sS -X POST -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" $KEYDESK/token/staging-config > /dev/null
@@ -99,7 +99,7 @@ describe('the shell of the sandbox', () => {
     for (const failed of [audience, host, path, scheme, key]) expect(failed).toMatch(/exit [1-9]/);
   });
 
-  it('has the command keydesk', () => {
+  it('has the command keydesk with the policy of the sandbox', () => {
     expect(parts.get('keydesk')).toContain('staging-config');
   });
 

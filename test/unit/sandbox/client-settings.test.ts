@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { botoFile, CLIENT_SETTINGS, clientVariables, type SandboxPlaces } from '../../../sandbox/client-settings.ts';
 
 const PLACES: SandboxPlaces = {
+  policyFile: '/sandbox/policy.yaml',
   keydesk: 'http://127.0.0.1:1',
   google: 'http://127.0.0.1:2',
   firestore: '127.0.0.1:3',
