@@ -5,6 +5,9 @@ import { systemClock } from '../shared/runtime/clock.ts';
 import { type CurlResponse, curl, hideTokens, parse, plainDocument } from './curl.ts';
 import { type Environment, LEDGER } from './environment.ts';
 
+/** The claims of the demo's job, by the names of the example policy. */
+export const DEMO_CLAIMS = { pipeline_slug: 'web' };
+
 export interface Step {
   readonly title: string;
   readonly shown: string;
@@ -34,7 +37,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
   };
 
   const { buildkite } = environment;
-  const job = buildkite.startJob();
+  const job = buildkite.startJob(DEMO_CLAIMS);
   const jobToken = await buildkite.jobToken(job);
   const requestToken = (token: string, credential = 'staging-config') =>
     curl('-X', 'POST', '-H', `Authorization: Bearer ${token}`, `${environment.token.url}/token/${credential}`);
@@ -246,7 +249,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
     },
   );
 
-  const releasing = buildkite.startJob();
+  const releasing = buildkite.startJob(DEMO_CLAIMS);
   const heldToken = parse((await requestToken(await buildkite.jobToken(releasing), 'staging-admin')).body);
   const revoked = await curl('--data-urlencode', `token=${heldToken.access_token}`, `${environment.token.url}/revoke`);
   const introspected = await curl(

@@ -87,5 +87,5 @@ function text(status: number, ...lines: string[]): LocalResponse {
 
 /** Readable, and harmless when a shell evaluates it. */
 function refuse(status: number, problem: string): LocalResponse {
-  return text(status, `echo ${quoted(`playground: ${problem}`)} >&2`);
+  return text(status, `echo ${quoted(`sandbox: ${problem}`)} >&2`);
 }

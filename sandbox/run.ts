@@ -1,11 +1,11 @@
 // The sandbox from its start to its end, for the person at the terminal: runs the demo or a policy, stays up, and leaves no
 // process behind, however it ends.
 
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Policy } from '../shared/core/policy/policy.ts';
-import { runDemo, type Step } from './demo.ts';
+import { DEMO_CLAIMS, runDemo, type Step } from './demo.ts';
 import { CannotStart } from './emulators.ts';
 import { type Environment, openEnvironment } from './environment.ts';
 import { demoLines, firstExample, policyLines } from './lines.ts';
@@ -40,8 +40,9 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
   let succeeded: boolean | undefined;
   let exitCode = 0;
   let over = false;
+  const write = (text: string) => (shell ? process.stderr : process.stdout).write(`${text}\n`);
   const print: Print = (text = '') => {
-    if (!over) (shell ? process.stderr : process.stdout).write(`${text}\n`);
+    if (!over) write(text);
   };
   print(
     "Keydesk's sandbox: the functions, Google's emulators, a fake Buildkite and a fake Google, on this machine only.",
@@ -70,7 +71,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
       if (once && !succeeded) for (const line of ["The functions' log:", ...environment.log]) print(line);
     }
     if (once) return;
-    const playground = await openPlayground(environment, isExample ? {} : firstExample(policy)?.[1].claims);
+    const playground = await openPlayground(environment, isExample ? DEMO_CLAIMS : firstExample(policy)?.[1].claims);
     const lines = (isExample ? demoLines : policyLines)(environment, playground.jobsUrl);
     print(`\nTo read the log of the functions: tail -f ${logFile}`);
     print(`The sandbox stays up. ${stopHint}. To try more, paste these lines into a second terminal, one by one:\n`);
@@ -79,7 +80,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
     await playground.close();
   };
   const runShell = async (environment: Environment) => {
-    const playground = await openPlayground(environment, isExample ? {} : firstExample(policy)?.[1].claims);
+    const playground = await openPlayground(environment, isExample ? DEMO_CLAIMS : firstExample(policy)?.[1].claims);
     const opened = await deps.openShell(environment, playground, print);
     await Promise.race([opened.ended.then((code) => (exitCode = code)), stopRequested]);
     await opened.close();
@@ -105,6 +106,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
     // Its path was printed, so it stays for the reader.
     if (once || shell || succeeded === undefined) rmSync(folder, { recursive: true, force: true });
   }
+  if (!once) write(existsSync(logFile) ? `Stopped. The functions' log stays in ${logFile}` : 'Stopped.');
   if (shell) return exitCode;
   return succeeded === true || (succeeded === undefined && !once) ? 0 : 1;
 }

@@ -2,7 +2,7 @@
 // different claims, and in the end no process is left.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -155,7 +155,7 @@ describe('the sandbox', { timeout: 120_000 }, () => {
   ])('refuses to choose %s, with text that is harmless in eval', async (_, data, message) => {
     const { stdout, stderr } = await shell(`eval "$(curl -sS -X POST ${jobs} ${data})"; echo "[$JOB]"`);
     expect(stdout).toBe('[]\n');
-    expect(stderr).toContain(`playground: ${message}`);
+    expect(stderr).toContain(`sandbox: ${message}`);
   });
 
   it('leaves no process behind when it is stopped, and exits with 0', async () => {
@@ -164,6 +164,8 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     sandbox.child.kill('SIGHUP');
     expect(await sandbox.ended).toBe(0);
     await expect.poll(() => pids.filter(lives)).toEqual([]);
+    expect(sandbox.out().trimEnd().split('\n').at(-1)).toMatch(new RegExp(`^Stopped\\..* ${RegExp.escape(logFile)}$`));
+    expect(existsSync(logFile)).toBe(true);
   });
 
   it('leaves none behind when it is stopped while it starts', async () => {

@@ -64,7 +64,7 @@ describe('the shell of the sandbox', () => {
   });
 
   it('has the variables of a running job, and none that keeps tokens from the emulator', () => {
-    expect(parts.get('variables')).toBe('app main deploy []\n');
+    expect(parts.get('variables')).toBe('web main deploy []\n');
   });
 
   it('has an agent that requests job tokens, and refuses flags that it does not know', () => {
