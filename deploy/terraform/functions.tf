@@ -136,7 +136,7 @@ resource "google_cloud_run_v2_service" "keydesk" {
           NODE_ENV             = "production"
           GOOGLE_CLOUD_PROJECT = var.project_id
           KEYDESK_DATABASE     = var.ledger_database
-        })
+        }, var.trusted_proxies > 0 && contains(local.public, each.key) ? { KEYDESK_TRUSTED_PROXIES = tostring(var.trusted_proxies) } : {})
         content {
           name  = env.key
           value = env.value

@@ -182,6 +182,16 @@ variable "public_access" {
   }
 }
 
+variable "trusted_proxies" {
+  type        = number
+  description = "How many entries of X-Forwarded-For your own proxies add after the caller's address (KEYDESK_TRUSTED_PROXIES): 0 for run.app, 1 for one load balancer of Google."
+  default     = 0
+  validation {
+    condition     = var.trusted_proxies >= 0 && var.trusted_proxies <= 9 && floor(var.trusted_proxies) == var.trusted_proxies
+    error_message = "trusted_proxies must be a whole number from 0 to 9."
+  }
+}
+
 variable "base_image" {
   type        = string
   description = "Google's Node.js image under the functions, which Cloud Run updates without a deployment; null for the Node.js 24 image in the functions' region."

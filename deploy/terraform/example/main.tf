@@ -57,5 +57,6 @@ module "keydesk" {
   notification_channels  = var.notification_channels
   playbooks_url          = var.playbooks_url
   public_access          = var.public_access
+  trusted_proxies        = var.trusted_proxies
   propagation            = var.propagation
 }

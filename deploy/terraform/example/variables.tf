@@ -143,3 +143,9 @@ variable "public_access" {
   description = "How token and webhook are open to the internet: invoker_check_disabled, or all_users where an organization policy forbids that."
   default     = "invoker_check_disabled"
 }
+
+variable "trusted_proxies" {
+  type        = number
+  description = "How many entries of X-Forwarded-For your own proxies add after the caller's address."
+  default     = 0
+}
