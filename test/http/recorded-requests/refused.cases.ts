@@ -324,7 +324,11 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
     [
       'a grant document that cannot be opened',
       (keydesk) => {
-        keydesk.tokenDeps.openGrantDocument = broken;
+        const { mint } = keydesk.tokenDeps;
+        const minted = Promise.withResolvers<void>();
+        keydesk.tokenDeps.mint = (...requested) => mint(...requested).finally(minted.resolve);
+        // After the mint, which runs at the same time: otherwise the recording has as many calls to Google as happen by then.
+        keydesk.tokenDeps.openGrantDocument = () => minted.promise.then(broken);
         return byPath(keydesk);
       },
     ],
