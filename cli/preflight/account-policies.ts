@@ -2,7 +2,7 @@
 // Source: docs.cloud.google.com/resource-manager/docs/organization-policy/restricting-service-accounts.
 
 import type { CheckKind } from './check.ts';
-import { effectiveRules, isEnforced } from './effective-policy.ts';
+import { effectiveRules, exceptionFrom, isEnforced } from './effective-policy.ts';
 import { testableOnProject } from './permissions.ts';
 
 const CREATION = ['iam.disableServiceAccountCreation', 'iam.managed.disableServiceAccountCreation'];
@@ -19,7 +19,7 @@ export const accountCreation: CheckKind<CreationName> = {
       severity: 'error',
       what: '{constraint} is enforced on {project}.',
       why: "The module creates service accounts in Keydesk's project and in the pools' projects. Google refuses that.",
-      fix: 'Ask for an exception for {project}: gcloud resource-manager org-policies disable-enforce {constraint} --project={project}',
+      fix: `Ask for an exception for {project}: ${exceptionFrom('{constraint}')}`,
     },
   },
   checksOf: (target) =>

@@ -54,3 +54,11 @@ export function allowedValues(rules: Rules): readonly string[] | undefined {
 export function deniedValues(rules: Rules): readonly string[] {
   return rules.flatMap(({ values }) => values.deniedValues);
 }
+
+/**
+ * The command that makes an exception from a constraint for {project}. Managed constraints exist in version 2 of the API alone, which
+ * `gcloud org-policies` calls. Source: docs.cloud.google.com/resource-manager/docs/organization-policy/using-constraints.
+ */
+export function exceptionFrom(constraint: string): string {
+  return `echo "{name: projects/{project}/policies/${constraint}, spec: {rules: [{enforce: false}]}}" > exception.yaml && gcloud org-policies set-policy exception.yaml`;
+}

@@ -3,7 +3,14 @@
 
 import * as z from 'zod';
 import type { CheckKind } from './check.ts';
-import { allowedValues, deniedValues, effectiveRules, isEnforced, type Rules } from './effective-policy.ts';
+import {
+  allowedValues,
+  deniedValues,
+  effectiveRules,
+  exceptionFrom,
+  isEnforced,
+  type Rules,
+} from './effective-policy.ts';
 
 const REQUIRE_CHECK = 'run.managed.requireInvokerIam';
 const DOMAINS = 'iam.allowedPolicyMemberDomains';
@@ -33,13 +40,13 @@ export const publicAccess: CheckKind<AccessName> = {
       severity: 'error',
       what: 'Organization policies on {project} forbid both ways of public access: {constraints}.',
       why: 'Jobs and Buildkite have no Google identity. Cloud Run answers them with 403.',
-      fix: `Ask your organization's administrators for an exception for {project}: gcloud resource-manager org-policies disable-enforce ${REQUIRE_CHECK} --project={project}`,
+      fix: `Ask your organization's administrators for an exception for {project}: ${exceptionFrom(REQUIRE_CHECK)}`,
     },
     invoker_check_required: {
       severity: 'error',
       what: `${REQUIRE_CHECK} is enforced on {project}.`,
       why: 'The invoker check cannot be disabled, so the apply of the functions fails. Nothing forbids allUsers as invoker.',
-      fix: `Ask for an exception for {project}: gcloud resource-manager org-policies disable-enforce ${REQUIRE_CHECK} --project={project}. Or set public_access = "all_users", and accept this finding.`,
+      fix: `Ask for an exception for {project}: ${exceptionFrom(REQUIRE_CHECK)}. Or set public_access = "all_users", and accept this finding.`,
     },
   },
   checksOf: ({ project }) => [
