@@ -22,7 +22,7 @@ keydesk=(roles/editor roles/resourcemanager.projectIamAdmin roles/iam.roleAdmin 
 pool=(roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/resourcemanager.projectIamAdmin roles/serviceusage.serviceUsageAdmin
   roles/logging.configWriter)
 data=(roles/resourcemanager.projectIamAdmin roles/iam.roleAdmin roles/iam.serviceAccountAdmin roles/datastore.indexAdmin
-  roles/firebaserules.admin roles/serviceusage.apiKeysAdmin roles/serviceusage.serviceUsageAdmin roles/logging.configWriter)
+  roles/firebaserules.admin roles/firebaseauth.viewer roles/firebaseappcheck.viewer roles/serviceusage.apiKeysAdmin roles/serviceusage.serviceUsageAdmin roles/logging.configWriter)
 touched=(roles/resourcemanager.projectIamAdmin roles/serviceusage.serviceUsageAdmin roles/logging.configWriter)
 
 run=1
