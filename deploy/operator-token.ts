@@ -8,7 +8,7 @@ import type { JsonResponse } from '../shared/runtime/http-client.ts';
 /** From the variable that Terraform's provider takes it from, or else from gcloud. @param fail ends the process */
 export function operatorToken(fail: (message: string) => never): string {
   const provided = process.env.GOOGLE_OAUTH_ACCESS_TOKEN;
-  if (provided !== undefined) return provided;
+  if (provided) return provided;
   try {
     return execFileSync('gcloud', ['auth', 'print-access-token'], { encoding: 'utf8' }).trim();
   } catch {
