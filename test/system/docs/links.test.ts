@@ -85,7 +85,7 @@ describe('the Markdown files', () => {
   });
 
   it('name npm scripts that exist', () => {
-    const run = /\bnpm (?:run )?([a-z][a-z:-]*)/g;
+    const run = /\bnpm (?:run (?:-s )?)?([a-z][a-z:-]*)/g;
     expect(missing(run, (name) => name in scripts || COMMANDS.includes(name), current)).toEqual([]);
   });
 });
