@@ -15,7 +15,7 @@ export const WARNINGS = {
     whatToDo: 'Use `*`, `**` and lists. Every other character stands for itself.',
   },
   impossible_value: {
-    when: 'The claim is very unlikely to have such a value: git or Buildkite does not allow it, or it begins or ends with a space.',
+    when: 'The claim is very unlikely to have such a value. Git or Buildkite does not allow it, or it begins or ends with a space.',
     whatToDo: 'Copy the value from a job, or from Buildkite.',
   },
   unknown_value: {
@@ -35,7 +35,7 @@ export const WARNINGS = {
     whatToDo: 'Name the branch in `build_branch` alone, or the tag in both.',
   },
   author_chosen_guards: {
-    when: 'Within its pipeline, a rule relies on nothing but claims that the author of a build chooses. It grants from an environment that has guards or is called production, or the pipeline also gets credentials of another environment.',
+    when: 'Within its pipeline, a rule relies on nothing but claims that the author of a build chooses. It grants from an environment that has guards or is called production. Or the pipeline also gets credentials of another environment.',
     whatToDo:
       'Name `build_source` without `api`, or the `queue_id` of a queue that accepts only signed steps. Or use a pipeline of its own that few people can build.',
   },
@@ -80,16 +80,16 @@ export const WARNINGS = {
     whatToDo: "Use a service account of the database's project.",
   },
   short_ttl: {
-    when: "`ttl` is under 6 minutes. Google's clients renew a token up to 5 minutes before its end, so that each call can request a new token.",
+    when: "`ttl` is under 6 minutes. Google's clients renew a token up to 5 minutes before its end, so each call can request a new one.",
     whatToDo: 'Use 10 to 15 minutes for most steps.',
   },
   unroutable_name: {
     when: 'The name of a credential ends in `z`. Cloud Run reserves some paths that end in `z`, so `POST /token/NAME` may not reach Keydesk.',
     whatToDo:
-      'Choose a name that does not end in `z`, or accept the warning if all clients use `POST /token` with a form.',
+      'Choose a name that does not end in `z`. Or accept the warning, if all clients use `POST /token` with a form.',
   },
   placeholder: {
-    when: 'A value is a placeholder or an example: a variable of a template, `<…>`, `example.com`, a UUID of one digit, a value of this documentation.',
+    when: 'A value is a placeholder or an example. It is a variable of a template, `<…>`, `example.com`, a UUID of one digit, or from this documentation.',
     whatToDo: 'Replace it with your own value.',
   },
   comment_in_value: {
@@ -97,7 +97,7 @@ export const WARNINGS = {
     whatToDo: 'Put the whole value in quotes, or write a space after the `#`.',
   },
   stray_character: {
-    when: '`audience` ends in `;`, `,` or a quote, or a word in a pattern mixes Latin letters with Cyrillic or Greek ones.',
+    when: '`audience` ends in `;`, `,` or a quote. Or a word in a pattern mixes Latin letters with Cyrillic or Greek ones.',
     whatToDo: 'Remove the character, or type the word again.',
   },
   unknown_scope: {
