@@ -1,15 +1,14 @@
 // A policy with the warnings about it, for the commands that show them.
 
-import { createLocator, type LoadedPolicy } from '../shared/core/policy/parse-yaml.ts';
-import { readWrittenPolicy } from '../shared/core/policy/written-policy.ts';
+import type { ReadPolicy } from '../shared/core/policy/parse-yaml.ts';
+import { byPlace } from '../shared/core/policy/places.ts';
 import type { AcceptedWarning } from '../shared/core/policy-warnings/accepted.ts';
 import { checkPolicy } from '../shared/core/policy-warnings/check.ts';
 import type { PolicyWarning } from '../shared/core/policy-warnings/codes.ts';
 import { createProblemPrinter, readDeployablePolicy } from './policy-file.ts';
 import { EXIT, note } from './terminal.ts';
 
-interface Checked extends LoadedPolicy {
-  readonly text: string;
+interface Checked extends ReadPolicy {
   /** Those that the file does not accept, and those that it does, in the order of the file. */
   readonly warnings: readonly Located<PolicyWarning>[];
   readonly accepted: readonly Located<AcceptedWarning>[];
@@ -21,9 +20,9 @@ type Located<Warning> = Warning & { readonly line: number; readonly column: numb
 
 /** As readDeployablePolicy; also ends the process for what is certainly wrong and harms no function. */
 export function readCheckedPolicy(file: string): Checked {
-  const { text, ...loaded } = readDeployablePolicy(file);
-  const { warnings, accepted, problems } = checkPolicy(loaded.policy, readWrittenPolicy(text), text);
-  const locate = createLocator(text);
+  const read = readDeployablePolicy(file);
+  const { text, locate } = read;
+  const { warnings, accepted, problems } = checkPolicy(read);
   if (problems.length > 0) {
     const print = createProblemPrinter({ file, text, stream: process.stderr });
     for (const problem of problems) note(print({ severity: 'error', ...locate(problem) }));
@@ -35,10 +34,9 @@ export function readCheckedPolicy(file: string): Checked {
         const { line, column } = locate(warning);
         return { ...warning, line, column };
       })
-      .sort((left, right) => left.line - right.line || left.column - right.column);
+      .sort(byPlace);
   return {
-    ...loaded,
-    text,
+    ...read,
     warnings: inOrder(warnings),
     accepted: inOrder(accepted),
     show: ({ code, ...problem }, stream) =>

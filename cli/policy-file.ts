@@ -3,17 +3,17 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { checkPolicyText } from '../shared/core/policy/check-text.ts';
-import type { LoadedPolicy } from '../shared/core/policy/parse-yaml.ts';
+import type { ReadPolicy } from '../shared/core/policy/parse-yaml.ts';
 import type { LocatedProblem } from '../shared/core/policy/places.ts';
 import { renderProblem, type Severity } from '../shared/core/policy/render-problem.ts';
 import { generatedRulesProblems } from '../shared/core/security-rules/limits.ts';
 import { EXIT, fail, note, paint } from './terminal.ts';
 
-/** The policy in a file and the file's text, or the end of the process with every problem in it. */
-export function readPolicy(file: string): LoadedPolicy & { readonly text: string } {
+/** The policy in a file, or the end of the process with every problem in it. */
+export function readPolicy(file: string): ReadPolicy {
   const text = readPolicyText(file);
   const result = checkPolicyText(text);
-  if ('policy' in result) return { ...result, text };
+  if ('policy' in result) return result;
   const print = createProblemPrinter({ file, text, stream: process.stderr });
   for (const problem of result.problems) note(print({ severity: 'error', ...problem }));
   process.exit(EXIT.failure);
@@ -36,7 +36,7 @@ export function createProblemPrinter({
 }
 
 /** As readPolicy; also ends the process when the security rules of the policy exceed Firestore's limits. */
-export function readDeployablePolicy(file: string): ReturnType<typeof readPolicy> {
+export function readDeployablePolicy(file: string): ReadPolicy {
   const loaded = readPolicy(file);
   const problems = generatedRulesProblems(loaded.policy);
   if (problems.length > 0) fail(EXIT.failure, problems.map((problem) => `${file}: ${problem}`).join('\n'));

@@ -1,5 +1,6 @@
 // What `keydesk policy check` finds in a policy that is valid: warnings, those that the file accepts, and accepting what is not there.
 
+import type { ReadPolicy } from '../policy/parse-yaml.ts';
 import type { Policy, WrittenPolicy } from '../policy/policy.ts';
 import { databasesOf } from '../security-rules/generate.ts';
 import { rulesWarnings } from '../security-rules/limits.ts';
@@ -15,15 +16,12 @@ import { scopeProblems, scopeWarnings } from './scopes.ts';
 import { audienceWarnings, commentWarnings } from './stray-characters.ts';
 import { unusedWarnings } from './unused.ts';
 
-/**
- * @param written the same policy, as it is in the file
- * @param text of the file
- */
-export function checkPolicy(policy: Policy, written: WrittenPolicy, text: string): CheckedPolicy {
+export function checkPolicy(read: ReadPolicy): CheckedPolicy {
+  const { policy, written } = read;
   const warnings = [
     ...organizationWarnings(written),
     ...audienceWarnings(written),
-    ...commentWarnings(text),
+    ...commentWarnings(read),
     ...placeholderWarnings(written),
     ...environmentWarnings(written),
     ...databaseWarnings(written),

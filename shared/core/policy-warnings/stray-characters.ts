@@ -1,6 +1,7 @@
 // Characters that were probably not meant: what follows a value when it was copied, letters of two alphabets in one word, and a # that
 // begins a comment.
 
+import type { ReadPolicy } from '../policy/parse-yaml.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
 import { commentsAfterValues } from '../policy/trailing-comments.ts';
 import { codePoint } from '../policy/visible-text.ts';
@@ -32,9 +33,8 @@ const TEXTS: readonly RegExp[] = [
   /(?:^|\.)accept\.\w+$/,
 ];
 
-/** @param text of the file */
-export function commentWarnings(text: string): PolicyWarning[] {
-  return commentsAfterValues(text)
+export function commentWarnings({ contents, text }: ReadPolicy): PolicyWarning[] {
+  return commentsAfterValues(contents, text)
     .filter(({ path }) => TEXTS.some((pattern) => pattern.test(path.join('.'))))
     .map(({ path, whole }) => ({
       code: 'comment_in_value',

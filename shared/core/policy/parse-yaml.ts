@@ -4,8 +4,8 @@
 import { createHash } from 'node:crypto';
 import { type Document, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import type { RepairedKeys } from './misspelt-keys.ts';
-import { createPlaces, type LocatedProblem, spanOf, spanOfNode, type YamlProblem } from './places.ts';
-import { type Policy, parsePolicyData } from './policy.ts';
+import { byPlace, createPlaces, type LocatedProblem, spanOf, spanOfNode, type YamlProblem } from './places.ts';
+import { type Policy, parsePolicyData, type WrittenPolicy } from './policy.ts';
 import { isWithin, type PolicyProblem } from './problems.ts';
 import { textMistakes } from './text-mistakes.ts';
 import { visible } from './visible-text.ts';
@@ -16,6 +16,16 @@ export interface LoadedPolicy {
   readonly policy: Policy;
   /** SHA-256 of the file's text, hex. Each grant of this policy records it. */
   readonly sha256: string;
+}
+
+/** A policy with the file that it was read from, for checks that look at the file. */
+export interface ReadPolicy extends LoadedPolicy {
+  /** With the names of pipelines and databases, which `policy` has replaced. */
+  readonly written: WrittenPolicy;
+  readonly contents: Document['contents'];
+  readonly text: string;
+  /** Finds the place of a warning. */
+  readonly locate: (problem: PolicyProblem) => LocatedProblem;
 }
 
 /** How mistakes are explained. */
@@ -48,15 +58,13 @@ const IN_SHORT: Explanations = {
 export function parsePolicyText(
   text: string,
   explanations: Explanations = IN_SHORT,
-): LoadedPolicy | { problems: LocatedProblem[] } {
+): ReadPolicy | { problems: LocatedProblem[] } {
   const result = readPolicy(text, explanations);
-  if ('policy' in result) return result;
-  const byPlace = (left: LocatedProblem, right: LocatedProblem) => left.line - right.line || left.column - right.column;
-  return { problems: result.problems.sort(byPlace) };
+  return 'policy' in result ? result : { problems: result.problems.sort(byPlace) };
 }
 
-function readPolicy(text: string, explanations: Explanations): LoadedPolicy | { problems: LocatedProblem[] } {
-  const document = readYaml(text);
+function readPolicy(text: string, explanations: Explanations): ReadPolicy | { problems: LocatedProblem[] } {
+  const document = parseDocument(text, { prettyErrors: false, stringKeys: true, uniqueKeys: false });
   const places = createPlaces(text, document.contents);
   const broken = firstOf([
     () => textMistakes(text),
@@ -85,7 +93,8 @@ function readPolicy(text: string, explanations: Explanations): LoadedPolicy | { 
     ...inQuotes.map((problem) => places.of(problem)),
   ];
   if (located.length > 0 || !('policy' in result)) return { problems: located };
-  return { policy: result.policy, sha256: createHash('sha256').update(text).digest('hex') };
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  return { ...result, sha256, contents: document.contents, text, locate: places.of };
 }
 
 function firstOf(checks: readonly (() => YamlProblem[])[]): YamlProblem[] {
@@ -124,22 +133,11 @@ function concerns(problem: PolicyProblem, path: PolicyProblem['path']): boolean 
  */
 export function parsePolicy(text: string, file: string): LoadedPolicy | { problems: string[] } {
   const result = parsePolicyText(text);
-  if ('policy' in result) return result;
+  // Without the file, which a function would hold for as long as it runs.
+  if ('policy' in result) return { policy: result.policy, sha256: result.sha256 };
   return {
     problems: result.problems.map(({ line, column, where, message }) =>
       visible(`${file}:${line}:${column}: ${where === '' ? '' : `${where}: `}${message}`),
     ),
   };
-}
-
-/**
- * Finds the places of problems in a policy that was parsed: warnings.
- * @param text the text of the policy
- */
-export function createLocator(text: string): (problem: PolicyProblem) => LocatedProblem {
-  return createPlaces(text, readYaml(text).contents).of;
-}
-
-function readYaml(text: string): Document {
-  return parseDocument(text, { prettyErrors: false, stringKeys: true, uniqueKeys: false });
 }

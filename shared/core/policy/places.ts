@@ -59,6 +59,11 @@ export function createPlaces(text: string, contents: unknown): Locator {
   };
 }
 
+/** Sorts by the order of the file. */
+export function byPlace(left: Pick<LocatedProblem, 'line' | 'column'>, right: typeof left): number {
+  return left.line - right.line || left.column - right.column;
+}
+
 /**
  * The value if it is a scalar, else its key; an item of a list; for what is not in the file, what lacks it. One value in place
  * of a list of one is that value.

@@ -87,8 +87,10 @@ export function ledgerExposureProblems(policy: Policy, ledger: { project: string
   });
 }
 
-/** Turns plain data into a policy, or says everything that is wrong with it at once. */
-export function parsePolicyData(data: unknown): { policy: Policy } | { problems: PolicyProblem[] } {
+/** Turns plain data into a policy, or says everything that is wrong with it at once. @returns also the policy as it is in the file */
+export function parsePolicyData(
+  data: unknown,
+): { policy: Policy; written: WrittenPolicy } | { problems: PolicyProblem[] } {
   const result = policySchema.safeParse(data, { error: describeIssue, reportInput: true });
   if (!result.success) return { problems: withReferences(result.error.issues, data) };
   const references = referenceProblems(data, new Set());
@@ -100,7 +102,7 @@ export function parsePolicyData(data: unknown): { policy: Policy } | { problems:
     ...environmentProblems(result.data),
     ...tenantProblems(policy.credentials),
   ];
-  return problems.length > 0 ? { problems } : { policy: deepFreeze(policy) };
+  return problems.length > 0 ? { problems } : { policy: deepFreeze(policy), written: result.data };
 }
 
 /** A name that is malformed and not declared is one problem. */

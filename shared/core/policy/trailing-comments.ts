@@ -1,6 +1,6 @@
 // Values without quotes that a comment without a space follows, as in `contact: ask #help`: YAML cuts them there.
 
-import { isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { isMap, isScalar, isSeq } from 'yaml';
 import type { PolicyProblem } from './problems.ts';
 
 interface CommentedValue {
@@ -9,17 +9,13 @@ interface CommentedValue {
   readonly whole: string;
 }
 
-/** @param text of a file that `parsePolicy` accepts */
-export function commentsAfterValues(text: string): CommentedValue[] {
-  return inNode(parseDocument(text, { stringKeys: true }).contents, [], text);
-}
-
-function inNode(node: unknown, path: PolicyProblem['path'], text: string): CommentedValue[] {
+/** @param node of YAML, at `path` of the file with the text */
+export function commentsAfterValues(node: unknown, text: string, path: PolicyProblem['path'] = []): CommentedValue[] {
   if (isMap(node))
     return node.items.flatMap(({ key, value }) =>
-      inNode(value, [...path, isScalar(key) ? String(key.value) : ''], text),
+      commentsAfterValues(value, text, [...path, isScalar(key) ? String(key.value) : '']),
     );
-  if (isSeq(node)) return node.items.flatMap((item, index) => inNode(item, [...path, index], text));
+  if (isSeq(node)) return node.items.flatMap((item, index) => commentsAfterValues(item, text, [...path, index]));
   if (!isScalar(node) || node.type !== 'PLAIN' || !node.range) return [];
   const [start, end] = node.range;
   const [comment] = /^[ \t]+#[^\s#][^\r\n]*/.exec(text.slice(end)) ?? [];

@@ -2,8 +2,7 @@
 
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { createLocator, parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
-import { readWrittenPolicy } from '../../../../shared/core/policy/written-policy.ts';
+import { parsePolicyText } from '../../../../shared/core/policy/parse-yaml.ts';
 import { checkPolicy } from '../../../../shared/core/policy-warnings/check.ts';
 import { type Data, policyText } from '../../../fixtures/policies.ts';
 import { schemaProblems } from '../../../fixtures/policy-schema.ts';
@@ -12,10 +11,8 @@ import { writtenPolicies } from '../../../fixtures/written-policies.ts';
 const REASON = 'this is only a test';
 
 function check(data: Data) {
-  const text = policyText(data);
-  const result = parsePolicy(text, 'policy.yaml');
-  if ('problems' in result) return undefined;
-  return { text, policy: result.policy, ...checkPolicy(result.policy, readWrittenPolicy(text), text) };
+  const result = parsePolicyText(policyText(data));
+  return 'problems' in result ? undefined : { ...result, ...checkPolicy(result) };
 }
 
 it('every warning of every policy can be accepted at its place, and changes nothing else', () => {
@@ -24,11 +21,10 @@ it('every warning of every policy can be accepted at its place, and changes noth
     fc.property(writtenPolicies, (data) => {
       const first = check(data);
       if (!first) return;
-      const locate = createLocator(first.text);
       const accepting = structuredClone(data);
       for (const warning of first.warnings) {
         count += 1;
-        expect(locate(warning)).toMatchObject({ line: 1, column: expect.any(Number) });
+        expect(first.locate(warning)).toMatchObject({ line: 1, column: expect.any(Number) });
         const [section = '', name = ''] = warning.path;
         const place = section === 'rules' || section === 'credentials' ? accepting[section][name] : accepting;
         place.accept = { ...place.accept, [warning.code]: REASON };

@@ -3,8 +3,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createLocator, parsePolicy } from '../../../../shared/core/policy/parse-yaml.ts';
-import { readWrittenPolicy } from '../../../../shared/core/policy/written-policy.ts';
+import { parsePolicy, parsePolicyText } from '../../../../shared/core/policy/parse-yaml.ts';
 import { checkPolicy } from '../../../../shared/core/policy-warnings/check.ts';
 import { WARNING_CODES, type WarningCode } from '../../../../shared/core/policy-warnings/codes.ts';
 import {
@@ -55,10 +54,14 @@ const valid = (): Data =>
     },
   );
 
+function read(text: string) {
+  const result = parsePolicyText(text);
+  if ('problems' in result) throw new Error(result.problems.map(({ message }) => message).join('\n'));
+  return result;
+}
+
 function check(text: string) {
-  const result = parsePolicy(text, 'policy.yaml');
-  if ('problems' in result) throw new Error(result.problems.join('\n'));
-  return checkPolicy(result.policy, readWrittenPolicy(text), text);
+  return checkPolicy(read(text));
 }
 
 type Change = (data: Data) => void;
@@ -674,9 +677,8 @@ describe('the warnings about a policy', () => {
     const printed = cases.map(([title, changes]) => {
       const data = valid();
       for (const change of changes) change(data);
-      const text = policyText(data);
-      const locate = createLocator(text);
-      const warnings = check(text).warnings.map(locate);
+      const policy = read(policyText(data));
+      const warnings = checkPolicy(policy).warnings.map(policy.locate);
       return [
         `# ${title}`,
         ...warnings.map(({ where, message }) => (where === '' ? message : `${message}\n  in ${where}`)),
