@@ -1,5 +1,5 @@
-// `npm run build`: the bundles in dist/, an entry that knows all three functions, V8's compiled code next to them, and in
-// dist/keydesk the package of the command.
+// `npm run build`: the bundles in dist/, an entry that knows all three functions, V8's compiled code for it, and in dist/keydesk
+// the package of the command.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ module.exports = {
 fillCompileCache();
 await writeCommandPackage('dist/keydesk', bundles);
 
-/** Loads every bundle once, so that V8's compiled code is delivered with the source; another V8 ignores it. */
+/** Loads every bundle once: one that does not load fails the build. Keeps V8's compiled code, for the sandbox; archives get theirs by compile-cache.ts. */
 function fillCompileCache(): void {
   const bundleFiles = [...bundles.files.keys()].filter((name) => name.endsWith('.cjs'));
   const load = `const dist = require('./dist/index.cjs');
