@@ -50,6 +50,8 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
   print(`${stopHint}.`);
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-sandbox-'));
   const logFile = join(folder, 'functions.log');
+  const openJobs = (environment: Environment) =>
+    openPlayground(environment, isExample ? DEMO_CLAIMS : firstExample(policy)?.[1].claims);
   const opening = deps.openEnvironment({
     policy,
     policyFile,
@@ -71,7 +73,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
       if (once && !succeeded) for (const line of ["The functions' log:", ...environment.log]) print(line);
     }
     if (once) return;
-    const playground = await openPlayground(environment, isExample ? DEMO_CLAIMS : firstExample(policy)?.[1].claims);
+    const playground = await openJobs(environment);
     const lines = (isExample ? demoLines : policyLines)(environment, playground.jobsUrl);
     print(`\nTo read the log of the functions: tail -f ${logFile}`);
     print(`The sandbox stays up. ${stopHint}. To try more, paste these lines into a second terminal, one by one:\n`);
@@ -80,7 +82,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
     await playground.close();
   };
   const runShell = async (environment: Environment) => {
-    const playground = await openPlayground(environment, isExample ? DEMO_CLAIMS : firstExample(policy)?.[1].claims);
+    const playground = await openJobs(environment);
     const opened = await deps.openShell(environment, playground, print);
     await Promise.race([opened.ended.then((code) => (exitCode = code)), stopRequested]);
     await opened.close();
