@@ -214,7 +214,8 @@ it('no file that a container leaves in the mounted folder is followed, read, sen
   expect(output).toContain('staging-config: released');
   expect(grantEvents(keydesk, job).slice(-1)).toEqual(['grant.revoked staging-config']);
   expect(attacker.seen).toEqual([]);
-  expect(curl.calls()).not.toContain('-K');
+  // One argument a line. The random name of the plugin's folder may have -K in it.
+  expect(curl.calls()).not.toMatch(/^-K/m);
   expect(readFileSync(secret, 'utf8')).toBe(HOST_SECRET);
   expect(readdirSync(precious)).toEqual([]);
   expect(leftBehind).toEqual([]);
