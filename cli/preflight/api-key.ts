@@ -2,6 +2,7 @@
 // Sources: docs.cloud.google.com/api-keys/docs/reference/rest/v2/keys/lookupKey and v2/projects.locations.keys.
 
 import * as z from 'zod';
+import { API_KEY } from '../../shared/core/policy/google-names.ts';
 import { IDENTITY_TOOLKIT } from './authentication.ts';
 import type { CheckKind } from './check.ts';
 import { projectNumber } from './project.ts';
@@ -25,6 +26,7 @@ const keyShape = z.object({
 type Key = z.output<typeof keyShape>;
 
 type Name =
+  | 'api_key_placeholder'
   | 'api_key_of_another_project'
   | 'api_key_deleted'
   | 'api_key_application_restricted'
@@ -35,6 +37,12 @@ export const apiKeys: CheckKind<Name> = {
   name: 'api key',
   looksAt: "Whether each API key in the policy is of its database's project, and what its restrictions allow.",
   findings: {
+    api_key_placeholder: {
+      severity: 'warning',
+      what: "The apiKey of {project} in the policy, {key}, does not have the form of Google's API keys. It was not looked up.",
+      why: 'With create_api_keys = true, which is the default, the first apply creates the key. Without a real key, no firestore credential is issued.',
+      fix: 'Before the first apply: accept this finding. After it: put the value of terraform output api_keys into the policy as apiKey, and run this command again. With create_api_keys = false: gcloud services api-keys create --project={project} --display-name=keydesk --api-target=service=identitytoolkit.googleapis.com',
+    },
     api_key_of_another_project: {
       severity: 'error',
       what: 'The API key {key} is not of {project}. It is of {owner}.',
@@ -71,6 +79,7 @@ export const apiKeys: CheckKind<Name> = {
       subject: `${project}, ${shortOf(apiKey)}`,
       look: async (google) => {
         const facts = { project, key: shortOf(apiKey) };
+        if (!API_KEY.test(apiKey)) return { found: [{ finding: 'api_key_placeholder' as const, facts }] };
         const number = await projectNumber(google, project);
         const { parent, name } = await google.read({
           api: API,

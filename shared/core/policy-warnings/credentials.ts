@@ -2,6 +2,7 @@
 
 import { projectOfAccount } from '../policy/account-email.ts';
 import { formatDuration } from '../policy/duration.ts';
+import { API_KEY } from '../policy/google-names.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
 import type { PolicyWarning } from './codes.ts';
 import { placeholderIn } from './placeholders.ts';
@@ -37,7 +38,6 @@ function shortTtl(ttl: number): string {
   return `is ${formatDuration(ttl)}, and Google's clients renew a token minutes before its end. ${clients.join('. ')}. Use 10m to 15m.`;
 }
 
-const API_KEY = /^AIza[A-Za-z0-9_-]{35}$/;
 /** Those of the documentation have a warning where they are used for anything else. */
 const EXAMPLE_KEY = /^AIzaSyExample/;
 

@@ -15,3 +15,6 @@ export const serviceAccountSchema = z.string().regex(SERVICE_ACCOUNT, NOT_AN_ACC
 export const tenantSchema = z
   .string()
   .regex(/^[a-z][a-z0-9-]{3,62}$/, 'must be the ID of an Identity Platform tenant, such as ci-x7k2p');
+
+/** The usual form of Google's API keys. A policy may have another text until there is a key. */
+export const API_KEY = /^AIza[A-Za-z0-9_-]{35}$/;
