@@ -23,7 +23,7 @@ export const doctorCommand = new Command('doctor')
   .description(
     `Before the first deployment, look at what the policy and the Terraform module need, and say what would fail. The command only reads. It uses your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token), and the quota of the project that --project names.
 
-The projects, databases, accounts and buckets are those of the policy. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.`,
+The projects, databases, accounts and buckets are those of the policy. What only the Terraform module knows are options: --touched, --log-archive, --pool-groups and --project-number. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.`,
   )
   .option('--before-deploy', 'run the checks before the first deployment (required)')
   .addOption(policyOption())
@@ -31,6 +31,14 @@ The projects, databases, accounts and buckets are those of the policy. Something
   .option('--region <region>', 'region of the functions, such as europe-west1 (required)', parseLocation)
   .option('--ledger-location <location>', "location of the ledger's database (default: --region)", parseLocation)
   .option('--scheduler-region <region>', 'region of the Cloud Scheduler job (default: --region)', parseLocation)
+  .option('--touched <project...>', 'projects that pool_roles of the Terraform module names', collectProjects, [])
+  .option('--log-archive', 'log_archive of the Terraform module is set')
+  .option('--pool-groups', 'pool_groups of the Terraform module is set')
+  .addOption(
+    new Option('--project-number <project=number...>', 'project_numbers of the Terraform module, to compare')
+      .argParser(collectNumbers)
+      .default({} as Record<string, string>, 'none'),
+  )
   .addOption(
     new Option('--accept <finding...>', 'findings that do not count, by name')
       .argParser(collectFindings)
@@ -51,8 +59,23 @@ Exit code 1: there is a finding that is not accepted, or something could not be 
     if (project === undefined) return command.error("error: required option '--project <id>' not specified");
     if (region === undefined) return command.error("error: required option '--region <region>' not specified");
     const { policy, sha256 } = readPolicy(options.policy);
-    const { ledgerLocation = region, schedulerRegion = region } = options;
-    const target = targetOf(policy, { project, region, ledgerLocation, schedulerRegion });
+    const {
+      ledgerLocation = region,
+      schedulerRegion = region,
+      touched,
+      logArchive = false,
+      poolGroups = false,
+    } = options;
+    const target = targetOf(policy, {
+      project,
+      region,
+      ledgerLocation,
+      schedulerRegion,
+      touched,
+      logArchive,
+      poolGroups,
+      projectNumbers: options.projectNumber,
+    });
     const planned = planChecks(CHECK_KINDS, target);
     const nameWidth = Math.max(...planned.map(({ kind }) => kind.name.length));
     let done = 0;
@@ -90,6 +113,18 @@ function reportProgress(clock: Clock, line: () => string): AbortController {
 function parseProject(written: string): string {
   if (projectIdSchema.safeParse(written).success) return written;
   throw new InvalidArgumentError('--project takes the ID of a Google Cloud project');
+}
+
+function collectProjects(written: string, before: readonly string[]): string[] {
+  if (projectIdSchema.safeParse(written).success) return [...before, written];
+  throw new InvalidArgumentError('it takes the ID of a Google Cloud project');
+}
+
+function collectNumbers(written: string, before: Readonly<Record<string, string>>): Record<string, string> {
+  const [, project, number] = /^([^=]+)=([1-9][0-9]+)$/.exec(written) ?? [];
+  if (project === undefined || number === undefined)
+    throw new InvalidArgumentError('it takes PROJECT=NUMBER, such as acme-keydesk=123456789012');
+  return { ...before, [project]: number };
 }
 
 function parseLocation(written: string): string {

@@ -3,7 +3,7 @@
 
 import type { CheckKind } from './check.ts';
 import { effectiveRules, exceptionFrom, isEnforced } from './effective-policy.ts';
-import { testableOnProject } from './permissions.ts';
+import { testOnProject } from './permissions.ts';
 
 const CREATION = ['iam.disableServiceAccountCreation', 'iam.managed.disableServiceAccountCreation'];
 const KEYS = ['iam.disableServiceAccountKeyCreation', 'iam.managed.disableServiceAccountKeyCreation'];
@@ -38,7 +38,7 @@ export const accountCreation: CheckKind<CreationName> = {
     })),
 };
 
-type KeysName = 'keys_allowed';
+type KeysName = 'keys_allowed' | 'keys_not_known';
 
 export const accountKeys: CheckKind<KeysName> = {
   name: 'account keys',
@@ -46,9 +46,15 @@ export const accountKeys: CheckKind<KeysName> = {
   findings: {
     keys_allowed: {
       severity: 'warning',
-      what: 'No organization policy forbids service account keys in {project}, and you cannot set one.',
+      what: `No organization policy forbids service account keys in {project}, and you lack ${SET_POLICY}.`,
       why: 'A key of a pooled account works after its job has ended. With forbid_keys = true the module sets the policy, which needs roles/orgpolicy.policyAdmin.',
       fix: 'Ask an administrator to run: gcloud resource-manager org-policies enable-enforce iam.disableServiceAccountKeyCreation --project={project}. Then set forbid_keys = false.',
+    },
+    keys_not_known: {
+      severity: 'warning',
+      what: `No organization policy forbids service account keys in {project}. Google does not test ${SET_POLICY} on a project, so this command does not know whether you have it.`,
+      why: 'With forbid_keys = true the module sets the policy, and the apply fails there without roles/orgpolicy.policyAdmin on the organization.',
+      fix: 'Check that you have roles/orgpolicy.policyAdmin on the organization, and accept this finding. Without the role, ask an administrator to run: gcloud resource-manager org-policies enable-enforce iam.disableServiceAccountKeyCreation --project={project}. Then set forbid_keys = false.',
     },
   },
   checksOf: (target) =>
@@ -57,9 +63,10 @@ export const accountKeys: CheckKind<KeysName> = {
       look: async (google) => {
         const rules = await Promise.all(KEYS.map((constraint) => effectiveRules(google, project, constraint)));
         if (rules.some(isEnforced)) return { found: [], detail: 'forbidden: forbid_keys can be false' };
-        const permissions = await testableOnProject(google, project, [SET_POLICY]);
-        if (permissions.includes(SET_POLICY)) return { found: [], detail: 'forbid_keys can set the policy' };
-        return { found: [{ finding: 'keys_allowed' as const, facts: { project } }] };
+        const { held, untestable } = await testOnProject(google, project, [SET_POLICY]);
+        if (held.includes(SET_POLICY)) return { found: [], detail: 'forbid_keys can set the policy' };
+        const finding = untestable.length > 0 ? ('keys_not_known' as const) : ('keys_allowed' as const);
+        return { found: [{ finding, facts: { project } }] };
       },
     })),
 };

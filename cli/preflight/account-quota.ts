@@ -4,6 +4,7 @@
 
 import * as z from 'zod';
 import type { CheckKind } from './check.ts';
+import { READS } from './needed-permissions.ts';
 
 /** Accounts of a project that Google's page gave as the default. */
 const DEFAULT_QUOTA = 100;
@@ -35,8 +36,7 @@ export const accountQuota: CheckKind<Name> = {
           path: `v1/projects/${project}/serviceAccounts`,
           query: [['pageSize', '100']],
           shape: accountsShape,
-          permission: 'iam.serviceAccounts.list',
-          role: 'roles/iam.serviceAccountViewer',
+          ...READS.accounts,
           on: project,
         });
         const present = new Set(pages.flatMap((page) => page.accounts.map(({ email }) => email)));

@@ -4,11 +4,12 @@
 import * as z from 'zod';
 import { projectOfAccount } from '../../shared/core/policy/account-email.ts';
 import type { CheckKind } from './check.ts';
+import { READS } from './needed-permissions.ts';
 import { heldOnProject, heldShape } from './permissions.ts';
 import type { Target } from './target.ts';
 
 const API = 'iam.googleapis.com';
-const SET_POLICY = 'iam.serviceAccounts.setIamPolicy';
+const SET_POLICY = READS.accountRights.permission;
 
 const accountShape = z.object({ disabled: z.boolean().default(false), projectId: z.string() });
 type Account = z.output<typeof accountShape>;
@@ -53,8 +54,7 @@ export const accounts: CheckKind<Name> = {
           api: API,
           path: pathOf(email),
           shape: accountShape,
-          permission: 'iam.serviceAccounts.get',
-          role: 'roles/iam.serviceAccountViewer',
+          ...READS.account,
           on: email,
         });
         return { found: judgeAccount({ email, project }, found) };
@@ -96,8 +96,7 @@ export const accountRights: CheckKind<RightsName> = {
           path: `${pathOf(email)}:testIamPermissions`,
           json: { permissions: [SET_POLICY] },
           shape: heldShape,
-          permission: 'iam.serviceAccounts.getIamPolicy',
-          role: 'roles/iam.serviceAccountAdmin',
+          ...READS.accountRights,
           on: email,
         });
         const project = projectOfAccount(email) ?? '';

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { API_KEY } from '../../shared/core/policy/google-names.ts';
 import { IDENTITY_TOOLKIT } from './authentication.ts';
 import type { CheckKind } from './check.ts';
+import { READS } from './needed-permissions.ts';
 import { projectNumber } from './project.ts';
 
 const API = 'apikeys.googleapis.com';
@@ -86,8 +87,7 @@ export const apiKeys: CheckKind<Name> = {
           path: 'v2/keys:lookupKey',
           query: [['keyString', apiKey]],
           shape: lookupShape,
-          permission: 'apikeys.keys.lookup',
-          role: 'roles/serviceusage.apiKeysViewer',
+          ...READS.keyOwner,
           on: `the project of the API key ${shortOf(apiKey)}`,
         });
         const owner = /^projects\/([^/]+)/.exec(parent)?.[1] ?? parent;
@@ -98,8 +98,7 @@ export const apiKeys: CheckKind<Name> = {
           api: API,
           path: `v2/${name}`,
           shape: keyShape,
-          permission: 'apikeys.keys.get',
-          role: 'roles/serviceusage.apiKeysViewer',
+          ...READS.key,
           on: project,
         });
         return { found: judgeKey(facts, key) };

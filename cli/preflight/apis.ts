@@ -5,7 +5,8 @@ import * as z from 'zod';
 import { chunksOf } from '../../shared/core/chunks.ts';
 import type { CheckKind } from './check.ts';
 import type { Google } from './google.ts';
-import type { Target } from './target.ts';
+import { READS } from './needed-permissions.ts';
+import { kindsOf, type Target } from './target.ts';
 
 const SERVICE_USAGE = 'serviceusage.googleapis.com';
 /** Services that one request may name. */
@@ -37,6 +38,9 @@ export const MODULE_APIS = {
   ],
   data: ['apikeys', 'firebaserules', 'firestore', 'iam', 'identitytoolkit'],
   pool: ['iam', 'orgpolicy'],
+  /** With log_archive: Keydesk's project, and each other one. */
+  archive: ['bigquery'],
+  archived: ['logging'],
 } as const;
 
 const servicesShape = z.object({
@@ -74,11 +78,15 @@ export const apis: CheckKind<Name> = {
 
 /** The hosts of the APIs, such as `run.googleapis.com`. */
 export function neededApis(target: Target, project: string): string[] {
+  const kinds = kindsOf(target, project);
+  const isKeydesk = kinds.includes('keydesk');
   const needed = [
     ...FOR_TERRAFORM,
-    ...(project === target.project ? [...MODULE_APIS.keydesk, ...FOR_THE_PREFLIGHT] : []),
-    ...(target.dataProjects.includes(project) ? MODULE_APIS.data : []),
-    ...(target.pools.some((pool) => pool.project === project) ? MODULE_APIS.pool : []),
+    ...(isKeydesk ? [...MODULE_APIS.keydesk, ...FOR_THE_PREFLIGHT] : []),
+    ...(kinds.includes('data') ? MODULE_APIS.data : []),
+    ...(kinds.includes('pool') ? MODULE_APIS.pool : []),
+    ...(target.poolGroups && (isKeydesk || kinds.includes('pool')) ? ['cloudidentity'] : []),
+    ...(target.logArchive ? [isKeydesk ? MODULE_APIS.archive : MODULE_APIS.archived].flat() : []),
   ];
   return [...new Set(needed)].sort().map((api) => `${api}.googleapis.com`);
 }
@@ -106,8 +114,7 @@ async function enabledApis(google: Google, project: string, needed: readonly str
         ['fields', 'services(name,state)'],
       ],
       shape: servicesShape,
-      permission: 'serviceusage.services.get',
-      role: 'roles/serviceusage.serviceUsageViewer',
+      ...READS.services,
       on: project,
     });
     for (const { name, state } of services) if (state === 'ENABLED') enabled.add(name.replace(/^.*\/services\//, ''));

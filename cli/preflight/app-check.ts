@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import type { CheckKind } from './check.ts';
+import { READS } from './needed-permissions.ts';
 import { projectNumber } from './project.ts';
 
 const API = 'firebaseappcheck.googleapis.com';
@@ -39,8 +40,7 @@ export const appCheck: CheckKind<Name> = {
             api: API,
             path: `v1/projects/${number}/services/${service}`,
             shape: serviceShape,
-            permission: 'firebaseappcheck.services.get',
-            role: 'roles/firebaseappcheck.viewer',
+            ...READS.appCheck,
             on: project,
           });
           if (enforcementMode !== 'ENFORCED') return { found: [], detail: enforcementMode.toLowerCase() };

@@ -3,10 +3,11 @@
 
 import * as z from 'zod';
 import type { CheckKind } from './check.ts';
+import { READS } from './needed-permissions.ts';
 import { heldShape } from './permissions.ts';
 
 const API = 'storage.googleapis.com';
-const SET_POLICY = 'storage.buckets.setIamPolicy';
+const SET_POLICY = READS.bucketRights.permission;
 
 const bucketShape = z.object({
   iamConfiguration: z
@@ -42,8 +43,7 @@ export const buckets: CheckKind<Name> = {
           api: API,
           path: `storage/v1/b/${bucket}`,
           shape: bucketShape,
-          permission: 'storage.buckets.get',
-          role: 'roles/storage.admin',
+          ...READS.bucket,
           on: `the bucket ${bucket}`,
         });
         return { found: judgeBucket(bucket, found) };
@@ -79,8 +79,7 @@ export const bucketRights: CheckKind<RightsName> = {
           path: `storage/v1/b/${bucket}/iam/testPermissions`,
           query: [['permissions', SET_POLICY]],
           shape: heldShape,
-          permission: 'storage.buckets.getIamPolicy',
-          role: 'roles/storage.admin',
+          ...READS.bucketRights,
           on: `the bucket ${bucket}`,
         });
         if (permissions.includes(SET_POLICY)) return { found: [] };

@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import type { CheckKind } from './check.ts';
+import { READS } from './needed-permissions.ts';
 
 const databaseShape = z.object({
   type: z.string().default(''),
@@ -44,8 +45,7 @@ export const databases: CheckKind<Name> = {
           api: 'firestore.googleapis.com',
           path: `v1/projects/${project}/databases/${database}`,
           shape: databaseShape,
-          permission: 'datastore.databases.getMetadata',
-          role: 'roles/datastore.viewer',
+          ...READS.database,
           on: project,
         });
         return judgeDatabase({ project, database }, found);

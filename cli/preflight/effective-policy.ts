@@ -4,6 +4,7 @@
 
 import * as z from 'zod';
 import type { Google } from './google.ts';
+import { READS } from './needed-permissions.ts';
 
 const policyShape = z.object({
   spec: z
@@ -33,8 +34,7 @@ export async function effectiveRules(google: Google, project: string, constraint
     api: 'orgpolicy.googleapis.com',
     path: `v2/projects/${project}/policies/${constraint}:getEffectivePolicy`,
     shape: policyShape,
-    permission: 'orgpolicy.policy.get',
-    role: 'roles/orgpolicy.policyViewer',
+    ...READS.policies,
     on: project,
   });
   return spec.rules;

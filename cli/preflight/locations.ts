@@ -6,6 +6,7 @@
 import * as z from 'zod';
 import type { CheckKind } from './check.ts';
 import { allowedValues, deniedValues, effectiveRules, type Rules } from './effective-policy.ts';
+import { READS } from './needed-permissions.ts';
 import type { Target } from './target.ts';
 
 const CONSTRAINT = 'gcp.resourceLocations';
@@ -29,7 +30,7 @@ export const locations: CheckKind<Name> = {
     },
   },
   checksOf: (target) =>
-    servicesOf(target).map(({ service, api, version, permission, role, location, variable }) => ({
+    servicesOf(target).map(({ service, api, version, read, location, variable }) => ({
       subject: `${service}, ${location}`,
       look: async (google) => {
         const pages = await google.readAll({
@@ -37,8 +38,7 @@ export const locations: CheckKind<Name> = {
           path: `${version}/projects/${target.project}/locations`,
           query: [['pageSize', '300']],
           shape: locationsShape,
-          permission,
-          role,
+          ...read,
           on: target.project,
         });
         const known = pages.flatMap((page) => page.locations.map(({ locationId }) => locationId)).sort();
@@ -55,8 +55,7 @@ function servicesOf({ region, schedulerRegion, ledgerLocation }: Target) {
       service: 'Cloud Run',
       api: 'run.googleapis.com',
       version: 'v1',
-      permission: 'run.locations.list',
-      role: 'roles/run.viewer',
+      read: READS.runLocations,
       location: region,
       variable: 'region',
     },
@@ -64,8 +63,7 @@ function servicesOf({ region, schedulerRegion, ledgerLocation }: Target) {
       service: 'Cloud Scheduler',
       api: 'cloudscheduler.googleapis.com',
       version: 'v1',
-      permission: 'cloudscheduler.locations.list',
-      role: 'roles/cloudscheduler.viewer',
+      read: READS.schedulerLocations,
       location: schedulerRegion,
       variable: 'scheduler_region',
     },
@@ -73,8 +71,7 @@ function servicesOf({ region, schedulerRegion, ledgerLocation }: Target) {
       service: 'Firestore',
       api: 'firestore.googleapis.com',
       version: 'v1',
-      permission: 'datastore.locations.list',
-      role: 'roles/datastore.viewer',
+      read: READS.firestoreLocations,
       location: ledgerLocation,
       variable: 'ledger_location',
     },

@@ -1,65 +1,15 @@
 // The permissions that the person who applies needs, by project. Google says which of a list the caller has.
-// Source: docs.cloud.google.com/resource-manager/reference/rest/v3/projects/testIamPermissions. Roles: docs.cloud.google.com/iam/docs/roles-permissions.
+// Source: docs.cloud.google.com/resource-manager/reference/rest/v3/projects/testIamPermissions.
 
 import * as z from 'zod';
 import type { CheckKind } from './check.ts';
 import type { Google } from './google.ts';
-import type { Target } from './target.ts';
-
-type Needs = Readonly<Record<string, string>>;
-
-const COMMON: Needs = {
-  'iam.roles.create': 'roles/iam.roleAdmin',
-  'resourcemanager.projects.get': 'roles/browser',
-  'resourcemanager.projects.getIamPolicy': 'roles/resourcemanager.projectIamAdmin',
-  'resourcemanager.projects.setIamPolicy': 'roles/resourcemanager.projectIamAdmin',
-  'serviceusage.services.enable': 'roles/serviceusage.serviceUsageAdmin',
-};
-/** Each permission with a role that has it. */
-const NEEDED: Readonly<Record<'keydesk' | 'data' | 'pool', Needs>> = {
-  keydesk: {
-    ...COMMON,
-    'artifactregistry.repositories.create': 'roles/artifactregistry.admin',
-    'cloudbuild.builds.create': 'roles/cloudbuild.builds.editor',
-    'cloudscheduler.jobs.create': 'roles/cloudscheduler.admin',
-    'datastore.databases.create': 'roles/datastore.owner',
-    'datastore.indexes.create': 'roles/datastore.indexAdmin',
-    'datastore.indexes.update': 'roles/datastore.indexAdmin',
-    'iam.serviceAccounts.actAs': 'roles/iam.serviceAccountUser',
-    'iam.serviceAccounts.create': 'roles/iam.serviceAccountAdmin',
-    'iam.serviceAccounts.setIamPolicy': 'roles/iam.serviceAccountAdmin',
-    'logging.logMetrics.create': 'roles/logging.configWriter',
-    'monitoring.alertPolicies.create': 'roles/monitoring.editor',
-    'monitoring.dashboards.create': 'roles/monitoring.editor',
-    'monitoring.services.create': 'roles/monitoring.editor',
-    'monitoring.slos.create': 'roles/monitoring.editor',
-    'monitoring.uptimeCheckConfigs.create': 'roles/monitoring.editor',
-    'run.services.create': 'roles/run.admin',
-    'run.services.setIamPolicy': 'roles/run.admin',
-    'secretmanager.secrets.create': 'roles/secretmanager.admin',
-    'secretmanager.secrets.setIamPolicy': 'roles/secretmanager.admin',
-    'storage.buckets.create': 'roles/storage.admin',
-  },
-  data: {
-    ...COMMON,
-    'apikeys.keys.create': 'roles/serviceusage.apiKeysAdmin',
-    'datastore.indexes.create': 'roles/datastore.indexAdmin',
-    'datastore.indexes.update': 'roles/datastore.indexAdmin',
-    'firebaserules.releases.create': 'roles/firebaserules.admin',
-    'firebaserules.releases.update': 'roles/firebaserules.admin',
-    'firebaserules.rulesets.create': 'roles/firebaserules.admin',
-  },
-  pool: {
-    ...COMMON,
-    'iam.serviceAccounts.create': 'roles/iam.serviceAccountAdmin',
-    'iam.serviceAccounts.setIamPolicy': 'roles/iam.serviceAccountAdmin',
-  },
-};
+import { neededPermissions, READS } from './needed-permissions.ts';
 
 /** `permissions` is absent when the caller has none of them. */
 export const heldShape = z.object({ permissions: z.array(z.string()).default([]) });
 
-type Name = 'permission_missing';
+type Name = 'permission_missing' | 'permission_not_testable';
 
 export const permissions: CheckKind<Name> = {
   name: 'permissions',
@@ -71,26 +21,65 @@ export const permissions: CheckKind<Name> = {
       why: 'The apply fails at the first resource that needs one.',
       fix: 'Get these roles, or roles/owner: {roles}. For each: gcloud projects add-iam-policy-binding {project} --member=user:YOUR_EMAIL --role=ROLE',
     },
+    permission_not_testable: {
+      severity: 'warning',
+      what: 'Google does not test permissions on {project}: {permissions}. This command could not look whether you have them.',
+      why: 'If you lack one, the apply fails at the first resource that needs it.',
+      fix: 'Check that you have these roles on {project}, or roles/owner: {roles}. Then accept this finding.',
+    },
   },
   checksOf: (target) =>
     target.projects.map((project) => ({
       subject: project,
       look: async (google) => {
         const needs = neededPermissions(target, project);
-        return { found: judgePermissions(project, needs, await heldOnProject(google, project, Object.keys(needs))) };
+        const tested = await testOnProject(google, project, [...needs.keys()]);
+        // Not for one of them: Google's message says why.
+        if (tested.untestable.length === needs.size) await heldOnProject(google, project, tested.untestable);
+        const missing = [...needs.keys()].filter(
+          (one) => !tested.held.includes(one) && !tested.untestable.includes(one),
+        );
+        const withRoles = (some: readonly string[]) => ({
+          project,
+          permissions: some.join(', '),
+          roles: [...new Set(some.map((permission) => needs.get(permission)))].join(', '),
+        });
+        return {
+          found: [
+            ...(missing.length > 0 ? [{ finding: 'permission_missing' as const, facts: withRoles(missing) }] : []),
+            ...(tested.untestable.length > 0
+              ? [{ finding: 'permission_not_testable' as const, facts: withRoles(tested.untestable) }]
+              : []),
+          ],
+        };
       },
     })),
 };
 
-/** Those of the permissions that the caller has. */
+/** Those of the permissions that the caller has. @throws CouldNotLook when Google does not test one of them on a project */
 export async function heldOnProject(google: Google, project: string, wanted: readonly string[]): Promise<string[]> {
   return (await google.read(testCall(project, wanted))).permissions;
 }
 
-/** The same; none of them when one cannot be tested on a project, which Google answers with 400. */
-export async function testableOnProject(google: Google, project: string, wanted: readonly string[]): Promise<string[]> {
-  const held = await google.find(testCall(project, wanted), (status) => status === 400);
-  return held?.permissions ?? [];
+interface Tested {
+  /** Those of the permissions that the caller has. */
+  readonly held: readonly string[];
+  /** Those that Google does not test on a project. */
+  readonly untestable: readonly string[];
+}
+
+/**
+ * Google answers 400 when it does not test one of the permissions on a project, and does not always say which. Each half is then tested on its own:
+ * fewer than twice as many requests as permissions.
+ */
+export async function testOnProject(google: Google, project: string, wanted: readonly string[]): Promise<Tested> {
+  const reply = await google.find(testCall(project, wanted), (status) => status === 400);
+  if (reply) return { held: reply.permissions, untestable: [] };
+  if (wanted.length === 1) return { held: [], untestable: wanted };
+  const middle = Math.ceil(wanted.length / 2);
+  const first = await testOnProject(google, project, wanted.slice(0, middle));
+  const second = await testOnProject(google, project, wanted.slice(middle));
+  return { held: [...first.held, ...second.held], untestable: [...first.untestable, ...second.untestable] };
 }
 
 function testCall(project: string, wanted: readonly string[]) {
@@ -99,28 +88,7 @@ function testCall(project: string, wanted: readonly string[]) {
     path: `v3/projects/${project}:testIamPermissions`,
     json: { permissions: wanted },
     shape: heldShape,
-    permission: 'resourcemanager.projects.get',
-    role: 'roles/browser',
+    ...READS.project,
     on: project,
   };
-}
-
-function neededPermissions(target: Target, project: string): Needs {
-  return {
-    ...(project === target.project ? NEEDED.keydesk : {}),
-    ...(target.dataProjects.includes(project) ? NEEDED.data : {}),
-    ...(target.pools.some((pool) => pool.project === project) ? NEEDED.pool : {}),
-  };
-}
-
-function judgePermissions(project: string, needs: Needs, held: readonly string[]) {
-  const missing = Object.keys(needs).filter((permission) => !held.includes(permission));
-  if (missing.length === 0) return [];
-  const roles = [...new Set(missing.map((permission) => needs[permission]))];
-  return [
-    {
-      finding: 'permission_missing' as const,
-      facts: { project, permissions: missing.join(', '), roles: roles.join(', ') },
-    },
-  ];
 }

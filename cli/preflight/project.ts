@@ -4,16 +4,17 @@
 import * as z from 'zod';
 import type { CheckKind } from './check.ts';
 import type { Google } from './google.ts';
+import { READS } from './needed-permissions.ts';
 
 const API = 'cloudresourcemanager.googleapis.com';
 
 const projectShape = z.object({ name: z.string(), state: z.string().default('') });
 
-type Name = 'project_not_active';
+type Name = 'project_not_active' | 'project_number_differs';
 
 export const projects: CheckKind<Name> = {
   name: 'project',
-  looksAt: 'Whether each project exists and is active.',
+  looksAt: 'Whether each project exists and is active, and has the number that --project-number names.',
   findings: {
     project_not_active: {
       severity: 'error',
@@ -21,23 +22,42 @@ export const projects: CheckKind<Name> = {
       why: 'Google refuses requests to a project that is to be deleted.',
       fix: 'gcloud projects undelete {project}',
     },
+    project_number_differs: {
+      severity: 'error',
+      what: 'The number of {project} is {number}. --project-number has {stated}.',
+      why: "The module makes the functions' URLs from the number, and grants roles by it. With another number, service accounts of another project may receive the roles of the pool.",
+      fix: 'In project_numbers of the Terraform variables, write: {project} = "{number}"',
+    },
   },
   checksOf: (target) =>
     target.projects.map((project) => ({
       subject: project,
-      look: async (google) => judgeProject(project, await readProject(google, project)),
+      look: async (google) => judgeProject(project, await readProject(google, project), target.projectNumbers[project]),
     })),
 };
 
-function judgeProject(project: string, { name, state }: z.output<typeof projectShape>) {
-  if (state !== 'ACTIVE')
-    return { found: [{ finding: 'project_not_active' as const, facts: { project, state: state || 'unknown' } }] };
-  return { found: [], detail: `number ${name.replace('projects/', '')}` };
+/** @param stated its number by the operator */
+function judgeProject(project: string, { name, state }: z.output<typeof projectShape>, stated: string | undefined) {
+  const number = numberOf(name);
+  return {
+    found: [
+      ...(state !== 'ACTIVE'
+        ? [{ finding: 'project_not_active' as const, facts: { project, state: state || 'unknown' } }]
+        : []),
+      ...(stated !== undefined && stated !== number
+        ? [{ finding: 'project_number_differs' as const, facts: { project, number, stated } }]
+        : []),
+    ],
+    detail: `number ${number}`,
+  };
 }
 
 /** Such as `415104041262`. */
 export async function projectNumber(google: Google, project: string): Promise<string> {
-  const { name } = await readProject(google, project);
+  return numberOf((await readProject(google, project)).name);
+}
+
+function numberOf(name: string): string {
   return name.replace('projects/', '');
 }
 
@@ -46,8 +66,7 @@ function readProject(google: Google, project: string) {
     api: API,
     path: `v3/projects/${project}`,
     shape: projectShape,
-    permission: 'resourcemanager.projects.get',
-    role: 'roles/browser',
+    ...READS.project,
     on: project,
   });
 }

@@ -11,7 +11,17 @@ export interface Place {
   readonly region: string;
   readonly schedulerRegion: string;
   readonly ledgerLocation: string;
+  /** Projects that `pool_roles` of the Terraform module names. */
+  readonly touched: readonly string[];
+  /** Whether `log_archive` and `pool_groups` of the Terraform module are set. */
+  readonly logArchive: boolean;
+  readonly poolGroups: boolean;
+  /** `project_numbers` of the module, as far as it is known. */
+  readonly projectNumbers: Readonly<Record<string, string>>;
 }
+
+/** As in deploy/terraform/grant-roles.sh: `accounts` owns a signer or shared account, `touched` is one that `pool_roles` names. */
+export type ProjectKind = 'keydesk' | 'pool' | 'data' | 'accounts' | 'touched';
 
 export interface Target extends Place {
   /** Projects whose Firestore the policy opens. */
@@ -25,6 +35,8 @@ export interface Target extends Place {
   readonly sharedAccounts: readonly string[];
   readonly pools: readonly { readonly project: string; readonly accounts: readonly string[] }[];
   readonly buckets: readonly string[];
+  /** Projects that own a signer or shared account, as far as its address names the project. */
+  readonly accountProjects: readonly string[];
   /** All of the above, without repetition. */
   readonly projects: readonly string[];
 }
@@ -36,6 +48,10 @@ export function targetOf({ credentials }: Pick<Policy, 'credentials'>, place: Pl
   const emailsFor = (use: string) => [...new Set(accounts.filter((account) => account.use === use).map(emailOf))];
   const pooled = Map.groupBy(emailsFor('pooled'), (email) => projectOfAccount(email) ?? '');
   const pools = [...pooled].flatMap(([project, emails]) => (project === '' ? [] : [{ project, accounts: emails }]));
+  const signers = distinct(ofFirestore.map(({ project, signer }) => ({ email: signer, project })));
+  const sharedAccounts = emailsFor('shared');
+  const standing = [...signers.map(emailOf), ...sharedAccounts];
+  const accountProjects = [...new Set(standing.flatMap((email) => projectOfAccount(email) ?? []))];
   const dataProjects = [...new Set(ofFirestore.map(({ project }) => project))];
   return {
     ...place,
@@ -43,12 +59,32 @@ export function targetOf({ credentials }: Pick<Policy, 'credentials'>, place: Pl
     databases: distinct(ofFirestore.map(({ project, database }) => ({ project, database }))),
     userGroups: distinct(ofFirestore.map(({ project, tenant }) => ({ project, tenant }))),
     apiKeys: distinct(ofFirestore.map(({ project, apiKey }) => ({ project, apiKey }))),
-    signers: distinct(ofFirestore.map(({ project, signer }) => ({ email: signer, project }))),
-    sharedAccounts: emailsFor('shared'),
+    signers,
+    sharedAccounts,
+    accountProjects,
     pools,
     buckets: [...new Set(all.flatMap((one) => ('storage' in one && one.storage ? [one.storage.bucket] : [])))],
-    projects: [...new Set([place.project, ...dataProjects, ...pools.map(({ project }) => project)])],
+    projects: [
+      ...new Set([
+        place.project,
+        ...dataProjects,
+        ...pools.map(({ project }) => project),
+        ...accountProjects,
+        ...place.touched,
+      ]),
+    ],
   };
+}
+
+/** A project can be of several kinds. */
+export function kindsOf(target: Target, project: string): ProjectKind[] {
+  return [
+    ...(project === target.project ? ['keydesk' as const] : []),
+    ...(target.pools.some((pool) => pool.project === project) ? ['pool' as const] : []),
+    ...(target.dataProjects.includes(project) ? ['data' as const] : []),
+    ...(target.accountProjects.includes(project) ? ['accounts' as const] : []),
+    ...(target.touched.includes(project) ? ['touched' as const] : []),
+  ];
 }
 
 function emailOf({ email }: { readonly email: string }): string {

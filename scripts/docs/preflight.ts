@@ -1,6 +1,7 @@
 // The tables of docs/PREFLIGHT.md: every check of the preflight, and every finding with what fixes it.
 
 import { CHECK_KINDS } from '../../cli/preflight/checks.ts';
+import { NEEDED, READS } from '../../cli/preflight/needed-permissions.ts';
 import { type Blocks, name, sections, table } from './markdown.ts';
 
 export function preflightTables(): Blocks {
@@ -8,6 +9,18 @@ export function preflightTables(): Blocks {
     checks: table(
       ['check', 'what it looks at'],
       CHECK_KINDS.map(({ name: check, looksAt }) => [`[${check}](#${check.replaceAll(' ', '-')})`, looksAt]),
+    ),
+    permissions: table(
+      ['role', 'projects', 'permissions of it that the apply needs'],
+      NEEDED.map(({ role, in: kinds, with: setting, permissions }) => [
+        name(role),
+        `${kinds.join(', ')}${setting === undefined ? '' : `; with ${name(setting)}`}`,
+        permissions.map(name).join(', '),
+      ]),
+    ),
+    reads: table(
+      ['permission by which this command looks', 'a role that has it', 'projects'],
+      Object.values(READS).map(({ permission, role, in: kinds }) => [name(permission), name(role), kinds.join(', ')]),
     ),
     findings: sections(
       ...CHECK_KINDS.map(({ name: check, findings }) =>

@@ -3,12 +3,14 @@
 
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MODULE_APIS } from '../../cli/preflight/apis.ts';
+import { MODULE_APIS, neededApis } from '../../cli/preflight/apis.ts';
 import { CHECK_KINDS, FINDING_NAMES } from '../../cli/preflight/checks.ts';
 import { createGoogle } from '../../cli/preflight/google.ts';
+import { neededPermissions } from '../../cli/preflight/needed-permissions.ts';
 import { countResults, explanations } from '../../cli/preflight/report.ts';
 import { COULD_NOT_LOOK, planChecks, type Result, runChecks } from '../../cli/preflight/run.ts';
 import { type Place, type Target, targetOf } from '../../cli/preflight/target.ts';
+import { projectOfAccount } from '../../shared/core/policy/account-email.ts';
 import { createHttpClient } from '../../shared/runtime/http-client.ts';
 import { GOOGLE_HOSTS } from '../fixtures/google-methods.ts';
 import { type FakeProject, type GoogleProjects, startGoogleProjects, type World } from '../fixtures/google-projects.ts';
@@ -29,6 +31,7 @@ import {
   signerOf,
   TARGET,
   TENANT,
+  TOUCHED,
 } from '../fixtures/preflight-world.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
@@ -93,16 +96,52 @@ const CASES: Readonly<Record<string, { readonly triggers: readonly Change[]; rea
   project_not_active: {
     triggers: [(world) => (projectOf(world, POOL).state = 'DELETE_REQUESTED')],
   },
+  project_number_differs: {
+    triggers: [withPolicy((text) => text, { projectNumbers: { [POOL]: '1003' } })],
+    near: [withPolicy((text) => text, { projectNumbers: { [POOL]: '1004' } })],
+  },
   terraform_api_disabled: {
-    triggers: [(world) => projectOf(world, POOL).apis.delete('cloudresourcemanager.googleapis.com')],
+    triggers: [
+      (world) => projectOf(world, POOL).apis.delete('cloudresourcemanager.googleapis.com'),
+      withPolicy((text) => text, { touched: [TOUCHED] }),
+      withPolicy((text) => text.replaceAll(SHARED, `shared@${TOUCHED}.iam.gserviceaccount.com`)),
+    ],
   },
   api_disabled: {
-    triggers: [(world) => projectOf(world, DATA).apis.delete('firebaserules.googleapis.com')],
-    near: [(world) => projectOf(world, DATA).apis.delete('run.googleapis.com')],
+    triggers: [
+      (world) => projectOf(world, DATA).apis.delete('firebaserules.googleapis.com'),
+      withPolicy((text) => text, { logArchive: true }),
+      withPolicy((text) => text, { poolGroups: true }),
+    ],
+    near: [
+      (world) => projectOf(world, DATA).apis.delete('run.googleapis.com'),
+      (world) => {
+        projectOf(world, DATA).apis.add('logging.googleapis.com');
+        for (const project of [APART, POOL]) projectOf(world, project).apis.add('logging.googleapis.com');
+        projectOf(world, KEYDESK).apis.add('bigquery.googleapis.com');
+        return withPolicy((text) => text, { logArchive: true })();
+      },
+    ],
   },
   permission_missing: {
-    triggers: [lacks('run.services.setIamPolicy'), lacks('firebaserules.releases.update'), lacks('iam.roles.create')],
-    near: [lacks('resourcemanager.projects.delete')],
+    triggers: [
+      lacks('run.services.setIamPolicy'),
+      lacks('firebaserules.releases.update'),
+      lacks('iam.roles.create'),
+      (world) => {
+        lacks('logging.sinks.create')(world);
+        return withPolicy((text) => text, { logArchive: true })();
+      },
+    ],
+    near: [
+      lacks('resourcemanager.projects.delete'),
+      (world) => world.notTestable.push('run.services.setIamPolicy'),
+      lacks('logging.sinks.create'),
+    ],
+  },
+  permission_not_testable: {
+    triggers: [(world) => world.notTestable.push('run.services.setIamPolicy')],
+    near: [(world) => world.notTestable.push('run.services.delete')],
   },
   public_access_forbidden: {
     triggers: [
@@ -168,14 +207,29 @@ const CASES: Readonly<Record<string, { readonly triggers: readonly Change[]; rea
         policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] });
         lacks('orgpolicy.policy.set')(world);
       },
+    ],
+    near: [
+      (world) => policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] }),
+      lacks('orgpolicy.policy.set'),
+      (world) => {
+        policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] });
+        world.notTestable.push('orgpolicy.policy.set');
+      },
+    ],
+  },
+  keys_not_known: {
+    triggers: [
       (world) => {
         policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] });
         world.notTestable.push('orgpolicy.policy.set');
       },
     ],
     near: [
-      (world) => policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] }),
-      lacks('orgpolicy.policy.set'),
+      (world) => world.notTestable.push('orgpolicy.policy.set'),
+      (world) => {
+        policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] });
+        lacks('orgpolicy.policy.set')(world);
+      },
     ],
   },
   location_forbidden: {
@@ -422,12 +476,30 @@ describe('the preflight', () => {
     );
   });
 
+  it('names the one permission that Google does not test, and looks at the others', async () => {
+    google.world.notTestable.push('run.services.update');
+    lacks('iam.roles.create')(google.world);
+    const found = (await run()).find(({ check, subject }) => check === 'permissions' && subject === KEYDESK);
+    expect(found?.findings.map(({ finding, what }) => [finding, what.split(': ')[1]?.split('. ')[0]])).toEqual([
+      ['permission_missing', 'iam.roles.create.'],
+      ['permission_not_testable', 'run.services.update'],
+    ]);
+    const requests = google.calls.filter((call) => call.includes(`projects/${KEYDESK}:testIamPermissions`));
+    expect(requests.length).toBeLessThan(20);
+  });
+
+  it('could not look at permissions where Google tests none', async () => {
+    google.world.notTestable.push(...neededPermissions(TARGET, POOL).keys());
+    const found = (await run()).find(({ check, subject }) => check === 'permissions' && subject === POOL);
+    expect(found?.result).toBe(COULD_NOT_LOOK);
+  });
+
   it('names the permission and a role where Google refuses', async () => {
     lacks('orgpolicy.policy.get')(google.world);
     const found = (await run()).find(({ check }) => check === 'ingress');
     expect(found).toMatchObject({
       result: COULD_NOT_LOOK,
-      findings: [{ severity: 'error', fix: expect.stringMatching(/orgpolicy\.policy\.get.*roles\/orgpolicy/) }],
+      findings: [{ severity: 'error', fix: expect.stringMatching(/orgpolicy\.policy\.get.*roles\/viewer/) }],
     });
   });
 
@@ -460,7 +532,7 @@ describe('the preflight', () => {
     const target = targetOf(policyOf(text.replace('[config, apart, admin, cache]', '[admin, cache]')), PLACE);
     const results = await run({ target });
     expect(new Set(results.map(({ check }) => check))).not.toContain('database');
-    expect(target.projects).toEqual([KEYDESK, POOL]);
+    expect(target.projects).toEqual([KEYDESK, POOL, projectOfAccount(SHARED)]);
   });
 
   it('reads by APIs that its page says to enable', () => {
@@ -469,13 +541,23 @@ describe('the preflight', () => {
     expect(command.split(/[\s\\]+/).sort()).toEqual([...GOOGLE_HOSTS].sort());
   });
 
+  it('knows the options of the module by which an API is enabled', () => {
+    const without = neededApis(TARGET, KEYDESK);
+    expect(neededApis({ ...TARGET, logArchive: true }, KEYDESK)).toEqual(
+      [...without, 'bigquery.googleapis.com'].sort(),
+    );
+    expect(neededApis({ ...TARGET, poolGroups: true }, POOL)).toContain('cloudidentity.googleapis.com');
+    expect(neededApis({ ...TARGET, logArchive: true, touched: [TOUCHED] }, TOUCHED)).toContain(
+      'logging.googleapis.com',
+    );
+  });
+
   it('knows every API that the Terraform module enables', () => {
     const module = readFileSync(new URL('../../deploy/terraform/apis.tf', import.meta.url), 'utf8');
     const lists = module.slice(module.indexOf('locals {'), module.indexOf('  apis = {'));
     const named = [...lists.matchAll(/"([a-z]+)"/g)].map(([, api = '']) => api);
     expect(named).toContain('run');
-    const notNamed = ['cloudfunctions', 'cloudidentity'];
-    const known: readonly string[] = [...Object.values(MODULE_APIS).flat(), ...notNamed];
+    const known: readonly string[] = [...Object.values(MODULE_APIS).flat(), 'cloudidentity'];
     expect(named.filter((api) => !known.includes(api))).toEqual([]);
   });
 });

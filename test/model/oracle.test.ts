@@ -10,7 +10,7 @@ import { World } from './world.ts';
 const MINUTE = 60_000;
 const [POOLED = '', OTHER = ''] = SCARCE.pools.get('admin') ?? [];
 const SHARED = SCARCE.accounts.at(-1) ?? '';
-const [JOB, ELSEWHERE] = [jobId(0, 1), jobId(1, 2)];
+const [JOB, TOUCHED] = [jobId(0, 1), jobId(1, 2)];
 
 type Stored = Record<string, unknown>;
 
@@ -245,14 +245,14 @@ describe('the oracle', () => {
       () =>
         kept.write(
           kept.grant('q', 'admin', {
-            subject: { id: ELSEWHERE },
+            subject: { id: TOUCHED },
             kind: 'pooled_service_account',
             service_account: POOLED,
           }),
         ),
     ],
     ['I4: admin of 0/1 is active and', account({ grant_id: 'q' })],
-    [`I4: a token of ${POOLED} is asked for job ${ELSEWHERE}`, () => kept.mint(POOLED, ELSEWHERE)],
+    [`I4: a token of ${POOLED} is asked for job ${TOUCHED}`, () => kept.mint(POOLED, TOUCHED)],
     [`I4: ${POOLED} was disabled while it is leased`, () => kept.change(POOLED, 'disable')],
     ['I4: ya29.c.of-the-model-4 is of', grant('s', { service_account: OTHER })],
     ['I5: ya29.c.of-the-model-5 lives longer than', () => kept.mint(POOLED, JOB, 900)],

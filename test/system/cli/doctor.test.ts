@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type GoogleProjects, startGoogleProjects } from '../../fixtures/google-projects.ts';
-import { BUCKET, DATA, KEYDESK, POLICY, rightWorld } from '../../fixtures/preflight-world.ts';
+import { BUCKET, DATA, KEYDESK, POLICY, rightWorld, TOUCHED } from '../../fixtures/preflight-world.ts';
 import { runCli } from './run-cli.ts';
 
 describe('keydesk doctor --before-deploy', () => {
@@ -109,7 +109,16 @@ describe('keydesk doctor --before-deploy', () => {
     expect(away.out + away.err).not.toContain('operator-token');
   });
 
+  it('looks at the projects and the options of the Terraform module that the policy does not have', async () => {
+    const { code, out } = await doctor(['--touched', TOUCHED, '--log-archive', '--project-number', `${DATA}=77`]);
+    expect(code).toBe(1);
+    expect(out).toMatch(new RegExp(`^finding +apis +${TOUCHED}: terraform_api_disabled, api_disabled`, 'm'));
+    expect(out).toMatch(new RegExp(`^finding +project +${DATA}: project_number_differs`, 'm'));
+  });
+
   it('refuses a wrong command line with 2, before it sends anything', async () => {
+    expect(await doctor(['--touched', 'A'])).toMatchObject({ code: 2 });
+    expect(await doctor(['--project-number', DATA])).toMatchObject({ code: 2 });
     expect(await runCli('doctor', ['--project', KEYDESK, '--region', 'europe-west1'])).toMatchObject({ code: 2 });
     expect(await doctor(['--region', 'Europe'])).toMatchObject({ code: 2 });
     expect(await doctor(['--project', 'A'])).toMatchObject({ code: 2 });

@@ -18,7 +18,7 @@ import {
 } from './terraform-plan.ts';
 
 /** A pool whose accounts act in a project which is neither the data's nor an account's, and in the data's. */
-const ELSEWHERE = poolWith(
+const TOUCHED = poolWith(
   ['acme-run', 'roles/run.developer'],
   ['acme-staging', 'roles/run.developer'],
   ['acme-staging', 'roles/datastore.user'],
@@ -33,8 +33,8 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of logs'), UNHURRIE
   beforeAll(async () => {
     planner = await createPlanner({ known: true });
     plan = await planner.plan(DEPLOYED);
-    elsewhere = await planner.plan({ ...ARCHIVE, ...ELSEWHERE });
-    touches = await planner.plan({ ...ELSEWHERE, audit_logs: '{ pool_touches = true }' });
+    elsewhere = await planner.plan({ ...ARCHIVE, ...TOUCHED });
+    touches = await planner.plan({ ...TOUCHED, audit_logs: '{ pool_touches = true }' });
   }, UNHURRIED.timeout);
   afterAll(() => planner?.stop());
 
@@ -93,7 +93,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of logs'), UNHURRIE
     );
     expect(plan.said).not.toContain('Pooled accounts have');
     expect(touches.said).not.toContain('Pooled accounts have');
-    const knowing = await planner.complaint({ ...ELSEWHERE, audit_logs: '{ pool_touches = false }' });
+    const knowing = await planner.complaint({ ...TOUCHED, audit_logs: '{ pool_touches = false }' });
     expect(knowing).not.toContain('Pooled accounts have');
   });
 
