@@ -3,10 +3,10 @@
 
 import * as z from 'zod';
 import { API_KEY } from '../../shared/core/policy/google-names.ts';
-import { IDENTITY_TOOLKIT } from './authentication.ts';
 import type { CheckKind } from './check.ts';
 import { READS } from './needed-permissions.ts';
 import { projectNumber } from './project.ts';
+import { IDENTITY_TOOLKIT } from './sign-in-providers.ts';
 
 const API = 'apikeys.googleapis.com';
 const SIGN_IN = 'google.cloud.identitytoolkit.v1.AuthenticationService.SignInWithCustomToken';

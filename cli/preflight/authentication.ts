@@ -3,26 +3,27 @@
 
 import * as z from 'zod';
 import type { CheckKind } from './check.ts';
-
-export const IDENTITY_TOOLKIT = 'identitytoolkit.googleapis.com';
-export const READ_CONFIG = { permission: 'firebaseauth.configs.get', role: 'roles/firebaseauth.viewer' };
+import type { Google } from './google.ts';
+import { READS } from './needed-permissions.ts';
+import { enabledProviders, IDENTITY_TOOLKIT, PROVIDER_LISTS } from './sign-in-providers.ts';
 
 const on = z.object({ enabled: z.boolean().default(false) }).prefault({});
 const configShape = z.object({
-  signIn: z.object({ email: on, phoneNumber: on }).prefault({}),
+  subtype: z.string().default(''),
+  signIn: z.object({ email: on, phoneNumber: on, anonymous: on }).prefault({}),
   blockingFunctions: z.object({ triggers: z.record(z.string(), z.unknown()).default({}) }).prefault({}),
   client: z
     .object({ permissions: z.object({ disabledUserSignup: z.boolean().default(false) }).prefault({}) })
     .prefault({}),
 });
-type Config = z.input<typeof configShape>;
+type Config = z.output<typeof configShape>;
 
-type Name = 'authentication_missing' | 'blocking_functions' | 'sign_up_disabled' | 'password_sign_in';
+type Name = 'authentication_missing' | 'blocking_functions' | 'sign_up_disabled' | 'project_sign_in';
 
 export const authentication: CheckKind<Name> = {
   name: 'authentication',
   looksAt:
-    'Whether Firebase Authentication is initialized in each data project, its blocking functions, and who may sign up.',
+    'Whether Firebase Authentication is initialized in each data project, its blocking functions, who may sign up, and its sign-in providers.',
   findings: {
     authentication_missing: {
       severity: 'error',
@@ -42,10 +43,10 @@ export const authentication: CheckKind<Name> = {
       why: 'A sign-in that would create a user may be refused. Whether that holds for a custom token is not documented.',
       fix: 'Before the first job, run: keydesk users create --policy POLICY_FILE --project {project}',
     },
-    password_sign_in: {
+    project_sign_in: {
       severity: 'warning',
       what: 'Sign-in by {providers} is enabled in {project}, and the policy names no tenant there.',
-      why: "A job can add a password to its Firebase user and sign in again after it has ended. Keydesk's rules reject that user. Other rules of the project may accept any signed-in user.",
+      why: "A job can link a provider to its Firebase user and sign in again after it has ended. Other people can become users of the project. Keydesk's rules reject these users. Other rules of the project may accept any signed-in user.",
       fix: 'Create a tenant without sign-in providers in {project}, and name it as tenant in the policy. Or disable the providers.',
     },
   },
@@ -58,23 +59,26 @@ export const authentication: CheckKind<Name> = {
             api: IDENTITY_TOOLKIT,
             path: `v2/projects/${project}/config`,
             shape: configShape,
-            ...READ_CONFIG,
+            ...READS.authentication,
             on: project,
           },
           (_, error) => error?.message.startsWith('CONFIGURATION_NOT_FOUND') ?? false,
         );
+        if (!config) return { found: [{ finding: 'authentication_missing' as const, facts: { project } }] };
         const withoutTenant = userGroups.some((group) => group.project === project && group.tenant === undefined);
-        return { found: judgeConfig(project, config, withoutTenant) };
+        return {
+          found: [
+            ...judgeSettings(project, config, withoutTenant),
+            ...(withoutTenant ? judgeProviders(project, await providersOf(google, project, config)) : []),
+          ],
+        };
       },
     })),
 };
 
 /** @param withoutTenant whether Keydesk's users are of the project itself */
-function judgeConfig(project: string, written: Config | undefined, withoutTenant: boolean) {
-  if (!written) return [{ finding: 'authentication_missing' as const, facts: { project } }];
-  const { signIn, blockingFunctions, client } = configShape.parse(written);
+function judgeSettings(project: string, { blockingFunctions, client }: Config, withoutTenant: boolean) {
   const triggers = Object.keys(blockingFunctions.triggers);
-  const providers = [...(signIn.email.enabled ? ['e-mail'] : []), ...(signIn.phoneNumber.enabled ? ['phone'] : [])];
   return [
     ...(triggers.length > 0
       ? [{ finding: 'blocking_functions' as const, facts: { project, triggers: triggers.join(', ') } }]
@@ -82,8 +86,21 @@ function judgeConfig(project: string, written: Config | undefined, withoutTenant
     ...(withoutTenant && client.permissions.disabledUserSignup
       ? [{ finding: 'sign_up_disabled' as const, facts: { project } }]
       : []),
-    ...(withoutTenant && providers.length > 0
-      ? [{ finding: 'password_sign_in' as const, facts: { project, providers: providers.join(', ') } }]
-      : []),
+  ];
+}
+
+function judgeProviders(project: string, providers: readonly string[]) {
+  if (providers.length === 0) return [];
+  return [{ finding: 'project_sign_in' as const, facts: { project, providers: providers.join(', ') } }];
+}
+
+/** OIDC and SAML need Identity Platform: firebase.google.com/docs/auth/web/openid-connect. */
+async function providersOf(google: Google, project: string, { signIn, subtype }: Config): Promise<string[]> {
+  const lists = subtype === 'FIREBASE_AUTH' ? (['defaultSupportedIdpConfigs'] as const) : PROVIDER_LISTS;
+  return [
+    ...(signIn.email.enabled ? ['e-mail'] : []),
+    ...(signIn.phoneNumber.enabled ? ['phone'] : []),
+    ...(signIn.anonymous.enabled ? ['anonymous'] : []),
+    ...(await enabledProviders(google, { project, parent: `projects/${project}`, lists })),
   ];
 }

@@ -1,10 +1,11 @@
 // The tenants that the policy names: each exists, lets users sign in, and has no sign-in provider.
-// Sources: docs.cloud.google.com/identity-platform/docs/reference/rest/v2/projects.tenants, and the lists of providers below it.
+// Sources: docs.cloud.google.com/identity-platform/docs/reference/rest/v2/projects.tenants.
 
 import * as z from 'zod';
-import { IDENTITY_TOOLKIT, READ_CONFIG } from './authentication.ts';
 import type { CheckKind } from './check.ts';
 import type { Google } from './google.ts';
+import { READS } from './needed-permissions.ts';
+import { enabledProviders, IDENTITY_TOOLKIT, PROVIDER_LISTS } from './sign-in-providers.ts';
 
 const tenantShape = z.object({
   disableAuth: z.boolean().default(false),
@@ -13,16 +14,6 @@ const tenantShape = z.object({
   enableAnonymousUser: z.boolean().default(false),
 });
 type Tenant = z.output<typeof tenantShape>;
-
-const provider = z.object({ name: z.string(), enabled: z.boolean().default(false) });
-/** The lists of providers of a tenant, by the field that holds them. */
-const PROVIDER_LISTS = ['defaultSupportedIdpConfigs', 'oauthIdpConfigs', 'inboundSamlConfigs'] as const;
-const providersShape = z.object({
-  defaultSupportedIdpConfigs: z.array(provider).default([]),
-  oauthIdpConfigs: z.array(provider).default([]),
-  inboundSamlConfigs: z.array(provider).default([]),
-  nextPageToken: z.string().optional(),
-});
 
 type Name = 'tenant_missing' | 'tenant_disabled' | 'tenant_sign_in';
 
@@ -57,19 +48,16 @@ export const tenants: CheckKind<Name> = {
             {
               subject: `${project}, ${tenant}`,
               look: async (google: Google) => {
-                const path = `v2/projects/${project}/tenants/${tenant}`;
-                const call = { api: IDENTITY_TOOLKIT, ...READ_CONFIG, on: project };
-                const found = await google.find({ ...call, path, shape: tenantShape });
+                const parent = `projects/${project}/tenants/${tenant}`;
+                const found = await google.find({
+                  api: IDENTITY_TOOLKIT,
+                  path: `v2/${parent}`,
+                  shape: tenantShape,
+                  ...READS.tenant,
+                  on: project,
+                });
                 if (!found) return { found: [{ finding: 'tenant_missing' as const, facts: { project, tenant } }] };
-                const lists = await Promise.all(
-                  PROVIDER_LISTS.map((list) =>
-                    google.readAll({ ...call, path: `${path}/${list}`, shape: providersShape }),
-                  ),
-                );
-                const enabled = lists
-                  .flat()
-                  .flatMap((page) => PROVIDER_LISTS.flatMap((list) => page[list]))
-                  .flatMap(({ name, enabled }) => (enabled ? [name.replace(/^.*\//, '')] : []));
+                const enabled = await enabledProviders(google, { project, parent, lists: PROVIDER_LISTS });
                 return { found: judgeTenant({ project, tenant }, found, enabled) };
               },
             },

@@ -76,7 +76,10 @@ const tenant =
     projectOf(world, APART).tenants[TENANT] = { settings: { ...settings }, providers };
   };
 const config = (settings: Record<string, unknown>) => (world: World) => {
-  projectOf(world, DATA).config = settings;
+  projectOf(world, DATA).config = { subtype: 'FIREBASE_AUTH', ...settings };
+};
+const providers = (subtype: string, lists: FakeProject['providers']) => (world: World) => {
+  Object.assign(projectOf(world, DATA), { config: { subtype }, providers: lists });
 };
 const lacks = (permission: string) => (world: World) => {
   world.held = (other) => other !== permission;
@@ -289,12 +292,23 @@ const CASES: Readonly<Record<string, { readonly triggers: readonly Change[]; rea
       (world) => (projectOf(world, APART).config = { client: { permissions: { disabledUserSignup: true } } }),
     ],
   },
-  password_sign_in: {
+  project_sign_in: {
     triggers: [
       config({ signIn: { email: { enabled: true } } }),
       config({ signIn: { phoneNumber: { enabled: true } } }),
+      config({ signIn: { anonymous: { enabled: true } } }),
+      providers('FIREBASE_AUTH', { defaultSupportedIdpConfigs: [{ name: 'projects/p/x/google.com', enabled: true }] }),
+      providers('IDENTITY_PLATFORM', { oauthIdpConfigs: [{ name: 'projects/p/x/oidc.acme', enabled: true }] }),
+      providers('IDENTITY_PLATFORM', { inboundSamlConfigs: [{ name: 'projects/p/x/saml.acme', enabled: true }] }),
     ],
-    near: [config({ signIn: { email: { enabled: false } } })],
+    near: [
+      config({ signIn: { email: { enabled: false } } }),
+      providers('IDENTITY_PLATFORM', { oauthIdpConfigs: [{ name: 'projects/p/x/oidc.acme', enabled: false }] }),
+      (world) =>
+        (projectOf(world, APART).providers = {
+          defaultSupportedIdpConfigs: [{ name: 'projects/p/x/google.com', enabled: true }],
+        }),
+    ],
   },
   tenant_missing: { triggers: [(world) => (projectOf(world, APART).tenants = {})] },
   tenant_disabled: { triggers: [tenant({ disableAuth: true })], near: [tenant({ disableAuth: false })] },
