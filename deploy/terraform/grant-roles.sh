@@ -1,50 +1,88 @@
 #!/usr/bin/env bash
-# deploy/terraform/grant-roles.sh: grants the roles that terraform apply needs, and enables the two APIs that Terraform itself needs.
+# deploy/terraform/grant-roles.sh: grants the roles that terraform apply and keydesk doctor --before-deploy need, and enables the APIs.
+# With --revoke it removes the roles.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: grant-roles.sh MEMBER keydesk=PROJECT [pool=PROJECT]... [data=PROJECT]... [touched=PROJECT]... [bucket=NAME]... [organization=NUMBER] [--print]
+usage: grant-roles.sh MEMBER keydesk=PROJECT [pool=PROJECT]... [data=PROJECT]... [accounts=PROJECT]... [touched=PROJECT]...
+         [bucket=NAME]... [organization=NUMBER] [--log-archive] [--pool-groups] [--revoke] [--print]
   MEMBER         who applies, such as user:you@acme.example
   keydesk        Keydesk's project
   pool           a project of pooled accounts
-  data           a project whose Firestore the policy opens, or that owns a signer or shared account
+  data           a project whose Firestore the policy opens
+  accounts       a project that owns a signer or shared account and is none of the above
   touched        a project that pool_roles names and that is none of the above
   bucket         a bucket that the policy names
   organization   to forbid service account keys (forbid_keys)
+  --log-archive  log_archive of the module is set
+  --pool-groups  pool_groups of the module is set
+  --revoke       remove these roles. APIs stay enabled. A role that MEMBER had before is removed too
   --print        print the gcloud commands and run nothing
 TEXT
 }
 
-keydesk=(roles/editor roles/resourcemanager.projectIamAdmin roles/iam.roleAdmin roles/run.admin roles/secretmanager.admin
-  roles/artifactregistry.admin roles/iam.serviceAccountUser roles/iam.serviceAccountAdmin roles/storage.admin
-  roles/cloudbuild.builds.editor roles/datastore.owner roles/logging.admin roles/serviceusage.serviceUsageAdmin)
-pool=(roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/resourcemanager.projectIamAdmin roles/serviceusage.serviceUsageAdmin
-  roles/logging.configWriter)
-data=(roles/resourcemanager.projectIamAdmin roles/iam.roleAdmin roles/iam.serviceAccountAdmin roles/datastore.indexAdmin
-  roles/firebaserules.admin roles/firebaseauth.viewer roles/firebaseappcheck.viewer roles/serviceusage.apiKeysAdmin roles/serviceusage.serviceUsageAdmin roles/logging.configWriter)
-touched=(roles/resourcemanager.projectIamAdmin roles/serviceusage.serviceUsageAdmin roles/logging.configWriter)
+# roles/resourcemanager.projectIamAdmin comes last, so that a person who revokes their own roles can revoke all of them.
+keydesk=(roles/run.admin roles/cloudbuild.builds.editor roles/artifactregistry.admin roles/storage.admin roles/secretmanager.admin
+  roles/cloudscheduler.admin roles/datastore.owner roles/monitoring.editor roles/logging.configWriter roles/logging.viewer
+  roles/iam.serviceAccountAdmin roles/iam.serviceAccountUser roles/iam.roleAdmin roles/serviceusage.serviceUsageAdmin
+  roles/resourcemanager.projectIamAdmin)
+# roles/viewer is for orgpolicy.policy.get: Google grants roles/orgpolicy.policyViewer on an organization only.
+pool=(roles/viewer roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/serviceusage.serviceUsageAdmin roles/resourcemanager.projectIamAdmin)
+data=(roles/datastore.indexAdmin roles/firebaserules.admin roles/serviceusage.apiKeysAdmin roles/identityplatform.viewer
+  roles/firebaseappcheck.viewer roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/serviceusage.serviceUsageAdmin
+  roles/resourcemanager.projectIamAdmin)
+accounts=(roles/serviceusage.serviceUsageViewer roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/resourcemanager.projectIamAdmin)
+touched=(roles/serviceusage.serviceUsageViewer roles/resourcemanager.projectIamAdmin)
+# In each project with --log-archive.
+archived=(roles/logging.configWriter roles/serviceusage.serviceUsageAdmin)
 
-run=1
+base_apis='cloudresourcemanager serviceusage'
+keydesk_apis='apikeys artifactregistry cloudbuild cloudscheduler firebaseappcheck firestore iam iamcredentials identitytoolkit logging
+  monitoring orgpolicy run secretmanager storage sts'
+data_apis='apikeys firebaserules firestore iam identitytoolkit'
+pool_apis='iam orgpolicy'
+
+run=1 revoke='' log_archive='' pool_groups='' failed='' done_already=$'\n'
 for argument in "$@"; do
   case $argument in
     --help) usage && exit 0 ;;
     --print) run= ;;
+    --revoke) revoke=1 ;;
+    --log-archive) log_archive=1 ;;
+    --pool-groups) pool_groups=1 ;;
   esac
 done
 
-do_it() {
+do_it() { # each command once, also when a project has two kinds
+  if [[ $done_already == *$'\n'"$*"$'\n'* ]]; then return; fi
+  done_already+="$*"$'\n'
   printf '%s\n' "$*"
-  if [[ -n $run ]]; then "$@" >/dev/null; fi
+  if [[ -z $run ]]; then return; fi
+  if [[ -n $revoke ]]; then
+    "$@" >/dev/null || failed=1
+  else
+    "$@" >/dev/null
+  fi
 }
 
-grant() { # PROJECT ROLE...
-  local project=$1 role
-  shift
-  do_it gcloud services enable cloudresourcemanager.googleapis.com serviceusage.googleapis.com "--project=$project"
-  for role in "$@"; do
-    do_it gcloud projects add-iam-policy-binding "$project" "--member=$member" "--role=$role" --condition=None
-  done
+bind() { # projects|organizations|"storage buckets" RESOURCE ROLE [--condition=None]
+  local verb=add-iam-policy-binding kind=$1 resource=$2 role=$3
+  if [[ -n $revoke ]]; then verb=remove-iam-policy-binding; fi
+  shift 3
+  # shellcheck disable=SC2086 # "storage buckets" is two words of a command.
+  do_it gcloud $kind $verb "$resource" "--member=$member" "--role=$role" "$@"
+}
+
+grant() { # PROJECT APIS ROLE...
+  local project=$1 apis=$2 role hosts=()
+  shift 2
+  if [[ -z $revoke ]]; then
+    for api in $apis; do hosts+=("$api.googleapis.com"); done
+    do_it gcloud services enable "${hosts[@]}" "--project=$project"
+  fi
+  if [[ -n $log_archive ]]; then set -- "${archived[@]}" "$@"; fi
+  for role in "$@"; do bind projects "$project" "$role" --condition=None; done
 }
 
 member=${1-}
@@ -56,7 +94,8 @@ fi
 shift
 for argument in "$@"; do
   case $argument in
-    keydesk=?* | pool=?* | data=?* | touched=?* | bucket=?* | organization=?* | --print) ;;
+    keydesk=?* | pool=?* | data=?* | accounts=?* | touched=?* | bucket=?* | organization=?*) ;;
+    --log-archive | --pool-groups | --revoke | --print) ;;
     *)
       echo "grant-roles.sh: $argument is not known" >&2
       usage >&2
@@ -64,14 +103,20 @@ for argument in "$@"; do
       ;;
   esac
 done
+groups=${pool_groups:+cloudidentity} archive=${log_archive:+bigquery} logs=${log_archive:+logging}
 for argument in "$@"; do
   value=${argument#*=}
   case $argument in
-    keydesk=*) grant "$value" "${keydesk[@]}" ;;
-    pool=*) grant "$value" "${pool[@]}" ;;
-    data=*) grant "$value" "${data[@]}" ;;
-    touched=*) grant "$value" "${touched[@]}" ;;
-    bucket=*) do_it gcloud storage buckets add-iam-policy-binding "gs://$value" "--member=$member" --role=roles/storage.admin ;;
-    organization=*) do_it gcloud organizations add-iam-policy-binding "$value" "--member=$member" --role=roles/orgpolicy.policyAdmin --condition=None ;;
+    keydesk=*) grant "$value" "$base_apis $keydesk_apis $groups $archive" "${keydesk[@]}" ;;
+    pool=*) grant "$value" "$base_apis $pool_apis $groups $logs" "${pool[@]}" ;;
+    data=*) grant "$value" "$base_apis $data_apis $logs" "${data[@]}" ;;
+    accounts=*) grant "$value" "$base_apis $logs" "${accounts[@]}" ;;
+    touched=*) grant "$value" "$base_apis $logs" "${touched[@]}" ;;
+    bucket=*) bind 'storage buckets' "gs://$value" roles/storage.admin ;;
+    organization=*) bind organizations "$value" roles/orgpolicy.policyAdmin --condition=None ;;
   esac
 done
+if [[ -n $failed ]]; then
+  echo 'grant-roles.sh: not every role was removed. See the messages of gcloud.' >&2
+  exit 1
+fi
