@@ -1,7 +1,7 @@
 // Builds the image of a function from its archive by Cloud Run's API, as `gcloud run deploy --function` does: Cloud Build runs Google's
 // buildpacks, with functions-framework as the entry. Terraform's resource of a service has no such step. Safe to repeat.
 // Source: cloud.google.com/run/docs/reference/rest/v2/projects.locations.builds/submit; to poll the build,
-// cloud.google.com/build/docs/api/reference/rest/v1/operations/get.
+// cloud.google.com/build/docs/api/reference/rest/v1/projects.locations.operations/get, and command_lib/run/sourcedeploys/deployer.py of gcloud 528.
 
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
@@ -21,13 +21,19 @@ const USAGE = `usage: deploy/build.sh --project=ID --region=REGION --target=FUNC
 const OPTIONS = ['project', 'region', 'target', 'source', 'image', 'base-image', 'service-account'] as const;
 const PATIENCE_MS = 20 * 60_000;
 
+const build = z.object({ name: z.string(), projectId: z.string(), id: z.string(), logUrl: z.string() }).partial();
 const operation = z.object({
   name: z.string(),
   done: z.boolean().default(false),
   error: z.object({ message: z.string() }).optional(),
-  metadata: z.object({ build: z.object({ logUrl: z.string().optional() }).optional() }).optional(),
+  metadata: z.object({ build: build.optional() }).optional(),
 });
-const submitted = z.object({ buildOperation: operation, baseImageWarning: z.string().optional() });
+type Operation = z.output<typeof operation>;
+const submitted = z.object({
+  buildOperation: operation,
+  baseImageUri: z.string().optional(),
+  baseImageWarning: z.string().optional(),
+});
 
 const { settings, pollMs } = readArguments();
 const [, bucket, object] = /^gs:\/\/([^/]+)\/(.+)$/.exec(settings.source) ?? [];
@@ -49,33 +55,75 @@ const response = await call(`${run}projects/${project}/locations/${region}/build
     enableAutomaticUpdates: true,
   },
 });
-const { buildOperation, baseImageWarning } = submitted.parse(response.json);
+const { buildOperation, baseImageUri, baseImageWarning } = submitted.parse(response.json);
 if (baseImageWarning) console.error(`build.sh: ${settings.target}: ${baseImageWarning}`);
+// Cloud Run puts the image of --base-image under the built one. Another base than the one of the build may lack what the build expects.
+if (baseImageUri && baseImageUri !== settings['base-image'])
+  fail(`${settings.target}: Cloud Run builds on another base image: set base_image to ${baseImageUri}`);
 const logs = buildOperation.metadata?.build?.logUrl ?? 'Cloud Build, History';
 console.log(`${settings.target}: building ${settings.image}. Log: ${logs}`);
 
 const until = systemClock.now() + PATIENCE_MS;
+let names = operationNames(buildOperation);
 let current = buildOperation;
+let problem = '';
 while (!current.done) {
-  if (systemClock.now() > until) fail(`${settings.target}: the build has not ended after 20 minutes. Log: ${logs}`);
+  if (systemClock.now() > until)
+    fail(`${settings.target}: the build has not ended after 20 minutes${problem && ` (${problem})`}. Log: ${logs}`);
   await systemClock.sleep(pollMs);
-  current = operation.parse((await call(`${cloudBuild}${buildOperation.name}`)).json);
+  current = (await poll()) ?? current;
 }
 if (current.error) fail(`${settings.target}: the build failed: ${current.error.message}. Log: ${logs}`);
 console.log(`${settings.target}: built ${settings.image}`);
 
-async function call(url: string, json?: unknown): Promise<JsonResponse> {
-  const pending = request({
+/**
+ * The names under which Cloud Build may know the operation, in the order in which to try them. gcloud uses the first, and never the operation's
+ * own name.
+ */
+function operationNames({ name, metadata }: Operation): readonly string[] {
+  const { name: buildName = '', projectId, id } = metadata?.build ?? {};
+  const [, location] = /^projects\/[^/]+\/locations\/([^/]+)\/builds\/[^/]+$/.exec(buildName) ?? [];
+  return location && projectId && id ? [`projects/${projectId}/locations/${location}/operations/${id}`, name] : [name];
+}
+
+/** The operation as it is now. Undefined when Google could not say: the build goes on, so the next poll may succeed. */
+async function poll(): Promise<Operation | undefined> {
+  const [name = '', ...others] = names;
+  const url = `${cloudBuild}${name}`;
+  const answer = await send(url).catch((error: unknown) => errorMessage(error));
+  if (typeof answer === 'string') {
+    problem = answer;
+    return undefined;
+  }
+  if (answer.status === 404 && others.length > 0) {
+    names = others;
+    return undefined;
+  }
+  if (answer.status === 429 || answer.status >= 500) {
+    problem = refusal(url, answer);
+    return undefined;
+  }
+  return answer.status === 200 ? operation.parse(answer.json) : fail(refusal(url, answer));
+}
+
+async function call(url: string, json: unknown): Promise<JsonResponse> {
+  const answer = await send(url, json).catch((error: unknown) => fail(errorMessage(error)));
+  return answer.status === 200 ? answer : fail(refusal(url, answer));
+}
+
+function send(url: string, json?: unknown): Promise<JsonResponse> {
+  return request({
     dependency: 'build',
     url,
     headers: { authorization: `Bearer ${accessToken}`, 'x-goog-user-project': project },
     deadlineMs: 30_000,
     ...(json !== undefined && { method: 'POST', json }),
   });
-  const answer = await pending.catch((error: unknown) => fail(errorMessage(error)));
-  if (answer.status === 200) return answer;
+}
+
+function refusal(url: string, answer: JsonResponse): string {
   const said = messageOf(answer);
-  return fail(`${new URL(url).pathname} returned ${answer.status}${said && `: ${said}`}`);
+  return `${new URL(url).pathname} returned ${answer.status}${said && `: ${said}`}`;
 }
 
 function readArguments() {

@@ -23,9 +23,8 @@ describe('deploy/build.sh', () => {
   let api: BuildApi;
   afterEach(() => api.stop());
 
-  async function run(args: readonly string[], polls = 0, prepare: (api: BuildApi) => void = () => undefined) {
-    api = await startBuildApi('of-the-test', polls);
-    prepare(api);
+  async function run(args: readonly string[], settings: Parameters<typeof startBuildApi>[1] = {}) {
+    api = await startBuildApi('of-the-test', settings);
     const env = { ...process.env, GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test', ...api.environment };
     return new Promise<{ code: number; output: string }>((resolve) => {
       execFile(join(ROOT, 'deploy/build.sh'), [...args], { env }, (error, stdout, stderr) =>
@@ -33,11 +32,14 @@ describe('deploy/build.sh', () => {
       );
     });
   }
+  const built = { code: 0, output: expect.stringContaining(`built ${IMAGE}`) };
+  const failed = (message: string) => ({ code: 1, output: expect.stringContaining(message) });
 
   it('builds an archive with functions-framework as the entry, and waits until that has ended', async () => {
-    expect(await run(ARGS, 2)).toMatchObject({ code: 0, output: expect.stringContaining(`built ${IMAGE}`) });
+    expect(await run(ARGS, { polls: 2 })).toMatchObject(built);
     expect(api.builds).toEqual([
       {
+        region: 'europe-west1',
         storageSource: { bucket: 'acme-archives', object: 'token-abc.zip' },
         imageUri: IMAGE,
         serviceAccount: 'projects/acme-keydesk/serviceAccounts/keydesk-build@acme-keydesk.iam.gserviceaccount.com',
@@ -46,14 +48,55 @@ describe('deploy/build.sh', () => {
     ]);
   });
 
+  it('polls the operation of the build in its location, as gcloud does', async () => {
+    expect(await run(ARGS, { names: 'location', polls: 1 })).toMatchObject(built);
+    expect(new Set(api.polled)).toEqual(
+      new Set([expect.stringMatching(/^projects\/acme-keydesk\/locations\/europe-west1\/operations\/[0-9a-f-]{36}$/)]),
+    );
+  });
+
+  it.each([
+    ['where Cloud Build does not know it in its location', { names: 'own' }],
+    ['where the response does not say which build it is', { names: 'own', metadata: false }],
+  ] as const)("polls the operation's own name %s", async (_, settings) => {
+    expect(await run(ARGS, { ...settings, polls: 2 })).toMatchObject(built);
+    expect(api.polled.filter((name) => name.startsWith('projects/')).length).toBeLessThanOrEqual(1);
+  });
+
+  it('fails when Cloud Build knows the operation by neither name', async () => {
+    expect(await run(ARGS, { names: 'none' })).toMatchObject(failed('returned 404'));
+    expect(api.polled).toHaveLength(2);
+  });
+
+  it('keeps polling through lost connections, 429 and 5xx', async () => {
+    const faults = ['cut', 'cut', { status: 429 }, { status: 503, text: 'no JSON' }] as const;
+    expect(await run(ARGS, { faults })).toMatchObject(built);
+    expect(api.polled.length).toBeGreaterThanOrEqual(faults.length);
+  });
+
+  it('does not keep polling when it is refused', async () => {
+    const refused = { status: 403, json: { error: { code: 403, message: 'no permission' } } };
+    expect(await run(ARGS, { faults: [refused] })).toMatchObject(failed('returned 403: no permission'));
+    expect(api.polled).toHaveLength(1);
+  });
+
+  it('fails when Cloud Run builds on another base image than the one that it will run on', async () => {
+    const baseImageUri = BASE.replace('google-24', 'google-24-full');
+    expect(await run(ARGS, { baseImageUri })).toMatchObject(failed(`set base_image to ${baseImageUri}`));
+  });
+
+  it("prints Cloud Run's warning about the base image", async () => {
+    const { output } = await run(ARGS, { baseImageWarning: 'nodejs24 is deprecated' });
+    expect(output).toContain('nodejs24 is deprecated');
+  });
+
   it("fails with Google's message when the build fails", async () => {
-    const failed = await run(ARGS, 1, ({ fail }) => fail('npm ci failed'));
-    expect(failed).toMatchObject({ code: 1, output: expect.stringContaining('npm ci failed') });
+    expect(await run(ARGS, { polls: 1, failure: 'npm ci failed' })).toMatchObject(failed('npm ci failed'));
   });
 
   it("fails with Google's message when the build is refused", async () => {
     const refused = await run([...ARGS.slice(0, 4), '--image=somewhere', ...ARGS.slice(5)]);
-    expect(refused).toMatchObject({ code: 1, output: expect.stringContaining('builds:submit returned 400') });
+    expect(refused).toMatchObject(failed('builds:submit returned 400'));
   });
 
   it.each([
