@@ -32,10 +32,14 @@ provider "google" {
 module "keydesk" {
   source = "../"
 
-  project_id      = var.project_id
-  project_numbers = var.project_numbers
-  region          = var.region
-  ledger_location = var.ledger_location
+  project_id       = var.project_id
+  project_numbers  = var.project_numbers
+  region           = var.region
+  scheduler_region = var.scheduler_region
+  ledger_location  = var.ledger_location
+  ledger_database  = var.ledger_database
+  name_prefix      = var.name_prefix
+  labels           = var.labels
 
   policy_file  = var.policy_file
   archives_dir = var.archives_dir
@@ -47,6 +51,7 @@ module "keydesk" {
   buildkite_api_token_version = var.buildkite_api_token_version
 
   create_policy_accounts = var.create_policy_accounts
+  grant_bucket_roles     = var.grant_bucket_roles
   operators              = var.operators
   pool_roles             = var.pool_roles
   pool_groups            = var.pool_groups
@@ -54,9 +59,14 @@ module "keydesk" {
   forbid_keys            = var.forbid_keys
   audit_logs             = var.audit_logs
   log_archive            = var.log_archive
+  create_monitoring      = var.create_monitoring
   notification_channels  = var.notification_channels
   playbooks_url          = var.playbooks_url
   public_access          = var.public_access
   trusted_proxies        = var.trusted_proxies
+  base_image             = var.base_image
+  token_function         = var.token_function
+  webhook_function       = var.webhook_function
+  sweep_function         = var.sweep_function
   propagation            = var.propagation
 }

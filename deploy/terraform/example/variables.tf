@@ -1,4 +1,4 @@
-# Everything to fill in. The module's variables.tf has more about each, and more settings.
+# Every variable of the module, with its type and default. The module's variables.tf has more about each.
 
 variable "project_id" {
   type        = string
@@ -15,9 +15,33 @@ variable "region" {
   description = "Region of the functions."
 }
 
+variable "scheduler_region" {
+  type        = string
+  description = "Region of the Cloud Scheduler job; null for the region of the functions."
+  default     = null
+}
+
 variable "ledger_location" {
   type        = string
   description = "Location of the ledger's database. It cannot be changed."
+}
+
+variable "ledger_database" {
+  type        = string
+  description = "ID of the Firestore database that the module creates for the ledger."
+  default     = "keydesk"
+}
+
+variable "name_prefix" {
+  type        = string
+  description = "Prefix of the names of functions, accounts, roles and secrets."
+  default     = "keydesk"
+}
+
+variable "labels" {
+  type        = map(string)
+  description = "Labels on everything that can carry them."
+  default     = {}
 }
 
 variable "policy_file" {
@@ -33,6 +57,7 @@ variable "archives_dir" {
 variable "rules_files" {
   type        = map(string)
   description = "PROJECT/DATABASE => path of its security rules, made by keydesk rules write."
+  default     = {}
 }
 
 variable "rules_managed_externally" {
@@ -87,6 +112,12 @@ variable "create_policy_accounts" {
   default     = false
 }
 
+variable "grant_bucket_roles" {
+  type        = bool
+  description = "Grant each shared storage account the policy's role on the policy's bucket."
+  default     = true
+}
+
 variable "forbid_keys" {
   type        = bool
   description = "Forbid service account keys in the pool projects; needs rights in the organization."
@@ -126,6 +157,12 @@ variable "playbooks_url" {
   description = "Where your people read docs/playbooks."
 }
 
+variable "create_monitoring" {
+  type        = bool
+  description = "Create metrics, dashboard, alerts, service levels and the uptime check."
+  default     = true
+}
+
 variable "propagation" {
   type = object({
     apis     = optional(string, "90s")
@@ -148,4 +185,52 @@ variable "trusted_proxies" {
   type        = number
   description = "How many entries of X-Forwarded-For your own proxies add after the caller's address."
   default     = 0
+}
+
+variable "base_image" {
+  type        = string
+  description = "Google's Node.js image under the functions; null for Node.js 24 in the region of the functions."
+  default     = null
+}
+
+variable "token_function" {
+  type = object({
+    memory        = optional(string, "512Mi")
+    cpu           = optional(string, "1")
+    concurrency   = optional(number, 40)
+    min_instances = optional(number, 1)
+    max_instances = optional(number, 20)
+    timeout       = optional(number, 30)
+    cpu_idle      = optional(bool, true)
+    ingress       = optional(string, "INGRESS_TRAFFIC_ALL")
+  })
+  description = "How the token function runs."
+  default     = {}
+}
+
+variable "webhook_function" {
+  type = object({
+    memory        = optional(string, "512Mi")
+    cpu           = optional(string, "1")
+    concurrency   = optional(number, 40)
+    min_instances = optional(number, 1)
+    max_instances = optional(number, 10)
+    timeout       = optional(number, 30)
+    cpu_idle      = optional(bool, true)
+    ingress       = optional(string, "INGRESS_TRAFFIC_ALL")
+  })
+  description = "How the webhook function runs."
+  default     = {}
+}
+
+variable "sweep_function" {
+  type = object({
+    memory   = optional(string, "512Mi")
+    cpu      = optional(string, "1")
+    timeout  = optional(number, 120)
+    cpu_idle = optional(bool, true)
+    ingress  = optional(string, "INGRESS_TRAFFIC_INTERNAL_ONLY")
+  })
+  description = "How the sweep function runs."
+  default     = {}
 }

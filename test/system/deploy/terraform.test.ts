@@ -65,6 +65,18 @@ describe('the Terraform module', () => {
     expect(unchecked.map(({ name }) => name)).toEqual([]);
   });
 
+  it('passes every variable of the module through the example, with its type and its default', () => {
+    const signature = ({ name, body }: { name: string; body: string }) => [
+      name,
+      /^ {2}type +=([\s\S]*?)^ {2}description/m.exec(body)?.[1]?.trim(),
+      /^ {2}default +=([\s\S]*?)(?=^ {2}\w|(?![\s\S]))/m.exec(body)?.[1]?.trim(),
+    ];
+    const example = read(`${MODULE}/example`);
+    expect(variables(example).map(signature).sort()).toEqual(variables(read(MODULE)).map(signature).sort());
+    const [{ body: call } = { body: '' }] = blocks(example, 'module');
+    for (const { name } of variables(example)) expect(call).toMatch(new RegExp(`^  ${name} += var\\.${name}$`, 'm'));
+  });
+
   it('has every variable of the example in terraform.tfvars.example, if only in a comment', () => {
     const tfvars = readFileSync(`${MODULE}/example/terraform.tfvars.example`, 'utf8');
     for (const { name } of variables(read(`${MODULE}/example`)))
