@@ -184,11 +184,15 @@ variable "public_access" {
 
 variable "trusted_proxies" {
   type        = number
-  description = "How many entries of X-Forwarded-For your own proxies add after the caller's address (KEYDESK_TRUSTED_PROXIES): 0 for run.app, 1 for one load balancer of Google."
+  description = "How many entries of X-Forwarded-For your own proxies add after the caller's address (KEYDESK_TRUSTED_PROXIES): 0 for run.app, 1 for one load balancer of Google. Above 0, token and webhook must not be open at run.app: see ingress."
   default     = 0
   validation {
     condition     = var.trusted_proxies >= 0 && var.trusted_proxies <= 9 && floor(var.trusted_proxies) == var.trusted_proxies
     error_message = "trusted_proxies must be a whole number from 0 to 9."
+  }
+  validation {
+    condition     = var.trusted_proxies == 0 || !contains([var.token_function.ingress, var.webhook_function.ingress], "INGRESS_TRAFFIC_ALL")
+    error_message = "trusted_proxies needs another ingress than INGRESS_TRAFFIC_ALL in token_function and webhook_function, such as INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER. A caller of the run.app URL could otherwise choose the address that Keydesk records and limits."
   }
 }
 

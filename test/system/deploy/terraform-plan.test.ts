@@ -476,6 +476,22 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(await planner.complaint(settings)).toContain(message);
   });
 
+  it('takes addresses from a proxy only where nobody reaches a function without it', async () => {
+    const behind = (name: string) => ({
+      [`${name}_function`]: '{ ingress = "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER" }',
+    });
+    const refusal = 'trusted_proxies needs another ingress than INGRESS_TRAFFIC_ALL';
+    const proxied = { ...DEPLOYED, trusted_proxies: '1' };
+    expect(await planner.complaint(proxied)).toContain(refusal);
+    expect(await planner.complaint({ ...proxied, ...behind('token') })).toContain(refusal);
+    expect(await planner.complaint({ ...proxied, ...behind('webhook') })).toContain(refusal);
+    const { resources } = await planner.plan({ ...proxied, ...behind('token'), ...behind('webhook') });
+    const proxiedServices = all('google_cloud_run_v2_service.keydesk', resources).filter(({ values }) =>
+      JSON.stringify(values).includes('KEYDESK_TRUSTED_PROXIES'),
+    );
+    expect(proxiedServices.map(({ values }) => values.name)).toEqual(['keydesk-token', 'keydesk-webhook']);
+  });
+
   it("refuses a policy that opens the ledger's own database", async () => {
     const own = POLICY.replace('project: acme-staging', 'project: acme-keydesk\n    database: keydesk');
     expect(await planner.complaint(planner.writePolicy(own))).toContain("opens the ledger's own database");
