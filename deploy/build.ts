@@ -12,6 +12,7 @@ import { messageOf, operatorToken } from './operator-token.ts';
 
 const USAGE = `usage: deploy/build.sh --project=ID --region=REGION --target=FUNCTION --source=gs://BUCKET/OBJECT --image=IMAGE
                        --base-image=IMAGE --service-account=EMAIL
+  --region           where Cloud Build builds; the image may be in another region
   --target           the function in the archive: token, webhook or sweep
   --source           the archive
   --image            the image that is built, with its tag

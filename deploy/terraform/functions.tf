@@ -53,7 +53,7 @@ resource "terraform_data" "image" {
     environment = {
       BUILD_SH   = abspath("${path.module}/../build.sh")
       PROJECT    = var.project_id
-      REGION     = var.region
+      REGION     = coalesce(var.build_region, var.region)
       TARGET     = each.key
       SOURCE     = "gs://${google_storage_bucket.archives.name}/${google_storage_bucket_object.archive[each.key].name}"
       IMAGE      = local.images[each.key]

@@ -33,6 +33,16 @@ variable "region" {
   }
 }
 
+variable "build_region" {
+  type        = string
+  description = "Region in which Cloud Build builds the images; null for the functions' region. Google restricts some projects to a few regions of Cloud Build. Archives, images and functions stay in region."
+  default     = null
+  validation {
+    condition     = var.build_region == null || can(regex("^[a-z]+-[a-z]+[0-9]+$", var.build_region))
+    error_message = "build_region must be a Google Cloud region such as us-central1, or null."
+  }
+}
+
 variable "scheduler_region" {
   type        = string
   description = "Region of the Cloud Scheduler job; null for the functions' region, if Cloud Scheduler is offered there."
@@ -201,7 +211,7 @@ variable "base_image" {
   description = "Google's Node.js image under the functions, which Cloud Run updates without a deployment; null for the Node.js 24 image in the functions' region."
   default     = null
   validation {
-    condition     = var.base_image == null || can(regex("^[a-z0-9-]+-docker\\.pkg\\.dev/serverless-runtimes/[a-z0-9-]+/runtimes/nodejs[0-9]+$", var.base_image))
+    condition     = var.base_image == null || can(regex("^[a-z0-9-]+-docker\\.pkg\\.dev/serverless-runtimes/[a-z0-9-]+/runtimes/nodejs[0-9]+(:[\\w.-]+|@sha256:[0-9a-f]{64})?$", var.base_image))
     error_message = "base_image must be an image of Google's such as europe-west1-docker.pkg.dev/serverless-runtimes/google-24/runtimes/nodejs24."
   }
 }

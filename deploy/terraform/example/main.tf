@@ -35,6 +35,7 @@ module "keydesk" {
   project_id       = var.project_id
   project_numbers  = var.project_numbers
   region           = var.region
+  build_region     = var.build_region
   scheduler_region = var.scheduler_region
   ledger_location  = var.ledger_location
   ledger_database  = var.ledger_database

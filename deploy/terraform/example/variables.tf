@@ -15,6 +15,12 @@ variable "region" {
   description = "Region of the functions."
 }
 
+variable "build_region" {
+  type        = string
+  description = "Region in which Cloud Build builds the images; null for the region of the functions."
+  default     = null
+}
+
 variable "scheduler_region" {
   type        = string
   description = "Region of the Cloud Scheduler job; null for the region of the functions."

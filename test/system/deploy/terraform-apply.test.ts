@@ -12,7 +12,7 @@ const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/
 const POLICY = readFileSync('examples/policy.yaml', 'utf8');
 const FIRST = { operators: '{}' };
 const keeping = (days: number) => ({ log_archive: `{ location = "eu", retention_days = ${days} }` });
-const SECOND = { ...FIRST, webhook_tokens_version: '"1"', ...keeping(400) };
+const SECOND = { ...FIRST, webhook_tokens_version: '"1"', build_region: '"us-central1"', ...keeping(400) };
 
 /** What alone is planned, with what it depends on: less work for terraform. */
 const target = (address: string) => `-target=module.keydesk.${address}`;
@@ -80,6 +80,11 @@ describe.skipIf(TERRAFORM.missing)(
         return [buildpackBuild.functionTarget, storageSource.object === `${buildpackBuild.functionTarget}-${tag}.zip`];
       });
       expect(built.sort()).toEqual(['sweep', 'token', 'webhook'].map((name) => [name, true]));
+    });
+
+    it('builds in build_region, and pushes the images to the region of the functions', () => {
+      expect(new Set(root.build.builds.map(({ region }) => region))).toEqual(new Set(['us-central1']));
+      for (const { imageUri } of root.build.builds) expect(imageUri).toMatch(/^europe-west1-docker\.pkg\.dev\//);
     });
 
     it('enables every account again that somebody disabled, but no pooled one', async () => {
