@@ -126,7 +126,7 @@ variable "archives_dir" {
 
 variable "rules_managed_externally" {
   type        = set(string)
-  description = "Data databases, as PROJECT/DATABASE, whose security rules you deploy by other means. Those rules must contain the output of keydesk rules write. Until they do, Keydesk's tokens open what your own rules open to any signed-in user."
+  description = "Data databases, as PROJECT/DATABASE, whose security rules you deploy by other means. Those rules must contain the output of keydesk rules write. Until they do, Keydesk's tokens open what your own rules open to any signed-in user. So release them before the apply that adds the database: that apply waits as long as for rules that it releases itself."
   default     = []
   validation {
     condition     = alltrue([for name in var.rules_managed_externally : can(regex("^[a-z0-9.:-]+/(\\(default\\)|[a-z0-9-]+)$", name))])

@@ -1,5 +1,6 @@
 # Google takes a while until every service knows a new API, account, role or grant. The provider retries some of the errors that this causes,
-# and not those of a new API or role. Each wait runs once, and again only when something is added to what it waits for.
+# and not those of a new API or role. Each wait runs once, and again when what it waits for changes: a permission of a role and the role of a
+# grant count as much as their names.
 
 resource "time_sleep" "apis" {
   create_duration = var.propagation.apis
@@ -8,7 +9,7 @@ resource "time_sleep" "apis" {
 
 resource "time_sleep" "roles" {
   create_duration = var.propagation.roles
-  triggers        = { roles = join(" ", keys(google_project_iam_custom_role.own)) }
+  triggers        = { for key, role in google_project_iam_custom_role.own : key => join(" ", sort(role.permissions)) }
 }
 
 resource "time_sleep" "accounts" {
@@ -25,11 +26,15 @@ resource "time_sleep" "accounts" {
 resource "time_sleep" "grants" {
   create_duration = var.propagation.grants
   triggers = {
-    databases = join(" ", concat(keys(google_project_iam_member.ledger), keys(google_project_iam_member.data)))
-    accounts = join(" ", concat(
-      keys(google_service_account_iam_member.sign), keys(google_service_account_iam_member.mint), keys(google_service_account_iam_binding.mint_pooled),
-      keys(google_service_account_iam_binding.disable_pooled), keys(google_service_account_iam_binding.enable_pooled),
-    ))
+    databases = sha256(jsonencode([
+      for grants in [google_project_iam_member.ledger, google_project_iam_member.data] : { for key, grant in grants : key => grant.role }
+    ]))
+    accounts = sha256(jsonencode([
+      for grants in [
+        google_service_account_iam_member.sign, google_service_account_iam_member.mint, google_service_account_iam_binding.mint_pooled,
+        google_service_account_iam_binding.disable_pooled, google_service_account_iam_binding.enable_pooled,
+      ] : { for key, grant in grants : key => grant.role }
+    ]))
   }
 
   depends_on = [
@@ -42,9 +47,10 @@ resource "time_sleep" "grants" {
 }
 
 # Google documents up to ten minutes until rules that were released are in force everywhere. Until then a token could be judged by the owner's
-# own rules. A later change of the rules needs no wait: the rules before it look up the grant as well.
+# own rules. A later change of the rules needs no wait: the rules before it look up the grant as well. Where somebody else releases the rules,
+# this module does not know when: the wait begins with the apply in which the policy first has the database.
 resource "time_sleep" "rules" {
-  for_each = terraform_data.rules
+  for_each = setunion(keys(terraform_data.rules), setintersection(var.rules_managed_externally, keys(local.data_databases)))
 
   create_duration = var.propagation.rules
   triggers        = { database = each.key }

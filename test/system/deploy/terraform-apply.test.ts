@@ -99,6 +99,25 @@ describe.skipIf(TERRAFORM.missing)(
       );
     });
 
+    it.each([
+      [
+        'a role gets another permission',
+        'time_sleep.roles',
+        '"iam.serviceAccounts.signJwt"',
+        '"iam.serviceAccounts.get"',
+      ],
+      ['a grant gets another role', 'time_sleep.grants', '"role": "signer"', '"role": "token_minter"'],
+    ])('waits again when %s, and for nothing else', async (_, wait, before, after) => {
+      const exchange = (from: string, to: string) =>
+        root.planner.edit(`${MODULE}/privileges.json`, (text) => text.replace(from, to));
+      exchange(before, after);
+      const waits = ['apis', 'roles', 'accounts', 'grants', 'rules'].map((name) => target(`time_sleep.${name}`));
+      const said = await root.planner.complaint(SECOND, ...waits, '-refresh=false');
+      exchange(after, before);
+      const again = [...said.matchAll(/# module\.keydesk\.(time_sleep\S+) must be replaced/g)].map(([, name]) => name);
+      expect(again).toEqual([wait]);
+    });
+
     it('neither drops the log archive nor shortens its memory by accident', async () => {
       const archive = target('google_logging_project_bucket_config.archive');
       const complaint = (settings: Settings) => root.planner.complaint({ ...SECOND, ...settings }, archive);

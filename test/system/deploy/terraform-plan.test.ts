@@ -287,6 +287,16 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(plan.resources.filter(({ type }) => type.startsWith('google_firebaserules'))).toEqual([]);
   });
 
+  it('waits before it deploys functions also for rules that somebody else releases', async () => {
+    const { resources } = await planner.plan({
+      ...DEPLOYED,
+      rules_files: '{ "acme-staging/(default)" = "acme-staging.rules" }',
+      rules_managed_externally: '["acme-production/(default)", "another/(default)"]',
+    });
+    expect(all('time_sleep.rules', resources)).toEqual(all('time_sleep.rules'));
+    expect(all('time_sleep.rules').map(({ values }) => values.create_duration)).toEqual(['600s', '600s']);
+  });
+
   it('creates pooled accounts in their own project, without keys, and grants roles to all accounts of that project', () => {
     expect(all('google_service_account.pooled').map(({ values }) => `${values.account_id}@${values.project}`)).toEqual(
       POOL.map((email) => email.replace('.iam.gserviceaccount.com', '')),

@@ -222,6 +222,13 @@ export async function createPlanner(options: {
     /** What terraform says against it, in one line. */
     complaint: async (settings: Settings, ...args: string[]): Promise<string> =>
       toLine(await change('plan', settings, ...args).catch((error) => failed.parse(error))),
+    /** Changes a file of the copy, such as firestore.indexes.json. */
+    edit: (path: string, change: (text: string) => string) => {
+      const before = readFileSync(join(folder, path), 'utf8');
+      const after = change(before);
+      if (after === before) throw new Error(`${path}: nothing was changed`);
+      writeFileSync(join(folder, path), after);
+    },
     /** As if somebody had disabled the service accounts without Terraform. */
     disableAccounts: provider.disableAccounts,
     /**
