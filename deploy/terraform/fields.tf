@@ -26,6 +26,10 @@ resource "google_firestore_field" "needed" {
   # "too much contention", which the provider does not retry. What is not ready yet is slower or keeps a record longer; it grants nothing.
   skip_wait = true
 
+  # The same for a destroy, in which the provider waits for each operation and does not retry a 409. In a data database the settings stay: TTL then
+  # deletes the grant documents that are left. To end an exemption, a release has to list its indexes in firestore.indexes.json and not to remove it.
+  deletion_policy = "ABANDON"
+
   # An empty index_config turns every single-field index of the field off.
   index_config {
     dynamic "indexes" {

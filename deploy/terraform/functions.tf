@@ -1,17 +1,33 @@
 # The three Cloud Run functions, from one build, each with its own identity and archive.
 
+# Keeps what the names, locations and URLs of almost everything were made of at first, also when the variables change later.
+resource "terraform_data" "place" {
+  input = { region = var.region, name_prefix = var.name_prefix }
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
 resource "google_storage_bucket" "archives" {
   project                     = var.project_id
   name                        = local.archives_bucket
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  force_destroy               = true
+  force_destroy               = var.archives_force_destroy
   labels                      = var.labels
 
-  # Sources of earlier revisions are kept, for a rollback and for an investigation.
+  # Sources of earlier revisions are kept, for a rollback and for an investigation. So the bucket is never empty: see archives_force_destroy.
   versioning {
     enabled = true
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.region == terraform_data.place.output.region && var.name_prefix == terraform_data.place.output.name_prefix
+      error_message = "region or name_prefix is not what it was at the first apply (${terraform_data.place.output.region}, ${terraform_data.place.output.name_prefix}). This plan would delete the functions and create others with other URLs. If that is meant, follow \"Another region or name_prefix\" in deploy/terraform/README.md."
+    }
   }
 
   depends_on = [time_sleep.apis]
@@ -24,10 +40,6 @@ resource "google_storage_bucket_object" "archive" {
   bucket = google_storage_bucket.archives.name
   name   = "${each.key}-${filesha256("${var.archives_dir}/${each.key}.zip")}.zip"
   source = "${var.archives_dir}/${each.key}.zip"
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 resource "google_artifact_registry_repository" "images" {

@@ -14,6 +14,9 @@ const FIRST = { operators: '{}' };
 const keeping = (days: number) => ({ log_archive: `{ location = "eu", retention_days = ${days} }` });
 const SECOND = { ...FIRST, webhook_tokens_version: '"1"', build_region: '"us-central1"', ...keeping(400) };
 
+/** By which another region or prefix is meant. */
+const PLACE = '-replace=module.keydesk.terraform_data.place';
+
 /** What alone is planned, with what it depends on: less work for terraform. */
 const target = (address: string) => `-target=module.keydesk.${address}`;
 
@@ -126,12 +129,22 @@ describe.skipIf(TERRAFORM.missing)(
       expect(await complaint({ log_archive: 'null' })).toContain('Instance cannot be destroyed');
     });
 
+    it.each([
+      ['region', { region: '"europe-west4"' }],
+      ['name_prefix', { name_prefix: '"other"', log_archive: 'null' }],
+    ])('refuses another %s, unless it is meant', async (_, settings) => {
+      const bucket = target('google_storage_bucket.archives');
+      const refusal = 'is not what it was at the first apply (europe-west1, keydesk)';
+      expect(await root.planner.complaint({ ...SECOND, ...settings }, bucket)).toContain(refusal);
+      expect(await root.planner.complaint({ ...SECOND, ...settings }, bucket, PLACE)).not.toContain('Error');
+    });
+
     it('lets nobody destroy the ledger', async () => {
       const said = await root.planner.complaint(SECOND, '-destroy', '-refresh=false');
       expect(said).toContain('Resource module.keydesk.google_firestore_database.ledger has lifecycle.prevent_destroy');
     });
 
-    it('applies another policy, whose new accounts and roles it waits for, and leaves nothing to change', async () => {
+    it('applies another policy, is destroyed, created again, and moved to another region, and leaves nothing to change', async () => {
       const policy = POLICY.replace('- ci-001@', '- ci-009@acme-ci-pool.iam.gserviceaccount.com\n        - ci-001@');
       expect(policy).not.toBe(POLICY);
       const changed = { ...SECOND, ...root.planner.writePolicy(policy), create_policy_accounts: 'true' };
@@ -139,7 +152,13 @@ describe.skipIf(TERRAFORM.missing)(
       const kept = ['google_firestore_database.ledger', 'google_logging_project_bucket_config.archive[0]'];
       for (const address of kept)
         expect(readFileSync(`${MODULE}/README.md`, 'utf8')).toContain(`module.keydesk.${address}`);
-      expect(await root.planner.destroy(changed, kept)).toBe('');
+      await expect(root.planner.destroy(changed, kept)).rejects.toThrow(/without `force_destroy` set to true/);
+      // All but the bucket was destroyed. It is created once more, with API keys of other IDs.
+      const emptied = { ...changed, archives_force_destroy: 'true' };
+      expect(await root.planner.apply(emptied)).toContain('No changes.');
+      const elsewhere = { ...emptied, region: '"europe-west4"' };
+      expect(await root.planner.apply(elsewhere, PLACE)).toContain('No changes.');
+      expect(await root.planner.destroy(elsewhere, kept)).toBe('');
     });
   },
 );

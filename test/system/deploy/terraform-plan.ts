@@ -199,8 +199,8 @@ export async function createPlanner(options: {
      * Applies; resolves with what terraform then still wants to change, which should be nothing. Nobody is asked what there
      * is: the fake would say what the state says.
      */
-    apply: async (settings: Settings): Promise<string> => {
-      await change('apply', settings, '-refresh=false', '-auto-approve');
+    apply: async (settings: Settings, ...args: string[]): Promise<string> => {
+      await change('apply', settings, '-refresh=false', '-auto-approve', ...args);
       return toLine(await change('plan', settings, '-refresh=false'));
     },
     /** Applies, and expects to be stopped; what terraform says, and what there is afterwards. */

@@ -9,6 +9,7 @@ import { loadSync } from '@grpc/proto-loader';
 import * as z from 'zod';
 import { createLag } from './terraform-lag.ts';
 import { decodeMsgpack, encodeMsgpack, UNKNOWN } from './terraform-msgpack.ts';
+import { createRefusals } from './terraform-refusals.ts';
 
 const SCHEMA_FILE = 'test/system/deploy/google-provider-7.46.schema.json';
 
@@ -129,6 +130,7 @@ export interface FakeProvider {
 export async function startProvider(socket: string, known: boolean): Promise<FakeProvider> {
   let disabled = false;
   const lag = createLag();
+  const refusals = createRefusals();
   const google = await serve(socket, {
     GetProviderSchema: () => ({
       provider: { block: toBlock(PROVIDER_SCHEMA.provider) },
@@ -148,7 +150,9 @@ export async function startProvider(socket: string, known: boolean): Promise<Fak
     ApplyResourceChange: (request) => {
       const { type_name, prior_state, planned_state } = applyRequest.parse(request);
       const planned = stateSchema.parse(decodeMsgpack(planned_state.msgpack));
-      const summary = planned ? lag.complaint(type_name, planned) : undefined;
+      const prior = stateSchema.parse(decodeMsgpack(prior_state.msgpack));
+      const summary =
+        (planned ? lag.complaint(type_name, planned) : undefined) ?? refusals.complaint(type_name, prior, planned);
       if (summary !== undefined) return { new_state: prior_state, diagnostics: [{ severity: 'ERROR', summary }] };
       if (planned) lag.created(type_name, planned);
       const state = planned && { ...planned, ...inFull(type_name, planned) };
