@@ -1,5 +1,5 @@
 # Two secrets without values: versions are added by hand (the outputs say how), and their numbers are variables. So no
-# secret is ever in a plan or in Terraform's state.
+# secret is ever in a plan or in Terraform's state. Automatic replication counts as the location global, which some organizations forbid.
 
 resource "google_secret_manager_secret" "webhook_tokens" {
   project   = var.project_id
@@ -7,7 +7,21 @@ resource "google_secret_manager_secret" "webhook_tokens" {
   labels    = var.labels
 
   replication {
-    auto {}
+    dynamic "auto" {
+      for_each = length(var.secret_locations) == 0 ? [true] : []
+      content {}
+    }
+    dynamic "user_managed" {
+      for_each = length(var.secret_locations) == 0 ? [] : [var.secret_locations]
+      content {
+        dynamic "replicas" {
+          for_each = user_managed.value
+          content {
+            location = replicas.value
+          }
+        }
+      }
+    }
   }
 
   depends_on = [time_sleep.apis]
@@ -19,7 +33,21 @@ resource "google_secret_manager_secret" "buildkite_api_token" {
   labels    = var.labels
 
   replication {
-    auto {}
+    dynamic "auto" {
+      for_each = length(var.secret_locations) == 0 ? [true] : []
+      content {}
+    }
+    dynamic "user_managed" {
+      for_each = length(var.secret_locations) == 0 ? [] : [var.secret_locations]
+      content {
+        dynamic "replicas" {
+          for_each = user_managed.value
+          content {
+            location = replicas.value
+          }
+        }
+      }
+    }
   }
 
   depends_on = [time_sleep.apis]

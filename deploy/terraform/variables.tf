@@ -22,6 +22,10 @@ variable "project_numbers" {
     condition     = alltrue([for number in values(var.project_numbers) : can(regex("^[1-9][0-9]{5,18}$", number))])
     error_message = "project_numbers must map project IDs to project numbers, such as 123456789012."
   }
+  validation {
+    condition     = length(distinct(values(var.project_numbers))) == length(var.project_numbers)
+    error_message = "project_numbers has the same number for two projects. Roles are granted by number: with a wrong one, other accounts receive them."
+  }
 }
 
 variable "region" {
@@ -50,6 +54,16 @@ variable "scheduler_region" {
   validation {
     condition     = var.scheduler_region == null || can(regex("^[a-z]+-[a-z]+[0-9]+$", var.scheduler_region))
     error_message = "scheduler_region must be a Google Cloud region such as europe-west1, or null."
+  }
+}
+
+variable "secret_locations" {
+  type        = list(string)
+  description = "Regions in which Secret Manager keeps the two secrets; empty for automatic replication, which an organization policy on gcp.resourceLocations may forbid. Another value later deletes both secrets with their versions."
+  default     = []
+  validation {
+    condition     = alltrue([for location in var.secret_locations : can(regex("^[a-z]+-[a-z]+[0-9]+$", location))]) && length(distinct(var.secret_locations)) == length(var.secret_locations)
+    error_message = "secret_locations must be different Google Cloud regions such as europe-west1."
   }
 }
 
@@ -346,7 +360,7 @@ variable "pool_groups" {
 
 variable "create_api_keys" {
   type        = bool
-  description = "Create an API key of Keydesk's own in each data project, restricted to Identity Toolkit. The output api_keys prints it for the policy."
+  description = "Create an API key of Keydesk's own in each data project, restricted to Identity Toolkit. The output api_keys prints it for the policy. False later deletes the keys, also those that the policy names."
   default     = true
 }
 
@@ -362,7 +376,7 @@ variable "operators" {
 
 variable "create_policy_accounts" {
   type        = bool
-  description = "Create the policy's signers and shared accounts too. They then belong to this module, and terraform destroy deletes them."
+  description = "Create the policy's signers and shared accounts too. They then belong to this module: terraform destroy deletes them, and so does false later."
   default     = false
 }
 

@@ -37,6 +37,7 @@ module "keydesk" {
   region           = var.region
   build_region     = var.build_region
   scheduler_region = var.scheduler_region
+  secret_locations = var.secret_locations
   ledger_location  = var.ledger_location
   ledger_database  = var.ledger_database
   name_prefix      = var.name_prefix

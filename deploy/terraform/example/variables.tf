@@ -27,6 +27,12 @@ variable "scheduler_region" {
   default     = null
 }
 
+variable "secret_locations" {
+  type        = list(string)
+  description = "Regions of the two secrets; empty for automatic replication."
+  default     = []
+}
+
 variable "ledger_location" {
   type        = string
   description = "Location of the ledger's database. It cannot be changed."

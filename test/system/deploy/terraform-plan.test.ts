@@ -11,6 +11,7 @@ import {
   createPlanner,
   DEPLOYED,
   type Plan,
+  type PlannedResource,
   type Planner,
   poolWith,
   TERRAFORM,
@@ -287,6 +288,19 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(plan.resources.filter(({ type }) => type.startsWith('google_firebaserules'))).toEqual([]);
   });
 
+  it('keeps the secrets in certain regions where that is set', async () => {
+    const replication = (resources: readonly PlannedResource[]) =>
+      resources.filter(({ type }) => type === 'google_secret_manager_secret').map(({ values }) => values.replication);
+    const automatic = { auto: [{}], user_managed: [] };
+    expect(replication(plan.resources)).toMatchObject([[automatic], [automatic]]);
+    const { resources } = await planner.plan({ ...DEPLOYED, secret_locations: '["europe-west1", "europe-west4"]' });
+    const managed = {
+      auto: [],
+      user_managed: [{ replicas: [{ location: 'europe-west1' }, { location: 'europe-west4' }] }],
+    };
+    expect(replication(resources)).toMatchObject([[managed], [managed]]);
+  });
+
   it('waits before it deploys functions also for rules that somebody else releases', async () => {
     const { resources } = await planner.plan({
       ...DEPLOYED,
@@ -453,6 +467,11 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
 
   it.each([
     ['a project that is none', { project_id: '"Acme"' }, 'project_id must be a Google Cloud project ID'],
+    [
+      'one number for two projects',
+      { project_numbers: '{ acme-keydesk = "123456789012", acme-ci-pool = "123456789012" }' },
+      'the same number for two projects',
+    ],
     [
       'a floating secret version',
       { webhook_tokens_version: '"latest"' },

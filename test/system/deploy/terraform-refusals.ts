@@ -23,8 +23,7 @@ export function createRefusals() {
       }
       if (type === 'google_storage_bucket' && prior && !planned) {
         const name = toName(prior);
-        if (!prior.force_destroy)
-          return `Error trying to delete bucket ${name} containing objects without \`force_destroy\` set to true`;
+        if (!prior.force_destroy) return `Error trying to delete bucket ${name} without \`force_destroy\` set to true`;
         buckets.delete(name);
       }
       if (type === 'google_firestore_field' && prior && !planned && prior.deletion_policy !== 'ABANDON')
