@@ -40,6 +40,11 @@ resource "google_storage_bucket_object" "archive" {
   bucket = google_storage_bucket.archives.name
   name   = "${each.key}-${filesha256("${var.archives_dir}/${each.key}.zip")}.zip"
   source = "${var.archives_dir}/${each.key}.zip"
+
+  # In another region the bucket has the same name, and no objects yet.
+  lifecycle {
+    replace_triggered_by = [terraform_data.place]
+  }
 }
 
 resource "google_artifact_registry_repository" "images" {

@@ -263,6 +263,11 @@ resource "google_storage_bucket_iam_member" "build_archives" {
   role   = local.role.build_archives
   member = one(local.members.build_archives)
 
+  # In another region the bucket has the same name, and no grants yet.
+  lifecycle {
+    replace_triggered_by = [terraform_data.place]
+  }
+
   depends_on = [time_sleep.accounts]
 }
 

@@ -22,7 +22,7 @@ resource "time_sleep" "accounts" {
   }
 }
 
-# What a function needs to start and to work: its secret, the ledger, the data databases and the accounts.
+# What a build and a function need: the archives and the images, its secret, the ledger, the data databases and the accounts.
 resource "time_sleep" "grants" {
   create_duration = var.propagation.grants
   triggers = {
@@ -35,12 +35,13 @@ resource "time_sleep" "grants" {
         google_service_account_iam_binding.disable_pooled, google_service_account_iam_binding.enable_pooled,
       ] : { for key, grant in grants : key => grant.role }
     ]))
+    builds = join(" ", [
+      var.region, google_project_iam_member.build_logs.role, google_artifact_registry_repository_iam_member.build_images.role,
+      google_storage_bucket_iam_member.build_archives.role,
+    ])
   }
 
   depends_on = [
-    google_project_iam_member.build_logs,
-    google_artifact_registry_repository_iam_member.build_images,
-    google_storage_bucket_iam_member.build_archives,
     google_secret_manager_secret_iam_member.webhook_tokens,
     google_secret_manager_secret_iam_member.buildkite_api_token,
   ]

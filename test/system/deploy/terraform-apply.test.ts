@@ -139,6 +139,15 @@ describe.skipIf(TERRAFORM.missing)(
       expect(await root.planner.complaint({ ...SECOND, ...settings }, bucket, PLACE)).not.toContain('Error');
     });
 
+    it('puts the archives and their grant into the new bucket of another region', async () => {
+      const inBucket = ['google_storage_bucket_object.archive', 'google_storage_bucket_iam_member.build_archives'];
+      const settings = { ...SECOND, region: '"europe-west4"' };
+      const said = await root.planner.complaint(settings, ...inBucket.map(target), PLACE, '-refresh=false');
+      const again = [...said.matchAll(/# module\.keydesk\.(\S+) (?:must|will) be replaced/g)].map(([, name]) => name);
+      const archives = ['sweep', 'token', 'webhook'].map((name) => `${inBucket[0]}["${name}"]`);
+      expect(again).toEqual(expect.arrayContaining(['google_storage_bucket.archives', inBucket[1], ...archives]));
+    });
+
     it('lets nobody destroy the ledger', async () => {
       const said = await root.planner.complaint(SECOND, '-destroy', '-refresh=false');
       expect(said).toContain('Resource module.keydesk.google_firestore_database.ledger has lifecycle.prevent_destroy');

@@ -288,6 +288,31 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(plan.resources.filter(({ type }) => type.startsWith('google_firebaserules'))).toEqual([]);
   });
 
+  it.each([
+    ['of Firestore databases', 'staging-config', 'google_firestore_field.needed', ['production-config']],
+    ['of a pool', 'staging-admin', 'google_service_account.pooled', []],
+    ['of a shared account', 'staging-export', 'google_service_account_iam_member.mint', []],
+    ['of a bucket', 'staging-cache', 'google_storage_bucket_iam_member.shared', []],
+  ])('can be made of a policy that has no credentials but those %s', async (_, name, address, more) => {
+    const kept = [name, ...more];
+    const text = POLICY.replace(/^ {2}# .*\n/gm, '')
+      .replace(/^ {2}(?:staging|production)-(?:\w+):\n(?: {4}.*\n)+/gm, (entry) =>
+        kept.some((each) => entry.startsWith(`  ${each}:`)) ? entry : '',
+      )
+      .replace(/grants: \[(.*)\]/g, (_all, names: string) => {
+        const granted = names.split(', ').filter((each) => kept.includes(each));
+        return `grants: [${granted.length > 0 ? granted.join(', ') : name}]`;
+      });
+    const firestore = name === 'staging-config';
+    const { resources } = await planner.plan({
+      ...DEPLOYED,
+      ...planner.writePolicy(text),
+      ...(!firestore && { rules_files: '{}' }),
+    });
+    expect(all(address, resources)).not.toEqual([]);
+    expect(all('terraform_data.rules', resources).length > 0).toBe(firestore);
+  });
+
   it('keeps the secrets in certain regions where that is set', async () => {
     const replication = (resources: readonly PlannedResource[]) =>
       resources.filter(({ type }) => type === 'google_secret_manager_secret').map(({ values }) => values.replication);

@@ -10,6 +10,7 @@ import * as z from 'zod';
 import { createLag } from './terraform-lag.ts';
 import { decodeMsgpack, encodeMsgpack, UNKNOWN } from './terraform-msgpack.ts';
 import { createRefusals } from './terraform-refusals.ts';
+import { replacedBy } from './terraform-replacements.ts';
 
 const SCHEMA_FILE = 'test/system/deploy/google-provider-7.46.schema.json';
 
@@ -142,8 +143,10 @@ export async function startProvider(socket: string, known: boolean): Promise<Fak
       const prior = stateSchema.parse(decodeMsgpack(prior_state.msgpack));
       const proposed = stateSchema.parse(decodeMsgpack(proposed_new_state.msgpack));
       const wanted = prior && proposed ? { ...proposed, ...sameInFull(type_name, prior, proposed) } : proposed;
+      const replaced = prior && wanted ? replacedBy(type_name, prior, wanted) : [];
       return {
         planned_state: filled('resource', type_name, wanted, known || prior !== null),
+        requires_replace: replaced.map((attribute_name) => ({ steps: [{ attribute_name }] })),
         legacy_type_system: true,
       };
     },
