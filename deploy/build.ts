@@ -59,7 +59,7 @@ const response = await call(`${run}projects/${project}/locations/${region}/build
 const { buildOperation, baseImageUri, baseImageWarning } = submitted.parse(response.json);
 if (baseImageWarning) console.error(`build.sh: ${settings.target}: ${baseImageWarning}`);
 // Cloud Run puts the image of --base-image under the built one. Another base than the one of the build may lack what the build expects.
-if (baseImageUri && baseImageUri !== settings['base-image'])
+if (baseImageUri && imageName(baseImageUri) !== imageName(settings['base-image']))
   fail(`${settings.target}: Cloud Run builds on another base image: set base_image to ${baseImageUri}`);
 const logs = buildOperation.metadata?.build?.logUrl ?? 'Cloud Build, History';
 console.log(`${settings.target}: building ${settings.image}. Log: ${logs}`);
@@ -76,6 +76,11 @@ while (!current.done) {
 }
 if (current.error) fail(`${settings.target}: the build failed: ${current.error.message}. Log: ${logs}`);
 console.log(`${settings.target}: built ${settings.image}`);
+
+/** Without the region of its registry, tag and digest: `google-24/runtimes/nodejs24`. */
+function imageName(image: string): string {
+  return image.replace(/^[^/]+\/[^/]+\//, '').replace(/[:@].*$/, '');
+}
 
 /**
  * The names under which Cloud Build may know the operation, in the order in which to try them. gcloud uses the first, and never the operation's

@@ -15,10 +15,11 @@ resource "google_storage_bucket" "archives" {
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  force_destroy               = var.archives_force_destroy
+  force_destroy               = true
   labels                      = var.labels
 
-  # Sources of earlier revisions are kept, for a rollback and for an investigation. So the bucket is never empty: see archives_force_destroy.
+  # Sources of earlier revisions are kept as long as Keydesk is deployed, for a rollback. A destroy deletes them: the same release and policy give
+  # the same archives again.
   versioning {
     enabled = true
   }

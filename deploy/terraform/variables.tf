@@ -194,12 +194,6 @@ variable "buildkite_api_token_version" {
   }
 }
 
-variable "archives_force_destroy" {
-  type        = bool
-  description = "Delete the bucket of the functions' archives with all versions in it when Terraform destroys it. False: a destroy fails at this bucket. Apply once with true before a destroy."
-  default     = false
-}
-
 # How the functions run
 
 variable "public_access" {

@@ -64,7 +64,6 @@ module "keydesk" {
   create_monitoring      = var.create_monitoring
   notification_channels  = var.notification_channels
   playbooks_url          = var.playbooks_url
-  archives_force_destroy = var.archives_force_destroy
   public_access          = var.public_access
   trusted_proxies        = var.trusted_proxies
   base_image             = var.base_image

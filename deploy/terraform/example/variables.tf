@@ -187,12 +187,6 @@ variable "propagation" {
   default     = {}
 }
 
-variable "archives_force_destroy" {
-  type        = bool
-  description = "Delete the bucket of the archives with all versions in it when Terraform destroys it."
-  default     = false
-}
-
 variable "public_access" {
   type        = string
   description = "How token and webhook are open to the internet: invoker_check_disabled, or all_users where an organization policy forbids that."

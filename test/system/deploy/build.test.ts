@@ -85,6 +85,11 @@ describe('deploy/build.sh', () => {
     expect(await run(ARGS, { baseImageUri })).toMatchObject(failed(`set base_image to ${baseImageUri}`));
   });
 
+  it('accepts the same base image of another region, or with a tag', async () => {
+    for (const baseImageUri of [BASE.replace(/^[a-z0-9-]+-docker/, 'us-docker'), `${BASE}:nodejs24_20261101`])
+      expect((await run(ARGS, { baseImageUri })).code).toBe(0);
+  });
+
   it("prints Cloud Run's warning about the base image", async () => {
     const { output } = await run(ARGS, { baseImageWarning: 'nodejs24 is deprecated' });
     expect(output).toContain('nodejs24 is deprecated');
