@@ -146,6 +146,22 @@ export function parseClaims(payload: unknown): { claims: JobClaims } | { invalid
   return { claims: { ...known.data, agentTags } };
 }
 
+/** Whether a job token can have `text` as the value of a claim. UUIDs are lower case, as they are after parsing. */
+export function isClaimValue(name: string, text: string): boolean {
+  const parsed = typeOf(name).safeParse(name === 'build_number' ? Number(text) : text);
+  return parsed.success && parsed.data !== undefined && String(parsed.data) === text;
+}
+
+/** Whether a job token may lack a claim. */
+export function mayBeAbsent(name: string): boolean {
+  return typeOf(name).safeParse(undefined).success;
+}
+
+function typeOf(name: string): z.ZodType {
+  if (Object.hasOwn(knownClaims.shape, name)) return knownClaims.shape[name as keyof typeof knownClaims.shape];
+  return optional(text(1024));
+}
+
 /** The value a rule is matched against; undefined when the claim is absent or null. */
 export function claimValue(claims: JobClaims, name: MatchableClaim): string | undefined {
   if (name.startsWith('agent_tag:')) return claims.agentTags.get(name);

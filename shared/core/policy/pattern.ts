@@ -2,8 +2,8 @@
 // segments, everything else for itself. Always anchored at both ends. There are no regular expressions and no
 // escapes, so nothing in a pattern can loosen it, and matching takes time linear in the length of the value.
 
-const STAR = 1;
-const GLOBSTAR = 2;
+export const STAR = 1;
+export const GLOBSTAR = 2;
 type PatternPart = string | typeof STAR | typeof GLOBSTAR;
 
 /** True when `pattern` holds nothing but wildcards and separators, and so says nothing about the value. */
@@ -28,7 +28,8 @@ export function matchesPattern(pattern: string, value: string): boolean {
   return reached.has(parts.length);
 }
 
-function toParts(pattern: string): PatternPart[] {
+/** Characters and wildcards; no two wildcards are neighbours. */
+export function toParts(pattern: string): PatternPart[] {
   const parts: PatternPart[] = [];
   for (const character of pattern) {
     if (character !== '*') parts.push(character);

@@ -1,0 +1,92 @@
+// Sets of values of one claim: what a rule or a question demands of it, and whether such a set has a value that a job token can have.
+
+import { CLAIM_VALUES, CONTROL_CHARACTER, isClaimValue, mayBeAbsent } from '../policy/claims.ts';
+import { isUuidClaim } from '../policy/rule.ts';
+import type { Domain, TextFinder, Texts } from './texts.ts';
+import type { Work } from './work.ts';
+
+/** Some values of a claim, and perhaps tokens without it. */
+export interface ClaimValues extends Texts {
+  /** Whether a token without the claim is one of them. */
+  readonly absent: boolean;
+}
+
+/** What a rule demands of a claim: one of the patterns; or, where `absent`, that the token does not have it. */
+export interface Demand {
+  readonly absent: boolean;
+  readonly patterns: readonly string[];
+}
+
+export const ANY_VALUE: ClaimValues = { absent: true, within: [], without: [] };
+
+/** The values of both. */
+export function restrict({ absent, within, without }: ClaimValues, demand: Demand): ClaimValues {
+  return { absent: absent && demand.absent, within: [...within, demand.patterns], without };
+}
+
+/** The values that do not meet the demand. */
+export function exclude({ absent, within, without }: ClaimValues, demand: Demand): ClaimValues {
+  return { absent: absent && !demand.absent, within, without: [...without, ...demand.patterns] };
+}
+
+/** A value; null for a token without the claim; undefined when there is neither. @throws CannotTell */
+export function exampleOf(
+  claim: string,
+  values: ClaimValues,
+  { finder, work }: { readonly finder: TextFinder; readonly work: Work },
+): string | null | undefined {
+  // A claim that is not given says nothing, so it is the shortest example.
+  if (values.absent && mayBeAbsent(claim)) return null;
+  return finder.find(domainOf(claim), values, work);
+}
+
+const domains = new Map<string, Domain>();
+
+function domainOf(claim: string): Domain {
+  const known = domains.get(claim);
+  if (known) return known;
+  const automaton = isUuidClaim(claim) ? UUIDS : claim === 'build_number' ? NUMBERS : TEXTS;
+  const domain = { ...automaton, has: (text: string) => isClaimValue(claim, text), examples: EXAMPLES[claim] ?? [] };
+  domains.set(claim, domain);
+  return domain;
+}
+
+type Automaton = Omit<Domain, 'has' | 'examples'>;
+
+const HEX = [...'0123456789abcdef'];
+const UUID_FORM = '00000000-0000-0000-0000-000000000000';
+const UUIDS: Automaton = {
+  name: 'uuid',
+  next: (state, character) => {
+    const expected = UUID_FORM[state];
+    const fits = expected === '0' ? HEX.includes(character) : expected === character;
+    return fits ? state + 1 : undefined;
+  },
+  isEnd: (state) => state === UUID_FORM.length,
+  characters: [...HEX, '-'],
+};
+
+const NUMBERS: Automaton = {
+  name: 'number',
+  next: (state, character) => (/[0-9]/.test(character) && !(state === 0 && character === '0') ? 1 : undefined),
+  isEnd: (state) => state === 1,
+  characters: [...'0123456789'],
+};
+
+const TEXTS: Automaton = {
+  name: 'text',
+  next: (_, character) => (CONTROL_CHARACTER.test(character) || !character.isWellFormed() ? undefined : 1),
+  isEnd: (state) => state === 1,
+  characters: [],
+};
+
+/** Examples that people understand. */
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  ...CLAIM_VALUES,
+  build_branch: ['main', 'feature/x'],
+  build_tag: ['v1.2.3'],
+  build_number: ['1'],
+  build_commit: ['c0ffee'],
+  pipeline_slug: ['other-pipeline'],
+  step_key: ['other-step'],
+};
