@@ -1,0 +1,156 @@
+// What differs between a credential of one policy and the same credential of another, apart from the jobs that get it.
+
+import { REVOCATIONS } from '../kinds/kind.ts';
+import { accountsOf, revocationOf, scopesOf } from '../kinds/kinds.ts';
+import type { Credential, FirestoreCredential } from '../policy/credential.ts';
+import type { StorageScope } from '../policy/storage-key.ts';
+import { type Change, compareDuration, compareSets, compareText, directionOf } from './change.ts';
+import { touchOutside } from './documents.ts';
+import type { Tools } from './jobs.ts';
+import { coversScope } from './oauth-scopes.ts';
+import { permissionsOfStorageRole } from './storage-roles.ts';
+
+type AccountCredential = Exclude<Credential, FirestoreCredential>;
+
+/** What is compared of two credentials of one name. */
+export function credentialChanges(before: Credential, after: Credential, newTools: () => Tools): Change[] {
+  return [
+    ...compareText('environment', before.environment, after.environment, 'cannot tell', OTHER_ENVIRONMENT),
+    ...accessChanges(before, after, newTools),
+    ...compareDuration('ttl', before.ttl, after.ttl),
+    ...revocationChanges(before, after),
+  ];
+}
+
+const OTHER_ENVIRONMENT = 'Guards and tests of an environment hold for its credentials only.';
+const OTHER_KIND =
+  'IAM roles of service accounts are not in the policy, so what they open cannot be compared with paths.';
+const OTHER_ACCOUNT = 'IAM roles of service accounts are not in the policy.';
+const OTHER_SIGNER = 'Who else can sign tokens with it is not in the policy.';
+const OTHER_TENANT = 'What users of a tenant can do elsewhere is not in the policy.';
+
+function accessChanges(before: Credential, after: Credential, newTools: () => Tools): Change[] {
+  if (before.kind === 'firestore' && after.kind === 'firestore') return firestoreChanges(before, after, newTools);
+  if (before.kind !== 'firestore' && after.kind !== 'firestore') return accountChanges(before, after);
+  return compareText('kind', kindOf(before), kindOf(after), 'cannot tell', OTHER_KIND);
+}
+
+function kindOf({ kind }: Credential): string {
+  return kind === 'firestore' ? 'firestore' : 'service account';
+}
+
+function firestoreChanges(before: FirestoreCredential, after: FirestoreCredential, newTools: () => Tools): Change[] {
+  const databaseOf = ({ project, database }: FirestoreCredential) => `${project} ${database}`;
+  const allowOf = ({ allow }: FirestoreCredential) =>
+    allow.map(({ path, verbs }) => `${path}: ${verbs.join(', ')}`).join('; ');
+  return [
+    ...compareText('database', databaseOf(before), databaseOf(after), 'both'),
+    ...compareSets(
+      {
+        what: 'paths',
+        before: allowOf(before),
+        after: allowOf(after),
+        note: 'The paths are too many or too complex to compare.',
+      },
+      {
+        gained: () => touchOutside(after.allow, before.allow, newTools()),
+        lost: () => touchOutside(before.allow, after.allow, newTools()),
+      },
+      (touch) => ({ touch }),
+    ),
+    ...compareText('signer', before.signer, after.signer, 'cannot tell', OTHER_SIGNER),
+    ...compareText('tenant', before.tenant, after.tenant, 'cannot tell', OTHER_TENANT),
+    ...compareText('apiKey', before.apiKey, after.apiKey, 'neither'),
+  ];
+}
+
+function accountChanges(before: AccountCredential, after: AccountCredential): Change[] {
+  return [
+    ...accountsChange(emailsOf(before), emailsOf(after)),
+    ...(before.storage && after.storage ? storageChanges(before.storage, after.storage) : []),
+    ...narrowingChange(before, after),
+    ...(before.storage || after.storage ? [] : scopesChange(scopesOf(before), scopesOf(after))),
+  ];
+}
+
+function emailsOf(credential: AccountCredential): string[] {
+  return accountsOf(credential).map(({ email }) => email);
+}
+
+function accountsChange(before: readonly string[], after: readonly string[]): Change[] {
+  const [added, removed] = [without(after, before), without(before, after)];
+  if (added.length === 0 && removed.length === 0) return [];
+  const texts = {
+    what: 'accounts',
+    before: removed.join(', ') || 'none removed',
+    after: added.join(', ') || 'none added',
+  };
+  return [
+    added.length > 0
+      ? { ...texts, direction: 'cannot tell', note: OTHER_ACCOUNT }
+      : { ...texts, direction: 'narrower' },
+  ];
+}
+
+/** Whether a token is narrowed to a bucket at all. */
+function narrowingChange(before: AccountCredential, after: AccountCredential): Change[] {
+  if (Boolean(before.storage) === Boolean(after.storage)) return [];
+  const all = 'all that its account may';
+  return after.storage
+    ? [{ what: 'storage', direction: 'narrower', before: all, after: showStorage(after.storage) }]
+    : [{ what: 'storage', direction: 'wider', before: before.storage ? showStorage(before.storage) : '', after: all }];
+}
+
+function showStorage({ bucket, prefix, role }: StorageScope): string {
+  return `gs://${bucket}/${prefix ?? ''} with ${role}`;
+}
+
+function storageChanges(before: StorageScope, after: StorageScope): Change[] {
+  const [old, new_] = [before.prefix ?? '', after.prefix ?? ''];
+  const samePrefix = old === new_;
+  return [
+    ...compareText('bucket', before.bucket, after.bucket, 'both'),
+    ...(samePrefix
+      ? []
+      : compareText(
+          'prefix',
+          old || 'whole bucket',
+          new_ || 'whole bucket',
+          directionOf(!new_.startsWith(old), !old.startsWith(new_)) ?? 'both',
+        )),
+    ...roleChange(before.role, after.role),
+  ];
+}
+
+function roleChange(before: string, after: string): Change[] {
+  if (before === after) return [];
+  const [old, new_] = [permissionsOfStorageRole(before), permissionsOfStorageRole(after)];
+  const texts = { what: 'role', before, after };
+  if (!old || !new_)
+    return [{ ...texts, direction: 'cannot tell', note: 'The permissions of a custom role are not in the policy.' }];
+  const direction = directionOf(without(new_, old).length > 0, without(old, new_).length > 0);
+  return [{ ...texts, direction: direction ?? 'neither' }];
+}
+
+function scopesChange(before: readonly string[], after: readonly string[]): Change[] {
+  const covers = (scopes: readonly string[], scope: string) => scopes.some((one) => coversScope(one, scope));
+  const added = after.filter((scope) => !covers(before, scope));
+  const removed = before.filter((scope) => !covers(after, scope));
+  const direction = directionOf(added.length > 0, removed.length > 0);
+  if (!direction) return [];
+  return [{ what: 'scopes', direction, before: before.join(' '), after: after.join(' ') }];
+}
+
+/** A credential whose access ends later after its job is wider. */
+function revocationChanges(before: Credential, after: Credential): Change[] {
+  const [old, new_] = [revocationOf(before), revocationOf(after)];
+  const direction = directionOf(
+    REVOCATIONS.indexOf(new_) > REVOCATIONS.indexOf(old),
+    REVOCATIONS.indexOf(new_) < REVOCATIONS.indexOf(old),
+  );
+  return direction ? [{ what: 'revocation', direction, before: old, after: new_ }] : [];
+}
+
+function without(list: readonly string[], others: readonly string[]): string[] {
+  return list.filter((one) => !others.includes(one));
+}
