@@ -6,6 +6,7 @@ import { startAuth, startFirestore } from '../sandbox/emulators.ts';
 import { startFakeBuildkite } from '../sandbox/fakes/buildkite/buildkite.ts';
 import { startFakeGoogle } from '../sandbox/fakes/google/google.ts';
 import { benchColdStart } from './cold-start.ts';
+import { benchPolicy } from './policy.ts';
 import { benchPool } from './pool.ts';
 import { benchTransport } from './transport.ts';
 import { benchWarm } from './warm.ts';
@@ -34,6 +35,7 @@ const surroundings = {
 };
 let kept = false;
 try {
+  benchPolicy();
   await benchColdStart(surroundings);
   await benchWarm(surroundings);
   await benchTransport(firestore.host);
