@@ -2,7 +2,7 @@
 // answer is exact. Knows nothing about claims and paths.
 
 import { GLOBSTAR, matchesPattern, STAR, toParts } from '../policy/pattern.ts';
-import type { Work } from './work.ts';
+import { CannotTell, type Work } from './work.ts';
 
 /** The texts that fit a pattern of each list in `within`, and no pattern in `without`. */
 export interface Texts {
@@ -17,7 +17,7 @@ export interface Domain {
   readonly next: (state: number, character: string) => number | undefined;
   /** Whether a text may end in a state. */
   readonly isEnd: (state: number) => boolean;
-  /** Whether a text that ends there is of the domain; false for one that is too long. */
+  /** Whether a text is of the domain. A text that ends in such a state is, unless it is too long. */
   readonly has: (text: string) => boolean;
   /** The characters that `next` distinguishes, and one that it treats as all others. */
   readonly characters: readonly string[];
@@ -94,10 +94,12 @@ function shortest(domain: Domain, texts: Texts, work: Work): string | undefined 
       if (
         domain.isEnd(progress.domain) &&
         within.every((list, index) => list.matches(progress.within[index] ?? 0n)) &&
-        !without.matches(progress.without) &&
-        domain.has(progress.text)
-      )
-        return progress.text;
+        !without.matches(progress.without)
+      ) {
+        if (domain.has(progress.text)) return progress.text;
+        // Another text may be shorter in UTF-16 code units, by which lengths are limited.
+        throw new CannotTell();
+      }
       work.spend(characters.length * lists.length);
       for (const character of characters) {
         const state = domain.next(progress.domain, character);
