@@ -2,8 +2,8 @@
 // for the example policy.
 
 import { readFileSync } from 'node:fs';
-import { parseClaims } from '../shared/core/policy/claims.ts';
 import { checkPolicyText } from '../shared/core/policy/check-text.ts';
+import { parseClaims } from '../shared/core/policy/claims.ts';
 import { decide } from '../shared/core/policy/decide.ts';
 import type { ReadPolicy } from '../shared/core/policy/parse-yaml.ts';
 import { diffPolicies } from '../shared/core/policy-analysis/diff.ts';
