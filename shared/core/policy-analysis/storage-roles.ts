@@ -1,5 +1,5 @@
 // The permissions of the predefined roles that a `storage` credential may have.
-// Source: docs.cloud.google.com/storage/docs/access-control/iam-roles.
+// Source: docs.cloud.google.com/iam/docs/roles-permissions/storage.
 
 const FOLDERS_READ = ['storage.folders.get', 'storage.folders.list'];
 const MANAGED_READ = ['storage.managedFolders.get', 'storage.managedFolders.list'];
@@ -15,6 +15,7 @@ const CREATOR = [
   'storage.managedFolders.create',
   ...MULTIPART_WRITE,
   'storage.objects.create',
+  'storage.objects.createContext',
 ];
 
 const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
@@ -27,7 +28,6 @@ const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
     'storage.folders.rename',
     'storage.managedFolders.delete',
     'storage.multipartUploads.list',
-    'storage.objects.createContext',
     'storage.objects.delete',
     'storage.objects.deleteContext',
     'storage.objects.move',
@@ -55,13 +55,18 @@ const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
     ...MULTIPART_WRITE,
     'storage.multipartUploads.list',
     'storage.objects.create',
+    'storage.objects.createContext',
     'storage.objects.delete',
     'storage.objects.list',
     'storage.objects.restore',
+    'storage.objects.setRetention',
   ],
 };
 
-/** Those for objects, folders and uploads, and for reading the bucket; undefined for a custom role. */
+/**
+ * Those for objects, folders and uploads, and for reading the bucket; undefined for a custom role. Those of a project are left out: a
+ * token that is narrowed to a bucket has none.
+ */
 export function permissionsOfStorageRole(role: string): readonly string[] | undefined {
   return PERMISSIONS[role];
 }
