@@ -29,20 +29,18 @@ export function directionOf(wider: boolean, narrower: boolean): Direction | unde
   return narrower ? 'narrower' : undefined;
 }
 
-/** Compares numbers of which the greater opens more. Undefined is no limit. */
+/** Compares numbers of which the greater opens more. */
 export function compareLimit(
   what: string,
-  before: number | undefined,
-  after: number | undefined,
+  before: number,
+  after: number,
   show: (value: number) => string = String,
 ): Change[] {
-  const [old, new_] = [before ?? Number.POSITIVE_INFINITY, after ?? Number.POSITIVE_INFINITY];
-  const direction = directionOf(new_ > old, new_ < old);
-  const text = (value: number | undefined) => (value === undefined ? 'no limit' : show(value));
-  return direction ? [{ what, direction, before: text(before), after: text(after) }] : [];
+  const direction = directionOf(after > before, after < before);
+  return direction ? [{ what, direction, before: show(before), after: show(after) }] : [];
 }
 
-export function compareDuration(what: string, before: number | undefined, after: number | undefined): Change[] {
+export function compareDuration(what: string, before: number, after: number): Change[] {
   return compareLimit(what, before, after, formatDuration);
 }
 

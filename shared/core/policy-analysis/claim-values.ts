@@ -46,17 +46,22 @@ function domainOf(claim: string): Domain {
   const known = domains.get(claim);
   if (known) return known;
   const automaton = isUuidClaim(claim) ? UUIDS : claim === 'build_number' ? NUMBERS : TEXTS;
-  const domain = { ...automaton, has: (text: string) => isClaimValue(claim, text), examples: EXAMPLES[claim] ?? [] };
+  // Claims differ in how long their values may be, so each is a domain of its own.
+  const domain = {
+    ...automaton,
+    name: claim,
+    has: (text: string) => isClaimValue(claim, text),
+    examples: EXAMPLES[claim] ?? [],
+  };
   domains.set(claim, domain);
   return domain;
 }
 
-type Automaton = Omit<Domain, 'has' | 'examples'>;
+type Automaton = Omit<Domain, 'name' | 'has' | 'examples'>;
 
 const HEX = [...'0123456789abcdef'];
 const UUID_FORM = '00000000-0000-0000-0000-000000000000';
 const UUIDS: Automaton = {
-  name: 'uuid',
   next: (state, character) => {
     const expected = UUID_FORM[state];
     const fits = expected === '0' ? HEX.includes(character) : expected === character;
@@ -67,14 +72,12 @@ const UUIDS: Automaton = {
 };
 
 const NUMBERS: Automaton = {
-  name: 'number',
   next: (state, character) => (/[0-9]/.test(character) && !(state === 0 && character === '0') ? 1 : undefined),
   isEnd: (state) => state === 1,
   characters: [...'0123456789'],
 };
 
 const TEXTS: Automaton = {
-  name: 'text',
   next: (_, character) => (CONTROL_CHARACTER.test(character) || !character.isWellFormed() ? undefined : 1),
   isEnd: (state) => state === 1,
   characters: [],

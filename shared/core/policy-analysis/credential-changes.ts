@@ -7,7 +7,7 @@ import type { StorageScope } from '../policy/storage-key.ts';
 import { type Change, compareDuration, compareSets, compareText, directionOf } from './change.ts';
 import { touchOutside } from './documents.ts';
 import type { Tools } from './jobs.ts';
-import { coversScope } from './oauth-scopes.ts';
+import { coversScope, coversStorage } from './oauth-scopes.ts';
 import { permissionsOfStorageRole } from './storage-roles.ts';
 
 type AccountCredential = Exclude<Credential, FirestoreCredential>;
@@ -67,6 +67,7 @@ function firestoreChanges(before: FirestoreCredential, after: FirestoreCredentia
 function accountChanges(before: AccountCredential, after: AccountCredential): Change[] {
   return [
     ...accountsChange(emailsOf(before), emailsOf(after)),
+    ...sharingChange(before.kind, after.kind),
     ...(before.storage && after.storage ? storageChanges(before.storage, after.storage) : []),
     ...narrowingChange(before, after),
     ...(before.storage || after.storage ? [] : scopesChange(scopesOf(before), scopesOf(after))),
@@ -82,8 +83,12 @@ function accountsChange(before: readonly string[], after: readonly string[]): Ch
   if (added.length === 0 && removed.length === 0) return [];
   const texts = {
     what: 'accounts',
-    before: removed.join(', ') || 'none removed',
-    after: added.join(', ') || 'none added',
+    before: countOrName(before),
+    after: [
+      countOrName(after),
+      ...(after.length > 1 ? added.map((email) => `new ${email}`) : []),
+      ...(before.length > 1 ? removed.map((email) => `without ${email}`) : []),
+    ].join(', '),
   };
   return [
     added.length > 0
@@ -92,13 +97,28 @@ function accountsChange(before: readonly string[], after: readonly string[]): Ch
   ];
 }
 
-/** Whether a token is narrowed to a bucket at all. */
+function countOrName(emails: readonly string[]): string {
+  return emails.length === 1 ? (emails[0] ?? '') : `${new Set(emails).size} accounts`;
+}
+
+/** A pooled account serves one job at a time, and is disabled when the job ends. */
+function sharingChange(before: AccountCredential['kind'], after: AccountCredential['kind']): Change[] {
+  const [shared, pooled] = ['shared by jobs', 'one job at a time'];
+  if (before === after) return [];
+  return after === 'service_account'
+    ? [{ what: 'pool', direction: 'wider', before: pooled, after: shared }]
+    : [{ what: 'pool', direction: 'narrower', before: shared, after: pooled }];
+}
+
+/** Whether a token is narrowed to a bucket at all. What is narrowed can use Cloud Storage whatever the scopes were before. */
 function narrowingChange(before: AccountCredential, after: AccountCredential): Change[] {
   if (Boolean(before.storage) === Boolean(after.storage)) return [];
-  const all = 'all that its account may';
-  return after.storage
-    ? [{ what: 'storage', direction: 'narrower', before: all, after: showStorage(after.storage) }]
-    : [{ what: 'storage', direction: 'wider', before: before.storage ? showStorage(before.storage) : '', after: all }];
+  const unnarrowed = before.storage ? after : before;
+  const show = ({ storage, scopes }: AccountCredential) =>
+    storage ? showStorage(storage) : `all that its account may, with scopes ${scopes.join(' ')}`;
+  const texts = { what: 'storage', before: show(before), after: show(after) };
+  if (coversStorage(unnarrowed.scopes)) return [{ ...texts, direction: after.storage ? 'narrower' : 'wider' }];
+  return [{ ...texts, direction: 'both', note: 'A token for a bucket has all scopes for Cloud Storage.' }];
 }
 
 function showStorage({ bucket, prefix, role }: StorageScope): string {
@@ -137,8 +157,21 @@ function scopesChange(before: readonly string[], after: readonly string[]): Chan
   const added = after.filter((scope) => !covers(before, scope));
   const removed = before.filter((scope) => !covers(after, scope));
   const direction = directionOf(added.length > 0, removed.length > 0);
-  if (!direction) return [];
-  return [{ what: 'scopes', direction, before: before.join(' '), after: after.join(' ') }];
+  if (!direction) return sameSet(before, after) ? [] : [{ ...scopesTexts(before, after), direction: 'neither' }];
+  const hmac = [before, after].every((scopes) => scopes.some((scope) => /devstorage\.read_(only|write)$/.test(scope)));
+  return [{ ...scopesTexts(before, after), direction, ...(hmac && direction === 'both' && { note: HMAC_KEYS }) }];
+}
+
+/** Source: cloud.google.com/storage/docs/json_api/v1/projects/hmacKeys/list (authorization). */
+const HMAC_KEYS =
+  'With devstorage.read_only a token can also list HMAC keys, and with devstorage.read_write it cannot.';
+
+function scopesTexts(before: readonly string[], after: readonly string[]) {
+  return { what: 'scopes', before: before.join(' '), after: after.join(' ') };
+}
+
+function sameSet(one: readonly string[], other: readonly string[]): boolean {
+  return without(one, other).length === 0 && without(other, one).length === 0;
 }
 
 /** A credential whose access ends later after its job is wider. */

@@ -6,6 +6,7 @@ import { credentialChanges } from './credential-changes.ts';
 import { ALL_JOBS, type ExampleJob, grantedJobs, meeting, type Tools } from './jobs.ts';
 import { jobOutside } from './outside.ts';
 import { policyChanges } from './policy-changes.ts';
+import { differingRules } from './rule-differences.ts';
 import { TextFinder } from './texts.ts';
 import { Work } from './work.ts';
 
@@ -70,13 +71,10 @@ function verdictOf(changes: readonly Change[]): Verdict {
 }
 
 function jobsChange(name: string, before: Policy, after: Policy, newTools: () => Tools): Change[] {
-  const rulesOf = ({ rules }: Policy) =>
-    rules.filter(({ grants }) => grants.includes(name)).map((rule) => `"${rule.name}"`);
   return compareSets(
     {
       what: 'jobs',
-      before: rulesOf(before).join(', ') || 'no rule',
-      after: rulesOf(after).join(', ') || 'no rule',
+      ...differingRules(before, after, name),
       note: 'The rules are too many or too complex to compare.',
     },
     {

@@ -1,5 +1,7 @@
 // What differs between two policies besides their credentials: what they demand of every job, limits, and guards.
 
+import { REVOCATIONS } from '../kinds/kind.ts';
+import { MAX_TTL } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
 import { type Change, compareDuration, compareLimit, compareText, directionOf } from './change.ts';
 
@@ -27,35 +29,39 @@ function organizationIdChange(before: string | undefined, after: string | undefi
   return compareText('organization.id', before, after, direction);
 }
 
-/** Guards of environments that both policies have. Credentials of others are new or gone. */
+/** Guards of environments that both policies have. Credentials of others are new, gone or moved. */
 function guardChanges(before: Policy, after: Policy): Change[] {
+  const guardsOf = ({ environments }: Policy, name: string) =>
+    Object.hasOwn(environments, name) ? environments[name] : undefined;
   return Object.keys(before.environments).flatMap((name) => {
-    const [old, new_] = [before.environments[name], after.environments[name]];
+    const [old, new_] = [guardsOf(before, name), guardsOf(after, name)];
     return old && new_ ? changesOfGuards(`environments.${name}`, old, new_) : [];
   });
 }
 
 function changesOfGuards(where: string, before: Guards, after: Guards): Change[] {
   return [
-    ...compareDuration(`${where}.maxTtl`, before.maxTtl, after.maxTtl),
-    ...compareLists(`${where}.revocation`, before.revocation, after.revocation, 'allows'),
-    ...compareLists(`${where}.require`, before.require ?? [], after.require ?? [], 'demands'),
+    ...compareDuration(`${where}.maxTtl`, before.maxTtl ?? MAX_TTL, after.maxTtl ?? MAX_TTL),
+    ...compareLists(`${where}.revocation`, before.revocation ?? REVOCATIONS, after.revocation ?? REVOCATIONS, 'allows'),
+    ...compareLists(`${where}.require`, requiredBy(before), requiredBy(after), 'demands'),
   ];
 }
 
-/** @param entries what each entry of the list does. A list that is absent allows everything. */
+/** A guard means the same with `pipeline` and with `pipeline_id`. */
+function requiredBy({ require = [] }: Guards): string[] {
+  return [...new Set(require.map((claim) => (claim === 'pipeline_id' ? 'pipeline' : claim)))];
+}
+
+/** @param entries what each entry of the list does */
 function compareLists(
   what: string,
-  before: readonly string[] | undefined,
-  after: readonly string[] | undefined,
+  before: readonly string[],
+  after: readonly string[],
   entries: 'allows' | 'demands',
 ): Change[] {
-  const more =
-    after === undefined ? before !== undefined : before !== undefined && after.some((one) => !before.includes(one));
-  const fewer =
-    before === undefined ? after !== undefined : after !== undefined && before.some((one) => !after.includes(one));
+  const more = after.some((one) => !before.includes(one));
+  const fewer = before.some((one) => !after.includes(one));
   const direction = entries === 'allows' ? directionOf(more, fewer) : directionOf(fewer, more);
-  const show = (list: readonly string[] | undefined) =>
-    list === undefined ? 'all' : list.length === 0 ? 'none' : list.join(', ');
+  const show = (list: readonly string[]) => list.join(', ') || 'none';
   return direction ? [{ what, direction, before: show(before), after: show(after) }] : [];
 }

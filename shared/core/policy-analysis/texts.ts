@@ -12,6 +12,7 @@ export interface Texts {
 
 /** What texts can be at all, such as UUIDs: a deterministic automaton, whose states are numbers and begin with 0. */
 export interface Domain {
+  /** No two domains have the same. */
   readonly name: string;
   /** The state after a character; undefined when no text goes on like that. */
   readonly next: (state: number, character: string) => number | undefined;

@@ -1,0 +1,90 @@
+// What differs between two policy files and changes nobody's access: names, accepted warnings, environments without credentials.
+
+import type { Accept } from '../policy/accept.ts';
+import type { WrittenPolicy } from '../policy/policy.ts';
+import type { Change } from './change.ts';
+
+type Entries<Value> = Readonly<Record<string, Value>>;
+
+/** All of them `neither`: whatever else they change is a change of a credential. */
+export function writtenChanges(before: WrittenPolicy, after: WrittenPolicy): Change[] {
+  return [
+    ...environmentChanges(before, after),
+    ...renamed('pipelines', before.pipelines, after.pipelines),
+    ...moved(before.pipelines, after.pipelines),
+    ...renamed('databases', before.databases, after.databases),
+    ...renamed('rules', ruleBodies(before), ruleBodies(after)),
+    ...orderChange(before, after),
+    ...acceptChanges(before, after),
+  ];
+}
+
+function environmentChanges(before: WrittenPolicy, after: WrittenPolicy): Change[] {
+  const [old, new_] = [Object.keys(before.environments), Object.keys(after.environments)];
+  return [
+    ...new_.filter((name) => !old.includes(name)).map((name) => neither(`environments.${name}`, 'none', 'declared')),
+    ...old.filter((name) => !new_.includes(name)).map((name) => neither(`environments.${name}`, 'declared', 'none')),
+  ];
+}
+
+/** Entries that another name has by now. */
+function renamed<Value>(section: string, before: Entries<Value>, after: Entries<Value>): Change[] {
+  const text = (value: Value) => JSON.stringify(value);
+  const added = Object.entries(after).filter(([name]) => !Object.hasOwn(before, name));
+  return Object.entries(before).flatMap(([name, value]) => {
+    if (Object.hasOwn(after, name)) return [];
+    const match = added.find(([, other]) => text(other) === text(value));
+    return match ? [neither(`${section}, a name`, name, match[0])] : [];
+  });
+}
+
+/** Names of pipelines that stand for another one by now. */
+function moved(before: Entries<string>, after: Entries<string>): Change[] {
+  return Object.entries(before).flatMap(([name, id]) => {
+    const other = Object.hasOwn(after, name) ? after[name] : undefined;
+    return other === undefined || other === id ? [] : [neither(`pipelines.${name}`, id, other)];
+  });
+}
+
+function ruleBodies({ rules }: WrittenPolicy): Entries<unknown> {
+  return Object.fromEntries(rules.map(({ name, match, grants }) => [name, { match, grants }]));
+}
+
+/** The first rule that matches is the one that a grant records. */
+function orderChange(before: WrittenPolicy, after: WrittenPolicy): Change[] {
+  const namesIn = (one: WrittenPolicy, other: WrittenPolicy) =>
+    one.rules.map(({ name }) => name).filter((name) => other.rules.some((rule) => rule.name === name));
+  const [old, new_] = [namesIn(before, after), namesIn(after, before)];
+  const show = (names: readonly string[]) => names.map((name) => `"${name}"`).join(', ');
+  return show(old) === show(new_) ? [] : [neither('rules, their order', show(old), show(new_))];
+}
+
+function acceptChanges(before: WrittenPolicy, after: WrittenPolicy): Change[] {
+  const [old, new_] = [acceptedIn(before), acceptedIn(after)];
+  return [...new Set([...old.keys(), ...new_.keys()])].flatMap((where) => {
+    const [was, is] = [show(old.get(where)), show(new_.get(where))];
+    return was === is ? [] : [neither(where, was, is)];
+  });
+}
+
+/** By the place of each `accept`. */
+function acceptedIn({ accept, credentials, rules }: WrittenPolicy): Map<string, Accept | undefined> {
+  return new Map([
+    ['accept', accept],
+    ...Object.entries(credentials).map(([name, one]) => [`credentials.${name}.accept`, one.accept] as const),
+    ...rules.map((rule) => [`rules "${rule.name}" accept`, rule.accept] as const),
+  ]);
+}
+
+function show(accept: Accept = {}): string {
+  return (
+    Object.entries(accept)
+      .map((entry) => entry.join(': '))
+      .sort()
+      .join('; ') || 'none'
+  );
+}
+
+function neither(what: string, before: string, after: string): Change {
+  return { what, direction: 'neither', before, after };
+}
