@@ -80,9 +80,9 @@ describe('an example job on a command line', () => {
     check(EXAMPLE);
     fc.assert(
       fc.property(writtenPolicies, (data) => check(policyIn(parsePolicyData({ ...data, environments: UNGUARDED })))),
-      { seed: SEED, numRuns: 300 },
+      { seed: SEED, numRuns: 60 },
     );
-    expect(granted).toBeGreaterThan(300);
+    expect(granted).toBeGreaterThan(60);
   });
 
   it('is a job that one policy grants a credential to and another refuses', () => {
@@ -105,9 +105,9 @@ describe('an example job on a command line', () => {
           expect(outcomeOf(other, example, 'credential-0')).toBe('refused');
         }
       }),
-      { seed: SEED, numRuns: 300 },
+      { seed: SEED, numRuns: 60 },
     );
-    expect(found).toBeGreaterThan(100);
+    expect(found).toBeGreaterThan(20);
   });
 });
 
