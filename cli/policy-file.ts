@@ -11,7 +11,12 @@ import { EXIT, fail, note, paint } from './terminal.ts';
 
 /** The policy in a file, or the end of the process with every problem in it. */
 export function readPolicy(file: string): ReadPolicy {
-  const text = readPolicyText(file);
+  return toPolicy(readBytes(file), file);
+}
+
+/** The policy in the bytes of a file, or the end of the process. @param file its name in messages */
+export function toPolicy(bytes: Buffer, file: string): ReadPolicy {
+  const text = toPolicyText(bytes, file);
   const result = checkPolicyText(text);
   if ('policy' in result) return result;
   const print = createProblemPrinter({ file, text, stream: process.stderr });
@@ -54,8 +59,7 @@ export function readText(file: string): string {
 }
 
 /** What is not UTF-8 has the replacement character, which is a problem with a place. */
-function readPolicyText(file: string): string {
-  const bytes = readBytes(file);
+function toPolicyText(bytes: Buffer, file: string): string {
   const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
   return utf16 ? fail(EXIT.failure, `${file} is UTF-16. Save it as UTF-8.`) : bytes.toString('utf8');
 }

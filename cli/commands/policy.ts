@@ -2,11 +2,13 @@
 
 import { Command } from '@commander-js/extra-typings';
 import { checkCommand } from './policy/check.ts';
+import { diffCommand } from './policy/diff.ts';
 import { explainCommand } from './policy/explain.ts';
 import { schemaCommand } from './policy/schema.ts';
 
 export const policyCommand = new Command('policy')
   .description('check or explain a policy; print its JSON Schema')
   .addCommand(checkCommand)
+  .addCommand(diffCommand)
   .addCommand(explainCommand)
   .addCommand(schemaCommand);

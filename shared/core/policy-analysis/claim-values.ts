@@ -86,7 +86,7 @@ const TEXTS: Automaton = {
 /** Examples that people understand. */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ...CLAIM_VALUES,
-  build_branch: ['main', 'feature/x'],
+  build_branch: ['main', 'feature/x', 'v1.2.3'],
   build_tag: ['v1.2.3'],
   build_number: ['1'],
   build_commit: ['c0ffee'],

@@ -41,15 +41,16 @@ function kindOf({ kind }: Credential): string {
 
 function firestoreChanges(before: FirestoreCredential, after: FirestoreCredential, newTools: () => Tools): Change[] {
   const databaseOf = ({ project, database }: FirestoreCredential) => `${project} ${database}`;
-  const allowOf = ({ allow }: FirestoreCredential) =>
-    allow.map(({ path, verbs }) => `${path}: ${verbs.join(', ')}`).join('; ');
+  const entriesOf = ({ allow }: FirestoreCredential) => allow.map(({ path, verbs }) => `${path}: ${verbs.join(', ')}`);
+  const allowOf = (one: FirestoreCredential, other: FirestoreCredential) =>
+    without(entriesOf(one), entriesOf(other)).join('; ') || 'no such path';
   return [
     ...compareText('database', databaseOf(before), databaseOf(after), 'both'),
     ...compareSets(
       {
         what: 'paths',
-        before: allowOf(before),
-        after: allowOf(after),
+        before: allowOf(before, after),
+        after: allowOf(after, before),
         note: 'The paths are too many or too complex to compare.',
       },
       {

@@ -2,6 +2,7 @@
 
 import { REVOCATIONS } from '../kinds/kind.ts';
 import { MAX_TTL } from '../policy/credential.ts';
+import { formatDuration } from '../policy/duration.ts';
 import type { Policy } from '../policy/policy.ts';
 import { type Change, compareDuration, compareLimit, compareText, directionOf } from './change.ts';
 
@@ -41,10 +42,17 @@ function guardChanges(before: Policy, after: Policy): Change[] {
 
 function changesOfGuards(where: string, before: Guards, after: Guards): Change[] {
   return [
-    ...compareDuration(`${where}.maxTtl`, before.maxTtl ?? MAX_TTL, after.maxTtl ?? MAX_TTL),
+    ...maxTtlChange(`${where}.maxTtl`, before.maxTtl, after.maxTtl),
     ...compareLists(`${where}.revocation`, before.revocation ?? REVOCATIONS, after.revocation ?? REVOCATIONS, 'allows'),
     ...compareLists(`${where}.require`, requiredBy(before), requiredBy(after), 'demands'),
   ];
+}
+
+/** No guard is the longest ttl that there is. */
+function maxTtlChange(what: string, before: number | undefined, after: number | undefined): Change[] {
+  const show = (value: number | undefined) => (value === undefined ? 'none' : formatDuration(value));
+  const changes = compareDuration(what, before ?? MAX_TTL, after ?? MAX_TTL);
+  return changes.map((change) => ({ ...change, before: show(before), after: show(after) }));
 }
 
 /** A guard means the same with `pipeline` and with `pipeline_id`. */

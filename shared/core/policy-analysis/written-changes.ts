@@ -1,6 +1,7 @@
 // What differs between two policy files and changes nobody's access: names, accepted warnings, environments without credentials.
 
 import type { Accept } from '../policy/accept.ts';
+import { resolvePipelines } from '../policy/pipelines.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
 import type { Change } from './change.ts';
 
@@ -46,8 +47,11 @@ function moved(before: Entries<string>, after: Entries<string>): Change[] {
   });
 }
 
-function ruleBodies({ rules }: WrittenPolicy): Entries<unknown> {
-  return Object.fromEntries(rules.map(({ name, match, grants }) => [name, { match, grants }]));
+/** Without names of pipelines, which may have changed too. */
+function ruleBodies({ rules, pipelines }: WrittenPolicy): Entries<unknown> {
+  return Object.fromEntries(
+    rules.map((rule) => [`"${rule.name}"`, { match: resolvePipelines(rule, pipelines).match, grants: rule.grants }]),
+  );
 }
 
 /** The first rule that matches is the one that a grant records. */

@@ -8,6 +8,7 @@ import { runCli } from './run-cli.ts';
 
 const COMMANDS = [
   'policy check',
+  'policy diff',
   'policy explain',
   'policy schema',
   'rules write',
