@@ -13,7 +13,7 @@ import { EXIT, fail, print, printJson } from '../../terminal.ts';
 export const diffCommand = new Command('diff')
   .summary('show what a change of the policy allows and forbids')
   .description(
-    'Compare two versions of a policy. Shows for each credential whether jobs get more or less by the new one, with an example job. OLD and NEW are files, git revisions of the policy file, or REVISION:PATH. The exit code is 3 if anything is wider, or if that cannot be told.',
+    'Compare two versions of a policy. Shows for each credential whether jobs get more or less by the new one, with an example job. OLD and NEW are files, git revisions of the policy file, or REVISION:PATH. The exit code is 3 if anything is wider, or may be.',
   )
   .argument('<old>', 'the version to compare with, such as main')
   .argument('[new]', 'the new version; without it, the policy file')

@@ -14,7 +14,7 @@ export interface Change {
   readonly direction: Direction;
   readonly before: string;
   readonly after: string;
-  /** Why it cannot be told, or what is special about it. */
+  /** Why the direction is unknown, or what is special about it. */
   readonly note?: string;
   /** What the new one opens and the old one does not; and the other way around. */
   readonly gained?: Example;
@@ -29,7 +29,7 @@ export function directionOf(wider: boolean, narrower: boolean): Direction | unde
   return narrower ? 'narrower' : undefined;
 }
 
-/** Compares numbers of which the greater opens more. */
+/** Compares numbers. The greater one opens more. */
 export function compareLimit(
   what: string,
   before: number,
@@ -44,7 +44,7 @@ export function compareDuration(what: string, before: number, after: number): Ch
   return compareLimit(what, before, after, formatDuration);
 }
 
-/** Compares values of which none includes another. */
+/** Compares values. None includes another. */
 export function compareText(
   what: string,
   before: string | undefined,
