@@ -102,6 +102,13 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   'credentials.*.ttl': [['wider', ({ credentials }) => Object.assign(credentials.store, { ttl: '601s' })]],
   'credentials.*.firestore.database': [
     ['cannot tell', ({ credentials }) => Object.assign(credentials.config.firestore, { database: 'spare' })],
+    [
+      'neither',
+      (data) => {
+        renamed('databases', 'data', 'main')(data);
+        data.credentials.config.firestore.database = 'main';
+      },
+    ],
   ],
   'credentials.*.firestore.tenant': [
     ['cannot tell', ({ credentials }) => Object.assign(credentials.config.firestore, { tenant: 'ci-x7k2p' })],
