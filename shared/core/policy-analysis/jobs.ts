@@ -61,7 +61,7 @@ export function exampleJob(jobs: Jobs, tools: Tools): ExampleJob | undefined {
   for (const [claim, values] of jobs) {
     const value = exampleOf(claim, values, tools);
     if (value === undefined) return undefined;
-    example.set(claim, value);
+    example.set(claim, claim === 'organization_slug' ? (value?.replaceAll(NO_WILDCARD, '*') ?? null) : value);
   }
   return example;
 }
