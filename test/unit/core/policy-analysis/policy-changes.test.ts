@@ -2,28 +2,17 @@
 // by the decision itself.
 
 import { describe, expect, it } from 'vitest';
-import { type Policy, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
+import { decide } from '../../../../shared/core/policy/decide.ts';
+import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
+import type { Example } from '../../../../shared/core/policy-analysis/change.ts';
 import { diffPolicies } from '../../../../shared/core/policy-analysis/diff.ts';
-import type { PolicyChange } from '../../../fixtures/policy-changes/change.ts';
-import { CLAIM_CHANGES } from '../../../fixtures/policy-changes/claims.ts';
-import { CREDENTIAL_CHANGES } from '../../../fixtures/policy-changes/credentials.ts';
-import { DATABASE_CHANGES } from '../../../fixtures/policy-changes/databases.ts';
-import { DOCUMENT_CHANGES } from '../../../fixtures/policy-changes/documents.ts';
-import { CHANGES_EVERYWHERE } from '../../../fixtures/policy-changes/everywhere.ts';
-import { RULE_LIST_CHANGES } from '../../../fixtures/policy-changes/rule-lists.ts';
-
-const CHANGES: readonly PolicyChange[] = [
-  ...CLAIM_CHANGES,
-  ...RULE_LIST_CHANGES,
-  ...DOCUMENT_CHANGES,
-  ...CREDENTIAL_CHANGES,
-  ...DATABASE_CHANGES,
-  ...CHANGES_EVERYWHERE,
-];
+import { claimsOfExample } from '../../../fixtures/example-claims.ts';
+import { POLICY_CHANGES } from '../../../fixtures/policy-changes/corpus.ts';
 
 describe('a change of a policy', () => {
-  it.each(CHANGES.map((change) => [change.title, change] as const))('has its verdict: %s', (_, change) => {
-    const { changes, credentials, widens } = diffPolicies(policyOf(change.before), policyOf(change.after));
+  it.each(POLICY_CHANGES.map((change) => [change.title, change] as const))('has its verdict: %s', (_, change) => {
+    const [before, after] = [policyOf(change.before), policyOf(change.after)];
+    const { changes, credentials, widens } = diffPolicies(before, after);
     const differing = credentials.filter(({ verdict }) => verdict !== 'unchanged');
     const everywhere = changes.filter(({ direction }) => direction !== 'neither');
     expect({
@@ -35,15 +24,42 @@ describe('a change of a policy', () => {
       everywhere: change.everywhere,
       widens: change.widens,
     });
+    for (const { credential, changes: own } of credentials)
+      for (const { what, direction, gained, lost } of own) {
+        const isJobs = what === 'jobs';
+        if (isJobs && (direction === 'wider' || direction === 'both')) expect(gained).toBeDefined();
+        if (isJobs && (direction === 'narrower' || direction === 'both')) expect(lost).toBeDefined();
+        expectGrantedOnlyBy(after, before, credential, gained);
+        expectGrantedOnlyBy(before, after, credential, lost);
+      }
+    for (const { credential, verdict, example } of credentials)
+      if (example)
+        expectGrantedOnlyBy(
+          ...(verdict === 'new' ? ([after, before] as const) : ([before, after] as const)),
+          credential,
+          { job: example },
+        );
   });
 
-  it('is at least one of 220, each with a title of its own', () => {
-    expect(CHANGES.length).toBeGreaterThan(220);
-    expect(new Set(CHANGES.map(({ title }) => title)).size).toBe(CHANGES.length);
+  it('has a title of its own, and there are more than 220', () => {
+    const titles = POLICY_CHANGES.map(({ title }) => title);
+    expect(titles.length).toBeGreaterThan(220);
+    expect(titles.filter((title, index) => titles.indexOf(title) !== index)).toEqual([]);
   });
 });
 
-function policyOf(data: unknown): Policy {
+type ParsedPolicy = Parameters<typeof decide>[0];
+
+function expectGrantedOnlyBy(granting: ParsedPolicy, refusing: ParsedPolicy, credential: string, example?: Example) {
+  if (!example || !('job' in example)) return;
+  const { organization_slug } = claimsOfExample(example.job);
+  const granted = (policy: ParsedPolicy) =>
+    organization_slug === policy.organization.slug &&
+    decide(policy, claimsOfExample(example.job), credential).outcome === 'granted';
+  expect([granted(granting), granted(refusing)]).toEqual([true, false]);
+}
+
+function policyOf(data: unknown): ParsedPolicy {
   const result = parsePolicyData(data);
   if ('problems' in result) throw new Error(JSON.stringify(result.problems));
   return result.policy;
