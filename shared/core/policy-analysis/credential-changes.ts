@@ -159,13 +159,14 @@ function scopesChange(before: readonly string[], after: readonly string[]): Chan
   const removed = before.filter((scope) => !covers(after, scope));
   const direction = directionOf(added.length > 0, removed.length > 0);
   if (!direction) return sameSet(before, after) ? [] : [{ ...scopesTexts(before, after), direction: 'neither' }];
-  const hmac = [before, after].every((scopes) => scopes.some((scope) => /devstorage\.read_(only|write)$/.test(scope)));
-  return [{ ...scopesTexts(before, after), direction, ...(hmac && direction === 'both' && { note: HMAC_KEYS }) }];
+  const readOnly = (scopes: readonly string[]) => scopes.some((scope) => scope.endsWith('/devstorage.read_only'));
+  const hmac = direction === 'narrower' && readOnly(without(after, before));
+  return [{ ...scopesTexts(before, after), direction, ...(hmac && { note: HMAC_KEYS }) }];
 }
 
 /** Source: cloud.google.com/storage/docs/json_api/v1/projects/hmacKeys/list (authorization). */
 const HMAC_KEYS =
-  'With devstorage.read_only a token can also list HMAC keys, and with devstorage.read_write it cannot.';
+  'Google lets a token with devstorage.read_only list HMAC keys, and one with devstorage.read_write not.';
 
 function scopesTexts(before: readonly string[], after: readonly string[]) {
   return { what: 'scopes', before: before.join(' '), after: after.join(' ') };

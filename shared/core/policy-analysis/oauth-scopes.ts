@@ -28,8 +28,9 @@ const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   container: ['container.read-only'],
   'dataplex.read-write': ['dataplex.readonly'],
   dataproc: ['dataproc.read-only'],
-  // read_write does not include read_only: projects.hmacKeys.get and list accept only read_only and wider scopes.
   'devstorage.full_control': ['devstorage.read_only', 'devstorage.read_write'],
+  // By its description ("read and change data"). projects.hmacKeys.get and list accept read_only alone: see credential-changes.ts.
+  'devstorage.read_write': ['devstorage.read_only'],
   'logging.admin': ['logging.read', 'logging.write'],
   monitoring: ['monitoring.read', 'monitoring.write'],
   'ndev.clouddns.readwrite': ['ndev.clouddns.readonly'],
