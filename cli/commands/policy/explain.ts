@@ -3,7 +3,10 @@
 import { Command } from '@commander-js/extra-typings';
 import { closestName } from '../../../shared/core/closest-name.ts';
 import { claimFlags, decideEach, explainDecisions, parseJob } from '../../../shared/core/policy/explain.ts';
+import type { Policy } from '../../../shared/core/policy/policy.ts';
 import { POLICY_FILE } from '../../command-mistakes.ts';
+import { explainStatedJob } from '../../explain-stated-job.ts';
+import { readInput } from '../../input.ts';
 import { collect, examples, policyOption } from '../../options.ts';
 import { readDeployablePolicy } from '../../policy-file.ts';
 import { EXIT, fail, print, printJson } from '../../terminal.ts';
@@ -11,7 +14,7 @@ import { EXIT, fail, print, printJson } from '../../terminal.ts';
 export const explainCommand = new Command('explain')
   .summary('show what a job would receive, and why')
   .description(
-    "Show what a job would receive, and why or why not. The job's organization is the policy's. A claim that you do not give is not in the job's token. Of the claims that every token has, give those that rules look at.",
+    "Show what a job would receive, and why or why not. With --claim, the job's organization is the policy's, and a claim that you do not give is not in the job's token. Of the claims that every token has, give those that rules look at. With --claims, also show the nearest rules of each refused credential, and what would have to change in the job or in the policy.",
   )
   .argument('[credential...]', 'only these credentials')
   .addOption(policyOption())
@@ -20,6 +23,10 @@ export const explainCommand = new Command('explain')
     'a claim of the job, or pipeline=NAME with a name from pipelines; repeat it for more',
     collect,
   )
+  .option(
+    '--claims <file>',
+    "all claims of the job: the payload of its job token, the lines under Claims of this job in the plugin's message, or a line of the audit log; - reads standard input",
+  )
   .option('--json', 'the decisions as JSON')
   .addHelpText(
     'after',
@@ -27,29 +34,46 @@ export const explainCommand = new Command('explain')
       `policy explain --policy examples/policy.yaml \\
       --claim pipeline=web --claim build_branch=main --claim build_source=webhook`,
       'policy explain staging-config --policy examples/policy.yaml --claim build_branch=main --json',
+      'policy explain production-config --claims claims.txt',
     ),
   )
   .action((wanted, options) => {
     const file = wanted.find((name) => POLICY_FILE.test(name));
     if (file !== undefined) fail(EXIT.usage, `${file} is not the name of a credential. Write --policy ${file}.`);
-    const { policy } = readDeployablePolicy(options.policy);
-    const known = Object.keys(policy.credentials);
-    for (const name of wanted) {
-      if (known.includes(name)) continue;
-      const meant = closestName(name, known);
-      fail(
-        EXIT.usage,
-        `${options.policy} has no credential ${name}${meant === undefined ? `; it has ${known.join(', ')}` : `. Did you mean ${meant}?`}`,
-      );
-    }
-    const job = parseJob(policy, options.claim ?? []);
-    if ('problems' in job) fail(EXIT.usage, job.problems.map((problem) => `--claim: ${problem}`).join('\n'));
-    const names = wanted.length > 0 ? wanted : known;
-    const flags = claimFlags(policy, job.claims);
-    if (options.json) {
-      printJson({ claim_flags: flags, decisions: decideEach(policy, job.claims, names) });
-      return;
-    }
-    if (flags.length > 0) print(`The job requests its token with ${flags.join(' ')}\n`);
-    for (const line of explainDecisions(policy, job.claims, names)) print(line);
+    if (options.claims !== undefined && options.claim !== undefined)
+      fail(EXIT.usage, 'Give --claims or --claim, and not both.');
+    const read = readDeployablePolicy(options.policy);
+    const json = options.json === true;
+    if (options.claims === undefined)
+      explainGivenClaims(read.policy, wanted, { file: options.policy, given: options.claim ?? [], json });
+    else
+      explainStatedJob(readInput(options.claims), { read, file: options.policy, source: options.claims, wanted, json });
   });
+
+function explainGivenClaims(
+  policy: Policy,
+  wanted: readonly string[],
+  { file, given, json }: { readonly file: string; readonly given: readonly string[]; readonly json: boolean },
+): void {
+  for (const name of wanted) demandCredential(policy, file, name);
+  const job = parseJob(policy, given);
+  if ('problems' in job) fail(EXIT.usage, job.problems.map((problem) => `--claim: ${problem}`).join('\n'));
+  const names = wanted.length > 0 ? wanted : Object.keys(policy.credentials);
+  const flags = claimFlags(policy, job.claims);
+  if (json) {
+    printJson({ claim_flags: flags, decisions: decideEach(policy, job.claims, names) });
+    return;
+  }
+  if (flags.length > 0) print(`The job requests its token with ${flags.join(' ')}\n`);
+  for (const line of explainDecisions(policy, job.claims, names)) print(line);
+}
+
+function demandCredential(policy: Policy, file: string, name: string): void {
+  const known = Object.keys(policy.credentials);
+  if (known.includes(name)) return;
+  const meant = closestName(name, known);
+  fail(
+    EXIT.usage,
+    `${file} has no credential ${name}${meant === undefined ? `; it has ${known.join(', ')}` : `. Did you mean ${meant}?`}`,
+  );
+}

@@ -12,7 +12,7 @@ import { isMatchKey, MATCH_KEYS } from './rule.ts';
 import { meantClaim, unknownClaim } from './unknown-claims.ts';
 
 /** The claims that every job token has. No rule is matched against these values. */
-const PLACEHOLDER_CLAIMS = {
+export const PLACEHOLDER_CLAIMS = {
   pipeline_slug: '-',
   build_number: 1,
   build_branch: '-',
