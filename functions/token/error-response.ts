@@ -14,6 +14,8 @@ export interface RefusalContext {
   readonly bearer: boolean;
   readonly credentialName?: string | undefined;
   readonly claims?: JobClaims | undefined;
+  /** SHA-256 of the policy, where it was looked at. */
+  readonly policySha256?: string | undefined;
   /** The policy's `contact`; only for a job whose token was verified. */
   readonly contact?: string | undefined;
 }
@@ -54,7 +56,7 @@ export function dependencyFailureResponse(error: unknown, context: RefusalContex
   return refusalResponse({ reason: 'dependency_unavailable', dependency, error: message, code, retryAfter }, context);
 }
 
-function refusalEvent(refusal: Refusal, { credentialName, claims }: RefusalContext): AuditEvent {
+function refusalEvent(refusal: Refusal, { credentialName, claims, policySha256 }: RefusalContext): AuditEvent {
   const { reason, ...logged } = refusal;
   const traced = 'trace' in logged ? { ...logged, ...toTraceFacts(logged.trace) } : logged;
   const { retryAfter, ...facts } = { retryAfter: undefined, ...traced };
@@ -63,6 +65,7 @@ function refusalEvent(refusal: Refusal, { credentialName, claims }: RefusalConte
     ...toIsoTimes(facts),
     retry_after_s: retryAfter,
     credential: credentialName?.slice(0, 128),
+    policy_sha256: policySha256,
     job: claims && jobFields(claims),
     pipeline_slug: claims?.pipeline_slug,
   });

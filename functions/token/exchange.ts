@@ -21,11 +21,13 @@ export interface ExchangeDeps {
   readonly issueToken: (requested: TokenRequest, request_id: string) => Promise<IssueResult>;
   /** The policy's `contact`: whom a developer contacts about a refusal. */
   readonly contact: string | undefined;
+  /** SHA-256 of the policy that decides. */
+  readonly policySha256: string;
   readonly clock: Clock;
   readonly lookups: LookupLimit;
 }
 
-export function createExchangeHandlers({ issueToken, contact, clock, lookups }: ExchangeDeps) {
+export function createExchangeHandlers({ issueToken, contact, policySha256, clock, lookups }: ExchangeDeps) {
   const issueAndRespond = async (
     requested: TokenRequest,
     request: HttpRequest,
@@ -39,7 +41,10 @@ export function createExchangeHandlers({ issueToken, contact, clock, lookups }: 
       if (result.outcome === 'issued') lookups.markHolder(request.remoteIp);
       const response =
         result.outcome === 'refused'
-          ? refusalResponse(result.refusal, { ...context, claims: result.claims, contact: result.claims && contact })
+          ? refusalResponse(result.refusal, {
+              ...{ ...context, policySha256, claims: result.claims },
+              contact: result.claims && contact,
+            })
           : issuedResponse(result, request, clock.now());
       return {
         ...response,

@@ -20,10 +20,7 @@ import { createRevokeHandler, type RevokeDeps } from './revoke.ts';
 /** Bytes of a request's body. */
 export const TOKEN_BODY_LIMIT = 16 * 1024;
 
-export interface TokenHandlerDeps extends ExchangeDeps, RevokeDeps {
-  /** SHA-256 of the policy that decides. */
-  readonly policySha256: string;
-}
+export type TokenHandlerDeps = ExchangeDeps & RevokeDeps;
 
 export function createTokenHandler(deps: TokenHandlerDeps): Handler {
   const { lookups, policySha256 } = deps;

@@ -7,7 +7,7 @@ import type { InProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 
 const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 export const TIME = expect.stringMatching(/^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z$/);
-const SHA256 = expect.stringMatching(/^[0-9a-f]{64}$/);
+export const SHA256 = expect.stringMatching(/^[0-9a-f]{64}$/);
 const LATENCY = expect.stringMatching(/^[0-9]+\.[0-9]{3}s$/);
 export const USER_AGENT = 'audit-test/1';
 export const TRACE = '105445aa7843bc8bf206b12000100000';

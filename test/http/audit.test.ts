@@ -10,7 +10,7 @@ import { firebasePolicyText } from '../fixtures/firestore-policy.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { enableAccount } from '../fixtures/operator.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
-import { jobFields, linesOf, TIME, TRACE, USER_AGENT } from './audit-line.ts';
+import { jobFields, linesOf, SHA256, TIME, TRACE, USER_AGENT } from './audit-line.ts';
 
 // The lines of the log are an interface: alerts, dashboards and auditors read them. Each is written out here in full, so
 // that no field can go, come or change its type unnoticed.
@@ -96,6 +96,7 @@ describe('the audit line of', () => {
       message: 'refused: no_matching_rule',
       reason: 'no_matching_rule',
       credential: 'staging-config',
+      policy_sha256: SHA256,
       trace: [
         {
           rule: 'deploy to staging',

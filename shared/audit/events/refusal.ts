@@ -83,6 +83,7 @@ export const REFUSAL_EVENTS = {
         .describe('why: see [TROUBLESHOOTING.md](TROUBLESHOOTING.md)'),
       ...facts(shared),
       credential: shared.text.optional().describe('the requested credential, up to 128 characters of its name'),
+      policy_sha256: shared.text.optional().describe('SHA-256 of the policy that judged the job token or the job'),
       job: z
         .record(shared.text, z.union([shared.text, shared.count]).optional())
         .optional()
