@@ -7,6 +7,7 @@ import { VERSION } from '../shared/version.ts';
 import { explainMistakes } from './command-mistakes.ts';
 import { completeCommand, completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { explainCommand } from './commands/explain.ts';
 import { killCommand } from './commands/kill.ts';
 import { packageCommand } from './commands/package.ts';
 import { policyCommand } from './commands/policy.ts';
@@ -20,13 +21,17 @@ export function createProgram(): CommandUnknownOpts {
     .description('Short-lived Google Cloud credentials for Buildkite jobs.')
     .version(VERSION, '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show help')
-    .configureHelp({ styleTitle: (title) => styleText('bold', title, { validateStream: false }) })
+    .configureHelp({
+      styleTitle: (title) => styleText('bold', title, { validateStream: false }),
+      subcommandTerm: (command) => command.name(),
+    })
     .configureOutput({ outputError: (text, write) => write(paint('red', text, process.stderr)) })
     .exitOverride()
     .addCommand(policyCommand)
     .addCommand(rulesCommand)
     .addCommand(packageCommand)
     .addCommand(doctorCommand)
+    .addCommand(explainCommand)
     .addCommand(killCommand)
     .addCommand(usersCommand)
     .addCommand(versionCommand)
@@ -34,9 +39,7 @@ export function createProgram(): CommandUnknownOpts {
     .addHelpText(
       'after',
       `
-Examples:
-  $ keydesk policy check --policy policy.yaml
-
+Example: keydesk policy check --policy policy.yaml
 Exit codes: ${Object.entries(EXIT_CODES)
         .map((code) => code.join(' '))
         .join(', ')}.`,

@@ -87,7 +87,7 @@ export const OTHER_VARIABLES = {
   },
   KEYDESK_GOOGLE_APIS_URL: {
     meaning:
-      "A server that has each of Google's APIs under a folder of its host, for tests of `keydesk doctor`. It receives your access token.",
+      "A server that has each of Google's APIs under a folder of its host, for tests of `keydesk doctor` and `keydesk explain`. It receives your access token.",
     example: 'http://127.0.0.1:9000',
   },
   NO_COLOR: { meaning: 'Any value turns colour off.', example: '1' },

@@ -4,76 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { createSweepHandler } from '../../functions/sweep/handler.ts';
 import { refusalResponse } from '../../functions/token/error-response.ts';
 import { grantFields } from '../../shared/audit/result-events.ts';
-import {
-  isJobTokenRefusal,
-  JOB_TOKEN_REASONS,
-  type JobTokenReason,
-  type Refusal,
-} from '../../shared/core/oauth/refusal.ts';
+import { isJobTokenRefusal } from '../../shared/core/oauth/refusal.ts';
 import type { PoolReport } from '../../shared/core/pool/forecast.ts';
 import { toJobFields } from '../../shared/core/subject/buildkite-job.ts';
 import type { SweepResult } from '../../shared/operations/sweep.ts';
+import { EVERY_REFUSAL } from '../fixtures/every-refusal.ts';
 import { claims, GRANT_ID, grantIn, KINDS, NOW, pooled, subject } from '../fixtures/grants.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
-const TRACE = [
-  {
-    rule: 'deploy',
-    outcome: 'claim_mismatch' as const,
-    checks: [{ claim: 'build_branch', patterns: ['main'], value: null, matched: false }],
-  },
-];
-/** One of every reason. A new one does not compile until it is here. */
-const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, Refusal>> = {
-  parameter_missing: { reason: 'parameter_missing', hint: 'what to send' },
-  parameter_repeated: { reason: 'parameter_repeated', hint: 'what to send' },
-  parameter_invalid: { reason: 'parameter_invalid', hint: 'what to send' },
-  parameter_not_supported: { reason: 'parameter_not_supported', hint: 'what to send' },
-  body_not_allowed: { reason: 'body_not_allowed', hint: 'what to send' },
-  grant_type_not_supported: { reason: 'grant_type_not_supported' },
-  claims_missing: { reason: 'claims_missing', missing: ['organization_id'], trace: TRACE },
-  unknown_credential: { reason: 'unknown_credential', trace: TRACE },
-  no_matching_rule: { reason: 'no_matching_rule', trace: TRACE },
-  job_ended: { reason: 'job_ended', ended_at: NOW },
-  grant_revoked: { reason: 'grant_revoked', grant_id: 'g' },
-  credential_changed: { reason: 'credential_changed', grant_id: 'g' },
-  live_token_limit: { reason: 'live_token_limit', grant_id: 'g', retryAfter: 1 },
-  rate_limited: { reason: 'rate_limited', grant_id: 'g', retryAfter: 1 },
-  pipeline_grant_limit: { reason: 'pipeline_grant_limit', live_grants: 2, limit: 2, retryAfter: 1 },
-  job_token_key_not_looked_up: { reason: 'job_token_key_not_looked_up', retryAfter: 30 },
-  too_many_lookups: { reason: 'too_many_lookups', retryAfter: 1 },
-  pool_exhausted: { reason: 'pool_exhausted', pool_size: 3, free_at: NOW, retryAfter: 1 },
-  grant_busy: { reason: 'grant_busy', grant_id: 'g', retryAfter: 1 },
-  google_refused: {
-    ...{ reason: 'google_refused', cause: 'permission_missing', google_code: 'PERMISSION_DENIED', permission: 'p' },
-    ...{
-      dependency: 'iamcredentials signJwt',
-      error: 'returned 403',
-      code: 'refused',
-      service_account: 'a@acme.example',
-      retryAfter: 300,
-    },
-  },
-  blocked: { reason: 'blocked', kill_switch_id: 'k' },
-  dependency_unavailable: {
-    reason: 'dependency_unavailable',
-    dependency: 'ledger',
-    error: 'down',
-    code: 'timed_out',
-    retryAfter: 1,
-  },
-  not_found: { reason: 'not_found' },
-  method_not_allowed: { reason: 'method_not_allowed', allow: 'POST' },
-  content_type_not_supported: { reason: 'content_type_not_supported', expected: 'a form' },
-  request_too_large: { reason: 'request_too_large', limit: '16 KiB' },
-};
-const ALL: readonly Refusal[] = [
-  ...JOB_TOKEN_REASONS.map((reason): Refusal => ({ reason, detail: 'a claim' })),
-  ...Object.values(REFUSALS),
-];
-
 describe('the line of a refusal', () => {
-  it.each(ALL)('has every fact of $reason and no other, times in ISO 8601', (refusal) => {
+  it.each(EVERY_REFUSAL)('has every fact of $reason and no other, times in ISO 8601', (refusal) => {
     const { auditEvents } = refusalResponse(refusal, {
       request_id: 'r',
       bearer: false,

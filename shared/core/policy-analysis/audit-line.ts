@@ -29,17 +29,16 @@ const entry = z.looseObject({ jsonPayload: line, timestamp: text.optional(), sev
 
 /** The line in an object: the object, or an entry's `jsonPayload`; undefined when it is none. */
 export function toAuditLine(value: unknown): AuditLine | undefined {
-  const found = entry.safeParse(value).data?.jsonPayload ?? line.safeParse(value).data;
-  return found;
+  return entry.safeParse(value).data?.jsonPayload ?? line.safeParse(value).data;
 }
 
-/** The objects in a text: one, an array, or one on each line. Undefined when it is not JSON. */
+/** The objects in a text: one, an array, or one on each line, where other lines are passed over. Undefined when it has none. */
 export function parseJsonObjects(source: string): unknown[] | undefined {
   const whole = parseJson(source);
-  if (whole !== undefined) return Array.isArray(whole) ? whole : [whole];
-  const lines = source.split('\n').filter((one) => one.trim() !== '');
-  const parsed = lines.map(parseJson);
-  return lines.length > 1 && parsed.every((one) => one !== undefined) ? parsed : undefined;
+  if (whole !== undefined) return [whole].flat();
+  const parsed = source.split('\n').flatMap((one) => parseJson(one) ?? []);
+  const objects = parsed.filter((one) => typeof one === 'object');
+  return objects.length > 0 ? objects : undefined;
 }
 
 function parseJson(source: string): unknown {

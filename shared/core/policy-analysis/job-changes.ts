@@ -30,8 +30,11 @@ export function jobChanges(unmet: readonly Unmet[], requested: readonly string[]
 }
 
 function requestChange(claims: readonly string[], requested: readonly string[]): JobChange {
-  const flags = claims.map((claim) => `--claim ${claim}`).join(' ');
-  const all = [...new Set([...requested, ...claims])].join(', ');
+  const flags = [...claims]
+    .sort()
+    .map((claim) => `--claim ${claim}`)
+    .join(' ');
+  const all = [...new Set([...requested, ...claims])].sort().join(', ');
   return {
     claims,
     possible: true,

@@ -15,6 +15,7 @@ const COMMANDS = [
   'rules check',
   'package',
   'doctor',
+  'explain',
   'kill',
   'users create',
   'version',
@@ -55,7 +56,7 @@ describe('keydesk', () => {
   it.each([
     ['polcy', 'Did you mean policy?'],
     ['check', 'Did you mean policy check or rules check?'],
-    ['explain --policy examples/policy.yaml', 'Did you mean policy explain?'],
+    ['explain --policy examples/policy.yaml', 'run keydesk policy explain.'],
     ['policy check mine.yaml', 'Write --policy mine.yaml.'],
     ['policy explain mine.yaml', 'Write --policy mine.yaml.'],
     ['rules write mine.yml', 'Write --policy mine.yml.'],

@@ -1,0 +1,162 @@
+// What the audit lines of one request say: whether it was refused, why, and who can change it. The compiler checks that every reason has
+// somebody who can.
+
+import type { Refusal } from '../oauth/refusal.ts';
+import { JOB_TOKEN_ADVICE, REFUSAL_ADVICE } from '../oauth/refusal-advice.ts';
+import { parseClaims } from '../policy/claims.ts';
+import { visible } from '../policy/visible-text.ts';
+import type { AuditLine } from './audit-line.ts';
+import { explainTrace, type RefusedExplanation } from './explain-job.ts';
+
+export type RequestOutcome =
+  | { readonly outcome: 'refused' | 'granted' | 'failed'; readonly line: AuditLine }
+  | { readonly outcome: 'other'; readonly events: readonly string[] };
+
+const OUTCOMES = [
+  ['refused', 'grant.refused'],
+  ['granted', 'grant.issued'],
+  ['failed', 'request.failed'],
+  ['failed', 'request.timed_out'],
+] as const;
+
+/** @param lines of one request, one at least */
+export function outcomeOf(lines: readonly AuditLine[]): RequestOutcome {
+  for (const [outcome, event] of OUTCOMES) {
+    const line = lines.find((one) => one.event === event);
+    if (line) return { outcome, line };
+  }
+  return { outcome: 'other', events: [...new Set(lines.map(({ event }) => event))] };
+}
+
+/** Who can change that a request is refused. */
+export type Side = 'job' | 'policy' | 'operators' | 'time';
+
+const SIDES: Readonly<Record<Refusal['reason'], readonly Side[]>> = {
+  job_token_missing: ['job'],
+  job_token_malformed: ['job'],
+  job_token_type_not_allowed: ['job'],
+  job_token_algorithm_not_allowed: ['job'],
+  job_token_header_not_allowed: ['job'],
+  job_token_key_id_missing: ['job'],
+  job_token_key_unknown: ['operators'],
+  job_token_signature_invalid: ['job'],
+  job_token_issuer_wrong: ['job', 'operators'],
+  job_token_audience_wrong: ['job', 'policy'],
+  job_token_time_claim_invalid: ['job'],
+  job_token_expired: ['job'],
+  job_token_not_yet_valid: ['job', 'operators'],
+  job_token_issued_in_future: ['job', 'operators'],
+  job_token_lifetime_too_long: ['job', 'policy'],
+  job_token_claim_invalid: ['job'],
+  job_token_organization_wrong: ['policy'],
+  job_token_key_not_looked_up: ['time', 'operators'],
+  parameter_missing: ['job'],
+  parameter_repeated: ['job'],
+  parameter_invalid: ['job'],
+  parameter_not_supported: ['job'],
+  body_not_allowed: ['job'],
+  grant_type_not_supported: ['job'],
+  claims_missing: ['job'],
+  unknown_credential: ['job', 'policy'],
+  no_matching_rule: ['job', 'policy'],
+  job_ended: ['job'],
+  grant_revoked: ['job'],
+  credential_changed: ['job'],
+  live_token_limit: ['job', 'time'],
+  rate_limited: ['job', 'policy', 'time'],
+  pipeline_grant_limit: ['time', 'policy'],
+  pool_exhausted: ['time', 'policy'],
+  blocked: ['operators'],
+  grant_busy: ['time'],
+  google_refused: ['operators'],
+  dependency_unavailable: ['time', 'operators'],
+  too_many_lookups: ['time'],
+  not_found: ['job'],
+  method_not_allowed: ['job'],
+  content_type_not_supported: ['job'],
+  request_too_large: ['job'],
+};
+
+const BY_RULES = ['claims_missing', 'unknown_credential', 'no_matching_rule'] as const;
+
+export interface ReasonExplanation {
+  readonly reason: string;
+  /** Empty for a reason that this version does not know. */
+  readonly sides: readonly Side[];
+  readonly when: string;
+  readonly whatToDo: string;
+  /** Fields of the line that depend on the reason. */
+  readonly facts: readonly (readonly [name: string, value: string])[];
+}
+
+export function explainReason(line: AuditLine): ReasonExplanation {
+  const reason = line.reason ?? 'not known';
+  const all: Readonly<Record<string, { when: string; whatToDo: string }>> = { ...JOB_TOKEN_ADVICE, ...REFUSAL_ADVICE };
+  const advice = Object.hasOwn(all, reason) ? all[reason] : undefined;
+  return {
+    reason,
+    sides: advice ? SIDES[reason as Refusal['reason']] : [],
+    when: toPlain(advice?.when ?? 'This version of keydesk does not know the reason.'),
+    whatToDo: toPlain(advice?.whatToDo ?? 'Install the version of keydesk that is deployed.'),
+    facts: factsOf(line),
+  };
+}
+
+/** Whether the rules of the policy decided, so that its line has the claims of the job. */
+export function isByRules(reason: string | undefined): reason is (typeof BY_RULES)[number] {
+  return (BY_RULES as readonly (string | undefined)[]).includes(reason);
+}
+
+/** The explanation from the line alone; undefined where the rules did not decide, or the line was cut. */
+export function explainFromLine({
+  reason,
+  credential,
+  job,
+  trace,
+  missing = [],
+}: AuditLine): RefusedExplanation | undefined {
+  const parsed = parseClaims(job);
+  if (!isByRules(reason) || credential === undefined || !trace || 'invalidClaim' in parsed) return undefined;
+  return explainTrace(credential, reason, { trace, missing, claims: parsed.claims });
+}
+
+const FACTS = [
+  'detail',
+  'received',
+  'expected',
+  'hint',
+  'ended_at',
+  'grant_id',
+  'live_grants',
+  'limit',
+  'pool_size',
+  'free_at',
+  'kill_switch_id',
+  'dependency',
+  'code',
+  'error',
+  'cause',
+  'google_code',
+  'permission',
+  'api',
+  'consumer',
+  'service_account',
+  'allow',
+  'retry_after_s',
+];
+
+function factsOf(line: AuditLine): [string, string][] {
+  const values: Readonly<Record<string, unknown>> = line;
+  return FACTS.flatMap((name): [string, string][] => {
+    const value = values[name];
+    return typeof value === 'string' || typeof value === 'number' ? [[name, visible(String(value))]] : [];
+  });
+}
+
+/** Markdown of a page in docs/, as plain text. */
+function toPlain(markdown: string): string {
+  return markdown
+    .replaceAll(/\[([^\]]+)\]\(#[^)]*\)/g, '$1 (docs/TROUBLESHOOTING.md)')
+    .replaceAll(/\[([^\]]+)\]\(([^)#]+)(?:#[^)]*)?\)/g, '$1 (docs/$2)')
+    .replaceAll('`', '');
+}

@@ -1,0 +1,91 @@
+// What `keydesk explain` says of each reason, in refused-request.golden.txt for people to read; RECORD=1 writes the file.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { refusalResponse } from '../../../../functions/token/error-response.ts';
+import { createAuditLogger } from '../../../../shared/audit/logger.ts';
+import type { Refusal } from '../../../../shared/core/oauth/refusal.ts';
+import { parsePolicyText } from '../../../../shared/core/policy/parse-yaml.ts';
+import { type AuditLine, toAuditLine } from '../../../../shared/core/policy-analysis/audit-line.ts';
+import { explainJob } from '../../../../shared/core/policy-analysis/explain-job.ts';
+import { explanationLines } from '../../../../shared/core/policy-analysis/explanation-lines.ts';
+import { reasonLines } from '../../../../shared/core/policy-analysis/reason-lines.ts';
+import { explainFromLine, explainReason } from '../../../../shared/core/policy-analysis/refused-request.ts';
+import { toJobClaims } from '../../../../shared/core/policy-analysis/stated-job.ts';
+import { EVERY_REFUSAL } from '../../../fixtures/every-refusal.ts';
+import { claims } from '../../../fixtures/grants.ts';
+
+const GOLDEN = new URL('refused-request.golden.txt', import.meta.url);
+const read = parsePolicyText(readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8'));
+if ('problems' in read) throw new Error('the example is a policy');
+const { policy } = read;
+const OPTIONS = { pipelines: policy.pipelines, file: 'policy.yaml' };
+
+function lineOf(refusal: Refusal): AuditLine {
+  let written = '';
+  const audit = createAuditLogger({
+    project: 'p',
+    write: (text) => {
+      written = text;
+    },
+  });
+  const context = { request_id: 'ID', bearer: true, credentialName: 'staging-config', claims };
+  for (const event of refusalResponse(refusal, context).auditEvents ?? []) audit(event);
+  return toAuditLine(JSON.parse(written)) as AuditLine;
+}
+
+function explained(refusal: Refusal): string[] {
+  const line = lineOf(refusal);
+  const byRules = explainFromLine(line);
+  return [
+    ...reasonLines('ID', line, { ...explainReason(line), byRules: byRules !== undefined }),
+    ...(byRules ? explanationLines(byRules, { ...OPTIONS, pipelines: {} }) : []),
+  ];
+}
+
+const WEB = { pipeline_id: `${policy.pipelines.web}`, pipeline_slug: 'web' };
+const RELEASE = { pipeline_id: `${policy.pipelines['web-release']}`, pipeline_slug: 'web-release' };
+const JOB = { organization_id: `${policy.organization.id}`, build_branch: 'main', build_source: 'webhook' };
+const CASES: readonly (readonly [title: string, job: Record<string, string>, credential: string])[] = [
+  ['another branch', { ...JOB, ...WEB, build_branch: 'feature/x' }, 'staging-config'],
+  ['another source and branch', { ...JOB, ...WEB, build_branch: 'x', build_source: 'api' }, 'staging-admin'],
+  ['the build of a tag', { ...JOB, ...WEB, build_tag: 'main' }, 'staging-config'],
+  ['no tag', { ...JOB, ...RELEASE, step_key: 'deploy-production' }, 'production-config'],
+  ['another step', { ...JOB, ...RELEASE, build_branch: 'v1', build_tag: 'v1', step_key: 'test' }, 'production-config'],
+  ['no step key', { ...JOB, ...RELEASE, build_branch: 'v1', build_tag: 'v1' }, 'production-config'],
+  [
+    'claims that were not requested',
+    { build_branch: 'main', build_source: 'ui', pipeline_slug: 'web' },
+    'staging-cache',
+  ],
+  [
+    'a pipeline that the policy does not name',
+    { ...JOB, ...WEB, pipeline_id: `${policy.organization.id}`, pipeline_slug: 'docs' },
+    'staging-export',
+  ],
+  ['a misspelt credential', { ...JOB, ...WEB }, 'staging-confg'],
+];
+
+it('says of each reason when it happens, what to do and who can, and of each claim what would have to change', () => {
+  const sections = [
+    ...CASES.map(([title, stated, credential]) => {
+      const job = toJobClaims(policy, { claims: stated, unknown: [] });
+      if ('problems' in job) throw new Error(job.problems.join('\n'));
+      return [`# ${title}`, ...explanationLines(explainJob(read, job.claims, credential), OPTIONS)];
+    }),
+    ...EVERY_REFUSAL.map((refusal) => [`# ${refusal.reason}`, ...explained(refusal)]),
+  ];
+  const golden = `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  expect(golden).not.toMatch(/`|undefined|\]\(/);
+  if (process.env.RECORD) writeFileSync(GOLDEN, golden);
+  expect(golden).toBe(readFileSync(GOLDEN, 'utf8'));
+});
+
+it('shows what is invisible in a claim, and moves no cursor', () => {
+  const job = toJobClaims(policy, { claims: { ...JOB, ...WEB, build_branch: 'a\u202eb' }, unknown: [] });
+  if ('problems' in job) throw new Error(job.problems.join('\n'));
+  const lines = explanationLines(explainJob(read, job.claims, 'staging-config'), OPTIONS).join('\n');
+  expect(lines).toContain('a<U+202E>b');
+  expect(lines).not.toContain('\u202e');
+  expect(lines).not.toContain('name: staging-config');
+});
