@@ -1,4 +1,4 @@
-// When each refusal happens and what to do about it, for docs/TROUBLESHOOTING.md alone: the functions do not load this. The compiler
+// When each refusal happens and what to do about it, for docs/TROUBLESHOOTING.md and `keydesk explain`: the functions do not load this. The compiler
 // checks that every reason has both. Links are relative to docs/.
 
 import type { JobTokenReason, Refusal } from './refusal.ts';

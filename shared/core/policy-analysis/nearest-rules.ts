@@ -8,7 +8,7 @@ export interface Unmet {
   readonly claim: string;
   /** The claim's value; null when the token lacks it. */
   readonly has: string | null;
-  /** The patterns, of which the value must match one; empty when the token must lack the claim. */
+  /** The patterns. The value must match one. Empty when the token must lack the claim. */
   readonly needs: readonly string[];
 }
 

@@ -13,7 +13,7 @@ export interface StatedJob {
   readonly claims: Readonly<Record<string, unknown>>;
   /** Of a line of the audit log. */
   readonly line?: AuditLine;
-  /** Claims of which the text does not say whether the token has them. */
+  /** Claims that the token may have or lack: the text does not say. */
   readonly unknown: readonly string[];
 }
 

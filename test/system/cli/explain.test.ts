@@ -234,6 +234,51 @@ describe('keydesk explain', () => {
   });
 });
 
+describe('keydesk explain --grant', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'keydesk-grant-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const grant = { active: true, exp: 4_102_444_800, credential: 'staging-config', renewable: true };
+  const explain = (given: unknown, ...args: readonly string[]) => {
+    writeFileSync(join(folder, 'grant.json'), typeof given === 'string' ? given : JSON.stringify(given));
+    return runCli('explain', ['--policy', 'examples/policy.yaml', '--grant', join(folder, 'grant.json'), ...args]);
+  };
+
+  it('names the line of the rules that allows a request, and how to compare the deployed rules', async () => {
+    const args = ['--path', 'config/app', '--verb', 'get', '--rules', 'examples/firestore.rules'];
+    const { code, out, err } = await explain(grant, ...args);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/Line \d+ of the rules file allows it: match \/config\/\{document=\*\*\}: allow get/);
+    const shown = /keydesk (rules check .*)$/m.exec(out)?.[1] ?? '';
+    expect((await runCli(shown.replaceAll("'", ''))).code).toBe(0);
+  });
+
+  it('says what denies a request, also as JSON', async () => {
+    const { out } = await explain(grant, '--path', 'cache', '--verb', 'list');
+    expect(out).toContain('A query needs list, and get is for one document.');
+    expect(out).toContain('- { path: "cache/{entry}", verbs: [get, list, create, update, delete] }');
+    const { code, out: json } = await explain({ active: false }, '--path', 'cache/a', '--verb', 'get', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(json)).toMatchObject({ verdict: 'denied', checks: expect.arrayContaining([]) });
+  });
+
+  it.each([
+    ['no path', grant, ['--verb', 'get'], 2, '--grant needs --path and --verb.'],
+    ['an unknown verb', grant, ['--path', 'a/b', '--verb', 'read'], 2, 'get, list, create, update, delete'],
+    ['a request too', grant, [ID, '--path', 'a/b', '--verb', 'get'], 2, 'not both'],
+    ['no JSON', 'active', ['--path', 'a/b', '--verb', 'get'], 1, 'It is not JSON.'],
+    ['no grant', { error: 'x' }, ['--path', 'a/b', '--verb', 'get'], 1, 'no member active'],
+  ])('refuses %s', async (_, given, args, code, message) => {
+    expect(await explain(given, ...args)).toMatchObject({ code, out: '', err: expect.stringContaining(message) });
+  });
+
+  it('refuses its options without --grant', async () => {
+    expect(await runCli('explain', [ID, '--path', 'a/b'])).toMatchObject({ code: 2, out: '' });
+  });
+});
+
 describe('keydesk policy explain --claims', () => {
   const file = join(tmpdir(), `keydesk-claims-${process.pid}`);
   afterAll(() => rmSync(file, { force: true }));
@@ -278,7 +323,7 @@ describe('keydesk policy explain --claims', () => {
       'job_ended',
     ],
     ['lines that are no claims', 'branch=main', 'NAME=VALUE'],
-    ['claims of which one is missing', 'build_source=ui', 'build_branch is missing'],
+    ['claims without one that a rule looks at', 'build_source=ui', 'build_branch is missing'],
     ['a claim with an impossible value', JSON.stringify({ ...payload, pipeline_id: 'web' }), 'pipeline_id'],
   ])('does not explain %s', async (_, text, message) => {
     expect(await explain(text)).toMatchObject({ code: 1, out: '', err: expect.stringContaining(message) });
