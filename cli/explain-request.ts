@@ -143,7 +143,7 @@ function explainRefusal(
   for (const one of reasonLines(requestId, line, { ...explained, byRules: byRules !== undefined })) print(one);
   if (!byRules) return;
   const pipelines = read?.policy.pipelines ?? {};
-  for (const one of explanationLines(byRules, { pipelines, file })) print(one);
+  for (const one of explanationLines(byRules, { pipelines, contact: read?.policy.contact, file })) print(one);
   if (byRules.outcome === 'granted') print(`By ${file} as it is now, the job gets the credential.`);
   if (!read) print('To see what the policy could change, give the policy with --policy.');
 }

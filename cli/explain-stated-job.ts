@@ -77,7 +77,8 @@ function printLines(
     warn(`${source} does not say whether the job token has ${unknown.join(', ')}. They are taken as absent.`);
   for (const { reason, text } of job.refusedFirst) print(`Keydesk refuses this job token, ${reason}: ${text}`);
   for (const explanation of explanations)
-    for (const one of explanationLines(explanation, { pipelines: policy.pipelines, file })) print(one);
+    for (const one of explanationLines(explanation, { pipelines: policy.pipelines, contact: policy.contact, file }))
+      print(one);
   if (explanations.length < Object.keys(policy.credentials).length)
     print(instead.length > 0 ? `The job gets instead: ${instead.join(', ')}` : 'The job gets no other credential.');
 }

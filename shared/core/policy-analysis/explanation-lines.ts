@@ -13,6 +13,8 @@ export interface LineOptions {
   readonly pipelines: Pipelines;
   /** The policy file, as its user named it. */
   readonly file: string;
+  /** The policy's `contact`. */
+  readonly contact?: string | undefined;
 }
 
 export function explanationLines(explanation: JobExplanation, options: LineOptions): string[] {
@@ -82,17 +84,19 @@ function needsText({ needs }: Unmet): string {
   return needs.length === 0 ? '(no tag: the rule does not name build_tag)' : needs.join(' or ');
 }
 
-function policyLines({ place, yaml, remaining, forbidden }: PolicyChange, { file }: LineOptions): string[] {
+function policyLines({ place, yaml, remaining, forbidden }: PolicyChange, { file, contact }: LineOptions): string[] {
   if (forbidden.length > 0)
     return [
       '  What the policy could change: nothing small. The guards of the environment forbid such a rule:',
       ...forbidden.map((message) => `    - ${message}.`),
+      ...(contact === undefined ? [] : [`  The owners of the policy: ${contact}`]),
     ];
   return [
     `  What the policy could change (${place}):`,
     ...yaml.map((line) => `    ${line}`),
     ...(remaining.length > 0 ? [`  With it, the job must still change ${remaining.join(', ')}.`] : []),
     `  This change widens the policy. To see by how much, run: keydesk policy diff ${file} CHANGED_FILE`,
+    ...(contact === undefined ? [] : [`  The owners of the policy: ${contact}`]),
   ];
 }
 

@@ -19,7 +19,7 @@ const GOLDEN = new URL('refused-request.golden.txt', import.meta.url);
 const read = parsePolicyText(readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8'));
 if ('problems' in read) throw new Error('the example is a policy');
 const { policy } = read;
-const OPTIONS = { pipelines: policy.pipelines, file: 'policy.yaml' };
+const OPTIONS = { pipelines: policy.pipelines, file: 'policy.yaml', contact: policy.contact };
 
 function lineOf(refusal: Refusal): AuditLine {
   let written = '';
@@ -62,6 +62,19 @@ const CASES: readonly (readonly [title: string, job: Record<string, string>, cre
     'a pipeline that the policy does not name',
     { ...JOB, ...WEB, pipeline_id: `${policy.organization.id}`, pipeline_slug: 'docs' },
     'staging-export',
+  ],
+  [
+    'a value that no pattern can name',
+    {
+      ...JOB,
+      ...RELEASE,
+      organization_id: JOB.organization_id,
+      build_branch: 'v1',
+      build_tag: 'v1',
+      build_source: 'a*b',
+      step_key: 'x',
+    },
+    'production-config',
   ],
   ['a misspelt credential', { ...JOB, ...WEB }, 'staging-confg'],
 ];
