@@ -68,7 +68,6 @@ const CASES: readonly (readonly [title: string, job: Record<string, string>, cre
     {
       ...JOB,
       ...RELEASE,
-      organization_id: JOB.organization_id,
       build_branch: 'v1',
       build_tag: 'v1',
       build_source: 'a*b',
