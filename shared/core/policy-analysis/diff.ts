@@ -88,7 +88,9 @@ function jobsChange(name: string, before: Policy, after: Policy, newTools: () =>
 /** A job that one policy grants a credential to and another does not. */
 function grantedOutside(policy: Policy, other: Policy, credential: string, tools: Tools): ExampleJob | undefined {
   const alternatives = grantedJobs(other, credential);
+  const same = new Set(alternatives.map((demands) => JSON.stringify(demands)));
   for (const demands of grantedJobs(policy, credential)) {
+    if (same.has(JSON.stringify(demands))) continue;
     const job = jobOutside(meeting(ALL_JOBS, demands), alternatives, tools);
     if (job) return job;
   }

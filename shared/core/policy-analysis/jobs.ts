@@ -57,11 +57,23 @@ export function meeting(jobs: Jobs, demands: Demands): Jobs {
 
 /** @returns a job of the set; undefined when it is empty. @throws CannotTell */
 export function exampleJob(jobs: Jobs, tools: Tools): ExampleJob | undefined {
+  const job = someJob(jobs, tools);
+  return job && toExample(job);
+}
+
+/** The same with an organization's slug as it is in demands. */
+export function someJob(jobs: Jobs, tools: Tools): ExampleJob | undefined {
   const example = new Map<string, string | null>();
   for (const [claim, values] of jobs) {
     const value = exampleOf(claim, values, tools);
     if (value === undefined) return undefined;
-    example.set(claim, claim === 'organization_slug' ? (value?.replaceAll(NO_WILDCARD, '*') ?? null) : value);
+    example.set(claim, value);
   }
   return example;
+}
+
+/** @param job as someJob has it */
+export function toExample(job: ExampleJob): ExampleJob {
+  const slug = job.get('organization_slug');
+  return slug ? new Map(job).set('organization_slug', slug.replaceAll(NO_WILDCARD, '*')) : job;
 }
