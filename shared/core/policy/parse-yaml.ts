@@ -2,15 +2,14 @@
 // Knows YAML; what a policy is, it leaves to core/policy.ts.
 
 import { createHash } from 'node:crypto';
-import { type Document, isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, isSeq } from 'yaml';
 import type { RepairedKeys } from './misspelt-keys.ts';
-import { byPlace, createPlaces, type LocatedProblem, spanOf, spanOfNode, type YamlProblem } from './places.ts';
+import { byPlace, type LocatedProblem, spanOf, type YamlProblem } from './places.ts';
 import { type Policy, parsePolicyData, type WrittenPolicy } from './policy.ts';
-import { isWithin, type PolicyProblem } from './problems.ts';
-import { textMistakes } from './text-mistakes.ts';
+import type { PolicyProblem } from './problems.ts';
 import { visible } from './visible-text.ts';
-import { toData } from './yaml-data.ts';
-import { type Findings, inspectValues } from './yaml-values.ts';
+import { readYaml, type YamlExplanations } from './yaml-file.ts';
+import type { Findings } from './yaml-values.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;
@@ -29,12 +28,8 @@ export interface ReadPolicy extends LoadedPolicy {
 }
 
 /** How mistakes are explained. */
-export interface Explanations {
-  /** Of a document with errors. */
-  readonly syntaxMistakes: (document: Document, text: string) => YamlProblem[];
+export interface Explanations extends Omit<YamlExplanations, 'shapeMistakes'> {
   readonly repairKeys: (data: unknown) => RepairedKeys;
-  /** Explains problems of keys. */
-  readonly explainKeys: (keys: Findings['keys']) => Findings['keys'];
   /** Explains a problem of a value in `data`; others stay as they are. */
   readonly explainValue: (problem: PolicyProblem, data: unknown) => PolicyProblem;
   /** Explains a problem that a null causes; others stay as they are. */
@@ -64,45 +59,17 @@ export function parsePolicyText(
 }
 
 function readPolicy(text: string, explanations: Explanations): ReadPolicy | { problems: LocatedProblem[] } {
-  const document = parseDocument(text, { prettyErrors: false, stringKeys: true, uniqueKeys: false });
-  const places = createPlaces(text, document.contents);
-  const broken = firstOf([
-    () => textMistakes(text),
-    () => explanations.syntaxMistakes(document, text),
-    () => shapeMistakes(document, text),
-  ]);
-  if (broken.length > 0) return { problems: broken.map(({ span, message }) => places.at(span, message)) };
-  const { keys: found, unclear, nulls } = inspectValues(document.contents, places.lineOf);
-  const keys = explanations.explainKeys(found);
-  const expanded = toData(document, new Set(unclear.map(({ scalar }) => scalar)));
-  const keyProblems = keys.map((problem) => places.of(problem, spanOfNode(problem.key)));
-  if ('problems' in expanded)
-    return { problems: [...keyProblems, ...expanded.problems.map(({ span, message }) => places.at(span, message))] };
-  const { data, problems: keyMistakes, writtenPath } = explanations.repairKeys(expanded.data);
+  const file = readYaml(text, { ...explanations, shapeMistakes });
+  if ('problems' in file) return file;
+  const { data, problems: keyMistakes, writtenPath } = explanations.repairKeys(file.data);
   const result = parsePolicyData(data);
   const mistakes = 'problems' in result ? result.problems : [];
   const explained = mistakes.map((problem) => explanations.explainValue(problem, data));
   const problems = [...keyMistakes, ...explained.map((problem) => ({ ...problem, path: writtenPath(problem.path) }))];
-  // With quotes, an unclear value would have the problem that is reported already.
-  const inQuotes = unclear.filter(({ path }) => !problems.some((problem) => concerns(problem, path)));
-  const located = [
-    ...keyProblems,
-    ...problems
-      .filter((problem) => !keys.some(({ path }) => isWithin(problem.path, path)))
-      .map((problem) => places.of(explanations.explainNull(problem, nulls, text))),
-    ...inQuotes.map((problem) => places.of(problem)),
-  ];
+  const located = file.problemsWith(problems, (problem) => explanations.explainNull(problem, file.nulls, text));
   if (located.length > 0 || !('policy' in result)) return { problems: located };
   const sha256 = createHash('sha256').update(text).digest('hex');
-  return { ...result, sha256, contents: document.contents, text, locate: places.of };
-}
-
-function firstOf(checks: readonly (() => YamlProblem[])[]): YamlProblem[] {
-  for (const check of checks) {
-    const problems = check();
-    if (problems.length > 0) return problems;
-  }
-  return [];
+  return { ...result, sha256, contents: file.contents, text, locate: file.places.of };
 }
 
 /** What is without all of them is another file. */
@@ -120,11 +87,6 @@ function shapeMistakes({ contents }: Document, text: string): YamlProblem[] {
     return [{ span, message: `The file holds one value and no keys. ${advice}` }];
   const empty = text.trim() === '' ? 'The file is empty.' : 'The file holds no keys.';
   return [{ span: { start: 0, end: 0 }, message: `${empty} ${advice}` }];
-}
-
-/** Whether a problem is at `path`, at the list that contains it, or at an unknown key around it. */
-function concerns(problem: PolicyProblem, path: PolicyProblem['path']): boolean {
-  return isWithin(problem.path, path) || (problem.at === 'key' && isWithin(path, problem.path));
 }
 
 /**

@@ -101,6 +101,9 @@ function shownSpan(node: unknown): Span | undefined {
   return end > start ? { start, end } : undefined;
 }
 
+/** What an item of a list with names is called. */
+const NAMED_ITEMS: Readonly<Record<string, string>> = { rules: 'rule', cases: 'case', statements: 'statement' };
+
 const SECTIONS: Readonly<Record<string, string>> = {
   environments: 'environment',
   pipelines: 'pipeline',
@@ -111,7 +114,7 @@ const SECTIONS: Readonly<Record<string, string>> = {
 /** A message that begins with a lower-case letter has no subject yet: it is what `path` names. */
 function describe(contents: unknown, path: PolicyProblem['path'], message: string, part?: 'key') {
   const names = namesOf(contents, path);
-  const lastIsItem = typeof path.at(-1) === 'number' && !(path[0] === 'rules' && path.length === 2);
+  const lastIsItem = typeof path.at(-1) === 'number' && !(path.length === 2 && itemNoun(path[0]) !== undefined);
   const named = lastIsItem || part === 'key';
   if (!/^[a-z]/.test(message)) return { where: (named ? names.slice(0, -1) : names).join(', '), message };
   const before = names.slice(0, -1);
@@ -126,9 +129,17 @@ function namesOf(contents: unknown, path: PolicyProblem['path']): string[] {
   const keys = rest.map((step) => (typeof step === 'number' ? `item ${step + 1}` : step));
   const noun = Object.hasOwn(SECTIONS, section) ? SECTIONS[section] : undefined;
   if (noun !== undefined) return [`${noun} ${JSON.stringify(String(entry))}`, ...keys];
-  if (section !== 'rules' || typeof entry !== 'number') return [String(section), String(entry), ...keys];
-  const name = valueAt(contents, ['rules', entry, 'name']);
-  return [typeof name === 'string' && name !== '' ? `rule ${JSON.stringify(name)}` : `rule ${entry + 1}`, ...keys];
+  const item = itemNoun(section);
+  if (item === undefined || typeof entry !== 'number') return [String(section), String(entry), ...keys];
+  const name = valueAt(contents, [section, entry, 'name']);
+  return [
+    typeof name === 'string' && name !== '' ? `${item} ${JSON.stringify(name)}` : `${item} ${entry + 1}`,
+    ...keys,
+  ];
+}
+
+function itemNoun(section: string | number | undefined): string | undefined {
+  return Object.hasOwn(NAMED_ITEMS, String(section)) ? NAMED_ITEMS[String(section)] : undefined;
 }
 
 function valueAt(contents: unknown, path: PolicyProblem['path']): unknown {

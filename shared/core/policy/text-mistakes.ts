@@ -1,4 +1,4 @@
-// What is wrong with the characters of a policy file before YAML is read: invisible characters, YAML directives and templates that
+// What is wrong with the characters of a file before YAML is read: invisible characters, YAML directives and templates that
 // nothing replaced.
 
 import type { YamlProblem } from './places.ts';
@@ -64,8 +64,8 @@ function directiveMistakes(text: string): YamlProblem[] {
     .map(({ 0: line, index }) => ({
       span: { start: index, end: index + line.length },
       message: line.startsWith('%YAML')
-        ? 'A policy is read as YAML 1.2. Remove this line.'
-        : 'This line is a YAML directive. A policy has none. Remove the line.',
+        ? 'Keydesk reads YAML 1.2. Remove this line.'
+        : 'This line is a YAML directive, and Keydesk reads none. Remove the line.',
     }));
 }
 

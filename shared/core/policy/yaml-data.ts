@@ -49,7 +49,7 @@ export function toData(
       if (fitted && added > MAX_ALIASED)
         problems.push({
           span,
-          message: `The alias *${name} makes the policy too large. Aliases may add ${MAX_ALIASED} keys and values: use fewer of them.`,
+          message: `The alias *${name} makes the file too large. Aliases may add ${MAX_ALIASED} keys and values: use fewer of them.`,
         });
       return target;
     }

@@ -1,4 +1,4 @@
-// What the YAML parser refuses, in words for the author of a policy. The parser goes on after a mistake and reports its consequences,
+// What the YAML parser refuses, in words for the author of the file. The parser goes on after a mistake and reports its consequences,
 // so this keeps the first one and says what to write.
 
 import type { Document, YAMLError } from 'yaml';
@@ -15,7 +15,7 @@ export function syntaxMistakes({ errors, warnings }: Document, text: string): Ya
   if (first) return [explain(first, structural, text)];
   return tags.map(({ pos: [start, end] }) => ({
     span: { start, end },
-    message: `${text.slice(start, end)} is a YAML tag, and a policy has none. Write the value alone, or put it in quotes.`,
+    message: `${text.slice(start, end)} is a YAML tag, and Keydesk reads none. Write the value alone, or put it in quotes.`,
   }));
 }
 
@@ -34,7 +34,7 @@ function explain(
     case 'MULTIPLE_DOCS':
       return {
         span: wholeLine(line),
-        message: 'A policy file holds one YAML document, and a second one begins here. Keep one of them.',
+        message: 'A second YAML document begins here, and a file holds one. Keep one of them.',
       };
     case 'BAD_SCALAR_START':
       return inQuotes(text, start);

@@ -602,7 +602,7 @@ describe('the text of a policy', () => {
       (_, index) => `  - { name: r${index}, match: { pipeline_slug: app, build_branch: *b }, grants: [export] }\n`,
     );
     const text = `${replaced('build_branch: main', patterns)}${rules.join('')}`;
-    expect(problemsIn(text)).toEqual([expect.stringContaining('*b makes the policy too large')]);
+    expect(problemsIn(text)).toEqual([expect.stringContaining('*b makes the file too large')]);
   });
 
   it.each([51, 3_000])('accepts %i rules that share one list by an alias', (count) => {
