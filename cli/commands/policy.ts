@@ -5,10 +5,12 @@ import { checkCommand } from './policy/check.ts';
 import { diffCommand } from './policy/diff.ts';
 import { explainCommand } from './policy/explain.ts';
 import { schemaCommand } from './policy/schema.ts';
+import { testCommand } from './policy/test.ts';
 
 export const policyCommand = new Command('policy')
-  .description('check or explain a policy; print its JSON Schema')
+  .description('check, test or explain a policy; print its JSON Schema')
   .addCommand(checkCommand)
   .addCommand(diffCommand)
+  .addCommand(testCommand)
   .addCommand(explainCommand)
   .addCommand(schemaCommand);

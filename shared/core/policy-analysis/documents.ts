@@ -27,6 +27,17 @@ export function touchOutside(allow: Allow, others: Allow, { finder, work }: Tool
   return undefined;
 }
 
+/** What both open. @returns an example; undefined when there is nothing. @throws CannotTell */
+export function sharedTouch(allow: Allow, other: Allow, { finder, work }: Tools): Touch | undefined {
+  for (const verb of VERBS) {
+    const within = [patternsOf(allow, verb), patternsOf(other, verb)];
+    if (within.some((patterns) => patterns.length === 0)) continue;
+    const path = finder.find(DOCUMENTS, { within, without: [] }, work);
+    if (path !== undefined) return { verb, path };
+  }
+  return undefined;
+}
+
 /** Whether `allow` opens a document for a verb. */
 export function opens(allow: Allow, { verb, path }: Touch, { finder, work }: Tools): boolean {
   return finder.find(DOCUMENTS, { within: [[path], patternsOf(allow, verb)], without: [] }, work) !== undefined;

@@ -1,4 +1,4 @@
-// Rules and items of `allow` whose dash is missing: YAML then reads their keys as further keys of the map above.
+// Rules, cases and items of `allow` whose dash is missing: YAML then reads their keys as further keys of the map above.
 
 import type { PolicyProblem } from './problems.ts';
 import type { KeyProblem } from './yaml-values.ts';
@@ -6,6 +6,7 @@ import type { KeyProblem } from './yaml-values.ts';
 /** Lists of maps: where they are in the file, and the first key of an item. */
 const LISTS = [
   { pattern: /^rules$/, list: 'rules', first: 'name' },
+  { pattern: /^cases$/, list: 'cases', first: 'name' },
   { pattern: /^credentials\n[^\n]*\nfirestore\nallow$/, list: 'allow', first: 'path' },
 ] as const;
 

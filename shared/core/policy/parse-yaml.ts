@@ -2,9 +2,10 @@
 // Knows YAML; what a policy is, it leaves to core/policy.ts.
 
 import { createHash } from 'node:crypto';
-import { type Document, isMap, isScalar, isSeq } from 'yaml';
+import type { Document } from 'yaml';
+import type { FileShape } from './file-shape.ts';
 import type { RepairedKeys } from './misspelt-keys.ts';
-import { byPlace, type LocatedProblem, spanOf, type YamlProblem } from './places.ts';
+import { byPlace, type LocatedProblem } from './places.ts';
 import { type Policy, parsePolicyData, type WrittenPolicy } from './policy.ts';
 import type { PolicyProblem } from './problems.ts';
 import { visible } from './visible-text.ts';
@@ -28,7 +29,7 @@ export interface ReadPolicy extends LoadedPolicy {
 }
 
 /** How mistakes are explained. */
-export interface Explanations extends Omit<YamlExplanations, 'shapeMistakes'> {
+export interface Explanations extends Omit<YamlExplanations, 'shape'> {
   readonly repairKeys: (data: unknown) => RepairedKeys;
   /** Explains a problem of a value in `data`; others stay as they are. */
   readonly explainValue: (problem: PolicyProblem, data: unknown) => PolicyProblem;
@@ -59,7 +60,7 @@ export function parsePolicyText(
 }
 
 function readPolicy(text: string, explanations: Explanations): ReadPolicy | { problems: LocatedProblem[] } {
-  const file = readYaml(text, { ...explanations, shapeMistakes });
+  const file = readYaml(text, { ...explanations, shape: SHAPE });
   if ('problems' in file) return file;
   const { data, problems: keyMistakes, writtenPath } = explanations.repairKeys(file.data);
   const result = parsePolicyData(data);
@@ -72,22 +73,11 @@ function readPolicy(text: string, explanations: Explanations): ReadPolicy | { pr
   return { ...result, sha256, contents: file.contents, text, locate: file.places.of };
 }
 
-/** What is without all of them is another file. */
-const CERTAIN_KEYS = ['version', 'organization', 'audience', 'environments', 'credentials', 'rules'];
-
-function shapeMistakes({ contents }: Document, text: string): YamlProblem[] {
-  const span = spanOf(contents, []);
-  if (isMap(contents)) {
-    if (contents.items.length === 0 || CERTAIN_KEYS.some((key) => contents.has(key))) return [];
-    return [{ span, message: `The file is not a policy: it has none of the keys ${CERTAIN_KEYS.join(', ')}.` }];
-  }
-  const advice = 'A policy is a map that begins with version: 1.';
-  if (isSeq(contents)) return [{ span, message: `The file holds a list. ${advice}` }];
-  if (isScalar(contents) && contents.source)
-    return [{ span, message: `The file holds one value and no keys. ${advice}` }];
-  const empty = text.trim() === '' ? 'The file is empty.' : 'The file holds no keys.';
-  return [{ span: { start: 0, end: 0 }, message: `${empty} ${advice}` }];
-}
+const SHAPE: FileShape = {
+  noun: 'a policy',
+  keys: ['version', 'organization', 'audience', 'environments', 'credentials', 'rules'],
+  advice: 'A policy is a map that begins with version: 1.',
+};
 
 /**
  * @param file the name to put into messages

@@ -1,6 +1,7 @@
 // Reads the YAML of a file that people write: plain data out, or what is wrong with its text and with its keys, with places.
 
 import { type Document, parseDocument } from 'yaml';
+import { type FileShape, shapeMistakes } from './file-shape.ts';
 import { createPlaces, type LocatedProblem, type Locator, spanOfNode, type YamlProblem } from './places.ts';
 import { isWithin, type PolicyProblem } from './problems.ts';
 import { textMistakes } from './text-mistakes.ts';
@@ -11,8 +12,7 @@ import { type Findings, inspectValues } from './yaml-values.ts';
 export interface YamlExplanations {
   /** Of a document with errors. */
   readonly syntaxMistakes: (document: Document, text: string) => YamlProblem[];
-  /** Of a document that is another file. */
-  readonly shapeMistakes: (document: Document, text: string) => YamlProblem[];
+  readonly shape: FileShape;
   /** Explains problems of keys. */
   readonly explainKeys: (keys: Findings['keys']) => Findings['keys'];
 }
@@ -31,7 +31,7 @@ export interface YamlFile {
 
 export function readYaml(
   text: string,
-  { syntaxMistakes, shapeMistakes, explainKeys }: YamlExplanations,
+  { syntaxMistakes, shape, explainKeys }: YamlExplanations,
 ): YamlFile | { problems: LocatedProblem[] } {
   const document = parseDocument(text, { prettyErrors: false, stringKeys: true, uniqueKeys: false });
   const { contents } = document;
@@ -39,7 +39,7 @@ export function readYaml(
   const broken = firstOf([
     () => textMistakes(text),
     () => syntaxMistakes(document, text),
-    () => shapeMistakes(document, text),
+    () => shapeMistakes(document, text, shape),
   ]);
   if (broken.length > 0) return { problems: broken.map(({ span, message }) => places.at(span, message)) };
   const { keys: found, unclear, nulls } = inspectValues(contents, places.lineOf);

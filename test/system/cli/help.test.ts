@@ -9,6 +9,7 @@ import { runCli } from './run-cli.ts';
 const COMMANDS = [
   'policy check',
   'policy diff',
+  'policy test',
   'policy explain',
   'policy schema',
   'rules write',

@@ -1,0 +1,155 @@
+// A case of a test file: one job, and the credentials that it must get and must not get.
+
+import { isClaimValue, type JobClaims, parseClaims } from '../policy/claims.ts';
+import { type Decision, decide } from '../policy/decide.ts';
+import { PLACEHOLDER_CLAIMS } from '../policy/explain.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { PolicyProblem } from '../policy/problems.ts';
+import { isMatchKey, isUuidClaim } from '../policy/rule.ts';
+import { valueProblems } from './matches.ts';
+import { unknownClaimKey, unknownName, unknownNames } from './names.ts';
+import type { WrittenCase, WrittenJob } from './test-file.ts';
+
+type Path = PolicyProblem['path'];
+
+export interface TestCase {
+  readonly name: string;
+  readonly path: Path;
+  readonly claims: JobClaims;
+  readonly granted: readonly string[];
+  readonly refused: readonly string[];
+}
+
+export interface CaseResult {
+  readonly testCase: TestCase;
+  /** What the policy decides otherwise than the case expects, by the name of the credential. */
+  readonly wrong: readonly (readonly [credential: string, decision: Decision])[];
+  /** The rule that grants each credential that the case expects and gets. */
+  readonly grantedBy: ReadonlyMap<string, string>;
+  readonly gets: readonly string[];
+}
+
+export function runCase(policy: Policy, testCase: TestCase): CaseResult {
+  const decisions = new Map(
+    Object.keys(policy.credentials).map((name) => [name, decide(policy, testCase.claims, name)]),
+  );
+  const wrong: [string, Decision][] = [];
+  const grantedBy = new Map<string, string>();
+  for (const [name, decision] of decisions) {
+    if (decision.outcome === 'granted' ? testCase.refused.includes(name) : testCase.granted.includes(name))
+      wrong.push([name, decision]);
+    else if (decision.outcome === 'granted' && testCase.granted.includes(name)) grantedBy.set(name, decision.rule);
+  }
+  const gets = [...decisions].flatMap(([name, { outcome }]) => (outcome === 'granted' ? [name] : []));
+  return { testCase, wrong, grantedBy, gets };
+}
+
+/** @param common the claims of every case, unless it has its own */
+export function parseCases(
+  written: readonly WrittenCase[],
+  common: WrittenJob,
+  policy: Policy,
+): { readonly cases: readonly TestCase[]; readonly problems: readonly PolicyProblem[] } {
+  const ofCommon = jobProblems(common, ['job'], policy);
+  const parsed = written.map((one, index) => parseCase(one, { common, path: ['cases', index], policy }));
+  return {
+    cases: parsed.flatMap(({ testCase }) => testCase ?? []),
+    problems: [...ofCommon, ...parsed.flatMap(({ problems }) => problems), ...repeatedNames(written)],
+  };
+}
+
+function parseCase(
+  { name, job, gets, granted = [], refused = [] }: WrittenCase,
+  { common, path, policy }: { readonly common: WrittenJob; readonly path: Path; readonly policy: Policy },
+): { testCase?: TestCase; problems: PolicyProblem[] } {
+  const known = Object.keys(policy.credentials);
+  const unknown = Object.entries({ gets: gets ?? [], granted, refused }).flatMap(([key, names]) =>
+    unknownNames(names, known, { noun: 'a credential', path: [...path, key] }),
+  );
+  const both = granted.filter((one) => refused.includes(one));
+  const problems = [
+    ...jobProblems(job, [...path, 'job'], policy),
+    ...unknown,
+    ...both.map((one) => ({
+      path: [...path, 'refused', refused.indexOf(one)],
+      message: `"${one}" is in granted too. Remove one of them`,
+    })),
+  ];
+  if (problems.length > 0) return { problems };
+  const claims = toClaims(withCommon(job, common), [...path, 'job'], policy);
+  if ('problems' in claims) return claims;
+  const expected = gets ? { granted: gets, refused: known.filter((one) => !gets.includes(one)) } : { granted, refused };
+  return { testCase: { name, path, ...claims, ...expected }, problems: [] };
+}
+
+/** `pipeline` and `pipeline_id` are the same claim. */
+function withCommon(job: WrittenJob, common: WrittenJob): WrittenJob {
+  const { pipeline, pipeline_id, ...rest } = common;
+  const own = 'pipeline' in job || 'pipeline_id' in job;
+  return { ...rest, ...(own ? {} : { ...(pipeline && { pipeline }), ...(pipeline_id && { pipeline_id }) }), ...job };
+}
+
+function jobProblems(job: WrittenJob, path: Path, policy: Policy): PolicyProblem[] {
+  const keys = Object.keys(job);
+  const problems: PolicyProblem[] =
+    keys.includes('pipeline') && keys.includes('pipeline_id')
+      ? [{ path: [...path, 'pipeline_id'], message: 'is the claim that pipeline names. Keep one of the two' }]
+      : [];
+  for (const [claim, value] of Object.entries(job)) {
+    const where = [...path, claim];
+    if (!isMatchKey(claim)) problems.push({ path: where, message: unknownClaimKey(claim, keys), at: 'key' });
+    else problems.push(...claimProblems(claim, value, where, policy));
+  }
+  return problems;
+}
+
+function claimProblems(claim: string, value: string, path: Path, { pipelines, organization }: Policy): PolicyProblem[] {
+  if (value === '') return [];
+  if (value.includes('*'))
+    return [{ path, message: `"${value}" is a pattern, and a case is about one job. Write one value` }];
+  if (claim === 'pipeline')
+    return Object.hasOwn(pipelines, value)
+      ? []
+      : [{ path, message: unknownName(value, Object.keys(pipelines), 'a pipeline') }];
+  const text = isUuidClaim(claim) ? value.toLowerCase() : value;
+  if (!isClaimValue(claim, text))
+    return [{ path, message: `"${value}" is not a value that ${claim} can have. Copy one from a job` }];
+  if (claim === 'organization_id' && organization.id !== undefined && text !== organization.id)
+    return [{ path, message: 'is not organization.id of the policy. Keydesk accepts no job of another organization' }];
+  return valueProblems(claim, value, path);
+}
+
+/** An empty value leaves a claim out. The organization is the policy's. */
+function toClaims(job: WrittenJob, path: Path, policy: Policy): { claims: JobClaims } | { problems: PolicyProblem[] } {
+  const { pipeline, ...written } = job;
+  const id = pipeline === undefined || pipeline === '' ? {} : { pipeline_id: policy.pipelines[pipeline] };
+  const given: Record<string, unknown> = { ...written, ...id };
+  const missing = Object.keys(PLACEHOLDER_CLAIMS).flatMap((claim) => {
+    const rule = policy.rules.find(({ match }) => Object.hasOwn(match, claim));
+    if (!rule || (given[claim] ?? '') !== '') return [];
+    const message = `${claim} is missing. Every job has one, and rule "${rule.name}" looks at it. Add ${claim}: VALUE`;
+    return [{ path, message }];
+  });
+  if (missing.length > 0) return { problems: missing };
+  const parsed = parseClaims({
+    ...PLACEHOLDER_CLAIMS,
+    organization_slug: policy.organization.slug,
+    organization_id: policy.organization.id,
+    ...Object.fromEntries(
+      Object.entries(given).filter(([claim, value]) => value !== '' || claim === 'organization_id'),
+    ),
+    ...(given.build_number ? { build_number: Number(given.build_number) } : {}),
+  });
+  if ('invalidClaim' in parsed)
+    return { problems: [{ path, message: `${parsed.invalidClaim} has a value that no job token has. Correct it` }] };
+  return parsed;
+}
+
+function repeatedNames(cases: readonly WrittenCase[]): PolicyProblem[] {
+  const names = cases.map(({ name }) => name);
+  return names.flatMap((name, index) =>
+    names.indexOf(name) < index
+      ? [{ path: ['cases', index, 'name'], message: `"${name}" is the name of an earlier case. Rename one of them` }]
+      : [],
+  );
+}

@@ -1,0 +1,105 @@
+// `for` and `unless` of a statement: sets of jobs, written like the `match` of a rule and read in the same way. A value that no job
+// can have is a problem, so that a misspelt one is found.
+
+import { closestName } from '../closest-name.ts';
+import { CLAIM_VALUES } from '../policy/claims.ts';
+import { matchesPattern } from '../policy/pattern.ts';
+import type { Policy } from '../policy/policy.ts';
+import { describeIssue, type PolicyProblem, toPolicyProblems } from '../policy/problems.ts';
+import { claimPatterns, isMatchKey, isUuidClaim, type Match } from '../policy/rule.ts';
+import { ALL_JOBS, demandsOf, exampleJob, meeting, organizationDemands, type Tools } from '../policy-analysis/jobs.ts';
+import { unknownClaimKey, unknownName } from './names.ts';
+
+type Path = PolicyProblem['path'];
+
+/** @param value a match or a list of them. @returns matches that name pipeline_id where the file has `pipeline` */
+export function parseMatches(
+  value: unknown,
+  path: Path,
+  policy: Policy,
+  newTools: () => Tools,
+): { readonly matches: readonly Match[]; readonly problems: readonly PolicyProblem[] } {
+  if (Array.isArray(value) && value.length === 0)
+    return { matches: [], problems: [{ path, message: 'must not be empty' }] };
+  const written = Array.isArray(value)
+    ? value.map((one, index): [unknown, Path] => [one, [...path, index]])
+    : [[value, path] as [unknown, Path]];
+  const parsed = written.map(([one, where]) => parseMatch(one, where, policy));
+  const problems = parsed.flatMap((one) => one.problems);
+  if (problems.length > 0) return { matches: [], problems };
+  return {
+    matches: parsed.map(({ match }) => match),
+    problems: parsed.flatMap(({ match }, index) => neverMet(match, written[index]?.[1] ?? path, policy, newTools())),
+  };
+}
+
+function parseMatch(value: unknown, path: Path, policy: Policy): { match: Match; problems: PolicyProblem[] } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return {
+      match: {},
+      problems: [{ path, message: 'must be a map from claims to patterns, such as { pipeline: web }' }],
+    };
+  const keys = Object.keys(value);
+  if (keys.length === 0)
+    return { match: {}, problems: [{ path, message: 'must name a claim. Without one, it is every job' }] };
+  const problems: PolicyProblem[] = [];
+  const match: Record<string, readonly string[]> = {};
+  if (keys.includes('pipeline') && keys.includes('pipeline_id'))
+    problems.push({ path: [...path, 'pipeline_id'], message: 'is the claim that pipeline names. Keep one of the two' });
+  for (const [key, written] of Object.entries(value)) {
+    const where = [...path, key];
+    if (!isMatchKey(key)) {
+      problems.push({ path: where, message: unknownClaimKey(key, keys), at: 'key' });
+      continue;
+    }
+    const patterns = claimPatterns.safeParse(written, { error: describeIssue, reportInput: true });
+    if (!patterns.success)
+      problems.push(
+        ...patterns.error.issues.flatMap(toPolicyProblems).map((one) => ({ ...one, path: [...where, ...one.path] })),
+      );
+    else if (key === 'pipeline') {
+      problems.push(...pipelineProblems(patterns.data, where, policy));
+      match.pipeline_id = patterns.data.flatMap((name) => policy.pipelines[name] ?? []);
+    } else {
+      problems.push(...patterns.data.flatMap((pattern, index) => valueProblems(key, pattern, [...where, index])));
+      match[key] = isUuidClaim(key) ? patterns.data.map((pattern) => pattern.toLowerCase()) : patterns.data;
+    }
+  }
+  return { match, problems };
+}
+
+function pipelineProblems(names: readonly string[], path: Path, { pipelines }: Policy): PolicyProblem[] {
+  return names.flatMap((name, index) => {
+    if (Object.hasOwn(pipelines, name)) return [];
+    const message = name.includes('*')
+      ? `"${name}" is a pattern, and pipeline takes names. Write it at pipeline_slug, or list the names`
+      : unknownName(name, Object.keys(pipelines), 'a pipeline');
+    return [{ path: [...path, index], message }];
+  });
+}
+
+/** Buildkite documents all values of some claims. */
+export function valueProblems(claim: string, pattern: string, path: Path): PolicyProblem[] {
+  const values = Object.hasOwn(CLAIM_VALUES, claim) ? CLAIM_VALUES[claim] : undefined;
+  if (!values || values.some((value) => matchesPattern(pattern, value))) return [];
+  const near = closestName(pattern, values);
+  const advice = near === undefined ? `Known are ${values.join(', ')}` : `Did you mean "${near}"?`;
+  return [{ path, message: `"${pattern}" is not a value of ${claim} that Buildkite documents. ${advice}` }];
+}
+
+/** A match, or a pattern of one, that no job token can meet. */
+function neverMet(match: Match, path: Path, policy: Policy, tools: Tools): PolicyProblem[] {
+  const all = meeting(ALL_JOBS, organizationDemands(policy));
+  const isEmpty = (part: Match) => exampleJob(meeting(all, demandsOf(part)), tools) === undefined;
+  const patterns = Object.entries(match).flatMap(([claim, listed]) =>
+    listed
+      .map((pattern, index) => ({ claim, pattern, index }))
+      .filter(({ pattern }) => isEmpty({ [claim]: [pattern] })),
+  );
+  if (patterns.length > 0)
+    return patterns.map(({ claim, pattern, index }) => ({
+      path: [...path, claim, index],
+      message: `No job that this policy accepts has "${pattern}" as ${claim}. Correct it, or remove it`,
+    }));
+  return isEmpty(match) ? [{ path, message: 'No job that this policy accepts meets all of this. Correct it' }] : [];
+}

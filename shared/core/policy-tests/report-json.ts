@@ -1,0 +1,44 @@
+// The results of test files as data for programs.
+
+import type { Coverage, Covered } from './coverage.ts';
+import type { FileResult } from './run-tests.ts';
+
+export function reportData(passed: boolean, files: readonly FileResult[], coverage: Coverage): object {
+  return { passed, files: files.map(fileData), coverage: coverageData(coverage) };
+}
+
+function fileData({ file, tests, cases, proofs }: FileResult): object {
+  return {
+    file,
+    cases: cases.map(({ testCase: { name, path, granted, refused }, wrong, gets }) => ({
+      name,
+      ...tests.placeOf(path),
+      passed: wrong.length === 0,
+      expected: { granted, refused },
+      gets,
+      wrong: wrong.map(([credential, decision]) => ({
+        credential,
+        outcome: decision.outcome,
+        ...(decision.outcome === 'granted' ? { rule: decision.rule } : { reason: decision.reason }),
+        trace: decision.trace.filter(({ outcome }) => outcome !== 'other_credential'),
+      })),
+    })),
+    statements: proofs.map(({ statement: { title, path }, verdict, findings, about }) => ({
+      statement: title,
+      ...tests.placeOf(path),
+      verdict: verdict.replace(' ', '_'),
+      credentials: about,
+      findings: findings.map(({ verdict: found, rule, credentials, job }) => ({
+        verdict: found.replace(' ', '_'),
+        rule: rule ?? null,
+        credentials,
+        job: job ? Object.fromEntries(job) : null,
+      })),
+    })),
+  };
+}
+
+function coverageData({ rules, credentials }: Coverage): object {
+  const data = ({ total, missing }: Covered) => ({ total, covered: total - missing.length, missing });
+  return { rules: data(rules), credentials: data(credentials) };
+}

@@ -1,0 +1,115 @@
+// The results of test files, in lines for a terminal.
+
+import type { Decision, RuleTrace } from '../policy/decide.ts';
+import type { Policy } from '../policy/policy.ts';
+import { claimLine } from '../policy-analysis/example-lines.ts';
+import type { CaseResult } from './cases.ts';
+import type { Coverage, Covered } from './coverage.ts';
+import type { Finding, Proof } from './prove.ts';
+import type { FileResult } from './run-tests.ts';
+
+/** A line for each file, and under it what failed and why. */
+export function reportFile(policy: Policy, { file, tests, cases, proofs }: FileResult): string[] {
+  const place = (path: CaseResult['testCase']['path']) => {
+    const { line, column } = tests.placeOf(path);
+    return `${file}:${line}:${column}`;
+  };
+  const passed = cases.filter(({ wrong }) => wrong.length === 0).length;
+  const proven = proofs.filter(({ verdict }) => verdict === 'proven').length;
+  return [
+    `${file}: ${passed} of ${cases.length} cases pass, ${proven} of ${proofs.length} statements are proven`,
+    ...cases.flatMap((result) => reportCase(policy, result, place(result.testCase.path))),
+    ...proofs.flatMap((proof) => reportProof(policy, proof, place(proof.statement.path))),
+  ];
+}
+
+export function reportCoverage({ rules, credentials }: Coverage): string[] {
+  const count = ({ total, missing }: Covered) => `${total - missing.length} of ${total}`;
+  const quoted = rules.missing.map((name) => `"${name}"`);
+  return [
+    `Coverage: ${count(rules)} rules, ${count(credentials)} credentials`,
+    ...(quoted.length > 0 ? [`  rules that grant nothing in any case: ${quoted.join(', ')}`] : []),
+    ...(credentials.missing.length > 0 ? [`  credentials that no case gets: ${credentials.missing.join(', ')}`] : []),
+  ];
+}
+
+function reportCase(policy: Policy, { testCase, wrong, gets }: CaseResult, place: string): string[] {
+  if (wrong.length === 0) return [];
+  const { name, granted, refused } = testCase;
+  const all = Object.keys(policy.credentials).length === granted.length + refused.length;
+  return [
+    '',
+    `${place}: case "${name}" fails`,
+    ...(all
+      ? [`  expected  ${list(granted)}`, `  got       ${list(gets)}`]
+      : [`  expected  granted ${list(granted)}; refused ${list(refused)}`, `  got       ${list(gets)}`]),
+    ...wrong.flatMap(([credential, decision]) =>
+      reportDecision(policy, credential, decision).map((line) => `  ${line}`),
+    ),
+  ];
+}
+
+function list(names: readonly string[]): string {
+  return names.join(', ') || 'nothing';
+}
+
+function reportDecision(policy: Policy, credential: string, decision: Decision): string[] {
+  if (decision.outcome === 'granted') return [`${credential} is granted by rule "${decision.rule}"`];
+  const nearest = nearestRule(decision.trace);
+  const missing =
+    decision.reason === 'claims_missing' ? `, because the job token lacks ${decision.missing.join(', ')}` : '';
+  return [
+    `${credential} is refused${missing}`,
+    nearest ? `  nearest is rule "${nearest.rule}": ${mismatches(policy, nearest)}` : '  no rule grants it',
+  ];
+}
+
+/** The first of the rules with the fewest claims that do not match. */
+function nearestRule(trace: readonly RuleTrace[]): RuleTrace | undefined {
+  const failed = ({ checks }: RuleTrace) => checks.filter(({ matched }) => !matched).length;
+  return trace
+    .filter(({ outcome }) => outcome !== 'other_credential')
+    .sort((left, right) => failed(left) - failed(right))[0];
+}
+
+function mismatches({ pipelines }: Policy, { outcome, checks }: RuleTrace): string {
+  if (outcome === 'tag_not_allowed') return 'the build is of a tag, and the rule names build_branch without build_tag';
+  if (outcome === 'granted') return 'it matches, and the token is of another organization';
+  const nameOf = (text: string) => Object.entries(pipelines).find(([, id]) => id === text)?.[0] ?? text;
+  return checks
+    .filter(({ matched }) => !matched)
+    .map(({ claim, patterns, value }) => {
+      const is = value === null ? 'is not in the token' : `is ${nameOf(value)}`;
+      return `${claim === 'pipeline_id' ? 'pipeline' : claim} ${is}, and the rule needs ${patterns.map(nameOf).join(' or ')}`;
+    })
+    .join('; ');
+}
+
+const VERDICTS = { proven: 'is proven', refuted: 'is refuted', 'cannot tell': 'cannot be proven' } as const;
+
+function reportProof(policy: Policy, { statement, verdict, findings, about }: Proof, place: string): string[] {
+  if (verdict === 'proven')
+    return about.length > 0 ? [] : [`${place}: statement "${statement.title}": no credential opens what it names`];
+  return [
+    '',
+    `${place}: statement "${statement.title}" ${VERDICTS[verdict]}`,
+    ...findings.flatMap((finding) => reportFinding(policy, finding, 'always' in statement.says)),
+  ];
+}
+
+function reportFinding(policy: Policy, { rule, credentials, job, why }: Finding, isAlways: boolean): string[] {
+  const names = list(credentials);
+  const subject = rule === undefined ? `  ${names}` : `  ${names} by rule "${rule}"`;
+  if (!job) return [`${subject}: the rules are too many or too complex to compare`];
+  const example = `    ${claimLine(policy, job)}`;
+  if (isAlways) return [`  ${names} is refused to a job such as`, example];
+  const granted = [`  rule "${rule}" grants ${names} to a job such as`, example];
+  if (why === undefined) return granted;
+  if (why === 'complexity') return [...granted, '    The paths are too many or too complex to compare.'];
+  const assumptions = credentials.map((name) => `${name}: "REASON"`).join(', ');
+  return [
+    ...granted,
+    '    What it opens depends on the IAM roles of its service accounts, which are not in the policy.',
+    `    If it does not open this, say why: assume: { ${assumptions} }`,
+  ];
+}
