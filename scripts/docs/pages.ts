@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
+import { testsJsonSchema } from '../../shared/core/policy-tests/json-schema.ts';
 import { auditTables } from './audit.ts';
 import { clientTables } from './clients.ts';
 import { commandTables } from './commands.ts';
@@ -32,6 +33,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/STORAGE.md', () => storageTables(root)),
     page('docs/TROUBLESHOOTING.md', refusalTables),
     page('docs/VERIFICATION.md', guardTables),
+    ['examples/keydesk-policy-tests.schema.json', () => `${JSON.stringify(testsJsonSchema(), null, 2)}\n`],
     ['examples/keydesk-policy.schema.json', () => `${JSON.stringify(policyJsonSchema(), null, 2)}\n`],
   ]);
 }
