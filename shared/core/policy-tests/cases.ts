@@ -127,7 +127,7 @@ function toClaims(job: WrittenJob, path: Path, policy: Policy): { claims: JobCla
   const missing = Object.keys(PLACEHOLDER_CLAIMS).flatMap((claim) => {
     const rule = policy.rules.find(({ match }) => Object.hasOwn(match, claim));
     if (!rule || (given[claim] ?? '') !== '') return [];
-    const message = `${claim} is missing. Every job has one, and rule "${rule.name}" looks at it. Add ${claim}: VALUE`;
+    const message = `Add ${claim}: VALUE. Every job has one, and rule "${rule.name}" looks at it`;
     return [{ path, message }];
   });
   if (missing.length > 0) return { problems: missing };

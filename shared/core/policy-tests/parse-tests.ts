@@ -3,7 +3,7 @@
 import { explainKeys } from '../policy/missing-dashes.ts';
 import { explainNull } from '../policy/null-values.ts';
 import { byPlace, type LocatedProblem } from '../policy/places.ts';
-import { describeIssue, type PolicyProblem, toPolicyProblems } from '../policy/problems.ts';
+import { describeIssue, MISSING, type PolicyProblem, toPolicyProblems } from '../policy/problems.ts';
 import { readYaml } from '../policy/yaml-file.ts';
 import { syntaxMistakes } from '../policy/yaml-syntax.ts';
 import type { Tools } from '../policy-analysis/jobs.ts';
@@ -48,10 +48,23 @@ export function parseTests(
 
 function parseData(data: unknown, policy: PolicyAndFile, newTools: () => Tools) {
   const parsed = testFileSchema.safeParse(data, { error: describeIssue, reportInput: true });
-  if (!parsed.success) return { cases: [], statements: [], problems: parsed.error.issues.flatMap(toPolicyProblems) };
+  if (!parsed.success) {
+    const problems = parsed.error.issues.flatMap(toPolicyProblems);
+    return { cases: [], statements: [], problems: withoutConsequences(problems) };
+  }
   const { job, cases: writtenCases, statements: writtenStatements } = parsed.data;
   const { cases, problems: ofCases } = parseCases(writtenCases, job, policy.policy);
   const { statements, problems: ofStatements } = parseStatements(writtenStatements, policy, newTools);
   const needless = statements.flatMap((statement) => needlessAssumptions(policy.policy, statement, newTools));
   return { cases, statements, problems: [...ofCases, ...ofStatements, ...needless] };
+}
+
+/** A map with an unknown key probably lacks the one that was meant. */
+function withoutConsequences(problems: readonly PolicyProblem[]): PolicyProblem[] {
+  const keyOf = (path: PolicyProblem['path']) => path.join('\n');
+  const withUnknownKeys = new Set(problems.flatMap(({ path, at }) => (at === 'key' ? [keyOf(path.slice(0, -1))] : [])));
+  return problems.filter(({ path, message, at }) => {
+    const map = message.startsWith(MISSING) ? path.slice(0, -1) : path;
+    return at === 'key' || !withUnknownKeys.has(keyOf(map));
+  });
 }

@@ -17,7 +17,8 @@ export function isWithin(inner: PolicyProblem['path'], outer: PolicyProblem['pat
   return outer.every((step, index) => inner[index] === step);
 }
 
-const MISSING = 'is missing';
+/** How the message about a missing value begins. */
+export const MISSING = 'is missing';
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: 'text',
   array: 'a list, such as [a, b]',
