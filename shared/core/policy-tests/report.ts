@@ -17,10 +17,16 @@ export function reportFile(policy: Policy, { file, tests, cases, proofs }: FileR
   const passed = cases.filter(({ wrong }) => wrong.length === 0).length;
   const proven = proofs.filter(({ verdict }) => verdict === 'proven').length;
   return [
-    `${file}: ${passed} of ${cases.length} cases pass, ${proven} of ${proofs.length} statements are proven`,
+    `${file}: cases passed ${passed} of ${cases.length}, statements proven ${proven} of ${proofs.length}${aboutNothing(proofs)}`,
     ...cases.flatMap((result) => reportCase(policy, result, place(result.testCase.path))),
     ...proofs.flatMap((proof) => reportProof(policy, proof, place(proof.statement.path))),
   ];
+}
+
+/** Perhaps a path is misspelt; perhaps it is what nobody may ever open. */
+function aboutNothing(proofs: readonly Proof[]): string {
+  const count = proofs.filter(({ about }) => about.length === 0).length;
+  return count > 0 ? ` (${count} because no credential opens what the statement names)` : '';
 }
 
 export function reportCoverage({ rules, credentials }: Coverage): string[] {
@@ -87,9 +93,8 @@ function mismatches({ pipelines }: Policy, { outcome, checks }: RuleTrace): stri
 
 const VERDICTS = { proven: 'is proven', refuted: 'is refuted', 'cannot tell': 'cannot be proven' } as const;
 
-function reportProof(policy: Policy, { statement, verdict, findings, about }: Proof, place: string): string[] {
-  if (verdict === 'proven')
-    return about.length > 0 ? [] : [`${place}: statement "${statement.title}": no credential opens what it names`];
+function reportProof(policy: Policy, { statement, verdict, findings }: Proof, place: string): string[] {
+  if (verdict === 'proven') return [];
   return [
     '',
     `${place}: statement "${statement.title}" ${VERDICTS[verdict]}`,

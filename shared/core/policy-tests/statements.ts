@@ -118,7 +118,8 @@ function parseNever(
     verbs: never.verb ? toVerbs(never.verb) : VERBS,
     databases: named?.flatMap((name) => databases[name] ?? []),
   };
-  const mistake = documentPathProblem(target.path);
+  // A statement may be about every collection.
+  const mistake = documentPathProblem(target.path.replace(/^\{\w+\}(?=\/)/, 'any'));
   return {
     says: { never: target },
     problems: [

@@ -42,6 +42,7 @@ describe('never', () => {
     '{ never: { path: "config/a/b/c" }, for: { pipeline: web-release }, unless: { build_branch: "v*", build_tag: "v*" } }',
     `{ never: { bucket: acme-ci-cache, prefix: cold/ }, ${ASSUME} }`,
     '{ never: { bucket: acme-ci-cache }, unless: { pipeline: web } }',
+    '{ never: { path: "{collection}/{document=**}", database: production }, unless: { pipeline: [web, web-release] } }',
   ])('proves %s', (statement) => {
     expect(verdictOf(statement)).toMatchObject({ verdict: 'proven', findings: [] });
   });
@@ -76,6 +77,11 @@ describe('never', () => {
     ],
     [
       '{ never: { path: "config/{d=**}", verb: delete, database: production } }',
+      'deploy a tagged release to production',
+      ['production-config'],
+    ],
+    [
+      '{ never: { path: "{collection}/{document=**}", verb: write, database: production } }',
       'deploy a tagged release to production',
       ['production-config'],
     ],
