@@ -1,5 +1,5 @@
 // Proves a statement over every job token that Keydesk accepts, or refutes it with a job. Both are exact; where a search exceeds its
-// bound, or the policy does not have what decides, the answer is that it cannot be told.
+// bound, or the policy does not have what decides, the answer is that it cannot be proven or refuted.
 
 import type { Policy } from '../policy/policy.ts';
 import type { PolicyProblem } from '../policy/problems.ts';
@@ -30,8 +30,8 @@ export interface Finding {
   readonly credentials: readonly string[];
   /** A job that the statement is about: it gets the credentials, or for `always`, it does not. Undefined when the search exceeded its bound. */
   readonly job: ExampleJob | undefined;
-  /** Why it cannot be told: IAM roles that are not in the policy, or rules or paths that are too many or too complex. */
-  readonly why: 'IAM' | 'complexity' | undefined;
+  /** Why it cannot be proven or refuted: IAM roles that are not in the policy, or rules or paths that are too many or too complex. */
+  readonly why: 'iam' | 'complexity' | undefined;
 }
 
 export interface Proof {
@@ -78,7 +78,7 @@ function proveNever(
   return { findings, about: [...opening.keys()] };
 }
 
-const WHY = { yes: undefined, 'by IAM': 'IAM', 'too complex': 'complexity' } as const;
+const WHY = { yes: undefined, 'by IAM': 'iam', 'too complex': 'complexity' } as const;
 
 /** What is certainly opened cannot be assumed away. */
 function isAssumed({ assume }: Statement, opening: ReturnType<typeof credentialsOpening>, name: string): boolean {

@@ -28,11 +28,12 @@ function fileData({ file, tests, cases, proofs }: FileResult): object {
       ...tests.placeOf(path),
       verdict: verdict.replace(' ', '_'),
       credentials: about,
-      findings: findings.map(({ verdict: found, rule, credentials, job }) => ({
+      findings: findings.map(({ verdict: found, rule, credentials, job, why }) => ({
         verdict: found.replace(' ', '_'),
         rule: rule ?? null,
         credentials,
         job: job ? Object.fromEntries(job) : null,
+        why: why ?? null,
       })),
     })),
   };

@@ -46,13 +46,19 @@ function reportCase(policy: Policy, { testCase, wrong, gets }: CaseResult, place
   return [
     '',
     `${place}: case "${name}" fails`,
-    ...(all
-      ? [`  expected  ${list(granted)}`, `  got       ${list(gets)}`]
-      : [`  expected  granted ${list(granted)}; refused ${list(refused)}`, `  got       ${list(gets)}`]),
+    `  expected  ${all ? list(granted) : partial(granted, refused)}`,
+    `  got       ${list(gets)}`,
     ...wrong.flatMap(([credential, decision]) =>
       reportDecision(policy, credential, decision).map((line) => `  ${line}`),
     ),
   ];
+}
+
+function partial(granted: readonly string[], refused: readonly string[]): string {
+  return [
+    ...(granted.length > 0 ? [`granted ${list(granted)}`] : []),
+    ...(refused.length > 0 ? [`refused ${list(refused)}`] : []),
+  ].join('; ');
 }
 
 function list(names: readonly string[]): string {
@@ -114,7 +120,7 @@ function reportFinding(policy: Policy, { rule, credentials, job, why }: Finding,
   const assumptions = credentials.map((name) => `${name}: "REASON"`).join(', ');
   return [
     ...granted,
-    '    What it opens depends on the IAM roles of its service accounts, which are not in the policy.',
-    `    If it does not open this, say why: assume: { ${assumptions} }`,
+    '    What a service account opens depends on its IAM roles, which are not in the policy.',
+    `    If this is not among it, say why: assume: { ${assumptions} }`,
   ];
 }

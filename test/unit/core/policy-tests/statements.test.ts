@@ -1,4 +1,4 @@
-// Statements about the example policy and changes of it: what is proven, what is refuted with which rule, and what cannot be told.
+// Statements about the example policy and changes of it: what is proven, what is refuted with which rule, and what cannot be proven.
 
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../../shared/core/policy/decide.ts';
@@ -97,7 +97,7 @@ describe('never', () => {
     const path = '{ never: { path: "users/{user}" }';
     expect(verdictOf(`${path} }`)).toMatchObject({
       verdict: 'cannot tell',
-      findings: [{ why: 'IAM', rule: 'deploy to staging', credentials: ['staging-admin', 'staging-export'] }],
+      findings: [{ why: 'iam', rule: 'deploy to staging', credentials: ['staging-admin', 'staging-export'] }],
     });
     expect(verdictOf(`${path}, assume: { ${POOL} } }`)).toMatchObject({
       findings: [{ credentials: ['staging-export'] }],
