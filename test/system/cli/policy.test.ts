@@ -24,7 +24,7 @@ describe('keydesk policy schema', () => {
     expect(EXAMPLE).toMatch(/^# yaml-language-server: \$schema=\.\/keydesk-policy\.schema\.json\n/);
   });
 
-  it('with --tests prints that of test files', async () => {
+  it('with --tests prints the schema of test files', async () => {
     const schema = readFileSync(join(ROOT, 'examples/keydesk-policy-tests.schema.json'), 'utf8');
     expect(await runCli('policy schema', ['--tests'], { cwd: tmpdir() })).toEqual({ code: 0, out: schema, err: '' });
   });
