@@ -13,7 +13,7 @@ export interface Touch {
   readonly path: string;
 }
 
-type Allow = FirestoreCredential['allow'];
+export type Allow = FirestoreCredential['allow'];
 
 /** What `allow` opens and none of `others` does. @returns an example; undefined when there is nothing. @throws CannotTell */
 export function touchOutside(allow: Allow, others: Allow, { finder, work }: Tools): Touch | undefined {
@@ -28,10 +28,9 @@ export function touchOutside(allow: Allow, others: Allow, { finder, work }: Tool
 }
 
 /** What both open. @returns an example; undefined when there is nothing. @throws CannotTell */
-export function sharedTouch(allow: Allow, other: Allow, { finder, work }: Tools): Touch | undefined {
+export function touchInBoth(allow: Allow, others: Allow, { finder, work }: Tools): Touch | undefined {
   for (const verb of VERBS) {
-    const within = [patternsOf(allow, verb), patternsOf(other, verb)];
-    if (within.some((patterns) => patterns.length === 0)) continue;
+    const within = [patternsOf(allow, verb), patternsOf(others, verb)];
     const path = finder.find(DOCUMENTS, { within, without: [] }, work);
     if (path !== undefined) return { verb, path };
   }

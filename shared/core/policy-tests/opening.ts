@@ -3,7 +3,7 @@
 import type { Verb } from '../kinds/firestore.ts';
 import type { Credential } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
-import { sharedTouch } from '../policy-analysis/documents.ts';
+import { touchInBoth } from '../policy-analysis/documents.ts';
 import type { Tools } from '../policy-analysis/jobs.ts';
 import { CannotTell } from '../policy-analysis/work.ts';
 
@@ -64,7 +64,7 @@ function opensDocuments(
   const same = databases?.some((one) => one.project === project && one.database === database) ?? true;
   if (!same) return 'no';
   try {
-    return sharedTouch(allow, [{ path, verbs }], tools) ? 'yes' : 'no';
+    return touchInBoth(allow, [{ path, verbs }], tools) ? 'yes' : 'no';
   } catch (error) {
     if (error instanceof CannotTell) return 'too complex';
     throw error;

@@ -38,6 +38,7 @@ describe('the examples', () => {
       'docs/CLIENTS.md: examples/push-config.sh',
       'docs/CLIENTS.md: examples/read_config.py',
       'docs/POLICY.md: examples/pipeline.policy.yml',
+      'docs/POLICY.md: examples/policy.test.yaml',
       'docs/POLICY.md: examples/policy.yaml',
     ]);
   });
