@@ -8,7 +8,7 @@ const BITS_OF_STEP = 256;
 
 /**
  * A state is a set of places that a text may have reached: bit n of its mask is place n. A place is in front of a part of a pattern, or
- * behind its last part. States are numbers, and 0 is that of the empty text.
+ * behind its last part. States are numbers, and 0 is the state of the empty text.
  */
 export class PatternList {
   readonly characters: readonly string[];

@@ -10,7 +10,7 @@ interface Progress {
   readonly domain: number;
   readonly within: readonly number[];
   readonly without: number;
-  /** The text is that of another, and a character. */
+  /** The text of another state, and one character. */
   readonly from: Progress | undefined;
   readonly character: string;
 }

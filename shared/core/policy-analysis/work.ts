@@ -8,7 +8,7 @@ export class CannotTell extends Error {
 }
 
 /** Steps of one question. Each is a pattern that a character, or a value, is compared with. */
-export const MAX_STEPS = 2_000_000;
+const MAX_STEPS = 2_000_000;
 
 export class Work {
   #left: number;
