@@ -3,12 +3,12 @@
 import type { Policy } from '../policy/policy.ts';
 import { type Change, compareSets, type Direction, directionOf } from './change.ts';
 import { credentialChanges } from './credential-changes.ts';
-import { ALL_JOBS, type ExampleJob, grantedJobs, meeting, type Tools } from './jobs.ts';
+import { ALL_JOBS, type Demands, type ExampleJob, grantedJobs, meeting, type Tools } from './jobs.ts';
 import { jobOutside } from './outside.ts';
 import { policyChanges } from './policy-changes.ts';
 import { differingRules } from './rule-differences.ts';
 import { TextFinder } from './texts.ts';
-import { Work } from './work.ts';
+import { WorkTogether } from './work.ts';
 
 export type Verdict = 'unchanged' | 'narrower' | 'wider' | 'both' | 'new' | 'gone' | 'cannot tell';
 
@@ -30,13 +30,20 @@ export interface PolicyDiff {
   readonly widens: boolean;
 }
 
+interface Search {
+  readonly before: Policy;
+  readonly after: Policy;
+  readonly finder: TextFinder;
+  readonly work: WorkTogether;
+  /** By the rules that grant a credential. */
+  readonly jobs: Map<string, Change[]>;
+}
+
 export function diffPolicies(before: Policy, after: Policy): PolicyDiff {
-  const finder = new TextFinder();
-  // Each search has a bound of its own.
-  const newTools = (): Tools => ({ finder, work: new Work() });
+  const search: Search = { before, after, finder: new TextFinder(), work: new WorkTogether(), jobs: new Map() };
   const names = Object.keys(after.credentials);
   const gone = Object.keys(before.credentials).filter((name) => !Object.hasOwn(after.credentials, name));
-  const credentials = [...names, ...gone].map((name) => diffCredential(name, before, after, newTools));
+  const credentials = [...names, ...gone].map((name) => diffCredential(name, search));
   const changes = policyChanges(before, after);
   const widens =
     changes.some(({ direction }) => isWider(direction)) ||
@@ -48,13 +55,18 @@ function isWider(verdict: Direction | Verdict): boolean {
   return verdict === 'wider' || verdict === 'both' || verdict === 'cannot tell';
 }
 
-function diffCredential(name: string, before: Policy, after: Policy, newTools: () => Tools): CredentialDiff {
-  const jobs = jobsChange(name, before, after, newTools);
+function diffCredential(name: string, search: Search): CredentialDiff {
+  const { before, after } = search;
+  const jobs = jobsChange(name, search);
   const old = Object.hasOwn(before.credentials, name) ? before.credentials[name] : undefined;
   const new_ = Object.hasOwn(after.credentials, name) ? after.credentials[name] : undefined;
   if (!old || !new_) return newOrGone(name, jobs, old === undefined);
-  const changes = [...jobs, ...credentialChanges(old, new_, newTools)];
+  const changes = [...jobs, ...credentialChanges(old, new_, () => newTools(search))];
   return { credential: name, verdict: verdictOf(changes), changes };
+}
+
+function newTools({ finder, work }: Search): Tools {
+  return { finder, work: work.next() };
 }
 
 function newOrGone(credential: string, [change]: readonly Change[], isNew: boolean): CredentialDiff {
@@ -70,7 +82,21 @@ function verdictOf(changes: readonly Change[]): Verdict {
   return known === undefined || known === 'neither' ? 'unchanged' : known;
 }
 
-function jobsChange(name: string, before: Policy, after: Policy, newTools: () => Tools): Change[] {
+/** Credentials that the same rules grant have the same jobs. */
+function jobsChange(name: string, search: Search): Change[] {
+  const { before, after, jobs } = search;
+  const key = JSON.stringify(
+    [before, after].map(({ rules }) => rules.map(({ grants }) => Number(grants.includes(name)))),
+  );
+  const known = jobs.get(key);
+  if (known) return known;
+  const changes = compareJobs(name, search);
+  jobs.set(key, changes);
+  return changes;
+}
+
+function compareJobs(name: string, search: Search): Change[] {
+  const { before, after } = search;
   return compareSets(
     {
       what: 'jobs',
@@ -78,8 +104,8 @@ function jobsChange(name: string, before: Policy, after: Policy, newTools: () =>
       note: 'The rules are too many or too complex to compare.',
     },
     {
-      gained: () => grantedOutside(after, before, name, newTools()),
-      lost: () => grantedOutside(before, after, name, newTools()),
+      gained: () => grantedOutside(after, before, name, newTools(search)),
+      lost: () => grantedOutside(before, after, name, newTools(search)),
     },
     (job) => ({ job }),
   );
@@ -87,12 +113,16 @@ function jobsChange(name: string, before: Policy, after: Policy, newTools: () =>
 
 /** A job that one policy grants a credential to and another does not. */
 function grantedOutside(policy: Policy, other: Policy, credential: string, tools: Tools): ExampleJob | undefined {
-  const alternatives = grantedJobs(other, credential);
-  const same = new Set(alternatives.map((demands) => JSON.stringify(demands)));
-  for (const demands of grantedJobs(policy, credential)) {
-    if (same.has(JSON.stringify(demands))) continue;
-    const job = jobOutside(meeting(ALL_JOBS, demands), alternatives, tools);
+  const alternatives = byContent(grantedJobs(other, credential));
+  for (const [content, demands] of byContent(grantedJobs(policy, credential))) {
+    if (alternatives.has(content)) continue;
+    const job = jobOutside(meeting(ALL_JOBS, demands), [...alternatives.values()], tools);
     if (job) return job;
   }
   return undefined;
+}
+
+/** Each of those that say the same once. */
+function byContent(list: readonly Demands[]): Map<string, Demands> {
+  return new Map(list.map((demands) => [JSON.stringify(demands), demands]));
 }

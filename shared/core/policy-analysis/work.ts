@@ -8,18 +8,44 @@ export class CannotTell extends Error {
 }
 
 /** Steps of one question. Each is a pattern that a character, or a value, is compared with. */
-const MAX_STEPS = 2_000_000;
+export const MAX_STEPS = 2_000_000;
+/** Of all questions that belong together. When they are used up, each further question still has a few. */
+const MAX_STEPS_TOGETHER = 20_000_000;
+const FEW_STEPS = 50_000;
 
 export class Work {
+  readonly #steps: number;
   #left: number;
 
   constructor(steps = MAX_STEPS) {
+    this.#steps = steps;
     this.#left = steps;
+  }
+
+  get spent(): number {
+    return this.#steps - this.#left;
   }
 
   /** @throws CannotTell when the steps are used up */
   spend(steps = 1): void {
     this.#left -= steps;
     if (this.#left < 0) throw new CannotTell();
+  }
+}
+
+/** The work of many questions, one after the other. */
+export class WorkTogether {
+  #left: number;
+  #last: Work | undefined;
+
+  constructor(steps = MAX_STEPS_TOGETHER) {
+    this.#left = steps;
+  }
+
+  /** The work of the next question. */
+  next(): Work {
+    this.#left -= this.#last?.spent ?? 0;
+    this.#last = new Work(Math.max(FEW_STEPS, Math.min(MAX_STEPS, this.#left)));
+    return this.#last;
   }
 }
