@@ -8,7 +8,7 @@ export class CannotTell extends Error {
 }
 
 /** Steps of one question. Each is a pattern that a character, or a value, is compared with. */
-export const MAX_STEPS = 2_000_000;
+const MAX_STEPS = 2_000_000;
 /** Of all questions that belong together. When they are used up, each further question still has a few. */
 const MAX_STEPS_TOGETHER = 20_000_000;
 const FEW_STEPS = 50_000;
