@@ -186,14 +186,16 @@ describe('the examples', () => {
     const run = [read('pipeline.yml'), read('pipeline.release.yml'), 'push-config.sh policy.yaml pipeline.yml'].join();
     const named = [...run.matchAll(/[\w.-]+\.(?:sh|mjs|py|yml|yaml)/g)].map(([name]) => name);
     const files = readdirSync(join(ROOT, 'examples'), { withFileTypes: true }).filter((entry) => entry.isFile());
-    // The rules are compared with the policy by test/system/cli/rules.test.ts, the schema by test/unit/scripts/docs.test.ts.
-    // test/system/cli/policy-diff.test.ts runs the step that reviews the policy.
+    // The rules are compared with the policy by test/system/cli/rules.test.ts, the schemas by test/unit/scripts/docs.test.ts.
+    // test/system/cli/policy-diff.test.ts runs the step that reviews the policy, and policy-test.test.ts the tests of the policy.
     const elsewhere = [
       'firestore.rules',
       'keydesk-policy.schema.json',
+      'keydesk-policy-tests.schema.json',
       'first-policy.yaml',
       'first-step.yml',
       'pipeline.policy.yml',
+      'policy.test.yaml',
     ];
     for (const { name } of files) expect([...named, 'pipeline.release.yml', ...elsewhere]).toContain(name);
     for (const name of ['executable.json', 'file.json', 'url.json'])
