@@ -1,15 +1,13 @@
 // Explains what a job would receive, and why or why not: claims as a person typed them in, the decision of decide.ts and its
 // trace in words out.
 
-import { closestName } from '../closest-name.ts';
 import { revocationOf } from '../kinds/kinds.ts';
 import { isMatchableClaim, isOptionalClaim, type JobClaims, parseClaims } from './claims.ts';
 import { type Decision, decide, type RuleTrace } from './decide.ts';
 import { formatDuration } from './duration.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Policy } from './policy.ts';
-import { isMatchKey, MATCH_KEYS } from './rule.ts';
-import { meantClaim, unknownClaim } from './unknown-claims.ts';
+import { readWrittenClaims } from './written-claims.ts';
 
 /** The claims that every job token has. No rule is matched against these values. */
 export const PLACEHOLDER_CLAIMS = {
@@ -27,30 +25,11 @@ export const PLACEHOLDER_CLAIMS = {
  * @returns the claims of such a job's token, or all problems
  */
 export function parseJob(policy: Policy, written: readonly string[]): { claims: JobClaims } | { problems: string[] } {
-  const provided = new Map<string, string>();
-  const writtenAs = new Map<string, string>();
-  const problems: string[] = [];
-  for (const one of written) {
-    const cut = one.indexOf('=');
-    const [key, value] = [one.slice(0, cut), one.slice(cut + 1)];
-    const claim = key === 'pipeline' ? 'pipeline_id' : key;
-    if (cut < 1) problems.push(`"${one}" is not NAME=VALUE: write the name of a claim, = and its value`);
-    else if (!isMatchKey(key)) problems.push(unknownClaim(key, meantClaim(key, MATCH_KEYS), false));
-    else if (provided.has(claim))
-      problems.push(
-        writtenAs.get(claim) === key
-          ? `${key} is given twice: give it once`
-          : 'pipeline and pipeline_id name the same claim: give one of them',
-      );
-    else if (key === 'pipeline' && !Object.hasOwn(policy.pipelines, value))
-      problems.push(unknownPipeline(value, policy));
-    else {
-      provided.set(claim, key === 'pipeline' ? (policy.pipelines[value] ?? '') : value);
-      writtenAs.set(claim, key);
-    }
-  }
+  const read = readWrittenClaims(policy, written);
   // A misspelt claim is missing too.
-  if (problems.length > 0) return { problems };
+  if ('problems' in read) return read;
+  const { claims: provided } = read;
+  const problems: string[] = [];
   for (const claim of Object.keys(PLACEHOLDER_CLAIMS)) {
     const rule = policy.rules.find(({ match }) => Object.hasOwn(match, claim));
     if (rule && !provided.has(claim))
@@ -168,12 +147,4 @@ function explainRule({ rule, outcome, checks }: RuleTrace, pipelines: Pipelines)
 function withPipelineName(id: string, pipelines: Pipelines): string {
   const named = Object.entries(pipelines).find(([, uuid]) => uuid === id);
   return named ? `${id} (${named[0]})` : id;
-}
-
-function unknownPipeline(name: string, { pipelines }: Policy): string {
-  const known = Object.keys(pipelines);
-  const near = closestName(name, known);
-  if (near !== undefined) return `"${name}" is not a pipeline of this policy: did you mean "${near}"?`;
-  const advice = known.length > 0 ? `known are ${known.join(', ')}` : 'it names none';
-  return `"${name}" is not a pipeline of this policy: ${advice}; or give pipeline_id`;
 }
