@@ -6,11 +6,15 @@ import { diffCommand } from './policy/diff.ts';
 import { explainCommand } from './policy/explain.ts';
 import { schemaCommand } from './policy/schema.ts';
 import { testCommand } from './policy/test.ts';
+import { whatCommand } from './policy/what.ts';
+import { whoCommand } from './policy/who.ts';
 
 export const policyCommand = new Command('policy')
-  .description('check, test or explain a policy; print its JSON Schema')
+  .description('check, compare and test a policy; show who gets what, and why')
   .addCommand(checkCommand)
   .addCommand(diffCommand)
   .addCommand(testCommand)
   .addCommand(explainCommand)
+  .addCommand(whoCommand)
+  .addCommand(whatCommand)
   .addCommand(schemaCommand);

@@ -57,7 +57,7 @@ export function compareText(
 }
 
 /** What a search finds; `cannot tell` when it exceeds its bound. */
-function orCannotTell<Found>(search: () => Found | undefined): Found | undefined | 'cannot tell' {
+export function orCannotTell<Found>(search: () => Found | undefined): Found | undefined | 'cannot tell' {
   try {
     return search();
   } catch (error) {

@@ -31,12 +31,17 @@ export function demandsOf(match: Match): Demands {
   return onlyBranches ? [...demands, ['build_tag', { absent: true, patterns: [] }]] : demands;
 }
 
-/** Stands for a `*` of an organization's slug, which is no wildcard. */
+/** Stands for a `*` of a value, which is no wildcard. No pattern tells the two apart. */
 const NO_WILDCARD = '\ue000';
+
+/** The pattern that only one value fits. */
+export function toLiteral(value: string): string {
+  return value.replaceAll('*', NO_WILDCARD);
+}
 
 /** The demands that a policy makes of every job. */
 export function organizationDemands({ organization: { slug, id } }: Policy): Demands {
-  const ofSlug = ['organization_slug', { absent: false, patterns: [slug.replaceAll('*', NO_WILDCARD)] }] as const;
+  const ofSlug = ['organization_slug', { absent: false, patterns: [toLiteral(slug)] }] as const;
   return id === undefined ? [ofSlug] : [ofSlug, ['organization_id', { absent: false, patterns: [id] }]];
 }
 

@@ -8,7 +8,7 @@ export class CannotTell extends Error {
 }
 
 /** Steps of one question. Each is a pattern that a character, or a value, is compared with. */
-const MAX_STEPS = 2_000_000;
+export const MAX_STEPS = 2_000_000;
 /** Of all questions that belong together. When they are used up, each further question still has a few. */
 const MAX_STEPS_TOGETHER = 20_000_000;
 const FEW_STEPS = 50_000;
@@ -16,10 +16,13 @@ const FEW_STEPS = 50_000;
 export class Work {
   readonly #steps: number;
   #left: number;
+  readonly #total: Work | undefined;
 
-  constructor(steps = MAX_STEPS) {
+  /** @param total of several questions */
+  constructor(steps = MAX_STEPS, total?: Work) {
     this.#steps = steps;
     this.#left = steps;
+    this.#total = total;
   }
 
   get spent(): number {
@@ -30,6 +33,7 @@ export class Work {
   spend(steps = 1): void {
     this.#left -= steps;
     if (this.#left < 0) throw new CannotTell();
+    this.#total?.spend(steps);
   }
 }
 

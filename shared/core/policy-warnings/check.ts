@@ -7,8 +7,10 @@ import { rulesWarnings } from '../security-rules/limits.ts';
 import { type CheckedPolicy, sortAccepted } from './accepted.ts';
 import type { PolicyWarning } from './codes.ts';
 import { credentialWarnings, databaseWarnings, organizationWarnings, signerWarnings } from './credentials.ts';
+import { criticalWarnings } from './critical-environments.ts';
 import { duplicateWarnings } from './duplicates.ts';
 import { environmentWarnings } from './environments.ts';
+import { matchingWarnings } from './matching-jobs.ts';
 import { neverMatching } from './never-matching.ts';
 import { placeholderWarnings } from './placeholders.ts';
 import { ruleWarnings } from './rule.ts';
@@ -30,7 +32,9 @@ export function checkPolicy(read: ReadPolicy): CheckedPolicy {
     ...credentialWarnings(written),
     ...unusedWarnings(written),
     ...duplicateWarnings(written),
+    ...matchingWarnings(policy),
     ...ruleWarnings(written),
+    ...criticalWarnings(written),
     ...largeRules(policy, written),
   ];
   const { problems, ...sorted } = sortAccepted(written, warnings);

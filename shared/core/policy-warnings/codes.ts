@@ -39,6 +39,16 @@ export const WARNINGS = {
     whatToDo:
       'Name `build_source` without `api`, or the `queue_id` of a queue that accepts only signed steps. Or use a pipeline of its own that few people can build.',
   },
+  pull_request_branch: {
+    when: 'A rule without `build_tag` and `queue_id` admits builds from webhooks. It grants from an environment that has `require` or is called production. It has no `build_branch`, or a pattern that the branch of a pull request can fit.',
+    whatToDo:
+      'Name branches that are protected, or leave `webhook` out of `build_source`. Accept the warning if the pipeline builds no pull requests.',
+  },
+  hosted_runners: {
+    when: 'Jobs on hosted agents can get a credential of an environment that has `require` or is called production. Buildkite gives everybody who may build the pipeline a terminal in such a job, unless remote access is disabled.',
+    whatToDo:
+      'Add `runner_environment: self-hosted` to the rules. Or disable remote access in the settings of the organization, and accept the warning at the top of the file.',
+  },
   unguarded_production: {
     when: 'An environment is called production and has no `require`.',
     whatToDo: 'Add `require: [pipeline, build_source, step_key]`, or the claims that your rules must narrow.',
@@ -51,6 +61,14 @@ export const WARNINGS = {
     when: 'A rule narrows its pipeline by slug alone, and `organization` has no `id`. The slug of an organization can change hands.',
     whatToDo: 'Add `id` to `organization`. Jobs must then request `--claim organization_id`.',
   },
+  rule_never_matches: {
+    when: 'No job token can have a value that fits a claim of the rule. The rule matches no job.',
+    whatToDo: 'Correct the pattern, or remove the rule.',
+  },
+  rule_shadowed: {
+    when: 'Other rules grant all credentials of a rule to all jobs that it matches. The rule then changes nothing.',
+    whatToDo: 'Remove it. Or correct its `match`, if it was meant for other jobs.',
+  },
   duplicate_rule: {
     when: 'Two rules match the same jobs.',
     whatToDo: 'Add the grants to the first rule, and remove the second one.',
@@ -60,7 +78,7 @@ export const WARNINGS = {
     whatToDo: 'Remove one of them, or correct it.',
   },
   unused_credential: {
-    when: 'No rule grants a credential.',
+    when: 'No rule grants a credential, or only rules that match no job.',
     whatToDo: 'Grant it in a rule, or remove it.',
   },
   unused_environment: {

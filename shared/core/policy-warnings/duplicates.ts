@@ -11,7 +11,7 @@ export function duplicateWarnings(policy: WrittenPolicy): PolicyWarning[] {
 function duplicateRules({ rules, pipelines }: WrittenPolicy): PolicyWarning[] {
   const names = new Map<string, string>();
   return rules.flatMap(({ name, match }, index) => {
-    const key = keyOf(match, pipelines);
+    const key = duplicateKey(match, pipelines);
     const first = names.get(key);
     if (first === undefined) names.set(key, name);
     return first === undefined
@@ -27,7 +27,7 @@ function duplicateRules({ rules, pipelines }: WrittenPolicy): PolicyWarning[] {
 }
 
 /** The same for matches of the same jobs, as far as equal patterns show it. */
-function keyOf({ pipeline, ...match }: Match, pipelines: WrittenPolicy['pipelines']): string {
+export function duplicateKey({ pipeline, ...match }: Match, pipelines: WrittenPolicy['pipelines'] = {}): string {
   const ids = pipeline?.map((name) => pipelines[name] ?? '');
   const claims = Object.entries({ ...match, ...(ids && { pipeline_id: ids }) });
   return JSON.stringify(claims.map(([claim, patterns]) => [claim, [...new Set(patterns)].sort()]).sort());

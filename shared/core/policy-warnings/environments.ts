@@ -13,6 +13,11 @@ export function isProtected(name: string, guards: Partial<Environment>): boolean
   return PRODUCTION.test(name) || Object.keys(guards).length > 0;
 }
 
+/** Whether an environment is called production, or demands claims of its rules. Other guards are common for staging too. */
+export function isCritical(name: string, { require }: Partial<Environment>): boolean {
+  return PRODUCTION.test(name) || require !== undefined;
+}
+
 export function environmentWarnings({ environments }: WrittenPolicy): PolicyWarning[] {
   return Object.entries(environments).flatMap(([name, { require }]) =>
     PRODUCTION.test(name) && !require

@@ -106,8 +106,14 @@ function tagWarnings(match: Match, path: PolicyWarning['path']): PolicyWarning[]
   ];
 }
 
-/** Keys that are the same for every build of a pipeline: a pipeline belongs to one cluster. What else narrows a rule is a guard within it. */
-const PIPELINE_KEYS = ['pipeline', 'pipeline_id', 'pipeline_slug', 'organization_id', 'cluster_id', 'cluster_name'];
+/**
+ * Keys that are the same for every build of a pipeline: a pipeline belongs to one cluster. And the kind of agents, which a step chooses
+ * by its queue. What else narrows a rule is a guard within its pipeline.
+ */
+const NO_GUARDS = [
+  ...['pipeline', 'pipeline_id', 'pipeline_slug', 'organization_id', 'cluster_id', 'cluster_name'],
+  'runner_environment',
+];
 
 function authorChosenGuards(policy: WrittenPolicy): (rule: Rule, path: PolicyWarning['path']) => PolicyWarning[] {
   const { credentials, environments, pipelines, rules } = policy;
@@ -123,9 +129,7 @@ function authorChosenGuards(policy: WrittenPolicy): (rule: Rule, path: PolicyWar
     }
 
   return (rule, path) => {
-    const guards = Object.keys(rule.match).filter(
-      (key) => !PIPELINE_KEYS.includes(key) && guardsWithin(rule.match, key),
-    );
+    const guards = Object.keys(rule.match).filter((key) => !NO_GUARDS.includes(key) && guardsWithin(rule.match, key));
     if (guards.some((key) => !isChosenByAuthor(rule.match, key))) return [];
     const own = environmentsOf(rule);
     const protectedOnes = [...own].filter(isProtectedName);

@@ -26,7 +26,7 @@ export function credentialTable({ credentials, rules }: Policy): string[] {
 }
 
 /** By the key of the credential in the file. */
-function kindOf(credential: Credential): string {
+export function kindOf(credential: Credential): string {
   if (credential.kind === 'firestore') return 'firestore';
   const key = credential.storage ? 'storage' : 'serviceAccount';
   return credential.kind === 'pooled_service_account' ? `${key}, pooled` : key;

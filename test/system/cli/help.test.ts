@@ -12,6 +12,8 @@ const COMMANDS = [
   'policy test',
   'policy explain',
   'policy schema',
+  'policy what',
+  'policy who',
   'rules write',
   'rules check',
   'package',

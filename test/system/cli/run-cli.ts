@@ -13,7 +13,11 @@ export interface Ended {
 }
 
 /** @param command the words that name it, such as `rules write` */
-export function runCli(command: string, args: readonly string[] = [], { cwd = ROOT, env = {} } = {}): Promise<Ended> {
+export function runCli(
+  command: string,
+  args: readonly string[] = [],
+  { cwd = ROOT, env = {}, input = '' } = {},
+): Promise<Ended> {
   return new Promise((resolve) => {
     const options = { cwd, env: { PATH: process.env.PATH, ...env } };
     const child = execFile(
@@ -22,5 +26,6 @@ export function runCli(command: string, args: readonly string[] = [], { cwd = RO
       options,
       (_, out, err) => resolve({ code: child.exitCode ?? -1, out, err }),
     );
+    child.stdin?.on('error', () => undefined).end(input);
   });
 }

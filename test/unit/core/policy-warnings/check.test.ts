@@ -49,7 +49,11 @@ const valid = (): Data =>
           match: { pipeline: 'web', build_branch: ['main', 'release/*'] },
           grants: ['config', 'export'],
         },
-        { name: 'release', match: { pipeline: 'release', build_source: ['webhook', 'ui'] }, grants: ['live'] },
+        {
+          name: 'release',
+          match: { pipeline: 'release', build_source: ['schedule', 'ui'], runner_environment: 'self-hosted' },
+          grants: ['live'],
+        },
       ],
     },
   );
@@ -84,7 +88,7 @@ const pattern =
 const match =
   (claims: object, index = 0): Change =>
   (data) => {
-    data.rules[index].match = claims;
+    data.rules[index].match = index === 1 ? { runner_environment: 'self-hosted', ...claims } : claims;
   };
 /** A pattern that is alone in the rule if it is of a tag: a tag with a branch has a warning of its own. */
 const withPattern = (claim: string, value: string): Change[] => [
@@ -291,6 +295,7 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
     'another organization',
     'rules.0.match.organization_id',
     pattern('organization_id', RELEASE_ID),
+    addRule({ match: { pipeline: 'web', build_branch: 'dev' }, grants: ['config', 'export'] }),
     (data) => {
       data.organization.id = '0184990d-4782-42b5-afc1-16715b10b1f1';
     },
@@ -355,13 +360,109 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
   ],
   [
     'author_chosen_guards',
-    'production of a pipeline that also gets staging, without a guard',
+    'a guarded environment of a pipeline that also gets staging, without a guard',
+    'rules.1',
+    (data) => {
+      data.environments = { staging: {}, guarded: { maxTtl: '30m' } };
+      data.credentials.live.environment = 'guarded';
+    },
+    match({ pipeline: 'release' }, 1),
+    addRule({ match: { pipeline: 'release', build_branch: 'dev' }, grants: ['config'] }),
+  ],
+  [
+    'author_chosen_guards',
+    'production by branch and the kind of agents',
     'rules.1',
     (data) => {
       data.environments.production = { require: ['pipeline'] };
     },
+    match({ pipeline: 'release', build_branch: 'main' }, 1),
+  ],
+  ...['**', '*', 'feature/*', 'main*', '*/main'].map((branch): [WarningCode, string, string, Change] => [
+    'pull_request_branch',
+    `production by branch ${branch}`,
+    'rules.1.match.build_branch.1',
+    match({ pipeline: 'release', build_branch: ['main', branch], build_source: ['webhook', 'ui'] }, 1),
+  ]),
+  [
+    'pull_request_branch',
+    'production by webhook',
+    'rules.1.match',
+    match({ pipeline: 'release', build_source: ['webhook', 'ui'] }, 1),
+  ],
+  [
+    'pull_request_branch',
+    'production by its pipeline alone',
+    'rules.1.match',
     match({ pipeline: 'release' }, 1),
-    addRule({ match: { pipeline: 'release', build_branch: 'dev' }, grants: ['config'] }),
+    (data) => {
+      data.environments.production = { require: ['pipeline'] };
+    },
+  ],
+  [
+    'pull_request_branch',
+    'an environment with require, from any source but the API',
+    'rules.0.match.build_branch.0',
+    (data) => {
+      data.environments.staging = { require: ['build_branch'] };
+    },
+    match({ pipeline: 'web', build_branch: 'f**', build_source: 'w*', runner_environment: 'self-hosted' }),
+  ],
+  [
+    'hosted_runners',
+    'production on agents of any kind',
+    'environments.production',
+    match({ pipeline: 'release', build_source: 'ui', runner_environment: '*' }, 1),
+  ],
+  [
+    'hosted_runners',
+    'two rules of production without the kind of agents',
+    'environments.production',
+    (data) => {
+      delete data.rules[1].match.runner_environment;
+    },
+    addRule({ match: { pipeline: 'web', build_source: 'schedule' }, grants: ['live'] }),
+  ],
+  [
+    'rule_never_matches',
+    'a number that is too large',
+    'rules.2.match.build_number',
+    addRule({ match: { pipeline: 'web', build_number: '9'.repeat(20) }, grants: ['config'] }),
+  ],
+  [
+    'rule_never_matches',
+    'a UUID with too many parts',
+    'rules.2.match.queue_id',
+    addRule({ match: { pipeline: 'web', queue_id: ['*-*-*-*-*-*', 'ab-*'] }, grants: ['config'] }),
+  ],
+  [
+    'rule_shadowed',
+    'a narrower rule',
+    'rules.2',
+    addRule({ match: { pipeline: 'web', build_branch: 'release/1' }, grants: ['export', 'config'] }),
+  ],
+  [
+    'rule_shadowed',
+    'a rule of the same jobs, in other words',
+    'rules.2',
+    addRule({ match: { pipeline: 'web', build_branch: ['release/*', 'release/1', 'main'] }, grants: ['config'] }),
+  ],
+  [
+    'rule_shadowed',
+    'a rule that two others cover together',
+    'rules.2',
+    addRule({ match: { pipeline: 'web', build_branch: 'dev' }, grants: ['config'] }),
+    addRule({ name: 'tags', match: { pipeline: 'web', build_branch: 'dev', build_tag: '**' }, grants: ['config'] }),
+    addRule({ name: 'all', match: { pipeline: 'web', build_branch: 'd*', step_key: 'x' }, grants: ['export'] }),
+    (data) => {
+      data.rules[2].match = { pipeline: 'web', build_branch: 'dev', step_key: ['a', 'b'] };
+      data.rules[3].match = { pipeline: 'web', build_branch: 'd*', step_key: 'a' };
+      data.rules[4] = {
+        name: 'all',
+        match: { pipeline: 'web', build_branch: '*v', step_key: 'b' },
+        grants: ['config', 'export'],
+      };
+    },
   ],
   [
     'unguarded_production',
@@ -395,14 +496,21 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
     'duplicate_rule',
     'the same match twice',
     'rules.2',
-    addRule({ match: { pipeline: 'release', build_source: ['webhook', 'ui'] }, grants: ['config'] }),
+    addRule({
+      match: { pipeline: 'release', build_source: ['schedule', 'ui'], runner_environment: 'self-hosted' },
+      grants: ['config'],
+    }),
   ],
   [
     'duplicate_rule',
     'the same match in another order, by id',
     'rules.2',
     addRule({
-      match: { build_source: ['ui', 'webhook'], pipeline_id: RELEASE_ID.toUpperCase() },
+      match: {
+        build_source: ['ui', 'schedule'],
+        runner_environment: 'self-hosted',
+        pipeline_id: RELEASE_ID.toUpperCase(),
+      },
       grants: ['live'],
     }),
   ],
@@ -514,6 +622,8 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
   ],
 ];
 
+const release = (claims: object) => match({ pipeline: 'release', build_source: ['webhook', 'ui'], ...claims }, 1);
+
 /** Changes that nearly give a warning. */
 const NEARLY: readonly [what: string, ...changes: Change[]][] = [
   ['a tag pattern in both claims', match({ pipeline: 'web', build_branch: 'v*', build_tag: 'v*' })],
@@ -527,15 +637,34 @@ const NEARLY: readonly [what: string, ...changes: Change[]][] = [
       data.organization.id = RELEASE_ID;
     },
   ],
+  ...['main', 'feature/x', 'release/*', 'release-**', 'hotfix/*', '2.x*'].map((branch): [string, Change] => [
+    `production by webhook for branch ${branch}`,
+    release({ build_branch: branch }),
+  ]),
+  ['production by webhook for tags', release({ build_tag: 'v*' })],
+  ['production by webhook in one queue', release({ queue_id: RELEASE_ID })],
+  ['production in one queue of any agents', release({ queue_id: RELEASE_ID, runner_environment: '*' })],
+  [
+    'staging with another guard, by webhook and any branch',
+    (data) => {
+      data.environments.staging = { maxTtl: '30m' };
+    },
+    match({ pipeline: 'web', build_source: 'webhook' }),
+  ],
+  [
+    'a rule that grants one credential more than a wider one',
+    addRule({
+      match: { pipeline: 'release', build_source: ['ui'], runner_environment: 'self-hosted' },
+      grants: ['live', 'config'],
+    }),
+  ],
+  [
+    'a rule that matches one job more than two others',
+    addRule({ match: { pipeline: 'web', build_branch: ['main', 'a'], step_key: '*' }, grants: ['config'] }),
+    addRule({ name: 'tags', match: { pipeline: 'web', build_tag: '*', step_key: 'x' }, grants: ['config'] }),
+  ],
   ['the slug that pipelines names', pattern('pipeline_slug', 'web')],
   ['a slug that pipelines does not name', pattern('pipeline_slug', 'web-app')],
-  [
-    'production by its pipeline alone',
-    match({ pipeline: 'release' }, 1),
-    (data) => {
-      data.environments.production = { require: ['pipeline'] };
-    },
-  ],
   ['production by branch and source', match({ pipeline: 'release', build_source: 'webhook', build_branch: 'main' }, 1)],
   [
     'production by branch and queue',
@@ -573,7 +702,7 @@ const NEARLY: readonly [what: string, ...changes: Change[]][] = [
   ],
   [
     'the same match with another branch',
-    addRule({ match: { pipeline: 'web', build_branch: ['main'] }, grants: ['config'] }),
+    addRule({ match: { pipeline: 'web', build_branch: ['main', 'dev'] }, grants: ['config'] }),
   ],
   ['a pipeline that is used by its id', match({ pipeline_id: PIPELINE_ID.toUpperCase(), build_branch: 'main' })],
   [
@@ -695,9 +824,14 @@ describe('the warnings about a policy', () => {
       for (const { message } of checkWith(...changes).warnings) expect(message).toMatch(/^["\w].*[.?]$/);
   });
 
-  it.each(['policy.yaml', 'first-policy.yaml'])('are none for examples/%s', (name) => {
+  it.each([
+    ['policy.yaml', ['hosted_runners']],
+    ['first-policy.yaml', []],
+  ])('are all accepted in examples/%s', (name, codes) => {
     const text = readFileSync(new URL(`../../../../examples/${name}`, import.meta.url), 'utf8');
-    expect(check(text)).toEqual({ warnings: [], accepted: [], problems: [] });
+    const { accepted, ...rest } = check(text);
+    expect(rest).toEqual({ warnings: [], problems: [] });
+    expect(accepted.map(({ code }) => code)).toEqual(codes);
   });
 
   it('are the expected ones for credentials of every kind', () => {
@@ -709,6 +843,25 @@ describe('the warnings about a policy', () => {
       'credentials.production-config unused_credential',
     ]);
   });
+});
+
+it('a credential that only rules without jobs grant is unused', () => {
+  const never = addRule({ match: { pipeline: 'web', queue_id: 'ab-*' }, grants: ['export'] });
+  const onlyNever: Change = (data) => data.rules[0].grants.pop();
+  expect(found(never, onlyNever)).toEqual([
+    'rules.2.match.queue_id rule_never_matches',
+    'credentials.export unused_credential',
+  ]);
+});
+
+it('of two rules that match the same jobs the later one is shadowed, and both are of three', () => {
+  const same = (name: string, branches: string[]) =>
+    addRule({ name, match: { pipeline: 'web', build_branch: branches }, grants: ['export', 'config'] });
+  expect(found(same('again', ['main', 'release/*', 'release/1']))).toEqual(['rules.2 rule_shadowed']);
+  expect(found(same('again', ['main', 'release/*', 'release/1']), same('all', ['**']))).toEqual([
+    'rules.0 rule_shadowed',
+    'rules.2 rule_shadowed',
+  ]);
 });
 
 describe('a pattern that no value of its claim fits', () => {

@@ -1,0 +1,131 @@
+// `keydesk policy what`: what a job gets when some of its claims are known.
+
+import { Command, Option } from '@commander-js/extra-typings';
+import { revocationOf } from '../../../shared/core/kinds/kinds.ts';
+import type { Policy } from '../../../shared/core/policy/policy.ts';
+import { readJobToken, type TokenRefusal } from '../../../shared/core/policy-analysis/job-token.ts';
+import type { Demands } from '../../../shared/core/policy-analysis/jobs.ts';
+import {
+  claimsToRequest,
+  type PartialJob,
+  parsePartialJob,
+  partialJobOf,
+} from '../../../shared/core/policy-analysis/partial-job.ts';
+import { readStepClaims } from '../../../shared/core/policy-analysis/step-claims.ts';
+import { type CredentialAnswer, whatJobsGet } from '../../../shared/core/policy-analysis/what.ts';
+import { refusalWords, statedLine, whatLines } from '../../../shared/core/policy-analysis/what-lines.ts';
+import { collect, examples, policyOption } from '../../options.ts';
+import { readDeployablePolicy } from '../../policy-file.ts';
+import { readInput } from '../../standard-input.ts';
+import { EXIT, fail, note, print, printJson } from '../../terminal.ts';
+
+export const whatCommand = new Command('what')
+  .summary('show what a job gets when some of its claims are known')
+  .description(
+    "Show what a job gets when some of its claims are known. A claim that you do not give may have any value, or may not be in the token. Each credential is granted to every such job, granted on a condition, or never granted. An empty value (--claim build_tag=) says that the claim is not in the token. The job's organization is the policy's.",
+  )
+  .addOption(policyOption())
+  .option(
+    '--claim <name=value>',
+    'a claim of the job, or pipeline=NAME with a name from pipelines; repeat it for more',
+    collect,
+  )
+  .addOption(
+    new Option(
+      '--token <file>',
+      'read the claims of the job token in a file, or in standard input (-); its signature is not verified',
+    ).conflicts('fromStep'),
+  )
+  .option(
+    '--from-step',
+    "read the claims from the step's BUILDKITE_* variables, which a step can set itself; they prove nothing",
+  )
+  .option('--all', 'list also what is never granted, with the reasons')
+  .option('--json', 'the answers as JSON')
+  .addHelpText(
+    'after',
+    examples(
+      'policy what --policy examples/policy.yaml --claim pipeline=web --claim build_branch=main',
+      'policy what --policy examples/policy.yaml --claim pipeline=web-release --all',
+      'buildkite-agent oidc request-token --audience URL | keydesk policy what --token -',
+      'policy what --from-step --claim step_key=deploy-production',
+    ),
+  )
+  .action((options) => {
+    const { policy } = readDeployablePolicy(options.policy);
+    const known = knownClaims(policy, options);
+    const stated = parsePartialJob(policy, options.claim ?? [], known.job);
+    if ('problems' in stated) fail(EXIT.usage, stated.problems.map((problem) => `--claim: ${problem}`).join('\n'));
+    const { job } = stated;
+    const answers = whatJobsGet(policy, job);
+    if (answers.some(({ answer }) => answer === 'cannot tell')) process.exitCode = EXIT.differs;
+    const requested = known.isToken ? [] : claimsToRequest(policy, job);
+    if (options.json) {
+      printJson({
+        ...(known.isToken && { token: { verified: false, refused_for: known.refusals } }),
+        claims: Object.fromEntries(job),
+        claim_flags: requested.map((claim) => `--claim ${claim}`),
+        credentials: answers.map((answer) => toJson(policy, answer)),
+      });
+      return;
+    }
+    print(statedLine(policy, job));
+    for (const refusal of known.refusals) print(refusalWords(policy, refusal));
+    if (requested.length > 0)
+      print(`The job requests its token with ${requested.map((claim) => `--claim ${claim}`).join(' ')}`);
+    print('');
+    for (const line of whatLines(policy, answers, options.all === true)) print(line);
+  });
+
+interface Known {
+  readonly job: PartialJob;
+  readonly isToken: boolean;
+  readonly refusals: readonly TokenRefusal[];
+}
+
+function knownClaims(
+  policy: Policy,
+  { token, fromStep }: { readonly token?: string; readonly fromStep?: true },
+): Known {
+  if (token !== undefined) return claimsOfToken(policy, token);
+  if (!fromStep) return { job: new Map(), isToken: false, refusals: [] };
+  const read = readStepClaims(policy, process.env);
+  if ('problems' in read) fail(EXIT.usage, read.problems.join('\n'));
+  if (read.job.size === 0)
+    fail(EXIT.usage, '--from-step: no BUILDKITE_* variable is set here. Run the command in a step, or give --claim.');
+  note("The claims are those of the step's environment, which a step can set itself. They prove nothing.");
+  const slug = read.job.get('organization_slug') ?? policy.organization.slug;
+  const refusals = slug === policy.organization.slug ? [] : ['job_token_organization_wrong' as const];
+  return { job: read.job, isToken: false, refusals };
+}
+
+function claimsOfToken(policy: Policy, file: string): Known {
+  if (/^ey[\w-]+\.[\w-]+/.test(file))
+    fail(
+      EXIT.usage,
+      '--token takes a file, or - for standard input. Others can see a token on a command line: request a new one.',
+    );
+  const read = readJobToken(policy, readInput(file));
+  if ('problem' in read) fail(EXIT.usage, `--token: ${read.problem}`);
+  note('The signature of the token is not verified.');
+  return { job: partialJobOf(policy, read.claims), isToken: true, refusals: read.refusals };
+}
+
+function toJson(policy: Policy, { credential: name, answer, granting, refusing }: CredentialAnswer): object {
+  const credential = policy.credentials[name];
+  return {
+    credential: name,
+    answer: answer.replace(' ', '_'),
+    ...(credential && {
+      environment: credential.environment,
+      ttl: credential.ttl,
+      revocation: revocationOf(credential),
+    }),
+    granting_rules: granting.map(({ rule, conditions }) => ({ rule, conditions: toClaims(conditions) })),
+    refusing_rules: refusing.map(({ rule, unmet }) => ({ rule, unmet: toClaims(unmet) })),
+  };
+}
+
+function toClaims(demands: Demands): object[] {
+  return demands.map(([claim, { absent, patterns }]) => ({ claim, absent, patterns }));
+}

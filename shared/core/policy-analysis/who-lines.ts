@@ -1,0 +1,112 @@
+// Who can get a credential, in lines for a terminal.
+
+import { describeAccess, revocationOf } from '../kinds/kinds.ts';
+import { isMatchableClaim, sourceOfClaim } from '../policy/claims.ts';
+import type { Credential } from '../policy/credential.ts';
+import { formatDuration } from '../policy/duration.ts';
+import type { Policy } from '../policy/policy.ts';
+import { kindOf } from '../policy/table.ts';
+import { claimWord, demandWords } from './demand-words.ts';
+import { claimLine } from './example-lines.ts';
+import type { Opening } from './openings.ts';
+import type { Question } from './questions.ts';
+import type { CredentialAccess, RuleAccess } from './who.ts';
+
+export function whoLines(policy: Policy, question: Question, found: readonly CredentialAccess[]): string[] {
+  const known = found.filter(({ opening }) => opening.opens !== 'cannot tell');
+  const hasFirestore = Object.values(policy.credentials).some(({ kind }) => kind === 'firestore');
+  const unknown = found.filter(({ opening }) => opening.opens === 'cannot tell');
+  const blocks = [
+    ...(known.length === 0 ? [[nothingLine(question)]] : known.map((access) => accessLines(policy, question, access))),
+    ...(unknown.length === 0
+      ? []
+      : [['Cannot tell whether these open it:', ...unknown.flatMap((access) => unknownLines(policy, access))]]),
+    ...(hasFirestore && (question.about === 'path' || question.about === 'bucket') ? [[NOTES[question.about]]] : []),
+  ];
+  return blocks.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]));
+}
+
+const NOTES = {
+  path: 'Security rules of your own can open more to these tokens. They are not in the policy.',
+  bucket: "Firebase's security rules of a bucket can open more to Firebase ID tokens. They are not in the policy.",
+};
+
+function nothingLine(question: Question): string {
+  switch (question.about) {
+    case 'credential':
+    case 'environment':
+      return `No credential is of environment ${'environment' in question ? question.environment : ''}.`;
+    case 'path':
+      return `No firestore credential opens ${question.path} for ${question.verbs.join(', ')}.`;
+    case 'bucket':
+      return `No storage credential opens ${objects(question)}.`;
+  }
+}
+
+function objects({ bucket, prefix }: { readonly bucket: string; readonly prefix: string }): string {
+  return `gs://${bucket}/${prefix}`;
+}
+
+function accessLines(policy: Policy, question: Question, access: CredentialAccess): string[] {
+  const credential = policy.credentials[access.credential];
+  if (!credential) return [];
+  return [
+    titleOf(access.credential, credential),
+    ...openingLines(credential, question, access.opening),
+    ...rulesLines(policy, access.rules),
+  ];
+}
+
+function titleOf(name: string, credential: Credential): string {
+  const { environment, ttl } = credential;
+  return `${name}: ${kindOf(credential)}, environment ${environment}, revocation ${revocationOf(credential)}, ttl ${formatDuration(ttl)}`;
+}
+
+function openingLines(credential: Credential, question: Question, opening: Opening): string[] {
+  const allow = 'allow' in opening ? opening.allow : undefined;
+  const shown = credential.kind === 'firestore' && allow ? { ...credential, allow } : credential;
+  const opened = describeAccess(shown).map((line) => `  opens ${line}`);
+  if (opening.opens !== 'part') return opened;
+  const asked = question.about === 'path' ? question.path : question.about === 'bucket' ? objects(question) : '';
+  const { example } = opening;
+  const such = example ? `, such as ${example.verb} ${example.path}` : '';
+  return [...opened, `  That is a part of ${asked}${such}.`];
+}
+
+function rulesLines(policy: Policy, rules: readonly RuleAccess[]): string[] {
+  if (rules.length === 0) return ['  No rule grants it, so no job gets it.'];
+  return rules.flatMap((rule) => ruleLines(policy, rule));
+}
+
+function ruleLines(policy: Policy, { rule, demands, example }: RuleAccess): string[] {
+  if (example === undefined) return [`  Rule "${rule}" matches no job.`];
+  const rows = demands.map(([claim, demand]) => ({
+    claim: claimWord(claim, demand, policy.pipelines),
+    words: demandWords(claim, demand, policy.pipelines),
+    by: demand.absent ? '' : chosenBy(claim),
+  }));
+  const width = Math.max(...rows.map(({ claim }) => claim.length));
+  return [
+    `  Rule "${rule}" grants it to jobs where`,
+    ...rows.map(({ claim, words, by }) => `    ${claim.padEnd(width)} ${words}${by}`),
+    `    Example: ${example === 'cannot tell' ? 'cannot tell' : claimLine(policy, example)}`,
+  ];
+}
+
+/** Nothing for what Buildkite attests. */
+function chosenBy(claim: string): string {
+  const source = isMatchableClaim(claim) ? sourceOfClaim(claim) : 'buildkite';
+  if (source === 'author') return ' (the author of a build chooses it)';
+  return source === 'agent' ? ' (a step chooses among agents)' : '';
+}
+
+function unknownLines(policy: Policy, { credential: name, opening, rules }: CredentialAccess): string[] {
+  const credential = policy.credentials[name];
+  if (!credential || opening.opens !== 'cannot tell') return [];
+  const granting = rules.filter(({ example }) => example !== undefined).map(({ rule }) => `"${rule}"`);
+  return [
+    `  ${titleOf(name, credential)}`,
+    `    ${opening.reason}`,
+    `    Granted by ${granting.join(', ') || 'no rule that matches a job'}`,
+  ];
+}

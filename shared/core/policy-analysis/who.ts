@@ -1,0 +1,43 @@
+// Who can get a credential, or what opens something: for each credential its rules, with what they demand of a job and an example.
+
+import type { Policy, WrittenPolicy } from '../policy/policy.ts';
+import { orCannotTell } from './change.ts';
+import { ALL_JOBS, type Demands, demandsOf, type ExampleJob, exampleJob, meeting } from './jobs.ts';
+import { type Opening, openingOf } from './openings.ts';
+import type { Question } from './questions.ts';
+import { TextFinder } from './texts.ts';
+import { demandsOfRule } from './what.ts';
+import { Work } from './work.ts';
+
+export interface RuleAccess {
+  readonly rule: string;
+  /** Without those of the organization, which every job meets. */
+  readonly demands: Demands;
+  /** A job that the rule matches; undefined when there is none. */
+  readonly example: ExampleJob | 'cannot tell' | undefined;
+}
+
+export interface CredentialAccess {
+  readonly credential: string;
+  readonly opening: Opening;
+  readonly rules: readonly RuleAccess[];
+}
+
+/** Credentials that open what the question is about, or may open it, in the order of the policy. */
+export function whoGets(policy: Policy, written: WrittenPolicy, question: Question): CredentialAccess[] {
+  const finder = new TextFinder();
+  const newTools = () => ({ finder, work: new Work() });
+  return Object.entries(policy.credentials).flatMap(([name, credential]) => {
+    const inFile = written.credentials[name];
+    const opening = inFile && openingOf(name, credential, inFile, question, newTools);
+    if (!opening) return [];
+    const rules = policy.rules
+      .filter(({ grants }) => grants.includes(name))
+      .map((rule) => ({
+        rule: rule.name,
+        demands: demandsOf(rule.match),
+        example: orCannotTell(() => exampleJob(meeting(ALL_JOBS, demandsOfRule(policy, rule)), newTools())),
+      }));
+    return [{ credential: name, opening, rules }];
+  });
+}
