@@ -3,7 +3,7 @@
 import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
 import { toIsoTimes } from '../../shared/audit/iso-times.ts';
 import { type Refusal, toWireError } from '../../shared/core/oauth/refusal.ts';
-import type { JobClaims } from '../../shared/core/policy/claims.ts';
+import { claimFields, type JobClaims } from '../../shared/core/policy/claims.ts';
 import { toTraceFacts } from '../../shared/core/policy/rule-trace.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import type { HttpResponse } from '../runtime/http-server.ts';
@@ -66,11 +66,7 @@ function refusalEvent(refusal: Refusal, { credentialName, claims, policySha256 }
     retry_after_s: retryAfter,
     credential: credentialName?.slice(0, 128),
     policy_sha256: policySha256,
-    job: claims && jobFields(claims),
+    job: claims && claimFields(claims),
     pipeline_slug: claims?.pipeline_slug,
   });
-}
-
-function jobFields({ agentTags, ...claims }: JobClaims) {
-  return { ...claims, ...Object.fromEntries(agentTags) };
 }

@@ -6,6 +6,7 @@ import { grantFields } from '../../shared/audit/result-events.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../../shared/core/oauth/exchange-request.ts';
 import type { Refusal } from '../../shared/core/oauth/refusal.ts';
+import { claimFields } from '../../shared/core/policy/claims.ts';
 import { toTraceFacts } from '../../shared/core/policy/rule-trace.ts';
 import type { IssueResult, TokenRequest } from '../../shared/operations/issue-token.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -95,12 +96,13 @@ export const BODY_NOT_ALLOWED: Refusal = {
 
 function issuedResponse(result: IssueResult & { outcome: 'issued' }, request: HttpRequest, now: number): HttpResponse {
   const { accessToken, grant, grant_id, expires_at, scopes } = result;
-  const { token_sha256, trace, shared_with } = result;
+  const { token_sha256, claims, trace, shared_with } = result;
   const issued = auditEvent('grant.issued', {
     ...grantFields(grant),
     token_sha256,
     token_expires_at: new Date(expires_at).toISOString(),
     scopes,
+    job: claimFields(claims),
     ...toTraceFacts(trace),
     ...(shared_with === undefined ? {} : { shared: true, shared_with }),
   });

@@ -66,6 +66,8 @@ export type IssueResult =
       readonly token_sha256: string;
       readonly expires_at: number;
       readonly scopes: readonly string[];
+      /** Of the job token that was verified. */
+      readonly claims: JobClaims;
       readonly trace: readonly RuleTrace[];
       /** The request whose issue this shares; undefined when it issued by itself. */
       readonly shared_with?: string;
@@ -176,6 +178,7 @@ async function issueOnce(
     token_sha256,
     expires_at: Math.min(minted.expires_at, activated.grant.expires_at),
     scopes,
+    claims,
     trace,
     accountFailures,
   };

@@ -68,8 +68,9 @@ describe('the audit line of', () => {
   ];
 
   it('grant.issued names the job, the credential, the rule, the expiry, and the token by its hash', async () => {
-    const job = keydesk.buildkite.startJob();
+    const job = keydesk.buildkite.startJob({ 'agent_tag:queue': 'deploy' });
     const response = await byPath(await keydesk.buildkite.jobToken(job), 'staging-export');
+    const { build_tag: _, ...claims } = jobFields(job.id);
     expect(lineOf('grant.issued', response.audit)).toEqual({
       ...lines.frame('grant.issued', 200, '/token/staging-export', lines.labels('staging-export')),
       ...lines.grantLine(job.id, 'staging-export'),
@@ -82,6 +83,7 @@ describe('the audit line of', () => {
       access_ended_at: null,
       token_sha256: tokenSha256(response.json.access_token),
       token_expires_at: TIME,
+      job: { ...claims, runner_environment: 'self-hosted', 'agent_tag:queue': 'deploy' },
       trace: [{ rule: 'deploy to staging', outcome: 'granted', checks: CHECKS }],
     });
   });

@@ -61,6 +61,9 @@ export function sharedFields() {
     'what failed, as in `task.failed`; of `sweep.completed` the first 20',
   );
 
+  const job = z
+    .record(text, z.union([text, count]).optional())
+    .describe("the job token's claims, by Buildkite's names, once it was verified");
   const jobs_unchecked_15m = count.describe(
     'jobs with live grants about which Buildkite has not responded for 15 minutes; 1,000 means 1,000 or more',
   );
@@ -100,6 +103,7 @@ export function sharedFields() {
     googleRefusal,
     failure,
     failures,
+    job,
     jobs_unchecked_15m,
     trace,
     trace_omitted,

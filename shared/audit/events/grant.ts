@@ -83,6 +83,7 @@ export const GRANT_EVENTS = {
       scopes: listOf(shared.text).describe(
         'the OAuth scopes of this token; none where rules judge it or it is narrowed',
       ),
+      job: shared.job,
       trace: shared.trace,
       trace_omitted: shared.trace_omitted,
       shared: z.literal(true).optional().describe('an identical request issued the token at the same time'),

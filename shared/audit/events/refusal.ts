@@ -84,10 +84,7 @@ export const REFUSAL_EVENTS = {
       ...facts(shared),
       credential: shared.text.optional().describe('the requested credential, up to 128 characters of its name'),
       policy_sha256: shared.text.optional().describe('SHA-256 of the policy that judged the job token or the job'),
-      job: z
-        .record(shared.text, z.union([shared.text, shared.count]).optional())
-        .optional()
-        .describe("the job token's claims, by Buildkite's names, once it was verified"),
+      job: shared.job.optional(),
     }),
     // Of a job that was verified: a name that a stranger chose would make any number of series.
     context: { pipeline_slug: 'text or undefined' },

@@ -146,6 +146,11 @@ export function parseClaims(payload: unknown): { claims: JobClaims } | { invalid
   return { claims: { ...known.data, agentTags } };
 }
 
+/** The claims by Buildkite's names, the tags of the agent among them. */
+export function claimFields({ agentTags, ...claims }: JobClaims) {
+  return { ...claims, ...Object.fromEntries(agentTags) };
+}
+
 /** Whether a job token can have `text` as the value of a claim. UUIDs are lower case, as they are after parsing. */
 export function isClaimValue(name: string, text: string): boolean {
   const parsed = typeOf(name).safeParse(name === 'build_number' ? Number(text) : text);
