@@ -1,6 +1,7 @@
 // Options that several commands have, and the form of their examples.
 
 import { Option } from '@commander-js/extra-typings';
+import { quoted } from '../shared/core/policy-analysis/example-lines.ts';
 import { DEFAULT_POLICY_FILE } from '../shared/core/settings.ts';
 
 /** KEYDESK_POLICY is also what the token function reads. */
@@ -18,6 +19,11 @@ export function policyOption() {
 /** For `addHelpText('after', …)`: command lines, each without `keydesk`. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ keydesk ${line}`).join('\n')}`;
+}
+
+/** The start of a command line that explains decisions of the policy in `file`. */
+export function explainWith(file: string): string {
+  return file === defaultPolicy() ? 'keydesk policy explain' : `keydesk policy explain --policy ${quoted(file)}`;
 }
 
 /** Collects an option that may be given several times. */

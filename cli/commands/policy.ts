@@ -4,6 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 import { checkCommand } from './policy/check.ts';
 import { diffCommand } from './policy/diff.ts';
 import { explainCommand } from './policy/explain.ts';
+import { replayCommand } from './policy/replay.ts';
 import { schemaCommand } from './policy/schema.ts';
 import { testCommand } from './policy/test.ts';
 import { whatCommand } from './policy/what.ts';
@@ -17,4 +18,5 @@ export const policyCommand = new Command('policy')
   .addCommand(explainCommand)
   .addCommand(whoCommand)
   .addCommand(whatCommand)
+  .addCommand(replayCommand)
   .addCommand(schemaCommand);

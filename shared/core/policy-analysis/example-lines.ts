@@ -46,7 +46,7 @@ function written({ organization, pipelines }: Policy, claim: string, value: stri
 }
 
 /** For bash and zsh. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   if (/^[A-Za-z0-9_%+=:,./@-]+$/.test(text)) return text;
   if (!UNPRINTABLE.test(text)) return `'${text.replaceAll("'", `'\\''`)}'`;
   const escaped = text.replaceAll(/['\\]/g, '\\$&').replaceAll(new RegExp(UNPRINTABLE, 'gu'), toEscape);

@@ -11,6 +11,7 @@ const COMMANDS = [
   'policy diff',
   'policy test',
   'policy explain',
+  'policy replay',
   'policy schema',
   'policy what',
   'policy who',
