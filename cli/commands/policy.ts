@@ -9,6 +9,7 @@ import { schemaCommand } from './policy/schema.ts';
 import { testCommand } from './policy/test.ts';
 import { whatCommand } from './policy/what.ts';
 import { whoCommand } from './policy/who.ts';
+import { unusedCommand } from './policy/unused.ts';
 
 export const policyCommand = new Command('policy')
   .description('check, compare and test a policy; show who gets what, and why')
@@ -19,4 +20,5 @@ export const policyCommand = new Command('policy')
   .addCommand(whoCommand)
   .addCommand(whatCommand)
   .addCommand(replayCommand)
-  .addCommand(schemaCommand);
+  .addCommand(schemaCommand)
+  .addCommand(unusedCommand);

@@ -26,7 +26,7 @@ export function createSplitter(maxLength = MAX_LENGTH): Splitter {
       if (chosen) return chosen.push(piece);
       held += piece;
       // The first line says which form it is.
-      if (!/\S[^\n]*\n/.test(held) && held.length <= maxLength) return [];
+      if (!held.trimStart().includes('\n') && held.length <= maxLength) return [];
       return choose().push(held);
     },
     end() {

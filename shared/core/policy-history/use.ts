@@ -18,6 +18,15 @@ export function addUse({ count, first_at, last_at }: Use, at: number | undefined
   };
 }
 
+export function mergeUses(one: Use, other: Use): Use {
+  const times = [one.first_at, one.last_at, other.first_at, other.last_at].filter((at) => at !== undefined);
+  return {
+    count: one.count + other.count,
+    first_at: times.length > 0 ? Math.min(...times) : undefined,
+    last_at: times.length > 0 ? Math.max(...times) : undefined,
+  };
+}
+
 /** Uses by what was used. */
 export class Uses {
   readonly #uses = new Map<string, Use>();

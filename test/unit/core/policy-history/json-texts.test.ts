@@ -41,6 +41,11 @@ describe('a log is split into its entries', () => {
     expect(split('[\n  {\n    "a": 1\n  },\n  {\n    "b": 2\n  }\n]\n').map(({ line }) => line)).toEqual([2, 5]);
   });
 
+  it('also a long array on one line', () => {
+    const entries = Array.from({ length: 20_000 }, (_, nth) => ({ nth, text: 'x'.repeat(50) }));
+    expect(split(JSON.stringify(entries), Array(30).fill(65_536))).toHaveLength(20_000);
+  });
+
   it('and a broken line harms no other', () => {
     expect(split('{"a":1}\n{"a":"\n{"a":3}\n').map(({ text }) => text)).toEqual(['{"a":1}', '{"a":"', '{"a":3}']);
   });

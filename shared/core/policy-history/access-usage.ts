@@ -1,0 +1,139 @@
+// Which documents the grants of `firestore` credentials touched, by the entries of `allow` that opened them, and whether the log of
+// touches proves that others were not.
+
+import type { Verb } from '../kinds/firestore.ts';
+import type { FirestoreCredential } from '../policy/credential.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { DocumentTouch, GrantTouches } from './document-touches.ts';
+import type { JobRequest } from './job-request.ts';
+import type { Period } from './period.ts';
+import { covers, type TouchedPath, TouchedPaths } from './touched-paths.ts';
+import { addUse, UNUSED, type Use } from './use.ts';
+
+/** One entry of a credential's `allow`. */
+export interface EntryUsage {
+  readonly path: string;
+  /** The verbs of the entry, each with the documents that were touched so. */
+  readonly verbs: ReadonlyMap<Verb, readonly TouchedPath[]>;
+}
+
+export interface CredentialAccess {
+  readonly credential: string;
+  readonly entries: readonly EntryUsage[];
+  readonly grants: number;
+  /** How many of them have an entry in the log of touches. */
+  readonly touched_grants: number;
+  readonly touches: Use;
+  /** Entries that do not say what was touched. */
+  readonly unclear: number;
+  /** Touches that no entry of `allow` opens by now. */
+  readonly outside: number;
+  /** Why something that was not seen may have been touched; empty when it was not. */
+  readonly gaps: readonly AccessGap[];
+}
+
+export type AccessGap = 'no_grants' | 'few_touches' | 'quarter_without_touches' | 'unclear_touches';
+
+/** The period in parts, in each of which the log of touches must have entries if grants were issued. */
+const PARTS = 4;
+/** The least share of grants that have entries in the log of touches. */
+const LEAST_SHARE = 0.5;
+
+class Access {
+  readonly entries;
+  readonly grants = new Set<string>();
+  readonly touched = new Set<string>();
+  readonly grantedParts = new Set<number>();
+  readonly touchedParts = new Set<number>();
+  touches: Use = UNUSED;
+  unclear = 0;
+  outside = 0;
+
+  constructor({ allow }: FirestoreCredential, maxNames: number) {
+    this.entries = allow.map(({ path, verbs }) => ({
+      path,
+      verbs: new Map(verbs.map((verb) => [verb, new TouchedPaths(path, maxNames)] as const)),
+    }));
+  }
+
+  add(touch: DocumentTouch, at: number | undefined): void {
+    const opening = this.entries.filter(
+      ({ path, verbs }) => covers(path, touch) && touch.verbs.some((verb) => verbs.has(verb)),
+    );
+    if (opening.length === 0) this.outside += 1;
+    for (const { verbs } of opening) for (const verb of touch.verbs) verbs.get(verb)?.add(touch, at);
+  }
+}
+
+/** Add the requests of the log first: they say whose a grant is. Its memory grows with the number of grants. */
+export class AccessUsage {
+  readonly #credentials = new Map<string, Access>();
+  readonly #credentialOf = new Map<string, string>();
+  readonly #period: Period;
+  /** Touches by grants that are not in Keydesk's log. */
+  unknownGrants = 0;
+
+  /** @param maxNames how many names there may be at one place of a path before they become a wildcard */
+  constructor(policy: Policy, period: Period, maxNames: number) {
+    this.#period = period;
+    for (const [name, credential] of Object.entries(policy.credentials))
+      if (credential.kind === 'firestore') this.#credentials.set(name, new Access(credential, maxNames));
+  }
+
+  addRequest({ grant_id, credential, at }: JobRequest): void {
+    const access = this.#credentials.get(credential);
+    if (grant_id === undefined || !access) return;
+    this.#credentialOf.set(grant_id, credential);
+    const part = this.#partOf(at);
+    if (part === undefined) return;
+    access.grants.add(grant_id);
+    access.grantedParts.add(part);
+  }
+
+  addTouches({ grant_id, at, touches }: GrantTouches): void {
+    const part = this.#partOf(at);
+    if (part === undefined) return;
+    const access = this.#credentials.get(this.#credentialOf.get(grant_id) ?? '');
+    if (!access) {
+      this.unknownGrants += 1;
+      return;
+    }
+    if (access.grants.has(grant_id)) access.touched.add(grant_id);
+    access.touchedParts.add(part);
+    if (!touches) {
+      access.unclear += 1;
+      return;
+    }
+    for (const touch of touches) {
+      access.touches = addUse(access.touches, at);
+      access.add(touch, at);
+    }
+  }
+
+  report(): CredentialAccess[] {
+    return [...this.#credentials].map(([credential, access]) => ({
+      credential,
+      entries: access.entries.map(({ path, verbs }) => ({
+        path,
+        verbs: new Map([...verbs].map(([verb, touched]) => [verb, touched.paths()])),
+      })),
+      ...{ grants: access.grants.size, touched_grants: access.touched.size, touches: access.touches },
+      ...{ unclear: access.unclear, outside: access.outside, gaps: gapsOf(access) },
+    }));
+  }
+
+  #partOf(at: number | undefined): number | undefined {
+    const { since, until } = this.#period;
+    if (at === undefined || at < since) return undefined;
+    return Math.min(PARTS - 1, Math.floor(((at - since) / Math.max(1, until - since)) * PARTS));
+  }
+}
+
+function gapsOf({ grants, touched, grantedParts, touchedParts, unclear }: Access): AccessGap[] {
+  if (grants.size === 0) return ['no_grants'];
+  return [
+    ...(touched.size / grants.size < LEAST_SHARE ? (['few_touches'] as const) : []),
+    ...([...grantedParts].every((part) => touchedParts.has(part)) ? [] : (['quarter_without_touches'] as const)),
+    ...(unclear > 0 ? (['unclear_touches'] as const) : []),
+  ];
+}

@@ -1,0 +1,76 @@
+// The period that a report is about, and whether logs prove that something was not used in it.
+
+/** Milliseconds since the epoch. */
+export interface Period {
+  readonly since: number;
+  readonly until: number;
+}
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const UNITS = { h: HOUR, d: DAY, w: 7 * DAY } as const;
+/** A log without an entry for longer than this may lack some. Without sweeps in it, nobody writes to it over a long weekend. */
+const LONGEST_GAP = 5 * DAY;
+
+/** @param text a date, a time, or a duration such as 30d. @returns when it begins; undefined for anything else */
+export function parseSince(text: string, now: number): number | undefined {
+  const [, number, unit] = /^([1-9][0-9]{0,3})([hdw])$/.exec(text) ?? [];
+  if (number !== undefined) return now - Number(number) * UNITS[unit as keyof typeof UNITS];
+  if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z)?$/.test(text)) return undefined;
+  const time = Date.parse(text);
+  return Number.isNaN(time) || time > now ? undefined : time;
+}
+
+export interface CoverageReport {
+  /** Undefined when no entry has a time. */
+  readonly first_at: number | undefined;
+  readonly last_at: number | undefined;
+  /** Why something that is not in the log may have happened; empty when it did not happen. */
+  readonly gaps: readonly Gap[];
+}
+
+export type Gap =
+  | { readonly gap: 'no_times' }
+  | { readonly gap: 'begins_late'; readonly at: number }
+  | { readonly gap: 'no_entries'; readonly from: number; readonly until: number }
+  /** Another policy decided, at last at this time. */
+  | { readonly gap: 'other_policy'; readonly at: number };
+
+/** Collects the times of the entries of a log, in any order. */
+export class Coverage {
+  readonly #hours = new Set<number>();
+  #first: number | undefined;
+  #last: number | undefined;
+  #otherPolicyAt: number | undefined;
+
+  add(at: number | undefined): void {
+    if (at === undefined) return;
+    this.#hours.add(Math.floor(at / HOUR));
+    this.#first = Math.min(this.#first ?? at, at);
+    this.#last = Math.max(this.#last ?? at, at);
+  }
+
+  /** A request that another version of the policy decided. */
+  addOtherPolicy(at: number | undefined): void {
+    if (at !== undefined) this.#otherPolicyAt = Math.max(this.#otherPolicyAt ?? at, at);
+  }
+
+  /** Whether the log has everything since then. A policy that has changed may have things that are new. */
+  report(since: number): CoverageReport {
+    const [first_at, last_at] = [this.#first, this.#last];
+    if (first_at === undefined || last_at === undefined) return { first_at, last_at, gaps: [{ gap: 'no_times' }] };
+    const gaps: Gap[] = [];
+    // An hour is what is known of each entry.
+    if (first_at > since + HOUR) gaps.push({ gap: 'begins_late', at: first_at });
+    const longest = Math.min(LONGEST_GAP, (last_at - since) / 4);
+    const hours = [...this.#hours].sort((left, right) => left - right);
+    for (const [index, hour] of hours.entries()) {
+      const [from, until] = [((hours[index - 1] ?? hour) + 1) * HOUR, hour * HOUR];
+      if (until > since && until - Math.max(from, since) > longest && index > 0)
+        gaps.push({ gap: 'no_entries', from: Math.max(from, since), until });
+    }
+    const other = this.#otherPolicyAt;
+    if (other !== undefined && other >= since) gaps.push({ gap: 'other_policy', at: other });
+    return { first_at, last_at, gaps };
+  }
+}

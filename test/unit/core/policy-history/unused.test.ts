@@ -1,0 +1,113 @@
+// What no request of a log used, and what a log proves.
+
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { toJobRequest } from '../../../../shared/core/policy-history/job-request.ts';
+import { toLogEntry } from '../../../../shared/core/policy-history/log-entry.ts';
+import { Coverage, parseSince } from '../../../../shared/core/policy-history/period.ts';
+import { describePart, judgeParts } from '../../../../shared/core/policy-history/unused.ts';
+import { Usage } from '../../../../shared/core/policy-history/usage.ts';
+import { createHistory, type ExportedEntry } from '../../../fixtures/audit-history.ts';
+
+const EXAMPLE = readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8');
+const WEB = { pipeline_slug: 'web', pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0', build_source: 'webhook' };
+const SINCE = Date.parse('2026-11-01T00:00:00Z');
+const history = createHistory(EXAMPLE);
+
+describe('what a request uses', () => {
+  let entries: ExportedEntry[];
+  beforeAll(async () => {
+    entries = await history.entriesOf([
+      { at: '2026-10-20T08:00:00Z', credential: 'staging-export', claims: WEB },
+      { at: '2026-11-02T08:00:00Z', credential: 'staging-config', claims: WEB },
+      { at: '2026-11-03T08:00:00Z', credential: 'staging-admin', claims: { ...WEB, build_branch: 'release/1' } },
+      { at: '2026-11-04T08:00:00Z', credential: 'production-config', claims: WEB },
+    ]);
+  });
+  const statuses = (policy = history.policy, change = (entry: ExportedEntry): object => entry) => {
+    const usage = new Usage(policy, SINCE);
+    for (const entry of entries) {
+      const request = toJobRequest(toLogEntry(change(entry)) ?? { at: undefined });
+      if (typeof request === 'object' && 'claims' in request) usage.add(request);
+    }
+    const judged = judgeParts(usage.parts(), []);
+    return (status: string) => judged.filter((one) => one.status === status).map(({ part }) => describePart(part));
+  };
+
+  it('is its rule, what that grants, the patterns that match, its credential and its pipeline', () => {
+    const of = statuses();
+    expect(of('unused')).toEqual([
+      'rule "deploy to staging", build_source: ui',
+      'rule "try a tagged release on staging"',
+      'rule "deploy a tagged release to production"',
+      'credential production-config',
+      'credential staging-export',
+      'credential staging-cache',
+      'pipeline web-release',
+    ]);
+    expect(of('cannot_tell')).toEqual([]);
+  });
+
+  it('is also the rule that granted it, although another one would now', () => {
+    const rules = history.policy.rules.map((rule) => ({ ...rule, grants: [...rule.grants] }));
+    const first = { name: 'first', match: { pipeline_slug: ['web'] }, grants: ['staging-config'] };
+    const of = statuses({ ...history.policy, rules: [first, ...rules] });
+    expect(of('used')).toEqual(
+      expect.arrayContaining(['rule "first"', 'rule "deploy to staging", grants: staging-config']),
+    );
+  });
+
+  it('cannot be told where the event lacks a claim', () => {
+    const of = statuses(history.policy, (entry) => {
+      const { job: _, rule: __, ...payload } = entry.jsonPayload as Record<string, unknown>;
+      return { ...entry, jsonPayload: { ...payload, rule: 'a former rule' } };
+    });
+    expect(of('cannot_tell')).toEqual(expect.arrayContaining(['rule "deploy to staging"', 'pipeline web']));
+    expect(of('unused')).not.toContain('rule "deploy to staging"');
+  });
+});
+
+describe('a log proves that something is unused', () => {
+  const DAY = 86_400_000;
+  const report = (days: readonly number[], otherPolicy?: number) => {
+    const coverage = new Coverage();
+    for (const day of days) coverage.add(SINCE + day * DAY);
+    if (otherPolicy !== undefined) coverage.addOtherPolicy(SINCE + otherPolicy * DAY);
+    return coverage.report(SINCE).gaps.map(({ gap }) => gap);
+  };
+  const month = [0, 4, 8, 12, 16, 20, 24, 28];
+
+  it.each([
+    ['with entries over all of the period', month, undefined, []],
+    ['also when its entries are in another order, and begin earlier', [...month, -5].reverse(), undefined, []],
+    ['unless it begins late', month.slice(1), undefined, ['begins_late']],
+    ['unless it has a gap', month.filter((day) => day !== 8), undefined, ['no_entries']],
+    ['also when the gap is before the period', [-30, ...month], undefined, []],
+    ['unless it has no times', [], undefined, ['no_times']],
+    ['unless another policy decided', month, 3, ['other_policy']],
+    ['also when that was before the period', month, -1, []],
+    ['and in a short period a short gap counts', [0, 0.2, 1.5, 2], undefined, ['no_entries']],
+  ])('%s', (_, days, otherPolicy, gaps) => {
+    expect(report(days, otherPolicy)).toEqual(gaps);
+  });
+});
+
+describe('the start of a period', () => {
+  const NOW = Date.parse('2026-11-30T12:00:00Z');
+  it.each([
+    ['30d', '2026-10-31T12:00:00Z'],
+    ['12h', '2026-11-30T00:00:00Z'],
+    ['4w', '2026-11-02T12:00:00Z'],
+    ['2026-11-01', '2026-11-01T00:00:00Z'],
+    ['2026-11-01T08:30:00Z', '2026-11-01T08:30:00Z'],
+  ])('%s is %s', (text, time) => {
+    expect(parseSince(text, NOW)).toBe(Date.parse(time));
+  });
+
+  it.each(['', '30', '0d', '30m', '2026-13-01', '2026-12-01', '1 November', '2026-11-01T08:30:00'])(
+    'is not %j',
+    (text) => {
+      expect(parseSince(text, NOW)).toBeUndefined();
+    },
+  );
+});
