@@ -9,6 +9,7 @@ import { schemaCommand } from './policy/schema.ts';
 import { testCommand } from './policy/test.ts';
 import { whatCommand } from './policy/what.ts';
 import { whoCommand } from './policy/who.ts';
+import { suggestCommand } from './policy/suggest.ts';
 import { unusedCommand } from './policy/unused.ts';
 
 export const policyCommand = new Command('policy')
@@ -21,4 +22,5 @@ export const policyCommand = new Command('policy')
   .addCommand(whatCommand)
   .addCommand(replayCommand)
   .addCommand(schemaCommand)
+  .addCommand(suggestCommand)
   .addCommand(unusedCommand);

@@ -49,7 +49,10 @@ class Access {
   unclear = 0;
   outside = 0;
 
-  constructor({ allow }: FirestoreCredential, maxNames: number) {
+  readonly #database: string;
+
+  constructor({ allow, project, database }: FirestoreCredential, maxNames: number) {
+    this.#database = `projects/${project}/databases/${database}`;
     this.entries = allow.map(({ path, verbs }) => ({
       path,
       verbs: new Map(verbs.map((verb) => [verb, new TouchedPaths(path, maxNames)] as const)),
@@ -58,7 +61,8 @@ class Access {
 
   add(touch: DocumentTouch, at: number | undefined): void {
     const opening = this.entries.filter(
-      ({ path, verbs }) => covers(path, touch) && touch.verbs.some((verb) => verbs.has(verb)),
+      ({ path, verbs }) =>
+        touch.database === this.#database && covers(path, touch) && touch.verbs.some((verb) => verbs.has(verb)),
     );
     if (opening.length === 0) this.outside += 1;
     for (const { verbs } of opening) for (const verb of touch.verbs) verbs.get(verb)?.add(touch, at);

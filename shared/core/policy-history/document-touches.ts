@@ -8,6 +8,8 @@ import type { LogEntry } from './log-entry.ts';
 
 /** Documents, and the methods of the security rules one of which allowed it. */
 export interface DocumentTouch {
+  /** Such as `projects/acme-staging/databases/(default)`. */
+  readonly database: string;
   /** `set` without a precondition creates or updates: the entry does not say which. */
   readonly verbs: readonly Verb[];
   /** Names of collections and documents; null for a document whose name is not known, such as those that a query finds. */
@@ -68,10 +70,10 @@ const METHODS: Readonly<Record<string, (request: Request) => Touches>> = {
   Listen: toListened,
   CreateDocument: ({ parent, collectionId, documentId }) => {
     const path = z.string().min(1).safeParse(collectionId);
-    const above = pathOf(parent, true);
+    const above = placeOf(parent, true);
     if (!path.success || !above) return undefined;
     const name = typeof documentId === 'string' && documentId !== '' ? documentId : null;
-    return [{ verbs: ['create'], path: [...above, path.data, name] }];
+    return [{ ...above, verbs: ['create'], path: [...above.path, path.data, name] }];
   },
   UpdateDocument: ({ document, currentDocument }) => toWritten([{ update: document, currentDocument }]),
   DeleteDocument: ({ name }) => touchesOf(['delete'], [name]),
@@ -120,24 +122,31 @@ const query = z.object({
 });
 
 function listOf(parent: unknown, structuredQuery: unknown): Touches {
-  const above = pathOf(parent, true);
+  const above = placeOf(parent, true);
   const [from] = query.safeParse(structuredQuery).data?.from ?? [];
   if (!above || !from) return undefined;
-  if (from.allDescendants) return [{ verbs: ['list'], path: above, isGroup: true }];
-  return [{ verbs: ['list'], path: [...above, from.collectionId, null] }];
+  if (from.allDescendants) return [{ ...above, verbs: ['list'], isGroup: true }];
+  return [{ ...above, verbs: ['list'], path: [...above.path, from.collectionId, null] }];
 }
 
 function touchesOf(verbs: readonly Verb[], names: unknown): Touches {
   const read = z.array(z.string()).min(1).safeParse(names);
   if (!read.success) return undefined;
-  const paths = read.data.map((name) => pathOf(name, false));
-  return paths.every((path) => path !== undefined) ? paths.map((path) => ({ verbs, path })) : undefined;
+  const places = read.data.map((name) => placeOf(name, false));
+  return places.every((place) => place !== undefined) ? places.map((place) => ({ ...place, verbs })) : undefined;
+}
+
+interface Place {
+  readonly database: string;
+  readonly path: readonly string[];
 }
 
 /** Of a resource name such as `projects/P/databases/D/documents/config/release`. @param isParent it may be the root */
-function pathOf(name: unknown, isParent: boolean): string[] | undefined {
-  const [, path] = /^projects\/[^/]+\/databases\/[^/]+\/documents(?:\/(.+))?$/.exec(String(name)) ?? [];
-  if (path === undefined) return isParent && /\/documents$/.test(String(name)) ? [] : undefined;
+function placeOf(name: unknown, isParent: boolean): Place | undefined {
+  const [, database, path] = /^(projects\/[^/]+\/databases\/[^/]+)\/documents(?:\/(.+))?$/.exec(String(name)) ?? [];
+  if (database === undefined) return undefined;
+  if (path === undefined) return isParent && String(name).endsWith('/documents') ? { database, path: [] } : undefined;
   const segments = path.split('/');
-  return segments.length % 2 === 0 && segments.every((segment) => segment !== '') ? segments : undefined;
+  const isDocument = segments.length % 2 === 0 && segments.every((segment) => segment !== '');
+  return isDocument ? { database, path: segments } : undefined;
 }

@@ -15,6 +15,7 @@ const COMMANDS = [
   'policy schema',
   'policy what',
   'policy who',
+  'policy suggest',
   'policy unused',
   'rules write',
   'rules check',

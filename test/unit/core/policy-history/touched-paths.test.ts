@@ -10,6 +10,7 @@ import type { DocumentTouch } from '../../../../shared/core/policy-history/docum
 import { covers, TouchedPaths } from '../../../../shared/core/policy-history/touched-paths.ts';
 
 const touch = (path: string): DocumentTouch => ({
+  database: 'd',
   verbs: ['get'],
   path: path.split('/').map((name) => (name === '*' ? null : name)),
 });
@@ -40,7 +41,7 @@ describe('touched documents', () => {
   it('of a query over collections at any depth need the whole entry', () => {
     const paths = new TouchedPaths('config/{document=**}', 2);
     paths.add(touch('config/a'), 1);
-    paths.add({ verbs: ['list'], path: ['config', 'a'], isGroup: true }, 2);
+    paths.add({ database: 'd', verbs: ['list'], path: ['config', 'a'], isGroup: true }, 2);
     expect(paths.paths()).toEqual([{ path: 'config/{document=**}', use: { count: 2, first_at: 1, last_at: 2 } }]);
   });
 
