@@ -6,11 +6,11 @@ import { diffCommand } from './policy/diff.ts';
 import { explainCommand } from './policy/explain.ts';
 import { replayCommand } from './policy/replay.ts';
 import { schemaCommand } from './policy/schema.ts';
+import { suggestCommand } from './policy/suggest.ts';
 import { testCommand } from './policy/test.ts';
+import { unusedCommand } from './policy/unused.ts';
 import { whatCommand } from './policy/what.ts';
 import { whoCommand } from './policy/who.ts';
-import { suggestCommand } from './policy/suggest.ts';
-import { unusedCommand } from './policy/unused.ts';
 
 export const policyCommand = new Command('policy')
   .description('check, compare and test a policy; show who gets what, and why')
@@ -21,6 +21,6 @@ export const policyCommand = new Command('policy')
   .addCommand(whoCommand)
   .addCommand(whatCommand)
   .addCommand(replayCommand)
-  .addCommand(schemaCommand)
+  .addCommand(unusedCommand)
   .addCommand(suggestCommand)
-  .addCommand(unusedCommand);
+  .addCommand(schemaCommand);
