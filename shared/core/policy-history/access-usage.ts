@@ -34,7 +34,7 @@ export interface CredentialAccess {
 
 export type AccessGap = 'no_grants' | 'few_touches' | 'quarter_without_touches' | 'unclear_touches';
 
-/** The period in parts, in each of which the log of touches must have entries if grants were issued. */
+/** The period in parts. If grants were issued in a part, the log of touches must have entries there. */
 const PARTS = 4;
 /** The least share of grants that have entries in the log of touches. */
 const LEAST_SHARE = 0.5;

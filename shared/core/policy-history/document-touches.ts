@@ -6,7 +6,7 @@ import * as z from 'zod';
 import type { Verb } from '../kinds/firestore.ts';
 import type { LogEntry } from './log-entry.ts';
 
-/** Documents, and the methods of the security rules one of which allowed it. */
+/** Documents, and the methods of the security rules. One of them allowed it. */
 export interface DocumentTouch {
   /** Such as `projects/acme-staging/databases/(default)`. */
   readonly database: string;

@@ -57,7 +57,7 @@ describe('what a request uses', () => {
     );
   });
 
-  it('cannot be told where the event lacks a claim', () => {
+  it('is unknown where the event lacks a claim', () => {
     const of = statuses(history.policy, (entry) => {
       const { job: _, rule: __, ...payload } = entry.jsonPayload as Record<string, unknown>;
       return { ...entry, jsonPayload: { ...payload, rule: 'a former rule' } };
