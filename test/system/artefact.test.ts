@@ -176,7 +176,7 @@ describe('the built artefact under functions-framework', () => {
 
   it('keeps Google’s libraries out of what every start loads', () => {
     for (const name of ['token', 'webhook', 'sweep'])
-      expect(readFileSync(`${ROOT}/dist/${name}.cjs`).length).toBeLessThan(470_000);
+      expect(readFileSync(`${ROOT}/dist/${name}.cjs`).length).toBeLessThan(471_000);
   });
 
   async function startWith(target: string, environment: Record<string, string>) {

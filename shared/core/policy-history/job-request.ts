@@ -5,7 +5,7 @@ import { claimsOfEvent, type KnownClaims } from './known-claims.ts';
 import { type LogEntry, toTime } from './log-entry.ts';
 
 /** What the policy of the time decided, and what came of it. */
-export type Outcome =
+type Outcome =
   /** `rule` is not on record where the request was refused for another reason, such as `pool_exhausted`. */
   | { readonly allowed: true; readonly rule: string | undefined; readonly reason: string | undefined }
   | { readonly allowed: false; readonly reason: string };

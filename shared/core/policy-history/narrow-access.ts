@@ -6,7 +6,7 @@ import type { EntryUsage } from './access-usage.ts';
 import { mergeUses, UNUSED, type Use } from './use.ts';
 
 /** An entry of `allow`, with what was touched through each verb. */
-export interface NarrowedEntry {
+interface NarrowedEntry {
   readonly path: string;
   readonly verbs: ReadonlyMap<Verb, Use>;
 }

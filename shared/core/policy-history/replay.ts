@@ -115,6 +115,6 @@ function exampleOf({ rules }: Policy, claims: JobRequest['claims']): ExampleJob 
 }
 
 /** Whether the policy refuses something that was granted. */
-export function refusesMore({ changes }: ReplayResult): boolean {
+function refusesMore({ changes }: ReplayResult): boolean {
   return changes.some(({ change }) => change === 'refused' || change === 'credential_gone');
 }

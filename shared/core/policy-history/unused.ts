@@ -6,7 +6,7 @@ import type { Part, PartUse } from './usage.ts';
 import { mergeUses, UNUSED, type Use } from './use.ts';
 import { formatTime, plural, toIsoTime, toUseJson } from './words.ts';
 
-export type PartStatus = 'used' | 'unused' | 'cannot_tell';
+type PartStatus = 'used' | 'unused' | 'cannot_tell';
 
 export interface JudgedPart {
   readonly part: Part;

@@ -38,7 +38,8 @@ describe.each(COMMANDS)('keydesk %s', (command) => {
   });
 
   it('exits with 2 for unknown arguments, and names the help', async () => {
-    const { code, out, err } = await runCli(command, ['--bogus']);
+    const required = /^policy (?:replay|unused|suggest)$/.test(command) ? ['--log', '-'] : [];
+    const { code, out, err } = await runCli(command, ['--bogus', ...required]);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain('--bogus');
     expect(err).toContain(`Run "keydesk ${command} --help" for usage.`);
