@@ -113,8 +113,3 @@ function exampleOf({ rules }: Policy, claims: JobRequest['claims']): ExampleJob 
   });
   return new Map(known);
 }
-
-/** Whether the policy refuses something that was granted. */
-function refusesMore({ changes }: ReplayResult): boolean {
-  return changes.some(({ change }) => change === 'refused' || change === 'credential_gone');
-}

@@ -39,6 +39,7 @@ describe.each(COMMANDS)('keydesk %s', (command) => {
 
   it('exits with 2 for unknown arguments, and names the help', async () => {
     const required = /^policy (?:replay|unused|suggest)$/.test(command) ? ['--log', '-'] : [];
+    if (/^policy (?:unused|suggest)$/.test(command)) required.push('--since', '30d');
     const { code, out, err } = await runCli(command, ['--bogus', ...required]);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain('--bogus');
