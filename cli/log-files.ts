@@ -13,9 +13,7 @@ export function logOption() {
   return new Option(
     '--log <file>',
     "log with Keydesk's audit events: JSON lines or a JSON array, gzip or not; - is standard input; repeat it for more",
-  )
-    .argParser<string[]>(collect)
-    .makeOptionMandatory();
+  ).argParser<string[]>(collect);
 }
 
 /** What a command read, for its summary. */

@@ -13,16 +13,17 @@ import { collect } from './options.ts';
 import { EXIT, fail } from './terminal.ts';
 
 export function sinceOption() {
-  return new Option('--since <date|duration>', 'start of the period: 2026-11-01, 2026-11-01T08:00:00Z, 30d, 12h or 4w')
-    .argParser((text: string): number => {
-      const since = parseSince(text, systemClock.now());
-      if (since === undefined)
-        throw new InvalidArgumentError(
-          'It must be a date or a time in the past, such as 2026-11-01, or a duration such as 30d.',
-        );
-      return since;
-    })
-    .makeOptionMandatory();
+  return new Option(
+    '--since <date|duration>',
+    'start of the period: 2026-11-01, 2026-11-01T08:00:00Z, 30d, 12h or 4w',
+  ).argParser((text: string): number => {
+    const since = parseSince(text, systemClock.now());
+    if (since === undefined)
+      throw new InvalidArgumentError(
+        'It must be a date or a time in the past, such as 2026-11-01, or a duration such as 30d.',
+      );
+    return since;
+  });
 }
 
 export function touchesOption() {

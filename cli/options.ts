@@ -3,6 +3,7 @@
 import { Option } from '@commander-js/extra-typings';
 import { quoted } from '../shared/core/policy-analysis/example-lines.ts';
 import { DEFAULT_POLICY_FILE } from '../shared/core/settings.ts';
+import { EXIT, fail } from './terminal.ts';
 
 /** KEYDESK_POLICY is also what the token function reads. */
 export function defaultPolicy(): string {
@@ -24,6 +25,11 @@ export function examples(...lines: readonly string[]): string {
 /** The start of a command line that explains decisions of the policy in `file`. */
 export function explainWith(file: string): string {
   return file === defaultPolicy() ? 'keydesk policy explain' : `keydesk policy explain --policy ${quoted(file)}`;
+}
+
+/** The value of an option that a command needs. Commander would ask for it before it reports an unknown option. */
+export function required<Value>(value: Value | undefined, flags: string): Value {
+  return value ?? fail(EXIT.usage, `${flags} is missing: the command needs it.`);
 }
 
 /** Collects an option that may be given several times. */

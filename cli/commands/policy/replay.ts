@@ -6,7 +6,7 @@ import { Replay } from '../../../shared/core/policy-history/replay.ts';
 import { replayJson, replayLines } from '../../../shared/core/policy-history/replay-text.ts';
 import { formatPeriod, plural } from '../../../shared/core/policy-history/words.ts';
 import { logOption, newLogRead, readLogs, requireEntries, warnOfMalformed } from '../../log-files.ts';
-import { examples, explainWith, policyOption } from '../../options.ts';
+import { examples, explainWith, policyOption, required } from '../../options.ts';
 import { readDeployablePolicy } from '../../policy-file.ts';
 import { EXIT, print, printJson } from '../../terminal.ts';
 
@@ -28,18 +28,19 @@ export const replayCommand = new Command('replay')
     ),
   )
   .action(async (options) => {
+    const log = required(options.log, '--log FILE');
     const { policy, sha256 } = readDeployablePolicy(options.policy);
     const read = newLogRead();
     const replay = new Replay(policy);
     const undecided = new Map<string, number>();
-    await readLogs(options.log, read, (entry) => {
+    await readLogs(log, read, (entry) => {
       const request = toJobRequest(entry);
       if (request === undefined || request === 'malformed') return request;
       if ('undecided' in request) undecided.set(request.undecided, (undecided.get(request.undecided) ?? 0) + 1);
       else replay.add(request);
       return undefined;
     });
-    requireEntries(read, options.log);
+    requireEntries(read, log);
     const result = replay.result();
     if (result.changes.length > 0) process.exitCode = EXIT.differs;
     if (options.json) {

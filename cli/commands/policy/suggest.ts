@@ -6,7 +6,7 @@ import { diffOf, suggestJson, suggestLines } from '../../../shared/core/policy-h
 import { NewlyRefused, tighten } from '../../../shared/core/policy-history/tightened.ts';
 import { logOption } from '../../log-files.ts';
 import { readAccess, readRequests, readUsage, requireFiles, sinceOption, touchesOption } from '../../log-usage.ts';
-import { examples, policyOption } from '../../options.ts';
+import { examples, policyOption, required } from '../../options.ts';
 import { readDeployablePolicy } from '../../policy-file.ts';
 import { EXIT, fail, print, printJson } from '../../terminal.ts';
 
@@ -15,7 +15,7 @@ const MAX_NAMES = 5;
 export const suggestCommand = new Command('suggest')
   .summary('suggest a tighter policy, from what happened')
   .description(
-    'Suggest what a policy can do without: rules, grants and patterns that no request in a log used and, with --touches, paths and verbs that no grant touched. Prints each suggestion with its evidence, and the difference to the policy file, which `patch` takes. Suggests nothing without evidence for all of the period, and nothing that opens more. Writes no file. The exit code is 3 if there is a suggestion, or if the logs do not prove anything.',
+    'Suggest what a policy can do without: rules, grants and patterns that no request in a log used and, with --touches, paths and verbs that no grant touched. Prints each suggestion with its evidence, and the difference to the policy file, for `git apply -p0`. Suggests nothing without evidence for all of the period, and nothing that opens more. Writes no file. The exit code is 3 if there is a suggestion, or if the logs do not prove anything.',
   )
   .addOption(policyOption())
   .addOption(logOption())
@@ -35,7 +35,9 @@ export const suggestCommand = new Command('suggest')
       'policy suggest --since 30d --log november.json > suggestion.diff',
     ),
   )
-  .action(async ({ policy: file, log, since, touches = [], maxNames, json }) => {
+  .action(async ({ policy: file, log: logs, since: start, touches = [], maxNames, json }) => {
+    const log = required(logs, '--log FILE');
+    const since = required(start, '--since DATE');
     requireFiles(log, 'the log is read several times.');
     const read = readDeployablePolicy(file);
     const { usage, coverage } = await readUsage(read, log, since);

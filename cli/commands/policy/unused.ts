@@ -4,7 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 import { judgeParts, unusedJson, unusedLines } from '../../../shared/core/policy-history/unused.ts';
 import { logOption } from '../../log-files.ts';
 import { readAccess, readUsage, requireFiles, sinceOption, touchesOption } from '../../log-usage.ts';
-import { examples, policyOption } from '../../options.ts';
+import { examples, policyOption, required } from '../../options.ts';
 import { readDeployablePolicy } from '../../policy-file.ts';
 import { EXIT, print, printJson } from '../../terminal.ts';
 
@@ -25,7 +25,9 @@ export const unusedCommand = new Command('unused')
       'policy unused --since 2026-11-01 --log audit.json.gz --json',
     ),
   )
-  .action(async ({ policy: file, log, since, touches = [], json }) => {
+  .action(async ({ policy: file, log: logs, since: start, touches = [], json }) => {
+    const log = required(logs, '--log FILE');
+    const since = required(start, '--since DATE');
     if (touches.length > 0) requireFiles(log, 'with --touches the log is read twice.');
     const read = readDeployablePolicy(file);
     const { usage, coverage } = await readUsage(read, log, since);

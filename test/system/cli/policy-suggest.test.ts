@@ -1,7 +1,7 @@
 // `keydesk policy suggest`: what it suggests after a month of requests and touches, and what it does without evidence.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -72,11 +72,14 @@ describe('keydesk policy suggest', () => {
     expect(printed.join('\n')).toBe(readFileSync(GOLDEN, 'utf8'));
   });
 
-  it('suggests what patch applies, policy check accepts, and the log is replayed by without a refusal', async () => {
+  it('suggests what git applies, policy check accepts, and the log is replayed by without a refusal', async () => {
     const { out } = await suggest(...SINCE, '--touches', 'touches.json');
-    const options = { cwd: folder, input: out, encoding: 'utf8' } as const;
-    const patched = spawnSync('patch', ['--output=tightened.yaml', 'policy.yaml'], options);
-    expect(patched).toMatchObject({ status: 0, stderr: '' });
+    const elsewhere = join(folder, 'applied');
+    mkdirSync(elsewhere);
+    copyFileSync(join(folder, 'policy.yaml'), join(elsewhere, 'policy.yaml'));
+    const applied = spawnSync('git', ['apply', '-p0'], { cwd: elsewhere, input: out, encoding: 'utf8' });
+    expect(applied).toMatchObject({ status: 0, stderr: '' });
+    copyFileSync(join(elsewhere, 'policy.yaml'), join(folder, 'tightened.yaml'));
     expect(readFileSync(join(folder, 'policy.yaml'), 'utf8')).toBe(EXAMPLE);
     const check = await runCli('policy check', ['--policy', 'tightened.yaml'], { cwd: folder });
     expect({ ...check, out: '' }).toEqual({ code: 0, out: '', err: '' });
