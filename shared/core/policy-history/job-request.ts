@@ -20,6 +20,7 @@ export interface JobRequest {
   readonly outcome: Outcome;
   /** Of an issued token. */
   readonly grant_id?: string;
+  /** Of the policy that decided. */
   readonly policy_sha256?: string;
 }
 
@@ -42,6 +43,7 @@ const refused = z.object({
   request_id: text.optional(),
   reason: text,
   credential: text.optional(),
+  policy_sha256: text.optional(),
   job: z.looseObject({ pipeline_slug: text }).optional(),
 });
 
@@ -83,7 +85,7 @@ function toRefused(
 ): JobRequest | UndecidedRequest | 'malformed' {
   const read = refused.safeParse(line);
   if (!read.success) return 'malformed';
-  const { request_id, reason, credential, job } = read.data;
+  const { request_id, reason, credential, policy_sha256, job } = read.data;
   const byPolicy = BY_POLICY.includes(reason);
   if (!byPolicy && !ALLOWED.includes(reason)) return { undecided: reason };
   if (!job || credential === undefined) return { undecided: reason };
@@ -94,5 +96,6 @@ function toRefused(
     pipeline_slug: job.pipeline_slug,
     claims: claimsOfEvent(job, line.truncated === true),
     outcome: byPolicy ? { allowed: false, reason } : { allowed: true, rule: undefined, reason },
+    ...(policy_sha256 !== undefined && { policy_sha256 }),
   };
 }

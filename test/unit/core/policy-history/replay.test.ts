@@ -149,8 +149,15 @@ describe('an event', () => {
   });
 
   it('of a refusal after the decision was allowed by policy', () => {
-    const line = { event: 'grant.refused', reason: 'pool_exhausted', credential: 'a', job: { pipeline_slug: 'web' } };
+    const line = {
+      event: 'grant.refused',
+      reason: 'pool_exhausted',
+      credential: 'a',
+      policy_sha256: 'a',
+      job: { pipeline_slug: 'web' },
+    };
     expect(toJobRequest({ at: undefined, line })).toMatchObject({
+      policy_sha256: 'a',
       outcome: { allowed: true, reason: 'pool_exhausted' },
     });
   });
