@@ -8,6 +8,7 @@ import { explainMistakes } from './command-mistakes.ts';
 import { completeCommand, completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { explainCommand } from './commands/explain.ts';
+import { idsCommand } from './commands/ids.ts';
 import { killCommand } from './commands/kill.ts';
 import { packageCommand } from './commands/package.ts';
 import { policyCommand } from './commands/policy.ts';
@@ -23,10 +24,12 @@ export function createProgram(): CommandUnknownOpts {
     .helpOption('-h, --help', 'show help')
     .configureHelp({
       styleTitle: (title) => styleText('bold', title, { validateStream: false }),
+      // Options and arguments are in the help of the command.
       subcommandTerm: (command) => command.name(),
     })
     .configureOutput({ outputError: (text, write) => write(paint('red', text, process.stderr)) })
     .exitOverride()
+    .addCommand(idsCommand)
     .addCommand(policyCommand)
     .addCommand(rulesCommand)
     .addCommand(packageCommand)

@@ -1,11 +1,15 @@
 // The environment variables that point each client at the sandbox: one table for `npm start -- --shell` and docs/CLIENTS.md.
 
+import { PERSONAL_API_TOKEN } from './fakes/buildkite/buildkite.ts';
+
 /** Where the sandbox's servers are, and the files that clients need. */
 export interface SandboxPlaces {
   /** The absolute path of the policy's file. */
   readonly policyFile: string;
   /** URL of the function token. */
   readonly keydesk: string;
+  /** URL of the fake Buildkite. */
+  readonly buildkite: string;
   /** URL of the fake Google. */
   readonly google: string;
   /** host:port of the Firestore emulator. */
@@ -43,6 +47,18 @@ export const CLIENT_SETTINGS: readonly ClientSetting[] = [
     variable: 'KEYDESK_POLICY',
     meaning: "path of the sandbox's policy file",
     value: ({ policyFile }) => policyFile,
+  },
+  {
+    client: 'keydesk',
+    variable: 'KEYDESK_BUILDKITE_API_URL',
+    meaning: "URL of Buildkite's REST API, for `keydesk ids`",
+    value: ({ buildkite }) => buildkite,
+  },
+  {
+    client: 'keydesk',
+    variable: 'BUILDKITE_API_TOKEN',
+    meaning: 'an API token with `read_organizations` and `read_pipelines`',
+    value: () => PERSONAL_API_TOKEN,
   },
   {
     client: 'all',

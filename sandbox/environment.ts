@@ -5,6 +5,7 @@ import type { Policy } from '../shared/core/policy/policy.ts';
 import { databasesOf, newRulesFile } from '../shared/core/security-rules/generate.ts';
 import { chooseFirestore, putRules, startAuth } from './emulators.ts';
 import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from './fakes/buildkite/buildkite.ts';
+import type { FakePipeline } from './fakes/buildkite/organization.ts';
 import { type FakeGoogle, startFakeGoogle } from './fakes/google/google.ts';
 import { type RunningFunction, startFunction } from './functions.ts';
 import { NO_PROGRESS, type Progress } from './progress.ts';
@@ -50,6 +51,10 @@ export interface EnvironmentOptions {
   readonly progress?: Progress;
 }
 
+function toFake(pipelines: Policy['pipelines']): FakePipeline[] {
+  return Object.entries(pipelines).map(([slug, id]) => ({ slug, id }));
+}
+
 /** Starts everything that the policy names: its projects, databases with their generated rules, accounts and buckets. */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
   const { policy, policyFile, onLine = () => {}, progress = NO_PROGRESS } = options;
@@ -73,7 +78,15 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     const [firestore, auth, buildkite, google] = await Promise.all([
       keep(progress.step('the Firestore emulator', 'Java, about 10 s', startFirestore), (emulator) => emulator.stop()),
       keep(progress.step('the Auth emulator', 'firebase-tools, about 10 s', startAuth), (emulator) => emulator.stop()),
-      keep(startFakeBuildkite({ organization, audience, webhookToken: WEBHOOK_TOKEN }), (server) => server.close()),
+      keep(
+        startFakeBuildkite({
+          organization,
+          pipelines: toFake(policy.pipelines),
+          audience,
+          webhookToken: WEBHOOK_TOKEN,
+        }),
+        (server) => server.close(),
+      ),
       keep(startFakeGoogle({ accounts: policyAccounts(policy), buckets: policyBuckets(policy) }), (server) =>
         server.close(),
       ),

@@ -40,6 +40,7 @@ export async function openShell(
   const places: SandboxPlaces = {
     policyFile: environment.policyFile,
     keydesk: environment.token.url,
+    buildkite: environment.buildkite.url,
     google: environment.google.url,
     firestore: environment.firestoreHost,
     firestoreTls: tls?.firestore.host,

@@ -15,6 +15,7 @@ import {
 } from './agent-api.ts';
 import { eventBody } from './event.ts';
 import { type ListedJob, listJobs } from './jobs-of-build.ts';
+import { type FakePipeline, listPipelines, showOrganization } from './organization.ts';
 
 export interface Job {
   readonly id: string;
@@ -34,9 +35,15 @@ interface Organization {
 }
 
 const ACME: Organization = { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' };
+const PIPELINE_ID = '0184990a-4782-42b5-afc1-16715b10b1f0';
+const NOT_FOUND: LocalReply = { status: 404, json: { message: 'Not Found' } };
+const FORBIDDEN: LocalReply = { status: 403, json: { message: 'Forbidden' } };
 
-/** The API token that may read jobs. */
+/** The API token that may read jobs: its scope is read_builds. */
 export const API_TOKEN = 'sandbox-api-token';
+/** The API token of a person: its scopes are read_organizations and read_pipelines. */
+export const PERSONAL_API_TOKEN = 'sandbox-personal-api-token';
+const TOKENS = [API_TOKEN, PERSONAL_API_TOKEN];
 
 export interface FakeBuildkite {
   readonly url: string;
@@ -61,6 +68,8 @@ export interface FakeBuildkite {
   beforeJob: ((jobId: string) => LocalReply | undefined) | undefined;
   /** The same for the list of a build's jobs. */
   beforeBuild: ((build: { readonly pipeline: string; readonly number: number }) => LocalReply | undefined) | undefined;
+  /** The same for the organization and the list of its pipelines. */
+  beforePipelines: (() => LocalReply | undefined) | undefined;
   /** Runs before the response with the key set; a response that it returns is sent instead. */
   beforeKeys: (() => LocalReply | undefined) | undefined;
   /** How often the keys were requested. */
@@ -90,6 +99,8 @@ export async function startFakeBuildkite(options: {
   readonly organization?: { readonly slug: string; readonly id?: string | undefined };
   readonly audience: string;
   readonly webhookToken: string;
+  /** In the order in which the list has them. Default: `app`. */
+  readonly pipelines?: readonly FakePipeline[];
   readonly port?: number;
   readonly clock?: Clock;
 }): Promise<FakeBuildkite> {
@@ -97,6 +108,7 @@ export async function startFakeBuildkite(options: {
   const { slug, id = ACME.id } = options.organization ?? ACME;
   const organization: Organization = { slug, id };
   const organizationPath = `/v2/organizations/${encodeURIComponent(slug)}/`;
+  const { pipelines = [{ slug: 'app', id: PIPELINE_ID }] } = options;
   const jobs = new Map<string, Job>();
   firstKey ??= newKey();
   let keys = [await firstKey];
@@ -104,7 +116,8 @@ export async function startFakeBuildkite(options: {
   const jobRequests: number[] = [];
 
   const handleApi = ({ path, query, headers }: LocalRequest): LocalReply => {
-    if (headers.authorization !== `Bearer ${API_TOKEN}`)
+    const apiToken = TOKENS.find((token) => headers.authorization === `Bearer ${token}`);
+    if (apiToken === undefined)
       return { status: 401, json: { message: 'Authentication required. Please supply a valid API Access Token' } };
     const recent = jobRequests.filter((at) => at > now() - 60_000).length;
     const limits = {
@@ -119,9 +132,23 @@ export async function startFakeBuildkite(options: {
     jobRequests.push(now());
     if (recent >= 50)
       return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
-    const within = path.startsWith(organizationPath) ? path.slice(organizationPath.length) : '';
-    const reply = handleJob(within) ?? handleBuild(within, query) ?? { status: 404, json: { message: 'Not Found' } };
+    const within = `${path}/`.startsWith(organizationPath) ? path.slice(organizationPath.length) : undefined;
+    const handle = apiToken === API_TOKEN ? handleJobs : handlePipelines;
+    const reply = within === undefined ? NOT_FOUND : handle(within, query, limits);
     return typeof reply === 'object' ? { headers: limits, ...reply } : reply;
+  };
+
+  const handleJobs = (path: string, query: URLSearchParams): LocalReply =>
+    isOfPipelines(path) ? FORBIDDEN : (handleJob(path) ?? handleBuild(path, query) ?? NOT_FOUND);
+
+  /** `GET /v2/organizations/{org}` and `GET /v2/organizations/{org}/pipelines` */
+  const handlePipelines = (path: string, query: URLSearchParams, limits: Record<string, string>): LocalReply => {
+    if (!isOfPipelines(path)) return FORBIDDEN;
+    const instead = buildkite.beforePipelines?.();
+    if (instead) return instead;
+    if (path === '') return showOrganization(server.url, organization);
+    const listed = listPipelines(pipelines, { url: `${server.url}${organizationPath}${path}`, query });
+    return { ...listed, headers: { ...limits, ...listed.headers } };
   };
 
   /** `GET /v2/organizations/{org}/jobs/{id}` */
@@ -186,7 +213,7 @@ export async function startFakeBuildkite(options: {
     organization_slug: organization.slug,
     organization_id: organization.id,
     pipeline_slug: 'app',
-    pipeline_id: '0184990a-4782-42b5-afc1-16715b10b1f0',
+    pipeline_id: PIPELINE_ID,
     build_number: 42,
     build_branch: 'main',
     build_tag: null,
@@ -235,6 +262,7 @@ export async function startFakeBuildkite(options: {
     jobRequests,
     beforeJob: undefined,
     beforeBuild: undefined,
+    beforePipelines: undefined,
     beforeKeys: undefined,
     startJob: (claims = {}) => {
       const agentToken = `bkaj_${randomBytes(24).toString('base64url')}`;
@@ -267,6 +295,11 @@ export async function startFakeBuildkite(options: {
     close: server.close,
   };
   return buildkite;
+}
+
+/** The organization itself, or the list of its pipelines. */
+function isOfPipelines(path: string): boolean {
+  return path === '' || path === 'pipelines';
 }
 
 /** Of every Buildkite of this process, because making one takes a while. */
