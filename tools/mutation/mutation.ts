@@ -11,6 +11,7 @@ export type Breaks =
   | 'I6'
   | 'I7'
   | 'I8'
+  | 'I9'
   | 'states'
   | 'limits'
   | 'verification'

@@ -8,6 +8,7 @@ import { FIREBASE } from './mutations/firebase.ts';
 import { ISSUANCE } from './mutations/issuance.ts';
 import { NARROWED } from './mutations/narrowed.ts';
 import { PLUGIN } from './mutations/plugin.ts';
+import { POLICY_ANALYSIS } from './mutations/policy-analysis.ts';
 import { POLICY_LIMITS } from './mutations/policy-limits.ts';
 import { POOL } from './mutations/pool.ts';
 import { REVOCATION } from './mutations/revocation.ts';
@@ -27,4 +28,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...PLUGIN,
   ...FIREBASE,
   ...POLICY_LIMITS,
+  ...POLICY_ANALYSIS,
 ];
