@@ -30,10 +30,12 @@ function rulesOf({ rules }: Policy, credential: string): readonly Rule[] {
 }
 
 function describe(rules: readonly Rule[], others: readonly Rule[], policy: Policy): string {
+  const same = new Set(others.map(({ match }) => contentOf(match)));
+  const byName = new Map(others.map((other) => [other.name, other]));
   return rules
-    .filter(({ match }) => !others.some((other) => isSame(match, other.match)))
+    .filter(({ match }) => !same.has(contentOf(match)))
     .map(({ name, match }) => {
-      const other = others.find((one) => one.name === name);
+      const other = byName.get(name);
       return `"${name}" with ${other ? describeDifference(match, other.match, policy) : describeMatch(match, policy)}`;
     })
     .join('; ');
@@ -55,7 +57,7 @@ function describeDemand(claim: string, demand: Demand | undefined, { pipelines }
   return names.includes(undefined) ? `pipeline_id ${demand.patterns.join(' or ')}` : `pipeline ${names.join(' or ')}`;
 }
 
-function isSame(one: Match, other: Match): boolean {
-  const sorted = (match: Match) => JSON.stringify(Object.entries(match).sort());
-  return sorted(one) === sorted(other);
+/** Equal for rules that match the same claims, whatever their order. */
+function contentOf(match: Match): string {
+  return JSON.stringify(Object.entries(match).sort());
 }
