@@ -170,7 +170,7 @@ export const POLICY_ANALYSIS: readonly Mutation[] = [
   {
     id: 'analysis-cannot-tell-is-not-wider',
     breaks: 'I9',
-    means: 'What cannot be told does not count as wider.',
+    means: 'What is unknown does not count as wider.',
     edits: [
       {
         file: `${ANALYSIS}/diff.ts`,

@@ -105,7 +105,7 @@ describe('the comparison of two policies', () => {
   });
 });
 
-/** Where the direction is not known, the other one may be: an account that is added cannot be told, and one removed is narrower. */
+/** Where the direction is not known, the other one may be: an added account may open anything, and a removed one is narrower. */
 function directions({ changes, credentials }: PolicyDiff): [at: string, Direction][] {
   const all = [
     ...changes.map(({ what, direction }) => [what, direction] as [string, Direction]),

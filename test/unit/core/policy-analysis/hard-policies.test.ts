@@ -57,7 +57,7 @@ describe('40 rules of 12 claims with 10 wildcards', () => {
 });
 
 describe('a question that takes too long', () => {
-  it('cannot be told, and counts as wider', () => {
+  it('is unknown, and counts as wider', () => {
     // A UUID outside of them has each digit exactly twice.
     const patterns = [...'0123456789abcdef'].map((digit) => `*${`${digit}*`.repeat(3)}`);
     const rule = (list: readonly string[]) => [{ pipeline_slug: ['web'], queue_id: list }];
