@@ -11,3 +11,6 @@ export const FUNCTIONS = ['token', 'webhook', 'sweep'];
 
 /** Holds a folder per function: everything of its archive but the policy. */
 export const FUNCTIONS_FOLDER = PACKAGED ? join(HERE, 'functions') : join(HERE, '..', 'dist', 'keydesk', 'functions');
+
+/** The Terraform module; its folder `example` is a root that uses it. */
+export const TERRAFORM_MODULE = PACKAGED ? join(HERE, 'deploy', 'terraform') : join(HERE, '..', 'deploy', 'terraform');

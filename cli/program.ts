@@ -9,6 +9,7 @@ import { completeCommand, completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { explainCommand } from './commands/explain.ts';
 import { idsCommand } from './commands/ids.ts';
+import { initCommand } from './commands/init.ts';
 import { killCommand } from './commands/kill.ts';
 import { packageCommand } from './commands/package.ts';
 import { policyCommand } from './commands/policy.ts';
@@ -29,6 +30,7 @@ export function createProgram(): CommandUnknownOpts {
     })
     .configureOutput({ outputError: (text, write) => write(paint('red', text, process.stderr)) })
     .exitOverride()
+    .addCommand(initCommand)
     .addCommand(idsCommand)
     .addCommand(policyCommand)
     .addCommand(rulesCommand)

@@ -31,6 +31,7 @@ const commandStep = z
     plugins: z.array(pluginUse).default([]),
     branches: z.string().optional(),
     if: z.string().optional(),
+    soft_fail: z.json().optional(),
     depends_on: z.union([z.string(), z.array(z.string())]).optional(),
     timeout_in_minutes: z.int().optional(),
     retry: z.json().optional(),

@@ -1,6 +1,6 @@
 // Names for the UUIDs of a Buildkite organization's pipelines, and the lines of the policy that hold them.
 
-import { stringify } from 'yaml';
+import { yamlQuoted, yamlScalar } from './yaml-scalar.ts';
 
 const LONGEST = 100;
 
@@ -31,10 +31,10 @@ export function identifiersYaml(
   pipelines: readonly (IdentifiedPipeline & { readonly name: string })[],
 ): string {
   const lines = pipelines.map(
-    ({ name, slug, id }) => `  ${scalar(name)}: ${id}${name === slug ? '' : ` # slug: ${quoted(slug)}`}`,
+    ({ name, slug, id }) => `  ${yamlScalar(name)}: ${id}${name === slug ? '' : ` # slug: ${yamlQuoted(slug)}`}`,
   );
   return [
-    `organization: { slug: ${scalar(organization.slug)}, id: ${organization.id} }`,
+    `organization: { slug: ${yamlScalar(organization.slug)}, id: ${organization.id} }`,
     ...(lines.length > 0 ? ['pipelines:', ...lines] : ['pipelines: {}']),
   ]
     .map((line) => `${line}\n`)
@@ -61,20 +61,4 @@ function unused(name: string, taken: Set<string>): string {
   }
   taken.add(candidate);
   return candidate;
-}
-
-/** In quotes unless it is a word that YAML 1.1 and 1.2 read as text. */
-function scalar(text: string): string {
-  const plain =
-    /^[a-z0-9][a-z0-9-]*$/i.test(text) &&
-    (['1.1', '1.2'] as const).every((version) => stringify(text, { version }) === `${text}\n`);
-  return plain ? text : quoted(text);
-}
-
-/** Everything but ASCII is escaped: a character may be invisible. */
-function quoted(text: string): string {
-  return JSON.stringify(text).replaceAll(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

@@ -25,7 +25,7 @@ const limits = z.strictObject({
  * Whom a developer asks about a refusal. It is part of `error_description`, which has no other characters.
  * Source: RFC 6749 section 5.2.
  */
-const contact = z
+export const contactSchema = z
   .string()
   .regex(
     /^(?=.*[^ ])[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$/,
@@ -42,7 +42,7 @@ export const policySchema = z.strictObject({
       /^(?!https:\/\/buildkite\.com(\/|$))/i,
       "is Buildkite's default audience, which every job's token has: choose one that only Keydesk uses",
     ),
-  contact: contact.optional(),
+  contact: contactSchema.optional(),
   limits: limits.prefault({}),
   maxJobTokenLifetime: durationSchema(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').prefault('10m'),
   environments: z.record(nameSchema, environmentSchema),

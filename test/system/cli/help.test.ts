@@ -7,6 +7,7 @@ import { ROOT } from '../../../sandbox/functions.ts';
 import { runCli } from './run-cli.ts';
 
 const COMMANDS = [
+  'init',
   'ids',
   'policy check',
   'policy diff',
