@@ -44,7 +44,6 @@ export function createProgram(): CommandUnknownOpts {
     .addHelpText(
       'after',
       `
-Example: keydesk policy check --policy policy.yaml
 Exit codes: ${Object.entries(EXIT_CODES)
         .map((code) => code.join(' '))
         .join(', ')}.`,

@@ -19,7 +19,7 @@ const identifiers = z.object({
 });
 
 export const initCommand = new Command('init')
-  .summary('start here: write a policy, its tests, a Terraform root and pipeline steps')
+  .summary('start here: write a policy, tests, Terraform and steps')
   .description(
     `Write what an organization starts with: a policy, its tests, the JSON Schemas for editors, a Terraform root, a pipeline step, and a job that checks the policy on pull requests. On a terminal, the command asks for what the flags do not say. It overwrites no file, and sends no request.
 

@@ -1,6 +1,7 @@
 // All files of a start with Keydesk, by their paths in the folder. Pure.
 
 import { policyJsonSchema } from '../policy/json-schema.ts';
+import { testsJsonSchema } from '../policy-tests/json-schema.ts';
 import type { Answers } from './answers.ts';
 import { curlPipeline, deployPipeline, policyPipeline } from './pipeline-files.ts';
 import { policyFile, testFile } from './policy-file.ts';
@@ -38,6 +39,7 @@ export function starterFiles(
     ['policy.yaml', policyFile(answers)],
     ['policy.test.yaml', testFile(answers)],
     ['keydesk-policy.schema.json', json(policyJsonSchema())],
+    ['keydesk-policy-tests.schema.json', json(testsJsonSchema())],
     ['terraform/main.tf', mainFile(read('main.tf'), moduleSource)],
     ['terraform/variables.tf', read('variables.tf')],
     ['terraform/outputs.tf', read('outputs.tf')],

@@ -119,15 +119,24 @@ function ruleLines(environment: StarterEnvironment): string[] {
     `build_branch: ${BRANCH}`,
     `build_source: [${SOURCES.join(', ')}]`,
     ...stepOf(environment),
+    ...runnerOf(environment),
   ];
   return [
     ...(environment.isProtected
-      ? ['  # The person who starts a build chooses its branch: use a pipeline that few people can build.']
+      ? [
+          '  # The person who starts a build chooses its branch. Use a pipeline that few people can build. On hosted agents, everybody who',
+          '  # may build a pipeline can open a terminal in its jobs.',
+        ]
       : []),
     `  - name: deploy to ${environment.name}`,
-    `    match: { ${match.join(', ')} }`,
+    '    match:',
+    ...match.map((line) => `      ${line}`),
     `    grants: [${grantsOf(environment).join(', ')}]`,
   ];
+}
+
+function runnerOf({ isProtected }: StarterEnvironment): string[] {
+  return isProtected ? ['runner_environment: self-hosted'] : [];
 }
 
 function grantsOf(environment: StarterEnvironment): string[] {
@@ -136,12 +145,13 @@ function grantsOf(environment: StarterEnvironment): string[] {
 
 /** The tests: what a job of each rule gets, and what nobody else gets. */
 export function testFile({ environments }: Answers): string {
+  const runners = new Set(environments.flatMap(runnerOf));
   return text(
     '# yaml-language-server: $schema=./keydesk-policy-tests.schema.json',
     '# What the policy must grant and must not grant. `keydesk policy test` runs the cases, and proves the statements for all jobs.',
     'version: 1',
     '# What every job of the cases has, unless the case says otherwise.',
-    `job: { build_branch: ${BRANCH}, build_source: webhook }`,
+    `job: { ${[`build_branch: ${BRANCH}`, 'build_source: webhook', ...runners].join(', ')} }`,
     'cases:',
     ...environments.flatMap(casesOf),
     'statements:',
@@ -162,7 +172,7 @@ function stepOf({ step }: StarterEnvironment): string[] {
 }
 
 function casesOf(environment: StarterEnvironment): string[] {
-  const { name, pipeline, step } = environment;
+  const { name, pipeline, step, isProtected } = environment;
   const grants = grantsOf(environment).join(', ');
   const line = (title: string, claims: readonly string[], expected: string) => [
     `  - name: ${title}`,
@@ -174,6 +184,9 @@ function casesOf(environment: StarterEnvironment): string[] {
     ...line(`${name} is deployed from ${BRANCH}`, [], `gets: [${grants}]`),
     ...line(`${name} is not deployed from another branch`, ['build_branch: feature/new'], refused),
     ...line(`${name} is not deployed by a build that the API started`, ['build_source: api'], refused),
+    ...(isProtected
+      ? line(`${name} is not deployed on a hosted agent`, ['runner_environment: buildkite-hosted'], refused)
+      : []),
     ...(step === undefined
       ? []
       : [

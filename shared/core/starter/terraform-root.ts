@@ -42,12 +42,12 @@ export function variablesFile(example: string, answers: Answers): string {
 }
 
 /** Keydesk's own project, and those of the pools. */
-export function projectsOf({ project, environments }: Answers): string[] {
+function projectsOf({ project, environments }: Answers): string[] {
   return [...new Set([project, ...environments.flatMap(({ pool }) => pool.map(projectOf))])];
 }
 
 /** The file of a database's security rules, in the folder of the root. */
-export function rulesFileOf({ project, database }: Database): string {
+function rulesFileOf({ project, database }: Database): string {
   return `${project}${database === '(default)' ? '' : `-${database}`}.rules`;
 }
 

@@ -27,6 +27,7 @@ const FILES = [
   '.buildkite/keydesk-deploy-curl.yml',
   '.buildkite/keydesk-deploy.yml',
   '.buildkite/keydesk-policy.yml',
+  'keydesk-policy-tests.schema.json',
   'keydesk-policy.schema.json',
   'policy.test.yaml',
   'policy.yaml',
@@ -62,15 +63,16 @@ describe('keydesk init', () => {
       'keydesk policy test',
       'keydesk doctor',
     ]);
-    expect(read('start/keydesk-policy.schema.json')).toBe(
-      readFileSync(join(ROOT, 'examples/keydesk-policy.schema.json'), 'utf8'),
-    );
+    for (const schema of ['keydesk-policy.schema.json', 'keydesk-policy-tests.schema.json'])
+      expect(read(`start/${schema}`)).toBe(readFileSync(join(ROOT, 'examples', schema), 'utf8'));
     const check = await runCli('policy check', ['--policy', 'start/policy.yaml', '--json'], { cwd: folder });
     expect(check).toMatchObject({ code: 0, err: '' });
     expect(JSON.parse(check.out)).toMatchObject({
       policy: { audience: 'https://keydesk-token-123456789012.europe-west1.run.app' },
       warnings: [],
     });
+    const test = await runCli('policy test', ['--policy', 'start/policy.yaml', '--coverage'], { cwd: folder });
+    expect(test).toMatchObject({ code: 0, err: '' });
   });
 
   it('with --json has the files, the next commands and the warnings', async () => {
@@ -151,22 +153,21 @@ describe('keydesk init', () => {
 
   describe.skipIf(SCRIPT.missing)(SCRIPT.title('on a terminal'), () => {
     const flags = ALL.filter((value) => value !== '--contact' && value !== '#platform');
-    /** @param typed what is typed before the first question is there */
-    const type = (typed: string) => {
+    /** @param typed what is typed each time the question is shown */
+    const type = (...typed: string[]) => {
       const words = [process.execPath, join(ROOT, 'cli/keydesk.ts'), 'init', ...flags];
       const command = words.map((word) => `'${word}'`).join(' ');
-      const child = spawn(SCRIPT.path ?? '', ['-qec', command, '/dev/null'], {
-        cwd: folder,
-        stdio: ['pipe', 'ignore', 'ignore'],
+      const child = spawn(SCRIPT.path ?? '', ['-qec', command, '/dev/null'], { cwd: folder });
+      child.stdout.on('data', (shown) => {
+        if (String(shown).includes('refuses a request: ')) child.stdin.write(typed.shift() ?? '\x04');
       });
-      child.stdin.write(typed);
       return new Promise((resolve) => {
         child.once('close', resolve);
       });
     };
 
     it('asks for what is missing, and again after a wrong answer', async () => {
-      expect(await type('say "hello"\n#help\n')).toBe(0);
+      expect(await type('say "hello"\n', '#help\n')).toBe(0);
       expect(read('policy.yaml')).toContain('contact: "#help"\n');
     });
 
