@@ -81,7 +81,7 @@ export function policyPipeline(folder: string, version: string): string {
     '      status=0',
     `      keydesk policy diff "$$base" ${policy} --markdown > .keydesk/diff.md || status=$$?`,
     '      case $$status in',
-    '        0) style=info ;;',
+    '        0) style=success ;;',
     '        3) style=warning ;;',
     '        *) exit "$$status" ;;',
     '      esac',

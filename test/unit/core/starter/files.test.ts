@@ -8,7 +8,7 @@ import { checkPolicy } from '../../../../shared/core/policy-warnings/check.ts';
 import { generatedRulesProblems } from '../../../../shared/core/security-rules/limits.ts';
 import { toAnswers, type Written } from '../../../../shared/core/starter/answers.ts';
 import { starterFiles } from '../../../../shared/core/starter/files.ts';
-import { parseReadPolicy } from '../../../fixtures/read-policy.ts';
+import { policyFrom } from '../../../fixtures/policy-tests.ts';
 
 const FOLDER = new URL('../../../../deploy/terraform/example/', import.meta.url);
 const example = new Map(
@@ -71,7 +71,7 @@ describe('the files of a start', () => {
           // A pipeline that deploys nothing has a warning of its own.
           deploys: environments.map((name, nth) => `${name}=${named[(seed + nth) % named.length]}`),
         };
-        const read = parseReadPolicy(file(written, 'policy.yaml'));
+        const read = policyFrom(file(written, 'policy.yaml'));
         const { warnings, problems, accepted } = checkPolicy(read);
         const used = new Set(written.deploys?.map((value) => value.split('=')[1]));
         expect(problems).toEqual([]);
@@ -88,7 +88,7 @@ describe('the files of a start', () => {
     const two = [`web=${idOf(1)}`, `web-release=${idOf(2)}`];
     const firestore = ['staging=globex-staging', 'production=globex-production'];
     const steps = (written: Written) =>
-      parseReadPolicy(file(written, 'policy.yaml')).policy.rules.map(({ match }) => match.step_key?.[0]);
+      policyFrom(file(written, 'policy.yaml')).policy.rules.map(({ match }) => match.step_key?.[0]);
     expect(steps({ ...ONE, firestore, pipeline: two, deploys: ['staging=web', 'production=web-release'] })).toEqual([
       undefined,
       'deploy-production',
@@ -100,7 +100,7 @@ describe('the files of a start', () => {
   });
 
   it('guard what is called production, and nothing else', () => {
-    const { policy } = parseReadPolicy(
+    const { policy } = policyFrom(
       file({ ...ONE, firestore: ['staging=globex-staging', 'production=globex-production'] }, 'policy.yaml'),
     );
     const guards = ['pipeline', 'build_source', 'step_key'];
