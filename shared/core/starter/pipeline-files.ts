@@ -87,7 +87,7 @@ export function policyPipeline(folder: string, version: string): string {
     '      esac',
     '      buildkite-agent annotate --context keydesk-policy --style "$$style" < .keydesk/diff.md',
     '      exit "$$status"',
-    '    # 3: the change widens access, or that cannot be told. Remove these lines if such a change must fail the build.',
+    '    # 3: the change widens access, or that is unknown. Remove these lines if such a change must fail the build.',
     '    soft_fail:',
     '      - exit_status: 3',
   );
