@@ -4,6 +4,7 @@ import { closestName } from '../closest-name.ts';
 import { accountMistake } from './account-mistakes.ts';
 import { matchesPattern } from './pattern.ts';
 import type { PolicyProblem } from './problems.ts';
+import { UUID } from './rule.ts';
 import { STORAGE_ROLES } from './storage-key.ts';
 import { codePoint } from './visible-text.ts';
 
@@ -25,7 +26,7 @@ const EXPLANATIONS: Readonly<Record<string, Explain>> = {
   audience: text((value) => (/\s/.test(value) ? 'has a space. Remove it' : undefined)),
   contact: text(contactMistake),
   environments: mapOfNames,
-  'pipelines.*': text(() => FIND_UUID),
+  'pipelines.*': text((value) => (UUID.test(value) ? undefined : FIND_UUID)),
   'databases.*.project': projectMistake,
   'databases.*.database': text((value) => (/^\W*default\W*$/i.test(value) ? 'must be written "(default)"' : undefined)),
   'databases.*.signer': sharedAccount,
