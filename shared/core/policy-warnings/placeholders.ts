@@ -19,7 +19,7 @@ const API_KEY = /^AIza(?:Sy)?(?:[xX_-]*|.*(?:[xX]{5}|your|dummy).*)$/i;
 /** The organization of the examples; in a policy of any other, their values are left over. */
 const EXAMPLE_ORGANIZATION = 'acme-inc';
 const EXAMPLE_VALUE =
-  /^(?:f892efa9-103e-4d28-97a1-3b8616a0994d|0184990a-4782-42b5-afc1-16715b10b1f0|0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31|AIzaSyExample\w*|acme-staging|acme-production|acme-ci-cache|\S*@acme-(?:staging|production|ci-pool)\.iam\.gserviceaccount\.com|https?:\/\/(?:[a-z0-9-]+\.)*acme\.example\/?)$/i;
+  /^(?:f892efa9-103e-4d28-97a1-3b8616a0994d|0184990a-4782-42b5-afc1-16715b10b1f0|0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31|0184990c-6a3d-4b7e-9f25-3d8c1e5a7b60|AIzaSyExample\w*|acme-staging|acme-production|acme-ci-cache|\S*@acme-(?:staging|production|ci-pool)\.iam\.gserviceaccount\.com|https?:\/\/(?:[a-z0-9-]+\.)*acme\.example\/?)$/i;
 
 /** Why `value` is a placeholder, in words; undefined if it is none. */
 export function placeholderIn(value: string): string | undefined {

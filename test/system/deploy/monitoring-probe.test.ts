@@ -2,15 +2,15 @@
 // what is wrong with one that does not.
 
 import { execFile, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
 import { runStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import { AUDIENCE } from '../../fixtures/policies.ts';
 import { SECRET } from '../plugin/step.ts';
@@ -139,10 +139,25 @@ it('has time for all its requests, should each take as long as it may', () => {
   expect(text).toContain(`five requests of ${seconds} seconds`);
 });
 
-it('stands in the README with a policy that is one', () => {
+it('has lines for a policy, and policy check finds nothing in an example that has them', () => {
   const part = parse(yamlOf('policy'));
-  const whole = { version: 1, organization: { slug: 'acme-inc' }, audience: AUDIENCE, ...part };
-  expect(parsePolicy(JSON.stringify(whole), 'policy.yaml')).not.toHaveProperty('problems');
+  const example = parse(readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8'));
+  const merge = (key: string) => ({ [key]: { ...example[key], ...part[key] } });
+  const whole = {
+    ...example,
+    ...merge('environments'),
+    ...merge('pipelines'),
+    ...merge('credentials'),
+    rules: [...example.rules, ...part.rules],
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'canary-'));
+  writeFileSync(join(folder, 'policy.yaml'), stringify(whole));
+  const ran = spawnSync(process.execPath, [join(ROOT, 'cli/keydesk.ts'), 'policy', 'check'], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  rmSync(folder, { recursive: true });
+  expect({ status: ran.status, stderr: ran.stderr }, ran.stdout).toEqual({ status: 0, stderr: '' });
   expect(Object.keys(part.credentials)).toEqual(['canary', 'canary-denied']);
   expect(JSON.stringify(part.rules)).not.toContain('denied');
 });
