@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join, sep } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import { zipSync } from 'fflate';
+import { apiKeyNotes } from '../../shared/core/policy/api-key-to-be-created.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
 import { databasesOf, extractGenerated, newRulesFile } from '../../shared/core/security-rules/generate.ts';
@@ -35,6 +36,7 @@ export const packageCommand = new Command('package')
   .action((options) => {
     const loaded = readCheckedPolicy(options.policy);
     for (const warning of loaded.warnings) note(loaded.show(warning, process.stderr));
+    for (const line of apiKeyNotes(loaded.written)) note(line);
     if (!existsSync(FUNCTIONS_FOLDER)) fail(EXIT.failure, 'The functions are not built: run npm run build first.');
     mkdirSync(options.out, { recursive: true });
     const archives = FUNCTIONS.map((target) => {

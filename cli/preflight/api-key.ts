@@ -2,6 +2,7 @@
 // Sources: docs.cloud.google.com/api-keys/docs/reference/rest/v2/keys/lookupKey and v2/projects.locations.keys.
 
 import * as z from 'zod';
+import { TO_BE_CREATED } from '../../shared/core/policy/api-key-to-be-created.ts';
 import { API_KEY } from '../../shared/core/policy/google-names.ts';
 import type { CheckKind } from './check.ts';
 import { READS } from './needed-permissions.ts';
@@ -41,8 +42,8 @@ export const apiKeys: CheckKind<Name> = {
     api_key_placeholder: {
       severity: 'warning',
       what: "The apiKey of {project} in the policy, {key}, does not have the form of Google's API keys. It was not looked up.",
-      why: 'With create_api_keys = true, which is the default, the first apply creates the key. Without a real key, no firestore credential is issued.',
-      fix: 'Before the first apply: accept this finding. After it: put the value of terraform output api_keys into the policy as apiKey, and run this command again. With create_api_keys = false: gcloud services api-keys create --project={project} --display-name=keydesk --api-target=service=identitytoolkit.googleapis.com',
+      why: 'Without a key of {project}, no firestore credential is issued.',
+      fix: 'Before the first apply, write to-be-created. With create_api_keys = true, which is the default, that apply creates the key. After it, write the value of terraform output api_keys. With create_api_keys = false: gcloud services api-keys create --project={project} --display-name=keydesk --api-target=service=identitytoolkit.googleapis.com',
     },
     api_key_of_another_project: {
       severity: 'error',
@@ -79,6 +80,7 @@ export const apiKeys: CheckKind<Name> = {
     all.map(({ project, apiKey }) => ({
       subject: `${project}, ${shortOf(apiKey)}`,
       look: async (google) => {
+        if (apiKey === TO_BE_CREATED) return { found: [], detail: 'the first apply creates the key' };
         const facts = { project, key: shortOf(apiKey) };
         if (!API_KEY.test(apiKey)) return { found: [{ finding: 'api_key_placeholder' as const, facts }] };
         const number = await projectNumber(google, project);
@@ -140,5 +142,5 @@ function allowsSignIn({
 }
 
 function shortOf(apiKey: string): string {
-  return apiKey.length > 8 ? `…${apiKey.slice(-4)}` : apiKey;
+  return apiKey.length > 8 && apiKey !== TO_BE_CREATED ? `…${apiKey.slice(-4)}` : apiKey;
 }

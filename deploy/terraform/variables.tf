@@ -182,6 +182,10 @@ variable "webhook_tokens_version" {
     condition     = var.webhook_tokens_version == null || can(regex("^[1-9][0-9]*$", var.webhook_tokens_version))
     error_message = "webhook_tokens_version must be a version number, or null: latest would change what runs without a plan."
   }
+  validation {
+    condition     = var.webhook_tokens_version == null || !contains([for credential in values(try(jsondecode(file("${var.archives_dir}/policy.json")).policy.credentials, {})) : try(credential.apiKey, "")], "to-be-created")
+    error_message = "The policy has the apiKey to-be-created, and webhook_tokens_version deploys the functions. Enter the values that terraform output api_keys prints in the policy, and run keydesk package again."
+  }
 }
 
 variable "buildkite_api_token_version" {

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { createJobTokenVerifier } from '../../shared/buildkite/job-token.ts';
 import { JwksCache } from '../../shared/buildkite/jwks-cache.ts';
+import { apiKeyProblems } from '../../shared/core/policy/api-key-to-be-created.ts';
 import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { ledgerExposureProblems } from '../../shared/core/policy/policy.ts';
 import { DEFAULT_POLICY_FILE, parseSettings } from '../../shared/core/settings.ts';
@@ -73,7 +74,11 @@ function configure() {
   const loadedPolicy = loadPolicy(process.env.KEYDESK_POLICY?.trim() || DEFAULT_POLICY_FILE);
   if ('settings' in parsed && 'policy' in loadedPolicy) {
     const { GOOGLE_CLOUD_PROJECT: project, KEYDESK_DATABASE: database } = parsed.settings;
-    const problems = ledgerExposureProblems(loadedPolicy.policy, { project, database });
+    const problems = [
+      ...ledgerExposureProblems(loadedPolicy.policy, { project, database }),
+      // Google's emulator accepts any API key.
+      ...(process.env.FIRESTORE_EMULATOR_HOST ? [] : apiKeyProblems(loadedPolicy.policy)),
+    ];
     if (problems.length > 0) exitOnProblems({ problems });
     return { settings: parsed.settings, policy: loadedPolicy };
   }

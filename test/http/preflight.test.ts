@@ -333,7 +333,10 @@ const CASES: Readonly<Record<string, { readonly triggers: readonly Change[]; rea
   },
   api_key_placeholder: {
     triggers: [withPolicy((text) => text.replace(keyOf(DATA), 'later'))],
-    near: [(world) => (projectOf(world, DATA).keys[keyOf(DATA)] = {})],
+    near: [
+      (world) => (projectOf(world, DATA).keys[keyOf(DATA)] = {}),
+      withPolicy((text) => text.replace(keyOf(DATA), 'to-be-created')),
+    ],
   },
   api_key_of_another_project: {
     triggers: [

@@ -1,8 +1,10 @@
 // The built artefact, started exactly as the platform starts it: functions-framework, the target's name and the
 // documented settings. What the framework would do to a request or a shutdown must not reach a client.
 
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type FakeBuildkite, startFakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
@@ -164,6 +166,23 @@ describe('the built artefact under functions-framework', () => {
       expect(output).toContain(name);
     expect(output).toMatch(/package\.json:\d+:\d+/);
     expect(output).not.toMatch(/hunter|Not A Database|issuer\.example|(?:^|\\n)\s+at .*\(/m);
+  });
+
+  it('does not start a token function with an API key that is to-be-created, but with the emulator', async () => {
+    const policy = join(mkdtempSync(join(tmpdir(), 'artefact-')), 'policy.yaml');
+    writeFileSync(
+      policy,
+      readFileSync('examples/policy.yaml', 'utf8').replace(/apiKey: \w+Staging/, 'apiKey: to-be-created'),
+    );
+    const deployed: Record<string, string> = { ...settings, KEYDESK_POLICY: policy };
+    const { FIRESTORE_EMULATOR_HOST: _, ...withoutEmulator } = deployed;
+    const { code, output } = await startWith('token', withoutEmulator);
+    expect(code).toBe(1);
+    expect(output).toContain('staging-config has the apiKey to-be-created');
+    expect(output).not.toContain('production-config');
+    const emulated = await startFunction('token', deployed);
+    started.push(emulated);
+    expect((await fetch(`${emulated.url}/health`)).status).toBe(200);
   });
 
   it('does not start a webhook function without a key, nor with a policy needed', async () => {

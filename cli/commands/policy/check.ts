@@ -1,6 +1,7 @@
 // `keydesk policy check`: what a policy says, and what is wrong with it.
 
 import { Command } from '@commander-js/extra-typings';
+import { apiKeyNotes } from '../../../shared/core/policy/api-key-to-be-created.ts';
 import { credentialTable } from '../../../shared/core/policy/table.ts';
 import { toPolicyJson } from '../../../shared/core/policy/to-json.ts';
 import { readCheckedPolicy } from '../../checked-policy.ts';
@@ -16,7 +17,7 @@ export const checkCommand = new Command('check')
   .option('--json', 'the policy as JSON: defaults filled in, durations in seconds, SHA-256 of the file, warnings')
   .addHelpText('after', examples('policy check', 'policy check --policy examples/policy.yaml --json'))
   .action((options) => {
-    const { policy, sha256, warnings, accepted, show } = readCheckedPolicy(options.policy);
+    const { policy, written, sha256, warnings, accepted, show } = readCheckedPolicy(options.policy);
     if (warnings.length > 0) process.exitCode = EXIT.failure;
     if (options.json) {
       process.stdout.write(toPolicyJson({ policy, sha256 }, { warnings, accepted }));
@@ -26,7 +27,9 @@ export const checkCommand = new Command('check')
     print(`${options.policy} is a policy: credentials ${Object.keys(credentials).length}, rules ${rules.length}`);
     print(`SHA-256 ${sha256}\n`);
     for (const line of credentialTable(policy)) print(line);
-    if (accepted.length > 0) print('');
+    const notes = apiKeyNotes(written);
+    if (accepted.length + notes.length > 0) print('');
+    for (const line of notes) print(line);
     for (const { code, line, column, reason } of accepted)
       print(`${options.policy}:${line}:${column}: accepted ${code}: ${reason}`);
     for (const warning of warnings) print(`\n${show(warning, process.stdout)}`);

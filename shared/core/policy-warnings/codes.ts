@@ -124,7 +124,8 @@ export const WARNINGS = {
   },
   api_key_form: {
     when: "`apiKey` does not have the usual form of Google's API keys: `AIza`, and 35 letters, digits, `_` and `-`.",
-    whatToDo: "Copy the web API key from the project's settings in the Firebase console.",
+    whatToDo:
+      'Copy the value of `terraform output api_keys`. Before the first apply, write `to-be-created`. With `create_api_keys = false`, copy a key of the project.',
   },
   default_database: {
     when: '`database` is `default`. The default database of a project is called `(default)`.',

@@ -1,6 +1,7 @@
 // Credentials, their databases and the organization: what works, and probably not as it is meant.
 
 import { projectOfAccount } from '../policy/account-email.ts';
+import { TO_BE_CREATED } from '../policy/api-key-to-be-created.ts';
 import { formatDuration } from '../policy/duration.ts';
 import { API_KEY } from '../policy/google-names.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
@@ -52,7 +53,10 @@ export function databaseWarnings({ databases }: WrittenPolicy): PolicyWarning[] 
           },
         ]
       : []),
-    ...(API_KEY.test(apiKey) || EXAMPLE_KEY.test(apiKey) || placeholderIn(apiKey) !== undefined
+    ...(API_KEY.test(apiKey) ||
+    EXAMPLE_KEY.test(apiKey) ||
+    apiKey === TO_BE_CREATED ||
+    placeholderIn(apiKey) !== undefined
       ? []
       : [{ code: 'api_key_form' as const, path: ['databases', name, 'apiKey'], message: apiKeyForm(apiKey) }]),
   ]);
@@ -60,7 +64,7 @@ export function databaseWarnings({ databases }: WrittenPolicy): PolicyWarning[] 
 
 function apiKeyForm(apiKey: string): string {
   const found = apiKey.startsWith('AIza') ? `has ${apiKey.length} characters` : 'does not begin with AIza';
-  return `${found}, and Google's API keys are AIza and 35 characters more. Copy it from the project's settings in the Firebase console.`;
+  return `${found}, and Google's API keys are AIza and 35 characters more. Copy the value of terraform output api_keys. Before the first apply, write ${TO_BE_CREATED}.`;
 }
 
 export function signerWarnings({ databases }: WrittenPolicy): PolicyWarning[] {

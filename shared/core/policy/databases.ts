@@ -10,7 +10,12 @@ const databaseId = z.string().regex(/^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])
 export const databaseSchema = z.strictObject({
   project: projectIdSchema,
   database: databaseId.default('(default)'),
-  apiKey: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, "must be the project's Firebase web API key"),
+  apiKey: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9_-]{1,128}$/,
+      'must be a web API key of the project, or to-be-created until the first apply creates it',
+    ),
   signer: serviceAccountSchema,
   /** The Identity Platform tenant of Keydesk's users; undefined for users of the project itself. A credential may override it. */
   tenant: tenantSchema.optional(),

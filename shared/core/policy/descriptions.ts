@@ -70,7 +70,8 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'databases.*': 'A Firestore database.',
   'databases.*.project': 'The ID of the Google Cloud project.',
   'databases.*.database': 'The ID of the database.',
-  'databases.*.apiKey': 'The web API key of the Firebase project.',
+  'databases.*.apiKey':
+    'A web API key of the project, as terraform output api_keys prints it. Until the first apply creates it: to-be-created.',
   'databases.*.signer': "The service account that signs the custom tokens of Keydesk's users.",
   'databases.*.tenant': "The Identity Platform tenant of Keydesk's users. Without it, they are users of the project.",
 

@@ -76,6 +76,17 @@ describe('keydesk policy check', () => {
     expect(out).toMatch(/staging-cache +staging +storage, pooled +expiry +15m/);
   });
 
+  it('has a note, and no warning, for each API key that is to-be-created', async () => {
+    const { code, out, err } = await policy(
+      replaced(
+        ['AIzaSyExampleWebKeyOfAcmeStaging', 'to-be-created'],
+        ['AIzaSyExampleWebKeyOfAcmeProduction', 'to-be-created'],
+      ),
+    );
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out.match(/^note: the apiKey of database "\w+" is to-be-created/gm)).toHaveLength(2);
+  });
+
   it('reports all problems with line and column, and exits with 1', async () => {
     const { code, out, err } = await policy(replaced(['version: 1', 'version: 2'], ['ttl: 10m', 'ttl: 2h']));
     expect({ code, out }).toEqual({ code: 1, out: '' });

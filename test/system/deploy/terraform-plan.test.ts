@@ -404,6 +404,12 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(await planner.complaint(other)).not.toContain('another apiKey');
   });
 
+  it('deploys no function with a policy whose apiKey is to-be-created, and creates everything else', async () => {
+    const policy = planner.writePolicy(POLICY.replace('AIzaSyExampleWebKeyOfAcmeStaging', 'to-be-created'));
+    expect(await planner.complaint({ ...DEPLOYED, ...policy })).toContain('The policy has the apiKey to-be-created');
+    expect(await planner.complaint(policy)).not.toContain('Error');
+  });
+
   it('says what to paste into Buildkite', () => {
     expect(plan.outputs).toMatchObject({
       audience: 'https://keydesk.acme.example',

@@ -834,6 +834,11 @@ describe('the warnings about a policy', () => {
     expect(accepted.map(({ code }) => code)).toEqual(codes);
   });
 
+  it('are none for an API key that is to-be-created', () => {
+    const { warnings } = checkWith((data) => (data.databases.data.apiKey = 'to-be-created'));
+    expect(warnings.map(({ code }) => code)).toEqual([]);
+  });
+
   it('are the expected ones for credentials of every kind', () => {
     const { warnings } = check(everyKindPolicyText('acme-staging'));
     expect(warnings.map(({ code, path }) => `${path.join('.')} ${code}`)).toEqual([
