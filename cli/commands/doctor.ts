@@ -5,7 +5,8 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 import { closestName } from '../../shared/core/closest-name.ts';
 import { projectIdSchema } from '../../shared/core/policy/google-names.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
-import { createOperatorClient } from '../operator-client.ts';
+import { errorMessage } from '../../shared/runtime/errors.ts';
+import { createOperatorClient, LOG_IN } from '../operator-client.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy } from '../policy-file.ts';
 import { CHECK_KINDS, FINDING_NAMES } from '../preflight/checks.ts';
@@ -13,7 +14,7 @@ import { createGoogle } from '../preflight/google.ts';
 import { countResults, explanations, resultLine, summary } from '../preflight/report.ts';
 import { planChecks, runChecks } from '../preflight/run.ts';
 import { targetOf } from '../preflight/target.ts';
-import { EXIT, note, print, printJson } from '../terminal.ts';
+import { EXIT, fail, note, print, printJson } from '../terminal.ts';
 
 const FIRST_PROGRESS_MS = 1_000;
 const PROGRESS_MS = 5_000;
@@ -23,7 +24,7 @@ export const doctorCommand = new Command('doctor')
   .description(
     `Before the first deployment, look at what the policy and the Terraform module need, and say what would fail. The command only reads. It uses your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token), and the quota of the project that --project names.
 
-The projects, databases, accounts and buckets are those of the policy. What only the Terraform module knows are options: --touched, --log-archive, --pool-groups and --project-number. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.`,
+The projects, databases, accounts and buckets are those of the policy. What only the Terraform module knows are options: --create-policy-accounts, --touched, --log-archive, --pool-groups and --project-number. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.`,
   )
   .option('--before-deploy', 'run the checks before the first deployment (required)')
   .addOption(policyOption())
@@ -32,6 +33,7 @@ The projects, databases, accounts and buckets are those of the policy. What only
   .option('--ledger-location <location>', "location of the ledger's database (default: --region)", parseLocation)
   .option('--scheduler-region <region>', 'region of the Cloud Scheduler job (default: --region)', parseLocation)
   .option('--touched <project...>', 'projects that pool_roles of the Terraform module names', collectProjects, [])
+  .option('--create-policy-accounts', 'create_policy_accounts of the Terraform module is true')
   .option('--log-archive', 'log_archive of the Terraform module is set')
   .option('--pool-groups', 'pool_groups of the Terraform module is set')
   .addOption(
@@ -48,7 +50,7 @@ The projects, databases, accounts and buckets are those of the policy. What only
   .addHelpText(
     'after',
     `${examples(
-      'doctor --before-deploy --policy policy.yaml --project acme-keydesk --region europe-west1 --ledger-location eur3',
+      'doctor --before-deploy --project acme-keydesk --region europe-west1 --ledger-location eur3 --create-policy-accounts',
       'doctor --before-deploy --project acme-keydesk --region europe-west1 --accept keys_allowed --json',
     )}
 
@@ -63,6 +65,7 @@ Exit code 1: there is a finding that is not accepted, or something could not be 
       ledgerLocation = region,
       schedulerRegion = region,
       touched,
+      createPolicyAccounts = false,
       logArchive = false,
       poolGroups = false,
     } = options;
@@ -72,17 +75,20 @@ Exit code 1: there is a finding that is not accepted, or something could not be 
       ledgerLocation,
       schedulerRegion,
       touched,
+      createPolicyAccounts,
       logArchive,
       poolGroups,
       projectNumbers: options.projectNumber,
     });
+    const operator = createOperatorClient(systemClock);
+    await operator.authenticate().catch((error) => fail(EXIT.failure, `${errorMessage(error)}. ${LOG_IN}`));
     const planned = planChecks(CHECK_KINDS, target);
     const nameWidth = Math.max(...planned.map(({ kind }) => kind.name.length));
     let done = 0;
     const progress = reportProgress(systemClock, () => `${done} of ${planned.length} checks are done…`);
     // For tests: a server that has each of Google's APIs under a folder of its host.
     const base = process.env.KEYDESK_GOOGLE_APIS_URL;
-    const google = createGoogle(createOperatorClient(systemClock), { quotaProject: project, base });
+    const google = createGoogle(operator.send, { quotaProject: project, base });
     const results = await runChecks(planned, google, {
       accepted: accept,
       report: (result) => {

@@ -41,7 +41,7 @@ Exit code 1: a user could not be created.`,
   .action(async (options) => {
     const { policy } = readPolicy(options.policy);
     const { groups, unknown } = policyUsers(policy, options, options.generations);
-    const send = createOperatorClient(systemClock);
+    const { send } = createOperatorClient(systemClock);
     const results: object[] = [];
     for (const group of groups) {
       const { project, tenant } = group;

@@ -6,7 +6,9 @@ import { effectiveRules, exceptionFrom, isEnforced } from './effective-policy.ts
 import { testOnProject } from './permissions.ts';
 
 const CREATION = ['iam.disableServiceAccountCreation', 'iam.managed.disableServiceAccountCreation'];
-const KEYS = ['iam.disableServiceAccountKeyCreation', 'iam.managed.disableServiceAccountKeyCreation'];
+/** The constraints that the module sets with forbid_keys. Google's managed ones forbid the same. */
+const KEYS = ['iam.disableServiceAccountKeyCreation', 'iam.disableServiceAccountKeyUpload'];
+const managed = (constraint: string) => constraint.replace('iam.', 'iam.managed.');
 const SET_POLICY = 'orgpolicy.policy.set';
 
 type CreationName = 'accounts_forbidden';
@@ -42,31 +44,35 @@ type KeysName = 'keys_allowed' | 'keys_not_known';
 
 export const accountKeys: CheckKind<KeysName> = {
   name: 'account keys',
-  looksAt: `Whether an organization policy forbids service account keys (\`${KEYS.join('`, `')}\`), or you can set one.`,
+  looksAt: `Whether organization policies forbid that keys are created and uploaded (\`${KEYS.flatMap((one) => [one, managed(one)]).join('`, `')}\`), or you can set them.`,
   findings: {
     keys_allowed: {
       severity: 'warning',
-      what: `No organization policy forbids service account keys in {project}, and you lack ${SET_POLICY}.`,
-      why: 'A key of a pooled account works after its job has ended. With forbid_keys = true the module sets the policy, which needs roles/orgpolicy.policyAdmin.',
-      fix: 'Ask an administrator to run: gcloud resource-manager org-policies enable-enforce iam.disableServiceAccountKeyCreation --project={project}. Then set forbid_keys = false.',
+      what: `Service account keys are allowed in {project}. Not enforced: {constraints}. You lack ${SET_POLICY}.`,
+      why: 'A key of a pooled account works after its job has ended. With forbid_keys = true the module sets the policies, which needs roles/orgpolicy.policyAdmin.',
+      fix: 'Ask an administrator to run, for each of {constraints}: gcloud resource-manager org-policies enable-enforce CONSTRAINT --project={project}. Then set forbid_keys = false.',
     },
     keys_not_known: {
       severity: 'warning',
-      what: `No organization policy forbids service account keys in {project}. Google does not test ${SET_POLICY} on a project, so this command does not know whether you have it.`,
-      why: 'With forbid_keys = true the module sets the policy, and the apply fails there without roles/orgpolicy.policyAdmin on the organization.',
-      fix: 'Check that you have roles/orgpolicy.policyAdmin on the organization, and accept this finding. Without the role, ask an administrator to run: gcloud resource-manager org-policies enable-enforce iam.disableServiceAccountKeyCreation --project={project}. Then set forbid_keys = false.',
+      what: `Service account keys are allowed in {project}. Not enforced: {constraints}. Google does not test ${SET_POLICY} on a project, so this command does not know whether you have it.`,
+      why: 'With forbid_keys = true the module sets the policies, and the apply fails there without roles/orgpolicy.policyAdmin on the organization.',
+      fix: 'Ask an administrator to run, for each of {constraints}: gcloud resource-manager org-policies enable-enforce CONSTRAINT --project={project}. Then set forbid_keys = false. Or check that you have roles/orgpolicy.policyAdmin on the organization, and accept this finding.',
     },
   },
   checksOf: (target) =>
     projectsWithAccounts(target).map((project) => ({
       subject: project,
       look: async (google) => {
-        const rules = await Promise.all(KEYS.map((constraint) => effectiveRules(google, project, constraint)));
-        if (rules.some(isEnforced)) return { found: [], detail: 'forbidden: forbid_keys can be false' };
+        const enforced = async (constraint: string) => isEnforced(await effectiveRules(google, project, constraint));
+        const forbidden = await Promise.all(
+          KEYS.map(async (one) => (await Promise.all([enforced(one), enforced(managed(one))])).includes(true)),
+        );
+        const missing = KEYS.filter((_, index) => !forbidden[index]);
+        if (missing.length === 0) return { found: [], detail: 'forbidden: forbid_keys can be false' };
         const { held, untestable } = await testOnProject(google, project, [SET_POLICY]);
-        if (held.includes(SET_POLICY)) return { found: [], detail: 'forbid_keys can set the policy' };
+        if (held.includes(SET_POLICY)) return { found: [], detail: 'forbid_keys can set the policies' };
         const finding = untestable.length > 0 ? ('keys_not_known' as const) : ('keys_allowed' as const);
-        return { found: [{ finding, facts: { project } }] };
+        return { found: [{ finding, facts: { project, constraints: missing.join(', ') } }] };
       },
     })),
 };

@@ -31,7 +31,7 @@ export const accounts: CheckKind<Name> = {
       severity: 'error',
       what: 'The service account {account} does not exist.',
       why: 'The apply fails at the role on it, unless create_policy_accounts = true.',
-      fix: 'gcloud iam service-accounts create {name} --project={project}. Or set create_policy_accounts = true, and accept this finding.',
+      fix: 'Set create_policy_accounts = true, and run this command with --create-policy-accounts. Or run: gcloud iam service-accounts create {name} --project={project}',
     },
     account_disabled: {
       severity: 'error',
@@ -57,7 +57,12 @@ export const accounts: CheckKind<Name> = {
           ...READS.account,
           on: email,
         });
-        return { found: judgeAccount({ email, project }, found) };
+        const created = !found && target.createPolicyAccounts && projectOfAccount(email) !== undefined;
+        const judged = judgeAccount({ email, project }, found);
+        return {
+          found: judged.filter(({ finding }) => !created || finding !== 'account_missing'),
+          ...(created ? { detail: 'the module creates it' } : {}),
+        };
       },
     })),
 };
@@ -84,7 +89,7 @@ export const accountRights: CheckKind<RightsName> = {
       severity: 'error',
       what: `You lack ${SET_POLICY} on the service account {account}.`,
       why: 'The module grants Keydesk roles on the account. The apply fails there.',
-      fix: 'gcloud iam service-accounts add-iam-policy-binding {account} --member=user:YOUR_EMAIL --role=roles/iam.serviceAccountAdmin',
+      fix: 'gcloud iam service-accounts add-iam-policy-binding {account} --member=user:YOUR_EMAIL --role=roles/iam.serviceAccountAdmin --condition=None',
     },
   },
   checksOf: (target) =>

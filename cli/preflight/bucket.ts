@@ -67,7 +67,7 @@ export const bucketRights: CheckKind<RightsName> = {
       severity: 'error',
       what: `You lack ${SET_POLICY} on the bucket {bucket}.`,
       why: "With grant_bucket_roles = true, which is the default, the module grants the policy's role on the bucket.",
-      fix: 'gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=user:YOUR_EMAIL --role=roles/storage.admin. Or set grant_bucket_roles = false, and grant the role yourself.',
+      fix: 'gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=user:YOUR_EMAIL --role=roles/storage.admin --condition=None. Or set grant_bucket_roles = false, and grant the role yourself.',
     },
   },
   checksOf: ({ buckets: all }) =>

@@ -7,12 +7,11 @@ import { type GoogleError, readGoogleError } from '../../shared/core/google-refu
 import { stripTrailingSlash } from '../../shared/google/response.ts';
 import { DependencyError, errorMessage } from '../../shared/runtime/errors.ts';
 import type { HttpClient, JsonResponse } from '../../shared/runtime/http-client.ts';
+import { LOG_IN } from '../operator-client.ts';
 
 const DEADLINE_MS = 10_000;
 const MAX_BYTES = 4 * 1024 * 1024;
 const MOST_PAGES = 20;
-const LOG_IN =
-  'Run: gcloud auth application-default login. Or set GOOGLE_OAUTH_ACCESS_TOKEN="$(gcloud auth print-access-token)"';
 
 /** Why something could not be read, and what to do about it. */
 export class CouldNotLook extends Error {

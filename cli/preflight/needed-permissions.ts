@@ -11,7 +11,7 @@ export interface Needed {
   readonly role: string;
   readonly in: readonly ProjectKind[];
   /** With this setting of the module alone. */
-  readonly with?: 'log_archive';
+  readonly with?: 'log_archive' | 'create_policy_accounts';
   readonly permissions: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export const NEEDED: readonly Needed[] = [
     in: ['keydesk', 'pool', 'data'],
     permissions: ['serviceusage.services.enable', 'serviceusage.services.list'],
   },
-  { role: 'roles/serviceusage.serviceUsageConsumer', in: ['keydesk'], permissions: ['serviceusage.services.use'] },
+  { role: 'roles/serviceusage.serviceUsageAdmin', in: ['keydesk'], permissions: ['serviceusage.services.use'] },
   {
     role: 'roles/iam.serviceAccountAdmin',
     in: ['keydesk', 'pool'],
@@ -47,6 +47,12 @@ export const NEEDED: readonly Needed[] = [
       'iam.serviceAccounts.getIamPolicy',
       'iam.serviceAccounts.setIamPolicy',
     ],
+  },
+  {
+    role: 'roles/iam.serviceAccountAdmin',
+    in: ['accounts'],
+    with: 'create_policy_accounts',
+    permissions: ['iam.serviceAccounts.create'],
   },
   { role: 'roles/iam.serviceAccountUser', in: ['keydesk'], permissions: ['iam.serviceAccounts.actAs'] },
   {
@@ -217,8 +223,9 @@ export const READS = {
 /** What the apply needs in a project, each permission with a role that has it. */
 export function neededPermissions(target: Target, project: string): ReadonlyMap<string, string> {
   const kinds = kindsOf(target, project);
+  const isSet = { log_archive: target.logArchive, create_policy_accounts: target.createPolicyAccounts };
   const needed = NEEDED.filter(
-    (entry) => entry.in.some((kind) => kinds.includes(kind)) && (entry.with === undefined || target.logArchive),
+    (entry) => entry.in.some((kind) => kinds.includes(kind)) && (entry.with === undefined || isSet[entry.with]),
   );
   return new Map(needed.flatMap(({ role, permissions }) => permissions.map((permission) => [permission, role])));
 }

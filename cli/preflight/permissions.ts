@@ -19,7 +19,7 @@ export const permissions: CheckKind<Name> = {
       severity: 'error',
       what: 'You lack permissions on {project}: {permissions}.',
       why: 'The apply fails at the first resource that needs one.',
-      fix: 'Get these roles, or roles/owner: {roles}. For each: gcloud projects add-iam-policy-binding {project} --member=user:YOUR_EMAIL --role=ROLE',
+      fix: 'Get these roles, or roles/owner: {roles}. For each: gcloud projects add-iam-policy-binding {project} --member=user:YOUR_EMAIL --role=ROLE --condition=None',
     },
     permission_not_testable: {
       severity: 'warning',

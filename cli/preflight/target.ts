@@ -16,6 +16,8 @@ export interface Place {
   /** Whether `log_archive` and `pool_groups` of the Terraform module are set. */
   readonly logArchive: boolean;
   readonly poolGroups: boolean;
+  /** Whether the module creates the policy's signers and shared accounts: its `create_policy_accounts`. */
+  readonly createPolicyAccounts: boolean;
   /** `project_numbers` of the module, as far as it is known. */
   readonly projectNumbers: Readonly<Record<string, string>>;
 }

@@ -13,6 +13,8 @@ const DEPENDENCY = 'application default credentials';
 export interface ServiceIdentity {
   /** Sends requests as the service itself: each carries its access token. */
   readonly sendRequest: HttpClient;
+  /** @throws DependencyError when there are no credentials, or Google issues no token for them */
+  accessToken(): Promise<string>;
   /** Fetches that token before anybody needs it. Never fails. */
   warmUp(): Promise<void>;
 }
@@ -28,6 +30,7 @@ export function createServiceIdentity(sendRequest: HttpClient, clock: Clock): Se
   return {
     sendRequest: async (request) =>
       sendRequest({ ...request, headers: { ...request.headers, authorization: `Bearer ${await accessToken()}` } }),
+    accessToken,
     warmUp: async () => {
       await accessToken().catch(() => {});
     },

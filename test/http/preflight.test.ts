@@ -210,6 +210,10 @@ const CASES: Readonly<Record<string, { readonly triggers: readonly Change[]; rea
         policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] });
         lacks('orgpolicy.policy.set')(world);
       },
+      (world) => {
+        policies(world, POOL, { 'iam.disableServiceAccountKeyUpload': [] });
+        lacks('orgpolicy.policy.set')(world);
+      },
     ],
     near: [
       (world) => policies(world, POOL, { 'iam.managed.disableServiceAccountKeyCreation': [] }),
@@ -378,6 +382,12 @@ const CASES: Readonly<Record<string, { readonly triggers: readonly Change[]; rea
       (world) => delete projectOf(world, DATA).accounts[SHARED],
       (world) => delete projectOf(world, APART).accounts[signerOf(APART)],
     ],
+    near: [
+      (world) => {
+        delete projectOf(world, DATA).accounts[SHARED];
+        return targetOf(policyOf(POLICY), { ...PLACE, createPolicyAccounts: true });
+      },
+    ],
   },
   account_disabled: {
     triggers: [
@@ -456,6 +466,26 @@ describe('the preflight', () => {
     const results = await run({ target: targetFrom(change(google.world)) });
     expect(namesIn(results)).not.toContain(finding);
     expect(google.unexpected).toEqual([]);
+  });
+
+  it('has commands that also grant a role where the present policy has conditions', () => {
+    const fixes = CHECK_KINDS.flatMap(({ findings }) => Object.values(findings).map(({ fix }) => fix));
+    const grants = fixes.filter((fix) => fix.includes('add-iam-policy-binding'));
+    expect(grants.length).toBeGreaterThan(2);
+    expect(grants.filter((fix) => !fix.includes(' --condition=None'))).toEqual([]);
+  });
+
+  it('names each constraint on keys that the module sets and that is not enforced', async () => {
+    policies(google.world, POOL, {
+      'iam.managed.disableServiceAccountKeyCreation': [],
+      'iam.disableServiceAccountKeyUpload': [],
+    });
+    lacks('orgpolicy.policy.set')(google.world);
+    const found = (await run()).find(({ check, subject }) => check === 'account keys' && subject === POOL);
+    const fix = found?.findings[0]?.fix;
+    const inModule = readFileSync('deploy/terraform/identities.tf', 'utf8').match(/iam\.disableServiceAccountKey\w+/g);
+    expect(inModule).toHaveLength(2);
+    for (const constraint of inModule ?? []) expect(fix).toContain(constraint);
   });
 
   it('does not count what is accepted, and explains the other findings', async () => {
