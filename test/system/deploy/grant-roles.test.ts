@@ -143,8 +143,65 @@ describe(SCRIPT, () => {
     });
   });
 
+  it('grants each role without a condition, also where the present policy has conditions', () => {
+    const lines = printed(...ARGS.slice(1), 'organization=123');
+    const grants = lines.filter((line) => line.includes(' add-iam-policy-binding '));
+    expect(grants.filter((line) => !line.endsWith(' --condition=None'))).toEqual([]);
+  });
+
+  it('grants no role on an organization that is not named', () => {
+    expect(printed(...PROJECTS, '--forbid-keys').filter((line) => line.includes('gcloud organizations'))).toEqual([]);
+  });
+
+  it('with --forbid-keys enforces in the projects of keydesk and pool what the module does with forbid_keys', () => {
+    const constraints = readFileSync('deploy/terraform/identities.tf', 'utf8').match(
+      /iam\.disableServiceAccountKey\w+/g,
+    );
+    const enforced = printed(...PROJECTS, '--forbid-keys').filter((line) => line.includes('org-policies'));
+    expect(enforced.toSorted()).toEqual(
+      ['acme-ci-pool', 'acme-keydesk']
+        .flatMap((project) =>
+          (constraints ?? []).map(
+            (one) => `gcloud resource-manager org-policies enable-enforce ${one} --project=${project}`,
+          ),
+        )
+        .toSorted(),
+    );
+  });
+
+  describe('the bucket of the state', () => {
+    const STATE = ['state-bucket=acme-keydesk-state', 'state-location=eu'];
+    const verbsOf = (lines: readonly string[]) =>
+      lines.flatMap((line) => /^gcloud storage buckets (\w+) .*acme-keydesk-state/.exec(line)?.[1] ?? []);
+
+    it('is created in the project of keydesk, with versions and closed to the public', () => {
+      const lines = printed(...PROJECTS, ...STATE);
+      expect(verbsOf(lines)).toEqual(['create', 'update']);
+      const text = lines.filter((line) => line.includes('acme-keydesk-state')).join('\n');
+      for (const flag of ['--project=acme-keydesk', '--location=eu', '--versioning', '--public-access-prevention'])
+        expect(text).toContain(flag);
+    });
+
+    it('is not created again when the project has it', () => {
+      const own = mkdtempSync(join(tmpdir(), 'grant-roles-'));
+      const fake = '#!/bin/sh\ncase "$*" in *"buckets list"*) echo acme-keydesk-state ;; esac\n';
+      writeFileSync(join(own, 'gcloud'), fake, { mode: 0o755 });
+      const out = execFileSync(SCRIPT, ['user:ada@acme.example', ...PROJECTS, ...STATE], {
+        encoding: 'utf8',
+        env: { ...process.env, PATH: `${own}${delimiter}${process.env.PATH}` },
+      });
+      rmSync(own, { recursive: true });
+      expect(verbsOf(out.split('\n'))).toEqual(['update']);
+    });
+
+    it('stays with --revoke', () => {
+      expect(verbsOf(printed(...PROJECTS, ...STATE, '--revoke'))).toEqual([]);
+    });
+  });
+
   it.each([
     ['no member', PROJECTS],
+    ['a bucket of the state without a location', [...ARGS, 'state-bucket=x']],
     ['something that it does not know', [...ARGS, 'bukket=x']],
   ])('grants nothing, given %s', (_, args) => {
     const { status, stdout, stderr } = spawnSync(SCRIPT, [...args, '--print'], { encoding: 'utf8', env });
