@@ -1,5 +1,6 @@
 // `keydesk policy check`, `explain` and `schema`: what they say of the example policy, of mistakes, and of jobs.
 
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,6 +75,16 @@ describe('keydesk policy check', () => {
       ]),
     );
     expect(out).toMatch(/staging-cache +staging +storage, pooled +expiry +15m/);
+  });
+
+  it('by npm run reads the policy in the folder in which it was run', () => {
+    writeFileSync(join(folder, 'policy.yaml'), EXAMPLE);
+    const npm = spawnSync('npm', ['run', '--silent', '--prefix', ROOT, 'keydesk', '--', 'policy', 'check'], {
+      cwd: folder,
+      env: { ...process.env, INIT_CWD: folder },
+      encoding: 'utf8',
+    });
+    expect({ status: npm.status, stderr: npm.stderr }).toEqual({ status: 0, stderr: '' });
   });
 
   it('has a note, and no warning, for each API key that is to-be-created', async () => {
