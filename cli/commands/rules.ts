@@ -28,27 +28,69 @@ interface RulesOptions {
 
 const write = rulesSubcommand('write', 'write the generated part of a rules file')
   .description(
-    'Write the generated part of a Firestore rules file from policy. Your own rules around it stay as they are. A file that does not exist is created.',
+    'Write the generated part of a Firestore rules file from policy. Your own rules around it stay as they are. A file that does not exist is created. With --all, write a file for each database that the policy opens, in the current folder: PROJECT.rules, or PROJECT-DATABASE.rules for another database than (default).',
   )
+  .option('--all', 'every database of the policy, each in a file of its own')
   .addHelpText(
     'after',
-    examples('rules write', 'rules write --policy policy.yaml --project acme-staging --file acme-staging.rules'),
+    examples(
+      'rules write',
+      'rules write --all',
+      'rules write --policy policy.yaml --project acme-staging --file acme-staging.rules',
+    ),
   )
-  .action((options) => {
-    const compared = compareRules(options);
-    if (compared === undefined) return reportNone(options);
-    const { before, after, database } = compared;
-    const changed = before !== after;
-    if (changed) writeFileSync(options.file, after);
-    if (options.json) return printJson({ file: options.file, ...database, changed });
-    const agrees = `with ${options.policy} for ${nameOf(database)}`;
-    if (!changed) return print(`${options.file} agrees ${agrees}`);
-    print(`${options.file} ${before === undefined ? 'written' : 'updated'}: it agrees ${agrees}`);
-    if (before === undefined)
-      print(
-        `${options.file} is a new file: it holds no rules but Keydesk's. Deploying it closes the database to every other client: if the database has rules, save them into this file first, around what is between the marks`,
-      );
+  .action((options, command) => {
+    if (options.all) {
+      const one = ['project', 'database', 'file'].find((name) => command.getOptionValueSource(name) === 'cli');
+      if (one !== undefined) return command.error(`error: option '--all' cannot be used with option '--${one}'`);
+      return writeAll(options);
+    }
+    const written = writeRules(options);
+    if (written === undefined) return reportNone(options);
+    if (options.json) printJson(written);
   });
+
+function writeAll(options: RulesOptions): void {
+  const databases = databasesOf(readPolicy(options.policy).policy);
+  const [shared] = databases.map(fileOf).filter((file, index, files) => files.indexOf(file) !== index);
+  if (shared !== undefined)
+    fail(EXIT.failure, `Two databases would have the file ${shared}. Run keydesk rules write with --file for each.`);
+  const written = databases.map((name) => writeRules({ ...options, ...name, file: fileOf(name) }));
+  if (options.json) printJson({ files: written });
+  else if (databases.length === 0) print(`${options.policy} has no firestore credential: there are no rules to write`);
+}
+
+function fileOf({ project, database }: DatabaseName): string {
+  return `${project}${database === '(default)' ? '' : `-${database}`}.rules`;
+}
+
+/** Undefined when the policy opens no database. */
+function writeRules(options: RulesOptions) {
+  const compared = compareRules(options);
+  if (compared === undefined) return undefined;
+  const { before, after, database } = compared;
+  const { file, json } = options;
+  const changed = before !== after;
+  if (changed) writeFileSync(file, after);
+  if (!json) reportWritten(options, { before, changed, database });
+  return { file, ...database, changed };
+}
+
+function reportWritten(
+  { file, policy }: RulesOptions,
+  { before, changed, database }: { before: string | undefined; changed: boolean; database: DatabaseName },
+): void {
+  const agrees = `with ${policy} for ${nameOf(database)}`;
+  if (!changed) {
+    print(`${file} agrees ${agrees}`);
+    return;
+  }
+  print(`${file} ${before === undefined ? 'written' : 'updated'}: it agrees ${agrees}`);
+  if (before === undefined)
+    print(
+      `${file} is a new file: it holds no rules but Keydesk's. Deploying it closes the database to every other client: if the database has rules, save them into this file first, around what is between the marks`,
+    );
+}
 
 const check = rulesSubcommand('check', 'compare a rules file with policy')
   .description(

@@ -350,4 +350,42 @@ describe('keydesk rules write', () => {
     ];
     expect(await rules(args, { cwd: ROOT })).toMatchObject({ code: 0, err: '' });
   });
+
+  describe('with --all', () => {
+    const write = (...args: string[]) => runCli('rules write', ['--all', ...args], { cwd: folder });
+
+    it('writes what it writes for each database alone, in files named after them', async () => {
+      put('policy.yaml', policy(opening('web', 'acme-staging'), opening('jobs', 'acme-staging', 'jobs')));
+      expect(await write()).toMatchObject({ code: 0, err: '' });
+      for (const [file, database] of [
+        ['acme-staging.rules', '(default)'],
+        ['acme-staging-jobs.rules', 'jobs'],
+      ] as const) {
+        const named = ['--project', 'acme-staging', '--database', database, '--file', `alone-${file}`];
+        await runCli('rules write', named, { cwd: folder });
+        expect(rulesFile(file)).toBe(rulesFile(`alone-${file}`));
+      }
+      expect(exists()).toBe(false);
+    });
+
+    it('keeps the rules around those that it writes', async () => {
+      put('acme-staging.rules', HAND_WRITTEN);
+      const { code, out } = await write('--json');
+      expect({ code, files: JSON.parse(out).files }).toEqual({
+        code: 0,
+        files: [{ file: 'acme-staging.rules', project: 'acme-staging', database: '(default)', changed: true }],
+      });
+      expect(rulesFile('acme-staging.rules')).toContain('match /public/{document} { allow read: if true; }');
+    });
+
+    it('writes nothing when two databases would have one file, or when a file is named', async () => {
+      expect(await write('--file', 'a.rules')).toMatchObject({ code: 2 });
+      put(
+        'policy.yaml',
+        policy(opening('web', 'acme-staging'), opening('jobs', 'acme1', 'staging'), opening('more', 'acme1-staging')),
+      );
+      expect(await write()).toMatchObject({ code: 1 });
+      expect(exists('acme-staging.rules')).toBe(false);
+    });
+  });
 });
