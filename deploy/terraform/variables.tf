@@ -364,7 +364,7 @@ variable "create_api_keys" {
 
 variable "operators" {
   type        = map(string)
-  description = "Who may activate the kill switch, as IAM members, each under a name of your choice: oncall = \"group:keydesk-oncall@acme.example\". They may act as the webhook function's account, which can end grants and not mint."
+  description = "Who may activate the kill switch, as IAM members, each under a name of your choice: oncall = \"group:keydesk-oncall@acme.example\". They may act as the webhook function's account. It can end grants, write any document in the ledger and in the data databases, and read the webhook tokens. It cannot mint."
   default     = {}
   validation {
     condition     = alltrue([for member in values(var.operators) : can(regex("^(group|user|serviceAccount):[^@\\s]+@[^@\\s]+$", member))])
