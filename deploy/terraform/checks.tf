@@ -1,4 +1,5 @@
-# Warnings of a plan: settings that are valid, and that somebody should choose on purpose.
+# Warnings of a plan: settings that are valid, and that somebody should choose on purpose. Those about alerts come with the functions: the first
+# apply creates no alert.
 
 check "every_pool_has_roles" {
   assert {
@@ -23,14 +24,14 @@ check "policy_has_the_api_keys" {
 
 check "somebody_is_told" {
   assert {
-    condition     = !var.create_monitoring || length(var.notification_channels) > 0
+    condition     = !var.create_monitoring || var.webhook_tokens_version == null || length(var.notification_channels) > 0
     error_message = "notification_channels is empty: alerts would fire, and nobody would receive them."
   }
 }
 
 check "there_is_a_canary" {
   assert {
-    condition     = !var.create_monitoring || contains(keys(local.credentials), "canary")
+    condition     = !var.create_monitoring || var.webhook_tokens_version == null || contains(keys(local.credentials), "canary")
     error_message = "The policy has no credential called canary, so the alerts of the probe are left out: deploy/monitoring/README.md has its lines."
   }
 }

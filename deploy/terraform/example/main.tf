@@ -1,13 +1,13 @@
-# A root that composes the module. Copy the folder to a folder next to it, fill in terraform.tfvars, and keep the state in a bucket
-# of your own.
+# A root that composes the module. Copy the folder to a folder next to it. Fill in terraform.tfvars, and the bucket below.
 
 terraform {
   required_version = ">= 1.9"
 
-  # backend "gcs" {
-  #   bucket = "acme-terraform-state"
-  #   prefix = "keydesk"
-  # }
+  # A bucket of your own for the state, such as the one that grant-roles.sh creates with state-bucket=NAME.
+  backend "gcs" {
+    bucket = "STATE_BUCKET"
+    prefix = "keydesk"
+  }
 
   required_providers {
     google = {

@@ -51,6 +51,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     planner = await createPlanner({ known: true });
     plan = await planner.plan(DEPLOYED);
     warnings = await planner.complaint({
+      ...DEPLOYED,
       notification_channels: '[]',
       pool_roles: '{ stagging = {} }',
     });

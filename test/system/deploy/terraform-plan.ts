@@ -61,6 +61,14 @@ export const UNHURRIED = { timeout: 600_000 };
 export const ARCHIVE = { log_archive: '{ location = "eu" }' };
 export const DEPLOYED = { webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"', ...ARCHIVE };
 
+/** What a deployment in operation has, and the example leaves for later. */
+const MORE = `
+operators = { oncall = "group:keydesk-oncall@acme.example" }
+notification_channels = ["projects/acme-keydesk/notificationChannels/1234567890"]
+create_policy_accounts = false
+forbid_keys = true
+`;
+
 /** A setting by which the pooled accounts of staging have roles in projects. */
 export function poolWith(...roles: readonly (readonly [project: string, role: string])[]) {
   const list = roles.map(([project, role], index) => `role_${index} = { project = "${project}", role = "${role}" }`);
@@ -85,15 +93,17 @@ const RULES = {
  * @param options.known whether the plan knows what Google will answer
  * @param options.environment for terraform and what it runs
  * @param options.edit what becomes of the root's main.tf
+ * @param options.copied whether only the example's own settings are used, and not those that tests add
  * @param options.root the folder next to the module's files from which it is planned; the example, or a copy of it
  */
 export async function createPlanner(options: {
   readonly known: boolean;
   readonly environment?: NodeJS.ProcessEnv;
   readonly edit?: (main: string) => string;
+  readonly copied?: boolean;
   readonly root?: string;
 }) {
-  const { known, environment, edit, root = 'example' } = options;
+  const { known, environment, edit, copied = false, root = 'example' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'terraform-plan-'));
   const provider = await startProvider(join(folder, 'provider.sock'), known);
   const example = join(folder, 'deploy/terraform', root);
@@ -128,9 +138,12 @@ export async function createPlanner(options: {
     if ('problems' in loaded) throw new Error(loaded.problems.join('\n'));
     write(`${path}/policy.json`, toPolicyJson(loaded));
   };
-  writeArchives('../../../packages', readFileSync('examples/policy.yaml', 'utf8'));
+  write('policy.yaml', readFileSync('examples/policy.yaml', 'utf8'));
+  writeArchives('packages', readFileSync('examples/policy.yaml', 'utf8'));
   for (const [name, rules] of Object.entries(RULES)) write(`acme-${name}.rules`, rules);
   cpSync(join(example, 'terraform.tfvars.example'), join(example, 'terraform.tfvars'));
+  if (!copied) write('more.auto.tfvars', MORE);
+  write('state_override.tf', 'terraform {\n  backend "local" {}\n}\n');
 
   // What the person who runs the tests has set for Terraform is not for these plans.
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('TF_'));
