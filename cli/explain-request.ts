@@ -57,7 +57,7 @@ async function linesInCloudLogging({ requestId = '', project, view, quotaProject
     return fail(EXIT.usage, "Name Keydesk's project with --project, or give the entries with --log.");
   // For tests: a server that has each of Google's APIs under a folder of its host.
   const base = process.env.KEYDESK_GOOGLE_APIS_URL;
-  const google = createGoogle(createOperatorClient(systemClock), { quotaProject: payer, base });
+  const google = createGoogle(createOperatorClient(systemClock).send, { quotaProject: payer, base });
   try {
     const entries = await readRequestEntries(google, where, requestId);
     const lines = entries.flatMap((entry) => toAuditLine(entry) ?? []);

@@ -1,5 +1,6 @@
 // The first policy of an organization, and its tests. Pure.
 
+import { TO_BE_CREATED } from '../policy/api-key-to-be-created.ts';
 import { identifiersYaml } from '../policy/pipeline-names.ts';
 import { yamlQuoted, yamlScalar } from '../policy/yaml-scalar.ts';
 import type { Answers, Database, StarterEnvironment } from './answers.ts';
@@ -7,8 +8,6 @@ import type { Answers, Database, StarterEnvironment } from './answers.ts';
 /** The branch from which every environment is deployed. */
 const BRANCH = 'main';
 const SOURCES = ['webhook', 'ui'];
-/** Google's API keys begin with AIza, so nobody takes it for one. */
-const NO_API_KEY = 'replace-me';
 
 /** The credentials of an environment, by what they open. */
 export function credentialsOf({ name, database, pool }: StarterEnvironment): {
@@ -76,7 +75,7 @@ function databaseLines({ name, database }: { name: string; database: Database })
     `  ${yamlScalar(name)}:`,
     `    project: ${database.project}`,
     ...(database.database === '(default)' ? [] : [`    database: ${yamlScalar(database.database)}`]),
-    `    apiKey: ${NO_API_KEY}`,
+    `    apiKey: ${TO_BE_CREATED}`,
     `    signer: keydesk-signer@${database.project}.iam.gserviceaccount.com`,
   ];
 }
