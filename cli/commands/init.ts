@@ -85,7 +85,9 @@ Exit code 1: a file exists already. Nothing is written then.`,
     for (const path of files.keys()) print(`  ${join(folder, path)}`);
     print('\nNext:');
     for (const line of next) print(`  ${line}`);
-    print('\nThen follow deploy/terraform/README.md of Keydesk from its first step.');
+    print(
+      "\nThen follow deploy/terraform/README.md of Keydesk from its first step. Name your state's bucket in terraform/main.tf.",
+    );
     for (const line of warnings) warn(`\n${line}`);
   });
 

@@ -35,12 +35,6 @@ export function policyFile(answers: Answers): string {
     `audience: ${url}`,
     '# Whom developers ask: part of every refusal by policy.',
     `contact: ${yamlQuoted(contact)}`,
-    ...(databases.length > 0
-      ? [
-          '# The first apply creates the API keys. Enter what `terraform output api_keys` prints, and remove this line.',
-          'accept: { placeholder: the first apply creates the API keys }',
-        ]
-      : []),
     '',
     'environments:',
     ...environments.flatMap(environmentLines),
@@ -75,6 +69,7 @@ function databaseLines({ name, database }: { name: string; database: Database })
     `  ${yamlScalar(name)}:`,
     `    project: ${database.project}`,
     ...(database.database === '(default)' ? [] : [`    database: ${yamlScalar(database.database)}`]),
+    '    # The first apply creates it. Then enter what `terraform output api_keys` prints.',
     `    apiKey: ${TO_BE_CREATED}`,
     `    signer: keydesk-signer@${database.project}.iam.gserviceaccount.com`,
   ];

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parsePipeline } from '../../../../sandbox/fakes/buildkite/pipeline.ts';
+import { TO_BE_CREATED } from '../../../../shared/core/policy/api-key-to-be-created.ts';
 import { checkPolicy } from '../../../../shared/core/policy-warnings/check.ts';
 import { generatedRulesProblems } from '../../../../shared/core/security-rules/limits.ts';
 import { toAnswers, type Written } from '../../../../shared/core/starter/answers.ts';
@@ -77,7 +78,7 @@ describe('the files of a start', () => {
         expect(problems).toEqual([]);
         expect(warnings.filter(({ code }) => code !== 'unused_pipeline')).toEqual([]);
         expect(warnings).toHaveLength(named.length - used.size);
-        expect(accepted.every(({ path }) => path.at(-1) === 'apiKey')).toBe(true);
+        expect(accepted).toEqual([]);
         expect(generatedRulesProblems(read.policy)).toEqual([]);
         expect(Object.keys(read.policy.environments).sort()).toEqual([...environments].sort());
       }),
@@ -109,9 +110,8 @@ describe('the files of a start', () => {
     expect(policy.contact).toBe(ONE.contact);
   });
 
-  it('accept the placeholder of the API keys only where there is one', () => {
-    expect(file(ONE, 'policy.yaml')).toMatch(/^accept: \{ placeholder:/m);
-    expect(file({ ...ONE, firestore: [], pool: ['staging=globex-pool'] }, 'policy.yaml')).not.toContain('accept');
+  it('leave the API keys to the first apply', () => {
+    expect(policyFrom(file(ONE, 'policy.yaml')).written.databases.staging?.apiKey).toBe(TO_BE_CREATED);
   });
 
   it('set every variable of the example in terraform.tfvars, and keep no value of it', () => {
