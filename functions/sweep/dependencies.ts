@@ -1,6 +1,7 @@
 // The clients of the `sweep` function: those that end, and the only one that can enable an account.
 
 import { createBuildkiteJobs } from '../../shared/buildkite/job-state.ts';
+import { createRestApi } from '../../shared/buildkite/rest-api.ts';
 import { createAccountEnabler, createAccountStateGetter } from '../../shared/google/account-state.ts';
 import { createJobCheckLedger } from '../../shared/ledger/job-checks.ts';
 import { createSweepLedger } from '../../shared/ledger/sweep.ts';
@@ -24,6 +25,6 @@ export function createSweepDeps(deps: ClientSettings): SweepDeps & { readonly wa
     buildkiteJobs:
       apiToken === undefined
         ? undefined
-        : createBuildkiteJobs({ sendRequest: clients.sendRequest, apiUrl, apiToken, clock }),
+        : createBuildkiteJobs(createRestApi({ sendRequest: clients.sendRequest, apiUrl, apiToken, clock })),
   };
 }

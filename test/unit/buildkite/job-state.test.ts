@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { createBuildkiteJobs } from '../../../shared/buildkite/job-state.ts';
+import { createRestApi } from '../../../shared/buildkite/rest-api.ts';
 import { LookupError } from '../../../shared/operations/lookup-error.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';
@@ -34,16 +35,18 @@ const NOW = Date.UTC(2026, 10, 24, 10);
 
 function reader(response: JsonResponse | Error, apiUrl = 'https://api.buildkite.com') {
   const requested: OutgoingRequest[] = [];
-  const buildkite = createBuildkiteJobs({
-    sendRequest: async (request) => {
-      requested.push(request);
-      if (response instanceof Error) throw response;
-      return response;
-    },
-    apiUrl,
-    apiToken: 'api-token',
-    clock: new TestClock(NOW),
-  });
+  const buildkite = createBuildkiteJobs(
+    createRestApi({
+      sendRequest: async (request) => {
+        requested.push(request);
+        if (response instanceof Error) throw response;
+        return response;
+      },
+      apiUrl,
+      apiToken: 'api-token',
+      clock: new TestClock(NOW),
+    }),
+  );
   return {
     asked: requested,
     read: async (id = JOB_ID, slug = 'acme-inc') => {
