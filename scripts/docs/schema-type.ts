@@ -11,6 +11,7 @@ interface Def {
   readonly element?: z.ZodType;
   readonly shape?: Readonly<Record<string, z.ZodType>>;
   readonly options?: readonly z.ZodType[];
+  readonly discriminator?: string;
   readonly entries?: object;
   readonly values?: readonly unknown[];
 }
@@ -47,6 +48,9 @@ export function typeOf(schema: z.ZodType): string {
       return `object: ${Object.keys(shape).map(name).join(', ')}`;
     case 'record':
       return 'object';
+    // Of all that zod has no type for, only bytes are stored.
+    case 'custom':
+      return 'bytes';
     case 'union':
       return options.map(typeOf).join(' or ');
     default:

@@ -17,7 +17,7 @@ const indexFile = z.object({
 interface Field {
   readonly name: string;
   readonly type: string;
-  /** The `kind` of the records that have it; empty when all have it. */
+  /** The kinds of records that have it, or the functions; empty when all have it. */
   readonly kinds: readonly string[];
 }
 
@@ -78,22 +78,24 @@ function fieldTable(definition: Collection): string {
       .map((field) => {
         const description = definition.fields[field.name];
         if (description === undefined) throw new Error(`the field ${field.name} has no description`);
-        const only = field.kinds.length > 0 && !field.name.includes('.') ? onlyOf(field.kinds) : '';
+        const only = field.kinds.length > 0 && !field.name.includes('.') ? onlyOf(definition, field.kinds) : '';
         return [name(field.name), field.type, `${description}${only}`];
       }),
   );
 }
 
-function onlyOf(kinds: readonly string[]): string {
-  return `. Only of the ${kinds.length > 1 ? 'kinds' : 'kind'} ${kinds.map(name).join(' and ')}`;
+function onlyOf({ schema }: Collection, kinds: readonly string[]): string {
+  const one = defOf(schema).discriminator ?? 'kind';
+  return `. Only of the ${kinds.length > 1 ? `${one}s` : one} ${kinds.map(name).join(' and ')}`;
 }
 
 /** Every field that documents of a collection have. */
 function fieldsOf({ schema, added = {} }: Collection): Field[] {
-  const { options = [schema] } = defOf(schema);
+  const { options = [schema], discriminator = 'kind' } = defOf(schema);
   const all = options.flatMap((option) => {
     const { shape = {} } = defOf(option);
-    const kind = shape.kind ? typeOf(shape.kind).replaceAll('`', '') : '';
+    const named = shape[discriminator];
+    const kind = named ? typeOf(named).replaceAll('`', '') : '';
     return membersOf(shape, '').map((member) => ({ ...member, kind }));
   });
   const written = membersOf({ ...added, schema_version: z.int() }, '').map((member) => ({ ...member, kinds: [] }));

@@ -76,6 +76,10 @@ export const OTHER_VARIABLES = {
       'The path of the policy file. Every mistake in the policy is reported like a wrong setting, with its file and line.',
     example: 'policy.yaml',
   },
+  K_REVISION: {
+    meaning: 'The revision of the service, as Cloud Run sets it. `deployments` in the ledger has it. Do not set it yourself.',
+    example: 'keydesk-token-00001-abc',
+  },
   FIRESTORE_EMULATOR_HOST: {
     meaning: 'Host and port of a Firestore emulator, for tests. Never set it on a deployed function.',
     example: '127.0.0.1:8080',

@@ -73,6 +73,16 @@ export const POLL_LOCK_MS = 45 * SECOND;
 /** After which no further job is ended. */
 export const END_STEP_MS = 15 * SECOND;
 
+/** For all that is recorded of a sweep once it is over. */
+export const RECORD_SWEEP_MS = 30 * SECOND;
+
+// The API token for Buildkite
+
+/** How often Buildkite is requested to describe it, at most. */
+export const API_TOKEN_CHECK_EVERY_MS = 1 * HOUR;
+/** Within which its expiry is reported by each check. */
+export const API_TOKEN_EXPIRES_SOON_MS = 48 * HOUR;
+
 // Checks of jobs at Buildkite
 
 /** First checks lie within this time. They are spread, because jobs that begin together must not be due together. */
@@ -103,3 +113,8 @@ export const RECHECK_EVERY_MS = 50 * SECOND;
 
 /** How long grants, ended jobs and free accounts are kept. */
 export const RECORD_RETENTION_MS = 400 * DAY;
+/**
+ * How long a policy's text is kept after an instance last started with it. Grants name the policy for as long as they are kept,
+ * and an instance issues them for as long as it runs.
+ */
+export const POLICY_RETENTION_MS = 500 * DAY;

@@ -48,7 +48,8 @@ export function fromStored(value: unknown): unknown {
 
 function mapTimes(value: unknown, convert: (at: unknown) => unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => mapTimes(item, convert));
-  if (typeof value !== 'object' || value === null || value instanceof Timestamp) return value;
+  if (typeof value !== 'object' || value === null || value instanceof Timestamp || value instanceof Uint8Array)
+    return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,

@@ -88,12 +88,14 @@ export async function retryOnConflict<T>(
   }
 }
 
-/** NOT_FOUND of google.rpc.Code: what was read is gone. */
-const NOT_FOUND = 5;
+/** Whether there is no such document: NOT_FOUND of google.rpc.Code. */
+export function isMissing(error: unknown): boolean {
+  return codeOf(error) === 5;
+}
 
-/** The same, or what was read is gone. */
+/** Whether there is none, or somebody else wrote first. */
 export function isConflictOrMissing(error: unknown): boolean {
-  return codeOf(error) === NOT_FOUND || isWriteConflict(error);
+  return isMissing(error) || isWriteConflict(error);
 }
 
 /** Whether somebody else wrote first: ALREADY_EXISTS, FAILED_PRECONDITION and ABORTED of google.rpc.Code. */

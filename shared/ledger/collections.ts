@@ -2,6 +2,9 @@
 // tests: the functions do not load this.
 
 import * as z from 'zod';
+import { deploymentSchema } from '../core/deployment/deployment.ts';
+import { policyRecordSchema } from '../core/deployment/policy-record.ts';
+import { DEPLOYMENT_FIELDS, POLICY_FIELDS } from '../core/deployment/stored-fields.ts';
 import { firebaseUserSchema } from '../core/firebase-user.ts';
 import { grantSchema } from '../core/grant/grant.ts';
 import { jobRecordSchema } from '../core/grant/job-record.ts';
@@ -11,7 +14,7 @@ import { GRANT_COLLECTION } from '../core/policy/document-path.ts';
 import { accountSchema } from '../core/pool/account.ts';
 import { ACCOUNT_FIELDS } from '../core/pool/stored-fields.ts';
 import { BLOCKS_FIELDS, FIREBASE_USER_FIELDS, KILL_SWITCH_FIELDS, type StoredFields } from '../core/stored-fields.ts';
-import { RECORD_RETENTION_MS } from '../core/timing.ts';
+import { POLICY_RETENTION_MS, RECORD_RETENTION_MS } from '../core/timing.ts';
 import { GRANT_DOCUMENT_RETENTION_MS, grantDocumentSchema } from '../firestore/grant-document.ts';
 import { pollLockSchema } from './job-checks.ts';
 
@@ -72,6 +75,12 @@ export const COLLECTIONS: Readonly<Record<string, Collection>> = {
   kill_switches: { schema: killSwitchSchema, fields: KILL_SWITCH_FIELDS },
   locks: { schema: pollLockSchema, fields: LOCK_FIELDS },
   firebase_users: { schema: firebaseUserSchema, fields: FIREBASE_USER_FIELDS },
+  deployments: { schema: deploymentSchema, fields: DEPLOYMENT_FIELDS },
+  policies: {
+    schema: policyRecordSchema,
+    fields: POLICY_FIELDS,
+    kept: { days: POLICY_RETENTION_MS / DAY, after: '`last_started_at`' },
+  },
   [GRANT_COLLECTION]: {
     schema: grantDocumentSchema,
     added: { delete_at: z.number() },

@@ -1,6 +1,7 @@
 // What the operations need of Buildkite, of Google and of the ledger. The adapters of those names fulfil it. No type of
 // theirs, nor of Firestore, is named here.
 
+import type { Deployment, Instance, SweepNews, WebhookKey } from '../core/deployment/deployment.ts';
 import type { FirebaseUser } from '../core/firebase-user.ts';
 import type { MintedToken } from '../core/grant/activate.ts';
 import type { EndCause } from '../core/grant/end.ts';
@@ -48,6 +49,15 @@ export interface BuildkiteJobs {
   /** Undefined when Buildkite does not show the build to this API token. @param after the cursor of the page */
   page(build: Build, after: string | undefined): Promise<BuildkiteResponse<JobPage | undefined>>;
 }
+
+/** What Buildkite says of the API token with which it is called. Throws LookupError. */
+export type DescribeApiToken = () => Promise<
+  BuildkiteResponse<{
+    readonly scopes: readonly string[];
+    /** Milliseconds since the epoch; null for a token that does not expire. */
+    readonly expires_at: number | null;
+  }>
+>;
 
 export interface RateLimit {
   /** The least of what the organization and the user have left; undefined when Buildkite does not say. Never negative. */
@@ -296,4 +306,31 @@ export interface KillSwitchLedger {
   blocks(): Promise<Blocks>;
   /** Live grants, in pages. */
   liveGrants(): AsyncIterable<GrantPage>;
+}
+
+export interface StoredPolicy {
+  /** The policy file, as it was deployed. */
+  readonly text: string;
+  /** Milliseconds since the epoch: when the first instance started with it, and the last. */
+  readonly first_used_at: number;
+  readonly last_started_at: number;
+}
+
+/** Who runs what. Its writes have no deadline, since nobody waits for them: a caller that must not wait sets one. */
+export interface DeploymentLedger {
+  /** Records that an instance of `token` started with a policy, and the policy's text. Throws when it could not record both. */
+  recordToken(instance: Instance, policy: { readonly sha256: string; readonly text: string }): Promise<void>;
+  /** Records that an instance of `webhook` has these keys, and when it last accepted a webhook by each. */
+  recordWebhook(instance: Instance, keys: readonly WebhookKey[]): Promise<void>;
+  /** Records that an instance of `sweep` runs, and what is new. */
+  recordSweep(instance: Instance, news: SweepNews): Promise<void>;
+  /** When Buildkite was last requested to describe the API token; null when it never was. Throws DependencyError. */
+  apiTokenCheckedAt(): Promise<number | null>;
+  /** The record of each function that wrote one, and those that cannot be read. Throws DependencyError. */
+  deployments(): Promise<{
+    readonly deployments: readonly Deployment[];
+    readonly unreadable: readonly UnreadableRecord[];
+  }>;
+  /** Undefined when no record has it. Throws DependencyError, also when the text has another SHA-256. */
+  policy(sha256: string): Promise<StoredPolicy | undefined>;
 }

@@ -72,6 +72,8 @@ export const LEDGER_COLLECTIONS = [
   'kill_switches',
   'locks',
   'firebase_users',
+  'deployments',
+  'policies',
 ];
 
 /** What in a policy would let a job into the ledger itself, should a credential open the database it is in. */

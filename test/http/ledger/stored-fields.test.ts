@@ -2,12 +2,14 @@
 // read with; when a document may be deleted; and what firestore.indexes.json says of those fields. An audit reads these
 // documents, so no field comes or goes unnoticed.
 
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Timestamp } from '@google-cloud/firestore';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { ROOT } from '../../../sandbox/functions.ts';
+import { MAX_PLAIN_TEXT_BYTES } from '../../../shared/core/deployment/policy-record.ts';
 import { grantIdOf } from '../../../shared/core/grant/id.ts';
 import type { Credential } from '../../../shared/core/policy/credential.ts';
 import { GRANT_COLLECTION } from '../../../shared/core/policy/document-path.ts';
@@ -15,11 +17,13 @@ import { LEDGER_COLLECTIONS } from '../../../shared/core/policy/policy.ts';
 import { SCHEMA_VERSION } from '../../../shared/core/schema-version.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/firestore/grant-document.ts';
 import { COLLECTIONS } from '../../../shared/ledger/collections.ts';
+import { createDeploymentLedger } from '../../../shared/ledger/deployments.ts';
 import { createFirebaseUserLedger } from '../../../shared/ledger/firebase-users.ts';
 import { createIssuanceLedger } from '../../../shared/ledger/issuance.ts';
 import { createJobCheckLedger } from '../../../shared/ledger/job-checks.ts';
 import { createKillSwitchLedger } from '../../../shared/ledger/kill-switch.ts';
 import { createRevocationLedger } from '../../../shared/ledger/revocation.ts';
+import type { DeploymentLedger } from '../../../shared/operations/ports.ts';
 import { claims, firestore as data, NOW, pool, request, serviceAccount } from '../../fixtures/grants.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
 import { reserve } from '../../fixtures/reserve.ts';
@@ -84,10 +88,29 @@ async function everyDocument(): Promise<Stored[]> {
   });
   await createFirebaseUserLedger(firestore, clock).retire({ pipeline: 'p', credential: 'config' }, 0);
   await createJobCheckLedger(firestore, clock).acquirePollLock(1000);
+  await deploy(createDeploymentLedger(firestore, clock));
   clock.advance(1000);
   const job = { job_id: claims.job_id, pipeline_id: undefined, by: 'job.finished' } as const;
   await createRevocationLedger(firestore, clock).endJob(job);
   return [...dump()].map(([path, stored]) => ({ collection: path.split('/')[0] ?? '', data: stored }));
+}
+
+/** Every function, and a policy of each size. */
+async function deploy(ledger: DeploymentLedger): Promise<void> {
+  const instance = { version: '0.1.0', revision: 'keydesk-00001-abc', started_at: NOW };
+  for (const text of ['version: 1\n', '#'.repeat(MAX_PLAIN_TEXT_BYTES + 1)]) {
+    await ledger.recordToken(instance, { sha256: createHash('sha256').update(text).digest('hex'), text });
+  }
+  await ledger.recordWebhook(instance, [{ fingerprint: 'a1b2c3d4e5f6', last_accepted_at: null }]);
+  const pool = { pool: 'admin', size: 2, free: 1, leased: 1, revoking: 0, cooling_down: 0, exhausted_in_s: null };
+  const nothing = { pending_ends: 0, pending_revocations: 0, overdue: 0, failed: 0, has_backlog: false };
+  await ledger.recordSweep(instance, {
+    swept: {
+      ...{ last_sweep_at: NOW, last_sweep_ok: true, oldest_pending_at: null },
+      left: { ...nothing, jobs_unchecked: 0, pools: [pool] },
+    },
+    apiToken: { checked_at: NOW, scopes: ['read_builds'], expires_at: NOW },
+  });
 }
 
 /** The names of all that a schema lets a record have; a member behind a dot, whether of an object or of a list's items. */
@@ -104,7 +127,8 @@ function fieldsOf(schema: unknown, name = ''): string[] {
 /** The same of a document. */
 function membersOf(value: unknown, name = ''): string[] {
   if (Array.isArray(value)) return [name, ...value.flatMap((item) => membersOf(item, name))];
-  if (typeof value !== 'object' || value === null || value instanceof Timestamp) return [name];
+  if (typeof value !== 'object' || value === null || value instanceof Timestamp || Buffer.isBuffer(value))
+    return [name];
   return [
     name,
     ...Object.entries(value).flatMap(([key, inner]) => membersOf(inner, name === '' ? key : `${name}.${key}`)),
@@ -122,7 +146,10 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
 );
 
 /** The time of a document from which the days until its deletion count. */
-const KEPT_FROM = { grants: 'expires_at', jobs: 'ended_at', [GRANT_COLLECTION]: 'expires_at' } as const;
+const KEPT_FROM = {
+  ...{ grants: 'expires_at', jobs: 'ended_at', policies: 'last_started_at' },
+  [GRANT_COLLECTION]: 'expires_at',
+} as const;
 
 /** Fields of a document that single-field indexes are kept of: those that are asked for. Each is a write more. */
 const INDEXED: Readonly<Record<string, readonly string[]>> = {
@@ -135,6 +162,7 @@ const INDEXED: Readonly<Record<string, readonly string[]>> = {
   ],
   jobs: ['check_at', 'unchecked_since'],
   service_accounts: ['grant_id', 'pool', 'state'],
+  policies: ['first_used_at', 'last_started_at', 'schema_version'],
   [GRANT_COLLECTION]: [],
 };
 

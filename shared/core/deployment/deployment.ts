@@ -1,0 +1,143 @@
+// What is deployed: one record for each function, which its instances write, and one for each policy that was in force.
+// Times are milliseconds since the epoch and end in `_at`. Knows nothing about where records are kept.
+
+import * as z from 'zod';
+
+const instanceFields = {
+  version: z.string(),
+  revision: z.string().nullable(),
+  started_at: z.number(),
+};
+const common = { ...instanceFields, written_at: z.number() };
+
+/** The instance of a function that writes. */
+export type Instance = z.output<z.ZodObject<typeof instanceFields>>;
+
+const webhookKey = z.object({ fingerprint: z.string(), last_accepted_at: z.number().nullable() });
+export type WebhookKey = z.output<typeof webhookKey>;
+
+const left = z.object({
+  pending_ends: z.number(),
+  pending_revocations: z.number(),
+  overdue: z.number(),
+  jobs_unchecked: z.number().nullable(),
+  failed: z.number(),
+  has_backlog: z.boolean(),
+  pools: z.array(
+    z.object({
+      pool: z.string(),
+      size: z.number(),
+      free: z.number(),
+      leased: z.number(),
+      revoking: z.number(),
+      cooling_down: z.number(),
+      exhausted_in_s: z.number().nullable(),
+    }),
+  ),
+});
+
+const apiToken = z.object({
+  scopes: z.array(z.string()).nullable(),
+  expires_at: z.number().nullable(),
+  checked_at: z.number(),
+  failure: z.string().nullable(),
+});
+
+const swept = {
+  last_sweep_at: z.number().nullable(),
+  last_sweep_ok: z.boolean().nullable(),
+  oldest_pending_at: z.number().nullable(),
+  left: left.nullable(),
+};
+/** What one sweep came to. */
+export type Swept = z.output<z.ZodObject<typeof swept>>;
+
+export const deploymentSchema = z.discriminatedUnion('function', [
+  z.object({ function: z.literal('token'), ...common, policy_sha256: z.string() }),
+  z.object({
+    function: z.literal('webhook'),
+    ...common,
+    keys: z.array(webhookKey),
+    last_accepted_at: z.number().nullable(),
+  }),
+  z.object({ function: z.literal('sweep'), ...common, ...swept, buildkite_api_token: apiToken.nullable() }),
+  z.object({ function: z.literal('reader'), ...common }),
+  z.object({ function: z.literal('admin'), ...common }),
+]);
+export type Deployment = z.output<typeof deploymentSchema>;
+type DeploymentOf<Name extends Deployment['function']> = Extract<Deployment, { function: Name }>;
+
+/** What Buildkite said of the API token, or the code of the failure to find out. */
+export type ApiTokenCheck = { readonly checked_at: number } & (
+  | { readonly scopes: readonly string[]; readonly expires_at: number | null }
+  | { readonly failure: string }
+);
+
+/** What a sweep adds to the record: undefined leaves it as it is. The API token is null where none is configured. */
+export interface SweepNews {
+  readonly swept?: Swept | undefined;
+  readonly apiToken?: ApiTokenCheck | null | undefined;
+}
+
+/** @param keys in the order of the setting, each with what this instance accepted. @param known the record until now */
+export function toWebhookDeployment(
+  known: Deployment | undefined,
+  { instance, keys, now }: { readonly instance: Instance; readonly keys: readonly WebhookKey[]; readonly now: number },
+): DeploymentOf<'webhook'> {
+  const before = known?.function === 'webhook' ? known : undefined;
+  const lastOf = (fingerprint: string) => before?.keys.find((key) => key.fingerprint === fingerprint)?.last_accepted_at;
+  return {
+    function: 'webhook',
+    ...instance,
+    written_at: now,
+    keys: keys.map(({ fingerprint, last_accepted_at }) => ({
+      fingerprint,
+      last_accepted_at: latest(last_accepted_at, lastOf(fingerprint)),
+    })),
+    last_accepted_at: latest(before?.last_accepted_at, ...keys.map(({ last_accepted_at }) => last_accepted_at)),
+  };
+}
+
+/** @param known the record until now */
+export function toSweepDeployment(
+  known: Deployment | undefined,
+  { instance, news, now }: { readonly instance: Instance; readonly news: SweepNews; readonly now: number },
+): DeploymentOf<'sweep'> {
+  const before = known?.function === 'sweep' ? known : NEVER_SWEPT;
+  const { last_sweep_at, last_sweep_ok, oldest_pending_at, left: leftUndone } = news.swept ?? before;
+  return {
+    function: 'sweep',
+    ...instance,
+    written_at: now,
+    ...{ last_sweep_at, last_sweep_ok, oldest_pending_at, left: leftUndone },
+    buildkite_api_token: toApiToken(before.buildkite_api_token, news.apiToken),
+  };
+}
+
+const NEVER_SWEPT = {
+  ...{ last_sweep_at: null, last_sweep_ok: null, oldest_pending_at: null, left: null },
+  buildkite_api_token: null,
+};
+
+/** After a failure, scopes and expiry stay as Buildkite last said. */
+function toApiToken(
+  before: DeploymentOf<'sweep'>['buildkite_api_token'],
+  check: SweepNews['apiToken'],
+): DeploymentOf<'sweep'>['buildkite_api_token'] {
+  if (check === undefined) return before;
+  if (check === null) return null;
+  const { checked_at } = check;
+  if ('failure' in check)
+    return {
+      scopes: before?.scopes ?? null,
+      expires_at: before?.expires_at ?? null,
+      checked_at,
+      failure: check.failure,
+    };
+  return { scopes: [...check.scopes], expires_at: check.expires_at, checked_at, failure: null };
+}
+
+function latest(...times: readonly (number | null | undefined)[]): number | null {
+  const known = times.filter((at) => typeof at === 'number');
+  return known.length > 0 ? Math.max(...known) : null;
+}
