@@ -6,6 +6,7 @@ import { auditEvent } from '../../shared/audit/events.ts';
 import { type AuditLogger, createAuditLogger } from '../../shared/audit/logger.ts';
 import type { Settings } from '../../shared/core/settings.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { withBackground } from './background.ts';
 import { replaceFrameworkHandler } from './framework.ts';
 import { createRequestListener, type ErrorResponses, type Handlers } from './http-server.ts';
 
@@ -34,12 +35,19 @@ export function serve(
     readonly settings: Settings;
     /** Gets ready what the first request will need, when none was waiting for the server. */
     readonly warmUp: () => void;
+    /** Runs after each response, and when no request was waiting for the server. */
+    readonly background: () => void;
   },
 ) {
   const { settings, warmUp } = deps;
   const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
   const trustedProxies = settings.KEYDESK_TRUSTED_PROXIES;
-  const listener = createRequestListener({ ...deps, trustedProxies, audit, clock: systemClock });
-  replaceFrameworkHandler(listener, warmUp, systemClock);
+  const requests = createRequestListener({ ...deps, trustedProxies, audit, clock: systemClock });
+  const { listener, runIfIdle } = withBackground(requests, deps.background);
+  const onIdle = () => {
+    warmUp();
+    runIfIdle();
+  };
+  replaceFrameworkHandler(listener, onIdle, systemClock);
   return listener;
 }

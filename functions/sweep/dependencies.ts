@@ -1,20 +1,26 @@
 // The clients of the `sweep` function: those that end, and the only one that can enable an account.
 
+import { createApiTokenDescriber } from '../../shared/buildkite/api-token.ts';
 import { createBuildkiteJobs } from '../../shared/buildkite/job-state.ts';
 import { createRestApi } from '../../shared/buildkite/rest-api.ts';
 import { createAccountEnabler, createAccountStateGetter } from '../../shared/google/account-state.ts';
 import { createJobCheckLedger } from '../../shared/ledger/job-checks.ts';
 import { createSweepLedger } from '../../shared/ledger/sweep.ts';
+import type { ApiTokenDeps } from '../../shared/operations/check-api-token.ts';
 import type { SweepDeps } from '../../shared/operations/sweep-deps.ts';
 import { type ClientSettings, openClients } from '../../shared/wiring/clients.ts';
 import { createRevocationDeps } from '../../shared/wiring/revocation.ts';
 
-export function createSweepDeps(deps: ClientSettings): SweepDeps & { readonly warmUp: () => Promise<void> } {
+export function createSweepDeps(
+  deps: ClientSettings,
+): SweepDeps & ApiTokenDeps & { readonly warmUp: () => Promise<void> } {
   const { settings, clock } = deps;
   const clients = openClients(deps);
   const { lookUpToken: _, ...revocation } = createRevocationDeps(deps, clients);
   const apiToken = settings.KEYDESK_BUILDKITE_API_TOKEN;
   const apiUrl = settings.KEYDESK_BUILDKITE_API_URL;
+  const restApi =
+    apiToken === undefined ? undefined : createRestApi({ sendRequest: clients.sendRequest, apiUrl, apiToken, clock });
   const accounts = { sendAsService: clients.sendAsService, iamUrl: settings.KEYDESK_IAM_URL, clock };
   return {
     ...revocation,
@@ -22,9 +28,7 @@ export function createSweepDeps(deps: ClientSettings): SweepDeps & { readonly wa
     jobCheckLedger: createJobCheckLedger(clients.ledger, clock),
     enableAccount: createAccountEnabler(accounts),
     getAccountState: createAccountStateGetter(accounts),
-    buildkiteJobs:
-      apiToken === undefined
-        ? undefined
-        : createBuildkiteJobs(createRestApi({ sendRequest: clients.sendRequest, apiUrl, apiToken, clock })),
+    buildkiteJobs: restApi && createBuildkiteJobs(restApi),
+    describeApiToken: restApi && createApiTokenDescriber(restApi),
   };
 }

@@ -1,9 +1,11 @@
 // The sweep's endpoint: called each minute by Cloud Scheduler, under the platform's own authentication.
 
-import { auditEvent } from '../../shared/audit/events.ts';
+import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
 import { toIsoTimes } from '../../shared/audit/iso-times.ts';
 import { endEvents, failureEvents } from '../../shared/audit/result-events.ts';
+import { API_TOKEN_EXPIRES_SOON_MS } from '../../shared/core/timing.ts';
 import type { StoredAccount } from '../../shared/operations/ports.ts';
+import type { RecordedSweep } from '../../shared/operations/record-sweep.ts';
 import type { SweepResult } from '../../shared/operations/sweep.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { type ErrorResponses, type Handler, type HttpResponse, REQUEST_TIMED_OUT } from '../runtime/http-server.ts';
@@ -13,10 +15,12 @@ export const SWEEP_BODY_LIMIT = 16 * 1024;
 
 export interface SweepHandlerDeps {
   readonly sweep: () => Promise<SweepResult>;
+  /** Records the result for people. Never throws, and changes nothing in the response. */
+  readonly record: (swept: { readonly result: SweepResult; readonly endedAt: number }) => Promise<RecordedSweep>;
   readonly clock: Clock;
 }
 
-export function createSweepHandler({ sweep, clock }: SweepHandlerDeps): Handler {
+export function createSweepHandler({ sweep, record, clock }: SweepHandlerDeps): Handler {
   return async ({ method, path, request_id }) => {
     if (path !== '/') return errorResponse(404, 'not_found', 'Send the request to the path /.', request_id);
     if (method !== 'POST')
@@ -26,7 +30,10 @@ export function createSweepHandler({ sweep, clock }: SweepHandlerDeps): Handler 
       };
     const startedAt = clock.now();
     const result = await sweep();
-    return sweepResponse(result, { startedAt, endedAt: clock.now() }, request_id);
+    const endedAt = clock.now();
+    const recorded = await record({ result, endedAt });
+    const response = sweepResponse(result, { startedAt, endedAt }, request_id);
+    return { ...response, auditEvents: [...(response.auditEvents ?? []), ...recordEvents(recorded)] };
   };
 }
 
@@ -111,6 +118,17 @@ function sweepResponse(
       ...failureEvents(failures),
     ],
   };
+}
+
+function recordEvents({ checkedApiToken, failures }: RecordedSweep): AuditEvent[] {
+  const check = checkedApiToken?.check;
+  const expires_at = check && 'expires_at' in check ? check.expires_at : null;
+  return [
+    ...(check && expires_at !== null && expires_at - check.checked_at < API_TOKEN_EXPIRES_SOON_MS
+      ? [auditEvent('api_token.expiring', { api_token_expires_at: new Date(expires_at).toISOString() })]
+      : []),
+    ...failureEvents(failures),
+  ];
 }
 
 /** 0 when nothing was left; null when nobody knows, because the ledger or a record in it could not be read. */

@@ -1,9 +1,13 @@
 // The `sweep` function: composes the sweep from settings.
 
 import { parseSettings } from '../../shared/core/settings.ts';
+import { ApiTokenChecks } from '../../shared/operations/check-api-token.ts';
+import { recordSweep } from '../../shared/operations/record-sweep.ts';
 import { sweep as runSweep } from '../../shared/operations/sweep.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { exitOnProblems, serve } from '../runtime/bootstrap.ts';
+import { BackgroundRecord } from '../runtime/background.ts';
+import { createStdoutLogger, exitOnProblems, serve } from '../runtime/bootstrap.ts';
+import { instance } from '../runtime/instance.ts';
 import { lazyWarm } from '../runtime/lazy.ts';
 import { createSweepHandler, SWEEP_BODY_LIMIT, SWEEP_ERROR_RESPONSES } from './handler.ts';
 
@@ -14,10 +18,25 @@ const loadDeps = lazyWarm(async () => {
   return createSweepDeps({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
 }, systemClock);
 
+const apiTokenChecks = new ApiTokenChecks();
+const deployment = new BackgroundRecord({
+  record: async () => (await loadDeps()).deploymentLedger.recordSweep(instance, {}),
+  audit: createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT),
+  clock: systemClock,
+});
+
 export const sweep = serve({
-  handler: createSweepHandler({ sweep: async () => runSweep(await loadDeps()), clock: systemClock }),
+  handler: createSweepHandler({
+    sweep: async () => runSweep(await loadDeps()),
+    record: async (swept) => {
+      deployment.skipStart();
+      return recordSweep({ ...(await loadDeps()), apiTokenChecks }, instance, swept);
+    },
+    clock: systemClock,
+  }),
   errorResponses: SWEEP_ERROR_RESPONSES,
   bodyLimit: SWEEP_BODY_LIMIT,
   settings,
   warmUp: () => void loadDeps().catch(() => {}),
+  background: deployment.run,
 });

@@ -2,6 +2,7 @@
 // during the first request, not before it.
 
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createJobTokenVerifier } from '../../shared/buildkite/job-token.ts';
 import { JwksCache } from '../../shared/buildkite/jwks-cache.ts';
 import { apiKeyProblems } from '../../shared/core/policy/api-key-to-be-created.ts';
@@ -12,11 +13,14 @@ import { endGrant } from '../../shared/operations/end-job.ts';
 import { type IssueResult, issueToken } from '../../shared/operations/issue-token.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { createHttpClient } from '../../shared/runtime/http-client.ts';
+import { BackgroundRecord } from '../runtime/background.ts';
 import { createStdoutLogger, exitOnProblems, serve } from '../runtime/bootstrap.ts';
+import { instance } from '../runtime/instance.ts';
 import { lazyWarm } from '../runtime/lazy.ts';
 import { LookupLimit } from './lookup-limit.ts';
 import { createTokenHandler, keysUnusableEvent, TOKEN_BODY_LIMIT, TOKEN_ERROR_RESPONSES } from './routes.ts';
 
+const policyFile = process.env.KEYDESK_POLICY?.trim() || DEFAULT_POLICY_FILE;
 const { settings, policy } = configure();
 
 const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
@@ -47,10 +51,19 @@ const loadRevocationDeps = lazyWarm(async () => {
   return createRevocationDeps({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
 }, systemClock);
 
+const deployment = new BackgroundRecord({
+  record: async () => {
+    const { deploymentLedger } = await loadTokenDeps();
+    await deploymentLedger.recordToken(instance, { sha256: policy.sha256, text: await readFile(policyFile, 'utf8') });
+  },
+  audit,
+  clock: systemClock,
+});
+
 export const token = serve({
   handler: createTokenHandler({
     issueToken: async (requested, request_id): Promise<IssueResult> => {
-      const [{ warmUp: _, ...clients }] = await Promise.all([loadTokenDeps(), keys.warmUp()]);
+      const [{ warmUp: _, deploymentLedger: __, ...clients }] = await Promise.all([loadTokenDeps(), keys.warmUp()]);
       return issueToken({ policy, verifyJobToken, ...clients, clock: systemClock }, requested, request_id);
     },
     lookUpToken: async (token_sha256) => (await loadRevocationDeps()).lookUpToken(token_sha256),
@@ -67,11 +80,12 @@ export const token = serve({
     void keys.warmUp();
     void loadTokenDeps().catch(() => {});
   },
+  background: deployment.run,
 });
 
 function configure() {
   const parsed = parseSettings(process.env);
-  const loadedPolicy = loadPolicy(process.env.KEYDESK_POLICY?.trim() || DEFAULT_POLICY_FILE);
+  const loadedPolicy = loadPolicy(policyFile);
   if ('settings' in parsed && 'policy' in loadedPolicy) {
     const { GOOGLE_CLOUD_PROJECT: project, KEYDESK_DATABASE: database } = parsed.settings;
     const problems = [

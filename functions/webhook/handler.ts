@@ -20,11 +20,13 @@ export const WEBHOOK_BODY_LIMIT = 32 * 1024 * 1024;
 export interface WebhookHandlerDeps {
   readonly webhookTokens: readonly string[];
   readonly endJob: (end: JobEnd) => Promise<JobEndResult>;
+  /** Hears of each webhook that was accepted, by the number of the key that signed it, from 1. */
+  readonly keyAccepted: (key: number) => void;
   /** Milliseconds since the epoch. */
   readonly clock: Clock;
 }
 
-export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookHandlerDeps): HeadHandler {
+export function createWebhookHandler({ webhookTokens, endJob, keyAccepted, clock }: WebhookHandlerDeps): HeadHandler {
   return ({ method, path, headers, request_id }) => {
     if (path !== '/') return rejectedResponse('not_found', request_id);
     if (method !== 'POST') return rejectedResponse('method_not_allowed', request_id);
@@ -45,10 +47,14 @@ export function createWebhookHandler({ webhookTokens, endJob, clock }: WebhookHa
         if (signed_by_key === undefined) return rejectedResponse('signature_wrong', request_id);
         const event = parseWebhookEvent(scan.finish());
         if (!event) return rejectedResponse('invalid_event', request_id);
-        if (event.kind !== 'job_ended') return ignoredResponse(event, signed_by_key);
+        if (event.kind !== 'job_ended') {
+          keyAccepted(signed_by_key);
+          return ignoredResponse(event, signed_by_key);
+        }
         try {
           const { event: by, job_id, pipeline_id, finished_at } = event;
           const result = await endJob({ job_id, pipeline_id, by, finished_at });
+          keyAccepted(signed_by_key);
           return jobEndedResponse(event, result, signed_by_key);
         } catch (error) {
           if (!DependencyError.is(error)) throw error;

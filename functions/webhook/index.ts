@@ -4,9 +4,12 @@
 import { parseWebhookSettings } from '../../shared/core/settings.ts';
 import { endJob } from '../../shared/operations/end-job.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { exitOnProblems, serve } from '../runtime/bootstrap.ts';
+import { BackgroundRecord } from '../runtime/background.ts';
+import { createStdoutLogger, exitOnProblems, serve } from '../runtime/bootstrap.ts';
+import { instance } from '../runtime/instance.ts';
 import { lazyWarm } from '../runtime/lazy.ts';
 import { createWebhookHandler, WEBHOOK_BODY_LIMIT, WEBHOOK_ERROR_RESPONSES } from './handler.ts';
+import { KeyUse } from './key-use.ts';
 
 const { settings } = exitOnProblems(parseWebhookSettings(process.env));
 
@@ -15,14 +18,27 @@ const loadRevocationDeps = lazyWarm(async () => {
   return createRevocationDeps({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
 }, systemClock);
 
+const keyUse = new KeyUse(settings.KEYDESK_WEBHOOK_TOKENS, systemClock);
+const deployment = new BackgroundRecord({
+  record: async () => {
+    const { deploymentLedger } = await loadRevocationDeps();
+    await deploymentLedger.recordWebhook(instance, keyUse.take());
+  },
+  hasNews: keyUse.hasNews,
+  audit: createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT),
+  clock: systemClock,
+});
+
 export const webhook = serve({
   headHandler: createWebhookHandler({
     webhookTokens: settings.KEYDESK_WEBHOOK_TOKENS,
     endJob: async (end) => endJob(await loadRevocationDeps(), end),
+    keyAccepted: keyUse.accepted,
     clock: systemClock,
   }),
   errorResponses: WEBHOOK_ERROR_RESPONSES,
   bodyLimit: WEBHOOK_BODY_LIMIT,
   settings,
   warmUp: () => void loadRevocationDeps().catch(() => {}),
+  background: deployment.run,
 });

@@ -28,6 +28,8 @@ export interface SweepResult extends EndResult, AccountSweepResult {
   readonly jobsUnchecked: number | null;
   /** When the first of the grants ended that this run left unfinished; null when it left none. Milliseconds. */
   readonly oldestPendingAt: number | null;
+  /** How many grants this run left unfinished, among those that it found: 2,000 of each kind at most. */
+  readonly left: { readonly pending_ends: number; readonly pending_revocations: number; readonly overdue: number };
   readonly failures: readonly Failure[];
   /** Whether grants or ended jobs are left that this run did not get to. */
   readonly hasBacklog: boolean;
@@ -71,6 +73,11 @@ export async function sweep(deps: SweepDeps): Promise<SweepResult> {
       ...accounts.failures,
       ...reconciled.failures,
     ],
+    left: {
+      pending_ends: ends.left.length,
+      pending_revocations: revocations.left.length,
+      overdue: expirations.left.length,
+    },
     oldestPendingAt: oldestEnd([...ends.left, ...revocations.left, ...expirations.left]),
     hasBacklog: ends.hasBacklog || revocations.hasBacklog || expirations.hasBacklog || reconciled.hasBacklog,
     incomplete:

@@ -94,11 +94,16 @@ describe('the lines of a sweep', () => {
       reconciledJobs: [],
       buildkiteUsage: { jobs: 0, calls: 0, tooLarge: 0 },
       oldestPendingAt: null,
+      left: { pending_ends: 0, pending_revocations: 0, overdue: 0 },
     },
     ...{ hasBacklog: false, incomplete: false, hasUnreadable: false },
   };
   async function linesOf(swept: Partial<SweepResult>) {
-    const handler = createSweepHandler({ sweep: async () => ({ ...IDLE, ...swept }), clock: new TestClock(NOW) });
+    const handler = createSweepHandler({
+      sweep: async () => ({ ...IDLE, ...swept }),
+      record: async () => ({ failures: [] }),
+      clock: new TestClock(NOW),
+    });
     const request = {
       method: 'POST',
       path: '/',

@@ -56,6 +56,7 @@ describe('the clients of a function', () => {
 
   it('of token mint, and can neither disable nor enable', () => {
     expect(Object.keys(createTokenDeps({ ...parts(), audit: () => {} })).sort()).toEqual([
+      'deploymentLedger',
       'issuesInProgress',
       'ledger',
       'mint',
@@ -71,7 +72,9 @@ describe('the clients of a function', () => {
   });
 
   it('of webhook, of a release and of the kill switch end, and can neither mint nor enable', () => {
-    const ending = ['clock', 'closeGrantDocument', 'disableAccount', 'ledger', 'lookUpToken', 'warmUp'];
+    const ending = [
+      ...['clock', 'closeGrantDocument', 'deploymentLedger', 'disableAccount', 'ledger', 'lookUpToken', 'warmUp'],
+    ];
     expect(Object.keys(createRevocationDeps(parts())).sort()).toEqual(ending);
     expect(Object.keys(createRevocationDeps(parts()).ledger).sort()).toEqual([
       'confirmRevoked',
@@ -87,6 +90,8 @@ describe('the clients of a function', () => {
       'buildkiteJobs',
       'clock',
       'closeGrantDocument',
+      'deploymentLedger',
+      'describeApiToken',
       'disableAccount',
       'enableAccount',
       'getAccountState',

@@ -5,6 +5,7 @@ import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, randomUUI
 import { exportJWK, SignJWT } from 'jose';
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
 import { jsonServer, type LocalReply, type LocalRequest, type LocalServer } from '../../local-server.ts';
+import { describeAccessToken } from './access-token.ts';
 import {
   DEFAULT_LIFETIME,
   isForAgents,
@@ -44,6 +45,10 @@ export const API_TOKEN = 'sandbox-api-token';
 /** The API token of a person: its scopes are read_organizations and read_pipelines. */
 export const PERSONAL_API_TOKEN = 'sandbox-personal-api-token';
 const TOKENS = [API_TOKEN, PERSONAL_API_TOKEN];
+const SCOPES: Readonly<Record<string, readonly string[]>> = {
+  [API_TOKEN]: ['read_builds'],
+  [PERSONAL_API_TOKEN]: ['read_organizations', 'read_pipelines'],
+};
 
 export interface FakeBuildkite {
   readonly url: string;
@@ -62,8 +67,14 @@ export interface FakeBuildkite {
   signature(body: string, timestamp?: number): string;
   /** Publishes a new signing key next to the old ones, or in place of them, and signs with it from then on. */
   rotateKey(options?: { readonly keepOld: boolean }): Promise<void>;
-  /** When the REST API was called, in milliseconds since the epoch. */
+  /** When the REST API was called, in milliseconds since the epoch, but for the description of a token. */
   readonly jobRequests: readonly number[];
+  /** When an API token was to be described. */
+  readonly tokenRequests: readonly number[];
+  /** When API tokens expire: milliseconds since the epoch, or null. */
+  apiTokenExpiresAt: number | null;
+  /** Runs before the API describes a token; what it returns is sent instead. */
+  beforeToken: (() => LocalReply | undefined) | undefined;
   /** Runs before the API responds about a job; what it returns is sent instead. */
   beforeJob: ((jobId: string) => LocalReply | undefined) | undefined;
   /** The same for the list of a build's jobs. */
@@ -114,12 +125,13 @@ export async function startFakeBuildkite(options: {
   let keys = [await firstKey];
   let keyRequests = 0;
   const jobRequests: number[] = [];
+  const tokenRequests: number[] = [];
 
   const handleApi = ({ path, query, headers }: LocalRequest): LocalReply => {
     const apiToken = TOKENS.find((token) => headers.authorization === `Bearer ${token}`);
     if (apiToken === undefined)
       return { status: 401, json: { message: 'Authentication required. Please supply a valid API Access Token' } };
-    const recent = jobRequests.filter((at) => at > now() - 60_000).length;
+    const recent = [...jobRequests, ...tokenRequests].filter((at) => at > now() - 60_000).length;
     const limits = {
       'ratelimit-scope': 'rest',
       'ratelimit-limit': '200',
@@ -129,12 +141,16 @@ export async function startFakeBuildkite(options: {
       'ratelimit-user-remaining': String(Math.max(0, 50 - recent - 1)),
       'ratelimit-user-reset': '30',
     };
-    jobRequests.push(now());
+    const isOfToken = path === '/v2/access-token';
+    (isOfToken ? tokenRequests : jobRequests).push(now());
     if (recent >= 50)
       return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
     const within = `${path}/`.startsWith(organizationPath) ? path.slice(organizationPath.length) : undefined;
     const handle = apiToken === API_TOKEN ? handleJobs : handlePipelines;
-    const reply = within === undefined ? NOT_FOUND : handle(within, query, limits);
+    const describe = () => describeAccessToken({ scopes: SCOPES[apiToken] ?? [], expires_at }, query);
+    const { apiTokenExpiresAt: expires_at, beforeToken } = buildkite;
+    const ofPath = () => (within === undefined ? NOT_FOUND : handle(within, query, limits));
+    const reply = isOfToken ? (beforeToken?.() ?? describe()) : ofPath();
     return typeof reply === 'object' ? { headers: limits, ...reply } : reply;
   };
 
@@ -260,6 +276,9 @@ export async function startFakeBuildkite(options: {
     agentEndpoint: `${server.url}/v3`,
     organization,
     jobRequests,
+    tokenRequests,
+    apiTokenExpiresAt: null,
+    beforeToken: undefined,
     beforeJob: undefined,
     beforeBuild: undefined,
     beforePipelines: undefined,

@@ -18,6 +18,13 @@ export const INSTANCE_EVENTS = {
     severity: 'WARNING',
     message: () => 'the body of a request did not arrive in time; the connection was closed without a response',
   }),
+  'deployment.unrecorded': defineEvent({
+    means:
+      'An instance could not write into `deployments` or `policies` what it runs. Nothing else depends on it. It belongs to no request.',
+    fields: ({ cause, code, dependency, error }) => ({ dependency, error, code, cause: cause.optional() }),
+    severity: 'WARNING',
+    message: ({ error }) => `what this instance runs is not on record: ${error}`,
+  }),
   'startup.failed': defineEvent({
     means: 'A function does not start. It belongs to no request.',
     fields: ({ text }) => ({

@@ -92,4 +92,11 @@ export const SWEEP_EVENTS = {
     message: ({ jobs_unchecked_15m }) =>
       `Buildkite has not responded about ${jobs_unchecked_15m} jobs with live grants for 15 minutes: should their webhooks be lost, their credentials live until they expire`,
   }),
+  'api_token.expiring': defineEvent({
+    means:
+      'Written by each check of the API token for Buildkite, which is once an hour, when it expires in less than 48 hours. Then the sweep no longer finds ends of jobs whose webhook was lost.',
+    fields: ({ time }) => ({ api_token_expires_at: time.describe('when the API token for Buildkite expires') }),
+    severity: 'WARNING',
+    message: ({ api_token_expires_at }) => `the API token for Buildkite expires at ${api_token_expires_at}`,
+  }),
 };
