@@ -506,6 +506,43 @@ describe('the audit line of', () => {
     });
   });
 
+  it('api_token.expiring says when the API token for Buildkite expires', async () => {
+    const own = await openInProcessKeydesk({ records: true });
+    const expires_at = own.clock.now() + 60 * MINUTE;
+    own.buildkite.apiTokenExpiresAt = expires_at;
+    const response = await callRaw(own, own.sweepUrl, { path: '/', headers: CALLER, body: '' });
+    expect(lineOf('api_token.expiring', response.audit)).toEqual({
+      ...lines.frame('api_token.expiring', 200, '/'),
+      severity: 'WARNING',
+      message: `the API token for Buildkite expires at ${new Date(expires_at).toISOString()}`,
+      api_token_expires_at: new Date(expires_at).toISOString(),
+      'logging.googleapis.com/trace': expect.stringContaining(TRACE),
+    });
+    await own.close();
+  });
+
+  it('deployment.unrecorded says why an instance could not record what it runs, outside of any request', async () => {
+    const own = await openInProcessKeydesk({ records: true });
+    const broken = () => Promise.reject(new DependencyError('ledger', 'unreachable', 'broken'));
+    own.sweepDeps.deploymentLedger = { ...own.sweepDeps.deploymentLedger, recordToken: broken };
+    await expect
+      .poll(async () => {
+        await own.call(`${own.tokenUrl}/health`);
+        return own.audit.length;
+      })
+      .toBe(1);
+    expect(lineOf('deployment.unrecorded', own.audit as never)).toEqual({
+      event: 'deployment.unrecorded',
+      severity: 'WARNING',
+      message: 'what this instance runs is not on record: ledger: broken',
+      dependency: 'ledger',
+      error: 'ledger: broken',
+      code: 'unreachable',
+      'logging.googleapis.com/labels': { event: 'deployment.unrecorded' },
+    });
+    await own.close();
+  });
+
   it('token.unknown counts the requests about unknown tokens, outside of any request', async () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     await call(keydesk.tokenUrl, '/revoke', form, 'token=nonsense');

@@ -53,7 +53,7 @@ describe('after a life with everything in it', () => {
 
   beforeAll(async () => {
     watch();
-    keydesk = await openInProcessKeydesk();
+    keydesk = await openInProcessKeydesk({ records: true });
     for (const key of WEBHOOK_TOKENS) remember('a webhook key', key);
     const newJobToken = async (claims = {}, overrides = {}) => {
       const jobToken = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob(claims), { overrides });
@@ -171,7 +171,14 @@ describe('after a life with everything in it', () => {
 
   it('nothing secret is in the ledger', async () => {
     const dumped = await dump(databaseOf(keydesk.project, 'ledger'));
-    expect(Object.keys(dumped).sort()).toEqual(['grants', 'jobs', 'locks', 'service_accounts']);
+    expect(Object.keys(dumped).sort()).toEqual([
+      'deployments',
+      'grants',
+      'jobs',
+      'locks',
+      'policies',
+      'service_accounts',
+    ]);
     expectNoSecretIn(JSON.stringify(dumped));
   });
 

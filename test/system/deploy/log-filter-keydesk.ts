@@ -60,7 +60,10 @@ rules:
 export type WatchedKeydesk = Awaited<ReturnType<typeof openWatchedKeydesk>>;
 
 export async function openWatchedKeydesk(canaryGrants = '[canary]') {
-  const keydesk = await openInProcessKeydesk({ policy: (project) => policyText(project, canaryGrants) });
+  const keydesk = await openInProcessKeydesk({
+    policy: (project) => policyText(project, canaryGrants),
+    records: true,
+  });
   const entries: LogEntry[] = [];
   const { clock } = keydesk;
   const start = clock.now();

@@ -27,6 +27,9 @@ async function whileReplaced<T extends object>(parts: T, replaced: Partial<T>, w
 
 /** Writes all of them into `watched.entries`. */
 export async function writeEveryLine(watched: WatchedKeydesk): Promise<void> {
+  const { keydesk, now } = watched;
+  // The first sweep checks it.
+  keydesk.buildkite.apiTokenExpiresAt = now() + 24 * 60 * MINUTE;
   await refuseRequests(watched);
   await refuseWebhooks(watched);
   await probe(watched);
