@@ -1,6 +1,7 @@
 // The built artefact, started exactly as the platform starts it: functions-framework, the target's name and the
 // documented settings. What the framework would do to a request or a shutdown must not reach a client.
 
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,11 @@ import { type FakeBuildkite, startFakeBuildkite } from '../../sandbox/fakes/buil
 import { type FakeGoogle, startFakeGoogle } from '../../sandbox/fakes/google/google.ts';
 import { functionEnvironment, ROOT, type RunningFunction, startFunction } from '../../sandbox/functions.ts';
 import { run } from '../../sandbox/process.ts';
+import { keyFingerprint } from '../../shared/core/webhook/key-fingerprint.ts';
+import { createDatabaseOpener } from '../../shared/firestore/client.ts';
+import { createDeploymentLedger } from '../../shared/ledger/deployments.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { VERSION } from '../../shared/version.ts';
 
 const WEBHOOK_TOKEN = 'artefact-webhook-token';
 const AUDIENCE = 'https://keydesk.acme.example';
@@ -34,6 +40,7 @@ describe('the built artefact under functions-framework', () => {
       KEYDESK_IDENTITYTOOLKIT_URL: `http://${inject('authHost')}/identitytoolkit.googleapis.com`,
       FIRESTORE_EMULATOR_HOST: inject('firestoreHost'),
       GCE_METADATA_HOST: google.metadataHost,
+      K_REVISION: 'keydesk-00001-abc',
     };
   });
   afterAll(async () => {
@@ -64,6 +71,28 @@ describe('the built artefact under functions-framework', () => {
     expect(await swept.json()).toMatchObject({ failed: 0, has_backlog: false });
     expect((await requestToken(token.url, jobToken)).status).toBe(400);
     expect(google.unexpected).toEqual([]);
+  });
+
+  it('records what it runs once it has started, without a request', async () => {
+    process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
+    const project = `artefact-${randomBytes(4).toString('hex')}`;
+    const own = { ...settings, GOOGLE_CLOUD_PROJECT: project };
+    for (const target of ['token', 'webhook', 'sweep'] as const) started.push(await startFunction(target, own));
+    const ledger = createDeploymentLedger(createDatabaseOpener(true)({ project, database: 'ledger' }), systemClock);
+    const common = { version: VERSION, revision: 'keydesk-00001-abc' };
+    const text = readFileSync(`${ROOT}/examples/policy.yaml`, 'utf8');
+    const policy_sha256 = createHash('sha256').update(text).digest('hex');
+    await expect
+      .poll(async () => (await ledger.deployments()).deployments)
+      .toMatchObject([
+        { function: 'sweep', ...common, last_sweep_at: null },
+        { function: 'token', ...common, policy_sha256 },
+        {
+          ...{ function: 'webhook', ...common, last_accepted_at: null },
+          keys: [{ fingerprint: keyFingerprint(WEBHOOK_TOKEN), last_accepted_at: null }],
+        },
+      ]);
+    expect(await ledger.policy(policy_sha256)).toMatchObject({ text });
   });
 
   it('never lets a client see the framework: no HTML, no stack, JSON for malformed JSON, no inflated bodies', async () => {
