@@ -308,7 +308,7 @@ export interface KillSwitchLedger {
   liveGrants(): AsyncIterable<GrantPage>;
 }
 
-export interface StoredPolicy {
+interface StoredPolicy {
   /** The policy file, as it was deployed. */
   readonly text: string;
   /** Milliseconds since the epoch: when the first instance started with it, and the last. */
