@@ -77,7 +77,8 @@ export const OTHER_VARIABLES = {
     example: 'policy.yaml',
   },
   K_REVISION: {
-    meaning: 'The revision of the service, as Cloud Run sets it. `deployments` in the ledger has it. Do not set it yourself.',
+    meaning:
+      'The revision of the service, as Cloud Run sets it. `deployments` in the ledger has it. Do not set it yourself.',
     example: 'keydesk-token-00001-abc',
   },
   FIRESTORE_EMULATOR_HOST: {
