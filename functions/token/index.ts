@@ -3,12 +3,12 @@
 
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createJobTokenVerifier } from '../../shared/buildkite/job-token.ts';
-import { JwksCache } from '../../shared/buildkite/jwks-cache.ts';
+import { createJobTokenVerifier, jobTokenKeysUrl } from '../../shared/buildkite/job-token.ts';
 import { apiKeyProblems } from '../../shared/core/policy/api-key-to-be-created.ts';
 import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { ledgerExposureProblems } from '../../shared/core/policy/policy.ts';
 import { DEFAULT_POLICY_FILE, parseSettings } from '../../shared/core/settings.ts';
+import { JwksCache } from '../../shared/oidc/jwks-cache.ts';
 import { endGrant } from '../../shared/operations/end-job.ts';
 import { type IssueResult, issueToken } from '../../shared/operations/issue-token.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -25,7 +25,7 @@ const { settings, policy } = configure();
 
 const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
 const keys = new JwksCache({
-  issuer: settings.KEYDESK_ISSUER,
+  url: jobTokenKeysUrl(settings.KEYDESK_ISSUER),
   sendRequest: createHttpClient(systemClock),
   clock: systemClock,
   onUnusable: (problem) => audit(keysUnusableEvent(problem)),

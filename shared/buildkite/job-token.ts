@@ -2,21 +2,24 @@
 // Everything that can be refused without a key is refused before a key is requested. Knows nothing about rules.
 // Source: https://buildkite.com/docs/pipelines/security/oidc; RFC 7519; RFC 8725.
 
-import { type CryptoKey, compactVerify, decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from 'jose';
+import type { JWTPayload } from 'jose';
 import type { JobTokenReason, JobTokenRefusal, Refusal } from '../core/oauth/refusal.ts';
 import { parseClaims } from '../core/policy/claims.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
+import type { GetKeys } from '../oidc/jwks-cache.ts';
+import { decodeSignedToken, isSignedByOneOf, isWholeNumber } from '../oidc/signed-token.ts';
 import type { VerifyJobToken } from '../operations/ports.ts';
-import type { GetKeys } from './jwks-cache.ts';
 
-const ALGORITHM = 'RS256';
 /** Seconds for which a token is accepted after its end. What is late by less was sent in time. */
 const EXPIRY_LEEWAY = 10;
 /** Seconds by which a token's beginning may lie ahead: the issuer's clock is fast, or ours is slow. */
 const FUTURE_LEEWAY = CLOCK_MARGIN_MS / 1000;
-/** Header members that would let a token bring its own key, or change what is signed. */
-const HEADERS_NOT_ALLOWED = ['crit', 'b64', 'jwk', 'jku', 'x5c', 'x5u'];
+
+/** Where Buildkite publishes the keys of its issuer. */
+export function jobTokenKeysUrl(issuer: string): string {
+  return `${issuer.replace(/\/$/, '')}/.well-known/jwks`;
+}
 
 /** A verifier of tokens from `issuer` for the policy's audience and organization. */
 export function createJobTokenVerifier(deps: {
@@ -26,14 +29,16 @@ export function createJobTokenVerifier(deps: {
 }): VerifyJobToken {
   const { issuer, policy, getKeys } = deps;
   return async (jobToken, now) => {
-    const checked = checkWithoutKeys(jobToken, issuer);
-    if ('refusal' in checked) return checked;
-    const found = await getKeys(checked.kid);
+    if (jobToken === '') return refuse('job_token_missing');
+    const decoded = decodeSignedToken(jobToken);
+    if ('problem' in decoded) return refuse(`job_token_${decoded.problem}`, decoded.detail);
+    const { kid, payload } = decoded;
+    if (payload.iss !== issuer) return refuse('job_token_issuer_wrong');
+    const found = await getKeys(kid);
     if (found.outcome === 'unknown') return refuse('job_token_key_unknown');
     if (found.outcome === 'asked_recently')
       return { refusal: { reason: 'job_token_key_not_looked_up', retryAfter: found.retryAfter } };
-    const payload = await verifySignature(found.keys, jobToken);
-    if (!payload) return refuse('job_token_signature_invalid');
+    if (!(await isSignedByOneOf(found.keys, jobToken))) return refuse('job_token_signature_invalid');
     const problem = acceptanceProblem(payload, policy, now / 1000);
     // Only a job of the policy's organization learns the cause: anybody else could try what the service accepts.
     if (problem) return { refusal: isOfOrganization(payload, policy) ? problem : { reason: problem.reason } };
@@ -51,39 +56,6 @@ export function createJobTokenVerifier(deps: {
 
 function refuse(reason: JobTokenReason, detail?: string): { refusal: Refusal } {
   return { refusal: detail === undefined ? { reason } : { reason, detail } };
-}
-
-/** The payload, verified with the first of the keys that made the signature; undefined when none did. */
-async function verifySignature(keys: readonly CryptoKey[], jobToken: string): Promise<JWTPayload | undefined> {
-  for (const key of keys)
-    try {
-      await compactVerify(jobToken, key, { algorithms: [ALGORITHM] });
-      return decodeJwt(jobToken);
-    } catch (error) {
-      if (!(error instanceof errors.JOSEError)) throw error;
-    }
-  return undefined;
-}
-
-function checkWithoutKeys(jobToken: string, issuer: string): { kid: string } | { refusal: Refusal } {
-  if (jobToken === '') return refuse('job_token_missing');
-  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(jobToken)) return refuse('job_token_malformed');
-  let header: Record<string, unknown>;
-  let payload: JWTPayload;
-  try {
-    header = decodeProtectedHeader(jobToken) as Record<string, unknown>;
-    payload = decodeJwt(jobToken);
-  } catch {
-    return refuse('job_token_malformed');
-  }
-  if (header.alg !== ALGORITHM) return refuse('job_token_algorithm_not_allowed');
-  const notAllowed = HEADERS_NOT_ALLOWED.find((name) => Object.hasOwn(header, name));
-  if (notAllowed) return refuse('job_token_header_not_allowed', notAllowed);
-  if (header.typ !== undefined && !(typeof header.typ === 'string' && /^jwt$/i.test(header.typ)))
-    return refuse('job_token_type_not_allowed');
-  if (typeof header.kid !== 'string' || header.kid === '') return refuse('job_token_key_id_missing');
-  if (payload.iss !== issuer) return refuse('job_token_issuer_wrong');
-  return { kid: header.kid };
 }
 
 type JobTokenPolicy = Pick<Policy, 'audience' | 'organization' | 'maxJobTokenLifetime'>;
@@ -128,8 +100,4 @@ function toPlainText(value: unknown): string {
 function toTimeText(seconds: number): string {
   const time = new Date(Math.floor(seconds) * 1000);
   return Number.isNaN(time.getTime()) ? `${seconds}` : time.toISOString().replace('.000Z', 'Z');
-}
-
-function isWholeNumber(value: unknown): value is number {
-  return Number.isSafeInteger(value);
 }

@@ -6,7 +6,7 @@ const GRANT_RESERVE = 'shared/core/grant/reserve.ts';
 const HELD_TOKEN = 'functions/token/held-token.ts';
 const HTTP_SERVER = 'functions/runtime/http-server.ts';
 const LOOKUP_LIMIT = 'functions/token/lookup-limit.ts';
-const JWKS_CACHE = 'shared/buildkite/jwks-cache.ts';
+const JWKS_CACHE = 'shared/oidc/jwks-cache.ts';
 const WEBHOOK_HANDLER = 'functions/webhook/handler.ts';
 const WEBHOOK_SCAN = 'shared/core/webhook/scan.ts';
 const WEBHOOK_STATES = 'shared/core/webhook/scan-states.ts';
@@ -17,7 +17,7 @@ const GOOGLE_REFUSAL = 'shared/core/google-refusal.ts';
 const GOOGLE_REFUSES_TEST = 'test/http/google-refusals.test.ts';
 const TOKEN_HTTP_TEST = 'test/http/token-http.test.ts';
 const UNKNOWN_TOKENS_TEST = 'test/http/unknown-tokens.test.ts';
-const JWKS_CACHE_TEST = 'test/unit/buildkite/jwks-cache.test.ts';
+const JWKS_CACHE_TEST = 'test/unit/oidc/jwks-cache.test.ts';
 const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook/scan.test.ts';
 
 export const BOUNDARY: readonly Mutation[] = [

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { JwksCache } from '../../../shared/buildkite/jwks-cache.ts';
+import { JwksCache } from '../../../shared/oidc/jwks-cache.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import { createHttpClient } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
@@ -107,8 +107,8 @@ async function keyFrom(listener: RequestListener) {
   return keyOf(await listen(listener));
 }
 
-function keyOf(issuer: string) {
-  const keys = new JwksCache({ issuer, sendRequest: createHttpClient(clock), clock, onUnusable: () => {} });
+function keyOf(url: string) {
+  const keys = new JwksCache({ url, sendRequest: createHttpClient(clock), clock, onUnusable: () => {} });
   return () => keys.getKeys('first');
 }
 

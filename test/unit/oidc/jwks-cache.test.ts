@@ -5,7 +5,7 @@
 import { generateKeyPairSync, webcrypto } from 'node:crypto';
 import type { CryptoKey } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { JwksCache, type KeySetProblem } from '../../../shared/buildkite/jwks-cache.ts';
+import { JwksCache, type KeySetProblem } from '../../../shared/oidc/jwks-cache.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { HttpClient, JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
@@ -459,7 +459,7 @@ function open(response: () => JsonResponse | Promise<JsonResponse>) {
     return issuer.answer();
   };
   const onUnusable = ({ detail }: KeySetProblem) => reported.push(detail);
-  const keys = new JwksCache({ issuer: 'https://agent.buildkite.com', sendRequest, clock, onUnusable });
+  const keys = new JwksCache({ url: 'https://agent.buildkite.com/.well-known/jwks', sendRequest, clock, onUnusable });
   /** The moduli of the keys of that id, or why there are none. */
   const key = async (kid: string) => {
     const found = await keys.getKeys(kid);

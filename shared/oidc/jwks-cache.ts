@@ -1,6 +1,6 @@
 // The issuer's public keys, cached. No token is judged by keys older than ten minutes while the issuer can be reached.
 // Keys in hand keep working while it cannot. Requests that wait for keys share one fetch, and no fetch exceeds its deadline.
-// Source: RFC 7517; Buildkite publishes its keys at /.well-known/jwks. Knows nothing about tokens.
+// Source: RFC 7517. Knows nothing about tokens.
 
 import { type CryptoKey, importJWK } from 'jose';
 import * as z from 'zod';
@@ -88,12 +88,13 @@ export class JwksCache {
 
   /** @param deps.onUnusable is given what is wrong with a set without a usable key, at most once a minute */
   constructor(deps: {
-    readonly issuer: string;
+    /** Of the issuer's key set. */
+    readonly url: string;
     readonly sendRequest: HttpClient;
     readonly clock: Clock;
     readonly onUnusable: (problem: KeySetProblem) => void;
   }) {
-    this.#url = `${deps.issuer.replace(/\/$/, '')}/.well-known/jwks`;
+    this.#url = deps.url;
     this.#sendRequest = deps.sendRequest;
     this.#clock = deps.clock;
     this.#onUnusable = deps.onUnusable;

@@ -1,0 +1,57 @@
+// What all signed OIDC tokens have in common, by any issuer: the form, the headers that are refused before any key is
+// requested, and the signature. Claims are judged by who knows the issuer.
+// Source: RFC 7515, RFC 7519, RFC 8725.
+
+import { type CryptoKey, compactVerify, decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from 'jose';
+
+const ALGORITHM = 'RS256';
+/** Header members that would let a token bring its own key, or change what is signed. */
+const HEADERS_NOT_ALLOWED = ['crit', 'b64', 'jwk', 'jku', 'x5c', 'x5u'];
+
+type Problem = 'malformed' | 'algorithm_not_allowed' | 'header_not_allowed' | 'type_not_allowed' | 'key_id_missing';
+
+/** What a token says of itself. Nothing in it is verified. */
+export interface UnverifiedToken {
+  readonly kid: string;
+  readonly payload: JWTPayload;
+}
+
+/** `detail` names the header that is not allowed. */
+export type UnusableToken = { readonly problem: Problem; readonly detail?: string };
+
+/** Reads a token without a key, and refuses what no key could make acceptable. Never throws. */
+export function decodeSignedToken(text: string): UnverifiedToken | UnusableToken {
+  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(text)) return { problem: 'malformed' };
+  let header: Record<string, unknown>;
+  let payload: JWTPayload;
+  try {
+    header = decodeProtectedHeader(text) as Record<string, unknown>;
+    payload = decodeJwt(text);
+  } catch {
+    return { problem: 'malformed' };
+  }
+  if (header.alg !== ALGORITHM) return { problem: 'algorithm_not_allowed' };
+  const notAllowed = HEADERS_NOT_ALLOWED.find((name) => Object.hasOwn(header, name));
+  if (notAllowed) return { problem: 'header_not_allowed', detail: notAllowed };
+  if (header.typ !== undefined && !(typeof header.typ === 'string' && /^jwt$/i.test(header.typ)))
+    return { problem: 'type_not_allowed' };
+  if (typeof header.kid !== 'string' || header.kid === '') return { problem: 'key_id_missing' };
+  return { kid: header.kid, payload };
+}
+
+/** Whether one of the keys made the signature. */
+export async function isSignedByOneOf(keys: readonly CryptoKey[], text: string): Promise<boolean> {
+  for (const key of keys)
+    try {
+      await compactVerify(text, key, { algorithms: [ALGORITHM] });
+      return true;
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw error;
+    }
+  return false;
+}
+
+/** Whether a time claim is one: seconds since the epoch. */
+export function isWholeNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
