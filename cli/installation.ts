@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const HERE = import.meta.dirname;
 const PACKAGED = existsSync(join(HERE, 'package.json'));
 
-export const FUNCTIONS = ['token', 'webhook', 'sweep'];
+export const FUNCTIONS = ['token', 'webhook', 'sweep', 'reader', 'admin'];
 
 /** Holds a folder per function: everything of its archive but the policy. */
 export const FUNCTIONS_FOLDER = PACKAGED ? join(HERE, 'functions') : join(HERE, '..', 'dist', 'keydesk', 'functions');

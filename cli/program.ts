@@ -5,6 +5,7 @@ import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 
 import { VERSION } from '../shared/version.ts';
 import { explainMistakes } from './command-mistakes.ts';
+import { blocksCommand } from './commands/blocks.ts';
 import { completeCommand, completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { explainCommand } from './commands/explain.ts';
@@ -14,6 +15,7 @@ import { killCommand } from './commands/kill.ts';
 import { packageCommand } from './commands/package.ts';
 import { policyCommand } from './commands/policy.ts';
 import { rulesCommand } from './commands/rules.ts';
+import { statusCommand } from './commands/status.ts';
 import { usersCommand } from './commands/users.ts';
 import { versionCommand } from './commands/version.ts';
 import { EXIT_CODES, paint } from './terminal.ts';
@@ -35,9 +37,11 @@ export function createProgram(): CommandUnknownOpts {
     .addCommand(policyCommand)
     .addCommand(rulesCommand)
     .addCommand(packageCommand)
+    .addCommand(statusCommand)
     .addCommand(doctorCommand)
     .addCommand(explainCommand)
     .addCommand(killCommand)
+    .addCommand(blocksCommand)
     .addCommand(usersCommand)
     .addCommand(versionCommand)
     .addCommand(completionCommand)

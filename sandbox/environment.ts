@@ -1,4 +1,4 @@
-// Keydesk on one machine: both emulators, the fake Buildkite, the fake Google and the three functions.
+// Keydesk on one machine: both emulators, the fake Buildkite, the fake Google and the functions.
 
 import { accountsOf } from '../shared/core/kinds/kinds.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
@@ -7,7 +7,8 @@ import { chooseFirestore, putRules, startAuth } from './emulators.ts';
 import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from './fakes/buildkite/buildkite.ts';
 import type { FakePipeline } from './fakes/buildkite/organization.ts';
 import { type FakeGoogle, startFakeGoogle } from './fakes/google/google.ts';
-import { type RunningFunction, startFunction } from './functions.ts';
+import { GCLOUD_CLIENT_ID } from './fakes/google/people.ts';
+import { type FunctionName, type RunningFunction, startFunction } from './functions.ts';
 import { NO_PROGRESS, type Progress } from './progress.ts';
 
 export const LEDGER = { project: 'keydesk-sandbox', database: 'ledger' };
@@ -24,6 +25,8 @@ export interface Environment {
   readonly token: RunningFunction;
   readonly webhook: RunningFunction;
   readonly sweep: RunningFunction;
+  readonly reader: RunningFunction;
+  readonly admin: RunningFunction;
   /** Every line that the functions have logged, oldest first. */
   readonly log: readonly string[];
   close(): Promise<void>;
@@ -107,11 +110,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       FIRESTORE_EMULATOR_HOST: firestore.host,
     };
     /** Each function has an identity of its own, from its own metadata server. */
-    const serve = (
-      target: 'token' | 'webhook' | 'sweep',
-      own: Record<string, string>,
-      readinessRequest?: (url: string) => Request,
-    ) => {
+    const serve = (target: FunctionName, own: Record<string, string>, readinessRequest?: (url: string) => Request) => {
       const variables = { ...settings, ...own, GCE_METADATA_HOST: google.metadataHosts[target] };
       const take = (line: string) => {
         log.push(line);
@@ -132,11 +131,17 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
         body,
       });
     };
-    const [token, webhook, sweep] = await progress.step('the functions token, webhook and sweep', 'about 5 s', () =>
+    const forPeople = {
+      KEYDESK_OPERATOR_AUDIENCES: GCLOUD_CLIENT_ID,
+      KEYDESK_GOOGLE_KEYS_URL: `${google.url}/oauth2/v3/certs`,
+    };
+    const [token, webhook, sweep, reader, admin] = await progress.step('the five functions', 'about 5 s', () =>
       Promise.all([
         serve('token', { KEYDESK_POLICY: policyFile }),
         serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }, ping),
         serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN }),
+        serve('reader', forPeople),
+        serve('admin', forPeople),
       ]),
     );
     const { host: firestoreHost, startedBy: firestoreStartedBy } = firestore;
@@ -150,6 +155,8 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       token,
       webhook,
       sweep,
+      reader,
+      admin,
       log,
       close,
     };

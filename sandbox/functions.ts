@@ -6,6 +6,8 @@ import { freePort, headersOf, type Running, run, untilReady } from './process.ts
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const FRAMEWORK = fileURLToPath(new URL('../node_modules/.bin/functions-framework', import.meta.url));
 
+export type FunctionName = 'token' | 'webhook' | 'sweep' | 'reader' | 'admin';
+
 export interface RunningFunction {
   readonly url: string;
   readonly running: Running;
@@ -17,7 +19,7 @@ export function functionEnvironment(settings: Readonly<Record<string, string>>):
 }
 
 export async function startFunction(
-  target: 'token' | 'webhook' | 'sweep',
+  target: FunctionName,
   settings: Readonly<Record<string, string>>,
   options: {
     readonly port?: number;

@@ -115,7 +115,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
 
 /** The addresses, by the names that the demo uses. */
 function addressLines(environment: Environment, isExample: boolean): string[] {
-  const { token, webhook, sweep, google, firestoreHost, firestoreStartedBy } = environment;
+  const { token, webhook, sweep, reader, admin, google, firestoreHost, firestoreStartedBy } = environment;
   const [name, path] = isExample
     ? ['DOCUMENTS', '/v1/projects/acme-staging/databases/(default)/documents']
     : ['FIRESTORE', ''];
@@ -124,6 +124,8 @@ function addressLines(environment: Environment, isExample: boolean): string[] {
     `KEYDESK    ${token.url}   the function token, which issues credentials`,
     `WEBHOOK    ${webhook.url}   the function webhook, which receives Buildkite's webhooks`,
     `SWEEP      ${sweep.url}   the function sweep, which runs each minute`,
+    `READER     ${reader.url}   the function reader, which shows people the ledger`,
+    `ADMIN      ${admin.url}   the function admin, with which people end access`,
     `${name}  http://${firestoreHost}${path}   Google's Firestore emulator (${firestoreStartedBy})`,
     `GOOGLE     ${google.url}   a fake of IAM, Cloud Storage and other Google APIs`,
   ];

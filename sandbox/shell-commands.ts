@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Environment, LEDGER } from './environment.ts';
+import type { Environment } from './environment.ts';
 import { ROOT } from './functions.ts';
 import type { Playground } from './playground.ts';
 import { CURL, quoted } from './shell-text.ts';
@@ -12,10 +12,12 @@ const AGENT = fileURLToPath(new URL('fakes/buildkite/agent.ts', import.meta.url)
 const STEP = fileURLToPath(new URL('step-command.ts', import.meta.url));
 const CLI = join(ROOT, 'cli', 'keydesk.ts');
 const NODE = quoted(process.execPath);
+/** Who runs `keydesk` in the shell. */
+const PERSON = 'alice@acme.example';
 
 /** Writes them into `folder`: `bin`, `bashrc`, `.zshrc`, and what `step` reads. */
 export function writeShellCommands(folder: string, environment: Environment, { jobsUrl }: Playground): void {
-  const { policy, buildkite, token, sweep, google, firestoreHost } = environment;
+  const { policy, buildkite, token, sweep, reader, admin, google } = environment;
   const job = join(folder, 'job.env');
   const claims = join(folder, 'job.claims');
   const [gcloud, gsutil] = [join(folder, 'settings', 'gcloud'), join(folder, 'settings', 'gsutil')].map(quoted);
@@ -42,16 +44,17 @@ export function writeShellCommands(folder: string, environment: Environment, { j
   command('sweep', `${CURL} -X POST ${sweep.url}/`, 'echo');
   command('buildkite-agent', `. ${quoted(job)}`, `exec ${NODE} ${quoted(AGENT)} "$@"`);
   command('step', `exec ${NODE} ${quoted(STEP)} "$@"`);
-  const settings = {
-    GOOGLE_CLOUD_PROJECT: LEDGER.project,
-    KEYDESK_DATABASE: LEDGER.database,
-    KEYDESK_IAM_URL: google.url,
-    GCE_METADATA_HOST: google.metadataHost,
-    FIRESTORE_EMULATOR_HOST: firestoreHost,
-  };
-  const variables = Object.entries(settings).map(([name, value]) => `${name}=${quoted(value)}`);
-  // It acts as an operator, who has no job's credential.
-  command('keydesk', 'unset GOOGLE_APPLICATION_CREDENTIALS', `${variables.join(' ')} exec ${NODE} ${quoted(CLI)} "$@"`);
+  const settings = { KEYDESK_READER_URL: reader.url, KEYDESK_ADMIN_URL: admin.url };
+  const variables = Object.entries(settings).map(([name, value]) => `export ${name}=${quoted(value)}`);
+  // It acts as a person, who has no job's credential.
+  command(
+    'keydesk',
+    'unset GOOGLE_APPLICATION_CREDENTIALS',
+    ...variables,
+    `KEYDESK_ID_TOKEN=$(${CURL} ${google.url}/people/${PERSON}/id-token)`,
+    'export KEYDESK_ID_TOKEN',
+    `exec ${NODE} ${quoted(CLI)} "$@"`,
+  );
 
   const functions = [
     `PATH=${quoted(bin)}:$PATH`,

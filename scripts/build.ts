@@ -1,4 +1,4 @@
-// `npm run build`: the bundles in dist/, an entry that knows all three functions, V8's compiled code for it, and in dist/keydesk
+// `npm run build`: the bundles in dist/, an entry that knows all functions, V8's compiled code for it, and in dist/keydesk
 // the package of the command.
 
 import { spawnSync } from 'node:child_process';
@@ -6,6 +6,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { FUNCTIONS } from '../cli/installation.ts';
 import { bundle } from './bundle.ts';
 import { writeCommandPackage } from './command-package.ts';
+import { BUILD_ONLY } from './compile-cache.ts';
 
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
@@ -18,6 +19,8 @@ module.exports = {
   get token() { return require('./token.cjs').token; },
   get webhook() { return require('./webhook.cjs').webhook; },
   get sweep() { return require('./sweep.cjs').sweep; },
+  get reader() { return require('./reader.cjs').reader; },
+  get admin() { return require('./admin.cjs').admin; },
 };
 `,
 );
@@ -34,11 +37,7 @@ function fillCompileCache(): void {
     // Before a function takes its time to prepare for requests that do not come.
     process.exit(0);`;
   const { status, stderr } = spawnSync(process.execPath, ['--eval', load], {
-    env: {
-      KEYDESK_POLICY: 'examples/policy.yaml',
-      GOOGLE_CLOUD_PROJECT: 'build-only',
-      KEYDESK_WEBHOOK_TOKENS: 'build-only',
-    },
+    env: { KEYDESK_POLICY: 'examples/policy.yaml', ...BUILD_ONLY },
   });
   if (status !== 0) throw new Error(`the build does not load:\n${stderr}`);
 }

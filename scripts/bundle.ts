@@ -14,9 +14,13 @@ const ENTRIES = {
   token: 'functions/token/index.ts',
   webhook: 'functions/webhook/index.ts',
   sweep: 'functions/sweep/index.ts',
+  reader: 'functions/reader/index.ts',
+  admin: 'functions/admin/index.ts',
   'token-dependencies': 'functions/token/dependencies.ts',
   'sweep-dependencies': 'functions/sweep/dependencies.ts',
   revocation: 'shared/wiring/revocation.ts',
+  'reader-dependencies': 'shared/wiring/reader.ts',
+  'admin-dependencies': 'shared/wiring/admin.ts',
 };
 
 /** `await import('./dependencies.ts')` stays an import of its own bundle. */

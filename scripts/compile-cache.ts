@@ -10,6 +10,13 @@ export function compileCacheFiles(target: string, bundles: readonly string[]): [
   ];
 }
 
+/** Settings with which every function loads. */
+export const BUILD_ONLY = {
+  GOOGLE_CLOUD_PROJECT: 'build-only',
+  KEYDESK_WEBHOOK_TOKENS: 'build-only',
+  KEYDESK_OPERATOR_AUDIENCES: 'https://build-only.example',
+};
+
 /** What the buildpack runs after it has installed the packages: docs.cloud.google.com/docs/buildpacks/nodejs. */
 export const BUILD_SCRIPTS = { 'gcp-build': 'node dist/fill-compile-cache.cjs' };
 
@@ -41,7 +48,7 @@ const { chmodSync, readdirSync } = require('node:fs');
 const { enableCompileCache, flushCompileCache } = require('node:module');
 const folder = __dirname + '/compile-cache';
 enableCompileCache(folder);
-Object.assign(process.env, { GOOGLE_CLOUD_PROJECT: 'build-only', KEYDESK_WEBHOOK_TOKENS: 'build-only' });
+Object.assign(process.env, ${JSON.stringify(BUILD_ONLY)});
 for (const name of ${JSON.stringify(bundles)}) require('./' + name + '.cjs');
 flushCompileCache();
 // The user that serves is not the one that builds.

@@ -1,4 +1,4 @@
-# The three Cloud Run functions, from one build, each with its own identity and archive.
+# The Cloud Run functions, from one build, each with its own identity and archive.
 
 # Keeps what the names, locations and URLs of almost everything were made of at first, also when the variables change later.
 resource "terraform_data" "place" {

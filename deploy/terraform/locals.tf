@@ -1,7 +1,7 @@
 # Names used in several files.
 
 locals {
-  # The three functions and their differences. `secrets` are variable => secret and version.
+  # The functions and their differences. `secrets` are variable => secret and version.
   functions = {
     token = merge(var.token_function, {
       environment = { KEYDESK_POLICY = "policy.yaml" }
@@ -23,14 +23,21 @@ locals {
         KEYDESK_BUILDKITE_API_TOKEN = { secret = "buildkite-api-token", version = var.buildkite_api_token_version }
       }
     })
+    reader = merge(var.reader_function, local.for_people, { timeout = 60, environment = { KEYDESK_OPERATOR_AUDIENCES = "${local.urls.reader},${local.gcloud_client_id}" } })
+    admin  = merge(var.admin_function, local.for_people, { timeout = 300, environment = { KEYDESK_OPERATOR_AUDIENCES = "${local.urls.admin},${local.gcloud_client_id}" } })
   }
+  function_names = ["token", "webhook", "sweep", "reader", "admin"]
+
+  # What the two functions that people call have in common.
+  for_people = { concurrency = 20, min_instances = 0, max_instances = 4, cpu_idle = true, secrets = {}, health = null }
+  # The audience of the ID token that gcloud auth print-identity-token prints for a person.
+  gcloud_client_id = "32555940559.apps.googleusercontent.com"
 
   # Nothing is deployed without the webhook's key: see webhook_tokens_version.
   deployed = var.webhook_tokens_version == null ? {} : local.functions
 
-  # Deployed functions by who may call them: the internet, or the scheduler alone.
-  public  = toset([for name in keys(local.deployed) : name if name != "sweep"])
-  private = toset([for name in keys(local.deployed) : name if name == "sweep"])
+  # Deployed functions that anybody may call: they verify a job token or a signature themselves. Of all others Cloud Run checks the caller.
+  public = toset([for name in keys(local.deployed) : name if contains(["token", "webhook"], name)])
 
   images     = { for name in keys(local.functions) : name => "${var.region}-docker.pkg.dev/${var.project_id}/${local.image_repository}/${name}:${filesha256("${var.archives_dir}/${name}.zip")}" }
   base_image = coalesce(var.base_image, "${var.region}-docker.pkg.dev/serverless-runtimes/google-24/runtimes/nodejs24")
@@ -45,7 +52,7 @@ locals {
   ledger_resource = "projects/${var.project_id}/databases/${var.ledger_database}"
 
   # Cloud Run's own addresses, which are known before the functions are there.
-  urls = { for name in keys(local.functions) : name => "https://${var.name_prefix}-${name}-${var.project_numbers[var.project_id]}.${var.region}.run.app" }
+  urls = { for name in local.function_names : name => "https://${var.name_prefix}-${name}-${var.project_numbers[var.project_id]}.${var.region}.run.app" }
 
   indexes_file = jsondecode(file("${path.module}/../../firestore.indexes.json"))
 }

@@ -5,6 +5,16 @@ output "token_url" {
   value       = local.urls["token"]
 }
 
+output "reader_url" {
+  description = "URL of the function reader: KEYDESK_READER_URL of keydesk status, grants, blocks and review."
+  value       = local.urls["reader"]
+}
+
+output "admin_url" {
+  description = "URL of the function admin: KEYDESK_ADMIN_URL of keydesk kill and blocks remove."
+  value       = local.urls["admin"]
+}
+
 output "audience" {
   description = "Audience that jobs request their token for (buildkite-agent oidc request-token --audience), from the policy."
   value       = local.policy.audience

@@ -1,5 +1,5 @@
 # Who may do what, and nothing beyond it. Every grant of this module is in this file. Roles and members come from privileges.json, as does
-# PRIVILEGES.md. The identity that mints cannot enable an account; the two that end grants and enable accounts cannot mint.
+# PRIVILEGES.md. The identity that mints cannot enable an account; those that end grants cannot mint. No person has a permission on the ledger.
 
 locals {
   privileges = jsondecode(file("${path.module}/privileges.json"))
@@ -54,6 +54,7 @@ locals {
 locals {
   role_projects = {
     ledger                = [var.project_id]
+    ledger_reader         = [var.project_id]
     grant_document_writer = local.data_projects
     grant_document_closer = local.data_projects
     signer                = [for email in local.signers : local.account_projects[email]]
@@ -182,19 +183,8 @@ resource "google_service_account_iam_binding" "enable_pooled" {
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
-# The kill switch: who activates it acts as the webhook function's account.
-
-resource "google_service_account_iam_member" "operators" {
-  for_each = var.operators
-
-  service_account_id = google_service_account.function["webhook"].name
-  role               = local.role.operators
-  member             = each.value
-
-  depends_on = [time_sleep.accounts]
-}
-
-# Calling the functions. Who may call the sweep is the whole list: nobody but the scheduler.
+# Calling the functions. Each of these lists is whole: the scheduler alone calls the sweep, and people in the groups that the variables
+# name call the reader and the admin.
 
 resource "google_cloud_run_v2_service_iam_member" "public" {
   for_each = var.public_access == "all_users" ? local.public : []
@@ -207,7 +197,7 @@ resource "google_cloud_run_v2_service_iam_member" "public" {
 }
 
 resource "google_cloud_run_v2_service_iam_binding" "sweep" {
-  for_each = local.private
+  for_each = setintersection(keys(local.deployed), ["sweep"])
 
   project  = var.project_id
   location = var.region
@@ -216,6 +206,26 @@ resource "google_cloud_run_v2_service_iam_binding" "sweep" {
   members  = local.members.sweep
 
   depends_on = [time_sleep.accounts]
+}
+
+resource "google_cloud_run_v2_service_iam_binding" "reader" {
+  for_each = length(var.readers) > 0 ? setintersection(keys(local.deployed), ["reader"]) : []
+
+  project  = var.project_id
+  location = var.region
+  name     = google_cloud_run_v2_service.keydesk[each.key].name
+  role     = local.role.reader
+  members  = values(var.readers)
+}
+
+resource "google_cloud_run_v2_service_iam_binding" "admin" {
+  for_each = length(var.admins) > 0 ? setintersection(keys(local.deployed), ["admin"]) : []
+
+  project  = var.project_id
+  location = var.region
+  name     = google_cloud_run_v2_service.keydesk[each.key].name
+  role     = local.role.admin
+  members  = values(var.admins)
 }
 
 # Reading secrets
@@ -348,7 +358,6 @@ locals {
   on_accounts = concat(
     [for email in local.signers : { who = one(local.members.sign), role = local.role_on_account.sign[email], on = "account ${email}" }],
     [for email in local.shared_accounts : { who = one(local.members.mint), role = local.role_on_account.mint[email], on = "account ${email}" }],
-    [for who in values(var.operators) : { who = who, role = local.role.operators, on = "account ${var.name_prefix}-webhook@${var.project_id}.iam.gserviceaccount.com" }],
     flatten([
       for name in ["mint_pooled", "disable_pooled", "enable_pooled"] : [
         for email in local.pooled_accounts : [for who in local.members[name] : { who = who, role = local.role_on_pooled[name][email], on = "account ${email}" }]
@@ -357,7 +366,11 @@ locals {
   )
   on_others = concat(
     [for name in local.public : { who = one(local.members.public), role = var.public_access == "all_users" ? local.role.public : "no invoker check", on = "service ${var.name_prefix}-${name}" }],
-    flatten([for name in local.private : [for who in local.members.sweep : { who = who, role = local.role.sweep, on = "service ${var.name_prefix}-${name}" }]]),
+    flatten([
+      for name, members in { sweep = local.members.sweep, reader = values(var.readers), admin = values(var.admins) } : [
+        for who in members : { who = who, role = local.role[name], on = "service ${var.name_prefix}-${name}" }
+      ] if contains(keys(local.deployed), name)
+    ]),
     [for who in local.members.webhook_tokens : { who = who, role = local.role.webhook_tokens, on = "secret ${local.secrets.webhook_tokens}" }],
     [for who in local.members.buildkite_api_token : { who = who, role = local.role.buildkite_api_token, on = "secret ${local.secrets.buildkite_api_token}" }],
     [for who in local.members.build_images : { who = who, role = local.role.build_images, on = "repository ${local.image_repository}" }],

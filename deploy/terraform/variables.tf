@@ -133,7 +133,7 @@ variable "archives_dir" {
     error_message = "policy.json in archives_dir was made from another policy than policy_file: run keydesk package --policy ${var.policy_file}."
   }
   validation {
-    condition     = alltrue([for name in ["token", "webhook", "sweep"] : try(filesha256("${var.archives_dir}/${name}.zip") == jsondecode(file("${var.archives_dir}/manifest.json")).archives[name], false)])
+    condition     = alltrue([for name in local.function_names : try(filesha256("${var.archives_dir}/${name}.zip") == jsondecode(file("${var.archives_dir}/manifest.json")).archives[name], false)])
     error_message = "An archive does not match manifest.json. Run keydesk package again, and change nothing in the folder."
   }
 }
@@ -312,6 +312,42 @@ variable "sweep_function" {
   }
 }
 
+variable "reader_function" {
+  type = object({
+    memory  = optional(string, "512Mi")
+    cpu     = optional(string, "1")
+    ingress = optional(string, "INGRESS_TRAFFIC_ALL")
+  })
+  description = "How the reader function runs. People call it to read. Cloud Run checks who calls it, from wherever the request comes."
+  default     = {}
+  validation {
+    condition     = can(regex("^[1-9][0-9]*(Mi|Gi)$", var.reader_function.memory)) && can(regex("^[1-8]$", var.reader_function.cpu))
+    error_message = "reader_function: memory must be such as 512Mi, cpu a whole number from 1 to 8."
+  }
+  validation {
+    condition     = contains(["INGRESS_TRAFFIC_ALL", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", "INGRESS_TRAFFIC_INTERNAL_ONLY"], var.reader_function.ingress)
+    error_message = "reader_function: ingress must be INGRESS_TRAFFIC_ALL, INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER or INGRESS_TRAFFIC_INTERNAL_ONLY."
+  }
+}
+
+variable "admin_function" {
+  type = object({
+    memory  = optional(string, "512Mi")
+    cpu     = optional(string, "1")
+    ingress = optional(string, "INGRESS_TRAFFIC_ALL")
+  })
+  description = "How the admin function runs. People call it to end access. Cloud Run checks who calls it, from wherever the request comes."
+  default     = {}
+  validation {
+    condition     = can(regex("^[1-9][0-9]*(Mi|Gi)$", var.admin_function.memory)) && can(regex("^[1-8]$", var.admin_function.cpu))
+    error_message = "admin_function: memory must be such as 512Mi, cpu a whole number from 1 to 8."
+  }
+  validation {
+    condition     = contains(["INGRESS_TRAFFIC_ALL", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", "INGRESS_TRAFFIC_INTERNAL_ONLY"], var.admin_function.ingress)
+    error_message = "admin_function: ingress must be INGRESS_TRAFFIC_ALL, INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER or INGRESS_TRAFFIC_INTERNAL_ONLY."
+  }
+}
+
 # How long an apply waits for Google
 
 variable "propagation" {
@@ -362,13 +398,23 @@ variable "create_api_keys" {
   default     = true
 }
 
-variable "operators" {
+variable "readers" {
   type        = map(string)
-  description = "Who may activate the kill switch, as IAM members, each under a name of your choice: oncall = \"group:keydesk-oncall@acme.example\". They may act as the webhook function's account. It can end grants, write any document in the ledger and in the data databases, and read the webhook tokens. It cannot mint."
+  description = "Who may read grants, status and reviews through the function reader, as IAM members, each under a name of your choice: security = \"group:keydesk-readers@acme.example\". They need no permission on the ledger."
   default     = {}
   validation {
-    condition     = alltrue([for member in values(var.operators) : can(regex("^(group|user|serviceAccount):[^@\\s]+@[^@\\s]+$", member))])
-    error_message = "operators must be IAM members such as group:keydesk-oncall@acme.example."
+    condition     = alltrue([for member in values(var.readers) : can(regex("^(group|user|serviceAccount):[^@\\s]+@[^@\\s]+$", member))])
+    error_message = "readers must be IAM members such as group:keydesk-readers@acme.example."
+  }
+}
+
+variable "admins" {
+  type        = map(string)
+  description = "Who may end access and remove blocks through the function admin, as IAM members, each under a name of your choice: oncall = \"group:keydesk-oncall@acme.example\". The function can neither issue a credential nor enable an account."
+  default     = {}
+  validation {
+    condition     = alltrue([for member in values(var.admins) : can(regex("^(group|user|serviceAccount):[^@\\s]+@[^@\\s]+$", member))])
+    error_message = "admins must be IAM members such as group:keydesk-oncall@acme.example."
   }
 }
 

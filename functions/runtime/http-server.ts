@@ -25,6 +25,8 @@ interface Head {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
+  /** Without its question mark; empty where there is none. */
+  readonly query: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly request_id: string;
   /** The caller's address, as the platform or the socket names it. */
@@ -112,10 +114,10 @@ export function createRequestListener(
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const startedAt = clock.now();
     const request_id = randomUuid(clock);
-    const path = (message.url ?? '/').split('?', 1)[0] ?? '/';
+    const [path = '/', query = ''] = (message.url ?? '/').split(/\?(.*)/s, 2);
     const method = message.method ?? '';
     const headers = joinHeaders(message);
-    const head = { method, path, headers, request_id, remoteIp: remoteIpOf(message, trustedProxies) };
+    const head = { method, path, query, headers, request_id, remoteIp: remoteIpOf(message, trustedProxies) };
     const result = await respondTo(message, head);
     if (!result) return;
     for (const entry of result.auditEvents ?? [])

@@ -1,7 +1,7 @@
 // The paths of the `token` function.
 
 import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
-import type { KeySetProblem } from '../../shared/buildkite/jwks-cache.ts';
+import type { KeySetProblem } from '../../shared/oidc/jwks-cache.ts';
 import { VERSION } from '../../shared/version.ts';
 import {
   type ErrorResponses,

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FUNCTIONS } from '../../cli/installation.ts';
+import { parseOperatorSettings } from '../../shared/core/operator-settings.ts';
 import { OTHER_VARIABLES, SETTINGS } from '../../shared/core/setting-descriptions.ts';
 import { DEFAULT_POLICY_FILE, parseSettings, parseWebhookSettings } from '../../shared/core/settings.ts';
 import { type Blocks, name, names, table } from './markdown.ts';
@@ -47,7 +48,8 @@ function defaultOf(setting: string): string {
   const needed = (result: object) => problems(result).some((problem) => problem.startsWith(`${setting} `));
   if (needed(parseSettings({}))) return 'Required.';
   if (needed(parseWebhookSettings(NEEDED))) return 'Required by `webhook`.';
-  const parsed = parseSettings(NEEDED);
+  if (needed(parseOperatorSettings(NEEDED))) return 'Required by `reader` and `admin`.';
+  const parsed = parseOperatorSettings({ ...NEEDED, KEYDESK_OPERATOR_AUDIENCES: 'https://reader.example' });
   const value =
     'settings' in parsed ? new Map<string, unknown>(Object.entries(parsed.settings)).get(setting) : undefined;
   return value === undefined ? 'Optional.' : `Default: ${name(String(value))}.`;
@@ -55,12 +57,13 @@ function defaultOf(setting: string): string {
 
 function* problemRows(): Generator<string[]> {
   const problemOf = (environment: Record<string, string>) => {
-    const parsed = parseWebhookSettings({ KEYDESK_WEBHOOK_TOKENS: 'one', ...NEEDED, ...environment });
-    const [problem, ...more] = 'problems' in parsed ? parsed.problems : [];
+    const settings = { KEYDESK_WEBHOOK_TOKENS: 'one', KEYDESK_OPERATOR_AUDIENCES: 'one', ...NEEDED, ...environment };
+    const results = [parseWebhookSettings(settings), parseOperatorSettings(settings)];
+    const [problem, ...more] = new Set(results.flatMap((result) => ('problems' in result ? result.problems : [])));
     if (problem === undefined || more.length > 0) throw new Error(`not one problem: ${JSON.stringify(environment)}`);
     return name(problem);
   };
-  for (const setting of ['GOOGLE_CLOUD_PROJECT', 'KEYDESK_WEBHOOK_TOKENS'])
+  for (const setting of ['GOOGLE_CLOUD_PROJECT', 'KEYDESK_WEBHOOK_TOKENS', 'KEYDESK_OPERATOR_AUDIENCES'])
     yield [`no ${name(setting)}`, problemOf({ [setting]: '' })];
   for (const [setting, { wrong }] of Object.entries(SETTINGS))
     if (wrong !== undefined) yield [name(`${setting}=${wrong}`), problemOf({ [setting]: wrong })];
@@ -80,7 +83,8 @@ function readersOf(root: string): ReadonlyMap<string, readonly string[]> {
 }
 
 function variablesIn(source: string): string[] {
-  return [...source.matchAll(/\b(?:settings|process\.env)\.([A-Z][A-Z_]+)/g)].map(([, variable = '']) => variable);
+  const read = source.matchAll(/\b(?:settings|process\.env)\.([A-Z][A-Z_]+)|\.env\('([A-Z][A-Z_]+)'\)/g);
+  return [...read].map(([, variable, ofOption = '']) => variable ?? ofOption);
 }
 
 /** By its path, each source that an entry is made of. What is imported for its types alone is left out. */

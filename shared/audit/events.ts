@@ -8,6 +8,7 @@ import { sharedFields } from './events/fields.ts';
 import { GRANT_EVENTS } from './events/grant.ts';
 import { INSTANCE_EVENTS } from './events/instance.ts';
 import { KILL_SWITCH_EVENTS } from './events/kill-switch.ts';
+import { OPERATOR_EVENTS } from './events/operator.ts';
 import { REFUSAL_EVENTS } from './events/refusal.ts';
 import { SWEEP_EVENTS } from './events/sweep.ts';
 import { TOKEN_EVENTS } from './events/token.ts';
@@ -21,6 +22,7 @@ export const EVENTS = {
   ...SWEEP_EVENTS,
   ...ACCOUNT_EVENTS,
   ...KILL_SWITCH_EVENTS,
+  ...OPERATOR_EVENTS,
   ...INSTANCE_EVENTS,
 };
 export type AuditEventName = keyof typeof EVENTS;

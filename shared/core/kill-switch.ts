@@ -50,7 +50,7 @@ export interface Selectable {
   readonly issued_at: number | null;
 }
 
-const EXACT_FIELDS = [
+export const EXACT_FIELDS = [
   'job_id',
   'pipeline_id',
   'pipeline_slug',
@@ -60,6 +60,7 @@ const EXACT_FIELDS = [
   'environment',
   'policy_sha256',
 ] as const satisfies readonly (keyof Selector)[];
+export type ExactField = (typeof EXACT_FIELDS)[number];
 
 export function selects({ issued_since, ...named }: Selector, selectable: Selectable): boolean {
   // The clocks of the operator and of the function may differ, so the selection includes a margin.

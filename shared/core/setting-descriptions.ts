@@ -1,6 +1,7 @@
 // What each environment variable means, for docs/CONFIGURATION.md alone: the functions do not load this. The compiler checks that every
 // setting has a description.
 
+import type { OwnOperatorSettings } from './operator-settings.ts';
 import type { Settings } from './settings.ts';
 
 interface SettingDescription {
@@ -10,8 +11,8 @@ interface SettingDescription {
   readonly wrong?: string;
 }
 
-/** Of the settings that `settings.ts` checks. */
-export const SETTINGS: Readonly<Record<keyof Settings, SettingDescription>> = {
+/** Of the settings that `settings.ts` and `operator-settings.ts` check. */
+export const SETTINGS: Readonly<Record<keyof Settings | keyof OwnOperatorSettings, SettingDescription>> = {
   GOOGLE_CLOUD_PROJECT: {
     meaning: 'The Google Cloud project that holds the ledger.',
     example: 'acme-keydesk',
@@ -33,6 +34,16 @@ export const SETTINGS: Readonly<Record<keyof Settings, SettingDescription>> = {
       'A Buildkite API token with `read_builds` and nothing else, from Secret Manager. Without it the sweep cannot find lost webhooks, and their grants end by expiry.',
     example: 'bkua_0123456789abcdef',
     wrong: 'bkua_0123 456789',
+  },
+  KEYDESK_OPERATOR_AUDIENCES: {
+    meaning:
+      "For `reader` and `admin`: the audiences of ID tokens that are accepted, separated by commas. They are the function's own URL, and gcloud's client ID for people who run `gcloud auth print-identity-token`.",
+    example: 'https://keydesk-reader-123456789012.europe-west1.run.app,32555940559.apps.googleusercontent.com',
+    wrong: 'one two',
+  },
+  KEYDESK_GOOGLE_KEYS_URL: {
+    meaning: "The URL of the keys that sign Google's ID tokens, for `reader` and `admin`.",
+    example: 'https://www.googleapis.com/oauth2/v3/certs',
   },
   KEYDESK_ISSUER: {
     meaning: 'The issuer of job tokens. Its keys are at `/.well-known/jwks` under this URL.',
@@ -94,6 +105,22 @@ export const OTHER_VARIABLES = {
     meaning:
       "A server that has each of Google's APIs under a folder of its host, for tests of `keydesk doctor` and `keydesk explain`. It receives your access token.",
     example: 'http://127.0.0.1:9000',
+  },
+  KEYDESK_READER_URL: {
+    meaning: 'For the command: the URL of the function `reader`. `terraform output -raw reader_url` prints it.',
+    example: 'https://keydesk-reader-123456789012.europe-west1.run.app',
+  },
+  KEYDESK_ADMIN_URL: {
+    meaning: 'For the command: the URL of the function `admin`. `terraform output -raw admin_url` prints it.',
+    example: 'https://keydesk-admin-123456789012.europe-west1.run.app',
+  },
+  KEYDESK_ID_TOKEN: {
+    meaning: "For the command: your Google ID token, in place of gcloud's.",
+    example: '$(gcloud auth print-identity-token)',
+  },
+  KEYDESK_IMPERSONATE: {
+    meaning: 'For the command: the service account as which `reader` and `admin` are called.',
+    example: 'keydesk-oncall@acme-keydesk.iam.gserviceaccount.com',
   },
   NO_COLOR: { meaning: 'Any value turns colour off.', example: '1' },
 } as const satisfies Readonly<Record<string, SettingDescription>>;

@@ -7,9 +7,9 @@ import * as z from 'zod';
 const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 /** ASCII without spaces and control characters: what a header can hold. */
-const VISIBLE = /^[\x21-\x7e]+$/;
+export const VISIBLE = /^[\x21-\x7e]+$/;
 
-const baseUrl = (fallback: string) =>
+export const baseUrl = (fallback: string) =>
   z
     .string()
     .default(fallback)
@@ -25,7 +25,7 @@ const webhookTokens = z
     error: 'must be one or two webhook tokens, separated by a comma',
   });
 
-const settingsSchema = z.object({
+export const settingsSchema = z.object({
   GOOGLE_CLOUD_PROJECT: z
     .string({ error: 'is not set: it names the Google Cloud project that holds the ledger' })
     .regex(/^[a-z][a-z0-9:.-]{3,61}[a-z0-9]$/, 'must be a Google Cloud project ID'),
@@ -58,22 +58,28 @@ const WEBHOOK_ERRORS = {
 export type Settings = z.output<typeof settingsSchema>;
 export type WebhookSettings = Settings & { readonly KEYDESK_WEBHOOK_TOKENS: readonly string[] };
 
-type Environment = Readonly<Record<string, string | undefined>>;
-type Problems = { readonly problems: readonly string[] };
+export type Environment = Readonly<Record<string, string | undefined>>;
+export type Problems = { readonly problems: readonly string[] };
 
 /** The settings every function shares; an empty variable, or one of space alone, counts as not set. */
 export function parseSettings(environment: Environment): { settings: Settings } | Problems {
-  const result = settingsSchema.safeParse(trimmed(environment));
-  return result.success ? { settings: result.data } : { problems: toProblems(result.error) };
+  return readSettings(settingsSchema, environment);
 }
 
 /** The settings of `webhook`, which cannot do without a key. */
 export function parseWebhookSettings(environment: Environment): { settings: WebhookSettings } | Problems {
-  const result = settingsSchema
-    .extend({
-      KEYDESK_WEBHOOK_TOKENS: z.string({ error: WEBHOOK_ERRORS.KEYDESK_WEBHOOK_TOKENS }).pipe(webhookTokens),
-    })
-    .safeParse(trimmed(environment));
+  const schema = settingsSchema.extend({
+    KEYDESK_WEBHOOK_TOKENS: z.string({ error: WEBHOOK_ERRORS.KEYDESK_WEBHOOK_TOKENS }).pipe(webhookTokens),
+  });
+  return readSettings(schema, environment);
+}
+
+/** The settings that a schema asks for. Every problem is found before any is reported. */
+export function readSettings<S extends z.ZodType>(
+  schema: S,
+  environment: Environment,
+): { settings: z.output<S> } | Problems {
+  const result = schema.safeParse(trimmed(environment));
   return result.success ? { settings: result.data } : { problems: toProblems(result.error) };
 }
 

@@ -63,6 +63,7 @@ export function createDeploymentLedger(ledger: Firestore, clock: Clock): Deploym
       write('webhook', (known) => toWebhookDeployment(known, { instance, keys, now: clock.now() })),
     recordSweep: (instance, news) =>
       write('sweep', (known) => toSweepDeployment(known, { instance, news, now: clock.now() })),
+    recordAdmin: (instance) => write('admin', () => ({ function: 'admin', ...instance, written_at: clock.now() })),
     apiTokenCheckedAt: async () => {
       const known = readableDeployment(await withLedgerTimeout(clock, deploymentDocument('sweep').get()));
       return known?.function === 'sweep' ? (known.buildkite_api_token?.checked_at ?? null) : null;

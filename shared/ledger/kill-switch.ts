@@ -2,21 +2,20 @@
 // through. Each grant is ended by the ending ledger, like any other.
 
 import { isDeepStrictEqual } from 'node:util';
-import { FieldPath, type Firestore, type QueryDocumentSnapshot } from '@google-cloud/firestore';
+import type { Firestore } from '@google-cloud/firestore';
 import { type Blocks, blocksSchema, type KillSwitchRecord, killSwitchSchema } from '../core/kill-switch.ts';
 import { toStoredRecord } from '../firestore/client.ts';
-import { parseAll, parseRecord } from '../firestore/records.ts';
+import { parseRecord } from '../firestore/records.ts';
 import type { KillSwitchLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { blocksDocument, commitWithRetry, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
+import { blocksDocument, commitWithRetry, toBlocks, withLedgerTimeout } from './documents.ts';
+import { readLiveGrants } from './live-grants.ts';
 
-const PAGE = 100;
 /** The most blocks in force at once: all of them are read for every request. */
 const MAX_BLOCKS = 100;
 
 export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwitchLedger {
   const killSwitchDocument = (id: string) => ledger.collection('kill_switches').doc(id);
-  const live = ledger.collection('grants').where('state', 'in', ['issuing', 'active', 'revoking']);
 
   const readKillSwitch = async (id: string): Promise<KillSwitchRecord | undefined> => {
     const read = await killSwitchDocument(id).get();
@@ -68,15 +67,6 @@ export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwi
       return commitWithRetry(clock, () => deactivate(id, by, attempt));
     },
     blocks: async () => toBlocks(await withLedgerTimeout(clock, blocksDocument(ledger).get())),
-    liveGrants: async function* () {
-      const byId = live.orderBy(FieldPath.documentId()).limit(PAGE);
-      for (let last: QueryDocumentSnapshot | undefined; ; ) {
-        const { docs } = await withLedgerTimeout(clock, (last ? byId.startAfter(last) : byId).get());
-        const { loaded, unreadable } = parseAll(docs, toGrant);
-        yield { grants: loaded.map(({ record }) => record), unreadable };
-        if (docs.length < PAGE) return;
-        last = docs.at(-1);
-      }
-    },
+    liveGrants: () => readLiveGrants(ledger, clock),
   };
 }

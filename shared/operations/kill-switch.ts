@@ -2,6 +2,7 @@
 // the block is removed. The order of steps makes it complete: the block is written before the grants are searched, and a request
 // reads the blocks after its grant is on record. So one of the two sees the other.
 
+import { acceptedUntil } from '../core/grant/accepted.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
 import type { Selector } from '../core/kill-switch.ts';
@@ -9,11 +10,11 @@ import { maySelect, selects } from '../core/kill-switch.ts';
 import { END_BUDGET_MS } from '../core/timing.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { completeRevocations, type EndResult, failureSubject, mergeEndResults, unreadablePending } from './end-job.ts';
-import type { KillSwitchLedger, UnreadableRecord } from './ports.ts';
+import type { KillSwitchLedger, ReaderLedger, UnreadableRecord } from './ports.ts';
 import type { RevokeDeps } from './revoke-grant.ts';
 
-/** Milliseconds for ending what was found: an operator waits, and what is left says so. */
-const KILL_BUDGET_MS = 10 * 60_000;
+/** Milliseconds for ending what was found: an operator waits, and what is left says so. Node waits five minutes for a response. */
+const KILL_BUDGET_MS = 4 * 60_000;
 
 export interface KillOrder {
   readonly selector: Selector;
@@ -26,15 +27,18 @@ export interface KillOrder {
 
 export interface KillResult extends EndResult {
   readonly id: string;
+  /** Live when it began, and selected. */
+  readonly selected: readonly Grant[];
   /** Grants without a `pipeline_id`, left alone because it is not known whether they are selected. */
   readonly ambiguous: readonly Grant[];
-  /** Grants that had already ended and were revoked as far as possible; their tokens work until `access_ended_at`. */
+  /** Selected, also those that were ended before: nothing can reject their tokens before they expire. As on record afterwards. */
   readonly stillAccepted: readonly Grant[];
   readonly failures: readonly Failure[];
 }
 
 export interface KillSwitchDeps extends RevokeDeps {
   readonly killSwitchLedger: KillSwitchLedger;
+  readonly readerLedger: Pick<ReaderLedger, 'grant'>;
 }
 
 /** The live grants that a selector matches, and those where that is not known. Changes nothing. Throws DependencyError. */
@@ -64,32 +68,48 @@ export async function activateKillSwitch(deps: KillSwitchDeps, id: string, order
   });
   const { selected, ambiguous, unreadable } = await findGrants(deps, order.selector);
   const failures: Failure[] = unreadablePending(unreadable);
-  const ended: Grant[] = [];
-  const results: EndResult[] = [];
+  const cause = { by: 'kill_switch', kill_switch_id: id } as const;
   const options = { until: clock.now() + KILL_BUDGET_MS, clock, failures, name: failureSubject };
   // All ends go on record first: from then on the sweep helps.
-  const left = await forEachConcurrently(selected, options, async (grant) => {
-    const record = await deps.ledger.endGrant(grant, { by: 'kill_switch', kill_switch_id: id });
+  const ended: Grant[] = [];
+  const notEnded = await forEachConcurrently(selected, options, async (grant) => {
+    const record = await deps.ledger.endGrant(grant, cause);
     if (record) ended.push(record);
   });
-  failures.push(
-    ...left.map((grant) => ({
-      ...failureSubject(grant),
-      code: 'not_attempted' as const,
-      error: 'not ended for lack of time: throw it again',
-    })),
-  );
+  const results: EndResult[] = [];
   const notCompleted = await forEachConcurrently(ended, options, async (grant) => {
-    results.push(await completeRevocations(deps, [grant], clock.now() + END_BUDGET_MS));
+    // Read again right before the account is disabled: by now the sweep may have enabled it for another job.
+    const current = grant.state === 'revoking' ? await deps.ledger.endGrant(grant, cause) : grant;
+    if (current) results.push(await completeRevocations(deps, [current], clock.now() + END_BUDGET_MS));
   });
-  const queued = notCompleted.map((grant) => ({
-    grant_id: grantIdOf(grant),
-    code: 'not_attempted' as const,
-    error: 'on record as ending; the sweep goes on',
-  }));
   const merged = mergeEndResults(results);
-  const stillAccepted = ended.filter(
-    ({ access_ended_at }) => access_ended_at !== null && access_ended_at > clock.now(),
+  failures.push(...notEnded.map((grant) => notAttempted(grant, 'not ended for lack of time: repeat the command')));
+  failures.push(...notCompleted.map((grant) => notAttempted(grant, 'on record as ending; the sweep goes on')));
+  const stillAccepted = await findStillAccepted(deps, selected, [...merged.revoked, ...merged.expired]);
+  return { ...merged, id, selected, ambiguous, stillAccepted, failures };
+}
+
+function notAttempted(grant: Grant, error: string): Failure {
+  return { ...failureSubject(grant), code: 'not_attempted', error };
+}
+
+/** The grants, apart from those that have ended, whose tokens are accepted by their record and are not being revoked. */
+async function findStillAccepted(
+  { readerLedger, clock }: KillSwitchDeps,
+  selected: readonly Grant[],
+  ended: readonly Grant[],
+): Promise<Grant[]> {
+  const known = new Set(ended.map(grantIdOf));
+  const accepted: Grant[] = [];
+  const options = { until: Number.POSITIVE_INFINITY, clock, failures: [], name: failureSubject };
+  await forEachConcurrently(
+    selected.filter((grant) => !known.has(grantIdOf(grant))),
+    options,
+    async (grant) => {
+      const current = await readerLedger.grant(grantIdOf(grant)).catch(() => grant);
+      if (!current || (current.state === 'revoking' && current.access_ended_at === null)) return;
+      if (acceptedUntil(current, clock.now()) !== null) accepted.push(current);
+    },
   );
-  return { ...merged, pending: [...merged.pending, ...queued], id, ambiguous, stillAccepted, failures };
+  return accepted;
 }

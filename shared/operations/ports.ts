@@ -10,7 +10,7 @@ import type { Grant } from '../core/grant/grant.ts';
 import type { Check } from '../core/grant/job-check.ts';
 import type { JobRecord } from '../core/grant/job-record.ts';
 import type { IssueRequest } from '../core/grant/reserve.ts';
-import type { Blocks, KillSwitchRecord } from '../core/kill-switch.ts';
+import type { Blocks, ExactField, KillSwitchRecord } from '../core/kill-switch.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
 import type { Credential } from '../core/policy/credential.ts';
@@ -308,6 +308,22 @@ export interface KillSwitchLedger {
   liveGrants(): AsyncIterable<GrantPage>;
 }
 
+/** What people read. Nothing of it writes. All of it throws DependencyError, also for a record that cannot be read. */
+export interface ReaderLedger {
+  /** Undefined when there is no grant with that id. */
+  grant(id: string): Promise<Grant | undefined>;
+  blocks(): Promise<Blocks>;
+  /** The acts with these ids, without those that are not on record. */
+  killSwitches(ids: readonly string[]): Promise<ReadonlyMap<string, KillSwitchRecord>>;
+  /** Whether any grant on record, live or not, has the value. */
+  everHad(field: ExactField, value: string): Promise<boolean>;
+  /** How many grants have not come to their end, by environment; and those that cannot be read. */
+  countLive(): Promise<{
+    readonly live: ReadonlyMap<string, number>;
+    readonly unreadable: readonly UnreadableRecord[];
+  }>;
+}
+
 interface StoredPolicy {
   /** The policy file, as it was deployed. */
   readonly text: string;
@@ -324,6 +340,8 @@ export interface DeploymentLedger {
   recordWebhook(instance: Instance, keys: readonly WebhookKey[]): Promise<void>;
   /** Records that an instance of `sweep` runs, and what is new. */
   recordSweep(instance: Instance, news: SweepNews): Promise<void>;
+  /** Records that an instance of `admin` runs. */
+  recordAdmin(instance: Instance): Promise<void>;
   /** When Buildkite was last requested to describe the API token; null when it never was. Throws DependencyError. */
   apiTokenCheckedAt(): Promise<number | null>;
   /** The record of each function that wrote one, and those that cannot be read. Throws DependencyError. */

@@ -3,8 +3,11 @@
 
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { WriteBatch } from '@google-cloud/firestore';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
@@ -13,7 +16,7 @@ import type { Selector } from '../../shared/core/kill-switch.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';
 import { activateKillSwitch, type KillResult, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
-import { createKillSwitchDeps } from '../../shared/wiring/kill-switch.ts';
+import { createAdminDeps } from '../../shared/wiring/admin.ts';
 import {
   type Called,
   databaseOf,
@@ -51,7 +54,7 @@ let killing: KillSwitchDeps;
 beforeAll(async () => {
   keydesk = await openInProcessKeydesk({ policy });
   deps = { ...keydesk.tokenDeps };
-  killing = createKillSwitchDeps({ settings: keydesk.settings, emulator: true, clock: keydesk.clock });
+  killing = createAdminDeps({ settings: keydesk.settings, emulator: true, clock: keydesk.clock });
   await newHolder();
   await kill({ issued_since: 0 });
 });
@@ -115,8 +118,9 @@ describe('the kill switch', () => {
     const id = randomUUID();
     const killed = await kill({ [field]: value }, false, id);
     expect([killed.expired, killed.pending, killed.ambiguous, killed.failures]).toEqual([[], [], [], []]);
-    expect(ids([...killed.revoked, ...killed.notRenewed])).toEqual(ids(meant));
-    expect(ids(killed.notRenewed)).toEqual(ids(meant.filter(isShared)));
+    const accepted = killed.stillAccepted.filter(({ kill_switch_id }) => kill_switch_id === id);
+    expect(ids([...killed.revoked, ...accepted])).toEqual(ids(meant));
+    expect(ids(accepted)).toEqual(ids(meant.filter(isShared)));
     for (const grant of meant) {
       // What a shared account's token opens nobody can take away, and nothing says that it was.
       expect(await works(grant), grant.credential).toBe(isShared(grant));
@@ -160,7 +164,8 @@ describe('the kill switch', () => {
   it('reports the grants without a pipeline_id, and does not end them', async () => {
     const [meant, unknown] = [await newHolder(job), await newHolder({ pipeline_id: undefined })];
     const killed = await kill({ pipeline_id: UUID });
-    expect(ids([...killed.revoked, ...killed.notRenewed])).toEqual(ids(meant));
+    const accepted = killed.stillAccepted.filter(({ kill_switch_id }) => kill_switch_id === killed.id);
+    expect(ids([...killed.revoked, ...accepted])).toEqual(ids(meant));
     expect(ids(killed.ambiguous)).toEqual(ids(unknown));
     await expectUntouched(unknown);
   });
@@ -252,70 +257,114 @@ describe('a request in flight when a kill switch order blocks it', () => {
       expect([killed?.pending, left], point).toEqual([[], point === 'after recording']);
       for (const held of [...(since && !left ? [] : earlier), ...(left ? [raced.json as Held] : [])])
         expect(await works(held), point).toBe(isShared(held));
-      if (left) expect(ids(killed?.[isShared(raced.json) ? 'notRenewed' : 'revoked'] ?? [])).toHaveLength(1);
+      if (left) expect(ids(killed?.[isShared(raced.json) ? 'stillAccepted' : 'revoked'] ?? [])).toHaveLength(1);
       expect((await requestToken(racing, credential)).audit, point).toMatchObject([{ reason: 'blocked' }]);
     }
   });
 });
 
 describe('keydesk kill', () => {
-  const run = (args: readonly string[], settings = {}) => {
-    const ledger = { GOOGLE_CLOUD_PROJECT: keydesk.project, KEYDESK_DATABASE: 'ledger' };
-    // The fixture has given this process the hosts of the emulator and the metadata server.
-    const env = { ...process.env, ...ledger, KEYDESK_IAM_URL: keydesk.google.url, ...settings };
+  const run = async (args: readonly string[], settings: Record<string, string> = {}) => {
+    const env = {
+      PATH: process.env.PATH,
+      HOME: '/nonexistent',
+      KEYDESK_ADMIN_URL: keydesk.adminUrl,
+      KEYDESK_READER_URL: keydesk.readerUrl,
+      KEYDESK_ID_TOKEN: await keydesk.google.idToken(WHO.actor),
+      ...settings,
+    };
     return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-      const child = execFile(process.execPath, ['cli/keydesk.ts', 'kill', ...args], { cwd: ROOT, env }, (_, out, err) =>
+      const child = execFile(process.execPath, ['cli/keydesk.ts', ...args], { cwd: ROOT, env }, (_, out, err) =>
         resolve({ code: child.exitCode, out, err }),
       );
     });
   };
-  const by = ['--actor', WHO.actor, '--reason', WHO.reason];
+  const why = ['--reason', WHO.reason];
 
-  it('shows what it would end, ends it, blocks, lists and unblocks', async () => {
-    const [held, others] = [await newHolder(job), await newHolder()];
-    const dry = await run(['--pipeline-slug', 'web', '--dry-run', ...by, '--block']);
-    expect([dry.code, dry.out]).toEqual([0, '']);
-    for (const { grant_id } of held) expect(dry.err).toContain(grant_id);
-    expect((await run(['--list-blocks'])).err).toBe('No block is active.\n');
+  it('shows what it would end, ends it, blocks, lists and removes the block', async () => {
+    const own = { ...job, build_branch: 'release/8' };
+    const [held, others] = [await newHolder(own), await newHolder()];
+    const dry = await run(['kill', '--branch', 'release/8', '--dry-run', '--block']);
+    expect(dry.code).toBe(0);
+    for (const { grant_id } of held) expect(dry.out).toContain(grant_id);
+    expect((await run(['blocks', 'list'])).err).toBe('No block is in force.\n');
     await expectUntouched([...held, ...others]);
 
-    const thrown = await run(['--pipeline-slug', 'web', '--since', '2020-01-01T00:00:00Z', '--block', ...by]);
-    expect(thrown).toMatchObject({ code: 0, err: expect.stringMatching(/ 2 revoked.*\n {2}1 could not be revoked/) });
-    const [{ kill_switch_id: id, ...act }, ...ended] = JSON.parse(`[${thrown.out.trim().replaceAll('\n', ',')}]`);
-    expect(act).toMatchObject({ event: 'kill_switch.activated', ...WHO, selector: { pipeline_slug: 'web' } });
-    expect(ids(ended)).toEqual(ids(held));
+    const before = keydesk.audit.length;
+    const killed = await run([
+      'kill',
+      '--branch',
+      'release/8',
+      '--since',
+      '2020-01-01T00:00:00Z',
+      '--block',
+      '--json',
+      ...why,
+    ]);
+    const { id, block_id, counts } = JSON.parse(killed.out);
+    expect([killed.code, block_id, counts]).toEqual([
+      0,
+      id,
+      { selected: 3, revoked: 2, still_accepted: 1, expired: 0, unfinished: 0 },
+    ]);
+    const [act, ...ended] = keydesk.audit.slice(before);
+    expect(act).toMatchObject({ event: 'kill_switch.activated', ...WHO, selector: { build_branch: 'release/8' } });
+    expect(ids(ended as unknown as Held[])).toEqual(ids(held));
     expect(await Promise.all(held.map(works))).toEqual(held.map(isShared));
-    expect((await requestToken(keydesk.buildkite.startJob(job))).audit).toMatchObject([
+    expect((await requestToken(keydesk.buildkite.startJob(own))).audit).toMatchObject([
       { reason: 'blocked', kill_switch_id: id },
     ]);
     await expectUntouched(others);
 
-    expect((await run(['--list-blocks'])).err).toContain(`${id}  since`);
-    for (const code of [0, 1]) expect(await run(['--unblock', id, '--actor', 'grace'])).toMatchObject({ code });
-    await expectUntouched(await newHolder(job));
+    const listed = (await run(['blocks', 'list'])).out;
+    expect(listed).toContain(`by ${WHO.actor}: ${WHO.reason}`);
+    for (const code of [0, 1]) expect(await run(['blocks', 'remove', id])).toMatchObject({ code });
+    await expectUntouched(await newHolder(own));
+  });
+
+  it('finds the grant of a token, and names the grants whose tokens stay accepted, also once they were ended', async () => {
+    const [export_] = (await newHolder(keydesk.buildkite.startJob(), ['staging-export'])) as [Held];
+    const file = join(mkdtempSync(join(tmpdir(), 'keydesk-kill-')), 'token');
+    writeFileSync(file, `${export_.access_token}\n`);
+    onTestFinished(() => rmSync(dirname(file), { recursive: true }));
+    for (const revoked of [0, 0]) {
+      const { out } = await run(['kill', '--token', file, '--json', ...why]);
+      const { counts, still_accepted } = JSON.parse(out);
+      expect(counts).toEqual({ selected: 1, revoked, still_accepted: 1, expired: 0, unfinished: 0 });
+      expect(still_accepted).toMatchObject([{ grant_id: export_.grant_id }]);
+    }
+    expect(await works(export_)).toBe(true);
   });
 
   it('says with its exit code that something is left to do', async () => {
     await newHolder(job, ['staging-admin']);
     keydesk.google.fault = ({ method }) => (method === 'disable' ? { kind: 'status', status: 403 } : undefined);
-    expect(await run(['--all', ...by])).toMatchObject({ code: 1, err: expect.stringContaining('1 not finished') });
+    expect(await run(['kill', '--all', '--yes', ...why])).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('1 not finished'),
+    });
   });
 
   const SOME = ['--environment', 'staging'];
-  it.each<[string, readonly string[], object?]>([
-    ['GOOGLE_CLOUD_PROJECT is not set', ['--all', ...by], { GOOGLE_CLOUD_PROJECT: '' }],
-    ['nothing is selected', by],
-    ['nothing is selected', ['--pipeline-slug', '', ...by]],
-    ['--actor WHO is missing', [...SOME, '--reason', 'why']],
-    ['--reason WHY is missing', [...SOME, '--actor', 'me']],
-    ['--actor WHO is missing', [...SOME, '--reason', 'why', '--actor', '']],
-    ['--reason WHY is missing', [...SOME, '--reason', '', '--actor', 'me']],
-    ['--actor WHO is missing', ['--unblock', 'some-id']],
-    ['--since must be', ['--since', '2026-01-01', ...by]],
-    ["unknown option '--everything'", [...SOME, ...by, '--everything']],
-  ])('says "%s" and ends nothing: %j', async (problem, args, settings) => {
+  it.each<[string, number, readonly string[], Record<string, string>?]>([
+    ['KEYDESK_ADMIN_URL is not set', 2, ['--all', '--yes', ...why], { KEYDESK_ADMIN_URL: '' }],
+    ['Nothing is selected', 2, why],
+    ['--pipeline-slug', 2, ['--pipeline-slug', '', ...why]],
+    ['--pipeline-id: must be a UUID', 2, ['--pipeline-id', 'app', '--block', ...why]],
+    ['--reason is missing', 2, SOME],
+    ['--reason is missing', 2, [...SOME, '--reason', '']],
+    ['--since', 2, ['--since', '2026-01-01', ...why]],
+    ['Nobody can be asked here', 2, ['--all', ...why]],
+    ["unknown option '--everything'", 2, [...SOME, ...why, '--everything']],
+    ['no live grant matches pipeline_slug=ap', 1, ['--pipeline-slug', 'ap', ...why]],
+    ['The ID token is not one of', 1, [...SOME, ...why], { KEYDESK_ID_TOKEN: 'a.b.c' }],
+  ])('says "%s", exits with %i, and ends nothing: %j', async (problem, code, args, settings) => {
     const held = await newHolder({}, ['staging-config']);
-    expect(await run(args, settings)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) });
+    expect(await run(['kill', ...args], settings)).toMatchObject({
+      code,
+      out: '',
+      err: expect.stringContaining(problem),
+    });
     await expectUntouched(held);
   });
 });

@@ -107,6 +107,7 @@ describe('the lines of a sweep', () => {
     const request = {
       method: 'POST',
       path: '/',
+      query: '',
       headers: {},
       body: Buffer.alloc(0),
       request_id: 'r',

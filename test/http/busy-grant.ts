@@ -10,7 +10,7 @@ import type { JobClaims } from '../../shared/core/policy/claims.ts';
 import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
 import { type IssueDeps, issueToken } from '../../shared/operations/issue-token.ts';
-import { createKillSwitchDeps } from '../../shared/wiring/kill-switch.ts';
+import { createAdminDeps } from '../../shared/wiring/admin.ts';
 import { jobClaims } from '../fixtures/job-claims.ts';
 import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
@@ -117,7 +117,7 @@ export class BusyGrant {
 
   /** The operator's clients. */
   get killSwitchDeps() {
-    return createKillSwitchDeps(this.#deps());
+    return createAdminDeps(this.#deps());
   }
 
   /** An instance of `token`. A job token is the JSON of the claims that differ. */
@@ -157,6 +157,7 @@ export class BusyGrant {
       const { status, headers, body, auditEvents } = await handler({
         method: 'POST',
         path: '/token',
+        query: '',
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: Buffer.from(String(new URLSearchParams(form))),
         request_id: `request-${this.#requests}`,

@@ -16,7 +16,7 @@ import type { RevokeDeps } from '../../shared/operations/revoke-grant.ts';
 import type { SweepDeps } from '../../shared/operations/sweep-deps.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { HttpClient } from '../../shared/runtime/http-client.ts';
-import { createKillSwitchDeps } from '../../shared/wiring/kill-switch.ts';
+import { createAdminDeps } from '../../shared/wiring/admin.ts';
 import { createRevocationDeps } from '../../shared/wiring/revocation.ts';
 import { API_TOKEN, type Identity, URLS } from './google.ts';
 import { claimsOf } from './setting.ts';
@@ -63,7 +63,7 @@ export function composeKeydesk(deps: {
     releaseDeps: createRevocationDeps(as('token')),
     webhookDeps: createRevocationDeps(as('webhook')),
     sweepDeps: createSweepDeps(as('sweep')),
-    killSwitchDeps: createKillSwitchDeps(as('operator')),
+    killSwitchDeps: createAdminDeps(as('operator')),
   };
 }
 
@@ -80,6 +80,7 @@ export function revokeEndpoint({
     handle({
       method: 'POST',
       path: '/revoke',
+      query: '',
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: Buffer.from(`token=${accessToken}`),
       request_id: 'request',

@@ -7,7 +7,7 @@ import { createSweepDeps } from '../../functions/sweep/dependencies.ts';
 import { createTokenDeps } from '../../functions/token/dependencies.ts';
 import { PERMISSIONS } from '../../sandbox/fakes/google/call.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { createKillSwitchDeps } from '../../shared/wiring/kill-switch.ts';
+import { createAdminDeps } from '../../shared/wiring/admin.ts';
 import { createRevocationDeps } from '../../shared/wiring/revocation.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 
@@ -26,6 +26,10 @@ const BUNDLES = {
   webhook: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
   revocation: { has: DISABLING, lacks: [...MINTING, ...ENABLING, ...ASKING_BUILDKITE] },
   sweep: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  reader: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  'reader-dependencies': { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  admin: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  'admin-dependencies': { has: DISABLING, lacks: [...MINTING, ...ENABLING, ...ASKING_BUILDKITE] },
   'sweep-dependencies': { has: [...ENABLING, ...DISABLING, ...ASKING_BUILDKITE], lacks: MINTING },
 };
 
@@ -40,6 +44,8 @@ describe('the artefact', () => {
     ['token', ['token-dependencies', 'revocation']],
     ['webhook', ['revocation']],
     ['sweep', ['sweep-dependencies']],
+    ['reader', ['reader-dependencies']],
+    ['admin', ['admin-dependencies']],
   ])('%s.cjs loads nothing but %j', (name, parts) => {
     const loaded = [...bundle(name).matchAll(/import\("\.\/([\w-]+)\.cjs"\)|require\("\.\/([\w-]+)\.cjs"\)/g)];
     expect([...new Set(loaded.map(([, imported, required]) => imported ?? required))].sort()).toEqual(parts.sort());
@@ -82,7 +88,9 @@ describe('the clients of a function', () => {
       'endJob',
       'expire',
     ]);
-    expect(Object.keys(createKillSwitchDeps(parts())).sort()).toEqual([...ending, 'killSwitchLedger'].sort());
+    expect(Object.keys(createAdminDeps(parts())).sort()).toEqual(
+      [...ending, 'killSwitchLedger', 'readerLedger'].sort(),
+    );
   });
 
   it('of sweep end and enable, and cannot mint', () => {
@@ -103,14 +111,19 @@ describe('the clients of a function', () => {
   });
 
   it('are refused by IAM what is not their task', async () => {
-    const may = { token: ['disable', 'get', 'generateAccessToken', 'signJwt'], webhook: ['disable', 'get'] };
-    const sweep = ['disable', 'enable', 'get'];
+    const may = {
+      token: ['disable', 'get', 'generateAccessToken', 'signJwt'],
+      webhook: ['disable', 'get'],
+      sweep: ['disable', 'enable', 'get'],
+      reader: [],
+      admin: ['disable', 'get'],
+    };
     const email = `ci-001@${keydesk.project}.iam.gserviceaccount.com`;
     const bodies = {
       generateAccessToken: { scope: ['https://www.googleapis.com/auth/datastore'], lifetime: '60s' },
       signJwt: { payload: '{}' },
     };
-    for (const identity of ['token', 'webhook', 'sweep'] as const) {
+    for (const identity of ['token', 'webhook', 'sweep', 'reader', 'admin'] as const) {
       const accessToken = await identityToken(keydesk.google.metadataHosts[identity]);
       const allowed: string[] = [];
       for (const method of Object.keys(PERMISSIONS) as (keyof typeof PERMISSIONS)[]) {
@@ -124,7 +137,7 @@ describe('the clients of a function', () => {
         await response.body?.cancel();
         if (response.status !== 403) allowed.push(method);
       }
-      expect(allowed.sort(), identity).toEqual((identity === 'sweep' ? sweep : may[identity]).sort());
+      expect(allowed.sort(), identity).toEqual([...may[identity]].sort());
     }
   });
 });

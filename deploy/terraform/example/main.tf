@@ -54,7 +54,8 @@ module "keydesk" {
 
   create_policy_accounts = var.create_policy_accounts
   grant_bucket_roles     = var.grant_bucket_roles
-  operators              = var.operators
+  readers                = var.readers
+  admins                 = var.admins
   pool_roles             = var.pool_roles
   pool_groups            = var.pool_groups
   create_api_keys        = var.create_api_keys
@@ -70,5 +71,7 @@ module "keydesk" {
   token_function         = var.token_function
   webhook_function       = var.webhook_function
   sweep_function         = var.sweep_function
+  reader_function        = var.reader_function
+  admin_function         = var.admin_function
   propagation            = var.propagation
 }

@@ -90,9 +90,15 @@ variable "buildkite_api_token_version" {
   default     = null
 }
 
-variable "operators" {
+variable "readers" {
   type        = map(string)
-  description = "Who may activate the kill switch."
+  description = "Who may read grants, status and reviews."
+  default     = {}
+}
+
+variable "admins" {
+  type        = map(string)
+  description = "Who may end access and remove blocks."
   default     = {}
 }
 
@@ -244,5 +250,25 @@ variable "sweep_function" {
     ingress  = optional(string, "INGRESS_TRAFFIC_INTERNAL_ONLY")
   })
   description = "How the sweep function runs."
+  default     = {}
+}
+
+variable "reader_function" {
+  type = object({
+    memory  = optional(string, "512Mi")
+    cpu     = optional(string, "1")
+    ingress = optional(string, "INGRESS_TRAFFIC_ALL")
+  })
+  description = "How the reader function runs."
+  default     = {}
+}
+
+variable "admin_function" {
+  type = object({
+    memory  = optional(string, "512Mi")
+    cpu     = optional(string, "1")
+    ingress = optional(string, "INGRESS_TRAFFIC_ALL")
+  })
+  description = "How the admin function runs."
   default     = {}
 }

@@ -45,6 +45,8 @@ const ALLOWED: Readonly<Record<Identity, readonly string[]>> = {
   token: [...permissionsOf('token')],
   webhook: [...permissionsOf('webhook')],
   sweep: [...permissionsOf('sweep')],
+  reader: [...permissionsOf('reader')],
+  admin: [...permissionsOf('admin')],
 };
 
 export function isAllowed({ identity, method }: IamCall): boolean {

@@ -11,6 +11,7 @@ import { googleError, permissionDenied, unauthenticated } from './error.ts';
 import { type Fault, underFault } from './fault.ts';
 import { type FirebaseAccount, IdentityToolkit, toolkitMethodOf } from './identity-toolkit.ts';
 import { type Identity, Metadata } from './metadata.ts';
+import { type IdTokenOptions, People } from './people.ts';
 import { CloudStorage } from './storage.ts';
 import { targetOf as storageTargetOf } from './storage-target.ts';
 import { type Exchange, oauthStatus, SecurityTokens } from './sts.ts';
@@ -30,6 +31,8 @@ export interface FakeGoogle {
   readonly accounts: ReadonlyMap<string, { readonly disabled: boolean }>;
   /** Every change of an account's state that took effect, oldest first. */
   readonly changes: readonly Change[];
+  /** The ID token of a person, as gcloud prints it. */
+  readonly idToken: (email: string, options?: IdTokenOptions) => Promise<string>;
   /** Every access token issued for a service account, oldest first. */
   readonly minted: readonly IssuedToken[];
   /** Every well-formed exchange of an access token for a downscoped one, whatever the response, oldest first. */
@@ -57,6 +60,7 @@ export async function startFakeGoogle(options: {
 }): Promise<FakeGoogle> {
   const clock = options.clock ?? systemClock;
   const metadata = new Metadata();
+  const people = new People(clock);
   const accounts = new Accounts(options.accounts, clock);
   const tokens = new Tokens(accounts, clock);
   const credentials = new Credentials(accounts, tokens, clock);
@@ -120,7 +124,9 @@ export async function startFakeGoogle(options: {
 
   const server = await jsonServer(
     'fake Google',
-    (request) => {
+    async (request) => {
+      const ofPeople = await people.respond(request);
+      if (ofPeople) return ofPeople;
       if (request.path.startsWith('/computeMetadata/') || request.path === '/')
         return metadata.respond('anyone', request);
       if (request.path.startsWith('/gate')) return tokens.gate(bearerOf(request));
@@ -134,12 +140,18 @@ export async function startFakeGoogle(options: {
   );
   const metadataOf = (identity: Identity) =>
     jsonServer(`metadata server of ${identity}`, (request) => metadata.respond(identity, request));
-  const [token, webhook, sweep] = await Promise.all([metadataOf('token'), metadataOf('webhook'), metadataOf('sweep')]);
+  const identities = ['token', 'webhook', 'sweep', 'reader', 'admin'] as const;
+  const servers = await Promise.all(
+    identities.map(async (identity) => [identity, await metadataOf(identity)] as const),
+  );
 
   const google: FakeGoogle = {
     url: server.url,
     metadataHost: hostOf(server.url),
-    metadataHosts: { token: hostOf(token.url), webhook: hostOf(webhook.url), sweep: hostOf(sweep.url) },
+    metadataHosts: Object.fromEntries(
+      servers.map(([identity, { url }]) => [identity, hostOf(url)]),
+    ) as FakeGoogle['metadataHosts'],
+    idToken: (email, options) => people.idToken(email, options),
     calls,
     unexpected,
     accounts: accounts.states,
@@ -151,7 +163,7 @@ export async function startFakeGoogle(options: {
     before: undefined,
     fault: undefined,
     close: async () => {
-      await Promise.all([server, token, webhook, sweep].map(({ close }) => close()));
+      await Promise.all([server, ...servers.map(([, metadataServer]) => metadataServer)].map(({ close }) => close()));
     },
   };
   return google;

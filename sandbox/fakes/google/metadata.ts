@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 
 /** Who calls Google: one of the functions, or `anyone` for tests that run them all in one process. */
-export type Identity = 'anyone' | 'token' | 'webhook' | 'sweep';
+export type Identity = 'anyone' | 'token' | 'webhook' | 'sweep' | 'reader' | 'admin';
 
 const FLAVOR = { 'metadata-flavor': 'Google' };
 

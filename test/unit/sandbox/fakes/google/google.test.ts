@@ -264,6 +264,8 @@ describe('the identities of the functions', () => {
     token: ['generateAccessToken', 'signJwt', 'get', 'disable'],
     webhook: ['get', 'disable'],
     sweep: ['get', 'disable', 'enable'],
+    reader: [],
+    admin: ['get', 'disable'],
   };
   const cases = (Object.keys(MAY) as Identity[]).flatMap((identity) =>
     (Object.keys(PERMISSION) as Method[]).map((method) => ({ identity, method, may: MAY[identity].includes(method) })),
@@ -288,7 +290,7 @@ describe('the identities of the functions', () => {
 
   it('are distinguished only by the address of their metadata server', async () => {
     const hosts = [google.metadataHost, ...Object.values(google.metadataHosts)];
-    expect(new Set(hosts).size).toBe(4);
+    expect(new Set(hosts).size).toBe(6);
     for (const host of hosts) expect(host).toMatch(/^127\.0\.0\.1:[0-9]+$/);
   });
 

@@ -1,0 +1,115 @@
+// `POST /kill`: which grants are meant, what a dry run shows, and what is said of an act.
+
+import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
+import { toIsoTimes } from '../../shared/audit/iso-times.ts';
+import { endEvents, failureEvents } from '../../shared/audit/result-events.ts';
+import type { Grant } from '../../shared/core/grant/grant.ts';
+import type { Selector } from '../../shared/core/kill-switch.ts';
+import {
+  type ADMIN_ROUTES,
+  type KillRequest,
+  type KillResponse,
+  MAX_LISTED,
+} from '../../shared/core/operator-api/admin.ts';
+import { toGrantSummary } from '../../shared/core/operator-api/grant.ts';
+import { describeSelector, toWire } from '../../shared/core/operator-api/selector.ts';
+import { activateKillSwitch, findGrants, type KillResult } from '../../shared/operations/kill-switch.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { AdminDeps } from '../../shared/wiring/admin.ts';
+import type { Failure, PrivateRequest } from '../runtime/private-handler.ts';
+import { problemOfEmptySelection, resolveSelector } from './selection.ts';
+
+type Request = PrivateRequest<(typeof ADMIN_ROUTES)['kill']>;
+type Result = { readonly body: KillResponse; readonly auditEvents: readonly AuditEvent[] } | Failure;
+
+export async function kill(deps: AdminDeps, clock: Clock, { actor, body }: Request): Promise<Result> {
+  const selector = await resolveSelector(deps, body);
+  if ('status' in selector) return selector;
+  const { selected, ambiguous } = await findGrants(deps, selector);
+  if (selected.length === 0 && ambiguous.length === 0 && !(await isKnownAct(deps, body.id))) {
+    const problem = await problemOfEmptySelection(deps, selector, body.block);
+    if (problem) return problem;
+  }
+  if (body.dry_run) return dryRun(body, { selector, selected, ambiguous, actor }, clock);
+  const order = { selector, actor, reason: body.reason, blocks_new: body.block };
+  const result = await activateKillSwitch(deps, body.id, order);
+  return {
+    body: toResponse(body, selector, result, clock),
+    auditEvents: [
+      auditEvent('kill_switch.activated', {
+        kill_switch_id: body.id,
+        ...order,
+        selector: toIsoTimes(selector),
+        selection: describeSelector(selector),
+      }),
+      ...endEvents(result),
+      ...failureEvents([...result.pending, ...result.failures]),
+    ],
+  };
+}
+
+/** Whether the request repeats an act: by then its grants may have ended. */
+async function isKnownAct({ readerLedger }: AdminDeps, id: string): Promise<boolean> {
+  return (await readerLedger.killSwitches([id])).has(id);
+}
+
+function dryRun(
+  body: KillRequest,
+  found: {
+    readonly selector: Selector;
+    readonly selected: Grant[];
+    readonly ambiguous: Grant[];
+    readonly actor: string;
+  },
+  clock: Clock,
+): Result {
+  const { selector, selected, ambiguous, actor } = found;
+  const cannotBeRevoked = selected.filter(({ revocation }) => revocation === 'expiry');
+  const list = (grants: readonly Grant[]) => summaries(grants, clock);
+  return {
+    body: {
+      id: body.id,
+      dry_run: true,
+      selector: toWire(selector),
+      selected: list(selected),
+      counts: {
+        selected: selected.length,
+        revoked: 0,
+        still_accepted: cannotBeRevoked.length,
+        expired: 0,
+        unfinished: 0,
+      },
+      still_accepted: list(cannotBeRevoked),
+      unfinished: [],
+      ambiguous: list(ambiguous),
+      block_id: null,
+    },
+    auditEvents: [auditEvent('operator.read', { actor, operation: 'kill', about: describeSelector(selector) })],
+  };
+}
+
+function toResponse(body: KillRequest, selector: Selector, result: KillResult, clock: Clock): KillResponse {
+  const { selected, ambiguous, revoked, stillAccepted, expired } = result;
+  const unfinished = [...result.pending, ...result.failures];
+  return {
+    id: body.id,
+    dry_run: false,
+    selector: toWire(selector),
+    selected: summaries(selected, clock),
+    counts: {
+      selected: selected.length,
+      revoked: revoked.length,
+      still_accepted: stillAccepted.length,
+      expired: expired.length,
+      unfinished: unfinished.length,
+    },
+    still_accepted: summaries(stillAccepted, clock),
+    unfinished: unfinished.slice(0, MAX_LISTED).map(({ grant_id = null, error }) => ({ grant_id, error })),
+    ambiguous: summaries(ambiguous, clock),
+    block_id: body.block ? body.id : null,
+  };
+}
+
+function summaries(grants: readonly Grant[], clock: Clock) {
+  return grants.slice(0, MAX_LISTED).map((grant) => toGrantSummary(grant, clock.now()));
+}

@@ -1,0 +1,100 @@
+// Which grants a request to `POST /kill` means, and whether what it names exists. A selector with a misspelt name would end nothing, and
+// would block nothing.
+
+import { closestName } from '../../shared/core/closest-name.ts';
+import { EXACT_FIELDS, type ExactField, type Selector } from '../../shared/core/kill-switch.ts';
+import type { KillRequest } from '../../shared/core/operator-api/admin.ts';
+import { describeSelector, fromWire } from '../../shared/core/operator-api/selector.ts';
+import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
+import type { Policy } from '../../shared/core/policy/policy.ts';
+import { toJobFields } from '../../shared/core/subject/buildkite-job.ts';
+import type { AdminDeps } from '../../shared/wiring/admin.ts';
+import type { Failure } from '../runtime/private-handler.ts';
+
+type Deps = Pick<AdminDeps, 'lookUpToken' | 'deploymentLedger' | 'readerLedger' | 'killSwitchLedger'>;
+
+/** The selector of a request. For a token, it selects the one grant that the token belongs to. Throws DependencyError. */
+export async function resolveSelector(deps: Deps, body: KillRequest): Promise<Selector | Failure> {
+  const { selector = {}, pipeline, token_sha256, all } = body;
+  const named = pipeline !== undefined || Object.values(selector).some((value) => value !== undefined);
+  if ([named, token_sha256 !== undefined, all].filter(Boolean).length !== 1)
+    return {
+      status: 400,
+      error: 'invalid_request',
+      description: 'Give selector or pipeline, or token_sha256, or all: one of the three.',
+    };
+  if (all) return { issued_since: 0 };
+  if (token_sha256 !== undefined) return ofToken(deps, token_sha256);
+  if (pipeline === undefined) return fromWire(selector);
+  const known = (await policyInForce(deps))?.pipelines ?? {};
+  const pipeline_id = known[pipeline];
+  if (pipeline_id === undefined) return unknownName('pipeline', pipeline, Object.keys(known));
+  return { ...fromWire(selector), pipeline_id };
+}
+
+async function ofToken({ lookUpToken }: Deps, token_sha256: string): Promise<Selector | Failure> {
+  const grant = await lookUpToken(token_sha256);
+  if (grant) return { job_id: grant.subject.id, credential: grant.credential };
+  return nothingSelected(
+    `No grant on record has a token with the SHA-256 ${token_sha256}. Either Keydesk did not issue it, or it has expired and was removed from the record.`,
+  );
+}
+
+/**
+ * Why a selector that fits no live grant must not be taken as it is: a name of it is in no grant on record and not in the policy. And
+ * without a block there is nothing to do. Undefined where the order makes sense. Throws DependencyError.
+ */
+export async function problemOfEmptySelection(
+  deps: Deps,
+  selector: Selector,
+  block: boolean,
+): Promise<Failure | undefined> {
+  const policy = await policyInForce(deps);
+  for (const field of EXACT_FIELDS) {
+    const value = selector[field];
+    if (value === undefined || namesOf(policy, field).includes(value)) continue;
+    if (!(await deps.readerLedger.everHad(field, value)))
+      return unknownName(field, value, [...namesOf(policy, field), ...(await liveValues(deps, field))]);
+  }
+  if (block) return undefined;
+  return nothingSelected(
+    `Nothing was done: no live grant matches ${describeSelector(selector)}. See: keydesk grants list. To refuse new requests that match, add --block.`,
+  );
+}
+
+/** Undefined where the ledger does not have the policy that `token` uses. */
+async function policyInForce({ deploymentLedger }: Deps): Promise<Policy | undefined> {
+  const { deployments } = await deploymentLedger.deployments();
+  const token = deployments.find((deployment) => deployment.function === 'token');
+  const stored = token?.function === 'token' ? await deploymentLedger.policy(token.policy_sha256) : undefined;
+  const parsed = stored && parsePolicy(stored.text, 'policy');
+  return parsed && 'policy' in parsed ? parsed.policy : undefined;
+}
+
+function namesOf(policy: Policy | undefined, field: ExactField): string[] {
+  if (field === 'credential') return Object.keys(policy?.credentials ?? {});
+  if (field === 'environment') return Object.keys(policy?.environments ?? {});
+  return field === 'pipeline_id' ? Object.values(policy?.pipelines ?? {}) : [];
+}
+
+async function liveValues({ killSwitchLedger }: Deps, field: ExactField): Promise<string[]> {
+  const values = new Set<string>();
+  for await (const { grants } of killSwitchLedger.liveGrants())
+    for (const grant of grants) {
+      const value = { ...grant, ...toJobFields(grant.subject) }[field];
+      if (value !== null) values.add(value);
+    }
+  return [...values];
+}
+
+function unknownName(field: string, value: string, known: readonly string[]): Failure {
+  const closest = closestName(value, known);
+  const hint = closest === undefined ? ' See: keydesk grants list.' : ` Did you mean ${closest}?`;
+  return nothingSelected(
+    `Nothing was done: no grant on record has ${field}=${value}, and the policy does not name it.${hint}`,
+  );
+}
+
+function nothingSelected(description: string): Failure {
+  return { status: 404, error: 'nothing_selected', description };
+}

@@ -1,0 +1,73 @@
+// The routes of `admin`.
+
+import * as z from 'zod';
+import { grantSummarySchema } from './grant.ts';
+import { defineRoutes, NO_QUERY } from './route.ts';
+import { selectorOnWire } from './selector.ts';
+
+/** The most grants that a list in a response has. */
+export const MAX_LISTED = 500;
+
+const grants = z.array(grantSummarySchema);
+const count = z.int();
+
+const killRequestSchema = z.strictObject({
+  id: z.uuid().describe('chosen by the caller. A request that is repeated with it continues the act'),
+  selector: selectorOnWire.optional(),
+  pipeline: z
+    .string()
+    .min(1)
+    .max(1024)
+    .optional()
+    .describe('a name of `pipelines` in the policy, with or without a selector'),
+  token_sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of a token, in hex')
+    .optional()
+    .describe('in place of a selector: the grant that this token belongs to'),
+  all: z.boolean().default(false).describe('in place of a selector: every live grant'),
+  reason: z.string().trim().min(1, 'says why, for the record').max(1000),
+  block: z.boolean().default(false).describe('also refuse new requests that match, until the block is removed'),
+  dry_run: z.boolean().default(false).describe('only list what would be ended'),
+});
+
+const killResponseSchema = z.object({
+  id: z.string(),
+  dry_run: z.boolean(),
+  selector: selectorOnWire,
+  selected: grants.describe(`the grants that were live when it began, ${MAX_LISTED} at most`),
+  counts: z.object({
+    selected: count,
+    revoked: count.describe('access was taken away'),
+    still_accepted: count.describe('cannot be revoked; the tokens are accepted until they expire'),
+    expired: count.describe('time was up before'),
+    unfinished: count.describe('not ended or not revoked yet'),
+  }),
+  still_accepted: grants,
+  unfinished: z
+    .array(z.object({ grant_id: z.string().nullable(), error: z.string() }))
+    .describe('the sweep goes on with those that are on record as ending'),
+  ambiguous: grants.describe('live grants without a pipeline_id: not known whether they are selected, left alone'),
+  block_id: z.string().nullable().describe('the block that is in force from now on'),
+});
+export type KillResponse = z.output<typeof killResponseSchema>;
+
+export const ADMIN_ROUTES = defineRoutes({
+  kill: {
+    method: 'POST',
+    path: '/kill',
+    summary: 'Ends every live grant that is selected, and with `block` keeps new ones from being issued.',
+    query: NO_QUERY,
+    body: killRequestSchema,
+    response: killResponseSchema,
+  },
+  removeBlock: {
+    method: 'POST',
+    path: '/blocks/{id}/remove',
+    summary: 'Removes a block. What it ended stays ended.',
+    query: NO_QUERY,
+    body: undefined,
+    response: z.object({ id: z.string(), removed: z.literal(true) }),
+  },
+});
+export type KillRequest = z.output<typeof killRequestSchema>;

@@ -1,0 +1,51 @@
+// What people read of the ledger, through `reader` and `admin`: grants, and acts of the kill switch. It writes nothing.
+
+import type { Firestore } from '@google-cloud/firestore';
+import { type ExactField, killSwitchSchema } from '../core/kill-switch.ts';
+import { parseRecord } from '../firestore/records.ts';
+import type { ReaderLedger, UnreadableRecord } from '../operations/ports.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { blocksDocument, grantDocument, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
+import { readLiveGrants } from './live-grants.ts';
+
+/** The stored field that a selector's member is compared with. */
+const STORED: Readonly<Record<ExactField, string>> = {
+  job_id: 'subject.id',
+  pipeline_id: 'subject.pipeline_id',
+  pipeline_slug: 'subject.pipeline_slug',
+  build_branch: 'subject.build_branch',
+  agent_id: 'subject.agent_id',
+  credential: 'credential',
+  environment: 'environment',
+  policy_sha256: 'policy_sha256',
+};
+
+export function createReaderLedger(ledger: Firestore, clock: Clock): ReaderLedger {
+  return {
+    grant: async (id) => toGrant(await withLedgerTimeout(clock, grantDocument(ledger, id).get())),
+    blocks: async () => toBlocks(await withLedgerTimeout(clock, blocksDocument(ledger).get())),
+    killSwitches: async (ids) => {
+      if (ids.length === 0) return new Map();
+      const documents = ids.map((id) => ledger.collection('kill_switches').doc(id));
+      const read = await withLedgerTimeout(clock, ledger.getAll(...documents));
+      const found = read.flatMap((snapshot) => {
+        const record = parseRecord(killSwitchSchema, snapshot);
+        return record ? [[snapshot.id, record] as const] : [];
+      });
+      return new Map(found);
+    },
+    everHad: async (field, value) => {
+      const query = ledger.collection('grants').where(STORED[field], '==', value).limit(1);
+      return !(await withLedgerTimeout(clock, query.get())).empty;
+    },
+    countLive: async () => {
+      const live = new Map<string, number>();
+      const unreadable: UnreadableRecord[] = [];
+      for await (const page of readLiveGrants(ledger, clock)) {
+        for (const { environment } of page.grants) live.set(environment, (live.get(environment) ?? 0) + 1);
+        unreadable.push(...page.unreadable);
+      }
+      return { live, unreadable };
+    },
+  };
+}

@@ -1,0 +1,25 @@
+// The clients of the `admin` function: those that end, the ledger of its acts, and one that reads. They can neither mint nor enable
+// an account.
+
+import { createKillSwitchLedger } from '../ledger/kill-switch.ts';
+import { createReaderLedger } from '../ledger/reader.ts';
+import type { KillSwitchDeps } from '../operations/kill-switch.ts';
+import type { DeploymentLedger, LookUpToken, ReaderLedger } from '../operations/ports.ts';
+import { type ClientSettings, openClients } from './clients.ts';
+import { createRevocationDeps } from './revocation.ts';
+
+export type AdminDeps = KillSwitchDeps & {
+  readonly readerLedger: ReaderLedger;
+  readonly lookUpToken: LookUpToken;
+  readonly deploymentLedger: DeploymentLedger;
+  readonly warmUp: () => Promise<void>;
+};
+
+export function createAdminDeps(deps: ClientSettings): AdminDeps {
+  const clients = openClients(deps);
+  return {
+    ...createRevocationDeps(deps, clients),
+    killSwitchLedger: createKillSwitchLedger(clients.ledger, deps.clock),
+    readerLedger: createReaderLedger(clients.ledger, deps.clock),
+  };
+}

@@ -1,0 +1,223 @@
+// reader and admin over HTTP: who is let in, what a route accepts, what is logged.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { everyKindPolicyText } from '../fixtures/policies.ts';
+
+const PERSON = 'alice@acme.example';
+
+let keydesk: InProcessKeydesk;
+beforeAll(async () => {
+  keydesk = await openInProcessKeydesk();
+});
+afterAll(() => keydesk.close());
+
+const issue = async () => {
+  const job = keydesk.buildkite.startJob();
+  const { json } = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job));
+  return { job, ...json } as { job: { id: string }; grant_id: string; access_token: string };
+};
+const bothUrls = () => [`${keydesk.readerUrl}/blocks`, `${keydesk.adminUrl}/blocks/x/remove`];
+
+describe('a private function', () => {
+  it.each([
+    ['no token', async () => ({}), 'missing'],
+    [
+      'a token of nobody, although no invoker check was made',
+      async () => ({ authorization: 'Bearer eyJhbGciOiJub25lIn0.eyJlbWFpbCI6ImFAYi5jIn0.x' }),
+      'not_verified',
+    ],
+    [
+      'a token in X-Serverless-Authorization alone',
+      async () => ({ 'x-serverless-authorization': `Bearer ${await keydesk.google.idToken(PERSON)}` }),
+      'missing',
+    ],
+    [
+      'a token for another function',
+      async () => ({
+        authorization: `Bearer ${await keydesk.google.idToken(PERSON, { audience: 'https://other.example' })}`,
+      }),
+      'audience_wrong',
+    ],
+  ])('refuses %s', async (_, headers, problem) => {
+    for (const url of bothUrls()) {
+      const { status, json, audit } = await keydesk.call(url, { headers: await headers() });
+      expect([status, json.error]).toEqual([401, 'invalid_token']);
+      expect(audit).toMatchObject([{ event: 'operator.refused', severity: 'WARNING', problem }]);
+    }
+  });
+
+  it('says the same about every token that Google did not sign', async () => {
+    const bodies = ['x', 'a.b.c', await keydesk.buildkite.jobToken(keydesk.buildkite.startJob())].map(async (token) => {
+      const { json } = await keydesk.call(`${keydesk.readerUrl}/blocks`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return { ...json, request_id: '' };
+    });
+    expect(new Set((await Promise.all(bodies)).map((body) => JSON.stringify(body))).size).toBe(1);
+  });
+
+  it('knows its paths, methods, queries and bodies', async () => {
+    expect(await keydesk.asPerson(`${keydesk.readerUrl}/nothing`)).toMatchObject({ status: 404 });
+    const wrongMethod = await keydesk.asPerson(`${keydesk.readerUrl}/blocks`, { body: {} });
+    expect([wrongMethod.status, wrongMethod.headers.get('allow')]).toEqual([405, 'GET']);
+    const wrongQuery = await keydesk.asPerson(`${keydesk.readerUrl}/blocks?state=all`);
+    expect(wrongQuery).toMatchObject({ status: 400, json: { error: 'invalid_request' } });
+    const wrongBody = await keydesk.asPerson(`${keydesk.adminUrl}/kill`, { body: { id: 'x', reason: '' } });
+    expect(wrongBody).toMatchObject({
+      status: 400,
+      json: { error_description: expect.stringMatching(/body\. .*id: .*; reason: /) },
+    });
+  });
+});
+
+describe('GET /grants/ID', () => {
+  it('shows a grant and the hashes of its tokens, and no token', async () => {
+    const { grant_id, job, access_token } = await issue();
+    const { status, json, text, audit } = await keydesk.asPerson(`${keydesk.readerUrl}/grants/${grant_id}`);
+    expect(status).toBe(200);
+    expect(json).toMatchObject({ grant_id, state: 'active', job: { job_id: job.id }, tokens: [{}] });
+    expect(text).not.toContain(access_token);
+    expect(audit).toMatchObject([{ event: 'operator.read', actor: PERSON, operation: 'getGrant', about: grant_id }]);
+  });
+
+  it('responds with 404 about an id that is not on record', async () => {
+    expect(await keydesk.asPerson(`${keydesk.readerUrl}/grants/none`)).toMatchObject({
+      status: 404,
+      json: { error: 'not_found' },
+    });
+  });
+});
+
+describe('POST /kill', () => {
+  const kill = (body: object, email = PERSON) =>
+    keydesk.asPerson(`${keydesk.adminUrl}/kill`, {
+      email,
+      body: { id: crypto.randomUUID(), reason: 'INC-7', ...body },
+    });
+
+  it('records the verified address as the actor, and ends the grant', async () => {
+    const { job, grant_id } = await issue();
+    const { status, json, audit } = await kill({ selector: { job_id: job.id } }, 'bob@acme.example');
+    expect([status, json.counts.revoked]).toEqual([200, 1]);
+    expect(audit).toMatchObject([
+      { event: 'kill_switch.activated', actor: 'bob@acme.example', reason: 'INC-7', blocks_new: false },
+      { event: 'grant.revoked', grant_id },
+    ]);
+  });
+
+  it('leaves an account alone that serves another job by the time its turn comes', async () => {
+    const MINUTE = 60_000;
+    const requestToken = async () => {
+      const issuedAt = Math.floor(keydesk.clock.now() / 1000);
+      const jobToken = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob(), { issuedAt });
+      return (await keydesk.requestByPath(jobToken, 'staging-admin')).json;
+    };
+    const leaked = await requestToken();
+    const { ledger } = keydesk.adminDeps;
+    const others: string[] = [];
+    let ends = 0;
+    keydesk.adminDeps.ledger = {
+      ...ledger,
+      endGrant: async (grant, cause) => {
+        ends += 1;
+        if (ends === 2) {
+          for (let minutes = 0; minutes < 30; minutes += 1) {
+            keydesk.clock.advance(MINUTE);
+            await keydesk.sweep();
+          }
+          for (let jobs = 0; jobs < 3; jobs += 1) others.push((await requestToken()).access_token);
+        }
+        return ledger.endGrant(grant, cause);
+      },
+    };
+    const { json } = await kill({ selector: { credential: 'staging-admin' } });
+    keydesk.adminDeps.ledger = ledger;
+    expect(json.counts).toEqual({ selected: 1, revoked: 0, still_accepted: 0, expired: 0, unfinished: 0 });
+    expect(await keydesk.gate(leaked.access_token)).toBe(401);
+    expect(await Promise.all(others.map(keydesk.gate))).toEqual([200, 200, 200]);
+  });
+
+  it('writes nothing in a dry run', async () => {
+    const { job, grant_id } = await issue();
+    const { json, audit } = await kill({ selector: { job_id: job.id }, dry_run: true, block: true });
+    expect(json).toMatchObject({ dry_run: true, selected: [{ grant_id, state: 'active' }], block_id: null });
+    expect(audit).toMatchObject([{ event: 'operator.read', operation: 'kill' }]);
+    const after = await keydesk.asPerson(`${keydesk.readerUrl}/grants/${grant_id}`);
+    expect(after.json).toMatchObject({ state: 'active', ended_at: null });
+    expect((await keydesk.asPerson(`${keydesk.readerUrl}/blocks`)).json).toEqual({ blocks: [] });
+  });
+
+  it.each([
+    ['nothing selected', {}],
+    ['two ways to select', { all: true, selector: { credential: 'x' } }],
+    ['an empty selector', { selector: {} }],
+  ])('refuses %s', async (_, body) => {
+    expect(await kill(body)).toMatchObject({ status: 400, json: { error: 'invalid_request' } });
+  });
+
+  it('knows the names of the policy and of grants on record, also where nothing is live, and blocks them', async () => {
+    const { grant_id } = await issue();
+    await keydesk.adminDeps.deploymentLedger.recordToken(
+      { version: '0.2.0', revision: null, started_at: keydesk.clock.now() },
+      { sha256: keydesk.tokenDeps.policy.sha256, text: everyKindPolicyText(keydesk.project) },
+    );
+    await kill({ all: true });
+    for (const [selector, message] of [
+      [
+        { credential: 'stagin-config' },
+        /no grant on record has credential=stagin-config.*Did you mean staging-config\?/,
+      ],
+      [{ environment: 'production ' }, /Did you mean production\?/],
+      [{ pipeline_slug: 'ap' }, /no grant on record has pipeline_slug=ap/],
+    ] as const) {
+      const { status, json, audit } = await kill({ selector, block: true });
+      expect([status, json.error, audit]).toEqual([404, 'nothing_selected', []]);
+      expect(json.error_description).toMatch(message);
+    }
+    expect(await kill({ pipeline: 'nothing' })).toMatchObject({ status: 404 });
+    expect(await kill({ selector: { pipeline_slug: 'app' } })).toMatchObject({
+      status: 404,
+      json: { error_description: expect.stringContaining('no live grant matches pipeline_slug=app') },
+    });
+    const { status, json } = await kill({
+      selector: { pipeline_slug: 'app', credential: 'staging-admin' },
+      block: true,
+    });
+    expect([status, json.counts.selected]).toEqual([200, 0]);
+    expect((await keydesk.asPerson(`${keydesk.readerUrl}/blocks`)).json.blocks).toMatchObject([
+      { id: json.block_id, actor: PERSON, reason: 'INC-7', selector: { pipeline_slug: 'app' } },
+    ]);
+    const removed = await keydesk.asPerson(`${keydesk.adminUrl}/blocks/${json.block_id}/remove`, { body: {} });
+    expect(removed).toMatchObject({ status: 200, audit: [{ event: 'kill_switch.deactivated', actor: PERSON }] });
+    expect((await keydesk.asPerson(`${keydesk.readerUrl}/grants/${grant_id}`)).json).toMatchObject({
+      state: 'revoked',
+    });
+  });
+
+  it('refuses what fits nothing, and a token that is not on record, and records no act', async () => {
+    for (const body of [{ selector: { credential: 'stagin-config' } }, { token_sha256: 'a'.repeat(64) }]) {
+      const { status, json, audit } = await kill(body);
+      expect([status, json.error, audit]).toEqual([404, 'nothing_selected', []]);
+    }
+  });
+
+  it('responds with 503 when the ledger fails, and has blocked nothing that it does not say', async () => {
+    const { killSwitchLedger } = keydesk.adminDeps;
+    keydesk.adminDeps.killSwitchLedger = {
+      ...killSwitchLedger,
+      liveGrants: () => {
+        throw Object.assign(new Error('ledger: no response within 5000 ms'), {
+          name: 'DependencyError',
+          dependency: 'ledger',
+          code: 'timed_out',
+          retryAfter: 2,
+        });
+      },
+    };
+    const { status, headers } = await kill({ selector: { credential: 'staging-config' }, block: true });
+    keydesk.adminDeps.killSwitchLedger = killSwitchLedger;
+    expect([status, headers.get('retry-after')]).toEqual([503, '2']);
+    expect((await keydesk.asPerson(`${keydesk.readerUrl}/blocks`)).json).toEqual({ blocks: [] });
+  });
+});
