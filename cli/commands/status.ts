@@ -1,0 +1,98 @@
+// `keydesk status`: is the deployment healthy, as far as its ledger shows it.
+
+import { Command } from '@commander-js/extra-typings';
+import { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
+import type { StatusView } from '../../shared/core/operator-api/status.ts';
+import { age } from '../../shared/core/status/problems.ts';
+import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../operator-api.ts';
+import { examples } from '../options.ts';
+import { EXIT, print, printJson } from '../terminal.ts';
+
+export const statusCommand = new Command('status')
+  .summary('is it healthy, what is live')
+  .description(
+    'Show what is deployed and whether it works: functions, sweep, webhooks, pools, blocks and the API token, as the ledger has them.',
+  )
+  .addOption(readerOption())
+  .addOption(impersonateOption())
+  .option('--json', 'the response of the function reader')
+  .addHelpText('after', `${examples('status', 'status --json')}\n\nExit code 1: something is wrong.`)
+  .action(({ reader: url, impersonate, json }) =>
+    reportFailures(async () => {
+      const call = await openOperatorApi('reader', READER_ROUTES, { url, impersonate });
+      const status = await call('getStatus');
+      if (json) printJson(status);
+      else for (const line of linesOf(status)) print(line);
+      if (status.problems.length > 0) process.exitCode = EXIT.failure;
+    }),
+  );
+
+/** One screen: a line for each thing, problems first. */
+export function linesOf(status: StatusView): string[] {
+  const ago = (time: string | null) =>
+    time === null ? 'never' : `${age(Date.parse(time), Date.parse(status.as_of))} ago`;
+  return [
+    ...(status.problems.length === 0
+      ? ['No problem is known.']
+      : status.problems.flatMap(({ message, page }) => [`PROBLEM     ${message}`, `            See docs/${page}`])),
+    '',
+    ...status.functions.map((one) =>
+      row(one.function, `version ${one.version}, ${one.revision ?? 'no revision'}, started ${ago(one.started_at)}`),
+    ),
+    row('policy', status.policy_sha256 ?? 'not known'),
+    ...sweepLines(status, ago),
+    ...webhookLines(status, ago),
+    row('live', liveOf(status)),
+    row('blocks', `${status.blocks} in force${status.blocks > 0 ? ': keydesk blocks list' : ''}`),
+    ...status.pools.map(({ pool, size, free, leased, revoking, cooling_down, exhausted_in_s }) =>
+      row(
+        'pool',
+        `${pool}: ${free} of ${size} free, ${leased} leased, ${revoking} to disable, ${cooling_down} cooling down${
+          exhausted_in_s === null ? '' : `; none free in about ${Math.ceil(exhausted_in_s / 60)} min`
+        }`,
+      ),
+    ),
+    ...apiTokenLines(status),
+  ];
+}
+
+function sweepLines({ sweep }: StatusView, ago: (time: string | null) => string): string[] {
+  if (!sweep) return [row('sweep', 'no record')];
+  const { last_sweep_at, pending_revocations, overdue, jobs_unchecked, oldest_pending_at } = sweep;
+  const oldest = oldest_pending_at === null ? '' : ` (the oldest ended ${ago(oldest_pending_at)})`;
+  const count = (value: number | null) => value ?? 'unknown';
+  return [
+    row('last sweep', ago(last_sweep_at)),
+    row(
+      'left',
+      `${count(pending_revocations)} to revoke${oldest}, ${count(overdue)} overdue, ${count(jobs_unchecked)} jobs unchecked`,
+    ),
+  ];
+}
+
+function webhookLines({ webhooks }: StatusView, ago: (time: string | null) => string): string[] {
+  if (!webhooks) return [row('webhooks', 'no record')];
+  return [
+    row('webhooks', `last accepted ${ago(webhooks.last_accepted_at)}`),
+    ...webhooks.keys.map(({ fingerprint, last_accepted_at }, at) =>
+      row(`key ${at + 1}`, `${fingerprint}, signed last ${ago(last_accepted_at)}`),
+    ),
+  ];
+}
+
+function liveOf({ live_grants }: StatusView): string {
+  const counts = Object.entries(live_grants).map(([environment, count]) => `${environment} ${count}`);
+  return counts.length === 0 ? 'no grant' : `grants: ${counts.join(', ')}`;
+}
+
+function apiTokenLines({ buildkite_api_token: token }: StatusView): string[] {
+  if (!token) return [row('API token', 'none, or not checked yet')];
+  const scopes = token.scopes?.join(', ') ?? 'unknown scopes';
+  return [
+    row('API token', `${scopes}; ${token.expires_at === null ? 'no known expiry' : `expires ${token.expires_at}`}`),
+  ];
+}
+
+function row(name: string, text: string): string {
+  return `${name.padEnd(10)}  ${text}`;
+}

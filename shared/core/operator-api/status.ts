@@ -1,0 +1,113 @@
+// What is deployed and whether it works, as `GET /status` shows it. Times are ISO 8601.
+
+import * as z from 'zod';
+import type { Deployment } from '../deployment/deployment.ts';
+import { PROBLEM_CODES } from '../status/problems.ts';
+import type { Status } from '../status/status.ts';
+
+const time = z.iso.datetime();
+
+export const statusSchema = z.object({
+  as_of: time,
+  problems: z
+    .array(z.object({ code: z.enum(PROBLEM_CODES), message: z.string(), page: z.string() }))
+    .describe('what is wrong, as far as the ledger shows it; empty when nothing is'),
+  functions: z.array(
+    z.object({
+      function: z.string(),
+      version: z.string(),
+      revision: z.string().nullable(),
+      started_at: time.describe('when the instance started that wrote its record last'),
+    }),
+  ),
+  policy_sha256: z.string().nullable().describe('the policy by which `token` decides'),
+  webhooks: z
+    .object({
+      last_accepted_at: time.nullable(),
+      keys: z.array(z.object({ fingerprint: z.string(), last_accepted_at: time.nullable() })),
+    })
+    .nullable()
+    .describe('which key signs, in the order of the setting'),
+  sweep: z
+    .object({
+      last_sweep_at: time.nullable(),
+      last_sweep_ok: z.boolean().nullable(),
+      oldest_pending_at: time.nullable().describe('when the first of the grants ended whose end is not finished'),
+      pending_revocations: z.number().nullable(),
+      overdue: z.number().nullable(),
+      jobs_unchecked: z.number().nullable(),
+      has_backlog: z.boolean().nullable(),
+    })
+    .nullable(),
+  pools: z.array(
+    z.object({
+      pool: z.string(),
+      size: z.number(),
+      free: z.number(),
+      leased: z.number(),
+      revoking: z.number(),
+      cooling_down: z.number(),
+      exhausted_in_s: z.number().nullable(),
+    }),
+  ),
+  live_grants: z.record(z.string(), z.number()).describe('by environment'),
+  blocks: z.number().describe('how many blocks are in force'),
+  buildkite_api_token: z
+    .object({
+      scopes: z.array(z.string()).nullable(),
+      expires_at: time.nullable(),
+      checked_at: time,
+      failure: z.string().nullable(),
+    })
+    .nullable(),
+});
+export type StatusView = z.output<typeof statusSchema>;
+
+/** @param now milliseconds since the epoch */
+export function toStatusView(status: Status, now: number): StatusView {
+  const { deployments, token, webhook, sweep, problems, live, blocks } = status;
+  return {
+    as_of: new Date(now).toISOString(),
+    problems: [...problems],
+    functions: deployments.map(toFunction),
+    policy_sha256: token?.policy_sha256 ?? null,
+    webhooks: webhook
+      ? {
+          last_accepted_at: toIso(webhook.last_accepted_at),
+          keys: webhook.keys.map(({ fingerprint, last_accepted_at }) => ({
+            fingerprint,
+            last_accepted_at: toIso(last_accepted_at),
+          })),
+        }
+      : null,
+    sweep: sweep
+      ? {
+          last_sweep_at: toIso(sweep.last_sweep_at),
+          last_sweep_ok: sweep.last_sweep_ok,
+          oldest_pending_at: toIso(sweep.oldest_pending_at),
+          pending_revocations: sweep.left?.pending_revocations ?? null,
+          overdue: sweep.left?.overdue ?? null,
+          jobs_unchecked: sweep.left?.jobs_unchecked ?? null,
+          has_backlog: sweep.left?.has_backlog ?? null,
+        }
+      : null,
+    pools: sweep?.left?.pools ?? [],
+    live_grants: Object.fromEntries([...live].sort()),
+    blocks: blocks.length,
+    buildkite_api_token: sweep?.buildkite_api_token
+      ? {
+          ...sweep.buildkite_api_token,
+          expires_at: toIso(sweep.buildkite_api_token.expires_at),
+          checked_at: new Date(sweep.buildkite_api_token.checked_at).toISOString(),
+        }
+      : null,
+  };
+}
+
+function toFunction({ function: name, version, revision, started_at }: Deployment) {
+  return { function: name, version, revision, started_at: new Date(started_at).toISOString() };
+}
+
+function toIso(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString();
+}

@@ -1,0 +1,160 @@
+// What is wrong with a deployment, as far as its ledger shows it. Each problem says what was seen, and names the page that says what to do.
+
+import { API_TOKEN_EXPIRES_SOON_MS, SWEEP_EVERY_MS } from '../timing.ts';
+import type { Status } from './status.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+/** Sweeps that may be missing before that is a problem. */
+const SWEEPS_MISSED = 3;
+const PENDING_TOO_LONG_MS = 5 * MINUTE;
+/** With live grants, jobs end, and their webhooks arrive. */
+const WEBHOOKS_SILENT_MS = 24 * HOUR;
+/** All that the sweep's API token needs. */
+const NEEDED_SCOPE = 'read_builds';
+
+const CODES = {
+  unreadable_records: 'troubleshooting',
+  not_recorded: 'not-starting',
+  versions_differ: 'upgrade',
+  sweep_not_running: 'sweep-not-running',
+  sweep_incomplete: 'dependency-errors',
+  revocation_stuck: 'revocation-stuck',
+  sweep_behind: 'sweep-behind',
+  jobs_unchecked: 'jobs-unchecked',
+  no_webhook: 'webhooks-lost',
+  webhooks_silent: 'webhooks-lost',
+  pool_exhausted: 'pool-exhaustion',
+  pool_exhausting: 'pool-exhaustion',
+  no_api_token: 'api-token-expiring',
+  api_token_unusable: 'api-token-expiring',
+  api_token_expiring: 'api-token-expiring',
+  api_token_too_wide: 'api-token-expiring',
+} as const;
+export type ProblemCode = keyof typeof CODES;
+export const PROBLEM_CODES = Object.keys(CODES) as ProblemCode[];
+
+export interface Problem {
+  readonly code: ProblemCode;
+  /** What was seen, in one sentence for people. */
+  readonly message: string;
+  /** The page, from the folder `docs`. */
+  readonly page: string;
+}
+
+type Judged = Omit<Status, 'problems'>;
+
+/** Worst first. */
+export function findProblems(status: Judged, now: number): Problem[] {
+  const found = [
+    ...ofRecords(status),
+    ...ofSweep(status, now),
+    ...ofWebhooks(status, now),
+    ...ofPools(status),
+    ...ofApiToken(status, now),
+  ];
+  return found.map(([code, message]) => ({ code, message, page: pageOf(code) }));
+}
+
+function pageOf(code: ProblemCode): string {
+  const page = CODES[code];
+  if (page === 'troubleshooting') return 'TROUBLESHOOTING.md';
+  return page === 'upgrade' ? 'OPERATIONS.md' : `playbooks/${page}.md`;
+}
+
+type Found = readonly [code: ProblemCode, message: string];
+
+function* ofRecords({ unreadable, deployments, token, webhook, sweep }: Judged): Iterable<Found> {
+  if (unreadable.length > 0)
+    yield ['unreadable_records', `${unreadable.length} records cannot be read. The first: ${unreadable[0]}`];
+  for (const [name, deployment] of Object.entries({ token, webhook, sweep }))
+    if (!deployment)
+      yield [
+        'not_recorded',
+        `The function ${name} has not recorded a start: it never ran, or is of a release before 0.2.`,
+      ];
+  const versions = new Set(deployments.map(({ version }) => version));
+  if (versions.size > 1)
+    yield [
+      'versions_differ',
+      `The functions are not of one version: ${deployments.map((one) => `${one.function} ${one.version}`).join(', ')}.`,
+    ];
+}
+
+function* ofSweep({ sweep }: Judged, now: number): Iterable<Found> {
+  if (!sweep) return;
+  const { last_sweep_at, last_sweep_ok, oldest_pending_at, left } = sweep;
+  if (last_sweep_at === null || now - last_sweep_at > SWEEPS_MISSED * SWEEP_EVERY_MS)
+    yield [
+      'sweep_not_running',
+      last_sweep_at === null ? 'No sweep has run yet.' : `The last sweep ended ${age(last_sweep_at, now)} ago.`,
+    ];
+  if (last_sweep_ok === false) yield ['sweep_incomplete', 'The last sweep could not read all of the ledger.'];
+  if (oldest_pending_at !== null && now - oldest_pending_at > PENDING_TOO_LONG_MS)
+    yield [
+      'revocation_stuck',
+      `A grant ended ${age(oldest_pending_at, now)} ago, and its access is not taken away yet.`,
+    ];
+  if (left?.has_backlog) yield ['sweep_behind', 'The last sweep did not get to all that is due.'];
+  if (left?.jobs_unchecked)
+    yield [
+      'jobs_unchecked',
+      `Buildkite has not responded for 15 minutes about ${left.jobs_unchecked} jobs with live grants.`,
+    ];
+}
+
+function* ofWebhooks({ webhook, live }: Judged, now: number): Iterable<Found> {
+  if (!webhook) return;
+  const { last_accepted_at, started_at } = webhook;
+  const liveGrants = [...live.values()].reduce((sum, count) => sum + count, 0);
+  if (last_accepted_at === null) yield ['no_webhook', 'No webhook has been accepted yet.'];
+  else if (liveGrants > 0 && now - Math.max(last_accepted_at, started_at) > WEBHOOKS_SILENT_MS)
+    yield [
+      'webhooks_silent',
+      `The last webhook was accepted ${age(last_accepted_at, now)} ago, and ${liveGrants} grants are live.`,
+    ];
+}
+
+function* ofPools({ sweep }: Judged): Iterable<Found> {
+  for (const { pool, size, free, exhausted_in_s } of sweep?.left?.pools ?? [])
+    if (free === 0) yield ['pool_exhausted', `The pool of ${pool} has no free account of ${size}.`];
+    else if (exhausted_in_s !== null)
+      yield [
+        'pool_exhausting',
+        `The pool of ${pool} has ${free} of ${size} accounts free, and none in ${Math.ceil(exhausted_in_s / 60)} minutes if demand stays as it is.`,
+      ];
+}
+
+function* ofApiToken({ sweep }: Judged, now: number): Iterable<Found> {
+  if (!sweep) return;
+  const token = sweep.buildkite_api_token;
+  if (token === null) {
+    yield [
+      'no_api_token',
+      'The sweep has no API token of Buildkite, or has not checked it yet: it finds no lost webhook.',
+    ];
+    return;
+  }
+  const { scopes, expires_at, failure } = token;
+  if (failure !== null) yield ['api_token_unusable', `Buildkite did not describe the API token (${failure}).`];
+  if (expires_at !== null && expires_at <= now)
+    yield ['api_token_unusable', `The API token of Buildkite expired ${age(expires_at, now)} ago.`];
+  else if (expires_at !== null && expires_at - now < API_TOKEN_EXPIRES_SOON_MS)
+    yield ['api_token_expiring', `The API token of Buildkite expires in ${age(now, expires_at)}.`];
+  const more = scopes?.filter((scope) => scope !== NEEDED_SCOPE) ?? [];
+  if (more.length > 0)
+    yield [
+      'api_token_too_wide',
+      `The API token of Buildkite needs ${NEEDED_SCOPE} alone, and also has ${more.join(', ')}.`,
+    ];
+  if (scopes !== null && !scopes.includes(NEEDED_SCOPE))
+    yield ['api_token_unusable', `The API token of Buildkite lacks the scope ${NEEDED_SCOPE}.`];
+}
+
+/** For people: `40 s`, `12 min`, `5 h`, `3 days`. */
+export function age(from: number, to: number): string {
+  const ms = Math.max(0, to - from);
+  if (ms < 2 * MINUTE) return `${Math.round(ms / 1000)} s`;
+  if (ms < 2 * HOUR) return `${Math.round(ms / MINUTE)} min`;
+  return ms < 48 * HOUR ? `${Math.round(ms / HOUR)} h` : `${Math.round(ms / (24 * HOUR))} days`;
+}

@@ -1,0 +1,32 @@
+// What `keydesk status` shows, made from records of the ledger. Times are milliseconds since the epoch and end in `_at`. Knows nothing about
+// where records are kept, or how they are shown.
+
+import type { Deployment } from '../deployment/deployment.ts';
+import type { Blocks } from '../kill-switch.ts';
+import { findProblems, type Problem } from './problems.ts';
+
+export interface StatusRecords {
+  readonly deployments: readonly Deployment[];
+  /** Records of deployments and grants that cannot be read, by what is wrong with them. */
+  readonly unreadable: readonly string[];
+  readonly blocks: Blocks;
+  /** Grants that have not come to their end, by environment. */
+  readonly live: ReadonlyMap<string, number>;
+}
+
+export interface Status extends StatusRecords {
+  readonly token: DeploymentOf<'token'> | undefined;
+  readonly webhook: DeploymentOf<'webhook'> | undefined;
+  readonly sweep: DeploymentOf<'sweep'> | undefined;
+  /** Worst first. */
+  readonly problems: readonly Problem[];
+}
+
+export type DeploymentOf<Name extends Deployment['function']> = Extract<Deployment, { function: Name }>;
+
+export function toStatus(records: StatusRecords, now: number): Status {
+  const of = <Name extends Deployment['function']>(name: Name) =>
+    records.deployments.find((deployment): deployment is DeploymentOf<Name> => deployment.function === name);
+  const status = { ...records, token: of('token'), webhook: of('webhook'), sweep: of('sweep') };
+  return { ...status, problems: findProblems(status, now) };
+}
