@@ -28,7 +28,7 @@ export type Selector = z.output<typeof selectorSchema>;
 /** An act of the kill switch, as it is on record. */
 export const killSwitchSchema = z.object({
   selector: selectorSchema,
-  /** Who threw it, and why: what they said of themselves. */
+  /** Who activated it, by the verified ID token, and why, as they said. */
   actor: z.string().min(1),
   reason: z.string().min(1),
   /** Whether it blocks new requests until the block is removed. */

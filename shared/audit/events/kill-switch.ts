@@ -1,4 +1,4 @@
-// Events of the operator's command. They belong to no request.
+// Events of the kill switch, by `admin`.
 
 import * as z from 'zod';
 import { defineEvent } from './definition.ts';

@@ -154,7 +154,7 @@ const KEPT_FROM = {
 /** Fields of a document that single-field indexes are kept of: those that are asked for. Each is a write more. */
 const INDEXED: Readonly<Record<string, readonly string[]>> = {
   grants: [
-    ...['credential', 'ending_since', 'environment', 'service_account', 'state'],
+    ...['credential', 'ending_since', 'environment', 'policy_sha256', 'service_account', 'state'],
     ...['agent_id', 'build_branch', 'build_tag', 'id', 'organization_id', 'organization_slug', 'pipeline_id'].map(
       (claim) => `subject.${claim}`,
     ),

@@ -13,6 +13,8 @@ const environment = {
   token: { url: '' },
   webhook: { url: '' },
   sweep: { url: '' },
+  reader: { url: '' },
+  admin: { url: '' },
 };
 
 let shown = '';
