@@ -1,11 +1,13 @@
 // `keydesk doctor --before-deploy`: before the first apply, looks at what the policy and the Terraform module need, with the rights of
-// the person who runs it. Reads only.
+// the person who runs it. Reads only. `--live` is in cli/live.
 
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { closestName } from '../../shared/core/closest-name.ts';
 import { projectIdSchema } from '../../shared/core/policy/google-names.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
+import { addLiveOptions, LIVE_DESCRIPTION, LIVE_EXAMPLES, LIVE_EXIT_CODES, readLiveOptions } from '../live/options.ts';
+import { runLive } from '../live/run.ts';
 import { createOperatorClient, LOG_IN } from '../operator-client.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy } from '../policy-file.ts';
@@ -20,13 +22,15 @@ const FIRST_PROGRESS_MS = 1_000;
 const PROGRESS_MS = 5_000;
 
 export const doctorCommand = new Command('doctor')
-  .summary('find what would fail, before the first deployment')
+  .summary('find what would fail; measure revocation')
   .description(
     `Before the first deployment, look at what the policy and the Terraform module need, and say what would fail. The command only reads. It uses your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token), and the quota of the project that --project names.
 
-The projects, databases, accounts and buckets are those of the policy. What only the Terraform module knows are options: --create-policy-accounts, --touched, --log-archive, --pool-groups and --project-number. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.`,
+The projects, databases, accounts and buckets are those of the policy. What only the Terraform module knows are options: --create-policy-accounts, --touched, --log-archive, --pool-groups and --project-number. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.
+
+${LIVE_DESCRIPTION}`,
   )
-  .option('--before-deploy', 'run the checks before the first deployment (required)')
+  .option('--before-deploy', 'run the checks before the first deployment')
   .addOption(policyOption())
   .option('--project <id>', "Keydesk's own project (required)", parseProject)
   .option('--region <region>', 'region of the functions, such as europe-west1 (required)', parseLocation)
@@ -52,12 +56,14 @@ The projects, databases, accounts and buckets are those of the policy. What only
     `${examples(
       'doctor --before-deploy --project acme-keydesk --region europe-west1 --ledger-location eur3 --create-policy-accounts',
       'doctor --before-deploy --project acme-keydesk --region europe-west1 --accept keys_allowed --json',
+      ...LIVE_EXAMPLES,
     )}
 
-Exit code 1: there is a finding that is not accepted, or something could not be looked at.`,
+Exit code 1: there is a finding that is not accepted, or something could not be looked at. ${LIVE_EXIT_CODES}`,
   )
   .action(async ({ accept, json, beforeDeploy, project, region, ...options }, command) => {
-    if (!beforeDeploy) return command.error("error: required option '--before-deploy' not specified");
+    if ('live' in options) return runLive(readLiveOptions(command));
+    if (!beforeDeploy) return command.error("error: required option '--before-deploy' or '--live' not specified");
     if (project === undefined) return command.error("error: required option '--project <id>' not specified");
     if (region === undefined) return command.error("error: required option '--region <region>' not specified");
     const { policy, sha256 } = readPolicy(options.policy);
@@ -102,6 +108,8 @@ Exit code 1: there is a finding that is not accepted, or something could not be 
     else for (const line of ['', ...explanations(results), summary(counts)]) print(line);
     if (counts.errors + counts.warnings + counts.could_not_look > 0) process.exitCode = EXIT.failure;
   });
+
+addLiveOptions(doctorCommand);
 
 /** Lines on standard error after a second and then every few seconds, until it is aborted. */
 function reportProgress(clock: Clock, line: () => string): AbortController {
