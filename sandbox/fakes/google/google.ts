@@ -15,7 +15,7 @@ import { type IdTokenOptions, People } from './people.ts';
 import { CloudStorage } from './storage.ts';
 import { targetOf as storageTargetOf } from './storage-target.ts';
 import { type Exchange, oauthStatus, SecurityTokens } from './sts.ts';
-import { type IssuedToken, Tokens } from './tokens.ts';
+import { type IssuedToken, type Propagation, Tokens } from './tokens.ts';
 
 export interface FakeGoogle {
   readonly url: string;
@@ -45,6 +45,8 @@ export interface FakeGoogle {
   before: ((call: Call) => Promise<LocalResponse | undefined> | LocalResponse | undefined) | undefined;
   /** How a permitted call goes wrong, if it does; called after `before`, when that returned nothing. */
   fault: ((call: Call) => Fault | undefined) | undefined;
+  /** How long the tokens of a disabled account are accepted all the same; undefined for not at all. */
+  propagation: Propagation | undefined;
   close(): Promise<void>;
 }
 
@@ -162,6 +164,12 @@ export async function startFakeGoogle(options: {
     objects: storage.objects.contents,
     before: undefined,
     fault: undefined,
+    get propagation() {
+      return tokens.propagation;
+    },
+    set propagation(propagation) {
+      tokens.propagation = propagation;
+    },
     close: async () => {
       await Promise.all([server, ...servers.map(([, metadataServer]) => metadataServer)].map(({ close }) => close()));
     },

@@ -24,8 +24,20 @@ export interface AccessToken extends IssuedToken {
   readonly boundary?: Boundary;
 }
 
+/** How long the tokens of an account that is disabled are accepted all the same. For tests alone. */
+export interface Propagation {
+  /** Milliseconds after the account was disabled; `Infinity` for ever. */
+  readonly delayMs: number;
+  /** Accepts one request of each account once more: the one that would be its nth rejection. */
+  readonly acceptNthRejection?: number;
+}
+
 export class Tokens {
+  /** Undefined: the tokens of a disabled account are rejected at once. */
+  propagation: Propagation | undefined;
   readonly #issued = new Map<string, AccessToken>();
+  /** By account: how many requests were, or would have been, rejected because it is disabled. */
+  readonly #rejections = new Map<string, number>();
   readonly #accounts: Accounts;
   readonly #clock: Clock;
 
@@ -49,11 +61,21 @@ export class Tokens {
       return { refusal: unauthenticated({ reason: 'ACCESS_TOKEN_EXPIRED', domain: DOMAIN, metadata: {} }) };
     // Whether disabling an account ends the tokens downscoped from its own is not established. The worse is assumed: they
     // live on until they expire. Nothing in Keydesk may hang on it, either way.
-    if (!token.boundary && this.#accounts.states.get(token.account)?.disabled) {
+    if (!token.boundary && this.#accounts.states.get(token.account)?.disabled && this.#hasPropagated(token.account)) {
       const metadata = { email: token.account };
       return { refusal: unauthenticated({ reason: 'ACCOUNT_STATE_INVALID', domain: DOMAIN, metadata }) };
     }
     return { token };
+  }
+
+  #hasPropagated(account: string): boolean {
+    if (!this.propagation) return true;
+    const { delayMs, acceptNthRejection } = this.propagation;
+    const disabledAt = this.#accounts.changes.findLast((change) => change.account === account)?.at ?? 0;
+    if (this.#clock.now() < disabledAt + delayMs) return false;
+    const rejections = (this.#rejections.get(account) ?? 0) + 1;
+    this.#rejections.set(account, rejections);
+    return rejections !== acceptNthRejection;
   }
 
   /** Stands for every API but Cloud Storage: a downscoped token opens none of them. */

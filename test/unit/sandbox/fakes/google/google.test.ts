@@ -212,6 +212,26 @@ describe('the access tokens of a service account', () => {
     expect(await atGate(accessToken)).toEqual(accepted);
   });
 
+  it('are accepted for longer, and once more after a rejection, where a test says so', async () => {
+    const accessToken = await mintedToken();
+    google.propagation = { delayMs: 7_000, acceptNthRejection: 2 };
+    clock.advance(60_000);
+    await call('disable');
+    const statuses = async (count: number) => {
+      const seen: number[] = [];
+      for (let nth = 0; nth < count; nth += 1) seen.push((await atGate(accessToken)).status);
+      return seen;
+    };
+    clock.advance(6_999);
+    expect(await statuses(2)).toEqual([200, 200]);
+    clock.advance(1);
+    expect(await statuses(4)).toEqual([401, 200, 401, 401]);
+    google.propagation = { delayMs: Number.POSITIVE_INFINITY };
+    expect(await statuses(1)).toEqual([200]);
+    google.propagation = undefined;
+    expect(await statuses(1)).toEqual([401]);
+  });
+
   it('are refused from their expiry on, on the given clock', async () => {
     const accessToken = await mintedToken();
     const expiresAt = Date.parse('2030-01-01T00:15:00Z');
