@@ -1,0 +1,226 @@
+// `keydesk doctor --live` as a step of a job, against the functions, the emulators and a fake Google whose disabling is slow,
+// flips or never comes. Every canary grant has been released at the end, however the command ended.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { documentSchema } from '../../../cli/live/document.ts';
+import { type Environment, openEnvironment } from '../../../sandbox/environment.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { startStep } from '../../../sandbox/fakes/buildkite/step.ts';
+import { ROOT } from '../../../sandbox/functions.ts';
+import { jsonServer } from '../../../sandbox/local-server.ts';
+import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
+import { account, accounts, policyData, policyText } from '../../fixtures/policies.ts';
+import { SECRET } from '../plugin/step.ts';
+import { runCli } from './run-cli.ts';
+
+const PROJECT = 'live-data';
+const BUCKET = 'live-data-canary';
+const scopes = ['https://www.googleapis.com/auth/cloud-platform'];
+const monitoring = { environment: 'monitoring', ttl: '10m' };
+const POLICY = policyText(
+  policyData(PROJECT, {
+    'canary-rules': {
+      ...monitoring,
+      firestore: { database: 'data', allow: [{ path: 'canary/{document}', verbs: ['get'] }] },
+    },
+    'canary-pool': { ...monitoring, serviceAccount: { pool: accounts('canary', 8, PROJECT), scopes } },
+    'canary-shared': { ...monitoring, serviceAccount: { email: account('canary-shared', PROJECT), scopes } },
+    'canary-bucket': {
+      ...monitoring,
+      storage: {
+        serviceAccount: account('canary-bucket', PROJECT),
+        bucket: BUCKET,
+        role: 'roles/storage.objectViewer',
+      },
+    },
+  }),
+);
+
+let folder: string;
+let environment: Environment;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'keydesk-live-'));
+  const policyFile = join(folder, 'policy.yaml');
+  writeFileSync(policyFile, POLICY);
+  const parsed = parsePolicy(POLICY, policyFile);
+  if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+  process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
+  environment = await openEnvironment({ policy: parsed.policy, policyFile });
+});
+afterEach(() => {
+  environment.google.propagation = undefined;
+  expect(environment.google.unexpected).toEqual([]);
+});
+afterAll(async () => {
+  await environment?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const gate = (name = 'canary-pool') => ['--target', `${name}=${environment.google.url}/gate`];
+const rulesTarget = () => [
+  '--target',
+  `canary-rules=http://${environment.firestoreHost}/v1/projects/${PROJECT}/databases/(default)/documents/canary/a`,
+];
+
+/** Runs the command in a step of a new job. Its standard output goes to a file. */
+function startLive(args: readonly string[], { url = environment.token.url } = {}) {
+  const job = environment.buildkite.startJob();
+  const file = join(folder, `${job.id}.out`);
+  const quoted = ['--url', url, '--audience', environment.policy.audience, ...args].map((one) => `'${one}'`).join(' ');
+  const step = startStep({
+    step: {
+      command: `exec '${process.execPath}' '${ROOT}/cli/keydesk.ts' doctor --live ${quoted} >'${file}'`,
+      plugins: [],
+      env: {},
+    },
+    job,
+    buildkite: environment.buildkite,
+    plugins: {},
+    checkout: folder,
+  });
+  const finished = step.finished.then((ran) => {
+    const out = readFileSync(file, 'utf8');
+    expect(ran.raw + out).not.toMatch(SECRET);
+    return { ...ran, out, file, job };
+  });
+  return { ...step, job, finished };
+}
+
+async function live(args: readonly string[]) {
+  const ran = await startLive([...args, '--json']).finished;
+  return { ...ran, document: documentSchema.parse(JSON.parse(ran.out)) };
+}
+
+/** The events of a job's grants. */
+function eventsOf({ id }: Job): string[] {
+  const lines = environment.log.filter((line) => line.includes(id)).map((line) => JSON.parse(line));
+  return lines.map(({ event }) => event).filter((event) => event.startsWith('grant.'));
+}
+const RELEASED = ['grant.issued', 'grant.released', 'grant.revoked'];
+
+describe('keydesk doctor --live', () => {
+  it('measures rules on the emulator, and a pooled account at two APIs, and leaves no grant', async () => {
+    const storage = `canary-pool=${environment.google.url}/storage/v1/b/${BUCKET}/o?maxResults=1`;
+    const credentials = ['--credential', 'canary-rules', '--credential', 'canary-pool'];
+    const { exitCode, document, output, out, job } = await live([
+      ...[...credentials, ...rulesTarget(), ...gate(), '--target', storage],
+      ...['--rejections', '5', '--place', 'europe-west1'],
+    ]);
+    expect([exitCode, output]).toEqual([0, expect.any(String)]);
+    expect(document).toMatchObject({
+      method: { requests_per_second: 5, rejections_in_a_row: 5, bound_s: 300, ended_by: 'release' },
+      runs: [{ place: 'europe-west1' }],
+      results: [
+        { credential: 'credential-1', api: 'firestore', revocation: 'immediate', ended: 1, flips: 0 },
+        { credential: 'credential-2', api: 'other', revocation: 'propagating', ended: 1, flips: 0 },
+        { credential: 'credential-2', api: 'storage', revocation: 'propagating', ended: 1, flips: 0 },
+      ],
+      problems: [],
+    });
+    expect(out).not.toMatch(/canary|live-data|monitoring|http/);
+    expect(eventsOf(job)).toEqual([...RELEASED, ...RELEASED]);
+  });
+
+  it('finds a disabling that is delayed by 7 s, and one flip', async () => {
+    environment.google.propagation = { delayMs: 7_000, acceptNthRejection: 3 };
+    const { exitCode, document, job } = await live(['--credential', 'canary-pool', ...gate()]);
+    const [result] = document.results;
+    expect(result).toMatchObject({ trials: 1, ended: 1, flips: 1, rejected: 22 });
+    // The accepted request after the delay was received when 7 s had passed, and two others had been rejected.
+    expect(result?.from_sending_s?.min).toBeGreaterThan(6.5);
+    expect(result?.observed_revocation_latency_s?.min).toBeGreaterThan(5);
+    expect(exitCode).toBe(0);
+    expect(eventsOf(job)).toEqual(RELEASED);
+  });
+
+  it('says plainly that a token is still accepted at the bound, exits with 1, and leaves no grant', async () => {
+    environment.google.propagation = { delayMs: Number.POSITIVE_INFINITY };
+    const args = ['--credential', 'canary-pool', ...gate(), '--bound', '6', '--rejections', '5'];
+    const { exitCode, document, job, file } = await live(args);
+    expect(exitCode).toBe(1);
+    expect(document).toMatchObject({
+      trials: [{ released: true, targets: [{ outcome: 'still_accepted', rejected: 0 }] }],
+      results: [{ ended: 0, still_accepted: 1, observed_revocation_latency_s: null }],
+      problems: [{ code: 'still_accepted', what: expect.stringContaining('still accepted the token') }],
+    });
+    expect(eventsOf(job)).toEqual(RELEASED);
+    const joined = await runCli('doctor --live', ['--join', file, '--trials', '1']);
+    expect(joined).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('problem: credential-1: other still accepted'),
+    });
+    const logged = await runCli('doctor --live', ['--join', file, '--trials', '1', '--log']);
+    expect(JSON.parse(logged.out)).toMatchObject({ event: 'observed_revocation_latency', outcome: 'still_accepted' });
+  });
+
+  it.each(['canary-shared', 'canary-bucket'])(
+    'does not measure %s, which ends by expiry, and says why',
+    async (name) => {
+      const refused = await startLive(['--credential', name]).finished;
+      expect(refused).toMatchObject({ exitCode: 2, out: '', output: expect.stringContaining('end by expiry') });
+      expect(eventsOf(refused.job)).toEqual([]);
+      const { exitCode, document, job } = await live(['--credential', name, ...gate(name)]);
+      expect([exitCode, document.problems[0]]).toMatchObject([1, { code: 'not_measured' }]);
+      expect(document.trials).toMatchObject([{ not_measured: 'ends_by_expiry', released: true, targets: [] }]);
+      expect(eventsOf(job).slice(0, 2)).toEqual(['grant.issued', 'grant.released']);
+    },
+  );
+
+  it('does not measure at a URL that needs no token', async () => {
+    const open = await jsonServer('open', () => ({ status: 200, json: {} }));
+    const { exitCode, document, job } = await live([
+      '--credential',
+      'canary-pool',
+      '--target',
+      `canary-pool=${open.url}/`,
+    ]);
+    await open.close();
+    expect([exitCode, document.trials[0]?.not_measured]).toEqual([1, 'open_without_token']);
+    expect(eventsOf(job)).toEqual(RELEASED);
+  });
+
+  it('releases its grant when its job is cancelled', async () => {
+    environment.google.propagation = { delayMs: Number.POSITIVE_INFINITY };
+    const step = startLive(['--credential', 'canary-pool', ...gate()]);
+    await step.saw('canary-pool is issued');
+    step.cancel();
+    const { exitCode, out, output } = await step.finished;
+    expect({ exitCode, out }).toEqual({ exitCode: 143, out: '' });
+    expect(output).toContain('No canary grant is left.');
+    expect(eventsOf(step.job)).toEqual(RELEASED);
+  });
+
+  it('requests nothing that was not named, and sends no token to other hosts', async () => {
+    for (const args of [
+      [],
+      ['--credential', 'canary-pool', ...gate('canary-rules')],
+      ['--credential', 'canary-pool', '--target', 'canary-pool=https://example.com/'],
+      ['--credential', 'canary-pool'],
+      ['--credential', 'not-in-the-policy'],
+    ]) {
+      const { exitCode, out, job } = await startLive(args).finished;
+      expect([args, exitCode, out, eventsOf(job)]).toEqual([args, 2, '', []]);
+    }
+  });
+
+  it('takes a job token from standard input, and says what to do without an agent', async () => {
+    const args = [
+      '--url',
+      environment.token.url,
+      '--credential',
+      'canary-rules',
+      ...rulesTarget(),
+      '--rejections',
+      '2',
+    ];
+    const input = await environment.buildkite.jobToken(environment.buildkite.startJob());
+    const given = await runCli('doctor --live', [...args, '--token', '-'], { input });
+    expect([given.code, given.err]).toEqual([0, expect.stringContaining('is issued')]);
+    expect(given.out).toContain('1 of 1');
+    const without = await runCli('doctor --live', args, { env: { PATH: '/nonexistent' } });
+    expect(without).toMatchObject({ code: 1, out: '', err: expect.stringContaining('--token -') });
+  });
+});
