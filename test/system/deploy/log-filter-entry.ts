@@ -33,7 +33,10 @@ const special = z.object({
 export interface LogEntry {
   readonly timestamp: string;
   readonly logName: string;
-  readonly resource: { readonly type: 'cloud_run_revision'; readonly labels: { readonly service_name: string } };
+  readonly resource: {
+    readonly type: 'cloud_run_revision' | 'global';
+    readonly labels: { readonly service_name?: string };
+  };
   readonly severity: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly httpRequest?: Readonly<Record<string, unknown>> | undefined;
@@ -61,5 +64,17 @@ export function toLogEntry(line: string, at: number, service_name = 'token'): Lo
     spanId: known[`${SPECIAL}spanId`] as string | undefined,
     traceSampled: known[`${SPECIAL}trace_sampled`] as boolean | undefined,
     jsonPayload: Object.fromEntries(rest),
+  };
+}
+
+/** What `gcloud logging write keydesk-doctor LINE --payload-type=json` makes of a line: all of it is the payload. */
+export function toWrittenEntry(line: string, at: number): LogEntry {
+  return {
+    timestamp: new Date(at).toISOString(),
+    logName: 'projects/acme-keydesk/logs/keydesk-doctor',
+    resource: { type: 'global', labels: {} },
+    severity: 'DEFAULT',
+    labels: {},
+    jsonPayload: z.record(z.string(), z.unknown()).parse(JSON.parse(line)),
   };
 }

@@ -139,7 +139,10 @@ export function descriptorOf(type: string): Descriptor | undefined {
   if (!log) return PLATFORM[type];
   const { valueType, labels = [] } = log.metricDescriptor;
   const metricLabels = labels.map(({ key }) => key);
-  return { valueType, resource: 'cloud_run_revision', metricLabels, resourceLabels: SERVICE_LABELS, log };
+  // The lines of a command reach the log by another way than those of functions.
+  const [, resource = ''] = /^resource\.type="(\w+)" AND /.exec(log.filter) ?? [];
+  const resourceLabels = resource === 'cloud_run_revision' ? SERVICE_LABELS : [];
+  return { valueType, resource, metricLabels, resourceLabels, log };
 }
 
 export function secondsOf(duration: string): number {

@@ -2,14 +2,16 @@
 // quarters of an hour of the test's clock.
 
 import { expect, vi } from 'vitest';
+import { logLinesOf } from '../../../cli/live/log-lines.ts';
 import { exitOnProblems } from '../../../functions/runtime/bootstrap.ts';
 import { WEBHOOK_BODY_LIMIT } from '../../../functions/webhook/handler.ts';
 import { parseSettings } from '../../../shared/core/settings.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import { changeFirebaseUser } from '../../fixtures/firebase-thief.ts';
+import { measured, runOf, trialOf } from '../../fixtures/live-documents.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
 import { callRaw } from '../../fixtures/raw-request.ts';
-import { toLogEntry } from './log-filter-entry.ts';
+import { toLogEntry, toWrittenEntry } from './log-filter-entry.ts';
 import { MINUTE, SECOND, type WatchedKeydesk } from './log-filter-keydesk.ts';
 
 const CHECKER = 'GoogleStackdriverMonitoring-UptimeChecks(https://cloud.google.com/monitoring)';
@@ -39,6 +41,7 @@ export async function writeEveryLine(watched: WatchedKeydesk): Promise<void> {
   await changeUser(watched);
   await refuseAsGoogle(watched);
   failStart(watched);
+  measureLive(watched);
 }
 
 async function refuseRequests({ keydesk, requestToken, requestWith, advance }: WatchedKeydesk) {
@@ -227,4 +230,11 @@ function failStart({ entries, now }: WatchedKeydesk) {
     vi.restoreAllMocks();
   }
   entries.push(...lines.map((line) => toLogEntry(line, now(), 'keydesk-sweep')));
+}
+
+/** What `keydesk doctor --live --log` prints after a trial that went well and one that did not. */
+function measureLive({ entries, now }: WatchedKeydesk) {
+  const still = measured({ api: 'storage', outcome: 'still_accepted' });
+  const document = runOf([trialOf(), trialOf({ revocation: 'propagating', targets: [still] })]);
+  entries.push(...logLinesOf(document).map((line) => toWrittenEntry(line, now())));
 }

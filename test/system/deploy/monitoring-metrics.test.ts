@@ -36,7 +36,8 @@ function comparisonsOf(filter: string): string[] {
   return found.map((comparison) => comparison.replace('!=', '='));
 }
 
-const eventsOf = (entries: readonly LogEntry[]) => new Set(entries.map(({ labels }) => labels.event));
+const eventOf = ({ labels, jsonPayload }: LogEntry) => labels.event ?? jsonPayload.event;
+const eventsOf = (entries: readonly LogEntry[]) => new Set(entries.map(eventOf));
 const finds = (filter: string, entries = log) => entries.some(parseLogFilter(filter));
 
 describe.each(metrics.map((metric) => [metric.name, metric] as const))('%s', (_, metric) => {
@@ -44,9 +45,11 @@ describe.each(metrics.map((metric) => [metric.name, metric] as const))('%s', (_,
 
   it('counts each of its events, and compares fields with values that they have', () => {
     const comparisons = comparisonsOf(filter);
-    const events = comparisons.flatMap((comparison) => /^labels\.event="(.+)"$/.exec(comparison)?.[1] ?? []);
+    const events = comparisons.flatMap(
+      (comparison) => /^(?:labels|jsonPayload)\.event="(.+)"$/.exec(comparison)?.[1] ?? [],
+    );
     expect([...eventsOf(log.filter(parseLogFilter(filter)))].sort()).toEqual([...new Set(events)].sort());
-    const ofEvents = log.filter(({ labels }) => events.includes(labels.event ?? ''));
+    const ofEvents = log.filter((entry) => events.includes(String(eventOf(entry))));
     expect(comparisons.filter((comparison) => !finds(comparison, ofEvents))).toEqual([]);
   });
 

@@ -24,6 +24,8 @@ import {
 } from './monitoring-definitions.ts';
 import { parseLabel, parseMonitoringFilter } from './monitoring-query.ts';
 
+const OF_COMMAND = 'keydesk/observed_revocation_latency';
+const OF_FUNCTIONS = /^resource\.type="cloud_run_revision" AND /;
 const MINUTE_S = 60;
 const HOUR_S = 3600;
 
@@ -93,8 +95,10 @@ describe('the definitions', () => {
     expect(new Set(metrics.map(({ name }) => name)).size).toBe(metrics.length);
     for (const { name, filter, labelExtractors = {}, valueExtractor, metricDescriptor, bucketOptions } of metrics) {
       expect(name).toMatch(/^keydesk\/[a-z_]{1,60}$/);
-      // Only lines of functions, whatever else has such a label.
-      expect(filter).toMatch(/^resource\.type="cloud_run_revision" AND /);
+      // Only lines of functions, whatever else has such a label; and those of a command, from a log of its own.
+      const source =
+        name === OF_COMMAND ? /^resource\.type="global" AND logName:"\/logs\/keydesk-doctor" AND / : OF_FUNCTIONS;
+      expect(filter).toMatch(source);
       parseLogFilter(filter);
       for (const source of Object.values(labelExtractors)) parseExtractor(source);
       expect(Object.keys(labelExtractors)).toEqual((metricDescriptor.labels ?? []).map(({ key }) => key));
@@ -117,6 +121,7 @@ describe('the definitions', () => {
       'pool',
       'has_backlog',
       'result',
+      'outcome',
     ];
     // As many as there are pipelines that may ask, accounts in the policy, things that can fail, and calls that Keydesk makes.
     const bounded = [...few, 'pipeline', 'service_account', 'dependency', 'cause', 'permission', 'api'];

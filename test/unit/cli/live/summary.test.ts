@@ -5,7 +5,7 @@ import { documentSchema, type LiveDocument } from '../../../../cli/live/document
 import { logLinesOf } from '../../../../cli/live/log-lines.ts';
 import { join } from '../../../../cli/live/summary.ts';
 import { textOf } from '../../../../cli/live/text.ts';
-import { METHOD, measured, runOf, trialOf } from './measured.ts';
+import { METHOD, measured, runOf, trialOf } from '../../../fixtures/live-documents.ts';
 
 const codes = ({ problems }: LiveDocument) => problems.map(({ code }) => code);
 const pooled = (last_accepted_s: number, more = {}) =>
