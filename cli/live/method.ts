@@ -2,7 +2,7 @@
 
 /** Five requests a second. */
 export const PAUSE_MS = 200;
-/** So many accepted requests in a row before the release show that the target accepts the token at all. */
+/** Accepted requests in a row before the release, which show that the target accepts the token at all. */
 export const ACCEPTED_BEFORE = 5;
 /** For the first of them: an account that was enabled a moment ago is not accepted everywhere yet. */
 export const ACCEPTED_WITHIN_MS = 60_000;

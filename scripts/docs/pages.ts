@@ -9,6 +9,7 @@ import { commandTables } from './commands.ts';
 import { configurationTables } from './configuration.ts';
 import { costTables } from './grant-costs.ts';
 import { guardTables } from './guards.ts';
+import { liveTables } from './live.ts';
 import { type Blocks, withBlocks } from './markdown.ts';
 import { policyTables } from './policy.ts';
 import { preflightTables } from './preflight.ts';
@@ -27,7 +28,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/CLIENTS.md', clientTables),
     page('docs/COMMANDS.md', commandTables),
     page('docs/CONFIGURATION.md', () => configurationTables(root)),
-    page('docs/OPERATIONS.md', costTables),
+    page('docs/OPERATIONS.md', () => ({ ...costTables(), ...liveTables() })),
     page('docs/POLICY.md', policyTables),
     page('docs/PREFLIGHT.md', preflightTables),
     page('docs/STORAGE.md', () => storageTables(root)),

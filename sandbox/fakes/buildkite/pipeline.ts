@@ -38,6 +38,8 @@ const commandStep = z
     agents: z.record(z.string(), z.string()).optional(),
     concurrency: z.int().optional(),
     concurrency_group: z.string().optional(),
+    parallelism: z.int().optional(),
+    artifact_paths: z.string().optional(),
   })
   .transform(({ command: one, commands: many, ...step }) => ({ ...step, command: one ?? many ?? '' }));
 const waitingStep = z

@@ -1,18 +1,21 @@
 // `keydesk doctor --live` as a step of a job, against the functions, the emulators and a fake Google whose disabling is slow,
 // flips or never comes. Every canary grant has been released at the end, however the command ended.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { documentSchema } from '../../../cli/live/document.ts';
 import { type Environment, openEnvironment } from '../../../sandbox/environment.ts';
 import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
-import { startStep } from '../../../sandbox/fakes/buildkite/step.ts';
+import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
+import { runStep, startStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { jsonServer } from '../../../sandbox/local-server.ts';
 import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
-import { account, accounts, policyData, policyText } from '../../fixtures/policies.ts';
+import { AUDIENCE, account, accounts, policyData, policyText } from '../../fixtures/policies.ts';
 import { SECRET } from '../plugin/step.ts';
 import { runCli } from './run-cli.ts';
 
@@ -22,11 +25,11 @@ const scopes = ['https://www.googleapis.com/auth/cloud-platform'];
 const monitoring = { environment: 'monitoring', ttl: '10m' };
 const POLICY = policyText(
   policyData(PROJECT, {
-    'canary-rules': {
+    'canary-live': {
       ...monitoring,
       firestore: { database: 'data', allow: [{ path: 'canary/{document}', verbs: ['get'] }] },
     },
-    'canary-pool': { ...monitoring, serviceAccount: { pool: accounts('canary', 8, PROJECT), scopes } },
+    'canary-live-pool': { ...monitoring, serviceAccount: { pool: accounts('canary', 8, PROJECT), scopes } },
     'canary-shared': { ...monitoring, serviceAccount: { email: account('canary-shared', PROJECT), scopes } },
     'canary-bucket': {
       ...monitoring,
@@ -59,10 +62,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const gate = (name = 'canary-pool') => ['--target', `${name}=${environment.google.url}/gate`];
+const gate = (name = 'canary-live-pool') => ['--target', `${name}=${environment.google.url}/gate`];
 const rulesTarget = () => [
   '--target',
-  `canary-rules=http://${environment.firestoreHost}/v1/projects/${PROJECT}/databases/(default)/documents/canary/a`,
+  `canary-live=http://${environment.firestoreHost}/v1/projects/${PROJECT}/databases/(default)/documents/canary/a`,
 ];
 
 /** Runs the command in a step of a new job. Its standard output goes to a file. */
@@ -103,8 +106,8 @@ const RELEASED = ['grant.issued', 'grant.released', 'grant.revoked'];
 
 describe('keydesk doctor --live', () => {
   it('measures rules on the emulator, and a pooled account at two APIs, and leaves no grant', async () => {
-    const storage = `canary-pool=${environment.google.url}/storage/v1/b/${BUCKET}/o?maxResults=1`;
-    const credentials = ['--credential', 'canary-rules', '--credential', 'canary-pool'];
+    const storage = `canary-live-pool=${environment.google.url}/storage/v1/b/${BUCKET}/o?maxResults=1`;
+    const credentials = ['--credential', 'canary-live', '--credential', 'canary-live-pool'];
     const { exitCode, document, output, out, job } = await live([
       ...[...credentials, ...rulesTarget(), ...gate(), '--target', storage],
       ...['--rejections', '5', '--place', 'europe-west1'],
@@ -126,7 +129,7 @@ describe('keydesk doctor --live', () => {
 
   it('finds a disabling that is delayed by 7 s, and one flip', async () => {
     environment.google.propagation = { delayMs: 7_000, acceptNthRejection: 3 };
-    const { exitCode, document, job } = await live(['--credential', 'canary-pool', ...gate()]);
+    const { exitCode, document, job } = await live(['--credential', 'canary-live-pool', ...gate()]);
     const [result] = document.results;
     expect(result).toMatchObject({ trials: 1, ended: 1, flips: 1 });
     expect(result?.rejected).toBeGreaterThanOrEqual(22);
@@ -139,7 +142,7 @@ describe('keydesk doctor --live', () => {
 
   it('says plainly that a token is still accepted at the bound, exits with 1, and leaves no grant', async () => {
     environment.google.propagation = { delayMs: Number.POSITIVE_INFINITY };
-    const args = ['--credential', 'canary-pool', ...gate(), '--bound', '6', '--rejections', '5'];
+    const args = ['--credential', 'canary-live-pool', ...gate(), '--bound', '6', '--rejections', '5'];
     const { exitCode, document, job, file } = await live(args);
     expect(exitCode).toBe(1);
     expect(document).toMatchObject({
@@ -168,9 +171,9 @@ describe('keydesk doctor --live', () => {
     const open = await jsonServer('open', () => ({ status: 200, json: {} }));
     const { exitCode, document, job } = await live([
       '--credential',
-      'canary-pool',
+      'canary-live-pool',
       '--target',
-      `canary-pool=${open.url}/`,
+      `canary-live-pool=${open.url}/`,
     ]);
     await open.close();
     expect([exitCode, document.trials[0]?.not_measured]).toEqual([1, 'open_without_token']);
@@ -179,8 +182,8 @@ describe('keydesk doctor --live', () => {
 
   it('releases its grant when its job is cancelled', async () => {
     environment.google.propagation = { delayMs: Number.POSITIVE_INFINITY };
-    const step = startLive(['--credential', 'canary-pool', ...gate()]);
-    await step.saw('canary-pool is issued');
+    const step = startLive(['--credential', 'canary-live-pool', ...gate()]);
+    await step.saw('canary-live-pool is issued');
     step.cancel();
     const { exitCode, out, output } = await step.finished;
     expect({ exitCode, out }).toEqual({ exitCode: 143, out: '' });
@@ -191,9 +194,9 @@ describe('keydesk doctor --live', () => {
   it('requests nothing that was not named, and sends no token to other hosts', async () => {
     for (const args of [
       [],
-      ['--credential', 'canary-pool', ...gate('canary-rules')],
-      ['--credential', 'canary-pool', '--target', 'canary-pool=https://example.com/'],
-      ['--credential', 'canary-pool'],
+      ['--credential', 'canary-live-pool', ...gate('canary-live')],
+      ['--credential', 'canary-live-pool', '--target', 'canary-live-pool=https://example.com/'],
+      ['--credential', 'canary-live-pool'],
       ['--credential', 'canary-bucket'],
       ['--credential', 'not-in-the-policy'],
     ]) {
@@ -203,20 +206,73 @@ describe('keydesk doctor --live', () => {
   });
 
   it('takes a job token from standard input, and says what to do without an agent', async () => {
-    const args = [
-      '--url',
-      environment.token.url,
-      '--credential',
-      'canary-rules',
-      ...rulesTarget(),
-      '--rejections',
-      '2',
-    ];
+    const args = ['--url', environment.token.url, '--credential', 'canary-live', ...rulesTarget(), '--rejections', '2'];
     const input = await environment.buildkite.jobToken(environment.buildkite.startJob());
     const given = await runCli('doctor --live', [...args, '--token', '-'], { input });
     expect([given.code, given.err]).toEqual([0, expect.stringContaining('is issued')]);
     expect(given.out).toContain('1 of 1');
     const without = await runCli('doctor --live', args, { env: { PATH: '/nonexistent' } });
     expect(without).toMatchObject({ code: 1, out: '', err: expect.stringContaining('--token -') });
+  });
+});
+
+describe('the pipeline on the page', () => {
+  const [trial, report] = parsePipeline(readFileSync(join(ROOT, 'examples/pipeline.live.yml'), 'utf8'));
+  const inFolder = (command = '', names: Readonly<Record<string, string>> = {}) => {
+    const bin = join(folder, 'bin');
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(join(bin, 'keydesk'), `#!/bin/sh\nexec '${process.execPath}' '${ROOT}/cli/keydesk.ts' "$@"\n`);
+    // Artifacts are in the folder already.
+    const agent = `#!/bin/sh\n[ "$1" = artifact ] && exit 0\nPATH="\${PATH#*:}" exec buildkite-agent "$@"\n`;
+    writeFileSync(join(bin, 'buildkite-agent'), agent);
+    for (const name of ['keydesk', 'buildkite-agent']) chmodSync(join(bin, name), 0o755);
+    const job = environment.buildkite.startJob({ step_key: trial?.key });
+    return runStep({
+      step: { command, plugins: [], env: names },
+      job,
+      buildkite: environment.buildkite,
+      plugins: {},
+      path: [bin],
+      checkout: folder,
+    });
+  };
+
+  it('makes a trial, and sums up ten', async () => {
+    const command = trial?.command
+      .replace('--url https://keydesk.acme.example', `--url ${environment.token.url} --audience ${AUDIENCE}`)
+      .replace(
+        /https:\/\/storage\.googleapis\.com\/storage\/v1\/b\/acme-canary(?=\/)/,
+        `${environment.google.url}/storage/v1/b/${BUCKET}`,
+      )
+      .replace('--json', `${rulesTarget().join(' ')} --rejections 3 --json`);
+    const measured = await inFolder(command, { BUILDKITE_PARALLEL_JOB: '0' });
+    expect([measured.exitCode, measured.exitCode === 0 ? '' : measured.output]).toEqual([0, '']);
+    const first = join(folder, 'trial-0.json');
+    for (let nth = 1; nth < 10; nth += 1) copyFileSync(first, join(folder, `trial-${nth}.json`));
+    const summed = await inFolder(report?.command);
+    expect(summed.output).toMatch(/^credential-1 +firestore +immediate +10 of 10 /m);
+    expect(summed.output).toMatch(/^credential-2 +storage +propagating +10 of 10 /m);
+    expect(summed.exitCode).toBe(0);
+    rmSync(join(folder, 'trial-9.json'));
+    expect((await inFolder(report?.command)).exitCode).toBe(1);
+    const { problems } = documentSchema.parse(JSON.parse(readFileSync(join(folder, 'live.json'), 'utf8')));
+    expect(problems.map(({ code }) => code)).toEqual(['too_few_trials', 'too_few_trials']);
+  });
+
+  it('has lines for a policy, in which policy check finds nothing, and whose tokens live long enough', () => {
+    const page = readFileSync(join(ROOT, 'docs/OPERATIONS.md'), 'utf8');
+    const part = parse(page.split('<!-- policy -->\n```yaml\n')[1]?.split('```')[0] ?? '');
+    const example = parse(readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8'));
+    const merged = ['environments', 'pipelines', 'credentials'].map((key) => [key, { ...example[key], ...part[key] }]);
+    const whole = { ...example, ...Object.fromEntries(merged), rules: [...example.rules, ...part.rules] };
+    const file = join(folder, 'merged.yaml');
+    writeFileSync(file, stringify(whole));
+    const keydesk = join(ROOT, 'cli/keydesk.ts');
+    const ran = spawnSync(process.execPath, [keydesk, 'policy', 'check', '--policy', file], { encoding: 'utf8' });
+    expect({ status: ran.status, stderr: ran.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(part.rules).toMatchObject([{ match: { step_key: trial?.key } }]);
+    const named = [...(trial?.command.matchAll(/--credential (\S+)/g) ?? [])].map(([, name]) => name);
+    expect(Object.keys(part.credentials)).toEqual(named);
+    expect(Object.values(part.credentials)).toMatchObject(named.map(() => ({ ttl: '10m' })));
   });
 });

@@ -188,12 +188,14 @@ describe('the examples', () => {
     const files = readdirSync(join(ROOT, 'examples'), { withFileTypes: true }).filter((entry) => entry.isFile());
     // The rules are compared with the policy by test/system/cli/rules.test.ts, the schemas by test/unit/scripts/docs.test.ts.
     // test/system/cli/policy-diff.test.ts runs the step that reviews the policy, and policy-test.test.ts the tests of the policy.
+    // doctor-live.test.ts runs the pipeline that measures revocation.
     const elsewhere = [
       'firestore.rules',
       'keydesk-policy.schema.json',
       'keydesk-policy-tests.schema.json',
       'first-policy.yaml',
       'first-step.yml',
+      'pipeline.live.yml',
       'pipeline.policy.yml',
       'policy.test.yaml',
     ];

@@ -37,6 +37,7 @@ describe('the examples', () => {
       'docs/CLIENTS.md: examples/pipeline.release.yml',
       'docs/CLIENTS.md: examples/push-config.sh',
       'docs/CLIENTS.md: examples/read_config.py',
+      'docs/OPERATIONS.md: examples/pipeline.live.yml',
       'docs/POLICY.md: examples/pipeline.policy.yml',
       'docs/POLICY.md: examples/policy.test.yaml',
       'docs/POLICY.md: examples/policy.yaml',

@@ -110,6 +110,6 @@ it.each([
   ['rra', 0, 1],
   ['raaap', 0, 3],
   ['aaea', 0, 1],
-])('%s ends with so many rejections and acceptances', (written, rejections, acceptances) => {
+])('%s ends with %i rejections and %i acceptances', (written, rejections, acceptances) => {
   expect([rejectionsAtEnd(observe(written)), acceptancesAtEnd(observe(written))]).toEqual([rejections, acceptances]);
 });
