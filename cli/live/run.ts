@@ -75,6 +75,7 @@ async function measureAll(options: LiveOptions, clock: Clock): Promise<LiveDocum
   const trials: Trial[] = [];
   try {
     for (const subject of subjects) {
+      interrupted.signal.throwIfAborted();
       const trial = await runTrial({ ...deps, signal: interrupted.signal, withNames: options.withNames }, subject);
       const left = await grants.releaseAll();
       trials.push({ ...trial, released: left.length === 0 });

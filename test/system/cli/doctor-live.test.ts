@@ -244,7 +244,12 @@ describe('the pipeline on the page', () => {
         /https:\/\/storage\.googleapis\.com\/storage\/v1\/b\/acme-canary(?=\/)/,
         `${environment.google.url}/storage/v1/b/${BUCKET}`,
       )
-      .replace('--json', `${rulesTarget().join(' ')} --rejections 3 --json`);
+      .replace(
+        '--json',
+        `${rulesTarget()
+          .map((one) => `'${one}'`)
+          .join(' ')} --rejections 3 --json`,
+      );
     const measured = await inFolder(command, { BUILDKITE_PARALLEL_JOB: '0' });
     expect([measured.exitCode, measured.exitCode === 0 ? '' : measured.output]).toEqual([0, '']);
     const first = join(folder, 'trial-0.json');

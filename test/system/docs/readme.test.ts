@@ -12,7 +12,7 @@ import { newRulesFile } from '../../../shared/core/security-rules/generate.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-const PAGES = ['README.md', 'docs/POLICY.md', 'docs/CLIENTS.md'];
+const PAGES = ['README.md', 'docs/POLICY.md', 'docs/CLIENTS.md', 'docs/OPERATIONS.md'];
 /** Each example that a page shows: the page, the file, and what is shown. */
 const SHOWN = PAGES.flatMap((page) =>
   [...read(page).matchAll(/<!-- (examples\/\S+) -->\n```\w+\n([\s\S]*?)```/g)].map(
