@@ -57,7 +57,7 @@ const measuredSchema = z.strictObject({
 });
 export type Measured = z.output<typeof measuredSchema>;
 
-export const NOT_MEASURED = [
+const NOT_MEASURED = [
   'refused',
   'ends_by_expiry',
   'open_without_token',

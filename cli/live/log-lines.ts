@@ -4,7 +4,7 @@
 
 import { FORMAT, type LiveDocument } from './document.ts';
 
-export const LOG_EVENT = 'observed_revocation_latency';
+const LOG_EVENT = 'observed_revocation_latency';
 
 export function logLinesOf({ trials, runs, method }: LiveDocument): string[] {
   return trials.flatMap(({ targets, run, revocation }) =>

@@ -30,7 +30,7 @@ export interface TrialSetup {
   readonly signal: AbortSignal;
 }
 
-export type NotMeasured = 'open_without_token' | 'not_accepted_before' | 'expires_too_soon' | 'not_released';
+type NotMeasured = 'open_without_token' | 'not_accepted_before' | 'expires_too_soon' | 'not_released';
 export type TrialResult = { readonly verdicts: readonly Verdict[] } | { readonly notMeasured: NotMeasured };
 
 interface Series {

@@ -11,7 +11,7 @@ export interface Target {
 
 /** The API behind a URL, by its path: a proxy or a regional host has another name, and the same paths. */
 export const APIS = ['firestore', 'storage', 'iam', 'other'] as const;
-export type Api = (typeof APIS)[number];
+type Api = (typeof APIS)[number];
 
 const PATHS: Readonly<Record<Exclude<Api, 'other'>, RegExp>> = {
   firestore: /^\/v1\/projects\/[^/]+\/databases\/[^/]+\/documents(\/|$)/,

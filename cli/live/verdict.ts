@@ -20,7 +20,7 @@ export interface Release {
  * `ended`: the last requests were rejected, as many in a row as the method asks for. `still_accepted`: the last request that the API
  * judged was accepted. `undecided`: neither.
  */
-export type Ending = 'ended' | 'still_accepted' | 'undecided';
+type Ending = 'ended' | 'still_accepted' | 'undecided';
 
 export interface Verdict {
   readonly outcome: Ending;
