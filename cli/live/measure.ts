@@ -3,15 +3,7 @@
 
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { ACCEPTED_BEFORE, ACCEPTED_WITHIN_MS, EXPIRY_MARGIN_MS, PAUSE_MS } from './method.ts';
-import {
-  acceptancesAtEnd,
-  type Observation,
-  type Outcome,
-  type Release,
-  rejectionsAtEnd,
-  type Verdict,
-  verdictOf,
-} from './verdict.ts';
+import { acceptancesAtEnd, type Outcome, type Release, rejectionsAtEnd, type Verdict, verdictOf } from './verdict.ts';
 
 /** Sends one request to a target. It never rejects, and is never `pending`. */
 export type Probe = (use: 'with_token' | 'without_token') => Promise<Outcome>;
@@ -65,9 +57,9 @@ async function releaseAndWatch(setup: TrialSetup, series: readonly Series[]): Pr
       failed = true;
     },
   );
-  const isOver = (observations: readonly Observation[]) =>
-    rejectionsAtEnd(observations.filter((one) => one.sentAt >= sentAt)) >= rejectionsInARow;
-  const met = () => failed || (respondedAt !== undefined && series.every(({ observations }) => isOver(observations)));
+  // The last requests before the release were accepted, so a rejection at the end came after it.
+  const isOver = ({ observations }: Series) => rejectionsAtEnd(observations) >= rejectionsInARow;
+  const met = () => failed || (respondedAt !== undefined && series.every(isOver));
   await sendUntil(setup, series, { met, until });
   await releasing;
   if (respondedAt === undefined) return { notMeasured: 'not_released' };

@@ -20,6 +20,7 @@ function open(script: { readonly issue?: Scripted[]; readonly revoke?: (Refused 
   const requestedClaims: (readonly string[])[] = [];
   const { issue = [], revoke = [] } = script;
   let issuedCount = 0;
+  let revocations = 0;
   const service: Service = {
     issue: async (credential) => {
       const next = issue.shift() ?? 'issued';
@@ -38,6 +39,7 @@ function open(script: { readonly issue?: Scripted[]; readonly revoke?: (Refused 
       return { issued };
     },
     revoke: async (accessToken) => {
+      revocations += 1;
       const next = revoke.shift();
       if (!next) live.delete(accessToken.split(' ')[0] ?? '');
       return next;
@@ -54,6 +56,7 @@ function open(script: { readonly issue?: Scripted[]; readonly revoke?: (Refused 
     live,
     grants,
     requestedClaims,
+    revocations: () => revocations,
     interrupt: () => never.abort(new Error('SIGINT')),
     obtain: (credential = 'canary') => clock.run(grants.obtain(credential, never.signal)),
     releaseAll: () => clock.run(grants.releaseAll()),
@@ -90,13 +93,14 @@ describe('a canary grant', () => {
 
 describe('at the end', () => {
   it('every grant is released, once', async () => {
-    const { obtain, releaseAll, live } = open({});
+    const { obtain, releaseAll, live, revocations } = open({});
     await obtain('one');
     await obtain('two');
     expect(live.size).toBe(2);
     expect(await releaseAll()).toEqual([]);
     expect(live.size).toBe(0);
     expect(await releaseAll()).toEqual([]);
+    expect(revocations()).toBe(2);
   });
 
   it('a release is tried again, and reported when it is not confirmed', async () => {
