@@ -22,7 +22,7 @@ export function textOf(document: LiveDocument): string[] {
     ...(problems.length > 0 ? [''] : []),
     ...measuredLines(document),
     `A token counts as ended after ${method.rejections_in_a_row} rejections in a row. A trial goes on for ${method.bound_s} s after the release at most.`,
-    'Figures cover the trials in which the token ended. p95 is by the nearest rank. The requests were REST, over connections that stayed open.',
+    `Figures cover the trials in which the token ended. They are no finer than the pause between requests, ${1 / method.requests_per_second} s. p95 is by the nearest rank.`,
     "The grants were ended by their holder's release. A job's end runs the same revocation once Buildkite's webhook has arrived: its delivery is not in these figures.",
     'This is what was seen from that place at that time. Earlier, later and other measurements may differ.',
   ];
@@ -70,7 +70,7 @@ function measuredLines({ runs, results, method }: LiveDocument): string[] {
   const total = (field: 'accepted' | 'rejected' | 'errors') => results.reduce((sum, result) => sum + result[field], 0);
   return [
     `Measured from ${starts[0]} to ${ends.at(-1)}, in ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}, ${placesOf(runs)}.`,
-    `After the releases were sent: ${total('accepted')} requests accepted, ${total('rejected')} rejected, ${total('errors')} neither (errors). ${method.requests_per_second} a second for each target.`,
+    `After the releases were sent: ${total('accepted')} requests accepted, ${total('rejected')} rejected, ${total('errors')} neither (errors). ${method.requests_per_second} a second for each target, by REST over connections that stay open.`,
   ];
 }
 
