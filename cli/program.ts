@@ -1,7 +1,7 @@
 // The whole command: its subcommands, and how all of them report a wrong command line.
 
 import { styleText } from 'node:util';
-import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { Command, type CommandUnknownOpts, Help } from '@commander-js/extra-typings';
 
 import { VERSION } from '../shared/version.ts';
 import { explainMistakes } from './command-mistakes.ts';
@@ -18,6 +18,7 @@ import { rulesCommand } from './commands/rules.ts';
 import { statusCommand } from './commands/status.ts';
 import { usersCommand } from './commands/users.ts';
 import { versionCommand } from './commands/version.ts';
+import { webhookCommand } from './commands/webhook.ts';
 import { EXIT_CODES, paint } from './terminal.ts';
 
 export function createProgram(): CommandUnknownOpts {
@@ -29,6 +30,11 @@ export function createProgram(): CommandUnknownOpts {
       styleTitle: (title) => styleText('bold', title, { validateStream: false }),
       // Options and arguments are in the help of the command.
       subcommandTerm: (command) => command.name(),
+      // One screen: --help says the same as `keydesk help`, which works too.
+      visibleCommands(command) {
+        const visible = Help.prototype.visibleCommands.call(this, command);
+        return command.parent ? visible : visible.filter((one) => one.name() !== 'help');
+      },
     })
     .configureOutput({ outputError: (text, write) => write(paint('red', text, process.stderr)) })
     .exitOverride()
@@ -38,6 +44,7 @@ export function createProgram(): CommandUnknownOpts {
     .addCommand(rulesCommand)
     .addCommand(packageCommand)
     .addCommand(statusCommand)
+    .addCommand(webhookCommand)
     .addCommand(doctorCommand)
     .addCommand(explainCommand)
     .addCommand(killCommand)

@@ -1,4 +1,4 @@
-// Reads from Google's APIs for the preflight. Whatever keeps it from reading is CouldNotLook, with what to do about it: nothing that
+// Calls Google's APIs with the rights of a person. Whatever keeps it from reading is CouldNotLook, with what to do about it: nothing that
 // could not be read counts as right.
 // Source of the error codes: cloud.google.com/apis/design/errors; google.api.ErrorReason.
 
@@ -31,6 +31,10 @@ interface Call<T> {
   readonly query?: readonly (readonly [name: string, value: string])[];
   /** Sent by POST; undefined for GET. */
   readonly json?: unknown;
+  /** In place of POST. */
+  readonly method?: 'PATCH';
+  /** Not sent again when its connection is lost. */
+  readonly noResend?: boolean;
   readonly shape: z.ZodType<T>;
   /** What the caller needs, a role that has it, and on what. */
   readonly permission: string;
@@ -59,15 +63,16 @@ export function createGoogle(
   send: HttpClient,
   { quotaProject, base }: { readonly quotaProject: string; readonly base?: string | undefined },
 ): Google {
-  const request = async <T>({ api, path, query = [], json }: Call<T>): Promise<JsonResponse> => {
+  const request = async <T>({ api, path, query = [], json, method, noResend }: Call<T>): Promise<JsonResponse> => {
     const search = query.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
     try {
       return await send({
         dependency: api,
         url: `${base ? `${stripTrailingSlash(base)}/${api}` : `https://${api}`}/${path}${search && `?${search}`}`,
-        method: json === undefined ? 'GET' : 'POST',
+        method: method ?? (json === undefined ? 'GET' : 'POST'),
         headers: { 'x-goog-user-project': quotaProject },
         ...(json === undefined ? {} : { json }),
+        ...(noResend === undefined ? {} : { noResend }),
         deadlineMs: DEADLINE_MS,
         maxBytes: MAX_BYTES,
       });

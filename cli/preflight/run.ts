@@ -26,8 +26,8 @@ export interface Result {
   readonly findings: readonly Finding[];
 }
 
-interface Planned {
-  readonly kind: CheckKind;
+export interface Planned {
+  readonly kind: Pick<CheckKind, 'name' | 'findings'>;
   readonly check: Check;
 }
 
@@ -62,7 +62,7 @@ export async function runChecks(
 }
 
 async function runCheck(
-  kind: CheckKind,
+  kind: Planned['kind'],
   { subject, look }: Check,
   google: Google,
   accepted: readonly string[],

@@ -66,6 +66,12 @@ export function parseSettings(environment: Environment): { settings: Settings } 
   return readSettings(settingsSchema, environment);
 }
 
+/** The keys in a value of KEYDESK_WEBHOOK_TOKENS; undefined when the webhook function would not start with it. */
+export function parseWebhookTokens(value: string): readonly string[] | undefined {
+  const parsed = webhookTokens.safeParse(value.trim());
+  return parsed.success ? parsed.data : undefined;
+}
+
 /** The settings of `webhook`, which cannot do without a key. */
 export function parseWebhookSettings(environment: Environment): { settings: WebhookSettings } | Problems {
   const schema = settingsSchema.extend({

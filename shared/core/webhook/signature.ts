@@ -5,7 +5,7 @@
 import { createHmac, type Hmac, timingSafeEqual } from 'node:crypto';
 
 /** Seconds a signature's timestamp may lie before or after now. */
-const SIGNATURE_WINDOW = 300;
+export const SIGNATURE_WINDOW = 300;
 
 /** Why a header is refused, before the body is read. Anybody can send such a header: none of them reveals anything about a key. */
 export type SignatureHeaderRefusal =
