@@ -20,16 +20,16 @@ const variable = z.looseObject({
     .looseObject({ secretKeyRef: z.looseObject({ secret: z.string(), version: z.string() }).optional() })
     .optional(),
 });
-const container = z.looseObject({ env: z.array(variable).default([]) });
+const container = z.looseObject({ env: z.array(variable).optional() });
 const revisionSchema = z.looseObject({ containers: z.array(container).min(1) });
-/** Loose: everything that is not changed is sent back as it came. */
+/** Loose, and without defaults: everything that is not changed is sent back as it came. */
 const serviceSchema = z.looseObject({
   etag: z.string().optional(),
   uri: z.string().optional(),
-  urls: z.array(z.string()).default([]),
+  urls: z.array(z.string()).optional(),
   generation: z.string().optional(),
   observedGeneration: z.string().optional(),
-  reconciling: z.boolean().default(false),
+  reconciling: z.boolean().optional(),
   terminalCondition: z.looseObject({ state: z.string().optional(), message: z.string().optional() }).optional(),
   latestReadyRevision: z.string().optional(),
   latestCreatedRevision: z.string().optional(),
@@ -38,10 +38,10 @@ const serviceSchema = z.looseObject({
       z.looseObject({
         type: z.string().optional(),
         revision: z.string().optional(),
-        percent: z.number().default(0),
+        percent: z.number().optional(),
       }),
     )
-    .default([]),
+    .optional(),
   template: revisionSchema,
 });
 type Service = z.output<typeof serviceSchema>;
@@ -111,7 +111,7 @@ export async function deployKeyVersion(options: Options & { readonly clock: Cloc
 }
 
 function isChanging({ reconciling, generation, observedGeneration }: Service): boolean {
-  return reconciling || generation !== observedGeneration;
+  return reconciling === true || generation !== observedGeneration;
 }
 
 function notStarted(name: string, number: number, message: string | undefined): CouldNotLook {
@@ -134,18 +134,18 @@ function serviceCall({ deployment }: Options, permission: string, path = '') {
 /** A revision name of the template's own would have to be new. Google makes one. */
 function withVersion(service: Service, number: number, deployment: WebhookDeployment): unknown {
   const { revision: _, ...template } = service.template;
-  const containers = template.containers.map(({ env, ...rest }) => ({
-    ...rest,
-    env: env.map((entry) => {
-      if (!isOurs(entry, deployment)) return entry;
-      return { ...entry, valueSource: { secretKeyRef: { ...entry.valueSource?.secretKeyRef, version: `${number}` } } };
-    }),
-  }));
+  const withNumber = (entry: z.output<typeof variable>) =>
+    isOurs(entry, deployment)
+      ? { ...entry, valueSource: { secretKeyRef: { ...entry.valueSource?.secretKeyRef, version: `${number}` } } }
+      : entry;
+  const containers = template.containers.map(({ env, ...rest }) =>
+    env ? { ...rest, env: env.map(withNumber) } : rest,
+  );
   return { ...service, template: { ...template, containers } };
 }
 
 function versionIn(containers: z.output<typeof revisionSchema>['containers'], deployment: WebhookDeployment): number {
-  const [entry] = containers.flatMap(({ env }) => env.filter((one) => isOurs(one, deployment)));
+  const [entry] = containers.flatMap(({ env = [] }) => env.filter((one) => isOurs(one, deployment)));
   const version = entry?.valueSource?.secretKeyRef?.version ?? '';
   if (/^[1-9][0-9]*$/.test(version)) return Number(version);
   throw new CouldNotLook(
@@ -160,9 +160,9 @@ function isOurs({ name, valueSource }: z.output<typeof variable>, deployment: We
   return name === SETTING && valueSource?.secretKeyRef?.secret.replace(/^.*\//, '') === secretOf(deployment);
 }
 
-function revisionWithTraffic({ trafficStatuses, latestReadyRevision }: Service, name: string): string {
+function revisionWithTraffic({ trafficStatuses = [], latestReadyRevision }: Service, name: string): string {
   const serving = trafficStatuses
-    .filter(({ percent }) => percent > 0)
+    .filter(({ percent = 0 }) => percent > 0)
     .map(({ type, revision }) => (type === 'TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST' ? latestReadyRevision : revision));
   const [revision, ...others] = new Set(serving);
   if (revision !== undefined && others.length === 0) return revision.replace(/^.*\//, '');
@@ -172,6 +172,6 @@ function revisionWithTraffic({ trafficStatuses, latestReadyRevision }: Service, 
   );
 }
 
-function urlsOf({ uri, urls }: Service): readonly string[] {
+function urlsOf({ uri, urls = [] }: Service): readonly string[] {
   return [...new Set([...urls, ...(uri === undefined ? [] : [uri])].map(stripTrailingSlash))];
 }

@@ -51,7 +51,7 @@ export async function installWebhook(deps: WebhookDeps, options: InstallOptions)
       `Buildkite has ${others.length + 1} notification services for the webhook function`,
       'Delete all but one at Buildkite, under Settings, Notification Services.',
     );
-  const { change, changes } = changeOf(webhook, service, deps.clock.now());
+  const { changes } = changeOf(webhook, service, deps.clock.now());
   const version = webhook.running.version;
   const already = { version, service: service?.id ?? null, changes, arrived: null };
   if (changes.length === 0) return { result: 'unchanged', ...already };
@@ -64,6 +64,7 @@ export async function installWebhook(deps: WebhookDeps, options: InstallOptions)
       'Check that --url leads to this function. Then run this command again.',
     );
   const since = deps.clock.now();
+  const { change } = changeOf(webhook, service, since);
   const { id } = service ? await changeService(deps, service, change) : await deps.services.create(change);
   const left = changeOf(webhook, await deps.services.get(id), since).changes;
   if (left.length > 0)

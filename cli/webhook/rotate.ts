@@ -11,6 +11,8 @@ import { addKeyVersion, disableKeyVersion } from './secret-versions.ts';
 import { findServices, type RunningWebhook, readEvidence, readRunning, type WebhookDeps } from './situation.ts';
 
 const POLL_MS = 10_000;
+/** Between looks at the log once the key has signed. */
+const MOST_PAUSE_MS = 60_000;
 const INSTALL = 'Run: keydesk webhook install';
 
 export interface RotationOptions {
@@ -163,8 +165,9 @@ async function waitForProof(
     if (proven !== undefined && !seen)
       report('  The key signs. Waiting until nothing that another key signed can arrive…');
     seen ||= proven !== undefined;
-    if (clock.now() + POLL_MS > startedAt + waitMs) return false;
-    await clock.sleep(POLL_MS);
+    const pause = Math.min(Math.max(POLL_MS, (proven ?? 0) - clock.now()), MOST_PAUSE_MS);
+    if (clock.now() + pause > startedAt + waitMs) return false;
+    await clock.sleep(pause);
     proven = provenFrom(await readEvidence(deps, observed, observed.service, startedAt));
   }
   return true;

@@ -9,6 +9,8 @@ import { CouldNotLook, type Google } from '../preflight/google.ts';
 import { SECRET_SUFFIX, secretOf, type WebhookDeployment } from './deployment.ts';
 
 const API = 'secretmanager.googleapis.com';
+/** Disabled versions stay in the list. */
+const PER_PAGE = 1_000;
 const ROLE = 'roles/secretmanager.admin';
 
 const versionPage = z.object({
@@ -34,7 +36,11 @@ interface Options {
 export async function readKeyVersions(options: Options): Promise<readonly KeyVersion[]> {
   const { google, deployment } = options;
   const pages = await google
-    .readAll({ ...call(options, '/versions', 'secretmanager.versions.list'), shape: versionPage })
+    .readAll({
+      ...call(options, '/versions', 'secretmanager.versions.list'),
+      query: [['pageSize', `${PER_PAGE}`]],
+      shape: versionPage,
+    })
     .catch(async (error) => {
       throw (await explainMissingSecret(options)) ?? error;
     });

@@ -17,6 +17,7 @@ import {
 import { eventBody } from './event.ts';
 import { type ListedJob, listJobs } from './jobs-of-build.ts';
 import { type FakePipeline, listPipelines, showOrganization } from './organization.ts';
+import { createServices, type FakeServices, SERVICE_SCOPES } from './services.ts';
 
 export interface Job {
   readonly id: string;
@@ -44,11 +45,12 @@ const FORBIDDEN: LocalReply = { status: 403, json: { message: 'Forbidden' } };
 export const API_TOKEN = 'sandbox-api-token';
 /** The API token of a person: its scopes are read_organizations and read_pipelines. */
 export const PERSONAL_API_TOKEN = 'sandbox-personal-api-token';
-const TOKENS = [API_TOKEN, PERSONAL_API_TOKEN];
 const SCOPES: Readonly<Record<string, readonly string[]>> = {
   [API_TOKEN]: ['read_builds'],
   [PERSONAL_API_TOKEN]: ['read_organizations', 'read_pipelines'],
+  ...SERVICE_SCOPES,
 };
+const TOKENS = Object.keys(SCOPES);
 
 export interface FakeBuildkite {
   readonly url: string;
@@ -81,6 +83,8 @@ export interface FakeBuildkite {
   beforeBuild: ((build: { readonly pipeline: string; readonly number: number }) => LocalReply | undefined) | undefined;
   /** The same for the organization and the list of its pipelines. */
   beforePipelines: (() => LocalReply | undefined) | undefined;
+  /** Its notification services, which send nothing by themselves. */
+  readonly services: FakeServices;
   /** Runs before the response with the key set; a response that it returns is sent instead. */
   beforeKeys: (() => LocalReply | undefined) | undefined;
   /** How often the keys were requested. */
@@ -127,7 +131,10 @@ export async function startFakeBuildkite(options: {
   const jobRequests: number[] = [];
   const tokenRequests: number[] = [];
 
-  const handleApi = ({ path, query, headers }: LocalRequest): LocalReply => {
+  const services = createServices({ url: () => `${server.url}${organizationPath}services`, organization, now });
+
+  const handleApi = (request: LocalRequest): LocalReply => {
+    const { method, path, query, headers } = request;
     const apiToken = TOKENS.find((token) => headers.authorization === `Bearer ${token}`);
     if (apiToken === undefined)
       return { status: 401, json: { message: 'Authentication required. Please supply a valid API Access Token' } };
@@ -146,10 +153,12 @@ export async function startFakeBuildkite(options: {
     if (recent >= 50)
       return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
     const within = `${path}/`.startsWith(organizationPath) ? path.slice(organizationPath.length) : undefined;
+    if (within?.startsWith('services')) return services.handle(request, within, SERVICE_SCOPES[apiToken] ?? []);
     const handle = apiToken === API_TOKEN ? handleJobs : handlePipelines;
     const describe = () => describeAccessToken({ scopes: SCOPES[apiToken] ?? [], expires_at }, query);
     const { apiTokenExpiresAt: expires_at, beforeToken } = buildkite;
-    const ofPath = () => (within === undefined ? NOT_FOUND : handle(within, query, limits));
+    const isKnown = within !== undefined && method === 'GET';
+    const ofPath = () => (isKnown ? handle(within, query, limits) : NOT_FOUND);
     const reply = isOfToken ? (beforeToken?.() ?? describe()) : ofPath();
     return typeof reply === 'object' ? { headers: limits, ...reply } : reply;
   };
@@ -218,7 +227,7 @@ export async function startFakeBuildkite(options: {
         keyRequests += 1;
         return buildkite.beforeKeys?.() ?? { status: 200, json: { keys: keys.map(({ jwk }) => jwk) } };
       }
-      if (method === 'GET' && path.startsWith('/v2/')) return handleApi(request);
+      if (path.startsWith('/v2/')) return handleApi(request);
       if (isForAgents(request)) return respondToAgent(request, jobs, signRequested);
       return { status: 404, json: { message: 'No job found' } };
     },
@@ -275,6 +284,7 @@ export async function startFakeBuildkite(options: {
     url: server.url,
     agentEndpoint: `${server.url}/v3`,
     organization,
+    services,
     jobRequests,
     tokenRequests,
     apiTokenExpiresAt: null,

@@ -8,7 +8,7 @@ export type LogFilter = (entry: LogEntry) => boolean;
 
 const SEVERITIES = ['DEFAULT', 'DEBUG', 'INFO', 'NOTICE', 'WARNING', 'ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY'];
 const PATH =
-  /^(?:(?:jsonPayload|labels)(?:\.[A-Za-z_][A-Za-z0-9_]*)+|resource\.type|resource\.labels\.service_name|logName|severity|trace|timestamp|httpRequest\.(?:requestMethod|requestUrl|status|userAgent|remoteIp|latency))$/;
+  /^(?:(?:jsonPayload|labels)(?:\.[A-Za-z_][A-Za-z0-9_]*)+|resource\.type|resource\.labels\.(?:service_name|revision_name)|logName|severity|trace|timestamp|httpRequest\.(?:requestMethod|requestUrl|status|userAgent|remoteIp|latency))$/;
 
 interface Token {
   readonly kind: 'word' | 'string' | 'number' | 'operator' | 'parenthesis';
@@ -103,6 +103,7 @@ function predicate(path: string, operator: string, kind: Token['kind'], text: st
       return (value) => pattern.test(String(value));
     }
     default: {
+      if (path === 'timestamp') return timePredicate(operator, text);
       if (kind !== 'number') throw new Error(`${operator} compares numbers: ${text}`);
       const number = Number(text);
       return (value) =>
@@ -110,6 +111,12 @@ function predicate(path: string, operator: string, kind: Token['kind'], text: st
         (operator === '>' ? value > number : operator === '>=' ? value >= number : value < number);
     }
   }
+}
+
+function timePredicate(operator: string, text: string): (value: unknown) => boolean {
+  const time = Date.parse(text);
+  if (operator !== '>=' || Number.isNaN(time)) throw new Error(`a timestamp is compared by >= with a time: ${text}`);
+  return (value) => Date.parse(String(value)) >= time;
 }
 
 function severityPredicate(operator: string, text: string): (value: unknown) => boolean {
