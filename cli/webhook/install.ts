@@ -92,7 +92,7 @@ async function changeService(
 }
 
 /** What a service has to be changed to, with the names of what differs. Everything differs where there is none. */
-export function changeOf(
+function changeOf(
   webhook: Pick<RunningWebhook, 'keys' | 'running' | 'url'>,
   service: WebhookService | undefined,
   now: number,

@@ -9,10 +9,10 @@ import type { HttpClient } from '../../shared/runtime/http-client.ts';
 import { CouldNotLook } from '../preflight/google.ts';
 
 const DEADLINE_MS = 15_000;
-const PAUSE_MS = 2_000;
+const PAUSE_MS = 1_000;
 /** Acceptances in a row. */
 const IN_A_ROW = 5;
-const MOST_PROBES = 60;
+const MOST_PROBES = 120;
 
 const ignored = z.object({ result: z.literal('ignored') });
 

@@ -19,7 +19,7 @@ export function provenFrom({ firstBySaved, lastByOther = 0 }: KeyEvidence): numb
 
 const MARK = / \(key since ([0-9TZ:.-]{10,40})\)$/;
 
-/** A service's description with the time at which its key was saved: whoever continues a rotation knows it from there. */
+/** A service's description with the time at which its key was saved, for the run that continues a rotation. */
 export function markKeySince(description: string, at: number): string {
   return `${description.replace(MARK, '')} (key since ${new Date(at).toISOString()})`;
 }

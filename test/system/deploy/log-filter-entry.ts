@@ -34,13 +34,8 @@ export interface LogEntry {
   readonly timestamp: string;
   readonly logName: string;
   readonly resource: {
-<<<<<<< HEAD
     readonly type: 'cloud_run_revision' | 'global';
-    readonly labels: { readonly service_name?: string };
-=======
-    readonly type: 'cloud_run_revision';
-    readonly labels: { readonly service_name: string; readonly revision_name?: string };
->>>>>>> ece8fb8 (webhook: fakes of notification services, Secret Manager and Cloud Run; rotations that are interrupted)
+    readonly labels: { readonly service_name?: string; readonly revision_name?: string };
   };
   readonly severity: string;
   readonly labels: Readonly<Record<string, string>>;
