@@ -68,7 +68,7 @@ describe('keydesk', () => {
 
   it.each([
     ['polcy', 'Did you mean policy?'],
-    ['check', 'Did you mean policy check or rules check?'],
+    ['check', 'Did you mean policy check or rules check or webhook check?'],
     ['explain --policy examples/policy.yaml', 'run keydesk policy explain.'],
     ['policy check mine.yaml', 'Write --policy mine.yaml.'],
     ['policy explain mine.yaml', 'Write --policy mine.yaml.'],
