@@ -101,17 +101,24 @@ async function lookAtKey(deps: WebhookDeps, { webhook, services }: Found) {
 async function lookAtArrival(deps: WebhookDeps, { webhook, services }: Found) {
   const { google, clock, deployment } = deps;
   const { revision } = webhook.running;
-  const last = await findSignedWebhook(google, deployment, {
-    ...{ revision, since: clock.now() - LOG_DAYS * DAY_MS, order: 'newest' },
-  });
-  if (!last)
-    return { found: [{ finding: 'webhook_never_arrived' as const, facts: { days: `${LOG_DAYS}`, revision } }] };
-  const at = new Date(last.at).toISOString();
+  const search = { since: clock.now() - LOG_DAYS * DAY_MS, order: 'newest' } as const;
+  const last = await findSignedWebhook(google, deployment, { ...search, revision });
+  if (!last) {
+    // The numbers of the keys of an earlier revision may mean others.
+    const earlier = await findSignedWebhook(google, deployment, search);
+    return earlier
+      ? { found: [], detail: `${earlier.event} at ${toIso(earlier.at)}, before the revision ${revision}` }
+      : { found: [{ finding: 'webhook_never_arrived' as const, facts: { days: `${LOG_DAYS}` } }] };
+  }
   const saved = webhook.keys.keys.indexOf(keyOfOnlyService(services)) + 1;
-  const detail = `${last.event} at ${at}, signed by key ${last.key} of ${webhook.keys.keys.length}`;
+  const detail = `${last.event} at ${toIso(last.at)}, signed by key ${last.key} of ${webhook.keys.keys.length}`;
   const isOther = saved > 0 && saved !== last.key;
-  const facts = { at, key: `${last.key}`, saved: `${saved}` };
+  const facts = { at: toIso(last.at), key: `${last.key}`, saved: `${saved}` };
   return { found: isOther ? [{ finding: 'webhook_signed_by_other_key' as const, facts }] : [], detail };
+}
+
+function toIso(at: number): string {
+  return new Date(at).toISOString();
 }
 
 function keyOfOnlyService([service, ...others]: readonly WebhookService[]): string {

@@ -118,8 +118,8 @@ export const webhookArrivalKind: Kind<'webhook_never_arrived' | 'webhook_signed_
   findings: {
     webhook_never_arrived: {
       severity: 'warning',
-      what: 'No webhook of Buildkite was accepted in the last {days} days by the revision {revision}.',
-      why: `No job ended since it was deployed, or webhooks do not arrive. ${LOST}`,
+      what: 'No webhook of Buildkite was accepted in the last {days} days.',
+      why: `No job ended, or webhooks do not arrive. ${LOST}`,
       fix: `Run a job, then: keydesk webhook check. If none arrives: ${AT_BUILDKITE.replace('At', 'at')} is a log of the last 20 requests.`,
     },
     webhook_signed_by_other_key: {

@@ -225,7 +225,7 @@ describe('keydesk webhook check', () => {
       world.run.apply(2);
       await ping();
     },
-    webhook_never_arrived: () => world.run.apply(1),
+    webhook_never_arrived: () => world.entries.splice(0),
     webhook_signed_by_other_key: async () => {
       world.run.versions.push({ value: `new,${key}`, state: 'ENABLED' });
       world.run.apply(2);
@@ -279,10 +279,17 @@ describe('keydesk webhook check', () => {
     expect((await check()).map(({ result }) => result)).toEqual(['could_not_look', 'could_not_look', 'could_not_look']);
   });
 
+  it('counts a webhook that arrived before the revision', async () => {
+    world.run.apply(1);
+    const results = await check();
+    expect(namesIn(results)).toEqual([]);
+    expect(results[2]?.detail).toContain('before the revision keydesk-webhook-00002');
+  });
+
   it('does not take its own webhook for one of Buildkite', async () => {
-    world.run.versions.push({ value: `${key}`, state: 'ENABLED' });
-    world.run.apply(2);
+    world.entries.splice(0);
     expect(namesIn(await check())).toEqual(['webhook_never_arrived']);
+    expect(world.entries).toHaveLength(1);
     expect(namesIn(await check())).toEqual(['webhook_never_arrived']);
   });
 });
