@@ -6,6 +6,7 @@ import type { WebhookRefusalReason } from '../../shared/audit/events/webhook.ts'
 import { auditEvent } from '../../shared/audit/events.ts';
 import { endEvents, failureEvents } from '../../shared/audit/result-events.ts';
 import { parseWebhookEvent, type WebhookEvent } from '../../shared/core/webhook/event.ts';
+import { PROBE_EVENT } from '../../shared/core/webhook/probe.ts';
 import { WebhookScan } from '../../shared/core/webhook/scan.ts';
 import { parseSignatureHeader, WebhookSignature } from '../../shared/core/webhook/signature.ts';
 import type { JobEndResult } from '../../shared/operations/end-job.ts';
@@ -48,7 +49,8 @@ export function createWebhookHandler({ webhookTokens, endJob, keyAccepted, clock
         const event = parseWebhookEvent(scan.finish());
         if (!event) return rejectedResponse('invalid_event', request_id);
         if (event.kind !== 'job_ended') {
-          keyAccepted(signed_by_key);
+          // A probe of the command shows that this instance has the key, and not that Buildkite signs with it.
+          if (!(event.kind === 'ignored' && event.event === PROBE_EVENT)) keyAccepted(signed_by_key);
           return ignoredResponse(event, signed_by_key);
         }
         try {

@@ -120,6 +120,11 @@ describe('webhook', () => {
     await recorded('webhook', { keys: NEVER, last_accepted_at: null });
   });
 
+  it('does not take a probe of the command for a webhook of Buildkite', async () => {
+    await keydesk.notify('{"event":"keydesk.probe"}');
+    await recorded('webhook', { keys: NEVER, last_accepted_at: null });
+  });
+
   it('records which of two keys signs, each at most once a minute', async () => {
     await open();
     const start = keydesk.clock.now();
