@@ -17,12 +17,12 @@ import {
   type RequestOutcome,
 } from '../shared/core/policy-analysis/refused-request.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
+import { CouldNotLook, createGoogle } from './checks/google.ts';
 import { policyDiffers } from './explain-stated-job.ts';
 import { readInput } from './input.ts';
 import { readRequestEntries } from './log-entries.ts';
 import { createOperatorClient } from './operator-client.ts';
 import { readPolicy } from './policy-file.ts';
-import { CouldNotLook, createGoogle } from './preflight/google.ts';
 import { EXIT, fail, print, printJson, warn } from './terminal.ts';
 
 interface Request {

@@ -2,7 +2,7 @@
 // Source: docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list.
 
 import * as z from 'zod';
-import { CouldNotLook, type Google } from './preflight/google.ts';
+import { CouldNotLook, type Google } from './checks/google.ts';
 
 const PAGE_SIZE = 100;
 /** A page may be empty because the search takes long, and then the next page continues it. */

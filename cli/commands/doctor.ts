@@ -6,15 +6,15 @@ import { closestName } from '../../shared/core/closest-name.ts';
 import { projectIdSchema } from '../../shared/core/policy/google-names.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
+import { createGoogle } from '../checks/google.ts';
+import { countResults, explanations, resultLine, summary } from '../checks/report.ts';
+import { planChecks, runChecks } from '../checks/run.ts';
 import { addLiveOptions, LIVE_DESCRIPTION, LIVE_EXAMPLES, LIVE_EXIT_CODES, readLiveOptions } from '../live/options.ts';
 import { runLive } from '../live/run.ts';
 import { createOperatorClient, LOG_IN } from '../operator-client.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy } from '../policy-file.ts';
 import { CHECK_KINDS, FINDING_NAMES } from '../preflight/checks.ts';
-import { createGoogle } from '../preflight/google.ts';
-import { countResults, explanations, resultLine, summary } from '../preflight/report.ts';
-import { planChecks, runChecks } from '../preflight/run.ts';
 import { targetOf } from '../preflight/target.ts';
 import { EXIT, fail, note, print, printJson } from '../terminal.ts';
 

@@ -1,9 +1,10 @@
 // Organization policies on service accounts: creation must be allowed, and keys must not be.
 // Source: docs.cloud.google.com/resource-manager/docs/organization-policy/restricting-service-accounts.
 
-import type { CheckKind } from './check.ts';
+import type { CheckKind } from '../checks/check.ts';
 import { effectiveRules, exceptionFrom, isEnforced } from './effective-policy.ts';
 import { testOnProject } from './permissions.ts';
+import type { Target } from './target.ts';
 
 const CREATION = ['iam.disableServiceAccountCreation', 'iam.managed.disableServiceAccountCreation'];
 /** The constraints that the module sets with forbid_keys. Google's managed ones forbid the same. */
@@ -13,7 +14,7 @@ const SET_POLICY = 'orgpolicy.policy.set';
 
 type CreationName = 'accounts_forbidden';
 
-export const accountCreation: CheckKind<CreationName> = {
+export const accountCreation: CheckKind<Target, CreationName> = {
   name: 'account creation',
   looksAt: `Whether an organization policy forbids new service accounts (\`${CREATION.join('`, `')}\`).`,
   findings: {
@@ -42,7 +43,7 @@ export const accountCreation: CheckKind<CreationName> = {
 
 type KeysName = 'keys_allowed' | 'keys_not_known';
 
-export const accountKeys: CheckKind<KeysName> = {
+export const accountKeys: CheckKind<Target, KeysName> = {
   name: 'account keys',
   looksAt: `Whether organization policies forbid that keys are created and uploaded (\`${KEYS.flatMap((one) => [one, managed(one)]).join('`, `')}\`), or you can set them.`,
   findings: {

@@ -3,8 +3,9 @@
 // Sources: docs.cloud.google.com/iam/quotas; docs.cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/list.
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
+import type { CheckKind } from '../checks/check.ts';
 import { READS } from './needed-permissions.ts';
+import type { Target } from './target.ts';
 
 /** Accounts of a project that Google's page gave as the default. */
 const DEFAULT_QUOTA = 100;
@@ -16,7 +17,7 @@ const accountsShape = z.object({
 
 type Name = 'account_quota';
 
-export const accountQuota: CheckKind<Name> = {
+export const accountQuota: CheckKind<Target, Name> = {
   name: 'account quota',
   looksAt: `Whether the accounts of a pool's project, with those of the policy, are more than ${DEFAULT_QUOTA}.`,
   findings: {

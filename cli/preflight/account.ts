@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { projectOfAccount } from '../../shared/core/policy/account-email.ts';
-import type { CheckKind } from './check.ts';
+import type { CheckKind } from '../checks/check.ts';
 import { READS } from './needed-permissions.ts';
 import { heldOnProject, heldShape } from './permissions.ts';
 import type { Target } from './target.ts';
@@ -22,7 +22,7 @@ interface Named {
 
 type Name = 'account_missing' | 'account_disabled' | 'signer_of_another_project';
 
-export const accounts: CheckKind<Name> = {
+export const accounts: CheckKind<Target, Name> = {
   name: 'account',
   looksAt:
     "Whether each signer and each shared account in the policy exists and is enabled, and whether a signer is of its database's project.",
@@ -81,7 +81,7 @@ function judgeAccount({ email, project }: Named, found: Account | undefined) {
 
 type RightsName = 'account_role_missing';
 
-export const accountRights: CheckKind<RightsName> = {
+export const accountRights: CheckKind<Target, RightsName> = {
   name: 'account permissions',
   looksAt: 'Whether you can grant roles on each signer and each shared account in the policy.',
   findings: {

@@ -4,10 +4,11 @@
 import * as z from 'zod';
 import { TO_BE_CREATED } from '../../shared/core/policy/api-key-to-be-created.ts';
 import { API_KEY } from '../../shared/core/policy/google-names.ts';
-import type { CheckKind } from './check.ts';
+import type { CheckKind } from '../checks/check.ts';
 import { READS } from './needed-permissions.ts';
 import { projectNumber } from './project.ts';
 import { IDENTITY_TOOLKIT } from './sign-in-providers.ts';
+import type { Target } from './target.ts';
 
 const API = 'apikeys.googleapis.com';
 const SIGN_IN = 'google.cloud.identitytoolkit.v1.AuthenticationService.SignInWithCustomToken';
@@ -35,7 +36,7 @@ type Name =
   | 'api_key_not_for_sign_in'
   | 'api_key_unrestricted';
 
-export const apiKeys: CheckKind<Name> = {
+export const apiKeys: CheckKind<Target, Name> = {
   name: 'api key',
   looksAt: "Whether each API key in the policy is of its database's project, and what its restrictions allow.",
   findings: {

@@ -3,8 +3,8 @@
 
 import * as z from 'zod';
 import { chunksOf } from '../../shared/core/chunks.ts';
-import type { CheckKind } from './check.ts';
-import type { Google } from './google.ts';
+import type { CheckKind } from '../checks/check.ts';
+import type { Google } from '../checks/google.ts';
 import { READS } from './needed-permissions.ts';
 import { kindsOf, type Target } from './target.ts';
 
@@ -49,7 +49,7 @@ const servicesShape = z.object({
 
 type Name = 'terraform_api_disabled' | 'api_disabled';
 
-export const apis: CheckKind<Name> = {
+export const apis: CheckKind<Target, Name> = {
   name: 'apis',
   looksAt: 'Whether the APIs that each project needs are enabled.',
   findings: {

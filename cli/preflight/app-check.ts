@@ -2,9 +2,10 @@
 // Sources: firebase.google.com/docs/reference/appcheck/rest/v1/projects.services; firebase.google.com/docs/app-check/enable-enforcement.
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
+import type { CheckKind } from '../checks/check.ts';
 import { READS } from './needed-permissions.ts';
 import { projectNumber } from './project.ts';
+import type { Target } from './target.ts';
 
 const API = 'firebaseappcheck.googleapis.com';
 const SERVICES = ['firestore.googleapis.com', 'identitytoolkit.googleapis.com'] as const;
@@ -13,7 +14,7 @@ const serviceShape = z.object({ enforcementMode: z.string().default('OFF') });
 
 type Name = 'app_check_on_firestore' | 'app_check_on_sign_in';
 
-export const appCheck: CheckKind<Name> = {
+export const appCheck: CheckKind<Target, Name> = {
   name: 'app check',
   looksAt: 'Whether App Check is enforced for Cloud Firestore or Authentication, in each data project.',
   findings: {

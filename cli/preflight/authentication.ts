@@ -2,10 +2,11 @@
 // Source: docs.cloud.google.com/identity-platform/docs/reference/rest/v2/Config.
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
-import type { Google } from './google.ts';
+import type { CheckKind } from '../checks/check.ts';
+import type { Google } from '../checks/google.ts';
 import { READS } from './needed-permissions.ts';
 import { enabledProviders, IDENTITY_TOOLKIT, PROVIDER_LISTS } from './sign-in-providers.ts';
+import type { Target } from './target.ts';
 
 const on = z.object({ enabled: z.boolean().default(false) }).prefault({});
 const configShape = z.object({
@@ -20,7 +21,7 @@ type Config = z.output<typeof configShape>;
 
 type Name = 'authentication_missing' | 'blocking_functions' | 'sign_up_disabled' | 'project_sign_in';
 
-export const authentication: CheckKind<Name> = {
+export const authentication: CheckKind<Target, Name> = {
   name: 'authentication',
   looksAt:
     'Whether Firebase Authentication is initialized in each data project, its blocking functions, who may sign up, and its sign-in providers.',

@@ -2,9 +2,10 @@
 // Sources: docs.cloud.google.com/storage/docs/json_api/v1/buckets/get and testIamPermissions; docs.cloud.google.com/storage/docs/uniform-bucket-level-access.
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
+import type { CheckKind } from '../checks/check.ts';
 import { READS } from './needed-permissions.ts';
 import { heldShape } from './permissions.ts';
+import type { Target } from './target.ts';
 
 const API = 'storage.googleapis.com';
 const SET_POLICY = READS.bucketRights.permission;
@@ -18,7 +19,7 @@ type Bucket = z.output<typeof bucketShape>;
 
 type Name = 'bucket_missing' | 'bucket_with_object_acls';
 
-export const buckets: CheckKind<Name> = {
+export const buckets: CheckKind<Target, Name> = {
   name: 'bucket',
   looksAt: 'Whether each bucket in the policy exists, with uniform bucket-level access.',
   findings: {
@@ -59,7 +60,7 @@ function judgeBucket(bucket: string, found: Bucket | undefined) {
 
 type RightsName = 'bucket_role_missing';
 
-export const bucketRights: CheckKind<RightsName> = {
+export const bucketRights: CheckKind<Target, RightsName> = {
   name: 'bucket permissions',
   looksAt: 'Whether you can grant roles on each bucket in the policy.',
   findings: {

@@ -1,5 +1,6 @@
 // Every kind of check of the preflight, in the order of the report.
 
+import type { CheckKind } from '../checks/check.ts';
 import { accountRights, accounts } from './account.ts';
 import { accountCreation, accountKeys } from './account-policies.ts';
 import { accountQuota } from './account-quota.ts';
@@ -8,15 +9,15 @@ import { apis } from './apis.ts';
 import { appCheck } from './app-check.ts';
 import { authentication } from './authentication.ts';
 import { bucketRights, buckets } from './bucket.ts';
-import type { CheckKind } from './check.ts';
 import { databases } from './database.ts';
 import { locationPolicy, locations } from './locations.ts';
 import { permissions } from './permissions.ts';
 import { projects } from './project.ts';
 import { ingress, publicAccess } from './public-access.ts';
+import type { Target } from './target.ts';
 import { tenants } from './tenant.ts';
 
-export const CHECK_KINDS: readonly CheckKind[] = [
+export const CHECK_KINDS: readonly CheckKind<Target>[] = [
   projects,
   apis,
   permissions,

@@ -2,8 +2,9 @@
 // Source: docs.cloud.google.com/firestore/docs/reference/rest/v1/projects.databases.
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
+import type { CheckKind } from '../checks/check.ts';
 import { READS } from './needed-permissions.ts';
+import type { Target } from './target.ts';
 
 const databaseShape = z.object({
   type: z.string().default(''),
@@ -14,7 +15,7 @@ type Database = z.output<typeof databaseShape>;
 
 type Name = 'database_missing' | 'database_in_datastore_mode' | 'database_of_enterprise_edition';
 
-export const databases: CheckKind<Name> = {
+export const databases: CheckKind<Target, Name> = {
   name: 'database',
   looksAt: 'Whether each data database exists, its mode and its edition.',
   findings: {

@@ -3,7 +3,7 @@
 // Google has evaluated conditions by then. A field that is false may be absent.
 
 import * as z from 'zod';
-import type { Google } from './google.ts';
+import type { Google } from '../checks/google.ts';
 import { READS } from './needed-permissions.ts';
 
 const policyShape = z.object({

@@ -4,7 +4,7 @@
 // docs.cloud.google.com/resource-manager/docs/organization-policy/defining-locations (value groups).
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
+import type { CheckKind } from '../checks/check.ts';
 import { allowedValues, deniedValues, effectiveRules, type Rules } from './effective-policy.ts';
 import { READS } from './needed-permissions.ts';
 import type { Target } from './target.ts';
@@ -18,7 +18,7 @@ const locationsShape = z.object({
 
 type Name = 'location_unknown';
 
-export const locations: CheckKind<Name> = {
+export const locations: CheckKind<Target, Name> = {
   name: 'location',
   looksAt: "Whether Cloud Run and Cloud Scheduler are offered in their region, and Firestore in the ledger's location.",
   findings: {
@@ -80,7 +80,7 @@ function servicesOf({ region, schedulerRegion, ledgerLocation }: Target) {
 
 type PolicyName = 'location_forbidden' | 'locations_restricted';
 
-export const locationPolicy: CheckKind<PolicyName> = {
+export const locationPolicy: CheckKind<Target, PolicyName> = {
   name: 'location policy',
   looksAt: `Whether an organization policy allows the locations (\`${CONSTRAINT}\`).`,
   findings: {

@@ -2,16 +2,17 @@
 // Source: docs.cloud.google.com/resource-manager/reference/rest/v3/projects/testIamPermissions.
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
-import type { Google } from './google.ts';
+import type { CheckKind } from '../checks/check.ts';
+import type { Google } from '../checks/google.ts';
 import { neededPermissions, READS } from './needed-permissions.ts';
+import type { Target } from './target.ts';
 
 /** `permissions` is absent when the caller has none of them. */
 export const heldShape = z.object({ permissions: z.array(z.string()).default([]) });
 
 type Name = 'permission_missing' | 'permission_not_testable';
 
-export const permissions: CheckKind<Name> = {
+export const permissions: CheckKind<Target, Name> = {
   name: 'permissions',
   looksAt: 'Whether you have the permissions to apply the module, in each project.',
   findings: {

@@ -2,9 +2,10 @@
 // Source: docs.cloud.google.com/resource-manager/reference/rest/v3/projects.
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
-import type { Google } from './google.ts';
+import type { CheckKind } from '../checks/check.ts';
+import type { Google } from '../checks/google.ts';
 import { READS } from './needed-permissions.ts';
+import type { Target } from './target.ts';
 
 const API = 'cloudresourcemanager.googleapis.com';
 
@@ -12,7 +13,7 @@ const projectShape = z.object({ name: z.string(), state: z.string().default('') 
 
 type Name = 'project_not_active' | 'project_number_differs';
 
-export const projects: CheckKind<Name> = {
+export const projects: CheckKind<Target, Name> = {
   name: 'project',
   looksAt: 'Whether each project exists and is active, and has the number that --project-number names.',
   findings: {

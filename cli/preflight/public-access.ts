@@ -2,7 +2,7 @@
 // Sources: docs.cloud.google.com/run/docs/authenticating/public; docs.cloud.google.com/resource-manager/docs/organization-policy/restricting-domains.
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
+import type { CheckKind } from '../checks/check.ts';
 import {
   allowedValues,
   deniedValues,
@@ -11,6 +11,7 @@ import {
   isEnforced,
   type Rules,
 } from './effective-policy.ts';
+import type { Target } from './target.ts';
 
 const REQUIRE_CHECK = 'run.managed.requireInvokerIam';
 const DOMAINS = 'iam.allowedPolicyMemberDomains';
@@ -32,7 +33,7 @@ interface AccessRules {
 
 type AccessName = 'public_access_forbidden' | 'invoker_check_required';
 
-export const publicAccess: CheckKind<AccessName> = {
+export const publicAccess: CheckKind<Target, AccessName> = {
   name: 'public access',
   looksAt: `Whether organization policies allow a service without the invoker check (\`${REQUIRE_CHECK}\`), or \`allUsers\` as its invoker (\`${DOMAINS}\`, \`${MEMBERS}\`).`,
   findings: {
@@ -92,7 +93,7 @@ function forbidsEverybody(rules: Rules): boolean {
 
 type IngressName = 'ingress_restricted';
 
-export const ingress: CheckKind<IngressName> = {
+export const ingress: CheckKind<Target, IngressName> = {
   name: 'ingress',
   looksAt: `Whether an organization policy allows requests from the internet (\`${INGRESS}\`).`,
   findings: {

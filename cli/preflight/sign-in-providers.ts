@@ -2,7 +2,7 @@
 // Source: docs.cloud.google.com/identity-platform/docs/reference/rest/v2 (projects and projects.tenants, the lists of providers below each).
 
 import * as z from 'zod';
-import type { Google } from './google.ts';
+import type { Google } from '../checks/google.ts';
 import { READS } from './needed-permissions.ts';
 
 export const IDENTITY_TOOLKIT = 'identitytoolkit.googleapis.com';

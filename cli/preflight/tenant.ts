@@ -2,10 +2,11 @@
 // Sources: docs.cloud.google.com/identity-platform/docs/reference/rest/v2/projects.tenants.
 
 import * as z from 'zod';
-import type { CheckKind } from './check.ts';
-import type { Google } from './google.ts';
+import type { CheckKind } from '../checks/check.ts';
+import type { Google } from '../checks/google.ts';
 import { READS } from './needed-permissions.ts';
 import { enabledProviders, IDENTITY_TOOLKIT, PROVIDER_LISTS } from './sign-in-providers.ts';
+import type { Target } from './target.ts';
 
 const tenantShape = z.object({
   disableAuth: z.boolean().default(false),
@@ -17,7 +18,7 @@ type Tenant = z.output<typeof tenantShape>;
 
 type Name = 'tenant_missing' | 'tenant_disabled' | 'tenant_sign_in';
 
-export const tenants: CheckKind<Name> = {
+export const tenants: CheckKind<Target, Name> = {
   name: 'tenant',
   looksAt: 'Whether each tenant in the policy exists, is enabled, and has no sign-in provider.',
   findings: {

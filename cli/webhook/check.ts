@@ -1,8 +1,8 @@
 // Checks of the webhook: the service at Buildkite, its key, and what arrived. `keydesk webhook check` runs them. They are planned like the
 // checks of the preflight, so other commands can run them too.
 
-import { CouldNotLook } from '../preflight/google.ts';
-import type { Planned } from '../preflight/run.ts';
+import { CouldNotLook } from '../checks/google.ts';
+import type { Planned } from '../checks/run.ts';
 import { functionOf } from './deployment.ts';
 import { webhookArrivalKind, webhookKeyKind, webhookServiceKind } from './findings.ts';
 import type { WebhookService } from './notification-services.ts';

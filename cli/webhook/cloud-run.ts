@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { stripTrailingSlash } from '../../shared/google/response.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import { CouldNotLook, type Google } from '../preflight/google.ts';
+import { CouldNotLook, type Google } from '../checks/google.ts';
 import { functionOf, secretOf, type WebhookDeployment } from './deployment.ts';
 
 const API = 'run.googleapis.com';

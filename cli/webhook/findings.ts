@@ -1,6 +1,6 @@
 // What the checks of the webhook can find. The texts are data, as in the preflight.
 
-import type { CheckKind } from '../preflight/check.ts';
+import type { CheckKind } from '../checks/check.ts';
 
 type Kind<Name extends string> = Pick<CheckKind<Name>, 'name' | 'looksAt' | 'findings'>;
 

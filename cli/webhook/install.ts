@@ -2,7 +2,7 @@
 // Buildkite signs with it. So the first run only stores a key, and the next one continues after the function is deployed.
 
 import { markKeySince } from '../../shared/core/webhook/key-proof.ts';
-import { CouldNotLook } from '../preflight/google.ts';
+import { CouldNotLook } from '../checks/google.ts';
 import { readWebhookFunction } from './cloud-run.ts';
 import { functionOf } from './deployment.ts';
 import type { WebhookService, WebhookServiceChange } from './notification-services.ts';

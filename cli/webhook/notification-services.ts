@@ -6,7 +6,7 @@ import { parseWait } from '../../shared/buildkite/rate-limit.ts';
 import { stripTrailingSlash } from '../../shared/google/response.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { HttpClient, JsonResponse, OutgoingRequest } from '../../shared/runtime/http-client.ts';
-import { CouldNotLook } from '../preflight/google.ts';
+import { CouldNotLook } from '../checks/google.ts';
 
 const DEADLINE_MS = 30_000;
 const MAX_BYTES = 4 * 1024 * 1024;

@@ -6,7 +6,7 @@ import { signProbe } from '../../shared/core/webhook/probe.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
 import type { HttpClient } from '../../shared/runtime/http-client.ts';
-import { CouldNotLook } from '../preflight/google.ts';
+import { CouldNotLook } from '../checks/google.ts';
 
 const DEADLINE_MS = 15_000;
 const PAUSE_MS = 1_000;

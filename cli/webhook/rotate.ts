@@ -2,7 +2,7 @@
 
 import { markKeySince, provenFrom } from '../../shared/core/webhook/key-proof.ts';
 import { type Goal, nextRotationStep, type RotationStep } from '../../shared/core/webhook/key-rotation.ts';
-import { CouldNotLook } from '../preflight/google.ts';
+import { CouldNotLook } from '../checks/google.ts';
 import { deployKeyVersion } from './cloud-run.ts';
 import { functionOf } from './deployment.ts';
 import type { WebhookService } from './notification-services.ts';

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { closestName } from '../../shared/core/closest-name.ts';
 import { parseWebhookTokens } from '../../shared/core/settings.ts';
 import type { KeyVersion } from '../../shared/core/webhook/key-rotation.ts';
-import { CouldNotLook, type Google } from '../preflight/google.ts';
+import { CouldNotLook, type Google } from '../checks/google.ts';
 import { SECRET_SUFFIX, secretOf, type WebhookDeployment } from './deployment.ts';
 
 const API = 'secretmanager.googleapis.com';

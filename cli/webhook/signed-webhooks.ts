@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { PROBE_EVENT } from '../../shared/core/webhook/probe.ts';
-import { CouldNotLook, type Google } from '../preflight/google.ts';
+import { CouldNotLook, type Google } from '../checks/google.ts';
 import { functionOf, type WebhookDeployment } from './deployment.ts';
 
 /** A page may be empty because the search takes long, and then the next page continues it. */

@@ -5,7 +5,7 @@ import { type KeyEvidence, keySince } from '../../shared/core/webhook/key-proof.
 import type { KeyVersion } from '../../shared/core/webhook/key-rotation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { HttpClient } from '../../shared/runtime/http-client.ts';
-import { CouldNotLook, type Google } from '../preflight/google.ts';
+import { CouldNotLook, type Google } from '../checks/google.ts';
 import { readWebhookFunction, type WebhookFunction } from './cloud-run.ts';
 import { functionOf, isSameHost, isSameUrl, secretOf, type WebhookDeployment } from './deployment.ts';
 import type { NotificationServices, WebhookService } from './notification-services.ts';

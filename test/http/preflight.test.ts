@@ -3,12 +3,12 @@
 
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createGoogle } from '../../cli/checks/google.ts';
+import { countResults, explanations } from '../../cli/checks/report.ts';
+import { COULD_NOT_LOOK, planChecks, type Result, runChecks } from '../../cli/checks/run.ts';
 import { MODULE_APIS, neededApis } from '../../cli/preflight/apis.ts';
 import { CHECK_KINDS, FINDING_NAMES } from '../../cli/preflight/checks.ts';
-import { createGoogle } from '../../cli/preflight/google.ts';
 import { neededPermissions } from '../../cli/preflight/needed-permissions.ts';
-import { countResults, explanations } from '../../cli/preflight/report.ts';
-import { COULD_NOT_LOOK, planChecks, type Result, runChecks } from '../../cli/preflight/run.ts';
 import { type Place, type Target, targetOf } from '../../cli/preflight/target.ts';
 import { projectOfAccount } from '../../shared/core/policy/account-email.ts';
 import { createHttpClient } from '../../shared/runtime/http-client.ts';

@@ -2,7 +2,7 @@
 // that triggers it and, but for that change, is not there.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runChecks } from '../../cli/preflight/run.ts';
+import { runChecks } from '../../cli/checks/run.ts';
 import { webhookChecks } from '../../cli/webhook/check.ts';
 import { webhookArrivalKind, webhookKeyKind, webhookServiceKind } from '../../cli/webhook/findings.ts';
 import { type InstallOptions, installWebhook } from '../../cli/webhook/install.ts';

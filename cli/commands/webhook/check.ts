@@ -1,9 +1,9 @@
 // `keydesk webhook check`: whether the ends of jobs can arrive, and which key signs them. Reads only, but for one signed webhook.
 
 import { Command } from '@commander-js/extra-typings';
+import { countResults, explanations, resultLine, summary } from '../../checks/report.ts';
+import { runChecks } from '../../checks/run.ts';
 import { examples } from '../../options.ts';
-import { countResults, explanations, resultLine, summary } from '../../preflight/report.ts';
-import { runChecks } from '../../preflight/run.ts';
 import { EXIT, print, printJson } from '../../terminal.ts';
 import { webhookChecks } from '../../webhook/check.ts';
 import { CREDENTIALS_HELP, openDeployment, withDeploymentOptions } from './deployment-options.ts';

@@ -1,4 +1,4 @@
-// The report of the preflight for people: a line for each check, then each finding with what fixes it.
+// The report of checks for people: a line for each check, then each finding with what fixes it.
 
 import { COULD_NOT_LOOK, type Finding, type Result } from './run.ts';
 

@@ -1,14 +1,13 @@
-// What a check of the preflight is: what it is about, how it looks, and what it can find. A finding's texts are data, so that the
-// report, the JSON and the documentation have the same.
+// What a check is: what it is about, how it looks, and what it can find. A finding's texts are data, so that the report, the JSON and the
+// documentation have the same.
 
 import type { Google } from './google.ts';
-import type { Target } from './target.ts';
 
-/** An error makes the deployment or its credentials fail. A warning is something that somebody must decide. */
+/** An error makes the deployment or its credentials fail, or breaks a guarantee. A warning is something that somebody must decide. */
 export type Severity = 'error' | 'warning';
 
 /** Texts with {placeholders}, which the facts of a finding replace. */
-interface FindingTexts {
+export interface FindingTexts {
   readonly severity: Severity;
   /** What was found. */
   readonly what: string;
@@ -16,16 +15,22 @@ interface FindingTexts {
   readonly why: string;
   /** The command that fixes it, or who changes what. */
   readonly fix: string;
+  /** How to go back, where the fix changes something that works. */
+  readonly undo?: string;
 }
 
 export type Facts = Readonly<Record<string, string>>;
 
-interface Found<Name extends string> {
+export interface Found<Name extends string = string> {
   readonly finding: Name;
   readonly facts: Facts;
+  /** What the finding is about; by default the subject of the check. */
+  readonly resource?: string;
+  /** The IAM member that the finding is about. */
+  readonly member?: string;
 }
 
-interface Looked<Name extends string> {
+export interface Looked<Name extends string> {
   /** Empty when all is as it must be. */
   readonly found: readonly Found<Name>[];
   /** What else the report says of it, such as a location. */
@@ -39,8 +44,8 @@ export interface Check<Name extends string = string> {
   readonly look: (google: Google) => Promise<Looked<Name>>;
 }
 
-/** A kind of check, and the checks of that kind that a deployment needs. */
-export interface CheckKind<Name extends string = string> {
+/** A kind of check, and the checks of that kind that a target needs. */
+export interface CheckKind<Target, Name extends string = string> {
   /** As the report and the JSON show it. */
   readonly name: string;
   /** For the documentation. */

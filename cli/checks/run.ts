@@ -1,9 +1,8 @@
-// Runs the checks of the preflight, several at once. A check that fails is a finding: could_not_look.
+// Runs checks, several at once. A check that fails is a finding: could_not_look.
 
 import { errorMessage } from '../../shared/runtime/errors.ts';
 import { type Check, type CheckKind, fillIn, type Severity } from './check.ts';
 import { CouldNotLook, type Google } from './google.ts';
-import type { Target } from './target.ts';
 
 const AT_ONCE = 8;
 export const COULD_NOT_LOOK = 'could_not_look';
@@ -26,12 +25,15 @@ export interface Result {
   readonly findings: readonly Finding[];
 }
 
+/** What running a check takes of its kind. */
+type Kind = Pick<CheckKind<never>, 'name' | 'findings'>;
+
 export interface Planned {
-  readonly kind: Pick<CheckKind, 'name' | 'findings'>;
+  readonly kind: Kind;
   readonly check: Check;
 }
 
-export function planChecks(kinds: readonly CheckKind[], target: Target): Planned[] {
+export function planChecks<Target>(kinds: readonly CheckKind<Target>[], target: Target): Planned[] {
   return kinds.flatMap((kind) => kind.checksOf(target).map((check) => ({ kind, check })));
 }
 
@@ -62,7 +64,7 @@ export async function runChecks(
 }
 
 async function runCheck(
-  kind: Planned['kind'],
+  kind: Kind,
   { subject, look }: Check,
   google: Google,
   accepted: readonly string[],

@@ -23,7 +23,7 @@ export class CouldNotLook extends Error {
   }
 }
 
-interface Call<T> {
+export interface Call<T> {
   /** Its host, such as `run.googleapis.com`. */
   readonly api: string;
   /** With the version, without a slash at the beginning. */
@@ -40,7 +40,21 @@ interface Call<T> {
   readonly permission: string;
   readonly role: string;
   readonly on: string;
+  /** For a request without the operator's access token, and with these headers. */
+  readonly unauthenticated?: { readonly headers?: Readonly<Record<string, string>> };
+  /** How gcloud prints the response, for --from. */
+  readonly gcloud?: {
+    /** Without `--format=json`. */
+    readonly command: string;
+    /** The field of the response whose items alone gcloud prints. */
+    readonly list?: string;
+  };
 }
+
+export type Response = Pick<JsonResponse, 'status' | 'json'>;
+
+/** Sends a request, or finds its response. @throws CouldNotLook when there is none */
+export type Transport = <T>(call: Call<T>) => Promise<Response>;
 
 export interface Google {
   /** @throws CouldNotLook for any response but 200 */
@@ -58,29 +72,22 @@ export interface Google {
  * @param options.quotaProject whose quota the calls use (`x-goog-user-project`). Credentials of a person need one.
  * Source: docs.cloud.google.com/docs/quotas/quota-project
  * @param options.base for tests: a server that has each API under a folder of its host
+ * @param options.sendUnauthenticated for calls that do not have the operator's access token
  */
 export function createGoogle(
   send: HttpClient,
-  { quotaProject, base }: { readonly quotaProject: string; readonly base?: string | undefined },
+  options: {
+    readonly quotaProject: string;
+    readonly base?: string | undefined;
+    readonly sendUnauthenticated?: HttpClient;
+  },
 ): Google {
-  const request = async <T>({ api, path, query = [], json, method, noResend }: Call<T>): Promise<JsonResponse> => {
-    const search = query.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
-    try {
-      return await send({
-        dependency: api,
-        url: `${base ? `${stripTrailingSlash(base)}/${api}` : `https://${api}`}/${path}${search && `?${search}`}`,
-        method: method ?? (json === undefined ? 'GET' : 'POST'),
-        headers: { 'x-goog-user-project': quotaProject },
-        ...(json === undefined ? {} : { json }),
-        ...(noResend === undefined ? {} : { noResend }),
-        deadlineMs: DEADLINE_MS,
-        maxBytes: MAX_BYTES,
-      });
-    } catch (error) {
-      throw notReached(error);
-    }
-  };
-  const parse = <T>(call: Call<T>, { status, json }: JsonResponse): T => {
+  return createReader(createTransport(send, options), options);
+}
+
+/** @param options.quotaProject the project in messages about an API that is not enabled */
+export function createReader(request: Transport, { quotaProject }: { readonly quotaProject: string }): Google {
+  const parse = <T>(call: Call<T>, { status, json }: Response): T => {
     if (status !== 200) throw refused(call, status, readGoogleError(json), quotaProject);
     const parsed = call.shape.safeParse(json);
     if (parsed.success) return parsed.data;
@@ -103,6 +110,37 @@ export function createGoogle(
       return pages;
     },
   };
+}
+
+function createTransport(
+  send: HttpClient,
+  { quotaProject, base, sendUnauthenticated }: Parameters<typeof createGoogle>[1],
+): Transport {
+  return async (call) => {
+    const { unauthenticated, json, method, noResend } = call;
+    const client = unauthenticated ? sendUnauthenticated : send;
+    if (!client) throw new Error(`${call.api} is not called with the operator's access token`);
+    try {
+      return await client({
+        dependency: call.api,
+        url: urlOf(call, base),
+        method: method ?? (json === undefined ? 'GET' : 'POST'),
+        headers: unauthenticated ? { ...unauthenticated.headers } : { 'x-goog-user-project': quotaProject },
+        ...(json === undefined ? {} : { json }),
+        ...(noResend === undefined ? {} : { noResend }),
+        deadlineMs: DEADLINE_MS,
+        maxBytes: MAX_BYTES,
+      });
+    } catch (error) {
+      throw notReached(error);
+    }
+  };
+}
+
+/** @param base instead of `https://` */
+export function urlOf({ api, path, query = [] }: Omit<Call<unknown>, 'shape'>, base?: string): string {
+  const search = query.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
+  return `${base ? `${stripTrailingSlash(base)}/${api}` : `https://${api}`}/${path}${search && `?${search}`}`;
 }
 
 function notReached(error: unknown): CouldNotLook {
