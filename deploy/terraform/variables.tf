@@ -119,10 +119,10 @@ variable "policy_file" {
 
 variable "archives_dir" {
   type        = string
-  description = "Folder with token.zip, webhook.zip, sweep.zip, manifest.json and policy.json, made by keydesk package."
+  description = "Folder with an archive of each function (token.zip and so on), manifest.json and policy.json, made by keydesk package."
   validation {
-    condition     = alltrue([for name in ["token.zip", "webhook.zip", "sweep.zip", "manifest.json", "policy.json"] : fileexists("${var.archives_dir}/${name}")])
-    error_message = "archives_dir must hold token.zip, webhook.zip, sweep.zip, manifest.json and policy.json: run keydesk package --policy ${var.policy_file}."
+    condition     = alltrue([for name in concat([for name in local.function_names : "${name}.zip"], ["manifest.json", "policy.json"]) : fileexists("${var.archives_dir}/${name}")])
+    error_message = "archives_dir must hold ${join(", ", [for name in local.function_names : "${name}.zip"])}, manifest.json and policy.json: run keydesk package --policy ${var.policy_file}."
   }
   validation {
     condition     = try(jsondecode(file("${var.archives_dir}/manifest.json")).policy_sha256 == filesha256(var.policy_file), false)
@@ -176,7 +176,7 @@ variable "rules_files" {
 
 variable "webhook_tokens_version" {
   type        = string
-  description = "Number of the secret version that holds one or two webhook tokens, comma-separated. While it is null the three functions are not deployed: a service that does not receive the ends of jobs must not issue credentials."
+  description = "Number of the secret version that holds one or two webhook tokens, comma-separated. While it is null the functions are not deployed: a service that does not receive the ends of jobs must not issue credentials."
   default     = null
   validation {
     condition     = var.webhook_tokens_version == null || can(regex("^[1-9][0-9]*$", var.webhook_tokens_version))

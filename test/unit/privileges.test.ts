@@ -7,7 +7,8 @@ import { allPrivileges, permissionsOf } from '../../deploy/privileges.ts';
 import { type IamCall, isAllowed, PERMISSIONS } from '../../sandbox/fakes/google/call.ts';
 
 const GOOGLE = new URL('../../shared/google/', import.meta.url);
-const FUNCTIONS = ['token', 'webhook', 'sweep'] as const;
+const FUNCTIONS = ['token', 'webhook', 'sweep', 'reader', 'admin'] as const;
+const PEOPLE = ['reading person', 'admin person'];
 const MINTING = ['iam.serviceAccounts.getAccessToken', 'iam.serviceAccounts.signJwt'];
 const ENABLING = ['iam.serviceAccounts.enable', 'iam.serviceAccounts.update', 'iam.serviceAccounts.undelete'];
 
@@ -15,13 +16,26 @@ describe('privileges', () => {
   it('let token mint and not enable, and the others not mint', () => {
     expect(MINTING.filter((permission) => permissionsOf('token').has(permission))).toEqual(MINTING);
     expect(ENABLING.filter((permission) => permissionsOf('token').has(permission))).toEqual([]);
-    for (const identity of ['webhook', 'sweep'])
+    for (const identity of ['webhook', 'sweep', 'reader', 'admin'])
       expect(MINTING.filter((permission) => permissionsOf(identity).has(permission))).toEqual([]);
   });
 
   it('let the sweep alone enable', () => {
     expect(FUNCTIONS.filter((identity) => permissionsOf(identity).has('iam.serviceAccounts.enable'))).toEqual([
       'sweep',
+    ]);
+  });
+
+  it('let the reader read the ledger, and nothing else', () => {
+    expect([...permissionsOf('reader')].sort()).toEqual(['datastore.entities.get', 'datastore.entities.list']);
+    expect(allPrivileges().filter(({ identity }) => identity === 'reader')).toHaveLength(1);
+  });
+
+  it('let a person call one function, and nothing else', () => {
+    const held = allPrivileges().filter(({ identity }) => PEOPLE.includes(identity));
+    expect(held.map(({ identity, role, on }) => [identity, role, on])).toEqual([
+      ['reading person', 'roles/run.invoker', 'the function `reader`'],
+      ['admin person', 'roles/run.invoker', 'the function `admin`'],
     ]);
   });
 

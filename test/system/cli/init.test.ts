@@ -209,7 +209,7 @@ describe('keydesk init', () => {
         await terraform('init', '-input=false');
         const versions = ['-var=webhook_tokens_version=1', '-var=buildkite_api_token_version=1'];
         const { stdout } = await terraform('plan', '-input=false', '-lock=false', ...versions);
-        for (const name of ['token', 'webhook', 'sweep'])
+        for (const name of ['token', 'webhook', 'sweep', 'reader', 'admin'])
           expect(stdout).toContain(`module.keydesk.google_cloud_run_v2_service.keydesk["${name}"] will be created`);
       } finally {
         provider.stop();

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
 import { ROOT } from '../../../sandbox/functions.ts';
 
-export const TARGETS = ['token', 'webhook', 'sweep'] as const;
+export const TARGETS = ['token', 'webhook', 'sweep', 'reader', 'admin'] as const;
 export type Target = (typeof TARGETS)[number];
 
 /** Outside the project, so that nothing is found in its node_modules; everybody may read it. */

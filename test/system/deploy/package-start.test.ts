@@ -198,6 +198,8 @@ describe('the packaged archives, started as the platform starts them', () => {
       token: {},
       webhook: { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN },
       sweep: { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN },
+      reader: { KEYDESK_OPERATOR_AUDIENCES: 'https://reader.example' },
+      admin: { KEYDESK_OPERATOR_AUDIENCES: 'https://admin.example' },
     };
     return {
       GOOGLE_CLOUD_PROJECT: 'package-test',
@@ -246,7 +248,13 @@ describe('the packaged archives, started as the platform starts them', () => {
 
   function fingerprints(): Record<Target, string> {
     const of = (target: Target) => fingerprint(join(folder, target));
-    return { token: of('token'), webhook: of('webhook'), sweep: of('sweep') };
+    return {
+      token: of('token'),
+      webhook: of('webhook'),
+      sweep: of('sweep'),
+      reader: of('reader'),
+      admin: of('admin'),
+    };
   }
 });
 

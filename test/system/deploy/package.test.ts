@@ -18,6 +18,8 @@ const PARTS: Record<Target, readonly string[]> = {
   token: ['revocation', 'token-dependencies'],
   webhook: ['revocation'],
   sweep: ['sweep-dependencies'],
+  reader: ['reader-dependencies'],
+  admin: ['admin-dependencies'],
 };
 /** What loads the bundles, and what compiles them in the platform's build. */
 const ENTRIES = ['dist/fill-compile-cache.cjs', 'dist/index.cjs'];
@@ -30,6 +32,8 @@ const BUNDLED: Record<Target, readonly string[]> = {
   token: ['@google-cloud/firestore', 'google-auth-library', 'jose', 'yaml', 'zod'],
   webhook: ['@google-cloud/firestore', 'google-auth-library', 'zod'],
   sweep: ['@google-cloud/firestore', 'google-auth-library', 'zod'],
+  reader: ['@google-cloud/firestore', 'google-auth-library', 'jose', 'zod'],
+  admin: ['@google-cloud/firestore', 'google-auth-library', 'jose', 'zod'],
 };
 
 interface Bom {
@@ -136,10 +140,16 @@ describe('keydesk package', () => {
     expect(all('webhook')).not.toMatch(ENABLING);
     expect(all('sweep')).toMatch(ENABLING);
     expect(all('sweep')).not.toMatch(MINTING);
+    for (const target of ['reader', 'admin'] as const) {
+      expect(all(target)).not.toMatch(MINTING);
+      expect(all(target)).not.toMatch(ENABLING);
+    }
     const otherSources: Record<Target, RegExp> = {
-      token: /functions\/(webhook|sweep)|shared\/core\/policy\/(json-schema|descriptions)/,
-      webhook: /functions\/(token|sweep)|shared\/google\/(mint|access-token)/,
-      sweep: /functions\/(token|webhook)/,
+      token: /functions\/(webhook|sweep|reader|admin)|shared\/core\/policy\/(json-schema|descriptions)/,
+      webhook: /functions\/(token|sweep|reader|admin)|shared\/google\/(mint|access-token)/,
+      sweep: /functions\/(token|webhook|reader|admin)/,
+      reader: /functions\/(token|webhook|sweep|admin)|shared\/google\/(mint|disable|enable)/,
+      admin: /functions\/(token|webhook|sweep|reader)|shared\/google\/(mint|enable)/,
     };
     for (const target of TARGETS) expect(all(target)).not.toMatch(otherSources[target]);
   });

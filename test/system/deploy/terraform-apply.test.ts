@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TARGETS } from './archives.ts';
 import { startBuildApi } from './build-api.ts';
 import { startRulesApi } from './rules-api.ts';
 import { MODULE } from './terraform-module.ts';
@@ -10,7 +11,7 @@ import { createPlanner, type Settings, TERRAFORM, UNHURRIED } from './terraform-
 
 const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/releases/cloud.firestore`);
 const POLICY = readFileSync('examples/policy.yaml', 'utf8');
-const FIRST = { operators: '{}' };
+const FIRST = { readers: '{}', admins: '{}' };
 const keeping = (days: number) => ({ log_archive: `{ location = "eu", retention_days = ${days} }` });
 const SECOND = { ...FIRST, webhook_tokens_version: '"1"', build_region: '"us-central1"', ...keeping(400) };
 
@@ -82,7 +83,7 @@ describe.skipIf(TERRAFORM.missing)(
         const tag = /:([0-9a-f]{64})$/.exec(imageUri)?.[1];
         return [buildpackBuild.functionTarget, storageSource.object === `${buildpackBuild.functionTarget}-${tag}.zip`];
       });
-      expect(built.sort()).toEqual(['sweep', 'token', 'webhook'].map((name) => [name, true]));
+      expect(built.sort()).toEqual([...TARGETS].sort().map((name) => [name, true]));
     });
 
     it('builds in build_region, and pushes the images to the region of the functions', () => {
@@ -96,9 +97,9 @@ describe.skipIf(TERRAFORM.missing)(
       const said = await root.planner.complaint(SECOND, ...accounts.map(target));
       const repaired = [...said.matchAll(/# module\.keydesk\.(\S+) will be updated/g)].map(([, address]) => address);
       expect(repaired.sort()).toEqual(
-        ['build', 'function["sweep"]', 'function["token"]', 'function["webhook"]', 'scheduler'].map(
-          (name) => `google_service_account.${name}`,
-        ),
+        ['build', ...TARGETS.map((name) => `function["${name}"]`), 'scheduler']
+          .map((name) => `google_service_account.${name}`)
+          .sort(),
       );
     });
 
@@ -144,7 +145,7 @@ describe.skipIf(TERRAFORM.missing)(
       const settings = { ...SECOND, region: '"europe-west4"' };
       const said = await root.planner.complaint(settings, ...inBucket.map(target), PLACE, '-refresh=false');
       const again = [...said.matchAll(/# module\.keydesk\.(\S+) (?:must|will) be replaced/g)].map(([, name]) => name);
-      const archives = ['sweep', 'token', 'webhook'].map((name) => `${inBucket[0]}["${name}"]`);
+      const archives = TARGETS.map((name) => `${inBucket[0]}["${name}"]`);
       expect(again).toEqual(expect.arrayContaining(['google_storage_bucket.archives', inBucket[1], ...archives]));
     });
 

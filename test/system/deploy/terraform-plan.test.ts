@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { JOB_END_EVENTS } from '../../../shared/core/webhook/event.ts';
+import { TARGETS } from './archives.ts';
 import {
   createPlanner,
   DEPLOYED,
@@ -127,7 +128,8 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     const later = 'terraform_data.later.output';
     const values = {
       project_numbers: `{ for project in ["acme-keydesk", "acme-ci-pool"] : project => ${later} }`,
-      operators: `{ oncall = ${later} }`,
+      readers: `{ security = ${later} }`,
+      admins: `{ oncall = ${later} }`,
       pool_roles: `{ staging = { database = { project = ${later}, role = ${later} } } }`,
       notification_channels: `[${later}]`,
       playbooks_url: later,
@@ -194,7 +196,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     const container = z.object({ env, image: z.string(), startup_probe: z.array(z.unknown()).length(1) });
     const template = z.array(z.object({ containers: z.array(container).length(1) })).length(1);
     const secrets: unknown[] = [];
-    for (const name of ['token', 'webhook', 'sweep']) {
+    for (const name of TARGETS) {
       const service = one(`google_cloud_run_v2_service.keydesk["${name}"]`);
       const [, hash = ''] =
         /^gs:\/\/acme-keydesk-keydesk-archives\/\w+-([0-9a-f]{64})\.zip$/.exec(
@@ -219,6 +221,9 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
         GOOGLE_CLOUD_PROJECT: 'acme-keydesk',
         KEYDESK_DATABASE: 'keydesk',
         ...(name === 'token' && { KEYDESK_POLICY: 'policy.yaml' }),
+        ...((name === 'reader' || name === 'admin') && {
+          KEYDESK_OPERATOR_AUDIENCES: `https://keydesk-${name}-123456789012.europe-west1.run.app,32555940559.apps.googleusercontent.com`,
+        }),
       });
       for (const { name: variable, value_source } of variables)
         for (const { secret_key_ref } of value_source)

@@ -12,6 +12,7 @@ import * as z from 'zod';
 import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { toPolicyJson } from '../../../shared/core/policy/to-json.ts';
 import { needs } from '../../fixtures/needs.ts';
+import { TARGETS } from './archives.ts';
 import { startProvider } from './terraform-provider.ts';
 
 const run = promisify(execFile);
@@ -63,7 +64,8 @@ export const DEPLOYED = { webhook_tokens_version: '"3"', buildkite_api_token_ver
 
 /** What a deployment in operation has, and the example leaves for later. */
 const MORE = `
-operators = { oncall = "group:keydesk-oncall@acme.example" }
+readers = { security = "group:keydesk-readers@acme.example" }
+admins = { oncall = "group:keydesk-oncall@acme.example" }
 notification_channels = ["projects/acme-keydesk/notificationChannels/1234567890"]
 create_policy_accounts = false
 forbid_keys = true
@@ -122,7 +124,7 @@ export async function createPlanner(options: {
     writeFileSync(join(example, path), text);
   };
   const writeArchives = (path: string, policy: string) => {
-    const archives = ['token', 'webhook', 'sweep'].map((name) => [name, `archive of ${name}`] as const);
+    const archives = TARGETS.map((name) => [name, `archive of ${name}`] as const);
     for (const [name, archive] of archives) write(`${path}/${name}.zip`, archive);
     const hashes = Object.fromEntries(archives.map(([name, archive]) => [name, sha256(archive)]));
     const rules = sha256('// keydesk:begin\n// keydesk:end');
