@@ -2,7 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { FUNCTIONS } from '../../cli/installation.ts';
+import { createProgram } from '../../cli/program.ts';
 import { parseOperatorSettings } from '../../shared/core/operator-settings.ts';
 import { OTHER_VARIABLES, SETTINGS } from '../../shared/core/setting-descriptions.ts';
 import { DEFAULT_POLICY_FILE, parseSettings, parseWebhookSettings } from '../../shared/core/settings.ts';
@@ -57,9 +59,10 @@ function defaultOf(setting: string): string {
 
 function* problemRows(): Generator<string[]> {
   const problemOf = (environment: Record<string, string>) => {
-    const settings = { KEYDESK_WEBHOOK_TOKENS: 'one', KEYDESK_OPERATOR_AUDIENCES: 'one', ...NEEDED, ...environment };
-    const results = [parseWebhookSettings(settings), parseOperatorSettings(settings)];
-    const [problem, ...more] = new Set(results.flatMap((result) => ('problems' in result ? result.problems : [])));
+    const everything = { KEYDESK_WEBHOOK_TOKENS: 'one', KEYDESK_OPERATOR_AUDIENCES: 'one', ...NEEDED, ...environment };
+    const results = [parseWebhookSettings(everything), parseOperatorSettings(everything)];
+    const found = results.flatMap((parsed) => ('problems' in parsed ? parsed.problems : []));
+    const [problem, ...more] = new Set(found);
     if (problem === undefined || more.length > 0) throw new Error(`not one problem: ${JSON.stringify(environment)}`);
     return name(problem);
   };
@@ -79,12 +82,18 @@ function readersOf(root: string): ReadonlyMap<string, readonly string[]> {
   for (const [program, entry] of programs)
     for (const variable of new Set([...sourcesOf(join(root, entry)).values()].flatMap(variablesIn)))
       readers.set(variable, [...(readers.get(variable) ?? []), program]);
+  for (const variable of optionVariables(createProgram())) readers.set(variable, ['keydesk']);
   return readers;
 }
 
+/** The variables that stand for options of commands. */
+function optionVariables(command: CommandUnknownOpts): string[] {
+  const own = command.options.flatMap(({ envVar }) => envVar ?? []);
+  return [...new Set([...own, ...command.commands.flatMap(optionVariables)])];
+}
+
 function variablesIn(source: string): string[] {
-  const read = source.matchAll(/\b(?:settings|process\.env)\.([A-Z][A-Z_]+)|\.env\('([A-Z][A-Z_]+)'\)/g);
-  return [...read].map(([, variable, ofOption = '']) => variable ?? ofOption);
+  return [...source.matchAll(/\b(?:settings|process\.env)\.([A-Z][A-Z_]+)/g)].map(([, variable = '']) => variable);
 }
 
 /** By its path, each source that an entry is made of. What is imported for its types alone is left out. */

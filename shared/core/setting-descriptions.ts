@@ -107,20 +107,22 @@ export const OTHER_VARIABLES = {
     example: 'http://127.0.0.1:9000',
   },
   KEYDESK_READER_URL: {
-    meaning: 'For the command: the URL of the function `reader`. `terraform output -raw reader_url` prints it.',
+    meaning: 'The URL of the function `reader`, in place of `--reader`: `terraform output -raw reader_url`.',
     example: 'https://keydesk-reader-123456789012.europe-west1.run.app',
   },
   KEYDESK_ADMIN_URL: {
-    meaning: 'For the command: the URL of the function `admin`. `terraform output -raw admin_url` prints it.',
+    meaning: 'The URL of the function `admin`, in place of `--admin`: `terraform output -raw admin_url`.',
     example: 'https://keydesk-admin-123456789012.europe-west1.run.app',
   },
   KEYDESK_ID_TOKEN: {
-    meaning: "For the command: your Google ID token, in place of gcloud's.",
+    meaning:
+      'An ID token for commands that call `reader` or `admin`, in place of the one that gcloud makes for you. Its audience must be in `KEYDESK_OPERATOR_AUDIENCES`.',
     example: '$(gcloud auth print-identity-token)',
   },
   KEYDESK_IMPERSONATE: {
-    meaning: 'For the command: the service account as which `reader` and `admin` are called.',
-    example: 'keydesk-oncall@acme-keydesk.iam.gserviceaccount.com',
+    meaning:
+      'A service account as which commands call `reader` or `admin`, in place of `--impersonate`. You need `roles/iam.serviceAccountOpenIdTokenCreator` on it.',
+    example: 'drill@acme-ops.iam.gserviceaccount.com',
   },
   NO_COLOR: { meaning: 'Any value turns colour off.', example: '1' },
 } as const satisfies Readonly<Record<string, SettingDescription>>;

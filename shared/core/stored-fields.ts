@@ -49,8 +49,8 @@ export const KILL_SWITCH_FIELDS: StoredFields<KillSwitchRecord> = {
   selector:
     'which live grants to end and, with `blocks_new`, which requests to block: those to which every member fits',
   ...within('selector', SELECTOR_FIELDS),
-  actor: 'who activated the kill switch, as they said',
-  reason: 'why, as they said',
+  actor: 'the verified e-mail address of who activated the kill switch',
+  reason: 'why, in the words of that person',
   blocks_new: 'whether new requests are blocked until the block is removed',
   activated_at: 'when the kill switch was activated',
   deactivated_at: 'when the block was removed; null before',

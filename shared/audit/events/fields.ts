@@ -24,7 +24,7 @@ export function sharedFields() {
   const service_account = text.describe("the account's e-mail address");
   const pool = text.describe('the credential that the pool serves');
   const token_sha256 = text.describe('SHA-256 of the token, in hex');
-  const actor = text.describe('who did it: the e-mail address in the ID token that the function verified');
+  const actor = text.describe('the verified e-mail address of who did it');
   const kill_switch_id = text.describe('id of the document in `kill_switches`');
 
   const dependency = text.describe(

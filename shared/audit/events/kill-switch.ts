@@ -24,7 +24,7 @@ export const KILL_SWITCH_EVENTS = {
       kill_switch_id: shared.kill_switch_id,
       selector: selector(shared).describe('which grants: all members must match'),
       actor: shared.actor,
-      reason: shared.text.describe('why, as they said'),
+      reason: shared.text.describe('why, in the words of that person'),
       blocks_new: z.boolean().describe('whether new requests that match are refused too'),
     }),
     context: { selection: 'text' },
