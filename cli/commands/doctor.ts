@@ -26,7 +26,7 @@ export const doctorCommand = new Command('doctor')
   .description(
     `Before the first deployment, look at what the policy and the Terraform module need, and say what would fail. The command only reads. It uses your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token), and the quota of the project that --project names.
 
-The projects, databases, accounts and buckets are those of the policy. What only the Terraform module knows are options: --create-policy-accounts, --touched, --log-archive, --pool-groups and --project-number. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.
+The projects, databases, accounts and buckets are those of the policy. What only the Terraform module knows are options: --create-policy-accounts, --touched, --no-log-archive, --pool-groups and --project-number. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.
 
 ${LIVE_DESCRIPTION}`,
   )
@@ -38,7 +38,7 @@ ${LIVE_DESCRIPTION}`,
   .option('--scheduler-region <region>', 'region of the Cloud Scheduler job (default: --region)', parseLocation)
   .option('--touched <project...>', 'projects that pool_roles of the Terraform module names', collectProjects, [])
   .option('--create-policy-accounts', 'create_policy_accounts of the Terraform module is true')
-  .option('--log-archive', 'log_archive of the Terraform module is set')
+  .option('--no-log-archive', 'log_archive of the Terraform module is null')
   .option('--pool-groups', 'pool_groups of the Terraform module is set')
   .addOption(
     new Option('--project-number <project=number...>', 'project_numbers of the Terraform module, to compare')
@@ -72,7 +72,7 @@ Exit code 1: there is a finding that is not accepted, or something could not be 
       schedulerRegion = region,
       touched,
       createPolicyAccounts = false,
-      logArchive = false,
+      logArchive,
       poolGroups = false,
     } = options;
     const target = targetOf(policy, {

@@ -38,7 +38,7 @@ export const MODULE_APIS = {
   ],
   data: ['apikeys', 'firebaserules', 'firestore', 'iam', 'identitytoolkit'],
   pool: ['iam', 'orgpolicy'],
-  /** With log_archive: Keydesk's project, and each other one. */
+  /** Unless log_archive is null: Keydesk's project, and each other one. */
   archive: ['bigquery'],
   archived: ['logging'],
 } as const;

@@ -152,6 +152,19 @@ export const NEEDED: readonly Needed[] = [
     ],
   },
   {
+    role: 'roles/bigquery.dataEditor',
+    in: ['keydesk'],
+    with: 'log_archive',
+    permissions: [
+      'bigquery.datasets.create',
+      'bigquery.datasets.get',
+      'bigquery.tables.create',
+      'bigquery.tables.get',
+      'bigquery.tables.getData',
+      'bigquery.tables.update',
+    ],
+  },
+  {
     role: 'roles/logging.configWriter',
     in: EVERYWHERE,
     with: 'log_archive',

@@ -13,8 +13,9 @@ export interface Place {
   readonly ledgerLocation: string;
   /** Projects that `pool_roles` of the Terraform module names. */
   readonly touched: readonly string[];
-  /** Whether `log_archive` and `pool_groups` of the Terraform module are set. */
+  /** Whether `log_archive` of the Terraform module is not null. */
   readonly logArchive: boolean;
+  /** Whether `pool_groups` of the module is set. */
   readonly poolGroups: boolean;
   /** Whether the module creates the policy's signers and shared accounts: its `create_policy_accounts`. */
   readonly createPolicyAccounts: boolean;

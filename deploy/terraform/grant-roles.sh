@@ -7,7 +7,7 @@ usage() {
   cat <<'TEXT'
 usage: grant-roles.sh MEMBER keydesk=PROJECT [pool=PROJECT]... [data=PROJECT]... [accounts=PROJECT]... [touched=PROJECT]...
          [bucket=NAME]... [state-bucket=NAME state-location=LOCATION] [organization=NUMBER]
-         [--forbid-keys] [--log-archive] [--pool-groups] [--revoke] [--print]
+         [--forbid-keys] [--no-log-archive] [--pool-groups] [--revoke] [--print]
   MEMBER         who applies, such as user:you@acme.example
   keydesk        Keydesk's project
   pool           a project of pooled accounts
@@ -20,7 +20,7 @@ usage: grant-roles.sh MEMBER keydesk=PROJECT [pool=PROJECT]... [data=PROJECT]...
   organization   grant roles/orgpolicy.policyAdmin on the whole organization, for forbid_keys = true of the module
   --forbid-keys  forbid service account keys in the projects of keydesk and pool, for forbid_keys = false of the module.
                  You need roles/orgpolicy.policyAdmin on the organization, and MEMBER does not
-  --log-archive  log_archive of the module is set
+  --no-log-archive  log_archive of the module is null
   --pool-groups  pool_groups of the module is set
   --revoke       remove these roles. All else stays. A role that MEMBER had before is removed too
   --print        print the gcloud commands and run nothing
@@ -39,8 +39,9 @@ data=(roles/datastore.indexAdmin roles/firebaserules.admin roles/serviceusage.ap
   roles/resourcemanager.projectIamAdmin)
 accounts=(roles/serviceusage.serviceUsageViewer roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/resourcemanager.projectIamAdmin)
 touched=(roles/serviceusage.serviceUsageViewer roles/resourcemanager.projectIamAdmin)
-# In each project with --log-archive.
+# For the log archive: in each project, and in Keydesk's.
 archived=(roles/logging.configWriter roles/serviceusage.serviceUsageAdmin)
+archive_roles=(roles/bigquery.dataEditor)
 
 base_apis='cloudresourcemanager serviceusage'
 keydesk_apis='apikeys artifactregistry cloudbuild cloudscheduler firebaseappcheck firestore iam iamcredentials identitytoolkit logging
@@ -48,7 +49,7 @@ keydesk_apis='apikeys artifactregistry cloudbuild cloudscheduler firebaseappchec
 data_apis='apikeys firebaserules firestore iam identitytoolkit'
 pool_apis='iam orgpolicy'
 
-run=1 revoke='' forbid_keys='' keydesk_project='' state_bucket='' state_location='' log_archive='' pool_groups='' failed='' done_already=$'\n'
+run=1 revoke='' forbid_keys='' keydesk_project='' state_bucket='' state_location='' log_archive=1 pool_groups='' failed='' done_already=$'\n'
 for argument in "$@"; do
   case $argument in
     --help) usage && exit 0 ;;
@@ -58,7 +59,7 @@ for argument in "$@"; do
     keydesk=*) keydesk_project=${argument#*=} ;;
     state-bucket=*) state_bucket=${argument#*=} ;;
     state-location=*) state_location=${argument#*=} ;;
-    --log-archive) log_archive=1 ;;
+    --no-log-archive) log_archive='' archive_roles=() ;;
     --pool-groups) pool_groups=1 ;;
   esac
 done
@@ -127,7 +128,7 @@ for argument in "$@"; do
   case $argument in
     keydesk=?* | pool=?* | data=?* | accounts=?* | touched=?* | bucket=?* | organization=?*) ;;
     state-bucket=?* | state-location=?*) ;;
-    --forbid-keys | --log-archive | --pool-groups | --revoke | --print) ;;
+    --forbid-keys | --no-log-archive | --pool-groups | --revoke | --print) ;;
     *)
       echo "grant-roles.sh: $argument is not known" >&2
       usage >&2
@@ -144,7 +145,7 @@ groups=${pool_groups:+cloudidentity} archive=${log_archive:+bigquery} logs=${log
 for argument in "$@"; do
   value=${argument#*=}
   case $argument in
-    keydesk=*) grant "$value" "$base_apis $keydesk_apis $groups $archive" "${keydesk[@]}" && forbid_keys_in "$value" ;;
+    keydesk=*) grant "$value" "$base_apis $keydesk_apis $groups $archive" "${archive_roles[@]}" "${keydesk[@]}" && forbid_keys_in "$value" ;;
     pool=*) grant "$value" "$base_apis $pool_apis $groups $logs" "${pool[@]}" && forbid_keys_in "$value" ;;
     data=*) grant "$value" "$base_apis $data_apis $logs" "${data[@]}" ;;
     accounts=*) grant "$value" "$base_apis $logs" "${accounts[@]}" ;;

@@ -1,10 +1,11 @@
 # The data of the audit queries (deploy/audit/*.sql): one log bucket in Keydesk's project with Google's audit logs of every
-# project that matters here and Keydesk's own lines, and a BigQuery dataset over it. Off unless log_archive is set.
+# project that matters here and Keydesk's own lines, and a BigQuery dataset over it.
 # A sink copies: the projects' own logs stay as they are. The module grants nobody access to read.
 
 locals {
   log_bucket      = "${var.name_prefix}-logs"
-  log_bucket_name = "projects/${var.project_id}/locations/${try(var.log_archive.location, "")}/buckets/${local.log_bucket}"
+  log_location    = var.log_archive == null ? "" : coalesce(var.log_archive.location, var.region)
+  log_bucket_name = "projects/${var.project_id}/locations/${local.log_location}/buckets/${local.log_bucket}"
 
   # Keydesk's project; those with accounts that are minted for, disabled and enabled; those that jobs touch.
   archived_projects = toset(var.log_archive == null ? [] : setunion([var.project_id], local.account_owners, local.data_projects, local.touched_projects))
@@ -29,7 +30,7 @@ resource "google_logging_project_bucket_config" "archive" {
   count = var.log_archive == null ? 0 : 1
 
   project          = var.project_id
-  location         = var.log_archive.location
+  location         = local.log_location
   bucket_id        = local.log_bucket
   description      = "Keydesk's lines, and Google's audit logs of the projects that its credentials reach."
   retention_days   = var.log_archive.retention_days
@@ -57,6 +58,42 @@ resource "google_logging_linked_dataset" "archive" {
   description = "For deploy/audit/*.sql."
 
   depends_on = [time_sleep.apis]
+}
+
+# The queries of deploy/audit for everybody who can use BigQuery: without the days and names that a person puts into the files. A linked
+# dataset cannot hold views, so they are in a dataset of their own, in the same location. BigQuery has no location that is called global.
+locals {
+  audit_views = var.log_archive != null && try(var.log_archive.views, false) && local.log_location != "global" ? fileset("${path.module}/../audit/views", "*.sql") : []
+}
+
+resource "google_bigquery_dataset" "audit" {
+  count = length(local.audit_views) > 0 ? 1 : 0
+
+  project       = var.project_id
+  dataset_id    = "keydesk_audit"
+  friendly_name = "Keydesk: audit queries"
+  location      = contains(["eu", "us"], local.log_location) ? upper(local.log_location) : local.log_location
+  labels        = var.labels
+
+  depends_on = [time_sleep.apis]
+}
+
+resource "google_bigquery_table" "audit" {
+  for_each = local.audit_views
+
+  project             = var.project_id
+  dataset_id          = google_bigquery_dataset.audit[0].dataset_id
+  table_id            = trimsuffix(each.key, ".sql")
+  deletion_protection = false
+  labels              = var.labels
+
+  view {
+    query          = replace(file("${path.module}/../audit/views/${each.key}"), "`PROJECT.keydesk_logs.", "`${var.project_id}.keydesk_logs.")
+    use_legacy_sql = false
+  }
+
+  # BigQuery refuses a view over something that is not there.
+  depends_on = [google_logging_linked_dataset.archive]
 }
 
 # Named after its destination, because two deployments may export from one project. privileges.tf lets a sink's identity write; a sink in

@@ -71,6 +71,6 @@ output "identities" {
 }
 
 output "log_dataset" {
-  description = "Value of PROJECT.keydesk_logs in deploy/audit/*.sql; null without log_archive."
+  description = "Value of PROJECT.keydesk_logs in deploy/audit/*.sql; null with log_archive = null."
   value       = var.log_archive == null ? null : "${var.project_id}.${google_logging_linked_dataset.archive[0].link_id}"
 }

@@ -321,7 +321,7 @@ resource "google_project_iam_member" "pool" {
 # Sinks write into the log archive. Who that is Google says when the sink is there.
 
 locals {
-  log_archive_only = "resource.name.endsWith(\"locations/${try(var.log_archive.location, "")}/buckets/${local.log_bucket}\")"
+  log_archive_only = "resource.name.endsWith(\"locations/${local.log_location}/buckets/${local.log_bucket}\")"
 }
 
 resource "google_project_iam_member" "log_archive" {

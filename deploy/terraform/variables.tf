@@ -452,14 +452,15 @@ variable "audit_logs" {
 
 variable "log_archive" {
   type = object({
-    location       = string
+    location       = optional(string)
     retention_days = optional(number, 400)
     locked         = optional(bool, false)
+    views          = optional(bool, true)
   })
-  description = "A log bucket in Keydesk's project for Google's audit logs of all projects concerned and Keydesk's lines, and the BigQuery dataset keydesk_logs over it, which deploy/audit/*.sql read. Null: none. Entries are stored and billed a second time. The location cannot be changed. Neither can locked: nobody can then delete the bucket or change its retention."
-  default     = null
+  description = "A log bucket in Keydesk's project for Google's audit logs of all projects concerned and Keydesk's lines, the BigQuery dataset keydesk_logs over it, which deploy/audit/*.sql read, and with views the dataset keydesk_audit with a view of each of these queries. Null: none of it. Entries are stored and billed a second time. Without a location it is in region. The location cannot be changed. Neither can locked: nobody can then delete the bucket or change its retention."
+  default     = {}
   validation {
-    condition     = var.log_archive == null || can(regex("^(global|eu|us|[a-z]+-[a-z]+[0-9]+)$", var.log_archive.location))
+    condition     = var.log_archive == null || try(var.log_archive.location == null, false) || can(regex("^(global|eu|us|[a-z]+-[a-z]+[0-9]+)$", var.log_archive.location))
     error_message = "log_archive.location must be a location of log buckets such as eu, us, europe-west1 or global."
   }
   validation {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { policyJsonSchema } from '../../shared/core/policy/json-schema.ts';
 import { testsJsonSchema } from '../../shared/core/policy-tests/json-schema.ts';
 import { auditTables } from './audit.ts';
+import { toView, VIEWS } from './audit-views.ts';
 import { clientTables } from './clients.ts';
 import { commandTables } from './commands.ts';
 import { configurationTables } from './configuration.ts';
@@ -21,7 +22,13 @@ import { storageTables } from './storage.ts';
 export function generatedFiles(root: string): ReadonlyMap<string, () => string> {
   const page = (path: string, blocks: () => Blocks) =>
     [path, () => withBlocks(readFileSync(`${root}${path}`, 'utf8'), blocks())] as const;
+  const view = (name: string) =>
+    [
+      `deploy/audit/views/${name.replaceAll('-', '_')}.sql`,
+      () => toView(name, readFileSync(`${root}deploy/audit/${name}.sql`, 'utf8')),
+    ] as const;
   return new Map([
+    ...Object.keys(VIEWS).map(view),
     page('deploy/WITHOUT_TERRAFORM.md', roleTables),
     page('deploy/terraform/PRIVILEGES.md', privilegeTables),
     page('docs/AUDIT.md', () => ({ events: auditTables() })),

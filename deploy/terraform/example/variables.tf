@@ -156,12 +156,13 @@ variable "audit_logs" {
 
 variable "log_archive" {
   type = object({
-    location       = string
+    location       = optional(string)
     retention_days = optional(number, 400)
     locked         = optional(bool, false)
+    views          = optional(bool, true)
   })
-  description = "A log bucket and BigQuery dataset that gather the data of the audit queries; null for none."
-  default     = null
+  description = "A log bucket and BigQuery datasets that gather the data of the audit queries; null for none."
+  default     = {}
 }
 
 variable "notification_channels" {

@@ -114,7 +114,7 @@ describe('keydesk doctor --before-deploy', () => {
   });
 
   it('looks at the projects and the options of the Terraform module that the policy does not have', async () => {
-    const { code, out } = await doctor(['--touched', TOUCHED, '--log-archive', '--project-number', `${DATA}=77`]);
+    const { code, out } = await doctor(['--touched', TOUCHED, '--project-number', `${DATA}=77`]);
     expect(code).toBe(1);
     expect(out).toMatch(new RegExp(`^finding +apis +${TOUCHED}: terraform_api_disabled, api_disabled`, 'm'));
     expect(out).toMatch(new RegExp(`^finding +project +${DATA}: project_number_differs`, 'm'));

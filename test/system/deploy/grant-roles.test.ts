@@ -65,7 +65,7 @@ describe(SCRIPT, () => {
 
   const options = [
     ['', []],
-    [' with log_archive', ['--log-archive']],
+    [' without log_archive', ['--no-log-archive']],
   ] as const;
   const cases = KINDS.flatMap((kind) => options.map(([title, flags]) => ({ kind, title, flags })));
 
@@ -73,14 +73,14 @@ describe(SCRIPT, () => {
     'grants in a project of $kind$title what the apply and the preflight need there',
     ({ kind, flags }) => {
       const held = rolesOf(`${kind}=acme`, ...flags).flatMap(permissionsOf);
-      expect(neededIn(kind, flags.length > 0).filter((permission) => !held.includes(permission))).toEqual([]);
+      expect(neededIn(kind, flags.length === 0).filter((permission) => !held.includes(permission))).toEqual([]);
     },
   );
 
   it.each(KINDS)('grants in a project of %s no role that nothing needs', (kind) => {
     const roles = rolesOf(`${kind}=acme`);
     const without = (role: string) => roles.filter((other) => other !== role).flatMap(permissionsOf);
-    const superfluous = roles.filter((role) => neededIn(kind, false).every((one) => without(role).includes(one)));
+    const superfluous = roles.filter((role) => neededIn(kind, true).every((one) => without(role).includes(one)));
     // To read Keydesk's log lines, as deploy/terraform/README.md says.
     expect(superfluous).toEqual(kind === 'keydesk' ? ['roles/logging.viewer'] : []);
   });
@@ -109,10 +109,10 @@ describe(SCRIPT, () => {
     'enables in a project of $kind the APIs that the preflight looks for, at most 20 in a command',
     ({ kind, project }) => {
       for (const [flags, settings] of [
-        [[], {}],
-        [['--log-archive'], { logArchive: true }],
-        [['--pool-groups'], { poolGroups: true }],
-        [['--log-archive', '--pool-groups'], { logArchive: true, poolGroups: true }],
+        [[], { logArchive: true }],
+        [['--no-log-archive'], {}],
+        [['--no-log-archive', '--pool-groups'], { poolGroups: true }],
+        [['--pool-groups'], { logArchive: true, poolGroups: true }],
       ] as const) {
         const [command = ''] = printed(`${kind}=${project}`, ...flags);
         const enabled = /^gcloud services enable (.+) --project=/.exec(command)?.[1]?.split(' ') ?? [];

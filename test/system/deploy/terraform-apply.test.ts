@@ -11,9 +11,9 @@ import { createPlanner, type Settings, TERRAFORM, UNHURRIED } from './terraform-
 
 const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/releases/cloud.firestore`);
 const POLICY = readFileSync('examples/policy.yaml', 'utf8');
-const FIRST = { readers: '{}', admins: '{}' };
 const keeping = (days: number) => ({ log_archive: `{ location = "eu", retention_days = ${days} }` });
-const SECOND = { ...FIRST, webhook_tokens_version: '"1"', build_region: '"us-central1"', ...keeping(400) };
+const FIRST = { readers: '{}', admins: '{}', ...keeping(400) };
+const SECOND = { ...FIRST, webhook_tokens_version: '"1"', build_region: '"us-central1"' };
 
 /** By which another region or prefix is meant. */
 const PLACE = '-replace=module.keydesk.terraform_data.place';

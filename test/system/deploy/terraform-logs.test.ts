@@ -34,7 +34,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of logs'), UNHURRIE
     planner = await createPlanner({ known: true });
     plan = await planner.plan(DEPLOYED);
     elsewhere = await planner.plan({ ...ARCHIVE, ...TOUCHED });
-    touches = await planner.plan({ ...TOUCHED, audit_logs: '{ pool_touches = true }' });
+    touches = await planner.plan({ ...TOUCHED, audit_logs: '{ pool_touches = true }', log_archive: 'null' });
   }, UNHURRIED.timeout);
   afterAll(() => planner?.stop());
 
@@ -97,12 +97,28 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of logs'), UNHURRIE
     expect(knowing).not.toContain('Pooled accounts have');
   });
 
-  it('creates no log archive unless it is requested', () => {
+  it('creates a log archive for 400 days in the region of the functions unless something else is set', async () => {
+    const { resources } = await planner.plan();
+    const [bucket] = all('google_logging_project_bucket_config.archive', resources);
+    expect(bucket?.values).toMatchObject({ location: 'europe-west1', retention_days: 400, locked: false });
+    expect(all('google_bigquery_dataset.audit', resources)[0]?.values).toMatchObject({ location: 'europe-west1' });
+  });
+
+  it.each([
+    ['views = false', '{ location = "eu", views = false }'],
+    ['the location global, which BigQuery does not have', '{ location = "global" }'],
+  ])('creates no views with %s', async (_, log_archive) => {
+    const { resources } = await planner.plan({ log_archive });
+    expect(resources.filter(({ type }) => type.startsWith('google_bigquery'))).toEqual([]);
+    expect(all('google_logging_linked_dataset.archive', resources)).toHaveLength(1);
+  });
+
+  it('creates no log archive with null', () => {
     const { resources, outputs } = touches;
     const addresses = resources.map(({ address }) => address);
-    expect(addresses.filter((address) => /^google_logging_(?!metric)|log_archive|log_retention/.test(address))).toEqual(
-      [],
-    );
+    expect(
+      addresses.filter((address) => /^google_(logging_(?!metric)|bigquery)|log_archive|log_retention/.test(address)),
+    ).toEqual([]);
     expect(outputs.log_dataset ?? null).toBeNull();
   });
 
@@ -115,6 +131,22 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of logs'), UNHURRIE
     expect(plan.outputs.log_dataset).toBe('acme-keydesk.keydesk_logs');
     for (const file of readdirSync('deploy/audit').filter((name) => name.endsWith('.sql')))
       expect(readFileSync(`deploy/audit/${file}`, 'utf8')).toContain('`PROJECT.keydesk_logs._AllLogs`');
+    expect(all('google_bigquery_dataset.audit')[0]?.values).toMatchObject({
+      dataset_id: 'keydesk_audit',
+      location: 'EU',
+    });
+    const views = all('google_bigquery_table.audit');
+    expect(views.map(({ values }) => values.table_id)).toEqual([
+      'grant_to_touches',
+      'touch_to_job',
+      'touches_without_lease',
+      'who_could_touch',
+    ]);
+    for (const { values } of views) {
+      const [view] = z.array(z.object({ query: z.string(), use_legacy_sql: z.literal(false) })).parse(values.view);
+      expect(view?.query).toContain('FROM `acme-keydesk.keydesk_logs._AllLogs`');
+      expect(view?.query).not.toContain('PROJECT');
+    }
     const without = new Set(touches.resources.map(({ address }) => address));
     const apis = all('google_project_service.needed').filter(({ address }) => !without.has(address));
     expect(apis.map(({ values }) => `${values.project} ${values.service}`)).toEqual([

@@ -141,7 +141,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
       );
     const first = await createPlanner({ known: false, edit });
     try {
-      const { resources } = await first.plan({ webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"' });
+      const { resources } = await first.plan({ ...DEPLOYED, log_archive: 'null' });
       const { resources: expected } = await planner.plan({ ...DEPLOYED, log_archive: 'null' });
       expect(resources.map(({ address }) => address)).toEqual(expected.map(({ address }) => address));
     } finally {

@@ -170,6 +170,12 @@ describe('the SQL of deploy/audit', () => {
   function jobToken(job: Parameters<InProcessKeydesk['buildkite']['jobToken']>[0]) {
     return keydesk.buildkite.jobToken(job, { issuedAt: Math.floor(keydesk.clock.now() / 1000) });
   }
+  /** The view of a query, and what is selected from it. */
+  async function fromView(name: string, where: string) {
+    const view = toPostgres(readFileSync(join(ROOT, 'deploy/audit/views', `${name}.sql`), 'utf8'));
+    const { rows } = await database.query<Record<string, unknown>>(`SELECT * FROM (${view}) AS viewed WHERE ${where}`);
+    return rows;
+  }
   async function run(file: string, replace: readonly [string, string][] = []) {
     let sql = readFileSync(join(ROOT, 'deploy', 'audit', file), 'utf8');
     for (const [from, to] of replace) {
@@ -324,6 +330,35 @@ describe('the SQL of deploy/audit', () => {
     expect(await could('2026-11-17 10:04:30', '2026-11-17 10:05:00')).toEqual(
       expect.arrayContaining([[ids.again, 'staging-admin', 27]]),
     );
+  });
+
+  it.each([
+    {
+      file: 'grant-to-touches',
+      of: () => grantId(ids.job ?? '', 'staging-admin'),
+      where: (id: string) => `grant_id = '${id}'`,
+      replace: (id: string): [string, string][] => [['00000000000000000000000000000000', id]],
+    },
+    { file: 'touch-to-job', of: () => '', where: () => 'true', replace: () => EVERYTHING },
+    {
+      file: 'touches-without-lease',
+      of: () => '',
+      where: () => "principal_email LIKE 'ci-%'",
+      replace: () => [POOL],
+    },
+    {
+      file: 'who-could-touch',
+      of: () => 'staging',
+      where: (name: string) => `environment = '${name}'`,
+      replace: (name: string): [string, string][] => [["'production' AS", `'${name}' AS`]],
+    },
+  ])('returns from the view of $file.sql what the query returns', async ({ file, of, where, replace }) => {
+    const expected = await run(`${file}.sql`, [...replace(of())]);
+    expect(expected.length).toBeGreaterThan(0);
+    const columns = Object.keys(expected[0] ?? {});
+    const viewed = await fromView(file.replaceAll('-', '_'), where(of()));
+    const toKey = (row: Record<string, unknown>) => JSON.stringify(columns.map((column) => row[column]));
+    expect([...new Set(viewed.map(toKey))].sort()).toEqual([...new Set(expected.map(toKey))].sort());
   });
 
   it('leaves out who could on another day, and in another environment', async () => {
