@@ -5,6 +5,16 @@ output "token_url" {
   value       = module.keydesk.token_url
 }
 
+output "reader_url" {
+  description = "URL of the function reader, for KEYDESK_READER_URL."
+  value       = module.keydesk.reader_url
+}
+
+output "admin_url" {
+  description = "URL of the function admin, for KEYDESK_ADMIN_URL."
+  value       = module.keydesk.admin_url
+}
+
 output "audience" {
   description = "Audience that jobs request their token for."
   value       = module.keydesk.audience

@@ -107,7 +107,7 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   },
   blocked: {
     when: 'An operator blocked such requests with the kill switch.',
-    whatToDo: 'Contact the operators. `keydesk kill --list-blocks` lists the blocks.',
+    whatToDo: 'Contact the operators. `keydesk blocks list` lists the blocks, `keydesk blocks remove ID` removes one.',
   },
   pool_exhausted: {
     when: 'Every account of the pool is leased or cooling down.',

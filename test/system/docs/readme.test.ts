@@ -119,34 +119,38 @@ describe('the step with curl', () => {
 
   it('can be ended by the kill switch as OPERATIONS.md shows it', async () => {
     const issued = await keydesk.requestByPath(await keydesk.buildkite.jobToken(keydesk.buildkite.startJob()));
-    const shown = [...read('docs/OPERATIONS.md').matchAll(/^keydesk kill (.*)$/gm)].map(([, line]) => line as string);
+    const shown = [...read('docs/OPERATIONS.md').matchAll(/^keydesk ((?:kill|blocks) .*)$/gm)].map(
+      ([, line]) => line as string,
+    );
     expect(shown).toHaveLength(4);
-    const events: string[] = [];
+    const before = keydesk.audit.length;
     const run = async (line: string) => {
-      const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `node cli/keydesk.ts kill ${line}`], {
+      const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `node cli/keydesk.ts ${line}`], {
         cwd: ROOT,
         env: {
           PATH: [dirname(process.execPath), process.env.PATH].join(':'),
           HOME: '/nonexistent',
-          GOOGLE_CLOUD_PROJECT: keydesk.settings.GOOGLE_CLOUD_PROJECT,
-          KEYDESK_DATABASE: keydesk.settings.KEYDESK_DATABASE,
-          KEYDESK_IAM_URL: keydesk.google.url,
-          FIRESTORE_EMULATOR_HOST: inject('firestoreHost'),
-          GCE_METADATA_HOST: keydesk.google.metadataHost,
+          KEYDESK_ADMIN_URL: keydesk.adminUrl,
+          KEYDESK_READER_URL: keydesk.readerUrl,
+          KEYDESK_ID_TOKEN: await keydesk.google.idToken('alice@acme.example'),
         },
       });
-      for (const auditLine of stdout.split('\n').filter(Boolean)) events.push(JSON.parse(auditLine).event);
-      return stderr;
+      return stdout + stderr;
     };
-    const [dryRun = '', activated = '', list = '', unblock = ''] = shown;
+    const [dryRun = '', activated = '', list = '', remove = ''] = shown;
     expect(await run(dryRun)).toContain(issued.json.grant_id);
     expect((await keydesk.introspect(issued.json.access_token)).json.active).toBe(true);
-    const [, id = ''] = /^Kill switch ([0-9a-f-]{36})/.exec(await run(activated)) ?? [];
+    const [, id = ''] = /The act has the id ([0-9a-f-]{36})/.exec(await run(activated)) ?? [];
     expect((await keydesk.introspect(issued.json.access_token)).json).toEqual({ active: false });
-    expect(await run(list)).toContain(`${id}  since`);
-    expect(await run(unblock.replace(/(--unblock) \S+/, `$1 ${id}`))).toContain(`Removed the block ${id}`);
-    expect(await run(list)).toContain('No block is active.');
-    expect([...new Set(events)]).toEqual(['kill_switch.activated', 'grant.revoked', 'kill_switch.deactivated']);
+    expect(await run(list)).toContain(`${id}  environment=staging`);
+    expect(await run(remove.replace(/(remove) \S+/, `$1 ${id}`))).toContain(`Removed the block ${id}`);
+    expect(await run(list)).toContain('No block is in force.');
+    const events = keydesk.audit.slice(before).filter(({ actor }) => actor === 'alice@acme.example');
+    expect([...new Set(events.map(({ event }) => event))]).toEqual([
+      'operator.read',
+      'kill_switch.activated',
+      'kill_switch.deactivated',
+    ]);
   });
 
   it('fails, with what the service says, when the job has ended', async () => {
