@@ -12,6 +12,7 @@ import { costTables } from './grant-costs.ts';
 import { guardTables } from './guards.ts';
 import { liveTables } from './live.ts';
 import { type Blocks, withBlocks } from './markdown.ts';
+import { openApiDocument } from './openapi.ts';
 import { policyTables } from './policy.ts';
 import { preflightTables } from './preflight.ts';
 import { privilegeTables, roleTables } from './privileges.ts';
@@ -41,6 +42,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/STORAGE.md', () => storageTables(root)),
     page('docs/TROUBLESHOOTING.md', refusalTables),
     page('docs/VERIFICATION.md', guardTables),
+    ['docs/openapi.json', () => `${JSON.stringify(openApiDocument(), null, 2)}\n`],
     ['examples/keydesk-policy-tests.schema.json', () => `${JSON.stringify(testsJsonSchema(), null, 2)}\n`],
     ['examples/keydesk-policy.schema.json', () => `${JSON.stringify(policyJsonSchema(), null, 2)}\n`],
   ]);

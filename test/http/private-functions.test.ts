@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { everyKindPolicyText } from '../fixtures/policies.ts';
+import { responseProblems } from '../fixtures/openapi.ts';
 
 const PERSON = 'alice@acme.example';
 
@@ -16,6 +17,13 @@ const issue = async () => {
   const job = keydesk.buildkite.startJob();
   const { json } = await keydesk.requestByPath(await keydesk.buildkite.jobToken(job));
   return { job, ...json } as { job: { id: string }; grant_id: string; access_token: string };
+};
+/** As keydesk.asPerson; each response is as docs/openapi.json describes it. */
+const asPerson: InProcessKeydesk['asPerson'] = async (url, options) => {
+  const response = await keydesk.asPerson(url, options);
+  const method = options?.body === undefined ? 'GET' : 'POST';
+  expect(responseProblems(method, new URL(url).pathname, response.status, response.json)).toEqual([]);
+  return response;
 };
 const bothUrls = () => [`${keydesk.readerUrl}/blocks`, `${keydesk.adminUrl}/blocks/x/remove`];
 
@@ -58,12 +66,12 @@ describe('a private function', () => {
   });
 
   it('knows its paths, methods, queries and bodies', async () => {
-    expect(await keydesk.asPerson(`${keydesk.readerUrl}/nothing`)).toMatchObject({ status: 404 });
-    const wrongMethod = await keydesk.asPerson(`${keydesk.readerUrl}/blocks`, { body: {} });
+    expect(await asPerson(`${keydesk.readerUrl}/nothing`)).toMatchObject({ status: 404 });
+    const wrongMethod = await asPerson(`${keydesk.readerUrl}/blocks`, { body: {} });
     expect([wrongMethod.status, wrongMethod.headers.get('allow')]).toEqual([405, 'GET']);
-    const wrongQuery = await keydesk.asPerson(`${keydesk.readerUrl}/blocks?state=all`);
+    const wrongQuery = await asPerson(`${keydesk.readerUrl}/blocks?state=all`);
     expect(wrongQuery).toMatchObject({ status: 400, json: { error: 'invalid_request' } });
-    const wrongBody = await keydesk.asPerson(`${keydesk.adminUrl}/kill`, { body: { id: 'x', reason: '' } });
+    const wrongBody = await asPerson(`${keydesk.adminUrl}/kill`, { body: { id: 'x', reason: '' } });
     expect(wrongBody).toMatchObject({
       status: 400,
       json: { error_description: expect.stringMatching(/body\. .*id: .*; reason: /) },
@@ -74,7 +82,7 @@ describe('a private function', () => {
 describe('GET /grants/ID', () => {
   it('shows a grant and the hashes of its tokens, and no token', async () => {
     const { grant_id, job, access_token } = await issue();
-    const { status, json, text, audit } = await keydesk.asPerson(`${keydesk.readerUrl}/grants/${grant_id}`);
+    const { status, json, text, audit } = await asPerson(`${keydesk.readerUrl}/grants/${grant_id}`);
     expect(status).toBe(200);
     expect(json).toMatchObject({ grant_id, state: 'active', job: { job_id: job.id }, tokens: [{}] });
     expect(text).not.toContain(access_token);
@@ -82,7 +90,7 @@ describe('GET /grants/ID', () => {
   });
 
   it('responds with 404 about an id that is not on record', async () => {
-    expect(await keydesk.asPerson(`${keydesk.readerUrl}/grants/none`)).toMatchObject({
+    expect(await asPerson(`${keydesk.readerUrl}/grants/none`)).toMatchObject({
       status: 404,
       json: { error: 'not_found' },
     });
@@ -91,7 +99,7 @@ describe('GET /grants/ID', () => {
 
 describe('POST /kill', () => {
   const kill = (body: object, email = PERSON) =>
-    keydesk.asPerson(`${keydesk.adminUrl}/kill`, {
+    asPerson(`${keydesk.adminUrl}/kill`, {
       email,
       body: { id: crypto.randomUUID(), reason: 'INC-7', ...body },
     });
@@ -143,9 +151,9 @@ describe('POST /kill', () => {
     const { json, audit } = await kill({ selector: { job_id: job.id }, dry_run: true, block: true });
     expect(json).toMatchObject({ dry_run: true, selected: [{ grant_id, state: 'active' }], block_id: null });
     expect(audit).toMatchObject([{ event: 'operator.read', operation: 'kill' }]);
-    const after = await keydesk.asPerson(`${keydesk.readerUrl}/grants/${grant_id}`);
+    const after = await asPerson(`${keydesk.readerUrl}/grants/${grant_id}`);
     expect(after.json).toMatchObject({ state: 'active', ended_at: null });
-    expect((await keydesk.asPerson(`${keydesk.readerUrl}/blocks`)).json).toEqual({ blocks: [] });
+    expect((await asPerson(`${keydesk.readerUrl}/blocks`)).json).toEqual({ blocks: [] });
   });
 
   it.each([
@@ -218,6 +226,6 @@ describe('POST /kill', () => {
     const { status, headers } = await kill({ selector: { credential: 'staging-config' }, block: true });
     keydesk.adminDeps.killSwitchLedger = killSwitchLedger;
     expect([status, headers.get('retry-after')]).toEqual([503, '2']);
-    expect((await keydesk.asPerson(`${keydesk.readerUrl}/blocks`)).json).toEqual({ blocks: [] });
+    expect((await asPerson(`${keydesk.readerUrl}/blocks`)).json).toEqual({ blocks: [] });
   });
 });
