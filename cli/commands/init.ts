@@ -49,6 +49,7 @@ Each environment gets a Firestore credential for --firestore, and a pool of serv
     '--url <url>',
     "URL of Keydesk and audience of job tokens (default: Cloud Run's, if --project-number is known)",
   )
+  .option('--state-bucket <name>', "bucket of Terraform's state, which grant-roles.sh creates with state-bucket")
   .option('--json', 'the files and the next commands as JSON')
   .addHelpText(
     'after',
@@ -85,9 +86,8 @@ Exit code 1: a file exists already. Nothing is written then.`,
     for (const path of files.keys()) print(`  ${join(folder, path)}`);
     print('\nNext:');
     for (const line of next) print(`  ${line}`);
-    print(
-      "\nThen follow deploy/terraform/README.md of Keydesk from its first step. Name your state's bucket in terraform/main.tf.",
-    );
+    print('\nThen follow deploy/terraform/README.md of Keydesk.');
+    if (answers.stateBucket === undefined) print("Name your state's bucket in terraform/main.tf.");
     for (const line of warnings) warn(`\n${line}`);
   });
 
@@ -103,6 +103,7 @@ const FLAG_NAMES: Readonly<Record<Flag, string>> = {
   projectNumber: '--project-number',
   region: '--region',
   url: '--url, or --project-number',
+  stateBucket: '--state-bucket',
 };
 
 async function toCompleteAnswers(given: Written): Promise<Answers> {

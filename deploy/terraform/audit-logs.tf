@@ -9,7 +9,8 @@ locals {
 
   audited = distinct(concat(
     var.audit_logs.accounts ? [
-      for project in local.account_owners : { project = project, service = "iam.googleapis.com" }
+      # In Keydesk's project: who got a token of a function's account.
+      for project in setunion(local.account_owners, [var.project_id]) : { project = project, service = "iam.googleapis.com" }
     ] : [],
     var.audit_logs.token_exchange && length(local.storage) > 0 ? [
       for project in setunion([var.project_id], [for email in local.storage_accounts : local.account_projects[email] if local.account_projects[email] != "-"]) :

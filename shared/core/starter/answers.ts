@@ -20,6 +20,7 @@ export interface Written {
   readonly projectNumber?: readonly string[] | undefined;
   readonly region?: string | undefined;
   readonly url?: string | undefined;
+  readonly stateBucket?: string | undefined;
 }
 
 export interface Database {
@@ -53,6 +54,8 @@ export interface Answers {
   readonly region: string;
   /** Keydesk's URL, and the audience of job tokens. */
   readonly url: string;
+  /** Of Terraform's state; undefined for a name to fill in. */
+  readonly stateBucket: string | undefined;
 }
 
 export type Flag = keyof Written;
@@ -96,6 +99,8 @@ const CHECKS: Readonly<Record<Flag, (value: string) => string | undefined>> = {
     /^https:\/\/[a-z0-9.-]+(?::[0-9]+)?(?:\/[A-Za-z0-9._~/-]*)?$/.test(value)
       ? placeholderIn(value)
       : 'must be an https URL, such as https://keydesk.acme.example',
+  stateBucket: (value) =>
+    /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/.test(value) ? undefined : 'must be the name of a Cloud Storage bucket',
 };
 
 const INVALID = 'invalid';
@@ -162,6 +167,7 @@ export function toAnswers(written: Written): Answers | { readonly problems: read
     projectNumbers: Object.fromEntries(pairsOf(written.projectNumber).map(({ name, value }) => [name, value])),
     region,
     url: written.url ?? defaultUrl(written) ?? '',
+    stateBucket: written.stateBucket,
   };
 }
 

@@ -40,7 +40,7 @@ export function starterFiles(
     ['policy.test.yaml', testFile(answers)],
     ['keydesk-policy.schema.json', json(policyJsonSchema())],
     ['keydesk-policy-tests.schema.json', json(testsJsonSchema())],
-    ['terraform/main.tf', mainFile(read('main.tf'), moduleSource)],
+    ['terraform/main.tf', mainFile(read('main.tf'), moduleSource, answers.stateBucket)],
     ['terraform/variables.tf', read('variables.tf')],
     ['terraform/outputs.tf', read('outputs.tf')],
     ['terraform/terraform.tfvars', variablesFile(read('terraform.tfvars.example'), answers)],

@@ -5,15 +5,19 @@ import type { Answers, Database, StarterEnvironment } from './answers.ts';
 const MODULE_SOURCE = /^( *source *= )"\.\.\/"$/m;
 const NUMBER = 'PROJECT_NUMBER';
 
-/** @param source where Terraform finds the module: a path from the root, or another source of a module */
-export function mainFile(example: string, source: string): string {
+/**
+ * @param source where Terraform finds the module: a path from the root, or another source of a module
+ * @param stateBucket undefined for a name to fill in
+ */
+export function mainFile(example: string, source: string, stateBucket: string | undefined): string {
   if (!MODULE_SOURCE.test(example)) throw new Error('the example has no source of the module');
   return example
     .replace(
       /^# A root that composes[\s\S]*?\n\n/,
       '# Keydesk in Google Cloud. Keep the state in a bucket of your own.\n\n',
     )
-    .replace(MODULE_SOURCE, (_, before) => `${before}${hclText(source)}`);
+    .replace(MODULE_SOURCE, (_, before) => `${before}${hclText(source)}`)
+    .replace('"STATE_BUCKET"', (placeholder) => (stateBucket === undefined ? placeholder : hclText(stateBucket)));
 }
 
 /** @param example terraform.tfvars.example */

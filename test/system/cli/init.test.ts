@@ -20,6 +20,7 @@ const REST = [
   ...['--firestore', 'staging=globex-staging', '--firestore', 'production=globex-production'],
   ...['--pool', 'staging=globex-ci', '--deploys', 'staging=web', '--deploys', 'production=web-release'],
   ...['--contact', '#platform', '--project', 'globex-keydesk', '--region', 'europe-west1'],
+  ...['--state-bucket', 'globex-keydesk-state'],
   ...['--project-number', 'globex-keydesk=123456789012', '--project-number', 'globex-ci=210987654321'],
 ];
 const ALL = [...ORGANIZATION, ...PIPELINES, ...REST];
@@ -57,6 +58,7 @@ describe('keydesk init', () => {
     const { code, out, err } = await init(['start', ...ALL]);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(filesIn(join(folder, 'start'))).toEqual(FILES);
+    expect(read('start/terraform/main.tf')).toMatch(/^ +bucket = "globex-keydesk-state"$/m);
     for (const path of FILES) expect(out).toContain(`  start/${path}\n`);
     expect(out.match(/^ {2}keydesk .*$/gm)?.map((line) => line.split(' --')[0]?.trim())).toEqual([
       'keydesk policy check',

@@ -1,7 +1,7 @@
 // The steps of deploy/terraform/README.md up to the plan, with its own commands, in a copy of the example, against a fake Google.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,13 +14,23 @@ import { runCli } from '../cli/run-cli.ts';
 import { createPlanner, TERRAFORM, UNHURRIED } from './terraform-plan.ts';
 
 const README = readFileSync(join(ROOT, 'deploy/terraform/README.md'), 'utf8');
-const STEPS = README.split('\n### 4. ')[1]?.split('\n### 5. ')[0] ?? '';
-/** The commands of step 4, in their order, with continued lines joined. */
-const COMMANDS = [...STEPS.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)]
-  .flatMap(([, block = '']) => block.replaceAll('\\\n', ' ').split('\n'))
-  .map((line) => line.trim())
-  .filter(Boolean);
-const TFVARS = readFileSync(join(ROOT, 'deploy/terraform/example/terraform.tfvars.example'), 'utf8');
+/** The commands of a step, in their order, with continued lines joined. */
+function commandsOf(step: number): string[] {
+  const text = README.split(`\n### ${step}. `)[1]?.split(`\n### ${step + 1}. `)[0] ?? '';
+  return [...text.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)]
+    .flatMap(([, block = '']) => block.replaceAll('\\\n', ' ').split('\n'))
+    .map((line) => line.trim())
+    .filter(Boolean);
+}
+const COMMANDS = commandsOf(4);
+/** What keydesk ids prints for the example's organization. */
+const IDS = {
+  organization: { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' },
+  pipelines: [
+    { name: 'web', slug: 'web', id: '0184990a-4782-42b5-afc1-16715b10b1f0', archived: false },
+    { name: 'web-release', slug: 'web-release', id: '0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31', archived: false },
+  ],
+};
 /** The example, before there is a key. */
 const POLICY = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8').replace(
   /apiKey: \S+/g,
@@ -36,7 +46,7 @@ const ENFORCED = [{ enforce: true }];
 
 async function startGoogle(): Promise<GoogleProjects> {
   const world = rightWorld();
-  const place = { ...PLACE, touched: ['acme-staging'], createPolicyAccounts: true };
+  const place = { ...PLACE, touched: ['acme-staging'], createPolicyAccounts: true, logArchive: true };
   const target = targetOf(policyOf(POLICY), place);
   const projects = Object.entries(NUMBERS).map(([id, number]): [string, FakeProject] => [
     id,
@@ -65,11 +75,17 @@ async function startGoogle(): Promise<GoogleProjects> {
 
 describe('deploy/terraform/README.md', () => {
   let folder: string;
+  /** The Terraform root. */
+  let root: string;
   let google: GoogleProjects;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'terraform-readme-'));
-    cpSync(join(ROOT, 'deploy/terraform/example'), folder, { recursive: true });
-    writeFileSync(join(folder, 'policy.yaml'), POLICY);
+    writeFileSync(join(folder, 'ids.json'), JSON.stringify(IDS));
+    const [init = ''] = commandsOf(3).filter((line) => line.startsWith('keydesk init '));
+    const { code, out, err } = await runCli('', init.split(/ +/).slice(1), { cwd: folder });
+    expect({ code }, `${out}${err}`).toEqual({ code: 0 });
+    expect(commandsOf(3).at(-1)).toBe('cd acme/terraform');
+    root = join(folder, 'acme/terraform');
     google = await startGoogle();
   });
   afterAll(async () => {
@@ -80,7 +96,6 @@ describe('deploy/terraform/README.md', () => {
   it('has commands for a new deployment that exit with 0, the preflight too', async () => {
     const own = COMMANDS.filter((line) => line.startsWith('keydesk '));
     expect(own.map((line) => line.split(' ').slice(0, 3).join(' ').replace(/ --.*/, ''))).toEqual([
-      'keydesk policy check',
       'keydesk rules write',
       'keydesk package',
       'keydesk doctor',
@@ -88,43 +103,44 @@ describe('deploy/terraform/README.md', () => {
     const env = { KEYDESK_GOOGLE_APIS_URL: google.url, GOOGLE_OAUTH_ACCESS_TOKEN: 'operator-token', HOME: folder };
     for (const line of own) {
       const [, ...args] = line.split(/ +/);
-      const { code, out, err } = await runCli('', args, { cwd: folder, env });
+      const { code, out, err } = await runCli('', args, { cwd: root, env });
       expect({ line, code }, `${out}${err}`).toEqual({ line, code: 0 });
     }
     expect(google.unexpected).toEqual([]);
   });
 
-  it('has a preflight with the values of terraform.tfvars.example', () => {
+  it('has a preflight with the values of the terraform.tfvars that keydesk init writes', () => {
+    const tfvars = readFileSync(join(root, 'terraform.tfvars'), 'utf8');
     const preflight = COMMANDS.find((line) => line.startsWith('keydesk doctor')) ?? '';
-    const value = (name: string) => new RegExp(`^${name} += "(.*)"$`, 'm').exec(TFVARS)?.[1];
-    expect(preflight).toContain(
-      `--project ${value('project_id')} --region ${value('region')} --ledger-location ${value('ledger_location')} `,
-    );
-    for (const [, project, number] of TFVARS.matchAll(/^ {2}([a-z-]+) = "(\d+)"$/gm))
+    const value = (name: string) => new RegExp(`^${name} += "(.*)"$`, 'm').exec(tfvars)?.[1];
+    expect(preflight).toContain(` --project ${value('project_id')} --region ${value('region')} `);
+    expect(value('ledger_location')).toBe(value('region'));
+    for (const [, project, number] of tfvars.matchAll(/^ {2}([a-z-]+) = "(\d+)"$/gm))
       expect(preflight).toContain(`${project}=${number}`);
-    const touched = [...TFVARS.matchAll(/^ +project += "(.*)"$/gm)].map(([, project]) => project);
+    const touched = [...tfvars.matchAll(/^ +project += "(.*)"$/gm)].map(([, project]) => project);
     expect([...preflight.matchAll(/--touched (\S+)/g)].map(([, project]) => project)).toEqual(touched);
-    expect(preflight.includes('--create-policy-accounts')).toBe(/^create_policy_accounts = true$/m.test(TFVARS));
+    expect(preflight.includes('--create-policy-accounts')).toBe(/^create_policy_accounts = true$/m.test(tfvars));
+  });
+
+  it('counts at most 15 acts to a reviewed plan, and every command of a step is one', () => {
+    const rows = [...README.matchAll(/^\| ([1-5]) \| (.*) \| (\d+) \|$/gm)];
+    expect(rows.map(([, step]) => step)).toEqual(['1', '2', '3', '4', '5']);
+    const sum = rows.reduce((total, [, , , count]) => total + Number(count), 0);
+    expect(sum).toBeLessThanOrEqual(15);
+    expect(README).toContain(`are these ${sum} acts`);
+    for (const [, step, acts = '', count] of rows) {
+      expect(acts.split(/[;,] (?:the )?/)).toHaveLength(Number(count));
+      const commands = commandsOf(Number(step)).filter((line) => !/^cd \S+$|^terraform apply /.test(line));
+      expect(commands.length).toBeLessThanOrEqual(Number(count));
+    }
   });
 
   it('leaves nothing for git to add but what a person writes, and the lock file', () => {
-    const ignored = execFileSync(
-      'git',
-      [
-        'check-ignore',
-        '--no-index',
-        ...['.terraform/x', 'plan', 'packages/token.zip', 'terraform.tfstate', 'main.tf']
-          .concat(['.terraform.lock.hcl', 'terraform.tfvars', 'policy.yaml', 'acme-staging.rules'])
-          .map((name) => `deploy/terraform/acme/${name}`),
-      ],
-      { cwd: ROOT, encoding: 'utf8' },
-    );
-    expect(
-      ignored
-        .trim()
-        .split('\n')
-        .map((path) => path.replace('deploy/terraform/acme/', '')),
-    ).toEqual(['.terraform/x', 'plan', 'packages/token.zip', 'terraform.tfstate']);
+    execFileSync('git', ['init', '--quiet'], { cwd: folder });
+    const names = ['.terraform/x', 'plan', 'packages/token.zip', 'terraform.tfstate', 'main.tf', '.terraform.lock.hcl'];
+    const paths = [...names, 'terraform.tfvars', 'acme-staging.rules', '../policy.yaml'];
+    const ignored = execFileSync('git', ['check-ignore', '--no-index', ...paths], { cwd: root, encoding: 'utf8' });
+    expect(ignored.trim().split('\n')).toEqual(names.slice(0, 4));
   });
 
   it.skipIf(TERRAFORM.missing)(
