@@ -6,7 +6,7 @@ import { defineRoutes, NO_QUERY } from './route.ts';
 import { selectorOnWire } from './selector.ts';
 import { statusSchema } from './status.ts';
 
-const blockSchema = z.object({
+export const blockSchema = z.object({
   id: z.string(),
   selector: selectorOnWire,
   actor: z.string().nullable().describe('who blocked it; null: the record of the act cannot be read'),
