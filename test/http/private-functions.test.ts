@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
-import { everyKindPolicyText } from '../fixtures/policies.ts';
 import { responseProblems } from '../fixtures/openapi.ts';
+import { everyKindPolicyText } from '../fixtures/policies.ts';
 
 const PERSON = 'alice@acme.example';
 

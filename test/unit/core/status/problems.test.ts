@@ -45,7 +45,8 @@ const HEALTHY: StatusRecords = {
 };
 const codesOf = (records: StatusRecords) => toStatus(records, NOW).problems.map(({ code }) => code);
 const withSweep = (changes: Partial<DeploymentOf<'sweep'>>) => replace({ ...SWEEP, ...changes });
-const withLeft = (changes: Partial<NonNullable<DeploymentOf<'sweep'>['left']>>) => withSweep({ left: { ...LEFT, ...changes } });
+const withLeft = (changes: Partial<NonNullable<DeploymentOf<'sweep'>['left']>>) =>
+  withSweep({ left: { ...LEFT, ...changes } });
 const withApiToken = (changes: Partial<{ scopes: string[]; expires_at: number; failure: string }>) =>
   withSweep({ buildkite_api_token: { ...API_TOKEN, ...changes } });
 const replace = (deployment: Deployment): StatusRecords => ({
