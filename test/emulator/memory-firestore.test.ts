@@ -10,6 +10,7 @@ import {
   type Firestore,
   type Query,
   Timestamp,
+  type Transaction,
   type WhereFilterOp,
 } from '@google-cloud/firestore';
 import * as fc from 'fast-check';
@@ -43,6 +44,8 @@ interface QueryPlan {
   readonly limit: number | undefined;
   readonly after: Id | undefined;
   readonly count: boolean;
+  /** As the database was at the latest step `mark`; the present when undefined. */
+  readonly marked?: boolean;
 }
 
 type Step =
@@ -50,7 +53,8 @@ type Step =
   | { readonly step: 'collections' }
   | { readonly step: 'write again'; readonly id: Id; readonly how: 'set' | 'update' | 'batch' }
   | { readonly step: 'batch'; readonly writes: readonly Write[] }
-  | { readonly step: 'read'; readonly id: Id }
+  | { readonly step: 'read'; readonly id: Id; readonly marked?: boolean }
+  | { readonly step: 'mark' }
   | { readonly step: 'query'; readonly query: QueryPlan };
 
 const time = fc.constantFrom(new Date(0), new Date(5), new Timestamp(0, 1_000), new Timestamp(0, 1_999));
@@ -148,7 +152,27 @@ const ranged = fc
     orders: direction ? [{ field, direction }] : [],
     ...rest,
   }));
-const query = fc.oneof(ordered, ranged) as fc.Arbitrary<QueryPlan>;
+const bound = fc.record({ op: fc.constantFrom('<', '<=', '>', '>='), value: operand });
+const rangedByTwo = fc
+  .record({
+    fields: fc.constantFrom(['f', 'g'] as const, ['g', 'f'] as const),
+    bounds: fc.tuple(bound, bound),
+    others: fc.array(equality, { maxLength: 1 }),
+    directions: fc.tuple(direction, direction),
+    after,
+    ...common,
+  })
+  .map(({ fields, bounds, others, directions, ...rest }) => ({
+    filters: [
+      ...fields.map((field, at) => ({ field, ...(bounds[at] ?? bounds[0]) })),
+      ...others.filter(({ field }) => field === 'm'),
+    ],
+    orders: fields.map((field, at) => ({ field, direction: directions[at] ?? 'asc' })),
+    ...rest,
+  }));
+const query = fc
+  .tuple(fc.oneof(ordered, ranged, rangedByTwo), fc.constantFrom(false, false, true))
+  .map(([query, marked]) => ({ ...query, marked })) as fc.Arbitrary<QueryPlan>;
 
 const step = fc.oneof(
   { weight: 5, arbitrary: fc.record({ step: fc.constant('write'), write: anyWrite }) },
@@ -163,7 +187,8 @@ const step = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ step: fc.constant('write again'), id, how: fc.constantFrom('set', 'update', 'batch') }),
   },
-  { weight: 1, arbitrary: fc.record({ step: fc.constant('read'), id }) },
+  { weight: 1, arbitrary: fc.record({ step: fc.constant('read'), id, marked: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ step: fc.constant('mark') }) },
   { weight: 1, arbitrary: fc.record({ step: fc.constant('collections') }) },
   { weight: 5, arbitrary: fc.record({ step: fc.constant('query'), query }) },
 ) as fc.Arbitrary<Step>;
@@ -186,9 +211,14 @@ const VALUES: readonly unknown[] = [
 
 const FUTURE = Timestamp.fromMillis(Date.UTC(2100, 0));
 
+const READING: readonly Step['step'][] = ['read', 'mark', 'query', 'collections'];
+
 /** Runs steps on a collection. Times become the number under which they first appeared, so that databases compare. */
 function player(firestore: Firestore, collection: CollectionReference) {
   const times: Timestamp[] = [];
+  let mark: Timestamp | undefined;
+  const reading = <T>(marked: boolean | undefined, now: () => Promise<T>, then: (t: Transaction) => Promise<T>) =>
+    marked && mark ? firestore.runTransaction(then, { readOnly: true, readTime: mark }) : now();
   const first = new Map<Id, Timestamp>();
   const numbered = (time: Timestamp | undefined): number | undefined => {
     if (!time) return undefined;
@@ -223,8 +253,19 @@ function player(firestore: Firestore, collection: CollectionReference) {
 
   const play = async (step: Step): Promise<unknown> => {
     switch (step.step) {
-      case 'read':
-        return seen(await collection.doc(step.id).get());
+      case 'read': {
+        const document = collection.doc(step.id);
+        return seen(
+          await reading(
+            step.marked,
+            () => document.get(),
+            (transaction) => transaction.get(document),
+          ),
+        );
+      }
+      case 'mark':
+        mark = (await collection.doc('a').get()).readTime;
+        return undefined;
       case 'collections': {
         const collections = await firestore.listCollections();
         return collections.some(({ path }) => path === collection.path);
@@ -279,7 +320,11 @@ function player(firestore: Firestore, collection: CollectionReference) {
         if (after && byIdOnly) built = built.startAfter(after);
         else if (after) built = built.startAfter(await collection.doc(after).get());
         if (step.query.count) return (await built.count().get()).data();
-        const { docs, empty, size } = await built.get();
+        const { docs, empty, size } = await reading(
+          step.query.marked,
+          () => built.get(),
+          (transaction) => transaction.get(built),
+        );
         return { docs: docs.map(seen), empty, size };
       }
     }
@@ -287,8 +332,7 @@ function player(firestore: Firestore, collection: CollectionReference) {
 
   return async (step: Step): Promise<unknown> => {
     const outcome = await play(step).catch(asRefusal);
-    const after =
-      step.step === 'read' || step.step === 'query' || step.step === 'collections' ? [] : (await readAll()).map(seen);
+    const after = READING.includes(step.step) ? [] : (await readAll()).map(seen);
     return { outcome, after };
   };
 }
@@ -380,6 +424,17 @@ describe('the Firestore in memory', () => {
     expect((await document.get()).data()).toEqual({ list: [{ x: 1 }] });
   });
 
+  it.each(['the emulator', 'memory'])('reads at no time that has not come, and in microseconds: %s', async (where) => {
+    const firestore = where === 'memory' ? createMemoryFirestore().firestore : emulator;
+    const document = firestore.collection('jobs').doc('a');
+    const { readTime } = await document.get();
+    const readAt = (time: Timestamp) =>
+      firestore.runTransaction((transaction) => transaction.get(document), { readOnly: true, readTime: time });
+    expect((await readAt(readTime)).exists).toBe(false);
+    await expect(readAt(FUTURE)).rejects.toMatchObject({ code: 3 });
+    await expect(readAt(new Timestamp(readTime.seconds - 1, 5))).rejects.toMatchObject({ code: 3 });
+  });
+
   it('writes all of a batch or nothing', async () => {
     const { firestore, dump } = createMemoryFirestore();
     const [one, other] = [firestore.collection('jobs').doc('a'), firestore.collection('grants').doc('b')];
@@ -413,12 +468,14 @@ describe('the Firestore in memory', () => {
     expect(() => document.set({ f: FieldValue.increment(1) })).toThrow(missing);
     expect(() => document.set({ f: [[1]] })).toThrow(missing);
     expect(() => document.update({ f: 1 }, { exists: true })).toThrow(missing);
-    expect(() => snapshot.readTime).toThrow(missing);
+    expect(() => firestore.runTransaction(async () => {}, { readOnly: true })).toThrow(missing);
+    expect(() => snapshot.isEqual(snapshot)).toThrow(missing);
     expect(() => firestore.batch().set(document, {}).set(document, {})).toThrow(missing);
     expect(() => firestore.batch().delete(document, { exists: true })).toThrow(missing);
     expect(() => collection.where('f', '!=', 1)).toThrow(missing);
     expect(() => collection.orderBy('f').startAfter(1)).toThrow(missing);
     expect(() => collection.where('f', '<', 1).where('g', '<', 1).get()).toThrow(missing);
+    expect(() => collection.where('f', '<', 1).where('g', '<', 1).orderBy('f').get()).toThrow(missing);
     expect(() => collection.where('f', '<', 1).orderBy('g').get()).toThrow(missing);
     expect(() => createMemoryFirestore().firestore.getAll(document)).toThrow(/another database/);
   });
@@ -477,6 +534,11 @@ describe('the check of indexes', () => {
       { collectionGroup: 'c', queryScope: 'COLLECTION', fields: [ascending('kind'), ascending('at')] },
       { collectionGroup: 'c', queryScope: 'COLLECTION', fields: [ascending('secret'), ascending('state')] },
       { collectionGroup: 'c', queryScope: 'COLLECTION', fields: [ascending('b'), ascending('a'), descending('at')] },
+      {
+        collectionGroup: 'c',
+        queryScope: 'COLLECTION',
+        fields: [ascending('kind'), ascending('end'), ascending('at')],
+      },
       { collectionGroup: 'c', queryScope: 'COLLECTION_GROUP', fields: [ascending('b'), ascending('late')] },
     ],
     fieldOverrides: [
@@ -504,6 +566,10 @@ describe('the check of indexes', () => {
     ['a composite, in another order', c.where('a', '==', 1).where('b', '==', 2).orderBy('at', 'desc')],
     ['a composite of an exempted field', c.where('secret', '==', 1).where('state', '==', 1)],
     ['the direction that an override leaves', c.orderBy('up')],
+    [
+      'ranges of two fields',
+      c.where('kind', '==', 1).where('end', '>=', 1).where('at', '<', 1).orderBy('end').orderBy('at'),
+    ],
     ['another collection', firestore.collection('d').where('secret', '==', 1)],
   ])('lets pass: %s', async (_, query) => {
     expect((await query.get()).size).toBe(0);
@@ -524,6 +590,11 @@ describe('the check of indexes', () => {
     ['a composite with a filter too many', c.where('state', '==', 1).where('late', '==', 1).orderBy('at')],
     ['a composite with a filter too few', c.where('a', '==', 1).orderBy('at', 'desc')],
     ['a composite of another scope', c.where('b', '==', 1).orderBy('late')],
+    [
+      'ranges of two fields, in the other order',
+      c.where('kind', '==', 1).where('end', '>=', 1).where('at', '<', 1).orderBy('at').orderBy('end'),
+    ],
+    ['ranges of two fields alone', c.where('end', '>=', 1).where('at', '<', 1).orderBy('end').orderBy('at')],
     ['two orders', c.orderBy('state').orderBy('kind')],
     ['ids against the order', c.orderBy('state').orderBy(id, 'desc')],
     ['ids descending', c.orderBy(id, 'desc')],
