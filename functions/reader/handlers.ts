@@ -1,7 +1,7 @@
 // What each route of `reader` does.
 
 import { auditEvent } from '../../shared/audit/events.ts';
-import { toGrantSummary } from '../../shared/core/operator-api/grant.ts';
+import { toGrantDetails } from '../../shared/core/operator-api/grant.ts';
 import type { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
 import { toWire } from '../../shared/core/operator-api/selector.ts';
 import { toStatusView } from '../../shared/core/operator-api/status.ts';
@@ -9,6 +9,7 @@ import { toStatus } from '../../shared/core/status/status.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { ReaderClients } from '../../shared/wiring/reader.ts';
 import type { PrivateHandlers } from '../runtime/private-handler.ts';
+import { createListGrants } from './list-grants.ts';
 
 export interface ReaderDeps {
   readonly loadClients: () => Promise<ReaderClients>;
@@ -17,6 +18,7 @@ export interface ReaderDeps {
 
 export function createReaderHandlers({ loadClients, clock }: ReaderDeps): PrivateHandlers<typeof READER_ROUTES> {
   return {
+    listGrants: createListGrants(async () => (await loadClients()).readerLedger, clock),
     getStatus: async ({ actor }) => {
       const { readerLedger, deploymentLedger } = await loadClients();
       const [recorded, blocks, counted] = await Promise.all([
@@ -40,12 +42,9 @@ export function createReaderHandlers({ loadClients, clock }: ReaderDeps): Privat
           error: 'not_found',
           description: `No grant ${id} is on record. It is kept for 400 days.`,
         };
-      const tokens = grant.tokens.map(({ sha256, expires_at }) => ({
-        sha256,
-        expires_at: new Date(expires_at).toISOString(),
-      }));
+      const acts = await readerLedger.killSwitches(grant.kill_switch_id === null ? [] : [grant.kill_switch_id]);
       return {
-        body: { ...toGrantSummary(grant, clock.now()), tokens },
+        body: toGrantDetails(grant, acts.get(grant.kill_switch_id ?? ''), clock.now()),
         auditEvents: [auditEvent('operator.read', { actor, operation: 'getGrant', about: id })],
       };
     },

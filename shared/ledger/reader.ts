@@ -2,10 +2,11 @@
 
 import type { Firestore } from '@google-cloud/firestore';
 import { type ExactField, killSwitchSchema } from '../core/kill-switch.ts';
-import { parseRecord } from '../firestore/records.ts';
+import { parseAll, parseRecord } from '../firestore/records.ts';
 import type { ReaderLedger, UnreadableRecord } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { blocksDocument, grantDocument, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
+import { createGrantFinder } from './grant-pages.ts';
 import { readLiveGrants } from './live-grants.ts';
 
 /** The stored field that a selector's member is compared with. */
@@ -23,16 +24,14 @@ const STORED: Readonly<Record<ExactField, string>> = {
 export function createReaderLedger(ledger: Firestore, clock: Clock): ReaderLedger {
   return {
     grant: async (id) => toGrant(await withLedgerTimeout(clock, grantDocument(ledger, id).get())),
+    findGrants: createGrantFinder(ledger, clock),
     blocks: async () => toBlocks(await withLedgerTimeout(clock, blocksDocument(ledger).get())),
     killSwitches: async (ids) => {
       if (ids.length === 0) return new Map();
       const documents = ids.map((id) => ledger.collection('kill_switches').doc(id));
       const read = await withLedgerTimeout(clock, ledger.getAll(...documents));
-      const found = read.flatMap((snapshot) => {
-        const record = parseRecord(killSwitchSchema, snapshot);
-        return record ? [[snapshot.id, record] as const] : [];
-      });
-      return new Map(found);
+      const { loaded } = parseAll(read, (snapshot) => parseRecord(killSwitchSchema, snapshot));
+      return new Map(loaded.map(({ read: { id }, record }) => [id, record]));
     },
     everHad: async (field, value) => {
       const query = ledger.collection('grants').where(STORED[field], '==', value).limit(1);

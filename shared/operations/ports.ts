@@ -6,6 +6,7 @@ import type { FirebaseUser } from '../core/firebase-user.ts';
 import type { MintedToken } from '../core/grant/activate.ts';
 import type { EndCause } from '../core/grant/end.ts';
 import type { JobEndCauseName } from '../core/grant/end-causes.ts';
+import type { GrantFilters } from '../core/grant/filters.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import type { Check } from '../core/grant/job-check.ts';
 import type { JobRecord } from '../core/grant/job-record.ts';
@@ -308,12 +309,34 @@ export interface KillSwitchLedger {
   liveGrants(): AsyncIterable<GrantPage>;
 }
 
-/** What people read. Nothing of it writes. All of it throws DependencyError, also for a record that cannot be read. */
+/** Where the next page of grants begins. */
+export interface GrantPosition {
+  /** The time that all pages show, by Firestore's clock. */
+  readonly as_of: { readonly seconds: number; readonly nanoseconds: number };
+  /** Which of the queries for the same filters. */
+  readonly query: number;
+  /** The last grant that was read; null at the beginning of a query. */
+  readonly id: string | null;
+}
+
+/** Grants that fit. A record that cannot be read is listed whether or not it fits: nobody knows. */
+export interface FoundGrants extends GrantPage {
+  readonly as_of: GrantPosition['as_of'];
+  /** Undefined: these were all. A page may have few grants, or none, and others may follow. */
+  readonly next: GrantPosition | undefined;
+}
+
+/** What people read. Nothing of it writes. All of it throws DependencyError, also for a grant that cannot be read. */
 export interface ReaderLedger {
   /** Undefined when there is no grant with that id. */
   grant(id: string): Promise<Grant | undefined>;
+  /** At most `limit`, from a position that was returned for the same filters. Undefined when it was not. */
+  findGrants(
+    filters: GrantFilters,
+    page: { readonly limit: number; readonly position?: GrantPosition | undefined },
+  ): Promise<FoundGrants | undefined>;
   blocks(): Promise<Blocks>;
-  /** The acts with these ids, without those that are not on record. */
+  /** The acts with these ids, without those that are not on record or cannot be read. */
   killSwitches(ids: readonly string[]): Promise<ReadonlyMap<string, KillSwitchRecord>>;
   /** Whether any grant on record, live or not, has the value. */
   everHad(field: ExactField, value: string): Promise<boolean>;

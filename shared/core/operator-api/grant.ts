@@ -5,7 +5,9 @@ import { acceptedUntil } from '../grant/accepted.ts';
 import { END_CAUSE_NAMES } from '../grant/end-causes.ts';
 import { GRANT_STATES, type Grant } from '../grant/grant.ts';
 import { grantIdOf } from '../grant/id.ts';
+import type { KillSwitchRecord } from '../kill-switch.ts';
 import { KIND_NAMES } from '../kinds/kinds.ts';
+import { isPooledGrant } from '../kinds/pooled-service-account.ts';
 import { toJobFields } from '../subject/buildkite-job.ts';
 
 const time = z.iso.datetime();
@@ -38,6 +40,60 @@ export const grantSummarySchema = z.object({
   access_ended_at: time.nullable().describe('from when on no token of it is accepted, as on record'),
 });
 export type GrantSummary = z.output<typeof grantSummarySchema>;
+
+const storageSchema = z.object({ bucket: z.string(), prefix: z.string().nullable(), role: z.string() }).nullable();
+
+export const grantDetailsSchema = grantSummarySchema.extend({
+  tokens: z
+    .array(z.object({ sha256: z.string(), expires_at: time }))
+    .describe('the tokens on record. At each issuance those that have expired are dropped'),
+  requested_at: time.describe('when it was last requested'),
+  ending_since: time.nullable().describe('since when its end is being recorded; null before and after'),
+  job_ended_at: time.nullable().describe("when the job's end was recorded"),
+  storage: storageSchema.describe('the part of a bucket to which its tokens are narrowed'),
+  leased_at: time.nullable().describe('since when the pooled account serves this job alone'),
+  past_leases: z
+    .array(z.object({ service_account: z.string(), leased_at: time, access_ended_at: time }))
+    .describe('pooled accounts that served it before, oldest first, 200 at most'),
+  superseded: z
+    .array(
+      z.object({
+        rule: z.string(),
+        policy_sha256: z.string(),
+        scopes: z.array(z.string()),
+        storage: storageSchema,
+        expires_at: time,
+      }),
+    )
+    .describe('on what basis, and for what, tokens were issued before the policy changed'),
+  kill_switch: z
+    .object({ actor: z.string(), reason: z.string(), activated_at: time })
+    .nullable()
+    .describe('the act that ended it; null: none did, or its record is missing or cannot be read'),
+});
+export type GrantDetails = z.output<typeof grantDetailsSchema>;
+
+/** @param now milliseconds since the epoch */
+export function toGrantDetails(grant: Grant, act: KillSwitchRecord | undefined, now: number): GrantDetails {
+  const pooled = isPooledGrant(grant) ? grant : undefined;
+  const iso = (at: number) => new Date(at).toISOString();
+  return {
+    ...toGrantSummary(grant, now),
+    tokens: grant.tokens.map(({ sha256, expires_at }) => ({ sha256, expires_at: iso(expires_at) })),
+    requested_at: iso(grant.requested_at),
+    ending_since: toIso(grant.ending_since),
+    job_ended_at: toIso(grant.job_ended_at),
+    storage: 'storage' in grant ? grant.storage : null,
+    leased_at: toIso(pooled?.leased_at ?? null),
+    past_leases: (pooled?.past_leases ?? []).map(({ service_account, leased_at, access_ended_at }) => ({
+      service_account,
+      leased_at: iso(leased_at),
+      access_ended_at: iso(access_ended_at),
+    })),
+    superseded: grant.superseded.map(({ expires_at, ...basis }) => ({ ...basis, expires_at: iso(expires_at) })),
+    kill_switch: act ? { actor: act.actor, reason: act.reason, activated_at: iso(act.activated_at) } : null,
+  };
+}
 
 /** @param now milliseconds since the epoch */
 export function toGrantSummary(grant: Grant, now: number): GrantSummary {

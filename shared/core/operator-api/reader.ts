@@ -1,7 +1,8 @@
 // The routes of `reader`.
 
 import * as z from 'zod';
-import { grantSummarySchema } from './grant.ts';
+import { grantDetailsSchema } from './grant.ts';
+import { grantListQuerySchema, grantListSchema } from './grant-list.ts';
 import { defineRoutes, NO_QUERY } from './route.ts';
 import { selectorOnWire } from './selector.ts';
 import { statusSchema } from './status.ts';
@@ -24,15 +25,22 @@ export const READER_ROUTES = defineRoutes({
     body: undefined,
     response: statusSchema,
   },
+  listGrants: {
+    method: 'GET',
+    path: '/grants',
+    summary: 'Grants that fit all filters, in pages that show the ledger at one time.',
+    query: grantListQuerySchema,
+    body: undefined,
+    response: grantListSchema,
+  },
   getGrant: {
     method: 'GET',
     path: '/grants/{id}',
-    summary: 'One grant, with the SHA-256 of each token that may be accepted.',
+    summary:
+      'One grant with all that is on record of it: the SHA-256 of its tokens, earlier leases and policies, who ended it.',
     query: NO_QUERY,
     body: undefined,
-    response: grantSummarySchema.extend({
-      tokens: z.array(z.object({ sha256: z.string(), expires_at: z.iso.datetime() })),
-    }),
+    response: grantDetailsSchema,
   },
   listBlocks: {
     method: 'GET',
