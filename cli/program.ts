@@ -9,6 +9,7 @@ import { blocksCommand } from './commands/blocks.ts';
 import { completeCommand, completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { explainCommand } from './commands/explain.ts';
+import { grantsCommand } from './commands/grants.ts';
 import { idsCommand } from './commands/ids.ts';
 import { initCommand } from './commands/init.ts';
 import { killCommand } from './commands/kill.ts';
@@ -47,6 +48,7 @@ export function createProgram(): CommandUnknownOpts {
     .addCommand(webhookCommand)
     .addCommand(doctorCommand)
     .addCommand(explainCommand)
+    .addCommand(grantsCommand)
     .addCommand(killCommand)
     .addCommand(blocksCommand)
     .addCommand(usersCommand)

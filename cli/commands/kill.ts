@@ -1,7 +1,6 @@
 // `keydesk kill`: the kill switch. Ends every live grant that it selects, and with --block keeps new ones from being issued until the
 // block is removed. The function `admin` does it, and writes the audit events with the e-mail address of the person who runs this.
 
-import { createHash } from 'node:crypto';
 import { Command } from '@commander-js/extra-typings';
 import { ADMIN_ROUTES, type KillResponse } from '../../shared/core/operator-api/admin.ts';
 import type { GrantSummary } from '../../shared/core/operator-api/grant.ts';
@@ -10,8 +9,8 @@ import { randomUuid, systemClock } from '../../shared/runtime/clock.ts';
 import { confirm } from '../confirm.ts';
 import { adminOption, impersonateOption, openOperatorApi, reportFailures } from '../operator-api.ts';
 import { examples } from '../options.ts';
-import { readInput } from '../standard-input.ts';
 import { EXIT, fail, note, print, printJson } from '../terminal.ts';
+import { readTokenSha256 } from '../token-hash.ts';
 
 const SELECTORS = {
   jobId: 'job_id',
@@ -94,7 +93,7 @@ function targetOf(options: KillOptions) {
   const given = [options.token !== undefined, options.all === true, selects].filter(Boolean).length;
   if (given === 0) fail(EXIT.usage, 'Nothing is selected. Run "keydesk kill --help" for the selectors.');
   if (given > 1) fail(EXIT.usage, 'Use --token alone, or --all alone, or the other selectors.');
-  if (options.token !== undefined) return { token_sha256: sha256Of(readInput(options.token)) };
+  if (options.token !== undefined) return { token_sha256: readTokenSha256(options.token) };
   if (options.all) return { all: true };
   const selector = selectorOnWire.safeParse(Object.fromEntries(named));
   if (selector.success) return { selector: selector.data, ...(pipeline === undefined ? {} : { pipeline }) };
@@ -105,13 +104,6 @@ function targetOf(options: KillOptions) {
 function flagOf(field: string): string {
   const [option = field] = Object.entries(SELECTORS).find(([, name]) => name === field) ?? [];
   return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-/** The token itself does not leave this machine. */
-function sha256Of(text: string): string {
-  const token = text.trim();
-  if (token === '' || /\s/.test(token)) fail(EXIT.usage, '--token takes one access token and nothing else.');
-  return createHash('sha256').update(token).digest('hex');
 }
 
 function dryRunLines({ selector, selected, counts, ambiguous }: KillResponse): string[] {

@@ -1,0 +1,63 @@
+// `keydesk grants show`: the whole story of one grant.
+
+import { Command } from '@commander-js/extra-typings';
+import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
+import { systemClock } from '../../../shared/runtime/clock.ts';
+import { parseGrantId } from '../../grants/grant-id.ts';
+import type { ReaderApi } from '../../grants/pages.ts';
+import { reachOf } from '../../grants/reach.ts';
+import { storyLines, storyOf } from '../../grants/story.ts';
+import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../../operator-api.ts';
+import { examples } from '../../options.ts';
+import { readDeployablePolicy } from '../../policy-file.ts';
+import { EXIT, fail, print, printJson } from '../../terminal.ts';
+import { readTokenSha256 } from '../../token-hash.ts';
+
+export const showCommand = new Command('show')
+  .summary('the whole story of one grant')
+  .description(
+    'Show one grant: the job, the rule and the policy, what it could reach, its tokens by hash, its end and who ended it, how long that took, the queries for what it touched, and what is not known.',
+  )
+  .argument('[id]', 'the id of the grant: see "keydesk grants list"')
+  .option('--token <file>', 'the grant of this access token; - reads it from standard input')
+  .option(
+    '--policy <file>',
+    'the policy that allowed it, for paths and verbs. Its SHA-256 must be the one of the grant',
+  )
+  .option('--json', 'the story as JSON')
+  .addOption(readerOption())
+  .addOption(impersonateOption())
+  .addHelpText(
+    'after',
+    examples(
+      'grants show 5f1d7a84f8f5a2c6e0b9c3d4e5f60718',
+      'grants show 5f1d7a84f8f5a2c6e0b9c3d4e5f60718 --policy policy.yaml --json',
+      'grants show --token - < leaked-token.txt',
+    ),
+  )
+  .action((written, { token, policy: file, json, reader: url, impersonate }) =>
+    reportFailures(async () => {
+      if ((written === undefined) === (token === undefined)) fail(EXIT.usage, 'Give the id of a grant, or --token.');
+      const id = written === undefined ? undefined : parseGrantId(written);
+      const token_sha256 = token === undefined ? undefined : readTokenSha256(token);
+      const given = file === undefined ? undefined : { file, policy: readDeployablePolicy(file) };
+      const call = await openOperatorApi('reader', READER_ROUTES, { url, impersonate });
+      const found = id ?? (await idOfToken(call, token_sha256 ?? ''));
+      const grant = await call('getGrant', { params: { id: found } });
+      const story = storyOf(grant, reachOf(grant, given), new Date(systemClock.now()).toISOString());
+      if (json) return printJson(story);
+      for (const line of storyLines(story)) print(line);
+    }),
+  );
+
+async function idOfToken(call: ReaderApi, token_sha256: string): Promise<string> {
+  const { grants, unreadable } = await call('listGrants', { query: { token_sha256, state: 'all' } });
+  const id = grants[0]?.grant_id ?? unreadable[0]?.grant_id;
+  return (
+    id ??
+    fail(
+      EXIT.failure,
+      `No grant on record has a token with the SHA-256 ${token_sha256}. Either Keydesk did not issue it, or it has expired and its hash was dropped. Keydesk's log has the hash of each token: deploy/audit/token.logql.`,
+    )
+  );
+}

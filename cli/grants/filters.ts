@@ -1,0 +1,90 @@
+// The filters of `keydesk grants`: as options, and as parameters of GET /grants.
+
+import { type Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { closestName } from '../../shared/core/closest-name.ts';
+import {
+  type GrantFiltersOnWire,
+  grantFiltersOnWire,
+  STATE_CHOICES,
+} from '../../shared/core/operator-api/grant-list.ts';
+import { EXIT, fail } from '../terminal.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface FilterOptions {
+  readonly pipeline?: string | undefined;
+  readonly branch?: string | undefined;
+  readonly credential?: string | undefined;
+  readonly environment?: string | undefined;
+  readonly account?: string | undefined;
+  readonly jobId?: string | undefined;
+  readonly tokenSha256?: string | undefined;
+  readonly state?: string | undefined;
+  readonly day?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
+/** Which grants are meant, apart from the state and the period. */
+export function withFilters(command: Command) {
+  return command
+    .optionsGroup('Filters:')
+    .option('--pipeline <uuid-or-slug>', 'of this pipeline. A job token without pipeline_id is found by the slug alone')
+    .option('--branch <name>', 'of builds of this branch')
+    .option('--credential <name>', 'of this credential')
+    .option('--environment <name>', 'of this environment')
+    .option('--account <email>', 'of this service account, pooled or shared, or that had it under an earlier lease')
+    .option('--job-id <uuid>', 'of this job');
+}
+
+/** All filters. */
+export function withPeriod(command: Command) {
+  return withFilters(command)
+    .option('--token-sha256 <sha256>', 'with the token of this hash, while it is on record')
+    .addOption(
+      new Option('--state <state>', 'in this state (default: live; all with a period)')
+        .choices(STATE_CHOICES)
+        .argParser(parseState),
+    )
+    .option('--day <date>', 'that could be used on this day in UTC, such as 2026-11-24')
+    .option('--from <time>', 'that could be used then or later, such as 2026-11-24T10:00:00Z')
+    .option('--to <time>', 'that could be used before then');
+}
+
+/** The parameters, or the end of the process with every problem in them. */
+export function readFilters({ day, jobId, tokenSha256, ...same }: FilterOptions): GrantFiltersOnWire {
+  if (day !== undefined && (same.from !== undefined || same.to !== undefined))
+    fail(EXIT.usage, 'Use --day, or --from and --to.');
+  const period = day === undefined ? { from: same.from, to: same.to } : periodOfDay(day);
+  const given = { ...same, ...period, job_id: jobId, token_sha256: tokenSha256 };
+  const filters = grantFiltersOnWire.safeParse(given);
+  if (!filters.success) {
+    const problems = filters.error.issues.map(({ path: [field], message }) => `${flagOf(String(field))}: ${message}`);
+    return fail(EXIT.usage, problems.join('\n'));
+  }
+  const { from, to } = filters.data;
+  if (from !== undefined && to !== undefined && Date.parse(from) >= Date.parse(to))
+    fail(EXIT.usage, '--from must be before --to.');
+  return filters.data;
+}
+
+/** A day in UTC. */
+function periodOfDay(day: string) {
+  const begin = /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
+  // JavaScript takes 2026-02-30 for a day in March.
+  if (Number.isNaN(begin) || !new Date(begin).toISOString().startsWith(day))
+    return fail(EXIT.usage, `--day takes a day in UTC, such as 2026-11-24. There is no day ${JSON.stringify(day)}.`);
+  return { from: new Date(begin).toISOString(), to: new Date(begin + DAY_MS).toISOString() };
+}
+
+function parseState(written: string): (typeof STATE_CHOICES)[number] {
+  const known = STATE_CHOICES.find((state) => state === written);
+  if (known) return known;
+  const meant = closestName(written, STATE_CHOICES);
+  const suggestion = meant === undefined ? '' : ` Did you mean ${meant}?`;
+  throw new InvalidArgumentError(`it is one of ${STATE_CHOICES.join(', ')}.${suggestion}`);
+}
+
+function flagOf(field: string): string {
+  return `--${field.replaceAll('_', '-')}`;
+}

@@ -1,0 +1,143 @@
+// The whole story of one grant, for people and as JSON. Pure: everything comes from its record and a policy file.
+
+import type { GrantDetails } from '../../shared/core/operator-api/grant.ts';
+import { visible } from '../../shared/core/policy/visible-text.ts';
+import { type Latency, latencyOf } from './latency.ts';
+import { type LogQuery, logQueries } from './log-queries.ts';
+import { notKnown } from './not-known.ts';
+import type { Reach } from './reach.ts';
+
+export interface Story {
+  readonly grant: GrantDetails;
+  readonly latency: Latency;
+  readonly reach: Reach;
+  readonly log_queries: readonly LogQuery[];
+  readonly not_known: readonly string[];
+}
+
+/** @param now ISO 8601 */
+export function storyOf(grant: GrantDetails, reach: Reach, now: string): Story {
+  return {
+    grant,
+    latency: latencyOf(grant),
+    reach,
+    log_queries: logQueries(grant, now),
+    not_known: notKnown(grant, reach),
+  };
+}
+
+export function storyLines({ grant, latency, reach, log_queries, not_known }: Story): string[] {
+  return [
+    `Grant ${grant.grant_id}: ${grant.state}`,
+    ...section('Job', jobLines(grant)),
+    ...section('Basis', basisLines(grant)),
+    ...section('Could reach', [...reach.lines]),
+    ...section('Tokens', tokenLines(grant)),
+    ...section('End', [...endLines(grant), ...latencyLines(grant, latency)]),
+    ...section('What it touched', log_queries.flatMap(queryLines)),
+    ...section(
+      'Not known',
+      not_known.map((sentence) => `- ${sentence}`),
+    ),
+  ].map(visible);
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return ['', title, ...lines.map((line) => `  ${line}`)];
+}
+
+function fields(entries: readonly (readonly [string, string | number | null])[]): string[] {
+  const width = Math.max(...entries.map(([name]) => name.length));
+  return entries.map(([name, value]) => `${name.padEnd(width)}  ${value ?? '-'}`);
+}
+
+function jobLines({ job }: GrantDetails): string[] {
+  return fields(Object.entries(job));
+}
+
+function basisLines({
+  credential,
+  environment,
+  rule,
+  policy_sha256,
+  superseded,
+  created_at,
+  requested_at,
+}: GrantDetails) {
+  return [
+    ...fields([
+      ['credential', credential],
+      ['environment', environment],
+      ['rule', rule],
+      ['policy SHA-256', policy_sha256],
+      ['first requested', created_at],
+      ['last requested', requested_at],
+    ]),
+    ...superseded.map(
+      (earlier) =>
+        `Tokens until ${earlier.expires_at} were issued by the rule ${earlier.rule} of the policy ${earlier.policy_sha256}.`,
+    ),
+  ];
+}
+
+function tokenLines({ tokens, tokens_issued, issued_at, access_ended_at }: GrantDetails): string[] {
+  return [
+    issued_at === null
+      ? 'None was issued.'
+      : `${tokens_issued} issued, the last at ${issued_at}. On record by SHA-256:`,
+    ...tokens.map(({ sha256, expires_at }) => {
+      const ended = access_ended_at !== null && access_ended_at < expires_at;
+      return `${sha256}  ${ended ? `access ended at ${access_ended_at}, before it expired at` : 'expires at'} ${expires_at}`;
+    }),
+  ];
+}
+
+function endLines(grant: GrantDetails): string[] {
+  const { state, revocation, accepted_until, ended_at, ended_by, access_ended_at, expires_at } = grant;
+  return [
+    ended_at === null
+      ? `It has not ended. No token of it lives longer than ${expires_at}.`
+      : `It ended at ${ended_at}, by ${ended_by}. Nothing was issued from then on.`,
+    ...killSwitchLines(grant),
+    ...(ended_at !== null && revocation === 'expiry' && state !== 'expired'
+      ? ['Its tokens cannot be revoked. They are accepted until they expire.']
+      : []),
+    accepted_until === null
+      ? `Access ended at ${access_ended_at ?? expires_at}${state === 'revoked' ? endedHow(revocation) : ': its tokens had expired'}.`
+      : `A token of it may be accepted until ${accepted_until}.`,
+  ];
+}
+
+function endedHow(revocation: GrantDetails['revocation']): string {
+  return revocation === 'propagating'
+    ? ': IAM confirmed that the account is disabled'
+    : ': its grant document was closed';
+}
+
+function killSwitchLines({ kill_switch_id, kill_switch }: GrantDetails): string[] {
+  if (kill_switch_id === null) return [];
+  if (!kill_switch) return [`Kill switch ${kill_switch_id}.`];
+  const { actor, reason, activated_at } = kill_switch;
+  return [`Kill switch ${kill_switch_id}, activated at ${activated_at} by ${actor}: ${reason}`];
+}
+
+function latencyLines({ job_finished_at }: GrantDetails, { recorded_ms, revoked_ms, since }: Latency): string[] {
+  return [
+    ...(recorded_ms === null
+      ? []
+      : [`The job finished at ${job_finished_at} by Buildkite's clock; recorded ${inSeconds(recorded_ms)} later.`]),
+    ...(revoked_ms === null
+      ? []
+      : [
+          `Revocation latency: ${inSeconds(revoked_ms)} from ${since === 'job_finished_at' ? "the job's finish" : 'the recorded end'} until access had ended.`,
+        ]),
+  ];
+}
+
+function inSeconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+function queryLines({ where, finds, file, query }: LogQuery): string[] {
+  return [`${finds}. In ${where} (deploy/audit/${file}):`, ...query.split('\n').map((line) => `  ${line}`)];
+}

@@ -1,0 +1,12 @@
+// A token by its hash: the token itself does not leave this machine.
+
+import { createHash } from 'node:crypto';
+import { readInput } from './standard-input.ts';
+import { EXIT, fail } from './terminal.ts';
+
+/** The SHA-256 of the one token in a file, in hex. @param file `-` for standard input */
+export function readTokenSha256(file: string): string {
+  const token = readInput(file).trim();
+  if (token === '' || /\s/.test(token)) fail(EXIT.usage, '--token takes one access token and nothing else.');
+  return createHash('sha256').update(token).digest('hex');
+}
