@@ -1,21 +1,29 @@
 // Prints why Firestore's rules allow or deny a request with a token of Keydesk.
 
+import { existsSync } from 'node:fs';
+import type { GrantDetails } from '../shared/core/operator-api/grant.ts';
+import { READER_ROUTES } from '../shared/core/operator-api/reader.ts';
 import { visible } from '../shared/core/policy/visible-text.ts';
 import {
   type ACCESS_VERBS,
   type AccessCheck,
   type AccessExplanation,
   explainAccess,
+  type Introspection,
   introspectionSchema,
 } from '../shared/core/security-rules/explain-access.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
+import { isGrantId } from './grants/grant-id.ts';
 import { readInput } from './input.ts';
+import { openOperatorApi } from './operator-api.ts';
 import { readDeployablePolicy, readText } from './policy-file.ts';
 import { EXIT, fail, print, printJson } from './terminal.ts';
 
 interface Request {
-  /** A file with the response of `/introspect`, or `-`. */
+  /** A file with the response of `/introspect`, or `-`; or the id of a grant, which the function `reader` looks up. */
   readonly grant: string;
+  readonly reader: string | undefined;
+  readonly impersonate: string | undefined;
   readonly path: string;
   readonly verb: (typeof ACCESS_VERBS)[number];
   readonly policyFile: string;
@@ -29,10 +37,13 @@ const VERDICTS: Readonly<Record<AccessExplanation['verdict'], string>> = {
   unknown: 'This command cannot tell whether the generated rules allow the request:',
 };
 
-export function explainGrant({ grant: file, path, verb, policyFile, rulesFile, json }: Request): void {
+export async function explainGrant(request: Request): Promise<void> {
+  const { path, verb, policyFile, rulesFile, json } = request;
   const { policy, sha256 } = readDeployablePolicy(policyFile);
+  const grant =
+    isGrantId(request.grant) && !existsSync(request.grant) ? await lookUpGrant(request) : readGrant(request.grant);
   const explanation = explainAccess({
-    ...{ grant: readGrant(file), path, verb, policy },
+    ...{ grant, path, verb, policy },
     rules: rulesFile === undefined ? undefined : readText(rulesFile),
     now: systemClock.now(),
   });
@@ -46,7 +57,22 @@ export function explainGrant({ grant: file, path, verb, policyFile, rulesFile, j
   for (const line of whatElse(explanation, policyFile, rulesFile)) print(line);
 }
 
-function readGrant(file: string) {
+async function lookUpGrant({ grant: id, reader: url, impersonate }: Request): Promise<Introspection> {
+  const call = await openOperatorApi('reader', READER_ROUTES, { url, impersonate });
+  return toIntrospection(await call('getGrant', { params: { id } }));
+}
+
+/** What `/introspect` would return for the token of a grant that lives longest. */
+function toIntrospection(grant: GrantDetails): Introspection {
+  const { state, tokens, expires_at, credential, environment, ended_at } = grant;
+  const ends = tokens.map((token) => Math.min(Date.parse(token.expires_at), Date.parse(expires_at)));
+  // Rules look at the grant, and it is open in these states alone.
+  if (ends.length === 0 || (state !== 'active' && state !== 'issuing')) return { active: false };
+  const exp = Math.floor(Math.max(...ends) / 1000);
+  return { active: true, exp, credential, environment, renewable: ended_at === null };
+}
+
+function readGrant(file: string): Introspection {
   const name = file === '-' ? 'standard input' : file;
   let json: unknown;
   try {

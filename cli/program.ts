@@ -36,6 +36,11 @@ export function createProgram(): CommandUnknownOpts {
         const visible = Help.prototype.visibleCommands.call(this, command);
         return command.parent ? visible : visible.filter((one) => one.name() !== 'help');
       },
+      // The footer has the two options of the command itself.
+      formatItemList(heading, items, helper) {
+        const isRoot = items.some((item) => item.includes('--version'));
+        return isRoot ? [] : Help.prototype.formatItemList.call(this, heading, items, helper);
+      },
     })
     .configureOutput({ outputError: (text, write) => write(paint('red', text, process.stderr)) })
     .exitOverride()
@@ -57,6 +62,7 @@ export function createProgram(): CommandUnknownOpts {
     .addHelpText(
       'after',
       `
+Options: -h, --help shows help, also of a command; -V, --version.
 Exit codes: ${Object.entries(EXIT_CODES)
         .map((code) => code.join(' '))
         .join(', ')}.`,

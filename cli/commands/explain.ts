@@ -5,6 +5,7 @@ import { projectIdSchema } from '../../shared/core/policy/google-names.ts';
 import { ACCESS_VERBS } from '../../shared/core/security-rules/explain-access.ts';
 import { explainGrant } from '../explain-grant.ts';
 import { explainRequest } from '../explain-request.ts';
+import { impersonateOption, readerOption, reportFailures } from '../operator-api.ts';
 import { defaultPolicy, examples } from '../options.ts';
 import { EXIT, fail } from '../terminal.ts';
 
@@ -16,7 +17,7 @@ export const explainCommand = new Command('explain')
   .description(
     `Explain why Keydesk refused a request, and what would have to change. The request ID is in the job's log. The command reads the audit lines of the request from Cloud Logging, with your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token). You need roles/logging.viewer on Keydesk's project, or roles/logging.viewAccessor on the log view.
 
-With --grant, explain why Firestore refused a request with a token of Keydesk. Keydesk's response of /introspect shows the grant of the token.
+With --grant, explain why Firestore refused a request with a token of Keydesk. Give the id of the grant, which the function reader looks up, or a file with Keydesk's response of /introspect.
 
 With the policy file, it also shows what the policy could change. To explain the claims of a job without a request, use keydesk policy explain.`,
   )
@@ -29,13 +30,18 @@ With the policy file, it also shows what the policy could change. To explain the
     parseProject,
   )
   .option('--log <file>', 'audit lines or exported entries in place of Cloud Logging; - reads standard input')
-  .option('--grant <file>', 'explain a 403 of Firestore: the response of /introspect; - reads standard input')
+  .option(
+    '--grant <id-or-file>',
+    'explain a 403 of Firestore: the id of the grant, or the response of /introspect; - reads standard input',
+  )
   .option(
     '--path <path>',
     'with --grant: the document, or the collection of a query, such as config/app; or its resource name',
   )
   .addOption(new Option('--verb <verb>', 'with --grant: what the request does').choices(ACCESS_VERBS))
   .option('--rules <file>', 'with --grant: the rules file (default: the rules that follow from the policy)')
+  .addOption(readerOption())
+  .addOption(impersonateOption())
   .option('--policy <file>', `policy file (default: KEYDESK_POLICY, else policy.yaml, if it exists)`)
   .option('--json', 'the explanation as JSON')
   .addHelpText(
@@ -43,6 +49,7 @@ With the policy file, it also shows what the policy could change. To explain the
     examples(
       'explain 9ce301f0-b882-4f5c-ad01-0770feacb771 --project acme-keydesk --policy policy.yaml',
       'explain 9ce301f0-b882-4f5c-ad01-0770feacb771 --log entries.json',
+      'explain --grant 5f1d7a84f8f5a2c6e0b9c3d4e5f60718 --path config/app --verb update',
       'explain --grant grant.json --path config/app --verb update --policy policy.yaml',
     ),
   )
@@ -54,7 +61,10 @@ With the policy file, it also shows what the policy could change. To explain the
       if (written !== undefined || options.log !== undefined)
         fail(EXIT.usage, 'Give a request or --grant, and not both.');
       if (path === undefined || verb === undefined) return fail(EXIT.usage, '--grant needs --path and --verb.');
-      return explainGrant({ grant, path, verb, policyFile, rulesFile, json });
+      const { reader, impersonate } = options;
+      return reportFailures(() =>
+        explainGrant({ grant, path, verb, policyFile, rulesFile, json, reader, impersonate }),
+      );
     }
     if (options.path !== undefined || options.verb !== undefined || options.rules !== undefined)
       fail(EXIT.usage, '--path, --verb and --rules need --grant.');

@@ -21,7 +21,7 @@ export const introspectionSchema = z.looseObject({
   environment: z.string().optional(),
   renewable: z.boolean().optional(),
 });
-type Introspection = z.output<typeof introspectionSchema>;
+export type Introspection = z.output<typeof introspectionSchema>;
 
 export interface AccessRequest {
   readonly grant: Introspection;
