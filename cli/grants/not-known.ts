@@ -6,6 +6,7 @@ import type { Reach } from './reach.ts';
 export function notKnown(grant: GrantDetails, reach: Reach): string[] {
   return [
     ...aboutUse(grant),
+    ...aboutFirebase(grant),
     ...aboutReach(grant, reach),
     ...aboutTokens(grant),
     ...aboutEnd(grant),
@@ -23,6 +24,13 @@ function aboutUse({ kind }: GrantDetails): string[] {
   return [
     "Whether a token was used, and for what: that is in Google's audit log alone, if Data Access logs were on.",
     ...shared,
+  ];
+}
+
+function aboutFirebase({ kind }: GrantDetails): string[] {
+  if (kind !== 'firestore') return [];
+  return [
+    'Whether other parts of the Firebase project accepted its tokens: they may, for up to an hour after each issuance. The end of access is about requests that the generated rules judge.',
   ];
 }
 
@@ -54,14 +62,14 @@ function aboutTokens({ state, tokens, tokens_issued }: GrantDetails): string[] {
       : []),
     ...(tokens_issued > 1
       ? [
-          "Whether access was interrupted between its first and its last token: the record has no gaps. Keydesk's log has each issuance.",
+          "Whether access was interrupted between its first and its last token: the record does not show gaps. Keydesk's log has each issuance.",
         ]
       : []),
   ];
 }
 
 function aboutEnd(grant: GrantDetails): string[] {
-  const { state, revocation, ended_by, access_ended_at, kill_switch_id, kill_switch } = grant;
+  const { state, revocation, ended_at, ended_by, job_ended_at, access_ended_at, kill_switch_id, kill_switch } = grant;
   return [
     ...(state === 'revoked' && revocation === 'propagating'
       ? [
@@ -72,8 +80,8 @@ function aboutEnd(grant: GrantDetails): string[] {
       ? ['When access ends: the revocation is not confirmed yet. The sweep goes on with it.']
       : []),
     ...(ended_by === 'released' ? ['Who released it: every holder of a token of it can.'] : []),
-    ...(ended_by === 'expiry'
-      ? ['Whether the job has ended: nothing about its end is on record, or the grant had expired before.']
+    ...(ended_at !== null && job_ended_at === null
+      ? ['When the job ended: the record has its end only if the grant was live then, or had expired.']
       : []),
     ...(kill_switch_id !== null && kill_switch === null
       ? [`Who activated the kill switch ${kill_switch_id}, and why: that record is missing or cannot be read.`]

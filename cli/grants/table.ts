@@ -38,6 +38,6 @@ export function grantLine(grant: GrantSummary): string {
 }
 
 /** 2026-11-24T10:00:00Z, and - for no time. */
-export function toSeconds(time: string | null): string {
+function toSeconds(time: string | null): string {
   return time === null ? '-' : time.replace(/\.\d+Z$/, 'Z');
 }

@@ -5,6 +5,7 @@ import type { GrantList } from '../../shared/core/operator-api/grant-list.ts';
 import { visible } from '../../shared/core/policy/visible-text.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
+import { Refused } from '../operator-api.ts';
 import { grantLine } from './table.ts';
 
 type Live = Pick<GrantList, 'grants' | 'unreadable'>;
@@ -31,11 +32,16 @@ export async function watchGrants(deps: WatchDeps, signal: AbortSignal): Promise
       for (const line of lines) print(visible(`${new Date(clock.now()).toISOString()}  ${line}`));
       known = live;
     } catch (error) {
-      if (!DependencyError.is(error)) throw error;
+      if (!isTransient(error)) throw error;
       note(`${error.message}. The next try is in ${intervalMs / 1000} s.`);
     }
     await clock.sleep(intervalMs, signal).catch(() => undefined);
   }
+}
+
+/** The function or the way to it failed: that may be over at the next look. */
+function isTransient(error: unknown): error is Error {
+  return DependencyError.is(error) || (error instanceof Refused && error.status >= 500);
 }
 
 function firstLines({ grants, unreadable }: Live): string[] {

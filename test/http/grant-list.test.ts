@@ -18,7 +18,9 @@ const issue = async (claims: Record<string, unknown> = {}, credential?: string) 
   return { job, ...json } as { job: { id: string }; grant_id: string; access_token: string };
 };
 const list = (query: Record<string, string | number> = {}) => {
-  const search = new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, `${value}`]));
+  const search = new URLSearchParams(
+    Object.entries(query).map(([name, value]): [string, string] => [name, `${value}`]),
+  );
   return keydesk.asPerson(`${keydesk.readerUrl}/grants?${search}`);
 };
 const idsOf = ({ json }: Awaited<ReturnType<typeof list>>) =>

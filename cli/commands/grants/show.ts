@@ -1,12 +1,12 @@
-// `keydesk grants show`: the whole story of one grant.
+// `keydesk grants show`: the whole history of one grant.
 
 import { Command } from '@commander-js/extra-typings';
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { parseGrantId } from '../../grants/grant-id.ts';
+import { historyLines, historyOf } from '../../grants/history.ts';
 import type { ReaderApi } from '../../grants/pages.ts';
 import { reachOf } from '../../grants/reach.ts';
-import { storyLines, storyOf } from '../../grants/story.ts';
 import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../../operator-api.ts';
 import { examples } from '../../options.ts';
 import { readDeployablePolicy } from '../../policy-file.ts';
@@ -14,7 +14,7 @@ import { EXIT, fail, print, printJson } from '../../terminal.ts';
 import { readTokenSha256 } from '../../token-hash.ts';
 
 export const showCommand = new Command('show')
-  .summary('the whole story of one grant')
+  .summary('the whole history of one grant')
   .description(
     'Show one grant: the job, the rule and the policy, what it could reach, its tokens by hash, its end and who ended it, how long that took, the queries for what it touched, and what is not known.',
   )
@@ -24,7 +24,7 @@ export const showCommand = new Command('show')
     '--policy <file>',
     'the policy that allowed it, for paths and verbs. Its SHA-256 must be the one of the grant',
   )
-  .option('--json', 'the story as JSON')
+  .option('--json', 'the history as JSON')
   .addOption(readerOption())
   .addOption(impersonateOption())
   .addHelpText(
@@ -44,9 +44,9 @@ export const showCommand = new Command('show')
       const call = await openOperatorApi('reader', READER_ROUTES, { url, impersonate });
       const found = id ?? (await idOfToken(call, token_sha256 ?? ''));
       const grant = await call('getGrant', { params: { id: found } });
-      const story = storyOf(grant, reachOf(grant, given), new Date(systemClock.now()).toISOString());
-      if (json) return printJson(story);
-      for (const line of storyLines(story)) print(line);
+      const history = historyOf(grant, reachOf(grant, given), new Date(systemClock.now()).toISOString());
+      if (json) return printJson(history);
+      for (const line of historyLines(history)) print(line);
     }),
   );
 

@@ -1,4 +1,4 @@
-// The whole story of one grant, for people and as JSON. Pure: everything comes from its record and a policy file.
+// The whole history of one grant, for people and as JSON. Pure: everything comes from its record and a policy file.
 
 import type { GrantDetails } from '../../shared/core/operator-api/grant.ts';
 import { visible } from '../../shared/core/policy/visible-text.ts';
@@ -7,7 +7,7 @@ import { type LogQuery, logQueries } from './log-queries.ts';
 import { notKnown } from './not-known.ts';
 import type { Reach } from './reach.ts';
 
-export interface Story {
+export interface History {
   readonly grant: GrantDetails;
   readonly latency: Latency;
   readonly reach: Reach;
@@ -16,7 +16,7 @@ export interface Story {
 }
 
 /** @param now ISO 8601 */
-export function storyOf(grant: GrantDetails, reach: Reach, now: string): Story {
+export function historyOf(grant: GrantDetails, reach: Reach, now: string): History {
   return {
     grant,
     latency: latencyOf(grant),
@@ -26,7 +26,7 @@ export function storyOf(grant: GrantDetails, reach: Reach, now: string): Story {
   };
 }
 
-export function storyLines({ grant, latency, reach, log_queries, not_known }: Story): string[] {
+export function historyLines({ grant, latency, reach, log_queries, not_known }: History): string[] {
   return [
     `Grant ${grant.grant_id}: ${grant.state}`,
     ...section('Job', jobLines(grant)),
@@ -93,25 +93,42 @@ function tokenLines({ tokens, tokens_issued, issued_at, access_ended_at }: Grant
 }
 
 function endLines(grant: GrantDetails): string[] {
-  const { state, revocation, accepted_until, ended_at, ended_by, access_ended_at, expires_at } = grant;
+  const { state, revocation, ended_at, ended_by, expires_at } = grant;
   return [
     ended_at === null
       ? `It has not ended. No token of it lives longer than ${expires_at}.`
-      : `It ended at ${ended_at}, by ${ended_by}. Nothing was issued from then on.`,
+      : `It ended at ${ended_at}: ${ended_by === null ? 'by what is not on record' : END_CAUSES[ended_by]}. Nothing was issued from then on.`,
     ...killSwitchLines(grant),
     ...(ended_at !== null && revocation === 'expiry' && state !== 'expired'
       ? ['Its tokens cannot be revoked. They are accepted until they expire.']
       : []),
-    accepted_until === null
-      ? `Access ended at ${access_ended_at ?? expires_at}${state === 'revoked' ? endedHow(revocation) : ': its tokens had expired'}.`
-      : `A token of it may be accepted until ${accepted_until}.`,
+    accessLine(grant),
   ];
 }
 
-function endedHow(revocation: GrantDetails['revocation']): string {
-  return revocation === 'propagating'
-    ? ': IAM confirmed that the account is disabled'
-    : ': its grant document was closed';
+const END_CAUSES: Readonly<Record<NonNullable<GrantDetails['ended_by']>, string>> = {
+  'job.finished': 'Buildkite sent job.finished',
+  'job.reconciled': 'the sweep found at Buildkite that the job had finished',
+  released: 'a holder of its token released it',
+  kill_switch: 'an operator activated the kill switch',
+  expiry: 'its time was up',
+};
+
+function accessLine({
+  state,
+  revocation,
+  issued_at,
+  accepted_until,
+  access_ended_at,
+  expires_at,
+}: GrantDetails): string {
+  if (accepted_until !== null && issued_at === null)
+    return `A token that is being minted would be accepted until ${accepted_until} at most.`;
+  if (accepted_until !== null) return `A token of it may be accepted until ${accepted_until}.`;
+  const ended = `Access ended at ${access_ended_at ?? expires_at}`;
+  if (state !== 'revoked') return `${ended}: its tokens had expired.`;
+  if (revocation === 'propagating') return `${ended}: IAM confirmed that the account is disabled.`;
+  return revocation === 'immediate' ? `${ended}: its grant document was closed.` : `${ended}.`;
 }
 
 function killSwitchLines({ kill_switch_id, kill_switch }: GrantDetails): string[] {
