@@ -42,7 +42,7 @@ export type OperatorApi<R extends Routes> = <Name extends keyof R & string>(
 ) => Promise<z.output<R[Name]['response']>>;
 
 /** The function responded that it does not do this. The message is the function's own. */
-class Refused extends Error {
+export class Refused extends Error {
   override readonly name = 'Refused';
   readonly status: number;
   /** For machines; undefined where another server than the function responded. */
