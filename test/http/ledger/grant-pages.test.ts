@@ -206,6 +206,32 @@ describe('pages', () => {
     });
   });
 
+  it('end after as many records as a request may read, and go on', async () => {
+    for (let written = 0; written < 2_100; written += 300) {
+      const batch = database.batch();
+      for (let nth = 0; nth < 300; nth += 1) {
+        const grant = newGrant();
+        batch.set(database.collection('grants').doc(grantIdOf(grant)), toStoredRecord(grant));
+      }
+      await batch.commit();
+    }
+    const fitting = await put({ ...newGrant({}, 'active', 'pool') });
+    const pages = await idsOnPages({ account: ACCOUNTS[0] });
+    expect(pages.length).toBe(2);
+    expect(pages.flat()).toEqual([fitting]);
+  });
+
+  it('end where they are when a request has taken long', async () => {
+    await Promise.all(Array.from({ length: 250 }, () => put(newGrant())));
+    const slow = { random: () => 0, sleep: () => new Promise<void>(() => {}), now: () => (time += 2_000) };
+    let time = NOW;
+    ledger = createReaderLedger(database, slow);
+    const pages = await idsOnPages({ states: ['active'] });
+    expect(pages.length).toBeGreaterThan(1);
+    expect(new Set(pages.flat()).size).toBe(250);
+    expect(pages.flat()).toHaveLength(250);
+  });
+
   it('refuse a position that no page returned', async () => {
     const found = await ledger.findGrants({}, { limit: 1 });
     const as_of = found?.as_of ?? { seconds: 0, nanoseconds: 0 };
