@@ -121,6 +121,7 @@ describe('webhook', () => {
   });
 
   it('does not take a probe of the command for a webhook of Buildkite', async () => {
+    await open();
     await keydesk.notify('{"event":"keydesk.probe"}');
     await recorded('webhook', { keys: NEVER, last_accepted_at: null });
   });
