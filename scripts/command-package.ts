@@ -16,6 +16,7 @@ const COPIED = [
   'deploy/build.sh',
   'deploy/monitoring',
   'deploy/rules.sh',
+  'deploy/audit/views',
   'deploy/terraform',
   'examples/keydesk-policy.schema.json',
   'examples/policy.yaml',

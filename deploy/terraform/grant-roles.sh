@@ -37,11 +37,13 @@ pool=(roles/viewer roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/servi
 data=(roles/datastore.indexAdmin roles/firebaserules.admin roles/serviceusage.apiKeysAdmin roles/identityplatform.viewer
   roles/firebaseappcheck.viewer roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/serviceusage.serviceUsageAdmin
   roles/resourcemanager.projectIamAdmin)
-accounts=(roles/serviceusage.serviceUsageViewer roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/resourcemanager.projectIamAdmin)
-touched=(roles/serviceusage.serviceUsageViewer roles/resourcemanager.projectIamAdmin)
+accounts=(roles/iam.serviceAccountAdmin roles/iam.roleAdmin roles/resourcemanager.projectIamAdmin)
+touched=(roles/resourcemanager.projectIamAdmin)
 # For the log archive: in each project, and in Keydesk's.
 archived=(roles/logging.configWriter roles/serviceusage.serviceUsageAdmin)
 archive_roles=(roles/bigquery.dataEditor)
+# Without it, in a project of accounts and in a touched one.
+services=()
 
 base_apis='cloudresourcemanager serviceusage'
 keydesk_apis='apikeys artifactregistry cloudbuild cloudscheduler firebaseappcheck firestore iam iamcredentials identitytoolkit logging
@@ -59,7 +61,7 @@ for argument in "$@"; do
     keydesk=*) keydesk_project=${argument#*=} ;;
     state-bucket=*) state_bucket=${argument#*=} ;;
     state-location=*) state_location=${argument#*=} ;;
-    --no-log-archive) log_archive='' archive_roles=() ;;
+    --no-log-archive) log_archive='' archive_roles=() services=(roles/serviceusage.serviceUsageViewer) ;;
     --pool-groups) pool_groups=1 ;;
   esac
 done
@@ -148,8 +150,8 @@ for argument in "$@"; do
     keydesk=*) grant "$value" "$base_apis $keydesk_apis $groups $archive" "${archive_roles[@]}" "${keydesk[@]}" && forbid_keys_in "$value" ;;
     pool=*) grant "$value" "$base_apis $pool_apis $groups $logs" "${pool[@]}" && forbid_keys_in "$value" ;;
     data=*) grant "$value" "$base_apis $data_apis $logs" "${data[@]}" ;;
-    accounts=*) grant "$value" "$base_apis $logs" "${accounts[@]}" ;;
-    touched=*) grant "$value" "$base_apis $logs" "${touched[@]}" ;;
+    accounts=*) grant "$value" "$base_apis $logs" "${services[@]}" "${accounts[@]}" ;;
+    touched=*) grant "$value" "$base_apis $logs" "${services[@]}" "${touched[@]}" ;;
     state-bucket=*) create_state_bucket ;;
     bucket=*) bind 'storage buckets' "gs://$value" roles/storage.admin ;;
     organization=*) bind organizations "$value" roles/orgpolicy.policyAdmin ;;

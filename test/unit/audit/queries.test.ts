@@ -7,8 +7,13 @@ import { ROOT } from '../../../sandbox/functions.ts';
 const WORDS = /(?:json_?payload|failures)[.\w]*\.(?:message|error|hint|problems)\b/gi;
 
 const filesIn = (folder: string) => readdirSync(`${ROOT}${folder}`).map((file) => `${folder}/${file}`);
-const queries = [...filesIn('deploy/monitoring'), ...filesIn('deploy/audit'), ...filesIn('docs/playbooks')]
-  .filter((path) => !path.endsWith('README.md'))
+const queries = [
+  ...filesIn('deploy/monitoring'),
+  ...filesIn('deploy/audit'),
+  ...filesIn('deploy/audit/views'),
+  ...filesIn('docs/playbooks'),
+]
+  .filter((path) => !path.endsWith('README.md') && !path.endsWith('/views'))
   .map((path) => {
     const text = readFileSync(`${ROOT}${path}`, 'utf8');
     // Of a playbook, what is to be pasted into Logs Explorer: what a person reads may be words.

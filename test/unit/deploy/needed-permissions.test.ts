@@ -11,6 +11,8 @@ const CREATES: Readonly<Record<string, string | undefined>> = {
   google_apikeys_key: 'apikeys.keys.create',
   google_artifact_registry_repository: 'artifactregistry.repositories.create',
   google_artifact_registry_repository_iam_member: 'artifactregistry.repositories.setIamPolicy',
+  google_bigquery_dataset: 'bigquery.datasets.create',
+  google_bigquery_table: 'bigquery.tables.create',
   // A manager of the group may.
   google_cloud_identity_group_membership: undefined,
   google_cloud_run_v2_service: 'run.services.create',
