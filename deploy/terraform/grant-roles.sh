@@ -147,11 +147,11 @@ groups=${pool_groups:+cloudidentity} archive=${log_archive:+bigquery} logs=${log
 for argument in "$@"; do
   value=${argument#*=}
   case $argument in
-    keydesk=*) grant "$value" "$base_apis $keydesk_apis $groups $archive" "${archive_roles[@]}" "${keydesk[@]}" && forbid_keys_in "$value" ;;
+    keydesk=*) grant "$value" "$base_apis $keydesk_apis $groups $archive" ${archive_roles[@]+"${archive_roles[@]}"} "${keydesk[@]}" && forbid_keys_in "$value" ;;
     pool=*) grant "$value" "$base_apis $pool_apis $groups $logs" "${pool[@]}" && forbid_keys_in "$value" ;;
     data=*) grant "$value" "$base_apis $data_apis $logs" "${data[@]}" ;;
-    accounts=*) grant "$value" "$base_apis $logs" "${services[@]}" "${accounts[@]}" ;;
-    touched=*) grant "$value" "$base_apis $logs" "${services[@]}" "${touched[@]}" ;;
+    accounts=*) grant "$value" "$base_apis $logs" ${services[@]+"${services[@]}"} "${accounts[@]}" ;;
+    touched=*) grant "$value" "$base_apis $logs" ${services[@]+"${services[@]}"} "${touched[@]}" ;;
     state-bucket=*) create_state_bucket ;;
     bucket=*) bind 'storage buckets' "gs://$value" roles/storage.admin ;;
     organization=*) bind organizations "$value" roles/orgpolicy.policyAdmin ;;

@@ -21,10 +21,15 @@ describe('keydesk doctor --before-deploy', () => {
     await google.close();
   });
 
-  const doctor = (args: readonly string[] = [], more: Record<string, string> = {}) =>
+  /** @param archive the world has no APIs of a log archive */
+  const doctor = (
+    args: readonly string[] = [],
+    more: Record<string, string> = {},
+    archive: readonly string[] = ['--no-log-archive'],
+  ) =>
     runCli(
       'doctor --before-deploy',
-      ['--project', KEYDESK, '--region', 'europe-west1', '--ledger-location', 'eur3', ...args],
+      ['--project', KEYDESK, '--region', 'europe-west1', '--ledger-location', 'eur3', ...archive, ...args],
       {
         cwd: folder,
         env: {
@@ -114,7 +119,7 @@ describe('keydesk doctor --before-deploy', () => {
   });
 
   it('looks at the projects and the options of the Terraform module that the policy does not have', async () => {
-    const { code, out } = await doctor(['--touched', TOUCHED, '--project-number', `${DATA}=77`]);
+    const { code, out } = await doctor(['--touched', TOUCHED, '--project-number', `${DATA}=77`], {}, []);
     expect(code).toBe(1);
     expect(out).toMatch(new RegExp(`^finding +apis +${TOUCHED}: terraform_api_disabled, api_disabled`, 'm'));
     expect(out).toMatch(new RegExp(`^finding +project +${DATA}: project_number_differs`, 'm'));

@@ -11,7 +11,9 @@ import { openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 const FOLDER = join(ROOT, 'deploy', 'audit');
 /** Without comments. */
 const read = (file: string) => readFileSync(join(FOLDER, file), 'utf8').replaceAll(/^--.*$/gm, '');
-const files = readdirSync(FOLDER).sort();
+const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
+  .filter((file) => /\.(logql|sql)$/.test(file))
+  .sort();
 const filters = files.filter((file) => file.endsWith('.logql'));
 const sql = files.filter((file) => file.endsWith('.sql'));
 
@@ -112,14 +114,17 @@ describe("the queries over Google's audit log", () => {
     expect(read('google-touched-by-account.logql')).toMatch(/^timestamp>="LEASED_AT"\ntimestamp<="ACCESS_ENDED_AT"$/m);
   });
 
-  // BigQuery bills what is read, and leaves out by literals alone.
-  it.each(sql)('read only the requested days of the log, and a short time before them: %s', (file) => {
-    const text = read(file);
-    const day = "TIMESTAMP\\('\\d{4}-\\d{2}-\\d{2} 00:00:00\\+00'\\), INTERVAL 2 HOUR\\)";
-    // Whether something is still so is known only from what has happened until now.
-    const until = text.includes('CURRENT_TIMESTAMP()') ? '' : `\\s+AND timestamp < TIMESTAMP_ADD\\(${day}`;
-    const bounded = `FROM \`PROJECT\\.keydesk_logs\\._AllLogs\`\\s+WHERE timestamp >= TIMESTAMP_SUB\\(${day}${until}\\n\\),`;
-    expect(text.match(/_AllLogs/g)).toHaveLength(1);
-    expect(text).toMatch(new RegExp(bounded));
-  });
+  // BigQuery bills what is read, and leaves out by literals alone. A view has no days, and says so.
+  it.each(sql.filter((file) => !file.startsWith('views/')))(
+    'read only the requested days of the log, and a short time before them: %s',
+    (file) => {
+      const text = read(file);
+      const day = "TIMESTAMP\\('\\d{4}-\\d{2}-\\d{2} 00:00:00\\+00'\\), INTERVAL 2 HOUR\\)";
+      // Whether something is still so is known only from what has happened until now.
+      const until = text.includes('CURRENT_TIMESTAMP()') ? '' : `\\s+AND timestamp < TIMESTAMP_ADD\\(${day}`;
+      const bounded = `FROM \`PROJECT\\.keydesk_logs\\._AllLogs\`\\s+WHERE timestamp >= TIMESTAMP_SUB\\(${day}${until}\\n\\),`;
+      expect(text.match(/_AllLogs/g)).toHaveLength(1);
+      expect(text).toMatch(new RegExp(bounded));
+    },
+  );
 });
