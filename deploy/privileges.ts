@@ -1,8 +1,8 @@
-// The privileges that the Terraform module grants: terraform/privileges.json, the one source of the module, of PRIVILEGES.md and of the
-// fake of Google.
+// The privileges that the Terraform module grants: terraform/privileges.json, the one source of the module, of PRIVILEGES.md, of
+// keydesk doctor and of the fake of Google.
 
-import { readFileSync } from 'node:fs';
 import * as z from 'zod';
+import file from './terraform/privileges.json' with { type: 'json' };
 
 const privilegesSchema = z.strictObject({
   /** By name, who that is. */
@@ -20,9 +20,7 @@ const privilegesSchema = z.strictObject({
   ),
 });
 
-export const PRIVILEGES = privilegesSchema.parse(
-  JSON.parse(readFileSync(new URL('terraform/privileges.json', import.meta.url), 'utf8')),
-);
+export const PRIVILEGES = privilegesSchema.parse(file);
 
 export interface Privilege {
   readonly identity: string;
