@@ -35,6 +35,8 @@ export interface Call<T> {
   readonly method?: 'PATCH';
   /** Not sent again when its connection is lost. */
   readonly noResend?: boolean;
+  /** By POST without a body. */
+  readonly post?: true;
   readonly shape: z.ZodType<T>;
   /** What the caller needs, a role that has it, and on what. */
   readonly permission: string;
@@ -112,19 +114,20 @@ export function createReader(request: Transport, { quotaProject }: { readonly qu
   };
 }
 
-function createTransport(
+/** Sends requests as createGoogle does. */
+export function createTransport(
   send: HttpClient,
   { quotaProject, base, sendUnauthenticated }: Parameters<typeof createGoogle>[1],
 ): Transport {
   return async (call) => {
-    const { unauthenticated, json, method, noResend } = call;
+    const { unauthenticated, json, method, noResend, post } = call;
     const client = unauthenticated ? sendUnauthenticated : send;
     if (!client) throw new Error(`${call.api} is not called with the operator's access token`);
     try {
       return await client({
         dependency: call.api,
         url: urlOf(call, base),
-        method: method ?? (json === undefined ? 'GET' : 'POST'),
+        method: method ?? (json === undefined && !post ? 'GET' : 'POST'),
         headers: unauthenticated ? { ...unauthenticated.headers } : { 'x-goog-user-project': quotaProject },
         ...(json === undefined ? {} : { json }),
         ...(noResend === undefined ? {} : { noResend }),

@@ -1,7 +1,7 @@
 // Runs checks, several at once. A check that fails is a finding: could_not_look.
 
 import { errorMessage } from '../../shared/runtime/errors.ts';
-import { type Check, type CheckKind, fillIn, type Severity } from './check.ts';
+import { type Check, type CheckKind, type Found, fillIn, type Severity } from './check.ts';
 import { CouldNotLook, type Google } from './google.ts';
 
 const AT_ONCE = 8;
@@ -13,6 +13,10 @@ export interface Finding {
   readonly what: string;
   readonly why: string;
   readonly fix: string;
+  readonly undo?: string;
+  /** As the check found them. */
+  readonly resource?: string;
+  readonly member?: string;
   /** The operator accepts it: it does not count. */
   readonly accepted: boolean;
 }
@@ -72,13 +76,7 @@ async function runCheck(
   const about = { check: kind.name, subject };
   try {
     const { found, detail } = await look(google);
-    const findings = found.map(({ finding, facts }): Finding => {
-      const texts = kind.findings[finding];
-      if (!texts) throw new Error(`${finding} is not described`);
-      const { severity } = texts;
-      const [what, why, fix] = [texts.what, texts.why, texts.fix].map((text) => fillIn(text, facts));
-      return { finding, severity, what: `${what}`, why: `${why}`, fix: `${fix}`, accepted: accepted.includes(finding) };
-    });
+    const findings = found.map((one) => describe(kind, one, accepted));
     return {
       ...about,
       result: findings.length > 0 ? 'finding' : 'ok',
@@ -88,6 +86,23 @@ async function runCheck(
   } catch (error) {
     return { ...about, result: COULD_NOT_LOOK, findings: [notLooked(error)] };
   }
+}
+
+function describe(kind: Kind, { finding, facts, resource, member }: Found, accepted: readonly string[]): Finding {
+  const texts = kind.findings[finding];
+  if (!texts) throw new Error(`${finding} is not described`);
+  const { severity, what, why, fix, undo } = texts;
+  return {
+    finding,
+    severity,
+    what: fillIn(what, facts),
+    why: fillIn(why, facts),
+    fix: fillIn(fix, facts),
+    ...(undo === undefined ? {} : { undo: fillIn(undo, facts) }),
+    ...(resource === undefined ? {} : { resource }),
+    ...(member === undefined ? {} : { member }),
+    accepted: accepted.includes(finding),
+  };
 }
 
 function notLooked(error: unknown): Finding {

@@ -56,6 +56,7 @@ export const accounts: CheckKind<Target, Name> = {
           shape: accountShape,
           ...READS.account,
           on: email,
+          gcloud: { command: `gcloud iam service-accounts describe ${email}` },
         });
         const created = !found && target.createPolicyAccounts && projectOfAccount(email) !== undefined;
         const judged = judgeAccount({ email, project }, found);

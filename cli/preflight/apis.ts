@@ -116,6 +116,7 @@ async function enabledApis(google: Google, project: string, needed: readonly str
       shape: servicesShape,
       ...READS.services,
       on: project,
+      gcloud: { command: `gcloud services list --enabled --project=${project}`, list: 'services' },
     });
     for (const { name, state } of services) if (state === 'ENABLED') enabled.add(name.replace(/^.*\/services\//, ''));
   }

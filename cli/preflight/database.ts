@@ -48,6 +48,7 @@ export const databases: CheckKind<Target, Name> = {
           shape: databaseShape,
           ...READS.database,
           on: project,
+          gcloud: { command: `gcloud firestore databases describe --project=${project} --database="${database}"` },
         });
         return judgeDatabase({ project, database }, found);
       },

@@ -9,7 +9,11 @@ import type { Target } from './target.ts';
 
 const API = 'cloudresourcemanager.googleapis.com';
 
-const projectShape = z.object({ name: z.string(), state: z.string().default('') });
+/** gcloud prints version 1 of the resource. */
+const byVersion1 = z
+  .object({ projectNumber: z.string(), lifecycleState: z.string() })
+  .transform(({ projectNumber, lifecycleState }) => ({ name: `projects/${projectNumber}`, state: lifecycleState }));
+const projectShape = z.union([byVersion1, z.object({ name: z.string(), state: z.string().default('') })]);
 
 type Name = 'project_not_active' | 'project_number_differs';
 
@@ -25,7 +29,7 @@ export const projects: CheckKind<Target, Name> = {
     },
     project_number_differs: {
       severity: 'error',
-      what: 'The number of {project} is {number}. --project-number has {stated}.',
+      what: 'The number of {project} is {number}. --project-number or project_numbers has {stated}.',
       why: "The module makes the functions' URLs from the number, and grants roles by it. With another number, service accounts of another project may receive the roles of the pool.",
       fix: 'In project_numbers of the Terraform variables, write: {project} = "{number}"',
     },
@@ -69,5 +73,6 @@ function readProject(google: Google, project: string) {
     shape: projectShape,
     ...READS.project,
     on: project,
+    gcloud: { command: `gcloud projects describe ${project}` },
   });
 }

@@ -1,0 +1,16 @@
+// Several checks read the same resource: it is read once.
+
+import type { Response, Transport } from './google.ts';
+
+export function memoize(transport: Transport): Transport {
+  const responses = new Map<string, Promise<Response>>();
+  return (call) => {
+    const { api, path, query, json } = call;
+    const key = JSON.stringify([api, path, query, json]);
+    const known = responses.get(key);
+    if (known) return known;
+    const response = transport(call);
+    responses.set(key, response);
+    return response;
+  };
+}
