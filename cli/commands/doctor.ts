@@ -1,5 +1,5 @@
-// `keydesk doctor --before-deploy`: before the first apply, looks at what the policy and the Terraform module need, with the rights of
-// the person who runs it. Reads only. `--live` is in cli/live.
+// `keydesk doctor`: compares a deployment with what the policy needs. With --before-deploy: before the first apply, looks at what the policy
+// and the Terraform module need. Both use the rights of the person who runs them, and only read. `--live` is in cli/live.
 
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { closestName } from '../../shared/core/closest-name.ts';
@@ -9,6 +9,7 @@ import { errorMessage } from '../../shared/runtime/errors.ts';
 import { createGoogle } from '../checks/google.ts';
 import { countResults, explanations, resultLine, summary } from '../checks/report.ts';
 import { planChecks, runChecks } from '../checks/run.ts';
+import { runDoctor } from '../doctor/command.ts';
 import { addLiveOptions, LIVE_DESCRIPTION, LIVE_EXAMPLES, LIVE_EXIT_CODES, readLiveOptions } from '../live/options.ts';
 import { runLive } from '../live/run.ts';
 import { createOperatorClient, LOG_IN } from '../operator-client.ts';
@@ -22,18 +23,29 @@ const FIRST_PROGRESS_MS = 1_000;
 const PROGRESS_MS = 5_000;
 
 export const doctorCommand = new Command('doctor')
-  .summary('find what would fail; measure revocation')
+  .summary('is the deployment what the policy needs?')
   .description(
-    `Before the first deployment, look at what the policy and the Terraform module need, and say what would fail. The command only reads. It uses your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token), and the quota of the project that --project names.
+    `Compare a deployment with what the policy needs: functions, identities, IAM bindings, secrets, security rules, ledger, logs. Each finding has evidence, risk, fix and undo. docs/DOCTOR.md lists every finding, the exceptions, and the files of --from for auditors without access.
+
+With --before-deploy: before the first deployment, look at what the policy and the Terraform module need, and say what would fail. The command only reads. It uses your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token), and the quota of the project that --project names.
 
 The projects, databases, accounts and buckets are those of the policy. What only the Terraform module knows are options: --create-policy-accounts, --touched, --no-log-archive, --pool-groups and --project-number. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.
 
 ${LIVE_DESCRIPTION}`,
   )
-  .option('--before-deploy', 'run the checks before the first deployment')
   .addOption(policyOption())
-  .option('--project <id>', "Keydesk's own project (required)", parseProject)
-  .option('--region <region>', 'region of the functions, such as europe-west1 (required)', parseLocation)
+  .option('--project <id>', "Keydesk's own project", parseProject)
+  .option('--region <region>', 'region of the functions, such as europe-west1', parseLocation)
+  .option('--deployment <file>', 'settings of the deployment: terraform output -json deployment > FILE')
+  .option('--exceptions <file>', 'findings that do not count, with reason and expiry')
+  .option('--from <folder>', 'look at exported JSON instead of the APIs')
+  .option('--archives <folder>', 'compare what runs with the archives of keydesk package')
+  .option(
+    '--token-file <file>',
+    "also look at Keydesk's Buildkite API token: a file, or - (default: BUILDKITE_API_TOKEN)",
+  )
+  .option('--before-deploy', 'run the checks before the first deployment instead')
+  .optionsGroup('With --before-deploy:')
   .option('--ledger-location <location>', "location of the ledger's database (default: --region)", parseLocation)
   .option('--scheduler-region <region>', 'region of the Cloud Scheduler job (default: --region)', parseLocation)
   .option('--touched <project...>', 'projects that pool_roles of the Terraform module names', collectProjects, [])
@@ -50,20 +62,23 @@ ${LIVE_DESCRIPTION}`,
       .argParser(collectFindings)
       .default([] as string[], 'none'),
   )
+  .optionsGroup('Output:')
   .option('--json', 'the results as JSON')
   .addHelpText(
     'after',
     `${examples(
+      'doctor --deployment deployment.json --exceptions exceptions.yaml',
+      'doctor --project acme-keydesk --region europe-west1 --from export --json',
       'doctor --before-deploy --project acme-keydesk --region europe-west1 --ledger-location eur3 --create-policy-accounts',
       'doctor --before-deploy --project acme-keydesk --region europe-west1 --accept keys_allowed --json',
       ...LIVE_EXAMPLES,
     )}
 
-Exit code 1: there is a finding that is not accepted, or something could not be looked at. ${LIVE_EXIT_CODES}`,
+Exit code 1: there is a finding that is not accepted or excepted, or something could not be looked at. ${LIVE_EXIT_CODES}`,
   )
   .action(async ({ accept, json, beforeDeploy, project, region, ...options }, command) => {
     if ('live' in options) return runLive(readLiveOptions(command));
-    if (!beforeDeploy) return command.error("error: required option '--before-deploy' or '--live' not specified");
+    if (!beforeDeploy) return runDoctor({ ...options, project, region, json });
     if (project === undefined) return command.error("error: required option '--project <id>' not specified");
     if (region === undefined) return command.error("error: required option '--region <region>' not specified");
     const { policy, sha256 } = readPolicy(options.policy);

@@ -8,6 +8,7 @@ import { toView, VIEWS } from './audit-views.ts';
 import { clientTables } from './clients.ts';
 import { commandTables } from './commands.ts';
 import { configurationTables } from './configuration.ts';
+import { doctorTables } from './doctor.ts';
 import { costTables } from './grant-costs.ts';
 import { guardTables } from './guards.ts';
 import { liveTables } from './live.ts';
@@ -36,6 +37,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/CLIENTS.md', clientTables),
     page('docs/COMMANDS.md', commandTables),
     page('docs/CONFIGURATION.md', () => configurationTables(root)),
+    page('docs/DOCTOR.md', doctorTables),
     page('docs/OPERATIONS.md', () => ({ ...costTables(), ...liveTables() })),
     page('docs/POLICY.md', policyTables),
     page('docs/PREFLIGHT.md', preflightTables),

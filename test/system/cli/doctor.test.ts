@@ -128,7 +128,7 @@ describe('keydesk doctor --before-deploy', () => {
   it('refuses a wrong command line with 2, before it sends anything', async () => {
     expect(await doctor(['--touched', 'A'])).toMatchObject({ code: 2 });
     expect(await doctor(['--project-number', DATA])).toMatchObject({ code: 2 });
-    expect(await runCli('doctor', ['--project', KEYDESK, '--region', 'europe-west1'])).toMatchObject({ code: 2 });
+    expect(await runCli('doctor --before-deploy', ['--region', 'europe-west1'])).toMatchObject({ code: 2 });
     expect(await doctor(['--region', 'Europe'])).toMatchObject({ code: 2 });
     expect(await doctor(['--project', 'A'])).toMatchObject({ code: 2 });
     expect(google.calls).toEqual([]);

@@ -1,0 +1,134 @@
+// What `keydesk doctor` does without --before-deploy and --live.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
+import { errorMessage } from '../../shared/runtime/errors.ts';
+import { createHttpClient } from '../../shared/runtime/http-client.ts';
+import { API_TOKEN_VARIABLE, readApiToken } from '../api-token.ts';
+import { createFolderTransport, fileNameOf } from '../checks/folder.ts';
+import { createReader, createTransport, type Transport } from '../checks/google.ts';
+import { memoize } from '../checks/memoize.ts';
+import { createOperatorClient, LOG_IN } from '../operator-client.ts';
+import { readPolicy, readText } from '../policy-file.ts';
+import { EXIT, fail, note, print, printJson } from '../terminal.ts';
+import { TOKEN_CALL } from './api-token.ts';
+import { FINDING_IDS } from './checks.ts';
+import { watchClocks } from './clock.ts';
+import { type Deployment, parseDeployment, readDeploymentFile } from './deployment.ts';
+import { diagnose, readNumbers } from './diagnose.ts';
+import { type Exception, parseExceptions } from './exceptions.ts';
+import { countFindings, isHealthy, reportLines, toJson } from './report.ts';
+import { doctorTargetOf } from './target.ts';
+
+const PROGRESS_MS = 5_000;
+
+export interface DoctorOptions {
+  readonly policy: string;
+  readonly project?: string | undefined;
+  readonly region?: string | undefined;
+  readonly deployment?: string | undefined;
+  readonly from?: string | undefined;
+  readonly exceptions?: string | undefined;
+  readonly archives?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  readonly json?: true | undefined;
+}
+
+export async function runDoctor(options: DoctorOptions): Promise<void> {
+  const clock = systemClock;
+  const deployment = deploymentOf(options);
+  const exceptions = exceptionsIn(options.exceptions);
+  const about = { archives: archivesIn(options.archives), apiToken: apiTokenOf(options), clock };
+  const policy = readPolicy(options.policy);
+  const offsets = new Map<string, number>();
+  const quotaProject = deployment.project_id;
+  const transport = options.from
+    ? createFolderTransport(existingFolder(options.from), { quotaProject })
+    : await onlineTransport(clock, offsets, quotaProject);
+  const google = createReader(memoize(transport), { quotaProject });
+  const unnumbered = doctorTargetOf(policy, deployment, { ...about, numbers: {} });
+  const numbers = await readNumbers(google, [quotaProject, ...unnumbered.pools.map(({ project }) => project)]);
+  let reported = clock.now();
+  const diagnosis = await diagnose({ ...unnumbered, numbers }, google, {
+    exceptions,
+    exceptionsFile: options.exceptions ?? '',
+    offsets,
+    onResult: (done, planned) => {
+      if (clock.now() - reported < PROGRESS_MS) return;
+      reported = clock.now();
+      note(`${done} of ${planned} checks are done…`);
+    },
+  });
+  if (options.json) printJson(toJson(diagnosis, { project: quotaProject, policySha256: policy.sha256 }));
+  else for (const line of reportLines(diagnosis)) print(line);
+  if (!isHealthy(countFindings(diagnosis))) process.exitCode = EXIT.failure;
+}
+
+async function onlineTransport(clock: Clock, offsets: Map<string, number>, quotaProject: string): Promise<Transport> {
+  const operator = createOperatorClient(clock);
+  await operator.authenticate().catch((error) => fail(EXIT.failure, `${errorMessage(error)}. ${LOG_IN}`));
+  return createTransport(watchClocks(operator.send, clock, offsets), {
+    quotaProject,
+    sendUnauthenticated: watchClocks(createHttpClient(clock), clock, offsets),
+    // For tests: a server that has each host under a folder.
+    base: process.env.KEYDESK_GOOGLE_APIS_URL,
+  });
+}
+
+/** The file, with the options in place of what it says. */
+function deploymentOf({ deployment: file, project, region }: DoctorOptions): Deployment {
+  const inFile = file === undefined ? {} : settingsIn(file);
+  const parsed = parseDeployment({
+    ...inFile,
+    ...(project === undefined ? {} : { project_id: project }),
+    ...(region === undefined ? {} : { region }),
+  });
+  if ('deployment' in parsed) return parsed.deployment;
+  return fail(
+    EXIT.usage,
+    [
+      ...parsed.problems.map((problem) => `${file ?? 'deployment'}: ${problem}`),
+      'Name the deployment with --project and --region, or with --deployment FILE.',
+    ].join('\n'),
+  );
+}
+
+function settingsIn(file: string): Record<string, unknown> {
+  try {
+    return readDeploymentFile(file);
+  } catch (error) {
+    return fail(EXIT.usage, errorMessage(error));
+  }
+}
+
+function exceptionsIn(file: string | undefined): readonly Exception[] {
+  if (file === undefined) return [];
+  const parsed = parseExceptions(readText(file), FINDING_IDS);
+  if ('exceptions' in parsed) return parsed.exceptions;
+  return fail(EXIT.usage, parsed.problems.map((problem) => `${file}: ${problem}`).join('\n'));
+}
+
+function existingFolder(folder: string): string {
+  return existsSync(folder)
+    ? folder
+    : fail(EXIT.usage, `${folder} does not exist. --from takes a folder of exported JSON.`);
+}
+
+function archivesIn(folder: string | undefined): Record<string, string> | undefined {
+  if (folder === undefined) return undefined;
+  const file = join(folder, 'manifest.json');
+  try {
+    return z.object({ archives: z.record(z.string(), z.string()) }).parse(JSON.parse(readFileSync(file, 'utf8')))
+      .archives;
+  } catch {
+    return fail(EXIT.usage, `${file} is not the manifest that keydesk package writes.`);
+  }
+}
+
+/** The token itself is needed where its scopes are not in the folder. */
+function apiTokenOf({ from, tokenFile }: DoctorOptions): string | undefined {
+  if (from !== undefined) return existsSync(join(from, fileNameOf(TOKEN_CALL))) ? '' : undefined;
+  return tokenFile === undefined && !process.env[API_TOKEN_VARIABLE] ? undefined : readApiToken(tokenFile);
+}

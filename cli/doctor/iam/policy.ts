@@ -1,0 +1,70 @@
+// IAM policies and roles as Google's APIs and gcloud write them.
+// Sources: docs.cloud.google.com/iam/docs/reference/rest/v1/Policy and /v1/Role. Version 3 has conditions.
+
+import * as z from 'zod';
+import type { Call, Google } from '../../checks/google.ts';
+import { READS } from '../reads.ts';
+
+const bindingShape = z.object({
+  role: z.string(),
+  members: z.array(z.string()).default([]),
+  condition: z.object({ title: z.string().default(''), expression: z.string().default('') }).optional(),
+});
+
+export const policyShape = z.object({
+  bindings: z.array(bindingShape).default([]),
+  auditConfigs: z
+    .array(
+      z.object({
+        service: z.string(),
+        auditLogConfigs: z
+          .array(z.object({ logType: z.string(), exemptedMembers: z.array(z.string()).default([]) }))
+          .default([]),
+      }),
+    )
+    .default([]),
+});
+
+export type Binding = z.output<typeof bindingShape>;
+export type IamPolicy = z.output<typeof policyShape>;
+
+/** The body by which a policy is read with its conditions. */
+export const WITH_CONDITIONS = { options: { requestedPolicyVersion: 3 } };
+
+export function projectPolicyCall(project: string): Call<IamPolicy> {
+  return {
+    api: 'cloudresourcemanager.googleapis.com',
+    path: `v3/projects/${project}:getIamPolicy`,
+    json: WITH_CONDITIONS,
+    shape: policyShape,
+    ...READS.projectPolicy,
+    on: project,
+    gcloud: { command: `gcloud projects get-iam-policy ${project}` },
+  };
+}
+
+const roleShape = z.object({
+  includedPermissions: z.array(z.string()).default([]),
+  deleted: z.boolean().default(false),
+});
+
+/** @param role `roles/NAME`, `projects/PROJECT/roles/NAME` or `organizations/ID/roles/NAME` */
+export async function readRole(google: Google, role: string): Promise<z.output<typeof roleShape> | undefined> {
+  const [kind, owner] = role.split('/');
+  const of = kind === 'projects' ? ` --project=${owner}` : kind === 'organizations' ? ` --organization=${owner}` : '';
+  const name = kind === 'roles' ? role : role.replace(/^.*\//, '');
+  return google.find({
+    api: 'iam.googleapis.com',
+    path: `v1/${role}`,
+    shape: roleShape,
+    ...READS.role,
+    on: role,
+    gcloud: { command: `gcloud iam roles describe ${name}${of}` },
+  });
+}
+
+/** Google lists no permissions for some roles, and a role that does not exist has none. */
+export async function permissionsIn(google: Google, role: string): Promise<readonly string[]> {
+  const found = await readRole(google, role);
+  return found && !found.deleted ? found.includedPermissions : [];
+}

@@ -1,0 +1,105 @@
+// The report of a diagnosis: for people by severity, and as JSON.
+
+import { COULD_NOT_LOOK } from '../checks/run.ts';
+import type { Diagnosis, DoctorFinding } from './diagnose.ts';
+
+interface Counts {
+  readonly checks: number;
+  readonly ok: number;
+  readonly errors: number;
+  readonly warnings: number;
+  readonly excepted: number;
+  readonly could_not_look: number;
+}
+
+export function countFindings({ results, findings, notLooked }: Diagnosis): Counts {
+  const counted = findings.filter(({ exception }) => !exception);
+  return {
+    checks: results.length,
+    ok: results.filter(({ result }) => result === 'ok').length,
+    errors: counted.filter(({ severity }) => severity === 'error').length,
+    warnings: counted.filter(({ severity }) => severity === 'warning').length,
+    excepted: findings.length - counted.length,
+    could_not_look: notLooked.length,
+  };
+}
+
+/** Whether nothing has to be done: no finding counts, and everything was looked at. */
+export function isHealthy({ errors, warnings, could_not_look }: Counts): boolean {
+  return errors + warnings + could_not_look === 0;
+}
+
+export function reportLines(diagnosis: Diagnosis): string[] {
+  const { findings, notLooked, results } = diagnosis;
+  const counted = findings.filter(({ exception }) => !exception);
+  const counts = countFindings(diagnosis);
+  const ok = Map.groupBy(
+    results.filter(({ result }) => result === 'ok'),
+    ({ check }) => check,
+  );
+  return [
+    ...section('Errors', counted.filter(({ severity }) => severity === 'error').flatMap(findingLines)),
+    ...section('Warnings', counted.filter(({ severity }) => severity === 'warning').flatMap(findingLines)),
+    ...section('Could not look', notLookedLines(notLooked)),
+    ...section(
+      'Excepted',
+      findings.flatMap(({ exception, ...one }) =>
+        exception ? [`  ${nameOf(one)}: ${exception.reason}, until ${exception.expires}`] : [],
+      ),
+    ),
+    ...section(
+      'As it must be',
+      [...ok].map(([check, all]) => `  ${check}: ${all.length}`),
+    ),
+    `${counts.checks} checks: ${counts.ok} ok, ${counts.errors} errors, ${counts.warnings} warnings, ${counts.excepted} excepted, ${counts.could_not_look} could not look.`,
+  ];
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines, ''];
+}
+
+function findingLines(one: DoctorFinding): string[] {
+  const { evidence, risk, fix, undo } = one;
+  return [
+    `  ${nameOf(one)}`,
+    `    evidence: ${evidence}`,
+    `    risk: ${risk}`,
+    `    fix: ${fix}`,
+    ...(undo === undefined ? [] : [`    undo: ${undo}`]),
+  ];
+}
+
+/** Those that one act fixes are shown once. */
+function notLookedLines(notLooked: readonly DoctorFinding[]): string[] {
+  const groups = Map.groupBy(notLooked, ({ evidence, fix }) => JSON.stringify([evidence, fix]));
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (!first) return [];
+    return [
+      `  ${group.map(({ check, resource }) => `${check}: ${resource}`).join('; ')}`,
+      `    evidence: ${first.evidence}`,
+      `    fix: ${first.fix}`,
+    ];
+  });
+}
+
+function nameOf({ finding, resource, member }: Pick<DoctorFinding, 'finding' | 'resource' | 'member'>): string {
+  return `${finding}  ${resource}${member === undefined ? '' : `  ${member}`}`;
+}
+
+export function toJson(diagnosis: Diagnosis, about: { readonly project: string; readonly policySha256: string }) {
+  const { findings, notLooked, results } = diagnosis;
+  return {
+    project: about.project,
+    policy_sha256: about.policySha256,
+    counts: countFindings(diagnosis),
+    findings: [...findings, ...notLooked.map((one) => ({ ...one, finding: COULD_NOT_LOOK }))],
+    checks: results.map(({ check, subject, result, detail }) => ({
+      check,
+      subject,
+      result,
+      ...(detail === undefined ? {} : { detail }),
+    })),
+  };
+}

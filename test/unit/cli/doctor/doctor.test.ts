@@ -1,0 +1,229 @@
+// `keydesk doctor` against a fake Google in which everything is as it must be, and one thing at a time is not: exactly that is found.
+
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { FindingTexts } from '../../../../cli/checks/check.ts';
+import { DOCTOR_KINDS, FINDING_IDS, OWN_KINDS, PREFLIGHT_KINDS } from '../../../../cli/doctor/checks.ts';
+import { countFindings, isHealthy, reportLines } from '../../../../cli/doctor/report.ts';
+import { BROKEN, bind, type Change } from '../../../fixtures/broken-deployments.ts';
+import { at } from '../../../fixtures/deployed-addresses.ts';
+import { type DeployedWorld, inProcess } from '../../../fixtures/deployed-google.ts';
+import { group, onDatabase } from '../../../fixtures/deployed-policies.ts';
+import { deployedWorld, deploymentOf, SETTINGS } from '../../../fixtures/deployed-world.ts';
+import { runDoctorOver, transportTo } from '../../../fixtures/doctor-run.ts';
+import { BUCKET, DATA, KEYDESK, POOL, SHARED, signerOf } from '../../../fixtures/preflight-world.ts';
+
+let google: { readonly world: DeployedWorld; readonly unexpected: string[] };
+beforeEach(() => {
+  google = { world: deployedWorld(), unexpected: [] };
+});
+
+function run(options: Parameters<typeof runDoctorOver>[1] = {}) {
+  const offsets = new Map<string, number>();
+  const transport = transportTo(inProcess(google.world, google.unexpected), offsets);
+  return runDoctorOver(transport, { offsets, ...options });
+}
+
+const namesIn = ({ findings }: Awaited<ReturnType<typeof run>>) => [...new Set(findings.map(({ finding }) => finding))];
+
+describe('the doctor', () => {
+  it('finds nothing where everything is as the policy needs it, with requests that Google defines', async () => {
+    const diagnosis = await run();
+    expect(google.unexpected).toEqual([]);
+    expect([...diagnosis.findings, ...diagnosis.notLooked]).toEqual([]);
+    const looked = new Set(diagnosis.results.map(({ check }) => check));
+    expect([...DOCTOR_KINDS].filter(({ name }) => !looked.has(name)).map(({ name }) => name)).toEqual([]);
+    expect(isHealthy(countFindings(diagnosis))).toBe(true);
+  });
+
+  it('has a broken deployment for each finding that the preflight does not have', () => {
+    const own = OWN_KINDS.flatMap(({ findings }) => Object.keys(findings));
+    expect(Object.keys(BROKEN).sort()).toEqual([...new Set(own)].sort());
+    expect(new Set(DOCTOR_KINDS.map(({ name }) => name)).size).toBe(DOCTOR_KINDS.length);
+  });
+
+  it.each(Object.entries(BROKEN))(
+    'finds %s and nothing else where that alone is broken',
+    async (finding, { change, also = [] }) => {
+      change(google.world);
+      const diagnosis = await run();
+      expect(namesIn(diagnosis).sort()).toEqual([finding, ...also].sort());
+      expect(diagnosis.notLooked).toEqual([]);
+      expect(google.unexpected).toEqual([]);
+      expect(isHealthy(countFindings(diagnosis))).toBe(false);
+    },
+  );
+
+  it('has the findings of the preflight that still apply', async () => {
+    google.world.buckets[BUCKET] = {};
+    const diagnosis = await run();
+    expect(namesIn(diagnosis)).toEqual(['bucket_with_object_acls']);
+    expect(PREFLIGHT_KINDS.length).toBeGreaterThan(5);
+  });
+
+  it('has evidence, risk, a fix and an undo for each of its own findings', () => {
+    const texts = OWN_KINDS.flatMap(({ findings }): [string, FindingTexts][] => Object.entries(findings));
+    expect(texts.filter(([, { what, why, fix, undo }]) => !(what && why && fix && undo)).map(([name]) => name)).toEqual(
+      [],
+    );
+  });
+});
+
+const OTHER = 'serviceAccount:ci@acme-other.iam.gserviceaccount.com';
+
+/** Bindings that are close to a finding and are none. */
+const NEAR: Readonly<Record<string, Change>> = {
+  'a person who may look at databases': bind(
+    at.project(KEYDESK),
+    'roles/datastore.indexAdmin',
+    'group:more@acme.example',
+  ),
+  'somebody who may mint elsewhere': bind(at.project(KEYDESK), 'roles/browser', OTHER),
+  'a member that is deleted': bind(
+    at.project(POOL),
+    'roles/iam.serviceAccountTokenCreator',
+    'deleted:serviceAccount:gone@acme-pool.iam.gserviceaccount.com?uid=1',
+  ),
+  'a role that the owner gave a shared account': bind(
+    at.project(DATA),
+    'roles/datastore.user',
+    `serviceAccount:${SHARED}`,
+  ),
+  'a service agent with its own role': bind(
+    at.project(POOL),
+    'roles/iam.serviceAgent',
+    'serviceAccount:service-1004@gcp-sa-iam.iam.gserviceaccount.com',
+  ),
+};
+
+describe('the doctor, about IAM', () => {
+  it.each(Object.entries(NEAR))('finds nothing about %s', async (_, change) => {
+    Object.assign(google.world.resources, Object.fromEntries(group('more@acme.example', 'dave@acme.example')));
+    change(google.world);
+    expect((await run()).findings).toEqual([]);
+  });
+
+  it.each([
+    ['a project', at.project(DATA), `project ${DATA}`, ['others_may_mint', 'others_may_sign']],
+    ['a folder', at.folder, 'folder 888', ['others_may_act_as_keydesk', 'others_may_mint', 'others_may_sign']],
+  ])('names what a role on %s reaches below it', async (_, address, resource, findings) => {
+    bind(address, 'roles/iam.serviceAccountTokenCreator', OTHER)(google.world);
+    const diagnosis = await run();
+    expect(namesIn(diagnosis).sort()).toEqual(findings);
+    expect(new Set(diagnosis.findings.map((one) => one.resource))).toEqual(new Set([resource]));
+    expect(diagnosis.findings).toHaveLength(findings.length);
+  });
+
+  it('does not evaluate a condition: who has a role under one is named with it', async () => {
+    bind(
+      at.account(DATA, signerOf(DATA)),
+      'roles/iam.serviceAccountTokenCreator',
+      OTHER,
+      onDatabase(DATA, 'x'),
+    )(google.world);
+    const [finding] = (await run()).findings;
+    expect(finding).toMatchObject({ finding: 'others_may_sign', member: OTHER });
+    expect(finding?.evidence).toContain(onDatabase(DATA, 'x').expression);
+    expect(finding?.undo).toContain('--condition=');
+  });
+
+  it('names the people in a group, and what it does not know of one', async () => {
+    const who = 'group:somebody@acme.example';
+    bind(at.account(DATA, signerOf(DATA)), 'roles/iam.serviceAccountTokenCreator', who)(google.world);
+    expect(namesIn(await run()).sort()).toEqual(['group_not_readable', 'others_may_sign']);
+    Object.assign(google.world.resources, Object.fromEntries(group('somebody@acme.example', 'eve@acme.example')));
+    const diagnosis = await run();
+    expect(namesIn(diagnosis)).toEqual(['others_may_sign']);
+    expect(diagnosis.findings[0]?.evidence).toContain('eve@acme.example');
+  });
+
+  it('takes the settings of the deployment for what it needs', async () => {
+    const deployment = deploymentOf({ ...SETTINGS, public_access: 'all_users', operators: {} });
+    const findings = namesIn(await run({ deployment }));
+    expect(findings.sort()).toEqual(['others_may_act_as_keydesk', 'privilege_missing']);
+  });
+
+  it('does not know what a role is that it may not read, and says so', async () => {
+    google.world.held = (permission) => permission !== 'iam.roles.get';
+    const { notLooked } = await run();
+    expect(new Set(notLooked.map(({ check }) => check))).toEqual(
+      new Set(['own roles', 'IAM bindings', 'inherited IAM bindings']),
+    );
+  });
+});
+
+describe('the doctor, when it cannot look', () => {
+  it('says so of everything at Google, as a caller without any permission', async () => {
+    google.world.held = () => false;
+    const diagnosis = await run();
+    const elsewhere = new Set(['key endpoint', 'API token', 'clock']);
+    const ofGoogle = diagnosis.results.filter(({ check }) => !elsewhere.has(check));
+    expect(ofGoogle.filter(({ result }) => result !== 'could_not_look')).toEqual([]);
+    expect(diagnosis.findings).toEqual([]);
+    expect(isHealthy(countFindings(diagnosis))).toBe(false);
+  });
+
+  it.each([
+    ['run.services.get', 'functions'],
+    ['iam.serviceAccountKeys.list', 'keys of accounts'],
+    ['firebaserules.rulesets.get', 'security rules'],
+    ['resourcemanager.organizations.getIamPolicy', 'inherited IAM bindings'],
+  ])('is not healthy without %s alone', async (permission, check) => {
+    google.world.held = (other) => other !== permission;
+    const diagnosis = await run();
+    expect(diagnosis.notLooked.map((one) => one.check)).toContain(check);
+    expect(diagnosis.notLooked.find((one) => one.check === check)?.fix).toContain(permission);
+    expect(isHealthy(countFindings(diagnosis))).toBe(false);
+  });
+});
+
+describe('exceptions', () => {
+  const exception = {
+    finding: 'others_may_sign',
+    resource: `account ${signerOf(DATA)}`,
+    member: OTHER,
+    reason: 'signs for the website',
+    expires: '2026-11-24',
+  };
+  const open = () => BROKEN.others_may_sign?.change(google.world);
+
+  it('take a finding out of the count until the end of their last day', async () => {
+    open();
+    const diagnosis = await run({ exceptions: [exception] });
+    expect(countFindings(diagnosis)).toMatchObject({ errors: 0, warnings: 0, excepted: 1 });
+    expect(reportLines(diagnosis).join('\n')).toContain('signs for the website');
+  });
+
+  it('that have expired are a finding, and hide nothing', async () => {
+    open();
+    const diagnosis = await run({ exceptions: [{ ...exception, expires: '2026-11-23' }] });
+    expect(namesIn(diagnosis).sort()).toEqual(['exception_expired', 'others_may_sign']);
+    expect(countFindings(diagnosis)).toMatchObject({ errors: 2, excepted: 0 });
+  });
+
+  it('that are for nothing are a finding, unless something could not be looked at', async () => {
+    expect(namesIn(await run({ exceptions: [exception] }))).toEqual(['exception_unused']);
+    google.world.held = (permission) => permission !== 'iam.serviceAccounts.getIamPolicy';
+    expect(namesIn(await run({ exceptions: [exception] }))).toEqual([]);
+  });
+
+  const { member: _member, ...withoutMember } = exception;
+  it.each([
+    ['another member', { ...exception, member: 'user:eve@acme.example' }],
+    ['another resource', { ...exception, resource: `account ${SHARED}` }],
+    ['no member', withoutMember],
+  ])('are not for %s', async (_, other) => {
+    open();
+    const diagnosis = await run({ exceptions: [other] });
+    expect(namesIn(diagnosis).sort()).toEqual(['exception_unused', 'others_may_sign']);
+  });
+});
+
+describe('the findings', () => {
+  it('have IDs that no other finding has', () => {
+    const ids = DOCTOR_KINDS.filter(({ name }) => name !== 'inherited IAM bindings').flatMap(({ findings }) =>
+      Object.keys(findings),
+    );
+    expect(ids.length).toBe(new Set(ids).size);
+    expect(FINDING_IDS).toContain('clock_differs');
+  });
+});
