@@ -187,7 +187,8 @@ describe('the examples', () => {
     const named = [...run.matchAll(/[\w.-]+\.(?:sh|mjs|py|yml|yaml)/g)].map(([name]) => name);
     const files = readdirSync(join(ROOT, 'examples'), { withFileTypes: true }).filter((entry) => entry.isFile());
     // The rules are compared with the policy by test/system/cli/rules.test.ts, the schemas by test/unit/scripts/docs.test.ts.
-    // test/system/cli/policy-diff.test.ts runs the step that reviews the policy, and policy-test.test.ts the tests of the policy.
+    // test/system/cli/policy-diff.test.ts runs the step that reviews the policy, doctor-deployed.test.ts
+    // the one that reviews the deployment, and policy-test.test.ts the tests of the policy.
     // doctor-live.test.ts runs the pipeline that measures revocation.
     const elsewhere = [
       'firestore.rules',
@@ -197,6 +198,7 @@ describe('the examples', () => {
       'first-step.yml',
       'pipeline.live.yml',
       'pipeline.policy.yml',
+      'pipeline.review.yml',
       'policy.test.yaml',
     ];
     for (const { name } of files) expect([...named, 'pipeline.release.yml', ...elsewhere]).toContain(name);
