@@ -70,6 +70,30 @@ output "identities" {
   value       = { for name, account in google_service_account.function : name => account.email }
 }
 
+output "deployment" {
+  description = "What keydesk doctor compares the deployment with, besides the policy: terraform output -json deployment > deployment.json"
+  value = {
+    project_id                  = var.project_id
+    project_numbers             = var.project_numbers
+    region                      = var.region
+    scheduler_region            = var.scheduler_region
+    ledger_database             = var.ledger_database
+    name_prefix                 = var.name_prefix
+    public_access               = var.public_access
+    ingress                     = { for name, function in local.functions : name => function.ingress }
+    trusted_proxies             = var.trusted_proxies
+    operators                   = var.operators
+    pool_roles                  = var.pool_roles
+    pool_groups                 = var.pool_groups
+    grant_bucket_roles          = var.grant_bucket_roles
+    forbid_keys                 = var.forbid_keys
+    webhook_tokens_version      = var.webhook_tokens_version
+    buildkite_api_token_version = var.buildkite_api_token_version
+    audit_logs                  = var.audit_logs
+    log_archive                 = var.log_archive
+  }
+}
+
 output "log_dataset" {
   description = "Value of PROJECT.keydesk_logs in deploy/audit/*.sql; null with log_archive = null."
   value       = var.log_archive == null ? null : "${var.project_id}.${google_logging_linked_dataset.archive[0].link_id}"

@@ -59,3 +59,8 @@ output "log_dataset" {
   description = "The BigQuery dataset that audit queries read, or null."
   value       = module.keydesk.log_dataset
 }
+
+output "deployment" {
+  description = "For keydesk doctor: terraform output -json deployment > deployment.json"
+  value       = module.keydesk.deployment
+}

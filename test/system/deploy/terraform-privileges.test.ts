@@ -4,7 +4,12 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { parseDeployment } from '../../../cli/doctor/deployment.ts';
+import { neededBindings } from '../../../cli/doctor/iam/needed.ts';
+import { doctorTargetOf } from '../../../cli/doctor/target.ts';
 import { allPrivileges, PRIVILEGES } from '../../../deploy/privileges.ts';
+import { policyOf } from '../../fixtures/preflight-world.ts';
+import { TestClock } from '../../fixtures/test-clock.ts';
 import { grants, MODULE } from './terraform-module.ts';
 import {
   createPlanner,
@@ -85,6 +90,27 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
     ).toEqual([
       'roles/datastore.user on project acme-staging where resource.name == "projects/acme-staging/databases/(default)"',
     ]);
+  });
+
+  it('is what keydesk doctor needs of the deployment that the outputs describe', () => {
+    const parsed = parseDeployment(plan.outputs.deployment);
+    if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+    const { deployment } = parsed;
+    const policy = policyOf(readFileSync('examples/policy.yaml', 'utf8'));
+    const target = doctorTargetOf({ policy, sha256: '' }, deployment, {
+      archives: undefined,
+      apiToken: undefined,
+      clock: new TestClock(0),
+      numbers: deployment.project_numbers,
+    });
+    const needed = neededBindings(target).map(
+      ({ member, role, resource, condition }) =>
+        `${member}: ${role} on ${resource}${condition === undefined ? '' : ` where ${condition}`}`,
+    );
+    const reported = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
+    const planned = Object.entries(reported).flatMap(([who, lines]) => lines.map((line) => `${who}: ${line}`));
+    // Who writes for a sink is not known before it is there: the doctor asks the sink.
+    expect(needed.sort()).toEqual(planned.filter((line) => !line.startsWith('log sink of ')).sort());
   });
 
   it('lets the identity that mints neither enable nor bring back an account', () => {
