@@ -32,18 +32,21 @@ export const accounts: CheckKind<Target, Name> = {
       what: 'The service account {account} does not exist.',
       why: 'The apply fails at the role on it, unless create_policy_accounts = true.',
       fix: 'Set create_policy_accounts = true, and run this command with --create-policy-accounts. Or run: gcloud iam service-accounts create {name} --project={project}',
+      undo: 'gcloud iam service-accounts delete {account}',
     },
     account_disabled: {
       severity: 'error',
       what: 'The service account {account} is disabled.',
       why: 'Google refuses to sign or to issue tokens for it.',
       fix: 'gcloud iam service-accounts enable {account}',
+      undo: 'gcloud iam service-accounts disable {account}',
     },
     signer_of_another_project: {
       severity: 'error',
       what: 'The signer {account} is of {owner}, and its database is of {project}.',
       why: 'Google refuses the sign-in, because signer and API key must be of one project.',
       fix: 'gcloud iam service-accounts create keydesk-signer --project={project}. Put the new account into the policy as signer.',
+      undo: 'Put the former account into the policy.',
     },
   },
   checksOf: (target) =>

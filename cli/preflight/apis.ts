@@ -58,12 +58,14 @@ export const apis: CheckKind<Target, Name> = {
       what: 'Terraform needs APIs that are not enabled in {project}: {apis}.',
       why: 'A plan fails without them, and the module cannot enable them.',
       fix: 'gcloud services enable {apis} --project={project}',
+      undo: 'gcloud services disable {apis} --project={project}',
     },
     api_disabled: {
       severity: 'warning',
       what: 'APIs are not enabled in {project}: {apis}.',
       why: 'The module enables what it needs. Google takes minutes to make a new API known, and a first apply may fail until then. This command cannot look without some of them.',
       fix: 'gcloud services enable {apis} --project={project}',
+      undo: 'gcloud services disable {apis} --project={project}',
     },
   },
   checksOf: (target) =>

@@ -23,12 +23,14 @@ export const appCheck: CheckKind<Target, Name> = {
       what: 'App Check is enforced for Cloud Firestore in {project}.',
       why: 'Jobs have no App Check token. Google rejects each request with a firestore credential before the security rules are evaluated.',
       fix: 'Firebase console of {project}, App Check, APIs, Cloud Firestore: set it to unenforced. Or give jobs a database in another project.',
+      undo: 'Set it to enforced again.',
     },
     app_check_on_sign_in: {
       severity: 'error',
       what: 'App Check is enforced for Authentication in {project}.',
       why: "Google rejects Keydesk's sign-in, so no firestore credential is issued.",
       fix: 'Firebase console of {project}, App Check, APIs, Authentication: set it to unenforced.',
+      undo: 'Set it to enforced again.',
     },
   },
   checksOf: ({ dataProjects }) =>

@@ -31,24 +31,28 @@ export const authentication: CheckKind<Target, Name> = {
       what: 'Firebase Authentication is not initialized in {project}.',
       why: 'Google refuses the sign-in with CONFIGURATION_NOT_FOUND, so no firestore credential is issued.',
       fix: 'Firebase console of {project}, Authentication, Get started. Enable no sign-in provider.',
+      undo: 'Authentication cannot be removed from a project. Without a provider nobody can sign in.',
     },
     blocking_functions: {
       severity: 'warning',
       what: 'Blocking functions run in {project}: {triggers}.',
       why: "They can refuse or delay Keydesk's sign-in. Whether Google calls them for a custom token is not documented.",
       fix: 'Let the functions accept users whose ID begins with "keydesk", or put the database in another project.',
+      undo: 'Let the functions decide as before.',
     },
     sign_up_disabled: {
       severity: 'warning',
       what: 'Users may not sign up in {project}.',
       why: 'A sign-in that would create a user may be refused. Whether that holds for a custom token is not documented.',
       fix: 'Before the first job, run: keydesk users create --policy POLICY_FILE --project {project}',
+      undo: 'Delete the users in the Firebase console of {project}: Authentication, Users.',
     },
     project_sign_in: {
       severity: 'warning',
       what: 'Sign-in by {providers} is enabled in {project}, and the policy names no tenant there.',
       why: "A job can link a provider to its Firebase user and sign in again after it has ended. Other people can become users of the project. Keydesk's rules reject these users. Other rules of the project may accept any signed-in user.",
       fix: 'Create a tenant without sign-in providers in {project}, and name it as tenant in the policy. Or disable the providers.',
+      undo: 'Enable the providers again, or remove the tenant from the policy.',
     },
   },
   checksOf: ({ dataProjects, userGroups }) =>

@@ -28,12 +28,14 @@ export const buckets: CheckKind<Target, Name> = {
       what: 'The bucket {bucket} does not exist.',
       why: 'The module does not create buckets of the policy. The apply fails at the role on it.',
       fix: 'gcloud storage buckets create gs://{bucket} --project=PROJECT --location=LOCATION --uniform-bucket-level-access',
+      undo: 'gcloud storage buckets delete gs://{bucket}',
     },
     bucket_with_object_acls: {
       severity: 'warning',
       what: 'The bucket {bucket} does not have uniform bucket-level access.',
       why: "Access lists of objects can open or share objects, which the policy's role does not describe.",
       fix: 'gcloud storage buckets update gs://{bucket} --uniform-bucket-level-access',
+      undo: 'For 90 days: gcloud storage buckets update gs://{bucket} --no-uniform-bucket-level-access',
     },
   },
   checksOf: ({ buckets: all }) =>

@@ -24,18 +24,21 @@ export const databases: CheckKind<Target, Name> = {
       what: 'The database {database} does not exist in {project}.',
       why: 'The module does not create data databases. The apply fails at their indexes.',
       fix: 'gcloud firestore databases create --project={project} --database="{database}" --location=LOCATION --type=firestore-native',
+      undo: 'gcloud firestore databases delete --project={project} --database="{database}"',
     },
     database_in_datastore_mode: {
       severity: 'error',
       what: 'The database {database} of {project} is in Datastore mode.',
       why: 'It has no security rules, so a firestore credential opens nothing.',
       fix: 'Put a database in native mode into the policy. An empty database can change its mode: gcloud firestore databases update --project={project} --database="{database}" --type=firestore-native',
+      undo: 'gcloud firestore databases update --project={project} --database="{database}" --type=datastore-mode',
     },
     database_of_enterprise_edition: {
       severity: 'error',
       what: 'The database {database} of {project} is of Enterprise edition.',
       why: 'Google refuses the single-field index settings of the module there, so the apply fails.',
       fix: 'Put a database of Standard edition into the policy. The edition of a database cannot change.',
+      undo: 'Put the former database into the policy again.',
     },
   },
   checksOf: ({ databases: all }) =>

@@ -26,12 +26,14 @@ export const projects: CheckKind<Target, Name> = {
       what: '{project} is in the state {state}.',
       why: 'Google refuses requests to a project that is to be deleted.',
       fix: 'gcloud projects undelete {project}',
+      undo: 'gcloud projects delete {project}',
     },
     project_number_differs: {
       severity: 'error',
       what: 'The number of {project} is {number}. --project-number or project_numbers has {stated}.',
       why: "The module makes the functions' URLs from the number, and grants roles by it. With another number, service accounts of another project may receive the roles of the pool.",
       fix: 'In project_numbers of the Terraform variables, write: {project} = "{number}"',
+      undo: 'Write the former number again.',
     },
   },
   checksOf: (target) =>

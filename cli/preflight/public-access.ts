@@ -102,6 +102,7 @@ export const ingress: CheckKind<Target, IngressName> = {
       what: `${INGRESS} on {project} does not allow "all". It allows: {allowed}.`,
       why: 'The apply of the functions fails. Buildkite sends its webhooks from the internet.',
       fix: 'Set ingress of token_function and webhook_function to the value for internal traffic and load balancers, and create a load balancer. Or ask for an exception for {project}.',
+      undo: 'Set the former ingress, or remove the exception.',
     },
   },
   checksOf: ({ project }) => [

@@ -27,18 +27,21 @@ export const tenants: CheckKind<Target, Name> = {
       what: 'The tenant {tenant} does not exist in {project}.',
       why: 'Google refuses the sign-in, so no firestore credential of this tenant is issued.',
       fix: 'Create it in the console of {project} (Identity Platform, Tenants), and put its ID into the policy as tenant.',
+      undo: 'Delete the tenant in the console of {project}.',
     },
     tenant_disabled: {
       severity: 'error',
       what: 'Authentication is disabled in the tenant {tenant} of {project}.',
       why: 'Google refuses the sign-in, so no firestore credential of this tenant is issued.',
       fix: 'Enable it in the console of {project}: Identity Platform, Tenants, {tenant}.',
+      undo: 'Disable it again in the console of {project}.',
     },
     tenant_sign_in: {
       severity: 'warning',
       what: 'The tenant {tenant} of {project} has sign-in providers: {providers}.',
       why: 'A job can link one to its Firebase user and sign in again after it has ended. Other people can become users of the tenant.',
       fix: 'Disable the providers in the console of {project}: Identity Platform, Tenants, {tenant}.',
+      undo: 'Enable the providers again in the console of {project}.',
     },
   },
   checksOf: ({ userGroups }) =>

@@ -83,6 +83,7 @@ describe('keydesk doctor --before-deploy', () => {
           what: expect.any(String),
           why: expect.any(String),
           fix: expect.any(String),
+          undo: expect.any(String),
           accepted: false,
         },
       ],

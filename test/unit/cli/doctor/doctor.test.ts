@@ -60,8 +60,10 @@ describe('the doctor', () => {
     expect(PREFLIGHT_KINDS.length).toBeGreaterThan(5);
   });
 
-  it('has evidence, risk, a fix and an undo for each of its own findings', () => {
-    const texts = OWN_KINDS.flatMap(({ findings }): [string, FindingTexts][] => Object.entries(findings));
+  it('has evidence, risk, a fix and an undo for each finding', () => {
+    const texts = [...OWN_KINDS, ...PREFLIGHT_KINDS].flatMap(({ findings }): [string, FindingTexts][] =>
+      Object.entries(findings),
+    );
     expect(texts.filter(([, { what, why, fix, undo }]) => !(what && why && fix && undo)).map(([name]) => name)).toEqual(
       [],
     );
