@@ -7,7 +7,7 @@ import { projectOfAccount } from '../../shared/core/policy/account-email.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import { type IamPolicy, projectPolicyCall } from './iam/policy.ts';
 import { READS } from './reads.ts';
-import type { DoctorTarget } from './target.ts';
+import { type DoctorTarget, logBucketOf } from './target.ts';
 
 const ALL_SERVICES = 'allServices';
 const LOG_TYPES = ['ADMIN_READ', 'DATA_READ', 'DATA_WRITE'];
@@ -56,9 +56,9 @@ function auditedServices(target: DoctorTarget): { readonly project: string; read
       service: service === ALL_SERVICES ? service : `${service}.googleapis.com`,
     }));
   const owners = [...accountProjects, ...pools.map((pool) => pool.project)];
-  const operated = Object.keys(deployment.operators).length > 0 ? [project] : [];
   const audited = [
-    ...(accounts ? of('iam', [...owners, ...operated]) : []),
+    // In Keydesk's project: who got a token of a function's account.
+    ...(accounts ? of('iam', [...owners, project]) : []),
     ...(token_exchange && storage.length > 0
       ? of('sts', [project, ...narrowed.flatMap((email) => projectOfAccount(email) ?? [])])
       : []),
@@ -121,17 +121,19 @@ export const logArchive: CheckKind<DoctorTarget, BucketName> = {
       undo: 'A lock cannot be undone.',
     },
   },
-  checksOf: ({ project, prefix, deployment: { log_archive } }) => {
+  checksOf: (target) => {
+    const { project } = target;
+    const { log_archive } = target.deployment;
     if (!log_archive) return [];
-    const { location, retention_days, locked } = log_archive;
-    const bucket = `${prefix}-logs`;
+    const { retention_days, locked } = log_archive;
+    const { bucket, location, name } = logBucketOf(target);
     return [
       {
         subject: bucket,
         look: async (google) => {
           const found = await google.find({
             api: 'logging.googleapis.com',
-            path: `v2/projects/${project}/locations/${location}/buckets/${bucket}`,
+            path: `v2/${name}`,
             shape: bucketShape,
             ...READS.logBucket,
             on: project,

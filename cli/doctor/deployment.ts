@@ -25,9 +25,7 @@ const deploymentSchema = z.strictObject({
   /** By function, where the module's default is not used: a value of `ingress` in the module's words. */
   ingress: z.record(z.string(), z.string()).default({}),
   trusted_proxies: z.number().int().default(0),
-  /** Who may act as the webhook's account, by names of no meaning. */
-  operators: members,
-  /** Who may call the functions `reader` and `admin`. */
+  /** Who may call the function `reader`, and who `admin`, by names of no meaning. */
   readers: members,
   admins: members,
   pool_roles: z
@@ -58,8 +56,15 @@ const deploymentSchema = z.strictObject({
     })
     .prefault({}),
   log_archive: z
-    .object({ location, retention_days: z.number().int().default(400), locked: z.boolean().default(false) })
-    .nullish(),
+    .strictObject({
+      /** Of the functions where it is not stated. */
+      location: location.nullish(),
+      retention_days: z.number().int().default(400),
+      locked: z.boolean().default(false),
+      views: z.boolean().default(true),
+    })
+    .nullable()
+    .prefault({}),
 });
 
 export type Deployment = z.output<typeof deploymentSchema>;

@@ -44,7 +44,7 @@ export const FUNCTION_TEXTS = {
   override_set: {
     severity: 'error',
     what: '{service} has the setting {variable}. It is for tests.',
-    why: 'By it the function trusts another issuer of job tokens, or sends its credentials to another host than Google or Buildkite.',
+    why: "By it the function trusts other keys of job tokens or of people's ID tokens, or sends its credentials to another host than Google or Buildkite.",
     fix: `${UPDATE} --remove-env-vars={variable}`,
     undo: FORMER,
   },

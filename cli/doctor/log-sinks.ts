@@ -6,7 +6,7 @@ import type { CheckKind, Found } from '../checks/check.ts';
 import type { Google } from '../checks/google.ts';
 import { projectPolicyCall } from './iam/policy.ts';
 import { READS } from './reads.ts';
-import type { DoctorTarget } from './target.ts';
+import { type DoctorTarget, logBucketOf } from './target.ts';
 
 const GOOGLE_LINES = 'logName:"/logs/cloudaudit.googleapis.com%2F"';
 
@@ -90,7 +90,7 @@ export const logSinks: CheckKind<DoctorTarget, Name> = {
 };
 
 function judgeSink(target: DoctorTarget, { destination, filter, disabled, exclusions }: Sink): Found<Name>[] {
-  const bucket = `logging.googleapis.com/${bucketName(target)}`;
+  const bucket = `logging.googleapis.com/${logBucketOf(target).name}`;
   const active = exclusions.filter((one) => !one.disabled).map(({ name }) => name);
   const isWhole = filter === GOOGLE_LINES || filter.startsWith(`${GOOGLE_LINES} OR `);
   return [
@@ -111,7 +111,7 @@ async function judgeWriter(
 ): Promise<Found<Name>[]> {
   if (project === target.project) return [];
   const { bindings } = await google.read(projectPolicyCall(target.project));
-  const place = bucketName(target).replace(/^projects\/[^/]+\//, '');
+  const place = logBucketOf(target).name.replace(/^projects\/[^/]+\//, '');
   const expression = `resource.name.endsWith("${place}")`;
   const mayWrite = bindings.some(
     ({ role, members, condition }) =>
@@ -120,8 +120,4 @@ async function judgeWriter(
       (condition === undefined || condition.expression === expression),
   );
   return mayWrite ? [] : [{ finding: 'log_sink_cannot_write', facts: { writer: writerIdentity || 'nobody' } }];
-}
-
-function bucketName({ project, prefix, deployment: { log_archive } }: DoctorTarget): string {
-  return `projects/${project}/locations/${log_archive?.location}/buckets/${prefix}-logs`;
 }

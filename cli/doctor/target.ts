@@ -80,6 +80,13 @@ export function ownAccounts(target: DoctorTarget): string[] {
   return [...FUNCTIONS.map(({ name }) => name), 'scheduler', 'build'].map((name) => identityOf(target, name));
 }
 
+/** Of the log archive, where there is one. */
+export function logBucketOf({ project, prefix, region, deployment: { log_archive } }: DoctorTarget) {
+  const location = log_archive?.location ?? region;
+  const bucket = `${prefix}-logs`;
+  return { bucket, location, name: `projects/${project}/locations/${location}/buckets/${bucket}` };
+}
+
 export function accountPath(email: string): string {
   return `projects/${projectOfAccount(email) ?? '-'}/serviceAccounts/${email}`;
 }

@@ -82,7 +82,8 @@ output "deployment" {
     public_access               = var.public_access
     ingress                     = { for name, function in local.functions : name => function.ingress }
     trusted_proxies             = var.trusted_proxies
-    operators                   = var.operators
+    readers                     = var.readers
+    admins                      = var.admins
     pool_roles                  = var.pool_roles
     pool_groups                 = var.pool_groups
     grant_bucket_roles          = var.grant_bucket_roles

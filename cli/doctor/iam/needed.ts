@@ -51,11 +51,6 @@ export const SPOTS: Readonly<Record<string, Spots>> = {
   mint_pooled: onAccounts(({ pooled }) => [...pooled.keys()]),
   disable_pooled: onAccounts(({ pooled }) => [...pooled.keys()]),
   enable_pooled: onAccounts(({ pooled }) => [...pooled.keys()]),
-  operators: (target) =>
-    Object.values(target.deployment.operators).map((member) => ({
-      resource: `account ${memberOf(target, 'webhook').replace('serviceAccount:', '')}`,
-      member,
-    })),
   public: ({ prefix, deployment }) =>
     deployment.public_access !== 'all_users'
       ? []
@@ -64,9 +59,8 @@ export const SPOTS: Readonly<Record<string, Spots>> = {
           member: 'allUsers',
         })),
   sweep: (target, identity) => [{ resource: `service ${target.prefix}-sweep`, member: memberOf(target, identity) }],
-  // Who calls these is in the list of functions.
-  reader: () => [],
-  admin: () => [],
+  reader: calledBy('readers'),
+  admin: calledBy('admins'),
   webhook_tokens: onSecret('webhook-tokens'),
   buildkite_api_token: onSecret('buildkite-api-token'),
   build_logs: (target, identity) => [{ resource: `project ${target.project}`, member: memberOf(target, identity) }],
@@ -106,17 +100,7 @@ export const SPOTS: Readonly<Record<string, Spots>> = {
 };
 
 export function neededBindings(target: DoctorTarget): Needed[] {
-  const callers = FUNCTIONS.flatMap(({ name, callers: who }) =>
-    who === 'readers' || who === 'admins'
-      ? Object.values(target.deployment[who]).map((member) => ({
-          resource: `service ${target.prefix}-${name}`,
-          role: 'roles/run.invoker',
-          member,
-          why: 'calls it',
-        }))
-      : [],
-  );
-  const all = [...grantsOf(target, () => true), ...callers];
+  const all = grantsOf(target, () => true);
   return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
 }
 
@@ -169,6 +153,14 @@ function ownName({ prefix }: DoctorTarget, role: string): string {
 
 function onlyDatabase(project: string, database: string): string {
   return `resource.name == "projects/${project}/databases/${database}"`;
+}
+
+/** Each member that the setting names, on each function that is theirs to call. */
+function calledBy(people: 'readers' | 'admins'): Spots {
+  return ({ prefix, deployment }) =>
+    FUNCTIONS.filter(({ callers }) => callers === people).flatMap(({ name }) =>
+      Object.values(deployment[people]).map((member) => ({ resource: `service ${prefix}-${name}`, member })),
+    );
 }
 
 function onAccounts(emails: (target: DoctorTarget) => readonly string[]): Spots {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ALL_IDS } from '../../../cli/doctor/checks.ts';
+import { FUNCTIONS } from '../../../cli/doctor/functions.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { VERSION } from '../../../shared/version.ts';
@@ -60,7 +61,10 @@ describe('keydesk doctor', () => {
     file('deployment.json', JSON.stringify(SETTINGS));
     file('exceptions.yaml', EXCEPTION);
     mkdirSync(join(folder, 'packages'));
-    file('packages/manifest.json', JSON.stringify({ archives: { token: ARCHIVE, webhook: ARCHIVE, sweep: ARCHIVE } }));
+    file(
+      'packages/manifest.json',
+      JSON.stringify({ archives: Object.fromEntries(FUNCTIONS.map(({ name }) => [name, ARCHIVE])) }),
+    );
     const world = { ...deployedWorld(), now: systemClock.now() };
     world.resources[at.health] = {
       status: 'ok',

@@ -7,8 +7,11 @@ import { parseDeployment } from '../../../../cli/doctor/deployment.ts';
 import { parseExceptions } from '../../../../cli/doctor/exceptions.ts';
 import { FUNCTIONS } from '../../../../cli/doctor/functions.ts';
 import { SPOTS } from '../../../../cli/doctor/iam/needed.ts';
+import { doctorTargetOf, logBucketOf } from '../../../../cli/doctor/target.ts';
 import { FUNCTIONS as PACKAGED } from '../../../../cli/installation.ts';
 import { PRIVILEGES } from '../../../../deploy/privileges.ts';
+import { POLICY, policyOf } from '../../../fixtures/preflight-world.ts';
+import { TestClock } from '../../../fixtures/test-clock.ts';
 
 const VALID = `exceptions:
   - finding: basic_role
@@ -74,9 +77,26 @@ describe('a file of the deployment', () => {
       expect([name, JSON.stringify(deployment[name])]).toEqual([name, defaultOf(name)]);
   });
 
+  it('has a log archive in the region of the functions, as the module', () => {
+    const parsed = parseDeployment(minimal);
+    expect(parsed).toMatchObject({ deployment: { log_archive: { retention_days: 400, locked: false } } });
+    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    const target = doctorTargetOf({ policy: policyOf(POLICY), sha256: '' }, parsed.deployment, {
+      archives: undefined,
+      apiToken: undefined,
+      clock: new TestClock(0),
+      numbers: {},
+    });
+    expect(logBucketOf(target).name).toBe('projects/acme-keydesk/locations/europe-west1/buckets/keydesk-logs');
+  });
+
   it('takes what terraform output prints, where a variable is null', () => {
     const written = { ...minimal, scheduler_region: null, log_archive: null, webhook_tokens_version: '3' };
-    expect('deployment' in parseDeployment(written)).toBe(true);
+    expect(parseDeployment(written)).toMatchObject({ deployment: { log_archive: null } });
+    const archive = { location: null, retention_days: 30, locked: true, views: false };
+    expect(parseDeployment({ ...minimal, log_archive: archive })).toMatchObject({
+      deployment: { log_archive: archive },
+    });
   });
 
   it.each([
@@ -96,8 +116,7 @@ describe('what the doctor knows of the module', () => {
   });
 
   it('has every function that is packaged, and lets nobody but jobs and Buildkite past the invoker check', () => {
-    const names = FUNCTIONS.map(({ name }) => name);
-    expect(PACKAGED.filter((name) => !names.includes(name))).toEqual([]);
+    expect(FUNCTIONS.map(({ name }) => name).sort()).toEqual([...PACKAGED].sort());
     expect(FUNCTIONS.filter(({ callers }) => callers === 'anyone').map(({ name }) => name)).toEqual([
       'token',
       'webhook',
@@ -109,6 +128,8 @@ describe('what the doctor knows of the module', () => {
     const text = module.map((name) => readFileSync(`deploy/terraform/${name}`, 'utf8')).join('\n');
     const settings = new Set([...text.matchAll(/\b(KEYDESK_[A-Z_]+) *=/g)].map(([, name]) => name));
     const known = readFileSync('cli/doctor/functions.ts', 'utf8');
+    const [, client = 'none'] = /gcloud_client_id = "(.*)"/.exec(text) ?? [];
+    expect(known).toContain(client);
     expect(settings.size).toBeGreaterThan(3);
     expect([...settings].filter((name) => !known.includes(`${name}:`))).toEqual([]);
   });

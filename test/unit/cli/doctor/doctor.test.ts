@@ -53,6 +53,19 @@ describe('the doctor', () => {
     },
   );
 
+  it.each(['token', 'webhook', 'sweep', 'reader', 'admin'])('finds a setting of %s that is for tests', async (name) => {
+    const service = google.world.resources[at.service(name)] as {
+      spec: { template: { spec: { containers: { env: object[] }[] } } };
+    };
+    for (const setting of ['KEYDESK_GOOGLE_KEYS_URL', 'KEYDESK_ISSUER'])
+      service.spec.template.spec.containers[0]?.env.push({ name: setting, value: 'https://keys.example' });
+    const found = (await run()).findings.map(({ finding, resource }) => [finding, resource]);
+    expect(found).toEqual([
+      ['override_set', `keydesk-${name} KEYDESK_GOOGLE_KEYS_URL`],
+      ['override_set', `keydesk-${name} KEYDESK_ISSUER`],
+    ]);
+  });
+
   it('has the findings of the preflight that still apply', async () => {
     google.world.buckets[BUCKET] = {};
     const diagnosis = await run();
@@ -139,9 +152,23 @@ describe('the doctor, about IAM', () => {
   });
 
   it('takes the settings of the deployment for what it needs', async () => {
-    const deployment = deploymentOf({ ...SETTINGS, public_access: 'all_users', operators: {} });
+    const deployment = deploymentOf({ ...SETTINGS, public_access: 'all_users', readers: {} });
     const findings = namesIn(await run({ deployment }));
-    expect(findings.sort()).toEqual(['others_may_act_as_keydesk', 'privilege_missing']);
+    expect(findings.sort()).toEqual(['others_may_call', 'privilege_missing']);
+  });
+
+  it.each([
+    ['reader', 'group:keydesk-readers@acme.example'],
+    ['admin', 'group:keydesk-admins@acme.example'],
+  ])('lets exactly those that the deployment names call %s', async (name, who) => {
+    const address = at.servicePolicy(name);
+    bind(address, 'roles/run.invoker', OTHER)(google.world);
+    const resource = `service keydesk-${name}`;
+    const pairs = ({ findings }: Awaited<ReturnType<typeof run>>) =>
+      findings.map((one) => [one.finding, one.resource, one.member]);
+    expect(pairs(await run())).toEqual([['others_may_call', resource, OTHER]]);
+    google.world.resources[address] = { bindings: [] };
+    expect(pairs(await run())).toEqual([['privilege_missing', resource, who]]);
   });
 
   it('does not know what a role is that it may not read, and says so', async () => {
