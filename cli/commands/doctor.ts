@@ -18,6 +18,7 @@ import { readPolicy } from '../policy-file.ts';
 import { CHECK_KINDS, FINDING_NAMES } from '../preflight/checks.ts';
 import { targetOf } from '../preflight/target.ts';
 import { EXIT, fail, note, print, printJson } from '../terminal.ts';
+import { parseUrl } from './webhook/deployment-options.ts';
 
 const FIRST_PROGRESS_MS = 1_000;
 const PROGRESS_MS = 5_000;
@@ -25,9 +26,9 @@ const PROGRESS_MS = 5_000;
 export const doctorCommand = new Command('doctor')
   .summary('is the deployment what the policy needs?')
   .description(
-    `Compare a deployment with what the policy needs: functions, identities, IAM bindings, secrets, security rules, ledger, logs. Each finding has evidence, risk, fix and undo. docs/DOCTOR.md lists every finding, the exceptions, and the files of --from for auditors without access.
+    `Compare a deployment with what the policy needs: functions, identities, IAM bindings, secrets, security rules, ledger, logs. Each finding has evidence, risk, fix and undo. With --services-token-file also the notification service at Buildkite. docs/DOCTOR.md lists every finding, the exceptions, and the files of --from for auditors without access.
 
-With --before-deploy: before the first deployment, look at what the policy and the Terraform module need, and say what would fail. The command only reads. It uses your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token), and the quota of the project that --project names.
+With --before-deploy: before the first deployment, look at what the policy and the Terraform module need, and say what would fail. The command only reads, but for one signed webhook that means nothing, with --services-token-file. It uses your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN (gcloud auth print-access-token), and the quota of the project that --project names.
 
 The projects, databases, accounts and buckets are those of the policy. What only the Terraform module knows are options: --create-policy-accounts, --touched, --no-log-archive, --pool-groups and --project-number. Something that it could not look at is a finding, never a success. docs/PREFLIGHT.md lists every finding.
 
@@ -44,6 +45,13 @@ ${LIVE_DESCRIPTION}`,
     '--token-file <file>',
     "also look at Keydesk's Buildkite API token: a file, or - (default: BUILDKITE_API_TOKEN)",
   )
+  .addOption(
+    new Option(
+      '--services-token-file <file>',
+      "also check the webhook's notification service, key and arrivals: a file with a Buildkite API token that has read_notification_services, or -",
+    ).conflicts('from'),
+  )
+  .option('--webhook-url <url>', "where Buildkite sends webhooks (default: Cloud Run's URL of the function)", parseUrl)
   .option('--before-deploy', 'run the checks before the first deployment instead')
   .optionsGroup('With --before-deploy:')
   .option('--ledger-location <location>', "location of the ledger's database (default: --region)", parseLocation)

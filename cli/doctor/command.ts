@@ -21,6 +21,7 @@ import { diagnose, readNumbers } from './diagnose.ts';
 import { type Exception, parseExceptions } from './exceptions.ts';
 import { countFindings, isHealthy, reportLines, toJson } from './report.ts';
 import { doctorTargetOf } from './target.ts';
+import { openWebhookAccess, type WebhookAccess } from './webhook.ts';
 
 const PROGRESS_MS = 5_000;
 
@@ -33,6 +34,8 @@ export interface DoctorOptions {
   readonly exceptions?: string | undefined;
   readonly archives?: string | undefined;
   readonly tokenFile?: string | undefined;
+  readonly servicesTokenFile?: string | undefined;
+  readonly webhookUrl?: string | undefined;
   readonly json?: true | undefined;
 }
 
@@ -55,6 +58,7 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
     exceptions,
     exceptionsFile: options.exceptions ?? '',
     offsets,
+    webhook: webhookAccessOf(options, policy.policy.organization.slug, clock),
     onResult: (done, planned) => {
       if (clock.now() - reported < PROGRESS_MS) return;
       reported = clock.now();
@@ -131,4 +135,15 @@ function archivesIn(folder: string | undefined): Record<string, string> | undefi
 function apiTokenOf({ from, tokenFile }: DoctorOptions): string | undefined {
   if (from !== undefined) return existsSync(join(from, fileNameOf(TOKEN_CALL))) ? '' : undefined;
   return tokenFile === undefined && !process.env[API_TOKEN_VARIABLE] ? undefined : readApiToken(tokenFile);
+}
+
+/** Undefined without a token for it: Buildkite's settings are then not looked at. */
+function webhookAccessOf(
+  { servicesTokenFile, webhookUrl: url }: DoctorOptions,
+  organization: string,
+  clock: Clock,
+): WebhookAccess | undefined {
+  return servicesTokenFile === undefined
+    ? undefined
+    : openWebhookAccess(servicesTokenFile, { organization, url, clock });
 }

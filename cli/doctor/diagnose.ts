@@ -8,7 +8,7 @@ import { DOCTOR_KINDS } from './checks.ts';
 import { type ClockOffsets, clocks } from './clock.ts';
 import { EXCEPTION_FINDINGS, type Exception, hasExpired, isFor } from './exceptions.ts';
 import type { DoctorTarget } from './target.ts';
-import { planWebhookChecks } from './webhook.ts';
+import { planWebhookChecks, type WebhookAccess } from './webhook.ts';
 
 export interface DoctorFinding {
   readonly finding: string;
@@ -37,6 +37,8 @@ interface Options {
   readonly exceptionsFile: string;
   /** Filled while the checks run. */
   readonly offsets: ClockOffsets;
+  /** Without it, the notification service at Buildkite is not looked at. */
+  readonly webhook?: WebhookAccess | undefined;
   readonly onResult?: (done: number, planned: number) => void;
 }
 
@@ -55,7 +57,7 @@ export async function readNumbers(google: Google, projects: readonly string[]): 
 
 export async function diagnose(target: DoctorTarget, google: Google, options: Options): Promise<Diagnosis> {
   let done = 0;
-  const planned = [...planChecks(DOCTOR_KINDS, target), ...planWebhookChecks(target)];
+  const planned = [...planChecks(DOCTOR_KINDS, target), ...planWebhookChecks(target, google, options.webhook)];
   const run = (checks: readonly Planned[]) =>
     runChecks(checks, google, {
       accepted: [],

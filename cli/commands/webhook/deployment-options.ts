@@ -97,7 +97,7 @@ function parsePrefix(written: string): string {
 }
 
 /** Plain HTTP is for tests on this machine. */
-function parseUrl(written: string): string {
+export function parseUrl(written: string): string {
   if (/^https:\/\/[^\s?#]+$|^http:\/\/127\.0\.0\.1:/.test(written) && URL.canParse(written)) return written;
   throw new InvalidArgumentError('it takes an https URL without a query');
 }

@@ -15,6 +15,7 @@ import { VERSION } from '../../../shared/version.ts';
 import { BROKEN, bind } from '../../fixtures/broken-deployments.ts';
 import { ARCHIVE, at } from '../../fixtures/deployed-addresses.ts';
 import { type DeployedGoogle, startDeployedGoogle } from '../../fixtures/deployed-google.ts';
+import { SERVICES, SERVICES_TOKEN, withWebhook } from '../../fixtures/deployed-webhook.ts';
 import { deployedWorld, SETTINGS } from '../../fixtures/deployed-world.ts';
 import { KEYDESK, POLICY, POOL } from '../../fixtures/preflight-world.ts';
 import { runCli } from './run-cli.ts';
@@ -135,6 +136,22 @@ describe('keydesk doctor', () => {
     expect(report.findings.every(({ finding }: { finding: string }) => ALL_IDS.includes(finding))).toBe(true);
   });
 
+  it('looks at the notification service at Buildkite with a token for it, and shows neither that token nor a key', async () => {
+    withWebhook(google.world, google.url);
+    google.world.resources[at.apiToken] = { scopes: ['read_builds'] };
+    writeFileSync(join(folder, 'services-token'), SERVICES_TOKEN);
+    const more = { KEYDESK_BUILDKITE_API_URL: `${google.url}/api.buildkite.com` };
+    const { code, out, err } = await doctor(['--services-token-file', 'services-token'], more);
+    expect(out).toMatch(/ {2}webhook service: 1\n {2}webhook key: 1\n {2}webhook arrival: 1\n/);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(google.unexpected).toEqual([]);
+    delete google.world.resources[SERVICES];
+    const refused = await doctor(['--services-token-file', 'services-token', '--json'], more);
+    expect(refused.code).toBe(1);
+    expect(JSON.parse(refused.out).counts).toMatchObject({ errors: 0, could_not_look: 3 });
+    expect(out + refused.out + refused.err).not.toMatch(/services-token\b|webhook-key/);
+  });
+
   it('shows neither token, whatever it finds', async () => {
     google.world.held = () => false;
     const { code, out, err } = await doctor(['--json']);
@@ -156,6 +173,10 @@ describe('keydesk doctor', () => {
     ['a deployment that does not exist', ['--deployment', 'nowhere.json']],
     ['exceptions that are none', ['--project', KEYDESK, '--region', 'europe-west1', '--exceptions', 'policy.yaml']],
     ['a folder that does not exist', ['--project', KEYDESK, '--region', 'europe-west1', '--from', 'nowhere']],
+    [
+      'a token for an export',
+      ['--project', KEYDESK, '--region', 'europe-west1', '--from', '.', '--services-token-file', 'policy.yaml'],
+    ],
     ['archives that are none', ['--project', KEYDESK, '--region', 'europe-west1', '--archives', '.']],
   ])('refuses %s with 2', async (_, args) => {
     const { code, out, err } = await runCli('doctor', args, { cwd: folder, env: { HOME: folder } });

@@ -4,12 +4,14 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { FindingTexts } from '../../../../cli/checks/check.ts';
 import { DOCTOR_KINDS, FINDING_IDS, OWN_KINDS, PREFLIGHT_KINDS } from '../../../../cli/doctor/checks.ts';
 import { countFindings, isHealthy, reportLines } from '../../../../cli/doctor/report.ts';
+import { WEBHOOK_KINDS } from '../../../../cli/doctor/webhook.ts';
 import { BROKEN, bind, type Change } from '../../../fixtures/broken-deployments.ts';
 import { at } from '../../../fixtures/deployed-addresses.ts';
 import { type DeployedWorld, inProcess } from '../../../fixtures/deployed-google.ts';
 import { group, onDatabase } from '../../../fixtures/deployed-policies.ts';
+import { SERVICES, withWebhook } from '../../../fixtures/deployed-webhook.ts';
 import { deployedWorld, deploymentOf, SETTINGS } from '../../../fixtures/deployed-world.ts';
-import { runDoctorOver, transportTo } from '../../../fixtures/doctor-run.ts';
+import { IN_PROCESS, runDoctorOver, transportTo, webhookAccessTo } from '../../../fixtures/doctor-run.ts';
 import { BUCKET, DATA, KEYDESK, POOL, SHARED, signerOf } from '../../../fixtures/preflight-world.ts';
 
 let google: { readonly world: DeployedWorld; readonly unexpected: string[] };
@@ -36,7 +38,10 @@ describe('the doctor', () => {
   });
 
   it('has a broken deployment for each finding that the preflight does not have', () => {
-    const own = OWN_KINDS.flatMap(({ findings }) => Object.keys(findings));
+    // test/http/webhook-install.test.ts has one for each finding about the webhook.
+    const own = OWN_KINDS.filter((kind) => !WEBHOOK_KINDS.includes(kind)).flatMap(({ findings }) =>
+      Object.keys(findings),
+    );
     expect(Object.keys(BROKEN).sort()).toEqual([...new Set(own)].sort());
     expect(new Set(DOCTOR_KINDS.map(({ name }) => name)).size).toBe(DOCTOR_KINDS.length);
   });
@@ -180,6 +185,39 @@ describe('the doctor, about IAM', () => {
   });
 });
 
+describe('the doctor, about the webhook', () => {
+  const about = new Set(WEBHOOK_KINDS.map(({ name }) => name));
+  const lookAtWebhook = () => {
+    const webhook = webhookAccessTo(inProcess(google.world, google.unexpected));
+    return run({ webhook });
+  };
+  beforeEach(() => withWebhook(google.world, IN_PROCESS));
+
+  it('looks at the notification service at Buildkite when it has a token for that, and not without', async () => {
+    const looked = (await lookAtWebhook()).results.filter(({ check }) => about.has(check));
+    expect(looked.map(({ check, result }) => [check, result])).toEqual(WEBHOOK_KINDS.map(({ name }) => [name, 'ok']));
+    expect(google.unexpected).toEqual([]);
+    expect((await run()).results.filter(({ check }) => about.has(check))).toEqual([]);
+  });
+
+  it('has its findings with an undo, and no key in any of them', async () => {
+    const { items } = google.world.resources[SERVICES] as { items: { settings: Record<string, unknown> }[] };
+    Object.assign(items[0]?.settings ?? {}, { token_mode: 'token', events: [] });
+    const diagnosis = await lookAtWebhook();
+    expect(namesIn(diagnosis)).toEqual(['webhook_not_signed', 'webhook_events_missing']);
+    for (const finding of diagnosis.findings)
+      expect(finding).toMatchObject({ resource: 'keydesk-webhook', undo: expect.stringContaining('At Buildkite') });
+    expect(JSON.stringify(diagnosis)).not.toMatch(/webhook-key|services-token/);
+    expect(isHealthy(countFindings(diagnosis))).toBe(false);
+  });
+
+  it('is not healthy when Buildkite does not let it look', async () => {
+    delete google.world.resources[SERVICES];
+    const { notLooked } = await lookAtWebhook();
+    expect(notLooked.map(({ check }) => check)).toEqual([...about]);
+  });
+});
+
 describe('the doctor, when it cannot look', () => {
   it('says so of everything at Google, as a caller without any permission', async () => {
     google.world.held = () => false;
@@ -249,10 +287,10 @@ describe('exceptions', () => {
 
 describe('the findings', () => {
   it('have IDs that no other finding has', () => {
-    const ids = DOCTOR_KINDS.filter(({ name }) => name !== 'inherited IAM bindings').flatMap(({ findings }) =>
-      Object.keys(findings),
-    );
+    const ids = [...DOCTOR_KINDS, ...WEBHOOK_KINDS]
+      .filter(({ name }) => name !== 'inherited IAM bindings')
+      .flatMap(({ findings }) => Object.keys(findings));
     expect(ids.length).toBe(new Set(ids).size);
-    expect(FINDING_IDS).toContain('clock_differs');
+    expect(FINDING_IDS).toEqual(expect.arrayContaining(['clock_differs', 'webhook_branch_filter']));
   });
 });
