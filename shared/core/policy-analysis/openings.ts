@@ -3,6 +3,7 @@
 import { accountsOf } from '../kinds/kinds.ts';
 import type { Credential, WrittenCredential } from '../policy/credential.ts';
 import { orCannotTell } from './change.ts';
+import type { CommonPlace } from './common-places.ts';
 import { type Allow, type Touch, touchInBoth, touchOutside } from './documents.ts';
 import { type Tools, toLiteral } from './jobs.ts';
 import type { Question } from './questions.ts';
@@ -16,6 +17,8 @@ export type Opening =
       readonly allow?: Allow;
       readonly example?: Touch;
     }
+  /** It is of another environment than asked about, and opens places that credentials of that environment open. */
+  | { readonly opens: 'same place'; readonly places: readonly CommonPlace[] }
   | { readonly opens: 'cannot tell'; readonly reason: string };
 
 /** @param written the same credential as it is in the file @returns undefined when it opens nothing of it */

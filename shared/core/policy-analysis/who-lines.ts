@@ -6,6 +6,7 @@ import type { Credential } from '../policy/credential.ts';
 import { formatDuration } from '../policy/duration.ts';
 import type { Policy } from '../policy/policy.ts';
 import { kindOf } from '../policy/table.ts';
+import type { CommonPlace } from './common-places.ts';
 import { claimWord, demandWords } from './demand-words.ts';
 import { claimLine } from './example-lines.ts';
 import type { Opening } from './openings.ts';
@@ -35,12 +36,16 @@ function nothingLine(question: Question): string {
   switch (question.about) {
     case 'credential':
     case 'environment':
-      return `No credential is of environment ${'environment' in question ? question.environment : ''}.`;
+      return `No credential is of environment ${environmentOf(question)}.`;
     case 'path':
       return `No firestore credential opens ${question.path} for ${question.verbs.join(', ')}.`;
     case 'bucket':
       return `No storage credential opens ${objects(question)}.`;
   }
+}
+
+function environmentOf(question: Question): string {
+  return question.about === 'environment' ? question.environment : '';
 }
 
 function objects({ bucket, prefix }: { readonly bucket: string; readonly prefix: string }): string {
@@ -66,11 +71,22 @@ function openingLines(credential: Credential, question: Question, opening: Openi
   const allow = 'allow' in opening ? opening.allow : undefined;
   const shown = credential.kind === 'firestore' && allow ? { ...credential, allow } : credential;
   const opened = describeAccess(shown).map((line) => `  opens ${line}`);
+  if (opening.opens === 'same place')
+    return [
+      ...opened,
+      ...opening.places.map((place) => `  It is not of ${environmentOf(question)}: it ${commonWords(place)}.`),
+    ];
   if (opening.opens !== 'part') return opened;
   const asked = question.about === 'path' ? question.path : question.about === 'bucket' ? objects(question) : '';
   const { example } = opening;
   const such = example ? `, such as ${example.verb} ${example.path}` : '';
   return [...opened, `  That is a part of ${asked}${such}.`];
+}
+
+function commonWords({ kind, name, credential }: CommonPlace): string {
+  return kind === 'project'
+    ? `has an account of the project ${name}, where ${credential} is`
+    : `opens the ${kind} ${name}, as ${credential} does`;
 }
 
 function rulesLines(policy: Policy, rules: readonly RuleAccess[]): string[] {

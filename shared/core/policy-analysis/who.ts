@@ -2,6 +2,7 @@
 
 import type { Policy, WrittenPolicy } from '../policy/policy.ts';
 import { orCannotTell } from './change.ts';
+import { commonPlaces } from './common-places.ts';
 import { ALL_JOBS, type Demands, demandsOf, type ExampleJob, exampleJob, meeting } from './jobs.ts';
 import { type Opening, openingOf } from './openings.ts';
 import type { Question } from './questions.ts';
@@ -23,13 +24,18 @@ export interface CredentialAccess {
   readonly rules: readonly RuleAccess[];
 }
 
-/** Credentials that open what the question is about, or may open it, in the order of the policy. */
+/**
+ * Credentials that open what the question is about, or may open it, in the order of the policy. Of an environment, also those of other
+ * environments that open a place of it.
+ */
 export function whoGets(policy: Policy, written: WrittenPolicy, question: Question): CredentialAccess[] {
   const finder = new TextFinder();
   const newTools = () => ({ finder, work: new Work() });
   return Object.entries(policy.credentials).flatMap(([name, credential]) => {
     const inFile = written.credentials[name];
-    const opening = inFile && openingOf(name, credential, inFile, question, newTools);
+    const opening =
+      (inFile && openingOf(name, credential, inFile, question, newTools)) ??
+      inOtherEnvironment(name, written, question);
     if (!opening) return [];
     const rules = policy.rules
       .filter(({ grants }) => grants.includes(name))
@@ -40,4 +46,10 @@ export function whoGets(policy: Policy, written: WrittenPolicy, question: Questi
       }));
     return [{ credential: name, opening, rules }];
   });
+}
+
+function inOtherEnvironment(name: string, written: WrittenPolicy, question: Question): Opening | undefined {
+  if (question.about !== 'environment') return undefined;
+  const places = commonPlaces(name, question.environment, written);
+  return places.length > 0 ? { opens: 'same place', places } : undefined;
 }

@@ -12,6 +12,7 @@ import { duplicateWarnings } from './duplicates.ts';
 import { environmentWarnings } from './environments.ts';
 import { matchingWarnings } from './matching-jobs.ts';
 import { neverMatching } from './never-matching.ts';
+import { otherEnvironmentWarnings } from './other-environment.ts';
 import { placeholderWarnings } from './placeholders.ts';
 import { ruleWarnings } from './rule.ts';
 import { scopeProblems, scopeWarnings } from './scopes.ts';
@@ -30,6 +31,7 @@ export function checkPolicy(read: ReadPolicy): CheckedPolicy {
     ...signerWarnings(written),
     ...scopeWarnings(written),
     ...credentialWarnings(written),
+    ...otherEnvironmentWarnings(written),
     ...unusedWarnings(written),
     ...duplicateWarnings(written),
     ...matchingWarnings(policy),

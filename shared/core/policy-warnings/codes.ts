@@ -49,6 +49,11 @@ export const WARNINGS = {
     whatToDo:
       'Add `runner_environment: self-hosted` to the rules. Or disable remote access in the settings of the organization, and accept the warning at the top of the file.',
   },
+  other_environment: {
+    when: 'Credentials of another environment open the same database or bucket. Or a database has the name of another environment. Or a credential has an account of a project in which another environment has accounts or a database. Pools may share a project that has nothing else. Guards of the other environment do not hold.',
+    whatToDo:
+      'Correct `environment`, or what the credential opens. Accept the warning in the credential if the environments are meant to share it.',
+  },
   unguarded_production: {
     when: 'An environment is called production and has no `require`.',
     whatToDo: 'Add `require: [pipeline, build_source, step_key]`, or the claims that your rules must narrow.',

@@ -110,6 +110,9 @@ it('says what the golden file has', () => {
       credential: 'live',
     }),
     who('idle: no rule', UNUSUAL, { credential: 'idle' }),
+    who('--environment production: one of staging has an account of its project', UNUSUAL, {
+      environment: 'production',
+    }),
     who('--environment empty', UNUSUAL, { environment: 'empty' }),
     who('stagin-config', EXAMPLE, { credential: 'stagin-config' }),
     what('without claims', EXAMPLE, []),

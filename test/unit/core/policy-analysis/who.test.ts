@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import type { Verb } from '../../../../shared/core/kinds/firestore.ts';
 import { decide } from '../../../../shared/core/policy/decide.ts';
 import { parseJob } from '../../../../shared/core/policy/explain.ts';
@@ -32,10 +33,9 @@ function parsed(result: ReturnType<typeof parsePolicyData>): Parsed {
   return result;
 }
 
-const EXAMPLE = (() => {
-  const text = readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8');
-  return parsed(parsePolicyText(text) as ReturnType<typeof parsePolicyData>);
-})();
+const EXAMPLE_TEXT = readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8');
+const EXAMPLE_DATA = parse(EXAMPLE_TEXT);
+const EXAMPLE = parsed(parsePolicyText(EXAMPLE_TEXT) as ReturnType<typeof parsePolicyData>);
 
 /** For each credential how much of it opens what is asked. */
 function ask(question: Partial<WrittenQuestion>, { policy, written }: Parsed = EXAMPLE): Record<string, string> {
@@ -56,6 +56,21 @@ describe('who can', () => {
   it('get a credential, or the credentials of an environment', () => {
     expect(ask({ credential: 'staging-cache' })).toEqual({ 'staging-cache': 'all' });
     expect(ask({ environment: 'production' })).toEqual({ 'production-config': 'all' });
+  });
+
+  it('get the credentials of an environment, and those of others that open the same', () => {
+    const data = JSON.parse(JSON.stringify(EXAMPLE_DATA));
+    const { firestore, ttl } = data.credentials['production-config'];
+    data.credentials['staging-debug'] = { environment: 'staging', ttl, firestore };
+    data.credentials['staging-sql'] = {
+      ...{ environment: 'staging', ttl },
+      serviceAccount: { email: 'sql-ci@acme-production.iam.gserviceaccount.com', scopes: ['openid'] },
+    };
+    expect(ask({ environment: 'production' }, parsed(parsePolicyData(data)))).toEqual({
+      'production-config': 'all',
+      'staging-debug': 'same place',
+      'staging-sql': 'same place',
+    });
   });
 
   it.each<[string, string[], object]>([

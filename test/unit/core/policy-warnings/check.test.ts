@@ -23,9 +23,9 @@ const RELEASE_ID = '0184990c-4782-42b5-afc1-16715b10b1f1';
 const GOLDEN = new URL('warnings.golden.txt', import.meta.url);
 const REASON = 'this is only a test';
 
-const firestore = (ttl: string, environment: string) => ({
+const firestore = (ttl: string, environment: string, database = 'data') => ({
   ...{ environment, ttl },
-  firestore: { database: 'data', allow: [{ path: 'config/{document}', verbs: ['get'] }] },
+  firestore: { database, allow: [{ path: 'config/{document}', verbs: ['get'] }] },
 });
 
 const valid = (): Data =>
@@ -37,12 +37,15 @@ const valid = (): Data =>
         ...{ environment: 'staging', ttl: '10m' },
         serviceAccount: { email: account('export', 'acme-data'), scopes: [DATASTORE] },
       },
-      live: firestore('10m', 'production'),
+      live: firestore('10m', 'production', 'live'),
     },
     {
       environments: { staging: {}, production: { require: ['pipeline', 'build_source'] } },
       pipelines: { web: PIPELINE_ID, release: RELEASE_ID },
-      databases: { data: databaseData('acme-data', { apiKey: API_KEY }) },
+      databases: {
+        data: databaseData('acme-data', { apiKey: API_KEY }),
+        live: databaseData('acme-live', { apiKey: API_KEY }),
+      },
       rules: [
         {
           name: 'deploy',
@@ -354,7 +357,8 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
     'rules.0',
     (data) => {
       data.environments.test = {};
-      data.credentials.test = firestore('15m', 'test');
+      data.databases.test = databaseData('acme-test', { apiKey: API_KEY });
+      data.credentials.test = firestore('15m', 'test', 'test');
     },
     addRule({ match: { pipeline: 'web' }, grants: ['test'] }),
   ],
@@ -611,6 +615,7 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
       data.databases.data.apiKey = key;
     },
   ]),
+  ...sharedPlaces(),
   [
     'large_rules',
     'rules of more than 250 KB when compiled',
@@ -622,10 +627,95 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
   ],
 ];
 
+/** What one environment opens, in credentials of another. */
+function sharedPlaces(): [WarningCode, string, string, Change][] {
+  const inStaging =
+    (opens: object): Change =>
+    (data) => {
+      data.credentials.debug = { environment: 'staging', ttl: '15m', ...opens };
+      data.rules[0].grants.push('debug');
+    };
+  const serviceAccount = (...pool: string[]) => ({ serviceAccount: { pool, scopes: [DATASTORE] } });
+  const bucket = { bucket: 'acme-live-pages', role: 'roles/storage.objectUser' };
+  return (
+    [
+      ['the database of production', inStaging(firestore('15m', 'staging', 'live'))],
+      [
+        'an account of its project',
+        inStaging(serviceAccount(account('ci-001', 'acme-ci'), account('ci-002', 'acme-live'))),
+      ],
+      [
+        'a pooled account of the project of its pools',
+        inStaging(serviceAccount(account('ci-001', 'acme-ci'), account('ci-003', 'acme-ci-live'))),
+        (data) => {
+          const pool = serviceAccount(account('ci-001', 'acme-ci-live'), account('ci-002', 'acme-ci-live'));
+          data.credentials.admin = { environment: 'production', ttl: '15m', ...pool };
+          data.rules[1].grants.push('admin');
+        },
+      ],
+      [
+        'a bucket of production',
+        inStaging({ storage: { serviceAccount: account('publish', 'acme-data'), prefix: 'debug/', ...bucket } }),
+        (data) => {
+          const storage = { serviceAccount: account('live-pages', 'acme-live'), prefix: 'site/', ...bucket };
+          data.credentials.pages = { environment: 'production', ttl: '15m', storage };
+          data.rules[1].grants.push('pages');
+        },
+      ],
+      [
+        'a database with the name of another environment',
+        inStaging(firestore('15m', 'staging', 'other')),
+        (data) => {
+          data.databases.other = databaseData('acme-other', { apiKey: API_KEY });
+          data.environments.other = {};
+          data.credentials.other = {
+            ...firestore('15m', 'other'),
+            ...serviceAccount(account('exporter', 'acme-other-ci')),
+          };
+          delete data.credentials.other.firestore;
+          data.rules[0].grants.push('other');
+        },
+      ],
+    ] satisfies [string, ...Change[]][]
+  ).map(([what, ...changes]) => [
+    'other_environment',
+    `staging with ${what}`,
+    'credentials.debug.environment',
+    (data) => {
+      for (const change of changes) change(data);
+    },
+  ]);
+}
+
 const release = (claims: object) => match({ pipeline: 'release', build_source: ['webhook', 'ui'], ...claims }, 1);
 
 /** Changes that nearly give a warning. */
 const NEARLY: readonly [what: string, ...changes: Change[]][] = [
+  [
+    'pools of two environments in one project that has nothing else',
+    (data) => {
+      for (const [index, environment] of ['staging', 'production'].entries()) {
+        const pool = [account(`ci-00${index}`, 'acme-ci')];
+        data.credentials[`${environment}-admin`] = {
+          ...{ environment, ttl: '15m' },
+          serviceAccount: { pool, scopes: [DATASTORE] },
+        };
+        data.rules[index].grants.push(`${environment}-admin`);
+      }
+    },
+  ],
+  [
+    'another environment with a bucket in a project of production',
+    (data) => {
+      const storage = {
+        serviceAccount: account('publish', 'acme-live'),
+        bucket: 'acme-pages',
+        role: 'roles/storage.objectUser',
+      };
+      data.credentials.pages = { environment: 'staging', ttl: '15m', storage };
+      data.rules[0].grants.push('pages');
+    },
+  ],
   ['a tag pattern in both claims', match({ pipeline: 'web', build_branch: 'v*', build_tag: 'v*' })],
   ['a tag pattern alone', match({ pipeline: 'web', build_tag: ['v1.*', 'release-*', 'release/*'] })],
   ['tags called release/…', match({ pipeline: 'web', build_branch: 'release/*', build_tag: 'release/*' })],
@@ -686,7 +776,8 @@ const NEARLY: readonly [what: string, ...changes: Change[]][] = [
     (data) => {
       for (const [index, name] of ['producers', 'non-prod', 'pre-production', 'preprod', 'live-preview'].entries()) {
         data.environments[name] = {};
-        data.credentials[name] = firestore('15m', name);
+        data.databases[name] = databaseData(`acme-${name}`, { apiKey: API_KEY });
+        data.credentials[name] = firestore('15m', name, name);
         data.pipelines[name] = `0184990a-4782-42b5-afc1-16715b10b1a${index}`;
         data.rules.push({ name, match: { pipeline: name }, grants: [name] });
       }
@@ -845,6 +936,9 @@ describe('the warnings about a policy', () => {
       'environments.production unguarded_production',
       'databases.data.apiKey api_key_form',
       'credentials.production-config.ttl short_ttl',
+      'credentials.staging-config.environment other_environment',
+      'credentials.staging-export.environment other_environment',
+      'credentials.staging-admin.environment other_environment',
       'credentials.production-config unused_credential',
     ]);
   });
