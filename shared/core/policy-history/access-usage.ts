@@ -4,6 +4,7 @@
 import type { Verb } from '../kinds/firestore.ts';
 import type { FirestoreCredential } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
+import { DocumentLives } from './document-lives.ts';
 import type { DocumentTouch, GrantTouches } from './document-touches.ts';
 import type { JobRequest } from './job-request.ts';
 import type { Period } from './period.ts';
@@ -45,6 +46,7 @@ class Access {
   readonly touched = new Set<string>();
   readonly grantedParts = new Set<number>();
   readonly touchedParts = new Set<number>();
+  readonly lives = new DocumentLives();
   touches: Use = UNUSED;
   unclear = 0;
   outside = 0;
@@ -65,6 +67,7 @@ class Access {
         touch.database === this.#database && covers(path, touch) && touch.verbs.some((verb) => verbs.has(verb)),
     );
     if (opening.length === 0) this.outside += 1;
+    if (touch.database === this.#database) this.lives.add(touch, at);
     for (const { verbs } of opening) for (const verb of touch.verbs) verbs.get(verb)?.add(touch, at);
   }
 }
@@ -119,7 +122,7 @@ export class AccessUsage {
       credential,
       entries: access.entries.map(({ path, verbs }) => ({
         path,
-        verbs: new Map([...verbs].map(([verb, touched]) => [verb, touched.paths()])),
+        verbs: new Map([...verbs].map(([verb, touched]) => [verb, touched.paths((name) => access.lives.isOnce(name))])),
       })),
       ...{ grants: access.grants.size, touched_grants: access.touched.size, touches: access.touches },
       ...{ unclear: access.unclear, outside: access.outside, gaps: gapsOf(access) },

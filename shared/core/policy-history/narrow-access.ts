@@ -18,6 +18,8 @@ export interface NarrowedEntries {
   readonly untouched: readonly Verb[];
   /** Whether the path is the same as before. */
   readonly samePath: boolean;
+  /** Whether an entry has a wildcard for names that jobs created or deleted once. */
+  readonly once: boolean;
 }
 
 /** People have to read them. With more, the path stays as it is. */
@@ -38,7 +40,8 @@ export function narrowEntry({ path, verbs }: EntryUsage): NarrowedEntries | unde
   const samePath = uses.size > MAX_ENTRIES || (uses.size === 1 && uses.has(path));
   if (samePath && untouched.length === 0) return undefined;
   const entries = samePath ? [{ path, verbs: ofEntry }] : [...uses].map(([one, of]) => ({ path: one, verbs: of }));
-  return { entries: inOrder(entries), untouched, samePath };
+  const once = [...verbs.values()].some((touched) => touched.some((path) => path.once));
+  return { entries: inOrder(entries), untouched, samePath, once };
 }
 
 /** Wildcards have any name. */

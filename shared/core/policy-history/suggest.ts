@@ -166,10 +166,16 @@ function fromTouches(read: ReadPolicy, access: CredentialAccess, period: Period)
     const kept = one.entries.flatMap(({ path: kept, verbs }) =>
       [...verbs].map(([verb, use]) => toKept(`${kept}: ${verb}`, use, period)),
     );
-    const untouched = one.untouched.length > 0 ? [`Not touched: ${one.untouched.join(', ')}.`] : [];
-    return [toSuggestion(path, changeOf(entry.path, one), [...untouched, share], editsOf(read, path, one), kept)];
+    const evidence = [
+      ...(one.untouched.length > 0 ? [`Not touched: ${one.untouched.join(', ')}.`] : []),
+      share,
+      ...(one.once && !one.samePath ? [ONCE] : []),
+    ];
+    return [toSuggestion(path, changeOf(entry.path, one), evidence, editsOf(read, path, one), kept)];
   });
 }
+
+const ONCE = 'Names that jobs created or deleted once are a wildcard: the next job has another name.';
 
 function changeOf(path: string, { entries, untouched, samePath }: NarrowedEntries): string {
   if (samePath) return `remove ${untouched.join(', ')} from ${path}`;

@@ -9,6 +9,8 @@ import { addUse, mergeUses, UNUSED, type Use } from './use.ts';
 export interface TouchedPath {
   readonly path: string;
   readonly use: Use;
+  /** It has a wildcard for names that jobs created or deleted once. */
+  readonly once?: true;
 }
 
 interface Node {
@@ -44,10 +46,49 @@ export class TouchedPaths {
     node.use = addUse(node.use, at);
   }
 
-  /** Paths that cover all touched documents, and no document that the entry does not open. */
-  paths(): TouchedPath[] {
+  /**
+   * Paths that cover all touched documents, and no document that the entry does not open.
+   * @param isOnce whether the next job needs another name in place of the last one of a path. All names at its place are then a wildcard
+   */
+  paths(isOnce: (path: readonly (string | null)[]) => boolean = () => false): TouchedPath[] {
     if (this.#groups.count > 0) return [{ path: this.#entry.join('/'), use: this.#total() }];
-    return leavesOf(this.#root, []).map(({ names, use }) => ({ path: this.#toPath(names), use }));
+    const found = new Set<Node>();
+    const root = this.#withWildcards(this.#root, [], isOnce, found);
+    return leavesOf(root, []).map(({ names, use, nodes }) => ({
+      ...{ path: this.#toPath(names), use },
+      ...(nodes.some((node) => found.has(node)) && { once: true as const }),
+    }));
+  }
+
+  /** A copy. @param found gets each wildcard that stands for such names */
+  #withWildcards(
+    node: Node,
+    path: readonly (string | null)[],
+    isOnce: (path: readonly (string | null)[]) => boolean,
+    found: Set<Node>,
+  ): Node {
+    const copy: Node = { children: new Map(), use: node.use };
+    const names = [...node.children.keys()];
+    const once =
+      path.length % 2 === 1 &&
+      this.#isWild(path.length) &&
+      names.some((name) => name !== null && isOnce([...path, name]));
+    const children = once
+      ? new Map([[null, [...node.children.values()].reduce((into, child) => this.#merge(into, child), newNode())]])
+      : node.children;
+    for (const [name, child] of children) {
+      const below = this.#withWildcards(child, [...path, name], isOnce, found);
+      if (once) found.add(below);
+      copy.children.set(name, below);
+    }
+    return copy;
+  }
+
+  #isWild(index: number): boolean {
+    const last = this.#entry.at(-1) ?? '';
+    return index >= this.#entry.length - 1 && last.endsWith('=**}')
+      ? true
+      : this.#entry[index]?.startsWith('{') === true;
   }
 
   #total(): Use {
@@ -106,9 +147,17 @@ function newNode(): Node {
   return { children: new Map(), use: UNUSED };
 }
 
-function leavesOf(node: Node, names: readonly (string | null)[]): { names: readonly (string | null)[]; use: Use }[] {
-  const below = [...node.children].flatMap(([name, child]) => leavesOf(child, [...names, name]));
-  return node.use.count > 0 ? [{ names, use: node.use }, ...below] : below;
+interface Leaf {
+  readonly names: readonly (string | null)[];
+  readonly use: Use;
+  /** From the root to the leaf. */
+  readonly nodes: readonly Node[];
+}
+
+function leavesOf(node: Node, names: readonly (string | null)[], above: readonly Node[] = []): Leaf[] {
+  const nodes = [...above, node];
+  const below = [...node.children].flatMap(([name, child]) => leavesOf(child, [...names, name], nodes));
+  return node.use.count > 0 ? [{ names, use: node.use, nodes }, ...below] : below;
 }
 
 /** Whether a path of a policy opens what was touched. A query is opened by a wildcard alone. */

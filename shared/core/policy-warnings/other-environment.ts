@@ -35,7 +35,7 @@ function wordsFor({ kind, name }: Place, { environment, credential }: Owner): st
   return `opens the ${kind} ${name}, which ${credential} of ${environment} opens too`;
 }
 
-/** The environment that each place is of: that of its name, else the most guarded, else the one with the most credentials. */
+/** The environment that each place is of: the one that it is named after, else the most guarded, else the one with the most credentials. */
 function ownersOf(policy: WrittenPolicy): ReadonlyMap<string, Owner> {
   const users = new Map<string, { readonly place: Place; readonly credentials: string[] }>();
   for (const name of Object.keys(policy.credentials))

@@ -33,6 +33,13 @@ function readPolicy(text: string): ReadPolicy {
   return read;
 }
 
+/** By what a write says of the document: the precondition of the commit. */
+const WRITES: Readonly<Record<string, object | undefined>> = {
+  Update: { exists: true },
+  Create: { exists: false },
+  Set: undefined,
+};
+
 interface Past {
   readonly credential: string;
   readonly build_branch: string;
@@ -52,8 +59,9 @@ async function remember(text: string, past: readonly Past[]) {
   const touches = requests.flatMap(({ grant_id }, nth) =>
     (past[nth]?.touched ?? []).map(([method, path]) => {
       const name = `${DOCUMENTS}/${path}`;
-      const writes = [{ update: { name }, currentDocument: { exists: true } }];
-      const entry = touchEntry(at(nth * 3), grant_id ?? '', method, method === 'Commit' ? { writes } : { name });
+      const isWrite = method in WRITES;
+      const request = isWrite ? { writes: [{ update: { name }, currentDocument: WRITES[method] }] } : { name };
+      const entry = touchEntry(at(nth * 3), grant_id ?? '', isWrite ? 'Commit' : method, request);
       return toGrantTouches(toLogEntry(entry) ?? { at: undefined }) as GrantTouches;
     }),
   );
@@ -91,7 +99,9 @@ const path = fc.constantFrom(
 const pastRequest = fc.record({
   credential: fc.constantFrom('staging-config', 'staging-cache', 'staging-export'),
   build_branch: fc.constantFrom('main', 'release/1'),
-  touched: fc.array(fc.tuple(fc.constantFrom('GetDocument', 'Commit', 'DeleteDocument'), path), { maxLength: 3 }),
+  touched: fc.array(fc.tuple(fc.constantFrom('GetDocument', 'Update', 'Create', 'Set', 'DeleteDocument'), path), {
+    maxLength: 3,
+  }),
 });
 
 describe.each(Object.entries(LAYOUTS))('a suggestion for %s', (_, text) => {
@@ -127,6 +137,71 @@ describe.each(Object.entries(LAYOUTS))('a suggestion for %s', (_, text) => {
       { seed: 20261130, numRuns: 25 },
     );
     expect(suggested).toBeGreaterThan(50);
+  });
+});
+
+describe('a suggestion for paths', () => {
+  const text = EXAMPLE.replace('verbs: [get] }', 'verbs: [get, create] }');
+  const suggestedFor = async (touchedBy: (nth: number) => Past['touched']) => {
+    const months = Array.from({ length: 8 }, (_, nth) => ({
+      ...{ credential: 'staging-config', build_branch: 'main' },
+      touched: [['GetDocument', 'config/a'] as const, ...touchedBy(nth)],
+    }));
+    const { found, tightened } = suggest(readPolicy(text), await remember(text, months));
+    const credential = tightened.policy.credentials['staging-config'];
+    const allow = credential?.kind === 'firestore' ? credential.allow : [];
+    const about = found.suggestions.filter(({ path }) => path[0] === 'credentials');
+    return { paths: allow.map(({ path, verbs }) => `${path}: ${verbs.join(', ')}`), about };
+  };
+
+  it.each<[string, (nth: number) => Past['touched'], string[]]>([
+    [
+      'a wildcard for names that jobs create',
+      (nth) => (nth > 5 ? [['Create', `releases/r${nth}`]] : []),
+      ['releases/{release}: create'],
+    ],
+    [
+      'a wildcard for a name that a job creates once and others read',
+      (nth) => [[nth === 0 ? 'Create' : 'GetDocument', 'releases/r1']],
+      ['releases/{release}: get, create'],
+    ],
+    [
+      'a wildcard for a name that one job reads and sets',
+      (nth) =>
+        nth === 3
+          ? [
+              ['GetDocument', 'cache/a'],
+              ['Set', 'cache/a'],
+            ]
+          : [],
+      ['cache/{entry}: get, create, update'],
+    ],
+    ['a name that jobs set each time', () => [['Set', 'cache/a']], ['cache/a: create, update']],
+    [
+      'a name that jobs create and delete each time',
+      () => [
+        ['Create', 'cache/lock'],
+        ['DeleteDocument', 'cache/lock'],
+      ],
+      ['cache/lock: create, delete'],
+    ],
+    [
+      'a wildcard for a document with new documents below',
+      (nth) => (nth === 2 ? [['Create', 'config/r1/notes/1']] : []),
+      ['config/{document}/notes/{document2}: create'],
+    ],
+    [
+      'a name that jobs read and a wildcard for what they create',
+      (nth) => [['GetDocument', 'config/b'], ...(nth % 5 === 2 ? [['Create', `config/new-${nth}`] as const] : [])],
+      ['config/b: get', 'config/{document}: create'],
+    ],
+  ])('has %s', async (_, touchedBy, expected) => {
+    const { paths, about } = await suggestedFor(touchedBy);
+    expect(paths.sort()).toEqual(['config/a: get', ...expected].sort());
+    const saysSo = about.some(({ evidence }) =>
+      evidence.some((sentence) => sentence.startsWith('Names that jobs created')),
+    );
+    expect(saysSo).toBe(expected.some((path) => path.startsWith('config/{')));
   });
 });
 
