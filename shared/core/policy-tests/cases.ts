@@ -103,7 +103,8 @@ function jobProblems(job: WrittenJob, path: Path, policy: Policy): PolicyProblem
   return problems;
 }
 
-function claimProblems(claim: string, value: string, path: Path, { pipelines, organization }: Policy): PolicyProblem[] {
+function claimProblems(claim: string, value: string, path: Path, policy: Policy): PolicyProblem[] {
+  const { pipelines, organization } = policy;
   if (value === '') return [];
   if (value.includes('*'))
     return [{ path, message: `"${value}" is a pattern, and a case is about one job. Write one value` }];
@@ -116,7 +117,7 @@ function claimProblems(claim: string, value: string, path: Path, { pipelines, or
     return [{ path, message: `"${value}" is not a value that ${claim} can have. Copy one from a job` }];
   if (claim === 'organization_id' && organization.id !== undefined && text !== organization.id)
     return [{ path, message: 'is not organization.id of the policy. Keydesk accepts no job of another organization' }];
-  return valueProblems(claim, value, path);
+  return valueProblems(claim, value, path, policy);
 }
 
 /** An empty value leaves a claim out. The organization is the policy's. */

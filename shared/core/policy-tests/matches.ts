@@ -8,6 +8,8 @@ import type { Policy } from '../policy/policy.ts';
 import { describeIssue, type PolicyProblem, toPolicyProblems } from '../policy/problems.ts';
 import { claimPatterns, isMatchKey, isUuidClaim, type Match } from '../policy/rule.ts';
 import { ALL_JOBS, demandsOf, exampleJob, meeting, organizationDemands, type Tools } from '../policy-analysis/jobs.ts';
+import type { WarningCode } from '../policy-warnings/codes.ts';
+import { patternFinding } from '../policy-warnings/pattern.ts';
 import { unknownClaimKey, unknownName } from './names.ts';
 
 type Path = PolicyProblem['path'];
@@ -61,7 +63,9 @@ function parseMatch(value: unknown, path: Path, policy: Policy): { match: Match;
       problems.push(...pipelineProblems(patterns.data, where, policy));
       match.pipeline_id = patterns.data.flatMap((name) => policy.pipelines[name] ?? []);
     } else {
-      problems.push(...patterns.data.flatMap((pattern, index) => valueProblems(key, pattern, [...where, index])));
+      problems.push(
+        ...patterns.data.flatMap((pattern, index) => valueProblems(key, pattern, [...where, index], policy)),
+      );
       match[key] = isUuidClaim(key) ? patterns.data.map((pattern) => pattern.toLowerCase()) : patterns.data;
     }
   }
@@ -78,14 +82,22 @@ function pipelineProblems(names: readonly string[], path: Path, { pipelines }: P
   });
 }
 
-/** Buildkite documents all values of some claims. */
-export function valueProblems(claim: string, pattern: string, path: Path): PolicyProblem[] {
+/** Buildkite documents all values of some claims. Of others, git and Buildkite make only some. */
+export function valueProblems(claim: string, pattern: string, path: Path, { rules }: Policy): PolicyProblem[] {
   const values = Object.hasOwn(CLAIM_VALUES, claim) ? CLAIM_VALUES[claim] : undefined;
-  if (!values || values.some((value) => matchesPattern(pattern, value))) return [];
-  const near = closestName(pattern, values);
-  const advice = near === undefined ? `Known are ${values.join(', ')}` : `Did you mean "${near}"?`;
-  return [{ path, message: `"${pattern}" is not a value of ${claim} that Buildkite documents. ${advice}` }];
+  if (values && !values.some((value) => matchesPattern(pattern, value))) {
+    const near = closestName(pattern, values);
+    const advice = near === undefined ? `Known are ${values.join(', ')}` : `Did you mean "${near}"?`;
+    return [{ path, message: `"${pattern}" is not a value of ${claim} that Buildkite documents. ${advice}` }];
+  }
+  const finding = patternFinding(claim, pattern);
+  // A rule that names it has a warning, which the policy may accept.
+  const isInRule = rules.some(({ match }) => match[claim]?.includes(pattern));
+  return finding && MISTAKES.includes(finding.code) && !isInRule ? [{ path, message: finding.message }] : [];
 }
+
+/** Warnings about a pattern of a rule that are mistakes in a test: it is about no job. */
+const MISTAKES: readonly WarningCode[] = ['ref_prefix', 'impossible_value', 'stray_character', 'pattern_syntax'];
 
 /** A match, or a pattern of one, that no job token can meet. */
 function neverMet(match: Match, path: Path, policy: Policy, tools: Tools): PolicyProblem[] {

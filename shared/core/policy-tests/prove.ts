@@ -17,6 +17,7 @@ import {
 } from '../policy-analysis/jobs.ts';
 import { jobOutside } from '../policy-analysis/outside.ts';
 import { CannotTell } from '../policy-analysis/work.ts';
+import { type Unopened, unopenedOf } from './empty-statement.ts';
 import { credentialsOpening } from './opening.ts';
 import type { Statement } from './statements.ts';
 
@@ -41,6 +42,8 @@ export interface Proof {
   readonly findings: readonly Finding[];
   /** Of `never`: the credentials that it is about. None: it holds whatever the rules are. */
   readonly about: readonly string[];
+  /** Of `never`: what it names and no credential opens. It may be misspelt. */
+  readonly unopened: Unopened | undefined;
 }
 
 /** @param newTools each search has a bound of its own */
@@ -51,7 +54,8 @@ export function prove(policy: Policy, statement: Statement, newTools: () => Tool
       : { findings: proveAlways(policy, statement, statement.says.always, newTools), about: statement.says.always };
   const has = (verdict: Verdict) => findings.some((finding) => finding.verdict === verdict);
   const verdict = has('refuted') ? 'refuted' : has('cannot tell') ? 'cannot tell' : 'proven';
-  return { statement, verdict, findings, about };
+  const unopened = 'never' in statement.says ? unopenedOf(policy, statement.says.never) : undefined;
+  return { statement, verdict, findings, about, unopened };
 }
 
 function proveNever(

@@ -23,11 +23,12 @@ function fileData({ file, tests, cases, proofs }: FileResult): object {
         trace: decision.trace.filter(({ outcome }) => outcome !== 'other_credential'),
       })),
     })),
-    statements: proofs.map(({ statement: { title, path }, verdict, findings, about }) => ({
+    statements: proofs.map(({ statement: { title, path }, verdict, findings, about, unopened }) => ({
       statement: title,
       ...tests.placeOf(path),
       verdict: verdict.replace(' ', '_'),
       credentials: about,
+      unopened: unopened ? { [unopened.what]: unopened.name, did_you_mean: unopened.near ?? null } : null,
       findings: findings.map(({ verdict: found, rule, credentials, job, why }) => ({
         verdict: found.replace(' ', '_'),
         rule: rule ?? null,

@@ -17,16 +17,13 @@ export function reportFile(policy: Policy, { file, tests, cases, proofs }: FileR
   const passed = cases.filter(({ wrong }) => wrong.length === 0).length;
   const proven = proofs.filter(({ verdict }) => verdict === 'proven').length;
   return [
-    `${file}: cases passed ${passed} of ${cases.length}, statements proven ${proven} of ${proofs.length}${aboutNothing(proofs)}`,
+    `${file}: cases passed ${passed} of ${cases.length}, statements proven ${proven} of ${proofs.length}`,
     ...cases.flatMap((result) => reportCase(policy, result, place(result.testCase.path))),
-    ...proofs.flatMap((proof) => reportProof(policy, proof, place(proof.statement.path))),
+    ...proofs.flatMap((proof) => [
+      ...noteOfUnopened(proof, place(proof.statement.path)),
+      ...reportProof(policy, proof, place(proof.statement.path)),
+    ]),
   ];
-}
-
-/** Perhaps a path is misspelt; perhaps it is what nobody may ever open. */
-function aboutNothing(proofs: readonly Proof[]): string {
-  const count = proofs.filter(({ about }) => about.length === 0).length;
-  return count > 0 ? ` (${count} because no credential opens what the statement names)` : '';
 }
 
 export function reportCoverage({ rules, credentials }: Coverage): string[] {
@@ -98,6 +95,18 @@ function mismatches({ pipelines }: Policy, { outcome, checks }: RuleTrace): stri
 }
 
 const VERDICTS = { proven: 'is proven', refuted: 'is refuted', 'cannot tell': 'cannot be proven' } as const;
+
+/** Perhaps it is misspelt; perhaps it is what nobody may ever open. */
+function noteOfUnopened({ statement, unopened }: Proof, place: string): string[] {
+  if (!unopened) return [];
+  const { what, name, near } = unopened;
+  const found =
+    what === 'collection'
+      ? `no firestore credential opens the collection ${name}`
+      : `no storage credential opens objects whose names begin with ${name}`;
+  const meant = near === undefined ? 'Look whether it is misspelt.' : `Did you mean "${near}"?`;
+  return [`${place}: note: in statement "${statement.title}", ${found}. ${meant}`];
+}
 
 function reportProof(policy: Policy, { statement, verdict, findings }: Proof, place: string): string[] {
   if (verdict === 'proven') return [];

@@ -8,6 +8,7 @@ import type { Match } from '../policy/rule.ts';
 import { VERBS } from '../policy-analysis/documents.ts';
 import type { Tools } from '../policy-analysis/jobs.ts';
 import { describeStatement } from './describe-statement.ts';
+import { aboutNoJob } from './empty-statement.ts';
 import { parseMatches } from './matches.ts';
 import { unknownName, unknownNames } from './names.ts';
 import type { Target } from './opening.ts';
@@ -64,19 +65,20 @@ function parseStatement(
     ? parseNever(written.never, [...path, 'never'], policy, writtenPolicy)
     : parseAlways(written.always?.credential ?? [], [...path, 'always'], policy);
   const assume = written.assume ?? {};
+  const statement = {
+    title: written.name ?? describeStatement(written),
+    path,
+    says: subject.says,
+    for: ofJobs.matches,
+    unless: exceptions.matches ?? [],
+    assume,
+  };
+  const ofMatches = [...ofJobs.problems, ...exceptions.problems];
   return {
-    statement: {
-      title: written.name ?? describeStatement(written),
-      path,
-      says: subject.says,
-      for: ofJobs.matches,
-      unless: exceptions.matches ?? [],
-      assume,
-    },
+    statement,
     problems: [
       ...subject.problems,
-      ...ofJobs.problems,
-      ...exceptions.problems,
+      ...(ofMatches.length > 0 ? ofMatches : aboutNoJob(policy, statement, newTools)),
       ...assumeProblems(assume, path, policy),
     ],
   };

@@ -39,6 +39,16 @@ statements:
   - always: { credential: staging-config }
     for: { pipeline: web, build_branch: main }
 `,
+  'a case that fails, and statements about what nothing opens': `version: 1
+cases:
+  - { name: a, job: { pipeline: web, build_branch: x, build_source: ui }, gets: [staging-config] }
+statements:
+  - never: { path: "cnfig/{document=**}" }
+    unless: { pipeline: web }
+  - name: nobody opens the folder cold
+    never: { bucket: acme-ci-cache, prefix: cold/ }
+    unless: { pipeline: web }
+`,
   'a file with mistakes': `version: 1
 cases:
   - { name: main, job: { pipeline: web, branch: main }, gets: [staging-confg] }

@@ -45,6 +45,8 @@ const BROKEN: Readonly<Record<string, string>> = {
   'a list for a value': job('{ «build_branch»: [main, other] }'),
   'a slug for an id': job('{ build_branch: main, cluster_id: «main-cluster» }'),
   'an unknown source': job('{ build_branch: main, build_source: «webhok» }'),
+  'a ref for a branch': job('{ build_branch: «refs/heads/main» }'),
+  'a label for a key': job('{ build_branch: main, step_key: «Deploy to staging» }'),
   'another organization': job('{ build_branch: main, organization_id: «0184990a-4782-42b5-afc1-16715b10b1f0» }'),
   'a claim that every job has': oneCase('{ name: a, «job»: { pipeline: web }, gets: [] }'),
   'both keys of the pipeline': job(
@@ -84,6 +86,19 @@ const BROKEN: Readonly<Record<string, string>> = {
   'an unknown source in unless': unless('{ pipeline: web, build_source: «"web-hook*"» }'),
   'another organization in unless': unless(
     '{ pipeline: web, organization_id: «0184990a-4782-42b5-afc1-16715b10b1f0» }',
+  ),
+  'a ref for a branch in for': oneStatement(
+    '{ never: { environment: production }, for: { build_branch: «"refs/heads/*"» } }',
+  ),
+  'a regular expression in unless': unless('{ pipeline: web, step_key: «"^deploy-.*$"» }'),
+  'an unless that has all of for': oneStatement(
+    '{ never: { environment: production }, «for»: { pipeline: web, build_source: api }, unless: { pipeline: web } }',
+  ),
+  'an unless that has one of two': oneStatement(
+    '{ never: { environment: production }, for: [«{ pipeline: web, build_source: api }», { build_source: api }], unless: { pipeline: web } }',
+  ),
+  'an unless that has every job': oneStatement(
+    '{ never: { environment: production }, «unless»: [{ pipeline_slug: "**" }] }',
   ),
   'an empty unless': oneStatement('{ never: { environment: production }, «unless»: {} }'),
   'an unless that is a name': unless('«web-release»'),

@@ -109,6 +109,31 @@ describe('never', () => {
     expect(verdictOf(`${path}, unless: { pipeline: web } }`).verdict).toBe('proven');
   });
 
+  it.each<[string, object | undefined]>([
+    [`{ never: { path: "cnfig/{d=**}" }, ${ASSUME} }`, { what: 'collection', name: 'cnfig', near: 'config' }],
+    [`{ never: { path: "payroll/{p}" }, ${ASSUME} }`, { what: 'collection', name: 'payroll', near: undefined }],
+    [
+      `{ never: { path: "cache/{e}", database: production }, ${ASSUME} }`,
+      { what: 'collection', name: 'cache', near: undefined },
+    ],
+    [
+      `{ never: { bucket: acme-ci-cache, prefix: wram/ }, ${ASSUME} }`,
+      { what: 'prefix', name: 'wram/', near: 'warm/' },
+    ],
+    [`{ never: { path: "config/{d}/x/{y}", verb: delete, database: staging }, ${ASSUME} }`, undefined],
+    ['{ never: { path: "{collection}/{d=**}" }, unless: { pipeline: [web, web-release] } }', undefined],
+    ['{ never: { bucket: acme-ci-cache, prefix: warm/a/ }, unless: { pipeline: web } }', undefined],
+  ])('says what no credential opens in %s', (statement, unopened) => {
+    expect(verdictOf(statement)).toMatchObject({ verdict: 'proven', unopened });
+    expect(verdictOf(statement).unopened).toEqual(unopened);
+  });
+
+  it('may be about a branch that a rule names, whatever its name', () => {
+    const policy = changedExample(['build_branch: [main, "release/*"]', 'build_branch: [main, "heads/*"]']);
+    const statement = '{ never: { environment: staging }, for: { build_branch: "heads/*" } }';
+    expect(runStatement(policy, statement)).toMatchObject({ proof: { verdict: 'refuted' }, problems: [] });
+  });
+
   it('is refuted when one credential certainly opens it and another perhaps', () => {
     expect(verdictOf('{ never: { path: "config/{d=**}", verb: get } }').verdict).toBe('refuted');
   });
