@@ -37,6 +37,19 @@ export function requireEntries(read: LogRead, files: readonly string[]): void {
   );
 }
 
+/** Ends the process when a log is one of something else than Keydesk. @param found entries of Keydesk. @param what they are */
+export function requireFound(
+  found: number,
+  { read, files, what }: { readonly read: LogRead; readonly files: readonly string[]; readonly what: string },
+): void {
+  if (found > 0) return;
+  warnOfMalformed(read);
+  fail(
+    EXIT.failure,
+    `${files.join(', ')}: none of ${read.entries} entries is ${what}. Export the log of the token function: docs/POLICY.md has the command.`,
+  );
+}
+
 export function warnOfMalformed({ malformed, firstMalformed }: LogRead): void {
   if (malformed === 0) return;
   const entries = malformed === 1 ? '1 entry was' : `${malformed} entries were`;

@@ -8,7 +8,7 @@ import { type JobRequest, toJobRequest } from '../shared/core/policy-history/job
 import { Coverage, type Period, parseSince } from '../shared/core/policy-history/period.ts';
 import { Usage } from '../shared/core/policy-history/usage.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { newLogRead, readLogs, requireEntries, warnOfMalformed } from './log-files.ts';
+import { newLogRead, readLogs, requireEntries, requireFound, warnOfMalformed } from './log-files.ts';
 import { collect } from './options.ts';
 import { EXIT, fail } from './terminal.ts';
 
@@ -38,15 +38,19 @@ export async function readUsage({ policy, sha256 }: ReadPolicy, files: readonly 
   const usage = new Usage(policy, since);
   const coverage = new Coverage();
   const read = newLogRead();
+  let lines = 0;
   await readLogs(files, read, (entry) => {
     const request = toJobRequest(entry);
     const known = isRequest(request) ? request : undefined;
-    coverage.add(entry.at ?? known?.at);
+    // Google's entries of what jobs did say nothing about whether Keydesk's log is complete.
+    if (!entry.auditLog) coverage.add(entry.at ?? known?.at);
+    if (entry.line?.event !== undefined) lines += 1;
     if (known?.policy_sha256 !== undefined && known.policy_sha256 !== sha256) coverage.addOtherPolicy(known.at);
     if (known) usage.add(known);
     return request;
   });
   requireEntries(read, files);
+  requireFound(lines, { read, files, what: 'an event of Keydesk' });
   warnOfMalformed(read);
   return { usage, coverage: coverage.report(since) };
 }

@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { createHistory, type ExportedEntry } from '../../fixtures/audit-history.ts';
+import { touchEntry } from '../../fixtures/touches.ts';
 import { runCli } from './run-cli.ts';
 
 const EXAMPLE = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8');
@@ -105,6 +106,24 @@ refused as before  1
     ['a file that does not exist', 'none.json', 'none.json cannot be read: '],
   ])('exits with 1 for %s', async (_, file, message) => {
     expect(await replay('--log', file)).toMatchObject({ code: 1, out: '', err: expect.stringContaining(message) });
+  });
+
+  it('exits with 1 for a log of something else, and with 3 when no policy decided a request', async () => {
+    writeFileSync(
+      join(folder, 'touches.json'),
+      JSON.stringify([touchEntry('2026-11-01T08:00:00Z', 'g', 'Rollback', {})]),
+    );
+    for (const json of [[], ['--json']])
+      expect(await replay('--log', 'touches.json', ...json)).toMatchObject({
+        code: 1,
+        err: expect.stringContaining('touches.json: none of 1 entries is a request of a job to Keydesk.'),
+      });
+    const refused = { event: 'grant.refused', reason: 'job_token_missing' };
+    writeFileSync(join(folder, 'undecided.json'), JSON.stringify([refused]));
+    expect(await replay('--log', 'undecided.json')).toMatchObject({
+      code: 3,
+      out: expect.stringContaining('job_token_missing 1'),
+    });
   });
 
   it('exits with 2 without a log', async () => {

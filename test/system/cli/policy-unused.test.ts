@@ -75,6 +75,14 @@ describe('keydesk policy unused', () => {
     });
   });
 
+  it('exits with 1 for a log of something else', async () => {
+    const { code, out, err } = await runCli('policy unused', ['--log', 'touches.json', '--since', '2026-11-01'], {
+      ...{ cwd: folder, env: { KEYDESK_POLICY: '' } },
+    });
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain('none of 28 entries is an event of Keydesk.');
+  });
+
   it.each([
     ['a period that has not begun', ['--since', '2999-01-01']],
     ['no period', []],
