@@ -1,6 +1,7 @@
 // Explains a problem of a value in more words than the schema has: which part is wrong, and what to write. For the command line.
 
 import { closestName } from '../closest-name.ts';
+import { SERVICE_ACCOUNT, USER_MANAGED_ACCOUNT } from './account-email.ts';
 import { accountMistake } from './account-mistakes.ts';
 import { matchesPattern } from './pattern.ts';
 import type { PolicyProblem } from './problems.ts';
@@ -14,8 +15,9 @@ type Explain = (value: unknown, data: unknown) => string | undefined;
 const text = (explain: (value: string, data: unknown) => string | undefined): Explain => {
   return (value, data) => (typeof value === 'string' ? explain(value, data) : undefined);
 };
-const sharedAccount = text((value) => accountMistake(value, 'shared'));
-const pooledAccount = text((value) => accountMistake(value, 'pooled'));
+// An address of the right form has another problem: it is in two places.
+const sharedAccount = text((value) => (SERVICE_ACCOUNT.test(value) ? undefined : accountMistake(value, 'shared')));
+const pooledAccount = text((value) => (USER_MANAGED_ACCOUNT.test(value) ? undefined : accountMistake(value, 'pooled')));
 
 const FIND_UUID =
   'is not a UUID. Buildkite has it as id in the response of GET https://api.buildkite.com/v2/organizations/ORG/pipelines/SLUG';

@@ -81,10 +81,14 @@ const CHECKS: Readonly<Record<Flag, (value: string) => string | undefined>> = {
   ),
   firestore: pairCheck('ENVIRONMENT=PROJECT or ENVIRONMENT=PROJECT/DATABASE', ({ name, value }) => {
     const { project, database } = toDatabase(value);
-    return isName(name) && PROJECT.test(project) && DATABASE.test(database) ? placeholderIn(project) : INVALID;
+    if (!isName(name) || database.includes('/')) return INVALID;
+    if (!PROJECT.test(project)) return projectMistake(project);
+    return DATABASE.test(database)
+      ? placeholderIn(project)
+      : `has the database ID "${database}". A database ID has 4 to 63 lower-case letters, digits and -`;
   }),
   pool: pairCheck('ENVIRONMENT=PROJECT, with a project for pooled accounts only', ({ name, value }) =>
-    isName(name) && PROJECT.test(value) ? placeholderIn(value) : INVALID,
+    isName(name) ? (PROJECT.test(value) ? placeholderIn(value) : projectMistake(value)) : INVALID,
   ),
   deploys: pairCheck('ENVIRONMENT=PIPELINE, with the name of a pipeline', ({ name, value }) =>
     isName(name) && PIPELINE_NAME.test(value) ? undefined : INVALID,
@@ -104,6 +108,10 @@ const CHECKS: Readonly<Record<Flag, (value: string) => string | undefined>> = {
 };
 
 const INVALID = 'invalid';
+
+function projectMistake(project: string): string {
+  return `has the project ID "${project}". A project ID has 6 to 30 lower-case letters, digits and -`;
+}
 
 function pairCheck(form: string, check: (pair: Pair) => string | undefined): (value: string) => string | undefined {
   return (written) => {

@@ -104,6 +104,18 @@ describe('answers', () => {
     expect(problemsOf({ [flag]: [value] })).toEqual([flag]);
   });
 
+  it.each<[keyof Written, string, string]>([
+    ['firestore', 'production=acme-prod/ehr', 'has the database ID "ehr". A database ID has 4 to 63'],
+    ['firestore', 'production=acme', 'has the project ID "acme". A project ID has 6 to 30'],
+    ['firestore', 'acme-prod', 'must be ENVIRONMENT=PROJECT'],
+    ['pool', 'staging=CI-Pool', 'has the project ID "CI-Pool"'],
+  ])('say which part of %s "%s" is wrong', (flag, value, message) => {
+    const answers = toAnswers({ ...COMPLETE, [flag]: [value] });
+    expect('problems' in answers && answers.problems.map(([, problem]) => problem)).toEqual([
+      expect.stringContaining(message),
+    ]);
+  });
+
   it.each<[string, Written, keyof Written]>([
     ['an environment that nothing opens', { deploys: [...(COMPLETE.deploys ?? []), 'qa=web'] }, 'deploys'],
     ['a pipeline that is not declared', { deploys: ['staging=wbe', 'production=web', 'tools=web'] }, 'deploys'],
