@@ -7,6 +7,7 @@ import {
   type Flag,
   listProblems,
   missingFlags,
+  pipelineNames,
   problemOf,
   type Written,
 } from '../shared/core/starter/answers.ts';
@@ -18,9 +19,10 @@ const QUESTIONS: Readonly<Partial<Record<Flag, string>>> = {
   organization: 'Slug of your Buildkite organization',
   organizationId: 'UUID of the organization (keydesk ids prints it)',
   pipeline: 'Pipelines as NAME=UUID, with spaces between (keydesk ids prints them)',
-  firestore: 'Firestore databases that jobs use, as ENVIRONMENT=PROJECT or ENVIRONMENT=PROJECT/DATABASE (empty: none)',
-  pool: 'Projects for pooled service accounts, as ENVIRONMENT=PROJECT (empty: none)',
-  deploys: 'Which pipeline deploys which environment, as ENVIRONMENT=PIPELINE',
+  firestore:
+    'Firestore databases that jobs use, as ENVIRONMENT=PROJECT or ENVIRONMENT=PROJECT/DATABASE, with spaces between (empty: none)',
+  pool: 'Projects for pooled service accounts, as ENVIRONMENT=PROJECT, with spaces between (empty: none)',
+  deploys: 'Which pipeline deploys which environment, as ENVIRONMENT=PIPELINE, with spaces between',
   contact: 'Whom developers ask when Keydesk refuses a request',
   project: 'Google Cloud project for Keydesk itself, and nothing else',
   projectNumber: 'Number of that project (gcloud projects describe PROJECT; empty: not known yet)',
@@ -77,8 +79,11 @@ function isAsked(flag: Flag, given: Written, written: Written): boolean {
 
 function questionFor(flag: Flag, written: Written): string {
   const suggested = flag === 'url' ? defaultUrl(written) : undefined;
-  const environments = flag === 'deploys' ? ` (environments: ${environmentNames(written).join(', ')})` : '';
-  return `${QUESTIONS[flag]}${environments}${suggested === undefined ? '' : ` [${suggested}]`}: `;
+  const known =
+    flag === 'deploys'
+      ? ` (environments: ${environmentNames(written).join(', ')}; pipelines: ${pipelineNames(written).join(', ')})`
+      : '';
+  return `${QUESTIONS[flag]}${known}${suggested === undefined ? '' : ` [${suggested}]`}: `;
 }
 
 function toValues(flag: Flag, line: string, written: Written): string[] {
@@ -93,13 +98,13 @@ function problemIn(flag: Flag, values: readonly string[], written: Written): str
     if (problem !== undefined) return `"${value}" ${problem}.`;
   }
   const [ofList] = listProblems({ ...written, [flag]: values }).filter(([about]) => about === flag);
-  if (ofList && values.length > 0) return `The list ${ofList[1]}.`;
+  if (ofList && values.length > 0) return ofList[1];
   if (values.length > 0 || flag === 'projectNumber' || flag === 'firestore') return undefined;
   if (flag === 'pool')
     return written.firestore
       ? undefined
       : 'Name a project for pooled accounts, because there is no database. Press Ctrl-C to start again.';
-  return 'This is needed.';
+  return 'An answer is required.';
 }
 
 /** Questions go to standard error, and answers come from standard input: also lines that are pasted before their questions. */

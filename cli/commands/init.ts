@@ -23,7 +23,7 @@ export const initCommand = new Command('init')
   .description(
     `Write what an organization starts with: a policy, its tests, the JSON Schemas for editors, a Terraform root, a pipeline step, and a job that checks the policy on pull requests. On a terminal, the command asks for what the flags do not say. It overwrites no file, and sends no request.
 
-Each environment gets a Firestore credential for --firestore, and a pool of service accounts for --pool. An environment that is called production has guards: only the step deploy-production gets its credentials.`,
+Each environment gets a Firestore credential for --firestore, and a pool of service accounts for --pool. An environment that is called production has guards: only the step deploy-production gets its credentials. The policy names the pipelines of --deploys, and has the others as comments.`,
   )
   .argument('[folder]', 'folder to write to, such as the root of a repository', '.')
   .option('--organization <slug>', 'slug of the Buildkite organization')
@@ -116,7 +116,7 @@ async function toCompleteAnswers(given: Written): Promise<Answers> {
   if ('problems' in answers)
     return fail(
       EXIT.usage,
-      [...answers.problems.map(([flag, problem]) => `--${toKebab(flag)} ${problem}.`), USAGE].join('\n'),
+      [...answers.problems.map(([flag, problem]) => `--${toKebab(flag)}: ${problem}`), USAGE].join('\n'),
     );
   return answers;
 }

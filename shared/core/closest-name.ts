@@ -18,6 +18,13 @@ export function closestName(name: string, candidates: readonly string[]): string
   return closest;
 }
 
+/** Of a name that is not known: the one that was probably meant, or else all that there are. */
+export function meantOrKnown(name: string, known: readonly string[]): string {
+  const near = closestName(name, known);
+  if (near !== undefined) return `Did you mean "${near}"?`;
+  return known.length > 0 ? `Known: ${known.join(', ')}.` : 'There is none.';
+}
+
 /** How many letters to insert, remove, replace or swap with the next one (Damerau-Levenshtein, optimal string alignment). */
 function editDistance(left: string, right: string): number {
   let previous: number[] = [];

@@ -1,5 +1,6 @@
 // What `keydesk init` must know, in the words of its flags, and what is wrong with it. Pure.
 
+import { meantOrKnown } from '../closest-name.ts';
 import { nameSchema } from '../policy/credential.ts';
 import { PIPELINE_NAME } from '../policy/pipelines.ts';
 import { contactSchema } from '../policy/policy.ts';
@@ -158,7 +159,7 @@ export function toAnswers(written: Written): Answers | { readonly problems: read
   const problems = (Object.keys(CHECKS) as Flag[]).flatMap((flag) =>
     [written[flag] ?? []].flat().flatMap((value): [Flag, string][] => {
       const problem = problemOf(flag, value);
-      return problem === undefined ? [] : [[flag, `"${value}" ${problem}`]];
+      return problem === undefined ? [] : [[flag, `"${value}" ${problem}.`]];
     }),
   );
   if (problems.length > 0) return { problems };
@@ -179,7 +180,7 @@ export function toAnswers(written: Written): Answers | { readonly problems: read
   };
 }
 
-/** What is wrong with lists whose values are right: names that are repeated, missing or not known. */
+/** What is wrong with lists whose values are right, in sentences: names that are repeated, missing or not known. */
 export function listProblems(written: Written): [Flag, string][] {
   const lists = toLists(written);
   return [...repeated(lists), ...deployProblems(lists)];
@@ -188,6 +189,10 @@ export function listProblems(written: Written): [Flag, string][] {
 /** The names of the environments, in the order in which the flags name them. */
 export function environmentNames({ firestore = [], pool = [] }: Written): string[] {
   return [...new Set([...firestore, ...pool].flatMap((value) => toPair(value)?.name ?? []))];
+}
+
+export function pipelineNames({ pipeline = [] }: Written): string[] {
+  return pipeline.flatMap((value) => toPair(value)?.name ?? []);
 }
 
 type Lists = Readonly<Record<'pipeline' | 'firestore' | 'pool' | 'deploys', readonly Pair[]>>;
@@ -231,32 +236,27 @@ function poolOf(project: string, nth: number): string[] {
 }
 
 function deployProblems({ pipeline, firestore, pool, deploys }: Lists): [Flag, string][] {
-  const environments = new Set([...firestore, ...pool].map(({ name }) => name));
+  const environments = [...new Set([...firestore, ...pool].map(({ name }) => name))];
   const pipelines = pipeline.map(({ name }) => name);
-  const unknown = deploys.flatMap(({ name, value }): [Flag, string][] => [
-    ...(environments.has(name)
-      ? []
-      : [
-          ['deploys', `names the environment ${name}, which --firestore and --pool do not have`] satisfies [
-            Flag,
-            string,
-          ],
-        ]),
-    ...(pipelines.includes(value)
-      ? []
-      : [['deploys', `names the pipeline ${value}, which --pipeline does not have`] satisfies [Flag, string]]),
-  ]);
-  const missing = [...environments].filter((name) => !deploys.some((pair) => pair.name === name));
-  return pipelines.length > 1 && missing.length > 0
-    ? [...unknown, ['deploys', `is missing for ${missing.join(', ')}`]]
-    : unknown;
+  const unknown = (what: string, name: string, known: readonly string[]): [Flag, string][] =>
+    known.includes(name) ? [] : [['deploys', `There is no ${what} "${name}". ${meantOrKnown(name, known)}`]];
+  const missing = environments.filter((name) => !deploys.some((pair) => pair.name === name));
+  return [
+    ...deploys.flatMap(({ name, value }) => [
+      ...unknown('environment', name, environments),
+      ...unknown('pipeline', value, pipelines),
+    ]),
+    ...(pipelines.length > 1 && missing.length > 0
+      ? [['deploys', `Name a pipeline for ${missing.join(', ')} too.`] satisfies [Flag, string]]
+      : []),
+  ];
 }
 
 function repeated(lists: Lists): [Flag, string][] {
   return (Object.keys(lists) as (keyof Lists)[]).flatMap((flag) => {
     const names = lists[flag].map(({ name }) => name);
     const twice = new Set(names.filter((name, index) => names.indexOf(name) < index));
-    return [...twice].map((name): [Flag, string] => [flag, `names ${name} twice`]);
+    return [...twice].map((name): [Flag, string] => [flag, `It has ${name} twice.`]);
   });
 }
 

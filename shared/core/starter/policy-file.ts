@@ -24,8 +24,10 @@ export function policyFile(answers: Answers): string {
   const { organization, url, contact, environments, pipelines } = answers;
   const databases = environments.flatMap(({ name, database }) => (database ? [{ name, database }] : []));
   const named = Object.entries(pipelines).map(([name, id]) => ({ name, slug: name, id }));
-  const identifiers = identifiersYaml(organization, named).split('\n');
-  const [organizationLine = '', ...pipelineLines] = identifiers;
+  const deploys = (name: string) => environments.some(({ pipeline }) => pipeline === name);
+  const linesOf = (wanted: typeof named) => identifiersYaml(organization, wanted).split('\n').filter(Boolean);
+  const [organizationLine = '', ...pipelineLines] = linesOf(named.filter(({ name }) => deploys(name)));
+  const [, , ...otherLines] = linesOf(named.filter(({ name }) => !deploys(name)));
   return text(
     '# yaml-language-server: $schema=./keydesk-policy.schema.json',
     '# Which Google credentials Buildkite jobs get. Nothing is granted unless a rule says so.',
@@ -40,7 +42,9 @@ export function policyFile(answers: Answers): string {
     ...environments.flatMap(environmentLines),
     '',
     '# Names for the UUIDs of pipelines. `keydesk ids` prints them.',
-    ...pipelineLines.filter(Boolean),
+    ...pipelineLines,
+    ...(otherLines.length > 0 ? ['  # No rule is about these yet:'] : []),
+    ...otherLines.map((line) => line.replace('  ', '  # ')),
     ...(databases.length > 0 ? ['', 'databases:'] : []),
     ...databases.flatMap(databaseLines),
     '',

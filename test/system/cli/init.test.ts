@@ -131,8 +131,8 @@ describe('keydesk init', () => {
   it('exits with 2 for wrong values, and names each flag', async () => {
     const { code, err } = await init(['start', ...ALL, '--url', 'http://keydesk', '--deploys', 'qa=web']);
     expect(code).toBe(2);
-    expect(err).toMatch(/^--url "http:\/\/keydesk" /m);
-    expect((await init(['start', ...ALL, '--deploys', 'qa=web'])).err).toMatch(/^--deploys .*qa/m);
+    expect(err).toMatch(/^--url: "http:\/\/keydesk" /m);
+    expect((await init(['start', ...ALL, '--deploys', 'qa=web'])).err).toMatch(/^--deploys: .*qa/m);
     expect(existsSync(join(folder, 'start'))).toBe(false);
   });
 

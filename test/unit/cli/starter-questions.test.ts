@@ -18,7 +18,7 @@ async function answer(given: Written, ...lines: string[]) {
     },
     (line) => shown.push(line),
   );
-  return { written, questions: questions.length, shown, left };
+  return { written, questions: questions.length, asked: questions, shown, left };
 }
 
 describe('questions', () => {
@@ -78,7 +78,19 @@ describe('questions', () => {
     const two = { ...MOST, pipeline: [`web=${WEB}`, `web-release=${RELEASE}`] };
     const { written, shown } = await answer(two, 'staging=wbe', 'production=web', 'staging=web-release');
     expect(written?.deploys).toEqual(['staging=web-release']);
-    expect(shown).toHaveLength(2);
+    expect(shown).toEqual([
+      'There is no pipeline "wbe". Did you mean "web"?',
+      'There is no environment "production". Known: staging.',
+    ]);
+  });
+
+  it('about a list say how to write it, and which names there are', async () => {
+    const { firestore: _, ...rest } = MOST;
+    const two = { ...rest, pipeline: [`web=${WEB}`, `web-release=${RELEASE}`] };
+    const { asked } = await answer(two, 'staging=acme-staging', '', 'staging=web');
+    expect(asked).toHaveLength(3);
+    for (const question of asked) expect(question).toContain('with spaces between');
+    expect(asked[2]).toContain('(environments: staging; pipelines: web, web-release)');
   });
 
   it('take an empty answer for no database, if there is a pool', async () => {
