@@ -4,6 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 import { closestName } from '../../../shared/core/closest-name.ts';
 import { claimFlags, decideEach, explainDecisions, parseJob } from '../../../shared/core/policy/explain.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
+import { claimMistakes } from '../../../shared/core/policy-analysis/claim-mistakes.ts';
 import { POLICY_FILE } from '../../command-mistakes.ts';
 import { explainStatedJob } from '../../explain-stated-job.ts';
 import { readInput } from '../../input.ts';
@@ -56,6 +57,8 @@ function explainGivenClaims(
   { file, given, json }: { readonly file: string; readonly given: readonly string[]; readonly json: boolean },
 ): void {
   for (const name of wanted) demandCredential(policy, file, name);
+  const mistakes = claimMistakes(policy, given);
+  if (mistakes.length > 0) fail(EXIT.usage, mistakes.map((mistake) => `--claim: ${mistake}`).join('\n'));
   const job = parseJob(policy, given);
   if ('problems' in job) fail(EXIT.usage, job.problems.map((problem) => `--claim: ${problem}`).join('\n'));
   const names = wanted.length > 0 ? wanted : Object.keys(policy.credentials);

@@ -3,6 +3,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { revocationOf } from '../../../shared/core/kinds/kinds.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
+import { claimMistakes } from '../../../shared/core/policy-analysis/claim-mistakes.ts';
 import { readJobToken, type TokenRefusal } from '../../../shared/core/policy-analysis/job-token.ts';
 import type { Demands } from '../../../shared/core/policy-analysis/jobs.ts';
 import {
@@ -10,9 +11,10 @@ import {
   type PartialJob,
   parsePartialJob,
   partialJobOf,
+  withAnyRequest,
 } from '../../../shared/core/policy-analysis/partial-job.ts';
 import { readStepClaims } from '../../../shared/core/policy-analysis/step-claims.ts';
-import { type CredentialAnswer, whatJobsGet } from '../../../shared/core/policy-analysis/what.ts';
+import { type CredentialAnswer, grantingRules, whatJobsGet } from '../../../shared/core/policy-analysis/what.ts';
 import { refusalWords, statedLine, whatLines } from '../../../shared/core/policy-analysis/what-lines.ts';
 import { collect, examples, policyOption } from '../../options.ts';
 import { readDeployablePolicy } from '../../policy-file.ts';
@@ -54,28 +56,49 @@ export const whatCommand = new Command('what')
   .action((options) => {
     const { policy } = readDeployablePolicy(options.policy);
     const known = knownClaims(policy, options);
+    const mistakes = claimMistakes(policy, options.claim ?? []);
+    if (mistakes.length > 0) fail(EXIT.usage, mistakes.map((mistake) => `--claim: ${mistake}`).join('\n'));
     const stated = parsePartialJob(policy, options.claim ?? [], known.job);
     if ('problems' in stated) fail(EXIT.usage, stated.problems.map((problem) => `--claim: ${problem}`).join('\n'));
     const { job } = stated;
     const answers = whatJobsGet(policy, job);
     if (answers.some(({ answer }) => answer === 'cannot tell')) process.exitCode = EXIT.differs;
-    const requested = known.isToken ? [] : claimsToRequest(policy, job);
+    const { requested, lacking } = requestOf(policy, known, job, answers);
     if (options.json) {
       printJson({
         ...(known.isToken && { token: { verified: false, refused_for: known.refusals } }),
         claims: Object.fromEntries(job),
         claim_flags: requested.map((claim) => `--claim ${claim}`),
+        ...(known.isToken && { missing_claims: lacking }),
         credentials: answers.map((answer) => toJson(policy, answer)),
       });
       return;
     }
     print(statedLine(policy, job));
     for (const refusal of known.refusals) print(refusalWords(policy, refusal));
+    if (lacking.length > 0) print(`The token lacks ${lacking.join(', ')}, which rules look at.`);
     if (requested.length > 0)
       print(`The job requests its token with ${requested.map((claim) => `--claim ${claim}`).join(' ')}`);
     print('');
-    for (const line of whatLines(policy, answers, options.all === true)) print(line);
+    const shown = { refused: options.all === true, accepted: known.refusals.length === 0 };
+    for (const line of whatLines(policy, answers, shown)) print(line);
   });
+
+/** What the job must request. Of a token only where it lacks a claim that would matter. */
+function requestOf(
+  policy: Policy,
+  { isToken }: Known,
+  job: PartialJob,
+  answers: readonly CredentialAnswer[],
+): { readonly requested: readonly string[]; readonly lacking: readonly string[] } {
+  if (!isToken) return { requested: claimsToRequest(policy, job, grantingRules(answers)), lacking: [] };
+  const free = withAnyRequest(job);
+  const requested = claimsToRequest(policy, free, grantingRules(whatJobsGet(policy, free)));
+  const { id } = policy.organization;
+  const all = id === undefined ? requested : [...new Set(['organization_id', ...requested])];
+  const lacking = all.filter((claim) => (job.get(claim) ?? null) === null);
+  return { requested: lacking.length > 0 ? all : [], lacking };
+}
 
 interface Known {
   readonly job: PartialJob;

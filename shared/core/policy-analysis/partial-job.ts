@@ -75,11 +75,26 @@ export function toJobs(job: PartialJob): Jobs {
   );
 }
 
-/** The claims that the job must request for its token, because a rule looks at them and they are stated. */
-export function claimsToRequest(policy: Policy, job: PartialJob): string[] {
-  const named = new Set(policy.rules.flatMap(({ match }) => Object.keys(match)));
-  if (policy.organization.id !== undefined) named.add('organization_id');
-  return [...named]
-    .filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim) && (job.get(claim) ?? null) !== null)
+/**
+ * The claims that the job must request for its token: those of rules that may grant it something, and those that are stated and that a
+ * rule looks at.
+ * @param granting names of the rules that match some of the jobs
+ */
+export function claimsToRequest(policy: Policy, job: PartialJob, granting: ReadonlySet<string>): string[] {
+  const named = (rules: Policy['rules']) => rules.flatMap(({ match }) => Object.keys(match));
+  const ofOrganization = policy.organization.id === undefined ? [] : ['organization_id'];
+  const stated = [...named(policy.rules), ...ofOrganization].filter((claim) => (job.get(claim) ?? null) !== null);
+  const needed = named(policy.rules.filter(({ name }) => granting.has(name))).filter(
+    (claim) => job.get(claim) !== null,
+  );
+  return [...new Set([...stated, ...needed])]
+    .filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim))
     .sort();
+}
+
+/** The same job with a token that may have any of the claims that it can request. */
+export function withAnyRequest(job: PartialJob): PartialJob {
+  return new Map(
+    [...job].filter(([claim, value]) => value !== null || !isMatchableClaim(claim) || !isOptionalClaim(claim)),
+  );
 }

@@ -41,8 +41,15 @@ export function refusalWords({ audience, maxJobTokenLifetime, organization }: Po
   }
 }
 
-/** @param showRefused whether each credential that no job gets is listed, with the reasons */
-export function whatLines(policy: Policy, answers: readonly CredentialAnswer[], showRefused: boolean): string[] {
+export interface Shown {
+  /** Whether each credential that no job gets is listed, with the reasons. */
+  readonly refused: boolean;
+  /** Whether Keydesk accepts the token. */
+  readonly accepted: boolean;
+}
+
+export function whatLines(policy: Policy, answers: readonly CredentialAnswer[], shown: Shown): string[] {
+  const once = shown.accepted ? '' : ', once the token is accepted';
   const width = Math.max(0, ...answers.map(({ credential }) => credential.length));
   const of = (wanted: CredentialAnswer['answer']) => answers.filter(({ answer }) => answer === wanted);
   const row = (answer: CredentialAnswer) => `  ${answer.credential.padEnd(width)}  ${facts(policy, answer)}`;
@@ -50,18 +57,18 @@ export function whatLines(policy: Policy, answers: readonly CredentialAnswer[], 
   const never = of('never');
   const lines = [
     ...section(
-      'Granted:',
+      `Granted${once}:`,
       of('granted').map((answer) => `${row(answer)}, by ${ruleNames(answer)}`),
     ),
     ...section(
-      'Granted on a condition:',
+      `Granted on a condition${once}:`,
       grouped(of('conditional'), row, (answer) => conditionLines(policy, answer)),
     ),
     ...section(
       'Cannot tell, because the rules are too many or too complex to compare:',
       grouped(of('cannot tell'), row, (answer) => conditionLines(policy, answer)),
     ),
-    ...(showRefused
+    ...(shown.refused
       ? section(
           'Never granted:',
           grouped(never, row, (answer) => refusalLines(policy, answer)),

@@ -86,6 +86,11 @@ function answerBy(
   };
 }
 
+/** The rules that match some of the jobs. */
+export function grantingRules(answers: readonly CredentialAnswer[]): ReadonlySet<string> {
+  return new Set(answers.flatMap(({ granting }) => granting.map(({ rule }) => rule)));
+}
+
 export function demandsOfRule(policy: Policy, { match }: Rule): Demands {
   return [...organizationDemands(policy), ...demandsOf(match)];
 }

@@ -1,6 +1,6 @@
 // Claims of a job as a person writes them: `NAME=VALUE`, with names of pipelines.
 
-import { closestName } from '../closest-name.ts';
+import { meantOrKnown } from '../closest-name.ts';
 import type { Policy } from './policy.ts';
 import { isMatchKey, MATCH_KEYS } from './rule.ts';
 import { meantClaim, unknownClaim } from './unknown-claims.ts';
@@ -39,9 +39,6 @@ export function readWrittenClaims(
 }
 
 function unknownPipeline(name: string, { pipelines }: Policy): string {
-  const known = Object.keys(pipelines);
-  const near = closestName(name, known);
-  if (near !== undefined) return `"${name}" is not a pipeline of this policy: did you mean "${near}"?`;
-  const advice = known.length > 0 ? `known are ${known.join(', ')}` : 'it names none';
-  return `"${name}" is not a pipeline of this policy: ${advice}; or give pipeline_id`;
+  const advice = meantOrKnown(name, Object.keys(pipelines));
+  return `"${name}" is not a pipeline of this policy. ${advice}${advice.startsWith('Did') ? '' : ' Or give pipeline_id.'}`;
 }

@@ -101,6 +101,25 @@ describe('keydesk policy what', () => {
     for (const part of input.trim().split('.')) expect(out).not.toContain(part);
   });
 
+  it.each([
+    [{ organization_id: null }, ['organization_id']],
+    [{ pipeline_id: null, organization_id: null }, ['organization_id', 'pipeline_id']],
+    [{}, []],
+  ])('says which claims a token with %j must request', async (changes, missing) => {
+    const flags = missing.length === 0 ? [] : ['--claim organization_id', '--claim pipeline_id'];
+    const { out } = await what(['--token', '-', '--json'], { input: token(changes) });
+    expect(JSON.parse(out)).toMatchObject({ missing_claims: missing, claim_flags: flags });
+    if (missing.length === 0) return;
+    expect((await what(['--token', '-'], { input: token(changes) })).out).toContain(
+      `The token lacks ${missing.join(', ')}, which rules look at.\nThe job requests its token with ${flags.join(' ')}\n`,
+    );
+  });
+
+  it('says which claims a job must request that states no optional claim', async () => {
+    for (const args of [[], ['--claim', 'pipeline_slug=web']])
+      expect((await what(args)).out).toContain('with --claim organization_id --claim pipeline_id\n');
+  });
+
   it('lets a claim replace a claim of the token', async () => {
     const { out } = await what(['--token', '-', '--claim', 'build_branch=feature/x', '--json'], { input: token() });
     expect(new Set(Object.values(answersIn(out)))).toEqual(new Set(['never']));
@@ -115,6 +134,7 @@ describe('keydesk policy what', () => {
     expect(JSON.parse(out)).toMatchObject({ token: { refused_for: [reason] } });
     const { out: text } = await what(['--token', '-'], { input: token(changes) });
     expect(text).toContain('Keydesk refuses this token');
+    if (!('organization_slug' in changes)) expect(text).toContain('Granted, once the token is accepted:');
   });
 
   it.each([
@@ -159,7 +179,10 @@ describe('keydesk policy what', () => {
     [['--from-step'], {}, 'no BUILDKITE_* variable is set'],
     [['--from-step'], { BUILDKITE_PIPELINE_ID: 'web' }, 'BUILDKITE_PIPELINE_ID is "web"'],
     [['--from-step', '--token', '-'], {}, "cannot be used with option '--from-step'"],
-    [['--claim', 'pipeline=wbe'], {}, 'did you mean "web"?'],
+    [['--claim', 'pipeline=wbe'], {}, '"wbe" is not a pipeline of this policy. Did you mean "web"?'],
+    [['--claim', 'build_source=webhok'], {}, 'Did you mean webhook?'],
+    [['--claim', 'build_source=pull_request'], {}, 'Did you mean webhook?'],
+    [['--claim', 'build_branch=refs/heads/main'], {}, 'Write "main".'],
   ])('exits with 2 for %j with %j', async (args, env, message) => {
     expect(await what(args, { env })).toEqual({ code: 2, out: '', err: expect.stringContaining(message) });
   });

@@ -238,8 +238,8 @@ describe('keydesk policy check', () => {
     ],
     ['no value', ['build_tag'], '--claim: "build_tag" is not NAME=VALUE'],
     ['a claim twice', ['build_tag=a', 'build_tag=b'], '--claim: build_tag is given twice'],
-    ['a pipeline that is misspelt', ['pipeline=wbe'], '"wbe" is not a pipeline of this policy: did you mean "web"?'],
-    ['a pipeline that is not declared', ['pipeline=docs-site'], 'known are web, web-release; or give pipeline_id'],
+    ['a pipeline that is misspelt', ['pipeline=wbe'], '"wbe" is not a pipeline of this policy. Did you mean "web"?'],
+    ['a pipeline that is not declared', ['pipeline=docs-site'], 'Known: web, web-release. Or give pipeline_id.'],
     ['a pipeline twice', ['pipeline=web', `pipeline_id=${WEB}`], 'pipeline and pipeline_id name the same claim'],
     ['a slug for an id', [`pipeline_id=app`], '--claim: pipeline_id cannot be "app" in a job token'],
     [

@@ -91,7 +91,14 @@ function what(title: string, { policy }: Policies, claims: readonly string[], sh
   const lines =
     'problems' in stated
       ? stated.problems
-      : [statedLine(policy, stated.job), '', ...whatLines(policy, whatJobsGet(policy, stated.job), showRefused)];
+      : [
+          statedLine(policy, stated.job),
+          '',
+          ...whatLines(policy, whatJobsGet(policy, stated.job), {
+            refused: showRefused,
+            accepted: !title.includes('refused token'),
+          }),
+        ];
   return [`# what ${title}`, ...lines, ''].join('\n');
 }
 
@@ -130,6 +137,7 @@ it('says what the golden file has', () => {
     ]),
     what('many rules, --all', UNUSUAL, ['pipeline=web'], true),
     what('without the id of the organization, --all', EXAMPLE, ['pipeline=web', 'organization_id='], true),
+    what('a refused token', EXAMPLE, ['pipeline=web-release', 'build_branch=v1', 'build_tag=v1']),
     what('mistakes', EXAMPLE, ['pipeline=web', 'build_branch=', 'build_number=0', 'step_key=']),
     ...(['job_token_audience_wrong', 'job_token_lifetime_too_long', 'job_token_organization_wrong'] as const).map(
       (refusal) => [`# what --token: ${refusal}`, refusalWords(policy, refusal), ''].join('\n'),

@@ -127,7 +127,7 @@ describe('what jobs get', () => {
   });
 
   it.each([
-    ['pipeline=wbe', 'did you mean "web"?'],
+    ['pipeline=wbe', 'Did you mean "web"?'],
     ['branch=main', 'Did you mean "build_branch"?'],
     ['build_branch=', 'build_branch is empty: every job has one'],
     ['build_number=x', 'build_number cannot be "x"'],
