@@ -5,10 +5,13 @@ import type { Change, Example } from './change.ts';
 import { claimLine } from './example-lines.ts';
 import type { ExampleJob } from './jobs.ts';
 import type { PolicyVersion, Review } from './review.ts';
+import { withStableNames } from './stable-names.ts';
 
 /** Verdicts and directions have an underscore where people read a space: `cannot_tell`. */
 export function toDiffData({ before, after, diff, others }: Review): object {
-  const toData = (change: Change) => changeData(change, before.policy, after.policy);
+  const old = withStableNames(before.policy, after.policy);
+  const new_ = withStableNames(after.policy, before.policy);
+  const toData = (change: Change) => changeData(change, old, new_);
   return {
     widens: diff.widens,
     before: versionData(before),
@@ -18,7 +21,7 @@ export function toDiffData({ before, after, diff, others }: Review): object {
       credential,
       verdict: toCode(verdict),
       changes: changes.map(toData),
-      ...(example && { example: jobData(example, verdict === 'gone' ? before.policy : after.policy) }),
+      ...(example && { example: jobData(example, verdict === 'gone' ? old : new_) }),
     })),
     other_changes: others.map(toData),
   };

@@ -9,7 +9,7 @@ import {
   type Section,
   sectionsOf,
   unchangedSentence,
-  verdictSentence,
+  verdictLine,
 } from './review.ts';
 
 /** GitHub takes no longer comment. */
@@ -30,7 +30,14 @@ export function toMarkdown(review: Review): string {
     before.sha256 === undefined
       ? `There is no ${code(before.name)}. ${code(after.name)} is compared with an empty policy.`
       : `Compared ${code(before.name)} with ${code(after.name)}.`;
-  const head = ['### Keydesk policy', '', `**${verdictSentence(review)}**`, '', compared, ...tableOf(sections)];
+  const head = [
+    '### Keydesk policy',
+    '',
+    `**${toMarkdownLine(verdictLine(review))}**`,
+    '',
+    compared,
+    ...tableOf(sections),
+  ];
   const foot = unchanged === undefined ? [] : ['', unchanged];
   const room = MAX_COMMENT - RESERVE - [...head, ...foot].join('\n').length;
   const shown = fitting(

@@ -1,7 +1,7 @@
 // A change of a policy as text for a terminal.
 
 import { visible } from '../policy/visible-text.ts';
-import { type Line, type Part, type Review, sectionsOf, unchangedSentence, verdictSentence } from './review.ts';
+import { type Line, type Part, type Review, sectionsOf, unchangedSentence, verdictLine } from './review.ts';
 
 /** The lines; the first one is the verdict. */
 export function toText(review: Review): string[] {
@@ -13,7 +13,7 @@ export function toText(review: Review): string[] {
   ]);
   const unchanged = unchangedSentence(review);
   return [
-    verdictSentence(review),
+    toLine(verdictLine(review)),
     before.sha256 === undefined
       ? `There is no ${visible(before.name)}. ${visible(after.name)} is compared with an empty policy.`
       : `Compared ${visible(before.name)} with ${visible(after.name)}.`,

@@ -97,7 +97,8 @@ function jobsChange(name: string, search: Search): Change[] {
 
 function compareJobs(name: string, search: Search): Change[] {
   const { before, after } = search;
-  return compareSets(
+  const sameOrganization = JSON.stringify(before.organization) === JSON.stringify(after.organization);
+  const changes = compareSets(
     {
       what: 'jobs',
       ...differingRules(before, after, name),
@@ -109,7 +110,11 @@ function compareJobs(name: string, search: Search): Change[] {
     },
     (job) => ({ job }),
   );
+  return sameOrganization ? changes : changes.map(({ note, ...change }) => ({ ...change, note: note ?? ORGANIZATION }));
 }
+
+const ORGANIZATION =
+  'The organization differs. An example is of the organization of its policy, and explain takes that organization.';
 
 /** A job that one policy grants a credential to and another does not. */
 function grantedOutside(policy: Policy, other: Policy, credential: string, tools: Tools): ExampleJob | undefined {

@@ -8,7 +8,8 @@ import type { Change, Direction, Example } from './change.ts';
 import { type CredentialDiff, diffPolicies, type PolicyDiff, type Verdict } from './diff.ts';
 import { claimLine } from './example-lines.ts';
 import { describeMatch } from './rule-differences.ts';
-import { writtenChanges } from './written-changes.ts';
+import { withStableNames } from './stable-names.ts';
+import { DECLARED, NOT_DECLARED, writtenChanges } from './written-changes.ts';
 
 export interface Review {
   readonly before: PolicyVersion;
@@ -36,12 +37,21 @@ export interface MissingPolicy {
 export function reviewChange(before: NamedPolicy | MissingPolicy, after: NamedPolicy): Review {
   const old = before.policy ? before : undefined;
   const policy = old?.policy ?? withoutCredentials(after.policy);
+  const diff = diffPolicies(policy, after.policy);
   return {
     before: { name: before.name, policy, sha256: old?.sha256 },
     after,
-    diff: diffPolicies(policy, after.policy),
-    others: old ? writtenChanges(old.written, after.written) : [],
+    diff,
+    others: old ? writtenChanges(old.written, after.written, unchangedJobs(diff)) : [],
   };
+}
+
+/** The credentials that the same jobs get as before. */
+function unchangedJobs({ credentials }: PolicyDiff): ReadonlySet<string> {
+  const unchanged = credentials.filter(
+    ({ verdict, changes }) => verdict !== 'new' && verdict !== 'gone' && changes.every(({ what }) => what !== 'jobs'),
+  );
+  return new Set(unchanged.map(({ credential }) => credential));
 }
 
 function withoutCredentials(policy: Policy): Policy {
@@ -63,7 +73,10 @@ export interface Section {
 
 /** The most important first; credentials without a change are left out. */
 export function sectionsOf({ before, after, diff, others }: Review): Section[] {
-  const policies = { before: before.policy, after: after.policy };
+  const policies = {
+    before: withStableNames(before.policy, after.policy),
+    after: withStableNames(after.policy, before.policy),
+  };
   const ofPolicy = diff.changes.filter(({ direction }) => direction !== 'neither');
   const unimportant = [...diff.changes.filter(({ direction }) => direction === 'neither'), ...others];
   const credentials = diff.credentials
@@ -189,6 +202,8 @@ function itemOf(change: Change, policies: Policies, words = toWords(change.direc
     ...exampleDetail(lost, ['no longer granted to: ', 'no longer allowed: '], policies.before),
     ...(note === undefined ? [] : [[note]]),
   ];
+  if (before === NOT_DECLARED && after === DECLARED) return { line: [{ value: what }, ': added'], details: [] };
+  if (before === DECLARED && after === NOT_DECLARED) return { line: [{ value: what }, ': removed'], details: [] };
   const rest: Line = same ? [`by ${before}`] : short ? ['from ', { value: before }, ' to ', { value: after }] : [];
   const comma = words !== '' && rest.length > 0 ? ', ' : '';
   return { line: [{ value: what }, `: ${words}${comma}`, ...rest], details };
@@ -205,7 +220,7 @@ function exampleDetail(
 }
 
 /** Whether anything is wider, and how much of what. */
-export function verdictSentence({ before, diff, others }: Review): string {
+export function verdictLine({ before, diff, others }: Review): Line {
   const { credentials, changes } = diff;
   const count = (verdicts: readonly Verdict[], directions: readonly Direction[]) => {
     const settings = changes.filter(({ direction }) => directions.includes(direction)).length;
@@ -220,12 +235,23 @@ export function verdictSentence({ before, diff, others }: Review): string {
   const gone = sentence('Gone', count(['gone'], []));
   const forNobody = sentence('New, for no job', counted(credentials.filter(isForNobody).length, 'credential'));
   const sentences = [wider, unknown, narrower, gone, forNobody].filter((text) => text !== '');
-  const withoutEffect = [...changes, ...credentials.flatMap((one) => one.changes), ...others].length;
+  const withoutEffect = [...changes, ...credentials.flatMap((one) => one.changes), ...others].map(({ what }) => what);
   if (before.sha256 === undefined) sentences.unshift('The policy is new.');
   else if (sentences.length === 0)
-    return withoutEffect > 0 ? `Same access. Other changes: ${withoutEffect}.` : 'No difference.';
+    return withoutEffect.length > 0
+      ? ['Same access. Other changes: ', ...named(withoutEffect), '.']
+      : ['No difference.'];
   else if (!diff.widens) sentences.unshift('Not wider.');
-  return sentences.join(' ');
+  return [sentences.join(' ')];
+}
+
+/** What a sentence names; of more it has the number. */
+const MAX_NAMED = 3;
+
+function named(changes: readonly string[]): Line {
+  const names = [...new Set(changes)];
+  if (names.length > MAX_NAMED || names.join('').length > SHORT) return [String(changes.length)];
+  return names.flatMap((value, index) => (index === 0 ? [{ value }] : [', ', { value }]));
 }
 
 /** Credentials without any change. */

@@ -4,6 +4,7 @@ import type { Policy } from '../policy/policy.ts';
 import type { Match, Rule } from '../policy/rule.ts';
 import type { Demand } from './claim-values.ts';
 import { demandsOf } from './jobs.ts';
+import { withStableNames } from './stable-names.ts';
 
 export function differingRules(
   before: Policy,
@@ -11,7 +12,10 @@ export function differingRules(
   credential: string,
 ): { readonly before: string; readonly after: string } {
   const [old, new_] = [rulesOf(before, credential), rulesOf(after, credential)];
-  const texts = { before: describe(old, new_, before), after: describe(new_, old, after) };
+  const texts = {
+    before: describe(old, new_, withStableNames(before, after)),
+    after: describe(new_, old, withStableNames(after, before)),
+  };
   // Both grant it by the same rules to jobs of different organizations.
   const same = 'the same rules';
   if (texts.before === '' && texts.after === '') return { before: same, after: same };

@@ -3,18 +3,27 @@
 import type { Accept } from '../policy/accept.ts';
 import { resolvePipelines } from '../policy/pipelines.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
+import type { Rule } from '../policy/rule.ts';
 import type { Change } from './change.ts';
 
 type Entries<Value> = Readonly<Record<string, Value>>;
 
-/** All of them `neither`: whatever else they change is a change of a credential. */
-export function writtenChanges(before: WrittenPolicy, after: WrittenPolicy): Change[] {
+/** Of what a file declares or does not. */
+export const DECLARED = 'declared';
+export const NOT_DECLARED = 'none';
+
+/**
+ * All of them `neither`: whatever else they change is a change of a credential.
+ * @param unchanged credentials that the same jobs get as before
+ */
+export function writtenChanges(before: WrittenPolicy, after: WrittenPolicy, unchanged: ReadonlySet<string>): Change[] {
   return [
     ...environmentChanges(before, after),
-    ...renamed('pipelines', before.pipelines, after.pipelines),
+    ...renamed('pipeline', before.pipelines, after.pipelines),
     ...moved(before.pipelines, after.pipelines),
-    ...renamed('databases', before.databases, after.databases),
-    ...renamed('rules', ruleBodies(before), ruleBodies(after)),
+    ...renamed('database', before.databases, after.databases),
+    ...renamed('rule', ruleBodies(before), ruleBodies(after)),
+    ...rulesWithoutEffect(before, after, unchanged),
     ...orderChange(before, after),
     ...acceptChanges(before, after),
   ];
@@ -23,20 +32,43 @@ export function writtenChanges(before: WrittenPolicy, after: WrittenPolicy): Cha
 function environmentChanges(before: WrittenPolicy, after: WrittenPolicy): Change[] {
   const [old, new_] = [Object.keys(before.environments), Object.keys(after.environments)];
   return [
-    ...new_.filter((name) => !old.includes(name)).map((name) => neither(`environments.${name}`, 'none', 'declared')),
-    ...old.filter((name) => !new_.includes(name)).map((name) => neither(`environments.${name}`, 'declared', 'none')),
+    ...new_.filter((name) => !old.includes(name)).map((name) => neither(`environment ${name}`, NOT_DECLARED, DECLARED)),
+    ...old.filter((name) => !new_.includes(name)).map((name) => neither(`environment ${name}`, DECLARED, NOT_DECLARED)),
   ];
 }
 
 /** Entries that another name has by now. */
-function renamed<Value>(section: string, before: Entries<Value>, after: Entries<Value>): Change[] {
+function renamed<Value>(noun: string, before: Entries<Value>, after: Entries<Value>): Change[] {
   const text = (value: Value) => JSON.stringify(value);
   const added = Object.entries(after).filter(([name]) => !Object.hasOwn(before, name));
   return Object.entries(before).flatMap(([name, value]) => {
     if (Object.hasOwn(after, name)) return [];
     const match = added.find(([, other]) => text(other) === text(value));
-    return match ? [neither(`${section}, a name`, name, match[0])] : [];
+    return match ? [neither(`${noun} renamed`, name, match[0])] : [];
   });
+}
+
+/** Rules that are new, gone or changed, all of whose credentials the same jobs get: another rule covers them. */
+function rulesWithoutEffect(before: WrittenPolicy, after: WrittenPolicy, unchanged: ReadonlySet<string>): Change[] {
+  const [old, new_] = [ruleBodies(before), ruleBodies(after)];
+  const text = (value: unknown) => JSON.stringify(value);
+  const has = (bodies: Entries<unknown>, body: unknown) =>
+    Object.values(bodies).some((one) => text(one) === text(body));
+  const isWithoutEffect = ({ grants }: { readonly grants: readonly string[] }) =>
+    grants.every((name) => unchanged.has(name));
+  return [
+    ...Object.entries(new_).flatMap(([name, body]) => {
+      if (!isWithoutEffect(body)) return [];
+      const was = Object.hasOwn(old, name) ? old[name] : undefined;
+      if (!was) return has(old, body) ? [] : [neither(`rule ${name}`, NOT_DECLARED, DECLARED)];
+      return text(was) === text(body) || !isWithoutEffect(was) ? [] : [neither(`rule ${name}`, text(was), text(body))];
+    }),
+    ...Object.entries(old).flatMap(([name, body]) =>
+      Object.hasOwn(new_, name) || has(new_, body) || !isWithoutEffect(body)
+        ? []
+        : [neither(`rule ${name}`, DECLARED, NOT_DECLARED)],
+    ),
+  ];
 }
 
 /** Names of pipelines that stand for another one by now. */
@@ -48,7 +80,7 @@ function moved(before: Entries<string>, after: Entries<string>): Change[] {
 }
 
 /** Without names of pipelines, which may have changed too. */
-function ruleBodies({ rules, pipelines }: WrittenPolicy): Entries<unknown> {
+function ruleBodies({ rules, pipelines }: WrittenPolicy): Entries<Pick<Rule, 'match' | 'grants'>> {
   return Object.fromEntries(
     rules.map((rule) => [`"${rule.name}"`, { match: resolvePipelines(rule, pipelines).match, grants: rule.grants }]),
   );

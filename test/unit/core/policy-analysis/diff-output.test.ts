@@ -93,6 +93,39 @@ ${RULES_END}`,
       ['environments:\n', 'environments:\n  sandbox: {}\n'],
     ],
   ],
+  'the pipelines of two names exchanged': [
+    true,
+    [
+      ['web: 0184990a-4782-42b5-afc1-16715b10b1f0', 'web: 0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31'],
+      ['web-release: 0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31', 'web-release: 0184990a-4782-42b5-afc1-16715b10b1f0'],
+    ],
+  ],
+  'another organization': [true, [['slug: acme-inc', 'slug: globex']]],
+  'a rule that another one covers, and one renamed': [
+    false,
+    [
+      ['name: deploy to staging', 'name: staging from branches'],
+      [
+        RULES_END,
+        `${RULES_END}
+  - name: shadow
+    match: { pipeline: web, build_branch: main, build_source: ui }
+    grants: [staging-cache]`,
+      ],
+    ],
+  ],
+  'a rule more that nobody needs': [
+    false,
+    [
+      [
+        RULES_END,
+        `${RULES_END}
+  - name: shadow
+    match: { pipeline: web, build_branch: main, build_source: ui }
+    grants: [staging-cache]`,
+      ],
+    ],
+  ],
   'values that a comment must not show as they are': [
     true,
     [

@@ -214,7 +214,7 @@ function directionBetween(before: Data, after: Data): Direction | undefined {
   const directions = [
     ...changes,
     ...credentials.flatMap((one) => one.changes),
-    ...writtenChanges(old.written, new_.written),
+    ...writtenChanges(old.written, new_.written, new Set()),
   ].map(({ direction }) => direction);
   const has = (...some: Direction[]) => directions.some((one) => some.includes(one));
   if (has('cannot tell')) return 'cannot tell';
