@@ -5,8 +5,8 @@ import { byPlace } from '../shared/core/policy/places.ts';
 import type { AcceptedWarning } from '../shared/core/policy-warnings/accepted.ts';
 import { checkPolicy } from '../shared/core/policy-warnings/check.ts';
 import type { PolicyWarning } from '../shared/core/policy-warnings/codes.ts';
-import { createProblemPrinter, readDeployablePolicy } from './policy-file.ts';
-import { EXIT, note } from './terminal.ts';
+import { createProblemPrinter, printProblems, readDeployablePolicy } from './policy-file.ts';
+import { EXIT } from './terminal.ts';
 
 interface Checked extends ReadPolicy {
   /** Those that the file does not accept, and those that it does, in the order of the file. */
@@ -24,8 +24,7 @@ export function readCheckedPolicy(file: string): Checked {
   const { text, locate } = read;
   const { warnings, accepted, problems } = checkPolicy(read);
   if (problems.length > 0) {
-    const print = createProblemPrinter({ file, text, stream: process.stderr });
-    for (const problem of problems) note(print({ severity: 'error', ...locate(problem) }));
+    printProblems([{ file, text, problems: problems.map(locate) }]);
     process.exit(EXIT.failure);
   }
   const inOrder = <Warning extends PolicyWarning>(found: readonly Warning[]): Located<Warning>[] =>

@@ -3,7 +3,7 @@
 
 import { CommanderError } from '@commander-js/extra-typings';
 import { createProgram } from './program.ts';
-import { EXIT, fail } from './terminal.ts';
+import { EXIT, fail, printJsonError } from './terminal.ts';
 
 // A reader such as `head` may close its end early. The kill switch still has to finish.
 for (const stream of [process.stdout, process.stderr])
@@ -15,6 +15,8 @@ createProgram()
   .parseAsync()
   .catch((error: unknown) => {
     // Commander has printed the message or the help.
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
-    else fail(EXIT.failure, error instanceof Error ? error.message : String(error));
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+      if (error.exitCode !== 0) printJsonError(error.message.replace(/^error: /, ''));
+    } else fail(EXIT.failure, error instanceof Error ? error.message : String(error));
   });

@@ -7,6 +7,7 @@ import { Option } from '@commander-js/extra-typings';
 import { createSplitter, type JsonText } from '../shared/core/policy-history/json-texts.ts';
 import { type LogEntry, toLogEntry } from '../shared/core/policy-history/log-entry.ts';
 import { collect } from './options.ts';
+import { readError } from './policy-file.ts';
 import { EXIT, fail, warn } from './terminal.ts';
 
 export function logOption() {
@@ -91,7 +92,7 @@ async function* textsOf(file: string): AsyncGenerator<JsonText> {
   try {
     for await (const bytes of unpacked(file)) yield* splitter.push(decoder.decode(bytes, { stream: true }));
   } catch (error) {
-    fail(EXIT.failure, `${file} cannot be read: ${error instanceof Error ? error.message : error}`);
+    fail(EXIT.failure, `${file} ${readError(error)}`);
   }
   yield* splitter.push(decoder.decode());
   yield* splitter.end();

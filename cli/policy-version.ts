@@ -11,7 +11,8 @@ import { EXIT, fail } from './terminal.ts';
 /** Reads what a person wrote: a file, `REVISION:PATH`, or a revision of `file`. Ends the process if it cannot. */
 export function readPolicyVersion(written: string, file: string): NamedPolicy | MissingPolicy {
   const cut = written.indexOf(':');
-  if (isFile(written) || (cut < 0 && POLICY_FILE.test(written))) return { ...readPolicy(written), name: written };
+  if (isFile(written) || (cut < 0 && POLICY_FILE.test(written)))
+    return { ...readPolicy(written, 'Name a file, or a git revision.'), name: written };
   const revision = cut < 0 ? written : written.slice(0, cut);
   const path = cut < 0 ? `./${basename(file)}` : written.slice(cut + 1);
   const folder = cut < 0 ? dirname(file) : '.';

@@ -8,9 +8,9 @@ export const EXIT = { failure: 1, usage: 2, differs: 3 } as const;
 /** What each exit code means, in the words of the help. */
 export const EXIT_CODES = {
   0: 'success',
-  1: 'findings or failure',
-  2: 'usage',
-  3: 'differs',
+  1: 'problem or failure',
+  2: 'wrong command line',
+  3: 'wider, different or unknown',
 } as const satisfies Record<0 | (typeof EXIT)[keyof typeof EXIT], string>;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -19,10 +19,26 @@ export function paint(format: 'red' | 'yellow', text: string, stream: NodeJS.Wri
   return stream.isTTY && !process.env.NO_COLOR ? styleText(format, text, { validateStream: false }) : text;
 }
 
-/** Ends the process, with the message on standard error. */
+/** What is wrong in a file, where it is known. */
+export interface ErrorPlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The part of the file, in words. */
+  readonly where: string;
+  readonly message: string;
+}
+
+/** Ends the process, with the message on standard error. With --json, standard output has it too. */
 export function fail(code: ExitCode, message: string): never {
   process.stderr.write(`${paint('red', message, process.stderr)}\n`);
+  printJsonError(message);
   process.exit(code);
+}
+
+/** For a program that reads the results of --json: why there are none. */
+export function printJsonError(message: string, problems: readonly ErrorPlace[] = []): void {
+  if (process.argv.slice(2).includes('--json')) printJson({ error: { message, problems } });
 }
 
 export function warn(message: string): void {

@@ -6,7 +6,7 @@ import { toMarkdown } from '../../../shared/core/policy-analysis/diff-markdown.t
 import { toText } from '../../../shared/core/policy-analysis/diff-text.ts';
 import { reviewChange } from '../../../shared/core/policy-analysis/review.ts';
 import { examples, policyOption } from '../../options.ts';
-import { readPolicy } from '../../policy-file.ts';
+import { NAME_POLICY, readPolicy } from '../../policy-file.ts';
 import { readPolicyVersion } from '../../policy-version.ts';
 import { EXIT, fail, print, printJson } from '../../terminal.ts';
 
@@ -33,7 +33,7 @@ export const diffCommand = new Command('diff')
     const before = readPolicyVersion(old, options.policy);
     const after =
       new_ === undefined
-        ? { ...readPolicy(options.policy), name: options.policy }
+        ? { ...readPolicy(options.policy, NAME_POLICY), name: options.policy }
         : readPolicyVersion(new_, options.policy);
     if (!after.policy) fail(EXIT.failure, `${after.name} does not exist. Name a version that has the policy.`);
     const review = reviewChange(before, after);

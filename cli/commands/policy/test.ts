@@ -8,8 +8,8 @@ import { reportCoverage, reportFile } from '../../../shared/core/policy-tests/re
 import { reportData } from '../../../shared/core/policy-tests/report-json.ts';
 import { runTests } from '../../../shared/core/policy-tests/run-tests.ts';
 import { examples, policyOption } from '../../options.ts';
-import { createProblemPrinter, readDeployablePolicy, readText } from '../../policy-file.ts';
-import { EXIT, fail, note, print, printJson } from '../../terminal.ts';
+import { printProblems, readDeployablePolicy, readText } from '../../policy-file.ts';
+import { EXIT, fail, print, printJson } from '../../terminal.ts';
 
 const TEST_FILE = /\.test\.ya?ml$/i;
 
@@ -42,12 +42,11 @@ export const testCommand = new Command('test')
       files.map((file) => ({ file, text: readText(file) })),
     );
     const success = passed && (!options.coverage || isComplete(coverage));
-    for (const { file, text, problems } of broken) {
-      const show = createProblemPrinter({ file, text, stream: process.stderr });
-      for (const problem of problems) note(show({ severity: 'error', ...problem }));
-    }
     if (!success) process.exitCode = EXIT.failure;
-    if (broken.length > 0) return;
+    if (broken.length > 0) {
+      printProblems(broken);
+      return;
+    }
     if (options.json) {
       printJson(reportData(success, results, coverage));
       return;

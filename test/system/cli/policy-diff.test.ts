@@ -108,7 +108,8 @@ describe('keydesk policy diff', () => {
     const { code, out } = await diff(['main', '--json']);
     expect(code).toBe(3);
     expect(JSON.parse(out)).toMatchObject({ widens: true, before: { name: 'main:policy.yaml' } });
-    expect(await diff(['main', '--json', '--markdown'])).toMatchObject({ code: 2, out: '' });
+    const both = await diff(['main', '--json', '--markdown']);
+    expect({ code: both.code, ...JSON.parse(both.out) }).toMatchObject({ code: 2, error: { problems: [] } });
   });
 
   it.each<[string, string[], number, RegExp]>([

@@ -103,7 +103,7 @@ refused as before  1
 
   it.each([
     ['a file without an entry', 'policy.yaml', 'policy.yaml: no entry of a log was found.'],
-    ['a file that does not exist', 'none.json', 'none.json cannot be read: '],
+    ['a file that does not exist', 'none.json', 'none.json does not exist.\n'],
   ])('exits with 1 for %s', async (_, file, message) => {
     expect(await replay('--log', file)).toMatchObject({ code: 1, out: '', err: expect.stringContaining(message) });
   });

@@ -135,8 +135,36 @@ describe('keydesk policy check', () => {
     expect(again.out).not.toBe(out);
   });
 
-  it('with --json writes no JSON of a policy with problems', async () => {
-    expect(await policy(replaced(['version: 1', 'version: 2']), '--json')).toMatchObject({ code: 1, out: '' });
+  it('with --json prints the problems, and what ends a command', async () => {
+    const broken = await policy(
+      replaced(['version: 1', 'version: 2'], ['ttl: 10m\n    firestore', 'ttl: 1s\n    firestore']),
+      '--json',
+    );
+    expect(broken).toMatchObject({ code: 1, err: expect.stringContaining('policy.yaml:') });
+    expect(JSON.parse(broken.out)).toMatchObject({
+      error: {
+        message: 'policy.yaml: 2 problems',
+        problems: [
+          { file: 'policy.yaml', line: 3, column: 10, message: expect.stringContaining('must be 1') },
+          { file: 'policy.yaml', where: expect.stringContaining('production-config') },
+        ],
+      },
+    });
+    for (const [command, code] of [
+      ['policy who --environment prodction', 2],
+      ['policy what --claim pipeline=wbe', 2],
+      ['policy explain nobody', 2],
+      ['policy diff none.yaml', 1],
+      ['policy test none.test.yaml', 1],
+      ['policy check --polcy x', 2],
+      ['policy check --policy none.yaml', 1],
+    ] as const) {
+      const ended = await runCli(command, ['--json'], { env: { KEYDESK_POLICY: 'examples/policy.yaml' } });
+      expect(ended.code).toBe(code);
+      const { error } = JSON.parse(ended.out);
+      expect(error).toEqual({ message: expect.stringMatching(/\w/), problems: [] });
+      expect(ended.err).toContain(error.message);
+    }
   });
 
   it('says so when the file is a folder, or UTF-16, or not UTF-8', async () => {
@@ -153,7 +181,10 @@ describe('keydesk policy check', () => {
 
   it('says so when there is no file', async () => {
     const { code, err } = await runCli('policy check', ['--policy', 'none.yaml'], { cwd: folder });
-    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/^none\.yaml does not exist\. /) });
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringMatching(/^none\.yaml does not exist\. .* keydesk init\.\n$/),
+    });
   });
 
   it('prints warnings with their places, and exits with 1', async () => {
