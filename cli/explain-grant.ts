@@ -100,16 +100,13 @@ function whatElse(
   policyFile: string,
   rulesFile: string | undefined,
 ): string[] {
-  if (!database) return [];
+  // What the policy denies, no deployed version of its rules should allow.
+  if (!database || verdict === 'denied') return [];
   const { project, database: id } = database;
   const check = `keydesk rules check --policy ${policyFile} --project ${project} --database '${id}' --file ${rulesFile ?? 'FILE'}`;
-  const deployed = [
+  return [
     'The deployed rules may be older than the policy. Save the rules that the Firebase console shows to FILE, and run:',
     `  ${check}`,
-  ];
-  if (verdict === 'denied') return deployed;
-  return [
-    ...deployed,
     'If they agree, check that the request has the token of this grant, and that App Check is not enforced for Firestore.',
     'docs/CLIENTS.md lists requests that no rule can allow.',
   ];

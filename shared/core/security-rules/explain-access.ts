@@ -71,13 +71,17 @@ export function explainAccess(request: AccessRequest): AccessExplanation {
       one.credentials.includes(name) && one.verbs.includes(request.verb) && coversPath(one.path, target.segments),
   );
   const ofPath = pathCheck({ ...request, name, credential, target });
+  const ofRules = rulesCheck({
+    ...{ allows, allow },
+    ...{ opened: ofPath.result === 'ok', fromFile: request.rules !== undefined },
+  });
   const checks = [
     ofGrant,
     ofCredential,
     databaseCheck(credential, target),
     tenantCheck(credential),
     ofPath,
-    rulesCheck({ allows, allow, opened: ofPath.result === 'ok', fromFile: request.rules !== undefined }),
+    ...(ofRules ? [ofRules] : []),
   ];
   const isDenied = checks.some(({ result }) => result === 'problem');
   return { verdict: isDenied ? 'denied' : 'allowed', checks, database: { project, database }, allow };
@@ -134,6 +138,12 @@ function credentialOf({
       'credential',
       `The policy has no credential ${name}.${meant === undefined ? '' : ` The nearest name is ${meant}.`}`,
       'Use the policy that is deployed. GET /health has its SHA-256.',
+    );
+  if (credential.kind !== 'firestore' && credential.storage)
+    return problem(
+      'credential',
+      `${name} is a storage credential. Its tokens are narrowed to the bucket ${credential.storage.bucket}, and open no Firestore.`,
+      'Use a firestore credential.',
     );
   if (credential.kind !== 'firestore')
     return problem(
@@ -292,12 +302,12 @@ function fixFor({ policy, credential, target, verb, name }: PathRequest): string
   return `${use}, write the rules with keydesk rules write, and deploy them.`;
 }
 
-/** The entry of `allow` with the verb, or a new one for this path alone. */
-function suggestion({ target, verb }: PathRequest, [covering]: Allow): string[] {
-  const literal = target.segments.map((segment) => (typeof segment === 'string' ? segment : '{document}')).join('/');
-  const path = covering?.path ?? literal;
+/** The smallest entry of `allow` that opens it. One that is for this path alone gets the verb. */
+function suggestion({ target, verb }: PathRequest, covering: Allow): string[] {
+  const path = target.segments.map((segment) => (typeof segment === 'string' ? segment : '{document}')).join('/');
   if (documentPathProblem(path) !== undefined) return [];
-  const verbs = ACCESS_VERBS.filter((one) => one === verb || covering?.verbs.includes(one));
+  const same = covering.find((entry) => entry.path === path);
+  const verbs = ACCESS_VERBS.filter((one) => one === verb || same?.verbs.includes(one));
   return [`- { path: ${JSON.stringify(path)}, verbs: [${verbs.join(', ')}] }`];
 }
 
@@ -311,7 +321,7 @@ function rulesCheck({
   readonly allow: GeneratedAllow | undefined;
   readonly opened: boolean;
   readonly fromFile: boolean;
-}): AccessCheck {
+}): AccessCheck | undefined {
   if (allows === undefined)
     return problem(
       'rules',
@@ -333,7 +343,8 @@ function rulesCheck({
       'The file is older than the policy. Write it with keydesk rules write.',
     );
   }
-  if (!opened) return ok('rules', 'No line of the generated rules allows it.');
+  // The rules follow from the policy, about which there is a check.
+  if (!opened) return undefined;
   return problem(
     'rules',
     'The policy opens the path, and no line of the rules file does. The file is older than the policy.',

@@ -258,7 +258,7 @@ describe('keydesk explain --grant', () => {
   it('says what denies a request, also as JSON', async () => {
     const { out } = await explain(grant, '--path', 'cache', '--verb', 'list');
     expect(out).toContain('A query needs list, and get is for one document.');
-    expect(out).toContain('- { path: "cache/{entry}", verbs: [get, list, create, update, delete] }');
+    expect(out).toContain('- { path: "cache/{document}", verbs: [list] }');
     const { code, out: json } = await explain({ active: false }, '--path', 'cache/a', '--verb', 'get', '--json');
     expect(code).toBe(0);
     expect(JSON.parse(json)).toMatchObject({ verdict: 'denied', checks: expect.arrayContaining([]) });

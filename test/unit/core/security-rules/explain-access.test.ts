@@ -43,6 +43,14 @@ const policy = policyWith({
     ...{ environment: 'staging', ttl: '10m' },
     serviceAccount: { email: account('export', 'acme-data'), scopes: [DATASTORE] },
   },
+  cache: {
+    ...{ environment: 'staging', ttl: '10m' },
+    storage: {
+      serviceAccount: account('cache-ci', 'acme-data'),
+      bucket: 'acme-cache',
+      role: 'roles/storage.objectUser',
+    },
+  },
 });
 const inTenant = policyWith(
   { config: firestore([{ path: 'config/{document}', verbs: ['get'] }]) },
@@ -67,6 +75,8 @@ const CASES: readonly (readonly [title: string, more: Partial<AccessRequest>, pr
   ['a grant that has ended', { grant: { ...grant, renewable: false } }, 'grant'],
   ['a credential that the policy does not have', { grant: { ...grant, credential: 'confg' } }, 'credential'],
   ['a credential that rules do not judge', { grant: { ...grant, credential: 'export' } }, 'credential'],
+  ['a credential of a bucket', { grant: { ...grant, credential: 'cache' } }, 'credential'],
+  ['a verb more of one document', { path: 'config/web', verb: 'delete' }, 'path'],
   ['another database', { path: 'projects/acme-data/databases/other/documents/config/app' }, 'database'],
   ['another project', { path: '/projects/acme/databases/(default)/documents/config/app' }, 'database'],
   ['another verb', { verb: 'delete' }, 'path'],
