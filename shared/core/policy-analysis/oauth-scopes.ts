@@ -53,3 +53,22 @@ export function coversScope(scope: string, other: string): boolean {
 export function coversStorage(scopes: readonly string[]): boolean {
   return scopes.some((scope) => coversScope(scope, `${PREFIX}devstorage.full_control`));
 }
+
+/** The scopes that methods of the two APIs accept. Source: the same discovery documents. */
+const OPENING = {
+  documents: ['cloud-platform', 'datastore'],
+  objects: [
+    ...['cloud-platform', 'cloud-platform.read-only'],
+    ...['devstorage.full_control', 'devstorage.read_only', 'devstorage.read_write'],
+  ],
+} as const;
+const OF_PEOPLE = ['openid', 'email', 'profile', 'userinfo.email', 'userinfo.profile'];
+
+/** Whether a token with one of these may open documents of Firestore, or objects of Cloud Storage. A scope that is not known may. */
+export function mayOpen(what: keyof typeof OPENING, scopes: readonly string[]): boolean {
+  const opening: readonly string[] = OPENING[what];
+  return scopes.some((scope) => {
+    const name = scope.startsWith(PREFIX) ? scope.slice(PREFIX.length) : scope;
+    return opening.includes(name) || !(CLOUD.includes(name) || OF_PEOPLE.includes(name));
+  });
+}

@@ -6,6 +6,7 @@ import { orCannotTell } from './change.ts';
 import type { CommonPlace } from './common-places.ts';
 import { type Allow, type Touch, touchInBoth, touchOutside } from './documents.ts';
 import { type Tools, toLiteral } from './jobs.ts';
+import { mayOpen } from './oauth-scopes.ts';
 import type { Question } from './questions.ts';
 
 /** How much of what was asked about a credential opens. */
@@ -44,25 +45,13 @@ export function openingOf(
 type PathQuestion = Extract<Question, { about: 'path' }>;
 type BucketQuestion = Extract<Question, { about: 'bucket' }>;
 
-const SCOPES = 'https://www.googleapis.com/auth/';
-/** Source: firebase.google.com/docs/firestore/reference/rest (authorization scopes). */
-const FIRESTORE_SCOPES = ['cloud-platform', 'datastore'];
-/** Source: docs.cloud.google.com/storage/docs/oauth-scopes. */
-const STORAGE_SCOPES = [
-  'cloud-platform',
-  'cloud-platform.read-only',
-  'devstorage.full_control',
-  'devstorage.read_only',
-  'devstorage.read_write',
-];
-
 function pathOpening(
   credential: Credential,
   written: WrittenCredential,
   { path, verbs, database }: PathQuestion,
   newTools: () => Tools,
 ): Opening | undefined {
-  if (credential.kind !== 'firestore') return credential.storage ? undefined : byRoles(credential, FIRESTORE_SCOPES);
+  if (credential.kind !== 'firestore') return credential.storage ? undefined : byRoles(credential, 'documents');
   if (database !== undefined && written.kind === 'firestore' && written.database !== database) return undefined;
   const asked: Allow = [{ path: toTemplate(path), verbs }];
   const found = orCannotTell(() => {
@@ -87,7 +76,7 @@ function toTemplate(path: string): string {
 
 function bucketOpening(credential: Credential, { bucket, prefix }: BucketQuestion): Opening | undefined {
   if (credential.kind === 'firestore') return undefined;
-  if (!credential.storage) return byRoles(credential, STORAGE_SCOPES);
+  if (!credential.storage) return byRoles(credential, 'objects');
   if (credential.storage.bucket !== bucket) return undefined;
   const opened = credential.storage.prefix ?? '';
   if (prefix.startsWith(opened)) return { opens: 'all' };
@@ -96,9 +85,9 @@ function bucketOpening(credential: Credential, { bucket, prefix }: BucketQuestio
 
 function byRoles(
   credential: Exclude<Credential, { kind: 'firestore' }>,
-  scopes: readonly string[],
+  asked: 'documents' | 'objects',
 ): Opening | undefined {
-  if (!credential.scopes.some((scope) => scopes.includes(scope.replace(SCOPES, '')))) return undefined;
+  if (!mayOpen(asked, credential.scopes)) return undefined;
   const accounts = accountsOf(credential).map(({ email }) => email);
   const [first = '', ...more] = accounts;
   const owner = more.length > 0 ? `${first} and ${more.length} more` : first;

@@ -5,6 +5,7 @@ import type { Credential } from '../policy/credential.ts';
 import type { Policy } from '../policy/policy.ts';
 import { touchInBoth } from '../policy-analysis/documents.ts';
 import type { Tools } from '../policy-analysis/jobs.ts';
+import { mayOpen } from '../policy-analysis/oauth-scopes.ts';
 import { CannotTell } from '../policy-analysis/work.ts';
 
 export type Target =
@@ -47,8 +48,8 @@ function opensPart(
 ): Opens {
   if (credential.kind === 'firestore')
     return target.of === 'documents' ? opensDocuments(credential, target, newTools()) : 'no';
-  // A token without a boundary does whatever the roles of its account allow.
-  if (!credential.storage) return 'by IAM';
+  // A token without a boundary does whatever the roles of its account and its scopes allow.
+  if (!credential.storage) return mayOpen(target.of, credential.scopes) ? 'by IAM' : 'no';
   if (target.of === 'documents') return 'no';
   const { bucket, prefix } = credential.storage;
   const own = prefix ?? '';

@@ -40,7 +40,7 @@ describe('never', () => {
     `{ never: { path: "releases/{r}", verb: write }, ${ASSUME} }`,
     `{ never: { path: "config/{document=**}", verb: delete, database: staging }, ${ASSUME} }`,
     '{ never: { path: "config/a/b/c" }, for: { pipeline: web-release }, unless: { build_branch: "v*", build_tag: "v*" } }',
-    `{ never: { bucket: acme-ci-cache, prefix: cold/ }, ${ASSUME} }`,
+    `{ never: { bucket: acme-ci-cache, prefix: cold/ }, assume: { ${POOL} } }`,
     '{ never: { bucket: acme-ci-cache }, unless: { pipeline: web } }',
     '{ never: { path: "{collection}/{document=**}", database: production }, unless: { pipeline: [web, web-release] } }',
   ])('proves %s', (statement) => {
@@ -117,7 +117,7 @@ describe('never', () => {
       { what: 'collection', name: 'cache', near: undefined },
     ],
     [
-      `{ never: { bucket: acme-ci-cache, prefix: wram/ }, ${ASSUME} }`,
+      `{ never: { bucket: acme-ci-cache, prefix: wram/ }, assume: { ${POOL} } }`,
       { what: 'prefix', name: 'wram/', near: 'warm/' },
     ],
     [`{ never: { path: "config/{d}/x/{y}", verb: delete, database: staging }, ${ASSUME} }`, undefined],
@@ -126,6 +126,23 @@ describe('never', () => {
   ])('says what no credential opens in %s', (statement, unopened) => {
     expect(verdictOf(statement)).toMatchObject({ verdict: 'proven', unopened });
     expect(verdictOf(statement).unopened).toEqual(unopened);
+  });
+
+  it('asks nothing about accounts whose scopes do not open it', () => {
+    // staging-export has the scope datastore.
+    const bucket = '{ never: { bucket: acme-ci-cache, prefix: cold/ }';
+    expect(verdictOf(`${bucket}, assume: { ${POOL} } }`)).toMatchObject({
+      verdict: 'proven',
+      about: ['staging-admin'],
+    });
+    expect(runStatement(EXAMPLE, `${bucket}, ${ASSUME} }`).problems).toMatchObject([
+      { message: expect.stringContaining('Nothing to assume') },
+    ]);
+    const scope = (name: string) => changedExample(['auth/datastore', `auth/${name}`]);
+    const path = `{ never: { path: "users/{u}" }, assume: { ${POOL} } }`;
+    expect(verdictOf(path, scope('bigquery')).verdict).toBe('proven');
+    // It may give tokens of other accounts.
+    expect(verdictOf(path, scope('iam')).verdict).toBe('cannot tell');
   });
 
   it('may be about a branch that a rule names, whatever its name', () => {
