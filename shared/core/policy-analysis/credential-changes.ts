@@ -159,8 +159,13 @@ function scopesChange(before: readonly string[], after: readonly string[]): Chan
   const removed = before.filter((scope) => !covers(after, scope));
   const direction = directionOf(added.length > 0, removed.length > 0);
   if (!direction) return sameSet(before, after) ? [] : [{ ...scopesTexts(before, after), direction: 'neither' }];
-  const readOnly = (scopes: readonly string[]) => scopes.some((scope) => scope.endsWith('/devstorage.read_only'));
-  const hmac = direction === 'narrower' && readOnly(without(after, before));
+  const has = (scopes: readonly string[], name: string) =>
+    scopes.some((scope) => scope.endsWith(`/devstorage.${name}`));
+  const hmac =
+    direction === 'narrower' &&
+    has(without(after, before), 'read_only') &&
+    has(before, 'read_write') &&
+    !coversStorage(before);
   return [{ ...scopesTexts(before, after), direction, ...(hmac && { note: HMAC_KEYS }) }];
 }
 

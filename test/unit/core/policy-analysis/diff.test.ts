@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { decide } from '../../../../shared/core/policy/decide.ts';
 import { parseJob } from '../../../../shared/core/policy/explain.ts';
 import { policyJsonSchema } from '../../../../shared/core/policy/json-schema.ts';
-import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
+import { type Policy, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import { MATCH_KEYS } from '../../../../shared/core/policy/rule.ts';
 import type { Change, Direction, Example } from '../../../../shared/core/policy-analysis/change.ts';
 import { diffPolicies } from '../../../../shared/core/policy-analysis/diff.ts';
@@ -300,6 +300,20 @@ describe('a change of a policy', () => {
     expect(directionBetween(before, basePolicy())).toBe('both');
     before.credentials.cache.serviceAccount.scopes = [`${AUTH}cloud-platform`];
     expect(directionBetween(before, basePolicy())).toBe('narrower');
+  });
+
+  it.each([
+    ['devstorage.read_write', true],
+    ['cloud-platform', false],
+    ['devstorage.full_control', false],
+  ])('from the scope %s to devstorage.read_only has a note about HMAC keys: %s', (scope, hasNote) => {
+    const [before, after] = [scope, 'devstorage.read_only'].map((name) => {
+      const data = basePolicy();
+      data.credentials.shared.serviceAccount.scopes = [`${AUTH}${name}`];
+      return parsed(data).policy;
+    }) as [Policy, Policy];
+    const shared = diffPolicies(before, after).credentials.find(({ credential }) => credential === 'shared');
+    expect(shared?.changes.map(({ note }) => note !== undefined)).toEqual([hasNote]);
   });
 
   it('keeps claims apart whose values have different lengths', () => {
