@@ -40,9 +40,9 @@ export const WARNINGS = {
       'Name `build_source` without `api`, or the `queue_id` of a queue that accepts only signed steps. Or use a pipeline of its own that few people can build.',
   },
   pull_request_branch: {
-    when: 'A rule without `build_tag` and `queue_id` admits builds from webhooks. It grants from an environment that has `require` or is called production. It has no `build_branch`, or a pattern that the branch of a pull request can fit.',
+    when: 'A rule without `build_tag` and `queue_id` admits builds from webhooks or of trigger steps. It grants from an environment that has `require` or is called production. It has no `build_branch`, or one that the branch of a pull request can be.',
     whatToDo:
-      'Name branches that are protected, or leave `webhook` out of `build_source`. Accept the warning if the pipeline builds no pull requests.',
+      'Name branches that are protected, or leave `webhook` and `trigger_job` out of `build_source`. Accept the warning if the pipeline builds no pull requests.',
   },
   hosted_runners: {
     when: 'Jobs on hosted agents can get a credential of an environment that has `require` or is called production. Buildkite gives everybody who may build the pipeline a terminal in such a job, unless remote access is disabled.',

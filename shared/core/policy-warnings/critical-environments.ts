@@ -11,46 +11,58 @@ export function criticalWarnings(policy: WrittenPolicy): PolicyWarning[] {
   return [...pullRequestWarnings(policy), ...hostedWarnings(policy)];
 }
 
-/** A branch with such a name is usually protected: nobody pushes it without a review. */
-const PROTECTED_BRANCH =
-  /^(?:releases?|rel|hotfix(?:es)?|stable|prod|production|live|support|maintenance)[/_.-]|^v?[0-9]|^v\*/i;
+/** Branches with such names are usually protected: nobody pushes one without a review. `**` is for names that no such rule protects. */
+const PROTECTED_PATTERN = /^(?!.*\*\*)(?:(?:releases?|rel|stable|support|maintenance)[/_.-]|v?[0-9]|v\*)/i;
+/** A single branch that looks like the work of one person, or is not protected in most repositories. */
+const WORK_BRANCH =
+  /^(?!(?:releases?|rel|stable|support|maintenance|prod|production|live|env|deploy)\/).*\/|^(?:patch|(?:bug|hot)?fix(?:es)?|bug|features?|feat|topic|wip|test|tmp|try|dev|develop|development)(?:[-_./]|$)/i;
 
 /**
  * A pull request chooses its branch and its steps, and its builds come from webhooks. It has no tag. The claims do not say that a
- * build is of a pull request. Source: buildkite.com/docs/pipelines/source-control/github (build pull requests).
+ * build is of a pull request. Source: buildkite.com/docs/pipelines/source-control/github (build pull requests). A trigger step of such a
+ * build can start a build of any branch: buildkite.com/docs/pipelines/configure/step-types/trigger-step.
  */
 function pullRequestWarnings(policy: WrittenPolicy): PolicyWarning[] {
   return policy.rules.flatMap((rule, index) => {
     const { match } = rule;
     const [environment] = criticalEnvironmentsOf(rule, policy);
-    const admitsWebhooks = match.build_source?.some((pattern) => matchesPattern(pattern, 'webhook')) ?? true;
+    const admits = (source: string) => match.build_source?.some((one) => matchesPattern(one, source)) ?? true;
+    const way = WAYS.find(({ source }) => admits(source));
     // A queue can accept signed steps only.
-    if (environment === undefined || !admitsWebhooks || match.build_tag || narrows(match, 'queue_id')) return [];
+    if (environment === undefined || !way || match.build_tag || narrows(match, 'queue_id')) return [];
     const path = ['rules', index, 'match'];
-    const grants = `and the rule grants ${environment} to builds from webhooks`;
+    const grants = `and the rule grants ${environment} to builds ${way.words}`;
+    const advice = `Name protected branches in build_branch, or leave ${way.source} out of build_source.`;
     if (!match.build_branch)
       return [
         {
           code: 'pull_request_branch' as const,
           path,
-          message: `has no build_branch, ${grants}. Builds of pull requests are such builds. ${ADVICE}`,
+          message: `has no build_branch, ${grants}. ${way.fact} ${advice}`,
         },
       ];
     return match.build_branch.flatMap((pattern, at) =>
-      isLiteral(pattern) || PROTECTED_BRANCH.test(pattern)
+      (isLiteral(pattern) ? !WORK_BRANCH.test(pattern) : PROTECTED_PATTERN.test(pattern))
         ? []
         : [
             {
               code: 'pull_request_branch' as const,
               path: [...path, 'build_branch', at],
-              message: `"${pattern}" can be the branch of a pull request, ${grants}. ${ADVICE}`,
+              message: `"${pattern}" can be the branch of a pull request, ${grants}. ${advice}`,
             },
           ],
     );
   });
 }
 
-const ADVICE = 'Name protected branches in build_branch, or leave webhook out of build_source.';
+const WAYS = [
+  { source: 'webhook', words: 'from webhooks', fact: 'Builds of pull requests are such builds.' },
+  {
+    source: 'trigger_job',
+    words: 'that trigger steps start',
+    fact: 'A step of a pull request can start such a build, of any branch.',
+  },
+] as const;
 
 function criticalEnvironmentsOf({ grants }: Rule, { credentials, environments }: WrittenPolicy): string[] {
   const names = new Set(grants.flatMap((name) => credentials[name]?.environment ?? []));

@@ -382,12 +382,27 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
     },
     match({ pipeline: 'release', build_branch: 'main' }, 1),
   ],
-  ...['**', '*', 'feature/*', 'main*', '*/main'].map((branch): [WarningCode, string, string, Change] => [
+  ...[
+    ...['**', '*', 'feature/*', 'main*', '*/main', 'hotfix/*', 'prod-*', 'release/**'],
+    ...['alice/fix', 'patch-1', 'hotfix/login', 'develop'],
+  ].map((branch): [WarningCode, string, string, Change] => [
     'pull_request_branch',
     `production by branch ${branch}`,
     'rules.1.match.build_branch.1',
     match({ pipeline: 'release', build_branch: ['main', branch], build_source: ['webhook', 'ui'] }, 1),
   ]),
+  [
+    'pull_request_branch',
+    'production by trigger steps of any branch',
+    'rules.1.match',
+    match({ pipeline: 'release', build_source: ['trigger_job', 'ui'] }, 1),
+  ],
+  [
+    'pull_request_branch',
+    'production by trigger steps of branches that anybody can push',
+    'rules.1.match.build_branch.0',
+    match({ pipeline: 'release', build_source: 'trigger_job', build_branch: 'f*' }, 1),
+  ],
   [
     'pull_request_branch',
     'production by webhook',
@@ -727,10 +742,13 @@ const NEARLY: readonly [what: string, ...changes: Change[]][] = [
       data.organization.id = RELEASE_ID;
     },
   ],
-  ...['main', 'feature/x', 'release/*', 'release-**', 'hotfix/*', '2.x*'].map((branch): [string, Change] => [
-    `production by webhook for branch ${branch}`,
-    release({ build_branch: branch }),
-  ]),
+  ...['main', 'production', 'release/*', 'release-*', 'stable/*', 'release/7', '2.x*', 'fixed-price'].map(
+    (branch): [string, Change] => [`production by webhook for branch ${branch}`, release({ build_branch: branch })],
+  ),
+  [
+    'production by trigger steps of main',
+    match({ pipeline: 'release', build_source: 'trigger_job', build_branch: 'main' }, 1),
+  ],
   ['production by webhook for tags', release({ build_tag: 'v*' })],
   ['production by webhook in one queue', release({ queue_id: RELEASE_ID })],
   ['production in one queue of any agents', release({ queue_id: RELEASE_ID, runner_environment: '*' })],
