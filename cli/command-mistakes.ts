@@ -1,7 +1,7 @@
 // Command lines that Commander refuses in words that say too little: a policy file without --policy, and a subcommand without its command.
 
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
-import { closestName } from '../shared/core/closest-name.ts';
+import { closestName, meantOrKnown } from '../shared/core/closest-name.ts';
 
 export const POLICY_FILE = /\.ya?ml$/i;
 
@@ -10,7 +10,29 @@ export function explainMistakes(program: CommandUnknownOpts): void {
   program.on('command:*', ([name]: string[]) =>
     program.error(`error: unknown command '${name}'${suggestion(program, name ?? '')}`),
   );
-  for (const command of withSubcommands(program)) explainExcessArguments(command);
+  for (const command of withSubcommands(program)) {
+    explainExcessArguments(command);
+    explainUnknownOptions(command);
+    if (command === program || command.commands.length === 0) continue;
+    command.on('command:*', ([name]: string[]) => {
+      const known = command.commands.map((one) => one.name());
+      command.error(`error: unknown command '${name}'. ${meantOrKnown(name ?? '', known)}`);
+    });
+  }
+}
+
+/** Commander proposes no option for the beginning of one. */
+function explainUnknownOptions(command: CommandUnknownOpts): void {
+  const unknownOption = (written: string) => {
+    const flag = written.replace(/=.*$/s, '');
+    const known = command
+      .createHelp()
+      .visibleOptions(command)
+      .flatMap(({ long }) => long ?? []);
+    const near = closestName(flag, known) ?? known.find((long) => flag.length > 3 && long.startsWith(flag));
+    command.error(`error: unknown option '${flag}'${near === undefined ? '' : `. Did you mean "${near}"?`}`);
+  };
+  Object.assign(command, { unknownOption });
 }
 
 function explainExcessArguments(command: CommandUnknownOpts): void {
@@ -38,7 +60,7 @@ function suggestion(program: CommandUnknownOpts, name: string): string {
       .map((command) => command.name()),
   );
   const meant = paths.length > 0 ? paths : near === undefined ? [] : [near];
-  return meant.length > 0 ? `. Did you mean ${meant.join(' or ')}?` : '';
+  return meant.length > 0 ? `. Did you mean ${meant.map((one) => `"${one}"`).join(' or ')}?` : '';
 }
 
 function withSubcommands(command: CommandUnknownOpts): CommandUnknownOpts[] {

@@ -15,6 +15,7 @@ import {
   isByRules,
   outcomeOf,
   type RequestOutcome,
+  valuesIn,
 } from '../shared/core/policy-analysis/refused-request.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { CouldNotLook, createGoogle } from './checks/google.ts';
@@ -91,8 +92,13 @@ function linesIn(file: string, requestId: string | undefined): AuditLine[] {
 }
 
 function reportOther(requestId: string, outcome: Exclude<RequestOutcome, { outcome: 'refused' }>, json: boolean): void {
-  const events = outcome.outcome === 'other' ? outcome.events : [outcome.line.event];
-  if (json) printJson({ request_id: requestId, outcome: outcome.outcome, events });
+  const lines = outcome.outcome === 'other' ? outcome.lines : [outcome.line];
+  const events = [...new Set(lines.map(({ event }) => event))];
+  if (json)
+    printJson({
+      ...{ request_id: requestId, outcome: outcome.outcome, events },
+      facts: lines.map((line) => ({ event: line.event, ...Object.fromEntries(valuesIn(line)) })),
+    });
   else if (outcome.outcome === 'granted') {
     const { credential = '', rule, expires_at } = outcome.line;
     print(
@@ -105,7 +111,10 @@ function reportOther(requestId: string, outcome: Exclude<RequestOutcome, { outco
         ? `The request ${requestId} was not refused. It failed:`
         : `The request ${requestId} was not a refused request for a credential. Its events:`,
     );
-    for (const event of events) print(`  ${visible(event)}: ${meaningOf(event)}`);
+    for (const line of lines) {
+      print(`  ${visible(line.event)}: ${meaningOf(line.event)}`);
+      for (const [name, value] of valuesIn(line)) print(`    ${visible(name)}: ${visible(value)}`);
+    }
   }
 }
 

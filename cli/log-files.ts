@@ -13,7 +13,7 @@ import { EXIT, fail, warn } from './terminal.ts';
 export function logOption() {
   return new Option(
     '--log <file>',
-    "log with Keydesk's audit events: JSON lines or a JSON array, gzip or not; - is standard input; repeat it for more",
+    "required: log with Keydesk's audit events: JSON lines or a JSON array, gzip or not; - is standard input; repeat it for more",
   ).argParser<string[]>(collect);
 }
 

@@ -15,7 +15,7 @@ import { EXIT, fail } from './terminal.ts';
 export function sinceOption() {
   return new Option(
     '--since <date|duration>',
-    'start of the period: 2026-11-01, 2026-11-01T08:00:00Z, 30d, 12h or 4w',
+    'required: start of the period, such as 2026-11-01, 2026-11-01T08:00:00Z, 30d, 12h or 4w',
   ).argParser((text: string): number => {
     const since = parseSince(text, systemClock.now());
     if (since === undefined)

@@ -29,7 +29,7 @@ export function explainWith(file: string): string {
 
 /** The value of an option that a command needs. Commander would ask for it before it reports an unknown option. */
 export function required<Value>(value: Value | undefined, flags: string): Value {
-  return value ?? fail(EXIT.usage, `${flags} is missing: the command needs it.`);
+  return value ?? fail(EXIT.usage, `${flags} is required.`);
 }
 
 /** Collects an option that may be given several times. */

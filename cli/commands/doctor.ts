@@ -173,6 +173,6 @@ function collectFindings(written: string, before: readonly string[]): string[] {
   if (FINDING_NAMES.includes(written)) return [...before, written];
   const closest = closestName(written, FINDING_NAMES);
   throw new InvalidArgumentError(
-    closest === undefined ? 'docs/PREFLIGHT.md lists the findings.' : `Did you mean ${closest}?`,
+    closest === undefined ? 'docs/PREFLIGHT.md lists the findings.' : `Did you mean "${closest}"?`,
   );
 }

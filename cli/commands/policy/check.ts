@@ -4,6 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 import { apiKeyNotes } from '../../../shared/core/policy/api-key-to-be-created.ts';
 import { credentialTable } from '../../../shared/core/policy/table.ts';
 import { toPolicyJson } from '../../../shared/core/policy/to-json.ts';
+import { plural } from '../../../shared/core/policy-history/words.ts';
 import { readCheckedPolicy } from '../../checked-policy.ts';
 import { examples, policyOption } from '../../options.ts';
 import { EXIT, print } from '../../terminal.ts';
@@ -24,7 +25,9 @@ export const checkCommand = new Command('check')
       return;
     }
     const { credentials, rules } = policy;
-    print(`${options.policy} is a policy: credentials ${Object.keys(credentials).length}, rules ${rules.length}`);
+    print(
+      `${options.policy} is valid: ${plural(Object.keys(credentials).length, 'credential')}, ${plural(rules.length, 'rule')}`,
+    );
     print(`SHA-256 ${sha256}\n`);
     for (const line of credentialTable(policy)) print(line);
     const notes = apiKeyNotes(written);

@@ -1,7 +1,7 @@
 // `keydesk policy explain`: what a certain job would be given, and why.
 
 import { Command } from '@commander-js/extra-typings';
-import { closestName } from '../../../shared/core/closest-name.ts';
+import { meantOrKnown } from '../../../shared/core/closest-name.ts';
 import { claimFlags, decideEach, explainDecisions, parseJob } from '../../../shared/core/policy/explain.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
 import { claimMistakes } from '../../../shared/core/policy-analysis/claim-mistakes.ts';
@@ -45,8 +45,8 @@ export const explainCommand = new Command('explain')
       fail(EXIT.usage, 'Give --claims or --claim, and not both.');
     const read = readDeployablePolicy(options.policy);
     const json = options.json === true;
-    if (options.claims === undefined)
-      explainGivenClaims(read.policy, wanted, { file: options.policy, given: options.claim ?? [], json });
+    for (const name of wanted) demandCredential(read.policy, options.policy, name);
+    if (options.claims === undefined) explainGivenClaims(read.policy, wanted, { given: options.claim ?? [], json });
     else
       explainStatedJob(readInput(options.claims), { read, file: options.policy, source: options.claims, wanted, json });
   });
@@ -54,12 +54,11 @@ export const explainCommand = new Command('explain')
 function explainGivenClaims(
   policy: Policy,
   wanted: readonly string[],
-  { file, given, json }: { readonly file: string; readonly given: readonly string[]; readonly json: boolean },
+  { given, json }: { readonly given: readonly string[]; readonly json: boolean },
 ): void {
-  for (const name of wanted) demandCredential(policy, file, name);
   const mistakes = claimMistakes(policy, given);
   if (mistakes.length > 0) fail(EXIT.usage, mistakes.map((mistake) => `--claim: ${mistake}`).join('\n'));
-  const job = parseJob(policy, given);
+  const job = parseJob(policy, given, wanted);
   if ('problems' in job) fail(EXIT.usage, job.problems.map((problem) => `--claim: ${problem}`).join('\n'));
   const names = wanted.length > 0 ? wanted : Object.keys(policy.credentials);
   const flags = claimFlags(policy, job.claims);
@@ -74,9 +73,5 @@ function explainGivenClaims(
 function demandCredential(policy: Policy, file: string, name: string): void {
   const known = Object.keys(policy.credentials);
   if (known.includes(name)) return;
-  const meant = closestName(name, known);
-  fail(
-    EXIT.usage,
-    `${file} has no credential ${name}${meant === undefined ? `; it has ${known.join(', ')}` : `. Did you mean ${meant}?`}`,
-  );
+  fail(EXIT.usage, `${file} has no credential "${name}". ${meantOrKnown(name, known)}`);
 }

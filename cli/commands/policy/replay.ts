@@ -54,7 +54,7 @@ export const replayCommand = new Command('replay')
     const { requests } = result;
     const period = requests.count > 0 ? `, ${formatPeriod(requests)} UTC` : '';
     print(
-      `${options.policy} and ${plural(requests.count, 'request')} of ${plural(read.entries, 'entry', 'entries')}${period}`,
+      `${options.policy}, judged on ${plural(requests.count, 'request')} (${plural(read.entries, 'log entry', 'log entries')})${period}`,
     );
     for (const line of replayLines(policy, result, explainWith(options.policy))) print(line);
     const reasons = [...undecided].sort().map(([reason, count]) => `${reason} ${count}`);

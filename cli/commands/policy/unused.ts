@@ -34,7 +34,7 @@ export const unusedCommand = new Command('unused')
     const period = { since, until: coverage.last_at ?? since };
     const access = touches.length > 0 ? (await readAccess(read, { log, touches }, period, 1)).access : [];
     const parts = judgeParts(usage.parts(), access);
-    const report = { since, coverage, allowed: usage.allowed, parts, access };
+    const report = { since, coverage, allowed: usage.allowed, parts, access, pipelines: read.policy.pipelines };
     const found = parts.filter(({ status }) => status !== 'used');
     if (found.length > 0) {
       const proven = coverage.gaps.length === 0 && found.some(({ status }) => status === 'unused');

@@ -1,7 +1,7 @@
 // `keydesk policy who`: which jobs can get a credential, or get at something.
 
 import { Command } from '@commander-js/extra-typings';
-import { closestName } from '../../../shared/core/closest-name.ts';
+import { meantOrKnown } from '../../../shared/core/closest-name.ts';
 import { describeAccess, revocationOf } from '../../../shared/core/kinds/kinds.ts';
 import { isMatchableClaim, sourceOfClaim } from '../../../shared/core/policy/claims.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
@@ -66,8 +66,8 @@ function suggestBucket({ credentials }: Policy, question: Question): void {
   const known = Object.values(credentials).flatMap((credential) =>
     credential.kind !== 'firestore' && credential.storage ? [credential.storage.bucket] : [],
   );
-  const near = known.includes(question.bucket) ? undefined : closestName(question.bucket, known);
-  if (near !== undefined) note(`No credential names the bucket ${question.bucket}. Did you mean ${near}?`);
+  if (!known.includes(question.bucket))
+    note(`No credential names the bucket ${question.bucket}. ${meantOrKnown(question.bucket, [...new Set(known)])}`);
 }
 
 function toJson(policy: Policy, { credential: name, opening, rules }: CredentialAccess): object {

@@ -47,7 +47,10 @@ export const pooledServiceAccountKind: Kind<PooledCredential, PooledGrant> = {
   scopes: tokenScopes,
   accounts: ({ pool, storage }) =>
     pool.map((email, at) => ({ email, use: 'pooled', path: [storage ? 'storage' : 'serviceAccount', 'pool', at] })),
-  describe: (credential) => describeAccountAccess(credential, `one of a pool of ${credential.pool.length}`),
+  describe: (credential) => {
+    const account = `one of a pool of ${credential.pool.length}`;
+    return describeAccountAccess(credential, account, `the roles of its account allow (${account})`);
+  },
 };
 
 function revocationOfPooled({ storage }: { readonly storage?: StorageScope | null }): 'propagating' | 'expiry' {

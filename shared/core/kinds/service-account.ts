@@ -38,7 +38,8 @@ export const serviceAccountKind: Kind<ServiceAccountCredential, Extract<Grant, {
   accounts: ({ email, storage }) => [
     { email, use: 'shared', path: storage ? ['storage', 'serviceAccount'] : ['serviceAccount', 'email'] },
   ],
-  describe: (credential) => describeAccountAccess(credential, credential.email),
+  describe: (credential) =>
+    describeAccountAccess(credential, credential.email, `the roles of ${credential.email} allow`),
 };
 
 /** The OAuth scopes that its tokens carry. A narrowed token has none: those in the policy are its parent's. */
@@ -46,8 +47,8 @@ export function tokenScopes({ scopes, storage }: AccountAccess): readonly string
   return storage ? [] : scopes;
 }
 
-/** @param account whose tokens these are, for people */
-export function describeAccountAccess({ scopes, storage }: AccountAccess, account: string): string[] {
+/** @param account whose tokens these are, for people. @param what the roles allow without a boundary */
+export function describeAccountAccess({ scopes, storage }: AccountAccess, account: string, what: string): string[] {
   if (storage) return [`gs://${storage.bucket}/${storage.prefix ?? ''} with ${storage.role}, as ${account}`];
-  return [`what ${account} may, with scopes ${scopes.join(' ')}`];
+  return [`whatever ${what}, with scopes ${scopes.join(' ')}`];
 }

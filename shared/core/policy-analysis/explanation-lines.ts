@@ -1,6 +1,7 @@
 // An explanation of a refusal in lines for a terminal.
 
 import { revocationOf } from '../kinds/kinds.ts';
+import { isMatchableClaim, isOptionalClaim } from '../policy/claims.ts';
 import { formatDuration } from '../policy/duration.ts';
 import type { Pipelines } from '../policy/pipelines.ts';
 import { visible } from '../policy/visible-text.ts';
@@ -48,7 +49,7 @@ function summaryLines({ reason, missing, meant, nearest, credential }: RefusedEx
     return [
       meant === undefined
         ? `  The policy has no credential ${credential}. Check the name, or add the credential to the policy.`
-        : `  The policy has no credential ${credential}. Did you mean ${meant}?`,
+        : `  The policy has no credential ${credential}. Did you mean "${meant}"?`,
     ];
   if (nearest.length === 0) return ['  No rule grants it to any job.'];
   if (reason === 'claims_missing')
@@ -94,9 +95,20 @@ function policyLines({ place, yaml, remaining, forbidden }: PolicyChange, { file
   return [
     `  What the policy could change (${place}):`,
     ...yaml.map((line) => `    ${line}`),
-    ...(remaining.length > 0 ? [`  With it, the job must still change ${remaining.join(', ')}.`] : []),
+    ...remainingLines(remaining),
     `  This change widens the policy. To see by how much, run: keydesk policy diff ${file} CHANGED_FILE`,
     ...(contact === undefined ? [] : [`  The owners of the policy: ${contact}`]),
+  ];
+}
+
+/** What the policy cannot do for the job. */
+function remainingLines(claims: readonly string[]): string[] {
+  const isRequested = (claim: string) => isMatchableClaim(claim) && isOptionalClaim(claim);
+  const flags = claims.filter(isRequested).map((claim) => `--claim ${claim}`);
+  const others = claims.filter((claim) => !isRequested(claim));
+  return [
+    ...(flags.length > 0 ? [`  Even then, the job must request its token with ${flags.join(' ')}.`] : []),
+    ...(others.length > 0 ? [`  Even then, the job must change ${others.join(', ')}.`] : []),
   ];
 }
 

@@ -94,7 +94,7 @@ function textOf({ claim, needs }: Unmet): string {
       return `Send the step to agents with the runner_environment ${anyOf(needs)}.`;
     case 'pipeline_id':
     case 'pipeline_slug':
-      return `Only jobs of ${oneOf('the pipeline', 'a pipeline', needs)} match. A job cannot change its pipeline.`;
+      return `${needs.length > 1 && needs.every(isLiteral) ? `Only the pipelines ${needs.join(' and ')} match` : `Only jobs of ${oneOf('the pipeline', 'a pipeline', needs)} match`}. A job cannot change its pipeline.`;
     case 'cluster_id':
     case 'cluster_name':
       return `Only jobs in ${oneOf('the cluster', 'a cluster', needs)} match. An administrator of Buildkite chooses the cluster of a pipeline.`;

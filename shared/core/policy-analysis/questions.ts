@@ -1,6 +1,6 @@
 // What `keydesk policy who` asks about, as a person writes it: a credential, an environment, documents, or objects of a bucket.
 
-import { closestName } from '../closest-name.ts';
+import { meantOrKnown } from '../closest-name.ts';
 import type { Verb } from '../kinds/firestore.ts';
 import { documentPathProblem } from '../policy/document-path.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
@@ -104,7 +104,5 @@ function bucketQuestion(bucket: string, prefix: string): Question | { problem: s
 
 function unknownName(what: string, name: string, known: readonly string[]): { problem: string } | undefined {
   if (known.includes(name)) return undefined;
-  const meant = closestName(name, known);
-  const list = known.length > 0 ? `Known are ${known.join(', ')}.` : 'The policy has none.';
-  return { problem: `There is no ${what} "${name}". ${meant === undefined ? list : `Did you mean ${meant}?`}` };
+  return { problem: `There is no ${what} "${name}". ${meantOrKnown(name, known)}` };
 }

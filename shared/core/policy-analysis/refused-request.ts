@@ -10,7 +10,7 @@ import { explainTrace, type RefusedExplanation } from './explain-job.ts';
 
 export type RequestOutcome =
   | { readonly outcome: 'refused' | 'granted' | 'failed'; readonly line: AuditLine }
-  | { readonly outcome: 'other'; readonly events: readonly string[] };
+  | { readonly outcome: 'other'; readonly lines: readonly AuditLine[] };
 
 const OUTCOMES = [
   ['refused', 'grant.refused'],
@@ -25,7 +25,19 @@ export function outcomeOf(lines: readonly AuditLine[]): RequestOutcome {
     const line = lines.find((one) => one.event === event);
     if (line) return { outcome, line };
   }
-  return { outcome: 'other', events: [...new Set(lines.map(({ event }) => event))] };
+  return { outcome: 'other', lines };
+}
+
+/** What every line has, and what is only for the logger. */
+const NO_FACTS = ['event', 'request_id', 'severity', 'message', 'schema_version', 'truncated'];
+
+/** What happened: the values in a line, by their names. */
+export function valuesIn(line: AuditLine): readonly (readonly [name: string, value: string])[] {
+  return Object.entries(line).flatMap(([name, value]) =>
+    NO_FACTS.includes(name) || name.includes('/') || !['string', 'number', 'boolean'].includes(typeof value)
+      ? []
+      : [[name, String(value)] as const],
+  );
 }
 
 /** Who can change that a request is refused. */

@@ -1,5 +1,6 @@
 // Who can get a credential, in lines for a terminal.
 
+import type { Verb } from '../kinds/firestore.ts';
 import { describeAccess, revocationOf } from '../kinds/kinds.ts';
 import { isMatchableClaim, sourceOfClaim } from '../policy/claims.ts';
 import type { Credential } from '../policy/credential.ts';
@@ -18,7 +19,9 @@ export function whoLines(policy: Policy, question: Question, found: readonly Cre
   const hasFirestore = Object.values(policy.credentials).some(({ kind }) => kind === 'firestore');
   const unknown = found.filter(({ opening }) => opening.opens === 'cannot tell');
   const blocks = [
-    ...(known.length === 0 ? [[nothingLine(question)]] : known.map((access) => accessLines(policy, question, access))),
+    ...(known.length === 0
+      ? [[nothingLine(question)]]
+      : groupsOf(known).map((group) => groupLines(policy, question, group))),
     ...(unknown.length === 0
       ? []
       : [['Cannot tell whether these open it:', ...unknown.flatMap((access) => unknownLines(policy, access))]]),
@@ -52,14 +55,24 @@ function objects({ bucket, prefix }: { readonly bucket: string; readonly prefix:
   return `gs://${bucket}/${prefix}`;
 }
 
-function accessLines(policy: Policy, question: Question, access: CredentialAccess): string[] {
-  const credential = policy.credentials[access.credential];
-  if (!credential) return [];
+/** Credentials that the same rules grant. Those of another environment than asked about come last. */
+function groupsOf(found: readonly CredentialAccess[]): CredentialAccess[][] {
+  const isOther = ({ opening }: CredentialAccess) => opening.opens === 'same place';
+  const keyOf = (access: CredentialAccess) => JSON.stringify([isOther(access), access.rules.map(({ rule }) => rule)]);
+  const groups = [...Map.groupBy(found, keyOf).values()];
   return [
-    titleOf(access.credential, credential),
-    ...openingLines(credential, question, access.opening),
-    ...rulesLines(policy, access.rules),
+    ...groups.filter(([first]) => first && !isOther(first)),
+    ...groups.filter(([first]) => first && isOther(first)),
   ];
+}
+
+function groupLines(policy: Policy, question: Question, group: readonly CredentialAccess[]): string[] {
+  const titles = group.flatMap(({ credential: name, opening }) => {
+    const credential = policy.credentials[name];
+    return credential ? [titleOf(name, credential), ...openingLines(credential, question, opening)] : [];
+  });
+  const [first] = group;
+  return [...titles, ...rulesLines(policy, first?.rules ?? [], group.length > 1 ? 'them' : 'it')];
 }
 
 function titleOf(name: string, credential: Credential): string {
@@ -77,10 +90,17 @@ function openingLines(credential: Credential, question: Question, opening: Openi
       ...opening.places.map((place) => `  It is not of ${environmentOf(question)}: it ${commonWords(place)}.`),
     ];
   if (opening.opens !== 'part') return opened;
-  const asked = question.about === 'path' ? question.path : question.about === 'bucket' ? objects(question) : '';
-  const { example } = opening;
-  const such = example ? `, such as ${example.verb} ${example.path}` : '';
-  return [...opened, `  That is a part of ${asked}${such}.`];
+  return [...opened, `  It opens only part of that${partWords(question, opening)}.`];
+}
+
+/** Which verbs it opens; or where it opens all of them, an example of a document. */
+function partWords(question: Question, { allow = [], example }: Extract<Opening, { opens: 'part' }>): string {
+  const asked = question.about === 'path' ? question.verbs : [];
+  const has = (verb: Verb) => allow.some(({ verbs }) => verbs.includes(verb));
+  const missing = asked.filter((verb) => !has(verb));
+  const and = (verbs: readonly Verb[]) => verbs.join(' and ');
+  if (missing.length > 0) return `: ${and(asked.filter(has))}, not ${missing.join(' or ')}`;
+  return example ? `, such as ${example.verb} ${example.path}` : '';
 }
 
 function commonWords({ kind, name, credential }: CommonPlace): string {
@@ -89,12 +109,12 @@ function commonWords({ kind, name, credential }: CommonPlace): string {
     : `opens the ${kind} ${name}, as ${credential} does`;
 }
 
-function rulesLines(policy: Policy, rules: readonly RuleAccess[]): string[] {
-  if (rules.length === 0) return ['  No rule grants it, so no job gets it.'];
-  return rules.flatMap((rule) => ruleLines(policy, rule));
+function rulesLines(policy: Policy, rules: readonly RuleAccess[], granted: 'it' | 'them'): string[] {
+  if (rules.length === 0) return [`  No rule grants ${granted}, so no job gets ${granted}.`];
+  return rules.flatMap((rule) => ruleLines(policy, rule, granted));
 }
 
-function ruleLines(policy: Policy, { rule, demands, example }: RuleAccess): string[] {
+function ruleLines(policy: Policy, { rule, demands, example }: RuleAccess, granted: 'it' | 'them'): string[] {
   if (example === undefined) return [`  Rule "${rule}" matches no job.`];
   const rows = demands.map(([claim, demand]) => ({
     claim: claimWord(claim, demand, policy.pipelines),
@@ -103,7 +123,7 @@ function ruleLines(policy: Policy, { rule, demands, example }: RuleAccess): stri
   }));
   const width = Math.max(...rows.map(({ claim }) => claim.length));
   return [
-    `  Rule "${rule}" grants it to jobs where`,
+    `  Rule "${rule}" grants ${granted} to jobs where`,
     ...rows.map(({ claim, words, by }) => `    ${claim.padEnd(width)} ${words}${by}`),
     `    Example: ${example === 'cannot tell' ? 'cannot tell' : claimLine(policy, example)}`,
   ];

@@ -40,10 +40,14 @@ export function suggestLines(report: SuggestReport): string[] {
     `${file}, from ${formatTime(since)} to ${formatTime(until)} UTC: ${plural(history.allowed.count, 'request')} allowed`,
     ...(tightened.applied.length === 0 ? ['', 'Nothing is suggested.'] : []),
     ...tightened.applied.flatMap((one) => ['', ...describeSuggestion(report, one)]),
-    ...(tightened.removed.length > 0 ? ['', `Then nothing uses ${tightened.removed.join(', ')}: removed too.`] : []),
+    ...(tightened.removed.length > 0 ? ['', removedLine(tightened.removed)] : []),
     ...section('Kept, and not used in the second half of the period', found.rare.map(describeUse)),
     ...section('Not suggested', notSuggested),
   ];
+}
+
+function removedLine(names: readonly string[]): string {
+  return `Nothing uses ${names.join(', ')} any more, so ${names.length > 1 ? 'they are' : 'it is'} removed too.`;
 }
 
 function describeSuggestion({ file, read }: SuggestReport, { path, change, evidence, kept }: Suggestion): string[] {

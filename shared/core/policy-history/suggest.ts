@@ -51,7 +51,7 @@ export function suggestChanges(read: ReadPolicy, history: PolicyHistory): Sugges
   const { coverage, period, parts, access } = history;
   if (coverage.gaps.length > 0) return { suggestions: [], rare: [], not_suggested: coverage.gaps.map(describeGap) };
   const found = [...fromRequests(read, history), ...access.flatMap((one) => fromTouches(read, one, period))];
-  const kept = parts.map(({ part, use }) => toKept(describePart(part), use, period));
+  const kept = parts.map(({ part, use }) => toKept(describePart(part, read.policy.pipelines), use, period));
   const unproven = access.filter(({ grants, gaps }) => grants > 0 && gaps.length > 0);
   return {
     suggestions: found.filter((one) => one !== undefined && typeof one !== 'string'),
@@ -179,7 +179,7 @@ const ONCE = 'Names that jobs created or deleted once are a wildcard: the next j
 
 function changeOf(path: string, { entries, untouched, samePath }: NarrowedEntries): string {
   if (samePath) return `remove ${untouched.join(', ')} from ${path}`;
-  return `replace ${path} by ${entries.map((one) => `${one.path} (${[...one.verbs.keys()].join(', ')})`).join(', ')}`;
+  return `replace ${path} with ${entries.map((one) => `${one.path} (${[...one.verbs.keys()].join(', ')})`).join(', ')}`;
 }
 
 function editsOf(read: ReadPolicy, path: PolicyProblem['path'], { entries, samePath }: NarrowedEntries) {

@@ -1,5 +1,6 @@
 // What of a policy nothing used since a time, and when the rest was used last.
 
+import type { Pipelines } from '../policy/pipelines.ts';
 import type { AccessGap, CredentialAccess } from './access-usage.ts';
 import type { CoverageReport, Gap } from './period.ts';
 import type { Part, PartUse } from './usage.ts';
@@ -43,15 +44,21 @@ function accessParts({ credential, entries, gaps }: CredentialAccess): JudgedPar
   );
 }
 
+/** A pipeline by its name, as the file has it. */
+function describePattern({ claim, pattern }: Extract<Part, { kind: 'pattern' }>, pipelines: Pipelines): string {
+  const [name] = Object.entries(pipelines).find(([, id]) => claim === 'pipeline_id' && id === pattern) ?? [];
+  return name === undefined ? `${claim}: ${pattern}` : `pipeline: ${name}`;
+}
+
 /** What a part is, for people. */
-export function describePart(part: Part): string {
+export function describePart(part: Part, pipelines: Pipelines): string {
   switch (part.kind) {
     case 'rule':
       return `rule "${part.rule}"`;
     case 'grant':
       return `rule "${part.rule}", grants: ${part.credential}`;
     case 'pattern':
-      return `rule "${part.rule}", ${part.claim}: ${part.pattern}`;
+      return `rule "${part.rule}", ${describePattern(part, pipelines)}`;
     case 'credential':
       return `credential ${part.credential}`;
     case 'pipeline':
@@ -93,9 +100,12 @@ export interface UnusedReport {
   readonly allowed: Use;
   readonly parts: readonly JudgedPart[];
   readonly access: readonly CredentialAccess[];
+  /** Of the policy. */
+  readonly pipelines: Pipelines;
 }
 
-export function unusedLines({ since, coverage, allowed, parts, access }: UnusedReport): string[] {
+export function unusedLines({ since, coverage, allowed, parts, access, pipelines }: UnusedReport): string[] {
+  const describe = (part: Part) => describePart(part, pipelines);
   const { first_at, last_at, gaps } = coverage;
   const of = (status: PartStatus) => parts.filter((one) => one.status === status);
   const section = (title: string, lines: readonly string[]) =>
@@ -106,23 +116,23 @@ export function unusedLines({ since, coverage, allowed, parts, access }: UnusedR
       ? ''
       : `, log from ${formatTime(first_at)} to ${formatTime(last_at)}`;
   const used = of('used').sort((left, right) => (left.use.last_at ?? 0) - (right.use.last_at ?? 0));
-  const width = Math.max(0, ...used.map(({ part }) => describePart(part).length));
+  const width = Math.max(0, ...used.map(({ part }) => describe(part).length));
   return [
     `Since ${formatTime(since)} UTC${reach}: ${plural(allowed.count, 'request')} allowed`,
     ...section(
       gaps.length > 0 ? 'Not seen in this log. That they are unused is not proven:' : 'Unused',
-      of('unused').map(({ part }) => describePart(part)),
+      of('unused').map(({ part }) => describe(part)),
     ),
     ...section(
       'Cannot tell',
-      of('cannot_tell').map(({ part }) => describePart(part)),
+      of('cannot_tell').map(({ part }) => describe(part)),
     ),
     ...section('What the logs do not prove', [...gaps.map(describeGap), ...accessGaps.map(describeAccessGaps)]),
     ...section(
       'Last use of the others',
       used.map(
         ({ part, use }) =>
-          `${describePart(part).padEnd(width)}  ${use.last_at === undefined ? 'time not known' : formatTime(use.last_at)}  ${use.count}`,
+          `${describe(part).padEnd(width)}  ${use.last_at === undefined ? 'time not known' : formatTime(use.last_at)}  ${use.count}`,
       ),
     ),
   ];

@@ -1,7 +1,7 @@
 // `for` and `unless` of a statement: sets of jobs, written like the `match` of a rule and read in the same way. A value that no job
 // can have is a problem, so that a misspelt one is found.
 
-import { closestName } from '../closest-name.ts';
+import { meantOrKnown } from '../closest-name.ts';
 import { CLAIM_VALUES } from '../policy/claims.ts';
 import { matchesPattern } from '../policy/pattern.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -86,9 +86,8 @@ function pipelineProblems(names: readonly string[], path: Path, { pipelines }: P
 export function valueProblems(claim: string, pattern: string, path: Path, { rules }: Policy): PolicyProblem[] {
   const values = Object.hasOwn(CLAIM_VALUES, claim) ? CLAIM_VALUES[claim] : undefined;
   if (values && !values.some((value) => matchesPattern(pattern, value))) {
-    const near = closestName(pattern, values);
-    const advice = near === undefined ? `Known are ${values.join(', ')}` : `Did you mean "${near}"?`;
-    return [{ path, message: `"${pattern}" is not a value of ${claim} that Buildkite documents. ${advice}` }];
+    const message = `"${pattern}" is not a value of ${claim} that Buildkite documents. ${meantOrKnown(pattern, values)}`;
+    return [{ path, message }];
   }
   const finding = patternFinding(claim, pattern);
   // A rule that names it has a warning, which the policy may accept.

@@ -1,6 +1,6 @@
 // Names in a test file that its policy does not declare, and keys that the format does not have.
 
-import { closestName } from '../closest-name.ts';
+import { closestName, meantOrKnown } from '../closest-name.ts';
 import type { PolicyProblem } from '../policy/problems.ts';
 import { MATCH_KEYS } from '../policy/rule.ts';
 import { meantClaim, unknownClaim } from '../policy/unknown-claims.ts';
@@ -19,9 +19,7 @@ export function unknownNames(
 }
 
 export function unknownName(name: string, known: readonly string[], noun: string): string {
-  const near = closestName(name, known);
-  const listed = known.length > 0 ? `Known are ${known.join(', ')}` : 'It has none';
-  return `"${name}" is not ${noun} of the policy. ${near === undefined ? listed : `Did you mean "${near}"?`}`;
+  return `"${name}" is not ${noun} of the policy. ${meantOrKnown(name, known)}`;
 }
 
 /** @returns undefined for a claim that a job can have. @param others the keys that are present */

@@ -1,6 +1,6 @@
 // Which warnings the file accepts. `accept` of a rule or a credential is for the warnings about it; that at the top is for all others.
 
-import { closestName } from '../closest-name.ts';
+import { meantOrKnown } from '../closest-name.ts';
 import type { Accept } from '../policy/accept.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
 import type { PolicyProblem } from '../policy/problems.ts';
@@ -72,8 +72,7 @@ function keyOf(path: PolicyWarning['path']): string {
 function problemWith(code: string, place: Place, given: readonly Place[]): string | undefined {
   if (given.includes(place)) return undefined;
   if (!(WARNING_CODES as readonly string[]).includes(code)) {
-    const near = closestName(code, WARNING_CODES);
-    return `"${code}" is not the code of a warning. ${near === undefined ? `Known are ${WARNING_CODES.join(', ')}.` : `Did you mean ${near}?`}`;
+    return `"${code}" is not the code of a warning. ${meantOrKnown(code, WARNING_CODES)}`;
   }
   const [other] = given;
   return other

@@ -99,7 +99,7 @@ function shadowedRules(rules: readonly ComparedRule[], finder: TextFinder): Poli
     warnings.push({
       code: 'rule_shadowed',
       path: ['rules', compared.index],
-      message: `grants nothing that ${namesOf(covering)} ${covering.length > 1 ? 'do' : 'does'} not grant to the same jobs. Remove it, or correct it.`,
+      message: `Every job of this rule gets the same from ${namesOf(covering)}. Remove it, or correct it.`,
     });
   }
   return warnings.reverse();

@@ -109,7 +109,7 @@ function undocumentedValue(claim: string, pattern: string): Finding | undefined 
   const lower = pattern.toLowerCase();
   const near = SYNONYMS[lower] ?? closestName(lower.replaceAll(/[ _]/g, claim === 'build_source' ? '_' : '-'), values);
   const meant =
-    near !== undefined && values.includes(near) ? `Did you mean ${near}?` : `Known are ${values.join(', ')}.`;
+    near !== undefined && values.includes(near) ? `Did you mean "${near}"?` : `Known: ${values.join(', ')}.`;
   return { code: 'unknown_value', message: `${quoted(pattern)} is not a ${claim} of Buildkite. ${meant}` };
 }
 

@@ -51,7 +51,7 @@ export function scopeWarnings({ credentials }: WrittenPolicy): PolicyWarning[] {
         {
           code: 'unknown_scope' as const,
           path,
-          message: `"${scope}" is not a common scope. Did you mean ${PREFIX}${near}?`,
+          message: `"${scope}" is not a common scope. Did you mean "${PREFIX}${near}"?`,
         },
       ];
     });

@@ -10,8 +10,9 @@ function toSeconds(duration: string): number {
   return Number(duration.slice(0, -1)) * SECONDS_PER_UNIT[duration.slice(-1) as keyof typeof SECONDS_PER_UNIT];
 }
 
-/** Seconds in the form of a policy: 90s, 15m. */
+/** Seconds in the form of a policy: 90s, 15m, 1h. */
 export function formatDuration(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600}h`;
   return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`;
 }
 

@@ -22,16 +22,24 @@ export const PLACEHOLDER_CLAIMS = {
 /**
  * Reads `NAME=VALUE`s. `pipeline=NAME` takes a name from the policy's `pipelines`. The organization is the policy's. An empty
  * value leaves a claim out, so `organization_id=` leaves out the organization's id.
+ * @param credentials names of those that are asked about; none for all
  * @returns the claims of such a job's token, or all problems
  */
-export function parseJob(policy: Policy, written: readonly string[]): { claims: JobClaims } | { problems: string[] } {
+export function parseJob(
+  policy: Policy,
+  written: readonly string[],
+  credentials: readonly string[] = [],
+): { claims: JobClaims } | { problems: string[] } {
   const read = readWrittenClaims(policy, written);
   // A misspelt claim is missing too.
   if ('problems' in read) return read;
   const { claims: provided } = read;
   const problems: string[] = [];
   for (const claim of Object.keys(PLACEHOLDER_CLAIMS)) {
-    const rule = policy.rules.find(({ match }) => Object.hasOwn(match, claim));
+    const rule = policy.rules.find(
+      ({ match, grants }) =>
+        Object.hasOwn(match, claim) && (credentials.length === 0 || grants.some((name) => credentials.includes(name))),
+    );
     if (rule && !provided.has(claim))
       problems.push(
         `${claim} is missing: every job has one, and rule "${rule.name}" looks at it. Add --claim ${claim}=VALUE`,

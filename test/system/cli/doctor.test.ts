@@ -58,7 +58,7 @@ describe('keydesk doctor --before-deploy', () => {
     expect((await doctor(['--accept', 'bucket_with_object_acls'])).code).toBe(0);
     expect(await doctor(['--accept', 'bucket_with_object_acl'])).toMatchObject({
       code: 2,
-      err: expect.stringContaining('Did you mean bucket_with_object_acls?'),
+      err: expect.stringContaining('Did you mean "bucket_with_object_acls"?'),
     });
   });
 

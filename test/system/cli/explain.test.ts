@@ -229,7 +229,8 @@ describe('keydesk explain', () => {
       'was granted: staging-config, by rule "deploy to staging"',
     );
     expect((await explainEvent('request.failed')).out).toContain('request.failed: A fault of Keydesk.');
-    expect((await explainEvent('webhook.accepted')).out).toContain('webhook.accepted: ');
+    const accepted = await explainEvent('webhook.accepted', { job_id: 'a-job', grants: 2, severity: 'INFO' });
+    expect(accepted.out).toMatch(/ {2}webhook\.accepted: .*\n {4}job_id: a-job\n {4}grants: 2\n$/);
     expect((await explainEvent('from.the.future')).code).toBe(0);
   });
 });

@@ -71,16 +71,18 @@ describe('keydesk', () => {
   });
 
   it.each([
-    ['polcy', 'Did you mean policy?'],
-    ['check', 'Did you mean policy check or rules check or webhook check?'],
+    ['polcy', 'Did you mean "policy"?'],
+    ['check', 'Did you mean "policy check" or "rules check" or "webhook check"?'],
     ['explain --policy examples/policy.yaml', 'run keydesk policy explain.'],
     ['policy check mine.yaml', 'Write --policy mine.yaml.'],
     ['policy explain mine.yaml', 'Write --policy mine.yaml.'],
     ['rules write mine.yml', 'Write --policy mine.yml.'],
     ['policy schema mine.yaml', 'Remove it.'],
-    ['policy chek', 'Did you mean check?'],
-    ['policy check --polcy=x', 'Did you mean --policy?'],
-    ['policy explain stagin-config --policy examples/policy.yaml', 'Did you mean staging-config?'],
+    ['policy chek', 'Did you mean "check"?'],
+    ['policy check --polcy=x', 'Did you mean "--policy"?'],
+    ['policy who --env production', 'Did you mean "--environment"?'],
+    ['policy list', 'Known: check, '],
+    ['policy explain stagin-config --policy examples/policy.yaml', 'Did you mean "staging-config"?'],
   ])('suggests for "%s": %s', async (command, question) => {
     expect(await runCli(command)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(question) });
   });

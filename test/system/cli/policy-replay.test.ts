@@ -36,7 +36,7 @@ describe('keydesk policy replay', () => {
   it('exits with 0 when nothing changes', async () => {
     expect(await replay('--log', 'log.json')).toEqual({
       code: 0,
-      out: `policy.yaml and 3 requests of 3 entries, 2026-11-01 08:00 to 2026-11-03 08:00 UTC
+      out: `policy.yaml, judged on 3 requests (3 log entries), 2026-11-01 08:00 to 2026-11-03 08:00 UTC
 
 granted as before  2
 refused as before  1
@@ -98,7 +98,7 @@ refused as before  1
       code: 0,
       err: '1 entry was not read: not JSON, or without the fields of its event. The first is at broken.jsonl:2.\n',
     });
-    expect(out).toContain('3 requests of 4 entries');
+    expect(out).toContain('3 requests (4 log entries)');
   });
 
   it.each([

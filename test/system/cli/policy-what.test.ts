@@ -180,8 +180,8 @@ describe('keydesk policy what', () => {
     [['--from-step'], { BUILDKITE_PIPELINE_ID: 'web' }, 'BUILDKITE_PIPELINE_ID is "web"'],
     [['--from-step', '--token', '-'], {}, "cannot be used with option '--from-step'"],
     [['--claim', 'pipeline=wbe'], {}, '"wbe" is not a pipeline of this policy. Did you mean "web"?'],
-    [['--claim', 'build_source=webhok'], {}, 'Did you mean webhook?'],
-    [['--claim', 'build_source=pull_request'], {}, 'Did you mean webhook?'],
+    [['--claim', 'build_source=webhok'], {}, 'Did you mean "webhook"?'],
+    [['--claim', 'build_source=pull_request'], {}, 'Did you mean "webhook"?'],
     [['--claim', 'build_branch=refs/heads/main'], {}, 'Write "main".'],
   ])('exits with 2 for %j with %j', async (args, env, message) => {
     expect(await what(args, { env })).toEqual({ code: 2, out: '', err: expect.stringContaining(message) });

@@ -53,13 +53,13 @@ describe('keydesk policy who', () => {
 
   it('asks whether a bucket is misspelt', async () => {
     const { err } = await who('--bucket', 'acme-ci-cach');
-    expect(err).toBe('No credential names the bucket acme-ci-cach. Did you mean acme-ci-cache?\n');
+    expect(err).toBe('No credential names the bucket acme-ci-cach. Did you mean "acme-ci-cache"?\n');
   });
 
   it.each([
     [[], 'Give one of these'],
-    [['production-confg'], 'Did you mean production-config?'],
-    [['--environment', 'stagin'], 'Did you mean staging?'],
+    [['production-confg'], 'Did you mean "production-config"?'],
+    [['--environment', 'stagin'], 'Did you mean "staging"?'],
     [['examples/policy.yaml'], 'Write --policy examples/policy.yaml.'],
   ])('exits with 2 for %j', async (args, message) => {
     expect(await who(...args)).toEqual({ code: 2, out: '', err: expect.stringContaining(message) });

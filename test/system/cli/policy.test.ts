@@ -50,7 +50,7 @@ describe('keydesk policy check', () => {
     const { code, out, err } = await policy(EXAMPLE);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const lines = out.split('\n').map((line) => line.replace(/ {2,}/g, '  '));
-    expect(lines).toContain('policy.yaml is a policy: credentials 5, rules 3');
+    expect(lines).toContain('policy.yaml is valid: 5 credentials, 3 rules');
     for (const row of [
       'staging-config  staging  firestore  immediate  15m',
       'production-config  production  firestore  immediate  10m',
@@ -59,7 +59,7 @@ describe('keydesk policy check', () => {
       'staging-cache  staging  storage  expiry  15m',
       '  opens  acme-staging (default) releases/{release}: get',
       '  opens  acme-production (default) config/{document=**}: get, list, create, update, delete',
-      '  opens  what one of a pool of 3 may, with scopes https://www.googleapis.com/auth/cloud-platform',
+      '  opens  whatever the roles of its account allow (one of a pool of 3), with scopes https://www.googleapis.com/auth/cloud-platform',
       '  opens  gs://acme-ci-cache/warm/ with roles/storage.objectUser, as ci-cache@acme-staging.iam.gserviceaccount.com',
       '  granted by  "deploy to staging", "try a tagged release on staging"',
     ])

@@ -237,7 +237,7 @@ describe('there is no suggestion', () => {
     );
     const { found } = suggest(read, history);
     expect(found.not_suggested).toEqual([expect.stringContaining('8 touches are opened by no entry of allow')]);
-    expect(found.suggestions.some(({ change }) => change === 'replace config/{document=**} by config/a (get)')).toBe(
+    expect(found.suggestions.some(({ change }) => change === 'replace config/{document=**} with config/a (get)')).toBe(
       true,
     );
   });

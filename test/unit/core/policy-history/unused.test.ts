@@ -31,8 +31,15 @@ describe('what a request uses', () => {
       if (typeof request === 'object' && 'claims' in request) usage.add(request);
     }
     const judged = judgeParts(usage.parts(), []);
-    return (status: string) => judged.filter((one) => one.status === status).map(({ part }) => describePart(part));
+    return (status: string) =>
+      judged.filter((one) => one.status === status).map(({ part }) => describePart(part, policy.pipelines));
   };
+
+  it('is a pipeline by its name in the policy', () => {
+    const part = { kind: 'pattern', rule: 'a', claim: 'pipeline_id', pattern: WEB.pipeline_id } as const;
+    expect(describePart(part, { web: WEB.pipeline_id })).toBe('rule "a", pipeline: web');
+    expect(describePart(part, {})).toBe(`rule "a", pipeline_id: ${WEB.pipeline_id}`);
+  });
 
   it('is its rule, what that grants, the patterns that match, its credential and its pipeline', () => {
     const of = statuses();

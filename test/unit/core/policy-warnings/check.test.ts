@@ -1088,9 +1088,9 @@ describe('accept', () => {
     [
       'a misspelt code',
       [acceptAt([], 'unused_pipelines')],
-      /^accept\.unused_pipelines "unused_pipelines" .* mean unused_pipeline\?$/,
+      /^accept\.unused_pipelines "unused_pipelines" .* mean "unused_pipeline"\?$/,
     ],
-    ['an unknown code', [acceptAt([], 'constructor')], /^accept\.constructor .* Known are ref_prefix, /],
+    ['an unknown code', [acceptAt([], 'constructor')], /^accept\.constructor .* Known: ref_prefix, /],
   ])('is refused for %s', (_, changes, problem) => {
     expect(problems(...changes)).toEqual([expect.stringMatching(problem)]);
   });

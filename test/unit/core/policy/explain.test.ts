@@ -60,4 +60,16 @@ describe('the explanation of a decision', () => {
     );
     expect(granted).toBeGreaterThan(50);
   });
+
+  it('demands only claims of rules that grant the credentials in question', () => {
+    const rules = [
+      { name: 'a', match: { step_key: ['x'] }, grants: ['one'] },
+      { name: 'b', match: { build_branch: ['main'] }, grants: ['two'] },
+    ];
+    expect(parseJob({ ...policy, rules }, [], ['one'])).toHaveProperty('claims');
+    for (const wanted of [['two'], []])
+      expect(parseJob({ ...policy, rules }, [], wanted)).toMatchObject({
+        problems: [expect.stringContaining('build_branch is missing: every job has one, and rule "b" looks at it')],
+      });
+  });
 });
