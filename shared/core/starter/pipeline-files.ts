@@ -60,7 +60,8 @@ function tokenOf(environment: StarterEnvironment): { credential: string; variabl
 
 /** @param folder of the policy, from the repository's root: empty, or with a slash at its end */
 export function policyPipeline(folder: string, version: string): string {
-  const policy = `--policy ${folder}policy.yaml`;
+  const file = `${folder}policy.yaml`;
+  const policy = `--policy ${file}`;
   return text(
     '# Checks the policy, runs its tests, and shows on the build what a pull request changes. Upload it in a pipeline that builds pull requests:',
     `#   buildkite-agent pipeline upload ${folder}.buildkite/keydesk-policy.yml`,
@@ -79,7 +80,7 @@ export function policyPipeline(folder: string, version: string): string {
     '      git fetch --quiet origin "$$BUILDKITE_PULL_REQUEST_BASE_BRANCH"',
     '      base=$$(git merge-base FETCH_HEAD HEAD)',
     '      status=0',
-    `      keydesk policy diff "$$base" ${policy} --markdown > .keydesk/diff.md || status=$$?`,
+    `      keydesk policy diff "$$base:${file}" ${policy} --markdown > .keydesk/diff.md || status=$$?`,
     '      case $$status in',
     '        0) style=success ;;',
     '        3) style=warning ;;',

@@ -86,6 +86,18 @@ describe('the job that checks a policy', () => {
     expect(annotated()[0]).toContain('--style warning');
   });
 
+  it('is not misled by files with the name of the revision that it compares with', () => {
+    const base = git('rev-parse', 'main').toString().trim();
+    const text = readFileSync(join(repository, 'access/policy.yaml'), 'utf8').replace(
+      '[get, list, create, update]',
+      '[read, write]',
+    );
+    mkdirSync(join(repository, `${base}:access`));
+    for (const name of ['main', base, `${base}:access/policy.yaml`]) writeFileSync(join(repository, name), text);
+    change('verbs: [get, list, create, update]', 'verbs: [read, write]');
+    expect(run(PULL_REQUEST).status).toBe(3);
+  });
+
   it('fails a pull request whose policy has a warning, or fails its tests', () => {
     change('ttl: 10m', 'ttl: 2m');
     expect(run(PULL_REQUEST).status).toBe(1);

@@ -77,6 +77,50 @@ describe('keydesk policy diff', () => {
     expect((await diff(args)).out).toContain(line);
   });
 
+  describe('with names that could be more than one thing', () => {
+    const add = (name: string) => write(name, readFileSync(join(repository, 'policy.yaml'), 'utf8'));
+    let base: string;
+
+    beforeAll(() => {
+      base = git('rev-parse', 'HEAD').toString().trim();
+      git('tag', 'twice', 'before');
+      git('branch', 'twice', 'main');
+      for (const name of ['v1', base, 'main:policy.yaml', 'nothing:policy.yaml']) add(name);
+      git('tag', 'v1');
+    });
+    afterAll(() => {
+      for (const name of ['v1', base, 'main:policy.yaml', 'nothing:policy.yaml']) rmSync(join(repository, name));
+    });
+
+    it.each([
+      ['a tag', () => 'v1'],
+      ['a commit', () => base],
+    ])('refuses a file with the name of %s', async (_, nameOf) => {
+      const name = nameOf();
+      const { code, out, err } = await diff([name, '--policy', join(repository, 'policy.yaml')]);
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(err).toContain(`Write ./${name} for the file, or ${name}:./policy.yaml for the revision.`);
+      expect(await diff(['policy.yaml', name])).toMatchObject({ code: 2, out: '' });
+      expect((await diff([`./${name}`])).out).toMatch(/^No difference\./);
+      expect(await diff([`${name}:./policy.yaml`])).toMatchObject({ code: 3 });
+    });
+
+    it('reads what has a colon from git, also when there is such a file', async () => {
+      expect(await diff(['main:policy.yaml'])).toMatchObject({ code: 3 });
+      expect((await diff(['./main:policy.yaml'])).out).toMatch(/^No difference\./);
+      expect(await diff(['nothing:policy.yaml'])).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('Write ./nothing:policy.yaml for the file'),
+      });
+    });
+
+    it('refuses the name of a branch and a tag', async () => {
+      for (const name of ['twice', 'twice:policy.yaml'])
+        expect(await diff([name])).toMatchObject({ code: 2, err: expect.stringContaining('refs/heads/twice') });
+      expect(await diff(['refs/heads/twice'])).toMatchObject({ code: 3 });
+    });
+  });
+
   it('finds the file from a folder below the root of the repository', async () => {
     const cwd = join(repository, 'deploy');
     expect(await diff(['main'], { cwd })).toMatchObject({ code: 0, out: expect.stringMatching(/^No difference/) });
@@ -134,6 +178,9 @@ describe('keydesk policy diff', () => {
     const clone = mkdtempSync(join(folder, 'clone-'));
     execFileSync('git', ['clone', '--quiet', repository, clone], { stdio: 'ignore' });
     writeFileSync(join(clone, 'policy.yaml'), text);
+    // What the pull request could add so that it is compared with itself.
+    const base = git('rev-parse', 'HEAD').toString().trim();
+    for (const name of [base, `${base}:policy.yaml`]) writeFileSync(join(clone, name), text);
     const tools = join(clone, '.tools');
     mkdirSync(tools);
     const tool = (name: string, script: string) =>
