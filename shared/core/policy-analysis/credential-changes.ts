@@ -159,15 +159,14 @@ function scopesChange(before: readonly string[], after: readonly string[]): Chan
   const removed = before.filter((scope) => !covers(after, scope));
   const direction = directionOf(added.length > 0, removed.length > 0);
   if (!direction) return sameSet(before, after) ? [] : [{ ...scopesTexts(before, after), direction: 'neither' }];
-  const has = (scopes: readonly string[], name: string) =>
-    scopes.some((scope) => scope.endsWith(`/devstorage.${name}`));
-  const hmac =
-    direction === 'narrower' &&
-    has(without(after, before), 'read_only') &&
-    has(before, 'read_write') &&
-    !coversStorage(before);
-  return [{ ...scopesTexts(before, after), direction, ...(hmac && { note: HMAC_KEYS }) }];
+  const hmac = (differing: readonly string[], others: readonly string[]) =>
+    differing.includes(READ_ONLY) && others.includes(READ_WRITE);
+  const note = hmac(added, before) || hmac(removed, after) ? HMAC_KEYS : undefined;
+  return [{ ...scopesTexts(before, after), direction, ...(note && { note }) }];
 }
+
+const READ_ONLY = 'https://www.googleapis.com/auth/devstorage.read_only';
+const READ_WRITE = 'https://www.googleapis.com/auth/devstorage.read_write';
 
 /** Source: cloud.google.com/storage/docs/json_api/v1/projects/hmacKeys/list (authorization). */
 const HMAC_KEYS =

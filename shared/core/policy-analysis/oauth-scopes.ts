@@ -17,7 +17,10 @@ const CLOUD = (
   'service.management.readonly servicecontrol spanner.admin spanner.data sqlservice.admin trace.append trace.readonly'
 ).split(' ');
 
-/** What else includes others: a scope and those that it includes. */
+/**
+ * What else includes others: a scope and those that it includes. `devstorage.read_write` does not include `devstorage.read_only`: the
+ * methods projects.hmacKeys.get and list accept the second, and not the first.
+ */
 const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   apikeys: ['apikeys.readonly'],
   bigquery: ['bigquery.insertdata', 'bigquery.readonly'],
@@ -29,8 +32,6 @@ const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   'dataplex.read-write': ['dataplex.readonly'],
   dataproc: ['dataproc.read-only'],
   'devstorage.full_control': ['devstorage.read_only', 'devstorage.read_write'],
-  // By its description ("read and change data"). projects.hmacKeys.get and list accept read_only alone: see credential-changes.ts.
-  'devstorage.read_write': ['devstorage.read_only'],
   'logging.admin': ['logging.read', 'logging.write'],
   monitoring: ['monitoring.read', 'monitoring.write'],
   'ndev.clouddns.readwrite': ['ndev.clouddns.readonly'],
