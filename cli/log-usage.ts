@@ -16,14 +16,19 @@ export function sinceOption() {
   return new Option(
     '--since <date|duration>',
     'required: start of the period, such as 2026-11-01, 2026-11-01T08:00:00Z, 30d, 12h or 4w',
-  ).argParser((text: string): number => {
-    const since = parseSince(text, systemClock.now());
-    if (since === undefined)
-      throw new InvalidArgumentError(
-        'It must be a date or a time in the past, such as 2026-11-01, or a duration such as 30d.',
-      );
-    return since;
-  });
+  ).argParser(parsePastTime);
+}
+
+function parsePastTime(text: string): number {
+  const time = parseSince(text, systemClock.now());
+  if (time !== undefined) return time;
+  throw new InvalidArgumentError(
+    'It must be a date or a time in the past, such as 2026-11-01, or a duration such as 30d.',
+  );
+}
+
+export function untilOption() {
+  return new Option('--until <date>', 'end of the period, as --since; without it, now').argParser(parsePastTime);
 }
 
 export function touchesOption() {
@@ -34,7 +39,13 @@ export function touchesOption() {
 }
 
 /** What the requests in a log used, and how far the log goes. Ends the process when the log has no entry. */
-export async function readUsage({ policy, sha256 }: ReadPolicy, files: readonly string[], since: number) {
+export async function readUsage(
+  { policy, sha256 }: ReadPolicy,
+  files: readonly string[],
+  since: number,
+  until = systemClock.now(),
+) {
+  if (until <= since) fail(EXIT.usage, '--until must be later than --since.');
   const usage = new Usage(policy, since);
   const coverage = new Coverage();
   const read = newLogRead();
@@ -52,7 +63,8 @@ export async function readUsage({ policy, sha256 }: ReadPolicy, files: readonly 
   requireEntries(read, files);
   requireFound(lines, { read, files, what: 'an event of Keydesk' });
   warnOfMalformed(read);
-  return { usage, coverage: coverage.report(since) };
+  coverage.addUnread(read.malformed);
+  return { usage, coverage: coverage.report({ since, until }, usage.allowed.count) };
 }
 
 /** Calls `take` with each request of a log that was read before. */
@@ -81,6 +93,7 @@ export async function readAccess(
   });
   requireEntries(read, files.touches);
   warnOfMalformed(read);
+  usage.addUnread(read.malformed);
   return { access: usage.report(), unknownGrants: usage.unknownGrants };
 }
 

@@ -13,7 +13,7 @@ import { EXIT, print, printJson } from '../../terminal.ts';
 export const replayCommand = new Command('replay')
   .summary('show what a policy would have decided of the requests in a log')
   .description(
-    'Judge the requests in a log by a policy, and show which of them it decides otherwise: for each credential and pipeline how many, since when, and an example. A log is lines of Keydesk, or an export of Cloud Logging. Compares what rules decide; `policy diff` compares what credentials open. The exit code is 3 if anything is decided otherwise, if the events do not say, or if the log has no request that a policy decided.',
+    'Judge the requests in a log by a policy, and show which of them it decides otherwise: for each credential and pipeline how many, since when, and an example. A log is lines of Keydesk, or an export of Cloud Logging. Compares what rules decide; `policy diff` compares what credentials open. The exit code is 3 if anything is decided otherwise, if the events do not say, if an entry cannot be read, or if the log has no request that a policy decided.',
   )
   .addOption(policyOption())
   .addOption(logOption())
@@ -44,7 +44,7 @@ export const replayCommand = new Command('replay')
     const result = replay.result();
     requireFound(result.requests.count + undecided.size, { read, files: log, what: 'a request of a job to Keydesk' });
     // Nothing was judged, so nothing is proven.
-    if (result.changes.length > 0 || result.requests.count === 0) process.exitCode = EXIT.differs;
+    if (result.changes.length > 0 || result.requests.count === 0 || read.malformed > 0) process.exitCode = EXIT.differs;
     if (options.json) {
       const not_judged = Object.fromEntries([...undecided].sort());
       printJson({ policy_sha256: sha256, ...replayJson(policy, result), not_judged, entries: toEntriesJson(read) });

@@ -5,7 +5,15 @@ import { suggestChanges } from '../../../shared/core/policy-history/suggest.ts';
 import { diffOf, suggestJson, suggestLines } from '../../../shared/core/policy-history/suggest-text.ts';
 import { NewlyRefused, tighten } from '../../../shared/core/policy-history/tightened.ts';
 import { logOption } from '../../log-files.ts';
-import { readAccess, readRequests, readUsage, requireFiles, sinceOption, touchesOption } from '../../log-usage.ts';
+import {
+  readAccess,
+  readRequests,
+  readUsage,
+  requireFiles,
+  sinceOption,
+  touchesOption,
+  untilOption,
+} from '../../log-usage.ts';
 import { examples, policyOption, required } from '../../options.ts';
 import { readDeployablePolicy } from '../../policy-file.ts';
 import { EXIT, fail, print, printJson } from '../../terminal.ts';
@@ -20,6 +28,7 @@ export const suggestCommand = new Command('suggest')
   .addOption(policyOption())
   .addOption(logOption())
   .addOption(sinceOption())
+  .addOption(untilOption())
   .addOption(touchesOption())
   .option(
     '--max-names <count>',
@@ -35,12 +44,12 @@ export const suggestCommand = new Command('suggest')
       'policy suggest --since 30d --log november.json > suggestion.diff',
     ),
   )
-  .action(async ({ policy: file, log: logs, since: start, touches = [], maxNames, json }) => {
+  .action(async ({ policy: file, log: logs, since: start, until, touches = [], maxNames, json }) => {
     const log = required(logs, '--log FILE');
     const since = required(start, '--since DATE');
     requireFiles(log, 'the log is read several times.');
     const read = readDeployablePolicy(file);
-    const { usage, coverage } = await readUsage(read, log, since);
+    const { usage, coverage } = await readUsage(read, log, since, until);
     const period = { since, until: coverage.last_at ?? since };
     const { access, unknownGrants } =
       touches.length > 0

@@ -33,7 +33,14 @@ export interface CredentialAccess {
   readonly gaps: readonly AccessGap[];
 }
 
-export type AccessGap = 'no_grants' | 'few_touches' | 'quarter_without_touches' | 'unclear_touches';
+export type AccessGap =
+  | 'no_grants'
+  | 'few_touches'
+  | 'quarter_without_touches'
+  | 'unclear_touches'
+  | 'outside_touches'
+  | 'unknown_grants'
+  | 'unread_touches';
 
 /** The period in parts. If grants were issued in a part, the log of touches must have entries there. */
 const PARTS = 4;
@@ -51,10 +58,10 @@ class Access {
   unclear = 0;
   outside = 0;
 
-  readonly #database: string;
+  readonly database: string;
 
   constructor({ allow, project, database }: FirestoreCredential, maxNames: number) {
-    this.#database = `projects/${project}/databases/${database}`;
+    this.database = `projects/${project}/databases/${database}`;
     this.entries = allow.map(({ path, verbs }) => ({
       path,
       verbs: new Map(verbs.map((verb) => [verb, new TouchedPaths(path, maxNames)] as const)),
@@ -64,10 +71,10 @@ class Access {
   add(touch: DocumentTouch, at: number | undefined): void {
     const opening = this.entries.filter(
       ({ path, verbs }) =>
-        touch.database === this.#database && covers(path, touch) && touch.verbs.some((verb) => verbs.has(verb)),
+        touch.database === this.database && covers(path, touch) && touch.verbs.some((verb) => verbs.has(verb)),
     );
     if (opening.length === 0) this.outside += 1;
-    if (touch.database === this.#database) this.lives.add(touch, at);
+    if (touch.database === this.database) this.lives.add(touch, at);
     for (const { verbs } of opening) for (const verb of touch.verbs) verbs.get(verb)?.add(touch, at);
   }
 }
@@ -79,6 +86,9 @@ export class AccessUsage {
   readonly #period: Period;
   /** Touches by grants that are not in Keydesk's log. */
   unknownGrants = 0;
+  /** What these touched; all databases where an entry does not say. */
+  readonly #unknownTouched = new Set<string>();
+  #unread = 0;
 
   /** @param maxNames how many names there may be at one place of a path before they become a wildcard */
   constructor(policy: Policy, period: Period, maxNames: number) {
@@ -88,9 +98,10 @@ export class AccessUsage {
   }
 
   addRequest({ grant_id, credential, at }: JobRequest): void {
-    const access = this.#credentials.get(credential);
-    if (grant_id === undefined || !access) return;
+    if (grant_id === undefined) return;
     this.#credentialOf.set(grant_id, credential);
+    const access = this.#credentials.get(credential);
+    if (!access) return;
     const part = this.#partOf(at);
     if (part === undefined) return;
     access.grants.add(grant_id);
@@ -100,11 +111,15 @@ export class AccessUsage {
   addTouches({ grant_id, at, touches }: GrantTouches): void {
     const part = this.#partOf(at);
     if (part === undefined) return;
-    const access = this.#credentials.get(this.#credentialOf.get(grant_id) ?? '');
-    if (!access) {
+    const credential = this.#credentialOf.get(grant_id);
+    if (credential === undefined) {
       this.unknownGrants += 1;
+      for (const { database } of touches ?? []) this.#unknownTouched.add(database);
+      if (!touches) for (const { database } of this.#credentials.values()) this.#unknownTouched.add(database);
       return;
     }
+    const access = this.#credentials.get(credential);
+    if (!access) return;
     if (access.grants.has(grant_id)) access.touched.add(grant_id);
     access.touchedParts.add(part);
     if (!touches) {
@@ -117,6 +132,11 @@ export class AccessUsage {
     }
   }
 
+  /** Entries of the log of touches that could not be read. */
+  addUnread(count: number): void {
+    this.#unread += count;
+  }
+
   report(): CredentialAccess[] {
     return [...this.#credentials].map(([credential, access]) => ({
       credential,
@@ -125,8 +145,17 @@ export class AccessUsage {
         verbs: new Map([...verbs].map(([verb, touched]) => [verb, touched.paths((name) => access.lives.isOnce(name))])),
       })),
       ...{ grants: access.grants.size, touched_grants: access.touched.size, touches: access.touches },
-      ...{ unclear: access.unclear, outside: access.outside, gaps: gapsOf(access) },
+      ...{ unclear: access.unclear, outside: access.outside, gaps: this.#gapsOf(access) },
     }));
+  }
+
+  #gapsOf(access: Access): AccessGap[] {
+    if (access.grants.size === 0) return ['no_grants'];
+    return [
+      ...gapsOf(access),
+      ...(this.#unknownTouched.has(access.database) ? (['unknown_grants'] as const) : []),
+      ...(this.#unread > 0 ? (['unread_touches'] as const) : []),
+    ];
   }
 
   #partOf(at: number | undefined): number | undefined {
@@ -136,11 +165,11 @@ export class AccessUsage {
   }
 }
 
-function gapsOf({ grants, touched, grantedParts, touchedParts, unclear }: Access): AccessGap[] {
-  if (grants.size === 0) return ['no_grants'];
+function gapsOf({ grants, touched, grantedParts, touchedParts, unclear, outside }: Access): AccessGap[] {
   return [
     ...(touched.size / grants.size < LEAST_SHARE ? (['few_touches'] as const) : []),
     ...([...grantedParts].every((part) => touchedParts.has(part)) ? [] : (['quarter_without_touches'] as const)),
     ...(unclear > 0 ? (['unclear_touches'] as const) : []),
+    ...(outside > 0 ? (['outside_touches'] as const) : []),
   ];
 }

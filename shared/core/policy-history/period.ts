@@ -31,7 +31,12 @@ export interface CoverageReport {
 
 export type Gap =
   | { readonly gap: 'no_times' }
+  /** No allowed request is in it: perhaps the export has none of them. */
+  | { readonly gap: 'no_requests' }
+  /** What may have been requests could not be read. */
+  | { readonly gap: 'unread_entries'; readonly count: number }
   | { readonly gap: 'begins_late'; readonly at: number }
+  | { readonly gap: 'ends_early'; readonly at: number }
   | { readonly gap: 'no_entries'; readonly from: number; readonly until: number }
   /** Another policy decided, at last at this time. */
   | { readonly gap: 'other_policy'; readonly at: number };
@@ -42,6 +47,7 @@ export class Coverage {
   #first: number | undefined;
   #last: number | undefined;
   #otherPolicyAt: number | undefined;
+  #unread = 0;
 
   add(at: number | undefined): void {
     if (at === undefined) return;
@@ -50,19 +56,32 @@ export class Coverage {
     this.#last = Math.max(this.#last ?? at, at);
   }
 
+  /** Entries that could not be read. */
+  addUnread(count: number): void {
+    this.#unread += count;
+  }
+
   /** A request that another version of the policy decided. */
   addOtherPolicy(at: number | undefined): void {
     if (at !== undefined) this.#otherPolicyAt = Math.max(this.#otherPolicyAt ?? at, at);
   }
 
-  /** Whether the log has everything since then. A policy that has changed may have things that are new. */
-  report(since: number): CoverageReport {
+  /**
+   * Whether the log has everything of a period. A policy that has changed may have things that are new.
+   * @param allowed how many requests of the period were allowed
+   */
+  report({ since, until }: Period, allowed: number): CoverageReport {
     const [first_at, last_at] = [this.#first, this.#last];
-    if (first_at === undefined || last_at === undefined) return { first_at, last_at, gaps: [{ gap: 'no_times' }] };
-    const gaps: Gap[] = [];
+    const gaps: Gap[] = [
+      ...(this.#unread > 0 ? [{ gap: 'unread_entries' as const, count: this.#unread }] : []),
+      ...(allowed === 0 ? [{ gap: 'no_requests' as const }] : []),
+    ];
+    if (first_at === undefined || last_at === undefined)
+      return { first_at, last_at, gaps: [...gaps, { gap: 'no_times' }] };
     // An hour is what is known of each entry.
     if (first_at > since + HOUR) gaps.push({ gap: 'begins_late', at: first_at });
-    const longest = Math.min(LONGEST_GAP, (last_at - since) / 4);
+    const longest = Math.min(LONGEST_GAP, (until - since) / 4);
+    if (until - last_at > longest) gaps.push({ gap: 'ends_early', at: last_at });
     const hours = [...this.#hours].sort((left, right) => left - right);
     for (const [index, hour] of hours.entries()) {
       const [from, until] = [((hours[index - 1] ?? hour) + 1) * HOUR, hour * HOUR];

@@ -56,16 +56,8 @@ export function suggestChanges(read: ReadPolicy, history: PolicyHistory): Sugges
   return {
     suggestions: found.filter((one) => one !== undefined && typeof one !== 'string'),
     rare: [...kept, ...access.flatMap((one) => keptDocuments(one, period))].filter(({ rare }) => rare),
-    not_suggested: [
-      ...unproven.map(describeAccessGaps),
-      ...access.filter(({ outside }) => outside > 0).map(describeOutside),
-      ...found.filter((one) => typeof one === 'string'),
-    ],
+    not_suggested: [...unproven.map(describeAccessGaps), ...found.filter((one) => typeof one === 'string')],
   };
-}
-
-function describeOutside({ credential, outside }: CredentialAccess): string {
-  return `${credential}: ${outside} touches are opened by no entry of allow, and are not looked at.`;
 }
 
 function keptDocuments({ credential, entries }: CredentialAccess, period: Period): KeptUse[] {

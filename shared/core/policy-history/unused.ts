@@ -73,8 +73,14 @@ export function describeGap(gap: Gap): string {
   switch (gap.gap) {
     case 'no_times':
       return 'No entry of the log has a time.';
+    case 'no_requests':
+      return 'The log has no allowed request of the period.';
+    case 'unread_entries':
+      return `${plural(gap.count, 'entry', 'entries')} of the log could not be read.`;
     case 'begins_late':
       return `The log begins at ${formatTime(gap.at)}, after the start of the period.`;
+    case 'ends_early':
+      return `The log ends at ${formatTime(gap.at)}, before the end of the period.`;
     case 'no_entries':
       return `The log has no entry from ${formatTime(gap.from)} to ${formatTime(gap.until)}.`;
     case 'other_policy':
@@ -87,6 +93,9 @@ const ACCESS_GAPS: Readonly<Record<AccessGap, string>> = {
   few_touches: "fewer than half of its grants have entries in Google's log",
   quarter_without_touches: "in a quarter of the period it was granted, and Google's log has no entry of it",
   unclear_touches: 'entries do not say which documents they are about',
+  outside_touches: 'Google accepted touches that no entry of allow opens',
+  unknown_grants: "grants that Keydesk's log does not have touched its database",
+  unread_touches: "entries of Google's log could not be read",
 };
 
 /** Why the log of touches does not prove what a credential does not need. */
@@ -151,6 +160,7 @@ export function unusedJson({ since, coverage, allowed, parts, access }: UnusedRe
 }
 
 export function toGapJson(gap: Gap) {
+  if (gap.gap === 'unread_entries') return gap;
   const times = Object.entries(gap).filter(([, value]) => typeof value === 'number');
   return { ...gap, ...Object.fromEntries(times.map(([name, at]) => [name, toIsoTime(Number(at))])) };
 }

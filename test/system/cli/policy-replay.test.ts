@@ -90,12 +90,12 @@ refused as before  1
     });
   });
 
-  it('counts what it cannot read, and goes on', async () => {
+  it('counts what it cannot read, goes on, and exits with 3', async () => {
     const sweep = { timestamp: '2026-11-01T00:00:00Z', jsonPayload: { event: 'sweep.completed' } };
     writeFileSync(join(folder, 'broken.jsonl'), `${linesOf([sweep])}{"timestamp": \n${linesOf(entries)}`);
     const { code, out, err } = await replay('--log', 'broken.jsonl');
     expect({ code, err }).toEqual({
-      code: 0,
+      code: 3,
       err: '1 entry was not read: not JSON, or without the fields of its event. The first is at broken.jsonl:2.\n',
     });
     expect(out).toContain('3 requests (4 log entries)');

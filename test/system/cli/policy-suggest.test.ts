@@ -59,7 +59,10 @@ describe('keydesk policy suggest', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const suggest = (...args: string[]) =>
-    runCli('policy suggest', ['--log', 'log.json', ...args], { cwd: folder, env: { KEYDESK_POLICY: '' } });
+    runCli('policy suggest', ['--log', 'log.json', '--until', '2026-11-28T09:00:00Z', ...args], {
+      cwd: folder,
+      env: { KEYDESK_POLICY: '' },
+    });
 
   it('says what a person has read, and exits with 3', async () => {
     const printed: string[] = [];

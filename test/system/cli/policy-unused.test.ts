@@ -37,7 +37,10 @@ describe('keydesk policy unused', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const unused = (...args: string[]) =>
-    runCli('policy unused', ['--log', 'log.json', ...args], { cwd: folder, env: { KEYDESK_POLICY: '' } });
+    runCli('policy unused', ['--log', 'log.json', '--until', '2026-11-28T00:30:00Z', ...args], {
+      cwd: folder,
+      env: { KEYDESK_POLICY: '' },
+    });
 
   it('says what a person has read, and exits with 1 where it is proven and with 3 where it is not', async () => {
     const cases = [

@@ -76,26 +76,38 @@ describe('what a request uses', () => {
 
 describe('a log proves that something is unused', () => {
   const DAY = 86_400_000;
-  const report = (days: readonly number[], otherPolicy?: number) => {
+  const END = SINCE + 28 * DAY;
+  const report = (days: readonly number[], { otherPolicy, until = END, unread = 0, allowed = 1 }: Log = {}) => {
     const coverage = new Coverage();
     for (const day of days) coverage.add(SINCE + day * DAY);
     if (otherPolicy !== undefined) coverage.addOtherPolicy(SINCE + otherPolicy * DAY);
-    return coverage.report(SINCE).gaps.map(({ gap }) => gap);
+    coverage.addUnread(unread);
+    return coverage.report({ since: SINCE, until }, allowed).gaps.map(({ gap }) => gap);
   };
+  interface Log {
+    readonly otherPolicy?: number;
+    readonly until?: number;
+    readonly unread?: number;
+    readonly allowed?: number;
+  }
   const month = [0, 4, 8, 12, 16, 20, 24, 28];
 
   it.each([
-    ['with entries over all of the period', month, undefined, []],
-    ['also when its entries are in another order, and begin earlier', [...month, -5].reverse(), undefined, []],
-    ['unless it begins late', month.slice(1), undefined, ['begins_late']],
-    ['unless it has a gap', month.filter((day) => day !== 8), undefined, ['no_entries']],
-    ['also when the gap is before the period', [-30, ...month], undefined, []],
-    ['unless it has no times', [], undefined, ['no_times']],
-    ['unless another policy decided', month, 3, ['other_policy']],
-    ['also when that was before the period', month, -1, []],
-    ['and in a short period a short gap counts', [0, 0.2, 1.5, 2], undefined, ['no_entries']],
-  ])('%s', (_, days, otherPolicy, gaps) => {
-    expect(report(days, otherPolicy)).toEqual(gaps);
+    ['with entries over all of the period', month, {}, []],
+    ['also when its entries are in another order, and begin earlier', [...month, -5].reverse(), {}, []],
+    ['unless it begins late', month.slice(1), {}, ['begins_late']],
+    ['unless it ends early', month.slice(0, -2), {}, ['ends_early']],
+    ['unless it ended early long ago', month, { until: SINCE + 90 * DAY }, ['ends_early']],
+    ['unless an entry could not be read', month, { unread: 1 }, ['unread_entries']],
+    ['unless it has no allowed request', month, { allowed: 0 }, ['no_requests']],
+    ['unless it has a gap', month.filter((day) => day !== 8), {}, ['no_entries']],
+    ['also when the gap is before the period', [-30, ...month], {}, []],
+    ['unless it has no times', [], {}, ['no_times']],
+    ['unless another policy decided', month, { otherPolicy: 3 }, ['other_policy']],
+    ['also when that was before the period', month, { otherPolicy: -1 }, []],
+    ['and in a short period a short gap counts', [0, 0.2, 1.5, 2], { until: SINCE + 2 * DAY }, ['no_entries']],
+  ])('%s', (_, days, log, gaps) => {
+    expect(report(days, log)).toEqual(gaps);
   });
 });
 
