@@ -4,6 +4,9 @@ import { ANY_VALUE, type Demand, exampleOf, exclude, restrict } from './claim-va
 import { type Demands, type ExampleJob, type Jobs, someJob, type Tools, toExample } from './jobs.ts';
 import { fitsPattern } from './texts.ts';
 
+/** Demands, or claims, that are looked at in about the time of another step. */
+const LOOKS_OF_STEP = 8;
+
 /**
  * Finds a job of `jobs` that no alternative covers. An alternative covers the jobs that meet all of its demands.
  * @returns undefined when every job is covered
@@ -36,6 +39,8 @@ function outsideFrom({ jobs, example }: Case, alternatives: readonly Demands[], 
   );
   const rest = alternatives.filter((alternative) => alternative !== demands);
   let remaining: Case = { jobs, example };
+  // Each way makes two maps of all claims, twice.
+  tools.work.spend((failing.length * (jobs.size + example.size)) / LOOKS_OF_STEP);
   for (const { claim, demand } of failing) {
     const values = valuesOf(remaining.jobs, claim);
     // Another demand of the claim may have been met by now.
@@ -51,6 +56,7 @@ function outsideFrom({ jobs, example }: Case, alternatives: readonly Demands[], 
 
 /** Whether a job fails a demand. Where it may have any value, `job` gets one that fails. */
 function failsOne(demands: Demands, job: Map<string, string | null>, tools: Tools): boolean {
+  tools.work.spend((1 + demands.length) / LOOKS_OF_STEP);
   const fails = ([claim, demand]: readonly [string, Demand]) => !meets(demand, valueIn(job, claim, tools), tools);
   if (demands.some((one) => job.has(one[0]) && fails(one))) return true;
   const [claim] = demands.find((one) => !job.has(one[0]) && fails(one)) ?? [];
@@ -70,6 +76,9 @@ function valueIn(job: ExampleJob, claim: string, tools: Tools): string | null {
 
 /** The demands that some of the jobs do not meet. */
 function waysToFail(jobs: Jobs, demands: Demands, tools: Tools) {
+  // Each set of values is made from those before.
+  const parts = demands.reduce((sum, [claim]) => sum + valuesOf(jobs, claim).without.length, 0);
+  tools.work.spend(demands.length + parts / LOOKS_OF_STEP);
   return demands
     .filter(([claim, demand]) => exampleOf(claim, exclude(valuesOf(jobs, claim), demand), tools) !== undefined)
     .map(([claim, demand]) => ({ claim, demand }));

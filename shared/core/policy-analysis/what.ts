@@ -9,7 +9,7 @@ import { type Demands, demandsOf, type Jobs, meeting, organizationDemands, type 
 import { jobOutside } from './outside.ts';
 import { type PartialJob, toJobs } from './partial-job.ts';
 import { TextFinder } from './texts.ts';
-import { MAX_STEPS, Work } from './work.ts';
+import { MAX_STEPS, Work, WorkTogether } from './work.ts';
 
 type Answer = 'granted' | 'conditional' | 'never' | 'cannot tell';
 
@@ -47,8 +47,9 @@ export function whatJobsGet(policy: Policy, job: PartialJob): CredentialAnswer[]
   const jobs = toJobs(job);
   const total = new Work(MAX_TOTAL);
   const newTools = () => ({ finder, work: new Work(MAX_STEPS, total) });
+  const ofRules = new WorkTogether();
   const rules = policy.rules.map((rule): ComparedRule => {
-    const tools = { finder, work: new Work() };
+    const tools = { finder, work: ofRules.next() };
     return { rule, result: orCannotTell(() => compare(jobs, demandsOfRule(policy, rule), tools)) ?? 'cannot tell' };
   });
   // Credentials that the same rules grant have the same answer.

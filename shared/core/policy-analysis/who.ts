@@ -8,7 +8,7 @@ import { type Opening, openingOf } from './openings.ts';
 import type { Question } from './questions.ts';
 import { TextFinder } from './texts.ts';
 import { demandsOfRule } from './what.ts';
-import { Work } from './work.ts';
+import { WorkTogether } from './work.ts';
 
 export interface RuleAccess {
   readonly rule: string;
@@ -30,7 +30,8 @@ export interface CredentialAccess {
  */
 export function whoGets(policy: Policy, written: WrittenPolicy, question: Question): CredentialAccess[] {
   const finder = new TextFinder();
-  const newTools = () => ({ finder, work: new Work() });
+  const work = new WorkTogether();
+  const newTools = () => ({ finder, work: work.next() });
   return Object.entries(policy.credentials).flatMap(([name, credential]) => {
     const inFile = written.credentials[name];
     const opening =

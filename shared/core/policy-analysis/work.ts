@@ -9,9 +9,11 @@ export class CannotTell extends Error {
 
 /** Steps of one question. Each is a pattern that a character, or a value, is compared with. */
 export const MAX_STEPS = 2_000_000;
-/** Of all questions that belong together. When they are used up, each further question still has a few. */
+/** Of all questions that belong together. When they are used up, each further question still has a few, from a reserve. */
 const MAX_STEPS_TOGETHER = 20_000_000;
 const FEW_STEPS = 50_000;
+/** What each question has, so that an easy one has an answer after any number of others. */
+const LEAST_STEPS = 1000;
 
 export class Work {
   readonly #steps: number;
@@ -37,19 +39,37 @@ export class Work {
   }
 }
 
-/** The work of many questions, one after the other. */
+/**
+ * The work of many questions, one after the other. All of them together have twice the steps at most, and a few for each: their number
+ * grows with the size of what was written, and not exponentially.
+ */
 export class WorkTogether {
+  readonly #each: number;
   #left: number;
+  #reserve: number;
+  #spent = 0;
   #last: Work | undefined;
 
-  constructor(steps = MAX_STEPS_TOGETHER) {
+  /** @param each the most that one question has */
+  constructor(steps = MAX_STEPS_TOGETHER, each = MAX_STEPS) {
+    this.#each = each;
     this.#left = steps;
+    this.#reserve = steps;
+  }
+
+  /** Of all questions. */
+  get spent(): number {
+    return this.#spent + (this.#last?.spent ?? 0);
   }
 
   /** The work of the next question. */
   next(): Work {
-    this.#left -= this.#last?.spent ?? 0;
-    this.#last = new Work(Math.max(FEW_STEPS, Math.min(MAX_STEPS, this.#left)));
+    const spent = this.#last?.spent ?? 0;
+    this.#spent += spent;
+    this.#reserve -= Math.max(0, spent - Math.max(0, this.#left));
+    this.#left -= spent;
+    const few = Math.min(FEW_STEPS, this.#reserve);
+    this.#last = new Work(Math.max(LEAST_STEPS, Math.min(this.#each, Math.max(few, this.#left))));
     return this.#last;
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Tools } from '../policy-analysis/jobs.ts';
 import { TextFinder } from '../policy-analysis/texts.ts';
-import { Work } from '../policy-analysis/work.ts';
+import { WorkTogether } from '../policy-analysis/work.ts';
 import { type CaseResult, runCase } from './cases.ts';
 import { type Coverage, coverageOf } from './coverage.ts';
 import { type PolicyTests, parseTests } from './parse-tests.ts';
@@ -28,10 +28,11 @@ type Problems = Extract<ReturnType<typeof parseTests>, { problems: unknown }>['p
 export function runTests(
   policy: PolicyAndFile,
   texts: readonly { readonly file: string; readonly text: string }[],
+  // All searches have a bound together.
+  work = new WorkTogether(),
 ): TestRun & { readonly broken: readonly { file: string; text: string; problems: Problems }[] } {
   const finder = new TextFinder();
-  // Each search has a bound of its own.
-  const newTools = (): Tools => ({ finder, work: new Work() });
+  const newTools = (): Tools => ({ finder, work: work.next() });
   const files: FileResult[] = [];
   const broken: { file: string; text: string; problems: Problems }[] = [];
   for (const { file, text } of texts) {

@@ -16,19 +16,22 @@ import {
 } from '../policy-analysis/jobs.ts';
 import { jobOutside } from '../policy-analysis/outside.ts';
 import { isLiteral, TextFinder } from '../policy-analysis/texts.ts';
-import { Work } from '../policy-analysis/work.ts';
+import { Work, WorkTogether } from '../policy-analysis/work.ts';
 import type { PolicyWarning } from './codes.ts';
 import { duplicateKey } from './duplicates.ts';
 
-/** Steps for one rule, and for all rules: seconds at most. */
+/** Steps for one rule, and for all rules. */
 const MAX_STEPS = 100_000;
 const MAX_TOTAL = 2_000_000;
+/** Pairs of patterns whose beginnings and ends are compared in about the time of another step. */
+const PAIRS_OF_STEP = 16;
 /** Rules that a message names. */
 const MAX_NAMED = 3;
 
-export function matchingWarnings(policy: Policy): PolicyWarning[] {
+/** @param work of all questions, apart from those about rules that others cover, which have a bound of their own */
+export function matchingWarnings(policy: Policy, work = new WorkTogether(MAX_TOTAL, MAX_STEPS)): PolicyWarning[] {
   const finder = new TextFinder();
-  const newTools = () => ({ finder, work: new Work(MAX_STEPS) });
+  const newTools = () => ({ finder, work: work.next() });
   const organization = organizationDemands(policy);
   const rules = policy.rules.map((rule, index) => {
     const demands = [...organization, ...demandsOf(rule.match)];
@@ -36,7 +39,7 @@ export function matchingWarnings(policy: Policy): PolicyWarning[] {
     return { rule, index, demands, grants: new Set(rule.grants), isEmpty: example === undefined };
   });
   return [
-    ...rules.flatMap(({ rule, index }) => neverMatches(rule, index, finder)),
+    ...rules.flatMap(({ rule, index }) => neverMatches(rule, index, newTools)),
     ...uselessCredentials(policy, rules),
     ...shadowedRules(
       rules.filter(({ isEmpty }) => !isEmpty),
@@ -54,11 +57,9 @@ interface ComparedRule {
 }
 
 /** Apart from the organization, for which there is another warning. */
-function neverMatches({ match }: Rule, index: number, finder: TextFinder): PolicyWarning[] {
+function neverMatches({ match }: Rule, index: number, newTools: () => Tools): PolicyWarning[] {
   const empty = demandsOf(match).filter(
-    ([claim, demand]) =>
-      orCannotTell(() => exampleOf(claim, restrict(ANY_VALUE, demand), { finder, work: new Work(MAX_STEPS) })) ===
-      undefined,
+    ([claim, demand]) => orCannotTell(() => exampleOf(claim, restrict(ANY_VALUE, demand), newTools())) === undefined,
   );
   return empty.map(([claim]) => ({
     code: 'rule_never_matches',
@@ -119,7 +120,7 @@ function coveringRules(
       others.map((other) => other.demands),
       tools,
     );
-  const near = [...kept].filter((other) => other !== compared && mayOverlap(rule.match, other.rule.match));
+  const near = [...kept].filter((other) => other !== compared && mayOverlap(rule.match, other.rule.match, tools.work));
   // Credentials that the same rules grant are one question.
   const questions = new Map<string, readonly ComparedRule[]>();
   for (const name of rule.grants) {
@@ -149,9 +150,10 @@ function withoutNeedless(
 }
 
 /** False for rules that name different values of a claim, which most rules of a policy do. */
-function mayOverlap(match: Match, other: Match): boolean {
+function mayOverlap(match: Match, other: Match, work: Work): boolean {
   return Object.entries(match).every(([claim, patterns]) => {
     const others = other[claim];
+    work.spend((1 + patterns.length * (others?.length ?? 0)) / PAIRS_OF_STEP);
     return !others || patterns.some((pattern) => others.some((one) => mayShareText(pattern, one)));
   });
 }

@@ -159,13 +159,20 @@ export function isClaimValue(name: string, text: string): boolean {
 
 /** Whether a job token may lack a claim. */
 export function mayBeAbsent(name: string): boolean {
-  return typeOf(name).safeParse(undefined).success;
+  return !ALWAYS_PRESENT.has(name);
 }
+
+const ALWAYS_PRESENT: ReadonlySet<string> = new Set(
+  Object.keys(knownClaims.shape).filter((name) => !typeOf(name).safeParse(undefined).success),
+);
 
 function typeOf(name: string): z.ZodType {
   if (Object.hasOwn(knownClaims.shape, name)) return knownClaims.shape[name as keyof typeof knownClaims.shape];
-  return optional(text(1024));
+  return TAG_VALUE;
 }
+
+/** Made once: to make a schema takes far longer than to use it. */
+const TAG_VALUE = optional(text(1024));
 
 /** The value a rule is matched against; undefined when the claim is absent or null. */
 export function claimValue(claims: JobClaims, name: MatchableClaim): string | undefined {

@@ -1,4 +1,4 @@
-// Rules that are hard to compare have an answer, or are "cannot tell". None of these hangs: each takes a second or two at most.
+// Rules that are hard to compare have an answer, or are "cannot tell".
 
 import { describe, expect, it } from 'vitest';
 import { type Policy, parsePolicyData } from '../../../../shared/core/policy/policy.ts';

@@ -20,6 +20,35 @@ describe('a question', () => {
   });
 });
 
+describe('many questions', () => {
+  const MANY = 10_000;
+
+  it('have a bound together, which grows by little with their number', () => {
+    const together = new WorkTogether(1_000_000);
+    for (let count = 0; count < MANY; count += 1) {
+      const work = together.next();
+      expect(() => {
+        for (;;) work.spend(100);
+      }).toThrow(CannotTell);
+    }
+    expect(together.spent).toBeGreaterThan(2_000_000);
+    expect(together.spent).toBeLessThan(2_000_000 + MANY * 1101);
+    expect(() => together.next().spend(1000)).not.toThrow();
+  });
+
+  it('leave the others what they need when they are easy', () => {
+    const together = new WorkTogether(1_000_000);
+    for (let count = 0; count < MANY; count += 1) together.next().spend(10);
+    expect(() => together.next().spend(800_000)).not.toThrow();
+    expect(together.spent).toBe(MANY * 10 + 800_000);
+  });
+
+  it('have at most the steps of one question each', () => {
+    expect(() => new WorkTogether(1_000_000, 100_000).next().spend(100_000)).not.toThrow();
+    expect(() => new WorkTogether(1_000_000, 100_000).next().spend(100_001)).toThrow(CannotTell);
+  });
+});
+
 describe('a text', () => {
   it('is no example for a claim whose values are shorter, although it is for another', () => {
     const finder = new TextFinder();
