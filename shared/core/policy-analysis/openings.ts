@@ -1,7 +1,8 @@
 // Which credentials open what a question is about. A policy does not say what the IAM roles of a service account open.
 
 import { accountsOf } from '../kinds/kinds.ts';
-import type { Credential, WrittenCredential } from '../policy/credential.ts';
+import type { Credential } from '../policy/credential.ts';
+import type { WrittenPolicy } from '../policy/policy.ts';
 import { orCannotTell } from './change.ts';
 import type { CommonPlace } from './common-places.ts';
 import { type Allow, type Touch, touchInBoth, touchOutside } from './documents.ts';
@@ -22,11 +23,11 @@ export type Opening =
   | { readonly opens: 'same place'; readonly places: readonly CommonPlace[] }
   | { readonly opens: 'cannot tell'; readonly reason: string };
 
-/** @param written the same credential as it is in the file @returns undefined when it opens nothing of it */
+/** @param databases of the policy's file @returns undefined when it opens nothing of it */
 export function openingOf(
   name: string,
   credential: Credential,
-  written: WrittenCredential,
+  databases: WrittenPolicy['databases'],
   question: Question,
   newTools: () => Tools,
 ): Opening | undefined {
@@ -36,7 +37,7 @@ export function openingOf(
     case 'environment':
       return question.environment === credential.environment ? { opens: 'all' } : undefined;
     case 'path':
-      return pathOpening(credential, written, question, newTools);
+      return pathOpening(credential, databases, question, newTools);
     case 'bucket':
       return bucketOpening(credential, question);
   }
@@ -47,12 +48,14 @@ type BucketQuestion = Extract<Question, { about: 'bucket' }>;
 
 function pathOpening(
   credential: Credential,
-  written: WrittenCredential,
+  databases: WrittenPolicy['databases'],
   { path, verbs, database }: PathQuestion,
   newTools: () => Tools,
 ): Opening | undefined {
   if (credential.kind !== 'firestore') return credential.storage ? undefined : byRoles(credential, 'documents');
-  if (database !== undefined && written.kind === 'firestore' && written.database !== database) return undefined;
+  // Two names may stand for one database.
+  const place = database === undefined ? credential : databases[database];
+  if (place?.project !== credential.project || place.database !== credential.database) return undefined;
   const asked: Allow = [{ path: toTemplate(path), verbs }];
   const found = orCannotTell(() => {
     const allow = credential.allow.filter((entry) => touchInBoth([entry], asked, newTools()));

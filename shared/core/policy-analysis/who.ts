@@ -33,10 +33,8 @@ export function whoGets(policy: Policy, written: WrittenPolicy, question: Questi
   const work = new WorkTogether();
   const newTools = () => ({ finder, work: work.next() });
   return Object.entries(policy.credentials).flatMap(([name, credential]) => {
-    const inFile = written.credentials[name];
     const opening =
-      (inFile && openingOf(name, credential, inFile, question, newTools)) ??
-      inOtherEnvironment(name, written, question);
+      openingOf(name, credential, written.databases, question, newTools) ?? inOtherEnvironment(name, written, question);
     if (!opening) return [];
     const rules = policy.rules
       .filter(({ grants }) => grants.includes(name))

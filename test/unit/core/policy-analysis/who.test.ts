@@ -92,6 +92,28 @@ describe('who can', () => {
     expect(ask({ path: 'config/web', database: 'production' })).toEqual({ 'production-config': 'all', ...BY_ROLES });
   });
 
+  it('reach a path of one database, by whichever of its names', () => {
+    const data = JSON.parse(JSON.stringify(EXAMPLE_DATA));
+    data.databases.live = { ...data.databases.production };
+    data.credentials['production-config'].firestore.database = 'live';
+    for (const database of ['live', 'production'])
+      expect(ask({ path: 'config/web', database }, parsed(parsePolicyData(data)))).toEqual({
+        'production-config': 'all',
+        ...BY_ROLES,
+      });
+  });
+
+  it('reach anything that other accounts may, with the scope to ask for their tokens', () => {
+    const data = JSON.parse(JSON.stringify(EXAMPLE_DATA));
+    data.credentials['staging-export'].serviceAccount.scopes = ['https://www.googleapis.com/auth/iam'];
+    const policy = parsed(parsePolicyData(data));
+    expect(ask({ path: 'config/web', database: 'production' }, policy)).toEqual({
+      'production-config': 'all',
+      ...BY_ROLES,
+    });
+    expect(ask({ bucket: 'acme-other' }, policy)).toEqual(BY_ROLES);
+  });
+
   it.each<[string, string | undefined, object]>([
     ['acme-ci-cache', 'warm/', { 'staging-cache': 'all' }],
     ['acme-ci-cache', 'warm/deps/a.tar', { 'staging-cache': 'all' }],
