@@ -101,6 +101,23 @@ refused as before  1
     expect(out).toContain('3 requests (4 log entries)');
   });
 
+  it('compares what it does not judge with the policy of --before', async () => {
+    const other = EXAMPLE.replace(/^audience: .*$/m, 'audience: https://other.acme.example');
+    writeFileSync(join(folder, 'other.yaml'), other);
+    writeFileSync(join(folder, 'comment.yaml'), `${EXAMPLE}# the same\n`);
+    const run = (...args: string[]) => replay('--log', 'log.json', ...args);
+    expect(await run('--policy', 'other.yaml')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Not judged: '),
+    });
+    expect(await run('--policy', 'other.yaml', '--before', 'policy.yaml')).toMatchObject({
+      code: 3,
+      out: expect.stringContaining('audience: from https://keydesk.acme.example to https://other.acme.example'),
+    });
+    expect((await run('--policy', 'comment.yaml', '--before', 'policy.yaml')).code).toBe(0);
+    expect(await run('--policy', 'other.yaml', '--before', 'none.yaml')).toMatchObject({ code: 1, out: '' });
+  });
+
   it.each([
     ['a file without an entry', 'policy.yaml', 'policy.yaml: no entry of a log was found.'],
     ['a file that does not exist', 'none.json', 'none.json does not exist.\n'],
