@@ -13,7 +13,7 @@ import {
   partialJobOf,
   withAnyRequest,
 } from '../../../shared/core/policy-analysis/partial-job.ts';
-import { readStepClaims } from '../../../shared/core/policy-analysis/step-claims.ts';
+import { isStep, readStepClaims } from '../../../shared/core/policy-analysis/step-claims.ts';
 import { type CredentialAnswer, grantingRules, whatJobsGet } from '../../../shared/core/policy-analysis/what.ts';
 import { refusalWords, statedLine, whatLines } from '../../../shared/core/policy-analysis/what-lines.ts';
 import { collect, examples, policyOption } from '../../options.ts';
@@ -40,7 +40,7 @@ export const whatCommand = new Command('what')
   )
   .option(
     '--from-step',
-    "read the claims from the step's BUILDKITE_* variables, which a step can set itself; they prove nothing",
+    "read the claims from the step's BUILDKITE_* variables, which a step can set itself; they prove nothing. In a step, this is the default without --claim and --token",
   )
   .option('--all', 'list also what is never granted, with the reasons')
   .option('--json', 'the answers as JSON')
@@ -108,10 +108,12 @@ interface Known {
 
 function knownClaims(
   policy: Policy,
-  { token, fromStep }: { readonly token?: string; readonly fromStep?: true },
+  { token, fromStep, claim }: { readonly token?: string; readonly fromStep?: true; readonly claim?: readonly string[] },
 ): Known {
   if (token !== undefined) return claimsOfToken(policy, token);
-  if (!fromStep) return { job: new Map(), isToken: false, refusals: [] };
+  // A person who gives nothing in a step asks about this step.
+  const isDefault = claim === undefined && isStep(process.env);
+  if (!fromStep && !isDefault) return { job: new Map(), isToken: false, refusals: [] };
   const read = readStepClaims(policy, process.env);
   if ('problems' in read) fail(EXIT.usage, read.problems.join('\n'));
   if (read.job.size === 0)

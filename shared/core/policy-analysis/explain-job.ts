@@ -68,7 +68,7 @@ export function explainJob({ policy, written }: PolicyTexts, claims: JobClaims, 
       policyChange: policyChangeFor(written, claims, credential, near),
     })),
     omitted,
-    firstRule: known && rules.length === 0 ? firstRuleFor(written, claims, credential) : undefined,
+    firstRule: known && rules.length === 0 ? firstRuleFor(written, claims, credential, always) : undefined,
     meant: known ? undefined : closestName(credential, Object.keys(policy.credentials)),
   };
 }

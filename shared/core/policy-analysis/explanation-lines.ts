@@ -51,10 +51,12 @@ function summaryLines({ reason, missing, meant, nearest, credential }: RefusedEx
         ? `  The policy has no credential ${credential}. Check the name, or add the credential to the policy.`
         : `  The policy has no credential ${credential}. Did you mean "${meant}"?`,
     ];
-  if (nearest.length === 0) return ['  No rule grants it to any job.'];
-  if (reason === 'claims_missing')
-    return [`  The job token lacks claims that the policy needs: ${missing.join(', ')}.`];
-  return [];
+  return [
+    ...(nearest.length === 0 ? ['  No rule grants it to any job.'] : []),
+    ...(reason === 'claims_missing'
+      ? [`  The job token lacks claims that the policy needs: ${missing.join(', ')}.`]
+      : []),
+  ];
 }
 
 function nearLines({ rule, unmet, jobChanges, policyChange }: NearRuleExplanation, options: LineOptions): string[] {

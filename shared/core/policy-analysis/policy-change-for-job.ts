@@ -70,8 +70,13 @@ function valuesFor(unmet: readonly Unmet[], claims: JobClaims): Map<string, stri
   return values;
 }
 
-/** A rule for the job where no rule grants the credential to any job. */
-export function firstRuleFor(policy: WrittenPolicy, claims: JobClaims, credential: string): PolicyChange | undefined {
+/** A rule for the job where no rule grants the credential to any job. @param always what the policy demands of every job, and this lacks */
+export function firstRuleFor(
+  policy: WrittenPolicy,
+  claims: JobClaims,
+  credential: string,
+  always: readonly Unmet[],
+): PolicyChange | undefined {
   const named = nameOfPipeline(policy, claims);
   const pipeline: Match =
     claims.pipeline_id === undefined ? { pipeline_slug: [claims.pipeline_slug] } : { pipeline: [named.name] };
@@ -81,7 +86,8 @@ export function firstRuleFor(policy: WrittenPolicy, claims: JobClaims, credentia
   });
   const match = { ...pipeline, ...Object.fromEntries(others) };
   if (Object.values(match).some(([pattern = '']) => !isLiteral(pattern))) return undefined;
-  return added(policy, { match, credential, claims }, named, []);
+  const remaining = always.map(({ claim }) => claim);
+  return added(policy, { match, credential, claims }, named, remaining);
 }
 
 /** The claim's value where a pattern can say exactly that. */

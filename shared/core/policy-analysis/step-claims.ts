@@ -28,6 +28,13 @@ const VARIABLES: Readonly<Record<string, string>> = {
 
 const TAG_VARIABLE = 'BUILDKITE_AGENT_META_DATA_';
 
+/** In a cluster, the tag `queue` of an agent is the key of its queue. No variable has the UUID of the queue. */
+const QUEUE_VARIABLE = `${TAG_VARIABLE}QUEUE`;
+
+export function isStep(variables: Readonly<Record<string, string | undefined>>): boolean {
+  return Boolean(variables.BUILDKITE_JOB_ID);
+}
+
 /** @returns the claims; none outside of a step. Or what is wrong with a variable */
 export function readStepClaims(
   policy: Policy,
@@ -35,7 +42,8 @@ export function readStepClaims(
 ): { job: PartialJob } | { problems: string[] } {
   const job = new Map<string, string | null>();
   const problems: string[] = [];
-  for (const [variable, claim] of variablesFor(policy)) {
+  const ofQueue = variables.BUILDKITE_CLUSTER_ID ? [[QUEUE_VARIABLE, 'queue_key'] as const] : [];
+  for (const [variable, claim] of [...variablesFor(policy), ...ofQueue]) {
     const value = variables[variable];
     if (value === undefined) continue;
     if (value === '') {
@@ -49,16 +57,19 @@ export function readStepClaims(
   return problems.length > 0 ? { problems } : { job };
 }
 
-/** Of an agent's tags those that rules name: a variable has the name in capitals. */
+/**
+ * Of an agent's tags those that rules name: a variable has the name in capitals. Tags that share a variable are not known: it has the value
+ * of one of them.
+ */
 function variablesFor({ rules }: Policy): [variable: string, claim: string][] {
   const tags = new Set(rules.flatMap(({ match }) => Object.keys(match).filter((claim) => AGENT_TAG.test(claim))));
-  return [
-    ...Object.entries(VARIABLES),
-    ...[...tags].map((claim): [string, string] => [
-      `${TAG_VARIABLE}${claim.slice('agent_tag:'.length).toUpperCase()}`,
-      claim,
-    ]),
-  ];
+  const variables = [...tags].map((claim): [string, string] => [variableOf(claim), claim]);
+  const isShared = (variable: string) => variables.filter(([other]) => other === variable).length > 1;
+  return [...Object.entries(VARIABLES), ...variables.filter(([variable]) => !isShared(variable))];
+}
+
+function variableOf(tag: string): string {
+  return `${TAG_VARIABLE}${tag.slice('agent_tag:'.length).toUpperCase()}`;
 }
 
 function toClaimValue(claim: string, value: string): string {

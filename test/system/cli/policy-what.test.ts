@@ -168,6 +168,11 @@ describe('keydesk policy what', () => {
     const { code, out, err } = await what(['--from-step', '--json'], { env });
     expect({ code, err }).toEqual({ code: 0, err: expect.stringContaining('They prove nothing.') });
     expect(answersIn(out)).toEqual(OF_MAIN);
+    const inStep = await what(['--json'], { env: { ...env, BUILDKITE_JOB_ID: WEB } });
+    expect(answersIn(inStep.out)).toEqual(OF_MAIN);
+    expect(JSON.parse(inStep.out)).toMatchObject({ claims: { job_id: WEB, step_key: 'deploy' } });
+    const stated = await what(['--json', '--claim', 'pipeline=web'], { env: { ...env, BUILDKITE_JOB_ID: WEB } });
+    expect(JSON.parse(stated.out).claims).toEqual({ pipeline_id: WEB });
     expect(JSON.parse(out)).toMatchObject({
       claims: { pipeline_id: WEB, build_tag: null, step_key: 'deploy', runner_environment: 'buildkite-hosted' },
     });

@@ -8,6 +8,7 @@ import { type JobClaims, parseClaims } from '../../../../shared/core/policy/clai
 import { decide } from '../../../../shared/core/policy/decide.ts';
 import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import { explainJob, type RefusedExplanation } from '../../../../shared/core/policy-analysis/explain-job.ts';
+import { explanationLines } from '../../../../shared/core/policy-analysis/explanation-lines.ts';
 import { isFixed, type Unmet } from '../../../../shared/core/policy-analysis/nearest-rules.ts';
 import { type Data, ORGANIZATION_ID, policyData } from '../../../fixtures/policies.ts';
 
@@ -114,6 +115,7 @@ function refusals(data: Data, payload: Record<string, unknown>): RefusedExplanat
   return explained.filter((one): one is RefusedExplanation => one.outcome === 'refused');
 }
 
+const ORGANIZATION: Unmet = { claim: 'organization_id', has: null, needs: [ORGANIZATION_ID] };
 const SETTINGS = { seed: 20261124, numRuns: 80 };
 
 describe('the explanation of a refusal', () => {
@@ -157,7 +159,7 @@ describe('the explanation of a refusal', () => {
         for (const { credential: name, nearest, firstRule } of refusals(data, payload)) {
           const changes = [
             ...nearest.flatMap(({ unmet, policyChange }) => (policyChange ? [{ unmet, ...policyChange }] : [])),
-            ...(firstRule ? [{ unmet: [], ...firstRule }] : []),
+            ...(firstRule ? [{ unmet: [ORGANIZATION], ...firstRule }] : []),
           ];
           for (const { unmet, pipelines, rules, yaml, remaining, forbidden } of changes) {
             looked += 1;
@@ -165,8 +167,7 @@ describe('the explanation of a refusal', () => {
             const result = parsePolicyData(after);
             expect('problems' in result).toBe(forbidden.length > 0);
             if ('problems' in result) continue;
-            const organization = data.organization.id === undefined ? {} : { organization_id: ORGANIZATION_ID };
-            const job = toClaims({ ...changed(payload, unmet, remaining), ...organization });
+            const job = toClaims(changed(payload, unmet, remaining));
             expect(decide(result.policy, job, name).outcome).toBe('granted');
             for (const other of CREDENTIALS.filter((one) => one !== name))
               expect(decide(result.policy, job, other).outcome).toBe(decide(read(data).policy, job, other).outcome);
@@ -180,6 +181,29 @@ describe('the explanation of a refusal', () => {
       SETTINGS,
     );
     expect(looked).toBeGreaterThan(40);
+  });
+});
+
+describe('a job that lacks the UUID of its organization, and a credential that no rule grants', () => {
+  it('must request the UUID, and be granted by a new rule', () => {
+    const data = policyData(
+      'acme-data',
+      { a: credential('staging') },
+      {
+        organization: { slug: 'acme-inc', id: ORGANIZATION_ID },
+        environments: { staging: {} },
+        pipelines: {},
+        rules: [],
+      },
+    );
+    const claims = toClaims({
+      ...{ organization_slug: 'acme-inc', pipeline_slug: 'web', build_number: 7, build_branch: 'main' },
+      ...{ build_commit: 'c0ffee', build_source: 'ui', job_id: IDS[0], agent_id: IDS[1] },
+    });
+    const explanation = explainJob(read(data), claims, 'a');
+    expect(explanation).toMatchObject({ missing: ['organization_id'], firstRule: { remaining: ['organization_id'] } });
+    const lines = explanationLines(explanation, { pipelines: {}, file: 'policy.yaml' });
+    expect(lines.filter((line) => line.includes('organization_id')).length).toBeGreaterThan(1);
   });
 });
 
