@@ -62,7 +62,8 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
   const session = async () => {
     const environment = await opening;
     for (const line of addressLines(environment, isExample)) print(line);
-    print(`The functions log to ${logFile}\n`);
+    // With --once, the file is gone before anybody can read it.
+    print(once ? '' : `The functions log to ${logFile}\n`);
     if (shell) return runShell(environment);
     try {
       if (isExample) succeeded = await playDemo(environment, deps.runDemo, print);

@@ -66,4 +66,6 @@ it('shows it when the demo throws, and throws the same error', async () => {
 it('shows none of it when all steps passed', async () => {
   expect(await runWith(async () => true)).toBe(0);
   expect(shown).not.toContain('{"line"');
+  // The file is removed at the end.
+  expect(shown).not.toContain('functions.log');
 });
