@@ -10,6 +10,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { ReaderClients } from '../../shared/wiring/reader.ts';
 import type { PrivateHandlers } from '../runtime/private-handler.ts';
 import { createListGrants } from './list-grants.ts';
+import { createGetPolicy, createGetReview } from './review.ts';
 
 export interface ReaderDeps {
   readonly loadClients: () => Promise<ReaderClients>;
@@ -19,6 +20,8 @@ export interface ReaderDeps {
 export function createReaderHandlers({ loadClients, clock }: ReaderDeps): PrivateHandlers<typeof READER_ROUTES> {
   return {
     listGrants: createListGrants(async () => (await loadClients()).readerLedger, clock),
+    getReview: createGetReview(loadClients),
+    getPolicy: createGetPolicy(loadClients),
     getStatus: async ({ actor }) => {
       const { readerLedger, deploymentLedger } = await loadClients();
       const [recorded, blocks, counted] = await Promise.all([

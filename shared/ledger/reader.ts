@@ -8,6 +8,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { blocksDocument, grantDocument, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
 import { createGrantFinder } from './grant-pages.ts';
 import { readLiveGrants } from './live-grants.ts';
+import { createReviewReader } from './review.ts';
 
 /** The stored field that a selector's member is compared with. */
 const STORED: Readonly<Record<ExactField, string>> = {
@@ -25,6 +26,7 @@ export function createReaderLedger(ledger: Firestore, clock: Clock): ReaderLedge
   return {
     grant: async (id) => toGrant(await withLedgerTimeout(clock, grantDocument(ledger, id).get())),
     findGrants: createGrantFinder(ledger, clock),
+    reviewRecords: createReviewReader(ledger, clock),
     blocks: async () => toBlocks(await withLedgerTimeout(clock, blocksDocument(ledger).get())),
     killSwitches: async (ids) => {
       if (ids.length === 0) return new Map();

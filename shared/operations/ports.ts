@@ -326,6 +326,27 @@ export interface FoundGrants extends GrantPage {
   readonly next: GrantPosition | undefined;
 }
 
+/** Times but for `as_of` are milliseconds since the epoch. */
+export interface ReviewPeriod {
+  readonly as_of: GrantPosition['as_of'];
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ReviewLedgerRecords {
+  /** Acts before `to`, but for those whose block was removed before `from` and those before `from` that blocked nothing. Oldest first. */
+  readonly acts: readonly { readonly id: string; readonly act: KillSwitchRecord }[];
+  readonly unreadableActs: readonly UnreadableRecord[];
+  readonly policies: readonly {
+    readonly sha256: string;
+    readonly first_used_at: number;
+    readonly last_started_at: number;
+  }[];
+  readonly unreadablePolicies: readonly UnreadableRecord[];
+  /** When the grant began whose access ended first, of those on record; null when none has ended. */
+  readonly firstGrantAt: number | null;
+}
+
 /** What people read. Nothing of it writes. All of it throws DependencyError, also for a grant that cannot be read. */
 export interface ReaderLedger {
   /** Undefined when there is no grant with that id. */
@@ -335,6 +356,8 @@ export interface ReaderLedger {
     filters: GrantFilters,
     page: { readonly limit: number; readonly position?: GrantPosition | undefined },
   ): Promise<FoundGrants | undefined>;
+  /** What a review needs apart from grants, as it was at `as_of`. */
+  reviewRecords(period: ReviewPeriod): Promise<ReviewLedgerRecords>;
   blocks(): Promise<Blocks>;
   /** The acts with these ids, without those that are not on record or cannot be read. */
   killSwitches(ids: readonly string[]): Promise<ReadonlyMap<string, KillSwitchRecord>>;

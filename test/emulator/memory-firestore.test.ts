@@ -362,6 +362,25 @@ describe('the Firestore in memory', () => {
     );
   });
 
+  it('has the fields that a query selects, like the emulator', async () => {
+    const { firestore } = createMemoryFirestore({ indexes: 'unchecked' });
+    const name = `selected-${randomUUID()}`;
+    const [real, memory] = await Promise.all(
+      [emulator, firestore].map(async (database) => {
+        const collection = database.collection(name);
+        await collection.doc('a').set({ f: 1, g: { h: 2, i: 3 }, j: 'long' });
+        await collection.doc('b').set({ j: 'long' });
+        const { docs } = await collection.select('f', 'g.h', 'absent').orderBy(FieldPath.documentId()).get();
+        return docs.map((document) => [document.id, document.data()]);
+      }),
+    );
+    expect(memory).toEqual([
+      ['a', { f: 1, g: { h: 2 } }],
+      ['b', {}],
+    ]);
+    expect(memory).toEqual(real);
+  });
+
   it('compares and orders every kind of value like the emulator', async () => {
     const name = `values-${randomUUID()}`;
     const { firestore } = createMemoryFirestore({ indexes: 'unchecked' });

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { grantDetailsSchema } from './grant.ts';
 import { grantListQuerySchema, grantListSchema } from './grant-list.ts';
+import { policyTextSchema, reviewQuerySchema, reviewRecordsSchema } from './review.ts';
 import { defineRoutes, NO_QUERY } from './route.ts';
 import { selectorOnWire } from './selector.ts';
 import { statusSchema } from './status.ts';
@@ -41,6 +42,23 @@ export const READER_ROUTES = defineRoutes({
     query: NO_QUERY,
     body: undefined,
     response: grantDetailsSchema,
+  },
+  getReview: {
+    method: 'GET',
+    path: '/review',
+    summary:
+      'What a review needs apart from grants: acts of the kill switch, which policies started when, how far back the ledger goes.',
+    query: reviewQuerySchema,
+    body: undefined,
+    response: reviewRecordsSchema,
+  },
+  getPolicy: {
+    method: 'GET',
+    path: '/policies/{sha256}',
+    summary: 'The text of a policy that was in force, by its SHA-256.',
+    query: NO_QUERY,
+    body: undefined,
+    response: policyTextSchema,
   },
   listBlocks: {
     method: 'GET',
