@@ -1,12 +1,12 @@
 // Grants as lines of a file: NDJSON, or CSV by RFC 4180. Pure.
 
+import { type CsvCell, csvLine } from '../../shared/core/csv.ts';
 import type { GrantSummary } from '../../shared/core/operator-api/grant.ts';
 import type { GrantList } from '../../shared/core/operator-api/grant-list.ts';
 
 export const EXPORT_FORMATS = ['ndjson', 'csv'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-type Cell = string | number | null | undefined;
 type Unreadable = GrantList['unreadable'][number];
 
 const CLAIMS = [
@@ -27,7 +27,7 @@ const FIELDS = [
   ...(['bucket', 'created_at', 'issued_at', 'tokens_issued', 'expires_at', 'ended_at', 'ended_by'] as const),
   ...(['kill_switch_id', 'job_finished_at', 'access_ended_at', 'accepted_until'] as const),
 ];
-const COLUMNS: readonly (readonly [string, (grant: GrantSummary) => Cell])[] = [
+const COLUMNS: readonly (readonly [string, (grant: GrantSummary) => CsvCell])[] = [
   ['grant_id', ({ grant_id }) => grant_id],
   ['state', ({ state }) => state],
   ...CLAIMS.map((claim) => [claim, ({ job }: GrantSummary) => job[claim]] as const),
@@ -49,20 +49,4 @@ export function exportGrant(format: ExportFormat, grant: GrantSummary): string {
 export function exportUnreadable(format: ExportFormat, { grant_id, error }: Unreadable): string {
   if (format === 'ndjson') return `${JSON.stringify({ grant_id, unreadable: error })}\n`;
   return csvLine([grant_id, ...COLUMNS.slice(1).map(() => null), error]);
-}
-
-function csvLine(cells: readonly Cell[]): string {
-  return `${cells.map(csvCell).join(',')}\r\n`;
-}
-
-/**
- * A spreadsheet takes a value that begins with one of these for a formula, and a job chooses the name of its branch.
- * Source: owasp.org/www-community/attacks/CSV_Injection.
- */
-const FORMULA = /^[=+\-@\t\r]/;
-
-function csvCell(value: Cell): string {
-  if (value === null || value === undefined) return '';
-  const text = FORMULA.test(`${value}`) ? `'${value}` : `${value}`;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

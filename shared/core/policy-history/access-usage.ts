@@ -97,7 +97,7 @@ export class AccessUsage {
       if (credential.kind === 'firestore') this.#credentials.set(name, new Access(credential, maxNames));
   }
 
-  addRequest({ grant_id, credential, at }: JobRequest): void {
+  addRequest({ grant_id, credential, at }: Pick<JobRequest, 'grant_id' | 'credential' | 'at'>): void {
     if (grant_id === undefined) return;
     this.#credentialOf.set(grant_id, credential);
     const access = this.#credentials.get(credential);

@@ -1,0 +1,179 @@
+// What a review does not know: what evidence was not given or cannot be read, and what no ledger and no log can say.
+
+import { describeGap } from '../policy-history/unused.ts';
+import { RECORD_RETENTION_MS } from '../timing.ts';
+import type { ReviewInput } from './input.ts';
+
+const DAY = 86_400_000;
+
+export const NOT_KNOWN_CODES = [
+  'unreadable_grants',
+  'unreadable_acts',
+  'unreadable_policies',
+  'policy_text_missing',
+  'policy_text_unreadable',
+  'no_policy_on_record',
+  'period_not_over',
+  'before_first_grant',
+  'beyond_retention',
+  'log_not_given',
+  'log_incomplete',
+  'log_malformed',
+  'touches_not_given',
+  'touches_malformed',
+  'doctor_not_given',
+] as const;
+
+export interface NotKnown {
+  readonly code: (typeof NOT_KNOWN_CODES)[number];
+  /** For people, with what would make it known. */
+  readonly text: string;
+  /** Ids of records, where it is about some. */
+  readonly about: readonly string[];
+}
+
+export function notKnown(input: ReviewInput): NotKnown[] {
+  return [...aboutRecords(input), ...aboutPolicies(input), ...aboutPeriod(input), ...aboutEvidence(input)];
+}
+
+function some(code: NotKnown['code'], about: readonly string[], text: string): NotKnown[] {
+  return about.length === 0 ? [] : [{ code, text, about }];
+}
+
+function one(code: NotKnown['code'], isSo: boolean, text: string): NotKnown[] {
+  return isSo ? [{ code, text, about: [] }] : [];
+}
+
+function aboutRecords({ unreadable, records }: ReviewInput): NotKnown[] {
+  const { unreadable_acts, unreadable_policies } = records;
+  return [
+    ...some(
+      'unreadable_grants',
+      unreadable.map(({ grant_id }) => grant_id),
+      `${unreadable.length} records of grants cannot be read. Nobody knows whether they are of the period, and they are not in the population. Read them in the console, and say why they were changed.`,
+    ),
+    ...some(
+      'unreadable_acts',
+      unreadable_acts.map(({ id }) => id),
+      `${unreadable_acts.length} records of the kill switch cannot be read.`,
+    ),
+    ...some(
+      'unreadable_policies',
+      unreadable_policies.map(({ id }) => id),
+      `${unreadable_policies.length} records of policies cannot be read, so nobody knows whether they were in force.`,
+    ),
+  ];
+}
+
+function aboutPolicies({ policies, texts, records }: ReviewInput): NotKnown[] {
+  const withProblem = (...problems: string[]) =>
+    policies.flatMap(({ sha256 }) => {
+      const text = texts.get(sha256);
+      return text && 'problem' in text && problems.includes(text.problem) ? [sha256] : [];
+    });
+  const [missing, unreadable] = [withProblem('missing'), withProblem('unreadable', 'invalid')];
+  return [
+    ...some(
+      'policy_text_missing',
+      missing,
+      `The text of ${missing.length} policies by which grants of the period were issued is not in the ledger. What they allowed, and whether they allowed these grants, is not known. Find them in git by their SHA-256.`,
+    ),
+    ...some(
+      'policy_text_unreadable',
+      unreadable,
+      `The text of ${unreadable.length} policies cannot be read, has another SHA-256, or is not one for this version of keydesk. What they allowed is not known.`,
+    ),
+    ...one(
+      'no_policy_on_record',
+      records.policies.length === 0,
+      'The ledger has no text of any policy. What pipelines could reach, and did not, is not known.',
+    ),
+  ];
+}
+
+function aboutPeriod({ period, asOf, records, population }: ReviewInput): NotKnown[] {
+  const { from, to } = period;
+  const first = Math.min(
+    records.first_grant_at === null ? asOf.at : Date.parse(records.first_grant_at),
+    ...population.rows.map(({ created_at }) => Date.parse(created_at)),
+  );
+  const iso = (at: number) => new Date(at).toISOString();
+  return [
+    ...one(
+      'period_not_over',
+      to > asOf.at,
+      `The period ends after the ledger was read at ${asOf.text}. What happens until then is not in this review.`,
+    ),
+    ...one(
+      'before_first_grant',
+      from < first,
+      `The period begins before the first grant on record, which began at ${iso(first)}. Whether there was none before, or records were deleted, is not known.`,
+    ),
+    ...one(
+      'beyond_retention',
+      from < asOf.at - RECORD_RETENTION_MS,
+      `Grants are kept for ${RECORD_RETENTION_MS / DAY} days after they expire, and the period begins at ${iso(from)}. Older ones may be deleted.`,
+    ),
+  ];
+}
+
+function aboutEvidence({ period, asOf, log, touches, doctor }: ReviewInput): NotKnown[] {
+  return [
+    ...one(
+      'log_not_given',
+      log === undefined,
+      'Whether the ledger agrees with the audit log: no log was given. Give it with --log, or --project.',
+    ),
+    ...logGaps(log, period, asOf.at),
+    ...one(
+      'log_malformed',
+      (log?.malformed ?? 0) > 0,
+      `${log?.malformed} entries of the log cannot be read, or lack the fields of their event.`,
+    ),
+    ...one(
+      'touches_not_given',
+      touches === undefined,
+      "What grants did reach: Google's Data Access entries were not given. Give them with --touches.",
+    ),
+    ...one(
+      'touches_malformed',
+      (touches?.malformed ?? 0) > 0,
+      `${touches?.malformed} of Google's entries cannot be read.`,
+    ),
+    ...one(
+      'doctor_not_given',
+      doctor === undefined,
+      'Whether the deployment is what the policy needs: what the doctor found was not given. Give it with --doctor.',
+    ),
+  ];
+}
+
+/** A log without an entry at its end may have been cut there, as at its beginning. */
+const LONGEST_SILENCE_MS = 5 * DAY;
+
+function logGaps(log: ReviewInput['log'], { from, to }: ReviewInput['period'], asOf: number): NotKnown[] {
+  if (!log) return [];
+  const { last_at, gaps } = log.found.coverage.report(from);
+  const end = Math.min(to, asOf);
+  const silence = Math.min(LONGEST_SILENCE_MS, (end - from) / 4);
+  const ends = last_at !== undefined && end - last_at > silence;
+  return [
+    ...gaps.map((gap): NotKnown => ({ code: 'log_incomplete', text: describeGap(gap), about: [] })),
+    ...one(
+      'log_incomplete',
+      ends,
+      `The log ends at ${new Date(last_at ?? 0).toISOString()}, before the end of the period.`,
+    ),
+  ];
+}
+
+/** What no ledger and no log of Keydesk can say. It is the same in every review, and no reason for exit code 1. */
+export const LIMITS: readonly string[] = [
+  'What the IAM roles of service accounts allowed: roles are neither in the policy nor in the ledger.',
+  "What a service account's token did: jobs share such an account, or it serves one job after the other. See docs/AUDIT.md.",
+  'Whether the security rules that were deployed at the time agreed with the policy. `keydesk rules check` compares them today.',
+  'For how long Google accepted a token after its account was disabled: Google does not say. `keydesk doctor --live` measures it.',
+  'Who started a build, who unblocked it, and what its code did. Buildkite has the first two.',
+  'By which rule and policy the earlier tokens of a renewed grant were issued: a record keeps the latest, and those whose tokens live. The audit log has each.',
+  'The clocks of the functions, Google and Buildkite may differ by 90 seconds.',
+];
