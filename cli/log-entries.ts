@@ -1,4 +1,4 @@
-// Reads the audit lines of one request from Cloud Logging, with the rights of the person who runs the command.
+// Reads audit lines from Cloud Logging, with the rights of the person who runs the command: those of one request, or those of grants.
 // Source: docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list.
 
 import * as z from 'zod';
@@ -15,24 +15,52 @@ export function requestFilter(requestId: string): string {
   return `resource.type="cloud_run_revision"\njsonPayload.request_id="${requestId}"`;
 }
 
+/** The lines of deploy/audit/grant.logql of every grant, in a period. @param until not included */
+export function grantFilter(from: string, until: string): string {
+  return [
+    'resource.type="cloud_run_revision"',
+    'jsonPayload.event=~"^grant[.](issued|revoked|ended|expired)$"',
+    `timestamp>="${from}"`,
+    `timestamp<"${until}"`,
+  ].join('\n');
+}
+
 /**
  * The entries of a request, newest first.
  * @param where the project, or a log view by its whole name
  * @throws CouldNotLook
  */
 export async function readRequestEntries(google: Google, where: string, requestId: string): Promise<unknown[]> {
-  const isView = where.includes('/views/');
   const found: unknown[] = [];
-  let pageToken: string | undefined;
-  for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+  const query = { filter: requestFilter(requestId), orderBy: 'timestamp desc', pageSize: PAGE_SIZE };
+  let pages = 0;
+  for await (const entries of readEntryPages(google, where, query)) {
+    found.push(...entries);
+    pages += 1;
+    if (pages === MOST_PAGES && found.length === 0)
+      throw new CouldNotLook(
+        'Cloud Logging did not finish the search',
+        'Run the command again later, or give the entries with --log.',
+      );
+    if (pages === MOST_PAGES) return found;
+  }
+  return found;
+}
+
+/** Entries in pages, to their end. A page may be empty. @throws CouldNotLook */
+export async function* readEntryPages(
+  google: Google,
+  where: string,
+  query: { readonly filter: string; readonly orderBy: string; readonly pageSize: number },
+): AsyncGenerator<readonly unknown[]> {
+  const isView = where.includes('/views/');
+  for (let pageToken: string | undefined; ; ) {
     const { entries, nextPageToken } = await google.read({
       api: 'logging.googleapis.com',
       path: 'v2/entries:list',
       json: {
         resourceNames: [isView ? where : `projects/${where}`],
-        filter: requestFilter(requestId),
-        orderBy: 'timestamp desc',
-        pageSize: PAGE_SIZE,
+        ...query,
         ...(pageToken === undefined ? {} : { pageToken }),
       },
       shape: page,
@@ -40,13 +68,8 @@ export async function readRequestEntries(google: Google, where: string, requestI
       role: isView ? 'roles/logging.viewAccessor' : 'roles/logging.viewer',
       on: where,
     });
-    found.push(...entries);
-    if (!nextPageToken) return found;
+    yield entries;
+    if (!nextPageToken) return;
     pageToken = nextPageToken;
   }
-  if (found.length > 0) return found;
-  throw new CouldNotLook(
-    'Cloud Logging did not finish the search',
-    'Run the command again later, or give the entries with --log.',
-  );
 }

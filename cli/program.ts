@@ -15,6 +15,7 @@ import { initCommand } from './commands/init.ts';
 import { killCommand } from './commands/kill.ts';
 import { packageCommand } from './commands/package.ts';
 import { policyCommand } from './commands/policy.ts';
+import { reviewCommand } from './commands/review.ts';
 import { rulesCommand } from './commands/rules.ts';
 import { statusCommand } from './commands/status.ts';
 import { usersCommand } from './commands/users.ts';
@@ -54,6 +55,7 @@ export function createProgram(): CommandUnknownOpts {
     .addCommand(doctorCommand)
     .addCommand(explainCommand)
     .addCommand(grantsCommand)
+    .addCommand(reviewCommand)
     .addCommand(killCommand)
     .addCommand(blocksCommand)
     .addCommand(usersCommand)

@@ -1,4 +1,4 @@
-// Compares the ledger with the audit log, both ways. Whoever deletes or forges a record must also do so in the log.
+// Compares the ledger with the audit log, both ways: somebody who deletes or forges a record must do the same in the log.
 
 import { CLOCK_MARGIN_MS } from '../timing.ts';
 import type { GrantLine, GrantLineEvent, GrantLines } from './log-lines.ts';
