@@ -1,6 +1,7 @@
 // What a review does not know: what evidence was not given or cannot be read, and what no ledger and no log can say.
 
 import { describeGap } from '../policy-history/unused.ts';
+import { plural } from '../policy-history/words.ts';
 import { RECORD_RETENTION_MS } from '../timing.ts';
 import type { ReviewInput } from './input.ts';
 
@@ -50,17 +51,17 @@ function aboutRecords({ unreadable, records }: ReviewInput): NotKnown[] {
     ...some(
       'unreadable_grants',
       unreadable.map(({ grant_id }) => grant_id),
-      `${unreadable.length} records of grants cannot be read. Nobody knows whether they are of the period, and they are not in the population. Read them in the console, and say why they were changed.`,
+      `${plural(unreadable.length, 'grant')} cannot be read. Whether they are of the period is not known, so they are not in the population. Read them in the console.`,
     ),
     ...some(
       'unreadable_acts',
       unreadable_acts.map(({ id }) => id),
-      `${unreadable_acts.length} records of the kill switch cannot be read.`,
+      `${plural(unreadable_acts.length, 'act')} of the kill switch cannot be read.`,
     ),
     ...some(
       'unreadable_policies',
       unreadable_policies.map(({ id }) => id),
-      `${unreadable_policies.length} records of policies cannot be read, so nobody knows whether they were in force.`,
+      `When ${plural(unreadable_policies.length, 'policy', 'policies')} started cannot be read, and so not whether they were in force.`,
     ),
   ];
 }
@@ -76,12 +77,12 @@ function aboutPolicies({ policies, texts, records }: ReviewInput): NotKnown[] {
     ...some(
       'policy_text_missing',
       missing,
-      `The text of ${missing.length} policies by which grants of the period were issued is not in the ledger. What they allowed, and whether they allowed these grants, is not known. Find them in git by their SHA-256.`,
+      `The text of ${plural(missing.length, 'policy', 'policies')} is not in the ledger, and grants of the period were issued by it. What it allowed is not known. Find it in git by its SHA-256.`,
     ),
     ...some(
       'policy_text_unreadable',
       unreadable,
-      `The text of ${unreadable.length} policies cannot be read, has another SHA-256, or is not one for this version of keydesk. What they allowed is not known.`,
+      `The text of ${plural(unreadable.length, 'policy', 'policies')} cannot be read, has another SHA-256, or is none for this version of keydesk. What it allowed is not known.`,
     ),
     ...one(
       'no_policy_on_record',
@@ -128,7 +129,7 @@ function aboutEvidence({ period, asOf, log, touches, doctor }: ReviewInput): Not
     ...one(
       'log_malformed',
       (log?.malformed ?? 0) > 0,
-      `${log?.malformed} entries of the log cannot be read, or lack the fields of their event.`,
+      `${plural(log?.malformed ?? 0, 'entry', 'entries')} of the log cannot be read, or lack fields of the event.`,
     ),
     ...one(
       'touches_not_given',
@@ -138,7 +139,7 @@ function aboutEvidence({ period, asOf, log, touches, doctor }: ReviewInput): Not
     ...one(
       'touches_malformed',
       (touches?.malformed ?? 0) > 0,
-      `${touches?.malformed} of Google's entries cannot be read.`,
+      `${plural(touches?.malformed ?? 0, 'entry', 'entries')} of Google's log cannot be read.`,
     ),
     ...one(
       'doctor_not_given',

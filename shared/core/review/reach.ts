@@ -20,7 +20,7 @@ export interface ReachableCredential {
 export interface OpenRule {
   readonly rule: string;
   readonly credentials: readonly string[];
-  /** Patterns; empty for every pipeline of the organization. */
+  /** Patterns; empty where the rule has none: see its other conditions in the policy. */
   readonly pipeline_slugs: readonly string[];
   readonly policy_sha256s: readonly string[];
 }

@@ -65,14 +65,14 @@ function populationLines({ population }: Review): string[] {
     `${plural(count, 'grant')} could be used in the period. ${began_in_period} of them began in it. Tokens issued: ${tokens_issued}.`,
     `SHA-256 of the rows  ${sha256}`,
     `Recompute it with    ${recompute}`,
-    ...(unreadable.length > 0 ? [`${plural(unreadable.length, 'record')} cannot be read, and are not counted.`] : []),
+    ...(unreadable.length > 0 ? [`Not counted, because they cannot be read: ${unreadable.length}.`] : []),
   ];
 }
 
 function openRuleLines({ open_rules }: Review): string[] {
   return open_rules.map(
     ({ rule, credentials, pipeline_slugs }) =>
-      `${rule}: ${pipeline_slugs.length === 0 ? 'every pipeline of the organization' : `pipelines with the slug ${pipeline_slugs.join(' or ')}`} may get ${credentials.join(', ')}`,
+      `${rule}: ${pipeline_slugs.length === 0 ? 'any pipeline whose jobs meet its other conditions' : `pipelines with the slug ${pipeline_slugs.join(' or ')}`} may get ${credentials.join(', ')}`,
   );
 }
 
@@ -159,13 +159,14 @@ function doctorLines({ doctor }: Review): string[] {
 }
 
 const CELLS: readonly ((row: GrantRow) => string)[] = [
-  ({ created_at }) => created_at,
+  ({ created_at }) => toSeconds(created_at),
   ({ job }) => `${job.pipeline_slug} #${job.build_number}`,
   ({ credential }) => credential,
   ({ environment }) => environment,
   ({ rule, policy_sha256 }) => `${rule} (${short(policy_sha256)})`,
   ({ outcome, ended_by }) => `${outcome}${ended_by === null ? '' : ` by ${ended_by}`}`,
-  ({ access_ended_at, expires_at }) => access_ended_at ?? `until ${expires_at}`,
+  ({ access_ended_at, expires_at }) =>
+    access_ended_at ? toSeconds(access_ended_at) : `until ${toSeconds(expires_at)}`,
   ({ grant_id }) => grant_id,
 ];
 
@@ -176,6 +177,10 @@ function grantLines({ grants }: Review): string[] {
   const lines = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '));
   const more = grants.length - shown.length;
   return more > 0 ? [...lines, `and ${more} more: --csv FILE has all of them`] : lines;
+}
+
+function toSeconds(time: string): string {
+  return time.replace(/\.\d+Z$/, 'Z');
 }
 
 function short(sha256: string): string {
