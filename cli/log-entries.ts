@@ -19,7 +19,7 @@ export function requestFilter(requestId: string): string {
 export function grantFilter(from: string, until: string): string {
   return [
     'resource.type="cloud_run_revision"',
-    'jsonPayload.event=~"^grant[.](issued|revoked|ended|expired)$"',
+    'labels.event=~"^grant[.](issued|revoked|ended|expired)$"',
     `timestamp>="${from}"`,
     `timestamp<"${until}"`,
   ].join('\n');

@@ -9,11 +9,11 @@ import { GrantLines } from '../../shared/core/review/log-lines.ts';
 import type { GrantRow } from '../../shared/core/review/row.ts';
 import { Touches, type TouchReport } from '../../shared/core/review/touches.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { CouldNotLook, createGoogle } from '../checks/google.ts';
 import { readInput } from '../input.ts';
 import { grantFilter, readEntryPages } from '../log-entries.ts';
 import { newLogRead, readLogs, requireEntries, warnOfMalformed } from '../log-files.ts';
 import { createOperatorClient } from '../operator-client.ts';
-import { CouldNotLook, createGoogle } from '../preflight/google.ts';
 import { EXIT, fail, note } from '../terminal.ts';
 
 /** The most of one page that Cloud Logging has. Source: docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list. */

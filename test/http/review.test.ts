@@ -9,8 +9,10 @@ import type { ReaderApi } from '../../cli/grants/pages.ts';
 import { readLedger } from '../../cli/review/ledger.ts';
 import { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
 import { pathOf, type Route } from '../../shared/core/operator-api/route.ts';
+import { type Logs, startGoogleLogging } from '../fixtures/google-logging.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { runCli } from '../system/cli/run-cli.ts';
+import { toLogEntry } from '../system/deploy/log-filter-entry.ts';
 
 const MINUTE = 60_000;
 /** The Firestore in memory begins soon after, and the ledger is read as of its time. */
@@ -59,15 +61,16 @@ async function issue() {
   return json as { grant_id: string; access_token: string };
 }
 
-async function review(options: readonly string[], lines: readonly object[] = entries) {
+async function review(options: readonly string[], { lines = entries, env = {} } = {}) {
   const log = join(folder, 'log.json');
   writeFileSync(log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  const env = {
+  const caller = {
     KEYDESK_READER_URL: keydesk.readerUrl,
     KEYDESK_ID_TOKEN: await keydesk.google.idToken('auditor@acme.example'),
   };
   const period = ['--from', iso(PERIOD.from), '--to', iso(PERIOD.to)];
-  return await runCli('review', [...period, ...options, ...(options.includes('LOG') ? [] : ['--log', log])], { env });
+  const evidence = options.includes('--project') ? [] : ['--log', log];
+  return await runCli('review', [...period, ...options, ...evidence], { env: { ...caller, ...env } });
 }
 
 const named = (json: string) =>
@@ -87,7 +90,7 @@ describe('keydesk review', () => {
     const kept = entries.filter(
       ({ jsonPayload: { event, grant_id } }) => !(event === 'grant.issued' && grant_id === line),
     );
-    const { code, out } = await review(['--json'], kept);
+    const { code, out } = await review(['--json'], { lines: kept });
     await document.set(stored);
     expect(code).toBe(1);
     expect(named(out)).toEqual([
@@ -136,13 +139,34 @@ describe('keydesk review', () => {
     expect(await review(['--doctor', doctor])).toMatchObject({ code: 1, err: expect.stringContaining('doctor.json') });
   });
 
+  it('reads the log from Cloud Logging, to its end, and says what keeps it from doing so', async () => {
+    const logs: Logs = {
+      ...{ token: 'auditor-token', held: () => true, apiEnabled: true },
+      entries: {
+        'acme-keydesk': entries.map(({ timestamp, jsonPayload }) =>
+          toLogEntry(JSON.stringify(jsonPayload), Date.parse(timestamp)),
+        ),
+      },
+    };
+    const google = await startGoogleLogging(logs);
+    const env = { KEYDESK_GOOGLE_APIS_URL: google.url, GOOGLE_OAUTH_ACCESS_TOKEN: logs.token };
+    const { out, err } = await review(['--json', '--project', 'acme-keydesk'], { env });
+    expect(err).toBe('');
+    expect(google.unexpected).toEqual([]);
+    expect(named(out)).toEqual([]);
+    expect(JSON.parse(out)).toMatchObject({
+      cross_check: { lines: 2 * issued.length, not_checked: { issuances: 0, ends: 0 } },
+    });
+    logs.held = (permission) => permission !== 'logging.logEntries.list';
+    const refused = await review(['--json', '--project', 'acme-keydesk'], { env });
+    expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('roles/logging.viewer') });
+    await google.close();
+  });
+
   it.each([
-    [[], '--from'],
     [['--from', '2026-11-01'], '--to'],
-    [['--from', '2026-11-01', '--to', '2026-11-01'], 'before'],
     [['--from', '2026-02-30', '--to', '2026-11-01'], '2026-02-30'],
     [['--from', '2026-11-01', '--to', '2026-12-01', '--log', 'x', '--project', 'acme-keydesk'], '--project'],
-    [['--from', '2026-11-01', '--to', '2026-12-01', '--view', 'x'], '--project'],
     [['--from', '2026-11-01', '--to', '2026-12-01', '--log', '-', '--touches', '-'], 'standard input'],
   ])('exits with 2 for %j', async (options, message) => {
     const { code, out, err } = await runCli('review', options, { env: { KEYDESK_READER_URL: keydesk.readerUrl } });

@@ -149,23 +149,10 @@ function aboutEvidence({ period, asOf, log, touches, doctor }: ReviewInput): Not
   ];
 }
 
-/** A log without an entry at its end may have been cut there, as at its beginning. */
-const LONGEST_SILENCE_MS = 5 * DAY;
-
 function logGaps(log: ReviewInput['log'], { from, to }: ReviewInput['period'], asOf: number): NotKnown[] {
   if (!log) return [];
-  const { last_at, gaps } = log.found.coverage.report(from);
-  const end = Math.min(to, asOf);
-  const silence = Math.min(LONGEST_SILENCE_MS, (end - from) / 4);
-  const ends = last_at !== undefined && end - last_at > silence;
-  return [
-    ...gaps.map((gap): NotKnown => ({ code: 'log_incomplete', text: describeGap(gap), about: [] })),
-    ...one(
-      'log_incomplete',
-      ends,
-      `The log ends at ${new Date(last_at ?? 0).toISOString()}, before the end of the period.`,
-    ),
-  ];
+  const { gaps } = log.found.coverage.report({ since: from, until: Math.min(to, asOf) }, 1);
+  return gaps.map((gap) => ({ code: 'log_incomplete', text: describeGap(gap), about: [] }));
 }
 
 /** What no ledger and no log of Keydesk can say. It is the same in every review, and no reason for exit code 1. */

@@ -119,7 +119,10 @@ function compareWithLog({
   unreadable,
 }: ReviewInput): Review['cross_check'] {
   if (!log) return null;
-  const { first_at, last_at } = log.found.coverage.report(period.from);
+  const { first_at, last_at } = log.found.coverage.report(
+    { since: period.from, until: Math.min(period.to, asOf.at) },
+    1,
+  );
   const compared = crossCheck(population.rows, log.found, {
     ...{ from: period.from, to: period.to, asOf: asOf.at, environment },
     unreadable: new Set(unreadable.map(({ grant_id }) => grant_id)),

@@ -31,6 +31,7 @@ const COMMANDS = [
   'grants show',
   'grants watch',
   'grants export',
+  'review',
   'kill',
   'users create',
   'version',

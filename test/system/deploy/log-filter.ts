@@ -115,8 +115,9 @@ function predicate(path: string, operator: string, kind: Token['kind'], text: st
 
 function timePredicate(operator: string, text: string): (value: unknown) => boolean {
   const time = Date.parse(text);
-  if (operator !== '>=' || Number.isNaN(time)) throw new Error(`a timestamp is compared by >= with a time: ${text}`);
-  return (value) => Date.parse(String(value)) >= time;
+  if (Number.isNaN(time) || (operator !== '>=' && operator !== '<'))
+    throw new Error(`a timestamp is compared by >= or < with a time: ${text}`);
+  return (value) => (operator === '<' ? Date.parse(String(value)) < time : Date.parse(String(value)) >= time);
 }
 
 function severityPredicate(operator: string, text: string): (value: unknown) => boolean {
