@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { neededApis } from '../../../cli/preflight/apis.ts';
 import { type GoogleProjects, startGoogleProjects } from '../../fixtures/google-projects.ts';
-import { BUCKET, DATA, KEYDESK, POLICY, rightWorld, TOUCHED } from '../../fixtures/preflight-world.ts';
+import { BUCKET, DATA, KEYDESK, POLICY, rightWorld, TARGET, TOUCHED } from '../../fixtures/preflight-world.ts';
 import { runCli } from './run-cli.ts';
 
 describe('keydesk doctor --before-deploy', () => {
@@ -14,7 +15,11 @@ describe('keydesk doctor --before-deploy', () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'keydesk-doctor-'));
     writeFileSync(join(folder, 'policy.yaml'), POLICY);
-    google = await startGoogleProjects(rightWorld());
+    const world = rightWorld();
+    // The module has a log archive by default.
+    for (const project of TARGET.projects)
+      for (const api of neededApis({ ...TARGET, logArchive: true }, project)) world.projects[project]?.apis.add(api);
+    google = await startGoogleProjects(world);
   });
   afterEach(async () => {
     rmSync(folder, { recursive: true, force: true });
