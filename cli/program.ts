@@ -21,10 +21,11 @@ import { statusCommand } from './commands/status.ts';
 import { usersCommand } from './commands/users.ts';
 import { versionCommand } from './commands/version.ts';
 import { webhookCommand } from './commands/webhook.ts';
-import { EXIT_CODES, paint } from './terminal.ts';
+import { paint } from './terminal.ts';
 
 export function createProgram(): CommandUnknownOpts {
   const program = new Command('keydesk')
+    .usage('COMMAND [options]     keydesk COMMAND --help')
     .description('Short-lived Google Cloud credentials for Buildkite jobs.')
     .version(VERSION, '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show help')
@@ -37,10 +38,9 @@ export function createProgram(): CommandUnknownOpts {
         const visible = Help.prototype.visibleCommands.call(this, command);
         return command.parent ? visible : visible.filter((one) => one.name() !== 'help');
       },
-      // The footer has the two options of the command itself.
-      formatItemList(heading, items, helper) {
-        const isRoot = items.some((item) => item.includes('--version'));
-        return isRoot ? [] : Help.prototype.formatItemList.call(this, heading, items, helper);
+      // Those of the whole command are --help and --version.
+      visibleOptions(command) {
+        return command.parent ? Help.prototype.visibleOptions.call(this, command) : [];
       },
     })
     .configureOutput({ outputError: (text, write) => write(paint('red', text, process.stderr)) })
@@ -63,11 +63,8 @@ export function createProgram(): CommandUnknownOpts {
     .addCommand(completionCommand)
     .addHelpText(
       'after',
-      `
-Options: -h, --help shows help, also of a command; -V, --version.
-Exit codes: ${Object.entries(EXIT_CODES)
-        .map((code) => code.join(' '))
-        .join(', ')}.`,
+      '
+Exit codes: 0 success, 1 problem, 2 wrong usage, 3 different, wider or unknown.',
     );
   program.addCommand(completeCommand(program), { hidden: true });
   inheritSettings(program, 'keydesk');
