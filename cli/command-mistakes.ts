@@ -3,6 +3,7 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { closestName, meantOrKnown } from '../shared/core/closest-name.ts';
 
+export const TEST_FILE = /\.test\.ya?ml$/i;
 export const POLICY_FILE = /\.ya?ml$/i;
 
 /** @param program the whole command, with all of its subcommands */

@@ -42,6 +42,12 @@ export function readFromRevision(revision: string, path: string, folder: string)
   return runGit(['cat-file', 'blob', name], folder);
 }
 
+/** The names in a folder of a revision. @param path as for readFromRevision */
+export function namesInRevision(revision: string, path: string, folder: string): string[] {
+  const found = runGit(['ls-tree', '--name-only', '-z', `${revision}:${path}`], folder);
+  return found?.toString().split('\0').slice(0, -1) ?? [];
+}
+
 /** @returns undefined when git exits with another code than 0, and is in a repository */
 function runGit(args: readonly string[], folder: string): Buffer | undefined {
   const first = runIn(folder, args);

@@ -7,11 +7,10 @@ import { isComplete } from '../../../shared/core/policy-tests/coverage.ts';
 import { reportCoverage, reportFile } from '../../../shared/core/policy-tests/report.ts';
 import { reportData } from '../../../shared/core/policy-tests/report-json.ts';
 import { runTests } from '../../../shared/core/policy-tests/run-tests.ts';
+import { TEST_FILE } from '../../command-mistakes.ts';
 import { examples, policyOption } from '../../options.ts';
 import { printProblems, readDeployablePolicy, readText } from '../../policy-file.ts';
 import { EXIT, fail, print, printJson } from '../../terminal.ts';
-
-const TEST_FILE = /\.test\.ya?ml$/i;
 
 export const testCommand = new Command('test')
   .summary('run the tests of a policy')

@@ -8,7 +8,7 @@ import type { PolicyVersion, Review } from './review.ts';
 import { withStableNames } from './stable-names.ts';
 
 /** Verdicts and directions have an underscore where people read a space: `cannot_tell`. */
-export function toDiffData({ before, after, diff, others }: Review): object {
+export function toDiffData({ before, after, diff, others, lostTests }: Review): object {
   const old = withStableNames(before.policy, after.policy);
   const new_ = withStableNames(after.policy, before.policy);
   const toData = (change: Change) => changeData(change, old, new_);
@@ -24,6 +24,7 @@ export function toDiffData({ before, after, diff, others }: Review): object {
       ...(example && { example: jobData(example, verdict === 'gone' ? old : new_) }),
     })),
     other_changes: others.map(toData),
+    lost_tests: lostTests,
   };
 }
 

@@ -4,6 +4,7 @@ import { describeAccess, revocationOf } from '../kinds/kinds.ts';
 import { formatDuration } from '../policy/duration.ts';
 import type { ReadPolicy } from '../policy/parse-yaml.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { LostTest } from '../policy-tests/lost-tests.ts';
 import type { Change, Direction, Example } from './change.ts';
 import { type CredentialDiff, diffPolicies, type PolicyDiff, type Verdict } from './diff.ts';
 import { claimLine } from './example-lines.ts';
@@ -17,6 +18,8 @@ export interface Review {
   readonly diff: PolicyDiff;
   /** What differs in the file and changes nobody's access. */
   readonly others: readonly Change[];
+  /** Tests next to the policy that the new version no longer has. */
+  readonly lostTests: readonly LostTest[];
 }
 
 export interface PolicyVersion {
@@ -34,7 +37,12 @@ export interface MissingPolicy {
   readonly policy: undefined;
 }
 
-export function reviewChange(before: NamedPolicy | MissingPolicy, after: NamedPolicy): Review {
+/** @param lostTests of the files next to the two */
+export function reviewChange(
+  before: NamedPolicy | MissingPolicy,
+  after: NamedPolicy,
+  lostTests: readonly LostTest[] = [],
+): Review {
   const old = before.policy ? before : undefined;
   const policy = old?.policy ?? withoutCredentials(after.policy);
   const diff = diffPolicies(policy, after.policy);
@@ -43,6 +51,7 @@ export function reviewChange(before: NamedPolicy | MissingPolicy, after: NamedPo
     after,
     diff,
     others: old ? writtenChanges(old.written, after.written, unchangedJobs(diff)) : [],
+    lostTests,
   };
 }
 
@@ -72,7 +81,7 @@ export interface Section {
 }
 
 /** The most important first; credentials without a change are left out. */
-export function sectionsOf({ before, after, diff, others }: Review): Section[] {
+export function sectionsOf({ before, after, diff, others, lostTests }: Review): Section[] {
   const policies = {
     before: withStableNames(before.policy, after.policy),
     after: withStableNames(after.policy, before.policy),
@@ -84,9 +93,23 @@ export function sectionsOf({ before, after, diff, others }: Review): Section[] {
     .sort((left, right) => IMPORTANCE.indexOf(left.verdict) - IMPORTANCE.indexOf(right.verdict))
     .map((one) => credentialSection(one, policies));
   return [
+    ...testsSection(lostTests),
     ...sectionOf('The whole policy', ofPolicy, policies),
     ...grouped(credentials),
     ...sectionOf(OTHERS, unimportant, policies),
+  ];
+}
+
+/** A reviewer must agree to each: what it forbade may be allowed now, or by the next change. */
+function testsSection(tests: readonly LostTest[]): Section[] {
+  if (tests.length === 0) return [];
+  return [
+    {
+      title: ['Tests'],
+      verdict: 'demand less',
+      differs: tests.map(({ name }) => name),
+      items: tests.map(({ kind, name, change }) => ({ line: [`${change} ${kind}: `, { value: name }], details: [] })),
+    },
   ];
 }
 
@@ -220,7 +243,7 @@ function exampleDetail(
 }
 
 /** Whether anything is wider, and how much of what. */
-export function verdictLine({ before, diff, others }: Review): Line {
+export function verdictLine({ before, diff, others, lostTests }: Review): Line {
   const { credentials, changes } = diff;
   const count = (verdicts: readonly Verdict[], directions: readonly Direction[]) => {
     const settings = changes.filter(({ direction }) => directions.includes(direction)).length;
@@ -234,15 +257,17 @@ export function verdictLine({ before, diff, others }: Review): Line {
   const narrower = sentence('Narrower', count(['narrower'], ['narrower']));
   const gone = sentence('Gone', count(['gone'], []));
   const forNobody = sentence('New, for no job', counted(credentials.filter(isForNobody).length, 'credential'));
+  const tests = sentence('Removed or changed', counted(lostTests.length, 'test'));
   const sentences = [wider, unknown, narrower, gone, forNobody].filter((text) => text !== '');
   const withoutEffect = [...changes, ...credentials.flatMap((one) => one.changes), ...others].map(({ what }) => what);
   if (before.sha256 === undefined) sentences.unshift('The policy is new.');
-  else if (sentences.length === 0)
-    return withoutEffect.length > 0
-      ? ['Same access. Other changes: ', ...named(withoutEffect), '.']
-      : ['No difference.'];
-  else if (!diff.widens) sentences.unshift('Not wider.');
-  return [sentences.join(' ')];
+  else if (sentences.length === 0) {
+    const others_: Line =
+      withoutEffect.length > 0 ? ['Same access. Other changes: ', ...named(withoutEffect), '.'] : [];
+    if (tests !== '') return [`${tests} `, ...(others_.length > 0 ? others_ : ['Same access.'])];
+    return others_.length > 0 ? others_ : ['No difference.'];
+  } else if (!diff.widens) sentences.unshift('Not wider.');
+  return [[tests, ...sentences].filter((text) => text !== '').join(' ')];
 }
 
 /** What a sentence names; of more it has the number. */

@@ -121,6 +121,29 @@ describe('keydesk policy diff', () => {
     });
   });
 
+  it('names tests next to the policy that are removed, and exits with 3', async () => {
+    const tests = (statements: object[]) => JSON.stringify({ version: 1, statements });
+    const never = { never: { environment: 'production' }, unless: { pipeline: 'web-release' } };
+    write('deploy/policy.test.yaml', tests([{ name: 'only releases', ...never }, { never: { credential: 'none' } }]));
+    git('add', 'deploy');
+    git('commit', '--quiet', '--message=tests');
+    const [revision, args] = ['HEAD:deploy/policy.yaml', ['--policy', 'deploy/policy.yaml']];
+    expect((await diff([revision, ...args])).code).toBe(0);
+    write('deploy/policy.test.yaml', tests([{ never: { credential: 'none' } }]));
+    for (const old of [revision, 'HEAD', 'HEAD:./deploy/policy.yaml']) {
+      const { code, out } = await diff([old, ...args]);
+      expect(code).toBe(3);
+      expect(out).toContain('removed statement: only releases');
+    }
+    expect(JSON.parse((await diff([revision, ...args, '--json'])).out)).toMatchObject({
+      widens: false,
+      lost_tests: [{ kind: 'statement', name: 'only releases', change: 'removed' }],
+    });
+    expect((await diff([revision, ...args, '--markdown'])).out).toContain('removed statement: `only releases`');
+    git('reset', '--quiet', '--hard', 'HEAD~1');
+    write('policy.yaml', WIDER);
+  });
+
   it('finds the file from a folder below the root of the repository', async () => {
     const cwd = join(repository, 'deploy');
     expect(await diff(['main'], { cwd })).toMatchObject({ code: 0, out: expect.stringMatching(/^No difference/) });
