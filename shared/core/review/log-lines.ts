@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { type LogEntry, toTime } from '../policy-history/log-entry.ts';
 import { Coverage } from '../policy-history/period.ts';
 
-export const GRANT_LINE_EVENTS = ['grant.issued', 'grant.revoked', 'grant.ended', 'grant.expired'] as const;
+const GRANT_LINE_EVENTS = ['grant.issued', 'grant.revoked', 'grant.ended', 'grant.expired'] as const;
 export type GrantLineEvent = (typeof GRANT_LINE_EVENTS)[number];
 
 /** The longest lines are cut to fields that are no objects, and these are none. */
