@@ -61,11 +61,7 @@ export function createProgram(): CommandUnknownOpts {
     .addCommand(usersCommand)
     .addCommand(versionCommand)
     .addCommand(completionCommand)
-    .addHelpText(
-      'after',
-      '
-Exit codes: 0 success, 1 problem, 2 wrong usage, 3 different, wider or unknown.',
-    );
+    .addHelpText('after', '\nExit codes: 0 success, 1 problem, 2 wrong usage, 3 different, wider or unknown.');
   program.addCommand(completeCommand(program), { hidden: true });
   inheritSettings(program, 'keydesk');
   explainMistakes(program);
