@@ -9,6 +9,7 @@ import { ISSUANCE } from './mutations/issuance.ts';
 import { NARROWED } from './mutations/narrowed.ts';
 import { PLUGIN } from './mutations/plugin.ts';
 import { POLICY_ANALYSIS } from './mutations/policy-analysis.ts';
+import { POLICY_ANSWERS } from './mutations/policy-answers.ts';
 import { POLICY_LIMITS } from './mutations/policy-limits.ts';
 import { POOL } from './mutations/pool.ts';
 import { REVOCATION } from './mutations/revocation.ts';
@@ -29,4 +30,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...FIREBASE,
   ...POLICY_LIMITS,
   ...POLICY_ANALYSIS,
+  ...POLICY_ANSWERS,
 ];

@@ -147,8 +147,8 @@ export const POLICY_ANALYSIS: readonly Mutation[] = [
     edits: [
       {
         file: `${ANALYSIS}/work.ts`,
-        find: 'Math.max(FEW_STEPS, Math.min(MAX_STEPS, this.#left))',
-        replace: 'Math.max(FEW_STEPS, MAX_STEPS)',
+        find: 'Math.min(this.#each, Math.max(few, this.#left))',
+        replace: 'this.#each',
       },
     ],
     killers: [WORK],

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Policy, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import { diffPolicies } from '../../../../shared/core/policy-analysis/diff.ts';
+import { whatJobsGet } from '../../../../shared/core/policy-analysis/what.ts';
 import { type SeededRandom, seededRandom } from '../../../model/seeded.ts';
 
 const SEED = 20261202;
@@ -62,6 +63,25 @@ describe('a question that takes too long', () => {
     const patterns = [...'0123456789abcdef'].map((digit) => `*${`${digit}*`.repeat(3)}`);
     const rule = (list: readonly string[]) => [{ pipeline_slug: ['web'], queue_id: list }];
     expect(verdictOf(rule(patterns), rule(['*']))).toBe('cannot tell');
+    expect(verdictOf(rule(['*']), rule(patterns))).toBe('cannot tell');
+  });
+
+  it('is unknown of a new credential too', () => {
+    // No UUID has a digit 33 times.
+    const patterns = [...'0123456789abcdef'].map((digit) => `*${`${digit}*`.repeat(33)}`);
+    const rules = [{ match: { pipeline_slug: ['web'], queue_id: patterns }, grants: ['c', 'new'] }];
+    const before = policyOf([{ match: { pipeline_slug: ['web'] }, grants: ['c'] }], ['c']);
+    const { credentials, widens } = diffPolicies(before, policyOf(rules, ['c', 'new']));
+    expect([credentials.find(({ credential }) => credential === 'new')?.verdict, widens]).toEqual([
+      'cannot tell',
+      true,
+    ]);
+  });
+
+  it('is unknown of a job of which little is stated', () => {
+    const patterns = [...'0123456789abcdef'].map((digit) => `*${`${digit}*`.repeat(3)}`);
+    const policy = policyOf([{ match: { pipeline_slug: ['web'], agent_id: patterns }, grants: ['c'] }], ['c']);
+    expect(whatJobsGet(policy, new Map()).map(({ answer }) => answer)).toEqual(['cannot tell']);
   });
 });
 

@@ -25,9 +25,10 @@ function tightened(...suggestions: readonly Suggestion[]) {
 }
 
 /** Entries that open less than the one that they replace, and make rules that Firestore refuses. */
-const MANY = Array.from({ length: 3000 }, (_, nth) => `- { path: "config/${'x'.repeat(90)}${nth}", verbs: [get] }`).join(
-  '\n        ',
-);
+const MANY = Array.from(
+  { length: 3000 },
+  (_, nth) => `- { path: "config/${'x'.repeat(90)}${nth}", verbs: [get] }`,
+).join('\n        ');
 
 describe('a suggestion', () => {
   it('is applied when it only narrows', () => {
