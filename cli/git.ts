@@ -44,7 +44,7 @@ export function readFromRevision(revision: string, path: string, folder: string)
 
 /** The names in a folder of a revision. @param path as for readFromRevision */
 export function namesInRevision(revision: string, path: string, folder: string): string[] {
-  const found = runGit(['ls-tree', '--name-only', '-z', `${revision}:${path}`], folder);
+  const found = runGit(['ls-tree', '--full-tree', '--name-only', '-z', `${revision}:${path}`], folder);
   return found?.toString().split('\0').slice(0, -1) ?? [];
 }
 
