@@ -18,7 +18,7 @@ export interface PipelineReview {
     readonly last_created_at: string;
     readonly rules: readonly string[];
   }[];
-  /** Credentials that it could reach, and of which it got no token in the period. */
+  /** Credentials that it could reach, and got no token for in the period. */
   readonly never_used: readonly string[];
   /** Null: not known. */
   readonly touched: readonly TouchedCredential[] | null;

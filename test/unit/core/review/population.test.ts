@@ -34,7 +34,7 @@ const grants = fc
   );
 
 describe('the population', () => {
-  it('has a SHA-256 that is that of its rows in the JSON, whatever order the ledger had', () => {
+  it('has a SHA-256 of its rows in the JSON, whatever order the ledger had', () => {
     fc.assert(
       fc.property(grants, fc.gen(), (all, generate) => {
         const { sha256 } = toPopulation(all, AS_OF);

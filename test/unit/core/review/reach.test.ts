@@ -161,7 +161,7 @@ describe('a pipeline of the review', () => {
     expect(credentials.map(({ credential }) => credential)).toEqual(['production-config']);
   });
 
-  it('did not use a credential of which no token was issued', () => {
+  it('did not use a credential without an issued token', () => {
     const unissued = grantOf(1, FROM + DAY, { ...web, state: 'expired', issued_at: null, tokens_issued: 0 });
     const { pipelines } = reviewOf(inputOf([unissued], { policies: [{ text: EXAMPLE, first: start, last: start }] }));
     expect(pipelines[0]).toMatchObject({ got: [], never_used: expect.arrayContaining(['staging-config']) });
