@@ -24,7 +24,7 @@ export function readCheckedPolicy(file: string): Checked {
   const { text, locate } = read;
   const { warnings, accepted, problems } = checkPolicy(read);
   if (problems.length > 0) {
-    printProblems([{ file, text, problems: problems.map(locate) }]);
+    printProblems([{ file, text, problems: problems.map((problem) => locate(problem)) }]);
     process.exit(EXIT.failure);
   }
   const inOrder = <Warning extends PolicyWarning>(found: readonly Warning[]): Located<Warning>[] =>
