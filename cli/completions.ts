@@ -1,6 +1,6 @@
 // What may come next on a command line. Knows the commands by what they declare, so that a new one is completed too.
 
-import type { CommandUnknownOpts } from '@commander-js/extra-typings';
+import { type CommandUnknownOpts, Help } from '@commander-js/extra-typings';
 
 /**
  * @param words the words after `keydesk`; the last one is being written, and may be empty
@@ -23,7 +23,8 @@ export function completions(
   function candidates(): readonly string[] {
     if (previous?.required) return previous.long === '--credential' ? credentialNames() : (previous.argChoices ?? []);
     const help = command.createHelp();
-    if (current.startsWith('-')) return help.visibleOptions(command).flatMap(({ long }) => long ?? []);
+    if (current.startsWith('-'))
+      return Help.prototype.visibleOptions.call(help, command).flatMap(({ long }) => long ?? []);
     if (command.commands.length > 0) return help.visibleCommands(command).map((subcommand) => subcommand.name());
     return command.registeredArguments.flatMap((argument) =>
       argument.name() === 'credential' ? credentialNames() : (argument.argChoices ?? []),
