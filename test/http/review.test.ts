@@ -158,7 +158,7 @@ describe('keydesk review', () => {
       cross_check: { lines: 2 * issued.length, not_checked: { issuances: 0, ends: 0 } },
     });
     logs.held = (permission) => permission !== 'logging.logEntries.list';
-    const refused = await review(['--json', '--project', 'acme-keydesk'], { env });
+    const refused = await review(['--project', 'acme-keydesk'], { env });
     expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('roles/logging.viewer') });
     await google.close();
   });

@@ -59,7 +59,7 @@ describe('CSV', () => {
     expect(records.at(-1)).toEqual(['x', ...names.slice(2).map(() => ''), unreadable.error]);
   });
 
-  it.each(['=1+1', '+1', '-1', '@SUM(A1)', '\tx', '\rx', '=HYPERLINK("http://x","y")'])(
+  it.each(['=1+1', '+1', '-1', '@SUM(A1)', '\tx', '\rx', '\nx', ' =1+1', '\uff1d1+1', '=HYPERLINK("http://x","y")'])(
     'puts an apostrophe in front of %j',
     (branch) => expect(branchIn(exportGrant('csv', withBranch(branch)))).toBe(`'${branch}`),
   );
@@ -69,7 +69,7 @@ describe('CSV', () => {
     fc.assert(
       fc.property(text, (branch) => {
         const read = branchIn(exportGrant('csv', withBranch(branch)));
-        expect(read).toBe(/^[=+\-@\t\r]/.test(branch) ? `'${branch}` : branch);
+        expect(read).toBe(/^(?:[\t\r\n]|\s*[=+\-@])/.test(branch) ? `'${branch}` : branch);
       }),
     );
   });
