@@ -15,7 +15,7 @@ export const POLICY_ANSWERS: readonly Mutation[] = [
   {
     id: 'analysis-unknown-loss-is-unchanged',
     breaks: 'I9',
-    means: 'A change of which only the lost jobs are unknown is called unchanged.',
+    means: 'A change is called unchanged when only its lost jobs are unknown.',
     edits: [
       {
         file: `${ANALYSIS}/change.ts`,
@@ -123,9 +123,13 @@ export const POLICY_ANSWERS: readonly Mutation[] = [
     edits: [
       {
         file: `${ANALYSIS}/outside.ts`,
-        find: `  tools.work.spend(demands.length + parts / LOOKS_OF_STEP);
-`,
-        replace: ``,
+        find: 'const LOOKS_OF_STEP = 8;',
+        replace: 'const LOOKS_OF_STEP = Number.POSITIVE_INFINITY;',
+      },
+      {
+        file: `${ANALYSIS}/outside.ts`,
+        find: 'tools.work.spend(demands.length + parts / LOOKS_OF_STEP);',
+        replace: 'tools.work.spend(parts / LOOKS_OF_STEP);',
       },
     ],
     killers: [HARD_QUESTIONS],

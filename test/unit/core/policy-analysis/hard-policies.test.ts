@@ -80,7 +80,7 @@ describe('a question that takes too long', () => {
     ]);
   });
 
-  it('is unknown of a job of which little is stated', () => {
+  it('is unknown of a job with few claims stated', () => {
     const patterns = [...'0123456789abcdef'].map((digit) => `*${`${digit}*`.repeat(3)}`);
     const policy = policyOf([{ match: { pipeline_slug: ['web'], agent_id: patterns }, grants: ['c'] }], ['c']);
     expect(whatJobsGet(policy, new Map()).map(({ answer }) => answer)).toEqual(['cannot tell']);
