@@ -356,7 +356,7 @@ describe('keydesk kill', () => {
     ['--since', 2, ['--since', '2026-01-01', ...why]],
     ['Nobody can be asked here', 2, ['--all', ...why]],
     ["unknown option '--everything'", 2, [...SOME, ...why, '--everything']],
-    ['no live grant matches pipeline_slug=ap', 1, ['--pipeline-slug', 'ap', ...why]],
+    ['no grant on record has pipeline_slug=ap', 1, ['--pipeline-slug', 'ap', ...why]],
     ['The ID token is not one of', 1, [...SOME, ...why], { KEYDESK_ID_TOKEN: 'a.b.c' }],
   ])('says "%s", exits with %i, and ends nothing: %j', async (problem, code, args, settings) => {
     const held = await newHolder({}, ['staging-config']);

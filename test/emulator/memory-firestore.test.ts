@@ -479,7 +479,7 @@ describe('the Firestore in memory', () => {
       `${missing.source.slice(1)}Firestore.runTransaction`,
     );
     expect(() => collection.add({})).toThrow(missing);
-    expect(() => collection.select('f')).toThrow(missing);
+    expect(() => collection.offset(1)).toThrow(missing);
     expect(() => collection.doc()).toThrow(missing);
     expect(() => document.delete({ exists: true })).toThrow(missing);
     expect(() => firestore.doc('jobs/a/steps/b')).toThrow(missing);
