@@ -36,9 +36,12 @@ export function fail(code: ExitCode, message: string): never {
   process.exit(code);
 }
 
+/** Standard output is one JSON document: a command that has printed its result says on standard error alone what is wrong with it. */
+let resultPrinted = false;
+
 /** For a program that reads the results of --json: why there are none. */
 export function printJsonError(message: string, problems: readonly ErrorPlace[] = []): void {
-  if (process.argv.slice(2).includes('--json')) printJson({ error: { message, problems } });
+  if (!resultPrinted && process.argv.slice(2).includes('--json')) printJson({ error: { message, problems } });
 }
 
 export function warn(message: string): void {
@@ -55,5 +58,6 @@ export function print(line: string): void {
 }
 
 export function printJson(value: unknown): void {
+  resultPrinted = true;
   print(JSON.stringify(value, null, 2));
 }
