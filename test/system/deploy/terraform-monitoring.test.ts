@@ -163,7 +163,9 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of monitoring'), UN
     };
     const folders = ['deploy/monitoring', 'deploy/audit'];
     const texts = folders.flatMap((folder) =>
-      readdirSync(folder).map((file) => readFileSync(`${folder}/${file}`, 'utf8').replaceAll('\\"', '"')),
+      readdirSync(folder, { withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ name }) => readFileSync(`${folder}/${name}`, 'utf8').replaceAll('\\"', '"')),
     );
     const found = (pattern: RegExp) =>
       new Set(texts.flatMap((text) => [...text.matchAll(pattern)].map(([, name = '']) => name)));
