@@ -131,6 +131,9 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
         body,
       });
     };
+    const idToken = await google.idToken('sandbox@acme.example');
+    /** A request that `reader` and `admin` do not log. */
+    const asPerson = (url: string) => new Request(url, { headers: { authorization: `Bearer ${idToken}` } });
     const forPeople = {
       KEYDESK_OPERATOR_AUDIENCES: GCLOUD_CLIENT_ID,
       KEYDESK_GOOGLE_KEYS_URL: `${google.url}/oauth2/v3/certs`,
@@ -140,8 +143,8 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
         serve('token', { KEYDESK_POLICY: policyFile }),
         serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }, ping),
         serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN }),
-        serve('reader', forPeople),
-        serve('admin', forPeople),
+        serve('reader', forPeople, asPerson),
+        serve('admin', forPeople, asPerson),
       ]),
     );
     const { host: firestoreHost, startedBy: firestoreStartedBy } = firestore;
