@@ -124,15 +124,15 @@ describe('keydesk webhook', () => {
   });
 
   it.each([
-    ['check', [], '--project is missing'],
-    ['check', ['--project', 'acme-keydesk'], '--region is missing'],
-    ['check', PLACE.slice(0, 4), '--organization is missing'],
+    ['check', [], '--project is required'],
+    ['check', ['--project', 'acme-keydesk'], '--region is required'],
+    ['check', PLACE.slice(0, 4), '--organization is required'],
     ['check', [...PLACE, '--region', 'Europe'], 'it takes a region'],
     ['check', [...PLACE, '--name-prefix', 'Keydesk'], 'name_prefix'],
     ['check', [...PLACE, '--url', 'http://keydesk.acme.example'], 'https URL'],
     ['rotate', [...PLACE, '--wait', 'long'], 'number of minutes'],
-    ['rotate', [...PLACE, '--abrot'], 'Did you mean --abort?'],
-    ['chek', PLACE, 'Did you mean check?'],
+    ['rotate', [...PLACE, '--abrot'], 'Did you mean "--abort"?'],
+    ['chek', PLACE, 'Did you mean "check"?'],
   ])('%s %j exits with 2: %s', async (command, args, message) => {
     expect(await webhook(command, args)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(message) });
   });
