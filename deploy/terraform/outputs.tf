@@ -71,7 +71,7 @@ output "identities" {
 }
 
 output "deployment" {
-  description = "What keydesk doctor compares the deployment with, besides the policy: terraform output -json deployment > deployment.json"
+  description = "What keydesk doctor compares the deployment with, besides the policy. Write it to a file with terraform output -json deployment."
   value = {
     project_id                  = var.project_id
     project_numbers             = var.project_numbers

@@ -61,6 +61,6 @@ output "log_dataset" {
 }
 
 output "deployment" {
-  description = "For keydesk doctor: terraform output -json deployment > deployment.json"
+  description = "For keydesk doctor. Write it to a file with terraform output -json deployment."
   value       = module.keydesk.deployment
 }

@@ -103,6 +103,7 @@ describe('the job that checks a policy', () => {
     expect(run(PULL_REQUEST).status).toBe(1);
     change('ttl: 2m', 'ttl: 10m');
     change('build_branch: main', 'build_branch: [main, feature/new]');
+    change('    match:\n', '    accept: { pull_request_branch: tried here }\n    match:\n');
     const { status, stdout } = run(PULL_REQUEST);
     expect(status).toBe(1);
     expect(stdout).toContain('is not deployed from another branch');
