@@ -102,8 +102,11 @@ describe('the job that checks a policy', () => {
     change('ttl: 10m', 'ttl: 2m');
     expect(run(PULL_REQUEST).status).toBe(1);
     change('ttl: 2m', 'ttl: 10m');
+    change(
+      '  - name: deploy to production\n',
+      '  - name: deploy to production\n    accept: { pull_request_branch: it is tried here }\n',
+    );
     change('build_branch: main', 'build_branch: [main, feature/new]');
-    change('    match:\n', '    accept: { pull_request_branch: tried here }\n    match:\n');
     const { status, stdout } = run(PULL_REQUEST);
     expect(status).toBe(1);
     expect(stdout).toContain('is not deployed from another branch');
