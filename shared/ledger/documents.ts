@@ -8,6 +8,7 @@ import type {
   Query,
   QueryDocumentSnapshot,
   Timestamp,
+  Transaction,
   WriteBatch,
 } from '@google-cloud/firestore';
 import { type Grant, grantSchema } from '../core/grant/grant.ts';
@@ -120,19 +121,38 @@ export function putTransition(
   if (followed) putAccount(batch, account.read, account.record, followed);
 }
 
-/** What the query finds, at most `limit`, in reads of at most `size` documents. @throws DependencyError */
-export async function readPages(
+/**
+ * What the query finds, in reads of at most `size` documents, and at most `limit` of them. @throws DependencyError
+ * @param options.after the document after which it begins
+ * @param options.reader the transaction in which it reads
+ */
+export async function* pagesOf(
   clock: Clock,
   query: Query,
-  { limit, size }: { readonly limit: number; readonly size: number },
-): Promise<QueryDocumentSnapshot[]> {
-  const found: QueryDocumentSnapshot[] = [];
-  for (let last: QueryDocumentSnapshot | undefined; found.length < limit; last = found.at(-1)) {
-    const wanted = Math.min(size, limit - found.length);
-    const { docs } = await withLedgerTimeout(clock, (last ? query.startAfter(last) : query).limit(wanted).get());
-    found.push(...docs);
-    if (docs.length < wanted) break;
+  options: {
+    readonly size: number;
+    readonly limit?: number;
+    readonly after?: DocumentSnapshot | undefined;
+    readonly reader?: Transaction;
+  },
+): AsyncGenerator<QueryDocumentSnapshot[]> {
+  const { size, reader } = options;
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
+  for (let last = options.after; left > 0; ) {
+    const wanted = Math.min(size, left);
+    const next = (last ? query.startAfter(last) : query).limit(wanted);
+    const { docs } = await withLedgerTimeout(clock, reader ? reader.get(next) : next.get());
+    yield docs;
+    if (docs.length < wanted) return;
+    left -= docs.length;
+    last = docs.at(-1);
   }
+}
+
+/** All of {@link pagesOf} at once. */
+export async function readPages(...args: Parameters<typeof pagesOf>): Promise<QueryDocumentSnapshot[]> {
+  const found: QueryDocumentSnapshot[] = [];
+  for await (const docs of pagesOf(...args)) found.push(...docs);
   return found;
 }
 

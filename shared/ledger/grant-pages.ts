@@ -12,12 +12,12 @@ import {
   Timestamp,
   type Transaction,
 } from '@google-cloud/firestore';
-import { fitsFilters, type GrantFilters, LIVE_STATES } from '../core/grant/filters.ts';
-import type { Grant } from '../core/grant/grant.ts';
+import { fitsFilters, type GrantFilters } from '../core/grant/filters.ts';
+import { type Grant, LIVE_STATES } from '../core/grant/grant.ts';
 import { parseAll } from '../firestore/records.ts';
 import type { FoundGrants, GrantPosition, UnreadableRecord } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { blocksDocument, grantDocument, toGrant, withLedgerTimeout } from './documents.ts';
+import { blocksDocument, grantDocument, pagesOf, toGrant, withLedgerTimeout } from './documents.ts';
 
 /** Documents of one query: a grant with many tokens is large. */
 const PER_READ = 100;
@@ -31,17 +31,6 @@ const END_OF_TIME = new Date(Date.UTC(9999, 0));
 export function createGrantFinder(ledger: Firestore, clock: Clock) {
   const grants = ledger.collection('grants');
 
-  /** The documents of a query from a position on, in reads of a few. */
-  const readFrom = async function* (reader: Transaction, query: Query, start: DocumentSnapshot | undefined) {
-    for (let last: DocumentSnapshot | undefined = start; ; ) {
-      const next = (last ? query.startAfter(last) : query).limit(PER_READ);
-      const { docs } = await withLedgerTimeout(clock, reader.get(next));
-      yield docs;
-      if (docs.length < PER_READ) return;
-      last = docs.at(-1);
-    }
-  };
-
   const find = async (reader: Transaction, filters: GrantFilters, limit: number, position: GrantPosition) => {
     const queries = queriesFor(grants, filters);
     const page = new Page(filters, limit, clock.now() + PAGE_MS);
@@ -51,7 +40,7 @@ export function createGrantFinder(ledger: Firestore, clock: Clock) {
       if (!start.exists || !queries[position.query]) return undefined;
     }
     for (let at = position.query; at < queries.length; at += 1) {
-      for await (const docs of readFrom(reader, queries[at] as Query, start)) {
+      for await (const docs of pagesOf(clock, queries[at] as Query, { size: PER_READ, after: start, reader })) {
         const last = page.add(docs, clock.now());
         if (last) return { ...page.found(), next: { as_of: position.as_of, query: at, id: last.id } };
       }

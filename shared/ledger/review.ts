@@ -1,21 +1,13 @@
 // What a review reads of the ledger apart from grants, all of it as it was at one time: acts of the kill switch, which policies
 // started when, and how far back the grants on record go.
 
-import {
-  type DocumentSnapshot,
-  FieldPath,
-  type Firestore,
-  type Query,
-  type QueryDocumentSnapshot,
-  Timestamp,
-  type Transaction,
-} from '@google-cloud/firestore';
+import { FieldPath, type Firestore, type Query, Timestamp, type Transaction } from '@google-cloud/firestore';
 import { policyRecordSchema } from '../core/deployment/policy-record.ts';
 import { type KillSwitchRecord, killSwitchSchema } from '../core/kill-switch.ts';
 import { parseAll, parseRecord } from '../firestore/records.ts';
 import type { ReviewLedgerRecords, ReviewPeriod } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { toGrant, withLedgerTimeout } from './documents.ts';
+import { readPages, toGrant, withLedgerTimeout } from './documents.ts';
 
 const PER_READ = 300;
 
@@ -23,15 +15,7 @@ const PER_READ = 300;
 const startsSchema = policyRecordSchema.pick({ first_used_at: true, last_started_at: true });
 
 export function createReviewReader(ledger: Firestore, clock: Clock) {
-  const readAll = async (reader: Transaction, query: Query): Promise<QueryDocumentSnapshot[]> => {
-    const found: QueryDocumentSnapshot[] = [];
-    for (let last: DocumentSnapshot | undefined; ; last = found.at(-1)) {
-      const next = (last ? query.startAfter(last) : query).limit(PER_READ);
-      const { docs } = await withLedgerTimeout(clock, reader.get(next));
-      found.push(...docs);
-      if (docs.length < PER_READ) return found;
-    }
-  };
+  const readAll = (reader: Transaction, query: Query) => readPages(clock, query, { size: PER_READ, reader });
 
   const readActs = async (reader: Transaction, { from, to }: ReviewPeriod) => {
     const byId = ledger.collection('kill_switches').orderBy(FieldPath.documentId());

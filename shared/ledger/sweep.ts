@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { FieldPath, type Firestore, type Query } from '@google-cloud/firestore';
-import type { Grant } from '../core/grant/grant.ts';
+import { type Grant, LIVE_STATES } from '../core/grant/grant.ts';
 import { isPooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
 import { claimForEnable, confirmEnabled, countFoundEnabled, markChecked, quarantine } from '../core/pool/lifecycle.ts';
@@ -28,7 +28,7 @@ const MAX_ACCOUNTS = 5_000;
 
 export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger {
   const grants = ledger.collection('grants');
-  const unended = grants.where('state', 'in', ['issuing', 'active', 'revoking']);
+  const unended = grants.where('state', 'in', [...LIVE_STATES]);
 
   const read = (query: Query, limit: number) => readPages(clock, query, { limit, size: PAGE });
 

@@ -3,8 +3,6 @@
 import { isPooledGrant } from '../kinds/pooled-service-account.ts';
 import type { GRANT_STATES, Grant } from './grant.ts';
 
-export const LIVE_STATES = ['issuing', 'active', 'revoking'] as const satisfies readonly Grant['state'][];
-
 export interface GrantFilters {
   readonly pipeline_id?: string | undefined;
   readonly pipeline_slug?: string | undefined;

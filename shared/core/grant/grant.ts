@@ -10,6 +10,12 @@ import { subjectSchema } from '../subject/buildkite-job.ts';
 import { END_CAUSE_NAMES } from './end-causes.ts';
 
 export const GRANT_STATES = ['issuing', 'active', 'revoking', 'revoked', 'expired'] as const;
+/** Those of grants that have not come to their end. */
+export const LIVE_STATES = [
+  'issuing',
+  'active',
+  'revoking',
+] as const satisfies readonly (typeof GRANT_STATES)[number][];
 
 const time = z.number();
 const common = {

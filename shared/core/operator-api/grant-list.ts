@@ -1,8 +1,8 @@
 // What `GET /grants` takes and returns.
 
 import * as z from 'zod';
-import { type GrantFilters, LIVE_STATES } from '../grant/filters.ts';
-import { GRANT_STATES } from '../grant/grant.ts';
+import type { GrantFilters } from '../grant/filters.ts';
+import { GRANT_STATES, LIVE_STATES } from '../grant/grant.ts';
 import { grantSummarySchema } from './grant.ts';
 
 /** `live` is every state in which a token may be accepted or issued. */
