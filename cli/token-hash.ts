@@ -1,6 +1,6 @@
 // A token by its hash: the token itself does not leave this machine.
 
-import { createHash } from 'node:crypto';
+import { tokenSha256 } from '../shared/core/grant/id.ts';
 import { readInput } from './standard-input.ts';
 import { EXIT, fail } from './terminal.ts';
 
@@ -8,5 +8,5 @@ import { EXIT, fail } from './terminal.ts';
 export function readTokenSha256(file: string): string {
   const token = readInput(file).trim();
   if (token === '' || /\s/.test(token)) fail(EXIT.usage, '--token takes one access token and nothing else.');
-  return createHash('sha256').update(token).digest('hex');
+  return tokenSha256(token);
 }

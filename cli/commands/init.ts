@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSyn
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import * as z from 'zod';
+import { parseJson } from '../../shared/core/json.ts';
 import { type Answers, type Flag, missingFlags, toAnswers, type Written } from '../../shared/core/starter/answers.ts';
 import { starterFiles } from '../../shared/core/starter/files.ts';
 import { VERSION } from '../../shared/version.ts';
@@ -142,14 +143,6 @@ function readIds(file: string, { organization, organizationId, pipeline = [] }: 
   const { organization: found, pipelines } = parsed.data;
   const listed = pipelines.filter(({ archived }) => !archived).map(({ name, id }) => `${name}=${id}`);
   return { organization: found.slug, organizationId: found.id, pipeline: [...listed, ...pipeline] };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function readExample(): ReadonlyMap<string, string> {

@@ -1,5 +1,6 @@
 // Grants as lines for people.
 
+import { toWholeSeconds } from '../../shared/core/iso-time.ts';
 import type { GrantSummary } from '../../shared/core/operator-api/grant.ts';
 import { visible } from '../../shared/core/policy/visible-text.ts';
 
@@ -39,5 +40,5 @@ export function grantLine(grant: GrantSummary): string {
 
 /** 2026-11-24T10:00:00Z, and - for no time. */
 function toSeconds(time: string | null): string {
-  return time === null ? '-' : time.replace(/\.\d+Z$/, 'Z');
+  return time === null ? '-' : toWholeSeconds(time);
 }

@@ -1,5 +1,7 @@
 // The distribution of a few measured values. Pure.
 
+import { nearestRank } from '../../shared/core/nearest-rank.ts';
+
 export interface Distribution {
   readonly count: number;
   readonly min: number;
@@ -14,6 +16,6 @@ export function distributionOf(values: readonly number[]): Distribution | undefi
   const sorted = values.toSorted((left, right) => left - right);
   const [min] = sorted;
   if (min === undefined) return undefined;
-  const atRank = (share: number) => sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1] ?? min;
+  const atRank = (share: number) => nearestRank(sorted, share) ?? min;
   return { count: sorted.length, min, median: atRank(0.5), p95: atRank(0.95), max: atRank(1) };
 }

@@ -1,6 +1,7 @@
 // `keydesk doctor --live`: one trial of each credential, and the release of every grant that was made, however it ends.
 
 import { readFileSync } from 'node:fs';
+import { parseJson } from '../../shared/core/json.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
 import { createHttpClient } from '../../shared/runtime/http-client.ts';
@@ -40,7 +41,7 @@ export async function runLive(options: LiveOptions): Promise<void> {
 
 function joinFiles(files: readonly string[], leastTrials: number): LiveDocument {
   const documents = files.map((file) => {
-    const parsed = documentSchema.safeParse(toJson(readText(file)));
+    const parsed = documentSchema.safeParse(parseJson(readText(file)));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     return fail(
@@ -127,12 +128,4 @@ function toSubjects(targets: ReadonlyMap<string, readonly Target[]>, policyFile:
     const target = defaultTarget(credential, written);
     return 'problem' in target ? fail(EXIT.usage, target.problem) : { credential, label, targets: [target] };
   });
-}
-
-function toJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 // Checks of the webhook: the service at Buildkite, its key, and what arrived. `keydesk webhook check` runs them. They are planned like the
 // checks of the preflight, so other commands can run them too.
 
+import { toIso } from '../../shared/core/iso-time.ts';
 import { CouldNotLook } from '../checks/google.ts';
 import type { Planned } from '../checks/run.ts';
 import { functionOf } from './deployment.ts';
@@ -115,10 +116,6 @@ async function lookAtArrival(deps: WebhookDeps, { webhook, services }: Found) {
   const isOther = saved > 0 && saved !== last.key;
   const facts = { at: toIso(last.at), key: `${last.key}`, saved: `${saved}` };
   return { found: isOther ? [{ finding: 'webhook_signed_by_other_key' as const, facts }] : [], detail };
-}
-
-function toIso(at: number): string {
-  return new Date(at).toISOString();
 }
 
 function keyOfOnlyService([service, ...others]: readonly WebhookService[]): string {

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { GrantFilters } from '../../shared/core/grant/filters.ts';
+import { parseJson } from '../../shared/core/json.ts';
 import type { GrantPosition } from '../../shared/operations/ports.ts';
 
 /** Firestore reads at a past time for an hour. */
@@ -28,7 +29,7 @@ export function toCursor({ position, begun_at }: Cursor, filters: GrantFilters):
 
 /** Undefined: it is none, or one for other filters. */
 export function parseCursor(written: string, filters: GrantFilters): Cursor | undefined {
-  const parsed = cursorSchema.safeParse(toJson(Buffer.from(written, 'base64url').toString('utf8')));
+  const parsed = cursorSchema.safeParse(parseJson(Buffer.from(written, 'base64url').toString('utf8')));
   if (!parsed.success || parsed.data.filters !== digestOf(filters)) return undefined;
   const { as_of, query, id, begun_at } = parsed.data;
   return { position: { as_of, query, id }, begun_at };
@@ -37,12 +38,4 @@ export function parseCursor(written: string, filters: GrantFilters): Cursor | un
 function digestOf(filters: GrantFilters): string {
   const given = Object.entries(filters).filter(([, value]) => value !== undefined);
   return createHash('sha256').update(JSON.stringify(given.sort())).digest('base64url').slice(0, 16);
-}
-
-function toJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 // What each route of `reader` does.
 
 import { auditEvent } from '../../shared/audit/events.ts';
+import { toIso } from '../../shared/core/iso-time.ts';
 import { toGrantDetails } from '../../shared/core/operator-api/grant.ts';
 import type { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
 import { toWire } from '../../shared/core/operator-api/selector.ts';
@@ -62,7 +63,7 @@ export function createReaderHandlers({ loadClients, clock }: ReaderDeps): Privat
             selector: toWire(selector),
             actor: acts.get(id)?.actor ?? null,
             reason: acts.get(id)?.reason ?? null,
-            activated_at: new Date(activated_at).toISOString(),
+            activated_at: toIso(activated_at),
           })),
         },
         auditEvents: [auditEvent('operator.read', { actor, operation: 'listBlocks' })],

@@ -4,10 +4,11 @@ import { auditEvent } from '../../shared/audit/events.ts';
 import { toGrantSummary } from '../../shared/core/operator-api/grant.ts';
 import { describeFilters, toGrantFilters, withDefaultState } from '../../shared/core/operator-api/grant-list.ts';
 import type { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
-import type { GrantPosition, ReaderLedger } from '../../shared/operations/ports.ts';
+import type { ReaderLedger } from '../../shared/operations/ports.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Failure, PrivateHandlers } from '../runtime/private-handler.ts';
 import { CURSOR_LIFE_MS, parseCursor, toCursor } from './cursor.ts';
+import { fromLedgerTime } from './ledger-time.ts';
 
 const DEFAULT_PER_PAGE = 200;
 
@@ -27,7 +28,7 @@ export function createListGrants(loadLedger: () => Promise<ReaderLedger>, clock:
     const inForce = withDefaultState(onWire);
     return {
       body: {
-        as_of: toIso(found.as_of),
+        as_of: fromLedgerTime(found.as_of),
         filters: inForce,
         grants: found.grants.map((grant) => toGrantSummary(grant, begun_at)),
         unreadable: found.unreadable.map(({ id, error }) => ({ grant_id: id, error })),
@@ -48,10 +49,4 @@ const CURSOR_EXPIRED: Failure = {
 
 function invalid(description: string): Failure {
   return { status: 400, error: 'invalid_request', description };
-}
-
-/** In microseconds, as Firestore has it. */
-function toIso({ seconds, nanoseconds }: GrantPosition['as_of']): string {
-  const fraction = String(Math.floor(nanoseconds / 1_000)).padStart(6, '0');
-  return new Date(seconds * 1000).toISOString().replace('.000Z', `.${fraction}Z`);
 }

@@ -1,12 +1,13 @@
 // `GET /review` and `GET /policies/SHA256`: what a review needs apart from the pages of grants.
 
 import { auditEvent } from '../../shared/audit/events.ts';
+import { toIso, toIsoOrNull } from '../../shared/core/iso-time.ts';
 import type { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
 import { toActView } from '../../shared/core/operator-api/review.ts';
-import type { GrantPosition } from '../../shared/operations/ports.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import type { ReaderClients } from '../../shared/wiring/reader.ts';
 import type { Failure, PrivateHandlers } from '../runtime/private-handler.ts';
+import { toLedgerTime } from './ledger-time.ts';
 
 type Handlers = PrivateHandlers<typeof READER_ROUTES>;
 
@@ -24,7 +25,6 @@ export function createGetReview(loadClients: () => Promise<ReaderClients>): Hand
         'as_of_refused',
         `The ledger cannot be read as of ${as_of}: ${records.message}. Firestore keeps a state for an hour. Read the grants again, and take their \`as_of\`.`,
       );
-    const iso = (at: number) => new Date(at).toISOString();
     return {
       body: {
         as_of,
@@ -32,11 +32,11 @@ export function createGetReview(loadClients: () => Promise<ReaderClients>): Hand
         unreadable_acts: [...records.unreadableActs],
         policies: records.policies.map(({ sha256, first_used_at, last_started_at }) => ({
           sha256,
-          first_used_at: iso(first_used_at),
-          last_started_at: iso(last_started_at),
+          first_used_at: toIso(first_used_at),
+          last_started_at: toIso(last_started_at),
         })),
         unreadable_policies: [...records.unreadablePolicies],
-        first_grant_at: records.firstGrantAt === null ? null : iso(records.firstGrantAt),
+        first_grant_at: toIsoOrNull(records.firstGrantAt),
       },
       auditEvents: [auditEvent('operator.read', { actor, operation: 'getReview', about: `from ${from}, to ${to}` })],
     };
@@ -67,8 +67,8 @@ export function createGetPolicy(loadClients: () => Promise<ReaderClients>): Hand
       body: {
         sha256,
         text,
-        first_used_at: new Date(first_used_at).toISOString(),
-        last_started_at: new Date(last_started_at).toISOString(),
+        first_used_at: toIso(first_used_at),
+        last_started_at: toIso(last_started_at),
       },
       auditEvents,
     };
@@ -83,11 +83,4 @@ function isStateNotKept(error: unknown): error is DependencyError {
 
 function invalid(error: string, description: string): Failure {
   return { status: 400, error, description };
-}
-
-/** Of ISO 8601 in UTC, in microseconds. */
-function toLedgerTime(written: string): GrantPosition['as_of'] {
-  const [, whole = '', fraction = ''] = /^(.*?)(?:\.(\d+))?Z$/.exec(written) ?? [];
-  const nanoseconds = Number(fraction.slice(0, 6).padEnd(6, '0')) * 1_000;
-  return { seconds: Date.parse(`${whole}Z`) / 1000, nanoseconds };
 }

@@ -3,6 +3,7 @@
 
 import type * as z from 'zod';
 import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
+import { parseJson } from '../../shared/core/json.ts';
 import { errorSchema, findRoute, type Route, type Routes } from '../../shared/core/operator-api/route.ts';
 import type { CallerProblem, VerifyCaller } from '../../shared/google/caller.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -165,14 +166,6 @@ function readQuery(query: string): Record<string, unknown> {
       return [name, values.length === 1 ? values[0] : values];
     }),
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function invalid(part: string, error: z.ZodError, request_id: string): HttpResponse {

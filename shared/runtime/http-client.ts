@@ -2,6 +2,7 @@
 // whose connection is lost before any response is sent once more: platforms close connections of idle instances.
 // Knows nothing about whom it talks to. Messages never hold a URL's query, a header or a body.
 
+import { parseJson } from '../core/json.ts';
 import { COLD_DEADLINE_MS } from '../core/timing.ts';
 import type { Clock } from './clock.ts';
 import { DependencyError, withAbortableTimeout } from './errors.ts';
@@ -78,7 +79,11 @@ async function sendAndRead(request: OutgoingRequest, signal: AbortSignal, clock:
         `returned a redirect (${response.status}), which is not followed`,
       );
     }
-    return { status: response.status, headers: response.headers, json: toJson(await readBounded(request, response)) };
+    return {
+      status: response.status,
+      headers: response.headers,
+      json: parseJson(await readBounded(request, response)),
+    };
   } catch (error) {
     if (DependencyError.is(error)) throw error;
     throw new DependencyError(dependency, 'unreachable', 'could not be reached', { cause: error });
@@ -124,12 +129,4 @@ async function readBounded({ dependency, maxBytes = MAX_BYTES }: OutgoingRequest
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-function toJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

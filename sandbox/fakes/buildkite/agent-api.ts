@@ -3,6 +3,7 @@
 // Source: buildkite/agent, api/oidc.go and clicommand/oidc_request_token.go.
 
 import * as z from 'zod';
+import { parseJson } from '../../../shared/core/json.ts';
 import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import type { Job } from './buildkite.ts';
 
@@ -77,14 +78,6 @@ function parseRequest(body: string): RequestedToken | { readonly wrong: string }
   const unknown = claims.filter((claim) => !mustBeRequested(claim));
   if (unknown.length > 0) return { wrong: `Unknown claims: ${unknown.join(', ')}` };
   return { audience: audience || undefined, lifetime: lifetime || DEFAULT_LIFETIME, claims };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function refuse(status: number, message: string): LocalResponse {

@@ -4,6 +4,7 @@
 
 import { createHmac, randomUUID } from 'node:crypto';
 import * as z from 'zod';
+import { parseJson } from '../../../shared/core/json.ts';
 import type { LocalReply, LocalRequest, LocalResponse } from '../../local-server.ts';
 
 type ServiceScope = 'read_notification_services' | 'write_notification_services';
@@ -126,7 +127,7 @@ export function createServices(options: {
   };
   const one = ({ method, body }: LocalRequest, service: FakeService, act: string | undefined): LocalReply => {
     if (method === 'GET' && act === undefined) return { status: 200, json: show(service) };
-    if (method === 'PATCH' && act === undefined) return change(service, parse(body));
+    if (method === 'PATCH' && act === undefined) return change(service, parseJson(body));
     if (method !== 'PUT' || act === undefined) return NOT_FOUND;
     service.enabled = act === 'enable';
     return { status: 200, json: show(service) };
@@ -144,7 +145,7 @@ export function createServices(options: {
       const [, id, act] = /^services(?:\/([0-9a-f-]{36})(?:\/(enable|disable))?)?$/.exec(path) ?? [];
       if (id === undefined) {
         if (path !== 'services') return NOT_FOUND;
-        if (request.method === 'POST') return create(parse(request.body));
+        if (request.method === 'POST') return create(parseJson(request.body));
         return request.method === 'GET' ? list(fake.all.map(show), url(), request.query) : NOT_FOUND;
       }
       const service = fake.all.find((other) => other.id === id);
@@ -217,14 +218,6 @@ function list(all: readonly { readonly id: string }[], url: string, query: URLSe
 /** Opaque, and of characters that a URL must escape. */
 function cursorOf(id: string): string {
   return Buffer.from(`service/${id}+`).toString('base64');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function invalid(error: z.ZodError): LocalResponse {

@@ -4,6 +4,7 @@
 
 import * as z from 'zod';
 import { permissionsOf } from '../../../deploy/privileges.ts';
+import { parseJson } from '../../../shared/core/json.ts';
 import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import type { Boundary } from './boundary.ts';
 import { googleError } from './error.ts';
@@ -119,12 +120,4 @@ export function readCall(
 export function reasonOf({ headers }: LocalRequest): string | undefined {
   const reason = headers['x-goog-request-reason'];
   return typeof reason === 'string' ? reason : undefined;
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

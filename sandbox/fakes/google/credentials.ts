@@ -5,10 +5,11 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import * as z from 'zod';
+import { parseJson } from '../../../shared/core/json.ts';
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { LocalResponse } from '../../local-server.ts';
 import type { Accounts } from './accounts.ts';
-import { generateAccessTokenBody, type IamCall, PERMISSIONS, parseJson, signJwtBody } from './call.ts';
+import { generateAccessTokenBody, type IamCall, PERMISSIONS, signJwtBody } from './call.ts';
 import { googleError, permissionDenied } from './error.ts';
 import type { IssuedToken, Tokens } from './tokens.ts';
 

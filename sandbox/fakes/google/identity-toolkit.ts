@@ -6,10 +6,10 @@
 import { randomBytes } from 'node:crypto';
 import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import * as z from 'zod';
+import { parseJson } from '../../../shared/core/json.ts';
 import { projectOfAccount } from '../../../shared/core/policy/account-email.ts';
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { LocalRequest, LocalResponse } from '../../local-server.ts';
-import { parseJson } from './call.ts';
 import type { Credentials } from './credentials.ts';
 
 const AUDIENCE = 'https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit';

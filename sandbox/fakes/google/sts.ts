@@ -3,10 +3,11 @@
 // Sources: docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token; RFC 8693, sections 2.1 and 2.2.
 
 import * as z from 'zod';
+import { parseJson } from '../../../shared/core/json.ts';
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { LocalRequest, LocalResponse } from '../../local-server.ts';
 import { type Boundary, boundarySchema } from './boundary.ts';
-import { type ExchangeCall, parseJson, reasonOf } from './call.ts';
+import { type ExchangeCall, reasonOf } from './call.ts';
 import type { AccessToken, Tokens } from './tokens.ts';
 
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';

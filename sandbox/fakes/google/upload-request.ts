@@ -6,8 +6,8 @@
 
 import { gunzipSync } from 'node:zlib';
 import * as z from 'zod';
+import { parseJson } from '../../../shared/core/json.ts';
 import type { LocalRequest } from '../../local-server.ts';
-import { parseJson } from './call.ts';
 import { type Checksums, parseGoogHash } from './checksums.ts';
 import { type Part, parseMultipart } from './multipart.ts';
 import { type Described, describedSchema } from './object.ts';

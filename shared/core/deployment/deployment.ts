@@ -16,6 +16,17 @@ export type Instance = z.output<z.ZodObject<typeof instanceFields>>;
 const webhookKey = z.object({ fingerprint: z.string(), last_accepted_at: z.number().nullable() });
 export type WebhookKey = z.output<typeof webhookKey>;
 
+/** How full a pool was, as a sweep reports it. */
+export const poolSchema = z.object({
+  pool: z.string(),
+  size: z.number(),
+  free: z.number(),
+  leased: z.number(),
+  revoking: z.number(),
+  cooling_down: z.number(),
+  exhausted_in_s: z.number().nullable(),
+});
+
 const left = z.object({
   pending_ends: z.number(),
   pending_revocations: z.number(),
@@ -23,17 +34,7 @@ const left = z.object({
   jobs_unchecked: z.number().nullable(),
   failed: z.number(),
   has_backlog: z.boolean(),
-  pools: z.array(
-    z.object({
-      pool: z.string(),
-      size: z.number(),
-      free: z.number(),
-      leased: z.number(),
-      revoking: z.number(),
-      cooling_down: z.number(),
-      exhausted_in_s: z.number().nullable(),
-    }),
-  ),
+  pools: z.array(poolSchema),
 });
 
 const apiToken = z.object({

@@ -5,6 +5,7 @@ import { acceptedUntil } from '../grant/accepted.ts';
 import { END_CAUSE_NAMES } from '../grant/end-causes.ts';
 import { GRANT_STATES, type Grant } from '../grant/grant.ts';
 import { grantIdOf } from '../grant/id.ts';
+import { toIso, toIsoOrNull } from '../iso-time.ts';
 import type { KillSwitchRecord } from '../kill-switch.ts';
 import { KIND_NAMES } from '../kinds/kinds.ts';
 import { isPooledGrant } from '../kinds/pooled-service-account.ts';
@@ -76,22 +77,21 @@ export type GrantDetails = z.output<typeof grantDetailsSchema>;
 /** @param now milliseconds since the epoch */
 export function toGrantDetails(grant: Grant, act: KillSwitchRecord | undefined, now: number): GrantDetails {
   const pooled = isPooledGrant(grant) ? grant : undefined;
-  const iso = (at: number) => new Date(at).toISOString();
   return {
     ...toGrantSummary(grant, now),
-    tokens: grant.tokens.map(({ sha256, expires_at }) => ({ sha256, expires_at: iso(expires_at) })),
-    requested_at: iso(grant.requested_at),
-    ending_since: toIso(grant.ending_since),
-    job_ended_at: toIso(grant.job_ended_at),
+    tokens: grant.tokens.map(({ sha256, expires_at }) => ({ sha256, expires_at: toIso(expires_at) })),
+    requested_at: toIso(grant.requested_at),
+    ending_since: toIsoOrNull(grant.ending_since),
+    job_ended_at: toIsoOrNull(grant.job_ended_at),
     storage: 'storage' in grant ? grant.storage : null,
-    leased_at: toIso(pooled?.leased_at ?? null),
+    leased_at: toIsoOrNull(pooled?.leased_at),
     past_leases: (pooled?.past_leases ?? []).map(({ service_account, leased_at, access_ended_at }) => ({
       service_account,
-      leased_at: iso(leased_at),
-      access_ended_at: iso(access_ended_at),
+      leased_at: toIso(leased_at),
+      access_ended_at: toIso(access_ended_at),
     })),
-    superseded: grant.superseded.map(({ expires_at, ...basis }) => ({ ...basis, expires_at: iso(expires_at) })),
-    kill_switch: act ? { actor: act.actor, reason: act.reason, activated_at: iso(act.activated_at) } : null,
+    superseded: grant.superseded.map(({ expires_at, ...basis }) => ({ ...basis, expires_at: toIso(expires_at) })),
+    kill_switch: act ? { actor: act.actor, reason: act.reason, activated_at: toIso(act.activated_at) } : null,
   };
 }
 
@@ -101,7 +101,7 @@ export function toGrantSummary(grant: Grant, now: number): GrantSummary {
   return {
     grant_id: grantIdOf(grant),
     state,
-    accepted_until: toIso(acceptedUntil(grant, now)),
+    accepted_until: toIsoOrNull(acceptedUntil(grant, now)),
     credential,
     environment,
     kind,
@@ -113,18 +113,14 @@ export function toGrantSummary(grant: Grant, now: number): GrantSummary {
     database: 'database' in grant ? `${grant.project}/${grant.database}` : null,
     bucket: 'storage' in grant ? (grant.storage?.bucket ?? null) : null,
     scopes: 'scopes' in grant ? [...grant.scopes] : [],
-    created_at: new Date(grant.created_at).toISOString(),
-    issued_at: toIso(grant.issued_at),
+    created_at: toIso(grant.created_at),
+    issued_at: toIsoOrNull(grant.issued_at),
     tokens_issued,
-    expires_at: new Date(grant.expires_at).toISOString(),
-    ended_at: toIso(grant.ended_at),
+    expires_at: toIso(grant.expires_at),
+    ended_at: toIsoOrNull(grant.ended_at),
     ended_by: grant.ended_by,
     kill_switch_id: grant.kill_switch_id,
-    job_finished_at: toIso(grant.job_finished_at),
-    access_ended_at: toIso(grant.access_ended_at),
+    job_finished_at: toIsoOrNull(grant.job_finished_at),
+    access_ended_at: toIsoOrNull(grant.access_ended_at),
   };
-}
-
-function toIso(time: number | null): string | null {
-  return time === null ? null : new Date(time).toISOString();
 }

@@ -1,6 +1,7 @@
 // What `GET /review` and `GET /policies/SHA256` take and return: what a review needs of the ledger apart from grants.
 
 import * as z from 'zod';
+import { toIso, toIsoOrNull } from '../iso-time.ts';
 import type { KillSwitchRecord } from '../kill-switch.ts';
 import { selectorOnWire, toWire } from './selector.ts';
 
@@ -60,8 +61,8 @@ export function toActView(id: string, act: KillSwitchRecord): ActView {
     actor,
     reason,
     blocks_new,
-    activated_at: new Date(activated_at).toISOString(),
-    deactivated_at: deactivated_at === null ? null : new Date(deactivated_at).toISOString(),
+    activated_at: toIso(activated_at),
+    deactivated_at: toIsoOrNull(deactivated_at),
     deactivated_by,
   };
 }

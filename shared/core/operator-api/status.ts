@@ -1,7 +1,8 @@
 // What is deployed and whether it works, as `GET /status` shows it. Times are ISO 8601.
 
 import * as z from 'zod';
-import type { Deployment } from '../deployment/deployment.ts';
+import { type Deployment, poolSchema } from '../deployment/deployment.ts';
+import { toIso, toIsoOrNull } from '../iso-time.ts';
 import { PROBLEM_CODES } from '../status/problems.ts';
 import type { Status } from '../status/status.ts';
 
@@ -39,17 +40,7 @@ export const statusSchema = z.object({
       has_backlog: z.boolean().nullable(),
     })
     .nullable(),
-  pools: z.array(
-    z.object({
-      pool: z.string(),
-      size: z.number(),
-      free: z.number(),
-      leased: z.number(),
-      revoking: z.number(),
-      cooling_down: z.number(),
-      exhausted_in_s: z.number().nullable(),
-    }),
-  ),
+  pools: z.array(poolSchema),
   live_grants: z.record(z.string(), z.number()).describe('by environment'),
   blocks: z.number().describe('how many blocks are in force'),
   buildkite_api_token: z
@@ -67,24 +58,24 @@ export type StatusView = z.output<typeof statusSchema>;
 export function toStatusView(status: Status, now: number): StatusView {
   const { deployments, token, webhook, sweep, problems, live, blocks } = status;
   return {
-    as_of: new Date(now).toISOString(),
+    as_of: toIso(now),
     problems: [...problems],
     functions: deployments.map(toFunction),
     policy_sha256: token?.policy_sha256 ?? null,
     webhooks: webhook
       ? {
-          last_accepted_at: toIso(webhook.last_accepted_at),
+          last_accepted_at: toIsoOrNull(webhook.last_accepted_at),
           keys: webhook.keys.map(({ fingerprint, last_accepted_at }) => ({
             fingerprint,
-            last_accepted_at: toIso(last_accepted_at),
+            last_accepted_at: toIsoOrNull(last_accepted_at),
           })),
         }
       : null,
     sweep: sweep
       ? {
-          last_sweep_at: toIso(sweep.last_sweep_at),
+          last_sweep_at: toIsoOrNull(sweep.last_sweep_at),
           last_sweep_ok: sweep.last_sweep_ok,
-          oldest_pending_at: toIso(sweep.oldest_pending_at),
+          oldest_pending_at: toIsoOrNull(sweep.oldest_pending_at),
           pending_revocations: sweep.left?.pending_revocations ?? null,
           overdue: sweep.left?.overdue ?? null,
           jobs_unchecked: sweep.left?.jobs_unchecked ?? null,
@@ -97,17 +88,13 @@ export function toStatusView(status: Status, now: number): StatusView {
     buildkite_api_token: sweep?.buildkite_api_token
       ? {
           ...sweep.buildkite_api_token,
-          expires_at: toIso(sweep.buildkite_api_token.expires_at),
-          checked_at: new Date(sweep.buildkite_api_token.checked_at).toISOString(),
+          expires_at: toIsoOrNull(sweep.buildkite_api_token.expires_at),
+          checked_at: toIso(sweep.buildkite_api_token.checked_at),
         }
       : null,
   };
 }
 
 function toFunction({ function: name, version, revision, started_at }: Deployment) {
-  return { function: name, version, revision, started_at: new Date(started_at).toISOString() };
-}
-
-function toIso(at: number | null): string | null {
-  return at === null ? null : new Date(at).toISOString();
+  return { function: name, version, revision, started_at: toIso(started_at) };
 }

@@ -2,6 +2,7 @@
 // lines read fields that may be missing, so this is not the catalogue of events.
 
 import * as z from 'zod';
+import { parseJson } from '../json.ts';
 
 const text = z.string();
 const check = z.object({ claim: text, patterns: z.array(text), value: text.nullable(), matched: z.boolean() });
@@ -39,12 +40,4 @@ export function parseJsonObjects(source: string): unknown[] | undefined {
   const parsed = source.split('\n').flatMap((one) => parseJson(one) ?? []);
   const objects = parsed.filter((one) => typeof one === 'object');
   return objects.length > 0 ? objects : undefined;
-}
-
-function parseJson(source: string): unknown {
-  try {
-    return JSON.parse(source);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,11 +1,12 @@
 // What `keydesk policy suggest` prints: each suggestion with its evidence, then the difference to the policy file. The same as data.
 
+import { toIsoOrNull } from '../iso-time.ts';
 import type { ReadPolicy } from '../policy/parse-yaml.ts';
 import { unifiedDiff } from '../unified-diff.ts';
 import type { KeptUse, PolicyHistory, Suggestion, Suggestions } from './suggest.ts';
 import type { Tightened } from './tightened.ts';
 import { describeGap, toGapJson } from './unused.ts';
-import { formatPeriod, formatTime, plural, toIsoTime, toUseJson } from './words.ts';
+import { formatPeriod, formatTime, plural, toUseJson } from './words.ts';
 
 export interface SuggestReport {
   /** As the person wrote it. */
@@ -73,7 +74,7 @@ export function suggestJson(report: SuggestReport) {
   const toKeptJson = ({ use, ...kept }: KeptUse) => ({ ...kept, use: toUseJson(use) });
   return {
     policy_sha256: read.sha256,
-    period: { since: toIsoTime(period.since), until: toIsoTime(period.until) },
+    period: { since: toIsoOrNull(period.since), until: toIsoOrNull(period.until) },
     proven: coverage.gaps.length === 0,
     gaps: coverage.gaps.map((gap) => ({ ...toGapJson(gap), message: describeGap(gap) })),
     requests: toUseJson(allowed),

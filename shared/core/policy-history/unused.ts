@@ -1,11 +1,12 @@
 // What of a policy nothing used since a time, and when the rest was used last.
 
+import { toIsoOrNull } from '../iso-time.ts';
 import type { Pipelines } from '../policy/pipelines.ts';
 import type { AccessGap, CredentialAccess } from './access-usage.ts';
 import type { CoverageReport, Gap } from './period.ts';
 import type { Part, PartUse } from './usage.ts';
 import { mergeUses, UNUSED, type Use } from './use.ts';
-import { formatTime, plural, toIsoTime, toUseJson } from './words.ts';
+import { formatTime, plural, toUseJson } from './words.ts';
 
 type PartStatus = 'used' | 'unused' | 'cannot_tell';
 
@@ -149,8 +150,8 @@ export function unusedLines({ since, coverage, allowed, parts, access, pipelines
 
 export function unusedJson({ since, coverage, allowed, parts, access }: UnusedReport) {
   return {
-    since: toIsoTime(since),
-    log: { first_at: toIsoTime(coverage.first_at), last_at: toIsoTime(coverage.last_at) },
+    since: toIsoOrNull(since),
+    log: { first_at: toIsoOrNull(coverage.first_at), last_at: toIsoOrNull(coverage.last_at) },
     proven: coverage.gaps.length === 0,
     gaps: coverage.gaps.map(toGapJson),
     requests: toUseJson(allowed),
@@ -162,5 +163,5 @@ export function unusedJson({ since, coverage, allowed, parts, access }: UnusedRe
 export function toGapJson(gap: Gap) {
   if (gap.gap === 'unread_entries') return gap;
   const times = Object.entries(gap).filter(([, value]) => typeof value === 'number');
-  return { ...gap, ...Object.fromEntries(times.map(([name, at]) => [name, toIsoTime(Number(at))])) };
+  return { ...gap, ...Object.fromEntries(times.map(([name, at]) => [name, toIsoOrNull(Number(at))])) };
 }

@@ -1,5 +1,6 @@
 // Words that several reports on logs have: times, numbers of requests, and why a rule does not match.
 
+import { toIsoOrNull } from '../iso-time.ts';
 import type { Pipelines } from '../policy/pipelines.ts';
 import type { Mismatch, NearestRule } from './judge.ts';
 import type { Use } from './use.ts';
@@ -19,13 +20,9 @@ export function formatPeriod({ first_at, last_at }: Use): string {
   return first_at === last_at ? formatTime(first_at) : `${formatTime(first_at)} to ${formatTime(last_at)}`;
 }
 
-export function toIsoTime(at: number | undefined): string | null {
-  return at === undefined ? null : new Date(at).toISOString();
-}
-
 /** A use as JSON. */
 export function toUseJson({ count, first_at, last_at }: Use) {
-  return { count, first_at: toIsoTime(first_at), last_at: toIsoTime(last_at) };
+  return { count, first_at: toIsoOrNull(first_at), last_at: toIsoOrNull(last_at) };
 }
 
 /** Such as `build_branch is "x", the rule needs main or release/*`. */

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import { parseJson } from '../json.ts';
 
 export interface DoctorReport {
   /** Of the report where it says so, else of the file. */
@@ -45,7 +46,7 @@ const beforeDeploy = z.looseObject({
  * @returns also what is wrong with the text, as a sentence
  */
 export function readDoctorReport(source: string, modifiedAt: string | null): DoctorReport | { problem: string } {
-  const report = parse(source);
+  const report = parseJson(source);
   const found = findingsIn(report);
   if (!found) return { problem: 'It is not what `keydesk doctor --json` prints.' };
   const open = found.findings.filter(({ accepted }) => !accepted);
@@ -72,12 +73,4 @@ function findingsIn(report: unknown) {
     check.findings.map(({ finding, what, accepted = false }) => ({ parts: [finding, check.subject, what], accepted })),
   );
   return findings && { made_at: before?.made_at, findings };
-}
-
-function parse(source: string): unknown {
-  try {
-    return JSON.parse(source);
-  } catch {
-    return undefined;
-  }
 }

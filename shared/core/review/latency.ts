@@ -1,5 +1,6 @@
 // How long revocations took: their distribution, and the slowest.
 
+import { nearestRank } from '../nearest-rank.ts';
 import type { GrantRow } from './row.ts';
 
 export interface Distribution {
@@ -47,7 +48,7 @@ function distribution(
     })
     .sort((one, other) => one.ms - other.ms);
   if (timed.length === 0) return [];
-  const rank = (share: number) => timed[Math.ceil(share * timed.length) - 1]?.ms ?? 0;
+  const rank = (share: number) => nearestRank(timed, share)?.ms ?? 0;
   return [
     {
       ...what,

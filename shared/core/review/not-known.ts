@@ -1,5 +1,6 @@
 // What a review does not know: what evidence was not given or cannot be read, and what no ledger and no log can say.
 
+import { toIso } from '../iso-time.ts';
 import { describeGap } from '../policy-history/unused.ts';
 import { plural } from '../policy-history/words.ts';
 import { RECORD_RETENTION_MS } from '../timing.ts';
@@ -98,7 +99,6 @@ function aboutPeriod({ period, asOf, records, population }: ReviewInput): NotKno
     records.first_grant_at === null ? asOf.at : Date.parse(records.first_grant_at),
     ...population.rows.map(({ created_at }) => Date.parse(created_at)),
   );
-  const iso = (at: number) => new Date(at).toISOString();
   return [
     ...one(
       'period_not_over',
@@ -108,12 +108,12 @@ function aboutPeriod({ period, asOf, records, population }: ReviewInput): NotKno
     ...one(
       'before_first_grant',
       from < first,
-      `The period begins before the first grant on record, which began at ${iso(first)}. Whether there was none before, or records were deleted, is not known.`,
+      `The period begins before the first grant on record, which began at ${toIso(first)}. Whether there was none before, or records were deleted, is not known.`,
     ),
     ...one(
       'beyond_retention',
       from < asOf.at - RECORD_RETENTION_MS,
-      `Grants are kept for ${RECORD_RETENTION_MS / DAY} days after they expire, and the period begins at ${iso(from)}. Older ones may be deleted.`,
+      `Grants are kept for ${RECORD_RETENTION_MS / DAY} days after they expire, and the period begins at ${toIso(from)}. Older ones may be deleted.`,
     ),
   ];
 }

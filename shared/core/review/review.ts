@@ -1,6 +1,7 @@
 // The review of a period: who could reach what, who did get it, on what basis, how it ended, and what is not known. Pure: the same
 // ledger and the same evidence make the same review.
 
+import { toIso, toIsoOrNull } from '../iso-time.ts';
 import type { ActView } from '../operator-api/review.ts';
 import { type CrossCheck, crossCheck } from './cross-check.ts';
 import type { DoctorReport } from './doctor.ts';
@@ -65,7 +66,7 @@ export function reviewOf(input: ReviewInput): Review {
   const readable = readablePolicies(policies, texts);
   const compared = compareWithLog(input);
   return {
-    period: { from: iso(period.from), to: iso(period.to) },
+    period: { from: toIso(period.from), to: toIso(period.to) },
     environment: environment ?? null,
     not_known: notKnown(input),
     findings: findingsOf({
@@ -130,8 +131,8 @@ function compareWithLog({
   return {
     ...compared,
     lines: log.found.count,
-    first_at: first_at === undefined ? null : iso(first_at),
-    last_at: last_at === undefined ? null : iso(last_at),
+    first_at: toIsoOrNull(first_at),
+    last_at: toIsoOrNull(last_at),
   };
 }
 
@@ -174,8 +175,4 @@ function actsOf({ records, period, population }: ReviewInput): Review['acts'] {
       kill_switch_id === act.id ? [grant_id] : [],
     ),
   }));
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString();
 }

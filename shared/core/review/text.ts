@@ -1,5 +1,6 @@
 // A review as lines for people. What is not known comes first.
 
+import { toWholeSeconds } from '../iso-time.ts';
 import { visible } from '../policy/visible-text.ts';
 import { plural } from '../policy-history/words.ts';
 import { pipelineLines } from './pipeline-text.ts';
@@ -159,14 +160,14 @@ function doctorLines({ doctor }: Review): string[] {
 }
 
 const CELLS: readonly ((row: GrantRow) => string)[] = [
-  ({ created_at }) => toSeconds(created_at),
+  ({ created_at }) => toWholeSeconds(created_at),
   ({ job }) => `${job.pipeline_slug} #${job.build_number}`,
   ({ credential }) => credential,
   ({ environment }) => environment,
   ({ rule, policy_sha256 }) => `${rule} (${short(policy_sha256)})`,
   ({ outcome, ended_by }) => `${outcome}${ended_by === null ? '' : ` by ${ended_by}`}`,
   ({ access_ended_at, expires_at }) =>
-    access_ended_at ? toSeconds(access_ended_at) : `until ${toSeconds(expires_at)}`,
+    access_ended_at ? toWholeSeconds(access_ended_at) : `until ${toWholeSeconds(expires_at)}`,
   ({ grant_id }) => grant_id,
 ];
 
@@ -177,10 +178,6 @@ function grantLines({ grants }: Review): string[] {
   const lines = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '));
   const more = grants.length - shown.length;
   return more > 0 ? [...lines, `and ${more} more: --csv FILE has all of them`] : lines;
-}
-
-function toSeconds(time: string): string {
-  return time.replace(/\.\d+Z$/, 'Z');
 }
 
 function short(sha256: string): string {

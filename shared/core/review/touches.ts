@@ -1,13 +1,13 @@
 // What grants did touch, by Google's Data Access entries that carry the grant: for each pipeline and policy, the entries of `allow` that
 // were used, and those that were not.
 
+import { toIsoOrNull } from '../iso-time.ts';
 import type { Policy } from '../policy/policy.ts';
 import { AccessUsage } from '../policy-history/access-usage.ts';
 import { toGrantTouches } from '../policy-history/document-touches.ts';
 import type { LogEntry } from '../policy-history/log-entry.ts';
 import { describeAccessGaps } from '../policy-history/unused.ts';
 import { mergeUses, UNUSED } from '../policy-history/use.ts';
-import { toIsoTime } from '../policy-history/words.ts';
 import { pipelineKeyOf } from './pipelines.ts';
 import type { GrantRow } from './row.ts';
 
@@ -99,7 +99,7 @@ export class Touches {
           allowed: entries.flatMap(({ path, verbs }) =>
             [...verbs].map(([verb, paths]) => {
               const { count, first_at, last_at } = paths.map(({ use }) => use).reduce(mergeUses, UNUSED);
-              return { path, verb, count, first_at: toIsoTime(first_at), last_at: toIsoTime(last_at) };
+              return { path, verb, count, first_at: toIsoOrNull(first_at), last_at: toIsoOrNull(last_at) };
             }),
           ),
           not_proven: gaps.length === 0 ? null : describeAccessGaps(access),
