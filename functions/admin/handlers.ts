@@ -6,6 +6,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { AdminDeps } from '../../shared/wiring/admin.ts';
 import type { PrivateHandlers } from '../runtime/private-handler.ts';
 import { kill } from './kill.ts';
+import { killLost } from './kill-lost.ts';
 
 export interface AdminHandlerDeps {
   readonly loadDeps: () => Promise<AdminDeps>;
@@ -15,6 +16,7 @@ export interface AdminHandlerDeps {
 export function createAdminHandlers({ loadDeps, clock }: AdminHandlerDeps): PrivateHandlers<typeof ADMIN_ROUTES> {
   return {
     kill: async (request) => kill(await loadDeps(), clock, request),
+    killLost: async (request) => killLost(await loadDeps(), clock, request),
     removeBlock: async ({ actor, params: { id = '' } }) => {
       const { killSwitchLedger } = await loadDeps();
       if (!(await killSwitchLedger.deactivate(id, actor)))

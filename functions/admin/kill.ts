@@ -13,7 +13,12 @@ import {
 } from '../../shared/core/operator-api/admin.ts';
 import { toGrantSummary } from '../../shared/core/operator-api/grant.ts';
 import { describeSelector, toWire } from '../../shared/core/operator-api/selector.ts';
-import { activateKillSwitch, findGrants, type KillResult } from '../../shared/operations/kill-switch.ts';
+import {
+  activateKillSwitch,
+  findGrants,
+  type KillOrder,
+  type KillResult,
+} from '../../shared/operations/kill-switch.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { AdminDeps } from '../../shared/wiring/admin.ts';
 import type { Failure, PrivateRequest } from '../runtime/private-handler.ts';
@@ -32,15 +37,20 @@ export async function kill(deps: AdminDeps, clock: Clock, { actor, body }: Reque
   }
   if (body.dry_run) return dryRun(body, { selector, selected, ambiguous, actor }, clock);
   const order = { selector, actor, reason: body.reason, blocks_new: body.block };
-  const result = await activateKillSwitch(deps, body.id, order);
+  return act(deps, clock, body.id, order);
+}
+
+/** Activates the kill switch, and says what came of it. */
+export async function act(deps: AdminDeps, clock: Clock, id: string, order: KillOrder) {
+  const result = await activateKillSwitch(deps, id, order);
   return {
-    body: toResponse(body, selector, result, clock),
+    body: toResponse(id, order, result, clock),
     auditEvents: [
       auditEvent('kill_switch.activated', {
-        kill_switch_id: body.id,
+        kill_switch_id: id,
         ...order,
-        selector: toIsoTimes(selector),
-        selection: describeSelector(selector),
+        selector: toIsoTimes(order.selector),
+        selection: describeSelector(order.selector),
       }),
       ...endEvents(result),
       ...failureEvents([...result.pending, ...result.failures]),
@@ -88,11 +98,11 @@ function dryRun(
   };
 }
 
-function toResponse(body: KillRequest, selector: Selector, result: KillResult, clock: Clock): KillResponse {
+function toResponse(id: string, { selector, blocks_new }: KillOrder, result: KillResult, clock: Clock): KillResponse {
   const { selected, ambiguous, revoked, stillAccepted, expired } = result;
   const unfinished = [...result.pending, ...result.failures];
   return {
-    id: body.id,
+    id,
     dry_run: false,
     selector: toWire(selector),
     selected: summaries(selected, clock),
@@ -106,7 +116,7 @@ function toResponse(body: KillRequest, selector: Selector, result: KillResult, c
     still_accepted: summaries(stillAccepted, clock),
     unfinished: unfinished.slice(0, MAX_LISTED).map(({ grant_id = null, error }) => ({ grant_id, error })),
     ambiguous: summaries(ambiguous, clock),
-    block_id: body.block ? body.id : null,
+    block_id: blocks_new ? id : null,
   };
 }
 

@@ -21,6 +21,7 @@ const ERRORS = {
   400: 'The query or the body is wrong, and error_description says where.',
   401: 'There is no ID token that this function accepts. Cloud Run responds with 401 or 403 itself, without this body, where the caller may not invoke the function.',
   404: 'Nothing is at this path, or nothing matches.',
+  409: 'The ledger is not in a state in which this can be done.',
   405: 'The path has other methods, which the header Allow names.',
   413: 'The body is larger than 64 KiB.',
   503: 'Something that the function depends on failed. The header Retry-After has seconds.',

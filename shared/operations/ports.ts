@@ -309,6 +309,15 @@ export interface KillSwitchLedger {
   liveGrants(): AsyncIterable<GrantPage>;
 }
 
+/** Takes back what a restore of the ledger has lost. */
+export interface ReplayLedger {
+  /**
+   * Records a grant as the audit log has it, and what that means for its accounts. False when it is on record like that, or
+   * further. Throws DependencyError.
+   */
+  recordLost(lost: Grant): Promise<boolean>;
+}
+
 /** Where the next page of grants begins. */
 export interface GrantPosition {
   /** The time that all pages show, by Firestore's clock. */

@@ -3,13 +3,15 @@
 
 import { createKillSwitchLedger } from '../ledger/kill-switch.ts';
 import { createReaderLedger } from '../ledger/reader.ts';
+import { createReplayLedger } from '../ledger/replay.ts';
 import type { KillSwitchDeps } from '../operations/kill-switch.ts';
-import type { DeploymentLedger, LookUpToken, ReaderLedger } from '../operations/ports.ts';
+import type { DeploymentLedger, LookUpToken, ReaderLedger, ReplayLedger } from '../operations/ports.ts';
 import { type ClientSettings, openClients } from './clients.ts';
 import { createRevocationDeps } from './revocation.ts';
 
 export type AdminDeps = KillSwitchDeps & {
   readonly readerLedger: ReaderLedger;
+  readonly replayLedger: ReplayLedger;
   readonly lookUpToken: LookUpToken;
   readonly deploymentLedger: DeploymentLedger;
   readonly warmUp: () => Promise<void>;
@@ -21,5 +23,6 @@ export function createAdminDeps(deps: ClientSettings): AdminDeps {
     ...createRevocationDeps(deps, clients),
     killSwitchLedger: createKillSwitchLedger(clients.ledger, deps.clock),
     readerLedger: createReaderLedger(clients.ledger, deps.clock),
+    replayLedger: createReplayLedger(clients.ledger, deps.clock),
   };
 }

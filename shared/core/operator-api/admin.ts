@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { grantSummarySchema } from './grant.ts';
+import { lostGrantSchema, MAX_LOST_GRANTS } from './lost-grant.ts';
 import { defineRoutes, NO_QUERY } from './route.ts';
 import { selectorOnWire } from './selector.ts';
 
@@ -52,6 +53,19 @@ const killResponseSchema = z.object({
 });
 export type KillResponse = z.output<typeof killResponseSchema>;
 
+const killLostRequestSchema = z.strictObject({
+  id: z.uuid().describe('of the act that blocks everything since the time that the restored ledger shows'),
+  grants: z.array(lostGrantSchema).min(1).max(MAX_LOST_GRANTS),
+});
+
+const killLostResponseSchema = killResponseSchema.extend({
+  recorded: z.array(z.string()).describe('ids of grants that the ledger lacked, or had an earlier state of'),
+  refused: z
+    .array(z.object({ grant_id: z.string(), problem: z.string() }))
+    .describe('grants that were not recorded: what is said of them cannot be'),
+});
+export type KillLostResponse = z.output<typeof killLostResponseSchema>;
+
 export const ADMIN_ROUTES = defineRoutes({
   kill: {
     method: 'POST',
@@ -60,6 +74,15 @@ export const ADMIN_ROUTES = defineRoutes({
     query: NO_QUERY,
     body: killRequestSchema,
     response: killResponseSchema,
+  },
+  killLost: {
+    method: 'POST',
+    path: '/kill/lost',
+    summary:
+      'After a restore of the ledger: records grants that it has lost, and ends them. Only while an act of its own blocks everything since then.',
+    query: NO_QUERY,
+    body: killLostRequestSchema,
+    response: killLostResponseSchema,
   },
   removeBlock: {
     method: 'POST',
