@@ -25,6 +25,15 @@ export function grantFilter(from: string, until: string): string {
   ].join('\n');
 }
 
+/** Lines of grants and of acts of the kill switch, from a time on. */
+export function restoreFilter(from: string): string {
+  return [
+    'resource.type="cloud_run_revision"',
+    'labels.event=~"^(grant[.](issued|revoked|ended|expired)|kill_switch[.](activated|deactivated))$"',
+    `timestamp>="${from}"`,
+  ].join('\n');
+}
+
 /**
  * The entries of a request, newest first.
  * @param where the project, or a log view by its whole name

@@ -15,6 +15,7 @@ import { initCommand } from './commands/init.ts';
 import { killCommand } from './commands/kill.ts';
 import { packageCommand } from './commands/package.ts';
 import { policyCommand } from './commands/policy.ts';
+import { restoreCommand } from './commands/restore.ts';
 import { reviewCommand } from './commands/review.ts';
 import { rulesCommand } from './commands/rules.ts';
 import { statusCommand } from './commands/status.ts';
@@ -58,10 +59,11 @@ export function createProgram(): CommandUnknownOpts {
     .addCommand(reviewCommand)
     .addCommand(killCommand)
     .addCommand(blocksCommand)
+    .addCommand(restoreCommand)
     .addCommand(usersCommand)
     .addCommand(versionCommand)
     .addCommand(completionCommand)
-    .addHelpText('after', '\nExit codes: 0 success, 1 problem, 2 wrong usage, 3 different, wider or unknown.');
+    .addHelpText('after', 'Exit codes: 0 success, 1 problem, 2 wrong usage, 3 different, wider or unknown.');
   program.addCommand(completeCommand(program), { hidden: true });
   inheritSettings(program, 'keydesk');
   explainMistakes(program);

@@ -8,6 +8,8 @@ import type { CheckKind, Found } from '../checks/check.ts';
 import { READS } from './reads.ts';
 import type { DoctorTarget } from './target.ts';
 
+type Ledger = Pick<DoctorTarget, 'project' | 'ledgerDatabase'>;
+
 const API = 'firestore.googleapis.com';
 const GRANT_DOCUMENTS = 'keydesk_grants';
 
@@ -23,7 +25,7 @@ type Name = 'ledger_missing' | 'ledger_mode_differs' | 'ledger_not_protected' | 
 
 const UPDATE = 'gcloud firestore databases update --project={project} --database={database}';
 
-export const ledger: CheckKind<DoctorTarget, Name> = {
+export const ledger: CheckKind<Ledger, Name> = {
   name: 'ledger',
   looksAt: "Whether the ledger's database exists, its mode, its delete protection and its point-in-time recovery.",
   findings: {
@@ -109,7 +111,7 @@ const indexesShape = z.object({
 
 type IndexName = 'index_missing';
 
-export const indexes: CheckKind<DoctorTarget, IndexName> = {
+export const indexes: CheckKind<Ledger, IndexName> = {
   name: 'indexes',
   looksAt: 'Whether the ledger has the composite indexes that its queries need, and they are ready.',
   findings: {
@@ -188,7 +190,7 @@ const fieldsShape = z.object({
 
 type TtlName = 'ttl_missing';
 
-export const timeToLive: CheckKind<DoctorTarget, TtlName> = {
+export const timeToLive: CheckKind<Ledger & Pick<DoctorTarget, 'databases'>, TtlName> = {
   name: 'TTL policies',
   looksAt: 'Whether the ledger and each data database delete records whose time has passed.',
   findings: {

@@ -42,12 +42,15 @@ const serviceShape = z.object({
 export type Service = z.output<typeof serviceShape>;
 export type Variable = z.output<typeof environmentShape>;
 
-export function serviceName({ prefix }: DoctorTarget, name: string): string {
+/** Where the services are. */
+export type Place = Pick<DoctorTarget, 'project' | 'region' | 'prefix'>;
+
+export function serviceName({ prefix }: Place, name: string): string {
   return `${prefix}-${name}`;
 }
 
 /** Undefined when it does not exist. */
-export function readService(google: Google, target: DoctorTarget, name: string): Promise<Service | undefined> {
+export function readService(google: Google, target: Place, name: string): Promise<Service | undefined> {
   const { project, region } = target;
   const service = serviceName(target, name);
   return google.find({

@@ -81,17 +81,17 @@ function parseSlug(written: string): string {
   throw new InvalidArgumentError('it takes the slug of an organization, such as acme-inc.');
 }
 
-function parseProject(written: string): string {
+export function parseProject(written: string): string {
   if (projectIdSchema.safeParse(written).success) return written;
   throw new InvalidArgumentError('it takes the ID of a Google Cloud project');
 }
 
-function parseRegion(written: string): string {
+export function parseRegion(written: string): string {
   if (/^[a-z]+-[a-z]+[0-9]+$/.test(written)) return written;
   throw new InvalidArgumentError('it takes a region such as europe-west1');
 }
 
-function parsePrefix(written: string): string {
+export function parsePrefix(written: string): string {
   if (/^[a-z](?:[a-z0-9-]{0,18}[a-z0-9])?$/.test(written)) return written;
   throw new InvalidArgumentError('it takes name_prefix of the Terraform module, such as keydesk');
 }
