@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -157,6 +157,24 @@ describe('keydesk doctor', () => {
     const { code, out, err } = await doctor(['--json']);
     expect(code).toBe(1);
     expect(out + err).not.toMatch(/operator-token|buildkite-token/);
+  });
+
+  it('says in its JSON when the data was read: the oldest file of an export', async () => {
+    const before = systemClock.now();
+    const madeAt = ({ out }: { out: string }) => Date.parse(JSON.parse(out).made_at);
+    expect(madeAt(await doctor(['--json']))).toBeGreaterThanOrEqual(before);
+    mkdirSync(join(folder, 'export'));
+    const written = {
+      'secretmanager.projects.acme-keydesk.secrets.keydesk-webhook-tokens.versions.json': 1_790_000_000,
+    };
+    for (const [name, seconds] of Object.entries({
+      ...written,
+      'agent.buildkite.com..well-known.jwks.json': 1_780_000_000,
+    })) {
+      writeFileSync(join(folder, 'export', name), '{}');
+      utimesSync(join(folder, 'export', name), seconds, seconds);
+    }
+    expect(madeAt(await doctor(['--from', 'export', '--json']))).toBe(1_780_000_000_000);
   });
 
   it('looks at a folder of exports without credentials, and names what it lacks', async () => {
