@@ -143,7 +143,8 @@ describe('keydesk doctor', () => {
     const more = { KEYDESK_BUILDKITE_API_URL: `${google.url}/api.buildkite.com` };
     const { code, out, err } = await doctor(['--services-token-file', 'services-token'], more);
     expect(out).toMatch(/ {2}webhook service: 1\n {2}webhook key: 1\n {2}webhook arrival: 1\n/);
-    expect({ code, err }).toEqual({ code: 0, err: '' });
+    // A slow machine sees how far it is.
+    expect({ code, err }).toEqual({ code: 0, err: expect.stringMatching(/^(\d+ of \d+ checks are done…\n)*$/) });
     expect(google.unexpected).toEqual([]);
     delete google.world.resources[SERVICES];
     const refused = await doctor(['--services-token-file', 'services-token', '--json'], more);
