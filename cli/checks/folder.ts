@@ -1,7 +1,7 @@
 // Responses of Google's APIs from a folder, for somebody without access: each file is what gcloud printed with --format=json, or what curl
 // received. Nothing is sent.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { type Call, CouldNotLook, type Response, type Transport, urlOf } from './google.ts';
@@ -14,7 +14,7 @@ type Named = Omit<Call<unknown>, 'shape'>;
 /** Such as `iam.projects.acme.serviceAccounts.ci@acme.iam.gserviceaccount.com.getIamPolicy.json`: the API, and the path below its version. */
 export function fileNameOf({ api, path, query = [] }: Named): string {
   const host = api.endsWith('.googleapis.com') ? api.replace('.googleapis.com', '') : api;
-  const below = path.replace(/^(storage\/)?v\d+\//, '');
+  const below = path.replace(/^((storage|bigquery)\/)?v\d+\//, '');
   const selecting = query.filter(([name]) => !NOT_IN_NAMES.has(name) && !/requestedPolicyVersion$/i.test(name));
   const parts = [host, ...below.split(/[/:]/), ...selecting.map(([, value]) => value)];
   return `${parts.join('.').replaceAll('/', '.')}.json`;
@@ -34,13 +34,19 @@ function exportCommand(call: Named, { quotaProject, file }: { quotaProject: stri
 
 const errorShape = z.object({ error: z.object({ code: z.number() }) });
 
-export function createFolderTransport(folder: string, { quotaProject }: { readonly quotaProject: string }): Transport {
+/** @param options.onRead takes when each file that is read was last written, in milliseconds since the epoch */
+export function createFolderTransport(
+  folder: string,
+  options: { readonly quotaProject: string; readonly onRead?: (writtenAt: number) => void },
+): Transport {
+  const { quotaProject, onRead } = options;
   return async (call): Promise<Response> => {
     const name = fileNameOf(call);
     const command = exportCommand(call, { quotaProject, file: join(folder, name) });
     if (call.query?.some(([parameter]) => parameter === 'pageToken'))
       throw new CouldNotLook(`${name} has the first page only`, `Get all pages into one file: ${command}`);
     const text = readExport(folder, name, command);
+    onRead?.(statSync(join(folder, name)).mtimeMs);
     const json = parseExport(text, name, command);
     if (Array.isArray(json)) return { status: 200, json: { [call.gcloud?.list ?? '']: json } };
     const refused = errorShape.safeParse(json);

@@ -3,6 +3,7 @@
 
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { closestName } from '../../shared/core/closest-name.ts';
+import { toIso } from '../../shared/core/iso-time.ts';
 import { projectIdSchema } from '../../shared/core/policy/google-names.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
@@ -113,6 +114,7 @@ Exit code 1: there is a finding that is not accepted or excepted, or something c
     await operator.authenticate().catch((error) => fail(EXIT.failure, `${errorMessage(error)}. ${LOG_IN}`));
     const planned = planChecks(CHECK_KINDS, target);
     const nameWidth = Math.max(...planned.map(({ kind }) => kind.name.length));
+    const madeAt = systemClock.now();
     let done = 0;
     const progress = reportProgress(systemClock, () => `${done} of ${planned.length} checks are done…`);
     // For tests: a server that has each of Google's APIs under a folder of its host.
@@ -127,7 +129,7 @@ Exit code 1: there is a finding that is not accepted or excepted, or something c
     });
     progress.abort();
     const counts = countResults(results);
-    if (json) printJson({ project, policy_sha256: sha256, counts, checks: results });
+    if (json) printJson({ project, policy_sha256: sha256, made_at: toIso(madeAt), counts, checks: results });
     else for (const line of ['', ...explanations(results), summary(counts)]) print(line);
     if (counts.errors + counts.warnings + counts.could_not_look > 0) process.exitCode = EXIT.failure;
   });

@@ -3,6 +3,7 @@
 // projects.sinks).
 
 import * as z from 'zod';
+import { accountsOf } from '../../shared/core/kinds/kinds.ts';
 import { projectOfAccount } from '../../shared/core/policy/account-email.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import { type IamPolicy, projectPolicyCall } from './iam/policy.ts';
@@ -49,7 +50,7 @@ function auditedServices(target: DoctorTarget): { readonly project: string; read
   const { project, deployment, policy, accountProjects, pools, dataProjects, touched } = target;
   const { accounts, token_exchange, data, ledger, pool_touches } = deployment.audit_logs;
   const storage = Object.values(policy.credentials).filter((one) => 'storage' in one && one.storage);
-  const narrowed = storage.flatMap((one) => ('pool' in one ? one.pool : 'email' in one ? [one.email] : []));
+  const narrowed = storage.flatMap((one) => accountsOf(one).map(({ email }) => email));
   const of = (service: string, projects: readonly string[]) =>
     projects.map((one) => ({
       project: one,

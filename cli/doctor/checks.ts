@@ -16,6 +16,7 @@ import { accountKeys, accounts } from './account.ts';
 import { keyPolicies } from './account-key-policy.ts';
 import { apiTokens } from './api-token.ts';
 import { auditLogs, logArchive } from './audit-logs.ts';
+import { auditQueries } from './audit-queries.ts';
 import { clocks } from './clock.ts';
 import { EXCEPTION_FINDINGS } from './exceptions.ts';
 import { functions } from './function.ts';
@@ -63,6 +64,7 @@ export const DOCTOR_KINDS: readonly CheckKind<DoctorTarget>[] = [
   auditLogs,
   logArchive,
   logSinks,
+  auditQueries,
   issuerKeys,
   apiTokens,
   ...OF_THE_PREFLIGHT,

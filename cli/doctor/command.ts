@@ -47,8 +47,13 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
   const policy = readPolicy(options.policy);
   const offsets = new Map<string, number>();
   const quotaProject = deployment.project_id;
+  /** When the oldest of the data was read from Google. */
+  let madeAt = clock.now();
+  const onRead = (writtenAt: number) => {
+    madeAt = Math.min(madeAt, writtenAt);
+  };
   const transport = options.from
-    ? createFolderTransport(existingFolder(options.from), { quotaProject })
+    ? createFolderTransport(existingFolder(options.from), { quotaProject, onRead })
     : await onlineTransport(clock, offsets, quotaProject);
   const google = createReader(memoize(transport), { quotaProject });
   const unnumbered = doctorTargetOf(policy, deployment, { ...about, numbers: {} });
@@ -65,7 +70,7 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
       note(`${done} of ${planned} checks are done…`);
     },
   });
-  if (options.json) printJson(toJson(diagnosis, { project: quotaProject, policySha256: policy.sha256 }));
+  if (options.json) printJson(toJson(diagnosis, { project: quotaProject, policySha256: policy.sha256, madeAt }));
   else for (const line of reportLines(diagnosis)) print(line);
   if (!isHealthy(countFindings(diagnosis))) process.exitCode = EXIT.failure;
 }

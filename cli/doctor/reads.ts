@@ -24,6 +24,9 @@ export const READS = {
   rules: { permission: 'firebaserules.releases.get', role: 'roles/firebaserules.viewer' },
   ruleset: { permission: 'firebaserules.rulesets.get', role: 'roles/firebaserules.viewer' },
   logBucket: { permission: 'logging.buckets.get', role: 'roles/logging.viewer' },
+  logLink: { permission: 'logging.links.get', role: 'roles/logging.viewer' },
+  dataset: { permission: 'bigquery.datasets.get', role: 'roles/bigquery.metadataViewer' },
+  datasetTables: { permission: 'bigquery.tables.list', role: 'roles/bigquery.metadataViewer' },
   logSink: { permission: 'logging.sinks.get', role: 'roles/logging.viewer' },
   /** No permission of IAM: docs.cloud.google.com/identity/docs/how-to/setup#assigning_an_admin_role_to_a_service_account. */
   group: { permission: 'the right to view groups', role: 'Groups Reader, an administrator role of Google Workspace,' },

@@ -1,5 +1,6 @@
 // The report of a diagnosis: for people by severity, and as JSON.
 
+import { toIso } from '../../shared/core/iso-time.ts';
 import { COULD_NOT_LOOK } from '../checks/run.ts';
 import type { Diagnosis, DoctorFinding } from './diagnose.ts';
 
@@ -88,11 +89,16 @@ function nameOf({ finding, resource, member }: Pick<DoctorFinding, 'finding' | '
   return `${finding}  ${resource}${member === undefined ? '' : `  ${member}`}`;
 }
 
-export function toJson(diagnosis: Diagnosis, about: { readonly project: string; readonly policySha256: string }) {
+/** @param about.madeAt when the data was read, the oldest of it, in milliseconds since the epoch */
+export function toJson(
+  diagnosis: Diagnosis,
+  about: { readonly project: string; readonly policySha256: string; readonly madeAt: number },
+) {
   const { findings, notLooked, results } = diagnosis;
   return {
     project: about.project,
     policy_sha256: about.policySha256,
+    made_at: toIso(about.madeAt),
     counts: countFindings(diagnosis),
     findings: [...findings, ...notLooked.map((one) => ({ ...one, finding: COULD_NOT_LOOK }))],
     checks: results.map(({ check, subject, result, detail }) => ({

@@ -90,7 +90,7 @@ resource "google_monitoring_alert_policy" "keydesk" {
   }
 
   documentation {
-    content   = replace(each.value.documentation.content, "PLAYBOOKS_URL", var.playbooks_url)
+    content   = replace(replace(replace(each.value.documentation.content, "PLAYBOOKS_URL", var.playbooks_url), "ORGANIZATION", local.policy.organization.slug), "REGION", var.region)
     mime_type = each.value.documentation.mimeType
     subject   = each.value.documentation.subject
 

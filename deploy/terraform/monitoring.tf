@@ -7,7 +7,8 @@
 #                       its id, in a service called keydesk; and the alerts on how fast the budgets burn
 #   uptime-checks.json  list of UptimeCheckConfig (monitoring v3)
 #   dashboard.json      one Dashboard (monitoring dashboard v1)
-# In any of them PROJECT_ID means Keydesk's project, PLAYBOOKS_URL where docs/playbooks can be read; in uptime checks
+# In any of them PROJECT_ID means Keydesk's project, PLAYBOOKS_URL where docs/playbooks can be read; in the commands of alerts REGION and
+# ORGANIZATION mean the functions' region and the slug of the policy's organization; in uptime checks
 # TOKEN_HOST and WEBHOOK_HOST mean the hosts of those functions. Alerts whose label `playbook` begins with "probe" are for policies
 # that have a credential called canary.
 

@@ -23,10 +23,10 @@ locals {
   # Those that mint or sign for several jobs; the pooled ones are apart.
   standing_accounts = setunion(local.signers, local.shared_accounts)
 
-  # Each pooled account's address => its environment. Policy refuses an account in two pools.
+  # Each pooled account's address => its environment, also of those that retire. Policy refuses an account in two places.
   pooled_environments = merge([
     for name, credential in local.credentials : {
-      for email in try(credential.pool, []) : email => credential.environment
+      for email in concat(try(credential.pool, []), try(credential.retiring, [])) : email => credential.environment
     }
   ]...)
   pooled_accounts = toset(keys(local.pooled_environments))
@@ -43,7 +43,7 @@ locals {
   account_owners   = toset([for project in values(local.account_projects) : project if project != "-"])
   standing_by_name = { for email in local.standing_accounts : email => email if local.account_projects[email] != "-" }
 
-  storage_accounts = toset(flatten([for opens in values(local.storage) : try(opens.pool, [opens.email])]))
+  storage_accounts = toset(flatten([for opens in values(local.storage) : concat(try(opens.pool, [opens.email]), try(opens.retiring, []))]))
 
   # Projects whose accounts the minting identity must not be able to impersonate, and Google's default accounts of them, whose addresses
   # do not name a project: they may have wide roles there.

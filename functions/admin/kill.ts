@@ -15,14 +15,16 @@ import { toGrantSummary } from '../../shared/core/operator-api/grant.ts';
 import { describeSelector, toWire } from '../../shared/core/operator-api/selector.ts';
 import {
   activateKillSwitch,
+  type FoundGrants,
   findGrants,
   type KillOrder,
   type KillResult,
 } from '../../shared/operations/kill-switch.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
+import { DependencyError } from '../../shared/runtime/errors.ts';
 import type { AdminDeps } from '../../shared/wiring/admin.ts';
 import type { Failure, PrivateRequest } from '../runtime/private-handler.ts';
-import { problemOfEmptySelection, resolveSelector } from './selection.ts';
+import { problemOfEmptySelection, problemOfNames, resolveSelector } from './selection.ts';
 
 type Request = PrivateRequest<(typeof ADMIN_ROUTES)['kill']>;
 type Result = { readonly body: KillResponse; readonly auditEvents: readonly AuditEvent[] } | Failure;
@@ -30,19 +32,17 @@ type Result = { readonly body: KillResponse; readonly auditEvents: readonly Audi
 export async function kill(deps: AdminDeps, clock: Clock, { actor, body }: Request): Promise<Result> {
   const selector = await resolveSelector(deps, body);
   if ('status' in selector) return selector;
-  const { selected, ambiguous } = await findGrants(deps, selector);
-  if (selected.length === 0 && ambiguous.length === 0 && !(await isKnownAct(deps, body.id))) {
-    const problem = await problemOfEmptySelection(deps, selector, body.block);
-    if (problem) return problem;
-  }
-  if (body.dry_run) return dryRun(body, { selector, selected, ambiguous, actor }, clock);
+  const checked = await check(deps, body, selector);
+  if ('status' in checked) return checked;
+  const { found } = checked;
+  if (body.dry_run) return dryRun(body, { selector, actor, ...(found ?? (await findGrants(deps, selector))) }, clock);
   const order = { selector, actor, reason: body.reason, blocks_new: body.block };
-  return act(deps, clock, body.id, order);
+  return act(deps, clock, body.id, order, found).catch((error: unknown) => fail(error, body));
 }
 
-/** Activates the kill switch, and says what came of it. */
-export async function act(deps: AdminDeps, clock: Clock, id: string, order: KillOrder) {
-  const result = await activateKillSwitch(deps, id, order);
+/** Activates the kill switch, and says what came of it. @param found as in {@link activateKillSwitch} */
+export async function act(deps: AdminDeps, clock: Clock, id: string, order: KillOrder, found?: FoundGrants) {
+  const result = await activateKillSwitch(deps, id, order, found);
   return {
     body: toResponse(id, order, result, clock),
     auditEvents: [
@@ -58,6 +58,31 @@ export async function act(deps: AdminDeps, clock: Clock, id: string, order: Kill
   };
 }
 
+/** A failure after which it is not known how far an order with a block came. */
+function fail(error: unknown, { id, block }: KillRequest): never {
+  if (!block || !DependencyError.is(error)) throw error;
+  const { dependency, code, retryAfter } = error;
+  const what = error.message.replace(`${dependency}: `, '');
+  const detail = `${what}. The block may be in force. Run it again with --resume ${id}`;
+  throw new DependencyError(dependency, code, detail, { retryAfter, cause: error });
+}
+
+/**
+ * Whether the selector makes sense, with the live grants where they had to be looked through for that. An order that blocks looks
+ * through them when its block is on record: before, the names in its selector are enough.
+ */
+async function check(
+  deps: AdminDeps,
+  body: KillRequest,
+  selector: Selector,
+): Promise<{ readonly found?: FoundGrants } | Failure> {
+  if (body.block && !(await problemOfNames(deps, selector))) return {};
+  const found = await findGrants(deps, selector);
+  if (found.selected.length + found.ambiguous.length > 0 || (await isKnownAct(deps, body.id))) return { found };
+  const problem = await problemOfEmptySelection(deps, selector, body.block);
+  return problem ?? { found };
+}
+
 /** Whether the request repeats an act: by then its grants may have ended. */
 async function isKnownAct({ readerLedger }: AdminDeps, id: string): Promise<boolean> {
   return (await readerLedger.killSwitches([id])).has(id);
@@ -67,8 +92,8 @@ function dryRun(
   body: KillRequest,
   found: {
     readonly selector: Selector;
-    readonly selected: Grant[];
-    readonly ambiguous: Grant[];
+    readonly selected: readonly Grant[];
+    readonly ambiguous: readonly Grant[];
     readonly actor: string;
   },
   clock: Clock,

@@ -49,17 +49,26 @@ export async function problemOfEmptySelection(
   selector: Selector,
   block: boolean,
 ): Promise<Failure | undefined> {
-  const policy = await policyInForce(deps);
-  for (const field of EXACT_FIELDS) {
-    const value = selector[field];
-    if (value === undefined || namesOf(policy, field).includes(value)) continue;
-    if (!(await deps.readerLedger.everHad(field, value)))
-      return unknownName(field, value, [...namesOf(policy, field), ...(await liveValues(deps, field))]);
+  const unknown = await problemOfNames(deps, selector);
+  if (unknown) {
+    const { field, value, policy } = unknown;
+    return unknownName(field, value, [...namesOf(policy, field), ...(await liveValues(deps, field))]);
   }
   if (block) return undefined;
   return nothingSelected(
     `Nothing was done: no live grant matches ${describeSelector(selector)}. See: keydesk grants list. To refuse new requests that match, add --block.`,
   );
+}
+
+/** The first name in a selector that no grant on record has and the policy does not name. Throws DependencyError. */
+export async function problemOfNames(deps: Deps, selector: Selector) {
+  const policy = await policyInForce(deps);
+  for (const field of EXACT_FIELDS) {
+    const value = selector[field];
+    if (value === undefined || namesOf(policy, field).includes(value)) continue;
+    if (!(await deps.readerLedger.everHad(field, value))) return { field, value, policy };
+  }
+  return undefined;
 }
 
 /** Undefined where the ledger does not have the policy that `token` uses. */

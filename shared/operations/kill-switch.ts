@@ -41,8 +41,18 @@ export interface KillSwitchDeps extends RevokeDeps {
   readonly readerLedger: Pick<ReaderLedger, 'grant'>;
 }
 
+/** What a look through the live grants found. */
+export interface FoundGrants {
+  readonly selected: readonly Grant[];
+  readonly ambiguous: readonly Grant[];
+  readonly unreadable: readonly UnreadableRecord[];
+}
+
 /** The live grants that a selector matches, and those where that is not known. Changes nothing. Throws DependencyError. */
-export async function findGrants({ killSwitchLedger }: Pick<KillSwitchDeps, 'killSwitchLedger'>, selector: Selector) {
+export async function findGrants(
+  { killSwitchLedger }: Pick<KillSwitchDeps, 'killSwitchLedger'>,
+  selector: Selector,
+): Promise<FoundGrants> {
   const selected: Grant[] = [];
   const ambiguous: Grant[] = [];
   const unreadable: UnreadableRecord[] = [];
@@ -57,8 +67,15 @@ export async function findGrants({ killSwitchLedger }: Pick<KillSwitchDeps, 'kil
 /**
  * Activates the kill switch. Safe to repeat, also with the same id. Throws DependencyError when the order could not be recorded or
  * the grants not be read; the result lists what could not be ended.
+ * @param found by a look just before, so that there is one. An order that blocks looks by itself: only grants that are searched after
+ * the block is on record are all that it has to end. Each is read again before it is ended.
  */
-export async function activateKillSwitch(deps: KillSwitchDeps, id: string, order: KillOrder): Promise<KillResult> {
+export async function activateKillSwitch(
+  deps: KillSwitchDeps,
+  id: string,
+  order: KillOrder,
+  found?: FoundGrants,
+): Promise<KillResult> {
   const { killSwitchLedger, clock } = deps;
   await killSwitchLedger.record(id, {
     ...order,
@@ -66,7 +83,8 @@ export async function activateKillSwitch(deps: KillSwitchDeps, id: string, order
     deactivated_at: null,
     deactivated_by: null,
   });
-  const { selected, ambiguous, unreadable } = await findGrants(deps, order.selector);
+  const before = order.blocks_new ? undefined : found;
+  const { selected, ambiguous, unreadable } = before ?? (await findGrants(deps, order.selector));
   const failures: Failure[] = unreadablePending(unreadable);
   const cause = { by: 'kill_switch', kill_switch_id: id } as const;
   const options = { until: clock.now() + KILL_BUDGET_MS, clock, failures, name: failureSubject };

@@ -20,6 +20,8 @@ const CREDENTIALS = {
   pooled: 'deploy: { environment: staging, ttl: 10m, serviceAccount: { pool: [ONE], scopes: [READ] } }',
   'pooled, of two': 'deploy: { environment: staging, ttl: 10m, serviceAccount: { pool: [ONE, TWO], scopes: [READ] } }',
   'pooled, of the other': 'deploy: { environment: staging, ttl: 10m, serviceAccount: { pool: [TWO], scopes: [READ] } }',
+  'pooled, of the other, while the first retires':
+    'deploy: { environment: staging, ttl: 10m, serviceAccount: { pool: [TWO], retiring: [ONE], scopes: [READ] } }',
   'in another pool': `deploy: { environment: staging, ttl: 10m, serviceAccount: { pool: [TWO], scopes: [READ] } }
   release: { environment: staging, ttl: 10m, serviceAccount: { pool: [ONE], scopes: [READ] } }`,
   'under another name': 'release: { environment: staging, ttl: 10m, serviceAccount: { pool: [ONE], scopes: [READ] } }',
@@ -28,6 +30,8 @@ const CREDENTIALS = {
   'shared, with another scope':
     'deploy: { environment: staging, ttl: 10m, serviceAccount: { email: ONE, scopes: [WRITE] } }',
   'a database': `deploy: { environment: staging, ttl: 10m, firestore: { database: data,
+      allow: [{ path: "config/{document=**}", verbs: [read, write] }] } }`,
+  'a database with another signer': `deploy: { environment: staging, ttl: 10m, firestore: { database: resigned,
       allow: [{ path: "config/{document=**}", verbs: [read, write] }] } }`,
   'another database': `deploy: { environment: staging, ttl: 10m, firestore: { database: other,
       allow: [{ path: "config/{document=**}", verbs: [read, write] }] } }`,
@@ -56,6 +60,7 @@ audience: https://keydesk.acme.example
 environments: { staging: {}, production: {} }
 databases:
   data: { project: ${project}, apiKey: web-key, signer: signer@${project}.iam.gserviceaccount.com }
+  resigned: { project: ${project}, apiKey: web-key, signer: signer-two@${project}.iam.gserviceaccount.com }
   other: { project: ${project}, database: other, apiKey: web-key, signer: signer@${project}.iam.gserviceaccount.com }
 credentials:
   ${text}
@@ -70,6 +75,7 @@ describe('a policy that changes while grants live', () => {
     // Google knows every account from the start: what a policy names is made before it is deployed.
     const everything = `${CREDENTIALS['a database']}
   data: ${CREDENTIALS['another database'].slice('deploy: '.length)}
+  resigned: ${CREDENTIALS['a database with another signer'].slice('deploy: '.length)}
   shared: ${CREDENTIALS.shared.slice('deploy: '.length)}
   pair: { environment: staging, ttl: 10m, serviceAccount: { pool: [TWO, THREE], scopes: [READ] } }`;
     keydesk = await openInProcessKeydesk({ policy: (project) => policyText(everything, project) });
@@ -216,6 +222,66 @@ describe('a policy that changes while grants live', () => {
     expect(await first.issued()).toMatchObject({ account: old.account });
     const other = await newJob().issued();
     expect(other.account).not.toBe(old.account);
+  });
+
+  it('an account retires: its job renews its token until the job ends, and no other job gets it', async () => {
+    await open('pooled');
+    const first = newJob();
+    const old = await first.issued();
+    change('pooled, of the other, while the first retires');
+    const second = newJob();
+    const new_ = await second.issued();
+    expect(new_.account).not.toBe(old.account);
+    later(5 * MINUTE);
+    const renewed = await first.issued();
+    expect(renewed).toMatchObject({ account: old.account, grant_id: old.grant_id });
+    expect(await newJob().request()).toMatchObject({ status: 503, json: { error: 'temporarily_unavailable' } });
+    expect(await first.finish()).toMatchObject({ revoked: 1, pending: 0 });
+    for (const ended of [old, renewed]) expect(await gate(ended)).toBe(401);
+    expect(await gate(new_)).toBe(200);
+    // Its cooldown ends as ever, and then the policy can drop it: nothing waits for it any more.
+    const email = old.account as string;
+    for (let minute = 0; minute < 15; minute += 1) {
+      later(MINUTE);
+      await keydesk.sweep();
+    }
+    expect(await account(email)).toMatchObject({ state: 'free', grant_id: null });
+    expect(keydesk.google.accounts.get(email)).toEqual({ disabled: false });
+    expect((await newJob().issued()).account).not.toBe(email);
+    expect(await newJob().request()).toMatchObject({ status: 503 });
+    for (const ended of [old, renewed]) expect(await gate(ended)).toBe(401);
+  });
+
+  it('an account retires: its lost job is found by expiry, and it is free then', async () => {
+    await open('pooled');
+    const old = await newJob().issued();
+    change('pooled, of the other, while the first retires');
+    later(12 * MINUTE);
+    await keydesk.sweep();
+    expect(await grant(old)).toMatchObject({ state: 'expired' });
+    expect(await account(old.account as string)).toMatchObject({ state: 'free' });
+    expect((await newJob().issued()).account).not.toBe(old.account);
+  });
+
+  it('the signer changed: jobs renew with the new one, and tokens of both end with the job', async () => {
+    await open('a database');
+    const signers = () => keydesk.google.calls.flatMap((call) => (call.method === 'signJwt' ? [call.account] : []));
+    const [one, two] = ['signer', 'signer-two'].map((name) => `${name}@${keydesk.project}.iam.gserviceaccount.com`);
+    const first = newJob();
+    const old = await first.issued();
+    expect(signers()).toEqual([one]);
+    change('a database with another signer');
+    later(5 * MINUTE);
+    const renewed = await first.issued();
+    const other = await newJob().issued();
+    expect(renewed.grant_id).toBe(old.grant_id);
+    expect(signers()).toEqual([one, two, two]);
+    const write = ({ access_token }: Record<string, string>) =>
+      firestoreAs(keydesk, access_token as string, 'config/web', { method: 'PATCH' });
+    for (const live of [old, renewed, other]) expect(await write(live)).toBe(200);
+    expect(await first.finish()).toMatchObject({ revoked: 1, pending: 0 });
+    for (const ended of [old, renewed]) expect(await write(ended)).toBe(403);
+    expect(await write(other)).toBe(200);
   });
 
   it('the database changed: the job is refused there, and its token ends where it was issued', async () => {

@@ -146,6 +146,30 @@ describe('POST /kill', () => {
     expect(await Promise.all(others.map(keydesk.gate))).toEqual([200, 200, 200]);
   });
 
+  it.each([
+    [false, ['grants', 'act']],
+    [true, ['act', 'grants']],
+  ])('looks through the live grants once, and after a block is on record: --block is %s', async (block, order) => {
+    const { killSwitchLedger } = keydesk.adminDeps;
+    const done: string[] = [];
+    const { job, grant_id } = await issue();
+    keydesk.adminDeps.killSwitchLedger = {
+      ...killSwitchLedger,
+      liveGrants: () => {
+        done.push('grants');
+        return killSwitchLedger.liveGrants();
+      },
+      record: async (...act) => {
+        await killSwitchLedger.record(...act);
+        done.push('act');
+      },
+    };
+    const { json } = await kill({ selector: { job_id: job.id }, block });
+    keydesk.adminDeps.killSwitchLedger = killSwitchLedger;
+    expect([done, json.selected, json.counts.revoked]).toMatchObject([order, [{ grant_id }], 1]);
+    if (block) await keydesk.asPerson(`${keydesk.adminUrl}/blocks/${json.block_id}/remove`, { body: {} });
+  });
+
   it('writes nothing in a dry run', async () => {
     const { job, grant_id } = await issue();
     const { json, audit } = await kill({ selector: { job_id: job.id }, dry_run: true, block: true });
@@ -223,9 +247,16 @@ describe('POST /kill', () => {
         });
       },
     };
-    const { status, headers } = await kill({ selector: { credential: 'staging-config' }, block: true });
+    const selector = { credential: 'staging-config' };
+    const plain = await kill({ selector });
+    expect([plain.status, plain.headers.get('retry-after')]).toEqual([503, '2']);
+    expect((await asPerson(`${keydesk.readerUrl}/blocks`)).json).toEqual({ blocks: [] });
+    const { status, headers, json } = await kill({ selector, block: true });
     keydesk.adminDeps.killSwitchLedger = killSwitchLedger;
     expect([status, headers.get('retry-after')]).toEqual([503, '2']);
-    expect((await asPerson(`${keydesk.readerUrl}/blocks`)).json).toEqual({ blocks: [] });
+    const { blocks } = (await asPerson(`${keydesk.readerUrl}/blocks`)).json;
+    expect(blocks).toMatchObject([{ selector }]);
+    expect(json.error_description).toContain(`The block may be in force. Run it again with --resume ${blocks[0].id}`);
+    expect(await kill({ id: blocks[0].id, selector, block: true })).toMatchObject({ status: 200 });
   });
 });

@@ -41,12 +41,18 @@ export const pooledServiceAccountKind: Kind<PooledCredential, PooledGrant> = {
     storage: credential.storage,
     ...leaseFields(context),
   }),
-  opensSame: (grant, { pool, storage }) =>
-    grant.storage?.bucket === storage?.bucket && (grant.state === 'expired' || pool.includes(grant.service_account)),
+  opensSame: (grant, { pool, retiring = [], storage }) =>
+    grant.storage?.bucket === storage?.bucket &&
+    (grant.state === 'expired' || [...pool, ...retiring].includes(grant.service_account)),
   revocableAccess: ({ service_account }) => ({ by: 'service_account', email: service_account }),
   scopes: tokenScopes,
-  accounts: ({ pool, storage }) =>
-    pool.map((email, at) => ({ email, use: 'pooled', path: [storage ? 'storage' : 'serviceAccount', 'pool', at] })),
+  accounts: ({ pool, retiring = [], storage }) => {
+    const key = storage ? 'storage' : 'serviceAccount';
+    return [
+      ...pool.map((email, at) => ({ email, use: 'pooled' as const, path: [key, 'pool', at] })),
+      ...retiring.map((email, at) => ({ email, use: 'pooled' as const, path: [key, 'retiring', at] })),
+    ];
+  },
   describe: (credential) => {
     const account = `one of a pool of ${credential.pool.length}`;
     return describeAccountAccess(credential, account, `the roles of its account allow (${account})`);

@@ -2,6 +2,7 @@
 
 import { REVOCATIONS } from '../kinds/kind.ts';
 import { accountsOf, revocationOf, scopesOf } from '../kinds/kinds.ts';
+import { isPooled } from '../kinds/pooled-service-account.ts';
 import type { Credential, FirestoreCredential } from '../policy/credential.ts';
 import type { StorageScope } from '../policy/storage-key.ts';
 import { type Change, compareDuration, compareSets, compareText, directionOf } from './change.ts';
@@ -67,7 +68,7 @@ function firestoreChanges(before: FirestoreCredential, after: FirestoreCredentia
 
 function accountChanges(before: AccountCredential, after: AccountCredential): Change[] {
   return [
-    ...accountsChange(emailsOf(before), emailsOf(after)),
+    ...accountsChange(before, after),
     ...sharingChange(before.kind, after.kind),
     ...(before.storage && after.storage ? storageChanges(before.storage, after.storage) : []),
     ...narrowingChange(before, after),
@@ -79,16 +80,21 @@ function emailsOf(credential: AccountCredential): string[] {
   return accountsOf(credential).map(({ email }) => email);
 }
 
-function accountsChange(before: readonly string[], after: readonly string[]): Change[] {
-  const [added, removed] = [without(after, before), without(before, after)];
-  if (added.length === 0 && removed.length === 0) return [];
+/** An account that retires serves no job that does not have it already. */
+function accountsChange(before: AccountCredential, after: AccountCredential): Change[] {
+  const [old, new_] = [emailsOf(before), emailsOf(after)];
+  const added = [...without(leasedBy(after), leasedBy(before)), ...without(retiringOf(after), old)];
+  const removed = without(old, new_);
+  const retired = retiringOf(after).filter((email) => leasedBy(before).includes(email));
+  if (added.length === 0 && removed.length === 0 && retired.length === 0) return [];
   const texts = {
     what: 'accounts',
-    before: countOrName(before),
+    before: countOrName(old),
     after: [
-      countOrName(after),
-      ...(after.length > 1 ? added.map((email) => `new ${email}`) : []),
-      ...(before.length > 1 ? removed.map((email) => `without ${email}`) : []),
+      countOrName(new_),
+      ...(new_.length > 1 ? added.map((email) => `new ${email}`) : []),
+      ...(old.length > 1 ? removed.map((email) => `without ${email}`) : []),
+      ...retired.map((email) => `retiring ${email}`),
     ].join(', '),
   };
   return [
@@ -96,6 +102,15 @@ function accountsChange(before: readonly string[], after: readonly string[]): Ch
       ? { ...texts, direction: 'cannot tell', note: OTHER_ACCOUNT }
       : { ...texts, direction: 'narrower' },
   ];
+}
+
+function retiringOf(credential: AccountCredential): readonly string[] {
+  return isPooled(credential) ? (credential.retiring ?? []) : [];
+}
+
+/** Its accounts from which a new job may get tokens. */
+function leasedBy(credential: AccountCredential): string[] {
+  return without(emailsOf(credential), retiringOf(credential));
 }
 
 function countOrName(emails: readonly string[]): string {

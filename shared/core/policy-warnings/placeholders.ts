@@ -66,7 +66,10 @@ function valuesOf({ organization, audience, pipelines, databases, credentials, r
       const accounts =
         credential.kind === 'service_account'
           ? [{ path: [...path, credential.storage ? 'serviceAccount' : 'email'], value: credential.email }]
-          : credential.pool.map((value, index) => ({ path: [...path, 'pool', index], value }));
+          : [
+              ...credential.pool.map((value, index) => ({ path: [...path, 'pool', index], value })),
+              ...(credential.retiring ?? []).map((value, index) => ({ path: [...path, 'retiring', index], value })),
+            ];
       return [...bucket, ...accounts];
     }),
     ...rules.flatMap(({ match }, index) =>

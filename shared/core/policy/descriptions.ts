@@ -37,6 +37,8 @@ const CLAIMS: Readonly<Record<(typeof MATCH_KEYS)[number], string>> = {
 };
 
 const MAX_POOLED = 'Each job gets one of these to itself; it is disabled when the job ends. Use them for nothing else.';
+const RETIRING =
+  'Accounts that were in the pool. A job that has one renews its token until the grant ends. No other job gets them.';
 
 export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   version: 'The version of this format.',
@@ -91,11 +93,13 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'credentials.*.serviceAccount.email':
     "A service account that jobs share. Its tokens are not renewed after the job's end, and remain valid until they expire.",
   'credentials.*.serviceAccount.pool': MAX_POOLED,
+  'credentials.*.serviceAccount.retiring': RETIRING,
   'credentials.*.serviceAccount.scopes': 'The OAuth scopes of the token.',
   'credentials.*.storage':
     "A token for a part of a Cloud Storage bucket: exactly one of serviceAccount and pool. Not renewed after the job's end.",
   'credentials.*.storage.serviceAccount': 'A service account that jobs share.',
   'credentials.*.storage.pool': MAX_POOLED,
+  'credentials.*.storage.retiring': RETIRING,
   'credentials.*.storage.bucket': 'The name of the bucket, without gs://.',
   'credentials.*.storage.prefix':
     'The folder that the token opens, such as warm/. It ends in a slash. Without it, or with null: the whole bucket.',

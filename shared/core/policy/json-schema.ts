@@ -25,8 +25,11 @@ const CHECKED_IN_CODE: Readonly<Record<string, JsonSchema>> = {
   'environments.*.require.*': { anyOf: [{ enum: [...MATCH_KEYS] }, { pattern: AGENT_TAG.source }] },
   'credentials.*': exactlyOne('firestore', 'serviceAccount', 'storage'),
   'credentials.*.firestore.allow.*.path': { pattern: DOCUMENT_PATH },
-  'credentials.*.serviceAccount': exactlyOne('email', 'pool'),
-  'credentials.*.storage': exactlyOne('serviceAccount', 'pool'),
+  'credentials.*.serviceAccount': { ...exactlyOne('email', 'pool'), not: { required: ['email', 'retiring'] } },
+  'credentials.*.storage': {
+    ...exactlyOne('serviceAccount', 'pool'),
+    not: { required: ['serviceAccount', 'retiring'] },
+  },
   'rules.*.match': {
     ...CLAIM_PATTERNS,
     anyOf: SCOPING_KEYS.map((key) => ({ required: [key] })),

@@ -30,20 +30,34 @@ export const serviceAccountKeySchema = z
   .strictObject({
     email: serviceAccountSchema.optional(),
     pool: poolSchema.optional(),
+    retiring: poolSchema.optional(),
     scopes: z.array(scope).min(1),
   })
-  .transform(({ email, pool, scopes }, context) =>
-    exactlyOneSource({ email, pool }, 'email', { scopes, storage: null }, context),
+  .transform(({ email, pool, retiring, scopes }, context) =>
+    exactlyOneSource({ email, pool, retiring }, 'email', { scopes, storage: null }, context),
   );
 
+/** Where the tokens of a credential come from, as it is in the file. */
+interface WrittenSource {
+  readonly email: string | undefined;
+  readonly pool: readonly string[] | undefined;
+  /** Accounts of the pool that are no longer leased. A job that has one keeps it until its grant ends. */
+  readonly retiring: readonly string[] | undefined;
+}
+
 export function exactlyOneSource(
-  { email, pool }: { readonly email: string | undefined; readonly pool: readonly string[] | undefined },
+  { email, pool, retiring }: WrittenSource,
   emailKey: string,
   access: AccountAccess,
   context: z.core.$RefinementCtx,
 ) {
-  if (email && !pool) return { kind: 'service_account' as const, email, ...access };
-  if (pool && !email) return { kind: 'pooled_service_account' as const, pool, ...access };
+  if (email && !pool) {
+    if (!retiring) return { kind: 'service_account' as const, email, ...access };
+    context.addIssue({ code: 'custom', path: ['retiring'], message: 'needs pool: only accounts of a pool retire' });
+    return z.NEVER;
+  }
+  if (pool && !email)
+    return { kind: 'pooled_service_account' as const, pool, ...(retiring && { retiring }), ...access };
   const found = email ? 'It has both: remove one' : 'It has neither';
   context.addIssue({ code: 'custom', message: `must have exactly one of ${emailKey} and pool. ${found}` });
   return z.NEVER;

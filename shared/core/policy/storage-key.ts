@@ -48,12 +48,18 @@ export const storageKeySchema = z
   .strictObject({
     serviceAccount: serviceAccountSchema.optional(),
     pool: poolSchema.optional(),
+    retiring: poolSchema.optional(),
     bucket: bucketName,
     prefix: objectPrefix.nullable().default(null),
     role: storageRole,
   })
-  .transform(({ serviceAccount, pool, ...storage }, context) =>
-    exactlyOneSource({ email: serviceAccount, pool }, 'serviceAccount', { scopes: [CLOUD_PLATFORM], storage }, context),
+  .transform(({ serviceAccount, pool, retiring, ...storage }, context) =>
+    exactlyOneSource(
+      { email: serviceAccount, pool, retiring },
+      'serviceAccount',
+      { scopes: [CLOUD_PLATFORM], storage },
+      context,
+    ),
   );
 
 /** As it is stored; null where tokens are not narrowed. */

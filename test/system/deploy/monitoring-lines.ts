@@ -33,6 +33,8 @@ export async function writeEveryLine(watched: WatchedKeydesk): Promise<void> {
   // The first sweep checks it.
   keydesk.buildkite.apiTokenExpiresAt = now() + 24 * 60 * MINUTE;
   await refuseRequests(watched);
+  // Although Cloud Run let it through.
+  await watched.call(`${keydesk.readerUrl}/blocks`);
   await refuseWebhooks(watched);
   await probe(watched);
   await endLate(watched);

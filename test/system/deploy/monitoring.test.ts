@@ -122,6 +122,7 @@ describe('the definitions', () => {
       'has_backlog',
       'result',
       'outcome',
+      'problem',
     ];
     // As many as there are pipelines that may ask, accounts in the policy, things that can fail, and calls that Keydesk makes.
     const bounded = [...few, 'pipeline', 'service_account', 'dependency', 'cause', 'permission', 'api'];

@@ -30,6 +30,8 @@ function definitionsOf(name: string): unknown {
     text
       .replaceAll('PROJECT_ID', 'acme-keydesk')
       .replaceAll('PLAYBOOKS_URL', PLAYBOOKS)
+      .replaceAll('ORGANIZATION', 'acme-inc')
+      .replaceAll('REGION', 'europe-west1')
       .replaceAll(/(TOKEN|WEBHOOK)_HOST/g, (_, name: string) => `keydesk-${name.toLowerCase()}-abc123-ew.a.run.app`),
   );
 }
@@ -220,6 +222,8 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan of monitoring'), UN
   });
 
   it('leaves no placeholder', () => {
-    expect(JSON.stringify(resources)).not.toMatch(/PROJECT_ID|PLAYBOOKS_URL|TOKEN_HOST|WEBHOOK_HOST/);
+    expect(JSON.stringify(resources)).not.toMatch(
+      /PROJECT_ID|PLAYBOOKS_URL|ORGANIZATION|REGION|TOKEN_HOST|WEBHOOK_HOST/,
+    );
   });
 });

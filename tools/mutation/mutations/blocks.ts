@@ -40,8 +40,9 @@ export const BLOCKS: readonly Mutation[] = [
     deactivated_at: null,
     deactivated_by: null,
   });
-  const { selected, ambiguous, unreadable } = await findGrants(deps, order.selector);`,
-        replace: `  const { selected, ambiguous, unreadable } = await findGrants(deps, order.selector);
+  const before = order.blocks_new ? undefined : found;
+  const { selected, ambiguous, unreadable } = before ?? (await findGrants(deps, order.selector));`,
+        replace: `  const { selected, ambiguous, unreadable } = found ?? (await findGrants(deps, order.selector));
   await killSwitchLedger.record(id, { ...order, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });`,
       },
     ],

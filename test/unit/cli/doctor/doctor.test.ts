@@ -1,7 +1,9 @@
 // `keydesk doctor` against a fake Google in which everything is as it must be, and one thing at a time is not: exactly that is found.
 
+import { readdirSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { FindingTexts } from '../../../../cli/checks/check.ts';
+import { AUDIT_VIEWS } from '../../../../cli/doctor/audit-queries.ts';
 import { DOCTOR_KINDS, FINDING_IDS, OWN_KINDS, PREFLIGHT_KINDS } from '../../../../cli/doctor/checks.ts';
 import { countFindings, isHealthy, reportLines } from '../../../../cli/doctor/report.ts';
 import { WEBHOOK_KINDS } from '../../../../cli/doctor/webhook.ts';
@@ -76,6 +78,11 @@ describe('the doctor', () => {
     const diagnosis = await run();
     expect(namesIn(diagnosis)).toEqual(['bucket_with_object_acls']);
     expect(PREFLIGHT_KINDS.length).toBeGreaterThan(5);
+  });
+
+  it('looks for the views that the module makes', () => {
+    const files = readdirSync(new URL('../../../../deploy/audit/views', import.meta.url));
+    expect(AUDIT_VIEWS.map((name) => `${name}.sql`)).toEqual(files.sort());
   });
 
   it('has evidence, risk, a fix and an undo for each finding', () => {
@@ -174,6 +181,23 @@ describe('the doctor, about IAM', () => {
     expect(pairs(await run())).toEqual([['others_may_call', resource, OTHER]]);
     google.world.resources[address] = { bindings: [] };
     expect(pairs(await run())).toEqual([['privilege_missing', resource, who]]);
+  });
+
+  it.each([
+    ['reader', { readers: {} }],
+    ['admin', { admins: {} }],
+  ])('finds who may call %s although the deployment lets nobody call it', async (name, nobody) => {
+    const deployment = deploymentOf({ ...SETTINGS, ...nobody });
+    const address = at.servicePolicy(name);
+    google.world.resources[address] = { bindings: [] };
+    expect((await run({ deployment })).findings).toEqual([]);
+    bind(address, 'roles/run.invoker', OTHER)(google.world);
+    const [finding, ...more] = (await run({ deployment })).findings;
+    expect([more, finding]).toMatchObject([
+      [],
+      { finding: 'others_may_call', resource: `service keydesk-${name}`, member: OTHER },
+    ]);
+    expect(finding?.fix).toContain(`gcloud run services remove-iam-policy-binding keydesk-${name}`);
   });
 
   it('does not know what a role is that it may not read, and says so', async () => {

@@ -130,6 +130,11 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ['cannot tell', service('pooled', { pool: [...POOL, account('ci-003', 'acme-ci')] })],
     ['narrower', service('pooled', { pool: POOL.slice(1) }), 'cannot tell'],
   ],
+  'credentials.*.serviceAccount.retiring.*': [
+    ['narrower', service('pooled', { pool: POOL.slice(1), retiring: POOL.slice(0, 1) }), 'cannot tell'],
+    ['cannot tell', service('pooled', { retiring: [account('ci-003', 'acme-ci')] })],
+    ['cannot tell', service('pooled', { pool: [account('ci-003', 'acme-ci')], retiring: POOL })],
+  ],
   'credentials.*.serviceAccount.scopes.*': [
     ['narrower', service('shared', { scopes: [`${AUTH}devstorage.full_control`] })],
     ['both', service('pooled', { scopes: [`${AUTH}devstorage.read_only`] })],
@@ -141,6 +146,12 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ['wider', storage('store', { pool: undefined, serviceAccount: account('store-1', 'acme-ci') })],
   ],
   'credentials.*.storage.pool.*': [['cannot tell', storage('store', { pool: [account('store-2', 'acme-ci')] })]],
+  'credentials.*.storage.retiring.*': [
+    [
+      'cannot tell',
+      storage('store', { pool: [account('store-2', 'acme-ci')], retiring: [account('store-1', 'acme-ci')] }),
+    ],
+  ],
   'credentials.*.storage.bucket': [['both', storage('cache', { bucket: 'acme-other' })]],
   'credentials.*.storage.prefix': [
     ['wider', storage('cache', { prefix: null })],

@@ -35,6 +35,7 @@ const admin = (field: string, value: unknown) => (data: Data) => {
   data.credentials.admin.serviceAccount[field] = value;
 };
 const POOL = ['credentials', 'admin', 'serviceAccount', 'pool'];
+const RETIRING = [...POOL.slice(0, 3), 'retiring'];
 
 describe('a pool', () => {
   it('becomes a credential of its own kind, with its accounts in the order of the file', () => {
@@ -46,6 +47,15 @@ describe('a pool', () => {
       scopes,
       storage: null,
     });
+  });
+
+  it('may have accounts that retire', () => {
+    const retiring = [account('ci-001')];
+    const { pool, ...rest } = valid().credentials.admin.serviceAccount;
+    const changed = accepted((data) => {
+      data.credentials.admin.serviceAccount = { ...rest, pool: pool.slice(1), retiring };
+    });
+    expect(changed.credentials.admin).toMatchObject({ pool: [account('ci-002')], retiring });
   });
 
   it('may have one account, five hundred, and accounts of several projects and domains', () => {
@@ -88,6 +98,17 @@ describe('a pool', () => {
     ],
     ['an account in capitals', admin('pool', [account('CI-001')]), [...POOL, 0], /NAME@PROJECT\.iam/],
     ['a number for an account', admin('pool', [7]), [...POOL, 0], /must be text/],
+    ['an account that is in it and retires', admin('retiring', [account('ci-001')]), [...RETIRING, 0], /is also at/],
+    ['nobody who retires', admin('retiring', []), RETIRING, /./],
+    ['a retiring account of another domain', admin('retiring', ['ci@acme.example']), [...RETIRING, 0], /NAME@PROJECT/],
+    [
+      'a retiring account without a pool',
+      ({ credentials }) => {
+        credentials.export.serviceAccount.retiring = [account('ci-009')];
+      },
+      ['credentials', 'export', 'serviceAccount', 'retiring'],
+      /needs pool/,
+    ],
     ['no scopes', admin('scopes', []), ['credentials', 'admin', 'serviceAccount', 'scopes'], /./],
     [
       'an unknown key',
