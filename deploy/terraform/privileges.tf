@@ -127,8 +127,9 @@ resource "google_project_iam_member" "data" {
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
-# Minting: the token function alone. Where an account's address does not name its project, a custom role of Keydesk is not
-# possible, and Google's wider one is used.
+# Minting: the token function alone. Where an account's address does not name its project, a custom role of Keydesk is not possible, and
+# Google's wider one is used. Grants on an account that left the policy go only after the functions are deployed that do without it
+# (create_before_destroy). Otherwise Terraform would take them away first, and then wait, build and deploy for minutes.
 
 resource "google_service_account_iam_member" "sign" {
   for_each = local.signers
@@ -136,6 +137,10 @@ resource "google_service_account_iam_member" "sign" {
   service_account_id = "projects/${local.account_projects[each.key]}/serviceAccounts/${each.key}"
   role               = local.role_on_account.sign[each.key]
   member             = one(local.members.sign)
+
+  lifecycle {
+    create_before_destroy = true
+  }
 
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
@@ -147,6 +152,10 @@ resource "google_service_account_iam_member" "mint" {
   role               = local.role_on_account.mint[each.key]
   member             = one(local.members.mint)
 
+  lifecycle {
+    create_before_destroy = true
+  }
+
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
@@ -157,6 +166,10 @@ resource "google_service_account_iam_binding" "mint_pooled" {
   service_account_id = google_service_account.pooled[each.key].name
   role               = local.role_on_pooled.mint_pooled[each.key]
   members            = local.members.mint_pooled
+
+  lifecycle {
+    create_before_destroy = true
+  }
 
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
@@ -170,6 +183,10 @@ resource "google_service_account_iam_binding" "disable_pooled" {
   role               = local.role_on_pooled.disable_pooled[each.key]
   members            = local.members.disable_pooled
 
+  lifecycle {
+    create_before_destroy = true
+  }
+
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
@@ -179,6 +196,10 @@ resource "google_service_account_iam_binding" "enable_pooled" {
   service_account_id = google_service_account.pooled[each.key].name
   role               = local.role_on_pooled.enable_pooled[each.key]
   members            = local.members.enable_pooled
+
+  lifecycle {
+    create_before_destroy = true
+  }
 
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
