@@ -93,7 +93,7 @@ function sum(acts: readonly KillResponse[], name: 'revoked' | 'expired'): number
 }
 
 /** Requests that the function takes: bounded in number and in bytes. */
-function* partsOf(grants: readonly LostGrant[]): Generator<LostGrant[]> {
+export function* partsOf(grants: readonly LostGrant[]): Generator<LostGrant[]> {
   let part: LostGrant[] = [];
   let bytes = 0;
   for (const grant of grants) {

@@ -69,6 +69,21 @@ describe('POST /kill/lost', () => {
     expect(refused.audit).toMatchObject([{ reason: 'job_ended' }]);
   });
 
+  it('does not believe that access ended, and ends it', async () => {
+    const { line, grant_id, accessToken } = await lose();
+    const claimed = {
+      state: 'revoked',
+      ended_at: line.issued_at,
+      ended_by: 'released',
+      access_ended_at: line.issued_at,
+    };
+    const id = await hold();
+    const { json } = await post('/kill/lost', { id, grants: [{ ...line, ...claimed }] });
+    expect(json).toMatchObject({ recorded: [grant_id], counts: { revoked: 1 } });
+    expect(await keydesk.gate(accessToken)).toBe(401);
+    await removeBlock(id);
+  });
+
   it.each<[string, () => Promise<string>]>([
     ['no act', async () => crypto.randomUUID()],
     ['an act that blocks nothing', () => hold({ selector: { issued_since: since } })],

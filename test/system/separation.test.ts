@@ -89,7 +89,7 @@ describe('the clients of a function', () => {
       'expire',
     ]);
     expect(Object.keys(createAdminDeps(parts())).sort()).toEqual(
-      [...ending, 'killSwitchLedger', 'readerLedger'].sort(),
+      [...ending, 'killSwitchLedger', 'readerLedger', 'replayLedger'].sort(),
     );
   });
 
