@@ -10,8 +10,10 @@ const onEmulators = [
     name: 'emulator',
     include: ['test/emulator/**/*.test.ts', 'test/http/**/*.test.ts'],
     exclude: [...WITHOUT_EMULATOR, ...BEFORE_THE_LEDGER],
+    // As in vitest.config.ts.
+    isolate: false,
   },
-  { name: 'system', include: ['test/system/**/*.test.ts'], exclude: [] },
+  { name: 'system', include: ['test/system/**/*.test.ts'], exclude: [], isolate: true },
 ];
 
 /** Whether the emulators can be started here. With CI=true nothing is skipped: there a reason is an error. */
@@ -30,12 +32,13 @@ export default mergeConfig(
   base,
   defineConfig({
     test: {
-      projects: ((await canStart()) ? onEmulators : []).map(({ name, include, exclude }) => ({
+      projects: ((await canStart()) ? onEmulators : []).map(({ name, include, exclude, isolate }) => ({
         extends: './vitest.config.ts',
         test: {
           name,
           include,
           exclude,
+          isolate,
           provide: { ledger: 'emulator' },
           globalSetup: ['test/build-functions.ts', 'test/start-emulators.ts'],
         },
