@@ -543,30 +543,34 @@ describe('a job whose webhook was lost', () => {
     },
   );
 
-  it('is found although Buildkite hangs for the jobs before it: five calls go on at once, each for 8 seconds', async () => {
-    await open();
-    const model = (await newHolder()).job;
-    const bad = new Set([model, ...(await jobsLike(model, 4))].map(({ id }) => id));
-    later(FIRST + SECOND);
-    const good = (await newHolder()).job;
-    good.state = 'passed';
-    const [begun, hanging] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    let hung = 0;
-    keydesk.buildkite.beforeJob = (id) => {
-      if (!bad.has(id)) return undefined;
-      hung += 1;
-      begun.resolve();
-      if (hung === 5) hanging.resolve();
-      return 'hang';
-    };
-    later(FIRST);
-    const swept = sweep();
-    await begun.promise;
-    later(SECOND);
-    await hanging.promise;
-    later(8 * SECOND);
-    expect(await swept).toMatchObject({ jobs_checked: 6, jobs_reconciled: 1, failed: 5 });
-  });
+  // In memory: a request to the emulator that is under way while the clock jumps would meet its deadline too.
+  it.runIf(inMemory)(
+    'is found although Buildkite hangs for the jobs before it: five calls go on at once, each for 8 seconds',
+    async () => {
+      await open();
+      const model = (await newHolder()).job;
+      const bad = new Set([model, ...(await jobsLike(model, 4))].map(({ id }) => id));
+      later(FIRST + SECOND);
+      const good = (await newHolder()).job;
+      good.state = 'passed';
+      const [begun, hanging] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      let hung = 0;
+      keydesk.buildkite.beforeJob = (id) => {
+        if (!bad.has(id)) return undefined;
+        hung += 1;
+        begun.resolve();
+        if (hung === 5) hanging.resolve();
+        return 'hang';
+      };
+      later(FIRST);
+      const swept = sweep();
+      await begun.promise;
+      later(SECOND);
+      await hanging.promise;
+      later(8 * SECOND);
+      expect(await swept).toMatchObject({ jobs_checked: 6, jobs_reconciled: 1, failed: 5 });
+    },
+  );
 
   it('does not wait behind a record that cannot be read', async () => {
     await open();
