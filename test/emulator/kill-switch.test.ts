@@ -17,6 +17,7 @@ import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';
 import { activateKillSwitch, type KillResult, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
 import { createAdminDeps } from '../../shared/wiring/admin.ts';
+import { KEYDESK } from '../fixtures/command.ts';
 import {
   type Called,
   databaseOf,
@@ -274,7 +275,7 @@ describe('keydesk kill', () => {
       ...settings,
     };
     return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-      const child = execFile(process.execPath, ['cli/keydesk.ts', ...args], { cwd: ROOT, env }, (_, out, err) =>
+      const child = execFile(process.execPath, [KEYDESK, ...args], { cwd: ROOT, env }, (_, out, err) =>
         resolve({ code: child.exitCode, out, err }),
       );
     });

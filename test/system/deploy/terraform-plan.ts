@@ -162,6 +162,9 @@ export async function createPlanner(options: {
         CHECKPOINT_DISABLE: '1',
         TF_IN_AUTOMATION: '1',
         TF_CLI_ARGS: '-no-color',
+        // A process of a few seconds: collecting its garbage takes a quarter of its time.
+        GOGC: 'off',
+        GOMEMLIMIT: '1GiB',
       },
       maxBuffer: 64 * 1024 * 1024,
     });
