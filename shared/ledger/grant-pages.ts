@@ -2,18 +2,17 @@
 // with point-in-time recovery whole minutes are kept for seven days, which pages do not use.
 // Source: cloud.google.com/firestore/docs/use-pitr.
 
-import {
-  type CollectionReference,
-  type DocumentSnapshot,
-  FieldPath,
-  type Firestore,
-  type Query,
-  type QueryDocumentSnapshot,
-  Timestamp,
-  type Transaction,
-} from '@google-cloud/firestore';
+import { Timestamp } from '@google-cloud/firestore';
 import { fitsFilters, type GrantFilters } from '../core/grant/filters.ts';
 import { type Grant, LIVE_STATES } from '../core/grant/grant.ts';
+import {
+  type CollectionReference,
+  DOCUMENT_ID,
+  type DocumentSnapshot,
+  type HistoricDatabase,
+  type Query,
+  type Transaction,
+} from '../firestore/database.ts';
 import { parseAll } from '../firestore/records.ts';
 import type { FoundGrants, GrantPosition, UnreadableRecord } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -28,7 +27,7 @@ const PAGE_MS = 10_000;
 /** Later than every time on record. */
 const END_OF_TIME = new Date(Date.UTC(9999, 0));
 
-export function createGrantFinder(ledger: Firestore, clock: Clock) {
+export function createGrantFinder(ledger: HistoricDatabase, clock: Clock) {
   const grants = ledger.collection('grants');
 
   const find = async (reader: Transaction, filters: GrantFilters, limit: number, position: GrantPosition) => {
@@ -79,7 +78,7 @@ class Page {
   }
 
   /** @returns the document with which the page ends; undefined while it has room */
-  add(docs: readonly QueryDocumentSnapshot[], now: number): QueryDocumentSnapshot | undefined {
+  add(docs: readonly DocumentSnapshot[], now: number): DocumentSnapshot | undefined {
     for (const document of docs) {
       const { loaded, unreadable } = parseAll([document], toGrant);
       // Nobody knows whether one that cannot be read fits.
@@ -101,7 +100,7 @@ class Page {
  * indexed, and of two indexes Firestore merges only those in the same order.
  */
 function queriesFor(grants: CollectionReference, filters: GrantFilters): Query[] {
-  const byId = FieldPath.documentId();
+  const byId = DOCUMENT_ID;
   const { token_sha256, job_id, states, from, to, environment } = filters;
   if (token_sha256 !== undefined) return [grants.where('token_sha256s', 'array-contains', token_sha256).orderBy(byId)];
   if (job_id !== undefined) return [grants.where('subject.id', '==', job_id).orderBy(byId)];
@@ -137,7 +136,8 @@ function namedIn(grants: CollectionReference, filters: GrantFilters): Query {
 }
 
 /** By Firestore's clock. */
-async function presentOf(ledger: Firestore, clock: Clock): Promise<GrantPosition['as_of']> {
+async function presentOf(ledger: HistoricDatabase, clock: Clock): Promise<GrantPosition['as_of']> {
   const { readTime } = await withLedgerTimeout(clock, blocksDocument(ledger).get());
+  if (!readTime) throw new Error('a document without the time at which it was read');
   return { seconds: readTime.seconds, nanoseconds: readTime.nanoseconds };
 }

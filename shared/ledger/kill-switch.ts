@@ -2,10 +2,10 @@
 // through. Each grant is ended by the ending ledger, like any other.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Firestore } from '@google-cloud/firestore';
 import { type Blocks, blocksSchema, type KillSwitchRecord, killSwitchSchema } from '../core/kill-switch.ts';
-import { toStoredRecord } from '../firestore/client.ts';
+import type { Database } from '../firestore/database.ts';
 import { parseRecord } from '../firestore/records.ts';
+import { toStoredRecord } from '../firestore/stored-record.ts';
 import type { KillSwitchLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { blocksDocument, commitWithRetry, toBlocks, withLedgerTimeout } from './documents.ts';
@@ -14,7 +14,7 @@ import { readLiveGrants } from './live-grants.ts';
 /** The most blocks in force at once: all of them are read for every request. */
 const MAX_BLOCKS = 100;
 
-export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwitchLedger {
+export function createKillSwitchLedger(ledger: Database, clock: Clock): KillSwitchLedger {
   const killSwitchDocument = (id: string) => ledger.collection('kill_switches').doc(id);
 
   const readKillSwitch = async (id: string): Promise<KillSwitchRecord | undefined> => {

@@ -1,7 +1,7 @@
 // What people read of the ledger, through `reader` and `admin`: grants, and acts of the kill switch. It writes nothing.
 
-import type { Firestore } from '@google-cloud/firestore';
 import { type ExactField, killSwitchSchema } from '../core/kill-switch.ts';
+import type { HistoricDatabase } from '../firestore/database.ts';
 import { parseAll, parseRecord } from '../firestore/records.ts';
 import type { ReaderLedger, UnreadableRecord } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -22,7 +22,7 @@ const STORED: Readonly<Record<ExactField, string>> = {
   policy_sha256: 'policy_sha256',
 };
 
-export function createReaderLedger(ledger: Firestore, clock: Clock): ReaderLedger {
+export function createReaderLedger(ledger: HistoricDatabase, clock: Clock): ReaderLedger {
   return {
     grant: async (id) => toGrant(await withLedgerTimeout(clock, grantDocument(ledger, id).get())),
     findGrants: createGrantFinder(ledger, clock),
@@ -37,7 +37,7 @@ export function createReaderLedger(ledger: Firestore, clock: Clock): ReaderLedge
     },
     everHad: async (field, value) => {
       const query = ledger.collection('grants').where(STORED[field], '==', value).limit(1);
-      return !(await withLedgerTimeout(clock, query.get())).empty;
+      return (await withLedgerTimeout(clock, query.get())).docs.length > 0;
     },
     countLive: async () => {
       const live = new Map<string, number>();

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { WriteBatch } from '@google-cloud/firestore';
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
@@ -55,7 +55,11 @@ let killing: KillSwitchDeps;
 beforeAll(async () => {
   keydesk = await openInProcessKeydesk({ policy });
   deps = { ...keydesk.tokenDeps };
-  killing = createAdminDeps({ settings: keydesk.settings, emulator: true, clock: keydesk.clock });
+  killing = createAdminDeps({
+    settings: keydesk.settings,
+    emulatorHost: inject('firestoreHost'),
+    clock: keydesk.clock,
+  });
   await newHolder();
   await kill({ issued_since: 0 });
 });

@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, inject, it } from 'vitest';
 import type { GrantFilters } from '../../../shared/core/grant/filters.ts';
 import type { Grant } from '../../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../../shared/core/grant/id.ts';
-import { toStoredRecord } from '../../../shared/firestore/client.ts';
+import { toStoredRecord } from '../../../shared/firestore/stored-record.ts';
 import { createReaderLedger } from '../../../shared/ledger/reader.ts';
 import type { GrantPosition, ReaderLedger } from '../../../shared/operations/ports.ts';
 import { ACCOUNTS, grantIn, KINDS, NOW, pooled, STATES, subject } from '../../fixtures/grants.ts';

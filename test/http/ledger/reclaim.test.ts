@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { type Account, accountSchema } from '../../../shared/core/pool/account.ts';
 import { SHORTEST_COOLDOWN_MS } from '../../../shared/core/timing.ts';
-import { fromStored, toStored } from '../../../shared/firestore/client.ts';
+import { fromStored, toStored } from '../../../shared/firestore/stored-record.ts';
 import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
 import { databaseOf } from '../../fixtures/in-process-keydesk.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
