@@ -43,7 +43,6 @@ export function encodeValue(value: unknown, name: string): Value {
 }
 
 function encodeNumber(value: number): Value {
-  if (Object.is(value, -0)) return { doubleValue: '-0' };
   if (Number.isSafeInteger(value)) return { integerValue: String(value) };
   // JSON has no NaN and no infinity: there they are strings.
   return { doubleValue: Number.isFinite(value) ? value : String(value) };

@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { WriteBatch } from '@google-cloud/firestore';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
@@ -14,12 +13,14 @@ import type { Grant } from '../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../shared/core/grant/id.ts';
 import type { Selector } from '../../shared/core/kill-switch.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
+import type { WriteBatch } from '../../shared/firestore/database.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';
 import { activateKillSwitch, type KillResult, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
 import { createAdminDeps } from '../../shared/wiring/admin.ts';
 import { KEYDESK } from '../fixtures/command.ts';
 import {
   type Called,
+  databaseForJobs,
   databaseOf,
   firestoreAs,
   type InProcessKeydesk,
@@ -213,9 +214,10 @@ describe('a request in flight when a kill switch order blocks it', () => {
         if (point === `after ${what}`) await act();
         return result;
       };
-    const { commit } = WriteBatch.prototype;
+    const batches = Object.getPrototypeOf(databaseForJobs(keydesk.project, 'ledger').batch()) as WriteBatch;
+    const { commit } = batches;
     if (point === 'while reserving')
-      vi.spyOn(WriteBatch.prototype, 'commit').mockImplementationOnce(async function (this: WriteBatch) {
+      vi.spyOn(batches, 'commit').mockImplementationOnce(async function (this: WriteBatch) {
         await act();
         return commit.call(this);
       });

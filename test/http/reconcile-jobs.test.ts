@@ -7,6 +7,7 @@ import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import type { LocalReply } from '../../sandbox/local-server.ts';
 import { grantId } from '../../shared/core/grant/id.ts';
 import {
+  databaseForJobs,
   databaseOf,
   firestoreAs,
   type InProcessKeydesk,
@@ -252,8 +253,9 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ expired: 1 });
     keydesk.sweepDeps.buildkiteJobs = buildkiteJobs;
     // Its grants are read, it gets a new grant, and only then is it written that nothing of it is live.
-    const reading = vi.spyOn(ledger(), 'getAll').mockImplementationOnce(async (...documents) => {
-      const read = await ledger().getAll(...documents);
+    const used = databaseForJobs(keydesk.project, 'ledger');
+    const reading = vi.spyOn(used, 'getAll').mockImplementationOnce(async (...documents) => {
+      const read = await used.getAll(...documents);
       expect((await requestToken(job)).status).toBe(200);
       return read;
     });
