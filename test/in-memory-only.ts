@@ -23,7 +23,6 @@ export const BEFORE_THE_LEDGER = [
   'bad-job-tokens',
   'bad-webhooks',
   'log-volume',
-  'metadata',
   'rfc/rfc6749',
   'rfc/rfc8414',
   'token-http',

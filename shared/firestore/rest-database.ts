@@ -96,7 +96,7 @@ interface Found {
 }
 
 interface Committed {
-  /** `updateTime` of a write that changed nothing is that of the last change. */
+  /** A write that changed nothing has the `updateTime` of the last change; a deletion has none. */
   readonly writeResults?: readonly { readonly updateTime?: string }[];
   readonly commitTime: string;
 }
