@@ -57,7 +57,7 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
     : await onlineTransport(clock, offsets, quotaProject);
   const google = createReader(memoize(transport), { quotaProject });
   const unnumbered = doctorTargetOf(policy, deployment, { ...about, numbers: {} });
-  const numbers = await readNumbers(google, [quotaProject, ...unnumbered.pools.map(({ project }) => project)]);
+  const numbers = await readNumbers(google, unnumbered.projects);
   let reported = clock.now();
   const diagnosis = await diagnose({ ...unnumbered, numbers }, google, {
     exceptions,

@@ -9,6 +9,7 @@ import { kindOfMember } from './member.ts';
 import type { Needed } from './needed.ts';
 import type { Place } from './places.ts';
 import { type Binding, permissionsIn } from './policy.ts';
+import { isAgentRole } from './service-agent.ts';
 
 type FoundBinding = Found<BindingFinding>;
 
@@ -26,7 +27,6 @@ interface Held {
 }
 
 const BASIC = new Set(['roles/owner', 'roles/editor', 'roles/admin', 'roles/writer']);
-const AGENT_ROLE = /serviceAgent$/i;
 
 export async function judgePolicy(
   google: Google,
@@ -51,7 +51,7 @@ export async function judgePolicy(
   });
   const agents: string[] = [];
   for (const one of other.filter((binding) => !lost.has(binding))) {
-    if (kindOfMember(target, one.member) === 'agent' && AGENT_ROLE.test(one.role))
+    if (kindOfMember(target, one.member) === 'agent' && isAgentRole(one.role))
       agents.push(`${one.member.replace('serviceAccount:', '')} (${one.role})`);
     else found.push(...(await judgeHeld(google, target, place, one)));
   }
@@ -73,7 +73,7 @@ async function judgeHeld(google: Google, target: DoctorTarget, place: Place, hel
   if (kind === 'deleted') return [];
   if (kind === 'public') return [finding('public_binding')];
   if (kind === 'own') return [finding('privilege_not_needed')];
-  if (kind === 'shared') return isOfKeydesk(target, place) ? [finding('privilege_not_needed')] : [];
+  if (kind === 'shared' && isOfKeydesk(target, place)) return [finding('privilege_not_needed')];
   if (place.beneath.length > 0 && BASIC.has(held.role)) {
     const permissions = { permissions: `everything that ${held.role} has` };
     if (kind === 'agent') return [finding('service_agent_role', permissions)];
