@@ -1,7 +1,8 @@
 // Runs checks, several at once. A check that fails is a finding: could_not_look.
 
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
-import { type Check, type CheckKind, type Found, fillIn, type Severity } from './check.ts';
+import { type Check, type CheckKind, type Found, fillIn, fillInCommand, type Severity } from './check.ts';
 import { CouldNotLook, type Google } from './google.ts';
 
 const AT_ONCE = 8;
@@ -97,8 +98,8 @@ function describe(kind: Kind, { finding, facts, resource, member }: Found, accep
     severity,
     what: fillIn(what, facts),
     why: fillIn(why, facts),
-    fix: fillIn(fix, facts),
-    ...(undo === undefined ? {} : { undo: fillIn(undo, facts) }),
+    fix: fillInCommand(fix, facts),
+    ...(undo === undefined ? {} : { undo: fillInCommand(undo, facts) }),
     ...(resource === undefined ? {} : { resource }),
     ...(member === undefined ? {} : { member }),
     accepted: accepted.includes(finding),
@@ -109,9 +110,9 @@ function notLooked(error: unknown): Finding {
   return {
     finding: COULD_NOT_LOOK,
     severity: 'error',
-    what: errorMessage(error),
+    what: visible(errorMessage(error)),
     why: 'What was not looked at can still fail.',
-    fix: error instanceof CouldNotLook ? error.fix : 'Report it, with the version of keydesk.',
+    fix: error instanceof CouldNotLook ? visible(error.fix) : 'Report it, with the version of keydesk.',
     accepted: false,
   };
 }

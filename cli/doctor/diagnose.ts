@@ -1,6 +1,6 @@
 // Runs every check of a deployment, and applies the exceptions.
 
-import { fillIn, type Severity } from '../checks/check.ts';
+import { fillIn, fillInCommand, type Severity } from '../checks/check.ts';
 import { CouldNotLook, type Google } from '../checks/google.ts';
 import { COULD_NOT_LOOK, type Planned, planChecks, type Result, runChecks } from '../checks/run.ts';
 import { projectNumber } from '../preflight/project.ts';
@@ -137,8 +137,8 @@ function judgeExceptions(
         ...(member === undefined ? {} : { member }),
         evidence: fillIn(what, facts),
         risk: fillIn(why, facts),
-        fix: fillIn(fix, facts),
-        undo: fillIn(undo, facts),
+        fix: fillInCommand(fix, facts),
+        undo: fillInCommand(undo, facts),
       },
     ];
   });

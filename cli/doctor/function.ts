@@ -1,5 +1,6 @@
 // The service of each function: its identity, settings and secrets, who gets past its invoker check, and which revision it runs.
 
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import { FUNCTION_TEXTS } from './function-texts.ts';
 import { type ExpectedFunction, FUNCTIONS, INGRESS_ANNOTATIONS } from './functions.ts';
@@ -37,7 +38,12 @@ export const functions: CheckKind<DoctorTarget, Name> = {
 
 function baseFacts(target: DoctorTarget, { name }: ExpectedFunction) {
   const { project, region } = target;
-  return { service: serviceName(target, name), project, region, where: `--project=${project} --region=${region}` };
+  return {
+    service: serviceName(target, name),
+    project,
+    region,
+    where: { quoted: shellCommand`--project=${project} --region=${region}` },
+  };
 }
 
 function judgeIdentity(target: DoctorTarget, { name }: ExpectedFunction, { spec }: Service): FoundHere[] {

@@ -2,6 +2,7 @@
 // Source: docs.cloud.google.com/logging/docs/reference/v2/rest/v2/projects.sinks; docs.cloud.google.com/logging/docs/export/configure_export_v2.
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import type { Google } from '../checks/google.ts';
 import { projectPolicyCall } from './iam/policy.ts';
@@ -79,7 +80,7 @@ export const logSinks: CheckKind<DoctorTarget, Name> = {
           shape: sinkShape,
           ...READS.logSink,
           on: project,
-          gcloud: { command: `gcloud logging sinks describe ${sink} --project=${project}` },
+          gcloud: { command: shellCommand`gcloud logging sinks describe ${sink} --project=${project}` },
         });
         const facts = { project, sink, keydesk: target.project };
         if (!found) return { found: [{ finding: 'log_sink_missing' as const, facts }] };

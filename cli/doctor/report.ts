@@ -1,6 +1,7 @@
 // The report of a diagnosis: for people by severity, and as JSON.
 
 import { toIso } from '../../shared/core/iso-time.ts';
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { COULD_NOT_LOOK } from '../checks/run.ts';
 import type { Diagnosis, DoctorFinding } from './diagnose.ts';
 
@@ -53,7 +54,7 @@ export function reportLines(diagnosis: Diagnosis): string[] {
       [...ok].map(([check, all]) => `  ${check}: ${all.length}`),
     ),
     `${counts.checks} checks: ${counts.ok} ok, ${counts.errors} errors, ${counts.warnings} warnings, ${counts.excepted} excepted, ${counts.could_not_look} could not look.`,
-  ];
+  ].map(visible);
 }
 
 function section(title: string, lines: readonly string[]): string[] {

@@ -35,7 +35,7 @@ type Name =
   | 'rules_not_yet_in_force'
   | 'ledger_has_rules';
 
-const WRITE = 'keydesk rules write --project {project} --database "{database}" --file FILE';
+const WRITE = 'keydesk rules write --project {project} --database {database} --file FILE';
 
 export const securityRules: CheckKind<DoctorTarget, Name> = {
   name: 'security rules',
@@ -45,21 +45,21 @@ export const securityRules: CheckKind<DoctorTarget, Name> = {
       severity: 'error',
       what: 'No security rules are released for {database} of {project}.',
       why: 'Firestore rejects every request with a firestore credential.',
-      fix: `${WRITE} && deploy/rules.sh {project} "{database}" FILE`,
+      fix: `${WRITE} && deploy/rules.sh {project} {database} FILE`,
       undo: 'Release the former ruleset in the Firebase console: Firestore, Rules.',
     },
     rules_without_keydesk: {
       severity: 'error',
       what: 'The released rules of {database} of {project} have no part of Keydesk.',
       why: 'Grants are not looked up: an issued token opens what the other rules open to any signed-in user, also after its job has ended.',
-      fix: `${WRITE} && deploy/rules.sh {project} "{database}" FILE`,
+      fix: `${WRITE} && deploy/rules.sh {project} {database} FILE`,
       undo: 'Release the former ruleset in the Firebase console: Firestore, Rules.',
     },
     rules_differ: {
       severity: 'error',
       what: 'The released rules of {database} of {project} are not those of this policy.',
       why: 'A token opens more than policy says, or less.',
-      fix: `${WRITE} && deploy/rules.sh {project} "{database}" FILE`,
+      fix: `${WRITE} && deploy/rules.sh {project} {database} FILE`,
       undo: 'Release the former ruleset in the Firebase console: Firestore, Rules.',
     },
     rules_expose_grants: {

@@ -113,8 +113,8 @@ function lostOf(place: Place, { role, member, condition = '' }: Needed, held: He
     facts: {
       ...bindingFacts(place, held),
       expression: condition,
-      add_needed: bindingCommand(place.command, 'add', wanted),
-      remove_needed: bindingCommand(place.command, 'remove', wanted),
+      add_needed: { quoted: bindingCommand(place.command, 'add', wanted) },
+      remove_needed: { quoted: bindingCommand(place.command, 'remove', wanted) },
     },
   };
 }

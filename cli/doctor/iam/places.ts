@@ -1,6 +1,7 @@
 // The resources whose IAM policies decide who may do what in a deployment, and what each has beneath it.
 // Sources: the methods getIamPolicy of each API, under docs.cloud.google.com.
 
+import { shellCommand } from '../../../shared/core/shell-quote.ts';
 import type { Call } from '../../checks/google.ts';
 import { FUNCTIONS, SECRETS } from '../functions.ts';
 import { READS } from '../reads.ts';
@@ -64,7 +65,7 @@ function projectPlace(target: DoctorTarget, project: string): Place {
     resource: `project ${project}`,
     call: projectPolicyCall(project),
     beneath: beneathProject(target, project),
-    command: `gcloud projects VERB-iam-policy-binding ${project}`,
+    command: shellCommand`gcloud projects VERB-iam-policy-binding ${project}`,
   };
 }
 
@@ -80,10 +81,10 @@ function accountPlace(email: string, beneath: Beneath): Place {
       shape: policyShape,
       ...READS.accountPolicy,
       on: email,
-      gcloud: { command: `gcloud iam service-accounts get-iam-policy ${email}` },
+      gcloud: { command: shellCommand`gcloud iam service-accounts get-iam-policy ${email}` },
     },
     beneath: [beneath],
-    command: `gcloud iam service-accounts VERB-iam-policy-binding ${email}`,
+    command: shellCommand`gcloud iam service-accounts VERB-iam-policy-binding ${email}`,
   };
 }
 
@@ -99,17 +100,17 @@ function secretPlace({ project, prefix }: DoctorTarget, secret: string): Place {
       shape: policyShape,
       ...READS.secretPolicy,
       on: `the secret ${name}`,
-      gcloud: { command: `gcloud secrets get-iam-policy ${name} --project=${project}` },
+      gcloud: { command: shellCommand`gcloud secrets get-iam-policy ${name} --project=${project}` },
     },
     beneath: ['secret'],
-    command: `gcloud secrets VERB-iam-policy-binding ${name} --project=${project}`,
+    command: shellCommand`gcloud secrets VERB-iam-policy-binding ${name} --project=${project}`,
   };
 }
 
 function functionPlace({ project, region, prefix }: DoctorTarget, name: string): Place {
   const service = `${prefix}-${name}`;
   const isPrivate = FUNCTIONS.find((one) => one.name === name)?.callers !== 'anyone';
-  const where = `--project=${project} --region=${region}`;
+  const where = { quoted: shellCommand`--project=${project} --region=${region}` };
   return {
     kind: 'function',
     resource: `service ${service}`,
@@ -120,10 +121,10 @@ function functionPlace({ project, region, prefix }: DoctorTarget, name: string):
       shape: policyShape,
       ...READS.servicePolicy,
       on: `the service ${service}`,
-      gcloud: { command: `gcloud run services get-iam-policy ${service} ${where}` },
+      gcloud: { command: shellCommand`gcloud run services get-iam-policy ${service} ${where}` },
     },
     beneath: isPrivate ? ['function', 'private function'] : ['function'],
-    command: `gcloud run services VERB-iam-policy-binding ${service} ${where}`,
+    command: shellCommand`gcloud run services VERB-iam-policy-binding ${service} ${where}`,
   };
 }
 
@@ -134,7 +135,7 @@ export function repositoryName({ prefix }: DoctorTarget): string {
 function repositoryPlace(target: DoctorTarget): Place {
   const { project, region } = target;
   const name = repositoryName(target);
-  const where = `--project=${project} --location=${region}`;
+  const where = { quoted: shellCommand`--project=${project} --location=${region}` };
   return {
     kind: 'repository',
     resource: `repository ${name}`,
@@ -145,10 +146,10 @@ function repositoryPlace(target: DoctorTarget): Place {
       shape: policyShape,
       ...READS.repositoryPolicy,
       on: `the repository ${name}`,
-      gcloud: { command: `gcloud artifacts repositories get-iam-policy ${name} ${where}` },
+      gcloud: { command: shellCommand`gcloud artifacts repositories get-iam-policy ${name} ${where}` },
     },
     beneath: [],
-    command: `gcloud artifacts repositories VERB-iam-policy-binding ${name} ${where}`,
+    command: shellCommand`gcloud artifacts repositories VERB-iam-policy-binding ${name} ${where}`,
   };
 }
 
@@ -167,10 +168,10 @@ function bucketPlace(bucket: string): Place {
       shape: policyShape,
       ...READS.bucketPolicy,
       on: `the bucket ${bucket}`,
-      gcloud: { command: `gcloud storage buckets get-iam-policy gs://${bucket}` },
+      gcloud: { command: shellCommand`gcloud storage buckets get-iam-policy gs://${bucket}` },
     },
     beneath: [],
-    command: `gcloud storage buckets VERB-iam-policy-binding gs://${bucket}`,
+    command: shellCommand`gcloud storage buckets VERB-iam-policy-binding gs://${bucket}`,
   };
 }
 

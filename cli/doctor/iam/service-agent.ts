@@ -1,5 +1,5 @@
 // The accounts by which services of Google act by themselves. An address alone proves nothing: anybody can create an account called
-// service-1234567 in a project of their own. So the domain must be one of Google's, and the number that of a project of the deployment.
+// service-1234567 in a project of their own. So the domain must be one of Google's, and the number must be of a project of the deployment.
 // Source: docs.cloud.google.com/iam/docs/service-agents.
 
 import type { DoctorTarget } from '../target.ts';
