@@ -30,6 +30,16 @@ export interface Found<Name extends string = string> {
   readonly resource?: string;
   /** The IAM member that the finding is about. */
   readonly member?: string;
+  /** What the member has, or what a role has: another one is another finding for an exception. */
+  readonly held?: Held;
+}
+
+export interface Held {
+  readonly role?: string;
+  /** The expression of the binding's condition. */
+  readonly condition?: string;
+  /** Those that make it a finding, sorted. */
+  readonly permissions?: readonly string[];
 }
 
 export interface Looked<Name extends string> {

@@ -2,7 +2,7 @@
 
 import { visible } from '../../shared/core/policy/visible-text.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
-import { type Check, type CheckKind, type Found, fillIn, fillInCommand, type Severity } from './check.ts';
+import { type Check, type CheckKind, type Found, fillIn, fillInCommand, type Held, type Severity } from './check.ts';
 import { CouldNotLook, type Google } from './google.ts';
 
 const AT_ONCE = 8;
@@ -18,6 +18,7 @@ export interface Finding {
   /** As the check found them. */
   readonly resource?: string;
   readonly member?: string;
+  readonly held?: Held;
   /** The operator accepts it: it does not count. */
   readonly accepted: boolean;
 }
@@ -89,7 +90,7 @@ async function runCheck(
   }
 }
 
-function describe(kind: Kind, { finding, facts, resource, member }: Found, accepted: readonly string[]): Finding {
+function describe(kind: Kind, { finding, facts, resource, member, held }: Found, accepted: readonly string[]): Finding {
   const texts = kind.findings[finding];
   if (!texts) throw new Error(`${finding} is not described`);
   const { severity, what, why, fix, undo } = texts;
@@ -102,6 +103,7 @@ function describe(kind: Kind, { finding, facts, resource, member }: Found, accep
     ...(undo === undefined ? {} : { undo: fillInCommand(undo, facts) }),
     ...(resource === undefined ? {} : { resource }),
     ...(member === undefined ? {} : { member }),
+    ...(held === undefined ? {} : { held }),
     accepted: accepted.includes(finding),
   };
 }

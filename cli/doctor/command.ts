@@ -42,7 +42,7 @@ export interface DoctorOptions {
 export async function runDoctor(options: DoctorOptions): Promise<void> {
   const clock = systemClock;
   const deployment = deploymentOf(options);
-  const exceptions = exceptionsIn(options.exceptions);
+  const exceptions = exceptionsIn(options.exceptions, clock.now());
   const about = { archives: archivesIn(options.archives), apiToken: apiTokenOf(options), clock };
   const policy = readPolicy(options.policy);
   const offsets = new Map<string, number>();
@@ -112,9 +112,9 @@ function settingsIn(file: string): Record<string, unknown> {
   }
 }
 
-function exceptionsIn(file: string | undefined): readonly Exception[] {
+function exceptionsIn(file: string | undefined, now: number): readonly Exception[] {
   if (file === undefined) return [];
-  const parsed = parseExceptions(readText(file), FINDING_IDS);
+  const parsed = parseExceptions(readText(file), { ids: FINDING_IDS, now });
   if ('exceptions' in parsed) return parsed.exceptions;
   return fail(EXIT.usage, parsed.problems.map((problem) => `${file}: ${problem}`).join('\n'));
 }

@@ -16,6 +16,9 @@ export interface DoctorFinding {
   readonly check: string;
   readonly resource: string;
   readonly member?: string;
+  readonly role?: string;
+  readonly condition?: string;
+  readonly permissions?: readonly string[];
   readonly evidence: string;
   readonly risk: string;
   readonly fix: string;
@@ -84,12 +87,13 @@ export async function diagnose(target: DoctorTarget, google: Google, options: Op
 }
 
 function toFindings({ check, subject, findings }: Result): DoctorFinding[] {
-  return findings.map(({ finding, severity, what, why, fix, undo, resource = subject, member }) => ({
+  return findings.map(({ finding, severity, what, why, fix, undo, resource = subject, member, held = {} }) => ({
     finding,
     severity,
     check,
     resource,
     ...(member === undefined ? {} : { member }),
+    ...held,
     evidence: what,
     risk: why,
     fix,
@@ -99,8 +103,8 @@ function toFindings({ check, subject, findings }: Result): DoctorFinding[] {
 
 /** A folder is above several projects, and is looked at for each. */
 function distinct(findings: readonly DoctorFinding[]): DoctorFinding[] {
-  const key = ({ finding, resource, member, evidence, check }: DoctorFinding) =>
-    JSON.stringify([finding, resource, member, evidence, finding === COULD_NOT_LOOK ? check : '']);
+  const key = ({ finding, resource, member, role, condition, evidence, check }: DoctorFinding) =>
+    JSON.stringify([finding, resource, member, role, condition, evidence, finding === COULD_NOT_LOOK ? check : '']);
   return [...new Map(findings.map((one) => [key(one), one])).values()];
 }
 
@@ -120,13 +124,13 @@ function judgeExceptions(
     const name = hasExpired(exception, now) ? 'exception_expired' : !isUsed && isWhole ? 'exception_unused' : undefined;
     if (name === undefined) return [];
     const { severity, what, why, fix, undo } = EXCEPTION_FINDINGS[name];
-    const { finding, resource, member, reason, expires } = exception;
+    const { finding, resource, member, role, reason, expires } = exception;
     const facts = {
       finding,
       reason,
       expires,
       file,
-      resource: member === undefined ? resource : `${resource}, ${member}`,
+      resource: [resource, member, role].filter((part) => part !== undefined).join(', '),
     };
     return [
       {

@@ -99,13 +99,14 @@ async function namingMembers(
       named.push({
         finding: 'group_not_readable',
         ...about,
+        held: { role },
         facts: { ...facts, problem: message, read: { quoted: visible(fix) } },
       });
       continue;
     }
     for (const identity of read.members.filter((email) => isOwnAccount(target, email)))
       if (!isPoolGroup(target, group, identity))
-        named.push({ finding: 'identity_in_group', ...about, facts: { ...facts, identity } });
+        named.push({ finding: 'identity_in_group', ...about, held: { role }, facts: { ...facts, identity } });
     const who = `${member} (${shown(read.members)})`;
     for (const [index, one] of named.entries())
       if (one.member === member) named[index] = { ...one, facts: { ...one.facts, who } };

@@ -272,6 +272,8 @@ describe('exceptions', () => {
     finding: 'others_may_sign',
     resource: `account ${signerOf(DATA)}`,
     member: OTHER,
+    role: 'roles/iam.serviceAccountTokenCreator',
+    permissions: ['iam.serviceAccounts.signBlob', 'iam.serviceAccounts.signJwt'],
     reason: 'signs for the website',
     expires: '2026-11-24',
   };
@@ -298,14 +300,68 @@ describe('exceptions', () => {
   });
 
   const { member: _member, ...withoutMember } = exception;
+  const { role: _role, ...withoutRole } = exception;
+  const { permissions: _permissions, ...withoutPermissions } = exception;
   it.each([
     ['another member', { ...exception, member: 'user:eve@acme.example' }],
     ['another resource', { ...exception, resource: `account ${SHARED}` }],
     ['no member', withoutMember],
+    ['another role', { ...exception, role: 'roles/owner' }],
+    ['no role', withoutRole],
+    ['a condition', { ...exception, condition: 'true' }],
+    ['other permissions', { ...exception, permissions: ['iam.serviceAccounts.signJwt'] }],
+    ['no permissions', withoutPermissions],
   ])('are not for %s', async (_, other) => {
     open();
     const diagnosis = await run({ exceptions: [other] });
     expect(namesIn(diagnosis).sort()).toEqual(['exception_unused', 'others_may_sign']);
+  });
+});
+
+describe('an exception for what is held', () => {
+  it('is none for a worse role of the same member', async () => {
+    const member = 'group:analysts@acme.example';
+    const roles = { 'roles/datastore.viewer': ['get'], 'roles/datastore.owner': ['get', 'update', 'delete'] };
+    for (const [role, verbs] of Object.entries(roles))
+      google.world.resources[at.role(role)] = {
+        includedPermissions: verbs.map((verb) => `datastore.entities.${verb}`),
+      };
+    Object.assign(google.world.resources, Object.fromEntries(group('analysts@acme.example', 'eve@acme.example')));
+    bind(at.project(KEYDESK), 'roles/datastore.viewer', member)(google.world);
+    const exception = {
+      finding: 'others_reach_ledger',
+      resource: `project ${KEYDESK}`,
+      member,
+      role: 'roles/datastore.viewer',
+      permissions: ['datastore.entities.get'],
+      reason: 'reads',
+      expires: '2027-01-01',
+    };
+    expect(countFindings(await run({ exceptions: [exception] }))).toMatchObject({ errors: 0, excepted: 1 });
+    bind(at.project(KEYDESK), 'roles/datastore.owner', member)(google.world);
+    expect(countFindings(await run({ exceptions: [exception] }))).toMatchObject({ errors: 1, excepted: 1 });
+  });
+
+  it('is none for one permission more of an own role', async () => {
+    const address = at.role(`projects/${KEYDESK}/roles/keydesk_ledger`);
+    const { includedPermissions } = google.world.resources[address] as { includedPermissions: readonly string[] };
+    const withMore = (...more: readonly string[]) => {
+      google.world.resources[address] = { includedPermissions: [...includedPermissions, ...more] };
+      return run({
+        exceptions: [
+          {
+            finding: 'own_role_has_more',
+            resource: `projects/${KEYDESK}/roles/keydesk_ledger`,
+            permissions: ['datastore.databases.list'],
+            reason: 'metrics',
+            expires: '2027-01-01',
+          },
+        ],
+      });
+    };
+    expect(countFindings(await withMore('datastore.databases.list'))).toMatchObject({ errors: 0, excepted: 1 });
+    const worse = countFindings(await withMore('datastore.databases.list', 'iam.serviceAccounts.signJwt'));
+    expect(worse).toMatchObject({ errors: 1, excepted: 0 });
   });
 });
 
