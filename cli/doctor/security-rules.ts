@@ -13,7 +13,7 @@ import {
 } from '../../shared/core/security-rules/generate.ts';
 import { rulesAdmittingSignedIn } from '../../shared/core/security-rules/signed-in.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
-import type { Google } from '../checks/google.ts';
+import { CouldNotLook, type Google } from '../checks/google.ts';
 import { READS } from './reads.ts';
 import type { DoctorTarget } from './target.ts';
 
@@ -151,6 +151,11 @@ function judgeRules(
   for (const { line, rule } of rulesAdmittingSignedIn(text, tokensOfPolicy(policy, name)))
     found.push({ finding: 'rules_admit_signed_in', facts: { ...facts, line: String(line), rule } });
   const age = clock.now() - Date.parse(updateTime);
+  if (Number.isNaN(age) && found.length === 0)
+    throw new CouldNotLook(
+      `${API} did not say when the rules of ${name.database} of ${name.project} were released`,
+      'Look at the time in the Firebase console: Firestore, Rules.',
+    );
   if (age < IN_FORCE_AFTER_MS) found.push({ finding: 'rules_not_yet_in_force', facts: { ...facts, time: updateTime } });
   return found;
 }

@@ -22,7 +22,14 @@ const serviceShape = z.object({
       spec: z.object({
         serviceAccountName: z.string().default(''),
         containers: z
-          .array(z.object({ image: z.string().default(''), env: z.array(environmentShape).default([]) }))
+          .array(
+            z.object({
+              image: z.string().default(''),
+              command: z.array(z.string()).default([]),
+              args: z.array(z.string()).default([]),
+              env: z.array(environmentShape).default([]),
+            }),
+          )
           .min(1),
       }),
     }),

@@ -71,7 +71,7 @@ async function judgeHeld(google: Google, target: DoctorTarget, place: Place, hel
     held: { ...whatIsHeld(held), ...(by ? { permissions: by } : {}) },
     facts: { ...bindingFacts(place, held), ...(words === undefined ? {} : { permissions: words }) },
   });
-  if (kind === 'deleted') return [];
+  if (kind === 'deleted' || kind === 'project role') return [];
   if (kind === 'public') return [finding('public_binding')];
   if (kind === 'own') return [finding('privilege_not_needed')];
   if (kind === 'shared' && isOfKeydesk(target, place)) return [finding('privilege_not_needed')];
@@ -93,8 +93,9 @@ function whatIsHeld({ role, condition }: Held) {
 }
 
 /** Whether nobody but Keydesk has business there. */
-export function isOfKeydesk({ project, pools }: DoctorTarget, { kind, resource }: Place): boolean {
-  if (kind === 'bucket' || kind === 'ancestor') return false;
+export function isOfKeydesk({ project, pools }: DoctorTarget, { kind, resource, beneath }: Place): boolean {
+  if (kind === 'bucket') return beneath.includes('archives');
+  if (kind === 'ancestor') return false;
   if (kind !== 'project') return true;
   return [project, ...pools.map((pool) => pool.project)].some((own) => resource === `project ${own}`);
 }

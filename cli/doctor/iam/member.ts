@@ -18,6 +18,8 @@ export type MemberKind =
   | 'agent'
   /** An account that Google creates in each project, and that people's code runs as. */
   | 'default'
+  /** Owners or editors of Keydesk's project, as Google names them on each bucket. The project's own policy says who they are. */
+  | 'project role'
   | 'group'
   | 'person'
   | 'other';
@@ -32,6 +34,7 @@ export function kindOfMember(target: DoctorTarget, member: string): MemberKind {
   if (isOwn(target, member)) return 'own';
   if (isServiceAgent(target, member)) return 'agent';
   if (DEFAULT_ACCOUNT.test(member)) return 'default';
+  if ([`projectOwner:${target.project}`, `projectEditor:${target.project}`].includes(member)) return 'project role';
   if (member.startsWith('group:')) return 'group';
   return member.startsWith('user:') ? 'person' : 'other';
 }

@@ -17,7 +17,13 @@ export type Beneath =
   | 'ledger'
   | 'secret'
   | 'function'
-  | 'private function';
+  | 'private function'
+  /** What the code is built from, and what is built of it. */
+  | 'archives'
+  | 'images'
+  | 'log archive'
+  /** Of the ledger's project. */
+  | 'security rules';
 
 export interface Place {
   readonly kind: 'project' | 'ancestor' | 'account' | 'secret' | 'function' | 'repository' | 'bucket';
@@ -36,7 +42,8 @@ export function placesOf(target: DoctorTarget): Place[] {
     ...Object.keys(SECRETS).map((secret) => secretPlace(target, secret)),
     ...FUNCTIONS.map(({ name }) => functionPlace(target, name)),
     repositoryPlace(target),
-    ...[archivesBucket(target), ...target.buckets].map(bucketPlace),
+    bucketPlace(archivesBucket(target), ['archives']),
+    ...target.buckets.map((bucket) => bucketPlace(bucket, [])),
   ];
 }
 
@@ -55,7 +62,10 @@ export function beneathProject(target: DoctorTarget, project: string): Beneath[]
   const accounts = accountsOf(target).flatMap(([email, beneath]) =>
     accountPath(email).startsWith(`projects/${project}/`) ? [beneath] : [],
   );
-  const keydesk: readonly Beneath[] = ['ledger', 'secret', 'function', 'private function'];
+  const keydesk: readonly Beneath[] = [
+    ...(['ledger', 'secret', 'function', 'private function', 'archives', 'images', 'security rules'] as const),
+    ...(target.deployment.log_archive ? (['log archive'] as const) : []),
+  ];
   return [...new Set([...accounts, ...(project === target.project ? keydesk : [])])];
 }
 
@@ -148,7 +158,7 @@ function repositoryPlace(target: DoctorTarget): Place {
       on: `the repository ${name}`,
       gcloud: { command: shellCommand`gcloud artifacts repositories get-iam-policy ${name} ${where}` },
     },
-    beneath: [],
+    beneath: ['images'],
     command: shellCommand`gcloud artifacts repositories VERB-iam-policy-binding ${name} ${where}`,
   };
 }
@@ -157,7 +167,7 @@ export function archivesBucket({ project, prefix }: DoctorTarget): string {
   return `${project}-${prefix}-archives`;
 }
 
-function bucketPlace(bucket: string): Place {
+function bucketPlace(bucket: string, beneath: readonly Beneath[]): Place {
   return {
     kind: 'bucket',
     resource: `bucket ${bucket}`,
@@ -170,7 +180,7 @@ function bucketPlace(bucket: string): Place {
       on: `the bucket ${bucket}`,
       gcloud: { command: shellCommand`gcloud storage buckets get-iam-policy gs://${bucket}` },
     },
-    beneath: [],
+    beneath,
     command: shellCommand`gcloud storage buckets VERB-iam-policy-binding gs://${bucket}`,
   };
 }

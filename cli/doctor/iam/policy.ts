@@ -3,7 +3,7 @@
 
 import * as z from 'zod';
 import { shellCommand } from '../../../shared/core/shell-quote.ts';
-import type { Call, Google } from '../../checks/google.ts';
+import { type Call, CouldNotLook, type Google } from '../../checks/google.ts';
 import { READS } from '../reads.ts';
 
 const bindingShape = z.object({
@@ -65,8 +65,13 @@ export async function readRole(google: Google, role: string): Promise<z.output<t
   });
 }
 
-/** Google lists no permissions for some roles, and a role that does not exist has none. */
+/** @throws CouldNotLook for a role that is not found: what its members may do is then not known. One that is deleted gives nothing */
 export async function permissionsIn(google: Google, role: string): Promise<readonly string[]> {
   const found = await readRole(google, role);
-  return found && !found.deleted ? found.includedPermissions : [];
+  if (!found)
+    throw new CouldNotLook(
+      `the role ${role} was not found, so what its members may do is not known`,
+      'Look at the role in the console. If it does not exist any more, remove its bindings.',
+    );
+  return found.deleted ? [] : found.includedPermissions;
 }

@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { bind, type Change } from '../../../fixtures/broken-deployments.ts';
 import { at } from '../../../fixtures/deployed-addresses.ts';
 import { agent, member } from '../../../fixtures/deployed-policies.ts';
-import { deployedWorld } from '../../../fixtures/deployed-world.ts';
+import { deployedWorld, deploymentOf, SETTINGS } from '../../../fixtures/deployed-world.ts';
 import { runDoctorOn } from '../../../fixtures/doctor-run.ts';
-import { DATA, KEYDESK, POOL, SHARED } from '../../../fixtures/preflight-world.ts';
+import { DATA, KEYDESK, POOL, SHARED, signerOf } from '../../../fixtures/preflight-world.ts';
 
 const OTHER = 'serviceAccount:ci@acme-other.iam.gserviceaccount.com';
 const MINTS = ['iam.serviceAccounts.getAccessToken', 'iam.serviceAccounts.signJwt', 'iam.serviceAccounts.enable'];
@@ -104,6 +104,8 @@ describe('an account of Keydesk', () => {
   });
 });
 
+const ARCHIVES = `${KEYDESK}-keydesk-archives`;
+
 /** Each permission alone, where it reaches something, and the finding. */
 const ALONE: readonly (readonly [permission: string, address: string, finding: string])[] = [
   ['iam.serviceAccounts.implicitDelegation', at.project(POOL), 'others_may_mint'],
@@ -114,6 +116,18 @@ const ALONE: readonly (readonly [permission: string, address: string, finding: s
   ['secretmanager.secrets.setIamPolicy', at.secret('webhook-tokens'), 'others_may_read_secrets'],
   ['run.services.setIamPolicy', at.servicePolicy('admin'), 'others_may_change_functions'],
   ['run.services.delete', at.servicePolicy('token'), 'others_may_change_functions'],
+  ['storage.objects.create', at.bucket(ARCHIVES), 'others_may_change_archives'],
+  ['storage.objects.delete', at.project(KEYDESK), 'others_may_change_archives'],
+  ['storage.buckets.setIamPolicy', at.bucket(ARCHIVES), 'others_may_change_archives'],
+  ['artifactregistry.repositories.uploadArtifacts', at.repository, 'others_may_push_images'],
+  ['artifactregistry.tags.update', at.folder, 'others_may_push_images'],
+  ['artifactregistry.repositories.setIamPolicy', at.repository, 'others_may_push_images'],
+  ['logging.buckets.update', at.project(KEYDESK), 'others_may_change_log_archive'],
+  ['logging.buckets.delete', at.organization, 'others_may_change_log_archive'],
+  ['logging.sinks.update', at.project(KEYDESK), 'others_may_change_log_archive'],
+  ['logging.sinks.delete', at.project(KEYDESK), 'others_may_change_log_archive'],
+  ['firebaserules.releases.create', at.project(KEYDESK), 'others_may_release_rules'],
+  ['firebaserules.releases.update', at.project(KEYDESK), 'others_may_release_rules'],
 ];
 
 describe('one permission', () => {
@@ -121,6 +135,31 @@ describe('one permission', () => {
 
   it.each(ALONE)('%s is a finding for another account', async (permission, address, finding) => {
     expect(await namesAfter(defineRole(role, permission), bind(address, role, OTHER))).toEqual([finding]);
+  });
+
+  it('of a role that is not found is not known', async () => {
+    const world = deployedWorld();
+    bind(at.account(DATA, signerOf(DATA)), 'organizations/777/roles/hidden', OTHER)(world);
+    const { notLooked, findings } = await runDoctorOn(world);
+    expect([findings, notLooked]).toMatchObject([[], [{ resource: `account ${signerOf(DATA)}` }]]);
+    expect(notLooked[0]?.evidence).toContain('organizations/777/roles/hidden');
+  });
+
+  it('of the log archive is none where there is no archive', async () => {
+    const world = deployedWorld();
+    bind(at.project(KEYDESK), 'roles/logging.admin', OTHER)(world);
+    const deployment = deploymentOf({ ...SETTINGS, log_archive: null });
+    expect((await runDoctorOn(world, { deployment })).findings).toEqual([]);
+  });
+
+  it('of a person on the archives counts as one on a resource of Keydesk, and those of a project role do not', async () => {
+    expect(await namesAfter(bind(at.bucket(ARCHIVES), 'roles/browser', 'user:eve@acme.example'))).toEqual([
+      'person_bound',
+    ]);
+    const ofProject = (who: string) => namesAfter(bind(at.bucket(ARCHIVES), 'roles/storage.objectAdmin', who));
+    expect(await ofProject(`projectEditor:${KEYDESK}`)).toEqual([]);
+    expect(await ofProject(`projectViewer:${KEYDESK}`)).toEqual(['others_may_change_archives']);
+    expect(await ofProject('projectEditor:acme-other')).toEqual(['others_may_change_archives']);
   });
 
   it('of a role that is deleted is none', async () => {
