@@ -7,6 +7,7 @@ import { projectNumber } from '../preflight/project.ts';
 import { DOCTOR_KINDS } from './checks.ts';
 import { type ClockOffsets, clocks } from './clock.ts';
 import { EXCEPTION_FINDINGS, type Exception, hasExpired, isFor } from './exceptions.ts';
+import { type NotLookedAt, notLookedAt } from './not-looked-at.ts';
 import type { DoctorTarget } from './target.ts';
 import { planWebhookChecks, type WebhookAccess } from './webhook.ts';
 
@@ -32,6 +33,8 @@ export interface Diagnosis {
   /** What was found, without could_not_look, each once. */
   readonly findings: readonly DoctorFinding[];
   readonly notLooked: readonly DoctorFinding[];
+  /** What was not asked for. */
+  readonly notLookedAt: readonly NotLookedAt[];
 }
 
 interface Options {
@@ -79,6 +82,7 @@ export async function diagnose(target: DoctorTarget, google: Google, options: Op
   return {
     results,
     notLooked,
+    notLookedAt: notLookedAt(target, options.webhook),
     findings: [
       ...found.map((one) => withException(one, options.exceptions, now)),
       ...judgeExceptions(found, options, { now, isWhole: notLooked.length === 0 }),

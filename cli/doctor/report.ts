@@ -32,7 +32,7 @@ export function isHealthy({ errors, warnings, could_not_look }: Counts): boolean
 }
 
 export function reportLines(diagnosis: Diagnosis): string[] {
-  const { findings, notLooked, results } = diagnosis;
+  const { findings, notLooked, notLookedAt, results } = diagnosis;
   const counted = findings.filter(({ exception }) => !exception);
   const counts = countFindings(diagnosis);
   const ok = Map.groupBy(
@@ -53,7 +53,13 @@ export function reportLines(diagnosis: Diagnosis): string[] {
       'As it must be',
       [...ok].map(([check, all]) => `  ${check}: ${all.length}`),
     ),
-    `${counts.checks} checks: ${counts.ok} ok, ${counts.errors} errors, ${counts.warnings} warnings, ${counts.excepted} excepted, ${counts.could_not_look} could not look.`,
+    ...section(
+      'Not looked at',
+      notLookedAt.map(({ what, flag }) => `  ${what}: give ${flag}`),
+    ),
+    `${counts.checks} checks: ${counts.ok} ok, ${counts.errors} errors, ${counts.warnings} warnings, ${counts.excepted} excepted, ${counts.could_not_look} could not look.${
+      notLookedAt.length === 0 ? '' : ` ${notLookedAt.length} were not asked for: see "Not looked at".`
+    }`,
   ].map(visible);
 }
 
@@ -95,12 +101,13 @@ export function toJson(
   diagnosis: Diagnosis,
   about: { readonly project: string; readonly policySha256: string; readonly madeAt: number },
 ) {
-  const { findings, notLooked, results } = diagnosis;
+  const { findings, notLooked, notLookedAt, results } = diagnosis;
   return {
     project: about.project,
     policy_sha256: about.policySha256,
     made_at: toIso(about.madeAt),
     counts: countFindings(diagnosis),
+    not_looked_at: notLookedAt,
     findings: [...findings, ...notLooked.map((one) => ({ ...one, finding: COULD_NOT_LOOK }))],
     checks: results.map(({ check, subject, result, detail }) => ({
       check,

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { FindingTexts } from '../../../../cli/checks/check.ts';
 import { AUDIT_VIEWS } from '../../../../cli/doctor/audit-queries.ts';
 import { DOCTOR_KINDS, FINDING_IDS, OWN_KINDS, PREFLIGHT_KINDS } from '../../../../cli/doctor/checks.ts';
-import { countFindings, isHealthy, reportLines } from '../../../../cli/doctor/report.ts';
+import { countFindings, isHealthy, reportLines, toJson } from '../../../../cli/doctor/report.ts';
 import { WEBHOOK_KINDS } from '../../../../cli/doctor/webhook.ts';
 import { BROKEN, bind, type Change } from '../../../fixtures/broken-deployments.ts';
 import { at } from '../../../fixtures/deployed-addresses.ts';
@@ -239,6 +239,26 @@ describe('the doctor, about the webhook', () => {
     delete google.world.resources[SERVICES];
     const { notLooked } = await lookAtWebhook();
     expect(notLooked.map(({ check }) => check)).toEqual([...about]);
+  });
+});
+
+describe('the doctor, when nobody asks for a check', () => {
+  const flagsIn = (lines: readonly string[]) => lines.join('\n').match(/(?<=give )--\S+/g) ?? [];
+
+  it('names what it did not look at, with the option, and stays healthy', async () => {
+    const diagnosis = await run({ hasArchives: false, apiToken: null });
+    const flags = ['--archives', '--token-file', '--services-token-file'];
+    expect(flagsIn(reportLines(diagnosis))).toEqual(flags);
+    const { not_looked_at } = toJson(diagnosis, { project: KEYDESK, policySha256: '', madeAt: 0 });
+    expect(not_looked_at.map(({ flag }) => flag)).toEqual(flags);
+    expect(isHealthy(countFindings(diagnosis))).toBe(true);
+  });
+
+  it('names nothing when it looked at everything', async () => {
+    withWebhook(google.world, IN_PROCESS);
+    const diagnosis = await run({ webhook: webhookAccessTo(inProcess(google.world, google.unexpected)) });
+    expect(flagsIn(reportLines(diagnosis))).toEqual([]);
+    expect(diagnosis.notLookedAt).toEqual([]);
   });
 });
 
