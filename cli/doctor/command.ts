@@ -47,10 +47,10 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
   const policy = readPolicy(options.policy);
   const offsets = new Map<string, number>();
   const quotaProject = deployment.project_id;
-  /** When the oldest of the data was read from Google. */
-  let madeAt = clock.now();
+  const startedAt = clock.now();
+  const written: number[] = [];
   const onRead = (writtenAt: number) => {
-    madeAt = Math.min(madeAt, writtenAt);
+    written.push(writtenAt);
   };
   const transport = options.from
     ? createFolderTransport(existingFolder(options.from), { quotaProject, onRead })
@@ -70,9 +70,18 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
       note(`${done} of ${planned} checks are done…`);
     },
   });
-  if (options.json) printJson(toJson(diagnosis, { project: quotaProject, policySha256: policy.sha256, madeAt }));
+  const files = options.from === undefined ? undefined : agesOf(written, startedAt);
+  const madeAt = Math.min(startedAt, files?.oldest ?? startedAt);
+  const { sha256: policySha256 } = policy;
+  if (options.json) printJson(toJson(diagnosis, { project: quotaProject, policySha256, madeAt, files }));
   else for (const line of reportLines(diagnosis)) print(line);
   if (!isHealthy(countFindings(diagnosis))) process.exitCode = EXIT.failure;
+}
+
+/** Without a file that could be read, nothing is older than this run. */
+function agesOf(written: readonly number[], startedAt: number) {
+  if (written.length === 0) return { oldest: startedAt, newest: startedAt };
+  return { oldest: Math.min(...written), newest: Math.max(...written) };
 }
 
 async function onlineTransport(clock: Clock, offsets: Map<string, number>, quotaProject: string): Promise<Transport> {

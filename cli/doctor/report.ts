@@ -99,13 +99,22 @@ function nameOf({ finding, resource, member }: Pick<DoctorFinding, 'finding' | '
 /** @param about.madeAt when the data was read, the oldest of it, in milliseconds since the epoch */
 export function toJson(
   diagnosis: Diagnosis,
-  about: { readonly project: string; readonly policySha256: string; readonly madeAt: number },
+  about: {
+    readonly project: string;
+    readonly policySha256: string;
+    readonly madeAt: number;
+    /** When the exported files were written, the oldest and the newest; undefined where Google's APIs were read. */
+    readonly files?: { readonly oldest: number; readonly newest: number } | undefined;
+  },
 ) {
   const { findings, notLooked, notLookedAt, results } = diagnosis;
   return {
     project: about.project,
     policy_sha256: about.policySha256,
     made_at: toIso(about.madeAt),
+    source: about.files
+      ? { kind: 'files', oldest_at: toIso(about.files.oldest), newest_at: toIso(about.files.newest) }
+      : { kind: 'google_apis' },
     counts: countFindings(diagnosis),
     not_looked_at: notLookedAt,
     findings: [...findings, ...notLooked.map((one) => ({ ...one, finding: COULD_NOT_LOOK }))],

@@ -121,6 +121,8 @@ describe('keydesk doctor', () => {
     const report = JSON.parse(out);
     expect(report).toMatchObject({
       project: KEYDESK,
+      source: { kind: 'google_apis' },
+      not_looked_at: [{ flag: '--services-token-file' }],
       counts: { errors: 0, warnings: 0, excepted: 1, could_not_look: 0 },
     });
     expect(report.findings).toEqual([
@@ -188,7 +190,7 @@ describe('keydesk doctor', () => {
     mkdirSync(join(folder, 'export'));
     const { code, out } = await doctor(['--from', 'export'], { GOOGLE_OAUTH_ACCESS_TOKEN: '' });
     expect(code).toBe(1);
-    expect(out).toContain("gcloud projects get-iam-policy acme-pool --format=json > 'export/");
+    expect(out).toContain('gcloud projects get-iam-policy acme-pool --format=json > export/');
     expect(google.unexpected).toEqual([]);
   });
 

@@ -254,6 +254,18 @@ describe('the doctor, when nobody asks for a check', () => {
     expect(isHealthy(countFindings(diagnosis))).toBe(true);
   });
 
+  it('says whether the data is of APIs or of files, and how old these are', async () => {
+    const diagnosis = await run();
+    const about = { project: KEYDESK, policySha256: '', madeAt: 1000 };
+    expect(toJson(diagnosis, about)).toMatchObject({ project: KEYDESK, source: { kind: 'google_apis' } });
+    const files = { oldest: 1000, newest: 2000 };
+    expect(toJson(diagnosis, { ...about, files }).source).toEqual({
+      kind: 'files',
+      oldest_at: '1970-01-01T00:00:01.000Z',
+      newest_at: '1970-01-01T00:00:02.000Z',
+    });
+  });
+
   it('names nothing when it looked at everything', async () => {
     withWebhook(google.world, IN_PROCESS);
     const diagnosis = await run({ webhook: webhookAccessTo(inProcess(google.world, google.unexpected)) });
