@@ -12,6 +12,7 @@ import {
   type Introspection,
   introspectionSchema,
 } from '../shared/core/security-rules/explain-access.ts';
+import { shellCommand } from '../shared/core/shell-quote.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { isGrantId } from './grants/grant-id.ts';
 import { readInput } from './input.ts';
@@ -103,7 +104,7 @@ function whatElse(
   // What the policy denies, no deployed version of its rules should allow.
   if (!database || verdict === 'denied') return [];
   const { project, database: id } = database;
-  const check = `keydesk rules check --policy ${policyFile} --project ${project} --database '${id}' --file ${rulesFile ?? 'FILE'}`;
+  const check = shellCommand`keydesk rules check --policy ${policyFile} --project ${project} --database ${id} --file ${rulesFile ?? 'FILE'}`;
   return [
     'The deployed rules may be older than the policy. Save the rules that the Firebase console shows to FILE, and run:',
     `  ${check}`,

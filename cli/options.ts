@@ -1,8 +1,8 @@
 // Options that several commands have, and the form of their examples.
 
 import { Option } from '@commander-js/extra-typings';
-import { quoted } from '../shared/core/policy-analysis/example-lines.ts';
 import { DEFAULT_POLICY_FILE } from '../shared/core/settings.ts';
+import { shellQuote } from '../shared/core/shell-quote.ts';
 import { EXIT, fail } from './terminal.ts';
 
 /** KEYDESK_POLICY is also what the token function reads. */
@@ -24,7 +24,7 @@ export function examples(...lines: readonly string[]): string {
 
 /** The start of a command line that explains decisions of the policy in `file`. */
 export function explainWith(file: string): string {
-  return file === defaultPolicy() ? 'keydesk policy explain' : `keydesk policy explain --policy ${quoted(file)}`;
+  return file === defaultPolicy() ? 'keydesk policy explain' : `keydesk policy explain --policy ${shellQuote(file)}`;
 }
 
 /** The value of an option that a command needs. Commander would ask for it before it reports an unknown option. */

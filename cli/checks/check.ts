@@ -1,6 +1,8 @@
 // What a check is: what it is about, how it looks, and what it can find. A finding's texts are data, so that the report, the JSON and the
 // documentation have the same.
 
+import { visible } from '../../shared/core/policy/visible-text.ts';
+import { type Quoted, shellQuote } from '../../shared/core/shell-quote.ts';
 import type { Google } from './google.ts';
 
 /** An error makes the deployment or its credentials fail, or breaks a guarantee. A warning is something that somebody must decide. */
@@ -13,13 +15,13 @@ export interface FindingTexts {
   readonly what: string;
   /** What fails because of it. */
   readonly why: string;
-  /** The command that fixes it, or who changes what. */
+  /** The command that fixes it, or who changes what. A placeholder is never in quotes: the fact brings its own. */
   readonly fix: string;
   /** How to go back, where the fix changes something that works. */
   readonly undo?: string;
 }
 
-export type Facts = Readonly<Record<string, string>>;
+export type Facts = Readonly<Record<string, string | Quoted>>;
 
 export interface Found<Name extends string = string> {
   readonly finding: Name;
@@ -28,6 +30,16 @@ export interface Found<Name extends string = string> {
   readonly resource?: string;
   /** The IAM member that the finding is about. */
   readonly member?: string;
+  /** What the member has, or what a role has: another one is another finding for an exception. */
+  readonly held?: Held;
+}
+
+export interface Held {
+  readonly role?: string;
+  /** The expression of the binding's condition. */
+  readonly condition?: string;
+  /** Those that make it a finding, sorted. */
+  readonly permissions?: readonly string[];
 }
 
 export interface Looked<Name extends string> {
@@ -54,11 +66,25 @@ export interface CheckKind<Target, Name extends string = string> {
   readonly checksOf: (target: Target) => readonly Check<Name>[];
 }
 
-/** The text with the facts in place of {placeholders}. @throws Error when a fact is missing */
+/** A sentence with the facts in place of {placeholders}, and nothing invisible. @throws Error when a fact is missing */
 export function fillIn(text: string, facts: Facts): string {
+  return replaceNames(text, facts, (fact) => visible(typeof fact === 'string' ? fact : fact.quoted));
+}
+
+/** A command with each fact as one word of it, or part of one. @throws Error when a fact is missing */
+export function fillInCommand(text: string, facts: Facts): string {
+  return replaceNames(text, facts, (fact) => (typeof fact === 'string' ? shellQuote(fact) : fact.quoted));
+}
+
+/** Several words, each quoted. */
+export function quotedWords(words: readonly string[], between = ' '): Quoted {
+  return { quoted: words.map(shellQuote).join(between) };
+}
+
+function replaceNames(text: string, facts: Facts, write: (fact: string | Quoted) => string): string {
   return text.replace(/\{([a-z_]+)\}/g, (_, name: string) => {
     const fact = facts[name];
     if (fact === undefined) throw new Error(`no fact ${name} for: ${text}`);
-    return fact;
+    return write(fact);
   });
 }

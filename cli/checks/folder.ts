@@ -4,6 +4,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { shellQuote } from '../../shared/core/shell-quote.ts';
 import { type Call, CouldNotLook, type Response, type Transport, urlOf } from './google.ts';
 
 /** Query parameters that do not select what is read. */
@@ -22,14 +23,17 @@ export function fileNameOf({ api, path, query = [] }: Named): string {
 
 /** A shell command that writes the file. @param options.file its path */
 function exportCommand(call: Named, { quotaProject, file }: { quotaProject: string; file: string }): string {
-  if (call.gcloud) return `${call.gcloud.command} --format=json > '${file}'`;
+  if (call.gcloud) return `${call.gcloud.command} --format=json > ${shellQuote(file)}`;
   const { unauthenticated, json, post } = call;
+  // The shell fills in the secret: these two alone are in double quotes.
   const headers = unauthenticated
-    ? Object.keys(unauthenticated.headers ?? {}).map((name) => `${name}: Bearer $BUILDKITE_API_TOKEN`)
-    : ['authorization: Bearer $(gcloud auth print-access-token)', `x-goog-user-project: ${quotaProject}`];
-  const body = json === undefined ? '' : ` --json '${JSON.stringify(json)}'`;
-  const given = headers.map((header) => ` -H "${header}"`).join('');
-  return `curl -sS${post ? ' -X POST' : ''}${given}${body} '${urlOf(call)}' > '${file}'`;
+    ? Object.keys(unauthenticated.headers ?? {}).map((name) => ` -H ${shellQuote(name)}": Bearer $BUILDKITE_API_TOKEN"`)
+    : [
+        ' -H "authorization: Bearer $(gcloud auth print-access-token)"',
+        ` -H ${shellQuote(`x-goog-user-project: ${quotaProject}`)}`,
+      ];
+  const body = json === undefined ? '' : ` --json ${shellQuote(JSON.stringify(json))}`;
+  return `curl -sS${post ? ' -X POST' : ''}${headers.join('')}${body} ${shellQuote(urlOf(call))} > ${shellQuote(file)}`;
 }
 
 const errorShape = z.object({ error: z.object({ code: z.number() }) });

@@ -4,6 +4,7 @@
 
 import type * as z from 'zod';
 import { type GoogleError, readGoogleError } from '../../shared/core/google-refusal.ts';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import { stripTrailingSlash } from '../../shared/google/response.ts';
 import { DependencyError, errorMessage } from '../../shared/runtime/errors.ts';
 import type { HttpClient, JsonResponse } from '../../shared/runtime/http-client.ts';
@@ -165,7 +166,7 @@ function refused<T>(
   if (error?.reason === 'SERVICE_DISABLED' || error?.reason === 'accessNotConfigured')
     return new CouldNotLook(
       `${api} is not enabled in ${quotaProject}`,
-      `gcloud services enable ${api} --project=${quotaProject}`,
+      shellCommand`gcloud services enable ${api} --project=${quotaProject}`,
     );
   if (error?.reason === 'USER_PROJECT_DENIED')
     return new CouldNotLook(

@@ -1,5 +1,6 @@
 // The report of checks for people: a line for each check, then each finding with what fixes it.
 
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { COULD_NOT_LOOK, type Finding, type Result } from './run.ts';
 
 const LABELS: Readonly<Record<Result['result'], string>> = {
@@ -19,7 +20,7 @@ export function resultLine({ check, subject, result, detail, findings }: Result,
           ...(detail === undefined ? [] : [detail]),
         ];
   const line = `${LABELS[result].padEnd(LABEL_WIDTH)}  ${check.padEnd(nameWidth)}  ${subject}`;
-  return more.length > 0 ? `${line}: ${more.join(', ')}` : line;
+  return visible(more.length > 0 ? `${line}: ${more.join(', ')}` : line);
 }
 
 /** Findings that are not accepted, errors first. Those that one act fixes are shown once. */
@@ -39,7 +40,7 @@ export function explanations(results: readonly Result[]): string[] {
       `  why: ${why}`,
       `  fix: ${fix}`,
       '',
-    ];
+    ].map(visible);
   });
 }
 

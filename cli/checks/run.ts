@@ -1,7 +1,8 @@
 // Runs checks, several at once. A check that fails is a finding: could_not_look.
 
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
-import { type Check, type CheckKind, type Found, fillIn, type Severity } from './check.ts';
+import { type Check, type CheckKind, type Found, fillIn, fillInCommand, type Held, type Severity } from './check.ts';
 import { CouldNotLook, type Google } from './google.ts';
 
 const AT_ONCE = 8;
@@ -17,6 +18,7 @@ export interface Finding {
   /** As the check found them. */
   readonly resource?: string;
   readonly member?: string;
+  readonly held?: Held;
   /** The operator accepts it: it does not count. */
   readonly accepted: boolean;
 }
@@ -88,7 +90,7 @@ async function runCheck(
   }
 }
 
-function describe(kind: Kind, { finding, facts, resource, member }: Found, accepted: readonly string[]): Finding {
+function describe(kind: Kind, { finding, facts, resource, member, held }: Found, accepted: readonly string[]): Finding {
   const texts = kind.findings[finding];
   if (!texts) throw new Error(`${finding} is not described`);
   const { severity, what, why, fix, undo } = texts;
@@ -97,10 +99,11 @@ function describe(kind: Kind, { finding, facts, resource, member }: Found, accep
     severity,
     what: fillIn(what, facts),
     why: fillIn(why, facts),
-    fix: fillIn(fix, facts),
-    ...(undo === undefined ? {} : { undo: fillIn(undo, facts) }),
+    fix: fillInCommand(fix, facts),
+    ...(undo === undefined ? {} : { undo: fillInCommand(undo, facts) }),
     ...(resource === undefined ? {} : { resource }),
     ...(member === undefined ? {} : { member }),
+    ...(held === undefined ? {} : { held }),
     accepted: accepted.includes(finding),
   };
 }
@@ -109,9 +112,9 @@ function notLooked(error: unknown): Finding {
   return {
     finding: COULD_NOT_LOOK,
     severity: 'error',
-    what: errorMessage(error),
+    what: visible(errorMessage(error)),
     why: 'What was not looked at can still fail.',
-    fix: error instanceof CouldNotLook ? error.fix : 'Report it, with the version of keydesk.',
+    fix: error instanceof CouldNotLook ? visible(error.fix) : 'Report it, with the version of keydesk.',
     accepted: false,
   };
 }

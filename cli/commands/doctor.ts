@@ -129,7 +129,15 @@ Exit code 1: there is a finding that is not accepted or excepted, or something c
     });
     progress.abort();
     const counts = countResults(results);
-    if (json) printJson({ project, policy_sha256: sha256, made_at: toIso(madeAt), counts, checks: results });
+    if (json)
+      printJson({
+        project,
+        policy_sha256: sha256,
+        made_at: toIso(madeAt),
+        source: { kind: 'google_apis' },
+        counts,
+        checks: results,
+      });
     else for (const line of ['', ...explanations(results), summary(counts)]) print(line);
     if (counts.errors + counts.warnings + counts.could_not_look > 0) process.exitCode = EXIT.failure;
   });

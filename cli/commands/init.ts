@@ -5,6 +5,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import * as z from 'zod';
 import { parseJson } from '../../shared/core/json.ts';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import { type Answers, type Flag, missingFlags, toAnswers, type Written } from '../../shared/core/starter/answers.ts';
 import { starterFiles } from '../../shared/core/starter/files.ts';
 import { VERSION } from '../../shared/version.ts';
@@ -77,9 +78,9 @@ Exit code 1: a file exists already. Nothing is written then.`,
     writeNew(folder, files);
     const policy = join(folder, 'policy.yaml');
     const next = [
-      `keydesk policy check --policy ${policy}`,
-      `keydesk policy test --policy ${policy}`,
-      `keydesk doctor --before-deploy --policy ${policy} --project ${answers.project} --region ${answers.region}`,
+      shellCommand`keydesk policy check --policy ${policy}`,
+      shellCommand`keydesk policy test --policy ${policy}`,
+      shellCommand`keydesk doctor --before-deploy --policy ${policy} --project ${answers.project} --region ${answers.region}`,
     ];
     const warnings = sharedPipelines(answers);
     if (json) return printJson({ files: [...files.keys()].map((path) => join(folder, path)), next, warnings });

@@ -72,7 +72,9 @@ Exit code 1: something is to be explained, or is not known.`,
           ? undefined
           : await readCloudLogging({ project, view }, period);
       const touches = touchFiles && (await readTouches(touchFiles, rows, policiesByHash(ledger.texts), period));
-      const review = reviewOf({ period, environment, ...ledger, log, touches, doctor });
+      // With a view, the project only pays for the requests.
+      const keydesk = view === undefined ? project : undefined;
+      const review = reviewOf({ period, environment, ...ledger, log, touches, doctor, project: keydesk });
       if (options.csv !== undefined) writeCsv(options.csv, reviewCsv(review));
       if (options.json) printJson(review);
       else for (const line of reviewLines(review)) print(line);

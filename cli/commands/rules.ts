@@ -14,6 +14,7 @@ import {
 } from '../../shared/core/security-rules/generate.ts';
 import { rulesProblems, rulesWarnings } from '../../shared/core/security-rules/limits.ts';
 import { rulesAdmittingSignedIn } from '../../shared/core/security-rules/signed-in.ts';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy, readText } from '../policy-file.ts';
 import { EXIT, fail, print, printJson, warn } from '../terminal.ts';
@@ -114,11 +115,9 @@ const check = rulesSubcommand('check', 'compare a rules file with policy')
     const agree = before === after;
     if (options.json) printJson({ file: options.file, ...database, agrees: agree });
     const agrees = `with ${options.policy} for ${nameOf(database)}`;
-    if (!agree)
-      return fail(
-        EXIT.differs,
-        `${options.file} does not agree ${agrees}; run: keydesk rules write --policy ${options.policy} ${nameOf(database)} --file ${options.file}`,
-      );
+    const name = { quoted: nameOf(database) };
+    const rewrite = shellCommand`keydesk rules write --policy ${options.policy} ${name} --file ${options.file}`;
+    if (!agree) return fail(EXIT.differs, `${options.file} does not agree ${agrees}; run: ${rewrite}`);
     if (!options.json) print(`${options.file} agrees ${agrees}`);
   });
 
@@ -190,5 +189,5 @@ function reportNone(options: RulesOptions): void {
 }
 
 function nameOf({ project, database }: DatabaseName): string {
-  return `--project ${project} --database '${database}'`;
+  return shellCommand`--project ${project} --database ${database}`;
 }

@@ -3,6 +3,7 @@
 // signers and shared accounts.
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind } from '../checks/check.ts';
 import { accountsOf } from './iam/places.ts';
 import { READS } from './reads.ts';
@@ -52,7 +53,7 @@ export const accounts: CheckKind<DoctorTarget, Name> = {
           shape: accountShape,
           ...READS.account,
           on: email,
-          gcloud: { command: `gcloud iam service-accounts describe ${email}` },
+          gcloud: { command: shellCommand`gcloud iam service-accounts describe ${email}` },
         });
         const finding = pooled ? ('pooled_account_missing' as const) : ('own_account_missing' as const);
         if (!account) return { found: [{ finding, facts: { account: email } }] };
@@ -95,7 +96,7 @@ export const accountKeys: CheckKind<DoctorTarget, KeyName> = {
           ...READS.accountKeys,
           on: email,
           gcloud: {
-            command: `gcloud iam service-accounts keys list --iam-account=${email} --managed-by=user`,
+            command: shellCommand`gcloud iam service-accounts keys list --iam-account=${email} --managed-by=user`,
             list: 'keys',
           },
         });

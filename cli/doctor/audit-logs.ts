@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { accountsOf } from '../../shared/core/kinds/kinds.ts';
 import { projectOfAccount } from '../../shared/core/policy/account-email.ts';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import { type IamPolicy, projectPolicyCall } from './iam/policy.ts';
 import { READS } from './reads.ts';
@@ -139,7 +140,7 @@ export const logArchive: CheckKind<DoctorTarget, BucketName> = {
             ...READS.logBucket,
             on: project,
             gcloud: {
-              command: `gcloud logging buckets describe ${bucket} --location=${location} --project=${project}`,
+              command: shellCommand`gcloud logging buckets describe ${bucket} --location=${location} --project=${project}`,
             },
           });
           const facts = { project, bucket, location, expected: String(retention_days) };

@@ -3,6 +3,7 @@
 // docs.cloud.google.com/bigquery/docs/reference/rest/v2 (datasets.get, tables.list).
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import type { Google } from '../checks/google.ts';
 import { READS } from './reads.ts';
@@ -98,7 +99,7 @@ async function judgeLink(google: Google, target: DoctorTarget, facts: Found['fac
     ...READS.logLink,
     on: target.project,
     gcloud: {
-      command: `gcloud logging links describe ${LINK} --bucket=${bucket} --location=${location} --project=${target.project}`,
+      command: shellCommand`gcloud logging links describe ${LINK} --bucket=${bucket} --location=${location} --project=${target.project}`,
     },
   });
   return link?.lifecycleState === 'ACTIVE' ? [] : [{ finding: 'log_dataset_missing', facts }];

@@ -42,22 +42,22 @@ export interface DoctorOptions {
 export async function runDoctor(options: DoctorOptions): Promise<void> {
   const clock = systemClock;
   const deployment = deploymentOf(options);
-  const exceptions = exceptionsIn(options.exceptions);
+  const exceptions = exceptionsIn(options.exceptions, clock.now());
   const about = { archives: archivesIn(options.archives), apiToken: apiTokenOf(options), clock };
   const policy = readPolicy(options.policy);
   const offsets = new Map<string, number>();
   const quotaProject = deployment.project_id;
-  /** When the oldest of the data was read from Google. */
-  let madeAt = clock.now();
+  const startedAt = clock.now();
+  const written: number[] = [];
   const onRead = (writtenAt: number) => {
-    madeAt = Math.min(madeAt, writtenAt);
+    written.push(writtenAt);
   };
   const transport = options.from
     ? createFolderTransport(existingFolder(options.from), { quotaProject, onRead })
     : await onlineTransport(clock, offsets, quotaProject);
   const google = createReader(memoize(transport), { quotaProject });
   const unnumbered = doctorTargetOf(policy, deployment, { ...about, numbers: {} });
-  const numbers = await readNumbers(google, [quotaProject, ...unnumbered.pools.map(({ project }) => project)]);
+  const numbers = await readNumbers(google, unnumbered.projects);
   let reported = clock.now();
   const diagnosis = await diagnose({ ...unnumbered, numbers }, google, {
     exceptions,
@@ -70,9 +70,18 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
       note(`${done} of ${planned} checks are done…`);
     },
   });
-  if (options.json) printJson(toJson(diagnosis, { project: quotaProject, policySha256: policy.sha256, madeAt }));
+  const files = options.from === undefined ? undefined : agesOf(written, startedAt);
+  const madeAt = Math.min(startedAt, files?.oldest ?? startedAt);
+  const { sha256: policySha256 } = policy;
+  if (options.json) printJson(toJson(diagnosis, { project: quotaProject, policySha256, madeAt, files }));
   else for (const line of reportLines(diagnosis)) print(line);
   if (!isHealthy(countFindings(diagnosis))) process.exitCode = EXIT.failure;
+}
+
+/** Without a file that could be read, nothing is older than this run. */
+function agesOf(written: readonly number[], startedAt: number) {
+  if (written.length === 0) return { oldest: startedAt, newest: startedAt };
+  return { oldest: Math.min(...written), newest: Math.max(...written) };
 }
 
 async function onlineTransport(clock: Clock, offsets: Map<string, number>, quotaProject: string): Promise<Transport> {
@@ -112,9 +121,9 @@ function settingsIn(file: string): Record<string, unknown> {
   }
 }
 
-function exceptionsIn(file: string | undefined): readonly Exception[] {
+function exceptionsIn(file: string | undefined, now: number): readonly Exception[] {
   if (file === undefined) return [];
-  const parsed = parseExceptions(readText(file), FINDING_IDS);
+  const parsed = parseExceptions(readText(file), { ids: FINDING_IDS, now });
   if ('exceptions' in parsed) return parsed.exceptions;
   return fail(EXIT.usage, parsed.problems.map((problem) => `${file}: ${problem}`).join('\n'));
 }

@@ -1,12 +1,13 @@
 // Runs every check of a deployment, and applies the exceptions.
 
-import { fillIn, type Severity } from '../checks/check.ts';
+import { fillIn, fillInCommand, type Severity } from '../checks/check.ts';
 import { CouldNotLook, type Google } from '../checks/google.ts';
 import { COULD_NOT_LOOK, type Planned, planChecks, type Result, runChecks } from '../checks/run.ts';
 import { projectNumber } from '../preflight/project.ts';
 import { DOCTOR_KINDS } from './checks.ts';
 import { type ClockOffsets, clocks } from './clock.ts';
 import { EXCEPTION_FINDINGS, type Exception, hasExpired, isFor } from './exceptions.ts';
+import { type NotLookedAt, notLookedAt } from './not-looked-at.ts';
 import type { DoctorTarget } from './target.ts';
 import { planWebhookChecks, type WebhookAccess } from './webhook.ts';
 
@@ -16,6 +17,9 @@ export interface DoctorFinding {
   readonly check: string;
   readonly resource: string;
   readonly member?: string;
+  readonly role?: string;
+  readonly condition?: string;
+  readonly permissions?: readonly string[];
   readonly evidence: string;
   readonly risk: string;
   readonly fix: string;
@@ -29,6 +33,8 @@ export interface Diagnosis {
   /** What was found, without could_not_look, each once. */
   readonly findings: readonly DoctorFinding[];
   readonly notLooked: readonly DoctorFinding[];
+  /** What was not asked for. */
+  readonly notLookedAt: readonly NotLookedAt[];
 }
 
 interface Options {
@@ -76,6 +82,7 @@ export async function diagnose(target: DoctorTarget, google: Google, options: Op
   return {
     results,
     notLooked,
+    notLookedAt: notLookedAt(target, options.webhook),
     findings: [
       ...found.map((one) => withException(one, options.exceptions, now)),
       ...judgeExceptions(found, options, { now, isWhole: notLooked.length === 0 }),
@@ -84,12 +91,13 @@ export async function diagnose(target: DoctorTarget, google: Google, options: Op
 }
 
 function toFindings({ check, subject, findings }: Result): DoctorFinding[] {
-  return findings.map(({ finding, severity, what, why, fix, undo, resource = subject, member }) => ({
+  return findings.map(({ finding, severity, what, why, fix, undo, resource = subject, member, held = {} }) => ({
     finding,
     severity,
     check,
     resource,
     ...(member === undefined ? {} : { member }),
+    ...held,
     evidence: what,
     risk: why,
     fix,
@@ -99,8 +107,8 @@ function toFindings({ check, subject, findings }: Result): DoctorFinding[] {
 
 /** A folder is above several projects, and is looked at for each. */
 function distinct(findings: readonly DoctorFinding[]): DoctorFinding[] {
-  const key = ({ finding, resource, member, evidence, check }: DoctorFinding) =>
-    JSON.stringify([finding, resource, member, evidence, finding === COULD_NOT_LOOK ? check : '']);
+  const key = ({ finding, resource, member, role, condition, evidence, check }: DoctorFinding) =>
+    JSON.stringify([finding, resource, member, role, condition, evidence, finding === COULD_NOT_LOOK ? check : '']);
   return [...new Map(findings.map((one) => [key(one), one])).values()];
 }
 
@@ -120,13 +128,13 @@ function judgeExceptions(
     const name = hasExpired(exception, now) ? 'exception_expired' : !isUsed && isWhole ? 'exception_unused' : undefined;
     if (name === undefined) return [];
     const { severity, what, why, fix, undo } = EXCEPTION_FINDINGS[name];
-    const { finding, resource, member, reason, expires } = exception;
+    const { finding, resource, member, role, reason, expires } = exception;
     const facts = {
       finding,
       reason,
       expires,
       file,
-      resource: member === undefined ? resource : `${resource}, ${member}`,
+      resource: [resource, member, role].filter((part) => part !== undefined).join(', '),
     };
     return [
       {
@@ -137,8 +145,8 @@ function judgeExceptions(
         ...(member === undefined ? {} : { member }),
         evidence: fillIn(what, facts),
         risk: fillIn(why, facts),
-        fix: fillIn(fix, facts),
-        undo: fillIn(undo, facts),
+        fix: fillInCommand(fix, facts),
+        undo: fillInCommand(undo, facts),
       },
     ];
   });

@@ -1,8 +1,10 @@
 // The service of each function: its identity, settings and secrets, who gets past its invoker check, and which revision it runs.
 
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import { FUNCTION_TEXTS } from './function-texts.ts';
 import { type ExpectedFunction, FUNCTIONS, INGRESS_ANNOTATIONS } from './functions.ts';
+import { repositoryName } from './iam/places.ts';
 import { readService, type Service, serviceName, type Variable, variablesOf } from './service.ts';
 import { type DoctorTarget, identityOf } from './target.ts';
 
@@ -15,7 +17,7 @@ const EMULATOR = /_EMULATOR_HOST$/;
 export const functions: CheckKind<DoctorTarget, Name> = {
   name: 'functions',
   looksAt:
-    'Whether the service of each function exists, with its own identity, its settings and secrets, its invoker check and ingress, and one revision that serves.',
+    'Whether the service of each function exists, with its own identity, its settings and secrets, its invoker check and ingress, one revision that serves, and one container of the image that was built for it.',
   findings: FUNCTION_TEXTS,
   checksOf: (target) =>
     FUNCTIONS.map((expected) => ({
@@ -28,7 +30,8 @@ export const functions: CheckKind<DoctorTarget, Name> = {
           ...judgeIdentity(target, expected, service),
           ...judgeVariables(target, expected, variablesOf(service)),
           ...judgeAccess(target, expected, service),
-          ...judgeRevision(target, expected, service),
+          ...judgeRevision(service),
+          ...judgeContainers(target, expected, service),
         ];
         return { found: found.map(({ facts, ...one }) => ({ ...one, facts: { ...base, ...facts } })) };
       },
@@ -37,7 +40,12 @@ export const functions: CheckKind<DoctorTarget, Name> = {
 
 function baseFacts(target: DoctorTarget, { name }: ExpectedFunction) {
   const { project, region } = target;
-  return { service: serviceName(target, name), project, region, where: `--project=${project} --region=${region}` };
+  return {
+    service: serviceName(target, name),
+    project,
+    region,
+    where: { quoted: shellCommand`--project=${project} --region=${region}` },
+  };
 }
 
 function judgeIdentity(target: DoctorTarget, { name }: ExpectedFunction, { spec }: Service): FoundHere[] {
@@ -100,23 +108,31 @@ function judgeAccess({ deployment }: DoctorTarget, expected: ExpectedFunction, {
   return found;
 }
 
-function judgeRevision({ archives }: DoctorTarget, { name }: ExpectedFunction, { spec }: Service): FoundHere[] {
+function judgeRevision({ spec }: Service): FoundHere[] {
   const elsewhere = spec.traffic.filter(
     ({ latestRevision, percent, tag }) => tag !== '' || (!latestRevision && percent > 0),
   );
-  const image = spec.template.spec.containers[0]?.image ?? '';
+  if (elsewhere.length === 0) return [];
+  const revisions = elsewhere.map(({ revisionName, tag }) => revisionName || `the tag ${tag}`).join(', ');
+  return [{ finding: 'traffic_not_on_latest', facts: { revisions } }];
+}
+
+function judgeContainers(target: DoctorTarget, { name }: ExpectedFunction, { spec }: Service): FoundHere[] {
+  const { containers } = spec.template.spec;
+  const [{ image, command, args } = { image: '', command: [], args: [] }] = containers;
+  const found: FoundHere[] = [];
+  if (containers.length !== 1) {
+    const images = containers.map((one) => one.image || 'no image').join(', ');
+    found.push({ finding: 'container_not_expected', facts: { count: String(containers.length), images } });
+  }
+  if (command.length + args.length > 0)
+    found.push({ finding: 'command_overridden', facts: { command: [...command, ...args].join(' ') } });
+  // As `images` in deploy/terraform/locals.tf: any registry can have an image with this tag.
+  const { project, region, archives } = target;
+  const prefix = `${region}-docker.pkg.dev/${project}/${repositoryName(target)}/${name}:`;
   const archive = archives?.[name];
-  return [
-    ...(elsewhere.length > 0
-      ? [
-          {
-            finding: 'traffic_not_on_latest' as const,
-            facts: { revisions: elsewhere.map(({ revisionName, tag }) => revisionName || `the tag ${tag}`).join(', ') },
-          },
-        ]
-      : []),
-    ...(archive !== undefined && !image.includes(`:${archive}`)
-      ? [{ finding: 'image_differs' as const, facts: { found: image, expected: archive } }]
-      : []),
-  ];
+  const isExpected = archive === undefined ? image.startsWith(prefix) : image === `${prefix}${archive}`;
+  if (!isExpected)
+    found.push({ finding: 'image_differs', facts: { found: image, expected: `${prefix}${archive ?? 'SHA256'}` } });
+  return found;
 }

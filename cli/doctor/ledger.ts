@@ -4,6 +4,7 @@
 
 import * as z from 'zod';
 import indexesFile from '../../firestore.indexes.json' with { type: 'json' };
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import { READS } from './reads.ts';
 import type { DoctorTarget } from './target.ts';
@@ -68,7 +69,9 @@ export const ledger: CheckKind<Ledger, Name> = {
           shape: databaseShape,
           ...READS.database,
           on: project,
-          gcloud: { command: `gcloud firestore databases describe --project=${project} --database="${database}"` },
+          gcloud: {
+            command: shellCommand`gcloud firestore databases describe --project=${project} --database=${database}`,
+          },
         });
         const facts = { project, database };
         if (!found) return { found: [{ finding: 'ledger_missing' as const, facts }] };
@@ -127,14 +130,14 @@ export const indexes: CheckKind<Ledger, IndexName> = {
     {
       subject: `${project}, ${database}`,
       look: async (google) => {
-        const where = `--project=${project} --database="${database}"`;
+        const where = { quoted: shellCommand`--project=${project} --database=${database}` };
         const pages = await google.readAll({
           api: API,
           path: `v1/projects/${project}/databases/${database}/collectionGroups/-/indexes`,
           shape: indexesShape,
           ...READS.indexes,
           on: project,
-          gcloud: { command: `gcloud firestore indexes composite list ${where}`, list: 'indexes' },
+          gcloud: { command: shellCommand`gcloud firestore indexes composite list ${where}`, list: 'indexes' },
         });
         const states = new Map(
           pages
@@ -198,8 +201,8 @@ export const timeToLive: CheckKind<Ledger & Pick<DoctorTarget, 'databases'>, Ttl
       severity: 'warning',
       what: 'The TTL policy on {field} of {collection} in {database} of {project} is {state}.',
       why: 'Records are kept longer than documented. No guarantee depends on it.',
-      fix: 'gcloud firestore fields ttls update {field} --collection-group={collection} --enable-ttl --project={project} --database="{database}"',
-      undo: 'gcloud firestore fields ttls update {field} --collection-group={collection} --disable-ttl --project={project} --database="{database}"',
+      fix: 'gcloud firestore fields ttls update {field} --collection-group={collection} --enable-ttl --project={project} --database={database}',
+      undo: 'gcloud firestore fields ttls update {field} --collection-group={collection} --disable-ttl --project={project} --database={database}',
     },
   },
   checksOf: ({ project, ledgerDatabase, databases }) =>
@@ -209,7 +212,7 @@ export const timeToLive: CheckKind<Ledger & Pick<DoctorTarget, 'databases'>, Ttl
     ].map(({ isLedger, ...of }) => ({
       subject: `${of.project}, ${of.database}`,
       look: async (google) => {
-        const where = `--project=${of.project} --database="${of.database}"`;
+        const where = { quoted: shellCommand`--project=${of.project} --database=${of.database}` };
         const pages = await google.readAll({
           api: API,
           path: `v1/projects/${of.project}/databases/${of.database}/collectionGroups/-/fields`,
@@ -217,7 +220,7 @@ export const timeToLive: CheckKind<Ledger & Pick<DoctorTarget, 'databases'>, Ttl
           shape: fieldsShape,
           ...READS.indexes,
           on: of.project,
-          gcloud: { command: `gcloud firestore fields ttls list ${where}`, list: 'fields' },
+          gcloud: { command: shellCommand`gcloud firestore fields ttls list ${where}`, list: 'fields' },
         });
         const states = new Map(
           pages

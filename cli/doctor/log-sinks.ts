@@ -2,13 +2,17 @@
 // Source: docs.cloud.google.com/logging/docs/reference/v2/rest/v2/projects.sinks; docs.cloud.google.com/logging/docs/export/configure_export_v2.
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import type { Google } from '../checks/google.ts';
 import { projectPolicyCall } from './iam/policy.ts';
 import { READS } from './reads.ts';
 import { type DoctorTarget, logBucketOf } from './target.ts';
 
-const GOOGLE_LINES = 'logName:"/logs/cloudaudit.googleapis.com%2F"';
+/** As deploy/terraform/log-archive.tf has them. */
+export const GOOGLE_LINES = 'logName:"/logs/cloudaudit.googleapis.com%2F"';
+export const KEYDESK_LINES =
+  'jsonPayload.event=~"^(account|api_token|deployment|firebase_user|grant|issuer_keys|jobs?|kill_switch|operator|pool|request|startup|sweep|task|token|webhook)[.][a-z_]+$"';
 
 const sinkShape = z.object({
   destination: z.string(),
@@ -30,7 +34,8 @@ const APPLY = 'Run terraform apply.';
 
 export const logSinks: CheckKind<DoctorTarget, Name> = {
   name: 'log sinks',
-  looksAt: 'Whether a sink of each project copies its audit logs into the log archive.',
+  looksAt:
+    'Whether a sink of each project copies its audit logs into the log archive, with exactly the filter of the module.',
   findings: {
     log_sink_missing: {
       severity: 'error',
@@ -48,10 +53,10 @@ export const logSinks: CheckKind<DoctorTarget, Name> = {
     },
     log_sink_differs: {
       severity: 'error',
-      what: 'The sink {sink} of {project} sends other entries than the audit logs, or sends them to {found}.',
-      why: 'The archive lacks entries, and the audit queries find nothing where something was.',
+      what: 'The sink {sink} of {project} sends to {found} the entries of the filter: {filter}. It must send to {destination} those of the filter: {expected}',
+      why: 'The archive lacks entries, and the audit queries find nothing where something was. A filter can leave out what one person does.',
       fix: APPLY,
-      undo: 'gcloud logging sinks update {sink} {found} --project={project}',
+      undo: 'gcloud logging sinks update {sink} {found} --project={project} --log-filter={filter}',
     },
     log_sink_excludes: {
       severity: 'error',
@@ -79,25 +84,39 @@ export const logSinks: CheckKind<DoctorTarget, Name> = {
           shape: sinkShape,
           ...READS.logSink,
           on: project,
-          gcloud: { command: `gcloud logging sinks describe ${sink} --project=${project}` },
+          gcloud: { command: shellCommand`gcloud logging sinks describe ${sink} --project=${project}` },
         });
         const facts = { project, sink, keydesk: target.project };
         if (!found) return { found: [{ finding: 'log_sink_missing' as const, facts }] };
-        const judged = [...judgeSink(target, found), ...(await judgeWriter(google, target, project, found))];
+        const judged = [...judgeSink(target, project, found), ...(await judgeWriter(google, target, project, found))];
         return { found: judged.map((one) => ({ ...one, facts: { ...facts, ...one.facts } })) };
       },
     })),
 };
 
-function judgeSink(target: DoctorTarget, { destination, filter, disabled, exclusions }: Sink): Found<Name>[] {
+/** Any other filter is a finding: an added OR or AND decides about the whole, whatever it begins with. */
+function sinkFilter(target: DoctorTarget, project: string): string {
+  return project === target.project ? `${GOOGLE_LINES} OR ${KEYDESK_LINES}` : GOOGLE_LINES;
+}
+
+function judgeSink(
+  target: DoctorTarget,
+  project: string,
+  { destination, filter, disabled, exclusions }: Sink,
+): Found<Name>[] {
   const bucket = `logging.googleapis.com/${logBucketOf(target).name}`;
+  const expected = sinkFilter(target, project);
   const active = exclusions.filter((one) => !one.disabled).map(({ name }) => name);
-  const isWhole = filter === GOOGLE_LINES || filter.startsWith(`${GOOGLE_LINES} OR `);
   return [
     ...(disabled ? [{ finding: 'log_sink_disabled' as const, facts: {} }] : []),
-    ...(destination === bucket && isWhole
+    ...(destination === bucket && filter.trim() === expected
       ? []
-      : [{ finding: 'log_sink_differs' as const, facts: { found: destination } }]),
+      : [
+          {
+            finding: 'log_sink_differs' as const,
+            facts: { found: destination, filter: filter || 'none', destination: bucket, expected },
+          },
+        ]),
     ...(active.length > 0 ? [{ finding: 'log_sink_excludes' as const, facts: { exclusions: active.join(',') } }] : []),
   ];
 }

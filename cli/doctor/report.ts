@@ -1,6 +1,7 @@
 // The report of a diagnosis: for people by severity, and as JSON.
 
 import { toIso } from '../../shared/core/iso-time.ts';
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { COULD_NOT_LOOK } from '../checks/run.ts';
 import type { Diagnosis, DoctorFinding } from './diagnose.ts';
 
@@ -31,7 +32,7 @@ export function isHealthy({ errors, warnings, could_not_look }: Counts): boolean
 }
 
 export function reportLines(diagnosis: Diagnosis): string[] {
-  const { findings, notLooked, results } = diagnosis;
+  const { findings, notLooked, notLookedAt, results } = diagnosis;
   const counted = findings.filter(({ exception }) => !exception);
   const counts = countFindings(diagnosis);
   const ok = Map.groupBy(
@@ -52,8 +53,14 @@ export function reportLines(diagnosis: Diagnosis): string[] {
       'As it must be',
       [...ok].map(([check, all]) => `  ${check}: ${all.length}`),
     ),
-    `${counts.checks} checks: ${counts.ok} ok, ${counts.errors} errors, ${counts.warnings} warnings, ${counts.excepted} excepted, ${counts.could_not_look} could not look.`,
-  ];
+    ...section(
+      'Not looked at',
+      notLookedAt.map(({ what, flag }) => `  ${what}: give ${flag}`),
+    ),
+    `${counts.checks} checks: ${counts.ok} ok, ${counts.errors} errors, ${counts.warnings} warnings, ${counts.excepted} excepted, ${counts.could_not_look} could not look.${
+      notLookedAt.length === 0 ? '' : ` ${notLookedAt.length} were not asked for: see "Not looked at".`
+    }`,
+  ].map(visible);
 }
 
 function section(title: string, lines: readonly string[]): string[] {
@@ -92,14 +99,24 @@ function nameOf({ finding, resource, member }: Pick<DoctorFinding, 'finding' | '
 /** @param about.madeAt when the data was read, the oldest of it, in milliseconds since the epoch */
 export function toJson(
   diagnosis: Diagnosis,
-  about: { readonly project: string; readonly policySha256: string; readonly madeAt: number },
+  about: {
+    readonly project: string;
+    readonly policySha256: string;
+    readonly madeAt: number;
+    /** When the exported files were written, the oldest and the newest; undefined where Google's APIs were read. */
+    readonly files?: { readonly oldest: number; readonly newest: number } | undefined;
+  },
 ) {
-  const { findings, notLooked, results } = diagnosis;
+  const { findings, notLooked, notLookedAt, results } = diagnosis;
   return {
     project: about.project,
     policy_sha256: about.policySha256,
     made_at: toIso(about.madeAt),
+    source: about.files
+      ? { kind: 'files', oldest_at: toIso(about.files.oldest), newest_at: toIso(about.files.newest) }
+      : { kind: 'google_apis' },
     counts: countFindings(diagnosis),
+    not_looked_at: notLookedAt,
     findings: [...findings, ...notLooked.map((one) => ({ ...one, finding: COULD_NOT_LOOK }))],
     checks: results.map(({ check, subject, result, detail }) => ({
       check,

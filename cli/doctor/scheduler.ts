@@ -2,6 +2,7 @@
 // Source: docs.cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs.
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import { READS } from './reads.ts';
 import { hostOf, readService, serviceName } from './service.ts';
@@ -58,15 +59,15 @@ export const scheduler: CheckKind<DoctorTarget, Name> = {
       severity: 'error',
       what: 'The schedule of {job} is "{found}". It must be "{expected}".',
       why: 'An end of a job that no webhook announced is then found later than documented.',
-      fix: `${UPDATE} --schedule="{expected}"`,
-      undo: `${UPDATE} --schedule="{found}"`,
+      fix: `${UPDATE} --schedule={expected}`,
+      undo: `${UPDATE} --schedule={found}`,
     },
     scheduler_target_differs: {
       severity: 'error',
-      what: 'The scheduler job {job} calls {found}. It must call {expected} by POST.',
+      what: 'The scheduler job {job} calls {uri} by {method}. It must call {expected} by POST.',
       why: 'The sweep is not called, and a token of the scheduler goes to somebody else.',
       fix: `${UPDATE} --uri={expected} --http-method=POST --oidc-token-audience={expected}`,
-      undo: `${UPDATE} --uri={found}`,
+      undo: `${UPDATE} --uri={uri} --http-method={method}`,
     },
     scheduler_identity_differs: {
       severity: 'error',
@@ -86,7 +87,7 @@ export const scheduler: CheckKind<DoctorTarget, Name> = {
   checksOf: (target) => {
     const { project, schedulerRegion: region } = target;
     const job = `${target.prefix}-sweep`;
-    const where = `--project=${project} --location=${region}`;
+    const where = { quoted: shellCommand`--project=${project} --location=${region}` };
     return [
       {
         subject: job,
@@ -97,7 +98,7 @@ export const scheduler: CheckKind<DoctorTarget, Name> = {
             shape: jobShape,
             ...READS.schedulerJob,
             on: project,
-            gcloud: { command: `gcloud scheduler jobs describe ${job} ${where}` },
+            gcloud: { command: shellCommand`gcloud scheduler jobs describe ${job} ${where}` },
           });
           const facts = { job, project, region, where };
           if (!found) return { found: [{ finding: 'scheduler_job_missing' as const, facts }] };
@@ -124,7 +125,7 @@ function judgeJob(target: DoctorTarget, job: Job, urls: readonly string[]): Foun
   if (schedule !== EACH_MINUTE)
     found.push({ finding: 'schedule_differs', facts: { found: schedule, expected: EACH_MINUTE } });
   if (!isOwn(uri) || httpMethod !== 'POST')
-    found.push({ finding: 'scheduler_target_differs', facts: { found: `${uri} by ${httpMethod}`, expected } });
+    found.push({ finding: 'scheduler_target_differs', facts: { uri, method: httpMethod, expected } });
   const { serviceAccountEmail, audience } = oidcToken;
   if (serviceAccountEmail !== account || (audience !== '' && !isOwn(audience)))
     found.push({
@@ -138,7 +139,7 @@ function judgeJob(target: DoctorTarget, job: Job, urls: readonly string[]): Foun
         time: lastAttemptTime || 'an unknown time',
         message: status.message || `code ${status.code}`,
         service: serviceName(target, 'sweep'),
-        run_where: `--project=${target.project} --region=${target.region}`,
+        run_where: { quoted: shellCommand`--project=${target.project} --region=${target.region}` },
       },
     });
   return found;

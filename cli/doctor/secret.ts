@@ -2,6 +2,7 @@
 // Source: docs.cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions. Values are never read.
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import { FUNCTIONS, SECRETS } from './functions.ts';
 import { READS } from './reads.ts';
@@ -48,7 +49,10 @@ export const secrets: CheckKind<DoctorTarget, Name> = {
           shape: versionsShape,
           ...READS.secretVersions,
           on: `the secret ${secret}`,
-          gcloud: { command: `gcloud secrets versions list ${secret} --project=${project}`, list: 'versions' },
+          gcloud: {
+            command: shellCommand`gcloud secrets versions list ${secret} --project=${project}`,
+            list: 'versions',
+          },
         });
         const states = new Map(
           pages

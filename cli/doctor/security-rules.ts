@@ -13,7 +13,7 @@ import {
 } from '../../shared/core/security-rules/generate.ts';
 import { rulesAdmittingSignedIn } from '../../shared/core/security-rules/signed-in.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
-import type { Google } from '../checks/google.ts';
+import { CouldNotLook, type Google } from '../checks/google.ts';
 import { READS } from './reads.ts';
 import type { DoctorTarget } from './target.ts';
 
@@ -35,7 +35,7 @@ type Name =
   | 'rules_not_yet_in_force'
   | 'ledger_has_rules';
 
-const WRITE = 'keydesk rules write --project {project} --database "{database}" --file FILE';
+const WRITE = 'keydesk rules write --project {project} --database {database} --file FILE';
 
 export const securityRules: CheckKind<DoctorTarget, Name> = {
   name: 'security rules',
@@ -45,21 +45,21 @@ export const securityRules: CheckKind<DoctorTarget, Name> = {
       severity: 'error',
       what: 'No security rules are released for {database} of {project}.',
       why: 'Firestore rejects every request with a firestore credential.',
-      fix: `${WRITE} && deploy/rules.sh {project} "{database}" FILE`,
+      fix: `${WRITE} && deploy/rules.sh {project} {database} FILE`,
       undo: 'Release the former ruleset in the Firebase console: Firestore, Rules.',
     },
     rules_without_keydesk: {
       severity: 'error',
       what: 'The released rules of {database} of {project} have no part of Keydesk.',
       why: 'Grants are not looked up: an issued token opens what the other rules open to any signed-in user, also after its job has ended.',
-      fix: `${WRITE} && deploy/rules.sh {project} "{database}" FILE`,
+      fix: `${WRITE} && deploy/rules.sh {project} {database} FILE`,
       undo: 'Release the former ruleset in the Firebase console: Firestore, Rules.',
     },
     rules_differ: {
       severity: 'error',
       what: 'The released rules of {database} of {project} are not those of this policy.',
       why: 'A token opens more than policy says, or less.',
-      fix: `${WRITE} && deploy/rules.sh {project} "{database}" FILE`,
+      fix: `${WRITE} && deploy/rules.sh {project} {database} FILE`,
       undo: 'Release the former ruleset in the Firebase console: Firestore, Rules.',
     },
     rules_expose_grants: {
@@ -151,6 +151,11 @@ function judgeRules(
   for (const { line, rule } of rulesAdmittingSignedIn(text, tokensOfPolicy(policy, name)))
     found.push({ finding: 'rules_admit_signed_in', facts: { ...facts, line: String(line), rule } });
   const age = clock.now() - Date.parse(updateTime);
+  if (Number.isNaN(age) && found.length === 0)
+    throw new CouldNotLook(
+      `${API} did not say when the rules of ${name.database} of ${name.project} were released`,
+      'Look at the time in the Firebase console: Firestore, Rules.',
+    );
   if (age < IN_FORCE_AFTER_MS) found.push({ finding: 'rules_not_yet_in_force', facts: { ...facts, time: updateTime } });
   return found;
 }

@@ -2,6 +2,7 @@
 // Source: docs.cloud.google.com/run/docs/reference/rest/v1/namespaces.services (annotations: metav1.ObjectMeta).
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { Google } from '../checks/google.ts';
 import { READS } from './reads.ts';
 import { type DoctorTarget, numberOf } from './target.ts';
@@ -21,7 +22,14 @@ const serviceShape = z.object({
       spec: z.object({
         serviceAccountName: z.string().default(''),
         containers: z
-          .array(z.object({ image: z.string().default(''), env: z.array(environmentShape).default([]) }))
+          .array(
+            z.object({
+              image: z.string().default(''),
+              command: z.array(z.string()).default([]),
+              args: z.array(z.string()).default([]),
+              env: z.array(environmentShape).default([]),
+            }),
+          )
           .min(1),
       }),
     }),
@@ -59,7 +67,7 @@ export function readService(google: Google, target: Place, name: string): Promis
     shape: serviceShape,
     ...READS.service,
     on: `the service ${service}`,
-    gcloud: { command: `gcloud run services describe ${service} --project=${project} --region=${region}` },
+    gcloud: { command: shellCommand`gcloud run services describe ${service} --project=${project} --region=${region}` },
   });
 }
 

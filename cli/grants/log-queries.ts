@@ -19,7 +19,7 @@ export function logQueries(grant: GrantDetails, now: string): LogQuery[] {
       where: "Keydesk's project",
       finds: 'all events of the grant: issuance, renewals, its end',
       file: 'grant.logql',
-      query: `jsonPayload.grant_id="${grant.grant_id}"`,
+      query: `jsonPayload.grant_id=${textOf(grant.grant_id)}`,
     },
     ...touchQueries(grant, now),
   ];
@@ -34,7 +34,7 @@ function touchQueries(grant: GrantDetails, now: string): LogQuery[] {
         file: 'google-touched-by-grant.logql',
         query: [
           'logName:"cloudaudit.googleapis.com"',
-          `protoPayload.authenticationInfo.thirdPartyPrincipal.payload.keydesk_grant="${grant.grant_id}"`,
+          `protoPayload.authenticationInfo.thirdPartyPrincipal.payload.keydesk_grant=${textOf(grant.grant_id)}`,
         ].join('\n'),
       },
     ];
@@ -50,9 +50,14 @@ function touchQueries(grant: GrantDetails, now: string): LogQuery[] {
     file: 'google-touched-by-account.logql',
     query: [
       'logName:"cloudaudit.googleapis.com"',
-      `protoPayload.authenticationInfo.principalEmail="${service_account}"`,
-      `timestamp>="${leased_at}"`,
-      `timestamp<="${access_ended_at}"`,
+      `protoPayload.authenticationInfo.principalEmail=${textOf(service_account)}`,
+      `timestamp>=${textOf(leased_at)}`,
+      `timestamp<=${textOf(access_ended_at)}`,
     ].join('\n'),
   }));
+}
+
+/** Source: docs.cloud.google.com/logging/docs/view/logging-query-language, where text has the escapes of JSON. */
+function textOf(value: string): string {
+  return JSON.stringify(value);
 }

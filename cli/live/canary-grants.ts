@@ -30,6 +30,8 @@ export class CanaryGrants {
   readonly #held = new Map<string, CanaryGrant>();
   /** Credentials for which a request got no response. */
   readonly #uncertain = new Set<string>();
+  /** What the policy demanded for a credential: without these claims a request for it is refused. */
+  readonly #claims = new Map<string, readonly string[]>();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -39,16 +41,9 @@ export class CanaryGrants {
   async obtain(credential: string, signal: AbortSignal): Promise<CanaryGrant | Refused> {
     const { clock, note } = this.#deps;
     const until = clock.now() + ISSUE_WITHIN_MS;
-    let claims = CLAIMS;
     for (;;) {
-      const requested = await this.#request(credential, claims);
-      signal.throwIfAborted();
+      const requested = await this.#requestWithClaims(credential, signal);
       if ('issued' in requested) return requested;
-      const missing = requested.missingClaims.filter((claim) => !claims.includes(claim));
-      if (missing.length > 0) {
-        claims = [...claims, ...missing];
-        continue;
-      }
       const pause = pauseOf(requested);
       if (!requested.passing || clock.now() + pause >= until) return requested;
       note(
@@ -83,7 +78,7 @@ export class CanaryGrants {
   async releaseAll(): Promise<readonly string[]> {
     const left: string[] = [];
     for (const credential of [...this.#uncertain]) {
-      const requested = await this.#request(credential, CLAIMS).catch(() => undefined);
+      const requested = await this.#requestWithClaims(credential).catch(() => undefined);
       if (this.#uncertain.has(credential) || !requested) left.push(credential);
     }
     for (const grant of [...this.#held.values()])
@@ -91,6 +86,18 @@ export class CanaryGrants {
         left.push(grant.credential);
       });
     return [...new Set(left)];
+  }
+
+  /** Adds the claims that a refusal names, and requests again. @throws the reason of `signal` */
+  async #requestWithClaims(credential: string, signal?: AbortSignal): Promise<CanaryGrant | Refused> {
+    for (;;) {
+      const claims = this.#claims.get(credential) ?? CLAIMS;
+      const requested = await this.#request(credential, claims);
+      const missing = 'issued' in requested ? [] : requested.missingClaims.filter((claim) => !claims.includes(claim));
+      if (missing.length > 0) this.#claims.set(credential, [...claims, ...missing]);
+      signal?.throwIfAborted();
+      if (missing.length === 0) return requested;
+    }
   }
 
   /** Not to be given up: its response is the only way to the grant. */

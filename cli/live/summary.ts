@@ -41,27 +41,45 @@ export function summarize(
   return { format: FORMAT, method, runs: [...runs], trials: [...trials], results, problems };
 }
 
-/** @throws Error for people when the documents were not made by the same method */
+/** @throws Error for people when the documents were not made by the same method, or one run is in them twice */
 export function join(documents: readonly LiveDocument[], leastTrials: number): LiveDocument {
   const [first] = documents;
   if (!first) throw new Error('There is no document to join.');
   const runs: Run[] = [];
   const trials: Trial[] = [];
+  const seen = new Set<string>();
   for (const document of documents) {
     if (JSON.stringify(document.method) !== JSON.stringify(first.method))
       throw new Error('The documents were measured by different methods. Join those of one command line.');
+    for (const [index, run] of document.runs.entries()) refuseTwice(seen, run, trialsOf(document, index));
     trials.push(...document.trials.map((trial) => ({ ...trial, run: trial.run + runs.length })));
     runs.push(...document.runs);
   }
   return summarize({ method: first.method, runs, trials }, leastTrials);
 }
 
-/** For each target of each credential, in the order of the command line. */
+/** A run that counts twice would make a distribution of fewer trials than it says. */
+function refuseTwice(seen: Set<string>, run: Run, trials: readonly Trial[]): void {
+  const key = JSON.stringify([run, trials]);
+  if (seen.has(key))
+    throw new Error(`The run that began at ${run.started_at} is in the documents twice. Give each file once.`);
+  seen.add(key);
+}
+
+/** With its place in the document left out. */
+function trialsOf({ trials }: LiveDocument, run: number): Trial[] {
+  return trials.filter((trial) => trial.run === run).map((trial) => ({ ...trial, run: 0 }));
+}
+
+/**
+ * For each target of each credential, in the order of the command line. Credentials of several commands may have one label: those that end in
+ * different ways are different rows.
+ */
 function resultsOf(trials: readonly Trial[]): Result[] {
   const byTarget = new Map<string, { trial: Trial; measured: Measured }[]>();
   for (const trial of trials)
     for (const [index, measured] of trial.targets.entries()) {
-      const key = JSON.stringify([trial.credential, index, measured.api]);
+      const key = JSON.stringify([trial.credential, trial.revocation, index, measured.api]);
       byTarget.set(key, [...(byTarget.get(key) ?? []), { trial, measured }]);
     }
   return [...byTarget.values()].flatMap((of) => {

@@ -1,7 +1,7 @@
 // Organization policies on service accounts: creation must be allowed, and keys must not be.
 // Source: docs.cloud.google.com/resource-manager/docs/organization-policy/restricting-service-accounts.
 
-import type { CheckKind } from '../checks/check.ts';
+import { type CheckKind, quotedWords } from '../checks/check.ts';
 import { effectiveRules, exceptionFrom, isEnforced } from './effective-policy.ts';
 import { testOnProject } from './permissions.ts';
 import type { Target } from './target.ts';
@@ -73,7 +73,7 @@ export const accountKeys: CheckKind<Target, KeysName> = {
         const { held, untestable } = await testOnProject(google, project, [SET_POLICY]);
         if (held.includes(SET_POLICY)) return { found: [], detail: 'forbid_keys can set the policies' };
         const finding = untestable.length > 0 ? ('keys_not_known' as const) : ('keys_allowed' as const);
-        return { found: [{ finding, facts: { project, constraints: missing.join(', ') } }] };
+        return { found: [{ finding, facts: { project, constraints: quotedWords(missing, ', ') } }] };
       },
     })),
 };

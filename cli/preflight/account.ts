@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import { projectOfAccount } from '../../shared/core/policy/account-email.ts';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind } from '../checks/check.ts';
 import { READS } from './needed-permissions.ts';
 import { heldOnProject, heldShape } from './permissions.ts';
@@ -59,7 +60,7 @@ export const accounts: CheckKind<Target, Name> = {
           shape: accountShape,
           ...READS.account,
           on: email,
-          gcloud: { command: `gcloud iam service-accounts describe ${email}` },
+          gcloud: { command: shellCommand`gcloud iam service-accounts describe ${email}` },
         });
         const created = !found && target.createPolicyAccounts && projectOfAccount(email) !== undefined;
         const judged = judgeAccount({ email, project }, found);

@@ -3,7 +3,8 @@
 
 import * as z from 'zod';
 import { chunksOf } from '../../shared/core/chunks.ts';
-import type { CheckKind } from '../checks/check.ts';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
+import { type CheckKind, quotedWords } from '../checks/check.ts';
 import type { Google } from '../checks/google.ts';
 import { READS } from './needed-permissions.ts';
 import { kindsOf, type Target } from './target.ts';
@@ -99,9 +100,9 @@ function judgeApis(project: string, needed: readonly string[], enabled: Readonly
   const others = missing.filter((api) => !ofTerraform.includes(api));
   return [
     ...(ofTerraform.length > 0
-      ? [{ finding: 'terraform_api_disabled' as const, facts: { project, apis: ofTerraform.join(' ') } }]
+      ? [{ finding: 'terraform_api_disabled' as const, facts: { project, apis: quotedWords(ofTerraform) } }]
       : []),
-    ...(others.length > 0 ? [{ finding: 'api_disabled' as const, facts: { project, apis: others.join(' ') } }] : []),
+    ...(others.length > 0 ? [{ finding: 'api_disabled' as const, facts: { project, apis: quotedWords(others) } }] : []),
   ];
 }
 
@@ -118,7 +119,7 @@ async function enabledApis(google: Google, project: string, needed: readonly str
       shape: servicesShape,
       ...READS.services,
       on: project,
-      gcloud: { command: `gcloud services list --enabled --project=${project}`, list: 'services' },
+      gcloud: { command: shellCommand`gcloud services list --enabled --project=${project}`, list: 'services' },
     });
     for (const { name, state } of services) if (state === 'ENABLED') enabled.add(name.replace(/^.*\/services\//, ''));
   }

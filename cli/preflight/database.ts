@@ -2,6 +2,7 @@
 // Source: docs.cloud.google.com/firestore/docs/reference/rest/v1/projects.databases.
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind } from '../checks/check.ts';
 import { READS } from './needed-permissions.ts';
 import type { Target } from './target.ts';
@@ -23,15 +24,15 @@ export const databases: CheckKind<Target, Name> = {
       severity: 'error',
       what: 'The database {database} does not exist in {project}.',
       why: 'The module does not create data databases. The apply fails at their indexes.',
-      fix: 'gcloud firestore databases create --project={project} --database="{database}" --location=LOCATION --type=firestore-native',
-      undo: 'gcloud firestore databases delete --project={project} --database="{database}"',
+      fix: 'gcloud firestore databases create --project={project} --database={database} --location=LOCATION --type=firestore-native',
+      undo: 'gcloud firestore databases delete --project={project} --database={database}',
     },
     database_in_datastore_mode: {
       severity: 'error',
       what: 'The database {database} of {project} is in Datastore mode.',
       why: 'It has no security rules, so a firestore credential opens nothing.',
-      fix: 'Put a database in native mode into the policy. An empty database can change its mode: gcloud firestore databases update --project={project} --database="{database}" --type=firestore-native',
-      undo: 'gcloud firestore databases update --project={project} --database="{database}" --type=datastore-mode',
+      fix: 'Put a database in native mode into the policy. An empty database can change its mode: gcloud firestore databases update --project={project} --database={database} --type=firestore-native',
+      undo: 'gcloud firestore databases update --project={project} --database={database} --type=datastore-mode',
     },
     database_of_enterprise_edition: {
       severity: 'error',
@@ -51,7 +52,9 @@ export const databases: CheckKind<Target, Name> = {
           shape: databaseShape,
           ...READS.database,
           on: project,
-          gcloud: { command: `gcloud firestore databases describe --project=${project} --database="${database}"` },
+          gcloud: {
+            command: shellCommand`gcloud firestore databases describe --project=${project} --database=${database}`,
+          },
         });
         return judgeDatabase({ project, database }, found);
       },

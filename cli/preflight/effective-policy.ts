@@ -60,5 +60,5 @@ export function deniedValues(rules: Rules): readonly string[] {
  * `gcloud org-policies` calls. Source: docs.cloud.google.com/resource-manager/docs/organization-policy/using-constraints.
  */
 export function exceptionFrom(constraint: string): string {
-  return `echo "{name: projects/{project}/policies/${constraint}, spec: {rules: [{enforce: false}]}}" > exception.yaml && gcloud org-policies set-policy exception.yaml`;
+  return `printf '{name: projects/%s/policies/%s, spec: {rules: [{enforce: false}]}}' {project} ${constraint} > exception.yaml && gcloud org-policies set-policy exception.yaml`;
 }

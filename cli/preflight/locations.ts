@@ -4,7 +4,7 @@
 // docs.cloud.google.com/resource-manager/docs/organization-policy/defining-locations (value groups).
 
 import * as z from 'zod';
-import type { CheckKind } from '../checks/check.ts';
+import { type CheckKind, quotedWords } from '../checks/check.ts';
 import { allowedValues, deniedValues, effectiveRules, type Rules } from './effective-policy.ts';
 import { READS } from './needed-permissions.ts';
 import type { Target } from './target.ts';
@@ -43,7 +43,7 @@ export const locations: CheckKind<Target, Name> = {
         });
         const known = pages.flatMap((page) => page.locations.map(({ locationId }) => locationId)).sort();
         if (known.includes(location)) return { found: [] };
-        const facts = { service, project: target.project, location, variable, known: known.join(' ') };
+        const facts = { service, project: target.project, location, variable, known: quotedWords(known) };
         return { found: [{ finding: 'location_unknown' as const, facts }] };
       },
     })),

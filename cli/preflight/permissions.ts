@@ -2,7 +2,7 @@
 // Source: docs.cloud.google.com/resource-manager/reference/rest/v3/projects/testIamPermissions.
 
 import * as z from 'zod';
-import type { CheckKind } from '../checks/check.ts';
+import { type CheckKind, quotedWords } from '../checks/check.ts';
 import type { Google } from '../checks/google.ts';
 import { neededPermissions, READS } from './needed-permissions.ts';
 import type { Target } from './target.ts';
@@ -43,7 +43,7 @@ export const permissions: CheckKind<Target, Name> = {
         const withRoles = (some: readonly string[]) => ({
           project,
           permissions: some.join(', '),
-          roles: [...new Set(some.map((permission) => needs.get(permission)))].join(', '),
+          roles: quotedWords([...new Set(some.flatMap((permission) => needs.get(permission) ?? []))], ', '),
         });
         return {
           found: [

@@ -2,6 +2,7 @@
 // Source: docs.cloud.google.com/resource-manager/reference/rest/v3/projects.
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind } from '../checks/check.ts';
 import type { Google } from '../checks/google.ts';
 import { READS } from './needed-permissions.ts';
@@ -32,7 +33,7 @@ export const projects: CheckKind<Target, Name> = {
       severity: 'error',
       what: 'The number of {project} is {number}. --project-number or project_numbers has {stated}.',
       why: "The module makes the functions' URLs from the number, and grants roles by it. With another number, service accounts of another project may receive the roles of the pool.",
-      fix: 'In project_numbers of the Terraform variables, write: {project} = "{number}"',
+      fix: 'In project_numbers of the Terraform variables, write {number} for {project}.',
       undo: 'Write the former number again.',
     },
   },
@@ -75,6 +76,6 @@ function readProject(google: Google, project: string) {
     shape: projectShape,
     ...READS.project,
     on: project,
-    gcloud: { command: `gcloud projects describe ${project}` },
+    gcloud: { command: shellCommand`gcloud projects describe ${project}` },
   });
 }

@@ -1,6 +1,7 @@
 // What Google has of a deployment whose ledger is being restored: whether anything is issued or swept, and which database the functions use.
 
 import * as z from 'zod';
+import { type Quoted, shellCommand } from '../../shared/core/shell-quote.ts';
 import type { Google } from '../checks/google.ts';
 import { planChecks, runChecks } from '../checks/run.ts';
 import { policyShape, projectPolicyCall, WITH_CONDITIONS } from '../doctor/iam/policy.ts';
@@ -21,7 +22,7 @@ export async function sweepItem(google: Google, restore: Restore): Promise<Item>
       yes: 'The scheduler job is paused: no sweep enables an account by old records.',
       no: 'The scheduler job runs: a sweep would enable accounts by old records.',
     },
-    `gcloud scheduler jobs pause ${jobName(restore)}`,
+    shellCommand`gcloud scheduler jobs pause ${jobName(restore)}`,
   );
 }
 
@@ -37,8 +38,8 @@ export async function schedulerState(google: Google, { project, region, prefix }
 }
 
 /** For gcloud. */
-export function jobName({ project, region, prefix }: Restore): string {
-  return `${prefix}-sweep --location=${region} --project=${project}`;
+export function jobName({ project, region, prefix }: Restore): Quoted {
+  return { quoted: shellCommand`${prefix}-sweep --location=${region} --project=${project}` };
 }
 
 /** Whether nobody may call `token`. */
@@ -47,7 +48,7 @@ export async function closedItems(google: Google, restore: Restore): Promise<Ite
   const name = serviceName(restore, 'token');
   const service = await readService(google, restore, 'token');
   const isChecked = service?.metadata.annotations['run.googleapis.com/invoker-iam-disabled'] !== 'true';
-  const where = `--region=${region} --project=${project}`;
+  const where = { quoted: shellCommand`--region=${region} --project=${project}` };
   const { bindings } = await google.read({
     api: 'run.googleapis.com',
     path: `v1/projects/${project}/locations/${region}/services/${name}:getIamPolicy`,
@@ -63,14 +64,14 @@ export async function closedItems(google: Google, restore: Restore): Promise<Ite
     item(
       isChecked,
       { yes: `Cloud Run checks who calls ${name}.`, no: `Anybody may call ${name}: it issues tokens.` },
-      `gcloud run services update ${name} --invoker-iam-check ${where}`,
+      shellCommand`gcloud run services update ${name} --invoker-iam-check ${where}`,
     ),
     item(
       open.length === 0,
       { yes: `Nobody on the network may invoke ${name}.`, no: `Everybody may invoke ${name}.` },
       ...open.map(
         ({ role, member }) =>
-          `gcloud run services remove-iam-policy-binding ${name} --member=${member} --role=${role} ${where}`,
+          shellCommand`gcloud run services remove-iam-policy-binding ${name} --member=${member} --role=${role} ${where}`,
       ),
     ),
   ];
@@ -79,7 +80,7 @@ export async function closedItems(google: Google, restore: Restore): Promise<Ite
 /** Whether the restored database is there, with what the ledger needs, and each function's identity may use it. */
 export async function databaseItems(google: Google, restore: Restore): Promise<Item[]> {
   const { project, database, restored, snapshot } = restore;
-  const clone = `gcloud firestore databases clone --source-database=projects/${project}/databases/${database} --snapshot-time=${snapshot.iso} --destination-database=${restored} --project=${project}`;
+  const clone = shellCommand`gcloud firestore databases clone --source-database=projects/${project}/databases/${database} --snapshot-time=${snapshot.iso} --destination-database=${restored} --project=${project}`;
   const target = { project, ledgerDatabase: restored, databases: [] };
   const [exists] = await look(google, planChecks([ledger], target));
   if (exists?.findings.some(({ finding }) => finding === 'ledger_missing'))
@@ -111,7 +112,7 @@ async function roleItems(google: Google, { project, prefix, restored }: Restore)
     return item(
       has,
       { yes: `${name} may use ${restored}.`, no: `${name} may not use ${restored}.` },
-      `gcloud projects add-iam-policy-binding ${project} --member=${member} --role=${role} --condition='title=keydesk ledger only,expression=${expression}'`,
+      shellCommand`gcloud projects add-iam-policy-binding ${project} --member=${member} --role=${role} --condition=${`title=keydesk ledger only,expression=${expression}`}`,
     );
   });
 }
@@ -125,12 +126,12 @@ export async function switchItems(google: Google, restore: Restore): Promise<Ite
       const found = service && variablesOf(service).find((variable) => variable.name === 'KEYDESK_DATABASE')?.value;
       const onLatest = service?.spec.traffic.every(({ latestRevision, percent }) => latestRevision || percent === 0);
       const whole = serviceName(restore, name);
-      const where = `--region=${region} --project=${project}`;
+      const where = { quoted: shellCommand`--region=${region} --project=${project}` };
       return item(
         found === restored && onLatest === true,
         { yes: `${whole} uses ${restored}.`, no: `${whole} uses ${found ?? 'no database'}, or has several revisions.` },
-        `gcloud run services update ${whole} --update-env-vars=KEYDESK_DATABASE=${restored} ${where}`,
-        `gcloud run services update-traffic ${whole} --to-latest ${where}`,
+        shellCommand`gcloud run services update ${whole} --update-env-vars=KEYDESK_DATABASE=${restored} ${where}`,
+        shellCommand`gcloud run services update-traffic ${whole} --to-latest ${where}`,
       );
     }),
   );

@@ -1,6 +1,7 @@
 // What the commands of a restore have in common: where the deployment is, which time the restored ledger shows, and in which database it is.
 
 import { type Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
 import { createGoogle, type Google } from '../checks/google.ts';
@@ -67,9 +68,9 @@ export async function openGoogle(project: string): Promise<Google> {
 /** The options of one command line for the next. */
 export function flagsOf({ project, region, prefix, database, restored, snapshot }: Restore): string {
   return [
-    `--project ${project} --region ${region} --snapshot ${snapshot.iso} --restored ${restored}`,
-    ...(database === 'keydesk' ? [] : [`--database ${database}`]),
-    ...(prefix === 'keydesk' ? [] : [`--name-prefix ${prefix}`]),
+    shellCommand`--project ${project} --region ${region} --snapshot ${snapshot.iso} --restored ${restored}`,
+    ...(database === 'keydesk' ? [] : [shellCommand`--database ${database}`]),
+    ...(prefix === 'keydesk' ? [] : [shellCommand`--name-prefix ${prefix}`]),
   ].join(' ');
 }
 

@@ -1,5 +1,6 @@
 // One step of a restore: what of it is done, which commands do the rest, what it proves and what comes next.
 
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { EXIT, print, printJson } from '../terminal.ts';
 
 export interface Item {
@@ -29,7 +30,7 @@ export function isDone({ items }: Pick<Step, 'items'>): boolean {
 
 export function report(step: Step, json: true | undefined): void {
   if (json) printJson({ ...step, done: isDone(step) });
-  else for (const line of stepLines(step)) print(line);
+  else for (const line of stepLines(step)) print(visible(line));
   if (!isDone(step)) process.exitCode = EXIT.failure;
 }
 

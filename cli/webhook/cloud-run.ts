@@ -3,6 +3,7 @@
 // Source: docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services.
 
 import * as z from 'zod';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import { stripTrailingSlash } from '../../shared/google/response.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { CouldNotLook, type Google } from '../checks/google.ts';
@@ -106,7 +107,7 @@ export async function deployKeyVersion(options: Options & { readonly clock: Cloc
   if (running?.version === number) return;
   throw new CouldNotLook(
     `${name} has a revision with version ${number} of the secret, and another revision still gets the requests`,
-    `Send all requests to the latest revision: gcloud run services update-traffic ${name} --to-latest --region=${deployment.region} --project=${deployment.project}`,
+    shellCommand`Send all requests to the latest revision: gcloud run services update-traffic ${name} --to-latest --region=${deployment.region} --project=${deployment.project}`,
   );
 }
 

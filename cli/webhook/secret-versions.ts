@@ -4,6 +4,7 @@
 import * as z from 'zod';
 import { closestName } from '../../shared/core/closest-name.ts';
 import { parseWebhookTokens } from '../../shared/core/settings.ts';
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { KeyVersion } from '../../shared/core/webhook/key-rotation.ts';
 import { CouldNotLook, type Google } from '../checks/google.ts';
 import { SECRET_SUFFIX, secretOf, type WebhookDeployment } from './deployment.ts';
@@ -117,7 +118,7 @@ function toKeys(text: string, number: number, deployment: WebhookDeployment): re
   if (keys) return keys;
   throw new CouldNotLook(
     `version ${number} of ${secretOf(deployment)} is not one or two webhook tokens, separated by a comma`,
-    `If no function runs with it: gcloud secrets versions disable ${number} --secret=${secretOf(deployment)} --project=${deployment.project}`,
+    shellCommand`If no function runs with it: gcloud secrets versions disable ${String(number)} --secret=${secretOf(deployment)} --project=${deployment.project}`,
   );
 }
 

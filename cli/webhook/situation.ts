@@ -1,5 +1,6 @@
 // Reads what a webhook's key depends on: the function, the versions of its secret, and the notification service at Buildkite.
 
+import { shellCommand } from '../../shared/core/shell-quote.ts';
 import { JOB_END_EVENTS } from '../../shared/core/webhook/event.ts';
 import { type KeyEvidence, keySince } from '../../shared/core/webhook/key-proof.ts';
 import type { KeyVersion } from '../../shared/core/webhook/key-rotation.ts';
@@ -45,7 +46,7 @@ export async function readRunning(deps: WebhookDeps, notDeployed: string): Promi
   if (!keys)
     throw new CouldNotLook(
       `${functionOf(deployment)} runs with version ${running.version} of its secret, which is not enabled: a new instance does not start`,
-      `gcloud secrets versions enable ${running.version} --secret=${secretOf(deployment)} --project=${deployment.project}`,
+      shellCommand`gcloud secrets versions enable ${String(running.version)} --secret=${secretOf(deployment)} --project=${deployment.project}`,
     );
   return { running, keys, versions, url: webhookUrl(deployment, running) };
 }

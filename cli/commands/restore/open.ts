@@ -4,6 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 import { ADMIN_ROUTES } from '../../../shared/core/operator-api/admin.ts';
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
 import { LONGEST_JOB_TOKEN_LIFETIME } from '../../../shared/core/restore/wait.ts';
+import { shellCommand } from '../../../shared/core/shell-quote.ts';
 import { adminOption, impersonateOption, openOperatorApi, readerOption, reportFailures } from '../../operator-api.ts';
 import { examples } from '../../options.ts';
 import { readPolicy } from '../../policy-file.ts';
@@ -45,7 +46,7 @@ Exit code 1: something is to be done, or it is too early.`,
         items.push(await endedItem(read), waitItem(hold, status, lifetime));
         if (isDone({ items })) {
           const isRunning = (await orExplain(schedulerState(google, restore))) === 'ENABLED';
-          const resume = `gcloud scheduler jobs resume ${jobName(restore)}`;
+          const resume = shellCommand`gcloud scheduler jobs resume ${jobName(restore)}`;
           items.push(item(isRunning, { yes: 'The scheduler job runs.', no: 'The scheduler job is paused.' }, resume));
           items.push(sweptItem(hold, status));
         }
@@ -57,7 +58,7 @@ Exit code 1: something is to be done, or it is too early.`,
       if (isDone({ items })) {
         items.push(item(true, { yes: `The block ${hold.id} is removed.`, no: '' }));
         const isClosed = isDone({ items: await orExplain(closedItems(google, restore)) });
-        const open = `gcloud run services update ${restore.prefix}-token --no-invoker-iam-check --region=${restore.region} --project=${restore.project}`;
+        const open = shellCommand`gcloud run services update ${restore.prefix}-token --no-invoker-iam-check --region=${restore.region} --project=${restore.project}`;
         const opened = { yes: 'token is open.', no: 'token is closed.' };
         items.push(
           item(!isClosed, opened, open, 'With public_access = "all_users": terraform apply, as the page says.'),

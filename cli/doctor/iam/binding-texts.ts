@@ -1,10 +1,12 @@
 // The findings about IAM bindings, and the commands that remove and restore a binding.
 
+import { shellCommand } from '../../../shared/core/shell-quote.ts';
 import type { FindingTexts } from '../../checks/check.ts';
 import { HAZARDS, type HazardName } from './hazards.ts';
 import type { Place } from './places.ts';
 import type { Binding } from './policy.ts';
 
+const SEPARATORS = ['|', '~', ';', '#', '%', '@@'];
 const REMOVED = { fix: '{remove}', undo: '{add}' };
 const HELD = '{who} has {role} on {resource}{condition}.';
 
@@ -100,8 +102,8 @@ export function bindingFacts({ resource, command }: Place, { role, member, condi
     member,
     who: member,
     condition: condition ? ` where ${condition.expression}` : '',
-    add: bindingCommand(command, 'add', { role, member, condition }),
-    remove: bindingCommand(command, 'remove', { role, member, condition }),
+    add: { quoted: bindingCommand(command, 'add', { role, member, condition }) },
+    remove: { quoted: bindingCommand(command, 'remove', { role, member, condition }) },
   };
 }
 
@@ -110,7 +112,13 @@ export function bindingCommand(
   verb: 'add' | 'remove',
   { role, member, condition }: { role: string; member: string; condition: Binding['condition'] },
 ): string {
-  const which = condition ? `'^|^title=${condition.title}|expression=${condition.expression}'` : 'None';
+  const which = condition ? conditionFlag(condition) : 'None';
   // Secrets, buckets, repositories and services take the flag too: gcloud reference.
-  return `${command.replace('VERB', verb)} --member='${member}' --role=${role} --condition=${which}`;
+  return `${command.replace('VERB', verb)}${shellCommand` --member=${member} --role=${role} --condition=${which}`}`;
+}
+
+/** With a separator that is in neither part. Source: gcloud topic escaping. */
+function conditionFlag({ title, expression }: NonNullable<Binding['condition']>): string {
+  const separator = SEPARATORS.find((one) => !`${title}${expression}`.includes(one)) ?? ':-:-:';
+  return `^${separator}^title=${title}${separator}expression=${expression}`;
 }

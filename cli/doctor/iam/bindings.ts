@@ -2,6 +2,8 @@
 // A condition that is not needed is not evaluated: its binding counts as held. Deny policies are not read.
 
 import * as z from 'zod';
+import { visible } from '../../../shared/core/policy/visible-text.ts';
+import { shellCommand } from '../../../shared/core/shell-quote.ts';
 import type { CheckKind, Found, Looked } from '../../checks/check.ts';
 import type { Call, Google } from '../../checks/google.ts';
 import { READS } from '../reads.ts';
@@ -94,12 +96,17 @@ async function namingMembers(
     const read = await membersOf(google, group);
     if ('unknown' in read) {
       const { message, fix } = read.unknown;
-      named.push({ finding: 'group_not_readable', ...about, facts: { ...facts, problem: message, read: fix } });
+      named.push({
+        finding: 'group_not_readable',
+        ...about,
+        held: { role },
+        facts: { ...facts, problem: message, read: { quoted: visible(fix) } },
+      });
       continue;
     }
     for (const identity of read.members.filter((email) => isOwnAccount(target, email)))
       if (!isPoolGroup(target, group, identity))
-        named.push({ finding: 'identity_in_group', ...about, facts: { ...facts, identity } });
+        named.push({ finding: 'identity_in_group', ...about, held: { role }, facts: { ...facts, identity } });
     const who = `${member} (${shown(read.members)})`;
     for (const [index, one] of named.entries())
       if (one.member === member) named[index] = { ...one, facts: { ...one.facts, who } };
@@ -136,7 +143,7 @@ async function ancestorsOf(google: Google, target: DoctorTarget, project: string
     shape: ancestryShape,
     ...READS.ancestry,
     on: project,
-    gcloud: { command: `gcloud projects get-ancestors ${project}`, list: 'ancestor' },
+    gcloud: { command: shellCommand`gcloud projects get-ancestors ${project}`, list: 'ancestor' },
   });
   return ancestor
     .filter(({ type }) => type === 'folder' || type === 'organization')
@@ -145,7 +152,7 @@ async function ancestorsOf(google: Google, target: DoctorTarget, project: string
 
 function ancestorPlace(type: string, id: string, beneath: Place['beneath']): Place {
   const isFolder = type === 'folder';
-  const group = isFolder ? 'gcloud resource-manager folders' : 'gcloud organizations';
+  const group = { quoted: isFolder ? 'gcloud resource-manager folders' : 'gcloud organizations' };
   const call: Call<IamPolicy> = {
     api: 'cloudresourcemanager.googleapis.com',
     path: `v3/${type}s/${id}:getIamPolicy`,
@@ -153,13 +160,13 @@ function ancestorPlace(type: string, id: string, beneath: Place['beneath']): Pla
     shape: policyShape,
     ...(isFolder ? READS.folderPolicy : READS.organizationPolicy),
     on: `${type} ${id}`,
-    gcloud: { command: `${group} get-iam-policy ${id}` },
+    gcloud: { command: shellCommand`${group} get-iam-policy ${id}` },
   };
   return {
     kind: 'ancestor',
     resource: `${type} ${id}`,
     call,
     beneath,
-    command: `${group} VERB-iam-policy-binding ${id}`,
+    command: shellCommand`${group} VERB-iam-policy-binding ${id}`,
   };
 }

@@ -3,6 +3,7 @@
 // members needs an edition that not every organization has.
 
 import * as z from 'zod';
+import { shellCommand } from '../../../shared/core/shell-quote.ts';
 import { CouldNotLook, type Google } from '../../checks/google.ts';
 import { READS } from '../reads.ts';
 
@@ -39,14 +40,17 @@ async function collect(google: Google, email: string, above: ReadonlySet<string>
     query: [['groupKey.id', email]],
     shape: groupShape,
     ...on,
-    gcloud: { command: `gcloud identity groups describe ${email}` },
+    gcloud: { command: shellCommand`gcloud identity groups describe ${email}` },
   });
   const pages = await google.readAll({
     api: API,
     path: `v1/${name}/memberships`,
     shape: membershipsShape,
     ...on,
-    gcloud: { command: `gcloud identity groups memberships list --group-email=${email}`, list: 'memberships' },
+    gcloud: {
+      command: shellCommand`gcloud identity groups memberships list --group-email=${email}`,
+      list: 'memberships',
+    },
   });
   const inside = new Set([...above, email]);
   const found = new Set<string>();

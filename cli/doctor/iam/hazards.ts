@@ -118,6 +118,64 @@ export const HAZARDS = {
       why: 'Who knows the webhook token forges the end of any job. Who knows the API token reads builds at Buildkite. Who adds a version chooses the token.',
     },
   },
+  others_may_change_archives: {
+    reaches: ['archives'],
+    isGivenBy: oneOf([
+      'storage.objects.create',
+      'storage.objects.delete',
+      'storage.objects.update',
+      'storage.objects.setIamPolicy',
+      'storage.buckets.update',
+      'storage.buckets.delete',
+      'storage.buckets.setIamPolicy',
+    ]),
+    texts: {
+      severity: 'error',
+      why: 'The next build makes an image of what is in this bucket. Who writes there decides which code and which policy decide about grants.',
+    },
+  },
+  others_may_push_images: {
+    reaches: ['images'],
+    isGivenBy: oneOf([
+      'artifactregistry.repositories.uploadArtifacts',
+      'artifactregistry.repositories.deleteArtifacts',
+      'artifactregistry.repositories.update',
+      'artifactregistry.repositories.delete',
+      'artifactregistry.repositories.setIamPolicy',
+      'artifactregistry.tags.create',
+      'artifactregistry.tags.update',
+      'artifactregistry.tags.delete',
+    ]),
+    texts: {
+      severity: 'error',
+      why: 'Cloud Run takes the image by its tag. Who moves the tag decides which code decides about grants.',
+    },
+  },
+  others_may_change_log_archive: {
+    reaches: ['log archive'],
+    isGivenBy: oneOf([
+      'logging.buckets.update',
+      'logging.buckets.delete',
+      'logging.buckets.setIamPolicy',
+      'logging.sinks.update',
+      'logging.sinks.delete',
+      'logging.exclusions.create',
+      'logging.exclusions.update',
+      'logging.logs.delete',
+    ]),
+    texts: {
+      severity: 'error',
+      why: 'Who does something with a credential could remove the record of it, or keep it from being written.',
+    },
+  },
+  others_may_release_rules: {
+    reaches: ['security rules'],
+    isGivenBy: oneOf(['firebaserules.releases.create', 'firebaserules.releases.update']),
+    texts: {
+      severity: 'error',
+      why: 'What released rules allow, clients with an API key of the project can do to the ledger, without IAM.',
+    },
+  },
 } as const satisfies Readonly<Record<string, Hazard>>;
 
 export type HazardName = keyof typeof HAZARDS;

@@ -9,6 +9,7 @@ import { kindOfMember } from './member.ts';
 import type { Needed } from './needed.ts';
 import type { Place } from './places.ts';
 import { type Binding, permissionsIn } from './policy.ts';
+import { isAgentRole } from './service-agent.ts';
 
 type FoundBinding = Found<BindingFinding>;
 
@@ -26,7 +27,6 @@ interface Held {
 }
 
 const BASIC = new Set(['roles/owner', 'roles/editor', 'roles/admin', 'roles/writer']);
-const AGENT_ROLE = /serviceAgent$/i;
 
 export async function judgePolicy(
   google: Google,
@@ -51,7 +51,7 @@ export async function judgePolicy(
   });
   const agents: string[] = [];
   for (const one of other.filter((binding) => !lost.has(binding))) {
-    if (kindOfMember(target, one.member) === 'agent' && AGENT_ROLE.test(one.role))
+    if (kindOfMember(target, one.member) === 'agent' && isAgentRole(one.role))
       agents.push(`${one.member.replace('serviceAccount:', '')} (${one.role})`);
     else found.push(...(await judgeHeld(google, target, place, one)));
   }
@@ -64,32 +64,38 @@ function satisfies({ role, member, condition }: Needed, held: Held): boolean {
 
 async function judgeHeld(google: Google, target: DoctorTarget, place: Place, held: Held): Promise<FoundBinding[]> {
   const kind = kindOfMember(target, held.member);
-  const finding = (name: BindingFinding, more: Readonly<Record<string, string>> = {}): FoundBinding => ({
+  const finding = (name: BindingFinding, by?: readonly string[], words = by?.join(', ')): FoundBinding => ({
     finding: name,
     resource: place.resource,
     member: held.member,
-    facts: { ...bindingFacts(place, held), ...more },
+    held: { ...whatIsHeld(held), ...(by ? { permissions: by } : {}) },
+    facts: { ...bindingFacts(place, held), ...(words === undefined ? {} : { permissions: words }) },
   });
-  if (kind === 'deleted') return [];
+  if (kind === 'deleted' || kind === 'project role') return [];
   if (kind === 'public') return [finding('public_binding')];
   if (kind === 'own') return [finding('privilege_not_needed')];
-  if (kind === 'shared') return isOfKeydesk(target, place) ? [finding('privilege_not_needed')] : [];
+  if (kind === 'shared' && isOfKeydesk(target, place)) return [finding('privilege_not_needed')];
   if (place.beneath.length > 0 && BASIC.has(held.role)) {
-    const permissions = { permissions: `everything that ${held.role} has` };
-    if (kind === 'agent') return [finding('service_agent_role', permissions)];
-    return kind === 'default' ? [finding('default_account_bound', permissions)] : [finding('basic_role')];
+    const words = `everything that ${held.role} has`;
+    if (kind === 'agent') return [finding('service_agent_role', undefined, words)];
+    return kind === 'default' ? [finding('default_account_bound', undefined, words)] : [finding('basic_role')];
   }
   const hazards = place.beneath.length > 0 ? hazardsOf(await permissionsIn(google, held.role), place.beneath) : [];
-  const permissions = { permissions: [...new Set(hazards.flatMap(({ by }) => by))].join(', ') };
+  const permissions = [...new Set(hazards.flatMap(({ by }) => by))].sort();
   if (kind === 'agent') return hazards.length > 0 ? [finding('service_agent_role', permissions)] : [];
   if (kind === 'default') return hazards.length > 0 ? [finding('default_account_bound', permissions)] : [];
-  if (hazards.length > 0) return hazards.map(({ name, by }) => finding(name, { permissions: by.join(', ') }));
+  if (hazards.length > 0) return hazards.map(({ name, by }) => finding(name, by));
   return kind === 'person' && isOfKeydesk(target, place) ? [finding('person_bound')] : [];
 }
 
+function whatIsHeld({ role, condition }: Held) {
+  return { role, ...(condition ? { condition: condition.expression } : {}) };
+}
+
 /** Whether nobody but Keydesk has business there. */
-export function isOfKeydesk({ project, pools }: DoctorTarget, { kind, resource }: Place): boolean {
-  if (kind === 'bucket' || kind === 'ancestor') return false;
+export function isOfKeydesk({ project, pools }: DoctorTarget, { kind, resource, beneath }: Place): boolean {
+  if (kind === 'bucket') return beneath.includes('archives');
+  if (kind === 'ancestor') return false;
   if (kind !== 'project') return true;
   return [project, ...pools.map((pool) => pool.project)].some((own) => resource === `project ${own}`);
 }
@@ -100,6 +106,7 @@ function missingOf(place: Place, { role, member, condition, why }: Needed): Foun
     finding: 'privilege_missing',
     resource: place.resource,
     member,
+    held: whatIsHeld(held),
     facts: { ...bindingFacts(place, held), needed_for: why },
   };
 }
@@ -110,11 +117,12 @@ function lostOf(place: Place, { role, member, condition = '' }: Needed, held: He
     finding: 'condition_lost',
     resource: place.resource,
     member,
+    held: whatIsHeld(held),
     facts: {
       ...bindingFacts(place, held),
       expression: condition,
-      add_needed: bindingCommand(place.command, 'add', wanted),
-      remove_needed: bindingCommand(place.command, 'remove', wanted),
+      add_needed: { quoted: bindingCommand(place.command, 'add', wanted) },
+      remove_needed: { quoted: bindingCommand(place.command, 'remove', wanted) },
     },
   };
 }

@@ -4,6 +4,7 @@
 import type { DoctorTarget } from '../target.ts';
 import { accountsOfProject } from './needed.ts';
 import { accountsOf } from './places.ts';
+import { isServiceAgent } from './service-agent.ts';
 
 export type MemberKind =
   | 'public'
@@ -11,18 +12,18 @@ export type MemberKind =
   | 'deleted'
   /** One of the deployment's own accounts, or all accounts of a pool's project. */
   | 'own'
-  /** A shared account of the policy: what it may do is for its owner to decide. */
+  /** A shared account of the policy: what it may do elsewhere than with Keydesk is for its owner to decide. */
   | 'shared'
-  /** An account by which a service of Google acts by itself. */
+  /** An account by which a service of Google acts by itself, for a project of the deployment. */
   | 'agent'
   /** An account that Google creates in each project, and that people's code runs as. */
   | 'default'
+  /** Owners or editors of Keydesk's project, as Google names them on each bucket. The project's own policy says who they are. */
+  | 'project role'
   | 'group'
   | 'person'
   | 'other';
 
-const AGENT =
-  /^serviceAccount:(?:service-[0-9]+@[a-z0-9.-]+\.iam|service-(?:org|folder)-[0-9]+@[a-z0-9.-]+\.iam|[0-9]+@cloudservices)\.gserviceaccount\.com$/;
 const DEFAULT_ACCOUNT =
   /^serviceAccount:(?:[0-9]+-compute@developer|[a-z0-9.:-]+@appspot|[0-9]+@cloudbuild)\.gserviceaccount\.com$/;
 
@@ -31,8 +32,9 @@ export function kindOfMember(target: DoctorTarget, member: string): MemberKind {
   if (member.startsWith('deleted:')) return 'deleted';
   if (target.sharedAccounts.some((email) => member === `serviceAccount:${email}`)) return 'shared';
   if (isOwn(target, member)) return 'own';
-  if (AGENT.test(member)) return 'agent';
+  if (isServiceAgent(target, member)) return 'agent';
   if (DEFAULT_ACCOUNT.test(member)) return 'default';
+  if ([`projectOwner:${target.project}`, `projectEditor:${target.project}`].includes(member)) return 'project role';
   if (member.startsWith('group:')) return 'group';
   return member.startsWith('user:') ? 'person' : 'other';
 }

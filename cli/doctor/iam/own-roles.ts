@@ -48,8 +48,12 @@ export const roles: CheckKind<DoctorTarget, Name> = {
         const less = needed.filter((permission) => !held.includes(permission));
         return {
           found: [
-            ...(more.length > 0 ? [{ finding: 'own_role_has_more' as const, facts: facts(more) }] : []),
-            ...(less.length > 0 ? [{ finding: 'own_role_has_less' as const, facts: facts(less) }] : []),
+            ...(more.length > 0
+              ? [{ finding: 'own_role_has_more' as const, facts: facts(more), held: { permissions: more.toSorted() } }]
+              : []),
+            ...(less.length > 0
+              ? [{ finding: 'own_role_has_less' as const, facts: facts(less), held: { permissions: less.toSorted() } }]
+              : []),
           ],
         };
       },

@@ -1,6 +1,7 @@
 // The resources whose IAM policies decide who may do what in a deployment, and what each has beneath it.
 // Sources: the methods getIamPolicy of each API, under docs.cloud.google.com.
 
+import { shellCommand } from '../../../shared/core/shell-quote.ts';
 import type { Call } from '../../checks/google.ts';
 import { FUNCTIONS, SECRETS } from '../functions.ts';
 import { READS } from '../reads.ts';
@@ -16,7 +17,13 @@ export type Beneath =
   | 'ledger'
   | 'secret'
   | 'function'
-  | 'private function';
+  | 'private function'
+  /** What the code is built from, and what is built of it. */
+  | 'archives'
+  | 'images'
+  | 'log archive'
+  /** Of the ledger's project. */
+  | 'security rules';
 
 export interface Place {
   readonly kind: 'project' | 'ancestor' | 'account' | 'secret' | 'function' | 'repository' | 'bucket';
@@ -35,7 +42,8 @@ export function placesOf(target: DoctorTarget): Place[] {
     ...Object.keys(SECRETS).map((secret) => secretPlace(target, secret)),
     ...FUNCTIONS.map(({ name }) => functionPlace(target, name)),
     repositoryPlace(target),
-    ...[archivesBucket(target), ...target.buckets].map(bucketPlace),
+    bucketPlace(archivesBucket(target), ['archives']),
+    ...target.buckets.map((bucket) => bucketPlace(bucket, [])),
   ];
 }
 
@@ -54,7 +62,10 @@ export function beneathProject(target: DoctorTarget, project: string): Beneath[]
   const accounts = accountsOf(target).flatMap(([email, beneath]) =>
     accountPath(email).startsWith(`projects/${project}/`) ? [beneath] : [],
   );
-  const keydesk: readonly Beneath[] = ['ledger', 'secret', 'function', 'private function'];
+  const keydesk: readonly Beneath[] = [
+    ...(['ledger', 'secret', 'function', 'private function', 'archives', 'images', 'security rules'] as const),
+    ...(target.deployment.log_archive ? (['log archive'] as const) : []),
+  ];
   return [...new Set([...accounts, ...(project === target.project ? keydesk : [])])];
 }
 
@@ -64,7 +75,7 @@ function projectPlace(target: DoctorTarget, project: string): Place {
     resource: `project ${project}`,
     call: projectPolicyCall(project),
     beneath: beneathProject(target, project),
-    command: `gcloud projects VERB-iam-policy-binding ${project}`,
+    command: shellCommand`gcloud projects VERB-iam-policy-binding ${project}`,
   };
 }
 
@@ -80,10 +91,10 @@ function accountPlace(email: string, beneath: Beneath): Place {
       shape: policyShape,
       ...READS.accountPolicy,
       on: email,
-      gcloud: { command: `gcloud iam service-accounts get-iam-policy ${email}` },
+      gcloud: { command: shellCommand`gcloud iam service-accounts get-iam-policy ${email}` },
     },
     beneath: [beneath],
-    command: `gcloud iam service-accounts VERB-iam-policy-binding ${email}`,
+    command: shellCommand`gcloud iam service-accounts VERB-iam-policy-binding ${email}`,
   };
 }
 
@@ -99,17 +110,17 @@ function secretPlace({ project, prefix }: DoctorTarget, secret: string): Place {
       shape: policyShape,
       ...READS.secretPolicy,
       on: `the secret ${name}`,
-      gcloud: { command: `gcloud secrets get-iam-policy ${name} --project=${project}` },
+      gcloud: { command: shellCommand`gcloud secrets get-iam-policy ${name} --project=${project}` },
     },
     beneath: ['secret'],
-    command: `gcloud secrets VERB-iam-policy-binding ${name} --project=${project}`,
+    command: shellCommand`gcloud secrets VERB-iam-policy-binding ${name} --project=${project}`,
   };
 }
 
 function functionPlace({ project, region, prefix }: DoctorTarget, name: string): Place {
   const service = `${prefix}-${name}`;
   const isPrivate = FUNCTIONS.find((one) => one.name === name)?.callers !== 'anyone';
-  const where = `--project=${project} --region=${region}`;
+  const where = { quoted: shellCommand`--project=${project} --region=${region}` };
   return {
     kind: 'function',
     resource: `service ${service}`,
@@ -120,10 +131,10 @@ function functionPlace({ project, region, prefix }: DoctorTarget, name: string):
       shape: policyShape,
       ...READS.servicePolicy,
       on: `the service ${service}`,
-      gcloud: { command: `gcloud run services get-iam-policy ${service} ${where}` },
+      gcloud: { command: shellCommand`gcloud run services get-iam-policy ${service} ${where}` },
     },
     beneath: isPrivate ? ['function', 'private function'] : ['function'],
-    command: `gcloud run services VERB-iam-policy-binding ${service} ${where}`,
+    command: shellCommand`gcloud run services VERB-iam-policy-binding ${service} ${where}`,
   };
 }
 
@@ -134,7 +145,7 @@ export function repositoryName({ prefix }: DoctorTarget): string {
 function repositoryPlace(target: DoctorTarget): Place {
   const { project, region } = target;
   const name = repositoryName(target);
-  const where = `--project=${project} --location=${region}`;
+  const where = { quoted: shellCommand`--project=${project} --location=${region}` };
   return {
     kind: 'repository',
     resource: `repository ${name}`,
@@ -145,10 +156,10 @@ function repositoryPlace(target: DoctorTarget): Place {
       shape: policyShape,
       ...READS.repositoryPolicy,
       on: `the repository ${name}`,
-      gcloud: { command: `gcloud artifacts repositories get-iam-policy ${name} ${where}` },
+      gcloud: { command: shellCommand`gcloud artifacts repositories get-iam-policy ${name} ${where}` },
     },
-    beneath: [],
-    command: `gcloud artifacts repositories VERB-iam-policy-binding ${name} ${where}`,
+    beneath: ['images'],
+    command: shellCommand`gcloud artifacts repositories VERB-iam-policy-binding ${name} ${where}`,
   };
 }
 
@@ -156,7 +167,7 @@ export function archivesBucket({ project, prefix }: DoctorTarget): string {
   return `${project}-${prefix}-archives`;
 }
 
-function bucketPlace(bucket: string): Place {
+function bucketPlace(bucket: string, beneath: readonly Beneath[]): Place {
   return {
     kind: 'bucket',
     resource: `bucket ${bucket}`,
@@ -167,10 +178,10 @@ function bucketPlace(bucket: string): Place {
       shape: policyShape,
       ...READS.bucketPolicy,
       on: `the bucket ${bucket}`,
-      gcloud: { command: `gcloud storage buckets get-iam-policy gs://${bucket}` },
+      gcloud: { command: shellCommand`gcloud storage buckets get-iam-policy gs://${bucket}` },
     },
-    beneath: [],
-    command: `gcloud storage buckets VERB-iam-policy-binding gs://${bucket}`,
+    beneath,
+    command: shellCommand`gcloud storage buckets VERB-iam-policy-binding gs://${bucket}`,
   };
 }
 

@@ -2,7 +2,8 @@
 // Sources: docs.cloud.google.com/iam/docs/reference/rest/v1/Policy and /v1/Role. Version 3 has conditions.
 
 import * as z from 'zod';
-import type { Call, Google } from '../../checks/google.ts';
+import { shellCommand } from '../../../shared/core/shell-quote.ts';
+import { type Call, CouldNotLook, type Google } from '../../checks/google.ts';
 import { READS } from '../reads.ts';
 
 const bindingShape = z.object({
@@ -39,7 +40,7 @@ export function projectPolicyCall(project: string): Call<IamPolicy> {
     shape: policyShape,
     ...READS.projectPolicy,
     on: project,
-    gcloud: { command: `gcloud projects get-iam-policy ${project}` },
+    gcloud: { command: shellCommand`gcloud projects get-iam-policy ${project}` },
   };
 }
 
@@ -51,7 +52,8 @@ const roleShape = z.object({
 /** @param role `roles/NAME`, `projects/PROJECT/roles/NAME` or `organizations/ID/roles/NAME` */
 export async function readRole(google: Google, role: string): Promise<z.output<typeof roleShape> | undefined> {
   const [kind, owner] = role.split('/');
-  const of = kind === 'projects' ? ` --project=${owner}` : kind === 'organizations' ? ` --organization=${owner}` : '';
+  const of =
+    kind === 'projects' || kind === 'organizations' ? shellCommand` --${kind.slice(0, -1)}=${owner ?? ''}` : '';
   const name = kind === 'roles' ? role : role.replace(/^.*\//, '');
   return google.find({
     api: 'iam.googleapis.com',
@@ -59,12 +61,17 @@ export async function readRole(google: Google, role: string): Promise<z.output<t
     shape: roleShape,
     ...READS.role,
     on: role,
-    gcloud: { command: `gcloud iam roles describe ${name}${of}` },
+    gcloud: { command: shellCommand`gcloud iam roles describe ${name}${{ quoted: of }}` },
   });
 }
 
-/** Google lists no permissions for some roles, and a role that does not exist has none. */
+/** @throws CouldNotLook for a role that is not found: what its members may do is then not known. One that is deleted gives nothing */
 export async function permissionsIn(google: Google, role: string): Promise<readonly string[]> {
   const found = await readRole(google, role);
-  return found && !found.deleted ? found.includedPermissions : [];
+  if (!found)
+    throw new CouldNotLook(
+      `the role ${role} was not found, so what its members may do is not known`,
+      'Look at the role in the console. If it does not exist any more, remove its bindings.',
+    );
+  return found.deleted ? [] : found.includedPermissions;
 }

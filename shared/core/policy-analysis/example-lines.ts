@@ -1,6 +1,7 @@
 // An example job as the options of `keydesk policy explain`, ready to paste into a shell.
 
 import type { Policy } from '../policy/policy.ts';
+import { shellQuote } from '../shell-quote.ts';
 import type { ExampleJob } from './jobs.ts';
 
 /** What `explain` wants to know of every job when a rule looks at it. An example may have any value there. */
@@ -18,7 +19,7 @@ const FIRST = ['pipeline_id', 'pipeline_slug', 'build_branch', 'build_tag', 'bui
 /** `--claim pipeline=web --claim build_branch=main`: the example for {@link parseJob}. @param policy the one that `explain` reads */
 export function claimLine(policy: Policy, example: ExampleJob): string {
   const claims = claimsOf(policy, example);
-  return claims.map((claim) => `--claim ${quoted(claim)}`).join(' ');
+  return claims.map((claim) => `--claim ${shellQuote(claim)}`).join(' ');
 }
 
 /**
@@ -43,20 +44,4 @@ function written({ organization, pipelines }: Policy, claim: string, value: stri
   if (value === null) return [];
   const named = claim === 'pipeline_id' ? Object.entries(pipelines).find(([, id]) => id === value)?.[0] : undefined;
   return [named === undefined ? `${claim}=${value}` : `pipeline=${named}`];
-}
-
-/** For bash and zsh. */
-export function quoted(text: string): string {
-  if (/^[A-Za-z0-9_%+=:,./@-]+$/.test(text)) return text;
-  if (!UNPRINTABLE.test(text)) return `'${text.replaceAll("'", `'\\''`)}'`;
-  const escaped = text.replaceAll(/['\\]/g, '\\$&').replaceAll(new RegExp(UNPRINTABLE, 'gu'), toEscape);
-  return `$'${escaped}'`;
-}
-
-/** What a terminal does not show as it is, such as characters that change the direction of text. */
-const UNPRINTABLE = /\p{C}|\p{Zl}|\p{Zp}|\p{Default_Ignorable_Code_Point}|\u2800|(?! )\p{Zs}/u;
-
-/** The bytes of UTF-8. */
-function toEscape(character: string): string {
-  return [...Buffer.from(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
 }

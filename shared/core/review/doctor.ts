@@ -7,6 +7,8 @@ import { parseJson } from '../json.ts';
 export interface DoctorReport {
   /** Of the report where it says so, else of the file. */
   readonly dated: string | null;
+  /** What the report says of itself; null where it is not a report of `keydesk doctor` about a deployment. */
+  readonly about: DoctorAbout | null;
   readonly sha256: string;
   /** Findings, and what could not be looked at, but for those that were accepted. */
   readonly findings: readonly string[];
@@ -15,7 +17,32 @@ export interface DoctorReport {
   readonly report: unknown;
 }
 
+export interface DoctorAbout {
+  readonly project: string;
+  readonly policy_sha256: string;
+  /** When the data was read, ISO 8601. */
+  readonly made_at: string;
+  readonly source: 'google_apis' | 'files';
+}
+
 const text = z.string();
+const aboutShape = z
+  .object({
+    project: text.min(1),
+    policy_sha256: text.min(1),
+    made_at: z.iso.datetime(),
+    source: z.object({ kind: z.enum(['google_apis', 'files']) }),
+    findings: z.array(z.unknown()),
+    checks: z.array(z.unknown()).min(1),
+  })
+  .transform(
+    ({ project, policy_sha256, made_at, source }): DoctorAbout => ({
+      project,
+      policy_sha256,
+      made_at,
+      source: source.kind,
+    }),
+  );
 /** Of a deployment: a list of findings. An exception accepts one. */
 const ofDeployment = z.looseObject({
   made_at: text.optional(),
@@ -52,6 +79,7 @@ export function readDoctorReport(source: string, modifiedAt: string | null): Doc
   const open = found.findings.filter(({ accepted }) => !accepted);
   return {
     dated: found.made_at ?? modifiedAt,
+    about: aboutShape.safeParse(report).data ?? null,
     sha256: createHash('sha256').update(source).digest('hex'),
     findings: open.map(({ parts }) => parts.filter((part) => part !== undefined && part !== '').join(': ')),
     accepted: found.findings.length - open.length,

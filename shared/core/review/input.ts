@@ -38,4 +38,6 @@ export interface ReviewInput {
   readonly log: ReadLog<GrantLines> | undefined;
   readonly touches: ReadLog<TouchReport> | undefined;
   readonly doctor: DoctorReport | undefined;
+  /** Keydesk's own, where it is known. */
+  readonly project?: string | undefined;
 }

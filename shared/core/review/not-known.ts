@@ -24,6 +24,8 @@ export const NOT_KNOWN_CODES = [
   'touches_not_given',
   'touches_malformed',
   'doctor_not_given',
+  'doctor_stale',
+  'doctor_of_another',
 ] as const;
 
 export interface NotKnown {
@@ -118,7 +120,8 @@ function aboutPeriod({ period, asOf, records, population }: ReviewInput): NotKno
   ];
 }
 
-function aboutEvidence({ period, asOf, log, touches, doctor }: ReviewInput): NotKnown[] {
+function aboutEvidence(input: ReviewInput): NotKnown[] {
+  const { period, asOf, log, touches, doctor } = input;
   return [
     ...one(
       'log_not_given',
@@ -145,6 +148,42 @@ function aboutEvidence({ period, asOf, log, touches, doctor }: ReviewInput): Not
       'doctor_not_given',
       doctor === undefined,
       'Whether the deployment is what the policy needs: what the doctor found was not given. Give it with --doctor.',
+    ),
+    ...doctorGaps(input),
+  ];
+}
+
+/** A report shows one moment: of this deployment, and at the end of the period. */
+function doctorGaps({ doctor, period, asOf, project, records }: ReviewInput): NotKnown[] {
+  if (!doctor) return [];
+  const { about } = doctor;
+  if (!about)
+    return one(
+      'doctor_of_another',
+      true,
+      'Whether the deployment is what the policy needs: the report that was given is not what `keydesk doctor --json` prints about a deployment. Make one with this version of keydesk.',
+    );
+  const isOver = period.to <= asOf.at;
+  const end = Math.min(period.to, asOf.at);
+  const madeAt = Date.parse(about.made_at);
+  const isFresh = madeAt >= (isOver ? end : end - DAY) && madeAt <= end + DAY;
+  const ofPolicy =
+    records.policies.length === 0 || records.policies.some(({ sha256 }) => sha256 === about.policy_sha256);
+  return [
+    ...one(
+      'doctor_of_another',
+      project !== undefined && about.project !== project,
+      `Whether the deployment is what the policy needs: the doctor's report is of the project ${about.project}, and this review of ${project}. Give a report of ${project}.`,
+    ),
+    ...one(
+      'doctor_of_another',
+      !ofPolicy,
+      "Whether the deployment is what the policy needs: the doctor's report is for a policy that this ledger does not have. Give a report of this deployment, with the policy that it runs.",
+    ),
+    ...one(
+      'doctor_stale',
+      !isFresh,
+      `Whether the deployment was what the policy needs at ${toIso(end)}: the doctor's report has data of ${about.made_at}. Give a report that was made within a day after the end of the period, or now if the period is not over.`,
     ),
   ];
 }

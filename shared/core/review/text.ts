@@ -153,9 +153,11 @@ function actLines({ acts }: Review): string[] {
 
 function doctorLines({ doctor }: Review): string[] {
   if (!doctor) return ['Not given.'];
-  const { dated, sha256, findings, accepted } = doctor;
+  const { dated, about, sha256, findings, accepted } = doctor;
+  const from = about?.source === 'files' ? ', from exported files' : '';
+  const of = about ? ` of the project ${visible(about.project)}${from}` : '';
   return [
-    `As given, of ${dated ?? 'an unknown date'}, SHA-256 ${sha256}: ${plural(findings.length, 'finding')}, and ${accepted} that exceptions accept.`,
+    `As given,${of}${of && ','} ${dated === null ? 'of an unknown date' : `of ${visible(dated)}`}, SHA-256 ${sha256}: ${plural(findings.length, 'finding')}, and ${accepted} that exceptions accept.`,
   ];
 }
 

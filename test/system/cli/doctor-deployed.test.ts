@@ -10,6 +10,7 @@ import { parse } from 'yaml';
 import { ALL_IDS } from '../../../cli/doctor/checks.ts';
 import { FUNCTIONS } from '../../../cli/doctor/functions.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
+import { toIso } from '../../../shared/core/iso-time.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { VERSION } from '../../../shared/version.ts';
 import { BROKEN, bind } from '../../fixtures/broken-deployments.ts';
@@ -21,12 +22,15 @@ import { KEYDESK, POLICY, POOL } from '../../fixtures/preflight-world.ts';
 import { runCli } from './run-cli.ts';
 
 const OTHER = 'serviceAccount:ci@acme-other.iam.gserviceaccount.com';
+const EXPIRES = toIso(systemClock.now() + 86_400_000).slice(0, 10);
 const EXCEPTION = `exceptions:
   - finding: others_may_create_keys
     resource: project ${POOL}
     member: ${OTHER}
+    role: roles/iam.serviceAccountKeyAdmin
+    permissions: [iam.serviceAccountKeys.create]
     reason: until the old CI is gone
-    expires: 9999-12-31
+    expires: ${EXPIRES}
 `;
 
 describe('the pipeline of the periodic review', () => {
@@ -48,7 +52,7 @@ describe('the pipeline of the periodic review', () => {
     rmSync(folder, { recursive: true, force: true });
     expect(ran.status).toBe(code);
     const report = 'the report of doctor --deployment deployment.json --exceptions exceptions.yaml';
-    expect(ran.stdout).toContain(`annotate --context keydesk-review --style ${style}\n\`\`\`\n${report}`);
+    expect(ran.stdout).toContain(`annotate --context keydesk-review --style ${style}\n    ${report}`);
   });
 });
 
@@ -117,6 +121,8 @@ describe('keydesk doctor', () => {
     const report = JSON.parse(out);
     expect(report).toMatchObject({
       project: KEYDESK,
+      source: { kind: 'google_apis' },
+      not_looked_at: [{ flag: '--services-token-file' }],
       counts: { errors: 0, warnings: 0, excepted: 1, could_not_look: 0 },
     });
     expect(report.findings).toEqual([
@@ -126,11 +132,13 @@ describe('keydesk doctor', () => {
         check: 'IAM bindings',
         resource: `project ${POOL}`,
         member: OTHER,
+        role: 'roles/iam.serviceAccountKeyAdmin',
+        permissions: ['iam.serviceAccountKeys.create'],
         evidence: expect.stringContaining('iam.serviceAccountKeys.create'),
         risk: expect.any(String),
-        fix: `gcloud projects remove-iam-policy-binding ${POOL} --member='${OTHER}' --role=roles/iam.serviceAccountKeyAdmin --condition=None`,
-        undo: `gcloud projects add-iam-policy-binding ${POOL} --member='${OTHER}' --role=roles/iam.serviceAccountKeyAdmin --condition=None`,
-        exception: { reason: 'until the old CI is gone', expires: '9999-12-31' },
+        fix: `gcloud projects remove-iam-policy-binding ${POOL} --member=${OTHER} --role=roles/iam.serviceAccountKeyAdmin --condition=None`,
+        undo: `gcloud projects add-iam-policy-binding ${POOL} --member=${OTHER} --role=roles/iam.serviceAccountKeyAdmin --condition=None`,
+        exception: { reason: 'until the old CI is gone', expires: EXPIRES },
       },
     ]);
     expect(report.findings.every(({ finding }: { finding: string }) => ALL_IDS.includes(finding))).toBe(true);
@@ -182,7 +190,7 @@ describe('keydesk doctor', () => {
     mkdirSync(join(folder, 'export'));
     const { code, out } = await doctor(['--from', 'export'], { GOOGLE_OAUTH_ACCESS_TOKEN: '' });
     expect(code).toBe(1);
-    expect(out).toContain("gcloud projects get-iam-policy acme-pool --format=json > 'export/");
+    expect(out).toContain('gcloud projects get-iam-policy acme-pool --format=json > export/');
     expect(google.unexpected).toEqual([]);
   });
 

@@ -17,24 +17,33 @@ const VALID = `exceptions:
   - finding: basic_role
     resource: project acme-ci
     member: group:platform@acme.example
+    role: roles/owner
+    condition: request.time < timestamp("2030-01-01T00:00:00Z")
+    permissions: [iam.serviceAccounts.setIamPolicy]
     reason: applies the Terraform module
     expires: 2027-03-01
 `;
 
+const NOW = Date.parse('2026-11-24T10:00:00Z');
+const parse = (text: string) => parseExceptions(text, { ids: FINDING_IDS, now: NOW });
+
 describe('a file of exceptions', () => {
-  it('has a finding, a resource, a reason and an end', () => {
-    expect(parseExceptions(VALID, FINDING_IDS)).toEqual({
+  it('has a finding, a resource, what is held there, a reason and an end', () => {
+    expect(parse(VALID)).toEqual({
       exceptions: [
         {
           finding: 'basic_role',
           resource: 'project acme-ci',
           member: 'group:platform@acme.example',
+          role: 'roles/owner',
+          condition: 'request.time < timestamp("2030-01-01T00:00:00Z")',
+          permissions: ['iam.serviceAccounts.setIamPolicy'],
           reason: 'applies the Terraform module',
           expires: '2027-03-01',
         },
       ],
     });
-    expect(parseExceptions('', FINDING_IDS)).toEqual({ exceptions: [] });
+    expect(parse('')).toEqual({ exceptions: [] });
   });
 
   it.each([
@@ -47,11 +56,17 @@ describe('a file of exceptions', () => {
     ['no YAML', ': ['],
     ['what could not be looked at', VALID.replace('basic_role', 'could_not_look')],
   ])('is refused with %s', (_, text) => {
-    expect(parseExceptions(text, FINDING_IDS)).toEqual({ problems: [expect.any(String)] });
+    expect(parse(text)).toEqual({ problems: [expect.any(String)] });
+  });
+
+  it('is refused with an end that is more than 366 days away', () => {
+    const until = (expires: string) => parse(VALID.replace('expires: 2027-03-01', `expires: ${expires}`));
+    expect(until('2027-11-25')).toHaveProperty('exceptions');
+    expect(until('2027-11-26')).toEqual({ problems: [expect.stringMatching(/2027-11-26.*366 days.*2027-11-25/)] });
   });
 
   it('is refused with a finding that does not exist, and names the one that was probably meant', () => {
-    const parsed = parseExceptions(VALID.replace('basic_role', 'basic_rule'), FINDING_IDS);
+    const parsed = parse(VALID.replace('basic_role', 'basic_rule'));
     expect(parsed).toEqual({ problems: [expect.stringContaining('Did you mean basic_role?')] });
     expect(ALL_IDS).toContain('could_not_look');
   });

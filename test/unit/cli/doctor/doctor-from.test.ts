@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFolderTransport, fileNameOf } from '../../../../cli/checks/folder.ts';
 import type { Call, Response, Transport } from '../../../../cli/checks/google.ts';
 import type { Diagnosis } from '../../../../cli/doctor/diagnose.ts';
+import { shellQuote } from '../../../../shared/core/shell-quote.ts';
 import { BROKEN } from '../../../fixtures/broken-deployments.ts';
 import { inProcess } from '../../../fixtures/deployed-google.ts';
 import { deployedWorld } from '../../../fixtures/deployed-world.ts';
@@ -144,9 +145,9 @@ describe('exports', () => {
     const diagnosis = await runDoctorOver(fromFolder);
     expect(diagnosis.findings).toEqual([]);
     expect(Object.fromEntries(diagnosis.notLooked.map(({ check, fix }) => [check, fix]))).toEqual({
-      functions: `gcloud run services describe keydesk-reader --project=acme-keydesk --region=europe-west1 --format=json > '${join(folder, service)}'`,
+      functions: `gcloud run services describe keydesk-reader --project=acme-keydesk --region=europe-west1 --format=json > ${shellQuote(join(folder, service))}`,
       health: expect.stringContaining(
-        `curl -sS 'https://keydesk-token-1001.europe-west1.run.app/health' > '${join(folder, health)}'`,
+        `curl -sS https://keydesk-token-1001.europe-west1.run.app/health > ${shellQuote(join(folder, health))}`,
       ),
       scheduler: expect.stringContaining('gcloud scheduler jobs describe keydesk-sweep'),
     });

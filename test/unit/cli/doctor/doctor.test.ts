@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { FindingTexts } from '../../../../cli/checks/check.ts';
 import { AUDIT_VIEWS } from '../../../../cli/doctor/audit-queries.ts';
 import { DOCTOR_KINDS, FINDING_IDS, OWN_KINDS, PREFLIGHT_KINDS } from '../../../../cli/doctor/checks.ts';
-import { countFindings, isHealthy, reportLines } from '../../../../cli/doctor/report.ts';
+import { countFindings, isHealthy, reportLines, toJson } from '../../../../cli/doctor/report.ts';
 import { WEBHOOK_KINDS } from '../../../../cli/doctor/webhook.ts';
 import { BROKEN, bind, type Change } from '../../../fixtures/broken-deployments.ts';
 import { at } from '../../../fixtures/deployed-addresses.ts';
@@ -242,6 +242,38 @@ describe('the doctor, about the webhook', () => {
   });
 });
 
+describe('the doctor, when nobody asks for a check', () => {
+  const flagsIn = (lines: readonly string[]) => lines.join('\n').match(/(?<=give )--\S+/g) ?? [];
+
+  it('names what it did not look at, with the option, and stays healthy', async () => {
+    const diagnosis = await run({ hasArchives: false, apiToken: null });
+    const flags = ['--archives', '--token-file', '--services-token-file'];
+    expect(flagsIn(reportLines(diagnosis))).toEqual(flags);
+    const { not_looked_at } = toJson(diagnosis, { project: KEYDESK, policySha256: '', madeAt: 0 });
+    expect(not_looked_at.map(({ flag }) => flag)).toEqual(flags);
+    expect(isHealthy(countFindings(diagnosis))).toBe(true);
+  });
+
+  it('says whether the data is of APIs or of files, and how old these are', async () => {
+    const diagnosis = await run();
+    const about = { project: KEYDESK, policySha256: '', madeAt: 1000 };
+    expect(toJson(diagnosis, about)).toMatchObject({ project: KEYDESK, source: { kind: 'google_apis' } });
+    const files = { oldest: 1000, newest: 2000 };
+    expect(toJson(diagnosis, { ...about, files }).source).toEqual({
+      kind: 'files',
+      oldest_at: '1970-01-01T00:00:01.000Z',
+      newest_at: '1970-01-01T00:00:02.000Z',
+    });
+  });
+
+  it('names nothing when it looked at everything', async () => {
+    withWebhook(google.world, IN_PROCESS);
+    const diagnosis = await run({ webhook: webhookAccessTo(inProcess(google.world, google.unexpected)) });
+    expect(flagsIn(reportLines(diagnosis))).toEqual([]);
+    expect(diagnosis.notLookedAt).toEqual([]);
+  });
+});
+
 describe('the doctor, when it cannot look', () => {
   it('says so of everything at Google, as a caller without any permission', async () => {
     google.world.held = () => false;
@@ -264,48 +296,6 @@ describe('the doctor, when it cannot look', () => {
     expect(diagnosis.notLooked.map((one) => one.check)).toContain(check);
     expect(diagnosis.notLooked.find((one) => one.check === check)?.fix).toContain(permission);
     expect(isHealthy(countFindings(diagnosis))).toBe(false);
-  });
-});
-
-describe('exceptions', () => {
-  const exception = {
-    finding: 'others_may_sign',
-    resource: `account ${signerOf(DATA)}`,
-    member: OTHER,
-    reason: 'signs for the website',
-    expires: '2026-11-24',
-  };
-  const open = () => BROKEN.others_may_sign?.change(google.world);
-
-  it('take a finding out of the count until the end of their last day', async () => {
-    open();
-    const diagnosis = await run({ exceptions: [exception] });
-    expect(countFindings(diagnosis)).toMatchObject({ errors: 0, warnings: 0, excepted: 1 });
-    expect(reportLines(diagnosis).join('\n')).toContain('signs for the website');
-  });
-
-  it('that have expired are a finding, and hide nothing', async () => {
-    open();
-    const diagnosis = await run({ exceptions: [{ ...exception, expires: '2026-11-23' }] });
-    expect(namesIn(diagnosis).sort()).toEqual(['exception_expired', 'others_may_sign']);
-    expect(countFindings(diagnosis)).toMatchObject({ errors: 2, excepted: 0 });
-  });
-
-  it('that are for nothing are a finding, unless something could not be looked at', async () => {
-    expect(namesIn(await run({ exceptions: [exception] }))).toEqual(['exception_unused']);
-    google.world.held = (permission) => permission !== 'iam.serviceAccounts.getIamPolicy';
-    expect(namesIn(await run({ exceptions: [exception] }))).toEqual([]);
-  });
-
-  const { member: _member, ...withoutMember } = exception;
-  it.each([
-    ['another member', { ...exception, member: 'user:eve@acme.example' }],
-    ['another resource', { ...exception, resource: `account ${SHARED}` }],
-    ['no member', withoutMember],
-  ])('are not for %s', async (_, other) => {
-    open();
-    const diagnosis = await run({ exceptions: [other] });
-    expect(namesIn(diagnosis).sort()).toEqual(['exception_unused', 'others_may_sign']);
   });
 });
 

@@ -124,6 +124,25 @@ describe('at the end', () => {
     expect(live.size).toBe(0);
   });
 
+  it('a grant whose response was lost is found with the claims that the policy demanded', async () => {
+    const { obtain, releaseAll, live, requestedClaims } = open({
+      issue: [refused({ missingClaims: ['cluster_id'] }), LOST, refused()],
+    });
+    expect(await obtain()).toEqual(refused());
+    expect(live.size).toBe(1);
+    expect(await releaseAll()).toEqual([]);
+    expect(live.size).toBe(0);
+    expect(requestedClaims.at(-1)).toEqual(['organization_id', 'pipeline_id', 'cluster_id']);
+  });
+
+  it('a grant whose response was lost is found although the next request lacks a claim', async () => {
+    const { obtain, interrupt, releaseAll, live } = open({ issue: [LOST, refused({ missingClaims: ['cluster_id'] })] });
+    interrupt();
+    await expect(obtain()).rejects.toThrow('SIGINT');
+    expect(await releaseAll()).toEqual([]);
+    expect(live.size).toBe(0);
+  });
+
   it('a grant whose response was lost for good is reported', async () => {
     const { obtain, releaseAll } = open({ issue: [LOST, refused(), refused()] });
     expect(await obtain()).toEqual(refused());

@@ -53,6 +53,23 @@ describe('several runs', () => {
     expect(codes(join(ten.slice(1), 10))).toEqual(Array(3).fill('too_few_trials'));
   });
 
+  it('are not joined when one of them is there twice, also in a document that is joined already', () => {
+    expect(() => join([...ten, ...ten.slice(0, 1)], 10)).toThrow('2026-11-30T01:00:00.000Z');
+    expect(() => join([join(ten, 10), ...ten.slice(3, 4)], 10)).toThrow('twice');
+    // Two jobs may begin at one time.
+    const [one, another] = [runOf([trialOf()]), runOf([trialOf({ targets: [measured({ last_accepted_s: 9 })] })])];
+    expect(join([one, another], 2).results).toMatchObject([{ trials: 2 }]);
+  });
+
+  it('of credentials that end in different ways are not one distribution, although they have one label', () => {
+    const propagating = trialOf({ revocation: 'propagating', targets: [measured({ last_accepted_s: 90 })] });
+    const { results } = join([runOf([trialOf()]), runOf([propagating], 1)], 1);
+    expect(results.map(({ revocation, trials }) => [revocation, trials])).toEqual([
+      ['immediate', 1],
+      ['propagating', 1],
+    ]);
+  });
+
   it('are not joined when they were measured by different methods', () => {
     const other = runOf([trialOf()], 1, { ...METHOD, rejections_in_a_row: 5 });
     expect(() => join([runOf([trialOf()]), other], 1)).toThrow('different methods');

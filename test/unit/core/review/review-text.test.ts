@@ -4,7 +4,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { toLogEntry } from '../../../../shared/core/policy-history/log-entry.ts';
 import { reviewCsv } from '../../../../shared/core/review/csv-rows.ts';
-import { readDoctorReport } from '../../../../shared/core/review/doctor.ts';
 import { type Review, reviewOf } from '../../../../shared/core/review/review.ts';
 import { reviewLines } from '../../../../shared/core/review/text.ts';
 import { Touches } from '../../../../shared/core/review/touches.ts';
@@ -20,7 +19,18 @@ import {
   policy,
   sha256,
 } from '../../../fixtures/complete-review.ts';
-import { AS_OF, expired, FROM, grantIdOf, grantOf, iso, linesOf, RELEASE, TO } from '../../../fixtures/review-world.ts';
+import {
+  AS_OF,
+  doctorReportOf,
+  expired,
+  FROM,
+  grantIdOf,
+  grantOf,
+  iso,
+  linesOf,
+  RELEASE,
+  TO,
+} from '../../../fixtures/review-world.ts';
 import { DOCUMENTS, touchEntry } from '../../../fixtures/touches.ts';
 
 function everything(): Review {
@@ -60,11 +70,9 @@ function everything(): Review {
     const entry = toLogEntry(touchEntry(iso(FROM + DAY + 60_000), grantIdOf(id), method, request));
     if (entry) touches.add(entry);
   }
-  const doctor = readDoctorReport(
-    JSON.stringify({ findings: [{ finding: 'key_on_account', resource: 'ci-001', evidence: HOSTILE }], checks: [] }),
-    iso(TO),
-  );
-  if ('problem' in doctor) throw new Error(doctor.problem);
+  const doctor = doctorReportOf(sha256, {
+    findings: [{ finding: 'key_on_account', resource: 'ci-001', evidence: HOSTILE }],
+  });
   return reviewOf({
     ...complete,
     unreadable: [{ grant_id: grantIdOf(8), error: 'grants/8 cannot be read (tokens_issued)' }],

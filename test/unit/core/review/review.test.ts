@@ -1,7 +1,6 @@
 // A whole review: what it names, and what it does not know.
 
 import { describe, expect, it } from 'vitest';
-import { readDoctorReport } from '../../../../shared/core/review/doctor.ts';
 import { FINDING_CODES, type FindingCode } from '../../../../shared/core/review/findings.ts';
 import { NOT_KNOWN_CODES } from '../../../../shared/core/review/not-known.ts';
 import { isClear, type Review, reviewOf } from '../../../../shared/core/review/review.ts';
@@ -9,6 +8,7 @@ import { reviewLines } from '../../../../shared/core/review/text.ts';
 import { ACT, admin, completeInput, DAY, grant, HOUR, sha256 } from '../../../fixtures/complete-review.ts';
 import {
   AS_OF,
+  doctorReportOf,
   expired,
   FROM,
   grantIdOf,
@@ -72,11 +72,7 @@ const FINDINGS: Readonly<Record<FindingCode, () => Parameters<typeof reviewOf>[0
       evidence: 'a key',
       severity: 'error',
     };
-    const doctor = readDoctorReport(
-      JSON.stringify({ findings: [found, { ...found, exception: { reason: 'x' } }] }),
-      iso(TO),
-    );
-    if ('problem' in doctor) throw new Error(doctor.problem);
+    const doctor = doctorReportOf(sha256, { findings: [found, { ...found, exception: { reason: 'x' } }] });
     return { ...completeInput([]), doctor };
   },
 };
@@ -133,6 +129,8 @@ const NOT_KNOWN: Readonly<Record<(typeof NOT_KNOWN_CODES)[number], () => Partial
   touches_not_given: () => ({ touches: undefined }),
   touches_malformed: () => ({ touches: { found: { byPipeline: new Map(), unknown: [] }, malformed: 1 } }),
   doctor_not_given: () => ({ doctor: undefined }),
+  doctor_stale: () => ({ doctor: doctorReportOf(sha256, { made_at: iso(TO - 1) }) }),
+  doctor_of_another: () => ({ doctor: doctorReportOf('another') }),
 };
 const recordsWith = (more: object) => ({ ...completeInput([]).records, ...more });
 
@@ -145,5 +143,43 @@ describe('what is not known', () => {
     expect(lines.findIndex((line) => line.startsWith('Not known'))).toBeLessThan(
       lines.findIndex((line) => line.startsWith('Population')),
     );
+  });
+});
+
+describe("the doctor's report", () => {
+  const gapsOf = (more: object, input: Partial<Parameters<typeof reviewOf>[0]> = {}) =>
+    unknown(
+      reviewOf({ ...completeInput([]), project: 'acme-keydesk', doctor: doctorReportOf(sha256, more), ...input }),
+    ).filter((code) => code.startsWith('doctor'));
+
+  it.each([
+    ['at the end of the period', { made_at: iso(TO) }],
+    ['a day later', { made_at: iso(TO + DAY) }],
+    ['from files', { source: { kind: 'files', oldest_at: iso(TO), newest_at: iso(TO) } }],
+  ])('is evidence when it was made %s', (_, more) => {
+    expect(gapsOf(more)).toEqual([]);
+  });
+
+  it.each([
+    ['before the end', { made_at: iso(TO - 1) }, 'doctor_stale'],
+    ['two days later', { made_at: iso(TO + 2 * DAY) }, 'doctor_stale'],
+    ['for another project', { project: 'acme-other' }, 'doctor_of_another'],
+    ['for a policy that is not on record', { policy_sha256: '00' }, 'doctor_of_another'],
+    ['without a time', { made_at: undefined }, 'doctor_of_another'],
+    ['without a check', { checks: [] }, 'doctor_of_another'],
+    ['without a source', { source: undefined }, 'doctor_of_another'],
+    ['without a project', { project: undefined }, 'doctor_of_another'],
+  ])('is a gap when it was made %s', (_, more, code) => {
+    expect(gapsOf(more)).toEqual([code]);
+  });
+
+  it('is of now, within a day, when the period is not over', () => {
+    const asOf = { text: iso(TO - 7 * DAY), at: TO - 7 * DAY };
+    expect(gapsOf({ made_at: iso(asOf.at - 3_600_000) }, { asOf })).toEqual([]);
+    expect(gapsOf({ made_at: iso(asOf.at - 2 * DAY) }, { asOf })).toEqual(['doctor_stale']);
+  });
+
+  it('is compared with no project where the project is not known', () => {
+    expect(gapsOf({ project: 'acme-other' }, { project: undefined })).toEqual([]);
   });
 });
