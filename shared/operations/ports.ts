@@ -296,12 +296,15 @@ export interface JobCheckLedger {
   releasePollLock(lock: PollLock, calls: readonly number[], pause: number): Promise<void>;
 }
 
+/** Why an order was not recorded: its id is of another order, or of a block that was removed; or as many blocks as can be are in force. */
+export type ActProblem = 'other_order' | 'too_many_blocks';
+
 export interface KillSwitchLedger {
   /**
-   * Records an order and, if it blocks, its block, in one commit. An order that is on record stays as it is. One whose
-   * block was removed, or that differs, throws. Throws DependencyError, as all of these do.
+   * Records an order and, if it blocks, its block, in one commit. An order that is on record stays as it is. Undefined once it is on
+   * record. Throws DependencyError, as all of these do.
    */
-  record(id: string, killSwitch: KillSwitchRecord): Promise<void>;
+  record(id: string, killSwitch: KillSwitchRecord): Promise<ActProblem | undefined>;
   /** Removes a block. False when there is none with that id. */
   deactivate(id: string, by: string): Promise<boolean>;
   blocks(): Promise<Blocks>;
