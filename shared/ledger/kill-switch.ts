@@ -8,7 +8,7 @@ import { toStoredRecord } from '../firestore/client.ts';
 import { parseRecord } from '../firestore/records.ts';
 import type { ActProblem, KillSwitchLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { blocksDocument, commitWithRetry, toBlocks, withLedgerTimeout } from './documents.ts';
+import { blocksDocument, commitWithRetry, isDocumentId, toBlocks, withLedgerTimeout } from './documents.ts';
 import { readLiveGrants } from './live-grants.ts';
 
 export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwitchLedger {
@@ -65,7 +65,8 @@ export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwi
 
   return {
     record: (id, killSwitch) => commitWithRetry(clock, () => record(id, killSwitch)),
-    deactivate: (id, by) => {
+    deactivate: async (id, by) => {
+      if (!isDocumentId(id)) return false;
       const attempt = { at: clock.now(), tried: false };
       return commitWithRetry(clock, () => deactivate(id, by, attempt));
     },

@@ -375,8 +375,9 @@ export interface ReaderLedger {
   killSwitches(ids: readonly string[]): Promise<ReadonlyMap<string, KillSwitchRecord>>;
   /** Whether any grant on record, live or not, has the value. */
   everHad(field: ExactField, value: string): Promise<boolean>;
-  /** How many grants have not come to their end, by environment; and those that cannot be read. */
+  /** How many grants have not come to their end, by environment; and those that cannot be read. Of very many it counts some: not `complete`. */
   countLive(): Promise<{
+    readonly complete: boolean;
     readonly live: ReadonlyMap<string, number>;
     readonly unreadable: readonly UnreadableRecord[];
   }>;

@@ -113,10 +113,15 @@ describe('GET /grants/ID', () => {
   });
 
   it('responds with 404 about an id that is not on record', async () => {
-    expect(await asPerson(`${keydesk.readerUrl}/grants/none`)).toMatchObject({
-      status: 404,
-      json: { error: 'not_found' },
-    });
+    for (const id of ['none', 'a%2Fb', '..', '__x__', '%00', 'a'.repeat(1501)])
+      expect(await asPerson(`${keydesk.readerUrl}/grants/${id}`), id).toMatchObject({
+        status: 404,
+        json: { error: 'not_found' },
+      });
+    for (const id of ['a%2Fb', '__x__'])
+      expect(await asPerson(`${keydesk.adminUrl}/blocks/${id}/remove`, { body: {} }), id).toMatchObject({
+        status: 404,
+      });
   });
 });
 
