@@ -6,7 +6,17 @@ import { FINDING_CODES, type FindingCode } from '../../../../shared/core/review/
 import { NOT_KNOWN_CODES } from '../../../../shared/core/review/not-known.ts';
 import { isClear, type Review, reviewOf } from '../../../../shared/core/review/review.ts';
 import { reviewLines } from '../../../../shared/core/review/text.ts';
-import { ACT, admin, completeInput, DAY, grant, HOUR, sha256 } from '../../../fixtures/complete-review.ts';
+import {
+  ACT,
+  act,
+  actLine,
+  admin,
+  completeInput,
+  DAY,
+  grant,
+  HOUR,
+  sha256,
+} from '../../../fixtures/complete-review.ts';
 import {
   AS_OF,
   expired,
@@ -63,6 +73,8 @@ const FINDINGS: Readonly<Record<FindingCode, () => Parameters<typeof reviewOf>[0
     ]),
   overdue: () =>
     completeInput([grant(3, FROM + DAY, { state: 'active', ended_at: null, ended_by: null, access_ended_at: null })]),
+  act_without_line: () => ({ ...completeInput([]), records: recordsWith({ acts: [act()] }) }),
+  line_without_act: () => completeInput([], [actLine()]),
   act_missing: () => completeInput([grant(3, FROM + DAY, { ended_by: 'kill_switch', kill_switch_id: ACT })]),
   doctor_findings: () => {
     const found = {
@@ -102,6 +114,13 @@ describe('what is to be explained', () => {
       ['line_without_grant', [grantIdOf(7)]],
       ['issued_without_line', [grantIdOf(12)]],
     ]);
+  });
+
+  it('is not an act before the period that is not on record any more', () => {
+    const before = { ended_by: 'kill_switch', kill_switch_id: ACT, ended_at: iso(FROM - 1) } as const;
+    expect(
+      codes(reviewOf(completeInput([grant(3, FROM - HOUR, { ...before, access_ended_at: iso(FROM + 1) })]))),
+    ).toEqual([]);
   });
 
   it('is not that a job went on after its tokens had expired', () => {
