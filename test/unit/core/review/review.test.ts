@@ -1,6 +1,7 @@
 // A whole review: what it names, and what it does not know.
 
 import { describe, expect, it } from 'vitest';
+import { reviewCsv } from '../../../../shared/core/review/csv-rows.ts';
 import { readDoctorReport } from '../../../../shared/core/review/doctor.ts';
 import { FINDING_CODES, type FindingCode } from '../../../../shared/core/review/findings.ts';
 import { NOT_KNOWN_CODES } from '../../../../shared/core/review/not-known.ts';
@@ -43,6 +44,16 @@ describe('a review', () => {
     expect(review.grants.map(({ grant_id }) => grant_id)).toEqual([grantIdOf(1), grantIdOf(2)]);
     expect(review.population).toMatchObject({ count: 2, began_in_period: 1, tokens_issued: 2, as_of: iso(AS_OF) });
   });
+});
+
+it('has the accounts that served a renewed grant before, also as CSV', () => {
+  const lease = {
+    service_account: 'ci-009@acme-ci-pool.iam.gserviceaccount.com',
+    ...{ leased_at: iso(FROM + DAY), access_ended_at: iso(FROM + DAY + HOUR) },
+  };
+  const review = reviewOf(completeInput([grant(1, FROM + DAY, { ...admin, past_leases: [lease] })]));
+  expect(review.grants[0]?.past_leases).toEqual([lease]);
+  expect(reviewCsv(review)).toContain(`${lease.service_account}:${lease.leased_at}/${lease.access_ended_at}`);
 });
 
 /** For each code: a change of the clear review after which it is found, and nothing else. */
