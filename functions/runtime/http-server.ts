@@ -131,7 +131,7 @@ export function createRequestListener(
         latencyMs: clock.now() - startedAt,
         trace: headers['x-cloud-trace-context'] ?? headers.traceparent,
       });
-    const head = { method, path, query, headers, request_id, remoteIp, audit: (entry: AuditEvent) => write(entry) };
+    const head = { method, path, query, headers, request_id, remoteIp, audit: write };
     const result = await respondTo(message, head);
     if (!result) return;
     for (const entry of result.auditEvents ?? []) write(entry, result.status);

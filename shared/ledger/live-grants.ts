@@ -1,4 +1,4 @@
-// Every grant that has not come to its end, in pages. The last page has the records of which this release does not know whether they have.
+// Every grant that has not come to its end, in pages. The last page has the records with a state that this release does not know.
 
 import { FieldPath, type Firestore } from '@google-cloud/firestore';
 import { LIVE_STATES } from '../core/grant/grant.ts';

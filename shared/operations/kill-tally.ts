@@ -16,7 +16,7 @@ export type Unfinished = Failure & {
 };
 
 /** Each selected grant is in one of these but `selected`. What could not be read is unfinished, and not selected. */
-export interface KillCounts {
+interface KillCounts {
   readonly selected: number;
   /** No token is accepted any more. */
   readonly revoked: number;
@@ -96,7 +96,7 @@ export class KillTally {
     else this.#endedBefore += 1;
   }
 
-  /** A grant that is live no more, by whoever ended it meanwhile. */
+  /** A grant that something else ended meanwhile. */
   gone(): void {
     this.#endedBefore += 1;
   }

@@ -131,14 +131,14 @@ describe('an act of the kill switch', () => {
   it('reports each end at once, also those that no list has', async () => {
     const { deps } = world(grantsOf(MAX_LISTED + 1, 'firestore'));
     let reported = 0;
-    const told: string[] = [];
+    const recorded: string[] = [];
     await activateKillSwitch(deps, 'act', EVERYTHING, {
-      onRecord: () => told.push(`on record after ${reported} ends`),
+      onRecord: () => recorded.push(`on record after ${reported} ends`),
       onEnd: ({ revoked }) => {
         reported += revoked.length;
       },
     });
-    expect([told, reported]).toEqual([['on record after 0 ends'], MAX_LISTED + 1]);
+    expect([recorded, reported]).toEqual([['on record after 0 ends'], MAX_LISTED + 1]);
   });
 
   it('tells disabled accounts from tokens that are rejected', async () => {
