@@ -229,6 +229,14 @@ resource "google_cloud_run_v2_service_iam_binding" "sweep" {
   depends_on = [time_sleep.accounts]
 }
 
+locals {
+  # Jobs act as the first, and the others have what they need. None of them may call reader or admin.
+  not_people = setunion(
+    [for email in local.pooled_accounts : "serviceAccount:${email}"],
+    [for name in concat(keys(local.functions), ["scheduler", "build"]) : "serviceAccount:${var.name_prefix}-${name}@${var.project_id}.iam.gserviceaccount.com"],
+  )
+}
+
 resource "google_cloud_run_v2_service_iam_binding" "reader" {
   for_each = length(var.readers) > 0 ? setintersection(keys(local.deployed), ["reader"]) : []
 
@@ -237,6 +245,13 @@ resource "google_cloud_run_v2_service_iam_binding" "reader" {
   name     = google_cloud_run_v2_service.keydesk[each.key].name
   role     = local.role.reader
   members  = values(var.readers)
+
+  lifecycle {
+    precondition {
+      condition     = length(setintersection(values(var.readers), local.not_people)) == 0
+      error_message = "readers has ${join(", ", setintersection(values(var.readers), local.not_people))}: an account of a pool, which every job of its environment uses, or of a function of Keydesk. Name a group of people."
+    }
+  }
 }
 
 resource "google_cloud_run_v2_service_iam_binding" "admin" {
@@ -247,6 +262,13 @@ resource "google_cloud_run_v2_service_iam_binding" "admin" {
   name     = google_cloud_run_v2_service.keydesk[each.key].name
   role     = local.role.admin
   members  = values(var.admins)
+
+  lifecycle {
+    precondition {
+      condition     = length(setintersection(values(var.admins), local.not_people)) == 0
+      error_message = "admins has ${join(", ", setintersection(values(var.admins), local.not_people))}: an account of a pool, which every job of its environment uses, or of a function of Keydesk. Name a group of people."
+    }
+  }
 }
 
 # Reading secrets

@@ -50,7 +50,7 @@ export interface WriteBatch {
   commit(): Promise<readonly WriteResult[]>;
 }
 
-export type Operator = '==' | '<' | '<=' | '>' | '>=' | 'in' | 'array-contains';
+export type Operator = '==' | '<' | '<=' | '>' | '>=' | 'in' | 'not-in' | 'array-contains';
 
 export interface Query {
   /** A time is given as a Date. */

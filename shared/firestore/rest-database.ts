@@ -249,6 +249,7 @@ const OPERATORS: Readonly<Record<Operator, string>> = {
   '>': 'GREATER_THAN',
   '>=': 'GREATER_THAN_OR_EQUAL',
   in: 'IN',
+  'not-in': 'NOT_IN',
   'array-contains': 'ARRAY_CONTAINS',
 };
 

@@ -17,6 +17,7 @@ import { parseAll } from '../firestore/records.ts';
 import type { FoundGrants, GrantPosition, UnreadableRecord } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { blocksDocument, grantDocument, pagesOf, toGrant, withLedgerTimeout } from './documents.ts';
+import { readOtherStates, readOtherTimes } from './unlisted-grants.ts';
 
 /** Documents of one query: a grant with many tokens is large. */
 const PER_READ = 100;
@@ -29,6 +30,17 @@ const END_OF_TIME = new Date(Date.UTC(9999, 0));
 
 export function createGrantFinder(ledger: HistoricDatabase, clock: Clock) {
   const grants = ledger.collection('grants');
+
+  /** Where a list is by state or by time, what its queries cannot find. */
+  const readUnlisted = async (reader: Transaction, filters: GrantFilters): Promise<readonly UnreadableRecord[]> => {
+    if (filters.token_sha256 !== undefined || filters.job_id !== undefined) return [];
+    const get = (query: Query) => withLedgerTimeout(clock, reader.get(query));
+    const inPeriod = filters.from !== undefined || filters.to !== undefined;
+    if (!inPeriod && !filters.states) return [];
+    const found = [readOtherStates(ledger, get), ...(inPeriod ? [readOtherTimes(ledger, get)] : [])];
+    const records = (await Promise.all(found)).flat();
+    return [...new Map(records.map((record) => [record.id, record])).values()];
+  };
 
   const find = async (reader: Transaction, filters: GrantFilters, limit: number, position: GrantPosition) => {
     const queries = queriesFor(grants, filters);
@@ -45,7 +57,8 @@ export function createGrantFinder(ledger: HistoricDatabase, clock: Clock) {
       }
       start = undefined;
     }
-    return { ...page.found(), next: undefined };
+    const { grants: found, unreadable } = page.found();
+    return { grants: found, unreadable: [...unreadable, ...(await readUnlisted(reader, filters))], next: undefined };
   };
 
   return async (

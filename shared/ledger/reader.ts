@@ -5,7 +5,7 @@ import type { HistoricDatabase } from '../firestore/database.ts';
 import { parseAll, parseRecord } from '../firestore/records.ts';
 import type { ReaderLedger, UnreadableRecord } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { blocksDocument, grantDocument, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
+import { blocksDocument, grantDocument, isDocumentId, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
 import { createGrantFinder } from './grant-pages.ts';
 import { readLiveGrants } from './live-grants.ts';
 import { createReviewReader } from './review.ts';
@@ -22,9 +22,13 @@ const STORED: Readonly<Record<ExactField, string>> = {
   policy_sha256: 'policy_sha256',
 };
 
+/** Milliseconds for counting live grants, of the minute that Cloud Run gives a request of `reader`. */
+const COUNT_MS = 10_000;
+
 export function createReaderLedger(ledger: HistoricDatabase, clock: Clock): ReaderLedger {
   return {
-    grant: async (id) => toGrant(await withLedgerTimeout(clock, grantDocument(ledger, id).get())),
+    grant: async (id) =>
+      isDocumentId(id) ? toGrant(await withLedgerTimeout(clock, grantDocument(ledger, id).get())) : undefined,
     findGrants: createGrantFinder(ledger, clock),
     reviewRecords: createReviewReader(ledger, clock),
     blocks: async () => toBlocks(await withLedgerTimeout(clock, blocksDocument(ledger).get())),
@@ -42,11 +46,15 @@ export function createReaderLedger(ledger: HistoricDatabase, clock: Clock): Read
     countLive: async () => {
       const live = new Map<string, number>();
       const unreadable: UnreadableRecord[] = [];
+      const until = clock.now() + COUNT_MS;
+      let complete = true;
       for await (const page of readLiveGrants(ledger, clock)) {
         for (const { environment } of page.grants) live.set(environment, (live.get(environment) ?? 0) + 1);
         unreadable.push(...page.unreadable);
+        complete = clock.now() < until;
+        if (!complete) break;
       }
-      return { live, unreadable };
+      return { live, unreadable, complete };
     },
   };
 }

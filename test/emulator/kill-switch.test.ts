@@ -15,7 +15,8 @@ import type { Selector } from '../../shared/core/kill-switch.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import type { WriteBatch } from '../../shared/firestore/database.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';
-import { activateKillSwitch, type KillResult, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
+import { activateKillSwitch, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
+import type { KillResult } from '../../shared/operations/kill-tally.ts';
 import { createAdminDeps } from '../../shared/wiring/admin.ts';
 import { KEYDESK } from '../fixtures/command.ts';
 import {
@@ -33,6 +34,16 @@ const UUID = '11111111-4782-42b5-afc1-16715b10b1f0';
 const KINDS = ['staging-config', 'staging-admin', 'staging-export'];
 /** Claims that no other job has. */
 const job = { pipeline_slug: 'web', build_branch: 'release/7', agent_id: UUID, pipeline_id: UUID };
+const NOTHING = {
+  selected: 0,
+  revoked: 0,
+  disabled: 0,
+  still_accepted: 0,
+  expired: 0,
+  ended_before: 0,
+  unfinished: 0,
+  ambiguous: 0,
+};
 const WHO = { actor: 'ada@acme.example', reason: 'INC-7: a leaked agent' };
 
 const policy = (project: string) => {
@@ -312,7 +323,7 @@ describe('keydesk kill', () => {
     expect([killed.code, block_id, counts]).toEqual([
       0,
       id,
-      { selected: 3, revoked: 2, still_accepted: 1, expired: 0, unfinished: 0 },
+      { ...NOTHING, selected: 3, revoked: 1, disabled: 1, still_accepted: 1 },
     ]);
     const [act, ...ended] = keydesk.audit.slice(before);
     expect(act).toMatchObject({ event: 'kill_switch.activated', ...WHO, selector: { build_branch: 'release/8' } });
@@ -337,7 +348,7 @@ describe('keydesk kill', () => {
     for (const revoked of [0, 0]) {
       const { out } = await run(['kill', '--token', file, '--json', ...why]);
       const { counts, still_accepted } = JSON.parse(out);
-      expect(counts).toEqual({ selected: 1, revoked, still_accepted: 1, expired: 0, unfinished: 0 });
+      expect(counts).toEqual({ ...NOTHING, selected: 1, revoked, still_accepted: 1 });
       expect(still_accepted).toMatchObject([{ grant_id: export_.grant_id }]);
     }
     expect(await works(export_)).toBe(true);

@@ -219,6 +219,7 @@ describe('queries', () => {
       [],
       [['state', '==', 'active']],
       [['state', 'in', ['issuing', 'active']]],
+      [['state', 'not-in', ['issuing', 'revoking']]],
       [['tags', 'array-contains', 't2']],
       [
         ['inner.name', '==', 'n1'],

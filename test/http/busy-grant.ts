@@ -162,6 +162,7 @@ export class BusyGrant {
         body: Buffer.from(String(new URLSearchParams(form))),
         request_id: `request-${this.#requests}`,
         remoteIp: undefined,
+        audit: () => {},
       });
       return {
         status,

@@ -47,7 +47,7 @@ describe('POST /kill/lost', () => {
     const { line, grant_id, accessToken } = await lose();
     const id = await hold();
     const { status, json, audit } = await post('/kill/lost', { id, grants: [line] });
-    expect([status, json.recorded, json.refused, json.counts.revoked]).toEqual([200, [grant_id], [], 1]);
+    expect([status, json.recorded, json.refused, json.counts.disabled]).toEqual([200, [grant_id], [], 1]);
     expect(audit).toMatchObject([
       { event: 'kill_switch.activated', actor: PERSON, kill_switch_id: id },
       { event: 'grant.revoked', grant_id, kill_switch_id: id },

@@ -86,5 +86,6 @@ export function revokeEndpoint({
       body: Buffer.from(`token=${accessToken}`),
       request_id: 'request',
       remoteIp: '192.0.2.1',
+      audit: () => {},
     });
 }
