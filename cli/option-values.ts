@@ -1,7 +1,7 @@
-// Options that take a value: one whose value is another option, and one that is given twice. Commander takes the next word as the value,
-// whatever it is, and keeps the last of two values.
+// Options that take a value: one whose value is another option, empty or of another form, and one that is given twice. Commander takes the
+// next word as the value, whatever it is, and keeps the last of two values.
 
-import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings';
+import { type CommandUnknownOpts, InvalidArgumentError, type Option } from '@commander-js/extra-typings';
 
 /** @param command has the options itself, and not in a subcommand */
 export function checkOptionValues(command: CommandUnknownOpts): void {
@@ -14,6 +14,7 @@ export function checkOptionValues(command: CommandUnknownOpts): void {
     return parsed;
   };
   Object.assign(command, { parseOptions });
+  for (const option of command.options) explainForm(command, option);
 }
 
 /** The options with a value, each as often as it is given. Ends the process where the value is an option. */
@@ -25,9 +26,11 @@ function optionsGiven(command: CommandUnknownOpts, words: readonly string[]): Op
     const option = byFlag(word) ?? byFlag(word.replace(/=.*$/s, ''));
     if (!option?.required) continue;
     given.push(option);
-    if (word.includes('=')) continue;
-    at += 1;
-    const value = words[at] ?? '';
+    const [, valueHere] = /=(.*)$/s.exec(word) ?? [];
+    if (valueHere === undefined) at += 1;
+    const value = valueHere ?? words[at];
+    if (value?.trim() === '') command.error(`error: ${option.long} is empty.`);
+    if (value === undefined || valueHere !== undefined) continue;
     const isOption = byFlag(value.replace(/=.*$/s, '')) !== undefined || value === '-h';
     if (isOption || value.startsWith('--'))
       command.error(
@@ -35,6 +38,23 @@ function optionsGiven(command: CommandUnknownOpts, words: readonly string[]): Op
       );
   }
   return given;
+}
+
+/** Says in one sentence what the option takes. Its parser says it in words that go on after a colon. */
+function explainForm(command: CommandUnknownOpts, option: Option): void {
+  const { parseArg: parse } = option;
+  if (!parse) return;
+  option.parseArg = (written: string, before: unknown) => {
+    try {
+      return parse(written, before as never);
+    } catch (error) {
+      if (!(error instanceof InvalidArgumentError)) throw error;
+      const form = error.message
+        .replace(/^(?:It|Allowed)/, (word) => word.toLowerCase())
+        .replace(/[.?]*$/, (end) => end || '.');
+      return command.error(`error: ${option.long} cannot be ${JSON.stringify(written)}: ${form}`);
+    }
+  };
 }
 
 /** Whether it collects its values. */

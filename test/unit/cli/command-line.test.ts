@@ -36,13 +36,20 @@ describe('an option with a value', () => {
     ['kill --environment=staging --reason a --environment=staging', '--environment is given twice.'],
     ['grants list --environment staging --environment production', '--environment is given twice.'],
     ['policy check --policy a.yaml --policy b.yaml', '--policy is given twice.'],
+    ['kill --reason why --environment=', '--environment is empty.'],
+    ['kill --since noon', '--since cannot be "noon": it takes a day such as 2026-11-30, or a time in UTC such as'],
+    ['review --from 30d', '--from cannot be "30d": it takes a day'],
+    ['kill --resume 7', '--resume cannot be "7": it takes a UUID, such as 0184990a-477b-4fa8-9968-496074483cee.'],
+    ['policy unused --since 2999-01-01', '--since cannot be "2999-01-01": it takes a time in the past.'],
+    ['grants list --state LIVEE', '--state cannot be "LIVEE": it is one of'],
+    ['webhook rotate --project X', '--project cannot be "X": it takes the ID of a Google Cloud project.'],
   ])('takes no option as its value, and one value alone: %s', async (line, message) => {
     expect(await refusal(line)).toContain(`commander.error error: ${message}`);
   });
 
   it.each([
     'policy explain --claim a=b --claim=c=d --bogus',
-    'doctor --limit a=1 --limit b=2 --touched acme-one acme-two --touched acme-three --bogus',
+    'doctor --touched acme-one acme-two --touched acme-three --bogus',
     'kill --environment=--dry-run --reason=--reason --bogus',
     'kill --token - --reason -x --bogus',
   ])('may be a list, or begin with - after an equals sign: %s', async (line) => {
