@@ -54,9 +54,9 @@ describe('keydesk grants list', () => {
     const { code, out, err } = await run(['grants', 'list', '--job-id', job.id]);
     expect(code).toBe(0);
     const [heading, line, ...more] = out.trimEnd().split('\n');
-    expect(heading).toMatch(/^SINCE +BUILD +STEP +CREDENTIAL +ENVIRONMENT +STATE +ACCEPTED UNTIL +GRANT$/);
+    expect(heading).toMatch(/^GRANT +SINCE +BUILD +STEP +CREDENTIAL +ENVIRONMENT +STATE +ACCEPTED UNTIL$/);
     expect(line).toMatch(
-      new RegExp(`^20\\S+Z +app #\\d+ +deploy +staging-config +staging +active +20\\S+Z +${grant_id}$`),
+      new RegExp(`^${grant_id} +20\\S+Z +app #\\d+ +deploy +staging-config +staging +active +20\\S+Z$`),
     );
     expect(more).toEqual([]);
     expect(err).toMatch(/^1 grant: job_id .*, state live\. Times are UTC\. The ledger as of 20/);

@@ -1,20 +1,30 @@
 // The commands of auditors and of people on call, as they see them, against the functions: what proves nothing is not shown as "nobody".
 
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { everyKindPolicyText } from '../fixtures/policies.ts';
 import { runCli } from '../system/cli/run-cli.ts';
 
 /** The Firestore in memory begins soon after, and the ledger is read as of its time. */
 const BEGIN = Date.parse('2023-11-14T18:00:00Z');
 
 let keydesk: InProcessKeydesk;
+let folder: string;
 beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'keydesk-auditor-'));
   keydesk = await openInProcessKeydesk({ records: true });
   keydesk.clock.set(BEGIN);
   const { access_token } = await issue();
   await keydesk.revoke(access_token);
 });
-afterAll(() => keydesk.close());
+afterAll(async () => {
+  rmSync(folder, { recursive: true });
+  await keydesk.close();
+});
 
 const issue = async (credential?: string) => {
   const job = keydesk.buildkite.startJob();
@@ -66,5 +76,32 @@ describe('a period of which the ledger says nothing', () => {
   it('is not one in which other grants were used', async () => {
     const { code, err } = await run('grants list --day 2023-11-14 --branch nobody/builds/this');
     expect([code, err]).toEqual([0, expect.stringContaining('No grant matches')]);
+  });
+});
+
+describe('after a kill', () => {
+  const explain = async (grant_id: string) => {
+    const file = join(folder, 'policy.yaml');
+    writeFileSync(file, everyKindPolicyText(keydesk.project));
+    return (await run(`explain --grant ${grant_id} --path config/app --verb get --policy ${file}`)).out;
+  };
+
+  it('list and export show that a token may be used and its grant has ended, and explain says who ended it', async () => {
+    const config = await issue('staging-config');
+    const shared = await issue('staging-export');
+    await keydesk.asPerson(`${keydesk.adminUrl}/kill`, {
+      body: { id: randomUUID(), selector: { environment: 'staging' }, reason: 'INC-7: a leaked agent' },
+    });
+    const list = await run('grants list');
+    expect(list.out.split('\n')[1]).toMatch(new RegExp(`^${shared.grant_id} .* ended by kill_switch; usable  20`));
+    const exported = JSON.parse((await run('grants export')).out);
+    expect(exported).toMatchObject({ grant_id: shared.grant_id, state: 'active', access: 'ended_usable' });
+    const why = await explain(config.grant_id);
+    expect(why).toContain('alice@acme.example activated the kill switch (INC-7: a leaked agent).');
+    expect(why).toContain('Its job does not get this credential again.');
+    expect(why).not.toContain('did not issue it');
+    const other = await explain(shared.grant_id);
+    expect(other).toContain('staging-export is not a firestore credential');
+    expect(other).not.toContain('Request the credential again');
   });
 });

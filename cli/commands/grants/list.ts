@@ -47,7 +47,7 @@ Exit code 1: nothing was found and that proves nothing, because a name is not kn
   );
 
 function showList(found: Omit<GrantList, 'next_cursor'>): void {
-  for (const line of tableLines(found.grants)) print(line);
+  for (const line of tableLines(found.grants, process.stdout.columns ?? Number.POSITIVE_INFINITY)) print(line);
   for (const line of unreadableLines(found.unreadable)) warn(line);
   note(summaryLine({ ...found, count: found.grants.length }));
   for (const line of hints(found)) note(line);

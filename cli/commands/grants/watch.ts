@@ -17,7 +17,7 @@ const DEFAULT_S = 10;
 export const watchCommand = withFilters(new Command('watch'))
   .summary('changes of live grants, a line each')
   .description(
-    'Print the live grants, and then each change: new, changed, ended. It looks again at an interval: a grant that begins and ends in between is not seen. Ctrl-C ends it.',
+    'Print the live grants, and then each change: new, changed, ended, and over when no token of an ended grant is accepted any more. It looks again at an interval: a grant that begins and ends in between is not seen. Ctrl-C ends it.',
   )
   .optionsGroup('Options:')
   .option('--interval <seconds>', `time between two looks, ${SHORTEST_S} or more`, parseInterval, DEFAULT_S)

@@ -68,8 +68,8 @@ export class Coverage {
     ];
     if (first_at === undefined || last_at === undefined)
       return { first_at, last_at, gaps: [...gaps, { gap: 'no_times' }] };
-    // An hour is what is known of each entry.
-    if (first_at > since + HOUR) gaps.push({ gap: 'begins_late', at: first_at });
+    // A report says from when on the log proves something. A log that begins much later is of another period.
+    if (first_at - since > Math.min(HOUR, (until - since) / 100)) gaps.push({ gap: 'begins_late', at: first_at });
     const longest = Math.min(LONGEST_GAP, (until - since) / 4);
     if (until - last_at > longest) gaps.push({ gap: 'ends_early', at: last_at });
     const hours = [...this.#hours].sort((left, right) => left - right);

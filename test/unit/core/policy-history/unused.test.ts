@@ -96,6 +96,7 @@ describe('a log proves that something is unused', () => {
     ['with entries over all of the period', month, {}, []],
     ['also when its entries are in another order, and begin earlier', [...month, -5].reverse(), {}, []],
     ['unless it begins late', month.slice(1), {}, ['begins_late']],
+    ['unless it begins late for a short period', [0.02, 0.1, 0.2], { until: SINCE + DAY / 4 }, ['begins_late']],
     ['unless it ends early', month.slice(0, -2), {}, ['ends_early']],
     ['unless it ended early long ago', month, { until: SINCE + 90 * DAY }, ['ends_early']],
     ['unless an entry could not be read', month, { unread: 1 }, ['unread_entries']],
