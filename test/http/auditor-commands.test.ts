@@ -79,6 +79,35 @@ describe('a period of which the ledger says nothing', () => {
   });
 });
 
+describe('a function that does not respond', () => {
+  it.each([
+    [
+      'nothing listens',
+      { KEYDESK_READER_URL: 'http://127.0.0.1:2' },
+      'at 127.0.0.1:2: could not be reached: nothing listens there',
+    ],
+    [
+      'its name is unknown',
+      { KEYDESK_READER_URL: 'https://reader.invalid' },
+      'at reader.invalid: could not be reached: DNS',
+    ],
+    [
+      'it is another function',
+      { KEYDESK_READER_URL: 'admin' },
+      'is not the function reader, or one of another version. Check KEYDESK_READER_URL',
+    ],
+    ['the token has a scheme', { KEYDESK_ID_TOKEN: 'Bearer a.b.c' }, 'without "Bearer"'],
+    ['the token is empty', { KEYDESK_ID_TOKEN: '' }, 'KEYDESK_ID_TOKEN is set, and empty'],
+  ])('is named with the cause: %s', async (_, settings, message) => {
+    const env = Object.fromEntries(
+      Object.entries(settings).map(([name, value]) => [name, value === 'admin' ? keydesk.adminUrl : value]),
+    );
+    const { code, err } = await run('status', env);
+    expect([code, err]).toEqual([1, expect.stringContaining(message)]);
+    expect(err).not.toContain('a.b.c');
+  });
+});
+
 describe('after a kill', () => {
   const explain = async (grant_id: string) => {
     const file = join(folder, 'policy.yaml');
