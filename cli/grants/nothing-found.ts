@@ -1,4 +1,4 @@
-// Why a list of grants is empty: names that nothing has, and periods of which the ledger says nothing. Then it is no evidence.
+// Why a list of grants is empty: names that nothing has, and periods that the ledger does not cover. Then it is no evidence.
 
 import { describeUnknownName, type GrantList } from '../../shared/core/operator-api/grant-list.ts';
 import { plainTime } from '../plain-time.ts';

@@ -63,7 +63,7 @@ describe('a name that nothing has', () => {
   });
 });
 
-describe('a period of which the ledger says nothing', () => {
+describe('a period that the ledger does not cover', () => {
   it.each([
     ['grants list --day 2031-01-01', 'The period is in the future'],
     ['grants list --day 2020-01-01', 'The first grant on record began at 2023-11-14 18:00 UTC.'],
