@@ -2,6 +2,7 @@
 
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { closestName, meantOrKnown } from '../shared/core/closest-name.ts';
+import { checkOptionValues } from './option-values.ts';
 
 export const TEST_FILE = /\.test\.ya?ml$/i;
 export const POLICY_FILE = /\.ya?ml$/i;
@@ -14,6 +15,7 @@ export function explainMistakes(program: CommandUnknownOpts): void {
   for (const command of withSubcommands(program)) {
     explainExcessArguments(command);
     explainUnknownOptions(command);
+    checkOptionValues(command);
     if (command === program || command.commands.length === 0) continue;
     command.on('command:*', ([name]: string[]) => {
       const known = command.commands.map((one) => one.name());

@@ -14,6 +14,7 @@ import {
 } from '../shared/core/security-rules/explain-access.ts';
 import { shellCommand } from '../shared/core/shell-quote.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
+import { endOf } from './grants/end-of-grant.ts';
 import { isGrantId } from './grants/grant-id.ts';
 import { readInput } from './input.ts';
 import { openOperatorApi } from './operator-api.ts';
@@ -41,10 +42,12 @@ const VERDICTS: Readonly<Record<AccessExplanation['verdict'], string>> = {
 export async function explainGrant(request: Request): Promise<void> {
   const { path, verb, policyFile, rulesFile, json } = request;
   const { policy, sha256 } = readDeployablePolicy(policyFile);
-  const grant =
-    isGrantId(request.grant) && !existsSync(request.grant) ? await lookUpGrant(request) : readGrant(request.grant);
+  const { grant, end = undefined } =
+    isGrantId(request.grant) && !existsSync(request.grant)
+      ? await lookUpGrant(request)
+      : { grant: readGrant(request.grant) };
   const explanation = explainAccess({
-    ...{ grant, path, verb, policy },
+    ...{ grant, end, path, verb, policy },
     rules: rulesFile === undefined ? undefined : readText(rulesFile),
     now: systemClock.now(),
   });
@@ -58,9 +61,10 @@ export async function explainGrant(request: Request): Promise<void> {
   for (const line of whatElse(explanation, policyFile, rulesFile)) print(line);
 }
 
-async function lookUpGrant({ grant: id, reader: url, impersonate }: Request): Promise<Introspection> {
+async function lookUpGrant({ grant: id, reader: url, impersonate }: Request) {
   const call = await openOperatorApi('reader', READER_ROUTES, { url, impersonate });
-  return toIntrospection(await call('getGrant', { params: { id } }));
+  const grant = await call('getGrant', { params: { id } });
+  return { grant: toIntrospection(grant), end: endOf(grant) };
 }
 
 /** What `/introspect` would return for the token of a grant that lives longest. */
@@ -68,7 +72,8 @@ function toIntrospection(grant: GrantDetails): Introspection {
   const { state, tokens, expires_at, credential, environment, ended_at } = grant;
   const ends = tokens.map((token) => Math.min(Date.parse(token.expires_at), Date.parse(expires_at)));
   // Rules look at the grant, and it is open in these states alone.
-  if (ends.length === 0 || (state !== 'active' && state !== 'issuing')) return { active: false };
+  if (ends.length === 0 || (state !== 'active' && state !== 'issuing'))
+    return { active: false, credential, environment };
   const exp = Math.floor(Math.max(...ends) / 1000);
   return { active: true, exp, credential, environment, renewable: ended_at === null };
 }

@@ -26,7 +26,7 @@ export class NoIdToken extends Error {
 export async function findIdToken(audience: string, impersonate: string | undefined, clock: Clock): Promise<string> {
   if (impersonate !== undefined) return impersonated(audience, impersonate, clock);
   const given = process.env.KEYDESK_ID_TOKEN?.trim();
-  if (given) return given;
+  if (given !== undefined) return checkGiven(given);
   const byGcloud = await fromGcloud();
   if ('token' in byGcloud) return byGcloud.token;
   const byDefault = await fromDefaultCredentials(audience);
@@ -35,6 +35,19 @@ export async function findIdToken(audience: string, impersonate: string | undefi
     `There is no ID token for ${audience}. Run: gcloud auth login. Or set KEYDESK_ID_TOKEN, or use --impersonate with a service account.
   gcloud: ${byGcloud.problem}
   application default credentials: ${byDefault.problem}`,
+  );
+}
+
+const SET_IT = 'KEYDESK_ID_TOKEN="$(gcloud auth print-identity-token)"';
+
+function checkGiven(token: string): string {
+  if (token === '')
+    throw new NoIdToken(
+      `KEYDESK_ID_TOKEN is set, and empty: the command that should print the token failed. Set ${SET_IT}, or unset it to use gcloud.`,
+    );
+  if (/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) return token;
+  throw new NoIdToken(
+    `KEYDESK_ID_TOKEN is not an ID token, which has three parts with dots between them. Give the token alone, without "Bearer" or quotes: ${SET_IT}.`,
   );
 }
 

@@ -3,13 +3,9 @@
 
 import { CommanderError } from '@commander-js/extra-typings';
 import { createProgram } from './program.ts';
-import { EXIT, fail, printJsonError } from './terminal.ts';
+import { EXIT, fail, printJsonError, reportFailedWrites } from './terminal.ts';
 
-// A reader such as `head` may close its end early. The kill switch still has to finish.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+reportFailedWrites();
 
 createProgram()
   .parseAsync()

@@ -10,10 +10,11 @@ import { collect } from './options.ts';
 import { readError } from './policy-file.ts';
 import { EXIT, fail, warn } from './terminal.ts';
 
-export function logOption() {
+/** @param need what the help says after it */
+export function logOption(need = ' (required)') {
   return new Option(
     '--log <file>',
-    "required: log with Keydesk's audit events: JSON lines or a JSON array, gzip or not; - is standard input; repeat it for more",
+    `log with Keydesk's audit events: JSON lines or a JSON array, gzip or not; - is standard input; repeat it for more${need}`,
   ).argParser<string[]>(collect);
 }
 

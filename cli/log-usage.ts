@@ -1,34 +1,27 @@
 // What the commands about usage read: Keydesk's log, and Google's log of what grants touched.
 
-import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { Option } from '@commander-js/extra-typings';
 import type { ReadPolicy } from '../shared/core/policy/parse-yaml.ts';
 import { AccessUsage, type CredentialAccess } from '../shared/core/policy-history/access-usage.ts';
 import { toGrantTouches } from '../shared/core/policy-history/document-touches.ts';
 import { type JobRequest, toJobRequest } from '../shared/core/policy-history/job-request.ts';
-import { Coverage, type Period, parseSince } from '../shared/core/policy-history/period.ts';
+import { Coverage, type Period } from '../shared/core/policy-history/period.ts';
 import { Usage } from '../shared/core/policy-history/usage.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { newLogRead, readLogs, requireEntries, requireFound, warnOfMalformed } from './log-files.ts';
 import { collect } from './options.ts';
 import { EXIT, fail } from './terminal.ts';
+import { parsePast } from './time-options.ts';
 
 export function sinceOption() {
   return new Option(
     '--since <date|duration>',
-    'required: start of the period, such as 2026-11-01, 2026-11-01T08:00:00Z, 30d, 12h or 4w',
-  ).argParser(parsePastTime);
-}
-
-function parsePastTime(text: string): number {
-  const time = parseSince(text, systemClock.now());
-  if (time !== undefined) return time;
-  throw new InvalidArgumentError(
-    'It must be a date or a time in the past, such as 2026-11-01, or a duration such as 30d.',
-  );
+    'start of the period, such as 2026-11-01, 2026-11-01T08:00:00Z, 30d, 12h or 4w (required)',
+  ).argParser(parsePast);
 }
 
 export function untilOption() {
-  return new Option('--until <date>', 'end of the period, as --since; without it, now').argParser(parsePastTime);
+  return new Option('--until <date>', 'end of the period, as --since; without it, now').argParser(parsePast);
 }
 
 export function touchesOption() {

@@ -7,6 +7,7 @@ import { stripTrailingSlash } from '../shared/google/response.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { DependencyError } from '../shared/runtime/errors.ts';
 import { createHttpClient } from '../shared/runtime/http-client.ts';
+import { causeOf } from './connection-cause.ts';
 import { findIdToken, NoIdToken } from './id-token.ts';
 import { EXIT, fail } from './terminal.ts';
 
@@ -71,7 +72,7 @@ export async function openOperatorApi<const R extends Routes>(
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const search = new URLSearchParams(given).toString();
     const { status, json } = await send({
-      dependency: `the function ${name}`,
+      dependency: `The function ${name} at ${new URL(url).host}`,
       url: `${url}${pathOf(route, params)}${search && `?${search}`}`,
       method: route.method,
       // Cloud Run removes the signature of the token that it checks, which is this one where both are sent.
@@ -98,7 +99,7 @@ export async function reportFailures(work: () => Promise<void>): Promise<void> {
   } catch (error) {
     if (error instanceof Refused || error instanceof NoIdToken) fail(EXIT.failure, error.message);
     if (DependencyError.is(error))
-      fail(EXIT.failure, `${error.message}. See docs/WITHOUT_CLOUD_RUN.md if it stays so.`);
+      fail(EXIT.failure, `${error.message}${causeOf(error)}. See docs/WITHOUT_CLOUD_RUN.md if it stays so.`);
     throw error;
   }
 }
@@ -117,6 +118,12 @@ function checkUrl(name: FunctionName, url: string | undefined): string {
 
 function refused(name: FunctionName, url: string, status: number, json: unknown): Refused {
   const error = errorSchema.safeParse(json);
+  if (error.success && error.data.error === 'unknown_path')
+    return new Refused(
+      status,
+      error.data.error,
+      `${url} is not the function ${name}, or one of another version. Check ${VARIABLES[name]}: terraform output ${name}_url.`,
+    );
   if (error.success) return new Refused(status, error.data.error, error.data.error_description);
   if (status === 401 || status === 403)
     return new Refused(

@@ -22,6 +22,7 @@ import { statusCommand } from './commands/status.ts';
 import { usersCommand } from './commands/users.ts';
 import { versionCommand } from './commands/version.ts';
 import { webhookCommand } from './commands/webhook.ts';
+import { hideTokens } from './hide-tokens.ts';
 import { paint } from './terminal.ts';
 
 export function createProgram(): CommandUnknownOpts {
@@ -44,7 +45,7 @@ export function createProgram(): CommandUnknownOpts {
         return command.parent ? Help.prototype.visibleOptions.call(this, command) : [];
       },
     })
-    .configureOutput({ outputError: (text, write) => write(paint('red', text, process.stderr)) })
+    .configureOutput({ outputError: (text, write) => write(paint('red', hideTokens(text), process.stderr)) })
     .exitOverride()
     .addCommand(initCommand)
     .addCommand(idsCommand)

@@ -1,6 +1,7 @@
 // What the commands write for people, and how they end. Colour only on a terminal, and never with NO_COLOR.
 
 import { styleText } from 'node:util';
+import { hideTokens } from './hide-tokens.ts';
 
 /** Exit codes: something was found or failed; the command line is wrong; two things differ. Success is 0. */
 export const EXIT = { failure: 1, usage: 2, differs: 3 } as const;
@@ -29,8 +30,9 @@ export interface ErrorPlace {
   readonly message: string;
 }
 
-/** Ends the process, with the message on standard error. With --json, standard output has it too. */
-export function fail(code: ExitCode, message: string): never {
+/** Ends the process, with the message on standard error. With --json, standard output has it too. A token in it is not repeated. */
+export function fail(code: ExitCode, written: string): never {
+  const message = hideTokens(written);
   process.stderr.write(`${paint('red', message, process.stderr)}\n`);
   printJsonError(message);
   process.exit(code);
@@ -40,8 +42,26 @@ export function fail(code: ExitCode, message: string): never {
 let resultPrinted = false;
 
 /** For a program that reads the results of --json: why there are none. */
-export function printJsonError(message: string, problems: readonly ErrorPlace[] = []): void {
+export function printJsonError(written: string, problems: readonly ErrorPlace[] = []): void {
+  const message = hideTokens(written);
   if (!resultPrinted && process.argv.slice(2).includes('--json')) printJson({ error: { message, problems } });
+}
+
+/**
+ * Writes that fail end with one line and exit code 1. The command goes on: what it does at Google or in the ledger has to be complete. A
+ * reader such as `head` may close its end early, and that is no failure.
+ */
+export function reportFailedWrites(): void {
+  let failure: string | undefined;
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') return;
+      if (failure === undefined && stream === process.stdout) note(`The output could not be written: ${message}.`);
+      failure ??= message;
+    });
+  process.on('exit', (code) => {
+    if (code === 0 && failure !== undefined) process.exitCode = EXIT.failure;
+  });
 }
 
 export function warn(message: string): void {

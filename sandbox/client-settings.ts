@@ -8,6 +8,9 @@ export interface SandboxPlaces {
   readonly policyFile: string;
   /** URL of the function token. */
   readonly keydesk: string;
+  /** URLs of the functions reader and admin. */
+  readonly reader: string;
+  readonly admin: string;
   /** URL of the fake Buildkite. */
   readonly buildkite: string;
   /** URL of the fake Google. */
@@ -47,6 +50,18 @@ export const CLIENT_SETTINGS: readonly ClientSetting[] = [
     variable: 'KEYDESK_POLICY',
     meaning: "path of the sandbox's policy file",
     value: ({ policyFile }) => policyFile,
+  },
+  {
+    client: 'keydesk',
+    variable: 'KEYDESK_READER_URL',
+    meaning: 'URL of the function reader',
+    value: ({ reader }) => reader,
+  },
+  {
+    client: 'keydesk',
+    variable: 'KEYDESK_ADMIN_URL',
+    meaning: 'URL of the function admin',
+    value: ({ admin }) => admin,
   },
   {
     client: 'keydesk',

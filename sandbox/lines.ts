@@ -3,6 +3,7 @@
 
 import type { Environment } from './environment.ts';
 import { exampleJobFor } from './example-job.ts';
+import { PERSON } from './shell-commands.ts';
 import { CURL } from './shell-text.ts';
 
 /** `web-release` in examples/policy.yaml. */
@@ -53,6 +54,18 @@ export function demoLines(environment: Environment, jobs: string): string[] {
   ];
 }
 
+/** Lines for the people who operate Keydesk, in a terminal of this folder. */
+export function operatorLines({ reader, admin, google }: Environment): string[] {
+  return [
+    '# What people on call run. The ID token is valid for an hour, and is of a person of the fake Google.',
+    `export KEYDESK_READER_URL=${reader.url} KEYDESK_ADMIN_URL=${admin.url}`,
+    `export KEYDESK_ID_TOKEN=$(${CURL} ${google.url}/people/${PERSON}/id-token)`,
+    'npm run -s keydesk -- status',
+    'npm run -s keydesk -- grants list --state all',
+    "npm run -s keydesk -- kill --environment staging --reason 'a drill' --dry-run",
+  ];
+}
+
 /** Lines for any policy: a job that one of its rules grants, and how to choose another. */
 export function policyLines({ policy, token, sweep }: Environment, jobs: string): string[] {
   const start = startLine(jobs);
@@ -94,7 +107,10 @@ function finishLines(jobs: string): string[] {
 }
 
 function sweepLines(url: string): string[] {
-  return ['# The sweep, which Cloud Scheduler calls each minute.', `${CURL} -X POST ${url}/`];
+  return [
+    '# The sweep. Cloud Scheduler calls it each minute in a deployment, and nothing does here.',
+    `${CURL} -X POST ${url}/`,
+  ];
 }
 
 function startLine(jobs: string): (...claims: string[]) => string {

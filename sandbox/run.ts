@@ -8,7 +8,7 @@ import type { Policy } from '../shared/core/policy/policy.ts';
 import { DEMO_CLAIMS, runDemo, type Step } from './demo.ts';
 import { CannotStart } from './emulators.ts';
 import { type Environment, openEnvironment } from './environment.ts';
-import { demoLines, firstExample, policyLines } from './lines.ts';
+import { demoLines, firstExample, operatorLines, policyLines } from './lines.ts';
 import { openPlayground } from './playground.ts';
 import { issueEach } from './policy-run.ts';
 import { stopAll } from './process.ts';
@@ -77,6 +77,9 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
     const playground = await openJobs(environment);
     const lines = (isExample ? demoLines : policyLines)(environment, playground.jobsUrl);
     print(`\nTo read the log of the functions: tail -f ${logFile}`);
+    print('');
+    for (const line of operatorLines(environment)) print(line);
+    print('');
     print(`The sandbox stays up. ${stopHint}. To try more, paste these lines into a second terminal, one by one:\n`);
     for (const line of lines) print(line);
     await stopRequested;
@@ -124,7 +127,7 @@ function addressLines(environment: Environment, isExample: boolean): string[] {
     '',
     `KEYDESK    ${token.url}   the function token, which issues credentials`,
     `WEBHOOK    ${webhook.url}   the function webhook, which receives Buildkite's webhooks`,
-    `SWEEP      ${sweep.url}   the function sweep, which runs each minute`,
+    `SWEEP      ${sweep.url}   the function sweep, which runs here when you call it`,
     `READER     ${reader.url}   the function reader, which shows people the ledger`,
     `ADMIN      ${admin.url}   the function admin, with which people end access`,
     `${name}  http://${firestoreHost}${path}   Google's Firestore emulator (${firestoreStartedBy})`,

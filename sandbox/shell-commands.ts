@@ -12,12 +12,12 @@ const AGENT = fileURLToPath(new URL('fakes/buildkite/agent.ts', import.meta.url)
 const STEP = fileURLToPath(new URL('step-command.ts', import.meta.url));
 const CLI = join(ROOT, 'cli', 'keydesk.ts');
 const NODE = quoted(process.execPath);
-/** Who runs `keydesk` in the shell. */
-const PERSON = 'alice@acme.example';
+/** Who runs `keydesk` in the sandbox. */
+export const PERSON = 'alice@acme.example';
 
 /** Writes them into `folder`: `bin`, `bashrc`, `.zshrc`, and what `step` reads. */
 export function writeShellCommands(folder: string, environment: Environment, { jobsUrl }: Playground): void {
-  const { policy, buildkite, token, sweep, reader, admin, google } = environment;
+  const { policy, buildkite, token, sweep, google } = environment;
   const job = join(folder, 'job.env');
   const claims = join(folder, 'job.claims');
   const [gcloud, gsutil] = [join(folder, 'settings', 'gcloud'), join(folder, 'settings', 'gsutil')].map(quoted);
@@ -44,13 +44,10 @@ export function writeShellCommands(folder: string, environment: Environment, { j
   command('sweep', `${CURL} -X POST ${sweep.url}/`, 'echo');
   command('buildkite-agent', `. ${quoted(job)}`, `exec ${NODE} ${quoted(AGENT)} "$@"`);
   command('step', `exec ${NODE} ${quoted(STEP)} "$@"`);
-  const settings = { KEYDESK_READER_URL: reader.url, KEYDESK_ADMIN_URL: admin.url };
-  const variables = Object.entries(settings).map(([name, value]) => `export ${name}=${quoted(value)}`);
   // It acts as a person, who has no job's credential.
   command(
     'keydesk',
     'unset GOOGLE_APPLICATION_CREDENTIALS',
-    ...variables,
     `KEYDESK_ID_TOKEN=$(${CURL} ${google.url}/people/${PERSON}/id-token)`,
     'export KEYDESK_ID_TOKEN',
     `exec ${NODE} ${quoted(CLI)} "$@"`,

@@ -40,6 +40,8 @@ export async function openShell(
   const places: SandboxPlaces = {
     policyFile: environment.policyFile,
     keydesk: environment.token.url,
+    reader: environment.reader.url,
+    admin: environment.admin.url,
     buildkite: environment.buildkite.url,
     google: environment.google.url,
     firestore: environment.firestoreHost,
@@ -171,7 +173,7 @@ function introduction(policy: Policy, first: string, hasTls: boolean): string[] 
     '  start-job [CLAIM=VALUE...]   starts another job. credential=NAME starts one that gets that credential.',
     '                               It removes the logins and the tokens of gcloud and gsutil',
     '  finish-job                   finishes the job, with the webhook that Buildkite sends',
-    '  sweep                        runs the sweep, as each minute',
+    '  sweep                        runs the sweep: nothing else does in the sandbox',
     '  step FILE [KEY]              runs a step of a pipeline file with its plugins, as another job with the same claims.',
     "                               The plugin's requests go to the sandbox. All else is as FILE says",
     '  keydesk ...                  the command line of Keydesk, with the policy of the sandbox',

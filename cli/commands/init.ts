@@ -8,6 +8,7 @@ import { parseJson } from '../../shared/core/json.ts';
 import { shellCommand } from '../../shared/core/shell-quote.ts';
 import { type Answers, type Flag, missingFlags, toAnswers, type Written } from '../../shared/core/starter/answers.ts';
 import { starterFiles } from '../../shared/core/starter/files.ts';
+import { preflightOptions } from '../../shared/core/starter/terraform-root.ts';
 import { VERSION } from '../../shared/version.ts';
 import { TERRAFORM_MODULE } from '../installation.ts';
 import { collect, examples } from '../options.ts';
@@ -80,7 +81,7 @@ Exit code 1: a file exists already. Nothing is written then.`,
     const next = [
       shellCommand`keydesk policy check --policy ${policy}`,
       shellCommand`keydesk policy test --policy ${policy}`,
-      shellCommand`keydesk doctor --before-deploy --policy ${policy} --project ${answers.project} --region ${answers.region}`,
+      `${shellCommand`keydesk doctor --before-deploy --policy ${policy}`} ${preflightOptions(answers)}`,
     ];
     const warnings = sharedPipelines(answers);
     if (json) return printJson({ files: [...files.keys()].map((path) => join(folder, path)), next, warnings });

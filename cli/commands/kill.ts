@@ -11,7 +11,9 @@ import { confirm } from '../confirm.ts';
 import { adminOption, impersonateOption, openOperatorApi, reportFailures } from '../operator-api.ts';
 import { examples } from '../options.ts';
 import { EXIT, fail, note, print, printJson } from '../terminal.ts';
+import { parseAgo } from '../time-options.ts';
 import { readTokenSha256 } from '../token-hash.ts';
+import { parseUuid } from '../uuid-option.ts';
 
 const SELECTORS = {
   jobId: 'job_id',
@@ -34,22 +36,22 @@ export const killCommand = new Command('kill')
   .optionsGroup('Selectors:')
   .option('--token <file>', 'the grant of this access token; - reads it from standard input')
   .option('--pipeline <name>', 'grants of this pipeline, by its name in the policy')
-  .option('--job-id <uuid>', 'grants of this job')
-  .option('--pipeline-id <uuid>', 'grants of this pipeline')
+  .option('--job-id <uuid>', 'grants of this job', parseUuid)
+  .option('--pipeline-id <uuid>', 'grants of this pipeline', parseUuid)
   .option('--pipeline-slug <slug>', 'grants of this pipeline')
   .option('--branch <name>', 'grants of builds of this branch')
-  .option('--agent-id <uuid>', 'grants of jobs on this agent')
+  .option('--agent-id <uuid>', 'grants of jobs on this agent', parseUuid)
   .option('--credential <name>', 'grants of this credential')
   .option('--environment <name>', 'grants of this environment')
   .option('--policy-sha256 <sha256>', 'grants that this policy allowed')
-  .option('--since <time>', 'a token was issued then or later, such as 2026-11-24T10:00:00Z')
+  .option('--since <time>', 'a token was issued then or later, such as 2026-11-24T10:00:00Z or 2h', parseAgo)
   .option('--all', 'every live grant; asks before it acts')
   .optionsGroup('Options:')
   .option('--reason <why>', 'why, for the record')
   .option('--block', 'also refuse new requests that match, until "keydesk blocks remove"')
   .option('--unknown-ok', 'with --block: also block names that no grant on record has')
   .option('--dry-run', 'only list what would be ended')
-  .option('--resume <id>', 'continue an act that was interrupted')
+  .option('--resume <id>', 'continue an act that was interrupted', parseUuid)
   .option('--yes', 'do not ask: for --all, and for --since alone with --block')
   .option('--json', 'the response of the function admin')
   .addOption(adminOption())

@@ -15,8 +15,8 @@ import { impersonateOption, openOperatorApi, readerOption, reportFailures } from
 import { examples, required } from '../options.ts';
 import { readCloudLogging, readDoctor, readLogFiles, readTouches } from '../review/evidence.ts';
 import { readLedger } from '../review/ledger.ts';
-import { parseTime } from '../review/period.ts';
 import { EXIT, fail, note, print, printJson } from '../terminal.ts';
+import { parseTime } from '../time-options.ts';
 
 export const reviewCommand = new Command('review')
   .summary("the auditor's report on a period")
@@ -30,7 +30,7 @@ With --log, or --project, it compares the ledger with the audit log. With --touc
   .option('--from <date>', 'the first day, such as 2026-10-01, or a time (required)', parseTime)
   .option('--to <date>', 'the day after the last, such as 2026-11-01, or a time (required)', parseTime)
   .option('--environment <name>', 'only grants and credentials of this environment')
-  .addOption(logOption())
+  .addOption(logOption(''))
   .option('--project <id>', "read the audit log from Cloud Logging in Keydesk's project", parseProject)
   .option('--view <name>', 'with --project: a log view, by its whole name, in place of its logs')
   .addOption(touchesOption())

@@ -4,6 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 import { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
 import type { StatusView } from '../../shared/core/operator-api/status.ts';
 import { visible } from '../../shared/core/policy/visible-text.ts';
+import { plural } from '../../shared/core/policy-history/words.ts';
 import { age } from '../../shared/core/status/problems.ts';
 import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../operator-api.ts';
 import { examples } from '../options.ts';
@@ -51,13 +52,22 @@ export function linesOf(status: StatusView): string[] {
     ...status.pools.map(({ pool, size, free, leased, revoking, cooling_down, exhausted_in_s }) =>
       row(
         'pool',
-        `${pool}: ${free} of ${size} free, ${leased} leased, ${revoking} to disable, ${cooling_down} cooling down${
-          exhausted_in_s === null ? '' : `; none free in about ${Math.ceil(exhausted_in_s / 60)} min`
-        }`,
+        `${pool}: ${free} of ${size} free, ${leased} leased, ${revoking} to disable, ${cooling_down} cooling down${forecast(
+          free,
+          exhausted_in_s,
+        )}`,
       ),
     ),
     ...apiTokenLines(status),
   ];
+}
+
+function forecast(free: number, exhausted_in_s: number | null): string {
+  if (free === 0) return '; none free now';
+  if (exhausted_in_s === null) return '';
+  return exhausted_in_s < 60
+    ? '; none free in less than a minute'
+    : `; none free in about ${Math.ceil(exhausted_in_s / 60)} min`;
 }
 
 function sweepLines({ sweep }: StatusView, ago: (time: string | null) => string): string[] {
@@ -74,10 +84,18 @@ function sweepLines({ sweep }: StatusView, ago: (time: string | null) => string)
   ];
 }
 
-function webhookLines({ webhooks }: StatusView, ago: (time: string | null) => string): string[] {
+function webhookLines({ webhooks, sweep }: StatusView, ago: (time: string | null) => string): string[] {
   if (!webhooks) return [row('webhooks', 'no record')];
+  const lost = (sweep?.lost_webhooks ?? []).reduce((sum, { jobs }) => sum + jobs, 0);
   return [
     row('webhooks', `last accepted ${ago(webhooks.last_accepted_at)}`),
+    row(
+      'lost',
+      lost === 0
+        ? 'no job ended without a webhook within an hour, as far as the sweep found'
+        : `${plural(lost, 'job')} ended without a webhook within an hour: see docs/playbooks/webhooks-lost.md`,
+    ),
+    row('refused', 'in the log alone: labels.event="webhook.refused", see docs/playbooks/webhooks-refused.md'),
     ...webhooks.keys.map(({ fingerprint, last_accepted_at }, at) =>
       row(`key ${at + 1}`, `${fingerprint}, signed last ${ago(last_accepted_at)}`),
     ),

@@ -30,6 +30,7 @@ const FIELDS = [
 const COLUMNS: readonly (readonly [string, (grant: GrantSummary) => CsvCell])[] = [
   ['grant_id', ({ grant_id }) => grant_id],
   ['state', ({ state }) => state],
+  ['access', ({ access }) => access],
   ...CLAIMS.map((claim) => [claim, ({ job }: GrantSummary) => job[claim]] as const),
   ...FIELDS.map((field) => [field, (grant: GrantSummary) => grant[field]] as const),
   ['past_leases', ({ past_leases }) => pastLeasesText(past_leases)],

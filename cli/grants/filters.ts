@@ -1,15 +1,15 @@
 // The filters of `keydesk grants`: as options, and as parameters of GET /grants.
 
 import { type Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { closestName } from '../../shared/core/closest-name.ts';
+import { closestOrLonger } from '../../shared/core/closest-name.ts';
 import {
   type GrantFiltersOnWire,
   grantFiltersOnWire,
   STATE_CHOICES,
 } from '../../shared/core/operator-api/grant-list.ts';
 import { EXIT, fail } from '../terminal.ts';
-
-const DAY_MS = 86_400_000;
+import { parseAgo, parseDay } from '../time-options.ts';
+import { parseUuid } from '../uuid-option.ts';
 
 export interface FilterOptions {
   readonly pipeline?: string | undefined;
@@ -20,7 +20,7 @@ export interface FilterOptions {
   readonly jobId?: string | undefined;
   readonly tokenSha256?: string | undefined;
   readonly state?: string | undefined;
-  readonly day?: string | undefined;
+  readonly day?: ReturnType<typeof parseDay> | undefined;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
 }
@@ -34,7 +34,7 @@ export function withFilters(command: Command) {
     .option('--credential <name>', 'of this credential')
     .option('--environment <name>', 'of this environment')
     .option('--account <email>', 'of this service account, pooled or shared, or that had it under an earlier lease')
-    .option('--job-id <uuid>', 'of this job');
+    .option('--job-id <uuid>', 'of this job', parseUuid);
 }
 
 /** All filters. */
@@ -46,16 +46,23 @@ export function withPeriod(command: Command) {
         .choices(STATE_CHOICES)
         .argParser(parseState),
     )
-    .option('--day <date>', 'that could be used on this day in UTC, such as 2026-11-24')
-    .option('--from <time>', 'that could be used then or later, such as 2026-11-24T10:00:00Z')
-    .option('--to <time>', 'that could be used before then');
+    .option('--day <date>', 'that could be used on this day in UTC, such as 2026-11-24', parseDay)
+    .option(
+      '--from <time>',
+      'that could be used then or later, such as 2026-11-24, 2026-11-24T10:00:00Z or 2h',
+      parseAgo,
+    )
+    .option('--to <time>', 'that could be used before then', parseAgo);
 }
 
 /** The parameters, or the end of the process with every problem in them. */
 export function readFilters({ day, jobId, tokenSha256, ...same }: FilterOptions): GrantFiltersOnWire {
   if (day !== undefined && (same.from !== undefined || same.to !== undefined))
     fail(EXIT.usage, 'Use --day, or --from and --to.');
-  const period = day === undefined ? { from: same.from, to: same.to } : periodOfDay(day);
+  const period =
+    day === undefined
+      ? { from: same.from, to: same.to }
+      : { from: new Date(day.from).toISOString(), to: new Date(day.to).toISOString() };
   const given = { ...same, ...period, job_id: jobId, token_sha256: tokenSha256 };
   const filters = grantFiltersOnWire.safeParse(given);
   if (!filters.success) {
@@ -68,19 +75,10 @@ export function readFilters({ day, jobId, tokenSha256, ...same }: FilterOptions)
   return filters.data;
 }
 
-/** A day in UTC. */
-function periodOfDay(day: string) {
-  const begin = /^\d{4}-\d{2}-\d{2}$/.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
-  // JavaScript takes 2026-02-30 for a day in March.
-  if (Number.isNaN(begin) || !new Date(begin).toISOString().startsWith(day))
-    return fail(EXIT.usage, `--day takes a day in UTC, such as 2026-11-24. There is no day ${JSON.stringify(day)}.`);
-  return { from: new Date(begin).toISOString(), to: new Date(begin + DAY_MS).toISOString() };
-}
-
 function parseState(written: string): (typeof STATE_CHOICES)[number] {
   const known = STATE_CHOICES.find((state) => state === written);
   if (known) return known;
-  const meant = closestName(written, STATE_CHOICES);
+  const meant = closestOrLonger(written, STATE_CHOICES);
   const suggestion = meant === undefined ? '' : ` Did you mean ${meant}?`;
   throw new InvalidArgumentError(`it is one of ${STATE_CHOICES.join(', ')}.${suggestion}`);
 }

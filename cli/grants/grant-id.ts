@@ -14,5 +14,6 @@ export function parseGrantId(written: string): string {
   const advice = /^[0-9a-f-]{36}$/.test(id)
     ? ` For the grants of a job: keydesk grants list --job-id ${id} --state all.`
     : '';
-  return fail(EXIT.usage, `${JSON.stringify(written)} is not the id of a grant, which has 32 hex digits.${advice}`);
+  const shown = written.length > 64 ? 'It' : JSON.stringify(written);
+  return fail(EXIT.usage, `${shown} is not the id of a grant, which has 32 hex digits.${advice}`);
 }

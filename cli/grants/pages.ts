@@ -37,7 +37,8 @@ export async function readAllGrants(
   }
   if (!first) throw new Error('a list has at least one page');
   grants.sort((one, other) => compare(one.created_at, other.created_at) || compare(one.grant_id, other.grant_id));
-  return { as_of: first.as_of, filters: first.filters, grants, unreadable };
+  const { as_of, filters: inForce } = first;
+  return { as_of, filters: inForce, grants, unreadable, unknown: grants.length > 0 ? [] : first.unknown };
 }
 
 /** For people, after a list: how many, and what was searched. */

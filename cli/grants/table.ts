@@ -4,25 +4,50 @@ import { toWholeSeconds } from '../../shared/core/iso-time.ts';
 import type { GrantSummary } from '../../shared/core/operator-api/grant.ts';
 import { visible } from '../../shared/core/policy/visible-text.ts';
 
-const COLUMNS: readonly (readonly [string, (grant: GrantSummary) => string])[] = [
-  ['SINCE', ({ created_at }) => toSeconds(created_at)],
+type Column = readonly [heading: string, cell: (grant: GrantSummary) => string];
+
+/** Terminals of fewer columns get a short form. */
+const WIDE = 100;
+/** Letters of a name that a job chose, in a table. */
+const LONGEST = { wide: 40, narrow: 13 } as const;
+
+const LINE: readonly Column[] = [
+  ['GRANT', ({ grant_id }) => grant_id],
   ['BUILD', ({ job }) => `${job.pipeline_slug} #${job.build_number}`],
   ['STEP', ({ job }) => `${job.step_key ?? '-'}`],
   ['CREDENTIAL', ({ credential }) => credential],
   ['ENVIRONMENT', ({ environment }) => environment],
-  ['STATE', ({ state }) => state],
+  ['STATE', stateOf],
   ['ACCEPTED UNTIL', ({ accepted_until, access_ended_at }) => toSeconds(accepted_until ?? access_ended_at)],
-  ['GRANT', ({ grant_id }) => grant_id],
+];
+const TABLE: readonly Column[] = [
+  ...LINE.slice(0, 1),
+  ['SINCE', ({ created_at }) => toSeconds(created_at)],
+  ...LINE.slice(1),
+];
+const NARROW: readonly Column[] = [
+  ...LINE.filter(([heading]) => ['GRANT', 'BUILD', 'CREDENTIAL'].includes(heading)),
+  [
+    'STATE',
+    ({ access, state }) => (access === 'ended_usable' && state === 'active' ? 'ended' : stateOf({ access, state })),
+  ],
+  ['UNTIL', ({ accepted_until }) => accepted_until?.slice(11, 16) ?? '-'],
 ];
 
-/** A line of headings, and one for each grant; none for no grant. */
-export function tableLines(grants: readonly GrantSummary[]): string[] {
+/**
+ * A line of headings, and one for each grant; none for no grant. Long names are cut.
+ * @param columns of the terminal
+ */
+export function tableLines(grants: readonly GrantSummary[], columns: number): string[] {
   if (grants.length === 0) return [];
+  const isWide = columns >= WIDE;
+  const shown = isWide ? TABLE : NARROW;
+  const longest = isWide ? LONGEST.wide : LONGEST.narrow;
   const rows = [
-    COLUMNS.map(([heading]) => heading),
-    ...grants.map((grant) => COLUMNS.map(([, cell]) => visible(cell(grant)))),
+    shown.map(([heading]) => heading),
+    ...grants.map((grant) => shown.map(([heading, cell]) => cut(heading, visible(cell(grant)), longest))),
   ];
-  const widths = COLUMNS.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+  const widths = shown.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
   return rows.map((row) =>
     row
       .map((cell, at) => cell.padEnd(widths[at] ?? 0))
@@ -31,11 +56,23 @@ export function tableLines(grants: readonly GrantSummary[]): string[] {
   );
 }
 
-/** One grant as one line. */
+/** One grant as one line, without when it began. */
 export function grantLine(grant: GrantSummary): string {
-  return COLUMNS.slice(1)
-    .map(([, cell]) => visible(cell(grant)))
-    .join('  ');
+  return LINE.map(([, cell]) => visible(cell(grant))).join('  ');
+}
+
+/** Whether it is live by what its record says, and by the time: a record may still say `active` when its time is over. */
+function stateOf({ access, state, ended_by }: Pick<GrantSummary, 'access' | 'state'> & Partial<GrantSummary>): string {
+  if (access === 'over' && state !== 'revoked') return 'expired';
+  if (access !== 'ended_usable' || state !== 'active') return state;
+  return `ended by ${ended_by ?? 'what is not on record'}; usable`;
+}
+
+/** The number of a build is at the end of its name, so the name is cut in front of it. */
+function cut(heading: string, cell: string, longest: number): string {
+  if (cell.length <= longest || !['BUILD', 'STEP', 'CREDENTIAL', 'ENVIRONMENT'].includes(heading)) return cell;
+  const [end = ''] = heading === 'BUILD' ? (/ #\d+$/.exec(cell) ?? []) : [];
+  return `${cell.slice(0, Math.max(1, longest - 1 - end.length))}…${end}`;
 }
 
 /** 2026-11-24T10:00:00Z, and - for no time. */

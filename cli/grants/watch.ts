@@ -54,13 +54,15 @@ async function changeLines({ readGrant }: WatchDeps, before: Live, after: Live):
   for (const grant of after.grants) {
     const earlier = known.get(grant.grant_id);
     if (!earlier) lines.push(`new       ${grantLine(grant)}`);
+    else if (earlier.access === 'open' && grant.access === 'ended_usable')
+      lines.push(`ended     ${grantLine(grant)}  by ${grant.ended_by}`);
     else if (grantLine(earlier) !== grantLine(grant)) lines.push(`changed   ${grantLine(grant)}`);
   }
   for (const earlier of before.grants) {
     if (live.has(earlier.grant_id)) continue;
     const ended = await readGrant(earlier.grant_id);
     lines.push(
-      `ended     ${ended ? `${grantLine(ended)}  by ${ended.ended_by}` : `${earlier.grant_id} is not on record any more`}`,
+      `${earlier.access === 'open' ? 'ended' : 'over '}     ${ended ? `${grantLine(ended)}  by ${ended.ended_by}` : `${earlier.grant_id} is not on record any more`}`,
     );
   }
   const seen = new Set(before.unreadable.map(({ grant_id }) => grant_id));

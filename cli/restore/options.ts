@@ -8,8 +8,8 @@ import { createGoogle, type Google } from '../checks/google.ts';
 import { parsePrefix, parseProject, parseRegion } from '../commands/webhook/deployment-options.ts';
 import { createOperatorClient, LOG_IN } from '../operator-client.ts';
 import { required } from '../options.ts';
-import { parseTime } from '../review/period.ts';
 import { EXIT, fail } from '../terminal.ts';
+import { parseTime } from '../time-options.ts';
 
 export interface RestoreOptions {
   readonly project?: string | undefined;

@@ -17,6 +17,7 @@ export interface LedgerState {
   readonly asOf: { readonly text: string; readonly at: number };
   readonly population: Population;
   readonly unreadable: GrantList['unreadable'];
+  readonly unknownNames: GrantList['unknown'];
   readonly records: ReviewRecords;
   readonly policies: readonly PolicyInForce[];
   readonly texts: ReadonlyMap<string, PolicyText>;
@@ -29,7 +30,7 @@ export async function readLedger(
   environment: string | undefined,
 ): Promise<LedgerState> {
   const period = { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
-  const { as_of, grants, unreadable } = await readAllGrants(call, { ...period, environment, state: 'all' });
+  const { as_of, grants, unreadable, unknown } = await readAllGrants(call, { ...period, environment, state: 'all' });
   const asOf = { text: as_of, at: Date.parse(as_of) };
   const population = toPopulation(grants, asOf.at);
   const since = new Date(Math.max(0, from - ACT_MARGIN_MS)).toISOString();
@@ -40,7 +41,13 @@ export async function readLedger(
     texts.set(sha256, await readText(call, sha256));
     if (process.stderr.isTTY) note(`${texts.size} of ${policies.length} policies ...`);
   }
-  return { asOf, population, unreadable, records, policies, texts };
+  return { asOf, population, unreadable, unknownNames: unknown.filter(isUnknownIn(texts)), records, policies, texts };
+}
+
+/** An environment that an earlier policy had is known. */
+function isUnknownIn(texts: ReadonlyMap<string, PolicyText>) {
+  const policies = [...texts.values()].flatMap((text) => ('policy' in text ? [text.policy] : []));
+  return ({ value }: GrantList['unknown'][number]) => !policies.some(({ environments }) => value in environments);
 }
 
 async function readText(call: ReaderApi, sha256: string): Promise<PolicyText> {

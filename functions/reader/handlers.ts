@@ -20,7 +20,7 @@ export interface ReaderDeps {
 
 export function createReaderHandlers({ loadClients, clock }: ReaderDeps): PrivateHandlers<typeof READER_ROUTES> {
   return {
-    listGrants: createListGrants(async () => (await loadClients()).readerLedger, clock),
+    listGrants: createListGrants(loadClients, clock),
     getReview: createGetReview(loadClients),
     getPolicy: createGetPolicy(loadClients),
     getStatus: async ({ actor }) => {

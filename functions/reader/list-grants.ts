@@ -4,17 +4,18 @@ import { auditEvent } from '../../shared/audit/events.ts';
 import { toGrantSummary } from '../../shared/core/operator-api/grant.ts';
 import { describeFilters, toGrantFilters, withDefaultState } from '../../shared/core/operator-api/grant-list.ts';
 import type { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
-import type { ReaderLedger } from '../../shared/operations/ports.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
+import type { ReaderClients } from '../../shared/wiring/reader.ts';
 import type { Failure, PrivateHandlers } from '../runtime/private-handler.ts';
 import { CURSOR_LIFE_MS, parseCursor, toCursor } from './cursor.ts';
 import { fromLedgerTime } from './ledger-time.ts';
+import { unknownNames } from './unknown-names.ts';
 
 const DEFAULT_PER_PAGE = 200;
 
 type ListGrants = PrivateHandlers<typeof READER_ROUTES>['listGrants'];
 
-export function createListGrants(loadLedger: () => Promise<ReaderLedger>, clock: Clock): ListGrants {
+export function createListGrants(loadClients: () => Promise<ReaderClients>, clock: Clock): ListGrants {
   return async ({ actor, query: { limit = DEFAULT_PER_PAGE, cursor: written, ...onWire } }) => {
     const filters = toGrantFilters(onWire);
     const { from, to } = filters;
@@ -23,15 +24,18 @@ export function createListGrants(loadLedger: () => Promise<ReaderLedger>, clock:
     if (written !== undefined && !cursor) return NO_CURSOR;
     const begun_at = cursor?.begun_at ?? clock.now();
     if (clock.now() - begun_at > CURSOR_LIFE_MS) return CURSOR_EXPIRED;
-    const found = await (await loadLedger()).findGrants(filters, { limit, position: cursor?.position });
+    const clients = await loadClients();
+    const found = await clients.readerLedger.findGrants(filters, { limit, position: cursor?.position });
     if (!found) return NO_CURSOR;
     const inForce = withDefaultState(onWire);
+    const isEmpty = !cursor && found.grants.length === 0;
     return {
       body: {
         as_of: fromLedgerTime(found.as_of),
         filters: inForce,
         grants: found.grants.map((grant) => toGrantSummary(grant, begun_at)),
         unreadable: found.unreadable.map(({ id, error }) => ({ grant_id: id, error })),
+        unknown: isEmpty ? await unknownNames(clients, onWire) : [],
         next_cursor: found.next ? toCursor({ position: found.next, begun_at }, filters) : null,
       },
       auditEvents: [auditEvent('operator.read', { actor, operation: 'listGrants', about: describeFilters(inForce) })],

@@ -169,7 +169,7 @@ function describeProblem(caller: CallerProblem): string {
 
 function noRoute(allow: readonly string[], request_id: string): HttpResponse {
   if (allow.length === 0)
-    return errorResponse(404, 'not_found', 'There is nothing at this path. See docs/openapi.json.', request_id);
+    return errorResponse(404, 'unknown_path', 'There is nothing at this path. See docs/openapi.json.', request_id);
   const methods = allow.join(', ');
   return {
     ...errorResponse(405, 'invalid_request', `This path accepts ${methods} only.`, request_id),

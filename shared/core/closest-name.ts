@@ -18,6 +18,16 @@ export function closestName(name: string, candidates: readonly string[]): string
   return closest;
 }
 
+/** As {@link closestName}, whatever the case; else the one candidate that begins with `name`, such as production for Prod. */
+export function closestOrLonger(name: string, candidates: readonly string[]): string | undefined {
+  const plain = (text: string) => text.trim().toLowerCase();
+  const written = plain(name);
+  const near = closestName(written, candidates.map(plain));
+  if (near !== undefined) return candidates.find((candidate) => plain(candidate) === near);
+  const longer = candidates.filter((candidate) => plain(candidate).startsWith(written));
+  return written.length >= 3 && longer.length === 1 ? longer[0] : undefined;
+}
+
 /** Of a name that is not known: the one that was probably meant, or else all that there are. */
 export function meantOrKnown(name: string, known: readonly string[]): string {
   const near = closestName(name, known);

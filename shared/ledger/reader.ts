@@ -11,7 +11,8 @@ import { readLiveGrants } from './live-grants.ts';
 import { createReviewReader } from './review.ts';
 
 /** The stored field that a selector's member is compared with. */
-const STORED: Readonly<Record<ExactField, string>> = {
+const STORED: Readonly<Record<ExactField | 'service_account', string>> = {
+  service_account: 'service_account',
   job_id: 'subject.id',
   pipeline_id: 'subject.pipeline_id',
   pipeline_slug: 'subject.pipeline_slug',

@@ -374,7 +374,7 @@ export interface ReaderLedger {
   /** The acts with these ids, without those that are not on record or cannot be read. */
   killSwitches(ids: readonly string[]): Promise<ReadonlyMap<string, KillSwitchRecord>>;
   /** Whether any grant on record, live or not, has the value. */
-  everHad(field: ExactField, value: string): Promise<boolean>;
+  everHad(field: ExactField | 'service_account', value: string): Promise<boolean>;
   /** How many grants have not come to their end, by environment; and those that cannot be read. Of very many it counts some: not `complete`. */
   countLive(): Promise<{
     readonly complete: boolean;

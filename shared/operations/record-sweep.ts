@@ -39,12 +39,23 @@ export async function recordSweep(
 }
 
 function toSwept(result: SweepResult, endedAt: number): Swept {
-  const { left, jobsUnchecked, failures, pending, hasBacklog, pools, oldestPendingAt, incomplete, hasUnreadable } =
-    result;
+  const {
+    left,
+    reconciledJobs,
+    jobsUnchecked,
+    failures,
+    pending,
+    hasBacklog,
+    pools,
+    oldestPendingAt,
+    incomplete,
+    hasUnreadable,
+  } = result;
   return {
     last_sweep_at: endedAt,
     last_sweep_ok: !incomplete && !hasUnreadable,
     oldest_pending_at: oldestPendingAt,
+    jobs_reconciled: reconciledJobs.length,
     left: {
       ...left,
       jobs_unchecked: jobsUnchecked,

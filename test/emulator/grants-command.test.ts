@@ -55,9 +55,9 @@ describe('keydesk grants list', () => {
     const { code, out, err } = await run(['grants', 'list', '--job-id', job.id]);
     expect(code).toBe(0);
     const [heading, line, ...more] = out.trimEnd().split('\n');
-    expect(heading).toMatch(/^SINCE +BUILD +STEP +CREDENTIAL +ENVIRONMENT +STATE +ACCEPTED UNTIL +GRANT$/);
+    expect(heading).toMatch(/^GRANT +SINCE +BUILD +STEP +CREDENTIAL +ENVIRONMENT +STATE +ACCEPTED UNTIL$/);
     expect(line).toMatch(
-      new RegExp(`^20\\S+Z +app #\\d+ +deploy +staging-config +staging +active +20\\S+Z +${grant_id}$`),
+      new RegExp(`^${grant_id} +20\\S+Z +app #\\d+ +deploy +staging-config +staging +active +20\\S+Z$`),
     );
     expect(more).toEqual([]);
     expect(err).toMatch(/^1 grant: job_id .*, state live\. Times are UTC\. The ledger as of 20/);
@@ -79,9 +79,9 @@ describe('keydesk grants list', () => {
   });
 
   it('exits with 0 when nothing matches, and says what was searched and what was not', async () => {
-    const { code, out, err } = await run(['grants', 'list', '--credential', 'nothing']);
+    const { code, out, err } = await run(['grants', 'list', '--credential', 'staging-config', '--branch', 'nothing']);
     expect([code, out]).toEqual([0, '']);
-    expect(err).toContain('No grant matches: credential nothing, state live.');
+    expect(err).toContain('No grant matches: branch nothing, credential staging-config, state live.');
     expect(err).toContain('add --state all');
   });
 
@@ -98,11 +98,11 @@ describe('keydesk grants list', () => {
 
   it.each<[string, readonly string[], Record<string, string>?]>([
     ['Did you mean revoked?', ['--state', 'revokd']],
-    ['--job-id: must be a UUID', ['--job-id', 'app']],
-    ['--from: must be a time', ['--from', 'Tuesday']],
+    ['--job-id cannot be "app": it takes a UUID', ['--job-id', 'app']],
+    ['--from cannot be "Tuesday": it takes a day', ['--from', 'Tuesday']],
     ['--from must be before --to', ['--from', '2026-11-25T00:00:00Z', '--to', '2026-11-24T00:00:00Z']],
-    ['There is no day "2026-02-30"', ['--day', '2026-02-30']],
-    ['There is no day "24.11.2026"', ['--day', '24.11.2026']],
+    ['--day cannot be "2026-02-30"', ['--day', '2026-02-30']],
+    ['--day cannot be "24.11.2026": it takes a day in UTC', ['--day', '24.11.2026']],
     ['Use --day, or --from and --to', ['--day', '2026-11-24', '--to', '2026-11-24T00:00:00Z']],
     ['KEYDESK_READER_URL is not set', [], { KEYDESK_READER_URL: '' }],
   ])('says "%s" and exits with 2: %j', async (message, args, settings) => {

@@ -143,7 +143,7 @@ describe('the keys of webhook', () => {
 
 describe('the record of sweep', () => {
   const swept: Swept = {
-    ...{ last_sweep_at: NOW, last_sweep_ok: true, oldest_pending_at: NOW - MINUTE },
+    ...{ last_sweep_at: NOW, last_sweep_ok: true, oldest_pending_at: NOW - MINUTE, jobs_reconciled: 0 },
     left: {
       ...{ pending_ends: 1, pending_revocations: 2, overdue: 3, jobs_unchecked: null, failed: 4, has_backlog: true },
       pools: [{ pool: 'admin', size: 3, free: 1, leased: 1, revoking: 0, cooling_down: 1, exhausted_in_s: null }],
@@ -153,11 +153,31 @@ describe('the record of sweep', () => {
   it('has nothing at the start, and keeps what the last sweep came to', async () => {
     await ledger.recordSweep(INSTANCE, {});
     const atStart = { last_sweep_at: null, last_sweep_ok: null, oldest_pending_at: null, left: null };
-    const common = { function: 'sweep', ...INSTANCE, written_at: NOW, buildkite_api_token: null };
+    const { jobs_reconciled: _, ...recorded } = swept;
+    const common = { function: 'sweep', ...INSTANCE, written_at: NOW, buildkite_api_token: null, lost_webhooks: [] };
     expect(await deploymentOf('sweep')).toEqual({ ...common, ...atStart });
     await ledger.recordSweep(INSTANCE, { swept });
     await ledger.recordSweep({ ...INSTANCE, started_at: NOW + 1 }, {});
-    expect(await deploymentOf('sweep')).toEqual({ ...common, ...swept, started_at: NOW + 1 });
+    expect(await deploymentOf('sweep')).toEqual({ ...common, ...recorded, started_at: NOW + 1 });
+  });
+
+  it('keeps for an hour which sweeps found jobs whose webhook was lost', async () => {
+    const found = (found_at: number, jobs: number) => ({ found_at, jobs });
+    const sweepAt = (last_sweep_at: number, jobs_reconciled: number) => {
+      clock.set(last_sweep_at);
+      return ledger.recordSweep(INSTANCE, { swept: { ...swept, last_sweep_at, jobs_reconciled } });
+    };
+    for (const [minute, jobs] of [
+      [1, 2],
+      [2, 0],
+      [3, 1],
+    ] as const)
+      await sweepAt(NOW + minute * MINUTE, jobs);
+    expect(await deploymentOf('sweep')).toMatchObject({
+      lost_webhooks: [found(NOW + MINUTE, 2), found(NOW + 3 * MINUTE, 1)],
+    });
+    await sweepAt(NOW + 62 * MINUTE, 0);
+    expect(await deploymentOf('sweep')).toMatchObject({ lost_webhooks: [found(NOW + 3 * MINUTE, 1)] });
   });
 
   it('keeps what Buildkite last said of the API token, and says that it does not say so any more', async () => {

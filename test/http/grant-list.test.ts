@@ -1,7 +1,10 @@
 // GET /grants and what GET /grants/ID adds: filters, pages, cursors, what is logged.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { instance } from '../../functions/runtime/instance.ts';
+import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { credentialsNamed, policyData, policyText } from '../fixtures/policies.ts';
 
 const MINUTE = 60_000;
 
@@ -25,6 +28,14 @@ const list = (query: Record<string, string | number> = {}) => {
 };
 const idsOf = ({ json }: Awaited<ReturnType<typeof list>>) =>
   json.grants.map(({ grant_id }: { grant_id: string }) => grant_id);
+/** Writes a record that the deployment has this policy, with an environment that no grant has. */
+const named = async () => {
+  const credentials = credentialsNamed(['staging-config', 'staging-admin'], keydesk.project);
+  const text = policyText(policyData(keydesk.project, credentials, { environments: { staging: {}, production: {} } }));
+  const parsed = parsePolicy(text, 'policy.yaml');
+  if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+  await keydesk.adminDeps.deploymentLedger.recordToken(instance, { sha256: parsed.sha256, text });
+};
 const iso = (time: number) => new Date(time).toISOString();
 
 describe('GET /grants', () => {
@@ -121,6 +132,30 @@ describe('GET /grants', () => {
     const { status, json } = await list(query);
     expect([status, json.error]).toEqual([400, 'invalid_request']);
     expect(json.error_description).toContain(name);
+  });
+
+  it.each<[Record<string, string>, string, string | null]>([
+    [{ environment: 'prod' }, 'environment', 'production'],
+    [{ environment: ' Staging ' }, 'environment', 'staging'],
+    [{ credential: 'STAGING-CONFIG' }, 'credential', 'staging-config'],
+    [{ pipeline: 'ap' }, 'pipeline', 'app'],
+    [{ pipeline: 'nope' }, 'pipeline', null],
+    [{ pipeline: '99999999-4782-42b5-afc1-16715b10b1f0' }, 'pipeline', null],
+    [{ account: 'nobody@acme-staging.iam.gserviceaccount.com', environment: 'staging' }, 'account', null],
+  ])('names what no grant has and the policy does not name: %j', async (query, filter, did_you_mean) => {
+    await issue();
+    await named();
+    const { json } = await list({ ...query, state: 'all' });
+    expect([json.grants, json.unknown]).toEqual([[], [{ filter, value: query[filter], did_you_mean }]]);
+  });
+
+  it('says of no name that it is unknown that the policy or an ended grant has', async () => {
+    const { access_token } = await issue();
+    await keydesk.revoke(access_token);
+    await named();
+    const { json } = await list({ environment: 'staging', pipeline: 'app', branch: 'nobody/builds/this' });
+    expect([json.grants, json.unknown]).toEqual([[], []]);
+    expect((await list({ environment: 'production' })).json.unknown).toEqual([]);
   });
 
   it('lists a record that cannot be read', async () => {

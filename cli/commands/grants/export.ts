@@ -11,10 +11,11 @@ import {
   exportUnreadable,
 } from '../../grants/export-text.ts';
 import { readFilters, withPeriod } from '../../grants/filters.ts';
+import { type EmptyList, whyNoEvidence } from '../../grants/nothing-found.ts';
 import { grantPages, type ReaderApi, summaryLine } from '../../grants/pages.ts';
 import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../../operator-api.ts';
 import { examples } from '../../options.ts';
-import { note, warn } from '../../terminal.ts';
+import { EXIT, note, warn } from '../../terminal.ts';
 import { unreadableLines } from './list.ts';
 
 export const exportCommand = withPeriod(new Command('export'))
@@ -35,7 +36,7 @@ In CSV, a value that a spreadsheet would take for a formula gets an apostrophe i
       'grants export --environment production --day 2026-11-24 --format csv > tuesday.csv',
     )}
 
-Exit code 1: it is incomplete. Then standard error has no SHA-256.`,
+Exit code 1: it is incomplete, or proves nothing because a name is not known or the ledger does not cover the period. Then standard error has no SHA-256.`,
   )
   .action(({ reader: url, impersonate, format, ...options }) =>
     reportFailures(async () => {
@@ -57,12 +58,17 @@ async function exportAll(
   };
   await write(exportHeader(format));
   let count = 0;
+  let first: EmptyList | undefined;
   for await (const { grants, unreadable, next_cursor, ...page } of grantPages(call, filters)) {
+    first ??= page;
     await write(grants.map((grant) => exportGrant(format, grant)).join(''));
     await write(unreadable.map((record) => exportUnreadable(format, record)).join(''));
     count += grants.length;
     for (const line of unreadableLines(unreadable)) warn(line);
-    if (next_cursor === null) note(`${summaryLine({ ...page, count })} SHA-256 ${hash.digest('hex')}.`);
+    const noEvidence = next_cursor === null && count === 0 ? await whyNoEvidence(call, first) : [];
+    for (const line of noEvidence) warn(line);
+    if (noEvidence.length > 0) process.exitCode = EXIT.failure;
+    else if (next_cursor === null) note(`${summaryLine({ ...page, count })} SHA-256 ${hash.digest('hex')}.`);
     else if (process.stderr.isTTY) note(`${count} grants so far ...`);
   }
 }

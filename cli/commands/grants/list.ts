@@ -5,18 +5,21 @@ import type { GrantList } from '../../../shared/core/operator-api/grant-list.ts'
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
 import { visible } from '../../../shared/core/policy/visible-text.ts';
 import { readFilters, withPeriod } from '../../grants/filters.ts';
+import { whyNoEvidence } from '../../grants/nothing-found.ts';
 import { readAllGrants, summaryLine } from '../../grants/pages.ts';
 import { tableLines } from '../../grants/table.ts';
 import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../../operator-api.ts';
 import { examples } from '../../options.ts';
-import { note, print, printJson, warn } from '../../terminal.ts';
+import { EXIT, note, print, printJson, warn } from '../../terminal.ts';
 
 export const listCommand = withPeriod(new Command('list'))
   .summary('who holds what now, or could use what on a day')
   .description(
     `List grants: live ones, or with a period those that could be used in it. A grant counts from its first request until its access ended; while that end is not on record, until its last token expires. Times are UTC. Clocks of the functions may differ by 90 seconds. Records are kept for 400 days.
 
-Whether a grant was used is not in the ledger: see docs/AUDIT.md.`,
+Whether a grant was used is not in the ledger: see docs/AUDIT.md.
+
+Exit code 1: nothing was found and that proves nothing, because a name is not known or the ledger does not cover the period.`,
   )
   .optionsGroup('Options:')
   .option('--json', 'the grants as JSON')
@@ -35,13 +38,20 @@ Whether a grant was used is not in the ledger: see docs/AUDIT.md.`,
       const filters = readFilters(options);
       const call = await openOperatorApi('reader', READER_ROUTES, { url, impersonate });
       const found = await readAllGrants(call, filters);
-      if (json) return printJson(found);
-      for (const line of tableLines(found.grants)) print(line);
-      for (const line of unreadableLines(found.unreadable)) warn(line);
-      note(summaryLine({ ...found, count: found.grants.length }));
-      for (const line of hints(found)) note(line);
+      const noEvidence = found.grants.length > 0 ? [] : await whyNoEvidence(call, found);
+      if (noEvidence.length > 0) process.exitCode = EXIT.failure;
+      if (json) printJson(found);
+      else showList(found);
+      for (const line of noEvidence) warn(line);
     }),
   );
+
+function showList(found: Omit<GrantList, 'next_cursor'>): void {
+  for (const line of tableLines(found.grants, process.stdout.columns ?? Number.POSITIVE_INFINITY)) print(line);
+  for (const line of unreadableLines(found.unreadable)) warn(line);
+  note(summaryLine({ ...found, count: found.grants.length }));
+  for (const line of hints(found)) note(line);
+}
 
 export function unreadableLines(unreadable: GrantList['unreadable']): string[] {
   if (unreadable.length === 0) return [];
@@ -51,8 +61,8 @@ export function unreadableLines(unreadable: GrantList['unreadable']): string[] {
   ];
 }
 
-function hints({ grants, filters }: Omit<GrantList, 'next_cursor'>): string[] {
-  if (grants.length > 0) return [];
+function hints({ grants, filters, unknown }: Omit<GrantList, 'next_cursor'>): string[] {
+  if (grants.length > 0 || unknown.length > 0) return [];
   return [
     ...(filters.state === 'live'
       ? ['Only live grants were searched. For ended ones add --state all, or a period.']

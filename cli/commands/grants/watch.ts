@@ -1,6 +1,7 @@
 // `keydesk grants watch`: changes of live grants, a line each, until it is interrupted.
 
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import { describeUnknownName } from '../../../shared/core/operator-api/grant-list.ts';
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { readFilters, withFilters } from '../../grants/filters.ts';
@@ -8,7 +9,7 @@ import { type ReaderApi, readAllGrants } from '../../grants/pages.ts';
 import { watchGrants } from '../../grants/watch.ts';
 import { impersonateOption, openOperatorApi, Refused, readerOption, reportFailures } from '../../operator-api.ts';
 import { examples } from '../../options.ts';
-import { note, print } from '../../terminal.ts';
+import { EXIT, fail, note, print } from '../../terminal.ts';
 
 const SHORTEST_S = 5;
 const DEFAULT_S = 10;
@@ -16,7 +17,7 @@ const DEFAULT_S = 10;
 export const watchCommand = withFilters(new Command('watch'))
   .summary('changes of live grants, a line each')
   .description(
-    'Print the live grants, and then each change: new, changed, ended. It looks again at an interval: a grant that begins and ends in between is not seen. Ctrl-C ends it.',
+    'Print the live grants, and then each change: new, changed, ended, and over when no token of an ended grant is accepted any more. It looks again at an interval: a grant that begins and ends in between is not seen. Ctrl-C ends it.',
   )
   .optionsGroup('Options:')
   .option('--interval <seconds>', `time between two looks, ${SHORTEST_S} or more`, parseInterval, DEFAULT_S)
@@ -32,7 +33,11 @@ export const watchCommand = withFilters(new Command('watch'))
       process.once('SIGINT', () => interrupted.abort());
       await watchGrants(
         {
-          readLive: () => readAllGrants(call, filters),
+          readLive: async () => {
+            const live = await readAllGrants(call, filters);
+            if (live.unknown.length > 0) fail(EXIT.failure, live.unknown.map(describeUnknownName).join('\n'));
+            return live;
+          },
           readGrant: (id) => call('getGrant', { params: { id } }).catch(notOnRecord),
           clock: systemClock,
           print,

@@ -50,8 +50,12 @@ const swept = {
   oldest_pending_at: z.number().nullable(),
   left: left.nullable(),
 };
-/** What one sweep came to. */
-export type Swept = z.output<z.ZodObject<typeof swept>>;
+/** What one sweep came to. `jobs_reconciled`: how many jobs that had finished without a webhook. */
+export type Swept = z.output<z.ZodObject<typeof swept>> & { readonly jobs_reconciled: number };
+
+/** Of sweeps that found such jobs, within an hour. */
+const lostWebhooks = z.array(z.object({ found_at: z.number(), jobs: z.number() }));
+const LOST_WEBHOOKS_MS = 3_600_000;
 
 export const deploymentSchema = z.discriminatedUnion('function', [
   z.object({ function: z.literal('token'), ...common, policy_sha256: z.string() }),
@@ -61,7 +65,13 @@ export const deploymentSchema = z.discriminatedUnion('function', [
     keys: z.array(webhookKey),
     last_accepted_at: z.number().nullable(),
   }),
-  z.object({ function: z.literal('sweep'), ...common, ...swept, buildkite_api_token: apiToken.nullable() }),
+  z.object({
+    function: z.literal('sweep'),
+    ...common,
+    ...swept,
+    lost_webhooks: lostWebhooks.default([]),
+    buildkite_api_token: apiToken.nullable(),
+  }),
   z.object({ function: z.literal('reader'), ...common }),
   z.object({ function: z.literal('admin'), ...common }),
 ]);
@@ -111,12 +121,18 @@ export function toSweepDeployment(
     ...instance,
     written_at: now,
     ...{ last_sweep_at, last_sweep_ok, oldest_pending_at, left: leftUndone },
+    lost_webhooks: [
+      ...before.lost_webhooks.filter(({ found_at }) => found_at > now - LOST_WEBHOOKS_MS),
+      ...(news.swept?.jobs_reconciled
+        ? [{ found_at: news.swept.last_sweep_at ?? now, jobs: news.swept.jobs_reconciled }]
+        : []),
+    ],
     buildkite_api_token: toApiToken(before.buildkite_api_token, news.apiToken),
   };
 }
 
 const NEVER_SWEPT = {
-  ...{ last_sweep_at: null, last_sweep_ok: null, oldest_pending_at: null, left: null },
+  ...{ last_sweep_at: null, last_sweep_ok: null, oldest_pending_at: null, left: null, lost_webhooks: [] },
   buildkite_api_token: null,
 };
 

@@ -27,6 +27,9 @@ export const DEPLOYMENT_FIELDS: FieldsOf<'token'> & FieldsOf<'webhook'> & Fields
   last_sweep_ok: 'whether the last sweep could read all of the ledger that it needs; null before the first sweep',
   oldest_pending_at:
     'when the first of the grants ended whose end is left unfinished; null when none is. Without `last_sweep_ok` it may lack some',
+  lost_webhooks: 'sweeps within an hour that found jobs finished whose webhook had not arrived',
+  'lost_webhooks.found_at': 'when such a sweep ended',
+  'lost_webhooks.jobs': 'how many such jobs it found',
   left: 'what the last sweep left; null before the first',
   'left.pending_ends': 'grants whose end began to be recorded and was not',
   'left.pending_revocations': 'grants that still have access to revoke',

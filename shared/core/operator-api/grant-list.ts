@@ -11,7 +11,7 @@ export const STATE_CHOICES = ['live', 'all', ...GRANT_STATES] as const;
 export const MAX_PER_PAGE = 500;
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const text = z.string().min(1).max(1024);
+const text = z.string().min(1, 'must not be empty').max(1024, 'must have 1024 characters at most');
 const time = z.iso.datetime({ offset: true, error: 'must be a time such as 2026-11-24T10:00:00Z' });
 
 /** All that are given must fit. */
@@ -28,7 +28,7 @@ export const grantFiltersOnWire = z.strictObject({
     .optional()
     .describe('the e-mail address of a service account, pooled or shared; also of an earlier lease'),
   job_id: z
-    .uuid('must be a UUID')
+    .uuid('must be a UUID, such as 0184990a-477b-4fa8-9968-496074483cee')
     .transform((id) => id.toLowerCase())
     .optional(),
   token_sha256: z
@@ -63,6 +63,18 @@ export const grantListQuerySchema = grantFiltersOnWire.extend({
     ),
 });
 
+/** Filters by a name that a policy or a grant has. */
+const NAMED_FILTERS = ['environment', 'credential', 'pipeline', 'account'] as const satisfies readonly (keyof z.output<
+  typeof grantFiltersOnWire
+>)[];
+
+const unknownNameSchema = z.object({
+  filter: z.enum(NAMED_FILTERS),
+  value: z.string(),
+  did_you_mean: z.string().nullable().describe('the name that was probably meant'),
+});
+export type UnknownName = z.output<typeof unknownNameSchema>;
+
 export const grantListSchema = z.object({
   as_of: z.iso.datetime().describe("the ledger's state that all pages show, by Firestore's clock"),
   filters: grantFiltersOnWire.describe('those in force'),
@@ -70,6 +82,12 @@ export const grantListSchema = z.object({
   unreadable: z
     .array(z.object({ grant_id: z.string(), error: z.string() }))
     .describe('records that cannot be read. Nobody knows whether they fit, so they are listed'),
+  unknown: z
+    .array(unknownNameSchema)
+    .default([])
+    .describe(
+      'names in the filters that no grant on record has and the policy in force does not name, on a first page without grants',
+    ),
   next_cursor: z
     .string()
     .nullable()
@@ -104,4 +122,10 @@ export function describeFilters(filters: GrantFiltersOnWire): string {
   return Object.entries(filters)
     .flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value}`]))
     .join(', ');
+}
+
+/** For people, in one sentence, with the name that was probably meant. */
+export function describeUnknownName({ filter, value, did_you_mean }: UnknownName): string {
+  const meant = did_you_mean === null ? '' : ` Did you mean ${did_you_mean}?`;
+  return `No grant on record has the ${filter} ${JSON.stringify(value)}, and the policy in force does not name it.${meant}`;
 }

@@ -12,6 +12,7 @@ import { isPooledGrant } from '../kinds/pooled-service-account.ts';
 import { toJobFields } from '../subject/buildkite-job.ts';
 
 const time = z.iso.datetime();
+const ACCESS = ['open', 'ended_usable', 'over'] as const;
 
 export const grantSummarySchema = z.object({
   grant_id: z.string(),
@@ -20,6 +21,11 @@ export const grantSummarySchema = z.object({
     .nullable()
     .describe(
       'until when a token of this grant may be accepted, by the record; null: its access has ended. Where `revocation` is `propagating`, its account is disabled then, and Google may accept its tokens for some time',
+    ),
+  access: z
+    .enum(ACCESS)
+    .describe(
+      '`open`: it has not ended. `ended_usable`: it ended, and its tokens may be accepted until `accepted_until`. `over`: `accepted_until` is null',
     ),
   credential: z.string(),
   environment: z.string(),
@@ -115,10 +121,12 @@ export function pastLeasesText(leases: GrantSummary['past_leases']): string {
 /** @param now milliseconds since the epoch */
 export function toGrantSummary(grant: Grant, now: number): GrantSummary {
   const { credential, environment, kind, revocation, rule, policy_sha256, state, tokens_issued } = grant;
+  const until = acceptedUntil(grant, now);
   return {
     grant_id: grantIdOf(grant),
     state,
-    accepted_until: toIsoOrNull(acceptedUntil(grant, now)),
+    accepted_until: toIsoOrNull(until),
+    access: until === null ? 'over' : grant.ended_at === null ? 'open' : 'ended_usable',
     credential,
     environment,
     kind,

@@ -3,8 +3,10 @@
 import * as z from 'zod';
 import type { Selector } from '../kill-switch.ts';
 
-const text = z.string().min(1).max(1024);
-const uuid = z.uuid('must be a UUID').transform((value) => value.toLowerCase());
+const text = z.string().min(1, 'must not be empty').max(1024, 'must have 1024 characters at most');
+const uuid = z
+  .uuid('must be a UUID, such as 0184990a-477b-4fa8-9968-496074483cee')
+  .transform((value) => value.toLowerCase());
 
 export const selectorOnWire = z
   .strictObject({
@@ -19,7 +21,10 @@ export const selectorOnWire = z
       .string()
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits, in lower case')
       .optional(),
-    issued_since: z.iso.datetime({ offset: true }).optional().describe('a token was issued then or later'),
+    issued_since: z.iso
+      .datetime({ offset: true, error: 'must be a time such as 2026-11-24T10:00:00Z' })
+      .optional()
+      .describe('a token was issued then or later'),
   })
   .describe('all members that are given must match');
 export type SelectorOnWire = z.output<typeof selectorOnWire>;

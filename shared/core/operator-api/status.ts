@@ -39,6 +39,9 @@ export const statusSchema = z.object({
       failed: z.number().nullable().describe('what the last sweep could not do'),
       jobs_unchecked: z.number().nullable(),
       has_backlog: z.boolean().nullable(),
+      lost_webhooks: z
+        .array(z.object({ found_at: time, jobs: z.number() }))
+        .describe('sweeps within an hour that found jobs whose webhook had not arrived, and how many jobs'),
     })
     .nullable(),
   pools: z.array(poolSchema),
@@ -83,6 +86,7 @@ export function toStatusView(status: Status, now: number): StatusView {
           failed: sweep.left?.failed ?? null,
           jobs_unchecked: sweep.left?.jobs_unchecked ?? null,
           has_backlog: sweep.left?.has_backlog ?? null,
+          lost_webhooks: sweep.lost_webhooks.map(({ found_at, jobs }) => ({ found_at: toIso(found_at), jobs })),
         }
       : null,
     pools: sweep?.left?.pools ?? [],

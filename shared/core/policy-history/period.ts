@@ -8,18 +8,8 @@ export interface Period {
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const UNITS = { h: HOUR, d: DAY, w: 7 * DAY } as const;
 /** A log without an entry for longer than this may lack some. Without sweeps in it, nobody writes to it over a long weekend. */
 const LONGEST_GAP = 5 * DAY;
-
-/** @param text a date, a time, or a duration such as 30d. @returns when it begins; undefined for anything else */
-export function parseSince(text: string, now: number): number | undefined {
-  const [, number, unit] = /^([1-9][0-9]{0,3})([hdw])$/.exec(text) ?? [];
-  if (number !== undefined) return now - Number(number) * UNITS[unit as keyof typeof UNITS];
-  if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z)?$/.test(text)) return undefined;
-  const time = Date.parse(text);
-  return Number.isNaN(time) || time > now ? undefined : time;
-}
 
 export interface CoverageReport {
   /** Undefined when no entry has a time. */
@@ -78,8 +68,8 @@ export class Coverage {
     ];
     if (first_at === undefined || last_at === undefined)
       return { first_at, last_at, gaps: [...gaps, { gap: 'no_times' }] };
-    // An hour is what is known of each entry.
-    if (first_at > since + HOUR) gaps.push({ gap: 'begins_late', at: first_at });
+    // A report says from when on the log proves something. A log that begins much later is of another period.
+    if (first_at - since > Math.min(HOUR, (until - since) / 100)) gaps.push({ gap: 'begins_late', at: first_at });
     const longest = Math.min(LONGEST_GAP, (until - since) / 4);
     if (until - last_at > longest) gaps.push({ gap: 'ends_early', at: last_at });
     const hours = [...this.#hours].sort((left, right) => left - right);

@@ -130,7 +130,11 @@ export function unusedLines({ since, coverage, allowed, parts, access, pipelines
   return [
     `Since ${formatTime(since)} UTC${reach}: ${plural(allowed.count, 'request')} allowed`,
     ...section(
-      gaps.length > 0 ? 'Not seen in this log. That they are unused is not proven:' : 'Unused',
+      gaps.length > 0
+        ? 'Not seen in this log. That they are unused is not proven:'
+        : first_at !== undefined && first_at > since
+          ? `Unused since ${formatTime(first_at)} UTC, when the log begins. Before that, nothing is proven`
+          : 'Unused',
       of('unused').map(({ part }) => describe(part)),
     ),
     ...section(

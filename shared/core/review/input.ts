@@ -29,6 +29,8 @@ export interface ReviewInput {
   readonly asOf: { readonly text: string; readonly at: number };
   readonly population: Population;
   readonly unreadable: GrantList['unreadable'];
+  /** The environment, where no grant on record and no policy of the period has it. */
+  readonly unknownNames: GrantList['unknown'];
   readonly records: ReviewRecords;
   /** Those that may have decided in the period. */
   readonly policies: readonly PolicyInForce[];

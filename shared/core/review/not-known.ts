@@ -1,6 +1,7 @@
 // What a review does not know: what evidence was not given or cannot be read, and what no ledger and no log can say.
 
 import { toIso } from '../iso-time.ts';
+import { describeUnknownName } from '../operator-api/grant-list.ts';
 import { describeGap } from '../policy-history/unused.ts';
 import { plural } from '../policy-history/words.ts';
 import { RECORD_RETENTION_MS } from '../timing.ts';
@@ -9,6 +10,7 @@ import type { ReviewInput } from './input.ts';
 const DAY = 86_400_000;
 
 export const NOT_KNOWN_CODES = [
+  'unknown_environment',
   'unreadable_grants',
   'unreadable_acts',
   'unreadable_policies',
@@ -37,7 +39,13 @@ export interface NotKnown {
 }
 
 export function notKnown(input: ReviewInput): NotKnown[] {
-  return [...aboutRecords(input), ...aboutPolicies(input), ...aboutPeriod(input), ...aboutEvidence(input)];
+  return [
+    ...aboutNames(input),
+    ...aboutRecords(input),
+    ...aboutPolicies(input),
+    ...aboutPeriod(input),
+    ...aboutEvidence(input),
+  ];
 }
 
 function some(code: NotKnown['code'], about: readonly string[], text: string): NotKnown[] {
@@ -46,6 +54,14 @@ function some(code: NotKnown['code'], about: readonly string[], text: string): N
 
 function one(code: NotKnown['code'], isSo: boolean, text: string): NotKnown[] {
   return isSo ? [{ code, text, about: [] }] : [];
+}
+
+function aboutNames({ unknownNames }: ReviewInput): NotKnown[] {
+  return unknownNames.map((unknown) => ({
+    code: 'unknown_environment',
+    text: `${describeUnknownName(unknown)} This review is of nothing.`,
+    about: [],
+  }));
 }
 
 function aboutRecords({ unreadable, records }: ReviewInput): NotKnown[] {

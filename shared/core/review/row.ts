@@ -11,7 +11,7 @@ import { surelyPast } from '../timing.ts';
 export const OUTCOMES = ['revoked', 'expired', 'still_accepted', 'overdue', 'unissued'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-export interface GrantRow extends Omit<GrantSummary, 'accepted_until'> {
+export interface GrantRow extends Omit<GrantSummary, 'accepted_until' | 'access'> {
   readonly outcome: Outcome;
   /** Milliseconds from the recorded end until access had ended; null: not both are on record. */
   readonly ended_to_access_ended_ms: number | null;
@@ -20,7 +20,7 @@ export interface GrantRow extends Omit<GrantSummary, 'accepted_until'> {
 }
 
 /** @param asOf when the ledger was read, in milliseconds since the epoch */
-export function toRow({ accepted_until: _, ...grant }: GrantSummary, asOf: number): GrantRow {
+export function toRow({ accepted_until: _, access: __, ...grant }: GrantSummary, asOf: number): GrantRow {
   const { ended_at, ended_by, job_finished_at, access_ended_at } = grant;
   const byJob = ended_by === 'job.finished' || ended_by === 'job.reconciled';
   const row: GrantRow = {
@@ -33,7 +33,7 @@ export function toRow({ accepted_until: _, ...grant }: GrantSummary, asOf: numbe
   return withPlainTexts(row) as GrantRow;
 }
 
-function outcomeOf(grant: Omit<GrantSummary, 'accepted_until'>, asOf: number): Outcome {
+function outcomeOf(grant: Omit<GrantSummary, 'accepted_until' | 'access'>, asOf: number): Outcome {
   const { state, issued_at, access_ended_at, expires_at } = grant;
   const isFinal = state === 'revoked' || state === 'expired';
   if (issued_at === null && isFinal) return 'unissued';

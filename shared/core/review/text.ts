@@ -1,6 +1,7 @@
 // A review as lines for people. What is not known comes first.
 
 import { toWholeSeconds } from '../iso-time.ts';
+import { describeSelector, fromWire } from '../operator-api/selector.ts';
 import { visible } from '../policy/visible-text.ts';
 import { plural } from '../policy-history/words.ts';
 import { pipelineLines } from './pipeline-text.ts';
@@ -143,9 +144,7 @@ function actLines({ acts }: Review): string[] {
   return acts.flatMap(
     ({ id, actor, reason, selector, blocks_new, activated_at, deactivated_at, deactivated_by, ended_grants }) => [
       `${id}  ${activated_at}  by ${actor}: ${reason}`,
-      `  selected ${Object.entries(selector)
-        .map(([name, value]) => `${name}=${value}`)
-        .join(', ')}; ended ${plural(ended_grants.length, 'grant')} of the period`,
+      `  selected ${describeSelector(fromWire(selector))}; ended ${plural(ended_grants.length, 'grant')} of the period`,
       ...first(ended_grants).map((one) => `    ${one}`),
       ...(blocks_new
         ? [
@@ -181,7 +180,8 @@ const CELLS: readonly ((row: GrantRow) => string)[] = [
 ];
 
 function grantLines({ grants }: Review): string[] {
-  const shown = grants.slice(0, MOST);
+  const inOrder = [...grants].sort((one, other) => Date.parse(one.created_at) - Date.parse(other.created_at));
+  const shown = inOrder.slice(0, MOST);
   const rows = shown.map((row) => CELLS.map((cell) => visible(cell(row))));
   const widths = CELLS.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
   const lines = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '));

@@ -23,8 +23,16 @@ export const introspectionSchema = z.looseObject({
 });
 export type Introspection = z.output<typeof introspectionSchema>;
 
+/** How a grant came to its end, in sentences, and what gives its job access again. */
+export interface EndOfGrant {
+  readonly text: string;
+  readonly fix: string;
+}
+
 export interface AccessRequest {
   readonly grant: Introspection;
+  /** Of a grant that the ledger shows; undefined where only the response of `/introspect` is known, or it has not ended. */
+  readonly end?: EndOfGrant | undefined;
   /** A document or a collection, or its resource name with project and database. */
   readonly path: string;
   readonly verb: Verb;
@@ -58,7 +66,8 @@ export interface AccessExplanation {
 export function explainAccess(request: AccessRequest): AccessExplanation {
   const ofGrant = grantCheck(request);
   const found = credentialOf(request);
-  if ('check' in found) return notLooked([ofGrant, found]);
+  // What ended such a grant is not why Firestore refuses its token.
+  if ('check' in found) return notLooked(request.end && isOther(request) ? [found] : [ofGrant, found]);
   const { name, credential } = found;
   const target = parseTarget(request.path, request.verb);
   const { project, database } = credential;
@@ -100,7 +109,13 @@ const problem = (check: AccessCheck['check'], text: string, fix: string): Access
   result: 'problem',
 });
 
-function grantCheck({ grant: { active, exp, renewable }, now }: AccessRequest): AccessCheck {
+/** Whether the credential is one that security rules do not judge. */
+function isOther({ grant: { credential: name = '' }, policy }: AccessRequest): boolean {
+  return Object.hasOwn(policy.credentials, name) && policy.credentials[name]?.kind !== 'firestore';
+}
+
+function grantCheck({ grant: { active, exp, renewable }, end, now }: AccessRequest): AccessCheck {
+  if (end) return problem('grant', `${end.text} The rules deny every request with its tokens.`, end.fix);
   if (!active)
     return problem(
       'grant',

@@ -46,6 +46,18 @@ export function variablesFile(example: string, answers: Answers): string {
     .replace(/^# .*$/gm, (comment) => (first ? comment.replaceAll('acme-staging', first.project) : comment));
 }
 
+/** The options of the preflight for the file of variables, without the policy: as in deploy/terraform/README.md. */
+export function preflightOptions(answers: Answers): string {
+  const { project, region, environments, projectNumbers } = answers;
+  const touched = environments.flatMap(({ pool, database }) => (pool.length > 0 && database ? [database.project] : []));
+  const numbers = projectsOf(answers).flatMap((one) => (projectNumbers[one] ? [`${one}=${projectNumbers[one]}`] : []));
+  return [
+    `--project ${project} --region ${region} --create-policy-accounts`,
+    ...[...new Set(touched)].map((one) => `--touched ${one}`),
+    ...(numbers.length > 0 ? [`--project-number ${numbers.join(' ')}`] : []),
+  ].join(' ');
+}
+
 /** Keydesk's own project, and those of the pools. */
 function projectsOf({ project, environments }: Answers): string[] {
   return [...new Set([project, ...environments.flatMap(({ pool }) => pool.map(projectOf))])];

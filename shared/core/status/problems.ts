@@ -28,6 +28,7 @@ const CODES = {
   jobs_unchecked: 'jobs-unchecked',
   no_webhook: 'webhooks-lost',
   webhooks_silent: 'webhooks-lost',
+  webhooks_lost: 'webhooks-lost',
   pool_exhausted: 'pool-exhaustion',
   pool_exhausting: 'pool-exhaustion',
   no_api_token: 'api-token-expiring',
@@ -123,7 +124,16 @@ function* ofSweep({ sweep }: Judged, now: number): Iterable<Found> {
     ];
 }
 
-function* ofWebhooks({ webhook, live, live_complete }: Judged, now: number): Iterable<Found> {
+/** One webhook may come late. */
+const SWEEPS_WITH_LOST_WEBHOOKS = 3;
+
+function* ofWebhooks({ webhook, sweep, live, live_complete }: Judged, now: number): Iterable<Found> {
+  const lost = sweep?.lost_webhooks ?? [];
+  if (lost.length >= SWEEPS_WITH_LOST_WEBHOOKS)
+    yield [
+      'webhooks_lost',
+      `${lost.reduce((sum, { jobs }) => sum + jobs, 0)} jobs ended without a webhook, as ${lost.length} sweeps found within an hour.`,
+    ];
   if (!webhook) return;
   const { last_accepted_at, started_at } = webhook;
   const liveGrants = [...live.values()].reduce((sum, count) => sum + count, 0);

@@ -106,7 +106,7 @@ async function deploy(ledger: DeploymentLedger): Promise<void> {
   const nothing = { pending_ends: 0, pending_revocations: 0, overdue: 0, failed: 0, has_backlog: false };
   await ledger.recordSweep(instance, {
     swept: {
-      ...{ last_sweep_at: NOW, last_sweep_ok: true, oldest_pending_at: null },
+      ...{ last_sweep_at: NOW, last_sweep_ok: true, oldest_pending_at: null, jobs_reconciled: 1 },
       left: { ...nothing, jobs_unchecked: 0, pools: [pool] },
     },
     apiToken: { checked_at: NOW, scopes: ['read_builds'], expires_at: NOW },

@@ -73,8 +73,8 @@ describe('the released package', () => {
         env: { ...env, ...settings },
       });
     expect(list({})).toMatchObject({ status: 2, stderr: expect.stringContaining('KEYDESK_READER_URL is not set') });
-    const settings = { KEYDESK_READER_URL: 'http://127.0.0.1:9', KEYDESK_ID_TOKEN: 'none' };
-    expect(list(settings)).toMatchObject({ status: 1, stderr: expect.stringContaining('the function reader') });
+    const settings = { KEYDESK_READER_URL: 'http://127.0.0.1:9', KEYDESK_ID_TOKEN: 'a.b.c' };
+    expect(list(settings)).toMatchObject({ status: 1, stderr: expect.stringContaining('The function reader at 127.0.0.1:9') });
   });
 
   it('holds the Terraform module with every file that it reads', async () => {

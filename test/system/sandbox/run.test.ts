@@ -85,6 +85,15 @@ describe('the sandbox', { timeout: 120_000 }, () => {
     }
   });
 
+  it('prints lines for people on call, which run as they are', async () => {
+    const printed = sandbox.out().split('\n');
+    const at = printed.findIndex((line) => line.startsWith('export KEYDESK_READER_URL='));
+    const pasted = printed.slice(at, printed.indexOf('', at));
+    expect(pasted.filter((line) => line.startsWith('npm run -s keydesk -- '))).toHaveLength(3);
+    const { stdout } = await shell([`cd ${ROOT}`, ...pasted, 'true'].join('\n'));
+    for (const shown of ['last sweep', 'ACCEPTED UNTIL', 'every live grant']) expect(stdout).toContain(shown);
+  });
+
   it('runs a job from start to end by pasting, and shows the refusals', async () => {
     const { stdout } = await shell(lines.join('\n'));
     for (const answered of [

@@ -66,6 +66,14 @@ describe('grants watch', () => {
     expect(slept).toEqual([5_000, 5_000, 5_000, 5_000, 5_000]);
   });
 
+  it('says that a grant was ended whose tokens cannot be revoked, and later that it is over', async () => {
+    const killed = { ...one, access: 'ended_usable', ended_at: one.created_at, ended_by: 'kill_switch' } as const;
+    const over = { ...killed, access: 'over', state: 'expired', accepted_until: null } as const;
+    const { said } = await watch([live(one), live(killed), live(killed), live()], { 1: over });
+    expect(short(said)).toEqual([['live 1'], ['ended 1'], [], ['over 1']]);
+    expect(said[1]?.[0]).toContain('ended by kill_switch; usable');
+  });
+
   it('says of a grant that is gone that it is', async () => {
     expect((await watch([live(one), live()])).said[1]?.[0]).toContain('not on record');
   });

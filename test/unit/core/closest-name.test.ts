@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { closestName } from '../../../shared/core/closest-name.ts';
+import { closestName, closestOrLonger } from '../../../shared/core/closest-name.ts';
 
 it.each([
   ['one letter too many', 'stagging', ['production', 'staging'], 'staging'],
@@ -20,4 +20,15 @@ it.each([
   ['a candidate of more than 64 letters', 'a'.repeat(64), ['a'.repeat(65)]],
 ])('finds none: %s', (_, name, candidates) => {
   expect(closestName(name, candidates)).toBeUndefined();
+});
+
+it.each([
+  ['whatever the case', 'PRODUCTION', 'production'],
+  ['with spaces around it', ' production ', 'production'],
+  ['misspelt in another case', 'Prodction', 'production'],
+  ['by its beginning', 'Prod', 'production'],
+  ['by its beginning, where that is of two', 'stag', undefined],
+  ['by too short a beginning', 'pr', undefined],
+])('finds a name %s: %j', (_, name, expected) => {
+  expect(closestOrLonger(name, ['production', 'staging-one', 'staging-two'])).toBe(expected);
 });

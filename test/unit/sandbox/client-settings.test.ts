@@ -6,6 +6,8 @@ import { botoFile, CLIENT_SETTINGS, clientVariables, type SandboxPlaces } from '
 const PLACES: SandboxPlaces = {
   policyFile: '/sandbox/policy.yaml',
   keydesk: 'http://127.0.0.1:1',
+  reader: 'http://127.0.0.1:8',
+  admin: 'http://127.0.0.1:9',
   buildkite: 'http://127.0.0.1:6',
   google: 'http://127.0.0.1:2',
   firestore: '127.0.0.1:3',

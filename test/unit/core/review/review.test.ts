@@ -144,6 +144,9 @@ describe('what is to be explained', () => {
 
 /** For each code: a change of the clear review after which it is not known, and nothing else. */
 const NOT_KNOWN: Readonly<Record<(typeof NOT_KNOWN_CODES)[number], () => Partial<Parameters<typeof reviewOf>[0]>>> = {
+  unknown_environment: () => ({
+    unknownNames: [{ filter: 'environment', value: 'prod', did_you_mean: 'production' }],
+  }),
   unreadable_grants: () => ({ unreadable: [{ grant_id: grantIdOf(8), error: 'tokens_issued' }] }),
   unreadable_acts: () => ({ records: recordsWith({ unreadable_acts: [{ id: ACT, error: 'actor' }] }) }),
   unreadable_policies: () => ({ records: recordsWith({ unreadable_policies: [{ id: 'x', error: 'first_used_at' }] }) }),

@@ -34,6 +34,7 @@ const SWEEP: DeploymentOf<'sweep'> = {
   last_sweep_at: NOW - MINUTE,
   last_sweep_ok: true,
   oldest_pending_at: null,
+  lost_webhooks: [],
   left: LEFT,
   buildkite_api_token: API_TOKEN,
 };
@@ -59,6 +60,11 @@ const replace = (deployment: Deployment): StatusRecords => ({
 const CASES: readonly [ProblemCode, string, StatusRecords][] = [
   ['unreadable_records', 'a record of another release', { ...HEALTHY, unreadable: ['grants/x cannot be read'] }],
   ['not_recorded', 'a function without a record', { ...HEALTHY, deployments: [TOKEN, SWEEP] }],
+  [
+    'webhooks_lost',
+    'jobs that ended without a webhook, in three sweeps',
+    withSweep({ lost_webhooks: [3, 2, 1].map((minutes) => ({ found_at: NOW - minutes * MINUTE, jobs: 1 })) }),
+  ],
   ['versions_differ', 'a function of another version', replace({ ...TOKEN, version: '0.1.0' })],
   ['sweep_not_running', 'no sweep for more than three minutes', withSweep({ last_sweep_at: NOW - 3 * MINUTE - 1 })],
   ['sweep_not_running', 'no sweep at all', withSweep({ last_sweep_at: null, last_sweep_ok: null, left: null })],
