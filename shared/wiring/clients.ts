@@ -18,7 +18,7 @@ export interface ClientSettings<T extends Database = Database> {
 }
 
 /** All that leaves the process. */
-export interface Network<T extends Database = Database> {
+interface Network<T extends Database = Database> {
   readonly openDatabase: OpenDatabase<T>;
   readonly sendRequest: HttpClient;
   /** Sends requests with the function's own identity. */
