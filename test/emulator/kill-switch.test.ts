@@ -373,6 +373,8 @@ describe('keydesk kill', () => {
     ['--reason is empty', 2, [...SOME, '--reason', '']],
     ['--since cannot be "noon"', 2, ['--since', 'noon', ...why]],
     ['Nobody can be asked here', 2, ['--all', ...why]],
+    ['Nobody can be asked here', 2, ['--since', '2026-01-01T00:00:00Z', '--block', ...why]],
+    ['--unknown-ok is for a block', 2, [...SOME, '--unknown-ok', ...why]],
     ["unknown option '--everything'", 2, [...SOME, ...why, '--everything']],
     ['no grant on record has pipeline_slug=ap', 1, ['--pipeline-slug', 'ap', ...why]],
     ['The ID token is not one of', 1, [...SOME, ...why], { KEYDESK_ID_TOKEN: 'a.b.c' }],

@@ -12,7 +12,7 @@ const special = z.object({
     .strictObject({
       requestMethod: z.string(),
       requestUrl: z.string(),
-      status: z.int(),
+      status: z.int().optional(),
       userAgent: z.string().optional(),
       remoteIp: z.string(),
       latency: z.string().regex(/^\d+(\.\d{1,9})?s$/),
